@@ -5,6 +5,7 @@ use core::fmt;
 use core::mem::{MaybeUninit, offset_of};
 pub use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use core::ptr;
+use core::time::Duration;
 
 use crate::conv::{ret, ret_owned_fd, ret_usize};
 use crate::errno::{Errno, Result};
@@ -251,34 +252,42 @@ impl Received {
     }
 
     fn get(&self) -> SockAddr {
-        let address = self.address.as_ptr();
-        // SAFETY: the room was zeroed, and any bits are valid for an integer; so for each family below.
-        let family = unsafe { address.cast::<sockaddr>().read() }.sa_family;
-        match c_int::from(family) {
-            c::AF_INET => {
-                // SAFETY: as above, and a sockaddr_storage is as large and as aligned as any address.
-                let address = unsafe { address.cast::<sockaddr_in>().read() };
-                let ip = Ipv4Addr::from_bits(u32::from_be(address.sin_addr.s_addr));
-                SockAddr::Inet(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(address.sin_port))))
-            }
-            c::AF_INET6 => {
-                // SAFETY: as above.
-                let address = unsafe { address.cast::<sockaddr_in6>().read() };
-                SockAddr::Inet(SocketAddr::V6(SocketAddrV6::new(
-                    Ipv6Addr::from(address.sin6_addr.s6_addr),
-                    u16::from_be(address.sin6_port),
-                    address.sin6_flowinfo,
-                    address.sin6_scope_id,
-                )))
-            }
-            c::AF_UNIX => {
-                let length = (self.length as usize).saturating_sub(offset_of!(sockaddr_un, sun_path));
-                // SAFETY: as above.
-                let address = unsafe { address.cast::<sockaddr_un>().read() };
-                SockAddr::Unix(UnixAddr { address, length: length.min(UNIX_PATH_MAX) })
-            }
-            family => SockAddr::Other(AddressFamily(family)),
+        // SAFETY: the room was zeroed and is as large as any address.
+        unsafe { sockaddr_from_c(self.address.as_ptr().cast(), self.length) }
+    }
+}
+
+/// The address that a C function has filled in.
+///
+/// # Safety
+/// `address` is aligned as an address, and to as many readable bytes as one of its family has.
+pub(crate) unsafe fn sockaddr_from_c(address: *const sockaddr, length: socklen_t) -> SockAddr {
+    // SAFETY: by this function's own contract there is an address.
+    let family = unsafe { address.read() }.sa_family;
+    match c_int::from(family) {
+        c::AF_INET => {
+            // SAFETY: as above, and of this family.
+            let address = unsafe { address.cast::<sockaddr_in>().read() };
+            let ip = Ipv4Addr::from_bits(u32::from_be(address.sin_addr.s_addr));
+            SockAddr::Inet(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(address.sin_port))))
         }
+        c::AF_INET6 => {
+            // SAFETY: as above, and of this family.
+            let address = unsafe { address.cast::<sockaddr_in6>().read() };
+            SockAddr::Inet(SocketAddr::V6(SocketAddrV6::new(
+                Ipv6Addr::from(address.sin6_addr.s6_addr),
+                u16::from_be(address.sin6_port),
+                address.sin6_flowinfo,
+                address.sin6_scope_id,
+            )))
+        }
+        c::AF_UNIX => {
+            let length = (length as usize).saturating_sub(offset_of!(sockaddr_un, sun_path));
+            // SAFETY: as above, and of this family; what the kernel did not fill in is 0.
+            let address = unsafe { address.cast::<sockaddr_un>().read() };
+            SockAddr::Unix(UnixAddr { address, length: length.min(UNIX_PATH_MAX) })
+        }
+        family => SockAddr::Other(AddressFamily(family)),
     }
 }
 
@@ -528,6 +537,80 @@ pub fn setsockopt_linger(fd: impl AsFd, seconds: Option<c_int>) -> Result<()> {
             length_of::<c::linger>(),
         )
     })
+}
+
+/// Which way of a socket has a time limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimeOption {
+    /// `SO_RCVTIMEO`: reading, and accepting.
+    #[doc(alias = "SO_RCVTIMEO")]
+    Receive,
+    /// `SO_SNDTIMEO`: writing, and connecting.
+    #[doc(alias = "SO_SNDTIMEO")]
+    Send,
+}
+
+/// `setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO or SO_SNDTIMEO, …)`: a call that has waited for so long in vain fails with
+/// `EAGAIN`. 0 waits for as long as it takes.
+///
+/// # Errors
+/// As [`setsockopt`].
+///
+/// # References
+/// socket(7), POSIX
+pub fn setsockopt_timeout(fd: impl AsFd, option: TimeOption, limit: Duration) -> Result<()> {
+    let name = match option {
+        TimeOption::Receive => c::SO_RCVTIMEO,
+        TimeOption::Send => c::SO_SNDTIMEO,
+    };
+    let value = ffi::sys::time::timeval {
+        tv_sec: limit.as_secs().try_into().unwrap_or(ffi::sys::types::time_t::MAX),
+        tv_usec: limit.subsec_micros().into(),
+    };
+    // SAFETY: the option takes a struct timeval, which the pointer is to, with its length.
+    ret(unsafe {
+        c::setsockopt(
+            fd.as_fd().raw(),
+            c::SOL_SOCKET,
+            name,
+            (&raw const value).cast(),
+            length_of::<ffi::sys::time::timeval>(),
+        )
+    })
+}
+
+/// `struct ucred`: who is at the other end of a Unix socket.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Credentials {
+    /// The process that connected; 0 for one outside of this PID namespace.
+    pub pid: c_int,
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+/// `getsockopt(fd, SOL_SOCKET, SO_PEERCRED, …)`: who connected to a Unix socket.
+///
+/// # Errors
+/// As [`getsockopt`].
+///
+/// # References
+/// unix(7)
+pub fn getsockopt_peercred(fd: impl AsFd) -> Result<Credentials> {
+    let mut value = c::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = length_of::<c::ucred>();
+    // SAFETY: the option fills in a struct ucred, which the pointer is to, with its length.
+    ret(unsafe {
+        c::getsockopt(
+            fd.as_fd().raw(),
+            c::SOL_SOCKET,
+            c::SO_PEERCRED,
+            (&raw mut value).cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok(Credentials { pid: value.pid, uid: value.uid, gid: value.gid })
 }
 
 /// `getsockopt()`: the value of an option.
