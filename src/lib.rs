@@ -25,6 +25,7 @@ mod open_set;
 pub mod poll;
 pub mod process;
 pub mod program;
+pub mod server;
 pub mod signal;
 pub mod stdio;
 pub mod syslog;
