@@ -9,13 +9,12 @@
 //! check every one of them, and the tests compare every signature, constant, size and offset with
 //! what C says.
 
-#![allow(non_camel_case_types, non_upper_case_globals)]
-
 pub mod arpa;
 pub mod errno;
 pub mod fcntl;
 pub mod getopt;
 pub mod grp;
+pub mod linux;
 pub mod netdb;
 pub mod netinet;
 pub mod poll;

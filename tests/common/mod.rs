@@ -55,7 +55,11 @@ impl Impl {
             Impl::C => Path::new(env!("MPSERV_C_DIR")).join(program),
             Impl::Rust => Path::new(env!("CARGO_BIN_EXE_echo_mpserv")).with_file_name(program),
         };
-        assert!(path.exists(), "{} is not there; is there a C compiler (apt-get install gcc libc6-dev)?", path.display());
+        assert!(
+            path.exists(),
+            "{} is not there; is there a C compiler (apt-get install gcc libc6-dev)?",
+            path.display()
+        );
         path
     }
 }
@@ -96,7 +100,8 @@ impl Drop for TempDir {
 /// The two ends of a new terminal that leaves what passes through it as it is.
 fn terminal() -> (OwnedFd, OwnedFd) {
     // SAFETY: the call has no precondition on memory.
-    let master = unsafe { ffi::stdlib::posix_openpt(ffi::fcntl::O_RDWR | ffi::fcntl::O_NOCTTY | ffi::fcntl::O_CLOEXEC) };
+    let master =
+        unsafe { ffi::stdlib::posix_openpt(ffi::fcntl::O_RDWR | ffi::fcntl::O_NOCTTY | ffi::fcntl::O_CLOEXEC) };
     assert!(master >= 0, "posix_openpt: {}", std::io::Error::last_os_error());
     // SAFETY: the descriptor was made just now.
     let master = unsafe { OwnedFd::from_raw_fd(master) };
