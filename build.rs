@@ -12,9 +12,19 @@ mod cc;
 #[path = "tests/ffi/mirror/mod.rs"]
 mod mirror;
 
-/// The flags that our C programs compile with, without a warning.
-const PROGRAM_FLAGS: [&str; 8] =
-    ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"];
+/// The flags that our C programs compile with, without a warning. They are linked as rustc links ours, so that what is
+/// compared is the programs: every symbol is looked up at the start.
+const PROGRAM_FLAGS: [&str; 9] = [
+    "-std=gnu11",
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-Wshadow",
+    "-Wstrict-prototypes",
+    "-Wmissing-prototypes",
+    "-Werror",
+    "-Wl,-z,relro,-z,now",
+];
 
 const NO_COMPILER: &str = "no C compiler with headers ($CC, else cc), so no C programs and no check \
                            of src/ffi: apt-get install gcc libc6-dev";
