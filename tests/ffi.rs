@@ -194,8 +194,8 @@ fn an_item_without_a_form_is_an_error() {
 fn an_item_in_a_list_that_does_not_speak_of_it_is_an_error() {
     assert_refused(
         "ffi/poll.rs",
-        "{POLLIN}",
-        "{POLLIN, pollfd}",
+        "POLLOUT}",
+        "POLLOUT, pollfd}",
         "src/ffi/poll.rs:15: `pollfd` has no C form in its docs",
     );
 }
