@@ -1,10 +1,11 @@
 //! Proves that `mpserv::ffi` is what C is: the headers have what its docs say, and so has Rust. The
 //! build has written both sides from the docs (`tests/ffi/mirror`).
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::{env, fs, process, thread};
 
 use mirror::Mirror;
 
@@ -23,11 +24,11 @@ mod ours {
     pub const REFUSAL: &str = include_str!(concat!(env!("OUT_DIR"), "/ffi/refusal.txt"));
 }
 
-/// A name, and what C or Rust says of it.
-type Fact = (String, Vec<i64>);
+/// What C or Rust says of each name.
+type Facts = BTreeMap<String, Vec<i64>>;
 
 /// The facts that a program of either language prints.
-fn facts_of(program: &Path) -> Vec<Fact> {
+fn facts_of(program: &Path) -> Facts {
     let output = Command::new(program).output().expect("the program of facts runs");
     assert!(output.status.success(), "{}: {}", program.display(), output.status);
     let fact = |line: &str| {
@@ -38,29 +39,23 @@ fn facts_of(program: &Path) -> Vec<Fact> {
     String::from_utf8(output.stdout).expect("facts are text").lines().map(fact).collect()
 }
 
-/// Where Rust's facts are not C's.
-fn differences(c: &[Fact], rust: &[Fact]) -> Vec<String> {
-    assert!(!c.is_empty());
-    assert_eq!(names(c), names(rust));
-    let difference = |((name, c), (_, rust)): (&Fact, &Fact)| {
+/// Compares, and says where Rust's facts are not C's.
+fn compare(c: &Facts, rust: &Facts) -> Result<(), String> {
+    assert!(!c.is_empty() && c.keys().eq(rust.keys()), "C and Rust do not speak of the same");
+    let difference = |(name, c): (&String, &Vec<i64>)| {
+        let rust = &rust[name];
         let at = (0..c.len().max(rust.len())).find(|&at| c.get(at) != rust.get(at))?;
         Some(format!("{name}[{at}]: {:?} in C, {:?} in Rust", c.get(at), rust.get(at)))
     };
-    c.iter().zip(rust).filter_map(difference).collect()
-}
-
-fn names(facts: &[Fact]) -> Vec<&str> {
-    facts.iter().map(|(name, _)| name.as_str()).collect()
+    let differences: Vec<String> = c.iter().filter_map(difference).collect();
+    if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
 }
 
 #[test]
 fn ffi_is_as_the_headers_have_it() {
     assert!(ours::REFUSAL.is_empty(), "{}", ours::REFUSAL);
-    let c = facts_of(Path::new(ours::PROGRAM));
-    let rust: Vec<Fact> = ours::facts().into_iter().map(|(name, values)| (name.to_owned(), values)).collect();
-    let differences = differences(&c, &rust);
-    println!("{} facts", c.len());
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    let rust = ours::facts().into_iter().map(|(name, values)| (name.to_owned(), values)).collect();
+    assert_eq!(compare(&facts_of(Path::new(ours::PROGRAM)), &rust), Ok(()));
 }
 
 /// A small mirror, as correct as ours, that mistakes are planted in: name and text of its files.
@@ -73,8 +68,8 @@ const SMALL: [(&str, &str); 4] = [
 
 /// Puts the small mirror, with `right` made `wrong` in one file, through all that ours goes through.
 fn prove(file: &str, right: &str, wrong: &str) -> Result<(), String> {
-    let test = std::thread::current().name().unwrap_or_default().to_owned();
-    let folder = PathBuf::from(format!("{}/{test}.{}", env!("CARGO_TARGET_TMPDIR"), std::process::id()));
+    let test = thread::current().name().unwrap_or_default().to_owned();
+    let folder = PathBuf::from(format!("{}/{test}.{}", env!("CARGO_TARGET_TMPDIR"), process::id()));
     fs::create_dir_all(folder.join("ffi/sys")).expect("a folder for the test");
     for (name, text) in SMALL {
         assert!(name != file || text.matches(right).count() == 1, "`{right}` is not once in {file}");
@@ -90,26 +85,17 @@ fn prove_in(folder: &Path) -> Result<(), String> {
     let mirror = Mirror::of_folder(&folder.join("ffi"))?;
     cc::compile_texts(&mirror.c_files(), folder, "in_c")?;
     fs::write(folder.join("facts.rs"), mirror.rust()).map_err(|error| error.to_string())?;
-    compile_rust(&folder.join("main.rs"), &folder.join("in_rust"))?;
-    let differences = differences(&facts_of(&folder.join("in_c")), &facts_of(&folder.join("in_rust")));
-    if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
-}
-
-fn compile_rust(source: &Path, program: &Path) -> Result<(), String> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or("rustc".into());
-    let output = Command::new(rustc)
-        .args(["--edition", "2024", "-o"])
-        .args([program, source])
-        .output()
-        .map_err(|error| format!("cannot run rustc: {error}"))?;
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    let rustc = env::var_os("RUSTC").unwrap_or("rustc".into());
+    let programs = [folder.join("in_c"), folder.join("in_rust")];
+    cc::run(Command::new(rustc).args(["--edition=2024", "-o"]).args([&programs[1], &folder.join("main.rs")]))?;
+    compare(&facts_of(&programs[0]), &facts_of(&programs[1]))
 }
 
 /// Asserts that the small mirror is refused for its mistake alone.
 #[track_caller]
 fn assert_refused(file: &str, right: &str, wrong: &str, why: &str) {
     static CORRECT: OnceLock<Result<(), String>> = OnceLock::new();
-    assert_eq!(*CORRECT.get_or_init(|| prove("libc.rs", "pollfd {", "pollfd {")), Ok(()));
+    assert_eq!(*CORRECT.get_or_init(|| prove(file, right, right)), Ok(()));
     let refusal = prove(file, right, wrong).expect_err("the mistake is not seen");
     assert!(refusal.contains(why), "refused, but not for `{why}`:\n{refusal}");
 }
@@ -122,13 +108,12 @@ fn c_refuses_another_prototype() {
 #[test]
 fn c_refuses_what_another_header_has() {
     let wait = "`pid_t wait(int *wstatus);`\npub use libc::wait;\n\n/// `POLL*`";
-    assert_refused("ffi/poll.rs", "`POLL*`", wait, "'wait' undeclared");
+    assert_refused("ffi/poll.rs", "`POLL*`", wait, "undeclared");
 }
 
 #[test]
 fn c_refuses_a_promise_not_to_return() {
-    let why = "'noreturn' function does return";
-    assert_refused("ffi/poll.rs", "`int poll", "`_Noreturn int poll", why);
+    assert_refused("ffi/poll.rs", "`int poll", "`_Noreturn int poll", "'noreturn'");
 }
 
 #[test]
@@ -209,8 +194,8 @@ fn an_item_without_a_form_is_an_error() {
 fn an_item_in_a_list_that_does_not_speak_of_it_is_an_error() {
     assert_refused(
         "ffi/poll.rs",
-        "{POLLIN}",
-        "{POLLIN, pollfd}",
+        "POLLOUT}",
+        "POLLOUT, pollfd}",
         "src/ffi/poll.rs:15: `pollfd` has no C form in its docs",
     );
 }
@@ -218,6 +203,11 @@ fn an_item_in_a_list_that_does_not_speak_of_it_is_an_error() {
 #[test]
 fn docs_of_another_item_are_an_error() {
     assert_refused("ffi/poll.rs", "`int poll(", "`int ppoll(", "src/ffi/poll.rs:12: `poll` has no C form in its docs");
+}
+
+#[test]
+fn a_form_that_is_not_c_is_an_error() {
+    assert_refused("ffi/poll.rs", "nfds_t nfds,", "nfds_t nfds", "is no C form: expected `)` before `int timeout ) ;`");
 }
 
 #[test]

@@ -10,19 +10,16 @@ pub(crate) fn compile<S: AsRef<Path>>(sources: &[S], flags: &[&str], executable:
     let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let mut words = compiler.split_whitespace();
     let new = executable.with_extension("new");
-    let output = Command::new(words.next().unwrap_or_default())
-        .args(words)
-        .args(flags)
-        .args(sources.iter().map(AsRef::as_ref))
-        .arg("-o")
-        .arg(&new)
-        .env("LC_ALL", "C")
-        .output()
-        .map_err(|error| format!("cannot run the C compiler `{compiler}`: {error}"))?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-    }
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words).args(flags).args(sources.iter().map(AsRef::as_ref)).arg("-o").arg(&new);
+    run(&mut command)?;
     fs::rename(&new, executable).map_err(|error| format!("cannot write {}: {error}", executable.display()))
+}
+
+/// Runs a compiler; an error is what it says, untranslated.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    let output = command.env("LC_ALL", "C").output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
 
 /// Writes `files`, name and text each, into `folder`, and compiles them there.

@@ -21,8 +21,12 @@ pub(crate) fn read(path: &str, text: &str) -> Result<Option<Header>, String> {
     let mut forms = Vec::new();
     let mut docs = String::new();
     let mut statement = String::new();
+    let mut start = 0;
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
+        if statement.is_empty() {
+            start = index + 1;
+        }
         if let Some(doc) = line.strip_prefix("///") {
             docs += doc;
             docs.push('\n');
@@ -30,13 +34,13 @@ pub(crate) fn read(path: &str, text: &str) -> Result<Option<Header>, String> {
             statement += line;
             if line.ends_with(';') {
                 let found = item_forms(&mem::take(&mut statement), &mem::take(&mut docs))
-                    .map_err(|why| format!("src/ffi/{path}.rs:{}: {why}", index + 1))?;
+                    .map_err(|why| format!("src/ffi/{path}.rs:{start}: {why}"))?;
                 forms.extend(found);
             }
         }
     }
     if !statement.is_empty() {
-        return Err(format!("src/ffi/{path}.rs: unreadable from `{statement}` on"));
+        return Err(format!("src/ffi/{path}.rs:{start}: `{statement}` has no end"));
     }
     if forms.is_empty() {
         return Ok(None);

@@ -13,6 +13,7 @@ pub struct pollfd {
 }
 
 pub const POLLIN: c_short = 1;
+pub const POLLOUT: c_short = 4;
 
 unsafe extern "C" {
     pub fn poll(fds: *mut pollfd, nfds: nfds_t, timeout: c_int) -> c_int;

@@ -12,4 +12,4 @@ pub use libc::pollfd;
 pub use libc::poll;
 
 /// `POLL*`
-pub use libc::{POLLIN};
+pub use libc::{POLLIN, POLLOUT};
