@@ -237,17 +237,24 @@ impl AsSockAddr for UnixAddr {
 /// Room for an address that C's functions fill in.
 struct Received {
     address: MaybeUninit<sockaddr_storage>,
+    room: socklen_t,
+    /// First the room, then the length of the whole address, also where that is longer.
     length: socklen_t,
 }
 
 impl Received {
     /// Room for `length` bytes, which are at most those of a `sockaddr_storage`.
     const fn new(length: socklen_t) -> Received {
-        Received { address: MaybeUninit::uninit(), length }
+        Received { address: MaybeUninit::uninit(), room: length, length }
     }
 
     fn as_c(&mut self) -> (*mut sockaddr, *mut socklen_t) {
         (self.address.as_mut_ptr().cast(), &raw mut self.length)
+    }
+
+    /// How many bytes were filled in.
+    fn filled_in(&self) -> usize {
+        self.length.min(self.room) as usize
     }
 
     /// The address as a `T`, when so much was filled in.
@@ -256,7 +263,7 @@ impl Received {
     /// A C function has filled in the address and its length; any bits are valid for a `T`, which is one of the
     /// address structs or begins one.
     unsafe fn read<T>(&self) -> Option<T> {
-        if self.length < length_of::<T>() {
+        if self.filled_in() < size_of::<T>() {
             return None;
         }
         // SAFETY: so many bytes were filled in, and a sockaddr_storage is aligned for any address.
@@ -290,8 +297,7 @@ impl Received {
                 })
             }
             c::AF_UNIX => {
-                let length =
-                    (self.length as usize).saturating_sub(offset_of!(sockaddr_un, sun_path)).min(UNIX_PATH_MAX);
+                let length = self.filled_in().saturating_sub(offset_of!(sockaddr_un, sun_path)).min(UNIX_PATH_MAX);
                 let mut address =
                     sockaddr_un { sun_family: c::AF_UNIX as c::sa_family_t, sun_path: [0; UNIX_PATH_MAX] };
                 // SAFETY: the path is within the storage.
