@@ -18,6 +18,7 @@ pub mod fd;
 pub mod ffi;
 pub mod net;
 mod open_set;
+mod pid;
 pub mod process;
 pub mod program;
 pub mod signal;

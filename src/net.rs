@@ -6,9 +6,9 @@ use core::mem::{MaybeUninit, offset_of};
 pub use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use core::ptr;
 
-use crate::conv::{ret, ret_owned_fd, ret_usize};
+use crate::conv::{ret, ret_usize};
 use crate::errno::{Errno, Result};
-use crate::fd::{AsFd, OwnedFd};
+use crate::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::ffi::netinet::r#in::{self as inet, in_addr, in6_addr, sockaddr_in, sockaddr_in6};
 use crate::ffi::sys::socket::{self as c, sockaddr, sockaddr_storage, socklen_t};
 use crate::ffi::sys::un::sockaddr_un;

@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::fd::{self, BorrowedFd};
 use crate::ffi;
-use crate::process::Pid;
+use crate::pid::Pid;
 
 /// `EOF`: what the functions of stdio return for an error, and for the end.
 pub const EOF: c_int = ffi::stdio::EOF;
