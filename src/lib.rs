@@ -21,6 +21,7 @@ mod open_set;
 mod pid;
 pub mod process;
 pub mod program;
+mod sealed;
 pub mod signal;
 pub mod stdio;
 pub mod time;

@@ -15,6 +15,7 @@ use crate::ffi::sys::un::sockaddr_un;
 use crate::ffi::{self, arpa};
 use crate::open_set::open_set;
 use crate::process::has_other_threads;
+use crate::sealed::Sealed;
 
 /// The family of a socket and of its address: `AF_…`, which Linux also calls `PF_…`.
 #[repr(transparent)]
@@ -181,8 +182,6 @@ pub trait AsSockAddr: Sealed {
     fn with_c<T>(&self, function: impl FnOnce(*const sockaddr, socklen_t) -> T) -> T;
 }
 
-#[doc(hidden)]
-pub trait Sealed {}
 impl Sealed for SocketAddrV4 {}
 impl Sealed for SocketAddrV6 {}
 impl Sealed for SocketAddr {}

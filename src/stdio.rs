@@ -16,6 +16,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use crate::fd::{self, BorrowedFd};
 use crate::ffi;
 use crate::pid::Pid;
+use crate::sealed::Sealed;
 
 /// `EOF`: what the functions of stdio return for an error, and for the end.
 pub const EOF: c_int = ffi::stdio::EOF;
@@ -67,7 +68,7 @@ pub(crate) fn close_to_handlers() {
 }
 
 /// What stands for one argument in a format: `%d` or `%s`.
-pub trait Argument: Copy {
+pub trait Argument: Copy + Sealed {
     /// The letter of its conversion.
     #[doc(hidden)]
     const CONVERSION: u8;
@@ -82,6 +83,7 @@ pub trait Argument: Copy {
     fn print(self, to: &mut Direct, zeros: usize);
 }
 
+impl Sealed for c_int {}
 impl Argument for c_int {
     const CONVERSION: u8 = b'd';
     type C = c_int;
@@ -93,6 +95,7 @@ impl Argument for c_int {
     }
 }
 
+impl Sealed for Pid {}
 impl Argument for Pid {
     const CONVERSION: u8 = b'd';
     type C = c_int;
@@ -104,6 +107,7 @@ impl Argument for Pid {
     }
 }
 
+impl Sealed for &CStr {}
 impl Argument for &CStr {
     const CONVERSION: u8 = b's';
     type C = *const c_char;
