@@ -4,7 +4,7 @@ use core::ffi::c_int;
 use core::marker::PhantomData;
 
 use crate::conv::{ret, ret_usize};
-use crate::errno::{CReturn, Result};
+use crate::errno::{CReturn, Errno, Result};
 use crate::ffi;
 
 /// An open descriptor that is ours alone; dropping it closes it.
@@ -139,13 +139,11 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
 /// For -1 the length is `SIZE_MAX`, as it is in C, and the kernel refuses it.
 ///
 /// # Errors
-/// As [`write()`]; `EFAULT` when the read had failed.
-///
-/// # Panics
-/// When the read returned more bytes than `buffer` has, and so was of another buffer.
+/// As [`write()`]; `EFAULT` when the read had failed, and, without a call, when it returned more bytes than `buffer` has
+/// and so was of another buffer.
 pub fn write_back(fd: impl AsFd, buffer: &[u8], read: Result<usize>) -> Result<usize> {
     match read {
-        Ok(length) => write(fd, &buffer[..length]),
+        Ok(length) => write(fd, buffer.get(..length).ok_or(Errno::FAULT)?),
         // SAFETY: no address space has room for SIZE_MAX bytes from anywhere in it, so the kernel reads none.
         Err(_) => ret_usize(unsafe { ffi::unistd::write(fd.as_fd().raw(), buffer.as_ptr().cast(), usize::MAX) }),
     }

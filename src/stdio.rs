@@ -79,7 +79,7 @@ pub trait Argument: Copy {
     fn to_c(self) -> Self::C;
     /// Its text, for a line that does not go through stdio.
     #[doc(hidden)]
-    fn print(self, to: &mut Direct, zeros: usize) -> fmt::Result;
+    fn print(self, to: &mut Direct, zeros: usize);
 }
 
 impl Argument for c_int {
@@ -88,8 +88,8 @@ impl Argument for c_int {
     fn to_c(self) -> c_int {
         self
     }
-    fn print(self, to: &mut Direct, zeros: usize) -> fmt::Result {
-        write!(to, "{self:0zeros$}")
+    fn print(self, to: &mut Direct, zeros: usize) {
+        to.put_decimal(self, zeros);
     }
 }
 
@@ -99,8 +99,8 @@ impl Argument for Pid {
     fn to_c(self) -> c_int {
         self.raw()
     }
-    fn print(self, to: &mut Direct, zeros: usize) -> fmt::Result {
-        self.raw().print(to, zeros)
+    fn print(self, to: &mut Direct, zeros: usize) {
+        to.put_decimal(self.raw(), zeros);
     }
 }
 
@@ -110,9 +110,15 @@ impl Argument for &CStr {
     fn to_c(self) -> *const c_char {
         self.as_ptr()
     }
-    fn print(self, to: &mut Direct, _zeros: usize) -> fmt::Result {
-        to.put(self.to_bytes());
-        Ok(())
+    fn print(self, to: &mut Direct, _zeros: usize) {
+        // By its pointer: a string whose length nobody asks for costs no strlen, as it costs none in C.
+        let mut at = self.as_ptr();
+        // SAFETY: the pointer is to a byte of the string or to its NUL, at which this ends.
+        while let byte @ 1.. = unsafe { at.cast::<u8>().read() } {
+            to.put(&[byte]);
+            // SAFETY: a byte that is not the NUL has another behind it.
+            at = unsafe { at.add(1) };
+        }
     }
 }
 
@@ -138,7 +144,7 @@ pub trait Arguments: Copy {
 
     /// Prints the argument that is `index` from the first.
     #[doc(hidden)]
-    fn print(self, index: usize, to: &mut Direct, zeros: usize) -> fmt::Result;
+    fn print(self, index: usize, to: &mut Direct, zeros: usize);
 }
 
 macro_rules! arguments {
@@ -147,14 +153,17 @@ macro_rules! arguments {
             const CONVERSIONS: &'static [u8] = &[$($name::CONVERSION),*];
 
             unsafe fn fprintf(self, file: *mut ffi::stdio::FILE, format: &'static str) -> c_int {
+                // The optimiser knows what fprintf does, and would call something else for some formats.
+                let format = core::hint::black_box(format.as_ptr());
                 // SAFETY: by this function's own contract the format asks for just these arguments.
-                unsafe { ffi::stdio::fprintf(file, format.as_ptr().cast() $(, self.$index.to_c())*) }
+                unsafe { ffi::stdio::fprintf(file, format.cast() $(, self.$index.to_c())*) }
             }
 
-            fn print(self, index: usize, to: &mut Direct, zeros: usize) -> fmt::Result {
+            #[allow(unused_variables, reason = "there may be no argument")]
+            fn print(self, index: usize, to: &mut Direct, zeros: usize) {
                 match index {
                     $($index => self.$index.print(to, zeros),)*
-                    _ => { let _ = (to, zeros); Err(fmt::Error) }
+                    _ => {}
                 }
             }
         }
@@ -197,7 +206,9 @@ const fn is_format_of(format: &[u8], conversions: &[u8]) -> bool {
 }
 
 /// How much of a line that does not go through stdio is written at once.
-const DIRECT_MAX: usize = 512;
+const DIRECT_MAX: usize = 128;
+/// How many digits an int can have.
+const DIGITS_MAX: usize = 10;
 
 /// Text on its way to a descriptor, past stdio: what a handler may use in the midst of anything.
 #[derive(Debug)]
@@ -233,23 +244,53 @@ impl Direct {
         self.length = 0;
     }
 
-    fn put_format(&mut self, format: &str, arguments: impl Arguments) {
-        let mut rest = format.trim_end_matches('\0');
-        let mut index = 0;
-        while let Some((text, conversion)) = rest.split_once('%') {
-            self.put(text.as_bytes());
-            let end = conversion.find(|c: char| !c.is_ascii_digit()).unwrap_or(conversion.len());
-            let (zeros, letter) = conversion.split_at(end);
-            if letter.starts_with('%') {
-                self.put(b"%");
-            } else {
-                // A sink that takes everything does not fail, and the format was checked against the arguments.
-                let _ = arguments.print(index, self, zeros.parse().unwrap_or(0));
-                index += 1;
+    /// `%d`, or `%0…d` with `zeros` for its width.
+    fn put_decimal(&mut self, number: c_int, zeros: usize) {
+        let mut digits = [b'0'; DIGITS_MAX];
+        let mut length = 0;
+        let mut rest = number.unsigned_abs();
+        for digit in digits.iter_mut().rev() {
+            if rest == 0 && length > 0 {
+                break;
             }
-            rest = letter.get(1..).unwrap_or_default();
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            length += 1;
         }
-        self.put(rest.as_bytes());
+        let sign = usize::from(number < 0);
+        if number < 0 {
+            self.put(b"-");
+        }
+        for _ in length + sign..zeros {
+            self.put(b"0");
+        }
+        self.put(digits.get(DIGITS_MAX - length..).unwrap_or_default());
+    }
+
+    /// The text of a format that [`is_format_of`] these arguments.
+    fn put_format(&mut self, format: &[u8], arguments: impl Arguments) {
+        let mut index = 0;
+        let mut bytes = format.iter().copied().take_while(|&byte| byte != 0);
+        while let Some(byte) = bytes.next() {
+            if byte != b'%' {
+                self.put(&[byte]);
+                continue;
+            }
+            let mut zeros = 0;
+            for byte in bytes.by_ref() {
+                match byte {
+                    b'0'..=b'9' => zeros = zeros * 10 + usize::from(byte - b'0'),
+                    b'%' => self.put(b"%"),
+                    _ => {
+                        arguments.print(index, self, zeros);
+                        index += 1;
+                    }
+                }
+                if !byte.is_ascii_digit() {
+                    break;
+                }
+            }
+        }
     }
 }
 
@@ -267,7 +308,7 @@ pub fn fprintf<F: Format, A: Arguments>(stream: Stream, _format: F, arguments: A
     // SAFETY: the stream is one of the three standard ones; the format was checked against the arguments just above.
     enter(|| unsafe { arguments.fprintf(stream.file, F::TEXT) }).unwrap_or_else(|| {
         let mut direct = Direct::new(stream.fd);
-        direct.put_format(F::TEXT, arguments);
+        direct.put_format(F::TEXT.as_bytes(), arguments);
         direct.flush();
         0
     })
