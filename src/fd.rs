@@ -108,6 +108,13 @@ impl AsFd for Result<OwnedFd> {
     }
 }
 
+/// The descriptor, or C's -1 where there is none.
+impl AsFd for Option<OwnedFd> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.as_ref().map_or(BorrowedFd::NONE, OwnedFd::as_fd)
+    }
+}
+
 /// `read()`: reads what is there, up to the length of `buffer`. 0 is the end.
 ///
 /// # Errors

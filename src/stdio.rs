@@ -142,6 +142,13 @@ pub trait Arguments: Copy {
     #[doc(hidden)]
     unsafe fn fprintf(self, file: *mut ffi::stdio::FILE, format: &'static str) -> c_int;
 
+    /// Prints them into `buffer`, with a NUL behind what fits.
+    ///
+    /// # Safety
+    /// `format` ends in a NUL and has just these conversions, in this order.
+    #[doc(hidden)]
+    unsafe fn snprintf(self, buffer: &mut [u8], format: &'static str) -> c_int;
+
     /// Prints the argument that is `index` from the first.
     #[doc(hidden)]
     fn print(self, index: usize, to: &mut Direct, zeros: usize);
@@ -157,6 +164,15 @@ macro_rules! arguments {
                 let format = core::hint::black_box(format.as_ptr());
                 // SAFETY: by this function's own contract the format asks for just these arguments.
                 unsafe { ffi::stdio::fprintf(file, format.cast() $(, self.$index.to_c())*) }
+            }
+
+            unsafe fn snprintf(self, buffer: &mut [u8], format: &'static str) -> c_int {
+                let to = buffer.as_mut_ptr().cast();
+                // The optimiser knows what snprintf does, too.
+                let format = core::hint::black_box(format.as_ptr());
+                // SAFETY: by this function's own contract the format asks for just these arguments; the buffer is
+                // valid for writes of the length that is passed with it.
+                unsafe { ffi::stdio::snprintf(to, buffer.len(), format.cast() $(, self.$index.to_c())*) }
             }
 
             #[allow(unused_variables, reason = "there may be no argument")]
@@ -352,6 +368,39 @@ macro_rules! fprintf {
 #[macro_export]
 macro_rules! printf {
     ($($argument:tt)*) => { $crate::fprintf!($crate::stdio::stdout(), $($argument)*) };
+}
+
+/// What [`snprintf!`](crate::snprintf!) calls.
+#[doc(hidden)]
+pub fn snprintf<F: Format, A: Arguments>(buffer: &mut [u8], _format: F, arguments: A) -> c_int {
+    const { assert!(is_format_of(F::TEXT.as_bytes(), A::CONVERSIONS), "the format does not fit the arguments") };
+    // SAFETY: the format was checked against the arguments just above.
+    unsafe { arguments.snprintf(buffer, F::TEXT) }
+}
+
+/// `snprintf()`: prints into a buffer of bytes, with a NUL behind what fits. Formats are those of
+/// [`fprintf!`](crate::fprintf!).
+///
+/// ```
+/// use mpserv::{snprintf, stdio::until_nul};
+/// let mut buffer = [0; 6];
+/// assert_eq!(snprintf!(&mut buffer, "%s %03d", c"no", 7), 6);
+/// assert_eq!(until_nul(&buffer), c"no 00");
+/// ```
+///
+/// Its value is C's: the number of bytes that there are to print, whether they fit or not, or negative for an error.
+///
+/// # References
+/// snprintf(3), POSIX
+#[macro_export]
+macro_rules! snprintf {
+    ($buffer:expr, $format:literal $(, $argument:expr)* $(,)?) => {{
+        struct Format;
+        impl $crate::stdio::Format for Format {
+            const TEXT: &'static str = ::core::concat!($format, "\0");
+        }
+        $crate::stdio::snprintf($buffer, Format, ($($argument,)*))
+    }};
 }
 
 /// `fputs()`: prints `text`. Negative for an error.

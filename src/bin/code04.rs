@@ -46,7 +46,9 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         match self.connection.take() {
-            Some(connection) if connection.raw() > 0 => drop(close(connection)),
+            Some(connection) if connection.raw() > 0 => {
+                let _ = close(connection);
+            }
             none => forget(none),
         }
     }

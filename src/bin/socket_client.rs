@@ -52,7 +52,9 @@ impl CTcpClient {
 impl Drop for CTcpClient {
     fn drop(&mut self) {
         match self.server.take() {
-            Some(server) if server.raw() > 0 => drop(close(server)),
+            Some(server) if server.raw() > 0 => {
+                let _ = close(server);
+            }
             none => forget(none),
         }
     }

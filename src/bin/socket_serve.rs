@@ -34,14 +34,18 @@ impl CTcpServer {
     fn CloseListen(&mut self) {
         // Wrong: 0 stands for none, here and below, but is a descriptor where standard input was closed.
         match self.listener.take() {
-            Some(listener) if listener.raw() > 0 => drop(close(listener)),
+            Some(listener) if listener.raw() > 0 => {
+                let _ = close(listener);
+            }
             none => forget(none),
         }
     }
 
     fn CloseClient(&mut self) {
         match self.client.take() {
-            Some(client) if client.raw() > 0 => drop(close(client)),
+            Some(client) if client.raw() > 0 => {
+                let _ = close(client);
+            }
             none => forget(none),
         }
     }
