@@ -44,6 +44,8 @@ fn build() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={input}");
     }
     println!("cargo::rerun-if-env-changed=CC");
+    // The linker that cc uses for the C programs, in place of rustc's own: one linker, one layout to load.
+    println!("cargo::rustc-link-arg-bins=-fuse-ld=bfd");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let programs = target_folder(&out)?.join("c");
     println!("cargo::rustc-env=MPSERV_C_DIR={}", programs.display());

@@ -135,12 +135,19 @@ pub trait Arguments: Copy {
     #[doc(hidden)]
     const CONVERSIONS: &'static [u8];
 
-    /// Prints them by stdio.
+    /// Prints them to standard output.
     ///
     /// # Safety
-    /// `file` is an open stream; `format` ends in a NUL and has just these conversions, in this order.
+    /// `format` ends in a NUL and has just these conversions, in this order.
     #[doc(hidden)]
-    unsafe fn fprintf(self, file: *mut ffi::stdio::FILE, format: &'static str) -> c_int;
+    unsafe fn printf(self, format: *const c_char) -> c_int;
+
+    /// Prints them to a stream.
+    ///
+    /// # Safety
+    /// As `printf`; `file` is an open stream.
+    #[doc(hidden)]
+    unsafe fn fprintf(self, file: *mut ffi::stdio::FILE, format: *const c_char) -> c_int;
 
     /// Prints them into `buffer`, with a NUL behind what fits.
     ///
@@ -159,11 +166,14 @@ macro_rules! arguments {
         impl<$($name: Argument),*> Arguments for ($($name,)*) {
             const CONVERSIONS: &'static [u8] = &[$($name::CONVERSION),*];
 
-            unsafe fn fprintf(self, file: *mut ffi::stdio::FILE, format: &'static str) -> c_int {
-                // The optimiser knows what fprintf does, and would call something else for some formats.
-                let format = core::hint::black_box(format.as_ptr());
+            unsafe fn printf(self, format: *const c_char) -> c_int {
                 // SAFETY: by this function's own contract the format asks for just these arguments.
-                unsafe { ffi::stdio::fprintf(file, format.cast() $(, self.$index.to_c())*) }
+                unsafe { ffi::stdio::printf(format $(, self.$index.to_c())*) }
+            }
+
+            unsafe fn fprintf(self, file: *mut ffi::stdio::FILE, format: *const c_char) -> c_int {
+                // SAFETY: by this function's own contract the format asks for just these arguments.
+                unsafe { ffi::stdio::fprintf(file, format $(, self.$index.to_c())*) }
             }
 
             unsafe fn snprintf(self, buffer: &mut [u8], format: &'static str) -> c_int {
@@ -254,7 +264,8 @@ impl Direct {
     /// Writes what is left. There is nobody to tell of an error.
     pub(crate) fn flush(&mut self) {
         let mut text = self.text.get(..self.length).unwrap_or_default();
-        while let Ok(written @ 1..) = fd::write(self.fd, text) {
+        while !text.is_empty() {
+            let Ok(written @ 1..) = fd::write(self.fd, text) else { break };
             text = text.get(written..).unwrap_or_default();
         }
         self.length = 0;
@@ -317,17 +328,48 @@ impl fmt::Write for Direct {
     }
 }
 
-/// What [`fprintf!`](crate::fprintf!) and [`printf!`](crate::printf!) call.
-#[doc(hidden)]
-pub fn fprintf<F: Format, A: Arguments>(stream: Stream, _format: F, arguments: A) -> c_int {
+/// Prints a format by stdio, as `print` does it, or past it.
+fn print_format<F: Format, A: Arguments>(
+    fd: BorrowedFd<'static>,
+    arguments: A,
+    print: impl FnOnce(*const c_char) -> c_int,
+) -> c_int {
     const { assert!(is_format_of(F::TEXT.as_bytes(), A::CONVERSIONS), "the format does not fit the arguments") };
-    // SAFETY: the stream is one of the three standard ones; the format was checked against the arguments just above.
-    enter(|| unsafe { arguments.fprintf(stream.file, F::TEXT) }).unwrap_or_else(|| {
-        let mut direct = Direct::new(stream.fd);
+    // The optimiser knows what printf does, and would call something else for some formats.
+    let format = core::hint::black_box(F::TEXT.as_ptr().cast());
+    enter(|| print(format)).unwrap_or_else(|| {
+        let mut direct = Direct::new(fd);
         direct.put_format(F::TEXT.as_bytes(), arguments);
         direct.flush();
         0
     })
+}
+
+/// What [`printf!`](crate::printf!) calls.
+#[doc(hidden)]
+pub fn printf<F: Format, A: Arguments>(_format: F, arguments: A) -> c_int {
+    // SAFETY: the format is the one that is checked against the arguments.
+    print_format::<F, A>(fd::STDOUT, arguments, |format| unsafe { arguments.printf(format) })
+}
+
+/// What [`fprintf!`](crate::fprintf!) calls.
+#[doc(hidden)]
+pub fn fprintf<F: Format, A: Arguments>(stream: Stream, _format: F, arguments: A) -> c_int {
+    // SAFETY: as for `printf`; the stream is one of the three standard ones.
+    print_format::<F, A>(stream.fd, arguments, |format| unsafe { arguments.fprintf(stream.file, format) })
+}
+
+/// Makes a [`Format`](crate::stdio::Format) of a text.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __format {
+    ($format:literal) => {{
+        struct Format;
+        impl $crate::stdio::Format for Format {
+            const TEXT: &'static str = ::core::concat!($format, "\0");
+        }
+        Format
+    }};
 }
 
 /// `fprintf()`: prints to a [`Stream`](crate::stdio::Stream). Conversions are `%d` for a `c_int` or a
@@ -348,13 +390,9 @@ pub fn fprintf<F: Format, A: Arguments>(stream: Stream, _format: F, arguments: A
 /// fprintf(3), POSIX
 #[macro_export]
 macro_rules! fprintf {
-    ($stream:expr, $format:literal $(, $argument:expr)* $(,)?) => {{
-        struct Format;
-        impl $crate::stdio::Format for Format {
-            const TEXT: &'static str = ::core::concat!($format, "\0");
-        }
-        $crate::stdio::fprintf($stream, Format, ($($argument,)*))
-    }};
+    ($stream:expr, $format:literal $(, $argument:expr)* $(,)?) => {
+        $crate::stdio::fprintf($stream, $crate::__format!($format), ($($argument,)*))
+    };
 }
 
 /// `printf()`: [`fprintf!`](crate::fprintf!) to standard output.
@@ -367,7 +405,9 @@ macro_rules! fprintf {
 /// printf(3), POSIX
 #[macro_export]
 macro_rules! printf {
-    ($($argument:tt)*) => { $crate::fprintf!($crate::stdio::stdout(), $($argument)*) };
+    ($format:literal $(, $argument:expr)* $(,)?) => {
+        $crate::stdio::printf($crate::__format!($format), ($($argument,)*))
+    };
 }
 
 /// What [`snprintf!`](crate::snprintf!) calls.
