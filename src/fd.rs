@@ -117,6 +117,13 @@ pub(crate) unsafe fn ret_owned_fd(returned: c_int) -> Result<OwnedFd> {
     ret_c_int(returned).map(|fd| unsafe { OwnedFd::from_raw(fd) })
 }
 
+/// The descriptor, or C's -1 where there is none.
+impl AsFd for Option<OwnedFd> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.as_ref().map_or(BorrowedFd::NONE, OwnedFd::as_fd)
+    }
+}
+
 /// `read()`: reads what is there, up to the length of `buffer`. 0 is the end.
 ///
 /// # Errors
