@@ -4,7 +4,7 @@ use core::ffi::{c_int, c_uint};
 use core::marker::PhantomData;
 
 use crate::conv::{ret, ret_c_int, ret_usize};
-use crate::errno::{CReturn, Result, retry_on_intr};
+use crate::errno::{CReturn, Errno, Result, retry_on_intr};
 use crate::ffi;
 
 /// An open descriptor that is ours alone; dropping it closes it.
@@ -108,6 +108,22 @@ impl AsFd for Result<OwnedFd> {
     }
 }
 
+/// For a function that returns a new descriptor, or -1 with errno set.
+///
+/// # Safety
+/// `returned` came from such a function, and nothing else owns the descriptor.
+pub(crate) unsafe fn ret_owned_fd(returned: c_int) -> Result<OwnedFd> {
+    // SAFETY: by this function's own contract the descriptor is open and the caller's alone.
+    ret_c_int(returned).map(|fd| unsafe { OwnedFd::from_raw(fd) })
+}
+
+/// The descriptor, or C's -1 where there is none.
+impl AsFd for Option<OwnedFd> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.as_ref().map_or(BorrowedFd::NONE, OwnedFd::as_fd)
+    }
+}
+
 /// `read()`: reads what is there, up to the length of `buffer`. 0 is the end.
 ///
 /// # Errors
@@ -139,13 +155,11 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
 /// For -1 the length is `SIZE_MAX`, as it is in C, and the kernel refuses it.
 ///
 /// # Errors
-/// As [`write()`]; `EFAULT` when the read had failed.
-///
-/// # Panics
-/// When the read returned more bytes than `buffer` has, and so was of another buffer.
+/// As [`write()`]; `EFAULT` when the read had failed, and, without a call, when it returned more bytes than `buffer` has
+/// and so was of another buffer.
 pub fn write_back(fd: impl AsFd, buffer: &[u8], read: Result<usize>) -> Result<usize> {
     match read {
-        Ok(length) => write(fd, &buffer[..length]),
+        Ok(length) => write(fd, buffer.get(..length).ok_or(Errno::FAULT)?),
         // SAFETY: no address space has room for SIZE_MAX bytes from anywhere in it, so the kernel reads none.
         Err(_) => ret_usize(unsafe { ffi::unistd::write(fd.as_fd().raw(), buffer.as_ptr().cast(), usize::MAX) }),
     }

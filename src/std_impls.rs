@@ -106,13 +106,13 @@ impl io::Write for &Connection {
 
 impl io::Read for Connection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buffer)
+        io::Read::read(&mut &*self, buffer)
     }
 }
 
 impl io::Write for Connection {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (&*self).write(bytes)
+        io::Write::write(&mut &*self, bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

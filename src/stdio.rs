@@ -15,7 +15,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::fd::{self, BorrowedFd};
 use crate::ffi;
-use crate::process::Pid;
+use crate::pid::Pid;
+use crate::sealed::Sealed;
 
 /// `EOF`: what the functions of stdio return for an error, and for the end.
 pub const EOF: c_int = ffi::stdio::EOF;
@@ -67,7 +68,7 @@ pub(crate) fn close_to_handlers() {
 }
 
 /// What stands for one argument in a format: `%d` or `%s`.
-pub trait Argument: Copy {
+pub trait Argument: Copy + Sealed {
     /// The letter of its conversion.
     #[doc(hidden)]
     const CONVERSION: u8;
@@ -79,40 +80,49 @@ pub trait Argument: Copy {
     fn to_c(self) -> Self::C;
     /// Its text, for a line that does not go through stdio.
     #[doc(hidden)]
-    fn print(self, to: &mut Direct, zeros: usize) -> fmt::Result;
+    fn print(self, to: &mut Direct, zeros: usize);
 }
 
+impl Sealed for c_int {}
 impl Argument for c_int {
     const CONVERSION: u8 = b'd';
     type C = c_int;
     fn to_c(self) -> c_int {
         self
     }
-    fn print(self, to: &mut Direct, zeros: usize) -> fmt::Result {
-        write!(to, "{self:0zeros$}")
+    fn print(self, to: &mut Direct, zeros: usize) {
+        to.put_decimal(self, zeros);
     }
 }
 
+impl Sealed for Pid {}
 impl Argument for Pid {
     const CONVERSION: u8 = b'd';
     type C = c_int;
     fn to_c(self) -> c_int {
         self.raw()
     }
-    fn print(self, to: &mut Direct, zeros: usize) -> fmt::Result {
-        self.raw().print(to, zeros)
+    fn print(self, to: &mut Direct, zeros: usize) {
+        to.put_decimal(self.raw(), zeros);
     }
 }
 
+impl Sealed for &CStr {}
 impl Argument for &CStr {
     const CONVERSION: u8 = b's';
     type C = *const c_char;
     fn to_c(self) -> *const c_char {
         self.as_ptr()
     }
-    fn print(self, to: &mut Direct, _zeros: usize) -> fmt::Result {
-        to.put(self.to_bytes());
-        Ok(())
+    fn print(self, to: &mut Direct, _zeros: usize) {
+        // By its pointer: a string whose length nobody asks for costs no strlen, as it costs none in C.
+        let mut at = self.as_ptr();
+        // SAFETY: the pointer is to a byte of the string or to its NUL, at which this ends.
+        while let byte @ 1.. = unsafe { at.cast::<u8>().read() } {
+            to.put(&[byte]);
+            // SAFETY: a byte that is not the NUL has another behind it.
+            at = unsafe { at.add(1) };
+        }
     }
 }
 
@@ -129,16 +139,30 @@ pub trait Arguments: Copy {
     #[doc(hidden)]
     const CONVERSIONS: &'static [u8];
 
-    /// Prints them by stdio.
+    /// Prints them to standard output.
     ///
     /// # Safety
-    /// `file` is an open stream; `format` ends in a NUL and has just these conversions, in this order.
+    /// `format` ends in a NUL and has just these conversions, in this order.
     #[doc(hidden)]
-    unsafe fn fprintf(self, file: *mut ffi::stdio::FILE, format: &'static str) -> c_int;
+    unsafe fn printf(self, format: *const c_char) -> c_int;
+
+    /// Prints them to a stream.
+    ///
+    /// # Safety
+    /// As `printf`; `file` is an open stream.
+    #[doc(hidden)]
+    unsafe fn fprintf(self, file: *mut ffi::stdio::FILE, format: *const c_char) -> c_int;
+
+    /// Prints them into `buffer`, with a NUL behind what fits.
+    ///
+    /// # Safety
+    /// `format` ends in a NUL and has just these conversions, in this order.
+    #[doc(hidden)]
+    unsafe fn snprintf(self, buffer: &mut [u8], format: *const c_char) -> c_int;
 
     /// Prints the argument that is `index` from the first.
     #[doc(hidden)]
-    fn print(self, index: usize, to: &mut Direct, zeros: usize) -> fmt::Result;
+    fn print(self, index: usize, to: &mut Direct, zeros: usize);
 }
 
 macro_rules! arguments {
@@ -146,15 +170,28 @@ macro_rules! arguments {
         impl<$($name: Argument),*> Arguments for ($($name,)*) {
             const CONVERSIONS: &'static [u8] = &[$($name::CONVERSION),*];
 
-            unsafe fn fprintf(self, file: *mut ffi::stdio::FILE, format: &'static str) -> c_int {
+            unsafe fn printf(self, format: *const c_char) -> c_int {
                 // SAFETY: by this function's own contract the format asks for just these arguments.
-                unsafe { ffi::stdio::fprintf(file, format.as_ptr().cast() $(, self.$index.to_c())*) }
+                unsafe { ffi::stdio::printf(format $(, self.$index.to_c())*) }
             }
 
-            fn print(self, index: usize, to: &mut Direct, zeros: usize) -> fmt::Result {
+            unsafe fn fprintf(self, file: *mut ffi::stdio::FILE, format: *const c_char) -> c_int {
+                // SAFETY: by this function's own contract the format asks for just these arguments.
+                unsafe { ffi::stdio::fprintf(file, format $(, self.$index.to_c())*) }
+            }
+
+            unsafe fn snprintf(self, buffer: &mut [u8], format: *const c_char) -> c_int {
+                let to = buffer.as_mut_ptr().cast();
+                // SAFETY: by this function's own contract the format asks for just these arguments; the buffer is
+                // valid for writes of the length that is passed with it.
+                unsafe { ffi::stdio::snprintf(to, buffer.len(), format $(, self.$index.to_c())*) }
+            }
+
+            #[allow(unused_variables, reason = "there may be no argument")]
+            fn print(self, index: usize, to: &mut Direct, zeros: usize) {
                 match index {
                     $($index => self.$index.print(to, zeros),)*
-                    _ => { let _ = (to, zeros); Err(fmt::Error) }
+                    _ => {}
                 }
             }
         }
@@ -197,7 +234,9 @@ const fn is_format_of(format: &[u8], conversions: &[u8]) -> bool {
 }
 
 /// How much of a line that does not go through stdio is written at once.
-const DIRECT_MAX: usize = 512;
+const DIRECT_MAX: usize = 128;
+/// How many digits an int can have.
+const DIGITS_MAX: usize = 10;
 
 /// Text on its way to a descriptor, past stdio: what a handler may use in the midst of anything.
 #[derive(Debug)]
@@ -227,29 +266,60 @@ impl Direct {
     /// Writes what is left. There is nobody to tell of an error.
     pub(crate) fn flush(&mut self) {
         let mut text = self.text.get(..self.length).unwrap_or_default();
-        while let Ok(written @ 1..) = fd::write(self.fd, text) {
+        while !text.is_empty() {
+            let Ok(written @ 1..) = fd::write(self.fd, text) else { break };
             text = text.get(written..).unwrap_or_default();
         }
         self.length = 0;
     }
 
-    fn put_format(&mut self, format: &str, arguments: impl Arguments) {
-        let mut rest = format.trim_end_matches('\0');
-        let mut index = 0;
-        while let Some((text, conversion)) = rest.split_once('%') {
-            self.put(text.as_bytes());
-            let end = conversion.find(|c: char| !c.is_ascii_digit()).unwrap_or(conversion.len());
-            let (zeros, letter) = conversion.split_at(end);
-            if letter.starts_with('%') {
-                self.put(b"%");
-            } else {
-                // A sink that takes everything does not fail, and the format was checked against the arguments.
-                let _ = arguments.print(index, self, zeros.parse().unwrap_or(0));
-                index += 1;
+    /// `%d`, or `%0…d` with `zeros` for its width.
+    fn put_decimal(&mut self, number: c_int, zeros: usize) {
+        let mut digits = [b'0'; DIGITS_MAX];
+        let mut length = 0;
+        let mut rest = number.unsigned_abs();
+        for digit in digits.iter_mut().rev() {
+            if rest == 0 && length > 0 {
+                break;
             }
-            rest = letter.get(1..).unwrap_or_default();
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            length += 1;
         }
-        self.put(rest.as_bytes());
+        let sign = usize::from(number < 0);
+        if number < 0 {
+            self.put(b"-");
+        }
+        for _ in length + sign..zeros {
+            self.put(b"0");
+        }
+        self.put(digits.get(DIGITS_MAX - length..).unwrap_or_default());
+    }
+
+    /// The text of a format that [`is_format_of`] these arguments.
+    fn put_format(&mut self, format: &[u8], arguments: impl Arguments) {
+        let mut index = 0;
+        let mut bytes = format.iter().copied().take_while(|&byte| byte != 0);
+        while let Some(byte) = bytes.next() {
+            if byte != b'%' {
+                self.put(&[byte]);
+                continue;
+            }
+            let mut zeros = 0;
+            for byte in bytes.by_ref() {
+                match byte {
+                    b'0'..=b'9' => zeros = zeros * 10 + usize::from(byte - b'0'),
+                    b'%' => self.put(b"%"),
+                    _ => {
+                        arguments.print(index, self, zeros);
+                        index += 1;
+                    }
+                }
+                if !byte.is_ascii_digit() {
+                    break;
+                }
+            }
+        }
     }
 }
 
@@ -260,17 +330,53 @@ impl fmt::Write for Direct {
     }
 }
 
-/// What [`fprintf!`](crate::fprintf!) and [`printf!`](crate::printf!) call.
-#[doc(hidden)]
-pub fn fprintf<F: Format, A: Arguments>(stream: Stream, _format: F, arguments: A) -> c_int {
+/// The format as C has it, which fits the arguments.
+fn format_for<F: Format, A: Arguments>() -> *const c_char {
     const { assert!(is_format_of(F::TEXT.as_bytes(), A::CONVERSIONS), "the format does not fit the arguments") };
-    // SAFETY: the stream is one of the three standard ones; the format was checked against the arguments just above.
-    enter(|| unsafe { arguments.fprintf(stream.file, F::TEXT) }).unwrap_or_else(|| {
-        let mut direct = Direct::new(stream.fd);
-        direct.put_format(F::TEXT, arguments);
+    // The optimiser knows what printf does, and would call something else for some formats.
+    core::hint::black_box(F::TEXT.as_ptr().cast())
+}
+
+/// Prints a format by stdio, as `print` does it, or past it.
+fn print_format<F: Format, A: Arguments>(
+    fd: BorrowedFd<'static>,
+    arguments: A,
+    print: impl FnOnce(*const c_char) -> c_int,
+) -> c_int {
+    let format = format_for::<F, A>();
+    enter(|| print(format)).unwrap_or_else(|| {
+        let mut direct = Direct::new(fd);
+        direct.put_format(F::TEXT.as_bytes(), arguments);
         direct.flush();
         0
     })
+}
+
+/// What [`printf!`](crate::printf!) calls.
+#[doc(hidden)]
+pub fn printf<F: Format, A: Arguments>(_format: F, arguments: A) -> c_int {
+    // SAFETY: the format is the one that is checked against the arguments.
+    print_format::<F, A>(fd::STDOUT, arguments, |format| unsafe { arguments.printf(format) })
+}
+
+/// What [`fprintf!`](crate::fprintf!) calls.
+#[doc(hidden)]
+pub fn fprintf<F: Format, A: Arguments>(stream: Stream, _format: F, arguments: A) -> c_int {
+    // SAFETY: as for `printf`; the stream is one of the three standard ones.
+    print_format::<F, A>(stream.fd, arguments, |format| unsafe { arguments.fprintf(stream.file, format) })
+}
+
+/// Makes a [`Format`](crate::stdio::Format) of a text.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __format {
+    ($format:literal) => {{
+        struct Format;
+        impl $crate::stdio::Format for Format {
+            const TEXT: &'static str = ::core::concat!($format, "\0");
+        }
+        Format
+    }};
 }
 
 /// `fprintf()`: prints to a [`Stream`](crate::stdio::Stream). Conversions are `%d` for a `c_int` or a
@@ -291,13 +397,9 @@ pub fn fprintf<F: Format, A: Arguments>(stream: Stream, _format: F, arguments: A
 /// fprintf(3), POSIX
 #[macro_export]
 macro_rules! fprintf {
-    ($stream:expr, $format:literal $(, $argument:expr)* $(,)?) => {{
-        struct Format;
-        impl $crate::stdio::Format for Format {
-            const TEXT: &'static str = ::core::concat!($format, "\0");
-        }
-        $crate::stdio::fprintf($stream, Format, ($($argument,)*))
-    }};
+    ($stream:expr, $format:literal $(, $argument:expr)* $(,)?) => {
+        $crate::stdio::fprintf($stream, $crate::__format!($format), ($($argument,)*))
+    };
 }
 
 /// `printf()`: [`fprintf!`](crate::fprintf!) to standard output.
@@ -310,7 +412,37 @@ macro_rules! fprintf {
 /// printf(3), POSIX
 #[macro_export]
 macro_rules! printf {
-    ($($argument:tt)*) => { $crate::fprintf!($crate::stdio::stdout(), $($argument)*) };
+    ($format:literal $(, $argument:expr)* $(,)?) => {
+        $crate::stdio::printf($crate::__format!($format), ($($argument,)*))
+    };
+}
+
+/// What [`snprintf!`](crate::snprintf!) calls.
+#[doc(hidden)]
+pub fn snprintf<F: Format, A: Arguments>(buffer: &mut [u8], _format: F, arguments: A) -> c_int {
+    // SAFETY: the format is the one that is checked against the arguments.
+    unsafe { arguments.snprintf(buffer, format_for::<F, A>()) }
+}
+
+/// `snprintf()`: prints into a buffer of bytes, with a NUL behind what fits. Formats are those of
+/// [`fprintf!`](crate::fprintf!).
+///
+/// ```
+/// use mpserv::{snprintf, stdio::until_nul};
+/// let mut buffer = [0; 6];
+/// assert_eq!(snprintf!(&mut buffer, "%s %03d", c"no", 7), 6);
+/// assert_eq!(until_nul(&buffer), c"no 00");
+/// ```
+///
+/// Its value is C's: the number of bytes that there are to print, whether they fit or not, or negative for an error.
+///
+/// # References
+/// snprintf(3), POSIX
+#[macro_export]
+macro_rules! snprintf {
+    ($buffer:expr, $format:literal $(, $argument:expr)* $(,)?) => {
+        $crate::stdio::snprintf($buffer, $crate::__format!($format), ($($argument,)*))
+    };
 }
 
 /// `fputs()`: prints `text`. Negative for an error.

@@ -9,6 +9,7 @@ pub mod signalfd;
 pub mod single_threaded;
 pub mod socket;
 pub mod stat;
+pub mod syscall;
 pub mod time;
 pub mod types;
 pub mod uio;

@@ -1,0 +1,5 @@
+//! `<linux/*.h>`.
+
+pub mod audit;
+pub mod filter;
+pub mod seccomp;
