@@ -20,15 +20,18 @@ need = @command -v $(firstword $(1)) >/dev/null || { \
 
 # How each program is called, and for a server, how to talk to it. All but two have their port in them.
 ARGS_echo_mpserv    = $(PORT)
+ARGS_mpserv         = $(PORT)
 ARGS_echo_mpclient  = $(HOST) $(PORT)
 CLIENT_echo_mpserv  = echo_mpclient
+CLIENT_mpserv       = echo_mpclient
 CLIENT_code05       = code04
 CLIENT_socket_serve = socket_client
 TALK_echo_mpserv    = nc $(HOST) $(PORT)    or    make run-client PORT=$(PORT)
+TALK_mpserv         = nc $(HOST) $(PORT)    or    make run-client PORT=$(PORT)
 TALK_code05         = make run-client PROGRAM=code05
 TALK_socket_serve   = make run-client PROGRAM=socket_serve
 TALK_rot13_serv     = nc 127.0.0.1 43211
-SERVERS             = echo_mpserv code05 socket_serve rot13_serv
+SERVERS             = echo_mpserv mpserv code05 socket_serve rot13_serv
 OTHERS              = fork zombie wait waitpid signal sigaction remove_zombie
 
 # $(call one-of,LIST): PROGRAM is in LIST, or make says what is.

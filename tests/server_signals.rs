@@ -193,9 +193,16 @@ fn term_in_the_moment_before_the_wait_is_not_lost_in_ten_thousand_tries() {
 #[test]
 fn term_at_each_system_call_of_the_loop_is_not_lost() {
     let folder = TempDir::new();
-    for (call, when) in
-        [("poll", 1), ("poll", 2), ("accept4", 1), ("accept4", 2), ("clone", 1), ("close", 8), ("read", 3)]
-    {
+    for (call, when) in [
+        ("poll", 1),
+        ("poll", 2),
+        ("accept4", 1),
+        ("accept4", 2),
+        ("clone", 1),
+        ("close", 8),
+        ("munmap", 2),
+        ("read", 3),
+    ] {
         let inject = format!("inject={call}:signal=TERM:when={when}");
         let trace = folder.join(&format!("{call}-{when}"));
         let server = Served::start_command(&mut traced(&["-e", &inject], &trace, &["127.0.0.1:0"]));

@@ -196,7 +196,7 @@ struct Options {
 
 impl Options {
     fn parse(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<Options, Wrong> {
-        let mut server = Server::new();
+        let mut server = Server::new().last_act(true);
         let (mut per_source, mut service, mut has_idle_timeout, mut listens) = (None, None, false, false);
         let hint = "mpserv --help shows the options";
         let mut getopt = Getopt::new(args, SHORT, &OPTIONS).ok_or_else(Wrong::new)?;
