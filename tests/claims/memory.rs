@@ -11,9 +11,9 @@ use crate::{child, pipe, status};
 
 /// The lines of `fork`, in which order the kernel pleases.
 fn lines_of_fork(language: Impl, output: Output) -> Vec<String> {
-    let ended = run(&mut Command::new(language.path("fork")), output);
+    // The child may end after its parent, but strace waits for both.
+    let ended = run(&mut strace(&[], NOWHERE, language, "fork"), output);
     assert!(ended.status.success());
-    // The child may end after its parent, but not after the last who holds the output.
     let mut lines: Vec<String> = ended.stdout.lines().map(str::to_owned).collect();
     lines.sort();
     lines

@@ -72,7 +72,8 @@ pub(crate) fn sleep_returns_the_seconds_left() {
     wait_until("it sleeps", || waits_in(id(&sleeper), libc::SYS_clock_nanosleep));
     sleeper.kill(Signal::USR1).unwrap();
     let left = status(sleeper).unwrap();
-    assert!((60..100).contains(&left), "{left}");
+    // 100 when it was woken at once: the kernel sleeps a little longer than it was told.
+    assert!((60..=100).contains(&left), "{left}");
     assert_eq!(sleep(0), 0);
 }
 
@@ -216,15 +217,10 @@ pub(crate) fn glibcs_signal_restarts_calls_and_keeps_the_handler() {
             let mut client = ROT13_SERV.connect(&running);
             assert_eq!(ROT13_SERV.exchange(&mut client), ROT13_SERV.answer, "{language:?}");
             finish(client);
-            wait_until("the handler has waited, and it accepts again", || at_rest(&running));
+            running.at_rest();
         }
         running.end(Signal::TERM);
     }
-}
-
-/// Whether a server has no child and waits for a connection.
-fn at_rest(server: &Running) -> bool {
-    children(server.pid()).is_empty() && waits_in(server.pid(), libc::SYS_accept)
 }
 
 pub(crate) fn system_vs_signal_does_neither() {
@@ -254,7 +250,7 @@ pub(crate) fn accept_fails_with_eintr_in_a_server_built_with_std_c99() {
     assert_eq!(ended.status.code(), Some(1));
 
     let running = serve_one("-std=gnu99");
-    wait_until("the handler has waited, and it accepts again", || at_rest(&running));
+    running.at_rest();
     running.end(Signal::TERM);
 }
 

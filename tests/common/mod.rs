@@ -225,6 +225,14 @@ impl Running {
         wait_for("the server listens", || listening_port(self.pid()))
     }
 
+    /// Waits until it, a server, has no child any more and is back in accept.
+    #[track_caller]
+    pub fn at_rest(&self) {
+        wait_until("the server is back in accept, without children", || {
+            children(self.pid()).is_empty() && waits_in(self.pid(), libc::SYS_accept)
+        });
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: mpserv::signal::Signal) {
         self::signal(self.pid(), signal);

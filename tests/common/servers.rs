@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use super::{Impl, Output, Running, connect};
 
 /// One server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Server {
     pub name: &'static str,
     pub arguments: &'static [&'static str],
