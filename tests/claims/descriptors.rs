@@ -6,21 +6,21 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use mpserv::signal::Signal;
 
-use crate::common::alone::Network;
+use crate::common::network::Network;
 use crate::common::servers::SERVERS;
+use crate::common::solo::{Channel, child};
 use crate::common::*;
-use crate::{child, listen_for, pipe, status, tell};
+use crate::status;
 
 pub(crate) fn descriptors_are_copied_by_fork() {
     let folder = TempDir::new();
     let mut file = File::create(folder.join("file")).unwrap();
     let child = child(|| {
         file.write_all(b"hello").unwrap();
-        drop(file.try_clone());
         0
     });
     assert_eq!(status(child), Some(0));
-    // The child's descriptor was another one, which it has closed; the file behind it, and the place in it, are the same.
+    // The child's descriptor was a copy, which went with it; the file behind both, and the place in it, is one.
     assert_eq!(file.stream_position().unwrap(), 5);
     file.write_all(b" world").unwrap();
     assert_eq!(std::fs::read(folder.join("file")).unwrap(), b"hello world");
@@ -37,16 +37,16 @@ pub(crate) fn a_connection_closes_only_when_every_process_that_holds_it_has_clos
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (connection, _) = listener.accept().unwrap();
-    let (ear, mouth) = pipe();
+    let channel = Channel::new();
     let child = child(|| {
-        listen_for(ear);
+        channel.hear();
         0
     });
     drop(connection);
     client.set_nonblocking(true).unwrap();
     let open = client.read(&mut [0]).unwrap_err();
     assert_eq!(open.kind(), ErrorKind::WouldBlock, "the child still holds it");
-    tell(&mouth);
+    channel.tell(b'!');
     assert_eq!(status(child), Some(0));
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
 
@@ -71,15 +71,15 @@ pub(crate) fn a_connection_closes_only_when_every_process_that_holds_it_has_clos
 pub(crate) fn a_child_that_does_not_close_the_listener_keeps_the_port() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
-    let (ear, mouth) = pipe();
+    let channel = Channel::new();
     let child = child(|| {
-        listen_for(ear);
+        channel.hear();
         0
     });
     drop(listener);
     assert_eq!(TcpListener::bind(address).unwrap_err().kind(), ErrorKind::AddrInUse);
     TcpStream::connect(address).expect("the kernel still takes connections for it");
-    tell(&mouth);
+    channel.tell(b'!');
     assert_eq!(status(child), Some(0));
     assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 

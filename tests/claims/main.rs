@@ -10,14 +10,12 @@ mod signals;
 mod waiting;
 mod zombies;
 
-use std::io::{PipeReader, PipeWriter, Read, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use mpserv::process::{_exit, Child, Fork, fork};
+use mpserv::process::Child;
 
 fn main() -> ExitCode {
-    common::alone::main(tests![
+    common::solo::main(tests![
         memory:
             fork_returns_twice,
             each_process_has_its_own_copy_of_memory,
@@ -59,17 +57,6 @@ fn main() -> ExitCode {
     ])
 }
 
-/// The exit status of a child that panicked.
-const PANICKED: i32 = 101;
-
-/// Makes a child that runs `body` and ends with the status that it returns.
-fn child(body: impl FnOnce() -> i32) -> Child {
-    match fork().expect("this process has one thread") {
-        Fork::Child => _exit(catch_unwind(AssertUnwindSafe(body)).unwrap_or(PANICKED)),
-        Fork::Parent(child) => child,
-    }
-}
-
 /// The id of a child as the functions that look into /proc want it.
 fn id(child: &Child) -> u32 {
     child.pid().raw().cast_unsigned()
@@ -78,18 +65,4 @@ fn id(child: &Child) -> u32 {
 /// The exit status of a child.
 fn status(mut child: Child) -> Option<i32> {
     child.wait().unwrap().exit_status()
-}
-
-fn pipe() -> (PipeReader, PipeWriter) {
-    std::io::pipe().unwrap()
-}
-
-/// Waits until somebody tells, or everybody who could is gone.
-fn listen_for(mut from: PipeReader) {
-    let _ = from.read(&mut [0]).unwrap();
-}
-
-/// Tells whoever waits.
-fn tell(mut to: &PipeWriter) {
-    to.write_all(b"!").unwrap();
 }

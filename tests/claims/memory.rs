@@ -6,8 +6,9 @@ use std::process::Command;
 use mpserv::process::{Fork, fork, getpid};
 use mpserv::signal::Signal;
 
+use crate::common::solo::child;
 use crate::common::*;
-use crate::{child, pipe, status};
+use crate::status;
 
 /// The lines of `fork`, in which order the kernel pleases.
 fn lines_of_fork(language: Impl, output: Output) -> Vec<String> {
@@ -20,7 +21,7 @@ fn lines_of_fork(language: Impl, output: Output) -> Vec<String> {
 }
 
 pub(crate) fn fork_returns_twice() {
-    let (mut reader, mut writer) = pipe();
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
     match fork().unwrap() {
         Fork::Child => {
             writer.write_all(b"c").unwrap();
@@ -59,7 +60,7 @@ pub(crate) fn each_process_has_its_own_copy_of_memory() {
 }
 
 pub(crate) fn pid_0_is_the_child_and_the_parent_gets_its_id() {
-    let (mut reader, mut writer) = pipe();
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
     let child = child(|| {
         writer.write_all(&getpid().raw().to_ne_bytes()).unwrap();
         0

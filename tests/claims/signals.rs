@@ -15,10 +15,11 @@ use mpserv::signal::{
 };
 use mpserv::time::{alarm, sleep};
 
-use crate::common::alone::Network;
+use crate::common::network::Network;
 use crate::common::servers::{ECHO_MPSERV, ROT13_SERV, Server};
+use crate::common::solo::{Channel, child};
 use crate::common::*;
-use crate::{child, id, listen_for, pipe, status, tell};
+use crate::{id, status};
 
 #[path = "../ffi/cc.rs"]
 #[allow(dead_code, reason = "a part is enough here")]
@@ -140,20 +141,20 @@ type Install = fn(Signal, Disposition) -> Result<Disposition>;
 
 /// A process that has installed a handler for USR1 and reads. It ends with one of these, and whether the handler is
 /// still installed behind it.
-fn reader(install: Install) -> (Child, std::io::PipeWriter) {
-    let (ear, mouth) = pipe();
+fn reader(install: Install) -> (Child, Channel) {
+    let channel = Channel::new();
     let child = child(|| {
         install(Signal::USR1, Disposition::Flag(&CAME)).unwrap();
-        // SAFETY: the descriptor is open for as long as `ear` is there.
-        let ear_fd = unsafe { fd::BorrowedFd::from_raw(std::os::fd::AsRawFd::as_raw_fd(&ear)) };
-        let result = fd::read(ear_fd, &mut [0]);
+        // SAFETY: the descriptor is open for as long as the channel is there.
+        let reader = unsafe { fd::BorrowedFd::from_raw(std::os::fd::AsRawFd::as_raw_fd(channel.reader())) };
+        let result = fd::read(reader, &mut [0]);
         assert!(CAME.take());
         let installed = matches!(sigaction_get(Signal::USR1).unwrap().sa_handler, Disposition::Handler(_));
         outcome(&result, installed)
     });
     wait_until("it reads", || waits_in(id(&child), libc::SYS_read));
     child.kill(Signal::USR1).unwrap();
-    (child, mouth)
+    (child, channel)
 }
 
 const INTERRUPTED: i32 = 1;
@@ -170,18 +171,18 @@ fn outcome<T>(result: &Result<T>, installed: bool) -> i32 {
 
 /// A server that has installed a handler for SIGCHLD and accepts one connection, while a child of it ends. It is told
 /// when that child may end.
-fn acceptor(install: Install) -> (Child, SocketAddrV4, std::io::PipeWriter) {
+fn acceptor(install: Install) -> (Child, SocketAddrV4, Channel) {
     let listener = net::socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT).unwrap();
     net::bind(&listener, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
     net::listen(&listener, 1).unwrap();
     let net::SockAddr::Inet(net::SocketAddr::V4(address)) = net::getsockname(&listener).unwrap() else {
         panic!("an IPv4 socket has another address")
     };
-    let (ear, mouth) = pipe();
+    let channel = Channel::new();
     let server = child(|| {
         install(Signal::CHLD, Disposition::Flag(&CAME)).unwrap();
         let _child = child(|| {
-            listen_for(ear);
+            channel.hear();
             0
         });
         let result = net::accept(listener.as_fd());
@@ -189,19 +190,19 @@ fn acceptor(install: Install) -> (Child, SocketAddrV4, std::io::PipeWriter) {
         outcome(&result, matches!(sigaction_get(Signal::CHLD).unwrap().sa_handler, Disposition::Handler(_)))
     });
     wait_until("it accepts", || waits_in(id(&server), libc::SYS_accept));
-    (server, address, mouth)
+    (server, address, channel)
 }
 
 pub(crate) fn glibcs_signal_restarts_calls_and_keeps_the_handler() {
-    let (reader, mouth) = reader(mpserv::signal::signal);
+    let (reader, channel) = reader(mpserv::signal::signal);
     wait_until("the signal was delivered, and it reads again", || {
         !is_pending(id(&reader), Signal::USR1) && waits_in(id(&reader), libc::SYS_read)
     });
-    tell(&mouth);
+    channel.tell(b'!');
     assert_eq!(status(reader), Some(INSTALLED));
 
-    let (server, address, mouth) = acceptor(mpserv::signal::signal);
-    tell(&mouth);
+    let (server, address, channel) = acceptor(mpserv::signal::signal);
+    channel.tell(b'!');
     wait_until("its child has ended, and it accepts again", || {
         zombies(id(&server)).len() == 1
             && !is_pending(id(&server), Signal::CHLD)
@@ -224,11 +225,11 @@ pub(crate) fn glibcs_signal_restarts_calls_and_keeps_the_handler() {
 }
 
 pub(crate) fn system_vs_signal_does_neither() {
-    let (reader, _mouth) = reader(sysv_signal);
+    let (reader, _channel) = reader(sysv_signal);
     assert_eq!(status(reader), Some(INTERRUPTED));
 
-    let (server, _, mouth) = acceptor(sysv_signal);
-    tell(&mouth);
+    let (server, _, channel) = acceptor(sysv_signal);
+    channel.tell(b'!');
     assert_eq!(status(server), Some(INTERRUPTED));
 }
 

@@ -7,15 +7,16 @@ use mpserv::errno::Errno;
 use mpserv::process::{_exit, Fork, WaitFor, WaitOptions, WaitStatus, fork, wait, waitpid};
 use mpserv::signal::Signal;
 
-use crate::common::alone::Network;
+use crate::common::network::Network;
+use crate::common::solo::{Channel, child};
 use crate::common::*;
-use crate::{child, id, listen_for, pipe, status, tell};
+use crate::{id, status};
 
 pub(crate) fn wait_blocks_until_a_child_ends() {
-    let (ear, mouth) = pipe();
+    let channel = Channel::new();
     let waiter = child(|| {
         let _child = child(|| {
-            listen_for(ear);
+            channel.hear();
             7
         });
         let mut status = WaitStatus::default();
@@ -23,7 +24,7 @@ pub(crate) fn wait_blocks_until_a_child_ends() {
         status.exit_status().unwrap()
     });
     wait_until("it is in wait", || waits_in(id(&waiter), libc::SYS_wait4));
-    tell(&mouth);
+    channel.tell(b'!');
     assert_eq!(status(waiter), Some(7));
 }
 
@@ -40,15 +41,15 @@ pub(crate) fn wait_without_any_child_returns_echild_at_once() {
 }
 
 pub(crate) fn waitpid_with_wnohang_returns_0_while_children_live() {
-    let (ear, mouth) = pipe();
+    let channel = Channel::new();
     let child = child(|| {
-        listen_for(ear);
+        channel.hear();
         24
     });
     let ask = |status: &mut WaitStatus| waitpid(WaitFor::AnyChild, Some(status), WaitOptions::NOHANG);
     let mut status = WaitStatus::default();
     assert_eq!(ask(&mut status), Ok(None), "0 in C");
-    tell(&mouth);
+    channel.tell(b'!');
     wait_until("the child has ended", || state(id(&child)) == Some('Z'));
     assert_eq!(ask(&mut status), Ok(Some(child.pid())));
     assert_eq!(status.exit_status(), Some(24));
@@ -73,15 +74,15 @@ pub(crate) fn waitpid_with_wnohang_returns_0_while_children_live() {
 }
 
 pub(crate) fn minus_1_as_the_id_means_any_child() {
-    let (ear, mouth) = pipe();
+    let channel = Channel::new();
     let first = child(|| {
-        listen_for(ear);
+        channel.hear();
         1
     });
     let second = child(|| 2);
     let any = || waitpid(WaitFor::AnyChild, None, WaitOptions::NONE).unwrap();
     assert_eq!(any(), Some(second.pid()), "the one that has ended, though the other is older");
-    tell(&mouth);
+    channel.tell(b'!');
     assert_eq!(any(), Some(first.pid()));
 }
 
@@ -119,9 +120,9 @@ pub(crate) fn only_the_low_8_bits_of_a_status_arrive() {
 }
 
 pub(crate) fn death_by_a_signal_is_not_an_exit() {
-    let (ear, _mouth) = pipe();
+    let channel = Channel::new();
     let mut child = child(|| {
-        listen_for(ear);
+        channel.hear();
         0
     });
     child.kill(Signal::TERM).unwrap();

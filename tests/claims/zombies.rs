@@ -5,10 +5,11 @@ use std::process::Command;
 use mpserv::process::{Pid, WaitFor, WaitOptions, waitpid};
 use mpserv::signal::{Disposition, SaFlags, SigAction, SigSet, Signal, sigaction};
 
-use crate::common::alone::Network;
+use crate::common::network::Network;
 use crate::common::servers::{CODE05, SOCKET_SERVE, Server};
+use crate::common::solo::child;
 use crate::common::*;
-use crate::{child, id};
+use crate::id;
 
 /// Waits until a process is a zombie.
 #[track_caller]

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use mpserv::ffi;
 
-pub mod alone;
+pub mod network;
 pub mod servers;
+pub mod solo;
 
 /// After this long, what has not happened will not.
 pub const WATCHDOG: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use std::process::Command;
 use mpserv::net::setsockopt_linger;
 use mpserv::signal::Signal;
 
-use crate::common::alone::Network;
+use crate::common::network::Network;
 use crate::common::servers::{CODE05, ECHO_MPSERV, ROT13_SERV, SERVERS, SOCKET_SERVE, Server};
 use crate::common::*;
 use crate::same_everywhere;

@@ -4,7 +4,7 @@ use std::net::TcpStream;
 
 use mpserv::signal::Signal;
 
-use crate::common::alone::Network;
+use crate::common::network::Network;
 use crate::common::servers::{CODE05, ROT13_SERV, SOCKET_SERVE, Server};
 use crate::common::*;
 

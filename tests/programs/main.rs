@@ -14,7 +14,7 @@ use std::thread;
 use common::{Ended, IMPLS, Impl, OUTPUTS, Output};
 
 fn main() -> ExitCode {
-    common::alone::main(tests![
+    common::solo::main(tests![
         output:
             fork_prints_from_both_processes,
             zombie_prints_from_both_processes,
