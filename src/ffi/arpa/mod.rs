@@ -1,0 +1,3 @@
+//! `<arpa/*.h>`.
+
+pub mod inet;

@@ -1,0 +1,34 @@
+//! `<fcntl.h>`: opening files, and the flags of descriptors.
+
+/// `int open(const char *pathname, int flags, ...);`
+///
+/// Open a file; the mode follows the flags where they create. open(2), POSIX.
+#[doc(inline)]
+pub use libc::open;
+
+/// `int fcntl(int fd, int cmd, ...);`
+///
+/// Ask for, or change, a descriptor's flags. fcntl(2), POSIX.
+#[doc(inline)]
+pub use libc::fcntl;
+
+/// `O_*`
+///
+/// How to open. open(2), POSIX.
+#[doc(inline)]
+pub use libc::{
+    O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK,
+    O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
+};
+
+/// `F_*`
+///
+/// What fcntl does. fcntl(2), POSIX.
+#[doc(inline)]
+pub use libc::{F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL};
+
+/// `FD_CLOEXEC`
+///
+/// Closed by exec. fcntl(2), POSIX.
+#[doc(inline)]
+pub use libc::FD_CLOEXEC;

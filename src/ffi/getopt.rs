@@ -1,0 +1,38 @@
+//! `<getopt.h>`: the command line.
+
+use core::ffi::{c_char, c_int};
+
+/// `struct option { const char *name; int has_arg; int *flag; int val; }`
+///
+/// A long option. getopt(3), GNU.
+#[doc(inline)]
+pub use libc::option;
+
+/// `int getopt_long(int argc, char *const argv[], const char *optstring, const struct option
+/// *longopts, int *longindex);`
+///
+/// The next option. getopt(3), GNU.
+#[doc(inline)]
+pub use libc::getopt_long;
+
+unsafe extern "C" {
+    /// `extern char *optarg;`
+    ///
+    /// The option's argument. getopt(3), POSIX.
+    pub static mut optarg: *mut c_char;
+
+    /// `extern int optind;`
+    ///
+    /// The index of the next argument. getopt(3), POSIX.
+    pub static mut optind: c_int;
+
+    /// `extern int opterr;`
+    ///
+    /// Whether getopt prints its errors. getopt(3), POSIX.
+    pub static mut opterr: c_int;
+
+    /// `extern int optopt;`
+    ///
+    /// The option at fault. getopt(3), POSIX.
+    pub static mut optopt: c_int;
+}

@@ -1,0 +1,25 @@
+//! `<grp.h>`: groups.
+
+/// `struct group { char *gr_name; char *gr_passwd; gid_t gr_gid; char **gr_mem; }`
+///
+/// A group. getgrnam(3), POSIX.
+#[doc(inline)]
+pub use libc::group;
+
+/// `struct group *getgrnam(const char *name);`
+///
+/// The group of that name, in a buffer that the next call may change. getgrnam(3), POSIX.
+#[doc(inline)]
+pub use libc::getgrnam;
+
+/// `int initgroups(const char *user, gid_t group);`
+///
+/// Join all groups of a user. initgroups(3), BSD.
+#[doc(inline)]
+pub use libc::initgroups;
+
+/// `int setgroups(size_t size, const gid_t *list);`
+///
+/// Join exactly these groups. setgroups(2), BSD.
+#[doc(inline)]
+pub use libc::setgroups;

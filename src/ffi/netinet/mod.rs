@@ -1,0 +1,4 @@
+//! `<netinet/*.h>`.
+
+pub mod r#in;
+pub mod tcp;

@@ -1,0 +1,14 @@
+//! `<pwd.h>`: users.
+
+/// `struct passwd { char *pw_name; char *pw_passwd; uid_t pw_uid; gid_t pw_gid; char *pw_gecos;
+/// char *pw_dir; char *pw_shell; }`
+///
+/// A user. getpwnam(3), POSIX.
+#[doc(inline)]
+pub use libc::passwd;
+
+/// `struct passwd *getpwnam(const char *name);`
+///
+/// The user of that name, in a buffer that the next call may change. getpwnam(3), POSIX.
+#[doc(inline)]
+pub use libc::getpwnam;

@@ -1,0 +1,13 @@
+//! `<sched.h>`: processes made with flags.
+
+/// `int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);`
+///
+/// Make a child that runs fn on its own stack. clone(2), Linux.
+#[doc(inline)]
+pub use libc::clone;
+
+/// `CLONE_*`
+///
+/// Share memory; let the parent wait until the child runs a program or ends. clone(2), Linux.
+#[doc(inline)]
+pub use libc::{CLONE_VFORK, CLONE_VM};

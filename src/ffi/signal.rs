@@ -1,0 +1,129 @@
+//! `<signal.h>`: signals, their handlers and their masks.
+
+use core::ffi::c_int;
+
+/// `typedef void (*sighandler_t)(int);`
+///
+/// A handler's address, or [`SIG_DFL`], [`SIG_IGN`], [`SIG_ERR`]; an integer in Rust. signal(2).
+#[doc(inline)]
+pub use libc::sighandler_t;
+
+/// `typedef __sigset_t sigset_t;`
+///
+/// A set of signals. sigset_t(3type), POSIX.
+#[doc(inline)]
+pub use libc::sigset_t;
+
+/// `int sigaction(int signum, const struct sigaction *restrict act, struct sigaction *restrict
+/// oldact);`
+/// `struct sigaction { sighandler_t sa_sigaction; sigset_t sa_mask; int sa_flags; }`
+///
+/// Ask for, or set, what a signal does. `sa_handler` and `sa_sigaction` share one place, which has
+/// the latter's name in Rust. sigaction(2), POSIX.
+#[doc(inline)]
+pub use libc::sigaction;
+
+/// `sighandler_t signal(int signum, sighandler_t handler);`
+///
+/// Set what a signal does, the BSD way: calls restart, the handler stays. signal(2), C11, POSIX.
+#[doc(inline)]
+pub use libc::signal;
+
+/// `int sigemptyset(sigset_t *set);`
+///
+/// Make the set empty. sigsetops(3), POSIX.
+#[doc(inline)]
+pub use libc::sigemptyset;
+
+/// `int sigfillset(sigset_t *set);`
+///
+/// Make the set full. sigsetops(3), POSIX.
+#[doc(inline)]
+pub use libc::sigfillset;
+
+/// `int sigaddset(sigset_t *set, int signum);`
+///
+/// Add a signal to the set. sigsetops(3), POSIX.
+#[doc(inline)]
+pub use libc::sigaddset;
+
+/// `int sigdelset(sigset_t *set, int signum);`
+///
+/// Take a signal out of the set. sigsetops(3), POSIX.
+#[doc(inline)]
+pub use libc::sigdelset;
+
+/// `int sigismember(const sigset_t *set, int signum);`
+///
+/// Whether the signal is in the set. sigsetops(3), POSIX.
+#[doc(inline)]
+pub use libc::sigismember;
+
+/// `int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict oldset);`
+///
+/// Ask for, or change, the mask of blocked signals. sigprocmask(2), POSIX.
+#[doc(inline)]
+pub use libc::sigprocmask;
+
+/// `int sigsuspend(const sigset_t *mask);`
+///
+/// Wait for a signal under another mask. sigsuspend(2), POSIX.
+#[doc(inline)]
+pub use libc::sigsuspend;
+
+/// `int sigpending(sigset_t *set);`
+///
+/// Which blocked signals wait to be delivered. sigpending(2), POSIX.
+#[doc(inline)]
+pub use libc::sigpending;
+
+/// `int kill(pid_t pid, int sig);`
+///
+/// Send a signal to a process or a group. kill(2), POSIX.
+#[doc(inline)]
+pub use libc::kill;
+
+/// `int raise(int sig);`
+///
+/// Send a signal to this thread. raise(3), C11, POSIX.
+#[doc(inline)]
+pub use libc::raise;
+
+/// `SIG*`
+///
+/// The signals, in the order of their numbers. signal(7), POSIX and Linux.
+#[doc(inline)]
+pub use libc::{
+    SIGABRT, SIGALRM, SIGBUS, SIGCHLD, SIGCONT, SIGFPE, SIGHUP, SIGILL, SIGINT, SIGIO, SIGIOT,
+    SIGKILL, SIGPIPE, SIGPOLL, SIGPROF, SIGPWR, SIGQUIT, SIGSEGV, SIGSTKFLT, SIGSTOP, SIGSYS,
+    SIGTERM, SIGTRAP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGUSR1, SIGUSR2, SIGVTALRM, SIGWINCH,
+    SIGXCPU, SIGXFSZ,
+};
+
+/// `SIG_*`
+///
+/// The dispositions that are no handler, and signal's failure. signal(2), C11.
+#[doc(inline)]
+pub use libc::{SIG_DFL, SIG_ERR, SIG_IGN};
+
+/// `SIG_*`
+///
+/// What sigprocmask does with the set. sigprocmask(2), POSIX.
+#[doc(inline)]
+pub use libc::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
+
+/// `SA_*`
+///
+/// The flags of a struct sigaction. sigaction(2), POSIX.
+#[doc(inline)]
+pub use libc::{
+    SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_SIGINFO,
+};
+
+unsafe extern "C" {
+    /// `sighandler_t __sysv_signal(int signum, sighandler_t handler);`
+    ///
+    /// Set what a signal does, the System V way, as `signal` does under `-std=c99`: calls fail with
+    /// EINTR, and the handler is reset before it runs. sysv_signal(3).
+    pub fn __sysv_signal(signum: c_int, handler: sighandler_t) -> sighandler_t;
+}

@@ -1,0 +1,13 @@
+//! `<sys/ioctl.h>`: requests to devices.
+
+/// `int ioctl(int fd, unsigned long request, ...);`
+///
+/// Make a request of a device. ioctl(2), BSD.
+#[doc(inline)]
+pub use libc::ioctl;
+
+/// `TIOCSCTTY`
+///
+/// Make a terminal the session's own. ioctl_tty(2), BSD.
+#[doc(inline)]
+pub use libc::TIOCSCTTY;

@@ -1,0 +1,25 @@
+//! `<sys/mman.h>`: mapped memory.
+
+/// `void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);`
+///
+/// Map memory. mmap(2), POSIX.
+#[doc(inline)]
+pub use libc::mmap;
+
+/// `int munmap(void *addr, size_t length);`
+///
+/// Unmap memory. mmap(2), POSIX.
+#[doc(inline)]
+pub use libc::munmap;
+
+/// `PROT_*`
+///
+/// What may be done with it. mmap(2), POSIX.
+#[doc(inline)]
+pub use libc::{PROT_NONE, PROT_READ, PROT_WRITE};
+
+/// `MAP_*`
+///
+/// Who sees writes, what is mapped, and mmap's failure. mmap(2), POSIX.
+#[doc(inline)]
+pub use libc::{MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, MAP_SHARED};

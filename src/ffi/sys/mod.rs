@@ -1,0 +1,15 @@
+//! `<sys/*.h>`.
+
+pub mod file;
+pub mod ioctl;
+pub mod mman;
+pub mod prctl;
+pub mod resource;
+pub mod single_threaded;
+pub mod socket;
+pub mod stat;
+pub mod time;
+pub mod types;
+pub mod uio;
+pub mod un;
+pub mod wait;

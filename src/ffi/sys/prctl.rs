@@ -1,0 +1,16 @@
+//! `<sys/prctl.h>`: what a process may be and do.
+
+/// `int prctl(int option, ...);`
+///
+/// Ask for, or change, a property of this process. prctl(2), Linux.
+#[doc(inline)]
+pub use libc::prctl;
+
+/// `PR_*`
+///
+/// The properties. prctl(2), Linux.
+#[doc(inline)]
+pub use libc::{
+    PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG,
+    PR_SET_SECCOMP,
+};

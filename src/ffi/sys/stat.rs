@@ -1,0 +1,39 @@
+//! `<sys/stat.h>`: files from outside.
+
+/// `int stat(const char *restrict pathname, struct stat *restrict statbuf);`
+/// `struct stat { dev_t st_dev; ino_t st_ino; mode_t st_mode; uid_t st_uid; gid_t st_gid; off_t
+/// st_size; }`
+///
+/// Ask about the file of a name. stat(2), stat(3type), POSIX.
+#[doc(inline)]
+pub use libc::stat;
+
+/// `int fstat(int fd, struct stat *statbuf);`
+///
+/// Ask about an open file. stat(2), POSIX.
+#[doc(inline)]
+pub use libc::fstat;
+
+/// `int lstat(const char *restrict pathname, struct stat *restrict statbuf);`
+///
+/// Ask about a name, and not follow it. stat(2), POSIX.
+#[doc(inline)]
+pub use libc::lstat;
+
+/// `int chmod(const char *pathname, mode_t mode);`
+///
+/// Change a file's permissions. chmod(2), POSIX.
+#[doc(inline)]
+pub use libc::chmod;
+
+/// `mode_t umask(mode_t mask);`
+///
+/// Set which permissions new files do not get. umask(2), POSIX.
+#[doc(inline)]
+pub use libc::umask;
+
+/// `S_*`
+///
+/// The type in a file's mode. inode(7), POSIX.
+#[doc(inline)]
+pub use libc::{S_IFDIR, S_IFMT, S_IFREG, S_IFSOCK};

@@ -1,0 +1,44 @@
+//! `<time.h>`: clocks.
+
+/// `typedef /* ... */ clockid_t;`
+///
+/// Which clock. clockid_t(3type), POSIX.
+#[doc(inline)]
+pub use libc::clockid_t;
+
+/// `struct timespec { time_t tv_sec; long tv_nsec; }`
+///
+/// Seconds and nanoseconds. timespec(3type), C11, POSIX.
+#[doc(inline)]
+pub use libc::timespec;
+
+/// `int clock_gettime(clockid_t clockid, struct timespec *tp);`
+///
+/// What a clock shows. clock_gettime(2), POSIX.
+#[doc(inline)]
+pub use libc::clock_gettime;
+
+/// `int clock_nanosleep(clockid_t clockid, int flags, const struct timespec *request, struct
+/// timespec *remain);`
+///
+/// Sleep by a clock; returns an error number. clock_nanosleep(2), POSIX.
+#[doc(inline)]
+pub use libc::clock_nanosleep;
+
+/// `int nanosleep(const struct timespec *req, struct timespec *rem);`
+///
+/// Sleep, until a signal at most. nanosleep(2), POSIX.
+#[doc(inline)]
+pub use libc::nanosleep;
+
+/// `CLOCK_*`
+///
+/// The clocks. clock_gettime(2), POSIX and Linux.
+#[doc(inline)]
+pub use libc::{CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_REALTIME};
+
+/// `TIMER_ABSTIME`
+///
+/// Sleep until a time, not for one. clock_nanosleep(2), POSIX.
+#[doc(inline)]
+pub use libc::TIMER_ABSTIME;

@@ -1,0 +1,199 @@
+//! `<unistd.h>`: processes, descriptors, identities.
+
+use core::ffi::{c_char, c_int};
+
+/// `pid_t fork(void);`
+///
+/// Make a child, a copy of this process. fork(2), POSIX.
+#[doc(inline)]
+pub use libc::fork;
+
+/// `_Noreturn void _exit(int status);`
+///
+/// End the process at once. _exit(2), POSIX.
+#[doc(inline)]
+pub use libc::_exit;
+
+/// `pid_t getpid(void);`
+///
+/// This process's id. getpid(2), POSIX.
+#[doc(inline)]
+pub use libc::getpid;
+
+/// `pid_t getppid(void);`
+///
+/// The parent's id. getpid(2), POSIX.
+#[doc(inline)]
+pub use libc::getppid;
+
+/// `pid_t setsid(void);`
+///
+/// Begin a session without a terminal. setsid(2), POSIX.
+#[doc(inline)]
+pub use libc::setsid;
+
+/// `int setpgid(pid_t pid, pid_t pgid);`
+///
+/// Put a process in a process group. setpgid(2), POSIX.
+#[doc(inline)]
+pub use libc::setpgid;
+
+/// `unsigned int sleep(unsigned int seconds);`
+///
+/// Sleep, until a signal at most; returns the seconds left. sleep(3), POSIX.
+#[doc(inline)]
+pub use libc::sleep;
+
+/// `unsigned int alarm(unsigned int seconds);`
+///
+/// Have SIGALRM sent after so many seconds. alarm(2), POSIX.
+#[doc(inline)]
+pub use libc::alarm;
+
+/// `int pause(void);`
+///
+/// Wait for a signal. pause(2), POSIX.
+#[doc(inline)]
+pub use libc::pause;
+
+/// `ssize_t read(int fd, void *buf, size_t count);`
+///
+/// Read from a descriptor. read(2), POSIX.
+#[doc(inline)]
+pub use libc::read;
+
+/// `ssize_t write(int fd, const void *buf, size_t count);`
+///
+/// Write to a descriptor. write(2), POSIX.
+#[doc(inline)]
+pub use libc::write;
+
+/// `int close(int fd);`
+///
+/// Close a descriptor. close(2), POSIX.
+#[doc(inline)]
+pub use libc::close;
+
+/// `int close_range(unsigned int first, unsigned int last, int flags);`
+///
+/// Close every descriptor from first to last. close_range(2), Linux.
+#[doc(inline)]
+pub use libc::close_range;
+
+/// `int dup2(int oldfd, int newfd);`
+///
+/// Make newfd the same open file as oldfd. dup(2), POSIX.
+#[doc(inline)]
+pub use libc::dup2;
+
+/// `int pipe(int pipefd[2]);`
+///
+/// Make a pipe. pipe(2), POSIX.
+#[doc(inline)]
+pub use libc::pipe;
+
+/// `int pipe2(int pipefd[2], int flags);`
+///
+/// Make a pipe with flags. pipe(2), POSIX.1-2024.
+#[doc(inline)]
+pub use libc::pipe2;
+
+/// `int isatty(int fd);`
+///
+/// Whether a descriptor is a terminal. isatty(3), POSIX.
+#[doc(inline)]
+pub use libc::isatty;
+
+/// `int ftruncate(int fd, off_t length);`
+///
+/// Set a file's length. truncate(2), POSIX.
+#[doc(inline)]
+pub use libc::ftruncate;
+
+/// `int unlink(const char *pathname);`
+///
+/// Remove a name from the file system. unlink(2), POSIX.
+#[doc(inline)]
+pub use libc::unlink;
+
+/// `int chown(const char *pathname, uid_t owner, gid_t group);`
+///
+/// Change a file's owner and group. chown(2), POSIX.
+#[doc(inline)]
+pub use libc::chown;
+
+/// `int chdir(const char *path);`
+///
+/// Change the working directory. chdir(2), POSIX.
+#[doc(inline)]
+pub use libc::chdir;
+
+/// `int chroot(const char *path);`
+///
+/// Change the root directory. chroot(2), Linux.
+#[doc(inline)]
+pub use libc::chroot;
+
+/// `uid_t getuid(void);`
+///
+/// The real user. getuid(2), POSIX.
+#[doc(inline)]
+pub use libc::getuid;
+
+/// `uid_t geteuid(void);`
+///
+/// The effective user. getuid(2), POSIX.
+#[doc(inline)]
+pub use libc::geteuid;
+
+/// `gid_t getgid(void);`
+///
+/// The real group. getgid(2), POSIX.
+#[doc(inline)]
+pub use libc::getgid;
+
+/// `gid_t getegid(void);`
+///
+/// The effective group. getgid(2), POSIX.
+#[doc(inline)]
+pub use libc::getegid;
+
+/// `int setuid(uid_t uid);`
+///
+/// Become another user. setuid(2), POSIX.
+#[doc(inline)]
+pub use libc::setuid;
+
+/// `int setgid(gid_t gid);`
+///
+/// Join another group. setgid(2), POSIX.
+#[doc(inline)]
+pub use libc::setgid;
+
+/// `extern char **environ;`
+///
+/// The environment, NULL at its end. environ(7), POSIX.
+#[doc(inline)]
+pub use libc::environ;
+
+/// `STDIN_FILENO`, `STDOUT_FILENO`, `STDERR_FILENO`
+///
+/// The standard descriptors. stdin(3), POSIX.
+#[doc(inline)]
+pub use libc::{STDERR_FILENO, STDIN_FILENO, STDOUT_FILENO};
+
+unsafe extern "C" {
+    /// `int execve(const char *pathname, char *const argv[], char *const envp[]);`
+    ///
+    /// Run another program in this process. execve(2), POSIX.
+    pub fn execve(
+        pathname: *const c_char,
+        argv: *const *mut c_char,
+        envp: *const *mut c_char,
+    ) -> c_int;
+
+    /// `int execvp(const char *file, char *const argv[]);`
+    ///
+    /// The same, with this environment and a search of PATH. exec(3), POSIX.
+    pub fn execvp(file: *const c_char, argv: *const *mut c_char) -> c_int;
+}
