@@ -11,3 +11,9 @@ pub use libc::ioctl;
 /// Make a terminal the session's own. ioctl_tty(2), BSD.
 #[doc(inline)]
 pub use libc::TIOCSCTTY;
+
+/// `SIOC*`
+///
+/// Get or set the flags of a network interface. netdevice(7), Linux.
+#[doc(inline)]
+pub use libc::{SIOCGIFFLAGS, SIOCSIFFLAGS};

@@ -1,0 +1,91 @@
+//! Sockets as /proc shows them.
+
+use std::fs;
+
+use crate::trouble::Trouble;
+
+/// The state of a socket that listens, in /proc/net/tcp.
+const LISTEN: &str = "0A";
+
+/// One line of /proc/net/tcp.
+#[derive(Clone, Debug)]
+struct Socket {
+    local_port: u16,
+    remote_port: u16,
+    listens: bool,
+    /// Bytes, or connections, that the program has not taken yet.
+    waiting: u64,
+    inode: u64,
+}
+
+impl Socket {
+    fn parse(line: &str) -> Option<Self> {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let port = |address: &str| u16::from_str_radix(address.rsplit(':').next()?, 16).ok();
+        let waiting = fields.get(4)?.rsplit(':').next()?;
+        Some(Socket {
+            local_port: port(fields.get(1)?)?,
+            remote_port: port(fields.get(2)?)?,
+            listens: *fields.get(3)? == LISTEN,
+            waiting: u64::from_str_radix(waiting, 16).ok()?,
+            inode: fields.get(9)?.parse().ok()?,
+        })
+    }
+}
+
+/// The TCP sockets of the network that `process` is in.
+fn sockets(process: &str) -> Vec<Socket> {
+    let tables = ["tcp", "tcp6"].map(|table| format!("/proc/{process}/net/{table}"));
+    let texts = tables.iter().filter_map(|path| fs::read_to_string(path).ok());
+    texts.flat_map(|text| text.lines().skip(1).filter_map(Socket::parse).collect::<Vec<_>>()).collect()
+}
+
+/// Which sockets a traced program should have emptied before it counts as at rest.
+#[derive(Clone, Copy, Debug)]
+pub enum Watch {
+    /// A server's, by its port.
+    Server(u16),
+    /// A client's, by its server's port.
+    Client(u16),
+    Nothing,
+}
+
+impl Watch {
+    /// Whether something has arrived that the program has not taken.
+    pub fn has_arrivals(self) -> bool {
+        let watched = |socket: &Socket| match self {
+            Watch::Server(port) => socket.local_port == port,
+            Watch::Client(port) => socket.remote_port == port,
+            Watch::Nothing => false,
+        };
+        if matches!(self, Watch::Nothing) {
+            return false;
+        }
+        sockets("thread-self").iter().any(|socket| watched(socket) && socket.waiting > 0)
+    }
+}
+
+/// Whether one of these processes listens on a port.
+pub fn listens(processes: &[u32], port: u16) -> bool {
+    let listening: Vec<String> = sockets("thread-self")
+        .iter()
+        .filter(|socket| socket.listens && socket.local_port == port)
+        .map(|socket| format!("socket:[{}]", socket.inode))
+        .collect();
+    let has_one = |process: &u32| {
+        let descriptors = fs::read_dir(format!("/proc/{process}/fd"));
+        let targets = descriptors.into_iter().flatten().flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+        targets.into_iter().any(|target| listening.iter().any(|name| target.as_os_str() == name.as_str()))
+    };
+    !listening.is_empty() && processes.iter().any(has_one)
+}
+
+/// Makes sure that nobody else listens on a port that a program will need.
+pub fn must_be_free(port: u16) -> Result<(), Trouble> {
+    if sockets("thread-self").iter().any(|socket| socket.listens && socket.local_port == port) {
+        return Err(Trouble::new(format!(
+            "port {port} is in use by another program, which has to end first (ss -ltnp shows it)"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! `<linux/seccomp.h>`: which system calls a process may make, and who answers them.
+
+/// `struct seccomp_data { int nr; __u32 arch; __u64 instruction_pointer; __u64 args[6]; }`
+///
+/// A system call about to be made. seccomp(2), Linux.
+#[doc(inline)]
+pub use libc::seccomp_data;
+
+/// `struct seccomp_notif { __u64 id; __u32 pid; __u32 flags; struct seccomp_data data; }`
+///
+/// A system call that waits for an answer. seccomp_unotify(2), Linux.
+#[doc(inline)]
+pub use libc::seccomp_notif;
+
+/// `struct seccomp_notif_resp { __u64 id; __s64 val; __s32 error; __u32 flags; }`
+///
+/// The answer. seccomp_unotify(2), Linux.
+#[doc(inline)]
+pub use libc::seccomp_notif_resp;
+
+/// `SECCOMP_*`
+///
+/// Install a filter; ask for the descriptor that its notifications come from; let a call pass or
+/// wait; take a notification and answer it. seccomp(2), seccomp_unotify(2), Linux.
+#[doc(inline)]
+pub use libc::{
+    SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND,
+    SECCOMP_RET_ALLOW, SECCOMP_RET_USER_NOTIF, SECCOMP_SET_MODE_FILTER,
+    SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+};

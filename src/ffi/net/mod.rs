@@ -1,0 +1,4 @@
+//! `<net/...>`: network interfaces.
+
+#[path = "if.rs"]
+pub mod if_;
