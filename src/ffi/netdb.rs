@@ -39,17 +39,15 @@ pub use libc::gai_strerror;
 ///
 /// What getaddrinfo is asked for. getaddrinfo(3), POSIX.
 #[doc(inline)]
-pub use libc::{
-    AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV, AI_PASSIVE, AI_V4MAPPED,
-};
+pub use libc::{AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV, AI_PASSIVE, AI_V4MAPPED};
 
 /// `EAI_*`
 ///
 /// Why getaddrinfo failed. getaddrinfo(3), POSIX and GNU.
 #[doc(inline)]
 pub use libc::{
-    EAI_AGAIN, EAI_BADFLAGS, EAI_FAIL, EAI_FAMILY, EAI_MEMORY, EAI_NODATA, EAI_NONAME,
-    EAI_OVERFLOW, EAI_SERVICE, EAI_SOCKTYPE, EAI_SYSTEM,
+    EAI_AGAIN, EAI_BADFLAGS, EAI_FAIL, EAI_FAMILY, EAI_MEMORY, EAI_NODATA, EAI_NONAME, EAI_OVERFLOW, EAI_SERVICE,
+    EAI_SOCKTYPE, EAI_SYSTEM,
 };
 
 unsafe extern "C" {

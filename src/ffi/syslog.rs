@@ -22,17 +22,15 @@ pub use libc::closelog;
 ///
 /// How much it matters. syslog(3), POSIX.
 #[doc(inline)]
-pub use libc::{
-    LOG_ALERT, LOG_CRIT, LOG_DEBUG, LOG_EMERG, LOG_ERR, LOG_INFO, LOG_NOTICE, LOG_WARNING,
-};
+pub use libc::{LOG_ALERT, LOG_CRIT, LOG_DEBUG, LOG_EMERG, LOG_ERR, LOG_INFO, LOG_NOTICE, LOG_WARNING};
 
 /// `LOG_*`
 ///
 /// Which part of the system logs. syslog(3), POSIX.
 #[doc(inline)]
 pub use libc::{
-    LOG_AUTH, LOG_DAEMON, LOG_LOCAL0, LOG_LOCAL1, LOG_LOCAL2, LOG_LOCAL3, LOG_LOCAL4, LOG_LOCAL5,
-    LOG_LOCAL6, LOG_LOCAL7, LOG_USER,
+    LOG_AUTH, LOG_DAEMON, LOG_LOCAL0, LOG_LOCAL1, LOG_LOCAL2, LOG_LOCAL3, LOG_LOCAL4, LOG_LOCAL5, LOG_LOCAL6,
+    LOG_LOCAL7, LOG_USER,
 };
 
 /// `LOG_*`

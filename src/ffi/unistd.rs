@@ -186,11 +186,7 @@ unsafe extern "C" {
     /// `int execve(const char *pathname, char *const argv[], char *const envp[]);`
     ///
     /// Run another program in this process. execve(2), POSIX.
-    pub fn execve(
-        pathname: *const c_char,
-        argv: *const *mut c_char,
-        envp: *const *mut c_char,
-    ) -> c_int;
+    pub fn execve(pathname: *const c_char, argv: *const *mut c_char, envp: *const *mut c_char) -> c_int;
 
     /// `int execvp(const char *file, char *const argv[]);`
     ///

@@ -39,12 +39,7 @@ unsafe extern "C" {
     /// size);`
     ///
     /// An address as text. inet_ntop(3), POSIX.
-    pub fn inet_ntop(
-        af: c_int,
-        src: *const c_void,
-        dst: *mut c_char,
-        size: socklen_t,
-    ) -> *const c_char;
+    pub fn inet_ntop(af: c_int, src: *const c_void, dst: *mut c_char, size: socklen_t) -> *const c_char;
 
     /// `int inet_pton(int af, const char *restrict src, void *restrict dst);`
     ///

@@ -1,0 +1,168 @@
+//! Descriptors: who owns one, who borrows it, and what can be done with any of them.
+
+use core::ffi::c_int;
+use core::marker::PhantomData;
+
+use crate::conv::{ret, ret_usize};
+use crate::errno::{CReturn, Errno, Result};
+use crate::ffi;
+
+/// An open descriptor that is ours alone; dropping it closes it.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct OwnedFd(c_int);
+
+/// A descriptor that something else keeps open for as long as `'fd`.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug)]
+pub struct BorrowedFd<'fd>(c_int, PhantomData<&'fd OwnedFd>);
+
+/// Standard input, descriptor 0.
+pub const STDIN: BorrowedFd<'static> = BorrowedFd(ffi::unistd::STDIN_FILENO, PhantomData);
+/// Standard output, descriptor 1.
+pub const STDOUT: BorrowedFd<'static> = BorrowedFd(ffi::unistd::STDOUT_FILENO, PhantomData);
+/// Standard error, descriptor 2.
+pub const STDERR: BorrowedFd<'static> = BorrowedFd(ffi::unistd::STDERR_FILENO, PhantomData);
+
+impl OwnedFd {
+    /// Takes a descriptor that came from elsewhere.
+    ///
+    /// # Safety
+    /// `fd` is open, and nothing else owns it.
+    #[must_use]
+    pub const unsafe fn from_raw(fd: c_int) -> OwnedFd {
+        OwnedFd(fd)
+    }
+
+    /// The number of the descriptor, which stays open and ours.
+    #[must_use]
+    pub const fn raw(&self) -> c_int {
+        self.0
+    }
+
+    /// The number of the descriptor, which whoever takes it has to close.
+    #[must_use]
+    pub const fn into_raw(self) -> c_int {
+        let fd = self.0;
+        core::mem::forget(self);
+        fd
+    }
+}
+
+impl Drop for OwnedFd {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is open and ours alone, and nobody sees it after this.
+        unsafe { ffi::unistd::close(self.0) };
+    }
+}
+
+impl BorrowedFd<'_> {
+    /// -1, what C holds in place of a descriptor after a call that failed. Every call answers `EBADF` to it.
+    pub const NONE: BorrowedFd<'static> = BorrowedFd(-1, PhantomData);
+
+    /// Borrows a descriptor that is known by its number.
+    ///
+    /// # Safety
+    /// `fd` stays open for as long as the lifetime that the caller gives the result.
+    #[must_use]
+    pub const unsafe fn from_raw(fd: c_int) -> Self {
+        BorrowedFd(fd, PhantomData)
+    }
+
+    /// The number of the descriptor.
+    #[must_use]
+    pub const fn raw(self) -> c_int {
+        self.0
+    }
+}
+
+/// Whatever has a descriptor to lend.
+pub trait AsFd {
+    /// The descriptor, for as long as `self` is borrowed.
+    fn as_fd(&self) -> BorrowedFd<'_>;
+}
+
+impl AsFd for OwnedFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        BorrowedFd(self.0, PhantomData)
+    }
+}
+
+impl AsFd for BorrowedFd<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        *self
+    }
+}
+
+impl<T: AsFd> AsFd for &T {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        (**self).as_fd()
+    }
+}
+
+/// The descriptor, or C's -1 where the call that should have made it failed: for a program that, as its C original
+/// does, lets the next call be the one to fail.
+impl AsFd for Result<OwnedFd> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.as_ref().map_or(BorrowedFd::NONE, OwnedFd::as_fd)
+    }
+}
+
+/// `read()`: reads what is there, up to the length of `buffer`. 0 is the end.
+///
+/// # Errors
+/// `EINTR` when a signal came first, `EAGAIN` when the descriptor is non-blocking and nothing is there, `ECONNRESET`
+/// when the peer reset the connection, `EBADF`, `EISDIR`, `EIO`.
+///
+/// # References
+/// read(2), POSIX
+pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
+    // SAFETY: the buffer is valid for writes of the length that is passed with it.
+    ret_usize(unsafe { ffi::unistd::read(fd.as_fd().raw(), buffer.as_mut_ptr().cast(), buffer.len()) })
+}
+
+/// `write()`: writes `bytes`, or as many of them as fit; how many is returned.
+///
+/// # Errors
+/// `EINTR` when a signal came first, `EAGAIN` when the descriptor is non-blocking and nothing fits, `EPIPE` (and
+/// SIGPIPE) when nobody reads any more, `ECONNRESET`, `ENOSPC`, `EBADF`.
+///
+/// # References
+/// write(2), POSIX
+pub fn write(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
+    // SAFETY: the bytes are valid for reads of the length that is passed with them.
+    ret_usize(unsafe { ffi::unistd::write(fd.as_fd().raw(), bytes.as_ptr().cast(), bytes.len()) })
+}
+
+/// `write()` of as many bytes of `buffer` as a `read()` returned, its -1 included, as the textbook echo loop does it.
+///
+/// For -1 the length is `SIZE_MAX`, as it is in C, and the kernel refuses it.
+///
+/// # Errors
+/// As [`write()`]; `EFAULT` when the read had failed, and, without a call, when it returned more bytes than `buffer` has
+/// and so was of another buffer.
+pub fn write_back(fd: impl AsFd, buffer: &[u8], read: Result<usize>) -> Result<usize> {
+    match read {
+        Ok(length) => write(fd, buffer.get(..length).ok_or(Errno::FAULT)?),
+        // SAFETY: no address space has room for SIZE_MAX bytes from anywhere in it, so the kernel reads none.
+        Err(_) => ret_usize(unsafe { ffi::unistd::write(fd.as_fd().raw(), buffer.as_ptr().cast(), usize::MAX) }),
+    }
+}
+
+/// `close()`: gives the descriptor back.
+///
+/// # Errors
+/// `EINTR`, `EIO`, `ENOSPC`; the descriptor is closed all the same (Linux), so there is nothing to try again.
+///
+/// # References
+/// close(2), POSIX
+pub fn close(fd: OwnedFd) -> Result<()> {
+    // SAFETY: the descriptor is open and ours alone, and `into_raw` has taken it out of reach of a second close.
+    ret(unsafe { ffi::unistd::close(fd.into_raw()) })
+}
+
+impl CReturn for usize {
+    fn c_return(&self) -> c_int {
+        c_int::try_from(*self).unwrap_or(c_int::MAX)
+    }
+}

@@ -1,0 +1,349 @@
+//! What the tests share: running a program in C or in Rust, on a terminal, a pipe or a file, and watching it from
+//! outside through /proc. Every process that is started here is ended here, by its id, whatever the test does.
+#![allow(dead_code, reason = "each test uses a part")]
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use mpserv::ffi;
+
+/// After this long, what has not happened will not.
+pub const WATCHDOG: Duration = Duration::from_secs(30);
+
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(1);
+
+/// Waits until `condition` gives a value; fails when it never does.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + WATCHDOG;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited {WATCHDOG:?} in vain: {what}");
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Waits until `condition` holds.
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    wait_for(what, || condition().then_some(()));
+}
+
+/// In which language a program is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Impl {
+    C,
+    Rust,
+}
+
+pub const IMPLS: [Impl; 2] = [Impl::C, Impl::Rust];
+
+impl Impl {
+    /// The path of a textbook program.
+    pub fn path(self, program: &str) -> PathBuf {
+        let path = match self {
+            Impl::C => Path::new(env!("MPSERV_C_DIR")).join(program),
+            Impl::Rust => Path::new(env!("CARGO_BIN_EXE_echo_mpserv")).with_file_name(program),
+        };
+        assert!(path.exists(), "{} is not there; is there a C compiler (apt-get install gcc libc6-dev)?", path.display());
+        path
+    }
+}
+
+/// Where the standard output of a program goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Output {
+    Terminal,
+    Pipe,
+    File,
+}
+
+pub const OUTPUTS: [Output; 3] = [Output::Terminal, Output::Pipe, Output::File];
+
+/// A folder that goes when the test does.
+pub struct TempDir(pub PathBuf);
+
+impl TempDir {
+    pub fn new() -> TempDir {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("mpserv-test-{}-{count}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        TempDir(path)
+    }
+
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The two ends of a new terminal that leaves what passes through it as it is.
+fn terminal() -> (OwnedFd, OwnedFd) {
+    // SAFETY: the call has no precondition on memory.
+    let master = unsafe { ffi::stdlib::posix_openpt(ffi::fcntl::O_RDWR | ffi::fcntl::O_NOCTTY | ffi::fcntl::O_CLOEXEC) };
+    assert!(master >= 0, "posix_openpt: {}", std::io::Error::last_os_error());
+    // SAFETY: the descriptor was made just now.
+    let master = unsafe { OwnedFd::from_raw_fd(master) };
+    // SAFETY: the descriptor is that of a terminal's master.
+    assert_eq!(unsafe { ffi::stdlib::grantpt(master.as_raw_fd()) }, 0);
+    // SAFETY: as above.
+    assert_eq!(unsafe { ffi::stdlib::unlockpt(master.as_raw_fd()) }, 0);
+    let mut name = [0; 64];
+    // SAFETY: the buffer is valid for writes of the length that is passed with it.
+    assert_eq!(unsafe { ffi::stdlib::ptsname_r(master.as_raw_fd(), name.as_mut_ptr(), name.len()) }, 0);
+    // SAFETY: the call has put a string with its NUL there.
+    let name = unsafe { std::ffi::CStr::from_ptr(name.as_ptr()) };
+    let slave = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let raw = Command::new("stty").args(["raw", "-echo"]).stdin(slave.try_clone().unwrap()).status().unwrap();
+    assert!(raw.success());
+    (master, slave.into())
+}
+
+/// A program that runs, with everything that it prints.
+pub struct Running {
+    child: Child,
+    stdout: Collected,
+    stderr: Collected,
+}
+
+/// What comes out of a descriptor, or stands in a file at the end.
+enum Collected {
+    Reader(JoinHandle<Vec<u8>>, std::sync::Arc<std::sync::Mutex<Vec<u8>>>),
+    File(PathBuf, TempDir),
+}
+
+/// How a program ended.
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> Collected {
+    let text = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let shared = text.clone();
+    let reader = std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        // A terminal answers EIO when nobody has its other end any more.
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            shared.lock().unwrap().extend_from_slice(&buffer[..length]);
+        }
+        std::mem::take(&mut shared.lock().unwrap())
+    });
+    Collected::Reader(reader, text)
+}
+
+impl Collected {
+    fn so_far(&self) -> String {
+        let bytes = match self {
+            Collected::Reader(_, text) => text.lock().unwrap().clone(),
+            Collected::File(path, _) => fs::read(path).unwrap(),
+        };
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn finish(self) -> String {
+        let bytes = match self {
+            Collected::Reader(reader, _) => reader.join().unwrap(),
+            Collected::File(path, _) => fs::read(path).unwrap(),
+        };
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Running {
+    /// Starts a command with its standard output where it is told and its standard error in a pipe. Standard input is
+    /// what the command says, else empty.
+    pub fn start(command: &mut Command, output: Output) -> Running {
+        command.stderr(Stdio::piped());
+        let (mut child, stdout) = match output {
+            Output::Pipe => {
+                let mut child = spawn(command.stdout(Stdio::piped()));
+                let stdout = collect(child.stdout.take().unwrap());
+                (child, stdout)
+            }
+            Output::File => {
+                let folder = TempDir::new();
+                let path = folder.join("stdout");
+                let child = spawn(command.stdout(File::create(&path).unwrap()));
+                (child, Collected::File(path, folder))
+            }
+            Output::Terminal => {
+                let (master, slave) = terminal();
+                let child = spawn(command.stdout(slave));
+                // The command holds the other end until it is told something else.
+                command.stdout(Stdio::null());
+                (child, collect(File::from(master)))
+            }
+        };
+        let stderr = collect(child.stderr.take().unwrap());
+        Running { child, stdout, stderr }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Writes to the program's standard input, which has to be a pipe, and closes it.
+    pub fn input(&mut self, text: &[u8]) {
+        self.child.stdin.take().expect("standard input is a pipe").write_all(text).unwrap();
+    }
+
+    /// What it has printed on standard output until now.
+    pub fn stdout_so_far(&self) -> String {
+        self.stdout.so_far()
+    }
+
+    /// The port on which it listens, once it does.
+    pub fn port(&self) -> u16 {
+        wait_for("the server listens", || listening_port(self.pid()))
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: mpserv::signal::Signal) {
+        let pid = mpserv::process::Pid::from_raw(self.pid().cast_signed()).unwrap();
+        mpserv::signal::kill(pid, signal).unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    #[track_caller]
+    pub fn wait(mut self) -> Ended {
+        let status = wait_for("the program ends", || self.child.try_wait().unwrap());
+        let Running { stdout, stderr, .. } = &mut self;
+        let stdout = std::mem::replace(stdout, collect(std::io::empty())).finish();
+        let stderr = std::mem::replace(stderr, collect(std::io::empty())).finish();
+        Ended { status, stdout, stderr }
+    }
+
+    /// Ends it with a signal.
+    #[track_caller]
+    pub fn end(self, signal: mpserv::signal::Signal) -> Ended {
+        self.signal(signal);
+        self.wait()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            for pid in children(self.pid()) {
+                if let Some(pid) = mpserv::process::Pid::from_raw(pid.cast_signed()) {
+                    let _ = mpserv::signal::kill(pid, mpserv::signal::Signal::KILL);
+                }
+            }
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn spawn(command: &mut Command) -> Child {
+    command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"))
+}
+
+/// Runs a command to its end.
+#[track_caller]
+pub fn run(command: &mut Command, output: Output) -> Ended {
+    Running::start(command, output).wait()
+}
+
+/// The children of a process, zombies among them.
+pub fn children(pid: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+/// The state of a process as `ps` shows it (`S`, `R`, `Z`, `T`), or `None` when it is gone.
+pub fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat[stat.rfind(')')? + 2..].chars().next()
+}
+
+/// Which of a process's children are zombies.
+pub fn zombies(pid: u32) -> Vec<u32> {
+    children(pid).into_iter().filter(|&child| state(child) == Some('Z')).collect()
+}
+
+/// The port on which a process listens, from /proc: nothing connects.
+pub fn listening_port(pid: u32) -> Option<u16> {
+    const LISTEN: &str = "0A";
+    let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .ok()?
+        .filter_map(|fd| fs::read_link(fd.ok()?.path()).ok())
+        .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    ["tcp", "tcp6"].into_iter().find_map(|table| {
+        let table = fs::read_to_string(format!("/proc/{pid}/net/{table}")).ok()?;
+        table.lines().skip(1).find_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let ours = *fields.get(3)? == LISTEN && sockets.iter().any(|inode| inode == fields[9]);
+            ours.then(|| u16::from_str_radix(fields[1].rsplit(':').next()?, 16).ok()).flatten()
+        })
+    })
+}
+
+/// Whether a process waits in the system call with this number.
+pub fn waits_in(pid: u32, call: libc::c_long) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/syscall"))
+        .is_ok_and(|text| text.split_whitespace().next() == Some(&call.to_string()))
+}
+
+/// Connects to a port of this machine. Nothing of it waits for longer than the watchdog.
+#[track_caller]
+pub fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+    stream.set_write_timeout(Some(WATCHDOG)).unwrap();
+    stream
+}
+
+/// Sends `bytes` and reads as many back.
+#[track_caller]
+pub fn echo(stream: &mut TcpStream, bytes: &[u8]) -> Vec<u8> {
+    stream.write_all(bytes).unwrap();
+    let mut back = vec![0; bytes.len()];
+    stream.read_exact(&mut back).unwrap();
+    back
+}
+
+/// Ends our half of a connection and reads until the peer has ended its.
+#[track_caller]
+pub fn finish(mut stream: TcpStream) -> Vec<u8> {
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    rest
+}
+
+/// Puts `PID` for every number that follows one of these words, which may differ from run to run.
+pub fn without_pids(text: &str, words: &[&str]) -> String {
+    let mut result = String::new();
+    let mut rest = text;
+    while let Some((at, word)) = words.iter().filter_map(|word| Some((rest.find(word)?, word))).min() {
+        let (before, after) = rest.split_at(at + word.len());
+        result.push_str(before);
+        let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        if digits > 0 {
+            result.push_str("PID");
+        }
+        rest = &after[digits..];
+    }
+    result + rest
+}
