@@ -7,7 +7,7 @@ use crate::errno::Result;
 use crate::ffi::net::if_::{IFF_UP, ifreq};
 use crate::ffi::sched as c;
 use crate::ffi::sys::ioctl::{SIOCGIFFLAGS, SIOCSIFFLAGS, ioctl};
-use crate::net::{self, AddressFamily, Protocol, SocketType};
+use crate::net::{self, AddressFamily, Protocol, SocketFlags, SocketType};
 
 /// `unshare(CLONE_NEWUSER)`: makes this process the owner of what it unshares next. It keeps its ids only once they are
 /// written to /proc/self/uid_map and gid_map.
@@ -33,7 +33,7 @@ pub fn own_users() -> Result<()> {
 pub fn own_network() -> Result<()> {
     // SAFETY: the call has no precondition on memory.
     ret(unsafe { c::unshare(c::CLONE_NEWNET) })?;
-    let socket = net::socket(AddressFamily::INET, SocketType::DGRAM, Protocol::DEFAULT)?;
+    let socket = net::socket(AddressFamily::INET, SocketType::DGRAM.with(SocketFlags::CLOEXEC), Protocol::DEFAULT)?;
     // SAFETY: the type is plain numbers and null pointers, for which zeros are values.
     let mut request: ifreq = unsafe { core::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {

@@ -7,6 +7,7 @@ use crate::errno::{Errno, Result};
 use crate::fd::{AsFd, OwnedFd};
 use crate::ffi::fcntl::{O_CLOEXEC, O_NOCTTY, O_RDWR};
 use crate::ffi::stdlib as c;
+use crate::ffi::sys::ioctl::{TIOCGWINSZ, ioctl, winsize};
 
 /// The longest name of a terminal, with its NUL.
 pub const NAME_MAX: usize = 64;
@@ -46,4 +47,13 @@ pub fn slave_name(master: impl AsFd, buffer: &mut [u8; NAME_MAX]) -> Result<&CSt
         0 => CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::RANGE),
         error => Err(Errno::from_raw(error)),
     }
+}
+
+/// `ioctl(TIOCGWINSZ)`: how many columns a terminal has; none when it is no terminal or does not say.
+#[must_use]
+pub fn width(terminal: impl AsFd) -> Option<u16> {
+    let mut size = winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel writes one winsize, which is ours to write.
+    ret(unsafe { ioctl(terminal.as_fd().raw(), TIOCGWINSZ, &raw mut size) }).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col)
 }

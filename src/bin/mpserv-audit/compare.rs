@@ -19,8 +19,6 @@ pub enum Kind {
     Changed,
     OnlyA,
     OnlyB,
-    /// Left out on purpose: what comes before main.
-    Before,
 }
 
 /// One row of two aligned traces: an event on each side, or on one.
@@ -35,11 +33,6 @@ pub struct Row {
 const NONE: u32 = u32::MAX;
 
 impl Row {
-    fn new(a: Option<usize>, b: Option<usize>, kind: Kind) -> Self {
-        let pack = |event: Option<usize>| event.map_or(NONE, |at| u32::try_from(at).unwrap_or(NONE));
-        Row { a: pack(a), b: pack(b), kind }
-    }
-
     pub fn a(&self) -> Option<usize> {
         (self.a != NONE).then_some(self.a as usize)
     }
@@ -49,7 +42,7 @@ impl Row {
     }
 
     pub fn is_difference(&self) -> bool {
-        matches!(self.kind, Kind::Changed | Kind::OnlyA | Kind::OnlyB)
+        self.kind != Kind::Same
     }
 }
 
@@ -60,6 +53,8 @@ pub struct Pair {
     pub a: Option<usize>,
     pub b: Option<usize>,
     pub rows: Vec<Row>,
+    /// How many events on either side come before main.
+    pub before: (usize, usize),
 }
 
 impl Pair {
@@ -102,7 +97,8 @@ pub fn compare(a: &Side<'_>, b: &Side<'_>, from: From) -> Comparison {
         events.0 += side_a.compared();
         events.1 += side_b.compared();
         let rows = rows(&mut reader_a, &side_a, &mut reader_b, &side_b);
-        pairs.push(Pair { place, a: side_a.process, b: side_b.process, rows });
+        let before = (side_a.before, side_b.before);
+        pairs.push(Pair { place, a: side_a.process, b: side_b.process, rows, before });
     }
     Comparison { pairs, events }
 }
@@ -147,8 +143,8 @@ struct Sequence {
     /// The events that are compared, and their ids.
     events: Vec<u32>,
     ids: Vec<u32>,
-    /// The events that come before main.
-    before: Vec<u32>,
+    /// How many events come before main.
+    before: usize,
     /// The names of those events that have any, in the order of the events.
     names: Vec<(u32, Box<[Name]>)>,
 }
@@ -210,7 +206,7 @@ impl<'r> Reader<'r> {
                 self.inherited.insert((index, event), normaliser.clone());
             }
             if start.leaves_out(event) {
-                sequence.before.push(packed);
+                sequence.before += 1;
                 continue;
             }
             let id = if normal.unparsed { ids.fresh() } else { ids.of(&normal.text) };
@@ -281,11 +277,6 @@ fn rows(
     b: &Sequence,
 ) -> Vec<Row> {
     let mut rows = Vec::with_capacity(a.ids.len().max(b.ids.len()));
-    let before = a.before.len().max(b.before.len());
-    for at in 0..before {
-        let event = |before: &[u32]| before.get(at).map(|event| *event as usize);
-        rows.push(Row::new(event(&a.before), event(&b.before), Kind::Before));
-    }
     let traces = (reader_a.trace(a), reader_b.trace(b));
     let mut identities = Identities::default();
     let (mut names_a, mut names_b) = (Names::new(a), Names::new(b));

@@ -130,6 +130,10 @@ pub struct Normaliser<'r> {
     memory: Memory,
     /// Descriptors of /dev/random and /dev/urandom.
     random: HashSet<u64>,
+    /// Whether the last call returned a process id.
+    returned_process_id: bool,
+    /// The same for the calls that running signal handlers interrupted, to whose results they return.
+    interrupted: Vec<bool>,
 }
 
 /// One line, rewritten.
@@ -177,6 +181,8 @@ struct Features {
     holds_process_id: bool,
     /// An mprotect of the program's own image.
     protects_image: bool,
+    /// The result is a process id.
+    returns_process_id: bool,
 }
 
 /// The requests of ioctl and fcntl that take or give a process id.
@@ -199,7 +205,13 @@ impl<'t> Position<'t> {
 
 impl<'r> Normaliser<'r> {
     pub fn new(run: &'r Run) -> Self {
-        Normaliser { run, memory: Memory::default(), random: HashSet::new() }
+        Normaliser {
+            run,
+            memory: Memory::default(),
+            random: HashSet::new(),
+            returned_process_id: false,
+            interrupted: Vec::new(),
+        }
     }
 
     /// Rewrites one line into `normal`.
@@ -208,6 +220,7 @@ impl<'r> Normaliser<'r> {
         match Line::parse(line) {
             Line::Call(call) => self.call(&call, normal),
             Line::Signal { name, info } => {
+                self.interrupted.push(self.returned_process_id);
                 normal.put(b"--- ");
                 normal.put(name);
                 normal.put(b" ");
@@ -241,6 +254,7 @@ impl<'r> Normaliser<'r> {
         self.part(result, call.result, &mut lengths, normal);
         self.memory.after(call);
         self.note_random(call);
+        self.returned_process_id = features.returns_process_id;
     }
 
     /// Rewrites arguments or a result, which begin at `at`.
@@ -349,7 +363,9 @@ impl<'r> Normaliser<'r> {
         }
     }
 
-    fn features(&self, call: &Call<'_>) -> Features {
+    fn features(&mut self, call: &Call<'_>) -> Features {
+        // A signal without a handler leaves an entry behind, which is the same: it interrupted the same call.
+        let interrupted = call.name == b"rt_sigreturn" && self.interrupted.pop().unwrap_or_default();
         let descriptor = || leading_number(call.arguments).map(|(descriptor, _)| descriptor);
         let asks_for_process = || PROCESS_REQUESTS.iter().any(|name| contains(call.arguments, name));
         Features {
@@ -358,6 +374,7 @@ impl<'r> Normaliser<'r> {
                 && descriptor().is_some_and(|descriptor| self.random.contains(&descriptor)),
             holds_process_id: matches!(call.name, b"ioctl" | b"fcntl") && asks_for_process(),
             protects_image: self.memory.protects_image(call),
+            returns_process_id: values::returns_process_id(call.name) || (call.name == b"rt_sigreturn" && interrupted),
         }
     }
 

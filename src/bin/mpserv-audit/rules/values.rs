@@ -4,8 +4,8 @@ use super::{Normal, Position};
 
 /// Whether the number here is a process id.
 pub(super) fn is_process_id(at: &Position<'_>) -> bool {
-    if at.is_result() {
-        return at.depth == 0 && returns_process_id(at.call);
+    if at.is_result() && at.depth == 0 {
+        return at.features.returns_process_id;
     }
     if at.depth > 0 {
         let is_held = at.features.holds_process_id && at.is_argument(2);
@@ -25,7 +25,8 @@ pub(super) fn is_process_id(at: &Position<'_>) -> bool {
     }
 }
 
-fn returns_process_id(call: &[u8]) -> bool {
+/// Whether a call's result is one.
+pub(super) fn returns_process_id(call: &[u8]) -> bool {
     matches!(
         call,
         b"fork" | b"vfork" | b"clone" | b"clone3" | b"wait4" | b"waitpid" | b"getpid" | b"gettid"

@@ -32,7 +32,7 @@ use strace::Strace;
 pub struct Request<'r> {
     pub strace: &'r Strace,
     /// The program and its arguments.
-    pub words: &'r [String],
+    pub words: Vec<String>,
     /// Where it runs; none for where this tool does.
     pub directory: Option<&'r Path>,
     /// Its standard input.
@@ -44,6 +44,10 @@ pub struct Request<'r> {
     pub skips_sleep: bool,
     /// It gets a network of its own, if this process may make one.
     pub own_network: bool,
+    /// A port that this tool listens on from the beginning.
+    pub occupies: Option<u16>,
+    /// A port that nobody else must listen on.
+    pub needs_free: Option<u16>,
     pub watch: Watch,
     pub timeout: Duration,
     /// Where a copy of strace's files goes, and what they are called up to the process id.
@@ -58,7 +62,7 @@ impl Request<'_> {
 }
 
 /// What to do with a running program.
-pub type Drive<'d> = &'d (dyn Fn(&mut Stage<'_>) -> Result<(), Trouble> + Sync);
+pub type Drive<'d> = dyn Fn(&mut Stage<'_>) -> Result<(), Trouble> + Sync + 'd;
 
 /// What strace's files are called, up to the process id.
 const PREFIX: &str = "trace";
@@ -68,7 +72,7 @@ const PREFIX: &str = "trace";
 /// # Errors
 /// When it cannot be run or traced, does not do what the drive waits for, or does not end in time. Nothing of it is
 /// left running then, nor its files.
-pub fn record(request: &Request<'_>, drive: Drive<'_>) -> Result<Tree, Trouble> {
+pub fn record(request: &Request<'_>, drive: &Drive<'_>) -> Result<Tree, Trouble> {
     // A network and a filter belong to a thread and what it starts, so each run has threads of its own.
     std::thread::scope(|scope| {
         let run = scope.spawn(|| record_here(request, drive));
@@ -76,15 +80,19 @@ pub fn record(request: &Request<'_>, drive: Drive<'_>) -> Result<Tree, Trouble> 
     })
 }
 
-fn record_here(request: &Request<'_>, drive: Drive<'_>) -> Result<Tree, Trouble> {
+fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Tree, Trouble> {
     if request.own_network {
         // Without one, the drive finds a port in use and says so.
         let _ = namespace::own_network();
     }
+    if let Some(port) = request.needs_free {
+        network::must_be_free(port)?;
+    }
+    let listener = request.occupies.map(network::occupy).transpose()?;
     let directory = Directory::new()?;
     let output = request.output.open(&directory.path)?;
     let started = start(request, &directory.path, output.stdio)?;
-    let mut stage = Stage::new(request, started, &directory.path);
+    let mut stage = Stage::new(request, started, listener);
     let driven = stage.find_root().and_then(|()| drive(&mut stage)).and_then(|()| stage.finish());
     let root = stage.root();
     // Ends all that is left of it.
@@ -193,7 +201,7 @@ fn start(request: &Request<'_>, directory: &Path, stdout: Stdio) -> Result<Start
     if request.stacks {
         command.arg("-k");
     }
-    command.arg("--").args(request.words);
+    command.arg("--").args(&request.words);
     command.stdin(stdin).stdout(stdout).stderr(stderr);
     if let Some(directory) = request.directory {
         command.current_dir(directory);

@@ -1,6 +1,7 @@
 //! Sockets as /proc shows them.
 
 use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
 
 use crate::trouble::Trouble;
 
@@ -88,4 +89,16 @@ pub fn must_be_free(port: u16) -> Result<(), Trouble> {
         )));
     }
     Ok(())
+}
+
+/// Listens on a port, without ever waiting for anybody.
+pub fn occupy(port: u16) -> Result<TcpListener, Trouble> {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
+    let listener = listener.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    listener.map_err(|error| Trouble::of(format!("listening on port {port}"), error))
+}
+
+/// Whether this process may make networks.
+pub fn is_own_possible() -> bool {
+    std::thread::spawn(mpserv::namespace::own_network).join().is_ok_and(|made| made.is_ok())
 }

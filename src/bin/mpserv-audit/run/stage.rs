@@ -1,14 +1,14 @@
 //! A program that runs, and the hands of the drive on it.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mpserv::process::{Pid, WaitFor, WaitOptions, waitpid};
 use mpserv::signal::{self, Signal, SignalFlag};
 
-use super::hold::Hold;
-use super::network::{self, Watch};
+use super::network;
 use super::processes::{Processes, Status};
 use super::{Request, Started};
 use crate::trouble::Trouble;
@@ -40,7 +40,8 @@ enum State {
 pub struct Stage<'r> {
     request: &'r Request<'r>,
     started: Started,
-    directory: PathBuf,
+    /// What the request has this tool listen on.
+    listener: Option<TcpListener>,
     root: Option<u32>,
     ended: bool,
     /// Since when something has been moving.
@@ -52,11 +53,11 @@ pub struct Stage<'r> {
 }
 
 impl<'r> Stage<'r> {
-    pub fn new(request: &'r Request<'r>, started: Started, directory: &Path) -> Self {
+    pub fn new(request: &'r Request<'r>, started: Started, listener: Option<TcpListener>) -> Self {
         Stage {
             request,
             started,
-            directory: directory.into(),
+            listener,
             root: None,
             ended: false,
             moving: Instant::now(),
@@ -70,9 +71,9 @@ impl<'r> Stage<'r> {
         self.root
     }
 
-    /// A file for the drive.
-    pub fn directory(&self) -> &Path {
-        &self.directory
+    /// What the request has this tool listen on.
+    pub fn listener(&self) -> io::Result<&TcpListener> {
+        self.listener.as_ref().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
     }
 
     /// Waits until strace has made the command's process.
@@ -97,6 +98,12 @@ impl<'r> Stage<'r> {
                 State::Ended => return Ok(false),
             }
         }
+    }
+
+    /// Lets a little time pass, and processes go on.
+    pub fn wait(&mut self) -> Result<(), Trouble> {
+        self.step()?;
+        self.pause()
     }
 
     /// Waits until one of the processes listens on a port, and all are at rest.
