@@ -22,16 +22,21 @@ mod trace;
 mod tree;
 mod trouble;
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use mpserv::prctl;
 use mpserv::signal::{Disposition, Signal, signal};
 
 use options::{Options, Task};
+use report::html::Page;
+use report::json;
 use report::terminal::{self, Style};
 use run::stage::INTERRUPTED;
 use run::strace::Strace;
+use sources::Sources;
 use subject::{COMMAND_SIDES, PROGRAM_SIDES};
 use trouble::Trouble;
 
@@ -66,6 +71,15 @@ fn print(text: &str) -> Result<u8, Trouble> {
     written.map(|()| SAME).map_err(|error| Trouble::of("standard output", error))
 }
 
+/// Writes a file as a whole.
+fn save(
+    path: &Path,
+    write: impl FnOnce(&mut io::BufWriter<File>) -> io::Result<()>,
+) -> Result<(), Trouble> {
+    let written = File::create(path).map(io::BufWriter::new).and_then(|mut out| write(&mut out).and_then(|()| out.flush()));
+    written.map_err(|error| Trouble::of(path.display(), error))
+}
+
 fn rules_text() -> String {
     let start = "Two calls are the same when they are equal but for this:\n";
     let rules = rules::RULES.iter().map(|rule| format!("\n{}\n  what: {}\n  why:  {}\n", rule.name, rule.what, rule.reason));
@@ -74,6 +88,9 @@ fn rules_text() -> String {
 
 fn audit(options: &Options) -> Result<u8, Trouble> {
     let strace = Strace::find()?;
+    if options.sources && !strace.has_stacks {
+        return Err(Trouble::new(format!("{} cannot show stacks, which --sources needs", strace.version)));
+    }
     for ending in [Signal::INT, Signal::TERM, Signal::HUP] {
         signal(ending, Disposition::Flag(&INTERRUPTED)).map_err(|errno| Trouble::of("signal", errno))?;
     }
@@ -84,13 +101,23 @@ fn audit(options: &Options) -> Result<u8, Trouble> {
         Task::Programs(programs) => (subject::programs(options, programs, &strace)?, PROGRAM_SIDES),
         Task::Help | Task::Version | Task::Rules => return Ok(SAME),
     };
+    let sources = options.sources.then(|| Sources::of_all(&subjects)).transpose()?;
+    if let Some(path) = &options.json {
+        save(path, |out| json::write(out, &subjects, sides, options.from))?;
+    }
+    if let Some(path) = &options.html {
+        let (strace, sources) = (strace.version.as_str(), sources.as_ref());
+        let page = Page { subjects: &subjects, sides, from: options.from, strace, sources };
+        save(path, |out| page.write(out))?;
+    }
     let same = subjects.iter().all(|subject| subject.differences() == 0);
     let mut out = io::BufWriter::new(io::stdout().lock());
     let style = Style::of_stdout();
     let shown = terminal::table(&mut out, style, &subjects, sides).and_then(|()| {
         for subject in &subjects {
             if options.diff || options.sources || subject.differences() > 0 {
-                terminal::side_by_side(&mut out, style, subject, sides, options.diff, None)?;
+                let whole = options.diff || options.sources;
+                terminal::side_by_side(&mut out, style, subject, sides, whole, sources.as_ref())?;
             }
         }
         out.flush()

@@ -210,7 +210,8 @@ impl<'t> Frame<'t> {
         let bracket = body.iter().rposition(|b| *b == b'[')?;
         let offset = &body[bracket + 1..];
         let place = body[..bracket].strip_suffix(b" ")?;
-        let open = place.iter().rposition(|b| *b == b'(')?;
+        // A function of C++ or Rust may have brackets of its own; the object's path rarely does.
+        let open = place.iter().position(|b| *b == b'(')?;
         let symbol = place[open + 1..].strip_suffix(b")")?;
         let plus = symbol.iter().rposition(|b| *b == b'+').unwrap_or(symbol.len());
         Some(Frame { object: &place[..open], function: &symbol[..plus], offset })

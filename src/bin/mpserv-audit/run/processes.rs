@@ -73,6 +73,12 @@ fn waits_for_vfork(pid: u32) -> bool {
     number.is_some_and(|number| vfork_calls().contains(&number))
 }
 
+/// The entries of a directory of /proc that are numbers.
+fn numbers_in(path: &str) -> Vec<u32> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
 /// One process and what was seen of it; no status once it is gone.
 pub type Seen = (u32, Option<Status>);
 
@@ -123,6 +129,17 @@ impl Processes {
             seen.push((pid, status));
         }
         Some(seen)
+    }
+
+    /// Whether there is a process, or a thread of one, that strace traces but has not heard of yet: one that was forked
+    /// just now and has not run.
+    pub fn has_newborn(&self) -> bool {
+        let known = self.ids();
+        let is_new = |pid: &u32| {
+            !known.contains(pid) && Status::of(*pid).is_some_and(|status| status.tracer == self.strace)
+        };
+        let threads = known.iter().flat_map(|pid| numbers_in(&format!("/proc/{pid}/task")));
+        numbers_in("/proc").iter().any(is_new) || threads.into_iter().any(|thread| is_new(&thread))
     }
 
     /// Those that still run under our strace.

@@ -205,7 +205,9 @@ impl<'r> Stage<'r> {
         if self.request.watch.has_arrivals() || self.receive(0) {
             return true;
         }
-        self.started.processes.look() != Some(first)
+        // The long look comes last, when all seems to be at rest.
+        let seems_moving = self.started.processes.look().is_none_or(|second| second != first);
+        seems_moving || self.started.processes.has_newborn() || self.started.processes.look() != Some(first)
     }
 
     fn receive(&mut self, milliseconds: i32) -> bool {
