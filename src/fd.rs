@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 use core::marker::PhantomData;
 
-use crate::conv::{ret, ret_usize};
+use crate::conv::{ret, ret_c_int, ret_usize};
 use crate::errno::{CReturn, Errno, Result};
 use crate::ffi;
 
@@ -106,6 +106,15 @@ impl AsFd for Result<OwnedFd> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.as_ref().map_or(BorrowedFd::NONE, OwnedFd::as_fd)
     }
+}
+
+/// For a function that returns a new descriptor, or -1 with errno set.
+///
+/// # Safety
+/// `returned` came from such a function, and nothing else owns the descriptor.
+pub(crate) unsafe fn ret_owned_fd(returned: c_int) -> Result<OwnedFd> {
+    // SAFETY: by this function's own contract the descriptor is open and the caller's alone.
+    ret_c_int(returned).map(|fd| unsafe { OwnedFd::from_raw(fd) })
 }
 
 /// `read()`: reads what is there, up to the length of `buffer`. 0 is the end.

@@ -4,7 +4,7 @@ use core::ffi::c_char;
 
 use crate::conv::ret;
 use crate::errno::Result;
-use crate::ffi::net::if_::{IFF_UP, ifreq};
+use crate::ffi::net::r#if::{IFF_UP, ifreq};
 use crate::ffi::sched as c;
 use crate::ffi::sys::ioctl::{SIOCGIFFLAGS, SIOCSIFFLAGS, ioctl};
 use crate::net::{self, AddressFamily, Protocol, SocketFlags, SocketType};

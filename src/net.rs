@@ -6,15 +6,16 @@ use core::mem::{MaybeUninit, offset_of};
 pub use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use core::ptr;
 
-use crate::conv::{ret, ret_owned_fd, ret_usize};
+use crate::conv::{ret, ret_usize};
 use crate::errno::{Errno, Result};
-use crate::fd::{AsFd, OwnedFd};
+use crate::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::ffi::netinet::r#in::{self as inet, in_addr, in6_addr, sockaddr_in, sockaddr_in6};
 use crate::ffi::sys::socket::{self as c, sockaddr, sockaddr_storage, socklen_t};
 use crate::ffi::sys::un::sockaddr_un;
 use crate::ffi::{self, arpa};
 use crate::open_set::open_set;
 use crate::process::has_other_threads;
+use crate::sealed::Sealed;
 
 /// The family of a socket and of its address: `AF_…`, which Linux also calls `PF_…`.
 #[repr(transparent)]
@@ -181,8 +182,6 @@ pub trait AsSockAddr: Sealed {
     fn with_c<T>(&self, function: impl FnOnce(*const sockaddr, socklen_t) -> T) -> T;
 }
 
-#[doc(hidden)]
-pub trait Sealed {}
 impl Sealed for SocketAddrV4 {}
 impl Sealed for SocketAddrV6 {}
 impl Sealed for SocketAddr {}
@@ -237,48 +236,78 @@ impl AsSockAddr for UnixAddr {
 /// Room for an address that C's functions fill in.
 struct Received {
     address: MaybeUninit<sockaddr_storage>,
+    room: socklen_t,
+    /// First the room, then the length of the whole address, also where that is longer.
     length: socklen_t,
 }
 
 impl Received {
     /// Room for `length` bytes, which are at most those of a `sockaddr_storage`.
     const fn new(length: socklen_t) -> Received {
-        Received { address: MaybeUninit::zeroed(), length }
+        Received { address: MaybeUninit::uninit(), room: length, length }
     }
 
     fn as_c(&mut self) -> (*mut sockaddr, *mut socklen_t) {
         (self.address.as_mut_ptr().cast(), &raw mut self.length)
     }
 
-    fn get(&self) -> SockAddr {
-        let address = self.address.as_ptr();
-        // SAFETY: the room was zeroed, and any bits are valid for an integer; so for each family below.
-        let family = unsafe { address.cast::<sockaddr>().read() }.sa_family;
-        match c_int::from(family) {
+    /// How many bytes were filled in.
+    fn filled_in(&self) -> usize {
+        self.length.min(self.room) as usize
+    }
+
+    /// The address as a `T`, when so much was filled in.
+    ///
+    /// # Safety
+    /// A C function has filled in the address and its length; any bits are valid for a `T`, which is one of the
+    /// address structs or begins one.
+    unsafe fn read<T>(&self) -> Option<T> {
+        if self.filled_in() < size_of::<T>() {
+            return None;
+        }
+        // SAFETY: so many bytes were filled in, and a sockaddr_storage is aligned for any address.
+        Some(unsafe { self.address.as_ptr().cast::<T>().read() })
+    }
+
+    /// The address that was filled in.
+    ///
+    /// # Safety
+    /// A C function has filled in the address and its length.
+    unsafe fn get(&self) -> SockAddr {
+        // SAFETY: it was filled in, and a family is an integer, with which every address begins.
+        let family = unsafe { self.read::<c::sa_family_t>() }.map_or(c::AF_UNSPEC, c_int::from);
+        let address = match family {
             c::AF_INET => {
-                // SAFETY: as above, and a sockaddr_storage is as large and as aligned as any address.
-                let address = unsafe { address.cast::<sockaddr_in>().read() };
-                let ip = Ipv4Addr::from_bits(u32::from_be(address.sin_addr.s_addr));
-                SockAddr::Inet(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(address.sin_port))))
+                // SAFETY: it was filled in, and all fields are integers.
+                unsafe { self.read::<sockaddr_in>() }.map(|address| {
+                    let ip = Ipv4Addr::from_bits(u32::from_be(address.sin_addr.s_addr));
+                    SockAddr::Inet(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(address.sin_port))))
+                })
             }
             c::AF_INET6 => {
-                // SAFETY: as above.
-                let address = unsafe { address.cast::<sockaddr_in6>().read() };
-                SockAddr::Inet(SocketAddr::V6(SocketAddrV6::new(
-                    Ipv6Addr::from(address.sin6_addr.s6_addr),
-                    u16::from_be(address.sin6_port),
-                    address.sin6_flowinfo,
-                    address.sin6_scope_id,
-                )))
+                // SAFETY: it was filled in, and all fields are integers.
+                unsafe { self.read::<sockaddr_in6>() }.map(|address| {
+                    SockAddr::Inet(SocketAddr::V6(SocketAddrV6::new(
+                        Ipv6Addr::from(address.sin6_addr.s6_addr),
+                        u16::from_be(address.sin6_port),
+                        address.sin6_flowinfo,
+                        address.sin6_scope_id,
+                    )))
+                })
             }
             c::AF_UNIX => {
-                let length = (self.length as usize).saturating_sub(offset_of!(sockaddr_un, sun_path));
-                // SAFETY: as above.
-                let address = unsafe { address.cast::<sockaddr_un>().read() };
-                SockAddr::Unix(UnixAddr { address, length: length.min(UNIX_PATH_MAX) })
+                let length = self.filled_in().saturating_sub(offset_of!(sockaddr_un, sun_path)).min(UNIX_PATH_MAX);
+                let mut address =
+                    sockaddr_un { sun_family: c::AF_UNIX as c::sa_family_t, sun_path: [0; UNIX_PATH_MAX] };
+                // SAFETY: the path is within the storage.
+                let path = unsafe { self.address.as_ptr().byte_add(offset_of!(sockaddr_un, sun_path)) };
+                // SAFETY: so many bytes of the path were filled in, and as many fit.
+                unsafe { ptr::copy_nonoverlapping(path.cast(), address.sun_path.as_mut_ptr(), length) };
+                Some(SockAddr::Unix(UnixAddr { address, length }))
             }
-            family => SockAddr::Other(AddressFamily(family)),
-        }
+            _ => None,
+        };
+        address.unwrap_or(SockAddr::Other(AddressFamily(family)))
     }
 }
 
@@ -376,7 +405,8 @@ fn acceptfrom_room(fd: impl AsFd, length: socklen_t) -> Result<(OwnedFd, SockAdd
     let fd = unsafe { c::accept(fd.as_fd().raw(), address, length) };
     // SAFETY: the descriptor was made just now.
     let fd = unsafe { ret_owned_fd(fd) }?;
-    Ok((fd, received.get()))
+    // SAFETY: the call did not fail, so it has filled in the address.
+    Ok((fd, unsafe { received.get() }))
 }
 
 /// `accept4()`: [`acceptfrom`] with flags for the new descriptor.
@@ -393,7 +423,8 @@ pub fn accept4(fd: impl AsFd, flags: SocketFlags) -> Result<(OwnedFd, SockAddr)>
     let fd = unsafe { c::accept4(fd.as_fd().raw(), address, length, flags.0) };
     // SAFETY: the descriptor was made just now.
     let fd = unsafe { ret_owned_fd(fd) }?;
-    Ok((fd, received.get()))
+    // SAFETY: the call did not fail, so it has filled in the address.
+    Ok((fd, unsafe { received.get() }))
 }
 
 /// `getsockname()`: the address of a socket itself; of one bound to port 0, with the port that it got.
@@ -408,7 +439,8 @@ pub fn getsockname(fd: impl AsFd) -> Result<SockAddr> {
     let (address, length) = received.as_c();
     // SAFETY: the pointers are to room for an address and to the length of it.
     ret(unsafe { c::getsockname(fd.as_fd().raw(), address, length) })?;
-    Ok(received.get())
+    // SAFETY: the call did not fail, so it has filled in the address.
+    Ok(unsafe { received.get() })
 }
 
 /// `getpeername()`: the address of the other end.
@@ -423,7 +455,8 @@ pub fn getpeername(fd: impl AsFd) -> Result<SockAddr> {
     let (address, length) = received.as_c();
     // SAFETY: the pointers are to room for an address and to the length of it.
     ret(unsafe { c::getpeername(fd.as_fd().raw(), address, length) })?;
-    Ok(received.get())
+    // SAFETY: the call did not fail, so it has filled in the address.
+    Ok(unsafe { received.get() })
 }
 
 /// `send()`: writes `bytes`, or as many of them as fit; how many is returned.

@@ -2,9 +2,9 @@
 
 use core::ffi::{CStr, c_char, c_int};
 
-use crate::conv::{ret, ret_owned_fd};
+use crate::conv::ret;
 use crate::errno::{Errno, Result};
-use crate::fd::{AsFd, OwnedFd};
+use crate::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::ffi::fcntl::{O_CLOEXEC, O_NOCTTY, O_RDWR};
 use crate::ffi::stdlib as c;
 use crate::ffi::sys::ioctl::{TIOCGWINSZ, ioctl, winsize};

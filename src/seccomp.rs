@@ -2,13 +2,11 @@
 
 use core::ffi::{c_int, c_long, c_uint};
 
-use crate::conv::{ret, ret_c_int, ret_owned_fd};
+use crate::conv::{ret, ret_c_int};
 use crate::errno::Result;
-use crate::fd::{AsFd, OwnedFd};
+use crate::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::ffi;
-use crate::ffi::linux::filter::{
-    BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter, sock_fprog,
-};
+use crate::ffi::linux::filter::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter, sock_fprog};
 use crate::ffi::linux::seccomp as c;
 
 /// How many system calls one filter may name: a jump's distance has 8 bits.
@@ -72,7 +70,7 @@ pub fn listen(calls: &[c_long]) -> Result<Listener> {
     // SAFETY: the program and its instructions live through the call, which only reads them.
     let returned = unsafe {
         ffi::unistd::syscall(
-            libc::SYS_seccomp,
+            ffi::sys::syscall::SYS_seccomp,
             c::SECCOMP_SET_MODE_FILTER,
             c::SECCOMP_FILTER_FLAG_NEW_LISTENER,
             &raw const program,
@@ -117,7 +115,12 @@ impl Listener {
         let mut notice: c::seccomp_notif = unsafe { core::mem::zeroed() };
         // SAFETY: the kernel writes one notice, which is ours to write.
         ret(unsafe { ffi::sys::ioctl::ioctl(self.0.raw(), c::SECCOMP_IOCTL_NOTIF_RECV, &raw mut notice) })?;
-        Ok(Notice { id: notice.id, thread: notice.pid, call: c_long::from(notice.data.nr), arguments: notice.data.args })
+        Ok(Notice {
+            id: notice.id,
+            thread: notice.pid,
+            call: c_long::from(notice.data.nr),
+            arguments: notice.data.args,
+        })
     }
 
     /// `ioctl(SECCOMP_IOCTL_NOTIF_SEND)`: makes the call return `value` without having been made.

@@ -10,7 +10,7 @@ use crate::conv::ret;
 use crate::errno::{Errno, Result};
 use crate::ffi::signal as c;
 use crate::open_set::open_set;
-use crate::process::Pid;
+use crate::pid::Pid;
 
 /// The number of a signal that can be sent, handled and blocked: 1 to 64 but for the two that the C library keeps for
 /// its threads.

@@ -1,5 +1,7 @@
 //! `<getopt.h>`: the command line.
 
+#![allow(non_upper_case_globals)]
+
 use core::ffi::{c_char, c_int};
 
 /// `struct option { const char *name; int has_arg; int *flag; int val; }`
@@ -14,6 +16,16 @@ pub use libc::option;
 /// The next option. getopt(3), GNU.
 #[doc(inline)]
 pub use libc::getopt_long;
+
+/// `no_argument`
+///
+/// A long option's `has_arg`: it has none. getopt(3), GNU.
+pub const no_argument: c_int = 0;
+
+/// `required_argument`
+///
+/// A long option's `has_arg`: it has one. getopt(3), GNU.
+pub const required_argument: c_int = 1;
 
 unsafe extern "C" {
     /// `extern char *optarg;`

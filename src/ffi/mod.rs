@@ -4,12 +4,11 @@
 //! lives in C finds it here, under its C name, with C's types and C's return value, and no logic.
 //! What the `libc` crate has is re-exported; only what it lacks is declared.
 //!
-//! Each item's docs begin with its C form, in the words of its man page. These forms are the
-//! specification: from them the build makes a C file and a Rust file, so that the system's headers
-//! check every one of them, and the tests compare every signature, constant, size and offset with
-//! what C says.
-
-#![allow(non_camel_case_types, non_upper_case_globals)]
+//! Each item's docs begin with its C form, in the words of its man page. These forms are a
+//! specification that is checked on every machine that runs the tests: the C compiler refuses a
+//! form that its headers have otherwise, rustc refuses an item that is not as its form, and what
+//! compilers cannot tell is compared: every constant, size and offset, macros over all statuses
+//! that a child can end with, and where in the C library each function is.
 
 pub mod arpa;
 pub mod errno;

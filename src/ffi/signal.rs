@@ -16,7 +16,8 @@ pub use libc::sigset_t;
 
 /// `int sigaction(int signum, const struct sigaction *restrict act, struct sigaction *restrict
 /// oldact);`
-/// `struct sigaction { sighandler_t sa_sigaction; sigset_t sa_mask; int sa_flags; }`
+/// `struct sigaction { void (*sa_sigaction)(int, siginfo_t *, void *); sigset_t sa_mask;
+/// int sa_flags; }`
 ///
 /// Ask for, or set, what a signal does. `sa_handler` and `sa_sigaction` share one place, which has
 /// the latter's name in Rust. sigaction(2), POSIX.
@@ -115,7 +116,13 @@ pub use libc::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
 ///
 /// The flags of a struct sigaction. sigaction(2), POSIX.
 #[doc(inline)]
-pub use libc::{SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_SIGINFO};
+pub use libc::{SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESTART, SA_SIGINFO};
+
+/// `(int)SA_RESETHAND`
+///
+/// One more, which is unsigned in C. sigaction(2), POSIX.
+#[doc(inline)]
+pub use libc::SA_RESETHAND;
 
 unsafe extern "C" {
     /// `sighandler_t __sysv_signal(int signum, sighandler_t handler);`

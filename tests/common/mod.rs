@@ -1,6 +1,6 @@
 //! What the tests share: running a program in C or in Rust, on a terminal, a pipe or a file, and watching it from
 //! outside through /proc. Every process that is started here is ended here, by its id, whatever the test does.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -9,10 +9,13 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mpserv::ffi;
+
+pub mod solo;
 
 /// After this long, what has not happened will not.
 pub const WATCHDOG: Duration = Duration::from_secs(30);
@@ -55,7 +58,11 @@ impl Impl {
             Impl::C => Path::new(env!("MPSERV_C_DIR")).join(program),
             Impl::Rust => Path::new(env!("CARGO_BIN_EXE_echo_mpserv")).with_file_name(program),
         };
-        assert!(path.exists(), "{} is not there; is there a C compiler (apt-get install gcc libc6-dev)?", path.display());
+        assert!(
+            path.exists(),
+            "{} is not there; is there a C compiler (apt-get install gcc libc6-dev)?",
+            path.display()
+        );
         path
     }
 }
@@ -96,7 +103,8 @@ impl Drop for TempDir {
 /// The two ends of a new terminal that leaves what passes through it as it is.
 fn terminal() -> (OwnedFd, OwnedFd) {
     // SAFETY: the call has no precondition on memory.
-    let master = unsafe { ffi::stdlib::posix_openpt(ffi::fcntl::O_RDWR | ffi::fcntl::O_NOCTTY | ffi::fcntl::O_CLOEXEC) };
+    let master =
+        unsafe { ffi::stdlib::posix_openpt(ffi::fcntl::O_RDWR | ffi::fcntl::O_NOCTTY | ffi::fcntl::O_CLOEXEC) };
     assert!(master >= 0, "posix_openpt: {}", std::io::Error::last_os_error());
     // SAFETY: the descriptor was made just now.
     let master = unsafe { OwnedFd::from_raw_fd(master) };
@@ -122,9 +130,9 @@ pub struct Running {
     stderr: Collected,
 }
 
-/// What comes out of a descriptor, or stands in a file at the end.
+/// What comes out of a descriptor, or stands in a file.
 enum Collected {
-    Reader(JoinHandle<Vec<u8>>, std::sync::Arc<std::sync::Mutex<Vec<u8>>>),
+    Reader(JoinHandle<()>, Arc<Mutex<Vec<u8>>>),
     File(PathBuf, TempDir),
 }
 
@@ -137,7 +145,7 @@ pub struct Ended {
 }
 
 fn collect(mut from: impl Read + Send + 'static) -> Collected {
-    let text = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let text = Arc::new(Mutex::new(Vec::new()));
     let shared = text.clone();
     let reader = std::thread::spawn(move || {
         let mut buffer = [0; 4096];
@@ -145,7 +153,6 @@ fn collect(mut from: impl Read + Send + 'static) -> Collected {
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             shared.lock().unwrap().extend_from_slice(&buffer[..length]);
         }
-        std::mem::take(&mut shared.lock().unwrap())
     });
     Collected::Reader(reader, text)
 }
@@ -159,12 +166,13 @@ impl Collected {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    fn finish(self) -> String {
-        let bytes = match self {
-            Collected::Reader(reader, _) => reader.join().unwrap(),
-            Collected::File(path, _) => fs::read(path).unwrap(),
-        };
-        String::from_utf8_lossy(&bytes).into_owned()
+    /// All of it: until nobody has the other end any more.
+    #[track_caller]
+    fn all(&self) -> String {
+        if let Collected::Reader(reader, _) = self {
+            wait_until("nobody holds the output any more", || reader.is_finished());
+        }
+        self.so_far()
     }
 }
 
@@ -226,10 +234,7 @@ impl Running {
     #[track_caller]
     pub fn wait(mut self) -> Ended {
         let status = wait_for("the program ends", || self.child.try_wait().unwrap());
-        let Running { stdout, stderr, .. } = &mut self;
-        let stdout = std::mem::replace(stdout, collect(std::io::empty())).finish();
-        let stderr = std::mem::replace(stderr, collect(std::io::empty())).finish();
-        Ended { status, stdout, stderr }
+        Ended { status, stdout: self.stdout.all(), stderr: self.stderr.all() }
     }
 
     /// Ends it with a signal.

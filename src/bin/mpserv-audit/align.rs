@@ -119,7 +119,10 @@ impl Search {
                     self.backward[index(k - 1)] + 1
                 };
                 let mut y = x - k;
-                while x < n && y < m && x >= 0 && y >= 0
+                while x < n
+                    && y < m
+                    && x >= 0
+                    && y >= 0
                     && a[(n - 1 - x).cast_unsigned()] == b[(m - 1 - y).cast_unsigned()]
                 {
                     x += 1;

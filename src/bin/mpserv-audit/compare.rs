@@ -105,8 +105,7 @@ pub fn compare(a: &Side<'_>, b: &Side<'_>, from: From) -> Comparison {
 
 /// All places of both trees, parents before children.
 fn places(a: &Tree, b: &Tree) -> Vec<Place> {
-    let mut places: Vec<Place> =
-        a.processes.iter().chain(&b.processes).map(|process| process.place.clone()).collect();
+    let mut places: Vec<Place> = a.processes.iter().chain(&b.processes).map(|process| process.place.clone()).collect();
     places.sort();
     places.dedup();
     places
@@ -270,12 +269,7 @@ impl<'s> Names<'s> {
     }
 }
 
-fn rows(
-    reader_a: &mut Reader<'_>,
-    a: &Sequence,
-    reader_b: &mut Reader<'_>,
-    b: &Sequence,
-) -> Vec<Row> {
+fn rows(reader_a: &mut Reader<'_>, a: &Sequence, reader_b: &mut Reader<'_>, b: &Sequence) -> Vec<Row> {
     let mut rows = Vec::with_capacity(a.ids.len().max(b.ids.len()));
     let traces = (reader_a.trace(a), reader_b.trace(b));
     let mut identities = Identities::default();

@@ -40,11 +40,7 @@ const CUTS: [&[u8]; 2] = [b"<unfinished ...>", b"<detached ...>"];
 
 impl<'t> Lexer<'t> {
     pub fn new(text: &'t [u8]) -> Self {
-        Lexer {
-            text,
-            at: 0,
-            broken: false,
-        }
+        Lexer { text, at: 0, broken: false }
     }
 
     pub fn is_broken(&self) -> bool {

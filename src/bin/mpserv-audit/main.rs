@@ -72,17 +72,16 @@ fn print(text: &str) -> Result<u8, Trouble> {
 }
 
 /// Writes a file as a whole.
-fn save(
-    path: &Path,
-    write: impl FnOnce(&mut io::BufWriter<File>) -> io::Result<()>,
-) -> Result<(), Trouble> {
-    let written = File::create(path).map(io::BufWriter::new).and_then(|mut out| write(&mut out).and_then(|()| out.flush()));
+fn save(path: &Path, write: impl FnOnce(&mut io::BufWriter<File>) -> io::Result<()>) -> Result<(), Trouble> {
+    let written =
+        File::create(path).map(io::BufWriter::new).and_then(|mut out| write(&mut out).and_then(|()| out.flush()));
     written.map_err(|error| Trouble::of(path.display(), error))
 }
 
 fn rules_text() -> String {
     let start = "Two calls are the same when they are equal but for this:\n";
-    let rules = rules::RULES.iter().map(|rule| format!("\n{}\n  what: {}\n  why:  {}\n", rule.name, rule.what, rule.reason));
+    let rules =
+        rules::RULES.iter().map(|rule| format!("\n{}\n  what: {}\n  why:  {}\n", rule.name, rule.what, rule.reason));
     std::iter::once(start.to_owned()).chain(rules).collect()
 }
 

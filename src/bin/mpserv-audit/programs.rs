@@ -16,9 +16,20 @@ pub struct Program {
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// It runs and ends. The field says whether it lives on alarms, which need real time.
-    Alone { alarms: bool },
-    Server { arguments: &'static [&'static str], server: Server, variants: &'static [(&'static str, &'static [&'static str])] },
-    Client { arguments: &'static [&'static str], input: &'static str, port: u16, peer: Peer },
+    Alone {
+        alarms: bool,
+    },
+    Server {
+        arguments: &'static [&'static str],
+        server: Server,
+        variants: &'static [(&'static str, &'static [&'static str])],
+    },
+    Client {
+        arguments: &'static [&'static str],
+        input: &'static str,
+        port: u16,
+        peer: Peer,
+    },
 }
 
 /// One way to drive a program.
@@ -92,7 +103,8 @@ impl Program {
                 vec![real, Drive { name: "ctrl-c", act: Act::Interrupt, ..real }]
             }
             Kind::Server { arguments, server, variants } => {
-                let usual = Drive { arguments, watch: Watch::Server(server.port), needs_free: Some(server.port), ..base };
+                let usual =
+                    Drive { arguments, watch: Watch::Server(server.port), needs_free: Some(server.port), ..base };
                 let mut drives = vec![
                     Drive { name: "no client", act: Act::NoClient(server), ..usual },
                     Drive { name: "one client", act: Act::OneClient(server), ..usual },
@@ -138,7 +150,10 @@ const ECHO: Server = Server {
     port: ECHO_PORT,
     exchanges: &[
         (b"hello\n", b"hello\n"),
-        (b"a line that is longer than the buffer of thirty bytes\n", b"a line that is longer than the buffer of thirty bytes\n"),
+        (
+            b"a line that is longer than the buffer of thirty bytes\n",
+            b"a line that is longer than the buffer of thirty bytes\n",
+        ),
         (b"\0\xff\x80 no text\n", b"\0\xff\x80 no text\n"),
     ],
     fragment: b"mid-li",
@@ -200,13 +215,7 @@ pub const ALL: [Program; 14] = [
     alarms("sigaction"),
     alone("remove_zombie"),
     server("echo_mpserv", &[ECHO_PORT_TEXT], ECHO),
-    client(
-        "echo_mpclient",
-        &["127.0.0.1", ECHO_PORT_TEXT],
-        "hello\nworld\nq\n",
-        ECHO_PORT,
-        &[b"hello\n", b"world\n"],
-    ),
+    client("echo_mpclient", &["127.0.0.1", ECHO_PORT_TEXT], "hello\nworld\nq\n", ECHO_PORT, &[b"hello\n", b"world\n"]),
     Program {
         name: "code05",
         kind: Kind::Server { arguments: &[], server: MESSAGES, variants: &[("children ignored", &["ignore"])] },

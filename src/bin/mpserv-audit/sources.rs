@@ -84,7 +84,8 @@ impl Sources {
         let questions: String = by_address.keys().map(|address| format!("{address:#x}\n")).collect();
         let mut input = child.stdin.take();
         // It answers while it is asked, so somebody else must ask.
-        let asker = std::thread::spawn(move || input.as_mut().map_or(Ok(()), |input| input.write_all(questions.as_bytes())));
+        let asker =
+            std::thread::spawn(move || input.as_mut().map_or(Ok(()), |input| input.write_all(questions.as_bytes())));
         let output = child.wait_with_output().map_err(trouble)?;
         // An object that is no file, such as a deleted one, has no lines: its frames say so.
         let _ = asker.join();

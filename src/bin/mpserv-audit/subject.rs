@@ -251,12 +251,7 @@ fn own_paths(program: &str) -> Vec<Vec<u8>> {
 }
 
 /// Makes all comparisons, several at a time.
-fn run_all(
-    options: &Options,
-    names: Vec<String>,
-    jobs: &[Job<'_>],
-    workers: usize,
-) -> Result<Vec<Subject>, Trouble> {
+fn run_all(options: &Options, names: Vec<String>, jobs: &[Job<'_>], workers: usize) -> Result<Vec<Subject>, Trouble> {
     let progress = Progress::new(jobs.len());
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Result<Case, Trouble>)>> = Mutex::new(Vec::new());

@@ -179,8 +179,7 @@ impl<'t> Call<'t> {
 }
 
 fn is_call_name(name: &[u8]) -> bool {
-    !name.is_empty()
-        && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'?'))
+    !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'?'))
 }
 
 fn is_cut(arguments: &[u8]) -> bool {

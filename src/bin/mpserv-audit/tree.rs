@@ -118,13 +118,7 @@ impl Tree {
 
     /// Moves one process and all below it from the unplaced into the tree, without recursion: the
     /// depth is the traced program's to choose.
-    fn place(
-        &mut self,
-        unplaced: &mut Unplaced,
-        pid: u32,
-        place: Place,
-        from: Option<(usize, usize)>,
-    ) {
+    fn place(&mut self, unplaced: &mut Unplaced, pid: u32, place: Place, from: Option<(usize, usize)>) {
         let mut waiting = vec![(pid, place, from)];
         while let Some((pid, place, from)) = waiting.pop() {
             let Some(trace) = unplaced.traces.remove(&pid) else {

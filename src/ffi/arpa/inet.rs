@@ -5,25 +5,25 @@ use core::ffi::{c_char, c_int, c_void};
 use crate::ffi::netinet::r#in::in_addr_t;
 use crate::ffi::sys::socket::socklen_t;
 
-/// `uint32_t htonl(uint32_t hostlong);`
+/// `uint32_t htonl(uint32_t hostlong); /* macro */`
 ///
 /// To network byte order. byteorder(3), POSIX.
 #[doc(inline)]
 pub use libc::htonl;
 
-/// `uint16_t htons(uint16_t hostshort);`
+/// `uint16_t htons(uint16_t hostshort); /* macro */`
 ///
 /// To network byte order. byteorder(3), POSIX.
 #[doc(inline)]
 pub use libc::htons;
 
-/// `uint32_t ntohl(uint32_t netlong);`
+/// `uint32_t ntohl(uint32_t netlong); /* macro */`
 ///
 /// To host byte order. byteorder(3), POSIX.
 #[doc(inline)]
 pub use libc::ntohl;
 
-/// `uint16_t ntohs(uint16_t netshort);`
+/// `uint16_t ntohs(uint16_t netshort); /* macro */`
 ///
 /// To host byte order. byteorder(3), POSIX.
 #[doc(inline)]

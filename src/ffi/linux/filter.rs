@@ -1,19 +1,19 @@
-//! `<linux/filter.h>`: programs that the kernel runs for each packet or system call.
+//! `<linux/filter.h>`: the small programs that filter system calls.
 
 /// `struct sock_filter { __u16 code; __u8 jt; __u8 jf; __u32 k; }`
 ///
-/// One instruction. bpf(4), Linux.
+/// An instruction. seccomp(2), Linux.
 #[doc(inline)]
 pub use libc::sock_filter;
 
 /// `struct sock_fprog { unsigned short len; struct sock_filter *filter; }`
 ///
-/// A program. bpf(4), Linux.
+/// A program. seccomp(2), Linux.
 #[doc(inline)]
 pub use libc::sock_fprog;
 
 /// `BPF_*`
 ///
-/// The parts of an instruction's code. bpf(4), Linux.
+/// What an instruction's code is made of. seccomp(2), Linux.
 #[doc(inline)]
 pub use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};

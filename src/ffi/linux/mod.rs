@@ -1,4 +1,5 @@
-//! `<linux/...>`: what the kernel's own headers say.
+//! `<linux/*.h>`.
 
+pub mod audit;
 pub mod filter;
 pub mod seccomp;

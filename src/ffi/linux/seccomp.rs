@@ -1,10 +1,22 @@
-//! `<linux/seccomp.h>`: which system calls a process may make, and who answers them.
+//! `<linux/seccomp.h>`: filters of system calls.
 
 /// `struct seccomp_data { int nr; __u32 arch; __u64 instruction_pointer; __u64 args[6]; }`
 ///
-/// A system call about to be made. seccomp(2), Linux.
+/// What a filter sees of a system call. seccomp(2), Linux.
 #[doc(inline)]
 pub use libc::seccomp_data;
+
+/// `SECCOMP_MODE_FILTER`
+///
+/// PR_SET_SECCOMP's argument for a filter. prctl(2), Linux.
+#[doc(inline)]
+pub use libc::SECCOMP_MODE_FILTER;
+
+/// `SECCOMP_RET_*`
+///
+/// What a filter decides. seccomp(2), Linux.
+#[doc(inline)]
+pub use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS};
 
 /// `struct seccomp_notif { __u64 id; __u32 pid; __u32 flags; struct seccomp_data data; }`
 ///
@@ -20,11 +32,10 @@ pub use libc::seccomp_notif_resp;
 
 /// `SECCOMP_*`
 ///
-/// Install a filter; ask for the descriptor that its notifications come from; let a call pass or
-/// wait; take a notification and answer it. seccomp(2), seccomp_unotify(2), Linux.
+/// Install a filter; ask for the descriptor that its notifications come from; make a call wait; take a notification
+/// and answer it. seccomp(2), seccomp_unotify(2), Linux.
 #[doc(inline)]
 pub use libc::{
-    SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND,
-    SECCOMP_RET_ALLOW, SECCOMP_RET_USER_NOTIF, SECCOMP_SET_MODE_FILTER,
-    SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+    SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND, SECCOMP_RET_USER_NOTIF,
+    SECCOMP_SET_MODE_FILTER, SECCOMP_USER_NOTIF_FLAG_CONTINUE,
 };

@@ -1,12 +1,12 @@
 //! `<net/if.h>`: network interfaces.
 
-/// `struct ifreq`
+/// `struct ifreq { char ifr_name[16]; }`
 ///
 /// An interface's name and what is asked of it. netdevice(7), BSD.
 #[doc(inline)]
 pub use libc::ifreq;
 
-/// `IFF_*`
+/// `IFF_UP`
 ///
 /// The interface is up. netdevice(7), BSD.
 #[doc(inline)]

@@ -1,4 +1,3 @@
-//! `<net/...>`: network interfaces.
+//! `<net/*.h>`.
 
-#[path = "if.rs"]
-pub mod if_;
+pub mod r#if;

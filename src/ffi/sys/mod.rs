@@ -8,6 +8,7 @@ pub mod resource;
 pub mod single_threaded;
 pub mod socket;
 pub mod stat;
+pub mod syscall;
 pub mod time;
 pub mod types;
 pub mod uio;

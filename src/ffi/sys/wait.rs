@@ -12,49 +12,49 @@ pub use libc::wait;
 #[doc(inline)]
 pub use libc::waitpid;
 
-/// `#define WIFEXITED(wstatus)`
+/// `bool WIFEXITED(int wstatus); /* macro */`
 ///
 /// Whether the child ended by exit. wait(2), POSIX.
 #[doc(inline)]
 pub use libc::WIFEXITED;
 
-/// `#define WEXITSTATUS(wstatus)`
+/// `int WEXITSTATUS(int wstatus); /* macro */`
 ///
 /// Its exit status. wait(2), POSIX.
 #[doc(inline)]
 pub use libc::WEXITSTATUS;
 
-/// `#define WIFSIGNALED(wstatus)`
+/// `bool WIFSIGNALED(int wstatus); /* macro */`
 ///
 /// Whether a signal ended the child. wait(2), POSIX.
 #[doc(inline)]
 pub use libc::WIFSIGNALED;
 
-/// `#define WTERMSIG(wstatus)`
+/// `int WTERMSIG(int wstatus); /* macro */`
 ///
 /// That signal. wait(2), POSIX.
 #[doc(inline)]
 pub use libc::WTERMSIG;
 
-/// `#define WCOREDUMP(wstatus)`
+/// `bool WCOREDUMP(int wstatus); /* macro */`
 ///
 /// Whether it left a core dump. wait(2), POSIX.1-2024.
 #[doc(inline)]
 pub use libc::WCOREDUMP;
 
-/// `#define WIFSTOPPED(wstatus)`
+/// `bool WIFSTOPPED(int wstatus); /* macro */`
 ///
 /// Whether a signal stopped the child. wait(2), POSIX.
 #[doc(inline)]
 pub use libc::WIFSTOPPED;
 
-/// `#define WSTOPSIG(wstatus)`
+/// `int WSTOPSIG(int wstatus); /* macro */`
 ///
 /// That signal. wait(2), POSIX.
 #[doc(inline)]
 pub use libc::WSTOPSIG;
 
-/// `#define WIFCONTINUED(wstatus)`
+/// `bool WIFCONTINUED(int wstatus); /* macro */`
 ///
 /// Whether SIGCONT let the child go on. wait(2), POSIX.
 #[doc(inline)]

@@ -125,9 +125,18 @@ impl Page<'_> {
                 let title = format!("{name} in {}, {drive}: its processes and their system calls", self.sides[side]);
                 match Picture::of(tree, &events(case, side)) {
                     Some(picture) => {
-                        writeln!(out, "<figure><figcaption>{}</figcaption>{}</figure>", self.sides[side], picture.svg(&title))?;
+                        writeln!(
+                            out,
+                            "<figure><figcaption>{}</figcaption>{}</figure>",
+                            self.sides[side],
+                            picture.svg(&title)
+                        )?;
                     }
-                    None => writeln!(out, "<figure><figcaption>{}: too many processes for a picture</figcaption></figure>", self.sides[side])?,
+                    None => writeln!(
+                        out,
+                        "<figure><figcaption>{}: too many processes for a picture</figcaption></figure>",
+                        self.sides[side]
+                    )?,
                 }
             }
             writeln!(out, "</div>")?;
@@ -142,7 +151,11 @@ impl Page<'_> {
         let differences = case.comparison.differences();
         let open = if differences > 0 { " open" } else { "" };
         let output = case.output.name();
-        writeln!(out, "<details class=\"trace\"{open}><summary>trace on a {output} {}</summary>", verdict(differences))?;
+        writeln!(
+            out,
+            "<details class=\"trace\"{open}><summary>trace on a {output} {}</summary>",
+            verdict(differences)
+        )?;
         for pair in &case.comparison.pairs {
             self.pair(out, case, pair)?;
         }
@@ -182,7 +195,8 @@ impl Page<'_> {
             return String::new();
         };
         let text = String::from_utf8_lossy(trace.text(event));
-        let mut squeezed = text.split("  ").filter(|part| !part.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
+        let mut squeezed =
+            text.split("  ").filter(|part| !part.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
         if squeezed.chars().count() > LINE {
             squeezed = squeezed.chars().take(LINE).chain(['…']).collect();
         }

@@ -100,7 +100,9 @@ impl Picture {
                 let (left, top) = (index * LANE + (LANE - NODE_WIDTH) / 2, top(node.row));
                 let (class, text_y) = (node.class, top + NODE_HEIGHT - 5);
                 let label = super::html::escape(&node.label);
-                draw(format!("<rect class=\"n {class}\" x=\"{left}\" y=\"{top}\" width=\"{NODE_WIDTH}\" height=\"{NODE_HEIGHT}\"/>"));
+                draw(format!(
+                    "<rect class=\"n {class}\" x=\"{left}\" y=\"{top}\" width=\"{NODE_WIDTH}\" height=\"{NODE_HEIGHT}\"/>"
+                ));
                 draw(format!("<text x=\"{x}\" y=\"{text_y}\">{label}</text>"));
             }
         }
@@ -110,7 +112,8 @@ impl Picture {
 
     fn find(&self, wanted: impl Fn(&Node) -> bool) -> Option<(usize, usize)> {
         let lanes = self.lanes.iter().enumerate();
-        lanes.flat_map(|(index, lane)| lane.nodes.iter().map(move |node| (index, node)))
+        lanes
+            .flat_map(|(index, lane)| lane.nodes.iter().map(move |node| (index, node)))
             .find(|(_, node)| wanted(node))
             .map(|(index, node)| (index, node.row))
     }
@@ -173,7 +176,13 @@ fn arrow(class: &str, x1: usize, y1: usize, x2: usize, y2: usize) -> String {
     } else {
         let turn = x2 + 4;
         let stop = if x2 < x1 { x2 + 6 } else { x2.saturating_sub(6) };
-        format!("M{x1} {y1}H{}Q{turn} {y1} {turn} {}V{}Q{turn} {y2} {} {y2}H{stop}", turn + 6, y1 + 6, y2.saturating_sub(6), turn + 2)
+        format!(
+            "M{x1} {y1}H{}Q{turn} {y1} {turn} {}V{}Q{turn} {y2} {} {y2}H{stop}",
+            turn + 6,
+            y1 + 6,
+            y2.saturating_sub(6),
+            turn + 2
+        )
     };
     let head = if class == "fork" {
         format!("M{} {}L{x2} {y2}L{} {}Z", x2.saturating_sub(4), y2.saturating_sub(7), x2 + 4, y2.saturating_sub(7))

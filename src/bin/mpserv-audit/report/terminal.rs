@@ -47,7 +47,11 @@ pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], sides: [&
     let name_width = longest.clamp("program".len(), 40);
     let (bold, plain) = style.paint(BOLD);
     let [a, b] = sides.map(|side| format!("calls in {side}"));
-    writeln!(out, "{bold}{:name_width$}  {:>5}  {a:>13}  {b:>13}  {:>11}  verdict{plain}", "program", "runs", "differences")?;
+    writeln!(
+        out,
+        "{bold}{:name_width$}  {:>5}  {a:>13}  {b:>13}  {:>11}  verdict{plain}",
+        "program", "runs", "differences"
+    )?;
     for subject in subjects {
         let (events_a, events_b) = subject.events();
         let differences = subject.differences();
@@ -199,12 +203,7 @@ fn one_row(
 }
 
 /// The lines that show one side of a row.
-fn event_lines(
-    columns: Columns,
-    event: Option<(&Trace, usize)>,
-    row: &Row,
-    sources: Option<&Sources>,
-) -> Vec<String> {
+fn event_lines(columns: Columns, event: Option<(&Trace, usize)>, row: &Row, sources: Option<&Sources>) -> Vec<String> {
     let Some((trace, event)) = event else {
         return Vec::new();
     };

@@ -114,12 +114,7 @@ impl Memory {
     }
 
     /// Writes a name for a decimal number that is an address or the size of a segment.
-    pub(super) fn rewrite_decimal(
-        &self,
-        at: &Position<'_>,
-        value: u64,
-        normal: &mut Normal,
-    ) -> bool {
+    pub(super) fn rewrite_decimal(&self, at: &Position<'_>, value: u64, normal: &mut Normal) -> bool {
         if at.features.protects_image && at.is_argument(1) {
             normal.put(b"<size>");
             return true;
@@ -161,17 +156,24 @@ fn put(what: &[u8], start: u64, number: u64, value: u64, normal: &mut Normal) {
 
 /// Hexadecimal numbers that are no addresses: an offset in a file, a signature, a request.
 fn is_known_number(at: &Position<'_>) -> bool {
-    matches!(
-        (at.call, at.argument),
-        (b"mmap", Some(5)) | (b"rseq", Some(3)) | (b"ioctl", Some(1)) | (b"fcntl", None)
-    )
+    matches!((at.call, at.argument), (b"mmap", Some(5)) | (b"rseq", Some(3)) | (b"ioctl", Some(1)) | (b"fcntl", None))
 }
 
 fn is_address_field(field: &[u8]) -> bool {
     matches!(
         field,
-        b"sa_handler" | b"sa_sigaction" | b"sa_restorer" | b"ss_sp" | b"iov_base" | b"child_stack"
-            | b"stack" | b"tls" | b"si_addr" | b"si_ptr" | b"sival_ptr" | b"child_tidptr"
+        b"sa_handler"
+            | b"sa_sigaction"
+            | b"sa_restorer"
+            | b"ss_sp"
+            | b"iov_base"
+            | b"child_stack"
+            | b"stack"
+            | b"tls"
+            | b"si_addr"
+            | b"si_ptr"
+            | b"sival_ptr"
+            | b"child_tidptr"
             | b"parent_tidptr"
     )
 }

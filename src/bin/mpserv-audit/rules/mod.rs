@@ -186,8 +186,7 @@ struct Features {
 }
 
 /// The requests of ioctl and fcntl that take or give a process id.
-const PROCESS_REQUESTS: [&[u8]; 5] =
-    [b"TIOCGPGRP", b"TIOCSPGRP", b"TIOCGSID", b"F_SETOWN", b"FIOSETOWN"];
+const PROCESS_REQUESTS: [&[u8]; 5] = [b"TIOCGPGRP", b"TIOCSPGRP", b"TIOCGSID", b"F_SETOWN", b"FIOSETOWN"];
 
 impl<'t> Position<'t> {
     fn at(call: &'t [u8], argument: Option<usize>, features: Features) -> Self {
@@ -258,13 +257,7 @@ impl<'r> Normaliser<'r> {
     }
 
     /// Rewrites arguments or a result, which begin at `at`.
-    fn part<'t>(
-        &self,
-        mut at: Position<'t>,
-        text: &'t [u8],
-        lengths: &mut Vec<u64>,
-        normal: &mut Normal,
-    ) {
+    fn part<'t>(&self, mut at: Position<'t>, text: &'t [u8], lengths: &mut Vec<u64>, normal: &mut Normal) {
         let mut last_word: &[u8] = b"";
         let mut tokens = Lexer::new(text).peekable();
         while let Some(token) = tokens.next() {
@@ -303,13 +296,7 @@ impl<'r> Normaliser<'r> {
     }
 
     /// Writes a name for a number, if a rule has one; or tells that it stays.
-    fn number(
-        &self,
-        at: &Position<'_>,
-        token: &Token<'_>,
-        lengths: &[u64],
-        normal: &mut Normal,
-    ) -> bool {
+    fn number(&self, at: &Position<'_>, token: &Token<'_>, lengths: &[u64], normal: &mut Normal) -> bool {
         let Some((value, hexadecimal)) = parse_number(token.text) else {
             return false;
         };
@@ -342,15 +329,9 @@ impl<'r> Normaliser<'r> {
         false
     }
 
-    fn string(
-        &self,
-        at: &Position<'_>,
-        quoted: &[u8],
-        lengths: &mut Vec<u64>,
-        normal: &mut Normal,
-    ) {
-        let is_random = (at.call == b"getrandom" && at.is_argument(0))
-            || (at.features.reads_random && at.is_argument(1));
+    fn string(&self, at: &Position<'_>, quoted: &[u8], lengths: &mut Vec<u64>, normal: &mut Normal) {
+        let is_random =
+            (at.call == b"getrandom" && at.is_argument(0)) || (at.features.reads_random && at.is_argument(1));
         if is_random {
             normal.put(b"<random>");
             return;

@@ -53,9 +53,7 @@ impl Ports {
     }
 
     fn is_ephemeral(&self, port: u64) -> bool {
-        port != 0
-            && !self.bound.contains(&port)
-            && (self.told.contains(&port) || !self.connected.contains(&port))
+        port != 0 && !self.bound.contains(&port) && (self.told.contains(&port) || !self.connected.contains(&port))
     }
 
     pub(super) fn rewrite(&self, port: u64, normal: &mut Normal) -> bool {

@@ -6,8 +6,7 @@ use crate::tree::Place;
 
 /// Names of terminals and descriptors that end in a number of the kernel's choice, and what stands
 /// for the number.
-const NUMBERED: [(&[u8], &[u8]); 3] =
-    [(b"/dev/pts/", b"<n>"), (b"pipe:[", b"<inode>"), (b"socket:[", b"<inode>")];
+const NUMBERED: [(&[u8], &[u8]); 3] = [(b"/dev/pts/", b"<n>"), (b"pipe:[", b"<inode>"), (b"socket:[", b"<inode>")];
 
 /// A string as strace shows it, with its quotes and escapes.
 #[derive(Clone, Copy, Debug)]
@@ -38,12 +37,7 @@ impl<'t> Text<'t> {
 
     /// Writes the string with names in it, and tells whether there were any. Without `places`,
     /// process ids stay.
-    pub(super) fn rewrite(
-        &self,
-        paths: &[Vec<u8>],
-        places: Option<&HashMap<u32, Place>>,
-        out: &mut Vec<u8>,
-    ) -> bool {
+    pub(super) fn rewrite(&self, paths: &[Vec<u8>], places: Option<&HashMap<u32, Place>>, out: &mut Vec<u8>) -> bool {
         let whole = self.inside();
         let mut changed = false;
         let mut at = 0;
@@ -95,11 +89,7 @@ fn leading_digits(text: &[u8]) -> usize {
     text.iter().take_while(|b| b.is_ascii_digit()).count()
 }
 
-fn name_of_number(
-    before: &[u8],
-    digits: &[u8],
-    places: Option<&HashMap<u32, Place>>,
-) -> Option<Vec<u8>> {
+fn name_of_number(before: &[u8], digits: &[u8], places: Option<&HashMap<u32, Place>>) -> Option<Vec<u8>> {
     if let Some((_, name)) = NUMBERED.iter().find(|(prefix, _)| before.ends_with(prefix)) {
         return Some(name.to_vec());
     }
@@ -113,9 +103,7 @@ fn name_of_number(
 
 /// Whether the program's path stands here as a whole, and not as a part of another name.
 fn is_path_here(path: &[u8], before: Option<u8>, rest: &[u8]) -> bool {
-    rest.starts_with(path)
-        && !before.is_some_and(is_name)
-        && !rest.get(path.len()).copied().is_some_and(is_name)
+    rest.starts_with(path) && !before.is_some_and(is_name) && !rest.get(path.len()).copied().is_some_and(is_name)
 }
 
 fn is_name(byte: u8) -> bool {

@@ -12,13 +12,24 @@ pub(super) fn is_process_id(at: &Position<'_>) -> bool {
         return is_held || matches!(at.field, b"si_pid" | b"l_pid" | b"pid" | b"parent_tid");
     }
     match at.call {
-        b"kill" | b"tkill" | b"wait4" | b"waitpid" | b"getpgid" | b"getsid" | b"pidfd_open"
-        | b"rt_sigqueueinfo" | b"prlimit64" | b"sched_getaffinity" | b"sched_setaffinity"
-        | b"sched_getparam" | b"sched_setparam" | b"sched_getscheduler"
-        | b"sched_setscheduler" | b"process_vm_readv" | b"process_vm_writev" => at.is_argument(0),
-        b"tgkill" | b"setpgid" | b"rt_tgsigqueueinfo" => {
-            at.is_argument(0) || at.is_argument(1)
-        }
+        b"kill"
+        | b"tkill"
+        | b"wait4"
+        | b"waitpid"
+        | b"getpgid"
+        | b"getsid"
+        | b"pidfd_open"
+        | b"rt_sigqueueinfo"
+        | b"prlimit64"
+        | b"sched_getaffinity"
+        | b"sched_setaffinity"
+        | b"sched_getparam"
+        | b"sched_setparam"
+        | b"sched_getscheduler"
+        | b"sched_setscheduler"
+        | b"process_vm_readv"
+        | b"process_vm_writev" => at.is_argument(0),
+        b"tgkill" | b"setpgid" | b"rt_tgsigqueueinfo" => at.is_argument(0) || at.is_argument(1),
         b"waitid" | b"ptrace" | b"setpriority" | b"getpriority" => at.is_argument(1),
         b"fcntl" => at.is_argument(2) && at.features.holds_process_id,
         _ => false,
@@ -29,8 +40,20 @@ pub(super) fn is_process_id(at: &Position<'_>) -> bool {
 pub(super) fn returns_process_id(call: &[u8]) -> bool {
     matches!(
         call,
-        b"fork" | b"vfork" | b"clone" | b"clone3" | b"wait4" | b"waitpid" | b"getpid" | b"gettid"
-            | b"getppid" | b"getpgrp" | b"getpgid" | b"getsid" | b"setsid" | b"set_tid_address"
+        b"fork"
+            | b"vfork"
+            | b"clone"
+            | b"clone3"
+            | b"wait4"
+            | b"waitpid"
+            | b"getpid"
+            | b"gettid"
+            | b"getppid"
+            | b"getpgrp"
+            | b"getpgid"
+            | b"getsid"
+            | b"setsid"
+            | b"set_tid_address"
     )
 }
 
@@ -41,8 +64,7 @@ pub(super) fn measured(at: &Position<'_>) -> Option<&'static [u8]> {
     }
     if matches!(
         at.field,
-        b"st_atime" | b"st_mtime" | b"st_ctime" | b"st_atime_nsec" | b"st_mtime_nsec"
-            | b"st_ctime_nsec"
+        b"st_atime" | b"st_mtime" | b"st_ctime" | b"st_atime_nsec" | b"st_mtime_nsec" | b"st_ctime_nsec"
     ) {
         return Some(b"<time>");
     }

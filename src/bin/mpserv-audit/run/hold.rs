@@ -42,7 +42,7 @@ pub struct Hold {
 
 /// The calls that a filter makes wait.
 pub fn held_calls() -> [i64; 2] {
-    [libc::SYS_exit_group, libc::SYS_clock_nanosleep]
+    [mpserv::ffi::sys::syscall::SYS_exit_group, libc::SYS_clock_nanosleep]
 }
 
 impl Hold {
@@ -70,8 +70,8 @@ impl Hold {
         let is_traced = processes.is_some_and(|processes| processes.ids().contains(&notice.thread));
         let what = match notice.call {
             _ if !is_traced => None,
-            libc::SYS_exit_group => Some(What::Exit),
-            libc::SYS_clock_nanosleep if self.sleeps => {
+            mpserv::ffi::sys::syscall::SYS_exit_group => Some(What::Exit),
+            mpserv::ffi::sys::syscall::SYS_clock_nanosleep if self.sleeps => {
                 duration(&notice).map(|duration| What::Sleep(self.clock + duration))
             }
             _ => None,

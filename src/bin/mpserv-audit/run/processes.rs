@@ -62,7 +62,7 @@ impl Status {
 
 /// The numbers of the calls in which a parent waits, unkillable, until its child runs a program.
 fn vfork_calls() -> [i64; 3] {
-    [libc::SYS_vfork, libc::SYS_clone, libc::SYS_clone3]
+    [mpserv::ffi::sys::syscall::SYS_vfork, libc::SYS_clone, libc::SYS_clone3]
 }
 
 fn waits_for_vfork(pid: u32) -> bool {
@@ -106,8 +106,7 @@ impl Processes {
             return Vec::new();
         };
         let id = |name: &str| name.strip_prefix(&self.prefix)?.parse().ok();
-        let mut ids: Vec<u32> =
-            entries.flatten().filter_map(|entry| id(entry.file_name().to_str()?)).collect();
+        let mut ids: Vec<u32> = entries.flatten().filter_map(|entry| id(entry.file_name().to_str()?)).collect();
         ids.sort_unstable();
         ids
     }
@@ -135,9 +134,8 @@ impl Processes {
     /// just now and has not run.
     pub fn has_newborn(&self) -> bool {
         let known = self.ids();
-        let is_new = |pid: &u32| {
-            !known.contains(pid) && Status::of(*pid).is_some_and(|status| status.tracer == self.strace)
-        };
+        let is_new =
+            |pid: &u32| !known.contains(pid) && Status::of(*pid).is_some_and(|status| status.tracer == self.strace);
         let threads = known.iter().flat_map(|pid| numbers_in(&format!("/proc/{pid}/task")));
         numbers_in("/proc").iter().any(is_new) || threads.into_iter().any(|thread| is_new(&thread))
     }

@@ -54,16 +54,7 @@ pub struct Stage<'r> {
 
 impl<'r> Stage<'r> {
     pub fn new(request: &'r Request<'r>, started: Started, listener: Option<TcpListener>) -> Self {
-        Stage {
-            request,
-            started,
-            listener,
-            root: None,
-            ended: false,
-            moving: Instant::now(),
-            idle: 0,
-            helper: None,
-        }
+        Stage { request, started, listener, root: None, ended: false, moving: Instant::now(), idle: 0, helper: None }
     }
 
     /// The process id of the command.
@@ -145,7 +136,8 @@ impl<'r> Stage<'r> {
             match helper.try_wait() {
                 Ok(None) => {
                     self.step()?;
-                    self.pause().map_err(|trouble| Trouble::new(format!("{trouble} Its drive had not ended either.")))?;
+                    self.pause()
+                        .map_err(|trouble| Trouble::new(format!("{trouble} Its drive had not ended either.")))?;
                 }
                 Ok(Some(status)) => {
                     self.helper = None;

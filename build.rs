@@ -1,0 +1,101 @@
+//! Makes the proof that `src/ffi` mirrors C, and compiles the C programs beside ours.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{env, fs};
+
+use mirror::Mirror;
+
+#[path = "tests/ffi/cc.rs"]
+mod cc;
+#[path = "tests/ffi/mirror/mod.rs"]
+mod mirror;
+
+/// The flags that our C programs compile with, without a warning. They are linked as rustc links ours, so that what is
+/// compared is the programs: every symbol is looked up at the start.
+const PROGRAM_FLAGS: [&str; 10] = [
+    "-std=gnu11",
+    "-O2",
+    "-g",
+    "-Wall",
+    "-Wextra",
+    "-Wshadow",
+    "-Wstrict-prototypes",
+    "-Wmissing-prototypes",
+    "-Werror",
+    "-Wl,-z,relro,-z,now",
+];
+
+const NO_COMPILER: &str = "no C compiler with headers ($CC, else cc), so no C programs and no check \
+                           of src/ffi: apt-get install gcc libc6-dev";
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<(), Box<dyn Error>> {
+    for input in ["src/bin", "src/ffi", "tests/ffi"] {
+        println!("cargo::rerun-if-changed={input}");
+    }
+    println!("cargo::rerun-if-env-changed=CC");
+    // The linker that cc uses for the C programs, in place of rustc's own: one linker, one layout to load.
+    println!("cargo::rustc-link-arg-bins=-fuse-ld=bfd");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let programs = target_folder(&out)?.join("c");
+    println!("cargo::rustc-env=MPSERV_C_DIR={}", programs.display());
+
+    let mirror = Mirror::of_folder(Path::new("src/ffi"))?;
+    let proof = out.join("ffi");
+    fs::create_dir_all(&proof)?;
+    fs::write(proof.join("facts.rs"), mirror.rust())?;
+    let refusal = if has_compiler(&proof) {
+        compile_programs(&programs)?;
+        cc::compile_texts(&mirror.c_files(), &proof, "facts").err()
+    } else {
+        // A file that never exists has cargo try again next time.
+        println!("cargo::rerun-if-changed={}", proof.join("never").display());
+        Some(NO_COMPILER.to_owned())
+    };
+    let refusal = refusal.unwrap_or_default();
+    if let Some(line) = refusal.lines().find(|line| line.contains("error") || *line == NO_COMPILER) {
+        println!("cargo::warning={line}");
+    }
+    // For the tests, of which one fails unless it is empty.
+    fs::write(proof.join("refusal.txt"), refusal)?;
+    Ok(())
+}
+
+/// Whether there is a C compiler, with headers.
+fn has_compiler(scratch: &Path) -> bool {
+    let probe = "#include <stdio.h>\nint main(void) { return puts(\"\") == EOF; }\n";
+    let files = [("probe.c".to_owned(), probe.to_owned())];
+    cc::compile_texts(&files, scratch, "probe").is_ok()
+}
+
+/// Compiles each C program on its own, to `folder`.
+fn compile_programs(folder: &Path) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(folder)?;
+    for entry in fs::read_dir("src/bin")? {
+        let source = entry?.path();
+        if source.extension().is_some_and(|extension| extension == "c") {
+            let name = source.file_stem().unwrap_or_default();
+            cc::compile(&[&source], &PROGRAM_FLAGS, &folder.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Cargo's target folder: the one that has PROFILE/build/PACKAGE/out, or TARGET/PROFILE/build/….
+fn target_folder(out: &Path) -> Result<&Path, Box<dyn Error>> {
+    let profile = out.ancestors().find(|folder| folder.ends_with("build")).and_then(Path::parent);
+    let folder = profile.and_then(Path::parent).ok_or("OUT_DIR is not in a target folder")?;
+    let is_triple = folder.ends_with(env::var("TARGET")?);
+    Ok(folder.parent().filter(|_| is_triple).unwrap_or(folder))
+}

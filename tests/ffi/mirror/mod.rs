@@ -1,0 +1,60 @@
+//! Makes the proof that `src/ffi` mirrors C, from the docs of its items.
+//!
+//! `source` reads a module and finds the C forms that its items are documented with, `c`
+//! understands a form. `in_c` writes C, which does not compile where a header has it otherwise, and
+//! `in_rust` writes Rust, which does not compile where the item is otherwise. What compilers cannot
+//! tell is in `facts`: numbers, which both sides then say, and which must be equal.
+
+mod c;
+mod facts;
+mod in_c;
+mod in_rust;
+mod source;
+
+use std::fs;
+use std::path::Path;
+
+use source::Header;
+
+/// Every header that is mirrored.
+pub(crate) struct Mirror {
+    headers: Vec<Header>,
+}
+
+impl Mirror {
+    /// Reads the modules under `root`, which is the `ffi` folder.
+    pub(crate) fn of_folder(root: &Path) -> Result<Mirror, String> {
+        let mut headers = Vec::new();
+        read_folder(root, "", &mut headers)?;
+        Ok(Mirror { headers })
+    }
+
+    /// C files, name and text each. Together they are a program that prints the facts.
+    pub(crate) fn c_files(&self) -> Vec<(String, String)> {
+        in_c::files(&self.headers)
+    }
+
+    /// Rust items for a module that has `ffi` in scope. `facts()` is among them.
+    pub(crate) fn rust(&self) -> String {
+        in_rust::text(&self.headers)
+    }
+}
+
+fn read_folder(folder: &Path, prefix: &str, headers: &mut Vec<Header>) -> Result<(), String> {
+    let failed = |error| format!("cannot read {}: {error}", folder.display());
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        entries.push(entry.map_err(failed)?);
+    }
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            read_folder(&entry.path(), &format!("{path}/"), headers)?;
+        } else {
+            let text = fs::read_to_string(entry.path()).map_err(failed)?;
+            headers.extend(source::read(&path, &text)?);
+        }
+    }
+    Ok(())
+}
