@@ -147,11 +147,6 @@ impl Tree {
     pub fn places(&self) -> HashMap<u32, Place> {
         self.processes.iter().map(|p| (p.pid, p.place.clone())).collect()
     }
-
-    /// How many events all traces have.
-    pub fn events(&self) -> usize {
-        self.processes.iter().map(|p| p.trace.len()).sum()
-    }
 }
 
 impl Unplaced {

@@ -300,8 +300,12 @@ impl<'r> Normaliser<'r> {
         let Some((value, hexadecimal)) = parse_number(token.text) else {
             return false;
         };
+        // Its number is decimal where it is 0.
+        if values::terminal(at, normal) {
+            return true;
+        }
         if hexadecimal {
-            return self.memory.rewrite(at, value, normal) || values::terminal(at, normal);
+            return self.memory.rewrite(at, value, normal);
         }
         if value > 1 && values::is_process_id(at) {
             self.run.write_place(value, &mut normal.text);
