@@ -34,11 +34,15 @@ impl Socket {
     }
 }
 
-/// The TCP sockets of the network that `process` is in.
-fn sockets(process: &str) -> Vec<Socket> {
-    let tables = ["tcp", "tcp6"].map(|table| format!("/proc/{process}/net/{table}"));
-    let texts = tables.iter().filter_map(|path| fs::read_to_string(path).ok());
-    texts.flat_map(|text| text.lines().skip(1).filter_map(Socket::parse).collect::<Vec<_>>()).collect()
+/// The sockets of this thread's network that `wanted` wants: IPv4's, or where there are none, IPv6's. The kernel takes
+/// milliseconds to list either.
+fn sockets(wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
+    let of_table = |table: &str| -> Vec<Socket> {
+        let text = fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap_or_default();
+        text.lines().skip(1).filter_map(Socket::parse).filter(&wanted).collect()
+    };
+    let found = of_table("tcp");
+    if found.is_empty() { of_table("tcp6") } else { found }
 }
 
 /// Which sockets a traced program should have emptied before it counts as at rest.
@@ -54,23 +58,19 @@ pub enum Watch {
 impl Watch {
     /// Whether something has arrived that the program has not taken.
     pub fn has_arrivals(self) -> bool {
-        let watched = |socket: &Socket| match self {
-            Watch::Server(port) => socket.local_port == port,
-            Watch::Client(port) => socket.remote_port == port,
-            Watch::Nothing => false,
+        let watched = match self {
+            Watch::Server(port) => sockets(|socket| socket.local_port == port),
+            Watch::Client(port) => sockets(|socket| socket.remote_port == port),
+            Watch::Nothing => return false,
         };
-        if matches!(self, Watch::Nothing) {
-            return false;
-        }
-        sockets("thread-self").iter().any(|socket| watched(socket) && socket.waiting > 0)
+        watched.iter().any(|socket| socket.waiting > 0)
     }
 }
 
 /// Whether one of these processes listens on a port.
 pub fn listens(processes: &[u32], port: u16) -> bool {
-    let listening: Vec<String> = sockets("thread-self")
+    let listening: Vec<String> = sockets(|socket| socket.listens && socket.local_port == port)
         .iter()
-        .filter(|socket| socket.listens && socket.local_port == port)
         .map(|socket| format!("socket:[{}]", socket.inode))
         .collect();
     let has_one = |process: &u32| {
@@ -83,7 +83,7 @@ pub fn listens(processes: &[u32], port: u16) -> bool {
 
 /// Makes sure that nobody else listens on a port that a program will need.
 pub fn must_be_free(port: u16) -> Result<(), Trouble> {
-    if sockets("thread-self").iter().any(|socket| socket.listens && socket.local_port == port) {
+    if !sockets(|socket| socket.listens && socket.local_port == port).is_empty() {
         return Err(Trouble::new(format!(
             "port {port} is in use by another program, which has to end first (ss -ltnp shows it)"
         )));

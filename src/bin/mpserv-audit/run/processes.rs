@@ -73,12 +73,6 @@ fn waits_for_vfork(pid: u32) -> bool {
     number.is_some_and(|number| vfork_calls().contains(&number))
 }
 
-/// The entries of a directory of /proc that are numbers.
-fn numbers_in(path: &str) -> Vec<u32> {
-    let entries = fs::read_dir(path).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
-}
-
 /// One process and what was seen of it; no status once it is gone.
 pub type Seen = (u32, Option<Status>);
 
@@ -91,13 +85,15 @@ pub struct Processes {
     prefix: String,
     /// The largest process id, after which numbers start over.
     id_limit: u32,
+    /// Up to this id all processes of ours are known.
+    checked: u32,
 }
 
 impl Processes {
     pub fn new(strace: u32, directory: &Path, prefix: &str) -> Self {
         let limit = fs::read_to_string("/proc/sys/kernel/pid_max").ok();
         let id_limit = limit.and_then(|limit| limit.trim().parse().ok()).unwrap_or(1 << 22);
-        Processes { strace, directory: directory.into(), prefix: format!("{prefix}."), id_limit }
+        Processes { strace, directory: directory.into(), prefix: format!("{prefix}."), id_limit, checked: strace }
     }
 
     /// Their ids, as far as strace has met them.
@@ -130,14 +126,26 @@ impl Processes {
         Some(seen)
     }
 
-    /// Whether there is a process, or a thread of one, that strace traces but has not heard of yet: one that was forked
-    /// just now and has not run.
-    pub fn has_newborn(&self) -> bool {
+    /// The last process id that was given out.
+    pub fn last_id(&self) -> u32 {
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        load.split_whitespace().last().and_then(|last| last.parse().ok()).unwrap_or(self.id_limit)
+    }
+
+    /// Whether there is a process or thread, with an id up to `last`, that strace traces but has not heard of yet: one
+    /// that was forked just now and has not run.
+    pub fn has_newborn(&self, last: u32) -> bool {
         let known = self.ids();
         let is_new =
             |pid: &u32| !known.contains(pid) && Status::of(*pid).is_some_and(|status| status.tracer == self.strace);
-        let threads = known.iter().flat_map(|pid| numbers_in(&format!("/proc/{pid}/task")));
-        numbers_in("/proc").iter().any(is_new) || threads.into_iter().any(|thread| is_new(&thread))
+        // The numbers may have started over.
+        let behind = if last < self.checked { last + self.id_limit } else { last };
+        (self.checked + 1..=behind).any(|id| is_new(&(id % self.id_limit)))
+    }
+
+    /// All processes up to this id are known.
+    pub fn knows_up_to(&mut self, last: u32) {
+        self.checked = last;
     }
 
     /// Those that still run under our strace.

@@ -197,9 +197,17 @@ impl<'r> Stage<'r> {
         if self.request.watch.has_arrivals() || self.receive(0) {
             return true;
         }
-        // The long look comes last, when all seems to be at rest.
-        let seems_moving = self.started.processes.look().is_none_or(|second| second != first);
-        seems_moving || self.started.processes.has_newborn() || self.started.processes.look() != Some(first)
+        let processes = &mut self.started.processes;
+        if processes.look().is_none_or(|second| second != first) {
+            return true;
+        }
+        // All that can fork is at rest, so no process is being made while newborn ones are looked for.
+        let last = processes.last_id();
+        if processes.has_newborn(last) || processes.look() != Some(first) {
+            return true;
+        }
+        processes.knows_up_to(last);
+        false
     }
 
     fn receive(&mut self, milliseconds: i32) -> bool {
