@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use mpserv::signal::Signal;
 use mpserv::wordexp::{WordError, wordexp};
@@ -253,32 +253,36 @@ fn own_paths(program: &str) -> Vec<Vec<u8>> {
 /// Makes all comparisons, several at a time.
 fn run_all(options: &Options, names: Vec<String>, jobs: &[Job<'_>], workers: usize) -> Result<Vec<Subject>, Trouble> {
     let progress = Progress::new(jobs.len());
-    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
     let done: Mutex<Vec<(usize, Result<Case, Trouble>)>> = Mutex::new(Vec::new());
-    let work = || {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(job) = jobs.get(index) else {
-                return;
-            };
-            progress.begins(&format!("{} ({}, {})", names[job.subject], job.drive_name, job.output.name()));
-            let case = job.compare(options).map_err(|trouble| {
-                let (name, drive, output) = (&names[job.subject], &job.drive_name, job.output.name());
-                Trouble::new(format!("{name} ({drive}, {output}): {trouble}"))
-            });
-            if case.is_err() {
-                // One that fails is enough to know that there is no verdict.
-                next.store(jobs.len(), Ordering::Relaxed);
-            }
-            progress.ends();
-            if let Ok(mut done) = done.lock() {
-                done.push((index, case));
-            }
+    let one = |index: usize, job: &Job<'_>| {
+        // One that fails is enough to know that there is no verdict.
+        if failed.load(Ordering::Relaxed) {
+            return;
+        }
+        let what = format!("{} ({}, {})", names[job.subject], job.drive_name, job.output.name());
+        progress.begins(&what);
+        let case = job.compare(options).map_err(|trouble| Trouble::new(format!("{what}: {trouble}")));
+        failed.fetch_or(case.is_err(), Ordering::Relaxed);
+        progress.ends();
+        if let Ok(mut done) = done.lock() {
+            done.push((index, case));
         }
     };
+    // Programs that really sleep do hardly anything else, so they need not take turns with the busy ones.
+    let all = jobs.iter().enumerate();
+    let (idle, busy): (Vec<_>, Vec<_>) = all.partition(|(_, job)| workers > 1 && !job.requests[0].skips_sleep);
+    let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..workers.min(jobs.len()) {
-            scope.spawn(work);
+        for (index, job) in idle {
+            scope.spawn(move || one(index, job));
+        }
+        for _ in 0..workers.min(busy.len()) {
+            scope.spawn(|| {
+                while let Some((index, job)) = busy.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    one(*index, job);
+                }
+            });
         }
     });
     progress.clear();
