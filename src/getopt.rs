@@ -1,137 +1,152 @@
-//! The command line's options.
+//! `<getopt.h>`: the command line.
 
-use core::ffi::{CStr, c_char, c_int};
-use core::marker::PhantomData;
+use core::ffi::{CStr, c_int};
+use core::fmt;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::ffi::getopt as c;
+use crate::process::has_other_threads;
+use crate::program::Args;
 
-/// One argument of a command line, as C has it.
+/// `struct option`: a long option, and the letter that stands for it.
 #[repr(transparent)]
-#[derive(Clone, Copy, Debug)]
-pub struct Argument<'a>(*mut c_char, PhantomData<&'a CStr>);
+pub struct LongOption(c::option);
 
-impl<'a> Argument<'a> {
-    /// The NULL behind the last one.
-    pub const END: Argument<'static> = Argument(ptr::null_mut(), PhantomData);
+// SAFETY: the pointers in it are to a string that is always there and never changes, and null.
+unsafe impl Sync for LongOption {}
 
-    /// The text; none for [`END`](Argument::END).
-    #[must_use]
-    pub fn text(self) -> Option<&'a CStr> {
-        // SAFETY: it is NULL or was made of a `&'a CStr`.
-        (!self.0.is_null()).then(|| unsafe { CStr::from_ptr(self.0) })
-    }
+/// Whether an option has an argument.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HasArg {
+    /// `no_argument`
+    No,
+    /// `required_argument`: `--name ARGUMENT` or `--name=ARGUMENT`.
+    Required,
 }
 
-impl<'a> From<&'a CStr> for Argument<'a> {
-    fn from(text: &'a CStr) -> Argument<'a> {
-        Argument(text.as_ptr().cast_mut(), PhantomData)
-    }
-}
+impl LongOption {
+    /// What every list of options ends with.
+    pub const END: LongOption = LongOption(c::option { name: ptr::null(), has_arg: 0, flag: ptr::null_mut(), val: 0 });
 
-/// One option.
-#[derive(Clone, Copy, Debug)]
-pub struct LongOption {
-    /// Its name, without the dashes.
-    pub name: &'static CStr,
-    /// Whether it takes an argument.
-    pub has_argument: bool,
-    /// What stands for it: the letter of its short form, if it has one.
-    pub value: c_int,
-}
-
-/// An option that was found.
-#[derive(Clone, Copy, Debug)]
-pub enum Found<'a> {
-    /// The option with this value, and its argument.
-    Option(c_int, Option<&'a CStr>),
-    /// One that there is not, or one without its argument; the C library has said so on standard error.
-    Mistake,
-}
-
-/// getopt keeps its place in static variables, so one command line is read at a time.
-static BUSY: AtomicBool = AtomicBool::new(false);
-
-/// The most options a program may have.
-pub const OPTIONS_MAX: usize = 64;
-
-/// A command line being read by `getopt_long()`.
-pub struct GetOpt<'a> {
-    arguments: &'a mut [Argument<'a>],
-    letters: &'static CStr,
-    options: [c::option; OPTIONS_MAX + 1],
-}
-
-impl core::fmt::Debug for GetOpt<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("GetOpt").field("arguments", &self.arguments).field("letters", &self.letters).finish()
-    }
-}
-
-impl<'a> GetOpt<'a> {
-    /// Begins to read a command line: the program's name, its arguments, and [`Argument::END`].
+    /// `--name`, for which [`Getopt`] gives `value`, which no letter has: it is above 255.
     ///
-    /// None when another is being read, when the end is missing, or with more than [`OPTIONS_MAX`] options.
+    /// # Panics
+    /// When it is not, where the option is declared, and so when the program is compiled.
     #[must_use]
-    pub fn new(
-        arguments: &'a mut [Argument<'a>],
-        letters: &'static CStr,
-        long: &'static [LongOption],
-    ) -> Option<GetOpt<'a>> {
-        let ends = arguments.len() > 1 && arguments.last()?.0.is_null();
-        let whole = ends && arguments.iter().filter(|argument| argument.0.is_null()).count() == 1;
-        if !whole || long.len() > OPTIONS_MAX || BUSY.swap(true, Ordering::Acquire) {
+    pub const fn new(name: &'static CStr, has_arg: HasArg, value: c_int) -> LongOption {
+        assert!(value > u8::MAX as c_int, "the value of a long option is that of a letter");
+        LongOption(c::option { name: name.as_ptr(), has_arg: has_arg as c_int, flag: ptr::null_mut(), val: value })
+    }
+}
+
+impl fmt::Debug for LongOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LongOption").field("val", &self.0.val).finish_non_exhaustive()
+    }
+}
+
+/// What stands on the command line next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Opt {
+    /// An option, by its letter or its long option's value, and its argument.
+    Option(c_int, Option<&'static CStr>),
+    /// An option that is not known, or not uniquely, or has an argument that it does not take.
+    Unknown(Name),
+    /// An option without the argument that it takes.
+    Missing(Name),
+}
+
+/// An option as it stands on the command line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Name {
+    /// `-x`
+    Letter(u8),
+    /// `--name`, or `--name=ARGUMENT`
+    Long(&'static CStr),
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Letter(letter) => write!(f, "-{}", letter.escape_ascii()),
+            Name::Long(argument) => write!(f, "{}", argument.to_bytes().escape_ascii()),
+        }
+    }
+}
+
+/// `getopt_long()`: the options of a command line, up to the first argument that is none, or `--`.
+#[derive(Debug)]
+pub struct Getopt<'o> {
+    args: Args,
+    short: &'o CStr,
+    long: &'o [LongOption],
+}
+
+impl<'o> Getopt<'o> {
+    /// Goes through `args` from the start. `short` begins with `+:`, which has the C library neither change the order of
+    /// the arguments nor print; `long` ends with [`LongOption::END`].
+    ///
+    /// `None` when they do not, and where other threads exist: the C library keeps its place in variables.
+    #[must_use]
+    pub fn new(args: Args, short: &'o CStr, long: &'o [LongOption]) -> Option<Getopt<'o>> {
+        let ended = long.last().is_some_and(|last| last.0.name.is_null());
+        if !short.to_bytes().starts_with(b"+:") || !ended || has_other_threads() {
             return None;
         }
-        let none = c::option { name: ptr::null(), has_arg: 0, flag: ptr::null_mut(), val: 0 };
-        let mut options = [none; OPTIONS_MAX + 1];
-        for (option, long) in options.iter_mut().zip(long) {
-            option.name = long.name.as_ptr();
-            option.has_arg = c_int::from(long.has_argument);
-            option.val = long.value;
-        }
-        // 0 makes the C library begin anew.
-        // SAFETY: only the holder of BUSY touches getopt's variables.
+        // SAFETY: no other thread uses the variable. 0 has the C library begin anew.
         unsafe { c::optind = 0 };
-        Some(GetOpt { arguments, letters, options })
+        Some(Getopt { args, short, long })
     }
 
-    /// `getopt_long()`: the next option, or none when only operands are left.
-    ///
-    /// # References
-    /// getopt(3), GNU
-    #[expect(clippy::should_implement_trait, reason = "the operands are asked for after the last option")]
-    pub fn next(&mut self) -> Option<Found<'a>> {
-        let count = c_int::try_from(self.arguments.len() - 1).unwrap_or(c_int::MAX);
-        let start = self.arguments.as_mut_ptr().cast::<*mut c_char>();
-        let (letters, options) = (self.letters.as_ptr(), self.options.as_ptr());
-        // SAFETY: `count` pointers to text and a NULL start there, getopt only changes their order; the options end in
-        // one of zeros.
-        let found = unsafe { c::getopt_long(count, start.cast_const().cast(), letters, options, ptr::null_mut()) };
-        match found {
+    /// The index of the argument that is next.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        // SAFETY: no other thread uses the variable.
+        let index = unsafe { c::optind };
+        usize::try_from(index).unwrap_or(0)
+    }
+
+    /// The option at fault.
+    fn culprit(&self) -> Name {
+        // SAFETY: no other thread uses the variable.
+        let option = unsafe { c::optopt };
+        match u8::try_from(option) {
+            Ok(letter @ 1..) => Name::Letter(letter),
+            // 0 for a name that is not known, a value for one that is: it has been passed already.
+            _ => Name::Long(self.args.get(self.index().saturating_sub(1)).unwrap_or_default()),
+        }
+    }
+}
+
+impl Iterator for Getopt<'_> {
+    type Item = Opt;
+
+    fn next(&mut self) -> Option<Opt> {
+        let argc = c_int::try_from(self.args.len()).unwrap_or(c_int::MAX);
+        // SAFETY: argv and both lists end as the call wants them to, and by the plus sign argv is not written to.
+        let option = unsafe {
+            c::getopt_long(
+                argc,
+                self.args.as_ptr().cast(),
+                self.short.as_ptr(),
+                self.long.as_ptr().cast(),
+                ptr::null_mut(),
+            )
+        };
+        match option {
             -1 => None,
-            // What getopt returns for a mistake; no option may have this value.
-            value if value == c_int::from(b'?') => Some(Found::Mistake),
-            value => {
-                // SAFETY: only the holder of BUSY touches getopt's variables.
-                let argument = Argument(unsafe { c::optarg }, PhantomData);
-                Some(Found::Option(value, argument.text()))
+            MISSING => Some(Opt::Missing(self.culprit())),
+            UNKNOWN => Some(Opt::Unknown(self.culprit())),
+            option => {
+                // SAFETY: no other thread uses the variable.
+                let argument = unsafe { c::optarg };
+                // SAFETY: the argument is null or in argv, whose strings stay as they are.
+                let argument = if argument.is_null() { None } else { Some(unsafe { CStr::from_ptr(argument) }) };
+                Some(Opt::Option(option, argument))
             }
         }
     }
-
-    /// What is left once there are no more options, in order.
-    pub fn operands(&self) -> impl Iterator<Item = &'a CStr> {
-        // SAFETY: only the holder of BUSY touches getopt's variables.
-        let first = usize::try_from(unsafe { c::optind }).unwrap_or_default();
-        let count = self.arguments.len();
-        self.arguments[first.min(count)..].iter().filter_map(|argument| argument.text())
-    }
 }
 
-impl Drop for GetOpt<'_> {
-    fn drop(&mut self) {
-        BUSY.store(false, Ordering::Release);
-    }
-}
+const MISSING: c_int = b':' as c_int;
+const UNKNOWN: c_int = b'?' as c_int;

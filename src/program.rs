@@ -16,7 +16,30 @@ pub struct Args {
     argv: *const *const c_char,
 }
 
+/// One argument of a command line that a program with std makes for itself.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug)]
+pub struct Argument(*const c_char);
+
+impl Argument {
+    /// The null pointer behind the last one.
+    pub const END: Argument = Argument(core::ptr::null());
+}
+
+impl From<&'static CStr> for Argument {
+    fn from(text: &'static CStr) -> Argument {
+        Argument(text.as_ptr())
+    }
+}
+
 impl Args {
+    /// A command line of a program's own making; `None` unless [`Argument::END`] is its last element, and only that.
+    #[must_use]
+    pub fn of(arguments: &'static [Argument]) -> Option<Args> {
+        let argc = arguments.iter().position(|argument| argument.0.is_null())?;
+        (argc + 1 == arguments.len()).then(|| Args { argc, argv: arguments.as_ptr().cast() })
+    }
+
     /// What C's main function was given.
     ///
     /// # Safety
@@ -45,6 +68,16 @@ impl Args {
         let argument = unsafe { argument.read() };
         // SAFETY: by the contract of `new` that is a string which stays as it is.
         Some(unsafe { CStr::from_ptr(argument) })
+    }
+
+    /// The arguments from `index` on.
+    pub fn from(&self, index: usize) -> impl Iterator<Item = &'static CStr> + Clone + use<> {
+        let args = *self;
+        (index..args.argc).map_while(move |index| args.get(index))
+    }
+
+    pub(crate) const fn as_ptr(&self) -> *const *const c_char {
+        self.argv
     }
 
     /// `argv[0]`: the name by which the program was called.

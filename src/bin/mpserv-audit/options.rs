@@ -5,7 +5,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mpserv::getopt::{Argument, Found, GetOpt, LongOption};
+use mpserv::getopt::{Getopt, HasArg, LongOption, Opt};
+use mpserv::program::{Args, Argument};
 
 use crate::run::output::Output;
 use crate::start::From;
@@ -60,6 +61,8 @@ pub struct Programs {
 
 /// How long one command may take, unless the user says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// A day.
+const TIMEOUT_MAX: u64 = 86_400;
 
 pub const HELP: &str = "\
 Usage: mpserv-audit [OPTION]... --a 'COMMAND' --b 'COMMAND'   any two commands
@@ -93,43 +96,67 @@ Report:
 Exit status: 0 the same, 1 different, 2 trouble.
 ";
 
-/// Values of options that have no letter; letters are below 128.
-mod long {
-    pub(super) const C: i32 = 256;
-    pub(super) const RUST: i32 = 257;
-    pub(super) const RULES: i32 = 258;
-    pub(super) const DIFF: i32 = 259;
-    pub(super) const SOURCES: i32 = 260;
-    pub(super) const HTML: i32 = 261;
-    pub(super) const JSON: i32 = 262;
-    pub(super) const SAVE: i32 = 263;
+/// What each option is known by here; letters are below these.
+mod value {
+    pub(super) const A: i32 = 256;
+    pub(super) const B: i32 = 257;
+    pub(super) const LISTEN: i32 = 258;
+    pub(super) const DRIVE: i32 = 259;
+    pub(super) const SIGNAL: i32 = 260;
+    pub(super) const STDOUT: i32 = 261;
+    pub(super) const FROM: i32 = 262;
+    pub(super) const TIMEOUT: i32 = 263;
+    pub(super) const HELP: i32 = 264;
+    pub(super) const VERSION: i32 = 265;
+    pub(super) const C: i32 = 266;
+    pub(super) const RUST: i32 = 267;
+    pub(super) const RULES: i32 = 268;
+    pub(super) const DIFF: i32 = 269;
+    pub(super) const SOURCES: i32 = 270;
+    pub(super) const HTML: i32 = 271;
+    pub(super) const JSON: i32 = 272;
+    pub(super) const SAVE: i32 = 273;
+
+    /// The option that a letter stands for.
+    pub(super) fn of_letter(letter: u8) -> Option<i32> {
+        Some(match letter {
+            b'a' => A,
+            b'b' => B,
+            b'l' => LISTEN,
+            b'd' => DRIVE,
+            b's' => SIGNAL,
+            b'o' => STDOUT,
+            b'f' => FROM,
+            b't' => TIMEOUT,
+            b'h' => HELP,
+            b'V' => VERSION,
+            _ => return None,
+        })
+    }
 }
 
-const LETTERS: &CStr = c"a:b:l:d:s:o:f:t:hV";
+const LETTERS: &CStr = c"+:a:b:l:d:s:o:f:t:hV";
 
-const fn option(name: &'static CStr, has_argument: bool, value: i32) -> LongOption {
-    LongOption { name, has_argument, value }
-}
-
-const LONG: [LongOption; 18] = [
-    option(c"a", true, b'a' as i32),
-    option(c"b", true, b'b' as i32),
-    option(c"listen", true, b'l' as i32),
-    option(c"drive", true, b'd' as i32),
-    option(c"signal", true, b's' as i32),
-    option(c"stdout", true, b'o' as i32),
-    option(c"from", true, b'f' as i32),
-    option(c"timeout", true, b't' as i32),
-    option(c"help", false, b'h' as i32),
-    option(c"version", false, b'V' as i32),
-    option(c"c", true, long::C),
-    option(c"rust", true, long::RUST),
-    option(c"rules", false, long::RULES),
-    option(c"diff", false, long::DIFF),
-    option(c"sources", false, long::SOURCES),
-    option(c"html", true, long::HTML),
-    option(c"json", true, long::JSON),
-    option(c"save", true, long::SAVE),
+const LONG: [LongOption; 19] = [
+    LongOption::new(c"a", HasArg::Required, value::A),
+    LongOption::new(c"b", HasArg::Required, value::B),
+    LongOption::new(c"listen", HasArg::Required, value::LISTEN),
+    LongOption::new(c"drive", HasArg::Required, value::DRIVE),
+    LongOption::new(c"signal", HasArg::Required, value::SIGNAL),
+    LongOption::new(c"stdout", HasArg::Required, value::STDOUT),
+    LongOption::new(c"from", HasArg::Required, value::FROM),
+    LongOption::new(c"timeout", HasArg::Required, value::TIMEOUT),
+    LongOption::new(c"help", HasArg::No, value::HELP),
+    LongOption::new(c"version", HasArg::No, value::VERSION),
+    LongOption::new(c"c", HasArg::Required, value::C),
+    LongOption::new(c"rust", HasArg::Required, value::RUST),
+    LongOption::new(c"rules", HasArg::No, value::RULES),
+    LongOption::new(c"diff", HasArg::No, value::DIFF),
+    LongOption::new(c"sources", HasArg::No, value::SOURCES),
+    LongOption::new(c"html", HasArg::Required, value::HTML),
+    LongOption::new(c"json", HasArg::Required, value::JSON),
+    LongOption::new(c"save", HasArg::Required, value::SAVE),
+    LongOption::END,
 ];
 
 /// The options as they come, before they are put together.
@@ -159,30 +186,34 @@ impl Options {
     /// # Errors
     /// What is wrong with it.
     pub fn from_command_line() -> Result<Self, Trouble> {
-        let texts: Vec<CString> = std::env::args_os()
-            .map(|argument| CString::new(argument.into_vec()))
-            .collect::<Result<_, _>>()
-            .map_err(|_| usage("an argument has a NUL in it"))?;
-        let mut arguments: Vec<Argument<'_>> = texts.iter().map(|text| text.as_c_str().into()).collect();
+        let mut arguments = Vec::new();
+        for argument in std::env::args_os() {
+            let text = CString::new(argument.into_vec()).map_err(|_| usage("an argument has a NUL in it"))?;
+            // The command line stays as long as the program, as C's does.
+            arguments.push(Argument::from(&*Box::leak(text.into_boxed_c_str())));
+        }
         arguments.push(Argument::END);
-        let mut reader =
-            GetOpt::new(&mut arguments, LETTERS, &LONG).ok_or_else(|| usage("there is no command line"))?;
+        let none = || usage("there is no command line");
+        let args = Args::of(arguments.leak()).ok_or_else(none)?;
+        let mut options = Getopt::new(args, LETTERS, &LONG).ok_or_else(none)?;
         let mut given = Given::default();
-        while let Some(found) = reader.next() {
-            match found {
-                // getopt has named the mistake.
-                Found::Mistake => return Err(usage("")),
-                Found::Option(value, argument) => given.take(value, argument)?,
+        for option in options.by_ref() {
+            match option {
+                Opt::Unknown(name) => return Err(usage(&format!("{name}: no such option"))),
+                Opt::Missing(name) => return Err(usage(&format!("{name} needs an argument"))),
+                Opt::Option(found, argument) => {
+                    let letter = u8::try_from(found).ok().and_then(value::of_letter);
+                    given.take(letter.unwrap_or(found), argument)?;
+                }
             }
         }
-        let operands = reader.operands().map(text).collect::<Result<Vec<_>, _>>()?;
-        given.finish(operands)
+        let operands = args.from(options.index()).map(text);
+        given.finish(operands.collect::<Result<Vec<_>, _>>()?)
     }
 }
 
 fn usage(what: &str) -> Trouble {
-    let hint = "mpserv-audit --help lists the options";
-    if what.is_empty() { Trouble::new(hint) } else { Trouble::new(format!("{what}; {hint}")) }
+    Trouble::new(format!("{what}; mpserv-audit --help lists the options"))
 }
 
 fn text(argument: &CStr) -> Result<String, Trouble> {
@@ -191,49 +222,44 @@ fn text(argument: &CStr) -> Result<String, Trouble> {
 }
 
 impl Given {
-    fn take(&mut self, value: i32, argument: Option<&CStr>) -> Result<(), Trouble> {
+    fn take(&mut self, option: i32, argument: Option<&CStr>) -> Result<(), Trouble> {
         let argument = argument.map(text).transpose()?.unwrap_or_default();
-        match value {
-            long::C => self.c = Some(argument.into()),
-            long::RUST => self.rust = Some(argument.into()),
-            long::RULES => self.special = Some(Task::Rules),
-            long::DIFF => self.diff = true,
-            long::SOURCES => self.sources = true,
-            long::HTML => self.html = Some(argument.into()),
-            long::JSON => self.json = Some(argument.into()),
-            long::SAVE => self.save = Some(argument.into()),
-            letter => self.take_letter(letter, argument)?,
-        }
-        Ok(())
-    }
-
-    fn take_letter(&mut self, letter: i32, argument: String) -> Result<(), Trouble> {
-        match u8::try_from(letter).unwrap_or_default() {
-            b'a' => self.a = Some(argument),
-            b'b' => self.b = Some(argument),
-            b'l' => {
+        match option {
+            value::A => self.a = Some(argument),
+            value::B => self.b = Some(argument),
+            value::LISTEN => {
                 let port = argument.parse().ok().filter(|port| *port > 0);
                 self.listen = Some(port.ok_or_else(|| usage(&format!("--listen {argument}: not a port")))?);
             }
-            b'd' => self.drive = Some(argument),
-            b's' => self.signal = Some(argument),
-            b'o' => self.outputs.push(
-                Output::named(&argument).ok_or_else(|| usage(&format!("--stdout {argument}: pty, pipe or file")))?,
-            ),
-            b'f' => {
+            value::DRIVE => self.drive = Some(argument),
+            value::SIGNAL => self.signal = Some(argument),
+            value::STDOUT => {
+                let output = Output::named(&argument);
+                self.outputs.push(output.ok_or_else(|| usage(&format!("--stdout {argument}: pty, pipe or file")))?);
+            }
+            value::FROM => {
                 self.execve = match argument.as_str() {
                     "main" => false,
                     "execve" => true,
                     _ => return Err(usage(&format!("--from {argument}: main or execve"))),
                 }
             }
-            b't' => {
-                let seconds = argument.parse().ok().filter(|seconds| *seconds > 0);
-                let seconds = seconds.ok_or_else(|| usage(&format!("--timeout {argument}: a number of seconds")))?;
+            value::TIMEOUT => {
+                let seconds = argument.parse().ok().filter(|seconds| (1..=TIMEOUT_MAX).contains(seconds));
+                let seconds =
+                    seconds.ok_or_else(|| usage(&format!("--timeout {argument}: 1 to {TIMEOUT_MAX} seconds")))?;
                 self.timeout = Some(Duration::from_secs(seconds));
             }
-            b'h' => self.special = Some(Task::Help),
-            b'V' => self.special = Some(Task::Version),
+            value::HELP => self.special = Some(Task::Help),
+            value::VERSION => self.special = Some(Task::Version),
+            value::C => self.c = Some(argument.into()),
+            value::RUST => self.rust = Some(argument.into()),
+            value::RULES => self.special = Some(Task::Rules),
+            value::DIFF => self.diff = true,
+            value::SOURCES => self.sources = true,
+            value::HTML => self.html = Some(argument.into()),
+            value::JSON => self.json = Some(argument.into()),
+            value::SAVE => self.save = Some(argument.into()),
             _ => return Err(usage("an option that is not handled")),
         }
         Ok(())
