@@ -1,7 +1,6 @@
 //! The textbook programs and the drives that each is compared with.
 
 use crate::drives::{self, Peer, Server};
-use crate::run::network::Watch;
 use crate::run::stage::Stage;
 use crate::trouble::Trouble;
 
@@ -42,7 +41,6 @@ pub struct Drive {
     pub occupies: Option<u16>,
     /// A port that nobody must listen on.
     pub needs_free: Option<u16>,
-    pub watch: Watch,
     pub skips_sleep: bool,
     act: Act,
 }
@@ -92,7 +90,6 @@ impl Program {
             input: "",
             occupies: None,
             needs_free: None,
-            watch: Watch::Nothing,
             skips_sleep: true,
             act: Act::Run,
         };
@@ -103,14 +100,13 @@ impl Program {
                 vec![real, Drive { name: "ctrl-c", act: Act::Interrupt, ..real }]
             }
             Kind::Server { arguments, server, variants } => {
-                let usual =
-                    Drive { arguments, watch: Watch::Server(server.port), needs_free: Some(server.port), ..base };
+                let usual = Drive { arguments, needs_free: Some(server.port), ..base };
                 let mut drives = vec![
                     Drive { name: "no client", act: Act::NoClient(server), ..usual },
                     Drive { name: "one client", act: Act::OneClient(server), ..usual },
                     Drive { name: "three clients", act: Act::ThreeClients(server), ..usual },
                     Drive { name: "reset", act: Act::ResetBy(server), ..usual },
-                    Drive { name: "port in use", occupies: Some(server.port), watch: Watch::Nothing, ..usual },
+                    Drive { name: "port in use", occupies: Some(server.port), ..usual },
                 ];
                 for (name, arguments) in variants {
                     drives.push(Drive { name, arguments, act: Act::ThreeClients(server), ..usual });
@@ -119,7 +115,7 @@ impl Program {
                 drives
             }
             Kind::Client { arguments, input, port, peer } => {
-                let usual = Drive { arguments, input, watch: Watch::Client(port), needs_free: Some(port), ..base };
+                let usual = Drive { arguments, input, needs_free: Some(port), ..base };
                 let served = Drive { occupies: Some(port), ..usual };
                 let mut drives = vec![
                     Drive { name: "no server", ..usual },

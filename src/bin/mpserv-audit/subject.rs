@@ -12,7 +12,7 @@ use crate::options::{Commands, Options, Programs};
 use crate::programs::{self, Program};
 use crate::progress::Progress;
 use crate::rules::Run;
-use crate::run::network::{self, Watch};
+use crate::run::network;
 use crate::run::output::Output;
 use crate::run::strace::Strace;
 use crate::run::{self, Drive, Request};
@@ -154,7 +154,6 @@ fn program_job<'j>(
         own_network: true,
         occupies: drive.occupies,
         needs_free: drive.needs_free,
-        watch: drive.watch,
         timeout: options.timeout,
         save: save(options, &[program.name, drive.name, output.name(), side]),
     };
@@ -203,7 +202,6 @@ pub fn commands(options: &Options, commands: &Commands, strace: &Strace) -> Resu
             own_network: false,
             occupies: None,
             needs_free: port,
-            watch: port.map_or(Watch::Nothing, Watch::Server),
             timeout: options.timeout,
             save: save(options, &[side, output.name()]),
         };

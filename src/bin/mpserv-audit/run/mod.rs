@@ -21,7 +21,6 @@ use crate::trace::Trace;
 use crate::tree::Tree;
 use crate::trouble::Trouble;
 use hold::Hold;
-use network::Watch;
 use output::Output;
 use processes::Processes;
 use stage::Stage;
@@ -48,7 +47,6 @@ pub struct Request<'r> {
     pub occupies: Option<u16>,
     /// A port that nobody else must listen on.
     pub needs_free: Option<u16>,
-    pub watch: Watch,
     pub timeout: Duration,
     /// Where a copy of strace's files goes, and what they are called up to the process id.
     pub save: Option<(&'r Path, String)>,

@@ -12,10 +12,7 @@ const LISTEN: &str = "0A";
 #[derive(Clone, Debug)]
 struct Socket {
     local_port: u16,
-    remote_port: u16,
     listens: bool,
-    /// Bytes, or connections, that the program has not taken yet.
-    waiting: u64,
     inode: u64,
 }
 
@@ -23,12 +20,9 @@ impl Socket {
     fn parse(line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let port = |address: &str| u16::from_str_radix(address.rsplit(':').next()?, 16).ok();
-        let waiting = fields.get(4)?.rsplit(':').next()?;
         Some(Socket {
             local_port: port(fields.get(1)?)?,
-            remote_port: port(fields.get(2)?)?,
             listens: *fields.get(3)? == LISTEN,
-            waiting: u64::from_str_radix(waiting, 16).ok()?,
             inode: fields.get(9)?.parse().ok()?,
         })
     }
@@ -45,26 +39,14 @@ fn sockets(wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
     if found.is_empty() { of_table("tcp6") } else { found }
 }
 
-/// Which sockets a traced program should have emptied before it counts as at rest.
-#[derive(Clone, Copy, Debug)]
-pub enum Watch {
-    /// A server's, by its port.
-    Server(u16),
-    /// A client's, by its server's port.
-    Client(u16),
-    Nothing,
-}
+/// The column of /proc/net/softnet_stat that says how many packets wait for a processor.
+const BACKLOG_COLUMN: usize = 11;
 
-impl Watch {
-    /// Whether something has arrived that the program has not taken.
-    pub fn has_arrivals(self) -> bool {
-        let watched = match self {
-            Watch::Server(port) => sockets(|socket| socket.local_port == port),
-            Watch::Client(port) => sockets(|socket| socket.remote_port == port),
-            Watch::Nothing => return false,
-        };
-        watched.iter().any(|socket| socket.waiting > 0)
-    }
+/// Whether packets are under way, which will wake who waits for them.
+pub fn is_delivering() -> bool {
+    let processors = fs::read_to_string("/proc/net/softnet_stat").unwrap_or_default();
+    let mut backlogs = processors.lines().filter_map(|line| line.split_whitespace().nth(BACKLOG_COLUMN));
+    backlogs.any(|backlog| backlog.bytes().any(|digit| digit != b'0'))
 }
 
 /// Whether one of these processes listens on a port.

@@ -18,6 +18,8 @@ pub const TICK_MILLISECONDS: i32 = 1;
 /// How often they are looked at once nothing has moved for [`IDLE_AFTER`] looks.
 const IDLE_MILLISECONDS: i32 = 10;
 const IDLE_AFTER: u32 = 50;
+/// How often a server that does not come to rest is asked whether it listens.
+const LISTEN_INTERVAL: Duration = Duration::from_millis(200);
 /// How long processes may stay busy before one that waits for them goes on all the same.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -99,11 +101,16 @@ impl<'r> Stage<'r> {
 
     /// Waits until one of the processes listens on a port, and all are at rest.
     pub fn wait_until_listening(&mut self, port: u16) -> Result<(), Trouble> {
+        let mut looked = Instant::now();
         loop {
-            self.step()?;
-            if network::listens(&self.started.processes.ids(), port) {
-                self.settle()?;
-                return Ok(());
+            // Looking is slow, so it is done when something may have come of it.
+            let is_at_rest = self.step()? == State::Rest;
+            if is_at_rest || looked.elapsed() > LISTEN_INTERVAL {
+                looked = Instant::now();
+                if network::listens(&self.started.processes.ids(), port) {
+                    self.settle()?;
+                    return Ok(());
+                }
             }
             if self.ended {
                 let command = self.request.command();
@@ -194,7 +201,7 @@ impl<'r> Stage<'r> {
             return true;
         };
         self.reap(&first);
-        if self.request.watch.has_arrivals() || self.receive(0) {
+        if network::is_delivering() || self.receive(0) {
             return true;
         }
         let processes = &mut self.started.processes;
