@@ -8,6 +8,8 @@ use crate::subject::{Case, Printed, Subject};
 
 const SAME: &str = "same";
 const DIFFERENT: &str = "different";
+/// Between columns.
+const GAP: usize = 2;
 
 /// Writes one line a program: a verdict for each kind of standard output, over all drives, and one for the calls.
 pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], outputs: &[Output]) -> io::Result<()> {
@@ -24,11 +26,14 @@ pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], outputs: 
             let mut cases = subject.cases.iter().filter(|case| case.output == *output);
             cases.all(Case::prints_the_same)
         };
+        let mut gap = GAP;
         let verdicts = outputs.iter().map(printed_on).chain([subject.differences() == 0]);
         for same in verdicts {
             let (colour, verdict) = if same { (GREEN, SAME) } else { (RED, DIFFERENT) };
             let (start, end) = style.paint(colour);
-            write!(out, "  {start}{verdict:width$}{end}")?;
+            let missing = width - verdict.len();
+            write!(out, "{:gap$}{start}{verdict}{end}", "")?;
+            gap = GAP + missing;
         }
         writeln!(out)?;
     }
@@ -79,7 +84,8 @@ impl<'p> Lines<'p> {
     }
 }
 
-/// The lines of a text, without an empty one at its end.
+/// The lines of a text, without an empty one at its end, and without the return that a terminal adds.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n').filter(|_| !text.is_empty())
+    let lines = text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n').filter(|_| !text.is_empty());
+    lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }

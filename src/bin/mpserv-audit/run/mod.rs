@@ -114,7 +114,10 @@ fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Tro
     if let Some((to, name)) = &request.save {
         directory.save(to, name)?;
     }
-    printed.extend(complaint);
+    // strace shares the program's standard error.
+    let of_strace = format!("{}: ", request.strace.path.display());
+    let of_program = complaint.split_inclusive(|byte| *byte == b'\n');
+    printed.extend(of_program.filter(|line| !line.starts_with(of_strace.as_bytes())).flatten());
     Ok(Recorded { tree: directory.read(root, request.stacks)?, printed })
 }
 
