@@ -1,11 +1,10 @@
 //! Who goes next: the one place where the order of events between processes is decided.
 //!
-//! Whether a child ends before or after its parent's next call is up to the kernel, and so is which
-//! of two children ends first; two runs of one program then differ though nothing in it does. So
-//! each process waits, by a seccomp filter, before it ends (and, where the run asks for it, before it
-//! sleeps) until all others are at rest; then one goes on, and all are given time to come to rest
-//! again. A sleep is then not slept: the process that would wake first is told that its time is over.
-//! The calls and their results are what they would be; only their order is settled.
+//! Whether a new child or its parent runs first is up to the kernel, and so is which of two children ends first; two
+//! runs of one program then differ though nothing in it does. So each process waits, by a seccomp filter, at its beginning
+//! and before its end (and, where the run asks for it, before it sleeps) until all others are at rest; then one goes on,
+//! and all are given time to come to rest again. A sleep is then not slept: the process that would wake first is told that
+//! its time is over. The calls and their results are what they would be; only their order is settled.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -19,6 +18,8 @@ use super::processes::{Processes, Status};
 /// What is made to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
+    /// The C library registers a list of locks when a program or a child by fork begins.
+    Birth,
     Exit,
     /// Until this time on a clock that only sleeping moves.
     Sleep(Duration),
@@ -41,8 +42,12 @@ pub struct Hold {
 }
 
 /// The calls that a filter makes wait.
-pub fn held_calls() -> [i64; 2] {
-    [mpserv::ffi::sys::syscall::SYS_exit_group, libc::SYS_clock_nanosleep]
+pub fn held_calls() -> [i64; 3] {
+    [
+        mpserv::ffi::sys::syscall::SYS_set_robust_list,
+        mpserv::ffi::sys::syscall::SYS_exit_group,
+        libc::SYS_clock_nanosleep,
+    ]
 }
 
 impl Hold {
@@ -70,6 +75,7 @@ impl Hold {
         let is_traced = processes.is_some_and(|processes| processes.ids().contains(&notice.thread));
         let what = match notice.call {
             _ if !is_traced => None,
+            mpserv::ffi::sys::syscall::SYS_set_robust_list => Some(What::Birth),
             mpserv::ffi::sys::syscall::SYS_exit_group => Some(What::Exit),
             mpserv::ffi::sys::syscall::SYS_clock_nanosleep if self.sleeps => {
                 duration(&notice).map(|duration| What::Sleep(self.clock + duration))
@@ -91,46 +97,50 @@ impl Hold {
 
     /// Lets the next process go on. All are at rest, and one is held.
     pub fn release(&mut self, processes: &Processes, root: u32) {
-        let order = |held: &Held| {
+        let order = |held: &&Held| {
             let pid = held.notice.thread;
             let age = processes.age(root, pid);
             match held.what {
+                What::Birth => (0, Duration::ZERO, 0, age),
                 // A parent that is done goes before its children, whose end it would not have seen.
-                What::Exit => (Duration::ZERO, 0, age),
+                What::Exit => (1, Duration::ZERO, 0, age),
                 // The root wakes after its children where both sleep equally long, as it started later.
-                What::Sleep(until) => (until, 1 + u32::from(pid == root), age),
+                What::Sleep(until) => (2, until, u32::from(pid == root), age),
             }
         };
-        let exits = self.held.iter().enumerate().filter(|(_, held)| held.what == What::Exit);
-        let sleeps = self.held.iter().enumerate();
-        let next = exits.min_by_key(|(_, held)| order(held)).or_else(|| sleeps.min_by_key(|(_, held)| order(held)));
-        let Some((next, held)) = next.map(|(index, held)| (index, *held)) else {
+        let Some(held) = self.held.iter().min_by_key(order).copied() else {
             return;
         };
         match held.what {
             What::Exit => {
                 // A sleep that the child's end cuts short must be a real one.
-                if let Some(sleeper) = self.sleeper_above(held.notice.thread) {
-                    let sleeper = self.held.remove(sleeper);
-                    self.finish(self.listener.let_pass(sleeper.notice));
-                    return;
-                }
-                self.finish(self.listener.let_pass(held.notice));
+                let sleeper = self.sleeper_above(held.notice.thread);
+                self.pass(sleeper.unwrap_or(held));
             }
+            What::Birth => self.pass(held),
             What::Sleep(until) => {
                 self.clock = until;
+                self.forget(held);
                 self.finish(self.listener.answer(held.notice, 0));
             }
         }
-        self.held.remove(next);
+    }
+
+    fn pass(&mut self, held: Held) {
+        self.forget(held);
+        self.finish(self.listener.let_pass(held.notice));
+    }
+
+    fn forget(&mut self, held: Held) {
+        self.held.retain(|other| other.notice.thread != held.notice.thread);
     }
 
     /// The parent of a process, if its sleep is held and it has a handler for its children's end.
-    fn sleeper_above(&self, pid: u32) -> Option<usize> {
+    fn sleeper_above(&self, pid: u32) -> Option<Held> {
         let parent = Status::of(pid)?.parent;
         let catches = Status::of(parent)?.catches_child_signal();
-        let sleeps = |held: &Held| held.notice.thread == parent && held.what != What::Exit;
-        self.held.iter().position(sleeps).filter(|_| catches)
+        let sleeps = |held: &&Held| held.notice.thread == parent && matches!(held.what, What::Sleep(_));
+        self.held.iter().find(sleeps).filter(|_| catches).copied()
     }
 
     /// Lets all go, in no order.
