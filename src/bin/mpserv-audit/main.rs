@@ -114,21 +114,21 @@ fn audit(options: &Options) -> Result<u8, Trouble> {
     let same_output = !options.show_output || subjects.iter().all(Subject::prints_the_same);
     let mut out = io::BufWriter::new(io::stdout().lock());
     let style = Style::of_stdout();
-    let shown = if options.show_output {
-        output::side_by_side(&mut out, style, &subjects, sides)
-            .and_then(|()| output::table(&mut out, style, &subjects, &options.outputs))
-    } else {
-        terminal::table(&mut out, style, &subjects, sides)
-    };
-    let shown = shown.and_then(|()| {
-        for subject in &subjects {
-            if options.diff || options.sources || subject.differences() > 0 {
-                let whole = options.diff || options.sources;
-                terminal::side_by_side(&mut out, style, subject, sides, whole, sources.as_ref())?;
-            }
+    let whole = options.diff || options.sources;
+    let mut show = || {
+        if options.show_output {
+            output::side_by_side(&mut out, style, &subjects, sides)?;
+        } else {
+            terminal::table(&mut out, style, &subjects, sides)?;
+        }
+        for subject in subjects.iter().filter(|subject| whole || subject.differences() > 0) {
+            terminal::side_by_side(&mut out, style, subject, sides, whole, sources.as_ref())?;
+        }
+        if options.show_output {
+            output::table(&mut out, style, &subjects, &options.outputs)?;
         }
         out.flush()
-    });
-    shown.map_err(|error| Trouble::of("standard output", error))?;
+    };
+    show().map_err(|error| Trouble::of("standard output", error))?;
     Ok(if same_calls && same_output { SAME } else { DIFFERENT })
 }
