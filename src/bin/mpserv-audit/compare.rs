@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::Range;
 
 use crate::align::align;
 use crate::lexer::Lexer;
@@ -144,6 +145,8 @@ struct Sequence {
     ids: Vec<u32>,
     /// How many events come before main.
     before: usize,
+    /// The ids of those events in whose text there is what may be a process id, if it is none.
+    plain: HashMap<usize, u32>,
     /// The names of those events that have any, in the order of the events.
     names: Vec<(u32, Box<[Name]>)>,
 }
@@ -151,6 +154,11 @@ struct Sequence {
 impl Sequence {
     fn compared(&self) -> usize {
         self.events.len()
+    }
+
+    /// The id of what is at this index, and the one that it has if its text holds no process id.
+    fn ids_at(&self, at: usize) -> impl Iterator<Item = u32> {
+        std::iter::once(self.ids[at]).chain(self.plain.get(&at).copied())
     }
 }
 
@@ -209,6 +217,9 @@ impl<'r> Reader<'r> {
                 continue;
             }
             let id = if normal.unparsed { ids.fresh() } else { ids.of(&normal.text) };
+            if let Some(plain) = &normal.plain {
+                sequence.plain.insert(sequence.ids.len(), ids.of(plain));
+            }
             if !normal.names.is_empty() {
                 sequence.names.push((packed, normal.names.as_slice().into()));
             }
@@ -277,7 +288,7 @@ fn rows(reader_a: &mut Reader<'_>, a: &Sequence, reader_b: &mut Reader<'_>, b: &
     let (mut at_a, mut at_b) = (0, 0);
     let end = (a.ids.len(), b.ids.len());
     for (match_a, match_b) in align(&a.ids, &b.ids).into_iter().chain([end]) {
-        let gap = Gap { a: &a.events[at_a..match_a], b: &b.events[at_b..match_b] };
+        let gap = Gap { sequences: (a, b), a: at_a..match_a, b: at_b..match_b };
         gap.rows(traces, &mut rows);
         if (match_a, match_b) == end {
             break;
@@ -292,10 +303,11 @@ fn rows(reader_a: &mut Reader<'_>, a: &Sequence, reader_b: &mut Reader<'_>, b: &
 }
 
 /// Events of both sides between two that match.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Gap<'s> {
-    a: &'s [u32],
-    b: &'s [u32],
+    sequences: (&'s Sequence, &'s Sequence),
+    a: Range<usize>,
+    b: Range<usize>,
 }
 
 /// Up to this many pairs of events a gap is searched for calls of the same name.
@@ -304,33 +316,35 @@ const MAX_SEARCH: usize = 1 << 16;
 impl Gap<'_> {
     /// Puts calls of the same name beside each other and the others on rows of their own.
     fn rows(self, traces: (Option<&Trace>, Option<&Trace>), rows: &mut Vec<Row>) {
-        let only_a = |event: u32| Row { a: event, b: NONE, kind: Kind::OnlyA };
-        let only_b = |event: u32| Row { a: NONE, b: event, kind: Kind::OnlyB };
+        let (a, b) = self.sequences;
+        let only_a = |at: usize| Row { a: a.events[at], b: NONE, kind: Kind::OnlyA };
+        let only_b = |at: usize| Row { a: NONE, b: b.events[at], kind: Kind::OnlyB };
         let (Some(trace_a), Some(trace_b)) = traces else {
-            rows.extend(self.a.iter().map(|event| only_a(*event)));
-            rows.extend(self.b.iter().map(|event| only_b(*event)));
+            rows.extend(self.a.map(only_a));
+            rows.extend(self.b.map(only_b));
             return;
         };
-        let (mut at_a, mut at_b) = (0, 0);
         let mut ids = Ids::default();
         let mut heads = |trace: &Trace, events: &[u32]| -> Vec<u32> {
             events.iter().map(|event| ids.of(head(trace.text(*event as usize)))).collect()
         };
         let matches = if self.a.len().saturating_mul(self.b.len()) <= MAX_SEARCH {
-            align(&heads(trace_a, self.a), &heads(trace_b, self.b))
+            align(&heads(trace_a, &a.events[self.a.clone()]), &heads(trace_b, &b.events[self.b.clone()]))
         } else {
             Vec::new()
         };
-        let end = (self.a.len(), self.b.len());
-        for (match_a, match_b) in matches.into_iter().chain([end]) {
-            rows.extend(self.a[at_a..match_a].iter().map(|event| only_a(*event)));
-            rows.extend(self.b[at_b..match_b].iter().map(|event| only_b(*event)));
-            if (match_a, match_b) == end {
-                return;
-            }
-            rows.push(Row { a: self.a[match_a], b: self.b[match_b], kind: Kind::Changed });
+        let (mut at_a, mut at_b) = (self.a.start, self.b.start);
+        for (match_a, match_b) in matches {
+            let (match_a, match_b) = (self.a.start + match_a, self.b.start + match_b);
+            rows.extend((at_a..match_a).map(only_a));
+            rows.extend((at_b..match_b).map(only_b));
+            let same = a.ids_at(match_a).any(|id| b.ids_at(match_b).any(|other| id == other));
+            let kind = if same { Kind::Same } else { Kind::Changed };
+            rows.push(Row { a: a.events[match_a], b: b.events[match_b], kind });
             (at_a, at_b) = (match_a + 1, match_b + 1);
         }
+        rows.extend((at_a..self.a.end).map(only_a));
+        rows.extend((at_b..self.b.end).map(only_b));
     }
 }
 
@@ -344,3 +358,6 @@ fn head(line: &[u8]) -> &[u8] {
     }
     line.split(|byte| *byte == b'(').next().unwrap_or(line)
 }
+
+#[cfg(test)]
+mod tests;

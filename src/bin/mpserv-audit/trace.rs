@@ -282,3 +282,6 @@ impl Trace {
 fn line_length(rest: &[u8]) -> usize {
     rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len())
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,15 +149,22 @@ pub struct Normaliser<'r> {
 pub struct Normal {
     pub text: Vec<u8>,
     pub names: Vec<Name>,
+    /// The same with process ids left as they are in text, if there were any: a number in a text may be something else.
+    pub plain: Option<Vec<u8>>,
     /// No rule applies to a line that strace's grammar does not cover.
     pub unparsed: bool,
+    /// Process ids stay as they are in text.
+    keeps_ids: bool,
+    has_ids: bool,
 }
 
 impl Normal {
     fn clear(&mut self) {
         self.text.clear();
         self.names.clear();
+        self.plain = None;
         self.unparsed = false;
+        self.has_ids = false;
     }
 
     fn put(&mut self, text: &[u8]) {
@@ -248,20 +255,27 @@ impl<'r> Normaliser<'r> {
         if call.name == b"execve" && call.result.starts_with(b"0") {
             self.memory = Memory::default();
         }
-        // The lengths of strings in which a rule replaced something.
-        let mut lengths = Vec::new();
         self.memory.before(call);
-        normal.put(call.name);
-        normal.put(b"(");
         let features = self.features(call);
-        let arguments = Position::at(call.name, Some(0), features);
-        self.part(arguments, call.arguments, &mut lengths, normal);
-        normal.put(b") = ");
-        let result = Position::at(call.name, None, features);
-        self.part(result, call.result, &mut lengths, normal);
+        self.parts(call, features, normal);
+        if normal.has_ids {
+            let mut plain = Normal { keeps_ids: true, ..Normal::default() };
+            self.parts(call, features, &mut plain);
+            normal.plain = Some(plain.text);
+        }
         self.memory.after(call);
         self.note_random(call);
         self.returned_process_id = features.returns_process_id;
+    }
+
+    fn parts(&self, call: &Call<'_>, features: Features, normal: &mut Normal) {
+        // The lengths of strings in which a rule replaced something.
+        let mut lengths = Vec::new();
+        normal.put(call.name);
+        normal.put(b"(");
+        self.part(Position::at(call.name, Some(0), features), call.arguments, &mut lengths, normal);
+        normal.put(b") = ");
+        self.part(Position::at(call.name, None, features), call.result, &mut lengths, normal);
     }
 
     /// Rewrites arguments or a result, which begin at `at`.
@@ -350,8 +364,10 @@ impl<'r> Normaliser<'r> {
         }
         let text = Text::new(quoted);
         // The command line and the environment are what the tool itself gave.
-        let places = (at.call != b"execve").then_some(&self.run.places);
-        if text.rewrite(&self.run.paths, places, &mut normal.text) {
+        let places = (at.call != b"execve" && !normal.keeps_ids).then_some(&self.run.places);
+        let changes = text.rewrite(&self.run.paths, places, &mut normal.text);
+        normal.has_ids |= changes.ids;
+        if changes.any {
             lengths.push(text.length());
         }
     }

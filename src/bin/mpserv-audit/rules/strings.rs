@@ -8,6 +8,14 @@ use crate::tree::Place;
 /// for the number.
 const NUMBERED: [(&[u8], &[u8]); 3] = [(b"/dev/pts/", b"<n>"), (b"pipe:[", b"<inode>"), (b"socket:[", b"<inode>")];
 
+/// What was replaced in a string.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Changes {
+    pub(super) any: bool,
+    /// A process id was.
+    pub(super) ids: bool,
+}
+
 /// A string as strace shows it, with its quotes and escapes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Text<'t> {
@@ -35,11 +43,16 @@ impl<'t> Text<'t> {
         if length < 2 { b"" } else { &self.quoted[1..length - 1] }
     }
 
-    /// Writes the string with names in it, and tells whether there were any. Without `places`,
+    /// Writes the string with names in it, and tells what was replaced. Without `places`,
     /// process ids stay.
-    pub(super) fn rewrite(&self, paths: &[Vec<u8>], places: Option<&HashMap<u32, Place>>, out: &mut Vec<u8>) -> bool {
+    pub(super) fn rewrite(
+        &self,
+        paths: &[Vec<u8>],
+        places: Option<&HashMap<u32, Place>>,
+        out: &mut Vec<u8>,
+    ) -> Changes {
         let whole = self.inside();
-        let mut changed = false;
+        let mut changes = Changes::default();
         let mut at = 0;
         out.push(b'"');
         while let Some(unit) = unit_length(&whole[at..]) {
@@ -48,15 +61,16 @@ impl<'t> Text<'t> {
             if let Some(path) = paths.iter().find(|path| is_path_here(path, before, rest)) {
                 out.extend_from_slice(b"<program>");
                 at += path.len();
-                changed = true;
+                changes.any = true;
                 continue;
             }
             let digits = leading_digits(rest);
             if digits > 0 {
                 match name_of_number(&whole[..at], &rest[..digits], places) {
-                    Some(name) => {
+                    Some((name, is_id)) => {
                         out.extend_from_slice(&name);
-                        changed = true;
+                        changes.any = true;
+                        changes.ids |= is_id;
                     }
                     None => out.extend_from_slice(&rest[..digits]),
                 }
@@ -67,7 +81,7 @@ impl<'t> Text<'t> {
             at += unit;
         }
         out.push(b'"');
-        changed
+        changes
     }
 }
 
@@ -89,16 +103,17 @@ fn leading_digits(text: &[u8]) -> usize {
     text.iter().take_while(|b| b.is_ascii_digit()).count()
 }
 
-fn name_of_number(before: &[u8], digits: &[u8], places: Option<&HashMap<u32, Place>>) -> Option<Vec<u8>> {
+/// The name for a number in a text, and whether it is a process's.
+fn name_of_number(before: &[u8], digits: &[u8], places: Option<&HashMap<u32, Place>>) -> Option<(Vec<u8>, bool)> {
     if let Some((_, name)) = NUMBERED.iter().find(|(prefix, _)| before.ends_with(prefix)) {
-        return Some(name.to_vec());
+        return Some((name.to_vec(), false));
     }
     if digits.starts_with(b"0") {
         return None;
     }
     let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
     let place = places?.get(&number)?;
-    Some(format!("<process {place}>").into_bytes())
+    Some((format!("<process {place}>").into_bytes(), true))
 }
 
 /// Whether the program's path stands here as a whole, and not as a part of another name.

@@ -274,8 +274,8 @@ impl<'r> Stage<'r> {
 
     fn kill_all(&mut self) {
         if let Some(mut helper) = self.helper.take() {
-            // It may have ended already; then there is nothing to do.
-            let _ = helper.kill();
+            end_group(helper.id());
+            // It has ended by now, at the latest.
             let _ = helper.wait();
         }
         let processes: &Processes = &self.started.processes;
@@ -286,9 +286,9 @@ impl<'r> Stage<'r> {
                     let _ = signal::kill(pid, Signal::KILL);
                 }
             }
-            let has_begun = !processes.ids().is_empty();
-            if !has_begun {
-                let _ = self.started.strace.kill();
+            if processes.ids().is_empty() {
+                // It has not begun; then there is only strace with a child or two, all in its own group.
+                end_group(processes.strace);
             }
             if let Some(hold) = &mut self.started.hold {
                 hold.receive(TICK_MILLISECONDS, None);
@@ -302,5 +302,13 @@ impl<'r> Stage<'r> {
 impl Drop for Stage<'_> {
     fn drop(&mut self) {
         self.kill_all();
+    }
+}
+
+/// Ends the processes of a group that this tool has made.
+fn end_group(leader: u32) {
+    if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
+        // They may have ended already; then there is nothing to do.
+        let _ = signal::killpg(group, Signal::KILL);
     }
 }
