@@ -30,7 +30,7 @@ pub struct Rule {
 pub const RULES: [Rule; 11] = [
     Rule {
         name: "process-id",
-        what: "a process id, where a call takes or returns one and in text that the program made of it, becomes the process's place in the tree",
+        what: "a process id, where a call takes or returns one and in text or binary data that the program made of it, becomes the process's place in the tree",
         reason: "the kernel numbers processes as it likes; which process is meant stays compared",
     },
     Rule {
