@@ -192,6 +192,9 @@ struct Features {
     returns_process_id: bool,
 }
 
+/// The files that random bytes are read from, as strace shows them.
+const RANDOM_SOURCES: [&[u8]; 2] = [b"\"/dev/urandom\"", b"\"/dev/random\""];
+
 /// The requests of ioctl and fcntl that take or give a process id.
 const PROCESS_REQUESTS: [&[u8]; 5] = [b"TIOCGPGRP", b"TIOCSPGRP", b"TIOCGSID", b"F_SETOWN", b"FIOSETOWN"];
 
@@ -382,15 +385,17 @@ impl<'r> Normaliser<'r> {
     /// Keeps track of which descriptors give random bytes.
     fn note_random(&mut self, call: &Call<'_>) {
         let opens = matches!(call.name, b"open" | b"openat");
-        if opens && [&b"\"/dev/urandom\""[..], b"\"/dev/random\""].iter().any(|path| contains(call.arguments, path)) {
-            if let Some((descriptor, false)) = leading_number(call.result) {
-                self.random.insert(descriptor);
-            }
+        let is_source = || RANDOM_SOURCES.iter().any(|path| contains(call.arguments, path));
+        if opens
+            && is_source()
+            && let Some((descriptor, false)) = leading_number(call.result)
+        {
+            self.random.insert(descriptor);
         }
-        if call.name == b"close" {
-            if let Some((descriptor, _)) = leading_number(call.arguments) {
-                self.random.remove(&descriptor);
-            }
+        if call.name == b"close"
+            && let Some((descriptor, _)) = leading_number(call.arguments)
+        {
+            self.random.remove(&descriptor);
         }
     }
 }
