@@ -85,6 +85,8 @@ impl Client {
 pub struct Server {
     pub port: u16,
     pub exchanges: &'static [Exchange],
+    /// What a client that is alone also sends: as much as the server's buffer holds, and more.
+    pub long_exchanges: &'static [Exchange],
     /// What it gets before a client resets in the middle of a message.
     pub fragment: &'static [u8],
 }
@@ -104,7 +106,7 @@ impl Server {
     pub fn one_client(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
         stage.wait_until_listening(self.port)?;
         let client = Client::connect(stage, self.port)?;
-        for exchange in self.exchanges {
+        for exchange in self.exchanges.iter().chain(self.long_exchanges) {
             client.exchange(stage, *exchange)?;
         }
         client.close(stage)?;

@@ -33,11 +33,12 @@ use mpserv::signal::{Disposition, Signal, signal};
 use options::{Options, Task};
 use report::html::Page;
 use report::json;
+use report::output;
 use report::terminal::{self, Style};
 use run::stage::INTERRUPTED;
 use run::strace::Strace;
 use sources::Sources;
-use subject::{COMMAND_SIDES, PROGRAM_SIDES};
+use subject::{COMMAND_SIDES, PROGRAM_SIDES, Subject};
 use trouble::Trouble;
 
 /// Exit statuses, as diff has them.
@@ -109,18 +110,25 @@ fn audit(options: &Options) -> Result<u8, Trouble> {
         let page = Page { subjects: &subjects, sides, from: options.from, strace, sources };
         save(path, |out| page.write(out))?;
     }
-    let same = subjects.iter().all(|subject| subject.differences() == 0);
+    let same_calls = subjects.iter().all(|subject| subject.differences() == 0);
+    let same_output = !options.show_output || subjects.iter().all(Subject::prints_the_same);
     let mut out = io::BufWriter::new(io::stdout().lock());
     let style = Style::of_stdout();
-    let shown = terminal::table(&mut out, style, &subjects, sides).and_then(|()| {
-        for subject in &subjects {
-            if options.diff || options.sources || subject.differences() > 0 {
-                let whole = options.diff || options.sources;
-                terminal::side_by_side(&mut out, style, subject, sides, whole, sources.as_ref())?;
-            }
+    let whole = options.diff || options.sources;
+    let mut show = || {
+        if options.show_output {
+            output::side_by_side(&mut out, style, &subjects, sides)?;
+        } else {
+            terminal::table(&mut out, style, &subjects, sides)?;
+        }
+        for subject in subjects.iter().filter(|subject| whole || subject.differences() > 0) {
+            terminal::side_by_side(&mut out, style, subject, sides, whole, sources.as_ref())?;
+        }
+        if options.show_output {
+            output::table(&mut out, style, &subjects, &options.outputs)?;
         }
         out.flush()
-    });
-    shown.map_err(|error| Trouble::of("standard output", error))?;
-    Ok(if same { SAME } else { DIFFERENT })
+    };
+    show().map_err(|error| Trouble::of("standard output", error))?;
+    Ok(if same_calls && same_output { SAME } else { DIFFERENT })
 }

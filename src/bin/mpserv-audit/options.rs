@@ -19,6 +19,7 @@ pub struct Options {
     /// The kinds of standard output to compare on.
     pub outputs: Vec<Output>,
     pub from: From,
+    pub show_output: bool,
     pub diff: bool,
     pub sources: bool,
     pub html: Option<PathBuf>,
@@ -84,6 +85,7 @@ What to compare:
   -f, --from POINT       begin at main or at execve (main)
       --rules            list what may differ, and why
 Report:
+      --output           what the programs print side by side, and a verdict on it
       --diff             the traces side by side
       --sources          with each call, the line of source that made it
       --html FILE        a page with pictures
@@ -116,6 +118,7 @@ mod value {
     pub(super) const HTML: i32 = 271;
     pub(super) const JSON: i32 = 272;
     pub(super) const SAVE: i32 = 273;
+    pub(super) const OUTPUT: i32 = 274;
 
     /// The option that a letter stands for.
     pub(super) fn of_letter(letter: u8) -> Option<i32> {
@@ -137,7 +140,7 @@ mod value {
 
 const LETTERS: &CStr = c"+:a:b:l:d:s:o:f:t:hV";
 
-const LONG: [LongOption; 19] = [
+const LONG: [LongOption; 20] = [
     LongOption::new(c"a", HasArg::Required, value::A),
     LongOption::new(c"b", HasArg::Required, value::B),
     LongOption::new(c"listen", HasArg::Required, value::LISTEN),
@@ -151,6 +154,7 @@ const LONG: [LongOption; 19] = [
     LongOption::new(c"c", HasArg::Required, value::C),
     LongOption::new(c"rust", HasArg::Required, value::RUST),
     LongOption::new(c"rules", HasArg::No, value::RULES),
+    LongOption::new(c"output", HasArg::No, value::OUTPUT),
     LongOption::new(c"diff", HasArg::No, value::DIFF),
     LongOption::new(c"sources", HasArg::No, value::SOURCES),
     LongOption::new(c"html", HasArg::Required, value::HTML),
@@ -171,6 +175,7 @@ struct Given {
     rust: Option<PathBuf>,
     outputs: Vec<Output>,
     execve: bool,
+    show_output: bool,
     diff: bool,
     sources: bool,
     html: Option<PathBuf>,
@@ -255,6 +260,7 @@ impl Given {
             value::C => self.c = Some(argument.into()),
             value::RUST => self.rust = Some(argument.into()),
             value::RULES => self.special = Some(Task::Rules),
+            value::OUTPUT => self.show_output = true,
             value::DIFF => self.diff = true,
             value::SOURCES => self.sources = true,
             value::HTML => self.html = Some(argument.into()),
@@ -275,6 +281,7 @@ impl Given {
             task,
             outputs,
             from: if self.execve { From::Execve } else { From::Main },
+            show_output: self.show_output,
             diff: self.diff,
             sources: self.sources,
             html: self.html,

@@ -152,6 +152,7 @@ const ECHO: Server = Server {
         ),
         (b"\0\xff\x80 no text\n", b"\0\xff\x80 no text\n"),
     ],
+    long_exchanges: &[],
     fragment: b"mid-li",
 };
 
@@ -160,12 +161,14 @@ const RECEIVED: &[u8] = "成功接收".as_bytes();
 const MESSAGES: Server = Server {
     port: MESSAGE_PORT,
     exchanges: &[(b"hello 1", RECEIVED), ("你好".as_bytes(), RECEIVED), (b"\0\xff", RECEIVED)],
+    long_exchanges: &[(&[b'm'; 1023], RECEIVED)],
     fragment: b"hel",
 };
 
 const OK_MESSAGES: Server = Server {
     port: MESSAGE_PORT,
     exchanges: &[(b"hello 1", b"ok"), ("你好".as_bytes(), b"ok"), (b"\0\xff", b"ok")],
+    long_exchanges: &[(&[b'm'; 1024], b"ok")],
     fragment: b"hel",
 };
 
@@ -176,6 +179,7 @@ const ROT13: Server = Server {
         (b"two lines\nat once\n", b"gjb yvarf\nng bapr\n"),
         (b"\0\xff 123\n", b"\0\xff 123\n"),
     ],
+    long_exchanges: &[(&[b'a'; 5000], b""), (b"\n", &[b'n'; 4096])],
     fragment: b"mid-li",
 };
 

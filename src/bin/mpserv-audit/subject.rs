@@ -33,13 +33,33 @@ pub struct Case {
     pub output: Output,
     pub a: Tree,
     pub b: Tree,
+    /// What either printed, and the same with names for what may differ.
+    pub printed: [Printed; 2],
     pub comparison: Comparison,
+}
+
+/// What a program printed on standard output and then on standard error.
+#[derive(Debug)]
+pub struct Printed {
+    pub text: Vec<u8>,
+    /// With the places of processes for their ids, and `<program>` for its own path where that differs.
+    pub named: Vec<u8>,
+}
+
+impl Case {
+    pub fn prints_the_same(&self) -> bool {
+        self.printed[0].named == self.printed[1].named
+    }
 }
 
 impl Subject {
     pub fn events(&self) -> (usize, usize) {
         let each = self.cases.iter().map(|case| case.comparison.events);
         each.fold((0, 0), |sum, events| (sum.0 + events.0, sum.1 + events.1))
+    }
+
+    pub fn prints_the_same(&self) -> bool {
+        self.cases.iter().all(Case::prints_the_same)
     }
 
     pub fn differences(&self) -> usize {
@@ -297,9 +317,13 @@ impl Job<'_> {
     fn compare(&self, options: &Options) -> Result<Case, Trouble> {
         let a = run::record(&self.requests[0], &*self.drive)?;
         let b = run::record(&self.requests[1], &*self.drive)?;
+        let [printed_a, printed_b] = [a.printed, b.printed];
+        let [a, b] = [a.tree, b.tree];
         let run_a = Run::new(&a, &self.own_paths[0], self.listen);
         let run_b = Run::new(&b, &self.own_paths[1], self.listen);
+        let printed = [(printed_a, &run_a), (printed_b, &run_b)]
+            .map(|(text, run)| Printed { named: run.with_names(&text), text });
         let comparison = compare(&Side { tree: &a, run: &run_a }, &Side { tree: &b, run: &run_b }, options.from);
-        Ok(Case { drive: self.drive_name.clone(), output: self.output, a, b, comparison })
+        Ok(Case { drive: self.drive_name.clone(), output: self.output, a, b, printed, comparison })
     }
 }

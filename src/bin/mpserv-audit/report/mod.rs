@@ -2,5 +2,6 @@
 
 pub mod html;
 pub mod json;
+pub mod output;
 mod picture;
 pub mod terminal;

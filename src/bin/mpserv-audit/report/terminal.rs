@@ -11,7 +11,7 @@ use crate::trace::Trace;
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     colour: bool,
-    width: usize,
+    pub(super) width: usize,
 }
 
 /// The width where there is no terminal.
@@ -29,17 +29,17 @@ impl Style {
         Style { colour, width: width.max(WIDTH_MIN) }
     }
 
-    fn paint(self, colour: &'static str) -> (&'static str, &'static str) {
+    pub(super) fn paint(self, colour: &'static str) -> (&'static str, &'static str) {
         if self.colour { (colour, PLAIN) } else { ("", "") }
     }
 }
 
 const PLAIN: &str = "\x1b[0m";
-const RED: &str = "\x1b[31m";
-const GREEN: &str = "\x1b[32m";
-const YELLOW: &str = "\x1b[33m";
-const BOLD: &str = "\x1b[1m";
-const DIM: &str = "\x1b[2m";
+pub(super) const RED: &str = "\x1b[31m";
+pub(super) const GREEN: &str = "\x1b[32m";
+pub(super) const YELLOW: &str = "\x1b[33m";
+pub(super) const BOLD: &str = "\x1b[1m";
+pub(super) const DIM: &str = "\x1b[2m";
 
 /// Writes one line a program.
 pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], sides: [&str; 2]) -> io::Result<()> {
@@ -68,10 +68,31 @@ pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], sides: [&
 }
 
 fn shorten(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    if columns(text) <= width {
         return text.to_owned();
     }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+    let mut room = width.saturating_sub(1);
+    let fits = |c: &char| room.checked_sub(columns_of(*c)).inspect(|left| room = *left).is_some();
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
+/// How many columns of a terminal a text takes.
+fn columns(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+/// Two for the scripts and signs of East Asia, one for others.
+fn columns_of(c: char) -> usize {
+    match c {
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}' => 2,
+        _ => 1,
+    }
 }
 
 /// How many equal rows stay around a difference.
@@ -151,18 +172,18 @@ fn shown(rows: &[Row], whole: bool) -> Vec<bool> {
 
 /// Two columns with a mark between.
 #[derive(Clone, Copy, Debug)]
-struct Columns {
+pub(super) struct Columns {
     width: usize,
 }
 
 impl Columns {
-    fn new(total: usize) -> Self {
+    pub(super) fn new(total: usize) -> Self {
         Columns { width: (total - 3) / 2 }
     }
 
-    fn fit(self, text: &str, pad: bool) -> String {
+    pub(super) fn fit(self, text: &str, pad: bool) -> String {
         let short = shorten(text, self.width);
-        let missing = self.width.saturating_sub(short.chars().count());
+        let missing = self.width.saturating_sub(columns(&short));
         if pad { short + &" ".repeat(missing) } else { short }
     }
 

@@ -114,6 +114,14 @@ impl Run {
         Run { places: tree.places(), ports: Ports::of(tree, listen), paths }
     }
 
+    /// Text of a program with names in it, by the rules for process ids and the program's own path.
+    pub fn with_names(&self, text: &[u8]) -> Vec<u8> {
+        let mut named = Vec::new();
+        Text::new(&[b"\"", text, b"\""].concat()).rewrite(&self.paths, Some(&self.places), &mut named);
+        // Without the quotes.
+        named[1..named.len() - 1].to_vec()
+    }
+
     fn write_place(&self, pid: u64, out: &mut Vec<u8>) {
         let place = u32::try_from(pid).ok().and_then(|pid| self.places.get(&pid));
         match place {

@@ -66,12 +66,21 @@ pub type Drive<'d> = dyn Fn(&mut Stage<'_>) -> Result<(), Trouble> + Sync + 'd;
 /// What strace's files are called, up to the process id.
 const PREFIX: &str = "trace";
 
-/// Runs the command while `drive` drives it, and gives the processes with their traces.
+/// What one run was.
+#[derive(Debug)]
+pub struct Recorded {
+    /// The processes with their traces.
+    pub tree: Tree,
+    /// What they printed on standard output and then on standard error.
+    pub printed: Vec<u8>,
+}
+
+/// Runs the command while `drive` drives it.
 ///
 /// # Errors
 /// When it cannot be run or traced, does not do what the drive waits for, or does not end in time. Nothing of it is
 /// left running then, nor its files.
-pub fn record(request: &Request<'_>, drive: &Drive<'_>) -> Result<Tree, Trouble> {
+pub fn record(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Trouble> {
     // A network and a filter belong to a thread and what it starts, so each run has threads of its own.
     std::thread::scope(|scope| {
         let run = scope.spawn(|| record_here(request, drive));
@@ -79,7 +88,7 @@ pub fn record(request: &Request<'_>, drive: &Drive<'_>) -> Result<Tree, Trouble>
     })
 }
 
-fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Tree, Trouble> {
+fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Trouble> {
     if request.own_network {
         // Without one, the drive finds a port in use and says so.
         let _ = namespace::own_network();
@@ -96,19 +105,21 @@ fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Tree, Trouble
     let root = stage.root();
     // Ends all that is left of it.
     drop(stage);
-    if let Some(reader) = output.reader {
-        // Its last writer is gone. It returns nothing, and a panic in it says so itself.
-        let _ = reader.join();
-    }
-    let complaint = fs::read_to_string(directory.path.join(STDERR)).unwrap_or_default();
-    if let Some(trouble) = strace::explain(&request.command(), &complaint, &directory.trace(root)) {
+    let mut printed = output.printed.read()?;
+    let complaint = fs::read(directory.path.join(STDERR)).unwrap_or_default();
+    let said = String::from_utf8_lossy(&complaint);
+    if let Some(trouble) = strace::explain(&request.command(), &said, &directory.trace(root)) {
         return Err(trouble);
     }
     driven?;
     if let Some((to, name)) = &request.save {
         directory.save(to, name)?;
     }
-    directory.read(root, request.stacks)
+    // strace shares the program's standard error.
+    let of_strace = format!("{}: ", request.strace.path.display());
+    let of_program = complaint.split_inclusive(|byte| *byte == b'\n');
+    printed.extend(of_program.filter(|line| !line.starts_with(of_strace.as_bytes())).flatten());
+    Ok(Recorded { tree: directory.read(root, request.stacks)?, printed })
 }
 
 /// What the command writes to standard error, and strace too.

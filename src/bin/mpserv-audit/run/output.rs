@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread::JoinHandle;
 
@@ -35,25 +35,25 @@ impl Output {
         Self::ALL.into_iter().find(|output| output.name() == name)
     }
 
-    /// Opens one of this kind, with a thread that reads it empty as long as somebody writes.
+    /// Opens one of this kind, with a thread that reads it as long as somebody writes.
     pub fn open(self, directory: &Path) -> Result<Opened, Trouble> {
-        let (stdio, reader): (Stdio, Option<Box<dyn Read + Send>>) = match self {
+        let reading = |reader: Box<dyn Read + Send>| Printed::Reader(std::thread::spawn(move || read_all(reader)));
+        let (stdio, printed) = match self {
             Output::Pty => {
                 let (master, slave) = terminal()?;
-                (slave.into(), Some(Box::new(master)))
+                (slave.into(), reading(Box::new(master)))
             }
             Output::Pipe => {
                 let (reader, writer) = io::pipe().map_err(|error| Trouble::of("a pipe", error))?;
-                (writer.into(), Some(Box::new(reader)))
+                (writer.into(), reading(Box::new(reader)))
             }
             Output::File => {
                 let path = directory.join("stdout");
                 let file = File::create(&path).map_err(|error| Trouble::of(path.display(), error))?;
-                (file.into(), None)
+                (file.into(), Printed::File(path))
             }
         };
-        let reader = reader.map(|reader| std::thread::spawn(move || drain(reader)));
-        Ok(Opened { stdio, reader })
+        Ok(Opened { stdio, printed })
     }
 }
 
@@ -61,14 +61,32 @@ impl Output {
 #[derive(Debug)]
 pub struct Opened {
     pub stdio: Stdio,
-    /// Ends when the last writer has closed.
-    pub reader: Option<JoinHandle<()>>,
+    pub printed: Printed,
 }
 
-/// The traces hold what was written; this only keeps the writer from waiting for room.
-fn drain(mut reader: impl Read) {
-    let mut buffer = [0; 1 << 16];
-    while matches!(reader.read(&mut buffer), Ok(1..)) {}
+/// Where what the program prints can be had.
+#[derive(Debug)]
+pub enum Printed {
+    /// The thread ends when the last writer has closed.
+    Reader(JoinHandle<Vec<u8>>),
+    File(PathBuf),
+}
+
+impl Printed {
+    /// All of it. Nobody writes any more.
+    pub fn read(self) -> Result<Vec<u8>, Trouble> {
+        match self {
+            Printed::Reader(reader) => reader.join().map_err(|_| Trouble::new("a thread ended by a panic")),
+            Printed::File(path) => std::fs::read(&path).map_err(|error| Trouble::of(path.display(), error)),
+        }
+    }
+}
+
+fn read_all(mut reader: impl Read) -> Vec<u8> {
+    let mut all = Vec::new();
+    // A terminal ends with an error, in place of which there is nothing more to read.
+    let _ = reader.read_to_end(&mut all);
+    all
 }
 
 /// The master of a pseudoterminal, to be read.

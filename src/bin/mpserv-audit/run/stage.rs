@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use mpserv::errno::Errno;
 use mpserv::process::{Pid, WaitFor, WaitOptions, waitpid};
 use mpserv::signal::{self, Signal, SignalFlag};
 
@@ -120,12 +121,13 @@ impl<'r> Stage<'r> {
         }
     }
 
-    /// Sends a signal to the command's process.
+    /// Sends a signal to the command's process, unless it has ended.
     pub fn signal(&mut self, signal: Signal) -> Result<(), Trouble> {
         let root = self.root.and_then(|root| i32::try_from(root).ok()).and_then(Pid::from_raw);
-        match root.filter(|_| !self.ended) {
-            Some(root) => signal::kill(root, signal).map_err(|errno| Trouble::of("kill", errno)),
-            None => Ok(()),
+        match root.filter(|_| !self.ended).map(|root| signal::kill(root, signal)) {
+            // It has ended, though strace has not yet.
+            Some(Err(Errno::SRCH)) | Some(Ok(())) | None => Ok(()),
+            Some(Err(errno)) => Err(Trouble::of("kill", errno)),
         }
     }
 
