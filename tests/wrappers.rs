@@ -448,8 +448,8 @@ fn group_1_is_not_everybody() {
 
 fn a_second_command_line_ends_the_first() {
     let argv = [c"program", c"-a", c"-b", c"-c"].map(std::ffi::CStr::as_ptr);
-    // SAFETY: both are arrays of as many strings, of which none changes.
-    let (long, short) = unsafe { (Args::new(4, argv.as_ptr()), Args::new(1, argv.as_ptr())) };
+    // SAFETY: the array has as many strings, of which none changes.
+    let [long, short] = [4, 1].map(|argc| unsafe { Args::new(argc, argv.as_ptr()) });
     let mut first = Getopt::new(long, c"+:abc", &[LongOption::END]).unwrap();
     assert!(matches!(first.next(), Some(Opt::Option(option, None)) if option == c_int::from(b'a')));
     let mut second = Getopt::new(short, c"+:abc", &[LongOption::END]).unwrap();
