@@ -1,10 +1,10 @@
 //! Descriptors: who owns one, who borrows it, and what can be done with any of them.
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_uint};
 use core::marker::PhantomData;
 
 use crate::conv::{ret, ret_usize};
-use crate::errno::{CReturn, Errno, Result};
+use crate::errno::{CReturn, Errno, Result, retry_on_intr};
 use crate::ffi;
 
 /// An open descriptor that is ours alone; dropping it closes it.
@@ -147,6 +147,46 @@ pub fn write_back(fd: impl AsFd, buffer: &[u8], read: Result<usize>) -> Result<u
         // SAFETY: no address space has room for SIZE_MAX bytes from anywhere in it, so the kernel reads none.
         Err(_) => ret_usize(unsafe { ffi::unistd::write(fd.as_fd().raw(), buffer.as_ptr().cast(), usize::MAX) }),
     }
+}
+
+/// `write()`, as often as it takes to write all of `bytes`; again where a signal came first.
+///
+/// # Errors
+/// As [`write()`], but `EINTR`; some of the bytes may have been written.
+pub fn write_all(fd: impl AsFd, bytes: &[u8]) -> Result<()> {
+    all_of(bytes, |rest| write(&fd, rest))
+}
+
+/// Calls `put` with what is left of `bytes` until nothing is.
+pub(crate) fn all_of(mut bytes: &[u8], mut put: impl FnMut(&[u8]) -> Result<usize>) -> Result<()> {
+    while !bytes.is_empty() {
+        let written = retry_on_intr(|| put(bytes))?;
+        bytes = bytes.get(written..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// `fcntl(fd, F_GETFD)`: whether a descriptor of this number is open.
+///
+/// # References
+/// fcntl(2), POSIX
+#[must_use]
+pub fn is_open(fd: BorrowedFd<'_>) -> bool {
+    // SAFETY: the call has no precondition on memory.
+    unsafe { ffi::fcntl::fcntl(fd.raw(), ffi::fcntl::F_GETFD) != -1 }
+}
+
+/// `close_range(first, ~0, CLOSE_RANGE_CLOEXEC)`: has every descriptor from `first` on closed when this process runs
+/// another program; until then they stay open.
+///
+/// # Errors
+/// `ENOSYS`, `EINVAL` on a kernel before 5.11.
+///
+/// # References
+/// close_range(2)
+pub fn close_range_on_exec(first: c_uint) -> Result<()> {
+    // SAFETY: the call closes nothing now, and what another program has open is no business of this one's owners.
+    ret(unsafe { ffi::unistd::close_range(first, c_uint::MAX, ffi::unistd::CLOSE_RANGE_CLOEXEC.cast_signed()) })
 }
 
 /// `close()`: gives the descriptor back.

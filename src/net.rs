@@ -5,6 +5,7 @@ use core::fmt;
 use core::mem::{MaybeUninit, offset_of};
 pub use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use core::ptr;
+use core::time::Duration;
 
 use crate::conv::{ret, ret_owned_fd, ret_usize};
 use crate::errno::{Errno, Result};
@@ -250,60 +251,64 @@ impl Received {
         (self.address.as_mut_ptr().cast(), &raw mut self.length)
     }
 
-    /// The address as a `T`, when so much was filled in.
-    ///
-    /// # Safety
-    /// A C function has filled in the address and its length; any bits are valid for a `T`, which is one of the
-    /// address structs or begins one.
-    unsafe fn read<T>(&self) -> Option<T> {
-        if self.length < length_of::<T>() {
-            return None;
-        }
-        // SAFETY: so many bytes were filled in, and a sockaddr_storage is aligned for any address.
-        Some(unsafe { self.address.as_ptr().cast::<T>().read() })
-    }
-
     /// The address that was filled in.
     ///
     /// # Safety
     /// A C function has filled in the address and its length.
     unsafe fn get(&self) -> SockAddr {
-        // SAFETY: it was filled in, and a family is an integer, with which every address begins.
-        let family = unsafe { self.read::<c::sa_family_t>() }.map_or(c::AF_UNSPEC, c_int::from);
-        let address = match family {
-            c::AF_INET => {
-                // SAFETY: it was filled in, and all fields are integers.
-                unsafe { self.read::<sockaddr_in>() }.map(|address| {
-                    let ip = Ipv4Addr::from_bits(u32::from_be(address.sin_addr.s_addr));
-                    SockAddr::Inet(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(address.sin_port))))
-                })
-            }
-            c::AF_INET6 => {
-                // SAFETY: it was filled in, and all fields are integers.
-                unsafe { self.read::<sockaddr_in6>() }.map(|address| {
-                    SockAddr::Inet(SocketAddr::V6(SocketAddrV6::new(
-                        Ipv6Addr::from(address.sin6_addr.s6_addr),
-                        u16::from_be(address.sin6_port),
-                        address.sin6_flowinfo,
-                        address.sin6_scope_id,
-                    )))
-                })
-            }
-            c::AF_UNIX => {
-                let length =
-                    (self.length as usize).saturating_sub(offset_of!(sockaddr_un, sun_path)).min(UNIX_PATH_MAX);
-                let mut address =
-                    sockaddr_un { sun_family: c::AF_UNIX as c::sa_family_t, sun_path: [0; UNIX_PATH_MAX] };
-                // SAFETY: the path is within the storage.
-                let path = unsafe { self.address.as_ptr().byte_add(offset_of!(sockaddr_un, sun_path)) };
-                // SAFETY: so many bytes of the path were filled in, and as many fit.
-                unsafe { ptr::copy_nonoverlapping(path.cast(), address.sun_path.as_mut_ptr(), length) };
-                Some(SockAddr::Unix(UnixAddr { address, length }))
-            }
-            _ => None,
-        };
-        address.unwrap_or(SockAddr::Other(AddressFamily(family)))
+        // SAFETY: it was filled in, in room for any address.
+        unsafe { sockaddr_from_c(self.address.as_ptr().cast(), self.length) }
     }
+}
+
+/// The `T` at the start of an address of `length` bytes, where it is as long.
+///
+/// # Safety
+/// `address` is aligned as an address and to `length` readable bytes; any bits are valid for a `T`, which is one of the
+/// address structs or begins one.
+unsafe fn read_address<T>(address: *const sockaddr, length: socklen_t) -> Option<T> {
+    // SAFETY: by this function's own contract, because it is long enough.
+    (length >= length_of::<T>()).then(|| unsafe { address.cast::<T>().read() })
+}
+
+/// The address that a C function has filled in.
+///
+/// # Safety
+/// `address` is aligned as an address and to `length` readable bytes.
+pub(crate) unsafe fn sockaddr_from_c(address: *const sockaddr, length: socklen_t) -> SockAddr {
+    // SAFETY: by this function's own contract; a family is an integer, with which every address begins.
+    let family = unsafe { read_address::<c::sa_family_t>(address, length) }.map_or(c::AF_UNSPEC, c_int::from);
+    let known = match family {
+        c::AF_INET => {
+            // SAFETY: as above, and all fields are integers.
+            unsafe { read_address::<sockaddr_in>(address, length) }.map(|address| {
+                let ip = Ipv4Addr::from_bits(u32::from_be(address.sin_addr.s_addr));
+                SockAddr::Inet(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(address.sin_port))))
+            })
+        }
+        c::AF_INET6 => {
+            // SAFETY: as above, and all fields are integers.
+            unsafe { read_address::<sockaddr_in6>(address, length) }.map(|address| {
+                SockAddr::Inet(SocketAddr::V6(SocketAddrV6::new(
+                    Ipv6Addr::from(address.sin6_addr.s6_addr),
+                    u16::from_be(address.sin6_port),
+                    address.sin6_flowinfo,
+                    address.sin6_scope_id,
+                )))
+            })
+        }
+        c::AF_UNIX => {
+            let length = (length as usize).saturating_sub(offset_of!(sockaddr_un, sun_path)).min(UNIX_PATH_MAX);
+            let mut unix = sockaddr_un { sun_family: c::AF_UNIX as c::sa_family_t, sun_path: [0; UNIX_PATH_MAX] };
+            // SAFETY: the path, if there is one, is within the address.
+            let path = unsafe { address.byte_add(offset_of!(sockaddr_un, sun_path)) };
+            // SAFETY: so many bytes of the path were filled in, and as many fit.
+            unsafe { ptr::copy_nonoverlapping(path.cast(), unix.sun_path.as_mut_ptr(), length) };
+            Some(SockAddr::Unix(UnixAddr { address: unix, length }))
+        }
+        _ => None,
+    };
+    known.unwrap_or(SockAddr::Other(AddressFamily(family)))
 }
 
 /// `socket()`: makes a socket.
@@ -556,6 +561,80 @@ pub fn setsockopt_linger(fd: impl AsFd, seconds: Option<c_int>) -> Result<()> {
             length_of::<c::linger>(),
         )
     })
+}
+
+/// Which way of a socket has a time limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimeOption {
+    /// `SO_RCVTIMEO`: reading, and accepting.
+    #[doc(alias = "SO_RCVTIMEO")]
+    Receive,
+    /// `SO_SNDTIMEO`: writing, and connecting.
+    #[doc(alias = "SO_SNDTIMEO")]
+    Send,
+}
+
+/// `setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO or SO_SNDTIMEO, …)`: a call that has waited for so long in vain fails with
+/// `EAGAIN`. 0 waits for as long as it takes.
+///
+/// # Errors
+/// As [`setsockopt`].
+///
+/// # References
+/// socket(7), POSIX
+pub fn setsockopt_timeout(fd: impl AsFd, option: TimeOption, limit: Duration) -> Result<()> {
+    let name = match option {
+        TimeOption::Receive => c::SO_RCVTIMEO,
+        TimeOption::Send => c::SO_SNDTIMEO,
+    };
+    let value = ffi::sys::time::timeval {
+        tv_sec: limit.as_secs().try_into().unwrap_or(ffi::sys::types::time_t::MAX),
+        tv_usec: limit.subsec_micros().into(),
+    };
+    // SAFETY: the option takes a struct timeval, which the pointer is to, with its length.
+    ret(unsafe {
+        c::setsockopt(
+            fd.as_fd().raw(),
+            c::SOL_SOCKET,
+            name,
+            (&raw const value).cast(),
+            length_of::<ffi::sys::time::timeval>(),
+        )
+    })
+}
+
+/// `struct ucred`: who is at the other end of a Unix socket.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Credentials {
+    /// The process that connected; 0 for one outside of this PID namespace.
+    pub pid: c_int,
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+/// `getsockopt(fd, SOL_SOCKET, SO_PEERCRED, …)`: who connected to a Unix socket.
+///
+/// # Errors
+/// As [`getsockopt`].
+///
+/// # References
+/// unix(7)
+pub fn getsockopt_peercred(fd: impl AsFd) -> Result<Credentials> {
+    let mut value = c::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = length_of::<c::ucred>();
+    // SAFETY: the option fills in a struct ucred, which the pointer is to, with its length.
+    ret(unsafe {
+        c::getsockopt(
+            fd.as_fd().raw(),
+            c::SOL_SOCKET,
+            c::SO_PEERCRED,
+            (&raw mut value).cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok(Credentials { pid: value.pid, uid: value.uid, gid: value.gid })
 }
 
 /// `getsockopt()`: the value of an option.

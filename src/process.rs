@@ -1,12 +1,16 @@
-//! Processes: fork, wait, and how one ended.
+//! Processes: fork, wait, how one ended, and programs in new ones.
 
-use core::ffi::c_int;
+use core::cell::Cell;
+use core::convert::Infallible;
+use core::ffi::{CStr, c_int, c_ulong, c_void};
 use core::fmt;
 
-use crate::conv::ret_c_int;
-use crate::errno::{CReturn, Errno, Result};
+use crate::conv::{ret, ret_c_int};
+use crate::errno::{CReturn, Errno, Result, retry_on_intr};
+use crate::fd::BorrowedFd;
 use crate::ffi;
-use crate::signal::{Signal, kill};
+use crate::memory::{CStrArray, Stack};
+use crate::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
 use crate::stdio;
 
 /// The id of a process.
@@ -357,4 +361,154 @@ pub fn _exit(status: c_int) -> ! {
 pub fn abort() -> ! {
     // SAFETY: the call has no precondition.
     unsafe { ffi::stdlib::abort() }
+}
+
+/// `setpgid(0, 0)`: begins a process group of this process's own, which has its id. What a terminal sends to the group
+/// that is in the foreground no longer reaches it.
+///
+/// # Errors
+/// `EPERM` when this process is a session's first.
+///
+/// # References
+/// setpgid(2), POSIX
+pub fn begin_group() -> Result<()> {
+    // SAFETY: the call has no precondition.
+    ret(unsafe { ffi::unistd::setpgid(0, 0) })
+}
+
+/// `prctl(PR_SET_PDEATHSIG, signal)` and `getppid()`: has a signal sent to this process when `parent` ends.
+///
+/// # Errors
+/// `ESRCH` when `parent` is no longer this process's parent, so that no signal will come.
+///
+/// # References
+/// prctl(2)
+pub fn signal_at_death_of(parent: Pid, signal: Signal) -> Result<()> {
+    // SAFETY: the option takes the number of a signal.
+    ret(unsafe { ffi::sys::prctl::prctl(ffi::sys::prctl::PR_SET_PDEATHSIG, c_ulong::from(signal.raw().cast_unsigned())) })?;
+    // Asked for after it was set: a parent that ends from here on is noticed by the kernel.
+    if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH) }
+}
+
+/// `environ`: the environment of this process.
+///
+/// Only where no other thread exists, which might be changing it: empty otherwise.
+///
+/// # References
+/// environ(7), POSIX
+pub fn environ() -> impl Iterator<Item = &'static CStr> + Clone {
+    // SAFETY: the C library's variable is always there.
+    let start = unsafe { ffi::unistd::environ };
+    let start = if has_other_threads() { core::ptr::null() } else { start.cast_const() };
+    (0..).map_while(move |index| {
+        if start.is_null() {
+            return None;
+        }
+        // SAFETY: the index is at most that of the null pointer at the end, because the iterator ends there.
+        let place = unsafe { start.add(index) };
+        // SAFETY: the place is one of the list.
+        let string = unsafe { place.read() };
+        // SAFETY: what is not null is a string. Nothing of this library changes it.
+        if string.is_null() { None } else { Some(unsafe { CStr::from_ptr(string) }) }
+    })
+}
+
+/// A program to run with a connection as its standard input and output: what [`spawn`] is given.
+#[derive(Debug)]
+pub struct Spawn<'a> {
+    /// The file.
+    pub path: &'a CStr,
+    /// The arguments, the program's name first.
+    pub argv: &'a CStrArray,
+    /// The environment.
+    pub envp: &'a CStrArray,
+    /// What becomes descriptors 0 and 1. Every other descriptor of this process that is not to be the program's is to
+    /// have `FD_CLOEXEC`.
+    pub connection: BorrowedFd<'a>,
+    /// The signals that the program finds blocked.
+    pub mask: SigSet,
+    /// This process, when the program is to get SIGTERM at its end.
+    pub parent: Option<Pid>,
+}
+
+/// Why [`spawn`] has started no program. No process is left of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SpawnError {
+    /// There was no process for it: `EAGAIN` when a limit is reached, `ENOMEM`.
+    Clone(Errno),
+    /// The process could not run it: what `execve()`, or `dup2()`, failed with.
+    Exec(Errno),
+}
+
+/// What the two processes of a [`spawn`] share.
+struct Shared<'a> {
+    spawn: &'a Spawn<'a>,
+    error: Cell<c_int>,
+}
+
+/// `clone(…, CLONE_VM | CLONE_VFORK | SIGCHLD, …)` and, in the new process, `setpgid()`, `dup2()` and `execve()`: starts a
+/// program in a process group of its own.
+///
+/// As with `vfork()` no memory is copied: the new process uses this one's, on a stack of its own, while this one waits
+/// until the program runs, or until that has failed. So it takes the same time however large this process is, and an
+/// error comes back exactly.
+///
+/// Signals that have a handler are to be blocked: for a moment the new process has the handlers, too, and one that ran
+/// in it would change what this process sees.
+///
+/// # Errors
+/// [`SpawnError`]; `EBADF` when the connection is one of descriptors 0 to 2, which are the program's own.
+///
+/// # References
+/// clone(2), vfork(2), execve(2)
+pub fn spawn(stack: &mut Stack, spawn: &Spawn<'_>) -> core::result::Result<Pid, SpawnError> {
+    if spawn.connection.raw() <= ffi::unistd::STDERR_FILENO {
+        return Err(SpawnError::Exec(Errno::BADF));
+    }
+    let shared = Shared { spawn, error: Cell::new(0) };
+    let flags = ffi::sched::CLONE_VM | ffi::sched::CLONE_VFORK | Signal::CHLD.raw();
+    // SAFETY: this process waits until the other no longer uses its memory, so `shared` and the stack outlive that use,
+    // and nobody else has the stack. The other calls only async-signal-safe functions, allocates nothing and does not
+    // return from `run`, whose place on the stack is below everything.
+    let pid = unsafe {
+        ffi::sched::clone(run, stack.top().cast(), flags, (&raw const shared).cast_mut().cast())
+    };
+    let pid = ret_c_int(pid).map_err(SpawnError::Clone)?;
+    let pid = Pid(pid);
+    match shared.error.get() {
+        0 => Ok(pid),
+        error => {
+            // It has ended, or is about to.
+            let _ = retry_on_intr(|| waitpid(WaitFor::Child(pid), None, WaitOptions::NONE));
+            Err(SpawnError::Exec(Errno::from_raw(error)))
+        }
+    }
+}
+
+/// What the new process of a [`spawn`] does.
+extern "C" fn run(shared: *mut c_void) -> c_int {
+    // SAFETY: `spawn` has passed a pointer to one, which stays until this process uses this memory no more.
+    let shared = unsafe { &*shared.cast::<Shared<'_>>().cast_const() };
+    let Err(error) = exec(shared.spawn);
+    shared.error.set(error.raw());
+    _exit(EXEC_FAILED)
+}
+
+/// The status of a process that could not become a program, as shells have it.
+const EXEC_FAILED: c_int = 127;
+
+fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
+    // A new process is no session's first, so it may.
+    begin_group()?;
+    if let Some(parent) = spawn.parent {
+        signal_at_death_of(parent, Signal::TERM)?;
+    }
+    for standard in [ffi::unistd::STDIN_FILENO, ffi::unistd::STDOUT_FILENO] {
+        // SAFETY: the table of descriptors is this process's own, and what it has there nobody here uses.
+        ret_c_int(unsafe { ffi::unistd::dup2(spawn.connection.raw(), standard) })?;
+    }
+    sigprocmask(MaskHow::Set, &spawn.mask);
+    // SAFETY: the path ends in a NUL and both lists in a null pointer. The call writes to neither.
+    unsafe { ffi::unistd::execve(spawn.path.as_ptr(), spawn.argv.as_ptr().cast(), spawn.envp.as_ptr().cast()) };
+    Err(Errno::last())
 }

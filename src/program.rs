@@ -47,6 +47,16 @@ impl Args {
         Some(unsafe { CStr::from_ptr(argument) })
     }
 
+    /// The arguments from `index` on.
+    pub fn from(&self, index: usize) -> impl Iterator<Item = &'static CStr> + Clone + use<> {
+        let args = *self;
+        (index..args.argc).map_while(move |index| args.get(index))
+    }
+
+    pub(crate) const fn as_ptr(&self) -> *const *const c_char {
+        self.argv
+    }
+
     /// `argv[0]`: the name by which the program was called.
     #[must_use]
     pub fn program(&self) -> &'static CStr {

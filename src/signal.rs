@@ -6,9 +6,12 @@ use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use crate::conv::ret;
+use crate::conv::{ret, ret_owned_fd, ret_usize};
 use crate::errno::{Errno, Result};
+use crate::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::ffi::signal as c;
+use crate::ffi::sys::signalfd;
+use crate::ffi::unistd;
 use crate::open_set::open_set;
 use crate::process::Pid;
 
@@ -517,4 +520,88 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
 pub fn raise(signal: Signal) -> Result<()> {
     // SAFETY: the call has no precondition on memory.
     ret(unsafe { c::raise(signal.0) })
+}
+
+/// `kill(-group, signal)`: sends a signal to every process of a process group.
+///
+/// # Errors
+/// `ESRCH` when there is no such group, `EPERM` when all of it runs as somebody else.
+///
+/// # References
+/// kill(2), POSIX
+pub fn kill_group(group: Pid, signal: Signal) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { c::kill(-group.raw(), signal.0) })
+}
+
+/// `sigaction(signal, SIG_DFL)` of every signal: undoes what this process found ignored when it began, so that the
+/// programs which it runs do not find it so. SIGKILL and SIGSTOP are never anything else.
+pub fn default_all() {
+    let action = SigAction { sa_handler: Disposition::Default, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
+    let all = (1..=SIGNAL_MAX as c_int).filter_map(Signal::from_raw);
+    for signal in all.filter(|signal| !matches!(*signal, Signal::KILL | Signal::STOP)) {
+        // Every other signal can be set to its default.
+        let _ = sigaction(signal, &action);
+    }
+}
+
+/// How many signals one [`SignalFd::read`] takes: more than any program waits for, each of which is pending once.
+const SIGNALS_AT_ONCE: usize = 16;
+
+/// `signalfd()`: a descriptor from which signals are read, in place of handlers.
+///
+/// The signals are to be blocked: then one that comes stays pending until it is read, whenever that is, and nothing
+/// interrupts anything. A signal that is ignored is read, too. After a fork the descriptor gives a child the child's own
+/// signals.
+#[derive(Debug)]
+pub struct SignalFd(OwnedFd);
+
+impl SignalFd {
+    /// `signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)`
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`, `ENODEV`.
+    ///
+    /// # References
+    /// signalfd(2)
+    pub fn new(signals: &SigSet) -> Result<SignalFd> {
+        // SAFETY: the set is valid for reads.
+        let fd = unsafe { signalfd::signalfd(-1, signals.as_ptr(), signalfd::SFD_CLOEXEC | signalfd::SFD_NONBLOCK) };
+        // SAFETY: the descriptor was made just now.
+        unsafe { ret_owned_fd(fd) }.map(SignalFd)
+    }
+
+    /// `read()`: takes the signals that are pending. Never waits.
+    ///
+    /// # Errors
+    /// `EAGAIN` when none is.
+    pub fn read(&self) -> Result<impl Iterator<Item = SignalInfo> + use<>> {
+        let mut infos = [const { MaybeUninit::<signalfd::signalfd_siginfo>::uninit() }; SIGNALS_AT_ONCE];
+        // SAFETY: the pointer is to room for as many bytes.
+        let read = unsafe { unistd::read(self.0.raw(), infos.as_mut_ptr().cast(), size_of_val(&infos)) };
+        let count = ret_usize(read)? / size_of::<signalfd::signalfd_siginfo>();
+        // SAFETY: the call has filled in that many.
+        Ok(infos.into_iter().take(count).map(|info| unsafe { info.assume_init() }).map(|info| SignalInfo {
+            signal: Signal(info.ssi_signo.cast_signed()),
+            sender: Pid::from_raw(info.ssi_pid.cast_signed()),
+            uid: info.ssi_uid,
+        }))
+    }
+}
+
+impl AsFd for SignalFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// `struct signalfd_siginfo`: a signal that came.
+#[derive(Clone, Copy, Debug)]
+pub struct SignalInfo {
+    /// Which.
+    pub signal: Signal,
+    /// The process that sent it; `None` when the kernel did, as for ctrl-C.
+    pub sender: Option<Pid>,
+    /// The user who did.
+    pub uid: u32,
 }

@@ -1,8 +1,44 @@
-//! Waiting for a time to pass.
+//! Clocks, and waiting for a time to pass.
 
-use core::ffi::c_uint;
+use core::ffi::{c_int, c_long, c_uint};
+use core::mem::MaybeUninit;
+use core::time::Duration;
 
 use crate::ffi;
+use crate::ffi::time as c;
+use crate::open_set::open_set;
+
+/// A clock of the system.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Clock(c_int);
+
+open_set!(Clock from c {
+    REALTIME = CLOCK_REALTIME,
+    MONOTONIC = CLOCK_MONOTONIC,
+    BOOTTIME = CLOCK_BOOTTIME,
+});
+
+/// `clock_gettime()`: what a clock shows. `REALTIME`: since 1970, and somebody may set it; `MONOTONIC`: since some
+/// moment in the past, and it only goes forward. No system call: the kernel's vDSO has the answer.
+///
+/// # References
+/// clock_gettime(2), vdso(7), POSIX
+#[must_use]
+pub fn clock_gettime(clock: Clock) -> Duration {
+    let mut time = MaybeUninit::zeroed();
+    // SAFETY: the pointer is to room for one timespec. For these clocks the call cannot fail.
+    unsafe { c::clock_gettime(clock.0, time.as_mut_ptr()) };
+    // SAFETY: the call has filled it in, and were it not so: it was zeroed, which is a time.
+    let c::timespec { tv_sec, tv_nsec } = unsafe { time.assume_init() };
+    Duration::new(u64::try_from(tv_sec).unwrap_or(0), u32::try_from(tv_nsec).unwrap_or(0))
+}
+
+/// The time as C has it; the longest there is for one that is longer.
+pub(crate) fn timespec_of(time: Duration) -> c::timespec {
+    let tv_sec = ffi::sys::types::time_t::try_from(time.as_secs()).unwrap_or(ffi::sys::types::time_t::MAX);
+    c::timespec { tv_sec, tv_nsec: c_long::from(time.subsec_nanos().cast_signed()) }
+}
 
 /// `sleep()`: waits for `seconds`, or until a signal handler has run. Returns the seconds that were left.
 ///

@@ -80,6 +80,12 @@ pub use libc::close;
 #[doc(inline)]
 pub use libc::close_range;
 
+/// `CLOSE_RANGE_CLOEXEC`
+///
+/// Have exec close them, not now. close_range(2), Linux.
+#[doc(inline)]
+pub use libc::CLOSE_RANGE_CLOEXEC;
+
 /// `int dup2(int oldfd, int newfd);`
 ///
 /// Make newfd the same open file as oldfd. dup(2), POSIX.
@@ -109,6 +115,18 @@ pub use libc::isatty;
 /// Set a file's length. truncate(2), POSIX.
 #[doc(inline)]
 pub use libc::ftruncate;
+
+/// `int access(const char *pathname, int mode);`
+///
+/// Whether the real user may do this with a file. access(2), POSIX.
+#[doc(inline)]
+pub use libc::access;
+
+/// `X_OK`
+///
+/// May be run. access(2), POSIX.
+#[doc(inline)]
+pub use libc::X_OK;
 
 /// `int unlink(const char *pathname);`
 ///

@@ -12,6 +12,12 @@ pub use libc::mmap;
 #[doc(inline)]
 pub use libc::munmap;
 
+/// `int mprotect(void *addr, size_t len, int prot);`
+///
+/// Change what may be done with mapped memory. mprotect(2), POSIX.
+#[doc(inline)]
+pub use libc::mprotect;
+
 /// `PROT_*`
 ///
 /// What may be done with it. mmap(2), POSIX.

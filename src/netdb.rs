@@ -1,0 +1,96 @@
+//! `<netdb.h>`: the addresses of a host by its name.
+
+use core::ffi::{CStr, c_int};
+use core::fmt;
+use core::mem;
+use core::ptr;
+
+use crate::errno::Errno;
+use crate::ffi::netdb as c;
+use crate::ffi::sys::socket::{AF_UNSPEC, SOCK_STREAM};
+use crate::net::{SockAddr, SocketAddr, sockaddr_from_c};
+
+/// `EAI_…`: why a name has no address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct GaiError {
+    code: c_int,
+    /// For `EAI_SYSTEM`: what the system said.
+    errno: Errno,
+}
+
+impl fmt::Display for GaiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.code == c::EAI_SYSTEM {
+            return self.errno.fmt(f);
+        }
+        // SAFETY: the call has no precondition.
+        let text = unsafe { c::gai_strerror(self.code) };
+        // SAFETY: the text is a string that is always there.
+        let text = unsafe { CStr::from_ptr(text) };
+        f.write_str(text.to_str().unwrap_or("an error whose text is not UTF-8"))
+    }
+}
+
+impl fmt::Debug for GaiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl core::error::Error for GaiError {}
+
+/// The answer of [`getaddrinfo`]: the addresses of a host, each once.
+#[derive(Debug)]
+pub struct AddrInfo(*mut c::addrinfo);
+
+impl AddrInfo {
+    /// The addresses, with this port, in the order in which the system prefers them.
+    pub fn addresses(&self, port: u16) -> impl Iterator<Item = SocketAddr> {
+        let mut next = self.0.cast_const();
+        core::iter::from_fn(move || {
+            // SAFETY: the list is the C library's and stays until it is freed; it ends in null.
+            let info = unsafe { next.as_ref() }?;
+            next = info.ai_next;
+            // SAFETY: the pointer is to an address of that length.
+            Some(unsafe { sockaddr_from_c(info.ai_addr, info.ai_addrlen) })
+        })
+        .filter_map(move |address| match address {
+            SockAddr::Inet(mut address) => {
+                address.set_port(port);
+                Some(address)
+            }
+            _ => None,
+        })
+    }
+}
+
+impl Drop for AddrInfo {
+    fn drop(&mut self) {
+        // SAFETY: the list came from getaddrinfo and is freed once.
+        unsafe { c::freeaddrinfo(self.0) };
+    }
+}
+
+/// `getaddrinfo(host, NULL, {AI_PASSIVE, SOCK_STREAM}, …)`: the addresses of a host, by the system's files and servers.
+///
+/// A program that is linked statically still loads glibc's modules for this (nsswitch.conf), of the version that it was
+/// linked with; for an address in numbers it does not come here.
+///
+/// # Errors
+/// `EAI_NONAME` when no such host is known, `EAI_AGAIN` when no server answered, and others.
+///
+/// # References
+/// getaddrinfo(3), POSIX
+pub fn getaddrinfo(host: &CStr) -> Result<AddrInfo, GaiError> {
+    let hints = c::addrinfo {
+        ai_flags: c::AI_PASSIVE,
+        ai_family: AF_UNSPEC,
+        ai_socktype: SOCK_STREAM,
+        // SAFETY: 0 is a value of every other field: no protocol, no length, no pointers.
+        ..unsafe { mem::zeroed() }
+    };
+    let mut list = ptr::null_mut();
+    // SAFETY: the name ends in a NUL, no service is null, and the other pointers are to what they should be.
+    let code = unsafe { c::getaddrinfo(host.as_ptr(), ptr::null(), &raw const hints, &raw mut list) };
+    if code == 0 { Ok(AddrInfo(list)) } else { Err(GaiError { code, errno: Errno::last() }) }
+}

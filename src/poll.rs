@@ -1,0 +1,108 @@
+//! `<poll.h>`: waiting for one of several descriptors.
+
+use core::ffi::c_int;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr;
+use core::time::Duration;
+
+use crate::conv::ret_c_int;
+use crate::errno::Result;
+use crate::fd::BorrowedFd;
+use crate::ffi::poll as c;
+use crate::signal::SigSet;
+use crate::time::timespec_of;
+
+/// What is waited for, or what came: `POLL…`.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PollEvents(i16);
+
+impl PollEvents {
+    /// 0.
+    pub const NONE: PollEvents = PollEvents(0);
+    /// `POLLIN`: there is something to read, to accept, or the end.
+    #[doc(alias = "POLLIN")]
+    pub const IN: PollEvents = PollEvents(c::POLLIN);
+    /// `POLLOUT`: something can be written.
+    #[doc(alias = "POLLOUT")]
+    pub const OUT: PollEvents = PollEvents(c::POLLOUT);
+    /// `POLLRDHUP`: the peer writes no more.
+    #[doc(alias = "POLLRDHUP")]
+    pub const RDHUP: PollEvents = PollEvents(c::POLLRDHUP);
+
+    /// Both.
+    #[must_use]
+    pub const fn with(self, other: PollEvents) -> PollEvents {
+        PollEvents(self.0 | other.0)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// `struct pollfd`: a descriptor, what is waited for, and what came.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub struct PollFd<'fd> {
+    pollfd: c::pollfd,
+    fd: PhantomData<BorrowedFd<'fd>>,
+}
+
+impl<'fd> PollFd<'fd> {
+    /// Waits for these events, and for an error or a hang-up, which are always reported.
+    #[must_use]
+    pub const fn new(fd: BorrowedFd<'fd>, events: PollEvents) -> PollFd<'fd> {
+        PollFd { pollfd: c::pollfd { fd: fd.raw(), events: events.0, revents: 0 }, fd: PhantomData }
+    }
+
+    /// What came: of the events that were waited for, and `POLLERR`, `POLLHUP`, `POLLNVAL`.
+    #[must_use]
+    pub const fn revents(&self) -> PollEvents {
+        PollEvents(self.pollfd.revents)
+    }
+}
+
+impl fmt::Debug for PollFd<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let c::pollfd { fd, events, revents } = self.pollfd;
+        f.debug_struct("PollFd").field("fd", &fd).field("events", &events).field("revents", &revents).finish()
+    }
+}
+
+/// `poll()`: waits until something came, or until `timeout` has passed, rounded up to a millisecond. `None` waits for as
+/// long as it takes. How many descriptors have something is returned.
+///
+/// # Errors
+/// `EINTR` when a signal came first, `EINVAL` for more descriptors than `RLIMIT_NOFILE`, `ENOMEM`.
+///
+/// # References
+/// poll(2), POSIX
+pub fn poll(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<c_int> {
+    let timeout = timeout.map_or(-1, |timeout| {
+        c_int::try_from(timeout.as_nanos().div_ceil(NANOS_PER_MILLI)).unwrap_or(c_int::MAX)
+    });
+    // SAFETY: the pointer is to that many structs of ours for the time of the call.
+    ret_c_int(unsafe { c::poll(fds.as_mut_ptr().cast(), fds.len() as c::nfds_t, timeout) })
+}
+
+const NANOS_PER_MILLI: u128 = 1_000_000;
+
+/// `ppoll()`: [`poll`] to the nanosecond, and while it waits exactly the signals of `mask` are held back: one that comes
+/// just before is not missed. It is delivered only when no descriptor has something.
+///
+/// # Errors
+/// As [`poll`].
+///
+/// # References
+/// ppoll(2), POSIX 2024
+pub fn ppoll(fds: &mut [PollFd<'_>], timeout: Option<Duration>, mask: Option<&SigSet>) -> Result<c_int> {
+    let timeout = timeout.map(timespec_of);
+    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
+    let mask = mask.map_or(ptr::null(), SigSet::as_ptr);
+    // SAFETY: the pointers are null or to structs of ours for the time of the call; the first to that many of them.
+    ret_c_int(unsafe { c::ppoll(fds.as_mut_ptr().cast(), fds.len() as c::nfds_t, timeout, mask) })
+}

@@ -1,0 +1,37 @@
+//! `<syslog.h>`: the system's log.
+
+use core::ffi::{CStr, c_int};
+
+use crate::ffi::syslog as c;
+use crate::open_set::open_set;
+
+/// How much a line matters.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Priority(c_int);
+
+open_set!(Priority from c {
+    ERR = LOG_ERR,
+    WARNING = LOG_WARNING,
+    NOTICE = LOG_NOTICE,
+    INFO = LOG_INFO,
+    DEBUG = LOG_DEBUG,
+});
+
+/// `openlog(ident, LOG_PID | LOG_NDELAY, LOG_DAEMON)`: says who logs, and connects to the log at once.
+///
+/// # References
+/// openlog(3), POSIX
+pub fn openlog(ident: &'static CStr) {
+    // SAFETY: the C library keeps the pointer, and the string is always there.
+    unsafe { c::openlog(ident.as_ptr(), c::LOG_PID | c::LOG_NDELAY, c::LOG_DAEMON) };
+}
+
+/// `syslog(priority, "%s", line)`: logs a line.
+///
+/// # References
+/// syslog(3), POSIX
+pub fn syslog(priority: Priority, line: &CStr) {
+    // SAFETY: the format takes one string, which the line is.
+    unsafe { c::syslog(priority.0, c"%s".as_ptr(), line.as_ptr()) };
+}

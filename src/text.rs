@@ -1,0 +1,93 @@
+//! Text in a buffer of a fixed size: what a program without an allocator formats into.
+
+use core::fmt;
+
+/// Up to `N` bytes of text, which [`write!`] appends to.
+///
+/// What does not fit is cut off, at the end of a character, and the write fails.
+#[derive(Clone, Copy)]
+pub struct Text<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+}
+
+impl<const N: usize> Text<N> {
+    /// No text.
+    #[must_use]
+    pub const fn new() -> Text<N> {
+        Text { bytes: [0; N], length: 0 }
+    }
+
+    /// What `arguments` make, as much of it as fits.
+    #[must_use]
+    pub fn of(arguments: fmt::Arguments<'_>) -> Text<N> {
+        let mut text = Text::new();
+        // What is cut off is what this function is for.
+        let _ = fmt::write(&mut text, arguments);
+        text
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The bytes of the text.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    /// How many bytes of text there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there is no text.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Cuts the text off after `length` bytes, which are whole characters; nothing where it is shorter.
+    pub fn truncate(&mut self, length: usize) {
+        if self.as_str().is_char_boundary(length) {
+            self.length = self.length.min(length);
+        }
+    }
+}
+
+impl<const N: usize> Default for Text<N> {
+    fn default() -> Self {
+        Text::new()
+    }
+}
+
+impl<const N: usize> fmt::Write for Text<N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut fits = text.len().min(N - self.length);
+        while !text.is_char_boundary(fits) {
+            fits -= 1;
+        }
+        let end = self.length + fits;
+        if let (Some(room), Some(text)) = (self.bytes.get_mut(self.length..end), text.as_bytes().get(..fits)) {
+            room.copy_from_slice(text);
+            self.length = end;
+        }
+        if fits == text.len() { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
+impl<const N: usize> fmt::Display for Text<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl<const N: usize> fmt::Debug for Text<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
