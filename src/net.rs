@@ -526,6 +526,9 @@ impl IntOption {
     #[doc(alias = "TCP_DEFER_ACCEPT")]
     pub const DEFER_ACCEPT: IntOption =
         IntOption { level: inet::IPPROTO_TCP, name: ffi::netinet::tcp::TCP_DEFER_ACCEPT };
+    #[doc(alias = "IP_BIND_ADDRESS_NO_PORT")]
+    pub const BIND_ADDRESS_NO_PORT: IntOption =
+        IntOption { level: inet::IPPROTO_IP, name: inet::IP_BIND_ADDRESS_NO_PORT };
     #[doc(alias = "IPV6_V6ONLY")]
     pub const V6ONLY: IntOption = IntOption { level: inet::IPPROTO_IPV6, name: inet::IPV6_V6ONLY };
 }
@@ -626,13 +629,7 @@ pub fn getsockopt_peercred(fd: impl AsFd) -> Result<Credentials> {
     let mut length = length_of::<c::ucred>();
     // SAFETY: the option fills in a struct ucred, which the pointer is to, with its length.
     ret(unsafe {
-        c::getsockopt(
-            fd.as_fd().raw(),
-            c::SOL_SOCKET,
-            c::SO_PEERCRED,
-            (&raw mut value).cast(),
-            &raw mut length,
-        )
+        c::getsockopt(fd.as_fd().raw(), c::SOL_SOCKET, c::SO_PEERCRED, (&raw mut value).cast(), &raw mut length)
     })?;
     Ok(Credentials { pid: value.pid, uid: value.uid, gid: value.gid })
 }
