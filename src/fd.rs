@@ -3,7 +3,7 @@
 use core::ffi::{c_int, c_uint};
 use core::marker::PhantomData;
 
-use crate::conv::{ret, ret_usize};
+use crate::conv::{ret, ret_c_int, ret_usize};
 use crate::errno::{CReturn, Errno, Result, retry_on_intr};
 use crate::ffi;
 
@@ -103,6 +103,22 @@ impl<T: AsFd> AsFd for &T {
 /// The descriptor, or C's -1 where the call that should have made it failed: for a program that, as its C original
 /// does, lets the next call be the one to fail.
 impl AsFd for Result<OwnedFd> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.as_ref().map_or(BorrowedFd::NONE, OwnedFd::as_fd)
+    }
+}
+
+/// For a function that returns a new descriptor, or -1 with errno set.
+///
+/// # Safety
+/// `returned` came from such a function, and nothing else owns the descriptor.
+pub(crate) unsafe fn ret_owned_fd(returned: c_int) -> Result<OwnedFd> {
+    // SAFETY: by this function's own contract the descriptor is open and the caller's alone.
+    ret_c_int(returned).map(|fd| unsafe { OwnedFd::from_raw(fd) })
+}
+
+/// The descriptor, or C's -1 where there is none.
+impl AsFd for Option<OwnedFd> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.as_ref().map_or(BorrowedFd::NONE, OwnedFd::as_fd)
     }

@@ -241,6 +241,7 @@ impl<'a> Parser<'a> {
             ("void" | "char" | "short" | "int" | "long", _) => format!("c_{word}"),
             _ if unsigned => return self.expected("an integer type"),
             (_, "u" | "uint") => of_width.replace("int", ""),
+            (_, "s" | "int") => of_width.replace("int", "i").replace('s', "i"),
             _ => word.to_owned(),
         };
         Ok(rust)
