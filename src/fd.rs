@@ -192,6 +192,32 @@ pub fn is_open(fd: BorrowedFd<'_>) -> bool {
     unsafe { ffi::fcntl::fcntl(fd.raw(), ffi::fcntl::F_GETFD) != -1 }
 }
 
+/// `fcntl(fd, F_SETFL, … | O_NONBLOCK)`: has calls fail with `EAGAIN` instead of waiting, in every process that has it.
+///
+/// # Errors
+/// `EBADF`.
+///
+/// # References
+/// fcntl(2), POSIX
+pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    let flags = ret_c_int(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_GETFL) })?;
+    // SAFETY: as above.
+    ret(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_SETFL, flags | ffi::fcntl::O_NONBLOCK) })
+}
+
+/// `fcntl(fd, F_SETFD, FD_CLOEXEC)`: has the descriptor closed when this process runs another program.
+///
+/// # Errors
+/// `EBADF`.
+///
+/// # References
+/// fcntl(2), POSIX
+pub fn set_close_on_exec(fd: impl AsFd) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_SETFD, ffi::fcntl::FD_CLOEXEC) })
+}
+
 /// `close_range(first, ~0, CLOSE_RANGE_CLOEXEC)`: has every descriptor from `first` on closed when this process runs
 /// another program; until then they stay open.
 ///

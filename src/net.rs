@@ -155,6 +155,17 @@ impl UnixAddr {
         let path = name.split(|&byte| byte == 0).next()?;
         if path.is_empty() { None } else { Some(path) }
     }
+
+    /// The path as C has it; `None` also for one that the kernel gave without a NUL, because it fills the address.
+    #[must_use]
+    pub fn path_c(&self) -> Option<&CStr> {
+        let path = self.path()?;
+        if path.len() == UNIX_PATH_MAX {
+            return None;
+        }
+        // SAFETY: behind the path, and within the address, is the NUL that ended it, or one of those around it.
+        Some(unsafe { CStr::from_ptr(path.as_ptr().cast()) })
+    }
 }
 
 impl fmt::Debug for UnixAddr {

@@ -297,6 +297,16 @@ impl fmt::Debug for WaitStatus {
     }
 }
 
+/// `kill(pid, 0)`: whether there is a process with this id, be it a zombie.
+///
+/// # References
+/// kill(2), POSIX
+#[must_use]
+pub fn exists(pid: Pid) -> bool {
+    // SAFETY: the call has no precondition on memory, and 0 sends nothing.
+    ret(unsafe { ffi::signal::kill(pid.raw(), 0) }) != Err(Errno::SRCH)
+}
+
 /// `exit()`: ends this process with `status`, of which the parent sees the low 8 bits. Runs what `atexit()` registered
 /// and writes what stdio still holds.
 ///
