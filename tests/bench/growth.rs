@@ -1,7 +1,7 @@
 //! How cost grows: with children that live, with the parent's memory, with the rate, with time.
 
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::Result;
 use crate::inside::parent_memory;
@@ -50,7 +50,8 @@ const WARM: u64 = 5_000;
 
 pub fn measure(subjects: &[Subject], plain: &Plain, options: &Options) -> Result<Growth> {
     let by_name = |name: &str| subjects.iter().find(|subject| subject.name == name);
-    let forking: Vec<&Subject> = [MPSERV_FORK, MPSERV_PROGRAM, C_FORK, C_FORK_STATIC].into_iter().filter_map(by_name).collect();
+    let forking: Vec<&Subject> =
+        [MPSERV_FORK, MPSERV_PROGRAM, C_FORK, C_FORK_STATIC].into_iter().filter_map(by_name).collect();
     Ok(Growth {
         children: children(&forking, options)?,
         memory: memory(plain)?,
@@ -85,8 +86,10 @@ fn memory(plain: &Plain) -> Result<Vec<Curve>> {
     let mut curves: Vec<Curve> = Vec::new();
     for megabytes in MEGABYTES {
         eprintln!("bench: processes a second from a parent of {megabytes} MB");
-        let output = Command::new(plain.path("cost")).args([&megabytes.to_string(), &plain.path("stdio_echo")]);
-        let output = output.stdin(std::process::Stdio::null()).output()?;
+        let output = Command::new(plain.path("cost"))
+            .args([&megabytes.to_string(), &plain.path("stdio_echo")])
+            .stdin(Stdio::null())
+            .output()?;
         for line in String::from_utf8(output.stdout)?.lines() {
             let (name, rate) = line.split_once(' ').ok_or("cost prints a name and a rate")?;
             let name = name.replace('_', " and ");
@@ -107,7 +110,8 @@ fn latency(subjects: &[&Subject], options: &Options) -> Result<Vec<Curve>> {
         let mut percentiles = [(50, Vec::new()), (99, Vec::new())];
         for rate in RATES.map(f64::from) {
             let server = Server::start(subject)?;
-            let load = Load { workers: WORKERS_AT_RATE, time: Some(options.time), rate: Some(rate), ..Load::new(subject) };
+            let load =
+                Load { workers: WORKERS_AT_RATE, time: Some(options.time), rate: Some(rate), ..Load::new(subject) };
             let outcome = load::run(&server, &load)?;
             for ((_, points), nanos) in percentiles.iter_mut().zip([outcome.first_byte_p50, outcome.first_byte_p99]) {
                 points.push((rate, nanos / 1e6));

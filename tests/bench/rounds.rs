@@ -36,9 +36,8 @@ impl Rounds {
     /// The median rate of each subject of a group, the best first.
     pub fn best_first(&self, group: Group, workers: u32) -> Vec<(&'static str, bool, &Sample)> {
         let of_group = self.subjects.iter().filter(|subject| subject.1 == group);
-        let mut rates: Vec<_> = of_group
-            .filter_map(|&(name, _, ours)| Some((name, ours, &self.of(name, workers)?.per_second)))
-            .collect();
+        let mut rates: Vec<_> =
+            of_group.filter_map(|&(name, _, ours)| Some((name, ours, &self.of(name, workers)?.per_second))).collect();
         rates.sort_by(|a, b| median(b.2).total_cmp(&median(a.2)));
         rates
     }

@@ -111,11 +111,11 @@ impl Server {
         String::from_utf8_lossy(&text).lines().last().unwrap_or("it says nothing").to_owned()
     }
 
-    /// The children that it has now.
+    /// The children that it has now; not those that have ended, whether it has waited for them or not.
     pub fn children(&self) -> Vec<u32> {
         let path = format!("/proc/{0}/task/{0}/children", self.pid());
         let text = fs::read_to_string(path).unwrap_or_default();
-        text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+        text.split_whitespace().filter_map(|pid| pid.parse().ok()).filter(|pid| is_alive(*pid)).collect()
     }
 
     fn signal(&self, signal: Signal) {
@@ -146,6 +146,12 @@ impl Drop for Server {
             std::thread::sleep(LOOK);
         }
     }
+}
+
+fn is_alive(pid: u32) -> bool {
+    // The state follows the name, which ends with the last parenthesis.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 /// A file without a name.

@@ -24,23 +24,29 @@ static double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static double rate(enum kind kind, char *argv[])
+static void make(enum kind kind, char *argv[])
 {
 	char *none[] = {NULL};
+	pid_t pid = kind == VFORK_EXEC ? vfork() : fork();
+
+	if (pid == 0) {
+		if (kind != FORK)
+			execve(argv[0], argv, none);
+		_exit(0);
+	}
+	if (pid == -1 || waitpid(pid, NULL, 0) == -1) {
+		perror("cost");
+		exit(111);
+	}
+}
+
+static double rate(enum kind kind, char *argv[])
+{
 	double begin = now(), time;
 	long count = 0;
 
 	do {
-		pid_t pid = kind == VFORK_EXEC ? vfork() : fork();
-		if (pid == 0) {
-			if (kind != FORK)
-				execve(argv[0], argv, none);
-			_exit(0);
-		}
-		if (pid == -1 || waitpid(pid, NULL, 0) == -1) {
-			perror("cost");
-			exit(111);
-		}
+		make(kind, argv);
 		count++;
 	} while ((time = now() - begin) < SECONDS);
 	return (double)count / time;

@@ -106,15 +106,17 @@ fn write_inside(to: &mut String, inside: &Inside) -> std::fmt::Result {
     let pair = |a: Option<f64>, b: Option<f64>, digits: usize| match (a, b) {
         (None, None) => String::new(),
         _ => {
-            let one = |it: Option<f64>| it.map_or("-".to_owned(), |it| if digits == 0 { thousands(it) } else { format!("{it:.digits$}") });
+            let one = |it: Option<f64>| {
+                it.map_or("-".to_owned(), |it| if digits == 0 { thousands(it) } else { format!("{it:.digits$}") })
+            };
             format!("{} / {}", one(a), one(b))
         }
     };
     let file = inside.file.map_or(String::new(), |bytes| thousands(bytes as f64));
     let idle = inside.idle.map_or(String::new(), |it| format!("{} / {} / {}", it.private, it.anonymous, it.resident));
-    let many = inside.many.map_or(String::new(), |it| {
-        format!("{:.1} ({:.1})", it.private as f64 / 1024.0, it.tables as f64 / 1024.0)
-    });
+    let many = inside
+        .many
+        .map_or(String::new(), |it| format!("{:.1} ({:.1})", it.private as f64 / 1024.0, it.tables as f64 / 1024.0));
     let calls = pair(inside.parent_calls, inside.all_calls, 2);
     let instructions = pair(inside.parent_instructions, inside.child_instructions, 0);
     writeln!(to, "| {} | {file} | {idle} | {many} | {calls} | {instructions} |", inside.name)

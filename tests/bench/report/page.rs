@@ -69,7 +69,8 @@ fn write(to: &mut String, findings: &Findings) -> std::fmt::Result {
             }
             let clients = if workers == 1 { "one client".to_owned() } else { format!("{workers} clients at once") };
             writeln!(to, "<h2>{}</h2><p>Connections a second, {clients}; 64 bytes each way.</p>", escaped(title))?;
-            let bars: Vec<Bar> = best.into_iter().map(|(name, ours, sample)| bar(name, ours, &sample.0, median(sample))).collect();
+            let bars: Vec<Bar> =
+                best.into_iter().map(|(name, ours, sample)| bar(name, ours, &sample.0, median(sample))).collect();
             writeln!(to, "{}", svg::bars(&bars))?;
         }
     }
@@ -84,7 +85,11 @@ fn write(to: &mut String, findings: &Findings) -> std::fmt::Result {
     }
     if let Some(soak) = &growth.soak {
         let connections = thousands(soak.connections as f64);
-        writeln!(to, "<p>The parent's private memory: {} kB, and {} kB after {connections} connections more.</p>", soak.before, soak.after)?;
+        writeln!(
+            to,
+            "<p>The parent's private memory: {} kB, and {} kB after {connections} connections more.</p>",
+            soak.before, soak.after
+        )?;
     }
     writeln!(to, "<h2>All figures</h2><pre>{}</pre>", escaped(&markdown::of(findings)))
 }

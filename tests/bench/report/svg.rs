@@ -87,14 +87,22 @@ pub fn curves(curves: &[Curve], x_name: &str, y_name: &str) -> String {
         let x = x_of(place);
         put(format!("<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>", floor + 16.0, thousands(place)));
     }
-    put(format!("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>", LEFT.midpoint(right), HEIGHT - 6.0, escaped(x_name)));
+    put(format!(
+        "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+        LEFT.midpoint(right),
+        HEIGHT - 6.0,
+        escaped(x_name)
+    ));
     put(format!("<text x=\"4\" y=\"10\">{}</text>", escaped(y_name)));
     for (index, curve) in curves.iter().enumerate() {
         let colour = COLOURS[index % COLOURS.len()];
         let points: Vec<String> =
             curve.points.iter().map(|point| format!("{:.1},{:.1}", x_of(point.0), y_of(point.1))).collect();
         let y = 24.0 + 18.0 * index as f64;
-        put(format!("<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\"{}\"/>", points.join(" ")));
+        put(format!(
+            "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\"{}\"/>",
+            points.join(" ")
+        ));
         put(format!("<rect x=\"{}\" y=\"{}\" width=\"12\" height=\"3\" fill=\"{colour}\"/>", right + 14.0, y - 5.0));
         put(format!("<text x=\"{}\" y=\"{y}\">{}</text>", right + 32.0, escaped(&curve.name)));
     }

@@ -3,7 +3,7 @@
 //! What is measured is started anew for each measurement; the order is shuffled in every round, so that whatever else the
 //! machine does is spread over all of them; and what is said of two of them is the median of their ratios within the
 //! rounds, with an interval. See `--help` for what can be chosen.
-#![allow(unreachable_pub, reason = "a program of its own")]
+#![allow(unreachable_pub, missing_docs, missing_debug_implementations, reason = "a program, not a library")]
 
 use std::error::Error;
 use std::fs;
@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+#[allow(dead_code, reason = "it compiles for others too")]
 #[path = "../ffi/cc.rs"]
 mod cc;
 mod growth;
