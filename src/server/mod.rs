@@ -94,7 +94,7 @@ use crate::fd::{self, OwnedFd, STDOUT};
 use crate::file::{OpenFlags, open};
 use crate::memory::MapVec;
 use crate::net::SockAddr;
-use crate::process::getpid;
+use crate::process::{Pid, getpid};
 use crate::signal::{
     Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, sigaction_replace, sigprocmask,
     sigprocmask_replace,
@@ -397,6 +397,7 @@ impl<'a> Bound<'a> {
     fn serve_with(self, worker: impl Worker) -> Result<Stopped> {
         single_threaded()?;
         let Bound { mut open, settings, log } = self;
+        let pid = getpid();
         let mut signals = SigSet::empty();
         SIGNALS.iter().for_each(|signal| signals.add(*signal));
         let mask = sigprocmask_replace(MaskHow::Block, &signals);
@@ -406,8 +407,8 @@ impl<'a> Bound<'a> {
             .map_err(|errno| cannot_serve("signalfd", errno, "allow more open files (ulimit -n)"))
             .and_then(|fd| {
                 open.signals = Some(fd);
-                announce(&open.listeners, &settings, &log)?;
-                let parent = Parent::new(&settings, &log, open, worker, getpid(), mask);
+                announce(&open.listeners, pid, &settings, &log)?;
+                let parent = Parent::new(&settings, &log, open, worker, pid, mask);
                 parent.map_err(|errno| cannot_serve("mmap", errno, "lower the number of children")).map(Parent::run)
             });
         if let Ok(chld) = chld {
@@ -419,7 +420,7 @@ impl<'a> Bound<'a> {
 }
 
 /// Says that the server serves, and where.
-fn announce(listeners: &Listeners, settings: &Settings<'_>, log: &Log) -> Result<()> {
+fn announce(listeners: &Listeners, pid: Pid, settings: &Settings<'_>, log: &Log) -> Result<()> {
     let backlog = settings.socket.backlog;
     let cap = somaxconn().filter(|cap| *cap < backlog);
     for listener in listeners.iter() {
@@ -433,7 +434,7 @@ fn announce(listeners: &Listeners, settings: &Settings<'_>, log: &Log) -> Result
         });
     }
     log.event(Level::Notice, "start", |line| {
-        line.number("pid", getpid());
+        line.number("pid", pid);
         line.number("limit", settings.max_children);
     });
     if settings.announce {

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use mpserv::ffi;
 
 pub mod network;
+pub mod server;
 pub mod servers;
 pub mod solo;
 
@@ -211,6 +212,11 @@ impl Running {
         self.child.id()
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Writes to the program's standard input, which has to be a pipe, and closes it.
     pub fn input(&mut self, text: &[u8]) {
         self.child.stdin.take().expect("standard input is a pipe").write_all(text).unwrap();
@@ -219,6 +225,11 @@ impl Running {
     /// What it has printed on standard output until now.
     pub fn stdout_so_far(&self) -> String {
         self.stdout.so_far()
+    }
+
+    /// What it has printed on standard error until now.
+    pub fn stderr_so_far(&self) -> String {
+        self.stderr.so_far()
     }
 
     /// The port on which it listens, once it does.
