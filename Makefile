@@ -21,14 +21,17 @@ need = @command -v $(firstword $(1)) >/dev/null || { \
 # How each program is called, and for a server, how to talk to it. All but two have their port in them.
 ARGS_echo_mpserv    = $(PORT)
 ARGS_echo_mpclient  = $(HOST) $(PORT)
+ARGS_mpserv         = $(PORT)
 CLIENT_echo_mpserv  = echo_mpclient
 CLIENT_code05       = code04
 CLIENT_socket_serve = socket_client
 TALK_echo_mpserv    = nc $(HOST) $(PORT)    or    make run-client PORT=$(PORT)
+TALK_mpserv         = nc $(HOST) $(PORT)
 TALK_code05         = make run-client PROGRAM=code05
 TALK_socket_serve   = make run-client PROGRAM=socket_serve
 TALK_rot13_serv     = nc 127.0.0.1 43211
-SERVERS             = echo_mpserv code05 socket_serve rot13_serv
+SERVERS             = echo_mpserv code05 socket_serve rot13_serv mpserv
+CLIENTS_OF          = echo_mpserv code05 socket_serve
 OTHERS              = fork zombie wait waitpid signal sigaction remove_zombie
 
 # $(call one-of,LIST): PROGRAM is in LIST, or make says what is.
@@ -53,12 +56,13 @@ help:
 
 run-server: release
 	$(call one-of,$(SERVERS))
+	$(if $(filter c C,$(IMPL)),$(if $(filter mpserv,$(PROGRAM)),$(error mpserv has no C program beside it)))
 	@echo 'make: $(strip $(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))); ctrl-C ends it'
 	@echo 'make: talk to it from another terminal:  $(TALK_$(PROGRAM))'
 	@$(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))
 
 run-client: release
-	$(call one-of,$(filter-out rot13_serv,$(SERVERS)))
+	$(call one-of,$(CLIENTS_OF))
 	@$(BIN)/$(CLIENT_$(PROGRAM)) $(ARGS_$(CLIENT_$(PROGRAM)))
 
 run: release
@@ -71,7 +75,7 @@ strace-server: release need-strace
 	@strace -f $(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))
 
 strace-client: release need-strace
-	$(call one-of,$(filter-out rot13_serv,$(SERVERS)))
+	$(call one-of,$(CLIENTS_OF))
 	@strace -f $(BIN)/$(CLIENT_$(PROGRAM)) $(ARGS_$(CLIENT_$(PROGRAM)))
 
 release: need-cargo need-cc

@@ -21,7 +21,7 @@ pub mod servers;
 pub mod solo;
 
 /// After this long, what has not happened will not.
-pub const WATCHDOG: Duration = Duration::from_secs(30);
+pub const WATCHDOG: Duration = Duration::from_secs(120);
 
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(1);
