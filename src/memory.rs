@@ -68,6 +68,20 @@ impl<T: Copy> MapVec<T> {
     }
 }
 
+impl<T> MapVec<T> {
+    /// `madvise(…, MADV_DONTFORK)`: processes that are forked from now on do not have this memory. A fork then has
+    /// nothing to copy of it, and this process nothing to copy back when it writes to it next.
+    ///
+    /// # Safety
+    /// No process that is forked from now on reads or writes an element.
+    pub(crate) unsafe fn keep_from_children(&self) {
+        let size = (self.capacity * size_of::<T>()).max(1);
+        // SAFETY: the mapping is this one's, and by this function's own contract no other process misses it. A kernel
+        // that refuses leaves all as it was.
+        unsafe { c::madvise(self.start.as_ptr().cast(), size, c::MADV_DONTFORK) };
+    }
+}
+
 impl MapVec<u8> {
     /// Room for `length` bytes, each of which is 0, as the kernel gives them: none of them is written to.
     ///

@@ -354,7 +354,10 @@ impl core::fmt::Debug for Bound<'_> {
 
 impl<'a> Bound<'a> {
     /// Where it listens: of each socket its own address, with the port that it got.
-    pub fn addresses(&self) -> impl Iterator<Item = &SockAddr> {
+    ///
+    /// # Errors
+    /// Each: as [`getsockname`](crate::net::getsockname).
+    pub fn addresses(&self) -> impl Iterator<Item = crate::errno::Result<SockAddr>> {
         self.open.listeners.iter().map(listener::Listener::address)
     }
 
@@ -366,7 +369,7 @@ impl<'a> Bound<'a> {
     /// `EDEADLK` when this process has other threads; `ENOMEM`, `EMFILE` when there is no memory for as many children
     /// as there may be, or no descriptor for the signals.
     pub fn serve<R: Outcome>(self, handler: impl FnMut(Connection) -> R) -> Result<Stopped> {
-        self.serve_with(Function(handler))
+        self.serve_with(Function::new(handler))
     }
 
     /// Serves each connection by a service that is built in.
@@ -377,7 +380,9 @@ impl<'a> Bound<'a> {
         // Mapped here and touched only in the children: each has as many pages of it as its client fills.
         let buffer = MapVec::zeroed(SERVICE_BUFFER);
         let mut buffer = buffer.map_err(|errno| cannot_serve("mmap", errno, "give the machine more memory"))?;
-        self.serve(|connection| service.serve(connection, &mut buffer))
+        let handler = |connection| service.serve(connection, &mut buffer);
+        // SAFETY: the services read, write and compute, and know no threads.
+        self.serve_with(unsafe { Function::new_bare(handler) })
     }
 
     /// Serves each connection by a program: its name, sought in `PATH` unless it has a slash, and its arguments.
@@ -439,7 +444,7 @@ fn announce(listeners: &Listeners, pid: Pid, settings: &Settings<'_>, log: &Log)
     });
     if settings.announce {
         let ports = listeners.iter().filter_map(|listener| match listener.address() {
-            SockAddr::Inet(address) => Some(address.port()),
+            Ok(SockAddr::Inet(address)) => Some(address.port()),
             _ => None,
         });
         for port in ports {

@@ -1,4 +1,4 @@
-//! `<sys/syscall.h>`: the numbers of system calls, for filters.
+//! `<sys/syscall.h>`: the numbers of system calls, for filters, and for calls that the C library wraps in more.
 
 /// `SYS_*`
 ///
@@ -8,3 +8,9 @@ pub use libc::{
     SYS_close, SYS_exit, SYS_exit_group, SYS_ppoll, SYS_read, SYS_recvfrom, SYS_restart_syscall, SYS_rt_sigreturn,
     SYS_sendto, SYS_shutdown, SYS_write,
 };
+
+/// `SYS_clone`
+///
+/// Make a process. clone(2), Linux.
+#[doc(inline)]
+pub use libc::SYS_clone;
