@@ -14,9 +14,10 @@ mod mirror;
 
 /// The flags that our C programs compile with, without a warning. They are linked as rustc links ours, so that what is
 /// compared is the programs: every symbol is looked up at the start.
-const PROGRAM_FLAGS: [&str; 9] = [
+const PROGRAM_FLAGS: [&str; 10] = [
     "-std=gnu11",
     "-O2",
+    "-g",
     "-Wall",
     "-Wextra",
     "-Wshadow",

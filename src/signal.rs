@@ -510,6 +510,18 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
     ret(unsafe { c::kill(pid.raw(), signal.0) })
 }
 
+/// `killpg()`: sends a signal to all processes of a group.
+///
+/// # Errors
+/// `ESRCH` when the group has none, `EPERM` when all of them run as somebody else.
+///
+/// # References
+/// killpg(3), POSIX
+pub fn killpg(group: Pid, signal: Signal) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { c::killpg(group.raw(), signal.0) })
+}
+
 /// `raise()`: sends a signal to this process; a handler has run when it returns.
 ///
 /// # Errors

@@ -217,3 +217,9 @@ unsafe extern "C" {
     /// The same, with this environment and a search of PATH. exec(3), POSIX.
     pub fn execvp(file: *const c_char, argv: *const *mut c_char) -> c_int;
 }
+
+/// `long syscall(long number, ...);`
+///
+/// Make a system call that the C library has no function for. syscall(2), Linux.
+#[doc(inline)]
+pub use libc::syscall;

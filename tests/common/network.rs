@@ -2,9 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::{Error, ErrorKind, Result};
-use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
+
+use mpserv::errno::Errno;
+use mpserv::namespace;
 
 /// How often the ports are looked at that others use.
 const POLL: Duration = Duration::from_millis(5);
@@ -19,7 +21,7 @@ const FIXED_PORTS: [u16; 2] = [5051, 43211];
 impl Network {
     /// Takes it, for this thread and what it starts from now on. A process that takes its first has no other thread yet.
     pub fn own() -> Network {
-        if unshare().is_ok() {
+        if leave().is_ok() {
             return Network(None);
         }
         let path = std::env::temp_dir().join("mpserv-test-ports");
@@ -50,34 +52,19 @@ fn lock(file: &File) {
     }
 }
 
-/// Leaves the machine's network for one with a loopback interface and nothing else: as root, else as the owner of a
-/// user namespace in which the ids stay what they are.
-fn unshare() -> Result<()> {
-    // SAFETY: the call has no precondition on memory.
-    let own = |flags| match unsafe { libc::unshare(flags) } {
-        0 => Ok(()),
-        _ => Err(Error::last_os_error()),
-    };
+/// Leaves the machine's network: as root, else as the owner of a user namespace in which the ids stay what they are.
+fn leave() -> Result<()> {
+    if namespace::own_network().is_ok() {
+        return Ok(());
+    }
     // SAFETY: the call has no precondition.
     let user = unsafe { libc::geteuid() };
     // SAFETY: the call has no precondition.
     let group = unsafe { libc::getegid() };
-    if own(libc::CLONE_NEWNET).is_err() {
-        own(libc::CLONE_NEWUSER | libc::CLONE_NEWNET)?;
-        fs::write("/proc/self/setgroups", "deny")?;
-        fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
-        fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
-    }
-    let socket = UdpSocket::bind("0.0.0.0:0")?;
-    // SAFETY: the type is plain numbers and null pointers, for which zeros are values.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
-        *to = from.cast_signed();
-    }
-    request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
-    // SAFETY: the kernel reads the name and the flags of the request.
-    match unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) } {
-        0 => Ok(()),
-        _ => Err(Error::last_os_error()),
-    }
+    let error = |errno: Errno| Error::from_raw_os_error(errno.raw());
+    namespace::own_users().map_err(error)?;
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
+    fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
+    namespace::own_network().map_err(error)
 }

@@ -1,10 +1,14 @@
 //! The textbook programs do what they should, C and Rust alike: what they print on a terminal, to a pipe and to a file,
 //! how they end, and what they make of bad input. Servers of one language serve clients of the other.
 
+#[path = "../ffi/cc.rs"]
+#[allow(dead_code, reason = "a part is enough here")]
+mod cc;
 #[path = "../common/mod.rs"]
 mod common;
 
 mod bad_input;
+mod compare;
 mod crossing;
 mod output;
 
@@ -37,6 +41,9 @@ fn main() -> ExitCode {
             no_socket,
             no_second_process,
             no_standard_input;
+        compare:
+            all_fourteen_print_the_same_and_make_the_same_calls,
+            a_program_that_does_otherwise_is_found;
     ])
 }
 

@@ -10,4 +10,7 @@ pub use libc::prctl;
 ///
 /// The properties. prctl(2), Linux.
 #[doc(inline)]
-pub use libc::{PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PR_SET_SECCOMP};
+pub use libc::{
+    PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_SET_CHILD_SUBREAPER, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG,
+    PR_SET_SECCOMP,
+};
