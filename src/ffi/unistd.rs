@@ -8,12 +8,6 @@ use core::ffi::{c_char, c_int};
 #[doc(inline)]
 pub use libc::fork;
 
-/// `long syscall(long number, ...);`
-///
-/// Make a system call by its number. syscall(2), Linux.
-#[doc(inline)]
-pub use libc::syscall;
-
 /// `_Noreturn void _exit(int status);`
 ///
 /// End the process at once. _exit(2), POSIX.

@@ -9,9 +9,3 @@ pub use libc::{
     SYS_restart_syscall, SYS_rt_sigreturn, SYS_seccomp, SYS_sendto, SYS_set_robust_list, SYS_shutdown, SYS_vfork,
     SYS_write,
 };
-
-/// `SYS_clone`
-///
-/// Make a process. clone(2), Linux.
-#[doc(inline)]
-pub use libc::SYS_clone;
