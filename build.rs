@@ -85,7 +85,7 @@ fn link_server_statically(out: &Path) -> Result<(), Box<dyn Error>> {
     let folder = out.join("static");
     fs::create_dir_all(&folder)?;
     for library in LIBRARIES {
-        let Some(path) = cc::find_library(library) else {
+        let Some(path) = find_library(library) else {
             println!("cargo::warning=mpserv is linked dynamically, as there is no {library}: it is slower");
             return Ok(());
         };
@@ -101,6 +101,14 @@ fn link_server_statically(out: &Path) -> Result<(), Box<dyn Error>> {
         println!("cargo::rustc-link-arg-bin=mpserv={argument}");
     }
     Ok(())
+}
+
+/// The path of a library of the system, if there is one by this name.
+fn find_library(name: &str) -> Option<PathBuf> {
+    let output = cc::compiler().arg(format!("-print-file-name={name}")).output().ok()?;
+    let path = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());
+    // What it does not find it prints as it was asked.
+    path.is_absolute().then_some(path)
 }
 
 /// Whether there is a C compiler, with headers.

@@ -239,14 +239,14 @@ fn cannot(text: &str, errno: Errno) -> Error {
 }
 
 /// How an address is shown: `127.0.0.1:5000`, `[::]:5000`, `unix:/run/echo`.
-pub(super) struct Shown(pub(super) errno::Result<SockAddr>);
+pub(super) struct Shown(pub(super) SockAddr);
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Ok(SockAddr::Inet(address)) => address.fmt(f),
-            Ok(SockAddr::Unix(address)) => write!(f, "{address:?}"),
-            Ok(SockAddr::Other(_)) | Err(_) => f.write_str("unknown"),
+            SockAddr::Inet(address) => address.fmt(f),
+            SockAddr::Unix(address) => write!(f, "{address:?}"),
+            SockAddr::Other(_) => f.write_str("unknown"),
         }
     }
 }

@@ -84,7 +84,7 @@ use error::Reason;
 use limits::{
     BACKLOG_DEFAULT, GRACE_DEFAULT, LISTENERS_MAX, MAX_CHILDREN_DEFAULT, MAX_CHILDREN_LIMIT, RATE_LIMIT, SERVICE_BUFFER,
 };
-use listener::{Listeners, Shown, SocketSettings};
+use listener::{Listener, Listeners, Shown, SocketSettings};
 use log::{Level, Log};
 use parent::{Parent, SIGNALS, cannot_serve, single_threaded};
 use pidfile::PidFile;
@@ -358,7 +358,7 @@ impl<'a> Bound<'a> {
     /// # Errors
     /// Each: as [`getsockname`](crate::net::getsockname).
     pub fn addresses(&self) -> impl Iterator<Item = crate::errno::Result<SockAddr>> {
-        self.open.listeners.iter().map(listener::Listener::address)
+        self.open.listeners.iter().map(Listener::address)
     }
 
     /// Serves each connection by `handler`, in a process of its own, until a signal says that it is enough.
@@ -428,9 +428,11 @@ impl<'a> Bound<'a> {
 fn announce(listeners: &Listeners, pid: Pid, settings: &Settings<'_>, log: &Log) -> Result<()> {
     let backlog = settings.socket.backlog;
     let cap = somaxconn().filter(|cap| *cap < backlog);
+    let own_address = |listener: &Listener| listener.address().map_err(|errno| cannot_serve("getsockname", errno, ""));
     for listener in listeners.iter() {
+        let address = own_address(listener)?;
         log.event(Level::Notice, "listen", |line| {
-            line.text("address", Shown(listener.address()));
+            line.text("address", Shown(address));
             line.number("backlog", cap.unwrap_or(backlog));
             if cap.is_some() {
                 line.number("asked", backlog);
@@ -443,12 +445,10 @@ fn announce(listeners: &Listeners, pid: Pid, settings: &Settings<'_>, log: &Log)
         line.number("limit", settings.max_children);
     });
     if settings.announce {
-        let ports = listeners.iter().filter_map(|listener| match listener.address() {
-            Ok(SockAddr::Inet(address)) => Some(address.port()),
-            _ => None,
-        });
-        for port in ports {
-            fd::write_all(STDOUT, Text::<PORT_LINE>::of(format_args!("{port}\n")).as_bytes())
+        for listener in listeners.iter() {
+            let SockAddr::Inet(address) = own_address(listener)? else { continue };
+            let line = Text::<PORT_LINE>::of(format_args!("{}\n", address.port()));
+            fd::write_all(STDOUT, line.as_bytes())
                 .map_err(|errno| cannot_serve("the port could not be printed", errno, ""))?;
         }
     }

@@ -13,7 +13,7 @@ use mpserv::signal::{Signal, kill};
 use crate::Result;
 use crate::load::{self, Load};
 use crate::server::Server;
-use crate::subjects::{Group, Subject, Talk};
+use crate::subjects::{C_FORK, C_FORK_STATIC, Group, MPSERV_FORK, Subject, Talk};
 
 /// Memory of processes, in kB.
 #[derive(Clone, Copy, Default)]
@@ -48,9 +48,14 @@ pub const MANY: u32 = 1000;
 /// How many connections are counted under strace, and how many at once.
 const TRACED: u64 = 400;
 const TRACED_WORKERS: u32 = 8;
+/// Whose instructions are counted besides those of the textbook programs.
+const COUNTED: [&str; 3] = [MPSERV_FORK, C_FORK, C_FORK_STATIC];
 /// How many connections are counted under callgrind; what the start takes is in both, and so in neither.
 const FEW: u64 = 5;
-const MORE: u64 = 45;
+const MORE: u64 = 25;
+/// Has callgrind begin anew at a fork, whichever way it is made.
+const FORKS: [&str; 4] =
+    ["--zero-before=fork", "--zero-before=__libc_fork", "--zero-before=syscall", "--zero-before=clone"];
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -62,7 +67,7 @@ pub fn look(subjects: &[Subject]) -> Result<Vec<Inside>> {
     let inspect = |subject: &Subject| -> Result<Inside> {
         eprintln!("bench: memory, system calls and instructions: {}", subject.name);
         let is_design = subject.group == Group::Design;
-        let counted = has_valgrind && subject.forks && subject.group != Group::Peer;
+        let counted = has_valgrind && (subject.group == Group::Textbook || COUNTED.contains(&subject.name));
         let instructions = if counted { instructions(subject).map(Some)? } else { None };
         Ok(Inside {
             name: subject.name,
@@ -188,24 +193,23 @@ fn calls(subject: &Subject, all: bool) -> Result<f64> {
 
 /// Instructions for a connection, of the parent and of the child.
 fn instructions(subject: &Subject) -> Result<(f64, f64)> {
-    let (few, _) = counted(subject, FEW)?;
-    let (more, children) = counted(subject, MORE)?;
-    let parent = (more - few) / (MORE - FEW) as f64;
-    // A child's count begins with what its parent's was when it was forked.
-    let start = more - parent * MORE as f64;
-    let inherited = start + parent * (MORE as f64 + 1.0) / 2.0;
-    Ok((parent, (children - inherited).max(0.0)))
+    let (few, _) = counted(subject, FEW, &[])?;
+    let (more, _) = counted(subject, MORE, &[])?;
+    // A child's count begins with its parent's, unless it is begun anew when the parent comes to the fork.
+    let (_, child) = counted(subject, FEW, &FORKS)?;
+    Ok(((more - few) / (MORE - FEW) as f64, child))
 }
 
 /// What callgrind has counted when so many connections were served: for the parent, and on average for its children.
-fn counted(subject: &Subject, connections: u64) -> Result<(f64, f64)> {
+fn counted(subject: &Subject, connections: u64, options: &[&str]) -> Result<(f64, f64)> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench/callgrind");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&folder)?;
     let file = format!("--callgrind-out-file={}/%p", folder.display());
-    let wrapper = ["valgrind", "--quiet", "--tool=callgrind", &file].map(str::to_owned);
+    let words = ["valgrind", "--quiet", "--tool=callgrind", &file].into_iter().chain(options.iter().copied());
+    let wrapper: Vec<String> = words.map(str::to_owned).collect();
     let server = Server::start_under(&wrapper, subject)?;
     load::run(&server, &Load { count: Some(connections), ..Load::new(subject) })?;
     wait_until("the last child", || server.children().is_empty())?;

@@ -2,7 +2,7 @@
 
 use crate::growth::Growth;
 use crate::inside::Inside;
-use crate::rounds::{Rounds, WORKERS};
+use crate::rounds::{Clients, Rounds};
 use crate::statistics::Median;
 use crate::subjects::{
     C_FORK, C_FORK_STATIC, C_PREFORK, C_VFORK, Group, MPSERV_FORK, MPSERV_PREFORK, MPSERV_PROGRAM, MPSERV_SANDBOX, S6,
@@ -75,13 +75,12 @@ pub fn all(rounds: &Rounds, inside: &[Inside], growth: &Growth) -> Vec<Ratio> {
 
 /// Connections a second of one over those of the other, for each number of clients.
 fn rates(rounds: &Rounds, ours: &str, theirs: &str, wanted: Wanted) -> Vec<Ratio> {
-    let ratio = |workers| {
-        let (a, b) = (rounds.of(ours, workers)?, rounds.of(theirs, workers)?);
+    let ratio = |clients: Clients| {
+        let (a, b) = (rounds.of(ours, clients)?, rounds.of(theirs, clients)?);
         let value = a.per_second.ratios(&b.per_second).median()?;
-        let clients = if workers == 1 { "1 client".to_owned() } else { format!("{workers} clients") };
-        Some(Ratio { name: format!("{ours} / {theirs}, {clients}"), value, wanted })
+        Some(Ratio { name: format!("{ours} / {theirs}, {}", clients.name()), value, wanted })
     };
-    WORKERS.into_iter().filter_map(ratio).collect()
+    Clients::ALL.into_iter().filter_map(ratio).collect()
 }
 
 fn memory(inside: &[Inside]) -> Option<Ratio> {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -32,16 +32,9 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// Whether a TCP socket listens on this port.
-fn is_listening(port: u16) -> bool {
-    const LISTEN: &str = "0A";
-    let wanted = format!(":{port:04X}");
-    ["/proc/net/tcp", "/proc/net/tcp6"].iter().any(|path| {
-        fs::read_to_string(path).unwrap_or_default().lines().any(|line| {
-            let mut fields = line.split_whitespace().skip(1);
-            fields.next().is_some_and(|local| local.ends_with(&wanted)) && fields.nth(1) == Some(LISTEN)
-        })
-    })
+/// Whether anybody has this port. Only for when nobody is about to take it.
+fn is_taken(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_err()
 }
 
 impl Server {
@@ -61,7 +54,7 @@ impl Server {
         };
         let port = match (&passed, subject.port) {
             (Some(listener), _) => listener.local_addr()?.port(),
-            (None, Port::Fixed(port)) if is_listening(port) => return Err(format!("port {port} is in use").into()),
+            (None, Port::Fixed(port)) if is_taken(port) => return Err(format!("port {port} is in use").into()),
             (None, Port::Fixed(port)) => port,
             (None, _) => free_port()?,
         };
@@ -84,7 +77,8 @@ impl Server {
 
     fn wait_until_it_listens(&mut self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        while !is_listening(self.port) {
+        // /proc/net/tcp would tell without a connection, but takes the longer the more were closed lately.
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
             if let Some(status) = self.child.try_wait()? {
                 return Err(format!("it has ended ({status}): {}", self.complaint()).into());
             }
@@ -140,9 +134,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
         let _ = self.child.wait();
-        // Its processes end by themselves when their connections do, or with it; the next one is to be alone.
+        // Its other processes take a moment more, and the next server may want the same port.
         let deadline = Instant::now() + PATIENCE;
-        while is_listening(self.port) && self._passed.is_none() && Instant::now() < deadline {
+        while is_taken(self.port) && self._passed.is_none() && Instant::now() < deadline {
             std::thread::sleep(LOOK);
         }
     }

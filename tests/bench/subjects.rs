@@ -55,9 +55,15 @@ pub struct Subject {
     pub talk: Talk,
     /// Whether it is ours, which the pictures show.
     pub ours: bool,
+    /// How many clients at once it is measured with, besides one alone.
+    pub many: u32,
     /// Whether it starts a process for each connection, from a parent that can be looked at.
     pub forks: bool,
 }
+
+/// So many clients at once, where nothing speaks against it.
+pub const CLIENTS: u32 = 8;
+const SHORT_BACKLOG: u32 = 6;
 
 // The names by which the rest speaks of some of them.
 pub const MPSERV_FORK: &str = "mpserv, fork";
@@ -82,7 +88,7 @@ pub const PORT: &str = "{port}";
 
 fn subject(name: &'static str, group: Group, command: &[&str]) -> Subject {
     let command = command.iter().map(|&word| word.to_owned()).collect();
-    Subject { name, group, command, port: Port::Told, talk: Talk::Echo, ours: false, forks: false }
+    Subject { name, group, command, port: Port::Told, talk: Talk::Echo, ours: false, many: CLIENTS, forks: false }
 }
 
 impl Subject {
@@ -96,6 +102,11 @@ impl Subject {
 
     fn on(self, port: Port) -> Subject {
         Subject { port, ..self }
+    }
+
+    /// Its backlog is 5, and the kernel holds one more: another client would wait for a second to be heard.
+    fn with_short_backlog(self) -> Subject {
+        Subject { many: SHORT_BACKLOG, ..self }
     }
 
     fn says(self, send: &'static str, expect: &'static str) -> Subject {
@@ -122,14 +133,26 @@ fn textbook() -> Vec<Subject> {
         Subject { ours: is_rust, ..subject }
     };
     vec![
-        program("echo_mpserv, C", "echo_mpserv", false, &[PORT]),
-        program("echo_mpserv, Rust", "echo_mpserv", true, &[PORT]),
+        program("echo_mpserv, C", "echo_mpserv", false, &[PORT]).with_short_backlog(),
+        program("echo_mpserv, Rust", "echo_mpserv", true, &[PORT]).with_short_backlog(),
         program("rot13_serv, C", "rot13_serv", false, &[]).on(Port::Fixed(43211)).says("Hello\n", "Uryyb\n"),
         program("rot13_serv, Rust", "rot13_serv", true, &[]).on(Port::Fixed(43211)).says("Hello\n", "Uryyb\n"),
-        program("code05, C", "code05", false, &["ignore"]).on(Port::Fixed(5051)).says("hello", "成功接收"),
-        program("code05, Rust", "code05", true, &["ignore"]).on(Port::Fixed(5051)).says("hello", "成功接收"),
-        program("socket_serve, C", "socket_serve", false, &[]).on(Port::Fixed(5051)).says("hello", "ok"),
-        program("socket_serve, Rust", "socket_serve", true, &[]).on(Port::Fixed(5051)).says("hello", "ok"),
+        program("code05, C", "code05", false, &["ignore"])
+            .with_short_backlog()
+            .on(Port::Fixed(5051))
+            .says("hello", "成功接收"),
+        program("code05, Rust", "code05", true, &["ignore"])
+            .with_short_backlog()
+            .on(Port::Fixed(5051))
+            .says("hello", "成功接收"),
+        program("socket_serve, C", "socket_serve", false, &[])
+            .with_short_backlog()
+            .on(Port::Fixed(5051))
+            .says("hello", "ok"),
+        program("socket_serve, Rust", "socket_serve", true, &[])
+            .with_short_backlog()
+            .on(Port::Fixed(5051))
+            .says("hello", "ok"),
     ]
 }
 

@@ -1,10 +1,11 @@
 //! The system's C compiler: `$CC`, else `cc`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-fn compiler() -> Command {
+/// The command of the compiler.
+pub(crate) fn compiler() -> Command {
     let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let mut words = compiler.split_whitespace();
     let mut command = Command::new(words.next().unwrap_or_default());
@@ -20,14 +21,6 @@ pub(crate) fn compile<S: AsRef<Path>>(sources: &[S], flags: &[&str], executable:
     command.args(flags).args(sources.iter().map(AsRef::as_ref)).arg("-o").arg(&new);
     run(&mut command)?;
     fs::rename(&new, executable).map_err(|error| format!("cannot write {}: {error}", executable.display()))
-}
-
-/// The path of a library of the system, if there is one by this name.
-pub(crate) fn find_library(name: &str) -> Option<PathBuf> {
-    let output = compiler().arg(format!("-print-file-name={name}")).output().ok()?;
-    let path = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());
-    // What it does not find it prints as it was asked.
-    path.is_absolute().then_some(path)
 }
 
 /// Runs a compiler; an error is what it says, untranslated.

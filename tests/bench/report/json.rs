@@ -4,7 +4,7 @@ use crate::Findings;
 use crate::growth::Curve;
 use crate::inside::{Inside, Memory};
 use crate::ratios::{Ratio, Wanted};
-use crate::rounds::{Rounds, WORKERS};
+use crate::rounds::{Clients, Rounds};
 use crate::statistics::Sample;
 
 /// A text in quotes, as JSON has it.
@@ -67,12 +67,12 @@ pub fn of(findings: &Findings) -> String {
 }
 
 fn rounds(rounds: &Rounds) -> String {
-    let subjects = rounds.subjects.iter().flat_map(|&(name, ..)| WORKERS.map(|workers| (name, workers)));
-    array(subjects.filter_map(|(name, workers)| {
-        let measured = rounds.of(name, workers)?;
+    let subjects = rounds.subjects.iter().flat_map(|&(name, ..)| Clients::ALL.map(|clients| (name, clients)));
+    array(subjects.filter_map(|(name, clients)| {
+        let measured = rounds.of(name, clients)?;
         Some(object([
             ("server", quoted(name)),
-            ("clients", workers.to_string()),
+            ("clients", quoted(clients.name())),
             ("connections_per_second", sample(&measured.per_second)),
             ("p50_ns", sample(&measured.p50)),
             ("p99_ns", sample(&measured.p99)),

@@ -7,7 +7,7 @@ use crate::Findings;
 use crate::growth::Curve;
 use crate::inside::{Inside, MANY};
 use crate::ratios::{Ratio, Wanted};
-use crate::rounds::{WORKERS, median};
+use crate::rounds::{Clients, median};
 use crate::subjects::Group;
 
 pub fn of(findings: &Findings) -> String {
@@ -25,18 +25,18 @@ fn write(to: &mut String, findings: &Findings) -> std::fmt::Result {
         write_ratio(to, ratio)?;
     }
     for (group, title) in Group::ALL {
-        let best = rounds.best_first(group, *WORKERS.last().unwrap_or(&1));
+        let best = rounds.best_first(group, Clients::Many);
         if best.is_empty() {
             continue;
         }
         write!(to, "\n{title}: 64 bytes sent, read back and compared, from connect to close.\n\n| server |")?;
-        for workers in WORKERS {
-            write!(to, " connections/s, {workers} at once | spread | p50 ms | p99 ms |")?;
+        for clients in Clients::ALL {
+            write!(to, " connections/s, {} | spread | p50 ms | p99 ms |", clients.name())?;
         }
-        writeln!(to, "\n|---|{}", "---|".repeat(4 * WORKERS.len()))?;
+        writeln!(to, "\n|---|{}", "---|".repeat(4 * Clients::ALL.len()))?;
         for (name, ours, _) in best {
             write!(to, "| {} |", if ours { format!("**{name}**") } else { name.to_owned() })?;
-            for measured in WORKERS.into_iter().filter_map(|workers| rounds.of(name, workers)) {
+            for measured in Clients::ALL.into_iter().filter_map(|clients| rounds.of(name, clients)) {
                 write!(
                     to,
                     " {} | {:.0} % | {:.2} | {:.2} |",

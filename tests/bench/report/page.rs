@@ -6,7 +6,7 @@ use super::svg::{self, Bar, escaped};
 use super::{markdown, thousands};
 use crate::Findings;
 use crate::ratios::Wanted;
-use crate::rounds::{WORKERS, median};
+use crate::rounds::{Clients, median};
 use crate::subjects::Group;
 
 const STYLE: &str = "
@@ -62,13 +62,12 @@ fn write(to: &mut String, findings: &Findings) -> std::fmt::Result {
     }
     writeln!(to, "</table>")?;
     for (group, title) in Group::ALL {
-        for workers in WORKERS {
-            let best = rounds.best_first(group, workers);
+        for clients in Clients::ALL {
+            let best = rounds.best_first(group, clients);
             if best.is_empty() {
                 continue;
             }
-            let clients = if workers == 1 { "one client".to_owned() } else { format!("{workers} clients at once") };
-            writeln!(to, "<h2>{}</h2><p>Connections a second, {clients}; 64 bytes each way.</p>", escaped(title))?;
+            writeln!(to, "<h2>{}</h2><p>Connections a second, {}.</p>", escaped(title), clients.name())?;
             let bars: Vec<Bar> =
                 best.into_iter().map(|(name, ours, sample)| bar(name, ours, &sample.0, median(sample))).collect();
             writeln!(to, "{}", svg::bars(&bars))?;
