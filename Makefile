@@ -131,8 +131,9 @@ watch-zombies: release
 	echo "make: the parent sleeps for 30 seconds and does not wait for its child:"; \
 	ps -o user,pid,ppid,tty,stat,command -p $$parent -p $$child; \
 	wait $$parent; \
-	echo "make: the parent has ended, and with it the zombie:"; \
-	ps -o user,pid,ppid,tty,stat,command -p $$parent -p $$child || echo 'make: ps finds neither'
+	echo "make: the parent has ended, so init has inherited the zombie and waits for it:"; \
+	for try in 1 2 3 4 5 6 7 8 9 10; do ps -p $$child >/dev/null || break; sleep 0.2; done; \
+	ps -o user,pid,ppid,tty,stat,command -p $$parent -p $$child || echo "make: ps finds neither $$parent nor$$child"
 
 bench: need-cargo need-cc need-strace
 	$(CARGO) bench --bench bench -- $(ARGS)
