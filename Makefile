@@ -93,6 +93,7 @@ c: need-cargo need-cc
 
 test: need-cargo need-cc need-strace
 	$(call need,nc,netcat-openbsd)
+	$(CARGO) test --features std --test server_library
 	$(CARGO) test
 
 lint: need-cargo need-cc
