@@ -104,6 +104,7 @@ c: need-cargo need-cc
 
 test: need-cargo need-cc need-strace
 	$(call need,nc,netcat-openbsd)
+	$(CARGO) test --features std --test server_library
 	$(CARGO) test
 
 # In the development build from main on, in the release build from execve on.
