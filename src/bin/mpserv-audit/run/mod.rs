@@ -95,6 +95,9 @@ fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Tro
     }
     if let Some(port) = request.needs_free {
         network::must_be_free(port)?;
+        if request.occupies.is_none() {
+            network::wait_for_lingering(port)?;
+        }
     }
     let listener = request.occupies.map(network::occupy).transpose()?;
     let directory = Directory::new()?;
