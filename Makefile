@@ -42,7 +42,8 @@ endif
 # $(call one-of,LIST): PROGRAM is in LIST, or make says what is.
 one-of = $(if $(filter $(PROGRAM),$(1)),,$(error PROGRAM=$(PROGRAM): choose one of $(1)))
 
-.PHONY: help run run-server run-client strace-server strace-client release c test lint clean need-cargo need-cc need-strace
+.PHONY: help run run-server run-client strace-server strace-client release c test bench bench-peers lint clean \
+        need-cargo need-cc need-strace
 
 help:
 	@echo 'make run-server     a server in the foreground; ctrl-C ends it   PROGRAM=$(PROGRAM) IMPL=$(IMPL) PORT=$(PORT)'
@@ -53,6 +54,8 @@ help:
 	@echo 'make c              the C programs, in $(TARGET)/c'
 	@echo 'make release        everything as it is shipped, in $(TARGET)/release'
 	@echo 'make test           all tests'
+	@echo 'make bench          how fast the servers are, against plain C; ARGS=--help lists what can be chosen'
+	@echo 'make bench-peers    the same, and against the servers of other projects that are installed'
 	@echo 'make lint           formatting, clippy, documentation'
 	@echo 'make clean          removes $(TARGET)'
 	@echo 'IMPL is rust or c.'
@@ -94,6 +97,12 @@ c: need-cargo need-cc
 test: need-cargo need-cc need-strace
 	$(call need,nc,netcat-openbsd)
 	$(CARGO) test
+
+bench: need-cargo need-cc need-strace
+	$(CARGO) bench --bench bench -- $(ARGS)
+
+bench-peers: need-cargo need-cc need-strace
+	$(CARGO) bench --bench bench -- --peers $(ARGS)
 
 lint: need-cargo need-cc
 	$(CARGO) fmt --check

@@ -257,7 +257,7 @@ fn what_fails_at_the_start_is_told() {
         ("socket:error=EACCES", "cannot listen on \"127.0.0.1:0\": Permission denied"),
         ("listen:error=EADDRINUSE", "cannot listen on \"127.0.0.1:0\": Address already in use"),
         ("setsockopt:error=ENOPROTOOPT", "cannot listen on \"127.0.0.1:0\": Protocol not available"),
-        ("getsockname:error=ENOBUFS", "cannot listen on \"127.0.0.1:0\": No buffer space available"),
+        ("getsockname:error=ENOBUFS", "cannot serve: getsockname: No buffer space available"),
     ] {
         let trace = folder.join("trace");
         let call = fault.split(':').next().unwrap();
