@@ -394,7 +394,7 @@ fn it_listens_wherever_it_is_told_to() {
     for (address, port) in ["127.0.0.1", "127.0.0.2", "::1"].into_iter().zip(&server.ports) {
         assert_eq!(echo(&mut TcpStream::connect((address, *port)).unwrap(), b"each"), b"each");
     }
-    assert_eq!(server.events("listen").len(), 3);
+    assert_eq!(server.wait_events("listen", 3).len(), 3);
     server.stop();
     // A name, and no ADDRESS beside --listen.
     let server = Served::start(&["--listen", "127.0.0.1:0", "--", "cat"]);
@@ -410,7 +410,7 @@ fn where_there_is_no_ipv6_a_port_is_for_ipv4() {
     let folder = TempDir::new();
     let options = ["-e", "trace=socket", "-e", "inject=socket:error=EAFNOSUPPORT:when=1"];
     let server = Served::start_command(&mut traced(&options, &folder.join("trace"), &["0"]));
-    assert!(server.events("listen")[0].get("address").starts_with("0.0.0.0:"));
+    assert!(server.wait_events("listen", 1)[0].get("address").starts_with("0.0.0.0:"));
     assert_eq!(echo(&mut server.connect(), b"v4"), b"v4");
     server.stop();
 }
@@ -530,7 +530,7 @@ fn quiet_leaves_out_connections_and_verbose_adds_details() {
     let client = server.client();
     server.running.signal(Signal::USR1);
     let child = server.wait_events("child", 1);
-    assert_eq!(child[0].number("pid"), server.events("accept")[0].number("pid"));
+    assert_eq!(child[0].number("pid"), server.wait_events("accept", 1)[0].number("pid"));
     drop(client);
     server.stop();
 }
@@ -539,7 +539,7 @@ fn quiet_leaves_out_connections_and_verbose_adds_details() {
 fn a_backlog_that_the_kernel_caps_is_told() {
     let cap = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
     let server = Served::start(&["--backlog", "2000000000", "127.0.0.1:0"]);
-    let listen = &server.events("listen")[0];
+    let listen = &server.wait_events("listen", 1)[0];
     assert_eq!((listen.get("backlog"), listen.get("asked")), (cap.trim(), "2000000000"));
     server.stop();
 }

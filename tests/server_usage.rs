@@ -150,12 +150,10 @@ fn a_port_that_needs_privilege_is_named() {
         return;
     }
     let folder = TempDir::new();
-    let copy = folder.join("mpserv");
-    fs::copy(MPSERV, &copy).unwrap();
-    let mut command = Command::new(copy);
+    let mut command = Command::new(copy_program(MPSERV, &folder));
     command.arg("127.0.0.1:1");
     if is_root {
-        command.uid(2_000_000_124).gid(2_000_000_124);
+        command.uid(user_of_nothing()).gid(user_of_nothing());
     }
     let ended = run(&mut command, Output::Pipe);
     is_refusal(&ended, TROUBLE, &["127.0.0.1:1", "Permission denied", "CAP_NET_BIND_SERVICE"]);

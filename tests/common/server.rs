@@ -227,3 +227,18 @@ pub fn has_command(command: &str, package: &str) -> bool {
     }
     there
 }
+
+/// A copy of a program that any user can reach. `cp` makes it: were it written by this process, another test that starts
+/// something at that moment would hold it open for writing, and nobody could run it.
+#[track_caller]
+pub fn copy_program(program: &str, folder: &super::TempDir) -> std::path::PathBuf {
+    let copy = folder.join("program");
+    assert!(Command::new("cp").arg(program).arg(&copy).status().unwrap().success());
+    copy
+}
+
+/// A user who runs nothing, and whom nobody else takes for a test at the same time.
+pub fn user_of_nothing() -> u32 {
+    const FIRST: u32 = 2_000_000_000;
+    FIRST + std::process::id()
+}
