@@ -1,14 +1,15 @@
 # mpserv. `make` alone lists the targets; README.md explains them.
 
-PROGRAM ?= echo_mpserv
-IMPL    ?= rust
-HOST    ?= 127.0.0.1
-PORT    ?= 9190
+# Said on the command line; the environment may mean something else by these names.
+PROGRAM = $(if $(filter run,$(MAKECMDGOALS)),fork,echo_mpserv)
+IMPL    = rust
+HOST    = 127.0.0.1
+PORT    = 9190
 
 CARGO   ?= cargo
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 # Where the programs are, by IMPL: build.rs puts the C ones beside ours.
-BIN      = $(TARGET)/$(if $(filter c C,$(IMPL)),c,release)
+BIN      = $(TARGET)/$(if $(filter c,$(IMPL)),c,release)
 
 # $(call need,COMMAND,PACKAGES): COMMAND is there, or is installed (Debian, as root), or make says how to.
 need = @command -v $(firstword $(1)) >/dev/null || { \
@@ -33,6 +34,10 @@ TALK_rot13_serv     = nc 127.0.0.1 43211
 SERVERS             = echo_mpserv code05 socket_serve rot13_serv mpserv
 CLIENTS_OF          = echo_mpserv code05 socket_serve
 OTHERS              = fork zombie wait waitpid signal sigaction remove_zombie
+
+ifeq ($(filter rust c,$(IMPL)),)
+$(error IMPL=$(IMPL): choose rust or c)
+endif
 
 # $(call one-of,LIST): PROGRAM is in LIST, or make says what is.
 one-of = $(if $(filter $(PROGRAM),$(1)),,$(error PROGRAM=$(PROGRAM): choose one of $(1)))
@@ -59,7 +64,7 @@ help:
 
 run-server: release
 	$(call one-of,$(SERVERS))
-	$(if $(filter c C,$(IMPL)),$(if $(filter mpserv,$(PROGRAM)),$(error mpserv has no C program beside it)))
+	$(if $(filter c,$(IMPL)),$(if $(filter mpserv,$(PROGRAM)),$(error mpserv has no C program beside it)))
 	@echo 'make: $(strip $(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))); ctrl-C ends it'
 	@echo 'make: talk to it from another terminal:  $(TALK_$(PROGRAM))'
 	@$(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))
@@ -85,11 +90,13 @@ release: need-cargo need-cc
 	@$(CARGO) build --quiet --release
 
 c: need-cargo need-cc
-	@$(CARGO) build --quiet
+	@$(CARGO) build
+	@test -x $(TARGET)/c/echo_mpserv || { echo 'make: they could not be compiled: see the warning above' >&2; exit 1; }
 	@echo 'make: the C programs are in $(TARGET)/c'
 
 test: need-cargo need-cc need-strace
 	$(call need,nc,netcat-openbsd)
+	$(CARGO) test --features std --test server_library
 	$(CARGO) test
 
 bench: need-cargo need-cc need-strace
@@ -98,7 +105,7 @@ bench: need-cargo need-cc need-strace
 bench-peers: need-cargo need-cc need-strace
 	$(CARGO) bench --bench bench -- --peers $(ARGS)
 
-lint: need-cargo
+lint: need-cargo need-cc
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features
@@ -110,8 +117,12 @@ need-cargo:
 	@command -v $(firstword $(CARGO)) >/dev/null || { \
 		echo 'make: there is no cargo: install Rust 1.88 or later, see https://www.rust-lang.org/tools/install' >&2; exit 1; }
 
+# rustc links with cc, whatever compiles the C programs.
 need-cc:
-	$(call need,$(or $(filter-out default,$(if $(filter default,$(origin CC)),cc,$(CC)))),gcc libc6-dev)
+	$(call need,cc,gcc libc6-dev)
+ifneq ($(origin CC),default)
+	@command -v $(firstword $(CC)) >/dev/null || { echo 'make: CC=$(CC): there is no such compiler' >&2; exit 1; }
+endif
 
 need-strace:
 	$(call need,strace,strace)

@@ -151,15 +151,21 @@ pub struct Stack {
 /// The size of a page, or a multiple of it, on every system that Linux runs on.
 const GUARD: usize = 65_536;
 
+/// The least that a stack has: room for what the C library does on it before a program runs.
+pub const STACK_MIN: usize = 16_384;
+
 impl Stack {
     /// `mmap()` and `mprotect()`: a stack of `size` bytes.
     ///
     /// # Errors
-    /// `ENOMEM`.
+    /// `ENOMEM`; `EINVAL` for less than [`STACK_MIN`].
     ///
     /// # References
     /// mmap(2), mprotect(2), POSIX
     pub fn new(size: usize) -> Result<Stack> {
+        if size < STACK_MIN {
+            return Err(Errno::INVAL);
+        }
         let size = size.checked_add(GUARD).ok_or(Errno::NOMEM)?;
         let stack = Stack { start: map(size, c::MAP_PRIVATE)?, size };
         // SAFETY: the pages are the first of the new mapping, and nothing refers to them.

@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::convert::Infallible;
 use core::ffi::{CStr, c_int, c_long, c_ulong, c_void};
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::conv::{ret, ret_c_int};
 use crate::errno::{CReturn, Errno, Result, retry_on_intr};
@@ -190,6 +191,8 @@ impl WaitFor {
         match self {
             WaitFor::AnyChild => -1,
             WaitFor::Child(pid) => pid.raw(),
+            // -1 would mean any child. Group 1 is that of the first process, and no other's child is in it.
+            WaitFor::Group(Pid::INIT) => c_int::MIN,
             WaitFor::Group(pid) => -pid.raw(),
             WaitFor::OwnGroup => 0,
         }
@@ -234,7 +237,7 @@ pub fn wait(status: Option<&mut WaitStatus>) -> Result<Pid> {
 /// [`NOHANG`](WaitOptions::NOHANG) was asked for and none of them has. `status` is written only with an id.
 ///
 /// # Errors
-/// `ECHILD` when there is no such child; `EINTR` when a signal came first.
+/// `ECHILD` when there is no such child, `ESRCH` for group 1; `EINTR` when a signal came first.
 ///
 /// # References
 /// waitpid(2), POSIX
@@ -335,13 +338,17 @@ pub fn exists(pid: Pid) -> bool {
 }
 
 /// `exit()`: ends this process with `status`, of which the parent sees the low 8 bits. Runs what `atexit()` registered
-/// and writes what stdio still holds.
+/// and writes what stdio still holds. Called once more meanwhile, it ends the process at once.
 ///
 /// # References
 /// exit(3), POSIX
 pub fn exit(status: c_int) -> ! {
+    static ENTERED: AtomicBool = AtomicBool::new(false);
+    if ENTERED.swap(true, Ordering::Relaxed) {
+        _exit(status);
+    }
     stdio::close_to_handlers();
-    // SAFETY: the call has no precondition but that it is not entered twice, and this process has come to its one end.
+    // SAFETY: the call has no precondition but that it is not entered twice.
     unsafe { ffi::stdlib::exit(status) }
 }
 

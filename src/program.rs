@@ -121,7 +121,6 @@ macro_rules! panic_handler {
         }
 
         // A build that is not optimised keeps core's reference to it; no panic unwinds, so nothing calls it.
-        #[cfg(debug_assertions)]
         #[unsafe(export_name = "rust_eh_personality")]
         extern "C" fn eh_personality() {}
     };

@@ -96,7 +96,7 @@ use crate::memory::MapVec;
 use crate::net::SockAddr;
 use crate::process::{Pid, getpid};
 use crate::signal::{
-    Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, sigaction_replace, sigprocmask,
+    Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, sigaction, sigaction_replace, sigprocmask,
     sigprocmask_replace,
 };
 use crate::text::Text;
@@ -126,6 +126,7 @@ struct Settings<'a> {
     orphans_end: bool,
     announce: bool,
     pidfile: Option<&'a CStr>,
+    is_last_act: bool,
     log_format: LogFormat,
     verbosity: Verbosity,
     socket: SocketSettings,
@@ -155,6 +156,7 @@ impl<'a> Server<'a> {
                 orphans_end: true,
                 announce: false,
                 pidfile: None,
+                is_last_act: false,
                 log_format: LogFormat::Text,
                 verbosity: Verbosity::Normal,
                 socket: SocketSettings {
@@ -267,6 +269,13 @@ impl<'a> Server<'a> {
     /// A file for the server's id, which is locked while it lives and removed when it stops.
     pub const fn pidfile(mut self, path: &'a CStr) -> Self {
         self.settings.pidfile = Some(path);
+        self
+    }
+
+    /// Whether serving is the last thing that this process does (no): then the signals stay blocked when it returns, and
+    /// one that comes late does not change how the process ends.
+    pub const fn last_act(mut self, on: bool) -> Self {
+        self.settings.is_last_act = on;
         self
     }
 
@@ -416,10 +425,12 @@ impl<'a> Bound<'a> {
                 let parent = Parent::new(&settings, &log, open, worker, pid, mask);
                 parent.map_err(|errno| cannot_serve("mmap", errno, "lower the number of children")).map(Parent::run)
             });
-        if let Ok(chld) = chld {
-            let _ = crate::signal::sigaction(Signal::CHLD, &chld);
+        if !settings.is_last_act {
+            if let Ok(chld) = chld {
+                let _ = sigaction(Signal::CHLD, &chld);
+            }
+            sigprocmask(MaskHow::Set, &mask);
         }
-        sigprocmask(MaskHow::Set, &mask);
         result
     }
 }

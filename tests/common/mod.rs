@@ -227,6 +227,11 @@ impl Running {
         self.stdout.so_far()
     }
 
+    /// Whether nobody can print anything more on its standard output, and all of it has been read.
+    pub fn stdout_is_complete(&self) -> bool {
+        matches!(&self.stdout, Collected::Reader(reader, _) if reader.is_finished())
+    }
+
     /// What it has printed on standard error until now.
     pub fn stderr_so_far(&self) -> String {
         self.stderr.so_far()

@@ -5,7 +5,7 @@
 //! longer way than the shortest, never a wrong one.
 
 /// How far a search for a middle goes before the best split so far is taken.
-const MAX_COST: usize = 512;
+const MAX_COST: usize = 100;
 
 /// Pairs of positions at which both sequences have the same id, ascending in both.
 pub fn align(a: &[u32], b: &[u32]) -> Vec<(usize, usize)> {

@@ -186,13 +186,14 @@ impl Segments {
         };
         let table = usize::try_from(number(elf::HEADERS_OFFSET, 8)?).ok()?;
         let size = usize::try_from(number(elf::HEADER_SIZE, 2)?).ok()?;
-        let headers = (0..usize::try_from(number(elf::HEADER_COUNT, 2)?).ok()?).map(|index| table + index * size);
+        let headers =
+            (0..usize::try_from(number(elf::HEADER_COUNT, 2)?).ok()?).map(|index| table.saturating_add(index * size));
         let loaded = headers.filter(|at| number(*at, 4) == Some(elf::LOAD));
         let segment = |at: usize| {
             Some(Segment {
-                offset: number(at + elf::SEGMENT_OFFSET, 8)?,
-                address: number(at + elf::SEGMENT_ADDRESS, 8)?,
-                length: number(at + elf::SEGMENT_LENGTH, 8)?,
+                offset: number(at.checked_add(elf::SEGMENT_OFFSET)?, 8)?,
+                address: number(at.checked_add(elf::SEGMENT_ADDRESS)?, 8)?,
+                length: number(at.checked_add(elf::SEGMENT_LENGTH)?, 8)?,
             })
         };
         loaded.map(segment).collect::<Option<_>>().map(Segments)
@@ -201,7 +202,7 @@ impl Segments {
     fn address(&self, offset: u64) -> Option<u64> {
         let inside = |segment: &&Segment| offset >= segment.offset && offset - segment.offset < segment.length;
         let segment = self.0.iter().find(inside)?;
-        Some(segment.address + (offset - segment.offset))
+        segment.address.checked_add(offset - segment.offset)
     }
 }
 

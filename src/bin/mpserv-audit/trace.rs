@@ -99,8 +99,7 @@ fn is_end(how: &[u8]) -> bool {
 /// The length of `text` up to where its first bracket closes, if all in between close too.
 fn balanced(text: &[u8]) -> Option<usize> {
     let mut open = Vec::new();
-    let mut lexer = Lexer::new(text);
-    while let Some(token) = lexer.next() {
+    for token in Lexer::new(text) {
         match token.kind {
             Kind::Open => open.push(closing(token.text[0])),
             // What strace had begun when the call was cut off stays open.

@@ -79,6 +79,16 @@ fn text_made_of_process_ids_is_equal_and_so_is_its_length() {
 }
 
 #[test]
+fn process_ids_in_binary_data_are_equal() {
+    let trace =
+        |child: u32, id: &str| format!("fork() = {child}\nsendto(1, \"\\1{id}\\0\\0\\3\", 9, 0, NULL, 0) = 9\n");
+    let (a, b) = (trace(0x4fac, "\\254O"), trace(0x0a01, "\\1\\n"));
+    assert_eq!(compared(&[(100, &a), (0x4fac, "")], &[(200, &b), (0x0a01, "")]).differences(), 0);
+    let wrong = trace(0x0a01, "\\2\\n");
+    assert_eq!(compared(&[(100, &a), (0x4fac, "")], &[(200, &wrong), (0x0a01, "")]).differences(), 1);
+}
+
+#[test]
 fn mappings_are_the_same_by_identity() {
     let trace = |first: &str, second: &str, freed: &str| {
         format!(

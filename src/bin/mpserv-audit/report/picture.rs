@@ -5,6 +5,7 @@
 //! child begins below its fork, and what its parent hears of its end is below that. What stands at the same height in two
 //! lanes may have happened in either order.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -237,8 +238,12 @@ fn lower_ends(lanes: &mut [Lane]) {
             continue;
         };
         let waits = |node: &Node| matches!(node.class, "read" | "net" | "wait") || node.links();
-        let from = lane.nodes.iter().rposition(waits).unwrap_or(0);
-        let from = from + usize::from(lane.nodes.get(from).is_some_and(Node::links));
+        let last_wait = lane.nodes.iter().rposition(waits);
+        let from = match last_wait {
+            Some(at) => at + usize::from(lane.nodes[at].links()),
+            // It did not wait; then only its end does, for the parent to come to rest.
+            None => lane.nodes.iter().position(|node| node.class == "exit").unwrap_or(0),
+        };
         let Some(last) = lane.nodes.last().map(|node| node.row) else {
             continue;
         };
@@ -331,7 +336,8 @@ fn of_call(call: &Call<'_>, places: &HashMap<u32, Place>) -> Node {
         return Node { label, class: "fork", forks: child, ..plain };
     }
     let first = Lexer::new(call.arguments).next().map_or(&b""[..], |token| token.text);
-    let descriptor = first.iter().all(u8::is_ascii_digit).then(|| String::from_utf8_lossy(first)).unwrap_or_default();
+    let is_number = first.iter().all(u8::is_ascii_digit);
+    let descriptor = if is_number { String::from_utf8_lossy(first) } else { Cow::Borrowed("") };
     let class = match call.name {
         b"accept" | b"accept4" | b"connect" | b"listen" | b"bind" | b"socket" => "net",
         b"read" | b"recvfrom" | b"recvmsg" | b"recv" | b"readv" => "read",

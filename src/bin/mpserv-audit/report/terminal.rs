@@ -140,7 +140,7 @@ fn pair_rows(
     };
     let left = head(sides[0], pair.a, pair.before.0);
     let right = head(sides[1], pair.b, pair.before.1);
-    writeln!(out, "{dim}{} {} {}{plain}", columns.fit(&left, true), ' ', columns.fit(&right, false))?;
+    writeln!(out, "{dim}{}   {}{plain}", columns.fit(&left, true), columns.fit(&right, false))?;
     let shown = shown(&pair.rows, whole);
     let mut gap = false;
     for (row, shown) in pair.rows.iter().zip(shown) {

@@ -30,7 +30,7 @@ pub struct Rule {
 pub const RULES: [Rule; 11] = [
     Rule {
         name: "process-id",
-        what: "a process id, where a call takes or returns one and in text that the program made of it, becomes the process's place in the tree",
+        what: "a process id, where a call takes or returns one and in text or binary data that the program made of it, becomes the process's place in the tree",
         reason: "the kernel numbers processes as it likes; which process is meant stays compared",
     },
     Rule {
@@ -199,6 +199,9 @@ struct Features {
     /// The result is a process id.
     returns_process_id: bool,
 }
+
+/// The files that random bytes are read from, as strace shows them.
+const RANDOM_SOURCES: [&[u8]; 2] = [b"\"/dev/urandom\"", b"\"/dev/random\""];
 
 /// The requests of ioctl and fcntl that take or give a process id.
 const PROCESS_REQUESTS: [&[u8]; 5] = [b"TIOCGPGRP", b"TIOCSPGRP", b"TIOCGSID", b"F_SETOWN", b"FIOSETOWN"];
@@ -390,15 +393,17 @@ impl<'r> Normaliser<'r> {
     /// Keeps track of which descriptors give random bytes.
     fn note_random(&mut self, call: &Call<'_>) {
         let opens = matches!(call.name, b"open" | b"openat");
-        if opens && [&b"\"/dev/urandom\""[..], b"\"/dev/random\""].iter().any(|path| contains(call.arguments, path)) {
-            if let Some((descriptor, false)) = leading_number(call.result) {
-                self.random.insert(descriptor);
-            }
+        let is_source = || RANDOM_SOURCES.iter().any(|path| contains(call.arguments, path));
+        if opens
+            && is_source()
+            && let Some((descriptor, false)) = leading_number(call.result)
+        {
+            self.random.insert(descriptor);
         }
-        if call.name == b"close" {
-            if let Some((descriptor, _)) = leading_number(call.arguments) {
-                self.random.remove(&descriptor);
-            }
+        if call.name == b"close"
+            && let Some((descriptor, _)) = leading_number(call.arguments)
+        {
+            self.random.remove(&descriptor);
         }
     }
 }

@@ -53,6 +53,7 @@ impl<'t> Text<'t> {
     ) -> Changes {
         let whole = self.inside();
         let mut changes = Changes::default();
+        let is_binary = whole.windows(2).any(|pair| pair == b"\\0");
         let mut at = 0;
         out.push(b'"');
         while let Some(unit) = unit_length(&whole[at..]) {
@@ -62,6 +63,12 @@ impl<'t> Text<'t> {
                 out.extend_from_slice(b"<program>");
                 at += path.len();
                 changes.any = true;
+                continue;
+            }
+            if let Some((place, length)) = places.filter(|_| is_binary).and_then(|places| binary_id(rest, places)) {
+                out.extend_from_slice(format!("<process {place}>").as_bytes());
+                at += length;
+                changes = Changes { any: true, ids: true };
                 continue;
             }
             let digits = leading_digits(rest);
@@ -97,6 +104,40 @@ fn unit_length(text: &[u8]) -> Option<usize> {
         _ => 1,
     };
     Some(length.min(text.len()))
+}
+
+/// The byte that one unit stands for.
+fn unit_value(unit: &[u8]) -> Option<u8> {
+    Some(match unit {
+        [byte] => *byte,
+        b"\\n" => b'\n',
+        b"\\t" => b'\t',
+        b"\\r" => b'\r',
+        b"\\v" => 0x0b,
+        b"\\f" => 0x0c,
+        [b'\\', b'x', digits @ ..] => u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?,
+        [b'\\', digits @ ..] if digits[0].is_ascii_digit() => {
+            u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()?
+        }
+        [b'\\', byte] => *byte,
+        _ => return None,
+    })
+}
+
+/// Smaller numbers are too common for a process id in binary to be told from something else.
+const BINARY_ID_MIN: u32 = 256;
+
+/// The place of the process whose id stands here in binary, as an int has it, and how much of the text that is.
+fn binary_id<'p>(text: &[u8], places: &'p HashMap<u32, Place>) -> Option<(&'p Place, usize)> {
+    let mut bytes = [0; size_of::<u32>()];
+    let mut length = 0;
+    for byte in &mut bytes {
+        let unit = unit_length(&text[length..])?;
+        *byte = unit_value(&text[length..length + unit])?;
+        length += unit;
+    }
+    let id = Some(u32::from_ne_bytes(bytes)).filter(|id| *id >= BINARY_ID_MIN)?;
+    places.get(&id).map(|place| (place, length))
 }
 
 fn leading_digits(text: &[u8]) -> usize {

@@ -8,10 +8,11 @@ pub mod stage;
 pub mod strace;
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use mpserv::errno::Errno;
@@ -221,7 +222,7 @@ fn start(request: &Request<'_>, directory: &Path, stdout: Stdio) -> Result<Start
     let starter = std::thread::spawn(move || {
         // Without a filter the kernel decides on the order; the caller is told.
         let _ = sender.send(filter().ok());
-        command.spawn()
+        spawn(&mut command)
     });
     let mut hold = listener.recv().ok().flatten().map(|listener| Hold::new(listener, request.skips_sleep));
     while !starter.is_finished() {
@@ -235,6 +236,21 @@ fn start(request: &Request<'_>, directory: &Path, stdout: Stdio) -> Result<Start
     let strace = spawned.map_err(|error| Trouble::of(request.strace.path.display(), error))?;
     let processes = Processes::new(strace.id(), directory, PREFIX);
     Ok(Started { strace, processes, hold, end: Instant::now() + request.timeout })
+}
+
+/// Held while a program is being started: until it runs, the new process has copies of all that this one has open.
+static STARTING: Mutex<()> = Mutex::new(());
+
+/// Starts a program, and waits until it runs.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    let _guard = STARTING.lock();
+    command.spawn()
+}
+
+/// Closes a socket so that its peer hears of it at once: when no program that another thread is starting has a copy.
+pub fn close(socket: impl Sized) {
+    let _guard = STARTING.lock();
+    drop(socket);
 }
 
 fn filter() -> Result<seccomp::Listener, Errno> {

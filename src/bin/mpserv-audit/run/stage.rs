@@ -139,7 +139,7 @@ impl<'r> Stage<'r> {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let helper = command.spawn().map_err(|error| Trouble::of(format!("--drive: {program}"), error))?;
+        let helper = super::spawn(&mut command).map_err(|error| Trouble::of(format!("--drive: {program}"), error))?;
         self.helper = Some(helper);
         while let Some(helper) = &mut self.helper {
             match helper.try_wait() {
