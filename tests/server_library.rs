@@ -44,7 +44,7 @@ struct Serving {
 
 fn bind() -> (Bound<'static>, u16) {
     let bound = Server::new().listen("127.0.0.1:0").max_children(4).verbosity(Verbosity::Verbose).bind().unwrap();
-    let Some(SockAddr::Inet(SocketAddr::V4(address))) = bound.addresses().next().copied() else { panic!("{bound:?}") };
+    let Some(Ok(SockAddr::Inet(SocketAddr::V4(address)))) = bound.addresses().next() else { panic!("{bound:?}") };
     (bound, address.port())
 }
 
