@@ -162,7 +162,7 @@ fn load(connections: usize) {
     let server = Served::start(&["--max-children", "64", "-b", "128", "127.0.0.1:0"]);
     drop(server.client());
     server.wait_childless();
-    let (_, descriptors) = server.usage();
+    let descriptors = server.descriptors();
     let memory = server.anonymous_memory();
     let text = bytes(64);
     thread::scope(|scope| {
@@ -180,7 +180,7 @@ fn load(connections: usize) {
         }
     });
     no_zombie_for_long(&server);
-    assert_eq!(server.usage().1, descriptors);
+    assert_eq!(server.descriptors(), descriptors);
     assert!(server.anonymous_memory() <= memory + 64, "{memory} kB, then {} kB", server.anonymous_memory());
     let log = server.stop();
     let count = |event: &str| log.iter().filter(|line| line.event == event).count();
