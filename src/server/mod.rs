@@ -81,9 +81,7 @@ pub use service::Service;
 pub use worker::Outcome;
 
 use error::Reason;
-use limits::{
-    BACKLOG_DEFAULT, GRACE_DEFAULT, LISTENERS_MAX, MAX_CHILDREN_DEFAULT, MAX_CHILDREN_LIMIT, RATE_LIMIT, SERVICE_BUFFER,
-};
+use limits::{BACKLOG_DEFAULT, GRACE_DEFAULT, LISTENERS_MAX, MAX_CHILDREN_DEFAULT, MAX_CHILDREN_LIMIT, RATE_LIMIT};
 use listener::{Listener, Listeners, Shown, SocketSettings};
 use log::{Level, Log};
 use parent::{Parent, SIGNALS, cannot_serve, single_threaded};
@@ -92,7 +90,6 @@ use worker::{Function, Open, Program, Worker};
 
 use crate::fd::{self, OwnedFd, STDOUT};
 use crate::file::{OpenFlags, open};
-use crate::memory::MapVec;
 use crate::net::SockAddr;
 use crate::process::{Pid, getpid};
 use crate::signal::{
@@ -386,10 +383,12 @@ impl<'a> Bound<'a> {
     /// # Errors
     /// As [`serve`](Bound::serve).
     pub fn serve_builtin(self, service: Service) -> Result<Stopped> {
-        // Mapped here and touched only in the children: each has as many pages of it as its client fills.
-        let buffer = MapVec::zeroed(SERVICE_BUFFER);
-        let mut buffer = buffer.map_err(|errno| cannot_serve("mmap", errno, "give the machine more memory"))?;
-        let handler = |connection| service.serve(connection, &mut buffer);
+        let handler = |connection| {
+            let status = service.serve(&connection);
+            // The end of the process closes it.
+            core::mem::forget(connection);
+            status
+        };
         // SAFETY: the services read, write and compute, and know no threads.
         self.serve_with(unsafe { Function::new_bare(handler) })
     }
