@@ -12,6 +12,7 @@
 //! makes the system calls that its source names, and no others.
 #![no_std]
 
+pub mod capability;
 mod conv;
 pub mod errno;
 pub mod fd;
@@ -23,10 +24,16 @@ pub mod net;
 pub mod netdb;
 mod open_set;
 pub mod poll;
+pub mod prctl;
 pub mod process;
 pub mod program;
+pub mod resource;
+pub mod seccomp;
+pub mod server;
 pub mod signal;
 pub mod stdio;
+pub mod syscall;
 pub mod syslog;
 pub mod text;
 pub mod time;
+pub mod user;

@@ -98,6 +98,10 @@ impl MsgFlags {
     #[doc(alias = "MSG_NOSIGNAL")]
     pub const NOSIGNAL: MsgFlags = MsgFlags(c::MSG_NOSIGNAL);
 
+    /// `MSG_PEEK`: leave what is read there, to be read again.
+    #[doc(alias = "MSG_PEEK")]
+    pub const PEEK: MsgFlags = MsgFlags(c::MSG_PEEK);
+
     /// Both.
     #[must_use]
     pub const fn with(self, other: MsgFlags) -> MsgFlags {
@@ -626,13 +630,7 @@ pub fn getsockopt_peercred(fd: impl AsFd) -> Result<Credentials> {
     let mut length = length_of::<c::ucred>();
     // SAFETY: the option fills in a struct ucred, which the pointer is to, with its length.
     ret(unsafe {
-        c::getsockopt(
-            fd.as_fd().raw(),
-            c::SOL_SOCKET,
-            c::SO_PEERCRED,
-            (&raw mut value).cast(),
-            &raw mut length,
-        )
+        c::getsockopt(fd.as_fd().raw(), c::SOL_SOCKET, c::SO_PEERCRED, (&raw mut value).cast(), &raw mut length)
     })?;
     Ok(Credentials { pid: value.pid, uid: value.uid, gid: value.gid })
 }

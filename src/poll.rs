@@ -82,9 +82,8 @@ impl fmt::Debug for PollFd<'_> {
 /// # References
 /// poll(2), POSIX
 pub fn poll(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<c_int> {
-    let timeout = timeout.map_or(-1, |timeout| {
-        c_int::try_from(timeout.as_nanos().div_ceil(NANOS_PER_MILLI)).unwrap_or(c_int::MAX)
-    });
+    let timeout = timeout
+        .map_or(-1, |timeout| c_int::try_from(timeout.as_nanos().div_ceil(NANOS_PER_MILLI)).unwrap_or(c_int::MAX));
     // SAFETY: the pointer is to that many structs of ours for the time of the call.
     ret_c_int(unsafe { c::poll(fds.as_mut_ptr().cast(), fds.len() as c::nfds_t, timeout) })
 }

@@ -385,7 +385,9 @@ pub fn begin_group() -> Result<()> {
 /// prctl(2)
 pub fn signal_at_death_of(parent: Pid, signal: Signal) -> Result<()> {
     // SAFETY: the option takes the number of a signal.
-    ret(unsafe { ffi::sys::prctl::prctl(ffi::sys::prctl::PR_SET_PDEATHSIG, c_ulong::from(signal.raw().cast_unsigned())) })?;
+    ret(unsafe {
+        ffi::sys::prctl::prctl(ffi::sys::prctl::PR_SET_PDEATHSIG, c_ulong::from(signal.raw().cast_unsigned()))
+    })?;
     // Asked for after it was set: a parent that ends from here on is noticed by the kernel.
     if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH) }
 }
@@ -470,9 +472,7 @@ pub fn spawn(stack: &mut Stack, spawn: &Spawn<'_>) -> core::result::Result<Pid, 
     // SAFETY: this process waits until the other no longer uses its memory, so `shared` and the stack outlive that use,
     // and nobody else has the stack. The other calls only async-signal-safe functions, allocates nothing and does not
     // return from `run`, whose place on the stack is below everything.
-    let pid = unsafe {
-        ffi::sched::clone(run, stack.top().cast(), flags, (&raw const shared).cast_mut().cast())
-    };
+    let pid = unsafe { ffi::sched::clone(run, stack.top().cast(), flags, (&raw const shared).cast_mut().cast()) };
     let pid = ret_c_int(pid).map_err(SpawnError::Clone)?;
     let pid = Pid(pid);
     match shared.error.get() {

@@ -11,3 +11,15 @@ pub use libc::clone;
 /// Share memory; let the parent wait until the child runs a program or ends. clone(2), Linux.
 #[doc(inline)]
 pub use libc::{CLONE_VFORK, CLONE_VM};
+
+/// `int unshare(int flags);`
+///
+/// Leave what is shared with other processes, such as their network. unshare(2), Linux.
+#[doc(inline)]
+pub use libc::unshare;
+
+/// `CLONE_*`
+///
+/// A network and users of one's own. unshare(2), Linux.
+#[doc(inline)]
+pub use libc::{CLONE_NEWNET, CLONE_NEWUSER};

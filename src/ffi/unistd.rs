@@ -134,6 +134,12 @@ pub use libc::X_OK;
 #[doc(inline)]
 pub use libc::unlink;
 
+/// `ssize_t readlink(const char *restrict path, char *restrict buf, size_t bufsiz);`
+///
+/// Read where a symbolic link leads. readlink(2), POSIX.
+#[doc(inline)]
+pub use libc::readlink;
+
 /// `int chown(const char *pathname, uid_t owner, gid_t group);`
 ///
 /// Change a file's owner and group. chown(2), POSIX.
@@ -211,3 +217,9 @@ unsafe extern "C" {
     /// The same, with this environment and a search of PATH. exec(3), POSIX.
     pub fn execvp(file: *const c_char, argv: *const *mut c_char) -> c_int;
 }
+
+/// `long syscall(long number, ...);`
+///
+/// Make a system call that the C library has no function for. syscall(2), Linux.
+#[doc(inline)]
+pub use libc::syscall;

@@ -11,3 +11,21 @@ pub use libc::ioctl;
 /// Make a terminal the session's own. ioctl_tty(2), BSD.
 #[doc(inline)]
 pub use libc::TIOCSCTTY;
+
+/// `SIOC*`
+///
+/// Get or set the flags of a network interface. netdevice(7), Linux.
+#[doc(inline)]
+pub use libc::{SIOCGIFFLAGS, SIOCSIFFLAGS};
+
+/// `struct winsize { unsigned short ws_row; unsigned short ws_col; unsigned short ws_xpixel; unsigned short ws_ypixel; }`
+///
+/// The size of a terminal. ioctl_tty(2), BSD.
+#[doc(inline)]
+pub use libc::winsize;
+
+/// `TIOCGWINSZ`
+///
+/// Ask for it. ioctl_tty(2), BSD.
+#[doc(inline)]
+pub use libc::TIOCGWINSZ;

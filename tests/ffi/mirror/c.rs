@@ -11,7 +11,8 @@ pub(crate) enum Form {
     /// `extern char **environ;`
     Variable(Declaration),
     /// `struct linger { int l_onoff; int l_linger; }`
-    Struct { tag: String, fields: Vec<Declaration> },
+    /// or `typedef struct { size_t we_wordc; } wordexp_t;`: the name, and the whole type in C
+    Struct { name: String, c: String, fields: Vec<Declaration> },
     /// `typedef /* ... */ pid_t;`
     Integer(String),
     /// `typedef void (*sighandler_t)(int);`
@@ -57,7 +58,7 @@ impl Form {
         match self {
             Form::Function(function) | Form::Macro(function) => &function.declaration.name,
             Form::Variable(it) | Form::Typedef(it) | Form::Opaque(it) => &it.name,
-            Form::Struct { tag: name, .. } | Form::Integer(name) | Form::Constant { name, .. } => name,
+            Form::Struct { name, .. } | Form::Integer(name) | Form::Constant { name, .. } => name,
         }
     }
 
@@ -111,6 +112,9 @@ struct Parser<'a> {
 impl<'a> Parser<'a> {
     fn form(&mut self) -> Result<Form, String> {
         if self.eat("typedef") {
+            if self.tokens.get(self.next + 1) == Some(&"{") {
+                return self.nameless_structure();
+            }
             let opaque = self.peek() == "struct";
             let form = if self.eat("/* ... */") {
                 Form::Integer(self.word()?.to_owned())
@@ -132,14 +136,26 @@ impl<'a> Parser<'a> {
 
     fn structure(&mut self) -> Result<Form, String> {
         self.expect("struct")?;
-        let tag = self.word()?.to_owned();
+        let name = self.word()?.to_owned();
+        let fields = self.fields()?;
+        Ok(Form::Struct { c: format!("struct {name}"), name, fields })
+    }
+
+    fn nameless_structure(&mut self) -> Result<Form, String> {
+        self.expect("struct")?;
+        let fields = self.fields()?;
+        let name = self.word()?.to_owned();
+        self.expect(";").map(|()| Form::Struct { c: name.clone(), name, fields })
+    }
+
+    fn fields(&mut self) -> Result<Vec<Declaration>, String> {
         self.expect("{")?;
         let mut fields = Vec::new();
         while !self.eat("}") {
             fields.push(self.declaration(Place::Elsewhere)?);
             self.expect(";")?;
         }
-        Ok(Form::Struct { tag, fields })
+        Ok(fields)
     }
 
     fn function(&mut self) -> Result<Form, String> {
@@ -241,6 +257,7 @@ impl<'a> Parser<'a> {
             ("void" | "char" | "short" | "int" | "long", _) => format!("c_{word}"),
             _ if unsigned => return self.expected("an integer type"),
             (_, "u" | "uint") => of_width.replace("int", ""),
+            (_, "s") => of_width.replace('s', "i"),
             _ => word.to_owned(),
         };
         Ok(rust)

@@ -50,11 +50,10 @@ pub(crate) fn facts(form: &Form, module: &str) -> Vec<Fact> {
         }
         Form::Typedef(_) => vec![size(name)],
         Form::Opaque(_) => Vec::new(),
-        Form::Struct { fields, .. } => {
-            let c = format!("struct {name}");
+        Form::Struct { c, fields, .. } => {
             let alignment = format!("_Alignof({c})");
-            let mut facts = vec![size(&c), Fact::new(alignment, format!("align_of::<{item}>()"))];
-            facts.extend(fields.iter().flat_map(|field| field_facts(&c, &item, field)));
+            let mut facts = vec![size(c), Fact::new(alignment, format!("align_of::<{item}>()"))];
+            facts.extend(fields.iter().flat_map(|field| field_facts(c, &item, field)));
             facts
         }
     }

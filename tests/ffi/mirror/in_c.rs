@@ -72,6 +72,7 @@ fn file(header: &str, source: &str, name: &str, forms: &[&Form]) -> String {
 #include <{header}>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/types.h>
 
 {SHARED}
@@ -105,7 +106,7 @@ fn check(form: &Form) -> String {
         }
         Form::Variable(it) => format!("{is_there}extern {};\n", it.c(name)),
         Form::Typedef(it) | Form::Opaque(it) => format!("{is_there}typedef {};\n", it.c(name)),
-        Form::Struct { fields, .. } => fields.iter().map(|field| check_field(name, field)).collect(),
+        Form::Struct { c, fields, .. } => fields.iter().map(|field| check_field(name, c, field)).collect(),
         // The facts do not compile.
         Form::Integer(_) | Form::Constant { .. } => String::new(),
     }
@@ -124,12 +125,12 @@ fn call(function: &Function) -> String {
     }
 }
 
-fn check_field(tag: &str, field: &Declaration) -> String {
+fn check_field(tag: &str, c: &str, field: &Declaration) -> String {
     let name = &field.name;
     let documented = format!("mirror_{tag}_{name}");
     format!(
         "typedef {};\n_Static_assert(__builtin_types_compatible_p({documented}, \
-         __typeof__(((struct {tag} *)0)->{name})), \"struct {tag}: {name} has another type\");\n",
+         __typeof__((({c} *)0)->{name})), \"{c}: {name} has another type\");\n",
         field.c(&documented)
     )
 }

@@ -22,6 +22,7 @@ pub(crate) fn read(path: &str, text: &str) -> Result<Option<Header>, String> {
     let mut docs = String::new();
     let mut statement = String::new();
     let mut start = 0;
+    let mut is_of_other_machine = false;
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if statement.is_empty() {
@@ -30,9 +31,15 @@ pub(crate) fn read(path: &str, text: &str) -> Result<Option<Header>, String> {
         if let Some(doc) = line.strip_prefix("///") {
             docs += doc;
             docs.push('\n');
+        } else if let Some(machine) = line.strip_prefix("#[cfg(target_arch = \"") {
+            is_of_other_machine = machine != format!("{}\")]", std::env::consts::ARCH);
         } else if !statement.is_empty() || !is_between_items(line) {
             statement += line;
-            if line.ends_with(';') {
+            let is_whole = if statement.starts_with("#[repr(C)]") { line == "}" } else { line.ends_with(';') };
+            if is_whole && mem::take(&mut is_of_other_machine) {
+                statement.clear();
+                docs.clear();
+            } else if is_whole {
                 let found = item_forms(&mem::take(&mut statement), &mem::take(&mut docs))
                     .map_err(|why| format!("src/ffi/{path}.rs:{start}: {why}"))?;
                 forms.extend(found);
@@ -49,8 +56,8 @@ pub(crate) fn read(path: &str, text: &str) -> Result<Option<Header>, String> {
         return Err(format!("src/ffi/{path}.rs:1: the docs do not begin with `<{header}>`"));
     }
     let module = format!("ffi::{}", path.replace('/', "::"));
-    // The one header whose name is a keyword of Rust.
-    let module = module.replace("netinet::in", "netinet::r#in");
+    // The headers whose names are keywords of Rust.
+    let module = module.replace("netinet::in", "netinet::r#in").replace("net::if", "net::r#if");
     Ok(Some(Header { path: header, module, forms }))
 }
 
@@ -97,7 +104,8 @@ fn names(statement: &str) -> Result<Vec<String>, String> {
         list.trim_matches(['{', '}', ';'])
     } else {
         let declared = DECLARATIONS.iter().find_map(|start| statement.strip_prefix(start));
-        declared.and_then(|rest| rest.split(['(', ':']).next()).unwrap_or("?")
+        let structure = statement.split_once("pub struct ").map(|(_, rest)| rest);
+        declared.or(structure).and_then(|rest| rest.split(['(', ':', ' ']).next()).unwrap_or("?")
     };
     let names = list.split_terminator(',').map(str::trim);
     if names.clone().any(|name| !name.chars().all(is_word)) {
