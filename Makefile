@@ -18,17 +18,28 @@ need = @command -v $(firstword $(1)) >/dev/null || { \
 		echo "make: there is no $(firstword $(1)): sudo apt-get install $(2)" >&2; exit 1; \
 	fi; }
 
-# How each program is called, and how to talk to it.
-ARGS_echo_mpserv   = $(PORT)
-ARGS_echo_mpclient = $(HOST) $(PORT)
-CLIENT_echo_mpserv = echo_mpclient
-TALK_echo_mpserv   = nc $(HOST) $(PORT)    or    make run-client PORT=$(PORT)
+# How each program is called, and for a server, how to talk to it. All but two have their port in them.
+ARGS_echo_mpserv    = $(PORT)
+ARGS_echo_mpclient  = $(HOST) $(PORT)
+CLIENT_echo_mpserv  = echo_mpclient
+CLIENT_code05       = code04
+CLIENT_socket_serve = socket_client
+TALK_echo_mpserv    = nc $(HOST) $(PORT)    or    make run-client PORT=$(PORT)
+TALK_code05         = make run-client PROGRAM=code05
+TALK_socket_serve   = make run-client PROGRAM=socket_serve
+TALK_rot13_serv     = nc 127.0.0.1 43211
+SERVERS             = echo_mpserv code05 socket_serve rot13_serv
+OTHERS              = fork zombie wait waitpid signal sigaction remove_zombie
 
-.PHONY: help run-server run-client strace-server strace-client release c test lint clean need-cargo need-cc need-strace
+# $(call one-of,LIST): PROGRAM is in LIST, or make says what is.
+one-of = $(if $(filter $(PROGRAM),$(1)),,$(error PROGRAM=$(PROGRAM): choose one of $(1)))
+
+.PHONY: help run run-server run-client strace-server strace-client release c test lint clean need-cargo need-cc need-strace
 
 help:
 	@echo 'make run-server     a server in the foreground; ctrl-C ends it   PROGRAM=$(PROGRAM) IMPL=$(IMPL) PORT=$(PORT)'
 	@echo 'make run-client     its client                                   PROGRAM=$(PROGRAM) IMPL=$(IMPL) HOST=$(HOST) PORT=$(PORT)'
+	@echo 'make run            a program that is no server                  PROGRAM=fork IMPL=$(IMPL)'
 	@echo 'make strace-server  the server under strace -f'
 	@echo 'make strace-client  the client under strace -f'
 	@echo 'make c              the C programs, in $(TARGET)/c'
@@ -36,21 +47,31 @@ help:
 	@echo 'make test           all tests'
 	@echo 'make lint           formatting, clippy, documentation'
 	@echo 'make clean          removes $(TARGET)'
-	@echo 'IMPL is rust or c. PROGRAM is a server: echo_mpserv.'
+	@echo 'IMPL is rust or c.'
+	@echo 'PROGRAM is a server ($(SERVERS))'
+	@echo 'or, for run, one of $(OTHERS).'
 
 run-server: release
-	@echo 'make: $(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM)); ctrl-C ends it'
+	$(call one-of,$(SERVERS))
+	@echo 'make: $(strip $(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))); ctrl-C ends it'
 	@echo 'make: talk to it from another terminal:  $(TALK_$(PROGRAM))'
 	@$(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))
 
 run-client: release
+	$(call one-of,$(filter-out rot13_serv,$(SERVERS)))
 	@$(BIN)/$(CLIENT_$(PROGRAM)) $(ARGS_$(CLIENT_$(PROGRAM)))
 
+run: release
+	$(call one-of,$(OTHERS))
+	@$(BIN)/$(PROGRAM)
+
 strace-server: release need-strace
+	$(call one-of,$(SERVERS))
 	@echo 'make: talk to it from another terminal:  $(TALK_$(PROGRAM))'
 	@strace -f $(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))
 
 strace-client: release need-strace
+	$(call one-of,$(filter-out rot13_serv,$(SERVERS)))
 	@strace -f $(BIN)/$(CLIENT_$(PROGRAM)) $(ARGS_$(CLIENT_$(PROGRAM)))
 
 release: need-cargo need-cc

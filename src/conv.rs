@@ -3,7 +3,6 @@
 use core::ffi::c_int;
 
 use crate::errno::{Errno, Result};
-use crate::fd::OwnedFd;
 
 /// For a function that returns 0, or -1 with errno set.
 pub(crate) fn ret(returned: c_int) -> Result<()> {
@@ -18,13 +17,4 @@ pub(crate) fn ret_c_int(returned: c_int) -> Result<c_int> {
 /// For a function that returns a count of bytes, or -1 with errno set.
 pub(crate) fn ret_usize(returned: isize) -> Result<usize> {
     usize::try_from(returned).map_err(|_| Errno::last())
-}
-
-/// For a function that returns a new descriptor, or -1 with errno set.
-///
-/// # Safety
-/// `returned` came from such a function, and nothing else owns the descriptor.
-pub(crate) unsafe fn ret_owned_fd(returned: c_int) -> Result<OwnedFd> {
-    // SAFETY: by this function's own contract the descriptor is open and the caller's alone.
-    ret_c_int(returned).map(|fd| unsafe { OwnedFd::from_raw(fd) })
 }

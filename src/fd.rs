@@ -3,7 +3,7 @@
 use core::ffi::{c_int, c_uint};
 use core::marker::PhantomData;
 
-use crate::conv::{ret, ret_usize};
+use crate::conv::{ret, ret_c_int, ret_usize};
 use crate::errno::{CReturn, Errno, Result, retry_on_intr};
 use crate::ffi;
 
@@ -108,6 +108,22 @@ impl AsFd for Result<OwnedFd> {
     }
 }
 
+/// For a function that returns a new descriptor, or -1 with errno set.
+///
+/// # Safety
+/// `returned` came from such a function, and nothing else owns the descriptor.
+pub(crate) unsafe fn ret_owned_fd(returned: c_int) -> Result<OwnedFd> {
+    // SAFETY: by this function's own contract the descriptor is open and the caller's alone.
+    ret_c_int(returned).map(|fd| unsafe { OwnedFd::from_raw(fd) })
+}
+
+/// The descriptor, or C's -1 where there is none.
+impl AsFd for Option<OwnedFd> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.as_ref().map_or(BorrowedFd::NONE, OwnedFd::as_fd)
+    }
+}
+
 /// `read()`: reads what is there, up to the length of `buffer`. 0 is the end.
 ///
 /// # Errors
@@ -174,6 +190,32 @@ pub(crate) fn all_of(mut bytes: &[u8], mut put: impl FnMut(&[u8]) -> Result<usiz
 pub fn is_open(fd: BorrowedFd<'_>) -> bool {
     // SAFETY: the call has no precondition on memory.
     unsafe { ffi::fcntl::fcntl(fd.raw(), ffi::fcntl::F_GETFD) != -1 }
+}
+
+/// `fcntl(fd, F_SETFL, … | O_NONBLOCK)`: has calls fail with `EAGAIN` instead of waiting, in every process that has it.
+///
+/// # Errors
+/// `EBADF`.
+///
+/// # References
+/// fcntl(2), POSIX
+pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    let flags = ret_c_int(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_GETFL) })?;
+    // SAFETY: as above.
+    ret(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_SETFL, flags | ffi::fcntl::O_NONBLOCK) })
+}
+
+/// `fcntl(fd, F_SETFD, FD_CLOEXEC)`: has the descriptor closed when this process runs another program.
+///
+/// # Errors
+/// `EBADF`.
+///
+/// # References
+/// fcntl(2), POSIX
+pub fn set_close_on_exec(fd: impl AsFd) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_SETFD, ffi::fcntl::FD_CLOEXEC) })
 }
 
 /// `close_range(first, ~0, CLOSE_RANGE_CLOEXEC)`: has every descriptor from `first` on closed when this process runs

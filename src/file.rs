@@ -3,9 +3,9 @@
 use core::ffi::{CStr, c_int, c_uint};
 use core::mem::MaybeUninit;
 
-use crate::conv::{ret, ret_owned_fd};
+use crate::conv::ret;
 use crate::errno::Result;
-use crate::fd::{AsFd, OwnedFd};
+use crate::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::ffi::{fcntl as c, sys, unistd};
 
 /// How a file is opened: `O_…`. Combined with [`with`](OpenFlags::with).

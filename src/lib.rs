@@ -1,16 +1,24 @@
 //! The classic Unix multi-process server, one process per connection, on raw libc and nothing else.
 //!
-//! Three layers, each of which imports only from those below it:
+//! Four layers, each of which imports only from those below it:
 //!
 //! | layer | modules | what it is |
 //! |---|---|---|
-//! | programs | `src/bin` | the textbook programs, each beside the C program it is compared with |
-//! | safe wrappers | [`errno`], [`fd`], [`net`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] | sound whatever safe code calls them with; each makes the one system call of its C function |
+//! | programs | `src/bin` | `mpserv`, and the textbook programs, each beside the C program it is compared with |
+//! | server | [`server`] | one process per connection, in earnest: a function's or a program's |
+//! | safe wrappers | [`errno`], [`fd`], [`file`](mod@file), [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] and others | sound whatever safe code calls them with; each makes the one system call of its C function |
 //! | C | [`ffi`] | the C API, name for name, proved against the system's headers |
 //!
 //! Nothing here allocates, and nothing retries a call behind the caller's back: a program written with this library
 //! makes the system calls that its source names, and no others.
+//!
+//! # Features
+//! `std`: conversions of descriptors and connections to and from std's types, and std's `Read` and `Write` for
+//! connections.
 #![no_std]
+
+#[cfg(feature = "std")]
+extern crate std;
 
 pub mod capability;
 mod conv;
@@ -23,14 +31,18 @@ pub mod memory;
 pub mod net;
 pub mod netdb;
 mod open_set;
+mod pid;
 pub mod poll;
 pub mod prctl;
 pub mod process;
 pub mod program;
 pub mod resource;
+mod sealed;
 pub mod seccomp;
 pub mod server;
 pub mod signal;
+#[cfg(feature = "std")]
+mod std_impls;
 pub mod stdio;
 pub mod syscall;
 pub mod syslog;

@@ -7,15 +7,16 @@ pub use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, Socket
 use core::ptr;
 use core::time::Duration;
 
-use crate::conv::{ret, ret_owned_fd, ret_usize};
+use crate::conv::{ret, ret_usize};
 use crate::errno::{Errno, Result};
-use crate::fd::{AsFd, OwnedFd};
+use crate::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::ffi::netinet::r#in::{self as inet, in_addr, in6_addr, sockaddr_in, sockaddr_in6};
 use crate::ffi::sys::socket::{self as c, sockaddr, sockaddr_storage, socklen_t};
 use crate::ffi::sys::un::sockaddr_un;
 use crate::ffi::{self, arpa};
 use crate::open_set::open_set;
 use crate::process::has_other_threads;
+use crate::sealed::Sealed;
 
 /// The family of a socket and of its address: `AF_…`, which Linux also calls `PF_…`.
 #[repr(transparent)]
@@ -158,6 +159,17 @@ impl UnixAddr {
         let path = name.split(|&byte| byte == 0).next()?;
         if path.is_empty() { None } else { Some(path) }
     }
+
+    /// The path as C has it; `None` also for one that the kernel gave without a NUL, because it fills the address.
+    #[must_use]
+    pub fn path_c(&self) -> Option<&CStr> {
+        let path = self.path()?;
+        if path.len() == UNIX_PATH_MAX {
+            return None;
+        }
+        // SAFETY: behind the path, and within the address, is the NUL that ended it, or one of those around it.
+        Some(unsafe { CStr::from_ptr(path.as_ptr().cast()) })
+    }
 }
 
 impl fmt::Debug for UnixAddr {
@@ -186,8 +198,6 @@ pub trait AsSockAddr: Sealed {
     fn with_c<T>(&self, function: impl FnOnce(*const sockaddr, socklen_t) -> T) -> T;
 }
 
-#[doc(hidden)]
-pub trait Sealed {}
 impl Sealed for SocketAddrV4 {}
 impl Sealed for SocketAddrV6 {}
 impl Sealed for SocketAddr {}
@@ -242,17 +252,24 @@ impl AsSockAddr for UnixAddr {
 /// Room for an address that C's functions fill in.
 struct Received {
     address: MaybeUninit<sockaddr_storage>,
+    room: socklen_t,
+    /// First the room, then the length of the whole address, also where that is longer.
     length: socklen_t,
 }
 
 impl Received {
     /// Room for `length` bytes, which are at most those of a `sockaddr_storage`.
     const fn new(length: socklen_t) -> Received {
-        Received { address: MaybeUninit::uninit(), length }
+        Received { address: MaybeUninit::uninit(), room: length, length }
     }
 
     fn as_c(&mut self) -> (*mut sockaddr, *mut socklen_t) {
         (self.address.as_mut_ptr().cast(), &raw mut self.length)
+    }
+
+    /// How many bytes were filled in.
+    fn filled_in(&self) -> usize {
+        self.length.min(self.room) as usize
     }
 
     /// The address that was filled in.
@@ -260,39 +277,29 @@ impl Received {
     /// # Safety
     /// A C function has filled in the address and its length.
     unsafe fn get(&self) -> SockAddr {
-        // SAFETY: it was filled in, in room for any address.
-        unsafe { sockaddr_from_c(self.address.as_ptr().cast(), self.length) }
+        // SAFETY: so many bytes were filled in, and a sockaddr_storage is aligned for any address.
+        unsafe { sockaddr_from_c(self.address.as_ptr().cast(), self.filled_in()) }
     }
 }
 
-/// The `T` at the start of an address of `length` bytes, where it is as long.
+/// The address that a C function has filled in; what it has not filled in is not read.
 ///
 /// # Safety
-/// `address` is aligned as an address and to `length` readable bytes; any bits are valid for a `T`, which is one of the
-/// address structs or begins one.
-unsafe fn read_address<T>(address: *const sockaddr, length: socklen_t) -> Option<T> {
-    // SAFETY: by this function's own contract, because it is long enough.
-    (length >= length_of::<T>()).then(|| unsafe { address.cast::<T>().read() })
-}
-
-/// The address that a C function has filled in.
-///
-/// # Safety
-/// `address` is aligned as an address and to `length` readable bytes.
-pub(crate) unsafe fn sockaddr_from_c(address: *const sockaddr, length: socklen_t) -> SockAddr {
+/// The pointer is aligned as an address, and to so many readable bytes.
+pub(crate) unsafe fn sockaddr_from_c(address: *const sockaddr, length: usize) -> SockAddr {
     // SAFETY: by this function's own contract; a family is an integer, with which every address begins.
-    let family = unsafe { read_address::<c::sa_family_t>(address, length) }.map_or(c::AF_UNSPEC, c_int::from);
+    let family = unsafe { read_within::<c::sa_family_t>(address, length) }.map_or(c::AF_UNSPEC, c_int::from);
     let known = match family {
         c::AF_INET => {
-            // SAFETY: as above, and all fields are integers.
-            unsafe { read_address::<sockaddr_in>(address, length) }.map(|address| {
+            // SAFETY: by this function's own contract; all fields are integers.
+            unsafe { read_within::<sockaddr_in>(address, length) }.map(|address| {
                 let ip = Ipv4Addr::from_bits(u32::from_be(address.sin_addr.s_addr));
                 SockAddr::Inet(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(address.sin_port))))
             })
         }
         c::AF_INET6 => {
-            // SAFETY: as above, and all fields are integers.
-            unsafe { read_address::<sockaddr_in6>(address, length) }.map(|address| {
+            // SAFETY: by this function's own contract; all fields are integers.
+            unsafe { read_within::<sockaddr_in6>(address, length) }.map(|address| {
                 SockAddr::Inet(SocketAddr::V6(SocketAddrV6::new(
                     Ipv6Addr::from(address.sin6_addr.s6_addr),
                     u16::from_be(address.sin6_port),
@@ -302,17 +309,29 @@ pub(crate) unsafe fn sockaddr_from_c(address: *const sockaddr, length: socklen_t
             })
         }
         c::AF_UNIX => {
-            let length = (length as usize).saturating_sub(offset_of!(sockaddr_un, sun_path)).min(UNIX_PATH_MAX);
+            let length = length.saturating_sub(offset_of!(sockaddr_un, sun_path)).min(UNIX_PATH_MAX);
             let mut unix = sockaddr_un { sun_family: c::AF_UNIX as c::sa_family_t, sun_path: [0; UNIX_PATH_MAX] };
-            // SAFETY: the path, if there is one, is within the address.
+            // SAFETY: an address of this family has its path there.
             let path = unsafe { address.byte_add(offset_of!(sockaddr_un, sun_path)) };
-            // SAFETY: so many bytes of the path were filled in, and as many fit.
+            // SAFETY: so many bytes of the path are readable, and as many fit.
             unsafe { ptr::copy_nonoverlapping(path.cast(), unix.sun_path.as_mut_ptr(), length) };
             Some(SockAddr::Unix(UnixAddr { address: unix, length }))
         }
         _ => None,
     };
     known.unwrap_or(SockAddr::Other(AddressFamily(family)))
+}
+
+/// What the pointer is to, as a `T`, when there are as many bytes.
+///
+/// # Safety
+/// The pointer is aligned for a `T` and to so many readable bytes, any of which are valid for a `T`.
+unsafe fn read_within<T>(address: *const sockaddr, length: usize) -> Option<T> {
+    if length < size_of::<T>() {
+        return None;
+    }
+    // SAFETY: by this function's own contract.
+    Some(unsafe { address.cast::<T>().read() })
 }
 
 /// `socket()`: makes a socket.

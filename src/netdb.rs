@@ -52,7 +52,7 @@ impl AddrInfo {
             let info = unsafe { next.as_ref() }?;
             next = info.ai_next;
             // SAFETY: the pointer is to an address of that length.
-            Some(unsafe { sockaddr_from_c(info.ai_addr, info.ai_addrlen) })
+            Some(unsafe { sockaddr_from_c(info.ai_addr, info.ai_addrlen as usize) })
         })
         .filter_map(move |address| match address {
             SockAddr::Inet(mut address) => {

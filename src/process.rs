@@ -10,51 +10,15 @@ use crate::errno::{CReturn, Errno, Result, retry_on_intr};
 use crate::fd::BorrowedFd;
 use crate::ffi;
 use crate::memory::{CStrArray, Stack};
+pub use crate::pid::Pid;
 use crate::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
 use crate::stdio;
-
-/// The id of a process.
-#[repr(transparent)]
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pid(c_int);
-
-impl Pid {
-    /// The process with this id, or `None` for a number that is none (0 and below).
-    #[must_use]
-    pub const fn from_raw(pid: c_int) -> Option<Pid> {
-        if pid > 0 { Some(Pid(pid)) } else { None }
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn raw(self) -> c_int {
-        self.0
-    }
-}
-
-impl fmt::Display for Pid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Debug for Pid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl CReturn for Pid {
-    fn c_return(&self) -> c_int {
-        self.0
-    }
-}
 
 /// `getpid()`: the id of this process.
 #[must_use]
 pub fn getpid() -> Pid {
     // SAFETY: the call has no precondition.
-    Pid(unsafe { ffi::unistd::getpid() })
+    Pid::from_kernel(unsafe { ffi::unistd::getpid() })
 }
 
 /// `getppid()`: the id of the parent, or `None` when the parent is outside of this PID namespace.
@@ -236,7 +200,7 @@ impl WaitOptions {
 /// wait(2), POSIX
 pub fn wait(status: Option<&mut WaitStatus>) -> Result<Pid> {
     // SAFETY: the pointer is null or to an int that is ours to write for the time of the call.
-    ret_c_int(unsafe { ffi::sys::wait::wait(pointer_to(status)) }).map(Pid)
+    ret_c_int(unsafe { ffi::sys::wait::wait(pointer_to(status)) }).map(Pid::from_kernel)
 }
 
 /// `waitpid()`: waits until one of the named children has ended and returns its id, or `None` when
@@ -331,6 +295,16 @@ impl fmt::Debug for WaitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// `kill(pid, 0)`: whether there is a process with this id, be it a zombie.
+///
+/// # References
+/// kill(2), POSIX
+#[must_use]
+pub fn exists(pid: Pid) -> bool {
+    // SAFETY: the call has no precondition on memory, and 0 sends nothing.
+    ret(unsafe { ffi::signal::kill(pid.raw(), 0) }) != Err(Errno::SRCH)
 }
 
 /// `exit()`: ends this process with `status`, of which the parent sees the low 8 bits. Runs what `atexit()` registered
@@ -474,7 +448,7 @@ pub fn spawn(stack: &mut Stack, spawn: &Spawn<'_>) -> core::result::Result<Pid, 
     // return from `run`, whose place on the stack is below everything.
     let pid = unsafe { ffi::sched::clone(run, stack.top().cast(), flags, (&raw const shared).cast_mut().cast()) };
     let pid = ret_c_int(pid).map_err(SpawnError::Clone)?;
-    let pid = Pid(pid);
+    let pid = Pid::from_kernel(pid);
     match shared.error.get() {
         0 => Ok(pid),
         error => {

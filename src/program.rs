@@ -81,17 +81,35 @@ macro_rules! main {
                 $crate::program::run($function, args)
             }
 
-            #[panic_handler]
-            fn panic(info: &::core::panic::PanicInfo<'_>) -> ! {
-                $crate::program::panicked(info)
-            }
-
-            // A build that is not optimised keeps core's reference to it; no panic unwinds, so nothing calls it.
-            #[cfg(debug_assertions)]
-            #[unsafe(export_name = "rust_eh_personality")]
-            extern "C" fn eh_personality() {}
+            $crate::panic_handler!();
         };
     };
+}
+
+/// What a program without std has in place of std's panic handler.
+#[cfg(not(feature = "std"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! panic_handler {
+    () => {
+        #[panic_handler]
+        fn panic(info: &::core::panic::PanicInfo<'_>) -> ! {
+            $crate::program::panicked(info)
+        }
+
+        // A build that is not optimised keeps core's reference to it; no panic unwinds, so nothing calls it.
+        #[cfg(debug_assertions)]
+        #[unsafe(export_name = "rust_eh_personality")]
+        extern "C" fn eh_personality() {}
+    };
+}
+
+/// With the feature `std` this crate brings std, and std its panic handler.
+#[cfg(feature = "std")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! panic_handler {
+    () => {};
 }
 
 /// What [`main!`](crate::main!) makes of the function.

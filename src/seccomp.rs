@@ -5,9 +5,9 @@ use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use crate::conv::{ret, ret_c_int, ret_owned_fd};
+use crate::conv::{ret, ret_c_int};
 use crate::errno::{Errno, Result};
-use crate::fd::{AsFd, OwnedFd};
+use crate::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::ffi;
 use crate::ffi::linux::audit;
 use crate::ffi::linux::filter::{

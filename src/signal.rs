@@ -6,14 +6,14 @@ use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use crate::conv::{ret, ret_owned_fd, ret_usize};
+use crate::conv::{ret, ret_usize};
 use crate::errno::{Errno, Result};
-use crate::fd::{AsFd, BorrowedFd, OwnedFd};
+use crate::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
 use crate::ffi::signal as c;
 use crate::ffi::sys::signalfd;
 use crate::ffi::unistd;
 use crate::open_set::open_set;
-use crate::process::Pid;
+use crate::pid::Pid;
 
 /// The number of a signal that can be sent, handled and blocked: 1 to 64 but for the two that the C library keeps for
 /// its threads.

@@ -15,7 +15,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::fd::{self, BorrowedFd};
 use crate::ffi;
-use crate::process::Pid;
+use crate::pid::Pid;
+use crate::sealed::Sealed;
 
 /// `EOF`: what the functions of stdio return for an error, and for the end.
 pub const EOF: c_int = ffi::stdio::EOF;
@@ -67,7 +68,7 @@ pub(crate) fn close_to_handlers() {
 }
 
 /// What stands for one argument in a format: `%d` or `%s`.
-pub trait Argument: Copy {
+pub trait Argument: Copy + Sealed {
     /// The letter of its conversion.
     #[doc(hidden)]
     const CONVERSION: u8;
@@ -82,6 +83,7 @@ pub trait Argument: Copy {
     fn print(self, to: &mut Direct, zeros: usize);
 }
 
+impl Sealed for c_int {}
 impl Argument for c_int {
     const CONVERSION: u8 = b'd';
     type C = c_int;
@@ -93,6 +95,7 @@ impl Argument for c_int {
     }
 }
 
+impl Sealed for Pid {}
 impl Argument for Pid {
     const CONVERSION: u8 = b'd';
     type C = c_int;
@@ -104,6 +107,7 @@ impl Argument for Pid {
     }
 }
 
+impl Sealed for &CStr {}
 impl Argument for &CStr {
     const CONVERSION: u8 = b's';
     type C = *const c_char;
@@ -149,6 +153,13 @@ pub trait Arguments: Copy {
     #[doc(hidden)]
     unsafe fn fprintf(self, file: *mut ffi::stdio::FILE, format: *const c_char) -> c_int;
 
+    /// Prints them into `buffer`, with a NUL behind what fits.
+    ///
+    /// # Safety
+    /// `format` ends in a NUL and has just these conversions, in this order.
+    #[doc(hidden)]
+    unsafe fn snprintf(self, buffer: &mut [u8], format: *const c_char) -> c_int;
+
     /// Prints the argument that is `index` from the first.
     #[doc(hidden)]
     fn print(self, index: usize, to: &mut Direct, zeros: usize);
@@ -167,6 +178,13 @@ macro_rules! arguments {
             unsafe fn fprintf(self, file: *mut ffi::stdio::FILE, format: *const c_char) -> c_int {
                 // SAFETY: by this function's own contract the format asks for just these arguments.
                 unsafe { ffi::stdio::fprintf(file, format $(, self.$index.to_c())*) }
+            }
+
+            unsafe fn snprintf(self, buffer: &mut [u8], format: *const c_char) -> c_int {
+                let to = buffer.as_mut_ptr().cast();
+                // SAFETY: by this function's own contract the format asks for just these arguments; the buffer is
+                // valid for writes of the length that is passed with it.
+                unsafe { ffi::stdio::snprintf(to, buffer.len(), format $(, self.$index.to_c())*) }
             }
 
             #[allow(unused_variables, reason = "there may be no argument")]
@@ -312,15 +330,20 @@ impl fmt::Write for Direct {
     }
 }
 
+/// The format as C has it, which fits the arguments.
+fn format_for<F: Format, A: Arguments>() -> *const c_char {
+    const { assert!(is_format_of(F::TEXT.as_bytes(), A::CONVERSIONS), "the format does not fit the arguments") };
+    // The optimiser knows what printf does, and would call something else for some formats.
+    core::hint::black_box(F::TEXT.as_ptr().cast())
+}
+
 /// Prints a format by stdio, as `print` does it, or past it.
 fn print_format<F: Format, A: Arguments>(
     fd: BorrowedFd<'static>,
     arguments: A,
     print: impl FnOnce(*const c_char) -> c_int,
 ) -> c_int {
-    const { assert!(is_format_of(F::TEXT.as_bytes(), A::CONVERSIONS), "the format does not fit the arguments") };
-    // The optimiser knows what printf does, and would call something else for some formats.
-    let format = core::hint::black_box(F::TEXT.as_ptr().cast());
+    let format = format_for::<F, A>();
     enter(|| print(format)).unwrap_or_else(|| {
         let mut direct = Direct::new(fd);
         direct.put_format(F::TEXT.as_bytes(), arguments);
@@ -391,6 +414,34 @@ macro_rules! fprintf {
 macro_rules! printf {
     ($format:literal $(, $argument:expr)* $(,)?) => {
         $crate::stdio::printf($crate::__format!($format), ($($argument,)*))
+    };
+}
+
+/// What [`snprintf!`](crate::snprintf!) calls.
+#[doc(hidden)]
+pub fn snprintf<F: Format, A: Arguments>(buffer: &mut [u8], _format: F, arguments: A) -> c_int {
+    // SAFETY: the format is the one that is checked against the arguments.
+    unsafe { arguments.snprintf(buffer, format_for::<F, A>()) }
+}
+
+/// `snprintf()`: prints into a buffer of bytes, with a NUL behind what fits. Formats are those of
+/// [`fprintf!`](crate::fprintf!).
+///
+/// ```
+/// use mpserv::{snprintf, stdio::until_nul};
+/// let mut buffer = [0; 6];
+/// assert_eq!(snprintf!(&mut buffer, "%s %03d", c"no", 7), 6);
+/// assert_eq!(until_nul(&buffer), c"no 00");
+/// ```
+///
+/// Its value is C's: the number of bytes that there are to print, whether they fit or not, or negative for an error.
+///
+/// # References
+/// snprintf(3), POSIX
+#[macro_export]
+macro_rules! snprintf {
+    ($buffer:expr, $format:literal $(, $argument:expr)* $(,)?) => {
+        $crate::stdio::snprintf($buffer, $crate::__format!($format), ($($argument,)*))
     };
 }
 

@@ -58,3 +58,13 @@ pub fn alarm(seconds: c_uint) -> c_uint {
     // SAFETY: the call has no precondition.
     unsafe { ffi::unistd::alarm(seconds) }
 }
+
+/// `nanosleep()`: waits for this time, or until a signal handler has run.
+///
+/// # References
+/// nanosleep(2), POSIX
+pub fn nanosleep(time: Duration) {
+    let time = timespec_of(time);
+    // SAFETY: the pointer is to a timespec of ours, and null asks for no rest.
+    unsafe { c::nanosleep(&raw const time, core::ptr::null_mut()) };
+}

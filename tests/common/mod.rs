@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 use mpserv::ffi;
 
+pub mod solo;
+
 /// After this long, what has not happened will not.
 pub const WATCHDOG: Duration = Duration::from_secs(30);
 

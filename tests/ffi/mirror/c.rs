@@ -257,7 +257,7 @@ impl<'a> Parser<'a> {
             ("void" | "char" | "short" | "int" | "long", _) => format!("c_{word}"),
             _ if unsigned => return self.expected("an integer type"),
             (_, "u" | "uint") => of_width.replace("int", ""),
-            (_, "s") => of_width.replace('s', "i"),
+            (_, "s" | "int") => of_width.replace("int", "i").replace('s', "i"),
             _ => word.to_owned(),
         };
         Ok(rust)

@@ -1,0 +1,164 @@
+//! The children: who they are, whom they serve, and since when.
+
+use core::time::Duration;
+
+use super::connection::Peer;
+use super::map::Map;
+use crate::errno::{Errno, Result};
+use crate::memory::MapVec;
+use crate::process::Pid;
+
+/// How far a child is on its way to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    /// It serves its client.
+    Serving,
+    /// It got SIGTERM.
+    Terminating,
+    /// It got SIGKILL.
+    Killed,
+}
+
+/// How many stages there are.
+const STAGES: usize = 3;
+
+/// A child.
+#[derive(Clone, Copy)]
+pub(super) struct Child {
+    pub(super) pid: Pid,
+    pub(super) peer: Peer,
+    pub(super) started: Duration,
+    pub(super) stage: Stage,
+    /// When its stage began.
+    pub(super) since: Duration,
+    /// Its neighbours among the children of its stage, or the next slot that is free.
+    before: u32,
+    after: u32,
+}
+
+/// The slot that none is.
+const NONE: u32 = u32::MAX;
+
+/// The children of one stage, in the order in which they came to it: the first one's time is up first.
+#[derive(Clone, Copy)]
+struct List {
+    first: u32,
+    last: u32,
+}
+
+/// A slot for each child that there may be. Every operation takes the same time, however many there are.
+pub(super) struct Children {
+    slots: MapVec<Child>,
+    by_pid: Map<Pid, u32>,
+    lists: [List; STAGES],
+    /// The first of the slots that were in use and no longer are.
+    free: u32,
+    length: u32,
+}
+
+impl Children {
+    pub(super) fn with_capacity(capacity: u32) -> Result<Children> {
+        Ok(Children {
+            slots: MapVec::with_capacity(capacity as usize)?,
+            by_pid: Map::with_capacity(capacity as usize)?,
+            lists: [List { first: NONE, last: NONE }; STAGES],
+            free: NONE,
+            length: 0,
+        })
+    }
+
+    pub(super) const fn len(&self) -> u32 {
+        self.length
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    fn slot(&self, index: u32) -> Option<&Child> {
+        self.slots.get(index as usize)
+    }
+
+    fn slot_mut(&mut self, index: u32) -> Option<&mut Child> {
+        self.slots.get_mut(index as usize)
+    }
+
+    /// Takes a child in. `ENOMEM` when there are as many as there may be.
+    pub(super) fn insert(&mut self, pid: Pid, peer: Peer, now: Duration) -> Result<()> {
+        let child = Child { pid, peer, started: now, stage: Stage::Serving, since: now, before: NONE, after: NONE };
+        let index = if let Some(free) = self.slot(self.free) {
+            let (index, next) = (self.free, free.after);
+            if let Some(slot) = self.slot_mut(index) {
+                *slot = child;
+            }
+            self.free = next;
+            index
+        } else {
+            self.slots.push(child)?;
+            u32::try_from(self.slots.len() - 1).map_err(|_| Errno::NOMEM)?
+        };
+        self.append(index, Stage::Serving);
+        self.length += 1;
+        self.by_pid.insert(pid, index)
+    }
+
+    /// Forgets a child and returns what was known of it; `None` for a process that is no child of the server's.
+    pub(super) fn remove(&mut self, pid: Pid) -> Option<Child> {
+        let index = self.by_pid.remove(&pid)?;
+        let child = *self.slot(index)?;
+        self.unlink(index);
+        let free = self.free;
+        self.slot_mut(index)?.after = free;
+        self.free = index;
+        self.length -= 1;
+        Some(child)
+    }
+
+    /// The child that has been at a stage for the longest time.
+    pub(super) fn first(&self, stage: Stage) -> Option<Child> {
+        self.lists.get(stage as usize).and_then(|list| self.slot(list.first)).copied()
+    }
+
+    /// The child that came to the same stage after this one.
+    pub(super) fn next(&self, child: &Child) -> Option<Child> {
+        self.slot(child.after).copied()
+    }
+
+    /// Brings a child to another stage.
+    pub(super) fn advance(&mut self, pid: Pid, stage: Stage, now: Duration) {
+        if let Some(index) = self.by_pid.get(&pid) {
+            self.unlink(index);
+            if let Some(child) = self.slot_mut(index) {
+                child.stage = stage;
+                child.since = now;
+            }
+            self.append(index, stage);
+        }
+    }
+
+    fn append(&mut self, index: u32, stage: Stage) {
+        let Some(list) = self.lists.get_mut(stage as usize) else { return };
+        let last = core::mem::replace(&mut list.last, index);
+        if last == NONE {
+            list.first = index;
+        }
+        if let Some(child) = self.slot_mut(last) {
+            child.after = index;
+        }
+        if let Some(child) = self.slot_mut(index) {
+            (child.before, child.after) = (last, NONE);
+        }
+    }
+
+    fn unlink(&mut self, index: u32) {
+        let Some(&Child { before, after, stage, .. }) = self.slot(index) else { return };
+        match self.slot_mut(before) {
+            Some(child) => child.after = after,
+            None => self.lists[stage as usize].first = after,
+        }
+        match self.slot_mut(after) {
+            Some(child) => child.before = before,
+            None => self.lists[stage as usize].last = before,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The server's numbers, all of them.
+
+use core::ffi::c_int;
+use core::time::Duration;
+
+/// How many children there are at most, unless the server is told otherwise.
+pub const MAX_CHILDREN_DEFAULT: u32 = 64;
+/// The most that may be asked for: as many processes as Linux can have.
+pub const MAX_CHILDREN_LIMIT: u32 = 4_194_304;
+/// How many clients the kernel holds until they are accepted, unless the server is told otherwise.
+pub const BACKLOG_DEFAULT: u32 = 511;
+/// How many sockets one server listens on.
+pub const LISTENERS_MAX: usize = 32;
+/// The most connections that a rate may be counted in: each takes 16 bytes.
+pub const RATE_LIMIT: u32 = 1_000_000;
+/// The longest time that may be asked for: a year and a bit.
+pub const SECONDS_LIMIT: u64 = 40_000_000;
+
+/// How long children may go on when the server is told to stop, unless it is told otherwise.
+pub const GRACE_DEFAULT: Duration = Duration::from_secs(30);
+/// How long a child that got SIGTERM may take to end, before it gets SIGKILL.
+pub const KILL_AFTER: Duration = Duration::from_secs(5);
+/// How long a client is kept for which there is no process.
+pub const CLIENT_KEPT: Duration = Duration::from_secs(5);
+/// How often something that failed for lack of something is tried again.
+pub const RETRY_EVERY: Duration = Duration::from_millis(100);
+/// How often at most the same trouble is logged.
+pub const FLOOD_PERIOD: Duration = Duration::from_secs(1);
+
+/// How many connections are accepted in a row before signals and other listeners are looked at.
+pub const ACCEPTS_IN_A_ROW: u32 = 32;
+/// How many connections in a row may be gone again when they are accepted, before the server takes a break.
+pub const ABORTS_IN_A_ROW: u32 = 64;
+
+/// The longest line of the log. No pipe splits one of up to 4096 bytes (`PIPE_BUF`).
+pub const LINE_MAX: usize = 1024;
+/// The longest text of an error.
+pub const ERROR_MAX: usize = 256;
+/// The longest name of a host, as DNS has it, with its NUL.
+pub const HOST_MAX: usize = 256;
+/// The longest path of a file, with its NUL (`PATH_MAX`).
+pub const PATH_MAX: usize = 4096;
+
+/// How much a built-in service reads at once.
+pub const SERVICE_BUFFER: usize = 65_536;
+/// The stack on which a new process runs until it becomes a program.
+pub const SPAWN_STACK: usize = 65_536;
+/// How many variables a program's environment has besides the server's own.
+pub const VARIABLES_MAX: usize = 8;
+/// How many bytes they have, the longest path of a Unix socket included.
+pub const VARIABLES_BYTES: usize = 1024;
+
+/// What a client is told for which there was no process in [`CLIENT_KEPT`].
+pub const BUSY_MESSAGE: &str = "The server is busy. Try again later.\r\n";
+
+/// The status of a child whose handler returned nothing, or `Ok`.
+pub const EXIT_DONE: c_int = 0;
+/// The status of a child whose handler returned an error; of a built-in service: the connection failed.
+pub const EXIT_FAILED: c_int = 1;
+/// The status of a child of a built-in service whose client was silent for too long.
+pub const EXIT_IDLE: c_int = 2;
+/// The status of a child whose handler panicked and unwound: that of a Rust program.
+pub const EXIT_PANICKED: c_int = 101;

@@ -1,0 +1,254 @@
+//! The sockets that a server listens on.
+
+use core::ffi::{CStr, c_int};
+use core::fmt;
+use core::time::Duration;
+
+use super::address::{Address, Quoted};
+use super::error::{Error, Reason, Result};
+use super::limits::{HOST_MAX, LISTENERS_MAX};
+use crate::errno::{self, Errno};
+use crate::fd::{AsFd, BorrowedFd, OwnedFd};
+use crate::file::{lstat, unlink};
+use crate::net::{
+    AddressFamily, AsSockAddr, IntOption, Ipv4Addr, Ipv6Addr, Protocol, SockAddr, SocketAddr, SocketFlags, SocketType,
+    UNIX_PATH_MAX, UnixAddr, bind, connect, getsockname, listen, setsockopt, socket,
+};
+use crate::netdb::getaddrinfo;
+
+/// What is set on every socket that listens. Linux gives it on to the connections, so that none has to be set again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SocketSettings {
+    pub(super) backlog: u32,
+    pub(super) keepalive: bool,
+    pub(super) nodelay: bool,
+    pub(super) reuse_port: bool,
+    pub(super) defer_accept: Option<Duration>,
+}
+
+/// A socket that listens.
+#[derive(Debug)]
+pub(super) struct Listener {
+    fd: OwnedFd,
+    address: SockAddr,
+    /// Which file it is, of a Unix socket that the server has made.
+    file: Option<(u64, u64)>,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Listeners {
+    listeners: [Option<Listener>; LISTENERS_MAX],
+    length: usize,
+}
+
+impl Listeners {
+    pub(super) const fn new() -> Listeners {
+        Listeners { listeners: [const { None }; LISTENERS_MAX], length: 0 }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Listener> {
+        self.listeners.iter().flatten()
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.length
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&Listener> {
+        self.listeners.get(index).and_then(Option::as_ref)
+    }
+
+    fn push(&mut self, listener: Listener) -> Result<()> {
+        let place = self.listeners.get_mut(self.length).ok_or_else(|| {
+            let what = format_args!("more than {LISTENERS_MAX} addresses to listen on");
+            Error::new(what, Reason::Usage("too many"), "start a second server for the rest")
+        })?;
+        *place = Some(listener);
+        self.length += 1;
+        Ok(())
+    }
+
+    /// Takes a socket that listens already.
+    pub(super) fn adopt(&mut self, fd: OwnedFd) -> Result<()> {
+        let raw = fd.raw();
+        let fail = |errno| Error::new(format_args!("descriptor {raw}"), Reason::System(errno), "it is to be a socket");
+        let listens = crate::net::getsockopt(&fd, IntOption::ACCEPTCONN).map_err(fail)? != 0;
+        if !listens {
+            let reason = Reason::State("this socket does not listen");
+            return Err(Error::new(format_args!("descriptor {raw}"), reason, "bind and listen before it is passed"));
+        }
+        crate::fd::set_nonblocking(&fd).map_err(fail)?;
+        crate::fd::set_close_on_exec(&fd).map_err(fail)?;
+        let address = getsockname(&fd).map_err(fail)?;
+        self.push(Listener { fd, address, file: None })
+    }
+
+    /// Listens on every address that `text` stands for.
+    pub(super) fn bind(&mut self, text: &str, settings: &SocketSettings) -> Result<()> {
+        match Address::parse(text)? {
+            Address::Port(port) => {
+                let all = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
+                match bind_inet(&all, false, settings) {
+                    // A machine without IPv6.
+                    Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) => {
+                        self.bind_one(text, &SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port), settings)
+                    }
+                    listener => self.push(listener.map_err(|errno| cannot(text, errno))?),
+                }
+            }
+            Address::Inet(address) => self.bind_one(text, &address, settings),
+            Address::Host(host, port) => {
+                let mut name = [0; HOST_MAX];
+                let room = name.get_mut(..host.len()).filter(|_| host.len() < HOST_MAX);
+                let Some(room) = room else { return Err(cannot(text, Errno::NAMETOOLONG)) };
+                room.copy_from_slice(host.as_bytes());
+                let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
+                let resolved = getaddrinfo(name).map_err(|error| {
+                    let hint = "check the name, or give the address in numbers";
+                    Error::new(format_args!("cannot listen on {}", Quoted(text)), Reason::Resolver(error), hint)
+                })?;
+                resolved.addresses(port).try_for_each(|address| self.bind_one(text, &address, settings))
+            }
+            Address::Unix(path) => {
+                let listener = bind_unix(path, settings).map_err(|errno| cannot(text, errno))?;
+                self.push(listener)
+            }
+        }
+    }
+
+    fn bind_one(&mut self, text: &str, address: &SocketAddr, settings: &SocketSettings) -> Result<()> {
+        self.push(bind_inet(address, true, settings).map_err(|errno| cannot(text, errno))?)
+    }
+
+    /// Closes all of them, and removes the files of those that the server has made.
+    pub(super) fn stop(&mut self) {
+        for listener in self.iter() {
+            if let (SockAddr::Unix(address), Some(file)) = (&listener.address, listener.file) {
+                let Some(path) = address.path_c() else { continue };
+                // Another server may have put its own in its place.
+                if lstat(path).is_ok_and(|now| now.identity() == file) {
+                    let _ = unlink(path);
+                }
+            }
+        }
+        self.close();
+    }
+
+    /// Closes all of them.
+    pub(super) fn close(&mut self) {
+        self.listeners = [const { None }; LISTENERS_MAX];
+        self.length = 0;
+    }
+}
+
+impl Listener {
+    pub(super) const fn address(&self) -> &SockAddr {
+        &self.address
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// A new socket, set up but for its address.
+fn prepare(family: AddressFamily, settings: &SocketSettings) -> errno::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC.with(SocketFlags::NONBLOCK);
+    let fd = socket(family, SocketType::STREAM.with(flags), Protocol::DEFAULT)?;
+    if settings.keepalive && family != AddressFamily::UNIX {
+        setsockopt(&fd, IntOption::KEEPALIVE, 1)?;
+    }
+    Ok(fd)
+}
+
+fn finish(fd: &OwnedFd, address: &impl AsSockAddr, settings: &SocketSettings) -> errno::Result<SockAddr> {
+    bind(fd, address)?;
+    listen(fd, c_int::try_from(settings.backlog).unwrap_or(c_int::MAX))?;
+    getsockname(fd)
+}
+
+fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSettings) -> errno::Result<Listener> {
+    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let fd = prepare(family, settings)?;
+    setsockopt(&fd, IntOption::REUSEADDR, 1)?;
+    if settings.reuse_port {
+        setsockopt(&fd, IntOption::REUSEPORT, 1)?;
+    }
+    if address.is_ipv6() {
+        setsockopt(&fd, IntOption::V6ONLY, c_int::from(v6_only))?;
+    }
+    if settings.nodelay {
+        setsockopt(&fd, IntOption::NODELAY, 1)?;
+    }
+    if let Some(time) = settings.defer_accept {
+        setsockopt(&fd, IntOption::DEFER_ACCEPT, c_int::try_from(time.as_secs()).unwrap_or(c_int::MAX))?;
+    }
+    let address = finish(&fd, address, settings)?;
+    Ok(Listener { fd, address, file: None })
+}
+
+fn bind_unix(path: &str, settings: &SocketSettings) -> errno::Result<Listener> {
+    let mut buffer = [0; UNIX_PATH_MAX];
+    // The kernel would take a path without its NUL; other programs would not find it.
+    let room = buffer.get_mut(..path.len()).filter(|_| path.len() < UNIX_PATH_MAX).ok_or(Errno::NAMETOOLONG)?;
+    room.copy_from_slice(path.as_bytes());
+    let path = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
+    let address = UnixAddr::new(path)?;
+    let fd = prepare(AddressFamily::UNIX, settings)?;
+    let bound = match finish(&fd, &address, settings) {
+        Err(Errno::ADDRINUSE) => {
+            remove_stale(path, &address)?;
+            finish(&fd, &address, settings)?
+        }
+        bound => bound?,
+    };
+    let file = lstat(path)?.identity();
+    Ok(Listener { fd, address: bound, file: Some(file) })
+}
+
+/// Removes a socket's file that no server listens at. `EADDRINUSE` when one does, or when it is another kind of file.
+fn remove_stale(path: &CStr, address: &UnixAddr) -> errno::Result<()> {
+    if !lstat(path)?.is_socket() {
+        return Err(Errno::ADDRINUSE);
+    }
+    let flags = SocketFlags::CLOEXEC.with(SocketFlags::NONBLOCK);
+    let probe = socket(AddressFamily::UNIX, SocketType::STREAM.with(flags), Protocol::DEFAULT)?;
+    match connect(&probe, address) {
+        Err(Errno::CONNREFUSED) => unlink(path),
+        _ => Err(Errno::ADDRINUSE),
+    }
+}
+
+/// The error of an address that cannot be listened on.
+fn cannot(text: &str, errno: Errno) -> Error {
+    let hint = match errno {
+        Errno::ADDRINUSE if text.starts_with("unix:") => {
+            "a server listens there, or it is not a socket: choose another"
+        }
+        Errno::ADDRINUSE => "another process listens there (ss -ltnp shows which): stop it, or choose another port",
+        Errno::ACCES if text.starts_with("unix:") => "the directory may not be written to: choose another",
+        Errno::ACCES => "a port below 1024 needs root or CAP_NET_BIND_SERVICE: choose a higher one",
+        Errno::ADDRNOTAVAIL => "this machine does not have that address (ip address shows those that it has)",
+        Errno::NAMETOOLONG => "choose a shorter one",
+        Errno::NOENT | Errno::NOTDIR => "the directory is not there: make it, or choose another",
+        Errno::MFILE | Errno::NFILE => "allow more open files (ulimit -n)",
+        _ => "",
+    };
+    Error::new(format_args!("cannot listen on {}", Quoted(text)), Reason::System(errno), hint)
+}
+
+/// How an address is shown: `127.0.0.1:5000`, `[::]:5000`, `unix:/run/echo`.
+pub(super) struct Shown<'a>(pub(super) &'a SockAddr);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            SockAddr::Inet(address) => address.fmt(f),
+            SockAddr::Unix(address) => write!(f, "{address:?}"),
+            SockAddr::Other(_) => f.write_str("unknown"),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A hash table of a fixed size.
+
+use core::hash::{Hash, Hasher};
+
+use crate::errno::{Errno, Result};
+use crate::memory::MapVec;
+
+/// Up to so many keys with a value each, by open addressing with linear probing.
+///
+/// At least half of the places stay empty, so a search looks at two or three. Somebody who chooses keys (by connecting
+/// from chosen addresses) can make it look at as many as there are keys, and so no worse than a list would.
+pub(super) struct Map<K, V> {
+    places: MapVec<Option<(K, V)>>,
+    length: usize,
+}
+
+impl<K: Copy + Eq + Hash, V: Copy> Map<K, V> {
+    pub(super) fn with_capacity(capacity: usize) -> Result<Map<K, V>> {
+        let places = capacity.checked_mul(2).and_then(usize::checked_next_power_of_two).ok_or(Errno::NOMEM)?;
+        Ok(Map { places: MapVec::filled(places.max(2), None)?, length: 0 })
+    }
+
+    /// Where a key is sought first.
+    fn home(&self, key: &K) -> usize {
+        let mut hasher = Fnv(FNV_BASIS);
+        key.hash(&mut hasher);
+        // Fold the upper half in: the last byte alone would decide the lower bits' lowest.
+        let hash = hasher.finish();
+        (hash ^ (hash >> 32)) as usize & self.mask()
+    }
+
+    fn mask(&self) -> usize {
+        self.places.len() - 1
+    }
+
+    /// The place that has the key, or the empty one at which the search for it ends.
+    fn find(&self, key: &K) -> usize {
+        let mut place = self.home(key);
+        while let Some(Some((other, _))) = self.places.get(place) {
+            if other == key {
+                break;
+            }
+            place = (place + 1) & self.mask();
+        }
+        place
+    }
+
+    pub(super) fn get(&self, key: &K) -> Option<V> {
+        self.places.get(self.find(key)).copied().flatten().map(|(_, value)| value)
+    }
+
+    /// Sets the value of a key. `ENOMEM` when there are as many keys as there may be.
+    pub(super) fn insert(&mut self, key: K, value: V) -> Result<()> {
+        let place = self.find(&key);
+        let half = self.places.len() / 2;
+        let place = self.places.get_mut(place).ok_or(Errno::NOMEM)?;
+        if place.is_none() {
+            if self.length == half {
+                return Err(Errno::NOMEM);
+            }
+            self.length += 1;
+        }
+        *place = Some((key, value));
+        Ok(())
+    }
+
+    /// Forgets a key and returns its value.
+    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+        let mut hole = self.find(key);
+        let (_, value) = self.places.get_mut(hole)?.take()?;
+        self.length -= 1;
+        // What a search would no longer reach past the hole moves into it.
+        let mut place = hole;
+        loop {
+            place = (place + 1) & self.mask();
+            let Some(Some((key, _))) = self.places.get(place).copied() else { break };
+            let distance = |from: usize, to: usize| to.wrapping_sub(from) & self.mask();
+            if distance(self.home(&key), place) >= distance(hole, place) {
+                self.places.swap(hole, place);
+                hole = place;
+            }
+        }
+        Some(value)
+    }
+}
+
+/// FNV-1a, by Fowler, Noll and Vo: short keys, no setup, no seed.
+struct Fnv(u64);
+
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
+        }
+    }
+}

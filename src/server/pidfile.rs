@@ -1,0 +1,80 @@
+//! The file that says which process the server is.
+
+use core::ffi::CStr;
+
+use super::error::{Error, Reason, Result};
+use crate::errno::Errno;
+use crate::fd::{OwnedFd, read, write_all};
+use crate::file::{self, OpenFlags, flock_exclusive, fstat, ftruncate, open, unlink};
+use crate::process::Pid;
+use crate::text::Text;
+
+/// A file that holds the server's id and is locked for as long as the server lives, so that a second one is told.
+#[derive(Debug)]
+pub(super) struct PidFile<'a> {
+    path: &'a CStr,
+    fd: OwnedFd,
+}
+
+/// What a new file may be used for.
+const MODE: core::ffi::c_uint = 0o644;
+/// The most digits of an id, and a newline.
+const PID_MAX: usize = 16;
+
+impl<'a> PidFile<'a> {
+    pub(super) fn create(path: &'a CStr, pid: Pid) -> Result<PidFile<'a>> {
+        let fail = |errno, hint| {
+            let path = path.to_bytes().escape_ascii();
+            Error::new(format_args!("pidfile {path}"), Reason::System(errno), hint)
+        };
+        let flags = OpenFlags::RDWR.with(OpenFlags::CREAT).with(OpenFlags::CLOEXEC).with(OpenFlags::NOFOLLOW);
+        loop {
+            // A FIFO is not waited for.
+            let fd = open(path, flags.with(OpenFlags::NONBLOCK), MODE)
+                .map_err(|errno| fail(errno, "choose a file in a directory that the server may write to"))?;
+            let found = fstat(&fd).map_err(|errno| fail(errno, ""))?;
+            if !found.is_regular() {
+                let path = path.to_bytes().escape_ascii();
+                let reason = Reason::State("this is not a regular file");
+                return Err(Error::new(format_args!("pidfile {path}"), reason, "choose another"));
+            }
+            match flock_exclusive(&fd) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => return Err(held(path, &fd)),
+                Err(errno) => return Err(fail(errno, "")),
+            }
+            // The server that had it may have removed the name between our open and our lock: then begin anew.
+            let is_ours = file::stat(path).is_ok_and(|now| now.identity() == found.identity());
+            if is_ours {
+                let pidfile = PidFile { path, fd };
+                let text = Text::<PID_MAX>::of(format_args!("{pid}\n"));
+                let written = ftruncate(&pidfile.fd, 0).and_then(|()| write_all(&pidfile.fd, text.as_bytes()));
+                return match written {
+                    Ok(()) => Ok(pidfile),
+                    Err(errno) => {
+                        pidfile.remove();
+                        Err(fail(errno, "the server's id could not be written to it"))
+                    }
+                };
+            }
+        }
+    }
+
+    /// Removes the file, before it is unlocked.
+    pub(super) fn remove(self) {
+        // Somebody else has removed it already, or the directory is no longer ours: nothing to be done about either.
+        let _ = unlink(self.path);
+    }
+}
+
+/// The error for a file that another server has locked.
+fn held(path: &CStr, fd: &OwnedFd) -> Error {
+    let mut buffer = [0; PID_MAX];
+    let length = read(fd, &mut buffer).unwrap_or(0);
+    let pid = buffer.get(..length).unwrap_or_default().trim_ascii().escape_ascii();
+    Error::new(
+        format_args!("pidfile {} of process {pid}", path.to_bytes().escape_ascii()),
+        Reason::State("a server that runs has locked it"),
+        "stop that one first, or choose another file",
+    )
+}

@@ -1,0 +1,546 @@
+//! The safe wrappers: what they promise beyond the C functions that they call.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{FromRawFd, IntoRawFd};
+use std::process::ExitCode;
+
+use common::solo::{self, Channel, reap, spawn};
+use common::{wait_until, waits_in};
+use mpserv::errno::{CReturn, Errno, MESSAGE_MAX, Result, retry_on_intr, strerror};
+use mpserv::fd::{AsFd, BorrowedFd, OwnedFd, close, read, write, write_back};
+use mpserv::ffi;
+use mpserv::net::{
+    AddressFamily, AsSockAddr, IntOption, MsgFlags, Protocol, Shutdown, SockAddr, SocketAddr, SocketFlags, SocketType,
+    UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, gethostbyname, getpeername,
+    getsockname, getsockopt, inet_addr, listen, recv, send, setsockopt, shutdown, socket,
+};
+use mpserv::process::{WaitFor, WaitOptions, WaitStatus, fork, getpid, getppid, has_other_threads, waitpid};
+use mpserv::signal::{
+    Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, sigaction_get,
+    sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend,
+};
+use mpserv::stdio::{fgets, stdin, stdout};
+use mpserv::{fprintf, printf};
+
+macro_rules! tests {
+    ($($name:ident)+) => {
+        fn main() -> ExitCode {
+            solo::main(&[$((stringify!($name), $name)),+])
+        }
+    };
+}
+
+tests! {
+    fork_refuses_where_other_threads_are
+    fork_is_allowed_where_none_are
+    gethostbyname_answers_only_where_no_other_threads_are
+    an_error_has_its_name_number_and_text
+    an_error_without_a_name_is_an_error_all_the_same
+    retry_on_intr_retries_nothing_else
+    a_wait_status_is_exactly_one_thing
+    a_child_keeps_its_status
+    a_child_that_was_waited_for_gets_no_signal
+    a_failed_call_lends_a_descriptor_that_nothing_accepts
+    write_back_of_a_failed_read_fails
+    a_closed_descriptor_is_closed_once
+    addresses_come_back_as_they_were_given
+    unix_addresses_come_back_as_they_were_given
+    an_address_too_long_is_an_error
+    each_accept_says_who_came
+    inet_addr_reads_what_c_reads
+    options_are_set_and_read
+    a_half_of_a_connection_can_be_shut_down
+    signal_numbers_that_are_not_ours_are_refused
+    a_set_holds_what_was_put_in
+    a_flag_is_raised_by_its_signal
+    a_handler_leaves_errno_as_it_was
+    an_old_action_is_given_back_whole
+    what_is_blocked_is_pending
+    sigsuspend_misses_no_signal
+    what_stdio_holds_is_written_when_c_writes_it
+    a_handler_outside_stdio_prints_by_stdio
+    a_handler_inside_stdio_writes_directly
+    what_a_handler_writes_directly_is_what_printf_prints
+}
+
+fn fork_refuses_where_other_threads_are() {
+    assert!(!has_other_threads());
+    let channel = Channel::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| channel.hear());
+        assert!(has_other_threads());
+        assert_eq!(fork().unwrap_err(), Errno::DEADLK);
+        channel.tell(0);
+    });
+    assert_eq!(fork().unwrap_err(), Errno::DEADLK, "a process that has had threads is taken to have them");
+}
+
+fn fork_is_allowed_where_none_are() {
+    let parent = getpid();
+    let mut child = spawn(|| {
+        assert_ne!(getpid(), parent);
+        assert_eq!(getppid(), Some(parent));
+    });
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+fn gethostbyname_answers_only_where_no_other_threads_are() {
+    assert_eq!(gethostbyname(c"127.0.0.1"), Some(Ipv4Addr::LOCALHOST));
+    std::thread::spawn(|| ()).join().unwrap();
+    assert_eq!(gethostbyname(c"127.0.0.1"), None);
+}
+
+fn an_error_has_its_name_number_and_text() {
+    for number in 1..=133 {
+        let errno = Errno::from_raw(number);
+        // 41 and 58 are numbers that Linux does not use.
+        assert_eq!(errno.name().is_some(), ![41, 58].contains(&number), "{number}");
+        let mut text = [0; MESSAGE_MAX];
+        let text = strerror(errno, &mut text).to_str().unwrap();
+        assert_eq!(text, errno.to_string());
+        // std's text for an error is C's, with its number behind it.
+        let std = std::io::Error::from_raw_os_error(number).to_string();
+        assert_eq!(format!("{text} (os error {number})"), std);
+    }
+    assert_eq!(Errno::INTR.raw(), 4);
+    assert_eq!(format!("{:?} {}", Errno::INTR, Errno::INTR), "EINTR Interrupted system call");
+    Errno::TOO_BIG.set();
+    assert_eq!(Errno::last(), Errno::TOO_BIG);
+}
+
+fn an_error_without_a_name_is_an_error_all_the_same() {
+    let errno = Errno::from_raw(4095);
+    assert_eq!(format!("{errno:?} {errno}"), "Errno(4095) Unknown error 4095");
+}
+
+fn retry_on_intr_retries_nothing_else() {
+    let mut answers = vec![Ok(3), Err(Errno::INTR), Err(Errno::INTR)];
+    assert_eq!(retry_on_intr(|| answers.pop().unwrap()), Ok(3));
+    let mut answers = vec![Ok(3), Err(Errno::AGAIN), Err(Errno::INTR)];
+    assert_eq!(retry_on_intr(|| answers.pop().unwrap()), Err(Errno::AGAIN));
+    assert_eq!(answers.len(), 1);
+}
+
+fn a_wait_status_is_exactly_one_thing() {
+    for raw in 0..=0xffff {
+        let status = WaitStatus::from_raw(raw);
+        let things = [status.exit_status().is_some(), status.term_signal().is_some(), status.stop_signal().is_some()];
+        // 0xffff means that a child was continued, which nobody here asks for; the rest of these have no meaning.
+        let nothing = raw & 0xff == 0xff;
+        let expected = usize::from(!nothing);
+        assert_eq!(things.iter().filter(|&&thing| thing).count(), expected, "{raw:#x}");
+        assert!(!status.core_dumped() || status.term_signal().is_some(), "{raw:#x}");
+        assert!(!status.to_string().is_empty());
+    }
+    assert_eq!(WaitStatus::from_raw(7 << 8).to_string(), "exit 7");
+    assert_eq!(WaitStatus::from_raw(9).to_string(), "SIGKILL");
+    assert_eq!(WaitStatus::from_raw(0x80 | 11).to_string(), "SIGSEGV (core dumped)");
+    assert_eq!(WaitStatus::from_raw(0x137f).to_string(), "stopped by SIGSTOP");
+}
+
+fn a_child_keeps_its_status() {
+    let mut child = spawn(|| mpserv::process::_exit(300));
+    assert_eq!(child.wait().unwrap().exit_status(), Some(300 & 0xff));
+    assert_eq!(child.wait().unwrap().exit_status(), Some(300 & 0xff));
+    assert_eq!(waitpid(WaitFor::Child(child.pid()), None, WaitOptions::NONE), Err(Errno::CHILD));
+}
+
+fn a_child_that_was_waited_for_gets_no_signal() {
+    let channel = Channel::new();
+    let mut child = spawn(|| _ = channel.hear());
+    assert_eq!(child.try_wait(), Ok(None));
+    child.kill(Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().term_signal(), Some(Signal::TERM));
+    assert_eq!(child.kill(Signal::TERM), Err(Errno::SRCH));
+}
+
+fn a_failed_call_lends_a_descriptor_that_nothing_accepts() {
+    let failed: Result<OwnedFd> = socket(AddressFamily::UNSPEC, SocketType::STREAM, Protocol::DEFAULT);
+    assert_eq!(failed.as_ref().unwrap_err(), &Errno::AFNOSUPPORT);
+    assert_eq!(failed.as_fd().raw(), -1);
+    assert_eq!(listen(&failed, 1), Err(Errno::BADF));
+    assert_eq!(read(BorrowedFd::NONE, &mut [0]), Err(Errno::BADF));
+    assert_eq!(fork().map(|_| ()).and(Err::<usize, _>(Errno::PERM)).c_return(), -1);
+}
+
+fn stream(family: AddressFamily) -> OwnedFd {
+    socket(family, SocketType::STREAM, Protocol::DEFAULT).unwrap()
+}
+
+fn listening(family: AddressFamily, address: &impl AsSockAddr) -> OwnedFd {
+    let listener = stream(family);
+    bind(&listener, address).unwrap();
+    listen(&listener, 5).unwrap();
+    listener
+}
+
+fn inet(address: SockAddr) -> SocketAddr {
+    let SockAddr::Inet(address) = address else { panic!("{address:?} is of another family") };
+    address
+}
+
+const ANY_PORT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+
+/// A client's end and a server's.
+fn pair() -> (OwnedFd, OwnedFd) {
+    let listener = listening(AddressFamily::INET, &ANY_PORT);
+    let client = stream(AddressFamily::INET);
+    connect(&client, &inet(getsockname(&listener).unwrap())).unwrap();
+    (client, accept(&listener).unwrap())
+}
+
+fn write_back_of_a_failed_read_fails() {
+    let (client, server) = pair();
+    let buffer = *b"buffer";
+    assert_eq!(write_back(&client, &buffer, Ok(3)), Ok(3));
+    assert_eq!(write_back(&client, &buffer, Err(Errno::CONNRESET)), Err(Errno::FAULT));
+    assert_eq!(write_back(&client, &buffer, Ok(7)), Err(Errno::FAULT));
+    let mut received = [0; 10];
+    assert_eq!(read(&server, &mut received), Ok(3));
+    assert_eq!(&received[..3], b"buf");
+}
+
+fn a_closed_descriptor_is_closed_once() {
+    let (client, server) = pair();
+    let _lowest = stream(AddressFamily::INET);
+    let number = client.raw();
+    close(client).unwrap();
+    // The number is free again: the next descriptor gets it, and nothing closes that one.
+    let next = stream(AddressFamily::INET);
+    assert_eq!(next.raw(), number);
+    assert_eq!(read(&server, &mut [0]), Ok(0));
+    assert!(getsockopt(&next, IntOption::TYPE).is_ok());
+    // `into_raw` gives the descriptor away, and dropping closes it.
+    // SAFETY: the descriptor has just been given away, to this.
+    drop(unsafe { std::fs::File::from_raw_fd(next.into_raw()) });
+    let again = stream(AddressFamily::INET);
+    assert_eq!(again.raw(), number);
+}
+
+/// Numbers that look random and are the same in each run: a linear congruential generator, its high bits.
+fn numbers() -> impl Iterator<Item = u32> {
+    std::iter::successors(Some(1_u64), |state| {
+        Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
+    })
+    .map(|state| (state >> 32) as u32)
+}
+
+fn addresses_come_back_as_they_were_given() {
+    for number in numbers().take(2_000) {
+        // All of 127.0.0.0/8 is ours to bind; port 0 would become another.
+        let ip = Ipv4Addr::from_bits(0x7f00_0000 | (number & 0x00ff_ffff).clamp(1, 0x00ff_fffe));
+        let address = SocketAddrV4::new(ip, 0);
+        let socket = socket(AddressFamily::INET, SocketType::DGRAM, Protocol::DEFAULT).unwrap();
+        bind(&socket, &address).unwrap();
+        let SocketAddr::V4(got) = inet(getsockname(&socket).unwrap()) else { panic!("not IPv4") };
+        assert_eq!(*got.ip(), ip);
+        assert_ne!(got.port(), 0);
+        // A datagram socket keeps whatever address it is connected to.
+        let peer = SocketAddrV4::new(Ipv4Addr::LOCALHOST, (number >> 16) as u16 | 1);
+        connect(&socket, &peer).unwrap();
+        assert_eq!(inet(getpeername(&socket).unwrap()), SocketAddr::V4(peer));
+    }
+    let Ok(socket) = socket(AddressFamily::INET6, SocketType::DGRAM, Protocol::DEFAULT) else { return };
+    for number in numbers().take(100) {
+        let peer = SocketAddrV6::new(Ipv6Addr::LOCALHOST, number as u16 | 1, 0, 0);
+        if connect(&socket, &peer).is_ok() {
+            assert_eq!(inet(getpeername(&socket).unwrap()), SocketAddr::V6(peer));
+        }
+    }
+}
+
+fn unix_addresses_come_back_as_they_were_given() {
+    let folder = common::TempDir::new();
+    let path = std::ffi::CString::new(folder.join("socket").to_str().unwrap()).unwrap();
+    let address = UnixAddr::new(&path).unwrap();
+    assert_eq!(address.path(), Some(path.to_bytes()));
+    let listener = listening(AddressFamily::UNIX, &address);
+    let SockAddr::Unix(own) = getsockname(&listener).unwrap() else { panic!("of another family") };
+    assert_eq!(own.path(), Some(path.to_bytes()));
+    let client = stream(AddressFamily::UNIX);
+    connect(&client, &address).unwrap();
+    let (server, peer) = acceptfrom(&listener).unwrap();
+    let SockAddr::Unix(peer) = peer else { panic!("of another family") };
+    assert_eq!(peer.path(), None, "a client without a name");
+    assert_eq!(write(&client, b"x"), Ok(1));
+    assert_eq!(read(&server, &mut [0]), Ok(1));
+}
+
+fn an_address_too_long_is_an_error() {
+    let path = |length: usize| std::ffi::CString::new(vec![b'x'; length]).unwrap();
+    assert!(UnixAddr::new(&path(UNIX_PATH_MAX - 1)).is_ok());
+    assert_eq!(UnixAddr::new(&path(UNIX_PATH_MAX)).unwrap_err(), Errno::NAMETOOLONG);
+    assert_eq!(UnixAddr::new(&path(10_000)).unwrap_err(), Errno::NAMETOOLONG);
+}
+
+fn each_accept_says_who_came() {
+    let listener = listening(AddressFamily::INET, &ANY_PORT);
+    let address = inet(getsockname(&listener).unwrap());
+    let accepts: [&dyn Fn() -> SockAddr; 3] =
+        [&|| acceptfrom(&listener).unwrap().1, &|| acceptfrom_v4(&listener).unwrap().1, &|| {
+            accept4(&listener, SocketFlags::CLOEXEC.with(SocketFlags::NONBLOCK)).unwrap().1
+        }];
+    for accept in accepts {
+        let client = stream(AddressFamily::INET);
+        connect(&client, &address).unwrap();
+        assert_eq!(inet(accept()), inet(getsockname(&client).unwrap()));
+    }
+    // A client of another family: what does not fit into the room is not made up.
+    let folder = common::TempDir::new();
+    let path = std::ffi::CString::new(folder.join("s").to_str().unwrap()).unwrap();
+    let name = UnixAddr::new(&path).unwrap();
+    let listener = listening(AddressFamily::UNIX, &name);
+    let client = stream(AddressFamily::UNIX);
+    let long = std::ffi::CString::new(folder.join("a name longer than sixteen").to_str().unwrap()).unwrap();
+    bind(&client, &UnixAddr::new(&long).unwrap()).unwrap();
+    connect(&client, &name).unwrap();
+    let SockAddr::Unix(peer) = acceptfrom_v4(&listener).unwrap().1 else { panic!("of another family") };
+    assert!(peer.path().is_some_and(|path| long.to_bytes().starts_with(path)));
+}
+
+fn inet_addr_reads_what_c_reads() {
+    let texts = [(c"127.0.0.1", [127, 0, 0, 1]), (c"127.1", [127, 0, 0, 1]), (c"0x7f.1", [127, 0, 0, 1])];
+    for (text, octets) in texts.into_iter().chain([(c"nonsense", [255; 4]), (c"", [255; 4]), (c"256.0.0.1", [255; 4])])
+    {
+        assert_eq!(inet_addr(text).octets(), octets, "{text:?}");
+    }
+}
+
+fn options_are_set_and_read() {
+    let socket = stream(AddressFamily::INET);
+    for option in [IntOption::REUSEADDR, IntOption::KEEPALIVE, IntOption::NODELAY, IntOption::REUSEPORT] {
+        for value in [1, 0] {
+            setsockopt(&socket, option, value).unwrap();
+            assert_eq!(getsockopt(&socket, option), Ok(value), "{option:?}");
+        }
+    }
+    assert_eq!(setsockopt(&socket, IntOption::V6ONLY, 1), Err(Errno::NOPROTOOPT));
+    assert_eq!(getsockopt(&socket, IntOption::ACCEPTCONN), Ok(0));
+    assert_eq!(getsockopt(listening(AddressFamily::INET, &ANY_PORT), IntOption::ACCEPTCONN), Ok(1));
+}
+
+fn a_half_of_a_connection_can_be_shut_down() {
+    let (client, server) = pair();
+    assert_eq!(send(&client, b"last", MsgFlags::NONE), Ok(4));
+    shutdown(&client, Shutdown::Write).unwrap();
+    let mut buffer = [0; 10];
+    assert_eq!(recv(&server, &mut buffer, MsgFlags::NONE), Ok(4));
+    assert_eq!(recv(&server, &mut buffer, MsgFlags::NONE), Ok(0));
+    assert_eq!(send(&client, b"more", MsgFlags::NOSIGNAL), Err(Errno::PIPE));
+    assert_eq!(recv(&client, &mut buffer, MsgFlags::DONTWAIT), Err(Errno::AGAIN));
+    assert_eq!(send(&server, b"the other half", MsgFlags::NONE), Ok(14));
+    assert_eq!(recv(&client, &mut buffer, MsgFlags::NONE), Ok(10));
+}
+
+fn signal_numbers_that_are_not_ours_are_refused() {
+    for number in [i32::MIN, -1, 0, 32, 33, 65, i32::MAX] {
+        assert_eq!(Signal::from_raw(number), None, "{number}");
+    }
+    for number in (1..=31).chain(34..=64) {
+        let signal = Signal::from_raw(number).unwrap();
+        assert_eq!(signal.raw(), number);
+        assert_eq!(signal.name().is_some(), number <= 31);
+    }
+    assert_eq!(Signal::CHLD.to_string(), "SIGCHLD");
+    assert_eq!(Signal::from_raw(40).unwrap().to_string(), "signal 40");
+}
+
+fn a_set_holds_what_was_put_in() {
+    let mut set = SigSet::empty();
+    assert!(!set.contains(Signal::CHLD));
+    set.add(Signal::CHLD);
+    set.add(Signal::INT);
+    assert!(set.contains(Signal::CHLD) && set.contains(Signal::INT) && !set.contains(Signal::TERM));
+    assert_eq!(format!("{set:?}"), "{SIGINT, SIGCHLD}");
+    set.remove(Signal::INT);
+    assert_eq!(format!("{set:?}"), format!("{:?}", SigSet::from([Signal::CHLD])));
+    assert!((1..=64).filter_map(Signal::from_raw).all(|signal| SigSet::full().contains(signal)));
+}
+
+fn act(disposition: Disposition) -> SigAction {
+    SigAction { sa_handler: disposition, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE }
+}
+
+fn a_flag_is_raised_by_its_signal() {
+    static FIRST: SignalFlag = SignalFlag::new();
+    static SECOND: SignalFlag = SignalFlag::new();
+    sigaction(Signal::USR1, &act(Disposition::Flag(&FIRST))).unwrap();
+    sigaction(Signal::USR2, &act(Disposition::Flag(&SECOND))).unwrap();
+    raise(Signal::USR1).unwrap();
+    assert!(FIRST.is_raised() && !SECOND.is_raised());
+    assert!(FIRST.take());
+    assert!(!FIRST.take(), "a flag that was taken is down");
+    // Two flags for one signal: the last that was installed is raised.
+    signal(Signal::USR1, Disposition::Flag(&SECOND)).unwrap();
+    raise(Signal::USR1).unwrap();
+    assert!(!FIRST.is_raised() && SECOND.take());
+    signal(Signal::USR1, Disposition::Ignore).unwrap();
+    raise(Signal::USR1).unwrap();
+    assert!(!SECOND.is_raised());
+    assert_eq!(sigaction(Signal::KILL, &act(Disposition::Ignore)), Err(Errno::INVAL));
+}
+
+fn spoil_errno(_signal: Signal) {
+    Errno::NOSPC.set();
+}
+
+fn a_handler_leaves_errno_as_it_was() {
+    // SAFETY: the handler only writes errno, which is restored behind it.
+    let handler = unsafe { Handler::new(spoil_errno) };
+    sigaction(Signal::USR1, &act(Disposition::Handler(handler))).unwrap();
+    Errno::XDEV.set();
+    raise(Signal::USR1).unwrap();
+    assert_eq!(Errno::last(), Errno::XDEV);
+}
+
+fn an_old_action_is_given_back_whole() {
+    static FLAG: SignalFlag = SignalFlag::new();
+    let flags = SaFlags::RESTART.with(SaFlags::NOCLDSTOP);
+    let mask = SigSet::from([Signal::HUP, Signal::TERM]);
+    let action = SigAction { sa_handler: Disposition::Flag(&FLAG), sa_mask: mask, sa_flags: flags };
+    let old = sigaction_replace(Signal::CHLD, &action).unwrap();
+    assert!(matches!(old.sa_handler, Disposition::Default));
+    let now = sigaction_replace(Signal::CHLD, &act(Disposition::Ignore)).unwrap();
+    assert!(matches!(now.sa_handler, Disposition::Handler(_)));
+    assert!(now.sa_flags.contains(flags));
+    assert_eq!(format!("{:?}", now.sa_mask), "{SIGHUP, SIGTERM}");
+    assert!(matches!(sigaction_get(Signal::CHLD).unwrap().sa_handler, Disposition::Ignore));
+    // What was found installed can be installed again, and works.
+    sigaction(Signal::CHLD, &now).unwrap();
+    raise(Signal::CHLD).unwrap();
+    assert!(FLAG.take());
+    // What signal() returns can have three arguments, for all it knows, so only sigaction sets it back.
+    let old = signal(Signal::CHLD, Disposition::Default).unwrap();
+    assert_eq!(signal(Signal::CHLD, old).unwrap_err(), Errno::INVAL);
+    sigaction(Signal::CHLD, &act(old)).unwrap();
+    raise(Signal::CHLD).unwrap();
+    assert!(FLAG.take());
+}
+
+fn what_is_blocked_is_pending() {
+    static FLAG: SignalFlag = SignalFlag::new();
+    sigaction(Signal::USR1, &act(Disposition::Flag(&FLAG))).unwrap();
+    let old = sigprocmask_replace(MaskHow::Block, &SigSet::from([Signal::USR1]));
+    assert!(!old.contains(Signal::USR1));
+    raise(Signal::USR1).unwrap();
+    raise(Signal::USR1).unwrap();
+    assert!(sigpending().contains(Signal::USR1) && !FLAG.is_raised());
+    sigprocmask(MaskHow::Set, &old);
+    assert!(FLAG.take());
+    assert!(!sigpending().contains(Signal::USR1));
+    sigprocmask(MaskHow::Unblock, &SigSet::full());
+    assert!(!sigprocmask_replace(MaskHow::Block, &SigSet::empty()).contains(Signal::USR1));
+}
+
+fn sigsuspend_misses_no_signal() {
+    static FLAG: SignalFlag = SignalFlag::new();
+    sigaction(Signal::USR1, &act(Disposition::Flag(&FLAG))).unwrap();
+    let old = sigprocmask_replace(MaskHow::Block, &SigSet::from([Signal::USR1]));
+    // It came before the wait, and the wait ends all the same.
+    raise(Signal::USR1).unwrap();
+    sigsuspend(&old);
+    assert!(FLAG.take());
+}
+
+/// Runs `function` in a child whose standard input and output are pipes; the ends of ours, and the child.
+fn with_pipes(function: impl FnOnce()) -> (std::io::PipeWriter, std::io::PipeReader, mpserv::process::Child) {
+    let (input, our_input) = std::io::pipe().unwrap();
+    let (our_output, output) = std::io::pipe().unwrap();
+    let (input, output) = (input.into_raw_fd(), output.into_raw_fd());
+    let (ours_in, ours_out) =
+        (std::os::fd::AsRawFd::as_raw_fd(&our_input), std::os::fd::AsRawFd::as_raw_fd(&our_output));
+    let child = spawn(|| {
+        for (from, to) in [(input, 0), (output, 1)] {
+            // SAFETY: the descriptor is open, and nothing else uses the numbers 0 and 1 in this process.
+            assert_eq!(unsafe { ffi::unistd::dup2(from, to) }, to);
+        }
+        for fd in [input, output, ours_in, ours_out] {
+            // SAFETY: the descriptor is this process's copy, and its owner does not come to drop it: _exit is next.
+            unsafe { ffi::unistd::close(fd) };
+        }
+        function();
+        mpserv::process::exit(0);
+    });
+    for fd in [input, output] {
+        // SAFETY: the descriptor was taken out of its owner above.
+        drop(unsafe { OwnedFd::from_raw(fd) });
+    }
+    (our_input, our_output, child)
+}
+
+fn read_all(mut from: impl Read) -> String {
+    let mut text = String::new();
+    from.read_to_string(&mut text).unwrap();
+    text
+}
+
+fn what_stdio_holds_is_written_when_c_writes_it() {
+    let (_input, output, mut child) = with_pipes(|| {
+        printf!("%s holds %d and %03d, 100%%\n", c"stdio", -12, 7);
+        // The child's exit writes its copy of the line; ours writes another.
+        reap(&mut spawn(|| mpserv::process::exit(0)));
+        assert_eq!(fprintf!(stdout(), "%d\n", getpid()), getpid().to_string().len() as i32 + 1);
+    });
+    let text = read_all(output);
+    let line = "stdio holds -12 and 007, 100%\n";
+    assert_eq!(text, format!("{line}{line}{}\n", child.pid()));
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+fn print_in_handler(signal: Signal) {
+    printf!("%s %d %05d %% ", c"handler", signal.raw(), 42);
+    printf!("%05d %d %d\n", -42, i32::MIN, 0);
+}
+
+fn install_printing_handler() {
+    // SAFETY: the handler only uses the library's stdio.
+    let handler = unsafe { Handler::new(print_in_handler) };
+    // The read that the handler interrupts goes on.
+    signal(Signal::USR1, Disposition::Handler(handler)).unwrap();
+}
+
+const HANDLER_LINE: &str = "handler 10 00042 % -0042 -2147483648 0\n";
+
+fn a_handler_outside_stdio_prints_by_stdio() {
+    let (_input, output, mut child) = with_pipes(|| {
+        install_printing_handler();
+        printf!("before\n");
+        raise(Signal::USR1).unwrap();
+        printf!("behind\n");
+    });
+    assert_eq!(read_all(output), format!("before\n{HANDLER_LINE}behind\n"));
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+fn a_handler_inside_stdio_writes_directly() {
+    let (mut input, mut output, mut child) = with_pipes(|| {
+        install_printing_handler();
+        printf!("held by stdio\n");
+        let mut line = [0; 10];
+        assert_eq!(fgets(&mut line, stdin()), Some(c"a line\n"));
+        printf!("behind\n");
+    });
+    wait_until("the child waits for its line, inside stdio", || {
+        waits_in(child.pid().raw().cast_unsigned(), libc::SYS_read)
+    });
+    child.kill(Signal::USR1).unwrap();
+    // The handler's line is there at once, though what was printed before it is still held.
+    let mut line = vec![0; HANDLER_LINE.len()];
+    output.read_exact(&mut line).unwrap();
+    assert_eq!(String::from_utf8(line).unwrap(), HANDLER_LINE);
+    input.write_all(b"a line\n").unwrap();
+    assert_eq!(read_all(output), "held by stdio\nbehind\n");
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+fn what_a_handler_writes_directly_is_what_printf_prints() {
+    // The two tests above expect one text of both ways; here is C's own word for it.
+    let printed = std::process::Command::new("printf")
+        .args(["%s %d %05d %% %05d %d %d\n", "handler", "10", "42", "-42", "-2147483648", "0"])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(printed.stdout).unwrap(), HANDLER_LINE);
+}
