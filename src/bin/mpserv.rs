@@ -161,10 +161,9 @@ fn print(to: BorrowedFd<'_>, text: &str, status: c_int) -> c_int {
 fn serve(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<c_int, (Wrong, c_int)> {
     let usage = |wrong: Wrong| (wrong, USAGE);
     let options = Options::parse(args, message).map_err(usage)?;
-    let options = match options {
-        Parsed::Show(text) => return Ok(print(STDOUT, text, DONE)),
-        Parsed::Serve(options) => options,
-    };
+    if let Some(text) = options.show {
+        return Ok(print(STDOUT, text, DONE));
+    }
     let mut server = options.server;
     if let Some(limit) = options.per_source {
         server = server.max_per_source(limit, message.as_str());
@@ -180,16 +179,10 @@ fn serve(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<c_int, (Wrong, c
     stopped.map(|_| DONE).map_err(error)
 }
 
-/// What the command line asks for.
-enum Parsed {
-    /// To print a text.
-    Show(&'static str),
-    /// To serve.
-    Serve(Options),
-}
-
 /// What the command line says.
 struct Options {
+    /// A text to print in place of serving.
+    show: Option<&'static str>,
     server: Server<'static>,
     /// The limit of `--max-per-source`, whose message is in a buffer of its own.
     per_source: Option<u32>,
@@ -199,12 +192,12 @@ struct Options {
 }
 
 impl Options {
-    fn parse(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<Parsed, Wrong> {
+    fn parse(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<Options, Wrong> {
         let mut server = Server::new();
         let (mut per_source, mut service, mut has_idle_timeout, mut listens) = (None, None, false, false);
         let hint = "mpserv --help shows the options";
         let mut getopt = Getopt::new(args, SHORT, &OPTIONS).ok_or_else(Wrong::new)?;
-        while let Some(option) = getopt.next() {
+        for option in getopt.by_ref() {
             let (option, text) = match option {
                 Opt::Option(option, argument) => (option, argument.unwrap_or_default()),
                 Opt::Unknown(name @ Name::Long(text)) if text.to_bytes().contains(&b'=') => {
@@ -262,8 +255,8 @@ impl Options {
                 ANNOUNCE => server.announce(true),
                 VERBOSE => server.verbosity(Verbosity::Verbose),
                 QUIET => server.verbosity(Verbosity::Quiet),
-                SHOW_HELP => return Ok(Parsed::Show(HELP)),
-                _ => return Ok(Parsed::Show(VERSION)),
+                SHOW_HELP => return Ok(Options { show: Some(HELP), server, per_source, service, program: None }),
+                _ => return Ok(Options { show: Some(VERSION), server, per_source, service, program: None }),
             };
         }
         let mut next = getopt.index();
@@ -292,7 +285,7 @@ impl Options {
         if program.is_some() && has_idle_timeout {
             return Err(Text::of(format_args!("--idle-timeout: it is for services; for a PROGRAM use --max-lifetime")));
         }
-        Ok(Parsed::Serve(Options { server, per_source, service, program }))
+        Ok(Options { show: None, server, per_source, service, program })
     }
 }
 
