@@ -27,6 +27,7 @@ pub mod fd;
 pub mod ffi;
 pub mod file;
 pub mod getopt;
+pub mod inherited;
 pub mod memory;
 pub mod net;
 pub mod netdb;

@@ -141,6 +141,17 @@ impl UnixAddr {
         UnixAddr::from_name(path.to_bytes_with_nul())
     }
 
+    /// The address with this abstract name, which is in no file system.
+    ///
+    /// # Errors
+    /// `ENAMETOOLONG` when it is longer than [`UNIX_PATH_MAX`] with the NUL before it.
+    pub fn from_abstract(name: &[u8]) -> Result<UnixAddr> {
+        let mut address = [0; UNIX_PATH_MAX];
+        let end = name.len() + 1;
+        address.get_mut(1..end).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(name);
+        UnixAddr::from_name(address.get(..end).unwrap_or_default())
+    }
+
     fn from_name(name: &[u8]) -> Result<UnixAddr> {
         let mut sun_path = [0; UNIX_PATH_MAX];
         let room = sun_path.get_mut(..name.len()).ok_or(Errno::NAMETOOLONG)?;

@@ -68,6 +68,18 @@ pub use libc::read;
 #[doc(inline)]
 pub use libc::write;
 
+/// `off_t lseek(int fd, off_t offset, int whence);`
+///
+/// Go to a place in a file. lseek(2), POSIX.
+#[doc(inline)]
+pub use libc::lseek;
+
+/// `SEEK_SET`
+///
+/// From its start. lseek(2), POSIX.
+#[doc(inline)]
+pub use libc::SEEK_SET;
+
 /// `int close(int fd);`
 ///
 /// Close a descriptor. close(2), POSIX.

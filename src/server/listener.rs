@@ -9,7 +9,8 @@ use super::error::{Error, Reason, Result};
 use super::limits::{HOST_MAX, LISTENERS_MAX};
 use crate::errno::{self, Errno};
 use crate::fd::{AsFd, BorrowedFd, OwnedFd};
-use crate::file::{lstat, unlink};
+use crate::file::{Stat, lstat, unlink};
+use crate::inherited::listen_fds;
 use crate::net::{
     AddressFamily, AsSockAddr, IntOption, Ipv4Addr, Ipv6Addr, Protocol, SockAddr, SocketAddr, SocketFlags, SocketType,
     UNIX_PATH_MAX, UnixAddr, bind, connect, getsockname, listen, setsockopt, socket,
@@ -47,7 +48,7 @@ impl Listeners {
         Listeners { listeners: [const { None }; LISTENERS_MAX], length: 0 }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Listener> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Listener> + Clone {
         self.listeners.iter().flatten()
     }
 
@@ -84,6 +85,42 @@ impl Listeners {
         self.push(Listener { fd, address, file: None })
     }
 
+    /// Takes the socket of the server whose place this one takes, and the file that it has made for it.
+    pub(super) fn inherit(&mut self, fd: OwnedFd) -> Result<()> {
+        self.adopt(fd)?;
+        let index = self.length - 1;
+        if let Some(Some(listener)) = self.listeners.get_mut(index) {
+            listener.find_file();
+        }
+        Ok(())
+    }
+
+    /// Takes the sockets that the service manager has passed: all, or those with this name.
+    fn take_passed(&mut self, name: Option<&str>) -> Result<()> {
+        let what = format_args!("inherit");
+        let Some(passed) = listen_fds() else {
+            let reason = Reason::State("no socket was passed to this process (LISTEN_PID, LISTEN_FDS)");
+            return Err(Error::new(what, reason, "start it by a .socket unit, or by systemd-socket-activate -l ADDRESS"));
+        };
+        let before = self.length;
+        for (fd, _) in passed.filter(|(_, found)| name.is_none_or(|name| name.as_bytes() == *found)) {
+            let hint = "each socket can be had once";
+            self.adopt(fd.map_err(|errno| Error::new(what, Reason::System(errno), hint))?)?;
+        }
+        if self.length == before {
+            let reason = Reason::State("no socket that was passed has this name (LISTEN_FDNAMES)");
+            return Err(Error::new(what, reason, "name one by FileDescriptorName= in the .socket unit"));
+        }
+        Ok(())
+    }
+
+    /// Has those that wait for a client wait, or not, in every process that has them.
+    pub(super) fn set_blocking(&self, blocking: bool) -> errno::Result<()> {
+        self.iter().try_for_each(|listener| {
+            if blocking { crate::fd::set_blocking(listener) } else { crate::fd::set_nonblocking(listener) }
+        })
+    }
+
     /// Listens on every address that `text` stands for.
     pub(super) fn bind(&mut self, text: &str, settings: &SocketSettings) -> Result<()> {
         match Address::parse(text)? {
@@ -110,6 +147,7 @@ impl Listeners {
                 })?;
                 resolved.addresses(port).try_for_each(|address| self.bind_one(text, &address, settings))
             }
+            Address::Inherit(name) => self.take_passed(name),
             Address::Unix(path) => {
                 let listener = bind_unix(path, settings).map_err(|errno| cannot(text, errno))?;
                 self.push(listener)
@@ -145,6 +183,13 @@ impl Listeners {
 impl Listener {
     pub(super) const fn address(&self) -> &SockAddr {
         &self.address
+    }
+
+    /// Notes which file it is that the socket has, if it has one.
+    fn find_file(&mut self) {
+        let SockAddr::Unix(address) = &self.address else { return };
+        let stat = address.path_c().and_then(|path| lstat(path).ok());
+        self.file = stat.filter(Stat::is_socket).map(|stat| stat.identity());
     }
 }
 

@@ -110,16 +110,20 @@ pub struct Mistake {
     pub reason: &'static str,
     /// What to do.
     pub hint: &'static str,
-    /// The word at fault, or what there is of it; empty where one is missing.
     word: Text<WORD_MAX>,
+}
+
+impl Mistake {
+    /// The word at fault, or as much of it as is worth showing.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        self.word.as_str()
+    }
 }
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.word.is_empty() {
-            write!(f, "{}: ", self.word)?;
-        }
-        write!(f, "{}; {}", self.reason, self.hint)
+        write!(f, "{}: {}: {}; {}", self.line, self.word, self.reason, self.hint)
     }
 }
 

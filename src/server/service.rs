@@ -4,7 +4,7 @@ use core::ffi::c_int;
 
 use super::connection::Connection;
 use super::limits::{EXIT_DONE, EXIT_FAILED, EXIT_IDLE};
-use crate::errno::{Errno, Result, retry_on_intr};
+use crate::errno::{Errno, Result};
 
 /// A service that is built in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +41,7 @@ impl Service {
 
     fn exchange(self, connection: &Connection, buffer: &mut [u8]) -> Result<()> {
         loop {
-            let length = retry_on_intr(|| connection.read(buffer))?;
+            let length = connection.read(buffer)?;
             let Some(text @ [_, ..]) = buffer.get_mut(..length) else { return Ok(()) };
             match self {
                 Service::Echo => connection.write_all(text)?,
