@@ -90,11 +90,12 @@ impl Log {
         if !wanted {
             return;
         }
-        let lost = self.lost.take();
-        if lost > 0 && !self.write(Level::Warning, "lost", |line| line.number("lines", lost)) {
-            self.lost.set(lost);
+        let lost = self.lost.get();
+        if lost > 0 && self.write(Level::Warning, "lost", |line| line.number("lines", lost)) {
+            self.lost.set(0);
         }
-        if !self.write(level, name, fill) {
+        // While nothing can be written nothing is tried after that.
+        if self.lost.get() > 0 || !self.write(level, name, fill) {
             self.lost.set(self.lost.get() + 1);
         }
     }

@@ -112,7 +112,7 @@ use crate::inherited::{RESTART_VARIABLE, take_restart};
 use crate::memory::MapVec;
 use crate::net::SockAddr;
 use crate::prctl::no_new_privileges;
-use crate::process::getpid;
+use crate::process::{Pid, getpid};
 use crate::program::Args;
 use crate::resource::{Limit, Resource};
 use crate::seccomp::note_violations;
@@ -596,6 +596,7 @@ impl<'a> Bound<'a> {
     fn serve_with(self, worker: impl Worker) -> Result<Stopped> {
         single_threaded()?;
         let Bound { mut open, rules, manager, settings, log } = self;
+        let pid = getpid();
         let mut signals = SigSet::empty();
         SIGNALS.iter().for_each(|signal| signals.add(*signal));
         let mask = sigprocmask_replace(MaskHow::Block, &signals);
@@ -605,12 +606,12 @@ impl<'a> Bound<'a> {
             .map_err(|errno| cannot_serve("signalfd", errno, "allow more open files (ulimit -n)"))
             .and_then(|fd| {
                 open.signals = Some(fd);
-                announce(&open.listeners, &settings, &log)?;
+                announce(&open.listeners, pid, &settings, &log)?;
                 if settings.sandbox.is_some() {
                     let noted = note_violations().and_then(|()| no_new_privileges());
                     noted.map_err(|errno| cannot_serve("prctl", errno, "leave the sandbox out"))?;
                 }
-                let parent = Parent::new(&settings, &log, open, worker, getpid(), mask, rules, manager);
+                let parent = Parent::new(&settings, &log, open, worker, pid, mask, rules, manager);
                 parent.map_err(|errno| cannot_serve("mmap", errno, "lower the number of children")).map(Parent::run)
             });
         if let Ok(chld) = chld {
@@ -622,7 +623,7 @@ impl<'a> Bound<'a> {
 }
 
 /// Says that the server serves, and where.
-fn announce(listeners: &Listeners, settings: &Settings<'_>, log: &Log) -> Result<()> {
+fn announce(listeners: &Listeners, pid: Pid, settings: &Settings<'_>, log: &Log) -> Result<()> {
     let backlog = settings.socket.backlog;
     let cap = somaxconn().filter(|cap| *cap < backlog);
     for listener in listeners.iter() {
@@ -636,7 +637,7 @@ fn announce(listeners: &Listeners, settings: &Settings<'_>, log: &Log) -> Result
         });
     }
     log.event(Level::Notice, "start", |line| {
-        line.number("pid", getpid());
+        line.number("pid", pid);
         line.number("limit", settings.max_children);
     });
     if settings.announce {

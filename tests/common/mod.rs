@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use mpserv::ffi;
 
+pub mod server;
 pub mod solo;
 
 /// After this long, what has not happened will not.
@@ -209,6 +210,11 @@ impl Running {
         self.child.id()
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Writes to the program's standard input, which has to be a pipe, and closes it.
     pub fn input(&mut self, text: &[u8]) {
         self.child.stdin.take().expect("standard input is a pipe").write_all(text).unwrap();
@@ -217,6 +223,11 @@ impl Running {
     /// What it has printed on standard output until now.
     pub fn stdout_so_far(&self) -> String {
         self.stdout.so_far()
+    }
+
+    /// What it has printed on standard error until now.
+    pub fn stderr_so_far(&self) -> String {
+        self.stderr.so_far()
     }
 
     /// The port on which it listens, once it does.

@@ -1,0 +1,227 @@
+//! Running `mpserv`, reading its log and being its clients.
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mpserv::signal::Signal;
+
+use super::{Ended, Output, Running, children, wait_for, wait_until};
+
+/// The path of `mpserv`.
+pub const MPSERV: &str = env!("CARGO_BIN_EXE_mpserv");
+
+/// A server that serves.
+pub struct Served {
+    pub running: Running,
+    /// The ports on which it listens, in the order of its addresses.
+    pub ports: Vec<u16>,
+}
+
+/// A line of the log.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub event: String,
+    pub fields: HashMap<String, String>,
+}
+
+impl Line {
+    pub fn get(&self, name: &str) -> &str {
+        self.fields.get(name).unwrap_or_else(|| panic!("no {name} in {self:?}"))
+    }
+
+    pub fn number(&self, name: &str) -> u64 {
+        self.get(name).parse().unwrap_or_else(|_| panic!("{name} is no number in {self:?}"))
+    }
+}
+
+/// The lines of a log in text. What is not a line of the server's is an error.
+#[track_caller]
+pub fn parse_log(log: &str) -> Vec<Line> {
+    log.split_terminator('\n').map(|line| parse_line(line).unwrap_or_else(|| panic!("not a line: {line:?}"))).collect()
+}
+
+fn parse_line(line: &str) -> Option<Line> {
+    let mut rest = line.strip_prefix("mpserv: ")?;
+    let end = rest.find(' ').unwrap_or(rest.len());
+    let event = rest[..end].to_owned();
+    rest = &rest[end..];
+    let mut fields = HashMap::new();
+    while !rest.is_empty() {
+        let (name, value) = rest.strip_prefix(' ')?.split_once('=')?;
+        let (value, after) = match value.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => value.split_at(value.find(' ').unwrap_or(value.len())),
+        };
+        fields.insert(name.to_owned(), value.to_owned());
+        rest = after;
+    }
+    Some(Line { event, fields })
+}
+
+/// A command that runs `mpserv` with these arguments and prints its ports.
+pub fn mpserv(arguments: &[&str]) -> Command {
+    let mut command = Command::new(MPSERV);
+    command.arg("-1").args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// The same under strace with these options, in a way in which the process that is started is `mpserv`. Only the parent
+/// is traced, into `trace`.
+pub fn traced(options: &[&str], trace: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-D", "-q", "-o"]).arg(trace).args(options).arg(MPSERV).arg("-1").args(arguments);
+    command.stdin(Stdio::null());
+    command
+}
+
+impl Served {
+    /// Starts `mpserv` and waits until it serves on at least one port.
+    #[track_caller]
+    pub fn start(arguments: &[&str]) -> Served {
+        Served::start_command(&mut mpserv(arguments))
+    }
+
+    #[track_caller]
+    pub fn start_command(command: &mut Command) -> Served {
+        Served::start_ports(command, 1)
+    }
+
+    /// Starts a command and waits until it has printed so many ports and its first lines.
+    #[track_caller]
+    pub fn start_ports(command: &mut Command, count: usize) -> Served {
+        let mut running = Running::start(command, Output::Pipe);
+        let mut served = None;
+        wait_until("the server prints its ports", || {
+            let text = running.stdout_so_far();
+            let ports: Vec<u16> = text.split_terminator('\n').filter_map(|port| port.parse().ok()).collect();
+            if ports.len() == count && text.ends_with('\n') {
+                served = Some(ports);
+            }
+            served.is_some() || running.has_ended()
+        });
+        let Some(ports) = served else { panic!("the server does not start: {}", running.stderr_so_far()) };
+        Served { running, ports }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+
+    pub fn port(&self) -> u16 {
+        self.ports[0]
+    }
+
+    #[track_caller]
+    pub fn connect(&self) -> TcpStream {
+        super::connect(self.port())
+    }
+
+    /// A client that is known to be served: it has had its first echo.
+    #[track_caller]
+    pub fn client(&self) -> TcpStream {
+        let mut client = self.connect();
+        assert_eq!(super::echo(&mut client, b"first"), b"first");
+        client
+    }
+
+    /// The lines of the log until now, but for one that is being written.
+    #[track_caller]
+    pub fn log(&self) -> Vec<Line> {
+        let text = self.running.stderr_so_far();
+        parse_log(&text[..text.rfind('\n').map_or(0, |end| end + 1)])
+    }
+
+    /// The lines of one event.
+    #[track_caller]
+    pub fn events(&self, event: &str) -> Vec<Line> {
+        self.log().into_iter().filter(|line| line.event == event).collect()
+    }
+
+    /// Waits until there are at least so many lines of an event.
+    #[track_caller]
+    pub fn wait_events(&self, event: &str, count: usize) -> Vec<Line> {
+        wait_for(&format!("{count} lines {event}"), || Some(self.events(event)).filter(|lines| lines.len() >= count))
+    }
+
+    /// Waits until every child has ended and was waited for.
+    #[track_caller]
+    pub fn wait_childless(&self) {
+        wait_until("the server has no children", || children(self.pid()).is_empty());
+    }
+
+    /// Has it stop, and checks that it did so properly.
+    #[track_caller]
+    pub fn stop(self) -> Vec<Line> {
+        let ended = self.running.end(Signal::TERM);
+        assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+        let log = parse_log(&ended.stderr);
+        assert_eq!(log.last().map(|line| line.event.as_str()), Some("stopped"), "{}", ended.stderr);
+        log
+    }
+
+    /// How many ticks of processor time it has used, and how many descriptors it has open.
+    pub fn usage(&self) -> (u64, usize) {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<&str> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
+        let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count();
+        (ticks, descriptors)
+    }
+
+    /// The memory that is its own, in kilobytes.
+    pub fn anonymous_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+/// Runs `mpserv` with arguments that make it end by itself.
+#[track_caller]
+pub fn run_mpserv(arguments: &[&str]) -> Ended {
+    super::run(Command::new(MPSERV).args(arguments).stdin(Stdio::null()), Output::Pipe)
+}
+
+/// Everything that comes until the peer has closed or reset the connection.
+pub fn read_all(client: &mut TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    match client.read_to_end(&mut all) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("the connection is neither closed nor reset: {error}"),
+    }
+    all
+}
+
+/// Whether nothing comes for this long. That it stays so nobody can know: what must not come is given a time to.
+pub fn is_silent(client: &TcpStream, time: Duration) -> bool {
+    client.set_read_timeout(Some(time)).unwrap();
+    let result = client.peek(&mut [0]);
+    client.set_read_timeout(Some(super::WATCHDOG)).unwrap();
+    matches!(result, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+}
+
+/// The share of one processor that a server uses over a time, in percent.
+pub fn processor_percent(server: &Served, time: Duration) -> f64 {
+    const TICKS_A_SECOND: f64 = 100.0;
+    let (before, _) = server.usage();
+    let start = Instant::now();
+    std::thread::sleep(time);
+    let (after, _) = server.usage();
+    (after - before) as f64 / TICKS_A_SECOND / start.elapsed().as_secs_f64() * 100.0
+}
+
+/// Whether a command is there; says so when not. A test of a foreign program is skipped without it.
+pub fn has_command(command: &str, package: &str) -> bool {
+    let there = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(command).is_file()))
+        || Path::new(command).is_file();
+    if !there {
+        eprintln!("skipped: there is no {command} (apt-get install {package})");
+    }
+    there
+}

@@ -1,0 +1,214 @@
+//! mpserv: what each signal does, with live connections, and that none is lost.
+
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use common::server::*;
+use common::*;
+use mpserv::signal::Signal;
+
+/// A program that says when it is there, and what becomes of it on SIGTERM.
+const STUBBORN: &str = "trap '' TERM; echo ready; while :; do sleep 1; done";
+
+fn nobody_listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_err()
+}
+
+#[test]
+fn a_client_in_mid_line_gets_its_whole_echo_after_term_and_int() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let folder = TempDir::new();
+        let pidfile = folder.join("pid");
+        let server = Served::start(&["--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
+        let mut client = server.client();
+        client.write_all(b"half a li").unwrap();
+        server.running.signal(signal);
+        let stop = server.wait_events("stop", 1);
+        assert_eq!((stop[0].get("signal"), stop[0].number("children")), (signal.to_string().as_str(), 1));
+        assert_eq!(stop[0].number("sender"), u64::from(std::process::id()));
+        wait_until("nobody listens any more", || nobody_listens(server.port()));
+        client.write_all(b"ne\n").unwrap();
+        let mut back = [0; 12];
+        client.read_exact(&mut back).unwrap();
+        assert_eq!(&back, b"half a line\n");
+        drop(client);
+        let ended = server.running.wait();
+        assert_eq!(ended.status.code(), Some(0));
+        let log = parse_log(&ended.stderr);
+        let stopped = log.last().unwrap();
+        assert_eq!((stopped.number("drained"), stopped.number("terminated"), stopped.number("killed")), (1, 0, 0));
+        assert!(!pidfile.exists());
+    }
+}
+
+#[test]
+fn when_the_grace_is_over_children_get_term_and_then_kill() {
+    let server = Served::start(&["--grace", "0.2", "127.0.0.1:0"]);
+    let mut client = server.client();
+    server.running.signal(Signal::TERM);
+    assert_eq!(read_all(&mut client), b"");
+    let ended = server.running.wait();
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(parse_log(&ended.stderr).last().unwrap().number("terminated"), 1);
+
+    let server = Served::start(&["--grace", "0.2", "127.0.0.1:0", "sh", "-c", STUBBORN]);
+    let mut client = server.connect();
+    let mut ready = [0; 6];
+    client.read_exact(&mut ready).unwrap();
+    let start = Instant::now();
+    let ended = server.running.end(Signal::TERM);
+    assert!(start.elapsed() >= Duration::from_secs(5), "it had 5 seconds: {:?}", start.elapsed());
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(parse_log(&ended.stderr).last().unwrap().number("killed"), 1);
+    // All of the program's processes are gone, or somebody would still hold the connection.
+    assert_eq!(read_all(&mut client), b"");
+}
+
+#[test]
+fn a_second_term_skips_the_wait_and_quit_does_not_wait_at_all() {
+    for signals in [&[Signal::TERM, Signal::INT][..], &[Signal::QUIT]] {
+        let server = Served::start(&["--grace", "600", "127.0.0.1:0"]);
+        let mut client = server.client();
+        for (index, signal) in signals.iter().enumerate() {
+            server.running.signal(*signal);
+            server.wait_events("stop", index + 1);
+        }
+        assert_eq!(read_all(&mut client), b"");
+        let ended = server.running.wait();
+        assert_eq!(ended.status.code(), Some(0));
+        assert_eq!(parse_log(&ended.stderr).last().unwrap().number("terminated"), 1);
+    }
+}
+
+#[test]
+fn usr1_logs_the_status() {
+    let server = Served::start(&["--max-children", "7", "127.0.0.1:0"]);
+    let client = server.client();
+    drop(server.client());
+    server.wait_events("end", 1);
+    server.running.signal(Signal::USR1);
+    let status = &server.wait_events("status", 1)[0];
+    let numbers = ["children", "limit", "accepted", "refused", "ended"].map(|name| status.number(name));
+    assert_eq!(numbers, [1, 7, 2, 0, 1]);
+    assert_eq!((status.get("paused"), status.get("stopping")), ("no", "no"));
+    drop(client);
+    server.stop();
+}
+
+#[test]
+fn sigpipe_does_not_end_the_server() {
+    let server = Served::start(&["127.0.0.1:0"]);
+    server.running.signal(Signal::PIPE);
+    drop(server.client());
+    let start = Instant::now();
+    let ended = server.running.end(Signal::TERM);
+    assert_eq!(ended.status.code(), Some(0), "{:?}", start.elapsed());
+}
+
+#[test]
+fn children_of_a_killed_server_end_unless_they_are_to_be_kept() {
+    let server = Served::start(&["127.0.0.1:0"]);
+    let mut client = server.client();
+    server.running.signal(Signal::KILL);
+    assert_eq!(read_all(&mut client), b"");
+    let server = Served::start(&["127.0.0.1:0", "cat"]);
+    let mut client = server.client();
+    server.running.signal(Signal::KILL);
+    assert_eq!(read_all(&mut client), b"");
+    for program in [&["127.0.0.1:0"][..], &["127.0.0.1:0", "cat"]] {
+        let server = Served::start(&[&["--orphans", "keep"], program].concat());
+        let mut client = server.client();
+        server.running.signal(Signal::KILL);
+        wait_until("the server is gone", || nobody_listens(server.port()));
+        assert_eq!(echo(&mut client, b"still here"), b"still here");
+        assert_eq!(finish(client), b"");
+    }
+}
+
+#[test]
+fn what_the_terminal_sends_reaches_the_server_only() {
+    let server = Served::start(&["127.0.0.1:0"]);
+    let _client = server.client();
+    let group = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat[stat.rfind(')').unwrap() + 2..].split(' ').nth(2).unwrap().parse::<u32>().unwrap()
+    };
+    let child = children(server.pid())[0];
+    assert_eq!(group(child), child);
+    assert_ne!(group(server.pid()), child);
+    server.running.signal(Signal::QUIT);
+    server.running.wait();
+}
+
+#[test]
+fn signals_that_were_ignored_or_blocked_before_are_heard() {
+    // A shell's trap '' is inherited, and so is a mask.
+    let script = format!("trap '' TERM INT CHLD PIPE; exec '{MPSERV}' -1 127.0.0.1:0");
+    let server = Served::start_command(Command::new("sh").args(["-c", &script]));
+    drop(server.client());
+    server.wait_events("end", 1);
+    server.wait_childless();
+    server.stop();
+    if has_command("python3", "python3") {
+        let script = "import os, signal, sys\n\
+                      signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))\n\
+                      os.execv(sys.argv[1], sys.argv[1:])";
+        let server = Served::start_command(Command::new("python3").args(["-c", script, MPSERV, "-1", "127.0.0.1:0"]));
+        drop(server.client());
+        server.wait_events("end", 1);
+        server.stop();
+    }
+}
+
+/// SIGTERM to a server that has just begun to serve, is about to wait, or waits: it always ends.
+fn term_races(tries: usize) {
+    for delay in 0..tries {
+        let server = Served::start(&["-q", "127.0.0.1:0"]);
+        // The port is out before the server waits for the first time. A little later each time, in steps of about what
+        // one system call takes, the signal comes at every place between there and the wait.
+        for _ in 0..delay % 200 {
+            std::hint::spin_loop();
+        }
+        let ended = server.running.end(Signal::TERM);
+        assert_eq!(ended.status.code(), Some(0), "try {delay}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn term_in_the_moment_before_the_wait_is_not_lost() {
+    term_races(100);
+}
+
+#[test]
+#[ignore = "takes its time"]
+fn term_in_the_moment_before_the_wait_is_not_lost_in_ten_thousand_tries() {
+    term_races(10_000);
+}
+
+#[test]
+fn term_at_each_system_call_of_the_loop_is_not_lost() {
+    let folder = TempDir::new();
+    for (call, when) in
+        [("poll", 1), ("poll", 2), ("accept4", 1), ("accept4", 2), ("clone", 1), ("close", 8), ("read", 3)]
+    {
+        let inject = format!("inject={call}:signal=TERM:when={when}");
+        let trace = folder.join(&format!("{call}-{when}"));
+        let server = Served::start_command(&mut traced(&["-e", &inject], &trace, &["127.0.0.1:0"]));
+        let mut server = server;
+        wait_until("the call was made, and the signal was heard", || {
+            // Whether this one is served depends on when the signal comes; that the server ends does not.
+            if let Ok(mut client) = TcpStream::connect(("127.0.0.1", server.port())) {
+                let _ = client.write_all(b"hello");
+            }
+            server.running.has_ended()
+        });
+        let ended = server.running.wait();
+        assert_eq!(ended.status.code(), Some(0), "{call}: {}", ended.stderr);
+        assert!(ended.stderr.contains("mpserv: stopped "), "{call}: {}", ended.stderr);
+    }
+}
