@@ -113,7 +113,7 @@ use crate::memory::MapVec;
 use crate::net::SockAddr;
 use crate::prctl::no_new_privileges;
 use crate::process::{Pid, getpid};
-use crate::program::Args;
+use crate::program::{Args, Title};
 use crate::resource::{Limit, Resource};
 use crate::seccomp::note_violations;
 use crate::signal::{
@@ -152,6 +152,7 @@ struct Settings<'a> {
     /// Which system calls a handler makes, where it may make no other.
     sandbox: Option<&'a [c_long]>,
     restart: Option<Args>,
+    title: Option<Title>,
     manager: bool,
     grace: Duration,
     orphans_end: bool,
@@ -190,6 +191,7 @@ impl<'a> Server<'a> {
                 limits: Limits::new(),
                 sandbox: None,
                 restart: None,
+                title: None,
                 manager: false,
                 grace: GRACE_DEFAULT,
                 orphans_end: true,
@@ -322,6 +324,12 @@ impl<'a> Server<'a> {
     /// Has SIGHUP start the program anew, as its file is then, with these arguments and with the sockets of this one.
     pub const fn restart(mut self, args: Args) -> Self {
         self.settings.restart = Some(args);
+        self
+    }
+
+    /// Has `ps` show how many children there are: `mpserv: 3/64 children`.
+    pub fn title(mut self, title: Title) -> Self {
+        self.settings.title = Some(title);
         self
     }
 
@@ -595,7 +603,8 @@ impl<'a> Bound<'a> {
 
     fn serve_with(self, worker: impl Worker) -> Result<Stopped> {
         single_threaded()?;
-        let Bound { mut open, rules, manager, settings, log } = self;
+        let Bound { mut open, rules, manager, mut settings, log } = self;
+        let title = settings.title.take();
         let pid = getpid();
         let mut signals = SigSet::empty();
         SIGNALS.iter().for_each(|signal| signals.add(*signal));
@@ -611,7 +620,7 @@ impl<'a> Bound<'a> {
                     let noted = note_violations().and_then(|()| no_new_privileges());
                     noted.map_err(|errno| cannot_serve("prctl", errno, "leave the sandbox out"))?;
                 }
-                let parent = Parent::new(&settings, &log, open, worker, pid, mask, rules, manager);
+                let parent = Parent::new(&settings, &log, open, worker, pid, mask, rules, manager, title);
                 parent.map_err(|errno| cannot_serve("mmap", errno, "lower the number of children")).map(Parent::run)
             });
         if let Ok(chld) = chld {

@@ -29,6 +29,7 @@ use crate::fd::{AsFd, BorrowedFd};
 use crate::net::{SocketFlags, accept4};
 use crate::poll::{PollEvents, PollFd, poll};
 use crate::process::{Pid, WaitFor, WaitOptions, WaitStatus, exists, waitpid};
+use crate::program::Title;
 use crate::seccomp::violation;
 use crate::signal::{SigSet, Signal, SignalInfo, kill, kill_group};
 use crate::syscall;
@@ -38,6 +39,9 @@ use crate::time::{Clock, clock_gettime, nanosleep};
 /// The signals that the server waits for. SIGPIPE is one that it is not to die of.
 pub(super) const SIGNALS: [Signal; 7] =
     [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1, Signal::CHLD, Signal::PIPE];
+
+/// The longest title.
+const TITLE_MAX: usize = 64;
 
 /// How many descriptors are waited for besides the listeners.
 const BEFORE_LISTENERS: usize = 2;
@@ -107,6 +111,9 @@ pub(super) struct Parent<'s, 'a, W> {
     alive_at: Duration,
     status_at: Duration,
     status_told: u32,
+    title: Option<Title>,
+    /// How many children it shows.
+    titled: u32,
     /// When the children of the pool that are to go are told so again.
     retire_at: Option<Duration>,
     children: Children,
@@ -148,6 +155,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         mask: SigSet,
         rules: Option<Rules>,
         manager: Manager,
+        title: Option<Title>,
     ) -> errno::Result<Self> {
         let now = clock_gettime(Clock::MONOTONIC);
         let rate = settings.max_rate.map(|(limit, period)| Rate::new(limit, period)).transpose()?;
@@ -166,6 +174,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             alive_at: now,
             status_at: now,
             status_told: u32::MAX,
+            title,
+            titled: u32::MAX,
             manager,
             retire_at: None,
             children: Children::with_capacity(settings.max_children)?,
@@ -654,6 +664,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// Waits until somebody connects, a signal comes or something is due. Does not wait when somebody is known to be
     /// there.
     fn wait(&mut self) {
+        self.show_title();
         let accepts = self.may_accept();
         let in_a_row = core::mem::take(&mut self.accepts_in_a_row);
         let timeout = if accepts && in_a_row >= ACCEPTS_IN_A_ROW {
@@ -965,6 +976,16 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         let changed = self.manager.is_there() && self.status_told != self.children_shown();
         let status = changed.then_some(self.status_at);
         [alive, status].into_iter().flatten().min()
+    }
+
+    /// Shows how many children there are.
+    fn show_title(&mut self) {
+        let children = self.children_shown();
+        if let Some(title) = self.title.as_mut().filter(|_| self.titled != children) {
+            let limit = self.settings.max_children;
+            title.set(Text::<TITLE_MAX>::of(format_args!("mpserv: {children}/{limit} children")).as_str());
+            self.titled = children;
+        }
     }
 
     /// How many children have a client.
