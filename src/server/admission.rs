@@ -56,8 +56,11 @@ impl<'a> Admission<'a> {
                 return refuse("rules", "");
             }
             if let Some(limit) = rule.max_children {
-                let is_of_rule =
-                    |other: &Peer| self.rules.and_then(|rules| rules.find(other.as_client())).is_some_and(|found| core::ptr::eq(found, rule));
+                let is_of_rule = |other: &Peer| {
+                    self.rules
+                        .and_then(|rules| rules.find(other.as_client()))
+                        .is_some_and(|found| core::ptr::eq(found, rule))
+                };
                 if self.count_before(number, is_of_rule) >= limit.get() {
                     return refuse("rule's max-children", "");
                 }

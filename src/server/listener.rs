@@ -100,7 +100,11 @@ impl Listeners {
         let what = format_args!("inherit");
         let Some(passed) = listen_fds() else {
             let reason = Reason::State("no socket was passed to this process (LISTEN_PID, LISTEN_FDS)");
-            return Err(Error::new(what, reason, "start it by a .socket unit, or by systemd-socket-activate -l ADDRESS"));
+            return Err(Error::new(
+                what,
+                reason,
+                "start it by a .socket unit, or by systemd-socket-activate -l ADDRESS",
+            ));
         };
         let before = self.length;
         for (fd, _) in passed.filter(|(_, found)| name.is_none_or(|name| name.as_bytes() == *found)) {

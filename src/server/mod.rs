@@ -92,10 +92,6 @@ pub use service::Service;
 pub use worker::Outcome;
 
 use error::Reason;
-use pool::PoolSize;
-use privileges::{Limits, Privileges, is_root, restrict_programs};
-use rules::{Rules, RulesError};
-use systemd::Manager;
 use limits::{
     BACKLOG_DEFAULT, GRACE_DEFAULT, LISTENERS_MAX, MAX_CHILDREN_DEFAULT, MAX_CHILDREN_LIMIT, RATE_LIMIT, SERVICE_BUFFER,
 };
@@ -103,6 +99,10 @@ use listener::{Listeners, Shown, SocketSettings};
 use log::{Level, Log};
 use parent::{Parent, SIGNALS, cannot_serve, single_threaded};
 use pidfile::PidFile;
+use pool::PoolSize;
+use privileges::{Limits, Privileges, is_root, restrict_programs};
+use rules::{Rules, RulesError};
+use systemd::Manager;
 use worker::{Function, Open, Program, Worker};
 
 use crate::errno::Errno;
@@ -424,11 +424,6 @@ impl<'a> Server<'a> {
         bound.settings.privileges.give_up(bound.open.predecessor.is_some())?;
         bound.settings.limits.check()?;
         bound.rules = bound.settings.rules.map(read_rules).transpose()?;
-        if is_root() && bound.settings.privileges.identity.is_none() {
-            bound.log.event(Level::Warning, "root", |line| {
-                line.text("hint", "the server and its children run as root: name another user with -u");
-            });
-        }
         Ok(bound)
     }
 
@@ -620,7 +615,8 @@ impl<'a> Bound<'a> {
                     let noted = note_violations().and_then(|()| no_new_privileges());
                     noted.map_err(|errno| cannot_serve("prctl", errno, "leave the sandbox out"))?;
                 }
-                let parent = Parent::new(&settings, &log, open, worker, pid, mask, rules, manager, title);
+                let parent = Parent::new(&settings, &log, open, worker, pid, mask);
+                let parent = parent.map(|parent| parent.with(rules, manager, title));
                 parent.map_err(|errno| cannot_serve("mmap", errno, "lower the number of children")).map(Parent::run)
             });
         if let Ok(chld) = chld {
@@ -648,6 +644,9 @@ fn announce(listeners: &Listeners, pid: Pid, settings: &Settings<'_>, log: &Log)
     log.event(Level::Notice, "start", |line| {
         line.number("pid", pid);
         line.number("limit", settings.max_children);
+        if is_root() && settings.privileges.identity.is_none() {
+            line.text("warning", "the server and its children run as root: name another user with -u");
+        }
     });
     if settings.announce {
         let ports = listeners.iter().filter_map(|listener| match listener.address() {

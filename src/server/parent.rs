@@ -153,9 +153,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         worker: W,
         pid: Pid,
         mask: SigSet,
-        rules: Option<Rules>,
-        manager: Manager,
-        title: Option<Title>,
     ) -> errno::Result<Self> {
         let now = clock_gettime(Clock::MONOTONIC);
         let rate = settings.max_rate.map(|(limit, period)| Rate::new(limit, period)).transpose()?;
@@ -166,7 +163,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             worker,
             pid,
             mask,
-            rules,
+            rules: None,
             scoreboard: Scoreboard::new(now, settings.max_children)?,
             pool: settings.pool.map(|size| Pool::new(size, now)),
             restart: None,
@@ -174,9 +171,9 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             alive_at: now,
             status_at: now,
             status_told: u32::MAX,
-            title,
+            title: None,
             titled: u32::MAX,
-            manager,
+            manager: Manager::none(),
             retire_at: None,
             children: Children::with_capacity(settings.max_children)?,
             sources: Map::with_capacity(settings.max_children as usize)?,
@@ -194,6 +191,12 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             now,
             ended: 0,
         })
+    }
+
+    /// With what an operator has added.
+    pub(super) fn with(mut self, rules: Option<Rules>, manager: Manager, title: Option<Title>) -> Self {
+        (self.rules, self.manager, self.title) = (rules, manager, title);
+        self
     }
 
     /// Serves until a signal says that it is enough, and the children have ended.
@@ -231,7 +234,10 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// Whether anything holds the server back from accepting. Logs when a limit begins or ends to.
     fn may_accept(&mut self) -> bool {
-        if self.pool.is_some() || self.stopping.is_some() || self.pause.as_ref().is_some_and(|pause| self.now < pause.retry) {
+        if self.pool.is_some()
+            || self.stopping.is_some()
+            || self.pause.as_ref().is_some_and(|pause| self.now < pause.retry)
+        {
             return false;
         }
         let is_full = self.children.len() >= self.settings.max_children;
@@ -779,7 +785,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         let slot = self.scoreboard.slot(child.index);
         let state = slot.state();
         let has_served = slot.requests() > 0;
-        let call = violation(slot.noted()).filter(|_| status.is_some_and(|status| status.term_signal() == Some(Signal::SYS)));
+        let call =
+            violation(slot.noted()).filter(|_| status.is_some_and(|status| status.term_signal() == Some(Signal::SYS)));
         // Behind a balancer, and of a child of the pool, it is the slot that says who the client was.
         let peer = if state == State::Serving { slot.peer() } else { child.peer };
         let since = if self.pool.is_some() { slot.since() } else { child.started };

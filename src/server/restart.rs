@@ -52,7 +52,9 @@ impl Restart {
         };
         let is_stale = |variable: &&CStr| {
             let name = variable.to_bytes().split(|&byte| byte == b'=').next();
-            [RESTART_VARIABLE, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"].iter().any(|stale| name == Some(stale.as_bytes()))
+            [RESTART_VARIABLE, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]
+                .iter()
+                .any(|stale| name == Some(stale.as_bytes()))
         };
         let kept = environ().filter(|variable| !is_stale(variable));
         let bytes: usize = kept.clone().map(|variable| variable.to_bytes_with_nul().len()).sum();

@@ -34,7 +34,8 @@ pub fn show(pidfile: &CStr, watch: bool) -> Result<()> {
     let file = pidfile.to_bytes().escape_ascii();
     let fail = |errno| Error::new(format_args!("pidfile {file}"), Reason::System(errno), "name that of the server");
     let pid = read_pid(pidfile).map_err(fail)?;
-    let no_server = |hint| Error::new(format_args!("process {pid}"), Reason::State("this is no mpserv that serves"), hint);
+    let no_server =
+        |hint| Error::new(format_args!("process {pid}"), Reason::State("this is no mpserv that serves"), hint);
     if !exists(pid) {
         return Err(no_server("it has ended"));
     }
@@ -65,7 +66,8 @@ fn read_pid(pidfile: &CStr) -> errno::Result<Pid> {
     let file = open(pidfile, OpenFlags::RDONLY.with(OpenFlags::CLOEXEC).with(OpenFlags::NONBLOCK), 0)?;
     let mut text = [0; PATH_MAX];
     let length = read(&file, &mut text)?;
-    let number = str::from_utf8(text.get(..length).unwrap_or_default()).ok().and_then(|text| text.trim_ascii().parse().ok());
+    let number =
+        str::from_utf8(text.get(..length).unwrap_or_default()).ok().and_then(|text| text.trim_ascii().parse().ok());
     number.and_then(Pid::from_raw).ok_or(Errno::INVAL)
 }
 

@@ -6,9 +6,7 @@ use core::time::Duration;
 use crate::errno::Result;
 use crate::fd::OwnedFd;
 use crate::inherited::getenv;
-use crate::net::{
-    AddressFamily, MsgFlags, Protocol, SocketFlags, SocketType, UnixAddr, connect, send, socket,
-};
+use crate::net::{AddressFamily, MsgFlags, Protocol, SocketFlags, SocketType, UnixAddr, connect, send, socket};
 use crate::process::{Pid, getpid};
 use crate::text::Text;
 use crate::time::{Clock, clock_gettime};

@@ -260,7 +260,9 @@ impl Options {
         let mut next = getopt.index();
         if status.is_some() {
             if let Some(address) = args.get(next) {
-                return Err(Value(address.to_bytes()).wrong("ADDRESS", "--status shows a server that runs; leave it out"));
+                return Err(
+                    Value(address.to_bytes()).wrong("ADDRESS", "--status shows a server that runs; leave it out")
+                );
             }
             return Ok(Options { show: None, status, watch, ..Options::showing("") });
         }
