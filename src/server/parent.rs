@@ -1039,7 +1039,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     fn stopped(&self, stopping: &Stopping) -> Stopped {
-        let report = stopping.report;
+        // A child of the pool may have accepted one more before it heard that it is no longer needed.
+        let report = Stopped { accepted: self.scoreboard.accepted(), ..stopping.report };
         self.log.event(Level::Notice, "stopped", |line| {
             line.number("drained", report.drained);
             line.number("terminated", report.terminated);

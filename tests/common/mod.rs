@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use mpserv::ffi;
 
+pub mod load;
 pub mod server;
 pub mod solo;
 
