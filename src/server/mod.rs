@@ -111,7 +111,6 @@ use crate::file::{OpenFlags, open};
 use crate::inherited::{RESTART_VARIABLE, take_restart};
 use crate::memory::MapVec;
 use crate::net::SockAddr;
-use crate::prctl::no_new_privileges;
 use crate::process::{Pid, getpid};
 use crate::program::{Args, Title};
 use crate::resource::{Limit, Resource};
@@ -421,6 +420,9 @@ impl<'a> Server<'a> {
         let open = Open { listeners: adopted, signals: None, pidfile: None, predecessor: None };
         let mut bound = Bound { open, rules: None, manager, settings, log };
         bound.listen(&addresses, addresses_given)?;
+        if bound.settings.sandbox.is_some() {
+            restrict_programs().map_err(|errno| cannot_serve("prctl", errno, "leave the sandbox out"))?;
+        }
         bound.settings.privileges.give_up(bound.open.predecessor.is_some())?;
         bound.settings.limits.check()?;
         bound.rules = bound.settings.rules.map(read_rules).transpose()?;
@@ -590,9 +592,6 @@ impl<'a> Bound<'a> {
             return Err(Error::new(what, Reason::Usage("a program serves one client and ends"), "leave it out"));
         }
         let program = Program::new(arguments)?;
-        if self.settings.sandbox.is_some() {
-            restrict_programs().map_err(|errno| cannot_serve("capset", errno, "leave the sandbox out"))?;
-        }
         self.serve_with(program)
     }
 
@@ -612,8 +611,7 @@ impl<'a> Bound<'a> {
                 open.signals = Some(fd);
                 announce(&open.listeners, pid, &settings, &log)?;
                 if settings.sandbox.is_some() {
-                    let noted = note_violations().and_then(|()| no_new_privileges());
-                    noted.map_err(|errno| cannot_serve("prctl", errno, "leave the sandbox out"))?;
+                    note_violations().map_err(|errno| cannot_serve("sigaction", errno, "leave the sandbox out"))?;
                 }
                 let parent = Parent::new(&settings, &log, open, worker, pid, mask);
                 let parent = parent.map(|parent| parent.with(rules, manager, title));

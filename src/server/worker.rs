@@ -153,14 +153,14 @@ impl Birth<'_, '_> {
     }
 
     /// What a child of the pool does before it serves a client.
-    fn meet_next(&self, connection: &mut Connection) -> Result<(), c_int> {
+    fn meet_next(&self, pid: Pid, connection: &mut Connection) -> Result<(), c_int> {
         let mut balancer = None;
         if self.settings.proxy_protocol {
             balancer = self.meet(connection)?;
         } else if self.admission.decides() {
             self.admit(connection)?;
         }
-        self.log_accept(getpid(), &connection.peer(), balancer.as_ref());
+        self.log_accept(pid, &connection.peer(), balancer.as_ref());
         self.limit_silence(connection)
     }
 
@@ -353,7 +353,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
             let mut connection = Connection::new(fd, peer, number, 0);
             birth.slot.set_client(number, &connection.peer());
             birth.slot.set(pid, State::Serving, began);
-            let met = birth.meet_next(&mut connection);
+            let met = birth.meet_next(pid, &mut connection);
             let peer = connection.peer();
             let status = match met {
                 Ok(()) => (self.0)(connection).status(),
