@@ -355,17 +355,20 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
             birth.slot.set(pid, State::Serving, began);
             let met = birth.meet_next(pid, &mut connection);
             let peer = connection.peer();
+            // Of one that was turned away, or that failed at once, the log has told.
             let status = match met {
-                Ok(()) => (self.0)(connection).status(),
-                Err(status) => {
+                Ok(()) => Some((self.0)(connection).status()),
+                Err(_) => {
                     drop(connection);
-                    status
+                    None
                 }
             };
             now = clock_gettime(Clock::MONOTONIC);
             birth.slot.end_client();
             birth.slot.set(pid, State::Idle, now);
-            log_end(birth.log, pid, &peer, now - began, status);
+            if let Some(status) = status {
+                log_end(birth.log, pid, &peer, now - began, status);
+            }
             left -= 1;
         }
         Ok(EXIT_DONE)

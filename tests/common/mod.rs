@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use mpserv::ffi;
 
 pub mod load;
+pub mod random;
 pub mod server;
 pub mod solo;
 
