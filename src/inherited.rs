@@ -87,15 +87,20 @@ pub struct Passed<'a, L> {
     pub ready: BorrowedFd<'a>,
     /// The pidfile, whose lock comes with it.
     pub pidfile: Option<BorrowedFd<'a>>,
-    /// The sockets.
+    /// The sockets, and whether each is the service manager's.
     pub listeners: L,
 }
 
-impl<'a, L: Iterator<Item = BorrowedFd<'a>> + Clone> fmt::Display for Passed<'a, L> {
+/// What stands behind the number of a socket that is the service manager's.
+const MANAGED: &str = "m";
+
+impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool)> + Clone> fmt::Display for Passed<'a, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pidfile = self.pidfile.map_or(0, BorrowedFd::raw);
         write!(f, "{},{},{pidfile}", self.server, self.ready.raw())?;
-        self.listeners.clone().try_for_each(|listener| write!(f, ",{}", listener.raw()))
+        let mut listeners = self.listeners.clone();
+        listeners
+            .try_for_each(|(listener, managed)| write!(f, ",{}{}", listener.raw(), if managed { MANAGED } else { "" }))
     }
 }
 
@@ -106,7 +111,7 @@ pub struct Found<L> {
     pub ready: OwnedFd,
     /// The pidfile, locked.
     pub pidfile: Option<OwnedFd>,
-    /// The sockets.
+    /// The sockets, and whether each is the service manager's.
     pub listeners: L,
 }
 
@@ -115,10 +120,10 @@ pub struct Found<L> {
 ///
 /// # Errors
 /// `EBADF` when something was taken before, or is not what it should be.
-pub fn take_restart() -> Result<Option<Found<impl Iterator<Item = Result<OwnedFd>>>>> {
+pub fn take_restart() -> Result<Option<Found<impl Iterator<Item = Result<(OwnedFd, bool)>>>>> {
     let Some(text) = getenv(RESTART_VARIABLE) else { return Ok(None) };
-    let mut numbers = text.to_bytes().split(|&byte| byte == b',').map(number::<c_int>);
-    let mut next = || numbers.next().flatten().ok_or(Errno::BADF);
+    let mut words = text.to_bytes().split(|&byte| byte == b',');
+    let mut next = || words.next().and_then(number::<c_int>).ok_or(Errno::BADF);
     let server = Pid::from_raw(next()?);
     if server.is_none() || server != getppid() {
         // It was about another process, and came here by way of a third.
@@ -129,7 +134,11 @@ pub fn take_restart() -> Result<Option<Found<impl Iterator<Item = Result<OwnedFd
     let ready = unsafe { take(ready) }?;
     // SAFETY: as above.
     let pidfile = if pidfile == 0 { None } else { Some(unsafe { take(pidfile) }?) };
-    // SAFETY: as above.
-    let listeners = numbers.map(|number| unsafe { take(number.ok_or(Errno::BADF)?) });
+    let listeners = words.map(|word| {
+        let managed = word.strip_suffix(MANAGED.as_bytes());
+        let number = number(managed.unwrap_or(word)).ok_or(Errno::BADF)?;
+        // SAFETY: as above.
+        Ok((unsafe { take(number) }?, managed.is_some()))
+    });
     Ok(Some(Found { ready, pidfile, listeners }))
 }

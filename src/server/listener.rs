@@ -12,8 +12,8 @@ use crate::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::file::{Stat, lstat, unlink};
 use crate::inherited::listen_fds;
 use crate::net::{
-    AddressFamily, AsSockAddr, IntOption, Ipv4Addr, Ipv6Addr, Protocol, SockAddr, SocketAddr, SocketFlags, SocketType,
-    UNIX_PATH_MAX, UnixAddr, bind, connect, getsockname, listen, setsockopt, socket,
+    AddressFamily, AsSockAddr, IntOption, Ipv4Addr, Ipv6Addr, Protocol, Shutdown, SockAddr, SocketAddr, SocketFlags,
+    SocketType, UNIX_PATH_MAX, UnixAddr, bind, connect, getsockname, listen, setsockopt, shutdown, socket,
 };
 use crate::netdb::getaddrinfo;
 
@@ -32,6 +32,8 @@ pub(super) struct SocketSettings {
 pub(super) struct Listener {
     fd: OwnedFd,
     address: SockAddr,
+    /// Whether it is the service manager's, who goes on with it.
+    is_managed: bool,
     /// Which file it is, of a Unix socket that the server has made.
     file: Option<(u64, u64)>,
 }
@@ -82,15 +84,18 @@ impl Listeners {
         crate::fd::set_nonblocking(&fd).map_err(fail)?;
         crate::fd::set_close_on_exec(&fd).map_err(fail)?;
         let address = getsockname(&fd).map_err(fail)?;
-        self.push(Listener { fd, address, file: None })
+        self.push(Listener { fd, address, is_managed: false, file: None })
     }
 
     /// Takes the socket of the server whose place this one takes, and the file that it has made for it.
-    pub(super) fn inherit(&mut self, fd: OwnedFd) -> Result<()> {
+    pub(super) fn inherit(&mut self, fd: OwnedFd, is_managed: bool) -> Result<()> {
         self.adopt(fd)?;
         let index = self.length - 1;
         if let Some(Some(listener)) = self.listeners.get_mut(index) {
-            listener.find_file();
+            listener.is_managed = is_managed;
+            if !is_managed {
+                listener.find_file();
+            }
         }
         Ok(())
     }
@@ -109,7 +114,7 @@ impl Listeners {
         let before = self.length;
         for (fd, _) in passed.filter(|(_, found)| name.is_none_or(|name| name.as_bytes() == *found)) {
             let hint = "each socket can be had once";
-            self.adopt(fd.map_err(|errno| Error::new(what, Reason::System(errno), hint))?)?;
+            self.inherit(fd.map_err(|errno| Error::new(what, Reason::System(errno), hint))?, true)?;
         }
         if self.length == before {
             let reason = Reason::State("no socket that was passed has this name (LISTEN_FDNAMES)");
@@ -163,6 +168,14 @@ impl Listeners {
         self.push(bind_inet(address, true, settings).map_err(|errno| cannot(text, errno))?)
     }
 
+    /// Has those that the server has made take no connection any more, in every process that has them.
+    pub(super) fn shut_down(&self) {
+        for listener in self.iter().filter(|listener| !listener.is_managed) {
+            // It listens, so it can.
+            let _ = shutdown(listener, Shutdown::Both);
+        }
+    }
+
     /// Closes all of them, and removes the files of those that the server has made.
     pub(super) fn stop(&mut self) {
         for listener in self.iter() {
@@ -185,6 +198,10 @@ impl Listeners {
 }
 
 impl Listener {
+    pub(super) const fn is_managed(&self) -> bool {
+        self.is_managed
+    }
+
     pub(super) const fn address(&self) -> &SockAddr {
         &self.address
     }
@@ -236,7 +253,7 @@ fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSettings) -> 
         setsockopt(&fd, IntOption::DEFER_ACCEPT, c_int::try_from(time.as_secs()).unwrap_or(c_int::MAX))?;
     }
     let address = finish(&fd, address, settings)?;
-    Ok(Listener { fd, address, file: None })
+    Ok(Listener { fd, address, is_managed: false, file: None })
 }
 
 fn bind_unix(path: &str, settings: &SocketSettings) -> errno::Result<Listener> {
@@ -255,7 +272,7 @@ fn bind_unix(path: &str, settings: &SocketSettings) -> errno::Result<Listener> {
         bound => bound?,
     };
     let file = lstat(path)?.identity();
-    Ok(Listener { fd, address: bound, file: Some(file) })
+    Ok(Listener { fd, address: bound, is_managed: false, file: Some(file) })
 }
 
 /// Removes a socket's file that no server listens at. `EADDRINUSE` when one does, or when it is another kind of file.

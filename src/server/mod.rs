@@ -467,7 +467,8 @@ impl Bound<'_> {
             let path = self.settings.pidfile;
             self.open.pidfile = path.zip(found.pidfile).map(|(path, fd)| PidFile::inherit(path, fd));
             for listener in found.listeners {
-                self.open.listeners.inherit(listener.map_err(cannot_inherit)?)?;
+                let (fd, is_managed) = listener.map_err(cannot_inherit)?;
+                self.open.listeners.inherit(fd, is_managed)?;
             }
         }
         let (settings, open) = (&self.settings, &mut self.open);

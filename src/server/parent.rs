@@ -1021,6 +1021,10 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         if let Some(restart) = self.restart.take() {
             restart.give_up();
         }
+        if self.pool.is_some() {
+            // Those of the pool that have a client have the sockets, too.
+            self.open.listeners.shut_down();
+        }
         self.open.listeners.stop();
         if let Some(client) = self.pause.take().and_then(|pause| pause.client) {
             self.refuse(&client.peer(), "the server stops", client.from_source());

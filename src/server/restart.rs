@@ -48,7 +48,7 @@ impl Restart {
             server: getpid(),
             ready: answer.as_fd(),
             pidfile: open.pidfile.as_ref().map(AsFd::as_fd),
-            listeners: open.listeners.iter().map(AsFd::as_fd),
+            listeners: open.listeners.iter().map(|listener| (listener.as_fd(), listener.is_managed())),
         };
         let is_stale = |variable: &&CStr| {
             let name = variable.to_bytes().split(|&byte| byte == b'=').next();
@@ -65,7 +65,8 @@ impl Restart {
         match fork()? {
             Fork::Parent(child) => Ok(Restart { pid: child.pid(), ready, deadline: now + READY_WITHIN }),
             Fork::Child => {
-                let mut fds = passed.listeners.chain(passed.pidfile).chain([passed.ready]);
+                let mut fds =
+                    passed.listeners.map(|(listener, _)| listener).chain(passed.pidfile).chain([passed.ready]);
                 if fds.try_for_each(keep_on_exec).is_ok() {
                     sigprocmask(MaskHow::Set, mask);
                     let _ = execve(path, &argv, &envp);

@@ -160,8 +160,9 @@ impl Birth<'_, '_> {
         } else if self.admission.decides() {
             self.admit(connection)?;
         }
+        self.limit_silence(connection)?;
         self.log_accept(pid, &connection.peer(), balancer.as_ref());
-        self.limit_silence(connection)
+        Ok(())
     }
 
     /// Turns a client away that is not to be served. The error is the status to end with.
@@ -202,20 +203,23 @@ impl Birth<'_, '_> {
     }
 
     /// The next client of a child that serves one after another; `None` when there is something else to look at first.
-    fn next_client(&self, ready: &mut [bool; LISTENERS_MAX]) -> Option<(OwnedFd, SockAddr)> {
+    /// The error is the status to end with.
+    fn next_client(&self, ready: &mut [bool; LISTENERS_MAX]) -> Result<Option<(OwnedFd, SockAddr)>, c_int> {
         let listeners = || self.open.listeners.iter();
         for (listener, ready) in listeners().zip(ready.iter_mut()).filter(|(_, ready)| **ready) {
             match accept4(listener, SocketFlags::CLOEXEC) {
-                Ok(client) => return Some(client),
+                Ok(client) => return Ok(Some(client)),
                 Err(Errno::AGAIN) => *ready = false,
-                Err(Errno::INTR) => return None,
+                Err(Errno::INTR) => return Ok(None),
+                // The server has shut it down.
+                Err(Errno::INVAL) => return Err(EXIT_DONE),
                 // The connection was gone again, or something is lacking, of which the server's log tells.
                 Err(errno) => {
                     if is_lasting(errno) {
                         self.unfit("accept4", errno);
                         nanosleep(RETRY_EVERY);
                     }
-                    return None;
+                    return Ok(None);
                 }
             }
         }
@@ -228,16 +232,13 @@ impl Birth<'_, '_> {
         for (ready, fd) in ready.iter_mut().zip(&fds) {
             *ready = !fd.revents().is_empty();
         }
-        None
+        Ok(None)
     }
 }
 
 /// Whether accepting will fail again.
 const fn is_lasting(errno: Errno) -> bool {
-    matches!(
-        errno,
-        Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS | Errno::BADF | Errno::INVAL | Errno::NOTSOCK
-    )
+    matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS | Errno::BADF | Errno::NOTSOCK)
 }
 
 /// Why a connection was given to nobody, and the connection.
@@ -346,7 +347,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
         let mut now = clock_gettime(Clock::MONOTONIC);
         birth.slot.set(pid, State::Idle, now);
         while left > 0 && !RETIRED.is_raised() {
-            let Some((fd, address)) = birth.next_client(&mut ready) else { continue };
+            let Some((fd, address)) = birth.next_client(&mut ready)? else { continue };
             let began = clock_gettime(Clock::MONOTONIC);
             let number = birth.admission.scoreboard.count_accepted();
             let peer = Peer::of(&fd, address);
