@@ -192,6 +192,29 @@ pub(crate) fn all_of(mut bytes: &[u8], mut put: impl FnMut(&[u8]) -> Result<usiz
     Ok(())
 }
 
+/// `isatty()`: whether a descriptor is a terminal.
+///
+/// # References
+/// isatty(3), POSIX
+#[must_use]
+pub fn isatty(fd: impl AsFd) -> bool {
+    // SAFETY: the call has no precondition on memory.
+    unsafe { ffi::unistd::isatty(fd.as_fd().raw()) == 1 }
+}
+
+/// `lseek(fd, offset, SEEK_SET)`: where in a file is read and written next.
+///
+/// # Errors
+/// `ESPIPE` for what is no file, `EINVAL`, `EBADF`.
+///
+/// # References
+/// lseek(2), POSIX
+pub fn lseek(fd: impl AsFd, offset: i64) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    let position = unsafe { ffi::unistd::lseek(fd.as_fd().raw(), offset, ffi::unistd::SEEK_SET) };
+    if position == -1 { Err(Errno::last()) } else { Ok(()) }
+}
+
 /// `fcntl(fd, F_GETFD)`: whether a descriptor of this number is open.
 ///
 /// # References
@@ -210,10 +233,25 @@ pub fn is_open(fd: BorrowedFd<'_>) -> bool {
 /// # References
 /// fcntl(2), POSIX
 pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
+    change_flags(fd, |flags| flags | ffi::fcntl::O_NONBLOCK)
+}
+
+/// `fcntl(fd, F_SETFL, … & ~O_NONBLOCK)`: has calls wait, in every process that has it.
+///
+/// # Errors
+/// `EBADF`.
+///
+/// # References
+/// fcntl(2), POSIX
+pub fn set_blocking(fd: impl AsFd) -> Result<()> {
+    change_flags(fd, |flags| flags & !ffi::fcntl::O_NONBLOCK)
+}
+
+fn change_flags(fd: impl AsFd, change: impl FnOnce(c_int) -> c_int) -> Result<()> {
     // SAFETY: the call has no precondition on memory.
     let flags = ret_c_int(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_GETFL) })?;
     // SAFETY: as above.
-    ret(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_SETFL, flags | ffi::fcntl::O_NONBLOCK) })
+    ret(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_SETFL, change(flags)) })
 }
 
 /// `fcntl(fd, F_SETFD, FD_CLOEXEC)`: has the descriptor closed when this process runs another program.
@@ -226,6 +264,33 @@ pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
 pub fn set_close_on_exec(fd: impl AsFd) -> Result<()> {
     // SAFETY: the call has no precondition on memory.
     ret(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_SETFD, ffi::fcntl::FD_CLOEXEC) })
+}
+
+/// `fcntl(fd, F_SETFD, 0)`: leaves the descriptor open when this process runs another program.
+///
+/// # Errors
+/// `EBADF`.
+///
+/// # References
+/// fcntl(2), POSIX
+pub fn keep_on_exec(fd: impl AsFd) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_SETFD, 0) })
+}
+
+/// `pipe2(…, O_CLOEXEC)`: what is written to the second comes out of the first.
+///
+/// # Errors
+/// `EMFILE`, `ENFILE` when no descriptor is left.
+///
+/// # References
+/// pipe2(2), POSIX 2024
+pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    let mut fds = [-1; 2];
+    // SAFETY: the pointer is to room for two.
+    ret(unsafe { ffi::unistd::pipe2(fds.as_mut_ptr(), ffi::fcntl::O_CLOEXEC) })?;
+    // SAFETY: the call has made them just now.
+    Ok(fds.map(|fd| unsafe { OwnedFd::from_raw(fd) }).into())
 }
 
 /// `close_range(first, ~0, CLOSE_RANGE_CLOEXEC)`: has every descriptor from `first` on closed when this process runs

@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_int, c_uint};
 use core::mem::MaybeUninit;
 
-use crate::conv::ret;
+use crate::conv::{ret, ret_usize};
 use crate::errno::Result;
 use crate::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::ffi::{fcntl as c, sys, unistd};
@@ -58,6 +58,20 @@ pub fn open(path: &CStr, flags: OpenFlags, mode: c_uint) -> Result<OwnedFd> {
 pub fn unlink(path: &CStr) -> Result<()> {
     // SAFETY: the path ends in a NUL.
     ret(unsafe { unistd::unlink(path.as_ptr()) })
+}
+
+/// `readlink()`: where a symbolic link leads, in the caller's buffer, and cut off where that is too short.
+///
+/// # Errors
+/// `ENOENT`, `EACCES`, `EINVAL` when it is no symbolic link, `ENOTDIR`, `ELOOP`.
+///
+/// # References
+/// readlink(2), POSIX
+pub fn readlink<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+    // SAFETY: the path ends in a NUL, and the buffer is valid for writes of the length that is passed with it.
+    let length = unsafe { unistd::readlink(path.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) };
+    let length = ret_usize(length)?;
+    Ok(buffer.get(..length).unwrap_or_default())
 }
 
 /// `access(path, X_OK)`: whether the real user may run a file, or search a directory.

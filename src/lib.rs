@@ -35,12 +35,14 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod capability;
 mod conv;
 pub mod errno;
 pub mod fd;
 pub mod ffi;
 pub mod file;
 pub mod getopt;
+pub mod inherited;
 pub mod memory;
 pub mod namespace;
 pub mod net;
@@ -52,6 +54,7 @@ pub mod prctl;
 pub mod process;
 pub mod program;
 pub mod pty;
+pub mod resource;
 mod sealed;
 pub mod seccomp;
 pub mod server;
@@ -59,7 +62,9 @@ pub mod signal;
 #[cfg(feature = "std")]
 mod std_impls;
 pub mod stdio;
+pub mod syscall;
 pub mod syslog;
 pub mod text;
 pub mod time;
+pub mod user;
 pub mod wordexp;

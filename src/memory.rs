@@ -1,14 +1,16 @@
 //! Memory straight from the kernel: what a program without an allocator sizes once, at its start, and what processes
 //! share.
 
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::AtomicU64;
 
 use crate::errno::{Errno, Result};
+use crate::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
 use crate::ffi::sys::mman as c;
+use crate::file::ftruncate;
 
 /// Room for a fixed number of `T`, of which the first so many are in use. Dropping it gives the memory back.
 ///
@@ -122,12 +124,66 @@ impl<T: fmt::Debug> fmt::Debug for MapVec<T> {
     }
 }
 
+/// Numbers that several processes see and change: this one, those forked from it, and whoever opens the descriptor.
+///
+/// The memory stays mapped for as long as the process lives: what is in it may be referred to for ever.
+#[derive(Debug)]
+pub struct SharedWords {
+    words: &'static [AtomicU64],
+    fd: OwnedFd,
+}
+
+impl SharedWords {
+    /// `memfd_create()`, `ftruncate()` and `mmap(…, MAP_SHARED, …)`: so many numbers, all of them 0. The name is shown where
+    /// `/proc` shows the descriptor.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`.
+    ///
+    /// # References
+    /// memfd_create(2), mmap(2), Linux 3.17
+    pub fn new(name: &CStr, length: usize) -> Result<SharedWords> {
+        let size = length.max(1).checked_mul(size_of::<AtomicU64>()).ok_or(Errno::NOMEM)?;
+        // SAFETY: the name ends in a NUL.
+        let fd = unsafe { c::memfd_create(name.as_ptr(), c::MFD_CLOEXEC) };
+        // SAFETY: the descriptor was made just now.
+        let fd = unsafe { ret_owned_fd(fd) }?;
+        ftruncate(&fd, i64::try_from(size).map_err(|_| Errno::NOMEM)?)?;
+        let access = c::PROT_READ | c::PROT_WRITE;
+        // SAFETY: new memory, where the kernel likes it, touches none that is in use.
+        let start = unsafe { c::mmap(ptr::null_mut(), size, access, c::MAP_SHARED, fd.raw(), 0) };
+        let start = mapped(start)?;
+        // SAFETY: the mapping has as many bytes, is aligned as a page, all 0 and never unmapped; others change it only
+        // by atomic operations on the same numbers, and nobody makes the file shorter: it has no path, and who opens
+        // it through /proc is the same user, who may as well write to this process's memory.
+        let words = unsafe { core::slice::from_raw_parts(start.cast::<AtomicU64>().as_ptr(), length) };
+        Ok(SharedWords { words, fd })
+    }
+
+    /// The numbers.
+    #[must_use]
+    pub const fn words(&self) -> &'static [AtomicU64] {
+        self.words
+    }
+}
+
+impl AsFd for SharedWords {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 /// `mmap()` of memory that is all 0, private or shared. No bytes are one page: the kernel maps no less.
 fn map(size: usize, sharing: c_int) -> Result<NonNull<u8>> {
     // SAFETY: new memory, where the kernel likes it, touches none that is in use.
     let start = unsafe {
         c::mmap(ptr::null_mut(), size.max(1), c::PROT_READ | c::PROT_WRITE, sharing | c::MAP_ANONYMOUS, -1, 0)
     };
+    mapped(start)
+}
+
+/// What `mmap()` returned.
+fn mapped(start: *mut c_void) -> Result<NonNull<u8>> {
     if start == c::MAP_FAILED {
         return Err(Errno::last());
     }

@@ -99,6 +99,10 @@ impl MsgFlags {
     #[doc(alias = "MSG_NOSIGNAL")]
     pub const NOSIGNAL: MsgFlags = MsgFlags(c::MSG_NOSIGNAL);
 
+    /// `MSG_PEEK`: leave what is read there, to be read again.
+    #[doc(alias = "MSG_PEEK")]
+    pub const PEEK: MsgFlags = MsgFlags(c::MSG_PEEK);
+
     /// Both.
     #[must_use]
     pub const fn with(self, other: MsgFlags) -> MsgFlags {
@@ -138,6 +142,17 @@ impl UnixAddr {
             return Err(Errno::NOENT);
         }
         UnixAddr::from_name(path.to_bytes_with_nul())
+    }
+
+    /// The address with this abstract name, which is in no file system.
+    ///
+    /// # Errors
+    /// `ENAMETOOLONG` when it is longer than [`UNIX_PATH_MAX`] with the NUL before it.
+    pub fn from_abstract(name: &[u8]) -> Result<UnixAddr> {
+        let mut address = [0; UNIX_PATH_MAX];
+        let end = name.len() + 1;
+        address.get_mut(1..end).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(name);
+        UnixAddr::from_name(address.get(..end).unwrap_or_default())
     }
 
     fn from_name(name: &[u8]) -> Result<UnixAddr> {

@@ -2,14 +2,18 @@
 
 use core::ffi::{c_int, c_ulong};
 
-use crate::conv::ret;
-use crate::errno::Result;
+use crate::conv::ret_c_int;
+use crate::errno::{Errno, Result};
 use crate::ffi::sys::prctl as c;
 
-fn switch_on(option: c_int) -> Result<()> {
-    let (on, unused): (c_ulong, c_ulong) = (1, 0);
+fn call(option: c_int, argument: c_ulong) -> Result<c_int> {
+    let unused: c_ulong = 0;
     // SAFETY: the options below take one number and no pointer.
-    ret(unsafe { c::prctl(option, on, unused, unused, unused) })
+    ret_c_int(unsafe { c::prctl(option, argument, unused, unused, unused) })
+}
+
+fn switch_on(option: c_int) -> Result<()> {
+    call(option, 1).map(|_| ())
 }
 
 /// `prctl(PR_SET_CHILD_SUBREAPER)`: orphans among this process's descendants become its children.
@@ -32,4 +36,27 @@ pub fn adopt_orphans() -> Result<()> {
 /// prctl(2), Linux
 pub fn no_new_privileges() -> Result<()> {
     switch_on(c::PR_SET_NO_NEW_PRIVS)
+}
+
+/// `prctl(PR_CAPBSET_READ, …)` and `prctl(PR_CAPBSET_DROP, …)` for each capability that there is, and
+/// `prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)`: no program that this process and its children execute from now on
+/// gains a capability by its user or its file.
+///
+/// # Errors
+/// `EPERM` without the capability to do so, where there was one to drop.
+///
+/// # References
+/// capabilities(7), prctl(2), Linux 4.3
+pub fn drop_capability_bounds() -> Result<()> {
+    call(c::PR_CAP_AMBIENT, c_ulong::try_from(c::PR_CAP_AMBIENT_CLEAR_ALL).unwrap_or(0))?;
+    for capability in 0.. {
+        match call(c::PR_CAPBSET_READ, capability) {
+            Ok(0) => {}
+            Ok(_) => call(c::PR_CAPBSET_DROP, capability).map(|_| ())?,
+            // There is none of this number.
+            Err(Errno::INVAL) => break,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }

@@ -12,6 +12,7 @@ use crate::fd::BorrowedFd;
 use crate::ffi;
 use crate::memory::{CStrArray, Stack};
 pub use crate::pid::Pid;
+use crate::resource::{Limit, Resource, setrlimit};
 use crate::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
 use crate::stdio;
 
@@ -439,6 +440,8 @@ pub struct Spawn<'a> {
     pub mask: SigSet,
     /// This process, when the program is to get SIGTERM at its end.
     pub parent: Option<Pid>,
+    /// The limits that it has, where they are not this process's.
+    pub limits: &'a [(Resource, Limit)],
 }
 
 /// Why [`spawn`] has started no program. No process is left of it.
@@ -511,12 +514,33 @@ fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
     if let Some(parent) = spawn.parent {
         signal_at_death_of(parent, Signal::TERM)?;
     }
+    become_program(spawn)
+}
+
+/// `dup2()` and `execve()`: has this process run a program, as [`spawn`] has another one do it, in the group and with the
+/// parent that it has.
+///
+/// # Errors
+/// What `setrlimit()`, `dup2()` or `execve()` failed with. Descriptors 0 and 1 may be the connection then.
+pub fn become_program(spawn: &Spawn<'_>) -> Result<Infallible> {
+    for (resource, limit) in spawn.limits {
+        setrlimit(*resource, *limit)?;
+    }
     for standard in [ffi::unistd::STDIN_FILENO, ffi::unistd::STDOUT_FILENO] {
         // SAFETY: the table of descriptors is this process's own, and what it has there nobody here uses.
         ret_c_int(unsafe { ffi::unistd::dup2(spawn.connection.raw(), standard) })?;
     }
     sigprocmask(MaskHow::Set, &spawn.mask);
+    Err(execve(spawn.path, spawn.argv, spawn.envp))
+}
+
+/// `execve()`: has this process run another program. Returns why it does not.
+///
+/// # References
+/// execve(2), POSIX
+#[must_use]
+pub fn execve(path: &CStr, argv: &CStrArray, envp: &CStrArray) -> Errno {
     // SAFETY: the path ends in a NUL and both lists in a null pointer. The call writes to neither.
-    unsafe { ffi::unistd::execve(spawn.path.as_ptr(), spawn.argv.as_ptr().cast(), spawn.envp.as_ptr().cast()) };
-    Err(Errno::last())
+    unsafe { ffi::unistd::execve(path.as_ptr(), argv.as_ptr().cast(), envp.as_ptr().cast()) };
+    Errno::last()
 }

@@ -6,7 +6,8 @@ use core::panic::PanicInfo;
 
 use crate::fd;
 use crate::ffi;
-use crate::process::abort;
+use crate::memory::CStrArray;
+use crate::process::{abort, environ};
 use crate::stdio::{self, Direct};
 
 /// `argc` and `argv`.
@@ -92,6 +93,21 @@ impl Args {
 /// and ends the process by SIGABRT.
 #[macro_export]
 macro_rules! main {
+    ($function:path, title) => {
+        const _: () = {
+            #[unsafe(export_name = "main")]
+            extern "C" fn c_main(
+                argc: ::core::ffi::c_int,
+                argv: *const *const ::core::ffi::c_char,
+            ) -> ::core::ffi::c_int {
+                // SAFETY: C's runtime gives main its arguments, and nothing has looked at them yet.
+                let (args, title) = unsafe { $crate::program::Title::claim(argc, argv) };
+                $crate::program::run_titled($function, args, title)
+            }
+
+            $crate::panic_handler!();
+        };
+    };
     ($function:path) => {
         const _: () = {
             #[unsafe(export_name = "main")]
@@ -140,6 +156,79 @@ pub fn run(function: fn(Args) -> c_int, args: Args) -> c_int {
     let status = function(args);
     stdio::close_to_handlers();
     status
+}
+
+/// What [`main!`](crate::main!) makes of a function that also takes a [`Title`].
+#[doc(hidden)]
+pub fn run_titled(function: fn(Args, Title) -> c_int, args: Args, title: Title) -> c_int {
+    let status = function(args, title);
+    stdio::close_to_handlers();
+    status
+}
+
+/// What `ps` shows of this process in place of its arguments.
+///
+/// Linux shows the memory in which a process finds its arguments and its environment: both are copied elsewhere, and the
+/// title is written in their place. That takes no system call.
+pub struct Title {
+    start: *mut u8,
+    length: usize,
+    /// How much of it the last title took.
+    used: usize,
+}
+
+impl Title {
+    /// Claims the memory, and gives the arguments where they are now.
+    ///
+    /// # Safety
+    /// The pointer is to as many strings as C's main function was given, which, as the environment, nobody refers to.
+    #[doc(hidden)]
+    #[must_use]
+    pub unsafe fn claim(argc: c_int, argv: *const *const c_char) -> (Args, Title) {
+        // SAFETY: by this function's own contract.
+        let old = unsafe { Args::new(argc, argv) };
+        let (Ok(args), Ok(environment)) = (CStrArray::copy(old.from(0)), CStrArray::copy(environ())) else {
+            return (old, Title { start: core::ptr::null_mut(), length: 0, used: 0 });
+        };
+        // The strings lie one behind the other, from the first argument to the last variable.
+        let start = old.program().as_ptr();
+        let mut end = start;
+        for string in old.from(0).chain(environ()) {
+            if string.as_ptr() == end {
+                end = end.wrapping_add(string.to_bytes_with_nul().len());
+            }
+        }
+        let length = end.addr() - start.addr();
+        let used = length;
+        let new = Args { argc: args.len(), argv: args.as_ptr() };
+        // SAFETY: nobody refers to the old list, by this function's own contract, and there is no other thread, or
+        // `environ()` would have been empty.
+        unsafe { ffi::unistd::environ = environment.as_ptr().cast_mut().cast() };
+        // They stay for as long as the process.
+        core::mem::forget((args, environment));
+        (new, Title { start: start.cast_mut().cast(), length, used })
+    }
+
+    /// Shows a title, as much of it as there is room for.
+    pub fn set(&mut self, title: &str) {
+        // One byte stays a NUL.
+        let length = title.len().min(self.length.saturating_sub(1));
+        if length == 0 {
+            return;
+        }
+        // SAFETY: so many bytes are there to be written, and since they were claimed nobody else refers to them.
+        unsafe { core::ptr::copy_nonoverlapping(title.as_ptr(), self.start, length) };
+        let rest = self.start.wrapping_add(length);
+        // SAFETY: as above; what the last title took is within them.
+        unsafe { core::ptr::write_bytes(rest, 0, self.used.saturating_sub(length)) };
+        self.used = length;
+    }
+}
+
+impl core::fmt::Debug for Title {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Title").field("length", &self.length).finish_non_exhaustive()
+    }
 }
 
 /// What [`main!`](crate::main!) makes of a panic.

@@ -1,13 +1,22 @@
-//! System calls that wait for an answer from outside: seccomp's user notification.
+//! Filters of system calls: those that wait for an answer from outside, and those that end the process.
 
-use core::ffi::{c_int, c_long, c_uint};
+use core::ffi::{c_int, c_long, c_uint, c_void};
+use core::mem::offset_of;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use crate::conv::{ret, ret_c_int};
-use crate::errno::Result;
+use crate::errno::{Errno, Result};
 use crate::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::ffi;
-use crate::ffi::linux::filter::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter, sock_fprog};
+use crate::ffi::linux::audit;
+use crate::ffi::linux::filter::{
+    BPF_A, BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_OR, BPF_RET, BPF_W, sock_filter, sock_fprog,
+};
 use crate::ffi::linux::seccomp as c;
+use crate::ffi::sys::syscall::SYS_seccomp;
+use crate::process::_exit;
+use crate::signal::Signal;
 
 /// How many system calls one filter may name: a jump's distance has 8 bits.
 pub const CALLS_MAX: usize = 64;
@@ -48,40 +57,156 @@ impl AsFd for Listener {
 /// # References
 /// seccomp(2), seccomp_unotify(2), Linux 5.0
 pub fn listen(calls: &[c_long]) -> Result<Listener> {
-    if calls.len() > CALLS_MAX {
-        return Err(crate::errno::Errno::INVAL);
-    }
-    // The number of the call is the first word of what a filter reads; then comes a test for each number, each of
-    // which jumps over the tests and the pass that follow it.
-    let mut program = [statement(BPF_RET | BPF_K, c::SECCOMP_RET_ALLOW); CALLS_MAX + 3];
-    program[0] = statement(BPF_LD | BPF_W | BPF_ABS, 0);
-    for (index, call) in calls.iter().enumerate() {
-        let distance = calls.len() - index;
-        program[index + 1] = sock_filter {
-            code: code(BPF_JMP | BPF_JEQ | BPF_K),
-            jt: u8::try_from(distance).unwrap_or(u8::MAX),
-            jf: 0,
-            k: u32::try_from(*call).unwrap_or(u32::MAX),
-        };
-    }
-    program[calls.len() + 2] = statement(BPF_RET | BPF_K, c::SECCOMP_RET_USER_NOTIF);
-    let length = u16::try_from(calls.len() + 3).unwrap_or(u16::MAX);
-    let program = sock_fprog { len: length, filter: program.as_mut_ptr() };
-    // SAFETY: the program and its instructions live through the call, which only reads them.
-    let returned = unsafe {
-        ffi::unistd::syscall(
-            ffi::sys::syscall::SYS_seccomp,
-            c::SECCOMP_SET_MODE_FILTER,
-            c::SECCOMP_FILTER_FLAG_NEW_LISTENER,
-            &raw const program,
-        )
-    };
+    let [pass, notify] = [c::SECCOMP_RET_ALLOW, c::SECCOMP_RET_USER_NOTIF].map(|value| [statement(BPF_RET, value)]);
+    let filter = Filter::new(calls, &notify, &pass, &pass)?;
+    let returned = filter.install(c::SECCOMP_FILTER_FLAG_NEW_LISTENER);
     // SAFETY: it returned a new descriptor, or -1.
     unsafe { ret_owned_fd(c_int::try_from(returned).unwrap_or(-1)) }.map(Listener)
 }
 
-fn statement(code_word: c_uint, value: u32) -> sock_filter {
-    sock_filter { code: code(code_word), jt: 0, jf: 0, k: value }
+/// Which system call a process made that it may not: from what [`allow_only`] has noted.
+#[must_use]
+pub fn violation(noted: u64) -> Option<c_long> {
+    // Call 0 is `read` on some machines, so 1 more is noted.
+    noted.checked_sub(1).and_then(|call| c_long::try_from(call).ok())
+}
+
+/// Where this process notes its violation.
+static NOTE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
+
+/// `sigaction(SIGSYS)`: has this process, and those forked from it, note the call that [`allow_only`] ends it for. To be
+/// called once, before that.
+///
+/// # Errors
+/// None on Linux.
+pub fn note_violations() -> Result<()> {
+    let mut action = ffi::signal::sigaction {
+        sa_sigaction: note as extern "C" fn(c_int, *const ffi::signal::siginfo_t, *mut c_void) as usize,
+        // SAFETY: no bit set is a value of a set of signals.
+        sa_mask: unsafe { core::mem::zeroed() },
+        sa_flags: ffi::signal::SA_SIGINFO,
+        sa_restorer: None,
+    };
+    // SAFETY: the pointer is to a set.
+    unsafe { ffi::signal::sigemptyset(&raw mut action.sa_mask) };
+    // SAFETY: the action is a struct of ours, and the handler, of three arguments as its flag says, stores to atomics
+    // and makes system calls.
+    ret(unsafe { ffi::signal::sigaction(Signal::SYS.raw(), &raw const action, ptr::null_mut()) })
+}
+
+/// The handler of SIGSYS: notes the call, and ends the process as if there were no handler.
+extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void) {
+    // SAFETY: the kernel passes a pointer to the signal's information.
+    let info = unsafe { info.read() };
+    // SAFETY: the place holds null or what was a `&'static AtomicU64`.
+    let note = unsafe { NOTE.load(Ordering::Relaxed).as_ref() };
+    // What a process has sent has a code of 0 or less.
+    if let (Some(note), 1..) = (note, info.si_code) {
+        note.store(u64::from(info.si_errno.cast_unsigned()) + 1, Ordering::Relaxed);
+    }
+    // A second violation, while SIGSYS is blocked because its handler runs, cannot be handled: the kernel ends the
+    // process by SIGSYS. No filter that a process gives itself allows to give itself another.
+    // SAFETY: a filter that is null is refused where the call is allowed.
+    unsafe { ffi::unistd::syscall(SYS_seccomp, c::SECCOMP_SET_MODE_FILTER, 0, ptr::null::<sock_fprog>()) };
+    // Not by a filter of ours: somebody has sent the signal.
+    _exit(SIGNALLED + Signal::SYS.raw())
+}
+
+/// What shells add to the number of a signal that has ended a process.
+const SIGNALLED: c_int = 128;
+
+/// `seccomp(SECCOMP_SET_MODE_FILTER)`: from now on this process, and all that it starts, makes these system calls and
+/// no other. Any other ends it by SIGSYS, after it was noted (see [`note_violations`]) in `note`, for [`violation`]. There
+/// is no way back.
+///
+/// # Errors
+/// `EACCES` unless the caller may do so, or has given up new privileges (see
+/// [`no_new_privileges`](crate::prctl::no_new_privileges)); `EINVAL` when the kernel has no such filters, for a machine
+/// that this library does not know, and for more than [`CALLS_MAX`] calls.
+///
+/// # References
+/// seccomp(2), Linux 3.17
+pub fn allow_only(calls: &[c_long], note: &'static AtomicU64) -> Result<()> {
+    // The number of the call comes to the handler as si_errno, which is what is in the low 16 bits.
+    let trap = [
+        statement(BPF_ALU | BPF_AND, c::SECCOMP_RET_DATA),
+        statement(BPF_ALU | BPF_OR, c::SECCOMP_RET_TRAP),
+        statement(BPF_RET | BPF_A, 0),
+    ];
+    let [pass, kill] = [c::SECCOMP_RET_ALLOW, c::SECCOMP_RET_KILL_PROCESS].map(|value| [statement(BPF_RET, value)]);
+    let filter = Filter::new(calls, &pass, &trap, &kill)?;
+    NOTE.store(ptr::from_ref(note).cast_mut(), Ordering::Relaxed);
+    let returned = filter.install(0);
+    ret(c_int::try_from(returned).unwrap_or(-1))
+}
+
+/// The machine whose calls the numbers are of.
+const MACHINE: Option<u32> = if cfg!(target_arch = "x86_64") {
+    Some(audit::AUDIT_ARCH_X86_64)
+} else if cfg!(target_arch = "aarch64") {
+    Some(audit::AUDIT_ARCH_AARCH64)
+} else {
+    None
+};
+
+/// How many instructions a filter has at most: a test for each call, and what is around them.
+const INSTRUCTIONS_MAX: usize = CALLS_MAX + 16;
+
+/// A filter that goes by the machine and the number of a call.
+struct Filter {
+    instructions: [sock_filter; INSTRUCTIONS_MAX],
+    length: usize,
+}
+
+impl Filter {
+    /// Decides for `calls` by `these`, for the machine's other calls by `others`, and for those of another machine,
+    /// whose numbers mean something else, by `foreign`. Each ends in a return.
+    fn new(calls: &[c_long], these: &[sock_filter], others: &[sock_filter], foreign: &[sock_filter]) -> Result<Filter> {
+        let machine = MACHINE.filter(|_| calls.len() <= CALLS_MAX).ok_or(Errno::INVAL)?;
+        let mut filter = Filter { instructions: [statement(BPF_RET, 0); INSTRUCTIONS_MAX], length: 0 };
+        filter.push(&[
+            statement(BPF_LD | BPF_W | BPF_ABS, field(offset_of!(c::seccomp_data, arch))),
+            jump_if_equal(machine, foreign.len()),
+        ])?;
+        filter.push(foreign)?;
+        filter.push(&[statement(BPF_LD | BPF_W | BPF_ABS, field(offset_of!(c::seccomp_data, nr)))])?;
+        for (index, call) in calls.iter().enumerate() {
+            let number = u32::try_from(*call).map_err(|_| Errno::INVAL)?;
+            // Over the tests that follow, and what is decided when none of them holds.
+            filter.push(&[jump_if_equal(number, calls.len() - index - 1 + others.len())])?;
+        }
+        filter.push(others)?;
+        filter.push(these)?;
+        Ok(filter)
+    }
+
+    fn push(&mut self, instructions: &[sock_filter]) -> Result<()> {
+        let end = self.length + instructions.len();
+        self.instructions.get_mut(self.length..end).ok_or(Errno::INVAL)?.copy_from_slice(instructions);
+        self.length = end;
+        Ok(())
+    }
+
+    /// `seccomp(SECCOMP_SET_MODE_FILTER, flags, …)`
+    fn install(mut self, flags: core::ffi::c_ulong) -> c_long {
+        let length = u16::try_from(self.length).unwrap_or(u16::MAX);
+        let program = sock_fprog { len: length, filter: self.instructions.as_mut_ptr() };
+        // SAFETY: the program and its instructions live through the call, which only reads them.
+        unsafe { ffi::unistd::syscall(SYS_seccomp, c::SECCOMP_SET_MODE_FILTER, flags, &raw const program) }
+    }
+}
+
+fn field(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
+fn statement(operation: c_uint, value: u32) -> sock_filter {
+    sock_filter { code: code(operation | BPF_K), jt: 0, jf: 0, k: value }
+}
+
+/// Goes on behind as many instructions when the value is this one, else with the next.
+fn jump_if_equal(value: u32, over: usize) -> sock_filter {
+    sock_filter { code: code(BPF_JMP | BPF_JEQ | BPF_K), jt: u8::try_from(over).unwrap_or(u8::MAX), jf: 0, k: value }
 }
 
 fn code(word: c_uint) -> u16 {

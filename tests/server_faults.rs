@@ -70,9 +70,9 @@ fn a_connection_that_is_gone_again_costs_nobody_anything() {
 
 #[test]
 fn a_real_limit_of_descriptors_pauses_it_at_no_cost_until_it_is_raised() {
-    // 0 to 2, the listener, the signals: one more is needed.
+    // 0 to 2, the listener, the signals, the scoreboard: one more is needed.
     let mut command = Command::new("prlimit");
-    command.args(["--nofile=5:64", MPSERV, "-1", "127.0.0.1:0"]);
+    command.args(["--nofile=6:64", MPSERV, "-1", "127.0.0.1:0"]);
     let server = Served::start_command(&mut command);
     let mut clients: Vec<TcpStream> = (0..5).map(|_| server.connect()).collect();
     for client in &mut clients {

@@ -12,3 +12,9 @@ pub use libc::passwd;
 /// The user of that name, in a buffer that the next call may change. getpwnam(3), POSIX.
 #[doc(inline)]
 pub use libc::getpwnam;
+
+/// `struct passwd *getpwuid(uid_t uid);`
+///
+/// The user with that id, in a buffer that the next call may change. getpwnam(3), POSIX.
+#[doc(inline)]
+pub use libc::getpwuid;

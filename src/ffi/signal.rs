@@ -14,6 +14,12 @@ pub use libc::sighandler_t;
 #[doc(inline)]
 pub use libc::sigset_t;
 
+/// `typedef struct { int si_signo; int si_errno; int si_code; } siginfo_t;`
+///
+/// What a handler of three arguments learns of a signal. sigaction(2), POSIX.
+#[doc(inline)]
+pub use libc::siginfo_t;
+
 /// `int sigaction(int signum, const struct sigaction *restrict act, struct sigaction *restrict
 /// oldact);`
 /// `struct sigaction { void (*sa_sigaction)(int, siginfo_t *, void *); sigset_t sa_mask;

@@ -68,6 +68,18 @@ pub use libc::read;
 #[doc(inline)]
 pub use libc::write;
 
+/// `off_t lseek(int fd, off_t offset, int whence);`
+///
+/// Go to a place in a file. lseek(2), POSIX.
+#[doc(inline)]
+pub use libc::lseek;
+
+/// `SEEK_SET`
+///
+/// From its start. lseek(2), POSIX.
+#[doc(inline)]
+pub use libc::SEEK_SET;
+
 /// `int close(int fd);`
 ///
 /// Close a descriptor. close(2), POSIX.
@@ -133,6 +145,12 @@ pub use libc::X_OK;
 /// Remove a name from the file system. unlink(2), POSIX.
 #[doc(inline)]
 pub use libc::unlink;
+
+/// `ssize_t readlink(const char *restrict path, char *restrict buf, size_t bufsiz);`
+///
+/// Read where a symbolic link leads. readlink(2), POSIX.
+#[doc(inline)]
+pub use libc::readlink;
 
 /// `int chown(const char *pathname, uid_t owner, gid_t group);`
 ///

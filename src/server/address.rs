@@ -16,9 +16,11 @@ pub(super) enum Address<'a> {
     Host(&'a str, u16),
     /// `unix:PATH`
     Unix(&'a str),
+    /// `inherit`, `inherit:NAME`: what the service manager has passed.
+    Inherit(Option<&'a str>),
 }
 
-const FORMS: &str = "an address is PORT, HOST:PORT, [IPV6]:PORT or unix:PATH";
+const FORMS: &str = "an address is PORT, HOST:PORT, [IPV6]:PORT, unix:PATH or inherit";
 
 impl<'a> Address<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Address<'a>> {
@@ -28,6 +30,11 @@ impl<'a> Address<'a> {
             if digits { port.parse().ok() } else { None }
                 .ok_or_else(|| wrong("the port is not a number from 0 to 65535"))
         };
+        match text.split_once(':') {
+            None if text == "inherit" => return Ok(Address::Inherit(None)),
+            Some(("inherit", name)) => return Ok(Address::Inherit(Some(name))),
+            _ => {}
+        }
         if let Some(path) = text.strip_prefix("unix:") {
             return if path.is_empty() { Err(wrong("the path is empty")) } else { Ok(Address::Unix(path)) };
         }

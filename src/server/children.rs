@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::connection::Peer;
 use super::map::Map;
-use crate::errno::{Errno, Result};
+use crate::errno::Result;
 use crate::memory::MapVec;
 use crate::process::Pid;
 
@@ -13,6 +13,8 @@ use crate::process::Pid;
 pub(super) enum Stage {
     /// It serves its client.
     Serving,
+    /// It has been told that it is no longer needed: it ends once it has no client.
+    Retiring,
     /// It got SIGTERM.
     Terminating,
     /// It got SIGKILL.
@@ -20,13 +22,18 @@ pub(super) enum Stage {
 }
 
 /// How many stages there are.
-const STAGES: usize = 3;
+const STAGES: usize = 4;
+
+/// All stages.
+pub(super) const ALL: [Stage; STAGES] = [Stage::Serving, Stage::Retiring, Stage::Terminating, Stage::Killed];
 
 /// A child.
 #[derive(Clone, Copy)]
 pub(super) struct Child {
     pub(super) pid: Pid,
     pub(super) peer: Peer,
+    /// Which slot it has.
+    pub(super) index: u32,
     pub(super) started: Duration,
     pub(super) stage: Stage,
     /// When its stage began.
@@ -54,6 +61,8 @@ pub(super) struct Children {
     /// The first of the slots that were in use and no longer are.
     free: u32,
     length: u32,
+    /// How many are at each stage.
+    lengths: [u32; STAGES],
 }
 
 impl Children {
@@ -67,6 +76,7 @@ impl Children {
             lists: [List { first: NONE, last: NONE }; STAGES],
             free: NONE,
             length: 0,
+            lengths: [0; STAGES],
         })
     }
 
@@ -76,6 +86,16 @@ impl Children {
 
     pub(super) const fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    /// How many are at a stage.
+    pub(super) fn len_at(&self, stage: Stage) -> u32 {
+        self.lengths[stage as usize]
+    }
+
+    /// Which slot the next child will have.
+    pub(super) fn next_index(&self) -> u32 {
+        if self.free == NONE { u32::try_from(self.slots.len()).unwrap_or(NONE) } else { self.free }
     }
 
     fn slot(&self, index: u32) -> Option<&Child> {
@@ -88,18 +108,18 @@ impl Children {
 
     /// Takes a child in. `ENOMEM` when there are as many as there may be.
     pub(super) fn insert(&mut self, pid: Pid, peer: Peer, now: Duration) -> Result<()> {
-        let child = Child { pid, peer, started: now, stage: Stage::Serving, since: now, before: NONE, after: NONE };
-        let index = if let Some(free) = self.slot(self.free) {
-            let (index, next) = (self.free, free.after);
+        let index = self.next_index();
+        let child =
+            Child { pid, peer, index, started: now, stage: Stage::Serving, since: now, before: NONE, after: NONE };
+        if let Some(free) = self.slot(self.free) {
+            let next = free.after;
             if let Some(slot) = self.slot_mut(index) {
                 *slot = child;
             }
             self.free = next;
-            index
         } else {
             self.slots.push(child)?;
-            u32::try_from(self.slots.len() - 1).map_err(|_| Errno::NOMEM)?
-        };
+        }
         self.append(index, Stage::Serving);
         self.length += 1;
         self.by_pid.insert(pid, index)
@@ -141,6 +161,7 @@ impl Children {
 
     fn append(&mut self, index: u32, stage: Stage) {
         let Some(list) = self.lists.get_mut(stage as usize) else { return };
+        self.lengths[stage as usize] += 1;
         let last = core::mem::replace(&mut list.last, index);
         if last == NONE {
             list.first = index;
@@ -155,6 +176,7 @@ impl Children {
 
     fn unlink(&mut self, index: u32) {
         let Some(&Child { before, after, stage, .. }) = self.slot(index) else { return };
+        self.lengths[stage as usize] -= 1;
         match self.slot_mut(before) {
             Some(child) => child.after = after,
             None => self.lists[stage as usize].first = after,

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::errno::Result;
+use crate::errno::{Result, retry_on_intr};
 use crate::fd::{AsFd, BorrowedFd, OwnedFd, all_of};
 use crate::net::{
     Credentials, MsgFlags, Shutdown, SockAddr, SocketAddr, getsockname, getsockopt_peercred, recv, send, shutdown,
@@ -16,6 +16,8 @@ pub struct Connection {
     peer: Peer,
     number: u64,
     from_source: u32,
+    /// The address to which the client connected, where a balancer has said it.
+    local: Option<SocketAddr>,
 }
 
 /// Who is at the other end of a connection.
@@ -75,7 +77,21 @@ impl fmt::Display for Peer {
 
 impl Connection {
     pub(super) const fn new(fd: OwnedFd, peer: Peer, number: u64, from_source: u32) -> Connection {
-        Connection { fd, peer, number, from_source }
+        Connection { fd, peer, number, from_source, local: None }
+    }
+
+    /// Another connection's end, about which a balancer has said who is at the other, and where that one connected.
+    pub(super) fn set_client(&mut self, source: SocketAddr, destination: SocketAddr) {
+        let canonical = |mut address: SocketAddr| {
+            address.set_ip(address.ip().to_canonical());
+            address
+        };
+        self.peer = Peer::Inet(canonical(source));
+        self.local = Some(canonical(destination));
+    }
+
+    pub(super) const fn set_from_source(&mut self, from_source: u32) {
+        self.from_source = from_source;
     }
 
     /// Who is at the other end.
@@ -96,12 +112,12 @@ impl Connection {
         self.from_source
     }
 
-    /// `getsockname()`: the address to which the client connected.
+    /// `getsockname()`: the address to which the client connected, or what a balancer has said of that.
     ///
     /// # Errors
     /// As [`getsockname`].
     pub fn local_addr(&self) -> Result<SockAddr> {
-        getsockname(&self.fd)
+        self.local.map_or_else(|| getsockname(&self.fd), |local| Ok(SockAddr::Inet(local)))
     }
 
     /// `recv()`: reads what is there, up to the length of `buffer`. 0 is the end.
@@ -109,7 +125,7 @@ impl Connection {
     /// # Errors
     /// `EAGAIN` when the client was silent for the server's idle time; as [`recv`].
     pub fn read(&self, buffer: &mut [u8]) -> Result<usize> {
-        recv(&self.fd, buffer, MsgFlags::NONE)
+        retry_on_intr(|| recv(&self.fd, buffer, MsgFlags::NONE))
     }
 
     /// `send(…, MSG_NOSIGNAL)`: writes `bytes`, or as many of them as fit; how many is returned. No SIGPIPE.
@@ -117,7 +133,7 @@ impl Connection {
     /// # Errors
     /// `EPIPE` when the client has gone, `EAGAIN` when it took nothing for the server's idle time; as [`send`].
     pub fn write(&self, bytes: &[u8]) -> Result<usize> {
-        send(&self.fd, bytes, MsgFlags::NOSIGNAL)
+        retry_on_intr(|| send(&self.fd, bytes, MsgFlags::NOSIGNAL))
     }
 
     /// [`write`](Connection::write) until all of `bytes` is written.
@@ -138,7 +154,7 @@ impl Connection {
 
     /// Says something to a client that is not going to be served, as far as it can be said without waiting, and reads
     /// what the client has said: what is left unread at a close resets the connection.
-    pub(super) fn dismiss(self, message: &str) {
+    pub(super) fn dismiss(&self, message: &str) {
         let at_once = MsgFlags::DONTWAIT.with(MsgFlags::NOSIGNAL);
         // A client that does not take the message gets none: nobody waits for it.
         let _ = send(&self.fd, message.as_bytes(), at_once);

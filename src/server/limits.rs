@@ -32,6 +32,17 @@ pub const ACCEPTS_IN_A_ROW: u32 = 32;
 /// How many connections in a row may be gone again when they are accepted, before the server takes a break.
 pub const ABORTS_IN_A_ROW: u32 = 64;
 
+/// How long a program may take to get ready that takes this one's place.
+pub const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How often it is looked at whether there are enough processes ahead of time, and not too many.
+pub const POOL_TICK: Duration = Duration::from_secs(1);
+/// How long no process is made after one has crashed before it had served anybody; twice as long after the next one.
+pub const CRASH_PAUSE: Duration = Duration::from_millis(100);
+/// How long at most.
+pub const CRASH_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How often the service manager is told how many children there are.
+pub const STATUS_EVERY: Duration = Duration::from_secs(1);
+
 /// The longest line of the log. No pipe splits one of up to 4096 bytes (`PIPE_BUF`).
 pub const LINE_MAX: usize = 1024;
 /// The longest text of an error.
@@ -61,5 +72,9 @@ pub const EXIT_DONE: c_int = 0;
 pub const EXIT_FAILED: c_int = 1;
 /// The status of a child of a built-in service whose client was silent for too long.
 pub const EXIT_IDLE: c_int = 2;
+/// The status of a child that has turned its client away.
+pub const EXIT_REFUSED: c_int = 3;
+/// The status of a child that could not be set up as it is to be.
+pub const EXIT_UNFIT: c_int = 4;
 /// The status of a child whose handler panicked and unwound: that of a Rust program.
 pub const EXIT_PANICKED: c_int = 101;

@@ -9,10 +9,11 @@ use super::error::{Error, Reason, Result};
 use super::limits::{HOST_MAX, LISTENERS_MAX};
 use crate::errno::{self, Errno};
 use crate::fd::{AsFd, BorrowedFd, OwnedFd};
-use crate::file::{lstat, unlink};
+use crate::file::{Stat, lstat, unlink};
+use crate::inherited::listen_fds;
 use crate::net::{
-    AddressFamily, AsSockAddr, IntOption, Ipv4Addr, Ipv6Addr, Protocol, SockAddr, SocketAddr, SocketFlags, SocketType,
-    UNIX_PATH_MAX, UnixAddr, bind, connect, getsockname, listen, setsockopt, socket,
+    AddressFamily, AsSockAddr, IntOption, Ipv4Addr, Ipv6Addr, Protocol, Shutdown, SockAddr, SocketAddr, SocketFlags,
+    SocketType, UNIX_PATH_MAX, UnixAddr, bind, connect, getsockname, listen, setsockopt, shutdown, socket,
 };
 use crate::netdb::getaddrinfo;
 
@@ -30,6 +31,8 @@ pub(super) struct SocketSettings {
 #[derive(Debug)]
 pub(super) struct Listener {
     fd: OwnedFd,
+    /// Whether it is the service manager's, who goes on with it.
+    is_managed: bool,
     /// Which file it is, of a Unix socket that the server has made.
     file: Option<(u64, u64)>,
 }
@@ -46,7 +49,7 @@ impl Listeners {
         Listeners { listeners: [const { None }; LISTENERS_MAX], length: 0 }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Listener> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Listener> + Clone {
         self.listeners.iter().flatten()
     }
 
@@ -79,7 +82,50 @@ impl Listeners {
         }
         crate::fd::set_nonblocking(&fd).map_err(fail)?;
         crate::fd::set_close_on_exec(&fd).map_err(fail)?;
-        self.push(Listener { fd, file: None })
+        self.push(Listener { fd, is_managed: false, file: None })
+    }
+
+    /// Takes the socket of the server whose place this one takes, and the file that it has made for it.
+    pub(super) fn inherit(&mut self, fd: OwnedFd, is_managed: bool) -> Result<()> {
+        self.adopt(fd)?;
+        let index = self.length - 1;
+        if let Some(Some(listener)) = self.listeners.get_mut(index) {
+            listener.is_managed = is_managed;
+            if !is_managed {
+                listener.find_file();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the sockets that the service manager has passed: all, or those with this name.
+    fn take_passed(&mut self, name: Option<&str>) -> Result<()> {
+        let what = format_args!("inherit");
+        let Some(passed) = listen_fds() else {
+            let reason = Reason::State("no socket was passed to this process (LISTEN_PID, LISTEN_FDS)");
+            return Err(Error::new(
+                what,
+                reason,
+                "start it by a .socket unit, or by systemd-socket-activate -l ADDRESS",
+            ));
+        };
+        let before = self.length;
+        for (fd, _) in passed.filter(|(_, found)| name.is_none_or(|name| name.as_bytes() == *found)) {
+            let hint = "each socket can be had once";
+            self.inherit(fd.map_err(|errno| Error::new(what, Reason::System(errno), hint))?, true)?;
+        }
+        if self.length == before {
+            let reason = Reason::State("no socket that was passed has this name (LISTEN_FDNAMES)");
+            return Err(Error::new(what, reason, "name one by FileDescriptorName= in the .socket unit"));
+        }
+        Ok(())
+    }
+
+    /// Has those that wait for a client wait, or not, in every process that has them.
+    pub(super) fn set_blocking(&self, blocking: bool) -> errno::Result<()> {
+        self.iter().try_for_each(|listener| {
+            if blocking { crate::fd::set_blocking(listener) } else { crate::fd::set_nonblocking(listener) }
+        })
     }
 
     /// Listens on every address that `text` stands for.
@@ -108,6 +154,7 @@ impl Listeners {
                 })?;
                 resolved.addresses(port).try_for_each(|address| self.bind_one(text, &address, settings))
             }
+            Address::Inherit(name) => self.take_passed(name),
             Address::Unix(path) => {
                 let listener = bind_unix(path, settings).map_err(|errno| cannot(text, errno))?;
                 self.push(listener)
@@ -117,6 +164,14 @@ impl Listeners {
 
     fn bind_one(&mut self, text: &str, address: &SocketAddr, settings: &SocketSettings) -> Result<()> {
         self.push(bind_inet(address, true, settings).map_err(|errno| cannot(text, errno))?)
+    }
+
+    /// Has those that the server has made take no connection any more, in every process that has them.
+    pub(super) fn shut_down(&self) {
+        for listener in self.iter().filter(|listener| !listener.is_managed) {
+            // It listens, so it can.
+            let _ = shutdown(listener, Shutdown::Both);
+        }
     }
 
     /// Closes all of them, and removes the files of those that the server has made.
@@ -141,9 +196,20 @@ impl Listeners {
 }
 
 impl Listener {
+    pub(super) const fn is_managed(&self) -> bool {
+        self.is_managed
+    }
+
     /// Asked for anew each time, which is seldom: kept, it would be a hundred times as large as what is kept.
     pub(super) fn address(&self) -> errno::Result<SockAddr> {
         getsockname(&self.fd)
+    }
+
+    /// Notes which file it is that the socket has, if it has one.
+    fn find_file(&mut self) {
+        let Ok(SockAddr::Unix(address)) = self.address() else { return };
+        let stat = address.path_c().and_then(|path| lstat(path).ok());
+        self.file = stat.filter(Stat::is_socket).map(|stat| stat.identity());
     }
 }
 
@@ -185,7 +251,7 @@ fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSettings) -> 
         setsockopt(&fd, IntOption::DEFER_ACCEPT, c_int::try_from(time.as_secs()).unwrap_or(c_int::MAX))?;
     }
     finish(&fd, address, settings)?;
-    Ok(Listener { fd, file: None })
+    Ok(Listener { fd, is_managed: false, file: None })
 }
 
 fn bind_unix(path: &str, settings: &SocketSettings) -> errno::Result<Listener> {
@@ -204,7 +270,7 @@ fn bind_unix(path: &str, settings: &SocketSettings) -> errno::Result<Listener> {
         bound => bound?,
     }
     let file = lstat(path)?.identity();
-    Ok(Listener { fd, file: Some(file) })
+    Ok(Listener { fd, is_managed: false, file: Some(file) })
 }
 
 /// Removes a socket's file that no server listens at. `EADDRINUSE` when one does, or when it is another kind of file.

@@ -57,6 +57,7 @@
 )]
 
 mod address;
+mod admission;
 mod children;
 mod connection;
 mod error;
@@ -66,32 +67,54 @@ mod log;
 mod map;
 mod parent;
 mod pidfile;
+mod pool;
+mod privileges;
+pub mod proxy_protocol;
 mod rate;
+mod restart;
+pub mod rules;
+mod sandbox;
+mod scoreboard;
 mod service;
+pub mod status;
+mod systemd;
 mod worker;
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_long};
 use core::time::Duration;
 
 pub use connection::{Connection, Peer};
 pub use error::{Error, Result};
 pub use log::{LogFormat, Verbosity};
 pub use parent::Stopped;
+pub use privileges::Identity;
 pub use service::Service;
 pub use worker::Outcome;
 
 use error::Reason;
-use limits::{BACKLOG_DEFAULT, GRACE_DEFAULT, LISTENERS_MAX, MAX_CHILDREN_DEFAULT, MAX_CHILDREN_LIMIT, RATE_LIMIT};
+use limits::{
+    BACKLOG_DEFAULT, GRACE_DEFAULT, LISTENERS_MAX, MAX_CHILDREN_DEFAULT, MAX_CHILDREN_LIMIT, RATE_LIMIT, SERVICE_BUFFER,
+};
 use listener::{Listener, Listeners, Shown, SocketSettings};
 use log::{Level, Log};
 use parent::{Parent, SIGNALS, cannot_serve, single_threaded};
 use pidfile::PidFile;
+use pool::PoolSize;
+use privileges::{Limits, Privileges, is_root, restrict_programs};
+use rules::{Rules, RulesError};
+use systemd::Manager;
 use worker::{Function, Open, Program, Worker};
 
+use crate::errno::Errno;
 use crate::fd::{self, OwnedFd, STDOUT};
 use crate::file::{OpenFlags, open};
+use crate::inherited::{RESTART_VARIABLE, take_restart};
+use crate::memory::MapVec;
 use crate::net::SockAddr;
 use crate::process::{Pid, getpid};
+use crate::program::{Args, Title};
+use crate::resource::{Limit, Resource};
+use crate::seccomp::note_violations;
 use crate::signal::{
     Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, sigaction, sigaction_replace, sigprocmask,
     sigprocmask_replace,
@@ -119,6 +142,17 @@ struct Settings<'a> {
     max_rate: Option<(u32, Duration)>,
     idle_timeout: Option<Duration>,
     max_lifetime: Option<Duration>,
+    pool: Option<PoolSize>,
+    max_requests: Option<u64>,
+    rules: Option<&'a CStr>,
+    proxy_protocol: bool,
+    privileges: Privileges<'a>,
+    limits: Limits,
+    /// Which system calls a handler makes, where it may make no other.
+    sandbox: Option<&'a [c_long]>,
+    restart: Option<Args>,
+    title: Option<Title>,
+    manager: bool,
     grace: Duration,
     orphans_end: bool,
     announce: bool,
@@ -149,6 +183,16 @@ impl<'a> Server<'a> {
                 max_rate: None,
                 idle_timeout: None,
                 max_lifetime: None,
+                pool: None,
+                max_requests: None,
+                rules: None,
+                proxy_protocol: false,
+                privileges: Privileges { identity: None, chroot: None },
+                limits: Limits::new(),
+                sandbox: None,
+                restart: None,
+                title: None,
+                manager: false,
                 grace: GRACE_DEFAULT,
                 orphans_end: true,
                 announce: false,
@@ -218,6 +262,81 @@ impl<'a> Server<'a> {
     /// How long a child lives: then it gets TERM, and after 5 seconds KILL.
     pub const fn max_lifetime(mut self, limit: Duration) -> Self {
         self.settings.max_lifetime = Some(limit);
+        self
+    }
+
+    /// Makes between `min` and `max` processes ahead of time, each of which serves one connection after another, in
+    /// place of a process for each connection: more, twice as many each second, while all are busy, and fewer again
+    /// while more than `min` are idle. There are as many children as `max` then. Not for programs.
+    ///
+    /// A handler finds what an earlier one has left in its process. While the process is told that it is no longer
+    /// needed, by SIGUSR2, a call of the handler may fail with `EINTR`; those of [`Connection`] go on.
+    pub const fn prefork(mut self, min: u32, max: u32) -> Self {
+        self.settings.pool = Some(PoolSize { min, max });
+        self
+    }
+
+    /// How many connections a process that was made ahead of time serves: then another takes its place.
+    pub const fn max_requests(mut self, limit: u64) -> Self {
+        self.settings.max_requests = Some(limit);
+        self
+    }
+
+    /// A file of rules: who may connect, by network. See [`rules`]. SIGHUP has it read again.
+    pub const fn rules(mut self, path: &'a CStr) -> Self {
+        self.settings.rules = Some(path);
+        self
+    }
+
+    /// Whether each connection begins with a PROXY header, by which a balancer says who the client is (no). One that
+    /// does not is closed. See [`proxy_protocol`].
+    pub const fn proxy_protocol(mut self, on: bool) -> Self {
+        self.settings.proxy_protocol = on;
+        self
+    }
+
+    /// Who the server becomes once it listens.
+    pub const fn user(mut self, identity: Identity) -> Self {
+        self.settings.privileges.identity = Some(identity);
+        self
+    }
+
+    /// Which directory becomes the root directory once the server listens. What is read later, the rules, programs, is
+    /// in there.
+    pub const fn chroot(mut self, directory: &'a CStr) -> Self {
+        self.settings.privileges.chroot = Some(directory);
+        self
+    }
+
+    /// A limit for each child.
+    pub fn rlimit(mut self, resource: Resource, limit: Limit) -> Self {
+        self.settings.limits.set(resource, limit);
+        self
+    }
+
+    /// Puts children into a sandbox. A handler makes no system calls but these (`libc::SYS_…`), and those that a child
+    /// needs to end; a service that is built in makes its own, whatever is named here. Any other call ends the child,
+    /// and its name is logged. A program may make any, but gains no right by its user or file that it does not have.
+    pub const fn sandbox(mut self, calls: &'a [c_long]) -> Self {
+        self.settings.sandbox = Some(calls);
+        self
+    }
+
+    /// Has SIGHUP start the program anew, as its file is then, with these arguments and with the sockets of this one.
+    pub const fn restart(mut self, args: Args) -> Self {
+        self.settings.restart = Some(args);
+        self
+    }
+
+    /// Has `ps` show how many children there are: `mpserv: 3/64 children`.
+    pub fn title(mut self, title: Title) -> Self {
+        self.settings.title = Some(title);
+        self
+    }
+
+    /// Whether the service manager is told how the server is, by `NOTIFY_SOCKET` and `WATCHDOG_USEC` (no).
+    pub const fn notify(mut self, on: bool) -> Self {
+        self.settings.manager = on;
         self
     }
 
@@ -293,29 +412,29 @@ impl<'a> Server<'a> {
     /// # Errors
     /// An address or a number that makes no sense; what the system said to a socket, or to the pidfile.
     pub fn bind(self) -> Result<Bound<'a>> {
-        let Server { addresses, addresses_given, adopted, adopt_error, settings } = self;
+        let Server { addresses, addresses_given, adopted, adopt_error, mut settings } = self;
         if let Some(error) = adopt_error {
             return Err(error);
         }
+        if let Some(pool) = settings.pool {
+            settings.max_children = pool.max;
+        }
         settings.check()?;
         let log = Log::new(settings.log_format, settings.verbosity);
-        let pidfile = settings.pidfile.map(|path| PidFile::create(path, getpid())).transpose()?;
-        let mut bound = Bound { open: Open { listeners: adopted, signals: None, pidfile }, settings, log };
-        let listeners = &mut bound.open.listeners;
-        if addresses_given > LISTENERS_MAX {
-            let what = format_args!("{addresses_given} addresses");
-            return Err(Error::new(what, Reason::Usage("too many"), "start a second server for the rest"));
+        let manager = settings.manager.then(Manager::from_environment).transpose();
+        let manager = manager.map_err(|errno| {
+            Error::new(format_args!("NOTIFY_SOCKET"), Reason::System(errno), "the service manager sets it; unset it")
+        })?;
+        let manager = manager.unwrap_or(Manager::none());
+        let open = Open { listeners: adopted, signals: None, pidfile: None, predecessor: None };
+        let mut bound = Bound { open, rules: None, manager, settings, log };
+        bound.listen(&addresses, addresses_given)?;
+        if bound.settings.sandbox.is_some() {
+            restrict_programs().map_err(|errno| cannot_serve("prctl", errno, "leave the sandbox out"))?;
         }
-        for address in addresses.iter().take(addresses_given) {
-            listeners.bind(address, &bound.settings.socket)?;
-        }
-        if listeners.len() == 0 {
-            return Err(Error::new(
-                format_args!("no address to listen on"),
-                Reason::Usage("none was named"),
-                "name one",
-            ));
-        }
+        bound.settings.privileges.give_up(bound.open.predecessor.is_some())?;
+        bound.settings.limits.check()?;
+        bound.rules = bound.settings.rules.map(read_rules).transpose()?;
         Ok(bound)
     }
 
@@ -328,6 +447,69 @@ impl<'a> Server<'a> {
     }
 }
 
+/// Reads the rules of a file.
+fn read_rules(path: &CStr) -> Result<Rules> {
+    let file = path.to_bytes().escape_ascii();
+    Rules::read(path).map_err(|error| match error {
+        RulesError::System(errno) => {
+            let hint = match errno {
+                Errno::FBIG => "it is longer than 1 MiB: join networks",
+                Errno::ISDIR => "name a file",
+                Errno::ACCES => "the server's user is to be allowed to read it",
+                _ => "name a file that is there; with --chroot, in there",
+            };
+            Error::new(format_args!("cannot read the rules in {file}"), Reason::System(errno), hint)
+        }
+        RulesError::Line(mistake) => {
+            let what = format_args!("{file}:{}: {}", mistake.line, mistake.word());
+            Error::new(what, Reason::Usage(mistake.reason), mistake.hint)
+        }
+    })
+}
+
+impl Bound<'_> {
+    /// Listens, or takes over what the server has whose place this one takes.
+    fn listen(&mut self, addresses: &[&str], addresses_given: usize) -> Result<()> {
+        let found = take_restart().map_err(cannot_inherit)?.filter(|_| self.settings.restart.is_some());
+        if let Some(found) = found {
+            self.open.predecessor = Some(found.ready);
+            let path = self.settings.pidfile;
+            self.open.pidfile = path.zip(found.pidfile).map(|(path, fd)| PidFile::inherit(path, fd));
+            for listener in found.listeners {
+                let (fd, is_managed) = listener.map_err(cannot_inherit)?;
+                self.open.listeners.inherit(fd, is_managed)?;
+            }
+        }
+        let (settings, open) = (&self.settings, &mut self.open);
+        if open.pidfile.is_none() {
+            open.pidfile = settings.pidfile.map(|path| PidFile::create(path, getpid())).transpose()?;
+        }
+        if open.predecessor.is_some() {
+            return Ok(());
+        }
+        let listeners = &mut open.listeners;
+        if addresses_given > LISTENERS_MAX {
+            let what = format_args!("{addresses_given} addresses");
+            return Err(Error::new(what, Reason::Usage("too many"), "start a second server for the rest"));
+        }
+        for address in addresses.iter().take(addresses_given) {
+            listeners.bind(address, &settings.socket)?;
+        }
+        if listeners.len() == 0 {
+            return Err(Error::new(
+                format_args!("no address to listen on"),
+                Reason::Usage("none was named"),
+                "name one",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn cannot_inherit(errno: Errno) -> Error {
+    Error::new(format_args!("{RESTART_VARIABLE}"), Reason::System(errno), "only mpserv sets it, for the one after it")
+}
+
 impl Settings<'_> {
     /// Whether the numbers make sense.
     fn check(&self) -> Result<()> {
@@ -338,6 +520,22 @@ impl Settings<'_> {
             let what = format_args!("{what} {number}");
             Err(Error::new(what, Reason::Usage("out of range"), "it is at least 1, and at most what the docs say"))
         };
+        if let Some(PoolSize { min, max }) = self.pool {
+            is_in("prefork", min, MAX_CHILDREN_LIMIT)?;
+            let clash = if max < min {
+                Some("at most is less than at least")
+            } else if self.max_rate.is_some() {
+                Some("processes made ahead of time accept by themselves, so there is no max_rate")
+            } else if self.sandbox.is_some() && self.log_format == LogFormat::Syslog {
+                Some("in the sandbox they cannot log to syslog")
+            } else {
+                None
+            };
+            if let Some(reason) = clash {
+                let what = format_args!("prefork {min}-{max}");
+                return Err(Error::new(what, Reason::Usage(reason), "leave one of them out"));
+            }
+        }
         is_in("max_children", self.max_children, MAX_CHILDREN_LIMIT)?;
         is_in("max_rate", self.max_rate.map_or(1, |(limit, _)| limit), RATE_LIMIT)
     }
@@ -348,6 +546,8 @@ impl Settings<'_> {
 /// Dropping it, without having served, closes the sockets and removes what files were made for them.
 pub struct Bound<'a> {
     open: Open<'a>,
+    rules: Option<Rules>,
+    manager: Manager,
     settings: Settings<'a>,
     log: Log,
 }
@@ -382,11 +582,19 @@ impl<'a> Bound<'a> {
     ///
     /// # Errors
     /// As [`serve`](Bound::serve).
-    pub fn serve_builtin(self, service: Service) -> Result<Stopped> {
+    pub fn serve_builtin(mut self, service: Service) -> Result<Stopped> {
+        self.settings.sandbox = self.settings.sandbox.map(|_| service.calls());
+        let has_one_client = self.settings.pool.is_none();
+        // In the sandbox no memory can be mapped, and a child that serves one after another need not do so again. Mapped
+        // here, it is touched only in the children: each has as many pages of it as its client fills.
+        let room = (self.settings.sandbox.is_some() || !has_one_client).then(|| MapVec::zeroed(SERVICE_BUFFER));
+        let mut room = room.transpose().map_err(|errno| cannot_serve("mmap", errno, "give the machine more memory"))?;
         let handler = |connection| {
-            let status = service.serve(&connection);
-            // The end of the process closes it.
-            core::mem::forget(connection);
+            let status = service.serve_with(&connection, room.as_deref_mut());
+            if has_one_client {
+                // The end of the process closes it.
+                core::mem::forget(connection);
+            }
             status
         };
         // SAFETY: the services read, write and compute, and know no threads.
@@ -403,13 +611,18 @@ impl<'a> Bound<'a> {
     /// # Errors
     /// As [`serve`](Bound::serve); a program that is not there, or may not be run.
     pub fn serve_program<'s>(self, arguments: impl Iterator<Item = &'s CStr> + Clone) -> Result<Stopped> {
+        if self.settings.pool.is_some() {
+            let what = format_args!("prefork");
+            return Err(Error::new(what, Reason::Usage("a program serves one client and ends"), "leave it out"));
+        }
         let program = Program::new(arguments)?;
         self.serve_with(program)
     }
 
     fn serve_with(self, worker: impl Worker) -> Result<Stopped> {
         single_threaded()?;
-        let Bound { mut open, settings, log } = self;
+        let Bound { mut open, rules, manager, mut settings, log } = self;
+        let title = settings.title.take();
         let pid = getpid();
         let mut signals = SigSet::empty();
         SIGNALS.iter().for_each(|signal| signals.add(*signal));
@@ -421,7 +634,11 @@ impl<'a> Bound<'a> {
             .and_then(|fd| {
                 open.signals = Some(fd);
                 announce(&open.listeners, pid, &settings, &log)?;
+                if settings.sandbox.is_some() {
+                    note_violations().map_err(|errno| cannot_serve("sigaction", errno, "leave the sandbox out"))?;
+                }
                 let parent = Parent::new(&settings, &log, open, worker, pid, mask);
+                let parent = parent.map(|parent| parent.with(rules, manager, title));
                 parent.map_err(|errno| cannot_serve("mmap", errno, "lower the number of children")).map(Parent::run)
             });
         if !settings.is_last_act {
@@ -453,6 +670,9 @@ fn announce(listeners: &Listeners, pid: Pid, settings: &Settings<'_>, log: &Log)
     log.event(Level::Notice, "start", |line| {
         line.number("pid", pid);
         line.number("limit", settings.max_children);
+        if is_root() && settings.privileges.identity.is_none() {
+            line.text("warning", "the server and its children run as root: name another user with -u");
+        }
     });
     if settings.announce {
         for listener in listeners.iter() {

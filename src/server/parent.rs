@@ -6,28 +6,45 @@
 
 use core::time::Duration;
 
-use super::Settings;
-use super::children::{Children, Stage};
+use super::admission::Admission;
+use super::children::{ALL, Child, Children, Stage};
 use super::connection::{Connection, Peer, Source};
 use super::error::{Error, Reason, Result};
 use super::limits::{
-    ABORTS_IN_A_ROW, ACCEPTS_IN_A_ROW, BUSY_MESSAGE, CLIENT_KEPT, KILL_AFTER, LISTENERS_MAX, RETRY_EVERY,
+    ABORTS_IN_A_ROW, ACCEPTS_IN_A_ROW, BUSY_MESSAGE, CLIENT_KEPT, EXIT_DONE, KILL_AFTER, LISTENERS_MAX, RETRY_EVERY,
+    STATUS_EVERY,
 };
 use super::log::{Flood, Floods, Level, Log, Seconds};
 use super::map::Map;
+use super::pool::{Pool, Step};
 use super::rate::Rate;
-use super::worker::{Birth, NotStarted, Open, Worker};
+use super::restart::{Progress as RestartProgress, Restart, say_ready};
+use super::rules::Rules;
+use super::scoreboard::{Scoreboard, Slot, State};
+use super::systemd::Manager;
+use super::worker::{Birth, NotStarted, Open, RETIRE, Worker};
+use super::{Settings, read_rules};
 use crate::errno::{self, Errno};
 use crate::fd::{AsFd, BorrowedFd};
 use crate::net::{SocketFlags, accept4};
 use crate::poll::{PollEvents, PollFd, poll};
 use crate::process::{Pid, WaitFor, WaitOptions, WaitStatus, exists, waitpid};
+use crate::program::Title;
+use crate::seccomp::violation;
 use crate::signal::{SigSet, Signal, SignalInfo, kill, kill_group};
+use crate::syscall;
+use crate::text::Text;
 use crate::time::{Clock, clock_gettime, nanosleep};
 
 /// The signals that the server waits for. SIGPIPE is one that it is not to die of.
-pub(super) const SIGNALS: [Signal; 6] =
-    [Signal::TERM, Signal::INT, Signal::QUIT, Signal::USR1, Signal::CHLD, Signal::PIPE];
+pub(super) const SIGNALS: [Signal; 7] =
+    [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1, Signal::CHLD, Signal::PIPE];
+
+/// The longest title.
+const TITLE_MAX: usize = 64;
+
+/// How many descriptors are waited for besides the listeners.
+const BEFORE_LISTENERS: usize = 2;
 
 /// What a server that was told to stop has done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,6 +100,22 @@ pub(super) struct Parent<'s, 'a, W> {
     worker: W,
     pid: Pid,
     mask: SigSet,
+    rules: Option<Rules>,
+    scoreboard: Scoreboard,
+    pool: Option<Pool>,
+    restart: Option<Restart>,
+    /// Whether another process has taken this one's place.
+    is_succeeded: bool,
+    manager: Manager,
+    /// When the service manager is told next that the server is alive, and how it is.
+    alive_at: Duration,
+    status_at: Duration,
+    status_told: u32,
+    title: Option<Title>,
+    /// How many children it shows.
+    titled: u32,
+    /// When the children of the pool that are to go are told so again.
+    retire_at: Option<Duration>,
     children: Children,
     sources: Map<Source, u32>,
     rate: Option<Rate>,
@@ -100,8 +133,6 @@ pub(super) struct Parent<'s, 'a, W> {
     reap_at: Option<Duration>,
     started: Duration,
     now: Duration,
-    accepted: u64,
-    refused: u64,
     ended: u64,
 }
 
@@ -132,6 +163,18 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             worker,
             pid,
             mask,
+            rules: None,
+            scoreboard: Scoreboard::new(now, settings.max_children)?,
+            pool: settings.pool.map(|size| Pool::new(size, now)),
+            restart: None,
+            is_succeeded: false,
+            alive_at: now,
+            status_at: now,
+            status_told: u32::MAX,
+            title: None,
+            titled: u32::MAX,
+            manager: Manager::none(),
+            retire_at: None,
             children: Children::with_capacity(settings.max_children)?,
             sources: Map::with_capacity(settings.max_children as usize)?,
             rate,
@@ -146,14 +189,19 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             reap_at: None,
             started: now,
             now,
-            accepted: 0,
-            refused: 0,
             ended: 0,
         })
     }
 
+    /// With what an operator has added.
+    pub(super) fn with(mut self, rules: Option<Rules>, manager: Manager, title: Option<Title>) -> Self {
+        (self.rules, self.manager, self.title) = (rules, manager, title);
+        self
+    }
+
     /// Serves until a signal says that it is enough, and the children have ended.
     pub(super) fn run(mut self) -> Stopped {
+        self.begin();
         loop {
             self.now = clock_gettime(Clock::MONOTONIC);
             self.keep_time();
@@ -166,11 +214,30 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
+    /// Says that the server serves, to whoever waits for that.
+    fn begin(&mut self) {
+        if self.pool.is_some() && self.open.listeners.len() == 1 {
+            // Whoever of the pool is first to ask gets the next client: nobody is woken in vain. Where it cannot be
+            // done, they wait in another way.
+            let _ = self.open.listeners.set_blocking(true);
+        }
+        if let Some(predecessor) = self.open.predecessor.take() {
+            let pidfile = self.open.pidfile.as_ref().map_or(Ok(()), |pidfile| pidfile.write(self.pid));
+            if let Err(errno) = pidfile.and_then(|()| say_ready(&predecessor)) {
+                self.back_off("write", errno);
+            }
+        }
+        self.manager.ready();
+    }
+
     // Accepting.
 
     /// Whether anything holds the server back from accepting. Logs when a limit begins or ends to.
     fn may_accept(&mut self) -> bool {
-        if self.stopping.is_some() || self.pause.as_ref().is_some_and(|pause| self.now < pause.retry) {
+        if self.pool.is_some()
+            || self.stopping.is_some()
+            || self.pause.as_ref().is_some_and(|pause| self.now < pause.retry)
+        {
             return false;
         }
         let is_full = self.children.len() >= self.settings.max_children;
@@ -274,23 +341,34 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// Gives a connection to a child, or says why not.
     fn admit(&mut self, fd: crate::fd::OwnedFd, peer: Peer) {
-        self.accepted += 1;
+        let number = self.scoreboard.count_accepted();
         if let Some(rate) = &mut self.rate {
             rate.count(self.now);
         }
         let others = self.sources.get(&peer.source()).unwrap_or(0);
-        let connection = Connection::new(fd, peer, self.accepted, others + 1);
-        match self.settings.max_per_source {
-            Some((limit, message)) if others >= limit => {
-                self.refuse(&peer, "max-per-source", others);
-                connection.dismiss(message);
-            }
-            _ => self.start(connection),
+        let connection = Connection::new(fd, peer, number, others + 1);
+        // Behind a balancer it is the child that finds out who the client is.
+        if !self.settings.proxy_protocol
+            && let Err(refusal) = self.admission().check(&peer, number, Some(others))
+        {
+            connection.dismiss(refusal.message);
+            let (why, from_source) = (refusal.why, refusal.from_source);
+            self.refuse(&peer, why, from_source);
+            return;
+        }
+        self.start(connection);
+    }
+
+    fn admission(&self) -> Admission<'_> {
+        Admission {
+            rules: self.rules.as_ref(),
+            max_per_source: self.settings.max_per_source,
+            scoreboard: &self.scoreboard,
         }
     }
 
     fn refuse(&mut self, peer: &Peer, why: &str, from_source: u32) {
-        self.refused += 1;
+        self.scoreboard.count_refused();
         if let Some(count) = self.floods.admit(Flood::Refuse, self.now) {
             self.log.event(Level::Warning, "refuse", |line| {
                 line.text("from", peer);
@@ -304,17 +382,14 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// Starts a child for a connection. When there is none to be had, the client is kept for a while.
     fn start(&mut self, connection: Connection) {
         let peer = connection.peer();
-        let birth = Birth {
-            open: &mut self.open,
-            log: self.log,
-            mask: &self.mask,
-            parent: if self.settings.orphans_end { Some(self.pid) } else { None },
-            idle_timeout: self.settings.idle_timeout,
-            children: self.children.len() + 1,
-            limit: self.settings.max_children,
-        };
-        match self.worker.start(connection, birth) {
+        let slot = self.scoreboard.slot(self.children.next_index());
+        // Before there is a child, which may say more.
+        slot.set_client(connection.number(), &peer);
+        let children = Some(self.children.len() + 1);
+        let (worker, birth) = self.birth(slot, children);
+        match worker.start(connection, birth) {
             Ok(pid) => {
+                slot.set(pid, State::Serving, self.now);
                 self.resume();
                 // There is room for one more: the limit was looked at before accepting.
                 let _ = self.children.insert(pid, peer, self.now);
@@ -331,9 +406,133 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
                         line.number("count", count);
                     });
                 }
-                self.refused += 1;
+                self.scoreboard.count_refused();
             }
         }
+    }
+
+    /// What a child is to know that gets this slot.
+    fn birth(&mut self, slot: Slot<'static>, children: Option<u32>) -> (&mut W, Birth<'_, 'a>) {
+        let birth = Birth {
+            open: &mut self.open,
+            log: self.log,
+            settings: self.settings,
+            mask: &self.mask,
+            parent: if self.settings.orphans_end { Some(self.pid) } else { None },
+            admission: Admission {
+                rules: self.rules.as_ref(),
+                max_per_source: self.settings.max_per_source,
+                scoreboard: &self.scoreboard,
+            },
+            slot,
+            children,
+        };
+        (&mut self.worker, birth)
+    }
+
+    // The pool.
+
+    /// Sees to it that there are as many processes ahead of time as there are to be.
+    fn keep_pool(&mut self) {
+        let Some(pool) = self.pool.as_mut().filter(|_| self.stopping.is_none()) else { return };
+        let processes = self.children.len_at(Stage::Serving);
+        let mut missing = pool.missing(processes, self.now);
+        if pool.is_due(self.now) {
+            let idle = self.scoreboard.slots().filter(|slot| slot.state() == State::Idle).count();
+            match pool.step(processes, u32::try_from(idle).unwrap_or(u32::MAX), self.now) {
+                Step::Stay => {}
+                Step::Grow(more) => missing = missing.max(more),
+                Step::Shrink => self.retire_an_idle_one(),
+            }
+        }
+        for _ in 0..missing {
+            if self.children.len() >= self.settings.max_children || !self.start_pool_child() {
+                return;
+            }
+        }
+    }
+
+    /// Makes a process ahead of time; whether there was one to be had.
+    fn start_pool_child(&mut self) -> bool {
+        let slot = self.scoreboard.slot(self.children.next_index());
+        let (worker, birth) = self.birth(slot, None);
+        match worker.start_pool(birth) {
+            Ok(pid) => {
+                // Fewer than may be, the caller has seen to that.
+                let _ = self.children.insert(pid, Peer::Unknown, self.now);
+                true
+            }
+            Err(errno) => {
+                if let Some(pool) = &mut self.pool {
+                    pool.close(RETRY_EVERY, self.now);
+                }
+                self.log_lack("fork", errno);
+                false
+            }
+        }
+    }
+
+    fn retire_an_idle_one(&mut self) {
+        let mut next = self.children.first(Stage::Serving);
+        while let Some(child) = next {
+            if self.scoreboard.slot(child.index).state() == State::Idle {
+                return self.retire(child.pid);
+            }
+            next = self.children.next(&child);
+        }
+    }
+
+    /// Tells a child of the pool that it is no longer needed.
+    fn retire(&mut self, pid: Pid) {
+        self.children.advance(pid, Stage::Retiring, self.now);
+        // It was not waited for, so the id is its own; that it has ended is no error.
+        let _ = kill(pid, RETIRE);
+        self.retire_at = Some(self.now + RETRY_EVERY);
+    }
+
+    /// Tells all of the pool; where there is none, nobody.
+    fn retire_all(&mut self) {
+        if self.pool.is_none() {
+            return;
+        }
+        while let Some(child) = self.children.first(Stage::Serving) {
+            self.retire(child.pid);
+        }
+    }
+
+    /// Tells those again that wait for a client: the first signal may have come just before they began to.
+    fn retire_again(&mut self) {
+        self.retire_at = None;
+        let mut next = self.children.first(Stage::Retiring);
+        while let Some(child) = next {
+            if self.scoreboard.slot(child.index).state() != State::Serving {
+                let _ = kill(child.pid, RETIRE);
+            }
+            next = self.children.next(&child);
+            self.retire_at = Some(self.now + RETRY_EVERY);
+        }
+    }
+
+    /// Ends those that have had the same client for too long.
+    fn end_long_connections(&mut self, limit: Duration) {
+        for stage in [Stage::Serving, Stage::Retiring] {
+            let mut next = self.children.first(stage);
+            while let Some(child) = next {
+                next = self.children.next(&child);
+                let slot = self.scoreboard.slot(child.index);
+                if slot.state() == State::Serving && slot.since() + limit <= self.now {
+                    self.log_lifetime(child.pid, &slot.peer());
+                    self.terminate(child.pid);
+                }
+            }
+        }
+    }
+
+    fn log_lifetime(&self, pid: Pid, peer: &Peer) {
+        self.log.event(Level::Connection, "lifetime", |line| {
+            line.number("pid", pid);
+            line.text("from", peer);
+        });
     }
 
     /// Accepts nobody for a while, because something is lacking.
@@ -344,9 +543,13 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             pause.client = client;
             return;
         }
-        let count = self.floods.admit(Flood::Lack, self.now);
-        self.pause = Some(Pause { call, since: self.now, retry, logged: count.is_some(), client });
-        let Some(count) = count else { return };
+        let logged = self.log_lack(call, errno);
+        self.pause = Some(Pause { call, since: self.now, retry, logged, client });
+    }
+
+    /// Logs that something is lacking, unless that was logged just now; whether it was logged.
+    fn log_lack(&mut self, call: &'static str, errno: Errno) -> bool {
+        let Some(count) = self.floods.admit(Flood::Lack, self.now) else { return false };
         let hint = match errno {
             Errno::MFILE => "allow more open files: ulimit -n, LimitNOFILE=",
             Errno::NFILE => "allow more open files on this machine: sysctl fs.file-max",
@@ -360,6 +563,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             line.text("hint", hint);
             line.number("count", count);
         });
+        true
     }
 
     /// What was lacking is there again.
@@ -376,17 +580,26 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// Does what is due.
     fn keep_time(&mut self) {
         self.retry();
-        if let Some(limit) = self.settings.max_lifetime {
-            while let Some(child) =
-                self.children.first(Stage::Serving).filter(|child| child.started + limit <= self.now)
-            {
-                self.log.event(Level::Connection, "lifetime", |line| {
-                    line.number("pid", child.pid);
-                    line.text("from", child.peer);
-                });
-                self.terminate(child.pid);
+        match (self.settings.max_lifetime, &self.pool) {
+            (Some(limit), Some(pool)) if pool.is_due(self.now) => self.end_long_connections(limit),
+            (Some(limit), None) => {
+                let now = self.now;
+                let is_over = |child: &Child| child.started + limit <= now;
+                while let Some(child) = self.children.first(Stage::Serving).filter(is_over) {
+                    self.log_lifetime(child.pid, &child.peer);
+                    self.terminate(child.pid);
+                }
             }
+            _ => {}
         }
+        self.keep_pool();
+        if self.retire_at.is_some_and(|at| at <= self.now) {
+            self.retire_again();
+        }
+        if self.restart.as_ref().is_some_and(|restart| restart.deadline <= self.now) {
+            self.restart_failed("it was not ready in time");
+        }
+        self.keep_manager();
         while let Some(child) =
             self.children.first(Stage::Terminating).filter(|child| child.since + KILL_AFTER <= self.now)
         {
@@ -404,11 +617,16 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// When the next thing is due.
     fn next_due(&self) -> Option<Duration> {
-        let lifetime =
-            self.settings.max_lifetime.and_then(|limit| Some(self.children.first(Stage::Serving)?.started + limit));
+        let limit = self.settings.max_lifetime.filter(|_| self.pool.is_none());
+        let lifetime = limit.and_then(|limit| Some(self.children.first(Stage::Serving)?.started + limit));
+        let pool = self.pool.as_ref().filter(|_| self.stopping.is_none()).and_then(|pool| {
+            pool.due(self.children.len_at(Stage::Serving), self.settings.max_lifetime.is_some(), self.now)
+        });
         let kill = self.children.first(Stage::Terminating).map(|child| child.since + KILL_AFTER);
         // Once they have been told, the deadline means nothing more.
-        let grace = self.stopping.as_ref().filter(|_| self.children.first(Stage::Serving).is_some());
+        let grace = self.stopping.as_ref().filter(|_| {
+            [Stage::Serving, Stage::Retiring].into_iter().any(|stage| self.children.first(stage).is_some())
+        });
         let rate = if self.stopping.is_none() { self.rate.as_ref().and_then(Rate::opens_at) } else { None };
         [
             lifetime,
@@ -417,6 +635,10 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             rate.filter(|opens| *opens > self.now),
             self.pause.as_ref().map(|pause| pause.retry).filter(|retry| *retry > self.now),
             self.reap_at,
+            pool,
+            self.retire_at,
+            self.restart.as_ref().map(|restart| restart.deadline),
+            self.manager_due(),
             self.floods.due(),
         ]
         .into_iter()
@@ -449,6 +671,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// Waits until somebody connects, a signal comes or something is due. Does not wait when somebody is known to be
     /// there.
     fn wait(&mut self) {
+        self.show_title();
         let accepts = self.may_accept();
         let in_a_row = core::mem::take(&mut self.accepts_in_a_row);
         let timeout = if accepts && in_a_row >= ACCEPTS_IN_A_ROW {
@@ -456,11 +679,12 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         } else {
             self.next_due().map(|due| due.saturating_sub(self.now))
         };
-        let mut fds = [PollFd::new(BorrowedFd::NONE, PollEvents::NONE); 1 + LISTENERS_MAX];
+        let mut fds = [PollFd::new(BorrowedFd::NONE, PollEvents::NONE); BEFORE_LISTENERS + LISTENERS_MAX];
         let signals = self.open.signals.as_ref().map_or(BorrowedFd::NONE, AsFd::as_fd);
+        let restart = self.restart.as_ref().map_or(BorrowedFd::NONE, AsFd::as_fd);
         let listeners = self.open.listeners.iter().filter(|_| accepts).map(AsFd::as_fd);
         let mut length = 0;
-        for (place, fd) in fds.iter_mut().zip(core::iter::once(signals).chain(listeners)) {
+        for (place, fd) in fds.iter_mut().zip([signals, restart].into_iter().chain(listeners)) {
             *place = PollFd::new(fd, PollEvents::IN);
             length += 1;
         }
@@ -469,11 +693,16 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return self.back_off("poll", errno),
         }
-        let has_signal = fds.first().is_some_and(|fd| !fd.revents().is_empty());
-        for (ready, fd) in self.ready.iter_mut().zip(fds.iter().skip(1)) {
-            *ready = !fd.revents().is_empty();
+        let mut events = fds.iter().map(|fd| !fd.revents().is_empty());
+        let has_signal = events.next().unwrap_or(false);
+        let has_answer = events.next().unwrap_or(false);
+        for (ready, event) in self.ready.iter_mut().zip(events) {
+            *ready = event;
         }
         self.now = clock_gettime(Clock::MONOTONIC);
+        if has_answer {
+            self.hear_of_restart();
+        }
         if has_signal {
             self.read_signals();
         }
@@ -504,6 +733,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         match info.signal {
             Signal::CHLD => self.reap(),
             Signal::USR1 => self.log_status(),
+            Signal::HUP => self.reload(),
             Signal::TERM | Signal::INT | Signal::QUIT => self.stop(info),
             _ => {}
         }
@@ -533,7 +763,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     fn forget_gone(&mut self) {
-        for stage in [Stage::Serving, Stage::Terminating, Stage::Killed] {
+        for stage in ALL {
             let mut next = self.children.first(stage);
             while let Some(child) = next {
                 next = self.children.next(&child);
@@ -547,9 +777,21 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// A process has ended, with a status if anybody knows.
     fn on_end(&mut self, pid: Pid, status: Option<WaitStatus>) {
         let Some(child) = self.children.remove(pid) else {
+            if self.restart.as_ref().is_some_and(|restart| restart.pid == pid) {
+                return self.restart_failed("it ended before it was ready");
+            }
             self.log.event(Level::Detail, "orphan", |line| line.number("pid", pid));
             return;
         };
+        let slot = self.scoreboard.slot(child.index);
+        let state = slot.state();
+        let has_served = slot.requests() > 0;
+        let call =
+            violation(slot.noted()).filter(|_| status.is_some_and(|status| status.term_signal() == Some(Signal::SYS)));
+        // Behind a balancer, and of a child of the pool, it is the slot that says who the client was.
+        let peer = if state == State::Serving { slot.peer() } else { child.peer };
+        let since = if self.pool.is_some() { slot.since() } else { child.started };
+        slot.clear();
         let source = child.peer.source();
         match self.sources.get(&source) {
             // There is room, as the key is there.
@@ -560,7 +802,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         if let Some(stopping) = &mut self.stopping {
             let report = &mut stopping.report;
             *match child.stage {
-                Stage::Serving => &mut report.drained,
+                Stage::Serving | Stage::Retiring => &mut report.drained,
                 Stage::Terminating => &mut report.terminated,
                 Stage::Killed => &mut report.killed,
             } += 1;
@@ -569,15 +811,41 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         if let Some(pause) = &mut self.pause {
             pause.retry = self.now;
         }
+        if let Some(call) = call {
+            self.log.event(Level::Warning, "violation", |line| {
+                line.number("pid", pid);
+                line.text("from", peer);
+                match syscall::name(call) {
+                    Some(name) => line.text("call", name),
+                    None => line.number("call", call),
+                }
+            });
+        }
+        if let Some(pool) = &mut self.pool {
+            let crashed = status.is_none_or(|status| status.exit_status() != Some(EXIT_DONE));
+            // One that is told to go does not crash.
+            pool.on_end(crashed && child.stage == Stage::Serving, has_served, self.now);
+            if state != State::Serving {
+                let pause = pool.closed_until(self.now).map_or(Duration::ZERO, |until| until - self.now);
+                let level = if crashed { Level::Warning } else { Level::Detail };
+                self.log.event(level, "leave", |line| {
+                    line.number("pid", pid);
+                    line.text("status", status.map_or(Text::<32>::new(), |status| Text::of(format_args!("{status}"))));
+                    line.number("seconds", Seconds(self.now - child.started));
+                    line.number("pause", Seconds(pause));
+                });
+                return;
+            }
+        }
         self.log.event(Level::Connection, "end", |line| {
             line.number("pid", pid);
-            line.text("from", child.peer);
+            line.text("from", peer);
             match status.map(|status| (status, status.exit_status())) {
                 Some((_, Some(code))) => line.number("exit", code),
                 Some((status, None)) => line.text("signal", status),
                 None => line.text("exit", "unknown"),
             }
-            line.number("seconds", Seconds(self.now - child.started));
+            line.number("seconds", Seconds(self.now.saturating_sub(since)));
             line.number("children", self.children.len());
         });
     }
@@ -590,15 +858,156 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     fn terminate_all(&mut self) {
-        while let Some(child) = self.children.first(Stage::Serving) {
-            self.terminate(child.pid);
+        for stage in [Stage::Serving, Stage::Retiring] {
+            while let Some(child) = self.children.first(stage) {
+                self.terminate(child.pid);
+            }
         }
+    }
+
+    // The beginning of another.
+
+    /// Reads the rules again, and has the program start anew.
+    fn reload(&mut self) {
+        if self.stopping.is_some() || self.restart.is_some() {
+            self.log.event(Level::Notice, "reload", |line| line.text("why", "as before"));
+            return;
+        }
+        self.manager.reloading();
+        if let Some(path) = self.settings.rules {
+            match read_rules(path) {
+                Ok(rules) => {
+                    self.log.event(Level::Notice, "rules", |line| line.number("rules", rules.len()));
+                    self.rules = Some(rules);
+                    // Those of the pool have the old ones.
+                    if self.settings.restart.is_none() {
+                        self.retire_all();
+                    }
+                }
+                Err(error) => {
+                    self.log.event(Level::Warning, "rules", |line| {
+                        line.text("error", error);
+                        line.text("hint", "the rules are as before, and the server goes on");
+                    });
+                    return self.manager.ready();
+                }
+            }
+        }
+        let Some(args) = self.settings.restart else { return self.manager.ready() };
+        match Restart::start(args, &self.open, &self.mask, self.now) {
+            Ok(restart) => {
+                self.log.event(Level::Notice, "restart", |line| {
+                    line.number("pid", restart.pid);
+                    line.text("program", args.program().to_bytes().escape_ascii());
+                });
+                self.restart = Some(restart);
+            }
+            Err(errno) => self.log_restart_failed(errno),
+        }
+    }
+
+    /// The program that starts has said something, or ended.
+    fn hear_of_restart(&mut self) {
+        match self.restart.as_ref().map_or(RestartProgress::None, Restart::progress) {
+            RestartProgress::None => {}
+            RestartProgress::Ready => self.succeeded(),
+            RestartProgress::Failed => self.restart_failed("it ended before it was ready"),
+        }
+    }
+
+    fn restart_failed(&mut self, why: &str) {
+        if let Some(restart) = self.restart.take() {
+            restart.give_up();
+            self.log_restart_failed(why);
+        }
+    }
+
+    fn log_restart_failed(&mut self, why: impl core::fmt::Display) {
+        self.log.event(Level::Warning, "restart", |line| {
+            line.text("error", why);
+            line.text("hint", "the server goes on as it is");
+        });
+        // What the sockets share, the other may have changed.
+        let _ = self.open.listeners.set_blocking(self.pool.is_some() && self.open.listeners.len() == 1);
+        if self.settings.rules.is_some() {
+            self.retire_all();
+        }
+        self.manager.ready();
+    }
+
+    /// Another process has taken this one's place: this one serves the clients that it has, however long that takes.
+    fn succeeded(&mut self) {
+        let Some(restart) = self.restart.take() else { return };
+        self.log.event(Level::Notice, "succeeded", |line| {
+            line.number("by", restart.pid);
+            line.number("children", self.children.len());
+        });
+        self.manager.succeeded_by(restart.pid);
+        self.manager = Manager::none();
+        self.is_succeeded = true;
+        self.open.hand_over();
+        if let Some(client) = self.pause.take().and_then(|pause| pause.client) {
+            // It waits for a process here as it would anywhere.
+            self.start(client);
+        }
+        let report = self.report(Signal::HUP);
+        self.stopping = Some(Stopping { since: self.now, deadline: Duration::MAX, report });
+        self.retire_all();
+    }
+
+    /// What the server has done when it is told to stop.
+    fn report(&self, signal: Signal) -> Stopped {
+        Stopped { signal, accepted: self.scoreboard.accepted(), drained: 0, terminated: 0, killed: 0 }
+    }
+
+    // The service manager.
+
+    /// Tells it what it wants to hear.
+    fn keep_manager(&mut self) {
+        if !self.manager.is_there() {
+            return;
+        }
+        if let Some(period) = self.manager.watchdog.filter(|_| self.alive_at <= self.now) {
+            self.manager.alive();
+            self.alive_at = self.now + period;
+        }
+        let children = self.children_shown();
+        if self.status_told != children && self.status_at <= self.now {
+            self.manager.status(format_args!("{children}/{} children", self.settings.max_children));
+            self.status_told = children;
+            self.status_at = self.now + STATUS_EVERY;
+        }
+    }
+
+    fn manager_due(&self) -> Option<Duration> {
+        let alive = self.manager.watchdog.map(|_| self.alive_at);
+        let changed = self.manager.is_there() && self.status_told != self.children_shown();
+        let status = changed.then_some(self.status_at);
+        [alive, status].into_iter().flatten().min()
+    }
+
+    /// Shows how many children there are.
+    fn show_title(&mut self) {
+        let children = self.children_shown();
+        if let Some(title) = self.title.as_mut().filter(|_| self.titled != children) {
+            let limit = self.settings.max_children;
+            title.set(Text::<TITLE_MAX>::of(format_args!("mpserv: {children}/{limit} children")).as_str());
+            self.titled = children;
+        }
+    }
+
+    /// How many children have a client.
+    fn children_shown(&self) -> u32 {
+        if self.pool.is_some() { self.scoreboard.serving() } else { self.children.len() }
     }
 
     // The end.
 
     fn stop(&mut self, info: SignalInfo) {
-        let at_once = info.signal == Signal::QUIT || self.stopping.is_some();
+        // One whose place another has taken is not told yet.
+        let is_told = self.stopping.is_some() && !self.is_succeeded;
+        self.is_succeeded = false;
+        let at_once = info.signal == Signal::QUIT || is_told;
         self.log.event(Level::Notice, "stop", |line| {
             line.text("signal", info.signal);
             if let Some(sender) = info.sender {
@@ -609,22 +1018,34 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             let grace = if at_once { Duration::ZERO } else { self.settings.grace };
             line.number("grace", Seconds(grace));
         });
+        self.manager.stopping();
+        if let Some(restart) = self.restart.take() {
+            restart.give_up();
+        }
+        if self.pool.is_some() {
+            // Those of the pool that have a client have the sockets, too.
+            self.open.listeners.shut_down();
+        }
         self.open.listeners.stop();
         if let Some(client) = self.pause.take().and_then(|pause| pause.client) {
             self.refuse(&client.peer(), "the server stops", client.from_source());
             client.dismiss(BUSY_MESSAGE);
         }
-        let report = Stopped { signal: info.signal, accepted: self.accepted, drained: 0, terminated: 0, killed: 0 };
-        let stopping =
-            self.stopping.get_or_insert(Stopping { since: self.now, deadline: self.now + self.settings.grace, report });
+        let report = self.report(info.signal);
+        let deadline = self.now + self.settings.grace;
+        let stopping = self.stopping.get_or_insert(Stopping { since: self.now, deadline, report });
+        stopping.deadline = stopping.deadline.min(deadline);
         if at_once {
             stopping.deadline = self.now;
             self.terminate_all();
+        } else {
+            self.retire_all();
         }
     }
 
     fn stopped(&self, stopping: &Stopping) -> Stopped {
-        let report = stopping.report;
+        // A child of the pool may have accepted one more before it heard that it is no longer needed.
+        let report = Stopped { accepted: self.scoreboard.accepted(), ..stopping.report };
         self.log.event(Level::Notice, "stopped", |line| {
             line.number("drained", report.drained);
             line.number("terminated", report.terminated);
@@ -639,20 +1060,26 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         self.log.event(Level::Notice, "status", |line| {
             line.number("children", self.children.len());
             line.number("limit", self.settings.max_children);
-            line.number("accepted", self.accepted);
-            line.number("refused", self.refused);
+            if self.pool.is_some() {
+                line.number("serving", self.scoreboard.serving());
+            }
+            line.number("accepted", self.scoreboard.accepted());
+            line.number("refused", self.scoreboard.refused());
             line.number("ended", self.ended);
             line.number("uptime", Seconds(self.now - self.started));
             line.text("paused", self.pause.as_ref().map_or("no", |pause| pause.call));
             line.text("stopping", if self.stopping.is_some() { "yes" } else { "no" });
         });
-        for stage in [Stage::Serving, Stage::Terminating, Stage::Killed] {
+        for stage in ALL {
             let mut next = self.children.first(stage);
             while let Some(child) = next {
+                let slot = self.scoreboard.slot(child.index);
                 self.log.event(Level::Detail, "child", |line| {
                     line.number("pid", child.pid);
-                    line.text("from", child.peer);
-                    line.number("seconds", Seconds(self.now - child.started));
+                    line.text("state", slot.state().name());
+                    line.text("from", slot.peer());
+                    line.number("requests", slot.requests());
+                    line.number("seconds", Seconds(self.now.saturating_sub(slot.since())));
                 });
                 next = self.children.next(&child);
             }

@@ -3,8 +3,8 @@
 use core::ffi::CStr;
 
 use super::error::{Error, Reason, Result};
-use crate::errno::Errno;
-use crate::fd::{AsFd, BorrowedFd, OwnedFd, read, write_all};
+use crate::errno::{self, Errno};
+use crate::fd::{AsFd, BorrowedFd, OwnedFd, lseek, read, write_all};
 use crate::file::{self, OpenFlags, flock_exclusive, fstat, ftruncate, open, unlink};
 use crate::process::Pid;
 use crate::text::Text;
@@ -14,12 +14,6 @@ use crate::text::Text;
 pub(super) struct PidFile<'a> {
     path: &'a CStr,
     fd: OwnedFd,
-}
-
-impl AsFd for PidFile<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
 }
 
 /// What a new file may be used for.
@@ -53,9 +47,7 @@ impl<'a> PidFile<'a> {
             let is_ours = file::stat(path).is_ok_and(|now| now.identity() == found.identity());
             if is_ours {
                 let pidfile = PidFile { path, fd };
-                let text = Text::<PID_MAX>::of(format_args!("{pid}\n"));
-                let written = ftruncate(&pidfile.fd, 0).and_then(|()| write_all(&pidfile.fd, text.as_bytes()));
-                return match written {
+                return match pidfile.write(pid) {
                     Ok(()) => Ok(pidfile),
                     Err(errno) => {
                         pidfile.remove();
@@ -66,10 +58,32 @@ impl<'a> PidFile<'a> {
         }
     }
 
-    /// Removes the file, before it is unlocked.
+    /// Takes over the file of the server whose place this one takes, with its lock.
+    pub(super) const fn inherit(path: &'a CStr, fd: OwnedFd) -> PidFile<'a> {
+        PidFile { path, fd }
+    }
+
+    /// Writes another id to it.
+    pub(super) fn write(&self, pid: Pid) -> errno::Result<()> {
+        let text = Text::<PID_MAX>::of(format_args!("{pid}\n"));
+        // In one call, and shortened only afterwards: who reads it meanwhile finds one of the two.
+        lseek(&self.fd, 0)?;
+        write_all(&self.fd, text.as_bytes())?;
+        ftruncate(&self.fd, i64::try_from(text.len()).unwrap_or(i64::MAX))
+    }
+
+    /// Removes the file, before it is unlocked. Where that is not allowed any more, it is left empty.
     pub(super) fn remove(self) {
-        // Somebody else has removed it already, or the directory is no longer ours: nothing to be done about either.
-        let _ = unlink(self.path);
+        if unlink(self.path).is_err() {
+            // Somebody else may have removed it already.
+            let _ = ftruncate(&self.fd, 0);
+        }
+    }
+}
+
+impl AsFd for PidFile<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

@@ -34,14 +34,23 @@ impl Service {
     /// [`EXIT_IDLE`].
     #[must_use]
     pub fn serve(self, connection: &Connection) -> c_int {
-        match self.exchange(connection) {
+        self.serve_with(connection, None)
+    }
+
+    /// [`serve`](Service::serve) with room that was made before, if there is any: in the sandbox none can be made.
+    pub(super) fn serve_with(self, connection: &Connection, room: Option<&mut [u8]>) -> c_int {
+        match self.exchange(connection, room) {
             Ok(()) => EXIT_DONE,
             Err(Errno::AGAIN) => EXIT_IDLE,
             Err(_) => EXIT_FAILED,
         }
     }
 
-    fn exchange(self, connection: &Connection) -> Result<()> {
+    fn exchange(self, connection: &Connection, room: Option<&mut [u8]>) -> Result<()> {
+        if let Some(room) = room {
+            while self.exchange_with(connection, room)? == Said::More {}
+            return Ok(());
+        }
         // Most clients say little, and for them memory would have to be mapped, and given back.
         let mut little = [0; SERVICE_BUFFER_FIRST];
         if self.exchange_with(connection, &mut little)? == Said::All {

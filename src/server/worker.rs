@@ -4,27 +4,45 @@ use core::ffi::{CStr, c_int};
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::Settings;
+use super::admission::Admission;
 use super::connection::{Connection, Peer};
-use super::error::{Error, Reason, Result};
-use super::limits::{EXIT_DONE, EXIT_FAILED, EXIT_PANICKED, PATH_MAX, SPAWN_STACK, VARIABLES_BYTES, VARIABLES_MAX};
-use super::listener::Listeners;
-use super::log::{Level, Log};
-use super::pidfile::PidFile;
-use crate::errno::{self, Errno};
-use crate::fd::{AsFd, close_of_parent};
-use crate::file::{access_x, stat};
-use crate::memory::{CStrArray, Mark, Stack};
-use crate::net::{Credentials, SockAddr, TimeOption, setsockopt_timeout};
-use crate::process::{
-    _exit, Fork, Pid, Spawn, SpawnError, begin_group, environ, fork, fork_bare, getpid, signal_at_death_of, spawn,
+use super::error::{self, Error, Reason};
+use super::limits::{
+    EXIT_DONE, EXIT_FAILED, EXIT_PANICKED, EXIT_REFUSED, EXIT_UNFIT, LISTENERS_MAX, PATH_MAX, RETRY_EVERY, SPAWN_STACK,
+    VARIABLES_BYTES, VARIABLES_MAX,
 };
-use crate::signal::{MaskHow, SigSet, Signal, SignalFd, sigprocmask};
+use super::listener::Listeners;
+use super::log::{Level, Log, Seconds};
+use super::pidfile::PidFile;
+use super::proxy_protocol::{Header, read_header};
+use super::sandbox::{self, Inmate};
+use super::scoreboard::{Slot, State};
+use super::systemd;
+use crate::errno::{self, Errno};
+use crate::fd::{AsFd, BorrowedFd, OwnedFd, close_of_parent};
+use crate::file::{access_x, stat};
+use crate::inherited::RESTART_VARIABLE;
+use crate::memory::{CStrArray, Mark, Stack};
+use crate::net::{Credentials, SockAddr, SocketFlags, TimeOption, accept4, setsockopt_timeout};
+use crate::poll::{PollEvents, PollFd, ppoll};
+use crate::process::{
+    _exit, Fork, Pid, Spawn, SpawnError, become_program, begin_group, environ, fork, fork_bare, getpid,
+    signal_at_death_of, spawn,
+};
+use crate::resource::setrlimit;
+use crate::signal::{
+    Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, SignalFlag, sigaction, sigprocmask,
+};
+use crate::time::{Clock, clock_gettime, nanosleep};
 
 /// What the server has open and a child is not to have.
 pub(super) struct Open<'a> {
     pub(super) listeners: Listeners,
     pub(super) signals: Option<SignalFd>,
     pub(super) pidfile: Option<PidFile<'a>>,
+    /// Where the server waits whose place this one takes.
+    pub(super) predecessor: Option<OwnedFd>,
 }
 
 impl Open<'_> {
@@ -33,18 +51,42 @@ impl Open<'_> {
     /// # Safety
     /// This process has been forked from the server's, and uses none of this again.
     unsafe fn close_in_child(&self) {
-        let signals = self.signals.iter().map(AsFd::as_fd);
-        let pidfile = self.pidfile.iter().map(AsFd::as_fd);
-        for fd in self.listeners.iter().map(AsFd::as_fd).chain(signals).chain(pidfile) {
+        let listeners = self.listeners.iter().map(AsFd::as_fd);
+        for fd in listeners.chain(self.but_listeners()) {
             // SAFETY: by this function's own contract.
             unsafe { close_of_parent(fd) };
         }
+    }
+
+    /// Closes all but the listeners in a child, in the same way.
+    ///
+    /// # Safety
+    /// This process has been forked from the server's, and uses none of the rest again.
+    unsafe fn close_but_listeners_in_child(&self) {
+        for fd in self.but_listeners() {
+            // SAFETY: by this function's own contract.
+            unsafe { close_of_parent(fd) };
+        }
+    }
+
+    fn but_listeners(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.signals.iter().map(AsFd::as_fd).chain(self.pidfile.iter().map(AsFd::as_fd))
+    }
+
+    /// Leaves the sockets, their files and the pidfile to the one who has them, too.
+    pub(super) fn hand_over(&mut self) {
+        self.listeners.close();
+        self.pidfile = None;
     }
 }
 
 /// Leaves nothing behind of what the server has made. In a child nothing is left to be dropped.
 impl Drop for Open<'_> {
     fn drop(&mut self) {
+        // Who did not get as far as to serve leaves everything to the one who still does.
+        if self.predecessor.is_some() {
+            return self.hand_over();
+        }
         self.listeners.stop();
         if let Some(pidfile) = self.pidfile.take() {
             pidfile.remove();
@@ -56,25 +98,165 @@ impl Drop for Open<'_> {
 pub(super) struct Birth<'b, 'a> {
     pub(super) open: &'b mut Open<'a>,
     pub(super) log: &'b Log,
+    pub(super) settings: &'b Settings<'a>,
     /// The signals that were blocked before the server blocked its own.
     pub(super) mask: &'b SigSet,
     /// The server, when a child is to end with it.
     pub(super) parent: Option<Pid>,
-    pub(super) idle_timeout: Option<Duration>,
-    /// How many children there are with this one, and how many there may be.
-    pub(super) children: u32,
-    pub(super) limit: u32,
+    pub(super) admission: Admission<'b>,
+    /// Where the child says what it does.
+    pub(super) slot: Slot<'static>,
+    /// How many children there are with this one, where each has one client.
+    pub(super) children: Option<u32>,
 }
 
+/// The signal that tells a child of the pool that it is no longer needed.
+pub(super) const RETIRE: Signal = Signal::USR2;
+
+/// Whether it came.
+static RETIRED: SignalFlag = SignalFlag::new();
+
 impl Birth<'_, '_> {
-    fn log_accept(&self, pid: impl FnOnce() -> Pid, peer: &Peer) {
+    fn log_accept(&self, pid: impl FnOnce() -> Pid, peer: &Peer, balancer: Option<&Peer>) {
         self.log.event(Level::Connection, "accept", |line| {
             line.number("pid", pid());
             line.text("from", peer);
-            line.number("children", self.children);
-            line.number("limit", self.limit);
+            if let Some(balancer) = balancer {
+                line.text("by", balancer);
+            }
+            line.number("children", self.children.unwrap_or_else(|| self.admission.scoreboard.serving()));
+            line.number("limit", self.settings.max_children);
         });
     }
+
+    /// What every child does first: in a group of its own, and ending with the server.
+    fn begin(&self) -> Result<(), c_int> {
+        // A new process is no session's first, so it may.
+        let _ = begin_group();
+        self.parent.map_or(Ok(()), |parent| signal_at_death_of(parent, Signal::TERM)).map_err(|_| EXIT_UNFIT)
+    }
+
+    /// Sets the limits that the child has.
+    fn limit(&self) -> Result<(), c_int> {
+        let limits = self.settings.limits.as_slice().iter();
+        limits.copied().try_for_each(|(resource, limit)| {
+            setrlimit(resource, limit).map_err(|errno| self.unfit("setrlimit", errno))
+        })
+    }
+
+    /// Logs that a child could not be set up, and returns the status that it ends with.
+    fn unfit(&self, call: &str, errno: Errno) -> c_int {
+        self.log.event(Level::Warning, "fail", |line| {
+            line.text("call", call);
+            line.text("error", errno);
+            line.number("pid", getpid());
+        });
+        EXIT_UNFIT
+    }
+
+    /// Finds out who the client is, where a balancer says so, and turns it away if it is not to be served. Returns the
+    /// balancer. The error is the status to end with.
+    fn meet(&self, connection: &mut Connection) -> Result<Option<Peer>, c_int> {
+        let balancer = connection.peer();
+        let header = read_header(&*connection).map_err(|error| {
+            self.log_refuse(&balancer, format_args!("{error}"), 0);
+            EXIT_REFUSED
+        })?;
+        if let Header::Proxied { source, destination } = header {
+            connection.set_client(source, destination);
+        }
+        self.slot.set_client(connection.number(), &connection.peer());
+        self.admit(connection)?;
+        Ok(Some(balancer))
+    }
+
+    /// What a child of the pool does before it serves a client.
+    fn meet_next(&self, pid: Pid, connection: &mut Connection) -> Result<(), c_int> {
+        let mut balancer = None;
+        if self.settings.proxy_protocol {
+            balancer = self.meet(connection)?;
+        } else if self.admission.decides() {
+            self.admit(connection)?;
+        }
+        self.limit_silence(connection)?;
+        self.log_accept(|| pid, &connection.peer(), balancer.as_ref());
+        Ok(())
+    }
+
+    /// Turns a client away that is not to be served. The error is the status to end with.
+    fn admit(&self, connection: &mut Connection) -> Result<(), c_int> {
+        match self.admission.check(&connection.peer(), connection.number(), None) {
+            Ok(others) => {
+                connection.set_from_source(others + 1);
+                Ok(())
+            }
+            Err(refusal) => {
+                self.log_refuse(&connection.peer(), format_args!("{}", refusal.why), refusal.from_source);
+                connection.dismiss(refusal.message);
+                Err(EXIT_REFUSED)
+            }
+        }
+    }
+
+    fn log_refuse(&self, peer: &Peer, why: core::fmt::Arguments<'_>, from_source: u32) {
+        self.admission.scoreboard.count_refused();
+        self.log.event(Level::Warning, "refuse", |line| {
+            line.text("from", peer);
+            line.text("why", why);
+            line.number("from_source", from_source);
+            line.number("count", 1);
+        });
+    }
+
+    /// Sets how long a read or a write waits.
+    fn limit_silence(&self, connection: &Connection) -> Result<(), c_int> {
+        let Some(limit) = self.settings.idle_timeout else { return Ok(()) };
+        let mut ways = [TimeOption::Receive, TimeOption::Send].into_iter();
+        ways.try_for_each(|way| setsockopt_timeout(connection, way, limit)).map_err(|_| EXIT_FAILED)
+    }
+
+    fn enter_sandbox(&self, inmate: Inmate) -> Result<(), c_int> {
+        let Some((calls, note)) = self.settings.sandbox.zip(self.slot.note()) else { return Ok(()) };
+        sandbox::enter(inmate, calls, note).map_err(|errno| self.unfit("seccomp", errno))
+    }
+
+    /// The next client of a child that serves one after another; `None` when there is something else to look at first.
+    /// The error is the status to end with.
+    fn next_client(&self, ready: &mut [bool; LISTENERS_MAX]) -> Result<Option<(OwnedFd, SockAddr)>, c_int> {
+        let listeners = || self.open.listeners.iter();
+        for (listener, ready) in listeners().zip(ready.iter_mut()).filter(|(_, ready)| **ready) {
+            match accept4(listener, SocketFlags::CLOEXEC) {
+                Ok(client) => return Ok(Some(client)),
+                Err(Errno::AGAIN) => *ready = false,
+                Err(Errno::INTR) => return Ok(None),
+                // The server has shut it down.
+                Err(Errno::INVAL) => return Err(EXIT_DONE),
+                // The connection was gone again, or something is lacking, of which the server's log tells.
+                Err(errno) => {
+                    if is_lasting(errno) {
+                        self.unfit("accept4", errno);
+                        nanosleep(RETRY_EVERY);
+                    }
+                    return Ok(None);
+                }
+            }
+        }
+        let mut fds = [PollFd::new(BorrowedFd::NONE, PollEvents::NONE); LISTENERS_MAX];
+        for (place, listener) in fds.iter_mut().zip(listeners()) {
+            *place = PollFd::new(listener.as_fd(), PollEvents::IN);
+        }
+        // A signal is looked at by the caller, and nothing else goes wrong here.
+        let _ = ppoll(fds.get_mut(..self.open.listeners.len()).unwrap_or_default(), None, None);
+        for (ready, fd) in ready.iter_mut().zip(&fds) {
+            *ready = !fd.revents().is_empty();
+        }
+        Ok(None)
+    }
+}
+
+/// Whether accepting will fail again.
+const fn is_lasting(errno: Errno) -> bool {
+    matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS | Errno::BADF | Errno::NOTSOCK)
 }
 
 /// Why a connection was given to nobody, and the connection.
@@ -89,7 +271,10 @@ pub(super) struct NotStarted {
 /// What serves connections.
 pub(super) trait Worker {
     /// Starts a process that serves a connection.
-    fn start(&mut self, connection: Connection, birth: Birth<'_, '_>) -> core::result::Result<Pid, NotStarted>;
+    fn start(&mut self, connection: Connection, birth: Birth<'_, '_>) -> Result<Pid, NotStarted>;
+
+    /// Starts a process that serves one connection after another.
+    fn start_pool(&mut self, birth: Birth<'_, '_>) -> Result<Pid, Errno>;
 }
 
 /// What a handler returns, and the status with which its child ends.
@@ -113,7 +298,7 @@ impl Outcome for c_int {
 }
 
 /// Done, or [`EXIT_FAILED`].
-impl<T: Outcome, E> Outcome for core::result::Result<T, E> {
+impl<T: Outcome, E> Outcome for Result<T, E> {
     fn status(self) -> c_int {
         self.map_or(EXIT_FAILED, Outcome::status)
     }
@@ -142,39 +327,91 @@ impl<H> Function<H> {
 }
 
 impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
-    fn start(&mut self, connection: Connection, birth: Birth<'_, '_>) -> core::result::Result<Pid, NotStarted> {
+    fn start(&mut self, connection: Connection, birth: Birth<'_, '_>) -> Result<Pid, NotStarted> {
         match (self.fork)() {
             Ok(Fork::Parent(child)) => Ok(child.pid()),
             Ok(Fork::Child) => {
                 let _bomb = Bomb;
-                let status = self.child(connection, birth);
+                let (Ok(status) | Err(status)) = self.serve_one(connection, birth);
                 _exit(status)
             }
             Err(errno) => Err(NotStarted { connection, call: "fork", errno, again: true }),
         }
     }
+
+    fn start_pool(&mut self, birth: Birth<'_, '_>) -> Result<Pid, Errno> {
+        match fork()? {
+            Fork::Parent(child) => Ok(child.pid()),
+            Fork::Child => {
+                let _bomb = Bomb;
+                let (Ok(status) | Err(status)) = self.serve_many(birth);
+                _exit(status)
+            }
+        }
+    }
 }
 
 impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
-    /// What the child does; the status to end with.
-    fn child(&mut self, connection: Connection, birth: Birth<'_, '_>) -> c_int {
-        // A new process is no session's first, so it may.
-        let _ = begin_group();
-        if birth.parent.is_some_and(|parent| signal_at_death_of(parent, Signal::TERM).is_err()) {
-            return EXIT_FAILED;
-        }
+    /// What a child does that has one client; the status to end with.
+    fn serve_one(&mut self, mut connection: Connection, birth: Birth<'_, '_>) -> Result<c_int, c_int> {
+        birth.begin()?;
         // SAFETY: this is the server's child, which ends without coming back to what is the server's.
         unsafe { birth.open.close_in_child() };
         sigprocmask(MaskHow::Set, birth.mask);
-        birth.log_accept(getpid, &connection.peer());
-        if let Some(limit) = birth.idle_timeout {
-            for way in [TimeOption::Receive, TimeOption::Send] {
-                if setsockopt_timeout(&connection, way, limit).is_err() {
-                    return EXIT_FAILED;
+        birth.limit()?;
+        let balancer = if birth.settings.proxy_protocol { birth.meet(&mut connection)? } else { None };
+        birth.log_accept(getpid, &connection.peer(), balancer.as_ref());
+        birth.limit_silence(&connection)?;
+        birth.enter_sandbox(Inmate::Once)?;
+        Ok((self.handler)(connection).status())
+    }
+
+    /// What a child of the pool does; the status to end with.
+    fn serve_many(&mut self, birth: Birth<'_, '_>) -> Result<c_int, c_int> {
+        birth.begin()?;
+        // SAFETY: this is the server's child, which uses nothing of the server's but its listeners.
+        unsafe { birth.open.close_but_listeners_in_child() };
+        let pid = getpid();
+        let action =
+            SigAction { sa_handler: Disposition::Flag(&RETIRED), sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
+        sigaction(RETIRE, &action).map_err(|errno| birth.unfit("sigaction", errno))?;
+        let mut mask = *birth.mask;
+        mask.remove(RETIRE);
+        sigprocmask(MaskHow::Set, &mask);
+        birth.limit()?;
+        birth.enter_sandbox(Inmate::Pool)?;
+        // Of one listener alone a client is waited for by accepting.
+        let mut ready = [birth.open.listeners.len() == 1; LISTENERS_MAX];
+        let mut left = birth.settings.max_requests.unwrap_or(u64::MAX);
+        let mut now = clock_gettime(Clock::MONOTONIC);
+        birth.slot.set(pid, State::Idle, now);
+        while left > 0 && !RETIRED.is_raised() {
+            let Some((fd, address)) = birth.next_client(&mut ready)? else { continue };
+            let began = clock_gettime(Clock::MONOTONIC);
+            let number = birth.admission.scoreboard.count_accepted();
+            let peer = Peer::of(&fd, address);
+            let mut connection = Connection::new(fd, peer, number, 0);
+            birth.slot.set_client(number, &connection.peer());
+            birth.slot.set(pid, State::Serving, began);
+            let met = birth.meet_next(pid, &mut connection);
+            let peer = connection.peer();
+            // Of one that was turned away, or that failed at once, the log has told.
+            let status = match met {
+                Ok(()) => Some((self.handler)(connection).status()),
+                Err(_) => {
+                    drop(connection);
+                    None
                 }
+            };
+            now = clock_gettime(Clock::MONOTONIC);
+            birth.slot.end_client();
+            birth.slot.set(pid, State::Idle, now);
+            if let Some(status) = status {
+                log_end(birth.log, pid, &peer, now - began, status);
             }
+            left -= 1;
         }
-        (self.handler)(connection).status()
+        Ok(EXIT_DONE)
     }
 }
 
@@ -216,12 +453,12 @@ const VARIABLES: [&str; 13] = [
 
 fn is_ours(variable: &CStr) -> bool {
     let name = variable.to_bytes().split(|&byte| byte == b'=').next().unwrap_or_default();
-    VARIABLES.iter().any(|ours| ours.as_bytes() == name)
+    VARIABLES.iter().chain(&systemd::VARIABLES).chain([&RESTART_VARIABLE]).any(|ours| ours.as_bytes() == name)
 }
 
 impl Program {
     /// The program with these arguments, its name first, which is sought in `PATH` unless it has a slash.
-    pub(super) fn new<'s>(arguments: impl Iterator<Item = &'s CStr> + Clone) -> Result<Program> {
+    pub(super) fn new<'s>(arguments: impl Iterator<Item = &'s CStr> + Clone) -> error::Result<Program> {
         let lack = |errno| Error::new(format_args!("cannot keep the program's arguments"), Reason::System(errno), "");
         let Some(name) = arguments.clone().next().filter(|name| !name.is_empty()) else {
             return Err(Error::new(format_args!("the program"), Reason::Usage("it has no name"), "name one"));
@@ -273,21 +510,17 @@ impl Program {
 }
 
 impl Worker for Program {
-    fn start(&mut self, connection: Connection, birth: Birth<'_, '_>) -> core::result::Result<Pid, NotStarted> {
+    fn start(&mut self, connection: Connection, birth: Birth<'_, '_>) -> Result<Pid, NotStarted> {
+        if birth.settings.proxy_protocol {
+            return self.start_behind_balancer(connection, birth);
+        }
         if let Err(errno) = self.set_environment(&connection) {
             return Err(NotStarted { connection, call: "getsockname", errno, again: false });
         }
-        let plan = Spawn {
-            path: CStr::from_bytes_until_nul(&self.path).unwrap_or_default(),
-            argv: &self.argv,
-            envp: &self.envp,
-            connection: connection.as_fd(),
-            mask: SigSet::empty(),
-            parent: birth.parent,
-        };
+        let plan = plan(&self.path, &self.argv, &self.envp, &connection, &birth);
         match spawn(&mut self.stack, &plan) {
             Ok(pid) => {
-                birth.log_accept(|| pid, &connection.peer());
+                birth.log_accept(|| pid, &connection.peer(), None);
                 Ok(pid)
             }
             Err(SpawnError::Clone(errno)) => Err(NotStarted { connection, call: "clone", errno, again: true }),
@@ -301,13 +534,77 @@ impl Worker for Program {
             }
         }
     }
+
+    fn start_pool(&mut self, _birth: Birth<'_, '_>) -> Result<Pid, Errno> {
+        // A program serves one client and ends, as the options' check says.
+        Err(Errno::NOSYS)
+    }
+}
+
+impl Program {
+    /// Starts a process that first hears from the balancer who the client is, and then becomes the program: for that it
+    /// has to have memory of its own.
+    fn start_behind_balancer(&mut self, connection: Connection, birth: Birth<'_, '_>) -> Result<Pid, NotStarted> {
+        match fork() {
+            Ok(Fork::Parent(child)) => Ok(child.pid()),
+            Ok(Fork::Child) => {
+                let _bomb = Bomb;
+                let status = self.meet_and_run(connection, birth).unwrap_or_else(|status| status);
+                _exit(status)
+            }
+            Err(errno) => Err(NotStarted { connection, call: "fork", errno, again: true }),
+        }
+    }
+
+    /// What that process does until it is the program; the status to end with.
+    fn meet_and_run(&mut self, mut connection: Connection, birth: Birth<'_, '_>) -> Result<c_int, c_int> {
+        birth.begin()?;
+        // SAFETY: this is the server's child, which ends without coming back to what is the server's.
+        unsafe { birth.open.close_in_child() };
+        let balancer = birth.meet(&mut connection)?;
+        self.set_environment(&connection).map_err(|errno| birth.unfit("getsockname", errno))?;
+        birth.log_accept(getpid, &connection.peer(), balancer.as_ref());
+        let plan = plan(&self.path, &self.argv, &self.envp, &connection, &birth);
+        match become_program(&plan) {
+            Ok(never) => match never {},
+            Err(errno) => Err(birth.unfit("execve", errno)),
+        }
+    }
+}
+
+fn plan<'a>(
+    path: &'a [u8],
+    argv: &'a CStrArray,
+    envp: &'a CStrArray,
+    connection: &'a Connection,
+    birth: &'a Birth<'_, '_>,
+) -> Spawn<'a> {
+    Spawn {
+        path: CStr::from_bytes_until_nul(path).unwrap_or_default(),
+        argv,
+        envp,
+        connection: connection.as_fd(),
+        mask: SigSet::empty(),
+        parent: birth.parent,
+        limits: birth.settings.limits.as_slice(),
+    }
+}
+
+/// Logs that a connection is over.
+pub(super) fn log_end(log: &Log, pid: Pid, peer: &Peer, time: Duration, status: c_int) {
+    log.event(Level::Connection, "end", |line| {
+        line.number("pid", pid);
+        line.text("from", peer);
+        line.number("exit", status);
+        line.number("seconds", Seconds(time));
+    });
 }
 
 /// Where execvp() looks when there is no PATH.
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 
 /// The file that a program's name stands for, as a path with its NUL.
-fn find(name: &CStr) -> errno::Result<[u8; PATH_MAX]> {
+pub(super) fn find(name: &CStr) -> errno::Result<[u8; PATH_MAX]> {
     let name = name.to_bytes();
     if name.contains(&b'/') {
         return executable(&[], name);

@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use mpserv::ffi;
 
+pub mod load;
 pub mod network;
+pub mod random;
 pub mod server;
 pub mod servers;
 pub mod solo;

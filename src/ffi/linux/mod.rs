@@ -1,5 +1,6 @@
 //! `<linux/*.h>`.
 
 pub mod audit;
+pub mod capability;
 pub mod filter;
 pub mod seccomp;

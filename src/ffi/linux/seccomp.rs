@@ -16,7 +16,7 @@ pub use libc::SECCOMP_MODE_FILTER;
 ///
 /// What a filter decides. seccomp(2), Linux.
 #[doc(inline)]
-pub use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS};
+pub use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_DATA, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_TRAP};
 
 /// `struct seccomp_notif { __u64 id; __u32 pid; __u32 flags; struct seccomp_data data; }`
 ///

@@ -41,3 +41,15 @@ pub use libc::{PROT_NONE, PROT_READ, PROT_WRITE};
 /// Who sees writes, what is mapped, and mmap's failure. mmap(2), POSIX.
 #[doc(inline)]
 pub use libc::{MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, MAP_SHARED};
+
+/// `int memfd_create(const char *name, unsigned int flags);`
+///
+/// Make a file without a path. memfd_create(2), Linux.
+#[doc(inline)]
+pub use libc::memfd_create;
+
+/// `MFD_CLOEXEC`
+///
+/// Closed when the process runs another program. memfd_create(2), Linux.
+#[doc(inline)]
+pub use libc::MFD_CLOEXEC;

@@ -22,6 +22,7 @@ pub(crate) fn read(path: &str, text: &str) -> Result<Option<Header>, String> {
     let mut docs = String::new();
     let mut statement = String::new();
     let mut start = 0;
+    let mut is_of_other_machine = false;
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if statement.is_empty() {
@@ -30,10 +31,15 @@ pub(crate) fn read(path: &str, text: &str) -> Result<Option<Header>, String> {
         if let Some(doc) = line.strip_prefix("///") {
             docs += doc;
             docs.push('\n');
+        } else if let Some(machine) = line.strip_prefix("#[cfg(target_arch = \"") {
+            is_of_other_machine = machine != format!("{}\")]", std::env::consts::ARCH);
         } else if !statement.is_empty() || !is_between_items(line) {
             statement += line;
             let is_whole = if statement.starts_with("#[repr(C)]") { line == "}" } else { line.ends_with(';') };
-            if is_whole {
+            if is_whole && mem::take(&mut is_of_other_machine) {
+                statement.clear();
+                docs.clear();
+            } else if is_whole {
                 let found = item_forms(&mem::take(&mut statement), &mem::take(&mut docs))
                     .map_err(|why| format!("src/ffi/{path}.rs:{start}: {why}"))?;
                 forms.extend(found);

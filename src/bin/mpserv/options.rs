@@ -1,45 +1,29 @@
-//! `mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]`: serves each connection by a process of its own, a program's or
-//! a built-in service's.
-//!
-//! From: tcpserver, and what its successors have added. Shows: all that the library's `Server` can do. Look next at
-//! `src/server/parent.rs`, the loop.
-#![no_std]
-#![no_main]
-#![allow(clippy::result_large_err, reason = "an error has its text with it, as there is no allocator")]
+//! The command line: options, and what they say.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int, c_long};
 use core::fmt::Write as _;
 use core::str::FromStr;
 use core::time::Duration;
 
-use mpserv::fd::{self, BorrowedFd, STDERR, STDOUT};
-use mpserv::file::{OpenFlags, open};
 use mpserv::getopt::{Getopt, HasArg, LongOption, Name, Opt};
 use mpserv::program::Args;
+use mpserv::resource::{INFINITY, Limit, Resource};
 use mpserv::server::limits::{MAX_CHILDREN_LIMIT, RATE_LIMIT, SECONDS_LIMIT};
-use mpserv::server::{LogFormat, Server, Service, Verbosity};
-use mpserv::signal::default_all;
+use mpserv::server::{Identity, LogFormat, Server, Service, Verbosity};
 use mpserv::text::Text;
-
-mpserv::main!(main);
-
-/// Exit codes, as tcpserver has them.
-const DONE: c_int = 0;
-const USAGE: c_int = 100;
-const TROUBLE: c_int = 111;
-
-const SHORT_USAGE: &str = "\
-mpserv: usage: mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]
-ADDRESS is PORT, HOST:PORT, [IPV6]:PORT or unix:PATH. mpserv --help shows the options.
-";
 
 const HELP: &str = "\
 usage: mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]
-Serves each connection to ADDRESS (PORT, HOST:PORT, [IPV6]:PORT or unix:PATH) by
-a process of its own: PROGRAM, on standard input and output, or a service.
+       mpserv --status PIDFILE [--watch]
+Serves each connection to ADDRESS (PORT, HOST:PORT, [IPV6]:PORT, unix:PATH or
+inherit) by a process of its own: PROGRAM, on standard input and output, or a
+service.
   -c, --max-children N         at most N at once, further clients wait (64)
   -C, --max-per-source N[:MSG] at most N from an address; MSG to those over it
       --max-rate N/SECONDS     at most N connections in any SECONDS
+      --rules FILE             allow, deny, limit by network; read again on HUP
+      --prefork MIN[-MAX]      processes ahead of time, for one after another
+      --max-requests N         each of them for N connections
   -b, --backlog N              N clients wait in the kernel (511)
       --listen ADDRESS         listen there, too; may be repeated
       --service NAME           echo (if no PROGRAM is named), discard or rot13
@@ -47,11 +31,17 @@ a process of its own: PROGRAM, on standard input and output, or a service.
       --max-lifetime SECONDS   end a child after so long
       --grace SECONDS          let children finish for so long at the end (30)
       --orphans end|keep       when the server is killed, its children ... (end)
+  -u, --user USER[:GROUP]      become USER once it listens
+      --chroot DIR             make DIR the root directory once it listens
+      --rlimit NAME=N          a limit of each child: nofile, as, cpu, ...
+      --sandbox                children may do nothing that they need not
+      --proxy-protocol         a balancer says who the client is (v1 and v2)
       --nodelay                send at once even what is little (TCP_NODELAY)
       --keepalive on|off       notice clients that have vanished (on)
       --reuse-port             share the port with other servers (SO_REUSEPORT)
       --defer-accept SECONDS   accept once a client has said something
       --pidfile FILE           keep the process id in FILE, locked
+      --status PIDFILE         what its server's children do; to go on: --watch
       --log text|json|syslog   log lines, JSON or to the system's log (text)
   -1                           print the port once it serves
   -v, --verbose                log details
@@ -59,12 +49,13 @@ a process of its own: PROGRAM, on standard input and output, or a service.
   -h, --help                   show this
   -V, --version                show the version
 Signals: TERM and INT stop (a second one skips the wait), QUIT stops without a
-wait, USR1 logs the status. Exit: 0 told to stop, 100 usage, 111 system trouble.
+wait, HUP starts anew without refusing a client, USR1 logs the status.
+Exit: 0 told to stop, 100 usage, 111 system trouble.
 ";
 
 const VERSION: &str = concat!("mpserv ", env!("CARGO_PKG_VERSION"), "\n");
 
-const SHORT: &CStr = c"+:c:C:b:t:1vqhV";
+const SHORT: &CStr = c"+:c:C:b:t:u:1vqhV";
 
 /// The first value of a long option that no letter stands for.
 const LONG: c_int = 256;
@@ -88,8 +79,18 @@ const VERBOSE: c_int = LONG + 16;
 const QUIET: c_int = LONG + 17;
 const SHOW_HELP: c_int = LONG + 18;
 const SHOW_VERSION: c_int = LONG + 19;
+const PREFORK: c_int = LONG + 20;
+const MAX_REQUESTS: c_int = LONG + 21;
+const RULES: c_int = LONG + 22;
+const PROXY_PROTOCOL: c_int = LONG + 23;
+const USER: c_int = LONG + 24;
+const CHROOT: c_int = LONG + 25;
+const RLIMIT: c_int = LONG + 26;
+const SANDBOX: c_int = LONG + 27;
+const STATUS: c_int = LONG + 28;
+const WATCH: c_int = LONG + 29;
 
-static OPTIONS: [LongOption; 21] = [
+static OPTIONS: [LongOption; 31] = [
     LongOption::new(c"max-children", HasArg::Required, MAX_CHILDREN),
     LongOption::new(c"max-per-source", HasArg::Required, MAX_PER_SOURCE),
     LongOption::new(c"max-rate", HasArg::Required, MAX_RATE),
@@ -110,94 +111,61 @@ static OPTIONS: [LongOption; 21] = [
     LongOption::new(c"quiet", HasArg::No, QUIET),
     LongOption::new(c"help", HasArg::No, SHOW_HELP),
     LongOption::new(c"version", HasArg::No, SHOW_VERSION),
+    LongOption::new(c"prefork", HasArg::Required, PREFORK),
+    LongOption::new(c"max-requests", HasArg::Required, MAX_REQUESTS),
+    LongOption::new(c"rules", HasArg::Required, RULES),
+    LongOption::new(c"proxy-protocol", HasArg::No, PROXY_PROTOCOL),
+    LongOption::new(c"user", HasArg::Required, USER),
+    LongOption::new(c"chroot", HasArg::Required, CHROOT),
+    LongOption::new(c"rlimit", HasArg::Required, RLIMIT),
+    LongOption::new(c"sandbox", HasArg::No, SANDBOX),
+    LongOption::new(c"status", HasArg::Required, STATUS),
+    LongOption::new(c"watch", HasArg::No, WATCH),
     LongOption::END,
 ];
 
 /// The longest line of an error.
-const LINE_MAX: usize = 512;
+pub(crate) const LINE_MAX: usize = 512;
 /// The longest message to a client over the limit of its source, with its line's end.
-const MESSAGE_MAX: usize = 512;
+pub(crate) const MESSAGE_MAX: usize = 512;
 
 /// How much of an argument is shown when it is wrong.
 const SHOWN_MAX: usize = 80;
 
 /// Why the command line is wrong: what is, why, and what to do.
-type Wrong = Text<LINE_MAX>;
-
-fn main(args: Args) -> c_int {
-    if args.len() <= 1 {
-        return print(STDERR, SHORT_USAGE, USAGE);
-    }
-    own_the_process();
-    let mut message = Text::new();
-    match serve(args, &mut message) {
-        Ok(status) => status,
-        Err((line, status)) => print(STDERR, Text::<LINE_MAX>::of(format_args!("mpserv: {line}\n")).as_str(), status),
-    }
-}
-
-/// Undoes what whoever started this process has left in it, and programs that it runs are not to find.
-fn own_the_process() {
-    // A connection is not to become descriptor 0, 1 or 2, where a program's own are, and the log goes.
-    for standard in [fd::STDIN, STDOUT, STDERR] {
-        if !fd::is_open(standard) {
-            // Where there is no /dev/null, a connection may come there: such a program is refused to run.
-            if let Ok(null) = open(c"/dev/null", OpenFlags::RDWR, 0) {
-                let _ = null.into_raw();
-            }
-        }
-    }
-    // A kernel that cannot do that leaves programs what this one was given.
-    let _ = fd::close_range_on_exec(FIRST_NOT_STANDARD);
-    default_all();
-}
-
-/// The first descriptor after standard error.
-const FIRST_NOT_STANDARD: core::ffi::c_uint = 3;
-
-/// Prints and returns `status`, or [`TROUBLE`] where it could not be printed.
-fn print(to: BorrowedFd<'_>, text: &str, status: c_int) -> c_int {
-    if fd::write_all(to, text.as_bytes()).is_ok() { status } else { TROUBLE }
-}
-
-/// Serves as the command line says, and returns the status to exit with.
-fn serve(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<c_int, (Wrong, c_int)> {
-    let usage = |wrong: Wrong| (wrong, USAGE);
-    let options = Options::parse(args, message).map_err(usage)?;
-    if let Some(text) = options.show {
-        return Ok(print(STDOUT, text, DONE));
-    }
-    let mut server = options.server;
-    if let Some(limit) = options.per_source {
-        server = server.max_per_source(limit, message.as_str());
-    }
-    let error = |error: mpserv::server::Error| {
-        (Text::of(format_args!("{error}")), if error.is_usage() { USAGE } else { TROUBLE })
-    };
-    let bound = server.bind().map_err(error)?;
-    let stopped = match options.program {
-        Some(first) => bound.serve_program(args.from(first)),
-        None => bound.serve_builtin(options.service.unwrap_or(Service::Echo)),
-    };
-    stopped.map(|_| DONE).map_err(error)
-}
+pub(crate) type Wrong = Text<LINE_MAX>;
 
 /// What the command line says.
-struct Options {
+pub(crate) struct Options {
     /// A text to print in place of serving.
-    show: Option<&'static str>,
-    server: Server<'static>,
+    pub(crate) show: Option<&'static str>,
+    pub(crate) server: Server<'static>,
     /// The limit of `--max-per-source`, whose message is in a buffer of its own.
-    per_source: Option<u32>,
-    service: Option<Service>,
+    pub(crate) per_source: Option<u32>,
+    pub(crate) service: Option<Service>,
     /// The index of the program's name.
-    program: Option<usize>,
+    pub(crate) program: Option<usize>,
+    /// The pidfile of the server to show, in place of serving.
+    pub(crate) status: Option<&'static CStr>,
+    /// Whether to show it again and again.
+    pub(crate) watch: bool,
 }
 
+/// What the sandbox allows besides what a service does.
+const NO_CALLS: &[c_long] = &[];
+
 impl Options {
-    fn parse(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<Options, Wrong> {
+    /// To show a text and do nothing else.
+    const fn showing(text: &'static str) -> Options {
+        let server = Server::new();
+        let show = Some(text);
+        Options { show, server, per_source: None, service: None, program: None, status: None, watch: false }
+    }
+
+    pub(crate) fn parse(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<Options, Wrong> {
         let mut server = Server::new().last_act(true);
         let (mut per_source, mut service, mut has_idle_timeout, mut listens) = (None, None, false, false);
+        let (mut has_prefork, mut has_max_requests, mut status, mut watch) = (false, false, None, false);
         let hint = "mpserv --help shows the options";
         let mut getopt = Getopt::new(args, SHORT, &OPTIONS).ok_or_else(Wrong::new)?;
         for option in getopt.by_ref() {
@@ -255,14 +223,59 @@ impl Options {
                     let found = LogFormat::from_name(argument.str("--log")?);
                     server.log(found.ok_or_else(|| argument.wrong("--log", "it is text, json or syslog"))?)
                 }
+                PREFORK => {
+                    let (min, max) = argument.split(b'-');
+                    let min = min.number("--prefork", MAX_CHILDREN_LIMIT)?;
+                    let max = max.map_or(Ok(min), |max| max.number("--prefork", MAX_CHILDREN_LIMIT))?;
+                    has_prefork = true;
+                    server.prefork(min, max)
+                }
+                MAX_REQUESTS => {
+                    has_max_requests = true;
+                    server.max_requests(argument.number("--max-requests", u32::MAX)?.into())
+                }
+                RULES => server.rules(text),
+                PROXY_PROTOCOL => server.proxy_protocol(true),
+                USER => {
+                    let identity = Identity::parse(argument.str("--user")?);
+                    server.user(identity.map_err(|error| Wrong::of(format_args!("--user {error}")))?)
+                }
+                CHROOT => server.chroot(text),
+                RLIMIT => {
+                    let (resource, limit) = argument.limit()?;
+                    server.rlimit(resource, limit)
+                }
+                SANDBOX => server.sandbox(NO_CALLS),
+                STATUS => {
+                    status = Some(text);
+                    server
+                }
+                WATCH => {
+                    watch = true;
+                    server
+                }
                 ANNOUNCE => server.announce(true),
                 VERBOSE => server.verbosity(Verbosity::Verbose),
                 QUIET => server.verbosity(Verbosity::Quiet),
-                SHOW_HELP => return Ok(Options { show: Some(HELP), server, per_source, service, program: None }),
-                _ => return Ok(Options { show: Some(VERSION), server, per_source, service, program: None }),
+                SHOW_HELP => return Ok(Options::showing(HELP)),
+                _ => return Ok(Options::showing(VERSION)),
             };
         }
         let mut next = getopt.index();
+        if status.is_some() {
+            if let Some(address) = args.get(next) {
+                return Err(
+                    Value(address.to_bytes()).wrong("ADDRESS", "--status shows a server that runs; leave it out")
+                );
+            }
+            return Ok(Options { show: None, status, watch, ..Options::showing("") });
+        }
+        if watch {
+            return Err(Text::of(format_args!("--watch: it is for --status PIDFILE")));
+        }
+        if has_max_requests && !has_prefork {
+            return Err(Text::of(format_args!("--max-requests: it is for --prefork")));
+        }
         // With --listen the address may be left out; then -- stands before the program.
         let after_dashes = args.get(next.saturating_sub(1)) == Some(c"--");
         if !(listens && (after_dashes || next == args.len())) {
@@ -288,7 +301,10 @@ impl Options {
         if program.is_some() && has_idle_timeout {
             return Err(Text::of(format_args!("--idle-timeout: it is for services; for a PROGRAM use --max-lifetime")));
         }
-        Ok(Options { show: None, server, per_source, service, program })
+        if program.is_some() && has_prefork {
+            return Err(Text::of(format_args!("--prefork: it is for services; a PROGRAM serves one client and ends")));
+        }
+        Ok(Options { show: None, server, per_source, service, program, status: None, watch: false })
     }
 }
 
@@ -302,6 +318,7 @@ fn short_as_long(option: c_int) -> c_int {
         Ok(b'C') => MAX_PER_SOURCE,
         Ok(b'b') => BACKLOG,
         Ok(b't') => IDLE_TIMEOUT,
+        Ok(b'u') => USER,
         Ok(b'v') => VERBOSE,
         Ok(b'q') => QUIET,
         Ok(b'h') => SHOW_HELP,
@@ -350,6 +367,21 @@ impl Value {
             let why = Text::<LINE_MAX>::of(format_args!("it is a number from 1 to {limit}"));
             self.wrong(option, why.as_str())
         })
+    }
+
+    /// `NAME=N`, `NAME=unlimited`
+    fn limit(self) -> Result<(Resource, Limit), Wrong> {
+        let (name, number) = self.split(b'=');
+        let number = number.ok_or_else(|| self.wrong("--rlimit", "it is NAME=N"))?;
+        let resource = Resource::from_name(name.str("--rlimit")?).ok_or_else(|| {
+            let mut names = Text::<LINE_MAX>::of(format_args!("the name is one of"));
+            // They fit.
+            let _ = Resource::names().try_for_each(|name| write!(names, " {name}"));
+            name.wrong("--rlimit", names.as_str())
+        })?;
+        let limit = if number.0 == b"unlimited" { Some(INFINITY) } else { number.digits() };
+        let limit = limit.ok_or_else(|| number.wrong("--rlimit", "it is a number, or unlimited"))?;
+        Ok((resource, Limit { soft: limit, hard: limit }))
     }
 
     /// A time in seconds, with up to three decimals.

@@ -1,0 +1,94 @@
+//! `mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]`: serves each connection by a process of its own, a program's or
+//! a built-in service's.
+//!
+//! From: tcpserver, and what its successors have added. Shows: all that the library's `Server` can do. Look next at
+//! `src/server/parent.rs`, the loop.
+#![no_std]
+#![no_main]
+#![allow(clippy::result_large_err, reason = "an error has its text with it, as there is no allocator")]
+
+use core::ffi::c_int;
+
+use mpserv::fd::{self, BorrowedFd, STDERR, STDOUT};
+use mpserv::file::{OpenFlags, open};
+use mpserv::program::{Args, Title};
+use mpserv::server::{Service, status};
+use mpserv::signal::default_all;
+use mpserv::text::Text;
+
+use options::{LINE_MAX, MESSAGE_MAX, Options, Wrong};
+
+mod options;
+
+mpserv::main!(main, title);
+
+/// Exit codes, as tcpserver has them.
+const DONE: c_int = 0;
+const USAGE: c_int = 100;
+const TROUBLE: c_int = 111;
+
+const SHORT_USAGE: &str = "\
+mpserv: usage: mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]
+ADDRESS is PORT, HOST:PORT, [IPV6]:PORT, unix:PATH or inherit. mpserv --help shows the options.
+";
+
+fn main(args: Args, title: Title) -> c_int {
+    if args.len() <= 1 {
+        return print(STDERR, SHORT_USAGE, USAGE);
+    }
+    own_the_process();
+    let mut message = Text::new();
+    match serve(args, title, &mut message) {
+        Ok(status) => status,
+        Err((line, status)) => print(STDERR, Text::<LINE_MAX>::of(format_args!("mpserv: {line}\n")).as_str(), status),
+    }
+}
+
+/// Undoes what whoever started this process has left in it, and programs that it runs are not to find.
+fn own_the_process() {
+    // A connection is not to become descriptor 0, 1 or 2, where a program's own are, and the log goes.
+    for standard in [fd::STDIN, STDOUT, STDERR] {
+        if !fd::is_open(standard) {
+            // Where there is no /dev/null, a connection may come there: such a program is refused to run.
+            if let Ok(null) = open(c"/dev/null", OpenFlags::RDWR, 0) {
+                let _ = null.into_raw();
+            }
+        }
+    }
+    // A kernel that cannot do that leaves programs what this one was given.
+    let _ = fd::close_range_on_exec(FIRST_NOT_STANDARD);
+    default_all();
+}
+
+/// The first descriptor after standard error.
+const FIRST_NOT_STANDARD: core::ffi::c_uint = 3;
+
+/// Prints and returns `status`, or [`TROUBLE`] where it could not be printed.
+fn print(to: BorrowedFd<'_>, text: &str, status: c_int) -> c_int {
+    if fd::write_all(to, text.as_bytes()).is_ok() { status } else { TROUBLE }
+}
+
+/// Serves as the command line says, and returns the status to exit with.
+fn serve(args: Args, title: Title, message: &mut Text<MESSAGE_MAX>) -> Result<c_int, (Wrong, c_int)> {
+    let usage = |wrong: Wrong| (wrong, USAGE);
+    let options = Options::parse(args, message).map_err(usage)?;
+    if let Some(text) = options.show {
+        return Ok(print(STDOUT, text, DONE));
+    }
+    let error = |error: mpserv::server::Error| {
+        (Text::of(format_args!("{error}")), if error.is_usage() { USAGE } else { TROUBLE })
+    };
+    if let Some(pidfile) = options.status {
+        return status::show(pidfile, options.watch).map(|()| DONE).map_err(error);
+    }
+    let mut server = options.server.restart(args).notify(true).title(title);
+    if let Some(limit) = options.per_source {
+        server = server.max_per_source(limit, message.as_str());
+    }
+    let bound = server.bind().map_err(error)?;
+    let stopped = match options.program {
+        Some(first) => bound.serve_program(args.from(first)),
+        None => bound.serve_builtin(options.service.unwrap_or(Service::Echo)),
+    };
+    stopped.map(|_| DONE).map_err(error)
+}

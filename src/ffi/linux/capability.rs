@@ -1,0 +1,32 @@
+//! `<linux/capability.h>`: what root may do, in pieces.
+
+/// `_LINUX_CAPABILITY_VERSION_3`
+///
+/// The form of the calls' arguments that has 64 capabilities. capget(2), Linux.
+pub const _LINUX_CAPABILITY_VERSION_3: u32 = 0x2008_0522;
+
+/// `struct __user_cap_header_struct { __u32 version; int pid; }`
+///
+/// Which form, and whose capabilities. capget(2), Linux.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct __user_cap_header_struct {
+    /// The form.
+    pub version: u32,
+    /// The process; 0 is the caller.
+    pub pid: core::ffi::c_int,
+}
+
+/// `struct __user_cap_data_struct { __u32 effective; __u32 permitted; __u32 inheritable; }`
+///
+/// Half of the capabilities of a process. capget(2), Linux.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct __user_cap_data_struct {
+    /// Those in effect.
+    pub effective: u32,
+    /// Those that may be put into effect.
+    pub permitted: u32,
+    /// Those that a program may inherit.
+    pub inheritable: u32,
+}

@@ -1,0 +1,145 @@
+//! Descriptors that this process was started with, by the protocols that say which they are: systemd's, and the one by
+//! which a server passes its sockets to the program that takes its place.
+
+use core::ffi::{CStr, c_int};
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::errno::{Errno, Result};
+use crate::fd::{BorrowedFd, OwnedFd, is_open};
+use crate::process::{Pid, environ, getpid, getppid};
+
+/// The first descriptor that systemd passes.
+const FIRST: c_int = 3;
+/// One more than the highest descriptor that can be taken.
+const END: c_int = 1024;
+
+/// Which descriptors were taken, a bit each.
+static TAKEN: [AtomicU64; END as usize / u64::BITS as usize] =
+    [const { AtomicU64::new(0) }; END as usize / u64::BITS as usize];
+
+/// Takes a descriptor, once. `EBADF` when it is not open, when it was taken before, and for the standard ones.
+///
+/// # Safety
+/// This process was started with the descriptor, and nothing else owns it.
+unsafe fn take(number: c_int) -> Result<OwnedFd> {
+    // SAFETY: nothing is done with it but to ask whether it is open.
+    let fd = unsafe { BorrowedFd::from_raw(number) };
+    if !(FIRST..END).contains(&number) || !is_open(fd) {
+        return Err(Errno::BADF);
+    }
+    let bit = 1 << (number.cast_unsigned() % u64::BITS);
+    let word = TAKEN.get((number.cast_unsigned() / u64::BITS) as usize).ok_or(Errno::BADF)?;
+    if word.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+        return Err(Errno::BADF);
+    }
+    // SAFETY: it is open, and by this function's own contract, and because it was not taken before, the caller's alone.
+    Ok(unsafe { OwnedFd::from_raw(number) })
+}
+
+/// `getenv()`: the value of a variable of the environment. `None` where other threads exist.
+///
+/// # References
+/// getenv(3), POSIX
+#[must_use]
+pub fn getenv(name: &str) -> Option<&'static CStr> {
+    environ().find_map(|variable| {
+        let value = variable.to_bytes_with_nul().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        CStr::from_bytes_with_nul(value).ok()
+    })
+}
+
+fn number<T: core::str::FromStr>(text: &[u8]) -> Option<T> {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
+}
+
+/// `sd_listen_fds_with_names()`: the sockets that systemd has passed to this process, and their names, by `LISTEN_PID`,
+/// `LISTEN_FDS` and `LISTEN_FDNAMES`. Each can be taken once.
+///
+/// `None` when none were passed to this process.
+///
+/// # References
+/// sd_listen_fds(3)
+#[must_use]
+pub fn listen_fds() -> Option<impl Iterator<Item = (Result<OwnedFd>, &'static [u8])>> {
+    let pid: c_int = number(getenv("LISTEN_PID")?.to_bytes())?;
+    let count: c_int = number(getenv("LISTEN_FDS")?.to_bytes())?;
+    if pid != getpid().raw() {
+        return None;
+    }
+    let names = getenv("LISTEN_FDNAMES").map_or(&b""[..], CStr::to_bytes);
+    let names = names.split(|&byte| byte == b':').chain(core::iter::repeat(&b""[..]));
+    let end = FIRST.saturating_add(count).min(END);
+    // SAFETY: whoever started this process says that it has passed it these descriptors.
+    Some((FIRST..end).map(|number| unsafe { take(number) }).zip(names))
+}
+
+/// The variable by which a server tells the program that takes its place what it has passed.
+pub const RESTART_VARIABLE: &str = "MPSERV_INHERIT";
+
+/// What a server passes to the program that takes its place: the value of [`RESTART_VARIABLE`].
+#[derive(Debug)]
+pub struct Passed<'a, L> {
+    /// The server.
+    pub server: Pid,
+    /// Where it waits to be told that the new one is ready.
+    pub ready: BorrowedFd<'a>,
+    /// The pidfile, whose lock comes with it.
+    pub pidfile: Option<BorrowedFd<'a>>,
+    /// The sockets, and whether each is the service manager's.
+    pub listeners: L,
+}
+
+/// What stands behind the number of a socket that is the service manager's.
+const MANAGED: &str = "m";
+
+impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool)> + Clone> fmt::Display for Passed<'a, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pidfile = self.pidfile.map_or(0, BorrowedFd::raw);
+        write!(f, "{},{},{pidfile}", self.server, self.ready.raw())?;
+        let mut listeners = self.listeners.clone();
+        listeners
+            .try_for_each(|(listener, managed)| write!(f, ",{}{}", listener.raw(), if managed { MANAGED } else { "" }))
+    }
+}
+
+/// What a program finds that takes a server's place.
+#[derive(Debug)]
+pub struct Found<L> {
+    /// Where the server waits to be told that this one is ready.
+    pub ready: OwnedFd,
+    /// The pidfile, locked.
+    pub pidfile: Option<OwnedFd>,
+    /// The sockets, and whether each is the service manager's.
+    pub listeners: L,
+}
+
+/// What the server has passed that this process takes the place of: by [`RESTART_VARIABLE`], if it was set by this
+/// process's parent. It can be taken once.
+///
+/// # Errors
+/// `EBADF` when something was taken before, or is not what it should be.
+#[allow(clippy::type_complexity, reason = "the iterator has no name that could be said elsewhere")]
+pub fn take_restart() -> Result<Option<Found<impl Iterator<Item = Result<(OwnedFd, bool)>>>>> {
+    let Some(text) = getenv(RESTART_VARIABLE) else { return Ok(None) };
+    let mut words = text.to_bytes().split(|&byte| byte == b',');
+    let mut next = || words.next().and_then(number::<c_int>).ok_or(Errno::BADF);
+    let server = Pid::from_raw(next()?);
+    if server.is_none() || server != getppid() {
+        // It was about another process, and came here by way of a third.
+        return Ok(None);
+    }
+    let [ready, pidfile] = [next()?, next()?];
+    // SAFETY: the server says that it has passed it.
+    let ready = unsafe { take(ready) }?;
+    // SAFETY: as above.
+    let pidfile = if pidfile == 0 { None } else { Some(unsafe { take(pidfile) }?) };
+    let listeners = words.map(|word| {
+        let managed = word.strip_suffix(MANAGED.as_bytes());
+        let number = number(managed.unwrap_or(word)).ok_or(Errno::BADF)?;
+        // SAFETY: as above.
+        Ok((unsafe { take(number) }?, managed.is_some()))
+    });
+    Ok(Some(Found { ready, pidfile, listeners }))
+}

@@ -1,0 +1,185 @@
+//! Giving up rights: in the order in which each step is still allowed, and so that there is no way back.
+
+use core::ffi::CStr;
+
+use super::error::{Error, Reason, Result};
+use crate::capability::clear_inheritable;
+use crate::errno::{self, Errno};
+use crate::ffi::sys::types::{gid_t, uid_t};
+use crate::prctl::{drop_capability_bounds, no_new_privileges};
+use crate::resource::{Limit, Resource, getrlimit};
+use crate::user::{
+    NAME_MAX, User, chdir, chroot, getegid, geteuid, getgid, getgrnam, getpwnam, getpwuid, getuid, initgroups, setgid,
+    setgroups_only, setuid,
+};
+
+/// Root's id.
+const ROOT: uid_t = 0;
+
+/// Whom a server becomes: a user and a group, and the user's further groups unless a group was named.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    uid: uid_t,
+    gid: gid_t,
+    /// The user whose further groups are joined.
+    groups_of: Option<User>,
+}
+
+impl Identity {
+    /// `USER[:GROUP]`, each a name or a number. Without a group: the user's own, and those that the user is in.
+    ///
+    /// # Errors
+    /// A name that the system does not know; a user's number that it does not know, without a group.
+    pub fn parse(text: &str) -> Result<Identity> {
+        let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
+        let wrong = |name: &str, reason, hint| {
+            Error::new(format_args!("\"{}\"", name.escape_debug()), Reason::Usage(reason), hint)
+        };
+        let known = match id(user) {
+            Some(uid) => getpwuid(uid),
+            None => Some(with_name(user, getpwnam).ok_or_else(|| wrong(user, "there is no such user", USER_HINT))?),
+        };
+        let uid = known.map(|user| user.uid).or(id(user)).unwrap_or(uid_t::MAX);
+        let Some(group) = group else {
+            let user = known.ok_or_else(|| wrong(user, "no user has this number", "name a group, too: USER:GROUP"))?;
+            return Ok(Identity { uid, gid: user.gid, groups_of: Some(user) });
+        };
+        let gid = id(group).or_else(|| with_name(group, getgrnam));
+        let gid = gid.ok_or_else(|| wrong(group, "there is no such group", "getent group shows all"))?;
+        Ok(Identity { uid, gid, groups_of: None })
+    }
+
+    /// Whether this process is that already, and cannot be anything else.
+    fn is_ours(&self) -> bool {
+        self.uid != ROOT && [getuid(), geteuid()] == [self.uid; 2] && [getgid(), getegid()] == [self.gid; 2]
+    }
+
+    /// Becomes that user: groups first, while that is allowed, and the user last.
+    fn take_on(&self) -> Result<()> {
+        if self.is_ours() {
+            return Ok(());
+        }
+        let (uid, gid) = (self.uid, self.gid);
+        let fail = |call: &str, errno| {
+            let hint = if errno == Errno::PERM { "only root can become another user" } else { "" };
+            Error::new(format_args!("cannot become user {uid}, group {gid}: {call}"), Reason::System(errno), hint)
+        };
+        let groups = match &self.groups_of {
+            Some(user) => initgroups(user.name(), gid),
+            None => setgroups_only(gid),
+        };
+        groups.map_err(|errno| fail("setgroups", errno))?;
+        setgid(gid).map_err(|errno| fail("setgid", errno))?;
+        setuid(uid).map_err(|errno| fail("setuid", errno))?;
+        let is_there = [getuid(), geteuid()] == [uid; 2] && [getgid(), getegid()] == [gid; 2];
+        // Whoever can get back has given up nothing.
+        let can_return = uid != ROOT && (setuid(ROOT).is_ok() || (gid != ROOT && setgid(ROOT).is_ok()));
+        if !is_there || can_return {
+            let reason = Reason::State("the system let the server become root again");
+            return Err(Error::new(format_args!("cannot become user {uid}, group {gid}"), reason, "do not go on"));
+        }
+        Ok(())
+    }
+}
+
+const USER_HINT: &str = "getent passwd shows all; a number needs no name";
+
+/// The number that a text is.
+fn id(text: &str) -> Option<u32> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // The highest number stands for no user and no group.
+    text.parse().ok().filter(|id| is_number && *id != u32::MAX)
+}
+
+/// Looks up a name.
+fn with_name<T>(name: &str, look_up: impl FnOnce(&CStr) -> Option<T>) -> Option<T> {
+    let mut buffer = [0; NAME_MAX];
+    // The last byte stays a NUL.
+    buffer.get_mut(..name.len()).filter(|_| name.len() < NAME_MAX)?.copy_from_slice(name.as_bytes());
+    let name = CStr::from_bytes_until_nul(&buffer).ok().filter(|found| found.count_bytes() == name.len())?;
+    look_up(name)
+}
+
+/// The rights that a server does not keep.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Privileges<'a> {
+    pub(super) identity: Option<Identity>,
+    pub(super) chroot: Option<&'a CStr>,
+}
+
+impl Privileges<'_> {
+    /// Gives them up. A server that takes another's place `is_heir` to what that one has given up.
+    pub(super) fn give_up(&self, is_heir: bool) -> Result<()> {
+        if let Some(directory) = self.chroot.filter(|_| !is_heir) {
+            let fail = |errno| {
+                let hint = match errno {
+                    Errno::PERM => "only root can have another root directory",
+                    Errno::NOENT => "make it first",
+                    _ => "",
+                };
+                let directory = directory.to_bytes().escape_ascii();
+                Error::new(format_args!("cannot make {directory} the root directory"), Reason::System(errno), hint)
+            };
+            // First into it: then no path leads out by way of the working directory.
+            chdir(directory).and_then(|()| chroot(c".")).and_then(|()| chdir(c"/")).map_err(fail)?;
+        }
+        self.identity.map_or(Ok(()), |identity| identity.take_on())
+    }
+}
+
+/// Whether this process has all rights.
+pub(super) fn is_root() -> bool {
+    geteuid() == ROOT
+}
+
+/// Sees to it that no program that this process runs has, or gains, what its user alone does not give it.
+pub(super) fn restrict_programs() -> errno::Result<()> {
+    clear_inheritable()?;
+    match drop_capability_bounds() {
+        // Who has no capabilities has none to pass on, and by the next call gains none.
+        Err(Errno::PERM) if !is_root() => {}
+        result => result?,
+    }
+    no_new_privileges()
+}
+
+/// The limits of a child, where they are not the server's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    limits: [(Resource, Limit); Resource::COUNT],
+    length: usize,
+}
+
+impl Limits {
+    pub(super) const fn new() -> Limits {
+        let limits = [(Resource::NOFILE, Limit { soft: 0, hard: 0 }); Resource::COUNT];
+        Limits { limits, length: 0 }
+    }
+
+    /// Sets one, in place of one for the same resource.
+    pub(super) fn set(&mut self, resource: Resource, limit: Limit) {
+        let index = self.as_slice().iter().position(|(known, _)| *known == resource).unwrap_or(self.length);
+        // There is a place for each resource.
+        if let Some(place) = self.limits.get_mut(index) {
+            *place = (resource, limit);
+            self.length = self.length.max(index + 1);
+        }
+    }
+
+    pub(super) fn as_slice(&self) -> &[(Resource, Limit)] {
+        self.limits.get(..self.length).unwrap_or_default()
+    }
+
+    /// Whether this process may set them.
+    pub(super) fn check(&self) -> Result<()> {
+        for (resource, limit) in self.as_slice() {
+            let now = getrlimit(*resource).map_or(limit.hard, |now| now.hard);
+            if limit.hard > now && !is_root() {
+                let what = format_args!("the limit {} for {resource:?}", limit.hard);
+                let reason = Reason::State("it is above the hard limit that the server has");
+                return Err(Error::new(what, reason, "lower it, or raise the server's (ulimit -H)"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,354 @@
+//! The PROXY protocol, versions 1 and 2: what a balancer says of a client before it passes on what the client says.
+//!
+//! Everything that the specification forbids is refused, and not a byte beyond the header is taken. What is to be
+//! skipped is skipped: additional fields (TLVs), which have to be whole, and the addresses of families that this server
+//! does not speak.
+//!
+//! # References
+//! The PROXY protocol, versions 1 & 2 (HAProxy, `doc/proxy-protocol.txt`)
+
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
+
+use crate::errno::{Errno, retry_on_intr};
+use crate::fd::AsFd;
+use crate::net::{MsgFlags, recv};
+use crate::poll::{PollEvents, PollFd, poll};
+use crate::time::{Clock, clock_gettime};
+
+/// How long a peer may take to send its header.
+pub const TIME_LIMIT: Duration = Duration::from_secs(3);
+
+/// What a header says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Header {
+    /// The connection is the balancer's own, or about somebody of whom it has no address: `LOCAL`, `UNKNOWN`, `UNSPEC`,
+    /// or a family that is no TCP. The addresses that hold are those of the connection itself.
+    Local,
+    /// The connection is passed on.
+    Proxied {
+        /// The client.
+        source: SocketAddr,
+        /// To which address it connected.
+        destination: SocketAddr,
+    },
+}
+
+/// Why there is no header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProxyError {
+    /// The peer has sent something else.
+    Malformed(&'static str),
+    /// The peer has ended before its header did.
+    Closed,
+    /// The header was not whole in [`TIME_LIMIT`].
+    TimedOut,
+    /// The connection failed.
+    System(Errno),
+}
+
+impl fmt::Display for ProxyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProxyError::Malformed(why) => write!(f, "no PROXY header: {why}"),
+            ProxyError::Closed => f.write_str("no PROXY header: the peer closed the connection"),
+            ProxyError::TimedOut => write!(f, "no PROXY header within {} s", TIME_LIMIT.as_secs()),
+            ProxyError::System(errno) => write!(f, "no PROXY header: {errno}"),
+        }
+    }
+}
+
+impl core::error::Error for ProxyError {}
+
+/// How much is looked at in one go: headers are shorter.
+const CHUNK: usize = 536;
+
+/// Reads a header, and not a byte of what comes after it.
+///
+/// # Errors
+/// [`ProxyError`]; some of the bytes may have been read.
+pub fn read_header(connection: impl AsFd) -> Result<Header, ProxyError> {
+    let deadline = clock_gettime(Clock::MONOTONIC) + TIME_LIMIT;
+    let mut parser = Parser::new();
+    let mut chunk = [0; CHUNK];
+    loop {
+        let seen = peek(&connection, &mut chunk, deadline)?;
+        let mut taken = 0;
+        let mut header = None;
+        for &byte in chunk.get(..seen).unwrap_or_default() {
+            taken += 1;
+            header = parser.push(byte)?;
+            if header.is_some() {
+                break;
+            }
+        }
+        // What was seen is there, so this does not wait, and is whole.
+        let room = chunk.get_mut(..taken).unwrap_or_default();
+        retry_on_intr(|| recv(&connection, room, MsgFlags::DONTWAIT)).map_err(ProxyError::System)?;
+        if let Some(header) = header {
+            return Ok(header);
+        }
+    }
+}
+
+/// Looks at what has come and leaves it there; waits for it up to the deadline.
+fn peek(connection: &impl AsFd, chunk: &mut [u8], deadline: Duration) -> Result<usize, ProxyError> {
+    loop {
+        match recv(connection, chunk, MsgFlags::PEEK.with(MsgFlags::DONTWAIT)) {
+            Ok(0) => return Err(ProxyError::Closed),
+            Ok(seen) => return Ok(seen),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(errno) => return Err(ProxyError::System(errno)),
+        }
+        let left = deadline.saturating_sub(clock_gettime(Clock::MONOTONIC));
+        if left.is_zero() {
+            return Err(ProxyError::TimedOut);
+        }
+        let mut fds = [PollFd::new(connection.as_fd(), PollEvents::IN)];
+        // An interrupted wait goes on by the deadline.
+        match poll(&mut fds, Some(left)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(ProxyError::System(errno)),
+        }
+    }
+}
+
+/// How a header of version 1 begins.
+const V1_START: &[u8] = b"PROXY ";
+/// How long one is at most, its CRLF included.
+const V1_MAX: usize = 107;
+/// How a header of version 2 begins.
+const V2_START: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// How long one is without addresses and additional fields.
+const V2_FIXED: usize = 16;
+/// How long two addresses are with their ports, for each family.
+const V2_INET: usize = 12;
+const V2_INET6: usize = 36;
+const V2_UNIX: usize = 216;
+/// How long an additional field is before its value: a type and a length of two bytes.
+const TLV_HEAD: u8 = 3;
+
+const fn malformed<T>(why: &'static str) -> Result<T, ProxyError> {
+    Err(ProxyError::Malformed(why))
+}
+
+/// Where in a header the next byte is.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// In what tells the versions apart, or in the line of version 1.
+    V1,
+    /// Before the length, in version 2.
+    V2Fixed,
+    /// In addresses that are kept: `keep` more bytes.
+    Addresses { keep: usize },
+    /// In addresses that nobody wants: `skip` more bytes.
+    Skipped { skip: usize },
+    /// In additional fields: so many bytes of the field's head, and of its value, have been and are to come.
+    Tlvs { head: u8, length: u16, value: u16 },
+    /// Behind the end.
+    Done,
+}
+
+/// Before an additional field.
+const TLVS: Stage = Stage::Tlvs { head: 0, length: 0, value: 0 };
+
+/// A header, taken byte by byte.
+#[derive(Clone, Debug)]
+pub struct Parser {
+    kept: [u8; V1_MAX],
+    length: usize,
+    stage: Stage,
+    /// What is still to come of a header of version 2.
+    left: usize,
+    /// Whether its addresses, if they were kept, hold.
+    is_local: bool,
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        Parser::new()
+    }
+}
+
+impl Parser {
+    /// Before the first byte.
+    #[must_use]
+    pub const fn new() -> Parser {
+        Parser { kept: [0; V1_MAX], length: 0, stage: Stage::V1, left: 0, is_local: false }
+    }
+
+    /// Takes the next byte, and returns what the header says once it is whole.
+    ///
+    /// # Errors
+    /// [`ProxyError::Malformed`] as soon as no header can begin with these bytes.
+    pub fn push(&mut self, byte: u8) -> Result<Option<Header>, ProxyError> {
+        match self.stage {
+            Stage::V1 | Stage::V2Fixed => return self.push_start(byte),
+            Stage::Addresses { keep } => {
+                self.keep(byte);
+                self.stage = if keep > 1 { Stage::Addresses { keep: keep - 1 } } else { TLVS };
+            }
+            Stage::Skipped { skip } => self.stage = if skip > 1 { Stage::Skipped { skip: skip - 1 } } else { TLVS },
+            Stage::Tlvs { head, length, value } => self.stage = self.push_tlv(byte, head, length, value)?,
+            Stage::Done => return malformed("it is over"),
+        }
+        self.left -= 1;
+        self.finish_v2()
+    }
+
+    fn keep(&mut self, byte: u8) {
+        if let Some(place) = self.kept.get_mut(self.length) {
+            *place = byte;
+            self.length += 1;
+        }
+    }
+
+    fn kept(&self) -> &[u8] {
+        self.kept.get(..self.length).unwrap_or_default()
+    }
+
+    fn push_start(&mut self, byte: u8) -> Result<Option<Header>, ProxyError> {
+        let position = self.length;
+        self.keep(byte);
+        if position == 0 && V2_START.first() == Some(&byte) {
+            self.stage = Stage::V2Fixed;
+        }
+        let is_v1 = matches!(self.stage, Stage::V1);
+        let start = if is_v1 { V1_START } else { V2_START };
+        if start.get(position).is_some_and(|expected| *expected != byte) {
+            return malformed("it begins otherwise");
+        }
+        if is_v1 { self.push_v1() } else { self.push_v2_fixed() }
+    }
+
+    fn push_v1(&mut self) -> Result<Option<Header>, ProxyError> {
+        let (line, end) = match self.kept() {
+            [line @ .., b'\r', b'\n'] => (line, true),
+            [.., b'\r', _] => return malformed("a CR without a LF"),
+            line => (line, false),
+        };
+        if end {
+            let header = parse_v1(line)?;
+            self.stage = Stage::Done;
+            return Ok(Some(header));
+        }
+        if self.length == V1_MAX { malformed("the line is longer than 107 bytes") } else { Ok(None) }
+    }
+
+    fn push_v2_fixed(&mut self) -> Result<Option<Header>, ProxyError> {
+        let &[.., version_command, family, high, low] = self.kept() else { return Ok(None) };
+        if self.length < V2_FIXED {
+            return Ok(None);
+        }
+        self.left = usize::from(u16::from_be_bytes([high, low]));
+        let is_proxy = match (version_command >> 4, version_command & 0xf) {
+            (2, 0) => false,
+            (2, 1) => true,
+            (2, _) => return malformed("a command that there is not"),
+            _ => return malformed("a version that there is not"),
+        };
+        // Whatever a LOCAL header has behind its length is to be ignored, its family included.
+        let (keep, skip) = match family {
+            _ if !is_proxy => (0, self.left),
+            0x00 => (0, self.left),
+            0x11 => (V2_INET, 0),
+            0x21 => (V2_INET6, 0),
+            0x12 => (0, V2_INET),
+            0x22 => (0, V2_INET6),
+            0x31 | 0x32 => (0, V2_UNIX),
+            _ => return malformed("a family or a protocol that there is not"),
+        };
+        if self.left < keep + skip {
+            return malformed("it is too short for its addresses");
+        }
+        self.is_local = keep == 0;
+        self.stage = match (keep, skip) {
+            (0, 0) => TLVS,
+            (0, skip) => Stage::Skipped { skip },
+            (keep, _) => Stage::Addresses { keep },
+        };
+        self.finish_v2()
+    }
+
+    fn push_tlv(&self, byte: u8, head: u8, length: u16, value: u16) -> Result<Stage, ProxyError> {
+        if value > 0 {
+            return Ok(Stage::Tlvs { head, length, value: value - 1 });
+        }
+        // The type is shifted out.
+        let length = length << u8::BITS | u16::from(byte);
+        if head + 1 < TLV_HEAD {
+            return Ok(Stage::Tlvs { head: head + 1, length, value });
+        }
+        // This byte still counts among those that are left.
+        if usize::from(length) >= self.left {
+            return malformed("an additional field is longer than what is left");
+        }
+        Ok(Stage::Tlvs { head: 0, length: 0, value: length })
+    }
+
+    /// What the header says, when nothing of it is left.
+    fn finish_v2(&mut self) -> Result<Option<Header>, ProxyError> {
+        if self.left > 0 {
+            return Ok(None);
+        }
+        if let Stage::Tlvs { head: 1.., .. } = self.stage {
+            return malformed("an additional field is cut off");
+        }
+        self.stage = Stage::Done;
+        let addresses = self.kept().get(V2_FIXED..).unwrap_or_default();
+        let header = if self.is_local { Some(Header::Local) } else { parse_v2_addresses(addresses) };
+        header.map(Some).ok_or(ProxyError::Malformed("it is too short for its addresses"))
+    }
+}
+
+/// The addresses of a header of version 2: source, destination, and their ports.
+fn parse_v2_addresses(bytes: &[u8]) -> Option<Header> {
+    let (addresses, ports) = bytes.split_at_checked(bytes.len().checked_sub(4)?)?;
+    let (source, destination) = addresses.split_at(addresses.len() / 2);
+    let ip = |bytes: &[u8]| match <[u8; 4]>::try_from(bytes) {
+        Ok(octets) => Some(IpAddr::from(octets)),
+        Err(_) => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+    };
+    let &[source_high, source_low, destination_high, destination_low] = ports else { return None };
+    Some(Header::Proxied {
+        source: SocketAddr::new(ip(source)?, u16::from_be_bytes([source_high, source_low])),
+        destination: SocketAddr::new(ip(destination)?, u16::from_be_bytes([destination_high, destination_low])),
+    })
+}
+
+/// What a line of version 1 says, without its CRLF.
+fn parse_v1(line: &[u8]) -> Result<Header, ProxyError> {
+    let rest = line.strip_prefix(V1_START).unwrap_or_default();
+    if rest == b"UNKNOWN" || rest.starts_with(b"UNKNOWN ") {
+        // What follows is to be ignored.
+        return Ok(Header::Local);
+    }
+    let mut words = str::from_utf8(rest).map_err(|_| ProxyError::Malformed("bytes that are no ASCII"))?.split(' ');
+    let mut word = || words.next().ok_or(ProxyError::Malformed("a field is missing"));
+    let parse_ip: fn(&str) -> Option<IpAddr> = match word()? {
+        "TCP4" => |text| text.parse().ok().map(|address: Ipv4Addr| IpAddr::V4(address)),
+        "TCP6" => |text| text.parse().ok().map(|address: Ipv6Addr| IpAddr::V6(address)),
+        _ => return malformed("a protocol that is none of TCP4, TCP6 and UNKNOWN"),
+    };
+    const NO_ADDRESS: ProxyError = ProxyError::Malformed("an address that is none of its family");
+    const NO_PORT: ProxyError = ProxyError::Malformed("a port that is no number from 0 to 65535");
+    let source = parse_ip(word()?).ok_or(NO_ADDRESS)?;
+    let destination = parse_ip(word()?).ok_or(NO_ADDRESS)?;
+    let source_port = parse_port(word()?).ok_or(NO_PORT)?;
+    let destination_port = parse_port(word()?).ok_or(NO_PORT)?;
+    if words.next().is_some() {
+        return malformed("a field too many");
+    }
+    Ok(Header::Proxied {
+        source: SocketAddr::new(source, source_port),
+        destination: SocketAddr::new(destination, destination_port),
+    })
+}
+
+/// A port in decimal digits, without zeros in front.
+fn parse_port(text: &str) -> Option<u16> {
+    let is_canonical = text == "0" || !text.starts_with('0');
+    let digits = is_canonical && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}

@@ -1,0 +1,303 @@
+//! Rules: who may connect, by network, and how often.
+//!
+//! A file has a rule a line; `#` begins a comment. The first rule that matches a client decides. A client that none
+//! matches is allowed: a file that ends in `deny all` turns that around.
+//!
+//! ```text
+//! # An office, with one machine that is not welcome, and at most 5 connections for each of the others.
+//! deny  192.0.2.7
+//! allow 192.0.2.0/24     max-per-source=5
+//! allow 2001:db8::/32    max-children=20
+//! allow unix
+//! deny  all
+//! ```
+//!
+//! | word | what it matches |
+//! |---|---|
+//! | `192.0.2.7`, `2001:db8::1` | that address |
+//! | `192.0.2.0/24`, `2001:db8::/32` | a network, of which no bit beyond the length is set |
+//! | `unix` | every client of a Unix socket |
+//! | `all` | every client |
+//!
+//! A client over IPv4 is one whichever socket it came to, and `::ffff:192.0.2.0/120` is written for `192.0.2.0/24`:
+//! `0.0.0.0/0` matches every client over IPv4, `::/0` every other one over IPv6.
+//!
+//! | limit, of `allow` | what it says |
+//! |---|---|
+//! | `max-per-source=N` | at most N connections at once of each address, in place of the server's own limit |
+//! | `max-children=N` | at most N connections at once of all clients that this rule allows |
+
+use core::ffi::CStr;
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::num::NonZeroU32;
+
+use crate::errno::{Errno, retry_on_intr};
+use crate::fd::read;
+use crate::file::{OpenFlags, open};
+use crate::memory::MapVec;
+use crate::text::Text;
+
+/// How many rules there are at most: a client that the last one matches has then been compared with all of them.
+pub const RULES_MAX: usize = 16_384;
+/// How long a file of rules is at most.
+pub const FILE_MAX: usize = 1 << 20;
+/// How much of a word that is wrong is shown.
+const WORD_MAX: usize = 64;
+
+/// What is done about a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// It is served.
+    Allow,
+    /// Its connection is closed.
+    Deny,
+}
+
+/// Which clients a rule is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Network {
+    All,
+    Unix,
+    V4 { address: u32, mask: u32 },
+    V6 { address: u128, mask: u128 },
+}
+
+impl Network {
+    fn contains(&self, client: Client) -> bool {
+        match (*self, client) {
+            (Network::All, _) | (Network::Unix, Client::Unix) => true,
+            (Network::V4 { address, mask }, Client::Ip(IpAddr::V4(client))) => client.to_bits() & mask == address,
+            (Network::V6 { address, mask }, Client::Ip(IpAddr::V6(client))) => client.to_bits() & mask == address,
+            _ => false,
+        }
+    }
+}
+
+/// Somebody who has connected, as far as rules go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Client {
+    /// Over TCP, from this address. One of IPv4 that is mapped into IPv6 is to be given as one of IPv4.
+    Ip(IpAddr),
+    /// Through a Unix socket.
+    Unix,
+    /// Otherwise: only `all` matches.
+    Other,
+}
+
+/// A rule.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rule {
+    network: Network,
+    /// What is done about the clients that it matches.
+    pub action: Action,
+    /// How many connections at once each source may have.
+    pub max_per_source: Option<NonZeroU32>,
+    /// How many connections at once all of them may have.
+    pub max_children: Option<NonZeroU32>,
+}
+
+/// The rules of a file, in their order.
+#[derive(Debug)]
+pub struct Rules(MapVec<Rule>);
+
+/// A line that is no rule.
+#[derive(Clone, Copy, Debug)]
+pub struct Mistake {
+    /// Which line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub reason: &'static str,
+    /// What to do.
+    pub hint: &'static str,
+    word: Text<WORD_MAX>,
+}
+
+impl Mistake {
+    /// The word at fault, or as much of it as is worth showing.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        self.word.as_str()
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}; {}", self.line, self.word, self.reason, self.hint)
+    }
+}
+
+/// Why there are no rules.
+#[derive(Clone, Copy, Debug)]
+pub enum RulesError {
+    /// The file could not be read, or there was no memory for the rules; `EFBIG` when it is longer than [`FILE_MAX`].
+    System(Errno),
+    /// A line of it is no rule.
+    Line(Mistake),
+}
+
+impl From<Errno> for RulesError {
+    fn from(errno: Errno) -> RulesError {
+        RulesError::System(errno)
+    }
+}
+
+/// What is wrong with a word, and what to do about it.
+type Wrong = (&'static str, &'static str);
+
+const NOT_AN_ACTION: Wrong = ("a rule begins with allow or deny", "write one of them, or # for a comment");
+const NO_NETWORK: Wrong = ("there is no network", "write an address, a network such as 192.0.2.0/24, unix or all");
+const NOT_A_NETWORK: Wrong = ("this is no network", "write an address, a network such as 192.0.2.0/24, unix or all");
+const BAD_LENGTH: Wrong = ("the length of this network is no number in range", "0 to 32 for IPv4, 0 to 128 for IPv6");
+const HOST_BITS: Wrong = ("bits beyond the network's length are set", "set them to 0, or leave out the length");
+const NOT_A_LIMIT: Wrong = ("this is no limit", "write max-per-source=N or max-children=N, with N of 1 or more");
+const TWICE: Wrong = ("this limit is here twice", "leave one of them out");
+const LIMIT_OF_DENY: Wrong = ("a network that is denied has no limits", "leave it out, or write allow");
+const TOO_MANY: Wrong = ("there are more than 16384 rules", "join networks, or leave rules out");
+
+impl Rules {
+    /// Reads the rules of a file.
+    ///
+    /// # Errors
+    /// [`RulesError`].
+    pub fn read(path: &CStr) -> Result<Rules, RulesError> {
+        // A FIFO is not waited for.
+        let file = open(path, OpenFlags::RDONLY.with(OpenFlags::CLOEXEC).with(OpenFlags::NONBLOCK), 0)?;
+        // One more than fits shows that there is more.
+        let mut text = MapVec::zeroed(FILE_MAX + 1)?;
+        let mut length = 0;
+        loop {
+            let room = text.get_mut(length..).unwrap_or_default();
+            match retry_on_intr(|| read(&file, room))? {
+                0 => break,
+                more => length += more,
+            }
+            if length > FILE_MAX {
+                return Err(RulesError::System(Errno::FBIG));
+            }
+        }
+        Rules::parse(text.get(..length).unwrap_or_default())
+    }
+
+    /// The rules that a text has.
+    ///
+    /// # Errors
+    /// [`RulesError`].
+    pub fn parse(text: &[u8]) -> Result<Rules, RulesError> {
+        let lines = || text.split(|&byte| byte == b'\n').map(words);
+        let count = lines().filter(|words| words.clone().next().is_some()).count();
+        let mut rules = MapVec::with_capacity(count.min(RULES_MAX))?;
+        for (index, mut words) in lines().enumerate() {
+            let Some(first) = words.next() else { continue };
+            let rule = Rule::parse(first, &mut words).and_then(|rule| rules.push(rule).map_err(|_| (first, TOO_MANY)));
+            if let Err((word, (reason, hint))) = rule {
+                let word = Text::of(format_args!("{}", word.escape_ascii()));
+                return Err(RulesError::Line(Mistake { line: index + 1, reason, hint, word }));
+            }
+        }
+        Ok(Rules(rules))
+    }
+
+    /// The first rule that matches a client.
+    #[must_use]
+    pub fn find(&self, client: Client) -> Option<&Rule> {
+        self.0.iter().find(|rule| rule.network.contains(client))
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The words of a line, without its comment.
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    let text = line.split(|&byte| byte == b'#').next().unwrap_or_default();
+    text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+}
+
+impl Rule {
+    fn parse<'w>(first: &'w [u8], words: &mut impl Iterator<Item = &'w [u8]>) -> Result<Rule, (&'w [u8], Wrong)> {
+        let action = match first {
+            b"allow" => Action::Allow,
+            b"deny" => Action::Deny,
+            _ => return Err((first, NOT_AN_ACTION)),
+        };
+        let word = words.next().ok_or((first, NO_NETWORK))?;
+        let network = parse_network(word).map_err(|wrong| (word, wrong))?;
+        let mut rule = Rule { network, action, max_per_source: None, max_children: None };
+        for word in words {
+            rule.add_limit(word).map_err(|wrong| (word, wrong))?;
+        }
+        Ok(rule)
+    }
+
+    fn add_limit(&mut self, word: &[u8]) -> Result<(), Wrong> {
+        let word = str::from_utf8(word).map_err(|_| NOT_A_LIMIT)?;
+        let (name, number) = word.split_once('=').ok_or(NOT_A_LIMIT)?;
+        let limit = match name {
+            "max-per-source" => &mut self.max_per_source,
+            "max-children" => &mut self.max_children,
+            _ => return Err(NOT_A_LIMIT),
+        };
+        let number = decimal(number).and_then(NonZeroU32::new).ok_or(NOT_A_LIMIT)?;
+        if self.action == Action::Deny {
+            return Err(LIMIT_OF_DENY);
+        }
+        if limit.replace(number).is_some() { Err(TWICE) } else { Ok(()) }
+    }
+}
+
+/// The number that these digits are, which nothing else is among: Rust's own parser takes a plus sign, too.
+fn decimal(digits: &str) -> Option<u32> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
+fn parse_network(word: &[u8]) -> Result<Network, Wrong> {
+    let word = str::from_utf8(word).map_err(|_| NOT_A_NETWORK)?;
+    match word {
+        "all" => return Ok(Network::All),
+        "unix" => return Ok(Network::Unix),
+        _ => {}
+    }
+    let (address, length) = word.split_once('/').map_or((word, None), |(address, length)| (address, Some(length)));
+    let address: IpAddr = address.parse().map_err(|_| NOT_A_NETWORK)?;
+    let most = match address {
+        IpAddr::V4(_) => Ipv4Addr::BITS,
+        IpAddr::V6(_) => Ipv6Addr::BITS,
+    };
+    let length = match length {
+        Some(digits) => decimal(digits).filter(|length| *length <= most).ok_or(BAD_LENGTH)?,
+        None => most,
+    };
+    let network = match address {
+        IpAddr::V4(address) => v4(address.to_bits(), length),
+        IpAddr::V6(address) => match (address.to_ipv4_mapped(), length.checked_sub(MAPPED_PREFIX)) {
+            (Some(address), Some(length)) => v4(address.to_bits(), length),
+            _ => v6(address.to_bits(), length),
+        },
+    };
+    network.ok_or(HOST_BITS)
+}
+
+/// How many bits stand before an IPv4 address that is mapped into IPv6.
+const MAPPED_PREFIX: u32 = Ipv6Addr::BITS - Ipv4Addr::BITS;
+
+/// The network, unless the address has bits beyond its length.
+fn v4(address: u32, length: u32) -> Option<Network> {
+    let mask = u32::MAX.checked_shl(Ipv4Addr::BITS - length).unwrap_or(0);
+    (address & !mask == 0).then_some(Network::V4 { address, mask })
+}
+
+/// The same for IPv6.
+fn v6(address: u128, length: u32) -> Option<Network> {
+    let mask = u128::MAX.checked_shl(Ipv6Addr::BITS - length).unwrap_or(0);
+    (address & !mask == 0).then_some(Network::V6 { address, mask })
+}

@@ -1,0 +1,308 @@
+//! The scoreboard: what each child does, in memory that the server and its children share, and that whoever may look
+//! into the server's `/proc` reads.
+//!
+//! A child writes to its own slot, by plain stores. Nobody waits for anybody: who reads may see a slot between two
+//! states of it, and so decides nothing by it that could not as well be decided a moment later.
+
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+
+use super::connection::Peer;
+use crate::errno::{Errno, Result};
+use crate::fd::{AsFd, BorrowedFd, lseek, read};
+use crate::memory::SharedWords;
+use crate::net::Credentials;
+use crate::process::Pid;
+
+/// The name of the memory, as `/proc/PID/fd` shows it.
+pub(super) const NAME: &core::ffi::CStr = c"mpserv-scoreboard";
+
+/// How many words a slot has: as many as a line of the processor's cache, so that children do not slow each other down.
+pub(super) const SLOT_WORDS: usize = 8;
+
+// The words of the head, which is as long as a slot.
+/// What it is, and in which form.
+const MAGIC: usize = 0;
+/// The number that says so.
+const MAGIC_VALUE: u64 = u64::from_be_bytes(*b"mpserv 1");
+/// When the server began.
+const STARTED: usize = 1;
+/// How many children it may have.
+const LIMIT: usize = 2;
+/// How many connections were accepted.
+const ACCEPTED: usize = 3;
+/// How many of them were turned away.
+const REFUSED: usize = 4;
+
+// The words of a slot.
+/// The child in the low half, its state in the high one.
+const WHO: usize = 0;
+/// Since when it is in that state.
+const SINCE: usize = 1;
+/// The number of its connection.
+const NUMBER: usize = 2;
+/// How many connections it has served to their end.
+const REQUESTS: usize = 3;
+/// What kind of client it has, in the high half, and the client's port in the low one.
+const PEER: usize = 4;
+/// The client's address, or who it is.
+const ADDRESS: usize = 5;
+/// Which system call a child made that it may not.
+const NOTE: usize = 7;
+
+/// What kinds of clients there are.
+const PEER_INET: u64 = 1;
+const PEER_UNIX: u64 = 2;
+
+/// What a child does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    /// Nothing: there is none.
+    Free,
+    /// It waits for a client.
+    Idle,
+    /// It has a client.
+    Serving,
+}
+
+impl State {
+    const fn of(word: u64) -> State {
+        match word >> u32::BITS {
+            1 => State::Idle,
+            2 => State::Serving,
+            _ => State::Free,
+        }
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            State::Free => "free",
+            State::Idle => "idle",
+            State::Serving => "serving",
+        }
+    }
+}
+
+/// The scoreboard.
+pub(super) struct Scoreboard(SharedWords);
+
+/// What is known of one child.
+#[derive(Clone, Copy)]
+pub(super) struct Slot<'w>(&'w [AtomicU64]);
+
+impl Scoreboard {
+    pub(super) fn new(started: Duration, children: u32) -> Result<Scoreboard> {
+        let shared = SharedWords::new(NAME, (children as usize + 1) * SLOT_WORDS)?;
+        let head = Slot(shared.words());
+        head.store(STARTED, micros(started));
+        head.store(LIMIT, u64::from(children));
+        head.store(MAGIC, MAGIC_VALUE);
+        Ok(Scoreboard(shared))
+    }
+
+    /// The slot of the child with this index.
+    pub(super) fn slot(&self, index: u32) -> Slot<'static> {
+        let start = (index as usize + 1) * SLOT_WORDS;
+        Slot(self.0.words().get(start..start + SLOT_WORDS).unwrap_or_default())
+    }
+
+    /// Every slot.
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot<'static>> + use<> {
+        self.0.words().chunks_exact(SLOT_WORDS).skip(1).map(Slot)
+    }
+
+    /// How many children have a client.
+    pub(super) fn serving(&self) -> u32 {
+        u32::try_from(self.slots().filter(|slot| slot.state() == State::Serving).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Counts a connection and returns its number, from 1.
+    pub(super) fn count_accepted(&self) -> u64 {
+        Slot(self.0.words()).add(ACCEPTED)
+    }
+
+    /// Counts a connection that was turned away.
+    pub(super) fn count_refused(&self) -> u64 {
+        Slot(self.0.words()).add(REFUSED)
+    }
+
+    pub(super) fn accepted(&self) -> u64 {
+        Slot(self.0.words()).load(ACCEPTED)
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        Slot(self.0.words()).load(REFUSED)
+    }
+}
+
+impl AsFd for Scoreboard {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl<'w> Slot<'w> {
+    fn load(self, word: usize) -> u64 {
+        self.0.get(word).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    fn store(self, word: usize, value: u64) {
+        if let Some(word) = self.0.get(word) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    fn add(self, word: usize) -> u64 {
+        self.0.get(word).map_or(0, |word| word.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// A child begins, or is in another state.
+    pub(super) fn set(self, pid: Pid, state: State, now: Duration) {
+        self.store(SINCE, micros(now));
+        let state = match state {
+            State::Free => 0,
+            State::Idle => 1,
+            State::Serving => 2,
+        };
+        self.store(WHO, u64::from(pid.raw().cast_unsigned()) | state << u32::BITS);
+    }
+
+    /// There is no child any more.
+    pub(super) fn clear(self) {
+        self.0.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+
+    /// The child has a client.
+    pub(super) fn set_client(self, number: u64, peer: &Peer) {
+        let (kind, low, address) = match peer {
+            Peer::Inet(address) => (PEER_INET, u64::from(address.port()), to_v6(address.ip()).to_bits()),
+            Peer::Unix(Credentials { pid, uid, gid }) => {
+                let ids = u128::from(*uid) << u32::BITS | u128::from(*gid);
+                (PEER_UNIX, u64::from(pid.cast_unsigned()), ids)
+            }
+            Peer::Unknown => (0, 0, 0),
+        };
+        self.store(NUMBER, number);
+        self.store(ADDRESS, (address >> u64::BITS) as u64);
+        self.store(ADDRESS + 1, address as u64);
+        self.store(PEER, kind << u32::BITS | low);
+    }
+
+    /// The child has none any more, and is done with one more.
+    pub(super) fn end_client(self) {
+        self.store(PEER, 0);
+        self.store(REQUESTS, self.load(REQUESTS) + 1);
+    }
+
+    pub(super) fn state(self) -> State {
+        State::of(self.load(WHO))
+    }
+
+    pub(super) fn pid(self) -> Option<Pid> {
+        Pid::from_raw((self.load(WHO) as u32).cast_signed())
+    }
+
+    pub(super) fn since(self) -> Duration {
+        Duration::from_micros(self.load(SINCE))
+    }
+
+    pub(super) fn number(self) -> u64 {
+        self.load(NUMBER)
+    }
+
+    pub(super) fn requests(self) -> u64 {
+        self.load(REQUESTS)
+    }
+
+    pub(super) fn peer(self) -> Peer {
+        let (word, high, low) = (self.load(PEER), self.load(ADDRESS), self.load(ADDRESS + 1));
+        let address = u128::from(high) << u64::BITS | u128::from(low);
+        match word >> u32::BITS {
+            PEER_INET => {
+                Peer::Inet(SocketAddr::new(IpAddr::V6(Ipv6Addr::from_bits(address)).to_canonical(), word as u16))
+            }
+            PEER_UNIX => Peer::Unix(Credentials {
+                pid: (word as u32).cast_signed(),
+                uid: (address >> u32::BITS) as u32,
+                gid: address as u32,
+            }),
+            _ => Peer::Unknown,
+        }
+    }
+
+    /// Where the child notes what it was ended for.
+    pub(super) fn note(self) -> Option<&'w AtomicU64> {
+        self.0.get(NOTE)
+    }
+
+    pub(super) fn noted(self) -> u64 {
+        self.load(NOTE)
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn to_v6(ip: IpAddr) -> Ipv6Addr {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    }
+}
+
+/// What is known of a server.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Head {
+    /// When it began.
+    pub(super) started: Duration,
+    /// How many children it may have.
+    pub(super) limit: u64,
+    /// How many connections were accepted.
+    pub(super) accepted: u64,
+    /// How many of them were turned away.
+    pub(super) refused: u64,
+}
+
+/// A scoreboard that somebody else reads, slot by slot.
+pub(super) struct Reader<F> {
+    file: F,
+    head: Head,
+    slot: [AtomicU64; SLOT_WORDS],
+}
+
+impl<F: AsFd> Reader<F> {
+    /// Reads the head. `EINVAL` when there is none, or one of another form.
+    pub(super) fn new(file: F) -> Result<Reader<F>> {
+        let slot = [const { AtomicU64::new(0) }; SLOT_WORDS];
+        let mut reader = Reader { file, head: Head::default(), slot };
+        lseek(&reader.file, 0)?;
+        let head = reader.next()?.filter(|head| head.load(MAGIC) == MAGIC_VALUE).ok_or(Errno::INVAL)?;
+        reader.head = Head {
+            started: Duration::from_micros(head.load(STARTED)),
+            limit: head.load(LIMIT),
+            accepted: head.load(ACCEPTED),
+            refused: head.load(REFUSED),
+        };
+        Ok(reader)
+    }
+
+    /// What was read of the server.
+    pub(super) const fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The next slot; the first one is the head.
+    pub(super) fn next(&mut self) -> Result<Option<Slot<'_>>> {
+        let mut bytes = [0; SLOT_WORDS * size_of::<u64>()];
+        // A file in memory is read in one go.
+        if read(&self.file, &mut bytes)? < bytes.len() {
+            return Ok(None);
+        }
+        for (word, bytes) in self.slot.iter().zip(bytes.as_chunks().0) {
+            word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
+        }
+        Ok(Some(Slot(&self.slot)))
+    }
+}

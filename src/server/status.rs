@@ -1,0 +1,136 @@
+//! What a server does, as somebody else sees it: the scoreboard of another process, as a table.
+
+use core::ffi::CStr;
+use core::fmt;
+use core::time::Duration;
+
+use super::error::{Error, Reason, Result};
+use super::log::Seconds;
+use super::scoreboard::{NAME, Reader, State};
+use crate::errno::{self, Errno};
+use crate::fd::{self, AsFd, OwnedFd, STDOUT, isatty, read};
+use crate::file::{OpenFlags, open, readlink};
+use crate::process::{Pid, exists};
+use crate::text::Text;
+use crate::time::{Clock, clock_gettime, nanosleep};
+
+/// The longest line.
+const LINE_MAX: usize = 256;
+/// The longest path in `/proc`, and the longest link there that is compared.
+const PATH_MAX: usize = 64;
+/// A server makes its scoreboard soon after it begins, and so it has one of the lowest descriptors.
+const DESCRIPTORS: u32 = 256;
+/// How often the table is made anew.
+const EVERY: Duration = Duration::from_secs(1);
+/// What a terminal does at this: begin at its top left, and clear what follows.
+const CLEAR: &[u8] = b"\x1b[H\x1b[J";
+
+/// Prints to standard output what the server does whose pidfile this is: a line about it and one for each child. With
+/// `watch`, every second, until the server is gone.
+///
+/// # Errors
+/// There is no such file or no such server, or this process may not look into that one.
+pub fn show(pidfile: &CStr, watch: bool) -> Result<()> {
+    let file = pidfile.to_bytes().escape_ascii();
+    let fail = |errno| Error::new(format_args!("pidfile {file}"), Reason::System(errno), "name that of the server");
+    let pid = read_pid(pidfile).map_err(fail)?;
+    let no_server =
+        |hint| Error::new(format_args!("process {pid}"), Reason::State("this is no mpserv that serves"), hint);
+    if !exists(pid) {
+        return Err(no_server("it has ended"));
+    }
+    let scoreboard = find_scoreboard(pid).map_err(|errno| match errno {
+        Errno::NOENT => no_server("name the pidfile of a server"),
+        errno => {
+            let hint = "look as root, or as the server's user";
+            Error::new(format_args!("cannot look into process {pid}"), Reason::System(errno), hint)
+        }
+    })?;
+    let is_terminal = isatty(STDOUT);
+    loop {
+        let shown = (|| {
+            if watch && is_terminal {
+                fd::write_all(STDOUT, CLEAR)?;
+            }
+            table(&scoreboard, pid)
+        })();
+        shown.map_err(|errno| Error::new(format_args!("cannot show the status"), Reason::System(errno), ""))?;
+        if !watch || !exists(pid) {
+            return Ok(());
+        }
+        nanosleep(EVERY);
+    }
+}
+
+fn read_pid(pidfile: &CStr) -> errno::Result<Pid> {
+    let file = open(pidfile, OpenFlags::RDONLY.with(OpenFlags::CLOEXEC).with(OpenFlags::NONBLOCK), 0)?;
+    let mut text = [0; PATH_MAX];
+    let length = read(&file, &mut text)?;
+    let number =
+        str::from_utf8(text.get(..length).unwrap_or_default()).ok().and_then(|text| text.trim_ascii().parse().ok());
+    number.and_then(Pid::from_raw).ok_or(Errno::INVAL)
+}
+
+/// Opens the scoreboard of another process. `ENOENT` when it has none.
+fn find_scoreboard(pid: Pid) -> errno::Result<OwnedFd> {
+    let mut result = Err(Errno::NOENT);
+    for descriptor in 0..DESCRIPTORS {
+        let path = Text::<PATH_MAX>::of(format_args!("/proc/{pid}/fd/{descriptor}\0"));
+        let path = CStr::from_bytes_with_nul(path.as_bytes()).unwrap_or_default();
+        let mut buffer = [0; PATH_MAX];
+        match readlink(path, &mut buffer) {
+            Ok(target) if is_scoreboard(target) => return open(path, OpenFlags::RDONLY.with(OpenFlags::CLOEXEC), 0),
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(errno) => result = Err(errno),
+        }
+    }
+    result
+}
+
+/// Whether that is how `/proc` shows it.
+fn is_scoreboard(target: &[u8]) -> bool {
+    target.strip_prefix(b"/memfd:").and_then(|name| name.strip_suffix(b" (deleted)")) == Some(NAME.to_bytes())
+}
+
+/// Prints the table.
+fn table(scoreboard: &OwnedFd, pid: Pid) -> errno::Result<()> {
+    let print = |line: fmt::Arguments<'_>| fd::write_all(STDOUT, Text::<LINE_MAX>::of(line).as_bytes());
+    // Once to count, and once to show.
+    let count = |state| {
+        let mut reader = Reader::new(scoreboard.as_fd())?;
+        let mut count = 0_u32;
+        while let Some(slot) = reader.next()? {
+            count += u32::from(slot.state() == state);
+        }
+        Ok::<u32, Errno>(count)
+    };
+    let (serving, idle) = (count(State::Serving)?, count(State::Idle)?);
+    let now = clock_gettime(Clock::MONOTONIC);
+    let mut reader = Reader::new(scoreboard.as_fd())?;
+    let head = *reader.head();
+    print(format_args!(
+        "mpserv {pid}: {serving} of {} serving, {idle} idle, {} accepted, {} refused, up {} s\n",
+        head.limit,
+        head.accepted,
+        head.refused,
+        Seconds(now.saturating_sub(head.started))
+    ))?;
+    print(format_args!("{:>8}  {:<8} {:>10} {:>12}  CLIENT\n", "PID", "STATE", "SERVED", "SECONDS"))?;
+    while let Some(slot) = reader.next()? {
+        let Some(child) = slot.pid().filter(|_| slot.state() != State::Free) else { continue };
+        let seconds = Text::<PATH_MAX>::of(format_args!("{}", Seconds(now.saturating_sub(slot.since()))));
+        let client = match slot.state() {
+            State::Serving => Text::<PATH_MAX>::of(format_args!("{}", slot.peer())),
+            _ => Text::new(),
+        };
+        print(format_args!(
+            "{:>8}  {:<8} {:>10} {:>12}  {}\n",
+            child.raw(),
+            slot.state().name(),
+            slot.requests(),
+            seconds.as_str(),
+            client.as_str()
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! The service manager: what it passes, and what it is told.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::errno::Result;
+use crate::fd::OwnedFd;
+use crate::inherited::getenv;
+use crate::net::{AddressFamily, MsgFlags, Protocol, SocketFlags, SocketType, UnixAddr, connect, send, socket};
+use crate::process::{Pid, getpid};
+use crate::text::Text;
+use crate::time::{Clock, clock_gettime};
+
+/// The longest message.
+const MESSAGE_MAX: usize = 256;
+
+/// The variables of the protocols: about this process, and not about the programs that it runs.
+pub(super) const VARIABLES: [&str; 6] =
+    ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
+
+/// Tells the service manager how the server is, if there is one that wants to know.
+#[derive(Debug)]
+pub(super) struct Manager {
+    socket: Option<OwnedFd>,
+    /// How often it wants to hear that the server is alive.
+    pub(super) watchdog: Option<Duration>,
+}
+
+impl Manager {
+    /// Nobody.
+    pub(super) const fn none() -> Manager {
+        Manager { socket: None, watchdog: None }
+    }
+
+    /// Who is named by `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`. The socket is connected now: later there may be
+    /// another root directory, and fewer rights. An error says why nobody can be told who wants to know.
+    pub(super) fn from_environment() -> Result<Manager> {
+        let Some(path) = getenv("NOTIFY_SOCKET").filter(|path| !path.is_empty()) else { return Ok(Manager::none()) };
+        let address = match path.to_bytes() {
+            [b'@', name @ ..] => UnixAddr::from_abstract(name)?,
+            _ => UnixAddr::new(path)?,
+        };
+        let flags = SocketFlags::CLOEXEC.with(SocketFlags::NONBLOCK);
+        let socket = socket(AddressFamily::UNIX, SocketType::DGRAM.with(flags), Protocol::DEFAULT)?;
+        connect(&socket, &address)?;
+        let parse = |name| getenv(name)?.to_str().ok()?.parse::<u64>().ok();
+        // A server that took another's place has that one's variables.
+        let is_ours = parse("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(getpid().raw().cast_unsigned()))
+            || getenv(crate::inherited::RESTART_VARIABLE).is_some();
+        let watchdog = parse("WATCHDOG_USEC").filter(|micros| is_ours && *micros > 0).map(Duration::from_micros);
+        // Twice as often as need be, as sd_watchdog_enabled(3) recommends.
+        Ok(Manager { socket: Some(socket), watchdog: watchdog.map(|limit| limit / 2) })
+    }
+
+    /// Whether somebody listens.
+    pub(super) const fn is_there(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Sends a message, unless it would have to wait: a manager that does not read is not waited for.
+    fn tell(&self, message: fmt::Arguments<'_>) {
+        if let Some(socket) = &self.socket {
+            let text = Text::<MESSAGE_MAX>::of(message);
+            let _ = send(socket, text.as_bytes(), MsgFlags::NOSIGNAL.with(MsgFlags::DONTWAIT));
+        }
+    }
+
+    pub(super) fn ready(&self) {
+        self.tell(format_args!("READY=1\nMAINPID={}", getpid()));
+    }
+
+    pub(super) fn reloading(&self) {
+        self.tell(format_args!("RELOADING=1\nMONOTONIC_USEC={}", clock_gettime(Clock::MONOTONIC).as_micros()));
+    }
+
+    /// Another process has taken this one's place.
+    pub(super) fn succeeded_by(&self, pid: Pid) {
+        self.tell(format_args!("READY=1\nMAINPID={pid}"));
+    }
+
+    pub(super) fn stopping(&self) {
+        self.tell(format_args!("STOPPING=1"));
+    }
+
+    pub(super) fn status(&self, status: fmt::Arguments<'_>) {
+        self.tell(format_args!("STATUS={status}"));
+    }
+
+    pub(super) fn alive(&self) {
+        self.tell(format_args!("WATCHDOG=1"));
+    }
+}
