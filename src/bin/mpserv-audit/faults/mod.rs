@@ -1,0 +1,243 @@
+//! Every fault that a program's calls may meet: whether its C and its Rust do the same under each.
+
+mod case;
+mod drive;
+mod errnos;
+mod report;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::compare::{Side, compare};
+use crate::options::{Extent, Options, Programs};
+use crate::programs::{Kind, Program};
+use crate::progress::Progress;
+use crate::rules::Run;
+use crate::run::output::Output;
+use crate::run::stage::Standing;
+use crate::run::strace::Strace;
+use crate::run::{self, Recorded, Request};
+use crate::start::From;
+use crate::subject::{self, PROGRAM_SIDES, Printed, parallelism};
+use crate::trace::Line;
+use crate::trouble::Trouble;
+use case::{Case, Cases};
+
+/// So many runs at once for each processor: they mostly wait for each other's steps.
+const RUNS_PER_PROCESSOR: usize = 2;
+
+/// Of a process of a program that was ended because it made calls without end, so many events are compared. How far it
+/// had come when it was ended is chance; that both do the same over and over shows in less.
+const ENDLESS_EVENTS: usize = 500;
+
+/// What came of one case.
+#[derive(Debug)]
+pub struct Finding {
+    pub program: usize,
+    pub output: Output,
+    pub case: Case,
+    /// How the first process ended, in words.
+    pub outcome: String,
+    pub verdict: Verdict,
+}
+
+#[derive(Debug)]
+pub enum Verdict {
+    Same,
+    /// What differs, for a person to read.
+    Different(Box<subject::Case>),
+    /// The call was never made that often.
+    NotMet,
+}
+
+/// All that came of it.
+#[derive(Debug)]
+pub struct Report {
+    pub programs: Vec<&'static str>,
+    pub findings: Vec<Finding>,
+    pub impossible: BTreeMap<&'static str, usize>,
+    pub seconds: f64,
+}
+
+/// Tries all cases of the chosen programs and writes the reports.
+///
+/// # Errors
+/// When a program is not there, or cannot be run.
+pub fn run(options: &Options, places: &Programs, extent: Extent, strace: &Strace) -> Result<u8, Trouble> {
+    let start = Instant::now();
+    let chosen = subject::choose(places)?;
+    let bench = Bench { options, places, strace };
+    let mut jobs = Vec::new();
+    let mut impossible: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for (index, program) in chosen.iter().enumerate() {
+        for output in &options.outputs {
+            let cases = bench.cases(*program, *output, extent)?;
+            jobs.extend(cases.possible.into_iter().map(|case| (index, *output, case)));
+            for (reason, count) in cases.impossible {
+                *impossible.entry(reason).or_default() += count;
+            }
+        }
+    }
+    let findings = bench.try_all(&chosen, jobs)?;
+    let programs = chosen.iter().map(|program| program.name).collect();
+    let report = Report { programs, findings, impossible, seconds: start.elapsed().as_secs_f64() };
+    report.publish(options, strace)
+}
+
+struct Bench<'b> {
+    options: &'b Options,
+    places: &'b Programs,
+    strace: &'b Strace,
+}
+
+impl Bench<'_> {
+    /// The cases of a program, from what it does without a fault.
+    fn cases(&self, program: Program, output: Output, extent: Extent) -> Result<Cases, Trouble> {
+        let whole = self.try_one(0, program, output, None)?;
+        let (finding, recorded) = whole;
+        match finding.verdict {
+            Verdict::Same => Cases::of(&recorded.tree, extent),
+            _ => Err(Trouble::new(format!("{} differs without a fault: mpserv-audit {0}", program.name))),
+        }
+    }
+
+    fn try_all(&self, chosen: &[Program], jobs: Vec<(usize, Output, Case)>) -> Result<Vec<Finding>, Trouble> {
+        let progress = Progress::new(jobs.len());
+        let next = AtomicUsize::new(0);
+        let failed = AtomicBool::new(false);
+        let done = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..parallelism() * RUNS_PER_PROCESSOR {
+                scope.spawn(|| {
+                    while let Some((index, output, case)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if failed.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let program = chosen[*index];
+                        let what = format!("{} ({case}, {})", program.name, output.name());
+                        progress.begins(&what);
+                        let found = self.try_one(*index, program, *output, Some(case));
+                        let found = found.map_err(|trouble| Trouble::new(format!("{what}: {trouble}")));
+                        failed.fetch_or(found.is_err(), Ordering::Relaxed);
+                        progress.ends();
+                        if let Ok(mut done) = done.lock() {
+                            done.push(found.map(|(finding, _)| finding));
+                        }
+                    }
+                });
+            }
+        });
+        progress.clear();
+        let mut findings: Vec<Finding> = done.into_inner().unwrap_or_default().into_iter().collect::<Result<_, _>>()?;
+        findings.sort_by(|a, b| (a.program, a.output.name(), &a.case).cmp(&(b.program, b.output.name(), &b.case)));
+        Ok(findings)
+    }
+
+    /// Both programs under one fault, or none.
+    fn try_one(
+        &self,
+        index: usize,
+        program: Program,
+        output: Output,
+        case: Option<&Case>,
+    ) -> Result<(Finding, Recorded), Trouble> {
+        let record = |directory: &Path| {
+            let request = self.request(program, output, directory, case);
+            run::record(&request, &|stage| drive::act(program.kind, stage))
+        };
+        let mut sides = [record(&self.places.c)?, record(&self.places.rust)?];
+        let standings = [sides[0].standing, sides[1].standing];
+        if standings == [Standing::Endless; 2] {
+            cut(&mut sides);
+        }
+        let [mut c, mut rust] = sides;
+        let (run_c, run_rust) = (Run::new(&c.tree, &[], None), Run::new(&rust.tree, &[], None));
+        let comparison =
+            compare(&Side { tree: &c.tree, run: &run_c }, &Side { tree: &rust.tree, run: &run_rust }, From::Attached);
+        let printed = [(&mut c, &run_c), (&mut rust, &run_rust)].map(|(recorded, run)| {
+            let text = std::mem::take(&mut recorded.printed);
+            Printed { named: run.with_names(&text), text }
+        });
+        let happened = case.is_none_or(|case| case.happened(&c.tree) || case.happened(&rust.tree));
+        let outcome = outcome(&rust);
+        let same = standings[0] == standings[1]
+            && comparison.differences() == 0
+            && printed[0].named == printed[1].named;
+        let case = case.cloned().unwrap_or_else(Case::none);
+        let (verdict, c) = if !same {
+            let drive = case.to_string();
+            let tree = std::mem::take(&mut rust.tree);
+            let shown = subject::Case { drive, output, a: c.tree, b: tree, printed, comparison };
+            (Verdict::Different(Box::new(shown)), rust)
+        } else if happened {
+            (Verdict::Same, c)
+        } else {
+            (Verdict::NotMet, c)
+        };
+        Ok((Finding { program: index, output, case, outcome, verdict }, c))
+    }
+
+    fn request<'r>(
+        &'r self,
+        program: Program,
+        output: Output,
+        directory: &'r Path,
+        case: Option<&Case>,
+    ) -> Request<'r> {
+        let (arguments, input, port): (&[&str], _, _) = match program.kind {
+            Kind::Alone { .. } => (&[], "", None),
+            Kind::Server { arguments, server, .. } => (arguments, "", Some(server.port)),
+            Kind::Client { arguments, input, port, .. } => (arguments, input, Some(port)),
+        };
+        let name = [format!("./{}", program.name)];
+        Request {
+            strace: self.strace,
+            words: name.into_iter().chain(arguments.iter().map(ToString::to_string)).collect(),
+            directory: Some(directory),
+            input,
+            output,
+            stacks: false,
+            skips_sleep: !matches!(program.kind, Kind::Alone { alarms: true }),
+            own_network: port.is_some(),
+            occupies: port.filter(|_| matches!(program.kind, Kind::Client { .. })),
+            needs_free: port,
+            timeout: self.options.timeout,
+            save: self.options.save.as_deref().map(|folder| {
+                let side = directory.file_name().unwrap_or_default().to_string_lossy();
+                let case = case.map_or_else(|| "none".to_owned(), Case::to_string).replace(' ', "-");
+                (folder, format!("{}.{case}.{}.{side}", program.name, output.name()))
+            }),
+            faults: Some(case.map(Case::injection).into_iter().collect()),
+        }
+    }
+}
+
+/// Takes of both what they have in common in length.
+fn cut(sides: &mut [Recorded; 2]) {
+    for process in sides.iter_mut().flat_map(|side| &mut side.tree.processes) {
+        process.trace.truncate(ENDLESS_EVENTS);
+    }
+    let length = sides[0].printed.len().min(sides[1].printed.len());
+    sides.iter_mut().for_each(|side| side.printed.truncate(length));
+}
+
+/// How the root ended.
+fn outcome(recorded: &Recorded) -> String {
+    match recorded.standing {
+        Standing::Waiting => return "waits for ever".to_owned(),
+        Standing::Endless => return "makes calls for ever".to_owned(),
+        Standing::Ended => {}
+    }
+    let trace = recorded.tree.processes.first().map(|root| &root.trace);
+    let end = trace.and_then(|trace| match trace.line(trace.len().checked_sub(1)?) {
+        Line::End { how } => Some(String::from_utf8_lossy(how).into_owned()),
+        _ => None,
+    });
+    end.unwrap_or_else(|| "ends".to_owned())
+}
+
+/// What the two sides are called.
+pub const SIDES: [&str; 2] = PROGRAM_SIDES;
