@@ -8,7 +8,7 @@ mod report;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::compare::{Side, compare};
@@ -17,7 +17,7 @@ use crate::programs::{Kind, Program};
 use crate::progress::Progress;
 use crate::rules::Run;
 use crate::run::output::Output;
-use crate::run::stage::Standing;
+use crate::run::stage::{INTERRUPTED, Standing};
 use crate::run::strace::Strace;
 use crate::run::{self, Recorded, Request};
 use crate::start::From;
@@ -51,6 +51,8 @@ pub enum Verdict {
     Different(Box<subject::Case>),
     /// The call was never made that often.
     NotMet,
+    /// It could not be tried, for this reason.
+    Untried(Trouble),
 }
 
 /// All that came of it.
@@ -107,31 +109,41 @@ impl Bench<'_> {
     fn try_all(&self, chosen: &[Program], jobs: Vec<(usize, Output, Case)>) -> Result<Vec<Finding>, Trouble> {
         let progress = Progress::new(jobs.len());
         let next = AtomicUsize::new(0);
-        let failed = AtomicBool::new(false);
         let done = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
             for _ in 0..parallelism() * RUNS_PER_PROCESSOR {
                 scope.spawn(|| {
                     while let Some((index, output, case)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if failed.load(Ordering::Relaxed) {
+                        if INTERRUPTED.is_raised() {
                             break;
                         }
                         let program = chosen[*index];
                         let what = format!("{} ({case}, {})", program.name, output.name());
                         progress.begins(&what);
                         let found = self.try_one(*index, program, *output, Some(case));
-                        let found = found.map_err(|trouble| Trouble::new(format!("{what}: {trouble}")));
-                        failed.fetch_or(found.is_err(), Ordering::Relaxed);
+                        let finding = found.map_or_else(
+                            |trouble| Finding {
+                                program: *index,
+                                output: *output,
+                                case: case.clone(),
+                                outcome: "could not be tried".to_owned(),
+                                verdict: Verdict::Untried(trouble),
+                            },
+                            |(finding, _)| finding,
+                        );
                         progress.ends();
                         if let Ok(mut done) = done.lock() {
-                            done.push(found.map(|(finding, _)| finding));
+                            done.push(finding);
                         }
                     }
                 });
             }
         });
         progress.clear();
-        let mut findings: Vec<Finding> = done.into_inner().unwrap_or_default().into_iter().collect::<Result<_, _>>()?;
+        if INTERRUPTED.is_raised() {
+            return Err(Trouble::new("interrupted"));
+        }
+        let mut findings: Vec<Finding> = done.into_inner().unwrap_or_default();
         findings.sort_by(|a, b| (a.program, a.output.name(), &a.case).cmp(&(b.program, b.output.name(), &b.case)));
         Ok(findings)
     }

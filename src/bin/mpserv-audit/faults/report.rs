@@ -31,6 +31,13 @@ struct Row<'r> {
     outcomes: BTreeMap<&'r str, Vec<usize>>,
 }
 
+impl Verdict {
+    /// It was not met, or could not be tried.
+    fn is_not_met(&self) -> bool {
+        matches!(self, Verdict::NotMet | Verdict::Untried(_))
+    }
+}
+
 impl Row<'_> {
     fn outcome(&self) -> String {
         let one = self.outcomes.len() == 1;
@@ -70,7 +77,7 @@ impl Report {
             };
             row.cases += 1;
             row.differences += usize::from(matches!(finding.verdict, Verdict::Different(_)));
-            row.not_met += usize::from(matches!(finding.verdict, Verdict::NotMet));
+            row.not_met += usize::from(finding.verdict.is_not_met());
             let at = row.outcomes.entry(&finding.outcome).or_default();
             if !at.contains(&finding.case.when) {
                 at.push(finding.case.when);
@@ -88,7 +95,7 @@ impl Report {
     }
 
     fn not_met(&self) -> usize {
-        self.count(|finding| matches!(finding.verdict, Verdict::NotMet))
+        self.count(|finding| finding.verdict.is_not_met())
     }
 
     /// Writes the reports that were asked for, and gives the status to exit with.
@@ -117,7 +124,7 @@ impl Report {
         for (index, name) in self.programs.iter().enumerate() {
             let of = |finding: &Finding| finding.program == index;
             let different = |finding: &Finding| of(finding) && matches!(finding.verdict, Verdict::Different(_));
-            let not_met = |finding: &Finding| of(finding) && matches!(finding.verdict, Verdict::NotMet);
+            let not_met = |finding: &Finding| of(finding) && finding.verdict.is_not_met();
             let (cases, different, not_met) = (self.count(of), self.count(different), self.count(not_met));
             writeln!(out, "{name:program$}  {cases:5}  {different:9}  {not_met:7}")?;
         }
@@ -125,6 +132,11 @@ impl Report {
         writeln!(out, "\n{all} cases in {:.0} s: {differences} differ, {not_met} were not met", self.seconds)?;
         for (reason, count) in &self.impossible {
             writeln!(out, "{count} not possible: {reason}")?;
+        }
+        for finding in &self.findings {
+            if let Verdict::Untried(trouble) = &finding.verdict {
+                writeln!(out, "{} ({}): {trouble}", self.programs[finding.program], finding.case)?;
+            }
         }
         let style = Style::of_stdout();
         let mut shown = 0;
