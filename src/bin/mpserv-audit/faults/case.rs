@@ -7,7 +7,7 @@ use super::errnos::{NEVER_SEEN, errors_of};
 use crate::options::Extent;
 use crate::start::{From, start_of_main};
 use crate::trace::{Line, Trace};
-use crate::tree::Tree;
+use crate::tree::Process;
 use crate::trouble::Trouble;
 
 /// What happens to a call.
@@ -65,11 +65,6 @@ impl fmt::Display for Case {
 }
 
 impl Case {
-    /// The absence of a fault.
-    pub fn none() -> Self {
-        Case { call: String::new(), fault: Fault::Error(""), when: 0, for_ever: false }
-    }
-
     /// In strace's words.
     pub fn injection(&self) -> String {
         let Case { call, when, .. } = self;
@@ -87,10 +82,16 @@ impl Case {
         format!("{call}:{what}:when={when}{}", if self.for_ever { "+" } else { "" })
     }
 
-    /// Whether a trace shows that it happened.
-    pub fn happened(&self, tree: &Tree) -> bool {
+    /// Whether a run's traces show that it happened.
+    pub fn happened<'t>(&self, traces: impl IntoIterator<Item = &'t Trace>) -> bool {
         let injected = |trace: &Trace| (0..trace.len()).any(|event| trace.text(event).ends_with(b"(INJECTED)"));
-        matches!(self.fault, Fault::Signal(_)) || tree.processes.iter().any(|process| injected(&process.trace))
+        // A call that never came back shows no signal either.
+        matches!(self.fault, Fault::Signal(_)) || traces.into_iter().any(injected)
+    }
+
+    /// The same, every time from then on.
+    pub fn for_ever(&self) -> Self {
+        Case { for_ever: true, ..self.clone() }
     }
 }
 
@@ -119,10 +120,14 @@ pub const ORDER: &str = "made by fork() itself at a child's beginning, where the
 const BIRTH: &str = "set_robust_list";
 
 impl Cases {
-    /// All faults at the calls of a run without any.
-    pub fn of(tree: &Tree, extent: Extent) -> Result<Self, Trouble> {
+    /// All faults at the calls of these processes in a run without any, whose main is found like this.
+    pub fn of<'p>(
+        processes: impl IntoIterator<Item = &'p Process>,
+        from: From,
+        extent: Extent,
+    ) -> Result<Self, Trouble> {
         let mut cases = Cases::default();
-        for (call, counts) in counts(tree) {
+        for (call, counts) in counts(processes, from) {
             let errors = errors_of(&call)
                 .ok_or_else(|| Trouble::new(format!("{call}: not in the table of errnos, src/bin/mpserv-audit/faults/errnos.rs")))?;
             let mut faults: Vec<Fault> = errors.iter().map(Fault::Error).collect();
@@ -175,11 +180,11 @@ impl Counts {
 }
 
 /// How often each call is made, in the loader and in all, by name.
-fn counts(tree: &Tree) -> BTreeMap<String, Counts> {
+fn counts<'p>(processes: impl IntoIterator<Item = &'p Process>, from: From) -> BTreeMap<String, Counts> {
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
-    for process in &tree.processes {
+    for process in processes {
         let mut own: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-        let mut start = start_of_main(process, From::Attached);
+        let mut start = start_of_main(process, from);
         for event in 0..process.trace.len() {
             let before = start.leaves_out(event);
             if let Line::Call(call) = process.trace.line(event) {

@@ -4,9 +4,10 @@ mod case;
 mod drive;
 mod errnos;
 mod report;
+mod server;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -25,6 +26,7 @@ use crate::subject::{self, PROGRAM_SIDES, Printed, parallelism};
 use crate::trace::Line;
 use crate::trouble::Trouble;
 use case::{Case, Cases};
+use server::{Mode, Whose};
 
 /// So many runs at once for each processor: they mostly wait for each other's steps.
 const RUNS_PER_PROCESSOR: usize = 2;
@@ -33,11 +35,28 @@ const RUNS_PER_PROCESSOR: usize = 2;
 /// had come when it was ended is chance; that both do the same over and over shows in less.
 const ENDLESS_EVENTS: usize = 500;
 
+/// What is tried.
+#[derive(Clone, Copy, Debug)]
+pub enum Tried {
+    /// A textbook program, in C and in Rust, with this standard output.
+    Program(Program, Output),
+    Server(Mode, Whose),
+}
+
+impl Tried {
+    pub fn name(&self) -> String {
+        match self {
+            Tried::Program(program, _) => program.name.to_owned(),
+            Tried::Server(mode, whose) => format!("{}: {}", mode.name, whose.name()),
+        }
+    }
+}
+
 /// What came of one case.
 #[derive(Debug)]
 pub struct Finding {
-    pub program: usize,
-    pub output: Output,
+    /// The index of what was tried.
+    pub tried: usize,
     pub case: Case,
     /// How the first process ended, in words.
     pub outcome: String,
@@ -46,9 +65,12 @@ pub struct Finding {
 
 #[derive(Debug)]
 pub enum Verdict {
-    Same,
-    /// What differs, for a person to read.
+    /// The programs do the same; the server does what it must.
+    Good,
+    /// What differs between the programs, for a person to read.
     Different(Box<subject::Case>),
+    /// What the server did that it must not.
+    Violation(String),
     /// The call was never made that often.
     NotMet,
     /// It could not be tried, for this reason.
@@ -58,7 +80,7 @@ pub enum Verdict {
 /// All that came of it.
 #[derive(Debug)]
 pub struct Report {
-    pub programs: Vec<&'static str>,
+    pub tried: Vec<Tried>,
     pub findings: Vec<Finding>,
     pub impossible: BTreeMap<&'static str, usize>,
     pub seconds: f64,
@@ -70,22 +92,19 @@ pub struct Report {
 /// When a program is not there, or cannot be run.
 pub fn run(options: &Options, places: &Programs, extent: Extent, strace: &Strace) -> Result<u8, Trouble> {
     let start = Instant::now();
-    let chosen = subject::choose(places)?;
     let bench = Bench { options, places, strace };
+    let tried = bench.choose()?;
     let mut jobs = Vec::new();
     let mut impossible: BTreeMap<&'static str, usize> = BTreeMap::new();
-    for (index, program) in chosen.iter().enumerate() {
-        for output in &options.outputs {
-            let cases = bench.cases(*program, *output, extent)?;
-            jobs.extend(cases.possible.into_iter().map(|case| (index, *output, case)));
-            for (reason, count) in cases.impossible {
-                *impossible.entry(reason).or_default() += count;
-            }
+    for (index, what) in tried.iter().enumerate() {
+        let cases = bench.cases(what, extent)?;
+        jobs.extend(cases.possible.into_iter().map(|case| (index, case)));
+        for (reason, count) in cases.impossible {
+            *impossible.entry(reason).or_default() += count;
         }
     }
-    let findings = bench.try_all(&chosen, jobs)?;
-    let programs = chosen.iter().map(|program| program.name).collect();
-    let report = Report { programs, findings, impossible, seconds: start.elapsed().as_secs_f64() };
+    let findings = bench.try_all(&tried, &jobs)?;
+    let report = Report { tried, findings, impossible, seconds: start.elapsed().as_secs_f64() };
     report.publish(options, strace)
 }
 
@@ -96,44 +115,75 @@ struct Bench<'b> {
 }
 
 impl Bench<'_> {
-    /// The cases of a program, from what it does without a fault.
-    fn cases(&self, program: Program, output: Output, extent: Extent) -> Result<Cases, Trouble> {
-        let whole = self.try_one(0, program, output, None)?;
-        let (finding, recorded) = whole;
-        match finding.verdict {
-            Verdict::Same => Cases::of(&recorded.tree, extent),
-            _ => Err(Trouble::new(format!("{} differs without a fault: mpserv-audit {0}", program.name))),
+    /// The programs that are named, or all.
+    fn choose(&self) -> Result<Vec<Tried>, Trouble> {
+        let is_server = |name: &String| name == server::NAME;
+        let names: Vec<String> = self.places.names.iter().filter(|name| !is_server(name)).cloned().collect();
+        let all = self.places.names.is_empty();
+        let mut tried = Vec::new();
+        if all || !names.is_empty() {
+            for program in subject::choose(&Programs { names, ..self.places.clone() })? {
+                tried.extend(self.options.outputs.iter().map(|output| Tried::Program(program, *output)));
+            }
+        }
+        if all || self.places.names.iter().any(is_server) {
+            let of_mode = |mode: Mode| Whose::ALL.map(|whose| Tried::Server(mode, whose));
+            tried.extend(server::MODES.into_iter().flat_map(of_mode));
+        }
+        Ok(tried)
+    }
+
+    fn server(&self) -> PathBuf {
+        self.places.rust.join(server::NAME)
+    }
+
+    /// The cases of what is tried, from what it does without a fault.
+    fn cases(&self, tried: &Tried, extent: Extent) -> Result<Cases, Trouble> {
+        match *tried {
+            Tried::Server(mode, whose) => server::cases(&self.server(), mode, whose, self.strace, extent),
+            Tried::Program(program, output) => match self.compare(program, output, None)? {
+                (Verdict::Good, recorded, _) => Cases::of(&recorded.tree.processes, From::Attached, extent),
+                _ => Err(Trouble::new(format!("{} differs without a fault: mpserv-audit {0}", program.name))),
+            },
         }
     }
 
-    fn try_all(&self, chosen: &[Program], jobs: Vec<(usize, Output, Case)>) -> Result<Vec<Finding>, Trouble> {
+    fn try_one(&self, tried: &Tried, case: &Case) -> Result<(Verdict, String), Trouble> {
+        match *tried {
+            Tried::Program(program, output) => {
+                self.compare(program, output, Some(case)).map(|(verdict, _, outcome)| (verdict, outcome))
+            }
+            Tried::Server(mode, whose) => {
+                let outcome = server::try_one(&self.server(), mode, whose, self.strace, case)?;
+                let verdict = match (outcome.violations.is_empty(), outcome.happened) {
+                    (true, true) => Verdict::Good,
+                    (true, false) => Verdict::NotMet,
+                    (false, _) => Verdict::Violation(outcome.violations.join("; ")),
+                };
+                Ok((verdict, outcome.text))
+            }
+        }
+    }
+
+    fn try_all(&self, tried: &[Tried], jobs: &[(usize, Case)]) -> Result<Vec<Finding>, Trouble> {
         let progress = Progress::new(jobs.len());
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
             for _ in 0..parallelism() * RUNS_PER_PROCESSOR {
                 scope.spawn(|| {
-                    while let Some((index, output, case)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    while let Some((index, case)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if INTERRUPTED.is_raised() {
                             break;
                         }
-                        let program = chosen[*index];
-                        let what = format!("{} ({case}, {})", program.name, output.name());
-                        progress.begins(&what);
-                        let found = self.try_one(*index, program, *output, Some(case));
-                        let finding = found.map_or_else(
-                            |trouble| Finding {
-                                program: *index,
-                                output: *output,
-                                case: case.clone(),
-                                outcome: "could not be tried".to_owned(),
-                                verdict: Verdict::Untried(trouble),
-                            },
-                            |(finding, _)| finding,
-                        );
+                        progress.begins(&format!("{} ({case})", tried[*index].name()));
+                        let found = self.try_one(&tried[*index], case);
+                        let (verdict, outcome) = found.unwrap_or_else(|trouble| {
+                            (Verdict::Untried(trouble), "could not be tried".to_owned())
+                        });
                         progress.ends();
                         if let Ok(mut done) = done.lock() {
-                            done.push(finding);
+                            done.push(Finding { tried: *index, case: case.clone(), outcome, verdict });
                         }
                     }
                 });
@@ -144,18 +194,17 @@ impl Bench<'_> {
             return Err(Trouble::new("interrupted"));
         }
         let mut findings: Vec<Finding> = done.into_inner().unwrap_or_default();
-        findings.sort_by(|a, b| (a.program, a.output.name(), &a.case).cmp(&(b.program, b.output.name(), &b.case)));
+        findings.sort_by(|a, b| (a.tried, &a.case).cmp(&(b.tried, &b.case)));
         Ok(findings)
     }
 
     /// Both programs under one fault, or none.
-    fn try_one(
+    fn compare(
         &self,
-        index: usize,
         program: Program,
         output: Output,
         case: Option<&Case>,
-    ) -> Result<(Finding, Recorded), Trouble> {
+    ) -> Result<(Verdict, Recorded, String), Trouble> {
         let record = |directory: &Path| {
             let request = self.request(program, output, directory, case);
             run::record(&request, &|stage| drive::act(program.kind, stage))
@@ -173,23 +222,23 @@ impl Bench<'_> {
             let text = std::mem::take(&mut recorded.printed);
             Printed { named: run.with_names(&text), text }
         });
-        let happened = case.is_none_or(|case| case.happened(&c.tree) || case.happened(&rust.tree));
+        let traces = || c.tree.processes.iter().chain(&rust.tree.processes).map(|process| &process.trace);
+        let happened = case.is_none_or(|case| case.happened(traces()));
         let outcome = outcome(&rust);
         let same = standings[0] == standings[1]
             && comparison.differences() == 0
             && printed[0].named == printed[1].named;
-        let case = case.cloned().unwrap_or_else(Case::none);
         let (verdict, c) = if !same {
-            let drive = case.to_string();
+            let drive = case.map_or_else(|| "no fault".to_owned(), Case::to_string);
             let tree = std::mem::take(&mut rust.tree);
             let shown = subject::Case { drive, output, a: c.tree, b: tree, printed, comparison };
             (Verdict::Different(Box::new(shown)), rust)
         } else if happened {
-            (Verdict::Same, c)
+            (Verdict::Good, c)
         } else {
             (Verdict::NotMet, c)
         };
-        Ok((Finding { program: index, output, case, outcome, verdict }, c))
+        Ok((verdict, c, outcome))
     }
 
     fn request<'r>(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::{Finding, Report, SIDES, Verdict};
+use super::{Finding, Report, SIDES, Tried, Verdict};
 use crate::options::Options;
 use crate::report::html::escape;
 use crate::report::terminal::{self, Style};
@@ -21,7 +21,7 @@ const SHOWN: usize = 20;
 /// A row of the table: one fault at one call of one program, over all occurrences and outputs.
 #[derive(Debug)]
 struct Row<'r> {
-    program: &'static str,
+    program: String,
     call: &'r str,
     fault: String,
     cases: usize,
@@ -32,6 +32,11 @@ struct Row<'r> {
 }
 
 impl Verdict {
+    /// The programs differ, or the server does what it must not.
+    fn is_bad(&self) -> bool {
+        matches!(self, Verdict::Different(_) | Verdict::Violation(_))
+    }
+
     /// It was not met, or could not be tried.
     fn is_not_met(&self) -> bool {
         matches!(self, Verdict::NotMet | Verdict::Untried(_))
@@ -50,18 +55,30 @@ impl Row<'_> {
 
     fn verdict(&self) -> &'static str {
         match (self.differences, self.not_met) {
-            (0, 0) => "same",
+            (0, 0) => "good",
             (0, _) => "not met",
-            _ => "different",
+            _ => "bad",
         }
     }
 }
 
 impl Report {
+    /// What the finding is about; a program's output where there are several.
+    fn name(&self, finding: &Finding) -> String {
+        self.tried[finding.tried].name()
+    }
+
+    /// The names of what was tried, each once.
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.tried.iter().map(Tried::name).collect();
+        names.dedup();
+        names
+    }
+
     fn rows(&self) -> Vec<Row<'_>> {
         let mut rows: Vec<Row<'_>> = Vec::new();
         for finding in &self.findings {
-            let program = self.programs[finding.program];
+            let program = self.name(finding);
             let fault = finding.case.fault.to_string();
             let is_it = |row: &&mut Row<'_>| row.program == program && row.call == finding.case.call && row.fault == fault;
             let row = match rows.iter_mut().rev().find(is_it) {
@@ -76,7 +93,7 @@ impl Report {
                 }
             };
             row.cases += 1;
-            row.differences += usize::from(matches!(finding.verdict, Verdict::Different(_)));
+            row.differences += usize::from(finding.verdict.is_bad());
             row.not_met += usize::from(finding.verdict.is_not_met());
             let at = row.outcomes.entry(&finding.outcome).or_default();
             if !at.contains(&finding.case.when) {
@@ -91,7 +108,7 @@ impl Report {
     }
 
     fn differences(&self) -> usize {
-        self.count(|finding| matches!(finding.verdict, Verdict::Different(_)))
+        self.count(|finding| finding.verdict.is_bad())
     }
 
     fn not_met(&self) -> usize {
@@ -116,36 +133,41 @@ impl Report {
         let fault = width("fault", &|row| row.fault.len());
         writeln!(out, "{:program$}  {:call$}  {:fault$}  cases  verdict    outcome", "program", "call", "fault")?;
         for row in &rows {
-            let (name, verdict, outcome) = (row.program, row.verdict(), row.outcome());
+            let (name, verdict, outcome) = (&row.program, row.verdict(), row.outcome());
             let Row { call: of, fault: what, cases, .. } = row;
             writeln!(out, "{name:program$}  {of:call$}  {what:fault$}  {cases:5}  {verdict:9}  {outcome}")?;
         }
-        writeln!(out, "\n{:program$}  cases  different  not met", "program")?;
-        for (index, name) in self.programs.iter().enumerate() {
-            let of = |finding: &Finding| finding.program == index;
-            let different = |finding: &Finding| of(finding) && matches!(finding.verdict, Verdict::Different(_));
+        writeln!(out, "\n{:program$}  cases        bad  not met", "program")?;
+        for name in self.names() {
+            let of = |finding: &Finding| self.name(finding) == name;
+            let different = |finding: &Finding| of(finding) && finding.verdict.is_bad();
             let not_met = |finding: &Finding| of(finding) && finding.verdict.is_not_met();
             let (cases, different, not_met) = (self.count(of), self.count(different), self.count(not_met));
             writeln!(out, "{name:program$}  {cases:5}  {different:9}  {not_met:7}")?;
         }
         let (all, differences, not_met) = (self.findings.len(), self.differences(), self.not_met());
-        writeln!(out, "\n{all} cases in {:.0} s: {differences} differ, {not_met} were not met", self.seconds)?;
+        writeln!(out, "\n{all} cases in {:.0} s: {differences} are bad, {not_met} were not met", self.seconds)?;
         for (reason, count) in &self.impossible {
             writeln!(out, "{count} not possible: {reason}")?;
         }
         for finding in &self.findings {
-            if let Verdict::Untried(trouble) = &finding.verdict {
-                writeln!(out, "{} ({}): {trouble}", self.programs[finding.program], finding.case)?;
+            let (name, case) = (self.name(finding), &finding.case);
+            match &finding.verdict {
+                Verdict::Untried(trouble) => writeln!(out, "{name} ({case}): {trouble}")?,
+                Verdict::Violation(what) => writeln!(out, "{name} ({case}): {what}")?,
+                Verdict::NotMet => writeln!(out, "{name} ({case}): was not met")?,
+                Verdict::Good | Verdict::Different(_) => {}
             }
         }
         let style = Style::of_stdout();
         let mut shown = 0;
+        let names: Vec<String> = self.tried.iter().map(Tried::name).collect();
         for finding in self.findings {
             if let Verdict::Different(case) = finding.verdict
                 && shown < SHOWN
             {
                 shown += 1;
-                let name = self.programs[finding.program].to_owned();
+                let name = names[finding.tried].clone();
                 let [c, rust] = &case.printed;
                 if c.named != rust.named {
                     let [c, rust] = [c, rust].map(|printed| String::from_utf8_lossy(&printed.named).into_owned());
@@ -169,27 +191,27 @@ impl Report {
             out,
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>Every fault, in C and in Rust</title>\n<style>\n{STYLE}</style>\n<main>\n\
-             <h1>Every fault, in C and in Rust</h1>\n\
+             <title>Every fault</title>\n<style>\n{STYLE}</style>\n<main>\n\
+             <h1>Every fault</h1>\n\
              <p>Each call that a program makes was made to fail with each error that its manual page documents, to move \
-             few bytes, and to be interrupted by signals; in C and in Rust, which must then do the same. {all} cases, of \
-             which <strong>{differences}</strong> differ and {not_met} were not met. <small>{}</small></p>\n\
+             few bytes, and to be interrupted by signals. A textbook program must then do the same in C and in Rust; the \
+             server must go on, or stop and say why. {all} cases, of which <strong>{differences}</strong> are bad and {not_met} were not met. <small>{}</small></p>\n\
              <ul>{impossible}</ul>\n",
             escape(&strace.version)
         )?;
         let rows = self.rows();
-        for name in &self.programs {
-            let own: Vec<&Row<'_>> = rows.iter().filter(|row| row.program == *name).collect();
+        for name in self.names() {
+            let own: Vec<&Row<'_>> = rows.iter().filter(|row| row.program == name).collect();
             let cases: usize = own.iter().map(|row| row.cases).sum();
             let differ: usize = own.iter().map(|row| row.differences).sum();
             writeln!(
                 out,
-                "<details><summary>{} <small>{cases} cases</small> {differ} differ</summary>\n<table class=\"rows\">\
+                "<details><summary>{} <small>{cases} cases</small> {differ} bad</summary>\n<table class=\"rows\">\
                  <thead><tr><th>call<th>fault<th class=\"r\">cases<th>verdict<th>outcome</thead>",
-                escape(name)
+                escape(&name)
             )?;
             for row in own {
-                let class = if row.verdict() == "same" { "same" } else { "different" };
+                let class = if row.verdict() == "good" { "same" } else { "different" };
                 writeln!(
                     out,
                     "<tr><td>{}<td>{}<td class=\"r\">{}<td><b class=\"{class}\">{}</b><td>{}",

@@ -3,7 +3,7 @@
 mod hold;
 pub mod network;
 pub mod output;
-mod processes;
+pub mod processes;
 pub mod stage;
 pub mod strace;
 
