@@ -121,9 +121,14 @@ impl Report {
             save(path, |out| self.page(out, strace))?;
         }
         let differences = self.differences() + self.not_met();
+        let (planned, found) = (self.planned, self.findings.len());
         let mut out = io::BufWriter::new(io::stdout().lock());
         self.text(&mut out).and_then(|()| out.flush()).map_err(|error| Trouble::of("standard output", error))?;
-        Ok(if differences == 0 { SAME } else { DIFFERENT })
+        match planned - found {
+            0 if differences == 0 => Ok(SAME),
+            0 => Ok(DIFFERENT),
+            left => Err(Trouble::new(format!("interrupted: {left} cases were not tried"))),
+        }
     }
 
     fn text(self, out: &mut impl Write) -> io::Result<()> {

@@ -91,6 +91,8 @@ struct Life {
     port: Option<u16>,
     tracer: Option<Child>,
     status: Option<ExitStatus>,
+    /// How many descriptors it has open when nobody is connected.
+    descriptors: usize,
 }
 
 /// What a client got.
@@ -233,7 +235,7 @@ impl Life {
         command.args(mode.options).args(arguments).args(mode.program);
         command.stdin(Stdio::null()).stdout(port).stderr(log);
         let server = command.spawn().map_err(|error| Trouble::of(program.display(), error))?;
-        let mut life = Life { directory, server, port: None, tracer: None, status: None };
+        let mut life = Life { directory, server, port: None, tracer: None, status: None, descriptors: 0 };
         let start = Instant::now();
         while life.port.is_none() && life.runs() && start.elapsed() < WATCHDOG {
             let text = fs::read_to_string(life.directory.path.join("port")).unwrap_or_default();
@@ -247,6 +249,7 @@ impl Life {
             }
             std::thread::sleep(TICK);
         }
+        life.descriptors = descriptors(life.server.id()).len();
         if whose == Whose::Children && life.port.is_some() {
             let mut command = Command::new(&strace.path);
             command.args(["-ff", "-q", "-b", "execve", "-s", "0", "-o"]).arg(life.directory.path.join("trace"));
@@ -313,7 +316,7 @@ impl Life {
             std::thread::sleep(TICK);
         }
         let descriptors = descriptors(self.server.id());
-        if self.goes_on() && descriptors.len() > DESCRIPTORS {
+        if self.goes_on() && descriptors.len() > self.descriptors {
             violations.push(format!("descriptors that stay: {descriptors:?}"));
         }
     }
@@ -442,9 +445,6 @@ impl Drop for Life {
         }
     }
 }
-
-/// What the server has open: its three, the listener, and where signals come.
-const DESCRIPTORS: usize = 5;
 
 /// A client that is served while others are.
 fn together(client: &mut TcpStream) -> Got {

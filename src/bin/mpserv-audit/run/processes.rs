@@ -109,7 +109,7 @@ impl Processes {
 
     /// How much strace has written about all of them.
     pub fn trace_length(&self) -> u64 {
-        let file = |pid: u32| std::fs::metadata(self.directory.join(format!("{}{pid}", self.prefix)));
+        let file = |pid: u32| fs::metadata(self.directory.join(format!("{}{pid}", self.prefix)));
         self.ids().into_iter().filter_map(|pid| file(pid).ok()).map(|file| file.len()).sum()
     }
 
