@@ -548,6 +548,9 @@ impl IntOption {
     #[doc(alias = "TCP_DEFER_ACCEPT")]
     pub const DEFER_ACCEPT: IntOption =
         IntOption { level: inet::IPPROTO_TCP, name: ffi::netinet::tcp::TCP_DEFER_ACCEPT };
+    #[doc(alias = "IP_BIND_ADDRESS_NO_PORT")]
+    pub const BIND_ADDRESS_NO_PORT: IntOption =
+        IntOption { level: inet::IPPROTO_IP, name: inet::IP_BIND_ADDRESS_NO_PORT };
     #[doc(alias = "IPV6_V6ONLY")]
     pub const V6ONLY: IntOption = IntOption { level: inet::IPPROTO_IPV6, name: inet::IPV6_V6ONLY };
 }

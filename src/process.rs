@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 use core::convert::Infallible;
-use core::ffi::{CStr, c_int, c_ulong, c_void};
+use core::ffi::{CStr, c_int, c_long, c_ulong, c_void};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -83,6 +83,33 @@ pub fn fork() -> Result<Fork> {
 pub unsafe fn fork_unchecked() -> Result<Fork> {
     // SAFETY: by this function's own contract.
     let pid = ret_c_int(unsafe { ffi::unistd::fork() })?;
+    Ok(Pid::from_raw(pid).map_or(Fork::Child, |pid| Fork::Parent(Child { pid, status: None })))
+}
+
+/// `syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)`: `fork()` by itself, without what the C library does around it. It changes
+/// less memory in both processes, so the kernel has less to copy: measured, a tenth of the time of a short process.
+///
+/// Refuses as [`fork`] does where other threads exist.
+///
+/// # Safety
+/// What the C library's own `fork()` brings up to date in the child stays as it is in the parent: the id of the thread
+/// that it keeps, and whatever `pthread_atfork()` has functions for. Until it ends by [`_exit`], the child calls nothing
+/// that goes by these: no threads, no locks of `<pthread.h>`, no code of libraries that it does not know.
+///
+/// # Errors
+/// `EDEADLK`, without a call, in a process with other threads; `EAGAIN`, `ENOMEM`.
+///
+/// # References
+/// clone(2), pthread_atfork(3)
+pub unsafe fn fork_bare() -> Result<Fork> {
+    if has_other_threads() {
+        return Err(Errno::DEADLK);
+    }
+    let (flags, none): (c_long, c_long) = (Signal::CHLD.raw().into(), 0);
+    // SAFETY: with these flags the call is a fork, whose child has its own copy of all memory, and goes on on its own
+    // copy of this stack; no argument is a pointer.
+    let pid = unsafe { ffi::unistd::syscall(ffi::sys::syscall::SYS_clone, flags, none, none, none, none) };
+    let pid = ret_c_int(c_int::try_from(pid).map_err(|_| Errno::INVAL)?)?;
     Ok(Pid::from_raw(pid).map_or(Fork::Child, |pid| Fork::Parent(Child { pid, status: None })))
 }
 

@@ -580,8 +580,9 @@ pub fn default_all() {
     }
 }
 
-/// How many signals one [`SignalFd::read`] takes: more than any program waits for, each of which is pending once.
-const SIGNALS_AT_ONCE: usize = 16;
+/// How many signals one [`SignalFd::read`] takes. What is pending beyond these is there at the next one; more room would
+/// only be more of the stack for a fork to copy.
+const SIGNALS_AT_ONCE: usize = 4;
 
 /// `signalfd()`: a descriptor from which signals are read, in place of handlers.
 ///

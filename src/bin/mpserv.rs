@@ -35,15 +35,15 @@ ADDRESS is PORT, HOST:PORT, [IPV6]:PORT or unix:PATH. mpserv --help shows the op
 
 const HELP: &str = "\
 usage: mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]
-Serves each connection to ADDRESS (PORT, HOST:PORT, [IPV6]:PORT, unix:PATH) by a
-process of its own: PROGRAM, with the connection as input and output, or a service.
+Serves each connection to ADDRESS (PORT, HOST:PORT, [IPV6]:PORT or unix:PATH) by
+a process of its own: PROGRAM, on standard input and output, or a service.
   -c, --max-children N         at most N at once, further clients wait (64)
-  -C, --max-per-source N[:MSG] at most N per client address; MSG to those over it
+  -C, --max-per-source N[:MSG] at most N from an address; MSG to those over it
       --max-rate N/SECONDS     at most N connections in any SECONDS
   -b, --backlog N              N clients wait in the kernel (511)
       --listen ADDRESS         listen there, too; may be repeated
       --service NAME           echo (if no PROGRAM is named), discard or rot13
-  -t, --idle-timeout SECONDS   close a client of a service after so long a silence
+  -t, --idle-timeout SECONDS   close a service's client after so long a silence
       --max-lifetime SECONDS   end a child after so long
       --grace SECONDS          let children finish for so long at the end (30)
       --orphans end|keep       when the server is killed, its children ... (end)
@@ -58,8 +58,8 @@ process of its own: PROGRAM, with the connection as input and output, or a servi
   -q, --quiet                  log no accept and end of connections
   -h, --help                   show this
   -V, --version                show the version
-Signals: TERM, INT stop (a second skips the wait); QUIT ends children now; USR1 logs
-the status. Exit: 0 told to stop, 100 usage, 111 system trouble.
+Signals: TERM and INT stop (a second one skips the wait), QUIT stops without a
+wait, USR1 logs the status. Exit: 0 told to stop, 100 usage, 111 system trouble.
 ";
 
 const VERSION: &str = concat!("mpserv ", env!("CARGO_PKG_VERSION"), "\n");
@@ -117,6 +117,9 @@ static OPTIONS: [LongOption; 21] = [
 const LINE_MAX: usize = 512;
 /// The longest message to a client over the limit of its source, with its line's end.
 const MESSAGE_MAX: usize = 512;
+
+/// How much of an argument is shown when it is wrong.
+const SHOWN_MAX: usize = 80;
 
 /// Why the command line is wrong: what is, why, and what to do.
 type Wrong = Text<LINE_MAX>;
@@ -193,7 +196,7 @@ struct Options {
 
 impl Options {
     fn parse(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<Options, Wrong> {
-        let mut server = Server::new();
+        let mut server = Server::new().last_act(true);
         let (mut per_source, mut service, mut has_idle_timeout, mut listens) = (None, None, false, false);
         let hint = "mpserv --help shows the options";
         let mut getopt = Getopt::new(args, SHORT, &OPTIONS).ok_or_else(Wrong::new)?;
@@ -319,7 +322,8 @@ struct Value(&'static [u8]);
 
 impl Value {
     fn wrong(self, option: &str, why: &str) -> Wrong {
-        Text::of(format_args!("{option} \"{}\": {why}", self.0.escape_ascii()))
+        let shown = Text::<SHOWN_MAX>::of(format_args!("{}", self.0.escape_ascii()));
+        Text::of(format_args!("{option} \"{shown}\": {why}"))
     }
 
     fn str(self, option: &str) -> Result<&'static str, Wrong> {

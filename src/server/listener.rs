@@ -30,7 +30,6 @@ pub(super) struct SocketSettings {
 #[derive(Debug)]
 pub(super) struct Listener {
     fd: OwnedFd,
-    address: SockAddr,
     /// Which file it is, of a Unix socket that the server has made.
     file: Option<(u64, u64)>,
 }
@@ -80,8 +79,7 @@ impl Listeners {
         }
         crate::fd::set_nonblocking(&fd).map_err(fail)?;
         crate::fd::set_close_on_exec(&fd).map_err(fail)?;
-        let address = getsockname(&fd).map_err(fail)?;
-        self.push(Listener { fd, address, file: None })
+        self.push(Listener { fd, file: None })
     }
 
     /// Listens on every address that `text` stands for.
@@ -124,7 +122,7 @@ impl Listeners {
     /// Closes all of them, and removes the files of those that the server has made.
     pub(super) fn stop(&mut self) {
         for listener in self.iter() {
-            if let (SockAddr::Unix(address), Some(file)) = (&listener.address, listener.file) {
+            if let (Some(file), Ok(SockAddr::Unix(address))) = (listener.file, listener.address()) {
                 let Some(path) = address.path_c() else { continue };
                 // Another server may have put its own in its place.
                 if lstat(path).is_ok_and(|now| now.identity() == file) {
@@ -143,8 +141,9 @@ impl Listeners {
 }
 
 impl Listener {
-    pub(super) const fn address(&self) -> &SockAddr {
-        &self.address
+    /// Asked for anew each time, which is seldom: kept, it would be a hundred times as large as what is kept.
+    pub(super) fn address(&self) -> errno::Result<SockAddr> {
+        getsockname(&self.fd)
     }
 }
 
@@ -164,10 +163,9 @@ fn prepare(family: AddressFamily, settings: &SocketSettings) -> errno::Result<Ow
     Ok(fd)
 }
 
-fn finish(fd: &OwnedFd, address: &impl AsSockAddr, settings: &SocketSettings) -> errno::Result<SockAddr> {
+fn finish(fd: &OwnedFd, address: &impl AsSockAddr, settings: &SocketSettings) -> errno::Result<()> {
     bind(fd, address)?;
-    listen(fd, c_int::try_from(settings.backlog).unwrap_or(c_int::MAX))?;
-    getsockname(fd)
+    listen(fd, c_int::try_from(settings.backlog).unwrap_or(c_int::MAX))
 }
 
 fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSettings) -> errno::Result<Listener> {
@@ -186,8 +184,8 @@ fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSettings) -> 
     if let Some(time) = settings.defer_accept {
         setsockopt(&fd, IntOption::DEFER_ACCEPT, c_int::try_from(time.as_secs()).unwrap_or(c_int::MAX))?;
     }
-    let address = finish(&fd, address, settings)?;
-    Ok(Listener { fd, address, file: None })
+    finish(&fd, address, settings)?;
+    Ok(Listener { fd, file: None })
 }
 
 fn bind_unix(path: &str, settings: &SocketSettings) -> errno::Result<Listener> {
@@ -198,15 +196,15 @@ fn bind_unix(path: &str, settings: &SocketSettings) -> errno::Result<Listener> {
     let path = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
     let address = UnixAddr::new(path)?;
     let fd = prepare(AddressFamily::UNIX, settings)?;
-    let bound = match finish(&fd, &address, settings) {
+    match finish(&fd, &address, settings) {
         Err(Errno::ADDRINUSE) => {
             remove_stale(path, &address)?;
-            finish(&fd, &address, settings)?
+            finish(&fd, &address, settings)?;
         }
         bound => bound?,
-    };
+    }
     let file = lstat(path)?.identity();
-    Ok(Listener { fd, address: bound, file: Some(file) })
+    Ok(Listener { fd, file: Some(file) })
 }
 
 /// Removes a socket's file that no server listens at. `EADDRINUSE` when one does, or when it is another kind of file.
@@ -241,9 +239,9 @@ fn cannot(text: &str, errno: Errno) -> Error {
 }
 
 /// How an address is shown: `127.0.0.1:5000`, `[::]:5000`, `unix:/run/echo`.
-pub(super) struct Shown<'a>(pub(super) &'a SockAddr);
+pub(super) struct Shown(pub(super) SockAddr);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             SockAddr::Inet(address) => address.fmt(f),

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use super::error::{Error, Reason, Result};
 use crate::errno::Errno;
-use crate::fd::{OwnedFd, read, write_all};
+use crate::fd::{AsFd, BorrowedFd, OwnedFd, read, write_all};
 use crate::file::{self, OpenFlags, flock_exclusive, fstat, ftruncate, open, unlink};
 use crate::process::Pid;
 use crate::text::Text;
@@ -14,6 +14,12 @@ use crate::text::Text;
 pub(super) struct PidFile<'a> {
     path: &'a CStr,
     fd: OwnedFd,
+}
+
+impl AsFd for PidFile<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 /// What a new file may be used for.

@@ -11,12 +11,12 @@ use super::listener::Listeners;
 use super::log::{Level, Log};
 use super::pidfile::PidFile;
 use crate::errno::{self, Errno};
-use crate::fd::AsFd;
+use crate::fd::{AsFd, close_of_parent};
 use crate::file::{access_x, stat};
 use crate::memory::{CStrArray, Mark, Stack};
 use crate::net::{Credentials, SockAddr, TimeOption, setsockopt_timeout};
 use crate::process::{
-    _exit, Fork, Pid, Spawn, SpawnError, begin_group, environ, fork, getpid, signal_at_death_of, spawn,
+    _exit, Fork, Pid, Spawn, SpawnError, begin_group, environ, fork, fork_bare, getpid, signal_at_death_of, spawn,
 };
 use crate::signal::{MaskHow, SigSet, Signal, SignalFd, sigprocmask};
 
@@ -28,10 +28,17 @@ pub(super) struct Open<'a> {
 }
 
 impl Open<'_> {
-    fn close(&mut self) {
-        self.listeners.close();
-        self.signals = None;
-        self.pidfile = None;
+    /// Closes all of it in a child, without a change to memory that the child has from its parent.
+    ///
+    /// # Safety
+    /// This process has been forked from the server's, and uses none of this again.
+    unsafe fn close_in_child(&self) {
+        let signals = self.signals.iter().map(AsFd::as_fd);
+        let pidfile = self.pidfile.iter().map(AsFd::as_fd);
+        for fd in self.listeners.iter().map(AsFd::as_fd).chain(signals).chain(pidfile) {
+            // SAFETY: by this function's own contract.
+            unsafe { close_of_parent(fd) };
+        }
     }
 }
 
@@ -60,9 +67,9 @@ pub(super) struct Birth<'b, 'a> {
 }
 
 impl Birth<'_, '_> {
-    fn log_accept(&self, pid: Pid, peer: &Peer) {
+    fn log_accept(&self, pid: impl FnOnce() -> Pid, peer: &Peer) {
         self.log.event(Level::Connection, "accept", |line| {
-            line.number("pid", pid);
+            line.number("pid", pid());
             line.text("from", peer);
             line.number("children", self.children);
             line.number("limit", self.limit);
@@ -113,11 +120,30 @@ impl<T: Outcome, E> Outcome for core::result::Result<T, E> {
 }
 
 /// A function, in a process made by `fork()`.
-pub(super) struct Function<H>(pub(super) H);
+pub(super) struct Function<H> {
+    handler: H,
+    fork: fn() -> errno::Result<Fork>,
+}
+
+impl<H> Function<H> {
+    /// A function that may do whatever it likes.
+    pub(super) fn new(handler: H) -> Function<H> {
+        Function { handler, fork }
+    }
+
+    /// A function for whose process the C library's `fork()` does more than is needed.
+    ///
+    /// # Safety
+    /// `handler` keeps to what [`fork_bare`] says.
+    pub(super) unsafe fn new_bare(handler: H) -> Function<H> {
+        // SAFETY: the child makes system calls, logs, and ends by `_exit()`; of `handler` it is this function's contract.
+        Function { handler, fork: || unsafe { fork_bare() } }
+    }
+}
 
 impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
     fn start(&mut self, connection: Connection, birth: Birth<'_, '_>) -> core::result::Result<Pid, NotStarted> {
-        match fork() {
+        match (self.fork)() {
             Ok(Fork::Parent(child)) => Ok(child.pid()),
             Ok(Fork::Child) => {
                 let _bomb = Bomb;
@@ -137,9 +163,10 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
         if birth.parent.is_some_and(|parent| signal_at_death_of(parent, Signal::TERM).is_err()) {
             return EXIT_FAILED;
         }
-        birth.open.close();
+        // SAFETY: this is the server's child, which ends without coming back to what is the server's.
+        unsafe { birth.open.close_in_child() };
         sigprocmask(MaskHow::Set, birth.mask);
-        birth.log_accept(getpid(), &connection.peer());
+        birth.log_accept(getpid, &connection.peer());
         if let Some(limit) = birth.idle_timeout {
             for way in [TimeOption::Receive, TimeOption::Send] {
                 if setsockopt_timeout(&connection, way, limit).is_err() {
@@ -147,7 +174,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
                 }
             }
         }
-        (self.0)(connection).status()
+        (self.handler)(connection).status()
     }
 }
 
@@ -260,7 +287,7 @@ impl Worker for Program {
         };
         match spawn(&mut self.stack, &plan) {
             Ok(pid) => {
-                birth.log_accept(pid, &connection.peer());
+                birth.log_accept(|| pid, &connection.peer());
                 Ok(pid)
             }
             Err(SpawnError::Clone(errno)) => Err(NotStarted { connection, call: "clone", errno, again: true }),

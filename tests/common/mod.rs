@@ -227,6 +227,11 @@ impl Running {
         self.stdout.so_far()
     }
 
+    /// Whether nobody can print anything more on its standard output, and all of it has been read.
+    pub fn stdout_is_complete(&self) -> bool {
+        matches!(&self.stdout, Collected::Reader(reader, _) if reader.is_finished())
+    }
+
     /// What it has printed on standard error until now.
     pub fn stderr_so_far(&self) -> String {
         self.stderr.so_far()
@@ -386,6 +391,13 @@ pub fn is_pending(pid: u32, signal: mpserv::signal::Signal) -> bool {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let mask = text.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
     u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal.raw() - 1)) != 0
+}
+
+/// Ends a connection so that the peer gets a reset.
+pub fn reset(client: TcpStream) {
+    // SAFETY: the descriptor is open for as long as `client` is there.
+    let fd = unsafe { mpserv::fd::BorrowedFd::from_raw(client.as_raw_fd()) };
+    mpserv::net::setsockopt_linger(fd, Some(0)).unwrap();
 }
 
 /// Puts `PID` for every number that follows one of these words, which may differ from run to run.

@@ -93,15 +93,17 @@ impl Served {
     /// Starts a command and waits until it has printed so many ports and its first lines.
     #[track_caller]
     pub fn start_ports(command: &mut Command, count: usize) -> Served {
-        let mut running = Running::start(command, Output::Pipe);
+        let running = Running::start(command, Output::Pipe);
         let mut served = None;
         wait_until("the server prints its ports", || {
+            // Asked for first: then what comes after it is all there will be.
+            let is_complete = running.stdout_is_complete();
             let text = running.stdout_so_far();
             let ports: Vec<u16> = text.split_terminator('\n').filter_map(|port| port.parse().ok()).collect();
             if ports.len() == count && text.ends_with('\n') {
                 served = Some(ports);
             }
-            served.is_some() || running.has_ended()
+            served.is_some() || is_complete
         });
         let Some(ports) = served else { panic!("the server does not start: {}", running.stderr_so_far()) };
         Served { running, ports }
@@ -163,13 +165,15 @@ impl Served {
         log
     }
 
-    /// How many ticks of processor time it has used, and how many descriptors it has open.
-    pub fn usage(&self) -> (u64, usize) {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
-        let fields: Vec<&str> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
-        let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count();
-        (ticks, descriptors)
+    /// How much processor time it has used. Not by `utime` and `stime`: they count in ticks of ten milliseconds.
+    pub fn processor_time(&self) -> Duration {
+        let schedstat = std::fs::read_to_string(format!("/proc/{}/schedstat", self.pid())).unwrap();
+        Duration::from_nanos(schedstat.split(' ').next().unwrap().parse().unwrap())
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
 
     /// The memory that is its own, in kilobytes.
@@ -207,12 +211,10 @@ pub fn is_silent(client: &TcpStream, time: Duration) -> bool {
 
 /// The share of one processor that a server uses over a time, in percent.
 pub fn processor_percent(server: &Served, time: Duration) -> f64 {
-    const TICKS_A_SECOND: f64 = 100.0;
-    let (before, _) = server.usage();
+    let before = server.processor_time();
     let start = Instant::now();
     std::thread::sleep(time);
-    let (after, _) = server.usage();
-    (after - before) as f64 / TICKS_A_SECOND / start.elapsed().as_secs_f64() * 100.0
+    (server.processor_time() - before).as_secs_f64() / start.elapsed().as_secs_f64() * 100.0
 }
 
 /// Whether a command is there; says so when not. A test of a foreign program is skipped without it.
@@ -224,4 +226,19 @@ pub fn has_command(command: &str, package: &str) -> bool {
         eprintln!("skipped: there is no {command} (apt-get install {package})");
     }
     there
+}
+
+/// A copy of a program that any user can reach. `cp` makes it: were it written by this process, another test that starts
+/// something at that moment would hold it open for writing, and nobody could run it.
+#[track_caller]
+pub fn copy_program(program: &str, folder: &super::TempDir) -> std::path::PathBuf {
+    let copy = folder.join("program");
+    assert!(Command::new("cp").arg(program).arg(&copy).status().unwrap().success());
+    copy
+}
+
+/// A user who runs nothing, and whom nobody else takes for a test at the same time.
+pub fn user_of_nothing() -> u32 {
+    const FIRST: u32 = 2_000_000_000;
+    FIRST + std::process::id()
 }

@@ -27,7 +27,7 @@ macro_rules! tests {
 /// How many tests run at once. Most of them wait most of the time.
 const AT_ONCE: usize = 8;
 /// How long one test may take. Some programs sleep for long, and a port that others use has to be waited for.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(480);
 /// How often the tests that run are looked at.
 const POLL: Duration = Duration::from_millis(2);
 

@@ -36,6 +36,7 @@ use report::html::Page;
 use report::json;
 use report::output;
 use report::terminal::{self, Style};
+use run::network;
 use run::stage::INTERRUPTED;
 use run::strace::Strace;
 use sources::Sources;
@@ -102,7 +103,10 @@ fn audit(options: &Options) -> Result<u8, Trouble> {
     }
     let (subjects, sides) = match &options.task {
         Task::Commands(commands) => (subject::commands(options, commands, &strace)?, COMMAND_SIDES),
-        Task::Programs(programs) => (subject::programs(options, programs, &strace)?, PROGRAM_SIDES),
+        Task::Programs(programs) => {
+            network::make_own_possible();
+            (subject::programs(options, programs, &strace)?, PROGRAM_SIDES)
+        }
         Task::Help | Task::Version | Task::Rules => return Ok(SAME),
     };
     let sources = options.sources.then(|| Sources::of_all(&subjects)).transpose()?;

@@ -1,4 +1,4 @@
-//! `<sys/syscall.h>`: the numbers of system calls, for filters.
+//! `<sys/syscall.h>`: the numbers of system calls, for filters, and for calls that the C library wraps in more.
 
 /// `SYS_*`
 ///

@@ -6,14 +6,12 @@
 //! and all are given time to come to rest again. A sleep is then not slept: the process that would wake first is told that
 //! its time is over. The calls and their results are what they would be; only their order is settled.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use mpserv::errno::Errno;
 use mpserv::seccomp::{Listener, Notice};
 
-use super::processes::{Processes, Status};
+use super::processes::{Processes, Status, memory};
 
 /// What is made to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,9 +177,7 @@ fn duration(notice: &Notice) -> Option<Duration> {
     if flags != 0 {
         return None;
     }
-    let memory = File::open(format!("/proc/{}/mem", notice.thread)).ok()?;
-    let mut time = [0; 16];
-    memory.read_exact_at(&mut time, request).ok()?;
+    let time: [u8; 16] = memory(notice.thread, request)?;
     let (seconds, nanoseconds) = time.split_at(8);
     let seconds = u64::from_ne_bytes(seconds.try_into().ok()?);
     let nanoseconds = u64::from_ne_bytes(nanoseconds.try_into().ok()?);

@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Mutex, Once, mpsc};
 use std::time::{Duration, Instant};
 
 use mpserv::errno::Errno;
@@ -99,6 +99,9 @@ fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Tro
     }
     if let Some(port) = request.needs_free {
         network::must_be_free(port)?;
+        if request.occupies.is_none() {
+            network::wait_for_lingering(port)?;
+        }
     }
     let listener = request.occupies.map(network::occupy).transpose()?;
     let directory = Directory::new()?;
@@ -322,12 +325,20 @@ fn start_held(request: &Request<'_>, mut command: Command, holds: bool) -> Resul
     let (sender, listener) = mpsc::channel();
     let name = command.get_program().to_owned();
     let starter = std::thread::spawn(move || {
-        // Without a filter the kernel decides on the order; the caller is told.
         let _ = sender.send(filter().ok());
         spawn(&mut command)
     });
     let listener = listener.recv().ok().flatten();
     let mut hold = listener.map(|listener| Hold::new(listener, request.skips_sleep, holds));
+    if hold.is_none() {
+        static TOLD: Once = Once::new();
+        TOLD.call_once(|| {
+            eprintln!(
+                "mpserv-audit: seccomp notifications are not permitted here: the kernel decides which process goes first, \
+                 which may show as differences, and sleeps take their time"
+            );
+        });
+    }
     while !starter.is_finished() {
         // A strace that cannot be executed ends, and its end is held too.
         match &mut hold {

@@ -1,7 +1,12 @@
 //! The traced processes as /proc shows them, and when they are at rest.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mpserv::ffi::sched::CLONE_VFORK;
+use mpserv::ffi::sys::syscall::{SYS_clone, SYS_clone3, SYS_vfork};
 
 /// What /proc says about one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,29 +53,53 @@ impl Status {
         self.caught & CHILD_BIT != 0
     }
 
-    /// Whether nothing happens in it until something else happens.
-    fn is_still(&self, pid: u32) -> bool {
+    /// Whether nothing happens in it until something else happens. `D` is another matter: see [`waits_for_vfork`].
+    fn is_still(&self) -> bool {
         match self.state {
             b'S' => self.pending == 0,
             // Its parent hears of its end only once strace has.
             b'Z' => self.tracer == 0,
-            b'D' => waits_for_vfork(pid),
             _ => false,
         }
     }
 }
 
-/// The numbers of the calls in which a parent waits, unkillable, until its child runs a program.
-fn vfork_calls() -> [i64; 3] {
-    [mpserv::ffi::sys::syscall::SYS_vfork, libc::SYS_clone, libc::SYS_clone3]
+/// Whether a process that sleeps uninterruptibly does so in vfork, until its child runs a program or ends. A fork sleeps
+/// like that too, when the kernel is short of something, but not for long.
+fn waits_for_vfork(pid: u32) -> bool {
+    let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    let mut words = call.split(' ');
+    let number = words.next().and_then(|number| number.parse::<i64>().ok());
+    let argument = words.next().and_then(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
+    let flags = match number {
+        Some(call) if call == SYS_vfork => return true,
+        Some(call) if call == SYS_clone => argument,
+        // Its flags are the first field of what its first argument points to.
+        Some(call) if call == SYS_clone3 => argument.and_then(|at| memory(pid, at)).map(u64::from_ne_bytes),
+        _ => None,
+    };
+    flags.is_some_and(|flags| flags & u64::from(CLONE_VFORK.cast_unsigned()) != 0)
 }
 
-fn waits_for_vfork(pid: u32) -> bool {
-    let Ok(call) = fs::read_to_string(format!("/proc/{pid}/syscall")) else {
-        return false;
-    };
-    let number = call.split(' ').next().and_then(|number| number.parse::<i64>().ok());
-    number.is_some_and(|number| vfork_calls().contains(&number))
+/// Where in /proc/PID/stat, behind the program's name, the time in user space stands; that in the kernel follows.
+const USER_TIME: usize = 11;
+/// The unit of both: hundredths of a second, on every Linux.
+const TICKS_PER_SECOND: u64 = 100;
+
+fn processor_time(pid: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may have blanks and brackets of its own.
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let times = fields.split(' ').skip(USER_TIME).take(2).map(|field| field.parse::<u64>().ok());
+    let ticks = times.sum::<Option<u64>>()?;
+    Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+}
+
+/// Bytes of a process's memory.
+pub fn memory<const LENGTH: usize>(pid: u32, address: u64) -> Option<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    File::open(format!("/proc/{pid}/mem")).ok()?.read_exact_at(&mut bytes, address).ok()?;
+    Some(bytes)
 }
 
 /// One process and what was seen of it; no status once it is gone.
@@ -120,16 +149,19 @@ impl Processes {
 
     /// All of them, strace included, or none when one of them is not still.
     pub fn look(&self) -> Option<Vec<Seen>> {
-        let strace = Status::of(self.strace).filter(|status| status.is_still(self.strace))?;
-        let mut seen = vec![(self.strace, Some(strace))];
-        for pid in self.ids() {
-            let status = Status::of(pid);
-            if status.is_some_and(|status| !status.is_still(pid)) {
-                return None;
+        let mut seen = vec![(self.strace, Some(Status::of(self.strace)?))];
+        seen.extend(self.ids().into_iter().map(|pid| (pid, Status::of(pid))));
+        let is_still = |(pid, status): &Seen| match status {
+            // It has ended, and somebody has waited for it.
+            None => true,
+            Some(status) if status.state == b'D' => {
+                let is_child =
+                    |(_, other): &Seen| other.is_some_and(|other| other.parent == *pid && other.state != b'Z');
+                seen.iter().any(is_child) && waits_for_vfork(*pid)
             }
-            seen.push((pid, status));
-        }
-        Some(seen)
+            Some(status) => status.is_still(),
+        };
+        seen.iter().all(is_still).then_some(seen)
     }
 
     /// The last process id that was given out.
@@ -152,6 +184,11 @@ impl Processes {
     /// All processes up to this id are known.
     pub fn knows_up_to(&mut self, last: u32) {
         self.checked = last;
+    }
+
+    /// How much of the processor they have had.
+    pub fn processor_time(&self) -> Duration {
+        self.ids().into_iter().filter_map(processor_time).sum()
     }
 
     /// Those that still run under our strace.

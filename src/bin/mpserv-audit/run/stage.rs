@@ -21,8 +21,10 @@ const IDLE_MILLISECONDS: i32 = 10;
 const IDLE_AFTER: u32 = 50;
 /// How often a server that does not come to rest is asked whether it listens.
 const LISTEN_INTERVAL: Duration = Duration::from_millis(200);
-/// How long processes may stay busy before one that waits for them goes on all the same.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long processes may stay busy before one that waits for them goes on all the same: of time by the clock, and of
+/// the processor's, which processes do not get on a busy machine just because the clock goes on.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PROCESSOR_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Raised when the user wants the tool to end.
 pub static INTERRUPTED: SignalFlag = SignalFlag::new();
@@ -59,8 +61,9 @@ pub struct Stage<'r> {
     listener: Option<TcpListener>,
     root: Option<u32>,
     ended: bool,
-    /// Since when something has been moving.
+    /// Since when something has been moving, and how much of the processor it has had until then.
     moving: Instant,
+    used: Duration,
     /// Looks since something moved.
     idle: u32,
     /// What has to be ended with the program: the drive's command.
@@ -77,6 +80,7 @@ impl<'r> Stage<'r> {
             root: None,
             ended: false,
             moving: Instant::now(),
+            used: Duration::ZERO,
             idle: 0,
             helper: None,
             standing: Standing::default(),
@@ -227,9 +231,13 @@ impl<'r> Stage<'r> {
             return Ok(State::Ended);
         }
         if self.moves() {
-            let tired = self.moving.elapsed() > PATIENCE;
-            if let (true, Some(hold)) = (tired, &mut self.started.hold) {
-                hold.release_all();
+            if self.moving.elapsed() > PATIENCE {
+                let used = self.started.processes.processor_time();
+                let is_busy = used.saturating_sub(self.used) > PROCESSOR_PATIENCE;
+                if let (true, Some(hold)) = (is_busy, &mut self.started.hold) {
+                    hold.release_all();
+                    self.used = used;
+                }
                 self.moving = Instant::now();
             }
             self.idle = 0;
