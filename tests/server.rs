@@ -199,6 +199,12 @@ fn a_hundred_thousand_connections_leave_nothing_behind() {
 }
 
 #[test]
+#[ignore = "takes its time"]
+fn a_million_connections_leave_nothing_behind() {
+    load(1_000_000);
+}
+
+#[test]
 fn at_the_limit_of_children_the_next_client_waits() {
     let server = Served::start(&["--max-children", "3", "127.0.0.1:0"]);
     let mut clients: Vec<TcpStream> = (0..3).map(|_| server.client()).collect();

@@ -8,6 +8,7 @@
 mod align;
 mod compare;
 mod drives;
+mod faults;
 mod lexer;
 mod options;
 mod programs;
@@ -97,6 +98,9 @@ fn audit(options: &Options) -> Result<u8, Trouble> {
     }
     // A traced process that outlives its parent stays ours, to be waited for and ended.
     prctl::adopt_orphans().map_err(|errno| Trouble::of("prctl", errno))?;
+    if let (Some(extent), Task::Programs(programs)) = (options.faults, &options.task) {
+        return faults::run(options, programs, extent, &strace);
+    }
     let (subjects, sides) = match &options.task {
         Task::Commands(commands) => (subject::commands(options, commands, &strace)?, COMMAND_SIDES),
         Task::Programs(programs) => {

@@ -136,6 +136,12 @@ impl Processes {
         ids
     }
 
+    /// How much strace has written about all of them.
+    pub fn trace_length(&self) -> u64 {
+        let file = |pid: u32| fs::metadata(self.directory.join(format!("{}{pid}", self.prefix)));
+        self.ids().into_iter().filter_map(|pid| file(pid).ok()).map(|file| file.len()).sum()
+    }
+
     /// A number that grows in the order in which processes were made, since the root.
     pub fn age(&self, root: u32, pid: u32) -> u32 {
         if pid >= root { pid - root } else { pid + (self.id_limit - root) }

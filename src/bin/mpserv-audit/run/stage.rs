@@ -40,6 +40,18 @@ enum State {
     Ended,
 }
 
+/// How the processes stood when a drive left them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// All had ended, or were left to end.
+    #[default]
+    Ended,
+    /// They waited for what would never come, and were ended.
+    Waiting,
+    /// One made call after call without end, and they were ended.
+    Endless,
+}
+
 /// A program on its stage.
 #[derive(Debug)]
 pub struct Stage<'r> {
@@ -56,6 +68,7 @@ pub struct Stage<'r> {
     idle: u32,
     /// What has to be ended with the program: the drive's command.
     helper: Option<std::process::Child>,
+    standing: Standing,
 }
 
 impl<'r> Stage<'r> {
@@ -70,7 +83,13 @@ impl<'r> Stage<'r> {
             used: Duration::ZERO,
             idle: 0,
             helper: None,
+            standing: Standing::default(),
         }
+    }
+
+    /// How the processes stood when the drive left them.
+    pub fn last_standing(&self) -> Standing {
+        self.standing
     }
 
     /// The process id of the command.
@@ -105,6 +124,29 @@ impl<'r> Stage<'r> {
                 State::Ended => return Ok(false),
             }
         }
+    }
+
+    /// Like [`settle`](Self::settle), but ends a program of which strace has written more than `limit` bytes: it makes
+    /// calls without end.
+    pub fn settle_within(&mut self, limit: u64) -> Result<bool, Trouble> {
+        self.moving = Instant::now();
+        loop {
+            match self.step()? {
+                State::Moving => self.pause()?,
+                State::Rest => return Ok(true),
+                State::Ended => return Ok(false),
+            }
+            if self.started.processes.trace_length() > limit {
+                self.end_all(Standing::Endless);
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Ends all processes, which stood like this.
+    pub fn end_all(&mut self, standing: Standing) {
+        self.standing = standing;
+        self.kill_all();
     }
 
     /// Lets a little time pass, and processes go on.
