@@ -1,14 +1,15 @@
 # mpserv. `make` alone lists the targets; README.md explains them.
 
-PROGRAM ?= echo_mpserv
-IMPL    ?= rust
-HOST    ?= 127.0.0.1
-PORT    ?= 9190
+# Said on the command line; the environment may mean something else by these names.
+PROGRAM = $(if $(filter run,$(MAKECMDGOALS)),fork,echo_mpserv)
+IMPL    = rust
+HOST    = 127.0.0.1
+PORT    = 9190
 
 CARGO   ?= cargo
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 # Where the programs are, by IMPL: build.rs puts the C ones beside ours.
-BIN      = $(TARGET)/$(if $(filter c C,$(IMPL)),c,release)
+BIN      = $(TARGET)/$(if $(filter c,$(IMPL)),c,release)
 
 # $(call need,COMMAND,PACKAGES): COMMAND is there, or is installed (Debian, as root), or make says how to.
 need = @command -v $(firstword $(1)) >/dev/null || { \
@@ -21,20 +22,28 @@ need = @command -v $(firstword $(1)) >/dev/null || { \
 # How each program is called, and for a server, how to talk to it. All but two have their port in them.
 ARGS_echo_mpserv    = $(PORT)
 ARGS_echo_mpclient  = $(HOST) $(PORT)
+ARGS_mpserv         = $(PORT)
 CLIENT_echo_mpserv  = echo_mpclient
 CLIENT_code05       = code04
 CLIENT_socket_serve = socket_client
 TALK_echo_mpserv    = nc $(HOST) $(PORT)    or    make run-client PORT=$(PORT)
+TALK_mpserv         = nc $(HOST) $(PORT)
 TALK_code05         = make run-client PROGRAM=code05
 TALK_socket_serve   = make run-client PROGRAM=socket_serve
 TALK_rot13_serv     = nc 127.0.0.1 43211
-SERVERS             = echo_mpserv code05 socket_serve rot13_serv
+SERVERS             = echo_mpserv code05 socket_serve rot13_serv mpserv
+CLIENTS_OF          = echo_mpserv code05 socket_serve
 OTHERS              = fork zombie wait waitpid signal sigaction remove_zombie
+
+ifeq ($(filter rust c,$(IMPL)),)
+$(error IMPL=$(IMPL): choose rust or c)
+endif
 
 # $(call one-of,LIST): PROGRAM is in LIST, or make says what is.
 one-of = $(if $(filter $(PROGRAM),$(1)),,$(error PROGRAM=$(PROGRAM): choose one of $(1)))
 
-.PHONY: help run run-server run-client strace-server strace-client release c test lint clean need-cargo need-cc need-strace
+.PHONY: help run run-server run-client strace-server strace-client release c test bench bench-peers lint clean \
+        need-cargo need-cc need-strace
 
 help:
 	@echo 'make run-server     a server in the foreground; ctrl-C ends it   PROGRAM=$(PROGRAM) IMPL=$(IMPL) PORT=$(PORT)'
@@ -45,6 +54,8 @@ help:
 	@echo 'make c              the C programs, in $(TARGET)/c'
 	@echo 'make release        everything as it is shipped, in $(TARGET)/release'
 	@echo 'make test           all tests'
+	@echo 'make bench          how fast the servers are, against plain C; ARGS=--help lists what can be chosen'
+	@echo 'make bench-peers    the same, and against the servers of other projects that are installed'
 	@echo 'make lint           formatting, clippy, documentation'
 	@echo 'make clean          removes $(TARGET)'
 	@echo 'IMPL is rust or c.'
@@ -53,12 +64,13 @@ help:
 
 run-server: release
 	$(call one-of,$(SERVERS))
+	$(if $(filter c,$(IMPL)),$(if $(filter mpserv,$(PROGRAM)),$(error mpserv has no C program beside it)))
 	@echo 'make: $(strip $(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))); ctrl-C ends it'
 	@echo 'make: talk to it from another terminal:  $(TALK_$(PROGRAM))'
 	@$(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))
 
 run-client: release
-	$(call one-of,$(filter-out rot13_serv,$(SERVERS)))
+	$(call one-of,$(CLIENTS_OF))
 	@$(BIN)/$(CLIENT_$(PROGRAM)) $(ARGS_$(CLIENT_$(PROGRAM)))
 
 run: release
@@ -71,21 +83,29 @@ strace-server: release need-strace
 	@strace -f $(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))
 
 strace-client: release need-strace
-	$(call one-of,$(filter-out rot13_serv,$(SERVERS)))
+	$(call one-of,$(CLIENTS_OF))
 	@strace -f $(BIN)/$(CLIENT_$(PROGRAM)) $(ARGS_$(CLIENT_$(PROGRAM)))
 
 release: need-cargo need-cc
 	@$(CARGO) build --quiet --release
 
 c: need-cargo need-cc
-	@$(CARGO) build --quiet
+	@$(CARGO) build
+	@test -x $(TARGET)/c/echo_mpserv || { echo 'make: they could not be compiled: see the warning above' >&2; exit 1; }
 	@echo 'make: the C programs are in $(TARGET)/c'
 
 test: need-cargo need-cc need-strace
 	$(call need,nc,netcat-openbsd)
+	$(CARGO) test --features std --test server_library
 	$(CARGO) test
 
-lint: need-cargo
+bench: need-cargo need-cc need-strace
+	$(CARGO) bench --bench bench -- $(ARGS)
+
+bench-peers: need-cargo need-cc need-strace
+	$(CARGO) bench --bench bench -- --peers $(ARGS)
+
+lint: need-cargo need-cc
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features
@@ -97,8 +117,12 @@ need-cargo:
 	@command -v $(firstword $(CARGO)) >/dev/null || { \
 		echo 'make: there is no cargo: install Rust 1.88 or later, see https://www.rust-lang.org/tools/install' >&2; exit 1; }
 
+# rustc links with cc, whatever compiles the C programs.
 need-cc:
-	$(call need,$(or $(filter-out default,$(if $(filter default,$(origin CC)),cc,$(CC)))),gcc libc6-dev)
+	$(call need,cc,gcc libc6-dev)
+ifneq ($(origin CC),default)
+	@command -v $(firstword $(CC)) >/dev/null || { echo 'make: CC=$(CC): there is no such compiler' >&2; exit 1; }
+endif
 
 need-strace:
 	$(call need,strace,strace)

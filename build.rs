@@ -14,9 +14,10 @@ mod mirror;
 
 /// The flags that our C programs compile with, without a warning. They are linked as rustc links ours, so that what is
 /// compared is the programs: every symbol is looked up at the start.
-const PROGRAM_FLAGS: [&str; 9] = [
+const PROGRAM_FLAGS: [&str; 10] = [
     "-std=gnu11",
     "-O2",
+    "-g",
     "-Wall",
     "-Wextra",
     "-Wshadow",
@@ -50,6 +51,10 @@ fn build() -> Result<(), Box<dyn Error>> {
     let programs = target_folder(&out)?.join("c");
     println!("cargo::rustc-env=MPSERV_C_DIR={}", programs.display());
 
+    if env::var("PROFILE")? == "release" {
+        link_server_statically(&out)?;
+    }
+
     let mirror = Mirror::of_folder(Path::new("src/ffi"))?;
     let proof = out.join("ffi");
     fs::create_dir_all(&proof)?;
@@ -69,6 +74,41 @@ fn build() -> Result<(), Box<dyn Error>> {
     // For the tests, of which one fails unless it is empty.
     fs::write(proof.join("refusal.txt"), refusal)?;
     Ok(())
+}
+
+/// The libraries that rustc names for a program without std.
+const LIBRARIES: [&str; 4] = ["libc.a", "libm.a", "librt.a", "libpthread.a"];
+
+/// Has `mpserv` linked with the C library in it, so that a fork copies fewer mappings and no page is changed by the
+/// loader. rustc asks for shared libraries, so the linker is shown a folder that has none, before its own.
+fn link_server_statically(out: &Path) -> Result<(), Box<dyn Error>> {
+    let folder = out.join("static");
+    fs::create_dir_all(&folder)?;
+    for library in LIBRARIES {
+        let Some(path) = find_library(library) else {
+            println!("cargo::warning=mpserv is linked dynamically, as there is no {library}: it is slower");
+            return Ok(());
+        };
+        let link = folder.join(library);
+        if link.symlink_metadata().is_ok() {
+            fs::remove_file(&link)?;
+        }
+        std::os::unix::fs::symlink(path, link)?;
+    }
+    let search = format!("-L{}", folder.display());
+    // The C library and the compiler's own need each other. What rustc names comes before, and stays what it is.
+    for argument in ["-static", &search, "-Wl,--start-group", "-lgcc", "-lgcc_eh", "-lc", "-Wl,--end-group"] {
+        println!("cargo::rustc-link-arg-bin=mpserv={argument}");
+    }
+    Ok(())
+}
+
+/// The path of a library of the system, if there is one by this name.
+fn find_library(name: &str) -> Option<PathBuf> {
+    let output = cc::compiler().arg(format!("-print-file-name={name}")).output().ok()?;
+    let path = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());
+    // What it does not find it prints as it was asked.
+    path.is_absolute().then_some(path)
 }
 
 /// Whether there is a C compiler, with headers.

@@ -3,6 +3,7 @@
 use core::ffi::{CStr, c_int};
 use core::fmt;
 use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::ffi::getopt as c;
 use crate::process::has_other_threads;
@@ -80,10 +81,15 @@ pub struct Getopt<'o> {
     args: Args,
     short: &'o CStr,
     long: &'o [LongOption],
+    /// Its number among those that were begun.
+    number: usize,
 }
 
+/// How many were begun. The C library's place is that of the last one.
+static BEGUN: AtomicUsize = AtomicUsize::new(0);
+
 impl<'o> Getopt<'o> {
-    /// Goes through `args` from the start. `short` begins with `+:`, which has the C library neither change the order of
+    /// Goes through `args` from the start, and ends every other that goes through some. `short` begins with `+:`, which has the C library neither change the order of
     /// the arguments nor print; `long` ends with [`LongOption::END`].
     ///
     /// `None` when they do not, and where other threads exist: the C library keeps its place in variables.
@@ -95,7 +101,7 @@ impl<'o> Getopt<'o> {
         }
         // SAFETY: no other thread uses the variable. 0 has the C library begin anew.
         unsafe { c::optind = 0 };
-        Some(Getopt { args, short, long })
+        Some(Getopt { args, short, long, number: BEGUN.fetch_add(1, Ordering::Relaxed) + 1 })
     }
 
     /// The index of the argument that is next.
@@ -122,8 +128,11 @@ impl Iterator for Getopt<'_> {
     type Item = Opt;
 
     fn next(&mut self) -> Option<Opt> {
+        if self.number != BEGUN.load(Ordering::Relaxed) || has_other_threads() {
+            return None;
+        }
         let argc = c_int::try_from(self.args.len()).unwrap_or(c_int::MAX);
-        // SAFETY: argv and both lists end as the call wants them to, and by the plus sign argv is not written to.
+        // SAFETY: the C library's place is in this argv; argv and both lists end as the call wants them to, and by the plus sign argv is not written to.
         let option = unsafe {
             c::getopt_long(
                 argc,

@@ -9,6 +9,21 @@
 //! | safe wrappers | [`errno`], [`fd`], [`file`](mod@file), [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] and others | sound whatever safe code calls them with; each makes the one system call of its C function |
 //! | C | [`ffi`] | the C API, name for name, proved against the system's headers |
 //!
+//! A server, whose handler runs in a process of its own for each connection:
+//!
+//! ```no_run
+//! use mpserv::server::{Connection, Server};
+//!
+//! Server::new().listen("5000").max_children(100).serve(|connection: Connection| {
+//!     let mut buffer = [0; 4096];
+//!     while let Ok(length @ 1..) = connection.read(&mut buffer) {
+//!         connection.write_all(&buffer[..length])?;
+//!     }
+//!     mpserv::errno::Result::Ok(())
+//! })?;
+//! # Ok::<(), mpserv::server::Error>(())
+//! ```
+//!
 //! Nothing here allocates, and nothing retries a call behind the caller's back: a program written with this library
 //! makes the system calls that its source names, and no others.
 //!
@@ -29,6 +44,7 @@ pub mod file;
 pub mod getopt;
 pub mod inherited;
 pub mod memory;
+pub mod namespace;
 pub mod net;
 pub mod netdb;
 mod open_set;
@@ -37,6 +53,7 @@ pub mod poll;
 pub mod prctl;
 pub mod process;
 pub mod program;
+pub mod pty;
 pub mod resource;
 mod sealed;
 pub mod seccomp;
@@ -50,3 +67,4 @@ pub mod syslog;
 pub mod text;
 pub mod time;
 pub mod user;
+pub mod wordexp;

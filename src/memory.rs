@@ -1,6 +1,7 @@
-//! Memory straight from the kernel: what a program without an allocator sizes once, at its start.
+//! Memory straight from the kernel: what a program without an allocator sizes once, at its start, and what processes
+//! share.
 
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
@@ -33,7 +34,7 @@ impl<T: Copy> MapVec<T> {
     pub fn with_capacity(capacity: usize) -> Result<MapVec<T>> {
         const { assert!(align_of::<T>() <= 4096, "a page is aligned to 4096 bytes") };
         let size = capacity.checked_mul(size_of::<T>()).ok_or(Errno::NOMEM)?;
-        let start = map(size)?.cast();
+        let start = map(size, c::MAP_PRIVATE)?.cast();
         Ok(MapVec { start, length: 0, capacity })
     }
 
@@ -66,6 +67,20 @@ impl<T: Copy> MapVec<T> {
     /// Forgets the elements from `length` on.
     pub fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
+    }
+}
+
+impl<T> MapVec<T> {
+    /// `madvise(…, MADV_DONTFORK)`: processes that are forked from now on do not have this memory. A fork then has
+    /// nothing to copy of it, and this process nothing to copy back when it writes to it next.
+    ///
+    /// # Safety
+    /// No process that is forked from now on reads or writes an element.
+    pub(crate) unsafe fn keep_from_children(&self) {
+        let size = (self.capacity * size_of::<T>()).max(1);
+        // SAFETY: the mapping is this one's, and by this function's own contract no other process misses it. A kernel
+        // that refuses leaves all as it was.
+        unsafe { c::madvise(self.start.as_ptr().cast(), size, c::MADV_DONTFORK) };
     }
 }
 
@@ -158,11 +173,11 @@ impl AsFd for SharedWords {
     }
 }
 
-/// `mmap()` of private memory that is all 0. No bytes are one page: the kernel maps no less.
-fn map(size: usize) -> Result<NonNull<u8>> {
+/// `mmap()` of memory that is all 0, private or shared. No bytes are one page: the kernel maps no less.
+fn map(size: usize, sharing: c_int) -> Result<NonNull<u8>> {
     // SAFETY: new memory, where the kernel likes it, touches none that is in use.
     let start = unsafe {
-        c::mmap(ptr::null_mut(), size.max(1), c::PROT_READ | c::PROT_WRITE, c::MAP_PRIVATE | c::MAP_ANONYMOUS, -1, 0)
+        c::mmap(ptr::null_mut(), size.max(1), c::PROT_READ | c::PROT_WRITE, sharing | c::MAP_ANONYMOUS, -1, 0)
     };
     mapped(start)
 }
@@ -192,17 +207,23 @@ pub struct Stack {
 /// The size of a page, or a multiple of it, on every system that Linux runs on.
 const GUARD: usize = 65_536;
 
+/// The least that a stack has: room for what the C library does on it before a program runs.
+pub const STACK_MIN: usize = 16_384;
+
 impl Stack {
     /// `mmap()` and `mprotect()`: a stack of `size` bytes.
     ///
     /// # Errors
-    /// `ENOMEM`.
+    /// `ENOMEM`; `EINVAL` for less than [`STACK_MIN`].
     ///
     /// # References
     /// mmap(2), mprotect(2), POSIX
     pub fn new(size: usize) -> Result<Stack> {
+        if size < STACK_MIN {
+            return Err(Errno::INVAL);
+        }
         let size = size.checked_add(GUARD).ok_or(Errno::NOMEM)?;
-        let stack = Stack { start: map(size)?, size };
+        let stack = Stack { start: map(size, c::MAP_PRIVATE)?, size };
         // SAFETY: the pages are the first of the new mapping, and nothing refers to them.
         crate::conv::ret(unsafe { c::mprotect(stack.start.as_ptr().cast(), GUARD, c::PROT_NONE) })?;
         Ok(stack)
@@ -361,5 +382,49 @@ impl CStrArray {
 impl fmt::Debug for CStrArray {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries((0..self.len()).filter_map(|index| self.get(index))).finish()
+    }
+}
+
+/// Numbers that this process and all that it forks from now on see and change together. Dropping them gives the memory
+/// back, in this process alone.
+pub struct SharedNumbers {
+    start: NonNull<AtomicU64>,
+    count: usize,
+}
+
+impl SharedNumbers {
+    /// `mmap(NULL, …, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)`: `count` numbers, each of which is 0.
+    /// Those that nobody touches take no memory.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    ///
+    /// # References
+    /// mmap(2), POSIX
+    pub fn new(count: usize) -> Result<SharedNumbers> {
+        let size = count.checked_mul(size_of::<AtomicU64>()).ok_or(Errno::NOMEM)?;
+        Ok(SharedNumbers { start: map(size, c::MAP_SHARED)?.cast(), count })
+    }
+}
+
+impl Deref for SharedNumbers {
+    type Target = [AtomicU64];
+
+    fn deref(&self) -> &[AtomicU64] {
+        // SAFETY: the mapping has as many, is aligned to a page, and stays for as long as `self`; all bits are valid, and
+        // every process reaches them as atomics.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.count) }
+    }
+}
+
+impl Drop for SharedNumbers {
+    fn drop(&mut self) {
+        unmap(self.start.cast(), self.count * size_of::<AtomicU64>());
+    }
+}
+
+impl fmt::Debug for SharedNumbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedNumbers").field("count", &self.count).finish_non_exhaustive()
     }
 }

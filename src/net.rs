@@ -1,6 +1,6 @@
 //! Sockets, and the addresses that they have: `core::net`'s for IPv4 and IPv6, [`UnixAddr`] for Unix sockets.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_char, c_int};
 use core::fmt;
 use core::mem::{MaybeUninit, offset_of};
 pub use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -136,8 +136,11 @@ impl UnixAddr {
     /// The address with this path.
     ///
     /// # Errors
-    /// `ENAMETOOLONG` when it is longer than [`UNIX_PATH_MAX`] with its NUL.
+    /// `ENAMETOOLONG` when it is longer than [`UNIX_PATH_MAX`] with its NUL, `ENOENT` when it is empty.
     pub fn new(path: &CStr) -> Result<UnixAddr> {
+        if path.is_empty() {
+            return Err(Errno::NOENT);
+        }
         UnixAddr::from_name(path.to_bytes_with_nul())
     }
 
@@ -156,7 +159,7 @@ impl UnixAddr {
         let mut sun_path = [0; UNIX_PATH_MAX];
         let room = sun_path.get_mut(..name.len()).ok_or(Errno::NAMETOOLONG)?;
         for (place, &byte) in room.iter_mut().zip(name) {
-            *place = byte.cast_signed();
+            *place = c_char::from_ne_bytes([byte]);
         }
         Ok(UnixAddr { address: sockaddr_un { sun_family: c::AF_UNIX as c::sa_family_t, sun_path }, length: name.len() })
     }
@@ -560,6 +563,9 @@ impl IntOption {
     #[doc(alias = "TCP_DEFER_ACCEPT")]
     pub const DEFER_ACCEPT: IntOption =
         IntOption { level: inet::IPPROTO_TCP, name: ffi::netinet::tcp::TCP_DEFER_ACCEPT };
+    #[doc(alias = "IP_BIND_ADDRESS_NO_PORT")]
+    pub const BIND_ADDRESS_NO_PORT: IntOption =
+        IntOption { level: inet::IPPROTO_IP, name: inet::IP_BIND_ADDRESS_NO_PORT };
     #[doc(alias = "IPV6_V6ONLY")]
     pub const V6ONLY: IntOption = IntOption { level: inet::IPPROTO_IPV6, name: inet::IPV6_V6ONLY };
 }

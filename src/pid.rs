@@ -11,6 +11,9 @@ use crate::errno::CReturn;
 pub struct Pid(c_int);
 
 impl Pid {
+    /// 1: the process that began all others in this PID namespace.
+    pub const INIT: Pid = Pid(1);
+
     /// The process with this id, or `None` for a number that is none (0 and below).
     #[must_use]
     pub const fn from_raw(pid: c_int) -> Option<Pid> {

@@ -2,8 +2,9 @@
 
 use core::cell::Cell;
 use core::convert::Infallible;
-use core::ffi::{CStr, c_int, c_ulong, c_void};
+use core::ffi::{CStr, c_int, c_long, c_ulong, c_void};
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::conv::{ret, ret_c_int};
 use crate::errno::{CReturn, Errno, Result, retry_on_intr};
@@ -86,6 +87,33 @@ pub unsafe fn fork_unchecked() -> Result<Fork> {
     Ok(Pid::from_raw(pid).map_or(Fork::Child, |pid| Fork::Parent(Child { pid, status: None })))
 }
 
+/// `syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)`: `fork()` by itself, without what the C library does around it. It changes
+/// less memory in both processes, so the kernel has less to copy: measured, a tenth of the time of a short process.
+///
+/// Refuses as [`fork`] does where other threads exist.
+///
+/// # Safety
+/// What the C library's own `fork()` brings up to date in the child stays as it is in the parent: the id of the thread
+/// that it keeps, and whatever `pthread_atfork()` has functions for. Until it ends by [`_exit`], the child calls nothing
+/// that goes by these: no threads, no locks of `<pthread.h>`, no code of libraries that it does not know.
+///
+/// # Errors
+/// `EDEADLK`, without a call, in a process with other threads; `EAGAIN`, `ENOMEM`.
+///
+/// # References
+/// clone(2), pthread_atfork(3)
+pub unsafe fn fork_bare() -> Result<Fork> {
+    if has_other_threads() {
+        return Err(Errno::DEADLK);
+    }
+    let (flags, none): (c_long, c_long) = (Signal::CHLD.raw().into(), 0);
+    // SAFETY: with these flags the call is a fork, whose child has its own copy of all memory, and goes on on its own
+    // copy of this stack; no argument is a pointer.
+    let pid = unsafe { ffi::unistd::syscall(ffi::sys::syscall::SYS_clone, flags, none, none, none, none) };
+    let pid = ret_c_int(c_int::try_from(pid).map_err(|_| Errno::INVAL)?)?;
+    Ok(Pid::from_raw(pid).map_or(Fork::Child, |pid| Fork::Parent(Child { pid, status: None })))
+}
+
 /// Whether this process has other threads, or once had and may therefore still have. No system call.
 #[must_use]
 pub fn has_other_threads() -> bool {
@@ -164,6 +192,8 @@ impl WaitFor {
         match self {
             WaitFor::AnyChild => -1,
             WaitFor::Child(pid) => pid.raw(),
+            // -1 would mean any child. Group 1 is that of the first process, and no other's child is in it.
+            WaitFor::Group(Pid::INIT) => c_int::MIN,
             WaitFor::Group(pid) => -pid.raw(),
             WaitFor::OwnGroup => 0,
         }
@@ -208,7 +238,7 @@ pub fn wait(status: Option<&mut WaitStatus>) -> Result<Pid> {
 /// [`NOHANG`](WaitOptions::NOHANG) was asked for and none of them has. `status` is written only with an id.
 ///
 /// # Errors
-/// `ECHILD` when there is no such child; `EINTR` when a signal came first.
+/// `ECHILD` when there is no such child, `ESRCH` for group 1; `EINTR` when a signal came first.
 ///
 /// # References
 /// waitpid(2), POSIX
@@ -309,13 +339,17 @@ pub fn exists(pid: Pid) -> bool {
 }
 
 /// `exit()`: ends this process with `status`, of which the parent sees the low 8 bits. Runs what `atexit()` registered
-/// and writes what stdio still holds.
+/// and writes what stdio still holds. Called once more meanwhile, it ends the process at once.
 ///
 /// # References
 /// exit(3), POSIX
 pub fn exit(status: c_int) -> ! {
+    static ENTERED: AtomicBool = AtomicBool::new(false);
+    if ENTERED.swap(true, Ordering::Relaxed) {
+        _exit(status);
+    }
     stdio::close_to_handlers();
-    // SAFETY: the call has no precondition but that it is not entered twice, and this process has come to its one end.
+    // SAFETY: the call has no precondition but that it is not entered twice.
     unsafe { ffi::stdlib::exit(status) }
 }
 

@@ -17,7 +17,30 @@ pub struct Args {
     argv: *const *const c_char,
 }
 
+/// One argument of a command line that a program with std makes for itself.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug)]
+pub struct Argument(*const c_char);
+
+impl Argument {
+    /// The null pointer behind the last one.
+    pub const END: Argument = Argument(core::ptr::null());
+}
+
+impl From<&'static CStr> for Argument {
+    fn from(text: &'static CStr) -> Argument {
+        Argument(text.as_ptr())
+    }
+}
+
 impl Args {
+    /// A command line of a program's own making; `None` unless [`Argument::END`] is its last element, and only that.
+    #[must_use]
+    pub fn of(arguments: &'static [Argument]) -> Option<Args> {
+        let argc = arguments.iter().position(|argument| argument.0.is_null())?;
+        (argc + 1 == arguments.len()).then(|| Args { argc, argv: arguments.as_ptr().cast() })
+    }
+
     /// What C's main function was given.
     ///
     /// # Safety
@@ -114,7 +137,6 @@ macro_rules! panic_handler {
         }
 
         // A build that is not optimised keeps core's reference to it; no panic unwinds, so nothing calls it.
-        #[cfg(debug_assertions)]
         #[unsafe(export_name = "rust_eh_personality")]
         extern "C" fn eh_personality() {}
     };

@@ -15,8 +15,10 @@ use crate::ffi::unistd;
 use crate::open_set::open_set;
 use crate::pid::Pid;
 
-/// The number of a signal that can be sent, handled and blocked: 1 to 64 but for the two that the C library keeps for
-/// its threads.
+/// The number of a signal.
+///
+/// Those from [`from_raw`](Signal::from_raw) can be sent, handled and blocked: 1 to 64 but for the two that the C library
+/// keeps for its threads. One from a [`WaitStatus`](crate::process::WaitStatus) is what the status says.
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signal(c_int);
@@ -130,14 +132,14 @@ impl SigSet {
     /// `sigaddset()`: puts a signal into the set.
     #[doc(alias = "sigaddset")]
     pub fn add(&mut self, signal: Signal) {
-        // SAFETY: the pointer is to a set. A `Signal` is one that the call accepts.
+        // SAFETY: the pointer is to a set. A number that the call does not know changes nothing.
         unsafe { c::sigaddset(&raw mut self.0, signal.0) };
     }
 
     /// `sigdelset()`: takes a signal out of the set.
     #[doc(alias = "sigdelset")]
     pub fn remove(&mut self, signal: Signal) {
-        // SAFETY: the pointer is to a set. A `Signal` is one that the call accepts.
+        // SAFETY: the pointer is to a set. A number that the call does not know changes nothing.
         unsafe { c::sigdelset(&raw mut self.0, signal.0) };
     }
 
@@ -145,7 +147,7 @@ impl SigSet {
     #[doc(alias = "sigismember")]
     #[must_use]
     pub fn contains(&self, signal: Signal) -> bool {
-        // SAFETY: the pointer is to a set. A `Signal` is one that the call accepts.
+        // SAFETY: the pointer is to a set. A number that the call does not know is in none.
         unsafe { c::sigismember(&raw const self.0, signal.0) == 1 }
     }
 
@@ -173,7 +175,14 @@ impl fmt::Debug for SigSet {
 #[derive(Clone, Copy, Debug)]
 pub struct Handler {
     function: extern "C" fn(Signal),
-    /// `SA_SIGINFO`: the function takes three arguments. Only one that was found installed does.
+    /// Of one that was found installed: for which signal, and that it takes three arguments (`SA_SIGINFO`).
+    found: Option<Found>,
+}
+
+/// What is known of a handler that was found installed. Whoever made it may rely on its signal.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    signal: Signal,
     siginfo: bool,
 }
 
@@ -185,16 +194,17 @@ impl Handler {
     /// # Safety
     /// `function` is async-signal-safe: it may run between any two instructions of this process, while the interrupted
     /// code holds any lock and is half way through any change, and it does only what is sound even then. Allowed are
-    /// atomics, the functions that signal-safety(7) lists, and the functions of [`stdio`](crate::stdio), which know
-    /// when they were interrupted themselves. Not allowed are, above all, anything that allocates, and
-    /// [`exit`](crate::process::exit).
+    /// atomics, the functions that signal-safety(7) lists, and, in a process that does not allocate, the functions of
+    /// [`stdio`](crate::stdio), which know when they were interrupted themselves; a stream's first use allocates its
+    /// buffer, so where the handler may interrupt an allocation, it must not be the first. Not allowed are, above all,
+    /// anything else that allocates, and [`exit`](crate::process::exit).
     ///
     /// # References
     /// signal-safety(7), POSIX
     #[must_use]
     pub const unsafe fn new<F: Fn(Signal) + Copy + Sync + 'static>(_function: F) -> Handler {
         const { assert!(size_of::<F>() == 0, "a handler captures nothing: a signal brings its number, and no more") };
-        Handler { function: call::<F>, siginfo: false }
+        Handler { function: call::<F>, found: None }
     }
 }
 
@@ -258,21 +268,25 @@ pub enum Disposition {
 
 impl Disposition {
     /// The handler as C has it, and whether it is one of three arguments.
-    fn to_c(self, signal: Signal) -> (c::sighandler_t, bool) {
-        match self {
+    fn to_c(self, signal: Signal) -> Result<(c::sighandler_t, bool)> {
+        Ok(match self {
             Disposition::Default => (c::SIG_DFL, false),
             Disposition::Ignore => (c::SIG_IGN, false),
-            Disposition::Handler(handler) => (handler.function as usize, handler.siginfo),
+            Disposition::Handler(Handler { function, found: None }) => (function as usize, false),
+            Disposition::Handler(Handler { function, found: Some(found) }) if found.signal == signal => {
+                (function as usize, found.siginfo)
+            }
+            Disposition::Handler(_) => return Err(Errno::INVAL),
             Disposition::Flag(flag) => {
                 if let Some(slot) = usize::try_from(signal.0).ok().and_then(|number| FLAGS.get(number)) {
                     slot.store(ptr::from_ref(flag).cast_mut(), Ordering::Relaxed);
                 }
                 (raise_flag as extern "C" fn(Signal) as usize, false)
             }
-        }
+        })
     }
 
-    fn from_c(handler: c::sighandler_t, siginfo: bool) -> Disposition {
+    fn from_c(handler: c::sighandler_t, signal: Signal, siginfo: bool) -> Disposition {
         match handler {
             c::SIG_DFL => Disposition::Default,
             c::SIG_IGN => Disposition::Ignore,
@@ -280,7 +294,7 @@ impl Disposition {
                 // SAFETY: the address was installed as a handler, so it is a function; only the kernel calls it, and
                 // with the arguments that `siginfo` says.
                 function: unsafe { core::mem::transmute::<usize, extern "C" fn(Signal)>(address) },
-                siginfo,
+                found: Some(Found { signal, siginfo }),
             }),
         }
     }
@@ -334,10 +348,24 @@ pub struct SigAction {
     pub sa_flags: SaFlags,
 }
 
+impl SigAction {
+    fn to_c(self, signal: Signal) -> Result<c::sigaction> {
+        let (sa_sigaction, siginfo) = self.sa_handler.to_c(signal)?;
+        let siginfo = if siginfo { c::SA_SIGINFO } else { 0 };
+        Ok(c::sigaction {
+            sa_sigaction,
+            sa_mask: self.sa_mask.0,
+            sa_flags: self.sa_flags.0 | siginfo,
+            sa_restorer: None,
+        })
+    }
+}
+
 /// `sigaction(signal, &action, NULL)`: sets what is done about a signal.
 ///
 /// # Errors
-/// `EINVAL` for SIGKILL and SIGSTOP, about which nothing can be done.
+/// `EINVAL` for SIGKILL and SIGSTOP, about which nothing can be done, and, without a call, for a handler that was found
+/// installed for another signal.
 ///
 /// # References
 /// sigaction(2), POSIX
@@ -367,7 +395,7 @@ fn sigaction_old(signal: Signal, action: Option<&SigAction>) -> Result<SigAction
     // SAFETY: the call did not fail, so it has filled in the old action.
     let old = unsafe { old.assume_init() };
     Ok(SigAction {
-        sa_handler: Disposition::from_c(old.sa_sigaction, old.sa_flags & c::SA_SIGINFO != 0),
+        sa_handler: Disposition::from_c(old.sa_sigaction, signal, old.sa_flags & c::SA_SIGINFO != 0),
         sa_mask: SigSet(old.sa_mask),
         sa_flags: SaFlags(old.sa_flags & !c::SA_SIGINFO),
     })
@@ -378,16 +406,7 @@ fn sigaction_raw(
     action: Option<&SigAction>,
     old: Option<&mut MaybeUninit<c::sigaction>>,
 ) -> Result<()> {
-    let action = action.map(|action| {
-        let (sa_sigaction, siginfo) = action.sa_handler.to_c(signal);
-        let siginfo = if siginfo { c::SA_SIGINFO } else { 0 };
-        c::sigaction {
-            sa_sigaction,
-            sa_mask: action.sa_mask.0,
-            sa_flags: action.sa_flags.0 | siginfo,
-            sa_restorer: None,
-        }
-    });
+    let action = action.map(|action| action.to_c(signal)).transpose()?;
     let action = action.as_ref().map_or(ptr::null(), ptr::from_ref);
     let old = old.map_or(ptr::null_mut(), MaybeUninit::as_mut_ptr);
     // SAFETY: both pointers are null or to a struct of ours for the time of the call; a handler in it is one that
@@ -425,7 +444,7 @@ pub fn sysv_signal(signal: Signal, disposition: Disposition) -> Result<Dispositi
 type SignalFunction = unsafe extern "C" fn(c_int, c::sighandler_t) -> c::sighandler_t;
 
 fn install(signal: Signal, disposition: Disposition, function: SignalFunction) -> Result<Disposition> {
-    let (handler, siginfo) = disposition.to_c(signal);
+    let (handler, siginfo) = disposition.to_c(signal)?;
     if siginfo {
         return Err(Errno::INVAL);
     }
@@ -433,7 +452,7 @@ fn install(signal: Signal, disposition: Disposition, function: SignalFunction) -
     match unsafe { function(signal.0, handler) } {
         c::SIG_ERR => Err(Errno::last()),
         // How many arguments the old one takes is not said; three are right for either.
-        old => Ok(Disposition::from_c(old, true)),
+        old => Ok(Disposition::from_c(old, signal, true)),
     }
 }
 
@@ -510,6 +529,18 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
     ret(unsafe { c::kill(pid.raw(), signal.0) })
 }
 
+/// `killpg()`: sends a signal to all processes of a group.
+///
+/// # Errors
+/// `ESRCH` when the group has none, `EPERM` when all of them run as somebody else.
+///
+/// # References
+/// killpg(3), POSIX
+pub fn killpg(group: Pid, signal: Signal) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { c::killpg(group.raw(), signal.0) })
+}
+
 /// `raise()`: sends a signal to this process; a handler has run when it returns.
 ///
 /// # Errors
@@ -525,11 +556,15 @@ pub fn raise(signal: Signal) -> Result<()> {
 /// `kill(-group, signal)`: sends a signal to every process of a process group.
 ///
 /// # Errors
-/// `ESRCH` when there is no such group, `EPERM` when all of it runs as somebody else.
+/// `ESRCH` when there is no such group, `EPERM` when all of it runs as somebody else; `EINVAL`, without a call, for
+/// group 1, whose negative means every process there is.
 ///
 /// # References
 /// kill(2), POSIX
 pub fn kill_group(group: Pid, signal: Signal) -> Result<()> {
+    if group == Pid::INIT {
+        return Err(Errno::INVAL);
+    }
     // SAFETY: the call has no precondition on memory.
     ret(unsafe { c::kill(-group.raw(), signal.0) })
 }
@@ -545,8 +580,9 @@ pub fn default_all() {
     }
 }
 
-/// How many signals one [`SignalFd::read`] takes: more than any program waits for, each of which is pending once.
-const SIGNALS_AT_ONCE: usize = 16;
+/// How many signals one [`SignalFd::read`] takes. What is pending beyond these is there at the next one; more room would
+/// only be more of the stack for a fork to copy.
+const SIGNALS_AT_ONCE: usize = 4;
 
 /// `signalfd()`: a descriptor from which signals are read, in place of handlers.
 ///

@@ -13,13 +13,6 @@ fn server(language: Impl, output: Output) -> Running {
     Running::start(Command::new(language.path("echo_mpserv")).arg("0").stdin(Stdio::null()), output)
 }
 
-/// Waits until the server has reaped all its children and is back in accept.
-fn at_rest(server: &Running) {
-    wait_until("the server is back in accept, without children", || {
-        children(server.pid()).is_empty() && waits_in(server.pid(), libc::SYS_accept)
-    });
-}
-
 /// What client and server printed, with C's client and ours.
 #[test]
 fn the_client_gets_its_lines_back() {
@@ -100,7 +93,7 @@ fn clients_one_after_another_leave_no_zombie() {
             let mut client = connect(server.port());
             assert_eq!(echo(&mut client, b"x"), b"x");
             finish(client);
-            at_rest(&server);
+            server.at_rest();
         }
         assert_eq!(zombies(server.pid()), [], "{language:?}");
         server.end(Signal::TERM);
@@ -116,6 +109,7 @@ fn of_clients_that_end_together_all_but_one_leave_a_zombie() {
         for client in &mut clients {
             assert_eq!(echo(client, b"x"), b"x");
         }
+        wait_until("it has closed its copies of the connections", || waits_in(server.pid(), libc::SYS_accept));
         server.signal(Signal::STOP);
         wait_until("the server is stopped", || state(server.pid()) == Some('T'));
         clients.into_iter().for_each(|client| assert_eq!(finish(client), b""));
@@ -137,7 +131,7 @@ fn session(language: Impl, output: Output) -> Ended {
     let mut first = connect(server.port());
     assert_eq!(echo(&mut first, b"first\n"), b"first\n");
     finish(first);
-    at_rest(&server);
+    server.at_rest();
     let mut clients = Vec::new();
     for number in 0..3 {
         let mut client = connect(server.port());

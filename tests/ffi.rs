@@ -122,6 +122,12 @@ fn c_refuses_another_field_type() {
 }
 
 #[test]
+fn c_refuses_another_order_of_fields() {
+    let swapped = "int fd; short revents; short events";
+    assert_refused("ffi/poll.rs", "int fd; short events; short revents", swapped, "events comes before revents");
+}
+
+#[test]
 fn rust_refuses_another_signature() {
     assert_refused("libc.rs", "timeout: c_int", "timeout: c_long", "mismatched types");
 }

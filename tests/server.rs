@@ -147,6 +147,15 @@ fn the_other_services_do_what_they_are_called() {
     server.stop();
 }
 
+/// Waits until all children have ended, and checks how long they stay zombies.
+fn no_zombie_for_long(server: &Served) {
+    wait_until("all children have ended", || children(server.pid()) == zombies(server.pid()));
+    let start = Instant::now();
+    server.wait_childless();
+    let took = start.elapsed();
+    assert!(took < Duration::from_millis(100), "{took:?} until the last one was waited for");
+}
+
 /// So many connections, 64 at once, each answered; and the server is as it was before.
 fn load(connections: usize) {
     const AT_ONCE: usize = 64;
@@ -170,10 +179,7 @@ fn load(connections: usize) {
             });
         }
     });
-    let last = Instant::now();
-    server.wait_childless();
-    let took = last.elapsed();
-    assert!(took < Duration::from_millis(100), "{took:?} until the last child was waited for");
+    no_zombie_for_long(&server);
     assert_eq!(server.usage().1, descriptors);
     assert!(server.anonymous_memory() <= memory + 64, "{memory} kB, then {} kB", server.anonymous_memory());
     let log = server.stop();
@@ -362,9 +368,7 @@ fn twenty_children_that_end_at_once_are_no_zombies_for_long() {
     let clients: Vec<TcpStream> = (0..20).map(|_| server.client()).collect();
     assert_eq!(children(server.pid()).len(), 20);
     drop(clients);
-    let start = Instant::now();
-    server.wait_childless();
-    assert!(start.elapsed() < Duration::from_millis(100), "{:?}", start.elapsed());
+    no_zombie_for_long(&server);
     server.stop();
 }
 
@@ -390,7 +394,7 @@ fn it_listens_wherever_it_is_told_to() {
     for (address, port) in ["127.0.0.1", "127.0.0.2", "::1"].into_iter().zip(&server.ports) {
         assert_eq!(echo(&mut TcpStream::connect((address, *port)).unwrap(), b"each"), b"each");
     }
-    assert_eq!(server.events("listen").len(), 3);
+    assert_eq!(server.wait_events("listen", 3).len(), 3);
     server.stop();
     // A name, and no ADDRESS beside --listen.
     let server = Served::start(&["--listen", "127.0.0.1:0", "--", "cat"]);
@@ -406,7 +410,7 @@ fn where_there_is_no_ipv6_a_port_is_for_ipv4() {
     let folder = TempDir::new();
     let options = ["-e", "trace=socket", "-e", "inject=socket:error=EAFNOSUPPORT:when=1"];
     let server = Served::start_command(&mut traced(&options, &folder.join("trace"), &["0"]));
-    assert!(server.events("listen")[0].get("address").starts_with("0.0.0.0:"));
+    assert!(server.wait_events("listen", 1)[0].get("address").starts_with("0.0.0.0:"));
     assert_eq!(echo(&mut server.connect(), b"v4"), b"v4");
     server.stop();
 }
@@ -526,7 +530,7 @@ fn quiet_leaves_out_connections_and_verbose_adds_details() {
     let client = server.client();
     server.running.signal(Signal::USR1);
     let child = server.wait_events("child", 1);
-    assert_eq!(child[0].number("pid"), server.events("accept")[0].number("pid"));
+    assert_eq!(child[0].number("pid"), server.wait_events("accept", 1)[0].number("pid"));
     drop(client);
     server.stop();
 }
@@ -535,7 +539,7 @@ fn quiet_leaves_out_connections_and_verbose_adds_details() {
 fn a_backlog_that_the_kernel_caps_is_told() {
     let cap = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
     let server = Served::start(&["--backlog", "2000000000", "127.0.0.1:0"]);
-    let listen = &server.events("listen")[0];
+    let listen = &server.wait_events("listen", 1)[0];
     assert_eq!((listen.get("backlog"), listen.get("asked")), (cap.trim(), "2000000000"));
     server.stop();
 }

@@ -212,3 +212,14 @@ fn term_at_each_system_call_of_the_loop_is_not_lost() {
         assert!(ended.stderr.contains("mpserv: stopped "), "{call}: {}", ended.stderr);
     }
 }
+
+#[test]
+fn term_that_comes_when_all_is_done_changes_nothing() {
+    let folder = TempDir::new();
+    // The first is the dynamic linker's, where there is one; the others give the tables back at the end.
+    let options = ["-e", "inject=munmap:signal=TERM:when=2+"];
+    let server = Served::start_command(&mut traced(&options, &folder.join("trace"), &["127.0.0.1:0"]));
+    server.stop();
+    let trace = fs::read_to_string(folder.join("trace")).unwrap();
+    assert!(trace.matches("munmap(").count() >= 3, "{trace}");
+}

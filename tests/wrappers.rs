@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::ffi::c_int;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{FromRawFd, IntoRawFd};
@@ -12,15 +13,18 @@ use common::{wait_until, waits_in};
 use mpserv::errno::{CReturn, Errno, MESSAGE_MAX, Result, retry_on_intr, strerror};
 use mpserv::fd::{AsFd, BorrowedFd, OwnedFd, close, read, write, write_back};
 use mpserv::ffi;
+use mpserv::getopt::{Getopt, LongOption, Opt};
+use mpserv::memory::{STACK_MIN, Stack};
 use mpserv::net::{
     AddressFamily, AsSockAddr, IntOption, MsgFlags, Protocol, Shutdown, SockAddr, SocketAddr, SocketFlags, SocketType,
     UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, gethostbyname, getpeername,
     getsockname, getsockopt, inet_addr, listen, recv, send, setsockopt, shutdown, socket,
 };
-use mpserv::process::{WaitFor, WaitOptions, WaitStatus, fork, getpid, getppid, has_other_threads, waitpid};
+use mpserv::process::{Pid, WaitFor, WaitOptions, WaitStatus, fork, getpid, getppid, has_other_threads, waitpid};
+use mpserv::program::Args;
 use mpserv::signal::{
-    Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, sigaction_get,
-    sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend,
+    Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, kill_group, raise, sigaction,
+    sigaction_get, sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend,
 };
 use mpserv::stdio::{fgets, stdin, stdout};
 use mpserv::{fprintf, printf};
@@ -58,6 +62,10 @@ tests! {
     a_flag_is_raised_by_its_signal
     a_handler_leaves_errno_as_it_was
     an_old_action_is_given_back_whole
+    a_found_handler_stays_with_its_signal
+    group_1_is_not_everybody
+    a_second_command_line_ends_the_first
+    a_stack_is_never_too_small_to_start_on
     what_is_blocked_is_pending
     sigsuspend_misses_no_signal
     what_stdio_holds_is_written_when_c_writes_it
@@ -274,6 +282,7 @@ fn an_address_too_long_is_an_error() {
     assert!(UnixAddr::new(&path(UNIX_PATH_MAX - 1)).is_ok());
     assert_eq!(UnixAddr::new(&path(UNIX_PATH_MAX)).unwrap_err(), Errno::NAMETOOLONG);
     assert_eq!(UnixAddr::new(&path(10_000)).unwrap_err(), Errno::NAMETOOLONG);
+    assert_eq!(UnixAddr::new(c"").unwrap_err(), Errno::NOENT);
 }
 
 fn each_accept_says_who_came() {
@@ -418,6 +427,41 @@ fn an_old_action_is_given_back_whole() {
     sigaction(Signal::CHLD, &act(old)).unwrap();
     raise(Signal::CHLD).unwrap();
     assert!(FLAG.take());
+}
+
+fn a_found_handler_stays_with_its_signal() {
+    // std's handler for a stack overflow relies on being SIGSEGV's.
+    let found = sigaction_get(Signal::SEGV).unwrap();
+    assert!(matches!(found.sa_handler, Disposition::Handler(_)));
+    assert_eq!(sigaction(Signal::USR1, &found), Err(Errno::INVAL));
+    sigaction(Signal::SEGV, &found).unwrap();
+}
+
+fn group_1_is_not_everybody() {
+    assert_eq!(kill_group(Pid::INIT, Signal::CONT), Err(Errno::INVAL));
+    let channel = Channel::new();
+    let mut child = spawn(|| _ = channel.hear());
+    assert_eq!(waitpid(WaitFor::Group(Pid::INIT), None, WaitOptions::NOHANG), Err(Errno::SRCH));
+    channel.tell(0);
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+fn a_second_command_line_ends_the_first() {
+    let argv = [c"program", c"-a", c"-b", c"-c"].map(std::ffi::CStr::as_ptr);
+    // SAFETY: the array has as many strings, of which none changes.
+    let [long, short] = [4, 1].map(|argc| unsafe { Args::new(argc, argv.as_ptr()) });
+    let mut first = Getopt::new(long, c"+:abc", &[LongOption::END]).unwrap();
+    assert!(matches!(first.next(), Some(Opt::Option(option, None)) if option == c_int::from(b'a')));
+    let mut second = Getopt::new(short, c"+:abc", &[LongOption::END]).unwrap();
+    assert!(first.next().is_none() && second.next().is_none() && first.next().is_none());
+}
+
+fn a_stack_is_never_too_small_to_start_on() {
+    for size in [0, 128, STACK_MIN - 1] {
+        assert_eq!(Stack::new(size).unwrap_err(), Errno::INVAL);
+    }
+    assert!(Stack::new(STACK_MIN).is_ok());
+    assert_eq!(Stack::new(usize::MAX).unwrap_err(), Errno::NOMEM);
 }
 
 fn what_is_blocked_is_pending() {

@@ -30,6 +30,8 @@ __attribute__((format(printf, 1, 2))) static void handler_printf(const char *for
 		char line[128];
 		int length = vsnprintf(line, sizeof(line), format, arguments);
 
+		if (length >= (int)sizeof(line))
+			length = sizeof(line) - 1;
 		if (length > 0 && write(STDOUT_FILENO, line, (size_t)length) == -1)
 			length = 0; /* nobody to tell */
 	} else {

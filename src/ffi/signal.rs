@@ -90,6 +90,12 @@ pub use libc::sigpending;
 #[doc(inline)]
 pub use libc::kill;
 
+/// `int killpg(int pgrp, int sig);`
+///
+/// Send a signal to a group. killpg(3), POSIX.
+#[doc(inline)]
+pub use libc::killpg;
+
 /// `int raise(int sig);`
 ///
 /// Send a signal to this thread. raise(3), C11, POSIX.

@@ -67,8 +67,11 @@ pub(super) struct Children {
 
 impl Children {
     pub(super) fn with_capacity(capacity: u32) -> Result<Children> {
+        let slots = MapVec::with_capacity(capacity as usize)?;
+        // SAFETY: the server's children never come back to what the server knows of them.
+        unsafe { slots.keep_from_children() };
         Ok(Children {
-            slots: MapVec::with_capacity(capacity as usize)?,
+            slots,
             by_pid: Map::with_capacity(capacity as usize)?,
             lists: [List { first: NONE, last: NONE }; STAGES],
             free: NONE,

@@ -31,7 +31,6 @@ pub(super) struct SocketSettings {
 #[derive(Debug)]
 pub(super) struct Listener {
     fd: OwnedFd,
-    address: SockAddr,
     /// Whether it is the service manager's, who goes on with it.
     is_managed: bool,
     /// Which file it is, of a Unix socket that the server has made.
@@ -83,8 +82,7 @@ impl Listeners {
         }
         crate::fd::set_nonblocking(&fd).map_err(fail)?;
         crate::fd::set_close_on_exec(&fd).map_err(fail)?;
-        let address = getsockname(&fd).map_err(fail)?;
-        self.push(Listener { fd, address, is_managed: false, file: None })
+        self.push(Listener { fd, is_managed: false, file: None })
     }
 
     /// Takes the socket of the server whose place this one takes, and the file that it has made for it.
@@ -180,7 +178,7 @@ impl Listeners {
     /// Closes all of them, and removes the files of those that the server has made.
     pub(super) fn stop(&mut self) {
         for listener in self.iter() {
-            if let (SockAddr::Unix(address), Some(file)) = (&listener.address, listener.file) {
+            if let (Some(file), Ok(SockAddr::Unix(address))) = (listener.file, listener.address()) {
                 let Some(path) = address.path_c() else { continue };
                 // Another server may have put its own in its place.
                 if lstat(path).is_ok_and(|now| now.identity() == file) {
@@ -203,13 +201,14 @@ impl Listener {
         self.is_managed
     }
 
-    pub(super) const fn address(&self) -> &SockAddr {
-        &self.address
+    /// Asked for anew each time, which is seldom: kept, it would be a hundred times as large as what is kept.
+    pub(super) fn address(&self) -> errno::Result<SockAddr> {
+        getsockname(&self.fd)
     }
 
     /// Notes which file it is that the socket has, if it has one.
     fn find_file(&mut self) {
-        let SockAddr::Unix(address) = &self.address else { return };
+        let Ok(SockAddr::Unix(address)) = self.address() else { return };
         let stat = address.path_c().and_then(|path| lstat(path).ok());
         self.file = stat.filter(Stat::is_socket).map(|stat| stat.identity());
     }
@@ -231,10 +230,9 @@ fn prepare(family: AddressFamily, settings: &SocketSettings) -> errno::Result<Ow
     Ok(fd)
 }
 
-fn finish(fd: &OwnedFd, address: &impl AsSockAddr, settings: &SocketSettings) -> errno::Result<SockAddr> {
+fn finish(fd: &OwnedFd, address: &impl AsSockAddr, settings: &SocketSettings) -> errno::Result<()> {
     bind(fd, address)?;
-    listen(fd, c_int::try_from(settings.backlog).unwrap_or(c_int::MAX))?;
-    getsockname(fd)
+    listen(fd, c_int::try_from(settings.backlog).unwrap_or(c_int::MAX))
 }
 
 fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSettings) -> errno::Result<Listener> {
@@ -253,8 +251,8 @@ fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSettings) -> 
     if let Some(time) = settings.defer_accept {
         setsockopt(&fd, IntOption::DEFER_ACCEPT, c_int::try_from(time.as_secs()).unwrap_or(c_int::MAX))?;
     }
-    let address = finish(&fd, address, settings)?;
-    Ok(Listener { fd, address, is_managed: false, file: None })
+    finish(&fd, address, settings)?;
+    Ok(Listener { fd, is_managed: false, file: None })
 }
 
 fn bind_unix(path: &str, settings: &SocketSettings) -> errno::Result<Listener> {
@@ -265,15 +263,15 @@ fn bind_unix(path: &str, settings: &SocketSettings) -> errno::Result<Listener> {
     let path = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
     let address = UnixAddr::new(path)?;
     let fd = prepare(AddressFamily::UNIX, settings)?;
-    let bound = match finish(&fd, &address, settings) {
+    match finish(&fd, &address, settings) {
         Err(Errno::ADDRINUSE) => {
             remove_stale(path, &address)?;
-            finish(&fd, &address, settings)?
+            finish(&fd, &address, settings)?;
         }
         bound => bound?,
-    };
+    }
     let file = lstat(path)?.identity();
-    Ok(Listener { fd, address: bound, is_managed: false, file: Some(file) })
+    Ok(Listener { fd, is_managed: false, file: Some(file) })
 }
 
 /// Removes a socket's file that no server listens at. `EADDRINUSE` when one does, or when it is another kind of file.
@@ -308,9 +306,9 @@ fn cannot(text: &str, errno: Errno) -> Error {
 }
 
 /// How an address is shown: `127.0.0.1:5000`, `[::]:5000`, `unix:/run/echo`.
-pub(super) struct Shown<'a>(pub(super) &'a SockAddr);
+pub(super) struct Shown(pub(super) SockAddr);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             SockAddr::Inet(address) => address.fmt(f),

@@ -87,9 +87,14 @@ impl Log {
             Level::Connection => self.verbosity != Verbosity::Quiet,
             Level::Notice | Level::Warning => true,
         };
-        if !wanted {
-            return;
+        if wanted {
+            self.put(level, name, fill);
         }
+    }
+
+    /// Not in line, so that where nothing is logged no room for a line is on the stack.
+    #[inline(never)]
+    fn put(&self, level: Level, name: &str, fill: impl FnOnce(&mut Line)) {
         let lost = self.lost.get();
         if lost > 0 && self.write(Level::Warning, "lost", |line| line.number("lines", lost)) {
             self.lost.set(0);

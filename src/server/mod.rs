@@ -95,7 +95,7 @@ use error::Reason;
 use limits::{
     BACKLOG_DEFAULT, GRACE_DEFAULT, LISTENERS_MAX, MAX_CHILDREN_DEFAULT, MAX_CHILDREN_LIMIT, RATE_LIMIT, SERVICE_BUFFER,
 };
-use listener::{Listeners, Shown, SocketSettings};
+use listener::{Listener, Listeners, Shown, SocketSettings};
 use log::{Level, Log};
 use parent::{Parent, SIGNALS, cannot_serve, single_threaded};
 use pidfile::PidFile;
@@ -116,7 +116,7 @@ use crate::program::{Args, Title};
 use crate::resource::{Limit, Resource};
 use crate::seccomp::note_violations;
 use crate::signal::{
-    Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, sigaction_replace, sigprocmask,
+    Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, sigaction, sigaction_replace, sigprocmask,
     sigprocmask_replace,
 };
 use crate::text::Text;
@@ -157,6 +157,7 @@ struct Settings<'a> {
     orphans_end: bool,
     announce: bool,
     pidfile: Option<&'a CStr>,
+    is_last_act: bool,
     log_format: LogFormat,
     verbosity: Verbosity,
     socket: SocketSettings,
@@ -196,6 +197,7 @@ impl<'a> Server<'a> {
                 orphans_end: true,
                 announce: false,
                 pidfile: None,
+                is_last_act: false,
                 log_format: LogFormat::Text,
                 verbosity: Verbosity::Normal,
                 socket: SocketSettings {
@@ -386,6 +388,13 @@ impl<'a> Server<'a> {
         self
     }
 
+    /// Whether serving is the last thing that this process does (no): then the signals stay blocked when it returns, and
+    /// one that comes late does not change how the process ends.
+    pub const fn last_act(mut self, on: bool) -> Self {
+        self.settings.is_last_act = on;
+        self
+    }
+
     /// In which form the log is written, and where to (text, to standard error).
     pub const fn log(mut self, format: LogFormat) -> Self {
         self.settings.log_format = format;
@@ -551,8 +560,11 @@ impl core::fmt::Debug for Bound<'_> {
 
 impl<'a> Bound<'a> {
     /// Where it listens: of each socket its own address, with the port that it got.
-    pub fn addresses(&self) -> impl Iterator<Item = &SockAddr> {
-        self.open.listeners.iter().map(listener::Listener::address)
+    ///
+    /// # Errors
+    /// Each: as [`getsockname`](crate::net::getsockname).
+    pub fn addresses(&self) -> impl Iterator<Item = crate::errno::Result<SockAddr>> {
+        self.open.listeners.iter().map(Listener::address)
     }
 
     /// Serves each connection by `handler`, in a process of its own, until a signal says that it is enough.
@@ -563,7 +575,7 @@ impl<'a> Bound<'a> {
     /// `EDEADLK` when this process has other threads; `ENOMEM`, `EMFILE` when there is no memory for as many children
     /// as there may be, or no descriptor for the signals.
     pub fn serve<R: Outcome>(self, handler: impl FnMut(Connection) -> R) -> Result<Stopped> {
-        self.serve_with(Function(handler))
+        self.serve_with(Function::new(handler))
     }
 
     /// Serves each connection by a service that is built in.
@@ -575,7 +587,9 @@ impl<'a> Bound<'a> {
         // Mapped here and touched only in the children: each has as many pages of it as its client fills.
         let buffer = MapVec::zeroed(SERVICE_BUFFER);
         let mut buffer = buffer.map_err(|errno| cannot_serve("mmap", errno, "give the machine more memory"))?;
-        self.serve(|connection| service.serve(connection, &mut buffer))
+        let handler = |connection| service.serve(connection, &mut buffer);
+        // SAFETY: the services read, write and compute, and know no threads.
+        self.serve_with(unsafe { Function::new_bare(handler) })
     }
 
     /// Serves each connection by a program: its name, sought in `PATH` unless it has a slash, and its arguments.
@@ -618,10 +632,12 @@ impl<'a> Bound<'a> {
                 let parent = parent.map(|parent| parent.with(rules, manager, title));
                 parent.map_err(|errno| cannot_serve("mmap", errno, "lower the number of children")).map(Parent::run)
             });
-        if let Ok(chld) = chld {
-            let _ = crate::signal::sigaction(Signal::CHLD, &chld);
+        if !settings.is_last_act {
+            if let Ok(chld) = chld {
+                let _ = sigaction(Signal::CHLD, &chld);
+            }
+            sigprocmask(MaskHow::Set, &mask);
         }
-        sigprocmask(MaskHow::Set, &mask);
         result
     }
 }
@@ -630,9 +646,11 @@ impl<'a> Bound<'a> {
 fn announce(listeners: &Listeners, pid: Pid, settings: &Settings<'_>, log: &Log) -> Result<()> {
     let backlog = settings.socket.backlog;
     let cap = somaxconn().filter(|cap| *cap < backlog);
+    let own_address = |listener: &Listener| listener.address().map_err(|errno| cannot_serve("getsockname", errno, ""));
     for listener in listeners.iter() {
+        let address = own_address(listener)?;
         log.event(Level::Notice, "listen", |line| {
-            line.text("address", Shown(listener.address()));
+            line.text("address", Shown(address));
             line.number("backlog", cap.unwrap_or(backlog));
             if cap.is_some() {
                 line.number("asked", backlog);
@@ -648,12 +666,10 @@ fn announce(listeners: &Listeners, pid: Pid, settings: &Settings<'_>, log: &Log)
         }
     });
     if settings.announce {
-        let ports = listeners.iter().filter_map(|listener| match listener.address() {
-            SockAddr::Inet(address) => Some(address.port()),
-            _ => None,
-        });
-        for port in ports {
-            fd::write_all(STDOUT, Text::<PORT_LINE>::of(format_args!("{port}\n")).as_bytes())
+        for listener in listeners.iter() {
+            let SockAddr::Inet(address) = own_address(listener)? else { continue };
+            let line = Text::<PORT_LINE>::of(format_args!("{}\n", address.port()));
+            fd::write_all(STDOUT, line.as_bytes())
                 .map_err(|errno| cannot_serve("the port could not be printed", errno, ""))?;
         }
     }

@@ -299,9 +299,9 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
                     if let Some(ready) = self.ready.get_mut(index) {
                         *ready = false;
                     }
+                    self.aborts_in_a_row = 0;
                     self.resume();
                 }
-                Err(Errno::INTR) => return Progress::Made,
                 Err(errno) => return self.not_accepted(errno),
             }
         }
@@ -322,6 +322,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             | Errno::NOPROTOOPT
             | Errno::OPNOTSUPP
             | Errno::TIMEDOUT
+            | Errno::INTR
                 if self.aborts_in_a_row < ABORTS_IN_A_ROW =>
             {
                 self.aborts_in_a_row += 1;

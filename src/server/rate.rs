@@ -18,7 +18,10 @@ pub(super) struct Rate {
 impl Rate {
     pub(super) fn new(limit: u32, period: Duration) -> Result<Rate> {
         let limit = limit as usize;
-        Ok(Rate { times: MapVec::with_capacity(limit)?, oldest: 0, limit, period })
+        let times = MapVec::with_capacity(limit)?;
+        // SAFETY: the server's children accept nobody.
+        unsafe { times.keep_from_children() };
+        Ok(Rate { times, oldest: 0, limit, period })
     }
 
     /// When the next connection may come; `None` for at once, whenever that is.

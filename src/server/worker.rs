@@ -20,14 +20,15 @@ use super::sandbox::{self, Inmate};
 use super::scoreboard::{Slot, State};
 use super::systemd;
 use crate::errno::{self, Errno};
-use crate::fd::{AsFd, BorrowedFd, OwnedFd};
+use crate::fd::{AsFd, BorrowedFd, OwnedFd, close_of_parent};
 use crate::file::{access_x, stat};
 use crate::inherited::RESTART_VARIABLE;
 use crate::memory::{CStrArray, Mark, Stack};
 use crate::net::{Credentials, SockAddr, SocketFlags, TimeOption, accept4, setsockopt_timeout};
 use crate::poll::{PollEvents, PollFd, ppoll};
 use crate::process::{
-    _exit, Fork, Pid, Spawn, SpawnError, become_program, begin_group, environ, fork, getpid, signal_at_death_of, spawn,
+    _exit, Fork, Pid, Spawn, SpawnError, become_program, begin_group, environ, fork, fork_bare, getpid,
+    signal_at_death_of, spawn,
 };
 use crate::resource::setrlimit;
 use crate::signal::{
@@ -45,14 +46,30 @@ pub(super) struct Open<'a> {
 }
 
 impl Open<'_> {
-    fn close(&mut self) {
-        self.listeners.close();
-        self.close_but_listeners();
+    /// Closes all of it in a child, without a change to memory that the child has from its parent.
+    ///
+    /// # Safety
+    /// This process has been forked from the server's, and uses none of this again.
+    unsafe fn close_in_child(&self) {
+        for listener in self.listeners.iter().map(AsFd::as_fd) {
+            // SAFETY: by this function's own contract.
+            unsafe { close_of_parent(listener) };
+        }
+        // SAFETY: by this function's own contract.
+        unsafe { self.close_but_listeners_in_child() };
     }
 
-    fn close_but_listeners(&mut self) {
-        self.signals = None;
-        self.pidfile = None;
+    /// The same, but for the listeners.
+    ///
+    /// # Safety
+    /// This process has been forked from the server's, and uses none of this again but the listeners.
+    unsafe fn close_but_listeners_in_child(&self) {
+        let signals = self.signals.iter().map(AsFd::as_fd);
+        let pidfile = self.pidfile.iter().map(AsFd::as_fd);
+        for fd in signals.chain(pidfile) {
+            // SAFETY: by this function's own contract.
+            unsafe { close_of_parent(fd) };
+        }
     }
 
     /// Leaves the sockets, their files and the pidfile to the one who has them, too.
@@ -99,9 +116,9 @@ pub(super) const RETIRE: Signal = Signal::USR2;
 static RETIRED: SignalFlag = SignalFlag::new();
 
 impl Birth<'_, '_> {
-    fn log_accept(&self, pid: Pid, peer: &Peer, balancer: Option<&Peer>) {
+    fn log_accept(&self, pid: impl FnOnce() -> Pid, peer: &Peer, balancer: Option<&Peer>) {
         self.log.event(Level::Connection, "accept", |line| {
-            line.number("pid", pid);
+            line.number("pid", pid());
             line.text("from", peer);
             if let Some(balancer) = balancer {
                 line.text("by", balancer);
@@ -163,7 +180,7 @@ impl Birth<'_, '_> {
             self.admit(connection)?;
         }
         self.limit_silence(connection)?;
-        self.log_accept(pid, &connection.peer(), balancer.as_ref());
+        self.log_accept(|| pid, &connection.peer(), balancer.as_ref());
         Ok(())
     }
 
@@ -289,11 +306,30 @@ impl<T: Outcome, E> Outcome for Result<T, E> {
 }
 
 /// A function, in a process made by `fork()`.
-pub(super) struct Function<H>(pub(super) H);
+pub(super) struct Function<H> {
+    handler: H,
+    fork: fn() -> errno::Result<Fork>,
+}
+
+impl<H> Function<H> {
+    /// A function that may do whatever it likes.
+    pub(super) fn new(handler: H) -> Function<H> {
+        Function { handler, fork }
+    }
+
+    /// A function for whose process the C library's `fork()` does more than is needed.
+    ///
+    /// # Safety
+    /// `handler` keeps to what [`fork_bare`] says.
+    pub(super) unsafe fn new_bare(handler: H) -> Function<H> {
+        // SAFETY: the child makes system calls, logs, and ends by `_exit()`; of `handler` it is this function's contract.
+        Function { handler, fork: || unsafe { fork_bare() } }
+    }
+}
 
 impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
     fn start(&mut self, connection: Connection, birth: Birth<'_, '_>) -> Result<Pid, NotStarted> {
-        match fork() {
+        match (self.fork)() {
             Ok(Fork::Parent(child)) => Ok(child.pid()),
             Ok(Fork::Child) => {
                 let _bomb = Bomb;
@@ -305,7 +341,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
     }
 
     fn start_pool(&mut self, birth: Birth<'_, '_>) -> Result<Pid, Errno> {
-        match fork()? {
+        match (self.fork)()? {
             Fork::Parent(child) => Ok(child.pid()),
             Fork::Child => {
                 let _bomb = Bomb;
@@ -320,20 +356,22 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
     /// What a child does that has one client; the status to end with.
     fn serve_one(&mut self, mut connection: Connection, birth: Birth<'_, '_>) -> Result<c_int, c_int> {
         birth.begin()?;
-        birth.open.close();
+        // SAFETY: this is the server's child, which ends without coming back to what is the server's.
+        unsafe { birth.open.close_in_child() };
         sigprocmask(MaskHow::Set, birth.mask);
         birth.limit()?;
         let balancer = if birth.settings.proxy_protocol { birth.meet(&mut connection)? } else { None };
-        birth.log_accept(getpid(), &connection.peer(), balancer.as_ref());
+        birth.log_accept(getpid, &connection.peer(), balancer.as_ref());
         birth.limit_silence(&connection)?;
         birth.enter_sandbox(Inmate::Once)?;
-        Ok((self.0)(connection).status())
+        Ok((self.handler)(connection).status())
     }
 
     /// What a child of the pool does; the status to end with.
     fn serve_many(&mut self, birth: Birth<'_, '_>) -> Result<c_int, c_int> {
         birth.begin()?;
-        birth.open.close_but_listeners();
+        // SAFETY: as in a child that has one client, but for the listeners.
+        unsafe { birth.open.close_but_listeners_in_child() };
         let pid = getpid();
         let action =
             SigAction { sa_handler: Disposition::Flag(&RETIRED), sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
@@ -360,7 +398,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
             let peer = connection.peer();
             // Of one that was turned away, or that failed at once, the log has told.
             let status = match met {
-                Ok(()) => Some((self.0)(connection).status()),
+                Ok(()) => Some((self.handler)(connection).status()),
                 Err(_) => {
                     drop(connection);
                     None
@@ -483,7 +521,7 @@ impl Worker for Program {
         let plan = plan(&self.path, &self.argv, &self.envp, &connection, &birth);
         match spawn(&mut self.stack, &plan) {
             Ok(pid) => {
-                birth.log_accept(pid, &connection.peer(), None);
+                birth.log_accept(|| pid, &connection.peer(), None);
                 Ok(pid)
             }
             Err(SpawnError::Clone(errno)) => Err(NotStarted { connection, call: "clone", errno, again: true }),
@@ -522,10 +560,11 @@ impl Program {
     /// What that process does until it is the program; the status to end with.
     fn meet_and_run(&mut self, mut connection: Connection, birth: Birth<'_, '_>) -> Result<c_int, c_int> {
         birth.begin()?;
-        birth.open.close();
+        // SAFETY: this is the server's child, which ends without coming back to what is the server's.
+        unsafe { birth.open.close_in_child() };
         let balancer = birth.meet(&mut connection)?;
         self.set_environment(&connection).map_err(|errno| birth.unfit("getsockname", errno))?;
-        birth.log_accept(getpid(), &connection.peer(), balancer.as_ref());
+        birth.log_accept(getpid, &connection.peer(), balancer.as_ref());
         let plan = plan(&self.path, &self.argv, &self.envp, &connection, &birth);
         match become_program(&plan) {
             Ok(never) => match never {},

@@ -16,12 +16,14 @@ use std::time::{Duration, Instant};
 use mpserv::ffi;
 
 pub mod load;
+pub mod network;
 pub mod random;
 pub mod server;
+pub mod servers;
 pub mod solo;
 
 /// After this long, what has not happened will not.
-pub const WATCHDOG: Duration = Duration::from_secs(30);
+pub const WATCHDOG: Duration = Duration::from_secs(120);
 
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(1);
@@ -227,6 +229,11 @@ impl Running {
         self.stdout.so_far()
     }
 
+    /// Whether nobody can print anything more on its standard output, and all of it has been read.
+    pub fn stdout_is_complete(&self) -> bool {
+        matches!(&self.stdout, Collected::Reader(reader, _) if reader.is_finished())
+    }
+
     /// What it has printed on standard error until now.
     pub fn stderr_so_far(&self) -> String {
         self.stderr.so_far()
@@ -237,10 +244,17 @@ impl Running {
         wait_for("the server listens", || listening_port(self.pid()))
     }
 
+    /// Waits until it, a server, has no child any more and is back in accept.
+    #[track_caller]
+    pub fn at_rest(&self) {
+        wait_until("the server is back in accept, without children", || {
+            children(self.pid()).is_empty() && waits_in(self.pid(), libc::SYS_accept)
+        });
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: mpserv::signal::Signal) {
-        let pid = mpserv::process::Pid::from_raw(self.pid().cast_signed()).unwrap();
-        mpserv::signal::kill(pid, signal).unwrap();
+        self::signal(self.pid(), signal);
     }
 
     /// Waits until it ends by itself.
@@ -274,6 +288,30 @@ impl Drop for Running {
 
 fn spawn(command: &mut Command) -> Child {
     command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"))
+}
+
+/// Sends a signal to a process that was started here.
+#[track_caller]
+pub fn signal(pid: u32, signal: mpserv::signal::Signal) {
+    mpserv::signal::kill(mpserv::process::Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+}
+
+/// For [`strace`]: sleeps take no time.
+pub const NO_SLEEP: &str = "inject=clock_nanosleep:retval=0";
+/// For [`strace`]: fork fails.
+pub const NO_FORK: &str = "inject=clone:error=EAGAIN";
+/// For [`strace`]: a parent goes on one second after its fork, when the child has long done what it does first.
+pub const PARENT_LATE: &str = "inject=clone:delay_exit=1000000";
+/// For [`strace`]: the trace is not wanted.
+pub const NOWHERE: &str = "/dev/null";
+
+/// A textbook program under `strace -f`, with expressions (`-e`) that say what else becomes of its calls.
+pub fn strace(expressions: &[&str], trace: impl AsRef<Path>, language: Impl, program: &str) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o"]).arg(trace.as_ref());
+    expressions.iter().for_each(|expression| _ = command.args(["-e", expression]));
+    command.arg("--").arg(language.path(program)).stdin(Stdio::null());
+    command
 }
 
 /// Runs a command to its end.
@@ -348,6 +386,13 @@ pub fn finish(mut stream: TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).unwrap();
     rest
+}
+
+/// Whether a signal was sent to a process and has not been delivered yet.
+pub fn is_pending(pid: u32, signal: mpserv::signal::Signal) -> bool {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let mask = text.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal.raw() - 1)) != 0
 }
 
 /// Puts `PID` for every number that follows one of these words, which may differ from run to run.

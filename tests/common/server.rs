@@ -93,15 +93,17 @@ impl Served {
     /// Starts a command and waits until it has printed so many ports and its first lines.
     #[track_caller]
     pub fn start_ports(command: &mut Command, count: usize) -> Served {
-        let mut running = Running::start(command, Output::Pipe);
+        let running = Running::start(command, Output::Pipe);
         let mut served = None;
         wait_until("the server prints its ports", || {
+            // Asked for first: then what comes after it is all there will be.
+            let is_complete = running.stdout_is_complete();
             let text = running.stdout_so_far();
             let ports: Vec<u16> = text.split_terminator('\n').filter_map(|port| port.parse().ok()).collect();
             if ports.len() == count && text.ends_with('\n') {
                 served = Some(ports);
             }
-            served.is_some() || running.has_ended()
+            served.is_some() || is_complete
         });
         let Some(ports) = served else { panic!("the server does not start: {}", running.stderr_so_far()) };
         Served { running, ports }
@@ -224,4 +226,19 @@ pub fn has_command(command: &str, package: &str) -> bool {
         eprintln!("skipped: there is no {command} (apt-get install {package})");
     }
     there
+}
+
+/// A copy of a program that any user can reach. `cp` makes it: were it written by this process, another test that starts
+/// something at that moment would hold it open for writing, and nobody could run it.
+#[track_caller]
+pub fn copy_program(program: &str, folder: &super::TempDir) -> std::path::PathBuf {
+    let copy = folder.join("program");
+    assert!(Command::new("cp").arg(program).arg(&copy).status().unwrap().success());
+    copy
+}
+
+/// A user who runs nothing, and whom nobody else takes for a test at the same time.
+pub fn user_of_nothing() -> u32 {
+    const FIRST: u32 = 2_000_000_000;
+    FIRST + std::process::id()
 }

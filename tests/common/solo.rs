@@ -1,18 +1,35 @@
 //! A test runner for tests that fork, and so cannot run in a process with threads: each runs in a process of its own,
 //! forked from a main function that never starts a thread. Its targets have `harness = false`.
 
+use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mpserv::process::{_exit, Child, Fork, WaitStatus, fork};
-use mpserv::signal::{Signal, kill};
+use mpserv::signal::Signal;
 
-use super::wait_for;
+use super::{TempDir, state, wait_for};
 
 /// A test: its name and what it does.
 pub type Test = (&'static str, fn());
+
+/// Lists tests by their functions: `tests![zombies: a_zombie_goes, …;]` are functions of the module `zombies`.
+#[macro_export]
+macro_rules! tests {
+    ($($module:ident: $($name:ident),+;)+) => {
+        &[$($((stringify!($name), $module::$name as fn()),)+)+]
+    };
+}
+
+/// How many tests run at once. Most of them wait most of the time.
+const AT_ONCE: usize = 8;
+/// How long one test may take. Some programs sleep for long, and a port that others use has to be waited for.
+const LIMIT: Duration = Duration::from_secs(240);
+/// How often the tests that run are looked at.
+const POLL: Duration = Duration::from_millis(2);
 
 /// Runs the tests that the command line asks for, as the standard runner would: a word is a part of a name, `--list`,
 /// `--exact` and `--skip` are known, further options are not minded.
@@ -36,13 +53,7 @@ pub fn main(tests: &[Test]) -> ExitCode {
     }
     println!("\nrunning {} tests", tests.len());
     let start = Instant::now();
-    let mut failed = 0;
-    for (name, test) in &tests {
-        let status = run(*test);
-        let passed = status.exit_status() == Some(0);
-        println!("test {name} ... {}", if passed { "ok".to_owned() } else { format!("FAILED ({status})") });
-        failed += usize::from(!passed);
-    }
+    let failed = run_all(&tests);
     println!(
         "\ntest result: {}. {} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out; finished in {:.2}s\n",
         if failed == 0 { "ok" } else { "FAILED" },
@@ -52,30 +63,98 @@ pub fn main(tests: &[Test]) -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs one test in a process of its own, and ends that when its time is over.
-fn run(test: fn()) -> WaitStatus {
-    let _ = std::io::stdout().flush();
-    let mut child = spawn(test);
-    let status = catch_unwind(AssertUnwindSafe(|| wait_for("the test ends", || child.try_wait().unwrap())));
-    status.unwrap_or_else(|_| {
-        let _ = kill(child.pid(), Signal::KILL);
-        child.wait().unwrap()
-    })
+/// Runs the tests, several at once, and gives how many failed.
+fn run_all(tests: &[&Test]) -> usize {
+    let mut failed = 0;
+    let mut waiting = tests.iter();
+    let mut running: Vec<Running> = Vec::new();
+    loop {
+        running.extend(waiting.by_ref().take(AT_ONCE - running.len()).map(|test| Running::start(test)));
+        if running.is_empty() {
+            return failed;
+        }
+        running.retain_mut(|test| {
+            let Some(verdict) = test.verdict() else { return true };
+            println!("test {} ... {}", test.name, verdict.as_ref().map_or_else(String::as_str, |()| "ok"));
+            failed += usize::from(verdict.is_err());
+            false
+        });
+        std::thread::sleep(POLL);
+    }
 }
 
-/// Runs `function` in a child, which ends with 0, or with 101 after a panic.
-pub fn spawn(function: impl FnOnce()) -> Child {
+/// A test that runs in a process, and process group, of its own.
+struct Running {
+    name: &'static str,
+    child: Child,
+    start: Instant,
+    folder: TempDir,
+}
+
+impl Running {
+    fn start(&(name, test): &Test) -> Running {
+        let folder = TempDir::new();
+        let _ = std::io::stdout().flush();
+        let child = child(|| {
+            let said = File::create(folder.join("said")).unwrap();
+            for standard in [libc::STDOUT_FILENO, libc::STDERR_FILENO] {
+                // SAFETY: the call takes numbers, and nothing here holds what either descriptor was.
+                unsafe { libc::dup2(said.as_raw_fd(), standard) };
+            }
+            // SAFETY: the call takes numbers.
+            unsafe { libc::setpgid(0, 0) };
+            drop(said);
+            test();
+            0
+        });
+        Running { name, child, start: Instant::now(), folder }
+    }
+
+    /// How it ended, or why it had to be, with what it said; `None` while it runs.
+    fn verdict(&mut self) -> Option<Result<(), String>> {
+        let pid = self.child.pid().raw();
+        let has_ended = state(pid.cast_unsigned()) == Some('Z');
+        if !has_ended && self.start.elapsed() < LIMIT {
+            return None;
+        }
+        // Itself, and what it has left running: the group has its id, which is nobody else's before it is waited for.
+        let _ = self.child.kill(Signal::KILL);
+        // SAFETY: the call takes numbers.
+        unsafe { libc::killpg(pid, libc::SIGKILL) };
+        let status = self.child.wait().unwrap();
+        let said = fs::read_to_string(self.folder.join("said")).unwrap_or_default();
+        Some(match (has_ended, status.exit_status()) {
+            (true, Some(0)) => Ok(()),
+            (true, _) => Err(format!("FAILED ({status})\n{said}")),
+            (false, _) => Err(format!("FAILED (not done after {LIMIT:?})\n{said}")),
+        })
+    }
+}
+
+/// The status of a child that panicked.
+const PANICKED: i32 = 101;
+
+/// Runs `function` in a child, which ends with what it returns, or with 101 after a panic.
+pub fn child(function: impl FnOnce() -> i32) -> Child {
     match fork().expect("a process without threads can fork") {
         Fork::Parent(child) => child,
         Fork::Child => {
-            let result = catch_unwind(AssertUnwindSafe(function));
+            let status = catch_unwind(AssertUnwindSafe(function)).unwrap_or(PANICKED);
             let _ = std::io::stdout().flush();
-            _exit(if result.is_ok() { 0 } else { 101 });
+            _exit(status);
         }
     }
 }
 
-/// Waits until a child has ended, without reaping it, and then reaps it.
+/// Runs `function` in a child, which ends with 0, or with 101 after a panic.
+pub fn spawn(function: impl FnOnce()) -> Child {
+    child(|| {
+        function();
+        0
+    })
+}
+
+/// Waits until a child has ended, and reaps it.
 #[track_caller]
 pub fn reap(child: &mut Child) -> WaitStatus {
     wait_for("the child ends", || child.try_wait().unwrap())
@@ -100,5 +179,10 @@ impl Channel {
         let mut byte = [0];
         (&self.0).read_exact(&mut byte).unwrap();
         byte[0]
+    }
+
+    /// The end that is read.
+    pub const fn reader(&self) -> &std::io::PipeReader {
+        &self.0
     }
 }

@@ -4,14 +4,21 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
+/// The command of the compiler.
+pub(crate) fn compiler() -> Command {
+    let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let mut words = compiler.split_whitespace();
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
+    command
+}
+
 /// Compiles `sources`. The executable is replaced as a whole or not at all, and an error is what
 /// the compiler says.
 pub(crate) fn compile<S: AsRef<Path>>(sources: &[S], flags: &[&str], executable: &Path) -> Result<(), String> {
-    let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-    let mut words = compiler.split_whitespace();
     let new = executable.with_extension("new");
-    let mut command = Command::new(words.next().unwrap_or_default());
-    command.args(words).args(flags).args(sources.iter().map(AsRef::as_ref)).arg("-o").arg(&new);
+    let mut command = compiler();
+    command.args(flags).args(sources.iter().map(AsRef::as_ref)).arg("-o").arg(&new);
     run(&mut command)?;
     fs::rename(&new, executable).map_err(|error| format!("cannot write {}: {error}", executable.display()))
 }

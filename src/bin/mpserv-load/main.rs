@@ -1,15 +1,14 @@
 //! mpserv-load ADDRESS: what a server does under load. Connects, sends, reads back, compares every byte and closes, in
 //! as many processes as asked; then says how fast that went, and what went wrong.
 //!
-//! One process makes one connection after another, and nothing else. What it has seen it notes in memory that all of
-//! them share (`board`), where the first process reads it for its progress and its report.
+//! A process makes one connection after another, and nothing else. What it sees it notes in memory that all of them
+//! share (`board`), where the first process reads it for the progress and for the report.
 #![no_std]
 #![no_main]
 
 use core::ffi::c_int;
 
 use mpserv::program::Args;
-use mpserv::{eprint, print};
 
 mod board;
 mod crew;
@@ -23,38 +22,29 @@ mod worker;
 
 use options::Task;
 
-/// Everything went well.
+/// All went well.
 const SUCCESS: c_int = 0;
-/// A connection failed, or its bytes came back changed.
+/// Some connection failed, or its bytes came back changed.
 const ERRORS: c_int = 1;
 /// The command line is wrong.
 const USAGE: c_int = 100;
-/// The system refused something without which there is no load.
+/// The system has refused something without which there is no load.
 const TROUBLE: c_int = 111;
 
 mpserv::main!(main);
 
 fn main(args: Args) -> c_int {
-    let plan = match options::parse(args) {
-        Ok(Task::Run(plan)) => plan,
-        Ok(Task::Help) => {
-            print!("{}", options::HELP);
-            return SUCCESS;
-        }
-        Ok(Task::Version) => {
-            print!("mpserv-load {}\n", env!("CARGO_PKG_VERSION"));
-            return SUCCESS;
-        }
+    let done = match options::parse(args) {
+        Ok(Task::Run(plan)) => crew::run(&plan),
+        Ok(Task::Help) => report::out(format_args!("{}", options::HELP)).map(|()| SUCCESS),
+        Ok(Task::Version) => report::out(format_args!("mpserv-load {}\n", env!("CARGO_PKG_VERSION"))).map(|()| SUCCESS),
         Err(mistake) => {
-            eprint!("mpserv-load: {mistake}; see mpserv-load --help\n");
-            return USAGE;
+            report::progress(format_args!("mpserv-load: {mistake}; see mpserv-load --help\n"));
+            Ok(USAGE)
         }
     };
-    match crew::run(&plan) {
-        Ok(status) => status,
-        Err(trouble) => {
-            eprint!("mpserv-load: {trouble}\n");
-            TROUBLE
-        }
-    }
+    done.unwrap_or_else(|trouble| {
+        report::progress(format_args!("mpserv-load: {trouble}\n"));
+        TROUBLE
+    })
 }

@@ -16,9 +16,9 @@ const HELP: &str = "\
 usage: mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]
        mpserv --status PIDFILE [--watch]
 Serves each connection to ADDRESS (PORT, HOST:PORT, [IPV6]:PORT, unix:PATH, inherit)
-by a process of its own: PROGRAM, with the connection as input and output, or a service.
+by a process of its own: PROGRAM, on standard input and output, or a service.
   -c, --max-children N         at most N at once, further clients wait (64)
-  -C, --max-per-source N[:MSG] at most N per client address; MSG to those over it
+  -C, --max-per-source N[:MSG] at most N from an address; MSG to those over it
       --max-rate N/SECONDS     at most N connections in any SECONDS
       --rules FILE             allow, deny and limit by network; read again on HUP
       --prefork MIN[-MAX]      processes ahead of time, each serving one after another
@@ -26,7 +26,7 @@ by a process of its own: PROGRAM, with the connection as input and output, or a 
   -b, --backlog N              N clients wait in the kernel (511)
       --listen ADDRESS         listen there, too; may be repeated
       --service NAME           echo (if no PROGRAM is named), discard or rot13
-  -t, --idle-timeout SECONDS   close a client of a service after so long a silence
+  -t, --idle-timeout SECONDS   close a service's client after so long a silence
       --max-lifetime SECONDS   end a child after so long
       --grace SECONDS          let children finish for so long at the end (30)
       --orphans end|keep       when the server is killed, its children ... (end)
@@ -127,6 +127,9 @@ static OPTIONS: [LongOption; 31] = [
 pub(crate) const LINE_MAX: usize = 512;
 /// The longest message to a client over the limit of its source, with its line's end.
 pub(crate) const MESSAGE_MAX: usize = 512;
+
+/// How much of an argument is shown when it is wrong.
+const SHOWN_MAX: usize = 80;
 
 /// Why the command line is wrong: what is, why, and what to do.
 pub(crate) type Wrong = Text<LINE_MAX>;
@@ -335,7 +338,8 @@ struct Value(&'static [u8]);
 
 impl Value {
     fn wrong(self, option: &str, why: &str) -> Wrong {
-        Text::of(format_args!("{option} \"{}\": {why}", self.0.escape_ascii()))
+        let shown = Text::<SHOWN_MAX>::of(format_args!("{}", self.0.escape_ascii()));
+        Text::of(format_args!("{option} \"{shown}\": {why}"))
     }
 
     fn str(self, option: &str) -> Result<&'static str, Wrong> {

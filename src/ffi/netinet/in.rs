@@ -54,3 +54,9 @@ pub use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP};
 /// Keep IPv4 out of an IPv6 socket. ipv6(7), POSIX.
 #[doc(inline)]
 pub use libc::IPV6_V6ONLY;
+
+/// `IP_BIND_ADDRESS_NO_PORT`
+///
+/// Leave the port of an address that is bound with port 0 to connect. ip(7), Linux.
+#[doc(inline)]
+pub use libc::IP_BIND_ADDRESS_NO_PORT;

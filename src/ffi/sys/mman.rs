@@ -18,6 +18,18 @@ pub use libc::munmap;
 #[doc(inline)]
 pub use libc::mprotect;
 
+/// `int madvise(void *addr, size_t length, int advice);`
+///
+/// Say how memory is going to be used. madvise(2), Linux.
+#[doc(inline)]
+pub use libc::madvise;
+
+/// `MADV_DONTFORK`
+///
+/// Children do not have it. madvise(2), Linux.
+#[doc(inline)]
+pub use libc::MADV_DONTFORK;
+
 /// `PROT_*`
 ///
 /// What may be done with it. mmap(2), POSIX.

@@ -106,7 +106,10 @@ fn check(form: &Form) -> String {
         }
         Form::Variable(it) => format!("{is_there}extern {};\n", it.c(name)),
         Form::Typedef(it) | Form::Opaque(it) => format!("{is_there}typedef {};\n", it.c(name)),
-        Form::Struct { c, fields, .. } => fields.iter().map(|field| check_field(name, c, field)).collect(),
+        Form::Struct { c, fields, .. } => {
+            let orders = fields.windows(2).map(|pair| check_order(c, &pair[0], &pair[1]));
+            fields.iter().map(|field| check_field(name, c, field)).chain(orders).collect()
+        }
         // The facts do not compile.
         Form::Integer(_) | Form::Constant { .. } => String::new(),
     }
@@ -123,6 +126,14 @@ fn call(function: &Function) -> String {
     } else {
         format!("{declared} {{ return {call}; }}\n")
     }
+}
+
+/// Members of a union, of which ours has only one in use, are no fields in a row.
+fn check_order(c: &str, first: &Declaration, second: &Declaration) -> String {
+    let (first, second) = (&first.name, &second.name);
+    format!(
+        "_Static_assert(offsetof({c}, {first}) < offsetof({c}, {second}), \"{c}: {second} comes before {first}\");\n"
+    )
 }
 
 fn check_field(tag: &str, c: &str, field: &Declaration) -> String {

@@ -1,0 +1,112 @@
+//! The smallest parts of what strace writes: strings, comments, brackets, words.
+
+/// One part of a call's arguments or result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A string with its quotes.
+    String,
+    /// `/* ... */`, in which strace explains what it decoded.
+    Comment,
+    /// `(`, `[` or `{`.
+    Open,
+    /// `)`, `]` or `}`.
+    Close,
+    /// Letters, digits, `_`, `$` and `.`: a name or a number, without its sign.
+    Word,
+    /// `<unfinished ...>` or `<detached ...>`: the call's end was not seen.
+    Cut,
+    /// Any other single byte.
+    Other,
+}
+
+/// A part and where it lies.
+#[derive(Clone, Copy, Debug)]
+pub struct Token<'t> {
+    pub kind: Kind,
+    pub text: &'t [u8],
+    pub end: usize,
+}
+
+/// Walks over the parts of `text`. A string or comment that never ends makes it stop short of the
+/// text's end, and [`Lexer::is_broken`] tells.
+#[derive(Debug)]
+pub struct Lexer<'t> {
+    text: &'t [u8],
+    at: usize,
+    broken: bool,
+}
+
+const CUTS: [&[u8]; 2] = [b"<unfinished ...>", b"<detached ...>"];
+
+impl<'t> Lexer<'t> {
+    pub fn new(text: &'t [u8]) -> Self {
+        Lexer { text, at: 0, broken: false }
+    }
+
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    fn string_end(&self) -> Option<usize> {
+        let mut at = self.at + 1;
+        loop {
+            match self.text.get(at)? {
+                b'"' => return Some(at + 1),
+                b'\\' => at += 2,
+                _ => at += 1,
+            }
+        }
+    }
+
+    fn comment_end(&self) -> Option<usize> {
+        let body = self.at + 2;
+        let close = self.text.get(body..)?.windows(2).position(|w| w == b"*/")?;
+        Some(body + close + 2)
+    }
+
+    fn word_end(&self) -> usize {
+        let rest = &self.text[self.at..];
+        self.at + rest.iter().position(|b| !is_word(*b)).unwrap_or(rest.len())
+    }
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.')
+}
+
+impl<'t> Iterator for Lexer<'t> {
+    type Item = Token<'t>;
+
+    fn next(&mut self) -> Option<Token<'t>> {
+        let rest = self.text.get(self.at..)?;
+        let (kind, end) = match *rest.first()? {
+            b'"' => (Kind::String, self.string_end()),
+            b'/' if rest.starts_with(b"/*") => (Kind::Comment, self.comment_end()),
+            b'(' | b'[' | b'{' => (Kind::Open, Some(self.at + 1)),
+            b')' | b']' | b'}' => (Kind::Close, Some(self.at + 1)),
+            b'<' => match CUTS.iter().find(|cut| rest.starts_with(cut)) {
+                Some(cut) => (Kind::Cut, Some(self.at + cut.len())),
+                None => (Kind::Other, Some(self.at + 1)),
+            },
+            byte if is_word(byte) => (Kind::Word, Some(self.word_end())),
+            _ => (Kind::Other, Some(self.at + 1)),
+        };
+        let Some(end) = end else {
+            self.broken = true;
+            self.at = self.text.len();
+            return None;
+        };
+        let text = &self.text[self.at..end];
+        self.at = end;
+        Some(Token { kind, text, end })
+    }
+}
+
+/// The bracket that closes `open`.
+pub fn closing(open: u8) -> u8 {
+    match open {
+        b'(' => b')',
+        b'[' => b']',
+        _ => b'}',
+    }
+}

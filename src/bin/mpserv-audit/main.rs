@@ -1,0 +1,134 @@
+//! Shows that two programs make the same system calls, process by process, or where they do not.
+//!
+//! strace traces both; the processes are paired by their place in the tree, what must differ between any two runs is
+//! given names by rules, and what is left is compared strictly.
+
+#![allow(unreachable_pub, reason = "in a program, nothing is reached from outside")]
+
+mod align;
+mod compare;
+mod drives;
+mod lexer;
+mod options;
+mod programs;
+mod progress;
+mod report;
+mod rules;
+mod run;
+mod sources;
+mod start;
+mod subject;
+mod trace;
+mod tree;
+mod trouble;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use mpserv::prctl;
+use mpserv::signal::{Disposition, Signal, signal};
+
+use options::{Options, Task};
+use report::html::Page;
+use report::json;
+use report::output;
+use report::terminal::{self, Style};
+use run::stage::INTERRUPTED;
+use run::strace::Strace;
+use sources::Sources;
+use subject::{COMMAND_SIDES, PROGRAM_SIDES, Subject};
+use trouble::Trouble;
+
+/// Exit statuses, as diff has them.
+const SAME: u8 = 0;
+const DIFFERENT: u8 = 1;
+const TROUBLE: u8 = 2;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(status) => ExitCode::from(status),
+        Err(trouble) => {
+            // With standard error gone there is nobody to tell.
+            let _ = writeln!(io::stderr(), "mpserv-audit: {trouble}");
+            ExitCode::from(TROUBLE)
+        }
+    }
+}
+
+fn run() -> Result<u8, Trouble> {
+    let options = Options::from_command_line()?;
+    match &options.task {
+        Task::Help => print(options::HELP),
+        Task::Version => print(concat!("mpserv-audit ", env!("CARGO_PKG_VERSION"), "\n")),
+        Task::Rules => print(&rules_text()),
+        Task::Commands(_) | Task::Programs(_) => audit(&options),
+    }
+}
+
+fn print(text: &str) -> Result<u8, Trouble> {
+    let written = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
+    written.map(|()| SAME).map_err(|error| Trouble::of("standard output", error))
+}
+
+/// Writes a file as a whole.
+fn save(path: &Path, write: impl FnOnce(&mut io::BufWriter<File>) -> io::Result<()>) -> Result<(), Trouble> {
+    let written =
+        File::create(path).map(io::BufWriter::new).and_then(|mut out| write(&mut out).and_then(|()| out.flush()));
+    written.map_err(|error| Trouble::of(path.display(), error))
+}
+
+fn rules_text() -> String {
+    let start = "Two calls are the same when they are equal but for this:\n";
+    let rules =
+        rules::RULES.iter().map(|rule| format!("\n{}\n  what: {}\n  why:  {}\n", rule.name, rule.what, rule.reason));
+    std::iter::once(start.to_owned()).chain(rules).collect()
+}
+
+fn audit(options: &Options) -> Result<u8, Trouble> {
+    let strace = Strace::find()?;
+    if options.sources && !strace.has_stacks {
+        return Err(Trouble::new(format!("{} cannot show stacks, which --sources needs", strace.version)));
+    }
+    for ending in [Signal::INT, Signal::TERM, Signal::HUP] {
+        signal(ending, Disposition::Flag(&INTERRUPTED)).map_err(|errno| Trouble::of("signal", errno))?;
+    }
+    // A traced process that outlives its parent stays ours, to be waited for and ended.
+    prctl::adopt_orphans().map_err(|errno| Trouble::of("prctl", errno))?;
+    let (subjects, sides) = match &options.task {
+        Task::Commands(commands) => (subject::commands(options, commands, &strace)?, COMMAND_SIDES),
+        Task::Programs(programs) => (subject::programs(options, programs, &strace)?, PROGRAM_SIDES),
+        Task::Help | Task::Version | Task::Rules => return Ok(SAME),
+    };
+    let sources = options.sources.then(|| Sources::of_all(&subjects)).transpose()?;
+    if let Some(path) = &options.json {
+        save(path, |out| json::write(out, &subjects, sides, options.from))?;
+    }
+    if let Some(path) = &options.html {
+        let (strace, sources) = (strace.version.as_str(), sources.as_ref());
+        let page = Page { subjects: &subjects, sides, from: options.from, strace, sources };
+        save(path, |out| page.write(out))?;
+    }
+    let same_calls = subjects.iter().all(|subject| subject.differences() == 0);
+    let same_output = !options.show_output || subjects.iter().all(Subject::prints_the_same);
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let style = Style::of_stdout();
+    let whole = options.diff || options.sources;
+    let mut show = || {
+        if options.show_output {
+            output::side_by_side(&mut out, style, &subjects, sides)?;
+        } else {
+            terminal::table(&mut out, style, &subjects, sides)?;
+        }
+        for subject in subjects.iter().filter(|subject| whole || subject.differences() > 0) {
+            terminal::side_by_side(&mut out, style, subject, sides, whole, sources.as_ref())?;
+        }
+        if options.show_output {
+            output::table(&mut out, style, &subjects, &options.outputs)?;
+        }
+        out.flush()
+    };
+    show().map_err(|error| Trouble::of("standard output", error))?;
+    Ok(if same_calls && same_output { SAME } else { DIFFERENT })
+}

@@ -1,0 +1,227 @@
+//! The textbook programs and the drives that each is compared with.
+
+use crate::drives::{self, Peer, Server};
+use crate::run::stage::Stage;
+use crate::trouble::Trouble;
+
+/// One program.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    pub name: &'static str,
+    pub kind: Kind,
+}
+
+/// What kind of program it is, which says how it can be driven.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// It runs and ends. The field says whether it lives on alarms, which need real time.
+    Alone {
+        alarms: bool,
+    },
+    Server {
+        arguments: &'static [&'static str],
+        server: Server,
+        variants: &'static [(&'static str, &'static [&'static str])],
+    },
+    Client {
+        arguments: &'static [&'static str],
+        input: &'static str,
+        port: u16,
+        peer: Peer,
+    },
+}
+
+/// One way to drive a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Drive {
+    pub name: &'static str,
+    pub arguments: &'static [&'static str],
+    pub input: &'static str,
+    /// A port that this tool listens on from the beginning.
+    pub occupies: Option<u16>,
+    /// A port that nobody must listen on.
+    pub needs_free: Option<u16>,
+    pub skips_sleep: bool,
+    act: Act,
+}
+
+/// What the drive does.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Run,
+    Interrupt,
+    NoClient(Server),
+    OneClient(Server),
+    ThreeClients(Server),
+    ResetBy(Server),
+    Serve(Peer),
+    CloseOn(Peer),
+    ResetOn(Peer),
+}
+
+impl Drive {
+    /// Does it.
+    pub fn act(&self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
+        match self.act {
+            Act::Run => drives::run(stage),
+            Act::Interrupt => drives::interrupt(stage),
+            Act::NoClient(server) => server.no_client(stage),
+            Act::OneClient(server) => server.one_client(stage),
+            Act::ThreeClients(server) => server.three_clients(stage),
+            Act::ResetBy(server) => server.reset(stage),
+            Act::Serve(peer) => peer.serve(stage),
+            Act::CloseOn(peer) => peer.close(stage),
+            Act::ResetOn(peer) => peer.reset(stage),
+        }
+    }
+}
+
+impl Program {
+    /// The program of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        ALL.into_iter().find(|program| program.name == name)
+    }
+
+    /// All ways to drive it.
+    pub fn drives(self) -> Vec<Drive> {
+        let base = Drive {
+            name: "run",
+            arguments: &[],
+            input: "",
+            occupies: None,
+            needs_free: None,
+            skips_sleep: true,
+            act: Act::Run,
+        };
+        match self.kind {
+            Kind::Alone { alarms: false } => vec![base],
+            Kind::Alone { alarms: true } => {
+                let real = Drive { skips_sleep: false, ..base };
+                vec![real, Drive { name: "ctrl-c", act: Act::Interrupt, ..real }]
+            }
+            Kind::Server { arguments, server, variants } => {
+                let usual = Drive { arguments, needs_free: Some(server.port), ..base };
+                let mut drives = vec![
+                    Drive { name: "no client", act: Act::NoClient(server), ..usual },
+                    Drive { name: "one client", act: Act::OneClient(server), ..usual },
+                    Drive { name: "three clients", act: Act::ThreeClients(server), ..usual },
+                    Drive { name: "reset", act: Act::ResetBy(server), ..usual },
+                    Drive { name: "port in use", occupies: Some(server.port), ..usual },
+                ];
+                for (name, arguments) in variants {
+                    drives.push(Drive { name, arguments, act: Act::ThreeClients(server), ..usual });
+                }
+                drives.extend(usage_error(arguments, base));
+                drives
+            }
+            Kind::Client { arguments, input, port, peer } => {
+                let usual = Drive { arguments, input, needs_free: Some(port), ..base };
+                let served = Drive { occupies: Some(port), ..usual };
+                let mut drives = vec![
+                    Drive { name: "no server", ..usual },
+                    Drive { name: "one server", act: Act::Serve(peer), ..served },
+                    Drive { name: "closed", act: Act::CloseOn(peer), ..served },
+                    Drive { name: "reset", act: Act::ResetOn(peer), ..served },
+                ];
+                drives.extend(usage_error(arguments, base));
+                drives
+            }
+        }
+    }
+}
+
+/// Only programs that want arguments have a usage to get wrong.
+fn usage_error(arguments: &[&str], base: Drive) -> Option<Drive> {
+    (!arguments.is_empty()).then_some(Drive { name: "usage error", ..base })
+}
+
+/// The port that echo_mpserv is given.
+const ECHO_PORT: u16 = 9190;
+const ECHO_PORT_TEXT: &str = "9190";
+/// The ports that the others have built in.
+const MESSAGE_PORT: u16 = 5051;
+const ROT13_PORT: u16 = 43211;
+
+const ECHO: Server = Server {
+    port: ECHO_PORT,
+    exchanges: &[
+        (b"hello\n", b"hello\n"),
+        (
+            b"a line that is longer than the buffer of thirty bytes\n",
+            b"a line that is longer than the buffer of thirty bytes\n",
+        ),
+        (b"\0\xff\x80 no text\n", b"\0\xff\x80 no text\n"),
+    ],
+    long_exchanges: &[],
+    fragment: b"mid-li",
+};
+
+const RECEIVED: &[u8] = "成功接收".as_bytes();
+
+const MESSAGES: Server = Server {
+    port: MESSAGE_PORT,
+    exchanges: &[(b"hello 1", RECEIVED), ("你好".as_bytes(), RECEIVED), (b"\0\xff", RECEIVED)],
+    long_exchanges: &[(&[b'm'; 1023], RECEIVED)],
+    fragment: b"hel",
+};
+
+const OK_MESSAGES: Server = Server {
+    port: MESSAGE_PORT,
+    exchanges: &[(b"hello 1", b"ok"), ("你好".as_bytes(), b"ok"), (b"\0\xff", b"ok")],
+    long_exchanges: &[(&[b'm'; 1024], b"ok")],
+    fragment: b"hel",
+};
+
+const ROT13: Server = Server {
+    port: ROT13_PORT,
+    exchanges: &[
+        (b"Hello\n", b"Uryyb\n"),
+        (b"two lines\nat once\n", b"gjb yvarf\nng bapr\n"),
+        (b"\0\xff 123\n", b"\0\xff 123\n"),
+    ],
+    long_exchanges: &[(&[b'a'; 5000], b""), (b"\n", &[b'n'; 4096])],
+    fragment: b"mid-li",
+};
+
+const fn alone(name: &'static str) -> Program {
+    Program { name, kind: Kind::Alone { alarms: false } }
+}
+
+const fn alarms(name: &'static str) -> Program {
+    Program { name, kind: Kind::Alone { alarms: true } }
+}
+
+const fn server(name: &'static str, arguments: &'static [&'static str], server: Server) -> Program {
+    Program { name, kind: Kind::Server { arguments, server, variants: &[] } }
+}
+
+const fn client(
+    name: &'static str,
+    arguments: &'static [&'static str],
+    input: &'static str,
+    port: u16,
+    replies: &'static [&'static [u8]],
+) -> Program {
+    Program { name, kind: Kind::Client { arguments, input, port, peer: Peer { replies } } }
+}
+
+/// All fourteen, in the order in which they are learnt.
+pub const ALL: [Program; 14] = [
+    alone("fork"),
+    alone("zombie"),
+    alone("wait"),
+    alone("waitpid"),
+    alarms("signal"),
+    alarms("sigaction"),
+    alone("remove_zombie"),
+    server("echo_mpserv", &[ECHO_PORT_TEXT], ECHO),
+    client("echo_mpclient", &["127.0.0.1", ECHO_PORT_TEXT], "hello\nworld\nq\n", ECHO_PORT, &[b"hello\n", b"world\n"]),
+    Program {
+        name: "code05",
+        kind: Kind::Server { arguments: &[], server: MESSAGES, variants: &[("children ignored", &["ignore"])] },
+    },
+    client("code04", &[], "", MESSAGE_PORT, &[RECEIVED; 10]),
+    server("socket_serve", &[], OK_MESSAGES),
+    client("socket_client", &[], "", MESSAGE_PORT, &[b"ok" as &[u8]; 50]),
+    server("rot13_serv", &[], ROT13),
+];

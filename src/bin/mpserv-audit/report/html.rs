@@ -1,0 +1,238 @@
+//! The report as one page, which needs nothing else: no script, no font, no network.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use crate::compare::{Kind, Pair, Row};
+use crate::report::picture::Picture;
+use crate::sources::Sources;
+use crate::start::From;
+use crate::subject::{Case, Subject};
+use crate::trace::Trace;
+
+/// More rows than this of one process are left out of the page.
+const ROWS: usize = 1000;
+/// Longer lines are cut short.
+const LINE: usize = 300;
+
+const STYLE: &str = include_str!("page.css");
+
+/// What the page is made of.
+#[derive(Debug)]
+pub struct Page<'p> {
+    pub subjects: &'p [Subject],
+    pub sides: [&'p str; 2],
+    pub from: From,
+    pub strace: &'p str,
+    pub sources: Option<&'p Sources>,
+}
+
+/// Text that may stand in HTML and in an attribute.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            // What a terminal would take as a command must not get there through a copy.
+            control if control.is_control() => out.push('\u{fffd}'),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+impl Page<'_> {
+    /// Writes the page.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let [a, b] = self.sides;
+        write!(
+            out,
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{a} and {b}, system call by system call</title>\n<style>\n{STYLE}</style>\n<main>\n"
+        )?;
+        self.summary(out)?;
+        writeln!(out, "{LEGEND}")?;
+        for (index, subject) in self.subjects.iter().enumerate() {
+            self.subject(out, index, subject)?;
+        }
+        writeln!(out, "</main>\n</html>")
+    }
+
+    fn summary(&self, out: &mut impl Write) -> io::Result<()> {
+        let [a, b] = self.sides;
+        let from = match self.from {
+            From::Main => "main",
+            From::Execve => "execve",
+        };
+        let runs: usize = self.subjects.iter().map(|subject| subject.cases.len()).sum();
+        let differences: usize = self.subjects.iter().map(Subject::differences).sum();
+        let strace = escape(self.strace);
+        write!(
+            out,
+            "<h1>{a} and {b}, system call by system call</h1>\n\
+             <p>Each program was run twice, in {a} and in {b}, under strace, and driven the same way: {runs} pairs of runs. \
+             From {from} on, every process made the calls that are counted here; <strong>{differences}</strong> differ. \
+             <small>{strace}</small></p>\n\
+             <table class=\"summary\"><thead><tr><th>program<th class=\"r\">runs<th class=\"r\">{a}\
+             <th class=\"r\">{b}<th class=\"r\">differ<th>verdict</thead>\n"
+        )?;
+        for (index, subject) in self.subjects.iter().enumerate() {
+            let (events_a, events_b) = subject.events();
+            let name = escape(&subject.name);
+            let (runs, count) = (subject.cases.len(), subject.differences());
+            writeln!(
+                out,
+                "<tr><td><a href=\"#p{index}\">{name}</a><td class=\"r\">{runs}<td class=\"r\">{events_a}\
+                 <td class=\"r\">{events_b}<td class=\"r\">{count}<td>{}",
+                verdict(count)
+            )?;
+        }
+        writeln!(out, "</table>")
+    }
+
+    fn subject(&self, out: &mut impl Write, index: usize, subject: &Subject) -> io::Result<()> {
+        writeln!(out, "<section id=\"p{index}\"><h2>{}</h2>", escape(&subject.name))?;
+        let mut drives: Vec<&str> = subject.cases.iter().map(|case| case.drive.as_str()).collect();
+        drives.dedup();
+        // What shows the program best is open: with the most processes.
+        let size = |case: &&Case| case.a.processes.len();
+        let best = subject.cases.iter().max_by_key(size).map(|case| case.drive.as_str());
+        for drive in drives {
+            let cases: Vec<&Case> = subject.cases.iter().filter(|case| case.drive == drive).collect();
+            self.drive(out, &subject.name, drive, &cases, Some(drive) == best)?;
+        }
+        writeln!(out, "</section>")
+    }
+
+    fn drive(&self, out: &mut impl Write, name: &str, drive: &str, cases: &[&Case], open: bool) -> io::Result<()> {
+        let differences: usize = cases.iter().map(|case| case.comparison.differences()).sum();
+        let outputs: Vec<&str> = cases.iter().map(|case| case.output.name()).collect();
+        writeln!(
+            out,
+            "<details{}><summary>{} <small>{}</small> {}</summary>",
+            if open { " open" } else { "" },
+            escape(drive),
+            outputs.join(", "),
+            verdict(differences)
+        )?;
+        if let Some(case) = cases.first() {
+            writeln!(out, "<div class=\"pictures\">")?;
+            for (side, tree) in [&case.a, &case.b].into_iter().enumerate() {
+                let title = format!("{name} in {}, {drive}: its processes and their system calls", self.sides[side]);
+                match Picture::of(tree, &events(case, side)) {
+                    Some(picture) => {
+                        writeln!(
+                            out,
+                            "<figure><figcaption>{}</figcaption>{}</figure>",
+                            self.sides[side],
+                            picture.svg(&title)
+                        )?;
+                    }
+                    None => writeln!(
+                        out,
+                        "<figure><figcaption>{}: too many processes for a picture</figcaption></figure>",
+                        self.sides[side]
+                    )?,
+                }
+            }
+            writeln!(out, "</div>")?;
+        }
+        for case in cases {
+            self.case(out, case)?;
+        }
+        writeln!(out, "</details>")
+    }
+
+    fn case(&self, out: &mut impl Write, case: &Case) -> io::Result<()> {
+        let differences = case.comparison.differences();
+        let open = if differences > 0 { " open" } else { "" };
+        let output = case.output.name();
+        writeln!(
+            out,
+            "<details class=\"trace\"{open}><summary>trace on a {output} {}</summary>",
+            verdict(differences)
+        )?;
+        for pair in &case.comparison.pairs {
+            self.pair(out, case, pair)?;
+        }
+        writeln!(out, "</details>")
+    }
+
+    fn pair(&self, out: &mut impl Write, case: &Case, pair: &Pair) -> io::Result<()> {
+        let [a, b] = self.sides;
+        writeln!(
+            out,
+            "<table class=\"rows\"><caption>{}</caption><thead><tr><th>{a}<th><th>{b}</thead>",
+            escape(&pair.place.to_string())
+        )?;
+        for row in pair.rows.iter().take(ROWS) {
+            self.row(out, case, pair, row)?;
+        }
+        if let Some(more) = pair.rows.len().checked_sub(ROWS).filter(|more| *more > 0) {
+            writeln!(out, "<tr><td colspan=\"3\">{more} more rows (--diff shows all)")?;
+        }
+        writeln!(out, "</table>")
+    }
+
+    fn row(&self, out: &mut impl Write, case: &Case, pair: &Pair, row: &Row) -> io::Result<()> {
+        let a = pair.a.map(|index| &case.a.processes[index].trace).zip(row.a());
+        let b = pair.b.map(|index| &case.b.processes[index].trace).zip(row.b());
+        let (class, mark) = match row.kind {
+            Kind::Same => ("", ""),
+            Kind::Changed => (" class=\"changed\"", "≠"),
+            Kind::OnlyA => (" class=\"only-a\"", "←"),
+            Kind::OnlyB => (" class=\"only-b\"", "→"),
+        };
+        writeln!(out, "<tr{class}><td>{}<td>{mark}<td>{}", self.event(a), self.event(b))
+    }
+
+    fn event(&self, event: Option<(&Trace, usize)>) -> String {
+        let Some((trace, event)) = event else {
+            return String::new();
+        };
+        let text = String::from_utf8_lossy(trace.text(event));
+        let mut squeezed =
+            text.split("  ").filter(|part| !part.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
+        if squeezed.chars().count() > LINE {
+            squeezed = squeezed.chars().take(LINE).chain(['…']).collect();
+        }
+        let mut cell = escape(&squeezed);
+        if let Some(source) = self.sources.and_then(|sources| sources.of(trace, event)) {
+            // A write to a string does not fail.
+            let _ = write!(cell, "<br><i>{}</i>", escape(&source));
+        }
+        cell
+    }
+}
+
+fn verdict(differences: usize) -> String {
+    match differences {
+        0 => "<b class=\"same\">same</b>".to_owned(),
+        1 => "<b class=\"different\">1 difference</b>".to_owned(),
+        count => format!("<b class=\"different\">{count} differences</b>"),
+    }
+}
+
+/// The compared events of one side, by the index of the process.
+fn events(case: &Case, side: usize) -> Vec<(usize, Vec<usize>)> {
+    let of_pair = |pair: &Pair| {
+        let process = if side == 0 { pair.a } else { pair.b };
+        let event = |row: &Row| if side == 0 { row.a() } else { row.b() };
+        process.map(|index| (index, pair.rows.iter().filter_map(event).collect()))
+    };
+    case.comparison.pairs.iter().filter_map(of_pair).collect()
+}
+
+const LEGEND: &str = "<h2>How to read the pictures</h2>\n\
+<p>Each column is a process; time goes down. <span class=\"k fork\">fork</span> makes a child, and an arrow leads to where \
+the child begins: a copy of its parent with the same open descriptors, which is why the child closes the listener and the \
+parent the connection. A server waits in <span class=\"k net\">accept</span>; the child \
+<span class=\"k read\">reads</span> and <span class=\"k write\">writes</span> until its client is gone, \
+<span class=\"k close\">closes</span> and <span class=\"k exit\">exits</span>. It is a zombie (broken line) until its \
+parent, told by <span class=\"k signal\">SIGCHLD</span>, <span class=\"k wait\">waits</span> for it. The number after a \
+colon is what the call returned; … stands for a call that a signal interrupted. What is at the same height in two columns \
+may happen in either order.</p>";

@@ -1,0 +1,95 @@
+//! The report for machines.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use crate::compare::{Kind, Pair};
+use crate::start::From;
+use crate::subject::{Case, Subject};
+use crate::trace::Trace;
+
+/// Writes all counts, and each difference with both sides' lines.
+pub fn write(out: &mut impl Write, subjects: &[Subject], sides: [&str; 2], from: From) -> io::Result<()> {
+    let same = subjects.iter().all(|subject| subject.differences() == 0);
+    let from = match from {
+        From::Main => "main",
+        From::Execve => "execve",
+    };
+    write!(out, "{{\"version\":{},\"from\":\"{from}\",\"same\":{same},", quoted(env!("CARGO_PKG_VERSION").as_bytes()))?;
+    write!(out, "\"a\":{},\"b\":{},\"programs\":", quoted(sides[0].as_bytes()), quoted(sides[1].as_bytes()))?;
+    list(out, subjects, subject)?;
+    writeln!(out, "}}")
+}
+
+/// Writes a list, each element by `write_one`.
+fn list<T, W: Write>(
+    out: &mut W,
+    elements: impl IntoIterator<Item = T>,
+    write_one: impl Fn(&mut W, T) -> io::Result<()>,
+) -> io::Result<()> {
+    out.write_all(b"[")?;
+    for (index, element) in elements.into_iter().enumerate() {
+        out.write_all(if index == 0 { b"\n" } else { b",\n" })?;
+        write_one(out, element)?;
+    }
+    out.write_all(b"]")
+}
+
+fn subject<W: Write>(out: &mut W, subject: &Subject) -> io::Result<()> {
+    let (a, b) = subject.events();
+    let name = quoted(subject.name.as_bytes());
+    write!(out, "{{\"name\":{name},\"calls\":[{a},{b}],\"differences\":{},\"runs\":", subject.differences())?;
+    list(out, &subject.cases, case)?;
+    out.write_all(b"}")
+}
+
+fn case<W: Write>(out: &mut W, case: &Case) -> io::Result<()> {
+    let (a, b) = case.comparison.events;
+    let (drive, output) = (quoted(case.drive.as_bytes()), case.output.name());
+    write!(out, "{{\"drive\":{drive},\"stdout\":\"{output}\",\"calls\":[{a},{b}],")?;
+    write!(out, "\"differences\":{},\"processes\":", case.comparison.differences())?;
+    list(out, &case.comparison.pairs, |out, pair| process(out, case, pair))?;
+    out.write_all(b"}")
+}
+
+fn process<W: Write>(out: &mut W, case: &Case, pair: &Pair) -> io::Result<()> {
+    let id = |pid: Option<u32>| pid.map_or("null".to_owned(), |pid| pid.to_string());
+    let a = pair.a.map(|index| &case.a.processes[index]);
+    let b = pair.b.map(|index| &case.b.processes[index]);
+    let place = quoted(pair.place.to_string().as_bytes());
+    let (pid_a, pid_b) = (id(a.map(|process| process.pid)), id(b.map(|process| process.pid)));
+    write!(out, "{{\"place\":{place},\"pids\":[{pid_a},{pid_b}],\"differences\":")?;
+    let text = |trace: Option<&Trace>, event: Option<usize>| {
+        trace.zip(event).map_or("null".to_owned(), |(trace, event)| quoted(trace.text(event)))
+    };
+    let different = pair.rows.iter().filter(|row| row.is_difference());
+    list(out, different, |out, row| {
+        let kind = match row.kind {
+            Kind::Same => "same",
+            Kind::Changed => "changed",
+            Kind::OnlyA => "only a",
+            Kind::OnlyB => "only b",
+        };
+        let (a, b) = (text(a.map(|p| &p.trace), row.a()), text(b.map(|p| &p.trace), row.b()));
+        write!(out, "{{\"kind\":\"{kind}\",\"a\":{a},\"b\":{b}}}")
+    })?;
+    out.write_all(b"}")
+}
+
+/// A JSON string; bytes that are no UTF-8 become U+FFFD.
+fn quoted(bytes: &[u8]) -> String {
+    let mut out = String::from("\"");
+    for character in String::from_utf8_lossy(bytes).chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            '\n' => out.push_str("\\n"),
+            control if control < ' ' => {
+                // Writing to a string does not fail.
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
+}

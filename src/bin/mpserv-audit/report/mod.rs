@@ -1,0 +1,7 @@
+//! What is shown of a comparison.
+
+pub mod html;
+pub mod json;
+pub mod output;
+mod picture;
+pub mod terminal;

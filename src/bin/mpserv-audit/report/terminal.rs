@@ -1,0 +1,237 @@
+//! The report on a terminal: a table, and the traces side by side.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::compare::{Kind, Pair, Row};
+use crate::sources::Sources;
+use crate::subject::{Case, Subject};
+use crate::trace::Trace;
+
+/// Whether and how to mark differences.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    colour: bool,
+    pub(super) width: usize,
+}
+
+/// The width where there is no terminal.
+const WIDTH: usize = 160;
+/// Below this there is no room for two sides.
+const WIDTH_MIN: usize = 40;
+
+impl Style {
+    /// Colour on a terminal, unless NO_COLOR is set; the terminal's width, or that of COLUMNS.
+    pub fn of_stdout() -> Self {
+        let terminal = io::stdout().is_terminal();
+        let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let width = columns.or_else(|| mpserv::pty::width(mpserv::fd::STDOUT).map(usize::from)).unwrap_or(WIDTH);
+        Style { colour, width: width.max(WIDTH_MIN) }
+    }
+
+    pub(super) fn paint(self, colour: &'static str) -> (&'static str, &'static str) {
+        if self.colour { (colour, PLAIN) } else { ("", "") }
+    }
+}
+
+const PLAIN: &str = "\x1b[0m";
+pub(super) const RED: &str = "\x1b[31m";
+pub(super) const GREEN: &str = "\x1b[32m";
+pub(super) const YELLOW: &str = "\x1b[33m";
+pub(super) const BOLD: &str = "\x1b[1m";
+pub(super) const DIM: &str = "\x1b[2m";
+
+/// Writes one line a program.
+pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], sides: [&str; 2]) -> io::Result<()> {
+    let longest = subjects.iter().map(|subject| subject.name.chars().count()).max().unwrap_or(0);
+    let name_width = longest.clamp("program".len(), 40);
+    let (bold, plain) = style.paint(BOLD);
+    let [a, b] = sides.map(|side| format!("calls in {side}"));
+    writeln!(
+        out,
+        "{bold}{:name_width$}  {:>5}  {a:>13}  {b:>13}  {:>11}  verdict{plain}",
+        "program", "runs", "differences"
+    )?;
+    for subject in subjects {
+        let (events_a, events_b) = subject.events();
+        let differences = subject.differences();
+        let (colour, verdict) = if differences == 0 { (GREEN, "same") } else { (RED, "different") };
+        let (start, end) = style.paint(colour);
+        let runs = subject.cases.len();
+        let name = shorten(&subject.name, name_width);
+        writeln!(
+            out,
+            "{name:name_width$}  {runs:>5}  {events_a:>13}  {events_b:>13}  {differences:>11}  {start}{verdict}{end}"
+        )?;
+    }
+    Ok(())
+}
+
+fn shorten(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let mut room = width.saturating_sub(1);
+    let fits = |c: &char| room.checked_sub(columns_of(*c)).inspect(|left| room = *left).is_some();
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
+/// How many columns of a terminal a text takes.
+fn columns(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+/// Two for the scripts and signs of East Asia, one for others.
+fn columns_of(c: char) -> usize {
+    match c {
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}' => 2,
+        _ => 1,
+    }
+}
+
+/// How many equal rows stay around a difference.
+const CONTEXT: usize = 3;
+
+/// Writes the traces side by side: all rows, or those around differences.
+pub fn side_by_side(
+    out: &mut impl Write,
+    style: Style,
+    subject: &Subject,
+    sides: [&str; 2],
+    whole: bool,
+    sources: Option<&Sources>,
+) -> io::Result<()> {
+    for case in &subject.cases {
+        if !whole && case.comparison.differences() == 0 {
+            continue;
+        }
+        let (bold, plain) = style.paint(BOLD);
+        writeln!(out, "\n{bold}{} ({}, {}){plain}", subject.name, case.drive, case.output.name())?;
+        for pair in &case.comparison.pairs {
+            if whole || pair.differences() > 0 {
+                pair_rows(out, style, case, pair, sides, whole, sources)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn pair_rows(
+    out: &mut impl Write,
+    style: Style,
+    case: &Case,
+    pair: &Pair,
+    sides: [&str; 2],
+    whole: bool,
+    sources: Option<&Sources>,
+) -> io::Result<()> {
+    let (dim, plain) = style.paint(DIM);
+    let columns = Columns::new(style.width);
+    let head = |side: &str, process: Option<usize>, before: usize| {
+        let there = if process.is_some() { String::new() } else { " (not there)".to_owned() };
+        let before = if before > 0 { format!(" ({before} calls before main not shown)") } else { String::new() };
+        format!("{side}: {}{there}{before}", pair.place)
+    };
+    let left = head(sides[0], pair.a, pair.before.0);
+    let right = head(sides[1], pair.b, pair.before.1);
+    writeln!(out, "{dim}{}   {}{plain}", columns.fit(&left, true), columns.fit(&right, false))?;
+    let shown = shown(&pair.rows, whole);
+    let mut gap = false;
+    for (row, shown) in pair.rows.iter().zip(shown) {
+        if !shown {
+            gap = true;
+            continue;
+        }
+        if std::mem::take(&mut gap) {
+            writeln!(out, "{dim}...{plain}")?;
+        }
+        one_row(out, style, columns, case, pair, row, sources)?;
+    }
+    if gap {
+        writeln!(out, "{dim}...{plain}")?;
+    }
+    Ok(())
+}
+
+/// Which rows are shown.
+fn shown(rows: &[Row], whole: bool) -> Vec<bool> {
+    let mut shown = vec![whole; rows.len()];
+    for (at, _) in rows.iter().enumerate().filter(|(_, row)| row.is_difference()) {
+        let from = at.saturating_sub(CONTEXT);
+        let to = (at + CONTEXT + 1).min(rows.len());
+        shown[from..to].fill(true);
+    }
+    shown
+}
+
+/// Two columns with a mark between.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Columns {
+    width: usize,
+}
+
+impl Columns {
+    pub(super) fn new(total: usize) -> Self {
+        Columns { width: (total - 3) / 2 }
+    }
+
+    pub(super) fn fit(self, text: &str, pad: bool) -> String {
+        let short = shorten(text, self.width);
+        let missing = self.width.saturating_sub(columns(&short));
+        if pad { short + &" ".repeat(missing) } else { short }
+    }
+
+    /// A call in as many lines as it takes, so that what differs at its end is seen.
+    fn wrap(self, text: &str) -> Vec<String> {
+        let characters: Vec<char> = text.chars().collect();
+        characters.chunks(self.width).map(|chunk| chunk.iter().collect()).collect()
+    }
+}
+
+fn one_row(
+    out: &mut impl Write,
+    style: Style,
+    columns: Columns,
+    case: &Case,
+    pair: &Pair,
+    row: &Row,
+    sources: Option<&Sources>,
+) -> io::Result<()> {
+    let trace_a = pair.a.map(|index| &case.a.processes[index].trace);
+    let trace_b = pair.b.map(|index| &case.b.processes[index].trace);
+    let left = event_lines(columns, trace_a.zip(row.a()), row, sources);
+    let right = event_lines(columns, trace_b.zip(row.b()), row, sources);
+    let (mark, colour) = match row.kind {
+        Kind::Same => (' ', ""),
+        Kind::Changed => ('|', YELLOW),
+        Kind::OnlyA => ('<', RED),
+        Kind::OnlyB => ('>', GREEN),
+    };
+    let (start, end) = if colour.is_empty() { ("", "") } else { style.paint(colour) };
+    for at in 0..left.len().max(right.len()) {
+        let a = columns.fit(left.get(at).map_or("", String::as_str), true);
+        let b = columns.fit(right.get(at).map_or("", String::as_str), false);
+        let mark = if at == 0 { mark } else { ' ' };
+        writeln!(out, "{}", format!("{start}{a} {mark} {b}{end}").trim_end())?;
+    }
+    Ok(())
+}
+
+/// The lines that show one side of a row.
+fn event_lines(columns: Columns, event: Option<(&Trace, usize)>, row: &Row, sources: Option<&Sources>) -> Vec<String> {
+    let Some((trace, event)) = event else {
+        return Vec::new();
+    };
+    let text = String::from_utf8_lossy(trace.text(event));
+    let mut lines = if row.is_difference() { columns.wrap(&text) } else { vec![columns.fit(&text, false)] };
+    if let Some(source) = sources.and_then(|sources| sources.of(trace, event)) {
+        lines.push(columns.fit(&format!("    {source}"), false));
+    }
+    lines
+}

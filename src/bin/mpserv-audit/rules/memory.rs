@@ -1,0 +1,183 @@
+//! Addresses: what is mapped where, and what an address is relative to it.
+
+use std::collections::BTreeMap;
+
+use super::{Name, Normal, Position, leading_number, plain_arguments};
+use crate::trace::Call;
+
+/// A 64-bit process's addresses are random between these, whatever the executable.
+const RANDOM: std::ops::Range<u64> = 0x1000_0000_0000..0x8000_0000_0000;
+/// Below this a bare hexadecimal argument is a flag or a small size, not an address.
+const LOWEST_ADDRESS: u64 = 0x1_0000;
+/// The heap begins at most this far behind the end of the program's image.
+const HEAP_GAP: u64 = 1 << 30;
+
+/// The mappings that the traced calls made, by start.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory {
+    mappings: BTreeMap<u64, Mapping>,
+    /// What the first brk returned.
+    heap: Option<u64>,
+    /// The end that the last brk returned.
+    heap_end: u64,
+    /// How many mappings there have been.
+    count: u64,
+}
+
+/// One mapping; its number is no address, so that a later one at the same place is another.
+#[derive(Clone, Copy, Debug)]
+struct Mapping {
+    length: u64,
+    number: u64,
+}
+
+/// The heap's number among the mappings.
+const HEAP: u64 = 0;
+
+impl Memory {
+    /// Notes what a call's own line already refers to.
+    pub(super) fn before(&mut self, call: &Call<'_>) {
+        if call.name == b"brk"
+            && let Some((end, true)) = leading_number(call.result)
+        {
+            self.heap.get_or_insert(end);
+            self.heap_end = end;
+        }
+        let place_of_length = match call.name {
+            b"mmap" => 1,
+            b"mremap" => 2,
+            _ => return,
+        };
+        let start = leading_number(call.result);
+        let length = number_at(call, place_of_length);
+        if let (Some((start, true)), Some(length)) = (start, length) {
+            if call.name == b"mremap" {
+                self.unmap(call);
+            }
+            // A part of a mapping that is mapped anew stays a part of it.
+            if self.mapping_of(start).is_none() {
+                self.count += 1;
+                self.mappings.insert(start, Mapping { length, number: self.count });
+            }
+        }
+    }
+
+    /// Forgets what a call took away.
+    pub(super) fn after(&mut self, call: &Call<'_>) {
+        if call.name == b"munmap" && call.result.starts_with(b"0") {
+            self.unmap(call);
+        }
+    }
+
+    fn unmap(&mut self, call: &Call<'_>) {
+        let (Some(start), Some(length)) = (number_at(call, 0), number_at(call, 1)) else {
+            return;
+        };
+        if let Some(mapping) = self.mappings.remove(&start) {
+            // Where only its first part went, the rest keeps its number.
+            if mapping.length > length {
+                let rest = Mapping { length: mapping.length - length, number: mapping.number };
+                self.mappings.insert(start.saturating_add(length), rest);
+            }
+        }
+    }
+
+    fn mapping_of(&self, address: u64) -> Option<(u64, Mapping)> {
+        let (start, mapping) = self.mappings.range(..=address).next_back()?;
+        (address - start < mapping.length).then_some((*start, *mapping))
+    }
+
+    fn in_heap(&self, address: u64) -> bool {
+        self.heap.is_some_and(|start| (start..=self.heap_end).contains(&address))
+    }
+
+    /// Writes a name for a hexadecimal number that is an address.
+    pub(super) fn rewrite(&self, at: &Position<'_>, value: u64, normal: &mut Normal) -> bool {
+        if at.explained || is_known_number(at) {
+            return false;
+        }
+        let is_break = at.call == b"brk" && at.depth == 0;
+        if let Some(heap) = self.heap.filter(|heap| self.in_heap(value) || (is_break && value >= *heap)) {
+            put(b"heap", heap, HEAP, value, normal);
+            return true;
+        }
+        if let Some((start, mapping)) = self.mapping_of(value) {
+            put(b"mapping", start, mapping.number, value, normal);
+            return true;
+        }
+        let is_bare = at.depth == 0 && value >= LOWEST_ADDRESS && !at.is_result();
+        let is_address = RANDOM.contains(&value) || is_bare || is_address_field(at.field);
+        if is_address {
+            normal.put(b"<pointer>");
+        }
+        is_address
+    }
+
+    /// Writes a name for a decimal number that is an address or the size of a segment.
+    pub(super) fn rewrite_decimal(&self, at: &Position<'_>, value: u64, normal: &mut Normal) -> bool {
+        if at.features.protects_image && at.is_argument(1) {
+            normal.put(b"<size>");
+            return true;
+        }
+        // A program may keep a pointer in epoll's data, which strace shows as two numbers.
+        if at.call.starts_with(b"epoll") {
+            if at.field == b"u64" && RANDOM.contains(&value) {
+                return self.rewrite(at, value, normal);
+            }
+            if at.field == b"u32" && value >= LOWEST_ADDRESS {
+                normal.put(b"<pointer>");
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether a call is an mprotect of the program's own image.
+    pub(super) fn protects_image(&self, call: &Call<'_>) -> bool {
+        call.name == b"mprotect" && number_at(call, 0).is_some_and(|start| self.in_image(start))
+    }
+
+    /// Whether an address lies in the program's own image, which the kernel mapped.
+    fn in_image(&self, address: u64) -> bool {
+        let behind = self.heap.is_some_and(|heap| address < heap && heap - address < HEAP_GAP);
+        behind && self.mapping_of(address).is_none()
+    }
+}
+
+fn put(what: &[u8], start: u64, number: u64, value: u64, normal: &mut Normal) {
+    normal.names.push(Name::Mapping(number));
+    normal.put(b"<");
+    normal.put(what);
+    if value > start {
+        normal.put(format!("+{:#x}", value - start).as_bytes());
+    }
+    normal.put(b">");
+}
+
+/// Hexadecimal numbers that are no addresses: an offset in a file, a signature, a request.
+fn is_known_number(at: &Position<'_>) -> bool {
+    matches!((at.call, at.argument), (b"mmap", Some(5)) | (b"rseq", Some(3)) | (b"ioctl", Some(1)) | (b"fcntl", None))
+}
+
+fn is_address_field(field: &[u8]) -> bool {
+    matches!(
+        field,
+        b"sa_handler"
+            | b"sa_sigaction"
+            | b"sa_restorer"
+            | b"ss_sp"
+            | b"iov_base"
+            | b"child_stack"
+            | b"stack"
+            | b"tls"
+            | b"si_addr"
+            | b"si_ptr"
+            | b"sival_ptr"
+            | b"child_tidptr"
+            | b"parent_tidptr"
+    )
+}
+
+fn number_at(call: &Call<'_>, index: usize) -> Option<u64> {
+    plain_arguments(call.arguments).get(index).copied().flatten().map(|(value, _)| value)
+}

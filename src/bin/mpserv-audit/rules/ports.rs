@@ -1,0 +1,67 @@
+//! Which ports the kernel chose, and which the program did.
+
+use std::collections::HashSet;
+
+use super::{Name, Normal};
+use crate::trace::{Call, Line};
+use crate::tree::Tree;
+
+/// The ports of one run, by who chose them.
+#[derive(Debug, Default)]
+pub struct Ports {
+    /// Given to bind, or to the tool.
+    bound: HashSet<u64>,
+    /// Given to connect.
+    connected: HashSet<u64>,
+    /// Told by the kernel for a socket.
+    told: HashSet<u64>,
+}
+
+impl Ports {
+    pub(super) fn of(tree: &Tree, listen: Option<u16>) -> Self {
+        let mut ports = Ports::default();
+        ports.bound.extend(listen.map(u64::from));
+        for process in &tree.processes {
+            for event in 0..process.trace.len() {
+                let text = process.trace.text(event);
+                // Only these calls are parsed here: a trace may have a million others.
+                if !matches!(text.first(), Some(b'a' | b'b' | b'c' | b'g')) {
+                    continue;
+                }
+                if let Line::Call(call) = Line::parse(text) {
+                    ports.note(&call);
+                }
+            }
+        }
+        ports
+    }
+
+    fn note(&mut self, call: &Call<'_>) {
+        let known = match call.name {
+            b"bind" => &mut self.bound,
+            b"connect" => &mut self.connected,
+            b"accept" | b"accept4" | b"getsockname" => &mut self.told,
+            _ => return,
+        };
+        let mark = b"_port=htons(";
+        let Some(at) = call.arguments.windows(mark.len()).position(|window| window == mark) else {
+            return;
+        };
+        if let Some((port, false)) = super::leading_number(&call.arguments[at + mark.len()..]) {
+            known.insert(port);
+        }
+    }
+
+    fn is_ephemeral(&self, port: u64) -> bool {
+        port != 0 && !self.bound.contains(&port) && (self.told.contains(&port) || !self.connected.contains(&port))
+    }
+
+    pub(super) fn rewrite(&self, port: u64, normal: &mut Normal) -> bool {
+        let ephemeral = self.is_ephemeral(port);
+        if ephemeral {
+            normal.put(b"<port>");
+            normal.names.push(Name::Port(port));
+        }
+        ephemeral
+    }
+}

@@ -1,0 +1,167 @@
+//! Text in quotes: the program's own path, process ids, terminals and inodes in it.
+
+use std::collections::HashMap;
+
+use crate::tree::Place;
+
+/// Names of terminals and descriptors that end in a number of the kernel's choice, and what stands
+/// for the number.
+const NUMBERED: [(&[u8], &[u8]); 3] = [(b"/dev/pts/", b"<n>"), (b"pipe:[", b"<inode>"), (b"socket:[", b"<inode>")];
+
+/// What was replaced in a string.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Changes {
+    pub(super) any: bool,
+    /// A process id was.
+    pub(super) ids: bool,
+}
+
+/// A string as strace shows it, with its quotes and escapes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text<'t> {
+    quoted: &'t [u8],
+}
+
+impl<'t> Text<'t> {
+    pub(super) fn new(quoted: &'t [u8]) -> Self {
+        Text { quoted }
+    }
+
+    /// How many bytes the string has that strace shows.
+    pub(super) fn length(&self) -> u64 {
+        let mut count = 0;
+        let mut rest = self.inside();
+        while let Some(unit) = unit_length(rest) {
+            rest = &rest[unit..];
+            count += 1;
+        }
+        count
+    }
+
+    fn inside(&self) -> &'t [u8] {
+        let length = self.quoted.len();
+        if length < 2 { b"" } else { &self.quoted[1..length - 1] }
+    }
+
+    /// Writes the string with names in it, and tells what was replaced. Without `places`,
+    /// process ids stay.
+    pub(super) fn rewrite(
+        &self,
+        paths: &[Vec<u8>],
+        places: Option<&HashMap<u32, Place>>,
+        out: &mut Vec<u8>,
+    ) -> Changes {
+        let whole = self.inside();
+        let mut changes = Changes::default();
+        let is_binary = whole.windows(2).any(|pair| pair == b"\\0");
+        let mut at = 0;
+        out.push(b'"');
+        while let Some(unit) = unit_length(&whole[at..]) {
+            let rest = &whole[at..];
+            let before = whole[..at].last().copied();
+            if let Some(path) = paths.iter().find(|path| is_path_here(path, before, rest)) {
+                out.extend_from_slice(b"<program>");
+                at += path.len();
+                changes.any = true;
+                continue;
+            }
+            if let Some((place, length)) = places.filter(|_| is_binary).and_then(|places| binary_id(rest, places)) {
+                out.extend_from_slice(format!("<process {place}>").as_bytes());
+                at += length;
+                changes = Changes { any: true, ids: true };
+                continue;
+            }
+            let digits = leading_digits(rest);
+            if digits > 0 {
+                match name_of_number(&whole[..at], &rest[..digits], places) {
+                    Some((name, is_id)) => {
+                        out.extend_from_slice(&name);
+                        changes.any = true;
+                        changes.ids |= is_id;
+                    }
+                    None => out.extend_from_slice(&rest[..digits]),
+                }
+                at += digits;
+                continue;
+            }
+            out.extend_from_slice(&rest[..unit]);
+            at += unit;
+        }
+        out.push(b'"');
+        changes
+    }
+}
+
+/// The length of the byte or escape at the beginning: `a`, `\n`, `\33`, `\x1b`.
+fn unit_length(text: &[u8]) -> Option<usize> {
+    let length = match text {
+        [] => return None,
+        [b'\\', b'x', ..] => 4,
+        [b'\\', digits @ ..] => {
+            let octal = digits.iter().take(3).take_while(|b| (b'0'..=b'7').contains(*b)).count();
+            1 + octal.max(1)
+        }
+        _ => 1,
+    };
+    Some(length.min(text.len()))
+}
+
+/// The byte that one unit stands for.
+fn unit_value(unit: &[u8]) -> Option<u8> {
+    Some(match unit {
+        [byte] => *byte,
+        b"\\n" => b'\n',
+        b"\\t" => b'\t',
+        b"\\r" => b'\r',
+        b"\\v" => 0x0b,
+        b"\\f" => 0x0c,
+        [b'\\', b'x', digits @ ..] => u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?,
+        [b'\\', digits @ ..] if digits[0].is_ascii_digit() => {
+            u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()?
+        }
+        [b'\\', byte] => *byte,
+        _ => return None,
+    })
+}
+
+/// Smaller numbers are too common for a process id in binary to be told from something else.
+const BINARY_ID_MIN: u32 = 256;
+
+/// The place of the process whose id stands here in binary, as an int has it, and how much of the text that is.
+fn binary_id<'p>(text: &[u8], places: &'p HashMap<u32, Place>) -> Option<(&'p Place, usize)> {
+    let mut bytes = [0; size_of::<u32>()];
+    let mut length = 0;
+    for byte in &mut bytes {
+        let unit = unit_length(&text[length..])?;
+        *byte = unit_value(&text[length..length + unit])?;
+        length += unit;
+    }
+    let id = Some(u32::from_ne_bytes(bytes)).filter(|id| *id >= BINARY_ID_MIN)?;
+    places.get(&id).map(|place| (place, length))
+}
+
+fn leading_digits(text: &[u8]) -> usize {
+    text.iter().take_while(|b| b.is_ascii_digit()).count()
+}
+
+/// The name for a number in a text, and whether it is a process's.
+fn name_of_number(before: &[u8], digits: &[u8], places: Option<&HashMap<u32, Place>>) -> Option<(Vec<u8>, bool)> {
+    if let Some((_, name)) = NUMBERED.iter().find(|(prefix, _)| before.ends_with(prefix)) {
+        return Some((name.to_vec(), false));
+    }
+    if digits.starts_with(b"0") {
+        return None;
+    }
+    let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let place = places?.get(&number)?;
+    Some((format!("<process {place}>").into_bytes(), true))
+}
+
+/// Whether the program's path stands here as a whole, and not as a part of another name.
+fn is_path_here(path: &[u8], before: Option<u8>, rest: &[u8]) -> bool {
+    rest.starts_with(path) && !before.is_some_and(is_name) && !rest.get(path.len()).copied().is_some_and(is_name)
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/')
+}

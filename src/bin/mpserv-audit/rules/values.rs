@@ -1,0 +1,111 @@
+//! Numbers that stand at a known position: process ids, times, usage, inodes, terminals.
+
+use super::{Normal, Position};
+
+/// Whether the number here is a process id.
+pub(super) fn is_process_id(at: &Position<'_>) -> bool {
+    if at.is_result() && at.depth == 0 {
+        return at.features.returns_process_id;
+    }
+    if at.depth > 0 {
+        let is_held = at.features.holds_process_id && at.is_argument(2);
+        return is_held || matches!(at.field, b"si_pid" | b"l_pid" | b"pid" | b"parent_tid");
+    }
+    match at.call {
+        b"kill"
+        | b"tkill"
+        | b"wait4"
+        | b"waitpid"
+        | b"getpgid"
+        | b"getsid"
+        | b"pidfd_open"
+        | b"rt_sigqueueinfo"
+        | b"prlimit64"
+        | b"sched_getaffinity"
+        | b"sched_setaffinity"
+        | b"sched_getparam"
+        | b"sched_setparam"
+        | b"sched_getscheduler"
+        | b"sched_setscheduler"
+        | b"process_vm_readv"
+        | b"process_vm_writev" => at.is_argument(0),
+        b"tgkill" | b"setpgid" | b"rt_tgsigqueueinfo" => at.is_argument(0) || at.is_argument(1),
+        b"waitid" | b"ptrace" | b"setpriority" | b"getpriority" => at.is_argument(1),
+        b"fcntl" => at.is_argument(2) && at.features.holds_process_id,
+        _ => false,
+    }
+}
+
+/// Whether a call's result is one.
+pub(super) fn returns_process_id(call: &[u8]) -> bool {
+    matches!(
+        call,
+        b"fork"
+            | b"vfork"
+            | b"clone"
+            | b"clone3"
+            | b"wait4"
+            | b"waitpid"
+            | b"getpid"
+            | b"gettid"
+            | b"getppid"
+            | b"getpgrp"
+            | b"getpgid"
+            | b"getsid"
+            | b"setsid"
+            | b"set_tid_address"
+    )
+}
+
+/// The name for a number that a clock or the accounting gave.
+pub(super) fn measured(at: &Position<'_>) -> Option<&'static [u8]> {
+    if at.field.starts_with(b"ru_") || matches!(at.field, b"si_utime" | b"si_stime") {
+        return Some(b"<usage>");
+    }
+    if matches!(
+        at.field,
+        b"st_atime" | b"st_mtime" | b"st_ctime" | b"st_atime_nsec" | b"st_mtime_nsec" | b"st_ctime_nsec"
+    ) {
+        return Some(b"<time>");
+    }
+    match (at.call, at.argument) {
+        (b"wait4", Some(3)) | (b"waitid", Some(4)) | (b"getrusage", Some(1)) => Some(b"<usage>"),
+        (b"times", Some(0) | None) => Some(b"<usage>"),
+        (b"clock_gettime" | b"clock_getres" | b"timer_gettime" | b"getitimer", Some(1))
+        | (b"gettimeofday" | b"sysinfo", Some(0))
+        | (b"clock_nanosleep", Some(3))
+        | (b"nanosleep", Some(1))
+        | (b"setitimer", Some(2))
+        | (b"timer_settime", Some(3))
+        | (b"time", None)
+            if at.depth > 0 || at.is_result() =>
+        {
+            Some(b"<time>")
+        }
+        // `statx` gives its times as {tv_sec, tv_nsec}; `select` and `ppoll` what is left.
+        (b"statx", Some(4)) | (b"select" | b"pselect6" | b"ppoll", None)
+            if matches!(at.field, b"tv_sec" | b"tv_usec" | b"tv_nsec") =>
+        {
+            Some(b"<time>")
+        }
+        _ => None,
+    }
+}
+
+/// Whether the number is an inode's.
+pub(super) fn is_inode(field: &[u8]) -> bool {
+    matches!(field, b"st_ino" | b"stx_ino" | b"d_ino")
+}
+
+/// The first major number of Unix98 pseudoterminals, as strace shows it, is followed by the
+/// terminal's number.
+const PSEUDOTERMINAL: &[u8] = b"makedev(0x88, ";
+
+/// Writes a name for the number of a pseudoterminal in a device number.
+pub(super) fn terminal(at: &Position<'_>, normal: &mut Normal) -> bool {
+    let is_terminal = at.depth > 0 && normal.text.ends_with(PSEUDOTERMINAL);
+    if is_terminal {
+        normal.put(b"<n>");
+    }
+    is_terminal
+}

@@ -1,0 +1,164 @@
+//! Who goes next: the one place where the order of events between processes is decided.
+//!
+//! Whether a new child or its parent runs first is up to the kernel, and so is which of two children ends first; two
+//! runs of one program then differ though nothing in it does. So each process waits, by a seccomp filter, at its beginning
+//! and before its end (and, where the run asks for it, before it sleeps) until all others are at rest; then one goes on,
+//! and all are given time to come to rest again. A sleep is then not slept: the process that would wake first is told that
+//! its time is over. The calls and their results are what they would be; only their order is settled.
+
+use std::time::Duration;
+
+use mpserv::errno::Errno;
+use mpserv::seccomp::{Listener, Notice};
+
+use super::processes::{Processes, Status, memory};
+
+/// What is made to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// The C library registers a list of locks when a program or a child by fork begins.
+    Birth,
+    Exit,
+    /// Until this time on a clock that only sleeping moves.
+    Sleep(Duration),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    notice: Notice,
+    what: What,
+}
+
+/// The processes that wait for their turn.
+#[derive(Debug)]
+pub struct Hold {
+    listener: Listener,
+    /// Sleeps are held; otherwise they pass and take their time.
+    sleeps: bool,
+    held: Vec<Held>,
+    clock: Duration,
+}
+
+/// The calls that a filter makes wait.
+pub fn held_calls() -> [i64; 3] {
+    [
+        mpserv::ffi::sys::syscall::SYS_set_robust_list,
+        mpserv::ffi::sys::syscall::SYS_exit_group,
+        libc::SYS_clock_nanosleep,
+    ]
+}
+
+impl Hold {
+    pub fn new(listener: Listener, sleeps: bool) -> Self {
+        Hold { listener, sleeps, held: Vec::new(), clock: Duration::ZERO }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Waits up to so long for a process that is about to end or sleep, and takes it in. Tells whether there was one.
+    pub fn receive(&mut self, milliseconds: i32, processes: Option<&Processes>) -> bool {
+        let mut came = false;
+        while matches!(self.listener.poll(if came { 0 } else { milliseconds }), Ok(true)) {
+            came = true;
+            if let Ok(notice) = self.listener.receive() {
+                self.take(notice, processes);
+            }
+        }
+        came
+    }
+
+    fn take(&mut self, notice: Notice, processes: Option<&Processes>) {
+        let is_traced = processes.is_some_and(|processes| processes.ids().contains(&notice.thread));
+        let what = match notice.call {
+            _ if !is_traced => None,
+            mpserv::ffi::sys::syscall::SYS_set_robust_list => Some(What::Birth),
+            mpserv::ffi::sys::syscall::SYS_exit_group => Some(What::Exit),
+            mpserv::ffi::sys::syscall::SYS_clock_nanosleep if self.sleeps => {
+                duration(&notice).map(|duration| What::Sleep(self.clock + duration))
+            }
+            _ => None,
+        };
+        // A signal interrupts a call that waits, and makes it anew.
+        self.held.retain(|held| held.notice.thread != notice.thread);
+        match what {
+            Some(what) => self.held.push(Held { notice, what }),
+            None => self.finish(self.listener.let_pass(notice)),
+        }
+    }
+
+    /// A process that was killed meanwhile needs no answer.
+    fn finish(&self, answered: Result<(), Errno>) {
+        debug_assert!(matches!(answered, Ok(()) | Err(Errno::NOENT)), "{answered:?}");
+    }
+
+    /// Lets the next process go on. All are at rest, and one is held.
+    pub fn release(&mut self, processes: &Processes, root: u32) {
+        let order = |held: &&Held| {
+            let pid = held.notice.thread;
+            let age = processes.age(root, pid);
+            match held.what {
+                What::Birth => (0, Duration::ZERO, 0, age),
+                // A parent that is done goes before its children, whose end it would not have seen.
+                What::Exit => (1, Duration::ZERO, 0, age),
+                // The root wakes after its children where both sleep equally long, as it started later.
+                What::Sleep(until) => (2, until, u32::from(pid == root), age),
+            }
+        };
+        let Some(held) = self.held.iter().min_by_key(order).copied() else {
+            return;
+        };
+        match held.what {
+            What::Exit => {
+                // A sleep that the child's end cuts short must be a real one.
+                let sleeper = self.sleeper_above(held.notice.thread);
+                self.pass(sleeper.unwrap_or(held));
+            }
+            What::Birth => self.pass(held),
+            What::Sleep(until) => {
+                self.clock = until;
+                self.forget(held);
+                self.finish(self.listener.answer(held.notice, 0));
+            }
+        }
+    }
+
+    fn pass(&mut self, held: Held) {
+        self.forget(held);
+        self.finish(self.listener.let_pass(held.notice));
+    }
+
+    fn forget(&mut self, held: Held) {
+        self.held.retain(|other| other.notice.thread != held.notice.thread);
+    }
+
+    /// The parent of a process, if its sleep is held and it has a handler for its children's end.
+    fn sleeper_above(&self, pid: u32) -> Option<Held> {
+        let parent = Status::of(pid)?.parent;
+        let catches = Status::of(parent)?.catches_child_signal();
+        let sleeps = |held: &&Held| held.notice.thread == parent && matches!(held.what, What::Sleep(_));
+        self.held.iter().find(sleeps).filter(|_| catches).copied()
+    }
+
+    /// Lets all go, in no order.
+    pub fn release_all(&mut self) {
+        for held in std::mem::take(&mut self.held) {
+            self.finish(self.listener.let_pass(held.notice));
+        }
+    }
+}
+
+/// How long a process wants to sleep: what the third argument of its clock_nanosleep points to.
+fn duration(notice: &Notice) -> Option<Duration> {
+    let [_clock, flags, request, _left, ..] = notice.arguments;
+    // An absolute time would need that clock.
+    if flags != 0 {
+        return None;
+    }
+    let time: [u8; 16] = memory(notice.thread, request)?;
+    let (seconds, nanoseconds) = time.split_at(8);
+    let seconds = u64::from_ne_bytes(seconds.try_into().ok()?);
+    let nanoseconds = u64::from_ne_bytes(nanoseconds.try_into().ok()?);
+    Some(Duration::new(seconds, u32::try_from(nanoseconds).ok()?))
+}

@@ -1,0 +1,263 @@
+//! Runs a command under strace, drives it, and reads what strace wrote.
+
+mod hold;
+pub mod network;
+pub mod output;
+mod processes;
+pub mod stage;
+pub mod strace;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use mpserv::errno::Errno;
+use mpserv::{namespace, prctl, seccomp};
+
+use crate::trace::Trace;
+use crate::tree::Tree;
+use crate::trouble::Trouble;
+use hold::Hold;
+use output::Output;
+use processes::Processes;
+use stage::Stage;
+use strace::Strace;
+
+/// One run of one command.
+#[derive(Debug)]
+pub struct Request<'r> {
+    pub strace: &'r Strace,
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// Where it runs; none for where this tool does.
+    pub directory: Option<&'r Path>,
+    /// Its standard input.
+    pub input: &'r str,
+    pub output: Output,
+    /// With each call its stack.
+    pub stacks: bool,
+    /// Sleeps take no time, and end in the order in which they would.
+    pub skips_sleep: bool,
+    /// It gets a network of its own, if this process may make one.
+    pub own_network: bool,
+    /// A port that this tool listens on from the beginning.
+    pub occupies: Option<u16>,
+    /// A port that nobody else must listen on.
+    pub needs_free: Option<u16>,
+    pub timeout: Duration,
+    /// Where a copy of strace's files goes, and what they are called up to the process id.
+    pub save: Option<(&'r Path, String)>,
+}
+
+impl Request<'_> {
+    /// The command as one would type it.
+    pub fn command(&self) -> String {
+        self.words.join(" ")
+    }
+}
+
+/// What to do with a running program.
+pub type Drive<'d> = dyn Fn(&mut Stage<'_>) -> Result<(), Trouble> + Sync + 'd;
+
+/// What strace's files are called, up to the process id.
+const PREFIX: &str = "trace";
+
+/// What one run was.
+#[derive(Debug)]
+pub struct Recorded {
+    /// The processes with their traces.
+    pub tree: Tree,
+    /// What they printed on standard output and then on standard error.
+    pub printed: Vec<u8>,
+}
+
+/// Runs the command while `drive` drives it.
+///
+/// # Errors
+/// When it cannot be run or traced, does not do what the drive waits for, or does not end in time. Nothing of it is
+/// left running then, nor its files.
+pub fn record(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Trouble> {
+    // A network and a filter belong to a thread and what it starts, so each run has threads of its own.
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| record_here(request, drive));
+        run.join().unwrap_or_else(|_| Err(Trouble::new("a run ended by a panic")))
+    })
+}
+
+fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Trouble> {
+    if request.own_network {
+        // Without one, the drive finds a port in use and says so.
+        let _ = namespace::own_network();
+    }
+    if let Some(port) = request.needs_free {
+        network::must_be_free(port)?;
+    }
+    let listener = request.occupies.map(network::occupy).transpose()?;
+    let directory = Directory::new()?;
+    let output = request.output.open(&directory.path)?;
+    let started = start(request, &directory.path, output.stdio)?;
+    let mut stage = Stage::new(request, started, listener);
+    let driven = stage.find_root().and_then(|()| drive(&mut stage)).and_then(|()| stage.finish());
+    let root = stage.root();
+    // Ends all that is left of it.
+    drop(stage);
+    let mut printed = output.printed.read()?;
+    let complaint = fs::read(directory.path.join(STDERR)).unwrap_or_default();
+    let said = String::from_utf8_lossy(&complaint);
+    if let Some(trouble) = strace::explain(&request.command(), &said, &directory.trace(root)) {
+        return Err(trouble);
+    }
+    driven?;
+    if let Some((to, name)) = &request.save {
+        directory.save(to, name)?;
+    }
+    // strace shares the program's standard error.
+    let of_strace = format!("{}: ", request.strace.path.display());
+    let of_program = complaint.split_inclusive(|byte| *byte == b'\n');
+    printed.extend(of_program.filter(|line| !line.starts_with(of_strace.as_bytes())).flatten());
+    Ok(Recorded { tree: directory.read(root, request.stacks)?, printed })
+}
+
+/// What the command writes to standard error, and strace too.
+const STDERR: &str = "stderr";
+/// What the command reads.
+const STDIN: &str = "stdin";
+
+/// A directory for the files of one run, which goes with it.
+#[derive(Debug)]
+pub struct Directory {
+    pub path: PathBuf,
+}
+
+impl Directory {
+    pub fn new() -> Result<Self, Trouble> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("mpserv-audit.{}.{count}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).map_err(|error| Trouble::of(path.display(), error))?;
+        Ok(Directory { path })
+    }
+
+    fn trace(&self, root: Option<u32>) -> Vec<u8> {
+        let file = root.map(|root| self.path.join(format!("{PREFIX}.{root}")));
+        file.and_then(|file| fs::read(file).ok()).unwrap_or_default()
+    }
+
+    /// The trace files and their process ids.
+    fn traces(&self) -> Result<Vec<(u32, PathBuf)>, Trouble> {
+        let trouble = |error| Trouble::of(self.path.display(), error);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(trouble)? {
+            let path = entry.map_err(trouble)?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let id = name.and_then(|name| name.strip_prefix(PREFIX)?.strip_prefix('.')?.parse().ok());
+            found.extend(id.map(|id| (id, path)));
+        }
+        Ok(found)
+    }
+
+    fn read(&self, root: Option<u32>, stacks: bool) -> Result<Tree, Trouble> {
+        let mut traces = Vec::new();
+        for (id, path) in self.traces()? {
+            let bytes = fs::read(&path).map_err(|error| Trouble::of(path.display(), error))?;
+            let too_long = |_| Trouble::new(format!("{}: a trace longer than 4 GiB", path.display()));
+            traces.push((id, Trace::new(bytes, stacks).map_err(too_long)?));
+        }
+        let root = root.ok_or_else(|| Trouble::new("strace wrote nothing"))?;
+        Ok(Tree::build(traces, root))
+    }
+
+    fn save(&self, to: &Path, name: &str) -> Result<(), Trouble> {
+        fs::create_dir_all(to).map_err(|error| Trouble::of(to.display(), error))?;
+        for (id, path) in self.traces()? {
+            let copy = to.join(format!("{name}.{id}"));
+            fs::copy(&path, &copy).map_err(|error| Trouble::of(copy.display(), error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            eprintln!("mpserv-audit: {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// A command that strace has begun to run.
+#[derive(Debug)]
+pub struct Started {
+    strace: Child,
+    processes: Processes,
+    hold: Option<Hold>,
+    end: Instant,
+}
+
+/// Starts strace in a thread that is under the filter, so that strace and the command are and this thread is not.
+fn start(request: &Request<'_>, directory: &Path, stdout: Stdio) -> Result<Started, Trouble> {
+    let stderr = File::create(directory.join(STDERR));
+    let input = directory.join(STDIN);
+    let stdin = fs::write(&input, request.input).and_then(|()| File::open(&input));
+    let files = stderr.and_then(|stderr| stdin.map(|stdin| (stderr, stdin)));
+    let (stderr, stdin) = files.map_err(|error| Trouble::of(directory.display(), error))?;
+    let mut command = Command::new(&request.strace.path);
+    command.args(["-ff", "-q", "-v", "-s", "65535", "-o"]).arg(directory.join(PREFIX));
+    if request.stacks {
+        command.arg("-k");
+    }
+    command.arg("--").args(&request.words);
+    command.stdin(stdin).stdout(stdout).stderr(stderr);
+    if let Some(directory) = request.directory {
+        command.current_dir(directory);
+    }
+    // What the terminal's user types must not reach the command behind the tool's back.
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let (sender, listener) = mpsc::channel();
+    let starter = std::thread::spawn(move || {
+        // Without a filter the kernel decides on the order; the caller is told.
+        let _ = sender.send(filter().ok());
+        spawn(&mut command)
+    });
+    let mut hold = listener.recv().ok().flatten().map(|listener| Hold::new(listener, request.skips_sleep));
+    while !starter.is_finished() {
+        // A strace that cannot be executed ends, and its end is held too.
+        match &mut hold {
+            Some(hold) => _ = hold.receive(stage::TICK_MILLISECONDS, None),
+            None => std::thread::yield_now(),
+        }
+    }
+    let spawned = starter.join().map_err(|_| Trouble::new("a thread ended by a panic"))?;
+    let strace = spawned.map_err(|error| Trouble::of(request.strace.path.display(), error))?;
+    let processes = Processes::new(strace.id(), directory, PREFIX);
+    Ok(Started { strace, processes, hold, end: Instant::now() + request.timeout })
+}
+
+/// Held while a program is being started: until it runs, the new process has copies of all that this one has open.
+static STARTING: Mutex<()> = Mutex::new(());
+
+/// Starts a program, and waits until it runs.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    let _guard = STARTING.lock();
+    command.spawn()
+}
+
+/// Closes a socket so that its peer hears of it at once: when no program that another thread is starting has a copy.
+pub fn close(socket: impl Sized) {
+    let _guard = STARTING.lock();
+    drop(socket);
+}
+
+fn filter() -> Result<seccomp::Listener, Errno> {
+    let calls = hold::held_calls();
+    seccomp::listen(&calls).or_else(|_| {
+        // Who is not root may, as long as nobody gains privileges by it.
+        prctl::no_new_privileges()?;
+        seccomp::listen(&calls)
+    })
+}

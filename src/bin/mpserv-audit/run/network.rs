@@ -1,0 +1,86 @@
+//! Sockets as /proc shows them.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+
+use crate::trouble::Trouble;
+
+/// The state of a socket that listens, in /proc/net/tcp.
+const LISTEN: &str = "0A";
+
+/// One line of /proc/net/tcp.
+#[derive(Clone, Debug)]
+struct Socket {
+    local_port: u16,
+    listens: bool,
+    inode: u64,
+}
+
+impl Socket {
+    fn parse(line: &str) -> Option<Self> {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let port = |address: &str| u16::from_str_radix(address.rsplit(':').next()?, 16).ok();
+        Some(Socket {
+            local_port: port(fields.get(1)?)?,
+            listens: *fields.get(3)? == LISTEN,
+            inode: fields.get(9)?.parse().ok()?,
+        })
+    }
+}
+
+/// The sockets of this thread's network that `wanted` wants: IPv4's, or where there are none, IPv6's. The kernel takes
+/// milliseconds to list either.
+fn sockets(wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
+    let of_table = |table: &str| -> Vec<Socket> {
+        let text = fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap_or_default();
+        text.lines().skip(1).filter_map(Socket::parse).filter(&wanted).collect()
+    };
+    let found = of_table("tcp");
+    if found.is_empty() { of_table("tcp6") } else { found }
+}
+
+/// The column of /proc/net/softnet_stat that says how many packets wait for a processor.
+const BACKLOG_COLUMN: usize = 11;
+
+/// Whether packets are under way, which will wake who waits for them.
+pub fn is_delivering() -> bool {
+    let processors = fs::read_to_string("/proc/net/softnet_stat").unwrap_or_default();
+    let mut backlogs = processors.lines().filter_map(|line| line.split_whitespace().nth(BACKLOG_COLUMN));
+    backlogs.any(|backlog| backlog.bytes().any(|digit| digit != b'0'))
+}
+
+/// Whether one of these processes listens on a port.
+pub fn listens(processes: &[u32], port: u16) -> bool {
+    let listening: Vec<String> = sockets(|socket| socket.listens && socket.local_port == port)
+        .iter()
+        .map(|socket| format!("socket:[{}]", socket.inode))
+        .collect();
+    let has_one = |process: &u32| {
+        let descriptors = fs::read_dir(format!("/proc/{process}/fd"));
+        let targets = descriptors.into_iter().flatten().flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+        targets.into_iter().any(|target| listening.iter().any(|name| target.as_os_str() == name.as_str()))
+    };
+    !listening.is_empty() && processes.iter().any(has_one)
+}
+
+/// Makes sure that nobody else listens on a port that a program will need.
+pub fn must_be_free(port: u16) -> Result<(), Trouble> {
+    if !sockets(|socket| socket.listens && socket.local_port == port).is_empty() {
+        return Err(Trouble::new(format!(
+            "port {port} is in use by another program, which has to end first (ss -ltnp shows it)"
+        )));
+    }
+    Ok(())
+}
+
+/// Listens on a port, without ever waiting for anybody.
+pub fn occupy(port: u16) -> Result<TcpListener, Trouble> {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
+    let listener = listener.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    listener.map_err(|error| Trouble::of(format!("listening on port {port}"), error))
+}
+
+/// Whether this process may make networks.
+pub fn is_own_possible() -> bool {
+    std::thread::spawn(mpserv::namespace::own_network).join().is_ok_and(|made| made.is_ok())
+}

@@ -1,0 +1,173 @@
+//! The traced processes as /proc shows them, and when they are at rest.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use mpserv::ffi::sched::CLONE_VFORK;
+use mpserv::ffi::sys::syscall::{SYS_clone, SYS_clone3, SYS_vfork};
+
+/// What /proc says about one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// `S` sleeps, `Z` is a zombie, `t` is stopped by strace.
+    pub state: u8,
+    pub parent: u32,
+    /// The strace that traces it; 0 once that has heard of its end.
+    pub tracer: u32,
+    /// Signals that wait to be delivered.
+    pending: u64,
+    /// Signals that it has a handler for.
+    caught: u64,
+    /// How often it gave up the processor: what has not changed has not run.
+    switches: (u64, u64),
+}
+
+/// SIGCHLD's bit in a set of signals.
+const CHILD_BIT: u64 = 1 << 16;
+
+impl Status {
+    /// Reads the status of a process or thread; none when it is gone.
+    pub fn of(pid: u32) -> Option<Self> {
+        let text = fs::read(format!("/proc/{pid}/status")).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+            line.strip_prefix(':').map(str::trim)
+        };
+        let number = |name: &str| field(name)?.parse().ok();
+        let signals = |name: &str| u64::from_str_radix(field(name)?, 16).ok();
+        let count = |name: &str| field(name)?.parse().ok();
+        Some(Status {
+            state: *field("State")?.as_bytes().first()?,
+            parent: number("PPid")?,
+            tracer: number("TracerPid")?,
+            pending: (signals("SigPnd")? | signals("ShdPnd")?) & !signals("SigBlk")?,
+            caught: signals("SigCgt")?,
+            switches: (count("voluntary_ctxt_switches")?, count("nonvoluntary_ctxt_switches")?),
+        })
+    }
+
+    pub fn catches_child_signal(&self) -> bool {
+        self.caught & CHILD_BIT != 0
+    }
+
+    /// Whether nothing happens in it until something else happens. `D` is another matter: see [`waits_for_vfork`].
+    fn is_still(&self) -> bool {
+        match self.state {
+            b'S' => self.pending == 0,
+            // Its parent hears of its end only once strace has.
+            b'Z' => self.tracer == 0,
+            _ => false,
+        }
+    }
+}
+
+/// Whether a process that sleeps uninterruptibly does so in vfork, until its child runs a program or ends. A fork sleeps
+/// like that too, when the kernel is short of something, but not for long.
+fn waits_for_vfork(pid: u32) -> bool {
+    let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    let mut words = call.split(' ');
+    let number = words.next().and_then(|number| number.parse::<i64>().ok());
+    let argument = words.next().and_then(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
+    let flags = match number {
+        Some(call) if call == SYS_vfork => return true,
+        Some(call) if call == SYS_clone => argument,
+        // Its flags are the first field of what its first argument points to.
+        Some(call) if call == SYS_clone3 => argument.and_then(|at| memory(pid, at)).map(u64::from_ne_bytes),
+        _ => None,
+    };
+    flags.is_some_and(|flags| flags & u64::from(CLONE_VFORK.cast_unsigned()) != 0)
+}
+
+/// Bytes of a process's memory.
+pub fn memory<const LENGTH: usize>(pid: u32, address: u64) -> Option<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    File::open(format!("/proc/{pid}/mem")).ok()?.read_exact_at(&mut bytes, address).ok()?;
+    Some(bytes)
+}
+
+/// One process and what was seen of it; no status once it is gone.
+pub type Seen = (u32, Option<Status>);
+
+/// The processes that strace keeps a file for.
+#[derive(Debug)]
+pub struct Processes {
+    pub strace: u32,
+    directory: PathBuf,
+    /// What strace's files are called, up to the process id.
+    prefix: String,
+    /// The largest process id, after which numbers start over.
+    id_limit: u32,
+    /// Up to this id all processes of ours are known.
+    checked: u32,
+}
+
+impl Processes {
+    pub fn new(strace: u32, directory: &Path, prefix: &str) -> Self {
+        let limit = fs::read_to_string("/proc/sys/kernel/pid_max").ok();
+        let id_limit = limit.and_then(|limit| limit.trim().parse().ok()).unwrap_or(1 << 22);
+        Processes { strace, directory: directory.into(), prefix: format!("{prefix}."), id_limit, checked: strace }
+    }
+
+    /// Their ids, as far as strace has met them.
+    pub fn ids(&self) -> Vec<u32> {
+        let Ok(entries) = fs::read_dir(&self.directory) else {
+            return Vec::new();
+        };
+        let id = |name: &str| name.strip_prefix(&self.prefix)?.parse().ok();
+        let mut ids: Vec<u32> = entries.flatten().filter_map(|entry| id(entry.file_name().to_str()?)).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// A number that grows in the order in which processes were made, since the root.
+    pub fn age(&self, root: u32, pid: u32) -> u32 {
+        if pid >= root { pid - root } else { pid + (self.id_limit - root) }
+    }
+
+    /// All of them, strace included, or none when one of them is not still.
+    pub fn look(&self) -> Option<Vec<Seen>> {
+        let mut seen = vec![(self.strace, Some(Status::of(self.strace)?))];
+        seen.extend(self.ids().into_iter().map(|pid| (pid, Status::of(pid))));
+        let is_still = |(pid, status): &Seen| match status {
+            // It has ended, and somebody has waited for it.
+            None => true,
+            Some(status) if status.state == b'D' => {
+                let is_child =
+                    |(_, other): &Seen| other.is_some_and(|other| other.parent == *pid && other.state != b'Z');
+                seen.iter().any(is_child) && waits_for_vfork(*pid)
+            }
+            Some(status) => status.is_still(),
+        };
+        seen.iter().all(is_still).then_some(seen)
+    }
+
+    /// The last process id that was given out.
+    pub fn last_id(&self) -> u32 {
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        load.split_whitespace().last().and_then(|last| last.parse().ok()).unwrap_or(self.id_limit)
+    }
+
+    /// Whether there is a process or thread, with an id up to `last`, that strace traces but has not heard of yet: one
+    /// that was forked just now and has not run.
+    pub fn has_newborn(&self, last: u32) -> bool {
+        let known = self.ids();
+        let is_new =
+            |pid: &u32| !known.contains(pid) && Status::of(*pid).is_some_and(|status| status.tracer == self.strace);
+        // The numbers may have started over.
+        let behind = if last < self.checked { last + self.id_limit } else { last };
+        (self.checked + 1..=behind).any(|id| is_new(&(id % self.id_limit)))
+    }
+
+    /// All processes up to this id are known.
+    pub fn knows_up_to(&mut self, last: u32) {
+        self.checked = last;
+    }
+
+    /// Those that still run under our strace.
+    pub fn traced(&self) -> Vec<u32> {
+        let is_ours = |pid: &u32| Status::of(*pid).is_some_and(|status| status.tracer == self.strace);
+        self.ids().into_iter().filter(is_ours).collect()
+    }
+}

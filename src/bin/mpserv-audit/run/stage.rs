@@ -1,0 +1,314 @@
+//! A program that runs, and the hands of the drive on it.
+
+use std::io;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mpserv::errno::Errno;
+use mpserv::process::{Pid, WaitFor, WaitOptions, waitpid};
+use mpserv::signal::{self, Signal, SignalFlag};
+
+use super::network;
+use super::processes::{Processes, Status};
+use super::{Request, Started};
+use crate::trouble::Trouble;
+
+/// How often the processes are looked at.
+pub const TICK_MILLISECONDS: i32 = 1;
+/// How often they are looked at once nothing has moved for [`IDLE_AFTER`] looks.
+const IDLE_MILLISECONDS: i32 = 10;
+const IDLE_AFTER: u32 = 50;
+/// How often a server that does not come to rest is asked whether it listens.
+const LISTEN_INTERVAL: Duration = Duration::from_millis(200);
+/// How long processes may stay busy before one that waits for them goes on all the same.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Raised when the user wants the tool to end.
+pub static INTERRUPTED: SignalFlag = SignalFlag::new();
+
+/// How the processes stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Something runs.
+    Moving,
+    /// All wait for something from outside.
+    Rest,
+    /// The last has ended.
+    Ended,
+}
+
+/// A program on its stage.
+#[derive(Debug)]
+pub struct Stage<'r> {
+    request: &'r Request<'r>,
+    started: Started,
+    /// What the request has this tool listen on.
+    listener: Option<TcpListener>,
+    root: Option<u32>,
+    ended: bool,
+    /// Since when something has been moving.
+    moving: Instant,
+    /// Looks since something moved.
+    idle: u32,
+    /// What has to be ended with the program: the drive's command.
+    helper: Option<std::process::Child>,
+}
+
+impl<'r> Stage<'r> {
+    pub fn new(request: &'r Request<'r>, started: Started, listener: Option<TcpListener>) -> Self {
+        Stage { request, started, listener, root: None, ended: false, moving: Instant::now(), idle: 0, helper: None }
+    }
+
+    /// The process id of the command.
+    pub fn root(&self) -> Option<u32> {
+        self.root
+    }
+
+    /// What the request has this tool listen on.
+    pub fn listener(&self) -> io::Result<&TcpListener> {
+        self.listener.as_ref().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+    }
+
+    /// Waits until strace has made the command's process.
+    pub fn find_root(&mut self) -> Result<(), Trouble> {
+        loop {
+            let ended = self.has_ended()?;
+            self.root = self.started.processes.ids().first().copied();
+            if self.root.is_some() || ended {
+                return Ok(());
+            }
+            self.pause()?;
+        }
+    }
+
+    /// Waits until nothing moves, or the program has ended, and tells whether it still runs.
+    pub fn settle(&mut self) -> Result<bool, Trouble> {
+        self.moving = Instant::now();
+        loop {
+            match self.step()? {
+                State::Moving => self.pause()?,
+                State::Rest => return Ok(true),
+                State::Ended => return Ok(false),
+            }
+        }
+    }
+
+    /// Lets a little time pass, and processes go on.
+    pub fn wait(&mut self) -> Result<(), Trouble> {
+        self.step()?;
+        self.pause()
+    }
+
+    /// Waits until one of the processes listens on a port, and all are at rest.
+    pub fn wait_until_listening(&mut self, port: u16) -> Result<(), Trouble> {
+        let mut looked = Instant::now();
+        loop {
+            // Looking is slow, so it is done when something may have come of it.
+            let is_at_rest = self.step()? == State::Rest;
+            if is_at_rest || looked.elapsed() > LISTEN_INTERVAL {
+                looked = Instant::now();
+                if network::listens(&self.started.processes.ids(), port) {
+                    self.settle()?;
+                    return Ok(());
+                }
+            }
+            if self.ended {
+                let command = self.request.command();
+                return Err(Trouble::new(format!("'{command}' ended without ever listening on port {port}")));
+            }
+            self.pause().map_err(|trouble| Trouble::new(format!("{trouble} It never listened on port {port}.")))?;
+        }
+    }
+
+    /// Sends a signal to the command's process, unless it has ended.
+    pub fn signal(&mut self, signal: Signal) -> Result<(), Trouble> {
+        let root = self.root.and_then(|root| i32::try_from(root).ok()).and_then(Pid::from_raw);
+        match root.filter(|_| !self.ended).map(|root| signal::kill(root, signal)) {
+            // It has ended, though strace has not yet.
+            Some(Err(Errno::SRCH)) | Some(Ok(())) | None => Ok(()),
+            Some(Err(errno)) => Err(Trouble::of("kill", errno)),
+        }
+    }
+
+    /// Runs another command, not traced, to its end, and waits until nothing moves.
+    pub fn run(&mut self, words: &[String]) -> Result<(), Trouble> {
+        let Some((program, arguments)) = words.split_first() else {
+            return Ok(());
+        };
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let helper = super::spawn(&mut command).map_err(|error| Trouble::of(format!("--drive: {program}"), error))?;
+        self.helper = Some(helper);
+        while let Some(helper) = &mut self.helper {
+            match helper.try_wait() {
+                Ok(None) => {
+                    self.step()?;
+                    self.pause()
+                        .map_err(|trouble| Trouble::new(format!("{trouble} Its drive had not ended either.")))?;
+                }
+                Ok(Some(status)) => {
+                    self.helper = None;
+                    if !status.success() {
+                        return Err(Trouble::new(format!("--drive: {program} failed: {status}")));
+                    }
+                }
+                Err(error) => return Err(Trouble::of(program, error)),
+            }
+        }
+        self.settle()?;
+        Ok(())
+    }
+
+    /// Waits until all processes have ended.
+    pub fn finish(&mut self) -> Result<(), Trouble> {
+        self.moving = Instant::now();
+        while self.step()? != State::Ended {
+            self.pause()?;
+        }
+        Ok(())
+    }
+
+    /// Looks at all processes once, and lets one go on if all wait and one is held.
+    fn step(&mut self) -> Result<State, Trouble> {
+        if self.has_ended()? {
+            return Ok(State::Ended);
+        }
+        if self.moves() {
+            let tired = self.moving.elapsed() > PATIENCE;
+            if let (true, Some(hold)) = (tired, &mut self.started.hold) {
+                hold.release_all();
+                self.moving = Instant::now();
+            }
+            self.idle = 0;
+            return Ok(State::Moving);
+        }
+        let held = self.started.hold.as_mut().filter(|hold| !hold.is_empty());
+        if let (Some(hold), Some(root)) = (held, self.root) {
+            hold.release(&self.started.processes, root);
+            self.moving = Instant::now();
+            self.idle = 0;
+            return Ok(State::Moving);
+        }
+        self.idle = self.idle.saturating_add(1);
+        Ok(State::Rest)
+    }
+
+    /// Whether anything has moved between two looks, or is about to.
+    fn moves(&mut self) -> bool {
+        let before = self.receive(0);
+        let first = self.started.processes.look();
+        let Some(first) = first.filter(|_| !before) else {
+            return true;
+        };
+        self.reap(&first);
+        if network::is_delivering() || self.receive(0) {
+            return true;
+        }
+        let processes = &mut self.started.processes;
+        if processes.look().is_none_or(|second| second != first) {
+            return true;
+        }
+        // All that can fork is at rest, so no process is being made while newborn ones are looked for.
+        let last = processes.last_id();
+        if processes.has_newborn(last) || processes.look() != Some(first) {
+            return true;
+        }
+        processes.knows_up_to(last);
+        false
+    }
+
+    fn receive(&mut self, milliseconds: i32) -> bool {
+        let processes = &self.started.processes;
+        self.started.hold.as_mut().is_some_and(|hold| hold.receive(milliseconds, Some(processes)))
+    }
+
+    /// Takes the orphans that have ended, which this process has adopted.
+    fn reap(&self, seen: &[super::processes::Seen]) {
+        let own = std::process::id();
+        let orphans = seen.iter().filter(|(pid, status)| {
+            *pid != self.started.processes.strace
+                && status.is_some_and(|status| status.state == b'Z' && status.parent == own)
+        });
+        for (pid, _) in orphans {
+            if let Some(pid) = i32::try_from(*pid).ok().and_then(Pid::from_raw) {
+                // Whoever it was, it is no zombie any more.
+                let _ = waitpid(WaitFor::Child(pid), None, WaitOptions::NOHANG);
+            }
+        }
+    }
+
+    /// Lets a little time pass, less if a process is about to end meanwhile; but not for ever.
+    fn pause(&mut self) -> Result<(), Trouble> {
+        if INTERRUPTED.is_raised() {
+            return Err(Trouble::new("interrupted"));
+        }
+        if Instant::now() >= self.started.end {
+            let command = self.request.command();
+            let seconds = self.request.timeout.as_secs();
+            let message = format!("'{command}' did not end within {seconds} s (--timeout gives it more).");
+            return Err(Trouble::new(message));
+        }
+        let milliseconds = if self.idle > IDLE_AFTER { IDLE_MILLISECONDS } else { TICK_MILLISECONDS };
+        if self.started.hold.is_some() {
+            self.receive(milliseconds);
+        } else {
+            std::thread::sleep(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(1)));
+        }
+        Ok(())
+    }
+
+    /// Whether strace has ended, which it does when all processes have.
+    fn has_ended(&mut self) -> Result<bool, Trouble> {
+        if !self.ended {
+            let status = self.started.strace.try_wait();
+            self.ended = status.map_err(|error| Trouble::of("strace", error))?.is_some();
+        }
+        if self.ended {
+            let gone: Vec<_> = self.started.processes.ids().into_iter().map(|pid| (pid, Status::of(pid))).collect();
+            self.reap(&gone);
+        }
+        Ok(self.ended)
+    }
+
+    fn kill_all(&mut self) {
+        if let Some(mut helper) = self.helper.take() {
+            end_group(helper.id());
+            // It has ended by now, at the latest.
+            let _ = helper.wait();
+        }
+        let processes: &Processes = &self.started.processes;
+        while let Ok(None) = self.started.strace.try_wait() {
+            for pid in processes.traced() {
+                if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+                    // It may have ended since it was seen.
+                    let _ = signal::kill(pid, Signal::KILL);
+                }
+            }
+            if processes.ids().is_empty() {
+                // It has not begun; then there is only strace with a child or two, all in its own group.
+                end_group(processes.strace);
+            }
+            if let Some(hold) = &mut self.started.hold {
+                hold.receive(TICK_MILLISECONDS, None);
+            } else {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+}
+
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        self.kill_all();
+    }
+}
+
+/// Ends the processes of a group that this tool has made.
+fn end_group(leader: u32) {
+    if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
+        // They may have ended already; then there is nothing to do.
+        let _ = signal::killpg(group, Signal::KILL);
+    }
+}

@@ -1,0 +1,57 @@
+//! The strace on this machine, and what its complaints mean.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::trouble::Trouble;
+
+/// The strace that is there.
+#[derive(Debug)]
+pub struct Strace {
+    pub path: PathBuf,
+    /// Its first line of `-V`.
+    pub version: String,
+    /// It can show stacks.
+    pub has_stacks: bool,
+}
+
+/// How to get it.
+const INSTALL: &str = "install it with: apt-get install strace";
+
+impl Strace {
+    /// Looks for it where the shell would.
+    pub fn find() -> Result<Self, Trouble> {
+        let missing = || Trouble::new(format!("strace is not installed; {INSTALL}"));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut places = std::env::split_paths(&path).map(|directory| directory.join("strace"));
+        let path = places.find(|place| place.is_file()).ok_or_else(missing)?;
+        let output = Command::new(&path).arg("-V").stdin(Stdio::null()).output();
+        let output = output.map_err(|error| Trouble::of(path.display(), error))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version = text.lines().next().unwrap_or_default().to_owned();
+        if !version.starts_with("strace") {
+            return Err(Trouble::new(format!("{} is not the strace that is meant; {INSTALL}", path.display())));
+        }
+        let has_stacks = text.contains("stack-trace=");
+        Ok(Strace { path, version, has_stacks })
+    }
+}
+
+/// What went wrong, if the trace shows no program or strace complained; else none.
+pub fn explain(command: &str, complaint: &str, root_trace: &[u8]) -> Option<Trouble> {
+    let first = root_trace.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let began = first.starts_with(b"execve(") && first.ends_with(b"= 0");
+    if began {
+        return None;
+    }
+    let of_strace = |line: &&str| line.contains("strace: ");
+    let said: Vec<&str> = complaint.lines().filter(of_strace).collect();
+    let said = if said.is_empty() { "strace said nothing about it".to_owned() } else { said.join("; ") };
+    if said.contains("ptrace(") && said.contains("not permitted") {
+        return Some(Trouble::new(format!(
+            "strace may not trace here ({said}). In a container: start it with --cap-add=SYS_PTRACE. Else: as root, \
+             sysctl kernel.yama.ptrace_scope=1"
+        )));
+    }
+    Some(Trouble::new(format!("'{command}' does not start: {said}")))
+}

@@ -1,0 +1,215 @@
+//! The line of source that made a call: strace gives the stack (`-k`), addr2line the lines.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::subject::Subject;
+use crate::trace::{Frame, Line, Trace};
+use crate::trouble::Trouble;
+
+/// Where a piece of code comes from.
+#[derive(Clone, Debug)]
+struct Location {
+    function: String,
+    /// None without debugging information.
+    line: Option<(String, usize)>,
+}
+
+impl Location {
+    /// C's main, or Rust's.
+    fn is_main(&self) -> bool {
+        self.function == "main" || self.function.ends_with("::main")
+    }
+}
+
+/// An object file's path and an offset in it.
+type Address = (String, u64);
+
+/// Lines of source, by where their code is.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// From the innermost inlined function outwards.
+    locations: HashMap<Address, Vec<Location>>,
+    texts: HashMap<String, Vec<String>>,
+}
+
+/// Objects whose code is not the program's own.
+fn is_library(object: &str) -> bool {
+    let name = Path::new(object).file_name().and_then(|name| name.to_str()).unwrap_or(object);
+    name.starts_with("ld-") || name.contains(".so") || name.starts_with('[')
+}
+
+/// The code before the return address that a frame shows, which is the call itself.
+fn address(frame: &Frame<'_>) -> Option<Address> {
+    let object = std::str::from_utf8(frame.object).ok()?;
+    let offset = std::str::from_utf8(frame.offset).ok()?.strip_prefix("0x")?;
+    let offset = u64::from_str_radix(offset, 16).ok()?.checked_sub(1)?;
+    (!is_library(object)).then(|| (object.to_owned(), offset))
+}
+
+impl Sources {
+    /// Looks up all code that the stacks of these traces name.
+    ///
+    /// # Errors
+    /// When addr2line is missing or fails.
+    pub fn of_all(subjects: &[Subject]) -> Result<Self, Trouble> {
+        let trees = subjects.iter().flat_map(|subject| &subject.cases).flat_map(|case| [&case.a, &case.b]);
+        let mut wanted: HashMap<String, BTreeSet<u64>> = HashMap::new();
+        for trace in trees.flat_map(|tree| &tree.processes).map(|process| &process.trace) {
+            let frames = (0..trace.len()).flat_map(|event| trace.frames(event));
+            for (object, offset) in frames.filter_map(|frame| address(&frame)) {
+                wanted.entry(object).or_default().insert(offset);
+            }
+        }
+        let mut sources = Sources::default();
+        for (object, offsets) in wanted {
+            sources.look_up(&object, &offsets)?;
+        }
+        Ok(sources)
+    }
+
+    fn look_up(&mut self, object: &str, offsets: &BTreeSet<u64>) -> Result<(), Trouble> {
+        let segments = Segments::of(Path::new(object)).unwrap_or_default();
+        let by_address: HashMap<u64, u64> =
+            offsets.iter().filter_map(|offset| Some((segments.address(*offset)?, *offset))).collect();
+        let trouble = |error: std::io::Error| {
+            Trouble::of("addr2line, which --sources needs (install it with: apt-get install binutils)", error)
+        };
+        let mut command = Command::new("addr2line");
+        command.args(["-a", "-f", "-i", "-C", "-e", object]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::null()).spawn().map_err(trouble)?;
+        let questions: String = by_address.keys().map(|address| format!("{address:#x}\n")).collect();
+        let mut input = child.stdin.take();
+        // It answers while it is asked, so somebody else must ask.
+        let asker =
+            std::thread::spawn(move || input.as_mut().map_or(Ok(()), |input| input.write_all(questions.as_bytes())));
+        let output = child.wait_with_output().map_err(trouble)?;
+        // An object that is no file, such as a deleted one, has no lines: its frames say so.
+        let _ = asker.join();
+        self.read_answers(object, &by_address, &String::from_utf8_lossy(&output.stdout));
+        Ok(())
+    }
+
+    /// Reads an address, then twice a line for each function that was inlined there.
+    fn read_answers(&mut self, object: &str, by_address: &HashMap<u64, u64>, answers: &str) {
+        let mut current: Option<Address> = None;
+        let mut lines = answers.lines();
+        while let Some(line) = lines.next() {
+            if let Some(offset) = line.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
+                current = by_address.get(&offset).map(|offset| (object.to_owned(), *offset));
+                continue;
+            }
+            let place = lines.next().unwrap_or_default();
+            let location = Location { function: line.to_owned(), line: parse_place(place) };
+            if let Some(file) = location.line.as_ref().map(|(file, _)| file) {
+                self.texts.entry(file.clone()).or_insert_with(|| {
+                    fs::read_to_string(file).map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
+                });
+            }
+            if let Some(address) = &current {
+                self.locations.entry(address.clone()).or_default().push(location);
+            }
+        }
+    }
+
+    /// What is known of where an event comes from: the line, or why there is none. Nothing for what is no call.
+    pub fn of(&self, trace: &Trace, event: usize) -> Option<String> {
+        if !matches!(Line::parse(trace.text(event)), Line::Call(_)) {
+            return None;
+        }
+        let frames: Vec<Frame<'_>> = trace.frames(event).collect();
+        if frames.is_empty() {
+            return Some("(no stack: strace could not unwind it)".to_owned());
+        }
+        let own: Vec<Address> = frames.iter().filter_map(address).collect();
+        if own.is_empty() {
+            return Some("(not called from the program: the loader's or the C library's own)".to_owned());
+        }
+        let known: Vec<&Location> = own.iter().filter_map(|address| self.locations.get(address)).flatten().collect();
+        // The program's own line is the innermost in the file that has its main; what that calls is its library.
+        let main = known.iter().find(|location| location.is_main()).and_then(|main| main.line.as_ref());
+        let in_main = |location: &&&Location| match (&location.line, main) {
+            (Some((file, _)), Some((main, _))) => file == main,
+            _ => false,
+        };
+        if let Some(location) = known.iter().find(in_main) {
+            return self.show(location);
+        }
+        let nearest = known.iter().find(|location| location.line.is_some());
+        let (object, _) = &own[0];
+        let name = Path::new(object).file_name().unwrap_or_default().to_string_lossy();
+        match nearest.and_then(|location| self.show(location)) {
+            Some(line) => Some(format!("{line} (the stack ends before main: {name} has no unwind tables)")),
+            None => Some(format!("({name} has no debugging information)")),
+        }
+    }
+
+    fn show(&self, location: &Location) -> Option<String> {
+        let (file, number) = location.line.as_ref()?;
+        let text = self.texts.get(file).and_then(|lines| lines.get(number.checked_sub(1)?));
+        let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy();
+        Some(format!("{name}:{number}: {}", text.map_or("", |text| text.trim())))
+    }
+}
+
+/// Where the parts of an ELF file go in memory: strace gives offsets in the file, addr2line wants addresses.
+#[derive(Debug, Default)]
+struct Segments(Vec<Segment>);
+
+#[derive(Debug)]
+struct Segment {
+    offset: u64,
+    address: u64,
+    length: u64,
+}
+
+/// The layout of a 64-bit ELF file: see elf(5).
+mod elf {
+    pub(super) const HEADERS_OFFSET: usize = 32;
+    pub(super) const HEADER_SIZE: usize = 54;
+    pub(super) const HEADER_COUNT: usize = 56;
+    pub(super) const LOAD: u64 = 1;
+    pub(super) const SEGMENT_OFFSET: usize = 8;
+    pub(super) const SEGMENT_ADDRESS: usize = 16;
+    pub(super) const SEGMENT_LENGTH: usize = 32;
+}
+
+impl Segments {
+    fn of(path: &Path) -> Option<Self> {
+        let bytes = fs::read(path).ok().filter(|bytes| bytes.starts_with(b"\x7fELF"))?;
+        let number = |at: usize, length: usize| -> Option<u64> {
+            let field = bytes.get(at..at.checked_add(length)?)?;
+            Some(field.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        };
+        let table = usize::try_from(number(elf::HEADERS_OFFSET, 8)?).ok()?;
+        let size = usize::try_from(number(elf::HEADER_SIZE, 2)?).ok()?;
+        let headers =
+            (0..usize::try_from(number(elf::HEADER_COUNT, 2)?).ok()?).map(|index| table.saturating_add(index * size));
+        let loaded = headers.filter(|at| number(*at, 4) == Some(elf::LOAD));
+        let segment = |at: usize| {
+            Some(Segment {
+                offset: number(at.checked_add(elf::SEGMENT_OFFSET)?, 8)?,
+                address: number(at.checked_add(elf::SEGMENT_ADDRESS)?, 8)?,
+                length: number(at.checked_add(elf::SEGMENT_LENGTH)?, 8)?,
+            })
+        };
+        loaded.map(segment).collect::<Option<_>>().map(Segments)
+    }
+
+    fn address(&self, offset: u64) -> Option<u64> {
+        let inside = |segment: &&Segment| offset >= segment.offset && offset - segment.offset < segment.length;
+        let segment = self.0.iter().find(inside)?;
+        segment.address.checked_add(offset - segment.offset)
+    }
+}
+
+/// `/src/echo.c:42 (discriminator 1)`; no place is `??:0` or `??:?`.
+fn parse_place(place: &str) -> Option<(String, usize)> {
+    let place = place.split(" (").next()?;
+    let (file, line) = place.rsplit_once(':')?;
+    let line = line.parse().ok().filter(|line| *line > 0)?;
+    (file != "??").then(|| (file.to_owned(), line))
+}

@@ -1,0 +1,119 @@
+//! Where in a trace a program's own code begins.
+//!
+//! A dynamically linked program is started by the loader, which runs in the same process before
+//! `main`. The loader maps its cache, /etc/ld.so.cache, once, looks all libraries up in it, and
+//! unmaps it as the last thing it does before it hands over to the program. So the first munmap of
+//! exactly the address and length that the mapping of that file returned ends the loader's part,
+//! and nothing else can be taken for it: the address was the loader's alone until then. A statically
+//! linked program has no such call; it is compared from execve on.
+
+use crate::trace::{Call, Line, Trace};
+use crate::tree::Process;
+
+/// Where a comparison begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// At main, in each program that a process executes.
+    Main,
+    /// At execve: the loader's calls too.
+    Execve,
+}
+
+/// The events of a process that come before main.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// From the first event of each to one after its last.
+    left_out: Vec<(usize, usize)>,
+}
+
+impl Start {
+    /// Whether an event comes before main. Events are asked for in order.
+    pub fn leaves_out(&mut self, event: usize) -> bool {
+        while self.left_out.first().is_some_and(|(_, end)| *end <= event) {
+            self.left_out.remove(0);
+        }
+        self.left_out.first().is_some_and(|(start, end)| (*start..*end).contains(&event))
+    }
+}
+
+/// Finds main in each program that a process executes.
+pub fn start_of_main(process: &Process, from: From) -> Start {
+    let mut start = Start::default();
+    if from == From::Execve {
+        return start;
+    }
+    let trace = &process.trace;
+    for event in 0..trace.len() {
+        if !is_executed(trace.text(event)) {
+            continue;
+        }
+        // The root's own execve is the tool's; any other is a call that some main made.
+        let own = usize::from(!(process.place.is_root() && event == 0));
+        if let Some(end) = end_of_loader(trace, event + 1) {
+            start.left_out.push((event + own, end));
+        }
+    }
+    start
+}
+
+fn is_executed(line: &[u8]) -> bool {
+    let is_call = line.starts_with(b"execve(") || line.starts_with(b"execveat(");
+    is_call && matches!(Line::parse(line), Line::Call(call) if call.result == b"0")
+}
+
+const CACHE: &[u8] = b"\"/etc/ld.so.cache\"";
+
+/// The loader's few calls lie within this many events behind execve, even with hundreds of
+/// libraries, each of which takes it about ten.
+const MAX_LOADER: usize = 20_000;
+
+/// The event after the loader's last, if a loader ran.
+fn end_of_loader(trace: &Trace, first: usize) -> Option<usize> {
+    let mut cache = Cache::Unopened;
+    for event in first..trace.len().min(first.saturating_add(MAX_LOADER)) {
+        let line = trace.text(event);
+        if is_executed(line) {
+            return None;
+        }
+        let Line::Call(call) = Line::parse(line) else {
+            continue;
+        };
+        cache = match cache {
+            Cache::Unopened if opens_cache(&call) => Cache::Opened(call.result.to_vec()),
+            Cache::Opened(descriptor) => match mapped(&call, &descriptor) {
+                Some(mapping) => Cache::Mapped(mapping),
+                None => Cache::Opened(descriptor),
+            },
+            Cache::Mapped(mapping) if call.name == b"munmap" && call.arguments == mapping => {
+                return Some(event + 1);
+            }
+            other => other,
+        };
+    }
+    None
+}
+
+/// How far the loader is with its cache.
+#[derive(Debug)]
+enum Cache {
+    Unopened,
+    /// Its descriptor.
+    Opened(Vec<u8>),
+    /// The arguments with which it will be unmapped.
+    Mapped(Vec<u8>),
+}
+
+fn opens_cache(call: &Call<'_>) -> bool {
+    let opens = matches!(call.name, b"open" | b"openat");
+    opens && !call.result.starts_with(b"-") && call.arguments.windows(CACHE.len()).any(|window| window == CACHE)
+}
+
+/// The address and length of a mapping of `descriptor`.
+fn mapped(call: &Call<'_>, descriptor: &[u8]) -> Option<Vec<u8>> {
+    if call.name != b"mmap" || !call.result.starts_with(b"0x") {
+        return None;
+    }
+    let arguments: Vec<&[u8]> = call.arguments.split(|b| *b == b',').map(<[u8]>::trim_ascii).collect();
+    let (length, from) = (arguments.get(1)?, arguments.get(4)?);
+    (*from == descriptor).then(|| [call.result, b", ", length].concat())
+}

@@ -1,0 +1,286 @@
+//! What strace wrote about one process, line by line.
+//!
+//! No line is ever left out: what cannot be parsed is a [`Line::Unparsed`], which the comparison
+//! shows and counts as a difference.
+
+use crate::lexer::{Kind, Lexer, closing};
+
+/// One line of a trace, in its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line<'t> {
+    /// A system call.
+    Call(Call<'t>),
+    /// A signal's delivery and what came with it, braces included.
+    Signal { name: &'t [u8], info: &'t [u8] },
+    /// A stop that is not a delivery, as of SIGSTOP.
+    Stopped { by: &'t [u8] },
+    /// How the process ended: `exited with 0`, `killed by SIGINT`.
+    End { how: &'t [u8] },
+    /// One frame of the stack of the call above it (`strace -k`).
+    Frame(Frame<'t>),
+    /// Strace's own remark, as about a change to 32-bit mode.
+    Note(&'t [u8]),
+    /// Anything else.
+    Unparsed(&'t [u8]),
+}
+
+/// A system call as strace shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call<'t> {
+    pub name: &'t [u8],
+    /// What stands between the call's parentheses.
+    pub arguments: &'t [u8],
+    /// What follows `= `; empty where the call never came back.
+    pub result: &'t [u8],
+}
+
+/// One frame of a call's stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'t> {
+    /// The file that the code was loaded from.
+    pub object: &'t [u8],
+    /// The function, where the object names it.
+    pub function: &'t [u8],
+    /// Where in the object, as `0x1142`.
+    pub offset: &'t [u8],
+}
+
+const FRAME: &[u8] = b" > ";
+
+impl<'t> Line<'t> {
+    /// Parses a line without its newline.
+    pub fn parse(line: &'t [u8]) -> Self {
+        Self::parse_known(line).unwrap_or(Line::Unparsed(line))
+    }
+
+    fn parse_known(line: &'t [u8]) -> Option<Self> {
+        if let Some(rest) = line.strip_prefix(FRAME) {
+            return Some(Line::Frame(Frame::parse(rest)));
+        }
+        if let Some(rest) = line.strip_prefix(b"--- ") {
+            return Self::parse_signal(rest.strip_suffix(b" ---")?);
+        }
+        if let Some(rest) = line.strip_prefix(b"+++ ") {
+            let how = rest.strip_suffix(b" +++")?;
+            return is_end(how).then_some(Line::End { how });
+        }
+        let remark = line.strip_prefix(b"strace: ").unwrap_or(line);
+        if remark.starts_with(b"[ Process PID=") && remark.ends_with(b" ]") {
+            return Some(Line::Note(line));
+        }
+        Call::parse(line).map(Line::Call)
+    }
+
+    fn parse_signal(body: &'t [u8]) -> Option<Self> {
+        if let Some(by) = body.strip_prefix(b"stopped by ") {
+            return is_signal(by).then_some(Line::Stopped { by });
+        }
+        let space = body.iter().position(|b| *b == b' ')?;
+        let (name, info) = (&body[..space], &body[space + 1..]);
+        let whole = info.starts_with(b"{") && balanced(info) == Some(info.len());
+        (is_signal(name) && whole).then_some(Line::Signal { name, info })
+    }
+}
+
+fn is_signal(name: &[u8]) -> bool {
+    name.starts_with(b"SIG") && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+}
+
+fn is_end(how: &[u8]) -> bool {
+    if let Some(status) = how.strip_prefix(b"exited with ") {
+        return !status.is_empty() && status.iter().all(u8::is_ascii_digit);
+    }
+    if let Some(signal) = how.strip_prefix(b"killed by ") {
+        return is_signal(signal.strip_suffix(b" (core dumped)").unwrap_or(signal));
+    }
+    how.starts_with(b"superseded by execve in pid ")
+}
+
+/// The length of `text` up to where its first bracket closes, if all in between close too.
+fn balanced(text: &[u8]) -> Option<usize> {
+    let mut open = Vec::new();
+    for token in Lexer::new(text) {
+        match token.kind {
+            Kind::Open => open.push(closing(token.text[0])),
+            // What strace had begun when the call was cut off stays open.
+            Kind::Cut => open.truncate(1),
+            Kind::Close => {
+                if open.pop() != Some(token.text[0]) {
+                    return None;
+                }
+                if open.is_empty() {
+                    return Some(token.end);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether strings end and brackets pair in a call's result, which has no outer bracket.
+fn is_result(text: &[u8]) -> bool {
+    let mut open = Vec::new();
+    let mut lexer = Lexer::new(text);
+    for token in lexer.by_ref() {
+        match token.kind {
+            Kind::Open => open.push(closing(token.text[0])),
+            Kind::Close if open.pop() != Some(token.text[0]) => return false,
+            _ => {}
+        }
+    }
+    let starts_well = matches!(text, [b'?' | b'0'..=b'9', ..] | [b'-', b'0'..=b'9', ..]);
+    starts_well && open.is_empty() && !lexer.is_broken()
+}
+
+impl<'t> Call<'t> {
+    fn parse(line: &'t [u8]) -> Option<Self> {
+        if let Some(call) = Self::parse_resumed(line) {
+            return Some(call);
+        }
+        let paren = line.iter().position(|b| *b == b'(')?;
+        let name = &line[..paren];
+        if !is_call_name(name) {
+            return None;
+        }
+        let Some(length) = balanced(&line[paren..]) else {
+            // The process died in the call, and strace did not write the rest.
+            let arguments = &line[paren + 1..];
+            return is_cut(arguments).then_some(Call { name, arguments, result: b"" });
+        };
+        let arguments = &line[paren + 1..paren + length - 1];
+        let result = parse_result(&line[paren + length..])?;
+        Some(Call { name, arguments, result })
+    }
+
+    /// `<... execve resumed>) = 0`: the call began under another process id.
+    fn parse_resumed(line: &'t [u8]) -> Option<Self> {
+        let rest = line.strip_prefix(b"<... ")?;
+        let mark = b" resumed>";
+        let end = rest.windows(mark.len()).position(|w| w == mark)?;
+        let name = &rest[..end];
+        let after = &rest[end + mark.len()..];
+        // The arguments' bracket was opened in the other file.
+        let mut depth = 0_usize;
+        let close = Lexer::new(after).find(|token| {
+            match token.kind {
+                Kind::Open => depth += 1,
+                Kind::Close if depth == 0 => return true,
+                Kind::Close => depth -= 1,
+                _ => {}
+            }
+            false
+        })?;
+        let result = parse_result(&after[close.end..])?;
+        let arguments = &after[..close.end - 1];
+        is_call_name(name).then_some(Call { name, arguments, result })
+    }
+}
+
+fn is_call_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'?'))
+}
+
+fn is_cut(arguments: &[u8]) -> bool {
+    let mut lexer = Lexer::new(arguments);
+    lexer.by_ref().last().is_some_and(|token| token.kind == Kind::Cut) && !lexer.is_broken()
+}
+
+/// Takes the blanks and the `= ` off what follows a call's parenthesis.
+fn parse_result(rest: &[u8]) -> Option<&[u8]> {
+    let rest = rest.trim_ascii_start();
+    if rest == b"<unfinished ...>" || rest == b"<detached ...>" {
+        return Some(b"");
+    }
+    let result = rest.strip_prefix(b"= ")?;
+    is_result(result).then_some(result)
+}
+
+impl<'t> Frame<'t> {
+    /// Parses what follows ` > `: `/usr/lib/libc.so.6(getppid+0x7) [0xd54f7]`, or strace's reason
+    /// for having no frame, which then stands as the object.
+    fn parse(text: &'t [u8]) -> Self {
+        Self::parse_full(text).unwrap_or(Frame { object: text, function: b"", offset: b"" })
+    }
+
+    fn parse_full(text: &'t [u8]) -> Option<Self> {
+        let body = text.strip_suffix(b"]")?;
+        let bracket = body.iter().rposition(|b| *b == b'[')?;
+        let offset = &body[bracket + 1..];
+        let place = body[..bracket].strip_suffix(b" ")?;
+        // A function of C++ or Rust may have brackets of its own; the object's path rarely does.
+        let open = place.iter().position(|b| *b == b'(')?;
+        let symbol = place[open + 1..].strip_suffix(b")")?;
+        let plus = symbol.iter().rposition(|b| *b == b'+').unwrap_or(symbol.len());
+        Some(Frame { object: &place[..open], function: &symbol[..plus], offset })
+    }
+}
+
+/// A whole trace file: its bytes and where its events begin.
+#[derive(Debug, Default)]
+pub struct Trace {
+    bytes: Vec<u8>,
+    /// The start of each event's line; the frames of its stack follow it.
+    starts: Vec<u32>,
+}
+
+/// The longest trace of one process, so that a position fits 32 bits.
+pub const MAX_TRACE: usize = u32::MAX as usize;
+
+impl Trace {
+    /// Takes a file's content. Lines of frames belong to the event above them if strace was asked
+    /// for stacks; otherwise they are events themselves, and none that parse.
+    ///
+    /// # Errors
+    /// Gives the content back when it is longer than [`MAX_TRACE`].
+    pub fn new(bytes: Vec<u8>, stacks: bool) -> Result<Self, Vec<u8>> {
+        if bytes.len() > MAX_TRACE {
+            return Err(bytes);
+        }
+        let mut starts = Vec::new();
+        let mut at = 0;
+        while at < bytes.len() {
+            let length = line_length(&bytes[at..]);
+            let is_frame = stacks && !starts.is_empty() && bytes[at..].starts_with(FRAME);
+            if !is_frame {
+                starts.push(u32::try_from(at).unwrap_or(u32::MAX));
+            }
+            at += length + 1;
+        }
+        Ok(Trace { bytes, starts })
+    }
+
+    /// How many events it has.
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// One event's line, without its newline.
+    pub fn text(&self, event: usize) -> &[u8] {
+        let rest = &self.bytes[self.starts[event] as usize..];
+        &rest[..line_length(rest)]
+    }
+
+    /// One event, parsed.
+    pub fn line(&self, event: usize) -> Line<'_> {
+        Line::parse(self.text(event))
+    }
+
+    /// The frames of the stack that strace wrote under an event.
+    pub fn frames(&self, event: usize) -> impl Iterator<Item = Frame<'_>> {
+        let start = self.starts[event] as usize;
+        let end = self.starts.get(event + 1).map_or(self.bytes.len(), |next| *next as usize);
+        let lines = self.bytes[start..end].split(|b| *b == b'\n').skip(1);
+        lines.filter_map(|line| match Line::parse(line) {
+            Line::Frame(frame) => Some(frame),
+            _ => None,
+        })
+    }
+}
+
+fn line_length(rest: &[u8]) -> usize {
+    rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! The processes of one run as a tree: who forked whom, and in which order.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use crate::trace::{Call, Line, Trace};
+
+/// Where a process stands: the root, its second child, that one's first child.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// The ordinal at each step down from the root, from 1; 0 for a process whose fork no trace
+    /// shows.
+    steps: Vec<u32>,
+}
+
+impl Place {
+    fn child(&self, ordinal: u32) -> Self {
+        let mut steps = self.steps.clone();
+        steps.push(ordinal);
+        Place { steps }
+    }
+
+    pub fn is_root(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_root() {
+            return out.write_str("root");
+        }
+        let steps: Vec<String> = self.steps.iter().map(u32::to_string).collect();
+        write!(out, "child {}", steps.join("."))
+    }
+}
+
+/// One process (or thread: strace keeps a file for each) of a run.
+#[derive(Debug)]
+pub struct Process {
+    pub pid: u32,
+    pub place: Place,
+    pub parent: Option<usize>,
+    /// The event of the parent's trace that made it.
+    pub forked_at: Option<usize>,
+    pub trace: Trace,
+}
+
+/// All processes of one run; a parent comes before its children.
+#[derive(Debug, Default)]
+pub struct Tree {
+    pub processes: Vec<Process>,
+}
+
+/// The calls that make a process or a thread.
+pub fn is_fork(name: &[u8]) -> bool {
+    matches!(name, b"fork" | b"vfork" | b"clone" | b"clone3")
+}
+
+/// The id of the child that this call made.
+pub fn forked(call: &Call<'_>) -> Option<u32> {
+    if !is_fork(call.name) {
+        return None;
+    }
+    let digits = call.result.iter().position(|b| !b.is_ascii_digit());
+    let number = &call.result[..digits.unwrap_or(call.result.len())];
+    let pid = std::str::from_utf8(number).ok()?.parse().ok()?;
+    (pid > 0).then_some(pid)
+}
+
+/// The fork calls of a trace: event and child, or no child where the call never came back.
+fn forks(trace: &Trace) -> Vec<(usize, Option<u32>)> {
+    let mut found = Vec::new();
+    for event in 0..trace.len() {
+        let text = trace.text(event);
+        if !matches!(text.first(), Some(b'f' | b'v' | b'c' | b'<')) {
+            continue;
+        }
+        if let Line::Call(call) = Line::parse(text) {
+            match forked(&call) {
+                Some(child) => found.push((event, Some(child))),
+                None if is_fork(call.name) && matches!(call.result, b"" | b"?") => {
+                    found.push((event, None));
+                }
+                None => {}
+            }
+        }
+    }
+    found
+}
+
+/// A trace that is still looking for its place.
+#[derive(Debug)]
+struct Unplaced {
+    traces: HashMap<u32, Trace>,
+    /// What every process forked, so that a process without a known fork can be told.
+    forked: HashSet<u32>,
+}
+
+impl Tree {
+    /// Builds the tree from the trace of each process and the root's id.
+    pub fn build(traces: Vec<(u32, Trace)>, root: u32) -> Self {
+        let mut forked = HashSet::new();
+        for (_, trace) in &traces {
+            forked.extend(forks(trace).into_iter().filter_map(|(_, child)| child));
+        }
+        let mut unplaced = Unplaced { traces: traces.into_iter().collect(), forked };
+        let mut tree = Tree::default();
+        tree.place(&mut unplaced, root, Place::default(), None);
+        // A process whose fork nobody saw still takes part, as 0.1, 0.2 and so on.
+        let mut left: Vec<u32> = unplaced.traces.keys().copied().collect();
+        left.sort_unstable();
+        for (ordinal, pid) in (1..).zip(left) {
+            tree.place(&mut unplaced, pid, Place::default().child(0).child(ordinal), None);
+        }
+        tree
+    }
+
+    /// Moves one process and all below it from the unplaced into the tree, without recursion: the
+    /// depth is the traced program's to choose.
+    fn place(&mut self, unplaced: &mut Unplaced, pid: u32, place: Place, from: Option<(usize, usize)>) {
+        let mut waiting = vec![(pid, place, from)];
+        while let Some((pid, place, from)) = waiting.pop() {
+            let Some(trace) = unplaced.traces.remove(&pid) else {
+                continue;
+            };
+            let parent = self.processes.len();
+            let mut children = Vec::new();
+            for (ordinal, (event, child)) in (1..).zip(forks(&trace)) {
+                let child = child.or_else(|| unplaced.orphan_after(pid));
+                if let Some(child) = child {
+                    children.push((child, place.child(ordinal), Some((parent, event))));
+                }
+            }
+            waiting.extend(children.into_iter().rev());
+            self.processes.push(Process {
+                pid,
+                place,
+                parent: from.map(|(parent, _)| parent),
+                forked_at: from.map(|(_, event)| event),
+                trace,
+            });
+        }
+    }
+
+    /// All process ids with their places.
+    pub fn places(&self) -> HashMap<u32, Place> {
+        self.processes.iter().map(|p| (p.pid, p.place.clone())).collect()
+    }
+}
+
+impl Unplaced {
+    /// The child of a fork that never came back to its parent, which was killed meanwhile: the
+    /// process that no fork call returned.
+    fn orphan_after(&self, parent: u32) -> Option<u32> {
+        let unknown = self.traces.keys().filter(|pid| !self.forked.contains(pid));
+        unknown.copied().filter(|pid| *pid != parent).min()
+    }
+}

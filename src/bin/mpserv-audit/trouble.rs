@@ -1,0 +1,24 @@
+//! What kept the comparison from being made.
+
+use std::fmt;
+
+/// A clear message: what failed, why, and what to do.
+#[derive(Debug)]
+pub struct Trouble(String);
+
+impl Trouble {
+    pub fn new(message: impl Into<String>) -> Self {
+        Trouble(message.into())
+    }
+
+    /// For a failed call on a file or the like.
+    pub fn of(what: impl fmt::Display, error: impl fmt::Display) -> Self {
+        Trouble(format!("{what}: {error}"))
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}

@@ -1,0 +1,208 @@
+//! What the processes note for each other, in memory that they share.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+
+use mpserv::errno::Errno;
+use mpserv::memory::SharedNumbers;
+
+use crate::histogram::{self, Histogram, Summary};
+use crate::target::Failure;
+
+/// What is counted.
+#[derive(Clone, Copy)]
+pub(crate) enum Count {
+    /// Connections that went well from end to end.
+    Connections,
+    /// Requests that were answered in full.
+    Requests,
+    /// Bytes that were sent and came back.
+    Bytes,
+    /// Connections that the end of the run has cut off.
+    Unfinished,
+    /// Connections that are held open, idle.
+    Held,
+    /// Connections that were due while an earlier one still ran.
+    Late,
+    /// When the process began its last connection, in nanoseconds; 0 between two.
+    Begun,
+    /// When the process was done, in nanoseconds.
+    Ended,
+    /// The process's id, until it has ended.
+    Pid,
+}
+
+const COUNTS: usize = Count::Pid as usize + 1;
+
+/// What can go wrong with a connection, and where.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// No socket, or not with that source address.
+    Socket,
+    Connect,
+    Send,
+    Receive,
+    /// The server has closed before it had answered.
+    End,
+    /// Other bytes came back than were to.
+    Differs,
+    /// It took too long.
+    Timeout,
+    /// The process has ended before its time.
+    Died,
+}
+
+/// Every fault, and its name in a report.
+pub(crate) const FAULTS: [(Fault, &str); 8] = [
+    (Fault::Socket, "socket"),
+    (Fault::Connect, "connect"),
+    (Fault::Send, "send"),
+    (Fault::Receive, "receive"),
+    (Fault::End, "end"),
+    (Fault::Differs, "differs"),
+    (Fault::Timeout, "timeout"),
+    (Fault::Died, "died"),
+];
+
+/// What is timed.
+#[derive(Clone, Copy)]
+pub(crate) enum Span {
+    /// From when the connection was due until it is closed.
+    Connection,
+    /// From there until the first byte of the answer.
+    FirstByte,
+    /// From the send until the last byte of the answer.
+    Request,
+}
+
+const SPANS: usize = Span::Request as usize + 1;
+
+/// Two numbers for each fault: how often, and the last errno.
+const FAULTS_AT: usize = COUNTS;
+const SPANS_AT: usize = FAULTS_AT + 2 * FAULTS.len();
+/// How many numbers one process has.
+const NUMBERS: usize = SPANS_AT + SPANS * histogram::NUMBERS;
+
+/// The boards of all processes, and the word to stop.
+pub(crate) struct Boards(SharedNumbers);
+
+impl Boards {
+    /// Boards for so many processes.
+    pub(crate) fn new(processes: usize) -> mpserv::errno::Result<Boards> {
+        let count = processes.checked_mul(NUMBERS).and_then(|count| count.checked_add(1));
+        Ok(Boards(SharedNumbers::new(count.ok_or(Errno::NOMEM)?)?))
+    }
+
+    fn stop_word(&self) -> Option<&AtomicU64> {
+        self.0.last()
+    }
+
+    /// Tells every process to come to its end.
+    pub(crate) fn stop(&self) {
+        self.stop_word().inspect(|word| word.store(1, Ordering::Relaxed));
+    }
+
+    /// Whether every process is to come to its end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop_word().is_none_or(|word| word.load(Ordering::Relaxed) != 0)
+    }
+
+    /// The board of each process.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Board<'_>> + Clone {
+        self.0.chunks_exact(NUMBERS).map(|numbers| Board { numbers, boards: self })
+    }
+
+    /// The sum of a count over all processes.
+    pub(crate) fn sum(&self, count: Count) -> u64 {
+        self.iter().map(|board| board.get(count)).sum()
+    }
+
+    /// How often a fault came, and its last errno.
+    pub(crate) fn faults(&self, fault: Fault) -> (u64, Option<Errno>) {
+        let count = self.iter().map(|board| board.fault_count(fault)).sum();
+        (count, self.iter().find_map(|board| board.fault_errno(fault)))
+    }
+
+    /// How often any fault came.
+    pub(crate) fn all_faults(&self) -> u64 {
+        FAULTS.iter().map(|&(fault, _)| self.faults(fault).0).sum()
+    }
+
+    /// The times of all processes.
+    pub(crate) fn summary(&self, span: Span) -> Summary {
+        Summary::of(self.iter().map(|board| board.histogram(span)))
+    }
+}
+
+/// What one process notes.
+#[derive(Clone, Copy)]
+pub(crate) struct Board<'b> {
+    numbers: &'b [AtomicU64],
+    boards: &'b Boards,
+}
+
+impl<'b> Board<'b> {
+    fn number(self, index: usize) -> Option<&'b AtomicU64> {
+        self.numbers.get(index)
+    }
+
+    pub(crate) fn get(self, count: Count) -> u64 {
+        self.number(count as usize).map_or(0, |number| number.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set(self, count: Count, value: u64) {
+        self.number(count as usize).inspect(|number| number.store(value, Ordering::Relaxed));
+    }
+
+    pub(crate) fn add(self, count: Count, value: u64) {
+        self.number(count as usize).inspect(|number| {
+            number.fetch_add(value, Ordering::Relaxed);
+        });
+    }
+
+    pub(crate) fn add_fault(self, fault: Fault, errno: Option<Errno>) {
+        let at = FAULTS_AT + 2 * fault as usize;
+        self.number(at).inspect(|number| {
+            number.fetch_add(1, Ordering::Relaxed);
+        });
+        if let (Some(number), Some(errno)) = (self.number(at + 1), errno) {
+            number.store(errno.raw().unsigned_abs().into(), Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a connection that failed. A call is interrupted when it takes too long.
+    pub(crate) fn note(self, failure: &Failure) {
+        match failure.errno {
+            Some(Errno::INTR) => self.add_fault(Fault::Timeout, None),
+            errno => self.add_fault(failure.fault, errno),
+        }
+    }
+
+    fn fault_count(self, fault: Fault) -> u64 {
+        self.number(FAULTS_AT + 2 * fault as usize).map_or(0, |number| number.load(Ordering::Relaxed))
+    }
+
+    fn fault_errno(self, fault: Fault) -> Option<Errno> {
+        let number = self.number(FAULTS_AT + 2 * fault as usize + 1)?.load(Ordering::Relaxed);
+        i32::try_from(number).ok().filter(|&number| number != 0).map(Errno::from_raw)
+    }
+
+    fn histogram(self, span: Span) -> Histogram<'b> {
+        let start = SPANS_AT + span as usize * histogram::NUMBERS;
+        Histogram::new(self.numbers.get(start..start + histogram::NUMBERS).unwrap_or_default())
+    }
+
+    /// Counts how long something took.
+    pub(crate) fn took(self, span: Span, time: Duration) {
+        self.histogram(span).add(nanos(time));
+    }
+
+    pub(crate) fn is_stopping(self) -> bool {
+        self.boards.is_stopping()
+    }
+}
+
+/// A time as it stands on a board.
+pub(crate) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

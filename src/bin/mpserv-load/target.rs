@@ -1,0 +1,100 @@
+//! Where the server is, and from where to connect to it.
+
+use core::ffi::CStr;
+use core::fmt;
+
+use mpserv::errno::{Errno, Result};
+use mpserv::fd::OwnedFd;
+use mpserv::net::{
+    AddressFamily, AsSockAddr, IntOption, Ipv4Addr, Protocol, SocketAddr, SocketAddrV4, SocketType, UnixAddr, bind,
+    connect, setsockopt, setsockopt_linger, socket,
+};
+
+use crate::board::Fault;
+
+/// The server's address.
+#[derive(Clone, Copy)]
+pub(crate) enum Target {
+    Inet(SocketAddr),
+    Unix(UnixAddr),
+}
+
+/// What went wrong with a connection.
+pub(crate) struct Failure {
+    pub(crate) fault: Fault,
+    pub(crate) errno: Option<Errno>,
+}
+
+/// Makes a [`Failure`] of an errno.
+pub(crate) fn at(fault: Fault) -> impl Fn(Errno) -> Failure {
+    move |errno| Failure { fault, errno: Some(errno) }
+}
+
+/// Each process has this many source addresses, so that ports do not run out: each address has ports of its own, some
+/// 28,000, and one that was used can be used again a minute later at the latest.
+const SOURCES: u64 = 250;
+/// From an address of one process to the same of the next: the processes have 127.0.1.x, 127.0.2.x and so on.
+const PER_PROCESS: u32 = 256;
+
+/// The source address of a connection to this machine, by the process with this number after so many connections.
+fn source(process: u32, earlier: u64) -> SocketAddrV4 {
+    let network = Ipv4Addr::LOCALHOST.to_bits().wrapping_add(PER_PROCESS.wrapping_mul(process + 1));
+    SocketAddrV4::new(Ipv4Addr::from_bits(network.wrapping_add((earlier % SOURCES) as u32)), 0)
+}
+
+impl Target {
+    /// The address that `text` stands for: `PORT` (of 127.0.0.1), `IPv4:PORT`, `[IPv6]:PORT` or `unix:PATH`.
+    pub(crate) fn parse(text: &CStr) -> Option<Target> {
+        if let Some(path) = text.to_bytes_with_nul().strip_prefix(b"unix:") {
+            let path = CStr::from_bytes_with_nul(path).ok().filter(|path| !path.is_empty())?;
+            return UnixAddr::new(path).ok().map(Target::Unix);
+        }
+        let text = text.to_str().ok()?;
+        let address = match text.parse() {
+            Ok(port) => SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)),
+            Err(_) => text.parse().ok()?,
+        };
+        (address.port() != 0).then_some(Target::Inet(address))
+    }
+
+    /// A connection to the server, by the process with this number after so many. `reset` has it reset when it is
+    /// closed.
+    pub(crate) fn connect(&self, process: u32, earlier: u64, reset: bool) -> core::result::Result<OwnedFd, Failure> {
+        let family = match self {
+            Target::Inet(SocketAddr::V4(_)) => AddressFamily::INET,
+            Target::Inet(SocketAddr::V6(_)) => AddressFamily::INET6,
+            Target::Unix(_) => AddressFamily::UNIX,
+        };
+        let fd = socket(family, SocketType::STREAM, Protocol::DEFAULT).map_err(at(Fault::Socket))?;
+        self.prepare(&fd, process, earlier, reset).map_err(at(Fault::Socket))?;
+        match self {
+            Target::Inet(address) => connect_to(&fd, address),
+            Target::Unix(address) => connect_to(&fd, address),
+        }?;
+        Ok(fd)
+    }
+
+    fn prepare(&self, fd: &OwnedFd, process: u32, earlier: u64, reset: bool) -> Result<()> {
+        if let Target::Inet(SocketAddr::V4(address)) = self
+            && address.ip().is_loopback()
+        {
+            // Otherwise bind would choose the port, out of those that no socket at all has.
+            setsockopt(fd, IntOption::BIND_ADDRESS_NO_PORT, 1)?;
+            bind(fd, &source(process, earlier))?;
+        }
+        if reset { setsockopt_linger(fd, Some(0)) } else { Ok(()) }
+    }
+}
+
+fn connect_to(fd: &OwnedFd, address: &impl AsSockAddr) -> core::result::Result<(), Failure> {
+    connect(fd, address).map_err(at(Fault::Connect))
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Inet(address) => address.fmt(f),
+            Target::Unix(address) => fmt::Debug::fmt(address, f),
+        }
+    }
+}

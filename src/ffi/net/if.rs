@@ -1,0 +1,13 @@
+//! `<net/if.h>`: network interfaces.
+
+/// `struct ifreq { char ifr_name[16]; }`
+///
+/// An interface's name and what is asked of it. netdevice(7), BSD.
+#[doc(inline)]
+pub use libc::ifreq;
+
+/// `IFF_UP`
+///
+/// The interface is up. netdevice(7), BSD.
+#[doc(inline)]
+pub use libc::IFF_UP;

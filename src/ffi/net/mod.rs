@@ -1,0 +1,3 @@
+//! `<net/*.h>`.
+
+pub mod r#if;

@@ -1,0 +1,49 @@
+//! A part of the system to oneself.
+
+use core::ffi::c_char;
+
+use crate::conv::ret;
+use crate::errno::Result;
+use crate::ffi::net::r#if::{IFF_UP, ifreq};
+use crate::ffi::sched as c;
+use crate::ffi::sys::ioctl::{SIOCGIFFLAGS, SIOCSIFFLAGS, ioctl};
+use crate::net::{self, AddressFamily, Protocol, SocketFlags, SocketType};
+
+/// `unshare(CLONE_NEWUSER)`: makes this process the owner of what it unshares next. It keeps its ids only once they are
+/// written to /proc/self/uid_map and gid_map.
+///
+/// # Errors
+/// `EPERM` where that is not allowed, `EINVAL` in a process with other threads.
+///
+/// # References
+/// unshare(2), user_namespaces(7), Linux
+pub fn own_users() -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { c::unshare(c::CLONE_NEWUSER) })
+}
+
+/// `unshare(CLONE_NEWNET)`: gives the calling thread, and all that it starts, a network in which nobody else is, and
+/// nothing but a loopback interface, which is brought up.
+///
+/// # Errors
+/// `EPERM` for who may not, `EINVAL` when the kernel has no such namespaces.
+///
+/// # References
+/// unshare(2), network_namespaces(7), netdevice(7), Linux
+pub fn own_network() -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { c::unshare(c::CLONE_NEWNET) })?;
+    let socket = net::socket(AddressFamily::INET, SocketType::DGRAM.with(SocketFlags::CLOEXEC), Protocol::DEFAULT)?;
+    // SAFETY: the type is plain numbers and null pointers, for which zeros are values.
+    let mut request: ifreq = unsafe { core::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = c_char::from_ne_bytes([*from]);
+    }
+    // SAFETY: the kernel reads the name and writes the flags, within the request.
+    ret(unsafe { ioctl(socket.raw(), SIOCGIFFLAGS, &raw mut request) })?;
+    // SAFETY: the call above has written this member of the union.
+    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    request.ifr_ifru.ifru_flags = flags | i16::try_from(IFF_UP).unwrap_or_default();
+    // SAFETY: the kernel reads the name and the flags.
+    ret(unsafe { ioctl(socket.raw(), SIOCSIFFLAGS, &raw mut request) })
+}

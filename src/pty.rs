@@ -1,0 +1,59 @@
+//! Pseudoterminals.
+
+use core::ffi::{CStr, c_char, c_int};
+
+use crate::conv::ret;
+use crate::errno::{Errno, Result};
+use crate::fd::{AsFd, OwnedFd, ret_owned_fd};
+use crate::ffi::fcntl::{O_CLOEXEC, O_NOCTTY, O_RDWR};
+use crate::ffi::stdlib as c;
+use crate::ffi::sys::ioctl::{TIOCGWINSZ, ioctl, winsize};
+
+/// The longest name of a terminal, with its NUL.
+pub const NAME_MAX: usize = 64;
+
+/// `posix_openpt()`, `grantpt()` and `unlockpt()`: opens a new pseudoterminal's master, ready for its slave to be
+/// opened.
+///
+/// # Errors
+/// `ENOSPC` or `ENOENT` when there are no more pseudoterminals or no /dev/pts; `EMFILE`, `ENFILE`.
+///
+/// # References
+/// posix_openpt(3), pty(7), POSIX
+pub fn open_master() -> Result<OwnedFd> {
+    // SAFETY: the call has no precondition on memory.
+    let opened = unsafe { c::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC) };
+    // SAFETY: it returned a new descriptor, or -1.
+    let master = unsafe { ret_owned_fd(opened) }?;
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { c::grantpt(master.raw()) })?;
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { c::unlockpt(master.raw()) })?;
+    Ok(master)
+}
+
+/// `ptsname_r()`: the path of a master's slave.
+///
+/// # Errors
+/// `ENOTTY` when `master` is none.
+///
+/// # References
+/// ptsname(3), POSIX
+pub fn slave_name(master: impl AsFd, buffer: &mut [u8; NAME_MAX]) -> Result<&CStr> {
+    let start = buffer.as_mut_ptr().cast::<c_char>();
+    // SAFETY: the buffer is ours to write, and as long as the call is told.
+    let error: c_int = unsafe { c::ptsname_r(master.as_fd().raw(), start, NAME_MAX) };
+    match error {
+        0 => CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::RANGE),
+        error => Err(Errno::from_raw(error)),
+    }
+}
+
+/// `ioctl(TIOCGWINSZ)`: how many columns a terminal has; none when it is no terminal or does not say.
+#[must_use]
+pub fn width(terminal: impl AsFd) -> Option<u16> {
+    let mut size = winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel writes one winsize, which is ours to write.
+    ret(unsafe { ioctl(terminal.as_fd().raw(), TIOCGWINSZ, &raw mut size) }).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col)
+}

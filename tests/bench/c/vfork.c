@@ -1,0 +1,27 @@
+/* vfork PORT PROGRAM: a program for each connection, by vfork and exec. */
+#include "echo.h"
+#include "reap.h"
+
+int main(int argc, char *argv[])
+{
+	char *none[] = {NULL};
+	int listener = listen_on(argc > 1 ? argv[1] : "0");
+
+	if (argc != 3)
+		return 100;
+	reap_children();
+	for (;;) {
+		int connection = accept(listener, NULL, NULL);
+		if (connection == -1)
+			continue;
+		if (vfork() == 0) {
+			dup2(connection, STDIN_FILENO);
+			dup2(connection, STDOUT_FILENO);
+			close(connection);
+			close(listener);
+			execve(argv[2], &argv[2], none);
+			_exit(127);
+		}
+		close(connection);
+	}
+}

@@ -1,0 +1,83 @@
+//! Medians, and how sure they are.
+
+/// Values of the same thing, in the order in which they were measured.
+#[derive(Clone, Debug, Default)]
+pub struct Sample(pub Vec<f64>);
+
+/// A median, and an interval that has the true one in it with so much confidence.
+#[derive(Clone, Copy, Debug)]
+pub struct Median {
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+    pub confidence: f64,
+}
+
+/// How sure an interval has to be, where there are values enough.
+const CONFIDENCE: f64 = 0.95;
+
+impl Sample {
+    fn sorted(&self) -> Vec<f64> {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted
+    }
+
+    /// The median with its interval, which goes from one of the values to another: whatever their distribution, each is
+    /// as likely below the true median as above it, so how many are below is binomial.
+    pub fn median(&self) -> Option<Median> {
+        let sorted = self.sorted();
+        let (count, middle) = (sorted.len(), sorted.len() / 2);
+        let upper = *sorted.get(middle)?;
+        let value = if count % 2 == 1 { upper } else { f64::midpoint(sorted[middle - 1], upper) };
+        // How likely it is that as few as `left` values are on one side, for the widest interval and the next ones.
+        let mut tail = 0.5_f64.powi(i32::try_from(count).ok()?);
+        let mut ways = tail;
+        let mut left = 0;
+        for cut in 1..=middle {
+            ways *= (count - cut + 1) as f64 / cut as f64;
+            if 1.0 - 2.0 * (tail + ways) < CONFIDENCE {
+                break;
+            }
+            tail += ways;
+            left = cut;
+        }
+        Some(Median { value, low: sorted[left], high: sorted[count - 1 - left], confidence: 1.0 - 2.0 * tail })
+    }
+
+    /// From the least to the greatest, relative to the median.
+    pub fn spread(&self) -> f64 {
+        let sorted = self.sorted();
+        match (sorted.first(), sorted.last(), self.median()) {
+            (Some(first), Some(last), Some(median)) if median.value > 0.0 => (last - first) / median.value,
+            _ => 0.0,
+        }
+    }
+
+    /// One by one, this over the other.
+    pub fn ratios(&self, other: &Sample) -> Sample {
+        Sample(self.0.iter().zip(&other.0).map(|(a, b)| a / b).collect())
+    }
+}
+
+/// Numbers in no order that matters: xorshift, from a seed that is always the same.
+pub struct Shuffle(u64);
+
+impl Shuffle {
+    pub fn new() -> Shuffle {
+        Shuffle(0x9E37_79B9_7F4A_7C15)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, (self.next() % (last as u64 + 1)) as usize);
+        }
+    }
+}

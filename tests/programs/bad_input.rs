@@ -1,0 +1,265 @@
+//! What goes wrong, and what the programs make of it: the same in C and in Rust.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::Command;
+
+use mpserv::net::setsockopt_linger;
+use mpserv::signal::Signal;
+
+use crate::common::network::Network;
+use crate::common::servers::{CODE05, ECHO_MPSERV, ROT13_SERV, SERVERS, SOCKET_SERVE, Server};
+use crate::common::*;
+use crate::same_everywhere;
+
+/// The port that the message servers have built in, and that of rot13_serv.
+const MESSAGE_PORT: u16 = 5051;
+const ROT13_PORT: u16 = 43211;
+
+fn is(stdout: &str, stderr: &str, status: i32) -> (String, String, Option<i32>) {
+    (stdout.to_owned(), stderr.to_owned(), Some(status))
+}
+
+pub(crate) fn a_port_in_use() {
+    let _network = Network::own();
+    let _holders = [MESSAGE_PORT, ROT13_PORT].map(|port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap());
+    let ends =
+        |server: Server| same_everywhere(server.name, |language, output| run(&mut server.command(language), output));
+    assert_eq!(ends(CODE05), is("", "", 255));
+    assert_eq!(ends(SOCKET_SERVE), is("服务端初始化失败，程序退出。\n", "", 255));
+    assert_eq!(ends(ROT13_SERV), is("", "bind failed : Address already in use (98)\n", 1));
+}
+
+pub(crate) fn no_server_to_connect_to() {
+    let _network = Network::own();
+    let ends = |program: &str| {
+        same_everywhere(program, |language, output| run(&mut Command::new(language.path(program)), output))
+    };
+    assert_eq!(ends("code04"), is("connect failed\n", "", 255));
+    assert_eq!(ends("socket_client"), is("连接服务端失败\n", "", 255));
+}
+
+/// Ends a connection so that the peer gets a reset.
+fn reset(client: TcpStream) {
+    // SAFETY: the descriptor is open for as long as `client` is there.
+    let fd = unsafe { mpserv::fd::BorrowedFd::from_raw(std::os::fd::AsRawFd::as_raw_fd(&client)) };
+    setsockopt_linger(fd, Some(0)).unwrap();
+}
+
+/// Starts a server in a network of its own, has clients do something to it one after another, and ends it. It has to
+/// be back in accept after each.
+fn serve(server: Server, language: Impl, output: Output, clients: &[&dyn Fn(TcpStream)]) -> Ended {
+    let _network = Network::own();
+    let running = server.start(language, output);
+    for client in clients {
+        client(server.connect(&running));
+        wait_until("that client's child has ended, and the server accepts again", || {
+            children(running.pid()) == zombies(running.pid()) && waits_in(running.pid(), libc::SYS_accept)
+        });
+    }
+    let mut ended = running.end(Signal::TERM);
+    ended.stdout = without_pids(&ended.stdout, &["removed proc id: "]);
+    ended
+}
+
+/// What a server prints while these clients come one after another, on a terminal: standard output, and standard error.
+/// It has to be the same in C and in Rust on whatever output.
+#[track_caller]
+fn printed(server: Server, clients: &[&dyn Fn(TcpStream)]) -> (String, String) {
+    let [terminal, ..] = OUTPUTS.map(|output| {
+        let [c, rust] = IMPLS.map(|language| serve(server, language, output, clients));
+        assert_eq!(c, rust, "{} on {output:?}", server.name);
+        c
+    });
+    (terminal.stdout, terminal.stderr)
+}
+
+/// What each server prints for one client, with these lines for its messages.
+fn session(server: Server, exchanges: &str) -> String {
+    match server {
+        ECHO_MPSERV => "new client connected...\nclient disconnected...\nremoved proc id: PID \n".to_owned(),
+        CODE05 => format!("connect ok\n子进程与客户端连接\n{exchanges}连接断开\n"),
+        SOCKET_SERVE => format!("客户端已连接。\n{exchanges}客户端已断开连接。\n"),
+        _ => String::new(),
+    }
+}
+
+/// The lines for one message of a server that prints its messages.
+fn exchange(server: Server, message: &str) -> String {
+    let colon = if server == CODE05 { ": " } else { "：" };
+    format!("接收{colon}{message}\n发送{colon}{}\n", server.answer)
+}
+
+pub(crate) fn a_client_that_resets_in_mid_line() {
+    for server in SERVERS {
+        let part = &server.message[..3];
+        let in_mid_line = |mut client: TcpStream| {
+            client.write_all(part.as_bytes()).unwrap();
+            // The server has taken what was sent: it has answered it, or it is waiting for the rest of the line.
+            if server == ROT13_SERV {
+                wait_until("the server has the part", || has_no_arrivals(&client));
+            } else {
+                let answer = if server == ECHO_MPSERV { part } else { server.answer };
+                client.read_exact(&mut vec![0; answer.len()]).unwrap();
+            }
+            reset(client);
+        };
+        let in_order = |mut client: TcpStream| {
+            assert_eq!(server.exchange(&mut client), server.answer, "{} serves on", server.name);
+            finish(client);
+        };
+        let (stdout, stderr) = printed(server, &[&in_mid_line, &in_order]);
+        let sessions = [session(server, &exchange(server, part)), session(server, &exchange(server, server.message))];
+        assert_eq!(stdout, sessions.concat(), "{}", server.name);
+        let said = if server == ROT13_SERV { "read: Connection reset by peer\n" } else { "" };
+        assert_eq!(stderr, said, "{}", server.name);
+    }
+}
+
+/// Whether whoever has the other end of a connection has read all that came.
+fn has_no_arrivals(client: &TcpStream) -> bool {
+    let ports = [client.peer_addr().unwrap().port(), client.local_addr().unwrap().port()];
+    let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap();
+    let port = |address: &str| u16::from_str_radix(address.rsplit(':').next().unwrap(), 16).unwrap();
+    table.lines().skip(1).any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        [port(fields[1]), port(fields[2])] == ports && fields[4].ends_with(":00000000")
+    })
+}
+
+/// Sends what it is told, ends its half, and has to get back just that.
+fn gets(request: Vec<u8>, answer: Vec<u8>) -> impl Fn(TcpStream) {
+    move |client| {
+        let mut writer = client.try_clone().unwrap();
+        writer.write_all(&request).unwrap();
+        let got = finish(client);
+        assert!(got == answer, "'{}'", got.escape_ascii());
+    }
+}
+
+pub(crate) fn a_line_of_5000_bytes() {
+    let long = vec![b'a'; 5000];
+    let without_newline = gets(long.clone(), Vec::new());
+    // What does not fit is lost, the newline too, but the next line is whole.
+    let with_newline = gets([long, b"\nb\n".to_vec()].concat(), [vec![b'n'; 4096], b"o\n".to_vec()].concat());
+    let printed = printed(ROT13_SERV, &[&without_newline, &with_newline]);
+    assert_eq!(printed, (String::new(), String::new()));
+}
+
+pub(crate) fn binary_bytes_and_nuls() {
+    let bytes: Vec<u8> = (0..=255).collect();
+    let echo = gets(bytes.clone(), bytes.clone());
+    printed(ECHO_MPSERV, &[&echo]);
+
+    let rotated = |byte: &u8| match byte {
+        b'a'..=b'z' => b'a' + (byte - b'a' + 13) % 26,
+        b'A'..=b'Z' => b'A' + (byte - b'A' + 13) % 26,
+        _ => *byte,
+    };
+    let line = [&bytes[..], b"\n"].concat();
+    printed(ROT13_SERV, &[&gets(line.clone(), line.iter().map(rotated).collect())]);
+
+    for server in [CODE05, SOCKET_SERVE] {
+        // A message is printed up to its first NUL; no byte in it keeps the server from its answer.
+        let message = b"\x01\xff%s\0behind";
+        let (stdout, _) = printed(server, &[&gets(message.to_vec(), server.answer.as_bytes().to_vec())]);
+        assert_eq!(stdout, session(server, &exchange(server, "\u{1}\u{fffd}%s")));
+        let (stdout, _) = printed(server, &[&gets(b"\0".to_vec(), server.answer.as_bytes().to_vec())]);
+        assert_eq!(stdout, session(server, &exchange(server, "")));
+    }
+}
+
+/// A message that fills the buffer is a string all the same.
+pub(crate) fn a_message_as_long_as_the_buffer() {
+    for (server, fits) in [(CODE05, 1023), (SOCKET_SERVE, 1024)] {
+        let message = "m".repeat(fits);
+        let (stdout, _) = printed(server, &[&gets(message.clone().into(), server.answer.into())]);
+        assert_eq!(stdout, session(server, &exchange(server, &message)));
+    }
+}
+
+pub(crate) fn no_socket() {
+    let _network = Network::own();
+    let ends = |program: &str, arguments: &[&str]| {
+        same_everywhere(program, |language, output| {
+            let mut command = strace(&["inject=socket:error=EMFILE"], NOWHERE, language, program);
+            run(command.args(arguments), output)
+        })
+    };
+    assert_eq!(ends("echo_mpserv", &["0"]), is("", "bind() error\n", 1));
+    assert_eq!(ends("echo_mpclient", &["127.0.0.1", "1"]), is("", "connect() error!\n", 1));
+    assert_eq!(ends("code05", &[]), is("", "", 255));
+    assert_eq!(ends("code04", &[]), is("connect failed\n", "", 255));
+    assert_eq!(ends("socket_serve", &[]), is("服务端初始化失败，程序退出。\n", "", 255));
+    assert_eq!(ends("socket_client", &[]), is("连接服务端失败\n", "", 255));
+    assert_eq!(ends("rot13_serv", &[]), is("", "bind failed : Bad file descriptor (9)\n", 1));
+}
+
+/// fork fails: who takes its -1 for a parent goes on without a child; who takes it for a child serves, and ends.
+pub(crate) fn no_second_process() {
+    let ends = |program: &str| {
+        let (stdout, stderr, status) = same_everywhere(program, |language, output| {
+            run(&mut strace(&[NO_FORK, NO_SLEEP], NOWHERE, language, program), output)
+        });
+        assert_eq!((stderr.as_str(), status), ("", Some(0)), "{program}");
+        stdout
+    };
+    assert_eq!(ends("fork"), "parent proc: [9 23] \n");
+    assert_eq!(ends("zombie"), "child process ID: -1\nEND parent process\n");
+    assert_eq!(ends("waitpid"), "Child send 0 \n");
+    let id = "Child proc id: -1 \n";
+    assert_eq!(ends("remove_zombie"), format!("{id}{id}{}", "wait...\n".repeat(5)));
+
+    for server in SERVERS {
+        let [c, rust] = IMPLS.map(|language| {
+            let _network = Network::own();
+            let mut command = strace(&[NO_FORK], NOWHERE, language, server.name);
+            let running = Running::start(command.args(server.arguments), Output::Terminal);
+            // strace starts others before it, to see what the system can do.
+            let (process, port) = wait_for("it listens", || {
+                children(running.pid()).into_iter().find_map(|pid| Some((pid, listening_port(pid)?)))
+            });
+            let mut client = connect(port);
+            match server {
+                CODE05 | SOCKET_SERVE => {
+                    assert_eq!(server.exchange(&mut client), server.answer);
+                    finish(client);
+                }
+                _ => {
+                    assert_eq!(client.read(&mut [0]).unwrap(), 0, "{}: the connection is closed", server.name);
+                    drop(client);
+                    wait_until("it accepts again", || waits_in(process, libc::SYS_accept));
+                    signal(process, Signal::TERM);
+                }
+            }
+            running.wait()
+        });
+        assert_eq!(c, rust, "{}", server.name);
+        let stdout = match server {
+            ECHO_MPSERV => "new client connected...\n".to_owned(),
+            _ => session(server, &exchange(server, server.message)),
+        };
+        assert_eq!(c.stdout, stdout, "{}", server.name);
+    }
+}
+
+/// Started without standard input a server's listener is descriptor 0, which the message servers take for none: their
+/// children do not close it.
+pub(crate) fn no_standard_input() {
+    for server in SERVERS {
+        for language in IMPLS {
+            let _network = Network::own();
+            let mut command = Command::new("sh");
+            command.args(["-c", "exec \"$0\" \"$@\" <&-"]).arg(language.path(server.name)).args(server.arguments);
+            let running = Running::start(&mut command, Output::Pipe);
+            let mut client = connect(running.port());
+            assert_eq!(server.exchange(&mut client), server.answer, "{} {language:?}", server.name);
+            let child = children(running.pid())[0];
+            let keeps_the_listener = [CODE05, SOCKET_SERVE].contains(&server);
+            assert_eq!(listening_port(child).is_some(), keeps_the_listener, "{} {language:?}", server.name);
+            finish(client);
+            wait_until("the child has ended", || children(running.pid()) == zombies(running.pid()));
+            running.end(Signal::TERM);
+        }
+    }
+}

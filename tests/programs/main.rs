@@ -1,0 +1,70 @@
+//! The textbook programs do what they should, C and Rust alike: what they print on a terminal, to a pipe and to a file,
+//! how they end, and what they make of bad input. Servers of one language serve clients of the other.
+
+#[path = "../ffi/cc.rs"]
+#[allow(dead_code, reason = "a part is enough here")]
+mod cc;
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_input;
+mod compare;
+mod crossing;
+mod output;
+
+use std::process::ExitCode;
+use std::thread;
+
+use common::{Ended, IMPLS, Impl, OUTPUTS, Output};
+
+fn main() -> ExitCode {
+    common::solo::main(tests![
+        output:
+            fork_prints_from_both_processes,
+            zombie_prints_from_both_processes,
+            wait_prints_each_status,
+            waitpid_prints_while_it_waits,
+            signal_prints_at_each_alarm,
+            sigaction_prints_at_each_alarm,
+            remove_zombie_prints_each_child_that_it_removes;
+        crossing:
+            code04_and_code05_talk_whatever_their_languages,
+            socket_client_and_socket_serve_talk_whatever_their_languages,
+            rot13_serv_rotates_each_line;
+        bad_input:
+            a_port_in_use,
+            no_server_to_connect_to,
+            a_client_that_resets_in_mid_line,
+            a_line_of_5000_bytes,
+            binary_bytes_and_nuls,
+            a_message_as_long_as_the_buffer,
+            no_socket,
+            no_second_process,
+            no_standard_input;
+        compare:
+            all_fourteen_print_the_same_and_make_the_same_calls,
+            a_program_that_does_otherwise_is_found;
+    ])
+}
+
+/// Runs a program in both languages with each kind of standard output, all at once; C and Rust have to do the same.
+/// Gives what they did for each kind.
+fn same(what: &str, run: impl Fn(Impl, Output) -> Ended + Sync) -> [(Output, Ended); 3] {
+    let run = &run;
+    thread::scope(|scope| {
+        let runs = OUTPUTS.map(|output| (output, IMPLS.map(|language| scope.spawn(move || run(language, output)))));
+        runs.map(|(output, both)| {
+            let [c, rust] = both.map(|run| run.join().unwrap());
+            assert_eq!(c, rust, "{what} on {output:?}");
+            (output, rust)
+        })
+    })
+}
+
+/// Like [`same`] for what does not hang on the kind of output. Gives its standard output, standard error and exit status.
+#[track_caller]
+fn same_everywhere(what: &str, run: impl Fn(Impl, Output) -> Ended + Sync) -> (String, String, Option<i32>) {
+    let [(_, terminal), (_, pipe), (_, file)] = same(what, run);
+    assert!(terminal == pipe && pipe == file, "{what}: {terminal:?} {pipe:?} {file:?}");
+    (file.stdout, file.stderr, file.status.code())
+}

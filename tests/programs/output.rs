@@ -1,0 +1,98 @@
+//! What the programs print that need no other.
+
+use std::process::Command;
+
+use crate::common::*;
+use crate::{same, same_everywhere};
+
+const PIDS: [&str; 5] =
+    ["child process ID: ", "child process one ID: ", "child process two1 ID: ", "Child proc id: ", "Removed proc id: "];
+
+/// The output of a program under strace, which ends when the last of its processes has.
+fn traced(expressions: &[&str], language: Impl, program: &str, output: Output) -> Ended {
+    let mut ended = run(&mut strace(expressions, NOWHERE, language, program), output);
+    ended.stdout = without_pids(&ended.stdout, &PIDS);
+    ended
+}
+
+/// The lines of a program in which order the kernel pleases, in order of the alphabet.
+fn sorted(mut ended: Ended) -> Ended {
+    let mut lines: Vec<&str> = ended.stdout.split_inclusive('\n').collect();
+    lines.sort_unstable();
+    ended.stdout = lines.concat();
+    ended
+}
+
+fn ends_well(stdout: &str) -> (String, String, Option<i32>) {
+    (stdout.to_owned(), String::new(), Some(0))
+}
+
+pub(crate) fn fork_prints_from_both_processes() {
+    let ended = same_everywhere("fork", |language, output| sorted(traced(&[], language, "fork", output)));
+    assert_eq!(ended, ends_well("Child proc: [13 27] \nparent proc: [9 23] \n"));
+}
+
+pub(crate) fn zombie_prints_from_both_processes() {
+    let ended = same_everywhere("zombie", |language, output| sorted(traced(&[NO_SLEEP], language, "zombie", output)));
+    let lines = "END parent process\nHi, I am a child processEND child process\nchild process ID: PID\n";
+    assert_eq!(ended, ends_well(lines));
+}
+
+pub(crate) fn wait_prints_each_status() {
+    let runs = same("wait", |language, output| {
+        let mut ended = traced(&[NO_SLEEP], language, "wait", output);
+        // Which child is waited for first is up to the kernel.
+        let pid =
+            ended.stdout.lines().find_map(|line| line.strip_prefix("child process two2 ID: ")).unwrap().to_owned();
+        ended.stdout = ended.stdout.replace(&pid, "PID");
+        for (seven_first, three_first) in [("one: 7", "one: 3"), ("two: 3", "two: 7")] {
+            ended.stdout = ended.stdout.replace(seven_first, three_first);
+        }
+        ended
+    });
+    for (output, ended) in runs {
+        let one = "child process one ID: PID\n";
+        // The second child inherits what its parent has not written yet, and exit writes it.
+        let inherited = if output == Output::Terminal { "" } else { one };
+        let rest = "child process two1 ID: PID\nchild sen one: 3\nchild process two2 ID: PID\nchild sen two: 7\n";
+        assert_eq!(ended.stdout, format!("{inherited}{one}{rest}"), "{output:?}");
+    }
+}
+
+pub(crate) fn waitpid_prints_while_it_waits() {
+    // In real time: the parent asks 1, 4, 7, 10, 13 and 16 seconds after its child began to sleep for 15.
+    let ended = same_everywhere("waitpid", |language, output| traced(&[PARENT_LATE], language, "waitpid", output));
+    assert_eq!(ended, ends_well(&("sleep 3sec.\n".repeat(5) + "Child send 24 \n")));
+}
+
+fn prints_at_each_alarm(program: &str) {
+    // In real time: there is an alarm every 2 seconds.
+    let ended = same_everywhere(program, |language, output| run(&mut Command::new(language.path(program)), output));
+    assert_eq!(ended, ends_well(&"wait...\nTime out!\n".repeat(3)));
+}
+
+pub(crate) fn signal_prints_at_each_alarm() {
+    prints_at_each_alarm("signal");
+}
+
+pub(crate) fn sigaction_prints_at_each_alarm() {
+    prints_at_each_alarm("sigaction");
+}
+
+pub(crate) fn remove_zombie_prints_each_child_that_it_removes() {
+    // In real time. Each fork returns to the parent a second late, so the children end after 10 and 11 seconds, and no
+    // sleep of the parent ends by itself within a second of that: it sleeps from 2 to 7, then until it is woken.
+    let runs = same("remove_zombie", |language, output| traced(&[PARENT_LATE], language, "remove_zombie", output));
+    let (hi, id, waits) = ("Hi! I'm child process\n", "Child proc id: PID \n", "wait...\n");
+    let removed = |status| format!("Removed proc id: PID \nChild send: {status} \n");
+    let rest = format!("{waits}{waits}{}{waits}{}{waits}{waits}", removed(12), removed(24));
+    for (output, ended) in runs {
+        let expected = match output {
+            Output::Terminal => format!("{hi}{id}{hi}{id}{rest}"),
+            // Each process writes when it ends; the second child inherits what its parent has not written yet.
+            Output::Pipe | Output::File => format!("{hi}{id}{hi}{id}{id}{rest}"),
+        };
+        assert_eq!(ended.stdout, expected, "{output:?}");
+        assert_eq!(ended.status.code(), Some(0));
+    }
+}
