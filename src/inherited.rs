@@ -54,15 +54,15 @@ fn number<T: core::str::FromStr>(text: &[u8]) -> Option<T> {
     str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
 }
 
-/// `sd_listen_fds_with_names()`: the sockets that systemd has passed to this process, and their names, by `LISTEN_PID`,
-/// `LISTEN_FDS` and `LISTEN_FDNAMES`. Each can be taken once.
+/// `sd_listen_fds_with_names()`: the sockets that systemd has passed to this process, by `LISTEN_PID`, `LISTEN_FDS` and
+/// `LISTEN_FDNAMES`, of those with a name that is `wanted`. Each can be taken once.
 ///
 /// `None` when none were passed to this process.
 ///
 /// # References
 /// sd_listen_fds(3)
 #[must_use]
-pub fn listen_fds() -> Option<impl Iterator<Item = (Result<OwnedFd>, &'static [u8])>> {
+pub fn listen_fds(wanted: impl Fn(&[u8]) -> bool) -> Option<impl Iterator<Item = Result<OwnedFd>>> {
     let pid: c_int = number(getenv("LISTEN_PID")?.to_bytes())?;
     let count: c_int = number(getenv("LISTEN_FDS")?.to_bytes())?;
     if pid != getpid().raw() {
@@ -70,9 +70,10 @@ pub fn listen_fds() -> Option<impl Iterator<Item = (Result<OwnedFd>, &'static [u
     }
     let names = getenv("LISTEN_FDNAMES").map_or(&b""[..], CStr::to_bytes);
     let names = names.split(|&byte| byte == b':').chain(core::iter::repeat(&b""[..]));
-    let end = FIRST.saturating_add(count).min(END);
+    let numbers = FIRST..FIRST.saturating_add(count).min(END);
+    let wanted = numbers.zip(names).filter(move |(_, name)| wanted(name));
     // SAFETY: whoever started this process says that it has passed it these descriptors.
-    Some((FIRST..end).map(|number| unsafe { take(number) }).zip(names))
+    Some(wanted.map(|(number, _)| unsafe { take(number) }))
 }
 
 /// The variable by which a server tells the program that takes its place what it has passed.

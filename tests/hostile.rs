@@ -70,7 +70,9 @@ fn killed_at_random(time: Duration) {
             let orphans = children(server.pid());
             server.running.signal(Signal::KILL);
             server.running.wait();
-            wait_until("the killed server's children end", || orphans.iter().all(|pid| matches!(state(*pid), None | Some('Z'))));
+            wait_until("the killed server's children end", || {
+                orphans.iter().all(|pid| matches!(state(*pid), None | Some('Z')))
+            });
         }
     }
     println!("{parents} parents, {killed} children killed");

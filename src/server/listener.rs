@@ -101,7 +101,8 @@ impl Listeners {
     /// Takes the sockets that the service manager has passed: all, or those with this name.
     fn take_passed(&mut self, name: Option<&str>) -> Result<()> {
         let what = format_args!("inherit");
-        let Some(passed) = listen_fds() else {
+        let is_wanted = |found: &[u8]| name.is_none_or(|name| name.as_bytes() == found);
+        let Some(passed) = listen_fds(is_wanted) else {
             let reason = Reason::State("no socket was passed to this process (LISTEN_PID, LISTEN_FDS)");
             return Err(Error::new(
                 what,
@@ -110,7 +111,7 @@ impl Listeners {
             ));
         };
         let before = self.length;
-        for (fd, _) in passed.filter(|(_, found)| name.is_none_or(|name| name.as_bytes() == *found)) {
+        for fd in passed {
             let hint = "each socket can be had once";
             self.inherit(fd.map_err(|errno| Error::new(what, Reason::System(errno), hint))?, true)?;
         }

@@ -155,19 +155,21 @@ impl Birth<'_, '_> {
     }
 
     /// Finds out who the client is, where a balancer says so, and turns it away if it is not to be served. Returns the
-    /// balancer. The error is the status to end with.
+    /// balancer that has passed it on. The error is the status to end with.
     fn meet(&self, connection: &mut Connection) -> Result<Option<Peer>, c_int> {
         let balancer = connection.peer();
         let header = read_header(&*connection).map_err(|error| {
             self.log_refuse(&balancer, format_args!("{error}"), 0);
             EXIT_REFUSED
         })?;
+        let mut by = None;
         if let Header::Proxied { source, destination } = header {
             connection.set_client(source, destination);
+            by = Some(balancer);
         }
         self.slot.set_client(connection.number(), &connection.peer());
         self.admit(connection)?;
-        Ok(Some(balancer))
+        Ok(by)
     }
 
     /// What a child of the pool does before it serves a client.
@@ -340,7 +342,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
     }
 
     fn start_pool(&mut self, birth: Birth<'_, '_>) -> Result<Pid, Errno> {
-        match fork()? {
+        match (self.fork)()? {
             Fork::Parent(child) => Ok(child.pid()),
             Fork::Child => {
                 let _bomb = Bomb;

@@ -114,7 +114,8 @@ pub struct Cases {
 pub const LOADER: &str = "the root's loader makes the call as often before main, and would meet the fault instead";
 pub const UNSEEN: &str = "ERESTARTNOINTR is the kernel's own: a program never sees it";
 pub const NO_ERRORS: &str = "the manual page documents no error of the call";
-pub const ORDER: &str = "made by fork() itself at a child's beginning, where the tool decides who runs first; glibc ignores its result";
+pub const ORDER: &str =
+    "made by fork() itself at a child's beginning, where the tool decides who runs first; glibc ignores its result";
 
 /// The call that fork() makes in a child.
 const BIRTH: &str = "set_robust_list";
@@ -128,8 +129,9 @@ impl Cases {
     ) -> Result<Self, Trouble> {
         let mut cases = Cases::default();
         for (call, counts) in counts(processes, from) {
-            let errors = errors_of(&call)
-                .ok_or_else(|| Trouble::new(format!("{call}: not in the table of errnos, src/bin/mpserv-audit/faults/errnos.rs")))?;
+            let errors = errors_of(&call).ok_or_else(|| {
+                Trouble::new(format!("{call}: not in the table of errnos, src/bin/mpserv-audit/faults/errnos.rs"))
+            })?;
             let mut faults: Vec<Fault> = errors.iter().map(Fault::Error).collect();
             if PARTIAL.iter().any(|(name, _)| *name == call) {
                 faults.extend([Fault::Short(0), Fault::Short(1)]);

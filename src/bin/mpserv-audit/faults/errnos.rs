@@ -32,33 +32,69 @@ pub fn errors_of(call: &str) -> Option<&'static Errors> {
 
 /// By call, as strace names it.
 pub const ERRORS: [Errors; 93] = [
-    of("accept", "accept", "EAGAIN EBADF ECONNABORTED EFAULT EINTR EINVAL EMFILE ENFILE ENOBUFS ENOMEM ENOTSOCK EOPNOTSUPP EPERM EPROTO"),
-    of("accept4", "accept", "EAGAIN EBADF ECONNABORTED EFAULT EINTR EINVAL EMFILE ENFILE ENOBUFS ENOMEM ENOTSOCK EOPNOTSUPP EPERM EPROTO"),
-    of("access", "access", "EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS ETXTBSY"),
+    of(
+        "accept",
+        "accept",
+        "EAGAIN EBADF ECONNABORTED EFAULT EINTR EINVAL EMFILE ENFILE ENOBUFS ENOMEM ENOTSOCK EOPNOTSUPP EPERM EPROTO",
+    ),
+    of(
+        "accept4",
+        "accept",
+        "EAGAIN EBADF ECONNABORTED EFAULT EINTR EINVAL EMFILE ENFILE ENOBUFS ENOMEM ENOTSOCK EOPNOTSUPP EPERM EPROTO",
+    ),
+    of(
+        "access",
+        "access",
+        "EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS ETXTBSY",
+    ),
     of("alarm", "alarm", ""),
-    of("bind", "bind", "EACCES EADDRINUSE EADDRNOTAVAIL EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR ENOTSOCK EROFS"),
+    of(
+        "bind",
+        "bind",
+        "EACCES EADDRINUSE EADDRNOTAVAIL EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR ENOTSOCK EROFS",
+    ),
     of("brk", "brk", "ENOMEM"),
     of("capset", "capget", "EFAULT EINVAL EPERM ESRCH"),
     of("chdir", "chdir", "EACCES EBADF EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR"),
     of("chroot", "chroot", "EACCES EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM"),
     of("clock_gettime", "clock_gettime", "EACCES EFAULT EINVAL ENODEV EOPNOTSUPP EPERM"),
     of("clock_nanosleep", "clock_nanosleep", "EFAULT EINTR EINVAL EOPNOTSUPP"),
-    of("clone", "clone fork", "EACCES EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC ENOSYS EOPNOTSUPP EPERM ERESTARTNOINTR EUSERS"),
-    of("clone3", "clone fork", "EACCES EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC ENOSYS EOPNOTSUPP EPERM ERESTARTNOINTR EUSERS"),
+    of(
+        "clone",
+        "clone fork",
+        "EACCES EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC ENOSYS EOPNOTSUPP EPERM ERESTARTNOINTR EUSERS",
+    ),
+    of(
+        "clone3",
+        "clone fork",
+        "EACCES EAGAIN EBUSY EEXIST EINVAL ENOMEM ENOSPC ENOSYS EOPNOTSUPP EPERM ERESTARTNOINTR EUSERS",
+    ),
     of("close", "close", "EBADF EDQUOT EINTR EIO ENOSPC"),
     of("close_range", "close_range", "EINVAL EMFILE ENOMEM"),
-    of("connect", "connect", "EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EALREADY EBADF ECONNREFUSED EFAULT EINPROGRESS EINTR EISCONN ENETUNREACH ENOTSOCK EPERM EPROTOTYPE ETIMEDOUT"),
+    of(
+        "connect",
+        "connect",
+        "EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EALREADY EBADF ECONNREFUSED EFAULT EINPROGRESS EINTR EISCONN ENETUNREACH ENOTSOCK EPERM EPROTOTYPE ETIMEDOUT",
+    ),
     of("dup", "dup", "EBADF EBUSY EINTR EINVAL EMFILE"),
     of("dup2", "dup", "EBADF EBUSY EINTR EINVAL EMFILE"),
     of("dup3", "dup", "EBADF EBUSY EINTR EINVAL EMFILE"),
     of("epoll_create1", "epoll_create", "EINVAL EMFILE ENFILE ENOMEM"),
     of("epoll_ctl", "epoll_ctl", "EBADF EEXIST EINVAL ELOOP ENOENT ENOMEM ENOSPC EPERM"),
     of("epoll_wait", "epoll_wait", "EBADF EFAULT EINTR EINVAL"),
-    of("execve", "execve", "E2BIG EACCES EAGAIN EFAULT EINVAL EIO EISDIR ELIBBAD ELOOP EMFILE ENAMETOOLONG ENFILE ENOENT ENOEXEC ENOMEM ENOTDIR EPERM ETXTBSY"),
+    of(
+        "execve",
+        "execve",
+        "E2BIG EACCES EAGAIN EFAULT EINVAL EIO EISDIR ELIBBAD ELOOP EMFILE ENAMETOOLONG ENFILE ENOENT ENOEXEC ENOMEM ENOTDIR EPERM ETXTBSY",
+    ),
     of("exit_group", "exit_group", ""),
     of("fcntl", "fcntl", "EACCES EAGAIN EBADF EBUSY EDEADLK EFAULT EINTR EINVAL EMFILE ENOLCK ENOTDIR EPERM"),
     of("flock", "flock", "EAGAIN EBADF EINTR EINVAL ENOLCK"),
-    of("ftruncate", "truncate", "EACCES EBADF EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOTDIR EPERM EROFS ETXTBSY"),
+    of(
+        "ftruncate",
+        "truncate",
+        "EACCES EBADF EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOTDIR EPERM EROFS ETXTBSY",
+    ),
     of("futex", "futex", "EACCES EAGAIN EDEADLK EFAULT EINTR EINVAL ENFILE ENOMEM ENOSYS EPERM ESRCH ETIMEDOUT"),
     of("getdents64", "getdents", "EBADF EFAULT EINVAL ENOENT ENOTDIR"),
     of("getegid", "getgid", ""),
@@ -82,7 +118,11 @@ pub const ERRORS: [Errors; 93] = [
     of("mprotect", "mprotect", "EACCES EINVAL ENOMEM"),
     of("munmap", "mmap", "EACCES EAGAIN EBADF EEXIST EINVAL ENFILE ENODEV ENOMEM EOVERFLOW EPERM ETXTBSY"),
     of("newfstatat", "stat", "EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOVERFLOW"),
-    of("openat", "open", "EACCES EAGAIN EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENOENT ENOMEM ENOSPC ENOTDIR ENXIO EOPNOTSUPP EOVERFLOW EPERM EROFS ETXTBSY"),
+    of(
+        "openat",
+        "open",
+        "EACCES EAGAIN EBADF EBUSY EDQUOT EEXIST EFAULT EFBIG EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENOENT ENOMEM ENOSPC ENOTDIR ENXIO EOPNOTSUPP EOVERFLOW EPERM EROFS ETXTBSY",
+    ),
     of("pipe2", "pipe", "EFAULT EINVAL EMFILE ENFILE ENOPKG"),
     of("poll", "poll", "EFAULT EINTR EINVAL ENOMEM"),
     of("ppoll", "poll", "EFAULT EINTR EINVAL ENOMEM"),
@@ -98,8 +138,16 @@ pub const ERRORS: [Errors; 93] = [
     of("sched_getaffinity", "sched_setaffinity", "EFAULT EINVAL EPERM ESRCH"),
     of("sched_setaffinity", "sched_setaffinity", "EFAULT EINVAL EPERM ESRCH"),
     of("seccomp", "seccomp", "EACCES EBUSY EFAULT EINVAL ENOMEM EOPNOTSUPP ESRCH"),
-    of("sendmsg", "send", "EACCES EAGAIN EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL EISCONN EMSGSIZE ENOBUFS ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE"),
-    of("sendto", "send", "EACCES EAGAIN EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL EISCONN EMSGSIZE ENOBUFS ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE"),
+    of(
+        "sendmsg",
+        "send",
+        "EACCES EAGAIN EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL EISCONN EMSGSIZE ENOBUFS ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE",
+    ),
+    of(
+        "sendto",
+        "send",
+        "EACCES EAGAIN EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL EISCONN EMSGSIZE ENOBUFS ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE",
+    ),
     of("set_robust_list", "get_robust_list", "EFAULT EINVAL EPERM ESRCH"),
     of("setgid", "setgid", "EINVAL EPERM"),
     of("setgroups", "getgroups", "EFAULT EINVAL ENOMEM EPERM"),
@@ -117,14 +165,26 @@ pub const ERRORS: [Errors; 93] = [
     of("socketpair", "socketpair", "EAFNOSUPPORT EFAULT EMFILE ENFILE EOPNOTSUPP EPROTONOSUPPORT"),
     of("umask", "umask", ""),
     of("uname", "uname", "EFAULT"),
-    of("unlink", "unlink", "EACCES EBADF EBUSY EFAULT EINVAL EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS"),
-    of("unlinkat", "unlink", "EACCES EBADF EBUSY EFAULT EINVAL EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS"),
+    of(
+        "unlink",
+        "unlink",
+        "EACCES EBADF EBUSY EFAULT EINVAL EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS",
+    ),
+    of(
+        "unlinkat",
+        "unlink",
+        "EACCES EBADF EBUSY EFAULT EINVAL EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS",
+    ),
     of("unshare", "unshare", "EINVAL ENOMEM ENOSPC EPERM EUSERS"),
     of("vfork", "fork", "EAGAIN ENOMEM ENOSYS ERESTARTNOINTR"),
     of("wait4", "wait", "EAGAIN ECHILD EINTR EINVAL ESRCH"),
     of("waitid", "wait", "EAGAIN ECHILD EINTR EINVAL ESRCH"),
     of("write", "write", "EAGAIN EBADF EDESTADDRREQ EDQUOT EFAULT EFBIG EINTR EINVAL EIO ENOSPC EPERM EPIPE"),
-    of("writev", "readv write", "EAGAIN EBADF EDESTADDRREQ EDQUOT EFAULT EFBIG EINTR EINVAL EIO ENOSPC EOPNOTSUPP EPERM EPIPE"),
+    of(
+        "writev",
+        "readv write",
+        "EAGAIN EBADF EDESTADDRREQ EDQUOT EFAULT EFBIG EINTR EINVAL EIO ENOSPC EOPNOTSUPP EPERM EPIPE",
+    ),
 ];
 
 #[cfg(test)]
@@ -150,7 +210,8 @@ mod tests {
         let heads = lines.windows(2).filter(|pair| pair[0].starts_with(".TP") || pair[0].starts_with(".TQ"));
         let words = heads.flat_map(|pair| pair[1].split(|letter: char| !letter.is_ascii_alphanumeric()));
         let is_errno = |word: &&str| word.len() > 2 && word.starts_with('E') && *word == word.to_uppercase();
-        let one_name = |word: &str| SYNONYMS.iter().find(|(other, _)| *other == word).map_or(word, |(_, name)| name).to_owned();
+        let one_name =
+            |word: &str| SYNONYMS.iter().find(|(other, _)| *other == word).map_or(word, |(_, name)| name).to_owned();
         Some(words.filter(is_errno).map(one_name).collect())
     }
 

@@ -181,9 +181,8 @@ impl Bench<'_> {
                         }
                         progress.begins(&format!("{} ({case})", tried[*index].name()));
                         let found = self.try_one(&tried[*index], case);
-                        let (verdict, outcome) = found.unwrap_or_else(|trouble| {
-                            (Verdict::Untried(trouble), "could not be tried".to_owned())
-                        });
+                        let (verdict, outcome) = found
+                            .unwrap_or_else(|trouble| (Verdict::Untried(trouble), "could not be tried".to_owned()));
                         progress.ends();
                         if let Ok(mut done) = done.lock() {
                             done.push(Finding { tried: *index, case: case.clone(), outcome, verdict });
@@ -225,9 +224,8 @@ impl Bench<'_> {
         let traces = || c.tree.processes.iter().chain(&rust.tree.processes).map(|process| &process.trace);
         let happened = case.is_none_or(|case| case.happened(traces()));
         let outcome = outcome(&rust);
-        let same = standings[0] == standings[1]
-            && comparison.differences() == 0
-            && printed[0].named == printed[1].named;
+        let same =
+            standings[0] == standings[1] && comparison.differences() == 0 && printed[0].named == printed[1].named;
         let (verdict, c) = if !same {
             let drive = case.map_or_else(|| "no fault".to_owned(), Case::to_string);
             let tree = std::mem::take(&mut rust.tree);

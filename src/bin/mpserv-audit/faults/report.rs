@@ -80,7 +80,8 @@ impl Report {
         for finding in &self.findings {
             let program = self.name(finding);
             let fault = finding.case.fault.to_string();
-            let is_it = |row: &&mut Row<'_>| row.program == program && row.call == finding.case.call && row.fault == fault;
+            let is_it =
+                |row: &&mut Row<'_>| row.program == program && row.call == finding.case.call && row.fault == fault;
             let row = match rows.iter_mut().rev().find(is_it) {
                 Some(row) => row,
                 None => {

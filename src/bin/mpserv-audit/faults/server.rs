@@ -109,13 +109,7 @@ enum Got {
 }
 
 /// The cases of a mode, from lives without a fault.
-pub fn cases(
-    program: &Path,
-    mode: Mode,
-    whose: Whose,
-    strace: &Strace,
-    extent: Extent,
-) -> Result<Cases, Trouble> {
+pub fn cases(program: &Path, mode: Mode, whose: Whose, strace: &Strace, extent: Extent) -> Result<Cases, Trouble> {
     let (outcome, processes) = live(program, mode, whose, strace, None)?;
     if let Some(violation) = outcome.violations.first() {
         return Err(Trouble::new(format!("{} without a fault: {violation}", mode.name)));
@@ -136,13 +130,7 @@ pub fn cases(
 }
 
 /// One life under a fault.
-pub fn try_one(
-    program: &Path,
-    mode: Mode,
-    whose: Whose,
-    strace: &Strace,
-    case: &Case,
-) -> Result<Outcome, Trouble> {
+pub fn try_one(program: &Path, mode: Mode, whose: Whose, strace: &Strace, case: &Case) -> Result<Outcome, Trouble> {
     live(program, mode, whose, strace, Some(case)).map(|(outcome, _)| outcome)
 }
 
@@ -164,7 +152,10 @@ fn live(
         if lasts {
             life.watch(&mut violations);
         } else {
-            got = clients.into_iter().map(|client| client.map_or(Got::Refused, |client| talk(client, &mut life))).collect();
+            got = clients
+                .into_iter()
+                .map(|client| client.map_or(Got::Refused, |client| talk(client, &mut life)))
+                .collect();
         }
         // An injected failure of close leaves open what a real one closes: close(2).
         if got.contains(&Got::Nothing) && !is_close {
@@ -208,13 +199,7 @@ fn talk(mut client: TcpStream, life: &mut Life) -> Got {
 }
 
 impl Life {
-    fn begin(
-        program: &Path,
-        mode: Mode,
-        whose: Whose,
-        strace: &Strace,
-        case: Option<&Case>,
-    ) -> Result<Self, Trouble> {
+    fn begin(program: &Path, mode: Mode, whose: Whose, strace: &Strace, case: Option<&Case>) -> Result<Self, Trouble> {
         let directory = Directory::new()?;
         let file = |name: &str| {
             File::create(directory.path.join(name)).map_err(|error| Trouble::of(directory.path.display(), error))
@@ -347,7 +332,8 @@ impl Life {
         }
         for pid in self.born() {
             while let Some(status) = Status::of(pid).filter(|_| start.elapsed() < WATCHDOG) {
-                if let Some(own) = i32::try_from(pid).ok().and_then(Pid::from_raw).filter(|_| status.parent == std::process::id())
+                if let Some(own) =
+                    i32::try_from(pid).ok().and_then(Pid::from_raw).filter(|_| status.parent == std::process::id())
                 {
                     // An orphan, which this process has adopted.
                     let _ = waitpid(WaitFor::Child(own), None, WaitOptions::NOHANG);

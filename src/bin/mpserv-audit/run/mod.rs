@@ -236,12 +236,7 @@ fn start(request: &Request<'_>, directory: &Path, stdout: Stdio) -> Result<Start
 /// Starts the command without strace, and attaches strace to it at its beginning, behind the loader: what happens to a
 /// call the first time that main makes it is not to happen to the loader. Held until then, it meets strace at the same
 /// place in every run.
-fn start_faulty(
-    request: &Request<'_>,
-    directory: &Path,
-    stdout: Stdio,
-    faults: &[String],
-) -> Result<Started, Trouble> {
+fn start_faulty(request: &Request<'_>, directory: &Path, stdout: Stdio, faults: &[String]) -> Result<Started, Trouble> {
     let (stdin, stderr) = files(request, directory)?;
     let mut command = Command::new(&request.words[0]);
     command.args(&request.words[1..]).stdin(stdin).stdout(stdout).stderr(stderr);
@@ -276,7 +271,11 @@ fn start_faulty(
     while hold.is_empty() {
         if matches!(strace.try_wait(), Ok(Some(_))) {
             let complaint = fs::read_to_string(directory.join(STRACE_STDERR)).unwrap_or_default();
-            return Err(Trouble::new(format!("strace did not attach to '{}': {}", request.command(), complaint.trim())));
+            return Err(Trouble::new(format!(
+                "strace did not attach to '{}': {}",
+                request.command(),
+                complaint.trim()
+            )));
         }
         hold.receive(stage::TICK_MILLISECONDS, None);
         in_time("was not attached to")?;
