@@ -633,13 +633,15 @@ impl<'a> Bound<'a> {
             .map_err(|errno| cannot_serve("signalfd", errno, "allow more open files (ulimit -n)"))
             .and_then(|fd| {
                 open.signals = Some(fd);
-                announce(&open.listeners, pid, &settings, &log)?;
                 if settings.sandbox.is_some() {
                     note_violations().map_err(|errno| cannot_serve("sigaction", errno, "leave the sandbox out"))?;
                 }
-                let parent = Parent::new(&settings, &log, open, worker, pid, mask);
-                let parent = parent.map(|parent| parent.with(rules, manager, title));
-                parent.map_err(|errno| cannot_serve("mmap", errno, "lower the number of children")).map(Parent::run)
+                let parent = Parent::new(&settings, &log, open, worker, pid, mask)
+                    .map_err(|errno| cannot_serve("mmap", errno, "lower the number of children"))?
+                    .with(rules, manager, title);
+                // From here on there is nothing that it lacks.
+                announce(parent.listeners(), pid, &settings, &log)?;
+                Ok(parent.run())
             });
         if !settings.is_last_act {
             if let Ok(chld) = chld {
