@@ -96,7 +96,7 @@ impl Own {
             // SAFETY: standard error is this child's own.
             assert_eq!(unsafe { ffi::unistd::dup2(file.as_raw_fd(), 2) }, 2);
             let bound = options(Server::new().listen("127.0.0.1:0")).bind().unwrap();
-            let mpserv::net::SockAddr::Inet(address) = bound.addresses().next().unwrap() else { unreachable!() };
+            let Some(Ok(mpserv::net::SockAddr::Inet(address))) = bound.addresses().next() else { unreachable!() };
             address.port().to_be_bytes().into_iter().for_each(|byte| channel.tell(byte));
             bound.serve(handler).unwrap();
         });
