@@ -15,14 +15,14 @@ use mpserv::text::Text;
 const HELP: &str = "\
 usage: mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]
        mpserv --status PIDFILE [--watch]
-Serves each connection to ADDRESS (PORT, HOST:PORT, [IPV6]:PORT, unix:PATH, inherit)
-by a process of its own: PROGRAM, on standard input and output, or a service.
+Serves each connection to ADDRESS (PORT, HOST:PORT, [IPV6]:PORT, unix:PATH or
+inherit) by a process: PROGRAM, on standard input and output, or a service.
   -c, --max-children N         at most N at once, further clients wait (64)
   -C, --max-per-source N[:MSG] at most N from an address; MSG to those over it
       --max-rate N/SECONDS     at most N connections in any SECONDS
-      --rules FILE             allow, deny and limit by network; read again on HUP
-      --prefork MIN[-MAX]      processes ahead of time, each serving one after another
-      --max-requests N         each of them for N connections
+      --rules FILE             allow, deny, limit by network; read again on HUP
+      --prefork MIN[-MAX]      processes ahead of time, each for many clients
+      --max-requests N         each of them for N clients
   -b, --backlog N              N clients wait in the kernel (511)
       --listen ADDRESS         listen there, too; may be repeated
       --service NAME           echo (if no PROGRAM is named), discard or rot13
@@ -34,22 +34,23 @@ by a process of its own: PROGRAM, on standard input and output, or a service.
       --chroot DIR             make DIR the root directory once it listens
       --rlimit NAME=N          a limit of each child: nofile, as, cpu, ...
       --sandbox                children may do nothing that they need not
-      --proxy-protocol         a balancer says who the client is (PROXY, v1 and v2)
+      --proxy-protocol         a balancer says who the client is (PROXY v1, v2)
       --nodelay                send at once even what is little (TCP_NODELAY)
       --keepalive on|off       notice clients that have vanished (on)
       --reuse-port             share the port with other servers (SO_REUSEPORT)
       --defer-accept SECONDS   accept once a client has said something
       --pidfile FILE           keep the process id in FILE, locked
-      --status PIDFILE         show what that server's children do; --watch: each second
+      --status PIDFILE         show what that server's children do
+      --watch                  show it each second
       --log text|json|syslog   log lines, JSON or to the system's log (text)
   -1                           print the port once it serves
   -v, --verbose                log details
   -q, --quiet                  log no accept and end of connections
   -h, --help                   show this
   -V, --version                show the version
-Signals: TERM, INT stop (a second skips the wait); QUIT ends children now; HUP starts
-anew without refusing a client; USR1 logs the status. Exit: 0 told to stop, 100 usage,
-111 system trouble.
+Signals: TERM and INT stop (a second one skips the wait), QUIT stops without a
+wait, HUP starts anew and refuses nobody, USR1 logs the status. Exit: 0 told to
+stop, 100 usage, 111 system trouble.
 ";
 
 const VERSION: &str = concat!("mpserv ", env!("CARGO_PKG_VERSION"), "\n");
