@@ -212,6 +212,6 @@ fn what_is_installed_runs_and_is_uninstalled() {
     let foreign = destination.join("usr/share/man/man8/other.8");
     fs::write(&foreign, "").unwrap();
     make("uninstall");
-    assert_eq!(files(&destination), [foreign.clone()]);
+    assert_eq!(files(&destination), std::slice::from_ref(&foreign));
     fs::remove_file(foreign).unwrap();
 }

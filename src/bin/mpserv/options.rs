@@ -1,4 +1,5 @@
 //! The command line: options, and what they say.
+#![allow(clippy::result_large_err, reason = "an error has its text with it, as there is no allocator")]
 
 use core::ffi::{CStr, c_int, c_long};
 use core::fmt::Write as _;
