@@ -108,7 +108,7 @@ use worker::{Function, Open, Program, Worker};
 use crate::errno::Errno;
 use crate::fd::{self, OwnedFd, STDOUT};
 use crate::file::{OpenFlags, open};
-use crate::inherited::{RESTART_VARIABLE, take_restart};
+use crate::inherited::{RESTART_VARIABLE, Socket, take_restart};
 use crate::memory::MapVec;
 use crate::net::SockAddr;
 use crate::process::{Pid, getpid};
@@ -476,7 +476,7 @@ impl Bound<'_> {
             let path = self.settings.pidfile;
             self.open.pidfile = path.zip(found.pidfile).map(|(path, fd)| PidFile::inherit(path, fd));
             for listener in found.listeners {
-                let (fd, is_managed) = listener.map_err(cannot_inherit)?;
+                let Socket { fd, is_managed } = listener.map_err(cannot_inherit)?;
                 self.open.listeners.inherit(fd, is_managed)?;
             }
         }
