@@ -626,7 +626,8 @@ impl<'a> Bound<'a> {
         let pid = getpid();
         let mut signals = SigSet::empty();
         SIGNALS.iter().for_each(|signal| signals.add(*signal));
-        let mask = sigprocmask_replace(MaskHow::Block, &signals);
+        let mask = sigprocmask_replace(MaskHow::Block, &signals)
+            .map_err(|errno| cannot_serve("sigprocmask", errno, "allow it where system calls are filtered"))?;
         let chld = SigAction { sa_handler: Disposition::Default, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
         let chld = sigaction_replace(Signal::CHLD, &chld);
         let result = SignalFd::new(&signals)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mpserv::errno::Errno;
 use mpserv::fd::OwnedFd;
-use mpserv::net::{self, AddressFamily, MsgFlags, Protocol, SocketFlags, SocketType};
+use mpserv::net::{self, AddressFamily, MsgFlags, Protocol, Shutdown, SocketFlags, SocketType};
 use mpserv::signal::Signal;
 
 use crate::drives::{Peer, Server};
@@ -39,8 +39,14 @@ pub fn act(kind: Kind, stage: &mut Stage<'_>) -> Result<(), Trouble> {
         Kind::Server { server, .. } => two_clients(server, stage)?,
         Kind::Client { peer, .. } => serve(peer, stage)?,
     }
-    if rests(stage)? {
-        stage.end_all(Standing::Waiting);
+    // For ever is long: what the kernel has under way shows in the time that TCP may delay it.
+    let start = Instant::now();
+    while rests(stage)? {
+        if start.elapsed() > REPLY_PATIENCE {
+            stage.end_all(Standing::Waiting);
+            break;
+        }
+        stage.wait()?;
     }
     Ok(())
 }
@@ -114,7 +120,22 @@ impl Client {
         Ok(())
     }
 
+    /// Ends the connection in order: what was not taken would have it reset, or not, as the kernel pleases.
     fn close(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
+        if let Some(socket) = &self.socket {
+            // The server may have reset it.
+            let _ = net::shutdown(socket, Shutdown::Write);
+            rests(stage)?;
+            let mut buffer = [0; 4096];
+            let start = Instant::now();
+            while start.elapsed() < REPLY_PATIENCE {
+                match net::recv(socket, &mut buffer, MsgFlags::DONTWAIT) {
+                    Ok(1..) => {}
+                    Err(Errno::AGAIN) => stage.wait()?,
+                    Ok(0) | Err(_) => break,
+                }
+            }
+        }
         close(self);
         rests(stage)?;
         Ok(())

@@ -31,6 +31,9 @@ use server::{Mode, Whose};
 /// So many runs at once for each processor: they mostly wait for each other's steps.
 const RUNS_PER_PROCESSOR: usize = 2;
 
+/// So often a case is tried before it is said to be bad.
+const TRIES: usize = 3;
+
 /// Of a process of a program that was ended because it made calls without end, so many events are compared. How far it
 /// had come when it was ended is chance; that both do the same over and over shows in less.
 const ENDLESS_EVENTS: usize = 500;
@@ -61,6 +64,8 @@ pub struct Finding {
     /// How the first process ended, in words.
     pub outcome: String,
     pub verdict: Verdict,
+    /// How often it was tried.
+    pub tries: usize,
 }
 
 #[derive(Debug)]
@@ -151,6 +156,19 @@ impl Bench<'_> {
         }
     }
 
+    /// Tries a case, and again if it does not come out well: where the machine is so busy that the tool takes processes
+    /// for resting that are not, two runs may differ by chance. What is wrong with a program is so each time.
+    fn try_well(&self, tried: &Tried, case: &Case) -> (Result<(Verdict, String), Trouble>, usize) {
+        let mut tries = 1;
+        loop {
+            let found = self.try_one(tried, case);
+            if tries == TRIES || matches!(found, Ok((Verdict::Good, _))) || INTERRUPTED.is_raised() {
+                return (found, tries);
+            }
+            tries += 1;
+        }
+    }
+
     fn try_one(&self, tried: &Tried, case: &Case) -> Result<(Verdict, String), Trouble> {
         match *tried {
             Tried::Program(program, output) => {
@@ -180,12 +198,12 @@ impl Bench<'_> {
                             break;
                         }
                         progress.begins(&format!("{} ({case})", tried[*index].name()));
-                        let found = self.try_one(&tried[*index], case);
+                        let (found, tries) = self.try_well(&tried[*index], case);
                         let (verdict, outcome) = found
                             .unwrap_or_else(|trouble| (Verdict::Untried(trouble), "could not be tried".to_owned()));
                         progress.ends();
                         if let Ok(mut done) = done.lock() {
-                            done.push(Finding { tried: *index, case: case.clone(), outcome, verdict });
+                            done.push(Finding { tried: *index, case: case.clone(), outcome, verdict, tries });
                         }
                     }
                 });

@@ -29,12 +29,15 @@ pub struct Mode {
     pub name: &'static str,
     options: &'static [&'static str],
     program: &'static [&'static str],
+    /// How many children it has when nobody is connected.
+    idle: usize,
 }
 
 /// All of them.
-pub const MODES: [Mode; 2] = [
-    Mode { name: "mpserv, a service", options: &[], program: &[] },
-    Mode { name: "mpserv, a program", options: &[], program: &["/bin/cat"] },
+pub const MODES: [Mode; 3] = [
+    Mode { name: "mpserv, a service", options: &[], program: &[], idle: 0 },
+    Mode { name: "mpserv, a program", options: &[], program: &["/bin/cat"], idle: 0 },
+    Mode { name: "mpserv, prefork", options: &["--prefork", "2"], program: &[], idle: 2 },
 ];
 
 /// Whose calls meet a fault.
@@ -62,6 +65,8 @@ const SLOTS: usize = 2;
 const SLOTS_TEXT: &str = "2";
 /// A server that has not done what it must after this hangs: it tries again for 5 s what lacks.
 const WATCHDOG: Duration = Duration::from_secs(20);
+/// How long a server that was killed may take until that shows.
+const ENDING: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(1);
 /// More calls than this in one life are a busy loop: without a fault, there are some hundred.
 const CALLS_LIMIT: usize = 3000;
@@ -93,6 +98,8 @@ struct Life {
     status: Option<ExitStatus>,
     /// How many descriptors it has open when nobody is connected.
     descriptors: usize,
+    /// How many children it has when nobody is connected.
+    idle: usize,
 }
 
 /// What a client got.
@@ -154,13 +161,14 @@ fn live(
         } else {
             got = clients
                 .into_iter()
-                .map(|client| client.map_or(Got::Refused, |client| talk(client, &mut life)))
+                .map(|client| client.map_or(Got::Refused, |client| talk(client, &mut life, is_close)))
                 .collect();
         }
         // An injected failure of close leaves open what a real one closes: close(2).
         if got.contains(&Got::Nothing) && !is_close {
             violations.push(format!("a client was neither served nor closed: {got:?}"));
         }
+        life.no_more_faults()?;
         if life.runs() && !lasts && !is_close {
             life.must_serve_again(port, &mut violations);
         }
@@ -177,7 +185,7 @@ fn live(
 }
 
 /// Sends a word and its end, and takes all that comes until the other end.
-fn talk(mut client: TcpStream, life: &mut Life) -> Got {
+fn talk(mut client: TcpStream, life: &mut Life, is_close: bool) -> Got {
     // A server that has ended has closed it.
     let _ = client.write_all(WORD).and_then(|()| client.shutdown(Shutdown::Write));
     let _ = client.set_read_timeout(Some(TICK * 50));
@@ -189,7 +197,7 @@ fn talk(mut client: TcpStream, life: &mut Life) -> Got {
             Ok(0) => return if all == WORD { Got::Served } else { Got::Cut },
             Ok(length) => all.extend_from_slice(&buffer[..length]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                if start.elapsed() > WATCHDOG || (life.closes_not() && start.elapsed() > Duration::from_secs(1)) {
+                if start.elapsed() > WATCHDOG || (is_close && life.closes_not() && start.elapsed() > Duration::from_secs(1)) {
                     return Got::Nothing;
                 }
             }
@@ -220,7 +228,7 @@ impl Life {
         command.args(mode.options).args(arguments).args(mode.program);
         command.stdin(Stdio::null()).stdout(port).stderr(log);
         let server = command.spawn().map_err(|error| Trouble::of(program.display(), error))?;
-        let mut life = Life { directory, server, port: None, tracer: None, status: None, descriptors: 0 };
+        let mut life = Life { directory, server, port: None, tracer: None, status: None, descriptors: 0, idle: mode.idle };
         let start = Instant::now();
         while life.port.is_none() && life.runs() && start.elapsed() < WATCHDOG {
             let text = fs::read_to_string(life.directory.path.join("port")).unwrap_or_default();
@@ -262,7 +270,7 @@ impl Life {
 
     /// Nobody is left who could close a connection but one who forgot it.
     fn closes_not(&mut self) -> bool {
-        !self.runs() || children(self.server.id()).is_empty()
+        !self.runs() || children(self.server.id()).len() <= self.idle
     }
 
     fn log(&self) -> String {
@@ -287,15 +295,15 @@ impl Life {
         let mut clients: Vec<_> = (0..SLOTS).map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, port))).collect();
         for client in &mut clients {
             let got = client.as_mut().map_or(Got::Refused, together);
-            if got != Got::Served && self.goes_on() {
+            if got != Got::Served && self.still_goes_on() {
                 violations.push(format!("afterwards a client is not served: {got:?}"));
             }
         }
         drop(clients);
         let start = Instant::now();
-        while self.goes_on() && !children(self.server.id()).is_empty() {
+        while self.goes_on() && children(self.server.id()).len() != self.idle {
             if start.elapsed() > WATCHDOG {
-                violations.push(format!("children that stay: {:?}", children(self.server.id())));
+                violations.push(format!("children, when nobody is connected: {:?}", children(self.server.id())));
                 break;
             }
             std::thread::sleep(TICK);
@@ -304,6 +312,27 @@ impl Life {
         if self.goes_on() && descriptors.len() > self.descriptors {
             violations.push(format!("descriptors that stay: {descriptors:?}"));
         }
+    }
+
+    /// The same once it has had time to end, or to say that it will.
+    fn still_goes_on(&mut self) -> bool {
+        let start = Instant::now();
+        while self.goes_on() && start.elapsed() < ENDING {
+            std::thread::sleep(TICK);
+        }
+        self.goes_on()
+    }
+
+    /// Takes strace from the children, so that later ones meet no fault.
+    fn no_more_faults(&mut self) -> Result<(), Trouble> {
+        let Some(tracer) = &mut self.tracer else {
+            return Ok(());
+        };
+        if let Some(pid) = i32::try_from(tracer.id()).ok().and_then(Pid::from_raw) {
+            // It may have ended with the server.
+            let _ = kill(pid, Signal::INT);
+        }
+        tracer.wait().map(drop).map_err(|error| Trouble::of("strace", error))
     }
 
     /// Whether it runs and has not been told to stop.
