@@ -153,7 +153,8 @@ impl Report {
         }
         let (all, differences, not_met) = (self.findings.len(), self.differences(), self.not_met());
         writeln!(out, "\n{all} cases in {:.0} s: {differences} are bad, {not_met} were not met", self.seconds)?;
-        let again = self.count(|finding| finding.tries > 1 && !finding.verdict.is_bad() && !finding.verdict.is_not_met());
+        let again =
+            self.count(|finding| finding.tries > 1 && !finding.verdict.is_bad() && !finding.verdict.is_not_met());
         writeln!(out, "{again} were good only when they were tried again")?;
         for (reason, count) in &self.impossible {
             writeln!(out, "{count} not possible: {reason}")?;

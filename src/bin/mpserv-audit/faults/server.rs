@@ -197,7 +197,9 @@ fn talk(mut client: TcpStream, life: &mut Life, is_close: bool) -> Got {
             Ok(0) => return if all == WORD { Got::Served } else { Got::Cut },
             Ok(length) => all.extend_from_slice(&buffer[..length]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                if start.elapsed() > WATCHDOG || (is_close && life.closes_not() && start.elapsed() > Duration::from_secs(1)) {
+                if start.elapsed() > WATCHDOG
+                    || (is_close && life.closes_not() && start.elapsed() > Duration::from_secs(1))
+                {
                     return Got::Nothing;
                 }
             }
@@ -228,7 +230,8 @@ impl Life {
         command.args(mode.options).args(arguments).args(mode.program);
         command.stdin(Stdio::null()).stdout(port).stderr(log);
         let server = command.spawn().map_err(|error| Trouble::of(program.display(), error))?;
-        let mut life = Life { directory, server, port: None, tracer: None, status: None, descriptors: 0, idle: mode.idle };
+        let mut life =
+            Life { directory, server, port: None, tracer: None, status: None, descriptors: 0, idle: mode.idle };
         let start = Instant::now();
         while life.port.is_none() && life.runs() && start.elapsed() < WATCHDOG {
             let text = fs::read_to_string(life.directory.path.join("port")).unwrap_or_default();
