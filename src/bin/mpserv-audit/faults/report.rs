@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use super::errnos::errors_of;
 use super::{Finding, Report, SIDES, Tried, Verdict};
 use crate::options::Options;
 use crate::report::html::escape;
@@ -153,7 +154,8 @@ impl Report {
         }
         let (all, differences, not_met) = (self.findings.len(), self.differences(), self.not_met());
         writeln!(out, "\n{all} cases in {:.0} s: {differences} are bad, {not_met} were not met", self.seconds)?;
-        let again = self.count(|finding| finding.tries > 1 && !finding.verdict.is_bad() && !finding.verdict.is_not_met());
+        let again =
+            self.count(|finding| finding.tries > 1 && !finding.verdict.is_bad() && !finding.verdict.is_not_met());
         writeln!(out, "{again} were good only when they were tried again")?;
         for (reason, count) in &self.impossible {
             writeln!(out, "{count} not possible: {reason}")?;
@@ -222,8 +224,9 @@ impl Report {
                 let class = if row.verdict() == "good" { "same" } else { "different" };
                 writeln!(
                     out,
-                    "<tr><td>{}<td>{}<td class=\"r\">{}<td><b class=\"{class}\">{}</b><td>{}",
+                    "<tr><td>{} <small>{}</small><td>{}<td class=\"r\">{}<td><b class=\"{class}\">{}</b><td>{}",
                     escape(row.call),
+                    errors_of(row.call).map_or("", |errors| errors.pages),
                     escape(&row.fault),
                     row.cases,
                     row.verdict(),
