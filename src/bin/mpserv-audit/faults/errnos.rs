@@ -32,7 +32,7 @@ pub fn errors_of(call: &str) -> Option<&'static Errors> {
 }
 
 /// By call, as strace names it.
-pub const ERRORS: [Errors; 93] = [
+pub const ERRORS: [Errors; 105] = [
     of(
         "accept",
         "accept",
@@ -57,6 +57,11 @@ pub const ERRORS: [Errors; 93] = [
     of("brk", "brk", "ENOMEM"),
     of("capset", "capget", "EFAULT EINVAL EPERM ESRCH"),
     of("chdir", "chdir", "EACCES EBADF EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR"),
+    of(
+        "chmod",
+        "chmod",
+        "EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOPNOTSUPP EPERM EROFS",
+    ),
     of("chroot", "chroot", "EACCES EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM"),
     of("clock_gettime", "clock_gettime", "EACCES EFAULT EINVAL ENODEV EOPNOTSUPP EPERM"),
     of("clock_nanosleep", "clock_nanosleep", "EFAULT EINTR EINVAL EOPNOTSUPP"),
@@ -83,12 +88,19 @@ pub const ERRORS: [Errors; 93] = [
     of("epoll_create1", "epoll_create", "EINVAL EMFILE ENFILE ENOMEM"),
     of("epoll_ctl", "epoll_ctl", "EBADF EEXIST EINVAL ELOOP ENOENT ENOMEM ENOSPC EPERM"),
     of("epoll_wait", "epoll_wait", "EBADF EFAULT EINTR EINVAL"),
+    of("eventfd2", "eventfd", "EINVAL EMFILE ENFILE ENODEV ENOMEM"),
     of(
         "execve",
         "execve",
         "E2BIG EACCES EAGAIN EFAULT EINVAL EIO EISDIR ELIBBAD ELOOP EMFILE ENAMETOOLONG ENFILE ENOENT ENOEXEC ENOMEM ENOTDIR EPERM ETXTBSY",
     ),
     of("exit_group", "exit_group", ""),
+    of("fchdir", "chdir", "EACCES EBADF EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR"),
+    of(
+        "fchmod",
+        "chmod",
+        "EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOPNOTSUPP EPERM EROFS",
+    ),
     of("fcntl", "fcntl", "EACCES EAGAIN EBADF EBUSY EDEADLK EFAULT EINTR EINVAL EMFILE ENOLCK ENOTDIR EPERM"),
     of("flock", "flock", "EAGAIN EBADF EINTR EINVAL ENOLCK"),
     of(
@@ -97,6 +109,7 @@ pub const ERRORS: [Errors; 93] = [
         "EACCES EBADF EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOTDIR EPERM EROFS ETXTBSY",
     ),
     of("futex", "futex", "EACCES EAGAIN EDEADLK EFAULT EINTR EINVAL ENFILE ENOMEM ENOSYS EPERM ESRCH ETIMEDOUT"),
+    of("getcwd", "getcwd", "EACCES EFAULT EINVAL ENAMETOOLONG ENOENT ENOMEM ERANGE"),
     of("getdents64", "getdents", "EBADF EFAULT EINVAL ENOENT ENOTDIR"),
     of("getegid", "getgid", ""),
     of("geteuid", "getuid", ""),
@@ -115,6 +128,7 @@ pub const ERRORS: [Errors; 93] = [
     of("listen", "listen", "EADDRINUSE EBADF ENOTSOCK EOPNOTSUPP"),
     of("lseek", "lseek", "EBADF EINVAL ENXIO EOVERFLOW ESPIPE"),
     of("madvise", "madvise", "EACCES EAGAIN EBADF EBUSY EFAULT EHWPOISON EINVAL EIO ENOMEM EPERM"),
+    of("memfd_create", "memfd_create", "EFAULT EINVAL EMFILE ENFILE ENOMEM"),
     of("mmap", "mmap", "EACCES EAGAIN EBADF EEXIST EINVAL ENFILE ENODEV ENOMEM EOVERFLOW EPERM ETXTBSY"),
     of("mprotect", "mprotect", "EACCES EINVAL ENOMEM"),
     of("munmap", "mmap", "EACCES EAGAIN EBADF EEXIST EINVAL ENFILE ENODEV ENOMEM EOVERFLOW EPERM ETXTBSY"),
@@ -131,8 +145,15 @@ pub const ERRORS: [Errors; 93] = [
     of("pread64", "pread read lseek", "EAGAIN EBADF EFAULT EINTR EINVAL EIO EISDIR ENXIO EOVERFLOW ESPIPE"),
     of("prlimit64", "getrlimit", "EFAULT EINVAL EPERM ESRCH"),
     of("read", "read", "EAGAIN EBADF EFAULT EINTR EINVAL EIO EISDIR"),
+    of("readlink", "readlink", "EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR"),
+    of("readlinkat", "readlink", "EACCES EBADF EFAULT EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR"),
     of("recvfrom", "recv", "EAGAIN EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN ENOTSOCK"),
     of("recvmsg", "recv", "EAGAIN EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN ENOTSOCK"),
+    of(
+        "rename",
+        "rename",
+        "EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EINVAL EISDIR ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV",
+    ),
     of("rt_sigaction", "sigaction", "EFAULT EINVAL"),
     of("rt_sigprocmask", "sigprocmask", "EFAULT EINVAL"),
     of("rt_sigreturn", "sigreturn", ""),
@@ -164,6 +185,9 @@ pub const ERRORS: [Errors; 93] = [
     of("signalfd4", "signalfd", "EBADF EINVAL EMFILE ENFILE ENODEV ENOMEM"),
     of("socket", "socket", "EACCES EAFNOSUPPORT EINVAL EMFILE ENFILE ENOBUFS ENOMEM EPROTONOSUPPORT"),
     of("socketpair", "socketpair", "EAFNOSUPPORT EFAULT EMFILE ENFILE EOPNOTSUPP EPROTONOSUPPORT"),
+    of("tgkill", "tkill", "EAGAIN EINVAL EPERM ESRCH"),
+    of("timerfd_create", "timerfd_create", "EBADF ECANCELED EFAULT EINVAL EMFILE ENFILE ENODEV ENOMEM EPERM"),
+    of("timerfd_settime", "timerfd_create", "EBADF ECANCELED EFAULT EINVAL EMFILE ENFILE ENODEV ENOMEM EPERM"),
     of("umask", "umask", ""),
     of("uname", "uname", "EFAULT"),
     of(

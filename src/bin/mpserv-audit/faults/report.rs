@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use super::errnos::errors_of;
 use super::{Finding, Report, SIDES, Tried, Verdict};
 use crate::options::Options;
 use crate::report::html::escape;
@@ -223,8 +224,9 @@ impl Report {
                 let class = if row.verdict() == "good" { "same" } else { "different" };
                 writeln!(
                     out,
-                    "<tr><td>{}<td>{}<td class=\"r\">{}<td><b class=\"{class}\">{}</b><td>{}",
+                    "<tr><td>{} <small>{}</small><td>{}<td class=\"r\">{}<td><b class=\"{class}\">{}</b><td>{}",
                     escape(row.call),
+                    errors_of(row.call).map_or("", |errors| errors.pages),
                     escape(&row.fault),
                     row.cases,
                     row.verdict(),

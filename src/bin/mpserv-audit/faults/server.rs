@@ -250,11 +250,15 @@ impl Life {
             let mut command = Command::new(&strace.path);
             command.args(["-ff", "-q", "-b", "execve", "-s", "0", "-o"]).arg(life.directory.path.join("trace"));
             command.args(injection.iter().flat_map(|injection| ["-e", injection]));
-            command.args(["-p", &life.server.id().to_string()]);
+            for pid in [vec![life.server.id()], children(life.server.id())].concat() {
+                command.args(["-p", &pid.to_string()]);
+            }
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             life.tracer = Some(command.spawn().map_err(|error| Trouble::of(strace.path.display(), error))?);
             let traced = |status: Status| status.tracer != 0 && status.state == b'S';
-            while !Status::of(life.server.id()).is_some_and(traced) {
+            let all = [vec![life.server.id()], children(life.server.id())].concat();
+            // A child that has met its fault already is gone.
+            while !all.iter().all(|pid| Status::of(*pid).is_none_or(traced)) {
                 if start.elapsed() > WATCHDOG {
                     return Err(Trouble::new("strace did not attach to the server"));
                 }
@@ -363,6 +367,11 @@ impl Life {
             std::thread::sleep(TICK);
         }
         for pid in self.born() {
+            // Only a server that took over still has to be told. No other process can have its number: it is not waited
+            // for, and this process has adopted it.
+            if self.named("start").contains(&pid) {
+                signal_to(pid, Signal::TERM);
+            }
             while let Some(status) = Status::of(pid).filter(|_| start.elapsed() < WATCHDOG) {
                 if let Some(own) =
                     i32::try_from(pid).ok().and_then(Pid::from_raw).filter(|_| status.parent == std::process::id())
@@ -383,16 +392,24 @@ impl Life {
     }
 
     fn signal(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.server.id()).ok().and_then(Pid::from_raw) {
-            // It has not been waited for, so the id is its own.
-            let _ = kill(pid, signal);
-        }
+        // It has not been waited for, so the id is its own.
+        signal_to(self.server.id(), signal);
     }
 
-    /// The children that the log names.
+    /// The processes that the log names: the children, and the servers that SIGHUP has put in the place of others.
     fn born(&self) -> Vec<u32> {
+        let mut born = self.named("accept");
+        born.extend(self.named("start").into_iter().filter(|pid| *pid != self.server.id()));
+        born.sort_unstable();
+        born.dedup();
+        born
+    }
+
+    /// The processes that the log names in the lines of one event.
+    fn named(&self, event: &str) -> Vec<u32> {
         let log = self.log();
-        let pid = |line: &str| line.strip_prefix("mpserv: accept pid=")?.split(' ').next()?.parse().ok();
+        let start = format!("mpserv: {event} pid=");
+        let pid = |line: &str| line.strip_prefix(&start)?.split(' ').next()?.parse().ok();
         log.lines().filter_map(pid).collect()
     }
 
@@ -461,6 +478,13 @@ impl Drop for Life {
         if let Some(tracer) = &mut self.tracer {
             let _ = tracer.wait();
         }
+    }
+}
+
+fn signal_to(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // It may have ended.
+        let _ = kill(pid, signal);
     }
 }
 
