@@ -6,6 +6,8 @@ IMPL    = rust
 HOST    = 127.0.0.1
 PORT    = 9190
 
+PREFIX  ?= /usr/local
+
 CARGO   ?= cargo
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 # Where the programs are, by IMPL: build.rs puts the C ones beside ours.
@@ -46,7 +48,8 @@ NAMED = $(if $(filter command,$(firstword $(origin PROGRAM))),$(PROGRAM))
 one-of = $(if $(filter $(PROGRAM),$(1)),,$(error PROGRAM=$(PROGRAM): choose one of $(1)))
 
 .PHONY: help run run-server run-client strace-server strace-client watch-zombies release c test audit audit-report \
-        compare bench bench-peers lint clean \
+        compare bench bench-peers lint install uninstall \
+        clean \
         need-cargo need-cc need-strace
 
 help:
@@ -65,6 +68,8 @@ help:
 	@echo 'make bench          how fast the servers are, against plain C; ARGS=--help lists what can be chosen'
 	@echo 'make bench-peers    the same, and against the servers of other projects that are installed'
 	@echo 'make lint           formatting, clippy, documentation'
+	@echo 'make install        mpserv, its man page, completions and units   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make uninstall      removes them'
 	@echo 'make clean          removes $(TARGET)'
 	@echo 'IMPL is rust or c.'
 	@echo 'PROGRAM is a server ($(SERVERS))'
@@ -146,6 +151,33 @@ lint: need-cargo need-cc
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features
+
+# Where each file goes, and with which rights.
+SHARE      = src/share
+BIN_DIR    = $(PREFIX)/bin
+INSTALLED  = $(BIN_DIR)/mpserv \
+             $(PREFIX)/share/man/man8/mpserv.8 \
+             $(PREFIX)/share/bash-completion/completions/mpserv \
+             $(PREFIX)/share/zsh/site-functions/_mpserv \
+             $(PREFIX)/share/fish/vendor_completions.d/mpserv.fish \
+             $(PREFIX)/lib/systemd/system/mpserv@.service \
+             $(PREFIX)/lib/systemd/system/mpserv.socket
+
+install: release
+	install -D -m 755 $(TARGET)/release/mpserv $(DESTDIR)$(word 1,$(INSTALLED))
+	install -D -m 644 $(SHARE)/mpserv.8 $(DESTDIR)$(word 2,$(INSTALLED))
+	install -D -m 644 $(SHARE)/completions/mpserv.bash $(DESTDIR)$(word 3,$(INSTALLED))
+	install -D -m 644 $(SHARE)/completions/_mpserv $(DESTDIR)$(word 4,$(INSTALLED))
+	install -D -m 644 $(SHARE)/completions/mpserv.fish $(DESTDIR)$(word 5,$(INSTALLED))
+	install -D -m 644 $(SHARE)/systemd/mpserv@.service $(DESTDIR)$(word 6,$(INSTALLED))
+	sed -i 's#@BINDIR@#$(BIN_DIR)#' $(DESTDIR)$(word 6,$(INSTALLED))
+	install -D -m 644 $(SHARE)/systemd/mpserv.socket $(DESTDIR)$(word 7,$(INSTALLED))
+
+# Under DESTDIR, whose folders are made by install, a folder goes with its last file.
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	@$(if $(DESTDIR),cd $(DESTDIR) && rmdir -p --ignore-fail-on-non-empty $(addprefix .,$(sort $(dir $(INSTALLED)))) \
+		2>/dev/null || true)
 
 clean: need-cargo
 	$(CARGO) clean

@@ -105,6 +105,15 @@ impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool)> + Clone> fmt::Display for Pa
     }
 }
 
+/// A socket that was passed.
+#[derive(Debug)]
+pub struct Socket {
+    /// The socket.
+    pub fd: OwnedFd,
+    /// Whether it is the service manager's.
+    pub is_managed: bool,
+}
+
 /// What a program finds that takes a server's place.
 #[derive(Debug)]
 pub struct Found<L> {
@@ -112,7 +121,7 @@ pub struct Found<L> {
     pub ready: OwnedFd,
     /// The pidfile, locked.
     pub pidfile: Option<OwnedFd>,
-    /// The sockets, and whether each is the service manager's.
+    /// The sockets.
     pub listeners: L,
 }
 
@@ -121,8 +130,7 @@ pub struct Found<L> {
 ///
 /// # Errors
 /// `EBADF` when something was taken before, or is not what it should be.
-#[allow(clippy::type_complexity, reason = "the iterator has no name that could be said elsewhere")]
-pub fn take_restart() -> Result<Option<Found<impl Iterator<Item = Result<(OwnedFd, bool)>>>>> {
+pub fn take_restart() -> Result<Option<Found<impl Iterator<Item = Result<Socket>>>>> {
     let Some(text) = getenv(RESTART_VARIABLE) else { return Ok(None) };
     let mut words = text.to_bytes().split(|&byte| byte == b',');
     let mut next = || words.next().and_then(number::<c_int>).ok_or(Errno::BADF);
@@ -140,7 +148,7 @@ pub fn take_restart() -> Result<Option<Found<impl Iterator<Item = Result<(OwnedF
         let managed = word.strip_suffix(MANAGED.as_bytes());
         let number = number(managed.unwrap_or(word)).ok_or(Errno::BADF)?;
         // SAFETY: as above.
-        Ok((unsafe { take(number) }?, managed.is_some()))
+        Ok(Socket { fd: unsafe { take(number) }?, is_managed: managed.is_some() })
     });
     Ok(Some(Found { ready, pidfile, listeners }))
 }

@@ -189,14 +189,14 @@ fn without_any_argument_not_even_a_name_it_prints_its_usage() {
     let mut command = Command::new(MPSERV);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let path = std::ffi::CString::new(MPSERV).unwrap();
-    let execute = move || {
+    let become_nameless = move || {
         let empty = [std::ptr::null()];
-        // SAFETY: the path is a string, and the arrays end with null.
+        // SAFETY: the path ends in a NUL, and both arrays in a null pointer.
         unsafe { libc::execve(path.as_ptr(), empty.as_ptr(), empty.as_ptr()) };
         Err(std::io::Error::last_os_error())
     };
-    // SAFETY: the closure calls execve, which is async-signal-safe, and allocates nothing.
-    unsafe { command.pre_exec(execute) };
+    // SAFETY: the closure calls nothing but execve, and reads errno.
+    unsafe { command.pre_exec(become_nameless) };
     let ended = command.output().unwrap();
     assert_eq!(ended.status.code(), Some(100));
     assert!(String::from_utf8_lossy(&ended.stderr).starts_with("mpserv: usage: "), "{ended:?}");

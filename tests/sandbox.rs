@@ -53,13 +53,8 @@ fn misbehave(connection: Connection) -> mpserv::errno::Result<()> {
     match order[0] {
         b'o' => drop(File::open("/etc/passwd")),
         b'c' => drop(TcpStream::connect("127.0.0.1:9")),
-        b'f' => {
-            // SAFETY: there is no other thread, and the child ends at once.
-            let pid = unsafe { ffi::unistd::fork() };
-            if pid == 0 {
-                mpserv::process::_exit(0);
-            }
-        }
+        // SAFETY: there is no other thread, and the child ends at once.
+        b'f' if unsafe { ffi::unistd::fork() } == 0 => mpserv::process::_exit(0),
         b'x' => {
             let null = std::ptr::null();
             // SAFETY: the lists may be null on Linux.

@@ -108,7 +108,7 @@ use worker::{Function, Open, Program, Worker};
 use crate::errno::Errno;
 use crate::fd::{self, OwnedFd, STDOUT};
 use crate::file::{OpenFlags, open};
-use crate::inherited::{RESTART_VARIABLE, take_restart};
+use crate::inherited::{RESTART_VARIABLE, Socket, take_restart};
 use crate::memory::MapVec;
 use crate::net::SockAddr;
 use crate::process::{Pid, getpid};
@@ -476,7 +476,7 @@ impl Bound<'_> {
             let path = self.settings.pidfile;
             self.open.pidfile = path.zip(found.pidfile).map(|(path, fd)| PidFile::inherit(path, fd));
             for listener in found.listeners {
-                let (fd, is_managed) = listener.map_err(cannot_inherit)?;
+                let Socket { fd, is_managed } = listener.map_err(cannot_inherit)?;
                 self.open.listeners.inherit(fd, is_managed)?;
             }
         }
@@ -634,13 +634,15 @@ impl<'a> Bound<'a> {
             .map_err(|errno| cannot_serve("signalfd", errno, "allow more open files (ulimit -n)"))
             .and_then(|fd| {
                 open.signals = Some(fd);
-                announce(&open.listeners, pid, &settings, &log)?;
                 if settings.sandbox.is_some() {
                     note_violations().map_err(|errno| cannot_serve("sigaction", errno, "leave the sandbox out"))?;
                 }
-                let parent = Parent::new(&settings, &log, open, worker, pid, mask);
-                let parent = parent.map(|parent| parent.with(rules, manager, title));
-                parent.map_err(|errno| cannot_serve("mmap", errno, "lower the number of children")).map(Parent::run)
+                let parent = Parent::new(&settings, &log, open, worker, pid, mask)
+                    .map_err(|errno| cannot_serve("mmap", errno, "lower the number of children"))?
+                    .with(rules, manager, title);
+                // From here on there is nothing that it lacks.
+                announce(parent.listeners(), pid, &settings, &log)?;
+                Ok(parent.run())
             });
         if !settings.is_last_act {
             if let Ok(chld) = chld {

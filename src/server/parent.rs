@@ -14,6 +14,7 @@ use super::limits::{
     ABORTS_IN_A_ROW, ACCEPTS_IN_A_ROW, BUSY_MESSAGE, CLIENT_KEPT, EXIT_DONE, KILL_AFTER, LISTENERS_MAX, RETRY_EVERY,
     STATUS_EVERY,
 };
+use super::listener::Listeners;
 use super::log::{Flood, Floods, Level, Log, Seconds};
 use super::map::Map;
 use super::pool::{Pool, Step};
@@ -197,6 +198,10 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     pub(super) fn with(mut self, rules: Option<Rules>, manager: Manager, title: Option<Title>) -> Self {
         (self.rules, self.manager, self.title) = (rules, manager, title);
         self
+    }
+
+    pub(super) const fn listeners(&self) -> &Listeners {
+        &self.open.listeners
     }
 
     /// Serves until a signal says that it is enough, and the children have ended.

@@ -81,7 +81,7 @@ fn serve(args: Args, title: Title, message: &mut Text<MESSAGE_MAX>) -> Result<c_
     if let Some(pidfile) = options.status {
         return status::show(pidfile, options.watch).map(|()| DONE).map_err(error);
     }
-    let mut server = options.server.restart(args).notify(true).title(title);
+    let mut server = options.server.restart(args).notify(true).title(title).last_act(true);
     if let Some(limit) = options.per_source {
         server = server.max_per_source(limit, message.as_str());
     }

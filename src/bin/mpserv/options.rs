@@ -1,4 +1,5 @@
 //! The command line: options, and what they say.
+#![allow(clippy::result_large_err, reason = "an error has its text with it, as there is no allocator")]
 
 use core::ffi::{CStr, c_int, c_long};
 use core::fmt::Write as _;
@@ -16,14 +17,13 @@ const HELP: &str = "\
 usage: mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]
        mpserv --status PIDFILE [--watch]
 Serves each connection to ADDRESS (PORT, HOST:PORT, [IPV6]:PORT, unix:PATH or
-inherit) by a process of its own: PROGRAM, on standard input and output, or a
-service.
+inherit) by a process: PROGRAM, on standard input and output, or a service.
   -c, --max-children N         at most N at once, further clients wait (64)
   -C, --max-per-source N[:MSG] at most N from an address; MSG to those over it
       --max-rate N/SECONDS     at most N connections in any SECONDS
       --rules FILE             allow, deny, limit by network; read again on HUP
-      --prefork MIN[-MAX]      processes ahead of time, for one after another
-      --max-requests N         each of them for N connections
+      --prefork MIN[-MAX]      processes ahead of time, each for many clients
+      --max-requests N         each of them for N clients
   -b, --backlog N              N clients wait in the kernel (511)
       --listen ADDRESS         listen there, too; may be repeated
       --service NAME           echo (if no PROGRAM is named), discard or rot13
@@ -35,13 +35,14 @@ service.
       --chroot DIR             make DIR the root directory once it listens
       --rlimit NAME=N          a limit of each child: nofile, as, cpu, ...
       --sandbox                children may do nothing that they need not
-      --proxy-protocol         a balancer says who the client is (v1 and v2)
+      --proxy-protocol         a balancer says who the client is (PROXY v1, v2)
       --nodelay                send at once even what is little (TCP_NODELAY)
       --keepalive on|off       notice clients that have vanished (on)
       --reuse-port             share the port with other servers (SO_REUSEPORT)
       --defer-accept SECONDS   accept once a client has said something
       --pidfile FILE           keep the process id in FILE, locked
-      --status PIDFILE         what its server's children do; to go on: --watch
+      --status PIDFILE         show what that server's children do
+      --watch                  show it each second
       --log text|json|syslog   log lines, JSON or to the system's log (text)
   -1                           print the port once it serves
   -v, --verbose                log details
@@ -49,8 +50,8 @@ service.
   -h, --help                   show this
   -V, --version                show the version
 Signals: TERM and INT stop (a second one skips the wait), QUIT stops without a
-wait, HUP starts anew without refusing a client, USR1 logs the status.
-Exit: 0 told to stop, 100 usage, 111 system trouble.
+wait, HUP starts anew and refuses nobody, USR1 logs the status. Exit: 0 told to
+stop, 100 usage, 111 system trouble.
 ";
 
 const VERSION: &str = concat!("mpserv ", env!("CARGO_PKG_VERSION"), "\n");

@@ -8,6 +8,7 @@
 pub struct Errors {
     pub call: &'static str,
     /// The manual pages in section 2.
+    #[cfg_attr(not(test), allow(dead_code, reason = "it says where the errnos are from, and a test reads it"))]
     pub pages: &'static str,
     errnos: &'static str,
 }
