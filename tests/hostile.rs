@@ -155,17 +155,15 @@ fn too_few_descriptors_to_begin_are_named() {
 
 #[test]
 fn where_no_process_can_be_made_clients_are_told() {
-    const NOBODY_ELSE: u32 = 2_000_000_124;
     // SAFETY: the call has no precondition.
     if unsafe { mpserv::ffi::unistd::geteuid() } != 0 {
         eprintln!("skipped: only root can start a server as a user who runs nothing else");
         return;
     }
     let folder = TempDir::new();
-    let copy = folder.join("mpserv");
-    fs::copy(MPSERV, &copy).unwrap();
+    let user = user_of_nothing();
     let mut command = Command::new("prlimit");
-    command.args(["--nproc=1:1"]).arg(&copy).args(["-1", "127.0.0.1:0"]).uid(NOBODY_ELSE).gid(NOBODY_ELSE);
+    command.arg("--nproc=1:1").arg(copy_program(MPSERV, &folder)).args(["-1", "127.0.0.1:0"]).uid(user).gid(user);
     let server = Served::start_command(&mut command);
     let mut client = server.connect();
     assert_eq!(server.wait_events("pause", 1)[0].get("why"), "fork");
@@ -189,14 +187,14 @@ fn without_any_argument_not_even_a_name_it_prints_its_usage() {
     let mut command = Command::new(MPSERV);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let path = std::ffi::CString::new(MPSERV).unwrap();
-    let execute = move || {
+    let become_nameless = move || {
         let empty = [std::ptr::null()];
-        // SAFETY: the path is a string, and the arrays end with null.
+        // SAFETY: the path ends in a NUL, and both arrays in a null pointer.
         unsafe { libc::execve(path.as_ptr(), empty.as_ptr(), empty.as_ptr()) };
         Err(std::io::Error::last_os_error())
     };
-    // SAFETY: the closure calls execve, which is async-signal-safe, and allocates nothing.
-    unsafe { command.pre_exec(execute) };
+    // SAFETY: the closure calls nothing but execve, and reads errno.
+    unsafe { command.pre_exec(become_nameless) };
     let ended = command.output().unwrap();
     assert_eq!(ended.status.code(), Some(100));
     assert!(String::from_utf8_lossy(&ended.stderr).starts_with("mpserv: usage: "), "{ended:?}");

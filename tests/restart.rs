@@ -28,7 +28,7 @@ impl Dynasty {
     fn start(arguments: &[&str]) -> Dynasty {
         let folder = TempDir::new();
         let (pidfile, program) = (folder.join("pid"), folder.join("mpserv"));
-        fs::copy(MPSERV, &program).unwrap();
+        copy_to(MPSERV, &program);
         let mut command = Command::new(&program);
         command.args(["-1", "--pidfile"]).arg(&pidfile).args(arguments);
         let first = Served::start_command(&mut command);

@@ -228,12 +228,18 @@ pub fn has_command(command: &str, package: &str) -> bool {
     there
 }
 
-/// A copy of a program that any user can reach. `cp` makes it: were it written by this process, another test that starts
-/// something at that moment would hold it open for writing, and nobody could run it.
+/// Copies a program. `cp` does it: were it written by this process, another test that starts something at that moment
+/// would hold it open for writing, and nobody could run it.
+#[track_caller]
+pub fn copy_to(program: &str, copy: &Path) {
+    assert!(Command::new("cp").arg("--remove-destination").arg(program).arg(copy).status().unwrap().success());
+}
+
+/// A copy of a program that any user can reach.
 #[track_caller]
 pub fn copy_program(program: &str, folder: &super::TempDir) -> std::path::PathBuf {
     let copy = folder.join("program");
-    assert!(Command::new("cp").arg(program).arg(&copy).status().unwrap().success());
+    copy_to(program, &copy);
     copy
 }
 
