@@ -24,11 +24,12 @@ struct Dynasty {
 }
 
 impl Dynasty {
-    /// Starts a copy of `mpserv`, which a test may put something else in the place of.
+    /// Starts `mpserv` by a name that a test may have lead to something else.
     fn start(arguments: &[&str]) -> Dynasty {
         let folder = TempDir::new();
         let (pidfile, program) = (folder.join("pid"), folder.join("mpserv"));
-        fs::copy(MPSERV, &program).unwrap();
+        // Not a copy: a file that is open for writing, be it in a process that another test is about to make, cannot be run.
+        std::os::unix::fs::symlink(MPSERV, &program).unwrap();
         let mut command = Command::new(&program);
         command.args(["-1", "--pidfile"]).arg(&pidfile).args(arguments);
         let first = Served::start_command(&mut command);
@@ -70,6 +71,12 @@ impl Dynasty {
         wait_until("the last one ends", || !exists(last) || state(last.raw().cast_unsigned()) == Some('Z'));
         assert!(!self.pidfile.exists(), "the pidfile is gone");
         wait_until("the first one ends", || state(self.first.pid()) == Some('Z'));
+        // Those between end by themselves, each after its last client.
+        wait_until("all have ended", || {
+            let log = self.first.log();
+            let count = |event: &str| log.iter().filter(|line| line.event == event).count();
+            count("stopped") == count("start")
+        });
         self.first.log()
     }
 }
