@@ -155,6 +155,8 @@ fn a_client_is_served_to_its_end_by_the_one_that_has_it() {
         let mut client = dynasty.first.client();
         let before = dynasty.succeed();
         dynasty.first.wait_events("succeeded", 1);
+        // The one that has its place is its child, too. Of a pool nobody else waits for a client any more.
+        wait_until("there are two children", || children(dynasty.first.pid()).len() == 2);
         assert_eq!(echo(&mut client, b"still here"), b"still here");
         assert!(exists(before), "it stays for its client");
         let mut other = dynasty.first.client();
