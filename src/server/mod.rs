@@ -21,7 +21,7 @@
 //! output still holds is to be flushed before.
 //!
 //! # The process
-//! From `serve` on, and until it returns, the signals TERM, INT, QUIT, USR1, CHLD and PIPE are blocked and belong to the
+//! From `serve` on, and until it returns, the signals TERM, INT, QUIT, HUP, USR1, CHLD and PIPE are blocked and belong to the
 //! server, SIGCHLD's disposition is the default, and every child of the process is waited for, those that the server
 //! has not made included. In a child the signals are as they were before. A process that has other threads cannot
 //! serve: [`Error`] says so.
@@ -30,6 +30,7 @@
 //! |---|---|
 //! | TERM, INT | stop listening at once, let the children end by themselves for the time of [`grace`](Server::grace), then send them TERM, and after 5 seconds KILL. A second one skips the wait |
 //! | QUIT | send the children TERM now |
+//! | HUP | read the [rules](Server::rules) again; start the program anew, where [`restart`](Server::restart) says so |
 //! | USR1 | log the status |
 //!
 //! # The log
@@ -40,7 +41,7 @@
 //! |---|---|
 //! | `listen` | a socket listens: `address`, `backlog` |
 //! | `start` | the server serves: `pid`, `limit` |
-//! | `accept` | a child begins: `pid`, `from`, `children` with it, `limit` |
+//! | `accept` | a child begins to serve: `pid`, `from`, `by` which balancer, `children` with it, `limit` |
 //! | `end` | a child has ended: `pid`, `from`, `exit` or `signal`, `seconds` that it lived, `children` without it |
 //! | `refuse` | a client was turned away: `from`, `why`, `from_source`, `count` |
 //! | `pause`, `resume` | nobody is accepted, `why`: `max-children`, `max-rate`, or the call that failed, with its `error` and a `hint` |
@@ -49,6 +50,11 @@
 //! | `status`, `child` | SIGUSR1 came; a line for each child where details are logged |
 //! | `stop`, `stopped` | the server was told to stop: `signal`, `sender`, `children`; it has: `drained`, `terminated`, `killed` |
 //! | `abort`, `orphan` | details: a connection was gone when it was accepted; a process was waited for that served nobody |
+//! | `rules` | they were read again: how many `rules`, or the `error` |
+//! | `restart` | another process is to take this one's place: its `pid` and `program`, or the `error` |
+//! | `succeeded` | it has, and this one serves the clients that it has: `by`, `children` |
+//! | `violation` | a child in the sandbox was ended: `pid`, `from`, the `call` that it made |
+//! | `leave` | a child of the pool has ended without a client: `pid`, `status`, `seconds` that it lived, the `pause` before the next is made |
 //! | `lost` | so many `lines` before this one could not be written |
 
 #![allow(
