@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use mpserv::process::{Pid, WaitFor, WaitOptions, waitpid};
 use mpserv::signal::{Signal, kill};
 
-use super::case::{Case, Cases, Fault};
+use super::case::{AGAIN, Case, Cases, Fault};
 use crate::options::Extent;
 use crate::run::Directory;
 use crate::run::processes::Status;
@@ -131,6 +131,9 @@ pub fn cases(program: &Path, mode: Mode, whose: Whose, strace: &Strace, extent: 
         let errors = cases.possible.iter().filter(|case| matches!(case.fault, Fault::Error(_)));
         let mut lasting: Vec<Case> = errors.map(Case::for_ever).collect();
         lasting.dedup_by(|a, b| (&a.call, a.fault) == (&b.call, b.fault));
+        let all = lasting.len();
+        lasting.retain(|case| !matches!(case.fault, Fault::Error("EAGAIN" | "EINTR")));
+        *cases.impossible.entry(AGAIN).or_default() += all - lasting.len();
         cases.possible.extend(lasting);
     }
     Ok(cases)
