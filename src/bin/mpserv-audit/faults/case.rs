@@ -115,6 +115,8 @@ pub struct Cases {
 
 pub const LOADER: &str = "the root's loader makes the call as often before main, and would meet the fault instead";
 pub const UNSEEN: &str = "ERESTARTNOINTR is the kernel's own: a program never sees it";
+pub const AGAIN: &str =
+    "EAGAIN and EINTR ask for the call to be made again: no kernel says so for ever of what is ready";
 pub const NO_ERRORS: &str = "the manual page documents no error of the call";
 pub const ORDER: &str =
     "made by fork() itself at a child's beginning, where the tool decides who runs first; glibc ignores its result";

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use mpserv::process::{Pid, WaitFor, WaitOptions, waitpid};
 use mpserv::signal::{Signal, kill};
 
-use super::case::{Case, Cases, Fault};
+use super::case::{AGAIN, Case, Cases, Fault};
 use crate::options::Extent;
 use crate::run::Directory;
 use crate::run::processes::Status;
@@ -131,6 +131,9 @@ pub fn cases(program: &Path, mode: Mode, whose: Whose, strace: &Strace, extent: 
         let errors = cases.possible.iter().filter(|case| matches!(case.fault, Fault::Error(_)));
         let mut lasting: Vec<Case> = errors.map(Case::for_ever).collect();
         lasting.dedup_by(|a, b| (&a.call, a.fault) == (&b.call, b.fault));
+        let all = lasting.len();
+        lasting.retain(|case| !matches!(case.fault, Fault::Error("EAGAIN" | "EINTR")));
+        *cases.impossible.entry(AGAIN).or_default() += all - lasting.len();
         cases.possible.extend(lasting);
     }
     Ok(cases)
@@ -197,6 +200,10 @@ fn talk(mut client: TcpStream, life: &mut Life, is_close: bool) -> Got {
             Ok(0) => return if all == WORD { Got::Served } else { Got::Cut },
             Ok(length) => all.extend_from_slice(&buffer[..length]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                // Each child of a pool that takes the place of another meets the fault too, and nobody may be left.
+                if life.idle > 0 && start.elapsed() > ENDING && life.no_more_faults().is_err() {
+                    return Got::Nothing;
+                }
                 if start.elapsed() > WATCHDOG
                     || (is_close && life.closes_not() && start.elapsed() > Duration::from_secs(1))
                 {
@@ -250,13 +257,16 @@ impl Life {
             let mut command = Command::new(&strace.path);
             command.args(["-ff", "-q", "-b", "execve", "-s", "0", "-o"]).arg(life.directory.path.join("trace"));
             command.args(injection.iter().flat_map(|injection| ["-e", injection]));
-            for pid in [vec![life.server.id()], children(life.server.id())].concat() {
+            while children(life.server.id()).len() < life.idle && start.elapsed() < WATCHDOG {
+                std::thread::sleep(TICK);
+            }
+            let all = [vec![life.server.id()], children(life.server.id())].concat();
+            for pid in &all {
                 command.args(["-p", &pid.to_string()]);
             }
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             life.tracer = Some(command.spawn().map_err(|error| Trouble::of(strace.path.display(), error))?);
             let traced = |status: Status| status.tracer != 0 && status.state == b'S';
-            let all = [vec![life.server.id()], children(life.server.id())].concat();
             // A child that has met its fault already is gone.
             while !all.iter().all(|pid| Status::of(*pid).is_none_or(traced)) {
                 if start.elapsed() > WATCHDOG {
@@ -335,9 +345,9 @@ impl Life {
         let Some(tracer) = &mut self.tracer else {
             return Ok(());
         };
-        if let Some(pid) = i32::try_from(tracer.id()).ok().and_then(Pid::from_raw) {
-            // It may have ended with the server.
-            let _ = kill(pid, Signal::INT);
+        if let Ok(None) = tracer.try_wait() {
+            // It has not been waited for, so the id is its own.
+            signal_to(tracer.id(), Signal::INT);
         }
         tracer.wait().map(drop).map_err(|error| Trouble::of("strace", error))
     }
