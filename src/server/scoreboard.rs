@@ -189,9 +189,14 @@ impl<'w> Slot<'w> {
         self.store(PEER, kind << u32::BITS | low);
     }
 
+    /// The child has none any more.
+    pub(super) fn forget_client(self) {
+        self.store(PEER, 0);
+    }
+
     /// The child has none any more, and is done with one more.
     pub(super) fn end_client(self) {
-        self.store(PEER, 0);
+        self.forget_client();
         self.store(REQUESTS, self.load(REQUESTS) + 1);
     }
 

@@ -193,6 +193,8 @@ impl Birth<'_, '_> {
                 Ok(())
             }
             Err(refusal) => {
+                // Once it is told so, it counts no more: it may try again at once.
+                self.slot.forget_client();
                 self.log_refuse(&connection.peer(), format_args!("{}", refusal.why), refusal.from_source);
                 connection.dismiss(refusal.message);
                 Err(EXIT_REFUSED)
