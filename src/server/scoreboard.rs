@@ -189,6 +189,11 @@ impl<'w> Slot<'w> {
         self.store(PEER, kind << u32::BITS | low);
     }
 
+    /// The child is about to turn its client away, who from now on counts for nobody.
+    pub(super) fn withdraw(self) {
+        self.store(NUMBER, u64::MAX);
+    }
+
     /// The child has none any more, and is done with one more.
     pub(super) fn end_client(self) {
         self.store(PEER, 0);

@@ -192,6 +192,7 @@ impl Birth<'_, '_> {
                 Ok(())
             }
             Err(refusal) => {
+                self.slot.withdraw();
                 self.log_refuse(&connection.peer(), format_args!("{}", refusal.why), refusal.from_source);
                 connection.dismiss(refusal.message);
                 Err(EXIT_REFUSED)
