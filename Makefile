@@ -41,10 +41,15 @@ ifeq ($(filter rust c,$(IMPL)),)
 $(error IMPL=$(IMPL): choose rust or c)
 endif
 
+# PROGRAM, if it was said on the command line.
+NAMED = $(if $(filter command,$(firstword $(origin PROGRAM))),$(PROGRAM))
+
 # $(call one-of,LIST): PROGRAM is in LIST, or make says what is.
 one-of = $(if $(filter $(PROGRAM),$(1)),,$(error PROGRAM=$(PROGRAM): choose one of $(1)))
 
-.PHONY: help run run-server run-client strace-server strace-client release c test bench bench-peers lint clean install uninstall \
+.PHONY: help run run-server run-client strace-server strace-client watch-zombies release c test audit audit-report \
+        compare bench bench-peers lint install uninstall \
+        clean \
         need-cargo need-cc need-strace
 
 help:
@@ -53,6 +58,10 @@ help:
 	@echo 'make run            a program that is no server                  PROGRAM=fork IMPL=$(IMPL)'
 	@echo 'make strace-server  the server under strace -f'
 	@echo 'make strace-client  the client under strace -f'
+	@echo 'make watch-zombies  what ps says of a zombie, while its parent lives and after'
+	@echo 'make compare        what the programs print, C and Rust side by side; PROGRAM=fork for one, C=FILE for your own C'
+	@echo 'make audit          the system calls of all programs, C against Rust; fails on a difference'
+	@echo 'make audit-report   the same as a page with pictures, $(TARGET)/audit.html'
 	@echo 'make c              the C programs, in $(TARGET)/c'
 	@echo 'make release        everything as it is shipped, in $(TARGET)/release'
 	@echo 'make test           all tests'
@@ -102,6 +111,35 @@ test: need-cargo need-cc need-strace
 	$(call need,nc,netcat-openbsd)
 	$(CARGO) test --features std --test server_library
 	$(CARGO) test
+
+# In the development build from main on, in the release build from execve on.
+audit: release need-strace
+	@$(CARGO) build --quiet
+	$(TARGET)/debug/mpserv-audit --from main $(ARGS)
+	$(TARGET)/release/mpserv-audit --from execve $(ARGS)
+
+audit-report: release need-strace
+	$(TARGET)/release/mpserv-audit --from execve --html $(TARGET)/audit.html $(ARGS)
+	@echo 'make: open $(TARGET)/audit.html'
+
+# PROGRAM and C only where they are said: without PROGRAM, all; with C, the user's own program in place of ours.
+compare: release need-strace
+	$(if $(C),$(if $(NAMED),,$(error C=$(C): say of which PROGRAM it is)))
+	$(if $(C),@mkdir -p $(TARGET)/compare && $(or $(filter-out default,$(CC)),cc) -O2 -pthread -o $(TARGET)/compare/$(PROGRAM) $(C))
+	@$(TARGET)/release/mpserv-audit --output $(if $(C),--c $(TARGET)/compare) $(NAMED) $(ARGS)
+
+# What ps says of a child that ended and was not waited for, while its parent lives and after.
+watch-zombies: release
+	$(call need,ps,procps)
+	@$(BIN)/zombie & parent=$$!; \
+	for try in 1 2 3 4 5 6 7 8 9 10; do ps -o stat= --ppid $$parent | grep -q Z && break; sleep 0.2; done; \
+	child=$$(ps -o pid= --ppid $$parent); \
+	echo "make: the parent sleeps for 30 seconds and does not wait for its child:"; \
+	ps -o user,pid,ppid,tty,stat,command -p $$parent -p $$child; \
+	wait $$parent; \
+	echo "make: the parent has ended, so init has inherited the zombie and waits for it:"; \
+	for try in 1 2 3 4 5 6 7 8 9 10; do ps -p $$child >/dev/null || break; sleep 0.2; done; \
+	ps -o user,pid,ppid,tty,stat,command -p $$parent -p $$child || echo "make: ps finds neither $$parent nor$$child"
 
 bench: need-cargo need-cc need-strace
 	$(CARGO) bench --bench bench -- $(ARGS)

@@ -97,7 +97,17 @@ fn link_server_statically(out: &Path) -> Result<(), Box<dyn Error>> {
     }
     let search = format!("-L{}", folder.display());
     // The C library and the compiler's own need each other. What rustc names comes before, and stays what it is.
-    for argument in ["-static", &search, "-Wl,--start-group", "-lgcc", "-lgcc_eh", "-lc", "-Wl,--end-group"] {
+    // Code and what is only read are one mapping.
+    for argument in [
+        "-static",
+        "-Wl,-z,noseparate-code",
+        &search,
+        "-Wl,--start-group",
+        "-lgcc",
+        "-lgcc_eh",
+        "-lc",
+        "-Wl,--end-group",
+    ] {
         println!("cargo::rustc-link-arg-bin=mpserv={argument}");
     }
     Ok(())

@@ -4,23 +4,38 @@ use core::ffi::c_char;
 
 use crate::conv::ret;
 use crate::errno::Result;
+use crate::fd::write_all;
 use crate::ffi::net::r#if::{IFF_UP, ifreq};
 use crate::ffi::sched as c;
 use crate::ffi::sys::ioctl::{SIOCGIFFLAGS, SIOCSIFFLAGS, ioctl};
+use crate::ffi::unistd;
+use crate::file::{OpenFlags, open};
 use crate::net::{self, AddressFamily, Protocol, SocketFlags, SocketType};
+use crate::text::Text;
 
-/// `unshare(CLONE_NEWUSER)`: makes this process the owner of what it unshares next. It keeps its ids only once they are
-/// written to /proc/self/uid_map and gid_map.
+/// `unshare(CLONE_NEWUSER)`, and the maps of its ids: gives this process users of its own, of whom it is root, and the
+/// owner of what it unshares next. To everybody else it is who it was.
 ///
 /// # Errors
-/// `EPERM` where that is not allowed, `EINVAL` in a process with other threads.
+/// `EPERM` or `ENOSPC` where that is not allowed, `EINVAL` in a process with other threads.
 ///
 /// # References
 /// unshare(2), user_namespaces(7), Linux
 pub fn own_users() -> Result<()> {
+    // SAFETY: the call has no precondition.
+    let user = unsafe { unistd::geteuid() };
+    // SAFETY: the call has no precondition.
+    let group = unsafe { unistd::getegid() };
     // SAFETY: the call has no precondition on memory.
-    ret(unsafe { c::unshare(c::CLONE_NEWUSER) })
+    ret(unsafe { c::unshare(c::CLONE_NEWUSER) })?;
+    let map = |path, text: Text<ID_MAP_MAX>| write_all(open(path, OpenFlags::RDWR, 0)?, text.as_bytes());
+    map(c"/proc/self/setgroups", Text::of(format_args!("deny")))?;
+    map(c"/proc/self/uid_map", Text::of(format_args!("0 {user} 1")))?;
+    map(c"/proc/self/gid_map", Text::of(format_args!("0 {group} 1")))
 }
+
+/// How long a map of one id is at most.
+const ID_MAP_MAX: usize = "0 4294967295 1".len();
 
 /// `unshare(CLONE_NEWNET)`: gives the calling thread, and all that it starts, a network in which nobody else is, and
 /// nothing but a loopback interface, which is brought up.

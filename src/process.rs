@@ -339,17 +339,20 @@ pub fn exists(pid: Pid) -> bool {
 }
 
 /// `exit()`: ends this process with `status`, of which the parent sees the low 8 bits. Runs what `atexit()` registered
-/// and writes what stdio still holds. Called once more meanwhile, it ends the process at once.
+/// and writes what stdio still holds. Of several threads that call it, the first one's status counts.
 ///
 /// # References
 /// exit(3), POSIX
 pub fn exit(status: c_int) -> ! {
     static ENTERED: AtomicBool = AtomicBool::new(false);
-    if ENTERED.swap(true, Ordering::Relaxed) {
-        _exit(status);
+    if ENTERED.swap(true, Ordering::Relaxed) && has_other_threads() {
+        // Another thread is about to end the process.
+        loop {
+            core::hint::spin_loop();
+        }
     }
     stdio::close_to_handlers();
-    // SAFETY: the call has no precondition but that it is not entered twice.
+    // SAFETY: the call has no precondition but that no two threads enter it.
     unsafe { ffi::stdlib::exit(status) }
 }
 

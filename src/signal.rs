@@ -488,11 +488,14 @@ pub fn sigprocmask(how: MaskHow, set: &SigSet) {
 }
 
 /// `sigprocmask(how, &set, &old)`: changes which signals are held back and returns which were before.
-pub fn sigprocmask_replace(how: MaskHow, set: &SigSet) -> SigSet {
+///
+/// # Errors
+/// None of the kernel's, as `how` is one of its three; what a filter of system calls may say, as with seccomp.
+pub fn sigprocmask_replace(how: MaskHow, set: &SigSet) -> Result<SigSet> {
     let mut old = SigSet::empty();
-    // SAFETY: both pointers are to sets. The call cannot fail: `how` is one of its three.
-    unsafe { c::sigprocmask(how.raw(), set.as_ptr(), &raw mut old.0) };
-    old
+    // SAFETY: both pointers are to sets.
+    ret(unsafe { c::sigprocmask(how.raw(), set.as_ptr(), &raw mut old.0) })?;
+    Ok(old)
 }
 
 /// `sigpending()`: the signals that have arrived and are held back.

@@ -432,6 +432,11 @@ fn a_line_that_is_not_straces_is_shown_and_counts() {
 }
 
 /// What an audit leaves in the folder for temporary files, and which processes run a command.
+/// A command that does not end by itself, and that nobody else on this machine runs.
+fn long_sleep(number: u32) -> String {
+    format!("sleep {number}.{}", std::process::id())
+}
+
 fn is_running(command: &str) -> bool {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     processes.into_iter().any(|process| {
@@ -449,18 +454,23 @@ fn assert_nothing_left(temporary: &TempDir, command: &str) {
 #[test]
 fn a_program_that_does_not_end_is_ended() {
     let temporary = TempDir::new();
-    let mut command = audit(&["--a", "sleep 98765", "--b", "true", "--timeout", "1"]);
-    assert_trouble(&command.env("TMPDIR", &temporary.0).output().unwrap(), "'sleep 98765' did not end within 1 s");
-    assert_nothing_left(&temporary, "sleep 98765");
+    let command_line = long_sleep(98765);
+    let mut command = audit(&["--a", &command_line, "--b", "true", "--timeout", "1"]);
+    assert_trouble(
+        &command.env("TMPDIR", &temporary.0).output().unwrap(),
+        &format!("'{command_line}' did not end within 1 s"),
+    );
+    assert_nothing_left(&temporary, &command_line);
 }
 
 #[test]
 fn a_server_that_never_listens_is_told() {
     let temporary = TempDir::new();
     let port = free_port().to_string();
-    let mut command = audit(&["--a", "sleep 98764", "--b", "true", "--listen", &port, "--timeout", "1"]);
+    let command_line = long_sleep(98764);
+    let mut command = audit(&["--a", &command_line, "--b", "true", "--listen", &port, "--timeout", "1"]);
     assert_trouble(&command.env("TMPDIR", &temporary.0).output().unwrap(), &format!("never listened on port {port}"));
-    assert_nothing_left(&temporary, "sleep 98764");
+    assert_nothing_left(&temporary, &command_line);
     let output = run(&["--a", "true", "--b", "true", "--listen", &port]);
     assert_trouble(&output, &format!("ended without ever listening on port {port}"));
 }
@@ -475,16 +485,17 @@ fn a_port_in_use_is_told() {
 
 #[test]
 fn a_drive_that_fails_is_told() {
-    let output = run(&["--a", "sleep 98763", "--b", "true", "--drive", "false"]);
+    let command_line = long_sleep(98763);
+    let output = run(&["--a", &command_line, "--b", "true", "--drive", "false"]);
     assert_trouble(&output, "--drive: false failed");
-    assert!(!is_running("sleep 98763"));
-    assert_trouble(&run(&["--a", "sleep 98763", "--b", "true", "--drive", "/no/such/client"]), "/no/such/client");
+    assert!(!is_running(&command_line));
+    assert_trouble(&run(&["--a", &command_line, "--b", "true", "--drive", "/no/such/client"]), "/no/such/client");
 }
 
 #[test]
 fn an_interrupted_audit_leaves_nothing() {
     let temporary = TempDir::new();
-    let command = "sleep 98762";
+    let command = &long_sleep(98762);
     for signal in [Signal::INT, Signal::TERM] {
         let errors = temporary.join("errors");
         let mut audit = audit(&["--a", command, "--b", "true"]);

@@ -121,7 +121,7 @@ fn restart_under_load(arguments: &[&str], clients: u64, times: u64, works: bool)
     let count = |event: &str| log.iter().filter(|line| line.event == event).count() as u64;
     assert_eq!(count("succeeded"), if works { times } else { 0 });
     let accepted: u64 = log.iter().filter(|line| line.event == "stopped").map(|line| line.number("accepted")).sum();
-    assert_eq!(accepted, clients, "each client was accepted once");
+    assert_eq!(accepted, clients, "each client was accepted once: {log:#?}");
 }
 
 #[test]

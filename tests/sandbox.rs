@@ -252,7 +252,7 @@ fn nobody_becomes_root_again() {
     let folder = TempDir::new();
     fs::set_permissions(&folder.0, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let program = folder.join("id");
-    fs::copy("/usr/bin/id", &program).unwrap();
+    common::server::copy_to("/usr/bin/id", &program);
     fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o4755)).unwrap();
     let text = output_of(&["-u", "nobody", "--sandbox", "127.0.0.1:0", program.to_str().unwrap(), "-u"]);
     assert_ne!(text.trim(), "0");
@@ -332,7 +332,7 @@ fn who_is_not_root_becomes_nobody_else() {
     let folder = TempDir::new();
     fs::set_permissions(&folder.0, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let program = folder.join("mpserv");
-    fs::copy(common::server::MPSERV, &program).unwrap();
+    common::server::copy_to(common::server::MPSERV, &program);
     let run = |arguments: &[&str]| {
         let mut command = Command::new("setpriv");
         command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&program).args(arguments);

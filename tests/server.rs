@@ -162,7 +162,7 @@ fn load(connections: usize) {
     let server = Served::start(&["--max-children", "64", "-b", "128", "127.0.0.1:0"]);
     drop(server.client());
     server.wait_childless();
-    let (_, descriptors) = server.usage();
+    let descriptors = server.descriptors();
     let memory = server.anonymous_memory();
     let text = bytes(64);
     thread::scope(|scope| {
@@ -180,7 +180,7 @@ fn load(connections: usize) {
         }
     });
     no_zombie_for_long(&server);
-    assert_eq!(server.usage().1, descriptors);
+    assert_eq!(server.descriptors(), descriptors);
     assert!(server.anonymous_memory() <= memory + 64, "{memory} kB, then {} kB", server.anonymous_memory());
     let log = server.stop();
     let count = |event: &str| log.iter().filter(|line| line.event == event).count();
@@ -196,6 +196,12 @@ fn two_thousand_connections_leave_nothing_behind() {
 #[ignore = "takes its time"]
 fn a_hundred_thousand_connections_leave_nothing_behind() {
     load(100_000);
+}
+
+#[test]
+#[ignore = "takes its time"]
+fn a_million_connections_leave_nothing_behind() {
+    load(1_000_000);
 }
 
 #[test]

@@ -249,6 +249,7 @@ fn calls_that_never_fail_may_fail() {
 fn what_fails_at_the_start_is_told() {
     let folder = TempDir::new();
     for (fault, told) in [
+        ("rt_sigprocmask:error=EPERM:when=1", "cannot serve: sigprocmask: Operation not permitted"),
         ("signalfd4:error=EMFILE", "cannot serve: signalfd: Too many open files"),
         ("socket:error=EACCES", "cannot listen on \"127.0.0.1:0\": Permission denied"),
         ("listen:error=EADDRINUSE", "cannot listen on \"127.0.0.1:0\": Address already in use"),
@@ -282,4 +283,17 @@ fn lines_that_were_lost_are_counted() {
     let log = parse_log(&fs::read_to_string(log).unwrap());
     // What was lost are listen and start.
     assert_eq!((log[0].event.as_str(), log[0].number("lines"), log[1].event.as_str()), ("lost", 2, "stop"));
+}
+
+/// A child of the pool that cannot accept ends; those that take its place come no faster than they are of use.
+#[test]
+fn a_pool_whose_children_cannot_accept_is_no_busy_loop() {
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let options = ["-f", "-e", "trace=accept4", "-e", "inject=accept4:error=EINVAL"];
+    let server = Served::start_command(&mut traced(&options, &trace, &["--prefork", "2", "127.0.0.1:0"]));
+    std::thread::sleep(Duration::from_secs(1));
+    let calls = fs::read_to_string(&trace).unwrap().matches("accept4(").count();
+    assert!(calls < 50, "{calls} calls in a second");
+    server.running.end(Signal::TERM);
 }

@@ -194,7 +194,7 @@ fn serving_ends_and_leaves_the_process_as_it_was() {
         before.add(Signal::USR2);
         sigprocmask(MaskHow::Set, &before);
         bound.serve(|connection: Connection| echo_once(&connection)).unwrap();
-        let after = sigprocmask_replace(MaskHow::Set, &SigSet::empty());
+        let after = sigprocmask_replace(MaskHow::Set, &SigSet::empty()).unwrap();
         assert_eq!(format!("{after:?}"), format!("{before:?}"));
         ready.tell(b'!');
     });

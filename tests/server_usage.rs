@@ -105,7 +105,7 @@ fn wrong_numbers_are_named() {
 
 #[test]
 fn wrong_addresses_are_named() {
-    let forms = "PORT, HOST:PORT, [IPV6]:PORT or unix:PATH";
+    let forms = "PORT, HOST:PORT, [IPV6]:PORT, unix:PATH or inherit";
     for address in [
         "x",
         "",

@@ -52,8 +52,10 @@ pub const HOST_MAX: usize = 256;
 /// The longest path of a file, with its NUL (`PATH_MAX`).
 pub const PATH_MAX: usize = 4096;
 
-/// How much a built-in service reads at once.
+/// How much a built-in service reads at once, once a client has said more than [`SERVICE_BUFFER_FIRST`] at once.
 pub const SERVICE_BUFFER: usize = 65_536;
+/// How much it reads at once before that. It is on the stack, of which a page is in use in any case.
+pub const SERVICE_BUFFER_FIRST: usize = 256;
 /// The stack on which a new process runs until it becomes a program.
 pub const SPAWN_STACK: usize = 65_536;
 /// How many variables a program's environment has besides the server's own.

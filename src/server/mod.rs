@@ -590,10 +590,19 @@ impl<'a> Bound<'a> {
     /// As [`serve`](Bound::serve).
     pub fn serve_builtin(mut self, service: Service) -> Result<Stopped> {
         self.settings.sandbox = self.settings.sandbox.map(|_| service.calls());
-        // Mapped here and touched only in the children: each has as many pages of it as its client fills.
-        let buffer = MapVec::zeroed(SERVICE_BUFFER);
-        let mut buffer = buffer.map_err(|errno| cannot_serve("mmap", errno, "give the machine more memory"))?;
-        let handler = |connection| service.serve(connection, &mut buffer);
+        let has_one_client = self.settings.pool.is_none();
+        // In the sandbox no memory can be mapped, and a child that serves one after another need not do so again. Mapped
+        // here, it is touched only in the children: each has as many pages of it as its client fills.
+        let room = (self.settings.sandbox.is_some() || !has_one_client).then(|| MapVec::zeroed(SERVICE_BUFFER));
+        let mut room = room.transpose().map_err(|errno| cannot_serve("mmap", errno, "give the machine more memory"))?;
+        let handler = |connection| {
+            let status = service.serve_with(&connection, room.as_deref_mut());
+            if has_one_client {
+                // The end of the process closes it.
+                core::mem::forget(connection);
+            }
+            status
+        };
         // SAFETY: the services read, write and compute, and know no threads.
         self.serve_with(unsafe { Function::new_bare(handler) })
     }
@@ -623,20 +632,23 @@ impl<'a> Bound<'a> {
         let pid = getpid();
         let mut signals = SigSet::empty();
         SIGNALS.iter().for_each(|signal| signals.add(*signal));
-        let mask = sigprocmask_replace(MaskHow::Block, &signals);
+        let mask = sigprocmask_replace(MaskHow::Block, &signals)
+            .map_err(|errno| cannot_serve("sigprocmask", errno, "allow it where system calls are filtered"))?;
         let chld = SigAction { sa_handler: Disposition::Default, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
         let chld = sigaction_replace(Signal::CHLD, &chld);
         let result = SignalFd::new(&signals)
             .map_err(|errno| cannot_serve("signalfd", errno, "allow more open files (ulimit -n)"))
             .and_then(|fd| {
                 open.signals = Some(fd);
-                announce(&open.listeners, pid, &settings, &log)?;
                 if settings.sandbox.is_some() {
                     note_violations().map_err(|errno| cannot_serve("sigaction", errno, "leave the sandbox out"))?;
                 }
-                let parent = Parent::new(&settings, &log, open, worker, pid, mask);
-                let parent = parent.map(|parent| parent.with(rules, manager, title));
-                parent.map_err(|errno| cannot_serve("mmap", errno, "lower the number of children")).map(Parent::run)
+                let parent = Parent::new(&settings, &log, open, worker, pid, mask)
+                    .map_err(|errno| cannot_serve("mmap", errno, "lower the number of children"))?
+                    .with(rules, manager, title);
+                // From here on there is nothing that it lacks.
+                announce(parent.listeners(), pid, &settings, &log)?;
+                Ok(parent.run())
             });
         if !settings.is_last_act {
             if let Ok(chld) = chld {

@@ -14,6 +14,7 @@ use super::limits::{
     ABORTS_IN_A_ROW, ACCEPTS_IN_A_ROW, BUSY_MESSAGE, CLIENT_KEPT, EXIT_DONE, KILL_AFTER, LISTENERS_MAX, RETRY_EVERY,
     STATUS_EVERY,
 };
+use super::listener::Listeners;
 use super::log::{Flood, Floods, Level, Log, Seconds};
 use super::map::Map;
 use super::pool::{Pool, Step};
@@ -197,6 +198,10 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     pub(super) fn with(mut self, rules: Option<Rules>, manager: Manager, title: Option<Title>) -> Self {
         (self.rules, self.manager, self.title) = (rules, manager, title);
         self
+    }
+
+    pub(super) const fn listeners(&self) -> &Listeners {
+        &self.open.listeners
     }
 
     /// Serves until a signal says that it is enough, and the children have ended.
@@ -823,11 +828,12 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
         if let Some(pool) = &mut self.pool {
             let crashed = status.is_none_or(|status| status.exit_status() != Some(EXIT_DONE));
-            // One that is told to go does not crash.
-            pool.on_end(crashed && child.stage == Stage::Serving, has_served, self.now);
+            // One that was not told to go, and yet went without having served, may do so again, whatever its status.
+            let was_of_use = child.stage != Stage::Serving || has_served;
+            pool.on_end(was_of_use, self.now);
             if state != State::Serving {
                 let pause = pool.closed_until(self.now).map_or(Duration::ZERO, |until| until - self.now);
-                let level = if crashed { Level::Warning } else { Level::Detail };
+                let level = if crashed || !was_of_use { Level::Warning } else { Level::Detail };
                 self.log.event(level, "leave", |line| {
                     line.number("pid", pid);
                     line.text("status", status.map_or(Text::<32>::new(), |status| Text::of(format_args!("{status}"))));

@@ -16,12 +16,6 @@ pub(super) struct PidFile<'a> {
     fd: OwnedFd,
 }
 
-impl AsFd for PidFile<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
-
 /// What a new file may be used for.
 const MODE: core::ffi::c_uint = 0o644;
 /// The most digits of an id, and a newline.
@@ -84,6 +78,12 @@ impl<'a> PidFile<'a> {
             // Somebody else may have removed it already.
             let _ = ftruncate(&self.fd, 0);
         }
+    }
+}
+
+impl AsFd for PidFile<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

@@ -76,9 +76,9 @@ impl Pool {
         [tick, opens].into_iter().flatten().min()
     }
 
-    /// A process has ended. One that crashed before it had served anybody has the next one wait, each time for longer.
-    pub(super) fn on_end(&mut self, crashed: bool, has_served: bool, now: Duration) {
-        if !crashed || has_served {
+    /// A process has ended. One that was of no use to anybody has the next one wait, each time for longer.
+    pub(super) fn on_end(&mut self, was_of_use: bool, now: Duration) {
+        if was_of_use {
             self.crash_pause = CRASH_PAUSE;
             return;
         }

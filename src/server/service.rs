@@ -3,8 +3,9 @@
 use core::ffi::c_int;
 
 use super::connection::Connection;
-use super::limits::{EXIT_DONE, EXIT_FAILED, EXIT_IDLE};
-use crate::errno::{Errno, Result};
+use super::limits::{EXIT_DONE, EXIT_FAILED, EXIT_IDLE, SERVICE_BUFFER, SERVICE_BUFFER_FIRST};
+use crate::errno::{Errno, Result, retry_on_intr};
+use crate::memory::MapVec;
 
 /// A service that is built in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,18 +32,43 @@ impl Service {
 
     /// Serves a client until it has said all, and returns the status to end with: [`EXIT_DONE`], [`EXIT_FAILED`],
     /// [`EXIT_IDLE`].
-    pub fn serve(self, connection: Connection, buffer: &mut [u8]) -> c_int {
-        match self.exchange(&connection, buffer) {
+    #[must_use]
+    pub fn serve(self, connection: &Connection) -> c_int {
+        self.serve_with(connection, None)
+    }
+
+    /// [`serve`](Service::serve) with room that was made before, if there is any: in the sandbox none can be made.
+    pub(super) fn serve_with(self, connection: &Connection, room: Option<&mut [u8]>) -> c_int {
+        match self.exchange(connection, room) {
             Ok(()) => EXIT_DONE,
             Err(Errno::AGAIN) => EXIT_IDLE,
             Err(_) => EXIT_FAILED,
         }
     }
 
-    fn exchange(self, connection: &Connection, buffer: &mut [u8]) -> Result<()> {
+    fn exchange(self, connection: &Connection, room: Option<&mut [u8]>) -> Result<()> {
+        if let Some(room) = room {
+            while self.exchange_with(connection, room)? == Said::More {}
+            return Ok(());
+        }
+        // Most clients say little, and for them memory would have to be mapped, and given back.
+        let mut little = [0; SERVICE_BUFFER_FIRST];
+        if self.exchange_with(connection, &mut little)? == Said::All {
+            return Ok(());
+        }
+        match MapVec::zeroed(SERVICE_BUFFER) {
+            Ok(mut much) => while self.exchange_with(connection, &mut much)? == Said::More {},
+            Err(_) => while self.exchange_with(connection, &mut little)? == Said::More {},
+        }
+        Ok(())
+    }
+
+    /// Serves a client until it has said all, or more at once than there is room for.
+    fn exchange_with(self, connection: &Connection, buffer: &mut [u8]) -> Result<Said> {
         loop {
-            let length = connection.read(buffer)?;
-            let Some(text @ [_, ..]) = buffer.get_mut(..length) else { return Ok(()) };
+            let length = retry_on_intr(|| connection.read(buffer))?;
+            let is_full = length == buffer.len();
+            let Some(text @ [_, ..]) = buffer.get_mut(..length) else { return Ok(Said::All) };
             match self {
                 Service::Echo => connection.write_all(text)?,
                 Service::Discard => {}
@@ -51,8 +77,20 @@ impl Service {
                     connection.write_all(text)?;
                 }
             }
+            if is_full {
+                return Ok(Said::More);
+            }
         }
     }
+}
+
+/// How much a client has said.
+#[derive(PartialEq, Eq)]
+enum Said {
+    /// All that it will.
+    All,
+    /// As much as there was room for, and so perhaps more.
+    More,
 }
 
 /// How far a letter is moved.

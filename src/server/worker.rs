@@ -51,25 +51,26 @@ impl Open<'_> {
     /// # Safety
     /// This process has been forked from the server's, and uses none of this again.
     unsafe fn close_in_child(&self) {
-        for listener in self.listeners.iter().map(AsFd::as_fd) {
-            // SAFETY: by this function's own contract.
-            unsafe { close_of_parent(listener) };
-        }
-        // SAFETY: by this function's own contract.
-        unsafe { self.close_but_listeners_in_child() };
-    }
-
-    /// The same, but for the listeners.
-    ///
-    /// # Safety
-    /// This process has been forked from the server's, and uses none of this again but the listeners.
-    unsafe fn close_but_listeners_in_child(&self) {
-        let signals = self.signals.iter().map(AsFd::as_fd);
-        let pidfile = self.pidfile.iter().map(AsFd::as_fd);
-        for fd in signals.chain(pidfile) {
+        let listeners = self.listeners.iter().map(AsFd::as_fd);
+        for fd in listeners.chain(self.but_listeners()) {
             // SAFETY: by this function's own contract.
             unsafe { close_of_parent(fd) };
         }
+    }
+
+    /// Closes all but the listeners in a child, in the same way.
+    ///
+    /// # Safety
+    /// This process has been forked from the server's, and uses none of the rest again.
+    unsafe fn close_but_listeners_in_child(&self) {
+        for fd in self.but_listeners() {
+            // SAFETY: by this function's own contract.
+            unsafe { close_of_parent(fd) };
+        }
+    }
+
+    fn but_listeners(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.signals.iter().map(AsFd::as_fd).chain(self.pidfile.iter().map(AsFd::as_fd))
     }
 
     /// Leaves the sockets, their files and the pidfile to the one who has them, too.
@@ -371,7 +372,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
     /// What a child of the pool does; the status to end with.
     fn serve_many(&mut self, birth: Birth<'_, '_>) -> Result<c_int, c_int> {
         birth.begin()?;
-        // SAFETY: as in a child that has one client, but for the listeners.
+        // SAFETY: this is the server's child, which uses nothing of the server's but its listeners.
         unsafe { birth.open.close_but_listeners_in_child() };
         let pid = getpid();
         let action =

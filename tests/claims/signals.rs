@@ -346,7 +346,7 @@ pub(crate) fn the_handler_runs_in_the_process_itself() {
 
 pub(crate) fn a_signal_set_is_per_process_and_survives_fork() {
     let usr1 = SigSet::from([Signal::USR1]);
-    let is_blocked = || sigprocmask_replace(MaskHow::Block, &SigSet::empty()).contains(Signal::USR1);
+    let is_blocked = || sigprocmask_replace(MaskHow::Block, &SigSet::empty()).unwrap().contains(Signal::USR1);
     sigprocmask(MaskHow::Block, &usr1);
     let child = child(|| {
         let inherited = is_blocked();

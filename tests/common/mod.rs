@@ -395,6 +395,13 @@ pub fn is_pending(pid: u32, signal: mpserv::signal::Signal) -> bool {
     u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal.raw() - 1)) != 0
 }
 
+/// Ends a connection so that the peer gets a reset.
+pub fn reset(client: TcpStream) {
+    // SAFETY: the descriptor is open for as long as `client` is there.
+    let fd = unsafe { mpserv::fd::BorrowedFd::from_raw(client.as_raw_fd()) };
+    mpserv::net::setsockopt_linger(fd, Some(0)).unwrap();
+}
+
 /// Puts `PID` for every number that follows one of these words, which may differ from run to run.
 pub fn without_pids(text: &str, words: &[&str]) -> String {
     let mut result = String::new();

@@ -1,12 +1,11 @@
 //! A network of a test's own, so that two tests with programs that use the same port do not meet.
 
 use std::fs::{self, File};
-use std::io::{Error, ErrorKind, Result};
+use std::io::{Error, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use mpserv::errno::Errno;
-use mpserv::namespace;
+use mpserv::namespace::{own_network, own_users};
 
 /// How often the ports are looked at that others use.
 const POLL: Duration = Duration::from_millis(5);
@@ -21,7 +20,8 @@ const FIXED_PORTS: [u16; 2] = [5051, 43211];
 impl Network {
     /// Takes it, for this thread and what it starts from now on. A process that takes its first has no other thread yet.
     pub fn own() -> Network {
-        if leave().is_ok() {
+        // As root, else as root of users of its own.
+        if own_network().or_else(|_| own_users().and_then(|()| own_network())).is_ok() {
             return Network(None);
         }
         let path = std::env::temp_dir().join("mpserv-test-ports");
@@ -50,21 +50,4 @@ fn lock(file: &File) {
         let error = Error::last_os_error();
         assert_eq!(error.kind(), ErrorKind::Interrupted, "flock: {error}");
     }
-}
-
-/// Leaves the machine's network: as root, else as the owner of a user namespace in which the ids stay what they are.
-fn leave() -> Result<()> {
-    if namespace::own_network().is_ok() {
-        return Ok(());
-    }
-    // SAFETY: the call has no precondition.
-    let user = unsafe { libc::geteuid() };
-    // SAFETY: the call has no precondition.
-    let group = unsafe { libc::getegid() };
-    let error = |errno: Errno| Error::from_raw_os_error(errno.raw());
-    namespace::own_users().map_err(error)?;
-    fs::write("/proc/self/setgroups", "deny")?;
-    fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
-    fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
-    namespace::own_network().map_err(error)
 }

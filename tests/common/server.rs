@@ -165,13 +165,15 @@ impl Served {
         log
     }
 
-    /// How many ticks of processor time it has used, and how many descriptors it has open.
-    pub fn usage(&self) -> (u64, usize) {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
-        let fields: Vec<&str> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
-        let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count();
-        (ticks, descriptors)
+    /// How much processor time it has used. Not by `utime` and `stime`: they count in ticks of ten milliseconds.
+    pub fn processor_time(&self) -> Duration {
+        let schedstat = std::fs::read_to_string(format!("/proc/{}/schedstat", self.pid())).unwrap();
+        Duration::from_nanos(schedstat.split(' ').next().unwrap().parse().unwrap())
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
 
     /// The memory that is its own, in kilobytes.
@@ -209,12 +211,10 @@ pub fn is_silent(client: &TcpStream, time: Duration) -> bool {
 
 /// The share of one processor that a server uses over a time, in percent.
 pub fn processor_percent(server: &Served, time: Duration) -> f64 {
-    const TICKS_A_SECOND: f64 = 100.0;
-    let (before, _) = server.usage();
+    let before = server.processor_time();
     let start = Instant::now();
     std::thread::sleep(time);
-    let (after, _) = server.usage();
-    (after - before) as f64 / TICKS_A_SECOND / start.elapsed().as_secs_f64() * 100.0
+    (server.processor_time() - before).as_secs_f64() / start.elapsed().as_secs_f64() * 100.0
 }
 
 /// Whether a command is there; says so when not. A test of a foreign program is skipped without it.
@@ -228,12 +228,18 @@ pub fn has_command(command: &str, package: &str) -> bool {
     there
 }
 
-/// A copy of a program that any user can reach. `cp` makes it: were it written by this process, another test that starts
-/// something at that moment would hold it open for writing, and nobody could run it.
+/// Copies a program. `cp` does it: were it written by this process, another test that starts something at that moment
+/// would hold it open for writing, and nobody could run it.
+#[track_caller]
+pub fn copy_to(program: &str, copy: &Path) {
+    assert!(Command::new("cp").arg("--remove-destination").arg(program).arg(copy).status().unwrap().success());
+}
+
+/// A copy of a program that any user can reach.
 #[track_caller]
 pub fn copy_program(program: &str, folder: &super::TempDir) -> std::path::PathBuf {
     let copy = folder.join("program");
-    assert!(Command::new("cp").arg(program).arg(&copy).status().unwrap().success());
+    copy_to(program, &copy);
     copy
 }
 

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use mpserv::process::{_exit, Child, Fork, WaitStatus, fork};
-use mpserv::signal::Signal;
+use mpserv::signal::{Disposition, Signal, SignalFlag, signal};
 
 use super::{TempDir, state, wait_for};
 
@@ -27,7 +27,7 @@ macro_rules! tests {
 /// How many tests run at once. Most of them wait most of the time.
 const AT_ONCE: usize = 8;
 /// How long one test may take. Some programs sleep for long, and a port that others use has to be waited for.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(480);
 /// How often the tests that run are looked at.
 const POLL: Duration = Duration::from_millis(2);
 
@@ -63,15 +63,27 @@ pub fn main(tests: &[Test]) -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// Raised when somebody wants the tests to end, who would reach this process but not theirs.
+static INTERRUPTED: SignalFlag = SignalFlag::new();
+const INTERRUPTS: [Signal; 2] = [Signal::INT, Signal::TERM];
+
 /// Runs the tests, several at once, and gives how many failed.
 fn run_all(tests: &[&Test]) -> usize {
     let mut failed = 0;
+    for interrupt in INTERRUPTS {
+        signal(interrupt, Disposition::Flag(&INTERRUPTED)).unwrap();
+    }
     let mut waiting = tests.iter();
     let mut running: Vec<Running> = Vec::new();
     loop {
         running.extend(waiting.by_ref().take(AT_ONCE - running.len()).map(|test| Running::start(test)));
         if running.is_empty() {
             return failed;
+        }
+        if INTERRUPTED.is_raised() {
+            running.iter_mut().for_each(|test| _ = test.end());
+            println!("interrupted");
+            return failed + running.len() + waiting.len();
         }
         running.retain_mut(|test| {
             let Some(verdict) = test.verdict() else { return true };
@@ -104,6 +116,9 @@ impl Running {
             // SAFETY: the call takes numbers.
             unsafe { libc::setpgid(0, 0) };
             drop(said);
+            for interrupt in INTERRUPTS {
+                signal(interrupt, Disposition::Default).unwrap();
+            }
             test();
             0
         });
@@ -112,22 +127,26 @@ impl Running {
 
     /// How it ended, or why it had to be, with what it said; `None` while it runs.
     fn verdict(&mut self) -> Option<Result<(), String>> {
-        let pid = self.child.pid().raw();
-        let has_ended = state(pid.cast_unsigned()) == Some('Z');
+        let has_ended = state(self.child.pid().raw().cast_unsigned()) == Some('Z');
         if !has_ended && self.start.elapsed() < LIMIT {
             return None;
         }
-        // Itself, and what it has left running: the group has its id, which is nobody else's before it is waited for.
-        let _ = self.child.kill(Signal::KILL);
-        // SAFETY: the call takes numbers.
-        unsafe { libc::killpg(pid, libc::SIGKILL) };
-        let status = self.child.wait().unwrap();
+        let status = self.end();
         let said = fs::read_to_string(self.folder.join("said")).unwrap_or_default();
         Some(match (has_ended, status.exit_status()) {
             (true, Some(0)) => Ok(()),
             (true, _) => Err(format!("FAILED ({status})\n{said}")),
             (false, _) => Err(format!("FAILED (not done after {LIMIT:?})\n{said}")),
         })
+    }
+
+    /// Ends it, if it has not ended, and what it has left running.
+    fn end(&mut self) -> WaitStatus {
+        let _ = self.child.kill(Signal::KILL);
+        // The group has its id, which is nobody else's before it is waited for.
+        // SAFETY: the call takes numbers.
+        unsafe { libc::killpg(self.child.pid().raw(), libc::SIGKILL) };
+        self.child.wait().unwrap()
     }
 }
 

@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::Command;
 
-use mpserv::net::setsockopt_linger;
 use mpserv::signal::Signal;
 
 use crate::common::network::Network;
@@ -37,13 +36,6 @@ pub(crate) fn no_server_to_connect_to() {
     };
     assert_eq!(ends("code04"), is("connect failed\n", "", 255));
     assert_eq!(ends("socket_client"), is("连接服务端失败\n", "", 255));
-}
-
-/// Ends a connection so that the peer gets a reset.
-fn reset(client: TcpStream) {
-    // SAFETY: the descriptor is open for as long as `client` is there.
-    let fd = unsafe { mpserv::fd::BorrowedFd::from_raw(std::os::fd::AsRawFd::as_raw_fd(&client)) };
-    setsockopt_linger(fd, Some(0)).unwrap();
 }
 
 /// Starts a server in a network of its own, has clients do something to it one after another, and ends it. It has to

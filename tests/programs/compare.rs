@@ -7,9 +7,13 @@ use crate::cc;
 use crate::common::network::Network;
 use crate::common::{Impl, TempDir};
 
+/// How many seconds the tool gives one run: more than even a very busy machine takes.
+const TIMEOUT: &str = "400";
+
 /// Runs `mpserv-audit --output`.
 fn compare(arguments: &[&str]) -> Output {
-    let tool = Command::new(env!("CARGO_BIN_EXE_mpserv-audit")).arg("--output").args(arguments).output().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mpserv-audit"));
+    let tool = command.args(["--output", "--timeout", TIMEOUT]).args(arguments).output().unwrap();
     assert!(tool.status.code() < Some(2), "{}", String::from_utf8_lossy(&tool.stderr));
     tool
 }

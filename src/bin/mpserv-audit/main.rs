@@ -8,6 +8,7 @@
 mod align;
 mod compare;
 mod drives;
+mod faults;
 mod lexer;
 mod options;
 mod programs;
@@ -35,6 +36,7 @@ use report::html::Page;
 use report::json;
 use report::output;
 use report::terminal::{self, Style};
+use run::network;
 use run::stage::INTERRUPTED;
 use run::strace::Strace;
 use sources::Sources;
@@ -96,9 +98,15 @@ fn audit(options: &Options) -> Result<u8, Trouble> {
     }
     // A traced process that outlives its parent stays ours, to be waited for and ended.
     prctl::adopt_orphans().map_err(|errno| Trouble::of("prctl", errno))?;
+    if let (Some(extent), Task::Programs(programs)) = (options.faults, &options.task) {
+        return faults::run(options, programs, extent, &strace);
+    }
     let (subjects, sides) = match &options.task {
         Task::Commands(commands) => (subject::commands(options, commands, &strace)?, COMMAND_SIDES),
-        Task::Programs(programs) => (subject::programs(options, programs, &strace)?, PROGRAM_SIDES),
+        Task::Programs(programs) => {
+            network::make_own_possible();
+            (subject::programs(options, programs, &strace)?, PROGRAM_SIDES)
+        }
         Task::Help | Task::Version | Task::Rules => return Ok(SAME),
     };
     let sources = options.sources.then(|| Sources::of_all(&subjects)).transpose()?;

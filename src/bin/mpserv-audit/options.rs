@@ -26,6 +26,16 @@ pub struct Options {
     pub json: Option<PathBuf>,
     pub save: Option<PathBuf>,
     pub timeout: Duration,
+    /// Compare under faults, and with how many of them.
+    pub faults: Option<Extent>,
+}
+
+/// How much is tried of what could be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    All,
+    /// What fits into a check of every change.
+    Part,
 }
 
 /// What to do.
@@ -80,6 +90,8 @@ Textbook programs:
   -d, --drive NAME       only this drive
       --c DIR            where the C programs are (../c beside this program's directory)
       --rust DIR         where the Rust programs are (this program's directory)
+      --faults EXTENT    with every fault that its calls may meet: all, or part of them;
+                         PROGRAM may then be mpserv, too
 What to compare:
   -o, --stdout KIND      standard output: pty, pipe or file (each in turn)
   -f, --from POINT       begin at main or at execve (main)
@@ -119,6 +131,7 @@ mod value {
     pub(super) const JSON: i32 = 272;
     pub(super) const SAVE: i32 = 273;
     pub(super) const OUTPUT: i32 = 274;
+    pub(super) const FAULTS: i32 = 275;
 
     /// The option that a letter stands for.
     pub(super) fn of_letter(letter: u8) -> Option<i32> {
@@ -140,7 +153,7 @@ mod value {
 
 const LETTERS: &CStr = c"+:a:b:l:d:s:o:f:t:hV";
 
-const LONG: [LongOption; 20] = [
+const LONG: [LongOption; 21] = [
     LongOption::new(c"a", HasArg::Required, value::A),
     LongOption::new(c"b", HasArg::Required, value::B),
     LongOption::new(c"listen", HasArg::Required, value::LISTEN),
@@ -160,6 +173,7 @@ const LONG: [LongOption; 20] = [
     LongOption::new(c"html", HasArg::Required, value::HTML),
     LongOption::new(c"json", HasArg::Required, value::JSON),
     LongOption::new(c"save", HasArg::Required, value::SAVE),
+    LongOption::new(c"faults", HasArg::Required, value::FAULTS),
     LongOption::END,
 ];
 
@@ -182,6 +196,7 @@ struct Given {
     json: Option<PathBuf>,
     save: Option<PathBuf>,
     timeout: Option<Duration>,
+    faults: Option<Extent>,
     special: Option<Task>,
 }
 
@@ -255,6 +270,13 @@ impl Given {
                     seconds.ok_or_else(|| usage(&format!("--timeout {argument}: 1 to {TIMEOUT_MAX} seconds")))?;
                 self.timeout = Some(Duration::from_secs(seconds));
             }
+            value::FAULTS => {
+                self.faults = Some(match argument.as_str() {
+                    "all" => Extent::All,
+                    "part" => Extent::Part,
+                    _ => return Err(usage(&format!("--faults {argument}: all or part"))),
+                });
+            }
             value::HELP => self.special = Some(Task::Help),
             value::VERSION => self.special = Some(Task::Version),
             value::C => self.c = Some(argument.into()),
@@ -276,7 +298,11 @@ impl Given {
             Some(ref task) => task.clone(),
             None => self.task(operands)?,
         };
-        let outputs = if self.outputs.is_empty() { Output::ALL.to_vec() } else { self.outputs };
+        let outputs = match (self.outputs.is_empty(), self.faults) {
+            (false, _) => self.outputs,
+            (true, None) => Output::ALL.to_vec(),
+            (true, Some(_)) => vec![Output::Pipe],
+        };
         Ok(Options {
             task,
             outputs,
@@ -288,11 +314,13 @@ impl Given {
             json: self.json,
             save: self.save,
             timeout: self.timeout.unwrap_or(TIMEOUT),
+            faults: self.faults,
         })
     }
 
     fn task(&self, operands: Vec<String>) -> Result<Task, Trouble> {
         match (&self.a, &self.b) {
+            (Some(_), Some(_)) if self.faults.is_some() => Err(usage("--faults goes with the textbook programs")),
             (Some(a), Some(b)) => {
                 if let Some(operand) = operands.first() {
                     return Err(usage(&format!("{operand}: a program is named beside --a and --b")));

@@ -142,7 +142,9 @@ impl Sources {
         let (object, _) = &own[0];
         let name = Path::new(object).file_name().unwrap_or_default().to_string_lossy();
         match nearest.and_then(|location| self.show(location)) {
-            Some(line) => Some(format!("{line} (the stack ends before main: {name} has no unwind tables)")),
+            Some(line) => {
+                Some(format!("{line} (the stack ends before main: {name} was built without -C force-unwind-tables)"))
+            }
             None => Some(format!("({name} has no debugging information)")),
         }
     }

@@ -17,6 +17,8 @@ pub enum From {
     Main,
     /// At execve: the loader's calls too.
     Execve,
+    /// At main, where strace was attached in the loader's last calls: of these, the last is an munmap.
+    Attached,
 }
 
 /// The events of a process that come before main.
@@ -43,6 +45,13 @@ pub fn start_of_main(process: &Process, from: From) -> Start {
         return start;
     }
     let trace = &process.trace;
+    if from == From::Attached {
+        if process.place.is_root() {
+            let is_last = |event: &usize| trace.text(*event).starts_with(b"munmap(");
+            start.left_out.push((0, (0..trace.len()).find(is_last).map_or(trace.len(), |last| last + 1)));
+        }
+        return start;
+    }
     for event in 0..trace.len() {
         if !is_executed(trace.text(event)) {
             continue;

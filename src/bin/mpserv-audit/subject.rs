@@ -111,7 +111,7 @@ pub fn programs(options: &Options, places: &Programs, strace: &Strace) -> Result
     run_all(options, names, &jobs, workers)
 }
 
-fn choose(places: &Programs) -> Result<Vec<Program>, Trouble> {
+pub fn choose(places: &Programs) -> Result<Vec<Program>, Trouble> {
     let named = |name: &String| {
         let all = programs::ALL.map(|program| program.name).join(", ");
         Program::named(name).ok_or_else(|| Trouble::new(format!("{name}: not one of {all}")))
@@ -156,6 +156,7 @@ fn program_job<'j>(
         needs_free: drive.needs_free,
         timeout: options.timeout,
         save: save(options, &[program.name, drive.name, output.name(), side]),
+        faults: None,
     };
     Job {
         subject,
@@ -175,7 +176,7 @@ fn save<'j>(options: &'j Options, parts: &[&str]) -> Option<(&'j Path, String)> 
     options.save.as_deref().map(|directory| (directory, name))
 }
 
-fn parallelism() -> usize {
+pub fn parallelism() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -204,6 +205,7 @@ pub fn commands(options: &Options, commands: &Commands, strace: &Strace) -> Resu
             needs_free: port,
             timeout: options.timeout,
             save: save(options, &[side, output.name()]),
+            faults: None,
         };
         let helper = &helper;
         Job {

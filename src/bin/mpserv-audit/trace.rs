@@ -250,6 +250,14 @@ impl Trace {
         Ok(Trace { bytes, starts })
     }
 
+    /// Forgets all events but so many at the beginning.
+    pub fn truncate(&mut self, events: usize) {
+        if let Some(end) = self.starts.get(events) {
+            self.bytes.truncate(*end as usize);
+            self.starts.truncate(events);
+        }
+    }
+
     /// How many events it has.
     pub fn len(&self) -> usize {
         self.starts.len()

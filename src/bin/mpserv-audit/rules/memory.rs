@@ -119,6 +119,11 @@ impl Memory {
             normal.put(b"<size>");
             return true;
         }
+        // A handler returns to the result of the call that it interrupted, which may be one of brk or mmap.
+        if at.call == b"rt_sigreturn" && at.is_result() && RANDOM.contains(&value) {
+            normal.put(b"<pointer>");
+            return true;
+        }
         // A program may keep a pointer in epoll's data, which strace shows as two numbers.
         if at.call.starts_with(b"epoll") {
             if at.field == b"u64" && RANDOM.contains(&value) {

@@ -35,6 +35,8 @@ pub struct Hold {
     listener: Listener,
     /// Sleeps are held; otherwise they pass and take their time.
     sleeps: bool,
+    /// Strace is not attached yet: what a command that has just been executed does first is held.
+    unattached: bool,
     held: Vec<Held>,
     clock: Duration,
 }
@@ -49,8 +51,18 @@ pub fn held_calls() -> [i64; 3] {
 }
 
 impl Hold {
-    pub fn new(listener: Listener, sleeps: bool) -> Self {
-        Hold { listener, sleeps, held: Vec::new(), clock: Duration::ZERO }
+    pub fn new(listener: Listener, sleeps: bool, unattached: bool) -> Self {
+        Hold { listener, sleeps, unattached, held: Vec::new(), clock: Duration::ZERO }
+    }
+
+    /// Strace is attached to the command.
+    pub fn is_attached(&mut self) {
+        self.unattached = false;
+    }
+
+    /// Waits for what is held to be held once more: strace interrupts a call that it attaches to.
+    pub fn forget_all(&mut self) {
+        self.held.clear();
     }
 
     pub fn is_empty(&self) -> bool {
@@ -72,6 +84,9 @@ impl Hold {
     fn take(&mut self, notice: Notice, processes: Option<&Processes>) {
         let is_traced = processes.is_some_and(|processes| processes.ids().contains(&notice.thread));
         let what = match notice.call {
+            mpserv::ffi::sys::syscall::SYS_set_robust_list if self.unattached && has_executed(notice.thread) => {
+                Some(What::Birth)
+            }
             _ if !is_traced => None,
             mpserv::ffi::sys::syscall::SYS_set_robust_list => Some(What::Birth),
             mpserv::ffi::sys::syscall::SYS_exit_group => Some(What::Exit),
@@ -147,6 +162,12 @@ impl Hold {
             self.finish(self.listener.let_pass(held.notice));
         }
     }
+}
+
+/// Whether a process that this one has started runs its own program already.
+fn has_executed(process: u32) -> bool {
+    let program = |process: &str| std::fs::read_link(format!("/proc/{process}/exe")).ok();
+    program(&process.to_string()) != program("self")
 }
 
 /// How long a process wants to sleep: what the third argument of its clock_nanosleep points to.

@@ -3,7 +3,7 @@
 mod hold;
 pub mod network;
 pub mod output;
-mod processes;
+pub mod processes;
 pub mod stage;
 pub mod strace;
 
@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Mutex, Once, mpsc};
 use std::time::{Duration, Instant};
 
 use mpserv::errno::Errno;
@@ -24,7 +24,7 @@ use crate::trouble::Trouble;
 use hold::Hold;
 use output::Output;
 use processes::Processes;
-use stage::Stage;
+use stage::{Stage, Standing};
 use strace::Strace;
 
 /// One run of one command.
@@ -51,6 +51,8 @@ pub struct Request<'r> {
     pub timeout: Duration,
     /// Where a copy of strace's files goes, and what they are called up to the process id.
     pub save: Option<(&'r Path, String)>,
+    /// What strace does to the command's calls (`--inject`), from main on; it is traced only from there.
+    pub faults: Option<Vec<String>>,
 }
 
 impl Request<'_> {
@@ -73,6 +75,8 @@ pub struct Recorded {
     pub tree: Tree,
     /// What they printed on standard output and then on standard error.
     pub printed: Vec<u8>,
+    /// How its processes stood when the drive was through with them.
+    pub standing: Standing,
 }
 
 /// Runs the command while `drive` drives it.
@@ -95,20 +99,29 @@ fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Tro
     }
     if let Some(port) = request.needs_free {
         network::must_be_free(port)?;
+        if request.occupies.is_none() {
+            network::wait_for_lingering(port)?;
+        }
     }
     let listener = request.occupies.map(network::occupy).transpose()?;
     let directory = Directory::new()?;
     let output = request.output.open(&directory.path)?;
-    let started = start(request, &directory.path, output.stdio)?;
+    let started = match &request.faults {
+        None => start(request, &directory.path, output.stdio)?,
+        Some(faults) => start_faulty(request, &directory.path, output.stdio, faults)?,
+    };
     let mut stage = Stage::new(request, started, listener);
     let driven = stage.find_root().and_then(|()| drive(&mut stage)).and_then(|()| stage.finish());
     let root = stage.root();
+    let standing = stage.last_standing();
     // Ends all that is left of it.
     drop(stage);
     let mut printed = output.printed.read()?;
     let complaint = fs::read(directory.path.join(STDERR)).unwrap_or_default();
     let said = String::from_utf8_lossy(&complaint);
-    if let Some(trouble) = strace::explain(&request.command(), &said, &directory.trace(root)) {
+    if request.faults.is_none()
+        && let Some(trouble) = strace::explain(&request.command(), &said, &directory.trace(root))
+    {
         return Err(trouble);
     }
     driven?;
@@ -119,11 +132,13 @@ fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Tro
     let of_strace = format!("{}: ", request.strace.path.display());
     let of_program = complaint.split_inclusive(|byte| *byte == b'\n');
     printed.extend(of_program.filter(|line| !line.starts_with(of_strace.as_bytes())).flatten());
-    Ok(Recorded { tree: directory.read(root, request.stacks)?, printed })
+    Ok(Recorded { tree: directory.read(root, request.stacks)?, printed, standing })
 }
 
 /// What the command writes to standard error, and strace too.
 const STDERR: &str = "stderr";
+/// What a strace that was attached writes there.
+const STRACE_STDERR: &str = "strace";
 /// What the command reads.
 const STDIN: &str = "stdin";
 
@@ -201,13 +216,8 @@ pub struct Started {
 
 /// Starts strace in a thread that is under the filter, so that strace and the command are and this thread is not.
 fn start(request: &Request<'_>, directory: &Path, stdout: Stdio) -> Result<Started, Trouble> {
-    let stderr = File::create(directory.join(STDERR));
-    let input = directory.join(STDIN);
-    let stdin = fs::write(&input, request.input).and_then(|()| File::open(&input));
-    let files = stderr.and_then(|stderr| stdin.map(|stdin| (stderr, stdin)));
-    let (stderr, stdin) = files.map_err(|error| Trouble::of(directory.display(), error))?;
-    let mut command = Command::new(&request.strace.path);
-    command.args(["-ff", "-q", "-v", "-s", "65535", "-o"]).arg(directory.join(PREFIX));
+    let (stdin, stderr) = files(request, directory)?;
+    let mut command = tracer(request, directory);
     if request.stacks {
         command.arg("-k");
     }
@@ -218,13 +228,116 @@ fn start(request: &Request<'_>, directory: &Path, stdout: Stdio) -> Result<Start
     }
     // What the terminal's user types must not reach the command behind the tool's back.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let (strace, hold) = start_held(request, command, false)?;
+    let processes = Processes::new(strace.id(), directory, PREFIX);
+    Ok(Started { strace, processes, hold, end: Instant::now() + request.timeout })
+}
+
+/// Starts the command without strace, and attaches strace to it at its beginning, behind the loader: what happens to a
+/// call the first time that main makes it is not to happen to the loader. Held until then, it meets strace at the same
+/// place in every run.
+fn start_faulty(request: &Request<'_>, directory: &Path, stdout: Stdio, faults: &[String]) -> Result<Started, Trouble> {
+    let (stdin, stderr) = files(request, directory)?;
+    let mut command = Command::new(&request.words[0]);
+    command.args(&request.words[1..]).stdin(stdin).stdout(stdout).stderr(stderr);
+    if let Some(directory) = request.directory {
+        command.current_dir(directory);
+    }
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let (root, hold) = start_held(request, command, true)?;
+    let root = Unattached(root);
+    let mut hold = hold.ok_or_else(|| Trouble::new("faults need seccomp's user notification, Linux 5.0"))?;
+    let end = Instant::now() + request.timeout;
+    let in_time = |what: &str| match Instant::now() < end {
+        true => Ok(()),
+        false => Err(Trouble::new(format!("'{}' {what} within {:?}", request.command(), request.timeout))),
+    };
+    while hold.is_empty() {
+        hold.receive(stage::TICK_MILLISECONDS, None);
+        in_time("did not begin")?;
+    }
+    let mut tracer = tracer(request, directory);
+    for fault in faults {
+        tracer.args(["-e", &format!("inject={fault}")]);
+    }
+    tracer.args(["-p", &root.0.id().to_string()]).stdin(Stdio::null()).stdout(Stdio::null());
+    let complaints = File::create(directory.join(STRACE_STDERR));
+    tracer.stderr(complaints.map_err(|error| Trouble::of(directory.display(), error))?);
+    std::os::unix::process::CommandExt::process_group(&mut tracer, 0);
+    let mut strace = spawn(&mut tracer).map_err(|error| Trouble::of(request.strace.path.display(), error))?;
+    let processes = Processes::new(strace.id(), directory, PREFIX);
+    // That it is traced shows when it makes the call again that it was held in.
+    hold.forget_all();
+    while hold.is_empty() {
+        if matches!(strace.try_wait(), Ok(Some(_))) {
+            let complaint = fs::read_to_string(directory.join(STRACE_STDERR)).unwrap_or_default();
+            return Err(Trouble::new(format!(
+                "strace did not attach to '{}': {}",
+                request.command(),
+                complaint.trim()
+            )));
+        }
+        hold.receive(stage::TICK_MILLISECONDS, None);
+        in_time("was not attached to")?;
+    }
+    hold.is_attached();
+    root.attached();
+    Ok(Started { strace, processes, hold: Some(hold), end })
+}
+
+/// A command that does not outlive a start that failed.
+#[derive(Debug)]
+struct Unattached(Child);
+
+impl Unattached {
+    /// From now on it is the stage's.
+    fn attached(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Unattached {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn tracer(request: &Request<'_>, directory: &Path) -> Command {
+    let mut command = Command::new(&request.strace.path);
+    command.args(["-ff", "-q", "-v", "-s", "65535", "-o"]).arg(directory.join(PREFIX));
+    command
+}
+
+/// The command's standard input and error.
+fn files(request: &Request<'_>, directory: &Path) -> Result<(File, File), Trouble> {
+    let stderr = File::create(directory.join(STDERR));
+    let input = directory.join(STDIN);
+    let stdin = fs::write(&input, request.input).and_then(|()| File::open(&input));
+    let files = stdin.and_then(|stdin| stderr.map(|stderr| (stdin, stderr)));
+    files.map_err(|error| Trouble::of(directory.display(), error))
+}
+
+/// Starts a command under the filter, if there can be one; `holds` its beginning.
+fn start_held(request: &Request<'_>, mut command: Command, holds: bool) -> Result<(Child, Option<Hold>), Trouble> {
     let (sender, listener) = mpsc::channel();
+    let name = command.get_program().to_owned();
     let starter = std::thread::spawn(move || {
-        // Without a filter the kernel decides on the order; the caller is told.
         let _ = sender.send(filter().ok());
         spawn(&mut command)
     });
-    let mut hold = listener.recv().ok().flatten().map(|listener| Hold::new(listener, request.skips_sleep));
+    let listener = listener.recv().ok().flatten();
+    let mut hold = listener.map(|listener| Hold::new(listener, request.skips_sleep, holds));
+    if hold.is_none() {
+        static TOLD: Once = Once::new();
+        TOLD.call_once(|| {
+            eprintln!(
+                "mpserv-audit: seccomp notifications are not permitted here: the kernel decides which process goes first, \
+                 which may show as differences, and sleeps take their time"
+            );
+        });
+    }
     while !starter.is_finished() {
         // A strace that cannot be executed ends, and its end is held too.
         match &mut hold {
@@ -233,9 +346,8 @@ fn start(request: &Request<'_>, directory: &Path, stdout: Stdio) -> Result<Start
         }
     }
     let spawned = starter.join().map_err(|_| Trouble::new("a thread ended by a panic"))?;
-    let strace = spawned.map_err(|error| Trouble::of(request.strace.path.display(), error))?;
-    let processes = Processes::new(strace.id(), directory, PREFIX);
-    Ok(Started { strace, processes, hold, end: Instant::now() + request.timeout })
+    let child = spawned.map_err(|error| Trouble::of(name.display(), error))?;
+    Ok((child, hold))
 }
 
 /// Held while a program is being started: until it runs, the new process has copies of all that this one has open.

@@ -2,17 +2,22 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
+use super::stage::INTERRUPTED;
 use crate::trouble::Trouble;
 
 /// The state of a socket that listens, in /proc/net/tcp.
 const LISTEN: &str = "0A";
+/// The state of one whose connection has ended, but that keeps its port for a while.
+const TIME_WAIT: &str = "06";
 
 /// One line of /proc/net/tcp.
 #[derive(Clone, Debug)]
 struct Socket {
     local_port: u16,
     listens: bool,
+    lingers: bool,
     inode: u64,
 }
 
@@ -23,6 +28,7 @@ impl Socket {
         Some(Socket {
             local_port: port(fields.get(1)?)?,
             listens: *fields.get(3)? == LISTEN,
+            lingers: *fields.get(3)? == TIME_WAIT,
             inode: fields.get(9)?.parse().ok()?,
         })
     }
@@ -73,11 +79,33 @@ pub fn must_be_free(port: u16) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// How often a port is looked at that a connection still keeps. The kernel lets it for a minute.
+const LINGER_POLL: Duration = Duration::from_millis(100);
+
+/// Waits until no connection that has ended keeps a port from a program that binds to it.
+pub fn wait_for_lingering(port: u16) -> Result<(), Trouble> {
+    while !sockets(|socket| socket.lingers && socket.local_port == port).is_empty() {
+        if INTERRUPTED.is_raised() {
+            return Err(Trouble::new("interrupted"));
+        }
+        std::thread::sleep(LINGER_POLL);
+    }
+    Ok(())
+}
+
 /// Listens on a port, without ever waiting for anybody.
 pub fn occupy(port: u16) -> Result<TcpListener, Trouble> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
     let listener = listener.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
     listener.map_err(|error| Trouble::of(format!("listening on port {port}"), error))
+}
+
+/// Sees to it that this process, which has no other thread, may make networks, if it can be allowed to.
+pub fn make_own_possible() {
+    if !is_own_possible() {
+        // Where that is not allowed either, runs share the network of the machine.
+        let _ = mpserv::namespace::own_users();
+    }
 }
 
 /// Whether this process may make networks.

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mpserv::ffi::sched::CLONE_VFORK;
 use mpserv::ffi::sys::syscall::{SYS_clone, SYS_clone3, SYS_vfork};
@@ -80,6 +81,20 @@ fn waits_for_vfork(pid: u32) -> bool {
     flags.is_some_and(|flags| flags & u64::from(CLONE_VFORK.cast_unsigned()) != 0)
 }
 
+/// Where in /proc/PID/stat, behind the program's name, the time in user space stands; that in the kernel follows.
+const USER_TIME: usize = 11;
+/// The unit of both: hundredths of a second, on every Linux.
+const TICKS_PER_SECOND: u64 = 100;
+
+fn processor_time(pid: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may have blanks and brackets of its own.
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let times = fields.split(' ').skip(USER_TIME).take(2).map(|field| field.parse::<u64>().ok());
+    let ticks = times.sum::<Option<u64>>()?;
+    Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+}
+
 /// Bytes of a process's memory.
 pub fn memory<const LENGTH: usize>(pid: u32, address: u64) -> Option<[u8; LENGTH]> {
     let mut bytes = [0; LENGTH];
@@ -119,6 +134,12 @@ impl Processes {
         let mut ids: Vec<u32> = entries.flatten().filter_map(|entry| id(entry.file_name().to_str()?)).collect();
         ids.sort_unstable();
         ids
+    }
+
+    /// How much strace has written about all of them.
+    pub fn trace_length(&self) -> u64 {
+        let file = |pid: u32| fs::metadata(self.directory.join(format!("{}{pid}", self.prefix)));
+        self.ids().into_iter().filter_map(|pid| file(pid).ok()).map(|file| file.len()).sum()
     }
 
     /// A number that grows in the order in which processes were made, since the root.
@@ -163,6 +184,11 @@ impl Processes {
     /// All processes up to this id are known.
     pub fn knows_up_to(&mut self, last: u32) {
         self.checked = last;
+    }
+
+    /// How much of the processor they have had.
+    pub fn processor_time(&self) -> Duration {
+        self.ids().into_iter().filter_map(processor_time).sum()
     }
 
     /// Those that still run under our strace.

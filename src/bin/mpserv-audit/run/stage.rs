@@ -21,8 +21,10 @@ const IDLE_MILLISECONDS: i32 = 10;
 const IDLE_AFTER: u32 = 50;
 /// How often a server that does not come to rest is asked whether it listens.
 const LISTEN_INTERVAL: Duration = Duration::from_millis(200);
-/// How long processes may stay busy before one that waits for them goes on all the same.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long processes may stay busy before one that waits for them goes on all the same: of time by the clock, and of
+/// the processor's, which processes do not get on a busy machine just because the clock goes on.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PROCESSOR_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Raised when the user wants the tool to end.
 pub static INTERRUPTED: SignalFlag = SignalFlag::new();
@@ -38,6 +40,18 @@ enum State {
     Ended,
 }
 
+/// How the processes stood when a drive left them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// All had ended, or were left to end.
+    #[default]
+    Ended,
+    /// They waited for what would never come, and were ended.
+    Waiting,
+    /// One made call after call without end, and they were ended.
+    Endless,
+}
+
 /// A program on its stage.
 #[derive(Debug)]
 pub struct Stage<'r> {
@@ -47,17 +61,35 @@ pub struct Stage<'r> {
     listener: Option<TcpListener>,
     root: Option<u32>,
     ended: bool,
-    /// Since when something has been moving.
+    /// Since when something has been moving, and how much of the processor it has had until then.
     moving: Instant,
+    used: Duration,
     /// Looks since something moved.
     idle: u32,
     /// What has to be ended with the program: the drive's command.
     helper: Option<std::process::Child>,
+    standing: Standing,
 }
 
 impl<'r> Stage<'r> {
     pub fn new(request: &'r Request<'r>, started: Started, listener: Option<TcpListener>) -> Self {
-        Stage { request, started, listener, root: None, ended: false, moving: Instant::now(), idle: 0, helper: None }
+        Stage {
+            request,
+            started,
+            listener,
+            root: None,
+            ended: false,
+            moving: Instant::now(),
+            used: Duration::ZERO,
+            idle: 0,
+            helper: None,
+            standing: Standing::default(),
+        }
+    }
+
+    /// How the processes stood when the drive left them.
+    pub fn last_standing(&self) -> Standing {
+        self.standing
     }
 
     /// The process id of the command.
@@ -92,6 +124,29 @@ impl<'r> Stage<'r> {
                 State::Ended => return Ok(false),
             }
         }
+    }
+
+    /// Like [`settle`](Self::settle), but ends a program of which strace has written more than `limit` bytes: it makes
+    /// calls without end.
+    pub fn settle_within(&mut self, limit: u64) -> Result<bool, Trouble> {
+        self.moving = Instant::now();
+        loop {
+            match self.step()? {
+                State::Moving => self.pause()?,
+                State::Rest => return Ok(true),
+                State::Ended => return Ok(false),
+            }
+            if self.started.processes.trace_length() > limit {
+                self.end_all(Standing::Endless);
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Ends all processes, which stood like this.
+    pub fn end_all(&mut self, standing: Standing) {
+        self.standing = standing;
+        self.kill_all();
     }
 
     /// Lets a little time pass, and processes go on.
@@ -176,9 +231,13 @@ impl<'r> Stage<'r> {
             return Ok(State::Ended);
         }
         if self.moves() {
-            let tired = self.moving.elapsed() > PATIENCE;
-            if let (true, Some(hold)) = (tired, &mut self.started.hold) {
-                hold.release_all();
+            if self.moving.elapsed() > PATIENCE {
+                let used = self.started.processes.processor_time();
+                let is_busy = used.saturating_sub(self.used) > PROCESSOR_PATIENCE;
+                if let (true, Some(hold)) = (is_busy, &mut self.started.hold) {
+                    hold.release_all();
+                    self.used = used;
+                }
                 self.moving = Instant::now();
             }
             self.idle = 0;

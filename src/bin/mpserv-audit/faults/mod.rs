@@ -1,0 +1,320 @@
+//! Every fault that a program's calls may meet: whether its C and its Rust do the same under each.
+
+mod case;
+mod drive;
+mod errnos;
+mod report;
+mod server;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::compare::{Side, compare};
+use crate::options::{Extent, Options, Programs};
+use crate::programs::{Kind, Program};
+use crate::progress::Progress;
+use crate::rules::Run;
+use crate::run::output::Output;
+use crate::run::stage::{INTERRUPTED, Standing};
+use crate::run::strace::Strace;
+use crate::run::{self, Recorded, Request};
+use crate::start::From;
+use crate::subject::{self, PROGRAM_SIDES, Printed, parallelism};
+use crate::trace::Line;
+use crate::trouble::Trouble;
+use case::{Case, Cases};
+use server::{Mode, Whose};
+
+/// So many runs at once for each processor: they mostly wait for each other's steps.
+const RUNS_PER_PROCESSOR: usize = 2;
+
+/// So often a case is tried before it is said to be bad.
+const TRIES: usize = 3;
+
+/// Of a process of a program that was ended because it made calls without end, so many events are compared. How far it
+/// had come when it was ended is chance; that both do the same over and over shows in less.
+const ENDLESS_EVENTS: usize = 500;
+
+/// What is tried.
+#[derive(Clone, Copy, Debug)]
+pub enum Tried {
+    /// A textbook program, in C and in Rust, with this standard output.
+    Program(Program, Output),
+    Server(Mode, Whose),
+}
+
+impl Tried {
+    pub fn name(&self) -> String {
+        match self {
+            Tried::Program(program, _) => program.name.to_owned(),
+            Tried::Server(mode, whose) => format!("{}: {}", mode.name, whose.name()),
+        }
+    }
+}
+
+/// What came of one case.
+#[derive(Debug)]
+pub struct Finding {
+    /// The index of what was tried.
+    pub tried: usize,
+    pub case: Case,
+    /// How the first process ended, in words.
+    pub outcome: String,
+    pub verdict: Verdict,
+    /// How often it was tried.
+    pub tries: usize,
+}
+
+#[derive(Debug)]
+pub enum Verdict {
+    /// The programs do the same; the server does what it must.
+    Good,
+    /// What differs between the programs, for a person to read.
+    Different(Box<subject::Case>),
+    /// What the server did that it must not.
+    Violation(String),
+    /// The call was never made that often.
+    NotMet,
+    /// It could not be tried, for this reason.
+    Untried(Trouble),
+}
+
+/// All that came of it.
+#[derive(Debug)]
+pub struct Report {
+    pub tried: Vec<Tried>,
+    pub findings: Vec<Finding>,
+    pub impossible: BTreeMap<&'static str, usize>,
+    pub seconds: f64,
+    /// How many cases there were to be.
+    pub planned: usize,
+}
+
+/// Tries all cases of the chosen programs and writes the reports.
+///
+/// # Errors
+/// When a program is not there, or cannot be run.
+pub fn run(options: &Options, places: &Programs, extent: Extent, strace: &Strace) -> Result<u8, Trouble> {
+    let start = Instant::now();
+    let bench = Bench { options, places, strace };
+    let tried = bench.choose()?;
+    let mut jobs = Vec::new();
+    let mut impossible: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for (index, what) in tried.iter().enumerate() {
+        let cases = bench.cases(what, extent)?;
+        jobs.extend(cases.possible.into_iter().map(|case| (index, case)));
+        for (reason, count) in cases.impossible {
+            *impossible.entry(reason).or_default() += count;
+        }
+    }
+    let findings = bench.try_all(&tried, &jobs);
+    let seconds = start.elapsed().as_secs_f64();
+    let report = Report { tried, findings, impossible, seconds, planned: jobs.len() };
+    report.publish(options, strace)
+}
+
+struct Bench<'b> {
+    options: &'b Options,
+    places: &'b Programs,
+    strace: &'b Strace,
+}
+
+impl Bench<'_> {
+    /// The programs that are named, or all.
+    fn choose(&self) -> Result<Vec<Tried>, Trouble> {
+        let is_server = |name: &String| name == server::NAME;
+        let names: Vec<String> = self.places.names.iter().filter(|name| !is_server(name)).cloned().collect();
+        let all = self.places.names.is_empty();
+        let mut tried = Vec::new();
+        if all || !names.is_empty() {
+            for program in subject::choose(&Programs { names, ..self.places.clone() })? {
+                tried.extend(self.options.outputs.iter().map(|output| Tried::Program(program, *output)));
+            }
+        }
+        if all || self.places.names.iter().any(is_server) {
+            let of_mode = |mode: Mode| Whose::ALL.map(|whose| Tried::Server(mode, whose));
+            tried.extend(server::MODES.into_iter().flat_map(of_mode));
+        }
+        Ok(tried)
+    }
+
+    fn server(&self) -> PathBuf {
+        self.places.rust.join(server::NAME)
+    }
+
+    /// The cases of what is tried, from what it does without a fault.
+    fn cases(&self, tried: &Tried, extent: Extent) -> Result<Cases, Trouble> {
+        match *tried {
+            Tried::Server(mode, whose) => server::cases(&self.server(), mode, whose, self.strace, extent),
+            Tried::Program(program, output) => match self.compare(program, output, None)? {
+                (Verdict::Good, recorded, _) => Cases::of(&recorded.tree.processes, From::Attached, extent),
+                _ => Err(Trouble::new(format!("{} differs without a fault: mpserv-audit {0}", program.name))),
+            },
+        }
+    }
+
+    /// Tries a case, and again if it does not come out well: where the machine is so busy that the tool takes processes
+    /// for resting that are not, two runs may differ by chance. What is wrong with a program is so each time.
+    fn try_well(&self, tried: &Tried, case: &Case) -> (Result<(Verdict, String), Trouble>, usize) {
+        let mut tries = 1;
+        loop {
+            let found = self.try_one(tried, case);
+            if tries == TRIES || matches!(found, Ok((Verdict::Good, _))) || INTERRUPTED.is_raised() {
+                return (found, tries);
+            }
+            tries += 1;
+        }
+    }
+
+    fn try_one(&self, tried: &Tried, case: &Case) -> Result<(Verdict, String), Trouble> {
+        match *tried {
+            Tried::Program(program, output) => {
+                self.compare(program, output, Some(case)).map(|(verdict, _, outcome)| (verdict, outcome))
+            }
+            Tried::Server(mode, whose) => {
+                let outcome = server::try_one(&self.server(), mode, whose, self.strace, case)?;
+                let verdict = match (outcome.violations.is_empty(), outcome.happened) {
+                    (true, true) => Verdict::Good,
+                    (true, false) => Verdict::NotMet,
+                    (false, _) => Verdict::Violation(outcome.violations.join("; ")),
+                };
+                Ok((verdict, outcome.text))
+            }
+        }
+    }
+
+    fn try_all(&self, tried: &[Tried], jobs: &[(usize, Case)]) -> Vec<Finding> {
+        let progress = Progress::new(jobs.len());
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..parallelism() * RUNS_PER_PROCESSOR {
+                scope.spawn(|| {
+                    while let Some((index, case)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if INTERRUPTED.is_raised() {
+                            break;
+                        }
+                        progress.begins(&format!("{} ({case})", tried[*index].name()));
+                        let (found, tries) = self.try_well(&tried[*index], case);
+                        let (verdict, outcome) = found
+                            .unwrap_or_else(|trouble| (Verdict::Untried(trouble), "could not be tried".to_owned()));
+                        progress.ends();
+                        if let Ok(mut done) = done.lock() {
+                            done.push(Finding { tried: *index, case: case.clone(), outcome, verdict, tries });
+                        }
+                    }
+                });
+            }
+        });
+        progress.clear();
+        let mut findings: Vec<Finding> = done.into_inner().unwrap_or_default();
+        findings.sort_by(|a, b| (a.tried, &a.case).cmp(&(b.tried, &b.case)));
+        findings
+    }
+
+    /// Both programs under one fault, or none.
+    fn compare(
+        &self,
+        program: Program,
+        output: Output,
+        case: Option<&Case>,
+    ) -> Result<(Verdict, Recorded, String), Trouble> {
+        let record = |directory: &Path| {
+            let request = self.request(program, output, directory, case);
+            run::record(&request, &|stage| drive::act(program.kind, stage))
+        };
+        let mut sides = [record(&self.places.c)?, record(&self.places.rust)?];
+        let standings = [sides[0].standing, sides[1].standing];
+        if standings == [Standing::Endless; 2] {
+            cut(&mut sides);
+        }
+        let [mut c, mut rust] = sides;
+        let (run_c, run_rust) = (Run::new(&c.tree, &[], None), Run::new(&rust.tree, &[], None));
+        let comparison =
+            compare(&Side { tree: &c.tree, run: &run_c }, &Side { tree: &rust.tree, run: &run_rust }, From::Attached);
+        let printed = [(&mut c, &run_c), (&mut rust, &run_rust)].map(|(recorded, run)| {
+            let text = std::mem::take(&mut recorded.printed);
+            Printed { named: run.with_names(&text), text }
+        });
+        let traces = || c.tree.processes.iter().chain(&rust.tree.processes).map(|process| &process.trace);
+        let happened = case.is_none_or(|case| case.happened(traces()));
+        let outcome = outcome(&rust);
+        let same =
+            standings[0] == standings[1] && comparison.differences() == 0 && printed[0].named == printed[1].named;
+        let (verdict, c) = if !same {
+            let drive = case.map_or_else(|| "no fault".to_owned(), Case::to_string);
+            let tree = std::mem::take(&mut rust.tree);
+            let shown = subject::Case { drive, output, a: c.tree, b: tree, printed, comparison };
+            (Verdict::Different(Box::new(shown)), rust)
+        } else if happened {
+            (Verdict::Good, c)
+        } else {
+            (Verdict::NotMet, c)
+        };
+        Ok((verdict, c, outcome))
+    }
+
+    fn request<'r>(
+        &'r self,
+        program: Program,
+        output: Output,
+        directory: &'r Path,
+        case: Option<&Case>,
+    ) -> Request<'r> {
+        let (arguments, input, port): (&[&str], _, _) = match program.kind {
+            Kind::Alone { .. } => (&[], "", None),
+            Kind::Server { arguments, server, .. } => (arguments, "", Some(server.port)),
+            Kind::Client { arguments, input, port, .. } => (arguments, input, Some(port)),
+        };
+        let name = [format!("./{}", program.name)];
+        Request {
+            strace: self.strace,
+            words: name.into_iter().chain(arguments.iter().map(ToString::to_string)).collect(),
+            directory: Some(directory),
+            input,
+            output,
+            stacks: false,
+            skips_sleep: !matches!(program.kind, Kind::Alone { alarms: true }),
+            own_network: port.is_some(),
+            occupies: port.filter(|_| matches!(program.kind, Kind::Client { .. })),
+            needs_free: port,
+            timeout: self.options.timeout,
+            save: self.options.save.as_deref().map(|folder| {
+                let side = directory.file_name().unwrap_or_default().to_string_lossy();
+                let case = case.map_or_else(|| "none".to_owned(), Case::to_string).replace(' ', "-");
+                (folder, format!("{}.{case}.{}.{side}", program.name, output.name()))
+            }),
+            faults: Some(case.map(Case::injection).into_iter().collect()),
+        }
+    }
+}
+
+/// Takes of both what they have in common in length.
+fn cut(sides: &mut [Recorded; 2]) {
+    for process in sides.iter_mut().flat_map(|side| &mut side.tree.processes) {
+        process.trace.truncate(ENDLESS_EVENTS);
+    }
+    let length = sides[0].printed.len().min(sides[1].printed.len());
+    sides.iter_mut().for_each(|side| side.printed.truncate(length));
+}
+
+/// How the root ended.
+fn outcome(recorded: &Recorded) -> String {
+    match recorded.standing {
+        Standing::Waiting => return "waits for ever".to_owned(),
+        Standing::Endless => return "makes calls for ever".to_owned(),
+        Standing::Ended => {}
+    }
+    let trace = recorded.tree.processes.first().map(|root| &root.trace);
+    let end = trace.and_then(|trace| match trace.line(trace.len().checked_sub(1)?) {
+        Line::End { how } => Some(String::from_utf8_lossy(how).into_owned()),
+        _ => None,
+    });
+    end.unwrap_or_else(|| "ends".to_owned())
+}
+
+/// What the two sides are called.
+pub const SIDES: [&str; 2] = PROGRAM_SIDES;

@@ -1,0 +1,245 @@
+//! mpserv in bad company: processes killed at random, slow clients, a full disk, and whatever a parent may leave behind.
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::server::*;
+use common::*;
+use mpserv::process::Pid;
+use mpserv::signal::{Signal, kill};
+
+/// Numbers that look random and are the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    /// A number below `limit`.
+    fn below(&mut self, limit: usize) -> usize {
+        // Knuth's constants for a linear congruential generator of 64 bits.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+}
+
+/// Clients come and go while children and parents are killed; every child of a killed parent ends, every new parent
+/// serves, and no parent has a zombie, a descriptor or a slot less when the killing stops.
+fn killed_at_random(time: Duration) {
+    const SLOTS: usize = 8;
+    let slots = SLOTS.to_string();
+    let arguments = ["-q", "--max-children", &slots, "127.0.0.1:0"];
+    let mut dice = Dice(1);
+    let start = Instant::now();
+    let (mut parents, mut killed) = (0, 0);
+    while start.elapsed() < time || parents < 2 {
+        let server = Served::start(&arguments);
+        parents += 1;
+        let descriptors = server.descriptors();
+        let mut clients: Vec<TcpStream> = Vec::new();
+        for _ in 0..50 {
+            if clients.len() < SLOTS {
+                let mut client = server.connect();
+                // A child that was killed meanwhile has reset it.
+                let _ = client.write_all(b"x");
+                clients.push(client);
+            }
+            let all = children(server.pid());
+            if !all.is_empty() && dice.below(2) == 0 {
+                let victim = Pid::from_raw(all[dice.below(all.len())].cast_signed()).unwrap();
+                // The number of one that has just been waited for is nobody's yet.
+                killed += u32::from(kill(victim, Signal::KILL).is_ok());
+            }
+            if dice.below(3) == 0 {
+                clients.swap_remove(dice.below(clients.len()));
+            }
+        }
+        if dice.below(2) == 0 {
+            drop(clients);
+            server.wait_childless();
+            let mut clients: Vec<TcpStream> = (0..SLOTS).map(|_| server.client()).collect();
+            assert_eq!(children(server.pid()).len(), SLOTS, "a slot is lost");
+            clients.clear();
+            server.wait_childless();
+            assert_eq!(server.descriptors(), descriptors, "a descriptor is lost");
+            server.stop();
+        } else {
+            let orphans = children(server.pid());
+            server.running.signal(Signal::KILL);
+            server.running.wait();
+            wait_until("the killed server's children end", || {
+                orphans.iter().all(|pid| matches!(state(*pid), None | Some('Z')))
+            });
+        }
+    }
+    println!("{parents} parents, {killed} children killed");
+}
+
+#[test]
+fn ten_seconds_of_kill_9() {
+    killed_at_random(Duration::from_secs(10));
+}
+
+#[test]
+#[ignore = "takes ten minutes"]
+fn ten_minutes_of_kill_9() {
+    killed_at_random(Duration::from_secs(600));
+}
+
+/// Hundreds of clients that send a byte a second do not slow down one that is fast.
+#[test]
+fn five_hundred_slow_clients_hinder_no_fast_one() {
+    const SLOW: usize = 500;
+    const SECONDS: usize = 3;
+    let server = Served::start(&["-q", "--max-children", "600", "127.0.0.1:0"]);
+    let mut slow: Vec<TcpStream> = (0..SLOW).map(|_| server.connect()).collect();
+    let mut fast = 0;
+    for second in 0..SECONDS {
+        let start = Instant::now();
+        slow.iter_mut().for_each(|client| client.write_all(b"s").unwrap());
+        while start.elapsed() < Duration::from_secs(1) {
+            assert_eq!(echo(&mut server.connect(), b"fast"), b"fast", "in second {second}");
+            fast += 1;
+        }
+    }
+    for client in &mut slow {
+        let mut back = [0; SECONDS];
+        client.read_exact(&mut back).unwrap();
+        assert_eq!(back, [b's'; SECONDS]);
+    }
+    assert!(fast > SECONDS, "{fast} fast clients");
+    drop(slow);
+    server.wait_childless();
+    server.stop();
+}
+
+#[test]
+fn a_full_disk_behind_the_log_stops_nobody() {
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let mut command = mpserv(&["127.0.0.1:0"]);
+    let mut server = command.stdout(Stdio::piped()).stderr(full()).spawn().unwrap();
+    let mut port = String::new();
+    let mut output = server.stdout.take().unwrap();
+    let mut byte = [0];
+    while !port.ends_with('\n') {
+        output.read_exact(&mut byte).unwrap();
+        port.push(char::from(byte[0]));
+    }
+    let port = port.trim().parse().unwrap();
+    for _ in 0..3 {
+        assert_eq!(echo(&mut connect(port), b"unlogged"), b"unlogged");
+    }
+    signal(server.id(), Signal::TERM);
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_port_that_cannot_be_printed_is_an_error_that_says_so() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let ended = mpserv(&["127.0.0.1:0"]).stdout(full).stderr(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(111), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+}
+
+#[test]
+fn too_few_descriptors_to_begin_are_named() {
+    // Its three and the listener.
+    let ended = run(Command::new("prlimit").args(["--nofile=4:4", MPSERV, "127.0.0.1:0"]), Output::Pipe);
+    assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
+    assert!(ended.stderr.contains("Too many open files"), "{}", ended.stderr);
+}
+
+#[test]
+fn where_no_process_can_be_made_clients_are_told() {
+    // SAFETY: the call has no precondition.
+    if unsafe { mpserv::ffi::unistd::geteuid() } != 0 {
+        eprintln!("skipped: only root can start a server as a user who runs nothing else");
+        return;
+    }
+    let folder = TempDir::new();
+    let user = user_of_nothing();
+    let mut command = Command::new("prlimit");
+    command.arg("--nproc=1:1").arg(copy_program(MPSERV, &folder)).args(["-1", "127.0.0.1:0"]).uid(user).gid(user);
+    let server = Served::start_command(&mut command);
+    let mut client = server.connect();
+    assert_eq!(server.wait_events("pause", 1)[0].get("why"), "fork");
+    assert_eq!(read_all(&mut client), b"The server is busy. Try again later.\r\n");
+    server.stop();
+}
+
+#[test]
+fn an_empty_environment_is_enough() {
+    for program in [&[][..], &["/bin/cat"]] {
+        let mut command = mpserv(&["127.0.0.1:0"]);
+        command.args(program).env_clear();
+        let server = Served::start_command(&mut command);
+        assert_eq!(echo(&mut server.connect(), b"bare"), b"bare", "{program:?}");
+        server.stop();
+    }
+}
+
+#[test]
+fn without_any_argument_not_even_a_name_it_prints_its_usage() {
+    let mut command = Command::new(MPSERV);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let path = std::ffi::CString::new(MPSERV).unwrap();
+    let become_nameless = move || {
+        let empty = [std::ptr::null()];
+        // SAFETY: the path ends in a NUL, and both arrays in a null pointer.
+        unsafe { libc::execve(path.as_ptr(), empty.as_ptr(), empty.as_ptr()) };
+        Err(std::io::Error::last_os_error())
+    };
+    // SAFETY: the closure calls nothing but execve, and reads errno.
+    unsafe { command.pre_exec(become_nameless) };
+    let ended = command.output().unwrap();
+    assert_eq!(ended.status.code(), Some(100));
+    assert!(String::from_utf8_lossy(&ended.stderr).starts_with("mpserv: usage: "), "{ended:?}");
+}
+
+/// The time of day may jump: nothing that the server does depends on it. It asks the monotonic clock without a system
+/// call, so that no trace could show it: its source does. Only a line of the log in JSON bears the time of day.
+#[test]
+fn nothing_depends_on_the_time_of_day() {
+    let mut waiting = vec![std::path::PathBuf::from("src/server")];
+    let mut files = 0;
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let stamps = usize::from(path.ends_with("log.rs"));
+        assert_eq!(text.matches("Clock::REALTIME").count(), stamps, "{}", path.display());
+        let clocks = text.matches("Clock::").count();
+        assert_eq!(clocks, text.matches("Clock::MONOTONIC").count() + stamps, "{}", path.display());
+        files += 1;
+    }
+    assert!(files > 10);
+}
+
+/// In a time namespace whose monotonic clock is years ahead, timeouts last as long as elsewhere.
+#[test]
+fn a_clock_that_is_years_ahead_changes_nothing() {
+    if !has_command("unshare", "util-linux") {
+        return;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--time", "--fork", "--kill-child", "--monotonic", "1000000000", "true"]);
+    if !command.stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: time namespaces are not permitted here");
+        return;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--time", "--monotonic", "1000000000", "--", MPSERV, "-1", "-t", "1", "127.0.0.1:0"]);
+    let server = Served::start_command(&mut command);
+    let mut client = server.client();
+    let start = Instant::now();
+    assert_eq!(read_all(&mut client), b"");
+    assert!(start.elapsed() > Duration::from_millis(500), "{:?}", start.elapsed());
+    drop(client);
+    server.stop();
+}
