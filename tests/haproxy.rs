@@ -26,6 +26,23 @@ fn configuration(front: u16, back: [u16; 2]) -> String {
     format!("global\n    maxconn 1000\n{text}")
 }
 
+/// Ends the server whose pidfile this is, whatever becomes of the test.
+struct Last<'a>(&'a Path);
+
+impl Last<'_> {
+    fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(fs::read_to_string(self.0).ok()?.trim().parse().ok()?)
+    }
+}
+
+impl Drop for Last<'_> {
+    fn drop(&mut self) {
+        if let Some(pid) = self.pid() {
+            let _ = kill(pid, Signal::KILL);
+        }
+    }
+}
+
 fn behind_a_balancer(clients: u64) {
     if !has_command("haproxy", "haproxy") && !has_command("/usr/sbin/haproxy", "haproxy") {
         return;
@@ -34,6 +51,7 @@ fn behind_a_balancer(clients: u64) {
     let pidfile = folder.join("pid");
     let restarted =
         Served::start(&["--proxy-protocol", "--prefork", "4", "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
+    let last = Last(&pidfile);
     let killed = Served::start(&["--proxy-protocol", "127.0.0.1:0"]);
     let (haproxy, front) = wait_for("haproxy starts", || {
         let front = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
@@ -54,12 +72,11 @@ fn behind_a_balancer(clients: u64) {
     let result = std::thread::scope(|scope| {
         let load = scope.spawn(|| load(front, clients, 8, &served));
         let reached = |share: u64| served.load(Ordering::Relaxed) >= clients * share / 10 || load.is_finished();
-        let pid = || fs::read_to_string(&pidfile).ok()?.trim().parse::<i32>().ok();
         for share in [2, 4] {
             wait_until("clients are served", || reached(share));
-            let before = pid().unwrap();
-            kill(Pid::from_raw(before).unwrap(), Signal::HUP).unwrap();
-            wait_until("another process serves", || pid().is_some_and(|now| now != before));
+            let before = last.pid().unwrap();
+            kill(before, Signal::HUP).unwrap();
+            wait_until("another process serves", || last.pid().is_some_and(|now| now != before));
         }
         wait_until("clients are served", || reached(7));
         killed.running.signal(Signal::KILL);
@@ -68,8 +85,9 @@ fn behind_a_balancer(clients: u64) {
     let failed: u64 = result.errors.values().sum();
     println!("{clients} clients, {failed} failed: {:?}", result.errors);
     assert_eq!(result.served + failed, clients);
-    // Each of the workers had one client in flight when the server was killed.
-    assert!(failed <= 8, "{:?}", result.errors);
+    // Each of the workers had one client in flight when the server was killed, and may have had another before the last of
+    // its children, which has the socket for a moment, had ended, too.
+    assert!(failed <= 2 * 8, "{:?}", result.errors);
     // The log has the clients, by the addresses that they have for HAProxy.
     for server in [&restarted, &killed] {
         // HAProxy's own, by which it looks whether the server is there, are passed on from nobody.
@@ -91,8 +109,7 @@ fn behind_a_balancer(clients: u64) {
         restarted.events("accept").iter().any(|line| line.get("from").starts_with("127.5.6.7:"))
     });
     haproxy.end(Signal::TERM);
-    let last = fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
-    kill(Pid::from_raw(last).unwrap(), Signal::TERM).unwrap();
+    kill(last.pid().unwrap(), Signal::TERM).unwrap();
     wait_until("the last one ends", || !pidfile.exists());
 }
 
