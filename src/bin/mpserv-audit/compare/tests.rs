@@ -121,6 +121,22 @@ fn sleeps_are_compared_and_what_is_left_of_them_is_not() {
 }
 
 #[test]
+fn file_times_are_not_compared_in_number_or_date() {
+    let stat = |seconds: u32, date: &str| {
+        format!(
+            "newfstatat(3, \"\", {{st_size=5, st_atime={seconds} /* {date} */, st_atime_nsec=7}}, AT_EMPTY_PATH) = 0\n"
+        )
+    };
+    assert_eq!(differences(&stat(1, "1970-01-01T00:00:01"), &stat(2, "1970-01-01T00:00:02")), 0);
+    let statx = |seconds: u32, date: &str, size: u32| {
+        let time = format!("stx_atime={{tv_sec={seconds}, tv_nsec=0}} /* {date} */");
+        format!("statx(AT_FDCWD, \"/\", 0, STATX_MODE, {{{time}, stx_size={size}}}) = 0\n")
+    };
+    assert_eq!(differences(&statx(1, "1970-01-01T00:00:01", 5), &statx(2, "1970-01-01T00:00:02", 5)), 0);
+    assert_eq!(differences(&statx(1, "1970-01-01T00:00:01", 5), &statx(1, "1970-01-01T00:00:01", 6)), 1);
+}
+
+#[test]
 fn ports_that_the_program_names_count() {
     let server = |port: u16, client: u16| {
         format!(

@@ -284,11 +284,21 @@ impl<'r> Normaliser<'r> {
     /// Rewrites arguments or a result, which begin at `at`.
     fn part<'t>(&self, mut at: Position<'t>, text: &'t [u8], lengths: &mut Vec<u64>, normal: &mut Normal) {
         let mut last_word: &[u8] = b"";
-        let mut tokens = Lexer::new(text).peekable();
+        let mut tokens = Lexer::new(text);
         while let Some(token) = tokens.next() {
+            let next = text.get(token.end..).unwrap_or_default();
+            at.explained = next.starts_with(b" /*");
             match token.kind {
                 Kind::Open => at.depth += 1,
-                Kind::Close => at.depth = at.depth.saturating_sub(1),
+                Kind::Close => {
+                    at.depth = at.depth.saturating_sub(1);
+                    normal.put(token.text);
+                    // The date after a `timespec`.
+                    if at.explained && normal.text.ends_with(b"<time>}") {
+                        skip_explanation(&mut tokens);
+                    }
+                    continue;
+                }
                 Kind::Other if token.text == b"," => {
                     if at.depth == 0 {
                         at.argument = at.argument.map(|index| index + 1);
@@ -298,14 +308,11 @@ impl<'r> Normaliser<'r> {
                 }
                 Kind::Other if token.text == b"=" => at.field = last_word,
                 Kind::Word => {
-                    let next = text.get(token.end..).unwrap_or_default();
-                    at.explained = next.starts_with(b" /*");
                     last_word = token.text;
                     if token.text[0].is_ascii_digit() && self.number(&at, &token, lengths, normal) {
                         // What explains a replaced value, such as a date, goes with it.
                         if at.explained {
-                            tokens.next();
-                            tokens.next();
+                            skip_explanation(&mut tokens);
                         }
                         continue;
                     }
@@ -406,6 +413,12 @@ impl<'r> Normaliser<'r> {
             self.random.remove(&descriptor);
         }
     }
+}
+
+/// Skips the space and the comment that stand next.
+fn skip_explanation(tokens: &mut Lexer<'_>) {
+    tokens.next();
+    tokens.next();
 }
 
 /// Whether a number may be the length of a string in the same call: never a descriptor.
