@@ -48,7 +48,7 @@ NAMED = $(if $(filter command,$(firstword $(origin PROGRAM))),$(PROGRAM))
 one-of = $(if $(filter $(PROGRAM),$(1)),,$(error PROGRAM=$(PROGRAM): choose one of $(1)))
 
 .PHONY: help run run-server run-client strace-server strace-client watch-zombies release c test audit audit-report \
-        compare bench bench-peers lint install uninstall \
+        faults compare bench bench-peers lint install uninstall \
         clean \
         need-cargo need-cc need-strace
 
@@ -62,6 +62,8 @@ help:
 	@echo 'make compare        what the programs print, C and Rust side by side; PROGRAM=fork for one, C=FILE for your own C'
 	@echo 'make audit          the system calls of all programs, C against Rust; fails on a difference'
 	@echo 'make audit-report   the same as a page with pictures, $(TARGET)/audit.html'
+	@echo 'make faults         all of them, and mpserv, with every fault that their calls may meet; a page, $(TARGET)/faults.html'
+	@echo '                    FAULTS=part for the first time of each call; ARGS=mpserv for one program'
 	@echo 'make c              the C programs, in $(TARGET)/c'
 	@echo 'make release        everything as it is shipped, in $(TARGET)/release'
 	@echo 'make test           all tests'
@@ -121,6 +123,12 @@ audit: release need-strace
 audit-report: release need-strace
 	$(TARGET)/release/mpserv-audit --from execve --html $(TARGET)/audit.html $(ARGS)
 	@echo 'make: open $(TARGET)/audit.html'
+
+# All that there are, or FAULTS=part.
+FAULTS = all
+faults: release need-strace
+	$(TARGET)/release/mpserv-audit --faults $(FAULTS) --html $(TARGET)/faults.html $(ARGS)
+	@echo 'make: open $(TARGET)/faults.html'
 
 # PROGRAM and C only where they are said: without PROGRAM, all; with C, the user's own program in place of ours.
 compare: release need-strace

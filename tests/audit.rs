@@ -321,7 +321,9 @@ fn sources_name_the_line_that_made_each_call() {
 #[test]
 fn the_rules_are_listed_with_their_reasons() {
     let out = assert_output(&["--rules"]);
-    for rule in ["process-id", "pointer", "ephemeral-port", "own-path", "random", "time", "usage", "own-segments"] {
+    for rule in
+        ["process-id", "pointer", "ephemeral-port", "own-path", "random", "time", "usage", "own-segments", "endless"]
+    {
         assert!(out.lines().any(|line| line == rule), "{rule}");
     }
     assert!(out.matches("  why:  ").count() >= 8);

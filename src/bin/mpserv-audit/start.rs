@@ -19,6 +19,9 @@ pub enum From {
     Execve,
     /// At main, where strace was attached in the loader's last calls: of these, the last is an munmap.
     Attached,
+    /// At main, be the program linked dynamically or, by the GNU C library, statically: of that one's calls before main
+    /// the last protects what it has relocated.
+    AnyMain,
 }
 
 /// The events of a process that come before main.
@@ -58,7 +61,9 @@ pub fn start_of_main(process: &Process, from: From) -> Start {
         }
         // The root's own execve is the tool's; any other is a call that some main made.
         let own = usize::from(!(process.place.is_root() && event == 0));
-        if let Some(end) = end_of_loader(trace, event + 1) {
+        let end = end_of_loader(trace, event + 1)
+            .or_else(|| if from == From::AnyMain { end_of_static_start(trace, event + 1) } else { None });
+        if let Some(end) = end {
             start.left_out.push((event + own, end));
         }
     }
@@ -100,6 +105,11 @@ fn end_of_loader(trace: &Trace, first: usize) -> Option<usize> {
         };
     }
     None
+}
+
+/// The event after the first mprotect.
+fn end_of_static_start(trace: &Trace, first: usize) -> Option<usize> {
+    (first..trace.len()).find(|event| trace.text(*event).starts_with(b"mprotect(")).map(|last| last + 1)
 }
 
 /// How far the loader is with its cache.

@@ -107,7 +107,7 @@ struct Counts {
 }
 
 /// The cases of a program, and those that cannot be made, with the reason.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Cases {
     pub possible: Vec<Case>,
     pub impossible: BTreeMap<&'static str, usize>,

@@ -32,7 +32,7 @@ pub fn errors_of(call: &str) -> Option<&'static Errors> {
 }
 
 /// By call, as strace names it.
-pub const ERRORS: [Errors; 105] = [
+pub const ERRORS: [Errors; 106] = [
     of(
         "accept",
         "accept",
@@ -55,6 +55,7 @@ pub const ERRORS: [Errors; 105] = [
         "EACCES EADDRINUSE EADDRNOTAVAIL EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR ENOTSOCK EROFS",
     ),
     of("brk", "brk", "ENOMEM"),
+    of("capget", "capget", "EFAULT EINVAL EPERM ESRCH"),
     of("capset", "capget", "EFAULT EINVAL EPERM ESRCH"),
     of("chdir", "chdir", "EACCES EBADF EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR"),
     of(

@@ -26,7 +26,7 @@ use crate::subject::{self, PROGRAM_SIDES, Printed, parallelism};
 use crate::trace::Line;
 use crate::trouble::Trouble;
 use case::{Case, Cases};
-use server::{Mode, Whose};
+use server::{Mode, Subject, Whose};
 
 /// So many runs at once for each processor: they mostly wait for each other's steps.
 const RUNS_PER_PROCESSOR: usize = 2;
@@ -141,6 +141,7 @@ impl Bench<'_> {
         Ok(tried)
     }
 
+    /// The server, wherever it is.
     fn server(&self) -> PathBuf {
         self.places.rust.join(server::NAME)
     }
@@ -148,7 +149,9 @@ impl Bench<'_> {
     /// The cases of what is tried, from what it does without a fault.
     fn cases(&self, tried: &Tried, extent: Extent) -> Result<Cases, Trouble> {
         match *tried {
-            Tried::Server(mode, whose) => server::cases(&self.server(), mode, whose, self.strace, extent),
+            Tried::Server(mode, whose) => {
+                Subject { program: &self.server(), mode, whose, strace: self.strace }.cases(extent)
+            }
             Tried::Program(program, output) => match self.compare(program, output, None)? {
                 (Verdict::Good, recorded, _) => Cases::of(&recorded.tree.processes, From::Attached, extent),
                 _ => Err(Trouble::new(format!("{} differs without a fault: mpserv-audit {0}", program.name))),
@@ -175,7 +178,8 @@ impl Bench<'_> {
                 self.compare(program, output, Some(case)).map(|(verdict, _, outcome)| (verdict, outcome))
             }
             Tried::Server(mode, whose) => {
-                let outcome = server::try_one(&self.server(), mode, whose, self.strace, case)?;
+                let subject = Subject { program: &self.server(), mode, whose, strace: self.strace };
+                let outcome = subject.try_one(case)?;
                 let verdict = match (outcome.violations.is_empty(), outcome.happened) {
                     (true, true) => Verdict::Good,
                     (true, false) => Verdict::NotMet,

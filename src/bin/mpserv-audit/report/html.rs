@@ -65,7 +65,7 @@ impl Page<'_> {
     fn summary(&self, out: &mut impl Write) -> io::Result<()> {
         let [a, b] = self.sides;
         let from = match self.from {
-            From::Main | From::Attached => "main",
+            From::Main | From::Attached | From::AnyMain => "main",
             From::Execve => "execve",
         };
         let runs: usize = self.subjects.iter().map(|subject| subject.cases.len()).sum();

@@ -12,7 +12,7 @@ use crate::trace::Trace;
 pub fn write(out: &mut impl Write, subjects: &[Subject], sides: [&str; 2], from: From) -> io::Result<()> {
     let same = subjects.iter().all(|subject| subject.differences() == 0);
     let from = match from {
-        From::Main | From::Attached => "main",
+        From::Main | From::Attached | From::AnyMain => "main",
         From::Execve => "execve",
     };
     write!(out, "{{\"version\":{},\"from\":\"{from}\",\"same\":{same},", quoted(env!("CARGO_PKG_VERSION").as_bytes()))?;

@@ -54,7 +54,7 @@ impl Status {
     }
 
     /// Whether nothing happens in it until something else happens. `D` is another matter: see [`waits_for_vfork`].
-    fn is_still(&self) -> bool {
+    pub fn is_still(&self) -> bool {
         match self.state {
             b'S' => self.pending == 0,
             // Its parent hears of its end only once strace has.

@@ -116,18 +116,10 @@ impl<'r> Stage<'r> {
 
     /// Waits until nothing moves, or the program has ended, and tells whether it still runs.
     pub fn settle(&mut self) -> Result<bool, Trouble> {
-        self.moving = Instant::now();
-        loop {
-            match self.step()? {
-                State::Moving => self.pause()?,
-                State::Rest => return Ok(true),
-                State::Ended => return Ok(false),
-            }
-        }
+        self.settle_within(u64::MAX)
     }
 
-    /// Like [`settle`](Self::settle), but ends a program of which strace has written more than `limit` bytes: it makes
-    /// calls without end.
+    /// The same, but ends a program of which strace has written more than `limit` bytes: it makes calls without end.
     pub fn settle_within(&mut self, limit: u64) -> Result<bool, Trouble> {
         self.moving = Instant::now();
         loop {

@@ -1,0 +1,122 @@
+//! The clients of a server that may fail at any call.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What each client sends.
+const WORD: &[u8] = b"a word";
+
+/// Where a server is met.
+#[derive(Clone, Debug)]
+pub enum Address {
+    Port(u16),
+    Path(PathBuf),
+}
+
+/// What a client got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Got {
+    /// All, and then the end.
+    Served,
+    /// The end, after something else.
+    Cut,
+    /// No connection.
+    Refused,
+    /// Nothing, not even the end.
+    Nothing,
+}
+
+trait Stream: Read + Write {
+    /// Says that nothing more comes.
+    fn end(&self) -> io::Result<()>;
+    fn limit(&self, patience: Duration) -> io::Result<()>;
+}
+
+impl Stream for TcpStream {
+    fn end(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn limit(&self, patience: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(patience))
+    }
+}
+
+impl Stream for UnixStream {
+    fn end(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn limit(&self, patience: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(patience))
+    }
+}
+
+/// A client that takes things as they come.
+pub struct Client {
+    /// None where there is no connection.
+    stream: Option<Box<dyn Stream>>,
+    received: Vec<u8>,
+}
+
+impl Client {
+    pub fn connect(address: &Address) -> Self {
+        let stream = match address {
+            Address::Port(port) => {
+                TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).map(|stream| Box::new(stream) as Box<dyn Stream>)
+            }
+            Address::Path(path) => UnixStream::connect(path).map(|stream| Box::new(stream) as Box<dyn Stream>),
+        };
+        Client { stream: stream.ok(), received: Vec::new() }
+    }
+
+    /// Sends a word.
+    pub fn send(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            // A server that has ended has closed it, which shows in what comes.
+            let _ = stream.write_all(WORD);
+        }
+    }
+
+    /// Says that no other comes.
+    pub fn end(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            let _ = stream.end();
+        }
+    }
+
+    /// Takes what comes up to the other end's end; none where that is not there after so long a silence.
+    pub fn receive(&mut self, patience: Duration) -> Option<Got> {
+        let Some(stream) = &mut self.stream else {
+            return Some(Got::Refused);
+        };
+        let mut buffer = [0; 1024];
+        let _ = stream.limit(patience);
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => return Some(if self.received == WORD { Got::Served } else { Got::Cut }),
+                Ok(length) => self.received.extend_from_slice(&buffer[..length]),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return None,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Some(Got::Cut),
+            }
+        }
+    }
+
+    /// Takes the word back, while the connection stays.
+    pub fn receive_word(&mut self, patience: Duration) -> Got {
+        let Some(stream) = &mut self.stream else {
+            return Got::Refused;
+        };
+        let _ = stream.limit(patience);
+        let mut back = [0; WORD.len()];
+        match stream.read_exact(&mut back) {
+            Ok(()) if back == *WORD => Got::Served,
+            Ok(()) => Got::Cut,
+            Err(_) => Got::Nothing,
+        }
+    }
+}

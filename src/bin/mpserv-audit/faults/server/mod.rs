@@ -1,0 +1,256 @@
+//! Every fault that the calls of `mpserv` may meet: whether it goes on, or stops and says why.
+
+mod client;
+mod life;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::case::{AGAIN, Case, Cases, Fault};
+use crate::options::Extent;
+use crate::run::strace::Strace;
+use crate::start::From;
+use crate::tree::Process;
+use crate::trouble::Trouble;
+use client::{Client, Got};
+use life::{ENDING, Life, TICK, WATCHDOG};
+
+/// What the server is called among the programs.
+pub const NAME: &str = "mpserv";
+
+/// A way in which the server serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Mode {
+    pub name: &'static str,
+    options: &'static [&'static str],
+    program: &'static [&'static str],
+    /// How many children it has when nobody is connected.
+    idle: usize,
+    /// It listens on a Unix socket.
+    is_unix: bool,
+}
+
+const SERVICE: Mode = Mode { name: "mpserv, a service", options: &[], program: &[], idle: 0, is_unix: false };
+const PROGRAM: Mode = Mode { name: "mpserv, a program", program: &["/bin/cat"], ..SERVICE };
+
+/// All of them.
+pub const MODES: [Mode; 5] = [
+    SERVICE,
+    PROGRAM,
+    Mode { name: "mpserv, prefork", options: &["--prefork", "2"], idle: 2, ..SERVICE },
+    Mode { name: "mpserv, a sandbox", options: &["--sandbox"], ..SERVICE },
+    Mode { name: "mpserv, a Unix socket", is_unix: true, ..PROGRAM },
+];
+
+/// Whose calls meet a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// The server's own, from its main on.
+    Parent,
+    /// Its children's, until they execute a program, and its own from when it listens.
+    Children,
+}
+
+impl Whose {
+    pub const ALL: [Whose; 2] = [Whose::Parent, Whose::Children];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Whose::Parent => "parent",
+            Whose::Children => "children",
+        }
+    }
+}
+
+/// As many clients at once as there are slots, so that a lost one shows.
+const SLOTS: usize = 2;
+/// More calls than this in one life are a busy loop: without a fault, there are some hundred.
+const CALLS_LIMIT: usize = 3000;
+/// How long a fault that lasts is watched, and the most calls in that time: each is tried ten times a second.
+const WATCHED: Duration = Duration::from_millis(500);
+const CALLS_WATCHED: usize = 300;
+/// How long a client waits before it is looked at whether there is anything to wait for.
+const PATIENCE: Duration = Duration::from_millis(10);
+/// So often it is looked what the server does without a fault, before it is said to do something else each time.
+const LOOKS: usize = 5;
+
+/// How one case came out.
+#[derive(Debug)]
+pub struct Outcome {
+    pub happened: bool,
+    pub text: String,
+    /// What must not be.
+    pub violations: Vec<String>,
+}
+
+/// A server that is put to the test.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'s> {
+    pub program: &'s Path,
+    pub mode: Mode,
+    pub whose: Whose,
+    pub strace: &'s Strace,
+}
+
+/// What is asked of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trial {
+    /// To serve while there is a fault, and afterwards.
+    Serve,
+    /// To stop in the midst of it.
+    Stop,
+}
+
+impl Subject<'_> {
+    /// Its cases, from lives without a fault: of these, from the first that is like one before.
+    pub fn cases(self, extent: Extent) -> Result<Cases, Trouble> {
+        let mut seen: Vec<Cases> = Vec::new();
+        for _ in 0..LOOKS {
+            let (outcome, processes) = self.live(None, Trial::Serve)?;
+            if let Some(violation) = outcome.violations.first() {
+                return Err(Trouble::new(format!("{} without a fault: {violation}", self.mode.name)));
+            }
+            let cases = self.cases_of(&processes, extent)?;
+            if seen.contains(&cases) {
+                return Ok(cases);
+            }
+            seen.push(cases);
+        }
+        Err(Trouble::new(format!("{} makes other calls each time without a fault", self.mode.name)))
+    }
+
+    fn cases_of(self, processes: &[Process], extent: Extent) -> Result<Cases, Trouble> {
+        let root = processes.iter().filter(|process| process.place.is_root());
+        let others = processes.iter().filter(|process| !process.place.is_root());
+        let mut cases = match self.whose {
+            Whose::Parent => Cases::of(root, From::AnyMain, extent)?,
+            Whose::Children => Cases::of(others, From::Execve, extent)?,
+        };
+        if extent == Extent::All && self.whose == Whose::Parent {
+            let errors = cases.possible.iter().filter(|case| matches!(case.fault, Fault::Error(_)));
+            let mut lasting: Vec<Case> = errors.map(Case::for_ever).collect();
+            lasting.dedup_by(|a, b| (&a.call, a.fault) == (&b.call, b.fault));
+            let all = lasting.len();
+            lasting.retain(|case| !matches!(case.fault, Fault::Error("EAGAIN" | "EINTR")));
+            *cases.impossible.entry(AGAIN).or_default() += all - lasting.len();
+            cases.possible.extend(lasting);
+        }
+        Ok(cases)
+    }
+
+    /// Its lives under a fault: one, or under one that lasts two.
+    pub fn try_one(self, case: &Case) -> Result<Outcome, Trouble> {
+        let (mut outcome, _) = self.live(Some(case), Trial::Serve)?;
+        if case.for_ever {
+            let (other, _) = self.live(Some(case), Trial::Stop)?;
+            outcome.happened |= other.happened;
+            outcome.violations.extend(other.violations);
+        }
+        Ok(outcome)
+    }
+
+    fn live(self, case: Option<&Case>, trial: Trial) -> Result<(Outcome, Vec<Process>), Trouble> {
+        let mut life = Life::begin(self, case)?;
+        let mut violations = Vec::new();
+        // An injected failure of close leaves open what a real one closes: close(2).
+        let leaks = case.is_some_and(|case| case.call == "close" && matches!(case.fault, Fault::Error(_)));
+        let lasts = case.is_some_and(|case| case.for_ever);
+        let mut got = Vec::new();
+        let mut clients = Vec::new();
+        if life.address.is_some() {
+            // Both at once, and one more, who waits.
+            clients = life.connect(SLOTS + 1);
+            if trial == Trial::Serve {
+                for client in &mut clients {
+                    client.send();
+                    client.end();
+                    life.rest();
+                }
+                if lasts {
+                    watch(&life, &mut violations);
+                    life.no_more_faults()?;
+                }
+                for client in clients.drain(..) {
+                    got.push(receive(client, &mut life, leaks)?);
+                }
+                if got.contains(&Got::Nothing) && !leaks {
+                    violations.push(format!("a client was neither served nor closed: {got:?}"));
+                }
+                // Its end is to meet the fault, too, where that is its own.
+                if self.whose == Whose::Children {
+                    life.no_more_faults()?;
+                }
+                must_serve_again(&mut life, leaks, &mut violations);
+            }
+        }
+        life.end(trial == Trial::Stop, leaks, &mut violations)?;
+        drop(clients);
+        let processes = life.processes()?;
+        let calls: usize = processes.iter().map(|process| process.trace.len()).sum();
+        if calls > CALLS_LIMIT {
+            violations.push(format!("a busy loop: {calls} calls"));
+        }
+        let happened = case.is_none_or(|case| case.happened(processes.iter().map(|process| &process.trace)));
+        let text = life.outcome(&got, case, &mut violations);
+        Ok((Outcome { happened, text, violations }, processes))
+    }
+}
+
+/// Waits for what a client gets.
+fn receive(mut client: Client, life: &mut Life, leaks: bool) -> Result<Got, Trouble> {
+    let start = Instant::now();
+    loop {
+        if let Some(got) = client.receive(PATIENCE) {
+            return Ok(got);
+        }
+        // Each child of a pool that takes the place of another meets the fault too, and nobody may be left.
+        if life.is_pool() && start.elapsed() > ENDING {
+            life.no_more_faults()?;
+        }
+        if start.elapsed() > WATCHDOG || (leaks && life.closes_not() && start.elapsed() > ENDING) {
+            return Ok(Got::Nothing);
+        }
+    }
+}
+
+/// A fault that lasts makes nobody hurry.
+fn watch(life: &Life, violations: &mut Vec<String>) {
+    let lines = || life.processes().map_or(0, |all| all.iter().map(|process| process.trace.len()).sum::<usize>());
+    let before = lines();
+    std::thread::sleep(WATCHED);
+    let made = lines() - before;
+    if made > CALLS_WATCHED {
+        violations.push(format!("a busy loop: {made} calls in {WATCHED:?}"));
+    }
+}
+
+/// The fault is over.
+fn must_serve_again(life: &mut Life, leaks: bool, violations: &mut Vec<String>) {
+    if !life.runs() {
+        return;
+    }
+    let mut clients = life.connect(SLOTS);
+    for client in &mut clients {
+        client.send();
+        let got = client.receive_word(WATCHDOG);
+        if got != Got::Served && life.still_goes_on() {
+            violations.push(format!("afterwards a client is not served: {got:?}"));
+        }
+    }
+    for client in clients {
+        drop(client);
+        life.rest();
+    }
+    let start = Instant::now();
+    while life.goes_on() && !life.is_idle() {
+        if start.elapsed() > WATCHDOG {
+            violations.push(format!("children, when nobody is connected: {:?}", life.children()));
+            break;
+        }
+        std::thread::sleep(TICK);
+    }
+    let descriptors = life.open_descriptors();
+    if life.goes_on() && descriptors.len() > life.descriptors && !leaks {
+        violations.push(format!("descriptors that stay: {descriptors:?}"));
+    }
+}
