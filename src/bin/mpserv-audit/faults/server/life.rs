@@ -86,7 +86,7 @@ impl Life {
         };
         life.wait_until_ready(socket);
         let start = Instant::now();
-        while life.address.is_some() && life.runs() && life.children().len() < mode.idle && start.elapsed() < WATCHDOG {
+        while life.address.is_some() && life.runs() && life.children().len() < mode.idle && start.elapsed() < ENDING {
             std::thread::sleep(TICK);
         }
         life.rest();
