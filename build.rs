@@ -79,6 +79,27 @@ fn build() -> Result<(), Box<dyn Error>> {
 /// The libraries that rustc names for a program without std.
 const LIBRARIES: [&str; 4] = ["libc.a", "libm.a", "librt.a", "libpthread.a"];
 
+/// Places the code that serves a connection, ours and the C library's, next to each other, before all other code. A child
+/// gets its code page by page, as it comes to it, and the kernel maps 64 kB around each: so all of it comes at once.
+const ORDER: &str = "\
+SECTIONS {
+  .text.serving : {
+    *(.text._ZN4core3ops8function6FnOnce9call_once*)
+    *(.text._ZN6mpserv6server6parent*)
+    *(.text._ZN6mpserv6server6worker*)
+    *(.text._ZN6mpserv6server7service*)
+    *(.text._ZN6mpserv6server8children*)
+    *(.text._ZN6mpserv6server10connection*)
+    *(.text._ZN6mpserv7process*)
+    *libc.a:_exit.o(.text) *libc.a:accept4.o(.text) *libc.a:close.o(.text) *libc.a:errno-loc.o(.text)
+    *libc.a:getppid.o(.text) *libc.a:poll.o(.text) *libc.a:prctl.o(.text) *libc.a:pthread_sigmask.o(.text)
+    *libc.a:read.o(.text) *libc.a:recv.o(.text) *libc.a:send.o(.text) *libc.a:setpgid.o(.text)
+    *libc.a:sigprocmask.o(.text) *libc.a:syscall.o(.text) *libc.a:wait4.o(.text) *libc.a:waitpid.o(.text)
+  }
+}
+INSERT BEFORE .text;
+";
+
 /// Has `mpserv` linked with the C library in it, so that a fork copies fewer mappings and no page is changed by the
 /// loader. rustc asks for shared libraries, so the linker is shown a folder that has none, before its own.
 fn link_server_statically(out: &Path) -> Result<(), Box<dyn Error>> {
@@ -96,11 +117,15 @@ fn link_server_statically(out: &Path) -> Result<(), Box<dyn Error>> {
         std::os::unix::fs::symlink(path, link)?;
     }
     let search = format!("-L{}", folder.display());
+    let order = folder.join("order.ld");
+    fs::write(&order, ORDER)?;
+    let order = format!("-Wl,-T,{}", order.display());
     // The C library and the compiler's own need each other. What rustc names comes before, and stays what it is.
     // Code and what is only read are one mapping.
     for argument in [
         "-static",
         "-Wl,-z,noseparate-code",
+        &order,
         &search,
         "-Wl,--start-group",
         "-lgcc",

@@ -40,7 +40,7 @@ pub const POOL_TICK: Duration = Duration::from_secs(1);
 pub const CRASH_PAUSE: Duration = Duration::from_millis(100);
 /// How long at most.
 pub const CRASH_PAUSE_MAX: Duration = Duration::from_secs(5);
-/// How often the service manager is told how many children there are.
+/// How often at most the service manager is told, and the title shows, how many children there are.
 pub const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 /// The longest line of the log. No pipe splits one of up to 4096 bytes (`PIPE_BUF`).

@@ -643,7 +643,7 @@ impl<'a> Bound<'a> {
                 if settings.sandbox.is_some() {
                     note_violations().map_err(|errno| cannot_serve("sigaction", errno, "leave the sandbox out"))?;
                 }
-                let parent = Parent::new(&settings, &log, open, worker, pid, mask)
+                let mut parent = Parent::new(&settings, &log, open, worker, pid, mask)
                     .map_err(|errno| cannot_serve("mmap", errno, "lower the number of children"))?
                     .with(rules, manager, title);
                 // From here on there is nothing that it lacks.

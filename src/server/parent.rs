@@ -113,8 +113,9 @@ pub(super) struct Parent<'s, 'a, W> {
     status_at: Duration,
     status_told: u32,
     title: Option<Title>,
-    /// How many children it shows.
+    /// How many children it shows, and when it may show another number.
     titled: u32,
+    title_at: Duration,
     /// When the children of the pool that are to go are told so again.
     retire_at: Option<Duration>,
     children: Children,
@@ -174,6 +175,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             status_told: u32::MAX,
             title: None,
             titled: u32::MAX,
+            title_at: now,
             manager: Manager::none(),
             retire_at: None,
             children: Children::with_capacity(settings.max_children)?,
@@ -205,7 +207,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Serves until a signal says that it is enough, and the children have ended.
-    pub(super) fn run(mut self) -> Stopped {
+    pub(super) fn run(&mut self) -> Stopped {
         self.begin();
         loop {
             self.now = clock_gettime(Clock::MONOTONIC);
@@ -220,6 +222,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Says that the server serves, to whoever waits for that.
+    #[cold]
+    #[inline(never)]
     fn begin(&mut self) {
         if self.pool.is_some() && self.open.listeners.len() == 1 {
             // Whoever of the pool is first to ask gets the next client: nobody is woken in vain. Where it cannot be
@@ -313,6 +317,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         Progress::None
     }
 
+    #[cold]
+    #[inline(never)]
     fn not_accepted(&mut self, errno: Errno) -> Progress {
         match errno {
             // The connection was gone again, or never got through. The next one may be well.
@@ -372,6 +378,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn refuse(&mut self, peer: &Peer, why: &str, from_source: u32) {
         self.scoreboard.count_refused();
         if let Some(count) = self.floods.admit(Flood::Refuse, self.now) {
@@ -458,6 +466,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Makes a process ahead of time; whether there was one to be had.
+    #[cold]
+    #[inline(never)]
     fn start_pool_child(&mut self) -> bool {
         let slot = self.scoreboard.slot(self.children.next_index());
         let (worker, birth) = self.birth(slot, None);
@@ -477,6 +487,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn retire_an_idle_one(&mut self) {
         let mut next = self.children.first(Stage::Serving);
         while let Some(child) = next {
@@ -506,6 +518,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Tells those again that wait for a client: the first signal may have come just before they began to.
+    #[cold]
+    #[inline(never)]
     fn retire_again(&mut self) {
         self.retire_at = None;
         let mut next = self.children.first(Stage::Retiring);
@@ -519,6 +533,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Ends those that have had the same client for too long.
+    #[cold]
+    #[inline(never)]
     fn end_long_connections(&mut self, limit: Duration) {
         for stage in [Stage::Serving, Stage::Retiring] {
             let mut next = self.children.first(stage);
@@ -533,6 +549,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn log_lifetime(&self, pid: Pid, peer: &Peer) {
         self.log.event(Level::Connection, "lifetime", |line| {
             line.number("pid", pid);
@@ -541,6 +559,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Accepts nobody for a while, because something is lacking.
+    #[cold]
+    #[inline(never)]
     fn lack(&mut self, call: &'static str, errno: Errno, client: Option<Connection>) {
         let retry = self.now + RETRY_EVERY;
         if let Some(pause) = &mut self.pause {
@@ -644,6 +664,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             self.retire_at,
             self.restart.as_ref().map(|restart| restart.deadline),
             self.manager_due(),
+            self.title_due(),
             self.floods.due(),
         ]
         .into_iter()
@@ -652,6 +673,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Tries again to start a child for the client that is kept, or gives up on it.
+    #[cold]
+    #[inline(never)]
     fn retry(&mut self) {
         let now = self.now;
         let Some(pause) = self.pause.as_mut().filter(|pause| now >= pause.retry) else { return };
@@ -714,6 +737,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// A call failed that never does: logs it, and waits a little, so that it does not fail very often.
+    #[cold]
+    #[inline(never)]
     fn back_off(&mut self, call: &str, errno: Errno) {
         if let Some(count) = self.floods.admit(Flood::Call, self.now) {
             self.log.event(Level::Warning, "fail", |line| {
@@ -767,6 +792,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn forget_gone(&mut self) {
         for stage in ALL {
             let mut next = self.children.first(stage);
@@ -863,6 +890,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         self.children.advance(pid, Stage::Terminating, self.now);
     }
 
+    #[cold]
+    #[inline(never)]
     fn terminate_all(&mut self) {
         for stage in [Stage::Serving, Stage::Retiring] {
             while let Some(child) = self.children.first(stage) {
@@ -874,6 +903,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     // The beginning of another.
 
     /// Reads the rules again, and has the program start anew.
+    #[cold]
+    #[inline(never)]
     fn reload(&mut self) {
         if self.stopping.is_some() || self.restart.is_some() {
             self.log.event(Level::Notice, "reload", |line| line.text("why", "as before"));
@@ -913,6 +944,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// The program that starts has said something, or ended.
+    #[cold]
+    #[inline(never)]
     fn hear_of_restart(&mut self) {
         match self.restart.as_ref().map_or(RestartProgress::None, Restart::progress) {
             RestartProgress::None => {}
@@ -921,6 +954,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn restart_failed(&mut self, why: &str) {
         if let Some(restart) = self.restart.take() {
             restart.give_up();
@@ -942,6 +977,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Another process has taken this one's place: this one serves the clients that it has, however long that takes.
+    #[cold]
+    #[inline(never)]
     fn succeeded(&mut self) {
         let Some(restart) = self.restart.take() else { return };
         self.log.event(Level::Notice, "succeeded", |line| {
@@ -992,14 +1029,26 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         [alive, status].into_iter().flatten().min()
     }
 
-    /// Shows how many children there are.
+    /// Shows how many children there are: not each time that this changes, as a page is copied for it while there are
+    /// any.
     fn show_title(&mut self) {
-        let children = self.children_shown();
-        if let Some(title) = self.title.as_mut().filter(|_| self.titled != children) {
-            let limit = self.settings.max_children;
-            title.set(Text::<TITLE_MAX>::of(format_args!("mpserv: {children}/{limit} children")).as_str());
-            self.titled = children;
+        if self.title_due().is_some_and(|due| due <= self.now) {
+            self.set_title();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn set_title(&mut self) {
+        let (children, limit) = (self.children_shown(), self.settings.max_children);
+        if let Some(title) = &mut self.title {
+            title.set(Text::<TITLE_MAX>::of(format_args!("mpserv: {children}/{limit} children")).as_str());
+        }
+        (self.titled, self.title_at) = (children, self.now + STATUS_EVERY);
+    }
+
+    fn title_due(&self) -> Option<Duration> {
+        (self.title.is_some() && self.titled != self.children_shown()).then_some(self.title_at)
     }
 
     /// How many children have a client.
@@ -1009,6 +1058,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     // The end.
 
+    #[cold]
+    #[inline(never)]
     fn stop(&mut self, info: SignalInfo) {
         // One whose place another has taken is not told yet.
         let is_told = self.stopping.is_some() && !self.is_succeeded;
@@ -1049,6 +1100,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn stopped(&self, stopping: &Stopping) -> Stopped {
         // A child of the pool may have accepted one more before it heard that it is no longer needed.
         let report = Stopped { accepted: self.scoreboard.accepted(), ..stopping.report };
@@ -1062,6 +1115,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         report
     }
 
+    #[cold]
+    #[inline(never)]
     fn log_status(&self) {
         self.log.event(Level::Notice, "status", |line| {
             line.number("children", self.children.len());
