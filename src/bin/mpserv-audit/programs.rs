@@ -1,6 +1,7 @@
 //! The textbook programs and the drives that each is compared with.
 
 use crate::drives::{self, Peer, Server};
+use crate::run::Sleep;
 use crate::run::stage::Stage;
 use crate::trouble::Trouble;
 
@@ -41,7 +42,7 @@ pub struct Drive {
     pub occupies: Option<u16>,
     /// A port that nobody must listen on.
     pub needs_free: Option<u16>,
-    pub skips_sleep: bool,
+    pub sleep: Sleep,
     act: Act,
 }
 
@@ -90,13 +91,13 @@ impl Program {
             input: "",
             occupies: None,
             needs_free: None,
-            skips_sleep: true,
+            sleep: Sleep::Skipped,
             act: Act::Run,
         };
         match self.kind {
             Kind::Alone { alarms: false } => vec![base],
             Kind::Alone { alarms: true } => {
-                let real = Drive { skips_sleep: false, ..base };
+                let real = Drive { sleep: Sleep::Alarmed, ..base };
                 vec![real, Drive { name: "ctrl-c", act: Act::Interrupt, ..real }]
             }
             Kind::Server { arguments, server, variants } => {

@@ -15,7 +15,7 @@ use crate::rules::Run;
 use crate::run::network;
 use crate::run::output::Output;
 use crate::run::strace::Strace;
-use crate::run::{self, Drive, Request};
+use crate::run::{self, Drive, Request, Sleep};
 use crate::tree::Tree;
 use crate::trouble::Trouble;
 
@@ -150,7 +150,7 @@ fn program_job<'j>(
         input: drive.input,
         output,
         stacks: options.sources,
-        skips_sleep: drive.skips_sleep,
+        sleep: drive.sleep,
         own_network: true,
         occupies: drive.occupies,
         needs_free: drive.needs_free,
@@ -199,7 +199,7 @@ pub fn commands(options: &Options, commands: &Commands, strace: &Strace) -> Resu
             input: "",
             output,
             stacks: options.sources,
-            skips_sleep: false,
+            sleep: Sleep::Real,
             own_network: false,
             occupies: None,
             needs_free: port,
@@ -291,7 +291,8 @@ fn run_all(options: &Options, names: Vec<String>, jobs: &[Job<'_>], workers: usi
     };
     // Programs that really sleep do hardly anything else, so they need not take turns with the busy ones.
     let all = jobs.iter().enumerate();
-    let (idle, busy): (Vec<_>, Vec<_>) = all.partition(|(_, job)| workers > 1 && !job.requests[0].skips_sleep);
+    let (idle, busy): (Vec<_>, Vec<_>) =
+        all.partition(|(_, job)| workers > 1 && job.requests[0].sleep != Sleep::Skipped);
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for (index, job) in idle {

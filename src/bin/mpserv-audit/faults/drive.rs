@@ -52,7 +52,7 @@ pub fn act(kind: Kind, stage: &mut Stage<'_>) -> Result<(), Trouble> {
 }
 
 fn rests(stage: &mut Stage<'_>) -> Result<bool, Trouble> {
-    stage.settle_within(TRACE_LIMIT)
+    stage.settle_within(Some(TRACE_LIMIT))
 }
 
 /// The clients come together, and go in the other order.

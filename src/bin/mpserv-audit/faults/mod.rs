@@ -20,7 +20,7 @@ use crate::rules::Run;
 use crate::run::output::Output;
 use crate::run::stage::{INTERRUPTED, Standing};
 use crate::run::strace::Strace;
-use crate::run::{self, Recorded, Request};
+use crate::run::{self, Recorded, Request, Sleep};
 use crate::start::From;
 use crate::subject::{self, PROGRAM_SIDES, Printed, parallelism};
 use crate::trace::Line;
@@ -281,7 +281,7 @@ impl Bench<'_> {
             input,
             output,
             stacks: false,
-            skips_sleep: !matches!(program.kind, Kind::Alone { alarms: true }),
+            sleep: if matches!(program.kind, Kind::Alone { alarms: true }) { Sleep::Alarmed } else { Sleep::Skipped },
             own_network: port.is_some(),
             occupies: port.filter(|_| matches!(program.kind, Kind::Client { .. })),
             needs_free: port,

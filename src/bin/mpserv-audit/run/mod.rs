@@ -27,6 +27,18 @@ use processes::Processes;
 use stage::{Stage, Standing};
 use strace::Strace;
 
+/// What becomes of the time that a command sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sleep {
+    /// Sleeps take no time, and end in the order in which they would.
+    Skipped,
+    /// They take their time.
+    Real,
+    /// They take their time, and so must all else: the command is one process with an alarm set. It has no order to be
+    /// settled, and waits for nobody's leave.
+    Alarmed,
+}
+
 /// One run of one command.
 #[derive(Debug)]
 pub struct Request<'r> {
@@ -40,8 +52,7 @@ pub struct Request<'r> {
     pub output: Output,
     /// With each call its stack.
     pub stacks: bool,
-    /// Sleeps take no time, and end in the order in which they would.
-    pub skips_sleep: bool,
+    pub sleep: Sleep,
     /// It gets a network of its own, if this process may make one.
     pub own_network: bool,
     /// A port that this tool listens on from the beginning.
@@ -93,9 +104,9 @@ pub fn record(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Trou
 }
 
 fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Trouble> {
-    if request.own_network {
-        // Without one, the drive finds a port in use and says so.
-        let _ = namespace::own_network();
+    // Without one, the drive finds a port in use and says so.
+    if request.own_network && namespace::own_network().is_ok() {
+        network::send_at_once();
     }
     if let Some(port) = request.needs_free {
         network::must_be_free(port)?;
@@ -228,7 +239,7 @@ fn start(request: &Request<'_>, directory: &Path, stdout: Stdio) -> Result<Start
     }
     // What the terminal's user types must not reach the command behind the tool's back.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let (strace, hold) = start_held(request, command, false)?;
+    let (strace, hold) = start_held(request, directory, command, false)?;
     let processes = Processes::new(strace.id(), directory, PREFIX);
     Ok(Started { strace, processes, hold, end: Instant::now() + request.timeout })
 }
@@ -244,7 +255,7 @@ fn start_faulty(request: &Request<'_>, directory: &Path, stdout: Stdio, faults: 
         command.current_dir(directory);
     }
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let (root, hold) = start_held(request, command, true)?;
+    let (root, hold) = start_held(request, directory, command, true)?;
     let root = Unattached(root);
     let mut hold = hold.ok_or_else(|| Trouble::new("faults need seccomp's user notification, Linux 5.0"))?;
     let end = Instant::now() + request.timeout;
@@ -320,16 +331,23 @@ fn files(request: &Request<'_>, directory: &Path) -> Result<(File, File), Troubl
 }
 
 /// Starts a command under the filter, if there can be one; `holds` its beginning.
-fn start_held(request: &Request<'_>, mut command: Command, holds: bool) -> Result<(Child, Option<Hold>), Trouble> {
+fn start_held(
+    request: &Request<'_>,
+    directory: &Path,
+    mut command: Command,
+    holds: bool,
+) -> Result<(Child, Option<Hold>), Trouble> {
     let (sender, listener) = mpsc::channel();
     let name = command.get_program().to_owned();
+    let processes = Processes::new(0, directory, PREFIX);
+    let has_order = holds || request.sleep != Sleep::Alarmed;
     let starter = std::thread::spawn(move || {
-        let _ = sender.send(filter().ok());
+        let _ = sender.send(has_order.then(filter).and_then(Result::ok));
         spawn(&mut command)
     });
     let listener = listener.recv().ok().flatten();
-    let mut hold = listener.map(|listener| Hold::new(listener, request.skips_sleep, holds));
-    if hold.is_none() {
+    let mut hold = listener.map(|listener| Hold::new(listener, request.sleep == Sleep::Skipped, holds));
+    if has_order && hold.is_none() {
         static TOLD: Once = Once::new();
         TOLD.call_once(|| {
             eprintln!(
@@ -341,7 +359,8 @@ fn start_held(request: &Request<'_>, mut command: Command, holds: bool) -> Resul
     while !starter.is_finished() {
         // A strace that cannot be executed ends, and its end is held too.
         match &mut hold {
-            Some(hold) => _ = hold.receive(stage::TICK_MILLISECONDS, None),
+            // On a busy machine strace may have come far before this thread hears of its start.
+            Some(hold) => _ = hold.receive(stage::TICK_MILLISECONDS, Some(&processes)),
             None => std::thread::yield_now(),
         }
     }

@@ -116,11 +116,11 @@ impl<'r> Stage<'r> {
 
     /// Waits until nothing moves, or the program has ended, and tells whether it still runs.
     pub fn settle(&mut self) -> Result<bool, Trouble> {
-        self.settle_within(u64::MAX)
+        self.settle_within(None)
     }
 
     /// The same, but ends a program of which strace has written more than `limit` bytes: it makes calls without end.
-    pub fn settle_within(&mut self, limit: u64) -> Result<bool, Trouble> {
+    pub fn settle_within(&mut self, limit: Option<u64>) -> Result<bool, Trouble> {
         self.moving = Instant::now();
         loop {
             match self.step()? {
@@ -128,7 +128,7 @@ impl<'r> Stage<'r> {
                 State::Rest => return Ok(true),
                 State::Ended => return Ok(false),
             }
-            if self.started.processes.trace_length() > limit {
+            if limit.is_some_and(|limit| self.started.processes.trace_length() > limit) {
                 self.end_all(Standing::Endless);
                 return Ok(false);
             }
