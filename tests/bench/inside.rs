@@ -130,10 +130,10 @@ fn idle(subject: &Subject) -> Result<Option<Memory>> {
     connection.set_read_timeout(Some(PATIENCE))?;
     connection.write_all(send.as_bytes())?;
     connection.read_exact(&mut vec![0; expect.len()])?;
-    // One that was made for it, or, where all were there before, one of these.
+    // One that was made for it, or, where all were there before, one of these. A child that has just ended has no memory.
     let children = server.children();
-    let child = children.iter().find(|child| !before.contains(child)).or(children.first());
-    Ok(child.map(|&child| memory_of(child)))
+    let (new, old): (Vec<u32>, Vec<u32>) = children.into_iter().partition(|child| !before.contains(child));
+    Ok(new.into_iter().chain(old).map(memory_of).find(|memory| memory.resident > 0))
 }
 
 /// The memory of all processes that hold [`MANY`] idle connections.

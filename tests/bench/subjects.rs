@@ -118,9 +118,8 @@ impl Subject {
 pub fn all(plain: &Plain, scratch: &Path, options: &Options) -> Result<Vec<Subject>> {
     let mut all = textbook();
     all.extend(designs(plain));
-    if options.peers {
-        all.extend(peers(plain, scratch)?);
-    }
+    // The one that a ratio is to is measured in any case, where it is installed.
+    all.extend(peers(plain, scratch)?.into_iter().filter(|peer| options.peers || peer.name == S6));
     Ok(all)
 }
 
