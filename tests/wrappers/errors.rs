@@ -235,7 +235,7 @@ fn files() {
 fn locked() {
     fs::create_dir("locked").unwrap();
     fs::write("locked/file", "").unwrap();
-    fs::set_permissions("locked", fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions("locked", fs::Permissions::from_mode(0o000)).unwrap();
     become_nobody();
 }
 
