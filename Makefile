@@ -47,8 +47,8 @@ NAMED = $(if $(filter command,$(firstword $(origin PROGRAM))),$(PROGRAM))
 # $(call one-of,LIST): PROGRAM is in LIST, or make says what is.
 one-of = $(if $(filter $(PROGRAM),$(1)),,$(error PROGRAM=$(PROGRAM): choose one of $(1)))
 
-.PHONY: help run run-server run-client strace-server strace-client watch-zombies release c test audit audit-report \
-        faults compare bench bench-peers lint install uninstall \
+.PHONY: help run run-server run-client strace-server strace-client watch-zombies release c test memcheck sanitize \
+        audit audit-report faults compare bench bench-peers lint install uninstall \
         clean \
         need-cargo need-cc need-strace
 
@@ -67,6 +67,8 @@ help:
 	@echo 'make c              the C programs, in $(TARGET)/c'
 	@echo 'make release        everything as it is shipped, in $(TARGET)/release'
 	@echo 'make test           all tests'
+	@echo 'make memcheck       the programs and the server under valgrind; fails on a finding'
+	@echo 'make sanitize       the C programs with the compiler'"'"'s sanitizers; fails on a finding'
 	@echo 'make bench          how fast the servers are, against plain C; ARGS=--help lists what can be chosen'
 	@echo 'make bench-peers    the same, and against the servers of other projects that are installed'
 	@echo 'make lint           formatting, clippy, documentation'
@@ -113,6 +115,13 @@ test: need-cargo need-cc need-strace
 	$(call need,nc,netcat-openbsd)
 	$(CARGO) test --features std --test server_library
 	$(CARGO) test
+
+memcheck: need-cargo need-cc
+	$(call need,valgrind,valgrind libc6-dbg)
+	$(CARGO) test --test checkers -- memcheck
+
+sanitize: need-cargo need-cc
+	$(CARGO) test --test checkers -- sanitize
 
 # In the development build from main on, in the release build from execve on.
 audit: release need-strace

@@ -151,7 +151,7 @@ pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
 ///
 /// # Errors
 /// `EINTR` when a signal came first, `EAGAIN` when the descriptor is non-blocking and nothing fits, `EPIPE` (and
-/// SIGPIPE) when nobody reads any more, `ECONNRESET`, `ENOSPC`, `EBADF`.
+/// SIGPIPE) when nobody reads any more, `ECONNRESET`, `ENOSPC`, `EFBIG` (and SIGXFSZ) beyond `RLIMIT_FSIZE`, `EBADF`.
 ///
 /// # References
 /// write(2), POSIX

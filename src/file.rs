@@ -37,7 +37,8 @@ impl OpenFlags {
 /// `open()`: opens a file. `mode` is what a new one may be used for, less the umask.
 ///
 /// # Errors
-/// `ENOENT`, `EACCES`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EMFILE`, `ENFILE`, `ENOSPC`, `EROFS`, `ENAMETOOLONG`.
+/// `ENOENT`, `EACCES`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EMFILE`, `ENFILE`, `ENOSPC`, `EROFS`, `ENAMETOOLONG`; `ENXIO` for
+/// a Unix socket, `ETXTBSY` to write to a program that runs, `EINTR` when a signal came before a FIFO's other end.
 ///
 /// # References
 /// open(2), POSIX
@@ -51,7 +52,8 @@ pub fn open(path: &CStr, flags: OpenFlags, mode: c_uint) -> Result<OwnedFd> {
 /// `unlink()`: removes a name.
 ///
 /// # Errors
-/// `ENOENT`, `EACCES`, `EPERM`, `EISDIR`, `EROFS`, `EBUSY`.
+/// `ENOENT`, `EACCES`, `EPERM` in a sticky directory, `EISDIR`, `EROFS`, `EBUSY` when something is mounted on it, `ENOTDIR`,
+/// `ELOOP`, `ENAMETOOLONG`.
 ///
 /// # References
 /// unlink(2), POSIX
@@ -63,7 +65,7 @@ pub fn unlink(path: &CStr) -> Result<()> {
 /// `readlink()`: where a symbolic link leads, in the caller's buffer, and cut off where that is too short.
 ///
 /// # Errors
-/// `ENOENT`, `EACCES`, `EINVAL` when it is no symbolic link, `ENOTDIR`, `ELOOP`.
+/// `ENOENT`, `EACCES`, `EINVAL` when it is no symbolic link, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
 ///
 /// # References
 /// readlink(2), POSIX
@@ -89,7 +91,8 @@ pub fn access_x(path: &CStr) -> Result<()> {
 /// `ftruncate()`: sets the length of a file.
 ///
 /// # Errors
-/// `EINVAL`, `EFBIG`, `EIO`, `EPERM`.
+/// `EINVAL` for a length below 0 and for what is no file, `EFBIG` (and SIGXFSZ) beyond `RLIMIT_FSIZE`, `EPERM` when it is
+/// sealed, `EIO`, `EBADF`.
 ///
 /// # References
 /// ftruncate(2), POSIX
@@ -102,7 +105,7 @@ pub fn ftruncate(fd: impl AsFd, length: i64) -> Result<()> {
 /// open.
 ///
 /// # Errors
-/// `EWOULDBLOCK` when somebody else has locked it, `EINTR`, `ENOLCK`.
+/// `EWOULDBLOCK` when somebody else has locked it, `ENOLCK`, `EBADF`.
 ///
 /// # References
 /// flock(2)

@@ -41,7 +41,7 @@ const ID_MAP_MAX: usize = "0 4294967295 1".len();
 /// nothing but a loopback interface, which is brought up.
 ///
 /// # Errors
-/// `EPERM` for who may not, `EINVAL` when the kernel has no such namespaces.
+/// `EPERM` for who may not, `ENOSPC` when there are as many as there may be, `EINVAL` when the kernel has no such namespaces.
 ///
 /// # References
 /// unshare(2), network_namespaces(7), netdevice(7), Linux

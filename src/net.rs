@@ -17,6 +17,7 @@ use crate::ffi::{self, arpa};
 use crate::open_set::open_set;
 use crate::process::has_other_threads;
 use crate::sealed::Sealed;
+use crate::time::timeval_of;
 
 /// The family of a socket and of its address: `AF_…`, which Linux also calls `PF_…`.
 #[repr(transparent)]
@@ -351,8 +352,8 @@ unsafe fn read_within<T>(address: *const sockaddr, length: usize) -> Option<T> {
 /// `socket()`: makes a socket.
 ///
 /// # Errors
-/// `EMFILE`, `ENFILE` when no descriptor is left, `EAFNOSUPPORT` for a family that this system lacks, `EINVAL`,
-/// `EPROTONOSUPPORT`, `EACCES`, `ENOBUFS`, `ENOMEM`.
+/// `EMFILE`, `ENFILE` when no descriptor is left, `EAFNOSUPPORT` for a family that this system lacks,
+/// `EPROTONOSUPPORT` for a protocol that is not of the family or type, `EACCES`, `ENOBUFS`, `ENOMEM`.
 ///
 /// # References
 /// socket(2), POSIX
@@ -368,7 +369,7 @@ pub fn socket(family: AddressFamily, socket_type: SocketType, protocol: Protocol
 /// # Errors
 /// `EADDRINUSE` when another socket has the address, `EACCES` for a port that needs privilege or a directory that may
 /// not be written, `EADDRNOTAVAIL` for an address that this machine does not have, `EINVAL` for a socket that has one,
-/// `EBADF`, `ENOTSOCK`; for a path `ENOENT`, `ENOTDIR`, `ELOOP`, `EROFS`.
+/// `EAFNOSUPPORT` for an address of another family, `EBADF`, `ENOTSOCK`; for a path `ENOENT`, `ENOTDIR`, `ELOOP`, `EROFS`.
 ///
 /// # References
 /// bind(2), POSIX
@@ -380,7 +381,8 @@ pub fn bind(fd: impl AsFd, address: &impl AsSockAddr) -> Result<()> {
 /// `listen()`: has a socket take connections, and hold up to `backlog` of them until they are accepted.
 ///
 /// # Errors
-/// `EADDRINUSE` when another socket listens on the port, `EBADF`, `ENOTSOCK`, `EOPNOTSUPP`.
+/// `EADDRINUSE` when another socket listens on the port, `EINVAL` for a socket that is connected, and for a Unix socket
+/// without a name, `EBADF`, `ENOTSOCK`, `EOPNOTSUPP`.
 ///
 /// # References
 /// listen(2), POSIX
@@ -393,7 +395,9 @@ pub fn listen(fd: impl AsFd, backlog: c_int) -> Result<()> {
 ///
 /// # Errors
 /// `ECONNREFUSED` when nobody listens there, `ETIMEDOUT`, `ENETUNREACH`, `EHOSTUNREACH`, `EINPROGRESS` when the socket
-/// is non-blocking, `EINTR` when a signal came first (the attempt goes on), `EADDRNOTAVAIL`, `EISCONN`, `EBADF`.
+/// is non-blocking, and then `EALREADY`, `EINTR` when a signal came first (the attempt goes on), `EADDRNOTAVAIL` when no
+/// port is left for this end, `EAFNOSUPPORT` for an address of another family, `EISCONN`, `EBADF`, `ENOTSOCK`; for a path
+/// `ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`, and `EAGAIN` when the socket is non-blocking and the listener's backlog full.
 ///
 /// # References
 /// connect(2), POSIX
@@ -407,7 +411,7 @@ pub fn connect(fd: impl AsFd, address: &impl AsSockAddr) -> Result<()> {
 /// # Errors
 /// `EINTR` when a signal came first, `EAGAIN` when the listener is non-blocking and nobody waits, `ECONNABORTED` when
 /// the client has gone again, `EMFILE`, `ENFILE` when no descriptor is left (the client keeps waiting), `ENOBUFS`,
-/// `ENOMEM`, `EPERM`, `EINVAL` when the socket does not listen, `EBADF`, `ENOTSOCK`; on Linux also what the connection
+/// `ENOMEM`, `EPERM`, `EINVAL` when the socket does not listen, `EOPNOTSUPP` when it never can, `EBADF`, `ENOTSOCK`; on Linux also what the connection
 /// already suffered: `ENETDOWN`, `EPROTO`, `EHOSTDOWN`, `EHOSTUNREACH`, `ENETUNREACH`.
 ///
 /// # References
@@ -499,7 +503,10 @@ pub fn getpeername(fd: impl AsFd) -> Result<SockAddr> {
 /// `send()`: writes `bytes`, or as many of them as fit; how many is returned.
 ///
 /// # Errors
-/// As [`write`](crate::fd::write); `ENOTSOCK`.
+/// `EINTR` when a signal came first, `EAGAIN` when the call is not to wait and nothing fits, or its time is over, `EPIPE`
+/// (and SIGPIPE) when this half is shut down or was never connected, `ECONNRESET`, `ENOTCONN` for a Unix socket without a
+/// peer, `EBADF`, `ENOTSOCK`; for datagrams `EDESTADDRREQ` without a peer, `EMSGSIZE` for one that is too long,
+/// `ECONNREFUSED` when nobody took an earlier one.
 ///
 /// # References
 /// send(2), POSIX
@@ -511,7 +518,9 @@ pub fn send(fd: impl AsFd, bytes: &[u8], flags: MsgFlags) -> Result<usize> {
 /// `recv()`: reads what is there, up to the length of `buffer`. 0 is the end.
 ///
 /// # Errors
-/// As [`read`](crate::fd::read); `ENOTCONN`, `ENOTSOCK`.
+/// `EINTR` when a signal came first, `EAGAIN` when the call is not to wait and nothing is there, or its time is over,
+/// `ECONNRESET` when the peer reset the connection, `ENOTCONN`, `EBADF`, `ENOTSOCK`; for datagrams `ECONNREFUSED` when
+/// nobody took an earlier one of ours.
 ///
 /// # References
 /// recv(2), POSIX
@@ -573,7 +582,8 @@ impl IntOption {
 /// `setsockopt()`: sets an option; of one that is a switch, 1 is on and 0 is off.
 ///
 /// # Errors
-/// `ENOPROTOOPT` when the socket has no such option, `EINVAL`, `EBADF`, `ENOTSOCK`.
+/// `ENOPROTOOPT` when the socket has no such option, or it cannot be set, `EOPNOTSUPP` for one of TCP on a Unix socket,
+/// `EINVAL` for one that is too late, as `V6ONLY` of a socket that is bound, `EBADF`, `ENOTSOCK`.
 ///
 /// # References
 /// setsockopt(2), POSIX
@@ -588,7 +598,7 @@ pub fn setsockopt(fd: impl AsFd, option: IntOption, value: c_int) -> Result<()> 
 /// connection, `Some(n)` waits for up to n seconds, `None` goes on sending behind the program's back.
 ///
 /// # Errors
-/// As [`setsockopt`].
+/// `EBADF`, `ENOTSOCK`.
 pub fn setsockopt_linger(fd: impl AsFd, seconds: Option<c_int>) -> Result<()> {
     let value = c::linger { l_onoff: c_int::from(seconds.is_some()), l_linger: seconds.unwrap_or(0) };
     // SAFETY: the option takes a struct linger, which the pointer is to, with its length.
@@ -615,10 +625,10 @@ pub enum TimeOption {
 }
 
 /// `setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO or SO_SNDTIMEO, …)`: a call that has waited for so long in vain fails with
-/// `EAGAIN`. 0 waits for as long as it takes.
+/// `EAGAIN`. The limit is rounded up to a microsecond; 0 waits for as long as it takes.
 ///
 /// # Errors
-/// As [`setsockopt`].
+/// `EBADF`, `ENOTSOCK`.
 ///
 /// # References
 /// socket(7), POSIX
@@ -627,10 +637,7 @@ pub fn setsockopt_timeout(fd: impl AsFd, option: TimeOption, limit: Duration) ->
         TimeOption::Receive => c::SO_RCVTIMEO,
         TimeOption::Send => c::SO_SNDTIMEO,
     };
-    let value = ffi::sys::time::timeval {
-        tv_sec: limit.as_secs().try_into().unwrap_or(ffi::sys::types::time_t::MAX),
-        tv_usec: limit.subsec_micros().into(),
-    };
+    let value = timeval_of(limit);
     // SAFETY: the option takes a struct timeval, which the pointer is to, with its length.
     ret(unsafe {
         c::setsockopt(
@@ -657,7 +664,7 @@ pub struct Credentials {
 /// `getsockopt(fd, SOL_SOCKET, SO_PEERCRED, …)`: who connected to a Unix socket.
 ///
 /// # Errors
-/// As [`getsockopt`].
+/// `EBADF`, `ENOTSOCK`.
 ///
 /// # References
 /// unix(7)
@@ -674,7 +681,7 @@ pub fn getsockopt_peercred(fd: impl AsFd) -> Result<Credentials> {
 /// `getsockopt()`: the value of an option.
 ///
 /// # Errors
-/// `ENOPROTOOPT` when the socket has no such option, `EBADF`, `ENOTSOCK`.
+/// `EOPNOTSUPP` when the socket has no such option, `ENOPROTOOPT` when the kernel has none, `EBADF`, `ENOTSOCK`.
 ///
 /// # References
 /// getsockopt(2), POSIX

@@ -58,7 +58,7 @@ impl CReturn for Fork {
 ///
 /// # Errors
 /// `EDEADLK` when this process has, or may have, other threads: no call was made. `EAGAIN` when a limit on processes
-/// is reached (`RLIMIT_NPROC`, the cgroup's `pids.max`), `ENOMEM`.
+/// is reached (`RLIMIT_NPROC`, the cgroup's `pids.max`), `ENOMEM`, also when the first process of this PID namespace has ended.
 ///
 /// # References
 /// fork(2), POSIX; glibc's `<sys/single_threaded.h>`
@@ -473,7 +473,8 @@ struct Shared<'a> {
 /// in it would change what this process sees.
 ///
 /// # Errors
-/// [`SpawnError`]; `EBADF` when the connection is one of descriptors 0 to 2, which are the program's own.
+/// [`SpawnError`]: `EBADF` when the connection is one of descriptors 0 to 2, which are the program's own; of the program
+/// `ENOENT`, `EACCES` when it cannot be run, `ENOEXEC` when it is none.
 ///
 /// # References
 /// clone(2), vfork(2), execve(2)
@@ -524,7 +525,8 @@ fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
 /// parent that it has.
 ///
 /// # Errors
-/// What `setrlimit()`, `dup2()` or `execve()` failed with. Descriptors 0 and 1 may be the connection then.
+/// What `setrlimit()`, `dup2()` or `execve()` failed with: `EBADF` for the connection; `ENOENT`, `EACCES`, `ENOEXEC` for the
+/// program. Descriptors 0 and 1 may be the connection then.
 pub fn become_program(spawn: &Spawn<'_>) -> Result<Infallible> {
     for (resource, limit) in spawn.limits {
         setrlimit(*resource, *limit)?;

@@ -35,7 +35,7 @@ pub fn open_master() -> Result<OwnedFd> {
 /// `ptsname_r()`: the path of a master's slave.
 ///
 /// # Errors
-/// `ENOTTY` when `master` is none.
+/// `ENOTTY` when `master` is none, `EBADF`.
 ///
 /// # References
 /// ptsname(3), POSIX

@@ -251,7 +251,7 @@ impl Listener {
     /// `ioctl(SECCOMP_IOCTL_NOTIF_SEND)`: makes the call return `value` without having been made.
     ///
     /// # Errors
-    /// `ENOENT` when the call was interrupted meanwhile.
+    /// `ENOENT` when the call was interrupted meanwhile, or was answered; `EINPROGRESS` for the moment before it goes on.
     ///
     /// # References
     /// seccomp_unotify(2), Linux
@@ -262,7 +262,7 @@ impl Listener {
     /// The same: lets the call be made.
     ///
     /// # Errors
-    /// `ENOENT` when the call was interrupted meanwhile.
+    /// `ENOENT` when the call was interrupted meanwhile, or was answered; `EINPROGRESS` for the moment before it goes on.
     ///
     /// # References
     /// seccomp_unotify(2), Linux 5.5

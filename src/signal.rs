@@ -384,7 +384,7 @@ pub fn sigaction_replace(signal: Signal, action: &SigAction) -> Result<SigAction
 /// `sigaction(signal, NULL, &old)`: what is done about a signal now.
 ///
 /// # Errors
-/// `EINVAL` for a signal that does not exist.
+/// None for a [`Signal`]; what the C library reports.
 pub fn sigaction_get(signal: Signal) -> Result<SigAction> {
     sigaction_old(signal, None)
 }
@@ -535,11 +535,13 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
 /// `killpg()`: sends a signal to all processes of a group.
 ///
 /// # Errors
-/// `ESRCH` when the group has none, `EPERM` when all of them run as somebody else.
+/// `ESRCH` when the group has none, `EPERM` when all of them run as somebody else; `EINVAL`, without a call, for group 1,
+/// which the C library takes for every process there is.
 ///
 /// # References
 /// killpg(3), POSIX
 pub fn killpg(group: Pid, signal: Signal) -> Result<()> {
+    not_everybody(group)?;
     // SAFETY: the call has no precondition on memory.
     ret(unsafe { c::killpg(group.raw(), signal.0) })
 }
@@ -556,20 +558,9 @@ pub fn raise(signal: Signal) -> Result<()> {
     ret(unsafe { c::raise(signal.0) })
 }
 
-/// `kill(-group, signal)`: sends a signal to every process of a process group.
-///
-/// # Errors
-/// `ESRCH` when there is no such group, `EPERM` when all of it runs as somebody else; `EINVAL`, without a call, for
-/// group 1, whose negative means every process there is.
-///
-/// # References
-/// kill(2), POSIX
-pub fn kill_group(group: Pid, signal: Signal) -> Result<()> {
-    if group == Pid::INIT {
-        return Err(Errno::INVAL);
-    }
-    // SAFETY: the call has no precondition on memory.
-    ret(unsafe { c::kill(-group.raw(), signal.0) })
+/// Refuses group 1: the negative of its id stands for every process there is.
+const fn not_everybody(group: Pid) -> Result<()> {
+    if group.raw() == Pid::INIT.raw() { Err(Errno::INVAL) } else { Ok(()) }
 }
 
 /// `sigaction(signal, SIG_DFL)` of every signal: undoes what this process found ignored when it began, so that the

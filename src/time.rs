@@ -5,6 +5,7 @@ use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use crate::ffi;
+use crate::ffi::sys::time::timeval;
 use crate::ffi::time as c;
 use crate::open_set::open_set;
 
@@ -38,6 +39,14 @@ pub fn clock_gettime(clock: Clock) -> Duration {
 pub(crate) fn timespec_of(time: Duration) -> c::timespec {
     let tv_sec = ffi::sys::types::time_t::try_from(time.as_secs()).unwrap_or(ffi::sys::types::time_t::MAX);
     c::timespec { tv_sec, tv_nsec: c_long::from(time.subsec_nanos().cast_signed()) }
+}
+
+/// The time as C has it, rounded up to a microsecond, so that some time never becomes none; the longest there is for one
+/// that is longer.
+pub(crate) fn timeval_of(time: Duration) -> timeval {
+    let rounded = time.saturating_add(Duration::from_nanos(999));
+    let tv_sec = ffi::sys::types::time_t::try_from(rounded.as_secs()).unwrap_or(ffi::sys::types::time_t::MAX);
+    timeval { tv_sec, tv_usec: rounded.subsec_micros().into() }
 }
 
 /// `sleep()`: waits for `seconds`, or until a signal handler has run. Returns the seconds that were left.

@@ -92,7 +92,7 @@ pub fn getgrnam(name: &CStr) -> Option<gid_t> {
 /// `initgroups()`: joins all groups that the system's files have a user in, and `gid`, and leaves all others.
 ///
 /// # Errors
-/// `EPERM` without the privilege, `ENOMEM`.
+/// `EPERM` without the privilege, `EINVAL` for an id that is none here, `ENOMEM`.
 ///
 /// # References
 /// initgroups(3), BSD
@@ -104,7 +104,7 @@ pub fn initgroups(user: &CStr, gid: gid_t) -> Result<()> {
 /// `setgroups(1, &gid)`: leaves all groups but this one.
 ///
 /// # Errors
-/// `EPERM` without the privilege.
+/// `EPERM` without the privilege, `EINVAL` for an id that is none here.
 ///
 /// # References
 /// setgroups(2), BSD
@@ -116,7 +116,7 @@ pub fn setgroups_only(gid: gid_t) -> Result<()> {
 /// `setgid()`: changes the group; for a privileged process the real, the effective and the saved one.
 ///
 /// # Errors
-/// `EPERM` without the privilege.
+/// `EPERM` without the privilege, `EINVAL` for an id that is none here.
 ///
 /// # References
 /// setgid(2), POSIX
@@ -129,7 +129,7 @@ pub fn setgid(gid: gid_t) -> Result<()> {
 /// capability any more. There is no way back then.
 ///
 /// # Errors
-/// `EPERM` without the privilege, `EAGAIN`.
+/// `EPERM` without the privilege, `EINVAL` for an id that is none here, `EAGAIN`.
 ///
 /// # References
 /// setuid(2), POSIX

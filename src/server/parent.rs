@@ -32,7 +32,7 @@ use crate::poll::{PollEvents, PollFd, poll};
 use crate::process::{Pid, WaitFor, WaitOptions, WaitStatus, exists, waitpid};
 use crate::program::Title;
 use crate::seccomp::violation;
-use crate::signal::{SigSet, Signal, SignalInfo, kill, kill_group};
+use crate::signal::{SigSet, Signal, SignalInfo, kill, killpg};
 use crate::syscall;
 use crate::text::Text;
 use crate::time::{Clock, clock_gettime, nanosleep};
@@ -1167,7 +1167,7 @@ fn log_resume(log: &Log, why: &str, after: Duration) {
 /// Sends a signal to a child and all that it has started in its process group.
 fn signal_child(pid: Pid, signal: Signal) {
     // The group is there from the child's first moments on; before that there is only the child.
-    if kill_group(pid, signal) == Err(Errno::SRCH) {
+    if killpg(pid, signal) == Err(Errno::SRCH) {
         // It has not been waited for, so the id is still its own; that it has ended is no error.
         let _ = kill(pid, signal);
     }

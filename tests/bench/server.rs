@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mpserv::process::Pid;
-use mpserv::signal::{Signal, kill_group};
+use mpserv::signal::{Signal, killpg};
 
 use crate::Result;
 use crate::subjects::{PORT, Port, Subject};
@@ -115,7 +115,7 @@ impl Server {
     fn signal(&self, signal: Signal) {
         if let Some(group) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
             // Nobody is left in the group of a server that has ended.
-            let _ = kill_group(group, signal);
+            let _ = killpg(group, signal);
         }
     }
 

@@ -1,15 +1,12 @@
-//! The safe wrappers: what they promise beyond the C functions that they call.
-
-mod common;
+//! What the wrappers promise beyond the C functions that they call.
 
 use std::ffi::c_int;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{FromRawFd, IntoRawFd};
-use std::process::ExitCode;
 
-use common::solo::{self, Channel, reap, spawn};
-use common::{wait_until, waits_in};
+use crate::common::solo::{Channel, reap, spawn};
+use crate::common::{TempDir, wait_until, waits_in};
 use mpserv::errno::{CReturn, Errno, MESSAGE_MAX, Result, retry_on_intr, strerror};
 use mpserv::fd::{AsFd, BorrowedFd, OwnedFd, close, read, write, write_back};
 use mpserv::ffi;
@@ -20,61 +17,16 @@ use mpserv::net::{
     UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, gethostbyname, getpeername,
     getsockname, getsockopt, inet_addr, listen, recv, send, setsockopt, shutdown, socket,
 };
-use mpserv::process::{Pid, WaitFor, WaitOptions, WaitStatus, fork, getpid, getppid, has_other_threads, waitpid};
+use mpserv::process::{Pid, WaitFor, WaitOptions, fork, getpid, getppid, has_other_threads, waitpid};
 use mpserv::program::Args;
 use mpserv::signal::{
-    Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, kill_group, raise, sigaction,
+    Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, killpg, raise, sigaction,
     sigaction_get, sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend,
 };
 use mpserv::stdio::{fgets, stdin, stdout};
 use mpserv::{fprintf, printf};
 
-macro_rules! tests {
-    ($($name:ident)+) => {
-        fn main() -> ExitCode {
-            solo::main(&[$((stringify!($name), $name)),+])
-        }
-    };
-}
-
-tests! {
-    fork_refuses_where_other_threads_are
-    fork_is_allowed_where_none_are
-    gethostbyname_answers_only_where_no_other_threads_are
-    an_error_has_its_name_number_and_text
-    an_error_without_a_name_is_an_error_all_the_same
-    retry_on_intr_retries_nothing_else
-    a_wait_status_is_exactly_one_thing
-    a_child_keeps_its_status
-    a_child_that_was_waited_for_gets_no_signal
-    a_failed_call_lends_a_descriptor_that_nothing_accepts
-    write_back_of_a_failed_read_fails
-    a_closed_descriptor_is_closed_once
-    addresses_come_back_as_they_were_given
-    unix_addresses_come_back_as_they_were_given
-    an_address_too_long_is_an_error
-    each_accept_says_who_came
-    inet_addr_reads_what_c_reads
-    options_are_set_and_read
-    a_half_of_a_connection_can_be_shut_down
-    signal_numbers_that_are_not_ours_are_refused
-    a_set_holds_what_was_put_in
-    a_flag_is_raised_by_its_signal
-    a_handler_leaves_errno_as_it_was
-    an_old_action_is_given_back_whole
-    a_found_handler_stays_with_its_signal
-    group_1_is_not_everybody
-    a_second_command_line_ends_the_first
-    a_stack_is_never_too_small_to_start_on
-    what_is_blocked_is_pending
-    sigsuspend_misses_no_signal
-    what_stdio_holds_is_written_when_c_writes_it
-    a_handler_outside_stdio_prints_by_stdio
-    a_handler_inside_stdio_writes_directly
-    what_a_handler_writes_directly_is_what_printf_prints
-}
-
-fn fork_refuses_where_other_threads_are() {
+pub(crate) fn fork_refuses_where_other_threads_are() {
     assert!(!has_other_threads());
     let channel = Channel::new();
     std::thread::scope(|scope| {
@@ -86,7 +38,7 @@ fn fork_refuses_where_other_threads_are() {
     assert_eq!(fork().unwrap_err(), Errno::DEADLK, "a process that has had threads is taken to have them");
 }
 
-fn fork_is_allowed_where_none_are() {
+pub(crate) fn fork_is_allowed_where_none_are() {
     let parent = getpid();
     let mut child = spawn(|| {
         assert_ne!(getpid(), parent);
@@ -95,13 +47,13 @@ fn fork_is_allowed_where_none_are() {
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 
-fn gethostbyname_answers_only_where_no_other_threads_are() {
+pub(crate) fn gethostbyname_answers_only_where_no_other_threads_are() {
     assert_eq!(gethostbyname(c"127.0.0.1"), Some(Ipv4Addr::LOCALHOST));
     std::thread::spawn(|| ()).join().unwrap();
     assert_eq!(gethostbyname(c"127.0.0.1"), None);
 }
 
-fn an_error_has_its_name_number_and_text() {
+pub(crate) fn an_error_has_its_name_number_and_text() {
     for number in 1..=133 {
         let errno = Errno::from_raw(number);
         // 41 and 58 are numbers that Linux does not use.
@@ -119,12 +71,12 @@ fn an_error_has_its_name_number_and_text() {
     assert_eq!(Errno::last(), Errno::TOO_BIG);
 }
 
-fn an_error_without_a_name_is_an_error_all_the_same() {
+pub(crate) fn an_error_without_a_name_is_an_error_all_the_same() {
     let errno = Errno::from_raw(4095);
     assert_eq!(format!("{errno:?} {errno}"), "Errno(4095) Unknown error 4095");
 }
 
-fn retry_on_intr_retries_nothing_else() {
+pub(crate) fn retry_on_intr_retries_nothing_else() {
     let mut answers = vec![Ok(3), Err(Errno::INTR), Err(Errno::INTR)];
     assert_eq!(retry_on_intr(|| answers.pop().unwrap()), Ok(3));
     let mut answers = vec![Ok(3), Err(Errno::AGAIN), Err(Errno::INTR)];
@@ -132,31 +84,14 @@ fn retry_on_intr_retries_nothing_else() {
     assert_eq!(answers.len(), 1);
 }
 
-fn a_wait_status_is_exactly_one_thing() {
-    for raw in 0..=0xffff {
-        let status = WaitStatus::from_raw(raw);
-        let things = [status.exit_status().is_some(), status.term_signal().is_some(), status.stop_signal().is_some()];
-        // 0xffff means that a child was continued, which nobody here asks for; the rest of these have no meaning.
-        let nothing = raw & 0xff == 0xff;
-        let expected = usize::from(!nothing);
-        assert_eq!(things.iter().filter(|&&thing| thing).count(), expected, "{raw:#x}");
-        assert!(!status.core_dumped() || status.term_signal().is_some(), "{raw:#x}");
-        assert!(!status.to_string().is_empty());
-    }
-    assert_eq!(WaitStatus::from_raw(7 << 8).to_string(), "exit 7");
-    assert_eq!(WaitStatus::from_raw(9).to_string(), "SIGKILL");
-    assert_eq!(WaitStatus::from_raw(0x80 | 11).to_string(), "SIGSEGV (core dumped)");
-    assert_eq!(WaitStatus::from_raw(0x137f).to_string(), "stopped by SIGSTOP");
-}
-
-fn a_child_keeps_its_status() {
+pub(crate) fn a_child_keeps_its_status() {
     let mut child = spawn(|| mpserv::process::_exit(300));
     assert_eq!(child.wait().unwrap().exit_status(), Some(300 & 0xff));
     assert_eq!(child.wait().unwrap().exit_status(), Some(300 & 0xff));
     assert_eq!(waitpid(WaitFor::Child(child.pid()), None, WaitOptions::NONE), Err(Errno::CHILD));
 }
 
-fn a_child_that_was_waited_for_gets_no_signal() {
+pub(crate) fn a_child_that_was_waited_for_gets_no_signal() {
     let channel = Channel::new();
     let mut child = spawn(|| _ = channel.hear());
     assert_eq!(child.try_wait(), Ok(None));
@@ -165,7 +100,7 @@ fn a_child_that_was_waited_for_gets_no_signal() {
     assert_eq!(child.kill(Signal::TERM), Err(Errno::SRCH));
 }
 
-fn a_failed_call_lends_a_descriptor_that_nothing_accepts() {
+pub(crate) fn a_failed_call_lends_a_descriptor_that_nothing_accepts() {
     let failed: Result<OwnedFd> = socket(AddressFamily::UNSPEC, SocketType::STREAM, Protocol::DEFAULT);
     assert_eq!(failed.as_ref().unwrap_err(), &Errno::AFNOSUPPORT);
     assert_eq!(failed.as_fd().raw(), -1);
@@ -200,7 +135,7 @@ fn pair() -> (OwnedFd, OwnedFd) {
     (client, accept(&listener).unwrap())
 }
 
-fn write_back_of_a_failed_read_fails() {
+pub(crate) fn write_back_of_a_failed_read_fails() {
     let (client, server) = pair();
     let buffer = *b"buffer";
     assert_eq!(write_back(&client, &buffer, Ok(3)), Ok(3));
@@ -211,7 +146,7 @@ fn write_back_of_a_failed_read_fails() {
     assert_eq!(&received[..3], b"buf");
 }
 
-fn a_closed_descriptor_is_closed_once() {
+pub(crate) fn a_closed_descriptor_is_closed_once() {
     let (client, server) = pair();
     let _lowest = stream(AddressFamily::INET);
     let number = client.raw();
@@ -236,7 +171,7 @@ fn numbers() -> impl Iterator<Item = u32> {
     .map(|state| (state >> 32) as u32)
 }
 
-fn addresses_come_back_as_they_were_given() {
+pub(crate) fn addresses_come_back_as_they_were_given() {
     for number in numbers().take(2_000) {
         // All of 127.0.0.0/8 is ours to bind; port 0 would become another.
         let ip = Ipv4Addr::from_bits(0x7f00_0000 | (number & 0x00ff_ffff).clamp(1, 0x00ff_fffe));
@@ -260,8 +195,8 @@ fn addresses_come_back_as_they_were_given() {
     }
 }
 
-fn unix_addresses_come_back_as_they_were_given() {
-    let folder = common::TempDir::new();
+pub(crate) fn unix_addresses_come_back_as_they_were_given() {
+    let folder = TempDir::new();
     let path = std::ffi::CString::new(folder.join("socket").to_str().unwrap()).unwrap();
     let address = UnixAddr::new(&path).unwrap();
     assert_eq!(address.path(), Some(path.to_bytes()));
@@ -277,7 +212,7 @@ fn unix_addresses_come_back_as_they_were_given() {
     assert_eq!(read(&server, &mut [0]), Ok(1));
 }
 
-fn an_address_too_long_is_an_error() {
+pub(crate) fn an_address_too_long_is_an_error() {
     let path = |length: usize| std::ffi::CString::new(vec![b'x'; length]).unwrap();
     assert!(UnixAddr::new(&path(UNIX_PATH_MAX - 1)).is_ok());
     assert_eq!(UnixAddr::new(&path(UNIX_PATH_MAX)).unwrap_err(), Errno::NAMETOOLONG);
@@ -285,7 +220,7 @@ fn an_address_too_long_is_an_error() {
     assert_eq!(UnixAddr::new(c"").unwrap_err(), Errno::NOENT);
 }
 
-fn each_accept_says_who_came() {
+pub(crate) fn each_accept_says_who_came() {
     let listener = listening(AddressFamily::INET, &ANY_PORT);
     let address = inet(getsockname(&listener).unwrap());
     let accepts: [&dyn Fn() -> SockAddr; 3] =
@@ -298,7 +233,7 @@ fn each_accept_says_who_came() {
         assert_eq!(inet(accept()), inet(getsockname(&client).unwrap()));
     }
     // A client of another family: what does not fit into the room is not made up.
-    let folder = common::TempDir::new();
+    let folder = TempDir::new();
     let path = std::ffi::CString::new(folder.join("s").to_str().unwrap()).unwrap();
     let name = UnixAddr::new(&path).unwrap();
     let listener = listening(AddressFamily::UNIX, &name);
@@ -310,7 +245,7 @@ fn each_accept_says_who_came() {
     assert!(peer.path().is_some_and(|path| long.to_bytes().starts_with(path)));
 }
 
-fn inet_addr_reads_what_c_reads() {
+pub(crate) fn inet_addr_reads_what_c_reads() {
     let texts = [(c"127.0.0.1", [127, 0, 0, 1]), (c"127.1", [127, 0, 0, 1]), (c"0x7f.1", [127, 0, 0, 1])];
     for (text, octets) in texts.into_iter().chain([(c"nonsense", [255; 4]), (c"", [255; 4]), (c"256.0.0.1", [255; 4])])
     {
@@ -318,7 +253,7 @@ fn inet_addr_reads_what_c_reads() {
     }
 }
 
-fn options_are_set_and_read() {
+pub(crate) fn options_are_set_and_read() {
     let socket = stream(AddressFamily::INET);
     for option in [IntOption::REUSEADDR, IntOption::KEEPALIVE, IntOption::NODELAY, IntOption::REUSEPORT] {
         for value in [1, 0] {
@@ -331,7 +266,7 @@ fn options_are_set_and_read() {
     assert_eq!(getsockopt(listening(AddressFamily::INET, &ANY_PORT), IntOption::ACCEPTCONN), Ok(1));
 }
 
-fn a_half_of_a_connection_can_be_shut_down() {
+pub(crate) fn a_half_of_a_connection_can_be_shut_down() {
     let (client, server) = pair();
     assert_eq!(send(&client, b"last", MsgFlags::NONE), Ok(4));
     shutdown(&client, Shutdown::Write).unwrap();
@@ -344,7 +279,7 @@ fn a_half_of_a_connection_can_be_shut_down() {
     assert_eq!(recv(&client, &mut buffer, MsgFlags::NONE), Ok(10));
 }
 
-fn signal_numbers_that_are_not_ours_are_refused() {
+pub(crate) fn signal_numbers_that_are_not_ours_are_refused() {
     for number in [i32::MIN, -1, 0, 32, 33, 65, i32::MAX] {
         assert_eq!(Signal::from_raw(number), None, "{number}");
     }
@@ -357,7 +292,7 @@ fn signal_numbers_that_are_not_ours_are_refused() {
     assert_eq!(Signal::from_raw(40).unwrap().to_string(), "signal 40");
 }
 
-fn a_set_holds_what_was_put_in() {
+pub(crate) fn a_set_holds_what_was_put_in() {
     let mut set = SigSet::empty();
     assert!(!set.contains(Signal::CHLD));
     set.add(Signal::CHLD);
@@ -373,7 +308,7 @@ fn act(disposition: Disposition) -> SigAction {
     SigAction { sa_handler: disposition, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE }
 }
 
-fn a_flag_is_raised_by_its_signal() {
+pub(crate) fn a_flag_is_raised_by_its_signal() {
     static FIRST: SignalFlag = SignalFlag::new();
     static SECOND: SignalFlag = SignalFlag::new();
     sigaction(Signal::USR1, &act(Disposition::Flag(&FIRST))).unwrap();
@@ -396,7 +331,7 @@ fn spoil_errno(_signal: Signal) {
     Errno::NOSPC.set();
 }
 
-fn a_handler_leaves_errno_as_it_was() {
+pub(crate) fn a_handler_leaves_errno_as_it_was() {
     // SAFETY: the handler only writes errno, which is restored behind it.
     let handler = unsafe { Handler::new(spoil_errno) };
     sigaction(Signal::USR1, &act(Disposition::Handler(handler))).unwrap();
@@ -405,7 +340,7 @@ fn a_handler_leaves_errno_as_it_was() {
     assert_eq!(Errno::last(), Errno::XDEV);
 }
 
-fn an_old_action_is_given_back_whole() {
+pub(crate) fn an_old_action_is_given_back_whole() {
     static FLAG: SignalFlag = SignalFlag::new();
     let flags = SaFlags::RESTART.with(SaFlags::NOCLDSTOP);
     let mask = SigSet::from([Signal::HUP, Signal::TERM]);
@@ -429,7 +364,7 @@ fn an_old_action_is_given_back_whole() {
     assert!(FLAG.take());
 }
 
-fn a_found_handler_stays_with_its_signal() {
+pub(crate) fn a_found_handler_stays_with_its_signal() {
     // std's handler for a stack overflow relies on being SIGSEGV's.
     let found = sigaction_get(Signal::SEGV).unwrap();
     assert!(matches!(found.sa_handler, Disposition::Handler(_)));
@@ -437,8 +372,8 @@ fn a_found_handler_stays_with_its_signal() {
     sigaction(Signal::SEGV, &found).unwrap();
 }
 
-fn group_1_is_not_everybody() {
-    assert_eq!(kill_group(Pid::INIT, Signal::CONT), Err(Errno::INVAL));
+pub(crate) fn group_1_is_not_everybody() {
+    assert_eq!(killpg(Pid::INIT, Signal::CONT), Err(Errno::INVAL));
     let channel = Channel::new();
     let mut child = spawn(|| _ = channel.hear());
     assert_eq!(waitpid(WaitFor::Group(Pid::INIT), None, WaitOptions::NOHANG), Err(Errno::SRCH));
@@ -446,7 +381,7 @@ fn group_1_is_not_everybody() {
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 
-fn a_second_command_line_ends_the_first() {
+pub(crate) fn a_second_command_line_ends_the_first() {
     let argv = [c"program", c"-a", c"-b", c"-c"].map(std::ffi::CStr::as_ptr);
     // SAFETY: the array has as many strings, of which none changes.
     let [long, short] = [4, 1].map(|argc| unsafe { Args::new(argc, argv.as_ptr()) });
@@ -456,7 +391,7 @@ fn a_second_command_line_ends_the_first() {
     assert!(first.next().is_none() && second.next().is_none() && first.next().is_none());
 }
 
-fn a_stack_is_never_too_small_to_start_on() {
+pub(crate) fn a_stack_is_never_too_small_to_start_on() {
     for size in [0, 128, STACK_MIN - 1] {
         assert_eq!(Stack::new(size).unwrap_err(), Errno::INVAL);
     }
@@ -464,7 +399,7 @@ fn a_stack_is_never_too_small_to_start_on() {
     assert_eq!(Stack::new(usize::MAX).unwrap_err(), Errno::NOMEM);
 }
 
-fn what_is_blocked_is_pending() {
+pub(crate) fn what_is_blocked_is_pending() {
     static FLAG: SignalFlag = SignalFlag::new();
     sigaction(Signal::USR1, &act(Disposition::Flag(&FLAG))).unwrap();
     let old = sigprocmask_replace(MaskHow::Block, &SigSet::from([Signal::USR1])).unwrap();
@@ -479,7 +414,7 @@ fn what_is_blocked_is_pending() {
     assert!(!sigprocmask_replace(MaskHow::Block, &SigSet::empty()).unwrap().contains(Signal::USR1));
 }
 
-fn sigsuspend_misses_no_signal() {
+pub(crate) fn sigsuspend_misses_no_signal() {
     static FLAG: SignalFlag = SignalFlag::new();
     sigaction(Signal::USR1, &act(Disposition::Flag(&FLAG))).unwrap();
     let old = sigprocmask_replace(MaskHow::Block, &SigSet::from([Signal::USR1])).unwrap();
@@ -521,7 +456,7 @@ fn read_all(mut from: impl Read) -> String {
     text
 }
 
-fn what_stdio_holds_is_written_when_c_writes_it() {
+pub(crate) fn what_stdio_holds_is_written_when_c_writes_it() {
     let (_input, output, mut child) = with_pipes(|| {
         printf!("%s holds %d and %03d, 100%%\n", c"stdio", -12, 7);
         // The child's exit writes its copy of the line; ours writes another.
@@ -548,7 +483,7 @@ fn install_printing_handler() {
 
 const HANDLER_LINE: &str = "handler 10 00042 % -0042 -2147483648 0\n";
 
-fn a_handler_outside_stdio_prints_by_stdio() {
+pub(crate) fn a_handler_outside_stdio_prints_by_stdio() {
     let (_input, output, mut child) = with_pipes(|| {
         install_printing_handler();
         printf!("before\n");
@@ -559,7 +494,7 @@ fn a_handler_outside_stdio_prints_by_stdio() {
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 
-fn a_handler_inside_stdio_writes_directly() {
+pub(crate) fn a_handler_inside_stdio_writes_directly() {
     let (mut input, mut output, mut child) = with_pipes(|| {
         install_printing_handler();
         printf!("held by stdio\n");
@@ -580,7 +515,7 @@ fn a_handler_inside_stdio_writes_directly() {
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 
-fn what_a_handler_writes_directly_is_what_printf_prints() {
+pub(crate) fn what_a_handler_writes_directly_is_what_printf_prints() {
     // The two tests above expect one text of both ways; here is C's own word for it.
     let printed = std::process::Command::new("printf")
         .args(["%s %d %05d %% %05d %d %d\n", "handler", "10", "42", "-42", "-2147483648", "0"])

@@ -1,0 +1,217 @@
+//! What looks inside while the programs do what they do: valgrind's memcheck, on the textbook programs in C and in Rust
+//! and on the server; and the sanitizers of the compiler, on the C programs. `make memcheck` and `make sanitize`.
+//!
+//! In real time, because neither can be watched by strace at once: half a minute and more.
+
+#[path = "../ffi/cc.rs"]
+#[allow(dead_code, reason = "a part is enough here")]
+mod cc;
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use common::network::Network;
+use common::server::{MPSERV, Served};
+use common::servers::{CODE05, ECHO_MPSERV, ROT13_SERV, SERVERS, SOCKET_SERVE, Server};
+use common::{Ended, Impl, Output, Running, TempDir, children, connect, finish, reset, wait_until, waits_in, zombies};
+use mpserv::signal::Signal;
+
+/// Each program, by each checker.
+macro_rules! checks {
+    ($($program:ident)+; $($mode:ident $arguments:expr,)+) => {
+        &[
+            $(
+                (concat!("memcheck_c_", stringify!($program)), || check(Checker::Memcheck(Impl::C), stringify!($program))),
+                (concat!("memcheck_rust_", stringify!($program)), || {
+                    check(Checker::Memcheck(Impl::Rust), stringify!($program));
+                }),
+                (concat!("sanitize_", stringify!($program)), || check(Checker::Sanitizers, stringify!($program))),
+            )+
+            ("memcheck_finds_a_planted_mistake", || finds(Checker::Memcheck(Impl::C))),
+            ("sanitize_finds_a_planted_mistake", || finds(Checker::Sanitizers)),
+            $((concat!("memcheck_mpserv_", stringify!($mode)), || check_mpserv(&$arguments)),)+
+        ]
+    };
+}
+
+fn main() -> ExitCode {
+    common::solo::main(checks! {
+        fork zombie wait waitpid signal sigaction remove_zombie echo_mpserv echo_mpclient code05 code04 socket_serve
+        socket_client rot13_serv;
+        fork ["127.0.0.1:0"],
+        prefork ["--prefork", "2-4", "127.0.0.1:0"],
+        program ["127.0.0.1:0", "--", "/bin/cat"],
+    })
+}
+
+/// What looks inside.
+#[derive(Clone, Copy)]
+enum Checker {
+    Memcheck(Impl),
+    /// `-fsanitize=address,undefined`, which only C programs have.
+    Sanitizers,
+}
+
+/// What is found is in a file for each process; leaks are errors, and so is memory that was never
+/// given a value.
+const MEMCHECK: [&str; 7] = [
+    "-q",
+    "--trace-children=yes",
+    "--leak-check=full",
+    "--errors-for-leak-kinds=definite",
+    "--error-exitcode=99",
+    "--vgdb=no",
+    "--child-silent-after-fork=no",
+];
+
+const SANITIZERS: [&str; 5] = ["-std=gnu11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+
+impl Checker {
+    /// The program, with what looks inside, whose findings are files that begin with `found` in this folder.
+    fn command(self, program: &str, folder: &Path) -> Command {
+        match self {
+            Checker::Memcheck(language) => memcheck(&language.path(program), folder),
+            Checker::Sanitizers => {
+                let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin").join(program).with_extension("c");
+                sanitized(&source, folder)
+            }
+        }
+    }
+}
+
+fn sanitized(source: &Path, folder: &Path) -> Command {
+    let built = folder.join("sanitized");
+    cc::compile(&[source], &SANITIZERS, &built).unwrap_or_else(|why| panic!("{why}"));
+    Command::new(built)
+}
+
+fn memcheck(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new("valgrind");
+    command.args(MEMCHECK).arg(format!("--log-file={}/found.%p", folder.display())).arg("--").arg(program);
+    command
+}
+
+/// What was found, in any process: in files, by memcheck, or on standard error, by the sanitizers.
+fn found(folder: &Path, stderr: &str) -> String {
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let found = files.filter(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"found")));
+    let found: String = found.map(|path| fs::read_to_string(path).unwrap()).collect();
+    found + if ["Sanitizer", "runtime error"].iter().any(|sign| stderr.contains(sign)) { stderr } else { "" }
+}
+
+/// A child that reads behind what it has allocated has to be found.
+fn finds(checker: Checker) {
+    const MISTAKEN: &str = "#include <stdlib.h>\n#include <sys/wait.h>\n#include <unistd.h>\n\
+                            int main(int argc, char **argv) { (void)argv; char *four = malloc(4); if (fork() == 0) \
+                            return four[argc + 3] != 0; wait(NULL); free(four); return 0; }\n";
+    let folder = TempDir::new();
+    let source = folder.join("mistaken.c");
+    fs::write(&source, MISTAKEN).unwrap();
+    let mut command = match checker {
+        Checker::Memcheck(_) => {
+            cc::compile(&[&source], &["-g"], &folder.join("mistaken")).unwrap();
+            memcheck(&folder.join("mistaken"), &folder.0)
+        }
+        Checker::Sanitizers => sanitized(&source, &folder.0),
+    };
+    let ended = common::run(&mut command, Output::Pipe);
+    assert_ne!(found(&folder.0, &ended.stderr), "");
+}
+
+/// Drives a textbook program; nothing may be found.
+fn check(checker: Checker, program: &str) {
+    let folder = TempDir::new();
+    let _network = Network::own();
+    let mut command = checker.command(program, &folder.0);
+    command.stdin(Stdio::null());
+    let ended = match (SERVERS.into_iter().find(|server| server.name == program), program) {
+        (Some(server), _) => drive_server(server, command.args(server.arguments)),
+        (None, "echo_mpclient") => drive_client(ECHO_MPSERV, &mut command),
+        (None, "code04") => drive_client(CODE05, &mut command),
+        (None, "socket_client") => drive_client(SOCKET_SERVE, &mut command),
+        (None, _) => {
+            let ended = common::run(&mut command, Output::Pipe);
+            assert_eq!((ended.stderr.as_str(), ended.status.code()), ("", Some(0)));
+            ended
+        }
+    };
+    assert_eq!(found(&folder.0, &ended.stderr), "", "{program}");
+}
+
+/// Has a client that does all in order, one that says nothing, one that resets, and one that sends more than a buffer.
+fn drive_server(server: Server, command: &mut Command) -> Ended {
+    let running = Running::start(command, Output::Pipe);
+    let rests = || {
+        wait_until("that client's child has ended, and the server accepts again", || {
+            children(running.pid()) == zombies(running.pid()) && waits_in(running.pid(), libc::SYS_accept)
+        });
+    };
+    let mut client = server.connect(&running);
+    assert_eq!(server.exchange(&mut client), server.answer);
+    finish(client);
+    rests();
+    finish(server.connect(&running));
+    rests();
+    // A read that fails has echo_mpserv write -1 bytes, as it always did: the kernel refuses them, and so do checkers.
+    if server != ECHO_MPSERV {
+        let mut client = server.connect(&running);
+        server.exchange(&mut client);
+        reset(client);
+        rests();
+    }
+    let mut client = server.connect(&running);
+    let long: &[u8] = if server == ROT13_SERV { &[b'a'; 5000] } else { &[b'a'; 1023] };
+    client.write_all(long).unwrap();
+    finish(client);
+    rests();
+    running.end(Signal::TERM)
+}
+
+/// Is the server of a client: answers two messages, and closes. A client that reads from its user is told one.
+fn drive_client(server: Server, command: &mut Command) -> Ended {
+    const PORT: u16 = 5051;
+    let is_told = server == ECHO_MPSERV;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, if is_told { 0 } else { PORT })).unwrap();
+    if is_told {
+        command.args(["127.0.0.1", &listener.local_addr().unwrap().port().to_string()]).stdin(Stdio::piped());
+    }
+    let mut running = Running::start(command, Output::Pipe);
+    let (mut peer, _) = listener.accept().unwrap();
+    peer.set_read_timeout(Some(common::WATCHDOG)).unwrap();
+    if is_told {
+        running.input(b"hello\nq\n");
+    }
+    for _ in 0..2 {
+        let length = peer.read(&mut [0; 1024]).unwrap();
+        if length > 0 {
+            peer.write_all(server.answer.as_bytes()).unwrap();
+        }
+    }
+    drop(peer);
+    running.wait()
+}
+
+/// Drives the server in one of its ways; nothing may be found in it.
+fn check_mpserv(arguments: &[&str]) {
+    let folder = TempDir::new();
+    let mut command = memcheck(&PathBuf::from(MPSERV), &folder.0);
+    command.args(["-1"]).args(arguments).stdin(Stdio::null());
+    let server = Served::start_command(&mut command);
+    for _ in 0..3 {
+        finish(server.client());
+    }
+    // A program would say so in the middle of the log.
+    if !arguments.contains(&"--") {
+        reset(server.client());
+    }
+    finish(connect(server.port()));
+    finish(server.client());
+    drop(server.client());
+    server.stop();
+    assert_eq!(found(&folder.0, ""), "");
+}

@@ -1,0 +1,419 @@
+//! Each errno that a wrapper documents, produced for real: by a call of the wrapper that fails with it.
+//!
+//! A module of `src` has its table in the module of that name here: the functions, the errno, and how they come to
+//! fail with it. What cannot be produced has its reason in a second table. That the two are complete, and say nothing
+//! that the docs do not, is a test as well.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CStr;
+use std::os::fd::IntoRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+use std::{fs, ptr};
+
+use mpserv::errno::{Errno, Result};
+use mpserv::fd::{BorrowedFd, OwnedFd, pipe, set_blocking, set_nonblocking, write};
+use mpserv::namespace::own_users;
+use mpserv::net::{AddressFamily, Protocol, SocketType, socket};
+use mpserv::process::{_exit, Child, getpid};
+use mpserv::resource::{Limit, Resource, getrlimit, setrlimit};
+use mpserv::signal::{Disposition, SaFlags, SigAction, SigSet, Signal, SignalFlag, sigaction};
+use mpserv::user::{chdir, chroot, getuid, setgid, setgroups_only, setuid};
+
+use crate::common::server::user_of_nothing;
+use crate::common::solo::{child, reap, spawn};
+use crate::common::{TempDir, network::Network};
+
+/// Functions of a module, by their names, the errno, and what has each of them fail: it gives the errno of all. It runs
+/// in a process without threads and a folder of its own.
+type Case = (&'static str, Errno, fn() -> Errno);
+/// Functions, the errnos that nothing here can produce, and why not.
+type NotProduced = (&'static str, &'static str, &'static str);
+
+macro_rules! modules {
+    ($($module:ident $test:ident,)+) => {
+        $(
+            mod $module;
+
+            pub(crate) fn $test() {
+                produce(stringify!($module), $module::CASES);
+            }
+        )+
+
+        const MODULES: &[(&str, &[Case], &[NotProduced])] =
+            &[$((stringify!($module), $module::CASES, $module::NOT_PRODUCED)),+];
+    };
+}
+
+modules! {
+    fd errnos_of_fd,
+    file errnos_of_file,
+    inherited errnos_of_inherited,
+    memory errnos_of_memory,
+    namespace errnos_of_namespace,
+    net errnos_of_net,
+    poll errnos_of_poll,
+    prctl errnos_of_prctl,
+    process errnos_of_process,
+    processor errnos_of_processor,
+    pty errnos_of_pty,
+    resource errnos_of_resource,
+    seccomp errnos_of_seccomp,
+    signal errnos_of_signal,
+    user errnos_of_user,
+}
+
+/// The status of a case that this machine, or this user, cannot produce.
+const SKIPPED: i32 = 77;
+
+/// Produces each errno of a table.
+fn produce(module: &str, cases: &[Case]) {
+    let mut failed = Vec::new();
+    for (functions, errno, case) in cases {
+        let folder = TempDir::new();
+        let mut child = child(|| {
+            std::env::set_current_dir(&folder.0).unwrap();
+            let got = case();
+            if got == *errno {
+                return 0;
+            }
+            println!("{functions}: {got:?}, not {errno:?}");
+            1
+        });
+        match reap(&mut child).exit_status() {
+            Some(0) => {}
+            Some(SKIPPED) => println!("skipped: {module}: {functions}: {errno:?}"),
+            _ => failed.push(format!("{functions}: {errno:?}")),
+        }
+    }
+    assert!(failed.is_empty(), "not produced in {module}: {failed:#?}");
+}
+
+/// Says why a case cannot be produced here, and ends its process.
+fn skip(why: &str) -> ! {
+    println!("{why}");
+    _exit(SKIPPED)
+}
+
+/// The errno of a call that has to fail.
+#[track_caller]
+fn errno<T>(result: Result<T>) -> Errno {
+    result.err().expect("the call fails")
+}
+
+/// The errno that all of them are.
+#[track_caller]
+fn each<const N: usize>(errnos: [Errno; N]) -> Errno {
+    assert!(errnos.iter().all(|errno| *errno == errnos[0]), "{errnos:?}");
+    errnos[0]
+}
+
+/// A descriptor that is not open.
+const CLOSED: BorrowedFd<'static> = BorrowedFd::NONE;
+
+/// Makes the call while a signal, which has a handler, comes again and again.
+fn interrupted<T>(call: impl FnOnce() -> T) -> T {
+    static FLAG: SignalFlag = SignalFlag::new();
+    const OFTEN: libc::timeval = libc::timeval { tv_sec: 0, tv_usec: 5000 };
+    let action = SigAction { sa_handler: Disposition::Flag(&FLAG), sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
+    sigaction(Signal::ALRM, &action).unwrap();
+    let often = libc::itimerval { it_interval: OFTEN, it_value: OFTEN };
+    // SAFETY: the pointer is to a struct of ours, and null asks for nothing.
+    assert_eq!(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const often, ptr::null_mut()) }, 0);
+    call()
+}
+
+/// Sets a soft limit of this process.
+fn limit(resource: &str, soft: u64) {
+    let resource = Resource::from_name(resource).unwrap();
+    let hard = getrlimit(resource).unwrap().hard;
+    setrlimit(resource, Limit { soft, hard }).unwrap();
+}
+
+fn no_descriptor_left() {
+    limit("nofile", 0);
+}
+
+fn no_memory_left() {
+    limit("as", 0);
+}
+
+/// No file of this process may become longer, which is an error instead of SIGXFSZ.
+fn no_longer_file() {
+    mpserv::signal::signal(Signal::XFSZ, Disposition::Ignore).unwrap();
+    limit("fsize", 0);
+}
+
+/// Becomes a user without privileges, whoever this process was.
+fn become_nobody() {
+    if getuid() == 0 {
+        let user = user_of_nothing();
+        setgroups_only(user).unwrap();
+        setgid(user).unwrap();
+        setuid(user).unwrap();
+    }
+}
+
+/// For what only root can prepare.
+fn as_root() {
+    if getuid() != 0 {
+        skip("not root");
+    }
+}
+
+/// Becomes root of users of its own, so that the kernel lets this process have what else is a namespace.
+fn become_root_of_own_users() {
+    if own_users().is_err() {
+        skip("no users of one's own here");
+    }
+}
+
+/// Has the folder of this process be its root.
+fn own_root() {
+    if chroot(c".").is_err() {
+        become_root_of_own_users();
+        chroot(c".").unwrap();
+    }
+    chdir(c"/").unwrap();
+}
+
+/// Makes a file system of this process's own of the empty folder `mounted`.
+fn mount(options: &CStr, flags: libc::c_ulong) {
+    own_mounts();
+    fs::create_dir("mounted").unwrap();
+    mount_on(c"tmpfs", c"mounted", c"tmpfs", flags, options);
+}
+
+/// What is mounted from now on, only this process sees.
+fn own_mounts() {
+    // SAFETY: the call takes a number.
+    let unshare = || unsafe { libc::unshare(libc::CLONE_NEWNS) } == 0;
+    if !unshare() {
+        become_root_of_own_users();
+        if !unshare() {
+            skip("no mounts of one's own here");
+        }
+    }
+    mount_on(c"none", c"/", c"", libc::MS_REC | libc::MS_PRIVATE, c"");
+}
+
+fn mount_on(source: &CStr, target: &CStr, kind: &CStr, flags: libc::c_ulong, options: &CStr) {
+    // SAFETY: each pointer is to a string.
+    let mounted =
+        unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, options.as_ptr().cast()) };
+    if mounted != 0 {
+        skip("mount is not allowed here");
+    }
+}
+
+/// A network of this process's own, in which nothing is but the loopback interface.
+fn own_network() {
+    if mpserv::namespace::own_network().is_err() {
+        become_root_of_own_users();
+        if mpserv::namespace::own_network().is_err() {
+            skip("no network of one's own here");
+        }
+    }
+}
+
+/// Sets a value of the kernel's that is this process's namespace's own.
+fn set_of_namespace(path: &str, value: &str) {
+    if fs::write(path, value).is_err() {
+        skip("the values of a namespace cannot be set here");
+    }
+}
+
+/// Makes `file`, the folder `folder`, the link `link` to the file, and the link `loop` to itself.
+fn files() {
+    fs::write("file", "text").unwrap();
+    fs::create_dir("folder").unwrap();
+    std::os::unix::fs::symlink("file", "link").unwrap();
+    std::os::unix::fs::symlink("loop", "loop").unwrap();
+}
+
+/// Makes `locked/file`, and becomes somebody who may not search `locked`.
+fn locked() {
+    fs::create_dir("locked").unwrap();
+    fs::write("locked/file", "").unwrap();
+    fs::set_permissions("locked", fs::Permissions::from_mode(0o000)).unwrap();
+    become_nobody();
+}
+
+/// A name that is longer than a name can be.
+const LONG: &CStr = {
+    const NAME: &[u8] = &{
+        let mut name = [b'x'; 257];
+        name[256] = 0;
+        name
+    };
+    match CStr::from_bytes_with_nul(NAME) {
+        Ok(name) => name,
+        Err(_) => panic!("it ends in a NUL"),
+    }
+};
+
+/// A pipe that nothing more fits into.
+fn full_pipe() -> (OwnedFd, OwnedFd) {
+    let (reader, writer) = pipe().unwrap();
+    set_nonblocking(&writer).unwrap();
+    while write(&writer, &[0; 4096]).is_ok() {}
+    while write(&writer, &[0]).is_ok() {}
+    set_blocking(&writer).unwrap();
+    (reader, writer)
+}
+
+/// A descriptor of std's.
+fn owned(fd: std::os::fd::OwnedFd) -> OwnedFd {
+    // SAFETY: the descriptor is open, and was taken out of its owner.
+    unsafe { OwnedFd::from_raw(fd.into_raw_fd()) }
+}
+
+fn tcp() -> OwnedFd {
+    socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT).unwrap()
+}
+
+/// A child that waits until it is ended, at the latest with this process.
+fn waiting_child() -> Child {
+    let parent = getpid();
+    spawn(|| {
+        mpserv::process::signal_at_death_of(parent, Signal::KILL).unwrap();
+        loop {
+            mpserv::time::nanosleep(Duration::MAX);
+        }
+    })
+}
+
+pub(crate) fn each_documented_errno_is_produced_or_has_its_reason() {
+    let documented = documented();
+    let mut tabled: BTreeMap<&str, BTreeSet<(String, String)>> = BTreeMap::new();
+    for (module, cases, not_produced) in MODULES {
+        let produced = cases.iter().map(|(functions, errno, _)| (*functions, errno.name().unwrap()));
+        for (functions, errnos) in
+            produced.chain(not_produced.iter().map(|(functions, errnos, _)| (*functions, *errnos)))
+        {
+            for function in functions.split(' ') {
+                for errno in errnos.split(' ') {
+                    let is_new = tabled.entry(module).or_default().insert((function.to_owned(), errno.to_owned()));
+                    assert!(is_new, "{module}::{function}: {errno} is there twice");
+                }
+            }
+        }
+    }
+    let mut wrong = Vec::new();
+    for module in documented.keys().map(String::as_str).chain(tabled.keys().copied()).collect::<BTreeSet<_>>() {
+        let documented = documented.get(module).cloned().unwrap_or_default();
+        let tabled = tabled.get(module).cloned().unwrap_or_default();
+        let line =
+            |what: &str, (function, errno): &(String, String)| format!("{module}::{function}: {errno} is {what}");
+        wrong.extend(documented.difference(&tabled).map(|pair| line("documented, and in no table", pair)));
+        wrong.extend(tabled.difference(&documented).map(|pair| line("in a table, and not documented", pair)));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What the docs of a function say under `# Errors`.
+type Docs = BTreeMap<(String, String), String>;
+
+/// The errnos that the docs of the modules of wrappers name: by module, the function and the errno.
+fn documented() -> BTreeMap<String, BTreeSet<(String, String)>> {
+    let mut docs = Docs::new();
+    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            errors_sections(&module, &fs::read_to_string(&path).unwrap(), &mut docs);
+        }
+    }
+    assert!(docs.len() > 80, "{}", docs.len());
+    let mut documented: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    for (module, function) in docs.keys() {
+        for errno in errnos_named(&docs, module, function) {
+            documented.entry(module.clone()).or_default().insert((function.clone(), errno));
+        }
+    }
+    documented
+}
+
+/// Collects the text under `# Errors` of each function, a method's by `Type::name`.
+fn errors_sections(module: &str, source: &str, docs: &mut Docs) {
+    let (mut of_type, mut section, mut is_errors) = (String::new(), String::new(), false);
+    for line in source.lines() {
+        if let Some(text) = line.trim_start().strip_prefix("///") {
+            is_errors = text == " # Errors" || is_errors && !text.starts_with(" # ");
+            if is_errors {
+                section.push_str(text);
+            }
+            continue;
+        }
+        if let Some(header) = line.strip_prefix("impl").and_then(|header| header.strip_suffix(" {")) {
+            let header = header.rsplit(" for ").next().unwrap();
+            let header = if header.starts_with('<') { header.split_once("> ").unwrap().1 } else { header };
+            of_type = format!("{}::", header.trim().split('<').next().unwrap());
+        } else if line == "}" {
+            of_type.clear();
+        }
+        if let Some((_, name)) = line.split_once("fn ").filter(|_| !section.is_empty()) {
+            let end = name.find(['(', '<']).unwrap();
+            docs.insert((module.to_owned(), format!("{of_type}{}", &name[..end])), std::mem::take(&mut section));
+        }
+        if !line.trim_start().starts_with('#') {
+            section.clear();
+        }
+        is_errors = false;
+    }
+}
+
+/// The errnos that a function documents: those that it names, and, where it says `As [...]`, that function's, but for
+/// those of which it says so.
+fn errnos_named(docs: &Docs, module: &str, function: &str) -> BTreeSet<String> {
+    let text = &docs[&(module.to_owned(), function.to_owned())];
+    let Some((_, rest)) = text.split_once("As [") else { return errnos_in(text) };
+    let (link, rest) = rest.split_once(']').unwrap();
+    let target = rest.strip_prefix('(').and_then(|rest| rest.split(')').next()).unwrap_or(link);
+    let target = target.trim_matches('`').trim_end_matches("()");
+    let target = target.strip_prefix("crate::").unwrap_or(target);
+    let other = target.split_once("::").filter(|(module, _)| module.starts_with(char::is_lowercase));
+    let (of_module, of_function) = other.unwrap_or((module, target));
+    let mut errnos = errnos_named(docs, of_module, of_function);
+    let (same, more) = rest.split_once(';').unwrap_or((rest, ""));
+    if let Some((_, but)) = same.split_once("but ") {
+        errnos_in(but).iter().for_each(|errno| assert!(errnos.remove(errno), "{module}::{function}: {errno}"));
+    }
+    errnos.extend(errnos_in(more));
+    errnos
+}
+
+fn errnos_in(text: &str) -> BTreeSet<String> {
+    let is_errno =
+        |word: &&str| word.starts_with('E') && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    let name = |word: &str| if word == "EWOULDBLOCK" { "EAGAIN" } else { word }.to_owned();
+    text.split('`').skip(1).step_by(2).filter(is_errno).map(name).collect()
+}
+
+/// `getaddrinfo()` has errors of its own.
+pub(crate) fn a_name_that_nobody_answers_for_is_an_error() {
+    let _network = Network::own();
+    let error = |host: &CStr| mpserv::netdb::getaddrinfo(host).unwrap_err();
+    // Nobody is in this network to answer.
+    assert!(!error(c"nobody.invalid").to_string().is_empty());
+    assert_ne!(error(c"").to_string(), "");
+    assert!(mpserv::netdb::getaddrinfo(c"127.0.0.1").is_ok());
+}
+
+/// And so has `wordexp()`.
+pub(crate) fn a_line_that_is_no_words_is_an_error() {
+    use mpserv::wordexp::{WordError, wordexp};
+    let error = |line: &CStr| wordexp(line).unwrap_err();
+    for line in [c"a | b", c"a & b", c"a ; b", c"a < b", c"a > b", c"( a", c"{ a", c"a\nb"] {
+        assert_eq!(error(line), WordError::BadCharacter, "{line:?}");
+    }
+    for line in [c"'a", c"\"a", c"${a", c"$((1"] {
+        assert_eq!(error(line), WordError::Syntax, "{line:?}");
+    }
+    no_words_for_division_by_zero();
+}
+
+fn no_words_for_division_by_zero() {
+    assert!(mpserv::wordexp::wordexp(c"$((1/0))").is_err());
+}

@@ -1,0 +1,91 @@
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+use mpserv::errno::{Errno, Result};
+use mpserv::fd::{
+    AsFd, BorrowedFd, OwnedFd, keep_on_exec, lseek, pipe, read, set_blocking, set_close_on_exec, set_nonblocking, write,
+    write_all, write_back,
+};
+use mpserv::file::{OpenFlags, open};
+use mpserv::pty;
+
+use super::{CLOSED, Case, NotProduced, each, errno, full_pipe, interrupted, no_descriptor_left, no_longer_file, owned};
+
+pub(super) const CASES: &[Case] = &[
+    ("read", Errno::INTR, || interrupted(|| errno(read(&pipe().unwrap().0, &mut [0])))),
+    ("read", Errno::AGAIN, || {
+        let (reader, _writer) = pipe().unwrap();
+        set_nonblocking(&reader).unwrap();
+        errno(read(&reader, &mut [0]))
+    }),
+    ("read", Errno::CONNRESET, || errno(read(reset(), &mut [0]))),
+    ("read", Errno::BADF, || errno(read(CLOSED, &mut [0]))),
+    ("read", Errno::ISDIR, || errno(read(open(c".", OpenFlags::RDONLY, 0).unwrap(), &mut [0]))),
+    ("read", Errno::IO, || {
+        // A terminal whose other end was there, and is no more.
+        let master = pty::open_master().unwrap();
+        let mut name = [0; pty::NAME_MAX];
+        drop(open(pty::slave_name(&master, &mut name).unwrap(), OpenFlags::RDWR, 0).unwrap());
+        errno(read(&master, &mut [0]))
+    }),
+    ("write write_back", Errno::INTR, || {
+        let (_reader, writer) = full_pipe();
+        interrupted(|| each([errno(write(&writer, &[0])), errno(write_back(&writer, &[0], Ok(1)))]))
+    }),
+    ("write write_back write_all", Errno::AGAIN, || {
+        let (_reader, writer) = full_pipe();
+        set_nonblocking(&writer).unwrap();
+        writes(|| writer.as_fd())
+    }),
+    ("write write_back write_all", Errno::PIPE, || {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        writes(|| writer.as_fd())
+    }),
+    ("write write_back write_all", Errno::CONNRESET, || writes(reset)),
+    ("write write_back write_all", Errno::NOSPC, || writes(|| open(c"/dev/full", OpenFlags::RDWR, 0).unwrap())),
+    ("write write_back write_all", Errno::FBIG, || {
+        let file = new_file();
+        no_longer_file();
+        writes(|| file.as_fd())
+    }),
+    ("write write_back write_all", Errno::BADF, || writes(|| CLOSED)),
+    ("write_back", Errno::FAULT, || {
+        let (_reader, writer) = pipe().unwrap();
+        each([errno(write_back(&writer, &[0], Err(Errno::IO))), errno(write_back(&writer, &[0], Ok(2)))])
+    }),
+    ("lseek", Errno::SPIPE, || errno(lseek(pipe().unwrap().0, 0))),
+    ("lseek", Errno::INVAL, || errno(lseek(new_file(), -1))),
+    ("lseek", Errno::BADF, || errno(lseek(CLOSED, 0))),
+    ("set_nonblocking set_blocking set_close_on_exec keep_on_exec", Errno::BADF, || {
+        let calls: [fn(BorrowedFd<'static>) -> Result<()>; 4] =
+            [set_nonblocking, set_blocking, set_close_on_exec, keep_on_exec];
+        each(calls.map(|call| errno(call(CLOSED))))
+    }),
+    ("pipe", Errno::MFILE, || {
+        no_descriptor_left();
+        errno(pipe())
+    }),
+];
+
+pub(super) const NOT_PRODUCED: &[NotProduced] = &[
+    ("pipe", "ENFILE", "the limit is the whole system's"),
+    ("close_range_on_exec", "ENOSYS EINVAL", "only kernels older than these tests run on have them"),
+    ("close", "EINTR EIO ENOSPC", "only file systems have them that are slow to write back, as over a network"),
+];
+
+/// Has each function that writes one do so; to a descriptor made anew for each where the first takes its error away.
+fn writes<F: AsFd>(fd: impl Fn() -> F) -> Errno {
+    each([errno(write(fd(), &[0])), errno(write_back(fd(), &[0], Ok(1))), errno(write_all(fd(), &[0]))])
+}
+
+fn new_file() -> OwnedFd {
+    open(c"file", OpenFlags::RDWR.with(OpenFlags::CREAT), 0o600).unwrap()
+}
+
+/// A connection that its peer has reset.
+fn reset() -> OwnedFd {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    crate::common::reset(listener.accept().unwrap().0);
+    owned(ours.into())
+}

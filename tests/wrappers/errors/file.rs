@@ -1,0 +1,139 @@
+use std::ffi::CStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+
+use mpserv::errno::{Errno, Result};
+use mpserv::fd::{OwnedFd, pipe};
+use mpserv::file::{OpenFlags, access_x, flock_exclusive, fstat, ftruncate, lstat, open, readlink, stat, unlink};
+
+use super::{
+    CLOSED, Case, LONG, NotProduced, as_root, become_nobody, each, errno, files, interrupted, locked, mount, mount_on,
+    no_descriptor_left, no_longer_file, own_mounts, skip,
+};
+
+pub(super) const CASES: &[Case] = &[
+    ("open unlink readlink access_x stat lstat", Errno::NOENT, || with_path(c"none")),
+    ("open unlink readlink access_x stat lstat", Errno::ACCES, || {
+        locked();
+        with_path(c"locked/file")
+    }),
+    ("open unlink readlink access_x stat lstat", Errno::NOTDIR, || {
+        files();
+        with_path(c"file/below")
+    }),
+    ("open unlink readlink access_x stat lstat", Errno::LOOP, || {
+        files();
+        assert_eq!(errno(open(c"link", OpenFlags::RDONLY.with(OpenFlags::NOFOLLOW), 0)), Errno::LOOP);
+        with_path(c"loop/below")
+    }),
+    ("open unlink readlink access_x stat lstat", Errno::NAMETOOLONG, || with_path(LONG)),
+    ("open", Errno::ISDIR, || errno(open(c".", OpenFlags::RDWR, 0))),
+    ("open", Errno::MFILE, || {
+        no_descriptor_left();
+        errno(open(c".", OpenFlags::RDONLY, 0))
+    }),
+    ("open", Errno::NOSPC, || {
+        mount(c"nr_inodes=1", 0);
+        errno(create(c"mounted/file"))
+    }),
+    ("open", Errno::ROFS, || {
+        mount(c"", libc::MS_RDONLY);
+        errno(create(c"mounted/file"))
+    }),
+    ("open", Errno::INTR, || {
+        // A FIFO that nobody opens to write.
+        // SAFETY: the path ends in a NUL.
+        assert_eq!(unsafe { libc::mkfifo(c"fifo".as_ptr(), 0o600) }, 0);
+        interrupted(|| errno(open(c"fifo", OpenFlags::RDONLY, 0)))
+    }),
+    ("open", Errno::NXIO, || {
+        let _listener = UnixListener::bind("socket").unwrap();
+        errno(open(c"socket", OpenFlags::RDONLY, 0))
+    }),
+    ("open", Errno::TXTBSY, || {
+        as_root();
+        errno(open(c"/proc/self/exe", OpenFlags::RDWR, 0))
+    }),
+    ("unlink", Errno::PERM, || {
+        as_root();
+        fs::create_dir("sticky").unwrap();
+        fs::write("sticky/file", "").unwrap();
+        fs::set_permissions("sticky", fs::Permissions::from_mode(0o1777)).unwrap();
+        become_nobody();
+        errno(unlink(c"sticky/file"))
+    }),
+    ("unlink", Errno::ISDIR, || {
+        files();
+        errno(unlink(c"folder"))
+    }),
+    ("unlink", Errno::ROFS, || {
+        fs::write("file", "").unwrap();
+        own_mounts();
+        mount_on(c".", c".", c"", libc::MS_BIND, c"");
+        // The folder as it is beneath the mount is still the current one.
+        let here = std::env::current_dir().unwrap();
+        std::env::set_current_dir(here).unwrap();
+        mount_on(c".", c".", c"", libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY, c"");
+        errno(unlink(c"file"))
+    }),
+    ("unlink", Errno::BUSY, || {
+        files();
+        fs::write("other", "").unwrap();
+        own_mounts();
+        mount_on(c"other", c"file", c"", libc::MS_BIND, c"");
+        errno(unlink(c"file"))
+    }),
+    ("readlink", Errno::INVAL, || {
+        files();
+        errno(readlink(c"file", &mut [0; 8]))
+    }),
+    ("ftruncate", Errno::INVAL, || {
+        each([errno(ftruncate(create(c"file").unwrap(), -1)), errno(ftruncate(pipe().unwrap().1, 0))])
+    }),
+    ("ftruncate", Errno::FBIG, || {
+        let file = create(c"file").unwrap();
+        no_longer_file();
+        errno(ftruncate(file, 1))
+    }),
+    ("ftruncate", Errno::PERM, || {
+        // SAFETY: the name ends in a NUL.
+        let fd = unsafe { libc::memfd_create(c"sealed".as_ptr(), libc::MFD_ALLOW_SEALING) };
+        // SAFETY: the call takes numbers.
+        if unsafe { libc::fcntl(fd, libc::F_ADD_SEALS, libc::F_SEAL_GROW) } != 0 {
+            skip("nothing can be sealed here");
+        }
+        // SAFETY: the descriptor was made above.
+        errno(ftruncate(unsafe { OwnedFd::from_raw(fd) }, 1))
+    }),
+    ("ftruncate flock_exclusive fstat", Errno::BADF, || {
+        each([errno(ftruncate(CLOSED, 0)), errno(flock_exclusive(CLOSED)), errno(fstat(CLOSED))])
+    }),
+    ("flock_exclusive", Errno::WOULDBLOCK, || {
+        let [one, other] = [(); 2].map(|()| create(c"file").unwrap());
+        flock_exclusive(&one).unwrap();
+        errno(flock_exclusive(&other))
+    }),
+];
+
+pub(super) const NOT_PRODUCED: &[NotProduced] = &[
+    ("open", "ENFILE", "the limit is the whole system's"),
+    ("ftruncate fstat", "EIO", "only a disk or a network that fails has it"),
+    ("flock_exclusive", "ENOLCK", "only a kernel without memory has it"),
+];
+
+/// Gives a path to each function that takes one.
+fn with_path(path: &CStr) -> Errno {
+    each([
+        errno(open(path, OpenFlags::RDONLY, 0)),
+        errno(unlink(path)),
+        errno(readlink(path, &mut [0; 8])),
+        errno(access_x(path)),
+        errno(stat(path)),
+        errno(lstat(path)),
+    ])
+}
+
+fn create(path: &CStr) -> Result<OwnedFd> {
+    open(path, OpenFlags::RDWR.with(OpenFlags::CREAT), 0o600)
+}

@@ -1,0 +1,44 @@
+use mpserv::errno::Errno;
+use mpserv::memory::{CStrArray, MapVec, STACK_MIN, SharedNumbers, SharedWords, Stack};
+
+use super::{Case, NotProduced, each, errno, no_descriptor_left, no_memory_left};
+
+pub(super) const CASES: &[Case] = &[
+    (
+        "MapVec::with_capacity MapVec::filled MapVec::zeroed Stack::new CStrArray::with_capacity CStrArray::copy \
+         SharedNumbers::new SharedWords::new",
+        Errno::NOMEM,
+        || {
+            no_memory_left();
+            each([
+                errno(MapVec::<u8>::with_capacity(1)),
+                errno(MapVec::filled(1, 0_u64)),
+                errno(MapVec::zeroed(1)),
+                errno(Stack::new(STACK_MIN)),
+                errno(CStrArray::with_capacity(1, 1)),
+                errno(CStrArray::copy([c"a"].into_iter())),
+                errno(SharedNumbers::new(1)),
+                errno(SharedWords::new(c"words", 1)),
+            ])
+        },
+    ),
+    ("MapVec::push CStrArray::push CStrArray::push_fmt", Errno::NOMEM, || {
+        let mut array = CStrArray::with_capacity(1, 2).unwrap();
+        array.push(c"a").unwrap();
+        each([
+            errno(MapVec::with_capacity(0).unwrap().push(0)),
+            errno(array.push(c"b")),
+            errno(array.push_fmt(format_args!("c"))),
+        ])
+    }),
+    ("CStrArray::push_fmt", Errno::INVAL, || {
+        errno(CStrArray::with_capacity(1, 9).unwrap().push_fmt(format_args!("a\0b")))
+    }),
+    ("Stack::new", Errno::INVAL, || errno(Stack::new(STACK_MIN - 1))),
+    ("SharedWords::new", Errno::MFILE, || {
+        no_descriptor_left();
+        errno(SharedWords::new(c"words", 1))
+    }),
+];
+
+pub(super) const NOT_PRODUCED: &[NotProduced] = &[("SharedWords::new", "ENFILE", "the limit is the whole system's")];

@@ -1,0 +1,382 @@
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::time::Duration;
+
+use mpserv::errno::{Errno, Result};
+use mpserv::fd::{AsFd, BorrowedFd, OwnedFd, pipe, set_nonblocking};
+use mpserv::net::{
+    AddressFamily, IntOption, MsgFlags, Protocol, Shutdown, SockAddr, SocketFlags, SocketType, TimeOption,
+    UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, getpeername, getsockname,
+    getsockopt, getsockopt_peercred, listen, recv, send, setsockopt, setsockopt_linger, setsockopt_timeout, shutdown,
+    socket,
+};
+
+use super::{
+    CLOSED, Case, NotProduced, each, errno, files, interrupted, locked, mount, no_descriptor_left,
+    own_network, owned, set_of_namespace, tcp,
+};
+
+const ANY_PORT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+const LOCALHOST_V6: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 0, 0, 0);
+/// An address of a network that is kept for documentation, and nowhere.
+const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 9);
+
+pub(super) const CASES: &[Case] = &[
+    ("UnixAddr::new UnixAddr::from_abstract", Errno::NAMETOOLONG, || {
+        let path = std::ffi::CString::new(vec![b'x'; UNIX_PATH_MAX]).unwrap();
+        each([errno(UnixAddr::new(&path)), errno(UnixAddr::from_abstract(path.as_bytes()))])
+    }),
+    ("UnixAddr::new", Errno::NOENT, || errno(UnixAddr::new(c""))),
+    ("socket", Errno::MFILE, || {
+        no_descriptor_left();
+        errno(socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT))
+    }),
+    ("socket", Errno::AFNOSUPPORT, || {
+        errno(socket(AddressFamily::UNSPEC, SocketType::STREAM, Protocol::DEFAULT))
+    }),
+    ("socket", Errno::PROTONOSUPPORT, || {
+        each([
+            errno(socket(AddressFamily::UNIX, SocketType::STREAM, Protocol::TCP)),
+            errno(socket(AddressFamily::INET, SocketType::DGRAM, Protocol::TCP)),
+        ])
+    }),
+    ("bind", Errno::ADDRINUSE, || {
+        let holder = listening();
+        let path = UnixAddr::new(c"socket").unwrap();
+        bind(unix(), &path).unwrap();
+        each([errno(bind(tcp(), &address_of(&holder))), errno(bind(unix(), &path))])
+    }),
+    ("bind", Errno::ACCES, || {
+        own_network();
+        let privileged = |socket| errno(bind(socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1)));
+        let [tcp, unix] = [tcp(), unix()];
+        locked();
+        each([privileged(tcp), errno(bind(unix, &UnixAddr::new(c"locked/socket").unwrap()))])
+    }),
+    ("bind", Errno::ADDRNOTAVAIL, || errno(bind(tcp(), &NOWHERE))),
+    ("bind", Errno::INVAL, || errno(bind(listening(), &ANY_PORT))),
+    ("bind", Errno::AFNOSUPPORT, || {
+        errno(bind(tcp(), &LOCALHOST_V6))
+    }),
+    ("bind connect", Errno::NOENT, || with_path(c"none/socket")),
+    ("bind connect", Errno::NOTDIR, || {
+        files();
+        with_path(c"file/socket")
+    }),
+    ("bind connect", Errno::LOOP, || {
+        files();
+        with_path(c"loop/socket")
+    }),
+    ("bind", Errno::ROFS, || {
+        mount(c"", libc::MS_RDONLY);
+        errno(bind(unix(), &UnixAddr::new(c"mounted/socket").unwrap()))
+    }),
+    ("connect", Errno::ACCES, || {
+        locked();
+        errno(connect(unix(), &UnixAddr::new(c"locked/file").unwrap()))
+    }),
+    ("listen", Errno::ADDRINUSE, || {
+        let [one, other] = [tcp(), tcp()];
+        setsockopt(&one, IntOption::REUSEADDR, 1).unwrap();
+        setsockopt(&other, IntOption::REUSEADDR, 1).unwrap();
+        bind(&one, &ANY_PORT).unwrap();
+        bind(&other, &address_of(&one)).unwrap();
+        listen(&one, 1).unwrap();
+        errno(listen(&other, 1))
+    }),
+    ("listen", Errno::INVAL, || each([errno(listen(connected().0, 1)), errno(listen(unix(), 1))])),
+    ("listen accept acceptfrom acceptfrom_v4 accept4", Errno::OPNOTSUPP, || {
+        each([errno(listen(udp(), 1)), accepts(udp)])
+    }),
+    ("connect", Errno::CONNREFUSED, || {
+        // A socket that is bound keeps its port from others, and takes no connection.
+        let bound = tcp();
+        bind(&bound, &ANY_PORT).unwrap();
+        errno(connect(tcp(), &address_of(&bound)))
+    }),
+    ("connect", Errno::TIMEDOUT, || {
+        let (listener, _client) = full();
+        let socket = tcp();
+        let once: libc::c_int = 1;
+        let length = size_of::<libc::c_int>() as libc::socklen_t;
+        // SAFETY: the pointer is to an int, of which the length is.
+        let set = unsafe {
+            libc::setsockopt(socket.raw(), libc::IPPROTO_TCP, libc::TCP_SYNCNT, (&raw const once).cast(), length)
+        };
+        assert_eq!(set, 0);
+        errno(connect(socket, &address_of(&listener)))
+    }),
+    ("connect", Errno::NETUNREACH, || {
+        own_network();
+        errno(connect(tcp(), &NOWHERE))
+    }),
+    ("connect", Errno::HOSTUNREACH, || {
+        own_network();
+        reject(NOWHERE);
+        errno(connect(tcp(), &NOWHERE))
+    }),
+    ("connect", Errno::INPROGRESS, || {
+        let (listener, _client) = full();
+        errno(connect(nonblocking(tcp()), &address_of(&listener)))
+    }),
+    ("connect", Errno::ALREADY, || {
+        let (listener, _client) = full();
+        let socket = nonblocking(tcp());
+        assert_eq!(connect(&socket, &address_of(&listener)), Err(Errno::INPROGRESS));
+        errno(connect(&socket, &address_of(&listener)))
+    }),
+    ("connect", Errno::INTR, || {
+        let (listener, _client) = full();
+        interrupted(|| errno(connect(tcp(), &address_of(&listener))))
+    }),
+    ("connect", Errno::AGAIN, || {
+        let address = UnixAddr::new(c"socket").unwrap();
+        let listener = unix();
+        bind(&listener, &address).unwrap();
+        listen(&listener, 0).unwrap();
+        let _client = {
+            let client = unix();
+            connect(&client, &address).unwrap();
+            client
+        };
+        errno(connect(nonblocking(unix()), &address))
+    }),
+    ("connect", Errno::ADDRNOTAVAIL, || {
+        own_network();
+        set_of_namespace("/proc/sys/net/ipv4/ip_local_port_range", "40000 40001");
+        let listener = tcp();
+        bind(&listener, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9)).unwrap();
+        listen(&listener, 5).unwrap();
+        let mut clients: [OwnedFd; 3] = std::array::from_fn(|_| tcp());
+        let last = clients.iter_mut().map(|client| connect(&*client, &address_of(&listener))).find(Result::is_err);
+        errno(last.unwrap_or(Ok(())))
+    }),
+    ("connect", Errno::ISCONN, || {
+        let (client, server) = connected();
+        errno(connect(client, &address_of(&server)))
+    }),
+    ("connect", Errno::AFNOSUPPORT, || errno(connect(tcp(), &LOCALHOST_V6))),
+    ("accept acceptfrom acceptfrom_v4 accept4", Errno::INTR, || interrupted(|| accepts(listening))),
+    ("accept acceptfrom acceptfrom_v4 accept4", Errno::AGAIN, || accepts(|| nonblocking(listening()))),
+    ("accept acceptfrom acceptfrom_v4 accept4", Errno::INVAL, || accepts(tcp)),
+    ("accept acceptfrom acceptfrom_v4 accept4", Errno::MFILE, || {
+        let listener = listening();
+        no_descriptor_left();
+        accepts(|| listener.as_fd())
+    }),
+    (
+        "bind listen connect accept acceptfrom acceptfrom_v4 accept4 getsockname getpeername send recv shutdown \
+         setsockopt setsockopt_linger setsockopt_timeout getsockopt getsockopt_peercred",
+        Errno::BADF,
+        || any_call(CLOSED),
+    ),
+    (
+        "bind listen connect accept acceptfrom acceptfrom_v4 accept4 getsockname getpeername send recv shutdown \
+         setsockopt setsockopt_linger setsockopt_timeout getsockopt getsockopt_peercred",
+        Errno::NOTSOCK,
+        || any_call(pipe().unwrap().0.as_fd()),
+    ),
+    ("getpeername recv shutdown", Errno::NOTCONN, || {
+        each([
+            errno(getpeername(tcp())),
+            errno(recv(tcp(), &mut [0], MsgFlags::NONE)),
+            errno(shutdown(tcp(), Shutdown::Both)),
+        ])
+    }),
+    ("send", Errno::NOTCONN, || errno(send(unix(), &[0], MsgFlags::NONE))),
+    ("send", Errno::DESTADDRREQ, || errno(send(udp(), &[0], MsgFlags::NONE))),
+    ("send", Errno::MSGSIZE, || {
+        let socket = udp();
+        connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9)).unwrap();
+        errno(send(socket, &[0; 0x1_0000], MsgFlags::NONE))
+    }),
+    ("send recv", Errno::CONNREFUSED, || {
+        // What is sent to nobody comes back, to the next call.
+        let sent = || {
+            let [socket, bound] = [udp(), udp()];
+            bind(&bound, &ANY_PORT).unwrap();
+            connect(&socket, &address_of(&bound)).unwrap();
+            drop(bound);
+            send(&socket, &[0], MsgFlags::NONE).unwrap();
+            socket
+        };
+        each([errno(send(sent(), &[0], MsgFlags::NONE)), errno(recv(sent(), &mut [0], MsgFlags::NONE))])
+    }),
+    ("send", Errno::INTR, || {
+        let (client, _server) = filled();
+        interrupted(|| errno(send(&client, &[0], MsgFlags::NONE)))
+    }),
+    ("recv", Errno::INTR, || {
+        let (client, _server) = connected();
+        interrupted(|| errno(recv(&client, &mut [0], MsgFlags::NONE)))
+    }),
+    ("send recv", Errno::AGAIN, || {
+        let (client, _server) = filled();
+        setsockopt_timeout(&client, TimeOption::Receive, Duration::from_nanos(1)).unwrap();
+        setsockopt_timeout(&client, TimeOption::Send, Duration::from_nanos(1)).unwrap();
+        each([
+            errno(send(&client, &[0], MsgFlags::DONTWAIT)),
+            errno(recv(&client, &mut [0], MsgFlags::DONTWAIT)),
+            errno(send(&client, &[0], MsgFlags::NONE)),
+            errno(recv(&client, &mut [0], MsgFlags::NONE)),
+        ])
+    }),
+    ("send recv", Errno::CONNRESET, || {
+        let reset = || {
+            let (client, server) = connected();
+            setsockopt_linger(&server, Some(0)).unwrap();
+            client
+        };
+        each([errno(send(reset(), &[0], MsgFlags::NOSIGNAL)), errno(recv(reset(), &mut [0], MsgFlags::NONE))])
+    }),
+    ("send", Errno::PIPE, || {
+        let (client, _server) = connected();
+        shutdown(&client, Shutdown::Write).unwrap();
+        errno(send(&client, &[0], MsgFlags::NOSIGNAL))
+    }),
+    ("setsockopt", Errno::NOPROTOOPT, || {
+        each([errno(setsockopt(tcp(), IntOption::TYPE, 1)), errno(setsockopt(tcp(), IntOption::V6ONLY, 1))])
+    }),
+    ("setsockopt", Errno::INVAL, || {
+        let socket = socket(AddressFamily::INET6, SocketType::STREAM, Protocol::DEFAULT).unwrap();
+        bind(&socket, &LOCALHOST_V6).unwrap();
+        errno(setsockopt(&socket, IntOption::V6ONLY, 1))
+    }),
+    ("setsockopt getsockopt", Errno::OPNOTSUPP, || {
+        each([
+            errno(setsockopt(unix(), IntOption::NODELAY, 1)),
+            errno(getsockopt(unix(), IntOption::NODELAY)),
+            errno(getsockopt(tcp(), IntOption::V6ONLY)),
+        ])
+    }),
+];
+
+pub(super) const NOT_PRODUCED: &[NotProduced] = &[
+    ("getsockopt", "ENOPROTOOPT", "only a kernel that does not know the option has it"),
+    ("socket accept acceptfrom acceptfrom_v4 accept4", "ENFILE", "the limit is the whole system's"),
+    (
+        "socket accept acceptfrom acceptfrom_v4 accept4 getsockname getpeername",
+        "ENOBUFS",
+        "only a kernel without memory has it",
+    ),
+    ("socket accept acceptfrom acceptfrom_v4 accept4", "ENOMEM", "only a kernel without memory has it"),
+    ("socket", "EACCES", "only a security module that forbids the socket has it: a raw one cannot be asked for"),
+    (
+        "accept acceptfrom acceptfrom_v4 accept4",
+        "ECONNABORTED",
+        "Linux gives out a connection that was reset meanwhile: its first read says so",
+    ),
+    ("accept acceptfrom acceptfrom_v4 accept4", "EPERM", "only a firewall of the kernel's has it"),
+    (
+        "accept acceptfrom acceptfrom_v4 accept4",
+        "ENETDOWN EPROTO EHOSTDOWN EHOSTUNREACH ENETUNREACH",
+        "no protocol that sockets of this library speak leaves its errors to accept",
+    ),
+];
+
+fn unix() -> OwnedFd {
+    socket(AddressFamily::UNIX, SocketType::STREAM, Protocol::DEFAULT).unwrap()
+}
+
+fn udp() -> OwnedFd {
+    socket(AddressFamily::INET, SocketType::DGRAM, Protocol::DEFAULT).unwrap()
+}
+
+fn nonblocking(fd: OwnedFd) -> OwnedFd {
+    set_nonblocking(&fd).unwrap();
+    fd
+}
+
+fn listening() -> OwnedFd {
+    let listener = tcp();
+    bind(&listener, &ANY_PORT).unwrap();
+    listen(&listener, 5).unwrap();
+    listener
+}
+
+fn address_of(socket: &OwnedFd) -> SocketAddr {
+    let SockAddr::Inet(address) = getsockname(socket).unwrap() else { panic!("of another family") };
+    address
+}
+
+/// A client's end and a server's.
+fn connected() -> (OwnedFd, OwnedFd) {
+    let listener = listening();
+    let client = tcp();
+    connect(&client, &address_of(&listener)).unwrap();
+    (client, accept(&listener).unwrap())
+}
+
+/// A listener that can hold no further connection, and the client whose it holds.
+fn full() -> (OwnedFd, OwnedFd) {
+    let listener = tcp();
+    bind(&listener, &ANY_PORT).unwrap();
+    listen(&listener, 0).unwrap();
+    let client = tcp();
+    connect(&client, &address_of(&listener)).unwrap();
+    (listener, client)
+}
+
+/// A Unix socket to which nothing more can be sent, and its peer, which reads nothing.
+fn filled() -> (OwnedFd, OwnedFd) {
+    let (ours, peer) = std::os::unix::net::UnixStream::pair().unwrap();
+    let [ours, peer] = [ours, peer].map(|socket| owned(socket.into()));
+    while send(&ours, &[0; 0x1_0000], MsgFlags::DONTWAIT).is_ok() {}
+    while send(&ours, &[0], MsgFlags::DONTWAIT).is_ok() {}
+    (ours, peer)
+}
+
+/// What each function that accepts fails with.
+fn accepts<F: AsFd>(listener: impl Fn() -> F) -> Errno {
+    each([
+        errno(accept(listener())),
+        errno(acceptfrom(listener())),
+        errno(acceptfrom_v4(listener())),
+        errno(accept4(listener(), SocketFlags::CLOEXEC)),
+    ])
+}
+
+/// What each function that takes a path fails with.
+fn with_path(path: &std::ffi::CStr) -> Errno {
+    let path = UnixAddr::new(path).unwrap();
+    each([errno(bind(unix(), &path)), errno(connect(unix(), &path))])
+}
+
+/// What any call fails with.
+fn any_call(fd: BorrowedFd<'_>) -> Errno {
+    each([
+        errno(bind(fd, &ANY_PORT)),
+        errno(listen(fd, 1)),
+        errno(connect(fd, &ANY_PORT)),
+        accepts(|| fd),
+        errno(getsockname(fd)),
+        errno(getpeername(fd)),
+        errno(send(fd, &[0], MsgFlags::NONE)),
+        errno(recv(fd, &mut [0], MsgFlags::NONE)),
+        errno(shutdown(fd, Shutdown::Both)),
+        errno(setsockopt(fd, IntOption::REUSEADDR, 1)),
+        errno(setsockopt_linger(fd, None)),
+        errno(setsockopt_timeout(fd, TimeOption::Send, Duration::ZERO)),
+        errno(getsockopt(fd, IntOption::ERROR)),
+        errno(getsockopt_peercred(fd)),
+    ])
+}
+
+/// `route add -host ADDRESS reject`, in a network of this process's own.
+fn reject(address: SocketAddrV4) {
+    // SAFETY: the type is plain numbers and null pointers, for which zeros are values.
+    let mut route: libc::rtentry = unsafe { std::mem::zeroed() };
+    let as_c = |ip: Ipv4Addr| libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: 0,
+        sin_addr: libc::in_addr { s_addr: ip.to_bits().to_be() },
+        sin_zero: [0; 8],
+    };
+    // SAFETY: the two types have the same size, and any bytes are values of both.
+    let as_any = |ip| unsafe { std::mem::transmute::<libc::sockaddr_in, libc::sockaddr>(as_c(ip)) };
+    route.rt_dst = as_any(*address.ip());
+    route.rt_genmask = as_any(Ipv4Addr::BROADCAST);
+    route.rt_flags = libc::RTF_UP | libc::RTF_HOST | libc::RTF_REJECT;
+    // SAFETY: the call reads the route.
+    let added = unsafe { libc::ioctl(udp().raw(), libc::SIOCADDRT, &raw const route) };
+    assert_eq!(added, 0, "{:?}", Errno::last());
+}

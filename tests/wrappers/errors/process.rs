@@ -1,0 +1,130 @@
+use std::ffi::CStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use mpserv::errno::{Errno, Result};
+use mpserv::fd::{AsFd, BorrowedFd, STDIN, pipe};
+use mpserv::memory::{CStrArray, STACK_MIN, Stack};
+use mpserv::process::{
+    Fork, Pid, Spawn, SpawnError, WaitFor, WaitOptions, become_program, begin_group, fork, fork_bare, fork_unchecked, getpid, getppid, signal_at_death_of,
+    wait, waitpid,
+};
+use mpserv::signal::{SigSet, Signal};
+
+use super::{
+    Case, NotProduced, as_root, become_nobody, become_root_of_own_users, each, errno, files, interrupted, limit, skip,
+    waiting_child,
+};
+use crate::common::solo::{Channel, reap, spawn};
+
+pub(super) const CASES: &[Case] = &[
+    ("fork fork_bare", Errno::DEADLK, || {
+        std::thread::spawn(|| ()).join().unwrap();
+        // SAFETY: the call makes no process.
+        each([errno(fork()), errno(unsafe { fork_bare() })])
+    }),
+    ("fork fork_unchecked fork_bare", Errno::AGAIN, || {
+        as_root();
+        become_nobody();
+        limit("nproc", 0);
+        forks()
+    }),
+    ("fork fork_unchecked fork_bare", Errno::NOMEM, || {
+        // Processes of its own, of which the first has ended.
+        // SAFETY: the call takes a number.
+        let own_processes = || unsafe { libc::unshare(libc::CLONE_NEWPID) } == 0;
+        if !own_processes() {
+            become_root_of_own_users();
+            if !own_processes() {
+                skip("no processes of one's own here");
+            }
+        }
+        reap(&mut spawn(|| ()));
+        forks()
+    }),
+    ("Child::wait", Errno::INTR, || interrupted(|| errno(waiting_child().wait()))),
+    ("Child::wait Child::try_wait", Errno::CHILD, || {
+        let mut child = spawn(|| ());
+        waitpid(WaitFor::AnyChild, None, WaitOptions::NONE).unwrap();
+        each([errno(child.wait()), errno(child.try_wait())])
+    }),
+    ("Child::kill", Errno::SRCH, || {
+        let mut child = spawn(|| ());
+        child.wait().unwrap();
+        errno(child.kill(Signal::TERM))
+    }),
+    ("Child::kill", Errno::PERM, || {
+        as_root();
+        let channel = Channel::new();
+        let mut child = spawn(|| _ = channel.hear());
+        become_nobody();
+        let got = errno(child.kill(Signal::TERM));
+        channel.tell(0);
+        reap(&mut child);
+        got
+    }),
+    ("wait waitpid", Errno::CHILD, || {
+        let own_group = errno(waitpid(WaitFor::OwnGroup, None, WaitOptions::NOHANG));
+        let of_parent = errno(waitpid(WaitFor::Child(getppid().unwrap()), None, WaitOptions::NONE));
+        each([errno(wait(None)), own_group, of_parent])
+    }),
+    ("wait waitpid", Errno::INTR, || {
+        let _child = waiting_child();
+        interrupted(|| each([errno(wait(None)), errno(waitpid(WaitFor::AnyChild, None, WaitOptions::UNTRACED))]))
+    }),
+    ("waitpid", Errno::SRCH, || errno(waitpid(WaitFor::Group(Pid::INIT), None, WaitOptions::NONE))),
+    ("begin_group", Errno::PERM, || {
+        // SAFETY: the call has no precondition.
+        assert_eq!(unsafe { libc::setsid() }, getpid().raw());
+        errno(begin_group())
+    }),
+    ("signal_at_death_of", Errno::SRCH, || errno(signal_at_death_of(getpid(), Signal::TERM))),
+    ("spawn", Errno::BADF, || spawning(c"/bin/true", STDIN)),
+    ("spawn become_program", Errno::NOENT, || programs(c"none")),
+    ("spawn become_program", Errno::ACCES, || {
+        files();
+        programs(c"file")
+    }),
+    ("spawn become_program", Errno::NOEXEC, || {
+        files();
+        fs::set_permissions("file", fs::Permissions::from_mode(0o700)).unwrap();
+        programs(c"file")
+    }),
+    ("become_program", Errno::BADF, || becoming(c"/bin/true", BorrowedFd::NONE)),
+];
+
+pub(super) const NOT_PRODUCED: &[NotProduced] = &[];
+
+fn forks() -> Errno {
+    // The child, were there one, would be this very test.
+    let made = |fork: Result<Fork>| errno(fork.map(|_| mpserv::process::_exit(0)));
+    // SAFETY: there is no other thread.
+    let unchecked = unsafe { fork_unchecked() };
+    // SAFETY: a child would end at once.
+    let bare = unsafe { fork_bare() };
+    each([made(fork()), made(unchecked), made(bare)])
+}
+
+fn programs(path: &CStr) -> Errno {
+    let (reader, _writer) = pipe().unwrap();
+    each([spawning(path, reader.as_fd()), becoming(path, reader.as_fd())])
+}
+
+/// How [`spawn`](mpserv::process::spawn) fails to run a program.
+fn spawning(path: &CStr, connection: BorrowedFd<'_>) -> Errno {
+    with_program(path, connection, |program| {
+        let mut stack = Stack::new(STACK_MIN).unwrap();
+        let Err(SpawnError::Exec(errno)) = mpserv::process::spawn(&mut stack, program) else { panic!("it runs") };
+        errno
+    })
+}
+
+fn becoming(path: &CStr, connection: BorrowedFd<'_>) -> Errno {
+    with_program(path, connection, |program| errno(become_program(program)))
+}
+
+fn with_program(path: &CStr, connection: BorrowedFd<'_>, run: impl FnOnce(&Spawn<'_>) -> Errno) -> Errno {
+    let [argv, envp] = [&[path][..], &[]].map(|strings| CStrArray::copy(strings.iter().copied()).unwrap());
+    let (argv, envp, mask) = (&argv, &envp, SigSet::empty());
+    run(&Spawn { path, argv, envp, connection, mask, parent: None, limits: &[] })
+}

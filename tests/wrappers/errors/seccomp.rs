@@ -1,0 +1,63 @@
+use std::sync::atomic::AtomicU64;
+
+use mpserv::errno::{Errno, Result};
+use mpserv::prctl::no_new_privileges;
+use mpserv::process::getppid;
+use mpserv::seccomp::{CALLS_MAX, Listener, Notice, allow_only, listen};
+use mpserv::signal::Signal;
+
+use super::{Case, NotProduced, become_nobody, each, errno, interrupted, skip};
+use crate::common::solo::{reap, spawn};
+
+static NOTE: AtomicU64 = AtomicU64::new(0);
+
+pub(super) const CASES: &[Case] = &[
+    ("listen allow_only", Errno::ACCES, || {
+        become_nobody();
+        // SAFETY: the call takes numbers.
+        if unsafe { libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) } != 0 {
+            skip("somebody has given up new privileges already");
+        }
+        each([errno(listen(&[libc::SYS_getppid])), errno(allow_only(&[libc::SYS_getppid], &NOTE))])
+    }),
+    ("listen allow_only", Errno::INVAL, || {
+        let calls = [libc::SYS_getppid; CALLS_MAX + 1];
+        each([errno(listen(&calls)), errno(allow_only(&calls, &NOTE))])
+    }),
+    ("listen", Errno::BUSY, || {
+        let _listener = listener();
+        errno(listen(&[libc::SYS_getppid]))
+    }),
+    ("Listener::poll Listener::receive", Errno::INTR, || {
+        let listener = listener();
+        interrupted(|| each([errno(listener.poll(-1)), errno(listener.receive())]))
+    }),
+    ("Listener::receive", Errno::NOENT, || {
+        let listener = listener();
+        let mut child = spawn(|| _ = getppid());
+        assert!(listener.poll(-1).unwrap());
+        child.kill(Signal::KILL).unwrap();
+        reap(&mut child);
+        errno(listener.receive())
+    }),
+    ("Listener::answer", Errno::NOENT, || after_the_caller_has_gone(|listener, notice| listener.answer(notice, 0))),
+    ("Listener::let_pass", Errno::NOENT, || after_the_caller_has_gone(Listener::let_pass)),
+];
+
+pub(super) const NOT_PRODUCED: &[NotProduced] =
+    &[("Listener::answer Listener::let_pass", "EINPROGRESS", "it is so for a moment only, until the caller runs again")];
+
+/// A filter that stops `getppid()`.
+fn listener() -> Listener {
+    no_new_privileges().unwrap();
+    listen(&[libc::SYS_getppid]).unwrap()
+}
+
+fn after_the_caller_has_gone(answer: fn(&Listener, Notice) -> Result<()>) -> Errno {
+    let listener = listener();
+    let mut child = spawn(|| _ = getppid());
+    let notice = listener.receive().unwrap();
+    child.kill(Signal::KILL).unwrap();
+    reap(&mut child);
+    errno(answer(&listener, notice))
+}

@@ -1,0 +1,58 @@
+use mpserv::errno::Errno;
+use mpserv::process::{Pid, begin_group};
+use mpserv::signal::{
+    Disposition, SaFlags, SigAction, SigSet, Signal, SignalFd, kill, killpg, sigaction, sigaction_get,
+    sigaction_replace, signal, sysv_signal,
+};
+
+use super::{Case, NotProduced, as_root, become_nobody, each, errno, no_descriptor_left};
+use crate::common::solo::spawn;
+
+pub(super) const CASES: &[Case] = &[
+    ("sigaction sigaction_replace", Errno::INVAL, || {
+        let ignore =
+            SigAction { sa_handler: Disposition::Ignore, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
+        // std's handler of a stack overflow, which is for its signal.
+        let found = sigaction_get(Signal::SEGV).unwrap();
+        let pairs = [(Signal::KILL, ignore), (Signal::STOP, ignore), (Signal::USR1, found)];
+        let both = |(signal, action)| {
+            each([errno(sigaction(signal, &action)), errno(sigaction_replace(signal, &action))])
+        };
+        each(pairs.map(both))
+    }),
+    ("signal sysv_signal", Errno::INVAL, || {
+        let found = sigaction_get(Signal::SEGV).unwrap().sa_handler;
+        let pairs = [(Signal::KILL, Disposition::Ignore), (Signal::STOP, Disposition::Ignore), (Signal::SEGV, found)];
+        let both = |(number, disposition)| each([errno(signal(number, disposition)), errno(sysv_signal(number, disposition))]);
+        each(pairs.map(both))
+    }),
+    ("kill killpg", Errno::SRCH, || {
+        let mut child = spawn(|| ());
+        child.wait().unwrap();
+        let gone = child.pid();
+        each([kill, killpg].map(|call| errno(call(gone, Signal::TERM))))
+    }),
+    ("kill killpg", Errno::PERM, || {
+        as_root();
+        // The group of the test, which this process leaves.
+        // SAFETY: the call has no precondition.
+        let group = Pid::from_raw(unsafe { libc::getpgrp() }).unwrap();
+        begin_group().unwrap();
+        become_nobody();
+        // Were it sent after all, it would do nothing.
+        each([kill, killpg].map(|call| errno(call(group, Signal::URG))))
+    }),
+    ("killpg", Errno::INVAL, || {
+        errno(killpg(Pid::INIT, Signal::URG))
+    }),
+    ("SignalFd::new", Errno::MFILE, || {
+        no_descriptor_left();
+        errno(SignalFd::new(&SigSet::empty()))
+    }),
+    ("SignalFd::read", Errno::AGAIN, || errno(SignalFd::new(&SigSet::empty()).unwrap().read().map(|_| ()))),
+];
+
+pub(super) const NOT_PRODUCED: &[NotProduced] = &[
+    ("SignalFd::new", "ENFILE", "the limit is the whole system's"),
+    ("SignalFd::new", "ENOMEM ENODEV", "only a kernel without memory, or without what is under all such descriptors, has them"),
+];

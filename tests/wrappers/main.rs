@@ -1,0 +1,78 @@
+//! The safe wrappers: what they promise, each error that they document, and properties that hold for any value.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod errors;
+mod promises;
+mod properties;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    common::solo::main(tests![
+        errors:
+            each_documented_errno_is_produced_or_has_its_reason,
+            errnos_of_fd,
+            errnos_of_file,
+            errnos_of_inherited,
+            errnos_of_memory,
+            errnos_of_namespace,
+            errnos_of_net,
+            errnos_of_poll,
+            errnos_of_prctl,
+            errnos_of_process,
+            errnos_of_processor,
+            errnos_of_pty,
+            errnos_of_resource,
+            errnos_of_seccomp,
+            errnos_of_signal,
+            errnos_of_user,
+            a_name_that_nobody_answers_for_is_an_error,
+            a_line_that_is_no_words_is_an_error;
+        properties:
+            any_address_comes_back_from_the_kernel,
+            any_address_comes_back_from_its_text,
+            any_unix_name_comes_back,
+            a_wait_status_is_what_the_macros_say,
+            a_wait_status_of_a_child_comes_back,
+            no_time_is_too_long_or_becomes_none,
+            a_set_of_signals_is_a_set,
+            a_set_of_processors_has_the_one_that_it_was_made_of,
+            a_text_is_the_longest_prefix_that_fits;
+        promises:
+            fork_refuses_where_other_threads_are,
+            fork_is_allowed_where_none_are,
+            gethostbyname_answers_only_where_no_other_threads_are,
+            an_error_has_its_name_number_and_text,
+            an_error_without_a_name_is_an_error_all_the_same,
+            retry_on_intr_retries_nothing_else,
+            a_child_keeps_its_status,
+            a_child_that_was_waited_for_gets_no_signal,
+            a_failed_call_lends_a_descriptor_that_nothing_accepts,
+            write_back_of_a_failed_read_fails,
+            a_closed_descriptor_is_closed_once,
+            addresses_come_back_as_they_were_given,
+            unix_addresses_come_back_as_they_were_given,
+            an_address_too_long_is_an_error,
+            each_accept_says_who_came,
+            inet_addr_reads_what_c_reads,
+            options_are_set_and_read,
+            a_half_of_a_connection_can_be_shut_down,
+            signal_numbers_that_are_not_ours_are_refused,
+            a_set_holds_what_was_put_in,
+            a_flag_is_raised_by_its_signal,
+            a_handler_leaves_errno_as_it_was,
+            an_old_action_is_given_back_whole,
+            a_found_handler_stays_with_its_signal,
+            group_1_is_not_everybody,
+            a_second_command_line_ends_the_first,
+            a_stack_is_never_too_small_to_start_on,
+            what_is_blocked_is_pending,
+            sigsuspend_misses_no_signal,
+            what_stdio_holds_is_written_when_c_writes_it,
+            a_handler_outside_stdio_prints_by_stdio,
+            a_handler_inside_stdio_writes_directly,
+            what_a_handler_writes_directly_is_what_printf_prints;
+    ])
+}
