@@ -9,6 +9,7 @@ use mpserv::net::{
     getsockopt, getsockopt_peercred, listen, recv, send, setsockopt, setsockopt_linger, setsockopt_timeout, shutdown,
     socket,
 };
+use mpserv::user::getuid;
 
 use super::{
     CLOSED, Case, NotProduced, each, errno, files, interrupted, locked, mount, no_descriptor_left,
@@ -46,11 +47,15 @@ pub(super) const CASES: &[Case] = &[
         each([errno(bind(tcp(), &address_of(&holder))), errno(bind(unix(), &path))])
     }),
     ("bind", Errno::ACCES, || {
+        let path = || errno(bind(unix(), &UnixAddr::new(c"locked/socket").unwrap()));
+        if getuid() != 0 {
+            locked();
+            return path();
+        }
+        // In the machine's own network every port may be anybody's.
         own_network();
-        let privileged = |socket| errno(bind(socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1)));
-        let [tcp, unix] = [tcp(), unix()];
         locked();
-        each([privileged(tcp), errno(bind(unix, &UnixAddr::new(c"locked/socket").unwrap()))])
+        each([errno(bind(tcp(), &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1))), path()])
     }),
     ("bind", Errno::ADDRNOTAVAIL, || errno(bind(tcp(), &NOWHERE))),
     ("bind", Errno::INVAL, || errno(bind(listening(), &ANY_PORT))),
