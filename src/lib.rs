@@ -52,7 +52,6 @@ mod pid;
 pub mod poll;
 pub mod prctl;
 pub mod process;
-pub mod processor;
 pub mod program;
 pub mod pty;
 pub mod resource;

@@ -23,21 +23,3 @@ pub use libc::unshare;
 /// A network and users of one's own. unshare(2), Linux.
 #[doc(inline)]
 pub use libc::{CLONE_NEWNET, CLONE_NEWUSER};
-
-/// `typedef struct { } cpu_set_t;`
-///
-/// A set of processors. CPU_SET(3), Linux.
-#[doc(inline)]
-pub use libc::cpu_set_t;
-
-/// `int sched_getaffinity(pid_t pid, size_t cpusetsize, cpu_set_t *mask);`
-///
-/// On which processors a thread may run. sched_setaffinity(2), Linux.
-#[doc(inline)]
-pub use libc::sched_getaffinity;
-
-/// `int sched_setaffinity(pid_t pid, size_t cpusetsize, const cpu_set_t *mask);`
-///
-/// Have a thread run on these processors only. sched_setaffinity(2), Linux.
-#[doc(inline)]
-pub use libc::sched_setaffinity;

@@ -58,17 +58,20 @@ pub(crate) fn waitpid_with_wnohang_returns_0_while_children_live() {
     let answers = |language: Impl| {
         let trace = folder.join(&format!("{language:?}"));
         let ended = run(&mut strace(&[PARENT_LATE], &trace, language, "waitpid"), Output::Pipe);
-        assert_eq!(ended.stdout, "sleep 3sec.\n".repeat(5) + "Child send 24 \n", "{language:?}");
         let trace = std::fs::read_to_string(&trace).unwrap();
         // Where another process came between, the call stands on two lines, of which the second has the answer.
         let answers = trace.lines().filter(|line| line.contains("WNOHANG") && !line.contains("unfinished"));
-        answers.map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+        let answers: Vec<_> = answers.map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
+        let asked_in_vain = answers.len() - 1;
+        assert_eq!(ended.stdout, "sleep 3sec.\n".repeat(asked_in_vain) + "Child send 24 \n", "{language:?}");
+        answers
     };
     thread::scope(|scope| {
         for runs in IMPLS.map(|language| scope.spawn(move || answers(language))) {
             let answers = runs.join().unwrap();
             let (last, before) = answers.split_last().unwrap();
-            assert_eq!(before, ["0"; 5]);
+            // Every 3 s for 15 s: five times, unless the machine kept the parent waiting in between.
+            assert!((1..=5).contains(&before.len()) && before.iter().all(|answer| answer == "0"), "{answers:?}");
             assert!(last.parse::<u32>().unwrap() > 0);
         }
     });

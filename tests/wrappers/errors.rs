@@ -56,7 +56,6 @@ modules! {
     poll errnos_of_poll,
     prctl errnos_of_prctl,
     process errnos_of_process,
-    processor errnos_of_processor,
     pty errnos_of_pty,
     resource errnos_of_resource,
     seccomp errnos_of_seccomp,

@@ -22,7 +22,6 @@ fn main() -> ExitCode {
             errnos_of_poll,
             errnos_of_prctl,
             errnos_of_process,
-            errnos_of_processor,
             errnos_of_pty,
             errnos_of_resource,
             errnos_of_seccomp,
@@ -38,7 +37,6 @@ fn main() -> ExitCode {
             a_wait_status_of_a_child_comes_back,
             no_time_is_too_long_or_becomes_none,
             a_set_of_signals_is_a_set,
-            a_set_of_processors_has_the_one_that_it_was_made_of,
             a_text_is_the_longest_prefix_that_fits;
         promises:
             fork_refuses_where_other_threads_are,

@@ -14,7 +14,6 @@ use mpserv::net::{
 };
 use mpserv::poll::{PollEvents, PollFd, poll, ppoll};
 use mpserv::process::{_exit, WaitOptions, WaitStatus, waitpid};
-use mpserv::processor::{CpuSet, sched_getaffinity, sched_setaffinity};
 use mpserv::resource::{Limit, Resource, setrlimit};
 use mpserv::signal::{Disposition, MaskHow, SigSet, Signal, signal, sigprocmask, sigprocmask_replace};
 use mpserv::text::Text;
@@ -281,16 +280,4 @@ pub(crate) fn a_text_is_the_longest_prefix_that_fits() {
     run::<3>(&mut random);
     run::<7>(&mut random);
     run::<64>(&mut random);
-}
-
-pub(crate) fn a_set_of_processors_has_the_one_that_it_was_made_of() {
-    for cpu in 0..CpuSet::SIZE {
-        assert_eq!(CpuSet::of(cpu).unwrap().iter().collect::<Vec<_>>(), [cpu]);
-    }
-    assert!(CpuSet::of(CpuSet::SIZE).is_none());
-    let mine = sched_getaffinity().unwrap();
-    let one = CpuSet::of(mine.iter().next().unwrap()).unwrap();
-    sched_setaffinity(&one).unwrap();
-    assert_eq!(sched_getaffinity(), Ok(one));
-    sched_setaffinity(&mine).unwrap();
 }

@@ -15,7 +15,7 @@ use crate::rules::Run;
 use crate::run::network;
 use crate::run::output::Output;
 use crate::run::strace::Strace;
-use crate::run::{self, Drive, Request, Sleep};
+use crate::run::{self, Drive, Recorded, Request, Sleep};
 use crate::tree::Tree;
 use crate::trouble::Trouble;
 
@@ -317,9 +317,23 @@ fn run_all(options: &Options, names: Vec<String>, jobs: &[Job<'_>], workers: usi
 }
 
 impl Job<'_> {
+    /// Runs both: at the same time where each has nothing to do but to wait for its alarms.
+    fn record(&self) -> Result<[Recorded; 2], Trouble> {
+        let record = |request| run::record(request, &*self.drive);
+        let [a, b] = &self.requests;
+        if a.sleep != Sleep::Alarmed {
+            return Ok([record(a)?, record(b)?]);
+        }
+        std::thread::scope(|scope| {
+            let a = scope.spawn(|| record(a));
+            let b = record(b);
+            let a = a.join().unwrap_or_else(|_| Err(Trouble::new("a run ended by a panic")));
+            Ok([a?, b?])
+        })
+    }
+
     fn compare(&self, options: &Options) -> Result<Case, Trouble> {
-        let a = run::record(&self.requests[0], &*self.drive)?;
-        let b = run::record(&self.requests[1], &*self.drive)?;
+        let [a, b] = self.record()?;
         let [printed_a, printed_b] = [a.printed, b.printed];
         let [a, b] = [a.tree, b.tree];
         let run_a = Run::new(&a, &self.own_paths[0], self.listen);

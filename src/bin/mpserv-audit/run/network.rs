@@ -4,10 +4,6 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
-use mpserv::fd::OwnedFd;
-use mpserv::net::{self, AddressFamily, IntOption, Protocol, SocketFlags, SocketType};
-use mpserv::processor::{CpuSet, sched_getaffinity, sched_setaffinity};
-
 use super::stage::INTERRUPTED;
 use crate::trouble::Trouble;
 
@@ -51,35 +47,6 @@ fn sockets(wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
 
 /// The column of /proc/net/softnet_stat that says how many packets wait for a processor.
 const BACKLOG_COLUMN: usize = 11;
-
-/// Has every processor do what it has put off: packets and timers that it was in the midst of, or has left to a thread
-/// of the kernel, wake nobody yet, and show nowhere. Whoever runs on a processor finds what it was in the midst of done,
-/// and to let go of a socket is where the kernel does what was put off.
-#[derive(Debug)]
-pub struct Flush {
-    socket: Option<OwnedFd>,
-    processors: Option<CpuSet>,
-}
-
-impl Flush {
-    pub fn new() -> Self {
-        let socket = net::socket(AddressFamily::INET, SocketType::STREAM.with(SocketFlags::CLOEXEC), Protocol::DEFAULT);
-        Flush { socket: socket.ok(), processors: sched_getaffinity().ok() }
-    }
-
-    /// Visits all processors that this thread may run on.
-    pub fn all(&self) {
-        let (Some(socket), Some(processors)) = (&self.socket, &self.processors) else {
-            return;
-        };
-        for one in processors.iter().filter_map(CpuSet::of) {
-            // One that was taken away does nothing any more; an option that is not set changes nothing.
-            let _ = sched_setaffinity(&one);
-            let _ = net::setsockopt(socket, IntOption::KEEPALIVE, 0);
-        }
-        let _ = sched_setaffinity(processors);
-    }
-}
 
 /// Whether packets are under way, which will wake who waits for them.
 pub fn is_delivering() -> bool {

@@ -64,6 +64,14 @@ impl Status {
     }
 }
 
+/// Whether a process that is about to sleep still waits for the processor: one that is interrupted on its way to sleep
+/// is said to sleep, for as long as a busy machine keeps it waiting, and may then find that it need not. The kernel
+/// tells the call of a process only when it has gone from the processor.
+fn is_queued(pid: u32) -> bool {
+    // Where this is not allowed to be known, it shows as a difference at worst.
+    fs::read(format!("/proc/{pid}/syscall")).is_ok_and(|call| call == b"running\n")
+}
+
 /// Whether a process that sleeps uninterruptibly does so in vfork, until its child runs a program or ends. A fork sleeps
 /// like that too, when the kernel is short of something, but not for long.
 fn waits_for_vfork(pid: u32) -> bool {
@@ -159,6 +167,7 @@ impl Processes {
                     |(_, other): &Seen| other.is_some_and(|other| other.parent == *pid && other.state != b'Z');
                 seen.iter().any(is_child) && waits_for_vfork(*pid)
             }
+            Some(status) if status.state == b'S' => status.is_still() && !is_queued(*pid),
             Some(status) => status.is_still(),
         };
         seen.iter().all(is_still).then_some(seen)

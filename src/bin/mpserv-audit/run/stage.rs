@@ -9,7 +9,7 @@ use mpserv::errno::Errno;
 use mpserv::process::{Pid, WaitFor, WaitOptions, waitpid};
 use mpserv::signal::{self, Signal, SignalFlag};
 
-use super::network::{self, Flush};
+use super::network;
 use super::processes::{Processes, Status};
 use super::{Request, Started};
 use crate::trouble::Trouble;
@@ -69,7 +69,6 @@ pub struct Stage<'r> {
     /// What has to be ended with the program: the drive's command.
     helper: Option<std::process::Child>,
     standing: Standing,
-    flush: Flush,
 }
 
 impl<'r> Stage<'r> {
@@ -85,7 +84,6 @@ impl<'r> Stage<'r> {
             idle: 0,
             helper: None,
             standing: Standing::default(),
-            flush: Flush::new(),
         }
     }
 
@@ -263,11 +261,6 @@ impl<'r> Stage<'r> {
         if processes.look().is_none_or(|second| second != first) {
             return true;
         }
-        self.flush.all();
-        if self.receive(0) {
-            return true;
-        }
-        let processes = &mut self.started.processes;
         // All that can fork is at rest, so no process is being made while newborn ones are looked for.
         let last = processes.last_id();
         if processes.has_newborn(last) || processes.look() != Some(first) {
