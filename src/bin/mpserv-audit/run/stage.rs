@@ -102,12 +102,14 @@ impl<'r> Stage<'r> {
         self.listener.as_ref().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
     }
 
-    /// Waits until strace has made the command's process.
+    /// Waits until strace has made the command's process, and that runs its own program.
     pub fn find_root(&mut self) -> Result<(), Trouble> {
         loop {
-            let ended = self.has_ended()?;
+            let ended = self.step()? == State::Ended;
             self.root = self.started.processes.ids().first().copied();
-            if self.root.is_some() || ended {
+            // What strace writes first is the execve; where it was attached later, that is behind.
+            let has_begun = self.request.faults.is_some() || self.started.processes.trace_length() > 0;
+            if ended || (self.root.is_some() && has_begun) {
                 return Ok(());
             }
             self.pause()?;
