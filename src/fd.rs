@@ -225,6 +225,21 @@ pub fn is_open(fd: BorrowedFd<'_>) -> bool {
     unsafe { ffi::fcntl::fcntl(fd.raw(), ffi::fcntl::F_GETFD) != -1 }
 }
 
+/// `fcntl(fd, F_DUPFD_CLOEXEC, least)`: another descriptor of the same, the first that is free from this number on,
+/// which no program inherits.
+///
+/// # Errors
+/// `EMFILE` when none is left; `EINVAL` when the number is negative, or above what the process may have open.
+///
+/// # References
+/// fcntl(2), POSIX
+pub fn fcntl_dupfd_cloexec(fd: impl AsFd, least: c_int) -> Result<OwnedFd> {
+    // SAFETY: the call has no precondition on memory.
+    let new = unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_DUPFD_CLOEXEC, least) };
+    // SAFETY: the descriptor was made just now.
+    unsafe { ret_owned_fd(new) }
+}
+
 /// `fcntl(fd, F_SETFL, … | O_NONBLOCK)`: has calls fail with `EAGAIN` instead of waiting, in every process that has it.
 ///
 /// # Errors

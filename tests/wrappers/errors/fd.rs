@@ -2,11 +2,12 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use mpserv::errno::{Errno, Result};
 use mpserv::fd::{
-    AsFd, BorrowedFd, OwnedFd, keep_on_exec, lseek, pipe, read, set_blocking, set_close_on_exec, set_nonblocking, write,
+    AsFd, BorrowedFd, OwnedFd, fcntl_dupfd_cloexec, keep_on_exec, lseek, pipe, read, set_blocking, set_close_on_exec, set_nonblocking, write,
     write_all, write_back,
 };
 use mpserv::file::{OpenFlags, open};
 use mpserv::pty;
+use mpserv::resource::{Limit, Resource, setrlimit};
 
 use super::{CLOSED, Case, NotProduced, each, errno, full_pipe, interrupted, no_descriptor_left, no_longer_file, owned};
 
@@ -61,6 +62,14 @@ pub(super) const CASES: &[Case] = &[
             [set_nonblocking, set_blocking, set_close_on_exec, keep_on_exec];
         each(calls.map(|call| errno(call(CLOSED))))
     }),
+    ("fcntl_dupfd_cloexec", Errno::MFILE, || {
+        let (reader, writer) = pipe().unwrap();
+        let last = writer.raw();
+        let limit = u64::try_from(last).unwrap() + 1;
+        setrlimit(Resource::NOFILE, Limit { soft: limit, hard: limit }).unwrap();
+        errno(fcntl_dupfd_cloexec(&reader, last))
+    }),
+    ("fcntl_dupfd_cloexec", Errno::INVAL, || errno(fcntl_dupfd_cloexec(pipe().unwrap().0, -1))),
     ("pipe", Errno::MFILE, || {
         no_descriptor_left();
         errno(pipe())

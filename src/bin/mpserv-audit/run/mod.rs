@@ -16,7 +16,7 @@ use std::sync::{Mutex, Once, mpsc};
 use std::time::{Duration, Instant};
 
 use mpserv::errno::Errno;
-use mpserv::{namespace, prctl, seccomp};
+use mpserv::{fd, namespace, prctl, seccomp};
 
 use crate::trace::Trace;
 use crate::tree::Tree;
@@ -372,10 +372,23 @@ fn start_held(
 /// Held while a program is being started: until it runs, the new process has copies of all that this one has open.
 static STARTING: Mutex<()> = Mutex::new(());
 
-/// Starts a program, and waits until it runs.
+/// The number of a descriptor above all that this tool has open, and below what any system allows.
+const LAST_DESCRIPTOR: i32 = 1000;
+
+/// Starts a program, and waits until it runs and has no copies any more. They are closed in the order of their numbers a
+/// moment after the program has taken the process's place, which is all that the standard library waits for.
 fn spawn(command: &mut Command) -> io::Result<Child> {
     let _guard = STARTING.lock();
-    command.spawn()
+    let trouble = |errno: Errno| io::Error::from_raw_os_error(errno.raw());
+    let (end, other) = fd::pipe().map_err(trouble)?;
+    fd::set_close_on_exec(&end).map_err(trouble)?;
+    let last = fd::fcntl_dupfd_cloexec(&other, LAST_DESCRIPTOR).map_err(trouble)?;
+    drop(other);
+    let child = command.spawn();
+    drop(last);
+    // Nobody writes: it ends when the last copy is closed.
+    fd::read(&end, &mut [0]).map_err(trouble)?;
+    child
 }
 
 /// Closes a socket so that its peer hears of it at once: when no program that another thread is starting has a copy.
