@@ -541,7 +541,9 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
 /// # References
 /// killpg(3), POSIX
 pub fn killpg(group: Pid, signal: Signal) -> Result<()> {
-    not_everybody(group)?;
+    if group == Pid::INIT {
+        return Err(Errno::INVAL);
+    }
     // SAFETY: the call has no precondition on memory.
     ret(unsafe { c::killpg(group.raw(), signal.0) })
 }
@@ -556,11 +558,6 @@ pub fn killpg(group: Pid, signal: Signal) -> Result<()> {
 pub fn raise(signal: Signal) -> Result<()> {
     // SAFETY: the call has no precondition on memory.
     ret(unsafe { c::raise(signal.0) })
-}
-
-/// Refuses group 1: the negative of its id stands for every process there is.
-const fn not_everybody(group: Pid) -> Result<()> {
-    if group.raw() == Pid::INIT.raw() { Err(Errno::INVAL) } else { Ok(()) }
 }
 
 /// `sigaction(signal, SIG_DFL)` of every signal: undoes what this process found ignored when it began, so that the

@@ -604,7 +604,9 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// Does what is due.
     fn keep_time(&mut self) {
-        self.retry();
+        if self.pause.is_some() {
+            self.retry();
+        }
         match (self.settings.max_lifetime, &self.pool) {
             (Some(limit), Some(pool)) if pool.is_due(self.now) => self.end_long_connections(limit),
             (Some(limit), None) => {

@@ -1,8 +1,8 @@
 //! What may differ between two runs of equal programs, as named rules, each with its reason.
 //!
-//! A rule replaces a value by a name for it; none drops a call, but where calls have no end. Where values stand for things (a
-//! mapping, an inode, a port), the comparison also demands that the same thing on one side is the
-//! same thing on the other: see [`Name`].
+//! A rule replaces a value by a name for it; none drops a call, but where calls have no end. Where values stand for
+//! things (a mapping, an inode, a port), the comparison also demands that the same thing on one side is the same thing on
+//! the other: see [`Name`].
 
 mod memory;
 mod ports;
