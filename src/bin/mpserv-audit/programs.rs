@@ -3,6 +3,8 @@
 use crate::drives::{self, Peer, Server};
 use crate::run::Sleep;
 use crate::run::stage::Stage;
+use crate::trace::Line;
+use crate::tree::Tree;
 use crate::trouble::Trouble;
 
 /// One program.
@@ -74,6 +76,14 @@ impl Drive {
             Act::CloseOn(peer) => peer.close(stage),
             Act::ResetOn(peer) => peer.reset(stage),
         }
+    }
+
+    /// Whether what it did to this run came after what it was to come before: the drive did not take place.
+    pub fn was_late(&self, run: &Tree) -> bool {
+        let is_alarm = |line: Line<'_>| matches!(line, Line::Signal { name: b"SIGALRM", .. });
+        let mut traces = run.processes.iter().map(|process| &process.trace);
+        let mut rang = || traces.any(|trace| (0..trace.len()).any(|event| is_alarm(trace.line(event))));
+        matches!(self.act, Act::Interrupt) && rang()
     }
 }
 
@@ -226,3 +236,22 @@ pub const ALL: [Program; 14] = [
     client("socket_client", &[], "", MESSAGE_PORT, &[b"ok" as &[u8]; 50]),
     server("rot13_serv", &[], ROT13),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Trace;
+
+    #[test]
+    fn a_ctrl_c_is_late_when_the_alarm_was_first() {
+        let run = |text: &str| Tree::build(vec![(100, Trace::new(text.into(), false).unwrap())], 100);
+        let ctrl_c = "pause() = ?\n--- SIGINT {si_signo=SIGINT} ---\n+++ killed by SIGINT +++\n";
+        let alarmed = format!("pause() = ?\n--- SIGALRM {{si_signo=SIGALRM}} ---\n{ctrl_c}");
+        let drives = Program::named("sigaction").unwrap().drives();
+        let drive = |name: &str| drives.iter().find(|drive| drive.name == name).unwrap();
+        assert!(!drive("ctrl-c").was_late(&run(ctrl_c)));
+        assert!(drive("ctrl-c").was_late(&run(&alarmed)));
+        // Its alarms are what this one is about.
+        assert!(!drive("run").was_late(&run(&alarmed)));
+    }
+}
