@@ -3,6 +3,8 @@
 //! A line is the event's name and its fields: `mpserv: accept pid=12 from=127.0.0.1:40000 children=3 limit=64`. A value
 //! with anything in it that could be mistaken stands in quotes, with `\"`, `\\` and `\u{a}` for what cannot stand there.
 //! As JSON it is an object with `time`, in seconds since 1970, `event` and the same fields.
+//!
+//! Nobody waits for whoever reads the log: a line that cannot be written at once is lost, and counted.
 
 use core::cell::Cell;
 use core::ffi::CStr;
@@ -10,7 +12,11 @@ use core::fmt::{self, Display, Write as _};
 use core::time::Duration;
 
 use super::limits::{FLOOD_PERIOD, LINE_MAX};
-use crate::fd::{STDERR, write_all};
+use crate::errno::{self, Errno};
+use crate::fd::{AsFd, STDERR, all_of, write_all};
+use crate::file::fstat;
+use crate::net::{MsgFlags, send};
+use crate::poll::{PollEvents, PollFd, ppoll};
 use crate::syslog::{Priority, openlog, syslog};
 use crate::text::Text;
 use crate::time::{Clock, clock_gettime};
@@ -68,6 +74,8 @@ pub(super) enum Level {
 pub(super) struct Log {
     format: LogFormat,
     verbosity: Verbosity,
+    /// Whether standard error is a socket, as a service manager makes it.
+    is_socket: bool,
     /// How many lines could not be written.
     lost: Cell<u64>,
 }
@@ -77,7 +85,8 @@ impl Log {
         if format == LogFormat::Syslog {
             openlog(c"mpserv");
         }
-        Log { format, verbosity, lost: Cell::new(0) }
+        let is_socket = fstat(STDERR).is_ok_and(|stat| stat.is_socket());
+        Log { format, verbosity, is_socket, lost: Cell::new(0) }
     }
 
     /// Logs an event, whose fields `fill` adds.
@@ -133,7 +142,23 @@ impl Log {
             syslog(priority, CStr::from_bytes_until_nul(line.text.as_bytes()).unwrap_or_default());
             return true;
         }
-        write_all(STDERR, line.text.as_bytes()).is_ok()
+        self.write_at_once(line.text.as_bytes()).is_ok()
+    }
+
+    /// Writes a line to standard error without waiting, and without a SIGPIPE where its reader is gone.
+    fn write_at_once(&self, line: &[u8]) -> errno::Result<()> {
+        if self.is_socket {
+            let at_once = MsgFlags::DONTWAIT.with(MsgFlags::NOSIGNAL);
+            return all_of(line, |rest| send(STDERR, rest, at_once));
+        }
+        let mut stderr = [PollFd::new(STDERR.as_fd(), PollEvents::OUT)];
+        // A line is no longer than what a pipe takes whole once it takes anything. Where nobody can say whether it
+        // does, it is tried.
+        let asked = ppoll(&mut stderr, Some(Duration::ZERO), None);
+        if asked.is_ok() && stderr.iter().any(|stderr| stderr.revents() != PollEvents::OUT) {
+            return Err(Errno::AGAIN);
+        }
+        write_all(STDERR, line)
     }
 }
 

@@ -13,7 +13,7 @@ const BASE: [c_long; 3] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime
 
 /// What a child does besides that serves one client after another: it waits for one, asks who it is, sets its time
 /// limits, logs, and is told by a signal that it is no longer needed.
-const POOL: [c_long; 9] = [
+const POOL: [c_long; 10] = [
     c::SYS_getpid,
     c::SYS_accept4,
     c::SYS_ppoll,
@@ -21,6 +21,7 @@ const POOL: [c_long; 9] = [
     c::SYS_setsockopt,
     c::SYS_recvfrom,
     c::SYS_write,
+    c::SYS_sendto,
     c::SYS_rt_sigreturn,
     c::SYS_clock_nanosleep,
 ];
