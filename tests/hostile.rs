@@ -147,10 +147,19 @@ fn a_port_that_cannot_be_printed_is_an_error_that_says_so() {
 
 #[test]
 fn too_few_descriptors_to_begin_are_named() {
-    // Its three and the listener.
-    let ended = run(Command::new("prlimit").args(["--nofile=4:4", MPSERV, "127.0.0.1:0"]), Output::Pipe);
-    assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
-    assert!(ended.stderr.contains("Too many open files"), "{}", ended.stderr);
+    // Its three and the listener, and with one more the signals.
+    for (limit, what) in [(4, "signalfd"), (5, "the scoreboard (memfd_create, ftruncate, mmap)")] {
+        let ended =
+            run(Command::new("prlimit").args([&format!("--nofile={limit}"), MPSERV, "127.0.0.1:0"]), Output::Pipe);
+        assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
+        let told = format!("mpserv: cannot serve: {what}: Too many open files; allow more open files: ulimit -n");
+        assert!(ended.stderr.lines().any(|line| line.starts_with(&told)), "{}", ended.stderr);
+    }
+    // With one more, for the client, it serves.
+    let mut command = Command::new("prlimit");
+    let server = Served::start_command(command.args(["--nofile=7", MPSERV, "-1", "127.0.0.1:0"]));
+    assert_eq!(finish(server.client()), b"");
+    server.stop();
 }
 
 #[test]

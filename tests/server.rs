@@ -611,3 +611,34 @@ fn a_log_that_nobody_takes_does_not_stop_it() {
     }
     assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0));
 }
+
+/// Of many children those that have ended are not all sought at once. That holds nobody up who needs a slot of theirs.
+#[test]
+fn of_many_children_those_that_have_ended_count_against_nobody() {
+    const MANY: usize = 600;
+    const ENDED: usize = 40;
+    let many = MANY.to_string();
+    // They wait for a slot, or are turned away.
+    for limits in [["--max-children", &many, "-C", "1000"], ["--max-children", "1000", "-C", &many]] {
+        let mut command = mpserv(&["-q"]);
+        let server = Served::start_command(command.args(limits).arg("127.0.0.1:0"));
+        let mut clients: Vec<TcpStream> = (0..MANY).map(|_| server.client()).collect();
+        assert_eq!(children(server.pid()).len(), MANY);
+        // While the server does nothing, the oldest end: one SIGCHLD stands for all of them.
+        let old = children(server.pid());
+        server.running.signal(Signal::STOP);
+        clients.drain(..ENDED);
+        let is_ended = |pid: &&u32| state(**pid) == Some('Z');
+        wait_until("they have ended", || old.iter().filter(is_ended).count() == ENDED);
+        let mut new: Vec<TcpStream> = (0..ENDED).map(|_| server.connect()).collect();
+        server.running.signal(Signal::CONT);
+        for client in &mut new {
+            assert_eq!(echo(client, b"in their place"), b"in their place", "{limits:?}");
+        }
+        drop((clients, new));
+        server.wait_childless();
+        let log = server.stop();
+        assert_eq!(log.iter().filter(|line| line.event == "refuse").count(), 0, "{limits:?}");
+        assert_eq!(log.last().unwrap().number("accepted"), (MANY + ENDED) as u64, "{limits:?}");
+    }
+}

@@ -290,10 +290,43 @@ fn lines_that_were_lost_are_counted() {
 fn a_pool_whose_children_cannot_accept_is_no_busy_loop() {
     let folder = TempDir::new();
     let trace = folder.join("trace");
-    let options = ["-f", "-e", "trace=accept4", "-e", "inject=accept4:error=EINVAL"];
-    let server = Served::start_command(&mut traced(&options, &trace, &["--prefork", "2", "127.0.0.1:0"]));
-    std::thread::sleep(Duration::from_secs(1));
-    let calls = fs::read_to_string(&trace).unwrap().matches("accept4(").count();
-    assert!(calls < 50, "{calls} calls in a second");
-    server.running.end(Signal::TERM);
+    let one = ["--prefork", "2", "127.0.0.1:0"];
+    let two = ["--prefork", "2", "--listen", "127.0.0.1:0", "127.0.0.1:0"];
+    for (call, errno, arguments) in [
+        ("accept4", "EINVAL", &one[..]),
+        // It is of one connection, but not for ever.
+        ("accept4", "EPROTO", &one),
+        ("accept4", "ECONNABORTED", &one),
+        // What no page documents, too.
+        ("accept4", "EIO", &one),
+        ("accept4", "EMFILE", &one),
+        ("ppoll", "ENOMEM", &two),
+    ] {
+        let (calls, fault) = (format!("trace={call}"), format!("inject={call}:error={errno}"));
+        let options = ["-f", "-e", &calls, "-e", &fault];
+        let ports = arguments.iter().filter(|argument| **argument == "127.0.0.1:0").count();
+        let server = Served::start_ports(&mut traced(&options, &trace, arguments), ports);
+        std::thread::sleep(Duration::from_secs(1));
+        let calls = fs::read_to_string(&trace).unwrap().matches(&format!("{call}(")).count();
+        // Two children have so many connections in a row that are gone, and then ten tries a second each.
+        assert!(calls < 200, "{errno}: {calls} calls of {call} in a second");
+        let told = if errno == "EINVAL" { "leave" } else { "fail" };
+        assert!(server.wait_events(told, 1).len() < 10, "{errno} is logged once a second");
+        server.running.end(Signal::TERM);
+    }
+}
+
+/// Connections that are gone when the pool accepts them: the next client is served, by children that were there before.
+#[test]
+fn a_pool_outlives_connections_that_are_gone_again() {
+    let folder = TempDir::new();
+    for errno in ["ECONNABORTED", "EPROTO", "EPERM", "ENETDOWN"] {
+        let fault = format!("inject=accept4:error={errno}:when=1..20");
+        let options = ["-f", "-e", "trace=accept4", "-e", &fault];
+        let command = &mut traced(&options, &folder.join(errno), &["--prefork", "2", "127.0.0.1:0"]);
+        let server = Served::start_command(command);
+        assert_eq!(echo(&mut server.connect(), b"next"), b"next", "{errno}");
+        assert_eq!((server.events("fail").len(), server.events("leave").len()), (0, 0), "{errno}");
+        server.stop();
+    }
 }

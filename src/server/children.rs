@@ -142,6 +142,21 @@ impl Children {
         self.lists.get(stage as usize).and_then(|list| self.slot(list.first)).copied()
     }
 
+    /// The child that came to a stage last.
+    pub(super) fn last(&self, stage: Stage) -> Option<Child> {
+        self.lists.get(stage as usize).and_then(|list| self.slot(list.last)).copied()
+    }
+
+    /// Whether it is a child of the server's.
+    pub(super) fn contains(&self, pid: Pid) -> bool {
+        self.by_pid.get(&pid).is_some()
+    }
+
+    /// The child that came to the same stage before this one.
+    pub(super) fn before(&self, child: &Child) -> Option<Child> {
+        self.slot(child.before).copied()
+    }
+
     /// The child that came to the same stage after this one.
     pub(super) fn next(&self, child: &Child) -> Option<Child> {
         self.slot(child.after).copied()

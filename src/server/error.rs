@@ -15,6 +15,17 @@ pub struct Error {
     hint: &'static str,
 }
 
+/// What to do where something is lacking.
+pub(super) const fn hint_of_lack(errno: Errno) -> &'static str {
+    match errno {
+        Errno::MFILE => "allow more open files: ulimit -n, LimitNOFILE=",
+        Errno::NFILE => "allow more open files on this machine: sysctl fs.file-max",
+        Errno::AGAIN => "allow more processes: ulimit -u, TasksMax=",
+        Errno::NOMEM | Errno::NOBUFS => "give the machine more memory, or lower --max-children",
+        _ => "",
+    }
+}
+
 /// What was said about it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Reason {

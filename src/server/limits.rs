@@ -26,6 +26,12 @@ pub const CLIENT_KEPT: Duration = Duration::from_secs(5);
 pub const RETRY_EVERY: Duration = Duration::from_millis(100);
 /// How often at most the same trouble is logged.
 pub const FLOOD_PERIOD: Duration = Duration::from_secs(1);
+/// With so many children those that have ended are not all sought at once.
+pub const MANY_CHILDREN: u32 = 512;
+/// How many of the youngest are asked then whether they have.
+pub const YOUNGEST: usize = 16;
+/// When all are, at the latest: they hold their slots until then, unless somebody needs one.
+pub const REAP_WITHIN: Duration = Duration::from_millis(10);
 
 /// How many connections are accepted in a row before signals and other listeners are looked at.
 pub const ACCEPTS_IN_A_ROW: u32 = 32;

@@ -97,7 +97,7 @@ pub use privileges::Identity;
 pub use service::Service;
 pub use worker::Outcome;
 
-use error::Reason;
+use error::{Reason, hint_of_lack};
 use limits::{
     BACKLOG_DEFAULT, GRACE_DEFAULT, LISTENERS_MAX, MAX_CHILDREN_DEFAULT, MAX_CHILDREN_LIMIT, RATE_LIMIT, SERVICE_BUFFER,
 };
@@ -594,7 +594,7 @@ impl<'a> Bound<'a> {
         // In the sandbox no memory can be mapped, and a child that serves one after another need not do so again. Mapped
         // here, it is touched only in the children: each has as many pages of it as its client fills.
         let room = (self.settings.sandbox.is_some() || !has_one_client).then(|| MapVec::zeroed(SERVICE_BUFFER));
-        let mut room = room.transpose().map_err(|errno| cannot_serve("mmap", errno, "give the machine more memory"))?;
+        let mut room = room.transpose().map_err(|errno| cannot_serve("mmap", errno, hint_of_lack(errno)))?;
         let handler = |connection| {
             let status = service.serve_with(&connection, room.as_deref_mut());
             if has_one_client {
@@ -637,15 +637,13 @@ impl<'a> Bound<'a> {
         let chld = SigAction { sa_handler: Disposition::Default, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
         let chld = sigaction_replace(Signal::CHLD, &chld);
         let result = SignalFd::new(&signals)
-            .map_err(|errno| cannot_serve("signalfd", errno, "allow more open files (ulimit -n)"))
+            .map_err(|errno| cannot_serve("signalfd", errno, hint_of_lack(errno)))
             .and_then(|fd| {
                 open.signals = Some(fd);
                 if settings.sandbox.is_some() {
                     note_violations().map_err(|errno| cannot_serve("sigaction", errno, "leave the sandbox out"))?;
                 }
-                let mut parent = Parent::new(&settings, &log, open, worker, pid, mask)
-                    .map_err(|errno| cannot_serve("mmap", errno, "lower the number of children"))?
-                    .with(rules, manager, title);
+                let mut parent = Parent::new(&settings, &log, open, worker, pid, mask)?.with(rules, manager, title);
                 // From here on there is nothing that it lacks.
                 announce(parent.listeners(), pid, &settings, &log)?;
                 Ok(parent.run())

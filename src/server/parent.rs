@@ -6,13 +6,13 @@
 
 use core::time::Duration;
 
-use super::admission::Admission;
+use super::admission::{Admission, Refusal};
 use super::children::{ALL, Child, Children, Stage};
 use super::connection::{Connection, Peer, Source};
-use super::error::{Error, Reason, Result};
+use super::error::{Error, Reason, Result, hint_of_lack};
 use super::limits::{
-    ABORTS_IN_A_ROW, ACCEPTS_IN_A_ROW, BUSY_MESSAGE, CLIENT_KEPT, EXIT_DONE, KILL_AFTER, LISTENERS_MAX, RETRY_EVERY,
-    STATUS_EVERY,
+    ABORTS_IN_A_ROW, ACCEPTS_IN_A_ROW, BUSY_MESSAGE, CLIENT_KEPT, EXIT_DONE, KILL_AFTER, LISTENERS_MAX, MANY_CHILDREN,
+    REAP_WITHIN, RETRY_EVERY, STATUS_EVERY, YOUNGEST,
 };
 use super::listener::Listeners;
 use super::log::{Flood, Floods, Level, Log, Seconds};
@@ -23,9 +23,9 @@ use super::restart::{Progress as RestartProgress, Restart, say_ready};
 use super::rules::Rules;
 use super::scoreboard::{Scoreboard, Slot, State};
 use super::systemd::Manager;
-use super::worker::{Birth, NotStarted, Open, RETIRE, Worker};
+use super::worker::{Birth, NotStarted, Open, RETIRE, Worker, is_of_connection};
 use super::{Settings, read_rules};
-use crate::errno::{self, Errno};
+use crate::errno::{self, Errno, retry_on_intr};
 use crate::fd::{AsFd, BorrowedFd};
 use crate::net::{SocketFlags, accept4};
 use crate::poll::{PollEvents, PollFd, poll};
@@ -46,6 +46,9 @@ const TITLE_MAX: usize = 64;
 
 /// How many descriptors are waited for besides the listeners.
 const BEFORE_LISTENERS: usize = 2;
+
+/// What fails where there is no memory that the server shares with its children.
+const OF_SCOREBOARD: &str = "the scoreboard (memfd_create, ftruncate, mmap)";
 
 /// What a server that was told to stop has done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -155,9 +158,10 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         worker: W,
         pid: Pid,
         mask: SigSet,
-    ) -> errno::Result<Self> {
+    ) -> Result<Self> {
         let now = clock_gettime(Clock::MONOTONIC);
-        let rate = settings.max_rate.map(|(limit, period)| Rate::new(limit, period)).transpose()?;
+        let lack = |what| move |errno| cannot_serve(what, errno, hint_of_lack(errno));
+        let rate = settings.max_rate.map(|(limit, period)| Rate::new(limit, period)).transpose();
         Ok(Parent {
             settings,
             log,
@@ -166,7 +170,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             pid,
             mask,
             rules: None,
-            scoreboard: Scoreboard::new(now, settings.max_children)?,
+            scoreboard: Scoreboard::new(now, settings.max_children).map_err(lack(OF_SCOREBOARD))?,
             pool: settings.pool.map(|size| Pool::new(size, now)),
             restart: None,
             is_succeeded: false,
@@ -178,9 +182,9 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             title_at: now,
             manager: Manager::none(),
             retire_at: None,
-            children: Children::with_capacity(settings.max_children)?,
-            sources: Map::with_capacity(settings.max_children as usize)?,
-            rate,
+            children: Children::with_capacity(settings.max_children).map_err(lack("mmap"))?,
+            sources: Map::with_capacity(settings.max_children as usize).map_err(lack("mmap"))?,
+            rate: rate.map_err(lack("mmap"))?,
             floods: Floods::default(),
             pause: None,
             brakes: [None; 2],
@@ -241,6 +245,11 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     // Accepting.
 
+    /// Whether there are as many children as there may be.
+    const fn is_full(&self) -> bool {
+        self.children.len() >= self.settings.max_children
+    }
+
     /// Whether anything holds the server back from accepting. Logs when a limit begins or ends to.
     fn may_accept(&mut self) -> bool {
         if self.pool.is_some()
@@ -249,7 +258,10 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         {
             return false;
         }
-        let is_full = self.children.len() >= self.settings.max_children;
+        if self.reap_at.is_some() && self.is_full() {
+            self.reap();
+        }
+        let is_full = self.is_full();
         let too_fast = self.rate.as_ref().and_then(Rate::opens_at).is_some_and(|opens| self.now < opens);
         self.brake(Brake::Full, is_full);
         self.brake(Brake::Rate, too_fast);
@@ -320,32 +332,18 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     #[cold]
     #[inline(never)]
     fn not_accepted(&mut self, errno: Errno) -> Progress {
-        match errno {
-            // The connection was gone again, or never got through. The next one may be well.
-            Errno::CONNABORTED
-            | Errno::PROTO
-            | Errno::PERM
-            | Errno::NETDOWN
-            | Errno::NETUNREACH
-            | Errno::HOSTDOWN
-            | Errno::HOSTUNREACH
-            | Errno::NONET
-            | Errno::NOPROTOOPT
-            | Errno::OPNOTSUPP
-            | Errno::TIMEDOUT
-            | Errno::INTR
-                if self.aborts_in_a_row < ABORTS_IN_A_ROW =>
-            {
-                self.aborts_in_a_row += 1;
-                self.accepts_in_a_row += 1;
-                if let Some(count) = self.floods.admit(Flood::Abort, self.now) {
-                    self.log.event(Level::Detail, "abort", |line| {
-                        line.text("error", errno);
-                        line.number("count", count);
-                    });
-                }
-            }
-            _ => self.lack("accept4", errno, None),
+        let may_go_on = is_of_connection(errno) || errno == Errno::INTR;
+        if !may_go_on || self.aborts_in_a_row >= ABORTS_IN_A_ROW {
+            self.lack("accept4", errno, None);
+            return Progress::Made;
+        }
+        self.aborts_in_a_row += 1;
+        self.accepts_in_a_row += 1;
+        if let Some(count) = self.floods.admit(Flood::Abort, self.now) {
+            self.log.event(Level::Detail, "abort", |line| {
+                line.text("error", errno);
+                line.number("count", count);
+            });
         }
         Progress::Made
     }
@@ -356,18 +354,31 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         if let Some(rate) = &mut self.rate {
             rate.count(self.now);
         }
-        let others = self.sources.get(&peer.source()).unwrap_or(0);
-        let connection = Connection::new(fd, peer, number, others + 1);
-        // Behind a balancer it is the child that finds out who the client is.
-        if !self.settings.proxy_protocol
-            && let Err(refusal) = self.admission().check(&peer, number, Some(others))
-        {
+        if self.check(&peer, number).is_err() {
+            // Those that have ended meanwhile do not count against a client.
+            self.reap();
+        }
+        let connection = Connection::new(fd, peer, number, self.connections_of(&peer) + 1);
+        if let Err(refusal) = self.check(&peer, number) {
             connection.dismiss(refusal.message);
             let (why, from_source) = (refusal.why, refusal.from_source);
             self.refuse(&peer, why, from_source);
             return;
         }
         self.start(connection);
+    }
+
+    /// Whether a client is let in. Behind a balancer it is the child that finds out who the client is.
+    fn check(&self, peer: &Peer, number: u64) -> core::result::Result<(), Refusal<'_>> {
+        if self.settings.proxy_protocol {
+            return Ok(());
+        }
+        self.admission().check(peer, number, Some(self.connections_of(peer))).map(|_| ())
+    }
+
+    /// How many connections a client's source has.
+    fn connections_of(&self, peer: &Peer) -> u32 {
+        self.sources.get(&peer.source()).unwrap_or(0)
     }
 
     fn admission(&self) -> Admission<'_> {
@@ -575,12 +586,9 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// Logs that something is lacking, unless that was logged just now; whether it was logged.
     fn log_lack(&mut self, call: &'static str, errno: Errno) -> bool {
         let Some(count) = self.floods.admit(Flood::Lack, self.now) else { return false };
-        let hint = match errno {
-            Errno::MFILE => "allow more open files: ulimit -n, LimitNOFILE=",
-            Errno::NFILE => "allow more open files on this machine: sysctl fs.file-max",
-            Errno::AGAIN => "allow more processes: ulimit -u, TasksMax=",
-            Errno::NOMEM | Errno::NOBUFS => "give the machine more memory, or lower --max-children",
-            _ => "it is tried again until it works",
+        let hint = match hint_of_lack(errno) {
+            "" => "it is tried again until it works",
+            hint => hint,
         };
         self.log.event(Level::Warning, "pause", |line| {
             line.text("why", call);
@@ -763,7 +771,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     fn on_signal(&mut self, info: SignalInfo) {
         match info.signal {
-            Signal::CHLD => self.reap(),
+            Signal::CHLD => self.on_child(info.sender),
             Signal::USR1 => self.log_status(),
             Signal::HUP => self.reload(),
             Signal::TERM | Signal::INT | Signal::QUIT => self.stop(info),
@@ -773,25 +781,71 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     // Children.
 
+    /// A child has ended, and maybe others: one SIGCHLD may stand for several.
+    fn on_child(&mut self, sender: Option<Pid>) {
+        if self.children.len() < MANY_CHILDREN
+            || self.pool.is_some()
+            || self.pause.is_some()
+            || self.settings.proxy_protocol
+        {
+            return self.reap();
+        }
+        self.reap_at.get_or_insert(self.now + REAP_WITHIN);
+        if let Err(errno) = self.reap_likely(sender) {
+            self.cannot_wait(errno);
+        }
+    }
+
+    /// Takes note of the child that is known to have ended, and of those among the youngest that have: their connections
+    /// are short more often than not.
+    ///
+    /// To find whoever has ended, the kernel looks at all children, the oldest first.
+    fn reap_likely(&mut self, sender: Option<Pid>) -> errno::Result<()> {
+        if let Some(pid) = sender.filter(|pid| self.children.contains(*pid)) {
+            self.reap_one(WaitFor::Child(pid))?;
+        }
+        let mut next = self.children.last(Stage::Serving);
+        for _ in 0..YOUNGEST {
+            let Some(child) = next else { break };
+            next = self.children.before(&child);
+            self.reap_one(WaitFor::Child(child.pid))?;
+        }
+        Ok(())
+    }
+
     /// Takes note of every child that has ended.
     fn reap(&mut self) {
         self.reap_at = None;
         loop {
-            let mut status = WaitStatus::default();
-            match waitpid(WaitFor::AnyChild, Some(&mut status), WaitOptions::NOHANG) {
-                Ok(Some(pid)) => self.on_end(pid, Some(status)),
-                Ok(None) => return,
-                Err(Errno::INTR) => {}
-                Err(Errno::CHILD) if self.children.is_empty() => return,
-                Err(errno) => {
-                    // Somebody else may have taken them. Those that are gone serve nobody.
-                    self.back_off("waitpid", errno);
-                    self.forget_gone();
-                    self.reap_at = if self.children.is_empty() { None } else { Some(self.now + RETRY_EVERY) };
-                    return;
-                }
+            match self.reap_one(WaitFor::AnyChild) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(errno) => return self.cannot_wait(errno),
             }
         }
+    }
+
+    /// Takes note of one child that has ended, if one of these has; whether it has.
+    fn reap_one(&mut self, which: WaitFor) -> errno::Result<bool> {
+        let mut status = WaitStatus::default();
+        match retry_on_intr(|| waitpid(which, Some(&mut status), WaitOptions::NOHANG)) {
+            Ok(Some(pid)) => {
+                self.on_end(pid, Some(status));
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(Errno::CHILD) if self.children.is_empty() => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Somebody else may have taken the children: those that are gone serve nobody.
+    #[cold]
+    #[inline(never)]
+    fn cannot_wait(&mut self, errno: Errno) {
+        self.back_off("waitpid", errno);
+        self.forget_gone();
+        self.reap_at = if self.children.is_empty() { None } else { Some(self.now + RETRY_EVERY) };
     }
 
     #[cold]

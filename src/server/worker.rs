@@ -9,11 +9,11 @@ use super::admission::Admission;
 use super::connection::{Connection, Peer};
 use super::error::{self, Error, Reason};
 use super::limits::{
-    EXIT_DONE, EXIT_FAILED, EXIT_PANICKED, EXIT_REFUSED, EXIT_UNFIT, LISTENERS_MAX, PATH_MAX, RETRY_EVERY, SPAWN_STACK,
-    VARIABLES_BYTES, VARIABLES_MAX,
+    ABORTS_IN_A_ROW, EXIT_DONE, EXIT_FAILED, EXIT_PANICKED, EXIT_REFUSED, EXIT_UNFIT, LISTENERS_MAX, PATH_MAX,
+    RETRY_EVERY, SPAWN_STACK, VARIABLES_BYTES, VARIABLES_MAX,
 };
 use super::listener::Listeners;
-use super::log::{Level, Log, Seconds};
+use super::log::{Flood, Floods, Level, Log, Seconds};
 use super::pidfile::PidFile;
 use super::proxy_protocol::{Header, read_header};
 use super::sandbox::{self, Inmate};
@@ -226,21 +226,25 @@ impl Birth<'_, '_> {
 
     /// The next client of a child that serves one after another; `None` when there is something else to look at first.
     /// The error is the status to end with.
-    fn next_client(&self, ready: &mut [bool; LISTENERS_MAX]) -> Result<Option<(OwnedFd, SockAddr)>, c_int> {
+    fn next_client(&self, arrivals: &mut Arrivals) -> Result<Option<(OwnedFd, SockAddr)>, c_int> {
         let listeners = || self.open.listeners.iter();
+        let Arrivals { ready, aborts_in_a_row, .. } = arrivals;
         for (listener, ready) in listeners().zip(ready.iter_mut()).filter(|(_, ready)| **ready) {
             match accept4(listener, SocketFlags::CLOEXEC) {
-                Ok(client) => return Ok(Some(client)),
-                Err(Errno::AGAIN) => *ready = false,
+                Ok(client) => {
+                    *aborts_in_a_row = 0;
+                    return Ok(Some(client));
+                }
+                Err(Errno::AGAIN) => (*ready, *aborts_in_a_row) = (false, 0),
                 Err(Errno::INTR) => return Ok(None),
                 // The server has shut it down.
                 Err(Errno::INVAL) => return Err(EXIT_DONE),
-                // The connection was gone again, or something is lacking, of which the server's log tells.
+                Err(errno) if is_of_connection(errno) && *aborts_in_a_row < ABORTS_IN_A_ROW => {
+                    *aborts_in_a_row += 1;
+                    return Ok(None);
+                }
                 Err(errno) => {
-                    if is_lasting(errno) {
-                        self.unfit("accept4", errno);
-                        nanosleep(RETRY_EVERY);
-                    }
+                    self.back_off(arrivals, "accept4", errno);
                     return Ok(None);
                 }
             }
@@ -249,18 +253,60 @@ impl Birth<'_, '_> {
         for (place, listener) in fds.iter_mut().zip(listeners()) {
             *place = PollFd::new(listener.as_fd(), PollEvents::IN);
         }
-        // A signal is looked at by the caller, and nothing else goes wrong here.
-        let _ = ppoll(fds.get_mut(..self.open.listeners.len()).unwrap_or_default(), None, None);
-        for (ready, fd) in ready.iter_mut().zip(&fds) {
-            *ready = !fd.revents().is_empty();
+        match ppoll(fds.get_mut(..self.open.listeners.len()).unwrap_or_default(), None, None) {
+            Ok(_) => {
+                for (ready, fd) in arrivals.ready.iter_mut().zip(&fds) {
+                    *ready = !fd.revents().is_empty();
+                }
+            }
+            // A signal is looked at by the caller.
+            Err(Errno::INTR) => {}
+            Err(errno) => self.back_off(arrivals, "ppoll", errno),
         }
         Ok(None)
     }
+
+    /// A call failed that will fail again for a while: logs it, and waits a little.
+    #[cold]
+    #[inline(never)]
+    fn back_off(&self, arrivals: &mut Arrivals, call: &str, errno: Errno) {
+        if let Some(count) = arrivals.floods.admit(Flood::Call, clock_gettime(Clock::MONOTONIC)) {
+            self.log.event(Level::Warning, "fail", |line| {
+                line.text("call", call);
+                line.text("error", errno);
+                line.number("pid", getpid());
+                line.number("count", count);
+            });
+        }
+        nanosleep(RETRY_EVERY);
+    }
 }
 
-/// Whether accepting will fail again.
-const fn is_lasting(errno: Errno) -> bool {
-    matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS | Errno::BADF | Errno::NOTSOCK)
+/// What a child that serves one client after another knows of those that come.
+struct Arrivals {
+    /// Which listeners may have somebody waiting.
+    ready: [bool; LISTENERS_MAX],
+    aborts_in_a_row: u32,
+    floods: Floods,
+}
+
+/// Whether it is the connection that was gone again when it was to be accepted, or never got through: the next one may
+/// be well.
+pub(super) const fn is_of_connection(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::CONNABORTED
+            | Errno::PROTO
+            | Errno::PERM
+            | Errno::NETDOWN
+            | Errno::NETUNREACH
+            | Errno::HOSTDOWN
+            | Errno::HOSTUNREACH
+            | Errno::NONET
+            | Errno::NOPROTOOPT
+            | Errno::OPNOTSUPP
+            | Errno::TIMEDOUT
+    )
 }
 
 /// Why a connection was given to nobody, and the connection.
@@ -385,12 +431,13 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
         birth.limit()?;
         birth.enter_sandbox(Inmate::Pool)?;
         // Of one listener alone a client is waited for by accepting.
-        let mut ready = [birth.open.listeners.len() == 1; LISTENERS_MAX];
+        let ready = [birth.open.listeners.len() == 1; LISTENERS_MAX];
+        let mut arrivals = Arrivals { ready, aborts_in_a_row: 0, floods: Floods::default() };
         let mut left = birth.settings.max_requests.unwrap_or(u64::MAX);
         let mut now = clock_gettime(Clock::MONOTONIC);
         birth.slot.set(pid, State::Idle, now);
         while left > 0 && !RETIRED.is_raised() {
-            let Some((fd, address)) = birth.next_client(&mut ready)? else { continue };
+            let Some((fd, address)) = birth.next_client(&mut arrivals)? else { continue };
             let began = clock_gettime(Clock::MONOTONIC);
             let number = birth.admission.scoreboard.count_accepted();
             let peer = Peer::of(&fd, address);
