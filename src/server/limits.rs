@@ -32,6 +32,8 @@ pub const MANY_CHILDREN: u32 = 512;
 pub const YOUNGEST: usize = 16;
 /// When all are, at the latest: they hold their slots until then, unless somebody needs one.
 pub const REAP_WITHIN: Duration = Duration::from_millis(10);
+/// How long a line of the log waits for whoever reads it. Once one has done so in vain, the next ones do not.
+pub const LOG_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many connections are accepted in a row before signals and other listeners are looked at.
 pub const ACCEPTS_IN_A_ROW: u32 = 32;

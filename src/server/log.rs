@@ -4,15 +4,16 @@
 //! with anything in it that could be mistaken stands in quotes, with `\"`, `\\` and `\u{a}` for what cannot stand there.
 //! As JSON it is an object with `time`, in seconds since 1970, `event` and the same fields.
 //!
-//! Nobody waits for whoever reads the log: a line that cannot be written at once is lost, and counted.
+//! Nobody waits for long for whoever reads the log, and then not again until it is read: what cannot be written is lost,
+//! and counted.
 
 use core::cell::Cell;
 use core::ffi::CStr;
 use core::fmt::{self, Display, Write as _};
 use core::time::Duration;
 
-use super::limits::{FLOOD_PERIOD, LINE_MAX};
-use crate::errno::{self, Errno};
+use super::limits::{FLOOD_PERIOD, LINE_MAX, LOG_PATIENCE};
+use crate::errno::{self, Errno, retry_on_intr};
 use crate::fd::{AsFd, STDERR, all_of, write_all};
 use crate::file::fstat;
 use crate::net::{MsgFlags, send};
@@ -142,23 +143,24 @@ impl Log {
             syslog(priority, CStr::from_bytes_until_nul(line.text.as_bytes()).unwrap_or_default());
             return true;
         }
-        self.write_at_once(line.text.as_bytes()).is_ok()
+        self.write_in_time(line.text.as_bytes()).is_ok()
     }
 
-    /// Writes a line to standard error without waiting, and without a SIGPIPE where its reader is gone.
-    fn write_at_once(&self, line: &[u8]) -> errno::Result<()> {
-        if self.is_socket {
-            let at_once = MsgFlags::DONTWAIT.with(MsgFlags::NOSIGNAL);
-            return all_of(line, |rest| send(STDERR, rest, at_once));
-        }
+    /// Writes a line to standard error, and makes no SIGPIPE where its reader is gone.
+    fn write_in_time(&self, line: &[u8]) -> errno::Result<()> {
+        let patience = if self.lost.get() > 0 { Duration::ZERO } else { LOG_PATIENCE };
         let mut stderr = [PollFd::new(STDERR.as_fd(), PollEvents::OUT)];
-        // A line is no longer than what a pipe takes whole once it takes anything. Where nobody can say whether it
-        // does, it is tried.
-        let asked = ppoll(&mut stderr, Some(Duration::ZERO), None);
+        let asked = retry_on_intr(|| ppoll(&mut stderr, Some(patience), None));
+        // Where nobody can say whether it can be written, it is tried.
         if asked.is_ok() && stderr.iter().any(|stderr| stderr.revents() != PollEvents::OUT) {
             return Err(Errno::AGAIN);
         }
-        write_all(STDERR, line)
+        // A pipe that takes anything takes a line whole.
+        if self.is_socket {
+            all_of(line, |rest| send(STDERR, rest, MsgFlags::DONTWAIT.with(MsgFlags::NOSIGNAL)))
+        } else {
+            write_all(STDERR, line)
+        }
     }
 }
 
