@@ -9,59 +9,50 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use common::random::Random;
 use common::server::*;
 use common::*;
 use mpserv::process::Pid;
 use mpserv::signal::{Signal, kill};
 
-/// Numbers that look random and are the same in each run.
-struct Dice(u64);
-
-impl Dice {
-    /// A number below `limit`.
-    fn below(&mut self, limit: usize) -> usize {
-        // Knuth's constants for a linear congruential generator of 64 bits.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-}
-
 /// Clients come and go while children and parents are killed; every child of a killed parent ends, every new parent
 /// serves, and no parent has a zombie, a descriptor or a slot less when the killing stops.
 fn killed_at_random(time: Duration) {
-    const SLOTS: usize = 8;
-    let slots = SLOTS.to_string();
-    let arguments = ["-q", "--max-children", &slots, "127.0.0.1:0"];
-    let mut dice = Dice(1);
+    /// A few, with which each slot is taken again and again, and more than there are by default.
+    const SLOTS: [usize; 2] = [8, 200];
+    let mut random = Random::new(1);
     let start = Instant::now();
-    let (mut parents, mut killed) = (0, 0);
-    while start.elapsed() < time || parents < 2 {
-        let server = Served::start(&arguments);
+    let (mut parents, mut killed, mut most) = (0, 0, 0);
+    while start.elapsed() < time || parents < 2 * SLOTS.len() {
+        let slots = SLOTS[parents % SLOTS.len()];
+        let server = Served::start(&["-q", "--max-children", &slots.to_string(), "127.0.0.1:0"]);
         parents += 1;
         let descriptors = server.descriptors();
-        let mut clients: Vec<TcpStream> = Vec::new();
+        let mut clients: Vec<TcpStream> = (0..slots).map(|_| server.client()).collect();
         for _ in 0..50 {
-            if clients.len() < SLOTS {
+            while clients.len() < slots {
                 let mut client = server.connect();
                 // A child that was killed meanwhile has reset it.
                 let _ = client.write_all(b"x");
                 clients.push(client);
             }
             let all = children(server.pid());
-            if !all.is_empty() && dice.below(2) == 0 {
-                let victim = Pid::from_raw(all[dice.below(all.len())].cast_signed()).unwrap();
+            most = most.max(all.len());
+            // Several at once, so that one signal stands for the end of many.
+            for _ in 0..random.below(all.len()) / 4 {
+                let victim = Pid::from_raw(random.pick(&all).cast_signed()).unwrap();
                 // The number of one that has just been waited for is nobody's yet.
                 killed += u32::from(kill(victim, Signal::KILL).is_ok());
             }
-            if dice.below(3) == 0 {
-                clients.swap_remove(dice.below(clients.len()));
+            for _ in 0..random.below(slots) / 4 {
+                clients.swap_remove(random.below(clients.len()));
             }
         }
-        if dice.below(2) == 0 {
+        if random.below(2) == 0 {
             drop(clients);
             server.wait_childless();
-            let mut clients: Vec<TcpStream> = (0..SLOTS).map(|_| server.client()).collect();
-            assert_eq!(children(server.pid()).len(), SLOTS, "a slot is lost");
+            let mut clients: Vec<TcpStream> = (0..slots).map(|_| server.client()).collect();
+            assert_eq!(children(server.pid()).len(), slots, "a slot is lost");
             clients.clear();
             server.wait_childless();
             assert_eq!(server.descriptors(), descriptors, "a descriptor is lost");
@@ -75,6 +66,7 @@ fn killed_at_random(time: Duration) {
             });
         }
     }
+    assert_eq!(most, SLOTS[1], "all of the many were there at once");
     println!("{parents} parents, {killed} children killed");
 }
 
@@ -89,28 +81,38 @@ fn ten_minutes_of_kill_9() {
     killed_at_random(Duration::from_secs(600));
 }
 
-/// Hundreds of clients that send a byte a second do not slow down one that is fast.
+/// Hundreds of clients that send a byte a second are served all the time, each by its own process, and so are those that
+/// come and go meanwhile.
 #[test]
 fn five_hundred_slow_clients_hinder_no_fast_one() {
     const SLOW: usize = 500;
-    const SECONDS: usize = 3;
+    const SECONDS: u8 = 3;
+    /// As many fast clients come within each second, one after so many bytes of the slow ones.
+    const FAST: usize = 50;
     let server = Served::start(&["-q", "--max-children", "600", "127.0.0.1:0"]);
     let mut slow: Vec<TcpStream> = (0..SLOW).map(|_| server.connect()).collect();
-    let mut fast = 0;
+    let serving = wait_for("each slow client has a process", || {
+        Some(children(server.pid())).filter(|children| children.len() == SLOW)
+    });
     for second in 0..SECONDS {
         let start = Instant::now();
-        slow.iter_mut().for_each(|client| client.write_all(b"s").unwrap());
+        let fast = || assert_eq!(echo(&mut server.connect(), b"fast"), b"fast", "in second {second}");
+        for some in slow.chunks_mut(SLOW / FAST) {
+            some.iter_mut().for_each(|client| client.write_all(&[second]).unwrap());
+            fast();
+        }
+        for client in &mut slow {
+            let mut back = [0];
+            client.read_exact(&mut back).unwrap();
+            assert_eq!(back, [second]);
+        }
+        // The slow ones have nothing more to say in this second.
         while start.elapsed() < Duration::from_secs(1) {
-            assert_eq!(echo(&mut server.connect(), b"fast"), b"fast", "in second {second}");
-            fast += 1;
+            fast();
         }
     }
-    for client in &mut slow {
-        let mut back = [0; SECONDS];
-        client.read_exact(&mut back).unwrap();
-        assert_eq!(back, [b's'; SECONDS]);
-    }
-    assert!(fast > SECONDS, "{fast} fast clients");
+    wait_until("none is left but those of the slow ones", || children(server.pid()) == serving);
+    wait_until("each waits for its client", || serving.iter().all(|pid| state(*pid) == Some('S')));
     drop(slow);
     server.wait_childless();
     server.stop();

@@ -156,14 +156,19 @@ fn no_zombie_for_long(server: &Served) {
     assert!(took < Duration::from_millis(100), "{took:?} until the last one was waited for");
 }
 
-/// So many connections, 64 at once, each answered; and the server is as it was before.
+/// So many connections, each answered; and the server is as it was before.
 fn load(connections: usize) {
-    const AT_ONCE: usize = 64;
-    let server = Served::start(&["--max-children", "64", "-b", "128", "127.0.0.1:0"]);
+    /// How many there are at once: more than there may be by default.
+    const AT_ONCE: usize = 200;
+    let at_once = AT_ONCE.to_string();
+    let server = Served::start(&["--max-children", &at_once, "127.0.0.1:0"]);
     drop(server.client());
     server.wait_childless();
     let descriptors = server.descriptors();
     let memory = server.anonymous_memory();
+    let together: Vec<TcpStream> = (0..AT_ONCE).map(|_| server.client()).collect();
+    assert_eq!(children(server.pid()).len(), AT_ONCE);
+    drop(together);
     let text = bytes(64);
     thread::scope(|scope| {
         for worker in 0..AT_ONCE {
@@ -184,7 +189,8 @@ fn load(connections: usize) {
     assert!(server.anonymous_memory() <= memory + 64, "{memory} kB, then {} kB", server.anonymous_memory());
     let log = server.stop();
     let count = |event: &str| log.iter().filter(|line| line.event == event).count();
-    assert_eq!((count("accept"), count("end")), (connections + 1, connections + 1));
+    let served = 1 + AT_ONCE + connections;
+    assert_eq!((count("accept"), count("end")), (served, served));
 }
 
 #[test]
