@@ -24,15 +24,19 @@ struct Dynasty {
 }
 
 impl Dynasty {
-    /// Starts `mpserv` by a name that a test may have lead to something else.
     fn start(arguments: &[&str]) -> Dynasty {
+        Dynasty::start_as(arguments, |command| command)
+    }
+
+    /// Starts `mpserv` by a name that a test may have lead to something else, with what `change` does to the command.
+    fn start_as(arguments: &[&str], change: impl FnOnce(&mut Command) -> &mut Command) -> Dynasty {
         let folder = TempDir::new();
         let (pidfile, program) = (folder.join("pid"), folder.join("mpserv"));
         // Not a copy: a file that is open for writing, be it in a process that another test is about to make, cannot be run.
         std::os::unix::fs::symlink(MPSERV, &program).unwrap();
         let mut command = Command::new(&program);
         command.args(["-1", "--pidfile"]).arg(&pidfile).args(arguments);
-        let first = Served::start_command(&mut command);
+        let first = Served::start_command(change(&mut command));
         Dynasty { first, pidfile, folder }
     }
 
@@ -165,6 +169,22 @@ fn a_client_is_served_to_its_end_by_the_one_that_has_it() {
         assert_eq!(echo(&mut other, b"and I"), b"and I");
         drop(other);
         dynasty.stop();
+    }
+}
+
+#[test]
+fn one_that_was_left_signals_ignored_or_blocked_is_succeeded() {
+    for left in Left::ALL {
+        for pool in [&[][..], &["--prefork", "2"]] {
+            let dynasty = Dynasty::start_as(&[pool, &["127.0.0.1:0"]].concat(), |command| left.to(command));
+            let mut client = dynasty.first.client();
+            dynasty.succeed();
+            assert_eq!(echo(&mut client, b"still here"), b"still here", "{left:?}");
+            drop(client);
+            wait_until("it ends after its client", || state(dynasty.first.pid()) == Some('Z'));
+            drop(dynasty.first.client());
+            dynasty.stop();
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mpserv::signal::Signal;
+use mpserv::signal::{Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, sigaction, sigprocmask};
 
 use super::{Ended, Output, Running, children, wait_for, wait_until};
 
@@ -76,6 +77,49 @@ pub fn traced(options: &[&str], trace: &Path, arguments: &[&str]) -> Command {
     command.args(["-D", "-q", "-o"]).arg(trace).args(options).arg(MPSERV).arg("-1").args(arguments);
     command.stdin(Stdio::null());
     command
+}
+
+/// What a parent may leave of its signals to what it starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Left {
+    pub is_ignored: bool,
+    pub is_blocked: bool,
+}
+
+impl Left {
+    /// Each way but that in which nothing is left.
+    pub const ALL: [Left; 3] = [
+        Left { is_ignored: true, is_blocked: false },
+        Left { is_ignored: false, is_blocked: true },
+        Left { is_ignored: true, is_blocked: true },
+    ];
+
+    /// Has a command find all signals so.
+    pub fn to(self, command: &mut Command) -> &mut Command {
+        let leave = move || {
+            if self.is_ignored {
+                let ignored =
+                    SigAction { sa_handler: Disposition::Ignore, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
+                // Two refuse to be.
+                (1..=64).filter_map(Signal::from_raw).for_each(|signal| _ = sigaction(signal, &ignored));
+            }
+            if self.is_blocked {
+                sigprocmask(MaskHow::Block, &SigSet::full());
+            }
+            Ok(())
+        };
+        // SAFETY: sigaction and sigprocmask are async-signal-safe, and the closure calls nothing else.
+        unsafe { command.pre_exec(leave) }
+    }
+}
+
+/// The signals of a set in a process's status, as `SigBlk`, which is given as text.
+#[track_caller]
+pub fn signals_in(status: &str, set: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':'));
+    let signals = u64::from_str_radix(line.unwrap_or_else(|| panic!("no {set}: {status}")).trim(), 16).unwrap();
+    // Two signals are the C library's own, for its threads: whoever ignores them, no program can tell by its means.
+    signals & !(0b11 << 31)
 }
 
 impl Served {

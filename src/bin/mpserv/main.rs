@@ -13,7 +13,7 @@ use mpserv::fd::{self, BorrowedFd, STDERR, STDOUT};
 use mpserv::file::{OpenFlags, open};
 use mpserv::program::{Args, Title};
 use mpserv::server::{Service, status};
-use mpserv::signal::default_all;
+use mpserv::signal::{MaskHow, SigSet, default_all, sigprocmask};
 use mpserv::text::Text;
 
 use options::{LINE_MAX, MESSAGE_MAX, Options, Wrong};
@@ -58,6 +58,8 @@ fn own_the_process() {
     // A kernel that cannot do that leaves programs what this one was given.
     let _ = fd::close_range_on_exec(FIRST_NOT_STANDARD);
     default_all();
+    // A child in which SIGTERM is blocked would outlive its time, and the server.
+    sigprocmask(MaskHow::Set, &SigSet::empty());
 }
 
 /// The first descriptor after standard error.
