@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -195,20 +196,12 @@ fn an_empty_environment_is_enough() {
 
 #[test]
 fn without_any_argument_not_even_a_name_it_prints_its_usage() {
-    let mut command = Command::new(MPSERV);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let path = std::ffi::CString::new(MPSERV).unwrap();
-    let become_nameless = move || {
-        let empty = [std::ptr::null()];
-        // SAFETY: the path ends in a NUL, and both arrays in a null pointer.
-        unsafe { libc::execve(path.as_ptr(), empty.as_ptr(), empty.as_ptr()) };
-        Err(std::io::Error::last_os_error())
-    };
-    // SAFETY: the closure calls nothing but execve, and reads errno.
-    unsafe { command.pre_exec(become_nameless) };
-    let ended = command.output().unwrap();
-    assert_eq!(ended.status.code(), Some(100));
-    assert!(String::from_utf8_lossy(&ended.stderr).starts_with("mpserv: usage: "), "{ended:?}");
+    for (program, told) in [(MPSERV, "mpserv: usage: "), (env!("CARGO_BIN_EXE_mpserv-load"), "mpserv-load: no ADDRESS")]
+    {
+        let ended = run(&mut nameless(Path::new(program)), Output::Pipe);
+        assert_eq!(ended.status.code(), Some(100), "{ended:?}");
+        assert!(ended.stderr.starts_with(told), "{ended:?}");
+    }
 }
 
 /// The time of day may jump: nothing that the server does depends on it. It asks the monotonic clock without a system

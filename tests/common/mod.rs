@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -288,6 +289,22 @@ impl Drop for Running {
 
 fn spawn(command: &mut Command) -> Child {
     command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"))
+}
+
+/// A command that starts a program without an argument, not even its name, and with an empty environment. Before 5.18
+/// Linux had argc 0 of that; since then it is 1, and the name is empty.
+pub fn nameless(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    let path = std::ffi::CString::new(program.as_os_str().as_encoded_bytes()).unwrap();
+    let become_nameless = move || {
+        let empty = [std::ptr::null()];
+        // SAFETY: the path ends in a NUL, and both arrays in a null pointer.
+        unsafe { libc::execve(path.as_ptr(), empty.as_ptr(), empty.as_ptr()) };
+        Err(std::io::Error::last_os_error())
+    };
+    // SAFETY: the closure calls nothing but execve, and reads errno.
+    unsafe { command.stdin(Stdio::null()).pre_exec(become_nameless) };
+    command
 }
 
 /// Sends a signal to a process that was started here.

@@ -255,3 +255,34 @@ pub(crate) fn no_standard_input() {
         }
     }
 }
+
+/// What is started without an argument, not even its name, does what it does without arguments.
+pub(crate) fn no_argument_at_all() {
+    for language in IMPLS {
+        let _network = Network::own();
+        let start = |program: &str| Running::start(&mut nameless(&language.path(program)), Output::Pipe);
+        for (program, said) in [("echo_mpserv", "Usage : "), ("echo_mpclient", "Usage : ")] {
+            let ended = start(program).wait();
+            assert!(ended.status.code() == Some(1) && ended.stdout.starts_with(said), "{language:?}: {ended:?}");
+        }
+        for program in ["code04", "socket_client"] {
+            assert_eq!(start(program).wait().status.code(), Some(255), "{program} {language:?}: nobody listens");
+        }
+        for server in SERVERS.into_iter().filter(|server| *server != ECHO_MPSERV) {
+            let running = start(server.name);
+            let mut client = connect(running.port());
+            assert_eq!(server.exchange(&mut client), server.answer, "{} {language:?}", server.name);
+        }
+        for program in ["fork", "zombie", "wait", "waitpid", "signal", "sigaction", "remove_zombie"] {
+            let mut running = start(program);
+            let mut has_ended = false;
+            wait_until("it has ended, or sleeps in the middle of what it does", || {
+                has_ended = running.has_ended();
+                has_ended || waits_in(running.pid(), libc::SYS_clock_nanosleep)
+            });
+            if has_ended {
+                assert_eq!(running.wait().status.code(), Some(0), "{program} {language:?}");
+            }
+        }
+    }
+}

@@ -40,7 +40,8 @@ fn main() -> ExitCode {
             a_message_as_long_as_the_buffer,
             no_socket,
             no_second_process,
-            no_standard_input;
+            no_standard_input,
+            no_argument_at_all;
         compare:
             all_fourteen_print_the_same_and_make_the_same_calls,
             a_program_that_does_otherwise_is_found;

@@ -64,6 +64,7 @@ fn main() -> ExitCode {
             an_old_action_is_given_back_whole,
             a_found_handler_stays_with_its_signal,
             group_1_is_not_everybody,
+            a_program_that_nobody_named_has_no_arguments,
             a_second_command_line_ends_the_first,
             a_stack_is_never_too_small_to_start_on,
             what_is_blocked_is_pending,

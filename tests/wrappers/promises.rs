@@ -1,6 +1,6 @@
 //! What the wrappers promise beyond the C functions that they call.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{FromRawFd, IntoRawFd};
@@ -17,8 +17,8 @@ use mpserv::net::{
     UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, gethostbyname, getpeername,
     getsockname, getsockopt, inet_addr, listen, recv, send, setsockopt, shutdown, socket,
 };
-use mpserv::process::{Pid, WaitFor, WaitOptions, fork, getpid, getppid, has_other_threads, waitpid};
-use mpserv::program::Args;
+use mpserv::process::{Pid, WaitFor, WaitOptions, environ, fork, getpid, getppid, has_other_threads, waitpid};
+use mpserv::program::{Args, Title};
 use mpserv::signal::{
     Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, killpg, raise, sigaction,
     sigaction_get, sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend,
@@ -381,8 +381,28 @@ pub(crate) fn group_1_is_not_everybody() {
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 
+/// As Linux had it before 5.18: argv begins with the null pointer, and behind it comes the environment.
+pub(crate) fn a_program_that_nobody_named_has_no_arguments() {
+    let null = std::ptr::null();
+    let argv = [null, c"NAME=value".as_ptr(), null];
+    let environment = || environ().map(CStr::to_owned).collect::<Vec<_>>();
+    let before = environment();
+    // SAFETY: they are pointers to no strings.
+    let nobodys = [0, -1].map(|argc| unsafe { Args::new(argc, argv.as_ptr()) });
+    // SAFETY: as above, and nobody refers to a variable of the environment.
+    let (moved, mut title) = unsafe { Title::claim(0, argv.as_ptr()) };
+    // There is no room for one.
+    title.set("title");
+    assert_eq!(environment(), before);
+    for args in nobodys.into_iter().chain([moved]) {
+        assert_eq!((args.len(), args.get(0), args.get(1), args.from(0).next()), (0, None, None, None));
+        assert_eq!(args.program(), c"");
+        assert!(Getopt::new(args, c"+:abc", &[LongOption::END]).unwrap().next().is_none());
+    }
+}
+
 pub(crate) fn a_second_command_line_ends_the_first() {
-    let argv = [c"program", c"-a", c"-b", c"-c"].map(std::ffi::CStr::as_ptr);
+    let argv = [c"program", c"-a", c"-b", c"-c"].map(CStr::as_ptr);
     // SAFETY: the array has as many strings, of which none changes.
     let [long, short] = [4, 1].map(|argc| unsafe { Args::new(argc, argv.as_ptr()) });
     let mut first = Getopt::new(long, c"+:abc", &[LongOption::END]).unwrap();
