@@ -119,6 +119,73 @@ fn five_hundred_slow_clients_hinder_no_fast_one() {
     server.stop();
 }
 
+/// How many connections the process has accepted whose trace by `strace -y` this is, and the names of the calls that it
+/// made on them.
+fn calls_on_connections(trace: &Path) -> (usize, Vec<String>) {
+    let trace = fs::read_to_string(trace).unwrap();
+    let of_accept = |line: &&str| line.starts_with("accept4(");
+    // accept4(3<socket:[1]>, …) = 6<socket:[2]>
+    let accepted = |line: &str| Some(line.rsplit_once(" = ")?.1.split_once('<')?.1.to_owned());
+    let connections: Vec<String> = trace.lines().filter(of_accept).filter_map(accepted).collect();
+    let is_on = |line: &&str| connections.iter().any(|connection| line.contains(&format!("<{connection}")));
+    let others = trace.lines().filter(|line| !of_accept(line) && is_on(line));
+    (connections.len(), others.map(|line| line.split('(').next().unwrap().to_owned()).collect())
+}
+
+#[test]
+fn the_parent_reads_no_byte_of_a_client_that_it_serves() {
+    const CLIENTS: usize = 3;
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let header = "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n";
+    for (options, program, before, accepted, calls) in [
+        (&[][..], &[][..], "", CLIENTS, &["close"][..]),
+        (&["--sandbox"], &[], "", CLIENTS, &["close"]),
+        (&["--proxy-protocol"], &[], header, CLIENTS, &["close"]),
+        // Of its own address a program finds something in its environment.
+        (&[], &["cat"], "", CLIENTS, &["getsockname", "close"]),
+        (&["--prefork", "2"], &[], "", 0, &[]),
+    ] {
+        let arguments = [options, &["127.0.0.1:0"], program].concat();
+        let server = Served::start_command(&mut traced(&["-y"], &trace, &arguments));
+        for _ in 0..CLIENTS {
+            let mut client = server.connect();
+            client.write_all(before.as_bytes()).unwrap();
+            assert_eq!(echo(&mut client, b"not for the parent"), b"not for the parent", "{arguments:?}");
+            finish(client);
+        }
+        server.stop();
+        let made = calls_on_connections(&trace);
+        assert_eq!((made.0, made.1.join(" ")), (accepted, calls.repeat(accepted).join(" ")), "{arguments:?}");
+    }
+}
+
+#[test]
+fn of_a_client_that_it_refuses_the_parent_reads_a_little_once() {
+    const MOST: usize = 4096;
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let server = Served::start_command(&mut traced(&["-y"], &trace, &["-C", "1", "127.0.0.1:0"]));
+    let kept = server.client();
+    for sent in [0, 5, 10 * MOST] {
+        // All of it is there before the server accepts.
+        server.running.signal(Signal::STOP);
+        wait_until("it has stopped", || matches!(state(server.pid()), Some('T' | 't')));
+        let mut client = server.connect();
+        client.write_all(&vec![b'x'; sent]).unwrap();
+        server.running.signal(Signal::CONT);
+        assert_eq!(read_all(&mut client), b"");
+    }
+    drop(kept);
+    server.stop();
+    let (accepted, calls) = calls_on_connections(&trace);
+    assert_eq!((accepted, calls.join(" ")), (4, "close".to_owned() + &" sendto recvfrom close".repeat(3)));
+    let trace = fs::read_to_string(trace).unwrap();
+    let reads = trace.lines().filter(|line| line.starts_with("recvfrom("));
+    let read: Vec<&str> = reads.map(|line| line.rsplit_once(" = ").unwrap().1).collect();
+    assert_eq!(read, ["-1 EAGAIN (Resource temporarily unavailable)", "5", &MOST.to_string()], "{trace}");
+}
+
 #[test]
 fn a_full_disk_behind_the_log_stops_nobody() {
     let full = || File::options().write(true).open("/dev/full").unwrap();
@@ -201,6 +268,18 @@ fn without_any_argument_not_even_a_name_it_prints_its_usage() {
         let ended = run(&mut nameless(Path::new(program)), Output::Pipe);
         assert_eq!(ended.status.code(), Some(100), "{ended:?}");
         assert!(ended.stderr.starts_with(told), "{ended:?}");
+    }
+}
+
+#[test]
+fn no_memory_is_both_writable_and_executable() {
+    let server = Served::start(&["127.0.0.1:0"]);
+    let _client = server.client();
+    for pid in [server.pid(), children(server.pid())[0]] {
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+        assert!(maps.contains("[stack]"), "{maps}");
+        let rights = maps.lines().filter_map(|line| line.split(' ').nth(1));
+        assert!(rights.into_iter().all(|rights| !(rights.contains('w') && rights.contains('x'))), "{maps}");
     }
 }
 
