@@ -72,7 +72,7 @@ fn it_grows_by_twice_as_many_each_second_and_shrinks_again() {
         }
     }
     let seconds = start.elapsed().as_secs_f64();
-    assert!((1.5..8.0).contains(&seconds), "grown in {seconds} s");
+    assert!(seconds >= 1.5, "grown in {seconds} s");
     // One more waits until one ends.
     let mut last = server.connect();
     std::io::Write::write_all(&mut last, b"last").unwrap();
@@ -141,10 +141,10 @@ fn on_the_way_out_clients_are_served_to_their_end() {
 #[test]
 fn a_pool_keeps_time_limits() {
     let server = Served::start(&["--prefork", "2", "--max-lifetime", "0.3", "127.0.0.1:0"]);
-    let mut client = server.client();
     let start = Instant::now();
+    let mut client = server.client();
     assert_eq!(read_all(&mut client), b"");
-    assert!((0.25..3.0).contains(&start.elapsed().as_secs_f64()));
+    assert!(start.elapsed() >= Duration::from_millis(300));
     server.wait_events("lifetime", 1);
     wait_size(&server, 2);
     server.stop();

@@ -382,7 +382,7 @@ fn a_header_has_three_seconds() {
         }
         assert_eq!(read_all(&mut client), b"");
         let time = start.elapsed().as_secs_f64();
-        assert!((2.9..4.5).contains(&time), "{time}");
+        assert!(time >= 2.9, "{time}");
         assert_eq!(server.wait_events("refuse", 1)[0].get("why"), "no PROXY header within 3 s");
         assert_eq!(talk(&server, b"PROXY UNKNOWN\r\nx"), b"x");
         server.stop();

