@@ -1,7 +1,7 @@
 //! What each system call may fail with, from the ERRORS of its manual page: the one table of them.
 //!
 //! `pages` names the pages of section 2 that the errnos are from (Linux man-pages); a test compares the two where the
-//! pages are installed. A call that is not here is an error of the tool's, so that the table stays whole.
+//! pages are installed. What they say elsewhere than in a list stands beside. A call that is not here is an error of the tool's, so that the table stays whole.
 
 /// The errnos of one call.
 #[derive(Clone, Copy, Debug)]
@@ -15,9 +15,21 @@ pub struct Errors {
 
 impl Errors {
     pub fn iter(&self) -> impl Iterator<Item = &'static str> {
-        self.errnos.split_ascii_whitespace()
+        let beside = BESIDE.iter().filter(|(calls, _)| calls.contains(&self.call));
+        beside.map(|(_, errnos)| *errnos).chain([self.errnos]).flat_map(str::split_ascii_whitespace)
     }
 }
+
+/// What the ERRORS of a call's page do not list: accept(2) names the errors of a network, and those of some kernels, in
+/// its text, and a connection that is reset or silent is told by the next call that moves bytes, tcp(7).
+const BESIDE: [(&[&str], &str); 3] = [
+    (
+        &["accept", "accept4"],
+        "EHOSTDOWN EHOSTUNREACH ENETDOWN ENETUNREACH ENONET ENOPROTOOPT ENOSR EPROTONOSUPPORT ESOCKTNOSUPPORT ETIMEDOUT",
+    ),
+    (&["read", "recvfrom", "recvmsg", "write", "writev"], "ECONNRESET ETIMEDOUT"),
+    (&["sendmsg", "sendto"], "ETIMEDOUT"),
+];
 
 /// The kernel's own way to say that a call is to be made again: no program ever sees it, so it cannot be injected.
 pub const NEVER_SEEN: &str = "ERESTARTNOINTR";
@@ -219,17 +231,30 @@ mod tests {
     use std::path::Path;
     use std::process::Command;
 
-    use super::ERRORS;
+    use super::{BESIDE, ERRORS};
 
     /// Two names of one number.
     const SYNONYMS: [(&str, &str); 2] = [("EWOULDBLOCK", "EAGAIN"), ("ENOTSUP", "EOPNOTSUPP")];
 
-    /// The errnos that head the paragraphs of a page's ERRORS.
-    fn documented(page: &str) -> Option<BTreeSet<String>> {
-        let path = format!("/usr/share/man/man2/{page}.2.gz");
-        let output = Command::new("gzip").args(["-dc", &path]).output().ok()?;
+    /// Whether there are manual pages; says so if not.
+    fn are_pages_there() -> bool {
+        let there = Path::new("/usr/share/man/man2/accept.2.gz").is_file();
+        if !there {
+            eprintln!("skipped: there are no manual pages (apt-get install manpages-dev)");
+        }
+        there
+    }
+
+    fn page(name: &str) -> String {
+        let path = format!("/usr/share/man/man2/{name}.2.gz");
+        let output = Command::new("gzip").args(["-dc", &path]).output().unwrap();
         assert!(output.status.success(), "{path}");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The errnos that head the paragraphs of a page's ERRORS.
+    fn documented(name: &str) -> BTreeSet<String> {
+        let text = page(name);
         let section = |line: &&str| !line.starts_with(".SH ") || line.starts_with(".SH ERRORS");
         let lines = text.lines().skip_while(|line| !line.starts_with(".SH ERRORS")).take_while(section);
         let lines: Vec<&str> = lines.filter(|line| !line.starts_with(".\\\"")).collect();
@@ -238,23 +263,43 @@ mod tests {
         let is_errno = |word: &&str| word.len() > 2 && word.starts_with('E') && *word == word.to_uppercase();
         let one_name =
             |word: &str| SYNONYMS.iter().find(|(other, _)| *other == word).map_or(word, |(_, name)| name).to_owned();
-        Some(words.filter(is_errno).map(one_name).collect())
+        words.filter(is_errno).map(one_name).collect()
     }
 
     #[test]
     fn the_table_has_what_the_manual_has() {
-        if !Path::new("/usr/share/man/man2/accept.2.gz").is_file() {
-            eprintln!("skipped: there are no manual pages (apt-get install manpages-dev)");
+        if !are_pages_there() {
             return;
         }
         for errors in ERRORS {
-            let manual: BTreeSet<String> = errors.pages.split(' ').flat_map(|page| documented(page).unwrap()).collect();
-            let table: BTreeSet<String> = errors.iter().map(str::to_owned).collect();
+            let manual: BTreeSet<String> = errors.pages.split(' ').flat_map(documented).collect();
+            let table: BTreeSet<String> = errors.errnos.split_ascii_whitespace().map(str::to_owned).collect();
             // brk's one is in the text, not in a list.
             if errors.call != "brk" {
                 assert_eq!(table, manual, "{} by {}", errors.call, errors.pages);
             }
         }
+    }
+
+    #[test]
+    fn what_accept_says_in_its_text_is_in_no_list() {
+        if !are_pages_there() {
+            return;
+        }
+        let (_, errnos) = BESIDE.iter().find(|(calls, _)| calls.contains(&"accept4")).unwrap();
+        let text = page("accept");
+        for errno in errnos.split_ascii_whitespace() {
+            assert!(text.contains(&format!("\n.BR {errno}")), "{errno}");
+        }
+    }
+
+    #[test]
+    fn no_call_has_an_errno_twice() {
+        for errors in ERRORS {
+            let all: Vec<&str> = errors.iter().collect();
+            assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{}", errors.call);
+        }
+        assert!(BESIDE.iter().all(|(calls, _)| calls.iter().all(|call| super::errors_of(call).is_some())));
     }
 
     #[test]
