@@ -258,7 +258,7 @@ fn words(option: &str, command: &str) -> Result<Vec<String>, Trouble> {
     Ok(words)
 }
 
-fn signal_named(name: &str) -> Result<Signal, Trouble> {
+pub fn signal_named(name: &str) -> Result<Signal, Trouble> {
     let bare = |name: &str| name.strip_prefix("SIG").unwrap_or(name).to_owned();
     let all = (1..=i32::from(u8::MAX)).filter_map(Signal::from_raw);
     let mut named = all.filter_map(|signal| signal.name().map(|name| (signal, name)));

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use mpserv::signal::Signal;
+
 use super::errnos::{NEVER_SEEN, errors_of};
 use crate::options::Extent;
 use crate::start::{From, start_of_main};
+use crate::subject::signal_named;
 use crate::trace::{Line, Trace};
 use crate::tree::Process;
 use crate::trouble::Trouble;
@@ -84,17 +87,50 @@ impl Case {
 
     /// Whether a run's traces show that it happened.
     pub fn happened<'t>(&self, traces: impl IntoIterator<Item = &'t Trace>) -> bool {
-        let mark = b"(INJECTED";
-        let is_injected = |line: &[u8]| line.windows(mark.len()).any(|window| window == mark);
-        let injected = |trace: &Trace| (0..trace.len()).any(|event| is_injected(trace.text(event)));
-        // A call that never came back shows no signal either.
-        matches!(self.fault, Fault::Signal(_)) || traces.into_iter().any(injected)
+        traces.into_iter().any(|trace| match self.fault {
+            Fault::Signal(name) => self.signal_came(trace, name),
+            _ => (0..trace.len()).any(|event| has(trace.text(event), b"(INJECTED")),
+        })
+    }
+
+    /// Whether a trace shows that the signal came, behind the call: delivered, or, where it is blocked, in what was read
+    /// from a descriptor. Behind a call that never came back nothing shows.
+    fn signal_came(&self, trace: &Trace, name: &str) -> bool {
+        let is_it = |event: &usize| matches!(trace.line(*event), Line::Call(call) if call.name == self.call.as_bytes());
+        let Some(made) = (0..trace.len()).filter(is_it).nth(self.when - 1) else {
+            return false;
+        };
+        if matches!(trace.line(made), Line::Call(call) if matches!(call.result, b"" | b"?")) {
+            return true;
+        }
+        let full = format!("SIG{name}");
+        let read = read_from_descriptor(name);
+        (made..trace.len()).any(|event| match trace.line(event) {
+            Line::Signal { name, info } => name == full.as_bytes() && has(info, b"SI_KERNEL"),
+            Line::Call(call) => call.name == b"read" && has(call.arguments, read.as_bytes()),
+            _ => false,
+        })
     }
 
     /// The same, every time from then on.
     pub fn for_ever(&self) -> Self {
         Case { for_ever: true, ..self.clone() }
     }
+}
+
+fn has(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// How strace shows the beginning of the kernel's own signal in what is read from a descriptor for signals: its number,
+/// no errno, and the code SI_KERNEL.
+fn read_from_descriptor(name: &str) -> String {
+    let number = match signal_named(name).map_or(0, Signal::raw) {
+        10 => "\\n".to_owned(),
+        13 => "\\r".to_owned(),
+        other => format!("\\{other:o}"),
+    };
+    format!("{number}\\0\\0\\0\\0\\0\\0\\0\\200\\0\\0\\0")
 }
 
 /// How often the processes make a call.
@@ -117,6 +153,7 @@ pub const LOADER: &str = "the root's loader makes the call as often before main,
 pub const UNSEEN: &str = "ERESTARTNOINTR is the kernel's own: a program never sees it";
 pub const AGAIN: &str =
     "EAGAIN and EINTR ask for the call to be made again: no kernel says so for ever of what is ready";
+pub const CHAIN: &str = "each server that takes another's place would be told by it to make place for the next";
 pub const NO_ERRORS: &str = "the manual page documents no error of the call";
 pub const ORDER: &str =
     "made by fork() itself at a child's beginning, where the tool decides who runs first; glibc ignores its result";
@@ -185,6 +222,9 @@ impl Counts {
     }
 }
 
+/// How the kernel goes on with a call that waits, when strace has interrupted it to attach.
+const RESUMED: &[u8] = b"restart_syscall";
+
 /// How often each call is made, in the loader and in all, by name.
 fn counts<'p>(processes: impl IntoIterator<Item = &'p Process>, from: From) -> BTreeMap<String, Counts> {
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
@@ -193,7 +233,9 @@ fn counts<'p>(processes: impl IntoIterator<Item = &'p Process>, from: From) -> B
         let mut start = start_of_main(process, from);
         for event in 0..process.trace.len() {
             let before = start.leaves_out(event);
-            if let Line::Call(call) = process.trace.line(event) {
+            if let Line::Call(call) = process.trace.line(event)
+                && call.name != RESUMED
+            {
                 let (loader, all) = own.entry(String::from_utf8_lossy(call.name).into_owned()).or_default();
                 *loader += usize::from(before);
                 *all += 1;
@@ -213,4 +255,50 @@ fn counts<'p>(processes: impl IntoIterator<Item = &'p Process>, from: From) -> B
     }
     counts.retain(|_, counts| !counts.all.is_empty());
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn came(signal: &'static str, when: usize, trace: &str) -> bool {
+        let case = Case { call: "poll".to_owned(), fault: Fault::Signal(signal), when, for_ever: false };
+        case.happened([&Trace::new(trace.into(), false).unwrap()])
+    }
+
+    #[test]
+    fn a_signal_that_is_delivered_came() {
+        let trace = "poll([{fd=3}], 1, NULL) = ? ERESTARTNOHAND (To be restarted if no handler)\n\
+                     --- SIGALRM {si_signo=SIGALRM, si_code=SI_KERNEL} ---\n";
+        assert!(came("ALRM", 1, trace));
+        assert!(!came("ALRM", 2, trace), "the call was not made that often");
+        assert!(!came("TERM", 1, trace), "it was another signal");
+    }
+
+    #[test]
+    fn a_signal_from_elsewhere_is_not_the_one_that_came() {
+        let trace = "poll([{fd=3}], 1, NULL) = 1\n--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=7} ---\n";
+        assert!(!came("CHLD", 1, trace));
+        let earlier = "--- SIGCHLD {si_signo=SIGCHLD, si_code=SI_KERNEL} ---\npoll([{fd=3}], 1, NULL) = 1\n";
+        assert!(!came("CHLD", 1, earlier));
+    }
+
+    #[test]
+    fn a_blocked_signal_that_is_read_from_a_descriptor_came() {
+        let read = |number: &str, code: &str| {
+            let info = format!("{number}\\0\\0\\0\\0\\0\\0\\0{code}\\0\\0\\0");
+            format!("poll([{{fd=3}}], 1, NULL) = 1\nread(3, \"{info}\", 512) = 128\n")
+        };
+        assert!(came("TERM", 1, &read("\\17", "\\200")));
+        assert!(came("PIPE", 1, &read("\\r", "\\200")));
+        assert!(came("USR1", 1, &read("\\n", "\\200")));
+        assert!(!came("TERM", 1, &read("\\2", "\\200")), "it was another signal");
+        assert!(!came("TERM", 1, &read("\\17", "\\0")), "somebody else sent it");
+        assert!(!came("TERM", 1, "poll([{fd=3}], 1, NULL) = 1\n"), "nobody took it");
+    }
+
+    #[test]
+    fn behind_a_call_that_never_comes_back_no_signal_shows() {
+        assert!(came("TERM", 1, "poll([{fd=3}], 1, NULL <unfinished ...>) = ?\n+++ exited with 0 +++\n"));
+    }
 }

@@ -31,7 +31,7 @@ use server::{Mode, Subject, Whose};
 /// So many runs at once for each processor: they mostly wait for each other's steps.
 const RUNS_PER_PROCESSOR: usize = 2;
 
-/// So often a case is tried before it is said to be bad.
+/// So often a case is tried that may have come out badly by chance.
 const TRIES: usize = 3;
 
 /// Of a process of a program that was ended because it made calls without end, so many events are compared. How far it
@@ -159,13 +159,15 @@ impl Bench<'_> {
         }
     }
 
-    /// Tries a case, and again if it does not come out well: where the machine is so busy that the tool takes processes
-    /// for resting that are not, two runs may differ by chance. What is wrong with a program is so each time.
+    /// Tries a case, and again if it does not come out well by what may be chance: where the machine is so busy that the
+    /// tool takes processes for resting that are not, two runs may differ, and what is wrong with a program is so each
+    /// time. What a server must not do it must not do once.
     fn try_well(&self, tried: &Tried, case: &Case) -> (Result<(Verdict, String), Trouble>, usize) {
         let mut tries = 1;
         loop {
             let found = self.try_one(tried, case);
-            if tries == TRIES || matches!(found, Ok((Verdict::Good, _))) || INTERRUPTED.is_raised() {
+            let is_sure = matches!(found, Ok((Verdict::Good | Verdict::Violation(_), _)));
+            if tries == TRIES || is_sure || INTERRUPTED.is_raised() {
                 return (found, tries);
             }
             tries += 1;

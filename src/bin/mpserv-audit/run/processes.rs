@@ -94,11 +94,21 @@ const USER_TIME: usize = 11;
 /// The unit of both: hundredths of a second, on every Linux.
 const TICKS_PER_SECOND: u64 = 100;
 
-fn processor_time(pid: u32) -> Option<Duration> {
+/// How much of the processor a process has had.
+pub fn processor_time(pid: u32) -> Option<Duration> {
+    times(pid, 2)
+}
+
+/// The same with that of its children that have ended and were waited for, which stands behind its own.
+pub fn processor_time_of_all(pid: u32) -> Option<Duration> {
+    times(pid, 4)
+}
+
+fn times(pid: u32, count: usize) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name may have blanks and brackets of its own.
     let (_, fields) = stat.rsplit_once(") ")?;
-    let times = fields.split(' ').skip(USER_TIME).take(2).map(|field| field.parse::<u64>().ok());
+    let times = fields.split(' ').skip(USER_TIME).take(count).map(|field| field.parse::<u64>().ok());
     let ticks = times.sum::<Option<u64>>()?;
     Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
 }

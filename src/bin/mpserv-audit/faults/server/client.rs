@@ -16,6 +16,15 @@ pub enum Address {
     Path(PathBuf),
 }
 
+impl Address {
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Address::Port(port) => Some(*port),
+            Address::Path(_) => None,
+        }
+    }
+}
+
 /// What a client got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Got {

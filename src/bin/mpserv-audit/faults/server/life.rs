@@ -1,16 +1,18 @@
 //! A server in its life, of which strace makes what it is told to.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mpserv::process::{Pid, WaitFor, WaitOptions, waitpid};
+use mpserv::process::{Pid, WaitFor, WaitOptions, WaitStatus, waitpid};
 use mpserv::signal::{Signal, kill};
 
 use super::client::{Address, Client, Got};
-use super::{Case, Fault, SLOTS, Subject, Whose};
-use crate::run::processes::Status;
+use super::ending::{Ending, OBEYED, is_mute};
+use super::{Case, Mode, SLOTS, Subject, Whose};
+use crate::run::processes::{Status, processor_time, processor_time_of_all};
 use crate::run::{Directory, network};
 use crate::trace::Trace;
 use crate::tree::{Process, Tree};
@@ -23,29 +25,42 @@ pub const ENDING: Duration = Duration::from_secs(1);
 pub const TICK: Duration = Duration::from_millis(1);
 /// How long it is waited for that nothing moves.
 const SETTLING: Duration = Duration::from_secs(1);
+/// The trace of the server alone.
+const OWN_TRACE: &str = "trace.1";
+/// The file of its Unix socket.
+const SOCKET: &str = "socket";
+/// A port of the kernel's choice.
+const ANY_PORT: &str = "127.0.0.1:0";
 /// When a server that was told to stop is told so again.
 const IMPATIENCE: Duration = Duration::from_millis(100);
 
-/// The server's exit statuses.
-const OBEYED: i32 = 0;
-const TROUBLE: i32 = 111;
+/// How much strace shows of what is read and written: as many signals as the server reads at once.
+const SHOWN: &str = "512";
 
 /// A server in its life.
 pub struct Life {
     directory: Directory,
-    server: Child,
+    /// The server, which is a child of this process: the first, or the last that took another's place.
+    server: u32,
+    /// Those whose place was taken.
+    before: Vec<u32>,
+    mode: Mode,
     whose: Whose,
     /// Where it serves, once it does.
-    pub address: Option<Address>,
+    addresses: Vec<Address>,
     /// Strace, while there is one.
     tracer: Option<u32>,
-    status: Option<ExitStatus>,
+    status: Option<WaitStatus>,
+    /// When this told it to stop.
+    told: Option<Instant>,
     /// This had to kill it.
     killed: bool,
+    /// It cannot write its log.
+    is_mute: bool,
+    /// What it and those before it have had of the processor.
+    processor: [Duration; 2],
     /// How many descriptors it has open when nobody is connected.
     pub descriptors: usize,
-    /// How many children it has when nobody is connected.
-    idle: usize,
 }
 
 impl Life {
@@ -58,42 +73,56 @@ impl Life {
         let (port, log) = (file("port")?, file("log")?);
         let injection = case.map(|case| format!("inject={}", case.injection()));
         let injection: Vec<&str> = injection.iter().flat_map(|injection| ["-e", injection.as_str()]).collect();
-        let mut command = match whose {
-            Whose::Children => Command::new(program),
-            Whose::Parent => {
-                let mut command = Command::new(&strace.path);
-                // As -D has it, the server is this process's child; -I2 has strace end when it is told to.
-                command.args(["-D", "-I2", "-q", "-s", "0", "-o"]).arg(directory.path.join("trace.1"));
-                command.args(&injection).arg(program);
-                command
-            }
+        let attaches = whose == Whose::Children || mode.begins_alike;
+        let mut command = if attaches {
+            Command::new(program)
+        } else {
+            let mut command = Command::new(&strace.path);
+            // As -D has it, the server is this process's child; -I2 has strace end when it is told to.
+            command.args(["-D", "-I2", "-q", "-s", SHOWN, "-o"]).arg(directory.path.join(OWN_TRACE));
+            command.args(&injection).arg(program);
+            command
         };
-        let socket = mode.is_unix.then(|| directory.path.join("socket"));
-        let address = socket.as_ref().map_or("127.0.0.1:0".to_owned(), |path| format!("unix:{}", path.display()));
+        let address = match mode.is_unix {
+            true => format!("unix:{}", directory.path.join(SOCKET).display()),
+            false => ANY_PORT.to_owned(),
+        };
+        (1..mode.sockets).for_each(|_| _ = command.args(["--listen", ANY_PORT]));
         command.args(mode.options).args(["-1", "-c", &SLOTS.to_string(), &address]).args(mode.program);
         command.stdin(Stdio::null()).stdout(port).stderr(log);
-        let server = command.spawn().map_err(|error| Trouble::of(program.display(), error))?;
+        let server = command.spawn().map_err(|error| Trouble::of(program.display(), error))?.id();
         let mut life = Life {
             directory,
             server,
+            before: Vec::new(),
+            mode,
             whose,
-            address: None,
+            addresses: Vec::new(),
             tracer: None,
             status: None,
+            told: None,
             killed: false,
+            is_mute: case.is_some_and(is_mute),
+            processor: [Duration::ZERO; 2],
             descriptors: 0,
-            idle: mode.idle,
         };
-        life.wait_until_ready(socket);
+        life.wait_until_ready(!attaches);
         let start = Instant::now();
-        while life.address.is_some() && life.runs() && life.children().len() < mode.idle && start.elapsed() < ENDING {
+        while life.serves() && life.runs() && life.children().len() < mode.idle && start.elapsed() < ENDING {
             std::thread::sleep(TICK);
         }
         life.rest();
         life.descriptors = life.open_descriptors().len();
-        if whose == Whose::Children && life.address.is_some() {
+        if attaches && life.serves() {
             let mut command = Command::new(&strace.path);
-            command.args(["-ff", "-q", "-b", "execve", "-s", "0", "-o"]).arg(life.directory.path.join("trace"));
+            command.args(["-q", "-s", SHOWN, "-o"]);
+            match whose {
+                Whose::Parent => command.arg(life.directory.path.join(OWN_TRACE)),
+                Whose::Children => command.arg(life.directory.path.join("trace")).arg("-ff"),
+            };
+            if whose == Whose::Children && !mode.restarts {
+                command.args(["-b", "execve"]);
+            }
             command.args(&injection);
             life.attach(command)?;
             life.rest();
@@ -101,34 +130,53 @@ impl Life {
         Ok(life)
     }
 
+    /// It has begun to serve.
+    pub fn serves(&self) -> bool {
+        !self.addresses.is_empty()
+    }
+
     /// Waits until it serves, which it says in its log, by its port, or by its socket; or has ended.
-    fn wait_until_ready(&mut self, socket: Option<PathBuf>) {
+    fn wait_until_ready(&mut self, is_traced: bool) {
         let start = Instant::now();
-        while self.address.is_none() && self.runs() && start.elapsed() < WATCHDOG {
-            if self.whose == Whose::Parent {
-                let tracer = Status::of(self.server.id()).map(|status| status.tracer).filter(|tracer| *tracer != 0);
+        while !self.serves() && self.runs() && start.elapsed() < WATCHDOG {
+            if is_traced {
+                let tracer = Status::of(self.server).map(|status| status.tracer).filter(|tracer| *tracer != 0);
                 self.tracer = self.tracer.or(tracer);
             }
-            let log = self.log();
-            self.address = match &socket {
-                Some(path) => path.exists().then(|| Address::Path(path.clone())),
-                None => {
-                    // A port that was printed in pieces under a fault is no port, so the log comes first.
-                    let logged = log.split_once("listen address=127.0.0.1:").and_then(|(_, rest)| rest.split_once(' '));
-                    let logged = logged.filter(|_| log.contains("mpserv: start ")).map(|(port, _)| port.to_owned());
-                    let printed = || fs::read_to_string(self.directory.path.join("port")).unwrap_or_default();
-                    let printed = || Some(printed()).filter(|text| text.ends_with('\n'));
-                    logged.or_else(printed).and_then(|port| port.trim().parse().ok()).map(Address::Port)
-                }
-            };
+            let addresses = self.find_addresses();
+            if addresses.len() == self.mode.sockets {
+                self.addresses = addresses;
+            }
             std::thread::sleep(TICK);
         }
         self.rest();
     }
 
-    /// Has strace trace the server and its children.
+    fn find_addresses(&self) -> Vec<Address> {
+        if self.mode.is_unix {
+            let socket = self.directory.path.join(SOCKET);
+            return socket.exists().then_some(Address::Path(socket)).into_iter().collect();
+        }
+        let port = |text: &str| text.parse().ok().map(Address::Port);
+        let log = self.log();
+        if log.contains("mpserv: start ") {
+            // A port that was printed in pieces under a fault is no port, so the log comes first.
+            let lines = log.split("listen address=127.0.0.1:").skip(1);
+            let logged: Vec<Address> = lines.filter_map(|rest| port(rest.split_once(' ')?.0)).collect();
+            if logged.len() == self.mode.sockets {
+                return logged;
+            }
+        }
+        let printed = fs::read_to_string(self.directory.path.join("port")).unwrap_or_default();
+        printed.split_inclusive('\n').filter_map(|line| port(line.strip_suffix('\n')?)).collect()
+    }
+
+    /// Has strace trace the server, and its children where these are to meet faults.
     fn attach(&mut self, mut strace: Command) -> Result<(), Trouble> {
-        let all = [vec![self.server.id()], self.children()].concat();
+        let mut all = vec![self.server];
+        if self.whose == Whose::Children {
+            all.extend(self.children());
+        }
         for pid in &all {
             strace.args(["-p", &pid.to_string()]);
         }
@@ -149,9 +197,66 @@ impl Life {
 
     pub fn runs(&mut self) -> bool {
         if self.status.is_none() {
-            self.status = self.server.try_wait().ok().flatten();
+            let [own, _] = &mut self.processor;
+            *own = processor_time_of_all(self.server).unwrap_or(*own);
+            self.status = ended(self.server);
+            if let Some(next) = self.status.and_then(|status| self.successor(status)) {
+                let [own, others] = self.processor;
+                self.processor = [Duration::ZERO, own + others];
+                self.before.push(std::mem::replace(&mut self.server, next));
+                (self.status, self.told) = (None, None);
+            }
         }
         self.status.is_none()
+    }
+
+    /// The process that has taken the place of the server, which ended like this. Of one that a signal has ended, one that
+    /// was starting then goes on.
+    fn successor(&self, status: WaitStatus) -> Option<u32> {
+        let was_ended = status.exit_status().is_none() && !self.killed;
+        if !was_ended && status.exit_status() != Some(OBEYED) {
+            return None;
+        }
+        let ports: Vec<u16> = self.addresses.iter().filter_map(Address::port).collect();
+        let listens = |pid: &u32| self.is_mute && ports.iter().any(|port| network::listens(&[*pid], *port));
+        let start = Instant::now();
+        loop {
+            let (log, left) = (self.log(), self.left());
+            let has = |event: &str, pid: &u32| log.contains(&format!("mpserv: {event}={pid} "));
+            let is_it = |pid: &&u32| has("succeeded by", pid) || was_ended && has("start pid", pid) || listens(pid);
+            let found = left.iter().find(is_it).copied();
+            if found.is_some() || !was_ended || left.is_empty() || start.elapsed() > ENDING {
+                return found;
+            }
+            std::thread::sleep(TICK);
+        }
+    }
+
+    /// Has another server take its place, and waits so long until that has come about, or failed.
+    pub fn hang_up(&mut self, patience: Duration) {
+        self.signal(Signal::HUP);
+        self.hears_hang_up(patience);
+        self.rest();
+    }
+
+    /// Whether another has taken its place by then, or it has said that none did.
+    pub fn hears_hang_up(&mut self, patience: Duration) -> bool {
+        let start = Instant::now();
+        let patience = if self.is_mute { ENDING } else { patience };
+        while self.runs() && self.before.is_empty() && !self.log().contains("mpserv: restart error=") {
+            if start.elapsed() > patience {
+                return self.is_mute;
+            }
+            std::thread::sleep(TICK);
+        }
+        true
+    }
+
+    /// What it and all of its children, those before it and theirs have had of the processor, as far as is known.
+    pub fn processor_time(&self) -> Duration {
+        let [own, others] = self.processor;
+        let own = processor_time_of_all(self.server).unwrap_or(own);
+        own + others + self.children().into_iter().filter_map(processor_time).sum::<Duration>()
     }
 
     /// Waits until nothing moves, so that what comes next does not depend on who is faster.
@@ -170,36 +275,34 @@ impl Life {
 
     /// The server, its children and strace, or none when one of them is not still.
     fn look(&self) -> Option<Vec<(u32, Option<Status>)>> {
-        let all = [self.server.id()].into_iter().chain(self.children()).chain(self.tracer);
+        let all = [self.server].into_iter().chain(self.children()).chain(self.tracer);
         let seen: Vec<_> = all.map(|pid| (pid, Status::of(pid))).collect();
         seen.iter().all(|(_, status)| status.is_none_or(|status| status.is_still())).then_some(seen)
     }
 
     /// So many clients, one after the other, who stay.
     pub fn connect(&mut self, count: usize) -> Vec<Client> {
-        let Some(address) = self.address.clone() else {
-            return Vec::new();
-        };
-        let one = |_| {
-            let client = Client::connect(&address);
+        let addresses = self.addresses.clone();
+        let one = |address| {
+            let client = Client::connect(address);
             self.rest();
             client
         };
-        (0..count).map(one).collect()
+        addresses.iter().cycle().take(count).map(one).collect()
     }
 
     pub fn is_pool(&self) -> bool {
-        self.idle > 0
+        self.mode.idle > 0
     }
 
     /// As many children as when nobody is connected.
     pub fn is_idle(&self) -> bool {
-        self.children().len() == self.idle
+        self.children().len() == self.mode.idle
     }
 
     /// Nobody is left who could close a connection but one who forgot it.
     pub fn closes_not(&mut self) -> bool {
-        !self.runs() || self.children().len() <= self.idle
+        !self.runs() || self.children().len() <= self.mode.idle
     }
 
     fn log(&self) -> String {
@@ -235,11 +338,10 @@ impl Life {
     /// is over.
     pub fn end(&mut self, hurried: bool, leaks: bool, violations: &mut Vec<String>) -> Result<(), Trouble> {
         let start = Instant::now();
-        let mut told = None;
         while self.runs() {
             // Told again, it does not wait for its clients. Two that it has not heard of are one.
-            if told.is_none_or(|told: Instant| hurried && told.elapsed() > IMPATIENCE) {
-                told = Some(Instant::now());
+            if self.told.is_none_or(|told| hurried && told.elapsed() > IMPATIENCE) {
+                self.told = Some(Instant::now());
                 self.signal(Signal::TERM);
             }
             if hurried && start.elapsed() > ENDING {
@@ -249,16 +351,10 @@ impl Life {
                 violations.push("SIGTERM does not end it".to_owned());
                 self.signal(Signal::KILL);
                 self.killed = true;
-                self.status = self.server.wait().ok();
             }
             std::thread::sleep(TICK);
         }
         for pid in self.born() {
-            // Only a server that took over still has to be told. No other process can have its number: it is not waited
-            // for, and this process has adopted it.
-            if self.named("start").contains(&pid) {
-                signal_to(pid, Signal::TERM);
-            }
             if !wait_for_end(pid, WATCHDOG.saturating_sub(start.elapsed())) && !leaks {
                 violations.push(format!("child {pid} outlives the server"));
             }
@@ -272,36 +368,39 @@ impl Life {
 
     fn signal(&self, signal: Signal) {
         // It has not been waited for, so the id is its own.
-        signal_to(self.server.id(), signal);
+        signal_to(self.server, signal);
     }
 
-    /// The processes that the log names: the children, and the servers that SIGHUP has put in the place of others.
+    /// Its processes: the children that the log names, which may be waited for, and all that run.
     fn born(&self) -> Vec<u32> {
-        let mut born = self.named("accept");
-        born.extend(self.named("start").into_iter().filter(|pid| *pid != self.server.id()));
+        let log = self.log();
+        let pid = |line: &str| line.strip_prefix("mpserv: accept pid=")?.split(' ').next()?.parse().ok();
+        let mut born: Vec<u32> = log.lines().filter_map(pid).chain(self.left()).collect();
         born.sort_unstable();
         born.dedup();
         born
     }
 
-    /// The processes that the log names in the lines of one event.
-    fn named(&self, event: &str) -> Vec<u32> {
-        let log = self.log();
-        let start = format!("mpserv: {event} pid=");
-        let pid = |line: &str| line.strip_prefix(&start)?.split(' ').next()?.parse().ok();
-        log.lines().filter_map(pid).collect()
+    /// The processes that run and have its log open, besides the server itself.
+    fn left(&self) -> Vec<u32> {
+        let identity = |path: PathBuf| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+        let log = identity(self.directory.path.join("log"));
+        let has_log = |pid: &u32| identity(format!("/proc/{pid}/fd/2").into()) == log;
+        let numbers = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| *pid != self.server && Some(*pid) != self.tracer && has_log(pid)).collect()
     }
 
     /// The server's children, those that wait to be waited for too.
     pub fn children(&self) -> Vec<u32> {
-        let pid = self.server.id();
+        let pid = self.server;
         let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
         text.split_whitespace().filter_map(|child| child.parse().ok()).collect()
     }
 
     /// What the server has open.
     pub fn open_descriptors(&self) -> Vec<String> {
-        let entries = fs::read_dir(format!("/proc/{}/fd", self.server.id())).into_iter().flatten().flatten();
+        let entries = fs::read_dir(format!("/proc/{}/fd", self.server)).into_iter().flatten().flatten();
         let shown = |entry: fs::DirEntry| {
             let target = fs::read_link(entry.path()).unwrap_or_default();
             format!("{} {}", entry.file_name().to_string_lossy(), target.display())
@@ -311,7 +410,8 @@ impl Life {
 
     pub fn processes(&self) -> Result<Vec<Process>, Trouble> {
         let mut traces = Vec::new();
-        let root = if self.whose == Whose::Children { self.server.id() } else { 1 };
+        let first = self.before.first().copied().unwrap_or(self.server);
+        let root = if self.whose == Whose::Children { first } else { 1 };
         for entry in fs::read_dir(&self.directory.path).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let id = name.to_str().and_then(|name| name.strip_prefix("trace.")?.parse().ok());
@@ -326,47 +426,38 @@ impl Life {
 
     /// How it ended, and whether it may.
     pub fn outcome(&self, got: &[Got], case: Option<&Case>, violations: &mut Vec<String>) -> String {
-        use std::os::unix::process::ExitStatusExt;
         let log = self.log();
-        let status = self.status.unwrap_or_default();
         if log.contains("panic") {
             violations.push(format!("it panics: {log}"));
         }
-        let served = match (&self.address, got) {
-            (None, _) => "does not begin".to_owned(),
-            (_, []) => "is told to stop".to_owned(),
-            (_, got) if got.iter().all(|got| *got == Got::Served) => "serves all".to_owned(),
-            (_, got) => format!("serves {} of {}", got.iter().filter(|got| **got == Got::Served).count(), got.len()),
+        let served = match got {
+            _ if !self.serves() => "does not begin".to_owned(),
+            [] => "is told to stop".to_owned(),
+            got if got.iter().all(|got| *got == Got::Served) => "serves all".to_owned(),
+            got => format!("serves {} of {}", got.iter().filter(|got| **got == Got::Served).count(), got.len()),
         };
-        // What it cannot write it cannot say.
-        let is_mute = case.is_some_and(|case| matches!(case.call.as_str(), "write" | "writev" | "sendmsg"));
-        match (status.code(), status.signal()) {
-            (Some(OBEYED), _) => served,
-            (Some(code), _) => {
-                let line = log.lines().last().unwrap_or_default().to_owned();
-                if code != TROUBLE || !(line.starts_with("mpserv: ") || is_mute) {
-                    violations.push(format!("it ends with {code} and says {line:?}"));
-                }
-                format!("{served}; ends with {code}: {line}")
-            }
-            (None, signal) => {
-                let signal = signal.and_then(Signal::from_raw).and_then(Signal::name).unwrap_or("a signal");
-                let own = case.map(|case| case.fault);
-                let injected = matches!(own, Some(Fault::Signal(name)) if signal.ends_with(name));
-                if !injected && !self.killed {
-                    violations.push(format!("it is killed by {signal}"));
-                }
-                format!("{served}; dies of {signal}")
-            }
-        }
+        let ending = Ending {
+            status: self.status.unwrap_or_default(),
+            log: &log,
+            was_told: self.told.is_some(),
+            was_killed: self.killed,
+        };
+        let (how, violation) = ending.judge(case);
+        violations.extend(violation);
+        format!("{served}{how}")
     }
 }
 
 impl Drop for Life {
     fn drop(&mut self) {
-        if self.runs() {
+        self.killed = true;
+        while self.runs() {
             self.signal(Signal::KILL);
-            let _ = self.server.wait();
+            std::thread::sleep(TICK);
+        }
+        for pid in self.left() {
+            signal_to(pid, Signal::KILL);
+            wait_for_end(pid, ENDING);
         }
         // There is nobody to tell.
         let _ = self.no_more_faults();
@@ -384,14 +475,19 @@ fn own(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().and_then(Pid::from_raw)
 }
 
+/// How a child of this process ended, if it has.
+fn ended(pid: u32) -> Option<WaitStatus> {
+    let mut status = WaitStatus::default();
+    let child = WaitFor::Child(own(pid)?);
+    waitpid(child, Some(&mut status), WaitOptions::NOHANG).ok().flatten().map(|_| status)
+}
+
 /// Waits for the end of a process that is this one's child, or may become it as an orphan; whether it has ended.
 fn wait_for_end(pid: u32, patience: Duration) -> bool {
     let start = Instant::now();
     while let Some(status) = Status::of(pid) {
-        if status.parent == std::process::id()
-            && let Some(pid) = own(pid)
-        {
-            let _ = waitpid(WaitFor::Child(pid), None, WaitOptions::NOHANG);
+        if status.parent == std::process::id() {
+            ended(pid);
         }
         if start.elapsed() > patience {
             return Status::of(pid).is_none();

@@ -1,12 +1,13 @@
 //! Every fault that the calls of `mpserv` may meet: whether it goes on, or stops and says why.
 
 mod client;
+mod ending;
 mod life;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::case::{AGAIN, Case, Cases, Fault};
+use super::case::{AGAIN, CHAIN, Case, Cases, Fault};
 use crate::options::Extent;
 use crate::run::strace::Strace;
 use crate::start::From;
@@ -28,16 +29,41 @@ pub struct Mode {
     idle: usize,
     /// It listens on a Unix socket.
     is_unix: bool,
+    /// On so many sockets.
+    sockets: usize,
+    /// It begins as in another mode: its own calls meet a fault only from when nobody is connected yet.
+    begins_alike: bool,
+    /// SIGHUP has another process take its place before anybody comes.
+    restarts: bool,
 }
 
-const SERVICE: Mode = Mode { name: "mpserv, a service", options: &[], program: &[], idle: 0, is_unix: false };
+const SERVICE: Mode = Mode {
+    name: "mpserv, a service",
+    options: &[],
+    program: &[],
+    idle: 0,
+    is_unix: false,
+    sockets: 1,
+    begins_alike: false,
+    restarts: false,
+};
 const PROGRAM: Mode = Mode { name: "mpserv, a program", program: &["/bin/cat"], ..SERVICE };
+const PREFORK: Mode = Mode { name: "mpserv, prefork", options: &["--prefork", "2"], idle: 2, ..SERVICE };
 
 /// All of them.
-pub const MODES: [Mode; 5] = [
+pub const MODES: [Mode; 8] = [
     SERVICE,
     PROGRAM,
-    Mode { name: "mpserv, prefork", options: &["--prefork", "2"], idle: 2, ..SERVICE },
+    PREFORK,
+    // A child for each client, so that some are born while there are faults.
+    Mode {
+        name: "mpserv, prefork for one client",
+        options: &["--prefork", "2", "--max-requests", "1"],
+        begins_alike: true,
+        ..PREFORK
+    },
+    Mode { name: "mpserv, prefork on two sockets", sockets: 2, begins_alike: true, ..PREFORK },
+    Mode { name: "mpserv, a restart", sockets: 2, begins_alike: true, restarts: true, ..SERVICE },
     Mode { name: "mpserv, a sandbox", options: &["--sandbox"], ..SERVICE },
     Mode { name: "mpserv, a Unix socket", is_unix: true, ..PROGRAM },
 ];
@@ -47,7 +73,7 @@ pub const MODES: [Mode; 5] = [
 pub enum Whose {
     /// The server's own, from its main on.
     Parent,
-    /// Its children's, until they execute a program, and its own from when it listens.
+    /// Its children's, until they execute a program other than the server, and its own from when it listens.
     Children,
 }
 
@@ -69,6 +95,12 @@ const CALLS_LIMIT: usize = 3000;
 /// How long a fault that lasts is watched, and the most calls in that time: each is tried ten times a second.
 const WATCHED: Duration = Duration::from_millis(500);
 const CALLS_WATCHED: usize = 300;
+/// The most that they may have of the processor in that time, in which a loop without calls has all that it gets.
+const PROCESSOR_WATCHED: Duration = Duration::from_millis(50);
+/// The same for one life.
+const PROCESSOR_LIMIT: Duration = Duration::from_millis(500);
+/// How long the children of a pool may meet a fault one after the other.
+const POOL_PATIENCE: Duration = Duration::from_millis(200);
 /// How long a client waits before it is looked at whether there is anything to wait for.
 const PATIENCE: Duration = Duration::from_millis(10);
 /// So often it is looked what the server does without a fault, before it is said to do something else each time.
@@ -124,9 +156,15 @@ impl Subject<'_> {
         let others = processes.iter().filter(|process| !process.place.is_root());
         let mut cases = match self.whose {
             Whose::Parent => Cases::of(root, From::AnyMain, extent)?,
-            Whose::Children => Cases::of(others, From::Execve, extent)?,
+            Whose::Children => Cases::of(others, From::AnyMain, extent)?,
         };
-        if extent == Extent::All && self.whose == Whose::Parent {
+        if self.mode.restarts && self.whose == Whose::Children {
+            let all = cases.possible.len();
+            cases.possible.retain(|case| case.fault != Fault::Signal("HUP"));
+            *cases.impossible.entry(CHAIN).or_default() += all - cases.possible.len();
+        }
+        // A child that has one client and ends meets hardly more faults by one that lasts.
+        if extent == Extent::All && (self.whose == Whose::Parent || self.mode.idle > 0) {
             let errors = cases.possible.iter().filter(|case| matches!(case.fault, Fault::Error(_)));
             let mut lasting: Vec<Case> = errors.map(Case::for_ever).collect();
             lasting.dedup_by(|a, b| (&a.call, a.fault) == (&b.call, b.fault));
@@ -157,7 +195,10 @@ impl Subject<'_> {
         let lasts = case.is_some_and(|case| case.for_ever);
         let mut got = Vec::new();
         let mut clients = Vec::new();
-        if life.address.is_some() {
+        if life.serves() {
+            if self.mode.restarts {
+                life.hang_up(if lasts { ENDING } else { WATCHDOG });
+            }
             // Both at once, and one more, who waits.
             clients = life.connect(SLOTS + 1);
             if trial == Trial::Serve {
@@ -171,7 +212,8 @@ impl Subject<'_> {
                     life.no_more_faults()?;
                 }
                 for client in clients.drain(..) {
-                    got.push(receive(client, &mut life, leaks)?);
+                    let patience = if got.contains(&Got::Nothing) { ENDING } else { WATCHDOG };
+                    got.push(receive(client, &mut life, leaks, patience)?);
                 }
                 if got.contains(&Got::Nothing) && !leaks {
                     violations.push(format!("a client was neither served nor closed: {got:?}"));
@@ -181,6 +223,9 @@ impl Subject<'_> {
                     life.no_more_faults()?;
                 }
                 must_serve_again(&mut life, leaks, &mut violations);
+                if self.mode.restarts && !life.hears_hang_up(WATCHDOG) {
+                    violations.push("SIGHUP neither has another server take its place nor is said to fail".to_owned());
+                }
             }
         }
         life.end(trial == Trial::Stop, leaks, &mut violations)?;
@@ -190,6 +235,9 @@ impl Subject<'_> {
         if calls > CALLS_LIMIT {
             violations.push(format!("a busy loop: {calls} calls"));
         }
+        if life.processor_time() > PROCESSOR_LIMIT {
+            violations.push(format!("a busy loop: {:?} of the processor", life.processor_time()));
+        }
         let happened = case.is_none_or(|case| case.happened(processes.iter().map(|process| &process.trace)));
         let text = life.outcome(&got, case, &mut violations);
         Ok((Outcome { happened, text, violations }, processes))
@@ -197,17 +245,17 @@ impl Subject<'_> {
 }
 
 /// Waits for what a client gets.
-fn receive(mut client: Client, life: &mut Life, leaks: bool) -> Result<Got, Trouble> {
+fn receive(mut client: Client, life: &mut Life, leaks: bool, patience: Duration) -> Result<Got, Trouble> {
     let start = Instant::now();
     loop {
         if let Some(got) = client.receive(PATIENCE) {
             return Ok(got);
         }
         // Each child of a pool that takes the place of another meets the fault too, and nobody may be left.
-        if life.is_pool() && start.elapsed() > ENDING {
+        if life.is_pool() && start.elapsed() > POOL_PATIENCE {
             life.no_more_faults()?;
         }
-        if start.elapsed() > WATCHDOG || (leaks && life.closes_not() && start.elapsed() > ENDING) {
+        if start.elapsed() > patience || (leaks && life.closes_not() && start.elapsed() > ENDING) {
             return Ok(Got::Nothing);
         }
     }
@@ -216,11 +264,15 @@ fn receive(mut client: Client, life: &mut Life, leaks: bool) -> Result<Got, Trou
 /// A fault that lasts makes nobody hurry.
 fn watch(life: &Life, violations: &mut Vec<String>) {
     let lines = || life.processes().map_or(0, |all| all.iter().map(|process| process.trace.len()).sum::<usize>());
-    let before = lines();
+    let (before, had) = (lines(), life.processor_time());
     std::thread::sleep(WATCHED);
     let made = lines() - before;
     if made > CALLS_WATCHED {
         violations.push(format!("a busy loop: {made} calls in {WATCHED:?}"));
+    }
+    let took = life.processor_time().saturating_sub(had);
+    if took > PROCESSOR_WATCHED {
+        violations.push(format!("a busy loop: {took:?} of the processor in {WATCHED:?}"));
     }
 }
 
@@ -232,7 +284,8 @@ fn must_serve_again(life: &mut Life, leaks: bool, violations: &mut Vec<String>) 
     let mut clients = life.connect(SLOTS);
     for client in &mut clients {
         client.send();
-        let got = client.receive_word(WATCHDOG);
+        // Once something is wrong it is not waited for long that more is.
+        let got = client.receive_word(if violations.is_empty() { WATCHDOG } else { ENDING });
         if got != Got::Served && life.still_goes_on() {
             violations.push(format!("afterwards a client is not served: {got:?}"));
         }
