@@ -14,7 +14,7 @@ const PREFIX: &str = "mpserv: ";
 
 /// What a server's last line may name in place of the call that failed: what it is about.
 const THINGS: [&str; 4] =
-    ["cannot listen on ", "cannot run ", "cannot keep the program's arguments: ", "the port could not be printed: "];
+    ["cannot listen on ", "cannot run ", "cannot keep the program's arguments", "the port could not be printed"];
 /// Calls that are steps of what is said to have failed.
 const STEPS: [(&str, &str); 4] =
     [("memfd_create", "mmap"), ("ftruncate", "mmap"), ("capget", "prctl"), ("capset", "prctl")];
@@ -81,26 +81,28 @@ pub fn is_mute(case: &Case) -> bool {
     writes && !matches!(case.fault, Fault::Signal(_))
 }
 
-/// Whether a server's last line names what failed, the call or the thing, and says of it what the call did.
+/// Whether a server's last line names what failed: the call, and its errno; or a thing, which another call may have failed
+/// for once this one had.
 fn names_what_failed(line: &str, case: &Case) -> bool {
-    let Some(said) = line.strip_prefix(PREFIX) else {
+    let Some((what, _)) = line.strip_prefix(PREFIX).and_then(|said| said.split_once(": ")) else {
         return false;
     };
+    if THINGS.iter().any(|thing| what.starts_with(thing)) {
+        return true;
+    }
     let why = match case.fault {
         Fault::Error(errno) => text_of(errno),
         Fault::Short(_) | Fault::Signal(_) => None,
     };
-    let Some(what) = said.find(&format!(": {}", why.unwrap_or_default())).and_then(|end| said.get(..end + 2)) else {
+    let Some((what, _)) = line.split_once(&format!(": {}", why.unwrap_or_default())) else {
         return false;
     };
     let step = STEPS.iter().find(|(call, _)| *call == case.call).map(|(_, whole)| *whole);
-    let is_named = |call: &str| {
-        // The kernel's names have a prefix, or a number for what was added later.
-        let call = call.strip_prefix("rt_").unwrap_or(call).trim_end_matches(|letter: char| letter.is_ascii_digit());
-        what.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
-            .any(|word| word.trim_end_matches(|letter: char| letter.is_ascii_digit()) == call)
-    };
-    THINGS.iter().any(|thing| what.starts_with(thing)) || is_named(&case.call) || step.is_some_and(is_named)
+    // The kernel's names have a prefix, or a number for what was added later.
+    let bare = |name: &str| name.trim_end_matches(|letter: char| letter.is_ascii_digit()).to_owned();
+    let call = bare(case.call.strip_prefix("rt_").unwrap_or(&case.call));
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    what.split(|letter| !is_letter(letter)).any(|word| bare(word) == call || step == Some(word))
 }
 
 /// What the C library says of an errno.
@@ -140,7 +142,8 @@ mod tests {
     fn a_last_line_names_the_call_or_the_thing_and_the_errno() {
         let says = |call, errno, line: &str| names_what_failed(line, &case(call, Fault::Error(errno)));
         assert!(says("socket", "EMFILE", "mpserv: cannot listen on \"127.0.0.1:0\": Too many open files; allow more"));
-        assert!(!says("socket", "EMFILE", "mpserv: cannot listen on \"127.0.0.1:0\": Permission denied"));
+        assert!(says("bind", "EADDRINUSE", "mpserv: cannot listen on \"unix:/a\": No such file or directory"));
+        assert!(!says("signalfd4", "ENOMEM", "mpserv: cannot serve: signalfd: Permission denied"));
         assert!(says("signalfd4", "ENOMEM", "mpserv: cannot serve: signalfd: Cannot allocate memory; lower"));
         assert!(says("rt_sigprocmask", "EFAULT", "mpserv: cannot serve: sigprocmask: Bad address"));
         assert!(says("ftruncate", "EIO", "mpserv: cannot serve: mmap: Input/output error"));

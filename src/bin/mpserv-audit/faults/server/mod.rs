@@ -163,6 +163,10 @@ impl Subject<'_> {
             cases.possible.retain(|case| case.fault != Fault::Signal("HUP"));
             *cases.impossible.entry(CHAIN).or_default() += all - cases.possible.len();
         }
+        // The signals do here what they do in the other modes: for a check of every change these are enough.
+        if extent == Extent::Part && self.mode.begins_alike {
+            cases.possible.retain(|case| !matches!(case.fault, Fault::Signal(_)));
+        }
         // A child that has one client and ends meets hardly more faults by one that lasts.
         if extent == Extent::All && (self.whose == Whose::Parent || self.mode.idle > 0) {
             let errors = cases.possible.iter().filter(|case| matches!(case.fault, Fault::Error(_)));
