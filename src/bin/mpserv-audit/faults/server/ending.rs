@@ -16,8 +16,7 @@ const PREFIX: &str = "mpserv: ";
 const THINGS: [&str; 4] =
     ["cannot listen on ", "cannot run ", "cannot keep the program's arguments", "the port could not be printed"];
 /// Calls that are steps of what is said to have failed.
-const STEPS: [(&str, &str); 4] =
-    [("memfd_create", "mmap"), ("ftruncate", "mmap"), ("capget", "prctl"), ("capset", "prctl")];
+const STEPS: [(&str, &str); 2] = [("capget", "prctl"), ("capset", "prctl")];
 
 /// Signals that have a server stop.
 const STOPPING: [&str; 2] = ["TERM", "INT"];
@@ -146,7 +145,11 @@ mod tests {
         assert!(!says("signalfd4", "ENOMEM", "mpserv: cannot serve: signalfd: Permission denied"));
         assert!(says("signalfd4", "ENOMEM", "mpserv: cannot serve: signalfd: Cannot allocate memory; lower"));
         assert!(says("rt_sigprocmask", "EFAULT", "mpserv: cannot serve: sigprocmask: Bad address"));
-        assert!(says("ftruncate", "EIO", "mpserv: cannot serve: mmap: Input/output error"));
+        assert!(says(
+            "ftruncate",
+            "EIO",
+            "mpserv: cannot serve: the scoreboard (memfd_create, ftruncate, mmap): Input/output error"
+        ));
         assert!(!says("getsockname", "EBADF", "mpserv: cannot serve: mmap: Bad file descriptor"));
         assert!(!says("getsockname", "EBADF", "mpserv: cannot serve: : Bad file descriptor"));
     }
