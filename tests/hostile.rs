@@ -40,8 +40,8 @@ fn killed_at_random(time: Duration) {
             let all = children(server.pid());
             most = most.max(all.len());
             // Several at once, so that one signal stands for the end of many.
-            for _ in 0..random.below(all.len()) / 4 {
-                let victim = Pid::from_raw(random.pick(&all).cast_signed()).unwrap();
+            for pid in all.iter().filter(|_| random.below(8) == 0) {
+                let victim = Pid::from_raw(pid.cast_signed()).unwrap();
                 // The number of one that has just been waited for is nobody's yet.
                 killed += u32::from(kill(victim, Signal::KILL).is_ok());
             }
