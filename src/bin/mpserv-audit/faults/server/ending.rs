@@ -46,7 +46,10 @@ impl Ending<'_> {
         let line = self.log.lines().last().unwrap_or_default();
         match (self.status.exit_status(), self.status.term_signal()) {
             (Some(OBEYED), _) => {
-                let was_asked = self.was_told || signal.is_some_and(|signal| STOPPING.contains(&signal));
+                // The one that took its place may have been ended by a signal in turn.
+                let was_succeeded = self.log.contains("mpserv: succeeded by=");
+                let was_asked =
+                    self.was_told || signal.is_some_and(|signal| STOPPING.contains(&signal) || was_succeeded);
                 let violation = if !was_asked {
                     Some(format!("it ends unasked; its last line is {line:?}"))
                 } else if !is_mute && !self.log.contains("mpserv: stopped ") {
@@ -162,6 +165,9 @@ mod tests {
         assert!(judge(0, "mpserv: start pid=1 limit=2\n", true, &error).is_some());
         assert_eq!(judge(0, STOPPED, false, &case("poll", Fault::Signal("INT"))), None);
         assert!(judge(0, STOPPED, false, &case("poll", Fault::Signal("USR1"))).is_some());
+        let succeeded = format!("mpserv: succeeded by=2 children=0\n{STOPPED}");
+        assert_eq!(judge(0, &succeeded, false, &case("poll", Fault::Signal("ALRM"))), None);
+        assert!(judge(0, &succeeded, false, &error).is_some());
     }
 
     #[test]

@@ -183,7 +183,7 @@ impl Life {
         strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let tracer = strace.spawn().map_err(|error| Trouble::of("strace", error))?;
         self.tracer = Some(tracer.id());
-        let traced = |status: Status| status.tracer != 0 && status.state == b'S';
+        let traced = |status: Status| status.tracer != 0;
         let start = Instant::now();
         // A child that has met its fault already is gone.
         while !all.iter().all(|pid| Status::of(*pid).is_none_or(traced)) {
@@ -222,9 +222,11 @@ impl Life {
         let start = Instant::now();
         loop {
             let (log, left) = (self.log(), self.left());
-            let has = |event: &str, pid: &u32| log.contains(&format!("mpserv: {event}={pid} "));
-            let is_it = |pid: &&u32| has("succeeded by", pid) || was_ended && has("start pid", pid) || listens(pid);
-            let found = left.iter().find(is_it).copied();
+            let has_started = |pid: &u32| was_ended && log.contains(&format!("mpserv: start pid={pid} "));
+            // It may have ended as well by now, and then waits to be waited for.
+            let is_new = |pid: &u32| *pid != self.server && !self.before.contains(pid) && Status::of(*pid).is_some();
+            let named = named(&log, "succeeded by").filter(is_new).last();
+            let found = named.or_else(|| left.iter().find(|pid| has_started(pid) || listens(pid)).copied());
             if found.is_some() || !was_ended || left.is_empty() || start.elapsed() > ENDING {
                 return found;
             }
@@ -373,9 +375,7 @@ impl Life {
 
     /// Its processes: the children that the log names, which may be waited for, and all that run.
     fn born(&self) -> Vec<u32> {
-        let log = self.log();
-        let pid = |line: &str| line.strip_prefix("mpserv: accept pid=")?.split(' ').next()?.parse().ok();
-        let mut born: Vec<u32> = log.lines().filter_map(pid).chain(self.left()).collect();
+        let mut born: Vec<u32> = named(&self.log(), "accept pid").chain(self.left()).collect();
         born.sort_unstable();
         born.dedup();
         born
@@ -462,6 +462,14 @@ impl Drop for Life {
         // There is nobody to tell.
         let _ = self.no_more_faults();
     }
+}
+
+/// The processes that the log names in the lines of one event.
+fn named(log: &str, event: &str) -> impl Iterator<Item = u32> {
+    let pid = move |line: &str| {
+        line.strip_prefix("mpserv: ")?.strip_prefix(event)?.strip_prefix('=')?.split(' ').next()?.parse().ok()
+    };
+    log.lines().filter_map(pid)
 }
 
 fn signal_to(pid: u32, signal: Signal) {
