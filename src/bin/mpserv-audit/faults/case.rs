@@ -94,7 +94,7 @@ impl Case {
     }
 
     /// Whether a trace shows that the signal came, behind the call: delivered, or, where it is blocked, in what was read
-    /// from a descriptor. Behind a call that never came back nothing shows.
+    /// from a descriptor. Behind a call that never came back, or the last look at the descriptor, nothing shows.
     fn signal_came(&self, trace: &Trace, name: &str) -> bool {
         let is_it = |event: &usize| matches!(trace.line(*event), Line::Call(call) if call.name == self.call.as_bytes());
         let Some(made) = (0..trace.len()).filter(is_it).nth(self.when - 1) else {
@@ -105,11 +105,16 @@ impl Case {
         }
         let full = format!("SIG{name}");
         let read = read_from_descriptor(name);
-        (made..trace.len()).any(|event| match trace.line(event) {
+        let came = (made..trace.len()).any(|event| match trace.line(event) {
             Line::Signal { name, info } => name == full.as_bytes() && has(info, b"SI_KERNEL"),
             Line::Call(call) => call.name == b"read" && has(call.arguments, read.as_bytes()),
             _ => false,
-        })
+        });
+        let is_read = |event: &usize| matches!(trace.line(*event), Line::Call(call) if call.name == b"read");
+        let is_end = |event: usize| matches!(trace.line(event), Line::End { .. });
+        let last_read = (0..trace.len()).rfind(is_read);
+        // One that is blocked stays so until the process has ended.
+        came || last_read.is_some_and(|last| last < made) && trace.len().checked_sub(1).is_some_and(is_end)
     }
 
     /// The same, every time from then on.
@@ -295,6 +300,11 @@ mod tests {
         assert!(!came("TERM", 1, &read("\\2", "\\200")), "it was another signal");
         assert!(!came("TERM", 1, &read("\\17", "\\0")), "somebody else sent it");
         assert!(!came("TERM", 1, "poll([{fd=3}], 1, NULL) = 1\n"), "nobody took it");
+        let end = "+++ exited with 0 +++\n";
+        let looked = "read(3, 0x7ffc, 512) = -1 EAGAIN (Resource temporarily unavailable)\n";
+        assert!(came("TERM", 1, &format!("{looked}poll([{{fd=3}}], 1, NULL) = 1\n{end}")), "nobody looked again");
+        assert!(!came("TERM", 1, &format!("poll([{{fd=3}}], 1, NULL) = 1\n{end}")), "nobody ever looked");
+        assert!(!came("TERM", 1, &format!("{}{end}", read("\\2", "\\200"))), "it was another signal, to the end");
     }
 
     #[test]
