@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::errno::{Errno, Result};
 use crate::fd::{BorrowedFd, OwnedFd, is_open};
-use crate::process::{Pid, environ, getpid, getppid};
+use crate::process::{Pid, environ, getpid};
 
 /// The first descriptor that systemd passes.
 const FIRST: c_int = 3;
@@ -82,8 +82,8 @@ pub const RESTART_VARIABLE: &str = "MPSERV_INHERIT";
 /// What a server passes to the program that takes its place: the value of [`RESTART_VARIABLE`].
 #[derive(Debug)]
 pub struct Passed<'a, L> {
-    /// The server.
-    pub server: Pid,
+    /// The process that becomes the new one.
+    pub heir: Pid,
     /// Where it waits to be told that the new one is ready.
     pub ready: BorrowedFd<'a>,
     /// The pidfile, whose lock comes with it.
@@ -98,7 +98,7 @@ const MANAGED: &str = "m";
 impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool)> + Clone> fmt::Display for Passed<'a, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pidfile = self.pidfile.map_or(0, BorrowedFd::raw);
-        write!(f, "{},{},{pidfile}", self.server, self.ready.raw())?;
+        write!(f, "{},{},{pidfile}", self.heir, self.ready.raw())?;
         let mut listeners = self.listeners.clone();
         listeners
             .try_for_each(|(listener, managed)| write!(f, ",{}{}", listener.raw(), if managed { MANAGED } else { "" }))
@@ -125,8 +125,8 @@ pub struct Found<L> {
     pub listeners: L,
 }
 
-/// What the server has passed that this process takes the place of: by [`RESTART_VARIABLE`], if it was set by this
-/// process's parent. It can be taken once.
+/// What the server has passed that this process takes the place of: by [`RESTART_VARIABLE`], if that names this process.
+/// It can be taken once, and also when the server has been killed meanwhile.
 ///
 /// # Errors
 /// `EBADF` when something was taken before, or is not what it should be.
@@ -134,8 +134,7 @@ pub fn take_restart() -> Result<Option<Found<impl Iterator<Item = Result<Socket>
     let Some(text) = getenv(RESTART_VARIABLE) else { return Ok(None) };
     let mut words = text.to_bytes().split(|&byte| byte == b',');
     let mut next = || words.next().and_then(number::<c_int>).ok_or(Errno::BADF);
-    let server = Pid::from_raw(next()?);
-    if server.is_none() || server != getppid() {
+    if next()? != getpid().raw() {
         // It was about another process, and came here by way of a third.
         return Ok(None);
     }

@@ -93,6 +93,27 @@ impl Drop for Dynasty {
     }
 }
 
+/// Whoever is killed in the middle of it is succeeded all the same: the new program has the sockets.
+#[test]
+fn a_server_that_is_killed_while_another_starts_is_succeeded() {
+    let trace = TempDir::new();
+    let dynasty = Dynasty::start_as(&["127.0.0.1:0"], |command| {
+        let mut strace = Command::new("strace");
+        // It waits for somebody, is told, starts the other, and is killed as it waits again.
+        strace.args(["-D", "-q", "-e", "trace=poll", "-e", "inject=poll:signal=KILL:when=2", "-o"]);
+        strace.arg(trace.join("trace")).arg(command.get_program()).args(command.get_args());
+        *command = strace;
+        command
+    });
+    dynasty.hang_up();
+    wait_until("it is killed", || state(dynasty.first.pid()) == Some('Z'));
+    dynasty.first.wait_events("start", 2);
+    assert_eq!(finish(dynasty.first.client()), b"");
+    kill(dynasty.pid().unwrap(), Signal::TERM).unwrap();
+    dynasty.first.wait_events("stopped", 1);
+    wait_until("the pidfile is gone", || !dynasty.pidfile.exists());
+}
+
 /// Has clients connect while the server is told so many times to have itself succeeded.
 #[track_caller]
 fn restart_under_load(arguments: &[&str], clients: u64, times: u64, works: bool) {

@@ -44,8 +44,8 @@ impl Restart {
         let path = find(args.program())?;
         let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
         let (ready, answer) = pipe()?;
-        let passed = Passed {
-            server: getpid(),
+        let mut passed = Passed {
+            heir: getpid(),
             ready: answer.as_fd(),
             pidfile: open.pidfile.as_ref().map(AsFd::as_fd),
             listeners: open.listeners.iter().map(|listener| (listener.as_fd(), listener.is_managed())),
@@ -60,14 +60,15 @@ impl Restart {
         let bytes: usize = kept.clone().map(|variable| variable.to_bytes_with_nul().len()).sum();
         let mut envp = CStrArray::with_capacity(kept.clone().count() + VARIABLES_MAX, bytes + VARIABLES_BYTES)?;
         kept.into_iter().try_for_each(|variable| envp.push(variable))?;
-        envp.push_fmt(format_args!("{RESTART_VARIABLE}={passed}"))?;
         let argv = CStrArray::copy(args.from(0))?;
         match fork()? {
             Fork::Parent(child) => Ok(Restart { pid: child.pid(), ready, deadline: now + READY_WITHIN }),
             Fork::Child => {
+                passed.heir = getpid();
+                let is_told = envp.push_fmt(format_args!("{RESTART_VARIABLE}={passed}"));
                 let mut fds =
                     passed.listeners.map(|(listener, _)| listener).chain(passed.pidfile).chain([passed.ready]);
-                if fds.try_for_each(keep_on_exec).is_ok() {
+                if is_told.is_ok() && fds.try_for_each(keep_on_exec).is_ok() {
                     sigprocmask(MaskHow::Set, mask);
                     let _ = execve(path, &argv, &envp);
                 }

@@ -1,13 +1,13 @@
 use mpserv::errno::Errno;
 use mpserv::inherited::{RESTART_VARIABLE, take_restart};
-use mpserv::process::getppid;
+use mpserv::process::getpid;
 
 use super::{Case, NotProduced, each, errno};
 
 pub(super) const CASES: &[Case] = &[("take_restart", Errno::BADF, || {
-    let parent = getppid().unwrap();
+    let own = getpid();
     // Nothing, half of it, a descriptor that is not open, a standard one, and what is no number of one.
-    let ours = ["", ",", ",0", ",1000,0", ",2,0", ",99999999999,0", ",-1,0"].map(|rest| taking(&format!("{parent}{rest}")));
+    let ours = ["", ",", ",0", ",1000,0", ",2,0", ",99999999999,0", ",-1,0"].map(|rest| taking(&format!("{own}{rest}")));
     each([each(ours), each(["", "x", ",", "1x"].map(taking))])
 })];
 
