@@ -94,7 +94,8 @@ impl Case {
     }
 
     /// Whether a trace shows that the signal came, behind the call: delivered, or, where it is blocked, in what was read
-    /// from a descriptor. Behind a call that never came back, or the last look at the descriptor, nothing shows.
+    /// from a descriptor. Behind a call that never came back, or the last look at the descriptor, nothing shows, nor of
+    /// one that is thrown away.
     fn signal_came(&self, trace: &Trace, name: &str) -> bool {
         let is_it = |event: &usize| matches!(trace.line(*event), Line::Call(call) if call.name == self.call.as_bytes());
         let Some(made) = (0..trace.len()).filter(is_it).nth(self.when - 1) else {
@@ -107,6 +108,7 @@ impl Case {
         let read = read_from_descriptor(name);
         let came = (made..trace.len()).any(|event| match trace.line(event) {
             Line::Signal { name, info } => name == full.as_bytes() && has(info, b"SI_KERNEL"),
+            Line::Call(call) if call.name == b"rt_sigaction" => discards(call.arguments, &full),
             Line::Call(call) => call.name == b"read" && has(call.arguments, read.as_bytes()),
             _ => false,
         });
@@ -125,6 +127,13 @@ impl Case {
 
 fn has(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
+}
+
+/// Whether an `rt_sigaction()` may throw away a signal that has come and is not delivered yet: it does where the signal is
+/// to be ignored from then on, by its default, too.
+fn discards(arguments: &[u8], name: &str) -> bool {
+    let is_of_it = arguments.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b", {"));
+    is_of_it && (has(arguments, b"{sa_handler=SIG_IGN,") || has(arguments, b"{sa_handler=SIG_DFL,"))
 }
 
 /// How strace shows the beginning of the kernel's own signal in what is read from a descriptor for signals: its number,
@@ -305,6 +314,18 @@ mod tests {
         assert!(came("TERM", 1, &format!("{looked}poll([{{fd=3}}], 1, NULL) = 1\n{end}")), "nobody looked again");
         assert!(!came("TERM", 1, &format!("poll([{{fd=3}}], 1, NULL) = 1\n{end}")), "nobody ever looked");
         assert!(!came("TERM", 1, &format!("{}{end}", read("\\2", "\\200"))), "it was another signal, to the end");
+    }
+
+    #[test]
+    fn a_signal_that_is_thrown_away_came() {
+        let trace = |signal: &str, handler: &str| {
+            let set = format!("{{sa_handler={handler}, sa_mask=[], sa_flags=0}}");
+            format!("poll([{{fd=3}}], 1, NULL) = 1\nrt_sigaction({signal}, {set}, NULL, 8) = 0\n")
+        };
+        assert!(came("CHLD", 1, &trace("SIGCHLD", "SIG_IGN")));
+        assert!(came("CHLD", 1, &trace("SIGCHLD", "SIG_DFL")));
+        assert!(!came("CHLD", 1, &trace("SIGCHLD", "0x401136")));
+        assert!(!came("CHLD", 1, &trace("SIGPIPE", "SIG_IGN")));
     }
 
     #[test]
