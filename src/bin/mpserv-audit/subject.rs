@@ -1,8 +1,10 @@
 //! What is compared: two commands, each driven in one or several ways, on several kinds of output.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use mpserv::signal::Signal;
 use mpserv::wordexp::{WordError, wordexp};
@@ -82,8 +84,8 @@ struct Job<'j> {
     listen: Option<u16>,
 }
 
-/// How often a drive that came too late is tried again: on a machine so busy that it is late every time, the difference
-/// is shown.
+/// How often both are run when the drive came too late, or the machine was changed: where that is so each time, the
+/// difference is shown.
 const TRIES: usize = 5;
 
 /// What the two sides of textbook programs and of any commands are called.
@@ -324,12 +326,19 @@ fn run_all(options: &Options, names: Vec<String>, jobs: &[Job<'_>], workers: usi
     Ok(subjects)
 }
 
+/// Which file every program with shared libraries finds them by: another one whenever packages are installed.
+fn loader_cache() -> Option<(u64, SystemTime)> {
+    let found = std::fs::metadata("/etc/ld.so.cache").ok()?;
+    Some((found.ino(), found.modified().ok()?))
+}
+
 impl Job<'_> {
-    /// Runs both, again where the machine was too busy for the drive to come in time.
+    /// Runs both, again where the machine was too busy for the drive to come in time, or was changed meanwhile.
     fn record(&self) -> Result<[Recorded; 2], Trouble> {
         for _ in 1..TRIES {
+            let cache = loader_cache();
             let runs = self.record_once()?;
-            if !runs.iter().any(|run| (self.was_late)(&run.tree)) {
+            if loader_cache() == cache && !runs.iter().any(|run| (self.was_late)(&run.tree)) {
                 return Ok(runs);
             }
         }

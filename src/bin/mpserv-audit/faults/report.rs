@@ -223,7 +223,7 @@ impl Report {
             let differ: usize = own.iter().map(|row| row.differences).sum();
             writeln!(
                 out,
-                "<details><summary>{} <small>{cases} cases</small> {differ} bad</summary>\n<table class=\"rows\">\
+                "<details><summary>{} <small>{cases} cases</small> {differ} bad</summary>\n<table class=\"rows cases\">\
                  <thead><tr><th>call<th>fault<th class=\"r\">cases<th>verdict<th>outcome</thead>",
                 escape(&name)
             )?;
