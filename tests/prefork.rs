@@ -127,6 +127,7 @@ fn those_that_crash_before_they_serve_are_made_ever_more_slowly() {
 fn on_the_way_out_clients_are_served_to_their_end() {
     let server = Served::start(&["--prefork", "4", "127.0.0.1:0"]);
     let mut client = server.client();
+    wait_size(&server, 4);
     server.running.signal(Signal::TERM);
     // The idle ones go, and the one with a client stays.
     wait_size(&server, 1);
