@@ -97,15 +97,13 @@ impl Left {
     /// Has a command find all signals so.
     pub fn to(self, command: &mut Command) -> &mut Command {
         let leave = move || {
-            if self.is_ignored {
-                let ignored =
-                    SigAction { sa_handler: Disposition::Ignore, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
-                // Two refuse to be.
-                (1..=64).filter_map(Signal::from_raw).for_each(|signal| _ = sigaction(signal, &ignored));
-            }
-            if self.is_blocked {
-                sigprocmask(MaskHow::Block, &SigSet::full());
-            }
+            // Whoever started the tests may have left some, too.
+            let sa_handler = if self.is_ignored { Disposition::Ignore } else { Disposition::Default };
+            let action = SigAction { sa_handler, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
+            // Two refuse to be ignored.
+            (1..=64).filter_map(Signal::from_raw).for_each(|signal| _ = sigaction(signal, &action));
+            let mask = if self.is_blocked { SigSet::full() } else { SigSet::empty() };
+            sigprocmask(MaskHow::Set, &mask);
             Ok(())
         };
         // SAFETY: sigaction and sigprocmask are async-signal-safe, and the closure calls nothing else.

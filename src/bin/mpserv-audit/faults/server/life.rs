@@ -183,9 +183,9 @@ impl Life {
         strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let tracer = strace.spawn().map_err(|error| Trouble::of("strace", error))?;
         self.tracer = Some(tracer.id());
-        let traced = |status: Status| status.tracer != 0;
+        // One that has met its fault already is gone, or waits to be waited for.
+        let traced = |status: Status| status.tracer != 0 || status.state == b'Z';
         let start = Instant::now();
-        // A child that has met its fault already is gone.
         while !all.iter().all(|pid| Status::of(*pid).is_none_or(traced)) {
             if start.elapsed() > WATCHDOG {
                 return Err(Trouble::new("strace did not attach to the server"));
