@@ -12,15 +12,16 @@ use core::ffi::CStr;
 use core::fmt::{self, Display, Write as _};
 use core::time::Duration;
 
-use super::limits::{FLOOD_PERIOD, LINE_MAX, LOG_PATIENCE};
+use super::limits::{FLOOD_PERIOD, LINE_MAX, LOG_PATIENCE, RETRY_EVERY};
 use crate::errno::{self, Errno, retry_on_intr};
 use crate::fd::{AsFd, STDERR, all_of, write_all};
 use crate::file::fstat;
 use crate::net::{MsgFlags, send};
 use crate::poll::{PollEvents, PollFd, ppoll};
+use crate::process::Pid;
 use crate::syslog::{Priority, openlog, syslog};
 use crate::text::Text;
-use crate::time::{Clock, clock_gettime};
+use crate::time::{Clock, clock_gettime, nanosleep};
 
 /// Where the log goes, and in which form.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -301,6 +302,23 @@ impl Floods {
         }
         held.opens = Some(now + FLOOD_PERIOD);
         Some(core::mem::take(&mut held.count))
+    }
+
+    /// Logs that a call failed, in a child where that has an id, and waits a little, so that it does not fail very often.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn back_off(&mut self, log: &Log, now: Duration, call: &str, errno: Errno, child: Option<Pid>) {
+        if let Some(count) = self.admit(Flood::Call, now) {
+            log.event(Level::Warning, "fail", |line| {
+                line.text("call", call);
+                line.text("error", errno);
+                if let Some(pid) = child {
+                    line.number("pid", pid);
+                }
+                line.number("count", count);
+            });
+        }
+        nanosleep(RETRY_EVERY);
     }
 
     /// When there is something to log that was held back.

@@ -35,7 +35,7 @@ use crate::seccomp::violation;
 use crate::signal::{SigSet, Signal, SignalInfo, kill, killpg};
 use crate::syscall;
 use crate::text::Text;
-use crate::time::{Clock, clock_gettime, nanosleep};
+use crate::time::{Clock, clock_gettime};
 
 /// The signals that the server waits for. SIGPIPE is one that it is not to die of.
 pub(super) const SIGNALS: [Signal; 7] =
@@ -354,12 +354,13 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         if let Some(rate) = &mut self.rate {
             rate.count(self.now);
         }
-        if self.check(&peer, number).is_err() {
+        let is_let_in = self.check(&peer, number).is_ok();
+        if !is_let_in {
             // Those that have ended meanwhile do not count against a client.
             self.reap();
         }
         let connection = Connection::new(fd, peer, number, self.connections_of(&peer) + 1);
-        if let Err(refusal) = self.check(&peer, number) {
+        if !is_let_in && let Err(refusal) = self.check(&peer, number) {
             connection.dismiss(refusal.message);
             let (why, from_source) = (refusal.why, refusal.from_source);
             self.refuse(&peer, why, from_source);
@@ -746,18 +747,9 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
-    /// A call failed that never does: logs it, and waits a little, so that it does not fail very often.
-    #[cold]
-    #[inline(never)]
+    /// A call failed that never does.
     fn back_off(&mut self, call: &str, errno: Errno) {
-        if let Some(count) = self.floods.admit(Flood::Call, self.now) {
-            self.log.event(Level::Warning, "fail", |line| {
-                line.text("call", call);
-                line.text("error", errno);
-                line.number("count", count);
-            });
-        }
-        nanosleep(RETRY_EVERY);
+        self.floods.back_off(self.log, self.now, call, errno, None);
     }
 
     fn read_signals(&mut self) {

@@ -10,10 +10,10 @@ use super::connection::{Connection, Peer};
 use super::error::{self, Error, Reason};
 use super::limits::{
     ABORTS_IN_A_ROW, EXIT_DONE, EXIT_FAILED, EXIT_PANICKED, EXIT_REFUSED, EXIT_UNFIT, LISTENERS_MAX, PATH_MAX,
-    RETRY_EVERY, SPAWN_STACK, VARIABLES_BYTES, VARIABLES_MAX,
+    SPAWN_STACK, VARIABLES_BYTES, VARIABLES_MAX,
 };
 use super::listener::Listeners;
-use super::log::{Flood, Floods, Level, Log, Seconds};
+use super::log::{Floods, Level, Log, Seconds};
 use super::pidfile::PidFile;
 use super::proxy_protocol::{Header, read_header};
 use super::sandbox::{self, Inmate};
@@ -34,7 +34,7 @@ use crate::resource::setrlimit;
 use crate::signal::{
     Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, SignalFlag, sigaction, sigprocmask,
 };
-use crate::time::{Clock, clock_gettime, nanosleep};
+use crate::time::{Clock, clock_gettime};
 
 /// What the server has open and a child is not to have.
 pub(super) struct Open<'a> {
@@ -244,7 +244,7 @@ impl Birth<'_, '_> {
                     return Ok(None);
                 }
                 Err(errno) => {
-                    self.back_off(arrivals, "accept4", errno);
+                    self.back_off(&mut arrivals.floods, "accept4", errno);
                     return Ok(None);
                 }
             }
@@ -261,24 +261,14 @@ impl Birth<'_, '_> {
             }
             // A signal is looked at by the caller.
             Err(Errno::INTR) => {}
-            Err(errno) => self.back_off(arrivals, "ppoll", errno),
+            Err(errno) => self.back_off(&mut arrivals.floods, "ppoll", errno),
         }
         Ok(None)
     }
 
-    /// A call failed that will fail again for a while: logs it, and waits a little.
-    #[cold]
-    #[inline(never)]
-    fn back_off(&self, arrivals: &mut Arrivals, call: &str, errno: Errno) {
-        if let Some(count) = arrivals.floods.admit(Flood::Call, clock_gettime(Clock::MONOTONIC)) {
-            self.log.event(Level::Warning, "fail", |line| {
-                line.text("call", call);
-                line.text("error", errno);
-                line.number("pid", getpid());
-                line.number("count", count);
-            });
-        }
-        nanosleep(RETRY_EVERY);
+    /// A call failed that will fail again for a while.
+    fn back_off(&self, floods: &mut Floods, call: &str, errno: Errno) {
+        floods.back_off(self.log, clock_gettime(Clock::MONOTONIC), call, errno, Some(getpid()));
     }
 }
 

@@ -97,8 +97,9 @@ impl Case {
     /// from a descriptor. Behind a call that never came back, or the last look at the descriptor, nothing shows, nor of
     /// one that is thrown away.
     fn signal_came(&self, trace: &Trace, name: &str) -> bool {
-        let is_it = |event: &usize| matches!(trace.line(*event), Line::Call(call) if call.name == self.call.as_bytes());
-        let Some(made) = (0..trace.len()).filter(is_it).nth(self.when - 1) else {
+        let makes = |event: usize, name: &[u8]| matches!(trace.line(event), Line::Call(call) if call.name == name);
+        let mut all = (0..trace.len()).filter(|event| makes(*event, self.call.as_bytes()));
+        let Some(made) = all.nth(self.when - 1) else {
             return false;
         };
         if matches!(trace.line(made), Line::Call(call) if matches!(call.result, b"" | b"?")) {
@@ -112,9 +113,8 @@ impl Case {
             Line::Call(call) => call.name == b"read" && has(call.arguments, read.as_bytes()),
             _ => false,
         });
-        let is_read = |event: &usize| matches!(trace.line(*event), Line::Call(call) if call.name == b"read");
         let is_end = |event: usize| matches!(trace.line(event), Line::End { .. });
-        let last_read = (0..trace.len()).rfind(is_read);
+        let last_read = (0..trace.len()).rfind(|event| makes(*event, b"read"));
         // One that is blocked stays so until the process has ended.
         came || last_read.is_some_and(|last| last < made) && trace.len().checked_sub(1).is_some_and(is_end)
     }

@@ -1,7 +1,8 @@
 //! What each system call may fail with, from the ERRORS of its manual page: the one table of them.
 //!
 //! `pages` names the pages of section 2 that the errnos are from (Linux man-pages); a test compares the two where the
-//! pages are installed. What they say elsewhere than in a list stands beside. A call that is not here is an error of the tool's, so that the table stays whole.
+//! pages are installed. What they say elsewhere than in a list stands beside. A call that is not here is an error of the
+//! tool's, so that the table stays whole.
 
 /// The errnos of one call.
 #[derive(Clone, Copy, Debug)]
