@@ -77,10 +77,8 @@ impl<T> MapVec<T> {
     /// # Safety
     /// No process that is forked from now on reads or writes an element.
     pub(crate) unsafe fn keep_from_children(&self) {
-        let size = (self.capacity * size_of::<T>()).max(1);
-        // SAFETY: the mapping is this one's, and by this function's own contract no other process misses it. A kernel
-        // that refuses leaves all as it was.
-        unsafe { c::madvise(self.start.as_ptr().cast(), size, c::MADV_DONTFORK) };
+        // SAFETY: the mapping is this one's; the rest is this function's own contract.
+        unsafe { keep_from_children(self.start.cast(), self.capacity * size_of::<T>()) };
     }
 }
 
@@ -121,6 +119,51 @@ impl<T> Drop for MapVec<T> {
 impl<T: fmt::Debug> fmt::Debug for MapVec<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// A `T` in memory that processes forked from now on do not have: nothing of it is copied, neither at a fork nor when it
+/// is written to after one.
+pub(crate) struct Kept<T>(NonNull<T>);
+
+impl<T> Kept<T> {
+    /// `mmap()` and `madvise(…, MADV_DONTFORK)`; the first may fail.
+    ///
+    /// # Safety
+    /// No process that is forked from now on reads, writes or drops it.
+    pub(crate) unsafe fn new(value: T) -> Result<Kept<T>> {
+        const { assert!(align_of::<T>() <= 4096, "a page is aligned to 4096 bytes") };
+        let place = map(size_of::<T>(), c::MAP_PRIVATE)?;
+        // SAFETY: by this function's own contract.
+        unsafe { keep_from_children(place, size_of::<T>()) };
+        let place = place.cast();
+        // SAFETY: the mapping is as long as a `T`, aligned as a page is, and nothing refers to it.
+        unsafe { place.write(value) };
+        Ok(Kept(place))
+    }
+}
+
+impl<T> Deref for Kept<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: a `T` was written there, and it is borrowed as `self` is.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T> DerefMut for Kept<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above, and it is borrowed from nobody else.
+        unsafe { self.0.as_mut() }
+    }
+}
+
+impl<T> Drop for Kept<T> {
+    fn drop(&mut self) {
+        // SAFETY: a `T` was written there, and nobody sees it again.
+        unsafe { self.0.drop_in_place() };
+        unmap(self.0.cast(), size_of::<T>());
     }
 }
 
@@ -165,6 +208,15 @@ impl SharedWords {
     pub const fn words(&self) -> &'static [AtomicU64] {
         self.words
     }
+
+    /// `madvise(…, MADV_DONTFORK)`: processes that are forked from now on do not have them.
+    ///
+    /// # Safety
+    /// None of them reads or writes one.
+    pub(crate) unsafe fn keep_from_children(&self) {
+        // SAFETY: so many bytes were mapped, which are never unmapped; the rest is this function's own contract.
+        unsafe { keep_from_children(NonNull::from(self.words).cast(), size_of_val(self.words)) };
+    }
 }
 
 impl AsFd for SharedWords {
@@ -188,6 +240,15 @@ fn mapped(start: *mut c_void) -> Result<NonNull<u8>> {
         return Err(Errno::last());
     }
     NonNull::new(start.cast()).ok_or(Errno::NOMEM)
+}
+
+/// `madvise(…, MADV_DONTFORK)`.
+///
+/// # Safety
+/// These bytes are a whole mapping, and no process that is forked from now on reads or writes them.
+unsafe fn keep_from_children(start: NonNull<u8>, size: usize) {
+    // SAFETY: by this function's own contract. A kernel that refuses leaves all as it was.
+    unsafe { c::madvise(start.as_ptr().cast(), size.max(1), c::MADV_DONTFORK) };
 }
 
 fn unmap(start: NonNull<u8>, size: usize) {
@@ -383,6 +444,37 @@ impl fmt::Debug for CStrArray {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries((0..self.len()).filter_map(|index| self.get(index))).finish()
     }
+}
+
+/// `sbrk()`: copies of these strings as `execve()` takes them, with a null pointer after the last. They stay for as long
+/// as the process, at the end of its data, if there is room: a fork has no mapping more to copy for them.
+///
+/// # References
+/// sbrk(2), Linux
+pub(crate) fn copy_for_good<'s>(strings: impl Iterator<Item = &'s CStr> + Clone) -> Result<&'static [*const c_char]> {
+    let count = strings.clone().count() + 1;
+    let length: usize = strings.clone().map(|string| string.to_bytes_with_nul().len()).sum();
+    let size = count * size_of::<*const c_char>() + length;
+    // Whole pointers, and room to begin at the next whole one.
+    let step = (size.next_multiple_of(align_of::<*const c_char>()) + align_of::<*const c_char>()).cast_signed();
+    // SAFETY: the memory that is added is nobody's yet; the C library's malloc() minds that others add some.
+    let start = unsafe { crate::ffi::unistd::sbrk(step) };
+    let start = mapped(start)?.cast::<u8>();
+    let start = start.map_addr(|address| address | (align_of::<*const c_char>() - 1)).as_ptr().wrapping_add(1);
+    let end = start.wrapping_add(count * size_of::<*const c_char>());
+    // SAFETY: so many are there behind the start, which is aligned; all bits are valid, and nobody else knows of them.
+    let pointers = unsafe { core::slice::from_raw_parts_mut(start.cast::<*const c_char>(), count) };
+    // SAFETY: so many bytes are there behind the pointers; the rest as above.
+    let mut text = unsafe { core::slice::from_raw_parts_mut(end, length) };
+    pointers.fill(ptr::null());
+    for (pointer, string) in pointers.iter_mut().zip(strings) {
+        let string = string.to_bytes_with_nul();
+        let Some((copy, rest)) = text.split_at_mut_checked(string.len()) else { break };
+        copy.copy_from_slice(string);
+        *pointer = copy.as_ptr().cast();
+        text = rest;
+    }
+    Ok(pointers)
 }
 
 /// Numbers that this process and all that it forks from now on see and change together. Dropping them gives the memory

@@ -2,6 +2,8 @@
 
 use core::cell::Cell;
 use core::convert::Infallible;
+#[cfg(target_arch = "x86_64")]
+use core::ffi::c_uint;
 use core::ffi::{CStr, c_int, c_long, c_ulong, c_void};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -403,6 +405,46 @@ pub fn signal_at_death_of(parent: Pid, signal: Signal) -> Result<()> {
     // Asked for after it was set: a parent that ends from here on is noticed by the kernel.
     if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH) }
 }
+
+/// `syscall(SYS_rseq, …, RSEQ_FLAG_UNREGISTER, RSEQ_SIG)`: has the kernel forget where the C library wants to be told on
+/// which processor this thread runs. The kernel writes that whenever it changes, and for a new process at once, which
+/// then needs a page of its own for it. `sched_getcpu()` makes a system call instead from then on.
+///
+/// # Errors
+/// `ENOSYS`, without a call, where the C library has not asked the kernel to be told, and on other processors than
+/// x86-64; `EINVAL` when it was called before.
+///
+/// # References
+/// rseq(2), glibc manual, Linux 4.18
+#[cfg(target_arch = "x86_64")]
+pub fn forget_rseq() -> Result<()> {
+    use ffi::sys::rseq as c;
+    // SAFETY: the C library's variable is a constant.
+    let size = unsafe { c::__rseq_size };
+    if size == 0 {
+        return Err(Errno::NOSYS);
+    }
+    // SAFETY: as above.
+    let offset = unsafe { c::__rseq_offset };
+    // SAFETY: the call has no precondition.
+    let thread_pointer = unsafe { ffi::pthread::pthread_self() } as usize;
+    let area = thread_pointer.wrapping_add_signed(offset);
+    let length = c_long::from(size.next_multiple_of(RSEQ_STEP));
+    let (flag, signature) = (c_long::from(c::RSEQ_FLAG_UNREGISTER), c_long::from(c::RSEQ_SIG));
+    // SAFETY: the kernel refuses every area but the one that it knows, and writes to that alone.
+    let result = unsafe { ffi::unistd::syscall(ffi::sys::syscall::SYS_rseq, area, length, flag, signature) };
+    if result == 0 { Ok(()) } else { Err(Errno::last()) }
+}
+
+/// As on x86-64, where the area can be found: `ENOSYS`.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn forget_rseq() -> Result<()> {
+    Err(Errno::NOSYS)
+}
+
+/// The kernel's area is as long as a multiple of this.
+#[cfg(target_arch = "x86_64")]
+const RSEQ_STEP: c_uint = 32;
 
 /// `environ`: the environment of this process.
 ///

@@ -6,7 +6,7 @@ use core::panic::PanicInfo;
 
 use crate::fd;
 use crate::ffi;
-use crate::memory::CStrArray;
+use crate::memory::copy_for_good;
 use crate::process::{abort, environ};
 use crate::stdio::{self, Direct};
 
@@ -187,7 +187,7 @@ impl Title {
     pub unsafe fn claim(argc: c_int, argv: *const *const c_char) -> (Args, Title) {
         // SAFETY: by this function's own contract.
         let old = unsafe { Args::new(argc, argv) };
-        let (Ok(args), Ok(environment)) = (CStrArray::copy(old.from(0)), CStrArray::copy(environ())) else {
+        let (Ok(args), Ok(environment)) = (copy_for_good(old.from(0)), copy_for_good(environ())) else {
             return (old, Title { start: core::ptr::null_mut(), length: 0, used: 0 });
         };
         // The strings lie one behind the other, from the first argument to the last variable.
@@ -200,12 +200,10 @@ impl Title {
         }
         let length = end.addr() - start.addr();
         let used = length;
-        let new = Args { argc: args.len(), argv: args.as_ptr() };
+        let new = Args { argc: args.len() - 1, argv: args.as_ptr() };
         // SAFETY: nobody refers to the old list, by this function's own contract, and there is no other thread, or
         // `environ()` would have been empty.
         unsafe { ffi::unistd::environ = environment.as_ptr().cast_mut().cast() };
-        // They stay for as long as the process.
-        core::mem::forget((args, environment));
         (new, Title { start: start.cast_mut().cast(), length, used })
     }
 

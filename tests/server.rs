@@ -108,6 +108,30 @@ fn a_client_that_ends_its_half_gets_the_rest() {
     server.stop();
 }
 
+/// What a child has nothing to do with is not copied for it.
+#[test]
+fn a_child_has_the_servers_memory_as_far_as_it_needs_it() {
+    let proxied: &[u8] = b"PROXY UNKNOWN\r\n";
+    for (options, first, has_scoreboard) in [
+        (&[][..], &b""[..], false),
+        (&["--max-per-source", "9"], b"", false),
+        (&["--sandbox"], b"", true),
+        (&["--prefork", "1"], b"", true),
+        (&["--proxy-protocol"], proxied, true),
+    ] {
+        let server = Served::start(&[options, &["127.0.0.1:0"]].concat());
+        let mut client = server.connect();
+        client.write_all(first).unwrap();
+        assert_eq!(echo(&mut client, b"hello"), b"hello", "{options:?}");
+        let mappings = |pid: u32| fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+        let child = mappings(children(server.pid())[0]);
+        assert_eq!(child.contains("mpserv-scoreboard"), has_scoreboard, "{options:?}: {child}");
+        assert!(child.lines().count() < mappings(server.pid()).lines().count(), "{options:?}: {child}");
+        drop(client);
+        server.stop();
+    }
+}
+
 #[test]
 fn clients_that_say_nothing_or_reset_hinder_nobody() {
     let server = Served::start(&["127.0.0.1:0"]);

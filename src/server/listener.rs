@@ -50,7 +50,7 @@ impl Listeners {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Listener> + Clone {
-        self.listeners.iter().flatten()
+        self.listeners.iter().take(self.length).flatten()
     }
 
     pub(super) const fn len(&self) -> usize {

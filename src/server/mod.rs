@@ -517,6 +517,12 @@ fn cannot_inherit(errno: Errno) -> Error {
 }
 
 impl Settings<'_> {
+    /// Whether a child reads or writes the scoreboard: one of the pool, one that finds out who its client is, and one whose
+    /// violations are noted there.
+    const fn children_use_scoreboard(&self) -> bool {
+        self.pool.is_some() || self.proxy_protocol || self.sandbox.is_some()
+    }
+
     /// Whether the numbers make sense.
     fn check(&self) -> Result<()> {
         let is_in = |what: &str, number: u32, limit: u32| {

@@ -4,6 +4,8 @@
 //! anything, a signal that comes just before the wait ends it, and a child has no handler to put back. Under load the
 //! loop accepts first and waits only when nobody is left to accept, or after so many in a row, to look at the signals.
 
+use core::hint::black_box;
+use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use super::admission::{Admission, Refusal};
@@ -27,6 +29,7 @@ use super::worker::{Birth, NotStarted, Open, RETIRE, Worker, is_of_connection};
 use super::{Settings, read_rules};
 use crate::errno::{self, Errno, retry_on_intr};
 use crate::fd::{AsFd, BorrowedFd};
+use crate::memory::Kept;
 use crate::net::{SocketFlags, accept4};
 use crate::poll::{PollEvents, PollFd, poll};
 use crate::process::{Pid, WaitFor, WaitOptions, WaitStatus, exists, waitpid};
@@ -35,7 +38,7 @@ use crate::seccomp::violation;
 use crate::signal::{SigSet, Signal, SignalInfo, kill, killpg};
 use crate::syscall;
 use crate::text::Text;
-use crate::time::{Clock, clock_gettime};
+use crate::time::{Clock, clock_gettime_bare};
 
 /// The signals that the server waits for. SIGPIPE is one that it is not to die of.
 pub(super) const SIGNALS: [Signal; 7] =
@@ -121,25 +124,50 @@ pub(super) struct Parent<'s, 'a, W> {
     title_at: Duration,
     /// When the children of the pool that are to go are told so again.
     retire_at: Option<Duration>,
-    children: Children,
-    sources: Map<Source, u32>,
     rate: Option<Rate>,
     floods: Floods,
     pause: Option<Pause>,
     brakes: [Braked; 2],
     stopping: Option<Stopping>,
+    started: Duration,
+    course: Kept<Course>,
+}
+
+/// What changes with each connection, and concerns no child.
+struct Course {
+    now: Duration,
+    children: Children,
+    sources: Map<Source, u32>,
     /// Which listeners may have somebody waiting.
     ready: [bool; LISTENERS_MAX],
     /// Which listener has its turn.
     turn: usize,
     accepts_in_a_row: u32,
     aborts_in_a_row: u32,
+    ended: u64,
     /// When children are to be reaped although no signal says so.
     reap_at: Option<Duration>,
-    started: Duration,
-    now: Duration,
-    ended: u64,
 }
+
+impl Course {
+    /// Takes note of a child that serves a client.
+    fn take_in(&mut self, pid: Pid, peer: Peer) {
+        // There is room for one more: the limit was looked at before accepting.
+        let _ = self.children.insert(pid, peer, self.now);
+        let source = peer.source();
+        let _ = self.sources.insert(source, self.sources.get(&source).unwrap_or(0) + 1);
+    }
+
+    /// A child is at another stage from now on.
+    fn advance(&mut self, pid: Pid, stage: Stage) {
+        self.children.advance(pid, stage, self.now);
+    }
+}
+
+/// A page of the stack. What is called by whoever has one begins to write at the end of the page below it, and so to one
+/// page alone if it needs no more than that. After a fork each page that is written to has to be copied.
+#[repr(align(4096))]
+struct Page;
 
 /// What is new after something was tried.
 #[derive(PartialEq, Eq)]
@@ -159,9 +187,27 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         pid: Pid,
         mask: SigSet,
     ) -> Result<Self> {
-        let now = clock_gettime(Clock::MONOTONIC);
+        let now = clock_gettime_bare(Clock::MONOTONIC);
         let lack = |what| move |errno| cannot_serve(what, errno, hint_of_lack(errno));
         let rate = settings.max_rate.map(|(limit, period)| Rate::new(limit, period)).transpose();
+        let scoreboard = Scoreboard::new(now, settings.max_children).map_err(lack(OF_SCOREBOARD))?;
+        if !settings.children_use_scoreboard() {
+            // SAFETY: that is what was asked.
+            unsafe { scoreboard.keep_from_children() };
+        }
+        let course = Course {
+            now,
+            children: Children::with_capacity(settings.max_children).map_err(lack("mmap"))?,
+            sources: Map::with_capacity(settings.max_children as usize).map_err(lack("mmap"))?,
+            ready: [false; LISTENERS_MAX],
+            turn: 0,
+            accepts_in_a_row: 0,
+            aborts_in_a_row: 0,
+            ended: 0,
+            reap_at: None,
+        };
+        // SAFETY: the server's children never come back to the loop, and are given nothing of it.
+        let course = unsafe { Kept::new(course) }.map_err(lack("mmap"))?;
         Ok(Parent {
             settings,
             log,
@@ -170,7 +216,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             pid,
             mask,
             rules: None,
-            scoreboard: Scoreboard::new(now, settings.max_children).map_err(lack(OF_SCOREBOARD))?,
+            scoreboard,
             pool: settings.pool.map(|size| Pool::new(size, now)),
             restart: None,
             is_succeeded: false,
@@ -182,21 +228,13 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             title_at: now,
             manager: Manager::none(),
             retire_at: None,
-            children: Children::with_capacity(settings.max_children).map_err(lack("mmap"))?,
-            sources: Map::with_capacity(settings.max_children as usize).map_err(lack("mmap"))?,
             rate: rate.map_err(lack("mmap"))?,
             floods: Floods::default(),
             pause: None,
             brakes: [None; 2],
             stopping: None,
-            ready: [false; LISTENERS_MAX],
-            turn: 0,
-            accepts_in_a_row: 0,
-            aborts_in_a_row: 0,
-            reap_at: None,
             started: now,
-            now,
-            ended: 0,
+            course,
         })
     }
 
@@ -212,16 +250,25 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// Serves until a signal says that it is enough, and the children have ended.
     pub(super) fn run(&mut self) -> Stopped {
+        let above = MaybeUninit::<Page>::uninit();
+        black_box(&above);
         self.begin();
         loop {
-            self.now = clock_gettime(Clock::MONOTONIC);
-            self.keep_time();
-            if let Some(stopping) = self.stopping.as_ref().filter(|_| self.children.is_empty()) {
+            self.turn();
+            if let Some(stopping) = self.stopping.as_ref().filter(|_| self.course.children.is_empty()) {
                 return self.stopped(stopping);
             }
-            if !self.may_accept() || self.accepts_in_a_row >= ACCEPTS_IN_A_ROW || self.accept() == Progress::None {
-                self.wait();
-            }
+        }
+    }
+
+    /// Does what is due, and serves the next client or waits for one.
+    #[inline(never)]
+    fn turn(&mut self) {
+        self.keep_time();
+        if self.may_accept() && self.course.accepts_in_a_row < ACCEPTS_IN_A_ROW && self.accept() == Progress::Made {
+            self.course.now = clock_gettime_bare(Clock::MONOTONIC);
+        } else {
+            self.wait();
         }
     }
 
@@ -246,41 +293,47 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     // Accepting.
 
     /// Whether there are as many children as there may be.
-    const fn is_full(&self) -> bool {
-        self.children.len() >= self.settings.max_children
+    fn is_full(&self) -> bool {
+        self.course.children.len() >= self.settings.max_children
     }
 
     /// Whether anything holds the server back from accepting. Logs when a limit begins or ends to.
     fn may_accept(&mut self) -> bool {
         if self.pool.is_some()
             || self.stopping.is_some()
-            || self.pause.as_ref().is_some_and(|pause| self.now < pause.retry)
+            || self.pause.as_ref().is_some_and(|pause| self.course.now < pause.retry)
         {
             return false;
         }
-        if self.reap_at.is_some() && self.is_full() {
+        if self.course.reap_at.is_some() && self.is_full() {
             self.reap();
         }
         let is_full = self.is_full();
-        let too_fast = self.rate.as_ref().and_then(Rate::opens_at).is_some_and(|opens| self.now < opens);
-        self.brake(Brake::Full, is_full);
-        self.brake(Brake::Rate, too_fast);
+        let too_fast = self.rate.as_ref().and_then(Rate::opens_at).is_some_and(|opens| self.course.now < opens);
+        for (brake, is_on) in [(Brake::Full, is_full), (Brake::Rate, too_fast)] {
+            if self.brakes.get(brake as usize).is_some_and(|braked| braked.is_some() != is_on) {
+                self.brake(brake, is_on);
+            }
+        }
         !is_full && !too_fast
     }
 
+    /// A brake is put on, or taken off.
+    #[cold]
+    #[inline(never)]
     fn brake(&mut self, brake: Brake, is_on: bool) {
         let (why, flood) = match brake {
             Brake::Full => ("max-children", Flood::Full),
             Brake::Rate => ("max-rate", Flood::Rate),
         };
-        let now = self.now;
+        let now = self.course.now;
         let Some(braked) = self.brakes.get_mut(brake as usize) else { return };
         match (*braked, is_on) {
             (None, true) => {
                 let count = self.floods.admit(flood, now);
                 *braked = Some((now, count.is_some()));
                 let Some(count) = count else { return };
-                let children = self.children.len();
+                let children = self.course.children.len();
                 self.log.event(Level::Notice, "pause", |line| {
                     line.text("why", why);
                     line.number("children", children);
@@ -301,26 +354,26 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     fn accept(&mut self) -> Progress {
         let count = self.open.listeners.len();
         for step in 0..count {
-            let index = (self.turn + step) % count;
-            if !self.ready.get(index).is_some_and(|ready| *ready) {
+            let index = (self.course.turn + step) % count;
+            if !self.course.ready.get(index).is_some_and(|ready| *ready) {
                 continue;
             }
             let Some(listener) = self.open.listeners.get(index) else { continue };
             match accept4(listener, SocketFlags::CLOEXEC) {
                 Ok((fd, address)) => {
-                    self.turn = index + 1;
-                    self.aborts_in_a_row = 0;
-                    self.accepts_in_a_row += 1;
+                    self.course.turn = index + 1;
+                    self.course.aborts_in_a_row = 0;
+                    self.course.accepts_in_a_row += 1;
                     self.resume();
                     let peer = Peer::of(&fd, address);
                     self.admit(fd, peer);
                     return Progress::Made;
                 }
                 Err(Errno::AGAIN) => {
-                    if let Some(ready) = self.ready.get_mut(index) {
+                    if let Some(ready) = self.course.ready.get_mut(index) {
                         *ready = false;
                     }
-                    self.aborts_in_a_row = 0;
+                    self.course.aborts_in_a_row = 0;
                     self.resume();
                 }
                 Err(errno) => return self.not_accepted(errno),
@@ -333,13 +386,13 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     #[inline(never)]
     fn not_accepted(&mut self, errno: Errno) -> Progress {
         let may_go_on = is_of_connection(errno) || errno == Errno::INTR;
-        if !may_go_on || self.aborts_in_a_row >= ABORTS_IN_A_ROW {
+        if !may_go_on || self.course.aborts_in_a_row >= ABORTS_IN_A_ROW {
             self.lack("accept4", errno, None);
             return Progress::Made;
         }
-        self.aborts_in_a_row += 1;
-        self.accepts_in_a_row += 1;
-        if let Some(count) = self.floods.admit(Flood::Abort, self.now) {
+        self.course.aborts_in_a_row += 1;
+        self.course.accepts_in_a_row += 1;
+        if let Some(count) = self.floods.admit(Flood::Abort, self.course.now) {
             self.log.event(Level::Detail, "abort", |line| {
                 line.text("error", errno);
                 line.number("count", count);
@@ -352,7 +405,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     fn admit(&mut self, fd: crate::fd::OwnedFd, peer: Peer) {
         let number = self.scoreboard.count_accepted();
         if let Some(rate) = &mut self.rate {
-            rate.count(self.now);
+            rate.count(self.course.now);
         }
         let is_let_in = self.check(&peer, number).is_ok();
         if !is_let_in {
@@ -379,7 +432,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// How many connections a client's source has.
     fn connections_of(&self, peer: &Peer) -> u32 {
-        self.sources.get(&peer.source()).unwrap_or(0)
+        self.course.sources.get(&peer.source()).unwrap_or(0)
     }
 
     fn admission(&self) -> Admission<'_> {
@@ -394,7 +447,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     #[inline(never)]
     fn refuse(&mut self, peer: &Peer, why: &str, from_source: u32) {
         self.scoreboard.count_refused();
-        if let Some(count) = self.floods.admit(Flood::Refuse, self.now) {
+        if let Some(count) = self.floods.admit(Flood::Refuse, self.course.now) {
             self.log.event(Level::Warning, "refuse", |line| {
                 line.text("from", peer);
                 line.text("why", why);
@@ -407,23 +460,20 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// Starts a child for a connection. When there is none to be had, the client is kept for a while.
     fn start(&mut self, connection: Connection) {
         let peer = connection.peer();
-        let slot = self.scoreboard.slot(self.children.next_index());
+        let slot = self.scoreboard.slot(self.course.children.next_index());
         // Before there is a child, which may say more.
         slot.set_client(connection.number(), &peer);
-        let children = Some(self.children.len() + 1);
+        let children = Some(self.course.children.len() + 1);
         let (worker, birth) = self.birth(slot, children);
         match worker.start(connection, birth) {
             Ok(pid) => {
-                slot.set(pid, State::Serving, self.now);
+                slot.set(pid, State::Serving, self.course.now);
                 self.resume();
-                // There is room for one more: the limit was looked at before accepting.
-                let _ = self.children.insert(pid, peer, self.now);
-                let source = peer.source();
-                let _ = self.sources.insert(source, self.sources.get(&source).unwrap_or(0) + 1);
+                self.course.take_in(pid, peer);
             }
             Err(NotStarted { connection, call, errno, again: true }) => self.lack(call, errno, Some(connection)),
             Err(NotStarted { call, errno, connection, .. }) => {
-                if let Some(count) = self.floods.admit(Flood::Exec, self.now) {
+                if let Some(count) = self.floods.admit(Flood::Exec, self.course.now) {
                     self.log.event(Level::Warning, "fail", |line| {
                         line.text("call", call);
                         line.text("error", errno);
@@ -460,18 +510,18 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// Sees to it that there are as many processes ahead of time as there are to be.
     fn keep_pool(&mut self) {
         let Some(pool) = self.pool.as_mut().filter(|_| self.stopping.is_none()) else { return };
-        let processes = self.children.len_at(Stage::Serving);
-        let mut missing = pool.missing(processes, self.now);
-        if pool.is_due(self.now) {
+        let processes = self.course.children.len_at(Stage::Serving);
+        let mut missing = pool.missing(processes, self.course.now);
+        if pool.is_due(self.course.now) {
             let idle = self.scoreboard.slots().filter(|slot| slot.state() == State::Idle).count();
-            match pool.step(processes, u32::try_from(idle).unwrap_or(u32::MAX), self.now) {
+            match pool.step(processes, u32::try_from(idle).unwrap_or(u32::MAX), self.course.now) {
                 Step::Stay => {}
                 Step::Grow(more) => missing = missing.max(more),
                 Step::Shrink => self.retire_an_idle_one(),
             }
         }
         for _ in 0..missing {
-            if self.children.len() >= self.settings.max_children || !self.start_pool_child() {
+            if self.course.children.len() >= self.settings.max_children || !self.start_pool_child() {
                 return;
             }
         }
@@ -481,17 +531,18 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     #[cold]
     #[inline(never)]
     fn start_pool_child(&mut self) -> bool {
-        let slot = self.scoreboard.slot(self.children.next_index());
+        let slot = self.scoreboard.slot(self.course.children.next_index());
         let (worker, birth) = self.birth(slot, None);
         match worker.start_pool(birth) {
             Ok(pid) => {
+                let course = &mut *self.course;
                 // Fewer than may be, the caller has seen to that.
-                let _ = self.children.insert(pid, Peer::Unknown, self.now);
+                let _ = course.children.insert(pid, Peer::Unknown, course.now);
                 true
             }
             Err(errno) => {
                 if let Some(pool) = &mut self.pool {
-                    pool.close(RETRY_EVERY, self.now);
+                    pool.close(RETRY_EVERY, self.course.now);
                 }
                 self.log_lack("fork", errno);
                 false
@@ -502,21 +553,21 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     #[cold]
     #[inline(never)]
     fn retire_an_idle_one(&mut self) {
-        let mut next = self.children.first(Stage::Serving);
+        let mut next = self.course.children.first(Stage::Serving);
         while let Some(child) = next {
             if self.scoreboard.slot(child.index).state() == State::Idle {
                 return self.retire(child.pid);
             }
-            next = self.children.next(&child);
+            next = self.course.children.next(&child);
         }
     }
 
     /// Tells a child of the pool that it is no longer needed.
     fn retire(&mut self, pid: Pid) {
-        self.children.advance(pid, Stage::Retiring, self.now);
+        self.course.advance(pid, Stage::Retiring);
         // It was not waited for, so the id is its own; that it has ended is no error.
         let _ = kill(pid, RETIRE);
-        self.retire_at = Some(self.now + RETRY_EVERY);
+        self.retire_at = Some(self.course.now + RETRY_EVERY);
     }
 
     /// Tells all of the pool; where there is none, nobody.
@@ -524,7 +575,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         if self.pool.is_none() {
             return;
         }
-        while let Some(child) = self.children.first(Stage::Serving) {
+        while let Some(child) = self.course.children.first(Stage::Serving) {
             self.retire(child.pid);
         }
     }
@@ -534,13 +585,13 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     #[inline(never)]
     fn retire_again(&mut self) {
         self.retire_at = None;
-        let mut next = self.children.first(Stage::Retiring);
+        let mut next = self.course.children.first(Stage::Retiring);
         while let Some(child) = next {
             if self.scoreboard.slot(child.index).state() != State::Serving {
                 let _ = kill(child.pid, RETIRE);
             }
-            next = self.children.next(&child);
-            self.retire_at = Some(self.now + RETRY_EVERY);
+            next = self.course.children.next(&child);
+            self.retire_at = Some(self.course.now + RETRY_EVERY);
         }
     }
 
@@ -549,11 +600,11 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     #[inline(never)]
     fn end_long_connections(&mut self, limit: Duration) {
         for stage in [Stage::Serving, Stage::Retiring] {
-            let mut next = self.children.first(stage);
+            let mut next = self.course.children.first(stage);
             while let Some(child) = next {
-                next = self.children.next(&child);
+                next = self.course.children.next(&child);
                 let slot = self.scoreboard.slot(child.index);
-                if slot.state() == State::Serving && slot.since() + limit <= self.now {
+                if slot.state() == State::Serving && slot.since() + limit <= self.course.now {
                     self.log_lifetime(child.pid, &slot.peer());
                     self.terminate(child.pid);
                 }
@@ -574,19 +625,19 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     #[cold]
     #[inline(never)]
     fn lack(&mut self, call: &'static str, errno: Errno, client: Option<Connection>) {
-        let retry = self.now + RETRY_EVERY;
+        let retry = self.course.now + RETRY_EVERY;
         if let Some(pause) = &mut self.pause {
             pause.retry = retry;
             pause.client = client;
             return;
         }
         let logged = self.log_lack(call, errno);
-        self.pause = Some(Pause { call, since: self.now, retry, logged, client });
+        self.pause = Some(Pause { call, since: self.course.now, retry, logged, client });
     }
 
     /// Logs that something is lacking, unless that was logged just now; whether it was logged.
     fn log_lack(&mut self, call: &'static str, errno: Errno) -> bool {
-        let Some(count) = self.floods.admit(Flood::Lack, self.now) else { return false };
+        let Some(count) = self.floods.admit(Flood::Lack, self.course.now) else { return false };
         let hint = match hint_of_lack(errno) {
             "" => "it is tried again until it works",
             hint => hint,
@@ -605,7 +656,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         // A client who waits for a process does so until it has one.
         let over = self.pause.take_if(|pause| pause.client.is_none());
         if let Some(pause) = over.filter(|pause| pause.logged) {
-            log_resume(self.log, pause.call, self.now - pause.since);
+            log_resume(self.log, pause.call, self.course.now - pause.since);
         }
     }
 
@@ -617,11 +668,11 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             self.retry();
         }
         match (self.settings.max_lifetime, &self.pool) {
-            (Some(limit), Some(pool)) if pool.is_due(self.now) => self.end_long_connections(limit),
+            (Some(limit), Some(pool)) if pool.is_due(self.course.now) => self.end_long_connections(limit),
             (Some(limit), None) => {
-                let now = self.now;
+                let now = self.course.now;
                 let is_over = |child: &Child| child.started + limit <= now;
-                while let Some(child) = self.children.first(Stage::Serving).filter(is_over) {
+                while let Some(child) = self.course.children.first(Stage::Serving).filter(is_over) {
                     self.log_lifetime(child.pid, &child.peer);
                     self.terminate(child.pid);
                 }
@@ -629,48 +680,48 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             _ => {}
         }
         self.keep_pool();
-        if self.retire_at.is_some_and(|at| at <= self.now) {
+        if self.retire_at.is_some_and(|at| at <= self.course.now) {
             self.retire_again();
         }
-        if self.restart.as_ref().is_some_and(|restart| restart.deadline <= self.now) {
+        if self.restart.as_ref().is_some_and(|restart| restart.deadline <= self.course.now) {
             self.restart_failed("it was not ready in time");
         }
         self.keep_manager();
         while let Some(child) =
-            self.children.first(Stage::Terminating).filter(|child| child.since + KILL_AFTER <= self.now)
+            self.course.children.first(Stage::Terminating).filter(|child| child.since + KILL_AFTER <= self.course.now)
         {
             signal_child(child.pid, Signal::KILL);
-            self.children.advance(child.pid, Stage::Killed, self.now);
+            self.course.advance(child.pid, Stage::Killed);
         }
-        if self.stopping.as_ref().is_some_and(|stopping| stopping.deadline <= self.now) {
+        if self.stopping.as_ref().is_some_and(|stopping| stopping.deadline <= self.course.now) {
             self.terminate_all();
         }
-        if self.reap_at.is_some_and(|at| at <= self.now) {
+        if self.course.reap_at.is_some_and(|at| at <= self.course.now) {
             self.reap();
         }
-        self.floods.release(self.log, self.now);
+        self.floods.release(self.log, self.course.now);
     }
 
     /// When the next thing is due.
     fn next_due(&self) -> Option<Duration> {
         let limit = self.settings.max_lifetime.filter(|_| self.pool.is_none());
-        let lifetime = limit.and_then(|limit| Some(self.children.first(Stage::Serving)?.started + limit));
+        let lifetime = limit.and_then(|limit| Some(self.course.children.first(Stage::Serving)?.started + limit));
         let pool = self.pool.as_ref().filter(|_| self.stopping.is_none()).and_then(|pool| {
-            pool.due(self.children.len_at(Stage::Serving), self.settings.max_lifetime.is_some(), self.now)
+            pool.due(self.course.children.len_at(Stage::Serving), self.settings.max_lifetime.is_some(), self.course.now)
         });
-        let kill = self.children.first(Stage::Terminating).map(|child| child.since + KILL_AFTER);
+        let kill = self.course.children.first(Stage::Terminating).map(|child| child.since + KILL_AFTER);
         // Once they have been told, the deadline means nothing more.
         let grace = self.stopping.as_ref().filter(|_| {
-            [Stage::Serving, Stage::Retiring].into_iter().any(|stage| self.children.first(stage).is_some())
+            [Stage::Serving, Stage::Retiring].into_iter().any(|stage| self.course.children.first(stage).is_some())
         });
         let rate = if self.stopping.is_none() { self.rate.as_ref().and_then(Rate::opens_at) } else { None };
         [
             lifetime,
             kill,
             grace.map(|stopping| stopping.deadline),
-            rate.filter(|opens| *opens > self.now),
-            self.pause.as_ref().map(|pause| pause.retry).filter(|retry| *retry > self.now),
-            self.reap_at,
+            rate.filter(|opens| *opens > self.course.now),
+            self.pause.as_ref().map(|pause| pause.retry).filter(|retry| *retry > self.course.now),
+            self.course.reap_at,
             pool,
             self.retire_at,
             self.restart.as_ref().map(|restart| restart.deadline),
@@ -687,11 +738,11 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     #[cold]
     #[inline(never)]
     fn retry(&mut self) {
-        let now = self.now;
+        let now = self.course.now;
         let Some(pause) = self.pause.as_mut().filter(|pause| now >= pause.retry) else { return };
         let Some(client) = pause.client.take() else {
             // Nobody may have come meanwhile, and then only trying tells that the trouble is over.
-            self.ready = [true; LISTENERS_MAX];
+            self.course.ready = [true; LISTENERS_MAX];
             return;
         };
         if now - pause.since >= CLIENT_KEPT {
@@ -709,14 +760,15 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// Waits until somebody connects, a signal comes or something is due. Does not wait when somebody is known to be
     /// there.
+    #[inline(never)]
     fn wait(&mut self) {
         self.show_title();
         let accepts = self.may_accept();
-        let in_a_row = core::mem::take(&mut self.accepts_in_a_row);
+        let in_a_row = core::mem::take(&mut self.course.accepts_in_a_row);
         let timeout = if accepts && in_a_row >= ACCEPTS_IN_A_ROW {
             Some(Duration::ZERO)
         } else {
-            self.next_due().map(|due| due.saturating_sub(self.now))
+            self.next_due().map(|due| due.saturating_sub(self.course.now))
         };
         let mut fds = [PollFd::new(BorrowedFd::NONE, PollEvents::NONE); BEFORE_LISTENERS + LISTENERS_MAX];
         let signals = self.open.signals.as_ref().map_or(BorrowedFd::NONE, AsFd::as_fd);
@@ -728,17 +780,18 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             length += 1;
         }
         let fds = fds.get_mut(..length).unwrap_or_default();
-        match poll(fds, timeout) {
+        let polled = poll(fds, timeout);
+        self.course.now = clock_gettime_bare(Clock::MONOTONIC);
+        match polled {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return self.back_off("poll", errno),
         }
         let mut events = fds.iter().map(|fd| !fd.revents().is_empty());
         let has_signal = events.next().unwrap_or(false);
         let has_answer = events.next().unwrap_or(false);
-        for (ready, event) in self.ready.iter_mut().zip(events) {
+        for (ready, event) in self.course.ready.iter_mut().zip(events) {
             *ready = event;
         }
-        self.now = clock_gettime(Clock::MONOTONIC);
         if has_answer {
             self.hear_of_restart();
         }
@@ -749,7 +802,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// A call failed that never does.
     fn back_off(&mut self, call: &str, errno: Errno) {
-        self.floods.back_off(self.log, self.now, call, errno, None);
+        self.floods.back_off(self.log, self.course.now, call, errno, None);
     }
 
     fn read_signals(&mut self) {
@@ -775,14 +828,15 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// A child has ended, and maybe others: one SIGCHLD may stand for several.
     fn on_child(&mut self, sender: Option<Pid>) {
-        if self.children.len() < MANY_CHILDREN
+        if self.course.children.len() < MANY_CHILDREN
             || self.pool.is_some()
             || self.pause.is_some()
             || self.settings.proxy_protocol
         {
             return self.reap();
         }
-        self.reap_at.get_or_insert(self.now + REAP_WITHIN);
+        let course = &mut *self.course;
+        course.reap_at.get_or_insert(course.now + REAP_WITHIN);
         if let Err(errno) = self.reap_likely(sender) {
             self.cannot_wait(errno);
         }
@@ -793,13 +847,13 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     ///
     /// To find whoever has ended, the kernel looks at all children, the oldest first.
     fn reap_likely(&mut self, sender: Option<Pid>) -> errno::Result<()> {
-        if let Some(pid) = sender.filter(|pid| self.children.contains(*pid)) {
+        if let Some(pid) = sender.filter(|pid| self.course.children.contains(*pid)) {
             self.reap_one(WaitFor::Child(pid))?;
         }
-        let mut next = self.children.last(Stage::Serving);
+        let mut next = self.course.children.last(Stage::Serving);
         for _ in 0..YOUNGEST {
             let Some(child) = next else { break };
-            next = self.children.before(&child);
+            next = self.course.children.before(&child);
             self.reap_one(WaitFor::Child(child.pid))?;
         }
         Ok(())
@@ -807,7 +861,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// Takes note of every child that has ended.
     fn reap(&mut self) {
-        self.reap_at = None;
+        self.course.reap_at = None;
         loop {
             match self.reap_one(WaitFor::AnyChild) {
                 Ok(true) => {}
@@ -826,7 +880,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
                 Ok(true)
             }
             Ok(None) => Ok(false),
-            Err(Errno::CHILD) if self.children.is_empty() => Ok(false),
+            Err(Errno::CHILD) if self.course.children.is_empty() => Ok(false),
             Err(errno) => Err(errno),
         }
     }
@@ -837,16 +891,16 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     fn cannot_wait(&mut self, errno: Errno) {
         self.back_off("waitpid", errno);
         self.forget_gone();
-        self.reap_at = if self.children.is_empty() { None } else { Some(self.now + RETRY_EVERY) };
+        self.course.reap_at = if self.course.children.is_empty() { None } else { Some(self.course.now + RETRY_EVERY) };
     }
 
     #[cold]
     #[inline(never)]
     fn forget_gone(&mut self) {
         for stage in ALL {
-            let mut next = self.children.first(stage);
+            let mut next = self.course.children.first(stage);
             while let Some(child) = next {
-                next = self.children.next(&child);
+                next = self.course.children.next(&child);
                 if !exists(child.pid) {
                     self.on_end(child.pid, None);
                 }
@@ -856,7 +910,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// A process has ended, with a status if anybody knows.
     fn on_end(&mut self, pid: Pid, status: Option<WaitStatus>) {
-        let Some(child) = self.children.remove(pid) else {
+        let Some(child) = self.course.children.remove(pid) else {
             if self.restart.as_ref().is_some_and(|restart| restart.pid == pid) {
                 return self.restart_failed("it ended before it was ready");
             }
@@ -873,12 +927,12 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         let since = if self.pool.is_some() { slot.since() } else { child.started };
         slot.clear();
         let source = child.peer.source();
-        match self.sources.get(&source) {
+        match self.course.sources.get(&source) {
             // There is room, as the key is there.
-            Some(count @ 2..) => self.sources.insert(source, count - 1).unwrap_or_default(),
-            _ => _ = self.sources.remove(&source),
+            Some(count @ 2..) => self.course.sources.insert(source, count - 1).unwrap_or_default(),
+            _ => _ = self.course.sources.remove(&source),
         }
-        self.ended += 1;
+        self.course.ended += 1;
         if let Some(stopping) = &mut self.stopping {
             let report = &mut stopping.report;
             *match child.stage {
@@ -889,7 +943,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
         // What was lacking may be there now.
         if let Some(pause) = &mut self.pause {
-            pause.retry = self.now;
+            pause.retry = self.course.now;
         }
         if let Some(call) = call {
             self.log.event(Level::Warning, "violation", |line| {
@@ -905,14 +959,14 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             let crashed = status.is_none_or(|status| status.exit_status() != Some(EXIT_DONE));
             // One that was not told to go, and yet went without having served, may do so again, whatever its status.
             let was_of_use = child.stage != Stage::Serving || has_served;
-            pool.on_end(was_of_use, self.now);
+            pool.on_end(was_of_use, self.course.now);
             if state != State::Serving {
-                let pause = pool.closed_until(self.now).map_or(Duration::ZERO, |until| until - self.now);
+                let pause = pool.closed_until(self.course.now).map_or(Duration::ZERO, |until| until - self.course.now);
                 let level = if crashed || !was_of_use { Level::Warning } else { Level::Detail };
                 self.log.event(level, "leave", |line| {
                     line.number("pid", pid);
                     line.text("status", status.map_or(Text::<32>::new(), |status| Text::of(format_args!("{status}"))));
-                    line.number("seconds", Seconds(self.now - child.started));
+                    line.number("seconds", Seconds(self.course.now - child.started));
                     line.number("pause", Seconds(pause));
                 });
                 return;
@@ -926,8 +980,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
                 Some((status, None)) => line.text("signal", status),
                 None => line.text("exit", "unknown"),
             }
-            line.number("seconds", Seconds(self.now.saturating_sub(since)));
-            line.number("children", self.children.len());
+            line.number("seconds", Seconds(self.course.now.saturating_sub(since)));
+            line.number("children", self.course.children.len());
         });
     }
 
@@ -935,14 +989,14 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     fn terminate(&mut self, pid: Pid) {
         signal_child(pid, Signal::TERM);
         signal_child(pid, Signal::CONT);
-        self.children.advance(pid, Stage::Terminating, self.now);
+        self.course.advance(pid, Stage::Terminating);
     }
 
     #[cold]
     #[inline(never)]
     fn terminate_all(&mut self) {
         for stage in [Stage::Serving, Stage::Retiring] {
-            while let Some(child) = self.children.first(stage) {
+            while let Some(child) = self.course.children.first(stage) {
                 self.terminate(child.pid);
             }
         }
@@ -979,7 +1033,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             }
         }
         let Some(args) = self.settings.restart else { return self.manager.ready() };
-        match Restart::start(args, &self.open, &self.mask, self.now) {
+        match Restart::start(args, &self.open, &self.mask, self.course.now) {
             Ok(restart) => {
                 self.log.event(Level::Notice, "restart", |line| {
                     line.number("pid", restart.pid);
@@ -1031,7 +1085,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         let Some(restart) = self.restart.take() else { return };
         self.log.event(Level::Notice, "succeeded", |line| {
             line.number("by", restart.pid);
-            line.number("children", self.children.len());
+            line.number("children", self.course.children.len());
         });
         self.manager.succeeded_by(restart.pid);
         self.manager = Manager::none();
@@ -1042,7 +1096,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             self.start(client);
         }
         let report = self.report(Signal::HUP);
-        self.stopping = Some(Stopping { since: self.now, deadline: Duration::MAX, report });
+        self.stopping = Some(Stopping { since: self.course.now, deadline: Duration::MAX, report });
         self.retire_all();
     }
 
@@ -1058,15 +1112,15 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         if !self.manager.is_there() {
             return;
         }
-        if let Some(period) = self.manager.watchdog.filter(|_| self.alive_at <= self.now) {
+        if let Some(period) = self.manager.watchdog.filter(|_| self.alive_at <= self.course.now) {
             self.manager.alive();
-            self.alive_at = self.now + period;
+            self.alive_at = self.course.now + period;
         }
         let children = self.children_shown();
-        if self.status_told != children && self.status_at <= self.now {
+        if self.status_told != children && self.status_at <= self.course.now {
             self.manager.status(format_args!("{children}/{} children", self.settings.max_children));
             self.status_told = children;
-            self.status_at = self.now + STATUS_EVERY;
+            self.status_at = self.course.now + STATUS_EVERY;
         }
     }
 
@@ -1080,7 +1134,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// Shows how many children there are: not each time that this changes, as a page is copied for it while there are
     /// any.
     fn show_title(&mut self) {
-        if self.title_due().is_some_and(|due| due <= self.now) {
+        if self.title_due().is_some_and(|due| due <= self.course.now) {
             self.set_title();
         }
     }
@@ -1092,7 +1146,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         if let Some(title) = &mut self.title {
             title.set(Text::<TITLE_MAX>::of(format_args!("mpserv: {children}/{limit} children")).as_str());
         }
-        (self.titled, self.title_at) = (children, self.now + STATUS_EVERY);
+        (self.titled, self.title_at) = (children, self.course.now + STATUS_EVERY);
     }
 
     fn title_due(&self) -> Option<Duration> {
@@ -1101,7 +1155,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// How many children have a client.
     fn children_shown(&self) -> u32 {
-        if self.pool.is_some() { self.scoreboard.serving() } else { self.children.len() }
+        if self.pool.is_some() { self.scoreboard.serving() } else { self.course.children.len() }
     }
 
     // The end.
@@ -1119,7 +1173,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
                 line.number("sender", sender);
                 line.number("uid", info.uid);
             }
-            line.number("children", self.children.len());
+            line.number("children", self.course.children.len());
             let grace = if at_once { Duration::ZERO } else { self.settings.grace };
             line.number("grace", Seconds(grace));
         });
@@ -1137,11 +1191,11 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             client.dismiss(BUSY_MESSAGE);
         }
         let report = self.report(info.signal);
-        let deadline = self.now + self.settings.grace;
-        let stopping = self.stopping.get_or_insert(Stopping { since: self.now, deadline, report });
+        let deadline = self.course.now + self.settings.grace;
+        let stopping = self.stopping.get_or_insert(Stopping { since: self.course.now, deadline, report });
         stopping.deadline = stopping.deadline.min(deadline);
         if at_once {
-            stopping.deadline = self.now;
+            stopping.deadline = self.course.now;
             self.terminate_all();
         } else {
             self.retire_all();
@@ -1158,7 +1212,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             line.number("terminated", report.terminated);
             line.number("killed", report.killed);
             line.number("accepted", report.accepted);
-            line.number("seconds", Seconds(self.now - stopping.since));
+            line.number("seconds", Seconds(self.course.now - stopping.since));
         });
         report
     }
@@ -1167,20 +1221,20 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     #[inline(never)]
     fn log_status(&self) {
         self.log.event(Level::Notice, "status", |line| {
-            line.number("children", self.children.len());
+            line.number("children", self.course.children.len());
             line.number("limit", self.settings.max_children);
             if self.pool.is_some() {
                 line.number("serving", self.scoreboard.serving());
             }
             line.number("accepted", self.scoreboard.accepted());
             line.number("refused", self.scoreboard.refused());
-            line.number("ended", self.ended);
-            line.number("uptime", Seconds(self.now - self.started));
+            line.number("ended", self.course.ended);
+            line.number("uptime", Seconds(self.course.now - self.started));
             line.text("paused", self.pause.as_ref().map_or("no", |pause| pause.call));
             line.text("stopping", if self.stopping.is_some() { "yes" } else { "no" });
         });
         for stage in ALL {
-            let mut next = self.children.first(stage);
+            let mut next = self.course.children.first(stage);
             while let Some(child) = next {
                 let slot = self.scoreboard.slot(child.index);
                 self.log.event(Level::Detail, "child", |line| {
@@ -1188,9 +1242,9 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
                     line.text("state", slot.state().name());
                     line.text("from", slot.peer());
                     line.number("requests", slot.requests());
-                    line.number("seconds", Seconds(self.now.saturating_sub(slot.since())));
+                    line.number("seconds", Seconds(self.course.now.saturating_sub(slot.since())));
                 });
-                next = self.children.next(&child);
+                next = self.course.children.next(&child);
             }
         }
     }

@@ -71,6 +71,7 @@ pub const MPSERV_PREFORK: &str = "mpserv --prefork 4";
 pub const MPSERV_PROGRAM: &str = "mpserv, program";
 pub const MPSERV_SANDBOX: &str = "mpserv --sandbox";
 pub const C_FORK: &str = "C, fork, dynamic";
+pub const C_FORK_NOW: &str = "C, fork, dynamic, -z now";
 pub const C_FORK_STATIC: &str = "C, fork, static";
 pub const C_PREFORK: &str = "C, prefork 4";
 pub const C_PREFORK_STATIC: &str = "C, prefork 4, static";
@@ -174,6 +175,7 @@ fn designs(plain: &Plain) -> Vec<Subject> {
         subject(MPSERV_PROGRAM, Group::Design, &[&mpserv, "-q", "-c", CHILDREN, ADDRESS, "--", &echo]).ours().forks(),
         subject(MPSERV_SANDBOX, Group::Design, &[&mpserv, "-q", "-c", CHILDREN, "--sandbox", ADDRESS]).ours().forks(),
         c(C_FORK, "fork", &[PORT]).forks(),
+        c(C_FORK_NOW, "fork-now", &[PORT]).forks(),
         c(C_FORK_STATIC, "fork-static", &[PORT]).forks(),
         c(C_PREFORK, "prefork", &[PORT, "4"]),
         c(C_PREFORK_STATIC, "prefork-static", &[PORT, "4"]),

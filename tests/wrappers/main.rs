@@ -45,6 +45,8 @@ fn main() -> ExitCode {
             an_error_has_its_name_number_and_text,
             an_error_without_a_name_is_an_error_all_the_same,
             retry_on_intr_retries_nothing_else,
+            a_thread_that_the_kernel_forgot_knows_its_processor,
+            the_clock_is_one_however_it_is_asked,
             a_child_keeps_its_status,
             a_child_that_was_waited_for_gets_no_signal,
             a_failed_call_lends_a_descriptor_that_nothing_accepts,

@@ -17,13 +17,16 @@ use mpserv::net::{
     UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, gethostbyname, getpeername,
     getsockname, getsockopt, inet_addr, listen, recv, send, setsockopt, shutdown, socket,
 };
-use mpserv::process::{Pid, WaitFor, WaitOptions, environ, fork, getpid, getppid, has_other_threads, waitpid};
+use mpserv::process::{
+    Pid, WaitFor, WaitOptions, environ, forget_rseq, fork, getpid, getppid, has_other_threads, waitpid,
+};
 use mpserv::program::{Args, Title};
 use mpserv::signal::{
     Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, killpg, raise, sigaction,
     sigaction_get, sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend,
 };
 use mpserv::stdio::{fgets, stdin, stdout};
+use mpserv::time::{Clock, clock_gettime, clock_gettime_bare};
 use mpserv::{fprintf, printf};
 
 pub(crate) fn fork_refuses_where_other_threads_are() {
@@ -82,6 +85,22 @@ pub(crate) fn retry_on_intr_retries_nothing_else() {
     let mut answers = vec![Ok(3), Err(Errno::AGAIN), Err(Errno::INTR)];
     assert_eq!(retry_on_intr(|| answers.pop().unwrap()), Err(Errno::AGAIN));
     assert_eq!(answers.len(), 1);
+}
+
+pub(crate) fn a_thread_that_the_kernel_forgot_knows_its_processor() {
+    // Where the kernel was never asked there is nothing to forget.
+    assert!(matches!(forget_rseq(), Ok(()) | Err(Errno::NOSYS)));
+    // SAFETY: the call has no precondition.
+    let processor = || unsafe { libc::sched_getcpu() };
+    assert!(processor() >= 0);
+    assert_eq!(spawn(move || assert!(processor() >= 0)).wait().unwrap().exit_status(), Some(0));
+}
+
+pub(crate) fn the_clock_is_one_however_it_is_asked() {
+    for clock in [Clock::MONOTONIC, Clock::BOOTTIME] {
+        let times = [clock_gettime(clock), clock_gettime_bare(clock), clock_gettime(clock)];
+        assert!(times.is_sorted(), "{times:?}");
+    }
 }
 
 pub(crate) fn a_child_keeps_its_status() {

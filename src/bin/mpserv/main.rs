@@ -11,6 +11,7 @@ use core::ffi::c_int;
 
 use mpserv::fd::{self, BorrowedFd, STDERR, STDOUT};
 use mpserv::file::{OpenFlags, open};
+use mpserv::process::forget_rseq;
 use mpserv::program::{Args, Title};
 use mpserv::server::{Service, status};
 use mpserv::signal::{MaskHow, SigSet, default_all, sigprocmask};
@@ -58,6 +59,8 @@ fn own_the_process() {
     // A kernel that cannot do that leaves programs what this one was given.
     let _ = fd::close_range_on_exec(FIRST_NOT_STANDARD);
     default_all();
+    // Where it cannot be done, a child has a page more of its own.
+    let _ = forget_rseq();
     // A child in which SIGTERM is blocked would outlive its time, and the server.
     sigprocmask(MaskHow::Set, &SigSet::empty());
 }

@@ -5,6 +5,7 @@ pub mod ioctl;
 pub mod mman;
 pub mod prctl;
 pub mod resource;
+pub mod rseq;
 pub mod signalfd;
 pub mod single_threaded;
 pub mod socket;

@@ -6,7 +6,7 @@ use mpserv::errno::{Errno, Result};
 use mpserv::fd::{AsFd, BorrowedFd, STDIN, pipe};
 use mpserv::memory::{CStrArray, STACK_MIN, Stack};
 use mpserv::process::{
-    Fork, Pid, Spawn, SpawnError, WaitFor, WaitOptions, become_program, begin_group, fork, fork_bare, fork_unchecked, getpid, getppid, signal_at_death_of,
+    Fork, Pid, Spawn, SpawnError, WaitFor, WaitOptions, become_program, begin_group, forget_rseq, fork, fork_bare, fork_unchecked, getpid, getppid, signal_at_death_of,
     wait, waitpid,
 };
 use mpserv::signal::{SigSet, Signal};
@@ -41,6 +41,12 @@ pub(super) const CASES: &[Case] = &[
         }
         reap(&mut spawn(|| ()));
         forks()
+    }),
+    ("forget_rseq", Errno::INVAL, || {
+        if forget_rseq() == Err(Errno::NOSYS) {
+            skip("the kernel was not asked for the processor");
+        }
+        errno(forget_rseq())
     }),
     ("Child::wait", Errno::INTR, || interrupted(|| errno(waiting_child().wait()))),
     ("Child::wait Child::try_wait", Errno::CHILD, || {
@@ -93,7 +99,8 @@ pub(super) const CASES: &[Case] = &[
     ("become_program", Errno::BADF, || becoming(c"/bin/true", BorrowedFd::NONE)),
 ];
 
-pub(super) const NOT_PRODUCED: &[NotProduced] = &[];
+pub(super) const NOT_PRODUCED: &[NotProduced] =
+    &[("forget_rseq", "ENOSYS", "the C library asks at its start, where the kernel can")];
 
 fn forks() -> Errno {
     // The child, were there one, would be this very test.
