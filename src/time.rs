@@ -4,6 +4,7 @@ use core::ffi::{c_int, c_long, c_uint};
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
+use crate::errno::{Errno, Result};
 use crate::ffi;
 use crate::ffi::sys::time::timeval;
 use crate::ffi::time as c;
@@ -35,15 +36,23 @@ pub fn clock_gettime(clock: Clock) -> Duration {
 }
 
 /// `syscall(SYS_clock_gettime, …)`: what a clock shows, as the kernel says it. Where the vDSO finds the answer is a page of
-/// the kernel's: a process that has looked at it has page tables for it, which every `fork()` copies. Measured, a fork
-/// without them takes so much less time that it pays for fifty of these calls.
-#[must_use]
-pub fn clock_gettime_bare(clock: Clock) -> Duration {
+/// the kernel's: a process that has looked at it has page tables for it, which each `fork()` makes anew.
+///
+/// # Errors
+/// `ENOSYS`, or whatever a seccomp filter answers, where the call is not let through.
+///
+/// # References
+/// clock_gettime(2), Linux 2.6
+pub fn clock_gettime_bare(clock: Clock) -> Result<Duration> {
     let mut time = MaybeUninit::zeroed();
-    // SAFETY: the pointer is to room for one timespec. For these clocks the call cannot fail.
-    unsafe { ffi::unistd::syscall(ffi::sys::syscall::SYS_clock_gettime, c_long::from(clock.0), time.as_mut_ptr()) };
-    // SAFETY: the call has filled it in, and were it not so: it was zeroed, which is a time.
-    duration_of(unsafe { time.assume_init() })
+    let number = ffi::sys::syscall::SYS_clock_gettime;
+    // SAFETY: the pointer is to room for one timespec.
+    let result = unsafe { ffi::unistd::syscall(number, c_long::from(clock.0), time.as_mut_ptr()) };
+    if result != 0 {
+        return Err(Errno::last());
+    }
+    // SAFETY: the call has filled it in.
+    Ok(duration_of(unsafe { time.assume_init() }))
 }
 
 fn duration_of(time: c::timespec) -> Duration {

@@ -38,7 +38,7 @@ use crate::seccomp::violation;
 use crate::signal::{SigSet, Signal, SignalInfo, kill, killpg};
 use crate::syscall;
 use crate::text::Text;
-use crate::time::{Clock, clock_gettime_bare};
+use crate::time::{Clock, clock_gettime, clock_gettime_bare};
 
 /// The signals that the server waits for. SIGPIPE is one that it is not to die of.
 pub(super) const SIGNALS: [Signal; 7] =
@@ -187,7 +187,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         pid: Pid,
         mask: SigSet,
     ) -> Result<Self> {
-        let now = clock_gettime_bare(Clock::MONOTONIC);
+        let now = monotonic();
         let lack = |what| move |errno| cannot_serve(what, errno, hint_of_lack(errno));
         let rate = settings.max_rate.map(|(limit, period)| Rate::new(limit, period)).transpose();
         let scoreboard = Scoreboard::new(now, settings.max_children).map_err(lack(OF_SCOREBOARD))?;
@@ -266,7 +266,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     fn turn(&mut self) {
         self.keep_time();
         if self.may_accept() && self.course.accepts_in_a_row < ACCEPTS_IN_A_ROW && self.accept() == Progress::Made {
-            self.course.now = clock_gettime_bare(Clock::MONOTONIC);
+            self.course.now = monotonic();
         } else {
             self.wait();
         }
@@ -781,7 +781,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
         let fds = fds.get_mut(..length).unwrap_or_default();
         let polled = poll(fds, timeout);
-        self.course.now = clock_gettime_bare(Clock::MONOTONIC);
+        self.course.now = monotonic();
         match polled {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return self.back_off("poll", errno),
@@ -1257,6 +1257,11 @@ impl<W> Drop for Parent<'_, '_, W> {
             let _ = signals.read();
         }
     }
+}
+
+/// The time, so that a fork has nothing more to copy, or else at least the time.
+fn monotonic() -> Duration {
+    clock_gettime_bare(Clock::MONOTONIC).unwrap_or_else(|_| clock_gettime(Clock::MONOTONIC))
 }
 
 fn log_resume(log: &Log, why: &str, after: Duration) {

@@ -60,6 +60,7 @@ modules! {
     resource errnos_of_resource,
     seccomp errnos_of_seccomp,
     signal errnos_of_signal,
+    time errnos_of_time,
     user errnos_of_user,
 }
 

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
             errnos_of_resource,
             errnos_of_seccomp,
             errnos_of_signal,
+            errnos_of_time,
             errnos_of_user,
             a_name_that_nobody_answers_for_is_an_error,
             a_line_that_is_no_words_is_an_error;

@@ -22,14 +22,16 @@ impl Errors {
 }
 
 /// What the ERRORS of a call's page do not list: accept(2) names the errors of a network, and those of some kernels, in
-/// its text, and a connection that is reset or silent is told by the next call that moves bytes, tcp(7).
-const BESIDE: [(&[&str], &str); 3] = [
+/// its text, and a connection that is reset or silent is told by the next call that moves bytes, tcp(7). The manual has no
+/// page of rseq(2), which comes with librseq.
+const BESIDE: [(&[&str], &str); 4] = [
     (
         &["accept", "accept4"],
         "EHOSTDOWN EHOSTUNREACH ENETDOWN ENETUNREACH ENONET ENOPROTOOPT ENOSR EPROTONOSUPPORT ESOCKTNOSUPPORT ETIMEDOUT",
     ),
     (&["read", "recvfrom", "recvmsg", "write", "writev"], "ECONNRESET ETIMEDOUT"),
     (&["sendmsg", "sendto"], "ETIMEDOUT"),
+    (&["rseq"], "EBUSY EFAULT EINVAL ENOSYS EPERM"),
 ];
 
 /// The kernel's own way to say that a call is to be made again: no program ever sees it, so it cannot be injected.
@@ -45,7 +47,7 @@ pub fn errors_of(call: &str) -> Option<&'static Errors> {
 }
 
 /// By call, as strace names it.
-pub const ERRORS: [Errors; 106] = [
+pub const ERRORS: [Errors; 107] = [
     of(
         "accept",
         "accept",
@@ -168,6 +170,7 @@ pub const ERRORS: [Errors; 106] = [
         "rename",
         "EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EINVAL EISDIR ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS EXDEV",
     ),
+    of("rseq", "", ""),
     of("rt_sigaction", "sigaction", "EFAULT EINVAL"),
     of("rt_sigprocmask", "sigprocmask", "EFAULT EINVAL"),
     of("rt_sigreturn", "sigreturn", ""),
@@ -273,7 +276,7 @@ mod tests {
             return;
         }
         for errors in ERRORS {
-            let manual: BTreeSet<String> = errors.pages.split(' ').flat_map(documented).collect();
+            let manual: BTreeSet<String> = errors.pages.split_ascii_whitespace().flat_map(documented).collect();
             let table: BTreeSet<String> = errors.errnos.split_ascii_whitespace().map(str::to_owned).collect();
             // brk's one is in the text, not in a list.
             if errors.call != "brk" {
