@@ -82,8 +82,8 @@ const LIBRARIES: [&str; 4] = ["libc.a", "libm.a", "librt.a", "libpthread.a"];
 /// Places the code that serves a connection, ours and the C library's, next to each other, before all other code. A child
 /// gets its code page by page, as it comes to it, and the kernel maps 64 kB around each: so all of it comes at once.
 ///
-/// Data that is 0 at the start is in the file behind the data that is not, for one byte at its end that counts as data:
-/// so both are one mapping, where a fork would copy two.
+/// Data that is 0 at the start is in the file behind the data that is not, because one byte at its end counts as data: both
+/// are one mapping then, where a fork would copy two.
 const ORDER: &str = "\
 SECTIONS {
   .text.serving : {

@@ -11,6 +11,7 @@ use crate::errno::{Errno, Result};
 use crate::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
 use crate::ffi::sys::mman as c;
 use crate::file::ftruncate;
+use crate::process::has_other_threads;
 
 /// Room for a fixed number of `T`, of which the first so many are in use. Dropping it gives the memory back.
 ///
@@ -447,27 +448,34 @@ impl fmt::Debug for CStrArray {
 }
 
 /// `sbrk()`: copies of these strings as `execve()` takes them, with a null pointer after the last. They stay for as long
-/// as the process, at the end of its data, if there is room: a fork has no mapping more to copy for them.
+/// as the process, at the end of its data: a fork has no mapping more to copy for them.
+///
+/// `EDEADLK` where other threads exist, which may be moving that end; `ENOMEM`.
 ///
 /// # References
 /// sbrk(2), Linux
 pub(crate) fn copy_for_good<'s>(strings: impl Iterator<Item = &'s CStr> + Clone) -> Result<&'static [*const c_char]> {
+    if has_other_threads() {
+        return Err(Errno::DEADLK);
+    }
+    let unit = size_of::<*const c_char>();
     let count = strings.clone().count() + 1;
-    let length: usize = strings.clone().map(|string| string.to_bytes_with_nul().len()).sum();
-    let size = count * size_of::<*const c_char>() + length;
-    // Whole pointers, and room to begin at the next whole one.
-    let step = (size.next_multiple_of(align_of::<*const c_char>()) + align_of::<*const c_char>()).cast_signed();
-    // SAFETY: the memory that is added is nobody's yet; the C library's malloc() minds that others add some.
-    let start = unsafe { crate::ffi::unistd::sbrk(step) };
-    let start = mapped(start)?.cast::<u8>();
-    let start = start.map_addr(|address| address | (align_of::<*const c_char>() - 1)).as_ptr().wrapping_add(1);
-    let end = start.wrapping_add(count * size_of::<*const c_char>());
-    // SAFETY: so many are there behind the start, which is aligned; all bits are valid, and nobody else knows of them.
+    let pointers_size = count.checked_mul(unit).ok_or(Errno::NOMEM)?;
+    let lengths = strings.clone().map(|string| string.to_bytes_with_nul().len());
+    let text_size = lengths.fold(0, usize::saturating_add);
+    // Whole units, so that the end stays aligned, and one to begin at the next whole one.
+    let size = pointers_size.checked_add(text_size).and_then(|size| size.checked_next_multiple_of(unit));
+    let step = size.and_then(|size| isize::try_from(size.checked_add(unit)?).ok()).ok_or(Errno::NOMEM)?;
+    // SAFETY: there is no other thread, so the memory that is added is nobody's; malloc() minds that others add some.
+    let start = mapped(unsafe { crate::ffi::unistd::sbrk(step) })?;
+    let start = start.as_ptr().map_addr(|address| (address | (unit - 1)) + 1);
+    // SAFETY: so many are there from the start on, which is aligned; all bits are valid, and nobody else knows of them.
     let pointers = unsafe { core::slice::from_raw_parts_mut(start.cast::<*const c_char>(), count) };
     // SAFETY: so many bytes are there behind the pointers; the rest as above.
-    let mut text = unsafe { core::slice::from_raw_parts_mut(end, length) };
+    let mut text = unsafe { core::slice::from_raw_parts_mut(start.wrapping_add(pointers_size), text_size) };
     pointers.fill(ptr::null());
-    for (pointer, string) in pointers.iter_mut().zip(strings) {
+    // The last one stays null.
+    for (pointer, string) in pointers.iter_mut().take(count - 1).zip(strings) {
         let string = string.to_bytes_with_nul();
         let Some((copy, rest)) = text.split_at_mut_checked(string.len()) else { break };
         copy.copy_from_slice(string);

@@ -2,9 +2,7 @@
 
 use core::cell::Cell;
 use core::convert::Infallible;
-#[cfg(target_arch = "x86_64")]
-use core::ffi::c_uint;
-use core::ffi::{CStr, c_int, c_long, c_ulong, c_void};
+use core::ffi::{CStr, c_int, c_long, c_uint, c_ulong, c_void};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -408,7 +406,7 @@ pub fn signal_at_death_of(parent: Pid, signal: Signal) -> Result<()> {
 
 /// `syscall(SYS_rseq, …, RSEQ_FLAG_UNREGISTER, RSEQ_SIG)`: has the kernel forget where the C library wants to be told on
 /// which processor this thread runs. The kernel writes that whenever it changes, and for a new process at once, which
-/// then needs a page of its own for it. `sched_getcpu()` makes a system call instead from then on.
+/// then needs a page of its own for it. `sched_getcpu()` asks the vDSO from then on.
 ///
 /// # Errors
 /// `ENOSYS`, without a call, where the C library has not asked the kernel to be told, and on other processors than
@@ -416,34 +414,30 @@ pub fn signal_at_death_of(parent: Pid, signal: Signal) -> Result<()> {
 ///
 /// # References
 /// rseq(2), glibc manual, Linux 4.18
-#[cfg(target_arch = "x86_64")]
 pub fn forget_rseq() -> Result<()> {
     use ffi::sys::rseq as c;
     // SAFETY: the C library's variable is a constant.
     let size = unsafe { c::__rseq_size };
-    if size == 0 {
-        return Err(Errno::NOSYS);
-    }
+    let Some(signature) = RSEQ_SIGNATURE.filter(|_| size > 0) else { return Err(Errno::NOSYS) };
     // SAFETY: as above.
     let offset = unsafe { c::__rseq_offset };
     // SAFETY: the call has no precondition.
     let thread_pointer = unsafe { ffi::pthread::pthread_self() } as usize;
     let area = thread_pointer.wrapping_add_signed(offset);
     let length = c_long::from(size.next_multiple_of(RSEQ_STEP));
-    let (flag, signature) = (c_long::from(c::RSEQ_FLAG_UNREGISTER), c_long::from(c::RSEQ_SIG));
+    let (flag, signature) = (c_long::from(c::RSEQ_FLAG_UNREGISTER), c_long::from(signature));
     // SAFETY: the kernel refuses every area but the one that it knows, and writes to that alone.
     let result = unsafe { ffi::unistd::syscall(ffi::sys::syscall::SYS_rseq, area, length, flag, signature) };
     if result == 0 { Ok(()) } else { Err(Errno::last()) }
 }
 
-/// As on x86-64, where the area can be found: `ENOSYS`.
+/// With what the C library has signed the area, where it is known how to find it.
+#[cfg(target_arch = "x86_64")]
+const RSEQ_SIGNATURE: Option<c_uint> = Some(ffi::sys::rseq::RSEQ_SIG);
 #[cfg(not(target_arch = "x86_64"))]
-pub fn forget_rseq() -> Result<()> {
-    Err(Errno::NOSYS)
-}
+const RSEQ_SIGNATURE: Option<c_uint> = None;
 
 /// The kernel's area is as long as a multiple of this.
-#[cfg(target_arch = "x86_64")]
 const RSEQ_STEP: c_uint = 32;
 
 /// `environ`: the environment of this process.

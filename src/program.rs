@@ -201,8 +201,8 @@ impl Title {
         let length = end.addr() - start.addr();
         let used = length;
         let new = Args { argc: args.len() - 1, argv: args.as_ptr() };
-        // SAFETY: nobody refers to the old list, by this function's own contract, and there is no other thread, or
-        // `environ()` would have been empty.
+        // SAFETY: nobody refers to the old list, by this function's own contract, and there is no other thread, or there
+        // were no copies.
         unsafe { ffi::unistd::environ = environment.as_ptr().cast_mut().cast() };
         (new, Title { start: start.cast_mut().cast(), length, used })
     }

@@ -85,6 +85,20 @@ fn a_second_term_skips_the_wait_and_quit_does_not_wait_at_all() {
     }
 }
 
+/// The last of them are found when their time has come, not by a signal: nobody is waited for then.
+#[test]
+fn a_server_with_many_children_ends_with_the_last_of_them() {
+    let count = 600;
+    let server = Served::start(&["-q", "-c", "600", "127.0.0.1:0"]);
+    let clients: Vec<TcpStream> = (0..count).map(|_| server.connect()).collect();
+    wait_until("each has a child", || children(server.pid()).len() == count);
+    server.running.signal(Signal::QUIT);
+    let ended = server.running.wait();
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(parse_log(&ended.stderr).last().unwrap().number("terminated"), 600);
+    drop(clients);
+}
+
 #[test]
 fn usr1_logs_the_status() {
     let server = Served::start(&["--max-children", "7", "127.0.0.1:0"]);

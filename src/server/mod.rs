@@ -518,7 +518,7 @@ fn cannot_inherit(errno: Errno) -> Error {
 
 impl Settings<'_> {
     /// Whether a child reads or writes the scoreboard: one of the pool, one that finds out who its client is, and one whose
-    /// violations are noted there.
+    /// violations are noted there. From the others it is kept: whatever a child comes to use of it is to be said here.
     const fn children_use_scoreboard(&self) -> bool {
         self.pool.is_some() || self.proxy_protocol || self.sandbox.is_some()
     }

@@ -5,7 +5,6 @@
 //! loop accepts first and waits only when nobody is left to accept, or after so many in a row, to look at the signals.
 
 use core::hint::black_box;
-use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use super::admission::{Admission, Refusal};
@@ -50,7 +49,7 @@ const TITLE_MAX: usize = 64;
 /// How many descriptors are waited for besides the listeners.
 const BEFORE_LISTENERS: usize = 2;
 
-/// What fails where there is no memory that the server shares with its children.
+/// What fails where there is no memory for what `--status` shows.
 const OF_SCOREBOARD: &str = "the scoreboard (memfd_create, ftruncate, mmap)";
 
 /// What a server that was told to stop has done.
@@ -164,10 +163,11 @@ impl Course {
     }
 }
 
-/// A page of the stack. What is called by whoever has one begins to write at the end of the page below it, and so to one
-/// page alone if it needs no more than that. After a fork each page that is written to has to be copied.
+/// Of no size, and aligned to a page: the frame of the function that has one ends at a page's beginning, and what that
+/// calls writes from the end of the page below on, to one page if it needs no more. After a fork each page that is written
+/// to has to be copied. A compiler that aligns it otherwise makes that slower, and nothing else.
 #[repr(align(4096))]
-struct Page;
+struct PageBoundary;
 
 /// What is new after something was tried.
 #[derive(PartialEq, Eq)]
@@ -192,7 +192,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         let rate = settings.max_rate.map(|(limit, period)| Rate::new(limit, period)).transpose();
         let scoreboard = Scoreboard::new(now, settings.max_children).map_err(lack(OF_SCOREBOARD))?;
         if !settings.children_use_scoreboard() {
-            // SAFETY: that is what was asked.
+            // SAFETY: in a child the pool uses it, and who is behind a balancer, and the sandbox for its note; nothing else.
             unsafe { scoreboard.keep_from_children() };
         }
         let course = Course {
@@ -250,21 +250,21 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// Serves until a signal says that it is enough, and the children have ended.
     pub(super) fn run(&mut self) -> Stopped {
-        let above = MaybeUninit::<Page>::uninit();
-        black_box(&above);
+        let boundary = PageBoundary;
+        black_box(&boundary);
         self.begin();
         loop {
-            self.turn();
+            self.keep_time();
             if let Some(stopping) = self.stopping.as_ref().filter(|_| self.course.children.is_empty()) {
                 return self.stopped(stopping);
             }
+            self.turn();
         }
     }
 
-    /// Does what is due, and serves the next client or waits for one.
+    /// Serves the next client, or waits for one.
     #[inline(never)]
     fn turn(&mut self) {
-        self.keep_time();
         if self.may_accept() && self.course.accepts_in_a_row < ACCEPTS_IN_A_ROW && self.accept() == Progress::Made {
             self.course.now = monotonic();
         } else {
@@ -663,6 +663,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     // Time.
 
     /// Does what is due.
+    #[inline(never)]
     fn keep_time(&mut self) {
         if self.pause.is_some() {
             self.retry();
@@ -797,6 +798,10 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
         if has_signal {
             self.read_signals();
+        }
+        if has_answer || has_signal {
+            // The log may have waited for whoever reads it.
+            self.course.now = monotonic();
         }
     }
 
@@ -1259,7 +1264,7 @@ impl<W> Drop for Parent<'_, '_, W> {
     }
 }
 
-/// The time, so that a fork has nothing more to copy, or else at least the time.
+/// The time as the kernel says it, so that a fork has no pages of the vDSO's to copy; from the vDSO where it says none.
 fn monotonic() -> Duration {
     clock_gettime_bare(Clock::MONOTONIC).unwrap_or_else(|_| clock_gettime(Clock::MONOTONIC))
 }

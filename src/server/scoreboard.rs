@@ -1,7 +1,7 @@
-//! The scoreboard: what each child does, in memory that the server and its children share, and that whoever may look
-//! into the server's `/proc` reads.
+//! The scoreboard: what each child does, in memory that the server shares with those of its children that write to it, and
+//! that whoever may look into the server's `/proc` reads.
 //!
-//! A child writes to its own slot, by plain stores. Nobody waits for anybody: who reads may see a slot between two
+//! Such a child writes to its own slot, by plain stores. Nobody waits for anybody: who reads may see a slot between two
 //! states of it, and so decides nothing by it that could not as well be decided a moment later.
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};

@@ -220,7 +220,8 @@ impl Birth<'_, '_> {
     }
 
     fn enter_sandbox(&self, inmate: Inmate) -> Result<(), c_int> {
-        let Some((calls, note)) = self.settings.sandbox.zip(self.slot.note()) else { return Ok(()) };
+        let Some(calls) = self.settings.sandbox else { return Ok(()) };
+        let Some(note) = self.slot.note() else { return Ok(()) };
         sandbox::enter(inmate, calls, note).map_err(|errno| self.unfit("seccomp", errno))
     }
 

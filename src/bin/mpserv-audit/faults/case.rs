@@ -73,7 +73,8 @@ impl Case {
         let Case { call, when, .. } = self;
         let reads = PARTIAL.iter().any(|(name, reads)| name == call && *reads);
         let what = match self.fault {
-            // It returns where the end of the data is then: what is less than was asked for is its failure, brk(2).
+            // It returns where the end of the data is then, and has failed if that is less than was asked for, brk(2); 0 is
+            // less than any.
             Fault::Error(_) if call == "brk" => "retval=0".to_owned(),
             Fault::Error(errno) => format!("error={errno}"),
             Fault::Short(0) => "retval=0".to_owned(),
