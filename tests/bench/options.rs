@@ -5,7 +5,7 @@ use std::time::Duration;
 
 pub const HELP: &str = "\
 Usage: make bench [ARGS='OPTION...']
-  --rounds N      rounds, in each of which everything is measured once (20)
+  --rounds N      rounds, in each of which everything is measured (16)
   --seconds S     how long one measurement takes (0.3)
   --peers         the servers of other projects too, those that are installed
   --only TEXT     only what has TEXT in its name; no ratios to others then
@@ -27,7 +27,7 @@ pub struct Options {
 pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
     let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench");
     let time = Duration::from_millis(300);
-    let mut options = Options { rounds: 20, time, peers: false, only: None, soak: 100_000, out };
+    let mut options = Options { rounds: 16, time, peers: false, only: None, soak: 100_000, out };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
