@@ -54,8 +54,7 @@ pub fn all(rounds: &Rounds, inside: &[Inside], growth: &Growth) -> Vec<Ratio> {
         (MPSERV_FORK, C_FORK, Wanted::AtLeast(1.30)),
         (MPSERV_FORK, C_FORK_NOW, Wanted::Nothing),
         (MPSERV_FORK, C_FORK_STATIC, Wanted::AtLeast(1.05)),
-        // As fast as the other: a median alone is as often below 1 as above it.
-        (MPSERV_PREFORK, C_PREFORK, Wanted::AtLeastWithin(1.00)),
+        (MPSERV_PREFORK, C_PREFORK, Wanted::AtLeast(1.00)),
         (MPSERV_PROGRAM, S6, Wanted::AtLeast(1.15)),
         (MPSERV_PROGRAM, C_VFORK, Wanted::Nothing),
         (MPSERV_SANDBOX, MPSERV_FORK, Wanted::Nothing),
