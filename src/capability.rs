@@ -1,8 +1,6 @@
 //! `<linux/capability.h>`: what root may do, in pieces.
 
-use core::ffi::c_int;
-
-use crate::conv::ret;
+use crate::conv::ret_syscall;
 use crate::errno::Result;
 use crate::ffi;
 use crate::ffi::linux::capability::{__user_cap_data_struct, __user_cap_header_struct, _LINUX_CAPABILITY_VERSION_3};
@@ -23,9 +21,9 @@ pub fn clear_inheritable() -> Result<()> {
     let mut data = [__user_cap_data_struct { effective: 0, permitted: 0, inheritable: 0 }; HALVES];
     // SAFETY: of this version there are two structs of data to be filled in, and both pointers are to structs of ours.
     let got = unsafe { ffi::unistd::syscall(SYS_capget, &raw mut header, data.as_mut_ptr()) };
-    ret(c_int::try_from(got).unwrap_or(-1))?;
+    ret_syscall(got)?;
     data.iter_mut().for_each(|half| half.inheritable = 0);
     // SAFETY: as above; the call reads them.
     let set = unsafe { ffi::unistd::syscall(SYS_capset, &raw mut header, data.as_ptr()) };
-    ret(c_int::try_from(set).unwrap_or(-1))
+    ret_syscall(set)
 }

@@ -33,10 +33,7 @@ impl<T: Copy> MapVec<T> {
     /// # References
     /// mmap(2), POSIX
     pub fn with_capacity(capacity: usize) -> Result<MapVec<T>> {
-        const { assert!(align_of::<T>() <= 4096, "a page is aligned to 4096 bytes") };
-        let size = capacity.checked_mul(size_of::<T>()).ok_or(Errno::NOMEM)?;
-        let start = map(size, c::MAP_PRIVATE)?.cast();
-        Ok(MapVec { start, length: 0, capacity })
+        Ok(MapVec { start: map_for(capacity, c::MAP_PRIVATE)?, length: 0, capacity })
     }
 
     /// Room for `length` elements, each of which is `value`.
@@ -133,11 +130,9 @@ impl<T> Kept<T> {
     /// # Safety
     /// No process that is forked from now on reads, writes or drops it.
     pub(crate) unsafe fn new(value: T) -> Result<Kept<T>> {
-        const { assert!(align_of::<T>() <= 4096, "a page is aligned to 4096 bytes") };
-        let place = map(size_of::<T>(), c::MAP_PRIVATE)?;
+        let place = map_for::<T>(1, c::MAP_PRIVATE)?;
         // SAFETY: by this function's own contract.
-        unsafe { keep_from_children(place, size_of::<T>()) };
-        let place = place.cast();
+        unsafe { keep_from_children(place.cast(), size_of::<T>()) };
         // SAFETY: the mapping is as long as a `T`, aligned as a page is, and nothing refers to it.
         unsafe { place.write(value) };
         Ok(Kept(place))
@@ -233,6 +228,13 @@ fn map(size: usize, sharing: c_int) -> Result<NonNull<u8>> {
         c::mmap(ptr::null_mut(), size.max(1), c::PROT_READ | c::PROT_WRITE, sharing | c::MAP_ANONYMOUS, -1, 0)
     };
     mapped(start)
+}
+
+/// [`map`] of room for so many `T`, aligned as they have to be.
+fn map_for<T>(count: usize, sharing: c_int) -> Result<NonNull<T>> {
+    const { assert!(align_of::<T>() <= 4096, "a page is aligned to 4096 bytes") };
+    let size = count.checked_mul(size_of::<T>()).ok_or(Errno::NOMEM)?;
+    map(size, sharing).map(NonNull::cast)
 }
 
 /// What `mmap()` returned.
@@ -502,8 +504,7 @@ impl SharedNumbers {
     /// # References
     /// mmap(2), POSIX
     pub fn new(count: usize) -> Result<SharedNumbers> {
-        let size = count.checked_mul(size_of::<AtomicU64>()).ok_or(Errno::NOMEM)?;
-        Ok(SharedNumbers { start: map(size, c::MAP_SHARED)?.cast(), count })
+        Ok(SharedNumbers { start: map_for(count, c::MAP_SHARED)?, count })
     }
 }
 

@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_int, c_long, c_uint, c_ulong, c_void};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use crate::conv::{ret, ret_c_int};
+use crate::conv::{ret, ret_c_int, ret_syscall};
 use crate::errno::{CReturn, Errno, Result, retry_on_intr};
 use crate::fd::BorrowedFd;
 use crate::ffi;
@@ -427,8 +427,7 @@ pub fn forget_rseq() -> Result<()> {
     let length = c_long::from(size.next_multiple_of(RSEQ_STEP));
     let (flag, signature) = (c_long::from(c::RSEQ_FLAG_UNREGISTER), c_long::from(signature));
     // SAFETY: the kernel refuses every area but the one that it knows, and writes to that alone.
-    let result = unsafe { ffi::unistd::syscall(ffi::sys::syscall::SYS_rseq, area, length, flag, signature) };
-    if result == 0 { Ok(()) } else { Err(Errno::last()) }
+    ret_syscall(unsafe { ffi::unistd::syscall(ffi::sys::syscall::SYS_rseq, area, length, flag, signature) })
 }
 
 /// With what the C library has signed the area, where it is known how to find it.

@@ -4,7 +4,8 @@ use core::ffi::{c_int, c_long, c_uint};
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
-use crate::errno::{Errno, Result};
+use crate::conv::ret_syscall;
+use crate::errno::Result;
 use crate::ffi;
 use crate::ffi::sys::time::timeval;
 use crate::ffi::time as c;
@@ -47,10 +48,7 @@ pub fn clock_gettime_bare(clock: Clock) -> Result<Duration> {
     let mut time = MaybeUninit::zeroed();
     let number = ffi::sys::syscall::SYS_clock_gettime;
     // SAFETY: the pointer is to room for one timespec.
-    let result = unsafe { ffi::unistd::syscall(number, c_long::from(clock.0), time.as_mut_ptr()) };
-    if result != 0 {
-        return Err(Errno::last());
-    }
+    ret_syscall(unsafe { ffi::unistd::syscall(number, c_long::from(clock.0), time.as_mut_ptr()) })?;
     // SAFETY: the call has filled it in.
     Ok(duration_of(unsafe { time.assume_init() }))
 }

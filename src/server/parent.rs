@@ -149,10 +149,15 @@ struct Course {
 }
 
 impl Course {
-    /// Takes note of a child that serves a client.
-    fn take_in(&mut self, pid: Pid, peer: Peer) {
-        // There is room for one more: the limit was looked at before accepting.
+    /// Takes note of a child.
+    fn insert(&mut self, pid: Pid, peer: Peer) {
+        // There is room for one more: whoever makes one has looked at the limit before.
         let _ = self.children.insert(pid, peer, self.now);
+    }
+
+    /// Takes note of a child that serves a client, and counts the client.
+    fn take_in(&mut self, pid: Pid, peer: Peer) {
+        self.insert(pid, peer);
         let source = peer.source();
         let _ = self.sources.insert(source, self.sources.get(&source).unwrap_or(0) + 1);
     }
@@ -535,9 +540,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         let (worker, birth) = self.birth(slot, None);
         match worker.start_pool(birth) {
             Ok(pid) => {
-                let course = &mut *self.course;
-                // Fewer than may be, the caller has seen to that.
-                let _ = course.children.insert(pid, Peer::Unknown, course.now);
+                self.course.insert(pid, Peer::Unknown);
                 true
             }
             Err(errno) => {

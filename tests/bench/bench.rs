@@ -77,7 +77,7 @@ fn bench(options: &options::Options) -> Result<bool> {
     for (name, why) in &absent {
         eprintln!("bench: absent: {name}: {why}");
     }
-    let rounds = rounds::run(&subjects, options)?;
+    let rounds = rounds::run(&subjects, ratios::is_asked_of, options)?;
     let inside = inside::look(&subjects)?;
     let growth = growth::measure(&subjects, &plain, options)?;
     let ratios = ratios::all(&rounds, &inside, &growth);

@@ -48,17 +48,25 @@ const MANY_CHILDREN: f64 = 1000.0;
 const FEW_CHILDREN: f64 = 10.0;
 const RATE_WITH_MANY: f64 = 0.8;
 
+/// Which rates are compared, and what has to hold.
+const RATES: [(&str, &str, Wanted); 7] = [
+    (MPSERV_FORK, C_FORK, Wanted::AtLeast(1.30)),
+    (MPSERV_FORK, C_FORK_NOW, Wanted::Nothing),
+    (MPSERV_FORK, C_FORK_STATIC, Wanted::AtLeast(1.05)),
+    (MPSERV_PREFORK, C_PREFORK, Wanted::AtLeast(1.00)),
+    (MPSERV_PROGRAM, S6, Wanted::AtLeast(1.15)),
+    (MPSERV_PROGRAM, C_VFORK, Wanted::Nothing),
+    (MPSERV_SANDBOX, MPSERV_FORK, Wanted::Nothing),
+];
+
+/// Whether something has to hold of the rate of this subject.
+pub fn is_asked_of(name: &str) -> bool {
+    RATES.iter().any(|(ours, theirs, wanted)| *wanted != Wanted::Nothing && (*ours == name || *theirs == name))
+}
+
 pub fn all(rounds: &Rounds, inside: &[Inside], growth: &Growth) -> Vec<Ratio> {
     let mut ratios = Vec::new();
-    for (ours, theirs, wanted) in [
-        (MPSERV_FORK, C_FORK, Wanted::AtLeast(1.30)),
-        (MPSERV_FORK, C_FORK_NOW, Wanted::Nothing),
-        (MPSERV_FORK, C_FORK_STATIC, Wanted::AtLeast(1.05)),
-        (MPSERV_PREFORK, C_PREFORK, Wanted::AtLeast(1.00)),
-        (MPSERV_PROGRAM, S6, Wanted::AtLeast(1.15)),
-        (MPSERV_PROGRAM, C_VFORK, Wanted::Nothing),
-        (MPSERV_SANDBOX, MPSERV_FORK, Wanted::Nothing),
-    ] {
+    for (ours, theirs, wanted) in RATES {
         ratios.extend(rates(rounds, ours, theirs, wanted));
     }
     ratios.extend(memory(inside));

@@ -8,9 +8,7 @@ use crate::load::{self, Load};
 use crate::options::Options;
 use crate::server::Server;
 use crate::statistics::{Sample, Shuffle};
-use crate::subjects::{
-    C_FORK, C_FORK_STATIC, C_PREFORK, Group, MPSERV_FORK, MPSERV_PREFORK, MPSERV_PROGRAM, S6, Subject,
-};
+use crate::subjects::{Group, Subject};
 
 /// How many clients there are at once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +39,20 @@ pub struct Measured {
     pub first_byte_p99: Sample,
 }
 
+impl Measured {
+    fn samples(&self) -> [&Sample; 5] {
+        [&self.per_second, &self.p50, &self.p99, &self.first_byte_p50, &self.first_byte_p99]
+    }
+
+    /// Takes in a value for each sample.
+    fn push(&mut self, values: [f64; 5]) {
+        let Measured { per_second, p50, p99, first_byte_p50, first_byte_p99 } = self;
+        for (sample, value) in [per_second, p50, p99, first_byte_p50, first_byte_p99].into_iter().zip(values) {
+            sample.0.push(value);
+        }
+    }
+}
+
 pub struct Rounds {
     pub count: usize,
     pub subjects: Vec<(&'static str, Group, bool)>,
@@ -66,20 +78,19 @@ pub fn median(sample: &Sample) -> f64 {
     sample.median().map_or(0.0, |median| median.value)
 }
 
-/// Those of which a ratio is asked are measured so often in a round, which has their mean: so the ratio is surer.
-const COMPARED: [&str; 7] = [MPSERV_FORK, C_FORK, C_FORK_STATIC, MPSERV_PREFORK, C_PREFORK, MPSERV_PROGRAM, S6];
-const COMPARED_TIMES: usize = 2;
+/// How often those are measured in a round of which something is asked; a round has their mean, which is surer.
+const TIMES_WHEN_ASKED: usize = 2;
 
-pub fn run(subjects: &[Subject], options: &Options) -> Result<Rounds> {
+pub fn run(subjects: &[Subject], is_asked_of: impl Fn(&str) -> bool, options: &Options) -> Result<Rounds> {
     let mut shuffle = Shuffle::new();
     let mut measured: BTreeMap<_, Measured> = BTreeMap::new();
-    let times = |subject: &Subject| if COMPARED.contains(&subject.name) { COMPARED_TIMES } else { 1 };
+    let times = |subject: &Subject| if is_asked_of(subject.name) { TIMES_WHEN_ASKED } else { 1 };
     let often = subjects.iter().flat_map(|subject| iter::repeat_n(subject, times(subject)));
     let mut order: Vec<_> = often.flat_map(|subject| Clients::ALL.map(|clients| (subject, clients))).collect();
     for round in 1..=options.rounds {
         eprintln!("bench: round {round} of {}: {} measurements", options.rounds, order.len());
         shuffle.shuffle(&mut order);
-        let mut in_round: BTreeMap<_, Vec<[f64; 5]>> = BTreeMap::new();
+        let mut in_round: BTreeMap<_, Measured> = BTreeMap::new();
         for &(subject, clients) in &order {
             let server = Server::start(subject)?;
             let workers = if clients == Clients::One { 1 } else { subject.many };
@@ -88,19 +99,8 @@ pub fn run(subjects: &[Subject], options: &Options) -> Result<Rounds> {
             let values = [it.per_second, it.p50, it.p99, it.first_byte_p50, it.first_byte_p99];
             in_round.entry((subject.name, clients)).or_default().push(values);
         }
-        for (key, all) in in_round {
-            let measured = measured.entry(key).or_default();
-            let mean = |index: usize| all.iter().map(|values| values[index]).sum::<f64>() / all.len() as f64;
-            let samples = [
-                &mut measured.per_second,
-                &mut measured.p50,
-                &mut measured.p99,
-                &mut measured.first_byte_p50,
-                &mut measured.first_byte_p99,
-            ];
-            for (index, sample) in samples.into_iter().enumerate() {
-                sample.0.push(mean(index));
-            }
+        for (key, round) in in_round {
+            measured.entry(key).or_default().push(round.samples().map(Sample::mean));
         }
     }
     let subjects = subjects.iter().map(|subject| (subject.name, subject.group, subject.ours)).collect();

@@ -45,6 +45,10 @@ impl Sample {
         Some(Median { value, low: sorted[left], high: sorted[count - 1 - left], confidence: 1.0 - 2.0 * tail })
     }
 
+    pub fn mean(&self) -> f64 {
+        self.0.iter().sum::<f64>() / self.0.len() as f64
+    }
+
     /// From the least to the greatest, relative to the median.
     pub fn spread(&self) -> f64 {
         let sorted = self.sorted();
