@@ -147,6 +147,22 @@ pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
     ret_usize(unsafe { ffi::unistd::read(fd.as_fd().raw(), buffer.as_mut_ptr().cast(), buffer.len()) })
 }
 
+/// `read()`, as often as it takes to read all that there is; again where a signal came first. What of `buffer` was filled
+/// is returned: all of it when there may be more than it has room for.
+///
+/// # Errors
+/// As [`read()`], but `EINTR`; some may have been read.
+pub fn read_all(fd: impl AsFd, buffer: &mut [u8]) -> Result<&mut [u8]> {
+    let mut length = 0;
+    while let Some(room @ [_, ..]) = buffer.get_mut(length..) {
+        match retry_on_intr(|| read(&fd, room))? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(buffer.get_mut(..length).unwrap_or_default())
+}
+
 /// `write()`: writes `bytes`, or as many of them as fit; how many is returned.
 ///
 /// # Errors

@@ -5,12 +5,12 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::errno::{Errno, Result};
-use crate::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
+use crate::fd::{AsFd, BorrowedFd, OwnedFd, read_all, ret_owned_fd};
 use crate::ffi::sys::mman as c;
-use crate::file::ftruncate;
+use crate::file::{OpenFlags, ftruncate, open};
 use crate::process::has_other_threads;
 
 /// Room for a fixed number of `T`, of which the first so many are in use. Dropping it gives the memory back.
@@ -36,14 +36,22 @@ impl<T: Copy> MapVec<T> {
         Ok(MapVec { start: map_for(capacity, c::MAP_PRIVATE)?, length: 0, capacity })
     }
 
-    /// Room for `length` elements, each of which is `value`.
+    /// [`with_capacity`](MapVec::with_capacity) and `madvise(…, MADV_DONTFORK)`, which may fail: processes that are forked
+    /// from now on do not have this memory. A fork then has nothing to copy of it, and this process nothing to copy back
+    /// when it writes to it next. Made one after another before they are written to, they are one mapping.
     ///
-    /// # Errors
-    /// As [`with_capacity`](MapVec::with_capacity).
-    pub fn filled(length: usize, value: T) -> Result<MapVec<T>> {
-        let mut vec = MapVec::with_capacity(length)?;
-        while vec.push(value).is_ok() {}
+    /// # Safety
+    /// No process that is forked from now on reads or writes an element.
+    pub(crate) unsafe fn kept(capacity: usize) -> Result<MapVec<T>> {
+        let vec = MapVec::with_capacity(capacity)?;
+        // SAFETY: the mapping is this one's; the rest is this function's own contract.
+        unsafe { keep_from_children(vec.start.cast(), capacity * size_of::<T>()) };
         Ok(vec)
+    }
+
+    /// Appends an element as often as there is room for.
+    pub fn fill(&mut self, value: T) {
+        while self.push(value).is_ok() {}
     }
 
     /// Appends an element.
@@ -65,18 +73,6 @@ impl<T: Copy> MapVec<T> {
     /// Forgets the elements from `length` on.
     pub fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
-    }
-}
-
-impl<T> MapVec<T> {
-    /// `madvise(…, MADV_DONTFORK)`: processes that are forked from now on do not have this memory. A fork then has
-    /// nothing to copy of it, and this process nothing to copy back when it writes to it next.
-    ///
-    /// # Safety
-    /// No process that is forked from now on reads or writes an element.
-    pub(crate) unsafe fn keep_from_children(&self) {
-        // SAFETY: the mapping is this one's; the rest is this function's own contract.
-        unsafe { keep_from_children(self.start.cast(), self.capacity * size_of::<T>()) };
     }
 }
 
@@ -252,6 +248,59 @@ fn mapped(start: *mut c_void) -> Result<NonNull<u8>> {
 unsafe fn keep_from_children(start: NonNull<u8>, size: usize) {
     // SAFETY: by this function's own contract. A kernel that refuses leaves all as it was.
     unsafe { c::madvise(start.as_ptr().cast(), size.max(1), c::MADV_DONTFORK) };
+}
+
+/// How long the list of a process's mappings may be: more than it is where a program has no more than the system's own.
+const MAPS_MAX: usize = 65_536;
+
+/// Whether [`keep_vdso_from_children`] was called.
+static VDSO_IS_KEPT: AtomicBool = AtomicBool::new(false);
+
+/// `madvise(…, MADV_DONTFORK)` of what the kernel maps into every process, as `/proc/self/maps` has it: the vDSO and its
+/// data, far from everything else. Processes that are forked from now on do not have them, nor the page tables that lead
+/// there. This cannot be undone, so [`fork`](crate::process::fork) refuses from then on.
+///
+/// `ENOENT` and others where there is no such list to read; `ENOSYS`, without a call, on processors on which a signal's
+/// handler may return by way of the vDSO.
+///
+/// # Safety
+/// A process that is forked from now on calls nothing, until it becomes a program, for which the C library may ask the vDSO:
+/// what time it is, on which processor it runs, and for random bytes.
+///
+/// # References
+/// madvise(2), vdso(7), proc_pid_maps(5)
+pub(crate) unsafe fn keep_vdso_from_children() -> Result<()> {
+    if !cfg!(target_arch = "x86_64") {
+        return Err(Errno::NOSYS);
+    }
+    let maps = open(c"/proc/self/maps", OpenFlags::RDONLY.with(OpenFlags::CLOEXEC), 0)?;
+    let mut text = MapVec::zeroed(MAPS_MAX)?;
+    let lines = read_all(&maps, &mut text)?.split(|&byte| byte == b'\n');
+    VDSO_IS_KEPT.store(true, Ordering::Relaxed);
+    for (start, size) in lines.filter_map(of_kernel) {
+        // SAFETY: the kernel says that this is one of its mappings; the rest is this function's own contract.
+        unsafe { keep_from_children(start, size) };
+    }
+    Ok(())
+}
+
+/// Where a mapping is and how long, from its line in the list, if it is one that the kernel makes in every process.
+fn of_kernel(line: &[u8]) -> Option<(NonNull<u8>, usize)> {
+    let mut words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+    let mut ends = words.next()?.split(|&byte| byte == b'-').map(|end| {
+        let digits = core::str::from_utf8(end).ok()?;
+        usize::from_str_radix(digits, 16).ok()
+    });
+    let (start, end) = (ends.next()??, ends.next()??);
+    let name = words.next_back()?;
+    let is_of_kernel = name == b"[vdso]" || name.starts_with(b"[vvar");
+    let start_at = NonNull::new(ptr::with_exposed_provenance_mut(start)).filter(|_| is_of_kernel)?;
+    Some((start_at, end.checked_sub(start)?))
+}
+
+/// Whether processes forked from now on may lack the vDSO.
+pub(crate) fn vdso_is_kept() -> bool {
+    VDSO_IS_KEPT.load(Ordering::Relaxed)
 }
 
 fn unmap(start: NonNull<u8>, size: usize) {

@@ -10,7 +10,7 @@ use crate::conv::{ret, ret_c_int, ret_syscall};
 use crate::errno::{CReturn, Errno, Result, retry_on_intr};
 use crate::fd::BorrowedFd;
 use crate::ffi;
-use crate::memory::{CStrArray, Stack};
+use crate::memory::{CStrArray, Stack, vdso_is_kept};
 pub use crate::pid::Pid;
 use crate::resource::{Limit, Resource, setrlimit};
 use crate::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
@@ -59,6 +59,8 @@ impl CReturn for Fork {
 /// # Errors
 /// `EDEADLK` when this process has, or may have, other threads: no call was made. `EAGAIN` when a limit on processes
 /// is reached (`RLIMIT_NPROC`, the cgroup's `pids.max`), `ENOMEM`, also when the first process of this PID namespace has ended.
+/// `ENOSYS`, without a call, once a server whose children lack the vDSO was this process's
+/// [last act](crate::server::Server::last_act).
 ///
 /// # References
 /// fork(2), POSIX; glibc's `<sys/single_threaded.h>`
@@ -66,15 +68,19 @@ pub fn fork() -> Result<Fork> {
     if has_other_threads() {
         return Err(Errno::DEADLK);
     }
+    if vdso_is_kept() {
+        return Err(Errno::NOSYS);
+    }
     // SAFETY: there is no other thread, so the child has all that the parent has.
     unsafe { fork_unchecked() }
 }
 
-/// `fork()`, whether other threads exist or not.
+/// `fork()`, whether the child will have all that it might use or not.
 ///
 /// # Safety
 /// In a process with other threads the child calls nothing but async-signal-safe functions until it ends or runs
-/// another program: see [`fork`].
+/// another program: see [`fork`]. In one whose last act is a server that keeps the vDSO from its children, it calls nothing
+/// for which the C library may ask the vDSO: the time, the processor that it runs on, random bytes.
 ///
 /// # Errors
 /// `EAGAIN`, `ENOMEM`.
@@ -95,7 +101,8 @@ pub unsafe fn fork_unchecked() -> Result<Fork> {
 /// # Safety
 /// What the C library's own `fork()` brings up to date in the child stays as it is in the parent: the id of the thread
 /// that it keeps, and whatever `pthread_atfork()` has functions for. Until it ends by [`_exit`], the child calls nothing
-/// that goes by these: no threads, no locks of `<pthread.h>`, no code of libraries that it does not know.
+/// that goes by these: no threads, no locks of `<pthread.h>`, no code of libraries that it does not know. Of the vDSO
+/// holds what [`fork_unchecked`] says.
 ///
 /// # Errors
 /// `EDEADLK`, without a call, in a process with other threads; `EAGAIN`, `ENOMEM`.

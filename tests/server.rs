@@ -112,12 +112,15 @@ fn a_client_that_ends_its_half_gets_the_rest() {
 #[test]
 fn a_child_has_the_servers_memory_as_far_as_it_needs_it() {
     let proxied: &[u8] = b"PROXY UNKNOWN\r\n";
-    for (options, first, has_scoreboard) in [
-        (&[][..], &b""[..], false),
-        (&["--max-per-source", "9"], b"", false),
-        (&["--sandbox"], b"", true),
-        (&["--prefork", "1"], b"", true),
-        (&["--proxy-protocol"], proxied, true),
+    let may_have_no_vdso = cfg!(target_arch = "x86_64");
+    for (options, first, has_scoreboard, asks_for_time) in [
+        (&[][..], &b""[..], false, false),
+        (&["--max-per-source", "9"], b"", false, false),
+        (&["--sandbox"], b"", true, false),
+        (&["--prefork", "1"], b"", true, true),
+        (&["--proxy-protocol"], proxied, true, true),
+        (&["--log", "json"], b"", false, true),
+        (&["--log", "syslog"], b"", false, true),
     ] {
         let server = Served::start(&[options, &["127.0.0.1:0"]].concat());
         let mut client = server.connect();
@@ -126,9 +129,12 @@ fn a_child_has_the_servers_memory_as_far_as_it_needs_it() {
         let mappings = |pid: u32| fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
         let child = mappings(children(server.pid())[0]);
         assert_eq!(child.contains("mpserv-scoreboard"), has_scoreboard, "{options:?}: {child}");
+        for name in ["[vdso]", "[vvar"] {
+            assert_eq!(child.contains(name), asks_for_time || !may_have_no_vdso, "{options:?}: {child}");
+        }
         assert!(child.lines().count() < mappings(server.pid()).lines().count(), "{options:?}: {child}");
         drop(client);
-        server.stop();
+        assert!(server.running.end(Signal::TERM).status.success(), "{options:?}");
     }
 }
 

@@ -67,9 +67,8 @@ pub(super) struct Children {
 
 impl Children {
     pub(super) fn with_capacity(capacity: u32) -> Result<Children> {
-        let slots = MapVec::with_capacity(capacity as usize)?;
         // SAFETY: the server's children never come back to what the server knows of them.
-        unsafe { slots.keep_from_children() };
+        let slots = unsafe { MapVec::kept(capacity as usize) }?;
         Ok(Children {
             slots,
             by_pid: Map::with_capacity(capacity as usize)?,

@@ -17,9 +17,9 @@ pub(super) struct Map<K, V> {
 impl<K: Copy + Eq + Hash, V: Copy> Map<K, V> {
     pub(super) fn with_capacity(capacity: usize) -> Result<Map<K, V>> {
         let places = capacity.checked_mul(2).and_then(usize::checked_next_power_of_two).ok_or(Errno::NOMEM)?;
-        let places = MapVec::filled(places.max(2), None)?;
         // SAFETY: the server's children never come back to what the server knows of its clients.
-        unsafe { places.keep_from_children() };
+        let mut places = unsafe { MapVec::kept(places.max(2)) }?;
+        places.fill(None);
         Ok(Map { places, length: 0 })
     }
 

@@ -115,7 +115,7 @@ use crate::errno::Errno;
 use crate::fd::{self, OwnedFd, STDOUT};
 use crate::file::{OpenFlags, open};
 use crate::inherited::{RESTART_VARIABLE, Socket, take_restart};
-use crate::memory::MapVec;
+use crate::memory::{MapVec, keep_vdso_from_children};
 use crate::net::SockAddr;
 use crate::process::{Pid, getpid};
 use crate::program::{Args, Title};
@@ -395,7 +395,8 @@ impl<'a> Server<'a> {
     }
 
     /// Whether serving is the last thing that this process does (no): then the signals stay blocked when it returns, and
-    /// one that comes late does not change how the process ends.
+    /// one that comes late does not change how the process ends; and [`fork`](crate::process::fork) refuses after a
+    /// [`Service`], as a child of this process may then lack the vDSO.
     pub const fn last_act(mut self, on: bool) -> Self {
         self.settings.is_last_act = on;
         self
@@ -523,6 +524,12 @@ impl Settings<'_> {
         self.pool.is_some() || self.proxy_protocol || self.sandbox.is_some()
     }
 
+    /// Whether a child asks for the time, as the C library does where it logs: to say when something was, or to wait only
+    /// until then. Whatever a child comes to ask it for is to be said here, too.
+    fn children_ask_for_time(&self) -> bool {
+        self.pool.is_some() || self.proxy_protocol || self.log_format != LogFormat::Text
+    }
+
     /// Whether the numbers make sense.
     fn check(&self) -> Result<()> {
         let is_in = |what: &str, number: u32, limit: u32| {
@@ -609,6 +616,11 @@ impl<'a> Bound<'a> {
             }
             status
         };
+        if self.settings.is_last_act && !self.settings.children_ask_for_time() {
+            // SAFETY: nothing else is forked after this, and neither the services nor what is done before them ask for it.
+            // Where it cannot be done, a fork takes longer.
+            let _ = unsafe { keep_vdso_from_children() };
+        }
         // SAFETY: the services read, write and compute, and know no threads.
         self.serve_with(unsafe { Function::new_bare(handler) })
     }

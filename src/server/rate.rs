@@ -18,9 +18,8 @@ pub(super) struct Rate {
 impl Rate {
     pub(super) fn new(limit: u32, period: Duration) -> Result<Rate> {
         let limit = limit as usize;
-        let times = MapVec::with_capacity(limit)?;
         // SAFETY: the server's children accept nobody.
-        unsafe { times.keep_from_children() };
+        let times = unsafe { MapVec::kept(limit) }?;
         Ok(Rate { times, oldest: 0, limit, period })
     }
 

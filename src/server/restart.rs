@@ -10,7 +10,7 @@ use crate::errno::{Errno, Result};
 use crate::fd::{AsFd, BorrowedFd, OwnedFd, keep_on_exec, pipe, read, write_all};
 use crate::inherited::{Passed, RESTART_VARIABLE};
 use crate::memory::CStrArray;
-use crate::process::{_exit, Fork, Pid, environ, execve, fork, getpid};
+use crate::process::{_exit, Fork, Pid, environ, execve, fork_unchecked, getpid};
 use crate::program::Args;
 use crate::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
 
@@ -61,7 +61,8 @@ impl Restart {
         let mut envp = CStrArray::with_capacity(kept.clone().count() + VARIABLES_MAX, bytes + VARIABLES_BYTES)?;
         kept.into_iter().try_for_each(|variable| envp.push(variable))?;
         let argv = CStrArray::copy(args.from(0))?;
-        match fork()? {
+        // SAFETY: a server has no other threads, and the child asks for no time until it is a program.
+        match unsafe { fork_unchecked() }? {
             Fork::Parent(child) => Ok(Restart { pid: child.pid(), ready, deadline: now + READY_WITHIN }),
             Fork::Child => {
                 passed.heir = getpid();

@@ -32,8 +32,8 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU32;
 
-use crate::errno::{Errno, retry_on_intr};
-use crate::fd::read;
+use crate::errno::Errno;
+use crate::fd::read_all;
 use crate::file::{OpenFlags, open};
 use crate::memory::MapVec;
 use crate::text::Text;
@@ -165,18 +165,11 @@ impl Rules {
         let file = open(path, OpenFlags::RDONLY.with(OpenFlags::CLOEXEC).with(OpenFlags::NONBLOCK), 0)?;
         // One more than fits shows that there is more.
         let mut text = MapVec::zeroed(FILE_MAX + 1)?;
-        let mut length = 0;
-        loop {
-            let room = text.get_mut(length..).unwrap_or_default();
-            match retry_on_intr(|| read(&file, room))? {
-                0 => break,
-                more => length += more,
-            }
-            if length > FILE_MAX {
-                return Err(RulesError::System(Errno::FBIG));
-            }
+        let text = read_all(&file, &mut text)?;
+        if text.len() > FILE_MAX {
+            return Err(RulesError::System(Errno::FBIG));
         }
-        Rules::parse(text.get(..length).unwrap_or_default())
+        Rules::parse(text)
     }
 
     /// The rules that a text has.

@@ -46,6 +46,7 @@ fn main() -> ExitCode {
             an_error_has_its_name_number_and_text,
             an_error_without_a_name_is_an_error_all_the_same,
             retry_on_intr_retries_nothing_else,
+            read_all_reads_until_the_end_or_what_there_is_room_for,
             a_thread_that_the_kernel_forgot_knows_its_processor,
             the_clock_is_one_however_it_is_asked,
             a_child_keeps_its_status,

@@ -8,7 +8,7 @@ use std::os::fd::{FromRawFd, IntoRawFd};
 use crate::common::solo::{Channel, reap, spawn};
 use crate::common::{TempDir, wait_until, waits_in};
 use mpserv::errno::{CReturn, Errno, MESSAGE_MAX, Result, retry_on_intr, strerror};
-use mpserv::fd::{AsFd, BorrowedFd, OwnedFd, close, read, write, write_back};
+use mpserv::fd::{AsFd, BorrowedFd, OwnedFd, close, pipe, read, read_all, write, write_all, write_back};
 use mpserv::ffi;
 use mpserv::getopt::{Getopt, LongOption, Opt};
 use mpserv::memory::{STACK_MIN, Stack};
@@ -85,6 +85,20 @@ pub(crate) fn retry_on_intr_retries_nothing_else() {
     let mut answers = vec![Ok(3), Err(Errno::AGAIN), Err(Errno::INTR)];
     assert_eq!(retry_on_intr(|| answers.pop().unwrap()), Err(Errno::AGAIN));
     assert_eq!(answers.len(), 1);
+}
+
+pub(crate) fn read_all_reads_until_the_end_or_what_there_is_room_for() {
+    let piped = |pieces: &[&[u8]]| {
+        let (reader, writer) = pipe().unwrap();
+        pieces.iter().for_each(|piece| write_all(&writer, piece).unwrap());
+        reader
+    };
+    assert_eq!(read_all(piped(&[b"one", b"two"]), &mut [0; 9]).unwrap(), b"onetwo");
+    assert_eq!(read_all(piped(&[b"one"]), &mut [0; 3]).unwrap(), b"one");
+    assert_eq!(read_all(piped(&[b"one", b"two"]), &mut [0; 5]).unwrap(), b"onetw");
+    assert_eq!(read_all(piped(&[b"one"]), &mut []).unwrap(), b"");
+    assert_eq!(read_all(piped(&[]), &mut [0; 3]).unwrap(), b"");
+    assert_eq!(read_all(BorrowedFd::NONE, &mut [0; 3]), Err(Errno::BADF));
 }
 
 pub(crate) fn a_thread_that_the_kernel_forgot_knows_its_processor() {
@@ -489,7 +503,7 @@ fn with_pipes(function: impl FnOnce()) -> (std::io::PipeWriter, std::io::PipeRea
     (our_input, our_output, child)
 }
 
-fn read_all(mut from: impl Read) -> String {
+fn read_text(mut from: impl Read) -> String {
     let mut text = String::new();
     from.read_to_string(&mut text).unwrap();
     text
@@ -502,7 +516,7 @@ pub(crate) fn what_stdio_holds_is_written_when_c_writes_it() {
         reap(&mut spawn(|| mpserv::process::exit(0)));
         assert_eq!(fprintf!(stdout(), "%d\n", getpid()), getpid().to_string().len() as i32 + 1);
     });
-    let text = read_all(output);
+    let text = read_text(output);
     let line = "stdio holds -12 and 007, 100%\n";
     assert_eq!(text, format!("{line}{line}{}\n", child.pid()));
     assert_eq!(reap(&mut child).exit_status(), Some(0));
@@ -529,7 +543,7 @@ pub(crate) fn a_handler_outside_stdio_prints_by_stdio() {
         raise(Signal::USR1).unwrap();
         printf!("behind\n");
     });
-    assert_eq!(read_all(output), format!("before\n{HANDLER_LINE}behind\n"));
+    assert_eq!(read_text(output), format!("before\n{HANDLER_LINE}behind\n"));
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 
@@ -550,7 +564,7 @@ pub(crate) fn a_handler_inside_stdio_writes_directly() {
     output.read_exact(&mut line).unwrap();
     assert_eq!(String::from_utf8(line).unwrap(), HANDLER_LINE);
     input.write_all(b"a line\n").unwrap();
-    assert_eq!(read_all(output), "held by stdio\nbehind\n");
+    assert_eq!(read_text(output), "held by stdio\nbehind\n");
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 

@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use mpserv::errno::{Errno, Result};
 use mpserv::fd::{
-    AsFd, BorrowedFd, OwnedFd, fcntl_dupfd_cloexec, keep_on_exec, lseek, pipe, read, set_blocking, set_close_on_exec, set_nonblocking, write,
+    AsFd, BorrowedFd, OwnedFd, fcntl_dupfd_cloexec, keep_on_exec, lseek, pipe, read, read_all, set_blocking, set_close_on_exec, set_nonblocking, write,
     write_all, write_back,
 };
 use mpserv::file::{OpenFlags, open};
@@ -13,20 +13,20 @@ use super::{CLOSED, Case, NotProduced, each, errno, full_pipe, interrupted, no_d
 
 pub(super) const CASES: &[Case] = &[
     ("read", Errno::INTR, || interrupted(|| errno(read(&pipe().unwrap().0, &mut [0])))),
-    ("read", Errno::AGAIN, || {
+    ("read read_all", Errno::AGAIN, || {
         let (reader, _writer) = pipe().unwrap();
         set_nonblocking(&reader).unwrap();
-        errno(read(&reader, &mut [0]))
+        reads(|| reader.as_fd())
     }),
-    ("read", Errno::CONNRESET, || errno(read(reset(), &mut [0]))),
-    ("read", Errno::BADF, || errno(read(CLOSED, &mut [0]))),
-    ("read", Errno::ISDIR, || errno(read(open(c".", OpenFlags::RDONLY, 0).unwrap(), &mut [0]))),
-    ("read", Errno::IO, || {
+    ("read read_all", Errno::CONNRESET, || reads(reset)),
+    ("read read_all", Errno::BADF, || reads(|| CLOSED)),
+    ("read read_all", Errno::ISDIR, || reads(|| open(c".", OpenFlags::RDONLY, 0).unwrap())),
+    ("read read_all", Errno::IO, || {
         // A terminal whose other end was there, and is no more.
         let master = pty::open_master().unwrap();
         let mut name = [0; pty::NAME_MAX];
         drop(open(pty::slave_name(&master, &mut name).unwrap(), OpenFlags::RDWR, 0).unwrap());
-        errno(read(&master, &mut [0]))
+        reads(|| master.as_fd())
     }),
     ("write write_back", Errno::INTR, || {
         let (_reader, writer) = full_pipe();
@@ -81,6 +81,11 @@ pub(super) const NOT_PRODUCED: &[NotProduced] = &[
     ("close_range_on_exec", "ENOSYS EINVAL", "only kernels older than these tests run on have them"),
     ("close", "EINTR EIO ENOSPC", "only file systems have them that are slow to write back, as over a network"),
 ];
+
+/// Has each function that reads do so; of a descriptor made anew for each where the first takes its error away.
+fn reads<F: AsFd>(fd: impl Fn() -> F) -> Errno {
+    each([errno(read(fd(), &mut [0])), errno(read_all(fd(), &mut [0]))])
+}
 
 /// Has each function that writes one do so; to a descriptor made anew for each where the first takes its error away.
 fn writes<F: AsFd>(fd: impl Fn() -> F) -> Errno {

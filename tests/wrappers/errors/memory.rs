@@ -5,14 +5,13 @@ use super::{Case, NotProduced, each, errno, no_descriptor_left, no_memory_left};
 
 pub(super) const CASES: &[Case] = &[
     (
-        "MapVec::with_capacity MapVec::filled MapVec::zeroed Stack::new CStrArray::with_capacity CStrArray::copy \
+        "MapVec::with_capacity MapVec::zeroed Stack::new CStrArray::with_capacity CStrArray::copy \
          SharedNumbers::new SharedWords::new",
         Errno::NOMEM,
         || {
             no_memory_left();
             each([
                 errno(MapVec::<u8>::with_capacity(1)),
-                errno(MapVec::filled(1, 0_u64)),
                 errno(MapVec::zeroed(1)),
                 errno(Stack::new(STACK_MIN)),
                 errno(CStrArray::with_capacity(1, 1)),

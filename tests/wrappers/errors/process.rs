@@ -9,7 +9,8 @@ use mpserv::process::{
     Fork, Pid, Spawn, SpawnError, WaitFor, WaitOptions, become_program, begin_group, forget_rseq, fork, fork_bare, fork_unchecked, getpid, getppid, signal_at_death_of,
     wait, waitpid,
 };
-use mpserv::signal::{SigSet, Signal};
+use mpserv::server::{Server, Service};
+use mpserv::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
 
 use super::{
     Case, NotProduced, as_root, become_nobody, become_root_of_own_users, each, errno, files, interrupted, limit, skip,
@@ -22,6 +23,18 @@ pub(super) const CASES: &[Case] = &[
         std::thread::spawn(|| ()).join().unwrap();
         // SAFETY: the call makes no process.
         each([errno(fork()), errno(unsafe { fork_bare() })])
+    }),
+    ("fork", Errno::NOSYS, || {
+        if !cfg!(target_arch = "x86_64") {
+            skip("children have the vDSO on this processor");
+        }
+        let mut term = SigSet::empty();
+        term.add(Signal::TERM);
+        sigprocmask(MaskHow::Block, &term);
+        kill(getpid(), Signal::TERM).unwrap();
+        let server = Server::new().listen("127.0.0.1:0").last_act(true).bind().unwrap();
+        assert_eq!(server.serve_builtin(Service::Echo).unwrap().accepted, 0);
+        errno(fork())
     }),
     ("fork fork_unchecked fork_bare", Errno::AGAIN, || {
         as_root();
