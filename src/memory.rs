@@ -265,7 +265,8 @@ static VDSO_IS_KEPT: AtomicBool = AtomicBool::new(false);
 ///
 /// # Safety
 /// A process that is forked from now on calls nothing, until it becomes a program, for which the C library may ask the vDSO:
-/// what time it is, on which processor it runs, and for random bytes.
+/// what time it is, on which processor it runs, for random bytes, and what is loaded where; nor do its signal handlers. And
+/// `/proc` is the kernel's.
 ///
 /// # References
 /// madvise(2), vdso(7), proc_pid_maps(5)
@@ -275,7 +276,7 @@ pub(crate) unsafe fn keep_vdso_from_children() -> Result<()> {
     }
     let maps = open(c"/proc/self/maps", OpenFlags::RDONLY.with(OpenFlags::CLOEXEC), 0)?;
     let mut text = MapVec::zeroed(MAPS_MAX)?;
-    let lines = read_all(&maps, &mut text)?.split(|&byte| byte == b'\n');
+    let lines = read_all(&maps, &mut text)?.split_inclusive(|&byte| byte == b'\n');
     VDSO_IS_KEPT.store(true, Ordering::Relaxed);
     for (start, size) in lines.filter_map(of_kernel) {
         // SAFETY: the kernel says that this is one of its mappings; the rest is this function's own contract.
@@ -284,15 +285,17 @@ pub(crate) unsafe fn keep_vdso_from_children() -> Result<()> {
     Ok(())
 }
 
-/// Where a mapping is and how long, from its line in the list, if it is one that the kernel makes in every process.
+/// Where a mapping is and how long, from its line in the list, if it is one that the kernel makes in every process:
+/// `7ffe1000-7ffe3000 r-xp 00000000 00:00 0    [vdso]`. A file's name begins with a slash.
 fn of_kernel(line: &[u8]) -> Option<(NonNull<u8>, usize)> {
-    let mut words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+    let mut words = line.strip_suffix(b"\n")?.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
     let mut ends = words.next()?.split(|&byte| byte == b'-').map(|end| {
         let digits = core::str::from_utf8(end).ok()?;
         usize::from_str_radix(digits, 16).ok()
     });
     let (start, end) = (ends.next()??, ends.next()??);
-    let name = words.next_back()?;
+    // After the rights, the offset, the device and the inode.
+    let name = words.nth(4)?;
     let is_of_kernel = name == b"[vdso]" || name.starts_with(b"[vvar");
     let start_at = NonNull::new(ptr::with_exposed_provenance_mut(start)).filter(|_| is_of_kernel)?;
     Some((start_at, end.checked_sub(start)?))

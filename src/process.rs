@@ -59,20 +59,26 @@ impl CReturn for Fork {
 /// # Errors
 /// `EDEADLK` when this process has, or may have, other threads: no call was made. `EAGAIN` when a limit on processes
 /// is reached (`RLIMIT_NPROC`, the cgroup's `pids.max`), `ENOMEM`, also when the first process of this PID namespace has ended.
-/// `ENOSYS`, without a call, once a server whose children lack the vDSO was this process's
-/// [last act](crate::server::Server::last_act).
+/// `ENOSYS`, without a call, in a process whose [last act](crate::server::Server::last_act) was a server the children of
+/// which may lack the vDSO.
 ///
 /// # References
 /// fork(2), POSIX; glibc's `<sys/single_threaded.h>`
 pub fn fork() -> Result<Fork> {
-    if has_other_threads() {
-        return Err(Errno::DEADLK);
-    }
-    if vdso_is_kept() {
-        return Err(Errno::NOSYS);
-    }
+    can_fork()?;
     // SAFETY: there is no other thread, so the child has all that the parent has.
     unsafe { fork_unchecked() }
+}
+
+/// Whether a child will have all that it might use: as [`fork`].
+pub(crate) fn can_fork() -> Result<()> {
+    if has_other_threads() {
+        Err(Errno::DEADLK)
+    } else if vdso_is_kept() {
+        Err(Errno::NOSYS)
+    } else {
+        Ok(())
+    }
 }
 
 /// `fork()`, whether the child will have all that it might use or not.
@@ -80,7 +86,7 @@ pub fn fork() -> Result<Fork> {
 /// # Safety
 /// In a process with other threads the child calls nothing but async-signal-safe functions until it ends or runs
 /// another program: see [`fork`]. In one whose last act is a server that keeps the vDSO from its children, it calls nothing
-/// for which the C library may ask the vDSO: the time, the processor that it runs on, random bytes.
+/// for which the C library may ask the vDSO: the time, the processor that it runs on, random bytes, what is loaded where.
 ///
 /// # Errors
 /// `EAGAIN`, `ENOMEM`.

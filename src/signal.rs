@@ -564,11 +564,23 @@ pub fn raise(signal: Signal) -> Result<()> {
 /// programs which it runs do not find it so. SIGKILL and SIGSTOP are never anything else.
 pub fn default_all() {
     let action = SigAction { sa_handler: Disposition::Default, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
-    let all = (1..=SIGNAL_MAX as c_int).filter_map(Signal::from_raw);
-    for signal in all.filter(|signal| !matches!(*signal, Signal::KILL | Signal::STOP)) {
-        // Every other signal can be set to its default.
+    for signal in all_with_actions() {
+        // Each of them can be set to its default.
         let _ = sigaction(signal, &action);
     }
+}
+
+/// `sigaction(signal, NULL, &old)` of every signal: whether any has a handler, or may have one.
+#[must_use]
+pub fn has_handlers() -> bool {
+    let has_none = |action: SigAction| matches!(action.sa_handler, Disposition::Default | Disposition::Ignore);
+    !all_with_actions().all(|signal| sigaction_get(signal).is_ok_and(has_none))
+}
+
+/// Every signal but SIGKILL and SIGSTOP.
+fn all_with_actions() -> impl Iterator<Item = Signal> {
+    let all = (1..=SIGNAL_MAX as c_int).filter_map(Signal::from_raw);
+    all.filter(|signal| !matches!(*signal, Signal::KILL | Signal::STOP))
 }
 
 /// How many signals one [`SignalFd::read`] takes. What is pending beyond these is there at the next one; more room would

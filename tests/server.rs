@@ -138,6 +138,21 @@ fn a_child_has_the_servers_memory_as_far_as_it_needs_it() {
     }
 }
 
+/// It is where the kernel has put things that is sought in the list of mappings, not what a file is called.
+#[test]
+fn a_server_may_be_called_what_it_likes() {
+    let folder = TempDir::new();
+    for name in ["mp [vdso]", "[vvar_clock] [vdso]", "[vdso]"] {
+        let inner = folder.join("x [vvar");
+        fs::create_dir_all(&inner).unwrap();
+        let program = inner.join(name);
+        fs::copy(MPSERV, &program).unwrap();
+        let server = Served::start_command(Command::new(&program).args(["-1", "127.0.0.1:0"]).stdin(Stdio::null()));
+        assert_eq!(echo(&mut server.connect(), b"hello"), b"hello", "{name}");
+        server.stop();
+    }
+}
+
 #[test]
 fn clients_that_say_nothing_or_reset_hinder_nobody() {
     let server = Served::start(&["127.0.0.1:0"]);

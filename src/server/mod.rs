@@ -103,7 +103,7 @@ use limits::{
 };
 use listener::{Listener, Listeners, Shown, SocketSettings};
 use log::{Level, Log};
-use parent::{Parent, SIGNALS, cannot_serve, single_threaded};
+use parent::{Parent, SIGNALS, can_fork, cannot_serve};
 use pidfile::PidFile;
 use pool::PoolSize;
 use privileges::{Limits, Privileges, is_root, restrict_programs};
@@ -122,8 +122,8 @@ use crate::program::{Args, Title};
 use crate::resource::{Limit, Resource};
 use crate::seccomp::note_violations;
 use crate::signal::{
-    Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, sigaction, sigaction_replace, sigprocmask,
-    sigprocmask_replace,
+    Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, has_handlers, sigaction, sigaction_replace,
+    sigprocmask, sigprocmask_replace,
 };
 use crate::text::Text;
 
@@ -395,8 +395,8 @@ impl<'a> Server<'a> {
     }
 
     /// Whether serving is the last thing that this process does (no): then the signals stay blocked when it returns, and
-    /// one that comes late does not change how the process ends; and [`fork`](crate::process::fork) refuses after a
-    /// [`Service`], as a child of this process may then lack the vDSO.
+    /// one that comes late does not change how the process ends. Where a [`Service`] was served, no further processes are made
+    /// by [`fork`](crate::process::fork) or another server: they may lack the vDSO.
     pub const fn last_act(mut self, on: bool) -> Self {
         self.settings.is_last_act = on;
         self
@@ -524,10 +524,16 @@ impl Settings<'_> {
         self.pool.is_some() || self.proxy_protocol || self.sandbox.is_some()
     }
 
-    /// Whether a child asks for the time, as the C library does where it logs: to say when something was, or to wait only
-    /// until then. Whatever a child comes to ask it for is to be said here, too.
+    /// Whether a child asks the vDSO for the time: one of the pool, one that waits only so long for a balancer's header, and
+    /// one that logs when something was. Whatever a child comes to ask it for is to be said here.
     fn children_ask_for_time(&self) -> bool {
         self.pool.is_some() || self.proxy_protocol || self.log_format != LogFormat::Text
+    }
+
+    /// Whether children can do without the vDSO, as far as it depends on the settings. What a chroot has for `/proc` may be
+    /// anything.
+    fn children_can_lack_vdso(&self) -> bool {
+        self.is_last_act && !self.children_ask_for_time() && self.privileges.chroot.is_none()
     }
 
     /// Whether the numbers make sense.
@@ -591,8 +597,8 @@ impl<'a> Bound<'a> {
     /// The handler runs in a copy of this process: what it changes is seen by nobody else.
     ///
     /// # Errors
-    /// `EDEADLK` when this process has other threads; `ENOMEM`, `EMFILE` when there is no memory for as many children
-    /// as there may be, or no descriptor for the signals.
+    /// `EDEADLK` when this process has other threads, `ENOSYS` after a server that was its last act; `ENOMEM`, `EMFILE` when
+    /// there is no memory for as many children as there may be, or no descriptor for the signals.
     pub fn serve<R: Outcome>(self, handler: impl FnMut(Connection) -> R) -> Result<Stopped> {
         self.serve_with(Function::new(handler))
     }
@@ -616,12 +622,7 @@ impl<'a> Bound<'a> {
             }
             status
         };
-        if self.settings.is_last_act && !self.settings.children_ask_for_time() {
-            // SAFETY: nothing else is forked after this, and neither the services nor what is done before them ask for it.
-            // Where it cannot be done, a fork takes longer.
-            let _ = unsafe { keep_vdso_from_children() };
-        }
-        // SAFETY: the services read, write and compute, and know no threads.
+        // SAFETY: the services read, write and compute: they know no threads, and ask for no time.
         self.serve_with(unsafe { Function::new_bare(handler) })
     }
 
@@ -644,8 +645,9 @@ impl<'a> Bound<'a> {
     }
 
     fn serve_with(self, worker: impl Worker) -> Result<Stopped> {
-        single_threaded()?;
+        can_fork()?;
         let Bound { mut open, rules, manager, mut settings, log } = self;
+        let children_can_lack_vdso = worker.is_bare() && settings.children_can_lack_vdso() && !has_handlers();
         let title = settings.title.take();
         let pid = getpid();
         let mut signals = SigSet::empty();
@@ -664,6 +666,11 @@ impl<'a> Bound<'a> {
                 let mut parent = Parent::new(&settings, &log, open, worker, pid, mask)?.with(rules, manager, title);
                 // From here on there is nothing that it lacks.
                 announce(parent.listeners(), pid, &settings, &log)?;
+                if children_can_lack_vdso {
+                    // SAFETY: no child asks it for anything, nor has a handler but the sandbox's, which does not, either; no
+                    // server comes after this one, and `/proc` is the system's. Where this fails, a fork takes longer.
+                    let _ = unsafe { keep_vdso_from_children() };
+                }
                 Ok(parent.run())
             });
         if !settings.is_last_act {

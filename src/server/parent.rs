@@ -31,7 +31,7 @@ use crate::fd::{AsFd, BorrowedFd};
 use crate::memory::Kept;
 use crate::net::{SocketFlags, accept4};
 use crate::poll::{PollEvents, PollFd, poll};
-use crate::process::{Pid, WaitFor, WaitOptions, WaitStatus, exists, waitpid};
+use crate::process::{self, Pid, WaitFor, WaitOptions, WaitStatus, exists, waitpid};
 use crate::program::Title;
 use crate::seccomp::violation;
 use crate::signal::{SigSet, Signal, SignalInfo, kill, killpg};
@@ -1293,15 +1293,15 @@ pub(super) fn cannot_serve(call: &str, errno: Errno, hint: &'static str) -> Erro
     Error::new(format_args!("cannot serve: {call}"), Reason::System(errno), hint)
 }
 
-/// So that a server in a process with other threads is refused before anything is changed.
-pub(super) fn single_threaded() -> Result<()> {
-    if crate::process::has_other_threads() {
-        return Err(cannot_serve(
-            "fork",
-            Errno::DEADLK,
-            "this process has, or had, other threads, whose locks a child would find locked for ever: serve before any \
-             is started",
-        ));
-    }
-    Ok(())
+/// So that a server in a process that cannot have children is refused before anything is changed.
+pub(super) fn can_fork() -> Result<()> {
+    process::can_fork().map_err(|errno| {
+        let hint = if errno == Errno::DEADLK {
+            "this process has, or had, other threads, whose locks a child would find locked for ever: serve before any is \
+             started"
+        } else {
+            "a server before this one was this process's last act: say so of the last one alone"
+        };
+        cannot_serve("fork", errno, hint)
+    })
 }

@@ -316,6 +316,9 @@ pub(super) trait Worker {
 
     /// Starts a process that serves one connection after another.
     fn start_pool(&mut self, birth: Birth<'_, '_>) -> Result<Pid, Errno>;
+
+    /// Whether its processes do nothing but what a child of [`fork_bare`] may.
+    fn is_bare(&self) -> bool;
 }
 
 /// What a handler returns, and the status with which its child ends.
@@ -349,12 +352,13 @@ impl<T: Outcome, E> Outcome for Result<T, E> {
 pub(super) struct Function<H> {
     handler: H,
     fork: fn() -> errno::Result<Fork>,
+    is_bare: bool,
 }
 
 impl<H> Function<H> {
     /// A function that may do whatever it likes.
     pub(super) fn new(handler: H) -> Function<H> {
-        Function { handler, fork }
+        Function { handler, fork, is_bare: false }
     }
 
     /// A function for whose process the C library's `fork()` does more than is needed.
@@ -363,7 +367,7 @@ impl<H> Function<H> {
     /// `handler` keeps to what [`fork_bare`] says.
     pub(super) unsafe fn new_bare(handler: H) -> Function<H> {
         // SAFETY: the child makes system calls, logs, and ends by `_exit()`; of `handler` it is this function's contract.
-        Function { handler, fork: || unsafe { fork_bare() } }
+        Function { handler, fork: || unsafe { fork_bare() }, is_bare: true }
     }
 }
 
@@ -389,6 +393,10 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
                 _exit(status)
             }
         }
+    }
+
+    fn is_bare(&self) -> bool {
+        self.is_bare
     }
 }
 
@@ -580,6 +588,10 @@ impl Worker for Program {
     fn start_pool(&mut self, _birth: Birth<'_, '_>) -> Result<Pid, Errno> {
         // A program serves one client and ends, as the options' check says.
         Err(Errno::NOSYS)
+    }
+
+    fn is_bare(&self) -> bool {
+        false
     }
 }
 

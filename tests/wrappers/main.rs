@@ -42,6 +42,8 @@ fn main() -> ExitCode {
         promises:
             fork_refuses_where_other_threads_are,
             fork_is_allowed_where_none_are,
+            fork_is_allowed_after_a_server_that_is_not_the_last_act,
+            a_handler_may_ask_for_the_time_in_a_child_of_a_last_act,
             gethostbyname_answers_only_where_no_other_threads_are,
             an_error_has_its_name_number_and_text,
             an_error_without_a_name_is_an_error_all_the_same,

@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_int};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{FromRawFd, IntoRawFd};
+use std::time::Duration;
 
 use crate::common::solo::{Channel, reap, spawn};
 use crate::common::{TempDir, wait_until, waits_in};
@@ -21,9 +22,10 @@ use mpserv::process::{
     Pid, WaitFor, WaitOptions, environ, forget_rseq, fork, getpid, getppid, has_other_threads, waitpid,
 };
 use mpserv::program::{Args, Title};
+use mpserv::server::{Server, Service};
 use mpserv::signal::{
-    Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, killpg, raise, sigaction,
-    sigaction_get, sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend,
+    Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, default_all, killpg, raise,
+    sigaction, sigaction_get, sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend,
 };
 use mpserv::stdio::{fgets, stdin, stdout};
 use mpserv::time::{Clock, clock_gettime, clock_gettime_bare};
@@ -39,6 +41,35 @@ pub(crate) fn fork_refuses_where_other_threads_are() {
         channel.tell(0);
     });
     assert_eq!(fork().unwrap_err(), Errno::DEADLK, "a process that has had threads is taken to have them");
+}
+
+/// A server of a built-in service that was told to stop before it began.
+pub(crate) fn stopped_server(is_last_act: bool) {
+    let mut term = SigSet::empty();
+    term.add(Signal::TERM);
+    sigprocmask(MaskHow::Block, &term);
+    raise(Signal::TERM).unwrap();
+    let server = Server::new().listen("127.0.0.1:0").last_act(is_last_act).bind().unwrap();
+    assert_eq!(server.serve_builtin(Service::Echo).unwrap().accepted, 0);
+}
+
+pub(crate) fn fork_is_allowed_after_a_server_that_is_not_the_last_act() {
+    default_all();
+    stopped_server(false);
+    a_child_asks_for_the_time();
+}
+
+pub(crate) fn a_handler_may_ask_for_the_time_in_a_child_of_a_last_act() {
+    static FLAG: SignalFlag = SignalFlag::new();
+    default_all();
+    signal(Signal::USR1, Disposition::Flag(&FLAG)).unwrap();
+    stopped_server(true);
+    a_child_asks_for_the_time();
+}
+
+fn a_child_asks_for_the_time() {
+    let status = reap(&mut spawn(|| assert_ne!(clock_gettime(Clock::MONOTONIC), Duration::ZERO)));
+    assert_eq!(status.exit_status(), Some(0));
 }
 
 pub(crate) fn fork_is_allowed_where_none_are() {
