@@ -664,13 +664,13 @@ impl<'a> Bound<'a> {
                     note_violations().map_err(|errno| cannot_serve("sigaction", errno, "leave the sandbox out"))?;
                 }
                 let mut parent = Parent::new(&settings, &log, open, worker, pid, mask)?.with(rules, manager, title);
-                // From here on there is nothing that it lacks.
-                announce(parent.listeners(), pid, &settings, &log)?;
                 if children_can_lack_vdso {
                     // SAFETY: no child asks it for anything, nor has a handler but the sandbox's, which does not, either; no
                     // server comes after this one, and `/proc` is the system's. Where this fails, a fork takes longer.
                     let _ = unsafe { keep_vdso_from_children() };
                 }
+                // From here on there is nothing that it lacks.
+                announce(parent.listeners(), pid, &settings, &log)?;
                 Ok(parent.run())
             });
         if !settings.is_last_act {
