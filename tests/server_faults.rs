@@ -235,7 +235,7 @@ fn calls_that_never_fail_may_fail() {
     let folder = TempDir::new();
     for fault in [
         "poll:error=ENOMEM:when=1..3",
-        "read:error=EIO:when=3..4",
+        "read:error=EIO:when=5..6",
         "wait4:error=ECHILD:when=1",
         "wait4:error=EINVAL:when=1..3",
     ] {
