@@ -142,9 +142,9 @@ fn a_child_has_the_servers_memory_as_far_as_it_needs_it() {
 #[test]
 fn a_server_may_be_called_what_it_likes() {
     let folder = TempDir::new();
+    let inner = folder.join("x [vvar");
+    fs::create_dir(&inner).unwrap();
     for name in ["mp [vdso]", "[vvar_clock] [vdso]", "[vdso]"] {
-        let inner = folder.join("x [vvar");
-        fs::create_dir_all(&inner).unwrap();
         let program = inner.join(name);
         fs::copy(MPSERV, &program).unwrap();
         let server = Served::start_command(Command::new(&program).args(["-1", "127.0.0.1:0"]).stdin(Stdio::null()));
