@@ -87,7 +87,6 @@ const LIBRARIES: [&str; 4] = ["libc.a", "libm.a", "librt.a", "libpthread.a"];
 const ORDER: &str = "\
 SECTIONS {
   .text.serving : {
-    *(.text._ZN4core3ops8function6FnOnce9call_once*)
     *(.text._ZN6mpserv6server6parent*)
     *(.text._ZN6mpserv6server6worker*)
     *(.text._ZN6mpserv6server7service*)

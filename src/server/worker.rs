@@ -351,14 +351,14 @@ impl<T: Outcome, E> Outcome for Result<T, E> {
 /// A function, in a process made by `fork()`.
 pub(super) struct Function<H> {
     handler: H,
-    fork: fn() -> errno::Result<Fork>,
+    /// Whether `handler` keeps to what [`fork_bare`] says.
     is_bare: bool,
 }
 
 impl<H> Function<H> {
     /// A function that may do whatever it likes.
     pub(super) fn new(handler: H) -> Function<H> {
-        Function { handler, fork, is_bare: false }
+        Function { handler, is_bare: false }
     }
 
     /// A function for whose process the C library's `fork()` does more than is needed.
@@ -366,14 +366,23 @@ impl<H> Function<H> {
     /// # Safety
     /// `handler` keeps to what [`fork_bare`] says.
     pub(super) unsafe fn new_bare(handler: H) -> Function<H> {
-        // SAFETY: the child makes system calls, logs, and ends by `_exit()`; of `handler` it is this function's contract.
-        Function { handler, fork: || unsafe { fork_bare() }, is_bare: true }
+        Function { handler, is_bare: true }
+    }
+
+    #[inline(never)]
+    fn fork(&self) -> errno::Result<Fork> {
+        if self.is_bare {
+            // SAFETY: the child makes system calls, logs, and ends by `_exit()`; of `handler` whoever said so has claimed it.
+            unsafe { fork_bare() }
+        } else {
+            fork()
+        }
     }
 }
 
 impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
     fn start(&mut self, connection: Connection, birth: Birth<'_, '_>) -> Result<Pid, NotStarted> {
-        match (self.fork)() {
+        match self.fork() {
             Ok(Fork::Parent(child)) => Ok(child.pid()),
             Ok(Fork::Child) => {
                 let _bomb = Bomb;
@@ -385,7 +394,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
     }
 
     fn start_pool(&mut self, birth: Birth<'_, '_>) -> Result<Pid, Errno> {
-        match (self.fork)()? {
+        match self.fork()? {
             Fork::Parent(child) => Ok(child.pid()),
             Fork::Child => {
                 let _bomb = Bomb;
