@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 }
 
 fn build() -> Result<(), Box<dyn Error>> {
-    for input in ["src/bin", "src/ffi", "tests/ffi"] {
+    for input in ["src/bin/textbook", "src/ffi", "tests/ffi"] {
         println!("cargo::rerun-if-changed={input}");
     }
     println!("cargo::rerun-if-env-changed=CC");
@@ -162,7 +162,7 @@ fn has_compiler(scratch: &Path) -> bool {
 /// Compiles each C program on its own, to `folder`.
 fn compile_programs(folder: &Path) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(folder)?;
-    for entry in fs::read_dir("src/bin")? {
+    for entry in fs::read_dir("src/bin/textbook")? {
         let source = entry?.path();
         if source.extension().is_some_and(|extension| extension == "c") {
             let name = source.file_stem().unwrap_or_default();

@@ -4,7 +4,7 @@
 //!
 //! | layer | modules | what it is |
 //! |---|---|---|
-//! | programs | `src/bin` | `mpserv`, and the textbook programs, each beside the C program it is compared with |
+//! | programs | `src/bin` | `mpserv`, and the textbook programs in `textbook`, each beside the C program it is compared with |
 //! | server | [`server`] | one process per connection, in earnest: a function's or a program's |
 //! | safe wrappers | [`errno`], [`fd`], [`file`](mod@file), [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] and others | sound whatever safe code calls them with; each makes the one system call of its C function |
 //! | C | [`ffi`] | the C API, name for name, proved against the system's headers |

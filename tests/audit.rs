@@ -71,7 +71,7 @@ struct Planted {
 impl Planted {
     /// Makes each change, which must apply.
     fn new(changes: &[(&str, &str)]) -> Planted {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/echo_mpserv.c");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook/echo_mpserv.c");
         let original = fs::read_to_string(source).unwrap();
         let mut changed = original.clone();
         for (from, to) in changes {
@@ -89,7 +89,7 @@ impl Planted {
         fs::create_dir(&folder).unwrap();
         let file = folder.join("echo_mpserv.c");
         fs::write(&file, source).unwrap();
-        let headers = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin");
+        let headers = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook");
         let mut compiler = Command::new(std::env::var_os("CC").unwrap_or("cc".into()));
         compiler.args(["-O2", "-g", "-I"]).arg(headers).arg("-o").arg(folder.join("echo_mpserv")).arg(file);
         assert!(compiler.status().unwrap().success());

@@ -85,7 +85,8 @@ impl Checker {
         match self {
             Checker::Memcheck(language) => memcheck(&language.path(program), folder),
             Checker::Sanitizers => {
-                let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin").join(program).with_extension("c");
+                let source =
+                    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook").join(program).with_extension("c");
                 sanitized(&source, folder)
             }
         }

@@ -236,7 +236,7 @@ pub(crate) fn system_vs_signal_does_neither() {
 pub(crate) fn accept_fails_with_eintr_in_a_server_built_with_std_c99() {
     let _network = Network::own();
     let folder = TempDir::new();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/rot13_serv.c");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook/rot13_serv.c");
     let serve_one = |standard: &str| {
         let program = folder.join(standard);
         cc::compile(&[&source], &[standard], &program).unwrap();

@@ -29,7 +29,7 @@ pub(crate) fn all_fourteen_print_the_same_and_make_the_same_calls() {
     let _network = Network::own();
     let tool = compare(&[]);
     let said = String::from_utf8(tool.stdout).unwrap();
-    let programs: Vec<PathBuf> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin"))
+    let programs: Vec<PathBuf> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook"))
         .unwrap()
         .map(|file| file.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
@@ -44,7 +44,8 @@ pub(crate) fn all_fourteen_print_the_same_and_make_the_same_calls() {
 
 /// A user's own copy of a C program, in place of ours: once the same, once with another number, once with a call more.
 pub(crate) fn a_program_that_does_otherwise_is_found() {
-    let source = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/fork.c")).unwrap();
+    let source =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook/fork.c")).unwrap();
     let rust = Impl::Rust.path("fork");
     let rust = rust.parent().unwrap().to_str().unwrap();
     let own = |change: (&str, &str)| {
