@@ -35,36 +35,14 @@
 #[cfg(feature = "std")]
 extern crate std;
 
-pub mod capability;
-mod conv;
-pub mod errno;
-pub mod fd;
 pub mod ffi;
-pub mod file;
-pub mod getopt;
-pub mod inherited;
-pub mod memory;
-pub mod namespace;
-pub mod net;
-pub mod netdb;
-mod open_set;
-mod pid;
-pub mod poll;
-pub mod prctl;
-pub mod process;
 pub mod program;
-pub mod pty;
-pub mod resource;
-mod sealed;
-pub mod seccomp;
 pub mod server;
-pub mod signal;
-#[cfg(feature = "std")]
-mod std_impls;
-pub mod stdio;
-pub mod syscall;
-pub mod syslog;
-pub mod text;
-pub mod time;
-pub mod user;
-pub mod wordexp;
+mod sys;
+
+pub use program::{getopt, text};
+pub use server::inherited;
+pub use sys::{
+    capability, errno, fd, file, memory, namespace, net, netdb, poll, prctl, process, pty, resource, seccomp, signal,
+    stdio, syscall, syslog, time, user, wordexp,
+};

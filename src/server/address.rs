@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::error::{Error, Reason, Result};
-use crate::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use crate::sys::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Where a server listens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,9 +4,9 @@ use core::time::Duration;
 
 use super::connection::Peer;
 use super::map::Map;
-use crate::errno::Result;
-use crate::memory::MapVec;
-use crate::process::Pid;
+use crate::sys::errno::Result;
+use crate::sys::memory::MapVec;
+use crate::sys::process::Pid;
 
 /// How far a child is on its way to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,9 +3,9 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::errno::{Result, retry_on_intr};
-use crate::fd::{AsFd, BorrowedFd, OwnedFd, all_of};
-use crate::net::{
+use crate::sys::errno::{Result, retry_on_intr};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, all_of};
+use crate::sys::net::{
     Credentials, MsgFlags, Shutdown, SockAddr, SocketAddr, getsockname, getsockopt_peercred, recv, send, shutdown,
 };
 

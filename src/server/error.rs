@@ -3,9 +3,9 @@
 use core::fmt;
 
 use super::limits::ERROR_MAX;
-use crate::errno::Errno;
-use crate::netdb::GaiError;
-use crate::text::Text;
+use crate::program::text::Text;
+use crate::sys::errno::Errno;
+use crate::sys::netdb::GaiError;
 
 /// Why a server could not be made, or not go on: what failed, why, and what to do.
 #[derive(Clone, Copy)]

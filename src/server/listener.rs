@@ -7,15 +7,15 @@ use core::time::Duration;
 use super::address::{Address, Quoted};
 use super::error::{Error, Reason, Result};
 use super::limits::{HOST_MAX, LISTENERS_MAX};
-use crate::errno::{self, Errno};
-use crate::fd::{AsFd, BorrowedFd, OwnedFd};
-use crate::file::{Stat, lstat, unlink};
-use crate::inherited::listen_fds;
-use crate::net::{
+use crate::server::inherited::listen_fds;
+use crate::sys::errno::{self, Errno};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
+use crate::sys::file::{Stat, lstat, unlink};
+use crate::sys::net::{
     AddressFamily, AsSockAddr, IntOption, Ipv4Addr, Ipv6Addr, Protocol, Shutdown, SockAddr, SocketAddr, SocketFlags,
     SocketType, UNIX_PATH_MAX, UnixAddr, bind, connect, getsockname, listen, setsockopt, shutdown, socket,
 };
-use crate::netdb::getaddrinfo;
+use crate::sys::netdb::getaddrinfo;
 
 /// What is set on every socket that listens. Linux gives it on to the connections, so that none has to be set again.
 #[derive(Clone, Copy, Debug)]
@@ -75,13 +75,13 @@ impl Listeners {
     pub(super) fn adopt(&mut self, fd: OwnedFd) -> Result<()> {
         let raw = fd.raw();
         let fail = |errno| Error::new(format_args!("descriptor {raw}"), Reason::System(errno), "it is to be a socket");
-        let listens = crate::net::getsockopt(&fd, IntOption::ACCEPTCONN).map_err(fail)? != 0;
+        let listens = crate::sys::net::getsockopt(&fd, IntOption::ACCEPTCONN).map_err(fail)? != 0;
         if !listens {
             let reason = Reason::State("this socket does not listen");
             return Err(Error::new(format_args!("descriptor {raw}"), reason, "bind and listen before it is passed"));
         }
-        crate::fd::set_nonblocking(&fd).map_err(fail)?;
-        crate::fd::set_close_on_exec(&fd).map_err(fail)?;
+        crate::sys::fd::set_nonblocking(&fd).map_err(fail)?;
+        crate::sys::fd::set_close_on_exec(&fd).map_err(fail)?;
         self.push(Listener { fd, is_managed: false, file: None })
     }
 
@@ -125,7 +125,7 @@ impl Listeners {
     /// Has those that wait for a client wait, or not, in every process that has them.
     pub(super) fn set_blocking(&self, blocking: bool) -> errno::Result<()> {
         self.iter().try_for_each(|listener| {
-            if blocking { crate::fd::set_blocking(listener) } else { crate::fd::set_nonblocking(listener) }
+            if blocking { crate::sys::fd::set_blocking(listener) } else { crate::sys::fd::set_nonblocking(listener) }
         })
     }
 

@@ -13,15 +13,15 @@ use core::fmt::{self, Display, Write as _};
 use core::time::Duration;
 
 use super::limits::{FLOOD_PERIOD, LINE_MAX, LOG_PATIENCE, RETRY_EVERY};
-use crate::errno::{self, Errno, retry_on_intr};
-use crate::fd::{AsFd, STDERR, all_of, write_all};
-use crate::file::fstat;
-use crate::net::{MsgFlags, send};
-use crate::poll::{PollEvents, PollFd, ppoll};
-use crate::process::Pid;
-use crate::syslog::{Priority, openlog, syslog};
-use crate::text::Text;
-use crate::time::{Clock, clock_gettime, nanosleep};
+use crate::program::text::Text;
+use crate::sys::errno::{self, Errno, retry_on_intr};
+use crate::sys::fd::{AsFd, STDERR, all_of, write_all};
+use crate::sys::file::fstat;
+use crate::sys::net::{MsgFlags, send};
+use crate::sys::poll::{PollEvents, PollFd, ppoll};
+use crate::sys::process::Pid;
+use crate::sys::syslog::{Priority, openlog, syslog};
+use crate::sys::time::{Clock, clock_gettime, nanosleep};
 
 /// Where the log goes, and in which form.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

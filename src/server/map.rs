@@ -2,8 +2,8 @@
 
 use core::hash::{Hash, Hasher};
 
-use crate::errno::{Errno, Result};
-use crate::memory::MapVec;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::memory::MapVec;
 
 /// Up to so many keys with a value each, by open addressing with linear probing.
 ///

@@ -67,6 +67,7 @@ mod admission;
 mod children;
 mod connection;
 mod error;
+pub mod inherited;
 pub mod limits;
 mod listener;
 mod log;
@@ -83,6 +84,8 @@ mod sandbox;
 mod scoreboard;
 mod service;
 pub mod status;
+#[cfg(feature = "std")]
+mod std_impls;
 mod systemd;
 mod worker;
 
@@ -111,21 +114,21 @@ use rules::{Rules, RulesError};
 use systemd::Manager;
 use worker::{Function, Open, Program, Worker};
 
-use crate::errno::Errno;
-use crate::fd::{self, OwnedFd, STDOUT};
-use crate::file::{OpenFlags, open};
-use crate::inherited::{RESTART_VARIABLE, Socket, take_restart};
-use crate::memory::{MapVec, keep_vdso_from_children};
-use crate::net::SockAddr;
-use crate::process::{Pid, getpid};
+use crate::program::text::Text;
 use crate::program::{Args, Title};
-use crate::resource::{Limit, Resource};
-use crate::seccomp::note_violations;
-use crate::signal::{
+use crate::server::inherited::{RESTART_VARIABLE, Socket, take_restart};
+use crate::sys::errno::Errno;
+use crate::sys::fd::{self, OwnedFd, STDOUT};
+use crate::sys::file::{OpenFlags, open};
+use crate::sys::memory::{MapVec, keep_vdso_from_children};
+use crate::sys::net::SockAddr;
+use crate::sys::process::{Pid, getpid};
+use crate::sys::resource::{Limit, Resource};
+use crate::sys::seccomp::note_violations;
+use crate::sys::signal::{
     Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, has_handlers, sigaction, sigaction_replace,
     sigprocmask, sigprocmask_replace,
 };
-use crate::text::Text;
 
 /// A server: where it listens, and its options. Nothing happens before [`bind`](Server::bind) or one of the functions
 /// that serve.
@@ -588,7 +591,7 @@ impl<'a> Bound<'a> {
     ///
     /// # Errors
     /// Each: as [`getsockname`](crate::net::getsockname).
-    pub fn addresses(&self) -> impl Iterator<Item = crate::errno::Result<SockAddr>> {
+    pub fn addresses(&self) -> impl Iterator<Item = crate::sys::errno::Result<SockAddr>> {
         self.open.listeners.iter().map(Listener::address)
     }
 

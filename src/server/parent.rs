@@ -26,18 +26,18 @@ use super::scoreboard::{Scoreboard, Slot, State};
 use super::systemd::Manager;
 use super::worker::{Birth, NotStarted, Open, RETIRE, Worker, is_of_connection};
 use super::{Settings, read_rules};
-use crate::errno::{self, Errno, retry_on_intr};
-use crate::fd::{AsFd, BorrowedFd};
-use crate::memory::Kept;
-use crate::net::{SocketFlags, accept4};
-use crate::poll::{PollEvents, PollFd, poll};
-use crate::process::{self, Pid, WaitFor, WaitOptions, WaitStatus, exists, waitpid};
 use crate::program::Title;
-use crate::seccomp::violation;
-use crate::signal::{SigSet, Signal, SignalInfo, kill, killpg};
-use crate::syscall;
-use crate::text::Text;
-use crate::time::{Clock, clock_gettime, clock_gettime_bare};
+use crate::program::text::Text;
+use crate::sys::errno::{self, Errno, retry_on_intr};
+use crate::sys::fd::{AsFd, BorrowedFd};
+use crate::sys::memory::Kept;
+use crate::sys::net::{SocketFlags, accept4};
+use crate::sys::poll::{PollEvents, PollFd, poll};
+use crate::sys::process::{self, Pid, WaitFor, WaitOptions, WaitStatus, exists, waitpid};
+use crate::sys::seccomp::violation;
+use crate::sys::signal::{SigSet, Signal, SignalInfo, kill, killpg};
+use crate::sys::syscall;
+use crate::sys::time::{Clock, clock_gettime, clock_gettime_bare};
 
 /// The signals that the server waits for. SIGPIPE is one that it is not to die of.
 pub(super) const SIGNALS: [Signal; 7] =
@@ -407,7 +407,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Gives a connection to a child, or says why not.
-    fn admit(&mut self, fd: crate::fd::OwnedFd, peer: Peer) {
+    fn admit(&mut self, fd: crate::sys::fd::OwnedFd, peer: Peer) {
         let number = self.scoreboard.count_accepted();
         if let Some(rate) = &mut self.rate {
             rate.count(self.course.now);

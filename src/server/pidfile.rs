@@ -3,11 +3,11 @@
 use core::ffi::CStr;
 
 use super::error::{Error, Reason, Result};
-use crate::errno::{self, Errno};
-use crate::fd::{AsFd, BorrowedFd, OwnedFd, lseek, read, write_all};
-use crate::file::{self, OpenFlags, flock_exclusive, fstat, ftruncate, open, unlink};
-use crate::process::Pid;
-use crate::text::Text;
+use crate::program::text::Text;
+use crate::sys::errno::{self, Errno};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, lseek, read, write_all};
+use crate::sys::file::{self, OpenFlags, flock_exclusive, fstat, ftruncate, open, unlink};
+use crate::sys::process::Pid;
 
 /// A file that holds the server's id and is locked for as long as the server lives, so that a second one is told.
 #[derive(Debug)]

@@ -3,12 +3,12 @@
 use core::ffi::CStr;
 
 use super::error::{Error, Reason, Result};
-use crate::capability::clear_inheritable;
-use crate::errno::{self, Errno};
 use crate::ffi::sys::types::{gid_t, uid_t};
-use crate::prctl::{drop_capability_bounds, no_new_privileges};
-use crate::resource::{Limit, Resource, getrlimit};
-use crate::user::{
+use crate::sys::capability::clear_inheritable;
+use crate::sys::errno::{self, Errno};
+use crate::sys::prctl::{drop_capability_bounds, no_new_privileges};
+use crate::sys::resource::{Limit, Resource, getrlimit};
+use crate::sys::user::{
     NAME_MAX, User, chdir, chroot, getegid, geteuid, getgid, getgrnam, getpwnam, getpwuid, getuid, initgroups, setgid,
     setgroups_only, setuid,
 };

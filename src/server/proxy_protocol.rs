@@ -11,11 +11,11 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 
-use crate::errno::{Errno, retry_on_intr};
-use crate::fd::AsFd;
-use crate::net::{MsgFlags, recv};
-use crate::poll::{PollEvents, PollFd, poll};
-use crate::time::{Clock, clock_gettime};
+use crate::sys::errno::{Errno, retry_on_intr};
+use crate::sys::fd::AsFd;
+use crate::sys::net::{MsgFlags, recv};
+use crate::sys::poll::{PollEvents, PollFd, poll};
+use crate::sys::time::{Clock, clock_gettime};
 
 /// How long a peer may take to send its header.
 pub const TIME_LIMIT: Duration = Duration::from_secs(3);

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use crate::errno::Result;
-use crate::memory::MapVec;
+use crate::sys::errno::Result;
+use crate::sys::memory::MapVec;
 
 /// At most so many connections in any stretch of time as long as the period: exact, because the time of each of the
 /// last so many is kept.

@@ -6,13 +6,13 @@ use core::time::Duration;
 
 use super::limits::{READY_WITHIN, VARIABLES_BYTES, VARIABLES_MAX};
 use super::worker::{Open, find};
-use crate::errno::{Errno, Result};
-use crate::fd::{AsFd, BorrowedFd, OwnedFd, keep_on_exec, pipe, read, write_all};
-use crate::inherited::{Passed, RESTART_VARIABLE};
-use crate::memory::CStrArray;
-use crate::process::{_exit, Fork, Pid, environ, execve, fork_unchecked, getpid};
 use crate::program::Args;
-use crate::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
+use crate::server::inherited::{Passed, RESTART_VARIABLE};
+use crate::sys::errno::{Errno, Result};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, keep_on_exec, pipe, read, write_all};
+use crate::sys::memory::CStrArray;
+use crate::sys::process::{_exit, Fork, Pid, environ, execve, fork_unchecked, getpid};
+use crate::sys::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
 
 /// What the new program says when it serves.
 const READY: &[u8] = b"R";

@@ -32,11 +32,11 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU32;
 
-use crate::errno::Errno;
-use crate::fd::read_all;
-use crate::file::{OpenFlags, open};
-use crate::memory::MapVec;
-use crate::text::Text;
+use crate::program::text::Text;
+use crate::sys::errno::Errno;
+use crate::sys::fd::read_all;
+use crate::sys::file::{OpenFlags, open};
+use crate::sys::memory::MapVec;
 
 /// How many rules there are at most: a client that the last one matches has then been compared with all of them.
 pub const RULES_MAX: usize = 16_384;

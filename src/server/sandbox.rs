@@ -4,9 +4,9 @@ use core::ffi::c_long;
 use core::sync::atomic::AtomicU64;
 
 use super::service::Service;
-use crate::errno::{Errno, Result};
 use crate::ffi::sys::syscall as c;
-use crate::seccomp::{CALLS_MAX, allow_only};
+use crate::sys::errno::{Errno, Result};
+use crate::sys::seccomp::{CALLS_MAX, allow_only};
 
 /// What every child does at its end. The clock is read without a system call wherever it can be.
 const BASE: [c_long; 3] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime];

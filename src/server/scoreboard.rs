@@ -9,11 +9,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use super::connection::Peer;
-use crate::errno::{Errno, Result};
-use crate::fd::{AsFd, BorrowedFd, lseek, read};
-use crate::memory::SharedWords;
-use crate::net::Credentials;
-use crate::process::Pid;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::fd::{AsFd, BorrowedFd, lseek, read};
+use crate::sys::memory::SharedWords;
+use crate::sys::net::Credentials;
+use crate::sys::process::Pid;
 
 /// The name of the memory, as `/proc/PID/fd` shows it.
 pub(super) const NAME: &core::ffi::CStr = c"mpserv-scoreboard";

@@ -4,8 +4,8 @@ use core::ffi::c_int;
 
 use super::connection::Connection;
 use super::limits::{EXIT_DONE, EXIT_FAILED, EXIT_IDLE, SERVICE_BUFFER, SERVICE_BUFFER_FIRST};
-use crate::errno::{Errno, Result, retry_on_intr};
-use crate::memory::MapVec;
+use crate::sys::errno::{Errno, Result, retry_on_intr};
+use crate::sys::memory::MapVec;
 
 /// A service that is built in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,12 +7,12 @@ use core::time::Duration;
 use super::error::{Error, Reason, Result};
 use super::log::Seconds;
 use super::scoreboard::{NAME, Reader, State};
-use crate::errno::{self, Errno};
-use crate::fd::{self, AsFd, OwnedFd, STDOUT, isatty, read};
-use crate::file::{OpenFlags, open, readlink};
-use crate::process::{Pid, exists};
-use crate::text::Text;
-use crate::time::{Clock, clock_gettime, nanosleep};
+use crate::program::text::Text;
+use crate::sys::errno::{self, Errno};
+use crate::sys::fd::{self, AsFd, OwnedFd, STDOUT, isatty, read};
+use crate::sys::file::{OpenFlags, open, readlink};
+use crate::sys::process::{Pid, exists};
+use crate::sys::time::{Clock, clock_gettime, nanosleep};
 
 /// The longest line.
 const LINE_MAX: usize = 256;

@@ -3,13 +3,13 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::errno::Result;
-use crate::fd::OwnedFd;
-use crate::inherited::getenv;
-use crate::net::{AddressFamily, MsgFlags, Protocol, SocketFlags, SocketType, UnixAddr, connect, send, socket};
-use crate::process::{Pid, getpid};
-use crate::text::Text;
-use crate::time::{Clock, clock_gettime};
+use crate::program::text::Text;
+use crate::server::inherited::getenv;
+use crate::sys::errno::Result;
+use crate::sys::fd::OwnedFd;
+use crate::sys::net::{AddressFamily, MsgFlags, Protocol, SocketFlags, SocketType, UnixAddr, connect, send, socket};
+use crate::sys::process::{Pid, getpid};
+use crate::sys::time::{Clock, clock_gettime};
 
 /// The longest message.
 const MESSAGE_MAX: usize = 256;
@@ -46,7 +46,7 @@ impl Manager {
         let parse = |name| getenv(name)?.to_str().ok()?.parse::<u64>().ok();
         // A server that took another's place has that one's variables.
         let is_ours = parse("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(getpid().raw().cast_unsigned()))
-            || getenv(crate::inherited::RESTART_VARIABLE).is_some();
+            || getenv(crate::server::inherited::RESTART_VARIABLE).is_some();
         let watchdog = parse("WATCHDOG_USEC").filter(|micros| is_ours && *micros > 0).map(Duration::from_micros);
         // Twice as often as need be, as sd_watchdog_enabled(3) recommends.
         Ok(Manager { socket: Some(socket), watchdog: watchdog.map(|limit| limit / 2) })

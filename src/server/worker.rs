@@ -19,22 +19,22 @@ use super::proxy_protocol::{Header, read_header};
 use super::sandbox::{self, Inmate};
 use super::scoreboard::{Slot, State};
 use super::systemd;
-use crate::errno::{self, Errno};
-use crate::fd::{AsFd, BorrowedFd, OwnedFd, close_of_parent};
-use crate::file::{access_x, stat};
-use crate::inherited::RESTART_VARIABLE;
-use crate::memory::{CStrArray, Mark, Stack};
-use crate::net::{Credentials, SockAddr, SocketFlags, TimeOption, accept4, setsockopt_timeout};
-use crate::poll::{PollEvents, PollFd, ppoll};
-use crate::process::{
+use crate::server::inherited::RESTART_VARIABLE;
+use crate::sys::errno::{self, Errno};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, close_of_parent};
+use crate::sys::file::{access_x, stat};
+use crate::sys::memory::{CStrArray, Mark, Stack};
+use crate::sys::net::{Credentials, SockAddr, SocketFlags, TimeOption, accept4, setsockopt_timeout};
+use crate::sys::poll::{PollEvents, PollFd, ppoll};
+use crate::sys::process::{
     _exit, Fork, Pid, Spawn, SpawnError, become_program, begin_group, environ, fork, fork_bare, getpid,
     signal_at_death_of, spawn,
 };
-use crate::resource::setrlimit;
-use crate::signal::{
+use crate::sys::resource::setrlimit;
+use crate::sys::signal::{
     Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, SignalFlag, sigaction, sigprocmask,
 };
-use crate::time::{Clock, clock_gettime};
+use crate::sys::time::{Clock, clock_gettime};
 
 /// What the server has open and a child is not to have.
 pub(super) struct Open<'a> {

@@ -3,9 +3,9 @@
 use core::fmt;
 use core::mem::MaybeUninit;
 
-use crate::conv::ret;
-use crate::errno::Result;
 use crate::ffi::sys::resource as c;
+use crate::sys::conv::ret;
+use crate::sys::errno::Result;
 
 /// What is limited: `RLIMIT_…`.
 #[repr(transparent)]

@@ -2,16 +2,16 @@
 
 use core::ffi::c_char;
 
-use crate::conv::ret;
-use crate::errno::Result;
-use crate::fd::write_all;
 use crate::ffi::net::r#if::{IFF_UP, ifreq};
 use crate::ffi::sched as c;
 use crate::ffi::sys::ioctl::{SIOCGIFFLAGS, SIOCSIFFLAGS, ioctl};
 use crate::ffi::unistd;
-use crate::file::{OpenFlags, open};
-use crate::net::{self, AddressFamily, Protocol, SocketFlags, SocketType};
-use crate::text::Text;
+use crate::program::text::Text;
+use crate::sys::conv::ret;
+use crate::sys::errno::Result;
+use crate::sys::fd::write_all;
+use crate::sys::file::{OpenFlags, open};
+use crate::sys::net::{self, AddressFamily, Protocol, SocketFlags, SocketType};
 
 /// `unshare(CLONE_NEWUSER)`, and the maps of its ids: gives this process users of its own, of whom it is root, and the
 /// owner of what it unshares next. To everybody else it is who it was.

@@ -6,15 +6,15 @@ use core::ffi::{CStr, c_int, c_long, c_uint, c_ulong, c_void};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use crate::conv::{ret, ret_c_int, ret_syscall};
-use crate::errno::{CReturn, Errno, Result, retry_on_intr};
-use crate::fd::BorrowedFd;
 use crate::ffi;
-use crate::memory::{CStrArray, Stack, vdso_is_kept};
-pub use crate::pid::Pid;
-use crate::resource::{Limit, Resource, setrlimit};
-use crate::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
-use crate::stdio;
+use crate::sys::conv::{ret, ret_c_int, ret_syscall};
+use crate::sys::errno::{CReturn, Errno, Result, retry_on_intr};
+use crate::sys::fd::BorrowedFd;
+use crate::sys::memory::{CStrArray, Stack, vdso_is_kept};
+pub use crate::sys::pid::Pid;
+use crate::sys::resource::{Limit, Resource, setrlimit};
+use crate::sys::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
+use crate::sys::stdio;
 
 /// `getpid()`: the id of this process.
 #[must_use]

@@ -1,14 +1,17 @@
 //! What a program without std needs around its main function.
 
+pub mod getopt;
+pub mod text;
+
 use core::ffi::{CStr, c_char, c_int};
 use core::fmt::Write as _;
 use core::panic::PanicInfo;
 
-use crate::fd;
 use crate::ffi;
-use crate::memory::copy_for_good;
-use crate::process::{abort, environ};
-use crate::stdio::{self, Direct};
+use crate::sys::fd;
+use crate::sys::memory::copy_for_good;
+use crate::sys::process::{abort, environ};
+use crate::sys::stdio::{self, Direct};
 
 /// `argc` and `argv`.
 #[derive(Clone, Copy, Debug)]

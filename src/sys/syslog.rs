@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_int};
 
 use crate::ffi::syslog as c;
-use crate::open_set::open_set;
+use crate::sys::open_set::open_set;
 
 /// How much a line matters.
 #[repr(transparent)]

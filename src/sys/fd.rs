@@ -3,9 +3,9 @@
 use core::ffi::{c_int, c_uint};
 use core::marker::PhantomData;
 
-use crate::conv::{ret, ret_c_int, ret_usize};
-use crate::errno::{CReturn, Errno, Result, retry_on_intr};
 use crate::ffi;
+use crate::sys::conv::{ret, ret_c_int, ret_usize};
+use crate::sys::errno::{CReturn, Errno, Result, retry_on_intr};
 
 /// An open descriptor that is ours alone; dropping it closes it.
 #[repr(transparent)]

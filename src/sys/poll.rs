@@ -6,12 +6,12 @@ use core::marker::PhantomData;
 use core::ptr;
 use core::time::Duration;
 
-use crate::conv::ret_c_int;
-use crate::errno::Result;
-use crate::fd::BorrowedFd;
 use crate::ffi::poll as c;
-use crate::signal::SigSet;
-use crate::time::timespec_of;
+use crate::sys::conv::ret_c_int;
+use crate::sys::errno::Result;
+use crate::sys::fd::BorrowedFd;
+use crate::sys::signal::SigSet;
+use crate::sys::time::timespec_of;
 
 /// What is waited for, or what came: `POLL…`.
 #[repr(transparent)]

@@ -1,10 +1,10 @@
 //! `<linux/capability.h>`: what root may do, in pieces.
 
-use crate::conv::ret_syscall;
-use crate::errno::Result;
 use crate::ffi;
 use crate::ffi::linux::capability::{__user_cap_data_struct, __user_cap_header_struct, _LINUX_CAPABILITY_VERSION_3};
 use crate::ffi::sys::syscall::{SYS_capget, SYS_capset};
+use crate::sys::conv::ret_syscall;
+use crate::sys::errno::Result;
 
 /// How many structs hold the 64 capabilities of that version.
 const HALVES: usize = 2;

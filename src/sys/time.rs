@@ -4,12 +4,12 @@ use core::ffi::{c_int, c_long, c_uint};
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
-use crate::conv::ret_syscall;
-use crate::errno::Result;
 use crate::ffi;
 use crate::ffi::sys::time::timeval;
 use crate::ffi::time as c;
-use crate::open_set::open_set;
+use crate::sys::conv::ret_syscall;
+use crate::sys::errno::Result;
+use crate::sys::open_set::open_set;
 
 /// A clock of the system.
 #[repr(transparent)]

@@ -5,9 +5,6 @@ use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use crate::conv::{ret, ret_c_int};
-use crate::errno::{Errno, Result};
-use crate::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::ffi;
 use crate::ffi::linux::audit;
 use crate::ffi::linux::filter::{
@@ -15,8 +12,11 @@ use crate::ffi::linux::filter::{
 };
 use crate::ffi::linux::seccomp as c;
 use crate::ffi::sys::syscall::SYS_seccomp;
-use crate::process::_exit;
-use crate::signal::Signal;
+use crate::sys::conv::{ret, ret_c_int};
+use crate::sys::errno::{Errno, Result};
+use crate::sys::fd::{AsFd, OwnedFd, ret_owned_fd};
+use crate::sys::process::_exit;
+use crate::sys::signal::Signal;
 
 /// How many system calls one filter may name: a jump's distance has 8 bits.
 pub const CALLS_MAX: usize = 64;
@@ -38,7 +38,7 @@ pub struct Notice {
 pub struct Listener(OwnedFd);
 
 impl AsFd for Listener {
-    fn as_fd(&self) -> crate::fd::BorrowedFd<'_> {
+    fn as_fd(&self) -> crate::sys::fd::BorrowedFd<'_> {
         self.0.as_fd()
     }
 }

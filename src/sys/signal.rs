@@ -6,14 +6,14 @@ use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use crate::conv::{ret, ret_usize};
-use crate::errno::{Errno, Result};
-use crate::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
 use crate::ffi::signal as c;
 use crate::ffi::sys::signalfd;
 use crate::ffi::unistd;
-use crate::open_set::open_set;
-use crate::pid::Pid;
+use crate::sys::conv::{ret, ret_usize};
+use crate::sys::errno::{Errno, Result};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
+use crate::sys::open_set::open_set;
+use crate::sys::pid::Pid;
 
 /// The number of a signal.
 ///

@@ -5,9 +5,9 @@ use core::ffi::{CStr, c_int};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::errno::{Errno, Result};
-use crate::fd::{BorrowedFd, OwnedFd, is_open};
-use crate::process::{Pid, environ, getpid};
+use crate::sys::errno::{Errno, Result};
+use crate::sys::fd::{BorrowedFd, OwnedFd, is_open};
+use crate::sys::process::{Pid, environ, getpid};
 
 /// The first descriptor that systemd passes.
 const FIRST: c_int = 3;

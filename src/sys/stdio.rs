@@ -13,10 +13,10 @@ use core::ffi::{CStr, c_char, c_int};
 use core::fmt::{self, Write as _};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use crate::fd::{self, BorrowedFd};
 use crate::ffi;
-use crate::pid::Pid;
-use crate::sealed::Sealed;
+use crate::sys::fd::{self, BorrowedFd};
+use crate::sys::pid::Pid;
+use crate::sys::sealed::Sealed;
 
 /// `EOF`: what the functions of stdio return for an error, and for the end.
 pub const EOF: c_int = ffi::stdio::EOF;
@@ -499,7 +499,7 @@ pub fn fflush(stream: Stream) -> c_int {
 /// # References
 /// perror(3), POSIX
 pub fn perror(prefix: &CStr) {
-    let errno = crate::errno::Errno::last();
+    let errno = crate::sys::errno::Errno::last();
     // SAFETY: the prefix ends in a NUL.
     if enter(|| unsafe { ffi::stdio::perror(prefix.as_ptr()) }).is_none() {
         let mut direct = Direct::new(fd::STDERR);

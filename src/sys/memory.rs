@@ -7,11 +7,11 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::errno::{Errno, Result};
-use crate::fd::{AsFd, BorrowedFd, OwnedFd, read_all, ret_owned_fd};
 use crate::ffi::sys::mman as c;
-use crate::file::{OpenFlags, ftruncate, open};
-use crate::process::has_other_threads;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, read_all, ret_owned_fd};
+use crate::sys::file::{OpenFlags, ftruncate, open};
+use crate::sys::process::has_other_threads;
 
 /// Room for a fixed number of `T`, of which the first so many are in use. Dropping it gives the memory back.
 ///
@@ -341,7 +341,7 @@ impl Stack {
         let size = size.checked_add(GUARD).ok_or(Errno::NOMEM)?;
         let stack = Stack { start: map(size, c::MAP_PRIVATE)?, size };
         // SAFETY: the pages are the first of the new mapping, and nothing refers to them.
-        crate::conv::ret(unsafe { c::mprotect(stack.start.as_ptr().cast(), GUARD, c::PROT_NONE) })?;
+        crate::sys::conv::ret(unsafe { c::mprotect(stack.start.as_ptr().cast(), GUARD, c::PROT_NONE) })?;
         Ok(stack)
     }
 

@@ -2,11 +2,11 @@
 
 use core::ffi::{CStr, c_char};
 
-use crate::conv::ret;
-use crate::errno::Result;
 use crate::ffi::sys::types::{gid_t, uid_t};
 use crate::ffi::{grp, pwd, unistd};
-use crate::process::has_other_threads;
+use crate::sys::conv::ret;
+use crate::sys::errno::Result;
+use crate::sys::process::has_other_threads;
 
 /// How long the name of a user may be, with its NUL.
 pub const NAME_MAX: usize = 256;

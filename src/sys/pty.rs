@@ -2,12 +2,12 @@
 
 use core::ffi::{CStr, c_char, c_int};
 
-use crate::conv::ret;
-use crate::errno::{Errno, Result};
-use crate::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::ffi::fcntl::{O_CLOEXEC, O_NOCTTY, O_RDWR};
 use crate::ffi::stdlib as c;
 use crate::ffi::sys::ioctl::{TIOCGWINSZ, ioctl, winsize};
+use crate::sys::conv::ret;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::fd::{AsFd, OwnedFd, ret_owned_fd};
 
 /// The longest name of a terminal, with its NUL.
 pub const NAME_MAX: usize = 64;

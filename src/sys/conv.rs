@@ -2,7 +2,7 @@
 
 use core::ffi::{c_int, c_long};
 
-use crate::errno::{Errno, Result};
+use crate::sys::errno::{Errno, Result};
 
 /// For a function that returns 0, or -1 with errno set.
 pub(crate) fn ret(returned: c_int) -> Result<()> {

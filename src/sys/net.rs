@@ -7,17 +7,17 @@ pub use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, Socket
 use core::ptr;
 use core::time::Duration;
 
-use crate::conv::{ret, ret_usize};
-use crate::errno::{Errno, Result};
-use crate::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::ffi::netinet::r#in::{self as inet, in_addr, in6_addr, sockaddr_in, sockaddr_in6};
 use crate::ffi::sys::socket::{self as c, sockaddr, sockaddr_storage, socklen_t};
 use crate::ffi::sys::un::sockaddr_un;
 use crate::ffi::{self, arpa};
-use crate::open_set::open_set;
-use crate::process::has_other_threads;
-use crate::sealed::Sealed;
-use crate::time::timeval_of;
+use crate::sys::conv::{ret, ret_usize};
+use crate::sys::errno::{Errno, Result};
+use crate::sys::fd::{AsFd, OwnedFd, ret_owned_fd};
+use crate::sys::open_set::open_set;
+use crate::sys::process::has_other_threads;
+use crate::sys::sealed::Sealed;
+use crate::sys::time::timeval_of;
 
 /// The family of a socket and of its address: `AF_…`, which Linux also calls `PF_…`.
 #[repr(transparent)]

@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 use core::fmt;
 
-use crate::errno::CReturn;
+use crate::sys::errno::CReturn;
 
 /// The id of a process.
 #[repr(transparent)]

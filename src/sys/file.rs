@@ -3,10 +3,10 @@
 use core::ffi::{CStr, c_int, c_uint};
 use core::mem::MaybeUninit;
 
-use crate::conv::{ret, ret_usize};
-use crate::errno::Result;
-use crate::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::ffi::{fcntl as c, sys, unistd};
+use crate::sys::conv::{ret, ret_usize};
+use crate::sys::errno::Result;
+use crate::sys::fd::{AsFd, OwnedFd, ret_owned_fd};
 
 /// How a file is opened: `O_…`. Combined with [`with`](OpenFlags::with).
 #[repr(transparent)]

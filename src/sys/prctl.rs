@@ -2,9 +2,9 @@
 
 use core::ffi::{c_int, c_ulong};
 
-use crate::conv::ret_c_int;
-use crate::errno::{Errno, Result};
 use crate::ffi::sys::prctl as c;
+use crate::sys::conv::ret_c_int;
+use crate::sys::errno::{Errno, Result};
 
 fn call(option: c_int, argument: c_ulong) -> Result<c_int> {
     let unused: c_ulong = 0;

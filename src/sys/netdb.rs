@@ -5,10 +5,10 @@ use core::fmt;
 use core::mem;
 use core::ptr;
 
-use crate::errno::Errno;
 use crate::ffi::netdb as c;
 use crate::ffi::sys::socket::{AF_UNSPEC, SOCK_STREAM};
-use crate::net::{SockAddr, SocketAddr, sockaddr_from_c};
+use crate::sys::errno::Errno;
+use crate::sys::net::{SockAddr, SocketAddr, sockaddr_from_c};
 
 /// `EAI_…`: why a name has no address.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,29 @@
+//! Safe wrappers of C functions, one topic a file. The crate's root exports each of them under its own name.
+
+pub mod capability;
+mod conv;
+pub mod errno;
+pub mod fd;
+pub mod file;
+pub mod memory;
+pub mod namespace;
+pub mod net;
+pub mod netdb;
+mod open_set;
+mod pid;
+pub mod poll;
+pub mod prctl;
+pub mod process;
+pub mod pty;
+pub mod resource;
+mod sealed;
+pub mod seccomp;
+pub mod signal;
+#[cfg(feature = "std")]
+pub(crate) mod std_impls;
+pub mod stdio;
+pub mod syscall;
+pub mod syslog;
+pub mod time;
+pub mod user;
+pub mod wordexp;

@@ -1,0 +1,61 @@
+//! Feature `std`: conversions of descriptors and errors with std's types.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd as StdAsFd, BorrowedFd as StdBorrowedFd, FromRawFd, IntoRawFd, OwnedFd as StdOwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use crate::sys::errno::Errno;
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The same descriptor, in std's hands.
+impl From<OwnedFd> for StdOwnedFd {
+    fn from(fd: OwnedFd) -> StdOwnedFd {
+        // SAFETY: the descriptor is open, and `into_raw` has taken it out of our hands.
+        unsafe { StdOwnedFd::from_raw_fd(fd.into_raw()) }
+    }
+}
+
+/// The same descriptor, in our hands.
+impl From<StdOwnedFd> for OwnedFd {
+    fn from(fd: StdOwnedFd) -> OwnedFd {
+        // SAFETY: the descriptor is open, and `into_raw_fd` has taken it out of std's hands.
+        unsafe { OwnedFd::from_raw(fd.into_raw_fd()) }
+    }
+}
+
+/// Conversions by way of std's own descriptor.
+macro_rules! through_owned_fd {
+    ($($type:ty),*) => {$(
+        impl From<$type> for OwnedFd {
+            fn from(socket: $type) -> OwnedFd {
+                StdOwnedFd::from(socket).into()
+            }
+        }
+
+        impl From<OwnedFd> for $type {
+            fn from(fd: OwnedFd) -> $type {
+                StdOwnedFd::from(fd).into()
+            }
+        }
+    )*};
+}
+through_owned_fd!(TcpListener, TcpStream, UnixListener, UnixStream);
+
+impl StdAsFd for OwnedFd {
+    fn as_fd(&self) -> StdBorrowedFd<'_> {
+        borrowed(AsFd::as_fd(self))
+    }
+}
+
+/// The same descriptor, borrowed as std borrows it.
+pub(crate) fn borrowed(fd: BorrowedFd<'_>) -> StdBorrowedFd<'_> {
+    // SAFETY: the descriptor stays open for as long as it is borrowed, and an owned one is not -1.
+    unsafe { StdBorrowedFd::borrow_raw(fd.raw()) }
+}
+
+impl From<Errno> for io::Error {
+    fn from(errno: Errno) -> io::Error {
+        io::Error::from_raw_os_error(errno.raw())
+    }
+}
