@@ -319,12 +319,12 @@ fn sources_name_the_line_that_made_each_call() {
 }
 
 #[test]
-fn the_rules_are_listed_with_their_reasons() {
-    let out = assert_output(&["--rules"]);
-    for rule in
+fn the_normalizations_are_listed_with_their_reasons() {
+    let out = assert_output(&["--normalizations"]);
+    for name in
         ["process-id", "pointer", "ephemeral-port", "own-path", "random", "time", "usage", "own-segments", "endless"]
     {
-        assert!(out.lines().any(|line| line == rule), "{rule}");
+        assert!(out.lines().any(|line| line == name), "{name}");
     }
     assert!(out.matches("  why:  ").count() >= 8);
 }
@@ -347,7 +347,7 @@ fn help_fits_a_screen_and_names_all_options() {
         "--signal",
         "--stdout",
         "--from",
-        "--rules",
+        "--normalizations",
         "--diff",
         "--sources",
         "--html",

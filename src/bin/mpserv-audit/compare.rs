@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::align::align;
 use crate::lexer::Lexer;
-use crate::rules::{Name, Normal, Normaliser, Run};
+use crate::normalize::{Name, Normal, Normalizer, Run};
 use crate::start::{From, start_of_main};
 use crate::trace::Trace;
 use crate::tree::{Place, Process, Tree};
@@ -168,7 +168,7 @@ struct Reader<'r> {
     tree: &'r Tree,
     run: &'r Run,
     /// What a child knows at its fork, by the parent's index and the fork's event.
-    inherited: HashMap<(usize, usize), Normaliser<'r>>,
+    inherited: HashMap<(usize, usize), Normalizer<'r>>,
     forks: HashMap<usize, Vec<usize>>,
     by_place: HashMap<Place, usize>,
 }
@@ -190,9 +190,9 @@ impl<'r> Reader<'r> {
         sequence.process.map(|index| &self.tree.processes[index].trace)
     }
 
-    fn normaliser_of(&mut self, process: &Process) -> Normaliser<'r> {
+    fn normalizer_of(&mut self, process: &Process) -> Normalizer<'r> {
         let from = process.parent.zip(process.forked_at);
-        from.and_then(|key| self.inherited.remove(&key)).unwrap_or_else(|| Normaliser::new(self.run))
+        from.and_then(|key| self.inherited.remove(&key)).unwrap_or_else(|| Normalizer::new(self.run))
     }
 
     fn read(&mut self, place: &Place, from: From, ids: &mut Ids) -> Sequence {
@@ -201,16 +201,16 @@ impl<'r> Reader<'r> {
         };
         let tree = self.tree;
         let process = &tree.processes[index];
-        let mut normaliser = self.normaliser_of(process);
+        let mut normalizer = self.normalizer_of(process);
         let forks = self.forks.remove(&index).unwrap_or_default();
         let mut start = start_of_main(process, from);
         let mut sequence = Sequence { process: Some(index), ..Sequence::default() };
         let mut normal = Normal::default();
         for event in 0..process.trace.len() {
             let packed = u32::try_from(event).unwrap_or(NONE);
-            normaliser.rewrite(process.trace.text(event), &mut normal);
+            normalizer.rewrite(process.trace.text(event), &mut normal);
             if forks.contains(&event) {
-                self.inherited.insert((index, event), normaliser.clone());
+                self.inherited.insert((index, event), normalizer.clone());
             }
             if start.leaves_out(event) {
                 sequence.before += 1;

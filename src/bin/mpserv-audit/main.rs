@@ -1,7 +1,7 @@
 //! Shows that two programs make the same system calls, process by process, or where they do not.
 //!
 //! strace traces both; the processes are paired by their place in the tree, what must differ between any two runs is
-//! given names by rules, and what is left is compared strictly.
+//! given names by normalizations, and what is left is compared strictly.
 
 #![allow(unreachable_pub, reason = "in a program, nothing is reached from outside")]
 
@@ -10,11 +10,11 @@ mod compare;
 mod drives;
 mod faults;
 mod lexer;
+mod normalize;
 mod options;
 mod programs;
 mod progress;
 mod report;
-mod rules;
 mod run;
 mod sources;
 mod start;
@@ -64,7 +64,7 @@ fn run() -> Result<u8, Trouble> {
     match &options.task {
         Task::Help => print(options::HELP),
         Task::Version => print(concat!("mpserv-audit ", env!("CARGO_PKG_VERSION"), "\n")),
-        Task::Rules => print(&rules_text()),
+        Task::Normalizations => print(&normalizations_text()),
         Task::Commands(_) | Task::Programs(_) => audit(&options),
     }
 }
@@ -81,11 +81,12 @@ fn save(path: &Path, write: impl FnOnce(&mut io::BufWriter<File>) -> io::Result<
     written.map_err(|error| Trouble::of(path.display(), error))
 }
 
-fn rules_text() -> String {
+fn normalizations_text() -> String {
     let start = "Two calls are the same when they are equal but for this:\n";
-    let rules =
-        rules::RULES.iter().map(|rule| format!("\n{}\n  what: {}\n  why:  {}\n", rule.name, rule.what, rule.reason));
-    std::iter::once(start.to_owned()).chain(rules).collect()
+    let each = normalize::list::ALL
+        .iter()
+        .map(|one| format!("\n{}\n  what: {}\n  why:  {}\n", one.name, one.what, one.reason));
+    std::iter::once(start.to_owned()).chain(each).collect()
 }
 
 fn audit(options: &Options) -> Result<u8, Trouble> {
@@ -107,7 +108,7 @@ fn audit(options: &Options) -> Result<u8, Trouble> {
             network::make_own_possible();
             (subject::programs(options, programs, &strace)?, PROGRAM_SIDES)
         }
-        Task::Help | Task::Version | Task::Rules => return Ok(SAME),
+        Task::Help | Task::Version | Task::Normalizations => return Ok(SAME),
     };
     let sources = options.sources.then(|| Sources::of_all(&subjects)).transpose()?;
     if let Some(path) = &options.json {

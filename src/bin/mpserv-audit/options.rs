@@ -43,7 +43,7 @@ pub enum Extent {
 pub enum Task {
     Help,
     Version,
-    Rules,
+    Normalizations,
     /// Compare any two commands.
     Commands(Commands),
     /// Compare textbook programs; none named means all.
@@ -95,7 +95,7 @@ Textbook programs:
 What to compare:
   -o, --stdout KIND      standard output: pty, pipe or file (each in turn)
   -f, --from POINT       begin at main or at execve (main)
-      --rules            list what may differ, and why
+      --normalizations   list what may differ, and why
 Report:
       --output           what the programs print side by side, and a verdict on it
       --diff             the traces side by side
@@ -124,7 +124,7 @@ mod value {
     pub(super) const VERSION: i32 = 265;
     pub(super) const C: i32 = 266;
     pub(super) const RUST: i32 = 267;
-    pub(super) const RULES: i32 = 268;
+    pub(super) const NORMALIZATIONS: i32 = 268;
     pub(super) const DIFF: i32 = 269;
     pub(super) const SOURCES: i32 = 270;
     pub(super) const HTML: i32 = 271;
@@ -166,7 +166,7 @@ const LONG: [LongOption; 21] = [
     LongOption::new(c"version", HasArg::No, value::VERSION),
     LongOption::new(c"c", HasArg::Required, value::C),
     LongOption::new(c"rust", HasArg::Required, value::RUST),
-    LongOption::new(c"rules", HasArg::No, value::RULES),
+    LongOption::new(c"normalizations", HasArg::No, value::NORMALIZATIONS),
     LongOption::new(c"output", HasArg::No, value::OUTPUT),
     LongOption::new(c"diff", HasArg::No, value::DIFF),
     LongOption::new(c"sources", HasArg::No, value::SOURCES),
@@ -281,7 +281,7 @@ impl Given {
             value::VERSION => self.special = Some(Task::Version),
             value::C => self.c = Some(argument.into()),
             value::RUST => self.rust = Some(argument.into()),
-            value::RULES => self.special = Some(Task::Rules),
+            value::NORMALIZATIONS => self.special = Some(Task::Normalizations),
             value::OUTPUT => self.show_output = true,
             value::DIFF => self.diff = true,
             value::SOURCES => self.sources = true,

@@ -10,10 +10,10 @@ use mpserv::signal::Signal;
 use mpserv::wordexp::{WordError, wordexp};
 
 use crate::compare::{Comparison, Side, compare};
+use crate::normalize::Run;
 use crate::options::{Commands, Options, Programs};
 use crate::programs::{self, Program};
 use crate::progress::Progress;
-use crate::rules::Run;
 use crate::run::network;
 use crate::run::output::Output;
 use crate::run::strace::Strace;

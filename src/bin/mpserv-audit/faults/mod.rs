@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::compare::{Side, compare};
+use crate::normalize::Run;
 use crate::options::{Extent, Options, Programs};
 use crate::programs::{Kind, Program};
 use crate::progress::Progress;
-use crate::rules::Run;
 use crate::run::output::Output;
 use crate::run::stage::{INTERRUPTED, Standing};
 use crate::run::strace::Strace;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::rules::{Normal, Normaliser, Run};
+use crate::normalize::{Normal, Normalizer, Run};
 use crate::tree::Tree;
 
 /// How many tampered lines `cargo test` tries; `AUDIT_FUZZ_LINES` sets another number.
@@ -179,12 +179,12 @@ fn tampered_lines_do_no_harm() {
     let tree = Tree::build(vec![(7, Trace::new(corpus[0].1.clone(), false).unwrap())], 7);
     let run = Run::new(&tree, &[b"./a".to_vec()], Some(9190));
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
-    let (mut normaliser, mut normal) = (Normaliser::new(&run), Normal::default());
+    let (mut normaliser, mut normal) = (Normalizer::new(&run), Normal::default());
     let mut unparsed = 0_u64;
     for index in 0..count {
         // The mappings that lines pretend to make are forgotten now and then.
         if index % 1000 == 0 {
-            normaliser = Normaliser::new(&run);
+            normaliser = Normalizer::new(&run);
         }
         let mut line = lines[numbers.below(lines.len())].to_vec();
         tamper(&mut line, &lines, &mut numbers);

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Name, Normal};
+use super::line::{Name, Normal};
+use super::number::leading_number;
 use crate::trace::{Call, Line};
 use crate::tree::Tree;
 
@@ -47,7 +48,7 @@ impl Ports {
         let Some(at) = call.arguments.windows(mark.len()).position(|window| window == mark) else {
             return;
         };
-        if let Some((port, false)) = super::leading_number(&call.arguments[at + mark.len()..]) {
+        if let Some((port, false)) = leading_number(&call.arguments[at + mark.len()..]) {
             known.insert(port);
         }
     }

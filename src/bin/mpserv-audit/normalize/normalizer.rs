@@ -1,144 +1,20 @@
-//! What may differ between two runs of equal programs, as named rules, each with its reason.
-//!
-//! A rule replaces a value by a name for it; none drops a call, but where calls have no end. Where values stand for
-//! things (a mapping, an inode, a port), the comparison also demands that the same thing on one side is the same thing on
-//! the other: see [`Name`].
+//! Normalizes the lines of one process, in order.
 
-mod memory;
-mod ports;
-mod strings;
-mod values;
+use std::collections::HashSet;
 
-use std::collections::{HashMap, HashSet};
-
+use super::line::{Name, Normal};
+use super::memory::Memory;
+use super::number::{leading_number, parse_number};
+use super::position::{Features, Position};
+use super::run::Run;
+use super::strings::Text;
+use super::values;
 use crate::lexer::{Kind, Lexer, Token};
 use crate::trace::{Call, Line};
-use crate::tree::{Place, Tree};
-use memory::Memory;
-pub use ports::Ports;
-use strings::Text;
-
-/// One rule.
-#[derive(Clone, Copy, Debug)]
-pub struct Rule {
-    pub name: &'static str,
-    pub what: &'static str,
-    pub reason: &'static str,
-}
-
-/// All there are; `--rules` prints them. Only the last drops calls.
-pub const RULES: [Rule; 12] = [
-    Rule {
-        name: "process-id",
-        what: "a process id, where a call takes or returns one and in text or binary data that the program made of it, becomes the process's place in the tree",
-        reason: "the kernel numbers processes as it likes; which process is meant stays compared",
-    },
-    Rule {
-        name: "pointer",
-        what: "an address of the stack or the program becomes <pointer>; one in a mapping or the heap becomes its offset there, and the mapping must be the same on both sides; so does what rt_sigreturn returns and what epoll keeps, which strace shows as decimal numbers",
-        reason: "address space layout is random, and compilers lay out frames as they like",
-    },
-    Rule {
-        name: "ephemeral-port",
-        what: "a port that the kernel chose becomes <port>, and must be the same port wherever it comes again",
-        reason: "clients get any free port; ports that the program or the command names stay as they are",
-    },
-    Rule {
-        name: "own-path",
-        what: "the program's own path, as typed or in full, and its last part, becomes <program>, where the two commands differ in it",
-        reason: "two programs cannot be the same file",
-    },
-    Rule {
-        name: "random",
-        what: "bytes from getrandom, /dev/random and /dev/urandom become <random>; how many were asked for and came stays",
-        reason: "they are random",
-    },
-    Rule {
-        name: "time",
-        what: "what a clock answers, file times, and what is left of an interrupted sleep become <time>; how long a program asks to sleep stays",
-        reason: "two runs happen at two times",
-    },
-    Rule {
-        name: "usage",
-        what: "processor time and resource usage in signals, wait4, waitid and getrusage become <usage>",
-        reason: "they measure the machine's load",
-    },
-    Rule {
-        name: "inode",
-        what: "an inode number becomes <inode>, and must be the same inode wherever it comes again",
-        reason: "each run gets new pipes, terminals and files for its input and output",
-    },
-    Rule {
-        name: "terminal",
-        what: "the number of a pseudoterminal becomes <n>",
-        reason: "each run gets a terminal of its own",
-    },
-    Rule {
-        name: "own-segments",
-        what: "in mprotect of the program's own image, the length becomes <size>",
-        reason: "it is the size of a segment of the executable file, which a compiler chose",
-    },
-    Rule {
-        name: "length",
-        what: "a length becomes <length> where it is that of a string in the same call in which a rule above replaced something",
-        reason: "the replaced text, such as a process id, may have another number of digits",
-    },
-    Rule {
-        name: "endless",
-        what: "under --faults, where both programs make calls without end and are ended for it, the first 500 events of each process are compared, and of what they print as much as both have printed",
-        reason: "how far each had come when it was ended is chance; that both do the same over and over shows in less",
-    },
-];
-
-/// A thing whose value differs between runs but whose identity must not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Name {
-    /// A mapping's number; the heap's is 0.
-    Mapping(u64),
-    /// An inode number.
-    Inode(u64),
-    /// A port that the kernel chose.
-    Port(u64),
-}
-
-/// What the rules need to know of a whole run.
-#[derive(Debug)]
-pub struct Run {
-    places: HashMap<u32, Place>,
-    ports: Ports,
-    /// What is taken for the program's own path, longest first.
-    paths: Vec<Vec<u8>>,
-}
-
-impl Run {
-    /// `own_paths` is empty where both commands have the same; `listen` is the port the tool waits
-    /// for.
-    pub fn new(tree: &Tree, own_paths: &[Vec<u8>], listen: Option<u16>) -> Self {
-        let mut paths = own_paths.to_vec();
-        paths.sort_by_key(|path| std::cmp::Reverse(path.len()));
-        Run { places: tree.places(), ports: Ports::of(tree, listen), paths }
-    }
-
-    /// Text of a program with names in it, by the rules for process ids and the program's own path.
-    pub fn with_names(&self, text: &[u8]) -> Vec<u8> {
-        let mut named = Vec::new();
-        Text::new(&[b"\"", text, b"\""].concat()).rewrite(&self.paths, Some(&self.places), &mut named);
-        // Without the quotes.
-        named[1..named.len() - 1].to_vec()
-    }
-
-    fn write_place(&self, pid: u64, out: &mut Vec<u8>) {
-        let place = u32::try_from(pid).ok().and_then(|pid| self.places.get(&pid));
-        match place {
-            Some(place) => out.extend_from_slice(format!("<process {place}>").as_bytes()),
-            None => out.extend_from_slice(b"<process outside>"),
-        }
-    }
-}
 
 /// Rewrites the lines of one process, in order.
 #[derive(Clone, Debug)]
-pub struct Normaliser<'r> {
+pub struct Normalizer<'r> {
     run: &'r Run,
     memory: Memory,
     /// Descriptors of /dev/random and /dev/urandom.
@@ -148,86 +24,14 @@ pub struct Normaliser<'r> {
     /// The same for the calls that running signal handlers interrupted, to whose results they return.
     interrupted: Vec<bool>,
 }
-
-/// One line, rewritten.
-#[derive(Debug, Default)]
-pub struct Normal {
-    pub text: Vec<u8>,
-    pub names: Vec<Name>,
-    /// The same with process ids left as they are in text, if there were any: a number in a text may be something else.
-    pub plain: Option<Vec<u8>>,
-    /// No rule applies to a line that strace's grammar does not cover.
-    pub unparsed: bool,
-    /// Process ids stay as they are in text.
-    keeps_ids: bool,
-    has_ids: bool,
-}
-
-impl Normal {
-    fn clear(&mut self) {
-        self.text.clear();
-        self.names.clear();
-        self.plain = None;
-        self.unparsed = false;
-        self.has_ids = false;
-    }
-
-    fn put(&mut self, text: &[u8]) {
-        self.text.extend_from_slice(text);
-    }
-}
-
-/// Where in a call a token stands.
-#[derive(Clone, Copy, Debug)]
-struct Position<'t> {
-    call: &'t [u8],
-    /// Which argument, from 0, or none in the result.
-    argument: Option<usize>,
-    /// How many brackets are open around it.
-    depth: usize,
-    /// The name before the last `=`, as `si_pid`.
-    field: &'t [u8],
-    /// A comment explains the token, so it is no address.
-    explained: bool,
-    features: Features,
-}
-
-/// What one call's other arguments say about a number in it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Features {
-    /// A read from a source of random bytes.
-    reads_random: bool,
-    /// An ioctl or fcntl about a process or process group.
-    holds_process_id: bool,
-    /// An mprotect of the program's own image.
-    protects_image: bool,
-    /// The result is a process id.
-    returns_process_id: bool,
-}
-
 /// The files that random bytes are read from, as strace shows them.
 const RANDOM_SOURCES: [&[u8]; 2] = [b"\"/dev/urandom\"", b"\"/dev/random\""];
 
 /// The requests of ioctl and fcntl that take or give a process id.
 const PROCESS_REQUESTS: [&[u8]; 5] = [b"TIOCGPGRP", b"TIOCSPGRP", b"TIOCGSID", b"F_SETOWN", b"FIOSETOWN"];
-
-impl<'t> Position<'t> {
-    fn at(call: &'t [u8], argument: Option<usize>, features: Features) -> Self {
-        Position { call, argument, depth: 0, field: b"", explained: false, features }
-    }
-
-    fn is_argument(&self, index: usize) -> bool {
-        self.argument == Some(index)
-    }
-
-    fn is_result(&self) -> bool {
-        self.argument.is_none()
-    }
-}
-
-impl<'r> Normaliser<'r> {
+impl<'r> Normalizer<'r> {
     pub fn new(run: &'r Run) -> Self {
-        Normaliser {
+        Normalizer {
             run,
             memory: Memory::default(),
             random: HashSet::new(),
@@ -277,7 +81,7 @@ impl<'r> Normaliser<'r> {
     }
 
     fn parts(&self, call: &Call<'_>, features: Features, normal: &mut Normal) {
-        // The lengths of strings in which a rule replaced something.
+        // The lengths of strings in which a normalization replaced something.
         let mut lengths = Vec::new();
         normal.put(call.name);
         normal.put(b"(");
@@ -332,7 +136,7 @@ impl<'r> Normaliser<'r> {
         }
     }
 
-    /// Writes a name for a number, if a rule has one; or tells that it stays.
+    /// Writes a name for a number, if a normalization has one; or tells that it stays.
     fn number(&self, at: &Position<'_>, token: &Token<'_>, lengths: &[u64], normal: &mut Normal) -> bool {
         let Some((value, hexadecimal)) = parse_number(token.text) else {
             return false;
@@ -430,46 +234,6 @@ fn skip_explanation(tokens: &mut Lexer<'_>) {
 fn is_length(at: &Position<'_>) -> bool {
     at.field == b"iov_len" || at.is_result() || (at.depth == 0 && !at.is_argument(0))
 }
-
 fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
-}
-
-/// A decimal or hexadecimal number and whether it is the latter.
-fn parse_number(word: &[u8]) -> Option<(u64, bool)> {
-    let text = std::str::from_utf8(word).ok()?;
-    match text.strip_prefix("0x") {
-        Some(digits) => Some((u64::from_str_radix(digits, 16).ok()?, true)),
-        None => Some((text.parse().ok()?, false)),
-    }
-}
-
-/// The number at the beginning of a text.
-fn leading_number(text: &[u8]) -> Option<(u64, bool)> {
-    let token = Lexer::new(text).next()?;
-    parse_number(token.text)
-}
-
-/// The numbers of a call's plain arguments, by index; `None` for one that is no plain number.
-fn plain_arguments(text: &[u8]) -> Vec<Option<(u64, bool)>> {
-    let mut found = vec![];
-    let mut depth = 0_usize;
-    let mut first = true;
-    for token in Lexer::new(text) {
-        match token.kind {
-            Kind::Open => depth += 1,
-            Kind::Close => depth = depth.saturating_sub(1),
-            Kind::Other if token.text == b"," && depth == 0 => {
-                first = true;
-                continue;
-            }
-            Kind::Other if token.text == b" " => continue,
-            _ => {}
-        }
-        if first {
-            found.push(parse_number(token.text).filter(|_| depth == 0));
-            first = false;
-        }
-    }
-    found
 }

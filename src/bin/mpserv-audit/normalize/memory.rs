@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Name, Normal, Position, leading_number, plain_arguments};
+use super::line::{Name, Normal};
+use super::number::{leading_number, plain_arguments};
+use super::position::Position;
 use crate::trace::Call;
 
 /// A 64-bit process's addresses are random between these, whatever the executable.

@@ -1,6 +1,7 @@
 //! Numbers that stand at a known position: process ids, times, usage, inodes, terminals.
 
-use super::{Normal, Position};
+use super::line::Normal;
+use super::position::Position;
 
 /// Whether the number here is a process id.
 pub(super) fn is_process_id(at: &Position<'_>) -> bool {
