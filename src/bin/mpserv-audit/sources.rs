@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use crate::subject::Subject;
 use crate::trace::{Frame, Line, Trace};
+use crate::tree::Tree;
 use crate::trouble::Trouble;
 
 /// Where a piece of code comes from.
@@ -23,6 +24,28 @@ impl Location {
     fn is_main(&self) -> bool {
         self.function == "main" || self.function.ends_with("::main")
     }
+}
+
+/// A line of a program's source, and the function that it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceLine<'s> {
+    pub file: &'s str,
+    pub number: usize,
+    pub function: &'s str,
+}
+
+impl<'s> SourceLine<'s> {
+    fn of(location: &'s Location) -> Option<Self> {
+        let (file, number) = location.line.as_ref()?;
+        Some(SourceLine { file, number: *number, function: &location.function })
+    }
+}
+
+/// The locations in the file that has the program's main, from the innermost outwards. All other files are its library.
+fn in_main_file<'s>(known: &[&'s Location]) -> impl Iterator<Item = &'s Location> {
+    let file = |location: &'s Location| location.line.as_ref().map(|(file, _)| file);
+    let main = known.iter().find(|location| location.is_main()).and_then(|main| file(main));
+    known.iter().copied().filter(move |location| main.is_some() && file(location) == main)
 }
 
 /// An object file's path and an offset in it.
@@ -56,7 +79,14 @@ impl Sources {
     /// # Errors
     /// When addr2line is missing or fails.
     pub fn of_all(subjects: &[Subject]) -> Result<Self, Trouble> {
-        let trees = subjects.iter().flat_map(|subject| &subject.cases).flat_map(|case| [&case.a, &case.b]);
+        Self::of_trees(subjects.iter().flat_map(|subject| &subject.cases).flat_map(|case| [&case.a, &case.b]))
+    }
+
+    /// The same for trees of processes.
+    ///
+    /// # Errors
+    /// When addr2line is missing or fails.
+    pub fn of_trees<'t>(trees: impl Iterator<Item = &'t Tree>) -> Result<Self, Trouble> {
         let mut wanted: HashMap<String, BTreeSet<u64>> = HashMap::new();
         for trace in trees.flat_map(|tree| &tree.processes).map(|process| &process.trace) {
             let frames = (0..trace.len()).flat_map(|event| trace.frames(event));
@@ -128,14 +158,8 @@ impl Sources {
         if own.is_empty() {
             return Some("(not called from the program: the loader's or the C library's own)".to_owned());
         }
-        let known: Vec<&Location> = own.iter().filter_map(|address| self.locations.get(address)).flatten().collect();
-        // The program's own line is the innermost in the file that has its main; what that calls is its library.
-        let main = known.iter().find(|location| location.is_main()).and_then(|main| main.line.as_ref());
-        let in_main = |location: &&&Location| match (&location.line, main) {
-            (Some((file, _)), Some((main, _))) => file == main,
-            _ => false,
-        };
-        if let Some(location) = known.iter().find(in_main) {
+        let known = self.known(&own);
+        if let Some(location) = in_main_file(&known).next() {
             return self.show(location);
         }
         let nearest = known.iter().find(|location| location.line.is_some());
@@ -147,6 +171,17 @@ impl Sources {
             }
             None => Some(format!("({name} has no debugging information)")),
         }
+    }
+
+    fn known(&self, addresses: &[Address]) -> Vec<&Location> {
+        addresses.iter().filter_map(|address| self.locations.get(address)).flatten().collect()
+    }
+
+    /// The lines of the program's own file that made a call: the innermost first, then the lines that called its function.
+    pub fn lines(&self, trace: &Trace, event: usize) -> Vec<SourceLine<'_>> {
+        let own: Vec<Address> = trace.frames(event).filter_map(|frame| address(&frame)).collect();
+        let known = self.known(&own);
+        in_main_file(&known).filter_map(SourceLine::of).collect()
     }
 
     fn show(&self, location: &Location) -> Option<String> {

@@ -3,7 +3,10 @@
 //! No line is ever left out: what cannot be parsed is a [`Line::Unparsed`], which the comparison
 //! shows and counts as a difference.
 
+pub mod span;
+
 use crate::lexer::{Kind, Lexer, closing};
+use span::Span;
 
 /// One line of a trace, in its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,14 +225,16 @@ pub struct Trace {
     bytes: Vec<u8>,
     /// The start of each event's line; the frames of its stack follow it.
     starts: Vec<u32>,
+    /// When each event began and ended, if strace was asked for stacks.
+    spans: Vec<Span>,
 }
 
 /// The longest trace of one process, so that a position fits 32 bits.
 pub const MAX_TRACE: usize = u32::MAX as usize;
 
 impl Trace {
-    /// Takes a file's content. Lines of frames belong to the event above them if strace was asked
-    /// for stacks; otherwise they are events themselves, and none that parse.
+    /// Takes a file's content. If strace was asked for stacks, lines of frames belong to the event above them, and times are
+    /// taken off the events. Otherwise frames are events themselves, and none that parse.
     ///
     /// # Errors
     /// Gives the content back when it is longer than [`MAX_TRACE`].
@@ -237,6 +242,7 @@ impl Trace {
         if bytes.len() > MAX_TRACE {
             return Err(bytes);
         }
+        let (bytes, spans) = if stacks { span::take(&bytes) } else { (bytes, Vec::new()) };
         let mut starts = Vec::new();
         let mut at = 0;
         while at < bytes.len() {
@@ -247,7 +253,7 @@ impl Trace {
             }
             at += length + 1;
         }
-        Ok(Trace { bytes, starts })
+        Ok(Trace { bytes, starts, spans })
     }
 
     /// Forgets all events but so many at the beginning.
@@ -255,6 +261,7 @@ impl Trace {
         if let Some(end) = self.starts.get(events) {
             self.bytes.truncate(*end as usize);
             self.starts.truncate(events);
+            self.spans.truncate(events);
         }
     }
 
@@ -272,6 +279,11 @@ impl Trace {
     /// One event, parsed.
     pub fn line(&self, event: usize) -> Line<'_> {
         Line::parse(self.text(event))
+    }
+
+    /// When an event began and ended, if strace was asked for stacks.
+    pub fn span(&self, event: usize) -> Span {
+        self.spans.get(event).copied().unwrap_or_default()
     }
 
     /// The frames of the stack that strace wrote under an event.

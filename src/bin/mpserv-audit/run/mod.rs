@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use mpserv::errno::Errno;
 use mpserv::{fd, namespace, prctl, seccomp};
 
-use crate::trace::Trace;
+use crate::trace::{Trace, span};
 use crate::tree::Tree;
 use crate::trouble::Trouble;
 use hold::Hold;
@@ -50,7 +50,7 @@ pub struct Request<'r> {
     /// Its standard input.
     pub input: &'r str,
     pub output: Output,
-    /// With each call its stack.
+    /// With each call its stack, and when it began and ended.
     pub stacks: bool,
     pub sleep: Sleep,
     /// It gets a network of its own, if this process may make one.
@@ -131,7 +131,7 @@ fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Tro
     let complaint = fs::read(directory.path.join(STDERR)).unwrap_or_default();
     let said = String::from_utf8_lossy(&complaint);
     if request.faults.is_none()
-        && let Some(trouble) = strace::explain(&request.command(), &said, &directory.trace(root))
+        && let Some(trouble) = strace::explain(&request.command(), &said, &directory.first_line(root))
     {
         return Err(trouble);
     }
@@ -169,9 +169,12 @@ impl Directory {
         Ok(Directory { path })
     }
 
-    fn trace(&self, root: Option<u32>) -> Vec<u8> {
+    /// The first line of the root's trace.
+    fn first_line(&self, root: Option<u32>) -> Vec<u8> {
         let file = root.map(|root| self.path.join(format!("{PREFIX}.{root}")));
-        file.and_then(|file| fs::read(file).ok()).unwrap_or_default()
+        let text = file.and_then(|file| fs::read(file).ok()).unwrap_or_default();
+        let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        span::split(first).1.to_vec()
     }
 
     /// The trace files and their process ids.
@@ -230,7 +233,7 @@ fn start(request: &Request<'_>, directory: &Path, stdout: Stdio) -> Result<Start
     let (stdin, stderr) = files(request, directory)?;
     let mut command = tracer(request, directory);
     if request.stacks {
-        command.arg("-k");
+        command.args(["-k", "-ttt", "-T"]);
     }
     command.arg("--").args(&request.words);
     command.stdin(stdin).stdout(stdout).stderr(stderr);

@@ -38,8 +38,7 @@ impl Strace {
 }
 
 /// What went wrong, if the trace shows no program or strace complained; else none.
-pub fn explain(command: &str, complaint: &str, root_trace: &[u8]) -> Option<Trouble> {
-    let first = root_trace.split(|byte| *byte == b'\n').next().unwrap_or_default();
+pub fn explain(command: &str, complaint: &str, first: &[u8]) -> Option<Trouble> {
     let began = first.starts_with(b"execve(") && first.ends_with(b"= 0");
     if began {
         return None;
