@@ -6,6 +6,7 @@ use core::marker::PhantomData;
 use crate::ffi;
 use crate::sys::conv::{ret, ret_c_int, ret_usize};
 use crate::sys::errno::{CReturn, Errno, Result, retry_on_intr};
+use crate::sys::sealed::Sealed;
 
 /// An open descriptor that is ours alone; dropping it closes it.
 #[repr(transparent)]
@@ -128,9 +129,9 @@ pub(crate) unsafe fn ret_owned_fd(returned: c_int) -> Result<OwnedFd> {
 }
 
 /// The descriptor, or C's -1 where there is none.
-impl AsFd for Option<OwnedFd> {
+impl<T: AsFd> AsFd for Option<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.as_ref().map_or(BorrowedFd::NONE, OwnedFd::as_fd)
+        self.as_ref().map_or(BorrowedFd::NONE, T::as_fd)
     }
 }
 
@@ -337,16 +338,44 @@ pub fn close_range_on_exec(first: c_uint) -> Result<()> {
     ret(unsafe { ffi::unistd::close_range(first, c_uint::MAX, ffi::unistd::CLOSE_RANGE_CLOEXEC.cast_signed()) })
 }
 
+/// A descriptor that can be closed: an open one, or C's -1 where the call that should have made it failed.
+pub trait IntoFd: Sealed {
+    /// The number of the descriptor, which the caller now owns.
+    fn into_raw(self) -> c_int;
+}
+
+impl Sealed for OwnedFd {}
+impl IntoFd for OwnedFd {
+    fn into_raw(self) -> c_int {
+        OwnedFd::into_raw(self)
+    }
+}
+
+impl Sealed for Result<OwnedFd> {}
+impl IntoFd for Result<OwnedFd> {
+    fn into_raw(self) -> c_int {
+        self.map_or(BorrowedFd::NONE.raw(), OwnedFd::into_raw)
+    }
+}
+
 /// `close()`: gives the descriptor back.
 ///
 /// # Errors
-/// `EINTR`, `EIO`, `ENOSPC`; the descriptor is closed all the same (Linux), so there is nothing to try again.
+/// `EINTR`, `EIO`, `ENOSPC`; the descriptor is closed all the same (Linux), so there is nothing to try again. `EBADF`
+/// when `fd` is an error, C's -1.
 ///
 /// # References
 /// close(2), POSIX
-pub fn close(fd: OwnedFd) -> Result<()> {
-    // SAFETY: the descriptor is open and ours alone, and `into_raw` has taken it out of reach of a second close.
+pub fn close(fd: impl IntoFd) -> Result<()> {
+    // SAFETY: the number is -1, or that of an open descriptor which `into_raw` has put out of reach of a second close.
     ret(unsafe { ffi::unistd::close(fd.into_raw()) })
+}
+
+/// The number of the descriptor.
+impl CReturn for OwnedFd {
+    fn c_return(&self) -> c_int {
+        self.raw()
+    }
 }
 
 impl CReturn for usize {

@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use mpserv::errno::{Errno, Result};
 use mpserv::fd::{
-    AsFd, BorrowedFd, OwnedFd, fcntl_dupfd_cloexec, keep_on_exec, lseek, pipe, read, read_all, set_blocking, set_close_on_exec, set_nonblocking, write,
+    AsFd, BorrowedFd, OwnedFd, close, fcntl_dupfd_cloexec, keep_on_exec, lseek, pipe, read, read_all, set_blocking, set_close_on_exec, set_nonblocking, write,
     write_all, write_back,
 };
 use mpserv::file::{OpenFlags, open};
@@ -70,6 +70,7 @@ pub(super) const CASES: &[Case] = &[
         errno(fcntl_dupfd_cloexec(&reader, last))
     }),
     ("fcntl_dupfd_cloexec", Errno::INVAL, || errno(fcntl_dupfd_cloexec(pipe().unwrap().0, -1))),
+    ("close", Errno::BADF, || errno(close(Err(Errno::MFILE)))),
     ("pipe", Errno::MFILE, || {
         no_descriptor_left();
         errno(pipe())
