@@ -40,6 +40,7 @@ tests! {
     nobody_becomes_root_again
     a_server_as_nobody_has_nothing_left
     groups_are_those_that_are_asked_for
+    users_are_found_by_the_modules_of_the_system
     a_child_has_its_limits
     a_root_directory_is_entered
     who_is_not_root_becomes_nobody_else
@@ -292,6 +293,47 @@ fn groups_are_those_that_are_asked_for() {
         let server = Served::start(&["-u", user, "127.0.0.1:0"]);
         assert_eq!(format!("{} / {}", status(server.pid(), "Gid"), status(server.pid(), "Groups")), expected);
         server.stop();
+    }
+}
+
+/// Names are looked up by the C library, in the way that `/etc/nsswitch.conf` says: with its files alone, and with the
+/// module that Debian, Fedora and others add.
+fn users_are_found_by_the_modules_of_the_system() {
+    if !is_root() {
+        return;
+    }
+    let systemd = Command::new("sh").args(["-c", "ldconfig -p | grep -q libnss_systemd"]).status().unwrap();
+    if !systemd.success() {
+        println!("libnss_systemd is not installed: names are looked up in files alone");
+    }
+    for modules in ["files", "files systemd"].iter().take(1 + usize::from(systemd.success())) {
+        let folder = TempDir::new();
+        let file = folder.join("nsswitch.conf");
+        fs::write(&file, format!("passwd: {modules}\ngroup: {modules}\n")).unwrap();
+        // In a mount namespace of its own, the server finds this file where the system's is.
+        let mpserv = |user: &str| {
+            let mount = "mount --bind \"$0\" /etc/nsswitch.conf && exec \"$@\"";
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "sh", "-c", mount]).arg(&file).arg(common::server::MPSERV);
+            command.args(["-1", "-u", user, "127.0.0.1:0"]);
+            command
+        };
+        for (user, expected) in [("daemon", "1 1 1 1 / 1"), ("12345:54321", "54321 54321 54321 54321 / 54321")] {
+            let server = Served::start_command(&mut mpserv(user));
+            let ids = format!("{} / {}", status(server.pid(), "Gid"), status(server.pid(), "Groups"));
+            assert_eq!(ids, expected, "{user} by {modules}");
+            server.stop();
+        }
+        for (user, told) in [
+            ("nosuchuser", "--user \"nosuchuser\": there is no such user"),
+            ("daemon:nosuchgroup", "--user \"nosuchgroup\": there is no such group"),
+            ("12345", "--user \"12345\": no user has this number"),
+        ] {
+            let output = mpserv(user).output().unwrap();
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(100), "{user} by {modules}: {text}");
+            assert!(text.starts_with(&format!("mpserv: {told}")), "{user} by {modules}: {text}");
+        }
     }
 }
 

@@ -108,49 +108,17 @@ fn a_client_that_ends_its_half_gets_the_rest() {
     server.stop();
 }
 
-/// What a child has nothing to do with is not copied for it.
+/// Processes of a built-in service do not have the parent's tables.
 #[test]
-fn a_child_has_the_servers_memory_as_far_as_it_needs_it() {
-    let proxied: &[u8] = b"PROXY UNKNOWN\r\n";
-    let may_have_no_vdso = cfg!(target_arch = "x86_64");
-    for (options, first, has_scoreboard, asks_for_time) in [
-        (&[][..], &b""[..], false, false),
-        (&["--max-per-source", "9"], b"", false, false),
-        (&["--sandbox"], b"", true, false),
-        (&["--prefork", "1"], b"", true, true),
-        (&["--proxy-protocol"], proxied, true, true),
-        (&["--log", "json"], b"", false, true),
-        (&["--log", "syslog"], b"", false, true),
-    ] {
-        let server = Served::start(&[options, &["127.0.0.1:0"]].concat());
-        let mut client = server.connect();
-        client.write_all(first).unwrap();
-        assert_eq!(echo(&mut client, b"hello"), b"hello", "{options:?}");
-        let mappings = |pid: u32| fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
-        let child = mappings(children(server.pid())[0]);
-        assert_eq!(child.contains("mpserv-scoreboard"), has_scoreboard, "{options:?}: {child}");
-        for name in ["[vdso]", "[vvar"] {
-            assert_eq!(child.contains(name), asks_for_time || !may_have_no_vdso, "{options:?}: {child}");
-        }
-        assert!(child.lines().count() < mappings(server.pid()).lines().count(), "{options:?}: {child}");
-        drop(client);
-        assert!(server.running.end(Signal::TERM).status.success(), "{options:?}");
-    }
-}
-
-/// It is where the kernel has put things that is sought in the list of mappings, not what a file is called.
-#[test]
-fn a_server_may_be_called_what_it_likes() {
-    let folder = TempDir::new();
-    let inner = folder.join("x [vvar");
-    fs::create_dir(&inner).unwrap();
-    for name in ["mp [vdso]", "[vvar_clock] [vdso]", "[vdso]"] {
-        let program = inner.join(name);
-        fs::copy(MPSERV, &program).unwrap();
-        let server = Served::start_command(Command::new(&program).args(["-1", "127.0.0.1:0"]).stdin(Stdio::null()));
-        assert_eq!(echo(&mut server.connect(), b"hello"), b"hello", "{name}");
-        server.stop();
-    }
+fn a_child_does_not_have_the_parents_tables() {
+    let server = Served::start(&["127.0.0.1:0"]);
+    let mut client = server.connect();
+    assert_eq!(echo(&mut client, b"hello"), b"hello");
+    let mappings = |pid: u32| fs::read_to_string(format!("/proc/{pid}/maps")).unwrap().lines().count();
+    let (child, parent) = (mappings(children(server.pid())[0]), mappings(server.pid()));
+    assert!(child < parent, "{child} mappings in the child, {parent} in the parent");
+    drop(client);
+    server.stop();
 }
 
 #[test]

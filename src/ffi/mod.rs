@@ -20,7 +20,6 @@ pub mod net;
 pub mod netdb;
 pub mod netinet;
 pub mod poll;
-pub mod pthread;
 pub mod pwd;
 pub mod sched;
 pub mod signal;

@@ -206,18 +206,6 @@ pub use libc::setuid;
 #[doc(inline)]
 pub use libc::setgid;
 
-/// `typedef /* ... */ intptr_t;`
-///
-/// An integer as wide as a pointer. intptr_t(3type), POSIX.
-#[doc(inline)]
-pub use libc::intptr_t;
-
-/// `void *sbrk(intptr_t increment);`
-///
-/// Move the end of the data segment; returns where it was. sbrk(2), Linux.
-#[doc(inline)]
-pub use libc::sbrk;
-
 /// `extern char **environ;`
 ///
 /// The environment, NULL at its end. environ(7), POSIX.

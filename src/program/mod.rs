@@ -9,7 +9,7 @@ use core::panic::PanicInfo;
 
 use crate::ffi;
 use crate::sys::fd;
-use crate::sys::memory::copy_for_good;
+use crate::sys::memory::CStrArray;
 use crate::sys::process::{abort, environ};
 use crate::sys::stdio::{self, Direct};
 
@@ -190,7 +190,7 @@ impl Title {
     pub unsafe fn claim(argc: c_int, argv: *const *const c_char) -> (Args, Title) {
         // SAFETY: by this function's own contract.
         let old = unsafe { Args::new(argc, argv) };
-        let (Ok(args), Ok(environment)) = (copy_for_good(old.from(0)), copy_for_good(environ())) else {
+        let (Ok(args), Ok(environment)) = (CStrArray::copy(old.from(0)), CStrArray::copy(environ())) else {
             return (old, Title { start: core::ptr::null_mut(), length: 0, used: 0 });
         };
         // The strings lie one behind the other, from the first argument to the last variable.
@@ -203,10 +203,11 @@ impl Title {
         }
         let length = end.addr() - start.addr();
         let used = length;
-        let new = Args { argc: args.len() - 1, argv: args.as_ptr() };
-        // SAFETY: nobody refers to the old list, by this function's own contract, and there is no other thread, or there
-        // were no copies.
+        let new = Args { argc: args.len(), argv: args.as_ptr() };
+        // SAFETY: nobody refers to the old list, by this function's own contract.
         unsafe { ffi::unistd::environ = environment.as_ptr().cast_mut().cast() };
+        // The copies stay for as long as the process.
+        core::mem::forget((args, environment));
         (new, Title { start: start.cast_mut().cast(), length, used })
     }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::connection::Peer;
 use super::map::Map;
 use crate::sys::errno::Result;
-use crate::sys::memory::MapVec;
+use crate::sys::memory::ParentOnly;
 use crate::sys::process::Pid;
 
 /// How far a child is on its way to its end.
@@ -55,7 +55,7 @@ struct List {
 
 /// A slot for each child that there may be. Every operation takes the same time, however many there are.
 pub(super) struct Children {
-    slots: MapVec<Child>,
+    slots: ParentOnly<Child>,
     by_pid: Map<Pid, u32>,
     lists: [List; STAGES],
     /// The first of the slots that were in use and no longer are.
@@ -68,7 +68,7 @@ pub(super) struct Children {
 impl Children {
     pub(super) fn with_capacity(capacity: u32) -> Result<Children> {
         // SAFETY: the server's children never come back to what the server knows of them.
-        let slots = unsafe { MapVec::kept(capacity as usize) }?;
+        let slots = unsafe { ParentOnly::with_capacity(capacity as usize) }?;
         Ok(Children {
             slots,
             by_pid: Map::with_capacity(capacity as usize)?,

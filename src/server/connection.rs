@@ -154,8 +154,6 @@ impl Connection {
 
     /// Says something to a client that is not going to be served, as far as it can be said without waiting, and reads
     /// what the client has said: what is left unread at a close resets the connection.
-    #[cold]
-    #[inline(never)]
     pub(super) fn dismiss(&self, message: &str) {
         let at_once = MsgFlags::DONTWAIT.with(MsgFlags::NOSIGNAL);
         // A client that does not take the message gets none: nobody waits for it.

@@ -103,8 +103,6 @@ impl Log {
         }
     }
 
-    /// Not in line, so that where nothing is logged no room for a line is on the stack.
-    #[inline(never)]
     fn put(&self, level: Level, name: &str, fill: impl FnOnce(&mut Line)) {
         let lost = self.lost.get();
         if lost > 0 && self.write(Level::Warning, "lost", |line| line.number("lines", lost)) {
@@ -305,8 +303,6 @@ impl Floods {
     }
 
     /// Logs that a call failed, in a child where that has an id, and waits a little, so that it does not fail very often.
-    #[cold]
-    #[inline(never)]
     pub(super) fn back_off(&mut self, log: &Log, now: Duration, call: &str, errno: Errno, child: Option<Pid>) {
         if let Some(count) = self.admit(Flood::Call, now) {
             log.event(Level::Warning, "fail", |line| {

@@ -3,14 +3,14 @@
 use core::hash::{Hash, Hasher};
 
 use crate::sys::errno::{Errno, Result};
-use crate::sys::memory::MapVec;
+use crate::sys::memory::ParentOnly;
 
 /// Up to so many keys with a value each, by open addressing with linear probing.
 ///
 /// At least half of the places stay empty, so a search looks at two or three. Somebody who chooses keys (by connecting
 /// from chosen addresses) can make it look at as many as there are keys, and so no worse than a list would.
 pub(super) struct Map<K, V> {
-    places: MapVec<Option<(K, V)>>,
+    places: ParentOnly<Option<(K, V)>>,
     length: usize,
 }
 
@@ -18,7 +18,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Map<K, V> {
     pub(super) fn with_capacity(capacity: usize) -> Result<Map<K, V>> {
         let places = capacity.checked_mul(2).and_then(usize::checked_next_power_of_two).ok_or(Errno::NOMEM)?;
         // SAFETY: the server's children never come back to what the server knows of its clients.
-        let mut places = unsafe { MapVec::kept(places.max(2)) }?;
+        let mut places = unsafe { ParentOnly::with_capacity(places.max(2)) }?;
         places.fill(None);
         Ok(Map { places, length: 0 })
     }

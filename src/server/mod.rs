@@ -120,14 +120,14 @@ use crate::server::inherited::{RESTART_VARIABLE, Socket, take_restart};
 use crate::sys::errno::Errno;
 use crate::sys::fd::{self, OwnedFd, STDOUT};
 use crate::sys::file::{OpenFlags, open};
-use crate::sys::memory::{MapVec, keep_vdso_from_children};
+use crate::sys::memory::MapVec;
 use crate::sys::net::SockAddr;
 use crate::sys::process::{Pid, getpid};
 use crate::sys::resource::{Limit, Resource};
 use crate::sys::seccomp::note_violations;
 use crate::sys::signal::{
-    Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, has_handlers, sigaction, sigaction_replace,
-    sigprocmask, sigprocmask_replace,
+    Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, sigaction, sigaction_replace, sigprocmask,
+    sigprocmask_replace,
 };
 
 /// A server: where it listens, and its options. Nothing happens before [`bind`](Server::bind) or one of the functions
@@ -166,7 +166,7 @@ struct Settings<'a> {
     orphans_end: bool,
     announce: bool,
     pidfile: Option<&'a CStr>,
-    is_last_act: bool,
+    restore_signals: bool,
     log_format: LogFormat,
     verbosity: Verbosity,
     socket: SocketSettings,
@@ -206,7 +206,7 @@ impl<'a> Server<'a> {
                 orphans_end: true,
                 announce: false,
                 pidfile: None,
-                is_last_act: false,
+                restore_signals: true,
                 log_format: LogFormat::Text,
                 verbosity: Verbosity::Normal,
                 socket: SocketSettings {
@@ -397,11 +397,10 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Whether serving is the last thing that this process does (no): then the signals stay blocked when it returns, and
-    /// one that comes late does not change how the process ends. Where a [`Service`] was served, no further processes are made
-    /// by [`fork`](crate::process::fork) or another server: they may lack the vDSO.
-    pub const fn last_act(mut self, on: bool) -> Self {
-        self.settings.is_last_act = on;
+    /// Whether the signal mask and the action of SIGCHLD are restored when serving is over (yes). A program that ends then says
+    /// no: a signal that comes late does not change its exit status.
+    pub const fn restore_signals(mut self, on: bool) -> Self {
+        self.settings.restore_signals = on;
         self
     }
 
@@ -521,24 +520,6 @@ fn cannot_inherit(errno: Errno) -> Error {
 }
 
 impl Settings<'_> {
-    /// Whether a child reads or writes the scoreboard: one of the pool, one that finds out who its client is, and one whose
-    /// violations are noted there. From the others it is kept: whatever a child comes to use of it is to be said here.
-    const fn children_use_scoreboard(&self) -> bool {
-        self.pool.is_some() || self.proxy_protocol || self.sandbox.is_some()
-    }
-
-    /// Whether a child asks the vDSO for the time: one of the pool, one that waits only so long for a balancer's header, and
-    /// one that logs when something was. Whatever a child comes to ask it for is to be said here.
-    fn children_ask_for_time(&self) -> bool {
-        self.pool.is_some() || self.proxy_protocol || self.log_format != LogFormat::Text
-    }
-
-    /// Whether children can do without the vDSO, as far as it depends on the settings. What a chroot has for `/proc` may be
-    /// anything.
-    fn children_can_lack_vdso(&self) -> bool {
-        self.is_last_act && !self.children_ask_for_time() && self.privileges.chroot.is_none()
-    }
-
     /// Whether the numbers make sense.
     fn check(&self) -> Result<()> {
         let is_in = |what: &str, number: u32, limit: u32| {
@@ -600,10 +581,9 @@ impl<'a> Bound<'a> {
     /// The handler runs in a copy of this process: what it changes is seen by nobody else.
     ///
     /// # Errors
-    /// `EDEADLK` when this process has other threads, `ENOSYS` after a server that was its last act; `ENOMEM`, `EMFILE` when
-    /// there is no memory for as many children as there may be, or no descriptor for the signals.
+    /// `EDEADLK` when this process has other threads; `ENOMEM`, `EMFILE` when there is no memory for as many children as there may be, or no descriptor for the signals.
     pub fn serve<R: Outcome>(self, handler: impl FnMut(Connection) -> R) -> Result<Stopped> {
-        self.serve_with(Function::new(handler))
+        self.serve_with(Function(handler))
     }
 
     /// Serves each connection by a service that is built in.
@@ -625,8 +605,7 @@ impl<'a> Bound<'a> {
             }
             status
         };
-        // SAFETY: the services read, write and compute: they know no threads, and ask for no time.
-        self.serve_with(unsafe { Function::new_bare(handler) })
+        self.serve_with(Function(handler))
     }
 
     /// Serves each connection by a program: its name, sought in `PATH` unless it has a slash, and its arguments.
@@ -650,7 +629,6 @@ impl<'a> Bound<'a> {
     fn serve_with(self, worker: impl Worker) -> Result<Stopped> {
         can_fork()?;
         let Bound { mut open, rules, manager, mut settings, log } = self;
-        let children_can_lack_vdso = worker.is_bare() && settings.children_can_lack_vdso() && !has_handlers();
         let title = settings.title.take();
         let pid = getpid();
         let mut signals = SigSet::empty();
@@ -667,16 +645,11 @@ impl<'a> Bound<'a> {
                     note_violations().map_err(|errno| cannot_serve("sigaction", errno, "leave the sandbox out"))?;
                 }
                 let mut parent = Parent::new(&settings, &log, open, worker, pid, mask)?.with(rules, manager, title);
-                if children_can_lack_vdso {
-                    // SAFETY: no child asks it for anything, nor has a handler but the sandbox's, which does not, either; no
-                    // server comes after this one, and `/proc` is the system's. Where this fails, a fork takes longer.
-                    let _ = unsafe { keep_vdso_from_children() };
-                }
                 // From here on there is nothing that it lacks.
                 announce(parent.listeners(), pid, &settings, &log)?;
                 Ok(parent.run())
             });
-        if !settings.is_last_act {
+        if settings.restore_signals {
             if let Ok(chld) = chld {
                 let _ = sigaction(Signal::CHLD, &chld);
             }

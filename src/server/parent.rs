@@ -4,7 +4,6 @@
 //! anything, a signal that comes just before the wait ends it, and a child has no handler to put back. Under load the
 //! loop accepts first and waits only when nobody is left to accept, or after so many in a row, to look at the signals.
 
-use core::hint::black_box;
 use core::time::Duration;
 
 use super::admission::{Admission, Refusal};
@@ -30,14 +29,13 @@ use crate::program::Title;
 use crate::program::text::Text;
 use crate::sys::errno::{self, Errno, retry_on_intr};
 use crate::sys::fd::{AsFd, BorrowedFd};
-use crate::sys::memory::Kept;
 use crate::sys::net::{SocketFlags, accept4};
 use crate::sys::poll::{PollEvents, PollFd, poll};
-use crate::sys::process::{self, Pid, WaitFor, WaitOptions, WaitStatus, exists, waitpid};
+use crate::sys::process::{Pid, WaitFor, WaitOptions, WaitStatus, exists, has_other_threads, waitpid};
 use crate::sys::seccomp::violation;
 use crate::sys::signal::{SigSet, Signal, SignalInfo, kill, killpg};
 use crate::sys::syscall;
-use crate::sys::time::{Clock, clock_gettime, clock_gettime_bare};
+use crate::sys::time::{Clock, clock_gettime};
 
 /// The signals that the server waits for. SIGPIPE is one that it is not to die of.
 pub(super) const SIGNALS: [Signal; 7] =
@@ -129,7 +127,7 @@ pub(super) struct Parent<'s, 'a, W> {
     brakes: [Braked; 2],
     stopping: Option<Stopping>,
     started: Duration,
-    course: Kept<Course>,
+    course: Course,
 }
 
 /// What changes with each connection, and concerns no child.
@@ -168,12 +166,6 @@ impl Course {
     }
 }
 
-/// Of no size, and aligned to a page: the frame of the function that has one ends at a page's beginning, and what that
-/// calls writes from the end of the page below on, to one page if it needs no more. After a fork each page that is written
-/// to has to be copied. A compiler that aligns it otherwise makes that slower, and nothing else.
-#[repr(align(4096))]
-struct PageBoundary;
-
 /// What is new after something was tried.
 #[derive(PartialEq, Eq)]
 enum Progress {
@@ -196,10 +188,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         let lack = |what| move |errno| cannot_serve(what, errno, hint_of_lack(errno));
         let rate = settings.max_rate.map(|(limit, period)| Rate::new(limit, period)).transpose();
         let scoreboard = Scoreboard::new(now, settings.max_children).map_err(lack(OF_SCOREBOARD))?;
-        if !settings.children_use_scoreboard() {
-            // SAFETY: in a child the pool uses it, and who is behind a balancer, and the sandbox for its note; nothing else.
-            unsafe { scoreboard.keep_from_children() };
-        }
         let course = Course {
             now,
             children: Children::with_capacity(settings.max_children).map_err(lack("mmap"))?,
@@ -211,8 +199,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             ended: 0,
             reap_at: None,
         };
-        // SAFETY: the server's children never come back to the loop, and are given nothing of it.
-        let course = unsafe { Kept::new(course) }.map_err(lack("mmap"))?;
         Ok(Parent {
             settings,
             log,
@@ -255,8 +241,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// Serves until a signal says that it is enough, and the children have ended.
     pub(super) fn run(&mut self) -> Stopped {
-        let boundary = PageBoundary;
-        black_box(&boundary);
         self.begin();
         loop {
             self.keep_time();
@@ -268,7 +252,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Serves the next client, or waits for one.
-    #[inline(never)]
     fn turn(&mut self) {
         if self.may_accept() && self.course.accepts_in_a_row < ACCEPTS_IN_A_ROW && self.accept() == Progress::Made {
             self.course.now = monotonic();
@@ -278,8 +261,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Says that the server serves, to whoever waits for that.
-    #[cold]
-    #[inline(never)]
     fn begin(&mut self) {
         if self.pool.is_some() && self.open.listeners.len() == 1 {
             // Whoever of the pool is first to ask gets the next client: nobody is woken in vain. Where it cannot be
@@ -324,8 +305,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// A brake is put on, or taken off.
-    #[cold]
-    #[inline(never)]
     fn brake(&mut self, brake: Brake, is_on: bool) {
         let (why, flood) = match brake {
             Brake::Full => ("max-children", Flood::Full),
@@ -387,8 +366,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         Progress::None
     }
 
-    #[cold]
-    #[inline(never)]
     fn not_accepted(&mut self, errno: Errno) -> Progress {
         let may_go_on = is_of_connection(errno) || errno == Errno::INTR;
         if !may_go_on || self.course.aborts_in_a_row >= ABORTS_IN_A_ROW {
@@ -448,8 +425,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn refuse(&mut self, peer: &Peer, why: &str, from_source: u32) {
         self.scoreboard.count_refused();
         if let Some(count) = self.floods.admit(Flood::Refuse, self.course.now) {
@@ -533,8 +508,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Makes a process ahead of time; whether there was one to be had.
-    #[cold]
-    #[inline(never)]
     fn start_pool_child(&mut self) -> bool {
         let slot = self.scoreboard.slot(self.course.children.next_index());
         let (worker, birth) = self.birth(slot, None);
@@ -553,8 +526,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn retire_an_idle_one(&mut self) {
         let mut next = self.course.children.first(Stage::Serving);
         while let Some(child) = next {
@@ -584,8 +555,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Tells those again that wait for a client: the first signal may have come just before they began to.
-    #[cold]
-    #[inline(never)]
     fn retire_again(&mut self) {
         self.retire_at = None;
         let mut next = self.course.children.first(Stage::Retiring);
@@ -599,8 +568,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Ends those that have had the same client for too long.
-    #[cold]
-    #[inline(never)]
     fn end_long_connections(&mut self, limit: Duration) {
         for stage in [Stage::Serving, Stage::Retiring] {
             let mut next = self.course.children.first(stage);
@@ -615,8 +582,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn log_lifetime(&self, pid: Pid, peer: &Peer) {
         self.log.event(Level::Connection, "lifetime", |line| {
             line.number("pid", pid);
@@ -625,8 +590,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Accepts nobody for a while, because something is lacking.
-    #[cold]
-    #[inline(never)]
     fn lack(&mut self, call: &'static str, errno: Errno, client: Option<Connection>) {
         let retry = self.course.now + RETRY_EVERY;
         if let Some(pause) = &mut self.pause {
@@ -666,7 +629,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     // Time.
 
     /// Does what is due.
-    #[inline(never)]
     fn keep_time(&mut self) {
         if self.pause.is_some() {
             self.retry();
@@ -739,8 +701,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Tries again to start a child for the client that is kept, or gives up on it.
-    #[cold]
-    #[inline(never)]
     fn retry(&mut self) {
         let now = self.course.now;
         let Some(pause) = self.pause.as_mut().filter(|pause| now >= pause.retry) else { return };
@@ -764,7 +724,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     /// Waits until somebody connects, a signal comes or something is due. Does not wait when somebody is known to be
     /// there.
-    #[inline(never)]
     fn wait(&mut self) {
         self.show_title();
         let accepts = self.may_accept();
@@ -843,7 +802,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         {
             return self.reap();
         }
-        let course = &mut *self.course;
+        let course = &mut self.course;
         course.reap_at.get_or_insert(course.now + REAP_WITHIN);
         if let Err(errno) = self.reap_likely(sender) {
             self.cannot_wait(errno);
@@ -894,16 +853,12 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Somebody else may have taken the children: those that are gone serve nobody.
-    #[cold]
-    #[inline(never)]
     fn cannot_wait(&mut self, errno: Errno) {
         self.back_off("waitpid", errno);
         self.forget_gone();
         self.course.reap_at = if self.course.children.is_empty() { None } else { Some(self.course.now + RETRY_EVERY) };
     }
 
-    #[cold]
-    #[inline(never)]
     fn forget_gone(&mut self) {
         for stage in ALL {
             let mut next = self.course.children.first(stage);
@@ -1000,8 +955,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         self.course.advance(pid, Stage::Terminating);
     }
 
-    #[cold]
-    #[inline(never)]
     fn terminate_all(&mut self) {
         for stage in [Stage::Serving, Stage::Retiring] {
             while let Some(child) = self.course.children.first(stage) {
@@ -1013,8 +966,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     // The beginning of another.
 
     /// Reads the rules again, and has the program start anew.
-    #[cold]
-    #[inline(never)]
     fn reload(&mut self) {
         if self.stopping.is_some() || self.restart.is_some() {
             self.log.event(Level::Notice, "reload", |line| line.text("why", "as before"));
@@ -1054,8 +1005,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// The program that starts has said something, or ended.
-    #[cold]
-    #[inline(never)]
     fn hear_of_restart(&mut self) {
         match self.restart.as_ref().map_or(RestartProgress::None, Restart::progress) {
             RestartProgress::None => {}
@@ -1064,8 +1013,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn restart_failed(&mut self, why: &str) {
         if let Some(restart) = self.restart.take() {
             restart.give_up();
@@ -1087,8 +1034,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     }
 
     /// Another process has taken this one's place: this one serves the clients that it has, however long that takes.
-    #[cold]
-    #[inline(never)]
     fn succeeded(&mut self) {
         let Some(restart) = self.restart.take() else { return };
         self.log.event(Level::Notice, "succeeded", |line| {
@@ -1147,8 +1092,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn set_title(&mut self) {
         let (children, limit) = (self.children_shown(), self.settings.max_children);
         if let Some(title) = &mut self.title {
@@ -1168,8 +1111,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
     // The end.
 
-    #[cold]
-    #[inline(never)]
     fn stop(&mut self, info: SignalInfo) {
         // One whose place another has taken is not told yet.
         let is_told = self.stopping.is_some() && !self.is_succeeded;
@@ -1210,8 +1151,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn stopped(&self, stopping: &Stopping) -> Stopped {
         // A child of the pool may have accepted one more before it heard that it is no longer needed.
         let report = Stopped { accepted: self.scoreboard.accepted(), ..stopping.report };
@@ -1225,8 +1164,6 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         report
     }
 
-    #[cold]
-    #[inline(never)]
     fn log_status(&self) {
         self.log.event(Level::Notice, "status", |line| {
             line.number("children", self.course.children.len());
@@ -1267,9 +1204,8 @@ impl<W> Drop for Parent<'_, '_, W> {
     }
 }
 
-/// The time as the kernel says it, so that a fork has no pages of the vDSO's to copy; from the vDSO where it says none.
 fn monotonic() -> Duration {
-    clock_gettime_bare(Clock::MONOTONIC).unwrap_or_else(|_| clock_gettime(Clock::MONOTONIC))
+    clock_gettime(Clock::MONOTONIC)
 }
 
 fn log_resume(log: &Log, why: &str, after: Duration) {
@@ -1295,13 +1231,10 @@ pub(super) fn cannot_serve(call: &str, errno: Errno, hint: &'static str) -> Erro
 
 /// So that a server in a process that cannot have children is refused before anything is changed.
 pub(super) fn can_fork() -> Result<()> {
-    process::can_fork().map_err(|errno| {
-        let hint = if errno == Errno::DEADLK {
-            "this process has, or had, other threads, whose locks a child would find locked for ever: serve before any is \
-             started"
-        } else {
-            "a server before this one was this process's last act: say so of the last one alone"
-        };
-        cannot_serve("fork", errno, hint)
-    })
+    if has_other_threads() {
+        let hint = "this process has, or had, other threads, whose locks a child would find locked for ever: serve before any is \
+                    started";
+        return Err(cannot_serve("fork", Errno::DEADLK, hint));
+    }
+    Ok(())
 }

@@ -3,12 +3,12 @@
 use core::time::Duration;
 
 use crate::sys::errno::Result;
-use crate::sys::memory::MapVec;
+use crate::sys::memory::ParentOnly;
 
 /// At most so many connections in any stretch of time as long as the period: exact, because the time of each of the
 /// last so many is kept.
 pub(super) struct Rate {
-    times: MapVec<Duration>,
+    times: ParentOnly<Duration>,
     /// Where the time of the oldest is, once there are as many as may be.
     oldest: usize,
     limit: usize,
@@ -19,7 +19,7 @@ impl Rate {
     pub(super) fn new(limit: u32, period: Duration) -> Result<Rate> {
         let limit = limit as usize;
         // SAFETY: the server's children accept nobody.
-        let times = unsafe { MapVec::kept(limit) }?;
+        let times = unsafe { ParentOnly::with_capacity(limit) }?;
         Ok(Rate { times, oldest: 0, limit, period })
     }
 

@@ -101,15 +101,6 @@ impl Scoreboard {
         Ok(Scoreboard(shared))
     }
 
-    /// Has processes that are forked from now on have no part in it.
-    ///
-    /// # Safety
-    /// None of them reads or writes it.
-    pub(super) unsafe fn keep_from_children(&self) {
-        // SAFETY: by this function's own contract.
-        unsafe { self.0.keep_from_children() };
-    }
-
     /// The slot of the child with this index.
     pub(super) fn slot(&self, index: u32) -> Slot<'static> {
         let start = (index as usize + 1) * SLOT_WORDS;

@@ -98,8 +98,7 @@ const SHIFT: u8 = 13;
 /// How many letters there are.
 const LETTERS: u8 = 26;
 
-/// Moves each letter. Not in line, so that the constants of its loop are not fetched for the other services.
-#[inline(never)]
+/// Moves each letter.
 fn rot13(text: &mut [u8]) {
     for byte in text {
         let first = match byte {

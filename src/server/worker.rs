@@ -21,14 +21,13 @@ use super::scoreboard::{Slot, State};
 use super::systemd;
 use crate::server::inherited::RESTART_VARIABLE;
 use crate::sys::errno::{self, Errno};
-use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, close_of_parent};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::sys::file::{access_x, stat};
 use crate::sys::memory::{CStrArray, Mark, Stack};
 use crate::sys::net::{Credentials, SockAddr, SocketFlags, TimeOption, accept4, setsockopt_timeout};
 use crate::sys::poll::{PollEvents, PollFd, ppoll};
 use crate::sys::process::{
-    _exit, Fork, Pid, Spawn, SpawnError, become_program, begin_group, environ, fork, fork_bare, getpid,
-    signal_at_death_of, spawn,
+    _exit, Fork, Pid, Spawn, SpawnError, become_program, begin_group, environ, fork, getpid, signal_at_death_of, spawn,
 };
 use crate::sys::resource::setrlimit;
 use crate::sys::signal::{
@@ -46,31 +45,16 @@ pub(super) struct Open<'a> {
 }
 
 impl Open<'_> {
-    /// Closes all of it in a child, without a change to memory that the child has from its parent.
-    ///
-    /// # Safety
-    /// This process has been forked from the server's, and uses none of this again.
-    unsafe fn close_in_child(&self) {
-        let listeners = self.listeners.iter().map(AsFd::as_fd);
-        for fd in listeners.chain(self.but_listeners()) {
-            // SAFETY: by this function's own contract.
-            unsafe { close_of_parent(fd) };
-        }
+    /// Closes all of it in a child.
+    fn close_in_child(&mut self) {
+        self.listeners.close();
+        self.close_but_listeners_in_child();
     }
 
-    /// Closes all but the listeners in a child, in the same way.
-    ///
-    /// # Safety
-    /// This process has been forked from the server's, and uses none of the rest again.
-    unsafe fn close_but_listeners_in_child(&self) {
-        for fd in self.but_listeners() {
-            // SAFETY: by this function's own contract.
-            unsafe { close_of_parent(fd) };
-        }
-    }
-
-    fn but_listeners(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.signals.iter().map(AsFd::as_fd).chain(self.pidfile.iter().map(AsFd::as_fd))
+    /// Closes all but the listeners in a child.
+    fn close_but_listeners_in_child(&mut self) {
+        self.signals = None;
+        self.pidfile = None;
     }
 
     /// Leaves the sockets, their files and the pidfile to the one who has them, too.
@@ -316,9 +300,6 @@ pub(super) trait Worker {
 
     /// Starts a process that serves one connection after another.
     fn start_pool(&mut self, birth: Birth<'_, '_>) -> Result<Pid, Errno>;
-
-    /// Whether its processes do nothing but what a child of [`fork_bare`] may.
-    fn is_bare(&self) -> bool;
 }
 
 /// What a handler returns, and the status with which its child ends.
@@ -349,40 +330,11 @@ impl<T: Outcome, E> Outcome for Result<T, E> {
 }
 
 /// A function, in a process made by `fork()`.
-pub(super) struct Function<H> {
-    handler: H,
-    /// Whether `handler` keeps to what [`fork_bare`] says.
-    is_bare: bool,
-}
-
-impl<H> Function<H> {
-    /// A function that may do whatever it likes.
-    pub(super) fn new(handler: H) -> Function<H> {
-        Function { handler, is_bare: false }
-    }
-
-    /// A function for whose process the C library's `fork()` does more than is needed.
-    ///
-    /// # Safety
-    /// `handler` keeps to what [`fork_bare`] says.
-    pub(super) unsafe fn new_bare(handler: H) -> Function<H> {
-        Function { handler, is_bare: true }
-    }
-
-    #[inline(never)]
-    fn fork(&self) -> errno::Result<Fork> {
-        if self.is_bare {
-            // SAFETY: the child makes system calls, logs, and ends by `_exit()`; of `handler` whoever said so has claimed it.
-            unsafe { fork_bare() }
-        } else {
-            fork()
-        }
-    }
-}
+pub(super) struct Function<H>(pub(super) H);
 
 impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
     fn start(&mut self, connection: Connection, birth: Birth<'_, '_>) -> Result<Pid, NotStarted> {
-        match self.fork() {
+        match fork() {
             Ok(Fork::Parent(child)) => Ok(child.pid()),
             Ok(Fork::Child) => {
                 let _bomb = Bomb;
@@ -394,7 +346,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
     }
 
     fn start_pool(&mut self, birth: Birth<'_, '_>) -> Result<Pid, Errno> {
-        match self.fork()? {
+        match fork()? {
             Fork::Parent(child) => Ok(child.pid()),
             Fork::Child => {
                 let _bomb = Bomb;
@@ -403,32 +355,26 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
             }
         }
     }
-
-    fn is_bare(&self) -> bool {
-        self.is_bare
-    }
 }
 
 impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
     /// What a child does that has one client; the status to end with.
     fn serve_one(&mut self, mut connection: Connection, birth: Birth<'_, '_>) -> Result<c_int, c_int> {
         birth.begin()?;
-        // SAFETY: this is the server's child, which ends without coming back to what is the server's.
-        unsafe { birth.open.close_in_child() };
+        birth.open.close_in_child();
         sigprocmask(MaskHow::Set, birth.mask);
         birth.limit()?;
         let balancer = if birth.settings.proxy_protocol { birth.meet(&mut connection)? } else { None };
         birth.log_accept(getpid, &connection.peer(), balancer.as_ref());
         birth.limit_silence(&connection)?;
         birth.enter_sandbox(Inmate::Once)?;
-        Ok((self.handler)(connection).status())
+        Ok((self.0)(connection).status())
     }
 
     /// What a child of the pool does; the status to end with.
     fn serve_many(&mut self, birth: Birth<'_, '_>) -> Result<c_int, c_int> {
         birth.begin()?;
-        // SAFETY: this is the server's child, which uses nothing of the server's but its listeners.
-        unsafe { birth.open.close_but_listeners_in_child() };
+        birth.open.close_but_listeners_in_child();
         let pid = getpid();
         let action =
             SigAction { sa_handler: Disposition::Flag(&RETIRED), sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
@@ -456,7 +402,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
             let peer = connection.peer();
             // Of one that was turned away, or that failed at once, the log has told.
             let status = match met {
-                Ok(()) => Some((self.handler)(connection).status()),
+                Ok(()) => Some((self.0)(connection).status()),
                 Err(_) => {
                     drop(connection);
                     None
@@ -598,10 +544,6 @@ impl Worker for Program {
         // A program serves one client and ends, as the options' check says.
         Err(Errno::NOSYS)
     }
-
-    fn is_bare(&self) -> bool {
-        false
-    }
 }
 
 impl Program {
@@ -622,8 +564,7 @@ impl Program {
     /// What that process does until it is the program; the status to end with.
     fn meet_and_run(&mut self, mut connection: Connection, birth: Birth<'_, '_>) -> Result<c_int, c_int> {
         birth.begin()?;
-        // SAFETY: this is the server's child, which ends without coming back to what is the server's.
-        unsafe { birth.open.close_in_child() };
+        birth.open.close_in_child();
         let balancer = birth.meet(&mut connection)?;
         self.set_environment(&connection).map_err(|errno| birth.unfit("getsockname", errno))?;
         birth.log_accept(getpid, &connection.peer(), balancer.as_ref());

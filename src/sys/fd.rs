@@ -57,16 +57,6 @@ impl Drop for OwnedFd {
     }
 }
 
-/// `close()` of a descriptor whose owner is not to know: for a child, in which the owner is a copy that is never used
-/// again, and writing to it would only have the kernel copy its page.
-///
-/// # Safety
-/// Nothing in this process uses the descriptor after this, nor drops its owner.
-pub(crate) unsafe fn close_of_parent(fd: BorrowedFd<'_>) {
-    // SAFETY: by this function's own contract.
-    unsafe { ffi::unistd::close(fd.raw()) };
-}
-
 impl BorrowedFd<'_> {
     /// -1, what C holds in place of a descriptor after a call that failed. Every call answers `EBADF` to it.
     pub const NONE: BorrowedFd<'static> = BorrowedFd(-1, PhantomData);

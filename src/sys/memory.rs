@@ -5,13 +5,12 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::AtomicU64;
 
 use crate::ffi::sys::mman as c;
 use crate::sys::errno::{Errno, Result};
-use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, read_all, ret_owned_fd};
-use crate::sys::file::{OpenFlags, ftruncate, open};
-use crate::sys::process::has_other_threads;
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
+use crate::sys::file::ftruncate;
 
 /// Room for a fixed number of `T`, of which the first so many are in use. Dropping it gives the memory back.
 ///
@@ -34,19 +33,6 @@ impl<T: Copy> MapVec<T> {
     /// mmap(2), POSIX
     pub fn with_capacity(capacity: usize) -> Result<MapVec<T>> {
         Ok(MapVec { start: map_for(capacity, c::MAP_PRIVATE)?, length: 0, capacity })
-    }
-
-    /// [`with_capacity`](MapVec::with_capacity) and `madvise(…, MADV_DONTFORK)`, which may fail: processes that are forked
-    /// from now on do not have this memory. A fork then has nothing to copy of it, and this process nothing to copy back
-    /// when it writes to it next. Made one after another before they are written to, they are one mapping.
-    ///
-    /// # Safety
-    /// No process that is forked from now on reads or writes an element.
-    pub(crate) unsafe fn kept(capacity: usize) -> Result<MapVec<T>> {
-        let vec = MapVec::with_capacity(capacity)?;
-        // SAFETY: the mapping is this one's; the rest is this function's own contract.
-        unsafe { keep_from_children(vec.start.cast(), capacity * size_of::<T>()) };
-        Ok(vec)
     }
 
     /// Appends an element as often as there is room for.
@@ -116,46 +102,41 @@ impl<T: fmt::Debug> fmt::Debug for MapVec<T> {
     }
 }
 
-/// A `T` in memory that processes forked from now on do not have: nothing of it is copied, neither at a fork nor when it
-/// is written to after one.
-pub(crate) struct Kept<T>(NonNull<T>);
+/// A [`MapVec`] that only this process has: processes that are forked from now on do not have its memory.
+///
+/// The server's tables of its children and clients are such memory. A fork has nothing of them to copy, and this
+/// process has nothing to copy back when it writes to them next.
+pub(crate) struct ParentOnly<T>(MapVec<T>);
 
-impl<T> Kept<T> {
-    /// `mmap()` and `madvise(…, MADV_DONTFORK)`; the first may fail.
+impl<T: Copy> ParentOnly<T> {
+    /// [`MapVec::with_capacity`] and `madvise(…, MADV_DONTFORK)`. A kernel that refuses the second leaves children a copy.
+    /// Fails as the first does.
     ///
     /// # Safety
     /// No process that is forked from now on reads, writes or drops it.
-    pub(crate) unsafe fn new(value: T) -> Result<Kept<T>> {
-        let place = map_for::<T>(1, c::MAP_PRIVATE)?;
-        // SAFETY: by this function's own contract.
-        unsafe { keep_from_children(place.cast(), size_of::<T>()) };
-        // SAFETY: the mapping is as long as a `T`, aligned as a page is, and nothing refers to it.
-        unsafe { place.write(value) };
-        Ok(Kept(place))
+    ///
+    /// # References
+    /// madvise(2), Linux 2.6.16
+    pub(crate) unsafe fn with_capacity(capacity: usize) -> Result<ParentOnly<T>> {
+        let vec: MapVec<T> = MapVec::with_capacity(capacity)?;
+        let size = (capacity * size_of::<T>()).max(1);
+        // SAFETY: the mapping is as long and is this one's; the rest is this function's own contract.
+        unsafe { c::madvise(vec.start.as_ptr().cast(), size, c::MADV_DONTFORK) };
+        Ok(ParentOnly(vec))
     }
 }
 
-impl<T> Deref for Kept<T> {
-    type Target = T;
+impl<T> Deref for ParentOnly<T> {
+    type Target = MapVec<T>;
 
-    fn deref(&self) -> &T {
-        // SAFETY: a `T` was written there, and it is borrowed as `self` is.
-        unsafe { self.0.as_ref() }
+    fn deref(&self) -> &MapVec<T> {
+        &self.0
     }
 }
 
-impl<T> DerefMut for Kept<T> {
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as above, and it is borrowed from nobody else.
-        unsafe { self.0.as_mut() }
-    }
-}
-
-impl<T> Drop for Kept<T> {
-    fn drop(&mut self) {
-        // SAFETY: a `T` was written there, and nobody sees it again.
-        unsafe { self.0.drop_in_place() };
-        unmap(self.0.cast(), size_of::<T>());
+impl<T> DerefMut for ParentOnly<T> {
+    fn deref_mut(&mut self) -> &mut MapVec<T> {
+        &mut self.0
     }
 }
 
@@ -200,15 +181,6 @@ impl SharedWords {
     pub const fn words(&self) -> &'static [AtomicU64] {
         self.words
     }
-
-    /// `madvise(…, MADV_DONTFORK)`: processes that are forked from now on do not have them.
-    ///
-    /// # Safety
-    /// None of them reads or writes one.
-    pub(crate) unsafe fn keep_from_children(&self) {
-        // SAFETY: so many bytes were mapped, which are never unmapped; the rest is this function's own contract.
-        unsafe { keep_from_children(NonNull::from(self.words).cast(), size_of_val(self.words)) };
-    }
 }
 
 impl AsFd for SharedWords {
@@ -239,71 +211,6 @@ fn mapped(start: *mut c_void) -> Result<NonNull<u8>> {
         return Err(Errno::last());
     }
     NonNull::new(start.cast()).ok_or(Errno::NOMEM)
-}
-
-/// `madvise(…, MADV_DONTFORK)`.
-///
-/// # Safety
-/// These bytes are a whole mapping, and no process that is forked from now on reads or writes them.
-unsafe fn keep_from_children(start: NonNull<u8>, size: usize) {
-    // SAFETY: by this function's own contract. A kernel that refuses leaves all as it was.
-    unsafe { c::madvise(start.as_ptr().cast(), size.max(1), c::MADV_DONTFORK) };
-}
-
-/// How long the list of a process's mappings may be: more than it is where a program has no more than the system's own.
-const MAPS_MAX: usize = 65_536;
-
-/// Whether [`keep_vdso_from_children`] was called.
-static VDSO_IS_KEPT: AtomicBool = AtomicBool::new(false);
-
-/// `madvise(…, MADV_DONTFORK)` of what the kernel maps into every process, as `/proc/self/maps` has it: the vDSO and its
-/// data, far from everything else. Processes that are forked from now on do not have them, nor the page tables that lead
-/// there. This cannot be undone, so [`fork`](crate::process::fork) refuses from then on.
-///
-/// `ENOENT` and others where there is no such list to read; `ENOSYS`, without a call, on processors on which a signal's
-/// handler may return by way of the vDSO.
-///
-/// # Safety
-/// A process that is forked from now on calls nothing, until it becomes a program, for which the C library may ask the vDSO:
-/// what time it is, on which processor it runs, for random bytes, and what is loaded where; nor do its signal handlers. And
-/// `/proc` is the kernel's.
-///
-/// # References
-/// madvise(2), vdso(7), proc_pid_maps(5)
-pub(crate) unsafe fn keep_vdso_from_children() -> Result<()> {
-    if !cfg!(target_arch = "x86_64") {
-        return Err(Errno::NOSYS);
-    }
-    let maps = open(c"/proc/self/maps", OpenFlags::RDONLY.with(OpenFlags::CLOEXEC), 0)?;
-    let mut text = MapVec::zeroed(MAPS_MAX)?;
-    let lines = read_all(&maps, &mut text)?.split_inclusive(|&byte| byte == b'\n');
-    VDSO_IS_KEPT.store(true, Ordering::Relaxed);
-    for (start, size) in lines.filter_map(of_kernel) {
-        // SAFETY: the kernel says that this is one of its mappings; the rest is this function's own contract.
-        unsafe { keep_from_children(start, size) };
-    }
-    Ok(())
-}
-
-/// Where a mapping is and how long, from its line in the list, if it is one that the kernel makes in every process:
-/// `7ffe1000-7ffe3000 r-xp 00000000 00:00 0    [vdso]`. A file's name begins with a slash.
-fn of_kernel(line: &[u8]) -> Option<(NonNull<u8>, usize)> {
-    let mut words = line.strip_suffix(b"\n")?.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
-    let mut ends = words.next()?.split(|&byte| byte == b'-').map(|end| {
-        let digits = core::str::from_utf8(end).ok()?;
-        usize::from_str_radix(digits, 16).ok()
-    });
-    let (start, end) = (ends.next()??, ends.next()??);
-    // After the rights, the offset, the device and the inode.
-    let name = words.nth(4)?;
-    let is_of_kernel = name == b"[vdso]" || name.starts_with(b"[vvar");
-    let start_at = NonNull::new(ptr::with_exposed_provenance_mut(start)).filter(|_| is_of_kernel)?;
-    Some((start_at, end.checked_sub(start)?))
-}
-
-/// Whether processes forked from now on may lack the vDSO.
-pub(crate) fn vdso_is_kept() -> bool {
-    VDSO_IS_KEPT.load(Ordering::Relaxed)
 }
 
 fn unmap(start: NonNull<u8>, size: usize) {
@@ -499,44 +406,6 @@ impl fmt::Debug for CStrArray {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries((0..self.len()).filter_map(|index| self.get(index))).finish()
     }
-}
-
-/// `sbrk()`: copies of these strings as `execve()` takes them, with a null pointer after the last. They stay for as long
-/// as the process, at the end of its data: a fork has no mapping more to copy for them.
-///
-/// `EDEADLK` where other threads exist, which may be moving that end; `ENOMEM`.
-///
-/// # References
-/// sbrk(2), Linux
-pub(crate) fn copy_for_good<'s>(strings: impl Iterator<Item = &'s CStr> + Clone) -> Result<&'static [*const c_char]> {
-    if has_other_threads() {
-        return Err(Errno::DEADLK);
-    }
-    let unit = size_of::<*const c_char>();
-    let count = strings.clone().count() + 1;
-    let pointers_size = count.checked_mul(unit).ok_or(Errno::NOMEM)?;
-    let lengths = strings.clone().map(|string| string.to_bytes_with_nul().len());
-    let text_size = lengths.fold(0, usize::saturating_add);
-    // Whole units, so that the end stays aligned, and one to begin at the next whole one.
-    let size = pointers_size.checked_add(text_size).and_then(|size| size.checked_next_multiple_of(unit));
-    let step = size.and_then(|size| isize::try_from(size.checked_add(unit)?).ok()).ok_or(Errno::NOMEM)?;
-    // SAFETY: there is no other thread, so the memory that is added is nobody's; malloc() minds that others add some.
-    let start = mapped(unsafe { crate::ffi::unistd::sbrk(step) })?;
-    let start = start.as_ptr().map_addr(|address| (address | (unit - 1)) + 1);
-    // SAFETY: so many are there from the start on, which is aligned; all bits are valid, and nobody else knows of them.
-    let pointers = unsafe { core::slice::from_raw_parts_mut(start.cast::<*const c_char>(), count) };
-    // SAFETY: so many bytes are there behind the pointers; the rest as above.
-    let mut text = unsafe { core::slice::from_raw_parts_mut(start.wrapping_add(pointers_size), text_size) };
-    pointers.fill(ptr::null());
-    // The last one stays null.
-    for (pointer, string) in pointers.iter_mut().take(count - 1).zip(strings) {
-        let string = string.to_bytes_with_nul();
-        let Some((copy, rest)) = text.split_at_mut_checked(string.len()) else { break };
-        copy.copy_from_slice(string);
-        *pointer = copy.as_ptr().cast();
-        text = rest;
-    }
-    Ok(pointers)
 }
 
 /// Numbers that this process and all that it forks from now on see and change together. Dropping them gives the memory

@@ -73,9 +73,6 @@ impl Drop for AddrInfo {
 
 /// `getaddrinfo(host, NULL, {AI_PASSIVE, SOCK_STREAM}, …)`: the addresses of a host, by the system's files and servers.
 ///
-/// A program that is linked statically still loads glibc's modules for this (nsswitch.conf), of the version that it was
-/// linked with; for an address in numbers it does not come here.
-///
 /// # Errors
 /// `EAI_NONAME` when no such host is known, `EAI_AGAIN` when no server answered, and others.
 ///

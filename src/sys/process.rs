@@ -2,15 +2,15 @@
 
 use core::cell::Cell;
 use core::convert::Infallible;
-use core::ffi::{CStr, c_int, c_long, c_uint, c_ulong, c_void};
+use core::ffi::{CStr, c_int, c_ulong, c_void};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::ffi;
-use crate::sys::conv::{ret, ret_c_int, ret_syscall};
+use crate::sys::conv::{ret, ret_c_int};
 use crate::sys::errno::{CReturn, Errno, Result, retry_on_intr};
 use crate::sys::fd::BorrowedFd;
-use crate::sys::memory::{CStrArray, Stack, vdso_is_kept};
+use crate::sys::memory::{CStrArray, Stack};
 pub use crate::sys::pid::Pid;
 use crate::sys::resource::{Limit, Resource, setrlimit};
 use crate::sys::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
@@ -59,34 +59,22 @@ impl CReturn for Fork {
 /// # Errors
 /// `EDEADLK` when this process has, or may have, other threads: no call was made. `EAGAIN` when a limit on processes
 /// is reached (`RLIMIT_NPROC`, the cgroup's `pids.max`), `ENOMEM`, also when the first process of this PID namespace has ended.
-/// `ENOSYS`, without a call, in a process whose [last act](crate::server::Server::last_act) was a server the children of
-/// which may lack the vDSO.
 ///
 /// # References
 /// fork(2), POSIX; glibc's `<sys/single_threaded.h>`
 pub fn fork() -> Result<Fork> {
-    can_fork()?;
+    if has_other_threads() {
+        return Err(Errno::DEADLK);
+    }
     // SAFETY: there is no other thread, so the child has all that the parent has.
     unsafe { fork_unchecked() }
 }
 
-/// Whether a child will have all that it might use: as [`fork`].
-pub(crate) fn can_fork() -> Result<()> {
-    if has_other_threads() {
-        Err(Errno::DEADLK)
-    } else if vdso_is_kept() {
-        Err(Errno::NOSYS)
-    } else {
-        Ok(())
-    }
-}
-
-/// `fork()`, whether the child will have all that it might use or not.
+/// `fork()`, in a process that may have other threads.
 ///
 /// # Safety
 /// In a process with other threads the child calls nothing but async-signal-safe functions until it ends or runs
-/// another program: see [`fork`]. In one whose last act is a server that keeps the vDSO from its children, it calls nothing
-/// for which the C library may ask the vDSO: the time, the processor that it runs on, random bytes, what is loaded where.
+/// another program: see [`fork`].
 ///
 /// # Errors
 /// `EAGAIN`, `ENOMEM`.
@@ -96,34 +84,6 @@ pub(crate) fn can_fork() -> Result<()> {
 pub unsafe fn fork_unchecked() -> Result<Fork> {
     // SAFETY: by this function's own contract.
     let pid = ret_c_int(unsafe { ffi::unistd::fork() })?;
-    Ok(Pid::from_raw(pid).map_or(Fork::Child, |pid| Fork::Parent(Child { pid, status: None })))
-}
-
-/// `syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)`: `fork()` by itself, without what the C library does around it. It changes
-/// less memory in both processes, so the kernel has less to copy: measured, a tenth of the time of a short process.
-///
-/// Refuses as [`fork`] does where other threads exist.
-///
-/// # Safety
-/// What the C library's own `fork()` brings up to date in the child stays as it is in the parent: the id of the thread
-/// that it keeps, and whatever `pthread_atfork()` has functions for. Until it ends by [`_exit`], the child calls nothing
-/// that goes by these: no threads, no locks of `<pthread.h>`, no code of libraries that it does not know. Of the vDSO
-/// holds what [`fork_unchecked`] says.
-///
-/// # Errors
-/// `EDEADLK`, without a call, in a process with other threads; `EAGAIN`, `ENOMEM`.
-///
-/// # References
-/// clone(2), pthread_atfork(3)
-pub unsafe fn fork_bare() -> Result<Fork> {
-    if has_other_threads() {
-        return Err(Errno::DEADLK);
-    }
-    let (flags, none): (c_long, c_long) = (Signal::CHLD.raw().into(), 0);
-    // SAFETY: with these flags the call is a fork, whose child has its own copy of all memory, and goes on on its own
-    // copy of this stack; no argument is a pointer.
-    let pid = unsafe { ffi::unistd::syscall(ffi::sys::syscall::SYS_clone, flags, none, none, none, none) };
-    let pid = ret_c_int(c_int::try_from(pid).map_err(|_| Errno::INVAL)?)?;
     Ok(Pid::from_raw(pid).map_or(Fork::Child, |pid| Fork::Parent(Child { pid, status: None })))
 }
 
@@ -416,41 +376,6 @@ pub fn signal_at_death_of(parent: Pid, signal: Signal) -> Result<()> {
     // Asked for after it was set: a parent that ends from here on is noticed by the kernel.
     if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH) }
 }
-
-/// `syscall(SYS_rseq, …, RSEQ_FLAG_UNREGISTER, RSEQ_SIG)`: has the kernel forget where the C library wants to be told on
-/// which processor this thread runs. The kernel writes that whenever it changes, and for a new process at once, which
-/// then needs a page of its own for it. `sched_getcpu()` asks the vDSO from then on.
-///
-/// # Errors
-/// `ENOSYS`, without a call, where the C library has not asked the kernel to be told, and on other processors than
-/// x86-64; `EINVAL` when it was called before.
-///
-/// # References
-/// rseq(2), glibc manual, Linux 4.18
-pub fn forget_rseq() -> Result<()> {
-    use ffi::sys::rseq as c;
-    // SAFETY: the C library's variable is a constant.
-    let size = unsafe { c::__rseq_size };
-    let Some(signature) = RSEQ_SIGNATURE.filter(|_| size > 0) else { return Err(Errno::NOSYS) };
-    // SAFETY: as above.
-    let offset = unsafe { c::__rseq_offset };
-    // SAFETY: the call has no precondition.
-    let thread_pointer = unsafe { ffi::pthread::pthread_self() } as usize;
-    let area = thread_pointer.wrapping_add_signed(offset);
-    let length = c_long::from(size.next_multiple_of(RSEQ_STEP));
-    let (flag, signature) = (c_long::from(c::RSEQ_FLAG_UNREGISTER), c_long::from(signature));
-    // SAFETY: the kernel refuses every area but the one that it knows, and writes to that alone.
-    ret_syscall(unsafe { ffi::unistd::syscall(ffi::sys::syscall::SYS_rseq, area, length, flag, signature) })
-}
-
-/// With what the C library has signed the area, where it is known how to find it.
-#[cfg(target_arch = "x86_64")]
-const RSEQ_SIGNATURE: Option<c_uint> = Some(ffi::sys::rseq::RSEQ_SIG);
-#[cfg(not(target_arch = "x86_64"))]
-const RSEQ_SIGNATURE: Option<c_uint> = None;
-
-/// The kernel's area is as long as a multiple of this.
-const RSEQ_STEP: c_uint = 32;
 
 /// `environ`: the environment of this process.
 ///

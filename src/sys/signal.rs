@@ -570,13 +570,6 @@ pub fn default_all() {
     }
 }
 
-/// `sigaction(signal, NULL, &old)` of every signal: whether any has a handler, or may have one.
-#[must_use]
-pub fn has_handlers() -> bool {
-    let has_none = |action: SigAction| matches!(action.sa_handler, Disposition::Default | Disposition::Ignore);
-    !all_with_actions().all(|signal| sigaction_get(signal).is_ok_and(has_none))
-}
-
 /// Every signal but SIGKILL and SIGSTOP.
 fn all_with_actions() -> impl Iterator<Item = Signal> {
     let all = (1..=SIGNAL_MAX as c_int).filter_map(Signal::from_raw);

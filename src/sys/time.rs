@@ -7,8 +7,6 @@ use core::time::Duration;
 use crate::ffi;
 use crate::ffi::sys::time::timeval;
 use crate::ffi::time as c;
-use crate::sys::conv::ret_syscall;
-use crate::sys::errno::Result;
 use crate::sys::open_set::open_set;
 
 /// A clock of the system.
@@ -22,38 +20,18 @@ open_set!(Clock from c {
     BOOTTIME = CLOCK_BOOTTIME,
 });
 
-/// `clock_gettime()`: what a clock shows. `REALTIME`: since 1970, and somebody may set it; `MONOTONIC`: since some
-/// moment in the past, and it only goes forward. No system call: the kernel's vDSO has the answer.
+/// `clock_gettime()`: the time that a clock shows. `REALTIME` counts from 1970 and may be set; `MONOTONIC` counts from some
+/// moment in the past and only goes forward. Usually no system call: the C library reads memory that the kernel shares.
 ///
 /// # References
-/// clock_gettime(2), vdso(7), POSIX
+/// clock_gettime(2), POSIX
 #[must_use]
 pub fn clock_gettime(clock: Clock) -> Duration {
     let mut time = MaybeUninit::zeroed();
     // SAFETY: the pointer is to room for one timespec. For these clocks the call cannot fail.
     unsafe { c::clock_gettime(clock.0, time.as_mut_ptr()) };
     // SAFETY: the call has filled it in, and were it not so: it was zeroed, which is a time.
-    duration_of(unsafe { time.assume_init() })
-}
-
-/// `syscall(SYS_clock_gettime, …)`: what a clock shows, as the kernel says it. Where the vDSO finds the answer is a page of
-/// the kernel's: a process that has looked at it has page tables for it, which each `fork()` makes anew.
-///
-/// # Errors
-/// `ENOSYS`, or whatever a seccomp filter answers, where the call is not let through.
-///
-/// # References
-/// clock_gettime(2), Linux 2.6
-pub fn clock_gettime_bare(clock: Clock) -> Result<Duration> {
-    let mut time = MaybeUninit::zeroed();
-    let number = ffi::sys::syscall::SYS_clock_gettime;
-    // SAFETY: the pointer is to room for one timespec.
-    ret_syscall(unsafe { ffi::unistd::syscall(number, c_long::from(clock.0), time.as_mut_ptr()) })?;
-    // SAFETY: the call has filled it in.
-    Ok(duration_of(unsafe { time.assume_init() }))
-}
-
-fn duration_of(time: c::timespec) -> Duration {
+    let time: c::timespec = unsafe { time.assume_init() };
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 

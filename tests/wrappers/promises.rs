@@ -18,17 +18,15 @@ use mpserv::net::{
     UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, gethostbyname, getpeername,
     getsockname, getsockopt, inet_addr, listen, recv, send, setsockopt, shutdown, socket,
 };
-use mpserv::process::{
-    Pid, WaitFor, WaitOptions, environ, forget_rseq, fork, getpid, getppid, has_other_threads, waitpid,
-};
+use mpserv::process::{Pid, WaitFor, WaitOptions, environ, fork, getpid, getppid, has_other_threads, waitpid};
 use mpserv::program::{Args, Title};
 use mpserv::server::{Server, Service};
 use mpserv::signal::{
-    Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, default_all, killpg, raise,
-    sigaction, sigaction_get, sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend,
+    Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, killpg, raise, sigaction,
+    sigaction_get, sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend,
 };
 use mpserv::stdio::{fgets, stdin, stdout};
-use mpserv::time::{Clock, clock_gettime, clock_gettime_bare};
+use mpserv::time::{Clock, clock_gettime};
 use mpserv::{fprintf, printf};
 
 pub(crate) fn fork_refuses_where_other_threads_are() {
@@ -43,31 +41,16 @@ pub(crate) fn fork_refuses_where_other_threads_are() {
     assert_eq!(fork().unwrap_err(), Errno::DEADLK, "a process that has had threads is taken to have them");
 }
 
-/// A server of a built-in service that was told to stop before it began.
-pub(crate) fn stopped_server(is_last_act: bool) {
+/// A server leaves its process as it found it: another one may follow, or children.
+pub(crate) fn fork_is_allowed_after_a_server() {
     let mut term = SigSet::empty();
     term.add(Signal::TERM);
-    sigprocmask(MaskHow::Block, &term);
-    raise(Signal::TERM).unwrap();
-    let server = Server::new().listen("127.0.0.1:0").last_act(is_last_act).bind().unwrap();
-    assert_eq!(server.serve_builtin(Service::Echo).unwrap().accepted, 0);
-}
-
-pub(crate) fn fork_is_allowed_after_a_server_that_is_not_the_last_act() {
-    default_all();
-    stopped_server(false);
-    a_child_asks_for_the_time();
-}
-
-pub(crate) fn a_handler_may_ask_for_the_time_in_a_child_of_a_last_act() {
-    static FLAG: SignalFlag = SignalFlag::new();
-    default_all();
-    signal(Signal::USR1, Disposition::Flag(&FLAG)).unwrap();
-    stopped_server(true);
-    a_child_asks_for_the_time();
-}
-
-fn a_child_asks_for_the_time() {
+    for _ in 0..2 {
+        sigprocmask(MaskHow::Block, &term);
+        raise(Signal::TERM).unwrap();
+        let server = Server::new().listen("127.0.0.1:0").bind().unwrap();
+        assert_eq!(server.serve_builtin(Service::Echo).unwrap().accepted, 0);
+    }
     let status = reap(&mut spawn(|| assert_ne!(clock_gettime(Clock::MONOTONIC), Duration::ZERO)));
     assert_eq!(status.exit_status(), Some(0));
 }
@@ -130,22 +113,6 @@ pub(crate) fn read_all_reads_until_the_end_or_what_there_is_room_for() {
     assert_eq!(read_all(piped(&[b"one"]), &mut []).unwrap(), b"");
     assert_eq!(read_all(piped(&[]), &mut [0; 3]).unwrap(), b"");
     assert_eq!(read_all(BorrowedFd::NONE, &mut [0; 3]), Err(Errno::BADF));
-}
-
-pub(crate) fn a_thread_that_the_kernel_forgot_knows_its_processor() {
-    // Where the kernel was never asked there is nothing to forget.
-    assert!(matches!(forget_rseq(), Ok(()) | Err(Errno::NOSYS)));
-    // SAFETY: the call has no precondition.
-    let processor = || unsafe { libc::sched_getcpu() };
-    assert!(processor() >= 0);
-    assert_eq!(spawn(move || assert!(processor() >= 0)).wait().unwrap().exit_status(), Some(0));
-}
-
-pub(crate) fn the_clock_is_one_however_it_is_asked() {
-    for clock in [Clock::MONOTONIC, Clock::BOOTTIME] {
-        let times = [clock_gettime(clock), clock_gettime_bare(clock).unwrap(), clock_gettime(clock)];
-        assert!(times.is_sorted(), "{times:?}");
-    }
 }
 
 pub(crate) fn a_child_keeps_its_status() {

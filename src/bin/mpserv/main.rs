@@ -11,7 +11,6 @@ use core::ffi::c_int;
 
 use mpserv::fd::{self, BorrowedFd, STDERR, STDOUT};
 use mpserv::file::{OpenFlags, open};
-use mpserv::process::forget_rseq;
 use mpserv::program::{Args, Title};
 use mpserv::server::{Service, status};
 use mpserv::signal::{MaskHow, SigSet, default_all, sigprocmask};
@@ -59,8 +58,6 @@ fn own_the_process() {
     // A kernel that cannot do that leaves programs what this one was given.
     let _ = fd::close_range_on_exec(FIRST_NOT_STANDARD);
     default_all();
-    // Where it cannot be done, a child has a page more of its own.
-    let _ = forget_rseq();
     // A child in which SIGTERM is blocked would outlive its time, and the server.
     sigprocmask(MaskHow::Set, &SigSet::empty());
 }
@@ -86,7 +83,7 @@ fn serve(args: Args, title: Title, message: &mut Text<MESSAGE_MAX>) -> Result<c_
     if let Some(pidfile) = options.status {
         return status::show(pidfile, options.watch).map(|()| DONE).map_err(error);
     }
-    let mut server = options.server.restart(args).notify(true).title(title).last_act(true);
+    let mut server = options.server.restart(args).notify(true).title(title).restore_signals(false);
     if let Some(limit) = options.per_source {
         server = server.max_per_source(limit, message.as_str());
     }

@@ -164,7 +164,7 @@ impl Options {
     }
 
     pub(crate) fn parse(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<Options, Wrong> {
-        let mut server = Server::new().last_act(true);
+        let mut server = Server::new();
         let (mut per_source, mut service, mut has_idle_timeout, mut listens) = (None, None, false, false);
         let (mut has_prefork, mut has_max_requests, mut status, mut watch) = (false, false, None, false);
         let hint = "mpserv --help shows the options";

@@ -5,7 +5,6 @@ pub mod ioctl;
 pub mod mman;
 pub mod prctl;
 pub mod resource;
-pub mod rseq;
 pub mod signalfd;
 pub mod single_threaded;
 pub mod socket;

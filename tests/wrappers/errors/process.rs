@@ -6,43 +6,29 @@ use mpserv::errno::{Errno, Result};
 use mpserv::fd::{AsFd, BorrowedFd, STDIN, pipe};
 use mpserv::memory::{CStrArray, STACK_MIN, Stack};
 use mpserv::process::{
-    Fork, Pid, Spawn, SpawnError, WaitFor, WaitOptions, become_program, begin_group, forget_rseq, fork, fork_bare, fork_unchecked, getpid, getppid, signal_at_death_of,
-    wait, waitpid,
+    Fork, Pid, Spawn, SpawnError, WaitFor, WaitOptions, become_program, begin_group, fork, fork_unchecked, getpid, getppid,
+    signal_at_death_of, wait, waitpid,
 };
-use mpserv::server::{Server, Service};
-use mpserv::signal::{SigSet, Signal, default_all};
+use mpserv::signal::{SigSet, Signal};
 
 use super::{
     Case, NotProduced, as_root, become_nobody, become_root_of_own_users, each, errno, files, interrupted, limit, skip,
     waiting_child,
 };
 use crate::common::solo::{Channel, reap, spawn};
-use crate::promises::stopped_server;
 
 pub(super) const CASES: &[Case] = &[
-    ("fork fork_bare", Errno::DEADLK, || {
+    ("fork", Errno::DEADLK, || {
         std::thread::spawn(|| ()).join().unwrap();
-        // SAFETY: the call makes no process.
-        each([errno(fork()), errno(unsafe { fork_bare() })])
-    }),
-    ("fork", Errno::NOSYS, || {
-        if !cfg!(target_arch = "x86_64") {
-            skip("children have the vDSO on this processor");
-        }
-        // Handlers, of which std has some, might ask for the time.
-        default_all();
-        stopped_server(true);
-        let next = Server::new().listen("127.0.0.1:0").bind().unwrap().serve_builtin(Service::Echo);
-        assert!(next.unwrap_err().to_string().contains("fork: Function not implemented"));
         errno(fork())
     }),
-    ("fork fork_unchecked fork_bare", Errno::AGAIN, || {
+    ("fork fork_unchecked", Errno::AGAIN, || {
         as_root();
         become_nobody();
         limit("nproc", 0);
         forks()
     }),
-    ("fork fork_unchecked fork_bare", Errno::NOMEM, || {
+    ("fork fork_unchecked", Errno::NOMEM, || {
         // Processes of its own, of which the first has ended.
         // SAFETY: the call takes a number.
         let own_processes = || unsafe { libc::unshare(libc::CLONE_NEWPID) } == 0;
@@ -54,12 +40,6 @@ pub(super) const CASES: &[Case] = &[
         }
         reap(&mut spawn(|| ()));
         forks()
-    }),
-    ("forget_rseq", Errno::INVAL, || {
-        if forget_rseq() == Err(Errno::NOSYS) {
-            skip("the kernel was not asked for the processor");
-        }
-        errno(forget_rseq())
     }),
     ("Child::wait", Errno::INTR, || interrupted(|| errno(waiting_child().wait()))),
     ("Child::wait Child::try_wait", Errno::CHILD, || {
@@ -112,17 +92,14 @@ pub(super) const CASES: &[Case] = &[
     ("become_program", Errno::BADF, || becoming(c"/bin/true", BorrowedFd::NONE)),
 ];
 
-pub(super) const NOT_PRODUCED: &[NotProduced] =
-    &[("forget_rseq", "ENOSYS", "the C library asks at its start, where the kernel can")];
+pub(super) const NOT_PRODUCED: &[NotProduced] = &[];
 
 fn forks() -> Errno {
     // The child, were there one, would be this very test.
     let made = |fork: Result<Fork>| errno(fork.map(|_| mpserv::process::_exit(0)));
     // SAFETY: there is no other thread.
     let unchecked = unsafe { fork_unchecked() };
-    // SAFETY: a child would end at once.
-    let bare = unsafe { fork_bare() };
-    each([made(fork()), made(unchecked), made(bare)])
+    each([made(fork()), made(unchecked)])
 }
 
 fn programs(path: &CStr) -> Errno {
