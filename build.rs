@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 }
 
 fn build() -> Result<(), Box<dyn Error>> {
-    for input in ["src/bin/textbook", "src/ffi", "tests/ffi"] {
+    for input in ["src/bin/textbook", "src/ffi", "tests/ffi/cc.rs", "tests/ffi/mirror"] {
         println!("cargo::rerun-if-changed={input}");
     }
     println!("cargo::rerun-if-env-changed=CC");

@@ -19,6 +19,7 @@ use std::process::{Command, ExitCode, Stdio};
 use common::network::Network;
 use common::server::{MPSERV, Served, parse_log};
 use common::servers::{CODE05, ECHO_MPSERV, ROT13_SERV, SERVERS, SOCKET_SERVE, Server};
+use common::solo::Test;
 use common::{
     Ended, Impl, Output, Running, TempDir, children, connect, finish, reset, signal, state, wait_for, wait_until,
     waits_in, zombies,
@@ -28,24 +29,24 @@ use mpserv::signal::Signal;
 /// Each program, by each checker.
 macro_rules! checks {
     ($($program:ident)+; $($mode:ident $arguments:expr,)+) => {
-        &[
+        [
             $(
-                (concat!("memcheck_c_", stringify!($program)), || check(Checker::Memcheck(Impl::C), stringify!($program))),
-                (concat!("memcheck_rust_", stringify!($program)), || {
+                Test::new(concat!("memcheck_c_", stringify!($program)), || check(Checker::Memcheck(Impl::C), stringify!($program))),
+                Test::new(concat!("memcheck_rust_", stringify!($program)), || {
                     check(Checker::Memcheck(Impl::Rust), stringify!($program));
                 }),
-                (concat!("sanitize_", stringify!($program)), || check(Checker::Sanitizers, stringify!($program))),
+                Test::new(concat!("sanitize_", stringify!($program)), || check(Checker::Sanitizers, stringify!($program))),
             )+
-            ("memcheck_finds_a_planted_mistake", || finds(Checker::Memcheck(Impl::C))),
-            ("sanitize_finds_a_planted_mistake", || finds(Checker::Sanitizers)),
-            $((concat!("memcheck_mpserv_", stringify!($mode)), || check_mpserv(&$arguments)),)+
-            ("memcheck_mpserv_restart", check_restart),
+            Test::new("memcheck_finds_a_planted_mistake", || finds(Checker::Memcheck(Impl::C))),
+            Test::new("sanitize_finds_a_planted_mistake", || finds(Checker::Sanitizers)),
+            $(Test::new(concat!("memcheck_mpserv_", stringify!($mode)), || check_mpserv(&$arguments)),)+
+            Test::new("memcheck_mpserv_restart", check_restart),
         ]
     };
 }
 
 fn main() -> ExitCode {
-    common::solo::main(checks! {
+    common::solo::main(&[&checks! {
         fork zombie wait waitpid signal sigaction remove_zombie echo_mpserv echo_mpclient code05 code04 socket_serve
         socket_client rot13_serv;
         fork ["127.0.0.1:0"],
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
         // A service's filter of calls is left out: valgrind does not know seccomp, and makes calls of its own, which end a
         // child that has one.
         sandbox ["--sandbox", "127.0.0.1:0", "--", "/bin/cat"],
-    })
+    }])
 }
 
 /// What looks inside.

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use mpserv::process::Child;
 
 fn main() -> ExitCode {
-    common::solo::main(tests![
+    common::solo::main(&[tests![
         memory:
             fork_returns_twice,
             each_process_has_its_own_copy_of_memory,
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
             the_handler_runs_in_the_process_itself,
             a_signal_set_is_per_process_and_survives_fork,
             pending_signals_do_not_survive_fork;
-    ])
+    ]])
 }
 
 /// The id of a child as the functions that look into /proc want it.

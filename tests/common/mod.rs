@@ -23,23 +23,51 @@ pub mod server;
 pub mod servers;
 pub mod solo;
 
-/// After this long, what has not happened will not.
-pub const WATCHDOG: Duration = Duration::from_secs(120);
+/// After this long, an event that a test waits for will not come.
+pub const WATCHDOG: Duration = Duration::from_secs(20);
 
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(1);
 
 /// Waits until `condition` gives a value; fails when it never does.
 #[track_caller]
-pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + WATCHDOG;
+pub fn wait_for<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    wait_within(WATCHDOG, condition).unwrap_or_else(|| panic!("waited {WATCHDOG:?} in vain: {what}"))
+}
+
+/// Waits until `condition` gives a value, for so long at most.
+fn wait_within<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + limit;
     loop {
-        if let Some(value) = condition() {
+        let value = condition();
+        if value.is_some() || Instant::now() >= deadline {
             return value;
         }
-        assert!(Instant::now() < deadline, "waited {WATCHDOG:?} in vain: {what}");
         std::thread::sleep(POLL);
     }
+}
+
+/// Long enough for what must not happen to happen, if it did.
+pub const A_WHILE: Duration = Duration::from_millis(300);
+
+/// Whether this process is root.
+pub fn is_root() -> bool {
+    mpserv::user::geteuid() == 0
+}
+
+/// Skips the test unless this process is root.
+pub fn needs_root() {
+    if !is_root() {
+        solo::skip("not root");
+    }
+}
+
+/// Skips the test unless this command is there. Gives its path: servers are not in everybody's `PATH`.
+pub fn needs_command(command: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    let found = folders.map(|folder| folder.join(command)).find(|path| path.is_file());
+    found.unwrap_or_else(|| solo::skip(&format!("no {command}")))
 }
 
 /// Waits until `condition` holds.
@@ -131,6 +159,8 @@ fn terminal() -> (OwnedFd, OwnedFd) {
 
 /// A program that runs, with everything that it prints.
 pub struct Running {
+    /// The command, for messages.
+    name: String,
     child: Child,
     stdout: Collected,
     stderr: Collected,
@@ -208,7 +238,7 @@ impl Running {
             }
         };
         let stderr = collect(child.stderr.take().unwrap());
-        Running { child, stdout, stderr }
+        Running { name: format!("{command:?}"), child, stdout, stderr }
     }
 
     pub fn pid(&self) -> u32 {
@@ -260,8 +290,17 @@ impl Running {
 
     /// Waits until it ends by itself.
     #[track_caller]
-    pub fn wait(mut self) -> Ended {
-        let status = wait_for("the program ends", || self.child.try_wait().unwrap());
+    pub fn wait(self) -> Ended {
+        self.wait_within(WATCHDOG)
+    }
+
+    /// Waits until it ends by itself, for so long at most.
+    #[track_caller]
+    pub fn wait_within(mut self, limit: Duration) -> Ended {
+        let Some(status) = wait_within(limit, || self.child.try_wait().unwrap()) else {
+            let (stdout, stderr) = (self.stdout_so_far(), self.stderr_so_far());
+            panic!("{} has not ended after {limit:?}; it printed {stdout:?}, and as errors {stderr:?}", self.name);
+        };
         Ended { status, stdout: self.stdout.all(), stderr: self.stderr.all() }
     }
 
@@ -381,7 +420,8 @@ pub fn waits_in(pid: u32, call: libc::c_long) -> bool {
 /// Connects to a port of this machine. Nothing of it waits for longer than the watchdog.
 #[track_caller]
 pub fn connect(port: u16) -> TcpStream {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let address = (Ipv4Addr::LOCALHOST, port).into();
+    let stream = TcpStream::connect_timeout(&address, WATCHDOG).unwrap();
     stream.set_read_timeout(Some(WATCHDOG)).unwrap();
     stream.set_write_timeout(Some(WATCHDOG)).unwrap();
     stream
@@ -414,9 +454,13 @@ pub fn is_pending(pid: u32, signal: mpserv::signal::Signal) -> bool {
 
 /// Ends a connection so that the peer gets a reset.
 pub fn reset(client: TcpStream) {
-    // SAFETY: the descriptor is open for as long as `client` is there.
-    let fd = unsafe { mpserv::fd::BorrowedFd::from_raw(client.as_raw_fd()) };
-    mpserv::net::setsockopt_linger(fd, Some(0)).unwrap();
+    mpserv::net::setsockopt_linger(as_fd(&client), Some(0)).unwrap();
+}
+
+/// A connection as the wrappers take it.
+pub fn as_fd(stream: &TcpStream) -> mpserv::fd::BorrowedFd<'_> {
+    // SAFETY: the stream stays open for as long as it is borrowed.
+    unsafe { mpserv::fd::BorrowedFd::from_raw(stream.as_raw_fd()) }
 }
 
 /// Puts `PID` for every number that follows one of these words, which may differ from run to run.

@@ -172,6 +172,12 @@ impl Served {
         client
     }
 
+    /// So many clients, each of whom has been answered once.
+    #[track_caller]
+    pub fn clients(&self, count: usize) -> Vec<TcpStream> {
+        (0..count).map(|_| self.client()).collect()
+    }
+
     /// The lines of the log until now, but for one that is being written.
     #[track_caller]
     pub fn log(&self) -> Vec<Line> {
@@ -259,15 +265,59 @@ pub fn processor_percent(server: &Served, time: Duration) -> f64 {
     (server.processor_time() - before).as_secs_f64() / start.elapsed().as_secs_f64() * 100.0
 }
 
-/// Whether a command is there; says so when not. A test of a foreign program is skipped without it.
-pub fn has_command(command: &str, package: &str) -> bool {
-    let there = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(command).is_file()))
-        || Path::new(command).is_file();
-    if !there {
-        eprintln!("skipped: there is no {command} (apt-get install {package})");
+/// A server whose parent process meets this fault, by strace's injection.
+pub fn faulty(fault: &str, trace: &Path, arguments: &[&str]) -> Served {
+    let call = fault.split(':').next().unwrap();
+    let options = ["-e".to_owned(), format!("trace={call}"), "-e".to_owned(), format!("inject={fault}")];
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    Served::start_command(&mut traced(&options, trace, arguments))
+}
+
+/// What a program prints that only prints, for one client.
+#[track_caller]
+pub fn output_of(server: &Served) -> String {
+    String::from_utf8(read_all(&mut server.connect())).unwrap()
+}
+
+/// What a program prints that is run for a client who sends nothing.
+#[track_caller]
+pub fn program_output(arguments: &[&str]) -> String {
+    let server = Served::start(arguments);
+    let text = String::from_utf8(super::finish(server.connect())).unwrap();
+    server.stop();
+    text
+}
+
+/// Whether connecting to a port of this machine is refused.
+pub fn nobody_listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_err()
+}
+
+/// Sends a signal to the process that a line of the log names.
+#[track_caller]
+pub fn send(pid: u64, signal: Signal) {
+    super::signal(u32::try_from(pid).unwrap(), signal);
+}
+
+/// The status of a wrong command line.
+pub const USAGE: i32 = 100;
+/// The status after a call that failed.
+pub const TROUBLE: i32 = 111;
+
+/// `mpserv` ends with this status, and one line on standard error that has all the words.
+#[track_caller]
+pub fn refused(arguments: &[&str], code: i32, words: &[&str]) {
+    is_refusal(&run_mpserv(arguments), code, words);
+}
+
+/// Like [`refused`], for a command that has been run.
+#[track_caller]
+pub fn is_refusal(ended: &Ended, code: i32, words: &[&str]) {
+    assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(code), ""), "{}", ended.stderr);
+    assert!(ended.stderr.starts_with("mpserv: ") && ended.stderr.lines().count() == 1, "{}", ended.stderr);
+    for word in words {
+        assert!(ended.stderr.contains(word), "no {word:?} in {}", ended.stderr);
     }
-    there
 }
 
 /// Copies a program. `cp` does it: were it written by this process, another test that starts something at that moment

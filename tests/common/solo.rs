@@ -1,5 +1,8 @@
-//! A test runner for tests that fork, and so cannot run in a process with threads: each runs in a process of its own,
-//! forked from a main function that never starts a thread. Its targets have `harness = false`.
+//! The runner of all tests: each runs in a process of its own, forked from a main function that never starts a thread, so
+//! that tests may fork, block signals and end their process. Targets have `harness = false`.
+//!
+//! A test that cannot run here calls [`skip`]. Results are printed in the form of the standard runner, so that
+//! `make test` adds up the lines of both.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -11,100 +14,233 @@ use std::time::{Duration, Instant};
 use mpserv::process::{_exit, Child, Fork, WaitStatus, fork};
 use mpserv::signal::{Disposition, Signal, SignalFlag, signal};
 
-use super::{TempDir, state, wait_for};
+use super::{TempDir, WATCHDOG, state, wait_for};
 
-/// A test: its name and what it does.
-pub type Test = (&'static str, fn());
+/// A test. Use [`tests!`](crate::tests) to list the functions of a module.
+#[derive(Clone, Copy)]
+pub struct Test {
+    /// Its path, `target::module::function`.
+    path: &'static str,
+    function: fn(),
+    /// Runs only with `--ignored` or `--include-ignored`, because it takes minutes.
+    is_ignored: bool,
+}
 
-/// Lists tests by their functions: `tests![zombies: a_zombie_goes, …;]` are functions of the module `zombies`.
+impl Test {
+    pub const fn new(path: &'static str, function: fn()) -> Test {
+        Test { path, function, is_ignored: false }
+    }
+
+    pub const fn ignored(path: &'static str, function: fn()) -> Test {
+        Test { path, function, is_ignored: true }
+    }
+
+    /// The path without the target.
+    fn name(&self) -> &'static str {
+        self.path.split_once("::").map_or(self.path, |(_, name)| name)
+    }
+
+    /// How long it may take.
+    const fn limit(&self) -> Duration {
+        if self.is_ignored { IGNORED_LIMIT } else { LIMIT }
+    }
+}
+
+/// The [`Test`]s of a module: `tests![a_zombie_goes, …; ignored: a_thousand_go, …]`.
 #[macro_export]
 macro_rules! tests {
     ($($module:ident: $($name:ident),+;)+) => {
-        &[$($((stringify!($name), $module::$name as fn()),)+)+]
+        &[$($($crate::common::solo::Test::new(
+            concat!(module_path!(), "::", stringify!($module), "::", stringify!($name)),
+            $module::$name,
+        ),)+)+]
+    };
+    ($($name:ident),* $(,)? $(; ignored: $($ignored:ident),+ $(,)?)?) => {
+        &[
+            $($crate::common::solo::Test::new(concat!(module_path!(), "::", stringify!($name)), $name),)*
+            $($($crate::common::solo::Test::ignored(
+                concat!(module_path!(), "::", stringify!($ignored)),
+                $ignored,
+            ),)+)?
+        ]
     };
 }
 
 /// How many tests run at once. Most of them wait most of the time.
 const AT_ONCE: usize = 8;
-/// How long one test may take. Some programs sleep for long, and a port that others use has to be waited for.
-const LIMIT: Duration = Duration::from_secs(480);
+/// How long a test may take on a busy machine. What waits for one event ends earlier, after [`WATCHDOG`].
+const LIMIT: Duration = Duration::from_secs(120);
+/// How long a test may take that is run only when asked for.
+const IGNORED_LIMIT: Duration = Duration::from_secs(3600);
+/// A test that takes longer has its time printed.
+const SLOW: Duration = Duration::from_secs(5);
 /// How often the tests that run are looked at.
 const POLL: Duration = Duration::from_millis(2);
 
-/// Runs the tests that the command line asks for, as the standard runner would: a word is a part of a name, `--list`,
-/// `--exact` and `--skip` are known, further options are not minded.
-pub fn main(tests: &[Test]) -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let exact = arguments.iter().any(|argument| argument == "--exact");
-    let after_skip = |index: usize| index > 0 && arguments[index - 1] == "--skip";
-    let matches = |name: &str, word: &str| if exact { name == word } else { name.contains(word) };
-    let (mut words, mut skipped) = (Vec::new(), Vec::new());
-    for (index, argument) in arguments.iter().enumerate().filter(|(_, argument)| !argument.starts_with('-')) {
-        if after_skip(index) { skipped.push(argument) } else { words.push(argument) }
+/// What the command line asks for, in the words of the standard runner. Other options are ignored.
+struct Arguments {
+    /// A test runs if its name contains one of these, or if there are none.
+    words: Vec<String>,
+    /// A test does not run if its name contains one of these.
+    skipped: Vec<String>,
+    is_exact: bool,
+    is_list: bool,
+    with_ignored: bool,
+    without_others: bool,
+}
+
+impl Arguments {
+    fn read() -> Arguments {
+        let mut read = Arguments {
+            words: Vec::new(),
+            skipped: Vec::new(),
+            is_exact: false,
+            is_list: false,
+            with_ignored: false,
+            without_others: false,
+        };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--exact" => read.is_exact = true,
+                "--list" => read.is_list = true,
+                "--ignored" => (read.with_ignored, read.without_others) = (true, true),
+                "--include-ignored" => read.with_ignored = true,
+                "--skip" => read.skipped.extend(arguments.next()),
+                option if option.starts_with('-') => {}
+                _ => read.words.push(argument),
+            }
+        }
+        read
     }
-    let wanted = |name: &str| {
-        (words.is_empty() || words.iter().any(|word| matches(name, word)))
-            && !skipped.iter().any(|word| matches(name, word))
-    };
-    let tests: Vec<&Test> = tests.iter().filter(|(name, _)| wanted(name)).collect();
-    if arguments.iter().any(|argument| argument == "--list") {
-        tests.iter().for_each(|(name, _)| println!("{name}: test"));
+
+    fn asks_for(&self, test: &Test) -> bool {
+        let matches = |word: &String| if self.is_exact { test.name() == word } else { test.name().contains(word) };
+        (self.words.is_empty() || self.words.iter().any(matches)) && !self.skipped.iter().any(matches)
+    }
+
+    fn runs(&self, test: &Test) -> bool {
+        if test.is_ignored { self.with_ignored } else { !self.without_others }
+    }
+}
+
+/// Runs the tests that the command line asks for.
+pub fn main(modules: &[&[Test]]) -> ExitCode {
+    let arguments = Arguments::read();
+    let all: usize = modules.iter().map(|tests| tests.len()).sum();
+    let asked: Vec<Test> = modules.iter().copied().flatten().copied().filter(|test| arguments.asks_for(test)).collect();
+    if arguments.is_list {
+        asked.iter().for_each(|test| println!("{}: test", test.name()));
         return ExitCode::SUCCESS;
     }
+    let tests: Vec<Test> = asked.iter().copied().filter(|test| arguments.runs(test)).collect();
     println!("\nrunning {} tests", tests.len());
     let start = Instant::now();
-    let failed = run_all(&tests);
+    let results = run_all(&tests);
+    if !results.failed.is_empty() {
+        println!("\nfailures:");
+        results.failed.iter().for_each(|name| println!("    {name}"));
+    }
     println!(
-        "\ntest result: {}. {} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out; finished in {:.2}s\n",
-        if failed == 0 { "ok" } else { "FAILED" },
-        tests.len() - failed,
+        "\ntest result: {}. {} passed; {} failed; {} ignored; {} skipped; {} filtered out; finished in {:.2}s\n",
+        if results.failed.is_empty() { "ok" } else { "FAILED" },
+        results.passed,
+        results.failed.len(),
+        asked.len() - tests.len(),
+        results.skipped,
+        all - asked.len(),
         start.elapsed().as_secs_f64()
     );
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if results.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[derive(Default)]
+struct Results {
+    passed: usize,
+    skipped: usize,
+    /// Their names.
+    failed: Vec<&'static str>,
 }
 
 /// Raised when somebody wants the tests to end, who would reach this process but not theirs.
 static INTERRUPTED: SignalFlag = SignalFlag::new();
 const INTERRUPTS: [Signal; 2] = [Signal::INT, Signal::TERM];
 
-/// Runs the tests, several at once, and gives how many failed.
-fn run_all(tests: &[&Test]) -> usize {
-    let mut failed = 0;
+/// Runs the tests, several at once.
+fn run_all(tests: &[Test]) -> Results {
+    let mut results = Results::default();
     for interrupt in INTERRUPTS {
         signal(interrupt, Disposition::Flag(&INTERRUPTED)).unwrap();
     }
     let mut waiting = tests.iter();
     let mut running: Vec<Running> = Vec::new();
     loop {
-        running.extend(waiting.by_ref().take(AT_ONCE - running.len()).map(|test| Running::start(test)));
+        running.extend(waiting.by_ref().take(AT_ONCE - running.len()).map(Running::start));
         if running.is_empty() {
-            return failed;
+            return results;
         }
         if INTERRUPTED.is_raised() {
             running.iter_mut().for_each(|test| _ = test.end());
             println!("interrupted");
-            return failed + running.len() + waiting.len();
+            results.failed.extend(running.iter().map(|running| running.test.name()));
+            results.failed.extend(waiting.map(Test::name));
+            return results;
         }
         running.retain_mut(|test| {
             let Some(verdict) = test.verdict() else { return true };
-            println!("test {} ... {}", test.name, verdict.as_ref().map_or_else(String::as_str, |()| "ok"));
-            failed += usize::from(verdict.is_err());
+            let (name, seconds) = (test.test.name(), test.start.elapsed());
+            let time = if seconds < SLOW { String::new() } else { format!(" ({:.0} s)", seconds.as_secs_f64()) };
+            match verdict {
+                Verdict::Passed => {
+                    println!("test {name} ... ok{time}");
+                    results.passed += 1;
+                }
+                Verdict::Skipped(reason) => {
+                    println!("test {name} ... skipped: {reason}");
+                    results.skipped += 1;
+                }
+                Verdict::Failed(why) => {
+                    println!("test {name} ... FAILED{time}: {why}");
+                    results.failed.push(name);
+                }
+            }
             false
         });
         std::thread::sleep(POLL);
     }
 }
 
+/// What has come of a test.
+enum Verdict {
+    Passed,
+    /// It cannot run here, for this reason.
+    Skipped(String),
+    /// How it ended, and what it printed.
+    Failed(String),
+}
+
+/// The status of a child that panicked.
+const PANICKED: i32 = 101;
+/// The status of a test that was skipped, as other test suites have it.
+const SKIPPED: i32 = 77;
+
+/// Ends the test, which cannot run here. The reason is a few words, the same for all tests that lack the same: "no IPv6".
+pub fn skip(reason: &str) -> ! {
+    println!("{reason}");
+    let _ = std::io::stdout().flush();
+    _exit(SKIPPED);
+}
+
 /// A test that runs in a process, and process group, of its own.
 struct Running {
-    name: &'static str,
+    test: Test,
     child: Child,
     start: Instant,
     folder: TempDir,
 }
 
 impl Running {
-    fn start(&(name, test): &Test) -> Running {
+    fn start(&test: &Test) -> Running {
         let folder = TempDir::new();
         let _ = std::io::stdout().flush();
         let child = child(|| {
@@ -119,24 +255,26 @@ impl Running {
             for interrupt in INTERRUPTS {
                 signal(interrupt, Disposition::Default).unwrap();
             }
-            test();
+            (test.function)();
             0
         });
-        Running { name, child, start: Instant::now(), folder }
+        Running { test, child, start: Instant::now(), folder }
     }
 
-    /// How it ended, or why it had to be, with what it said; `None` while it runs.
-    fn verdict(&mut self) -> Option<Result<(), String>> {
+    /// How it ended, or had to be; `None` while it runs.
+    fn verdict(&mut self) -> Option<Verdict> {
         let has_ended = state(self.child.pid().raw().cast_unsigned()) == Some('Z');
-        if !has_ended && self.start.elapsed() < LIMIT {
+        let limit = self.test.limit();
+        if !has_ended && self.start.elapsed() < limit {
             return None;
         }
         let status = self.end();
         let said = fs::read_to_string(self.folder.join("said")).unwrap_or_default();
         Some(match (has_ended, status.exit_status()) {
-            (true, Some(0)) => Ok(()),
-            (true, _) => Err(format!("FAILED ({status})\n{said}")),
-            (false, _) => Err(format!("FAILED (not done after {LIMIT:?})\n{said}")),
+            (true, Some(0)) => Verdict::Passed,
+            (true, Some(SKIPPED)) => Verdict::Skipped(said.lines().last().unwrap_or_default().to_owned()),
+            (true, _) => Verdict::Failed(format!("{status}\n{said}")),
+            (false, _) => Verdict::Failed(format!("not done after {limit:?}\n{said}")),
         })
     }
 
@@ -149,9 +287,6 @@ impl Running {
         self.child.wait().unwrap()
     }
 }
-
-/// The status of a child that panicked.
-const PANICKED: i32 = 101;
 
 /// Runs `function` in a child, which ends with what it returns, or with 101 after a panic.
 pub fn child(function: impl FnOnce() -> i32) -> Child {
@@ -179,6 +314,16 @@ pub fn reap(child: &mut Child) -> WaitStatus {
     wait_for("the child ends", || child.try_wait().unwrap())
 }
 
+/// Makes a call again while a signal interrupts it.
+fn retry_on_eintr(mut call: impl FnMut() -> libc::c_int) -> libc::c_int {
+    loop {
+        let result = call();
+        if result >= 0 || std::io::Error::last_os_error().kind() != std::io::ErrorKind::Interrupted {
+            return result;
+        }
+    }
+}
+
 /// How two processes of a test tell each other how far they are: what one writes, the other reads.
 pub struct Channel(std::io::PipeReader, std::io::PipeWriter);
 
@@ -194,7 +339,13 @@ impl Channel {
     }
 
     /// Waits until the other process tells a byte.
+    #[track_caller]
     pub fn hear(&self) -> u8 {
+        let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let timeout = libc::c_int::try_from(WATCHDOG.as_millis()).unwrap();
+        // SAFETY: the pointer is to one pollfd.
+        let ready = retry_on_eintr(|| unsafe { libc::poll(&raw mut poll, 1, timeout) });
+        assert!(ready > 0, "the other process of the test said nothing for {WATCHDOG:?}");
         let mut byte = [0];
         (&self.0).read_exact(&mut byte).unwrap();
         byte[0]

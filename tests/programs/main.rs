@@ -10,6 +10,7 @@ mod common;
 mod bad_input;
 mod compare;
 mod crossing;
+mod echo;
 mod output;
 
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ use std::thread;
 use common::{Ended, IMPLS, Impl, OUTPUTS, Output};
 
 fn main() -> ExitCode {
-    common::solo::main(tests![
+    common::solo::main(&[tests![
         output:
             fork_prints_from_both_processes,
             zombie_prints_from_both_processes,
@@ -31,6 +32,19 @@ fn main() -> ExitCode {
             code04_and_code05_talk_whatever_their_languages,
             socket_client_and_socket_serve_talk_whatever_their_languages,
             rot13_serv_rotates_each_line;
+        echo:
+            the_client_gets_its_lines_back,
+            nc_gets_its_lines_back,
+            three_clients_at_once_are_served_at_once,
+            the_echo_is_whole_whatever_the_bytes_and_however_many,
+            clients_one_after_another_leave_no_zombie,
+            of_clients_that_end_together_all_but_one_leave_a_zombie,
+            the_output_is_the_same_on_a_terminal_a_pipe_and_a_file,
+            a_terminal_shows_each_line_once,
+            a_pipe_gets_what_the_children_inherited,
+            usage_errors_are_the_same,
+            a_port_in_use_is_the_same,
+            a_refused_connection_is_the_same;
         bad_input:
             a_port_in_use,
             no_server_to_connect_to,
@@ -45,7 +59,7 @@ fn main() -> ExitCode {
         compare:
             all_fourteen_print_the_same_and_make_the_same_calls,
             a_program_that_does_otherwise_is_found;
-    ])
+    ]])
 }
 
 /// Runs a program in both languages with each kind of standard output, all at once; C and Rust have to do the same.

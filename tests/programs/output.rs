@@ -1,6 +1,7 @@
 //! What the programs print that need no other.
 
 use std::process::Command;
+use std::time::Duration;
 
 use crate::common::*;
 use crate::{same, same_everywhere};
@@ -8,9 +9,13 @@ use crate::{same, same_everywhere};
 const PIDS: [&str; 5] =
     ["child process ID: ", "child process one ID: ", "child process two1 ID: ", "Child proc id: ", "Removed proc id: "];
 
+/// How long a program may take that sleeps: one does for some 25 seconds.
+const SLEEPS: Duration = Duration::from_secs(45);
+
 /// The output of a program under strace, which ends when the last of its processes has.
 fn traced(expressions: &[&str], language: Impl, program: &str, output: Output) -> Ended {
-    let mut ended = run(&mut strace(expressions, NOWHERE, language, program), output);
+    let mut command = strace(expressions, NOWHERE, language, program);
+    let mut ended = Running::start(&mut command, output).wait_within(SLEEPS);
     ended.stdout = without_pids(&ended.stdout, &PIDS);
     ended
 }

@@ -10,7 +10,7 @@ mod properties;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    common::solo::main(tests![
+    common::solo::main(&[tests![
         errors:
             each_documented_errno_is_produced_or_has_its_reason,
             errnos_of_fd,
@@ -76,5 +76,5 @@ fn main() -> ExitCode {
             a_handler_outside_stdio_prints_by_stdio,
             a_handler_inside_stdio_writes_directly,
             what_a_handler_writes_directly_is_what_printf_prints;
-    ])
+    ]])
 }

@@ -1,0 +1,86 @@
+//! What `make install` makes of the files in `src/share`, and what systemd says of the units.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::{file, tests};
+
+pub(crate) const TESTS: &[Test] = tests![units_are_what_systemd_takes, what_is_installed_runs_and_is_uninstalled,];
+
+fn units_are_what_systemd_takes() {
+    needs_command("systemd-analyze");
+    let folder = TempDir::new();
+    let unit = file("src/share/systemd/mpserv@.service");
+    assert!(unit.contains("ExecStart=@BINDIR@/mpserv "));
+    let folder_of_program = Path::new(MPSERV).parent().unwrap().to_str().unwrap().to_owned();
+    let service = folder.join("mpserv@.service");
+    fs::write(&service, unit.replace("@BINDIR@", &folder_of_program)).unwrap();
+    let socket = folder.join("mpserv.socket");
+    fs::write(&socket, file("src/share/systemd/mpserv.socket")).unwrap();
+    let verify =
+        Command::new("systemd-analyze").args(["verify", "--man=no"]).args([&service, &socket]).output().unwrap();
+    let complaints = String::from_utf8(verify.stderr).unwrap();
+    // What it has to say of other units on this machine is no matter of these.
+    let ours: Vec<&str> = complaints.lines().filter(|line| line.contains("mpserv")).collect();
+    assert!(verify.status.success() && ours.is_empty(), "{complaints}");
+}
+
+/// Every file under a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { all.extend(files(&path)) } else { all.push(path) }
+    }
+    all.sort();
+    all
+}
+
+fn what_is_installed_runs_and_is_uninstalled() {
+    let root = TempDir::new();
+    // What is built is not the matter here: the program that is tested stands in for the release.
+    let target = root.join("target");
+    fs::create_dir_all(target.join("release")).unwrap();
+    fs::copy(MPSERV, target.join("release/mpserv")).unwrap();
+    let destination = root.join("destination");
+    let make = |goal: &str| {
+        let mut command = Command::new("make");
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).args([goal, "--old-file=release", "PREFIX=/usr"]);
+        command.arg(format!("TARGET={}", target.display())).arg(format!("DESTDIR={}", destination.display()));
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    make("install");
+    let installed: Vec<String> = files(&destination)
+        .iter()
+        .map(|path| path.strip_prefix(&destination).unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        installed,
+        [
+            "usr/bin/mpserv",
+            "usr/lib/systemd/system/mpserv.socket",
+            "usr/lib/systemd/system/mpserv@.service",
+            "usr/share/bash-completion/completions/mpserv",
+            "usr/share/fish/vendor_completions.d/mpserv.fish",
+            "usr/share/man/man8/mpserv.8",
+            "usr/share/zsh/site-functions/_mpserv",
+        ]
+    );
+    let unit = fs::read_to_string(destination.join("usr/lib/systemd/system/mpserv@.service")).unwrap();
+    assert!(unit.contains("ExecStart=/usr/bin/mpserv ") && !unit.contains("@BINDIR@"), "{unit}");
+    let mut command = Command::new(destination.join("usr/bin/mpserv"));
+    let server = Served::start_command(command.args(["-1", "127.0.0.1:0"]));
+    drop(server.client());
+    server.stop();
+    // What was not installed by us stays.
+    let foreign = destination.join("usr/share/man/man8/other.8");
+    fs::write(&foreign, "").unwrap();
+    make("uninstall");
+    assert_eq!(files(&destination), std::slice::from_ref(&foreign));
+    fs::remove_file(foreign).unwrap();
+}

@@ -1,0 +1,21 @@
+//! Tests of what is said about `mpserv` and installed with it.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod install;
+mod options;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    common::solo::main(&[options::TESTS, install::TESTS])
+}
+
+/// The text of a file of this repository.
+#[track_caller]
+fn file(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}

@@ -1,0 +1,145 @@
+//! What is said of the options in `--help`, the man page, the completions and the README.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::{file, tests};
+
+pub(crate) const TESTS: &[Test] = tests![
+    the_man_page_has_each_option_of_the_help_and_no_other,
+    the_man_page_is_written_as_it_should_be,
+    groff_formats_the_man_page,
+    completions_have_each_option_of_the_help_and_no_other,
+    completions_complete_in_bash,
+    completions_complete_in_fish,
+    the_completions_for_zsh_are_a_script_of_zsh,
+    the_readme_names_no_option_that_there_is_not,
+];
+
+/// The options that a text has: each word that begins with a hyphen and is one.
+fn options(text: &str) -> BTreeSet<String> {
+    let separators = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
+    let is_option = |word: &&str| match word.strip_prefix("--") {
+        Some(name) => name.len() > 1 && !name.starts_with('-') && !name.ends_with('-'),
+        None => word.len() == 2 && word.starts_with('-') && !word.ends_with('-'),
+    };
+    text.split(separators).filter(is_option).map(str::to_owned).collect()
+}
+
+fn help() -> String {
+    let help = run_mpserv(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    help.stdout
+}
+
+/// The options of `--help`: what stands before two spaces, at the start of a line.
+fn help_options() -> BTreeSet<String> {
+    let help = help();
+    let lines = help.lines().filter(|line| line.starts_with("  "));
+    let all = lines.flat_map(|line| options(line.trim_start().split("  ").next().unwrap())).collect();
+    assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+    all
+}
+
+fn the_man_page_has_each_option_of_the_help_and_no_other() {
+    let text = file("src/share/mpserv.8");
+    // Tags of lists, in mdoc: `.It Fl c , Fl -max-children Ar N`.
+    let mut found = BTreeSet::new();
+    for tag in text.lines().filter_map(|line| line.strip_prefix(".It ")) {
+        let words: Vec<&str> = tag.split(' ').collect();
+        for pair in words.windows(2).filter(|pair| pair[0] == "Fl") {
+            found.insert(format!("-{}", pair[1]));
+        }
+    }
+    assert_eq!(found, help_options());
+}
+
+fn the_man_page_is_written_as_it_should_be() {
+    needs_command("mandoc");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/mpserv.8");
+    let lint = Command::new("mandoc").args(["-T", "lint", "-W", "style"]).arg(&page).output().unwrap();
+    // Whether other pages are on this machine is no matter of this one.
+    let complaints = String::from_utf8(lint.stdout).unwrap();
+    assert!(lint.status.success() && complaints.is_empty(), "{complaints}");
+    let text = Command::new("mandoc").args(["-T", "utf8"]).arg(&page).output().unwrap();
+    assert!(String::from_utf8_lossy(&text.stdout).lines().count() > 150);
+}
+
+fn groff_formats_the_man_page() {
+    needs_command("groff");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/mpserv.8");
+    let groff = Command::new("groff").args(["-mdoc", "-Tutf8", "-ww"]).arg(&page).output().unwrap();
+    let complaints = String::from_utf8(groff.stderr).unwrap();
+    assert!(groff.status.success() && complaints.is_empty(), "{complaints}");
+}
+
+fn completions_have_each_option_of_the_help_and_no_other() {
+    let help = help_options();
+    let long = |all: &BTreeSet<String>| -> BTreeSet<String> {
+        all.iter().filter(|option| option.starts_with("--")).cloned().collect()
+    };
+    // What is offered, by the shells' own words where they say more than a list.
+    let bash = file("src/share/completions/mpserv.bash");
+    assert_eq!(long(&options(&bash)), long(&help));
+    let zsh = file("src/share/completions/_mpserv");
+    assert_eq!(options(&zsh.replace("_arguments -s -S", "")), help);
+    let fish: BTreeSet<String> = file("src/share/completions/mpserv.fish")
+        .lines()
+        .flat_map(|line| {
+            let words: Vec<&str> = line.split(' ').collect();
+            words
+                .windows(2)
+                .filter_map(|pair| match pair[0] {
+                    "-s" => Some(format!("-{}", pair[1])),
+                    "-l" => Some(format!("--{}", pair[1])),
+                    _ => None,
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(fish, help);
+}
+
+fn completions_complete_in_bash() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/completions");
+    let bash = format!(
+        "source '{}'; COMP_WORDS=(mpserv --pr); COMP_CWORD=1; _mpserv; echo \"${{COMPREPLY[@]}}\"; \
+         COMP_WORDS=(mpserv --log j); COMP_CWORD=2; _mpserv; echo \"${{COMPREPLY[@]}}\"",
+        folder.join("mpserv.bash").display()
+    );
+    let output = Command::new("bash").args(["-c", &bash]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "--prefork --proxy-protocol\njson\n");
+}
+
+fn completions_complete_in_fish() {
+    needs_command("fish");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/completions");
+    let home = TempDir::new();
+    let script = format!("source '{}'; complete -C 'mpserv --service '", folder.join("mpserv.fish").display());
+    let output = Command::new("fish").args(["--no-config", "-c", &script]).env("HOME", &home.0).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words: Vec<&str> = text.lines().filter_map(|line| line.split('\t').next()).collect();
+    assert_eq!(words, ["discard", "echo", "rot13"], "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn the_completions_for_zsh_are_a_script_of_zsh() {
+    needs_command("zsh");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/completions");
+    let check = Command::new("zsh").arg("-n").arg(folder.join("_mpserv")).output().unwrap();
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+}
+
+fn the_readme_names_no_option_that_there_is_not() {
+    let readme = file("README.md");
+    let start = readme.find("## For operators\n").unwrap();
+    let chapter = &readme[start..];
+    let chapter = &chapter[..chapter[3..].find("\n## ").map_or(chapter.len(), |end| end + 3)];
+    let named: BTreeSet<String> = options(chapter).into_iter().filter(|option| option.starts_with("--")).collect();
+    let help = help_options();
+    let wrong: Vec<&String> = named.iter().filter(|option| !help.contains(*option) && *option != "--now").collect();
+    assert!(named.len() >= 12 && wrong.is_empty(), "{wrong:?} of {named:?}");
+}

@@ -1,0 +1,260 @@
+//! Tests of the library's `Server`: handlers in Rust, whatever they do.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
+
+use common::server::{parse_log, read_all};
+use common::solo::{self, Channel, Test};
+use common::*;
+use mpserv::errno::Errno;
+use mpserv::fd::OwnedFd;
+use mpserv::net::{SockAddr, SocketAddr};
+use mpserv::process::Child;
+use mpserv::server::{Bound, Connection, Outcome, Peer, Server, Verbosity};
+use mpserv::signal::Signal;
+
+fn main() -> ExitCode {
+    solo::main(&[
+        TESTS,
+        #[cfg(feature = "std")]
+        tests![std_reads_and_writes_connections],
+    ])
+}
+
+const TESTS: &[Test] = tests![
+    a_handler_serves_in_a_process_of_its_own,
+    whatever_a_handler_does_only_its_own_connection_suffers,
+    what_a_handler_returns_is_the_status,
+    a_connection_knows_who_is_there,
+    a_socket_that_listens_is_taken,
+    serving_ends_and_leaves_the_process_as_it_was,
+    with_other_threads_serving_is_refused,
+    numbers_that_make_no_sense_are_refused,
+];
+
+/// A server in a process of its own, its port, and its log.
+struct Serving {
+    child: Child,
+    port: u16,
+    log: std::fs::File,
+    path: TempDir,
+}
+
+fn bind() -> (Bound<'static>, u16) {
+    let bound = Server::new().listen("127.0.0.1:0").max_children(4).verbosity(Verbosity::Verbose).bind().unwrap();
+    let Some(Ok(SockAddr::Inet(SocketAddr::V4(address)))) = bound.addresses().next() else { panic!("{bound:?}") };
+    (bound, address.port())
+}
+
+impl Serving {
+    /// Serves by `handler`.
+    fn start<R: Outcome>(handler: impl FnMut(Connection) -> R) -> Serving {
+        let (bound, port) = bind();
+        let path = TempDir::new();
+        let file = path.join("log");
+        let log = std::fs::File::create(&file).unwrap();
+        let to = log.try_clone().unwrap();
+        let child = solo::spawn(move || {
+            stderr_to(&to);
+            let stopped = bound.serve(handler).unwrap();
+            assert_eq!(stopped.signal, Signal::TERM);
+        });
+        Serving { child, port, log, path }
+    }
+
+    fn connect(&self) -> TcpStream {
+        connect(self.port)
+    }
+
+    /// Waits until so many children have ended, stops, and returns how they did.
+    fn stop_after(mut self, ends: usize) -> Vec<String> {
+        let read = || std::fs::read_to_string(self.path.join("log")).unwrap();
+        let count = |text: &str| text.lines().filter(|line| line.starts_with("mpserv: end ")).count();
+        wait_until("the children have ended", || count(&read()) >= ends);
+        self.child.kill(Signal::TERM).unwrap();
+        assert_eq!(solo::reap(&mut self.child).exit_status(), Some(0), "{}", read());
+        drop(self.log);
+        let log = read();
+        let lines: String =
+            log.lines().filter(|line| line.starts_with("mpserv: ")).flat_map(|line| [line, "\n"]).collect();
+        let ended = parse_log(&lines).into_iter().filter(|line| line.event == "end");
+        ended.map(|line| line.fields.get("exit").or(line.fields.get("signal")).cloned().unwrap()).collect()
+    }
+}
+
+fn stderr_to(file: &std::fs::File) {
+    use std::os::fd::AsRawFd;
+    // SAFETY: both are open; standard error is nobody's own.
+    assert_eq!(unsafe { mpserv::ffi::unistd::dup2(file.as_raw_fd(), 2) }, 2);
+}
+
+fn echo_once(connection: &Connection) {
+    let mut buffer = [0; 100];
+    let length = connection.read(&mut buffer).unwrap();
+    connection.write_all(&buffer[..length]).unwrap();
+}
+
+fn a_handler_serves_in_a_process_of_its_own() {
+    let mut served = 0;
+    let serving = Serving::start(|connection: Connection| {
+        // A copy of the server's: nobody else sees it.
+        served += 1;
+        connection.write_all(format!("{} {served}", std::process::id()).as_bytes()).unwrap();
+    });
+    let answers: Vec<String> = (0..2).map(|_| String::from_utf8(read_all(&mut serving.connect())).unwrap()).collect();
+    let pids: Vec<&str> = answers.iter().map(|answer| answer.strip_suffix(" 1").unwrap()).collect();
+    assert!(pids[0] != pids[1] && pids.iter().all(|pid| *pid != serving.child.pid().to_string()), "{answers:?}");
+    assert_eq!(serving.stop_after(2), ["0", "0"]);
+}
+
+fn whatever_a_handler_does_only_its_own_connection_suffers() {
+    let serving = Serving::start(|connection: Connection| {
+        let mut what = [0];
+        connection.read(&mut what).unwrap();
+        match what[0] {
+            b'p' => panic!("a handler panics"),
+            b'a' => std::process::abort(),
+            b'n' => {
+                let null = std::hint::black_box(std::ptr::null_mut::<u8>());
+                // SAFETY: there is none: this is what the test is about. Null is mapped nowhere.
+                unsafe { null.write_volatile(1) };
+            }
+            b'e' => std::process::exit(7),
+            _ => echo_once(&connection),
+        }
+    });
+    let mut bystander = serving.connect();
+    bystander.write_all(b".").unwrap();
+    for what in [b"p", b"a", b"n", b"e"] {
+        let mut client = serving.connect();
+        client.write_all(what).unwrap();
+        assert_eq!(read_all(&mut client), b"");
+    }
+    assert_eq!(echo(&mut bystander, b"unhurt"), b"unhurt");
+    drop(bystander);
+    let mut statuses = serving.stop_after(5);
+    statuses.sort();
+    let statuses: Vec<&str> = statuses.iter().map(|status| status.split(' ').next().unwrap()).collect();
+    assert_eq!(statuses, ["0", "101", "7", "SIGABRT", "SIGSEGV"]);
+}
+
+fn what_a_handler_returns_is_the_status() {
+    let serving = Serving::start(|_| -> Result<i32, Errno> { Ok(42) });
+    assert_eq!(read_all(&mut serving.connect()), b"");
+    assert_eq!(serving.stop_after(1), ["42"]);
+    let serving = Serving::start(|_| -> Result<(), Errno> { Err(Errno::IO) });
+    assert_eq!(read_all(&mut serving.connect()), b"");
+    assert_eq!(serving.stop_after(1), ["1"]);
+}
+
+fn a_connection_knows_who_is_there() {
+    let serving = Serving::start(|connection: Connection| {
+        let Ok(SockAddr::Inet(local)) = connection.local_addr() else { panic!("no address") };
+        let Peer::Inet(peer) = connection.peer() else { panic!("no peer") };
+        let text = format!("{peer} {local} {} {}", connection.number(), connection.from_source());
+        connection.write_all(text.as_bytes()).unwrap();
+    });
+    let mut client = serving.connect();
+    let expected = format!("{} {} 1 1", client.local_addr().unwrap(), client.peer_addr().unwrap());
+    assert_eq!(read_all(&mut client), expected.as_bytes());
+    serving.stop_after(1);
+}
+
+fn a_socket_that_listens_is_taken() {
+    use std::os::fd::IntoRawFd;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // SAFETY: the descriptor is open, and `into_raw_fd` has given it away.
+    let listener = unsafe { OwnedFd::from_raw(listener.into_raw_fd()) };
+    let mut child = solo::spawn(move || {
+        let stopped = Server::new().listener(listener).serve(|connection: Connection| echo_once(&connection));
+        assert_eq!(stopped.unwrap().accepted, 1);
+    });
+    let mut client = connect(port);
+    assert_eq!(echo(&mut client, b"taken"), b"taken");
+    assert_eq!(read_all(&mut client), b"");
+    child.kill(Signal::TERM).unwrap();
+    assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
+    // One that does not listen is refused.
+    let stream = std::os::unix::net::UnixStream::pair().unwrap().0;
+    // SAFETY: as above.
+    let stream = unsafe { OwnedFd::from_raw(stream.into_raw_fd()) };
+    let error = Server::new().listener(stream).bind().unwrap_err();
+    assert!(error.to_string().contains("does not listen"), "{error}");
+}
+
+fn serving_ends_and_leaves_the_process_as_it_was() {
+    use mpserv::signal::{MaskHow, SigSet, sigprocmask, sigprocmask_replace};
+    let (bound, port) = bind();
+    let ready = Channel::new();
+    let mut child = solo::spawn(|| {
+        let mut before = SigSet::empty();
+        before.add(Signal::USR2);
+        sigprocmask(MaskHow::Set, &before);
+        bound.serve(|connection: Connection| echo_once(&connection)).unwrap();
+        let after = sigprocmask_replace(MaskHow::Set, &SigSet::empty()).unwrap();
+        assert_eq!(format!("{after:?}"), format!("{before:?}"));
+        ready.tell(b'!');
+    });
+    let mut client = connect(port);
+    assert_eq!(echo(&mut client, b"first"), b"first");
+    child.kill(Signal::TERM).unwrap();
+    assert_eq!(ready.hear(), b'!');
+    assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).unwrap();
+    assert!(rest.is_empty());
+}
+
+fn with_other_threads_serving_is_refused() {
+    let (bound, _) = bind();
+    std::thread::spawn(|| ()).join().unwrap();
+    let error = bound.serve(|_| ()).unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::DEADLK));
+    assert!(error.to_string().contains("other threads"), "{error}");
+}
+
+fn numbers_that_make_no_sense_are_refused() {
+    let second = std::time::Duration::from_secs(1);
+    for server in [Server::new().max_children(0), Server::new().max_rate(0, second)] {
+        let error = server.listen("127.0.0.1:0").bind().unwrap_err();
+        assert!(error.is_usage(), "{error}");
+    }
+    assert!(Server::new().bind().unwrap_err().is_usage());
+    assert!(Server::new().listen("nonsense").bind().unwrap_err().is_usage());
+}
+
+/// The example: a server in ten lines of std's Rust.
+#[cfg(feature = "std")]
+fn std_reads_and_writes_connections() {
+    use std::io::{BufRead, BufReader};
+    let serving = Serving::start(|mut connection: Connection| -> std::io::Result<()> {
+        writeln!(connection, "Who are you?")?;
+        for line in BufReader::new(&connection).lines() {
+            writeln!(&connection, "Hello, {}!", line?)?;
+        }
+        Ok(())
+    });
+    let mut client = serving.connect();
+    client.write_all(b"one\ntwo\n").unwrap();
+    assert_eq!(finish(client), b"Who are you?\nHello, one!\nHello, two!\n");
+    assert_eq!(serving.stop_after(1), ["0"]);
+    // And as std's own type.
+    let serving = Serving::start(|connection: Connection| -> std::io::Result<()> {
+        let mut stream = TcpStream::from(connection);
+        let peer = stream.peer_addr()?;
+        write!(stream, "{peer}")
+    });
+    let mut client = serving.connect();
+    let local = client.local_addr().unwrap().to_string();
+    assert_eq!(read_all(&mut client), local.as_bytes());
+    assert_eq!(serving.stop_after(1), ["0"]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let bound = Server::new().listener(listener).bind().unwrap();
+    assert!(format!("{bound:?}").contains(&address.to_string()), "{bound:?}");
+}

@@ -1,0 +1,80 @@
+//! System calls that hardly ever fail, at the start and in the loop.
+
+use std::fs::File;
+use std::process::{Command, Stdio};
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+
+pub(crate) const TESTS: &[Test] = tests![
+    calls_that_never_fail_may_fail,
+    what_fails_at_the_start_is_told,
+    a_port_that_cannot_be_printed_is_an_error_that_says_so,
+    too_few_descriptors_to_begin_are_named,
+];
+
+fn calls_that_never_fail_may_fail() {
+    let folder = TempDir::new();
+    for fault in [
+        "poll:error=ENOMEM:when=1..3",
+        "read:error=EIO:when=5..6",
+        "wait4:error=ECHILD:when=1",
+        "wait4:error=EINVAL:when=1..3",
+    ] {
+        let server = faulty(fault, &folder.join(fault), &["127.0.0.1:0"]);
+        for _ in 0..3 {
+            assert_eq!(echo(&mut server.connect(), b"served"), b"served", "{fault}");
+        }
+        server.wait_childless();
+        server.wait_events("fail", 1);
+        server.wait_events("end", 3);
+        server.stop();
+    }
+}
+
+fn what_fails_at_the_start_is_told() {
+    let folder = TempDir::new();
+    for (fault, told) in [
+        ("rt_sigprocmask:error=EPERM:when=2", "cannot serve: sigprocmask: Operation not permitted"),
+        ("signalfd4:error=EMFILE", "cannot serve: signalfd: Too many open files"),
+        ("socket:error=EACCES", "cannot listen on \"127.0.0.1:0\": Permission denied"),
+        ("listen:error=EADDRINUSE", "cannot listen on \"127.0.0.1:0\": Address already in use"),
+        ("setsockopt:error=ENOPROTOOPT", "cannot listen on \"127.0.0.1:0\": Protocol not available"),
+        ("getsockname:error=ENOBUFS", "cannot serve: getsockname: No buffer space available"),
+    ] {
+        let trace = folder.join("trace");
+        let call = fault.split(':').next().unwrap();
+        let options = ["-e".to_owned(), format!("trace={call}"), "-e".to_owned(), format!("inject={fault}")];
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let ended = run(&mut traced(&options, &trace, &["127.0.0.1:0"]), Output::Pipe);
+        assert_eq!(ended.status.code(), Some(111), "{fault}");
+        let last = ended.stderr.lines().last().unwrap_or_default();
+        assert!(last.starts_with(&format!("mpserv: {told}")), "{fault}: {}", ended.stderr);
+    }
+}
+
+fn a_port_that_cannot_be_printed_is_an_error_that_says_so() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let ended = mpserv(&["127.0.0.1:0"]).stdout(full).stderr(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(111), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+}
+
+fn too_few_descriptors_to_begin_are_named() {
+    // Its three and the listener, and with one more the signals.
+    for (limit, what) in [(4, "signalfd"), (5, "the scoreboard (memfd_create, ftruncate, mmap)")] {
+        let ended =
+            run(Command::new("prlimit").args([&format!("--nofile={limit}"), MPSERV, "127.0.0.1:0"]), Output::Pipe);
+        assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
+        let told = format!("mpserv: cannot serve: {what}: Too many open files; allow more open files: ulimit -n");
+        assert!(ended.stderr.lines().any(|line| line.starts_with(&told)), "{}", ended.stderr);
+    }
+    // With one more, for the client, it serves.
+    let mut command = Command::new("prlimit");
+    let server = Served::start_command(command.args(["--nofile=7", MPSERV, "-1", "127.0.0.1:0"]));
+    assert_eq!(finish(server.client()), b"");
+    server.stop();
+}

@@ -1,0 +1,116 @@
+//! The variables that tell a program about its client (UCSPI).
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+use mpserv::signal::Signal;
+
+pub(crate) const TESTS: &[Test] = tests![
+    the_environment_says_who_is_connected,
+    tcpserver_says_the_same,
+    connections_of_one_source_are_numbered,
+    of_a_unix_socket_the_environment_says_who_it_is,
+];
+
+/// The variables of UCSPI in what `env` has printed.
+fn ucspi(environment: &str) -> BTreeMap<String, String> {
+    let variables = environment.lines().filter_map(|line| line.split_once('='));
+    let ours = variables.filter(|(name, _)| ["PROTO", "TCP", "IPC"].iter().any(|prefix| name.starts_with(prefix)));
+    ours.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Connects and reads what `env` prints, with the client's own port as the word `client` and the server's as `server`.
+fn ucspi_of(port: u16) -> BTreeMap<String, String> {
+    let mut client = connect(port);
+    let (ours, theirs) = (client.local_addr().unwrap().port().to_string(), port.to_string());
+    let mut variables = ucspi(&String::from_utf8(read_all(&mut client)).unwrap());
+    for value in variables.values_mut() {
+        if *value == ours {
+            "client".clone_into(value);
+        } else if *value == theirs {
+            "server".clone_into(value);
+        }
+    }
+    variables
+}
+
+fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn the_environment_says_who_is_connected() {
+    // What another server has said of its own client is not passed on.
+    let mut command = mpserv(&["0", "env"]);
+    command.envs([("TCPREMOTEHOST", "stale"), ("TCPREMOTEINFO", "stale"), ("PROTO", "stale"), ("KEPT", "yes")]);
+    let server = Served::start_command(&mut command);
+    assert_eq!(ucspi_of(server.port()), expected());
+    server.wait_childless();
+    assert!(output_of(&server).contains("KEPT=yes\n"));
+    // IPv6 has the same names.
+    let mut v6 = TcpStream::connect(("::1", server.port())).unwrap();
+    let variables = ucspi(&String::from_utf8(read_all(&mut v6)).unwrap());
+    assert_eq!((variables["TCPREMOTEIP"].as_str(), variables["TCPLOCALIP"].as_str()), ("::1", "::1"));
+    server.stop();
+}
+
+/// The variables of a client of 127.0.0.1.
+fn expected() -> BTreeMap<String, String> {
+    map(&[
+        ("PROTO", "TCP"),
+        ("TCPCONNNUM", "1"),
+        ("TCPLOCALIP", "127.0.0.1"),
+        ("TCPLOCALPORT", "server"),
+        ("TCPREMOTEIP", "127.0.0.1"),
+        ("TCPREMOTEPORT", "client"),
+    ])
+}
+
+fn tcpserver_says_the_same() {
+    needs_command("tcpserver");
+    let tcpserver =
+        Running::start(Command::new("tcpserver").args(["-HR", "-l0", "127.0.0.1", "0", "env"]), Output::Pipe);
+    let mut theirs = ucspi_of(tcpserver.port());
+    // Of -l0, and of s6's: tcpserver has no TCPCONNNUM.
+    theirs.remove("TCPLOCALHOST");
+    theirs.insert("TCPCONNNUM".to_owned(), "1".to_owned());
+    assert_eq!(theirs, expected());
+    tcpserver.end(Signal::TERM);
+}
+
+fn connections_of_one_source_are_numbered() {
+    let server = Served::start(&["127.0.0.1:0", "sh", "-c", "echo $TCPCONNNUM; exec cat"]);
+    let mut clients: Vec<TcpStream> = (0..3).map(|_| server.connect()).collect();
+    for (client, number) in clients.iter_mut().zip(["1\n", "2\n", "3\n"]) {
+        let mut first = [0; 2];
+        client.read_exact(&mut first).unwrap();
+        assert_eq!(first, number.as_bytes());
+    }
+    drop(clients);
+    server.stop();
+}
+
+fn of_a_unix_socket_the_environment_says_who_it_is() {
+    let folder = TempDir::new();
+    let path = folder.join("socket");
+    let server = Running::start(&mut mpserv(&[&format!("unix:{}", path.display()), "env"]), Output::Pipe);
+    let mut client = wait_for("the server listens", || UnixStream::connect(&path).ok());
+    let mut text = String::new();
+    client.read_to_string(&mut text).unwrap();
+    let uid = mpserv::user::geteuid();
+    let gid = mpserv::user::getegid();
+    let expected = map(&[
+        ("PROTO", "IPC"),
+        ("IPCREMOTEEUID", &uid.to_string()),
+        ("IPCREMOTEEGID", &gid.to_string()),
+        ("IPCREMOTEPID", &std::process::id().to_string()),
+    ]);
+    assert_eq!(ucspi(&text), expected);
+    server.end(Signal::TERM);
+}

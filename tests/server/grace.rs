@@ -1,0 +1,36 @@
+//! `--grace`: after SIGTERM children may finish, until the grace is over.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::tests;
+use mpserv::signal::Signal;
+
+pub(crate) const TESTS: &[Test] = tests![when_the_grace_is_over_children_get_term_and_then_kill,];
+
+/// A program that says when it is there, and what becomes of it on SIGTERM.
+const STUBBORN: &str = "trap '' TERM; echo ready; while :; do sleep 1; done";
+
+fn when_the_grace_is_over_children_get_term_and_then_kill() {
+    let server = Served::start(&["--grace", "0.2", "127.0.0.1:0"]);
+    let mut client = server.client();
+    server.running.signal(Signal::TERM);
+    assert_eq!(read_all(&mut client), b"");
+    let ended = server.running.wait();
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(parse_log(&ended.stderr).last().unwrap().number("terminated"), 1);
+
+    let server = Served::start(&["--grace", "0.2", "127.0.0.1:0", "sh", "-c", STUBBORN]);
+    let mut client = server.connect();
+    let mut ready = [0; 6];
+    client.read_exact(&mut ready).unwrap();
+    let start = Instant::now();
+    let ended = server.running.end(Signal::TERM);
+    assert!(start.elapsed() >= Duration::from_secs(5), "it had 5 seconds: {:?}", start.elapsed());
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(parse_log(&ended.stderr).last().unwrap().number("killed"), 1);
+    // All of the program's processes are gone, or somebody would still hold the connection.
+    assert_eq!(read_all(&mut client), b"");
+}

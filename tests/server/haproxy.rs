@@ -1,0 +1,125 @@
+//! `--proxy-protocol` behind HAProxy: two instances, of which one is restarted and one is killed under load.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::common::load::load;
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+use mpserv::process::Pid;
+use mpserv::signal::{Signal, kill};
+
+pub(crate) const TESTS: &[Test] = tests![
+    behind_a_balancer_only_what_is_in_flight_is_lost,
+    ; ignored:
+    behind_a_balancer_only_what_is_in_flight_is_lost_of_fifty_thousand,
+];
+
+/// The README's configuration, with the ports of a test.
+fn configuration(front: u16, back: [u16; 2]) -> String {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let start = readme.find("frontend echo\n").expect("the README has a configuration");
+    let text = &readme[start..start + readme[start..].find("```").unwrap()];
+    let text = text.replace("bind :9000", &format!("bind 0.0.0.0:{front}"));
+    let text = text.replace("127.0.0.1:9001", &format!("127.0.0.1:{}", back[0]));
+    let text = text.replace("127.0.0.1:9002", &format!("127.0.0.1:{}", back[1]));
+    assert!(text.contains(&front.to_string()) && back.iter().all(|port| text.contains(&port.to_string())), "{text}");
+    format!("global\n    maxconn 1000\n{text}")
+}
+
+/// Ends the server whose pidfile this is, whatever becomes of the test.
+struct Last<'a>(&'a Path);
+
+impl Last<'_> {
+    fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(fs::read_to_string(self.0).ok()?.trim().parse().ok()?)
+    }
+}
+
+impl Drop for Last<'_> {
+    fn drop(&mut self) {
+        if let Some(pid) = self.pid() {
+            let _ = kill(pid, Signal::KILL);
+        }
+    }
+}
+
+fn behind_a_balancer(clients: u64) {
+    let haproxy = needs_command("haproxy");
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let restarted =
+        Served::start(&["--proxy-protocol", "--prefork", "4", "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
+    let last = Last(&pidfile);
+    let killed = Served::start(&["--proxy-protocol", "127.0.0.1:0"]);
+    let (haproxy, front) = wait_for("haproxy starts", || {
+        let front = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+        let file = folder.join("haproxy.cfg");
+        fs::write(&file, configuration(front, [restarted.port(), killed.port()])).unwrap();
+        let mut command = Command::new(&haproxy);
+        command.arg("-db").arg("-f").arg(&file).stdin(Stdio::null());
+        let mut running = Running::start(&mut command, Output::Pipe);
+        wait_until("it listens or ends", || listening_port(running.pid()).is_some() || running.has_ended());
+        if running.has_ended() {
+            eprintln!("{}", running.stderr_so_far());
+            return None;
+        }
+        Some((running, front))
+    });
+    let served = AtomicU64::new(0);
+    let result = std::thread::scope(|scope| {
+        let load = scope.spawn(|| load(front, clients, 8, &served));
+        let reached = |share: u64| served.load(Ordering::Relaxed) >= clients * share / 10 || load.is_finished();
+        for share in [2, 4] {
+            wait_until("clients are served", || reached(share));
+            let before = last.pid().unwrap();
+            kill(before, Signal::HUP).unwrap();
+            wait_until("another process serves", || last.pid().is_some_and(|now| now != before));
+        }
+        wait_until("clients are served", || reached(7));
+        killed.running.signal(Signal::KILL);
+        load.join().unwrap()
+    });
+    let failed: u64 = result.errors.values().sum();
+    println!("{clients} clients, {failed} failed: {:?}", result.errors);
+    assert_eq!(result.served + failed, clients);
+    // Each of the workers had one client in flight when the server was killed, and may have had another before the last of
+    // its children, which has the socket for a moment, had ended, too.
+    assert!(failed <= 2 * 8, "{:?}", result.errors);
+    // The log has the clients, by the addresses that they have for HAProxy.
+    for server in [&restarted, &killed] {
+        // HAProxy's own, by which it looks whether the server is there, are passed on from nobody.
+        let accepts = server.events("accept").into_iter().filter(|line| line.fields.contains_key("by"));
+        let accepts: Vec<Line> = accepts.collect();
+        assert!(accepts.len() as u64 > clients / 20, "{}", accepts.len());
+        assert!(accepts.iter().all(|line| line.get("from").starts_with("127.0.0.1:")));
+        // A client's port and the balancer's may be the same by chance.
+        let differ = accepts.iter().filter(|line| line.get("from") != line.get("by")).count();
+        assert!(differ > accepts.len() / 2, "{differ} of {}", accepts.len());
+    }
+    // Whom nobody else has: a client from an address of its own.
+    let socket = Command::new("nc")
+        .args(["-N", "-s", "127.5.6.7", "127.0.0.1", &front.to_string()])
+        .stdin(Stdio::null())
+        .output();
+    assert!(socket.unwrap().status.success());
+    wait_until("the log has it", || {
+        restarted.events("accept").iter().any(|line| line.get("from").starts_with("127.5.6.7:"))
+    });
+    haproxy.end(Signal::TERM);
+    kill(last.pid().unwrap(), Signal::TERM).unwrap();
+    wait_until("the last one ends", || !pidfile.exists());
+}
+
+fn behind_a_balancer_only_what_is_in_flight_is_lost() {
+    behind_a_balancer(4_000);
+}
+
+fn behind_a_balancer_only_what_is_in_flight_is_lost_of_fifty_thousand() {
+    behind_a_balancer(50_000);
+}

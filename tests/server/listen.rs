@@ -1,0 +1,143 @@
+//! ADDRESS and `--listen`: ports, hosts, IPv6 and Unix sockets.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use crate::common::server::*;
+use crate::common::solo::{Test, skip};
+use crate::common::*;
+use crate::tests;
+use mpserv::signal::Signal;
+
+pub(crate) const TESTS: &[Test] = tests![
+    it_listens_wherever_it_is_told_to,
+    where_there_is_no_ipv6_a_port_is_for_ipv4,
+    a_stale_unix_socket_is_replaced_and_a_live_one_is_not,
+    wrong_addresses_are_named,
+    a_port_in_use_is_named,
+    a_port_that_needs_privilege_is_named,
+];
+
+fn it_listens_wherever_it_is_told_to() {
+    // A port alone is for both families.
+    let server = Served::start(&["0"]);
+    assert_eq!(echo(&mut server.connect(), b"v4"), b"v4");
+    let mut v6 = TcpStream::connect(("::1", server.port())).unwrap();
+    assert_eq!(echo(&mut v6, b"v6"), b"v6");
+    let from = server.wait_events("accept", 2);
+    // An IPv4 client is shown as one.
+    assert!(from[0].get("from").starts_with("127.0.0.1:") && from[1].get("from").starts_with("[::1]:"), "{from:?}");
+    drop(v6);
+    server.stop();
+    // [::] is for IPv6 only, so the same port is free for IPv4.
+    let server = Served::start(&["[::1]:0"]);
+    assert_eq!(echo(&mut TcpStream::connect(("::1", server.port())).unwrap(), b"v6"), b"v6");
+    assert!(TcpStream::connect(("127.0.0.1", server.port())).is_err());
+    server.stop();
+    let server =
+        Served::start_ports(&mut mpserv(&["--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0", "[::1]:0"]), 3);
+    for (address, port) in ["127.0.0.1", "127.0.0.2", "::1"].into_iter().zip(&server.ports) {
+        assert_eq!(echo(&mut TcpStream::connect((address, *port)).unwrap(), b"each"), b"each");
+    }
+    assert_eq!(server.wait_events("listen", 3).len(), 3);
+    server.stop();
+    // A name, and no ADDRESS beside --listen.
+    let server = Served::start(&["--listen", "127.0.0.1:0", "--", "cat"]);
+    assert_eq!(echo(&mut server.connect(), b"cat"), b"cat");
+    server.stop();
+    let mut server = Running::start(&mut mpserv(&["localhost:0"]), Output::Pipe);
+    wait_until("localhost has an address", || server.stdout_so_far().ends_with('\n') || server.has_ended());
+    assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
+}
+
+fn where_there_is_no_ipv6_a_port_is_for_ipv4() {
+    let folder = TempDir::new();
+    let options = ["-e", "trace=socket", "-e", "inject=socket:error=EAFNOSUPPORT:when=1"];
+    let server = Served::start_command(&mut traced(&options, &folder.join("trace"), &["0"]));
+    assert!(server.wait_events("listen", 1)[0].get("address").starts_with("0.0.0.0:"));
+    assert_eq!(echo(&mut server.connect(), b"v4"), b"v4");
+    server.stop();
+}
+
+fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
+    let folder = TempDir::new();
+    let path = folder.join("socket");
+    let address = format!("unix:{}", path.display());
+    // A socket whose server has gone without removing it.
+    drop(UnixListener::bind(&path).unwrap());
+    let server = Running::start(&mut mpserv(&[&address]), Output::Pipe);
+    let mut client = wait_for("the server listens", || UnixStream::connect(&path).ok());
+    client.write_all(b"local").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut back = String::new();
+    client.read_to_string(&mut back).unwrap();
+    assert_eq!(back, "local");
+    // The user who connected is in the log.
+    wait_until("it is in the log", || {
+        server.stderr_so_far().contains(&format!("from=unix:pid:{}:", std::process::id()))
+    });
+    let second = run_mpserv(&[&address]);
+    assert_eq!(second.status.code(), Some(111));
+    assert!(second.stderr.contains("Address already in use"), "{}", second.stderr);
+    assert!(UnixStream::connect(&path).is_ok(), "the live one lives on");
+    assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
+    assert!(!path.exists(), "the file is removed at the end");
+    // A file that is no socket is left alone.
+    fs::write(&path, "precious").unwrap();
+    assert_eq!(run_mpserv(&[&address]).status.code(), Some(111));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+fn wrong_addresses_are_named() {
+    let forms = "PORT, HOST:PORT, [IPV6]:PORT, unix:PATH or inherit";
+    for address in [
+        "x",
+        "",
+        "65536",
+        "127.0.0.1:",
+        "127.0.0.1:x",
+        ":5000",
+        "::1:5000",
+        "[::1]",
+        "[::1]5000",
+        "[x]:5000",
+        "[::1",
+        "unix:",
+        "1.2.3:5000",
+        "256.1.1.1:80",
+    ] {
+        refused(&[address], USAGE, &[&format!("\"{address}\""), forms]);
+    }
+    refused(&["unix:/nonexistent-folder/socket"], TROUBLE, &["No such file or directory", "make it"]);
+    refused(&[&format!("unix:/{}", "x".repeat(200))], TROUBLE, &["File name too long"]);
+    refused(&["192.0.2.1:5000"], TROUBLE, &["192.0.2.1:5000", "ip address"]);
+    refused(&["no-such-host.invalid:5000"], TROUBLE, &["no-such-host.invalid:5000", "check the name"]);
+    refused(&[&format!("{}:5000", "h".repeat(300))], TROUBLE, &["File name too long"]);
+    let many: Vec<&str> = (0..40).flat_map(|_| ["--listen", "127.0.0.1:0"]).collect();
+    refused(&many, USAGE, &["too many", "second server"]);
+}
+
+fn a_port_in_use_is_named() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    refused(&[&address], TROUBLE, &[&address, "Address already in use", "ss -ltnp"]);
+}
+
+fn a_port_that_needs_privilege_is_named() {
+    let first = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
+    if first.trim().parse::<u16>().unwrap() <= 1 {
+        skip("no port needs privilege");
+    }
+    let folder = TempDir::new();
+    let mut command = Command::new(copy_program(MPSERV, &folder));
+    command.arg("127.0.0.1:1");
+    if is_root() {
+        command.uid(user_of_nothing()).gid(user_of_nothing());
+    }
+    let ended = run(&mut command, Output::Pipe);
+    is_refusal(&ended, TROUBLE, &["127.0.0.1:1", "Permission denied", "CAP_NET_BIND_SERVICE"]);
+}

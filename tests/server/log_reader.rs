@@ -1,0 +1,164 @@
+//! The reader of the log is slow, gone, or a full disk: clients hardly notice, and lost lines are counted.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+use mpserv::signal::Signal;
+
+pub(crate) const TESTS: &[Test] = tests![
+    a_log_that_nobody_takes_does_not_stop_it,
+    lines_that_were_lost_are_counted,
+    a_log_whose_reader_is_gone_ends_no_client,
+    a_log_that_nobody_reads_holds_up_nobody_for_long_and_what_is_lost_is_counted,
+    a_full_disk_behind_the_log_stops_nobody,
+];
+
+fn a_log_that_nobody_takes_does_not_stop_it() {
+    let script = format!("exec '{MPSERV}' -1 127.0.0.1:0 2>/dev/full");
+    let server = Served::start_command(Command::new("sh").args(["-c", &script]));
+    for _ in 0..10 {
+        drop(server.client());
+    }
+    assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0));
+}
+
+fn lines_that_were_lost_are_counted() {
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let log = folder.join("log");
+    let command = format!(
+        "exec strace -D -q -o '{}' -e trace=write -e inject=write:error=ENOSPC:when=1..2 '{MPSERV}' 127.0.0.1:0 2>'{}'",
+        trace.display(),
+        log.display()
+    );
+    let server = Running::start(Command::new("sh").args(["-c", &command]), Output::Pipe);
+    server.port();
+    server.end(Signal::TERM);
+    let log = parse_log(&fs::read_to_string(log).unwrap());
+    // What was lost are listen and start.
+    assert_eq!((log[0].event.as_str(), log[0].number("lines"), log[1].event.as_str()), ("lost", 2, "stop"));
+}
+
+/// How each client is served.
+const MODES: [&str; 4] =
+    ["127.0.0.1:0", "--sandbox 127.0.0.1:0", "--prefork 2 --sandbox 127.0.0.1:0", "127.0.0.1:0 -- cat"];
+
+/// A server whose standard error is this descriptor.
+fn logging_to(log: impl Into<OwnedFd>, arguments: &str) -> Served {
+    let script = format!("exec '{MPSERV}' -1 {arguments} 2>&0 </dev/null");
+    Served::start_command(Command::new("sh").args(["-c", &script]).stdin(log.into()))
+}
+
+/// A pipe that is full after a page, and its reader, which does not wait.
+fn small_pipe() -> (File, OwnedFd) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    // SAFETY: the call has no precondition on memory.
+    assert!(unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, 4096) } >= 0);
+    (nonblocking(reader.into()), writer.into())
+}
+
+/// Two ends of a stream that holds a few lines, of which the first does not wait.
+fn small_socket() -> (File, OwnedFd) {
+    let (reader, writer) = UnixStream::pair().unwrap();
+    let bytes: libc::c_int = 1;
+    // SAFETY: the pointer is to a number of that length. The kernel rounds it up to the least that there may be.
+    let set = unsafe {
+        libc::setsockopt(
+            writer.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_SNDBUF,
+            (&raw const bytes).cast(),
+            libc::socklen_t::try_from(size_of_val(&bytes)).unwrap(),
+        )
+    };
+    assert_eq!(set, 0);
+    (nonblocking(reader.into()), writer.into())
+}
+
+fn nonblocking(reader: OwnedFd) -> File {
+    // SAFETY: the call has no precondition on memory.
+    assert_eq!(unsafe { libc::fcntl(reader.as_fd().as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) }, 0);
+    File::from(reader)
+}
+
+/// What can be read without waiting.
+fn read_what_is_there(reader: &mut File) -> String {
+    let mut text = Vec::new();
+    // Ends with EAGAIN, or with the end.
+    let _ = reader.read_to_end(&mut text);
+    String::from_utf8(text).unwrap()
+}
+
+/// Does it for every mode with a pipe and with a socket as the log.
+fn with_every_log(test: impl Fn(&str, (File, OwnedFd)) + Sync) {
+    std::thread::scope(|scope| {
+        for mode in MODES {
+            for log in [small_pipe(), small_socket()] {
+                scope.spawn(|| test(mode, log));
+            }
+        }
+    });
+}
+
+fn a_log_whose_reader_is_gone_ends_no_client() {
+    with_every_log(|mode, (reader, writer)| {
+        let server = logging_to(writer, mode);
+        drop(reader);
+        let mut clients: Vec<_> = server.clients(2);
+        for client in &mut clients {
+            assert_eq!(echo(client, b"unread"), b"unread", "{mode}");
+        }
+        for client in clients {
+            assert_eq!(finish(client), b"", "{mode}");
+        }
+        assert_eq!(finish(server.client()), b"", "{mode}");
+        assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0), "{mode}");
+    });
+}
+
+/// Each process waits for the log once; if it did so for each of its lines, this would take minutes.
+fn a_log_that_nobody_reads_holds_up_nobody_for_long_and_what_is_lost_is_counted() {
+    with_every_log(|mode, (mut reader, writer)| {
+        let server = logging_to(writer, mode);
+        // Each has a line or two.
+        for _ in 0..300 {
+            assert_eq!(finish(server.client()), b"", "{mode}");
+        }
+        // Once there is room again, the next line comes after one that says how many are missing.
+        let mut log = read_what_is_there(&mut reader);
+        wait_until("the log tells of what was lost", || {
+            assert_eq!(finish(server.client()), b"", "{mode}");
+            log += &read_what_is_there(&mut reader);
+            log.contains("\nmpserv: lost lines=")
+        });
+        // Lines are whole or not there.
+        assert!(log.lines().all(|line| line.starts_with("mpserv: ")), "{mode}: {log}");
+        assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0), "{mode}");
+    });
+}
+
+fn a_full_disk_behind_the_log_stops_nobody() {
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let mut command = mpserv(&["127.0.0.1:0"]);
+    let mut server = command.stdout(Stdio::piped()).stderr(full()).spawn().unwrap();
+    let mut port = String::new();
+    let mut output = server.stdout.take().unwrap();
+    let mut byte = [0];
+    while !port.ends_with('\n') {
+        output.read_exact(&mut byte).unwrap();
+        port.push(char::from(byte[0]));
+    }
+    let port = port.trim().parse().unwrap();
+    for _ in 0..3 {
+        assert_eq!(echo(&mut connect(port), b"unlogged"), b"unlogged");
+    }
+    signal(server.id(), Signal::TERM);
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+}

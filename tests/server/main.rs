@@ -1,0 +1,82 @@
+//! Tests of the program `mpserv`, seen from outside: a module for each option, signal or kind of error.
+//!
+//! `cargo test --test server idle_timeout` runs one of them.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod accept_errors;
+mod call_errors;
+mod children;
+mod environment;
+mod fork_errors;
+mod grace;
+mod haproxy;
+mod hup;
+mod idle_timeout;
+mod inherited_signals;
+mod listen;
+mod log;
+mod log_reader;
+mod many_clients;
+mod max_children;
+mod max_lifetime;
+mod max_per_source;
+mod max_rate;
+mod options;
+mod orphans;
+mod pidfile;
+mod prefork;
+mod program;
+mod proxy_protocol;
+mod rules;
+mod sandbox;
+mod service;
+mod signals;
+mod socket_options;
+mod status;
+mod surroundings;
+mod systemd;
+mod usage;
+mod user;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    common::solo::main(&[
+        accept_errors::TESTS,
+        call_errors::TESTS,
+        children::TESTS,
+        environment::TESTS,
+        fork_errors::TESTS,
+        grace::TESTS,
+        haproxy::TESTS,
+        hup::TESTS,
+        idle_timeout::TESTS,
+        inherited_signals::TESTS,
+        listen::TESTS,
+        log::TESTS,
+        log_reader::TESTS,
+        many_clients::TESTS,
+        max_children::TESTS,
+        max_lifetime::TESTS,
+        max_per_source::TESTS,
+        max_rate::TESTS,
+        options::TESTS,
+        orphans::TESTS,
+        pidfile::TESTS,
+        prefork::TESTS,
+        program::TESTS,
+        proxy_protocol::TESTS,
+        rules::TESTS,
+        sandbox::TESTS,
+        service::TESTS,
+        signals::TESTS,
+        socket_options::TESTS,
+        status::TESTS,
+        surroundings::TESTS,
+        systemd::TESTS,
+        usage::TESTS,
+        user::TESTS,
+    ])
+}

@@ -1,0 +1,64 @@
+//! `--max-children`: at the limit the next client waits.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+use mpserv::signal::Signal;
+
+pub(crate) const TESTS: &[Test] = tests![
+    at_the_limit_of_children_the_next_client_waits,
+    of_many_children_those_that_have_ended_count_against_nobody,
+];
+
+fn at_the_limit_of_children_the_next_client_waits() {
+    let server = Served::start(&["--max-children", "3", "127.0.0.1:0"]);
+    let mut clients: Vec<TcpStream> = server.clients(3);
+    let mut fourth = server.connect();
+    fourth.write_all(b"fourth").unwrap();
+    let pause = server.wait_events("pause", 1);
+    assert_eq!((pause[0].get("why"), pause[0].number("children")), ("max-children", 3));
+    assert!(is_silent(&fourth, A_WHILE));
+    drop(clients.pop());
+    let mut back = [0; 6];
+    fourth.read_exact(&mut back).unwrap();
+    assert_eq!(&back, b"fourth");
+    server.wait_events("resume", 1);
+    drop((fourth, clients));
+    server.wait_events("end", 4);
+    let log = server.stop();
+    assert!(log.iter().filter(|line| line.event == "accept").all(|line| line.number("children") <= 3));
+}
+
+/// Of many children those that have ended are not all sought at once. That holds nobody up who needs a slot of theirs.
+fn of_many_children_those_that_have_ended_count_against_nobody() {
+    const MANY: usize = 600;
+    const ENDED: usize = 40;
+    let many = MANY.to_string();
+    // They wait for a slot, or are turned away.
+    for limits in [["--max-children", &many, "-C", "1000"], ["--max-children", "1000", "-C", &many]] {
+        let mut command = mpserv(&["-q"]);
+        let server = Served::start_command(command.args(limits).arg("127.0.0.1:0"));
+        let mut clients: Vec<TcpStream> = server.clients(MANY);
+        assert_eq!(children(server.pid()).len(), MANY);
+        // While the server does nothing, the oldest end: one SIGCHLD stands for all of them.
+        let old = children(server.pid());
+        server.running.signal(Signal::STOP);
+        clients.drain(..ENDED);
+        let is_ended = |pid: &&u32| state(**pid) == Some('Z');
+        wait_until("they have ended", || old.iter().filter(is_ended).count() == ENDED);
+        let mut new: Vec<TcpStream> = (0..ENDED).map(|_| server.connect()).collect();
+        server.running.signal(Signal::CONT);
+        for client in &mut new {
+            assert_eq!(echo(client, b"in their place"), b"in their place", "{limits:?}");
+        }
+        drop((clients, new));
+        server.wait_childless();
+        let log = server.stop();
+        assert_eq!(log.iter().filter(|line| line.event == "refuse").count(), 0, "{limits:?}");
+        assert_eq!(log.last().unwrap().number("accepted"), (MANY + ENDED) as u64, "{limits:?}");
+    }
+}

@@ -1,0 +1,33 @@
+//! `--max-lifetime`: a child whose time is up is ended.
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::tests;
+use mpserv::signal::Signal;
+
+pub(crate) const TESTS: &[Test] = tests![a_child_whose_time_is_up_is_ended_and_nobody_else,];
+
+fn a_child_whose_time_is_up_is_ended_and_nobody_else() {
+    let server = Served::start(&["--max-lifetime", "0.5", "127.0.0.1:0"]);
+    let mut stopped = server.client();
+    let accepts = server.wait_events("accept", 1);
+    send(accepts[0].number("pid"), Signal::STOP);
+    assert_eq!(read_all(&mut stopped), b"");
+    assert_eq!(server.wait_events("end", 1)[0].get("signal"), "SIGTERM");
+    assert_eq!(server.events("lifetime").len(), 1);
+    drop(server.client());
+    server.stop();
+    // One that goes on for ever and does not listen to SIGTERM gets SIGKILL.
+    let server = Served::start(&[
+        "--max-lifetime",
+        "0.3",
+        "127.0.0.1:0",
+        "sh",
+        "-c",
+        "trap '' TERM; echo ready; while :; do :; done",
+    ]);
+    let mut looping = server.connect();
+    assert_eq!(read_all(&mut looping), b"ready\n");
+    assert_eq!(server.wait_events("end", 1)[0].get("signal"), "SIGKILL");
+    server.stop();
+}

@@ -1,0 +1,32 @@
+//! `--max-rate`: so many connections in a period, and no more.
+
+use std::time::{Duration, Instant};
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+
+pub(crate) const TESTS: &[Test] = tests![the_rate_is_exact_at_its_boundary,];
+
+fn the_rate_is_exact_at_its_boundary() {
+    const PERIOD: Duration = Duration::from_millis(1_500);
+    let server = Served::start(&["--max-rate", "3/1.5", "127.0.0.1:0"]);
+    let start = Instant::now();
+    for _ in 0..3 {
+        drop(server.client());
+    }
+    let in_time = start.elapsed();
+    assert!(in_time < PERIOD, "three came within the period: {in_time:?}");
+    let mut fourth = server.connect();
+    assert_eq!(echo(&mut fourth, b"fourth"), b"fourth");
+    // The server counted the first one a moment after we began.
+    let took = start.elapsed();
+    assert!(took >= PERIOD, "the fourth came after {took:?}");
+    let pause = server.wait_events("pause", 1);
+    assert_eq!(pause[0].get("why"), "max-rate");
+    let resume = server.wait_events("resume", 1);
+    assert_eq!(resume[0].get("why"), "max-rate");
+    drop(fourth);
+    server.stop();
+}

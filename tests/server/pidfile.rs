@@ -1,0 +1,59 @@
+//! `--pidfile`: locked, written and removed.
+
+use std::fs;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+use mpserv::signal::Signal;
+
+pub(crate) const TESTS: &[Test] = tests![
+    the_pidfile_is_locked_and_removed,
+    a_child_that_lives_on_does_not_hold_the_pidfile,
+    a_pidfile_that_cannot_be_is_named,
+];
+
+fn the_pidfile_is_locked_and_removed() {
+    let folder = TempDir::new();
+    let path = folder.join("pid");
+    let pidfile = path.to_str().unwrap();
+    fs::write(&path, "999999 of a server that was killed\n").unwrap();
+    let server = Served::start(&["--pidfile", pidfile, "127.0.0.1:0"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", server.pid()));
+    let held = server.client();
+    let second = run_mpserv(&["--pidfile", pidfile, "127.0.0.1:0"]);
+    assert_eq!(second.status.code(), Some(111));
+    assert!(second.stderr.contains(&format!("of process {}", server.pid())), "{}", second.stderr);
+    drop(held);
+    server.stop();
+    assert!(!path.exists());
+}
+
+fn a_child_that_lives_on_does_not_hold_the_pidfile() {
+    let folder = TempDir::new();
+    let path = folder.join("pid");
+    let arguments = ["--orphans", "keep", "--pidfile", path.to_str().unwrap(), "127.0.0.1:0"];
+    let mut server = Served::start(&arguments);
+    let mut client = server.client();
+    server.running.signal(Signal::KILL);
+    wait_until("the server is gone", || server.running.has_ended());
+    let next = Served::start(&arguments);
+    assert_eq!(echo(&mut client, b"orphan"), b"orphan");
+    drop(client);
+    next.stop();
+}
+
+fn a_pidfile_that_cannot_be_is_named() {
+    let folder = TempDir::new();
+    refused(
+        &["--pidfile", "/nonexistent-folder/pid", "127.0.0.1:0"],
+        TROUBLE,
+        &["/nonexistent-folder/pid", "No such file"],
+    );
+    refused(&["--pidfile", folder.0.to_str().unwrap(), "127.0.0.1:0"], TROUBLE, &["Is a directory"]);
+    let link = folder.join("link");
+    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    refused(&["--pidfile", link.to_str().unwrap(), "127.0.0.1:0"], TROUBLE, &["symbolic links"]);
+    refused(&["--pidfile", "/dev/null", "127.0.0.1:0"], TROUBLE, &["not a regular file"]);
+}

@@ -1,0 +1,291 @@
+//! `--prefork` and `--max-requests`: the pool grows, shrinks, and serves.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::common::load::load;
+use crate::common::random::Random;
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+use mpserv::process::Pid;
+use mpserv::signal::{Signal, kill};
+
+pub(crate) const TESTS: &[Test] = tests![
+    a_process_serves_one_client_after_another,
+    after_so_many_another_takes_its_place,
+    it_grows_by_twice_as_many_each_second_and_shrinks_again,
+    one_that_is_killed_is_replaced_at_once,
+    those_that_crash_before_they_serve_are_made_ever_more_slowly,
+    on_the_way_out_clients_are_served_to_their_end,
+    a_pool_keeps_time_limits,
+    several_listeners_have_one_pool,
+    what_does_not_go_together_is_told,
+    only_clients_of_killed_processes_fail,
+    a_pool_whose_children_cannot_accept_is_no_busy_loop,
+    a_pool_outlives_connections_that_are_gone_again,
+    ; ignored:
+    only_clients_of_killed_processes_fail_of_a_million,
+];
+
+/// How many processes a pool has.
+fn size(server: &Served) -> usize {
+    children(server.pid()).len()
+}
+
+#[track_caller]
+fn wait_size(server: &Served, expected: usize) {
+    wait_until(&format!("there are {expected} processes"), || size(server) == expected);
+}
+
+fn a_process_serves_one_client_after_another() {
+    let server = Served::start(&["--prefork", "1", "127.0.0.1:0"]);
+    for _ in 0..10 {
+        assert_eq!(finish(server.client()), b"");
+    }
+    let accepts = server.wait_events("accept", 10);
+    assert!(accepts.iter().all(|line| line.get("pid") == accepts[0].get("pid")));
+    assert_eq!(server.wait_events("end", 10).iter().filter(|line| line.get("exit") == "0").count(), 10);
+    let log = server.stop();
+    assert_eq!(log.last().unwrap().number("accepted"), 10);
+}
+
+fn after_so_many_another_takes_its_place() {
+    let server = Served::start(&["--prefork", "1", "--max-requests", "3", "127.0.0.1:0"]);
+    for _ in 0..9 {
+        assert_eq!(finish(server.client()), b"");
+    }
+    let accepts = server.wait_events("accept", 9);
+    let pids: Vec<&str> = accepts.iter().map(|line| line.get("pid")).collect();
+    for three in pids.chunks(3) {
+        assert!(three.iter().all(|pid| *pid == three[0]), "{pids:?}");
+    }
+    assert!(pids[0] != pids[3] && pids[3] != pids[6]);
+    server.stop();
+}
+
+fn it_grows_by_twice_as_many_each_second_and_shrinks_again() {
+    let server = Served::start(&["--prefork", "2-9", "127.0.0.1:0"]);
+    wait_size(&server, 2);
+    let mut all = server.clients(2);
+    // All are busy: 1, 2, 4 more, and then as many as there may be.
+    let start = Instant::now();
+    for expected in [3, 5, 9] {
+        wait_size(&server, expected);
+        while all.len() < expected {
+            all.push(server.client());
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    assert!(seconds >= 1.5, "grown in {seconds} s");
+    // One more waits until one ends.
+    let mut last = server.connect();
+    std::io::Write::write_all(&mut last, b"last").unwrap();
+    assert!(is_silent(&last, Duration::from_millis(1500)));
+    assert_eq!(size(&server), 9);
+    assert_eq!(finish(all.pop().unwrap()), b"");
+    let mut back = [0; 4];
+    std::io::Read::read_exact(&mut last, &mut back).unwrap();
+    drop((all, last));
+    // One each second, down to as many idle ones as there are to be.
+    wait_size(&server, 2);
+    assert_eq!(finish(server.client()), b"");
+    server.stop();
+}
+
+fn one_that_is_killed_is_replaced_at_once() {
+    let server = Served::start(&["--prefork", "3", "127.0.0.1:0"]);
+    wait_size(&server, 3);
+    let mut victim = server.client();
+    let mut other = server.client();
+    let pid = server.wait_events("accept", 1)[0].get("pid").parse().unwrap();
+    kill(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    assert_eq!(read_all(&mut victim), b"");
+    let end = server.wait_events("end", 1);
+    assert_eq!((end[0].get("signal"), end[0].get("pid").parse()), ("SIGKILL", Ok(pid)));
+    assert_eq!(echo(&mut other, b"untouched"), b"untouched");
+    wait_size(&server, 3);
+    drop(other);
+    server.stop();
+}
+
+fn those_that_crash_before_they_serve_are_made_ever_more_slowly() {
+    let server = Served::start(&["--prefork", "1", "127.0.0.1:0"]);
+    let start = Instant::now();
+    let mut pauses = Vec::new();
+    for count in 1..=5 {
+        let pid = wait_for("there is a process", || children(server.pid()).first().copied());
+        // One that is just about to be made is not there to be killed twice.
+        let _ = kill(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
+        let lines = server.wait_events("leave", count);
+        pauses.push(lines[count - 1].get("pause").to_owned());
+    }
+    assert_eq!(pauses, ["0.100", "0.200", "0.400", "0.800", "1.600"]);
+    assert!(start.elapsed() >= Duration::from_millis(1500));
+    assert_eq!(finish(server.client()), b"", "and then it serves");
+    server.stop();
+}
+
+fn on_the_way_out_clients_are_served_to_their_end() {
+    let server = Served::start(&["--prefork", "4", "127.0.0.1:0"]);
+    let mut client = server.client();
+    wait_size(&server, 4);
+    server.running.signal(Signal::TERM);
+    // The idle ones go, and the one with a client stays.
+    wait_size(&server, 1);
+    assert_eq!(echo(&mut client, b"still"), b"still");
+    // It has the socket, too, but nobody is let in to wait in vain.
+    assert_eq!(TcpStream::connect(("127.0.0.1", server.port())).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(finish(client), b"");
+    let log = parse_log(&server.running.wait().stderr);
+    assert_eq!(log.last().unwrap().number("drained"), 4);
+}
+
+fn a_pool_keeps_time_limits() {
+    let server = Served::start(&["--prefork", "2", "--max-lifetime", "0.3", "127.0.0.1:0"]);
+    let start = Instant::now();
+    let mut client = server.client();
+    assert_eq!(read_all(&mut client), b"");
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    server.wait_events("lifetime", 1);
+    wait_size(&server, 2);
+    server.stop();
+    let server = Served::start(&["--prefork", "1", "-t", "0.2", "127.0.0.1:0"]);
+    assert_eq!(read_all(&mut server.client()), b"");
+    assert_eq!(server.wait_events("end", 1)[0].get("exit"), "2");
+    assert_eq!(finish(server.client()), b"");
+    server.stop();
+}
+
+fn several_listeners_have_one_pool() {
+    let mut command = mpserv(&["--prefork", "2", "--listen", "127.0.0.1:0", "--listen", "[::1]:0", "127.0.0.1:0"]);
+    let server = Served::start_ports(&mut command, 3);
+    for _ in 0..5 {
+        for (index, port) in server.ports.iter().enumerate() {
+            let host = if index == 1 { "::1" } else { "127.0.0.1" };
+            let mut client = TcpStream::connect((host, *port)).unwrap();
+            client.set_read_timeout(Some(WATCHDOG)).unwrap();
+            assert_eq!(echo(&mut client, b"x"), b"x");
+        }
+    }
+    server.stop();
+}
+
+fn what_does_not_go_together_is_told() {
+    for (arguments, told) in [
+        (&["--prefork", "0", "127.0.0.1:0"][..], "--prefork \"0\": it is a number from 1"),
+        (&["--prefork", "3-", "127.0.0.1:0"], "--prefork \"\": it is a number from 1"),
+        (&["--prefork", "3-2", "127.0.0.1:0"], "prefork 3-2: at most is less than at least"),
+        (&["--prefork", "3", "--max-rate", "1/1", "127.0.0.1:0"], "prefork 3-3: processes made ahead of time accept"),
+        (&["--prefork", "3", "127.0.0.1:0", "cat"], "--prefork: it is for services"),
+        (&["--max-requests", "3", "127.0.0.1:0"], "--max-requests: it is for --prefork"),
+        (&["--prefork", "3", "--sandbox", "--log", "syslog", "127.0.0.1:0"], "prefork 3-3: in the sandbox they cannot"),
+        (&["--watch", "127.0.0.1:0"], "--watch: it is for --status PIDFILE"),
+        (&["--status", "/x", "127.0.0.1:0"], "ADDRESS \"127.0.0.1:0\": --status shows a server that runs"),
+    ] {
+        let ended = run_mpserv(arguments);
+        assert_eq!(ended.status.code(), Some(100), "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.starts_with(&format!("mpserv: {told}")), "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+/// So many connections; of the processes, one is killed for about each hundred of them.
+fn kills_under_load(connections: u64) {
+    const POOL: usize = 8;
+    let server = Served::start(&["-q", "--prefork", &POOL.to_string(), "0.0.0.0:0"]);
+    wait_size(&server, POOL);
+    let memory = server.anonymous_memory();
+    let (served, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let mut random = Random::new(5);
+    let start = Instant::now();
+    let (result, kills) = std::thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let result = load(server.port(), connections, 8, &served);
+            done.store(true, Ordering::Relaxed);
+            result
+        });
+        let mut kills = 0;
+        while !done.load(Ordering::Relaxed) {
+            if served.load(Ordering::Relaxed) / 100 > kills
+                && let Some(pid) =
+                    Some(children(server.pid())).filter(|all| !all.is_empty()).map(|all| *random.pick(&all))
+            {
+                // A child of the server's that was not waited for; or it has ended by itself.
+                let _ = kill(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
+                kills += 1;
+            }
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        (load.join().unwrap(), kills)
+    });
+    let seconds = start.elapsed().as_secs_f64();
+    let failed: u64 = result.errors.values().sum();
+    println!(
+        "{connections} connections in {seconds:.1} s, {kills} kills, {failed} failed: {:?}; memory {memory} kB, then {} kB",
+        result.errors,
+        server.anonymous_memory()
+    );
+    assert_eq!(result.served + failed, connections);
+    // Each kill costs the client that the process has, if any, and nobody else.
+    assert!(failed <= kills, "{failed} failed, {kills} were killed");
+    assert!(kills >= connections / 200);
+    wait_size(&server, POOL);
+    assert!(server.anonymous_memory() <= memory + 16, "memory is flat");
+    server.stop();
+}
+
+fn only_clients_of_killed_processes_fail() {
+    kills_under_load(20_000);
+}
+
+fn only_clients_of_killed_processes_fail_of_a_million() {
+    kills_under_load(1_000_000);
+}
+
+/// A child of the pool that cannot accept ends; those that take its place come no faster than they are of use.
+fn a_pool_whose_children_cannot_accept_is_no_busy_loop() {
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let one = ["--prefork", "2", "127.0.0.1:0"];
+    let two = ["--prefork", "2", "--listen", "127.0.0.1:0", "127.0.0.1:0"];
+    for (call, errno, arguments) in [
+        ("accept4", "EINVAL", &one[..]),
+        // It is of one connection, but not for ever.
+        ("accept4", "EPROTO", &one),
+        ("accept4", "ECONNABORTED", &one),
+        // What no page documents, too.
+        ("accept4", "EIO", &one),
+        ("accept4", "EMFILE", &one),
+        ("ppoll", "ENOMEM", &two),
+    ] {
+        let (calls, fault) = (format!("trace={call}"), format!("inject={call}:error={errno}"));
+        let options = ["-f", "-e", &calls, "-e", &fault];
+        let ports = arguments.iter().filter(|argument| **argument == "127.0.0.1:0").count();
+        let server = Served::start_ports(&mut traced(&options, &trace, arguments), ports);
+        std::thread::sleep(Duration::from_secs(1));
+        let calls = fs::read_to_string(&trace).unwrap().matches(&format!("{call}(")).count();
+        // Two children have so many connections in a row that are gone, and then ten tries a second each.
+        assert!(calls < 200, "{errno}: {calls} calls of {call} in a second");
+        let told = if errno == "EINVAL" { "leave" } else { "fail" };
+        assert!(server.wait_events(told, 1).len() < 10, "{errno} is logged once a second");
+        server.running.end(Signal::TERM);
+    }
+}
+
+/// Connections that are gone when the pool accepts them: the next client is served, by children that were there before.
+fn a_pool_outlives_connections_that_are_gone_again() {
+    let folder = TempDir::new();
+    for errno in ["ECONNABORTED", "EPROTO", "EPERM", "ENETDOWN"] {
+        let fault = format!("inject=accept4:error={errno}:when=1..20");
+        let options = ["-f", "-e", "trace=accept4", "-e", &fault];
+        let command = &mut traced(&options, &folder.join(errno), &["--prefork", "2", "127.0.0.1:0"]);
+        let server = Served::start_command(command);
+        assert_eq!(echo(&mut server.connect(), b"next"), b"next", "{errno}");
+        assert_eq!((server.events("fail").len(), server.events("leave").len()), (0, 0), "{errno}");
+        server.stop();
+    }
+}

@@ -1,0 +1,162 @@
+//! PROGRAM: what a program finds, and real programs, unchanged.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+use mpserv::signal::Signal;
+
+pub(crate) const TESTS: &[Test] = tests![
+    a_program_finds_three_descriptors_default_signals_and_an_empty_mask,
+    arguments_reach_the_program_as_they_are,
+    cat_and_a_shell_script_serve,
+    git_clones_from_git_daemon,
+    in_fingerd_serves,
+    ftpd_serves,
+    a_program_with_processes_of_its_own_ends_with_all_of_them,
+    a_program_that_is_gone_is_told_and_the_server_goes_on,
+    a_program_that_cannot_run_is_named,
+];
+
+fn a_program_finds_three_descriptors_default_signals_and_an_empty_mask() {
+    // The server itself is started with more open, with signals ignored, and it ignores none in its programs.
+    let script = format!(
+        "exec 7</dev/null 8</dev/null; trap '' PIPE HUP INT; \
+         exec '{MPSERV}' -1 --pidfile \"$0\" --listen 127.0.0.1:0 127.0.0.1:0 \
+         sh -c 'ls /proc/self/fd; cat /proc/self/status; readlink /proc/self/fd/0 /proc/self/fd/1'"
+    );
+    let folder = TempDir::new();
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).arg(folder.join("pid"));
+    let server = Served::start_ports(&mut command, 2);
+    let _open = (server.connect(), server.connect());
+    let output = output_of(&server);
+    let lines: Vec<&str> = output.lines().collect();
+    // 3 is the one through which ls reads the folder.
+    assert_eq!(lines[..4], ["0", "1", "2", "3"], "{output}");
+    assert_eq!(["SigBlk", "SigIgn", "SigCgt"].map(|set| signals_in(&output, set)), [0; 3], "{output}");
+    assert!(lines.iter().rev().take(2).all(|line| line.starts_with("socket:")), "{output}");
+    server.stop();
+}
+
+fn arguments_reach_the_program_as_they_are() {
+    let server = Served::start(&["127.0.0.1:0", "--", "printf", "%s|", "-c", "a b", "", "--help", "ü"]);
+    assert_eq!(output_of(&server), "-c|a b||--help|ü|");
+    server.stop();
+}
+
+fn cat_and_a_shell_script_serve() {
+    let server = Served::start(&["127.0.0.1:0", "cat"]);
+    let mut client = server.connect();
+    client.write_all(b"through cat\n").unwrap();
+    assert_eq!(finish(client), b"through cat\n");
+    server.stop();
+    let folder = TempDir::new();
+    let script = folder.join("greet");
+    fs::write(&script, "#!/bin/sh\nread name\necho \"Hello, $name, of $TCPREMOTEIP\"\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let server = Served::start(&["127.0.0.1:0", script.to_str().unwrap()]);
+    let mut client = server.connect();
+    client.write_all(b"world\n").unwrap();
+    assert_eq!(read_all(&mut client), b"Hello, world, of 127.0.0.1\n");
+    server.stop();
+}
+
+fn git_clones_from_git_daemon() {
+    needs_command("git");
+    let folder = TempDir::new();
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.current_dir(&folder.0).args(arguments).stdin(Stdio::null());
+        command.envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")]);
+        for role in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{role}_NAME"), "test").env(format!("GIT_{role}_EMAIL"), "test@localhost");
+        }
+        let ended = run(&mut command, Output::Pipe);
+        assert!(ended.status.success(), "{arguments:?}: {}", ended.stderr);
+    };
+    git(&["init", "-q", "repository"]);
+    fs::write(folder.join("repository/file"), "content\n").unwrap();
+    git(&["-C", "repository", "add", "file"]);
+    git(&["-C", "repository", "commit", "-q", "-m", "first"]);
+    let base = format!("--base-path={}", folder.0.display());
+    let mut command = mpserv(&["127.0.0.1:0", "git", "daemon", "--inetd", "--export-all", &base]);
+    // The owner of the folder is whoever runs the tests.
+    command.env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", "safe.directory").env("GIT_CONFIG_VALUE_0", "*");
+    let server = Served::start_command(&mut command);
+    git(&["clone", "-q", &format!("git://127.0.0.1:{}/repository", server.port()), "clone"]);
+    assert_eq!(fs::read_to_string(folder.join("clone/file")).unwrap(), "content\n");
+    server.stop();
+}
+
+fn in_fingerd_serves() {
+    needs_command("finger");
+    let fingerd = needs_command("in.fingerd");
+    let server = Served::start(&["127.0.0.1:0", fingerd.to_str().unwrap()]);
+    let mut client = server.connect();
+    client.write_all(b"root\r\n").unwrap();
+    let answer = String::from_utf8_lossy(&read_all(&mut client)).into_owned();
+    assert!(answer.contains("Login: root"), "{answer}");
+    server.stop();
+}
+
+fn ftpd_serves() {
+    let ftpd = needs_command("ftpd");
+    let server = Served::start(&["127.0.0.1:0", ftpd.to_str().unwrap()]);
+    let mut client = server.connect();
+    client.write_all(b"QUIT\r\n").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let answer = String::from_utf8_lossy(&read_all(&mut client)).into_owned();
+    assert!(answer.starts_with("220 ") && answer.contains("\r\n221 "), "{answer}");
+    server.stop();
+}
+
+fn a_program_with_processes_of_its_own_ends_with_all_of_them() {
+    let server =
+        Served::start(&["--grace", "0.1", "127.0.0.1:0", "sh", "-c", "sleep 600 & sleep 600 & echo ready; wait"]);
+    let mut client = server.connect();
+    client.read_exact(&mut [0]).unwrap();
+    let ended = server.running.end(Signal::TERM);
+    assert_eq!(ended.status.code(), Some(0));
+    // Each of them holds the connection.
+    read_all(&mut client);
+}
+
+fn a_program_that_is_gone_is_told_and_the_server_goes_on() {
+    let folder = TempDir::new();
+    let program = copy_program("/bin/cat", &folder);
+    let server = Served::start(&["127.0.0.1:0", program.to_str().unwrap()]);
+    assert_eq!(echo(&mut server.connect(), b"there"), b"there");
+    fs::rename(&program, folder.join("elsewhere")).unwrap();
+    assert_eq!(read_all(&mut server.connect()), b"");
+    let fail = server.wait_events("fail", 1);
+    assert_eq!((fail[0].get("call"), fail[0].get("error")), ("execve", "No such file or directory"));
+    fs::rename(folder.join("elsewhere"), &program).unwrap();
+    assert_eq!(echo(&mut server.connect(), b"back"), b"back");
+    server.wait_events("end", 2);
+    server.stop();
+}
+
+fn a_program_that_cannot_run_is_named() {
+    let folder = TempDir::new();
+    let file = folder.join("file");
+    fs::write(&file, "not a program").unwrap();
+    let last_line = |arguments: &[&str]| {
+        let ended = run_mpserv(arguments);
+        assert_eq!(ended.status.code(), Some(TROUBLE), "{}", ended.stderr);
+        ended.stderr.lines().last().unwrap().to_owned()
+    };
+    let line = last_line(&["127.0.0.1:0", "no-such-program"]);
+    assert!(line.contains("no-such-program: No such file") && line.contains("PATH"), "{line}");
+    let line = last_line(&["127.0.0.1:0", file.to_str().unwrap()]);
+    assert!(line.contains("Permission denied") && line.contains("chmod +x"), "{line}");
+    let line = last_line(&["127.0.0.1:0", folder.0.to_str().unwrap()]);
+    assert!(line.contains("Permission denied"), "{line}");
+    refused(&["127.0.0.1:0", ""], USAGE, &["no name"]);
+}

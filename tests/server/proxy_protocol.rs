@@ -1,0 +1,426 @@
+//! `--proxy-protocol`: what is a header, what is none, and what comes of either.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::common::random::Random;
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+use mpserv::server::proxy_protocol::{Header, Parser, ProxyError};
+
+pub(crate) const TESTS: &[Test] = tests![
+    what_the_standard_allows_is_understood,
+    what_the_standard_forbids_is_refused,
+    two_parsers_agree,
+    not_a_byte_beyond_the_header_is_taken,
+    a_local_header_leaves_the_address_as_it_is,
+    who_sends_no_header_is_turned_away,
+    a_header_has_three_seconds,
+    rules_and_limits_are_about_the_client_and_not_the_balancer,
+    a_program_finds_the_client_in_its_environment,
+    ; ignored:
+    two_parsers_agree_on_ten_million_inputs,
+];
+
+/// What comes of these bytes, and how many of them are the header's.
+fn parse(bytes: &[u8]) -> Result<Option<(Header, usize)>, ProxyError> {
+    let mut parser = Parser::new();
+    for (index, byte) in bytes.iter().enumerate() {
+        if let Some(header) = parser.push(*byte)? {
+            return Ok(Some((header, index + 1)));
+        }
+    }
+    Ok(None)
+}
+
+fn proxied(source: &str, destination: &str) -> Header {
+    Header::Proxied { source: source.parse().unwrap(), destination: destination.parse().unwrap() }
+}
+
+const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// A header of version 2.
+fn v2(version_command: u8, family: u8, block: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(block.len()).unwrap().to_be_bytes();
+    [SIGNATURE, &[version_command, family], &length, block].concat()
+}
+
+const V4_BLOCK: [u8; 12] = [192, 0, 2, 1, 198, 51, 100, 2, 0x12, 0x34, 0x01, 0xbb];
+
+fn v6_block() -> Vec<u8> {
+    let addresses = ["2001:db8::1", "2001:db8::2"].map(|text| text.parse::<Ipv6Addr>().unwrap().octets());
+    [&addresses.concat()[..], &[0x12, 0x34, 0x01, 0xbb]].concat()
+}
+
+fn what_the_standard_allows_is_understood() {
+    let v4 = proxied("192.0.2.1:4660", "198.51.100.2:443");
+    let v6 = proxied("[2001:db8::1]:4660", "[2001:db8::2]:443");
+    let tlvs = [&V4_BLOCK[..], &[0x04, 0, 0, 0x20, 0, 3, 1, 2, 3]].concat();
+    let mut longest = b"PROXY UNKNOWN ".to_vec();
+    longest.resize(105, b'x');
+    longest.extend_from_slice(b"\r\n");
+    let filler = [&V4_BLOCK[..], &[0x04, 0xff, 0xf0], &[0; 0xfff0][..]].concat();
+    for (bytes, header) in [
+        (b"PROXY TCP4 192.0.2.1 198.51.100.2 4660 443\r\n".to_vec(), v4),
+        (b"PROXY TCP6 2001:db8::1 2001:DB8::2 4660 443\r\n".to_vec(), v6),
+        (b"PROXY TCP4 255.255.255.255 0.0.0.0 65535 0\r\n".to_vec(), proxied("255.255.255.255:65535", "0.0.0.0:0")),
+        (b"PROXY UNKNOWN\r\n".to_vec(), Header::Local),
+        (b"PROXY UNKNOWN ffff::1 whatever \n 99999\r\n".to_vec(), Header::Local),
+        (longest, Header::Local),
+        (v2(0x21, 0x11, &V4_BLOCK), v4),
+        (v2(0x21, 0x21, &v6_block()), v6),
+        (v2(0x21, 0x11, &tlvs), v4),
+        (v2(0x21, 0x11, &filler), v4),
+        (v2(0x20, 0x00, &[]), Header::Local),
+        (v2(0x20, 0xff, b"what is here is nobody's business"), Header::Local),
+        (v2(0x20, 0x11, &V4_BLOCK[..5]), Header::Local),
+        (v2(0x21, 0x00, b"neither is this"), Header::Local),
+        (v2(0x21, 0x12, &V4_BLOCK), Header::Local),
+        (v2(0x21, 0x22, &v6_block()), Header::Local),
+        (v2(0x21, 0x31, &[1; 216]), Header::Local),
+        (v2(0x21, 0x32, &[[1; 216].to_vec(), vec![4, 0, 1, 7]].concat()), Header::Local),
+    ] {
+        let length = bytes.len();
+        let more = [&bytes[..], b"PROXY"].concat();
+        assert_eq!(parse(&more), Ok(Some((header, length))), "{}", bytes[..length.min(150)].escape_ascii());
+        // A header that is cut off is not one yet, wherever that is.
+        for cut in (0..length.min(400)).chain([length - 1]) {
+            assert_eq!(parse(&bytes[..cut]), Ok(None), "{} of {}", cut, bytes[..length.min(150)].escape_ascii());
+        }
+    }
+}
+
+fn what_the_standard_forbids_is_refused() {
+    let too_long = [&b"PROXY UNKNOWN "[..], &[b'x'; 93], b"\r\n"].concat();
+    let short = |family, length: usize| v2(0x21, family, &vec![0; length]);
+    for bytes in [
+        b"proxy TCP4 192.0.2.1 198.51.100.2 1 2\r\n".to_vec(),
+        b"PROXY  TCP4 192.0.2.1 198.51.100.2 1 2\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.1 198.51.100.2 1 2 \r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.1  198.51.100.2 1 2\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.1 198.51.100.2 1 2 3\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.1 198.51.100.2 1\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.1\t198.51.100.2 1 2\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.01 198.51.100.2 1 2\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.256 198.51.100.2 1 2\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2 198.51.100.2 1 2\r\n".to_vec(),
+        b"PROXY TCP4 2001:db8::1 198.51.100.2 1 2\r\n".to_vec(),
+        b"PROXY TCP6 192.0.2.1 2001:db8::1 1 2\r\n".to_vec(),
+        b"PROXY TCP6 2001:db8::1::2 2001:db8::1 1 2\r\n".to_vec(),
+        b"PROXY TCP6 [2001:db8::1] 2001:db8::1 1 2\r\n".to_vec(),
+        b"PROXY TCP6 fe80::1%lo 2001:db8::1 1 2\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.1 198.51.100.2 65536 2\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.1 198.51.100.2 01 2\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.1 198.51.100.2 +1 2\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.1 198.51.100.2 1 -2\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.1 198.51.100.2  2\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.1 198.51.100.2 1 2\r\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.1 198.51.100.2 1 2\n\r\n".to_vec(),
+        b"PROXY TCP5 192.0.2.1 198.51.100.2 1 2\r\n".to_vec(),
+        b"PROXY UDP4 192.0.2.1 198.51.100.2 1 2\r\n".to_vec(),
+        b"PROXY \r\n".to_vec(),
+        b"PROXY UNKNOWNS\r\n".to_vec(),
+        b"PROXY TCP4 \xff\r\n".to_vec(),
+        b"GET / HTTP/1.1\r\n".to_vec(),
+        b"\r\n\r\n\0\r\nQUIT\r".to_vec(),
+        b"\r\nPROXY".to_vec(),
+        too_long,
+        v2(0x11, 0x11, &V4_BLOCK),
+        v2(0x31, 0x11, &V4_BLOCK),
+        v2(0x22, 0x11, &V4_BLOCK),
+        v2(0x2f, 0x11, &V4_BLOCK),
+        v2(0x21, 0x41, &V4_BLOCK),
+        v2(0x21, 0x13, &V4_BLOCK),
+        v2(0x21, 0x10, &V4_BLOCK),
+        v2(0x21, 0x01, &V4_BLOCK),
+        short(0x11, 11),
+        short(0x12, 11),
+        short(0x21, 35),
+        short(0x31, 215),
+        short(0x11, 0),
+        // Additional fields that are cut off, or longer than what is left.
+        v2(0x21, 0x11, &[&V4_BLOCK[..], &[4]].concat()),
+        v2(0x21, 0x11, &[&V4_BLOCK[..], &[4, 0]].concat()),
+        v2(0x21, 0x11, &[&V4_BLOCK[..], &[4, 0, 1]].concat()),
+        v2(0x21, 0x11, &[&V4_BLOCK[..], &[4, 1, 0, 0]].concat()),
+        v2(0x21, 0x31, &[[1; 216].to_vec(), vec![4, 0, 2, 7]].concat()),
+    ] {
+        assert!(matches!(parse(&bytes), Err(ProxyError::Malformed(_))), "{}", bytes.escape_ascii());
+    }
+}
+
+fn reference(bytes: &[u8]) -> Result<Option<(Header, usize)>, ()> {
+    let start = |signature: &[u8]| bytes.iter().zip(signature).all(|(byte, expected)| byte == expected);
+    if start(SIGNATURE) {
+        reference_v2(bytes)
+    } else if start(b"PROXY ") {
+        reference_v1(bytes)
+    } else {
+        Err(())
+    }
+}
+
+fn reference_v1(bytes: &[u8]) -> Result<Option<(Header, usize)>, ()> {
+    let Some(cr) = bytes.iter().position(|&byte| byte == b'\r').filter(|cr| *cr < 106) else {
+        return if bytes.len() < 107 { Ok(None) } else { Err(()) };
+    };
+    match bytes.get(cr + 1) {
+        None => return Ok(None),
+        Some(b'\n') => {}
+        Some(_) => return Err(()),
+    }
+    let length = cr + 2;
+    let line = &bytes[..cr];
+    if line == b"PROXY UNKNOWN" || line.starts_with(b"PROXY UNKNOWN ") {
+        return Ok(Some((Header::Local, length)));
+    }
+    let line = std::str::from_utf8(line).map_err(|_| ())?;
+    let [_, family, source, destination, source_port, destination_port] =
+        line.split(' ').collect::<Vec<_>>().try_into().map_err(|_| ())?;
+    let ip = |text: &str| -> Result<IpAddr, ()> {
+        let is_canonical = text.bytes().all(|byte| byte.is_ascii_hexdigit() || b".:".contains(&byte));
+        match family {
+            "TCP4" if text.split('.').all(|part| part == "0" || !part.starts_with('0')) => {
+                text.parse::<Ipv4Addr>().map(IpAddr::V4).map_err(|_| ())
+            }
+            "TCP6" if is_canonical => text.parse::<Ipv6Addr>().map(IpAddr::V6).map_err(|_| ()),
+            _ => Err(()),
+        }
+    };
+    let port = |text: &str| -> Result<u16, ()> {
+        let port: u16 = text.parse().map_err(|_| ())?;
+        if port.to_string() == text { Ok(port) } else { Err(()) }
+    };
+    let source = SocketAddr::new(ip(source)?, port(source_port)?);
+    let destination = SocketAddr::new(ip(destination)?, port(destination_port)?);
+    Ok(Some((Header::Proxied { source, destination }, length)))
+}
+
+fn reference_v2(bytes: &[u8]) -> Result<Option<(Header, usize)>, ()> {
+    let Some(&[version_command, family, high, low]) = bytes.get(12..16) else { return Ok(None) };
+    let length = 16 + usize::from(u16::from_be_bytes([high, low]));
+    let whole = bytes.get(16..length);
+    if version_command == 0x20 {
+        return Ok(whole.map(|_| (Header::Local, length)));
+    }
+    let addresses = match (version_command, family) {
+        (0x21, 0x00) => return Ok(whole.map(|_| (Header::Local, length))),
+        (0x21, 0x11 | 0x12) => 12,
+        (0x21, 0x21 | 0x22) => 36,
+        (0x21, 0x31 | 0x32) => 216,
+        _ => return Err(()),
+    };
+    if length - 16 < addresses {
+        return Err(());
+    }
+    // As far as it is there, for a mistake is one before the end has come.
+    let block = &bytes[16..length.min(bytes.len())];
+    let mut tlvs = block.get(addresses..).unwrap_or_default();
+    let mut left = length - 16 - addresses;
+    while left > 0 {
+        if let Some(&[_, high, low]) = tlvs.get(..3) {
+            let size = 3 + usize::from(u16::from_be_bytes([high, low]));
+            if size > left {
+                return Err(());
+            }
+            left -= size;
+            tlvs = tlvs.get(size..).unwrap_or_default();
+        } else if left < 3 && tlvs.len() == left {
+            return Err(());
+        } else {
+            break;
+        }
+    }
+    let Some(block) = whole else { return Ok(None) };
+    let port = |at: usize| u16::from_be_bytes([block[at], block[at + 1]]);
+    let header = match family {
+        0x11 => {
+            let ip = |at: usize| IpAddr::from(<[u8; 4]>::try_from(&block[at..at + 4]).unwrap());
+            Header::Proxied { source: SocketAddr::new(ip(0), port(8)), destination: SocketAddr::new(ip(4), port(10)) }
+        }
+        0x21 => {
+            let ip = |at: usize| IpAddr::from(<[u8; 16]>::try_from(&block[at..at + 16]).unwrap());
+            Header::Proxied { source: SocketAddr::new(ip(0), port(32)), destination: SocketAddr::new(ip(16), port(34)) }
+        }
+        _ => Header::Local,
+    };
+    Ok(Some((header, length)))
+}
+
+const WORDS: [&[u8]; 20] = [
+    b"PROXY ",
+    b"TCP4",
+    b"TCP6",
+    b"UNKNOWN",
+    b" ",
+    b"\r\n",
+    b"\r",
+    b"0",
+    b"65535",
+    b"192.0.2.1",
+    b"::",
+    b"::ffff:1.2.3.4",
+    b"\0\0",
+    b"\x04\0\x01x",
+    b"\xff\xff",
+    SIGNATURE,
+    b"\x21\x11\0\x0c",
+    b"\x20\0\0\0",
+    b"255",
+    b":",
+];
+
+fn fuzz(inputs: u64) {
+    let seeds = [
+        b"PROXY TCP4 192.0.2.1 198.51.100.2 4660 443\r\nmore".to_vec(),
+        b"PROXY TCP6 2001:db8::1 ::ffff:192.0.2.1 1 65535\r\n".to_vec(),
+        b"PROXY UNKNOWN x\r\n".to_vec(),
+        v2(0x21, 0x11, &[&V4_BLOCK[..], &[4, 0, 2, 9, 9]].concat()),
+        v2(0x21, 0x21, &v6_block()),
+        v2(0x20, 0, &[]),
+        v2(0x21, 0x31, &[7; 219]),
+    ];
+    let mut random = Random::new(inputs);
+    let (mut accepted, mut refused) = (0_u64, 0_u64);
+    let mut bytes = Vec::new();
+    for _ in 0..inputs {
+        bytes.clone_from(random.pick(&seeds));
+        random.mutate(&mut bytes, &WORDS);
+        let found = parse(&bytes);
+        assert_eq!(found.map_err(|_| ()), reference(&bytes), "{}", bytes.escape_ascii());
+        accepted += u64::from(matches!(found, Ok(Some(_))));
+        refused += u64::from(found.is_err());
+    }
+    println!("{accepted} of {inputs} inputs were headers, {refused} were none, the others were cut off");
+    assert!(accepted > inputs / 20 && refused > inputs / 5);
+}
+
+fn two_parsers_agree() {
+    fuzz(100_000);
+}
+
+fn two_parsers_agree_on_ten_million_inputs() {
+    fuzz(10_000_000);
+}
+
+/// Sends a header, and what an echo server answers to it.
+fn talk(server: &Served, bytes: &[u8]) -> Vec<u8> {
+    let mut client = server.connect();
+    // It may have been closed already.
+    let _ = client.write_all(bytes);
+    let _ = client.shutdown(std::net::Shutdown::Write);
+    read_all(&mut client)
+}
+
+const MODES: [&[&str]; 2] = [&[], &["--prefork", "2"]];
+
+fn not_a_byte_beyond_the_header_is_taken() {
+    for mode in MODES {
+        let server = Served::start(&[mode, &["--proxy-protocol", "127.0.0.1:0"]].concat());
+        for header in [
+            b"PROXY TCP4 192.0.2.1 198.51.100.2 4660 443\r\n".to_vec(),
+            v2(0x21, 0x11, &[&V4_BLOCK[..], &[4, 0x10, 0], &[0; 0x1000]].concat()),
+        ] {
+            assert_eq!(talk(&server, &[&header[..], b"PROXY \r\n\r\n"].concat()), b"PROXY \r\n\r\n");
+            // Byte by byte.
+            let mut client = server.connect();
+            client.set_nodelay(true).unwrap();
+            for byte in &header[..header.len().min(60)] {
+                client.write_all(&[*byte]).unwrap();
+            }
+            client.write_all(&header[header.len().min(60)..]).unwrap();
+            assert_eq!(echo(&mut client, b"Hello"), b"Hello");
+            assert_eq!(finish(client), b"");
+        }
+        let log = server.stop();
+        let accepts: Vec<&Line> = log.iter().filter(|line| line.event == "accept").collect();
+        assert_eq!(accepts.len(), 4);
+        for line in accepts.into_iter().chain(log.iter().filter(|line| line.event == "end")) {
+            assert_eq!(line.get("from"), "192.0.2.1:4660", "{line:?}");
+            assert!(line.event == "end" || line.get("by").starts_with("127.0.0.1:"));
+        }
+    }
+}
+
+fn a_local_header_leaves_the_address_as_it_is() {
+    for mode in MODES {
+        let server = Served::start(&[mode, &["--proxy-protocol", "127.0.0.1:0"]].concat());
+        assert_eq!(talk(&server, &[&v2(0x20, 0, &[])[..], b"x"].concat()), b"x");
+        assert!(server.wait_events("accept", 1)[0].get("from").starts_with("127.0.0.1:"));
+        server.stop();
+    }
+}
+
+fn who_sends_no_header_is_turned_away() {
+    for mode in MODES {
+        let server = Served::start(&[mode, &["--proxy-protocol", "127.0.0.1:0"]].concat());
+        for bytes in [&b"GET / HTTP/1.0\r\n\r\n"[..], b"PROXY TCP4 1.2.3.4\r\n", b"PRO", b""] {
+            assert_eq!(talk(&server, bytes), b"", "{}", bytes.escape_ascii());
+        }
+        let refused = server.wait_events("refuse", 4);
+        let why = |index: usize| refused[index].get("why").to_owned();
+        assert_eq!(why(0), "no PROXY header: it begins otherwise");
+        assert_eq!(why(1), "no PROXY header: a field is missing");
+        assert_eq!(why(2), "no PROXY header: the peer closed the connection");
+        let log = server.stop();
+        assert!(log.iter().all(|line| line.event != "accept"));
+    }
+}
+
+fn a_header_has_three_seconds() {
+    for mode in MODES {
+        let server = Served::start(&[mode, &["--proxy-protocol", "127.0.0.1:0"]].concat());
+        let mut client = server.connect();
+        let start = Instant::now();
+        // A byte now and then does not help.
+        for byte in b"PROX" {
+            client.write_all(&[*byte]).unwrap();
+            sleep(Duration::from_millis(500));
+        }
+        assert_eq!(read_all(&mut client), b"");
+        let time = start.elapsed().as_secs_f64();
+        assert!(time >= 2.9, "{time}");
+        assert_eq!(server.wait_events("refuse", 1)[0].get("why"), "no PROXY header within 3 s");
+        assert_eq!(talk(&server, b"PROXY UNKNOWN\r\nx"), b"x");
+        server.stop();
+    }
+}
+
+fn rules_and_limits_are_about_the_client_and_not_the_balancer() {
+    let folder = TempDir::new();
+    let rules = folder.join("rules");
+    std::fs::write(&rules, "deny 192.0.2.9\nallow 192.0.2.0/24\nallow 2001:db8::/32\ndeny all\n").unwrap();
+    for mode in [MODES[0], &["--prefork", "8"]] {
+        let options = ["--proxy-protocol", "--rules", rules.to_str().unwrap(), "-C", "2:enough", "127.0.0.1:0"];
+        let server = Served::start(&[mode, &options].concat());
+        let connect = |source: &str| {
+            let mut client = server.connect();
+            write!(client, "PROXY TCP4 {source} 198.51.100.2 1 2\r\n").unwrap();
+            client
+        };
+        assert_eq!(read_all(&mut connect("192.0.2.9")), b"");
+        assert_eq!(read_all(&mut connect("203.0.113.1")), b"");
+        let mut clients = [connect("192.0.2.1"), connect("192.0.2.1"), connect("192.0.2.2")];
+        clients.iter_mut().for_each(|client| assert_eq!(echo(client, b"x"), b"x"));
+        assert_eq!(read_all(&mut connect("192.0.2.1")), b"enough\r\n");
+        assert_eq!(talk(&server, &[v2(0x21, 0x21, &v6_block()), b"six".to_vec()].concat()), b"six");
+        assert_eq!(server.wait_events("refuse", 3).iter().filter(|line| line.get("why") == "rules").count(), 2);
+        drop(clients);
+        server.stop();
+    }
+}
+
+fn a_program_finds_the_client_in_its_environment() {
+    let server =
+        Served::start(&["--proxy-protocol", "127.0.0.1:0", "sh", "-c", "env | grep -E '^(PROTO|TCP)' | sort; cat"]);
+    let expected = "PROTO=TCP\nTCPCONNNUM=1\nTCPLOCALIP=198.51.100.2\nTCPLOCALPORT=443\nTCPREMOTEIP=192.0.2.1\n\
+                    TCPREMOTEPORT=4660\nand this";
+    let bytes = [&v2(0x21, 0x11, &V4_BLOCK)[..], b"and this"].concat();
+    assert_eq!(String::from_utf8(talk(&server, &bytes)).unwrap(), expected);
+    assert_eq!(server.wait_events("accept", 1)[0].get("from"), "192.0.2.1:4660");
+    server.stop();
+}

@@ -1,0 +1,194 @@
+//! `--sandbox`: what children cannot do.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+
+use crate::common::server::*;
+use crate::common::solo::{Channel, Test, reap, spawn};
+use crate::common::*;
+use crate::tests;
+use mpserv::ffi;
+use mpserv::ffi::sys::syscall as c;
+use mpserv::process::{Child, getpid, signal_at_death_of};
+use mpserv::server::{Connection, Server};
+use mpserv::signal::Signal;
+
+pub(crate) const TESTS: &[Test] = tests![
+    a_service_that_opens_a_file_is_ended,
+    a_service_that_connects_is_ended,
+    a_service_that_forks_is_ended,
+    a_service_that_runs_a_program_is_ended,
+    a_service_that_makes_a_call_without_a_name_is_ended,
+    a_service_that_does_what_it_may_is_served,
+    a_child_of_the_pool_that_is_ended_is_replaced,
+    each_builtin_service_works_in_the_sandbox,
+    a_program_in_the_sandbox_gains_nothing,
+];
+
+/// What a client may have the service do.
+fn misbehave(connection: Connection) -> mpserv::errno::Result<()> {
+    let mut order = [0];
+    connection.read(&mut order)?;
+    match order[0] {
+        b'o' => drop(File::open("/etc/passwd")),
+        b'c' => drop(TcpStream::connect("127.0.0.1:9")),
+        // SAFETY: there is no other thread, and the child ends at once.
+        b'f' if unsafe { ffi::unistd::fork() } == 0 => mpserv::process::_exit(0),
+        b'x' => {
+            let null = std::ptr::null();
+            // SAFETY: the lists may be null on Linux.
+            unsafe { ffi::unistd::execve(c"/bin/true".as_ptr(), null, null) };
+        }
+        b'n' => {
+            // SAFETY: there is no such call.
+            unsafe { ffi::unistd::syscall(1000) };
+        }
+        _ => {}
+    }
+    connection.write_all(&order)
+}
+
+/// A server of this test's own, in a child of the test.
+pub(crate) struct Own {
+    child: Child,
+    port: u16,
+    log: std::path::PathBuf,
+    _folder: TempDir,
+}
+
+impl Own {
+    pub(crate) fn start(
+        options: impl FnOnce(Server<'_>) -> Server<'_>,
+        handler: impl FnMut(Connection) -> mpserv::errno::Result<()>,
+    ) -> Own {
+        let (folder, channel) = (TempDir::new(), Channel::new());
+        let log = folder.join("log");
+        let test = getpid();
+        let child = spawn(|| {
+            // Whatever becomes of the test.
+            signal_at_death_of(test, Signal::KILL).unwrap();
+            let file = File::create(&log).unwrap();
+            // SAFETY: standard error is this child's own.
+            assert_eq!(unsafe { ffi::unistd::dup2(file.as_raw_fd(), 2) }, 2);
+            let bound = options(Server::new().listen("127.0.0.1:0")).bind().unwrap();
+            let Some(Ok(mpserv::net::SockAddr::Inet(address))) = bound.addresses().next() else { unreachable!() };
+            address.port().to_be_bytes().into_iter().for_each(|byte| channel.tell(byte));
+            bound.serve(handler).unwrap();
+        });
+        let port = u16::from_be_bytes([channel.hear(), channel.hear()]);
+        Own { child, port, log, _folder: folder }
+    }
+
+    pub(crate) fn log(&self) -> Vec<Line> {
+        let text = fs::read_to_string(&self.log).unwrap();
+        parse_log(&text[..text.rfind('\n').map_or(0, |end| end + 1)])
+    }
+
+    pub(crate) fn order(&self, order: u8) -> Vec<u8> {
+        let mut client = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        client.set_read_timeout(Some(WATCHDOG)).unwrap();
+        client.write_all(&[order]).unwrap();
+        read_all(&mut client)
+    }
+
+    #[track_caller]
+    fn wait_line(&self, event: &str) -> Line {
+        wait_for(event, || self.log().into_iter().find(|line| line.event == event))
+    }
+
+    pub(crate) fn stop(mut self) {
+        self.child.kill(Signal::TERM).unwrap();
+        assert_eq!(reap(&mut self.child).exit_status(), Some(0), "{:?}", self.log());
+    }
+}
+
+const CALLS: [std::ffi::c_long; 2] = [c::SYS_recvfrom, c::SYS_sendto];
+
+/// A service that is told to do this is ended for one of these calls, and the server goes on.
+#[track_caller]
+fn is_ended_for(order: u8, calls: &[&str]) {
+    let server = Own::start(|server| server.sandbox(&CALLS), misbehave);
+    assert_eq!(server.order(order), b"");
+    let violation = server.wait_line("violation");
+    assert!(calls.contains(&violation.get("call")), "{violation:?}");
+    let end = server.wait_line("end");
+    assert_eq!((end.get("signal").split(' ').next(), end.get("pid")), (Some("SIGSYS"), violation.get("pid")));
+    assert_eq!(server.order(b'.'), b".", "it goes on");
+    server.stop();
+}
+
+fn a_service_that_opens_a_file_is_ended() {
+    is_ended_for(b'o', &["openat"]);
+}
+
+fn a_service_that_connects_is_ended() {
+    is_ended_for(b'c', &["socket"]);
+}
+
+fn a_service_that_forks_is_ended() {
+    is_ended_for(b'f', &["clone", "clone3", "fork"]);
+}
+
+fn a_service_that_runs_a_program_is_ended() {
+    is_ended_for(b'x', &["execve"]);
+}
+
+fn a_service_that_makes_a_call_without_a_name_is_ended() {
+    is_ended_for(b'n', &["1000"]);
+}
+
+fn a_service_that_does_what_it_may_is_served() {
+    let server = Own::start(|server| server.sandbox(&CALLS), misbehave);
+    for order in b"abc".iter().filter(|order| **order != b'c') {
+        assert_eq!(server.order(*order), [*order]);
+    }
+    assert!(server.log().iter().all(|line| line.event != "violation"));
+    server.stop();
+}
+
+fn a_child_of_the_pool_that_is_ended_is_replaced() {
+    let server = Own::start(|server| server.sandbox(&CALLS).prefork(2, 2), misbehave);
+    for count in 1..=5 {
+        assert_eq!(server.order(b'.'), b".");
+        assert_eq!(server.order(b'o'), b"");
+        wait_until("the violation is logged", || {
+            server.log().iter().filter(|line| line.event == "violation" && line.get("call") == "openat").count()
+                == count
+        });
+    }
+    wait_until("the pool is as large as before", || children(server.child.pid().raw().cast_unsigned()).len() == 2);
+    assert_eq!(server.order(b'.'), b".");
+    server.stop();
+}
+
+fn each_builtin_service_works_in_the_sandbox() {
+    for pool in [&[][..], &["--prefork", "2-3"], &["--prefork", "2", "--listen", "127.0.0.1:0"]] {
+        for (service, answer) in [("echo", &b"Hello"[..]), ("rot13", b"Uryyb"), ("discard", b"")] {
+            let arguments = [&["--sandbox", "--service", service, "-t", "20"], pool, &["127.0.0.1:0"]].concat();
+            let ports = 1 + usize::from(pool.contains(&"--listen"));
+            let server = Served::start_ports(&mut mpserv(&arguments), ports);
+            for port in &server.ports {
+                for _ in 0..5 {
+                    let mut client = connect(*port);
+                    client.write_all(b"Hello").unwrap();
+                    assert_eq!(finish(client), answer);
+                }
+            }
+            let log = server.stop();
+            let ends = log.iter().filter(|line| line.event == "end");
+            assert_eq!(ends.filter(|line| line.get("exit") == "0").count(), 5 * ports, "{log:?}");
+        }
+    }
+}
+
+fn a_program_in_the_sandbox_gains_nothing() {
+    let show = "grep -E '^(NoNewPrivs|Cap(Inh|Prm|Eff|Bnd|Amb)):' /proc/self/status";
+    let text = program_output(&["--sandbox", "127.0.0.1:0", "sh", "-c", show]);
+    assert!(text.contains("NoNewPrivs:\t1\n"), "{text}");
+    if is_root() {
+        let none = text.lines().filter(|line| line.starts_with("Cap") && line.ends_with("\t0000000000000000"));
+        assert_eq!(none.count(), 5, "{text}");
+    }
+}

@@ -1,0 +1,105 @@
+//! `--service`: the built-in services, and the bytes that come back.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread;
+
+use crate::common::random::Random;
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+
+pub(crate) const TESTS: &[Test] = tests![
+    long_lines_and_binary_data_come_back,
+    sixteen_megabytes_come_back_bit_by_bit,
+    a_client_that_ends_its_half_gets_the_rest,
+    the_other_services_do_what_they_are_called,
+    ; ignored:
+    a_gigabyte_comes_back_bit_by_bit,
+];
+
+/// Sends `text` from one thread and reads what comes back in this one, to the end.
+fn exchange(client: TcpStream, text: &[u8]) -> Vec<u8> {
+    let mut writer = client.try_clone().unwrap();
+    let mut reader = client;
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            writer.write_all(text).unwrap();
+            writer.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut back = Vec::new();
+        reader.read_to_end(&mut back).unwrap();
+        back
+    })
+}
+
+fn long_lines_and_binary_data_come_back() {
+    let server = Served::start(&["127.0.0.1:0"]);
+    let mut line = vec![b'x'; 50_000];
+    line.push(b'\n');
+    assert_eq!(exchange(server.connect(), &line), line);
+    let all: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    assert_eq!(exchange(server.connect(), &all), all);
+    let log = server.stop();
+    assert!(log.iter().filter(|line| line.event == "end").all(|line| line.get("exit") == "0"));
+}
+
+fn echo_of(length: usize) {
+    let server = Served::start(&["127.0.0.1:0"]);
+    let client = server.connect();
+    // Not all in memory: a block that does not divide what the service reads at once.
+    let block = Random::new(1).bytes(1_000_003);
+    let mut writer = client.try_clone().unwrap();
+    let mut reader = client;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut left = length;
+            while left > 0 {
+                let part = &block[..left.min(block.len())];
+                writer.write_all(part).unwrap();
+                left -= part.len();
+            }
+            writer.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut back = vec![0; block.len()];
+        let mut left = length;
+        while left > 0 {
+            let part = left.min(block.len());
+            reader.read_exact(&mut back[..part]).unwrap();
+            assert!(back[..part] == block[..part], "{left} bytes before the end the echo differs");
+            left -= part;
+        }
+        assert_eq!(reader.read(&mut back).unwrap(), 0);
+    });
+    server.stop();
+}
+
+fn sixteen_megabytes_come_back_bit_by_bit() {
+    echo_of(16 << 20);
+}
+
+fn a_gigabyte_comes_back_bit_by_bit() {
+    echo_of(1 << 30);
+}
+
+fn a_client_that_ends_its_half_gets_the_rest() {
+    let server = Served::start(&["127.0.0.1:0"]);
+    let mut client = server.connect();
+    client.write_all(b"without a newline").unwrap();
+    assert_eq!(finish(client), b"without a newline");
+    server.stop();
+}
+
+fn the_other_services_do_what_they_are_called() {
+    let server = Served::start(&["--service", "rot13", "127.0.0.1:0"]);
+    let mut client = server.connect();
+    client.write_all(b"Hello, World! \xff\n").unwrap();
+    assert_eq!(finish(client), b"Uryyb, Jbeyq! \xff\n");
+    server.stop();
+    let server = Served::start(&["--service=discard", "127.0.0.1:0"]);
+    let mut client = server.connect();
+    client.write_all(&Random::new(1).bytes(1_000_000)).unwrap();
+    assert_eq!(finish(client), b"");
+    server.stop();
+}

@@ -1,0 +1,157 @@
+//! What each signal does to a server with live connections, and that none is lost.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Instant;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+use mpserv::signal::Signal;
+
+pub(crate) const TESTS: &[Test] = tests![
+    a_client_in_mid_line_gets_its_whole_echo_after_term_and_int,
+    a_second_term_skips_the_wait_and_quit_does_not_wait_at_all,
+    a_server_with_many_children_ends_with_the_last_of_them,
+    usr1_logs_the_status,
+    sigpipe_does_not_end_the_server,
+    term_in_the_moment_before_the_wait_is_not_lost,
+    term_at_each_system_call_of_the_loop_is_not_lost,
+    term_that_comes_when_all_is_done_changes_nothing,
+    ; ignored:
+    term_in_the_moment_before_the_wait_is_not_lost_in_ten_thousand_tries,
+];
+
+fn a_client_in_mid_line_gets_its_whole_echo_after_term_and_int() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let folder = TempDir::new();
+        let pidfile = folder.join("pid");
+        let server = Served::start(&["--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
+        let mut client = server.client();
+        client.write_all(b"half a li").unwrap();
+        server.running.signal(signal);
+        let stop = server.wait_events("stop", 1);
+        assert_eq!((stop[0].get("signal"), stop[0].number("children")), (signal.to_string().as_str(), 1));
+        assert_eq!(stop[0].number("sender"), u64::from(std::process::id()));
+        wait_until("nobody listens any more", || nobody_listens(server.port()));
+        client.write_all(b"ne\n").unwrap();
+        let mut back = [0; 12];
+        client.read_exact(&mut back).unwrap();
+        assert_eq!(&back, b"half a line\n");
+        drop(client);
+        let ended = server.running.wait();
+        assert_eq!(ended.status.code(), Some(0));
+        let log = parse_log(&ended.stderr);
+        let stopped = log.last().unwrap();
+        assert_eq!((stopped.number("drained"), stopped.number("terminated"), stopped.number("killed")), (1, 0, 0));
+        assert!(!pidfile.exists());
+    }
+}
+
+fn a_second_term_skips_the_wait_and_quit_does_not_wait_at_all() {
+    for signals in [&[Signal::TERM, Signal::INT][..], &[Signal::QUIT]] {
+        let server = Served::start(&["--grace", "600", "127.0.0.1:0"]);
+        let mut client = server.client();
+        for (index, signal) in signals.iter().enumerate() {
+            server.running.signal(*signal);
+            server.wait_events("stop", index + 1);
+        }
+        assert_eq!(read_all(&mut client), b"");
+        let ended = server.running.wait();
+        assert_eq!(ended.status.code(), Some(0));
+        assert_eq!(parse_log(&ended.stderr).last().unwrap().number("terminated"), 1);
+    }
+}
+
+/// The last of them are found when their time has come, not by a signal: nobody is waited for then.
+fn a_server_with_many_children_ends_with_the_last_of_them() {
+    let count = 600;
+    let server = Served::start(&["-q", "-c", "600", "127.0.0.1:0"]);
+    let clients: Vec<TcpStream> = (0..count).map(|_| server.connect()).collect();
+    wait_until("each has a child", || children(server.pid()).len() == count);
+    server.running.signal(Signal::QUIT);
+    let ended = server.running.wait();
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(parse_log(&ended.stderr).last().unwrap().number("terminated"), 600);
+    drop(clients);
+}
+
+fn usr1_logs_the_status() {
+    let server = Served::start(&["--max-children", "7", "127.0.0.1:0"]);
+    let client = server.client();
+    drop(server.client());
+    server.wait_events("end", 1);
+    server.running.signal(Signal::USR1);
+    let status = &server.wait_events("status", 1)[0];
+    let numbers = ["children", "limit", "accepted", "refused", "ended"].map(|name| status.number(name));
+    assert_eq!(numbers, [1, 7, 2, 0, 1]);
+    assert_eq!((status.get("paused"), status.get("stopping")), ("no", "no"));
+    drop(client);
+    server.stop();
+}
+
+fn sigpipe_does_not_end_the_server() {
+    let server = Served::start(&["127.0.0.1:0"]);
+    server.running.signal(Signal::PIPE);
+    drop(server.client());
+    let start = Instant::now();
+    let ended = server.running.end(Signal::TERM);
+    assert_eq!(ended.status.code(), Some(0), "{:?}", start.elapsed());
+}
+
+/// SIGTERM to a server that has just begun to serve, is about to wait, or waits: it always ends.
+fn term_races(tries: usize) {
+    for delay in 0..tries {
+        let server = Served::start(&["-q", "127.0.0.1:0"]);
+        // The port is out before the server waits for the first time. A little later each time, in steps of about what
+        // one system call takes, the signal comes at every place between there and the wait.
+        for _ in 0..delay % 200 {
+            std::hint::spin_loop();
+        }
+        let ended = server.running.end(Signal::TERM);
+        assert_eq!(ended.status.code(), Some(0), "try {delay}: {}", ended.stderr);
+    }
+}
+
+fn term_in_the_moment_before_the_wait_is_not_lost() {
+    term_races(100);
+}
+
+fn term_in_the_moment_before_the_wait_is_not_lost_in_ten_thousand_tries() {
+    term_races(10_000);
+}
+
+fn term_at_each_system_call_of_the_loop_is_not_lost() {
+    let folder = TempDir::new();
+    for (call, when) in
+        [("poll", 1), ("poll", 2), ("accept4", 1), ("accept4", 2), ("clone", 1), ("close", 9), ("read", 5)]
+    {
+        let inject = format!("inject={call}:signal=TERM:when={when}");
+        let trace = folder.join(&format!("{call}-{when}"));
+        let server = Served::start_command(&mut traced(&["-e", &inject], &trace, &["127.0.0.1:0"]));
+        let mut server = server;
+        wait_until("the call was made, and the signal was heard", || {
+            // Whether this one is served depends on when the signal comes; that the server ends does not.
+            if let Ok(mut client) = TcpStream::connect(("127.0.0.1", server.port())) {
+                let _ = client.write_all(b"hello");
+            }
+            server.running.has_ended()
+        });
+        let ended = server.running.wait();
+        assert_eq!(ended.status.code(), Some(0), "{call}: {}", ended.stderr);
+        assert!(ended.stderr.contains("mpserv: stopped "), "{call}: {}", ended.stderr);
+    }
+}
+
+fn term_that_comes_when_all_is_done_changes_nothing() {
+    let folder = TempDir::new();
+    // The first is the dynamic linker's, where there is one, the next of the list of mappings; the others give the tables
+    // back at the end.
+    let options = ["-e", "inject=munmap:signal=TERM:when=3+"];
+    let server = Served::start_command(&mut traced(&options, &folder.join("trace"), &["127.0.0.1:0"]));
+    server.stop();
+    let trace = fs::read_to_string(folder.join("trace")).unwrap();
+    assert!(trace.matches("munmap(").count() >= 4, "{trace}");
+}

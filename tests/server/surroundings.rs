@@ -1,0 +1,81 @@
+//! The process that starts the server may leave it next to nothing, and the clock may be years ahead.
+
+use std::fs;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::common::server::*;
+use crate::common::solo::{Test, skip};
+use crate::common::*;
+use crate::tests;
+use mpserv::signal::Signal;
+
+pub(crate) const TESTS: &[Test] = tests![
+    it_serves_with_its_standard_descriptors_closed,
+    an_empty_environment_is_enough,
+    nothing_depends_on_the_time_of_day,
+    a_clock_that_is_years_ahead_changes_nothing,
+];
+
+fn it_serves_with_its_standard_descriptors_closed() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let script =
+        format!("exec '{MPSERV}' 127.0.0.1:{port} -- sh -c 'read line; ls /proc/self/fd; echo $line' <&- >&- 2>&-");
+    let server = Running::start(Command::new("sh").args(["-c", &script]), Output::Pipe);
+    let mut client = wait_for("the server listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+    client.write_all(b"hello\n").unwrap();
+    // 3 is ls's own.
+    assert_eq!(String::from_utf8(finish(client)).unwrap(), "0\n1\n2\n3\nhello\n");
+    assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
+}
+
+fn an_empty_environment_is_enough() {
+    for program in [&[][..], &["/bin/cat"]] {
+        let mut command = mpserv(&["127.0.0.1:0"]);
+        command.args(program).env_clear();
+        let server = Served::start_command(&mut command);
+        assert_eq!(echo(&mut server.connect(), b"bare"), b"bare", "{program:?}");
+        server.stop();
+    }
+}
+
+/// The time of day may jump: nothing that the server does depends on it. It asks the monotonic clock without a system
+/// call, so that no trace could show it: its source does. Only a line of the log in JSON bears the time of day.
+fn nothing_depends_on_the_time_of_day() {
+    let mut waiting = vec![std::path::PathBuf::from("src/server")];
+    let mut files = 0;
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let stamps = usize::from(path.ends_with("log.rs"));
+        assert_eq!(text.matches("Clock::REALTIME").count(), stamps, "{}", path.display());
+        let clocks = text.matches("Clock::").count();
+        assert_eq!(clocks, text.matches("Clock::MONOTONIC").count() + stamps, "{}", path.display());
+        files += 1;
+    }
+    assert!(files > 10);
+}
+
+/// In a time namespace whose monotonic clock is years ahead, timeouts last as long as elsewhere.
+fn a_clock_that_is_years_ahead_changes_nothing() {
+    needs_command("unshare");
+    let mut command = Command::new("unshare");
+    command.args(["--time", "--fork", "--kill-child", "--monotonic", "1000000000", "true"]);
+    if !command.stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        skip("no time namespace");
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--time", "--monotonic", "1000000000", "--", MPSERV, "-1", "-t", "1", "127.0.0.1:0"]);
+    let server = Served::start_command(&mut command);
+    let mut client = server.client();
+    let start = Instant::now();
+    assert_eq!(read_all(&mut client), b"");
+    assert!(start.elapsed() > Duration::from_millis(500), "{:?}", start.elapsed());
+    drop(client);
+    server.stop();
+}

@@ -1,0 +1,231 @@
+//! The service manager: the sockets that it passes, and what it is told.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+use mpserv::process::{Pid, exists};
+use mpserv::signal::{Signal, kill};
+
+pub(crate) const TESTS: &[Test] = tests![
+    the_manager_is_told_how_the_server_is,
+    a_reload_that_fails_ends_in_ready,
+    the_watchdog_hears_of_it_twice_as_often_as_need_be,
+    a_manager_that_is_not_there_is_told_of,
+    a_socket_that_is_passed_is_served,
+    a_program_finds_nothing_of_what_was_passed,
+    what_is_not_passed_is_told,
+    systemd_socket_activate_starts_it,
+];
+
+/// Where a service manager listens.
+struct Manager {
+    socket: UnixDatagram,
+    name: String,
+    _folder: Option<TempDir>,
+}
+
+impl Manager {
+    fn at_a_path() -> Manager {
+        let folder = TempDir::new();
+        let path = folder.join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        Manager { socket, name: path.to_str().unwrap().to_owned(), _folder: Some(folder) }
+    }
+
+    fn abstract_one() -> Manager {
+        let name = format!("mpserv-test-{}", std::process::id());
+        let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        Manager { socket, name: format!("@{name}"), _folder: None }
+    }
+
+    /// The next message that is not about the status, nor a sign of life.
+    #[track_caller]
+    fn hear(&self) -> String {
+        loop {
+            let message = self.hear_any();
+            if !message.starts_with("STATUS=") && message != "WATCHDOG=1" {
+                return message;
+            }
+        }
+    }
+
+    #[track_caller]
+    fn hear_any(&self) -> String {
+        let mut buffer = [0; 4096];
+        self.socket.set_read_timeout(Some(WATCHDOG)).unwrap();
+        let length = self.socket.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    }
+}
+
+fn the_manager_is_told_how_the_server_is() {
+    for manager in [Manager::at_a_path(), Manager::abstract_one()] {
+        let folder = TempDir::new();
+        let pidfile = folder.join("pid");
+        let mut command = mpserv(&["--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
+        let server = Served::start_command(command.env("NOTIFY_SOCKET", &manager.name));
+        assert_eq!(manager.hear(), format!("READY=1\nMAINPID={}", server.pid()));
+        let client = server.client();
+        wait_until("the status says so", || manager.hear_any() == "STATUS=1/64 children");
+        drop(client);
+        // Another takes its place.
+        server.running.signal(Signal::HUP);
+        let message = manager.hear();
+        let (first, micros) = message.split_once('\n').unwrap();
+        let micros: u128 = micros.strip_prefix("MONOTONIC_USEC=").unwrap().parse().unwrap();
+        let now = mpserv::time::clock_gettime(mpserv::time::Clock::MONOTONIC).as_micros();
+        assert!(first == "RELOADING=1" && now.abs_diff(micros) < WATCHDOG.as_micros(), "{message}");
+        let pid = wait_for("another process has the pidfile", || {
+            let pid: u32 = fs::read_to_string(&pidfile).ok()?.trim().parse().ok()?;
+            (pid != server.pid()).then_some(pid)
+        });
+        // Both say so: the old one, whom the manager believes, and the new one.
+        let ready = format!("READY=1\nMAINPID={pid}");
+        assert_eq!([manager.hear(), manager.hear()], [ready.clone(), ready]);
+        let pid = Pid::from_raw(pid.cast_signed()).unwrap();
+        kill(pid, Signal::TERM).unwrap();
+        assert_eq!(manager.hear(), "STOPPING=1");
+        wait_until("it ends", || !exists(pid) || state(pid.raw().cast_unsigned()) == Some('Z'));
+    }
+}
+
+fn a_reload_that_fails_ends_in_ready() {
+    let manager = Manager::at_a_path();
+    let folder = TempDir::new();
+    let rules = folder.join("rules");
+    fs::write(&rules, "allow all\n").unwrap();
+    let mut command = mpserv(&["--rules", rules.to_str().unwrap(), "127.0.0.1:0"]);
+    let server = Served::start_command(command.env("NOTIFY_SOCKET", &manager.name));
+    manager.hear();
+    fs::write(&rules, "allow\n").unwrap();
+    server.running.signal(Signal::HUP);
+    assert!(manager.hear().starts_with("RELOADING=1\n"));
+    assert_eq!(manager.hear(), format!("READY=1\nMAINPID={}", server.pid()));
+    server.stop();
+    assert_eq!(manager.hear(), "STOPPING=1");
+}
+
+fn the_watchdog_hears_of_it_twice_as_often_as_need_be() {
+    let manager = Manager::at_a_path();
+    let mut command = mpserv(&["127.0.0.1:0"]);
+    let server = Served::start_command(command.env("NOTIFY_SOCKET", &manager.name).env("WATCHDOG_USEC", "2000000"));
+    let mut times = Vec::new();
+    while times.len() < 3 {
+        if manager.hear_any() == "WATCHDOG=1" {
+            times.push(std::time::Instant::now());
+        }
+    }
+    let periods: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let mean = periods.iter().sum::<Duration>() / 2;
+    assert!((Duration::from_millis(900)..Duration::from_millis(1900)).contains(&mean), "{periods:?}");
+    server.stop();
+}
+
+fn a_manager_that_is_not_there_is_told_of() {
+    let mut command = Command::new(MPSERV);
+    let ended = run(command.args(["127.0.0.1:0"]).env("NOTIFY_SOCKET", "/no/such/socket"), Output::Pipe);
+    assert_eq!(ended.status.code(), Some(111));
+    assert!(ended.stderr.starts_with("mpserv: NOTIFY_SOCKET: No such file"), "{}", ended.stderr);
+}
+
+/// A command that passes a socket as the service manager does: as descriptor 3, to the process that it becomes.
+fn passing(listener: &TcpListener, variables: &str, arguments: &str) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("{variables} exec '{MPSERV}' -1 {arguments} 3<&0 </dev/null");
+    command.args(["-c", &script]).stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
+    command
+}
+
+fn a_socket_that_is_passed_is_served() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let variables = "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=echo.socket";
+    for arguments in ["inherit", "inherit:echo.socket", "--prefork 2 inherit", "inherit cat"] {
+        let server = Served::start_command(&mut passing(&listener, variables, arguments));
+        assert_eq!(server.port(), port);
+        drop(server.client());
+        let mut client = server.client();
+        server.running.signal(Signal::TERM);
+        server.wait_events("stop", 1);
+        // Nobody of a pool waits for a client any more.
+        wait_until("there is one child", || children(server.pid()).len() == 1);
+        // The socket is the manager's, and goes on: who connects now waits for the next server.
+        let mut next = connect(port);
+        assert_eq!(echo(&mut client, b"still"), b"still");
+        assert_eq!(finish(client), b"");
+        assert_eq!(server.running.wait().status.code(), Some(0));
+        let server = Served::start_command(&mut passing(&listener, variables, arguments));
+        assert_eq!(echo(&mut next, b"and now"), b"and now");
+        drop(next);
+        server.stop();
+    }
+}
+
+fn a_program_finds_nothing_of_what_was_passed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let show = "inherit sh -c 'env; ls /proc/$$/fd | sort -n | tr \"\\n\" \" \"'";
+    let mut command = passing(&listener, "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=x WATCHDOG_USEC=0 A_THING=1", show);
+    let server = Served::start_command(&mut command);
+    let text = String::from_utf8(finish(server.connect())).unwrap();
+    assert!(text.contains("A_THING=1") && !text.contains("LISTEN_") && !text.contains("WATCHDOG_"), "{text}");
+    server.stop();
+}
+
+fn what_is_not_passed_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for (variables, address, told) in [
+        ("", "inherit", "inherit: no socket was passed to this process (LISTEN_PID, LISTEN_FDS)"),
+        ("LISTEN_PID=1 LISTEN_FDS=1", "inherit", "inherit: no socket was passed to this process"),
+        ("LISTEN_PID=$$ LISTEN_FDS=x", "inherit", "inherit: no socket was passed to this process"),
+        ("LISTEN_PID=$$ LISTEN_FDS=0", "inherit", "inherit: no socket that was passed has this name"),
+        (
+            "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=a",
+            "inherit:b",
+            "inherit: no socket that was passed has this name",
+        ),
+        ("LISTEN_PID=$$ LISTEN_FDS=2", "inherit", "inherit: Bad file descriptor"),
+        ("LISTEN_PID=$$ LISTEN_FDS=1", "--listen inherit inherit", "inherit: Bad file descriptor"),
+    ] {
+        let ended = run(&mut passing(&listener, variables, address), Output::Pipe);
+        assert_eq!(ended.status.code(), Some(111), "{variables} {address}: {}", ended.stderr);
+        assert!(ended.stderr.starts_with(&format!("mpserv: {told}")), "{variables} {address}: {}", ended.stderr);
+    }
+}
+
+fn systemd_socket_activate_starts_it() {
+    needs_command("systemd-socket-activate");
+    let manager = Manager::at_a_path();
+    // It takes no port 0: one that was free just now is free, or the next one is.
+    let (running, port) = wait_for("it listens", || {
+        let free = ["127.0.0.1:0", "[::1]:0"].map(|any| TcpListener::bind(any).unwrap().local_addr().unwrap());
+        let mut command = Command::new("systemd-socket-activate");
+        command.args(free.iter().flat_map(|address| ["-l".to_owned(), address.to_string()]));
+        command.args(["--fdname=four:six", "-E", &format!("NOTIFY_SOCKET={}", manager.name)]);
+        command.args([MPSERV, "--listen", "inherit:six", "inherit:four"]);
+        let mut running = Running::start(command.stdin(Stdio::null()), Output::Pipe);
+        wait_until("it listens or ends", || {
+            running.stderr_so_far().matches("Listening on").count() == 2 || running.has_ended()
+        });
+        (!running.has_ended()).then(|| (running, free[0].port()))
+    });
+    // The first client has it started.
+    let mut client = connect(port);
+    assert_eq!(echo(&mut client, b"Hello"), b"Hello");
+    assert_eq!(manager.hear(), format!("READY=1\nMAINPID={}", running.pid()));
+    drop(client);
+    let ended = running.end(Signal::TERM);
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert_eq!(manager.hear(), "STOPPING=1");
+    let addresses = ended.stderr.lines().filter_map(|line| line.strip_prefix("mpserv: listen address="));
+    let addresses: Vec<&str> = addresses.filter_map(|rest| rest.split(' ').next()).collect();
+    assert!(addresses.len() == 2 && addresses.contains(&format!("127.0.0.1:{port}").as_str()), "{addresses:?}");
+}

@@ -1,0 +1,97 @@
+//! The usage text, and what is said of wrong command lines.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+
+pub(crate) const TESTS: &[Test] = tests![
+    alone_it_prints_a_short_usage,
+    help_fits_a_screen_and_names_every_option,
+    where_help_cannot_be_printed_it_says_so_by_its_status,
+    wrong_options_are_named,
+    wrong_numbers_are_named,
+    without_any_argument_not_even_a_name_it_prints_its_usage,
+];
+
+fn alone_it_prints_a_short_usage() {
+    let ended = run_mpserv(&[]);
+    assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(USAGE), ""));
+    assert!(ended.stderr.contains("usage: mpserv") && ended.stderr.lines().count() <= 3, "{}", ended.stderr);
+}
+
+fn help_fits_a_screen_and_names_every_option() {
+    let ended = run_mpserv(&["--help"]);
+    assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(0), ""));
+    assert!(ended.stdout.lines().all(|line| line.len() <= 80), "{}", ended.stdout);
+    assert!(ended.stdout.lines().count() <= 40);
+    assert_eq!(run_mpserv(&["-h"]).stdout, ended.stdout);
+    let version = run_mpserv(&["--version"]);
+    assert_eq!(version.stdout, concat!("mpserv ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert_eq!(run_mpserv(&["-V"]), version);
+    // Each option that it shows is one.
+    let options: Vec<&str> = ended
+        .stdout
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("--"))
+        .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
+        .collect();
+    assert!(options.len() >= 20, "{options:?}");
+    for option in options.iter().filter(|option| !["help", "version"].contains(option)) {
+        let stderr = run_mpserv(&[&format!("--{option}")]).stderr;
+        assert!(!stderr.contains("begins so"), "--{option}: {stderr}");
+    }
+}
+
+fn where_help_cannot_be_printed_it_says_so_by_its_status() {
+    let status = Command::new("sh").args(["-c", &format!("exec '{MPSERV}' --help >/dev/full")]).status().unwrap();
+    assert_eq!(status.code(), Some(TROUBLE));
+}
+
+fn wrong_options_are_named() {
+    let help = "mpserv --help shows the options";
+    refused(&["--nosuch", "0"], USAGE, &["--nosuch", help]);
+    refused(&["-x", "0"], USAGE, &["-x", help]);
+    refused(&["-vx", "0"], USAGE, &["-x", help]);
+    refused(&["--max", "3", "0"], USAGE, &["--max", "more than one"]);
+    refused(&["--quiet=3", "0"], USAGE, &["--quiet=3", "takes an argument"]);
+    for option in ["-c", "-C", "-b", "-t", "--grace", "--listen", "--pidfile", "--log"] {
+        refused(&[option], USAGE, &[option, "its argument is missing"]);
+    }
+    refused(&["0", "--max-children", "3"], USAGE, &["--max-children", "options stand before ADDRESS"]);
+    refused(&["--service", "echo", "0", "cat"], USAGE, &["cat", "--service"]);
+    refused(&["--idle-timeout", "3", "0", "cat"], USAGE, &["--idle-timeout", "--max-lifetime"]);
+    refused(&["-v"], USAGE, &["no ADDRESS"]);
+}
+
+fn wrong_numbers_are_named() {
+    for number in ["0", "-1", "+1", "x", "", "1x", "4194305", "99999999999999999999", " 1"] {
+        refused(&["-c", number, "0"], USAGE, &["--max-children", &format!("\"{number}\""), "from 1 to 4194304"]);
+    }
+    for time in ["x", "", "-1", "1.", ".5", "1.2345", "1.2.3", "40000001", "1e3"] {
+        refused(&["--grace", time, "0"], USAGE, &["--grace", &format!("\"{time}\""), "number of seconds"]);
+    }
+    refused(&["--idle-timeout", "0", "0"], USAGE, &["--idle-timeout", "\"0\""]);
+    refused(&["--max-lifetime", "0.000", "0"], USAGE, &["--max-lifetime"]);
+    refused(&["--max-rate", "3", "0"], USAGE, &["--max-rate", "N/SECONDS"]);
+    refused(&["--max-rate", "0/1", "0"], USAGE, &["--max-rate", "from 1 to 1000000"]);
+    refused(&["--max-rate", "3/0", "0"], USAGE, &["--max-rate", "number of seconds"]);
+    refused(&["--max-per-source", "x:message", "0"], USAGE, &["--max-per-source", "\"x\""]);
+    refused(&["--max-per-source", &format!("1:{}", "m".repeat(600)), "0"], USAGE, &["the message is too long"]);
+    refused(&["--orphans", "eat", "0"], USAGE, &["--orphans", "\"eat\"", "end or keep"]);
+    refused(&["--keepalive", "maybe", "0"], USAGE, &["--keepalive", "on or off"]);
+    refused(&["--log", "xml", "0"], USAGE, &["--log", "text, json or syslog"]);
+    refused(&["--service", "time", "0"], USAGE, &["--service", "echo, discard or rot13"]);
+}
+
+fn without_any_argument_not_even_a_name_it_prints_its_usage() {
+    for (program, told) in [(MPSERV, "mpserv: usage: "), (env!("CARGO_BIN_EXE_mpserv-load"), "mpserv-load: no ADDRESS")]
+    {
+        let ended = run(&mut nameless(Path::new(program)), Output::Pipe);
+        assert_eq!(ended.status.code(), Some(100), "{ended:?}");
+        assert!(ended.stderr.starts_with(told), "{ended:?}");
+    }
+}

@@ -1,0 +1,193 @@
+//! `--user`, `--chroot` and `--rlimit`: what was given up does not come back.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::sandbox::Own;
+use crate::tests;
+use mpserv::server::{Connection, Identity};
+use mpserv::user::{setgid, setgroups_only, setuid};
+
+pub(crate) const TESTS: &[Test] = tests![
+    nobody_becomes_root_again,
+    a_server_as_nobody_has_nothing_left,
+    groups_are_those_that_are_asked_for,
+    users_are_found_by_the_modules_of_the_system,
+    a_child_has_its_limits,
+    a_root_directory_is_entered,
+    who_is_not_root_becomes_nobody_else,
+    users_and_limits_that_there_are_not_are_told,
+];
+
+/// The value of a field of `/proc/PID/status`.
+fn status(pid: u32, field: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("no {field}: {text}")).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn nobody_becomes_root_again() {
+    needs_root();
+    let nobody = Identity::parse("nobody").unwrap();
+    let try_to_return = |connection: Connection| {
+        assert!(setuid(0).is_err() && setgid(0).is_err() && setgroups_only(0).is_err());
+        assert!(mpserv::user::chroot(c"/").is_err());
+        connection.write_all(b"nobody")
+    };
+    let server = Own::start(|server| server.user(nobody), try_to_return);
+    assert_eq!(server.order(b'.'), b"nobody", "{:?}", server.log());
+    server.stop();
+    // A program that belongs to root, and says so, does not help either.
+    let folder = TempDir::new();
+    fs::set_permissions(&folder.0, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let program = folder.join("id");
+    copy_to("/usr/bin/id", &program);
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o4755)).unwrap();
+    let text = program_output(&["-u", "nobody", "--sandbox", "127.0.0.1:0", program.to_str().unwrap(), "-u"]);
+    assert_ne!(text.trim(), "0");
+}
+
+fn a_server_as_nobody_has_nothing_left() {
+    needs_root();
+    let server = Served::start(&["-u", "nobody", "--sandbox", "127.0.0.1:0"]);
+    let client = server.client();
+    let uid = Command::new("id").args(["-u", "nobody"]).output().unwrap();
+    let uid = String::from_utf8(uid.stdout).unwrap().trim().to_owned();
+    let gid = Command::new("id").args(["-g", "nobody"]).output().unwrap();
+    let gid = String::from_utf8(gid.stdout).unwrap().trim().to_owned();
+    let child = children(server.pid())[0];
+    for pid in [server.pid(), child] {
+        assert_eq!(status(pid, "Uid"), [&uid[..]; 4].join(" "));
+        assert_eq!(status(pid, "Gid"), [&gid[..]; 4].join(" "));
+        assert_eq!(status(pid, "Groups"), gid);
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert_eq!(status(pid, set), "0000000000000000", "{set} of {pid}");
+        }
+        assert_eq!(status(pid, "NoNewPrivs"), "1");
+    }
+    wait_until("the child is in the sandbox", || status(child, "Seccomp") == "2");
+    assert_eq!(status(server.pid(), "Seccomp"), "0");
+    drop(client);
+    server.stop();
+}
+
+fn groups_are_those_that_are_asked_for() {
+    needs_root();
+    for (user, expected) in [("nobody:daemon", "1 1 1 1 / 1"), ("1234:5678", "5678 5678 5678 5678 / 5678")] {
+        let server = Served::start(&["-u", user, "127.0.0.1:0"]);
+        assert_eq!(format!("{} / {}", status(server.pid(), "Gid"), status(server.pid(), "Groups")), expected);
+        server.stop();
+    }
+}
+
+/// Names are looked up by the C library, in the way that `/etc/nsswitch.conf` says: with its files alone, and with the
+/// module that Debian, Fedora and others add.
+fn users_are_found_by_the_modules_of_the_system() {
+    needs_root();
+    let systemd = Command::new("sh").args(["-c", "ldconfig -p | grep -q libnss_systemd"]).status().unwrap();
+    if !systemd.success() {
+        println!("libnss_systemd is not installed: names are looked up in files alone");
+    }
+    for modules in ["files", "files systemd"].iter().take(1 + usize::from(systemd.success())) {
+        let folder = TempDir::new();
+        let file = folder.join("nsswitch.conf");
+        fs::write(&file, format!("passwd: {modules}\ngroup: {modules}\n")).unwrap();
+        // In a mount namespace of its own, the server finds this file where the system's is.
+        let mpserv = |user: &str| {
+            let mount = "mount --bind \"$0\" /etc/nsswitch.conf && exec \"$@\"";
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "sh", "-c", mount]).arg(&file).arg(MPSERV);
+            command.args(["-1", "-u", user, "127.0.0.1:0"]);
+            command
+        };
+        for (user, expected) in [("daemon", "1 1 1 1 / 1"), ("12345:54321", "54321 54321 54321 54321 / 54321")] {
+            let server = Served::start_command(&mut mpserv(user));
+            let ids = format!("{} / {}", status(server.pid(), "Gid"), status(server.pid(), "Groups"));
+            assert_eq!(ids, expected, "{user} by {modules}");
+            server.stop();
+        }
+        for (user, told) in [
+            ("nosuchuser", "--user \"nosuchuser\": there is no such user"),
+            ("daemon:nosuchgroup", "--user \"nosuchgroup\": there is no such group"),
+            ("12345", "--user \"12345\": no user has this number"),
+        ] {
+            let output = mpserv(user).output().unwrap();
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(100), "{user} by {modules}: {text}");
+            assert!(text.starts_with(&format!("mpserv: {told}")), "{user} by {modules}: {text}");
+        }
+    }
+}
+
+fn a_child_has_its_limits() {
+    let limits = ["--rlimit", "nofile=17", "--rlimit", "core=0", "--rlimit", "nofile=18"];
+    let program = ["127.0.0.1:0", "sh", "-c", "ulimit -n; ulimit -Hn; ulimit -c"];
+    assert_eq!(program_output(&[&limits[..], &program].concat()), "18\n18\n0\n");
+    let server = Served::start(&[&limits[..], &["127.0.0.1:0"]].concat());
+    let client = server.client();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", children(server.pid())[0])).unwrap();
+    assert!(limits.lines().any(|line| line.split_whitespace().eq("Max open files 18 18 files".split(' '))), "{limits}");
+    let own = fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+    assert!(!own.lines().any(|line| line.split_whitespace().eq("Max open files 18 18 files".split(' '))), "{own}");
+    drop(client);
+    server.stop();
+}
+
+fn a_root_directory_is_entered() {
+    needs_root();
+    let folder = TempDir::new();
+    fs::write(folder.join("rules"), "allow all\n").unwrap();
+    let server =
+        Served::start(&["--chroot", folder.0.to_str().unwrap(), "--rules", "/rules", "-u", "nobody", "127.0.0.1:0"]);
+    for link in ["root", "cwd"] {
+        assert_eq!(fs::read_link(format!("/proc/{}/{link}", server.pid())).unwrap(), folder.0);
+    }
+    drop(server.client());
+    server.stop();
+}
+
+fn who_is_not_root_becomes_nobody_else() {
+    needs_root();
+    // A copy, because the folder of the build may be closed to others.
+    let folder = TempDir::new();
+    fs::set_permissions(&folder.0, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let program = folder.join("mpserv");
+    copy_to(MPSERV, &program);
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&program).args(arguments);
+        command.output().unwrap()
+    };
+    for arguments in [["-u", "daemon"], ["-u", "root"], ["--chroot", "/tmp"]] {
+        let output = run(&[&arguments[..], &["127.0.0.1:0"]].concat());
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(111), "{text}");
+        assert!(text.contains("only root can"), "{text}");
+    }
+}
+
+fn users_and_limits_that_there_are_not_are_told() {
+    for (arguments, told) in [
+        (&["-u", "nosuchuser"][..], "--user \"nosuchuser\": there is no such user"),
+        (&["-u", ""], "--user \"\": there is no such user"),
+        (&["-u", "nobody:nosuchgroup"], "--user \"nosuchgroup\": there is no such group"),
+        (&["-u", "nobody:"], "--user \"\": there is no such group"),
+        (&["-u", "54321"], "--user \"54321\": no user has this number"),
+        (&["-u", "4294967295:0"], "--user \"4294967295\": there is no such user"),
+        (&["--rlimit", "nofile"], "--rlimit \"nofile\": it is NAME=N"),
+        (&["--rlimit", "files=3"], "--rlimit \"files\": the name is one of as core cpu"),
+        (&["--rlimit", "nofile=-1"], "--rlimit \"-1\": it is a number, or unlimited"),
+    ] {
+        let ended = run_mpserv(&[arguments, &["127.0.0.1:0"]].concat());
+        assert_eq!(ended.status.code(), Some(100), "{arguments:?}");
+        assert!(ended.stderr.starts_with(&format!("mpserv: {told}")), "{arguments:?}: {}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1);
+    }
+    let ended = run_mpserv(&["--chroot", "/no/such", "127.0.0.1:0"]);
+    assert_eq!(ended.status.code(), Some(111));
+    assert!(ended.stderr.contains("/no/such") && Path::new("/").exists(), "{}", ended.stderr);
+}
