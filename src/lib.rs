@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | programs | `src/bin` | `mpserv`, and the textbook programs in `textbook`, each beside the C program it is compared with |
 //! | server | [`server`] | one process per connection, in earnest: a function's or a program's |
-//! | safe wrappers | [`errno`], [`fd`], [`file`](mod@file), [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] and others | sound whatever safe code calls them with; each makes the one system call of its C function |
+//! | safe wrappers | [`errno`], [`fd`], [`fs`], [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] and others | sound whatever safe code calls them with; each makes the one system call of its C function |
 //! | C | [`ffi`] | the C API, name for name, proved against the system's headers |
 //!
 //! A server, whose handler runs in a process of its own for each connection:
@@ -43,6 +43,6 @@ mod sys;
 pub use program::{getopt, text};
 pub use server::inherited;
 pub use sys::{
-    capability, errno, fd, file, memory, namespace, net, netdb, poll, prctl, process, pty, resource, seccomp, signal,
-    stdio, syscall, syslog, time, user, wordexp,
+    capability, errno, fd, fs, memory, namespace, net, poll, prctl, process, pty, resource, seccomp, signal, stdio,
+    syscall, syslog, time, user, wordexp,
 };

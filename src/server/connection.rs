@@ -6,7 +6,7 @@ use core::net::IpAddr;
 use crate::sys::errno::{Result, retry_on_intr};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, all_of};
 use crate::sys::net::{
-    Credentials, MsgFlags, Shutdown, SockAddr, SocketAddr, getsockname, getsockopt_peercred, recv, send, shutdown,
+    Credentials, MsgFlags, Shutdown, SockAddr, SocketAddr, SocketOption, getsockname, getsockopt, recv, send, shutdown,
 };
 
 /// A client's connection, in the child that serves it. Dropping it closes it.
@@ -51,7 +51,7 @@ impl Peer {
                 address.set_ip(address.ip().to_canonical());
                 Peer::Inet(address)
             }
-            SockAddr::Unix(_) => getsockopt_peercred(fd).map_or(Peer::Unknown, Peer::Unix),
+            SockAddr::Unix(_) => getsockopt(fd, SocketOption::PEERCRED).map_or(Peer::Unknown, Peer::Unix),
             SockAddr::Other(_) => Peer::Unknown,
         }
     }
@@ -155,7 +155,7 @@ impl Connection {
     /// Says something to a client that is not going to be served, as far as it can be said without waiting, and reads
     /// what the client has said: what is left unread at a close resets the connection.
     pub(super) fn dismiss(&self, message: &str) {
-        let at_once = MsgFlags::DONTWAIT.with(MsgFlags::NOSIGNAL);
+        let at_once = MsgFlags::DONTWAIT | MsgFlags::NOSIGNAL;
         // A client that does not take the message gets none: nobody waits for it.
         let _ = send(&self.fd, message.as_bytes(), at_once);
         let _ = recv(&self.fd, &mut [0; DISMISS_READ], MsgFlags::DONTWAIT);

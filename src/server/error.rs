@@ -5,7 +5,7 @@ use core::fmt;
 use super::limits::ERROR_MAX;
 use crate::program::text::Text;
 use crate::sys::errno::Errno;
-use crate::sys::netdb::GaiError;
+use crate::sys::net::GaiError;
 
 /// Why a server could not be made, or not go on: what failed, why, and what to do.
 #[derive(Clone, Copy)]

@@ -10,12 +10,12 @@ use super::limits::{HOST_MAX, LISTENERS_MAX};
 use crate::server::inherited::listen_fds;
 use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
-use crate::sys::file::{Stat, lstat, unlink};
+use crate::sys::fs::{Stat, lstat, unlink};
+use crate::sys::net::getaddrinfo;
 use crate::sys::net::{
-    AddressFamily, AsSockAddr, IntOption, Ipv4Addr, Ipv6Addr, Protocol, Shutdown, SockAddr, SocketAddr, SocketFlags,
+    AddressFamily, AsSockAddr, Ipv4Addr, Ipv6Addr, Protocol, Shutdown, SockAddr, SocketAddr, SocketFlags, SocketOption,
     SocketType, UNIX_PATH_MAX, UnixAddr, bind, connect, getsockname, listen, setsockopt, shutdown, socket,
 };
-use crate::sys::netdb::getaddrinfo;
 
 /// What is set on every socket that listens. Linux gives it on to the connections, so that none has to be set again.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +75,7 @@ impl Listeners {
     pub(super) fn adopt(&mut self, fd: OwnedFd) -> Result<()> {
         let raw = fd.raw();
         let fail = |errno| Error::new(format_args!("descriptor {raw}"), Reason::System(errno), "it is to be a socket");
-        let listens = crate::sys::net::getsockopt(&fd, IntOption::ACCEPTCONN).map_err(fail)? != 0;
+        let listens = crate::sys::net::getsockopt(&fd, SocketOption::ACCEPTCONN).map_err(fail)?;
         if !listens {
             let reason = Reason::State("this socket does not listen");
             return Err(Error::new(format_args!("descriptor {raw}"), reason, "bind and listen before it is passed"));
@@ -222,10 +222,10 @@ impl AsFd for Listener {
 
 /// A new socket, set up but for its address.
 fn prepare(family: AddressFamily, settings: &SocketSettings) -> errno::Result<OwnedFd> {
-    let flags = SocketFlags::CLOEXEC.with(SocketFlags::NONBLOCK);
-    let fd = socket(family, SocketType::STREAM.with(flags), Protocol::DEFAULT)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let fd = socket(family, SocketType::STREAM | flags, Protocol::DEFAULT)?;
     if settings.keepalive && family != AddressFamily::UNIX {
-        setsockopt(&fd, IntOption::KEEPALIVE, 1)?;
+        setsockopt(&fd, SocketOption::KEEPALIVE, true)?;
     }
     Ok(fd)
 }
@@ -238,18 +238,18 @@ fn finish(fd: &OwnedFd, address: &impl AsSockAddr, settings: &SocketSettings) ->
 fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSettings) -> errno::Result<Listener> {
     let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let fd = prepare(family, settings)?;
-    setsockopt(&fd, IntOption::REUSEADDR, 1)?;
+    setsockopt(&fd, SocketOption::REUSEADDR, true)?;
     if settings.reuse_port {
-        setsockopt(&fd, IntOption::REUSEPORT, 1)?;
+        setsockopt(&fd, SocketOption::REUSEPORT, true)?;
     }
     if address.is_ipv6() {
-        setsockopt(&fd, IntOption::V6ONLY, c_int::from(v6_only))?;
+        setsockopt(&fd, SocketOption::V6ONLY, v6_only)?;
     }
     if settings.nodelay {
-        setsockopt(&fd, IntOption::NODELAY, 1)?;
+        setsockopt(&fd, SocketOption::NODELAY, true)?;
     }
     if let Some(time) = settings.defer_accept {
-        setsockopt(&fd, IntOption::DEFER_ACCEPT, c_int::try_from(time.as_secs()).unwrap_or(c_int::MAX))?;
+        setsockopt(&fd, SocketOption::DEFER_ACCEPT, c_int::try_from(time.as_secs()).unwrap_or(c_int::MAX))?;
     }
     finish(&fd, address, settings)?;
     Ok(Listener { fd, is_managed: false, file: None })
@@ -279,8 +279,8 @@ fn remove_stale(path: &CStr, address: &UnixAddr) -> errno::Result<()> {
     if !lstat(path)?.is_socket() {
         return Err(Errno::ADDRINUSE);
     }
-    let flags = SocketFlags::CLOEXEC.with(SocketFlags::NONBLOCK);
-    let probe = socket(AddressFamily::UNIX, SocketType::STREAM.with(flags), Protocol::DEFAULT)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let probe = socket(AddressFamily::UNIX, SocketType::STREAM | flags, Protocol::DEFAULT)?;
     match connect(&probe, address) {
         Err(Errno::CONNREFUSED) => unlink(path),
         _ => Err(Errno::ADDRINUSE),

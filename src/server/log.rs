@@ -16,7 +16,7 @@ use super::limits::{FLOOD_PERIOD, LINE_MAX, LOG_PATIENCE, RETRY_EVERY};
 use crate::program::text::Text;
 use crate::sys::errno::{self, Errno, retry_on_intr};
 use crate::sys::fd::{AsFd, STDERR, all_of, write_all};
-use crate::sys::file::fstat;
+use crate::sys::fs::fstat;
 use crate::sys::net::{MsgFlags, send};
 use crate::sys::poll::{PollEvents, PollFd, ppoll};
 use crate::sys::process::Pid;
@@ -156,7 +156,7 @@ impl Log {
         }
         // A pipe that takes anything takes a line whole.
         if self.is_socket {
-            all_of(line, |rest| send(STDERR, rest, MsgFlags::DONTWAIT.with(MsgFlags::NOSIGNAL)))
+            all_of(line, |rest| send(STDERR, rest, MsgFlags::DONTWAIT | MsgFlags::NOSIGNAL))
         } else {
             write_all(STDERR, line)
         }

@@ -119,14 +119,14 @@ use crate::program::{Args, Title};
 use crate::server::inherited::{RESTART_VARIABLE, Socket, take_restart};
 use crate::sys::errno::Errno;
 use crate::sys::fd::{self, OwnedFd, STDOUT};
-use crate::sys::file::{OpenFlags, open};
+use crate::sys::fs::{OpenFlags, open};
 use crate::sys::memory::MapVec;
 use crate::sys::net::SockAddr;
 use crate::sys::process::{Pid, getpid};
 use crate::sys::resource::{Limit, Resource};
 use crate::sys::seccomp::note_violations;
 use crate::sys::signal::{
-    Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, sigaction, sigaction_replace, sigprocmask,
+    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFd, sigaction, sigaction_replace, sigprocmask,
     sigprocmask_replace,
 };
 
@@ -635,7 +635,7 @@ impl<'a> Bound<'a> {
         SIGNALS.iter().for_each(|signal| signals.add(*signal));
         let mask = sigprocmask_replace(MaskHow::Block, &signals)
             .map_err(|errno| cannot_serve("sigprocmask", errno, "allow it where system calls are filtered"))?;
-        let chld = SigAction { sa_handler: Disposition::Default, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
+        let chld = SigAction::new(Disposition::Default);
         let chld = sigaction_replace(Signal::CHLD, &chld);
         let result = SignalFd::new(&signals)
             .map_err(|errno| cannot_serve("signalfd", errno, hint_of_lack(errno)))
@@ -698,7 +698,7 @@ const PORT_LINE: usize = 6;
 
 /// The longest backlog that the kernel allows, where it says so.
 fn somaxconn() -> Option<u32> {
-    let file = open(c"/proc/sys/net/core/somaxconn", OpenFlags::RDONLY.with(OpenFlags::CLOEXEC), 0).ok()?;
+    let file = open(c"/proc/sys/net/core/somaxconn", OpenFlags::RDONLY | OpenFlags::CLOEXEC, 0).ok()?;
     let mut digits = [0; NUMBER_MAX];
     let length = fd::read(&file, &mut digits).ok()?;
     core::str::from_utf8(digits.get(..length)?).ok()?.trim_ascii().parse().ok()

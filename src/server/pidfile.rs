@@ -6,7 +6,7 @@ use super::error::{Error, Reason, Result};
 use crate::program::text::Text;
 use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, lseek, read, write_all};
-use crate::sys::file::{self, OpenFlags, flock_exclusive, fstat, ftruncate, open, unlink};
+use crate::sys::fs::{self, OpenFlags, flock_exclusive, fstat, ftruncate, open, unlink};
 use crate::sys::process::Pid;
 
 /// A file that holds the server's id and is locked for as long as the server lives, so that a second one is told.
@@ -27,10 +27,10 @@ impl<'a> PidFile<'a> {
             let path = path.to_bytes().escape_ascii();
             Error::new(format_args!("pidfile {path}"), Reason::System(errno), hint)
         };
-        let flags = OpenFlags::RDWR.with(OpenFlags::CREAT).with(OpenFlags::CLOEXEC).with(OpenFlags::NOFOLLOW);
+        let flags = OpenFlags::RDWR | OpenFlags::CREAT | OpenFlags::CLOEXEC | OpenFlags::NOFOLLOW;
         loop {
             // A FIFO is not waited for.
-            let fd = open(path, flags.with(OpenFlags::NONBLOCK), MODE)
+            let fd = open(path, flags | OpenFlags::NONBLOCK, MODE)
                 .map_err(|errno| fail(errno, "choose a file in a directory that the server may write to"))?;
             let found = fstat(&fd).map_err(|errno| fail(errno, ""))?;
             if !found.is_regular() {
@@ -44,7 +44,7 @@ impl<'a> PidFile<'a> {
                 Err(errno) => return Err(fail(errno, "")),
             }
             // The server that had it may have removed the name between our open and our lock: then begin anew.
-            let is_ours = file::stat(path).is_ok_and(|now| now.identity() == found.identity());
+            let is_ours = fs::stat(path).is_ok_and(|now| now.identity() == found.identity());
             if is_ours {
                 let pidfile = PidFile { path, fd };
                 return match pidfile.write(pid) {

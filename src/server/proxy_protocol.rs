@@ -95,7 +95,7 @@ pub fn read_header(connection: impl AsFd) -> Result<Header, ProxyError> {
 /// Looks at what has come and leaves it there; waits for it up to the deadline.
 fn peek(connection: &impl AsFd, chunk: &mut [u8], deadline: Duration) -> Result<usize, ProxyError> {
     loop {
-        match recv(connection, chunk, MsgFlags::PEEK.with(MsgFlags::DONTWAIT)) {
+        match recv(connection, chunk, MsgFlags::PEEK | MsgFlags::DONTWAIT) {
             Ok(0) => return Err(ProxyError::Closed),
             Ok(seen) => return Ok(seen),
             Err(Errno::AGAIN | Errno::INTR) => {}

@@ -35,7 +35,7 @@ use core::num::NonZeroU32;
 use crate::program::text::Text;
 use crate::sys::errno::Errno;
 use crate::sys::fd::read_all;
-use crate::sys::file::{OpenFlags, open};
+use crate::sys::fs::{OpenFlags, open};
 use crate::sys::memory::MapVec;
 
 /// How many rules there are at most: a client that the last one matches has then been compared with all of them.
@@ -162,7 +162,7 @@ impl Rules {
     /// [`RulesError`].
     pub fn read(path: &CStr) -> Result<Rules, RulesError> {
         // A FIFO is not waited for.
-        let file = open(path, OpenFlags::RDONLY.with(OpenFlags::CLOEXEC).with(OpenFlags::NONBLOCK), 0)?;
+        let file = open(path, OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK, 0)?;
         // One more than fits shows that there is more.
         let mut text = MapVec::zeroed(FILE_MAX + 1)?;
         let text = read_all(&file, &mut text)?;

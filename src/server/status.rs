@@ -10,7 +10,7 @@ use super::scoreboard::{NAME, Reader, State};
 use crate::program::text::Text;
 use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{self, AsFd, OwnedFd, STDOUT, isatty, read};
-use crate::sys::file::{OpenFlags, open, readlink};
+use crate::sys::fs::{OpenFlags, open, readlink};
 use crate::sys::process::{Pid, exists};
 use crate::sys::time::{Clock, clock_gettime, nanosleep};
 
@@ -63,7 +63,7 @@ pub fn show(pidfile: &CStr, watch: bool) -> Result<()> {
 }
 
 fn read_pid(pidfile: &CStr) -> errno::Result<Pid> {
-    let file = open(pidfile, OpenFlags::RDONLY.with(OpenFlags::CLOEXEC).with(OpenFlags::NONBLOCK), 0)?;
+    let file = open(pidfile, OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK, 0)?;
     let mut text = [0; PATH_MAX];
     let length = read(&file, &mut text)?;
     let number =
@@ -79,7 +79,7 @@ fn find_scoreboard(pid: Pid) -> errno::Result<OwnedFd> {
         let path = CStr::from_bytes_with_nul(path.as_bytes()).unwrap_or_default();
         let mut buffer = [0; PATH_MAX];
         match readlink(path, &mut buffer) {
-            Ok(target) if is_scoreboard(target) => return open(path, OpenFlags::RDONLY.with(OpenFlags::CLOEXEC), 0),
+            Ok(target) if is_scoreboard(target) => return open(path, OpenFlags::RDONLY | OpenFlags::CLOEXEC, 0),
             Ok(_) | Err(Errno::NOENT) => {}
             Err(errno) => result = Err(errno),
         }

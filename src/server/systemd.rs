@@ -40,8 +40,8 @@ impl Manager {
             [b'@', name @ ..] => UnixAddr::from_abstract(name)?,
             _ => UnixAddr::new(path)?,
         };
-        let flags = SocketFlags::CLOEXEC.with(SocketFlags::NONBLOCK);
-        let socket = socket(AddressFamily::UNIX, SocketType::DGRAM.with(flags), Protocol::DEFAULT)?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket(AddressFamily::UNIX, SocketType::DGRAM | flags, Protocol::DEFAULT)?;
         connect(&socket, &address)?;
         let parse = |name| getenv(name)?.to_str().ok()?.parse::<u64>().ok();
         // A server that took another's place has that one's variables.
@@ -61,7 +61,7 @@ impl Manager {
     fn tell(&self, message: fmt::Arguments<'_>) {
         if let Some(socket) = &self.socket {
             let text = Text::<MESSAGE_MAX>::of(message);
-            let _ = send(socket, text.as_bytes(), MsgFlags::NOSIGNAL.with(MsgFlags::DONTWAIT));
+            let _ = send(socket, text.as_bytes(), MsgFlags::NOSIGNAL | MsgFlags::DONTWAIT);
         }
     }
 

@@ -22,16 +22,16 @@ use super::systemd;
 use crate::server::inherited::RESTART_VARIABLE;
 use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
-use crate::sys::file::{access_x, stat};
+use crate::sys::fs::{access_x, stat};
 use crate::sys::memory::{CStrArray, Mark, Stack};
-use crate::sys::net::{Credentials, SockAddr, SocketFlags, TimeOption, accept4, setsockopt_timeout};
+use crate::sys::net::{Credentials, SockAddr, SocketFlags, SocketOption, accept4, setsockopt};
 use crate::sys::poll::{PollEvents, PollFd, ppoll};
 use crate::sys::process::{
     _exit, Fork, Pid, Spawn, SpawnError, become_program, begin_group, environ, fork, getpid, signal_at_death_of, spawn,
 };
 use crate::sys::resource::setrlimit;
 use crate::sys::signal::{
-    Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, SignalFlag, sigaction, sigprocmask,
+    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFd, SignalFlag, sigaction, sigprocmask,
 };
 use crate::sys::time::{Clock, clock_gettime};
 
@@ -199,8 +199,8 @@ impl Birth<'_, '_> {
     /// Sets how long a read or a write waits.
     fn limit_silence(&self, connection: &Connection) -> Result<(), c_int> {
         let Some(limit) = self.settings.idle_timeout else { return Ok(()) };
-        let mut ways = [TimeOption::Receive, TimeOption::Send].into_iter();
-        ways.try_for_each(|way| setsockopt_timeout(connection, way, limit)).map_err(|_| EXIT_FAILED)
+        let mut ways = [SocketOption::RCVTIMEO, SocketOption::SNDTIMEO].into_iter();
+        ways.try_for_each(|way| setsockopt(connection, way, limit)).map_err(|_| EXIT_FAILED)
     }
 
     fn enter_sandbox(&self, inmate: Inmate) -> Result<(), c_int> {
@@ -376,8 +376,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
         birth.begin()?;
         birth.open.close_but_listeners_in_child();
         let pid = getpid();
-        let action =
-            SigAction { sa_handler: Disposition::Flag(&RETIRED), sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
+        let action = SigAction::new(Disposition::Flag(&RETIRED));
         sigaction(RETIRE, &action).map_err(|errno| birth.unfit("sigaction", errno))?;
         let mut mask = *birth.mask;
         mask.remove(RETIRE);

@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_int};
 use core::fmt;
 
 use crate::ffi::errno as c;
-use crate::sys::open_set::open_set;
+use crate::sys::flags::open_set;
 
 /// What a call of this library returns: its value, or the [`Errno`] that says why there is none.
 pub type Result<T> = core::result::Result<T, Errno>;

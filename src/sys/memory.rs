@@ -10,7 +10,7 @@ use core::sync::atomic::AtomicU64;
 use crate::ffi::sys::mman as c;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
-use crate::sys::file::ftruncate;
+use crate::sys::fs::ftruncate;
 
 /// Room for a fixed number of `T`, of which the first so many are in use. Dropping it gives the memory back.
 ///

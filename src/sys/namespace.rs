@@ -10,7 +10,7 @@ use crate::program::text::Text;
 use crate::sys::conv::ret;
 use crate::sys::errno::Result;
 use crate::sys::fd::write_all;
-use crate::sys::file::{OpenFlags, open};
+use crate::sys::fs::{OpenFlags, open};
 use crate::sys::net::{self, AddressFamily, Protocol, SocketFlags, SocketType};
 
 /// `unshare(CLONE_NEWUSER)`, and the maps of its ids: gives this process users of its own, of whom it is root, and the
@@ -48,7 +48,7 @@ const ID_MAP_MAX: usize = "0 4294967295 1".len();
 pub fn own_network() -> Result<()> {
     // SAFETY: the call has no precondition on memory.
     ret(unsafe { c::unshare(c::CLONE_NEWNET) })?;
-    let socket = net::socket(AddressFamily::INET, SocketType::DGRAM.with(SocketFlags::CLOEXEC), Protocol::DEFAULT)?;
+    let socket = net::socket(AddressFamily::INET, SocketType::DGRAM | SocketFlags::CLOEXEC, Protocol::DEFAULT)?;
     // SAFETY: the type is plain numbers and null pointers, for which zeros are values.
     let mut request: ifreq = unsafe { core::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {

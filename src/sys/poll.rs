@@ -1,6 +1,6 @@
 //! `<poll.h>`: waiting for one of several descriptors.
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_short};
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr;
@@ -10,37 +10,31 @@ use crate::ffi::poll as c;
 use crate::sys::conv::ret_c_int;
 use crate::sys::errno::Result;
 use crate::sys::fd::BorrowedFd;
+use crate::sys::flags::flags;
 use crate::sys::signal::SigSet;
 use crate::sys::time::timespec_of;
 
-/// What is waited for, or what came: `POLL…`.
-#[repr(transparent)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PollEvents(i16);
-
-impl PollEvents {
-    /// 0.
-    pub const NONE: PollEvents = PollEvents(0);
-    /// `POLLIN`: there is something to read, to accept, or the end.
-    #[doc(alias = "POLLIN")]
-    pub const IN: PollEvents = PollEvents(c::POLLIN);
-    /// `POLLOUT`: something can be written.
-    #[doc(alias = "POLLOUT")]
-    pub const OUT: PollEvents = PollEvents(c::POLLOUT);
-    /// `POLLRDHUP`: the peer writes no more.
-    #[doc(alias = "POLLRDHUP")]
-    pub const RDHUP: PollEvents = PollEvents(c::POLLRDHUP);
-
-    /// Both.
-    #[must_use]
-    pub const fn with(self, other: PollEvents) -> PollEvents {
-        PollEvents(self.0 | other.0)
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
+flags! {
+    /// `POLL…`: the events to wait for, or those that came.
+    PollEvents(c_short) from c {
+        /// `POLLIN`: there is something to read, to accept, or the end.
+        #[doc(alias = "POLLIN")]
+        IN = POLLIN,
+        /// `POLLOUT`: something can be written.
+        #[doc(alias = "POLLOUT")]
+        OUT = POLLOUT,
+        /// `POLLRDHUP`: the peer writes no more.
+        #[doc(alias = "POLLRDHUP")]
+        RDHUP = POLLRDHUP,
+        /// `POLLERR`: an error is pending. Always reported, never asked for.
+        #[doc(alias = "POLLERR")]
+        ERR = POLLERR,
+        /// `POLLHUP`: both halves of the connection have ended. Always reported.
+        #[doc(alias = "POLLHUP")]
+        HUP = POLLHUP,
+        /// `POLLNVAL`: the descriptor is not open. Always reported.
+        #[doc(alias = "POLLNVAL")]
+        NVAL = POLLNVAL,
     }
 }
 
@@ -56,7 +50,7 @@ impl<'fd> PollFd<'fd> {
     /// Waits for these events, and for an error or a hang-up, which are always reported.
     #[must_use]
     pub const fn new(fd: BorrowedFd<'fd>, events: PollEvents) -> PollFd<'fd> {
-        PollFd { pollfd: c::pollfd { fd: fd.raw(), events: events.0, revents: 0 }, fd: PhantomData }
+        PollFd { pollfd: c::pollfd { fd: fd.raw(), events: events.raw(), revents: 0 }, fd: PhantomData }
     }
 
     /// What came: of the events that were waited for, and `POLLERR`, `POLLHUP`, `POLLNVAL`.

@@ -7,9 +7,11 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::ffi;
+use crate::ffi::sys::wait as c;
 use crate::sys::conv::{ret, ret_c_int};
 use crate::sys::errno::{CReturn, Errno, Result, retry_on_intr};
 use crate::sys::fd::BorrowedFd;
+use crate::sys::flags::flags;
 use crate::sys::memory::{CStrArray, Stack};
 pub use crate::sys::pid::Pid;
 use crate::sys::resource::{Limit, Resource, setrlimit};
@@ -173,25 +175,18 @@ impl WaitFor {
     }
 }
 
-/// How a `waitpid()` waits: C's third argument. Combined with [`with`](WaitOptions::with).
-#[repr(transparent)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct WaitOptions(c_int);
-
-impl WaitOptions {
-    /// 0: wait until a child has ended.
-    pub const NONE: WaitOptions = WaitOptions(0);
-    /// `WNOHANG`: return at once, with `None` when no child has ended yet.
-    #[doc(alias = "WNOHANG")]
-    pub const NOHANG: WaitOptions = WaitOptions(ffi::sys::wait::WNOHANG);
-    /// `WUNTRACED`: return for a child that was stopped, too.
-    #[doc(alias = "WUNTRACED")]
-    pub const UNTRACED: WaitOptions = WaitOptions(ffi::sys::wait::WUNTRACED);
-
-    /// Both.
-    #[must_use]
-    pub const fn with(self, other: WaitOptions) -> WaitOptions {
-        WaitOptions(self.0 | other.0)
+flags! {
+    /// `W…`: how `waitpid()` waits.
+    WaitOptions(c_int) from c {
+        /// `WNOHANG`: returns at once, with `None` when no child has ended yet.
+        #[doc(alias = "WNOHANG")]
+        NOHANG = WNOHANG,
+        /// `WUNTRACED`: returns for a child that was stopped, too.
+        #[doc(alias = "WUNTRACED")]
+        UNTRACED = WUNTRACED,
+        /// `WCONTINUED`: returns for a stopped child that SIGCONT made go on, too.
+        #[doc(alias = "WCONTINUED")]
+        CONTINUED = WCONTINUED,
     }
 }
 
@@ -204,7 +199,7 @@ impl WaitOptions {
 /// wait(2), POSIX
 pub fn wait(status: Option<&mut WaitStatus>) -> Result<Pid> {
     // SAFETY: the pointer is null or to an int that is ours to write for the time of the call.
-    ret_c_int(unsafe { ffi::sys::wait::wait(pointer_to(status)) }).map(Pid::from_kernel)
+    ret_c_int(unsafe { c::wait(pointer_to(status)) }).map(Pid::from_kernel)
 }
 
 /// `waitpid()`: waits until one of the named children has ended and returns its id, or `None` when
@@ -217,7 +212,7 @@ pub fn wait(status: Option<&mut WaitStatus>) -> Result<Pid> {
 /// waitpid(2), POSIX
 pub fn waitpid(children: WaitFor, status: Option<&mut WaitStatus>, options: WaitOptions) -> Result<Option<Pid>> {
     // SAFETY: the pointer is null or to an int that is ours to write for the time of the call.
-    ret_c_int(unsafe { ffi::sys::wait::waitpid(children.raw(), pointer_to(status), options.0) }).map(Pid::from_raw)
+    ret_c_int(unsafe { c::waitpid(children.raw(), pointer_to(status), options.raw()) }).map(Pid::from_raw)
 }
 
 fn pointer_to(status: Option<&mut WaitStatus>) -> *mut c_int {
@@ -248,36 +243,28 @@ impl WaitStatus {
     #[doc(alias("WIFEXITED", "WEXITSTATUS"))]
     #[must_use]
     pub const fn exit_status(self) -> Option<c_int> {
-        if ffi::sys::wait::WIFEXITED(self.0) { Some(ffi::sys::wait::WEXITSTATUS(self.0)) } else { None }
+        if c::WIFEXITED(self.0) { Some(c::WEXITSTATUS(self.0)) } else { None }
     }
 
     /// The signal that ended the child, if one did.
     #[doc(alias("WIFSIGNALED", "WTERMSIG"))]
     #[must_use]
     pub const fn term_signal(self) -> Option<Signal> {
-        if ffi::sys::wait::WIFSIGNALED(self.0) {
-            Some(Signal::from_kernel(ffi::sys::wait::WTERMSIG(self.0)))
-        } else {
-            None
-        }
+        if c::WIFSIGNALED(self.0) { Some(Signal::from_kernel(c::WTERMSIG(self.0))) } else { None }
     }
 
     /// Whether the signal that ended the child also had its memory dumped.
     #[doc(alias = "WCOREDUMP")]
     #[must_use]
     pub const fn core_dumped(self) -> bool {
-        ffi::sys::wait::WIFSIGNALED(self.0) && ffi::sys::wait::WCOREDUMP(self.0)
+        c::WIFSIGNALED(self.0) && c::WCOREDUMP(self.0)
     }
 
     /// The signal that stopped the child, if it was stopped: it has not ended.
     #[doc(alias("WIFSTOPPED", "WSTOPSIG"))]
     #[must_use]
     pub const fn stop_signal(self) -> Option<Signal> {
-        if ffi::sys::wait::WIFSTOPPED(self.0) {
-            Some(Signal::from_kernel(ffi::sys::wait::WSTOPSIG(self.0)))
-        } else {
-            None
-        }
+        if c::WIFSTOPPED(self.0) { Some(Signal::from_kernel(c::WSTOPSIG(self.0))) } else { None }
     }
 }
 

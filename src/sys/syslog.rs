@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_int};
 
 use crate::ffi::syslog as c;
-use crate::sys::open_set::open_set;
+use crate::sys::flags::open_set;
 
 /// How much a line matters.
 #[repr(transparent)]

@@ -7,7 +7,7 @@ use core::time::Duration;
 use crate::ffi;
 use crate::ffi::sys::time::timeval;
 use crate::ffi::time as c;
-use crate::sys::open_set::open_set;
+use crate::sys::flags::open_set;
 
 /// A clock of the system.
 #[repr(transparent)]
@@ -47,6 +47,12 @@ pub(crate) fn timeval_of(time: Duration) -> timeval {
     let rounded = time.saturating_add(Duration::from_nanos(999));
     let tv_sec = ffi::sys::types::time_t::try_from(rounded.as_secs()).unwrap_or(ffi::sys::types::time_t::MAX);
     timeval { tv_sec, tv_usec: rounded.subsec_micros().into() }
+}
+
+/// A time that C has; none for one below 0.
+pub(crate) fn duration_of_timeval(time: timeval) -> Duration {
+    let seconds = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0));
+    seconds.saturating_add(Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0)))
 }
 
 /// `sleep()`: waits for `seconds`, or until a signal handler has run. Returns the seconds that were left.

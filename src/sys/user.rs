@@ -1,6 +1,6 @@
-//! Who a process is: its user, its groups, its root directory.
+//! Users and groups: look-ups, and those of this process.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::CStr;
 
 use crate::ffi::sys::types::{gid_t, uid_t};
 use crate::ffi::{grp, pwd, unistd};
@@ -164,31 +164,4 @@ pub fn getgid() -> gid_t {
 pub fn getegid() -> gid_t {
     // SAFETY: the call has no precondition.
     unsafe { unistd::getegid() }
-}
-
-fn with_path(path: &CStr, call: unsafe extern "C" fn(*const c_char) -> core::ffi::c_int) -> Result<()> {
-    // SAFETY: the path ends in a NUL, which is all that both functions that are passed here ask for.
-    ret(unsafe { call(path.as_ptr()) })
-}
-
-/// `chroot()`: makes a directory the root of this process. It is to be followed by [`chdir`].
-///
-/// # Errors
-/// `EPERM` without the privilege, `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
-///
-/// # References
-/// chroot(2)
-pub fn chroot(path: &CStr) -> Result<()> {
-    with_path(path, unistd::chroot)
-}
-
-/// `chdir()`: makes a directory the one in which relative paths begin.
-///
-/// # Errors
-/// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
-///
-/// # References
-/// chdir(2), POSIX
-pub fn chdir(path: &CStr) -> Result<()> {
-    with_path(path, unistd::chdir)
 }

@@ -454,7 +454,7 @@ pub fn is_pending(pid: u32, signal: mpserv::signal::Signal) -> bool {
 
 /// Ends a connection so that the peer gets a reset.
 pub fn reset(client: TcpStream) {
-    mpserv::net::setsockopt_linger(as_fd(&client), Some(0)).unwrap();
+    mpserv::net::setsockopt(as_fd(&client), mpserv::net::SocketOption::LINGER, Some(0)).unwrap();
 }
 
 /// A connection as the wrappers take it.

@@ -39,7 +39,7 @@ fn clients_that_say_nothing_or_reset_hinder_nobody() {
     server.wait_events("accept", 5);
     for _ in 0..5 {
         let client = server.client();
-        mpserv::net::setsockopt_linger(as_fd(&client), Some(0)).unwrap();
+        mpserv::net::setsockopt(as_fd(&client), mpserv::net::SocketOption::LINGER, Some(0)).unwrap();
         drop(client);
     }
     let ends = server.wait_events("end", 5);

@@ -46,7 +46,7 @@ fn load(connections: usize) {
                     let mut client = server.connect();
                     assert_eq!(&echo(&mut client, text), text);
                     // Reset, so that no port stays in TIME_WAIT: 100,000 are more than there are.
-                    mpserv::net::setsockopt_linger(as_fd(&client), Some(0)).unwrap();
+                    mpserv::net::setsockopt(as_fd(&client), mpserv::net::SocketOption::LINGER, Some(0)).unwrap();
                 }
             });
         }

@@ -35,7 +35,7 @@ fn nobody_becomes_root_again() {
     let nobody = Identity::parse("nobody").unwrap();
     let try_to_return = |connection: Connection| {
         assert!(setuid(0).is_err() && setgid(0).is_err() && setgroups_only(0).is_err());
-        assert!(mpserv::user::chroot(c"/").is_err());
+        assert!(mpserv::fs::chroot(c"/").is_err());
         connection.write_all(b"nobody")
     };
     let server = Own::start(|server| server.user(nobody), try_to_return);

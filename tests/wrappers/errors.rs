@@ -9,17 +9,18 @@ use std::ffi::CStr;
 use std::os::fd::IntoRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::ptr;
 use std::time::Duration;
-use std::{fs, ptr};
 
 use mpserv::errno::{Errno, Result};
 use mpserv::fd::{BorrowedFd, OwnedFd, pipe, set_blocking, set_nonblocking, write};
+use mpserv::fs::{chdir, chroot};
 use mpserv::namespace::own_users;
 use mpserv::net::{AddressFamily, Protocol, SocketType, socket};
 use mpserv::process::{_exit, Child, getpid};
 use mpserv::resource::{Limit, Resource, getrlimit, setrlimit};
-use mpserv::signal::{Disposition, SaFlags, SigAction, SigSet, Signal, SignalFlag, sigaction};
-use mpserv::user::{chdir, chroot, getuid, setgid, setgroups_only, setuid};
+use mpserv::signal::{Disposition, SigAction, Signal, SignalFlag, sigaction};
+use mpserv::user::{getuid, setgid, setgroups_only, setuid};
 
 use crate::common::server::user_of_nothing;
 use crate::common::solo::{child, reap, spawn};
@@ -48,7 +49,7 @@ macro_rules! modules {
 
 modules! {
     fd errnos_of_fd,
-    file errnos_of_file,
+    fs errnos_of_fs,
     inherited errnos_of_inherited,
     memory errnos_of_memory,
     namespace errnos_of_namespace,
@@ -116,7 +117,7 @@ const CLOSED: BorrowedFd<'static> = BorrowedFd::NONE;
 fn interrupted<T>(call: impl FnOnce() -> T) -> T {
     static FLAG: SignalFlag = SignalFlag::new();
     const OFTEN: libc::timeval = libc::timeval { tv_sec: 0, tv_usec: 5000 };
-    let action = SigAction { sa_handler: Disposition::Flag(&FLAG), sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
+    let action = SigAction::new(Disposition::Flag(&FLAG));
     sigaction(Signal::ALRM, &action).unwrap();
     let often = libc::itimerval { it_interval: OFTEN, it_value: OFTEN };
     // SAFETY: the pointer is to a struct of ours, and null asks for nothing.
@@ -181,7 +182,7 @@ fn own_root() {
 /// Makes a file system of this process's own of the empty folder `mounted`.
 fn mount(options: &CStr, flags: libc::c_ulong) {
     own_mounts();
-    fs::create_dir("mounted").unwrap();
+    std::fs::create_dir("mounted").unwrap();
     mount_on(c"tmpfs", c"mounted", c"tmpfs", flags, options);
 }
 
@@ -219,24 +220,24 @@ fn own_network() {
 
 /// Sets a value of the kernel's that is this process's namespace's own.
 fn set_of_namespace(path: &str, value: &str) {
-    if fs::write(path, value).is_err() {
+    if std::fs::write(path, value).is_err() {
         skip("the values of a namespace cannot be set here");
     }
 }
 
 /// Makes `file`, the folder `folder`, the link `link` to the file, and the link `loop` to itself.
 fn files() {
-    fs::write("file", "text").unwrap();
-    fs::create_dir("folder").unwrap();
+    std::fs::write("file", "text").unwrap();
+    std::fs::create_dir("folder").unwrap();
     std::os::unix::fs::symlink("file", "link").unwrap();
     std::os::unix::fs::symlink("loop", "loop").unwrap();
 }
 
 /// Makes `locked/file`, and becomes somebody who may not search `locked`.
 fn locked() {
-    fs::create_dir("locked").unwrap();
-    fs::write("locked/file", "").unwrap();
-    fs::set_permissions("locked", fs::Permissions::from_mode(0o000)).unwrap();
+    std::fs::create_dir("locked").unwrap();
+    std::fs::write("locked/file", "").unwrap();
+    std::fs::set_permissions("locked", std::fs::Permissions::from_mode(0o000)).unwrap();
     become_nobody();
 }
 
@@ -264,7 +265,7 @@ fn full_pipe() -> (OwnedFd, OwnedFd) {
 }
 
 /// A descriptor of std's.
-fn owned(fd: std::os::fd::OwnedFd) -> OwnedFd {
+pub(crate) fn owned(fd: std::os::fd::OwnedFd) -> OwnedFd {
     // SAFETY: the descriptor is open, and was taken out of its owner.
     unsafe { OwnedFd::from_raw(fd.into_raw_fd()) }
 }
@@ -318,13 +319,19 @@ type Docs = BTreeMap<(String, String), String>;
 /// The errnos that the docs of the modules of wrappers name: by module, the function and the errno.
 fn documented() -> BTreeMap<String, BTreeSet<(String, String)>> {
     let mut docs = Docs::new();
-    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap() {
-        let path = file.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for floor in ["sys", "program"] {
+        for entry in std::fs::read_dir(source.join(floor)).unwrap() {
+            let path = entry.unwrap().path();
             let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            errors_sections(&module, &fs::read_to_string(&path).unwrap(), &mut docs);
+            let files =
+                std::fs::read_dir(&path).map_or(vec![path], |folder| folder.map(|file| file.unwrap().path()).collect());
+            for file in files {
+                errors_sections(&module, &std::fs::read_to_string(&file).unwrap(), &mut docs);
+            }
         }
     }
+    errors_sections("inherited", &std::fs::read_to_string(source.join("server/inherited.rs")).unwrap(), &mut docs);
     assert!(docs.len() > 80, "{}", docs.len());
     let mut documented: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
     for (module, function) in docs.keys() {
@@ -394,11 +401,11 @@ fn errnos_in(text: &str) -> BTreeSet<String> {
 /// `getaddrinfo()` has errors of its own.
 pub(crate) fn a_name_that_nobody_answers_for_is_an_error() {
     let _network = Network::own();
-    let error = |host: &CStr| mpserv::netdb::getaddrinfo(host).unwrap_err();
+    let error = |host: &CStr| mpserv::net::getaddrinfo(host).unwrap_err();
     // Nobody is in this network to answer.
     assert!(!error(c"nobody.invalid").to_string().is_empty());
     assert_ne!(error(c"").to_string(), "");
-    assert!(mpserv::netdb::getaddrinfo(c"127.0.0.1").is_ok());
+    assert!(mpserv::net::getaddrinfo(c"127.0.0.1").is_ok());
 }
 
 /// And so has `wordexp()`.

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         errors:
             each_documented_errno_is_produced_or_has_its_reason,
             errnos_of_fd,
-            errnos_of_file,
+            errnos_of_fs,
             errnos_of_inherited,
             errnos_of_memory,
             errnos_of_namespace,
@@ -59,6 +59,9 @@ fn main() -> ExitCode {
             each_accept_says_who_came,
             inet_addr_reads_what_c_reads,
             options_are_set_and_read,
+            a_pending_error_is_read_once,
+            a_unix_socket_knows_who_connected,
+            flags_are_a_set_and_print_their_names,
             a_half_of_a_connection_can_be_shut_down,
             signal_numbers_that_are_not_ours_are_refused,
             a_set_holds_what_was_put_in,

@@ -11,13 +11,15 @@ use crate::common::{TempDir, wait_until, waits_in};
 use mpserv::errno::{CReturn, Errno, MESSAGE_MAX, Result, retry_on_intr, strerror};
 use mpserv::fd::{AsFd, BorrowedFd, OwnedFd, close, pipe, read, read_all, write, write_all, write_back};
 use mpserv::ffi;
+use mpserv::fs::OpenFlags;
 use mpserv::getopt::{Getopt, LongOption, Opt};
 use mpserv::memory::{STACK_MIN, Stack};
 use mpserv::net::{
-    AddressFamily, AsSockAddr, IntOption, MsgFlags, Protocol, Shutdown, SockAddr, SocketAddr, SocketFlags, SocketType,
-    UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, gethostbyname, getpeername,
-    getsockname, getsockopt, inet_addr, listen, recv, send, setsockopt, shutdown, socket,
+    AddressFamily, AsSockAddr, MsgFlags, Protocol, Shutdown, SockAddr, SocketAddr, SocketFlags, SocketOption,
+    SocketType, UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, gethostbyname,
+    getpeername, getsockname, getsockopt, inet_addr, listen, recv, send, setsockopt, shutdown, socket,
 };
+use mpserv::poll::PollEvents;
 use mpserv::process::{Pid, WaitFor, WaitOptions, environ, fork, getpid, getppid, has_other_threads, waitpid};
 use mpserv::program::{Args, Title};
 use mpserv::server::{Server, Service};
@@ -186,7 +188,7 @@ pub(crate) fn a_closed_descriptor_is_closed_once() {
     let next = stream(AddressFamily::INET);
     assert_eq!(next.raw(), number);
     assert_eq!(read(&server, &mut [0]), Ok(0));
-    assert!(getsockopt(&next, IntOption::TYPE).is_ok());
+    assert!(getsockopt(&next, SocketOption::TYPE).is_ok());
     // `into_raw` gives the descriptor away, and dropping closes it.
     // SAFETY: the descriptor has just been given away, to this.
     drop(unsafe { std::fs::File::from_raw_fd(next.into_raw()) });
@@ -256,7 +258,7 @@ pub(crate) fn each_accept_says_who_came() {
     let address = inet(getsockname(&listener).unwrap());
     let accepts: [&dyn Fn() -> SockAddr; 3] =
         [&|| acceptfrom(&listener).unwrap().1, &|| acceptfrom_v4(&listener).unwrap().1, &|| {
-            accept4(&listener, SocketFlags::CLOEXEC.with(SocketFlags::NONBLOCK)).unwrap().1
+            accept4(&listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK).unwrap().1
         }];
     for accept in accepts {
         let client = stream(AddressFamily::INET);
@@ -286,15 +288,58 @@ pub(crate) fn inet_addr_reads_what_c_reads() {
 
 pub(crate) fn options_are_set_and_read() {
     let socket = stream(AddressFamily::INET);
-    for option in [IntOption::REUSEADDR, IntOption::KEEPALIVE, IntOption::NODELAY, IntOption::REUSEPORT] {
-        for value in [1, 0] {
+    for option in [SocketOption::REUSEADDR, SocketOption::KEEPALIVE, SocketOption::NODELAY, SocketOption::REUSEPORT] {
+        for value in [true, false] {
             setsockopt(&socket, option, value).unwrap();
             assert_eq!(getsockopt(&socket, option), Ok(value), "{option:?}");
         }
     }
-    assert_eq!(setsockopt(&socket, IntOption::V6ONLY, 1), Err(Errno::NOPROTOOPT));
-    assert_eq!(getsockopt(&socket, IntOption::ACCEPTCONN), Ok(0));
-    assert_eq!(getsockopt(listening(AddressFamily::INET, &ANY_PORT), IntOption::ACCEPTCONN), Ok(1));
+    for seconds in [None, Some(0), Some(7)] {
+        setsockopt(&socket, SocketOption::LINGER, seconds).unwrap();
+        assert_eq!(getsockopt(&socket, SocketOption::LINGER), Ok(seconds));
+    }
+    for option in [SocketOption::RCVTIMEO, SocketOption::SNDTIMEO] {
+        setsockopt(&socket, option, Duration::from_secs(5)).unwrap();
+        assert_eq!(getsockopt(&socket, option), Ok(Duration::from_secs(5)));
+    }
+    setsockopt(&socket, SocketOption::DEFER_ACCEPT, 1).unwrap();
+    assert_eq!(getsockopt(&socket, SocketOption::DEFER_ACCEPT), Ok(1));
+    assert_eq!(setsockopt(&socket, SocketOption::V6ONLY, true), Err(Errno::NOPROTOOPT));
+    assert_eq!(getsockopt(&socket, SocketOption::TYPE), Ok(SocketType::STREAM));
+    assert_eq!(getsockopt(&socket, SocketOption::ACCEPTCONN), Ok(false));
+    assert_eq!(getsockopt(listening(AddressFamily::INET, &ANY_PORT), SocketOption::ACCEPTCONN), Ok(true));
+}
+
+pub(crate) fn a_pending_error_is_read_once() {
+    let (client, server) = pair();
+    setsockopt(&server, SocketOption::LINGER, Some(0)).unwrap();
+    close(server).unwrap();
+    assert_eq!(getsockopt(&client, SocketOption::ERROR), Ok(Some(Errno::CONNRESET)));
+    assert_eq!(getsockopt(&client, SocketOption::ERROR), Ok(None));
+}
+
+pub(crate) fn a_unix_socket_knows_who_connected() {
+    let (client, _server) = std::os::unix::net::UnixStream::pair().unwrap();
+    let client = crate::errors::owned(client.into());
+    let found = getsockopt(&client, SocketOption::PEERCRED).unwrap();
+    assert_eq!((found.pid, found.uid), (getpid().raw(), mpserv::user::geteuid()));
+}
+
+pub(crate) fn flags_are_a_set_and_print_their_names() {
+    let mut flags = SaFlags::NONE;
+    assert!(flags.is_empty() && flags.contains(SaFlags::NONE));
+    flags |= SaFlags::RESTART;
+    let both = flags | SaFlags::NOCLDSTOP;
+    assert!(both.contains(SaFlags::RESTART) && both.contains(flags) && !flags.contains(both) && !both.is_empty());
+    assert_eq!(format!("{both:?}"), "SA_RESTART | SA_NOCLDSTOP");
+    assert_eq!(format!("{:?}", SaFlags::NONE), "0x0");
+    assert_eq!(format!("{:?}", OpenFlags::RDWR | OpenFlags::CLOEXEC), "O_RDWR | O_CLOEXEC");
+    assert_eq!(format!("{:?}", WaitOptions::NOHANG | WaitOptions::CONTINUED), "WNOHANG | WCONTINUED");
+    assert_eq!(format!("{:?}", MsgFlags::PEEK | MsgFlags::NOSIGNAL), "MSG_NOSIGNAL | MSG_PEEK");
+    assert_eq!(format!("{:?}", PollEvents::IN | PollEvents::HUP), "POLLIN | POLLHUP");
+    assert_eq!(format!("{:?}", SocketFlags::NONBLOCK), "SOCK_NONBLOCK");
+    let kind = SocketType::DGRAM | SocketFlags::CLOEXEC;
+    assert!(socket(AddressFamily::INET, kind, Protocol::DEFAULT).is_ok());
 }
 
 pub(crate) fn a_half_of_a_connection_can_be_shut_down() {
@@ -373,7 +418,7 @@ pub(crate) fn a_handler_leaves_errno_as_it_was() {
 
 pub(crate) fn an_old_action_is_given_back_whole() {
     static FLAG: SignalFlag = SignalFlag::new();
-    let flags = SaFlags::RESTART.with(SaFlags::NOCLDSTOP);
+    let flags = SaFlags::RESTART | SaFlags::NOCLDSTOP;
     let mask = SigSet::from([Signal::HUP, Signal::TERM]);
     let action = SigAction { sa_handler: Disposition::Flag(&FLAG), sa_mask: mask, sa_flags: flags };
     let old = sigaction_replace(Signal::CHLD, &action).unwrap();

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use mpserv::fd::{AsFd, OwnedFd, pipe, write};
 use mpserv::net::{
-    AddressFamily, AsSockAddr, Protocol, SockAddr, SocketType, TimeOption, UNIX_PATH_MAX, UnixAddr, bind, getsockname,
-    inet_addr, setsockopt_timeout, socket,
+    AddressFamily, AsSockAddr, Protocol, SockAddr, SocketOption, SocketType, UNIX_PATH_MAX, UnixAddr, bind,
+    getsockname, inet_addr, setsockopt, socket,
 };
 use mpserv::poll::{PollEvents, PollFd, poll, ppoll};
 use mpserv::process::{_exit, WaitOptions, WaitStatus, waitpid};
@@ -119,7 +119,7 @@ pub(crate) fn any_unix_name_comes_back() {
         let (given, got) = back(&named);
         assert_eq!(given[2..], *path.as_bytes_with_nul());
         assert_eq!((got.path(), got.path_c()), (Some(path.as_bytes()), Some(&*path)));
-        mpserv::file::unlink(&path).unwrap();
+        mpserv::fs::unlink(&path).unwrap();
     }
 }
 
@@ -191,7 +191,7 @@ pub(crate) fn no_time_is_too_long_or_becomes_none() {
     for time in extremes.into_iter().chain(longest).chain(numbers) {
         let mut fds = [PollFd::new(reader.as_fd(), PollEvents::IN)];
         assert_eq!((poll(&mut fds, Some(time)), ppoll(&mut fds, Some(time), None)), (Ok(1), Ok(1)), "{time:?}");
-        setsockopt_timeout(&socket, TimeOption::Receive, time).unwrap();
+        setsockopt(&socket, SocketOption::RCVTIMEO, time).unwrap();
         let got = receive_timeout(&socket);
         if time.as_secs() < LONGEST {
             assert!(got >= time && got <= time + TICK, "{time:?} became {got:?}");

@@ -30,7 +30,7 @@ impl Client {
     fn connect(stage: &mut Stage<'_>, port: u16) -> Result<Self, Trouble> {
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
         // Another thread may be starting a program, which must not inherit it.
-        let kind = SocketType::STREAM.with(SocketFlags::CLOEXEC);
+        let kind = SocketType::STREAM | SocketFlags::CLOEXEC;
         let socket = net::socket(AddressFamily::INET, kind, Protocol::DEFAULT);
         let socket = socket.and_then(|socket| net::connect(&socket, &address).map(|()| socket));
         let client = socket.map_err(|errno| Trouble::of(format!("connect to port {port}"), errno))?;
@@ -75,7 +75,8 @@ impl Client {
 
     /// Ends it with a reset.
     fn reset(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
-        net::setsockopt_linger(&self.0, Some(0)).map_err(|errno| Trouble::of("SO_LINGER", errno))?;
+        net::setsockopt(&self.0, net::SocketOption::LINGER, Some(0))
+            .map_err(|errno| Trouble::of("SO_LINGER", errno))?;
         self.close(stage)
     }
 }

@@ -84,7 +84,7 @@ impl Exchange {
         while !(request.is_done() && expected.is_done()) {
             // The peer may wait for us to read before it reads on, so neither call waits while the other has work.
             if !request.is_done() {
-                match send(connection, request.next(), MsgFlags::NOSIGNAL.with(MsgFlags::DONTWAIT)) {
+                match send(connection, request.next(), MsgFlags::NOSIGNAL | MsgFlags::DONTWAIT) {
                     Ok(length) => request.done += length as u64,
                     Err(Errno::AGAIN) => {}
                     Err(errno) => return Err(at(Fault::Send)(errno)),
@@ -106,7 +106,7 @@ impl Exchange {
                     }
                     expected.done += length as u64;
                 }
-                Err(Errno::AGAIN) => wait_for(connection, PollEvents::IN.with(PollEvents::OUT))?,
+                Err(Errno::AGAIN) => wait_for(connection, PollEvents::IN | PollEvents::OUT)?,
                 Err(errno) => return Err(at(Fault::Receive)(errno)),
             }
         }

@@ -6,8 +6,8 @@ use core::fmt;
 use mpserv::errno::{Errno, Result};
 use mpserv::fd::OwnedFd;
 use mpserv::net::{
-    AddressFamily, AsSockAddr, IntOption, Ipv4Addr, Protocol, SocketAddr, SocketAddrV4, SocketType, UnixAddr, bind,
-    connect, setsockopt, setsockopt_linger, socket,
+    AddressFamily, AsSockAddr, Ipv4Addr, Protocol, SocketAddr, SocketAddrV4, SocketOption, SocketType, UnixAddr, bind,
+    connect, setsockopt, socket,
 };
 
 use crate::board::Fault;
@@ -79,10 +79,10 @@ impl Target {
             && address.ip().is_loopback()
         {
             // Otherwise bind would choose the port, out of those that no socket at all has.
-            setsockopt(fd, IntOption::BIND_ADDRESS_NO_PORT, 1)?;
+            setsockopt(fd, SocketOption::BIND_ADDRESS_NO_PORT, true)?;
             bind(fd, &source(process, earlier))?;
         }
-        if reset { setsockopt_linger(fd, Some(0)) } else { Ok(()) }
+        if reset { setsockopt(fd, SocketOption::LINGER, Some(0)) } else { Ok(()) }
     }
 }
 

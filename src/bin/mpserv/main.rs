@@ -10,7 +10,7 @@
 use core::ffi::c_int;
 
 use mpserv::fd::{self, BorrowedFd, STDERR, STDOUT};
-use mpserv::file::{OpenFlags, open};
+use mpserv::fs::{OpenFlags, open};
 use mpserv::program::{Args, Title};
 use mpserv::server::{Service, status};
 use mpserv::signal::{MaskHow, SigSet, default_all, sigprocmask};

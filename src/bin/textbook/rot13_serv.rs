@@ -12,7 +12,7 @@ use core::ffi::{CStr, c_int};
 use mpserv::errno::{CReturn, Errno, MESSAGE_MAX, strerror};
 use mpserv::fd::{OwnedFd, close};
 use mpserv::fprintf;
-use mpserv::net::{AddressFamily, IntOption, Ipv4Addr, MsgFlags, Protocol, SocketAddrV4, SocketType};
+use mpserv::net::{AddressFamily, Ipv4Addr, MsgFlags, Protocol, SocketAddrV4, SocketOption, SocketType};
 use mpserv::net::{acceptfrom, bind, listen, recv, send, setsockopt, socket};
 use mpserv::process::{WaitFor, WaitOptions, exit, fork, waitpid};
 use mpserv::program::Args;
@@ -75,8 +75,8 @@ mpserv::main!(main);
 
 fn main(_: Args) -> c_int {
     let listener = socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT);
-    let on = 1;
-    let _ = setsockopt(&listener, IntOption::REUSEADDR, on);
+    let on = true;
+    let _ = setsockopt(&listener, SocketOption::REUSEADDR, on);
     let address = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT);
     if bind(&listener, &address).is_err() {
         fail(c"bind failed ");

@@ -5,7 +5,7 @@ use mpserv::fd::{
     AsFd, BorrowedFd, OwnedFd, close, fcntl_dupfd_cloexec, keep_on_exec, lseek, pipe, read, read_all, set_blocking, set_close_on_exec, set_nonblocking, write,
     write_all, write_back,
 };
-use mpserv::file::{OpenFlags, open};
+use mpserv::fs::{OpenFlags, open};
 use mpserv::pty;
 use mpserv::resource::{Limit, Resource, setrlimit};
 
@@ -94,7 +94,7 @@ fn writes<F: AsFd>(fd: impl Fn() -> F) -> Errno {
 }
 
 fn new_file() -> OwnedFd {
-    open(c"file", OpenFlags::RDWR.with(OpenFlags::CREAT), 0o600).unwrap()
+    open(c"file", OpenFlags::RDWR | OpenFlags::CREAT, 0o600).unwrap()
 }
 
 /// A connection that its peer has reset.

@@ -4,9 +4,9 @@ use std::time::Duration;
 use mpserv::errno::{Errno, Result};
 use mpserv::fd::{AsFd, BorrowedFd, OwnedFd, pipe, set_nonblocking};
 use mpserv::net::{
-    AddressFamily, IntOption, MsgFlags, Protocol, Shutdown, SockAddr, SocketFlags, SocketType, TimeOption,
+    AddressFamily, MsgFlags, Protocol, Shutdown, SockAddr, SocketFlags, SocketOption, SocketType,
     UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, getpeername, getsockname,
-    getsockopt, getsockopt_peercred, listen, recv, send, setsockopt, setsockopt_linger, setsockopt_timeout, shutdown,
+    getsockopt, listen, recv, send, setsockopt, shutdown,
     socket,
 };
 use mpserv::user::getuid;
@@ -81,8 +81,8 @@ pub(super) const CASES: &[Case] = &[
     }),
     ("listen", Errno::ADDRINUSE, || {
         let [one, other] = [tcp(), tcp()];
-        setsockopt(&one, IntOption::REUSEADDR, 1).unwrap();
-        setsockopt(&other, IntOption::REUSEADDR, 1).unwrap();
+        setsockopt(&one, SocketOption::REUSEADDR, true).unwrap();
+        setsockopt(&other, SocketOption::REUSEADDR, true).unwrap();
         bind(&one, &ANY_PORT).unwrap();
         bind(&other, &address_of(&one)).unwrap();
         listen(&one, 1).unwrap();
@@ -170,13 +170,13 @@ pub(super) const CASES: &[Case] = &[
     }),
     (
         "bind listen connect accept acceptfrom acceptfrom_v4 accept4 getsockname getpeername send recv shutdown \
-         setsockopt setsockopt_linger setsockopt_timeout getsockopt getsockopt_peercred",
+         setsockopt getsockopt",
         Errno::BADF,
         || any_call(CLOSED),
     ),
     (
         "bind listen connect accept acceptfrom acceptfrom_v4 accept4 getsockname getpeername send recv shutdown \
-         setsockopt setsockopt_linger setsockopt_timeout getsockopt getsockopt_peercred",
+         setsockopt getsockopt",
         Errno::NOTSOCK,
         || any_call(pipe().unwrap().0.as_fd()),
     ),
@@ -216,8 +216,8 @@ pub(super) const CASES: &[Case] = &[
     }),
     ("send recv", Errno::AGAIN, || {
         let (client, _server) = filled();
-        setsockopt_timeout(&client, TimeOption::Receive, Duration::from_nanos(1)).unwrap();
-        setsockopt_timeout(&client, TimeOption::Send, Duration::from_nanos(1)).unwrap();
+        setsockopt(&client, SocketOption::RCVTIMEO, Duration::from_nanos(1)).unwrap();
+        setsockopt(&client, SocketOption::SNDTIMEO, Duration::from_nanos(1)).unwrap();
         each([
             errno(send(&client, &[0], MsgFlags::DONTWAIT)),
             errno(recv(&client, &mut [0], MsgFlags::DONTWAIT)),
@@ -228,7 +228,7 @@ pub(super) const CASES: &[Case] = &[
     ("send recv", Errno::CONNRESET, || {
         let reset = || {
             let (client, server) = connected();
-            setsockopt_linger(&server, Some(0)).unwrap();
+            setsockopt(&server, SocketOption::LINGER, Some(0)).unwrap();
             client
         };
         each([errno(send(reset(), &[0], MsgFlags::NOSIGNAL)), errno(recv(reset(), &mut [0], MsgFlags::NONE))])
@@ -239,18 +239,18 @@ pub(super) const CASES: &[Case] = &[
         errno(send(&client, &[0], MsgFlags::NOSIGNAL))
     }),
     ("setsockopt", Errno::NOPROTOOPT, || {
-        each([errno(setsockopt(tcp(), IntOption::TYPE, 1)), errno(setsockopt(tcp(), IntOption::V6ONLY, 1))])
+        errno(setsockopt(tcp(), SocketOption::V6ONLY, true))
     }),
     ("setsockopt", Errno::INVAL, || {
         let socket = socket(AddressFamily::INET6, SocketType::STREAM, Protocol::DEFAULT).unwrap();
         bind(&socket, &LOCALHOST_V6).unwrap();
-        errno(setsockopt(&socket, IntOption::V6ONLY, 1))
+        errno(setsockopt(&socket, SocketOption::V6ONLY, true))
     }),
     ("setsockopt getsockopt", Errno::OPNOTSUPP, || {
         each([
-            errno(setsockopt(unix(), IntOption::NODELAY, 1)),
-            errno(getsockopt(unix(), IntOption::NODELAY)),
-            errno(getsockopt(tcp(), IntOption::V6ONLY)),
+            errno(setsockopt(unix(), SocketOption::NODELAY, true)),
+            errno(getsockopt(unix(), SocketOption::NODELAY)),
+            errno(getsockopt(tcp(), SocketOption::V6ONLY)),
         ])
     }),
 ];
@@ -358,11 +358,11 @@ fn any_call(fd: BorrowedFd<'_>) -> Errno {
         errno(send(fd, &[0], MsgFlags::NONE)),
         errno(recv(fd, &mut [0], MsgFlags::NONE)),
         errno(shutdown(fd, Shutdown::Both)),
-        errno(setsockopt(fd, IntOption::REUSEADDR, 1)),
-        errno(setsockopt_linger(fd, None)),
-        errno(setsockopt_timeout(fd, TimeOption::Send, Duration::ZERO)),
-        errno(getsockopt(fd, IntOption::ERROR)),
-        errno(getsockopt_peercred(fd)),
+        errno(setsockopt(fd, SocketOption::REUSEADDR, true)),
+        errno(setsockopt(fd, SocketOption::LINGER, None)),
+        errno(setsockopt(fd, SocketOption::SNDTIMEO, Duration::ZERO)),
+        errno(getsockopt(fd, SocketOption::ERROR)),
+        errno(getsockopt(fd, SocketOption::PEERCRED)),
     ])
 }
 

@@ -84,7 +84,7 @@ impl Client {
     fn connect(stage: &mut Stage<'_>, port: u16) -> Result<Self, Trouble> {
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
         // Another thread may be starting a program, which must not inherit it.
-        let kind = SocketType::STREAM.with(SocketFlags::CLOEXEC);
+        let kind = SocketType::STREAM | SocketFlags::CLOEXEC;
         let socket = net::socket(AddressFamily::INET, kind, Protocol::DEFAULT);
         let socket = socket.map_err(|errno| Trouble::of("a client's socket", errno))?;
         let socket = match net::connect(&socket, &address) {

@@ -1,36 +1,47 @@
-//! Files: opened, asked about, locked and removed.
+//! Files and directories: open, ask about, lock and remove them; the root and the working directory.
 
-use core::ffi::{CStr, c_int, c_uint};
+use core::ffi::{CStr, c_char, c_int, c_uint};
 use core::mem::MaybeUninit;
 
 use crate::ffi::{fcntl as c, sys, unistd};
 use crate::sys::conv::{ret, ret_usize};
 use crate::sys::errno::Result;
 use crate::sys::fd::{AsFd, OwnedFd, ret_owned_fd};
+use crate::sys::flags::flags;
 
-/// How a file is opened: `O_…`. Combined with [`with`](OpenFlags::with).
-#[repr(transparent)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct OpenFlags(c_int);
-
-impl OpenFlags {
-    /// `O_RDONLY`
-    pub const RDONLY: OpenFlags = OpenFlags(c::O_RDONLY);
-    /// `O_RDWR`
-    pub const RDWR: OpenFlags = OpenFlags(c::O_RDWR);
-    /// `O_CREAT`: made where there is none.
-    pub const CREAT: OpenFlags = OpenFlags(c::O_CREAT);
-    /// `O_CLOEXEC`: closed when the process runs another program.
-    pub const CLOEXEC: OpenFlags = OpenFlags(c::O_CLOEXEC);
-    /// `O_NOFOLLOW`: not through a symbolic link at the end of the path.
-    pub const NOFOLLOW: OpenFlags = OpenFlags(c::O_NOFOLLOW);
-    /// `O_NONBLOCK`: without waiting for a peer, as a FIFO does.
-    pub const NONBLOCK: OpenFlags = OpenFlags(c::O_NONBLOCK);
-
-    /// Both.
-    #[must_use]
-    pub const fn with(self, other: OpenFlags) -> OpenFlags {
-        OpenFlags(self.0 | other.0)
+flags! {
+    /// `O_…`: how a file is opened. [`RDONLY`](OpenFlags::RDONLY) is 0, and so in every value.
+    OpenFlags(c_int) from c {
+        /// `O_RDONLY`: to be read.
+        #[doc(alias = "O_RDONLY")]
+        RDONLY = O_RDONLY,
+        /// `O_WRONLY`: to be written.
+        #[doc(alias = "O_WRONLY")]
+        WRONLY = O_WRONLY,
+        /// `O_RDWR`: to be read and written.
+        #[doc(alias = "O_RDWR")]
+        RDWR = O_RDWR,
+        /// `O_CREAT`: the file is made where there is none.
+        #[doc(alias = "O_CREAT")]
+        CREAT = O_CREAT,
+        /// `O_EXCL`: with `O_CREAT`, fails where there is a file.
+        #[doc(alias = "O_EXCL")]
+        EXCL = O_EXCL,
+        /// `O_APPEND`: each write goes to the end of the file.
+        #[doc(alias = "O_APPEND")]
+        APPEND = O_APPEND,
+        /// `O_TRUNC`: the file loses its content.
+        #[doc(alias = "O_TRUNC")]
+        TRUNC = O_TRUNC,
+        /// `O_CLOEXEC`: the descriptor is closed when the process runs another program.
+        #[doc(alias = "O_CLOEXEC")]
+        CLOEXEC = O_CLOEXEC,
+        /// `O_NOFOLLOW`: fails with `ELOOP` where the path ends in a symbolic link.
+        #[doc(alias = "O_NOFOLLOW")]
+        NOFOLLOW = O_NOFOLLOW,
+        /// `O_NONBLOCK`: does not wait for a peer, as opening a FIFO does.
+        #[doc(alias = "O_NONBLOCK")]
+        NONBLOCK = O_NONBLOCK,
     }
 }
 
@@ -44,7 +55,7 @@ impl OpenFlags {
 /// open(2), POSIX
 pub fn open(path: &CStr, flags: OpenFlags, mode: c_uint) -> Result<OwnedFd> {
     // SAFETY: the path ends in a NUL.
-    let fd = unsafe { c::open(path.as_ptr(), flags.0, mode) };
+    let fd = unsafe { c::open(path.as_ptr(), flags.raw(), mode) };
     // SAFETY: the descriptor was made just now.
     unsafe { ret_owned_fd(fd) }
 }
@@ -185,4 +196,31 @@ pub fn lstat(path: &CStr) -> Result<Stat> {
 pub fn fstat(fd: impl AsFd) -> Result<Stat> {
     // SAFETY: the pointer is to room for a struct.
     stat_with(|stat| unsafe { sys::stat::fstat(fd.as_fd().raw(), stat) })
+}
+
+fn with_path(path: &CStr, call: unsafe extern "C" fn(*const c_char) -> c_int) -> Result<()> {
+    // SAFETY: the path ends in a NUL, which is all that both functions that are passed here ask for.
+    ret(unsafe { call(path.as_ptr()) })
+}
+
+/// `chroot()`: makes a directory the root of this process. It is to be followed by [`chdir`].
+///
+/// # Errors
+/// `EPERM` without the privilege, `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
+///
+/// # References
+/// chroot(2)
+pub fn chroot(path: &CStr) -> Result<()> {
+    with_path(path, unistd::chroot)
+}
+
+/// `chdir()`: makes a directory the one in which relative paths begin.
+///
+/// # Errors
+/// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
+///
+/// # References
+/// chdir(2), POSIX
+pub fn chdir(path: &CStr) -> Result<()> {
+    with_path(path, unistd::chdir)
 }

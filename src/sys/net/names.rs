@@ -1,4 +1,4 @@
-//! `<netdb.h>`: the addresses of a host by its name.
+//! Addresses of a host by its name.
 
 use core::ffi::{CStr, c_int};
 use core::fmt;
@@ -6,9 +6,10 @@ use core::mem;
 use core::ptr;
 
 use crate::ffi::netdb as c;
-use crate::ffi::sys::socket::{AF_UNSPEC, SOCK_STREAM};
+use crate::ffi::sys::socket::{AF_INET, AF_UNSPEC, SOCK_STREAM};
 use crate::sys::errno::Errno;
-use crate::sys::net::{SockAddr, SocketAddr, sockaddr_from_c};
+use crate::sys::net::address::{Ipv4Addr, SockAddr, SocketAddr, sockaddr_from_c};
+use crate::sys::process::has_other_threads;
 
 /// `EAI_…`: why a name has no address.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,4 +91,30 @@ pub fn getaddrinfo(host: &CStr) -> Result<AddrInfo, GaiError> {
     // SAFETY: the name ends in a NUL, no service is null, and the other pointers are to what they should be.
     let code = unsafe { c::getaddrinfo(host.as_ptr(), ptr::null(), &raw const hints, &raw mut list) };
     if code == 0 { Ok(AddrInfo(list)) } else { Err(GaiError { code, errno: Errno::last() }) }
+}
+
+/// `gethostbyname()`: the first IPv4 address of a host, as the resolver's files and servers have it.
+///
+/// Only where no other thread exists: the C library has one place for the answer. `None` otherwise, and when the host
+/// is not known.
+///
+/// # References
+/// gethostbyname(3)
+#[must_use]
+pub fn gethostbyname(name: &CStr) -> Option<Ipv4Addr> {
+    if has_other_threads() {
+        return None;
+    }
+    // SAFETY: the name ends in a NUL, and no other thread makes this call.
+    let host = unsafe { c::gethostbyname(name.as_ptr()) };
+    // SAFETY: the answer is null or stays as it is until the next call.
+    let host = unsafe { host.as_ref() }?;
+    // SAFETY: the list of addresses ends in a null pointer, so it has a first element.
+    let first = unsafe { host.h_addr_list.read() };
+    if host.h_addrtype != AF_INET || first.is_null() {
+        return None;
+    }
+    // SAFETY: an address of this family is four bytes, in network order.
+    let octets = unsafe { first.cast::<[u8; 4]>().read() };
+    Some(Ipv4Addr::from(octets))
 }

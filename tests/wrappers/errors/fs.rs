@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 
 use mpserv::errno::{Errno, Result};
 use mpserv::fd::{OwnedFd, pipe};
-use mpserv::file::{OpenFlags, access_x, flock_exclusive, fstat, ftruncate, lstat, open, readlink, stat, unlink};
+use mpserv::fs::{OpenFlags, access_x, chdir, chroot, flock_exclusive, fstat, ftruncate, lstat, open, readlink, stat, unlink};
 
 use super::{
     CLOSED, Case, LONG, NotProduced, as_root, become_nobody, each, errno, files, interrupted, locked, mount, mount_on,
@@ -24,7 +24,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     ("open unlink readlink access_x stat lstat", Errno::LOOP, || {
         files();
-        assert_eq!(errno(open(c"link", OpenFlags::RDONLY.with(OpenFlags::NOFOLLOW), 0)), Errno::LOOP);
+        assert_eq!(errno(open(c"link", OpenFlags::RDONLY | OpenFlags::NOFOLLOW, 0)), Errno::LOOP);
         with_path(c"loop/below")
     }),
     ("open unlink readlink access_x stat lstat", Errno::NAMETOOLONG, || with_path(LONG)),
@@ -114,6 +114,24 @@ pub(super) const CASES: &[Case] = &[
         flock_exclusive(&one).unwrap();
         errno(flock_exclusive(&other))
     }),
+    ("chroot", Errno::PERM, || {
+        become_nobody();
+        errno(chroot(c"."))
+    }),
+    ("chroot chdir", Errno::NOENT, || with_folder(c"none")),
+    ("chroot chdir", Errno::NOTDIR, || {
+        files();
+        each([with_folder(c"file"), with_folder(c"file/below")])
+    }),
+    ("chroot chdir", Errno::ACCES, || {
+        locked();
+        each([with_folder(c"locked"), with_folder(c"locked/below")])
+    }),
+    ("chroot chdir", Errno::LOOP, || {
+        files();
+        with_folder(c"loop")
+    }),
+    ("chroot chdir", Errno::NAMETOOLONG, || with_folder(LONG)),
 ];
 
 pub(super) const NOT_PRODUCED: &[NotProduced] = &[
@@ -135,5 +153,10 @@ fn with_path(path: &CStr) -> Errno {
 }
 
 fn create(path: &CStr) -> Result<OwnedFd> {
-    open(path, OpenFlags::RDWR.with(OpenFlags::CREAT), 0o600)
+    open(path, OpenFlags::RDWR | OpenFlags::CREAT, 0o600)
+}
+
+/// Gives a path to each function that takes a directory's.
+fn with_folder(path: &CStr) -> Errno {
+    each([errno(chroot(path)), errno(chdir(path))])
 }

@@ -1,0 +1,101 @@
+//! Reading and writing.
+
+use core::ffi::c_int;
+
+use crate::ffi;
+use crate::sys::conv::ret_usize;
+use crate::sys::errno::{CReturn, Errno, Result, retry_on_intr};
+use crate::sys::fd::owned::AsFd;
+
+/// `read()`: reads what is there, up to the length of `buffer`. 0 is the end.
+///
+/// # Errors
+/// `EINTR` when a signal came first, `EAGAIN` when the descriptor is non-blocking and nothing is there, `ECONNRESET`
+/// when the peer reset the connection, `EBADF`, `EISDIR`, `EIO`.
+///
+/// # References
+/// read(2), POSIX
+pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
+    // SAFETY: the buffer is valid for writes of the length that is passed with it.
+    ret_usize(unsafe { ffi::unistd::read(fd.as_fd().raw(), buffer.as_mut_ptr().cast(), buffer.len()) })
+}
+
+/// `read()`, as often as it takes to read all that there is; again where a signal came first. What of `buffer` was filled
+/// is returned: all of it when there may be more than it has room for.
+///
+/// # Errors
+/// As [`read()`], but `EINTR`; some may have been read.
+pub fn read_all(fd: impl AsFd, buffer: &mut [u8]) -> Result<&mut [u8]> {
+    let mut length = 0;
+    while let Some(room @ [_, ..]) = buffer.get_mut(length..) {
+        match retry_on_intr(|| read(&fd, room))? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(buffer.get_mut(..length).unwrap_or_default())
+}
+
+/// `write()`: writes `bytes`, or as many of them as fit; how many is returned.
+///
+/// # Errors
+/// `EINTR` when a signal came first, `EAGAIN` when the descriptor is non-blocking and nothing fits, `EPIPE` (and
+/// SIGPIPE) when nobody reads any more, `ECONNRESET`, `ENOSPC`, `EFBIG` (and SIGXFSZ) beyond `RLIMIT_FSIZE`, `EBADF`.
+///
+/// # References
+/// write(2), POSIX
+pub fn write(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
+    // SAFETY: the bytes are valid for reads of the length that is passed with them.
+    ret_usize(unsafe { ffi::unistd::write(fd.as_fd().raw(), bytes.as_ptr().cast(), bytes.len()) })
+}
+
+/// `write()` of as many bytes of `buffer` as a `read()` returned, its -1 included, as the textbook echo loop does it.
+///
+/// For -1 the length is `SIZE_MAX`, as it is in C, and the kernel refuses it.
+///
+/// # Errors
+/// As [`write()`]; `EFAULT` when the read had failed, and, without a call, when it returned more bytes than `buffer` has
+/// and so was of another buffer.
+pub fn write_back(fd: impl AsFd, buffer: &[u8], read: Result<usize>) -> Result<usize> {
+    match read {
+        Ok(length) => write(fd, buffer.get(..length).ok_or(Errno::FAULT)?),
+        // SAFETY: no address space has room for SIZE_MAX bytes from anywhere in it, so the kernel reads none.
+        Err(_) => ret_usize(unsafe { ffi::unistd::write(fd.as_fd().raw(), buffer.as_ptr().cast(), usize::MAX) }),
+    }
+}
+
+/// `write()`, as often as it takes to write all of `bytes`; again where a signal came first.
+///
+/// # Errors
+/// As [`write()`], but `EINTR`; some of the bytes may have been written.
+pub fn write_all(fd: impl AsFd, bytes: &[u8]) -> Result<()> {
+    all_of(bytes, |rest| write(&fd, rest))
+}
+
+/// Calls `put` with what is left of `bytes` until nothing is.
+pub(crate) fn all_of(mut bytes: &[u8], mut put: impl FnMut(&[u8]) -> Result<usize>) -> Result<()> {
+    while !bytes.is_empty() {
+        let written = retry_on_intr(|| put(bytes))?;
+        bytes = bytes.get(written..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// `lseek(fd, offset, SEEK_SET)`: where in a file is read and written next.
+///
+/// # Errors
+/// `ESPIPE` for what is no file, `EINVAL`, `EBADF`.
+///
+/// # References
+/// lseek(2), POSIX
+pub fn lseek(fd: impl AsFd, offset: i64) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    let position = unsafe { ffi::unistd::lseek(fd.as_fd().raw(), offset, ffi::unistd::SEEK_SET) };
+    if position == -1 { Err(Errno::last()) } else { Ok(()) }
+}
+
+impl CReturn for usize {
+    fn c_return(&self) -> c_int {
+        c_int::try_from(*self).unwrap_or(c_int::MAX)
+    }
+}

@@ -1,0 +1,166 @@
+//! Owners and borrowers of descriptors.
+
+use core::ffi::c_int;
+use core::marker::PhantomData;
+
+use crate::ffi;
+use crate::sys::conv::{ret, ret_c_int};
+use crate::sys::errno::{CReturn, Result};
+use crate::sys::sealed::Sealed;
+
+/// An open descriptor that is ours alone; dropping it closes it.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct OwnedFd(c_int);
+
+/// A descriptor that something else keeps open for as long as `'fd`.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug)]
+pub struct BorrowedFd<'fd>(c_int, PhantomData<&'fd OwnedFd>);
+
+/// Standard input, descriptor 0.
+pub const STDIN: BorrowedFd<'static> = BorrowedFd(ffi::unistd::STDIN_FILENO, PhantomData);
+/// Standard output, descriptor 1.
+pub const STDOUT: BorrowedFd<'static> = BorrowedFd(ffi::unistd::STDOUT_FILENO, PhantomData);
+/// Standard error, descriptor 2.
+pub const STDERR: BorrowedFd<'static> = BorrowedFd(ffi::unistd::STDERR_FILENO, PhantomData);
+
+impl OwnedFd {
+    /// Takes a descriptor that came from elsewhere.
+    ///
+    /// # Safety
+    /// `fd` is open, and nothing else owns it.
+    #[must_use]
+    pub const unsafe fn from_raw(fd: c_int) -> OwnedFd {
+        OwnedFd(fd)
+    }
+
+    /// The number of the descriptor, which stays open and ours.
+    #[must_use]
+    pub const fn raw(&self) -> c_int {
+        self.0
+    }
+
+    /// The number of the descriptor, which whoever takes it has to close.
+    #[must_use]
+    pub const fn into_raw(self) -> c_int {
+        let fd = self.0;
+        core::mem::forget(self);
+        fd
+    }
+}
+
+impl Drop for OwnedFd {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is open and ours alone, and nobody sees it after this.
+        unsafe { ffi::unistd::close(self.0) };
+    }
+}
+
+impl BorrowedFd<'_> {
+    /// -1, what C holds in place of a descriptor after a call that failed. Every call answers `EBADF` to it.
+    pub const NONE: BorrowedFd<'static> = BorrowedFd(-1, PhantomData);
+
+    /// Borrows a descriptor that is known by its number.
+    ///
+    /// # Safety
+    /// `fd` stays open for as long as the lifetime that the caller gives the result.
+    #[must_use]
+    pub const unsafe fn from_raw(fd: c_int) -> Self {
+        BorrowedFd(fd, PhantomData)
+    }
+
+    /// The number of the descriptor.
+    #[must_use]
+    pub const fn raw(self) -> c_int {
+        self.0
+    }
+}
+
+/// Whatever has a descriptor to lend.
+pub trait AsFd {
+    /// The descriptor, for as long as `self` is borrowed.
+    fn as_fd(&self) -> BorrowedFd<'_>;
+}
+
+impl AsFd for OwnedFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        BorrowedFd(self.0, PhantomData)
+    }
+}
+
+impl AsFd for BorrowedFd<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        *self
+    }
+}
+
+impl<T: AsFd> AsFd for &T {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        (**self).as_fd()
+    }
+}
+
+/// The descriptor, or C's -1 where the call that should have made it failed: for a program that, as its C original
+/// does, lets the next call be the one to fail.
+impl AsFd for Result<OwnedFd> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.as_ref().map_or(BorrowedFd::NONE, OwnedFd::as_fd)
+    }
+}
+
+/// For a function that returns a new descriptor, or -1 with errno set.
+///
+/// # Safety
+/// `returned` came from such a function, and nothing else owns the descriptor.
+pub(crate) unsafe fn ret_owned_fd(returned: c_int) -> Result<OwnedFd> {
+    // SAFETY: by this function's own contract the descriptor is open and the caller's alone.
+    ret_c_int(returned).map(|fd| unsafe { OwnedFd::from_raw(fd) })
+}
+
+/// The descriptor, or C's -1 where there is none.
+impl<T: AsFd> AsFd for Option<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.as_ref().map_or(BorrowedFd::NONE, T::as_fd)
+    }
+}
+
+/// A descriptor that can be closed: an open one, or C's -1 where the call that should have made it failed.
+pub trait IntoFd: Sealed {
+    /// The number of the descriptor, which the caller now owns.
+    fn into_raw(self) -> c_int;
+}
+
+impl Sealed for OwnedFd {}
+impl IntoFd for OwnedFd {
+    fn into_raw(self) -> c_int {
+        OwnedFd::into_raw(self)
+    }
+}
+
+impl Sealed for Result<OwnedFd> {}
+impl IntoFd for Result<OwnedFd> {
+    fn into_raw(self) -> c_int {
+        self.map_or(BorrowedFd::NONE.raw(), OwnedFd::into_raw)
+    }
+}
+
+/// `close()`: gives the descriptor back.
+///
+/// # Errors
+/// `EINTR`, `EIO`, `ENOSPC`; the descriptor is closed all the same (Linux), so there is nothing to try again. `EBADF`
+/// when `fd` is an error, C's -1.
+///
+/// # References
+/// close(2), POSIX
+pub fn close(fd: impl IntoFd) -> Result<()> {
+    // SAFETY: the number is -1, or that of an open descriptor which `into_raw` has put out of reach of a second close.
+    ret(unsafe { ffi::unistd::close(fd.into_raw()) })
+}
+
+/// The number of the descriptor.
+impl CReturn for OwnedFd {
+    fn c_return(&self) -> c_int {
+        self.raw()
+    }
+}

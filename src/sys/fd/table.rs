@@ -1,0 +1,124 @@
+//! The table of descriptors: duplicates, pipes, and the flags of a descriptor.
+
+use core::ffi::{c_int, c_uint};
+
+use crate::ffi;
+use crate::sys::conv::{ret, ret_c_int};
+use crate::sys::errno::Result;
+use crate::sys::fd::owned::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
+
+/// `fcntl(fd, F_DUPFD_CLOEXEC, least)`: another descriptor of the same, the first that is free from this number on,
+/// which no program inherits.
+///
+/// # Errors
+/// `EMFILE` when none is left; `EINVAL` when the number is negative, or above what the process may have open.
+///
+/// # References
+/// fcntl(2), POSIX
+pub fn fcntl_dupfd_cloexec(fd: impl AsFd, least: c_int) -> Result<OwnedFd> {
+    // SAFETY: the call has no precondition on memory.
+    let new = unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_DUPFD_CLOEXEC, least) };
+    // SAFETY: the descriptor was made just now.
+    unsafe { ret_owned_fd(new) }
+}
+
+/// `pipe2(…, O_CLOEXEC)`: what is written to the second comes out of the first.
+///
+/// # Errors
+/// `EMFILE`, `ENFILE` when no descriptor is left.
+///
+/// # References
+/// pipe2(2), POSIX 2024
+pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    let mut fds = [-1; 2];
+    // SAFETY: the pointer is to room for two.
+    ret(unsafe { ffi::unistd::pipe2(fds.as_mut_ptr(), ffi::fcntl::O_CLOEXEC) })?;
+    // SAFETY: the call has made them just now.
+    Ok(fds.map(|fd| unsafe { OwnedFd::from_raw(fd) }).into())
+}
+
+/// `isatty()`: whether a descriptor is a terminal.
+///
+/// # References
+/// isatty(3), POSIX
+#[must_use]
+pub fn isatty(fd: impl AsFd) -> bool {
+    // SAFETY: the call has no precondition on memory.
+    unsafe { ffi::unistd::isatty(fd.as_fd().raw()) == 1 }
+}
+
+/// `fcntl(fd, F_GETFD)`: whether a descriptor of this number is open.
+///
+/// # References
+/// fcntl(2), POSIX
+#[must_use]
+pub fn is_open(fd: BorrowedFd<'_>) -> bool {
+    // SAFETY: the call has no precondition on memory.
+    unsafe { ffi::fcntl::fcntl(fd.raw(), ffi::fcntl::F_GETFD) != -1 }
+}
+
+/// `fcntl(fd, F_SETFL, … | O_NONBLOCK)`: has calls fail with `EAGAIN` instead of waiting, in every process that has it.
+///
+/// # Errors
+/// `EBADF`.
+///
+/// # References
+/// fcntl(2), POSIX
+pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
+    change_flags(fd, |flags| flags | ffi::fcntl::O_NONBLOCK)
+}
+
+/// `fcntl(fd, F_SETFL, … & ~O_NONBLOCK)`: has calls wait, in every process that has it.
+///
+/// # Errors
+/// `EBADF`.
+///
+/// # References
+/// fcntl(2), POSIX
+pub fn set_blocking(fd: impl AsFd) -> Result<()> {
+    change_flags(fd, |flags| flags & !ffi::fcntl::O_NONBLOCK)
+}
+
+fn change_flags(fd: impl AsFd, change: impl FnOnce(c_int) -> c_int) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    let flags = ret_c_int(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_GETFL) })?;
+    // SAFETY: as above.
+    ret(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_SETFL, change(flags)) })
+}
+
+/// `fcntl(fd, F_SETFD, FD_CLOEXEC)`: has the descriptor closed when this process runs another program.
+///
+/// # Errors
+/// `EBADF`.
+///
+/// # References
+/// fcntl(2), POSIX
+pub fn set_close_on_exec(fd: impl AsFd) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_SETFD, ffi::fcntl::FD_CLOEXEC) })
+}
+
+/// `fcntl(fd, F_SETFD, 0)`: leaves the descriptor open when this process runs another program.
+///
+/// # Errors
+/// `EBADF`.
+///
+/// # References
+/// fcntl(2), POSIX
+pub fn keep_on_exec(fd: impl AsFd) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_SETFD, 0) })
+}
+
+/// `close_range(first, ~0, CLOSE_RANGE_CLOEXEC)`: has every descriptor from `first` on closed when this process runs
+/// another program; until then they stay open.
+///
+/// # Errors
+/// `ENOSYS`, `EINVAL` on a kernel before 5.11.
+///
+/// # References
+/// close_range(2)
+pub fn close_range_on_exec(first: c_uint) -> Result<()> {
+    // SAFETY: the call closes nothing now, and what another program has open is no business of this one's owners.
+    ret(unsafe { ffi::unistd::close_range(first, c_uint::MAX, ffi::unistd::CLOSE_RANGE_CLOEXEC.cast_signed()) })
+}

@@ -1,0 +1,302 @@
+//! What a process does about a signal: actions and handlers.
+
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+use crate::ffi::signal as c;
+use crate::sys::conv::ret;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::flags::flags;
+use crate::sys::signal::set::{SIGNAL_MAX, SigSet, Signal};
+
+/// A function that may run in a signal handler, because somebody has claimed so.
+#[derive(Clone, Copy, Debug)]
+pub struct Handler {
+    function: extern "C" fn(Signal),
+    /// Of one that was found installed: for which signal, and that it takes three arguments (`SA_SIGINFO`).
+    found: Option<Found>,
+}
+
+/// What is known of a handler that was found installed. Whoever made it may rely on its signal.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    signal: Signal,
+    siginfo: bool,
+}
+
+impl Handler {
+    /// Makes a handler of a function, or of a closure that captures nothing.
+    ///
+    /// errno is saved before it runs and restored after it.
+    ///
+    /// # Safety
+    /// `function` is async-signal-safe: it may run between any two instructions of this process, while the interrupted
+    /// code holds any lock and is half way through any change, and it does only what is sound even then. Allowed are
+    /// atomics, the functions that signal-safety(7) lists, and, in a process that does not allocate, the functions of
+    /// [`stdio`](crate::stdio), which know when they were interrupted themselves; a stream's first use allocates its
+    /// buffer, so where the handler may interrupt an allocation, it must not be the first. Not allowed are, above all,
+    /// anything else that allocates, and [`exit`](crate::process::exit).
+    ///
+    /// # References
+    /// signal-safety(7), POSIX
+    #[must_use]
+    pub const unsafe fn new<F: Fn(Signal) + Copy + Sync + 'static>(_function: F) -> Handler {
+        const { assert!(size_of::<F>() == 0, "a handler captures nothing: a signal brings its number, and no more") };
+        Handler { function: call::<F>, found: None }
+    }
+}
+
+/// What the kernel calls for a handler made of an `F`.
+extern "C" fn call<F: Fn(Signal) + Copy + Sync + 'static>(signal: Signal) {
+    let interrupted = Errno::last();
+    // SAFETY: an F has no size, so any aligned pointer is to one; `Handler::new` was given one, so it may exist.
+    let function = unsafe { NonNull::<F>::dangling().as_ref() };
+    function(signal);
+    interrupted.set();
+}
+
+/// A note that a signal came: what needs no handler of one's own, and no `unsafe`.
+#[derive(Debug, Default)]
+pub struct SignalFlag(AtomicBool);
+
+impl SignalFlag {
+    /// A flag that is not raised.
+    #[must_use]
+    pub const fn new() -> SignalFlag {
+        SignalFlag(AtomicBool::new(false))
+    }
+
+    /// Whether the signal came since the last call; lowers the flag.
+    pub fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether the signal came since the last [`take`](SignalFlag::take).
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The flag to raise for each signal.
+static FLAGS: [AtomicPtr<SignalFlag>; SIGNAL_MAX + 1] = [const { AtomicPtr::new(ptr::null_mut()) }; SIGNAL_MAX + 1];
+
+/// The handler of every [`Disposition::Flag`].
+extern "C" fn raise_flag(signal: Signal) {
+    let Some(slot) = usize::try_from(signal.raw()).ok().and_then(|number| FLAGS.get(number)) else { return };
+    // SAFETY: a slot holds null or what was a `&'static SignalFlag`.
+    if let Some(flag) = unsafe { slot.load(Ordering::Relaxed).as_ref() } {
+        flag.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What a process does about a signal.
+#[derive(Clone, Copy, Debug)]
+pub enum Disposition {
+    /// `SIG_DFL`: what the signal does by default: end the process, stop it, go on, or nothing.
+    #[doc(alias = "SIG_DFL")]
+    Default,
+    /// `SIG_IGN`: nothing. For SIGCHLD: also, no child becomes a zombie.
+    #[doc(alias = "SIG_IGN")]
+    Ignore,
+    /// Run a function.
+    Handler(Handler),
+    /// Raise a flag. Of several flags for one signal, the last that was installed is the one.
+    Flag(&'static SignalFlag),
+}
+
+impl Disposition {
+    /// The handler as C has it, and whether it is one of three arguments.
+    fn to_c(self, signal: Signal) -> Result<(c::sighandler_t, bool)> {
+        Ok(match self {
+            Disposition::Default => (c::SIG_DFL, false),
+            Disposition::Ignore => (c::SIG_IGN, false),
+            Disposition::Handler(Handler { function, found: None }) => (function as usize, false),
+            Disposition::Handler(Handler { function, found: Some(found) }) if found.signal == signal => {
+                (function as usize, found.siginfo)
+            }
+            Disposition::Handler(_) => return Err(Errno::INVAL),
+            Disposition::Flag(flag) => {
+                if let Some(slot) = usize::try_from(signal.raw()).ok().and_then(|number| FLAGS.get(number)) {
+                    slot.store(ptr::from_ref(flag).cast_mut(), Ordering::Relaxed);
+                }
+                (raise_flag as extern "C" fn(Signal) as usize, false)
+            }
+        })
+    }
+
+    fn from_c(handler: c::sighandler_t, signal: Signal, siginfo: bool) -> Disposition {
+        match handler {
+            c::SIG_DFL => Disposition::Default,
+            c::SIG_IGN => Disposition::Ignore,
+            address => Disposition::Handler(Handler {
+                // SAFETY: the address was installed as a handler, so it is a function; only the kernel calls it, and
+                // with the arguments that `siginfo` says.
+                function: unsafe { core::mem::transmute::<usize, extern "C" fn(Signal)>(address) },
+                found: Some(Found { signal, siginfo }),
+            }),
+        }
+    }
+}
+
+flags! {
+    /// `sa_flags`: how a handler runs.
+    SaFlags(c_int) from c {
+        /// `SA_RESTART`: a call that the handler interrupted goes on instead of failing with `EINTR`, where it can.
+        #[doc(alias = "SA_RESTART")]
+        RESTART = SA_RESTART,
+        /// `SA_NOCLDSTOP`: no SIGCHLD for a child that was stopped.
+        #[doc(alias = "SA_NOCLDSTOP")]
+        NOCLDSTOP = SA_NOCLDSTOP,
+        /// `SA_NOCLDWAIT`: no child becomes a zombie.
+        #[doc(alias = "SA_NOCLDWAIT")]
+        NOCLDWAIT = SA_NOCLDWAIT,
+        /// `SA_RESETHAND`: the handler runs once, then the default is back.
+        #[doc(alias = "SA_RESETHAND")]
+        RESETHAND = SA_RESETHAND,
+        /// `SA_NODEFER`: the signal is not held back while its handler runs.
+        #[doc(alias = "SA_NODEFER")]
+        NODEFER = SA_NODEFER,
+    }
+}
+
+/// `struct sigaction`: what is done about a signal, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct SigAction {
+    /// What is done.
+    pub sa_handler: Disposition,
+    /// Which further signals are held back while a handler runs.
+    pub sa_mask: SigSet,
+    /// How it runs.
+    pub sa_flags: SaFlags,
+}
+
+impl SigAction {
+    /// An action with an empty mask and no flags. The fields can be changed: `SigAction { sa_flags, ..SigAction::new(…) }`.
+    #[must_use]
+    pub fn new(disposition: Disposition) -> SigAction {
+        SigAction { sa_handler: disposition, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE }
+    }
+
+    fn to_c(self, signal: Signal) -> Result<c::sigaction> {
+        let (sa_sigaction, siginfo) = self.sa_handler.to_c(signal)?;
+        let siginfo = if siginfo { c::SA_SIGINFO } else { 0 };
+        Ok(c::sigaction {
+            sa_sigaction,
+            sa_mask: self.sa_mask.raw(),
+            sa_flags: self.sa_flags.raw() | siginfo,
+            sa_restorer: None,
+        })
+    }
+}
+
+/// `sigaction(signal, &action, NULL)`: sets what is done about a signal.
+///
+/// # Errors
+/// `EINVAL` for SIGKILL and SIGSTOP, about which nothing can be done, and, without a call, for a handler that was found
+/// installed for another signal.
+///
+/// # References
+/// sigaction(2), POSIX
+pub fn sigaction(signal: Signal, action: &SigAction) -> Result<()> {
+    sigaction_raw(signal, Some(action), None)
+}
+
+/// `sigaction(signal, &action, &old)`: sets what is done about a signal and returns what was done before.
+///
+/// # Errors
+/// As [`sigaction`].
+pub fn sigaction_replace(signal: Signal, action: &SigAction) -> Result<SigAction> {
+    sigaction_old(signal, Some(action))
+}
+
+/// `sigaction(signal, NULL, &old)`: what is done about a signal now.
+///
+/// # Errors
+/// None for a [`Signal`]; what the C library reports.
+pub fn sigaction_get(signal: Signal) -> Result<SigAction> {
+    sigaction_old(signal, None)
+}
+
+fn sigaction_old(signal: Signal, action: Option<&SigAction>) -> Result<SigAction> {
+    let mut old = MaybeUninit::uninit();
+    sigaction_raw(signal, action, Some(&mut old))?;
+    // SAFETY: the call did not fail, so it has filled in the old action.
+    let old = unsafe { old.assume_init() };
+    Ok(SigAction {
+        sa_handler: Disposition::from_c(old.sa_sigaction, signal, old.sa_flags & c::SA_SIGINFO != 0),
+        sa_mask: SigSet::from_c(old.sa_mask),
+        sa_flags: SaFlags(old.sa_flags & !c::SA_SIGINFO),
+    })
+}
+
+fn sigaction_raw(
+    signal: Signal,
+    action: Option<&SigAction>,
+    old: Option<&mut MaybeUninit<c::sigaction>>,
+) -> Result<()> {
+    let action = action.map(|action| action.to_c(signal)).transpose()?;
+    let action = action.as_ref().map_or(ptr::null(), ptr::from_ref);
+    let old = old.map_or(ptr::null_mut(), MaybeUninit::as_mut_ptr);
+    // SAFETY: both pointers are null or to a struct of ours for the time of the call; a handler in it is one that
+    // somebody has claimed to be async-signal-safe.
+    ret(unsafe { c::sigaction(signal.raw(), action, old) })
+}
+
+/// `signal()`: sets what is done about a signal and returns what was done before. The BSD form, which is glibc's
+/// default: the handler stays installed, the signal is held back while it runs, and interrupted calls go on.
+///
+/// A handler that this returns is set back by [`sigaction`], which can do so for one of any kind.
+///
+/// # Errors
+/// `EINVAL` for SIGKILL and SIGSTOP, and, without a call, for a handler that was found installed and may take three
+/// arguments.
+///
+/// # References
+/// signal(2), POSIX
+pub fn signal(signal: Signal, disposition: Disposition) -> Result<Disposition> {
+    install(signal, disposition, c::signal)
+}
+
+/// `__sysv_signal()`: [`signal()`] in System V's form, which C programs get under `-std=c99`: the handler runs once, the
+/// signal is not held back while it runs, and interrupted calls fail with `EINTR`.
+///
+/// # Errors
+/// As [`signal()`].
+///
+/// # References
+/// sysv_signal(3)
+pub fn sysv_signal(signal: Signal, disposition: Disposition) -> Result<Disposition> {
+    install(signal, disposition, c::__sysv_signal)
+}
+
+type SignalFunction = unsafe extern "C" fn(c_int, c::sighandler_t) -> c::sighandler_t;
+
+fn install(signal: Signal, disposition: Disposition, function: SignalFunction) -> Result<Disposition> {
+    let (handler, siginfo) = disposition.to_c(signal)?;
+    if siginfo {
+        return Err(Errno::INVAL);
+    }
+    // SAFETY: a handler is one of one argument that somebody has claimed to be async-signal-safe.
+    match unsafe { function(signal.raw(), handler) } {
+        c::SIG_ERR => Err(Errno::last()),
+        // How many arguments the old one takes is not said; three are right for either.
+        old => Ok(Disposition::from_c(old, signal, true)),
+    }
+}
+
+/// `sigaction(signal, SIG_DFL)` of every signal: undoes what this process found ignored when it began, so that the
+/// programs which it runs do not find it so. SIGKILL and SIGSTOP are never anything else.
+pub fn default_all() {
+    let action = SigAction::new(Disposition::Default);
+    for signal in all_with_actions() {
+        // Each of them can be set to its default.
+        let _ = sigaction(signal, &action);
+    }
+}
+
+/// Every signal but SIGKILL and SIGSTOP.
+fn all_with_actions() -> impl Iterator<Item = Signal> {
+    Signal::all().filter(|signal| !matches!(*signal, Signal::KILL | Signal::STOP))
+}

@@ -1,0 +1,73 @@
+//! `<sys/signalfd.h>`: signals that are read from a descriptor.
+
+use core::mem::MaybeUninit;
+
+use crate::ffi::sys::signalfd;
+use crate::ffi::unistd;
+use crate::sys::conv::ret_usize;
+use crate::sys::errno::Result;
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
+use crate::sys::pid::Pid;
+use crate::sys::signal::set::{SigSet, Signal};
+
+/// How many signals one [`SignalFd::read`] takes. What is pending beyond these is there at the next one; more room would
+/// only be more of the stack for a fork to copy.
+const SIGNALS_AT_ONCE: usize = 4;
+
+/// `signalfd()`: a descriptor from which signals are read, in place of handlers.
+///
+/// The signals are to be blocked: then one that comes stays pending until it is read, whenever that is, and nothing
+/// interrupts anything. A signal that is ignored is read, too. After a fork the descriptor gives a child the child's own
+/// signals.
+#[derive(Debug)]
+pub struct SignalFd(OwnedFd);
+
+impl SignalFd {
+    /// `signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)`
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`, `ENODEV`.
+    ///
+    /// # References
+    /// signalfd(2)
+    pub fn new(signals: &SigSet) -> Result<SignalFd> {
+        // SAFETY: the set is valid for reads.
+        let fd = unsafe { signalfd::signalfd(-1, signals.as_ptr(), signalfd::SFD_CLOEXEC | signalfd::SFD_NONBLOCK) };
+        // SAFETY: the descriptor was made just now.
+        unsafe { ret_owned_fd(fd) }.map(SignalFd)
+    }
+
+    /// `read()`: takes the signals that are pending. Never waits.
+    ///
+    /// # Errors
+    /// `EAGAIN` when none is.
+    pub fn read(&self) -> Result<impl Iterator<Item = SignalInfo> + use<>> {
+        let mut infos = [const { MaybeUninit::<signalfd::signalfd_siginfo>::uninit() }; SIGNALS_AT_ONCE];
+        // SAFETY: the pointer is to room for as many bytes.
+        let read = unsafe { unistd::read(self.0.raw(), infos.as_mut_ptr().cast(), size_of_val(&infos)) };
+        let count = ret_usize(read)? / size_of::<signalfd::signalfd_siginfo>();
+        // SAFETY: the call has filled in that many.
+        Ok(infos.into_iter().take(count).map(|info| unsafe { info.assume_init() }).map(|info| SignalInfo {
+            signal: Signal::from_kernel(info.ssi_signo.cast_signed()),
+            sender: Pid::from_raw(info.ssi_pid.cast_signed()),
+            uid: info.ssi_uid,
+        }))
+    }
+}
+
+impl AsFd for SignalFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// `struct signalfd_siginfo`: a signal that came.
+#[derive(Clone, Copy, Debug)]
+pub struct SignalInfo {
+    /// Which.
+    pub signal: Signal,
+    /// The process that sent it; `None` when the kernel did, as for ctrl-C.
+    pub sender: Option<Pid>,
+    /// The user who did.
+    pub uid: u32,
+}

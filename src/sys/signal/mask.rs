@@ -1,0 +1,73 @@
+//! Signals that are held back: the mask of a process, and what is pending.
+
+use core::ffi::c_int;
+use core::ptr;
+
+use crate::ffi::signal as c;
+use crate::sys::conv::ret;
+use crate::sys::errno::Result;
+use crate::sys::signal::set::SigSet;
+
+/// What is done to the set of blocked signals: the first argument of `sigprocmask()`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MaskHow {
+    /// `SIG_BLOCK`: these too.
+    Block,
+    /// `SIG_UNBLOCK`: these no longer.
+    Unblock,
+    /// `SIG_SETMASK`: exactly these.
+    Set,
+}
+
+impl MaskHow {
+    const fn raw(self) -> c_int {
+        match self {
+            MaskHow::Block => c::SIG_BLOCK,
+            MaskHow::Unblock => c::SIG_UNBLOCK,
+            MaskHow::Set => c::SIG_SETMASK,
+        }
+    }
+}
+
+/// `sigprocmask(how, &set, NULL)`: changes which signals are held back. One that arrives stays pending until it is
+/// let through; several of a kind become one.
+///
+/// # References
+/// sigprocmask(2), POSIX
+pub fn sigprocmask(how: MaskHow, set: &SigSet) {
+    // SAFETY: the set is valid for reads, and null asks for nothing. The call cannot fail: `how` is one of its three.
+    unsafe { c::sigprocmask(how.raw(), set.as_ptr(), ptr::null_mut()) };
+}
+
+/// `sigprocmask(how, &set, &old)`: changes which signals are held back and returns which were before.
+///
+/// # Errors
+/// None of the kernel's, as `how` is one of its three; what a filter of system calls may say, as with seccomp.
+pub fn sigprocmask_replace(how: MaskHow, set: &SigSet) -> Result<SigSet> {
+    let mut old = SigSet::empty();
+    // SAFETY: both pointers are to sets.
+    ret(unsafe { c::sigprocmask(how.raw(), set.as_ptr(), old.as_mut_ptr()) })?;
+    Ok(old)
+}
+
+/// `sigpending()`: the signals that have arrived and are held back.
+///
+/// # References
+/// sigpending(2), POSIX
+#[must_use]
+pub fn sigpending() -> SigSet {
+    let mut set = SigSet::empty();
+    // SAFETY: the pointer is to a set. The call cannot fail but for a bad one.
+    unsafe { c::sigpending(set.as_mut_ptr()) };
+    set
+}
+
+/// `sigsuspend()`: holds back exactly the signals of `mask`, waits until a handler has run, and puts the mask back, all
+/// in one: a signal that comes just before is not missed.
+///
+/// # References
+/// sigsuspend(2), POSIX
+pub fn sigsuspend(mask: &SigSet) {
+    // SAFETY: the set is valid for reads. The call always returns -1 with EINTR.
+    unsafe { c::sigsuspend(mask.as_ptr()) };
+}

@@ -1,0 +1,47 @@
+//! Sending a signal to a process, to a group, to this process.
+
+use crate::ffi::signal as c;
+use crate::sys::conv::ret;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::pid::Pid;
+use crate::sys::signal::set::Signal;
+
+/// `kill()`: sends a signal to a process.
+///
+/// # Errors
+/// `ESRCH` when there is no such process, `EPERM` when it runs as somebody else.
+///
+/// # References
+/// kill(2), POSIX
+pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { c::kill(pid.raw(), signal.raw()) })
+}
+
+/// `killpg()`: sends a signal to all processes of a group.
+///
+/// # Errors
+/// `ESRCH` when the group has none, `EPERM` when all of them run as somebody else; `EINVAL`, without a call, for group 1,
+/// which the C library takes for every process there is.
+///
+/// # References
+/// killpg(3), POSIX
+pub fn killpg(group: Pid, signal: Signal) -> Result<()> {
+    if group == Pid::INIT {
+        return Err(Errno::INVAL);
+    }
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { c::killpg(group.raw(), signal.raw()) })
+}
+
+/// `raise()`: sends a signal to this process; a handler has run when it returns.
+///
+/// # Errors
+/// None for a [`Signal`]; what the C library reports.
+///
+/// # References
+/// raise(3), POSIX
+pub fn raise(signal: Signal) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { c::raise(signal.raw()) })
+}
