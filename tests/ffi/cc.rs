@@ -13,24 +13,42 @@ pub(crate) fn compiler() -> Command {
     command
 }
 
-/// Compiles `sources`. The executable is replaced as a whole or not at all, and an error is what
-/// the compiler says.
-pub(crate) fn compile<S: AsRef<Path>>(sources: &[S], flags: &[&str], executable: &Path) -> Result<(), String> {
+/// Compiles `sources` with a compiler. The executable is replaced as a whole; where they do not compile it is removed, and the error is
+/// what the compiler says.
+pub(crate) fn compile<S: AsRef<Path>>(
+    compiler: &mut Command,
+    sources: &[S],
+    flags: &[&str],
+    executable: &Path,
+) -> Result<(), String> {
     let new = executable.with_extension("new");
-    let mut command = compiler();
-    command.args(flags).args(sources.iter().map(AsRef::as_ref)).arg("-o").arg(&new);
-    run(&mut command)?;
+    compiler.args(flags).args(sources.iter().map(AsRef::as_ref)).arg("-o").arg(&new);
+    if let Err(refusal) = run(compiler) {
+        // There may be none.
+        let _ = fs::remove_file(executable);
+        return Err(refusal);
+    }
     fs::rename(&new, executable).map_err(|error| format!("cannot write {}: {error}", executable.display()))
 }
 
-/// Runs a compiler; an error is what it says, untranslated.
-pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+/// Runs a compiler or a program, and returns its output; an error is its messages, untranslated.
+pub(crate) fn run(command: &mut Command) -> Result<String, String> {
     let output = command.env("LC_ALL", "C").output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(format!("{}{command:?}: {}", text(&output.stderr), output.status))
+    }
 }
 
 /// Writes `files`, name and text each, into `folder`, and compiles them there.
-pub(crate) fn compile_texts(files: &[(String, String)], folder: &Path, executable: &str) -> Result<(), String> {
+pub(crate) fn compile_texts(
+    compiler: &mut Command,
+    files: &[(String, String)],
+    folder: &Path,
+    executable: &str,
+) -> Result<(), String> {
     const FLAGS: [&str; 6] = ["-fPIC", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-pointer-to-int-cast"];
     let mut sources = Vec::new();
     for (name, text) in files {
@@ -38,5 +56,5 @@ pub(crate) fn compile_texts(files: &[(String, String)], folder: &Path, executabl
         fs::write(&source, text).map_err(|error| format!("cannot write {}: {error}", source.display()))?;
         sources.push(source);
     }
-    compile(&sources, &FLAGS, &folder.join(executable))
+    compile(compiler, &sources, &FLAGS, &folder.join(executable))
 }

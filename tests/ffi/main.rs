@@ -1,7 +1,6 @@
-//! Proves that `mpserv::ffi` is what C is: the headers have what its docs say, and so has Rust. The
-//! build has written both sides from the docs (`tests/ffi/mirror`).
+//! Proves that `mpserv::ffi` is what C is: the headers have what its docs say, and so has Rust. Both sides are written
+//! from the docs (`mirror`), compiled and compared (`proof`).
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -11,49 +10,11 @@ use mirror::Mirror;
 
 mod cc;
 mod mirror;
-
-/// What the build has written for us.
-#[allow(warnings, clippy::all, clippy::pedantic)]
-mod ours {
-    use mpserv::ffi;
-
-    include!(concat!(env!("OUT_DIR"), "/ffi/facts.rs"));
-    pub const PROGRAM: &str = concat!(env!("OUT_DIR"), "/ffi/facts");
-    pub const REFUSAL: &str = include_str!(concat!(env!("OUT_DIR"), "/ffi/refusal.txt"));
-}
-
-/// What C or Rust says of each name.
-type Facts = BTreeMap<String, Vec<i64>>;
-
-/// The facts that a program of either language prints.
-fn facts_of(program: &Path) -> Facts {
-    let output = Command::new(program).output().expect("the program of facts runs");
-    assert!(output.status.success(), "{}: {}", program.display(), output.status);
-    let fact = |line: &str| {
-        let (name, values) = line.split_once(" =").expect("a fact is `name = values`");
-        let values = values.split_whitespace().map(|value| value.parse().expect("an integer"));
-        (name.to_owned(), values.collect())
-    };
-    String::from_utf8(output.stdout).expect("facts are text").lines().map(fact).collect()
-}
-
-/// Compares, and says where Rust's facts are not C's.
-fn compare(c: &Facts, rust: &Facts) -> Result<(), String> {
-    assert!(!c.is_empty() && c.keys().eq(rust.keys()), "C and Rust do not speak of the same");
-    let difference = |(name, c): (&String, &Vec<i64>)| {
-        let rust = &rust[name];
-        let at = (0..c.len().max(rust.len())).find(|&at| c.get(at) != rust.get(at))?;
-        Some(format!("{name}[{at}]: {:?} in C, {:?} in Rust", c.get(at), rust.get(at)))
-    };
-    let differences: Vec<String> = c.iter().filter_map(difference).collect();
-    if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
-}
+mod proof;
 
 #[test]
 fn ffi_is_as_the_headers_have_it() {
-    assert!(ours::REFUSAL.is_empty(), "{}", ours::REFUSAL);
-    let rust = ours::facts().into_iter().map(|(name, values)| (name.to_owned(), values)).collect();
-    assert_eq!(compare(&facts_of(Path::new(ours::PROGRAM)), &rust), Ok(()));
+    assert_eq!(proof::prove(&proof::Machine::this()), Ok(()));
 }
 
 /// A small mirror, as correct as ours, that mistakes are planted in: name and text of its files.
@@ -80,13 +41,14 @@ fn prove(file: &str, right: &str, wrong: &str) -> Result<(), String> {
 }
 
 fn prove_in(folder: &Path) -> Result<(), String> {
-    let mirror = Mirror::of_folder(&folder.join("ffi"))?;
-    cc::compile_texts(&mirror.c_files(), folder, "in_c")?;
+    let mirror = Mirror::of_folder(&folder.join("ffi"), env::consts::ARCH)?;
+    cc::compile_texts(&mut cc::compiler(), &mirror.c_files(), folder, "in_c")?;
     fs::write(folder.join("facts.rs"), mirror.rust()).map_err(|error| error.to_string())?;
     let rustc = env::var_os("RUSTC").unwrap_or("rustc".into());
     let programs = [folder.join("in_c"), folder.join("in_rust")];
     cc::run(Command::new(rustc).args(["--edition=2024", "-o"]).args([&programs[1], &folder.join("main.rs")]))?;
-    compare(&facts_of(&programs[0]), &facts_of(&programs[1]))
+    let [in_c, in_rust] = programs.map(|program| proof::facts_of(&mut Command::new(program)));
+    proof::compare(&in_c?, &in_rust?)
 }
 
 /// Asserts that the small mirror is refused for its mistake alone.

@@ -1,10 +1,10 @@
-//! Writes the Rust side: what rustc may refuse, and a function that returns the facts.
+//! Writes the Rust side: checks that rustc may refuse, and a function that prints the facts.
 
 use super::c::Form;
 use super::facts::{Fact, facts};
 use super::source::Header;
 
-/// The Rust text, for a module that has `ffi` in scope. The types in it go by their names in C.
+/// The Rust text, for a module that has `ffi` in scope. The types in it have their names in C.
 pub(crate) fn text(headers: &[Header]) -> String {
     let mut types = String::new();
     let mut checks = String::new();
@@ -46,9 +46,13 @@ fn place(address: *const ()) -> i64 {{
     address as i64 - library.base as i64
 }}
 
-pub fn facts() -> Vec<(&'static str, Vec<i64>)> {{
-    vec![
-{list}    ]
+pub fn print() {{
+    let facts: Vec<(&str, Vec<i64>)> = vec![
+{list}    ];
+    for (name, values) in facts {{
+        let values: String = values.iter().map(|value| format!(" {{value}}")).collect();
+        println!("{{name}} ={{values}}");
+    }}
 }}
 "#
     )

@@ -22,10 +22,10 @@ pub(crate) struct Mirror {
 }
 
 impl Mirror {
-    /// Reads the modules under `root`, which is the `ffi` folder.
-    pub(crate) fn of_folder(root: &Path) -> Result<Mirror, String> {
+    /// Reads the modules under `root`, the `ffi` folder, as they are compiled for a processor.
+    pub(crate) fn of_folder(root: &Path, processor: &str) -> Result<Mirror, String> {
         let mut headers = Vec::new();
-        read_folder(root, "", &mut headers)?;
+        read_folder(root, "", processor, &mut headers)?;
         Ok(Mirror { headers })
     }
 
@@ -34,13 +34,13 @@ impl Mirror {
         in_c::files(&self.headers)
     }
 
-    /// Rust items for a module that has `ffi` in scope. `facts()` is among them.
+    /// Rust items for a module that has `ffi` in scope. `print()` is among them.
     pub(crate) fn rust(&self) -> String {
         in_rust::text(&self.headers)
     }
 }
 
-fn read_folder(folder: &Path, prefix: &str, headers: &mut Vec<Header>) -> Result<(), String> {
+fn read_folder(folder: &Path, prefix: &str, processor: &str, headers: &mut Vec<Header>) -> Result<(), String> {
     let failed = |error| format!("cannot read {}: {error}", folder.display());
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -50,10 +50,10 @@ fn read_folder(folder: &Path, prefix: &str, headers: &mut Vec<Header>) -> Result
     for entry in entries {
         let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
         if entry.path().is_dir() {
-            read_folder(&entry.path(), &format!("{path}/"), headers)?;
+            read_folder(&entry.path(), &format!("{path}/"), processor, headers)?;
         } else {
             let text = fs::read_to_string(entry.path()).map_err(failed)?;
-            headers.extend(source::read(&path, &text)?);
+            headers.extend(source::read(&path, &text, processor)?);
         }
     }
     Ok(())

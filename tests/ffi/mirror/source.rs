@@ -15,7 +15,7 @@ pub(crate) struct Header {
 
 /// Reads a module, which is a header's unless it only names modules. `path` is its file's, from the
 /// `ffi` folder.
-pub(crate) fn read(path: &str, text: &str) -> Result<Option<Header>, String> {
+pub(crate) fn read(path: &str, text: &str, processor: &str) -> Result<Option<Header>, String> {
     let path = path.trim_end_matches(".rs");
     let header = format!("{path}.h");
     let mut forms = Vec::new();
@@ -31,8 +31,8 @@ pub(crate) fn read(path: &str, text: &str) -> Result<Option<Header>, String> {
         if let Some(doc) = line.strip_prefix("///") {
             docs += doc;
             docs.push('\n');
-        } else if let Some(machine) = line.strip_prefix("#[cfg(target_arch = \"") {
-            is_of_other_machine = machine != format!("{}\")]", std::env::consts::ARCH);
+        } else if line.starts_with("#[cfg(") {
+            is_of_other_machine = !line.contains(&format!("target_arch = \"{processor}\""));
         } else if !statement.is_empty() || !is_between_items(line) {
             statement += line;
             let is_whole = if statement.starts_with("#[repr(C)]") { line == "}" } else { line.ends_with(';') };

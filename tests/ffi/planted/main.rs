@@ -15,8 +15,5 @@ mod made {
 }
 
 fn main() {
-    for (name, values) in made::facts() {
-        let values: String = values.iter().map(|value| format!(" {value}")).collect();
-        println!("{name} ={values}");
-    }
+    made::print();
 }
