@@ -28,8 +28,8 @@ unsafe fn take(number: c_int) -> Result<OwnedFd> {
     if !(FIRST..END).contains(&number) || !is_open(fd) {
         return Err(Errno::BADF);
     }
-    let bit = 1 << (number.cast_unsigned() % u64::BITS);
-    let word = TAKEN.get((number.cast_unsigned() / u64::BITS) as usize).ok_or(Errno::BADF)?;
+    let bit = 1 << (number as u32 % u64::BITS);
+    let word = TAKEN.get((number as u32 / u64::BITS) as usize).ok_or(Errno::BADF)?;
     if word.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
         return Err(Errno::BADF);
     }
@@ -51,7 +51,7 @@ pub fn getenv(name: &str) -> Option<&'static CStr> {
 
 fn number<T: core::str::FromStr>(text: &[u8]) -> Option<T> {
     let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
+    core::str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
 }
 
 /// `sd_listen_fds_with_names()`: the sockets that systemd has passed to this process, by `LISTEN_PID`, `LISTEN_FDS` and

@@ -63,8 +63,11 @@ impl Listeners {
 
     fn push(&mut self, listener: Listener) -> Result<()> {
         let place = self.listeners.get_mut(self.length).ok_or_else(|| {
-            let what = format_args!("more than {LISTENERS_MAX} addresses to listen on");
-            Error::new(what, Reason::Usage("too many"), "start a second server for the rest")
+            Error::new(
+                format_args!("more than {LISTENERS_MAX} addresses to listen on"),
+                Reason::Usage("too many"),
+                "start a second server for the rest",
+            )
         })?;
         *place = Some(listener);
         self.length += 1;

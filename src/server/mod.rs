@@ -469,10 +469,11 @@ fn read_rules(path: &CStr) -> Result<Rules> {
             };
             Error::new(format_args!("cannot read the rules in {file}"), Reason::System(errno), hint)
         }
-        RulesError::Line(mistake) => {
-            let what = format_args!("{file}:{}: {}", mistake.line, mistake.word());
-            Error::new(what, Reason::Usage(mistake.reason), mistake.hint)
-        }
+        RulesError::Line(mistake) => Error::new(
+            format_args!("{file}:{}: {}", mistake.line, mistake.word()),
+            Reason::Usage(mistake.reason),
+            mistake.hint,
+        ),
     })
 }
 
@@ -498,8 +499,11 @@ impl Bound<'_> {
         }
         let listeners = &mut open.listeners;
         if addresses_given > LISTENERS_MAX {
-            let what = format_args!("{addresses_given} addresses");
-            return Err(Error::new(what, Reason::Usage("too many"), "start a second server for the rest"));
+            return Err(Error::new(
+                format_args!("{addresses_given} addresses"),
+                Reason::Usage("too many"),
+                "start a second server for the rest",
+            ));
         }
         for address in addresses.iter().take(addresses_given) {
             listeners.bind(address, &settings.socket)?;
@@ -526,8 +530,11 @@ impl Settings<'_> {
             if (1..=limit).contains(&number) {
                 return Ok(());
             }
-            let what = format_args!("{what} {number}");
-            Err(Error::new(what, Reason::Usage("out of range"), "it is at least 1, and at most what the docs say"))
+            Err(Error::new(
+                format_args!("{what} {number}"),
+                Reason::Usage("out of range"),
+                "it is at least 1, and at most what the docs say",
+            ))
         };
         if let Some(PoolSize { min, max }) = self.pool {
             is_in("prefork", min, MAX_CHILDREN_LIMIT)?;
@@ -541,8 +548,11 @@ impl Settings<'_> {
                 None
             };
             if let Some(reason) = clash {
-                let what = format_args!("prefork {min}-{max}");
-                return Err(Error::new(what, Reason::Usage(reason), "leave one of them out"));
+                return Err(Error::new(
+                    format_args!("prefork {min}-{max}"),
+                    Reason::Usage(reason),
+                    "leave one of them out",
+                ));
             }
         }
         is_in("max_children", self.max_children, MAX_CHILDREN_LIMIT)?;

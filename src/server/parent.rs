@@ -395,7 +395,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             self.reap();
         }
         let connection = Connection::new(fd, peer, number, self.connections_of(&peer) + 1);
-        if !is_let_in && let Err(refusal) = self.check(&peer, number) {
+        let refusal = if is_let_in { None } else { self.check(&peer, number).err() };
+        if let Some(refusal) = refusal {
             connection.dismiss(refusal.message);
             let (why, from_source) = (refusal.why, refusal.from_source);
             self.refuse(&peer, why, from_source);

@@ -176,9 +176,11 @@ impl Limits {
         for (resource, limit) in self.as_slice() {
             let now = getrlimit(*resource).map_or(limit.hard, |now| now.hard);
             if limit.hard > now && !is_root() {
-                let what = format_args!("the limit {} for {resource:?}", limit.hard);
-                let reason = Reason::State("it is above the hard limit that the server has");
-                return Err(Error::new(what, reason, "lower it, or raise the server's (ulimit -H)"));
+                return Err(Error::new(
+                    format_args!("the limit {} for {resource:?}", limit.hard),
+                    Reason::State("it is above the hard limit that the server has"),
+                    "lower it, or raise the server's (ulimit -H)",
+                ));
             }
         }
         Ok(())

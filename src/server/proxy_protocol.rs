@@ -324,7 +324,8 @@ fn parse_v1(line: &[u8]) -> Result<Header, ProxyError> {
         // What follows is to be ignored.
         return Ok(Header::Local);
     }
-    let mut words = str::from_utf8(rest).map_err(|_| ProxyError::Malformed("bytes that are no ASCII"))?.split(' ');
+    let mut words =
+        core::str::from_utf8(rest).map_err(|_| ProxyError::Malformed("bytes that are no ASCII"))?.split(' ');
     let mut word = || words.next().ok_or(ProxyError::Malformed("a field is missing"));
     let parse_ip: fn(&str) -> Option<IpAddr> = match word()? {
         "TCP4" => |text| text.parse().ok().map(|address: Ipv4Addr| IpAddr::V4(address)),

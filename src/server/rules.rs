@@ -233,7 +233,7 @@ impl Rule {
     }
 
     fn add_limit(&mut self, word: &[u8]) -> Result<(), Wrong> {
-        let word = str::from_utf8(word).map_err(|_| NOT_A_LIMIT)?;
+        let word = core::str::from_utf8(word).map_err(|_| NOT_A_LIMIT)?;
         let (name, number) = word.split_once('=').ok_or(NOT_A_LIMIT)?;
         let limit = match name {
             "max-per-source" => &mut self.max_per_source,
@@ -254,7 +254,7 @@ fn decimal(digits: &str) -> Option<u32> {
 }
 
 fn parse_network(word: &[u8]) -> Result<Network, Wrong> {
-    let word = str::from_utf8(word).map_err(|_| NOT_A_NETWORK)?;
+    let word = core::str::from_utf8(word).map_err(|_| NOT_A_NETWORK)?;
     match word {
         "all" => return Ok(Network::All),
         "unix" => return Ok(Network::Unix),

@@ -4,6 +4,7 @@
 //! Such a child writes to its own slot, by plain stores. Nobody waits for anybody: who reads may see a slot between two
 //! states of it, and so decides nothing by it that could not as well be decided a moment later.
 
+use core::ffi::c_int;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -165,7 +166,7 @@ impl<'w> Slot<'w> {
             State::Idle => 1,
             State::Serving => 2,
         };
-        self.store(WHO, u64::from(pid.raw().cast_unsigned()) | state << u32::BITS);
+        self.store(WHO, u64::from(pid.raw() as u32) | state << u32::BITS);
     }
 
     /// There is no child any more.
@@ -179,7 +180,7 @@ impl<'w> Slot<'w> {
             Peer::Inet(address) => (PEER_INET, u64::from(address.port()), to_v6(address.ip()).to_bits()),
             Peer::Unix(Credentials { pid, uid, gid }) => {
                 let ids = u128::from(*uid) << u32::BITS | u128::from(*gid);
-                (PEER_UNIX, u64::from(pid.cast_unsigned()), ids)
+                (PEER_UNIX, u64::from(*pid as u32), ids)
             }
             Peer::Unknown => (0, 0, 0),
         };
@@ -205,7 +206,7 @@ impl<'w> Slot<'w> {
     }
 
     pub(super) fn pid(self) -> Option<Pid> {
-        Pid::from_raw((self.load(WHO) as u32).cast_signed())
+        Pid::from_raw(self.load(WHO) as c_int)
     }
 
     pub(super) fn since(self) -> Duration {
@@ -227,11 +228,9 @@ impl<'w> Slot<'w> {
             PEER_INET => {
                 Peer::Inet(SocketAddr::new(IpAddr::V6(Ipv6Addr::from_bits(address)).to_canonical(), word as u16))
             }
-            PEER_UNIX => Peer::Unix(Credentials {
-                pid: (word as u32).cast_signed(),
-                uid: (address >> u32::BITS) as u32,
-                gid: address as u32,
-            }),
+            PEER_UNIX => {
+                Peer::Unix(Credentials { pid: word as c_int, uid: (address >> u32::BITS) as u32, gid: address as u32 })
+            }
             _ => Peer::Unknown,
         }
     }
@@ -305,8 +304,9 @@ impl<F: AsFd> Reader<F> {
         if read(&self.file, &mut bytes)? < bytes.len() {
             return Ok(None);
         }
-        for (word, bytes) in self.slot.iter().zip(bytes.as_chunks().0) {
-            word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
+        for (word, bytes) in self.slot.iter().zip(bytes.chunks_exact(size_of::<u64>())) {
+            let bytes = bytes.try_into().map_err(|_| Errno::INVAL)?;
+            word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
         }
         Ok(Some(Slot(&self.slot)))
     }

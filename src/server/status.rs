@@ -66,8 +66,9 @@ fn read_pid(pidfile: &CStr) -> errno::Result<Pid> {
     let file = open(pidfile, OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK, 0)?;
     let mut text = [0; PATH_MAX];
     let length = read(&file, &mut text)?;
-    let number =
-        str::from_utf8(text.get(..length).unwrap_or_default()).ok().and_then(|text| text.trim_ascii().parse().ok());
+    let number = core::str::from_utf8(text.get(..length).unwrap_or_default())
+        .ok()
+        .and_then(|text| text.trim_ascii().parse().ok());
     number.and_then(Pid::from_raw).ok_or(Errno::INVAL)
 }
 

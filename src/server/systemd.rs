@@ -45,7 +45,7 @@ impl Manager {
         connect(&socket, &address)?;
         let parse = |name| getenv(name)?.to_str().ok()?.parse::<u64>().ok();
         // A server that took another's place has that one's variables.
-        let is_ours = parse("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(getpid().raw().cast_unsigned()))
+        let is_ours = parse("WATCHDOG_PID").is_none_or(|pid| pid == getpid().raw() as u64)
             || getenv(crate::server::inherited::RESTART_VARIABLE).is_some();
         let watchdog = parse("WATCHDOG_USEC").filter(|micros| is_ours && *micros > 0).map(Duration::from_micros);
         // Twice as often as need be, as sd_watchdog_enabled(3) recommends.

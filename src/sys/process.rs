@@ -357,9 +357,7 @@ pub fn begin_group() -> Result<()> {
 /// prctl(2)
 pub fn signal_at_death_of(parent: Pid, signal: Signal) -> Result<()> {
     // SAFETY: the option takes the number of a signal.
-    ret(unsafe {
-        ffi::sys::prctl::prctl(ffi::sys::prctl::PR_SET_PDEATHSIG, c_ulong::from(signal.raw().cast_unsigned()))
-    })?;
+    ret(unsafe { ffi::sys::prctl::prctl(ffi::sys::prctl::PR_SET_PDEATHSIG, signal.raw() as c_ulong) })?;
     // Asked for after it was set: a parent that ends from here on is noticed by the kernel.
     if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH) }
 }

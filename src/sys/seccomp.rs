@@ -102,7 +102,7 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
     let note = unsafe { NOTE.load(Ordering::Relaxed).as_ref() };
     // What a process has sent has a code of 0 or less.
     if let (Some(note), 1..) = (note, info.si_code) {
-        note.store(u64::from(info.si_errno.cast_unsigned()) + 1, Ordering::Relaxed);
+        note.store(u64::from(info.si_errno as u32) + 1, Ordering::Relaxed);
     }
     // A second violation, while SIGSYS is blocked because its handler runs, cannot be handled: the kernel ends the
     // process by SIGSYS. No filter that a process gives itself allows to give itself another.
@@ -121,8 +121,8 @@ const SIGNALLED: c_int = 128;
 ///
 /// # Errors
 /// `EACCES` unless the caller may do so, or has given up new privileges (see
-/// [`no_new_privileges`](crate::prctl::no_new_privileges)); `EINVAL` when the kernel has no such filters, for a machine
-/// that this library does not know, and for more than [`CALLS_MAX`] calls.
+/// [`no_new_privileges`](crate::prctl::no_new_privileges)); `EINVAL` when the kernel has no such filters, and
+/// for more than [`CALLS_MAX`] calls.
 ///
 /// # References
 /// seccomp(2), Linux 3.17
@@ -141,12 +141,12 @@ pub fn allow_only(calls: &[c_long], note: &'static AtomicU64) -> Result<()> {
 }
 
 /// The machine whose calls the numbers are of.
-const MACHINE: Option<u32> = if cfg!(target_arch = "x86_64") {
-    Some(audit::AUDIT_ARCH_X86_64)
+const MACHINE: u32 = if cfg!(target_arch = "x86_64") {
+    audit::AUDIT_ARCH_X86_64
 } else if cfg!(target_arch = "aarch64") {
-    Some(audit::AUDIT_ARCH_AARCH64)
+    audit::AUDIT_ARCH_AARCH64
 } else {
-    None
+    audit::AUDIT_ARCH_RISCV64
 };
 
 /// How many instructions a filter has at most: a test for each call, and what is around them.
@@ -162,11 +162,13 @@ impl Filter {
     /// Decides for `calls` by `these`, for the machine's other calls by `others`, and for those of another machine,
     /// whose numbers mean something else, by `foreign`. Each ends in a return.
     fn new(calls: &[c_long], these: &[sock_filter], others: &[sock_filter], foreign: &[sock_filter]) -> Result<Filter> {
-        let machine = MACHINE.filter(|_| calls.len() <= CALLS_MAX).ok_or(Errno::INVAL)?;
+        if calls.len() > CALLS_MAX {
+            return Err(Errno::INVAL);
+        }
         let mut filter = Filter { instructions: [statement(BPF_RET, 0); INSTRUCTIONS_MAX], length: 0 };
         filter.push(&[
             statement(BPF_LD | BPF_W | BPF_ABS, field(offset_of!(c::seccomp_data, arch))),
-            jump_if_equal(machine, foreign.len()),
+            jump_if_equal(MACHINE, foreign.len()),
         ])?;
         filter.push(foreign)?;
         filter.push(&[statement(BPF_LD | BPF_W | BPF_ABS, field(offset_of!(c::seccomp_data, nr)))])?;

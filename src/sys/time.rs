@@ -38,7 +38,7 @@ pub fn clock_gettime(clock: Clock) -> Duration {
 /// The time as C has it; the longest there is for one that is longer.
 pub(crate) fn timespec_of(time: Duration) -> c::timespec {
     let tv_sec = ffi::sys::types::time_t::try_from(time.as_secs()).unwrap_or(ffi::sys::types::time_t::MAX);
-    c::timespec { tv_sec, tv_nsec: c_long::from(time.subsec_nanos().cast_signed()) }
+    c::timespec { tv_sec, tv_nsec: c_long::from(time.subsec_nanos() as i32) }
 }
 
 /// The time as C has it, rounded up to a microsecond, so that some time never becomes none; the longest there is for one

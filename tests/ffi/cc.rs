@@ -13,9 +13,14 @@ pub(crate) fn compiler() -> Command {
     command
 }
 
+/// Compiles `sources` with the system's compiler: see [`compile_with`].
+pub(crate) fn compile<S: AsRef<Path>>(sources: &[S], flags: &[&str], executable: &Path) -> Result<(), String> {
+    compile_with(&mut compiler(), sources, flags, executable)
+}
+
 /// Compiles `sources` with a compiler. The executable is replaced as a whole; where they do not compile it is removed, and the error is
 /// what the compiler says.
-pub(crate) fn compile<S: AsRef<Path>>(
+pub(crate) fn compile_with<S: AsRef<Path>>(
     compiler: &mut Command,
     sources: &[S],
     flags: &[&str],
@@ -40,21 +45,4 @@ pub(crate) fn run(command: &mut Command) -> Result<String, String> {
     } else {
         Err(format!("{}{command:?}: {}", text(&output.stderr), output.status))
     }
-}
-
-/// Writes `files`, name and text each, into `folder`, and compiles them there.
-pub(crate) fn compile_texts(
-    compiler: &mut Command,
-    files: &[(String, String)],
-    folder: &Path,
-    executable: &str,
-) -> Result<(), String> {
-    const FLAGS: [&str; 6] = ["-fPIC", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-pointer-to-int-cast"];
-    let mut sources = Vec::new();
-    for (name, text) in files {
-        let source = folder.join(name);
-        fs::write(&source, text).map_err(|error| format!("cannot write {}: {error}", source.display()))?;
-        sources.push(source);
-    }
-    compile(compiler, &sources, &FLAGS, &folder.join(executable))
 }

@@ -53,7 +53,7 @@ pub(crate) fn prove(machine: &Machine) -> Result<(), String> {
     let mirror = Mirror::of_folder(Path::new("src/ffi"), machine.processor)?;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ffi-{}", machine.processor));
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    cc::compile_texts(&mut machine.compiler(), &mirror.c_files(), &folder, "in_c")?;
+    compile_texts(&mut machine.compiler(), &mirror.c_files(), &folder, "in_c")?;
     let in_c = facts_of(&mut machine.command(&folder.join("in_c")))?;
     let in_rust = facts_of(&mut dependent(&folder, &mirror.rust(), machine.cross.as_ref())?)?;
     assert!(!folder.join("target/c").exists(), "C programs were compiled for a crate that depends on this one");
@@ -81,6 +81,23 @@ fn dependent(folder: &Path, facts: &str, cross: Option<&Cross>) -> Result<Comman
         cargo.env(format!("{variables}LINKER"), compiler).env(format!("{variables}RUNNER"), emulator.join(" "));
     }
     Ok(cargo)
+}
+
+/// Writes `files`, name and text each, into `folder`, and compiles them there.
+pub(crate) fn compile_texts(
+    compiler: &mut Command,
+    files: &[(String, String)],
+    folder: &Path,
+    executable: &str,
+) -> Result<(), String> {
+    const FLAGS: [&str; 6] = ["-fPIC", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-pointer-to-int-cast"];
+    let mut sources = Vec::new();
+    for (name, text) in files {
+        let source = folder.join(name);
+        fs::write(&source, text).map_err(|error| format!("cannot write {}: {error}", source.display()))?;
+        sources.push(source);
+    }
+    cc::compile_with(compiler, &sources, &FLAGS, &folder.join(executable))
 }
 
 /// The facts that a program of either language prints.

@@ -78,13 +78,13 @@ impl Search {
     /// neither the first nor the last of both sequences. Both are non-empty, and differ in their
     /// first and in their last ids.
     fn middle(&mut self, a: &[u32], b: &[u32]) -> (usize, usize) {
-        let (n, m) = (a.len().cast_signed(), b.len().cast_signed());
+        let (n, m) = (a.len() as isize, b.len() as isize);
         let delta = n - m;
-        let cost = MAX_COST.min((a.len() + b.len()).div_ceil(2)).cast_signed();
+        let cost = MAX_COST.min((a.len() + b.len()).div_ceil(2)) as isize;
         // Diagonal k of the forward search lies at index k + centre; the backward search numbers
         // its own from the far corner.
         let centre = cost + 1;
-        let index = |k: isize| (k + centre).cast_unsigned();
+        let index = |k: isize| (k + centre) as usize;
         self.forward[index(1)] = 0;
         self.backward[index(1)] = 0;
         let mut best = (0, (0, 0));
@@ -96,7 +96,7 @@ impl Search {
                     self.forward[index(k - 1)] + 1
                 };
                 let mut y = x - k;
-                while x < n && y < m && x >= 0 && y >= 0 && a[x.cast_unsigned()] == b[y.cast_unsigned()] {
+                while x < n && y < m && x >= 0 && y >= 0 && a[x as usize] == b[y as usize] {
                     x += 1;
                     y += 1;
                 }
@@ -108,7 +108,7 @@ impl Search {
                     let other = delta - k;
                     let met = delta % 2 != 0 && other.abs() < d && x + self.backward[index(other)] >= n;
                     if met {
-                        return (x.cast_unsigned(), y.cast_unsigned());
+                        return (x as usize, y as usize);
                     }
                 }
             }
@@ -119,12 +119,7 @@ impl Search {
                     self.backward[index(k - 1)] + 1
                 };
                 let mut y = x - k;
-                while x < n
-                    && y < m
-                    && x >= 0
-                    && y >= 0
-                    && a[(n - 1 - x).cast_unsigned()] == b[(m - 1 - y).cast_unsigned()]
-                {
+                while x < n && y < m && x >= 0 && y >= 0 && a[(n - 1 - x) as usize] == b[(m - 1 - y) as usize] {
                     x += 1;
                     y += 1;
                 }
@@ -136,12 +131,12 @@ impl Search {
                     let other = delta - k;
                     let met = delta % 2 == 0 && other.abs() <= d && x + self.forward[index(other)] >= n;
                     if met {
-                        return ((n - x).cast_unsigned(), (m - y).cast_unsigned());
+                        return ((n - x) as usize, (m - y) as usize);
                     }
                 }
             }
         }
-        (best.1.0.cast_unsigned(), best.1.1.cast_unsigned())
+        (best.1.0 as usize, best.1.1 as usize)
     }
 }
 

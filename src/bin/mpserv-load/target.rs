@@ -75,12 +75,13 @@ impl Target {
     }
 
     fn prepare(&self, fd: &OwnedFd, process: u32, earlier: u64, reset: bool) -> Result<()> {
-        if let Target::Inet(SocketAddr::V4(address)) = self
-            && address.ip().is_loopback()
-        {
-            // Otherwise bind would choose the port, out of those that no socket at all has.
-            setsockopt(fd, SocketOption::BIND_ADDRESS_NO_PORT, true)?;
-            bind(fd, &source(process, earlier))?;
+        match self {
+            Target::Inet(SocketAddr::V4(address)) if address.ip().is_loopback() => {
+                // Otherwise bind would choose the port, out of those that no socket at all has.
+                setsockopt(fd, SocketOption::BIND_ADDRESS_NO_PORT, true)?;
+                bind(fd, &source(process, earlier))?;
+            }
+            _ => {}
         }
         if reset { setsockopt(fd, SocketOption::LINGER, Some(0)) } else { Ok(()) }
     }

@@ -198,7 +198,7 @@ impl Options {
                     let period = period.ok_or_else(|| argument.wrong("--max-rate", "it is N/SECONDS"))?;
                     server.max_rate(limit.number("--max-rate", RATE_LIMIT)?, period.seconds("--max-rate", SHORTEST)?)
                 }
-                BACKLOG => server.backlog(argument.number("--backlog", c_int::MAX.cast_unsigned())?),
+                BACKLOG => server.backlog(argument.number("--backlog", c_int::MAX as u32)?),
                 LISTEN => {
                     listens = true;
                     server.listen(argument.str("--listen")?)

@@ -9,3 +9,8 @@ pub const AUDIT_ARCH_X86_64: u32 = 0xC000_003E;
 ///
 /// The machine whose system calls 64-bit Arm makes. seccomp(2), Linux.
 pub const AUDIT_ARCH_AARCH64: u32 = 0xC000_00B7;
+
+/// `AUDIT_ARCH_RISCV64`
+///
+/// The machine whose system calls 64-bit RISC-V makes. seccomp(2), Linux.
+pub const AUDIT_ARCH_RISCV64: u32 = 0xC000_00F3;

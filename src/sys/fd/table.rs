@@ -120,5 +120,5 @@ pub fn keep_on_exec(fd: impl AsFd) -> Result<()> {
 /// close_range(2)
 pub fn close_range_on_exec(first: c_uint) -> Result<()> {
     // SAFETY: the call closes nothing now, and what another program has open is no business of this one's owners.
-    ret(unsafe { ffi::unistd::close_range(first, c_uint::MAX, ffi::unistd::CLOSE_RANGE_CLOEXEC.cast_signed()) })
+    ret(unsafe { ffi::unistd::close_range(first, c_uint::MAX, ffi::unistd::CLOSE_RANGE_CLOEXEC as c_int) })
 }

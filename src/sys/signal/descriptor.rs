@@ -1,5 +1,6 @@
 //! `<sys/signalfd.h>`: signals that are read from a descriptor.
 
+use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
 use crate::ffi::sys::signalfd;
@@ -48,8 +49,8 @@ impl SignalFd {
         let count = ret_usize(read)? / size_of::<signalfd::signalfd_siginfo>();
         // SAFETY: the call has filled in that many.
         Ok(infos.into_iter().take(count).map(|info| unsafe { info.assume_init() }).map(|info| SignalInfo {
-            signal: Signal::from_kernel(info.ssi_signo.cast_signed()),
-            sender: Pid::from_raw(info.ssi_pid.cast_signed()),
+            signal: Signal::from_kernel(info.ssi_signo as c_int),
+            sender: Pid::from_raw(info.ssi_pid as c_int),
             uid: info.ssi_uid,
         }))
     }

@@ -250,12 +250,13 @@ fn counts<'p>(processes: impl IntoIterator<Item = &'p Process>, from: From) -> B
         let mut start = start_of_main(process, from);
         for event in 0..process.trace.len() {
             let before = start.leaves_out(event);
-            if let Line::Call(call) = process.trace.line(event)
-                && call.name != RESUMED
-            {
-                let (loader, all) = own.entry(String::from_utf8_lossy(call.name).into_owned()).or_default();
-                *loader += usize::from(before);
-                *all += 1;
+            match process.trace.line(event) {
+                Line::Call(call) if call.name != RESUMED => {
+                    let (loader, all) = own.entry(String::from_utf8_lossy(call.name).into_owned()).or_default();
+                    *loader += usize::from(before);
+                    *all += 1;
+                }
+                _ => {}
             }
         }
         for (call, (loader, all)) in own {

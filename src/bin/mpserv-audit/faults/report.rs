@@ -180,19 +180,19 @@ impl Report {
         let mut shown = 0;
         let names: Vec<String> = self.tried.iter().map(Tried::name).collect();
         for finding in self.findings {
-            if let Verdict::Different(case) = finding.verdict
-                && shown < SHOWN
-            {
-                shown += 1;
-                let name = names[finding.tried].clone();
-                let [c, rust] = &case.printed;
-                if c.named != rust.named {
-                    let [c, rust] = [c, rust].map(|printed| String::from_utf8_lossy(&printed.named).into_owned());
-                    writeln!(out, "\n{name} ({}): prints {c:?} in C and {rust:?} in Rust", case.drive)?;
-                }
-                let subject = Subject { name, cases: vec![*case] };
-                terminal::side_by_side(out, style, &subject, SIDES, false, None)?;
+            let Verdict::Different(case) = finding.verdict else { continue };
+            shown += 1;
+            if shown > SHOWN {
+                break;
             }
+            let name = names[finding.tried].clone();
+            let [c, rust] = &case.printed;
+            if c.named != rust.named {
+                let [c, rust] = [c, rust].map(|printed| String::from_utf8_lossy(&printed.named).into_owned());
+                writeln!(out, "\n{name} ({}): prints {c:?} in C and {rust:?} in Rust", case.drive)?;
+            }
+            let subject = Subject { name, cases: vec![*case] };
+            terminal::side_by_side(out, style, &subject, SIDES, false, None)?;
         }
         Ok(())
     }

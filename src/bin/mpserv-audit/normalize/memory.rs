@@ -40,11 +40,12 @@ const HEAP: u64 = 0;
 impl Memory {
     /// Notes what a call's own line already refers to.
     pub(super) fn before(&mut self, call: &Call<'_>) {
-        if call.name == b"brk"
-            && let Some((end, true)) = leading_number(call.result)
-        {
-            self.heap.get_or_insert(end);
-            self.heap_end = end;
+        match leading_number(call.result) {
+            Some((end, true)) if call.name == b"brk" => {
+                self.heap.get_or_insert(end);
+                self.heap_end = end;
+            }
+            _ => {}
         }
         let place_of_length = match call.name {
             b"mmap" => 1,

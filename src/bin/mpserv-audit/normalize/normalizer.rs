@@ -210,16 +210,14 @@ impl<'r> Normalizer<'r> {
     fn note_random(&mut self, call: &Call<'_>) {
         let opens = matches!(call.name, b"open" | b"openat");
         let is_source = || RANDOM_SOURCES.iter().any(|path| contains(call.arguments, path));
-        if opens
-            && is_source()
-            && let Some((descriptor, false)) = leading_number(call.result)
-        {
-            self.random.insert(descriptor);
-        }
-        if call.name == b"close"
-            && let Some((descriptor, _)) = leading_number(call.arguments)
-        {
-            self.random.remove(&descriptor);
+        if opens && is_source() {
+            if let Some((descriptor, false)) = leading_number(call.result) {
+                self.random.insert(descriptor);
+            }
+        } else if call.name == b"close" {
+            if let Some((descriptor, _)) = leading_number(call.arguments) {
+                self.random.remove(&descriptor);
+            }
         }
     }
 }

@@ -130,10 +130,8 @@ fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Tro
     let mut printed = output.printed.read()?;
     let complaint = fs::read(directory.path.join(STDERR)).unwrap_or_default();
     let said = String::from_utf8_lossy(&complaint);
-    if request.faults.is_none()
-        && let Some(trouble) = strace::explain(&request.command(), &said, &directory.first_line(root))
-    {
-        return Err(trouble);
+    if request.faults.is_none() {
+        strace::check(&request.command(), &said, &directory.first_line(root))?;
     }
     driven?;
     if let Some((to, name)) = &request.save {
@@ -368,7 +366,7 @@ fn start_held(
         }
     }
     let spawned = starter.join().map_err(|_| Trouble::new("a thread ended by a panic"))?;
-    let child = spawned.map_err(|error| Trouble::of(name.display(), error))?;
+    let child = spawned.map_err(|error| Trouble::of(Path::new(&name).display(), error))?;
     Ok((child, hold))
 }
 

@@ -3,12 +3,13 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::FromRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread::JoinHandle;
 
-use mpserv::pty;
+use mpserv::{fd, pty};
 
 use crate::trouble::Trouble;
 
@@ -44,8 +45,10 @@ impl Output {
                 (slave.into(), reading(Box::new(master)))
             }
             Output::Pipe => {
-                let (reader, writer) = io::pipe().map_err(|error| Trouble::of("a pipe", error))?;
-                (writer.into(), reading(Box::new(reader)))
+                let (reader, writer) = fd::pipe().map_err(|error| Trouble::of("a pipe", error))?;
+                // SAFETY: the descriptor is open, and `into_raw` has given it away.
+                let writer = unsafe { std::os::fd::OwnedFd::from_raw_fd(writer.into_raw()) };
+                (writer.into(), reading(Box::new(Reader(reader))))
             }
             Output::File => {
                 let path = directory.join("stdout");
@@ -89,18 +92,18 @@ fn read_all(mut reader: impl Read) -> Vec<u8> {
     all
 }
 
-/// The master of a pseudoterminal, to be read.
+/// A pipe, or the master of a pseudoterminal, to read from.
 #[derive(Debug)]
-struct Master(mpserv::fd::OwnedFd);
+struct Reader(fd::OwnedFd);
 
-impl Read for Master {
+impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // EIO is how a terminal says that the last writer has closed.
-        mpserv::fd::read(&self.0, buffer).map_err(|errno| io::Error::from_raw_os_error(errno.raw()))
+        fd::read(&self.0, buffer).map_err(|errno| io::Error::from_raw_os_error(errno.raw()))
     }
 }
 
-fn terminal() -> Result<(Master, File), Trouble> {
+fn terminal() -> Result<(Reader, File), Trouble> {
     let trouble = |error: mpserv::errno::Errno| {
         Trouble::of("a pseudoterminal (is /dev/pts mounted? --stdout pipe does without)", error)
     };
@@ -110,5 +113,5 @@ fn terminal() -> Result<(Master, File), Trouble> {
     let path = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
     let slave = File::options().read(true).write(true).open(path);
     let slave = slave.map_err(|error| Trouble::of(path.display(), error))?;
-    Ok((Master(master), slave))
+    Ok((Reader(master), slave))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mpserv::ffi::sched::CLONE_VFORK;
-use mpserv::ffi::sys::syscall::{SYS_clone, SYS_clone3, SYS_vfork};
+use mpserv::syscall;
 
 /// What /proc says about one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,14 +79,14 @@ fn waits_for_vfork(pid: u32) -> bool {
     let mut words = call.split(' ');
     let number = words.next().and_then(|number| number.parse::<i64>().ok());
     let argument = words.next().and_then(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
-    let flags = match number {
-        Some(call) if call == SYS_vfork => return true,
-        Some(call) if call == SYS_clone => argument,
+    let flags = match number.and_then(syscall::name) {
+        Some("vfork") => return true,
+        Some("clone") => argument,
         // Its flags are the first field of what its first argument points to.
-        Some(call) if call == SYS_clone3 => argument.and_then(|at| memory(pid, at)).map(u64::from_ne_bytes),
+        Some("clone3") => argument.and_then(|at| memory(pid, at)).map(u64::from_ne_bytes),
         _ => None,
     };
-    flags.is_some_and(|flags| flags & u64::from(CLONE_VFORK.cast_unsigned()) != 0)
+    flags.is_some_and(|flags| flags & CLONE_VFORK as u64 != 0)
 }
 
 /// Where in /proc/PID/stat, behind the program's name, the time in user space stands; that in the kernel follows.

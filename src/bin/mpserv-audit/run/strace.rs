@@ -37,20 +37,20 @@ impl Strace {
     }
 }
 
-/// What went wrong, if the trace shows no program or strace complained; else none.
-pub fn explain(command: &str, complaint: &str, first: &[u8]) -> Option<Trouble> {
+/// Checks that the program was started under strace; the error is the complaint of strace.
+pub fn check(command: &str, complaint: &str, first: &[u8]) -> Result<(), Trouble> {
     let began = first.starts_with(b"execve(") && first.ends_with(b"= 0");
     if began {
-        return None;
+        return Ok(());
     }
     let of_strace = |line: &&str| line.contains("strace: ");
     let said: Vec<&str> = complaint.lines().filter(of_strace).collect();
     let said = if said.is_empty() { "strace said nothing about it".to_owned() } else { said.join("; ") };
     if said.contains("ptrace(") && said.contains("not permitted") {
-        return Some(Trouble::new(format!(
+        return Err(Trouble::new(format!(
             "strace may not trace here ({said}). In a container: start it with --cap-add=SYS_PTRACE. Else: as root, \
              sysctl kernel.yama.ptrace_scope=1"
         )));
     }
-    Some(Trouble::new(format!("'{command}' does not start: {said}")))
+    Err(Trouble::new(format!("'{command}' does not start: {said}")))
 }
