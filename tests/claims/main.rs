@@ -59,7 +59,7 @@ fn main() -> ExitCode {
 
 /// The id of a child as the functions that look into /proc want it.
 fn id(child: &Child) -> u32 {
-    child.pid().raw().cast_unsigned()
+    child.pid().raw() as u32
 }
 
 /// The exit status of a child.

@@ -21,7 +21,7 @@ fn lines_of_fork(language: Impl, output: Output) -> Vec<String> {
 }
 
 pub(crate) fn fork_returns_twice() {
-    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    let (mut reader, mut writer) = std_pipe();
     match fork().unwrap() {
         Fork::Child => {
             writer.write_all(b"c").unwrap();
@@ -60,7 +60,7 @@ pub(crate) fn each_process_has_its_own_copy_of_memory() {
 }
 
 pub(crate) fn pid_0_is_the_child_and_the_parent_gets_its_id() {
-    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    let (mut reader, mut writer) = std_pipe();
     let child = child(|| {
         writer.write_all(&getpid().raw().to_ne_bytes()).unwrap();
         0

@@ -68,7 +68,7 @@ pub(crate) fn a_signal_wakes_a_sleep_which_is_not_resumed() {
 pub(crate) fn sleep_returns_the_seconds_left() {
     let sleeper = child(|| {
         sigaction(Signal::USR1, &action(Disposition::Flag(&CAME))).unwrap();
-        sleep(100).cast_signed()
+        sleep(100) as i32
     });
     wait_until("it sleeps", || waits_in(id(&sleeper), libc::SYS_clock_nanosleep));
     sleeper.kill(Signal::USR1).unwrap();

@@ -56,7 +56,7 @@ pub(crate) fn a_zombie_goes_when_the_parent_ends() {
         let (running, child) = start_zombie(language);
         running.signal(Signal::TERM);
         wait_until("whoever adopts it can wait for it", || children(std::process::id()).contains(&child));
-        let pid = Pid::from_raw(child.cast_signed()).unwrap();
+        let pid = Pid::from_raw(child as i32).unwrap();
         assert_eq!(waitpid(WaitFor::Child(pid), None, WaitOptions::NONE), Ok(Some(pid)));
         assert_eq!(state(child), None, "{language:?}");
         running.wait();

@@ -101,6 +101,16 @@ impl Impl {
     }
 }
 
+/// A pipe: its reader and its writer.
+pub fn std_pipe() -> (File, File) {
+    let (reader, writer) = mpserv::fd::pipe().unwrap();
+    // SAFETY: the descriptor is open, and `into_raw` has given it away.
+    let reader = unsafe { File::from_raw_fd(reader.into_raw()) };
+    // SAFETY: as above.
+    let writer = unsafe { File::from_raw_fd(writer.into_raw()) };
+    (reader, writer)
+}
+
 /// Where the standard output of a program goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Output {
@@ -316,7 +326,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
             for pid in children(self.pid()) {
-                if let Some(pid) = mpserv::process::Pid::from_raw(pid.cast_signed()) {
+                if let Some(pid) = mpserv::process::Pid::from_raw(pid as i32) {
                     let _ = mpserv::signal::kill(pid, mpserv::signal::Signal::KILL);
                 }
             }
@@ -349,7 +359,7 @@ pub fn nameless(program: &Path) -> Command {
 /// Sends a signal to a process that was started here.
 #[track_caller]
 pub fn signal(pid: u32, signal: mpserv::signal::Signal) {
-    mpserv::signal::kill(mpserv::process::Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+    mpserv::signal::kill(mpserv::process::Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
 }
 
 /// For [`strace`]: sleeps take no time.

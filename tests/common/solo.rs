@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -263,7 +264,7 @@ impl Running {
 
     /// How it ended, or had to be; `None` while it runs.
     fn verdict(&mut self) -> Option<Verdict> {
-        let has_ended = state(self.child.pid().raw().cast_unsigned()) == Some('Z');
+        let has_ended = state(self.child.pid().raw() as u32) == Some('Z');
         let limit = self.test.limit();
         if !has_ended && self.start.elapsed() < limit {
             return None;
@@ -325,11 +326,11 @@ fn retry_on_eintr(mut call: impl FnMut() -> libc::c_int) -> libc::c_int {
 }
 
 /// How two processes of a test tell each other how far they are: what one writes, the other reads.
-pub struct Channel(std::io::PipeReader, std::io::PipeWriter);
+pub struct Channel(UnixStream, UnixStream);
 
 impl Channel {
     pub fn new() -> Channel {
-        let (reader, writer) = std::io::pipe().unwrap();
+        let (reader, writer) = UnixStream::pair().unwrap();
         Channel(reader, writer)
     }
 
@@ -352,7 +353,7 @@ impl Channel {
     }
 
     /// The end that is read.
-    pub const fn reader(&self) -> &std::io::PipeReader {
+    pub const fn reader(&self) -> &UnixStream {
         &self.0
     }
 }

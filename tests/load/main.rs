@@ -155,12 +155,9 @@ fn requests_may_be_a_byte_or_more_than_sockets_hold() {
 
 fn one_changed_byte_is_found() {
     let server = Server::start(|number, connection| {
-        echo(connection, |bytes| {
-            if number == 4
-                && let Some(last) = bytes.last_mut()
-            {
-                *last ^= 1;
-            }
+        echo(connection, |bytes| match bytes.last_mut() {
+            Some(last) if number == 4 => *last ^= 1,
+            _ => {}
         });
     });
     let ended = server.load(&["-n", "9"]);

@@ -87,7 +87,7 @@ impl Dynasty {
     fn stop(self) -> Vec<Line> {
         let last = self.pid().unwrap();
         kill(last, Signal::TERM).unwrap();
-        wait_until("the last one ends", || !exists(last) || state(last.raw().cast_unsigned()) == Some('Z'));
+        wait_until("the last one ends", || !exists(last) || state(last.raw() as u32) == Some('Z'));
         assert!(!self.pidfile.exists(), "the pidfile is gone");
         wait_until("the first one ends", || state(self.first.pid()) == Some('Z'));
         // Those between end by themselves, each after its last client.

@@ -58,7 +58,7 @@ fn logging_to(log: impl Into<OwnedFd>, arguments: &str) -> Served {
 
 /// A pipe that is full after a page, and its reader, which does not wait.
 fn small_pipe() -> (File, OwnedFd) {
-    let (reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = std_pipe();
     // SAFETY: the call has no precondition on memory.
     assert!(unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, 4096) } >= 0);
     (nonblocking(reader.into()), writer.into())

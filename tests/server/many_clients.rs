@@ -97,7 +97,7 @@ fn killed_at_random(time: Duration) {
             most = most.max(all.len());
             // Several at once, so that one signal stands for the end of many.
             for pid in all.iter().filter(|_| random.below(8) == 0) {
-                let victim = Pid::from_raw(pid.cast_signed()).unwrap();
+                let victim = Pid::from_raw(*pid as i32).unwrap();
                 // The number of one that has just been waited for is nobody's yet.
                 killed += u32::from(kill(victim, Signal::KILL).is_ok());
             }

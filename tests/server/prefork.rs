@@ -120,7 +120,7 @@ fn those_that_crash_before_they_serve_are_made_ever_more_slowly() {
     for count in 1..=5 {
         let pid = wait_for("there is a process", || children(server.pid()).first().copied());
         // One that is just about to be made is not there to be killed twice.
-        let _ = kill(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
+        let _ = kill(Pid::from_raw(pid as i32).unwrap(), Signal::KILL);
         let lines = server.wait_events("leave", count);
         pauses.push(lines[count - 1].get("pause").to_owned());
     }
@@ -210,12 +210,10 @@ fn kills_under_load(connections: u64) {
         });
         let mut kills = 0;
         while !done.load(Ordering::Relaxed) {
-            if served.load(Ordering::Relaxed) / 100 > kills
-                && let Some(pid) =
-                    Some(children(server.pid())).filter(|all| !all.is_empty()).map(|all| *random.pick(&all))
-            {
+            let all = children(server.pid());
+            if served.load(Ordering::Relaxed) / 100 > kills && !all.is_empty() {
                 // A child of the server's that was not waited for; or it has ended by itself.
-                let _ = kill(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
+                let _ = kill(Pid::from_raw(*random.pick(&all) as i32).unwrap(), Signal::KILL);
                 kills += 1;
             }
             std::thread::sleep(Duration::from_micros(50));

@@ -158,7 +158,7 @@ fn a_child_of_the_pool_that_is_ended_is_replaced() {
                 == count
         });
     }
-    wait_until("the pool is as large as before", || children(server.child.pid().raw().cast_unsigned()).len() == 2);
+    wait_until("the pool is as large as before", || children(server.child.pid().raw() as u32).len() == 2);
     assert_eq!(server.order(b'.'), b".");
     server.stop();
 }

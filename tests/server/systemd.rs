@@ -91,10 +91,10 @@ fn the_manager_is_told_how_the_server_is() {
         // Both say so: the old one, whom the manager believes, and the new one.
         let ready = format!("READY=1\nMAINPID={pid}");
         assert_eq!([manager.hear(), manager.hear()], [ready.clone(), ready]);
-        let pid = Pid::from_raw(pid.cast_signed()).unwrap();
+        let pid = Pid::from_raw(pid as i32).unwrap();
         kill(pid, Signal::TERM).unwrap();
         assert_eq!(manager.hear(), "STOPPING=1");
-        wait_until("it ends", || !exists(pid) || state(pid.raw().cast_unsigned()) == Some('Z'));
+        wait_until("it ends", || !exists(pid) || state(pid.raw() as u32) == Some('Z'));
     }
 }
 

@@ -1,13 +1,14 @@
 //! What the wrappers promise beyond the C functions that they call.
 
 use std::ffi::{CStr, c_int};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{FromRawFd, IntoRawFd};
 use std::time::Duration;
 
 use crate::common::solo::{Channel, reap, spawn};
-use crate::common::{TempDir, wait_until, waits_in};
+use crate::common::{TempDir, std_pipe, wait_until, waits_in};
 use mpserv::errno::{CReturn, Errno, MESSAGE_MAX, Result, retry_on_intr, strerror};
 use mpserv::fd::{AsFd, BorrowedFd, OwnedFd, close, pipe, read, read_all, write, write_all, write_back};
 use mpserv::ffi;
@@ -191,7 +192,7 @@ pub(crate) fn a_closed_descriptor_is_closed_once() {
     assert!(getsockopt(&next, SocketOption::TYPE).is_ok());
     // `into_raw` gives the descriptor away, and dropping closes it.
     // SAFETY: the descriptor has just been given away, to this.
-    drop(unsafe { std::fs::File::from_raw_fd(next.into_raw()) });
+    drop(unsafe { File::from_raw_fd(next.into_raw()) });
     let again = stream(AddressFamily::INET);
     assert_eq!(again.raw(), number);
 }
@@ -521,9 +522,9 @@ pub(crate) fn sigsuspend_misses_no_signal() {
 }
 
 /// Runs `function` in a child whose standard input and output are pipes; the ends of ours, and the child.
-fn with_pipes(function: impl FnOnce()) -> (std::io::PipeWriter, std::io::PipeReader, mpserv::process::Child) {
-    let (input, our_input) = std::io::pipe().unwrap();
-    let (our_output, output) = std::io::pipe().unwrap();
+fn with_pipes(function: impl FnOnce()) -> (File, File, mpserv::process::Child) {
+    let (input, our_input) = std_pipe();
+    let (our_output, output) = std_pipe();
     let (input, output) = (input.into_raw_fd(), output.into_raw_fd());
     let (ours_in, ours_out) =
         (std::os::fd::AsRawFd::as_raw_fd(&our_input), std::os::fd::AsRawFd::as_raw_fd(&our_output));
@@ -598,9 +599,7 @@ pub(crate) fn a_handler_inside_stdio_writes_directly() {
         assert_eq!(fgets(&mut line, stdin()), Some(c"a line\n"));
         printf!("behind\n");
     });
-    wait_until("the child waits for its line, inside stdio", || {
-        waits_in(child.pid().raw().cast_unsigned(), libc::SYS_read)
-    });
+    wait_until("the child waits for its line, inside stdio", || waits_in(child.pid().raw() as u32, libc::SYS_read));
     child.kill(Signal::USR1).unwrap();
     // The handler's line is there at once, though what was printed before it is still held.
     let mut line = vec![0; HANDLER_LINE.len()];

@@ -219,7 +219,7 @@ fn receive_timeout(socket: &OwnedFd) -> Duration {
         libc::getsockopt(socket.raw(), libc::SOL_SOCKET, libc::SO_RCVTIMEO, (&raw mut time).cast(), &raw mut length)
     };
     assert_eq!(got, 0);
-    Duration::from_secs(time.tv_sec.cast_unsigned()) + Duration::from_micros(time.tv_usec.cast_unsigned())
+    Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
 }
 
 pub(crate) fn a_set_of_signals_is_a_set() {
