@@ -32,7 +32,7 @@
 //! connections.
 #![no_std]
 
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", test))]
 extern crate std;
 
 pub mod ffi;

@@ -337,3 +337,6 @@ impl Floods {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,3 +104,6 @@ impl Hasher for Fnv {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,3 +42,6 @@ impl Rate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,21 @@ pub(crate) const TESTS: &[Test] = tests![
 /// The most of a processor that a server uses which can do nothing, in percent.
 const IDLE_PERCENT: f64 = 1.0;
 
+/// The errors of `accept` that are one connection's alone: those of accept(2), and those that TCP passes on.
+pub(crate) const ERRNOS_OF_A_CONNECTION: [&str; 11] = [
+    "ECONNABORTED",
+    "EPROTO",
+    "EPERM",
+    "ENETDOWN",
+    "ENETUNREACH",
+    "EHOSTDOWN",
+    "EHOSTUNREACH",
+    "ENONET",
+    "ENOPROTOOPT",
+    "EOPNOTSUPP",
+    "ETIMEDOUT",
+];
+
 fn accept_that_lacks_something_pauses_and_serves_everybody_afterwards() {
     let folder = TempDir::new();
     for errno in ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EINVAL"] {
@@ -42,7 +57,7 @@ fn accept_that_lacks_something_pauses_and_serves_everybody_afterwards() {
 
 fn a_connection_that_is_gone_again_costs_nobody_anything() {
     let folder = TempDir::new();
-    for errno in ["ECONNABORTED", "EPROTO", "EPERM", "ENETDOWN", "EINTR"] {
+    for errno in ERRNOS_OF_A_CONNECTION.iter().chain(&["EINTR"]) {
         let server = faulty(&format!("accept4:error={errno}:when=1..20"), &folder.join(errno), &["127.0.0.1:0"]);
         assert_eq!(echo(&mut server.connect(), b"next"), b"next", "{errno}");
         assert_eq!(server.events("pause").len(), 0, "{errno}");

@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     it_listens_wherever_it_is_told_to,
     where_there_is_no_ipv6_a_port_is_for_ipv4,
     a_stale_unix_socket_is_replaced_and_a_live_one_is_not,
+    a_socket_that_another_server_has_put_in_its_place_stays,
     wrong_addresses_are_named,
     a_port_in_use_is_named,
     a_port_that_needs_privilege_is_named,
@@ -90,6 +91,21 @@ fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
     fs::write(&path, "precious").unwrap();
     assert_eq!(run_mpserv(&[&address]).status.code(), Some(111));
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+fn a_socket_that_another_server_has_put_in_its_place_stays() {
+    let folder = TempDir::new();
+    let path = folder.join("socket");
+    let address = format!("unix:{}", path.display());
+    let first = Running::start(&mut mpserv(&[&address]), Output::Pipe);
+    wait_for("the first server listens", || UnixStream::connect(&path).ok());
+    fs::remove_file(&path).unwrap();
+    let second = Running::start(&mut mpserv(&[&address]), Output::Pipe);
+    wait_for("the second server listens", || UnixStream::connect(&path).ok());
+    assert_eq!(first.end(Signal::TERM).status.code(), Some(0));
+    assert!(UnixStream::connect(&path).is_ok(), "the second server's socket is still there");
+    assert_eq!(second.end(Signal::TERM).status.code(), Some(0));
+    assert!(!path.exists());
 }
 
 fn wrong_addresses_are_named() {

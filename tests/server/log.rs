@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::common::server::*;
 use crate::common::solo::Test;
@@ -16,6 +16,8 @@ pub(crate) const TESTS: &[Test] = tests![
     python_reads_the_log_in_json,
     the_log_goes_to_syslog_where_it_is_asked_for,
     quiet_leaves_out_connections_and_verbose_adds_details,
+    no_control_character_reaches_the_log,
+    the_second_flood_is_throttled_like_the_first,
 ];
 
 fn a_flood_of_refusals_is_a_line_a_second_and_none_is_lost() {
@@ -29,6 +31,7 @@ fn a_flood_of_refusals_is_a_line_a_second_and_none_is_lost() {
     let lines = wait_for("all 200 are in the log", || Some(server.events("refuse")).filter(|lines| sum(lines) == 200));
     let seconds = start.elapsed().as_secs() as usize + 1;
     assert!(lines.len() <= seconds + 1, "{} lines in {seconds} seconds", lines.len());
+    assert!(lines.len() < 100, "{} lines for 200 clients", lines.len());
     drop(kept);
     server.stop();
 }
@@ -91,5 +94,46 @@ fn quiet_leaves_out_connections_and_verbose_adds_details() {
     let child = server.wait_events("child", 1);
     assert_eq!(child[0].number("pid"), server.wait_events("accept", 1)[0].number("pid"));
     drop(client);
+    server.stop();
+}
+
+/// A text that somebody chose, here the path of a socket, cannot make the terminal of the log's reader do anything.
+fn no_control_character_reaches_the_log() {
+    let folder = TempDir::new();
+    // Escape, delete, and CSI as one character of ISO 6429 (C1).
+    let path = format!("{}/a\u{1b}b\u{7f}c\u{9b}d\ne\"f", folder.0.display());
+    for form in ["text", "json"] {
+        let server = Running::start(&mut mpserv(&["--log", form, &format!("unix:{path}")]), Output::Pipe);
+        wait_until("the server listens", || server.stderr_so_far().contains("start"));
+        let log = server.end(Signal::TERM).stderr;
+        assert!(log.contains(r#"a\\x1bb\\x7fc\\xc2\\x9bd\\ne"#), "{form}: {log}");
+        assert!(log.chars().all(|character| character == '\n' || !character.is_control()), "{form}: {log:?}");
+    }
+}
+
+/// After a pause in which nothing was held back, the throttle begins anew.
+fn the_second_flood_is_throttled_like_the_first() {
+    const MANY: u64 = 50;
+    let server = Served::start(&["-C", "1", "127.0.0.1:0"]);
+    let kept = server.client();
+    let sum = |lines: &[Line]| lines.iter().map(|line| line.number("count")).sum::<u64>();
+    let mut before = 0;
+    for flood in 1..=2 {
+        let start = Instant::now();
+        for _ in 0..MANY {
+            assert_eq!(read_all(&mut server.connect()), b"");
+        }
+        let lines =
+            wait_for("all are in the log", || Some(server.events("refuse")).filter(|lines| sum(lines) == flood * MANY));
+        let (new, seconds) = (lines.len() - before, start.elapsed().as_secs_f64());
+        // One at once, and one each second.
+        assert!(new as f64 <= 2.0 + seconds, "flood {flood}: {new} lines in {seconds} seconds");
+        assert!(new < MANY as usize / 2, "flood {flood}: {new} lines for {MANY} clients");
+        before = lines.len();
+        // What is held back is logged after a second, so after two nothing is held back.
+        std::thread::sleep(Duration::from_millis(2100));
+        assert_eq!(server.events("refuse").len(), before);
+    }
+    drop(kept);
     server.stop();
 }

@@ -17,14 +17,14 @@ fn a_child_whose_time_is_up_is_ended_and_nobody_else() {
     assert_eq!(server.events("lifetime").len(), 1);
     drop(server.client());
     server.stop();
-    // One that goes on for ever and does not listen to SIGTERM gets SIGKILL.
+    // A program that ignores SIGTERM gets SIGKILL, with all processes of its group.
     let server = Served::start(&[
         "--max-lifetime",
         "0.3",
         "127.0.0.1:0",
         "sh",
         "-c",
-        "trap '' TERM; echo ready; while :; do :; done",
+        "trap '' TERM; sleep 600 & echo ready; while :; do :; done",
     ]);
     let mut looping = server.connect();
     assert_eq!(read_all(&mut looping), b"ready\n");

@@ -7,7 +7,7 @@ use crate::common::solo::Test;
 use crate::common::*;
 use crate::tests;
 
-pub(crate) const TESTS: &[Test] = tests![the_rate_is_exact_at_its_boundary,];
+pub(crate) const TESTS: &[Test] = tests![the_rate_is_exact_at_its_boundary, the_rate_is_kept_in_every_period,];
 
 fn the_rate_is_exact_at_its_boundary() {
     const PERIOD: Duration = Duration::from_millis(1_500);
@@ -28,5 +28,28 @@ fn the_rate_is_exact_at_its_boundary() {
     let resume = server.wait_events("resume", 1);
     assert_eq!(resume[0].get("why"), "max-rate");
     drop(fourth);
+    server.stop();
+}
+
+/// Not the first connections alone hold up later ones, but each of them that is less than a period ago.
+fn the_rate_is_kept_in_every_period() {
+    const PERIOD: Duration = Duration::from_millis(500);
+    const LIMIT: usize = 2;
+    let server = Served::start(&["--max-rate", "2/0.5", "127.0.0.1:0"]);
+    // When each client began to connect, and when it was served.
+    let times: Vec<(Instant, Instant)> = (0..4 * LIMIT)
+        .map(|_| {
+            let begun = Instant::now();
+            drop(server.client());
+            (begun, Instant::now())
+        })
+        .collect();
+    for (index, later) in times.iter().enumerate().skip(LIMIT) {
+        // A client was counted after it began to connect, and another LIMIT later a period after that.
+        let took = later.1 - times[index - LIMIT].0;
+        assert!(took >= PERIOD, "client {index} was served {took:?} after client {} had begun", index - LIMIT);
+    }
+    let all = times[times.len() - 1].1 - times[0].0;
+    assert!(all >= 3 * PERIOD, "four times the limit took {all:?}");
     server.stop();
 }

@@ -11,6 +11,7 @@ use mpserv::signal::Signal;
 pub(crate) const TESTS: &[Test] = tests![
     the_pidfile_is_locked_and_removed,
     a_child_that_lives_on_does_not_hold_the_pidfile,
+    a_pidfile_that_is_removed_before_it_is_locked_is_made_anew,
     a_pidfile_that_cannot_be_is_named,
 ];
 
@@ -56,4 +57,27 @@ fn a_pidfile_that_cannot_be_is_named() {
     std::os::unix::fs::symlink("/dev/null", &link).unwrap();
     refused(&["--pidfile", link.to_str().unwrap(), "127.0.0.1:0"], TROUBLE, &["symbolic links"]);
     refused(&["--pidfile", "/dev/null", "127.0.0.1:0"], TROUBLE, &["not a regular file"]);
+}
+
+/// Another server removes its pidfile when it stops. A server that has opened that very file must not lock a file that
+/// has no name any more.
+fn a_pidfile_that_is_removed_before_it_is_locked_is_made_anew() {
+    let folder = TempDir::new();
+    let path = folder.join("pid");
+    fs::write(&path, "1\n").unwrap();
+    let options = ["-e", "trace=flock", "-e", "inject=flock:delay_enter=1000000:when=1"];
+    let arguments = ["--pidfile", path.to_str().unwrap(), "127.0.0.1:0"];
+    let mut command = traced(&options, &folder.join("trace"), &arguments);
+    let server = Running::start(&mut command, Output::Pipe);
+    wait_until("the server has opened the pidfile, and is about to lock it", || {
+        let open = fs::read_dir(format!("/proc/{}/fd", server.pid())).into_iter().flatten();
+        open.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|link| link == path))
+    });
+    fs::remove_file(&path).unwrap();
+    wait_until("the server serves", || server.stdout_so_far().ends_with('\n'));
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", server.pid()));
+    let second = run_mpserv(&arguments);
+    assert_eq!(second.status.code(), Some(TROUBLE), "a second server is told: {}", second.stderr);
+    assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
+    assert!(!path.exists());
 }

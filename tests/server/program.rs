@@ -22,27 +22,32 @@ pub(crate) const TESTS: &[Test] = tests![
     a_program_with_processes_of_its_own_ends_with_all_of_them,
     a_program_that_is_gone_is_told_and_the_server_goes_on,
     a_program_that_cannot_run_is_named,
+    a_directory_is_no_program,
 ];
 
 fn a_program_finds_three_descriptors_default_signals_and_an_empty_mask() {
-    // The server itself is started with more open, with signals ignored, and it ignores none in its programs.
-    let script = format!(
-        "exec 7</dev/null 8</dev/null; trap '' PIPE HUP INT; \
-         exec '{MPSERV}' -1 --pidfile \"$0\" --listen 127.0.0.1:0 127.0.0.1:0 \
-         sh -c 'ls /proc/self/fd; cat /proc/self/status; readlink /proc/self/fd/0 /proc/self/fd/1'"
-    );
+    // The server is started with more open, and with signals ignored and blocked. A shell would change what it finds, so
+    // the programs are run without one.
     let folder = TempDir::new();
-    let mut command = Command::new("sh");
-    command.args(["-c", &script]).arg(folder.join("pid"));
-    let server = Served::start_ports(&mut command, 2);
-    let _open = (server.connect(), server.connect());
-    let output = output_of(&server);
-    let lines: Vec<&str> = output.lines().collect();
+    let pidfile = folder.join("pid");
+    let output_of = |program: &[&str]| {
+        let script = "exec 7</dev/null 8</dev/null; exec \"$@\"";
+        let arguments = ["-1", "--pidfile", pidfile.to_str().unwrap(), "--listen", "127.0.0.1:0", "127.0.0.1:0"];
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh", MPSERV]).args(arguments).args(program);
+        let left = Left { is_ignored: true, is_blocked: true };
+        let server = Served::start_ports(left.to(&mut command), 2);
+        let _open = (server.connect(), server.connect());
+        let output = output_of(&server);
+        server.stop();
+        output
+    };
     // 3 is the one through which ls reads the folder.
-    assert_eq!(lines[..4], ["0", "1", "2", "3"], "{output}");
-    assert_eq!(["SigBlk", "SigIgn", "SigCgt"].map(|set| signals_in(&output, set)), [0; 3], "{output}");
-    assert!(lines.iter().rev().take(2).all(|line| line.starts_with("socket:")), "{output}");
-    server.stop();
+    assert_eq!(output_of(&["ls", "/proc/self/fd"]), "0\n1\n2\n3\n");
+    let status = output_of(&["cat", "/proc/self/status"]);
+    assert_eq!(["SigBlk", "SigIgn", "SigCgt"].map(|set| signals_in(&status, set)), [0; 3], "{status}");
+    let links = output_of(&["readlink", "/proc/self/fd/0", "/proc/self/fd/1"]);
+    assert!(links.lines().count() == 2 && links.lines().all(|line| line.starts_with("socket:")), "{links}");
 }
 
 fn arguments_reach_the_program_as_they_are() {
@@ -159,4 +164,28 @@ fn a_program_that_cannot_run_is_named() {
     let line = last_line(&["127.0.0.1:0", folder.0.to_str().unwrap()]);
     assert!(line.contains("Permission denied"), "{line}");
     refused(&["127.0.0.1:0", ""], USAGE, &["no name"]);
+}
+
+fn a_directory_is_no_program() {
+    let folder = TempDir::new();
+    fs::create_dir(folder.join("cat")).unwrap();
+    // On the way through PATH it is passed over.
+    let mut command = mpserv(&["127.0.0.1:0", "cat"]);
+    let path = std::env::var("PATH").unwrap();
+    let server = Served::start_command(command.env("PATH", format!("{}:{path}", folder.0.display())));
+    assert_eq!(echo(&mut server.connect(), b"through cat"), b"through cat");
+    server.stop();
+    // Where there is nothing else, the server does not start.
+    let mut command = mpserv(&["127.0.0.1:0", "cat"]);
+    let ended = run(command.env("PATH", &folder.0), Output::Pipe);
+    assert_eq!(ended.status.code(), Some(TROUBLE), "{}", ended.stderr);
+    refused_last(&["127.0.0.1:0", folder.join("cat").to_str().unwrap()]);
+}
+
+/// Ends at once, because the program cannot be run.
+#[track_caller]
+fn refused_last(arguments: &[&str]) {
+    let ended = run_mpserv(arguments);
+    assert_eq!(ended.status.code(), Some(TROUBLE), "{}", ended.stderr);
+    assert!(ended.stderr.lines().all(|line| !line.starts_with("mpserv: start")), "{}", ended.stderr);
 }

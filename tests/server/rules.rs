@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     who_is_in_no_rule_is_found_in_none,
     a_mapped_network_is_one_of_ipv4,
     what_is_no_rule_is_told_with_its_line,
+    the_longest_file_is_read,
     a_file_that_is_none_is_told,
     a_hundred_thousand_addresses_are_matched_as_python_does,
     limits_of_rules_hold_at_their_boundary,
@@ -74,6 +75,14 @@ fn a_mapped_network_is_one_of_ipv4() {
     assert_eq!(rules.find(ip("10.9.9.9")).unwrap().action, Action::Deny);
     assert_eq!(rules.find(ip("192.0.2.1")).unwrap().action, Action::Allow);
     assert!(rules.find(ip("192.0.2.2")).is_none(), "::/0 is not for IPv4");
+    // A network that is larger than that of all mapped addresses is none of IPv4.
+    for (network, is_v4) in [("::ffff:0.0.0.0/96", true), ("::fffe:0:0/95", false), ("::/95", false), ("::/90", false)]
+    {
+        let rules = self::rules(&format!("deny {network}"));
+        assert_eq!(rules.find(ip("192.0.2.2")).is_some(), is_v4, "{network}");
+    }
+    assert!(mistake(b"deny ::ffff:0.0.0.0/95").starts_with("1: ::ffff:0.0.0.0/95: bits beyond"));
+    assert!(mistake(b"deny ::ffff:0.0.0.0/90").starts_with("1: ::ffff:0.0.0.0/90: bits beyond"));
 }
 
 fn what_is_no_rule_is_told_with_its_line() {
@@ -115,10 +124,25 @@ fn what_is_no_rule_is_told_with_its_line() {
     assert_eq!(rules(&many["allow all\n".len()..]).len(), 16_384);
 }
 
+/// The longest file of rules.
+const LONGEST: usize = mpserv::server::rules::FILE_MAX;
+
+fn the_longest_file_is_read() {
+    let folder = TempDir::new();
+    let file = folder.join("rules");
+    let rule = "deny all\n";
+    fs::write(&file, "#".repeat(LONGEST - rule.len() - 1) + "\n" + rule).unwrap();
+    let server = Served::start(&["--rules", file.to_str().unwrap(), "127.0.0.1:0"]);
+    assert_eq!(read_all(&mut server.connect()), b"");
+    // The last line was read, too.
+    assert_eq!(server.wait_events("refuse", 1)[0].get("why"), "rules");
+    server.stop();
+}
+
 fn a_file_that_is_none_is_told() {
     let folder = TempDir::new();
     let long = folder.join("long");
-    fs::write(&long, "#".repeat((1 << 20) + 1)).unwrap();
+    fs::write(&long, "#".repeat(LONGEST + 1)).unwrap();
     for (path, told) in [
         ("/no/such/rules", "No such file"),
         (folder.0.to_str().unwrap(), "Is a directory"),

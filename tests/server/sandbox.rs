@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 
 use crate::common::server::*;
-use crate::common::solo::{Channel, Test, reap, spawn};
+use crate::common::solo::{Channel, Test, reap, skip, spawn};
 use crate::common::*;
 use crate::tests;
 use mpserv::ffi;
@@ -21,6 +21,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_service_that_forks_is_ended,
     a_service_that_runs_a_program_is_ended,
     a_service_that_makes_a_call_without_a_name_is_ended,
+    a_service_that_makes_a_call_of_another_architecture_is_ended,
+    a_signal_that_somebody_sends_is_no_violation,
     a_service_that_does_what_it_may_is_served,
     a_child_of_the_pool_that_is_ended_is_replaced,
     each_builtin_service_works_in_the_sandbox,
@@ -45,9 +47,24 @@ fn misbehave(connection: Connection) -> mpserv::errno::Result<()> {
             // SAFETY: there is no such call.
             unsafe { ffi::unistd::syscall(1000) };
         }
+        b'i' => call_as_i386(),
         _ => {}
     }
     connection.write_all(&order)
+}
+
+/// Asks for the process id as a program for i386 does, by a number that is another call's elsewhere.
+fn call_as_i386() {
+    #[cfg(target_arch = "x86_64")]
+    {
+        const GETPID: i64 = 20;
+        let mut number = GETPID;
+        // SAFETY: the call takes no argument, and changes no register but that of its result.
+        unsafe {
+            std::arch::asm!("int 0x80", inout("rax") number, out("r8") _, out("r9") _, out("r10") _, out("r11") _)
+        };
+        std::hint::black_box(number);
+    }
 }
 
 /// A server of this test's own, in a child of the test.
@@ -137,6 +154,33 @@ fn a_service_that_runs_a_program_is_ended() {
 
 fn a_service_that_makes_a_call_without_a_name_is_ended() {
     is_ended_for(b'n', &["1000"]);
+}
+
+/// The filter goes by numbers of calls, which are other calls' on another architecture.
+fn a_service_that_makes_a_call_of_another_architecture_is_ended() {
+    if !cfg!(target_arch = "x86_64") {
+        skip("no second architecture");
+    }
+    let mut run = spawn(call_as_i386);
+    if reap(&mut run).exit_status() != Some(0) {
+        skip("no calls of i386");
+    }
+    let server = Own::start(|server| server.sandbox(&CALLS), misbehave);
+    assert_eq!(server.order(b'i'), b"", "it is ended before it can answer");
+    assert_eq!(server.wait_line("end").get("signal").split(' ').next(), Some("SIGSYS"));
+    assert_eq!(server.order(b'.'), b".", "it goes on");
+    server.stop();
+}
+
+fn a_signal_that_somebody_sends_is_no_violation() {
+    let server = Served::start(&["--sandbox", "127.0.0.1:0"]);
+    let mut client = server.client();
+    send(server.wait_events("accept", 1)[0].number("pid"), Signal::SYS);
+    assert_eq!(read_all(&mut client), b"");
+    let end = server.wait_events("end", 1);
+    assert!(end[0].get("signal").starts_with("SIGSYS"), "{end:?}");
+    assert_eq!(server.events("violation").len(), 0);
+    server.stop();
 }
 
 fn a_service_that_does_what_it_may_is_served() {

@@ -1,0 +1,112 @@
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use super::*;
+
+fn line(json: bool) -> Line {
+    Line { text: Text::new(), json }
+}
+
+fn fields(json: bool, name: &str, value: &str) -> String {
+    let mut line = line(json);
+    line.text(name, value);
+    line.text.as_str().into()
+}
+
+#[test]
+fn a_plain_value_stands_as_it_is() {
+    for value in ["127.0.0.1:80", "[::1]:80", "a/b,c;d'e~", "SIGTERM"] {
+        assert_eq!(fields(false, "n", value), format!(" n={value}"));
+        assert_eq!(fields(true, "n", value), format!(",\"n\":\"{value}\""));
+    }
+}
+
+#[test]
+fn a_value_that_could_be_mistaken_stands_in_quotes() {
+    for (value, text, json) in [
+        ("a b", "a b", "a b"),
+        ("a=b", "a=b", "a=b"),
+        ("a\"b", "a\\\"b", "a\\\"b"),
+        ("a\\b", "a\\\\b", "a\\\\b"),
+        ("ä", "ä", "ä"),
+        ("\n", "\\u{a}", "\\u000a"),
+        ("\u{1b}[31m", "\\u{1b}[31m", "\\u001b[31m"),
+        // The first and the last control characters of each range: C0, DEL and C1.
+        ("\0", "\\u{0}", "\\u0000"),
+        ("\u{1f}", "\\u{1f}", "\\u001f"),
+        ("\u{7f}", "\\u{7f}", "\\u007f"),
+        ("\u{80}", "\\u{80}", "\\u0080"),
+        ("\u{9f}", "\\u{9f}", "\\u009f"),
+        ("\u{a0}", "\u{a0}", "\u{a0}"),
+    ] {
+        assert_eq!(fields(false, "n", value), format!(" n=\"{text}\""), "{value:?}");
+        assert_eq!(fields(true, "n", value), format!(",\"n\":\"{json}\""), "{value:?}");
+    }
+}
+
+/// A field that does not leave room for the end of the line is left out, and one that just does stands.
+#[test]
+fn a_field_fits_or_is_left_out() {
+    for json in [false, true] {
+        let overhead = fields(json, "n", "").len();
+        let longest = LINE_MAX - LINE_END - overhead;
+        for (length, fits) in [(longest - 1, true), (longest, true), (longest + 1, false), (LINE_MAX, false)] {
+            let mut line = line(json);
+            line.text("n", "x".repeat(length).as_str());
+            assert_eq!(line.text.len(), if fits { overhead + length } else { 0 }, "json {json}, {length} bytes");
+            // What comes after it has its chance, and the end fits in any case.
+            line.number("m", 1);
+            let end = if json { "}\n" } else { "\n" };
+            assert!(line.text.write_str(end).is_ok(), "json {json}, {length} bytes");
+            assert!(line.text.as_str().ends_with(end));
+        }
+    }
+}
+
+const fn at(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[test]
+fn each_kind_of_trouble_is_logged_once_a_second_with_how_often_it_came() {
+    let mut floods = Floods::default();
+    let period = FLOOD_PERIOD.as_millis() as u64;
+    assert_eq!(floods.due(), None);
+    assert_eq!(floods.admit(Flood::Refuse, at(0)), Some(1));
+    assert_eq!(floods.due(), None, "nothing is held back");
+    assert_eq!(floods.admit(Flood::Refuse, at(1)), None);
+    assert_eq!(floods.admit(Flood::Refuse, at(period - 1)), None);
+    assert_eq!(floods.due(), Some(at(period)));
+    // Other kinds are not concerned.
+    assert_eq!(floods.admit(Flood::Rate, at(2)), Some(1));
+    // At the end of the second, and so again and again.
+    assert_eq!(floods.admit(Flood::Refuse, at(period)), Some(3));
+    assert_eq!(floods.admit(Flood::Refuse, at(period + 1)), None);
+    assert_eq!(floods.due(), Some(at(2 * period)));
+    assert_eq!(floods.admit(Flood::Refuse, at(2 * period)), Some(2));
+}
+
+#[test]
+fn what_was_held_back_is_released_once_and_throttles_what_comes_then() {
+    let mut floods = Floods::default();
+    let log = Log::new(LogFormat::Text, Verbosity::Quiet);
+    let period = FLOOD_PERIOD.as_millis() as u64;
+    // Of a kind whose line is a detail, so that this test prints nothing.
+    assert_eq!(floods.admit(Flood::Abort, at(0)), Some(1));
+    assert_eq!(floods.admit(Flood::Abort, at(10)), None);
+    floods.release(&log, at(period - 1));
+    assert_eq!(floods.due(), Some(at(period)), "its time has not come");
+    floods.release(&log, at(period));
+    assert_eq!(floods.due(), None, "it was logged");
+    // The line of the release counts: the next one is a second later.
+    assert_eq!(floods.admit(Flood::Abort, at(period + 1)), None);
+    assert_eq!(floods.due(), Some(at(2 * period)));
+}
+
+#[test]
+fn times_are_shown_to_the_millisecond() {
+    let shown: Vec<String> =
+        [(0, 0), (1, 5_000_000), (59, 999_999_999)].map(|(s, n)| format!("{}", Seconds(Duration::new(s, n)))).into();
+    assert_eq!(shown, ["0.000", "1.005", "59.999"]);
+}
