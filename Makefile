@@ -48,7 +48,7 @@ NAMED = $(if $(filter command,$(firstword $(origin PROGRAM))),$(PROGRAM))
 one-of = $(if $(filter $(PROGRAM),$(1)),,$(error PROGRAM=$(PROGRAM): choose one of $(1)))
 
 .PHONY: help run run-server run-client strace-server strace-client watch-zombies release c test memcheck sanitize \
-        audit audit-report faults compare bench bench-peers lint install uninstall \
+        audit audit-report faults compare lesson bench bench-peers lint install uninstall \
         clean \
         need-cargo need-cc need-strace
 
@@ -64,6 +64,7 @@ help:
 	@echo 'make audit-report   the same as a page with pictures, $(TARGET)/audit.html'
 	@echo 'make faults         all of them, and mpserv, with every fault that their calls may meet; a page, $(TARGET)/faults.html'
 	@echo '                    FAULTS=part for the first time of each call; ARGS=mpserv for one program'
+	@echo 'make lesson         pages with both sources, their system calls and the kernel, in $(TARGET)/lesson; PROGRAM=fork for one'
 	@echo 'make c              the C programs, in $(TARGET)/c'
 	@echo 'make release        everything as it is shipped, in $(TARGET)/release'
 	@echo 'make test           all tests; the last line sums up, and names what was skipped; SKIPS=fail fails on that'
@@ -141,6 +142,13 @@ FAULTS = all
 faults: release need-strace
 	$(TARGET)/release/mpserv-audit --faults $(FAULTS) --html $(TARGET)/faults.html $(ARGS)
 	@echo 'make: open $(TARGET)/faults.html'
+
+# The development build, which knows its lines.
+lesson: need-cargo need-cc need-strace
+	$(call need,addr2line,binutils)
+	@$(CARGO) build --quiet
+	$(TARGET)/debug/mpserv-audit --lesson $(TARGET)/lesson $(NAMED) $(ARGS)
+	@echo 'make: open $(TARGET)/lesson/$(or $(NAMED),index).html'
 
 # PROGRAM and C only where they are said: without PROGRAM, all; with C, the user's own program in place of ours.
 compare: release need-strace

@@ -9,6 +9,7 @@ mod align;
 mod compare;
 mod drives;
 mod faults;
+mod lesson;
 mod lexer;
 mod normalize;
 mod options;
@@ -89,6 +90,18 @@ fn normalizations_text() -> String {
     std::iter::once(start.to_owned()).chain(each).collect()
 }
 
+fn lesson(options: &Options, strace: &Strace, place: &Path) -> Result<u8, Trouble> {
+    match &options.task {
+        Task::Commands(commands) => lesson::of_command(options, commands, strace, place).map(|()| SAME),
+        Task::Programs(programs) => {
+            network::make_own_possible();
+            let is_aligned = lesson::of_programs(options, programs, strace, place)?;
+            Ok(if is_aligned { SAME } else { DIFFERENT })
+        }
+        Task::Help | Task::Version | Task::Normalizations => Ok(SAME),
+    }
+}
+
 fn audit(options: &Options) -> Result<u8, Trouble> {
     let strace = Strace::find()?;
     if options.sources && !strace.has_stacks {
@@ -101,6 +114,9 @@ fn audit(options: &Options) -> Result<u8, Trouble> {
     prctl::adopt_orphans().map_err(|errno| Trouble::of("prctl", errno))?;
     if let (Some(extent), Task::Programs(programs)) = (options.faults, &options.task) {
         return faults::run(options, programs, extent, &strace);
+    }
+    if let Some(place) = &options.lesson {
+        return lesson(options, &strace, place);
     }
     let (subjects, sides) = match &options.task {
         Task::Commands(commands) => (subject::commands(options, commands, &strace)?, COMMAND_SIDES),

@@ -25,6 +25,8 @@ pub struct Options {
     pub html: Option<PathBuf>,
     pub json: Option<PathBuf>,
     pub save: Option<PathBuf>,
+    /// Where the lesson goes: a folder for programs, a file for a command.
+    pub lesson: Option<PathBuf>,
     pub timeout: Duration,
     /// Compare under faults, and with how many of them.
     pub faults: Option<Extent>,
@@ -103,6 +105,8 @@ Report:
       --html FILE        a page with pictures
       --json FILE        for machines
       --save DIR         keep strace's files
+      --lesson PLACE     sources, system calls and the kernel's state as pages in the folder PLACE;
+                         with --a alone, any C program with debugging information as one page
   -t, --timeout SECONDS  how long one run may take (60)
   -h, --help             this text
   -V, --version          the version
@@ -132,6 +136,7 @@ mod value {
     pub(super) const SAVE: i32 = 273;
     pub(super) const OUTPUT: i32 = 274;
     pub(super) const FAULTS: i32 = 275;
+    pub(super) const LESSON: i32 = 276;
 
     /// The option that a letter stands for.
     pub(super) fn of_letter(letter: u8) -> Option<i32> {
@@ -153,7 +158,7 @@ mod value {
 
 const LETTERS: &CStr = c"+:a:b:l:d:s:o:f:t:hV";
 
-const LONG: [LongOption; 21] = [
+const LONG: [LongOption; 22] = [
     LongOption::new(c"a", HasArg::Required, value::A),
     LongOption::new(c"b", HasArg::Required, value::B),
     LongOption::new(c"listen", HasArg::Required, value::LISTEN),
@@ -174,6 +179,7 @@ const LONG: [LongOption; 21] = [
     LongOption::new(c"json", HasArg::Required, value::JSON),
     LongOption::new(c"save", HasArg::Required, value::SAVE),
     LongOption::new(c"faults", HasArg::Required, value::FAULTS),
+    LongOption::new(c"lesson", HasArg::Required, value::LESSON),
     LongOption::END,
 ];
 
@@ -195,6 +201,7 @@ struct Given {
     html: Option<PathBuf>,
     json: Option<PathBuf>,
     save: Option<PathBuf>,
+    lesson: Option<PathBuf>,
     timeout: Option<Duration>,
     faults: Option<Extent>,
     special: Option<Task>,
@@ -288,6 +295,7 @@ impl Given {
             value::HTML => self.html = Some(argument.into()),
             value::JSON => self.json = Some(argument.into()),
             value::SAVE => self.save = Some(argument.into()),
+            value::LESSON => self.lesson = Some(argument.into()),
             _ => return Err(usage("an option that is not handled")),
         }
         Ok(())
@@ -300,6 +308,8 @@ impl Given {
         };
         let outputs = match (self.outputs.is_empty(), self.faults) {
             (false, _) => self.outputs,
+            // A file is to stdio what a pipe is.
+            (true, None) if self.lesson.is_some() => vec![Output::Pty, Output::Pipe],
             (true, None) => Output::ALL.to_vec(),
             (true, Some(_)) => vec![Output::Pipe],
         };
@@ -309,17 +319,20 @@ impl Given {
             from: if self.execve { From::Execve } else { From::Main },
             show_output: self.show_output,
             diff: self.diff,
-            sources: self.sources,
+            sources: self.sources || self.lesson.is_some(),
             html: self.html,
             json: self.json,
             save: self.save,
+            lesson: self.lesson,
             timeout: self.timeout.unwrap_or(TIMEOUT),
             faults: self.faults,
         })
     }
 
     fn task(&self, operands: Vec<String>) -> Result<Task, Trouble> {
-        match (&self.a, &self.b) {
+        // A lesson of one command shows that one alone.
+        let b = if self.lesson.is_some() { self.b.as_ref().or(self.a.as_ref()) } else { self.b.as_ref() };
+        match (&self.a, b) {
             (Some(_), Some(_)) if self.faults.is_some() => Err(usage("--faults goes with the textbook programs")),
             (Some(a), Some(b)) => {
                 if let Some(operand) = operands.first() {

@@ -26,18 +26,17 @@ impl Location {
     }
 }
 
-/// A line of a program's source, and the function that it belongs to.
+/// A line of a program's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceLine<'s> {
     pub file: &'s str,
     pub number: usize,
-    pub function: &'s str,
 }
 
 impl<'s> SourceLine<'s> {
     fn of(location: &'s Location) -> Option<Self> {
         let (file, number) = location.line.as_ref()?;
-        Some(SourceLine { file, number: *number, function: &location.function })
+        Some(SourceLine { file, number: *number })
     }
 }
 
@@ -182,6 +181,11 @@ impl Sources {
         let own: Vec<Address> = trace.frames(event).filter_map(|frame| address(&frame)).collect();
         let known = self.known(&own);
         in_main_file(&known).filter_map(SourceLine::of).collect()
+    }
+
+    /// All lines of a source, if it could be read.
+    pub fn text(&self, file: &str) -> &[String] {
+        self.texts.get(file).map_or(&[], Vec::as_slice)
     }
 
     fn show(&self, location: &Location) -> Option<String> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::compare::{Kind, Pair, Row};
-use crate::report::picture::Picture;
+use crate::report::picture::{Picture, WIDE};
 use crate::sources::Sources;
 use crate::start::From;
 use crate::subject::{Case, Subject};
@@ -123,13 +123,13 @@ impl Page<'_> {
             writeln!(out, "<div class=\"pictures\">")?;
             for (side, tree) in [&case.a, &case.b].into_iter().enumerate() {
                 let title = format!("{name} in {}, {drive}: its processes and their system calls", self.sides[side]);
-                match Picture::of(tree, &events(case, side)) {
+                match Picture::of(tree, &events(case, side), WIDE) {
                     Some(picture) => {
                         writeln!(
                             out,
                             "<figure><figcaption>{}</figcaption>{}</figure>",
                             self.sides[side],
-                            picture.svg(&title)
+                            picture.svg(&title, None)
                         )?;
                     }
                     None => writeln!(

@@ -3,5 +3,5 @@
 pub mod html;
 pub mod json;
 pub mod output;
-mod picture;
+pub mod picture;
 pub mod terminal;

@@ -13,14 +13,25 @@ use crate::lexer::Lexer;
 use crate::trace::{Call, Line};
 use crate::tree::{Place, Tree, forked, is_fork};
 
-/// The measures of the picture, in pixels at full size.
-const LANE: usize = 116;
-const ROW: usize = 22;
-const NODE_WIDTH: usize = 108;
-const NODE_HEIGHT: usize = 18;
+/// The measures of a picture, in pixels at full size.
+#[derive(Clone, Copy, Debug)]
+pub struct Measures {
+    lane: usize,
+    row: usize,
+    node_width: usize,
+    node_height: usize,
+    /// As many letters fit into a node.
+    label: usize,
+    /// A node says what the call was about, not only its name.
+    details: bool,
+}
+
+/// A picture that is read by itself.
+pub const WIDE: Measures = Measures { lane: 116, row: 22, node_width: 108, node_height: 18, label: 17, details: true };
+/// A picture beside a text that says what each call was about.
+pub const NARROW: Measures = Measures { lane: 74, row: 19, node_width: 68, node_height: 16, label: 10, details: false };
+
 const HEAD: usize = 26;
-/// As many letters fit into a node.
-const LABEL: usize = 17;
 /// Longer lanes are cut short in the middle: that many nodes stay at each end.
 const LANE_START: usize = 34;
 const LANE_END: usize = 16;
@@ -29,9 +40,23 @@ const RUN: usize = 3;
 /// More lanes than this make no picture.
 const LANES: usize = 12;
 
+/// A node's place in a text beside the picture.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The anchor that the node leads to.
+    pub anchor: String,
+    /// The classes by which the node can be marked.
+    pub classes: String,
+}
+
+/// Gives the link of a node, by the index of its process and its events.
+pub type Links<'l> = dyn Fn(usize, &[usize]) -> Option<Link> + 'l;
+
 /// One thing that a process did.
 #[derive(Debug)]
 struct Node {
+    /// The events that it stands for.
+    events: Vec<usize>,
     label: String,
     class: &'static str,
     row: usize,
@@ -47,6 +72,8 @@ struct Node {
 
 #[derive(Debug)]
 struct Lane {
+    /// The index of the process.
+    process: usize,
     pid: u32,
     place: Place,
     nodes: Vec<Node>,
@@ -55,13 +82,14 @@ struct Lane {
 /// A picture of some events of a tree.
 #[derive(Debug)]
 pub struct Picture {
+    measures: Measures,
     lanes: Vec<Lane>,
     rows: usize,
 }
 
 impl Picture {
     /// Arranges the events, which are given for each process by its index; none if there are too many processes.
-    pub fn of(tree: &Tree, events: &[(usize, Vec<usize>)]) -> Option<Self> {
+    pub fn of(tree: &Tree, events: &[(usize, Vec<usize>)], measures: Measures) -> Option<Self> {
         if events.len() > LANES {
             return None;
         }
@@ -70,22 +98,29 @@ impl Picture {
             .iter()
             .map(|(index, events)| {
                 let process = &tree.processes[*index];
-                let nodes = events.iter().map(|event| node(&process.trace.line(*event), &places)).collect();
-                Lane { pid: process.pid, place: process.place.clone(), nodes: shorten(nodes) }
+                let node = |event: &usize| Node {
+                    events: vec![*event],
+                    ..node(&process.trace.line(*event), &places, measures)
+                };
+                let nodes = shorten(events.iter().map(node).collect());
+                Lane { process: *index, pid: process.pid, place: process.place.clone(), nodes }
             })
             .collect();
         let rows = arrange(&mut lanes);
-        Some(Picture { lanes, rows })
+        Some(Picture { measures, lanes, rows })
     }
 
     /// The picture as SVG; `title` is for who cannot see it.
-    pub fn svg(&self, title: &str) -> String {
-        let width = self.lanes.len() * LANE;
-        let height = HEAD + self.rows * ROW + 4;
+    pub fn svg(&self, title: &str, links: Option<&Links<'_>>) -> String {
+        let Measures { node_width, node_height, .. } = self.measures;
+        let width = self.width();
+        let height = HEAD + self.rows * self.measures.row + 4;
         let mut out = String::new();
         let mut draw = |text: String| out.push_str(&text);
+        // An image has no parts; what has links has.
+        let role = if links.is_some() { "group" } else { "img" };
         draw(format!(
-            "<svg role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {width} {height}\" style=\"max-width:{width}px\">",
+            "<svg role=\"{role}\" aria-label=\"{}\" viewBox=\"0 0 {width} {height}\" style=\"max-width:{width}px\">",
             super::html::escape(title)
         ));
         for (index, lane) in self.lanes.iter().enumerate() {
@@ -95,20 +130,32 @@ impl Picture {
             draw(self.arrows(index, lane));
         }
         for (index, lane) in self.lanes.iter().enumerate() {
-            let x = index * LANE + LANE / 2;
+            let x = self.middle(index);
             draw(format!("<text class=\"lane\" x=\"{x}\" y=\"16\">{}</text>", lane.place));
             for node in &lane.nodes {
-                let (left, top) = (index * LANE + (LANE - NODE_WIDTH) / 2, top(node.row));
-                let (class, text_y) = (node.class, top + NODE_HEIGHT - 5);
+                let (left, top) = (x - node_width / 2, self.top(node.row));
+                let (class, text_y) = (node.class, top + node_height - 5);
                 let label = super::html::escape(&node.label);
+                let link = links.and_then(|links| links(lane.process, &node.events));
+                if let Some(link) = &link {
+                    draw(format!("<a href=\"#{}\" class=\"{}\">", link.anchor, link.classes));
+                }
                 draw(format!(
-                    "<rect class=\"n {class}\" x=\"{left}\" y=\"{top}\" width=\"{NODE_WIDTH}\" height=\"{NODE_HEIGHT}\"/>"
+                    "<rect class=\"n {class}\" x=\"{left}\" y=\"{top}\" width=\"{node_width}\" height=\"{node_height}\"/>"
                 ));
                 draw(format!("<text x=\"{x}\" y=\"{text_y}\">{label}</text>"));
+                if link.is_some() {
+                    draw("</a>".to_owned());
+                }
             }
         }
         out.push_str("</svg>");
         out
+    }
+
+    /// The width at full size.
+    pub fn width(&self) -> usize {
+        self.lanes.len() * self.measures.lane
     }
 
     fn find(&self, wanted: impl Fn(&Node) -> bool) -> Option<(usize, usize)> {
@@ -124,8 +171,8 @@ impl Picture {
         let (Some(first), Some(last)) = (lane.nodes.first(), lane.nodes.last()) else {
             return String::new();
         };
-        let x = index * LANE + LANE / 2;
-        let (from, to) = (top(first.row), top(last.row) + NODE_HEIGHT);
+        let x = self.middle(index);
+        let (from, to) = (self.top(first.row), self.top(last.row) + self.measures.node_height);
         let mut line = format!("<line class=\"life\" x1=\"{x}\" y1=\"{from}\" x2=\"{x}\" y2=\"{to}\"/>");
         let reaped = self.find(|node| node.reaps == Some(lane.pid)).map(|(_, row)| row);
         let is_child = !lane.place.is_root() && lane.nodes.iter().any(|node| node.ends);
@@ -133,7 +180,7 @@ impl Picture {
         let parent_end = self.lanes.first().and_then(|root| root.nodes.last()).map_or(0, |node| node.row);
         let until = reaped.unwrap_or(parent_end);
         if is_child && until > last.row {
-            let end = top(until) + NODE_HEIGHT / 2;
+            let end = self.level(until);
             // A write to a string does not fail.
             let _ = write!(line, "<line class=\"zombie\" x1=\"{x}\" y1=\"{to}\" x2=\"{x}\" y2=\"{end}\"/>");
             if until > last.row + 1 {
@@ -146,28 +193,38 @@ impl Picture {
 
     fn arrows(&self, index: usize, lane: &Lane) -> String {
         let mut out = String::new();
-        let middle = |row: usize| top(row) + NODE_HEIGHT / 2;
         let forked = self.find(|node| node.forks == Some(lane.pid));
         if let (Some((parent, row)), Some(first)) = (forked, lane.nodes.first()) {
-            out += &arrow("fork", edge(parent, index), middle(row), index * LANE + LANE / 2, top(first.row));
+            out += &arrow("fork", self.edge(parent, index), self.level(row), self.middle(index), self.top(first.row));
         }
         let end = lane.nodes.last().filter(|node| node.ends);
         let heard = self.find(|node| node.hears == Some(lane.pid));
         if let (Some(end), Some((parent, row))) = (end, heard) {
-            out += &arrow("chld", edge(index, parent), middle(end.row), edge(parent, index), middle(row));
+            let (from, to) = (self.edge(index, parent), self.edge(parent, index));
+            out += &arrow("chld", from, self.level(end.row), to, self.level(row));
         }
         out
     }
-}
 
-/// The side of a node in lane `from` that looks towards lane `to`.
-fn edge(from: usize, to: usize) -> usize {
-    let middle = from * LANE + LANE / 2;
-    if to > from { middle + NODE_WIDTH / 2 } else { middle - NODE_WIDTH / 2 }
-}
+    /// The middle of a lane.
+    fn middle(&self, lane: usize) -> usize {
+        lane * self.measures.lane + self.measures.lane / 2
+    }
 
-fn top(row: usize) -> usize {
-    HEAD + row * ROW
+    /// The side of a node in lane `from` that looks towards lane `to`.
+    fn edge(&self, from: usize, to: usize) -> usize {
+        let (middle, half) = (self.middle(from), self.measures.node_width / 2);
+        if to > from { middle + half } else { middle - half }
+    }
+
+    fn top(&self, row: usize) -> usize {
+        HEAD + row * self.measures.row
+    }
+
+    /// The middle of a node's height.
+    fn level(&self, row: usize) -> usize {
+        self.top(row) + self.measures.node_height / 2
+    }
 }
 
 /// A line from a node: level to above or beside its end, then down to it.
@@ -266,24 +323,26 @@ fn shorten(nodes: Vec<Node>) -> Vec<Node> {
             continue;
         }
         if run >= RUN {
-            short.truncate(short.len() - run);
+            let merged = short.split_off(short.len() - run);
+            node.events = merged.into_iter().flat_map(|node| node.events).collect();
             node.label = format!("{} × {run}", String::from_utf8_lossy(&node.name));
             short.push(node);
         }
         run = 1;
     }
     if short.len() > LANE_START + LANE_END + 1 {
-        let left_out = short.len() - LANE_START - LANE_END;
         let tail = short.split_off(short.len() - LANE_END);
-        short.truncate(LANE_START);
-        short.push(Node { label: format!("{left_out} more"), class: "cut", ..Node::plain(b"") });
+        let left_out = short.split_off(LANE_START);
+        let label = format!("{} more", left_out.len());
+        let events = left_out.into_iter().flat_map(|node| node.events).collect();
+        short.push(Node { events, label, class: "cut", ..Node::plain(b"") });
         short.extend(tail);
     }
     short
 }
 
 fn node_clone(node: &mut Node) -> Node {
-    Node { label: node.label.clone(), name: node.name.clone(), ..*node }
+    Node { events: node.events.clone(), label: node.label.clone(), name: node.name.clone(), ..*node }
 }
 
 impl Node {
@@ -294,6 +353,7 @@ impl Node {
 
     fn plain(name: &[u8]) -> Self {
         Node {
+            events: Vec::new(),
             label: String::new(),
             class: "other",
             row: 0,
@@ -306,7 +366,7 @@ impl Node {
     }
 }
 
-fn node(line: &Line<'_>, places: &HashMap<u32, Place>) -> Node {
+fn node(line: &Line<'_>, places: &HashMap<u32, Place>, measures: Measures) -> Node {
     let mut node = match line {
         Line::Call(call) => of_call(call, places),
         Line::Signal { name, info } => {
@@ -320,8 +380,12 @@ fn node(line: &Line<'_>, places: &HashMap<u32, Place>) -> Node {
         Line::Stopped { by } => Node { label: "stopped".to_owned(), class: "signal", ..Node::plain(by) },
         Line::Frame(_) | Line::Note(_) | Line::Unparsed(_) => Node { label: "?".to_owned(), ..Node::plain(b"") },
     };
-    if node.label.chars().count() > LABEL {
-        node.label = node.label.chars().take(LABEL - 1).chain(['…']).collect();
+    if !measures.details {
+        let name = node.label.split(['(', ':']).next().unwrap_or_default();
+        node.label = name.replace("exited with", "exit").replace("killed by", "killed").trim().to_owned();
+    }
+    if node.label.chars().count() > measures.label {
+        node.label = node.label.chars().take(measures.label - 1).chain(['…']).collect();
     }
     node
 }

@@ -1,0 +1,212 @@
+//! A page on which one sees a C program, its Rust port, and the system calls that each line made in a real run.
+//!
+//! | file | job |
+//! |---|---|
+//! | `steps` | the events of all processes in the order of time |
+//! | `state` | what the kernel keeps for them: descriptors, children, signals |
+//! | `anchors` | which lines of the two sources belong together |
+//! | `buffered` | what printf kept back |
+//! | `notes` | what the source says of itself |
+//! | `words` | a prototype and a sentence for each call |
+//! | `text` | calls as text |
+//! | `page`, `rows`, `questions` | one page |
+//! | `index` | the page of all lessons |
+
+mod anchors;
+mod buffered;
+mod index;
+mod notes;
+mod page;
+mod questions;
+mod rows;
+mod state;
+mod steps;
+mod text;
+mod words;
+
+use std::fs;
+use std::path::Path;
+
+use crate::compare::{Comparison, Side, compare};
+use crate::normalize::Run;
+use crate::options::{Commands, Options, Programs};
+use crate::run::output::Output;
+use crate::run::strace::Strace;
+use crate::sources::Sources;
+use crate::start::From;
+use crate::subject::{self, Case, PROGRAM_SIDES, Subject};
+use crate::tree::Tree;
+use crate::trouble::Trouble;
+use page::{Column, Page, Printed, Tab, Tabs};
+use steps::Runs;
+
+/// The order in which the programs are learnt.
+pub const ORDER: [&str; 14] = [
+    "fork",
+    "zombie",
+    "wait",
+    "waitpid",
+    "signal",
+    "sigaction",
+    "remove_zombie",
+    "echo_mpserv",
+    "echo_mpclient",
+    "rot13_serv",
+    "code05",
+    "code04",
+    "socket_serve",
+    "socket_client",
+];
+
+/// Writes the pages of textbook programs into a folder. Tells whether all sources could be aligned.
+///
+/// # Errors
+/// When a program cannot be run, or a page cannot be written.
+pub fn of_programs(options: &Options, programs: &Programs, strace: &Strace, folder: &Path) -> Result<bool, Trouble> {
+    let subjects = subject::programs(options, programs, strace)?;
+    let sources = Sources::of_all(&subjects)?;
+    fs::create_dir_all(folder).map_err(|error| Trouble::of(folder.display(), error))?;
+    let mut is_aligned = true;
+    let mut entries = Vec::new();
+    let has_all = subjects.len() > 1;
+    for subject in &subjects {
+        let best = best(subject);
+        for case in &subject.cases {
+            let mut page = page_of(subject, case, &sources)?;
+            page.tabs = tabs(subject, case, has_all);
+            for [first, second] in page.crossings() {
+                is_aligned = false;
+                eprintln!(
+                    "mpserv-audit: {}, {}: the lines do not have one order: C {} goes with Rust {}, but C {} with Rust {}",
+                    subject.name, case.drive, first[0], first[1], second[0], second[1]
+                );
+            }
+            write(&folder.join(address(subject, case)), &page.html())?;
+            if std::ptr::eq(case, best) {
+                entries.push(index::Entry::of(&page, address(subject, case)));
+            }
+        }
+    }
+    if has_all {
+        entries.sort_by_key(|entry| ORDER.iter().position(|name| *name == entry.name));
+        write(&folder.join(INDEX), &index::html(&entries))?;
+    }
+    Ok(is_aligned)
+}
+
+/// Writes the page of any C program, which is one source.
+///
+/// # Errors
+/// When it cannot be run, has no debugging information, or the page cannot be written.
+pub fn of_command(options: &Options, commands: &Commands, strace: &Strace, file: &Path) -> Result<(), Trouble> {
+    let subjects = subject::commands(options, commands, strace)?;
+    let sources = Sources::of_all(&subjects)?;
+    let subject = subjects.first().ok_or_else(|| Trouble::new("there is nothing to show"))?;
+    let case = best(subject);
+    let comparison = with_itself(&case.a);
+    let runs = Runs { trees: [&case.a, &case.a], comparison: &comparison, sources: &sources, output: case.output };
+    let column = column("the program", &runs, 0)?;
+    let mut page = Page::new(&commands.a, &case.drive, runs, vec![column], |_| Vec::new());
+    page.printed = printed(subject, case);
+    write(file, &page.html())
+}
+
+fn with_itself(tree: &Tree) -> Comparison {
+    let run = Run::new(tree, &[], None);
+    let side = || Side { tree, run: &run };
+    compare(&side(), &side(), From::Main)
+}
+
+const INDEX: &str = "index.html";
+
+fn write(path: &Path, html: &str) -> Result<(), Trouble> {
+    fs::write(path, html).map_err(|error| Trouble::of(path.display(), error))
+}
+
+/// The case that shows a program best: the one with the most processes, on a terminal.
+fn best(subject: &Subject) -> &Case {
+    let size = |case: &&Case| (case.a.processes.len(), case.output == Output::Pty);
+    let mut cases = subject.cases.iter();
+    let first = cases.next().unwrap_or_else(|| unreachable!("a subject has a case"));
+    cases.fold(first, |best, case| if size(&case) > size(&best) { case } else { best })
+}
+
+/// The file of a page. That of the best case is called as the program is.
+fn address(subject: &Subject, case: &Case) -> String {
+    if std::ptr::eq(case, best(subject)) {
+        return format!("{}.html", subject.name);
+    }
+    format!("{}-{}-{}.html", subject.name, case.drive.replace(' ', "-"), case.output.name())
+}
+
+fn tabs(subject: &Subject, case: &Case, has_index: bool) -> Tabs {
+    let tab = |other: &Case, text: &str| Tab {
+        text: text.to_owned(),
+        to: (!std::ptr::eq(other, case)).then(|| address(subject, other)),
+    };
+    let same_output = |other: &&Case| other.output == case.output;
+    let same_drive = |other: &&Case| other.drive == case.drive;
+    let output = |output: Output| match output {
+        Output::Pty => "on a terminal",
+        Output::Pipe => "to a pipe",
+        Output::File => "to a file",
+    };
+    Tabs {
+        drives: subject.cases.iter().filter(same_output).map(|other| tab(other, &other.drive)).collect(),
+        outputs: subject.cases.iter().filter(same_drive).map(|other| tab(other, output(other.output))).collect(),
+        lessons: if has_index { lessons(&subject.name) } else { Vec::new() },
+    }
+}
+
+/// The lesson before, all lessons, the next one.
+fn lessons(name: &str) -> Vec<Tab> {
+    let at = ORDER.iter().position(|other| *other == name).unwrap_or_default();
+    let link = |name: &str, text: String| Tab { text, to: Some(format!("{name}.html")) };
+    let before = at.checked_sub(1).map(|before| link(ORDER[before], format!("← {}", ORDER[before])));
+    let next = ORDER.get(at + 1).map(|next| link(next, format!("{next} →")));
+    before.into_iter().chain([link("index", "all lessons".to_owned())]).chain(next).collect()
+}
+
+fn page_of<'p>(subject: &'p Subject, case: &'p Case, sources: &'p Sources) -> Result<Page<'p>, Trouble> {
+    let runs = runs_of(case, sources);
+    let [c, rust] = PROGRAM_SIDES;
+    let columns = vec![column(c, &runs, 0)?, column(rust, &runs, 1)?];
+    let terminal = on(subject, case, Output::Pty).filter(|other| other.output != case.output);
+    let buffered = |steps: &[steps::Step]| match terminal {
+        Some(terminal) => buffered::find(&runs, steps, &runs_of(terminal, sources)),
+        None => Vec::new(),
+    };
+    let mut page = Page::new(&subject.name, &case.drive, runs, columns, buffered);
+    page.printed = printed(subject, case);
+    Ok(page)
+}
+
+fn runs_of<'r>(case: &'r Case, sources: &'r Sources) -> Runs<'r> {
+    Runs { trees: [&case.a, &case.b], comparison: &case.comparison, sources, output: case.output }
+}
+
+/// The same drive on another output.
+fn on<'s>(subject: &'s Subject, case: &Case, output: Output) -> Option<&'s Case> {
+    subject.cases.iter().find(|other| other.drive == case.drive && other.output == output)
+}
+
+fn printed(subject: &Subject, case: &Case) -> Printed {
+    let text = |output| on(subject, case, output).map(|case| case.printed[0].text.clone());
+    Printed { terminal: text(Output::Pty), pipe: text(Output::Pipe) }
+}
+
+/// The source of one side: the file that has its main.
+fn column(label: &str, runs: &Runs<'_>, side: usize) -> Result<Column, Trouble> {
+    let processes = &runs.trees[side].processes;
+    let lines = processes.iter().flat_map(|process| (0..process.trace.len()).map(move |event| (process, event)));
+    let file = lines
+        .into_iter()
+        .find_map(|(process, event)| runs.sources.lines(&process.trace, event).first().map(|line| line.file));
+    let file = file.ok_or_else(|| {
+        Trouble::new(format!(
+            "{label}: no call can be traced to a line of its source; compile it with -g -O0, and not stripped"
+        ))
+    })?;
+    let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Column { label: label.to_owned(), file: name, lines: runs.sources.text(file).to_vec() })
+}

@@ -1,0 +1,94 @@
+//! What the source itself says of the program: its first comment, and the places that are wrong or were mended.
+
+/// A place in the source that the tour stops at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    pub line: usize,
+    /// It was mended, because C does not define what the original does; else it is kept as it was.
+    pub mended: bool,
+    pub text: String,
+}
+
+/// The first comment of a program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// What it does, behind its name.
+    pub title: String,
+    /// What it shows.
+    pub shows: String,
+}
+
+const MARKS: [(&str, bool); 2] = [("Wrong: ", false), ("mended: ", true)];
+
+/// The stops of a source, in the order of lines.
+pub fn stops(lines: &[String]) -> Vec<Stop> {
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        for (mark, mended) in MARKS {
+            let Some(start) = line.find(mark).filter(|start| is_in_comment(&line[..*start])) else {
+                continue;
+            };
+            let mut text = line[start + mark.len()..].to_owned();
+            // The comment may go on.
+            let is_block = line.contains("/*") && !line.contains("*/") || line.trim_start().starts_with("* ");
+            let rest = lines[at + 1..].iter().map(|line| line.trim());
+            for more in rest.take_while(|more| (is_block && more.starts_with('*')) || more.starts_with("// ")) {
+                if text.contains("*/") || more.trim_start_matches(['*', '/', ' ']).starts_with("Wrong: ") {
+                    break;
+                }
+                text.push(' ');
+                text.push_str(more.trim_start_matches(['*', '/', ' ']));
+                if more == "*/" {
+                    break;
+                }
+            }
+            let text = text.split("*/").next().unwrap_or_default();
+            // One comment may have both.
+            let text = text.split(" mended: ").next().unwrap_or_default().trim().to_owned();
+            found.push(Stop { line: at + 1, mended, text });
+        }
+    }
+    found
+}
+
+fn is_in_comment(before: &str) -> bool {
+    let trimmed = before.trim_start();
+    before.contains("/*") || before.contains("//") || trimmed.starts_with('*')
+}
+
+/// The first comment of a source.
+pub fn header(lines: &[String]) -> Header {
+    let in_comment = |line: &&String| ["/*", " *", "//"].iter().any(|start| line.starts_with(start));
+    let strip = |line: &String| line.trim_start_matches(['/', '*', '!', ' ']).trim().to_owned();
+    let comment: Vec<String> = lines.iter().take_while(in_comment).map(strip).collect();
+    let title = comment.iter().find_map(|line| line.split_once(": ")).map_or("", |(_, title)| title);
+    let start = comment.iter().position(|line| line.starts_with("Shows:"));
+    let shows = start.map_or_else(String::new, |start| {
+        let goes_on = |line: &&String| !line.is_empty() && !line.contains(": ");
+        let more = comment[start + 1..].iter().take_while(goes_on);
+        let first = comment[start].trim_start_matches("Shows:").trim();
+        std::iter::once(first).chain(more.map(String::as_str)).collect::<Vec<_>>().join(" ")
+    });
+    Header { title: title.to_owned(), shows }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn comments_are_found_and_nothing_else_is() {
+        let source = lines(
+            "/*\n * x PORT: does it.\n *\n * Shows: a thing,\n * and more.\n * Next:  y\n */\n\tf(); /* Wrong: a. mended: b */\n\
+             \tputs(\"Wrong: no\");\n\t/* Wrong: one\n\t * two */\n",
+        );
+        let header = header(&source);
+        assert_eq!((header.title.as_str(), header.shows.as_str()), ("does it.", "a thing, and more."));
+        let texts: Vec<_> = stops(&source).into_iter().map(|stop| (stop.line, stop.mended, stop.text)).collect();
+        assert_eq!(texts, [(8, false, "a.".into()), (8, true, "b".into()), (10, false, "one two".into())]);
+    }
+}

@@ -1,0 +1,488 @@
+//! One page: two sources aligned by the run, the calls under their lines, and the picture beside them.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use super::anchors;
+use super::buffered::Buffered;
+use super::notes::{self, Stop};
+use super::questions;
+use super::rows;
+use super::state::Kernel;
+use super::steps::{Runs, Step};
+use super::words;
+use crate::compare::Kind;
+use crate::report::html::escape;
+use crate::report::picture::{Link, NARROW, Picture};
+use crate::run::output::Output;
+use crate::trace::Line;
+use crate::tree::Place;
+
+const STYLE: &str = include_str!("style.css");
+
+/// One source.
+#[derive(Clone, Debug, Default)]
+pub struct Column {
+    /// The language, or the file where there is only one.
+    pub label: String,
+    pub file: String,
+    pub lines: Vec<String>,
+}
+
+/// What the same run printed on a terminal, and to a pipe.
+#[derive(Clone, Debug, Default)]
+pub struct Printed {
+    pub terminal: Option<Vec<u8>>,
+    pub pipe: Option<Vec<u8>>,
+}
+
+/// A link at the head of a page; the one to the page itself has no address.
+#[derive(Clone, Debug)]
+pub struct Tab {
+    pub text: String,
+    pub to: Option<String>,
+}
+
+/// The links of a page.
+#[derive(Clone, Debug, Default)]
+pub struct Tabs {
+    pub drives: Vec<Tab>,
+    pub outputs: Vec<Tab>,
+    pub lessons: Vec<Tab>,
+}
+
+/// What a page is made of.
+#[derive(Debug)]
+pub struct Page<'p> {
+    pub name: String,
+    pub drive: String,
+    pub runs: Runs<'p>,
+    pub steps: Vec<Step>,
+    pub columns: Vec<Column>,
+    pub buffered: Vec<Buffered>,
+    pub printed: Printed,
+    pub tabs: Tabs,
+    /// The exercises: an idea, and the command that grades it.
+    pub exercises: Vec<(String, String)>,
+    pub places: HashMap<u32, Place>,
+    /// The signal in whose handler a step was made.
+    pub handlers: Vec<Option<usize>>,
+    beginning: Kernel,
+    /// The rows of each block, and the step whose anchor stands for a step.
+    anchors: Vec<usize>,
+}
+
+impl<'p> Page<'p> {
+    pub fn new(
+        name: &str,
+        drive: &str,
+        runs: Runs<'p>,
+        columns: Vec<Column>,
+        buffered: impl Fn(&[Step]) -> Vec<Buffered>,
+    ) -> Self {
+        let steps = runs.steps();
+        let buffered = buffered(&steps);
+        let handlers = handlers(&runs, &steps);
+        let mut page = Page {
+            name: name.to_owned(),
+            drive: drive.to_owned(),
+            places: runs.trees[0].places(),
+            beginning: runs.beginning(),
+            handlers,
+            runs,
+            steps,
+            columns,
+            buffered,
+            printed: Printed::default(),
+            tabs: Tabs::default(),
+            exercises: Vec::new(),
+            anchors: Vec::new(),
+        };
+        page.anchors = page.find_anchors();
+        page
+    }
+
+    /// The step that is shown for each: itself, or one of the same row.
+    fn find_anchors(&self) -> Vec<usize> {
+        let mut anchors: Vec<usize> = (0..self.steps.len()).collect();
+        for block in self.blocks() {
+            for row in rows::of_block(self, &block) {
+                let shown = row.shown();
+                let stand_in = shown[shown.len() - 1];
+                row.steps.iter().filter(|at| !shown.contains(at)).for_each(|at| anchors[*at] = stand_in);
+            }
+        }
+        anchors
+    }
+
+    fn blocks(&self) -> Vec<anchors::Block> {
+        let length = |side: usize| self.columns.get(side).map_or(0, |column| column.lines.len());
+        anchors::blocks(&self.steps, &self.buffered, [length(0), length(1)])
+    }
+
+    /// The pairs of lines that cross.
+    pub fn crossings(&self) -> Vec<[anchors::Pair; 2]> {
+        if self.columns.len() > 1 { anchors::crossings(&self.runs, &self.steps) } else { Vec::new() }
+    }
+
+    /// The anchor of a step.
+    pub fn anchor(&self, at: usize) -> String {
+        format!("s{}", self.anchors[at] + 1)
+    }
+
+    /// The steps that are shown before and behind one.
+    pub fn neighbours(&self, at: usize) -> (Option<usize>, Option<usize>) {
+        let is_shown = |at: &usize| self.anchors[*at] == *at;
+        ((0..at).rev().find(is_shown), (at + 1..self.steps.len()).find(is_shown))
+    }
+
+    /// The state of the kernel before a step.
+    pub fn before(&self, at: usize) -> &Kernel {
+        at.checked_sub(1).map_or(&self.beginning, |before| &self.steps[before].after)
+    }
+
+    fn stops(&self) -> Vec<Stop> {
+        self.columns.first().map(|column| notes::stops(&column.lines)).unwrap_or_default()
+    }
+
+    /// The page as HTML.
+    pub fn html(&self) -> String {
+        let picture = self.picture();
+        let title = format!("{}, {}", self.name, self.drive);
+        let mut out = head(&escape(&title), &self.marks());
+        out += "<body>\n<header>\n";
+        out += &self.heading();
+        out += "</header>\n<main>\n";
+        out += &self.tour();
+        let class = if self.columns.len() > 1 { "two" } else { "one" };
+        let (with, style) = match &picture {
+            Some((_, width)) => (" with-picture", format!(" style=\"--picture:{width}px\"")),
+            None => ("", String::new()),
+        };
+        let _ = write!(
+            out,
+            "<div class=\"layout{with}\"{style}>\n<section class=\"{class}\" aria-label=\"The sources and their system calls\">\n"
+        );
+        out += &self.sources();
+        out += "</section>\n";
+        if let Some((svg, _)) = picture {
+            let _ = write!(
+                out,
+                "<aside aria-label=\"The processes\"><h2>The processes, time downwards</h2>{svg}</aside>\n"
+            );
+        }
+        out += "</div>\n";
+        out += &self.outputs();
+        out += &self.questions();
+        out += &self.exercises();
+        out + "</main>\n" + &self.foot() + "</body>\n</html>\n"
+    }
+
+    fn heading(&self) -> String {
+        let header = self.columns.first().map(|column| notes::header(&column.lines)).unwrap_or_default();
+        let (a, b) = self.runs.comparison.events;
+        let differences = self.runs.comparison.differences();
+        let verdict = match (self.columns.len() > 1, differences) {
+            (false, _) => format!("{a} system calls and signals"),
+            (true, 0) => {
+                format!("C and Rust make the same {a} system calls and signals: <span class=\"same\">0 differ</span>")
+            }
+            (true, count) => {
+                format!("{a} system calls and signals in C, {b} in Rust: <span class=\"bad\">{count} differ</span>")
+            }
+        };
+        let before = self.runs.comparison.pairs.first().map_or(0, |pair| pair.before.0);
+        let output = match self.runs.output {
+            Output::Pty => "a terminal",
+            Output::Pipe => "a pipe",
+            Output::File => "a file",
+        };
+        let mut out = tabs("Lessons", &self.tabs.lessons);
+        let _ = write!(
+            out,
+            "<h1>{}</h1>\n<p>{}</p>\n<p>{verdict}, from main on, with standard output to {output}. \
+             <span class=\"soft\">Before main the loader makes {before} more.</span></p>\n",
+            escape(&self.name),
+            escape(&header.title),
+        );
+        out += &tabs("What happens to the program", &self.tabs.drives);
+        out += &tabs("Standard output", &self.tabs.outputs);
+        out
+    }
+
+    /// The stops of the tour: the calls that matter most, and what the source says is wrong.
+    fn tour(&self) -> String {
+        let mut items = Vec::new();
+        let find = |name: &[u8], child: bool, from: usize| {
+            (from..self.steps.len()).find(|at| {
+                let is_child = !self.runs.comparison.pairs[self.steps[*at].lane].place.is_root();
+                matches!(self.runs.line(&self.steps[*at]), Line::Call(call) if call.name == name) && is_child == child
+            })
+        };
+        let mut stop = |at: Option<usize>, text: &str| {
+            items.extend(at.map(|at| format!("<a href=\"#{}\">{text}</a>", self.anchor(at))));
+        };
+        let fork = (0..self.steps.len())
+            .find(|at| matches!(self.runs.line(&self.steps[*at]), Line::Call(call) if crate::tree::is_fork(call.name)));
+        if let Some(fork) = fork {
+            stop(Some(fork), "fork: one process becomes two, with the same descriptors");
+            let (parent, child) = (find(b"close", false, fork), find(b"close", true, fork));
+            if parent.is_some() && child.is_some() {
+                stop(child, "close in the child: what only its parent needs");
+                stop(parent, "close in the parent: what only its child needs");
+            }
+        }
+        let signal = (0..self.steps.len()).find(|at| self.handlers[*at].is_some());
+        stop(signal.and_then(|at| self.handlers[at]), "the signal, and the handler that it starts");
+        let zombie = (0..self.steps.len()).find(|at| {
+            let is_zombie =
+                |kernel: &Kernel| kernel.processes.iter().any(|process| process.life == super::state::Life::Zombie);
+            is_zombie(&self.steps[*at].after)
+        });
+        stop(zombie, "the first zombie");
+        for stop in self.stops() {
+            let kind = if stop.mended { "mended" } else { "wrong, and kept" };
+            items.push(format!("<a href=\"#c{}\">line {}</a>, {kind}: {}", stop.line, stop.line, escape(&stop.text)));
+        }
+        if items.is_empty() {
+            return String::new();
+        }
+        let help = if self.columns.len() > 1 {
+            "Each call stands once under the two lines that made it."
+        } else {
+            "Each call stands under the line that made it."
+        };
+        format!(
+            "<h2>Look first</h2>\n<ol class=\"tour\">\n<li>{}</li>\n</ol>\n<p class=\"text soft\">{help} The colour is the process. Behind the arrow is what the \
+             call returned: follow it for the step in full, and from there previous and next, in the order of time.</p>\n",
+            items.join("</li>\n<li>")
+        )
+    }
+
+    fn sources(&self) -> String {
+        let mut out = "<div class=\"heads\">".to_owned();
+        for column in &self.columns {
+            let _ = write!(
+                out,
+                "<div>{} <span class=\"soft\">{}</span></div>",
+                escape(&column.label),
+                escape(&column.file)
+            );
+        }
+        out += "</div>\n";
+        let stops = self.stops();
+        let mut known: Vec<String> = Vec::new();
+        for block in self.blocks() {
+            out += "<div class=\"block\">";
+            if block.lines.iter().any(|(first, last)| first <= last) {
+                let has_calls = !block.steps.is_empty() || !block.buffered.is_empty();
+                // The lines that made the calls are level with each other; those above them begin level.
+                let parts = block.lines.map(|lines| split(lines, has_calls));
+                out += &self.pair(parts.map(|(above, _)| above), false, &stops);
+                out += &self.pair(parts.map(|(_, made)| made), true, &stops);
+            } else {
+                out += "<p class=\"text soft\">At the end of a process, behind main: what exit does.</p>";
+            }
+            out += "<div class=\"calls\">\n";
+            for row in rows::of_block(self, &block) {
+                out += &rows::html(self, &row);
+                out += &self.word(&row, &mut known);
+            }
+            block.buffered.iter().for_each(|index| out += &rows::buffered_html(self, *index));
+            out += "</div></div>\n";
+        }
+        out
+    }
+
+    /// Some lines of both sources, side by side.
+    fn pair(&self, lines: [(usize, usize); 2], is_anchor: bool, stops: &[Stop]) -> String {
+        if lines.iter().all(|(first, last)| first > last) {
+            return String::new();
+        }
+        let mut out = "<div class=\"pair\">".to_owned();
+        for (side, column) in self.columns.iter().enumerate() {
+            out += &code(column, side, lines[side], is_anchor, stops);
+        }
+        out + "</div>"
+    }
+
+    /// The prototype and a sentence, where a call is seen for the first time.
+    fn word(&self, row: &rows::Row, known: &mut Vec<String>) -> String {
+        let mut out = String::new();
+        for at in &row.steps {
+            let Line::Call(call) = self.runs.line(&self.steps[*at]) else {
+                continue;
+            };
+            let name = String::from_utf8_lossy(call.name).into_owned();
+            if known.contains(&name) {
+                continue;
+            }
+            if let Some(word) = words::of(&name) {
+                let form = word.prototype.unwrap_or_else(|| name.clone());
+                let _ =
+                    write!(out, "<p class=\"word\"><code>{}</code> {}</p>\n", escape(&form), escape(&word.sentence));
+            }
+            known.push(name);
+        }
+        out
+    }
+
+    fn outputs(&self) -> String {
+        let (Some(terminal), Some(pipe)) = (&self.printed.terminal, &self.printed.pipe) else {
+            return String::new();
+        };
+        let shown = |text: &[u8]| {
+            let text = String::from_utf8_lossy(text).replace('\r', "");
+            let text = if text.is_empty() { "(nothing)".to_owned() } else { text };
+            text.lines().map(escape).collect::<Vec<_>>().join("\n")
+        };
+        format!(
+            "<h2>What it prints</h2>\n<div class=\"outputs\"><div><h3>on a terminal</h3><pre class=\"out\">{}</pre></div>\
+             <div><h3>to a pipe</h3><pre class=\"out\">{}</pre></div></div>\n\
+             <p class=\"text soft\">On a terminal printf makes its call at the end of each line. To a pipe it keeps the text in a buffer in the \
+             process’s memory, and writes it when the buffer is full or the process exits. A fork copies that memory, a signal that ends \
+             the process throws it away.</p>\n",
+            shown(terminal),
+            shown(pipe)
+        )
+    }
+
+    fn questions(&self) -> String {
+        let mut out = "<h2>Questions</h2>\n".to_owned();
+        for question in questions::of(self) {
+            let _ = write!(
+                out,
+                "<details><summary>{}</summary><div>{}</div></details>\n",
+                escape(&question.ask),
+                question.answer
+            );
+        }
+        out
+    }
+
+    fn exercises(&self) -> String {
+        if self.exercises.is_empty() {
+            return String::new();
+        }
+        let mut out =
+            "<h2>Exercises</h2>\n<p class=\"text\">Copy the C program, mend it, and have it graded:</p>\n".to_owned();
+        for (idea, command) in &self.exercises {
+            let _ =
+                write!(out, "<p class=\"text\">{}</p><pre class=\"shell\">{}</pre>\n", escape(idea), escape(command));
+        }
+        out
+    }
+
+    fn foot(&self) -> String {
+        format!(
+            "<footer>{}<p class=\"soft\">Made by mpserv-audit --lesson from a run under strace.</p></footer>\n",
+            tabs("More lessons", &self.tabs.lessons)
+        )
+    }
+
+    /// The picture, and its width.
+    fn picture(&self) -> Option<(String, usize)> {
+        let is_own = |at: &usize| match self.runs.line(&self.steps[*at]) {
+            Line::Call(call) => !words::is_library(&String::from_utf8_lossy(call.name)),
+            _ => true,
+        };
+        let of_lane = |lane: usize| {
+            let process = self.runs.process(lane, 0)?;
+            let own = (0..self.steps.len()).filter(|at| self.steps[*at].lane == lane).filter(is_own);
+            Some((process, own.filter_map(|at| self.steps[at].events[0]).collect()))
+        };
+        let events: Vec<_> = (0..self.runs.comparison.pairs.len()).filter_map(of_lane).collect();
+        let picture = Picture::of(self.runs.trees[0], &events, NARROW)?;
+        let link = |process: usize, events: &[usize]| {
+            let lane = self.runs.lane_of(process)?;
+            let is_one = |step: &Step| step.lane == lane && step.events[0].is_some_and(|event| events.contains(&event));
+            let steps: Vec<usize> = (0..self.steps.len()).filter(|at| is_one(&self.steps[*at])).collect();
+            let mut shown: Vec<usize> = steps.iter().map(|at| self.anchors[*at]).collect();
+            shown.dedup();
+            let mut classes: Vec<String> = shown.iter().map(|at| format!("m{}", at + 1)).collect();
+            if steps.iter().any(|at| self.steps[*at].kind != Kind::Same) {
+                classes.push("unlike".to_owned());
+            }
+            Some(Link { anchor: self.anchor(*steps.first()?), classes: classes.join(" ") })
+        };
+        let title = format!("{}: its processes and their system calls", self.name);
+        Some((picture.svg(&title, Some(&link)), picture.width()))
+    }
+
+    /// The rules that mark a target's place in the picture.
+    fn marks(&self) -> String {
+        let shown = (0..self.steps.len()).filter(|at| self.anchors[*at] == *at).map(|at| at + 1);
+        let rule = |step: usize| format!("body:has(#s{step}:target) .m{step} .n{{stroke:var(--ink);stroke-width:3}}\n");
+        shown.map(rule).collect()
+    }
+}
+
+/// Everything before the body.
+pub fn head(title: &str, more: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n<style>\n{STYLE}{more}</style>\n</head>\n"
+    )
+}
+
+/// A list of links.
+pub fn tabs(label: &str, tabs: &[Tab]) -> String {
+    if tabs.is_empty() {
+        return String::new();
+    }
+    let item = |tab: &Tab| match &tab.to {
+        Some(to) => format!("<li><a href=\"{}\">{}</a></li>", escape(to), escape(&tab.text)),
+        None => format!("<li><span aria-current=\"page\">{}</span></li>", escape(&tab.text)),
+    };
+    let items: String = tabs.iter().map(item).collect();
+    format!("<nav aria-label=\"{label}\"><ul>{items}</ul></nav>\n")
+}
+
+/// Splits lines into those above the last and the last, if that one made calls.
+fn split((first, last): (usize, usize), has_calls: bool) -> ((usize, usize), (usize, usize)) {
+    if has_calls && first <= last { ((first, last - 1), (last, last)) } else { ((first, last), (1, 0)) }
+}
+
+/// Some lines of a source.
+fn code(column: &Column, side: usize, (first, last): (usize, usize), is_anchor: bool, stops: &[Stop]) -> String {
+    if first > last {
+        return "<div></div>".to_owned();
+    }
+    let mut out = format!("<div><span class=\"side\">{}</span><pre>", escape(&column.label));
+    for number in first..=last {
+        let text = column.lines.get(number - 1).map_or("", String::as_str);
+        let is_stop = side == 0 && stops.iter().any(|stop| stop.line == number);
+        let class = match (is_anchor, is_stop) {
+            (true, _) => " class=\"anchor\"",
+            (false, true) => " class=\"stop\"",
+            (false, false) => "",
+        };
+        let id = if side == 0 { format!(" id=\"c{number}\"") } else { format!(" id=\"r{number}\"") };
+        let text = if text.is_empty() { " ".to_owned() } else { text.replace('\t', "    ") };
+        let _ = write!(out, "<span{id}{class} data-n=\"{number}\">{}</span>", escape(&text));
+    }
+    out + "</pre></div>"
+}
+
+/// The signal in whose handler each step was made.
+fn handlers(runs: &Runs<'_>, steps: &[Step]) -> Vec<Option<usize>> {
+    let mut running: HashMap<usize, Vec<usize>> = HashMap::new();
+    let mut found = vec![None; steps.len()];
+    for (at, step) in steps.iter().enumerate() {
+        let open = running.entry(step.lane).or_default();
+        match runs.line(step) {
+            Line::Signal { name, .. } => {
+                let name = String::from_utf8_lossy(name);
+                let process = runs.process(step.lane, 0);
+                let action = process.and_then(|process| step.after.processes[process].actions.get(name.as_ref()));
+                if matches!(action, Some(super::state::Action::Handler { .. })) {
+                    open.push(at);
+                }
+            }
+            Line::Call(call) if call.name == b"rt_sigreturn" => found[at] = open.pop(),
+            Line::Call(_) => found[at] = open.last().copied(),
+            _ => {}
+        }
+    }
+    found
+}

@@ -1,0 +1,291 @@
+//! Questions at the end of a page. The run gives the answers, so that they are never out of date.
+
+use super::page::Page;
+use super::state::{Kernel, Life, STANDARD};
+use super::text::{self, arguments, number};
+use crate::report::html::escape;
+use crate::trace::{Call, Line};
+
+/// A question and its answer; the answer is HTML.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub ask: String,
+    pub answer: String,
+}
+
+/// As many are asked at most.
+const MOST: usize = 5;
+
+/// The questions of a page.
+pub fn of(page: &Page<'_>) -> Vec<Question> {
+    type Ask = fn(&Page<'_>) -> Option<Question>;
+    let all: [Ask; 10] =
+        [processes, printed, zombies, unclosed, interrupted, last_to_close, alarm, failure, endings, own_calls];
+    all.into_iter().filter_map(|ask| ask(page)).take(MOST).collect()
+}
+
+fn question(ask: impl Into<String>, answer: String) -> Option<Question> {
+    Some(Question { ask: ask.into(), answer })
+}
+
+/// A link to a step.
+fn step(page: &Page<'_>, at: usize) -> String {
+    format!("<a href=\"#{}\">step {}</a>", page.anchor(at), at + 1)
+}
+
+fn calls<'p>(page: &'p Page<'_>) -> impl Iterator<Item = (usize, usize, Call<'p>)> {
+    page.steps.iter().enumerate().filter_map(|(at, step)| match page.runs.line(step) {
+        Line::Call(call) => Some((at, step.lane, call)),
+        _ => None,
+    })
+}
+
+fn name_of_lane(page: &Page<'_>, lane: usize) -> String {
+    page.runs.comparison.pairs[lane].place.to_string()
+}
+
+fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn processes(page: &Page<'_>) -> Option<Question> {
+    let lanes = page.runs.comparison.pairs.len();
+    if lanes < 2 {
+        return None;
+    }
+    let alive = |kernel: &Kernel| kernel.processes.iter().filter(|process| process.life == Life::Alive).count();
+    let (at, most) =
+        page.steps.iter().map(|step| alive(&step.after)).enumerate().max_by_key(|(at, n)| (*n, usize::MAX - at))?;
+    question(
+        "How many processes does this run have in all, and how many run at the same time at most?",
+        format!(
+            "{}: the first one and {}. {most} at the same time, from {} on.",
+            lanes,
+            plural(lanes - 1, "child", "children"),
+            step(page, at)
+        ),
+    )
+}
+
+fn printed(page: &Page<'_>) -> Option<Question> {
+    let (terminal, pipe) = (page.printed.terminal.as_ref()?, page.printed.pipe.as_ref()?);
+    let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
+    if terminal.is_empty() {
+        return None;
+    }
+    let [on_terminal, on_pipe] = [terminal, pipe].map(|text| lines(text));
+    let shown = escape(&String::from_utf8_lossy(pipe).replace('\r', "")).replace('\u{fffd}', "\n");
+    let why = if on_pipe > on_terminal {
+        "printf keeps its text in a buffer when standard output is no terminal. fork copies the buffer with all other memory, \
+         so that a line is written once by each process that had a copy of it."
+    } else if on_pipe < on_terminal {
+        "printf keeps its text in a buffer when standard output is no terminal. A process that a signal ends does not write \
+         its buffer, so those lines are lost."
+    } else {
+        "printf keeps its text in a buffer when standard output is no terminal, and writes it at exit. Here as many lines \
+         arrive, but later, and perhaps in another order."
+    };
+    question(
+        format!(
+            "On a terminal this run prints {}. How many lines does a pipe get, and why?",
+            plural(on_terminal, "line", "lines")
+        ),
+        format!("{}. {why}<pre class=\"out\">{shown}</pre>", plural(on_pipe, "line", "lines")),
+    )
+}
+
+/// The step at which a process is in a state of life for the first time.
+fn first(page: &Page<'_>, process: usize, life: Life) -> Option<usize> {
+    page.steps.iter().position(|step| step.after.processes[process].life == life)
+}
+
+fn zombies(page: &Page<'_>) -> Option<Question> {
+    let was_zombie = |process: &usize| first(page, *process, Life::Zombie).is_some();
+    let children: Vec<usize> = (1..page.runs.trees[0].processes.len()).collect();
+    let zombies: Vec<usize> = children.iter().copied().filter(was_zombie).collect();
+    if children.is_empty() {
+        return None;
+    }
+    let lines: Vec<String> = zombies
+        .iter()
+        .map(|process| {
+            let name = page.runs.name_of(*process);
+            let begin = first(page, *process, Life::Zombie).unwrap_or_default();
+            let end = (begin..page.steps.len()).find(|at| page.steps[*at].after.processes[*process].life == Life::Gone);
+            let waited = |at: usize| matches!(page.runs.line(&page.steps[at]), Line::Call(call) if call.name.starts_with(b"wait"));
+            match end {
+                Some(at) if waited(at) => format!("{name} ends at {} and is a zombie until its parent waits at {}.", step(page, begin), step(page, at)),
+                Some(at) => format!("{name} ends at {}. Nobody waits for it: it is a zombie until its parent ends at {}.", step(page, begin), step(page, at)),
+                None => format!("{name} ends at {} and is a zombie to the end of the run.", step(page, begin)),
+            }
+        })
+        .collect();
+    let answer = if lines.is_empty() {
+        "None is. Their parent ended before them, or ignores SIGCHLD; in both cases the system takes the exit status."
+            .to_owned()
+    } else {
+        format!("A zombie has ended, but its exit status has not been taken by wait. {}", lines.join(" "))
+    };
+    question("Which children are zombies, and for how long?", answer)
+}
+
+/// A child that closes what its parent opened: what if it did not?
+fn unclosed(page: &Page<'_>) -> Option<Question> {
+    let (at, fd, object, process) = calls(page).find_map(|(at, lane, call)| {
+        let process = page.runs.process(lane, 0)?;
+        let fd = number(arguments(&call).first()?).filter(|fd| *fd >= STANDARD && call.name == b"close")?;
+        let before = page.before(at);
+        let object = before.processes[process].descriptors.get(&fd)?.object;
+        let is_shared = before.holders(object).len() > 1 && before.objects[object].name.starts_with("listener");
+        (is_shared && process > 0).then_some((at, fd, object, process))
+    })?;
+    let name = page.runs.name_of(process);
+    let end = page.steps.iter().rposition(|step| step.lane == page.steps[at].lane)?;
+    let after = &page.steps[end].after;
+    let root_lives = after.processes[0].life == Life::Alive;
+    let holders: Vec<String> = after.holders(object).into_iter().map(|process| page.runs.name_of(process)).collect();
+    let consequence = if root_lives {
+        format!("In this run nobody would notice, because {} outlives it.", holders.join(" and "))
+    } else {
+        "In this run it is longer than the server itself.".to_owned()
+    };
+    question(
+        format!("What changes if {name} does not close descriptor {fd} at step {}?", at + 1),
+        format!(
+            "{name} would hold the {} until it ends at {}. {consequence} But a listener stays until the last process has closed \
+             it. If the server ended first, the port would stay taken, and a new server would get EADDRINUSE from bind.",
+            escape(&after.objects[object].name),
+            step(page, end),
+        ),
+    )
+}
+
+fn interrupted(page: &Page<'_>) -> Option<Question> {
+    let (at, call_at) = page.steps.iter().enumerate().find_map(|(at, step)| {
+        let before = step.interrupts?;
+        let Line::Call(call) = page.runs.line(&page.steps[before]) else { return None };
+        (text::outcome(&call) == "interrupted").then_some((at, before))
+    })?;
+    let Line::Signal { name, .. } = page.runs.line(&page.steps[at]) else { return None };
+    let Line::Call(call) = page.runs.line(&page.steps[call_at]) else { return None };
+    let lane = page.steps[at].lane;
+    let signal = String::from_utf8_lossy(name);
+    let returned = (at..page.steps.len()).find(|next| {
+        page.steps[*next].lane == lane
+            && matches!(page.runs.line(&page.steps[*next]), Line::Call(call) if call.name == b"rt_sigreturn")
+    });
+    let call_name = String::from_utf8_lossy(call.name);
+    let answer = match returned.map(|at| (at, page.runs.line(&page.steps[at]))) {
+        Some((back, Line::Call(result))) if result.result.starts_with(b"-1 EINTR") => format!(
+            "It interrupts {call_name} ({}). The handler runs. Then {call_name} fails with EINTR ({}), because the handler was \
+             installed without SA_RESTART, or because such a call is never made again.",
+            step(page, call_at),
+            step(page, back)
+        ),
+        Some((back, _)) => format!(
+            "It interrupts {call_name} ({}). The handler runs until {}. Then the kernel makes {call_name} again, and the program \
+             does not notice.",
+            step(page, call_at),
+            step(page, back)
+        ),
+        None => {
+            format!("It interrupts {call_name} ({}). There is no handler, so it ends the process.", step(page, call_at))
+        }
+    };
+    let who = name_of_lane(page, lane);
+    question(format!("What does {signal} do to {who} at step {}?", at + 1), answer)
+}
+
+fn last_to_close(page: &Page<'_>) -> Option<Question> {
+    let objects = page.steps.last()?.after.objects.len();
+    let held_by_two = |object: &usize| page.steps.iter().any(|step| step.after.holders(*object).len() > 1);
+    let object = (3..objects).rev().find(held_by_two)?;
+    let last = page
+        .steps
+        .iter()
+        .rposition(|step| step.after.objects.len() > object && !step.after.holders(object).is_empty())?;
+    let holder = page.steps[last].after.holders(object).first().copied()?;
+    let closing = (last + 1).min(page.steps.len() - 1);
+    let name = escape(&page.steps[last].after.objects[object].name);
+    question(
+        format!("Two processes have “{name}” open. Which one gives it up last, and when?"),
+        format!(
+            "{}, at {}. Only then the kernel ends what is behind the descriptor.",
+            page.runs.name_of(holder),
+            step(page, closing)
+        ),
+    )
+}
+
+fn alarm(page: &Page<'_>) -> Option<Question> {
+    let (at, _, call) = calls(page).find(|(_, _, call)| call.name == b"alarm")?;
+    let seconds = number(call.arguments)?;
+    let rings =
+        page.steps.iter().filter(|step| matches!(page.runs.line(step), Line::Signal { name: b"SIGALRM", .. })).count();
+    let set = calls(page).filter(|(_, _, call)| call.name == b"alarm").count();
+    question(
+        format!(
+            "alarm({seconds}) is called at step {}. How often is it called in all, and how often does SIGALRM come?",
+            at + 1
+        ),
+        format!(
+            "alarm is called {}, SIGALRM comes {}. An alarm that is set anew, or whose process ends, does not come.",
+            times(set),
+            times(rings)
+        ),
+    )
+}
+
+fn times(count: usize) -> String {
+    match count {
+        0 => "never".to_owned(),
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{more} times"),
+    }
+}
+
+fn failure(page: &Page<'_>) -> Option<Question> {
+    let failed = |call: &Call<'_>| call.result.starts_with(b"-1 ") && call.name != b"rt_sigreturn";
+    let (at, lane, call) = calls(page)
+        .find(|(_, _, call)| failed(call) && !super::words::is_library(&String::from_utf8_lossy(call.name)))?;
+    let why = String::from_utf8_lossy(call.result)
+        .split_once('(')
+        .map(|(_, why)| why.trim_end_matches(')').to_owned())
+        .unwrap_or_default();
+    question(
+        "Which call is the first to fail, and with which error?",
+        format!(
+            "{} of {}, at {}, with {}: {}.",
+            String::from_utf8_lossy(call.name),
+            name_of_lane(page, lane),
+            step(page, at),
+            text::outcome(&call),
+            escape(&why)
+        ),
+    )
+}
+
+fn endings(page: &Page<'_>) -> Option<Question> {
+    let ends: Vec<String> = page
+        .steps
+        .iter()
+        .enumerate()
+        .filter_map(|(at, of)| match page.runs.line(of) {
+            Line::End { how } => {
+                Some(format!("{} {} ({})", name_of_lane(page, of.lane), String::from_utf8_lossy(how), step(page, at)))
+            }
+            _ => None,
+        })
+        .collect();
+    question("How does each process end?", format!("{}.", ends.join("; ")))
+}
+
+fn own_calls(page: &Page<'_>) -> Option<Question> {
+    let own = |call: &Call<'_>| super::words::is_library(&String::from_utf8_lossy(call.name));
+    let (library, program): (Vec<_>, Vec<_>) = calls(page).partition(|(_, _, call)| own(call));
+    question(
+        "How many system calls does the program ask for itself, and how many does the C library add?",
+        format!("{} by the program, {} by the C library.", program.len(), library.len()),
+    )
+}

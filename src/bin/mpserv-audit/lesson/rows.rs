@@ -1,0 +1,434 @@
+//! The calls under the lines that made them: a row for each process and call, and behind each result the step in full.
+
+use std::fmt::Write as _;
+
+use super::anchors::Block;
+use super::page::Page;
+use super::state::{self, Kernel, Life, STANDARD};
+use super::steps::Step;
+use super::text::{self, arguments, brief, quoted, shorten};
+use super::words;
+use crate::compare::Kind;
+use crate::report::html::escape;
+use crate::trace::{Call, Line};
+
+/// Of more equal calls than this, the first and the last are shown.
+const SHOWN: usize = 12;
+const LAST: usize = 3;
+/// The longest name of what a descriptor refers to.
+const NAME: usize = 32;
+/// There are colours for so many processes.
+pub const COLOURS: usize = 8;
+
+/// Steps of one process that made the same call at the same line.
+#[derive(Debug)]
+pub struct Row {
+    pub lane: usize,
+    pub steps: Vec<usize>,
+}
+
+impl Row {
+    /// The steps that are shown one by one.
+    pub fn shown(&self) -> Vec<usize> {
+        if self.steps.len() <= SHOWN {
+            return self.steps.clone();
+        }
+        let (first, last) = (&self.steps[..SHOWN - LAST], &self.steps[self.steps.len() - LAST..]);
+        [first, last].concat()
+    }
+}
+
+/// What a step is about, by which equal ones are put in one row.
+fn head(line: &Line<'_>) -> Vec<u8> {
+    match line {
+        Line::Call(call) if words::is_library(&String::from_utf8_lossy(call.name)) => b"library".to_vec(),
+        Line::Call(call) => call.name.to_vec(),
+        Line::Signal { name, .. } => [b"---", *name].concat(),
+        Line::End { .. } => b"+++".to_vec(),
+        _ => b"?".to_vec(),
+    }
+}
+
+/// The rows of a block, in the order of their first steps.
+pub fn of_block(page: &Page<'_>, block: &Block) -> Vec<Row> {
+    let mut rows: Vec<(Row, Vec<u8>)> = Vec::new();
+    for at in &block.steps {
+        let step = &page.steps[*at];
+        let head = head(&page.runs.line(step));
+        let same = |(row, other): &&mut (Row, Vec<u8>)| {
+            row.lane == step.lane && *other == head && page.steps[row.steps[0]].kind == step.kind
+        };
+        match rows.iter_mut().find(same) {
+            Some((row, _)) => row.steps.push(*at),
+            None => rows.push((Row { lane: step.lane, steps: vec![*at] }, head)),
+        }
+    }
+    rows.into_iter().map(|(row, _)| row).collect()
+}
+
+/// The function that a program called, with the arguments that it gave.
+fn form<'c>(call: &Call<'c>) -> (String, Vec<&'c [u8]>) {
+    let name = String::from_utf8_lossy(call.name);
+    let all = arguments(call);
+    let first = |count: usize| all.iter().copied().take(count).collect();
+    match call.name {
+        b"clone" | b"clone3" => ("fork".to_owned(), Vec::new()),
+        b"exit_group" => ("exit_group".to_owned(), all),
+        b"rt_sigreturn" => (name.into_owned(), Vec::new()),
+        b"clock_nanosleep" => ("sleep".to_owned(), all.get(2).copied().into_iter().collect()),
+        b"wait4" | b"rt_sigaction" | b"rt_sigprocmask" => (words::function(&name).to_owned(), first(3)),
+        b"recvfrom" | b"sendto" => (words::function(&name).to_owned(), first(4)),
+        b"execve" => (name.into_owned(), first(2)),
+        _ => (name.into_owned(), all),
+    }
+}
+
+/// What a call returned, with names for processes.
+fn result(page: &Page<'_>, call: &Call<'_>) -> String {
+    let outcome = text::outcome(call);
+    let returns_process =
+        matches!(call.name, b"clone" | b"clone3" | b"fork" | b"vfork" | b"wait4" | b"getpid" | b"getppid");
+    let place = outcome.parse().ok().filter(|_| returns_process).and_then(|pid: u32| page.places.get(&pid));
+    match (place, call.name) {
+        (Some(place), _) => place.to_string(),
+        (None, b"rt_sigreturn") => {
+            if outcome == "EINTR" {
+                "EINTR".to_owned()
+            } else {
+                "goes on".to_owned()
+            }
+        }
+        (None, _) => outcome,
+    }
+}
+
+/// The calls of a row as one: arguments that differ are left out.
+fn together(calls: &[Call<'_>]) -> String {
+    let forms: Vec<(String, Vec<&[u8]>)> = calls.iter().map(form).collect();
+    let Some((name, first)) = forms.first() else {
+        return String::new();
+    };
+    let argument = |at: usize| {
+        let all_same = forms.iter().all(|(_, other)| other.get(at) == first.get(at));
+        if all_same { brief(first[at]) } else { "…".to_owned() }
+    };
+    let list: Vec<String> = (0..first.len()).map(argument).collect();
+    format!("{name}({})", list.join(", "))
+}
+
+/// The HTML of a row.
+pub fn html(page: &Page<'_>, row: &Row) -> String {
+    let first = &page.steps[row.steps[0]];
+    let unlike = first.kind != Kind::Same;
+    let class = if unlike { " differs" } else { "" };
+    let colour = row.lane % COLOURS;
+    let place = &page.runs.comparison.pairs[row.lane].place;
+    let mut out =
+        format!("<div class=\"row p{colour}{class}\"><span class=\"who\">{place}</span><span class=\"what\">");
+    out += &what(page, row);
+    out += "</span>";
+    let state = state_of(page, row);
+    if !state.is_empty() {
+        let _ = write!(out, "<span class=\"state\">{state}</span>");
+    }
+    out += "<div class=\"full\">";
+    row.shown().iter().for_each(|at| out += &step_html(page, *at));
+    out + "</div></div>\n"
+}
+
+fn what(page: &Page<'_>, row: &Row) -> String {
+    let calls: Vec<Call<'_>> = row
+        .steps
+        .iter()
+        .filter_map(|at| match page.runs.line(&page.steps[*at]) {
+            Line::Call(call) => Some(call),
+            _ => None,
+        })
+        .collect();
+    let first = row.steps[0];
+    let link = |at: usize, text: &str| format!("<a href=\"#s{}\">{}</a>", at + 1, escape(text));
+    match page.runs.line(&page.steps[first]) {
+        Line::Call(call) if words::is_library(&String::from_utf8_lossy(call.name)) => {
+            let names = row.shown();
+            let name = |at: &usize| match page.runs.line(&page.steps[*at]) {
+                Line::Call(call) => link(*at, &String::from_utf8_lossy(call.name)),
+                _ => String::new(),
+            };
+            let all: Vec<String> = names.iter().map(name).collect();
+            format!("the C library’s own: <span class=\"results\">{}</span>", all.join(" "))
+        }
+        Line::Call(_) => {
+            let mut out = format!("<code>{}</code>", escape(&together(&calls)));
+            if row.steps.len() > 1 {
+                let _ = write!(out, " ×{}", row.steps.len());
+            }
+            let shown = row.shown();
+            let results: Vec<String> = shown
+                .iter()
+                .map(|at| match page.runs.line(&page.steps[*at]) {
+                    Line::Call(call) => link(
+                        *at,
+                        &Some(result(page, &call))
+                            .filter(|text| !text.is_empty())
+                            .unwrap_or_else(|| "no return".to_owned()),
+                    ),
+                    _ => String::new(),
+                })
+                .collect();
+            let gap = (shown.len() < row.steps.len()).then(|| format!("… {} more …", row.steps.len() - shown.len()));
+            let (before, after) = results.split_at(if gap.is_some() { SHOWN - LAST } else { results.len() });
+            let all: Vec<&str> = before.iter().chain(&gap).chain(after).map(String::as_str).collect();
+            let _ = write!(out, " → <span class=\"results\">{}</span>", all.join(" "));
+            out + &in_handler(page, first) + &written(page, row) + &only_one(page, first)
+        }
+        Line::Signal { name, .. } => {
+            let times = if row.steps.len() > 1 { format!(" ×{}", row.steps.len()) } else { String::new() };
+            let all: Vec<String> = row.steps.iter().map(|at| link(*at, &signal_source(page, *at))).collect();
+            format!(
+                "<code>{}</code>{times} <span class=\"results\">{}</span>",
+                String::from_utf8_lossy(name),
+                all.join(" ")
+            )
+        }
+        Line::End { how } => link(first, &String::from_utf8_lossy(how)),
+        _ => link(first, "?"),
+    }
+}
+
+/// Who sent a signal, and what it found the process doing.
+fn signal_source(page: &Page<'_>, at: usize) -> String {
+    let step = &page.steps[at];
+    let Line::Signal { info, .. } = page.runs.line(step) else {
+        return String::new();
+    };
+    let sender = text::field(info, "si_pid").and_then(text::number).and_then(|pid| u32::try_from(pid).ok());
+    let from = match sender.and_then(|pid| page.places.get(&pid)) {
+        Some(place) => format!("from {place}"),
+        None if text::field(info, "si_code") == Some(b"SI_KERNEL") => "from the kernel".to_owned(),
+        None => "from outside".to_owned(),
+    };
+    let interrupted = step.interrupts.map(|before| &page.steps[before]);
+    match interrupted.map(|before| (page.runs.line(before), before.lines[0].first())) {
+        Some((Line::Call(call), Some(line))) if text::outcome(&call) == "interrupted" => {
+            format!("{from}, interrupts {} at line {line}", form(&call).0)
+        }
+        Some((_, Some(line))) => format!("{from}, behind line {line}"),
+        _ => from,
+    }
+}
+
+/// The note at a call that a handler made.
+fn in_handler(page: &Page<'_>, at: usize) -> String {
+    match page.handlers[at] {
+        Some(signal) => {
+            let line = page.steps[signal].lines[0].first().map_or(String::new(), |line| format!(" line {line}"));
+            format!(
+                " <span class=\"soft\">in the handler, which <a href=\"#{}\">interrupted{line}</a></span>",
+                page.anchor(signal)
+            )
+        }
+        None => String::new(),
+    }
+}
+
+/// The note at a call that wrote what had been buffered.
+fn written(page: &Page<'_>, row: &Row) -> String {
+    let parts: Vec<String> = page
+        .buffered
+        .iter()
+        .enumerate()
+        .filter(|(_, text)| text.written.iter().any(|at| row.steps.contains(at)))
+        .map(|(index, text)| {
+            let line = text.lines[0].first().copied().unwrap_or_default();
+            let whose = if text.lane == row.lane {
+                String::new()
+            } else {
+                format!(" of {}", page.runs.comparison.pairs[text.lane].place)
+            };
+            format!("<a href=\"#b{}\">line {line}{whose}</a>", index + 1)
+        })
+        .collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!(" <span class=\"soft\">writes what was buffered at {}</span>", parts.join(", "))
+    }
+}
+
+fn only_one(page: &Page<'_>, at: usize) -> String {
+    let side = match page.steps[at].kind {
+        Kind::OnlyA => 0,
+        Kind::OnlyB => 1,
+        Kind::Changed => return " <span class=\"bad\">differs</span>".to_owned(),
+        Kind::Same => return String::new(),
+    };
+    format!(" <span class=\"bad\">only in {}</span>", page.columns.get(side).map_or("", |column| &column.label))
+}
+
+/// The descriptors of all processes that live.
+fn descriptors(page: &Page<'_>, kernel: &Kernel) -> String {
+    let alive = kernel.processes.iter().enumerate().filter(|(_, process)| process.life == Life::Alive);
+    let list = |(index, process): (usize, &state::Process)| {
+        let entry = |(fd, of): (&i64, &state::Descriptor)| format!("{fd} {}", escape(&shorten(kernel.name(*of), NAME)));
+        let all: Vec<String> = process.descriptors.iter().filter(|(fd, _)| **fd >= STANDARD).map(entry).collect();
+        let all = if all.is_empty() { "nothing more".to_owned() } else { all.join(", ") };
+        format!("<b>{}</b> {all}", page.runs.name_of(index))
+    };
+    alive.map(list).collect::<Vec<_>>().join(" · ")
+}
+
+fn tables_differ(before: &Kernel, after: &Kernel) -> bool {
+    let all = before.processes.iter().zip(&after.processes);
+    before.objects != after.objects || all.into_iter().any(|(old, new)| old.descriptors != new.descriptors)
+}
+
+/// What the first steps of a row changed in the kernel.
+fn state_of(page: &Page<'_>, row: &Row) -> String {
+    let mut parts = Vec::new();
+    let first = row.steps[0];
+    if tables_differ(page.before(first), &page.steps[first].after) {
+        parts.push(format!("open: {}", descriptors(page, &page.steps[first].after)));
+    }
+    for at in row.steps.iter().take(LAST) {
+        let found = state::changes(page.before(*at), &page.steps[*at].after, |process| page.runs.name_of(process));
+        parts.extend(found.iter().map(|change| escape(change)));
+    }
+    parts.dedup();
+    parts.join("; ")
+}
+
+/// One step in full, which is seen when it is the target.
+fn step_html(page: &Page<'_>, at: usize) -> String {
+    let step = &page.steps[at];
+    let mut out = format!("<div class=\"step\" id=\"s{}\"><p class=\"go\">", at + 1);
+    let neighbour = |next: Option<usize>, arrow: &str| match next {
+        Some(next) => format!("<a href=\"#s{}\">{arrow}</a>", next + 1),
+        None => "<span></span>".to_owned(),
+    };
+    let (previous, next) = page.neighbours(at);
+    let _ = write!(
+        out,
+        "{}<span>step {} of {}, {}</span>{}</p>",
+        neighbour(previous, "← previous"),
+        at + 1,
+        page.steps.len(),
+        page.runs.comparison.pairs[step.lane].place,
+        neighbour(next, "next →")
+    );
+    for (side, column) in page.columns.iter().enumerate() {
+        // Both are equal but for what no two runs have in common; the first stands for both.
+        if side == 1 && step.kind == Kind::Same {
+            continue;
+        }
+        if let Some(text) = page.runs.text(step, side) {
+            let label = if step.kind == Kind::Same { String::new() } else { format!("{}: ", column.label) };
+            let _ = write!(out, "<p>{label}<code>{}</code></p>", escape(&text::whole(text, &page.places)));
+        }
+    }
+    out += &lines(page, step);
+    out += &kernel_html(page, &step.after);
+    out + "</div>"
+}
+
+/// The lines that made a step, and those that called them.
+fn lines(page: &Page<'_>, step: &Step) -> String {
+    let mut parts = Vec::new();
+    for (side, column) in page.columns.iter().enumerate() {
+        if let Some((first, callers)) = step.lines[side].split_first() {
+            let callers: Vec<String> = callers.iter().map(|line| format!(", called from line {line}")).collect();
+            parts.push(format!("{} line {first}{}", column.label, callers.concat()));
+        }
+    }
+    if parts.is_empty() {
+        return "<p class=\"soft\">No line of the program made this call: the C library did, at the end of the process.</p>".to_owned();
+    }
+    format!("<p class=\"soft\">{}</p>", escape(&parts.join(" · ")))
+}
+
+fn kernel_html(page: &Page<'_>, kernel: &Kernel) -> String {
+    let mut out = "<table class=\"kernel\"><caption>What the kernel keeps, after this step</caption>\
+                   <tr><th>process</th><th>open descriptors</th><th>children</th><th>signals</th></tr>"
+        .to_owned();
+    for (index, process) in kernel.processes.iter().enumerate() {
+        let name = page.runs.name_of(index);
+        if process.life == Life::Zombie {
+            let _ = write!(out, "<tr><td>{name}</td><td>a zombie: none</td><td></td><td></td></tr>");
+        }
+        if process.life != Life::Alive {
+            continue;
+        }
+        let standard = (0..STANDARD).filter(|fd| process.descriptors.contains_key(fd)).map(|fd| fd.to_string());
+        let more = process.descriptors.iter().filter(|(fd, _)| **fd >= STANDARD);
+        let more = more.map(|(fd, of)| format!("{fd} = {}", escape(&shorten(kernel.name(*of), NAME))));
+        let standard = standard.collect::<Vec<_>>().join(" ");
+        let open: Vec<String> = std::iter::once(standard).chain(more).filter(|part| !part.is_empty()).collect();
+        let children: Vec<String> = kernel
+            .children(index)
+            .filter_map(|(child, life)| match life {
+                Life::Alive => Some(page.runs.name_of(child)),
+                Life::Zombie => Some(format!("{} (zombie)", page.runs.name_of(child))),
+                Life::Unborn | Life::Gone => None,
+            })
+            .collect();
+        let _ = write!(
+            out,
+            "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            open.join(", "),
+            children.join(", "),
+            signals(process)
+        );
+    }
+    out + "</table>"
+}
+
+fn signals(process: &state::Process) -> String {
+    let list = |set: &std::collections::BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
+    let mut parts = Vec::new();
+    for (signal, action) in &process.actions {
+        let does = if *action == state::Action::Ignore { "ignored" } else { "handler" };
+        parts.push(format!("{signal}: {does}"));
+    }
+    if !process.blocked.is_empty() {
+        parts.push(format!("blocked: {}", list(&process.blocked)));
+    }
+    if !process.pending.is_empty() {
+        parts.push(format!("pending: {}", list(&process.pending)));
+    }
+    if let Some(seconds) = process.alarm {
+        parts.push(format!("alarm in {seconds} s"));
+    }
+    parts.join("; ")
+}
+
+/// The row of a text that was buffered.
+pub fn buffered_html(page: &Page<'_>, index: usize) -> String {
+    let text = &page.buffered[index];
+    let place = &page.runs.comparison.pairs[text.lane].place;
+    let written: Vec<String> = text
+        .written
+        .iter()
+        .map(|at| {
+            format!(
+                "<a href=\"#{}\">step {} by {}</a>",
+                page.anchor(*at),
+                at + 1,
+                page.runs.comparison.pairs[page.steps[*at].lane].place
+            )
+        })
+        .collect();
+    let written = if written.is_empty() {
+        "never written: the process ends before its buffer is".to_owned()
+    } else {
+        format!("written at {}", written.join(", "))
+    };
+    format!(
+        "<div class=\"row p{}\" id=\"b{}\"><span class=\"who\">{place}</span><span class=\"what\">no call: <code>{}</code> stays in the buffer</span>\
+         <span class=\"state\">{written}</span></div>\n",
+        text.lane % COLOURS,
+        index + 1,
+        escape(&shorten(&quoted(&text.text), ARGUMENT)),
+    )
+}
+
+/// The longest text of a buffered line.
+const ARGUMENT: usize = 60;

@@ -1,0 +1,159 @@
+//! What the kernel keeps for the processes of a run, computed from their calls: descriptors, children, signals, the alarm.
+
+mod apply;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::run::output::Output;
+use crate::tree::Tree;
+
+/// What a descriptor refers to. After a fork two processes refer to one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    pub name: String,
+}
+
+/// A number in a process's table of descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    pub object: usize,
+    pub close_on_exec: bool,
+}
+
+/// The life of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    Unborn,
+    Alive,
+    /// It has ended, and nobody has waited for it.
+    Zombie,
+    Gone,
+}
+
+/// What a process does with a signal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    Ignore,
+    Handler {
+        /// Signals that are blocked while it runs.
+        mask: BTreeSet<String>,
+        /// The signal itself is not blocked meanwhile.
+        nodefer: bool,
+        /// It works once.
+        resets: bool,
+    },
+}
+
+/// One process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    pub life: Life,
+    pub parent: Option<usize>,
+    pub descriptors: BTreeMap<i64, Descriptor>,
+    pub actions: BTreeMap<String, Action>,
+    /// Its ended children leave no zombies (SA_NOCLDWAIT).
+    pub keeps_no_zombies: bool,
+    pub blocked: BTreeSet<String>,
+    pub pending: BTreeSet<String>,
+    /// The seconds for which the alarm is set.
+    pub alarm: Option<i64>,
+}
+
+/// All of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// By the index in the tree.
+    pub processes: Vec<Process>,
+    pub objects: Vec<Object>,
+    connections: usize,
+}
+
+/// Standard input, output and error, which a reader takes for granted.
+pub const STANDARD: i64 = 3;
+
+impl Kernel {
+    /// The state in which the first process's main begins.
+    pub fn new(tree: &Tree, output: Output) -> Self {
+        let name = |name: &str| Object { name: name.to_owned() };
+        let out = match output {
+            Output::Pty => "the terminal",
+            Output::Pipe => "a pipe",
+            Output::File => "a file",
+        };
+        let objects = vec![name("standard input"), name(out), name("standard error")];
+        let unborn = Process {
+            life: Life::Unborn,
+            parent: None,
+            descriptors: BTreeMap::new(),
+            actions: BTreeMap::new(),
+            keeps_no_zombies: false,
+            blocked: BTreeSet::new(),
+            pending: BTreeSet::new(),
+            alarm: None,
+        };
+        let mut processes = vec![unborn; tree.processes.len()];
+        if let Some(root) = processes.first_mut() {
+            root.life = Life::Alive;
+            let descriptor = |object| Descriptor { object, close_on_exec: false };
+            root.descriptors = (0..STANDARD).zip((0..).map(descriptor)).collect();
+        }
+        Kernel { processes, objects, connections: 0 }
+    }
+
+    /// The children that a process has, with their life.
+    pub fn children(&self, parent: usize) -> impl Iterator<Item = (usize, Life)> {
+        let all = self.processes.iter().enumerate();
+        all.filter(move |(_, process)| process.parent == Some(parent)).map(|(index, process)| (index, process.life))
+    }
+
+    /// The processes that have an object open.
+    pub fn holders(&self, object: usize) -> Vec<usize> {
+        let holds = |process: &Process| process.descriptors.values().any(|descriptor| descriptor.object == object);
+        let all = self.processes.iter().enumerate();
+        all.filter(|(_, process)| holds(process)).map(|(index, _)| index).collect()
+    }
+
+    /// The name of what a descriptor refers to.
+    pub fn name(&self, descriptor: Descriptor) -> &str {
+        self.objects.get(descriptor.object).map_or("?", |object| &object.name)
+    }
+}
+
+/// What one step changed, in words that begin with whom it concerns.
+pub fn changes(before: &Kernel, after: &Kernel, name: impl Fn(usize) -> String) -> Vec<String> {
+    let mut found = Vec::new();
+    for (index, (old, new)) in before.processes.iter().zip(&after.processes).enumerate() {
+        let who = name(index);
+        match (old.life, new.life) {
+            (Life::Unborn, Life::Alive) => found.push(format!("{who} begins")),
+            (Life::Alive, Life::Zombie) => found.push(format!("{who} is a zombie")),
+            (Life::Alive, Life::Gone) => found.push(format!("{who} is gone")),
+            (Life::Zombie, Life::Gone) => found.push(format!("{who} is a zombie no more")),
+            _ => {}
+        }
+        if new.life != Life::Alive || old.life != Life::Alive {
+            continue;
+        }
+        let list = |signals: Vec<&String>| signals.into_iter().cloned().collect::<Vec<_>>().join(", ");
+        let pending: Vec<_> = new.pending.difference(&old.pending).collect();
+        if !pending.is_empty() {
+            found.push(format!("{} pending for {who}", list(pending)));
+        }
+        let blocked: Vec<_> = new.blocked.difference(&old.blocked).collect();
+        if !blocked.is_empty() {
+            found.push(format!("{} blocked in {who}", list(blocked)));
+        }
+        let unblocked: Vec<_> = old.blocked.difference(&new.blocked).collect();
+        if !unblocked.is_empty() {
+            found.push(format!("{} unblocked in {who}", list(unblocked)));
+        }
+        match (old.alarm, new.alarm) {
+            (before, Some(seconds)) if before != Some(seconds) => found.push(format!("alarm in {seconds} s for {who}")),
+            (Some(_), None) => found.push(format!("no alarm set for {who}")),
+            _ => {}
+        }
+    }
+    found
+}

@@ -1,0 +1,205 @@
+//! One run as a sequence of steps: the events of all processes in the order of time, with the lines that made them.
+
+use std::collections::HashMap;
+
+use super::state::Kernel;
+use crate::compare::{Comparison, Kind};
+use crate::run::output::Output;
+use crate::sources::Sources;
+use crate::trace::{Line, Trace};
+use crate::tree::{Tree, forked};
+
+/// The two runs that a page is about, or twice the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Runs<'r> {
+    pub trees: [&'r Tree; 2],
+    pub comparison: &'r Comparison,
+    pub sources: &'r Sources,
+    pub output: Output,
+}
+
+/// One event of a process: of both runs, or of one of them.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The pair of processes, which is a lane of the picture.
+    pub lane: usize,
+    /// The event in the first run, and in the second.
+    pub events: [Option<usize>; 2],
+    pub kind: Kind,
+    /// The lines of the program that made it, in either run: the innermost first, then those that called it.
+    pub lines: [Vec<usize>; 2],
+    /// A signal that came while the process was in this step's call, or just behind it.
+    pub interrupts: Option<usize>,
+    /// The state of the kernel behind it.
+    pub after: Kernel,
+}
+
+impl Runs<'_> {
+    /// The process in one run that belongs to a lane.
+    pub fn process(&self, lane: usize, side: usize) -> Option<usize> {
+        let pair = &self.comparison.pairs[lane];
+        if side == 0 { pair.a } else { pair.b }
+    }
+
+    pub fn trace(&self, lane: usize, side: usize) -> Option<&Trace> {
+        self.process(lane, side).map(|index| &self.trees[side].processes[index].trace)
+    }
+
+    /// The event of a step: the first run's, else the second's.
+    pub fn line(&self, step: &Step) -> Line<'_> {
+        self.text(step, 0).or_else(|| self.text(step, 1)).map_or(Line::Note(b""), Line::parse)
+    }
+
+    /// What strace wrote of a step in one run.
+    pub fn text(&self, step: &Step, side: usize) -> Option<&[u8]> {
+        Some(self.trace(step.lane, side)?.text(step.events[side]?))
+    }
+
+    /// The lane of a process of the first run.
+    pub fn lane_of(&self, process: usize) -> Option<usize> {
+        self.comparison.pairs.iter().position(|pair| pair.a == Some(process))
+    }
+
+    /// The name of a process of the first run.
+    pub fn name_of(&self, process: usize) -> String {
+        self.trees[0].processes.get(process).map_or_else(|| "?".to_owned(), |process| process.place.to_string())
+    }
+
+    /// The state with which the run begins.
+    pub fn beginning(&self) -> Kernel {
+        Kernel::new(self.trees[0], self.output)
+    }
+
+    /// All steps.
+    pub fn steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let mut kernel = self.beginning();
+        for (lane, row) in self.order() {
+            let row = &self.comparison.pairs[lane].rows[row];
+            let events = [row.a(), row.b()];
+            let line = |side: usize| match (self.trace(lane, side), events[side]) {
+                (Some(trace), Some(event)) => self.sources.lines(trace, event),
+                _ => Vec::new(),
+            };
+            let found = [line(0), line(1)];
+            let lines = found.map(|lines| lines.iter().map(|line| line.number).collect());
+            let mut step = Step { lane, events, kind: row.kind, lines, interrupts: None, after: kernel.clone() };
+            if let (Some(process), Some(text)) = (self.process(lane, 0), self.text(&step, 0)) {
+                kernel.apply(self.trees[0], process, &Line::parse(text));
+            }
+            step.after = kernel.clone();
+            steps.push(step);
+        }
+        self.place_signals(&mut steps);
+        steps
+    }
+
+    /// A signal, and an end, have no line of their own: they stand where the process was.
+    fn place_signals(&self, steps: &mut [Step]) {
+        let mut last: HashMap<usize, usize> = HashMap::new();
+        for at in 0..steps.len() {
+            let lane = steps[at].lane;
+            let is_call = matches!(self.line(&steps[at]), Line::Call(_));
+            if is_call {
+                last.insert(lane, at);
+                continue;
+            }
+            if let Some(before) = last.get(&lane).copied() {
+                steps[at].lines = steps[before].lines.clone();
+                if matches!(self.line(&steps[at]), Line::Signal { .. }) {
+                    steps[at].interrupts = Some(before);
+                }
+            }
+        }
+    }
+
+    /// The rows of all lanes in the order of time: lane and row.
+    fn order(&self) -> Vec<(usize, usize)> {
+        let lanes = self.comparison.pairs.len();
+        let mut queue = Queue { runs: self, next: vec![0; lanes], born: vec![false; lanes], over: vec![false; lanes] };
+        let mut order = Vec::new();
+        while let Some(lane) = queue.first() {
+            order.push((lane, queue.take(lane)));
+        }
+        order
+    }
+}
+
+/// The rows that are still to be put in order.
+#[derive(Debug)]
+struct Queue<'q, 'r> {
+    runs: &'q Runs<'r>,
+    next: Vec<usize>,
+    /// Which lanes the fork has been seen of, and the end.
+    born: Vec<bool>,
+    over: Vec<bool>,
+}
+
+impl Queue<'_, '_> {
+    fn rows(&self, lane: usize) -> usize {
+        self.runs.comparison.pairs[lane].rows.len()
+    }
+
+    fn events(&self, lane: usize) -> (Option<usize>, Option<usize>) {
+        let row = &self.runs.comparison.pairs[lane].rows[self.next[lane]];
+        (row.a(), row.b())
+    }
+
+    /// When the next row of a lane ended. A row of the second run alone follows the one before it.
+    fn time(&self, lane: usize) -> u64 {
+        match (self.runs.trace(lane, 0), self.events(lane).0) {
+            (Some(trace), Some(event)) => trace.span(event).end,
+            _ => 0,
+        }
+    }
+
+    /// The lane whose turn it is.
+    fn first(&self) -> Option<usize> {
+        let waiting = (0..self.next.len()).filter(|lane| self.next[*lane] < self.rows(*lane));
+        let mut lane = waiting.min_by_key(|lane| (self.time(*lane), *lane))?;
+        // Times are taken one by one, so an effect may seem to come a moment before its cause.
+        for _ in 0..self.next.len() {
+            match self.cause(lane) {
+                Some(earlier) if self.next[earlier] < self.rows(earlier) => lane = earlier,
+                _ => break,
+            }
+        }
+        Some(lane)
+    }
+
+    /// The lane that has to go first: the parent that forks this one, or the child whose end is heard of.
+    fn cause(&self, lane: usize) -> Option<usize> {
+        let process = &self.runs.trees[0].processes[self.runs.process(lane, 0)?];
+        if let Some(parent) = process.parent.filter(|_| !self.born[lane]) {
+            return self.runs.lane_of(parent);
+        }
+        let line = process.trace.line(self.events(lane).0?);
+        let pid = match line {
+            Line::Signal { name: b"SIGCHLD", info } => super::text::field(info, "si_pid").and_then(super::text::number),
+            Line::Call(call) if call.name == b"wait4" => super::text::number(call.result),
+            _ => None,
+        };
+        let child = self.runs.trees[0].processes.iter().position(|process| Some(i64::from(process.pid)) == pid)?;
+        self.runs.lane_of(child).filter(|child| !self.over[*child])
+    }
+
+    fn take(&mut self, lane: usize) -> usize {
+        let row = self.next[lane];
+        if let (Some(trace), Some(event)) = (self.runs.trace(lane, 0), self.events(lane).0) {
+            match trace.line(event) {
+                Line::Call(call) => {
+                    let child = forked(&call);
+                    let all = &self.runs.trees[0].processes;
+                    let index = child.and_then(|pid| all.iter().position(|process| process.pid == pid));
+                    if let Some(child) = index.and_then(|index| self.runs.lane_of(index)) {
+                        self.born[child] = true;
+                    }
+                }
+                Line::End { .. } => self.over[lane] = true,
+                _ => {}
+            }
+        }
+        self.next[lane] += 1;
+        row
+    }
+}
