@@ -118,48 +118,45 @@ fn nothing_planted_is_nothing_found() {
 
 #[test]
 fn an_extra_getpid_is_found() {
-    Planted::new(&[("int listener = socket", "getpid();\n\tint listener = socket")])
+    Planted::new(&[("int serv_sock = socket", "getpid();\n\tint serv_sock = socket")])
         .is_found("no client", &[">", "getpid()"]);
 }
 
 #[test]
 fn a_listener_that_the_child_does_not_close_is_found() {
-    Planted::new(&[("\t\t\tclose(listener);\n", "")]).is_found("one client", &["close(3)", "<"]);
+    Planted::new(&[("\t\t\tclose(serv_sock);\n", "")]).is_found("one client", &["close(3)", "<"]);
 }
 
 #[test]
 fn restart_is_found() {
-    Planted::new(&[(".sa_flags = 0", ".sa_flags = SA_RESTART")]).is_found("no client", &["|SA_RESTART,"]);
+    Planted::new(&[("sa_flags = 0", "sa_flags = SA_RESTART")]).is_found("no client", &["|SA_RESTART,"]);
 }
 
 #[test]
 fn another_backlog_is_found() {
-    Planted::new(&[("listen(listener, 5)", "listen(listener, 6)")])
+    Planted::new(&[("listen(serv_sock, 5)", "listen(serv_sock, 6)")])
         .is_found("no client", &["listen(3, 5)", "|", "listen(3, 6)"]);
 }
 
 #[test]
 fn an_ignored_sigchld_is_found() {
     Planted::new(&[
-        (".sa_handler = reap", ".sa_handler = SIG_IGN"),
-        ("static void reap", "__attribute__((unused)) static void reap"),
+        ("sa_handler = read_childproc", "sa_handler = SIG_IGN"),
+        ("static void read_childproc", "__attribute__((unused)) static void read_childproc"),
     ])
     .is_found("one client", &["SIG_IGN"]);
 }
 
 #[test]
 fn one_waitpid_too_many_is_found() {
-    Planted::new(&[("(void)signal_number;", "(void)signal_number;\n\twaitpid(-1, &status, WNOHANG);")])
+    Planted::new(&[("\tprintf(\"removed", "\twaitpid(-1, &status, WNOHANG);\n\tprintf(\"removed")])
         .is_found("one client", &[">", "wait4(-1", "ECHILD"]);
 }
 
 #[test]
 fn a_write_of_another_length_is_found() {
-    Planted::new(&[(
-        "write(connection, buffer, (size_t)length)",
-        "write(connection, buffer, (size_t)length - (length == 12))",
-    )])
-    .is_found("one client", &["write(4, ", "|", "= 11"]);
+    Planted::new(&[("write(clnt_sock, buf, str_len)", "write(clnt_sock, buf, str_len - (str_len == 12))")])
+        .is_found("one client", &["write(4, ", "|", "= 11"]);
 }
 
 #[test]
@@ -181,7 +178,7 @@ fn a_child_that_exits_with_1_is_found() {
 
 #[test]
 fn a_process_more_is_found() {
-    Planted::new(&[("close(listener);\n", "close(listener);\n\t\t\tif (fork() == 0)\n\t\t\t\t_exit(0);\n")])
+    Planted::new(&[("close(serv_sock);\n", "close(serv_sock);\n\t\t\tif (fork() == 0)\n\t\t\t\t_exit(0);\n")])
         .is_found("one client", &["child 1.1 (not there)", "child 1.1"]);
 }
 
@@ -313,7 +310,7 @@ fn sources_name_the_line_that_made_each_call() {
     let lines: Vec<&str> = out.lines().collect();
     let at = lines.iter().position(|line| line.starts_with("listen(3, 5)")).unwrap();
     assert!(
-        lines[at + 1].contains("echo_mpserv.c:") && lines[at + 1].contains("listen(listener, 5)"),
+        lines[at + 1].contains("echo_mpserv.c:") && lines[at + 1].contains("listen(serv_sock, 5)"),
         "{}",
         lines[at + 1]
     );

@@ -12,7 +12,7 @@ use crate::common::*;
 use crate::same_everywhere;
 
 /// The port that the message servers have built in, and that of rot13_serv.
-const MESSAGE_PORT: u16 = 5051;
+pub(crate) const MESSAGE_PORT: u16 = 5051;
 const ROT13_PORT: u16 = 43211;
 
 fn is(stdout: &str, stderr: &str, status: i32) -> (String, String, Option<i32>) {
@@ -129,12 +129,16 @@ fn gets(request: Vec<u8>, answer: Vec<u8>) -> impl Fn(TcpStream) {
     }
 }
 
-pub(crate) fn a_line_of_5000_bytes() {
-    let long = vec![b'a'; 5000];
-    let without_newline = gets(long.clone(), Vec::new());
-    // What does not fit is lost, the newline too, but the next line is whole.
-    let with_newline = gets([long, b"\nb\n".to_vec()].concat(), [vec![b'n'; 4096], b"o\n".to_vec()].concat());
-    let printed = printed(ROT13_SERV, &[&without_newline, &with_newline]);
+/// rot13_serv's line holds 4097 bytes: 4096 letters and the newline arrive whole. What does not fit is lost, the newline
+/// too, but the next line is whole.
+pub(crate) fn a_line_longer_than_the_buffer() {
+    let lines = |letters: usize| [vec![b'a'; letters], b"\nb\n".to_vec()].concat();
+    let fits = gets(lines(4096), [vec![b'n'; 4096], b"\no\n".to_vec()].concat());
+    let without_its_newline = [vec![b'n'; 4097], b"o\n".to_vec()].concat();
+    let loses_its_newline = gets(lines(4097), without_its_newline.clone());
+    let loses_more = gets(lines(5000), without_its_newline);
+    let never_ends = gets(vec![b'a'; 5000], Vec::new());
+    let printed = printed(ROT13_SERV, &[&fits, &loses_its_newline, &loses_more, &never_ends]);
     assert_eq!(printed, (String::new(), String::new()));
 }
 
@@ -235,8 +239,8 @@ pub(crate) fn no_second_process() {
     }
 }
 
-/// Started without standard input a server's listener is descriptor 0, which the message servers take for none: their
-/// children do not close it.
+/// Started without standard input a server's listener is descriptor 0. socket_serve takes it for none, and its children
+/// do not close it. code05 closes it as well.
 pub(crate) fn no_standard_input() {
     for server in SERVERS {
         for language in IMPLS {
@@ -247,7 +251,7 @@ pub(crate) fn no_standard_input() {
             let mut client = connect(running.port());
             assert_eq!(server.exchange(&mut client), server.answer, "{} {language:?}", server.name);
             let child = children(running.pid())[0];
-            let keeps_the_listener = [CODE05, SOCKET_SERVE].contains(&server);
+            let keeps_the_listener = server == SOCKET_SERVE;
             assert_eq!(listening_port(child).is_some(), keeps_the_listener, "{} {language:?}", server.name);
             finish(client);
             wait_until("the child has ended", || children(running.pid()) == zombies(running.pid()));

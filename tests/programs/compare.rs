@@ -57,8 +57,8 @@ pub(crate) fn a_program_that_does_otherwise_is_found() {
         let said = String::from_utf8(tool.stdout).unwrap();
         (verdicts(&said, "fork").join(" "), tool.status.code())
     };
-    assert_eq!(own(("int local = 20;", "int local = 20;")), ("same same same same".to_owned(), Some(0)));
+    assert_eq!(own(("int lval = 20;", "int lval = 20;")), ("same same same same".to_owned(), Some(0)));
     let otherwise = "different different different different".to_owned();
-    assert_eq!(own(("local = 20", "local = 21")), (otherwise, Some(1)));
+    assert_eq!(own(("lval = 20", "lval = 21")), (otherwise, Some(1)));
     assert_eq!(own(("pid_t pid", "getppid(); pid_t pid")), ("same same same different".to_owned(), Some(1)));
 }

@@ -11,7 +11,9 @@ mod bad_input;
 mod compare;
 mod crossing;
 mod echo;
+mod endings;
 mod output;
+mod sources;
 
 use std::process::ExitCode;
 use std::thread;
@@ -49,13 +51,22 @@ fn main() -> ExitCode {
             a_port_in_use,
             no_server_to_connect_to,
             a_client_that_resets_in_mid_line,
-            a_line_of_5000_bytes,
+            a_line_longer_than_the_buffer,
             binary_bytes_and_nuls,
             a_message_as_long_as_the_buffer,
             no_socket,
             no_second_process,
             no_standard_input,
             no_argument_at_all;
+        sources:
+            both_files_have_the_same_header,
+            both_files_say_what_is_wrong_and_what_is_mended_in_the_same_order,
+            functions_and_variables_have_the_published_names,
+            the_c_programs_compile_without_a_warning;
+        endings:
+            a_socket_that_failed_is_used_and_closed,
+            what_could_not_start_closes_its_socket,
+            a_failed_accept_closes_what_the_destructor_closes;
         compare:
             all_fourteen_print_the_same_and_make_the_same_calls,
             a_program_that_does_otherwise_is_found;

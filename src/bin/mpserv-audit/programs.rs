@@ -190,7 +190,7 @@ const ROT13: Server = Server {
         (b"two lines\nat once\n", b"gjb yvarf\nng bapr\n"),
         (b"\0\xff 123\n", b"\0\xff 123\n"),
     ],
-    long_exchanges: &[(&[b'a'; 5000], b""), (b"\n", &[b'n'; 4096])],
+    long_exchanges: &[(&[b'a'; 5000], b""), (b"\n", &[b'n'; 4097])],
     fragment: b"mid-li",
 };
 

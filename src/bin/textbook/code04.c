@@ -2,8 +2,8 @@
  * code04: sends ten messages, one each ten seconds, and prints each answer.
  *
  * From:  the server/client notes, as the client of code05, port 5051.
- * Shows: a client that takes turns: send, then wait for the answer; so one process is enough.
- * Next:  socket_client, which asks the resolver for the address; echo_mpclient, which does not take turns.
+ * Shows: a client that sends and then waits for the answer, so that one process is enough.
+ * Next:  socket_client, which looks the host up by name; echo_mpclient, which reads and writes in two processes.
  */
 #include <arpa/inet.h>
 #include <stdbool.h>
@@ -17,56 +17,58 @@
 #define BUF_SIZE 1024
 
 struct Client {
-	int connection;
+	int m_connfd; /* 0 stands for no descriptor */
 };
 
-static bool Client_connect(struct Client *client)
+static bool Client_InitClient(struct Client *client, const char *ip, int port)
 {
-	client->connection = socket(AF_INET, SOCK_STREAM, 0);
-	if (client->connection == -1)
-		return false;
-	struct sockaddr_in address = {
+	/* Wrong: socket's -1 is not looked at. connect fails with EBADF, and so does close. */
+	client->m_connfd = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in servaddr = {
 		.sin_family = AF_INET,
-		.sin_addr.s_addr = inet_addr(IP),
-		.sin_port = htons(PORT),
+		.sin_addr.s_addr = inet_addr(ip),
+		.sin_port = htons(port),
 	};
-	return connect(client->connection, (struct sockaddr *)&address, sizeof(address)) == 0;
+	return connect(client->m_connfd, (struct sockaddr *)&servaddr, sizeof(servaddr)) == 0;
 }
 
-static bool Client_send(const struct Client *client, const char *text)
+static int Client_Send(const struct Client *client, const char *buf, int buflen)
 {
-	return send(client->connection, text, strlen(text), 0) > 0;
+	return send(client->m_connfd, buf, buflen, 0);
 }
 
-static bool Client_recv(const struct Client *client, char *buffer)
+static int Client_Recv(const struct Client *client, char *buf, int buflen)
 {
-	memset(buffer, 0, BUF_SIZE);
-	return recv(client->connection, buffer, BUF_SIZE - 1, 0) > 0;
+	return recv(client->m_connfd, buf, buflen, 0);
 }
 
+/* The class's destructor. */
 static void Client_drop(struct Client *client)
 {
-	if (client->connection > 0)
-		close(client->connection);
+	if (client->m_connfd != 0)
+		close(client->m_connfd);
 }
 
 int main(void)
 {
-	char buffer[BUF_SIZE];
+	char buf[BUF_SIZE];
 	struct Client client = {0};
 
-	if (!Client_connect(&client)) {
+	if (!Client_InitClient(&client, IP, PORT)) {
 		printf("connect failed\n");
 		Client_drop(&client);
 		return -1;
 	}
+
 	for (int i = 1; i <= 10; i++) {
-		snprintf(buffer, sizeof(buffer), "hello %d", i);
-		if (!Client_send(&client, buffer))
+		snprintf(buf, sizeof(buf), "hello %d", i);
+		if (Client_Send(&client, buf, strlen(buf)) <= 0)
 			break;
-		if (!Client_recv(&client, buffer))
+
+		memset(buf, 0, sizeof(buf));
+		if (Client_Recv(&client, buf, sizeof(buf) - 1) <= 0)
 			break;
-		printf("接收: %s\n", buffer);
+		printf("接收: %s\n", buf);
 		sleep(10);
 	}
 	Client_drop(&client);

@@ -1,8 +1,8 @@
 /*
  * code05 [ignore]: receives messages and answers each, with one process for each connection.
  *
- * From:  the server/client notes, as a class Server, port 5051. The argument is not from there: see below.
- * Shows: what parent and child each close, with the two descriptors held by an object that closes them at its end.
+ * From:  the server/client notes, as a class Server, port 5051. The argument `ignore` is our addition.
+ * Shows: which descriptors parent and child close. An object holds both and closes them at its end.
  * Next:  code04, its client; socket_serve, which leaves no zombies.
  */
 #include <arpa/inet.h>
@@ -18,99 +18,110 @@
 #define BUF_SIZE 1024
 
 struct Server {
-	int listener;
-	int connection;
+	int m_listenfd; /* 0 stands for no descriptor, here and below */
+	int m_connfd;
 };
 
-static void close_once(int *descriptor)
+static void Server_Closelistenfd(struct Server *server)
 {
-	/* Wrong: 0 stands for none, but is a descriptor where standard input was closed. mended: -1 is not closed. */
-	if (*descriptor > 0)
-		close(*descriptor);
-	*descriptor = 0;
+	close(server->m_listenfd); /* whatever the number is, 0 too */
+	server->m_listenfd = 0;
 }
 
-static bool Server_listen(struct Server *server)
+static void Server_Closeconnfd(struct Server *server)
 {
-	server->listener = socket(AF_INET, SOCK_STREAM, 0);
-	if (server->listener == -1)
-		return false;
-	struct sockaddr_in address = {
+	close(server->m_connfd);
+	server->m_connfd = 0;
+}
+
+static bool Server_InitServer(struct Server *server, int port)
+{
+	/* Wrong: socket's -1 is not looked at. bind fails with EBADF, and so does close. */
+	server->m_listenfd = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in servaddr = {
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_ANY),
-		.sin_port = htons(PORT),
+		.sin_port = htons(port),
 	};
-	if (bind(server->listener, (struct sockaddr *)&address, sizeof(address)) == -1)
+	if (bind(server->m_listenfd, (struct sockaddr *)&servaddr, sizeof(servaddr)) == -1) {
+		Server_Closelistenfd(server);
 		return false;
-	return listen(server->listener, BACKLOG) == 0;
+	}
+	if (listen(server->m_listenfd, BACKLOG) == -1) {
+		Server_Closelistenfd(server);
+		return false;
+	}
+	return true;
 }
 
-static bool Server_accept(struct Server *server)
+static bool Server_Accept(struct Server *server)
 {
-	server->connection = accept(server->listener, NULL, NULL);
-	return server->connection > 0;
+	server->m_connfd = accept(server->m_listenfd, NULL, NULL);
+	return server->m_connfd > 0;
 }
 
-static bool Server_recv(const struct Server *server, char *buffer)
+static int Server_Send(const struct Server *server, const char *buf, int buflen)
 {
-	memset(buffer, 0, BUF_SIZE);
-	return recv(server->connection, buffer, BUF_SIZE - 1, 0) > 0;
+	return send(server->m_connfd, buf, buflen, 0);
 }
 
-static bool Server_send(const struct Server *server, const char *text)
+static int Server_Recv(const struct Server *server, char *buf, int buflen)
 {
-	return send(server->connection, text, strlen(text), 0) > 0;
+	return recv(server->m_connfd, buf, buflen, 0);
 }
 
-static void Server_close_listener(struct Server *server)
-{
-	close_once(&server->listener);
-}
-
-static void Server_close_connection(struct Server *server)
-{
-	close_once(&server->connection);
-}
-
+/* The class's destructor. */
 static void Server_drop(struct Server *server)
 {
-	Server_close_listener(server);
-	Server_close_connection(server);
+	if (server->m_listenfd != 0)
+		close(server->m_listenfd);
+	/* Wrong: after a failed accept this closes -1. */
+	if (server->m_connfd != 0)
+		close(server->m_connfd);
 }
 
 int main(int argc, char *argv[])
 {
-	static const char answer[] = "成功接收";
-	char buffer[BUF_SIZE];
 	struct Server server = {0, 0};
 
-	/* Wrong: without this, which the original has as a comment, each child stays a zombie while the server lives. */
+	/* Wrong: the original has this as a comment. Without it each child stays a zombie while the server lives. */
 	if (argc == 2 && strcmp(argv[1], "ignore") == 0)
 		signal(SIGCHLD, SIG_IGN);
 
-	if (!Server_listen(&server)) {
+	if (!Server_InitServer(&server, PORT)) {
 		Server_drop(&server);
 		return -1;
 	}
-	for (;;) {
-		if (!Server_accept(&server)) { /* Wrong: one connection that failed ends the server. */
+
+	while (1) {
+		if (!Server_Accept(&server)) { /* Wrong: one connection that failed ends the server. */
 			Server_drop(&server);
 			return -1;
 		}
 		printf("connect ok\n");
-		if (fork() <= 0)
-			break; /* Wrong: also when fork failed: then the server itself serves, and ends. */
-		Server_close_connection(&server);
+
+		if (fork() > 0) {
+			Server_Closeconnfd(&server);
+			continue;
+		}
+		/* Wrong: also reached when fork failed. Then the server itself serves the client, and ends. */
+		Server_Closelistenfd(&server);
+		printf("子进程与客户端连接\n");
+
+		char buf[BUF_SIZE];
+		while (1) {
+			memset(buf, 0, sizeof(buf));
+			if (Server_Recv(&server, buf, sizeof(buf) - 1) <= 0)
+				break;
+			printf("接收: %s\n", buf);
+
+			strcpy(buf, "成功接收");
+			if (Server_Send(&server, buf, strlen(buf)) <= 0)
+				break;
+			printf("发送: %s\n", buf);
+		}
+		printf("连接断开\n");
+		Server_drop(&server);
+		return 0;
 	}
-	Server_close_listener(&server);
-	printf("子进程与客户端连接\n");
-	while (Server_recv(&server, buffer)) {
-		printf("接收: %s\n", buffer);
-		if (!Server_send(&server, answer))
-			break;
-		printf("发送: %s\n", answer);
-	}
-	printf("连接断开\n");
-	Server_drop(&server);
-	return 0;
 }

@@ -1,116 +1,130 @@
 //! code05 [ignore]: receives messages and answers each, with one process for each connection.
 //!
-//! From:  the server/client notes, as a class Server, port 5051. The argument is not from there: see below.
-//! Shows: what parent and child each close, with the two descriptors held by an object that closes them at its end.
+//! From:  the server/client notes, as a class Server, port 5051. The argument `ignore` is our addition.
+//! Shows: which descriptors parent and child close. An object holds both and closes them at its end.
 //! Next:  code04, its client; socket_serve, which leaves no zombies.
 #![no_std]
 #![no_main]
+#![allow(non_snake_case, reason = "the methods have the names of the published class")]
 
-use core::ffi::{CStr, c_int};
+use core::ffi::c_int;
 use core::mem::forget;
 
 use mpserv::errno::{CReturn, Result};
 use mpserv::fd::{OwnedFd, close};
 use mpserv::net::{AddressFamily, Ipv4Addr, MsgFlags, Protocol, SocketAddrV4, SocketType};
 use mpserv::net::{accept, bind, listen, recv, send, socket};
-use mpserv::printf;
 use mpserv::process::fork;
 use mpserv::program::Args;
 use mpserv::signal::{Disposition, Signal, signal};
 use mpserv::stdio::until_nul;
+use mpserv::{printf, snprintf};
 
 const PORT: u16 = 5051;
 const BACKLOG: c_int = 5;
 const BUF_SIZE: usize = 1024;
 
 struct Server {
-    listener: Option<OwnedFd>,
-    connection: Option<OwnedFd>,
-}
-
-fn close_once(descriptor: &mut Option<OwnedFd>) {
-    // Wrong: 0 stands for none, but is a descriptor where standard input was closed. mended: -1 is not closed.
-    match descriptor.take() {
-        Some(fd) if fd.raw() > 0 => {
-            let _ = close(fd);
-        }
-        none => forget(none),
-    }
+    m_listenfd: Option<Result<OwnedFd>>, // None is C's 0, which stands for no descriptor; an error is C's -1
+    m_connfd: Option<Result<OwnedFd>>,
 }
 
 impl Server {
-    fn listen(&mut self) -> Result<()> {
-        let listener = &*self.listener.insert(socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT)?);
-        let address = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT);
-        bind(listener, &address)?;
-        listen(listener, BACKLOG)
+    fn Closelistenfd(&mut self) {
+        // C: close(m_listenfd), whatever the number is, 0 too; m_listenfd = 0
+        let _ = self.m_listenfd.take().map(close);
     }
 
-    fn accept(&mut self) -> bool {
-        self.connection = accept(&self.listener).ok();
-        self.connection.as_ref().is_some_and(|connection| connection.raw() > 0)
+    fn Closeconnfd(&mut self) {
+        let _ = self.m_connfd.take().map(close);
     }
 
-    fn recv(&self, buffer: &mut [u8; BUF_SIZE]) -> bool {
-        buffer.fill(0);
-        recv(&self.connection, &mut buffer[..BUF_SIZE - 1], MsgFlags::NONE).c_return() > 0
+    fn InitServer(&mut self, port: u16) -> bool {
+        // Wrong: socket's -1 is not looked at. bind fails with EBADF, and so does close.
+        self.m_listenfd = Some(socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT));
+        let servaddr = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+        if bind(&self.m_listenfd, &servaddr).is_err() {
+            self.Closelistenfd();
+            return false;
+        }
+        if listen(&self.m_listenfd, BACKLOG).is_err() {
+            self.Closelistenfd();
+            return false;
+        }
+        true
     }
 
-    fn send(&self, text: &CStr) -> bool {
-        send(&self.connection, text.to_bytes(), MsgFlags::NONE).c_return() > 0
+    fn Accept(&mut self) -> bool {
+        self.m_connfd = Some(accept(&self.m_listenfd));
+        self.m_connfd.c_return() > 0
     }
 
-    fn close_listener(&mut self) {
-        close_once(&mut self.listener);
+    fn Send(&self, buf: &[u8]) -> c_int {
+        send(&self.m_connfd, buf, MsgFlags::NONE).c_return()
     }
 
-    fn close_connection(&mut self) {
-        close_once(&mut self.connection);
+    fn Recv(&self, buf: &mut [u8]) -> c_int {
+        recv(&self.m_connfd, buf, MsgFlags::NONE).c_return()
     }
 }
 
+// C: Server_drop(). Rust calls it at each return from main.
 impl Drop for Server {
     fn drop(&mut self) {
-        self.close_listener();
-        self.close_connection();
+        // C: if (m_listenfd != 0) close(m_listenfd)
+        let _ = self.m_listenfd.take_if(|fd| fd.c_return() != 0).map(close);
+        // Wrong: after a failed accept this closes -1.
+        let _ = self.m_connfd.take_if(|fd| fd.c_return() != 0).map(close);
+        // C leaves a descriptor 0 open. forget() keeps Rust from closing it.
+        forget(self.m_listenfd.take());
+        forget(self.m_connfd.take());
     }
 }
 
 mpserv::main!(main);
 
 fn main(args: Args) -> c_int {
-    let answer = c"成功接收";
-    let mut buffer = [0; BUF_SIZE];
-    let mut server = Server { listener: None, connection: None };
+    let mut server = Server { m_listenfd: None, m_connfd: None };
 
-    // Wrong: without this, which the original has as a comment, each child stays a zombie while the server lives.
+    // Wrong: the original has this as a comment. Without it each child stays a zombie while the server lives.
     if args.len() == 2 && args.get(1) == Some(c"ignore") {
         let _ = signal(Signal::CHLD, Disposition::Ignore);
     }
 
-    if server.listen().is_err() {
+    if !server.InitServer(PORT) {
         return -1;
     }
+
     loop {
         // Wrong: one connection that failed ends the server.
-        if !server.accept() {
+        if !server.Accept() {
             return -1;
         }
         printf!("connect ok\n");
-        if fork().c_return() <= 0 {
-            break; // Wrong: also when fork failed: then the server itself serves, and ends.
+
+        if fork().c_return() > 0 {
+            server.Closeconnfd();
+            continue;
         }
-        server.close_connection();
-    }
-    server.close_listener();
-    printf!("子进程与客户端连接\n");
-    while server.recv(&mut buffer) {
-        printf!("接收: %s\n", until_nul(&buffer));
-        if !server.send(answer) {
-            break;
+        // Wrong: also reached when fork failed. Then the server itself serves the client, and ends.
+        server.Closelistenfd();
+        printf!("子进程与客户端连接\n");
+
+        let mut buf = [0; BUF_SIZE];
+        loop {
+            buf.fill(0);
+            if server.Recv(&mut buf[..BUF_SIZE - 1]) <= 0 {
+                break;
+            }
+            printf!("接收: %s\n", until_nul(&buf));
+
+            snprintf!(&mut buf, "成功接收"); // C: strcpy(buf, "成功接收")
+            if server.Send(until_nul(&buf).to_bytes()) <= 0 {
+                break;
+            }
+            printf!("发送: %s\n", until_nul(&buf));
         }
-        printf!("发送: %s\n", answer);
+        printf!("连接断开\n");
+        return 0;
     }
-    printf!("连接断开\n");
-    0
 }

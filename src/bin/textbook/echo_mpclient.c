@@ -1,9 +1,9 @@
 /*
  * echo_mpclient IP PORT: sends lines to an echo server and prints what comes back, until q.
  *
- * From:  the process notes (dividing input and output), as the client of echo_mpserv.
- * Shows: one socket in two processes: the child only writes, the parent only reads, and neither waits for the other.
- * Next:  echo_mpserv, its server; socket_client, which takes turns instead.
+ * From:  the process notes (separate input and output), as the client of echo_mpserv.
+ * Shows: one socket in two processes. The child only writes, the parent only reads, and neither waits for the other.
+ * Next:  echo_mpserv, its server; socket_client, which sends and receives in turn.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -14,65 +14,63 @@
 
 #define BUF_SIZE 30
 
-static void fail(const char *message)
+static void error_handling(const char *message)
 {
 	fputs(message, stderr);
 	fputc('\n', stderr);
 	exit(1);
 }
 
-static void print_answers(int connection)
+static void read_routine(int sock, char *buf)
 {
-	char message[BUF_SIZE + 1] = ""; /* mended: the original has no room for the NUL behind 30 bytes */
-
-	for (;;) {
-		ssize_t length = read(connection, message, BUF_SIZE);
-		if (length == 0)
+	while (1) {
+		ssize_t str_len = read(sock, buf, BUF_SIZE);
+		/* Wrong: when the server ends, only the parent ends. The child stays and takes the next line typed. */
+		if (str_len == 0)
 			return;
-		if (length > 0) /* mended: the original puts the NUL at [-1], too */
-			message[length] = '\0';
-		printf("Message from server: %s", message);
+		if (str_len > 0) /* mended: after a failed read the original writes the NUL at [-1] */
+			buf[str_len] = '\0';
+		printf("Message from server: %s", buf);
 	}
 }
 
-static void send_lines(int connection)
+static void write_routine(int sock, char *buf)
 {
-	char line[BUF_SIZE] = "";
-
-	for (;;) {
-		/* Wrong: at the end of input fgets changes nothing, and the last line is sent for ever. */
-		if (fgets(line, BUF_SIZE, stdin) == NULL)
-			(void)line;
-		if (strcmp(line, "q\n") == 0 || strcmp(line, "Q\n") == 0) {
-			shutdown(connection, SHUT_WR);
+	while (1) {
+		/* Wrong: at the end of input fgets returns NULL, and the last line is sent for ever. */
+		fgets(buf, BUF_SIZE, stdin);
+		if (strcmp(buf, "q\n") == 0 || strcmp(buf, "Q\n") == 0) {
+			shutdown(sock, SHUT_WR);
 			return;
 		}
-		if (write(connection, line, strlen(line)) == -1)
-			continue;
+		write(sock, buf, strlen(buf));
 	}
 }
 
 int main(int argc, char *argv[])
 {
+	/* mended: the original has no room for the NUL after 30 bytes; and without any input it sends an unset buffer */
+	char buf[BUF_SIZE + 1] = "";
+
 	if (argc != 3) {
 		printf("Usage : %s <IP> <port>\n", argv[0]);
 		exit(1);
 	}
 
-	int connection = socket(PF_INET, SOCK_STREAM, 0);
-	struct sockaddr_in address = {
+	int sock = socket(PF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in serv_adr = {
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = inet_addr(argv[1]),
-		.sin_port = htons((uint16_t)atoi(argv[2])),
+		.sin_port = htons(atoi(argv[2])),
 	};
-	if (connect(connection, (struct sockaddr *)&address, sizeof(address)) == -1)
-		fail("connect() error!");
+	if (connect(sock, (struct sockaddr *)&serv_adr, sizeof(serv_adr)) == -1)
+		error_handling("connect() error!");
 
 	pid_t pid = fork();
 	if (pid == 0)
-		send_lines(connection);
+		write_routine(sock, buf);
 	else
-		print_answers(connection); /* also when fork failed: then nobody sends */
-	close(connection);
+		read_routine(sock, buf); /* Wrong: also called when fork failed. Then nobody sends. */
+	close(sock);
 	return 0;
 }

@@ -1,8 +1,8 @@
 //! echo_mpclient IP PORT: sends lines to an echo server and prints what comes back, until q.
 //!
-//! From:  the process notes (dividing input and output), as the client of echo_mpserv.
-//! Shows: one socket in two processes: the child only writes, the parent only reads, and neither waits for the other.
-//! Next:  echo_mpserv, its server; socket_client, which takes turns instead.
+//! From:  the process notes (separate input and output), as the client of echo_mpserv.
+//! Shows: one socket in two processes. The child only writes, the parent only reads, and neither waits for the other.
+//! Next:  echo_mpserv, its server; socket_client, which sends and receives in turn.
 #![no_std]
 #![no_main]
 
@@ -18,60 +18,64 @@ use mpserv::stdio::{fgets, fputc, fputs, stderr, stdin, until_nul};
 
 const BUF_SIZE: usize = 30;
 
-fn fail(message: &CStr) -> ! {
+fn error_handling(message: &CStr) -> ! {
     fputs(message, stderr());
     fputc(b'\n', stderr());
     exit(1)
 }
 
-fn print_answers(connection: &Result<OwnedFd>) {
-    let mut message = [0; BUF_SIZE + 1]; // mended: the original has no room for the NUL behind 30 bytes
-
+fn read_routine(sock: &Result<OwnedFd>, buf: &mut [u8; BUF_SIZE + 1]) {
     loop {
-        match read(connection, &mut message[..BUF_SIZE]) {
-            Ok(0) => return,
-            Ok(length) => message[length] = b'\0',
-            Err(_) => {} // mended: the original puts the NUL at [-1], too
+        let str_len = read(sock, &mut buf[..BUF_SIZE]);
+        // Wrong: when the server ends, only the parent ends. The child stays and takes the next line typed.
+        if str_len == Ok(0) {
+            return;
         }
-        printf!("Message from server: %s", until_nul(&message));
+        // mended: after a failed read the original writes the NUL at [-1]
+        if let Ok(str_len) = str_len {
+            buf[str_len] = b'\0';
+        }
+        printf!("Message from server: %s", until_nul(buf));
     }
 }
 
-fn send_lines(connection: &Result<OwnedFd>) {
-    let mut line = [0; BUF_SIZE];
-
+fn write_routine(sock: &Result<OwnedFd>, buf: &mut [u8; BUF_SIZE + 1]) {
     loop {
-        // Wrong: at the end of input fgets changes nothing, and the last line is sent for ever.
-        let _ = fgets(&mut line, stdin());
-        let line = until_nul(&line);
+        // Wrong: at the end of input fgets returns NULL, and the last line is sent for ever.
+        let _ = fgets(&mut buf[..BUF_SIZE], stdin());
+        let line = until_nul(buf);
         if line == c"q\n" || line == c"Q\n" {
-            let _ = shutdown(connection, Shutdown::Write);
+            let _ = shutdown(sock, Shutdown::Write);
             return;
         }
-        let _ = write(connection, line.to_bytes());
+        let _ = write(sock, line.to_bytes());
     }
 }
 
 mpserv::main!(main);
 
 fn main(args: Args) -> c_int {
+    // mended: the original has no room for the NUL after 30 bytes; and without any input it sends an unset buffer
+    let mut buf = [0; BUF_SIZE + 1];
+
+    // C: if (argc != 3)
     let (3, Some(ip), Some(port)) = (args.len(), args.get(1), args.get(2)) else {
         printf!("Usage : %s <IP> <port>\n", args.program());
         exit(1)
     };
 
-    let connection = socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT);
-    let address = SocketAddrV4::new(inet_addr(ip), atoi(port) as u16);
-    if connect(&connection, &address).is_err() {
-        fail(c"connect() error!");
+    let sock = socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT);
+    let serv_adr = SocketAddrV4::new(inet_addr(ip), atoi(port) as u16);
+    if connect(&sock, &serv_adr).is_err() {
+        error_handling(c"connect() error!");
     }
 
     let pid = fork().c_return();
     if pid == 0 {
-        send_lines(&connection);
+        write_routine(&sock, &mut buf);
     } else {
-        print_answers(&connection); // also when fork failed: then nobody sends
+        read_routine(&sock, &mut buf); // Wrong: also called when fork failed. Then nobody sends.
     }
-    let _ = connection.and_then(close);
+    let _ = close(sock);
     0
 }

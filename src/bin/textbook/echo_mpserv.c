@@ -1,35 +1,37 @@
 /*
  * echo_mpserv PORT: sends back what it receives, with one process for each connection.
  *
- * From:  the process notes (multi-process servers), where it is the program that everything before it leads to.
+ * From:  the process notes (multi-process servers). The programs before it lead to this one.
  * Shows: a parent that only accepts and forks, children that only serve, and a SIGCHLD handler that reaps them.
- * Next:  echo_mpclient, which splits its own work over two processes; rot13_serv, whose handler reaps in a loop.
+ * Next:  echo_mpclient, which reads and writes in two processes; rot13_serv, whose handler reaps in a loop.
  */
 #include <arpa/inet.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "handler_printf.h"
 
 #define BUF_SIZE 30
 
-static void fail(const char *message)
+static void error_handling(const char *message)
 {
 	fputs(message, stderr);
 	fputc('\n', stderr);
 	exit(1);
 }
 
-static void reap(int signal_number)
+static void read_childproc(int sig)
 {
 	int status;
-	/* Wrong: signals of a kind do not queue, so of children that end together all but one stay zombies. */
+	/* Wrong: signals do not queue. Of children that end together all but one stay zombies. */
 	pid_t pid = waitpid(-1, &status, WNOHANG);
 
-	(void)signal_number;
-	/* Wrong: stdio in a handler. See handler_printf.h. */
+	/* Wrong: stdio in a handler. mended: see handler_printf.h. */
 	printf("removed proc id: %d \n", pid);
 }
 
@@ -40,48 +42,51 @@ int main(int argc, char *argv[])
 		exit(1);
 	}
 
-	struct sigaction action = {.sa_handler = reap, .sa_flags = 0};
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGCHLD, &action, NULL);
+	struct sigaction act;
+	act.sa_handler = read_childproc;
+	sigemptyset(&act.sa_mask);
+	act.sa_flags = 0;
+	sigaction(SIGCHLD, &act, NULL);
 
-	int listener = socket(PF_INET, SOCK_STREAM, 0);
-	struct sockaddr_in address = {
+	int serv_sock = socket(PF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in serv_adr = {
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_ANY),
-		.sin_port = htons((uint16_t)atoi(argv[1])),
+		.sin_port = htons(atoi(argv[1])),
 	};
-	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) == -1)
-		fail("bind() error");
-	if (listen(listener, 5) == -1)
-		fail("listen() error");
+	if (bind(serv_sock, (struct sockaddr *)&serv_adr, sizeof(serv_adr)) == -1)
+		error_handling("bind() error");
+	if (listen(serv_sock, 5) == -1)
+		error_handling("listen() error");
 
-	for (;;) {
-		struct sockaddr_in client;
-		socklen_t client_size = sizeof(client);
-		int connection = accept(listener, (struct sockaddr *)&client, &client_size);
-		/* Right for EINTR, when the handler has run; wrong for EMFILE, which makes this a busy loop. */
-		if (connection == -1)
+	while (1) {
+		struct sockaddr_in clnt_adr;
+		socklen_t adr_sz = sizeof(clnt_adr);
+		int clnt_sock = accept(serv_sock, (struct sockaddr *)&clnt_adr, &adr_sz);
+		/* Right for EINTR, which the handler causes. Wrong: EMFILE makes this a busy loop. */
+		if (clnt_sock == -1)
 			continue;
 		printf("new client connected...\n");
 
 		pid_t pid = fork();
 		if (pid == -1) {
-			close(connection);
+			close(clnt_sock);
 			continue;
 		}
 		if (pid == 0) {
-			char buffer[BUF_SIZE];
-			ssize_t length;
+			char buf[BUF_SIZE];
+			ssize_t str_len;
 
-			close(listener);
+			close(serv_sock);
 			/* Wrong: read's -1 becomes the length, and write fails with EFAULT. */
-			while ((length = read(connection, buffer, BUF_SIZE)) != 0)
-				if (write(connection, buffer, (size_t)length) == -1)
-					continue;
-			close(connection);
+			while ((str_len = read(clnt_sock, buf, BUF_SIZE)) != 0)
+				write(clnt_sock, buf, str_len);
+
+			close(clnt_sock);
 			printf("client disconnected...\n");
 			return 0;
+		} else {
+			close(clnt_sock);
 		}
-		close(connection);
 	}
 }

@@ -2,30 +2,33 @@
  * fork: a parent and a child change the same two variables, each its own copy.
  *
  * From:  the notes on chapter 10 (processes), the first example.
- * Shows: fork returns twice, 0 to the child and the child's id to the parent; memory is copied, not shared.
- * Next:  zombie, for what becomes of a child that nobody waits for.
+ * Shows: fork returns twice, 0 in the child and the child's id in the parent. The child gets a copy of the memory.
+ * Next:  zombie, which shows what happens to a child that nobody waits for.
  */
 #include <stdio.h>
 #include <unistd.h>
 
-static int global = 10;
+static int gval = 10;
 
 int main(void)
 {
-	int local = 20;
+	int lval = 20;
 
-	global += 1;
-	local += 5;
+	gval += 1;
+	lval += 5;
 
 	pid_t pid = fork();
 	if (pid == 0) {
-		global += 2;
-		local += 2;
-		printf("Child proc: [%d %d] \n", global, local);
-	} else { /* Wrong: also when fork failed; then there is a parent without a child. */
-		global -= 2;
-		local -= 2;
-		printf("parent proc: [%d %d] \n", global, local);
+		gval += 2;
+		lval += 2;
+	} else { /* Wrong: also taken when fork failed. Then there is a parent without a child. */
+		gval -= 2;
+		lval -= 2;
 	}
+
+	if (pid == 0)
+		printf("Child proc: [%d %d] \n", gval, lval);
+	else
+		printf("parent proc: [%d %d] \n", gval, lval);
 	return 0;
 }

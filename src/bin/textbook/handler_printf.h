@@ -1,9 +1,11 @@
 /*
- * printf for a program whose signal handler prints as well.
+ * printf for a program whose signal handler prints too.
  *
- * The published programs call printf in their handlers. C leaves open what that does when the handler interrupted
- * printf itself. This one makes the same system calls, but for a handler that did land inside stdio: its line goes
- * straight to standard output. The Rust library's stdio does the same.
+ * The published programs call printf in their handlers. C does not define what happens when the handler interrupted
+ * printf itself. This printf makes the same system calls, with one exception: a handler that interrupted stdio writes
+ * its line directly to standard output. The Rust library's printf! does the same.
+ *
+ * Include it after the other headers: it replaces printf from there on.
  */
 #ifndef HANDLER_PRINTF_H
 #define HANDLER_PRINTF_H
@@ -15,7 +17,7 @@
 
 static volatile sig_atomic_t inside_stdio;
 
-/* Runs in exit(), before what stdio still holds is written. */
+/* Runs in exit(), before exit() writes what stdio still holds. */
 __attribute__((destructor)) static void exit_begins(void)
 {
 	inside_stdio = 1;
@@ -32,8 +34,8 @@ __attribute__((format(printf, 1, 2))) static void handler_printf(const char *for
 
 		if (length >= (int)sizeof(line))
 			length = sizeof(line) - 1;
-		if (length > 0 && write(STDOUT_FILENO, line, (size_t)length) == -1)
-			length = 0; /* nobody to tell */
+		if (length > 0)
+			write(STDOUT_FILENO, line, length);
 	} else {
 		inside_stdio = 1;
 		vprintf(format, arguments);

@@ -1,7 +1,7 @@
-//! remove_zombie: a handler for SIGCHLD waits for the children, while the parent does something else.
+//! remove_zombie: a SIGCHLD handler waits for the children while the parent does other work.
 //!
 //! From:  the process notes (signals against zombies).
-//! Shows: the end of a child interrupts the parent's sleep, which is not resumed; the handler takes the exit status.
+//! Shows: the end of a child interrupts the parent's sleep, which is not resumed. The handler reads the exit status.
 //! Next:  echo_mpserv, where the parent's other work is to accept connections.
 #![no_std]
 #![no_main]
@@ -15,14 +15,15 @@ use mpserv::program::Args;
 use mpserv::signal::{Disposition, Handler, SaFlags, SigAction, SigSet, Signal, sigaction};
 use mpserv::time::sleep;
 
-fn reap(_signal: Signal) {
-    // mended: the original reads it even when waitpid returned 0 or -1 and left it as it was
+fn read_childproc(_sig: Signal) {
+    // mended: the original reads it even when waitpid returned 0 or -1 and did not set it
     let mut status = WaitStatus::default();
-    // Wrong: signals of a kind do not queue, so of children that end together all but one stay zombies.
+    // Wrong: signals do not queue. Of children that end together all but one stay zombies.
     let pid = waitpid(WaitFor::AnyChild, Some(&mut status), WaitOptions::NOHANG).c_return();
 
+    // C: if (WIFEXITED(status)) … WEXITSTATUS(status)
     if let Some(sent) = status.exit_status() {
-        // Wrong: stdio in a handler. The library's writes directly where it was interrupted itself.
+        // Wrong: stdio in a handler. mended: see handler_printf.h; the library's printf! does the same.
         printf!("Removed proc id: %d \n", pid);
         printf!("Child send: %d \n", sent);
     }
@@ -31,32 +32,37 @@ fn reap(_signal: Signal) {
 mpserv::main!(main);
 
 fn main(_: Args) -> c_int {
-    // SAFETY: `reap` is async-signal-safe: it calls waitpid and the library's stdio, and keeps nothing.
-    let handler = unsafe { Handler::new(reap) };
-    let action =
-        SigAction { sa_handler: Disposition::Handler(handler), sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
-    let _ = sigaction(Signal::CHLD, &action);
+    // SAFETY: `read_childproc` is async-signal-safe: it calls only waitpid and the library's stdio.
+    let read_childproc = unsafe { Handler::new(read_childproc) };
+    let act = SigAction {
+        sa_handler: Disposition::Handler(read_childproc),
+        sa_mask: SigSet::empty(), // C: sigemptyset(&act.sa_mask)
+        sa_flags: SaFlags::NONE,
+    };
+    let _ = sigaction(Signal::CHLD, &act);
 
     let mut pid = fork().c_return();
     if pid == 0 {
         printf!("Hi! I'm child process\n");
         sleep(10);
         return 12;
-    }
-    // Wrong: also when fork failed, with the id -1; so below.
-    printf!("Child proc id: %d \n", pid);
+    } else {
+        // Wrong: also taken when fork failed, with the id -1. The same holds below.
+        printf!("Child proc id: %d \n", pid);
 
-    pid = fork().c_return();
-    if pid == 0 {
-        printf!("Hi! I'm child process\n");
-        sleep(10);
-        exit(24);
-    }
-    printf!("Child proc id: %d \n", pid);
+        pid = fork().c_return();
+        if pid == 0 {
+            printf!("Hi! I'm child process\n");
+            sleep(10);
+            exit(24);
+        } else {
+            printf!("Child proc id: %d \n", pid);
 
-    for _ in 0..5 {
-        printf!("wait...\n");
-        sleep(5);
+            for _ in 0..5 {
+                printf!("wait...\n");
+                sleep(5);
+            }
+        }
     }
     0
 }

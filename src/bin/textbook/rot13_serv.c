@@ -2,9 +2,9 @@
  * rot13_serv: sends back each line rotated by 13 letters, with one process for each connection.
  *
  * From:  lecture 25 (sockets and processes), port 43211.
- * Shows: a handler that waits in a loop, so that no zombie stays however many children end together; a port that can
- *        be used again at once (SO_REUSEADDR); signal(), whose meaning hangs on how the file is compiled.
- * Next:  echo_mpserv, whose handler waits once.
+ * Shows: a handler that waits in a loop, so that no zombie stays however many children end together. SO_REUSEADDR,
+ *        so that the port can be used again at once. signal(), whose meaning depends on how the file is compiled.
+ * Next:  echo_mpserv, whose handler waits only once.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 
 #define PORT 43211
 #define BACKLOG 1024
-#define LINE_MAX_LENGTH 4096
+#define MAX_LINE 4096
 
 static void fail(const char *message)
 {
@@ -29,80 +29,85 @@ static void fail(const char *message)
 	exit(1);
 }
 
-static void reap(int signal_number)
+static char rot13_char(char c)
 {
-	int interrupted = errno; /* mended: the original leaves waitpid's errno to whatever it interrupted */
-
-	(void)signal_number;
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		continue;
-	errno = interrupted;
+	if ((c >= 'a' && c <= 'm') || (c >= 'A' && c <= 'M'))
+		return c + 13;
+	if ((c >= 'n' && c <= 'z') || (c >= 'N' && c <= 'Z'))
+		return c - 13;
+	return c;
 }
 
-static char rot13(char byte)
+static void child_run(int fd)
 {
-	if ((byte >= 'a' && byte <= 'm') || (byte >= 'A' && byte <= 'M'))
-		return (char)(byte + 13);
-	if ((byte >= 'n' && byte <= 'z') || (byte >= 'N' && byte <= 'Z'))
-		return (char)(byte - 13);
-	return byte;
-}
+	char outbuf[MAX_LINE + 1];
+	size_t outbuf_used = 0;
 
-static void serve(int connection)
-{
-	char line[LINE_MAX_LENGTH];
-	size_t length = 0;
-
-	for (;;) {
-		char byte;
-		ssize_t received = recv(connection, &byte, 1, 0); /* Wrong: one system call for each byte. */
-		if (received == 0)
-			return; /* Wrong: a last line without a newline is lost. */
-		if (received == -1) {
+	while (1) {
+		char ch;
+		ssize_t result = recv(fd, &ch, 1, 0); /* Wrong: one system call for each byte. */
+		if (result == 0)
+			break; /* Wrong: a last line without a newline is lost. */
+		if (result == -1) {
 			perror("read");
-			return;
+			break;
 		}
-		if (length < LINE_MAX_LENGTH) /* Wrong: what does not fit is lost, the newline too. */
-			line[length++] = rot13(byte);
-		if (byte == '\n') {
-			if (send(connection, line, length, 0) == -1) /* Wrong: a part may be sent, or none. */
-				(void)line;
-			length = 0;
+		if (outbuf_used < sizeof(outbuf)) /* Wrong: what does not fit is lost, the newline too. */
+			outbuf[outbuf_used++] = rot13_char(ch);
+		if (ch == '\n') {
+			send(fd, outbuf, outbuf_used, 0); /* Wrong: a part may be sent, or nothing. */
+			outbuf_used = 0;
 		}
 	}
 }
 
-int main(void)
+static void sigchld_handler(int sig)
 {
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int saved = errno; /* mended: the original lets waitpid change the errno of the interrupted code */
+
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		continue;
+	errno = saved;
+}
+
+static int tcp_server_listen(int port)
+{
 	int on = 1;
+
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	struct sockaddr_in address = {
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_ANY),
-		.sin_port = htons(PORT),
+		.sin_port = htons(port),
 	};
 	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) == -1)
 		fail("bind failed ");
 	if (listen(listener, BACKLOG) == -1)
 		fail("listen failed ");
+	return listener;
+}
+
+int main(void)
+{
+	int listener = tcp_server_listen(PORT);
 
 	signal(SIGPIPE, SIG_IGN);
-	/* Wrong: under -std=c99 this is System V's signal: it works once, and has accept fail with EINTR. */
-	signal(SIGCHLD, reap);
+	/* Wrong: with -std=c99 this is System V's signal. It works only once, and makes accept fail with EINTR. */
+	signal(SIGCHLD, sigchld_handler);
 
-	for (;;) {
+	while (1) {
 		struct sockaddr_storage client;
 		socklen_t client_size = sizeof(client);
-		int connection = accept(listener, (struct sockaddr *)&client, &client_size);
-		if (connection == -1) /* Wrong: a client that went away, or a signal, ends the server. */
+		int fd = accept(listener, (struct sockaddr *)&client, &client_size);
+		if (fd == -1) /* Wrong: a client that went away, or a signal, ends the server. */
 			fail("accept failed");
 
 		if (fork() == 0) {
 			close(listener);
-			serve(connection);
+			child_run(fd);
 			exit(0);
 		}
-		close(connection); /* also when fork failed: then nobody serves it */
+		close(fd); /* Wrong: also reached when fork failed. Then nobody serves the client. */
 	}
 }

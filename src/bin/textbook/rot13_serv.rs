@@ -1,15 +1,15 @@
 //! rot13_serv: sends back each line rotated by 13 letters, with one process for each connection.
 //!
 //! From:  lecture 25 (sockets and processes), port 43211.
-//! Shows: a handler that waits in a loop, so that no zombie stays however many children end together; a port that can
-//!        be used again at once (SO_REUSEADDR); signal(), whose meaning hangs on how the C file is compiled.
-//! Next:  echo_mpserv, whose handler waits once.
+//! Shows: a handler that waits in a loop, so that no zombie stays however many children end together. SO_REUSEADDR,
+//!        so that the port can be used again at once. signal(), whose meaning depends on how the C file is compiled.
+//! Next:  echo_mpserv, whose handler waits only once.
 #![no_std]
 #![no_main]
 
 use core::ffi::{CStr, c_int};
 
-use mpserv::errno::{CReturn, Errno, MESSAGE_MAX, strerror};
+use mpserv::errno::{CReturn, Errno, MESSAGE_MAX, Result, strerror};
 use mpserv::fd::{OwnedFd, close};
 use mpserv::fprintf;
 use mpserv::net::{AddressFamily, Ipv4Addr, MsgFlags, Protocol, SocketAddrV4, SocketOption, SocketType};
@@ -21,7 +21,7 @@ use mpserv::stdio::{fputs, perror, stderr};
 
 const PORT: u16 = 43211;
 const BACKLOG: c_int = 1024;
-const LINE_MAX_LENGTH: usize = 4096;
+const MAX_LINE: usize = 4096;
 
 fn fail(message: &CStr) -> ! {
     let error = Errno::last();
@@ -31,75 +31,81 @@ fn fail(message: &CStr) -> ! {
     exit(1)
 }
 
-// mended: the original leaves waitpid's errno to whatever it interrupted; the library puts it back
-fn reap(_signal: Signal) {
+fn rot13_char(c: u8) -> u8 {
+    match c {
+        b'a'..=b'm' | b'A'..=b'M' => c + 13,
+        b'n'..=b'z' | b'N'..=b'Z' => c - 13,
+        _ => c,
+    }
+}
+
+fn child_run(fd: &OwnedFd) {
+    let mut outbuf = [0; MAX_LINE + 1];
+    let mut outbuf_used = 0;
+
+    loop {
+        let mut ch = [0];
+        let result = recv(fd, &mut ch, MsgFlags::NONE).c_return(); // Wrong: one system call for each byte.
+        if result == 0 {
+            break; // Wrong: a last line without a newline is lost.
+        }
+        if result == -1 {
+            perror(c"read");
+            break;
+        }
+        // Wrong: what does not fit is lost, the newline too.
+        if outbuf_used < outbuf.len() {
+            outbuf[outbuf_used] = rot13_char(ch[0]);
+            outbuf_used += 1;
+        }
+        if ch == *b"\n" {
+            let _ = send(fd, &outbuf[..outbuf_used], MsgFlags::NONE); // Wrong: a part may be sent, or nothing.
+            outbuf_used = 0;
+        }
+    }
+}
+
+// mended: the original lets waitpid change the errno of the interrupted code; the library restores it
+fn sigchld_handler(_sig: Signal) {
     while waitpid(WaitFor::AnyChild, None, WaitOptions::NOHANG).c_return() > 0 {}
 }
 
-fn rot13(byte: u8) -> u8 {
-    match byte {
-        b'a'..=b'm' | b'A'..=b'M' => byte + 13,
-        b'n'..=b'z' | b'N'..=b'Z' => byte - 13,
-        _ => byte,
-    }
-}
+fn tcp_server_listen(port: u16) -> Result<OwnedFd> {
+    let on = true; // C: 1
 
-fn serve(connection: &OwnedFd) {
-    let mut line = [0; LINE_MAX_LENGTH];
-    let mut length = 0;
-
-    loop {
-        let mut byte = [0];
-        // Wrong: one system call for each byte.
-        match recv(connection, &mut byte, MsgFlags::NONE) {
-            Ok(0) => return, // Wrong: a last line without a newline is lost.
-            Ok(_) => {}
-            Err(_) => {
-                perror(c"read");
-                return;
-            }
-        }
-        // Wrong: what does not fit is lost, the newline too.
-        if length < LINE_MAX_LENGTH {
-            line[length] = rot13(byte[0]);
-            length += 1;
-        }
-        if byte == *b"\n" {
-            let _ = send(connection, &line[..length], MsgFlags::NONE); // Wrong: a part may be sent, or none.
-            length = 0;
-        }
-    }
-}
-
-mpserv::main!(main);
-
-fn main(_: Args) -> c_int {
     let listener = socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT);
-    let on = true;
     let _ = setsockopt(&listener, SocketOption::REUSEADDR, on);
-    let address = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT);
+    let address = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
     if bind(&listener, &address).is_err() {
         fail(c"bind failed ");
     }
     if listen(&listener, BACKLOG).is_err() {
         fail(c"listen failed ");
     }
+    listener
+}
 
-    // SAFETY: `reap` is async-signal-safe: it calls waitpid, and keeps nothing.
-    let handler = unsafe { Handler::new(reap) };
+mpserv::main!(main);
+
+fn main(_: Args) -> c_int {
+    let listener = tcp_server_listen(PORT);
+
     let _ = signal(Signal::PIPE, Disposition::Ignore);
-    // Wrong: in C under -std=c99 this is `sysv_signal`: it works once, and has accept fail with EINTR.
-    let _ = signal(Signal::CHLD, Disposition::Handler(handler));
+    // SAFETY: `sigchld_handler` is async-signal-safe: it calls only waitpid.
+    let sigchld_handler = unsafe { Handler::new(sigchld_handler) };
+    // Wrong: with -std=c99 this is System V's signal. It works only once, and makes accept fail with EINTR.
+    let _ = signal(Signal::CHLD, Disposition::Handler(sigchld_handler));
 
     loop {
+        // C: accept(listener, &client, &client_size). acceptfrom has room for the same sockaddr_storage.
         // Wrong: a client that went away, or a signal, ends the server.
-        let Ok((connection, _client)) = acceptfrom(&listener) else { fail(c"accept failed") };
+        let Ok((fd, _client)) = acceptfrom(&listener) else { fail(c"accept failed") };
 
         if fork().c_return() == 0 {
-            let _ = listener.and_then(close);
-            serve(&connection);
+            let _ = close(listener);
+            child_run(&fd);
             exit(0);
         }
-        let _ = close(connection); // also when fork failed: then nobody serves it
+        let _ = close(fd); // Wrong: also reached when fork failed. Then nobody serves the client.
     }
 }

@@ -1,26 +1,32 @@
 /*
- * sigaction: one signal handled, by the call that says all that signal leaves to the system.
+ * sigaction: one handled signal, installed with the call that states all that signal leaves to the system.
  *
  * From:  the process notes (signal handling with sigaction).
- * Shows: the mask is emptied with sigemptyset, for it has no value of its own; with flags 0 nothing is restarted.
+ * Shows: sigemptyset empties the mask, which has no defined value before. With flags 0 no call is restarted.
  * Next:  remove_zombie, whose handler waits for children.
  */
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include "handler_printf.h"
 
-static void time_out(int signal_number)
+static void timeout(int sig)
 {
-	/* Wrong: stdio in a handler. See handler_printf.h. */
-	if (signal_number == SIGALRM)
+	/* Wrong: stdio in a handler. mended: see handler_printf.h. */
+	if (sig == SIGALRM)
 		printf("Time out!\n");
 	alarm(2);
 }
 
 int main(void)
 {
-	struct sigaction action = {.sa_handler = time_out, .sa_flags = 0};
+	struct sigaction act;
 
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGALRM, &action, NULL);
+	act.sa_handler = timeout;
+	sigemptyset(&act.sa_mask);
+	act.sa_flags = 0;
+	sigaction(SIGALRM, &act, NULL);
 	alarm(2);
 
 	for (int i = 0; i < 3; i++) {

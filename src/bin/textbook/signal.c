@@ -1,30 +1,34 @@
 /*
- * signal: two signals handled, and three long sleeps that they cut short.
+ * signal: two handled signals, and three long sleeps that the signals interrupt.
  *
  * From:  the process notes (signal handling with signal).
- * Shows: the kernel calls the handler in this very process; a signal wakes a sleep, and the sleep is not resumed.
- * Next:  sigaction, which says what signal leaves to the system.
+ * Shows: the kernel calls the handler in this same process. A signal ends a sleep early; the sleep is not resumed.
+ * Next:  sigaction, which states what signal leaves to the system.
  */
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include "handler_printf.h"
 
-static void time_out(int signal_number)
+static void timeout(int sig)
 {
-	/* Wrong: stdio in a handler, here and below. See handler_printf.h. */
-	if (signal_number == SIGALRM)
+	/* Wrong: stdio in a handler, here and below. mended: see handler_printf.h. */
+	if (sig == SIGALRM)
 		printf("Time out!\n");
 	alarm(2);
 }
 
-static void key_pressed(int signal_number)
+static void keycontrol(int sig)
 {
-	if (signal_number == SIGINT)
+	if (sig == SIGINT)
 		printf("CTRL+C pressed\n");
 }
 
 int main(void)
 {
-	signal(SIGALRM, time_out);
-	signal(SIGINT, key_pressed);
+	signal(SIGALRM, timeout);
+	signal(SIGINT, keycontrol);
 	alarm(2);
 
 	for (int i = 0; i < 3; i++) {

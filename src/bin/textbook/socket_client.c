@@ -2,7 +2,7 @@
  * socket_client: sends fifty messages, one each second, and prints each answer.
  *
  * From:  the blog on concurrent servers, as the client of socket_serve, port 5051.
- * Shows: a host is looked up by name, even where the name is an address: the resolver's files are read.
+ * Shows: gethostbyname looks up a host by name. It reads the resolver's files even when the name is an address.
  * Next:  echo_mpclient, which sends and receives at the same time.
  */
 #include <arpa/inet.h>
@@ -13,66 +13,75 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HOST "127.0.0.1"
+#define IP "127.0.0.1"
 #define PORT 5051
-#define MESSAGE_MAX_LENGTH 1024
-#define BUF_SIZE (MESSAGE_MAX_LENGTH + 1) /* mended: the original has no room for the NUL behind 1024 bytes */
+#define BUF_SIZE 1024
 
 struct CTcpClient {
-	int server;
+	int m_sockfd; /* 0 stands for no descriptor */
 };
 
-static bool CTcpClient_Connect(struct CTcpClient *client)
+static bool CTcpClient_ConnectToServer(struct CTcpClient *client, const char *ip, int port)
 {
-	client->server = socket(AF_INET, SOCK_STREAM, 0);
-	if (client->server == -1)
+	/* Wrong: socket's -1 is not looked at. connect fails with EBADF, and so does close. */
+	client->m_sockfd = socket(AF_INET, SOCK_STREAM, 0);
+	const struct hostent *host = gethostbyname(ip);
+	if (host == NULL) {
+		close(client->m_sockfd);
+		client->m_sockfd = 0;
 		return false;
-	const struct hostent *host = gethostbyname(HOST);
-	if (host == NULL)
-		return false;
-	struct sockaddr_in address = {
+	}
+	struct sockaddr_in servaddr = {
 		.sin_family = AF_INET,
-		.sin_port = htons(PORT),
+		.sin_port = htons(port),
 	};
-	memcpy(&address.sin_addr, host->h_addr_list[0], sizeof(address.sin_addr));
-	return connect(client->server, (struct sockaddr *)&address, sizeof(address)) == 0;
+	memcpy(&servaddr.sin_addr, host->h_addr_list[0], sizeof(servaddr.sin_addr));
+	if (connect(client->m_sockfd, (struct sockaddr *)&servaddr, sizeof(servaddr)) == -1) {
+		close(client->m_sockfd);
+		client->m_sockfd = 0;
+		return false;
+	}
+	return true;
 }
 
-static bool CTcpClient_Send(const struct CTcpClient *client, const char *text)
+static int CTcpClient_Send(const struct CTcpClient *client, const char *buf, int buflen)
 {
-	return send(client->server, text, strlen(text), 0) > 0;
+	return send(client->m_sockfd, buf, buflen, 0);
 }
 
-static bool CTcpClient_Recv(const struct CTcpClient *client, char *buffer)
+static int CTcpClient_Recv(const struct CTcpClient *client, char *buf, int buflen)
 {
-	memset(buffer, 0, BUF_SIZE);
-	return recv(client->server, buffer, MESSAGE_MAX_LENGTH, 0) > 0;
+	return recv(client->m_sockfd, buf, buflen, 0);
 }
 
+/* The class's destructor. */
 static void CTcpClient_drop(struct CTcpClient *client)
 {
-	if (client->server > 0)
-		close(client->server);
+	if (client->m_sockfd > 0)
+		close(client->m_sockfd);
 }
 
 int main(void)
 {
-	char buffer[BUF_SIZE];
 	struct CTcpClient client = {0};
 
-	if (!CTcpClient_Connect(&client)) {
+	if (!CTcpClient_ConnectToServer(&client, IP, PORT)) {
 		printf("连接服务端失败\n");
 		CTcpClient_drop(&client);
 		return -1;
 	}
+
+	char buf[BUF_SIZE + 1]; /* mended: the original has no room for the NUL after 1024 bytes */
 	for (int i = 1; i <= 50; i++) {
-		snprintf(buffer, sizeof(buffer), "这是第%d个超级女生，编号%03d。", i, i);
-		if (!CTcpClient_Send(&client, buffer))
+		snprintf(buf, sizeof(buf), "这是第%d个超级女生，编号%03d。", i, i);
+		if (CTcpClient_Send(&client, buf, strlen(buf)) <= 0)
 			break;
-		printf("发送：%s\n", buffer);
-		if (!CTcpClient_Recv(&client, buffer))
+		printf("发送：%s\n", buf);
+
+		memset(buf, 0, sizeof(buf));
+		if (CTcpClient_Recv(&client, buf, BUF_SIZE) <= 0)
 			break;
-		printf("接收：%s\n", buffer);
+		printf("接收：%s\n", buf);
 		sleep(1);
 	}
 	CTcpClient_drop(&client);

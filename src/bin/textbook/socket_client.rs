@@ -1,16 +1,16 @@
 //! socket_client: sends fifty messages, one each second, and prints each answer.
 //!
 //! From:  the blog on concurrent servers, as the client of socket_serve, port 5051.
-//! Shows: a host is looked up by name, even where the name is an address: the resolver's files are read.
+//! Shows: gethostbyname looks up a host by name. It reads the resolver's files even when the name is an address.
 //! Next:  echo_mpclient, which sends and receives at the same time.
 #![no_std]
 #![no_main]
-#![allow(non_snake_case, reason = "the methods have the names of the class in the blog")]
+#![allow(non_snake_case, reason = "the methods have the names of the published class")]
 
 use core::ffi::{CStr, c_int};
 use core::mem::forget;
 
-use mpserv::errno::CReturn;
+use mpserv::errno::{CReturn, Result};
 use mpserv::fd::{OwnedFd, close};
 use mpserv::net::{AddressFamily, MsgFlags, Protocol, SocketAddrV4, SocketType};
 use mpserv::net::{connect, gethostbyname, recv, send, socket};
@@ -19,67 +19,72 @@ use mpserv::stdio::until_nul;
 use mpserv::time::sleep;
 use mpserv::{printf, snprintf};
 
-const HOST: &CStr = c"127.0.0.1";
+const IP: &CStr = c"127.0.0.1";
 const PORT: u16 = 5051;
-const MESSAGE_MAX_LENGTH: usize = 1024;
-const BUF_SIZE: usize = MESSAGE_MAX_LENGTH + 1; // mended: the original has no room for the NUL behind 1024 bytes
+const BUF_SIZE: usize = 1024;
 
 struct CTcpClient {
-    server: Option<OwnedFd>,
+    m_sockfd: Option<Result<OwnedFd>>, // None is C's 0, which stands for no descriptor; an error is C's -1
 }
 
 impl CTcpClient {
-    fn Connect(&mut self) -> bool {
-        self.server = socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT).ok();
-        if self.server.is_none() {
+    fn ConnectToServer(&mut self, ip: &CStr, port: u16) -> bool {
+        // Wrong: socket's -1 is not looked at. connect fails with EBADF, and so does close.
+        self.m_sockfd = Some(socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT));
+        let Some(host) = gethostbyname(ip) else {
+            let _ = self.m_sockfd.take().map(close); // C: close(m_sockfd); m_sockfd = 0
+            return false;
+        };
+        let servaddr = SocketAddrV4::new(host, port);
+        if connect(&self.m_sockfd, &servaddr).is_err() {
+            let _ = self.m_sockfd.take().map(close);
             return false;
         }
-        let Some(host) = gethostbyname(HOST) else { return false };
-        let address = SocketAddrV4::new(host, PORT);
-        connect(&self.server, &address).is_ok()
+        true
     }
 
-    fn Send(&self, text: &CStr) -> bool {
-        send(&self.server, text.to_bytes(), MsgFlags::NONE).c_return() > 0
+    fn Send(&self, buf: &[u8]) -> c_int {
+        send(&self.m_sockfd, buf, MsgFlags::NONE).c_return()
     }
 
-    fn Recv(&self, buffer: &mut [u8; BUF_SIZE]) -> bool {
-        buffer.fill(0);
-        recv(&self.server, &mut buffer[..MESSAGE_MAX_LENGTH], MsgFlags::NONE).c_return() > 0
+    fn Recv(&self, buf: &mut [u8]) -> c_int {
+        recv(&self.m_sockfd, buf, MsgFlags::NONE).c_return()
     }
 }
 
+// C: CTcpClient_drop(). Rust calls it at each return from main.
 impl Drop for CTcpClient {
     fn drop(&mut self) {
-        match self.server.take() {
-            Some(server) if server.raw() > 0 => {
-                let _ = close(server);
-            }
-            none => forget(none),
-        }
+        // C: if (m_sockfd > 0) close(m_sockfd)
+        let _ = self.m_sockfd.take_if(|fd| fd.c_return() > 0).map(close);
+        // C leaves a descriptor 0 open. forget() keeps Rust from closing it.
+        forget(self.m_sockfd.take());
     }
 }
 
 mpserv::main!(main);
 
 fn main(_: Args) -> c_int {
-    let mut buffer = [0; BUF_SIZE];
-    let mut client = CTcpClient { server: None };
+    let mut client = CTcpClient { m_sockfd: None };
 
-    if !client.Connect() {
+    if !client.ConnectToServer(IP, PORT) {
         printf!("连接服务端失败\n");
         return -1;
     }
+
+    let mut buf = [0; BUF_SIZE + 1]; // mended: the original has no room for the NUL after 1024 bytes
     for i in 1..=50 {
-        snprintf!(&mut buffer, "这是第%d个超级女生，编号%03d。", i, i);
-        if !client.Send(until_nul(&buffer)) {
+        snprintf!(&mut buf, "这是第%d个超级女生，编号%03d。", i, i);
+        if client.Send(until_nul(&buf).to_bytes()) <= 0 {
             break;
         }
-        printf!("发送：%s\n", until_nul(&buffer));
-        if !client.Recv(&mut buffer) {
+        printf!("发送：%s\n", until_nul(&buf));
+
+        buf.fill(0);
+        if client.Recv(&mut buf[..BUF_SIZE]) <= 0 {
             break;
         }
-        printf!("接收：%s\n", until_nul(&buffer));
+        printf!("接收：%s\n", until_nul(&buf));
         sleep(1);
     }
     0

@@ -2,8 +2,8 @@
  * socket_serve: receives messages and answers each, with one process for each connection.
  *
  * From:  the blog on concurrent servers, as a class CTcpServer with CloseListen and CloseClient, port 5051.
- * Shows: the parent closes the connection and the child the listener; with SIGCHLD ignored no child becomes a zombie.
- * Next:  socket_client, its client; code05, where the children do become zombies.
+ * Shows: the parent closes the connection, the child the listener. With SIGCHLD ignored no child becomes a zombie.
+ * Next:  socket_client, its client; code05, whose children do become zombies.
  */
 #include <arpa/inet.h>
 #include <signal.h>
@@ -15,61 +15,67 @@
 
 #define PORT 5051
 #define BACKLOG 5
-#define MESSAGE_MAX_LENGTH 1024
-#define BUF_SIZE (MESSAGE_MAX_LENGTH + 1) /* mended: the original has no room for the NUL behind 1024 bytes */
+#define BUF_SIZE 1024
 
 struct CTcpServer {
-	int listener;
-	int client;
+	int m_listen_sock; /* 0 stands for no descriptor, here and below */
+	int m_serve_sock;
 };
 
-static void CTcpServer_CloseListen(struct CTcpServer *server)
+static bool CTcpServer_InitServer(struct CTcpServer *server, int port)
 {
-	/* Wrong: 0 stands for none, here and below, but is a descriptor where standard input was closed. */
-	if (server->listener > 0)
-		close(server->listener);
-	server->listener = 0;
-}
-
-static void CTcpServer_CloseClient(struct CTcpServer *server)
-{
-	if (server->client > 0)
-		close(server->client);
-	server->client = 0;
-}
-
-static bool CTcpServer_Init(struct CTcpServer *server)
-{
-	server->listener = socket(AF_INET, SOCK_STREAM, 0);
-	if (server->listener == -1)
-		return false;
-	struct sockaddr_in address = {
+	/* Wrong: socket's -1 is not looked at. bind fails with EBADF, and so does close. */
+	server->m_listen_sock = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in servaddr = {
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_ANY),
-		.sin_port = htons(PORT),
+		.sin_port = htons(port),
 	};
-	if (bind(server->listener, (struct sockaddr *)&address, sizeof(address)) == -1)
+	if (bind(server->m_listen_sock, (struct sockaddr *)&servaddr, sizeof(servaddr)) == -1) {
+		close(server->m_listen_sock);
+		server->m_listen_sock = 0;
 		return false;
-	return listen(server->listener, BACKLOG) == 0;
+	}
+	if (listen(server->m_listen_sock, BACKLOG) == -1) {
+		close(server->m_listen_sock);
+		server->m_listen_sock = 0;
+		return false;
+	}
+	return true;
 }
 
 static bool CTcpServer_Accept(struct CTcpServer *server)
 {
-	server->client = accept(server->listener, NULL, NULL);
-	return server->client > 0;
+	server->m_serve_sock = accept(server->m_listen_sock, NULL, NULL);
+	return server->m_serve_sock > 0;
 }
 
-static bool CTcpServer_Recv(const struct CTcpServer *server, char *buffer)
+static int CTcpServer_Send(const struct CTcpServer *server, const char *buf, int buflen)
 {
-	memset(buffer, 0, BUF_SIZE);
-	return recv(server->client, buffer, MESSAGE_MAX_LENGTH, 0) > 0;
+	return send(server->m_serve_sock, buf, buflen, 0);
 }
 
-static bool CTcpServer_Send(const struct CTcpServer *server, const char *text)
+static int CTcpServer_Recv(const struct CTcpServer *server, char *buf, int buflen)
 {
-	return send(server->client, text, strlen(text), 0) > 0;
+	return recv(server->m_serve_sock, buf, buflen, 0);
 }
 
+static void CTcpServer_CloseListen(struct CTcpServer *server)
+{
+	/* Wrong: a listener can be 0, where standard input was closed. Then the child keeps the port. */
+	if (server->m_listen_sock > 0)
+		close(server->m_listen_sock);
+	server->m_listen_sock = 0;
+}
+
+static void CTcpServer_CloseClient(struct CTcpServer *server)
+{
+	if (server->m_serve_sock > 0)
+		close(server->m_serve_sock);
+	server->m_serve_sock = 0;
+}
+
+/* The class's destructor. */
 static void CTcpServer_drop(struct CTcpServer *server)
 {
 	CTcpServer_CloseListen(server);
@@ -78,36 +84,43 @@ static void CTcpServer_drop(struct CTcpServer *server)
 
 int main(void)
 {
-	static const char answer[] = "ok";
-	char buffer[BUF_SIZE];
+	signal(SIGCHLD, SIG_IGN); /* the kernel removes each child when it ends: nothing to wait for */
+
 	struct CTcpServer server = {0, 0};
-
-	signal(SIGCHLD, SIG_IGN); /* the kernel drops each child when it ends: nothing to wait for */
-
-	if (!CTcpServer_Init(&server)) {
+	if (!CTcpServer_InitServer(&server, PORT)) {
 		printf("服务端初始化失败，程序退出。\n");
 		CTcpServer_drop(&server);
 		return -1;
 	}
-	for (;;) {
+
+	while (1) {
 		if (!CTcpServer_Accept(&server)) { /* Wrong: one connection that failed ends the server. */
 			printf("接收客户端的连接失败\n");
 			CTcpServer_drop(&server);
 			return -1;
 		}
+
 		if (fork() > 0) {
 			CTcpServer_CloseClient(&server);
 			continue;
+		} else { /* Wrong: also taken when fork failed. Then the server itself serves the client, and ends. */
+			CTcpServer_CloseListen(&server);
+			break;
 		}
-		CTcpServer_CloseListen(&server); /* Wrong: also when fork failed: then the server itself serves, and ends. */
-		break;
 	}
 	printf("客户端已连接。\n");
-	while (CTcpServer_Recv(&server, buffer)) {
-		printf("接收：%s\n", buffer);
-		if (!CTcpServer_Send(&server, answer))
+
+	char buf[BUF_SIZE + 1]; /* mended: the original has no room for the NUL after 1024 bytes */
+	while (1) {
+		memset(buf, 0, sizeof(buf));
+		if (CTcpServer_Recv(&server, buf, BUF_SIZE) <= 0)
 			break;
-		printf("发送：%s\n", answer);
+		printf("接收：%s\n", buf);
+
+		strcpy(buf, "ok");
+		if (CTcpServer_Send(&server, buf, strlen(buf)) <= 0)
+			break;
+		printf("发送：%s\n", buf);
 	}
 	printf("客户端已断开连接。\n");
 	CTcpServer_drop(&server);

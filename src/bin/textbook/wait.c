@@ -2,8 +2,8 @@
  * wait: two children that end in two ways, and two waits that read their exit status.
  *
  * From:  the notes on chapter 10 (wait).
- * Shows: return from main and exit() give a status alike; wait takes whichever child has ended, and leaves no zombie.
- * Next:  waitpid, which need not stand still for it.
+ * Shows: a return from main and exit() both set the exit status. wait takes any child that has ended; no zombie stays.
+ * Next:  waitpid, which can check for a child without blocking.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,28 +12,31 @@
 
 int main(void)
 {
-	int status = 0; /* mended: the original reads a status that no wait has filled in, when both forks failed */
+	int status = 0; /* mended: when both forks failed, the original reads a status that no wait has set */
 
 	pid_t pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
 		return 3;
-	/* Wrong: also when fork failed, with the id -1; so below. */
-	printf("child process one ID: %d\n", pid);
+	} else { /* Wrong: also taken when fork failed, with the id -1. The same holds below. */
+		printf("child process one ID: %d\n", pid);
 
-	pid = fork();
-	if (pid == 0)
-		exit(7);
-	printf("child process two1 ID: %d\n", pid);
+		pid = fork();
+		if (pid == 0) {
+			exit(7);
+		} else {
+			printf("child process two1 ID: %d\n", pid);
 
-	wait(&status);
-	if (WIFEXITED(status))
-		printf("child sen one: %d\n", WEXITSTATUS(status));
+			wait(&status);
+			if (WIFEXITED(status))
+				printf("child sen one: %d\n", WEXITSTATUS(status));
 
-	pid = wait(&status);
-	printf("child process two2 ID: %d\n", pid);
-	if (WIFEXITED(status))
-		printf("child sen two: %d\n", WEXITSTATUS(status));
+			pid = wait(&status);
+			printf("child process two2 ID: %d\n", pid);
+			if (WIFEXITED(status))
+				printf("child sen two: %d\n", WEXITSTATUS(status));
 
-	sleep(30); /* time to see in `ps au` that there is no zombie */
+			sleep(30); /* time to see in `ps au` that there is no zombie */
+		}
+	}
 	return 0;
 }

@@ -1,8 +1,8 @@
-//! waitpid: a parent that goes on with its work and asks now and then whether its child has ended.
+//! waitpid: a parent that continues its work and checks now and then whether its child has ended.
 //!
 //! From:  the process notes (waitpid).
-//! Shows: with WNOHANG waitpid returns 0 for as long as the child lives; -1 in place of an id means any child.
-//! Next:  signal, so that a process is told and need not ask.
+//! Shows: with WNOHANG waitpid returns 0 while the child lives. The id -1 means any child.
+//! Next:  signal: the kernel tells a process, so the process need not ask.
 #![no_std]
 #![no_main]
 
@@ -17,21 +17,24 @@ use mpserv::time::sleep;
 mpserv::main!(main);
 
 fn main(_: Args) -> c_int {
-    // mended: the original reads it even when waitpid returned -1 and left it as it was
+    // mended: the original reads it even when waitpid returned -1 and did not set it
     let mut status = WaitStatus::default();
 
     let pid = fork().c_return();
     if pid == 0 {
         sleep(15);
         return 24;
-    }
-    // Wrong: also when fork failed; then waitpid has no child to wait for, and the loop ends at once.
-    while waitpid(WaitFor::AnyChild, Some(&mut status), WaitOptions::NOHANG) == Ok(None) {
-        sleep(3);
-        printf!("sleep 3sec.\n");
-    }
-    if let Some(sent) = status.exit_status() {
-        printf!("Child send %d \n", sent);
+    } else {
+        // Wrong: also taken when fork failed. Then there is no child, and the loop ends at once.
+        while waitpid(WaitFor::AnyChild, Some(&mut status), WaitOptions::NOHANG).c_return() == 0 {
+            sleep(3);
+            printf!("sleep 3sec.\n");
+        }
+
+        // C: if (WIFEXITED(status)) … WEXITSTATUS(status)
+        if let Some(sent) = status.exit_status() {
+            printf!("Child send %d \n", sent);
+        }
     }
     0
 }

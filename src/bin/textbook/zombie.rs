@@ -1,8 +1,8 @@
 //! zombie: a child that has ended stays in the process table until its parent waits for it, or ends.
 //!
 //! From:  the notes on chapter 10 (zombie processes).
-//! Shows: for the 30 seconds in which the parent sleeps, `ps au` has the child with the state Z+.
-//! Next:  wait, which reads the child's exit status and so lets it go.
+//! Shows: for the 30 seconds in which the parent sleeps, `ps au` lists the child with the state Z+.
+//! Next:  wait, which reads the child's exit status and so removes the zombie.
 #![no_std]
 #![no_main]
 
@@ -20,9 +20,9 @@ fn main(_: Args) -> c_int {
     let pid = fork().c_return();
 
     if pid == 0 {
-        printf!("Hi, I am a child process"); // no newline, so even a terminal sees it only with the next line
+        printf!("Hi, I am a child process"); // no newline: even a terminal shows it only with the next line
     } else {
-        // Wrong: also when fork failed, with the id -1.
+        // Wrong: also taken when fork failed, with the id -1.
         printf!("child process ID: %d\n", pid);
         sleep(30);
     }
