@@ -70,6 +70,13 @@ pub fn needs_command(command: &str) -> PathBuf {
     found.unwrap_or_else(|| solo::skip(&format!("no {command}")))
 }
 
+/// Skips the test unless this machine has IPv6.
+pub fn needs_ipv6() {
+    if std::net::TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_err() {
+        solo::skip("no IPv6");
+    }
+}
+
 /// Waits until `condition` holds.
 #[track_caller]
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {

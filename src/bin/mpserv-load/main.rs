@@ -1,8 +1,14 @@
-//! mpserv-load ADDRESS: what a server does under load. Connects, sends, reads back, compares every byte and closes, in
-//! as many processes as asked; then says how fast that went, and what went wrong.
+//! mpserv-load ADDRESS: loads a server. As many processes as asked for connect, send, read back, compare every byte
+//! and close; then a report says how fast that went, and how many connections failed.
 //!
-//! A process makes one connection after another, and nothing else. What it sees it notes in memory that all of them
-//! share (`board`), where the first process reads it for the progress and for the report.
+//! | file | job |
+//! |---|---|
+//! | `options` | the command line |
+//! | `supervisor` | the first process: starts the others, watches them, and reports |
+//! | `worker`, `idle` | a process that makes one connection after another; one that keeps idle connections open |
+//! | `exchange`, `target` | one request and its answer; the server's address, and connecting to it |
+//! | `stats`, `histogram` | counts, errors and times, in memory that all processes share |
+//! | `report` | the texts that are printed |
 #![no_std]
 #![no_main]
 
@@ -10,32 +16,32 @@ use core::ffi::c_int;
 
 use mpserv::program::Args;
 
-mod board;
-mod crew;
 mod exchange;
 mod histogram;
-mod holder;
+mod idle;
 mod options;
 mod report;
+mod stats;
+mod supervisor;
 mod target;
 mod worker;
 
 use options::Task;
 
-/// All went well.
+/// Every connection went well.
 const SUCCESS: c_int = 0;
-/// Some connection failed, or its bytes came back changed.
+/// A connection failed, or its bytes came back changed.
 const ERRORS: c_int = 1;
 /// The command line is wrong.
 const USAGE: c_int = 100;
-/// The system has refused something without which there is no load.
-const TROUBLE: c_int = 111;
+/// A call failed without which there is no load.
+const SYSTEM_ERROR: c_int = 111;
 
 mpserv::main!(main);
 
 fn main(args: Args) -> c_int {
     let done = match options::parse(args) {
-        Ok(Task::Run(plan)) => crew::run(&plan),
+        Ok(Task::Run(plan)) => supervisor::run(&plan),
         Ok(Task::Help) => report::out(format_args!("{}", options::HELP)).map(|()| SUCCESS),
         Ok(Task::Version) => report::out(format_args!("mpserv-load {}\n", env!("CARGO_PKG_VERSION"))).map(|()| SUCCESS),
         Err(mistake) => {
@@ -43,8 +49,8 @@ fn main(args: Args) -> c_int {
             Ok(USAGE)
         }
     };
-    done.unwrap_or_else(|trouble| {
-        report::progress(format_args!("mpserv-load: {trouble}\n"));
-        TROUBLE
+    done.unwrap_or_else(|error| {
+        report::progress(format_args!("mpserv-load: {error}\n"));
+        SYSTEM_ERROR
     })
 }

@@ -31,7 +31,7 @@ ADDRESS is PORT (of 127.0.0.1), IPv4:PORT, [IPv6]:PORT or unix:PATH.
   -h, --help          this text
   -V, --version       the version
 
-Exit status: 0 all went well, 1 some connection did not, 100 wrong usage, 111 system trouble.
+Exit status: 0 all went well, 1 some connection did not, 100 wrong usage, 111 system error.
 ";
 
 /// What is said on a connection.

@@ -6,10 +6,10 @@ use core::time::Duration;
 use mpserv::fd::{STDERR, STDOUT, write_all};
 use mpserv::text::Text;
 
-use crate::board::{Boards, Count, FAULTS, Span};
-use crate::crew::{Trouble, trouble};
 use crate::histogram::Summary;
 use crate::options::{Plan, Talk};
+use crate::stats::{AllStats, Count, FAULTS, Span};
+use crate::supervisor::{Error, error};
 
 /// When the work began and ended.
 pub(crate) struct Run {
@@ -21,8 +21,8 @@ pub(crate) struct Run {
 const TEXT_MAX: usize = 4096;
 
 /// Prints to standard output.
-pub(crate) fn out(arguments: fmt::Arguments<'_>) -> Result<(), Trouble> {
-    write_all(STDOUT, Text::<TEXT_MAX>::of(arguments).as_bytes()).map_err(trouble("standard output"))
+pub(crate) fn out(arguments: fmt::Arguments<'_>) -> Result<(), Error> {
+    write_all(STDOUT, Text::<TEXT_MAX>::of(arguments).as_bytes()).map_err(error("standard output"))
 }
 
 /// Prints to standard error, about whose own errors there is nobody to tell.
@@ -37,20 +37,20 @@ const SPANS: [(Span, &str, &str); 3] = [
 ];
 
 /// Prints the report.
-pub(crate) fn print(plan: &Plan, boards: &Boards, run: &Run) -> Result<(), Trouble> {
-    let report = Report { plan, boards, seconds: run.end.saturating_sub(run.start).as_secs_f64() };
+pub(crate) fn print(plan: &Plan, all: &AllStats, run: &Run) -> Result<(), Error> {
+    let report = Report { plan, all, seconds: run.end.saturating_sub(run.start).as_secs_f64() };
     if plan.json { out(format_args!("{}", Json(report))) } else { out(format_args!("{report}")) }
 }
 
 struct Report<'r> {
     plan: &'r Plan,
-    boards: &'r Boards,
+    all: &'r AllStats,
     seconds: f64,
 }
 
 impl Report<'_> {
     fn per_second(&self, count: Count) -> f64 {
-        if self.seconds > 0.0 { self.boards.sum(count) as f64 / self.seconds } else { 0.0 }
+        if self.seconds > 0.0 { self.all.sum(count) as f64 / self.seconds } else { 0.0 }
     }
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for Millis {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { plan, boards, seconds } = self;
+        let Report { plan, all, seconds } = self;
         write!(f, "{}: {} processes, ", plan.target, plan.workers)?;
         match plan.talk {
             Talk::Pattern(size) => write!(f, "{size} bytes")?,
@@ -74,18 +74,12 @@ impl fmt::Display for Report<'_> {
         }
         write!(f, ", {} a connection, {seconds:.3} s\n\n", plan.keep)?;
         for (name, count) in [("connections", Count::Connections), ("requests", Count::Requests)] {
-            writeln!(f, "{name:<12}{:>12}{:>12.0}/s", boards.sum(count), self.per_second(count))?;
+            writeln!(f, "{name:<12}{:>12}{:>12.0}/s", all.sum(count), self.per_second(count))?;
         }
-        writeln!(
-            f,
-            "{:<12}{:>12}{:>12.1} MB/s",
-            "bytes",
-            boards.sum(Count::Bytes),
-            self.per_second(Count::Bytes) / 1e6
-        )?;
-        for (name, count) in [("idle", Count::Held), ("late", Count::Late), ("unfinished", Count::Unfinished)] {
-            if boards.sum(count) > 0 {
-                writeln!(f, "{name:<12}{:>12}", boards.sum(count))?;
+        writeln!(f, "{:<12}{:>12}{:>12.1} MB/s", "bytes", all.sum(Count::Bytes), self.per_second(Count::Bytes) / 1e6)?;
+        for (name, count) in [("idle", Count::Idle), ("late", Count::Late), ("unfinished", Count::Unfinished)] {
+            if all.sum(count) > 0 {
+                writeln!(f, "{name:<12}{:>12}", all.sum(count))?;
             }
         }
         write!(f, "\n{:<12}", "ms")?;
@@ -94,16 +88,16 @@ impl fmt::Display for Report<'_> {
         }
         f.write_char('\n')?;
         for (span, name, _) in SPANS {
-            let Summary { mean, p50, p99, p999, max, .. } = boards.summary(span);
+            let Summary { mean, p50, p99, p999, max, .. } = all.summary(span);
             write!(f, "{name:<12}")?;
             for time in [mean, p50, p99, p999, max] {
                 write!(f, "{:>10}", Millis(time))?;
             }
             f.write_char('\n')?;
         }
-        writeln!(f, "\n{:<12}{:>12}", "errors", boards.all_faults())?;
+        writeln!(f, "\n{:<12}{:>12}", "errors", all.all_faults())?;
         for (fault, name) in FAULTS {
-            match boards.faults(fault) {
+            match all.faults(fault) {
                 (0, _) => {}
                 (count, None) => writeln!(f, "  {name:<10}{count:>12}")?,
                 (count, Some(errno)) => writeln!(f, "  {name:<10}{count:>12}  {errno}")?,
@@ -118,13 +112,13 @@ struct Json<'r>(Report<'r>);
 impl fmt::Display for Json<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Json(report) = self;
-        let Report { plan, boards, seconds } = report;
+        let Report { plan, all, seconds } = report;
         write!(
             f,
             "{{\"processes\":{},\"keep\":{},\"idle\":{},\"seconds\":{seconds:.6}",
             plan.workers,
             plan.keep,
-            boards.sum(Count::Held)
+            all.sum(Count::Idle)
         )?;
         for (name, count) in [
             ("connections", Count::Connections),
@@ -133,7 +127,7 @@ impl fmt::Display for Json<'_> {
             ("late", Count::Late),
             ("unfinished", Count::Unfinished),
         ] {
-            write!(f, ",\"{name}\":{}", boards.sum(count))?;
+            write!(f, ",\"{name}\":{}", all.sum(count))?;
         }
         write!(
             f,
@@ -143,15 +137,15 @@ impl fmt::Display for Json<'_> {
         )?;
         for (index, (span, _, name)) in SPANS.into_iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            let Summary { count, mean, p50, p99, p999, max } = boards.summary(span);
+            let Summary { count, mean, p50, p99, p999, max } = all.summary(span);
             write!(
                 f,
                 "{comma}\"{name}\":{{\"count\":{count},\"mean\":{mean},\"p50\":{p50},\"p99\":{p99},\"p999\":{p999},\"max\":{max}}}"
             )?;
         }
-        write!(f, "}},\"errors\":{{\"all\":{}", boards.all_faults())?;
+        write!(f, "}},\"errors\":{{\"all\":{}", all.all_faults())?;
         for (fault, name) in FAULTS {
-            write!(f, ",\"{name}\":{}", boards.faults(fault).0)?;
+            write!(f, ",\"{name}\":{}", all.faults(fault).0)?;
         }
         f.write_str("}}\n")
     }

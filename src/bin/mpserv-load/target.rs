@@ -10,7 +10,7 @@ use mpserv::net::{
     connect, setsockopt, socket,
 };
 
-use crate::board::Fault;
+use crate::stats::Fault;
 
 /// The server's address.
 #[derive(Clone, Copy)]

@@ -6,25 +6,25 @@ use mpserv::errno::Errno;
 use mpserv::poll::ppoll;
 use mpserv::time::{Clock, clock_gettime};
 
-use crate::board::{Board, Count, Span, nanos};
 use crate::exchange::Exchange;
 use crate::options::Plan;
+use crate::stats::{Count, Span, Stats, nanos};
 use crate::target::Failure;
 
-/// When a run is, and who this is in it.
+/// The times of a run, and this process's place in it.
 #[derive(Clone, Copy)]
-pub(crate) struct Shift {
-    /// Which of all processes this is: its source addresses go by that.
+pub(crate) struct Schedule {
+    /// The index among all processes, which decides the source addresses.
     pub(crate) process: u32,
-    /// Which of the workers: its share goes by that.
+    /// The index among the workers, which decides the share of the connections.
     pub(crate) worker: u32,
     /// When the first connection is due.
     pub(crate) start: Duration,
-    /// When no connection is begun any more.
+    /// The time from which on no connection begins.
     pub(crate) end: Option<Duration>,
 }
 
-/// After a connection that failed it waits for so long, so as not to spin where every one fails.
+/// The pause after a connection that failed, so that a worker does not spin where every one fails.
 const BREATH: Duration = Duration::from_millis(1);
 const NANOS_PER_SECOND: f64 = 1e9;
 
@@ -32,7 +32,7 @@ pub(crate) fn now() -> Duration {
     clock_gettime(Clock::MONOTONIC)
 }
 
-/// Sleeps until `time`, or until a signal came.
+/// Sleeps until `time`, or until a signal comes.
 pub(crate) fn sleep_until(time: Duration) {
     if let Some(left) = time.checked_sub(now()).filter(|left| !left.is_zero()) {
         let _ = ppoll(&mut [], Some(left), None);
@@ -41,40 +41,40 @@ pub(crate) fn sleep_until(time: Duration) {
 
 struct Worker<'p> {
     plan: &'p Plan,
-    shift: Shift,
-    board: Board<'p>,
+    schedule: Schedule,
+    stats: Stats<'p>,
     exchange: Exchange,
 }
 
 /// Makes this process's share of the connections.
-pub(crate) fn work(plan: &Plan, shift: Shift, board: Board<'_>) {
-    let exchange = Exchange::new(plan.talk, shift.process);
-    Worker { plan, shift, board, exchange }.run();
-    board.set(Count::Ended, nanos(now()));
+pub(crate) fn work(plan: &Plan, schedule: Schedule, stats: Stats<'_>) {
+    let exchange = Exchange::new(plan.talk, schedule.process);
+    Worker { plan, schedule, stats, exchange }.run();
+    stats.set(Count::Ended, nanos(now()));
 }
 
 impl Worker<'_> {
     fn run(&mut self) {
         let share = self.share();
         let mut made = 0;
-        self.wait_until(self.shift.start);
-        while share.is_none_or(|share| made < share) && !self.board.is_stopping() {
+        self.wait_until(self.schedule.start);
+        while share.is_none_or(|share| made < share) && !self.stats.is_stopping() {
             let due = self.due(made);
             let begin = due.unwrap_or_else(now);
-            if self.shift.end.is_some_and(|end| begin >= end) {
+            if self.schedule.end.is_some_and(|end| begin >= end) {
                 break;
             }
             if due.is_some() {
-                // Whoever is late begins at once, and the time counts from when it was due: a server that stands still
-                // is not spared the connections that would have come meanwhile.
+                // A late connection begins at once, and is timed from when it was due. So a server that stands still also
+                // pays for the connections that would have come meanwhile.
                 if now() > begin && made > 0 {
-                    self.board.add(Count::Late, 1);
+                    self.stats.add(Count::Late, 1);
                 }
                 self.wait_until(begin);
             }
-            self.board.set(Count::Begun, nanos(now()));
+            self.stats.set(Count::Begun, nanos(now()));
             let result = self.connection(made, begin);
-            self.board.set(Count::Begun, 0);
+            self.stats.set(Count::Begun, 0);
             made += 1;
             if let Err(failure) = result {
                 self.note(&failure);
@@ -82,53 +82,53 @@ impl Worker<'_> {
         }
     }
 
-    /// How many connections this process makes, where that is limited.
+    /// The number of connections that this process makes, if that is limited.
     fn share(&self) -> Option<u64> {
-        let (workers, worker) = (u64::from(self.plan.workers), u64::from(self.shift.worker));
+        let (workers, worker) = (u64::from(self.plan.workers), u64::from(self.schedule.worker));
         self.plan.count.map(|count| count / workers + u64::from(worker < count % workers))
     }
 
-    /// When a connection is due, at a fixed rate. The processes take turns.
+    /// The time when a connection is due at a fixed rate. The processes take turns.
     fn due(&self, made: u64) -> Option<Duration> {
         let rate = self.plan.rate?;
-        let index = made * u64::from(self.plan.workers) + u64::from(self.shift.worker);
-        Some(self.shift.start + Duration::from_nanos((index as f64 * NANOS_PER_SECOND / rate) as u64))
+        let index = made * u64::from(self.plan.workers) + u64::from(self.schedule.worker);
+        Some(self.schedule.start + Duration::from_nanos((index as f64 * NANOS_PER_SECOND / rate) as u64))
     }
 
     fn wait_until(&self, time: Duration) {
-        while now() < time && !self.board.is_stopping() {
+        while now() < time && !self.stats.is_stopping() {
             sleep_until(time);
         }
     }
 
     fn connection(&mut self, made: u64, begin: Duration) -> Result<(), Failure> {
-        let Worker { plan, shift, board, exchange } = self;
-        let connection = plan.target.connect(shift.process, made, plan.reset)?;
+        let Worker { plan, schedule, stats, exchange } = self;
+        let connection = plan.target.connect(schedule.process, made, plan.reset)?;
         let mut is_first = true;
         for _ in 0..plan.keep {
             let sent = now();
             exchange.run(&connection, || {
                 if is_first {
-                    board.took(Span::FirstByte, now().saturating_sub(begin));
+                    stats.took(Span::FirstByte, now().saturating_sub(begin));
                     is_first = false;
                 }
             })?;
-            board.took(Span::Request, now().saturating_sub(sent));
-            board.add(Count::Requests, 1);
-            board.add(Count::Bytes, exchange.size());
+            stats.took(Span::Request, now().saturating_sub(sent));
+            stats.add(Count::Requests, 1);
+            stats.add(Count::Bytes, exchange.size());
         }
         drop(connection);
-        board.took(Span::Connection, now().saturating_sub(begin));
-        board.add(Count::Connections, 1);
+        stats.took(Span::Connection, now().saturating_sub(begin));
+        stats.add(Count::Connections, 1);
         Ok(())
     }
 
-    /// Counts a connection that failed, unless it was the end of the run that has cut it off.
+    /// Counts a connection that failed, unless the end of the run cut it off.
     fn note(&self, failure: &Failure) {
-        if failure.errno == Some(Errno::INTR) && self.board.is_stopping() {
-            self.board.add(Count::Unfinished, 1);
+        if failure.errno == Some(Errno::INTR) && self.stats.is_stopping() {
+            self.stats.add(Count::Unfinished, 1);
         } else {
-            self.board.note(failure);
+            self.stats.note(failure);
             sleep_until(now() + BREATH);
         }
     }

@@ -1,4 +1,4 @@
-//! What the processes note for each other, in memory that they share.
+//! Counts, errors and times of each process, in memory that all processes share.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -9,19 +9,19 @@ use mpserv::memory::SharedNumbers;
 use crate::histogram::{self, Histogram, Summary};
 use crate::target::Failure;
 
-/// What is counted.
+/// The number that is counted.
 #[derive(Clone, Copy)]
 pub(crate) enum Count {
-    /// Connections that went well from end to end.
+    /// Connections that went well from beginning to end.
     Connections,
     /// Requests that were answered in full.
     Requests,
     /// Bytes that were sent and came back.
     Bytes,
-    /// Connections that the end of the run has cut off.
+    /// Connections that the end of the run cut off.
     Unfinished,
-    /// Connections that are held open, idle.
-    Held,
+    /// Idle connections that are open.
+    Idle,
     /// Connections that were due while an earlier one still ran.
     Late,
     /// When the process began its last connection, in nanoseconds; 0 between two.
@@ -34,21 +34,21 @@ pub(crate) enum Count {
 
 const COUNTS: usize = Count::Pid as usize + 1;
 
-/// What can go wrong with a connection, and where.
+/// The step of a connection that failed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// No socket, or not with that source address.
+    /// `socket`, or `bind` to the source address.
     Socket,
     Connect,
     Send,
     Receive,
-    /// The server has closed before it had answered.
+    /// The server closed the connection before it had answered.
     End,
-    /// Other bytes came back than were to.
+    /// Other bytes came back than those that were expected.
     Differs,
     /// It took too long.
     Timeout,
-    /// The process has ended before its time.
+    /// The process ended before its time.
     Died,
 }
 
@@ -64,12 +64,12 @@ pub(crate) const FAULTS: [(Fault, &str); 8] = [
     (Fault::Died, "died"),
 ];
 
-/// What is timed.
+/// The span of time that is measured.
 #[derive(Clone, Copy)]
 pub(crate) enum Span {
-    /// From when the connection was due until it is closed.
+    /// From the time when the connection was due until it is closed.
     Connection,
-    /// From there until the first byte of the answer.
+    /// From the same time until the first byte of the answer.
     FirstByte,
     /// From the send until the last byte of the answer.
     Request,
@@ -83,65 +83,65 @@ const SPANS_AT: usize = FAULTS_AT + 2 * FAULTS.len();
 /// How many numbers one process has.
 const NUMBERS: usize = SPANS_AT + SPANS * histogram::NUMBERS;
 
-/// The boards of all processes, and the word to stop.
-pub(crate) struct Boards(SharedNumbers);
+/// The stats of all processes, and the flag that tells them to stop.
+pub(crate) struct AllStats(SharedNumbers);
 
-impl Boards {
-    /// Boards for so many processes.
-    pub(crate) fn new(processes: usize) -> mpserv::errno::Result<Boards> {
+impl AllStats {
+    /// Stats for so many processes.
+    pub(crate) fn new(processes: usize) -> mpserv::errno::Result<AllStats> {
         let count = processes.checked_mul(NUMBERS).and_then(|count| count.checked_add(1));
-        Ok(Boards(SharedNumbers::new(count.ok_or(Errno::NOMEM)?)?))
+        Ok(AllStats(SharedNumbers::new(count.ok_or(Errno::NOMEM)?)?))
     }
 
     fn stop_word(&self) -> Option<&AtomicU64> {
         self.0.last()
     }
 
-    /// Tells every process to come to its end.
+    /// Tells every process to stop.
     pub(crate) fn stop(&self) {
         self.stop_word().inspect(|word| word.store(1, Ordering::Relaxed));
     }
 
-    /// Whether every process is to come to its end.
+    /// Whether every process was told to stop.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stop_word().is_none_or(|word| word.load(Ordering::Relaxed) != 0)
     }
 
-    /// The board of each process.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Board<'_>> + Clone {
-        self.0.chunks_exact(NUMBERS).map(|numbers| Board { numbers, boards: self })
+    /// The stats of each process.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Stats<'_>> + Clone {
+        self.0.chunks_exact(NUMBERS).map(|numbers| Stats { numbers, all: self })
     }
 
     /// The sum of a count over all processes.
     pub(crate) fn sum(&self, count: Count) -> u64 {
-        self.iter().map(|board| board.get(count)).sum()
+        self.iter().map(|stats| stats.get(count)).sum()
     }
 
-    /// How often a fault came, and its last errno.
+    /// The number of faults of this kind, and the last errno of one.
     pub(crate) fn faults(&self, fault: Fault) -> (u64, Option<Errno>) {
-        let count = self.iter().map(|board| board.fault_count(fault)).sum();
-        (count, self.iter().find_map(|board| board.fault_errno(fault)))
+        let count = self.iter().map(|stats| stats.fault_count(fault)).sum();
+        (count, self.iter().find_map(|stats| stats.fault_errno(fault)))
     }
 
-    /// How often any fault came.
+    /// The number of all faults.
     pub(crate) fn all_faults(&self) -> u64 {
         FAULTS.iter().map(|&(fault, _)| self.faults(fault).0).sum()
     }
 
-    /// The times of all processes.
+    /// A summary of the times of all processes.
     pub(crate) fn summary(&self, span: Span) -> Summary {
-        Summary::of(self.iter().map(|board| board.histogram(span)))
+        Summary::of(self.iter().map(|stats| stats.histogram(span)))
     }
 }
 
-/// What one process notes.
+/// The stats of one process.
 #[derive(Clone, Copy)]
-pub(crate) struct Board<'b> {
+pub(crate) struct Stats<'b> {
     numbers: &'b [AtomicU64],
-    boards: &'b Boards,
+    all: &'b AllStats,
 }
 
-impl<'b> Board<'b> {
+impl<'b> Stats<'b> {
     fn number(self, index: usize) -> Option<&'b AtomicU64> {
         self.numbers.get(index)
     }
@@ -192,17 +192,17 @@ impl<'b> Board<'b> {
         Histogram::new(self.numbers.get(start..start + histogram::NUMBERS).unwrap_or_default())
     }
 
-    /// Counts how long something took.
+    /// Counts a time.
     pub(crate) fn took(self, span: Span, time: Duration) {
         self.histogram(span).add(nanos(time));
     }
 
     pub(crate) fn is_stopping(self) -> bool {
-        self.boards.is_stopping()
+        self.all.is_stopping()
     }
 }
 
-/// A time as it stands on a board.
+/// A time in nanoseconds.
 pub(crate) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,217 @@
+//! The first process: starts the others, watches them, and reports.
+
+use core::ffi::c_int;
+use core::fmt;
+use core::time::Duration;
+
+use mpserv::errno::{Errno, Result};
+use mpserv::poll::ppoll;
+use mpserv::process::{_exit, Fork, Pid, WaitFor, WaitOptions, WaitStatus, fork, getpid, signal_at_death_of, waitpid};
+use mpserv::signal::{
+    Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, kill, sigaction, sigprocmask,
+};
+
+use crate::idle::{IDLE_PER_PROCESS, hold_idle};
+use crate::options::Plan;
+use crate::report::{self, Run};
+use crate::stats::{AllStats, Count, Fault, Stats};
+use crate::worker::{Schedule, now, work};
+
+/// A call that failed and without which there is no load.
+pub(crate) struct Error {
+    what: &'static str,
+    errno: Errno,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.errno)
+    }
+}
+
+/// Makes an [`Error`] of an errno.
+pub(crate) fn error(what: &'static str) -> impl Fn(Errno) -> Error {
+    move |errno| Error { what, errno }
+}
+
+/// How often the other processes are checked.
+const TICK: Duration = Duration::from_millis(100);
+/// How often progress is printed.
+const PROGRESS: Duration = Duration::from_secs(1);
+/// All processes begin at the same time: so long after the first fork, and so much longer for each process.
+const LEAD: Duration = Duration::from_millis(20);
+const LEAD_EACH: Duration = Duration::from_micros(300);
+/// After the end of the run, connections that have begun may take so long to finish.
+const LAST: Duration = Duration::from_secs(1);
+
+/// Raised by SIGINT and SIGTERM: stop and report.
+static STOP: SignalFlag = SignalFlag::new();
+/// Raised by SIGCHLD: a process has ended.
+static ENDED: SignalFlag = SignalFlag::new();
+/// Raised by SIGALRM in the other processes: it interrupts a call that takes too long.
+static INTERRUPTED: SignalFlag = SignalFlag::new();
+
+/// The signals that the first process blocks except while it waits.
+const WAITED_FOR: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::CHLD];
+
+fn handle(signal: Signal, sa_handler: Disposition) -> Result<()> {
+    sigaction(signal, &SigAction { sa_handler, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE })
+}
+
+struct Supervisor<'p> {
+    plan: &'p Plan,
+    all: &'p AllStats,
+    idle_processes: u32,
+    /// The number of processes that run now.
+    idle_running: u32,
+    workers_running: u32,
+    /// When progress was printed last, and the number of connections then.
+    printed: Duration,
+    connections: u64,
+}
+
+/// Runs the plan. Returns the program's exit status.
+pub(crate) fn run(plan: &Plan) -> core::result::Result<c_int, Error> {
+    let idle_processes = plan.idle.div_ceil(IDLE_PER_PROCESS);
+    let all = AllStats::new((idle_processes + plan.workers) as usize).map_err(error("no shared memory"))?;
+    for (signal, flag) in [(Signal::INT, &STOP), (Signal::TERM, &STOP), (Signal::CHLD, &ENDED)] {
+        handle(signal, Disposition::Flag(flag)).map_err(error("sigaction"))?;
+    }
+    sigprocmask(MaskHow::Block, &SigSet::from(WAITED_FOR));
+    let printed = now();
+    let mut supervisor =
+        Supervisor { plan, all: &all, idle_processes, idle_running: 0, workers_running: 0, printed, connections: 0 };
+    let result = supervisor.run_all();
+    supervisor.stop_all();
+    let start = result?;
+    let last = all.iter().map(|stats| Duration::from_nanos(stats.get(Count::Ended))).max().unwrap_or_default();
+    report::print(plan, &all, &Run { start, end: last.max(start) })?;
+    Ok(if all.all_faults() == 0 { crate::SUCCESS } else { crate::ERRORS })
+}
+
+impl<'p> Supervisor<'p> {
+    /// Starts all processes and waits for the end of the run. Returns the time at which the workers began.
+    fn run_all(&mut self) -> core::result::Result<Duration, Error> {
+        let (plan, all) = (self.plan, self.all);
+        let mut left = plan.idle;
+        for process in 0..self.idle_processes {
+            let count = left.min(IDLE_PER_PROCESS);
+            left -= count;
+            self.start(process, |stats| hold_idle(plan, process, count, stats))?;
+            self.idle_running += 1;
+        }
+        while self.idle_running == self.idle_processes
+            && all.sum(Count::Idle) + all.all_faults() < plan.idle.into()
+            && !STOP.is_raised()
+        {
+            self.tick("held", Count::Idle);
+        }
+        let start = now() + LEAD + LEAD_EACH * plan.workers;
+        let end = plan.time.map(|time| start + time);
+        for worker in 0..plan.workers {
+            let process = self.idle_processes + worker;
+            let schedule = Schedule { process, worker, start, end };
+            self.start(process, |stats| work(plan, schedule, stats))?;
+            self.workers_running += 1;
+        }
+        let is_over = |supervisor: &Supervisor<'_>| match end {
+            Some(end) if plan.workers == 0 => now() >= end || supervisor.idle_running < supervisor.idle_processes,
+            Some(end) => supervisor.workers_running == 0 || now() >= end + LAST,
+            None => supervisor.workers_running == 0,
+        };
+        while !is_over(self) && !STOP.is_raised() {
+            self.tick("connections", Count::Connections);
+        }
+        Ok(start)
+    }
+
+    /// Starts a process that runs `task` and ends.
+    fn start(&self, process: u32, task: impl FnOnce(Stats<'p>)) -> core::result::Result<(), Error> {
+        let Some(stats) = self.all.iter().nth(process as usize) else { return Ok(()) };
+        let parent = getpid();
+        match fork().map_err(error("no further process (fewer --workers, or ulimit -u)"))? {
+            Fork::Parent(child) => {
+                stats.set(Count::Pid, child.pid().raw().unsigned_abs().into());
+                Ok(())
+            }
+            Fork::Child => {
+                let ready = signal_at_death_of(parent, Signal::KILL)
+                    .and_then(|()| handle(Signal::TERM, Disposition::Default))
+                    .and_then(|()| handle(Signal::INT, Disposition::Ignore))
+                    .and_then(|()| handle(Signal::ALRM, Disposition::Flag(&INTERRUPTED)));
+                sigprocmask(MaskHow::Unblock, &SigSet::from(WAITED_FOR));
+                if ready.is_ok() {
+                    task(stats);
+                }
+                _exit(c_int::from(ready.is_err()))
+            }
+        }
+    }
+
+    /// Waits a moment, or until a process ends. Then reaps, interrupts slow connections, and prints progress.
+    fn tick(&mut self, what: &str, count: Count) {
+        let _ = ppoll(&mut [], Some(TICK), Some(&SigSet::empty()));
+        self.reap();
+        let now = now();
+        for (_, stats, pid) in self.processes() {
+            let begun = stats.get(Count::Begun);
+            if begun != 0 && now.saturating_sub(Duration::from_nanos(begun)) > self.plan.timeout {
+                // A signal between two calls is lost; the next tick sends another.
+                let _ = kill(pid, Signal::ALRM);
+            }
+        }
+        let since = now.saturating_sub(self.printed);
+        if since >= PROGRESS && !self.plan.quiet {
+            let connections = self.all.sum(count);
+            let rate = (connections - self.connections) as f64 / since.as_secs_f64();
+            report::progress(format_args!(
+                "mpserv-load: {connections} {what}, {rate:.0}/s, {} errors\n",
+                self.all.all_faults()
+            ));
+            (self.printed, self.connections) = (now, connections);
+        }
+    }
+
+    /// The processes that have not ended: index, stats and id.
+    fn processes(&self) -> impl Iterator<Item = (usize, Stats<'p>, Pid)> + use<'p> {
+        let pid = |stats: &Stats<'_>| i32::try_from(stats.get(Count::Pid)).ok().and_then(Pid::from_raw);
+        self.all.iter().enumerate().filter_map(move |(index, stats)| Some((index, stats, pid(&stats)?)))
+    }
+
+    /// Reaps every process that has ended. One that did not end by itself is counted as a fault.
+    fn reap(&mut self) {
+        if !ENDED.take() {
+            return;
+        }
+        let mut status = WaitStatus::default();
+        while let Ok(Some(ended)) = waitpid(WaitFor::AnyChild, Some(&mut status), WaitOptions::NOHANG) {
+            let Some((index, stats, _)) = self.processes().find(|&(_, _, pid)| pid == ended) else { continue };
+            stats.set(Count::Pid, 0);
+            if status.exit_status() != Some(0) {
+                stats.add_fault(Fault::Died, None);
+            }
+            let place =
+                if index < self.idle_processes as usize { &mut self.idle_running } else { &mut self.workers_running };
+            *place -= 1;
+        }
+    }
+
+    /// Tells every process to stop, and ends those that do not within the timeout.
+    fn stop_all(&mut self) {
+        self.all.stop();
+        let deadline = now() + self.plan.timeout;
+        while self.idle_running + self.workers_running > 0 {
+            let is_late = now() > deadline;
+            for (index, _, pid) in self.processes() {
+                if is_late {
+                    let _ = kill(pid, Signal::KILL);
+                } else if index >= self.idle_processes as usize {
+                    // Interrupts the call that the worker waits in.
+                    let _ = kill(pid, Signal::ALRM);
+                }
+            }
+            let _ = ppoll(&mut [], Some(TICK), Some(&SigSet::empty()));
+            self.reap();
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! Runs of `mpserv-load`: what it counts, which faults it finds, and that it ends.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use crate::common::solo::Test;
+use crate::common::{Ended, Output, Running, TempDir, children, needs_ipv6, run, signal, wait_until};
+use crate::tests;
+use mpserv::signal::Signal;
+
+pub(crate) const TESTS: &[Test] = tests![
+    every_connection_request_and_byte_is_counted,
+    each_process_has_source_addresses_of_its_own,
+    requests_may_be_a_byte_or_more_than_sockets_hold,
+    one_changed_byte_is_found,
+    an_answer_to_another_request_is_found,
+    a_server_that_closes_early_is_found,
+    nobody_who_listens_is_told_by_its_name,
+    a_server_that_says_nothing_is_not_waited_for,
+    idle_connections_are_held_beside_the_others,
+    who_waits_behind_a_server_that_stands_still_is_counted,
+    texts_are_sent_and_expected,
+    connections_are_reset_only_when_asked_for,
+    unix_sockets_are_loaded_too,
+    ipv6_is_loaded_too,
+    a_signal_ends_it_with_a_report,
+    a_process_that_is_killed_is_an_error,
+    one_slow_request_of_ten_is_their_99th_percentile,
+    time_ends_it,
+    a_wrong_command_line_is_told,
+    a_report_that_cannot_be_printed_is_an_error,
+    help_and_version_are_printed,
+];
+
+const LOAD: &str = env!("CARGO_BIN_EXE_mpserv-load");
+
+/// A server in this process: a thread for each connection.
+struct Server {
+    port: u16,
+    /// Who has connected, in order.
+    peers: Arc<Mutex<Vec<SocketAddr>>>,
+    /// How many connections are open.
+    open: Arc<AtomicUsize>,
+}
+
+impl Server {
+    /// Gives each connection, with its number from 0, to `serve`.
+    fn start(serve: impl Fn(usize, &mut TcpStream) + Send + Sync + 'static) -> Server {
+        Server::start_on(TcpListener::bind("127.0.0.1:0").unwrap(), serve)
+    }
+
+    fn start_on(listener: TcpListener, serve: impl Fn(usize, &mut TcpStream) + Send + Sync + 'static) -> Server {
+        let port = listener.local_addr().unwrap().port();
+        let (peers, open) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
+        let server = Server { port, peers: peers.clone(), open: open.clone() };
+        let serve = Arc::new(serve);
+        thread::spawn(move || {
+            for (number, connection) in listener.incoming().enumerate() {
+                let mut connection = connection.unwrap();
+                peers.lock().unwrap().push(connection.peer_addr().unwrap());
+                let (serve, open) = (serve.clone(), open.clone());
+                open.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || {
+                    serve(number, &mut connection);
+                    open.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+        server
+    }
+
+    fn load(&self, options: &[&str]) -> Ended {
+        load(options, &self.port.to_string())
+    }
+
+    fn connections(&self) -> usize {
+        self.peers.lock().unwrap().len()
+    }
+}
+
+fn command(options: &[&str], address: &str) -> Command {
+    let mut command = Command::new(LOAD);
+    command.args(["--quiet", "--json"]).args(options).arg(address);
+    command
+}
+
+fn load(options: &[&str], address: &str) -> Ended {
+    run(&mut command(options, address), Output::Pipe)
+}
+
+/// The number by this name in a report; in the object by the name of `object`, if that is not empty.
+#[track_caller]
+fn number(ended: &Ended, object: &str, name: &str) -> f64 {
+    let json = &ended.stdout;
+    let (_, rest) = json.split_once(&format!("\"{object}\":{{")).unwrap_or(("", json));
+    let (_, value) = rest.split_once(&format!("\"{name}\":")).unwrap_or_else(|| panic!("no {name} in {ended:?}"));
+    value.split([',', '}']).next().unwrap().parse().unwrap()
+}
+
+/// Sends back what comes, each chunk as `change` makes it.
+fn echo(connection: &mut (impl Read + Write), mut change: impl FnMut(&mut [u8])) {
+    let mut buffer = [0; 4096];
+    while let Ok(length @ 1..) = connection.read(&mut buffer) {
+        change(&mut buffer[..length]);
+        if connection.write_all(&buffer[..length]).is_err() {
+            return;
+        }
+    }
+}
+
+fn plain_echo(_number: usize, connection: &mut TcpStream) {
+    echo(connection, |_| {});
+}
+
+fn every_connection_request_and_byte_is_counted() {
+    let server = Server::start(plain_echo);
+    let ended = server.load(&["-n", "40", "-w", "3", "-k", "2", "-z", "100"]);
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let counts = ["connections", "requests", "bytes"].map(|name| number(&ended, "", name));
+    assert_eq!(counts, [40.0, 80.0, 8000.0]);
+    assert_eq!(server.connections(), 40);
+    for (object, count) in [("connection", 40.0), ("first_byte", 40.0), ("request", 80.0)] {
+        assert_eq!(number(&ended, object, "count"), count, "{object}");
+        let times = ["p50", "p99", "p999", "max"].map(|name| number(&ended, object, name));
+        assert!(times[0] > 0.0 && times.is_sorted(), "{object}: {times:?}");
+    }
+}
+
+fn each_process_has_source_addresses_of_its_own() {
+    let server = Server::start(plain_echo);
+    assert_eq!(server.load(&["-n", "20", "-w", "2"]).status.code(), Some(0));
+    let mut sources: Vec<IpAddr> = server.peers.lock().unwrap().iter().map(SocketAddr::ip).collect();
+    sources.sort();
+    let expected = (1..=2).flat_map(|process| (1..=10).map(move |number| IpAddr::from([127, 0, process, number])));
+    assert_eq!(sources, expected.collect::<Vec<_>>());
+}
+
+fn requests_may_be_a_byte_or_more_than_sockets_hold() {
+    let server = Server::start(plain_echo);
+    for size in ["1", "7", "20000000"] {
+        let ended = server.load(&["-n", "2", "-z", size]);
+        assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{size}: {ended:?}");
+        assert_eq!(number(&ended, "", "bytes"), 2.0 * size.parse::<f64>().unwrap());
+    }
+}
+
+fn one_changed_byte_is_found() {
+    let server = Server::start(|number, connection| {
+        echo(connection, |bytes| match bytes.last_mut() {
+            Some(last) if number == 4 => *last ^= 1,
+            _ => {}
+        });
+    });
+    let ended = server.load(&["-n", "9"]);
+    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!((number(&ended, "errors", "all"), number(&ended, "errors", "differs")), (1.0, 1.0));
+    assert_eq!(number(&ended, "", "connections"), 8.0);
+}
+
+fn an_answer_to_another_request_is_found() {
+    let first = Mutex::new(Vec::new());
+    let server = Server::start(move |_, connection| {
+        echo(connection, |bytes| {
+            let mut first = first.lock().unwrap();
+            if first.is_empty() {
+                first.extend_from_slice(bytes);
+            }
+            bytes.copy_from_slice(&first);
+        });
+    });
+    let ended = server.load(&["-n", "3", "-z", "64"]);
+    assert_eq!((number(&ended, "", "connections"), number(&ended, "errors", "differs")), (1.0, 2.0), "{ended:?}");
+}
+
+fn a_server_that_closes_early_is_found() {
+    let server = Server::start(|_, connection| {
+        let mut some = [0; 64];
+        connection.read_exact(&mut some).unwrap();
+        connection.write_all(&some[..63]).unwrap();
+    });
+    let ended = server.load(&["-n", "3"]);
+    assert_eq!((ended.status.code(), number(&ended, "errors", "end")), (Some(1), 3.0), "{ended:?}");
+}
+
+fn nobody_who_listens_is_told_by_its_name() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let ended = run(Command::new(LOAD).args(["-q", "-n", "2", &port.to_string()]), Output::Pipe);
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.stdout.contains("Connection refused"), "{ended:?}");
+}
+
+fn a_server_that_says_nothing_is_not_waited_for() {
+    let server = Server::start(|_, connection| {
+        let _ = connection.read_to_end(&mut Vec::new());
+    });
+    let ended = server.load(&["-n", "2", "-w", "2", "-t", "0.2"]);
+    assert_eq!((ended.status.code(), number(&ended, "errors", "timeout")), (Some(1), 2.0), "{ended:?}");
+}
+
+fn idle_connections_are_held_beside_the_others() {
+    let server = Server::start(plain_echo);
+    let most = Arc::new(AtomicUsize::new(0));
+    let running = Running::start(&mut command(&["-i", "12", "-n", "200"], &server.port.to_string()), Output::Pipe);
+    let ended = {
+        let (most, open) = (most.clone(), server.open.clone());
+        let watch = thread::spawn(move || {
+            wait_until("idle connections", || {
+                most.fetch_max(open.load(Ordering::SeqCst), Ordering::SeqCst);
+                most.load(Ordering::SeqCst) >= 12
+            });
+        });
+        watch.join().unwrap();
+        running.wait()
+    };
+    assert_eq!((ended.status.code(), number(&ended, "", "idle")), (Some(0), 12.0), "{ended:?}");
+    assert_eq!((number(&ended, "", "connections"), server.connections()), (200.0, 212));
+}
+
+fn who_waits_behind_a_server_that_stands_still_is_counted() {
+    const STILL: Duration = Duration::from_millis(300);
+    let server = Server::start(|number, connection| {
+        if number == 5 {
+            thread::sleep(STILL);
+        }
+        plain_echo(number, connection);
+    });
+    // A connection every 10 ms: while one takes 300 ms, some 29 are due.
+    let ended = server.load(&["-r", "100", "-n", "60"]);
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(number(&ended, "", "late") >= 25.0, "{ended:?}");
+    // Of 60 at least a third were late, by up to the whole time.
+    assert!(number(&ended, "connection", "p99") >= 0.9 * STILL.as_nanos() as f64, "{ended:?}");
+    // The one request that was slow is one in 60.
+    assert!(number(&ended, "request", "p50") < 0.5 * STILL.as_nanos() as f64, "{ended:?}");
+}
+
+fn texts_are_sent_and_expected() {
+    let server = Server::start(|_, connection| {
+        let mut hello = [0; 6];
+        connection.read_exact(&mut hello).unwrap();
+        assert_eq!(&hello, b"hello\n");
+        connection.write_all(b"good day").unwrap();
+    });
+    let right = server.load(&["-n", "2", "--send", "hello\n", "--expect", "good day"]);
+    assert_eq!(right.status.code(), Some(0), "{right:?}");
+    let wrong = server.load(&["-n", "2", "--send", "hello\n", "--expect", "good bye"]);
+    assert_eq!((wrong.status.code(), number(&wrong, "errors", "differs")), (Some(1), 2.0), "{wrong:?}");
+}
+
+fn connections_are_reset_only_when_asked_for() {
+    let resets = Arc::new(AtomicUsize::new(0));
+    let counted = resets.clone();
+    let server = Server::start(move |_, connection| {
+        let mut buffer = [0; 64];
+        connection.read_exact(&mut buffer).unwrap();
+        connection.write_all(&buffer).unwrap();
+        if connection.read(&mut buffer).is_err() {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let closed = || wait_until("closed connections", || server.open.load(Ordering::SeqCst) == 0);
+    assert_eq!(server.load(&["-n", "3"]).status.code(), Some(0));
+    closed();
+    assert_eq!(resets.load(Ordering::SeqCst), 0);
+    assert_eq!(server.load(&["-n", "3", "--reset"]).status.code(), Some(0));
+    closed();
+    assert_eq!(resets.load(Ordering::SeqCst), 3);
+}
+
+fn ipv6_is_loaded_too() {
+    needs_ipv6();
+    let server = Server::start_on(TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).unwrap(), plain_echo);
+    let ended = load(&["-n", "3"], &format!("[::1]:{}", server.port));
+    assert_eq!((ended.status.code(), number(&ended, "", "connections")), (Some(0), 3.0), "{ended:?}");
+}
+
+fn unix_sockets_are_loaded_too() {
+    let folder = TempDir::new();
+    let path = folder.join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || listener.incoming().for_each(|connection| echo(&mut connection.unwrap(), |_| {})));
+    let ended = load(&["-n", "3"], &format!("unix:{}", path.display()));
+    assert_eq!((ended.status.code(), number(&ended, "", "connections")), (Some(0), 3.0), "{ended:?}");
+}
+
+fn a_signal_ends_it_with_a_report() {
+    let server = Server::start(plain_echo);
+    for signal in [Signal::INT, Signal::TERM] {
+        let before = server.connections();
+        let options = ["-s", "1000", "-w", "2", "-i", "3"];
+        let running = Running::start(&mut command(&options, &server.port.to_string()), Output::Pipe);
+        wait_until("work", || server.connections() > before + 20);
+        running.signal(signal);
+        let ended = running.wait();
+        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+        assert!(number(&ended, "", "connections") > 0.0);
+        // None of its processes is left to hold a connection.
+        wait_until("all connections closed", || server.open.load(Ordering::SeqCst) == 0);
+    }
+}
+
+fn a_process_that_is_killed_is_an_error() {
+    let server = Server::start(plain_echo);
+    for options in [&["-s", "1000", "-w", "2"][..], &["-s", "1000", "-w", "0", "-i", "3"]] {
+        let before = server.connections();
+        let running = Running::start(&mut command(options, &server.port.to_string()), Output::Pipe);
+        wait_until("it has connected", || server.connections() > before + 2);
+        signal(children(running.pid())[0], Signal::KILL);
+        // Of workers the other one goes on; idle connections are in one process, without which the run is over.
+        wait_until("the process is reaped", || children(running.pid()).len() < 2);
+        let ended = if options.contains(&"-i") { running.wait() } else { running.end(Signal::TERM) };
+        assert_eq!((ended.status.code(), number(&ended, "errors", "died")), (Some(1), 1.0), "{options:?}: {ended:?}");
+        assert_eq!(number(&ended, "errors", "all"), 1.0, "{options:?}: {ended:?}");
+    }
+}
+
+/// The percentile is a time that was measured: at least 99 of 100, so all ten of ten, took at most so long.
+fn one_slow_request_of_ten_is_their_99th_percentile() {
+    const SLOW: Duration = Duration::from_millis(200);
+    let server = Server::start(|number, connection| {
+        if number == 3 {
+            thread::sleep(SLOW);
+        }
+        plain_echo(number, connection);
+    });
+    let ended = server.load(&["-n", "10"]);
+    let [p50, p99, p999, max] = ["p50", "p99", "p999", "max"].map(|name| number(&ended, "request", name));
+    assert!(max >= SLOW.as_nanos() as f64 && p99 == max && p999 == max, "{ended:?}");
+    assert!(p50 < max / 2.0, "{ended:?}");
+    let mean = number(&ended, "request", "mean");
+    assert!((max / 10.0..max / 2.0).contains(&mean), "{ended:?}");
+}
+
+fn time_ends_it() {
+    let server = Server::start(plain_echo);
+    let ended = server.load(&["-s", "0.2", "-w", "2"]);
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(number(&ended, "", "seconds") >= 0.2, "{ended:?}");
+}
+
+fn a_wrong_command_line_is_told() {
+    for (arguments, told) in [
+        (&[][..], "no ADDRESS"),
+        (&["--workers", "many", "1"], "--workers many: it takes a number"),
+        (&["-w"], "-w needs a value"),
+        (&["--size=0", "1"], "--size 0: it takes"),
+        (&["--rate", "nan", "1"], "--rate nan: it takes"),
+        (&["--rate", "-1", "1"], "--rate -1: it takes"),
+        (&["-s", "0", "1"], "--seconds 0: it takes"),
+        (&["--nonsense", "1"], "--nonsense: no such option"),
+        (&["-x", "1"], "there is no option -x"),
+        (&["localhost:1"], "localhost:1: an address is"),
+        (&["0"], "0: an address is"),
+        (&["unix:"], "unix:: an address is"),
+        (&["1", "-w", "2"], "-w: options come before"),
+        (&["--expect", "x", "1"], "--expect goes with --send"),
+        (&["-w", "0", "1"], "nothing to do"),
+    ] {
+        let ended = run(Command::new(LOAD).args(arguments), Output::Pipe);
+        assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(100), ""), "{arguments:?}");
+        assert!(ended.stderr.contains(told) && ended.stderr.lines().count() == 1, "{arguments:?}: {ended:?}");
+    }
+}
+
+fn a_report_that_cannot_be_printed_is_an_error() {
+    let server = Server::start(plain_echo);
+    let script = format!("exec '{LOAD}' --quiet -n 1 {} >/dev/full", server.port);
+    let ended = run(Command::new("sh").args(["-c", &script]), Output::Pipe);
+    assert_eq!(ended.status.code(), Some(111), "{ended:?}");
+    assert!(ended.stderr.contains("standard output: No space left on device"), "{ended:?}");
+}
+
+fn help_and_version_are_printed() {
+    let help = run(Command::new(LOAD).arg("--help"), Output::Pipe);
+    assert_eq!((help.status.code(), help.stderr.as_str()), (Some(0), ""));
+    assert!(help.stdout.starts_with("Usage: mpserv-load [OPTION]... ADDRESS\n"));
+    let version = run(Command::new(LOAD).arg("--version"), Output::Pipe);
+    assert_eq!(version.stdout, concat!("mpserv-load ", env!("CARGO_PKG_VERSION"), "\n"));
+}
