@@ -43,6 +43,6 @@ mod sys;
 pub use program::{getopt, text};
 pub use server::inherited;
 pub use sys::{
-    capability, errno, fd, fs, memory, namespace, net, poll, prctl, process, pty, resource, seccomp, signal, stdio,
-    syscall, syslog, time, user, wordexp,
+    errno, fd, fs, memory, namespace, net, poll, process, pty, seccomp, signal, stdio, syscall, syslog, time, user,
+    wordexp,
 };

@@ -98,6 +98,12 @@ pub use libc::close_range;
 #[doc(inline)]
 pub use libc::CLOSE_RANGE_CLOEXEC;
 
+/// `int dup(int oldfd);`
+///
+/// Duplicate a descriptor. dup(2), POSIX.
+#[doc(inline)]
+pub use libc::dup;
+
 /// `int dup2(int oldfd, int newfd);`
 ///
 /// Make newfd the same open file as oldfd. dup(2), POSIX.

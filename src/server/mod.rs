@@ -122,8 +122,8 @@ use crate::sys::fd::{self, OwnedFd, STDOUT};
 use crate::sys::fs::{OpenFlags, open};
 use crate::sys::memory::MapVec;
 use crate::sys::net::SockAddr;
+use crate::sys::process::{Limit, Resource};
 use crate::sys::process::{Pid, getpid};
-use crate::sys::resource::{Limit, Resource};
 use crate::sys::seccomp::note_violations;
 use crate::sys::signal::{
     Disposition, MaskHow, SigAction, SigSet, Signal, SignalFd, sigaction, sigaction_replace, sigprocmask,

@@ -6,7 +6,7 @@ use super::error::{Error, Reason, Result};
 use crate::program::text::Text;
 use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, lseek, read, write_all};
-use crate::sys::fs::{self, OpenFlags, flock_exclusive, fstat, ftruncate, open, unlink};
+use crate::sys::fs::{self, FlockFlags, OpenFlags, flock, fstat, ftruncate, open, unlink};
 use crate::sys::process::Pid;
 
 /// A file that holds the server's id and is locked for as long as the server lives, so that a second one is told.
@@ -38,7 +38,7 @@ impl<'a> PidFile<'a> {
                 let reason = Reason::State("this is not a regular file");
                 return Err(Error::new(format_args!("pidfile {path}"), reason, "choose another"));
             }
-            match flock_exclusive(&fd) {
+            match flock(&fd, FlockFlags::EX | FlockFlags::NB) {
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => return Err(held(path, &fd)),
                 Err(errno) => return Err(fail(errno, "")),

@@ -4,11 +4,11 @@ use core::ffi::CStr;
 
 use super::error::{Error, Reason, Result};
 use crate::ffi::sys::types::{gid_t, uid_t};
-use crate::sys::capability::clear_inheritable;
 use crate::sys::errno::{self, Errno};
 use crate::sys::fs::{chdir, chroot};
-use crate::sys::prctl::{drop_capability_bounds, no_new_privileges};
-use crate::sys::resource::{Limit, Resource, getrlimit};
+use crate::sys::process::clear_inheritable;
+use crate::sys::process::{Limit, Resource, getrlimit};
+use crate::sys::process::{drop_capability_bounds, no_new_privileges};
 use crate::sys::user::{
     NAME_MAX, User, getegid, geteuid, getgid, getgrnam, getpwnam, getpwuid, getuid, initgroups, setgid, setgroups_only,
     setuid,

@@ -9,7 +9,7 @@ use super::worker::{Open, find};
 use crate::program::Args;
 use crate::server::inherited::{Passed, RESTART_VARIABLE};
 use crate::sys::errno::{Errno, Result};
-use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, keep_on_exec, pipe, read, write_all};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, PipeFlags, keep_on_exec, pipe2, read, write_all};
 use crate::sys::memory::CStrArray;
 use crate::sys::process::{_exit, Fork, Pid, environ, execve, fork_unchecked, getpid};
 use crate::sys::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
@@ -43,7 +43,7 @@ impl Restart {
     pub(super) fn start(args: Args, open: &Open<'_>, mask: &SigSet, now: Duration) -> Result<Restart> {
         let path = find(args.program())?;
         let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
-        let (ready, answer) = pipe()?;
+        let (ready, answer) = pipe2(PipeFlags::CLOEXEC)?;
         let mut passed = Passed {
             heir: getpid(),
             ready: answer.as_fd(),

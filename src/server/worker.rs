@@ -26,10 +26,10 @@ use crate::sys::fs::{access_x, stat};
 use crate::sys::memory::{CStrArray, Mark, Stack};
 use crate::sys::net::{Credentials, SockAddr, SocketFlags, SocketOption, accept4, setsockopt};
 use crate::sys::poll::{PollEvents, PollFd, ppoll};
+use crate::sys::process::setrlimit;
 use crate::sys::process::{
-    _exit, Fork, Pid, Spawn, SpawnError, become_program, begin_group, environ, fork, getpid, signal_at_death_of, spawn,
+    _exit, Fork, Pid, Spawn, SpawnError, become_program, environ, fork, getpid, set_pdeathsig, setpgid, spawn,
 };
-use crate::sys::resource::setrlimit;
 use crate::sys::signal::{
     Disposition, MaskHow, SigAction, SigSet, Signal, SignalFd, SignalFlag, sigaction, sigprocmask,
 };
@@ -116,8 +116,8 @@ impl Birth<'_, '_> {
     /// What every child does first: in a group of its own, and ending with the server.
     fn begin(&self) -> Result<(), c_int> {
         // A new process is no session's first, so it may.
-        let _ = begin_group();
-        self.parent.map_or(Ok(()), |parent| signal_at_death_of(parent, Signal::TERM)).map_err(|_| EXIT_UNFIT)
+        let _ = setpgid(None, None);
+        self.parent.map_or(Ok(()), |parent| set_pdeathsig(parent, Signal::TERM)).map_err(|_| EXIT_UNFIT)
     }
 
     /// Sets the limits that the child has.

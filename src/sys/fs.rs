@@ -3,6 +3,7 @@
 use core::ffi::{CStr, c_char, c_int, c_uint};
 use core::mem::MaybeUninit;
 
+use crate::ffi::sys::file as lock;
 use crate::ffi::{fcntl as c, sys, unistd};
 use crate::sys::conv::{ret, ret_usize};
 use crate::sys::errno::Result;
@@ -112,17 +113,35 @@ pub fn ftruncate(fd: impl AsFd, length: i64) -> Result<()> {
     ret(unsafe { unistd::ftruncate(fd.as_fd().raw(), length) })
 }
 
-/// `flock(fd, LOCK_EX | LOCK_NB)`: locks a file, for as long as this descriptor, or one that a fork has made of it, is
-/// open.
+flags! {
+    /// `LOCK_…`: what `flock()` does.
+    FlockFlags(c_int) from lock {
+        /// `LOCK_SH`: a lock that others may have too.
+        #[doc(alias = "LOCK_SH")]
+        SH = LOCK_SH,
+        /// `LOCK_EX`: a lock that nobody else may have.
+        #[doc(alias = "LOCK_EX")]
+        EX = LOCK_EX,
+        /// `LOCK_UN`: no lock any more.
+        #[doc(alias = "LOCK_UN")]
+        UN = LOCK_UN,
+        /// `LOCK_NB`: fails instead of waiting.
+        #[doc(alias = "LOCK_NB")]
+        NB = LOCK_NB,
+    }
+}
+
+/// `flock()`: locks a file for as long as this descriptor, or a duplicate of it, is open in any process.
 ///
 /// # Errors
-/// `EWOULDBLOCK` when somebody else has locked it, `ENOLCK`, `EBADF`.
+/// `EWOULDBLOCK` when somebody else has the lock and [`NB`](FlockFlags::NB) was asked for, `EINTR` when a signal came
+/// first, `EINVAL` for flags that contradict each other, `ENOLCK`, `EBADF`.
 ///
 /// # References
-/// flock(2)
-pub fn flock_exclusive(fd: impl AsFd) -> Result<()> {
+/// flock(2), BSD
+pub fn flock(fd: impl AsFd, flags: FlockFlags) -> Result<()> {
     // SAFETY: the call has no precondition on memory.
-    ret(unsafe { sys::file::flock(fd.as_fd().raw(), sys::file::LOCK_EX | sys::file::LOCK_NB) })
+    ret(unsafe { lock::flock(fd.as_fd().raw(), flags.raw()) })
 }
 
 /// What is known of a file.

@@ -1,6 +1,5 @@
 //! Safe wrappers of C functions, one topic a file. The crate's root exports each of them under its own name.
 
-pub mod capability;
 mod conv;
 pub mod errno;
 pub mod fd;
@@ -11,10 +10,8 @@ pub mod namespace;
 pub mod net;
 mod pid;
 pub mod poll;
-pub mod prctl;
 pub mod process;
 pub mod pty;
-pub mod resource;
 mod sealed;
 pub mod seccomp;
 pub mod signal;
@@ -23,6 +20,7 @@ pub(crate) mod std_impls;
 pub mod stdio;
 pub mod syscall;
 pub mod syslog;
+mod threads;
 pub mod time;
 pub mod user;
 pub mod wordexp;

@@ -51,7 +51,7 @@ impl AsFd for Listener {
 ///
 /// # Errors
 /// `EACCES` unless the caller may do so, or has given up new privileges (see
-/// [`no_new_privileges`](crate::prctl::no_new_privileges)); `EBUSY` when there is a listener already; `EINVAL` when
+/// [`no_new_privileges`](crate::process::no_new_privileges)); `EBUSY` when there is a listener already; `EINVAL` when
 /// the kernel has no such filters, or when there are more than [`CALLS_MAX`] calls.
 ///
 /// # References
@@ -121,7 +121,7 @@ const SIGNALLED: c_int = 128;
 ///
 /// # Errors
 /// `EACCES` unless the caller may do so, or has given up new privileges (see
-/// [`no_new_privileges`](crate::prctl::no_new_privileges)); `EINVAL` when the kernel has no such filters, and
+/// [`no_new_privileges`](crate::process::no_new_privileges)); `EINVAL` when the kernel has no such filters, and
 /// for more than [`CALLS_MAX`] calls.
 ///
 /// # References

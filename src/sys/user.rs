@@ -6,7 +6,7 @@ use crate::ffi::sys::types::{gid_t, uid_t};
 use crate::ffi::{grp, pwd, unistd};
 use crate::sys::conv::ret;
 use crate::sys::errno::Result;
-use crate::sys::process::has_other_threads;
+use crate::sys::threads::has_other_threads;
 
 /// How long the name of a user may be, with its NUL.
 pub const NAME_MAX: usize = 256;

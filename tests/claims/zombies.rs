@@ -51,7 +51,7 @@ pub(crate) fn a_zombie_goes_when_the_parent_waits() {
 
 pub(crate) fn a_zombie_goes_when_the_parent_ends() {
     // Orphans come to us in place of the first process, which may be one that waits for nobody.
-    mpserv::prctl::adopt_orphans().unwrap();
+    mpserv::process::adopt_orphans().unwrap();
     for language in IMPLS {
         let (running, child) = start_zombie(language);
         running.signal(Signal::TERM);

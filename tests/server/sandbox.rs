@@ -11,7 +11,7 @@ use crate::common::*;
 use crate::tests;
 use mpserv::ffi;
 use mpserv::ffi::sys::syscall as c;
-use mpserv::process::{Child, getpid, signal_at_death_of};
+use mpserv::process::{Child, getpid, set_pdeathsig};
 use mpserv::server::{Connection, Server};
 use mpserv::signal::Signal;
 
@@ -85,7 +85,7 @@ impl Own {
         let test = getpid();
         let child = spawn(|| {
             // Whatever becomes of the test.
-            signal_at_death_of(test, Signal::KILL).unwrap();
+            set_pdeathsig(test, Signal::KILL).unwrap();
             let file = File::create(&log).unwrap();
             // SAFETY: standard error is this child's own.
             assert_eq!(unsafe { ffi::unistd::dup2(file.as_raw_fd(), 2) }, 2);

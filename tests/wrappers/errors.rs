@@ -18,7 +18,7 @@ use mpserv::fs::{chdir, chroot};
 use mpserv::namespace::own_users;
 use mpserv::net::{AddressFamily, Protocol, SocketType, socket};
 use mpserv::process::{_exit, Child, getpid};
-use mpserv::resource::{Limit, Resource, getrlimit, setrlimit};
+use mpserv::process::{Limit, Resource, getrlimit, setrlimit};
 use mpserv::signal::{Disposition, SigAction, Signal, SignalFlag, sigaction};
 use mpserv::user::{getuid, setgid, setgroups_only, setuid};
 
@@ -55,10 +55,8 @@ modules! {
     namespace errnos_of_namespace,
     net errnos_of_net,
     poll errnos_of_poll,
-    prctl errnos_of_prctl,
     process errnos_of_process,
     pty errnos_of_pty,
-    resource errnos_of_resource,
     seccomp errnos_of_seccomp,
     signal errnos_of_signal,
     time errnos_of_time,
@@ -278,7 +276,7 @@ fn tcp() -> OwnedFd {
 fn waiting_child() -> Child {
     let parent = getpid();
     spawn(|| {
-        mpserv::process::signal_at_death_of(parent, Signal::KILL).unwrap();
+        mpserv::process::set_pdeathsig(parent, Signal::KILL).unwrap();
         loop {
             mpserv::time::nanosleep(Duration::MAX);
         }

@@ -10,7 +10,9 @@ use std::time::Duration;
 use crate::common::solo::{Channel, reap, spawn};
 use crate::common::{TempDir, std_pipe, wait_until, waits_in};
 use mpserv::errno::{CReturn, Errno, MESSAGE_MAX, Result, retry_on_intr, strerror};
-use mpserv::fd::{AsFd, BorrowedFd, OwnedFd, close, pipe, read, read_all, write, write_all, write_back};
+use mpserv::fd::{
+    AsFd, BorrowedFd, OwnedFd, PipeFlags, close, dup, dup2, pipe, pipe2, read, read_all, write, write_all, write_back,
+};
 use mpserv::ffi;
 use mpserv::fs::OpenFlags;
 use mpserv::getopt::{Getopt, LongOption, Opt};
@@ -21,7 +23,9 @@ use mpserv::net::{
     getpeername, getsockname, getsockopt, inet_addr, listen, recv, send, setsockopt, shutdown, socket,
 };
 use mpserv::poll::PollEvents;
-use mpserv::process::{Pid, WaitFor, WaitOptions, environ, fork, getpid, getppid, has_other_threads, waitpid};
+use mpserv::process::{
+    Pid, WaitFor, WaitOptions, WaitStatus, environ, fork, getpid, getppid, has_other_threads, waitpid,
+};
 use mpserv::program::{Args, Title};
 use mpserv::server::{Server, Service};
 use mpserv::signal::{
@@ -203,6 +207,46 @@ fn numbers() -> impl Iterator<Item = u32> {
         Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
     })
     .map(|state| (state >> 32) as u32)
+}
+
+pub(crate) fn a_duplicate_refers_to_the_same() {
+    let (reader, writer) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+    assert_eq!(read(&reader, &mut [0]), Err(Errno::AGAIN));
+    let copy = dup(&writer).unwrap();
+    write_all(&copy, b"a").unwrap();
+    // The other pipe's writer becomes one more of the first's, under its old number.
+    let (other_reader, mut onto) = pipe().unwrap();
+    let number = onto.raw();
+    dup2(&writer, &mut onto).unwrap();
+    assert_eq!(onto.raw(), number);
+    assert_eq!(read(&other_reader, &mut [0]), Ok(0), "it had one writer");
+    write_all(&onto, b"b").unwrap();
+    let mut text = [0; 2];
+    assert_eq!(read_all(&reader, &mut text).unwrap(), b"ab");
+    drop((writer, copy));
+    assert_eq!(read(&reader, &mut [0]), Err(Errno::AGAIN), "one writer is left");
+    drop(onto);
+    assert_eq!(read(&reader, &mut [0]), Ok(0));
+}
+
+pub(crate) fn a_child_that_goes_on_is_reported() {
+    let mut child = spawn(|| {
+        loop {
+            mpserv::time::nanosleep(Duration::MAX);
+        }
+    });
+    let one = WaitFor::Child(child.pid());
+    let mut status = WaitStatus::default();
+    child.kill(Signal::STOP).unwrap();
+    waitpid(one, Some(&mut status), WaitOptions::UNTRACED).unwrap();
+    assert_eq!((status.stop_signal(), status.is_continued()), (Some(Signal::STOP), false));
+    child.kill(Signal::CONT).unwrap();
+    waitpid(one, Some(&mut status), WaitOptions::CONTINUED).unwrap();
+    assert!(status.is_continued());
+    assert_eq!(status.to_string(), "continued");
+    assert_eq!((status.exit_status(), status.term_signal(), status.stop_signal()), (None, None, None));
+    child.kill(Signal::KILL).unwrap();
+    assert_eq!(reap(&mut child).term_signal(), Some(Signal::KILL));
 }
 
 pub(crate) fn addresses_come_back_as_they_were_given() {

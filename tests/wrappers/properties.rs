@@ -14,7 +14,7 @@ use mpserv::net::{
 };
 use mpserv::poll::{PollEvents, PollFd, poll, ppoll};
 use mpserv::process::{_exit, WaitOptions, WaitStatus, waitpid};
-use mpserv::resource::{Limit, Resource, setrlimit};
+use mpserv::process::{Limit, Resource, setrlimit};
 use mpserv::signal::{Disposition, MaskHow, SigSet, Signal, signal, sigprocmask, sigprocmask_replace};
 use mpserv::text::Text;
 

@@ -29,7 +29,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use mpserv::prctl;
+use mpserv::process;
 use mpserv::signal::{Disposition, Signal, signal};
 
 use options::{Options, Task};
@@ -111,7 +111,7 @@ fn audit(options: &Options) -> Result<u8, Trouble> {
         signal(ending, Disposition::Flag(&INTERRUPTED)).map_err(|errno| Trouble::of("signal", errno))?;
     }
     // A traced process that outlives its parent stays ours, to be waited for and ended.
-    prctl::adopt_orphans().map_err(|errno| Trouble::of("prctl", errno))?;
+    process::adopt_orphans().map_err(|errno| Trouble::of("prctl", errno))?;
     if let (Some(extent), Task::Programs(programs)) = (options.faults, &options.task) {
         return faults::run(options, programs, extent, &strace);
     }

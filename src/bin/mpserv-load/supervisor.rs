@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use mpserv::errno::{Errno, Result};
 use mpserv::poll::ppoll;
-use mpserv::process::{_exit, Fork, Pid, WaitFor, WaitOptions, WaitStatus, fork, getpid, signal_at_death_of, waitpid};
+use mpserv::process::{_exit, Fork, Pid, WaitFor, WaitOptions, WaitStatus, fork, getpid, set_pdeathsig, waitpid};
 use mpserv::signal::{
     Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, kill, sigaction, sigprocmask,
 };
@@ -135,7 +135,7 @@ impl<'p> Supervisor<'p> {
                 Ok(())
             }
             Fork::Child => {
-                let ready = signal_at_death_of(parent, Signal::KILL)
+                let ready = set_pdeathsig(parent, Signal::KILL)
                     .and_then(|()| handle(Signal::TERM, Disposition::Default))
                     .and_then(|()| handle(Signal::INT, Disposition::Ignore))
                     .and_then(|()| handle(Signal::ALRM, Disposition::Flag(&INTERRUPTED)));

@@ -7,8 +7,8 @@ use core::str::FromStr;
 use core::time::Duration;
 
 use mpserv::getopt::{Getopt, HasArg, LongOption, Name, Opt};
+use mpserv::process::{INFINITY, Limit, Resource};
 use mpserv::program::Args;
-use mpserv::resource::{INFINITY, Limit, Resource};
 use mpserv::server::limits::{MAX_CHILDREN_LIMIT, RATE_LIMIT, SECONDS_LIMIT};
 use mpserv::server::{Identity, LogFormat, Server, Service, Verbosity};
 use mpserv::text::Text;

@@ -15,6 +15,6 @@ pub use io::{lseek, read, read_all, write, write_all, write_back};
 pub(crate) use owned::ret_owned_fd;
 pub use owned::{AsFd, BorrowedFd, IntoFd, OwnedFd, STDERR, STDIN, STDOUT, close};
 pub use table::{
-    close_range_on_exec, fcntl_dupfd_cloexec, is_open, isatty, keep_on_exec, pipe, set_blocking, set_close_on_exec,
-    set_nonblocking,
+    PipeFlags, close_range_on_exec, dup, dup2, fcntl_dupfd_cloexec, is_open, isatty, keep_on_exec, pipe, pipe2,
+    set_blocking, set_close_on_exec, set_nonblocking,
 };

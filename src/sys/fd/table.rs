@@ -3,9 +3,11 @@
 use core::ffi::{c_int, c_uint};
 
 use crate::ffi;
+use crate::ffi::fcntl as c;
 use crate::sys::conv::{ret, ret_c_int};
 use crate::sys::errno::Result;
 use crate::sys::fd::owned::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
+use crate::sys::flags::flags;
 
 /// `fcntl(fd, F_DUPFD_CLOEXEC, least)`: another descriptor of the same, the first that is free from this number on,
 /// which no program inherits.
@@ -17,22 +19,78 @@ use crate::sys::fd::owned::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
 /// fcntl(2), POSIX
 pub fn fcntl_dupfd_cloexec(fd: impl AsFd, least: c_int) -> Result<OwnedFd> {
     // SAFETY: the call has no precondition on memory.
-    let new = unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_DUPFD_CLOEXEC, least) };
+    let new = unsafe { c::fcntl(fd.as_fd().raw(), c::F_DUPFD_CLOEXEC, least) };
     // SAFETY: the descriptor was made just now.
     unsafe { ret_owned_fd(new) }
 }
 
-/// `pipe2(…, O_CLOEXEC)`: what is written to the second comes out of the first.
+/// `dup()`: another descriptor of the same open file, the lowest number that is free. A program inherits it.
+///
+/// # Errors
+/// `EMFILE` when no descriptor is left, `EBADF`.
+///
+/// # References
+/// dup(2), POSIX
+pub fn dup(fd: impl AsFd) -> Result<OwnedFd> {
+    // SAFETY: the call has no precondition on memory.
+    let new = unsafe { ffi::unistd::dup(fd.as_fd().raw()) };
+    // SAFETY: the descriptor was made just now.
+    unsafe { ret_owned_fd(new) }
+}
+
+/// `dup2()`: makes `onto` another descriptor of the same open file as `fd`. What it referred to before is closed. A
+/// program inherits it.
+///
+/// The owner of `onto` keeps it, so the call cannot take a descriptor away from somebody else.
+///
+/// # Errors
+/// `EBADF` when `fd` is not open; `onto` is as before.
+///
+/// # References
+/// dup2(2), POSIX
+pub fn dup2(fd: impl AsFd, onto: &mut OwnedFd) -> Result<()> {
+    // SAFETY: the caller owns the descriptor that is replaced.
+    ret_c_int(unsafe { ffi::unistd::dup2(fd.as_fd().raw(), onto.raw()) }).map(|_| ())
+}
+
+flags! {
+    /// `O_…`: what both ends of a new pipe are given by [`pipe2`].
+    PipeFlags(c_int) from c {
+        /// `O_CLOEXEC`: the descriptors are closed when the process runs another program.
+        CLOEXEC = O_CLOEXEC,
+        /// `O_NONBLOCK`: calls fail with `EAGAIN` instead of waiting.
+        NONBLOCK = O_NONBLOCK,
+    }
+}
+
+/// `pipe()`: makes a pipe. What is written to the second descriptor is read from the first.
 ///
 /// # Errors
 /// `EMFILE`, `ENFILE` when no descriptor is left.
 ///
 /// # References
-/// pipe2(2), POSIX 2024
+/// pipe(2), POSIX
 pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    // SAFETY: the pointer is to room for two descriptors.
+    pipe_with(|fds| unsafe { ffi::unistd::pipe(fds) })
+}
+
+/// `pipe2()`: [`pipe`] with flags for both descriptors.
+///
+/// # Errors
+/// As [`pipe`].
+///
+/// # References
+/// pipe2(2), POSIX 2024
+pub fn pipe2(flags: PipeFlags) -> Result<(OwnedFd, OwnedFd)> {
+    // SAFETY: the pointer is to room for two descriptors.
+    pipe_with(|fds| unsafe { ffi::unistd::pipe2(fds, flags.raw()) })
+}
+
+/// The descriptors that `make` fills in.
+fn pipe_with(make: impl FnOnce(*mut c_int) -> c_int) -> Result<(OwnedFd, OwnedFd)> {
     let mut fds = [-1; 2];
-    // SAFETY: the pointer is to room for two.
-    ret(unsafe { ffi::unistd::pipe2(fds.as_mut_ptr(), ffi::fcntl::O_CLOEXEC) })?;
+    ret(make(fds.as_mut_ptr()))?;
     // SAFETY: the call has made them just now.
     Ok(fds.map(|fd| unsafe { OwnedFd::from_raw(fd) }).into())
 }
@@ -54,7 +112,7 @@ pub fn isatty(fd: impl AsFd) -> bool {
 #[must_use]
 pub fn is_open(fd: BorrowedFd<'_>) -> bool {
     // SAFETY: the call has no precondition on memory.
-    unsafe { ffi::fcntl::fcntl(fd.raw(), ffi::fcntl::F_GETFD) != -1 }
+    unsafe { c::fcntl(fd.raw(), c::F_GETFD) != -1 }
 }
 
 /// `fcntl(fd, F_SETFL, … | O_NONBLOCK)`: has calls fail with `EAGAIN` instead of waiting, in every process that has it.
@@ -65,7 +123,7 @@ pub fn is_open(fd: BorrowedFd<'_>) -> bool {
 /// # References
 /// fcntl(2), POSIX
 pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
-    change_flags(fd, |flags| flags | ffi::fcntl::O_NONBLOCK)
+    change_flags(fd, |flags| flags | c::O_NONBLOCK)
 }
 
 /// `fcntl(fd, F_SETFL, … & ~O_NONBLOCK)`: has calls wait, in every process that has it.
@@ -76,14 +134,14 @@ pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
 /// # References
 /// fcntl(2), POSIX
 pub fn set_blocking(fd: impl AsFd) -> Result<()> {
-    change_flags(fd, |flags| flags & !ffi::fcntl::O_NONBLOCK)
+    change_flags(fd, |flags| flags & !c::O_NONBLOCK)
 }
 
 fn change_flags(fd: impl AsFd, change: impl FnOnce(c_int) -> c_int) -> Result<()> {
     // SAFETY: the call has no precondition on memory.
-    let flags = ret_c_int(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_GETFL) })?;
+    let flags = ret_c_int(unsafe { c::fcntl(fd.as_fd().raw(), c::F_GETFL) })?;
     // SAFETY: as above.
-    ret(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_SETFL, change(flags)) })
+    ret(unsafe { c::fcntl(fd.as_fd().raw(), c::F_SETFL, change(flags)) })
 }
 
 /// `fcntl(fd, F_SETFD, FD_CLOEXEC)`: has the descriptor closed when this process runs another program.
@@ -95,7 +153,7 @@ fn change_flags(fd: impl AsFd, change: impl FnOnce(c_int) -> c_int) -> Result<()
 /// fcntl(2), POSIX
 pub fn set_close_on_exec(fd: impl AsFd) -> Result<()> {
     // SAFETY: the call has no precondition on memory.
-    ret(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_SETFD, ffi::fcntl::FD_CLOEXEC) })
+    ret(unsafe { c::fcntl(fd.as_fd().raw(), c::F_SETFD, c::FD_CLOEXEC) })
 }
 
 /// `fcntl(fd, F_SETFD, 0)`: leaves the descriptor open when this process runs another program.
@@ -107,7 +165,7 @@ pub fn set_close_on_exec(fd: impl AsFd) -> Result<()> {
 /// fcntl(2), POSIX
 pub fn keep_on_exec(fd: impl AsFd) -> Result<()> {
     // SAFETY: the call has no precondition on memory.
-    ret(unsafe { ffi::fcntl::fcntl(fd.as_fd().raw(), ffi::fcntl::F_SETFD, 0) })
+    ret(unsafe { c::fcntl(fd.as_fd().raw(), c::F_SETFD, 0) })
 }
 
 /// `close_range(first, ~0, CLOSE_RANGE_CLOEXEC)`: has every descriptor from `first` on closed when this process runs

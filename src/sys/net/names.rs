@@ -9,7 +9,7 @@ use crate::ffi::netdb as c;
 use crate::ffi::sys::socket::{AF_INET, AF_UNSPEC, SOCK_STREAM};
 use crate::sys::errno::Errno;
 use crate::sys::net::address::{Ipv4Addr, SockAddr, SocketAddr, sockaddr_from_c};
-use crate::sys::process::has_other_threads;
+use crate::sys::threads::has_other_threads;
 
 /// `EAI_…`: why a name has no address.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -2,12 +2,12 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use mpserv::errno::{Errno, Result};
 use mpserv::fd::{
-    AsFd, BorrowedFd, OwnedFd, close, fcntl_dupfd_cloexec, keep_on_exec, lseek, pipe, read, read_all, set_blocking, set_close_on_exec, set_nonblocking, write,
+    AsFd, BorrowedFd, OwnedFd, PipeFlags, STDIN, close, dup, dup2, fcntl_dupfd_cloexec, is_open, keep_on_exec, lseek, pipe, pipe2, read, read_all, set_blocking, set_close_on_exec, set_nonblocking, write,
     write_all, write_back,
 };
 use mpserv::fs::{OpenFlags, open};
 use mpserv::pty;
-use mpserv::resource::{Limit, Resource, setrlimit};
+use mpserv::process::{Limit, Resource, setrlimit};
 
 use super::{CLOSED, Case, NotProduced, each, errno, full_pipe, interrupted, no_descriptor_left, no_longer_file, owned};
 
@@ -70,15 +70,22 @@ pub(super) const CASES: &[Case] = &[
         errno(fcntl_dupfd_cloexec(&reader, last))
     }),
     ("fcntl_dupfd_cloexec", Errno::INVAL, || errno(fcntl_dupfd_cloexec(pipe().unwrap().0, -1))),
+    ("dup dup2", Errno::BADF, || {
+        let mut onto = pipe().unwrap().0;
+        let number = onto.raw();
+        let got = each([errno(dup(CLOSED)), errno(dup2(CLOSED, &mut onto))]);
+        assert!(onto.raw() == number && is_open(onto.as_fd()), "it is as before");
+        got
+    }),
     ("close", Errno::BADF, || errno(close(Err(Errno::MFILE)))),
-    ("pipe", Errno::MFILE, || {
+    ("pipe pipe2 dup", Errno::MFILE, || {
         no_descriptor_left();
-        errno(pipe())
+        each([errno(pipe()), errno(pipe2(PipeFlags::CLOEXEC)), errno(dup(STDIN))])
     }),
 ];
 
 pub(super) const NOT_PRODUCED: &[NotProduced] = &[
-    ("pipe", "ENFILE", "the limit is the whole system's"),
+    ("pipe pipe2", "ENFILE", "the limit is the whole system's"),
     ("close_range_on_exec", "ENOSYS EINVAL", "only kernels older than these tests run on have them"),
     ("close", "EINTR EIO ENOSPC", "only file systems have them that are slow to write back, as over a network"),
 ];

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 
 use mpserv::errno::{Errno, Result};
 use mpserv::fd::{OwnedFd, pipe};
-use mpserv::fs::{OpenFlags, access_x, chdir, chroot, flock_exclusive, fstat, ftruncate, lstat, open, readlink, stat, unlink};
+use mpserv::fs::{FlockFlags, OpenFlags, access_x, chdir, chroot, flock, fstat, ftruncate, lstat, open, readlink, stat, unlink};
 
 use super::{
     CLOSED, Case, LONG, NotProduced, as_root, become_nobody, each, errno, files, interrupted, locked, mount, mount_on,
@@ -106,13 +106,19 @@ pub(super) const CASES: &[Case] = &[
         // SAFETY: the descriptor was made above.
         errno(ftruncate(unsafe { OwnedFd::from_raw(fd) }, 1))
     }),
-    ("ftruncate flock_exclusive fstat", Errno::BADF, || {
-        each([errno(ftruncate(CLOSED, 0)), errno(flock_exclusive(CLOSED)), errno(fstat(CLOSED))])
+    ("ftruncate flock fstat", Errno::BADF, || {
+        each([errno(ftruncate(CLOSED, 0)), errno(flock(CLOSED, FlockFlags::EX | FlockFlags::NB)), errno(fstat(CLOSED))])
     }),
-    ("flock_exclusive", Errno::WOULDBLOCK, || {
+    ("flock", Errno::INTR, || {
         let [one, other] = [(); 2].map(|()| create(c"file").unwrap());
-        flock_exclusive(&one).unwrap();
-        errno(flock_exclusive(&other))
+        flock(&one, FlockFlags::EX).unwrap();
+        interrupted(|| errno(flock(&other, FlockFlags::SH)))
+    }),
+    ("flock", Errno::INVAL, || errno(flock(create(c"file").unwrap(), FlockFlags::EX | FlockFlags::SH))),
+    ("flock", Errno::WOULDBLOCK, || {
+        let [one, other] = [(); 2].map(|()| create(c"file").unwrap());
+        flock(&one, FlockFlags::EX | FlockFlags::NB).unwrap();
+        errno(flock(&other, FlockFlags::EX | FlockFlags::NB))
     }),
     ("chroot", Errno::PERM, || {
         become_nobody();
@@ -137,7 +143,7 @@ pub(super) const CASES: &[Case] = &[
 pub(super) const NOT_PRODUCED: &[NotProduced] = &[
     ("open", "ENFILE", "the limit is the whole system's"),
     ("ftruncate fstat", "EIO", "only a disk or a network that fails has it"),
-    ("flock_exclusive", "ENOLCK", "only a kernel without memory has it"),
+    ("flock", "ENOLCK", "only a kernel without memory has it"),
 ];
 
 /// Gives a path to each function that takes one.

@@ -6,10 +6,10 @@ use mpserv::errno::{Errno, Result};
 use mpserv::fd::{AsFd, BorrowedFd, STDIN, pipe};
 use mpserv::memory::{CStrArray, STACK_MIN, Stack};
 use mpserv::process::{
-    Fork, Pid, Spawn, SpawnError, WaitFor, WaitOptions, become_program, begin_group, fork, fork_unchecked, getpid, getppid,
-    signal_at_death_of, wait, waitpid,
+    Fork, Limit, Pid, Resource, Spawn, SpawnError, WaitFor, WaitOptions, become_program, drop_capability_bounds, fork,
+    fork_unchecked, getpid, getppid, set_pdeathsig, setpgid, setrlimit, setsid, wait, waitpid,
 };
-use mpserv::signal::{SigSet, Signal};
+use mpserv::signal::{SigSet, Signal, kill};
 
 use super::{
     Case, NotProduced, as_root, become_nobody, become_root_of_own_users, each, errno, files, interrupted, limit, skip,
@@ -72,12 +72,50 @@ pub(super) const CASES: &[Case] = &[
         interrupted(|| each([errno(wait(None)), errno(waitpid(WaitFor::AnyChild, None, WaitOptions::UNTRACED))]))
     }),
     ("waitpid", Errno::SRCH, || errno(waitpid(WaitFor::Group(Pid::INIT), None, WaitOptions::NONE))),
-    ("begin_group", Errno::PERM, || {
-        // SAFETY: the call has no precondition.
-        assert_eq!(unsafe { libc::setsid() }, getpid().raw());
-        errno(begin_group())
+    ("setpgid", Errno::PERM, || {
+        assert_eq!(setsid(), Ok(getpid()));
+        let leader = errno(setpgid(None, None));
+        let mut child = waiting_child();
+        let foreign_group = errno(setpgid(Some(child.pid()), Some(Pid::INIT)));
+        child.kill(Signal::KILL).unwrap();
+        reap(&mut child);
+        each([leader, foreign_group])
     }),
-    ("signal_at_death_of", Errno::SRCH, || errno(signal_at_death_of(getpid(), Signal::TERM))),
+    ("setpgid", Errno::SRCH, || errno(setpgid(Some(Pid::INIT), None))),
+    ("setpgid", Errno::ACCES, || {
+        let [argv, envp] = [&[c"sleep", c"20"][..], &[]].map(|all| CStrArray::copy(all.iter().copied()).unwrap());
+        let (_reader, writer) = pipe().unwrap();
+        let program = Spawn {
+            path: c"/bin/sleep",
+            argv: &argv,
+            envp: &envp,
+            connection: writer.as_fd(),
+            mask: SigSet::empty(),
+            parent: Some(getpid()),
+            limits: &[],
+        };
+        let pid = mpserv::process::spawn(&mut Stack::new(STACK_MIN).unwrap(), &program).unwrap();
+        let got = errno(setpgid(Some(pid), None));
+        kill(pid, Signal::KILL).unwrap();
+        waitpid(WaitFor::Child(pid), None, WaitOptions::NONE).unwrap();
+        got
+    }),
+    ("setsid", Errno::PERM, || {
+        // A child that leads no group yet may begin one, and then no session any more.
+        setpgid(None, None).unwrap();
+        errno(setsid())
+    }),
+    ("setrlimit", Errno::PERM, || {
+        setrlimit(Resource::NOFILE, Limit { soft: 9, hard: 9 }).unwrap();
+        become_nobody();
+        errno(setrlimit(Resource::NOFILE, Limit { soft: 9, hard: 10 }))
+    }),
+    ("setrlimit", Errno::INVAL, || errno(setrlimit(Resource::NOFILE, Limit { soft: 9, hard: 8 }))),
+    ("drop_capability_bounds", Errno::PERM, || {
+        become_nobody();
+        errno(drop_capability_bounds())
+    }),
+    ("set_pdeathsig", Errno::SRCH, || errno(set_pdeathsig(getpid(), Signal::TERM))),
     ("spawn", Errno::BADF, || spawning(c"/bin/true", STDIN)),
     ("spawn become_program", Errno::NOENT, || programs(c"none")),
     ("spawn become_program", Errno::ACCES, || {

@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicU64;
 
 use mpserv::errno::{Errno, Result};
-use mpserv::prctl::no_new_privileges;
+use mpserv::process::no_new_privileges;
 use mpserv::process::getppid;
 use mpserv::seccomp::{CALLS_MAX, Listener, Notice, allow_only, listen};
 use mpserv::signal::Signal;

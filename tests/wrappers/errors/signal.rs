@@ -1,5 +1,5 @@
 use mpserv::errno::Errno;
-use mpserv::process::{Pid, begin_group};
+use mpserv::process::{Pid, setpgid};
 use mpserv::signal::{
     Disposition, SaFlags, SigAction, SigSet, Signal, SignalFd, kill, killpg, sigaction, sigaction_get,
     sigaction_replace, signal, sysv_signal,
@@ -37,7 +37,7 @@ pub(super) const CASES: &[Case] = &[
         // The group of the test, which this process leaves.
         // SAFETY: the call has no precondition.
         let group = Pid::from_raw(unsafe { libc::getpgrp() }).unwrap();
-        begin_group().unwrap();
+        setpgid(None, None).unwrap();
         become_nobody();
         // Were it sent after all, it would do nothing.
         each([kill, killpg].map(|call| errno(call(group, Signal::URG))))

@@ -16,7 +16,7 @@ use std::sync::{Mutex, Once, mpsc};
 use std::time::{Duration, Instant};
 
 use mpserv::errno::Errno;
-use mpserv::{fd, namespace, prctl, seccomp};
+use mpserv::{fd, namespace, process, seccomp};
 
 use crate::trace::{Trace, span};
 use crate::tree::Tree;
@@ -381,7 +381,7 @@ const LAST_DESCRIPTOR: i32 = 1000;
 fn spawn(command: &mut Command) -> io::Result<Child> {
     let _guard = STARTING.lock();
     let trouble = |errno: Errno| io::Error::from_raw_os_error(errno.raw());
-    let (end, other) = fd::pipe().map_err(trouble)?;
+    let (end, other) = fd::pipe2(fd::PipeFlags::CLOEXEC).map_err(trouble)?;
     fd::set_close_on_exec(&end).map_err(trouble)?;
     let last = fd::fcntl_dupfd_cloexec(&other, LAST_DESCRIPTOR).map_err(trouble)?;
     drop(other);
@@ -402,7 +402,7 @@ fn filter() -> Result<seccomp::Listener, Errno> {
     let calls = hold::held_calls();
     seccomp::listen(&calls).or_else(|_| {
         // Who is not root may, as long as nobody gains privileges by it.
-        prctl::no_new_privileges()?;
+        process::no_new_privileges()?;
         seccomp::listen(&calls)
     })
 }

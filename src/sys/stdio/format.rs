@@ -1,71 +1,13 @@
-//! `<stdio.h>`: C's own streams, so that a program writes when its C twin writes: by line on a terminal, in full
-//! blocks to a pipe or a file, and once more in a child that inherited what was not written yet.
-//!
-//! [`printf!`](crate::printf!) calls C's `printf()`. Its format is checked against its arguments when it is compiled.
-//!
-//! # In a signal handler
-//! stdio is not async-signal-safe: a handler that interrupts it finds a stream half changed. The functions here note
-//! when they are inside stdio. Called by a handler that interrupted one of them, those that print write their text to
-//! the descriptor themselves, at once, and the others do nothing and say so; called by a handler that interrupted
-//! anything else, they do what they always do.
+//! `printf()` and its kind: formats that are checked against their arguments when they are compiled.
 
 use core::ffi::{CStr, c_char, c_int};
-use core::fmt::{self, Write as _};
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::ffi;
 use crate::sys::fd::{self, BorrowedFd};
 use crate::sys::pid::Pid;
 use crate::sys::sealed::Sealed;
-
-/// `EOF`: what the functions of stdio return for an error, and for the end.
-pub const EOF: c_int = ffi::stdio::EOF;
-
-/// `FILE *`: one of C's three standard streams.
-#[derive(Clone, Copy, Debug)]
-pub struct Stream {
-    file: *mut ffi::stdio::FILE,
-    fd: BorrowedFd<'static>,
-}
-
-/// `stdin`.
-#[must_use]
-pub fn stdin() -> Stream {
-    // SAFETY: the C library's variable is always there; nothing in this process assigns to it.
-    Stream { file: unsafe { ffi::stdio::stdin }, fd: fd::STDIN }
-}
-
-/// `stdout`.
-#[must_use]
-pub fn stdout() -> Stream {
-    // SAFETY: as for `stdin`.
-    Stream { file: unsafe { ffi::stdio::stdout }, fd: fd::STDOUT }
-}
-
-/// `stderr`.
-#[must_use]
-pub fn stderr() -> Stream {
-    // SAFETY: as for `stdin`.
-    Stream { file: unsafe { ffi::stdio::stderr }, fd: fd::STDERR }
-}
-
-/// Whether this process is inside stdio, so that a handler which runs now has interrupted it.
-static INSIDE: AtomicBool = AtomicBool::new(false);
-
-/// Calls `function`, which enters stdio, unless stdio was interrupted: then `None`.
-fn enter<T>(function: impl FnOnce() -> T) -> Option<T> {
-    if INSIDE.swap(true, Ordering::Relaxed) {
-        return None;
-    }
-    let result = function();
-    INSIDE.store(false, Ordering::Relaxed);
-    Some(result)
-}
-
-/// Has every handler from now on write by itself: `exit()` is about to run through the streams, and does not return.
-pub(crate) fn close_to_handlers() {
-    INSIDE.store(true, Ordering::Relaxed);
-}
+use crate::sys::stdio::direct::Direct;
+use crate::sys::stdio::stream::{Stream, enter};
 
 /// What stands for one argument in a format: `%d` or `%s`.
 pub trait Argument: Copy + Sealed {
@@ -233,108 +175,37 @@ const fn is_format_of(format: &[u8], conversions: &[u8]) -> bool {
     seen == conversions.len() && at + 1 == format.len() && format[at] == 0
 }
 
-/// How much of a line that does not go through stdio is written at once.
-const DIRECT_MAX: usize = 128;
-/// How many digits an int can have.
-const DIGITS_MAX: usize = 10;
-
-/// Text on its way to a descriptor, past stdio: what a handler may use in the midst of anything.
-#[derive(Debug)]
-pub struct Direct {
-    fd: BorrowedFd<'static>,
-    text: [u8; DIRECT_MAX],
-    length: usize,
-}
-
-impl Direct {
-    pub(crate) const fn new(fd: BorrowedFd<'static>) -> Direct {
-        Direct { fd, text: [0; DIRECT_MAX], length: 0 }
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            if let Some(place) = self.text.get_mut(self.length) {
-                *place = byte;
-                self.length += 1;
-            }
-            if self.length == DIRECT_MAX {
-                self.flush();
-            }
-        }
-    }
-
-    /// Writes what is left. There is nobody to tell of an error.
-    pub(crate) fn flush(&mut self) {
-        let mut text = self.text.get(..self.length).unwrap_or_default();
-        while !text.is_empty() {
-            let Ok(written @ 1..) = fd::write(self.fd, text) else { break };
-            text = text.get(written..).unwrap_or_default();
-        }
-        self.length = 0;
-    }
-
-    /// `%d`, or `%0…d` with `zeros` for its width.
-    fn put_decimal(&mut self, number: c_int, zeros: usize) {
-        let mut digits = [b'0'; DIGITS_MAX];
-        let mut length = 0;
-        let mut rest = number.unsigned_abs();
-        for digit in digits.iter_mut().rev() {
-            if rest == 0 && length > 0 {
-                break;
-            }
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            length += 1;
-        }
-        let sign = usize::from(number < 0);
-        if number < 0 {
-            self.put(b"-");
-        }
-        for _ in length + sign..zeros {
-            self.put(b"0");
-        }
-        self.put(digits.get(DIGITS_MAX - length..).unwrap_or_default());
-    }
-
-    /// The text of a format that [`is_format_of`] these arguments.
-    fn put_format(&mut self, format: &[u8], arguments: impl Arguments) {
-        let mut index = 0;
-        let mut bytes = format.iter().copied().take_while(|&byte| byte != 0);
-        while let Some(byte) = bytes.next() {
-            if byte != b'%' {
-                self.put(&[byte]);
-                continue;
-            }
-            let mut zeros = 0;
-            for byte in bytes.by_ref() {
-                match byte {
-                    b'0'..=b'9' => zeros = zeros * 10 + usize::from(byte - b'0'),
-                    b'%' => self.put(b"%"),
-                    _ => {
-                        arguments.print(index, self, zeros);
-                        index += 1;
-                    }
-                }
-                if !byte.is_ascii_digit() {
-                    break;
-                }
-            }
-        }
-    }
-}
-
-impl fmt::Write for Direct {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.put(text.as_bytes());
-        Ok(())
-    }
-}
-
 /// The format as C has it, which fits the arguments.
 fn format_for<F: Format, A: Arguments>() -> *const c_char {
     const { assert!(is_format_of(F::TEXT.as_bytes(), A::CONVERSIONS), "the format does not fit the arguments") };
     // The optimiser knows what printf does, and would call something else for some formats.
     core::hint::black_box(F::TEXT.as_ptr().cast())
+}
+
+/// The text of a format that [`is_format_of`] these arguments.
+fn put_format(direct: &mut Direct, format: &[u8], arguments: impl Arguments) {
+    let mut index = 0;
+    let mut bytes = format.iter().copied().take_while(|&byte| byte != 0);
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            direct.put(&[byte]);
+            continue;
+        }
+        let mut zeros = 0;
+        for byte in bytes.by_ref() {
+            match byte {
+                b'0'..=b'9' => zeros = zeros * 10 + usize::from(byte - b'0'),
+                b'%' => direct.put(b"%"),
+                _ => {
+                    arguments.print(index, direct, zeros);
+                    index += 1;
+                }
+            }
+            if !byte.is_ascii_digit() {
+                break;
+            }
+        }
+    }
 }
 
 /// Prints a format by stdio, as `print` does it, or past it.
@@ -346,7 +217,7 @@ fn print_format<F: Format, A: Arguments>(
     let format = format_for::<F, A>();
     enter(|| print(format)).unwrap_or_else(|| {
         let mut direct = Direct::new(fd);
-        direct.put_format(F::TEXT.as_bytes(), arguments);
+        put_format(&mut direct, F::TEXT.as_bytes(), arguments);
         direct.flush();
         0
     })
@@ -443,74 +314,4 @@ macro_rules! snprintf {
     ($buffer:expr, $format:literal $(, $argument:expr)* $(,)?) => {
         $crate::stdio::snprintf($buffer, $crate::__format!($format), ($($argument,)*))
     };
-}
-
-/// `fputs()`: prints `text`. Negative for an error.
-///
-/// # References
-/// fputs(3), POSIX
-pub fn fputs(text: &CStr, stream: Stream) -> c_int {
-    // SAFETY: the text ends in a NUL, and the stream is one of the three standard ones.
-    enter(|| unsafe { ffi::stdio::fputs(text.as_ptr(), stream.file) }).unwrap_or_else(|| {
-        let mut direct = Direct::new(stream.fd);
-        direct.put(text.to_bytes());
-        direct.flush();
-        0
-    })
-}
-
-/// `fputc()`: prints one byte. [`EOF`] for an error.
-///
-/// # References
-/// fputc(3), POSIX
-pub fn fputc(byte: u8, stream: Stream) -> c_int {
-    // SAFETY: the stream is one of the three standard ones.
-    enter(|| unsafe { ffi::stdio::fputc(c_int::from(byte), stream.file) }).unwrap_or_else(|| {
-        let mut direct = Direct::new(stream.fd);
-        direct.put(&[byte]);
-        direct.flush();
-        c_int::from(byte)
-    })
-}
-
-/// `fgets()`: reads a line with its newline, or as much of it as fits with a NUL behind it. `None`, and `buffer` left
-/// as it was, at the end of input, for an error, and in a handler that interrupted stdio.
-///
-/// # References
-/// fgets(3), POSIX
-pub fn fgets(buffer: &mut [u8], stream: Stream) -> Option<&CStr> {
-    let size = c_int::try_from(buffer.len()).unwrap_or(c_int::MAX);
-    // SAFETY: the buffer is valid for writes of that size, and the stream is one of the three standard ones.
-    let line = enter(|| unsafe { ffi::stdio::fgets(buffer.as_mut_ptr().cast(), size, stream.file) })?;
-    if line.is_null() { None } else { Some(until_nul(buffer)) }
-}
-
-/// `fflush()`: writes what the stream holds. [`EOF`] for an error, and in a handler that interrupted stdio.
-///
-/// # References
-/// fflush(3), POSIX
-pub fn fflush(stream: Stream) -> c_int {
-    // SAFETY: the stream is one of the three standard ones.
-    enter(|| unsafe { ffi::stdio::fflush(stream.file) }).unwrap_or(EOF)
-}
-
-/// `perror()`: prints to standard error `prefix`, a colon, and why the last call failed.
-///
-/// # References
-/// perror(3), POSIX
-pub fn perror(prefix: &CStr) {
-    let errno = crate::sys::errno::Errno::last();
-    // SAFETY: the prefix ends in a NUL.
-    if enter(|| unsafe { ffi::stdio::perror(prefix.as_ptr()) }).is_none() {
-        let mut direct = Direct::new(fd::STDERR);
-        direct.put(prefix.to_bytes());
-        let _ = writeln!(direct, ": {errno}");
-        direct.flush();
-    }
-}
-
-/// The string that C finds in a buffer: what stands before the first NUL. Empty where there is none.
-#[must_use]
-pub fn until_nul(buffer: &[u8]) -> &CStr {
-    CStr::from_bytes_until_nul(buffer).unwrap_or_default()
 }

@@ -1,0 +1,21 @@
+//! Memory straight from the kernel: what a program without an allocator sizes once, and what processes share.
+//!
+//! | file | topic |
+//! |---|---|
+//! | `map` | `mmap()` and `munmap()` |
+//! | `vec` | [`MapVec`]: room for a number of elements |
+//! | `strings` | [`CStrArray`]: `argv` and `envp` |
+//! | `shared` | [`SharedWords`] and [`SharedNumbers`] |
+//! | `stack` | [`Stack`], for a process that shares memory |
+
+mod map;
+mod shared;
+mod stack;
+mod strings;
+mod vec;
+
+pub use shared::{SharedNumbers, SharedWords};
+pub use stack::{STACK_MIN, Stack};
+pub use strings::{CStrArray, Mark};
+pub use vec::MapVec;
+pub(crate) use vec::ParentOnly;

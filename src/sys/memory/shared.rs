@@ -1,0 +1,105 @@
+//! Numbers that several processes share.
+
+use core::ffi::CStr;
+use core::fmt;
+use core::ops::Deref;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::AtomicU64;
+
+use crate::ffi::sys::mman as c;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
+use crate::sys::fs::ftruncate;
+use crate::sys::memory::map::{map_for, mapped, unmap};
+
+/// Numbers that several processes see and change: this one, those forked from it, and whoever opens the descriptor.
+///
+/// The memory stays mapped for as long as the process lives: what is in it may be referred to for ever.
+#[derive(Debug)]
+pub struct SharedWords {
+    words: &'static [AtomicU64],
+    fd: OwnedFd,
+}
+
+impl SharedWords {
+    /// `memfd_create()`, `ftruncate()` and `mmap(…, MAP_SHARED, …)`: so many numbers, all of them 0. The name is shown where
+    /// `/proc` shows the descriptor.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`.
+    ///
+    /// # References
+    /// memfd_create(2), mmap(2), Linux 3.17
+    pub fn new(name: &CStr, length: usize) -> Result<SharedWords> {
+        let size = length.max(1).checked_mul(size_of::<AtomicU64>()).ok_or(Errno::NOMEM)?;
+        // SAFETY: the name ends in a NUL.
+        let fd = unsafe { c::memfd_create(name.as_ptr(), c::MFD_CLOEXEC) };
+        // SAFETY: the descriptor was made just now.
+        let fd = unsafe { ret_owned_fd(fd) }?;
+        ftruncate(&fd, i64::try_from(size).map_err(|_| Errno::NOMEM)?)?;
+        let access = c::PROT_READ | c::PROT_WRITE;
+        // SAFETY: new memory, where the kernel likes it, touches none that is in use.
+        let start = unsafe { c::mmap(ptr::null_mut(), size, access, c::MAP_SHARED, fd.raw(), 0) };
+        let start = mapped(start)?;
+        // SAFETY: the mapping has as many bytes, is aligned as a page, all 0 and never unmapped; others change it only
+        // by atomic operations on the same numbers, and nobody makes the file shorter: it has no path, and who opens
+        // it through /proc is the same user, who may as well write to this process's memory.
+        let words = unsafe { core::slice::from_raw_parts(start.cast::<AtomicU64>().as_ptr(), length) };
+        Ok(SharedWords { words, fd })
+    }
+
+    /// The numbers.
+    #[must_use]
+    pub const fn words(&self) -> &'static [AtomicU64] {
+        self.words
+    }
+}
+
+impl AsFd for SharedWords {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Numbers that this process and all that it forks from now on see and change together. Dropping them gives the memory
+/// back, in this process alone.
+pub struct SharedNumbers {
+    start: NonNull<AtomicU64>,
+    count: usize,
+}
+
+impl SharedNumbers {
+    /// `mmap(NULL, …, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)`: `count` numbers, each of which is 0.
+    /// Those that nobody touches take no memory.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    ///
+    /// # References
+    /// mmap(2), POSIX
+    pub fn new(count: usize) -> Result<SharedNumbers> {
+        Ok(SharedNumbers { start: map_for(count, c::MAP_SHARED)?, count })
+    }
+}
+
+impl Deref for SharedNumbers {
+    type Target = [AtomicU64];
+
+    fn deref(&self) -> &[AtomicU64] {
+        // SAFETY: the mapping has as many, is aligned to a page, and stays for as long as `self`; all bits are valid, and
+        // every process reaches them as atomics.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.count) }
+    }
+}
+
+impl Drop for SharedNumbers {
+    fn drop(&mut self) {
+        unmap(self.start.cast(), self.count * size_of::<AtomicU64>());
+    }
+}
+
+impl fmt::Debug for SharedNumbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedNumbers").field("count", &self.count).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,150 @@
+//! Lists of strings as `execve()` takes them.
+
+use core::ffi::{CStr, c_char};
+use core::fmt;
+use core::ptr;
+
+use crate::sys::errno::{Errno, Result};
+use crate::sys::memory::vec::MapVec;
+
+/// `char *const []`: strings as `execve()` takes them, each with its NUL, and a null pointer after the last.
+pub struct CStrArray {
+    pointers: MapVec<*const c_char>,
+    text: MapVec<u8>,
+}
+
+/// Where a [`CStrArray`] can be cut off again.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    pointers: usize,
+    text: usize,
+}
+
+impl CStrArray {
+    /// An array of no strings, with room for so many and for so many bytes in all, NULs included.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn with_capacity(strings: usize, bytes: usize) -> Result<CStrArray> {
+        let mut pointers = MapVec::with_capacity(strings.checked_add(1).ok_or(Errno::NOMEM)?)?;
+        pointers.push(ptr::null())?;
+        Ok(CStrArray { pointers, text: MapVec::with_capacity(bytes)? })
+    }
+
+    /// An array of copies of these strings.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn copy<'s>(strings: impl Iterator<Item = &'s CStr> + Clone) -> Result<CStrArray> {
+        let bytes = strings.clone().map(|string| string.to_bytes_with_nul().len()).sum();
+        let mut array = CStrArray::with_capacity(strings.clone().count(), bytes)?;
+        for string in strings {
+            array.push_bytes(string.to_bytes())?;
+        }
+        Ok(array)
+    }
+
+    /// Appends a copy of a string.
+    ///
+    /// # Errors
+    /// `ENOMEM` when there is no room for it; the array is as before.
+    pub fn push(&mut self, string: &CStr) -> Result<()> {
+        self.push_bytes(string.to_bytes())
+    }
+
+    /// Appends what `arguments` make.
+    ///
+    /// # Errors
+    /// `ENOMEM` when there is no room for it, `EINVAL` when there is a NUL in it; the array is as before.
+    pub fn push_fmt(&mut self, arguments: fmt::Arguments<'_>) -> Result<()> {
+        struct Sink<'t>(&'t mut MapVec<u8>);
+        impl fmt::Write for Sink<'_> {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                text.bytes().try_for_each(|byte| self.0.push(byte)).map_err(|_| fmt::Error)
+            }
+        }
+        let start = self.text.len();
+        if fmt::write(&mut Sink(&mut self.text), arguments).is_err() {
+            self.text.truncate(start);
+            return Err(Errno::NOMEM);
+        }
+        self.end_string(start)
+    }
+
+    fn push_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let start = self.text.len();
+        if let Err(error) = bytes.iter().try_for_each(|&byte| self.text.push(byte)) {
+            self.text.truncate(start);
+            return Err(error);
+        }
+        self.end_string(start)
+    }
+
+    /// Makes a string of the text from `start` on.
+    fn end_string(&mut self, start: usize) -> Result<()> {
+        let has_nul = self.text.get(start..).is_some_and(|string| string.contains(&0));
+        let result = if has_nul { Err(Errno::INVAL) } else { self.text.push(0) };
+        // The text stays where it is for as long as the array lives, and so the pointers into it hold.
+        match result.and_then(|()| self.pointers.push(ptr::null())) {
+            Ok(()) => {
+                let string = self.text.as_ptr().wrapping_add(start);
+                let last = self.pointers.len() - 2;
+                if let Some(place) = self.pointers.get_mut(last) {
+                    *place = string.cast();
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.text.truncate(start);
+                Err(error)
+            }
+        }
+    }
+
+    /// The place after the strings that are here now.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { pointers: self.pointers.len(), text: self.text.len() }
+    }
+
+    /// Forgets the strings that came after `mark`.
+    pub fn truncate(&mut self, mark: Mark) {
+        if mark.pointers < self.pointers.len() {
+            self.pointers.truncate(mark.pointers);
+            self.text.truncate(mark.text);
+            if let Some(last) = self.pointers.last_mut() {
+                *last = ptr::null();
+            }
+        }
+    }
+
+    /// How many strings there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pointers.len() - 1
+    }
+
+    /// Whether there is no string.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The string with this index.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&CStr> {
+        let string = *self.pointers.get(index)?;
+        // SAFETY: a pointer that is not null is to a string of ours, with its NUL, which stays as it is while borrowed.
+        if string.is_null() { None } else { Some(unsafe { CStr::from_ptr(string) }) }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const *const c_char {
+        self.pointers.as_ptr()
+    }
+}
+
+impl fmt::Debug for CStrArray {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries((0..self.len()).filter_map(|index| self.get(index))).finish()
+    }
+}

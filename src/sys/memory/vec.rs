@@ -1,0 +1,137 @@
+//! Room for a number of elements that is chosen once.
+
+use core::fmt;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+
+use crate::ffi::sys::mman as c;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::memory::map::{map_for, unmap};
+
+/// Room for a fixed number of `T`, of which the first so many are in use. Dropping it gives the memory back.
+///
+/// A page of it costs nothing until it is first written to, and a process that is forked shares it until either
+/// writes.
+pub struct MapVec<T> {
+    start: NonNull<T>,
+    length: usize,
+    capacity: usize,
+}
+
+impl<T: Copy> MapVec<T> {
+    /// `mmap(NULL, …, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)`: room for `capacity` elements, none
+    /// of which is there yet.
+    ///
+    /// # Errors
+    /// `ENOMEM` when there is not as much memory, or not as many addresses.
+    ///
+    /// # References
+    /// mmap(2), POSIX
+    pub fn with_capacity(capacity: usize) -> Result<MapVec<T>> {
+        Ok(MapVec { start: map_for(capacity, c::MAP_PRIVATE)?, length: 0, capacity })
+    }
+
+    /// Appends an element as often as there is room for.
+    pub fn fill(&mut self, value: T) {
+        while self.push(value).is_ok() {}
+    }
+
+    /// Appends an element.
+    ///
+    /// # Errors
+    /// `ENOMEM` when there is no room for one more.
+    pub fn push(&mut self, value: T) -> Result<()> {
+        if self.length == self.capacity {
+            return Err(Errno::NOMEM);
+        }
+        // SAFETY: the length is below the capacity, so the place is within the mapping.
+        let place = unsafe { self.start.add(self.length) };
+        // SAFETY: the place is ours, aligned as a page is and more, and nothing refers to it.
+        unsafe { place.write(value) };
+        self.length += 1;
+        Ok(())
+    }
+
+    /// Forgets the elements from `length` on.
+    pub fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+}
+
+impl MapVec<u8> {
+    /// Room for `length` bytes, each of which is 0, as the kernel gives them: none of them is written to.
+    ///
+    /// # Errors
+    /// As [`with_capacity`](MapVec::with_capacity).
+    pub fn zeroed(length: usize) -> Result<MapVec<u8>> {
+        let mut vec = MapVec::with_capacity(length)?;
+        vec.length = length;
+        Ok(vec)
+    }
+}
+
+impl<T> Deref for MapVec<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: the first `length` elements were written, or were mapped as bytes of 0.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.length) }
+    }
+}
+
+impl<T> DerefMut for MapVec<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as above, and they are borrowed from nobody else.
+        unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
+    }
+}
+
+impl<T> Drop for MapVec<T> {
+    fn drop(&mut self) {
+        unmap(self.start.cast(), self.capacity * size_of::<T>());
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for MapVec<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// A [`MapVec`] that only this process has: processes that are forked from now on do not have its memory.
+///
+/// The server's tables of its children and clients are such memory. A fork has nothing of them to copy, and this
+/// process has nothing to copy back when it writes to them next.
+pub(crate) struct ParentOnly<T>(MapVec<T>);
+
+impl<T: Copy> ParentOnly<T> {
+    /// [`MapVec::with_capacity`] and `madvise(…, MADV_DONTFORK)`. A kernel that refuses the second leaves children a copy.
+    /// Fails as the first does.
+    ///
+    /// # Safety
+    /// No process that is forked from now on reads, writes or drops it.
+    ///
+    /// # References
+    /// madvise(2), Linux 2.6.16
+    pub(crate) unsafe fn with_capacity(capacity: usize) -> Result<ParentOnly<T>> {
+        let vec: MapVec<T> = MapVec::with_capacity(capacity)?;
+        let size = (capacity * size_of::<T>()).max(1);
+        // SAFETY: the mapping is as long and is this one's; the rest is this function's own contract.
+        unsafe { c::madvise(vec.start.as_ptr().cast(), size, c::MADV_DONTFORK) };
+        Ok(ParentOnly(vec))
+    }
+}
+
+impl<T> Deref for ParentOnly<T> {
+    type Target = MapVec<T>;
+
+    fn deref(&self) -> &MapVec<T> {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for ParentOnly<T> {
+    fn deref_mut(&mut self) -> &mut MapVec<T> {
+        &mut self.0
+    }
+}

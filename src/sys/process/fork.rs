@@ -1,0 +1,67 @@
+//! `fork()`, where no other thread exists.
+
+use core::ffi::c_int;
+
+use crate::ffi;
+use crate::sys::conv::ret_c_int;
+use crate::sys::errno::{CReturn, Errno, Result};
+use crate::sys::pid::Pid;
+use crate::sys::process::wait::Child;
+use crate::sys::threads::has_other_threads;
+
+/// On which side of a `fork()` this process is.
+#[derive(Debug)]
+pub enum Fork {
+    /// In the new process. Its memory is a copy, its descriptors share what they refer to with the parent's.
+    Child,
+    /// In the process that called, with the new one.
+    Parent(Child),
+}
+
+/// 0 in the child, the child's id in the parent.
+impl CReturn for Fork {
+    fn c_return(&self) -> c_int {
+        match self {
+            Fork::Child => 0,
+            Fork::Parent(child) => child.pid().raw(),
+        }
+    }
+}
+
+/// `fork()`: makes a second process out of this one. Both return from the call.
+///
+/// Only where no other thread exists. A child has a copy of the memory but only the thread that called, so a lock that
+/// another thread held (the allocator's, say) would stay locked in it for ever. Asking costs no system call: the C
+/// library keeps note of it in `__libc_single_threaded`. Once a process has had a second thread it may be taken to
+/// have one for good.
+///
+/// # Errors
+/// `EDEADLK` when this process has, or may have, other threads: no call was made. `EAGAIN` when a limit on processes
+/// is reached (`RLIMIT_NPROC`, the cgroup's `pids.max`), `ENOMEM`, also when the first process of this PID namespace has ended.
+///
+/// # References
+/// fork(2), POSIX; glibc's `<sys/single_threaded.h>`
+pub fn fork() -> Result<Fork> {
+    if has_other_threads() {
+        return Err(Errno::DEADLK);
+    }
+    // SAFETY: there is no other thread, so the child has all that the parent has.
+    unsafe { fork_unchecked() }
+}
+
+/// `fork()`, in a process that may have other threads.
+///
+/// # Safety
+/// In a process with other threads the child calls nothing but async-signal-safe functions until it ends or runs
+/// another program: see [`fork`].
+///
+/// # Errors
+/// `EAGAIN`, `ENOMEM`.
+///
+/// # References
+/// fork(2), signal-safety(7), POSIX
+pub unsafe fn fork_unchecked() -> Result<Fork> {
+    // SAFETY: by this function's own contract.
+    let pid = ret_c_int(unsafe { ffi::unistd::fork() })?;
+    Ok(Pid::from_raw(pid).map_or(Fork::Child, |pid| Fork::Parent(Child::new(pid))))
+}

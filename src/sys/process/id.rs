@@ -1,0 +1,99 @@
+//! Ids of processes, groups and sessions, and the end of this process.
+
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::ffi;
+use crate::sys::conv::{ret, ret_c_int};
+use crate::sys::errno::{Errno, Result};
+use crate::sys::pid::Pid;
+use crate::sys::stdio;
+use crate::sys::threads::has_other_threads;
+
+/// `getpid()`: the id of this process.
+#[must_use]
+pub fn getpid() -> Pid {
+    // SAFETY: the call has no precondition.
+    Pid::from_kernel(unsafe { ffi::unistd::getpid() })
+}
+
+/// `getppid()`: the id of the parent, or `None` when the parent is outside of this PID namespace.
+#[must_use]
+pub fn getppid() -> Option<Pid> {
+    // SAFETY: the call has no precondition.
+    Pid::from_raw(unsafe { ffi::unistd::getppid() })
+}
+
+/// `setpgid()`: moves a process into a process group. `None` is C's 0: this process, or the group with the process's id.
+/// A terminal sends ctrl-C to the group that is in its foreground, and to no other.
+///
+/// # Errors
+/// `EPERM` for a leader of a session, for a process of another session and for a group that this session does not have;
+/// `ESRCH` when the process is neither this one nor its child, `EACCES` when the child runs another program already.
+///
+/// # References
+/// setpgid(2), POSIX
+pub fn setpgid(pid: Option<Pid>, group: Option<Pid>) -> Result<()> {
+    let [pid, group] = [pid, group].map(|id| id.map_or(0, Pid::raw));
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { ffi::unistd::setpgid(pid, group) })
+}
+
+/// `setsid()`: begins a session and a process group, both of this process's id, without a terminal. Returns the id.
+///
+/// # Errors
+/// `EPERM` when this process leads a group already.
+///
+/// # References
+/// setsid(2), POSIX
+pub fn setsid() -> Result<Pid> {
+    // SAFETY: the call has no precondition.
+    ret_c_int(unsafe { ffi::unistd::setsid() }).map(Pid::from_kernel)
+}
+
+/// `kill(pid, 0)`: whether there is a process with this id, be it a zombie.
+///
+/// # References
+/// kill(2), POSIX
+#[must_use]
+pub fn exists(pid: Pid) -> bool {
+    // SAFETY: the call has no precondition on memory, and 0 sends nothing.
+    ret(unsafe { ffi::signal::kill(pid.raw(), 0) }) != Err(Errno::SRCH)
+}
+
+/// `exit()`: ends this process with `status`, of which the parent sees the low 8 bits. Runs what `atexit()` registered
+/// and writes what stdio still holds. Of several threads that call it, the first one's status counts.
+///
+/// # References
+/// exit(3), POSIX
+pub fn exit(status: c_int) -> ! {
+    static ENTERED: AtomicBool = AtomicBool::new(false);
+    if ENTERED.swap(true, Ordering::Relaxed) && has_other_threads() {
+        // Another thread is about to end the process.
+        loop {
+            core::hint::spin_loop();
+        }
+    }
+    stdio::close_to_handlers();
+    // SAFETY: the call has no precondition but that no two threads enter it.
+    unsafe { ffi::stdlib::exit(status) }
+}
+
+/// `_exit()`: ends this process with `status` at once. What stdio still holds is lost, as it should be in a child that
+/// inherited it.
+///
+/// # References
+/// _exit(2), POSIX
+pub fn _exit(status: c_int) -> ! {
+    // SAFETY: the call has no precondition.
+    unsafe { ffi::unistd::_exit(status) }
+}
+
+/// `abort()`: ends this process by SIGABRT.
+///
+/// # References
+/// abort(3), POSIX
+pub fn abort() -> ! {
+    // SAFETY: the call has no precondition.
+    unsafe { ffi::stdlib::abort() }
+}

@@ -1,0 +1,29 @@
+//! Processes.
+//!
+//! | file | topic |
+//! |---|---|
+//! | `id` | ids of processes, groups and sessions; `exit()`, `_exit()`, `abort()` |
+//! | `fork` | `fork()` |
+//! | `wait` | `wait()`, `waitpid()`, [`WaitStatus`], [`Child`] |
+//! | `exec` | `execve()`, [`spawn`] |
+//! | `environment` | `environ` |
+//! | `limits` | `getrlimit()` and `setrlimit()` |
+//! | `privileges` | `prctl()` and capabilities |
+
+mod environment;
+mod exec;
+mod fork;
+mod id;
+mod limits;
+mod privileges;
+mod wait;
+
+pub use crate::sys::pid::Pid;
+pub use crate::sys::threads::has_other_threads;
+pub use environment::environ;
+pub use exec::{Spawn, SpawnError, become_program, execve, spawn};
+pub use fork::{Fork, fork, fork_unchecked};
+pub use id::{_exit, abort, exists, exit, getpid, getppid, setpgid, setsid};
+pub use limits::{INFINITY, Limit, Resource, getrlimit, setrlimit};
+pub use privileges::{adopt_orphans, clear_inheritable, drop_capability_bounds, no_new_privileges, set_pdeathsig};
+pub use wait::{Child, WaitFor, WaitOptions, WaitStatus, wait, waitpid};

@@ -1,0 +1,103 @@
+//! `prctl()` and capabilities: what this process, and the programs that it runs, may do.
+
+use core::ffi::{c_int, c_ulong};
+
+use crate::ffi;
+use crate::ffi::linux::capability::{__user_cap_data_struct, __user_cap_header_struct, _LINUX_CAPABILITY_VERSION_3};
+use crate::ffi::sys::prctl as c;
+use crate::ffi::sys::syscall::{SYS_capget, SYS_capset};
+use crate::sys::conv::{ret_c_int, ret_syscall};
+use crate::sys::errno::{Errno, Result};
+use crate::sys::pid::Pid;
+use crate::sys::process::id::getppid;
+use crate::sys::signal::Signal;
+
+fn call(option: c_int, argument: c_ulong) -> Result<c_int> {
+    let unused: c_ulong = 0;
+    // SAFETY: the options below take one number and no pointer.
+    ret_c_int(unsafe { c::prctl(option, argument, unused, unused, unused) })
+}
+
+fn switch_on(option: c_int) -> Result<()> {
+    call(option, 1).map(|_| ())
+}
+
+/// `prctl(PR_SET_CHILD_SUBREAPER)`: orphans among this process's descendants become its children.
+///
+/// # Errors
+/// None on Linux 3.4 or later.
+///
+/// # References
+/// prctl(2), Linux
+pub fn adopt_orphans() -> Result<()> {
+    switch_on(c::PR_SET_CHILD_SUBREAPER)
+}
+
+/// `prctl(PR_SET_NO_NEW_PRIVS)`: no program that this thread executes from now on gains privileges by its file.
+///
+/// # Errors
+/// None on Linux 3.5 or later.
+///
+/// # References
+/// prctl(2), Linux
+pub fn no_new_privileges() -> Result<()> {
+    switch_on(c::PR_SET_NO_NEW_PRIVS)
+}
+
+/// `prctl(PR_CAPBSET_READ, …)` and `prctl(PR_CAPBSET_DROP, …)` for each capability that there is, and
+/// `prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)`: no program that this process and its children execute from now on
+/// gains a capability by its user or its file.
+///
+/// # Errors
+/// `EPERM` without the capability to do so, where there was one to drop.
+///
+/// # References
+/// capabilities(7), prctl(2), Linux 4.3
+pub fn drop_capability_bounds() -> Result<()> {
+    call(c::PR_CAP_AMBIENT, c_ulong::try_from(c::PR_CAP_AMBIENT_CLEAR_ALL).unwrap_or(0))?;
+    for capability in 0.. {
+        match call(c::PR_CAPBSET_READ, capability) {
+            Ok(0) => {}
+            Ok(_) => call(c::PR_CAPBSET_DROP, capability).map(|_| ())?,
+            // There is none of this number.
+            Err(Errno::INVAL) => break,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// `prctl(PR_SET_PDEATHSIG, signal)` and `getppid()`: has a signal sent to this process when `parent` ends.
+///
+/// # Errors
+/// `ESRCH` when `parent` is no longer this process's parent, so that no signal will come.
+///
+/// # References
+/// prctl(2)
+pub fn set_pdeathsig(parent: Pid, signal: Signal) -> Result<()> {
+    call(c::PR_SET_PDEATHSIG, signal.raw() as c_ulong)?;
+    // Asked for after it was set: a parent that ends from here on is noticed by the kernel.
+    if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH) }
+}
+
+/// How many structs hold the 64 capabilities of that version.
+const HALVES: usize = 2;
+
+/// `capget()` and `capset()`: has no program inherit a capability that this process has.
+///
+/// # Errors
+/// None on Linux 2.6.26 or later.
+///
+/// # References
+/// capget(2), capabilities(7)
+pub fn clear_inheritable() -> Result<()> {
+    let mut header = __user_cap_header_struct { version: _LINUX_CAPABILITY_VERSION_3, pid: 0 };
+    let mut data = [__user_cap_data_struct { effective: 0, permitted: 0, inheritable: 0 }; HALVES];
+    // SAFETY: of this version there are two structs of data to be filled in, and both pointers are to structs of ours.
+    let got = unsafe { ffi::unistd::syscall(SYS_capget, &raw mut header, data.as_mut_ptr()) };
+    ret_syscall(got)?;
+    data.iter_mut().for_each(|half| half.inheritable = 0);
+    // SAFETY: as above; the call reads them.
+    let set = unsafe { ffi::unistd::syscall(SYS_capset, &raw mut header, data.as_ptr()) };
+    ret_syscall(set)
+}

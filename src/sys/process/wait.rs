@@ -1,0 +1,217 @@
+//! `<sys/wait.h>`: waiting for children, and how one ended.
+
+use core::ffi::c_int;
+use core::fmt;
+
+use crate::ffi::sys::wait as c;
+use crate::sys::conv::ret_c_int;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::flags::flags;
+use crate::sys::pid::Pid;
+use crate::sys::signal::{Signal, kill};
+
+/// A child of this process, from [`fork`].
+///
+/// Dropping it neither waits for the child nor ends it.
+#[derive(Debug)]
+pub struct Child {
+    pid: Pid,
+    status: Option<WaitStatus>,
+}
+
+impl Child {
+    /// A child that was forked just now.
+    pub(super) const fn new(pid: Pid) -> Child {
+        Child { pid, status: None }
+    }
+
+    /// The id of the child. Once it was waited for, the kernel may give the id to another process.
+    #[must_use]
+    pub const fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// `waitpid(pid, &status, 0)`: waits until the child has ended. A second call returns the same status again.
+    ///
+    /// # Errors
+    /// `EINTR` when a signal came first; `ECHILD` when something else has waited for it, or SIGCHLD is ignored.
+    pub fn wait(&mut self) -> Result<WaitStatus> {
+        self.wait_with(WaitOptions::NONE)?.ok_or(Errno::CHILD)
+    }
+
+    /// `waitpid(pid, &status, WNOHANG)`: the status if the child has ended.
+    ///
+    /// # Errors
+    /// `ECHILD` when something else has waited for it, or SIGCHLD is ignored.
+    pub fn try_wait(&mut self) -> Result<Option<WaitStatus>> {
+        self.wait_with(WaitOptions::NOHANG)
+    }
+
+    fn wait_with(&mut self, options: WaitOptions) -> Result<Option<WaitStatus>> {
+        if self.status.is_none() {
+            let mut status = WaitStatus::default();
+            self.status = waitpid(WaitFor::Child(self.pid), Some(&mut status), options)?.map(|_| status);
+        }
+        Ok(self.status)
+    }
+
+    /// `kill()`: sends a signal to the child, unless it was waited for through this value: then the id may by now be
+    /// another process's.
+    ///
+    /// # Errors
+    /// `ESRCH` when the child was waited for; `EPERM` when it runs as somebody else.
+    pub fn kill(&self, signal: Signal) -> Result<()> {
+        if self.status.is_some() {
+            return Err(Errno::SRCH);
+        }
+        kill(self.pid, signal)
+    }
+}
+
+/// Which children a `waitpid()` waits for: C's first argument.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitFor {
+    /// -1: any child.
+    AnyChild,
+    /// The child with this id.
+    Child(Pid),
+    /// The negative of an id: any child in that process group.
+    Group(Pid),
+    /// 0: any child in the process group of the caller.
+    OwnGroup,
+}
+
+impl WaitFor {
+    const fn raw(self) -> c_int {
+        match self {
+            WaitFor::AnyChild => -1,
+            WaitFor::Child(pid) => pid.raw(),
+            // -1 would mean any child. Group 1 is that of the first process, and no other's child is in it.
+            WaitFor::Group(Pid::INIT) => c_int::MIN,
+            WaitFor::Group(pid) => -pid.raw(),
+            WaitFor::OwnGroup => 0,
+        }
+    }
+}
+
+flags! {
+    /// `W…`: how `waitpid()` waits.
+    WaitOptions(c_int) from c {
+        /// `WNOHANG`: returns at once, with `None` when no child has ended yet.
+        #[doc(alias = "WNOHANG")]
+        NOHANG = WNOHANG,
+        /// `WUNTRACED`: returns for a child that was stopped, too.
+        #[doc(alias = "WUNTRACED")]
+        UNTRACED = WUNTRACED,
+        /// `WCONTINUED`: returns for a stopped child that SIGCONT made go on, too.
+        #[doc(alias = "WCONTINUED")]
+        CONTINUED = WCONTINUED,
+    }
+}
+
+/// `wait()`: waits until any child has ended and returns its id.
+///
+/// # Errors
+/// `ECHILD`, at once, when there is no child to wait for; `EINTR` when a signal came first.
+///
+/// # References
+/// wait(2), POSIX
+pub fn wait(status: Option<&mut WaitStatus>) -> Result<Pid> {
+    // SAFETY: the pointer is null or to an int that is ours to write for the time of the call.
+    ret_c_int(unsafe { c::wait(pointer_to(status)) }).map(Pid::from_kernel)
+}
+
+/// `waitpid()`: waits until one of the named children has ended and returns its id, or `None` when
+/// [`NOHANG`](WaitOptions::NOHANG) was asked for and none of them has. `status` is written only with an id.
+///
+/// # Errors
+/// `ECHILD` when there is no such child, `ESRCH` for group 1; `EINTR` when a signal came first.
+///
+/// # References
+/// waitpid(2), POSIX
+pub fn waitpid(children: WaitFor, status: Option<&mut WaitStatus>, options: WaitOptions) -> Result<Option<Pid>> {
+    // SAFETY: the pointer is null or to an int that is ours to write for the time of the call.
+    ret_c_int(unsafe { c::waitpid(children.raw(), pointer_to(status), options.raw()) }).map(Pid::from_raw)
+}
+
+fn pointer_to(status: Option<&mut WaitStatus>) -> *mut c_int {
+    status.map_or(core::ptr::null_mut(), |status| &raw mut status.0)
+}
+
+/// How a child ended, or that it was stopped: the int that `wait()` fills in.
+///
+/// The default is 0, which is also the status of a child that ended with 0.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct WaitStatus(c_int);
+
+impl WaitStatus {
+    /// The status that this int stands for.
+    #[must_use]
+    pub const fn from_raw(status: c_int) -> WaitStatus {
+        WaitStatus(status)
+    }
+
+    /// The int.
+    #[must_use]
+    pub const fn raw(self) -> c_int {
+        self.0
+    }
+
+    /// What the child returned from main or gave to `exit()`, the low 8 bits of it, if that is how it ended.
+    #[doc(alias("WIFEXITED", "WEXITSTATUS"))]
+    #[must_use]
+    pub const fn exit_status(self) -> Option<c_int> {
+        if c::WIFEXITED(self.0) { Some(c::WEXITSTATUS(self.0)) } else { None }
+    }
+
+    /// The signal that ended the child, if one did.
+    #[doc(alias("WIFSIGNALED", "WTERMSIG"))]
+    #[must_use]
+    pub const fn term_signal(self) -> Option<Signal> {
+        if c::WIFSIGNALED(self.0) { Some(Signal::from_kernel(c::WTERMSIG(self.0))) } else { None }
+    }
+
+    /// Whether the signal that ended the child also had its memory dumped.
+    #[doc(alias = "WCOREDUMP")]
+    #[must_use]
+    pub const fn core_dumped(self) -> bool {
+        c::WIFSIGNALED(self.0) && c::WCOREDUMP(self.0)
+    }
+
+    /// The signal that stopped the child, if it was stopped: it has not ended.
+    #[doc(alias("WIFSTOPPED", "WSTOPSIG"))]
+    #[must_use]
+    pub const fn stop_signal(self) -> Option<Signal> {
+        if c::WIFSTOPPED(self.0) { Some(Signal::from_kernel(c::WSTOPSIG(self.0))) } else { None }
+    }
+
+    /// Whether SIGCONT made the child go on: it has not ended. Only after [`WaitOptions::CONTINUED`].
+    #[doc(alias = "WIFCONTINUED")]
+    #[must_use]
+    pub const fn is_continued(self) -> bool {
+        c::WIFCONTINUED(self.0)
+    }
+}
+
+impl fmt::Display for WaitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(status) = self.exit_status() {
+            write!(f, "exit {status}")
+        } else if let Some(signal) = self.term_signal() {
+            write!(f, "{signal}{}", if self.core_dumped() { " (core dumped)" } else { "" })
+        } else if let Some(signal) = self.stop_signal() {
+            write!(f, "stopped by {signal}")
+        } else if self.is_continued() {
+            f.write_str("continued")
+        } else {
+            write!(f, "status {:#06x}", self.0)
+        }
+    }
+}
+
+impl fmt::Debug for WaitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

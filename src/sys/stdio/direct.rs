@@ -1,0 +1,77 @@
+//! Text that goes to a descriptor past stdio: what a signal handler may print at any time.
+
+use core::ffi::c_int;
+use core::fmt;
+
+use crate::sys::fd::{self, BorrowedFd};
+
+/// How much of a line that does not go through stdio is written at once.
+const DIRECT_MAX: usize = 128;
+/// How many digits an int can have.
+const DIGITS_MAX: usize = 10;
+
+/// Text on its way to a descriptor, past stdio: what a handler may use in the midst of anything.
+#[derive(Debug)]
+pub struct Direct {
+    fd: BorrowedFd<'static>,
+    text: [u8; DIRECT_MAX],
+    length: usize,
+}
+
+impl Direct {
+    pub(crate) const fn new(fd: BorrowedFd<'static>) -> Direct {
+        Direct { fd, text: [0; DIRECT_MAX], length: 0 }
+    }
+
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if let Some(place) = self.text.get_mut(self.length) {
+                *place = byte;
+                self.length += 1;
+            }
+            if self.length == DIRECT_MAX {
+                self.flush();
+            }
+        }
+    }
+
+    /// Writes what is left. There is nobody to tell of an error.
+    pub(crate) fn flush(&mut self) {
+        let mut text = self.text.get(..self.length).unwrap_or_default();
+        while !text.is_empty() {
+            let Ok(written @ 1..) = fd::write(self.fd, text) else { break };
+            text = text.get(written..).unwrap_or_default();
+        }
+        self.length = 0;
+    }
+
+    /// `%d`, or `%0…d` with `zeros` for its width.
+    pub(super) fn put_decimal(&mut self, number: c_int, zeros: usize) {
+        let mut digits = [b'0'; DIGITS_MAX];
+        let mut length = 0;
+        let mut rest = number.unsigned_abs();
+        for digit in digits.iter_mut().rev() {
+            if rest == 0 && length > 0 {
+                break;
+            }
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            length += 1;
+        }
+        let sign = usize::from(number < 0);
+        if number < 0 {
+            self.put(b"-");
+        }
+        for _ in length + sign..zeros {
+            self.put(b"0");
+        }
+        self.put(digits.get(DIGITS_MAX - length..).unwrap_or_default());
+    }
+}
+
+impl fmt::Write for Direct {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text.as_bytes());
+        Ok(())
+    }
+}

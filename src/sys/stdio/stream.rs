@@ -1,0 +1,129 @@
+//! C's standard streams, and the functions that take one.
+
+use core::ffi::{CStr, c_int};
+use core::fmt::Write as _;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::ffi;
+use crate::sys::errno::Errno;
+use crate::sys::fd::{self, BorrowedFd};
+use crate::sys::stdio::direct::Direct;
+
+/// `EOF`: what the functions of stdio return for an error, and for the end.
+pub const EOF: c_int = ffi::stdio::EOF;
+
+/// `FILE *`: one of C's three standard streams.
+#[derive(Clone, Copy, Debug)]
+pub struct Stream {
+    pub(super) file: *mut ffi::stdio::FILE,
+    pub(super) fd: BorrowedFd<'static>,
+}
+
+/// `stdin`.
+#[must_use]
+pub fn stdin() -> Stream {
+    // SAFETY: the C library's variable is always there; nothing in this process assigns to it.
+    Stream { file: unsafe { ffi::stdio::stdin }, fd: fd::STDIN }
+}
+
+/// `stdout`.
+#[must_use]
+pub fn stdout() -> Stream {
+    // SAFETY: as for `stdin`.
+    Stream { file: unsafe { ffi::stdio::stdout }, fd: fd::STDOUT }
+}
+
+/// `stderr`.
+#[must_use]
+pub fn stderr() -> Stream {
+    // SAFETY: as for `stdin`.
+    Stream { file: unsafe { ffi::stdio::stderr }, fd: fd::STDERR }
+}
+
+/// Whether this process is inside stdio, so that a handler which runs now has interrupted it.
+static INSIDE: AtomicBool = AtomicBool::new(false);
+
+/// Calls `function`, which enters stdio, unless stdio was interrupted: then `None`.
+pub(super) fn enter<T>(function: impl FnOnce() -> T) -> Option<T> {
+    if INSIDE.swap(true, Ordering::Relaxed) {
+        return None;
+    }
+    let result = function();
+    INSIDE.store(false, Ordering::Relaxed);
+    Some(result)
+}
+
+/// Has every handler from now on write by itself: `exit()` is about to run through the streams, and does not return.
+pub(crate) fn close_to_handlers() {
+    INSIDE.store(true, Ordering::Relaxed);
+}
+
+/// `fputs()`: prints `text`. Negative for an error.
+///
+/// # References
+/// fputs(3), POSIX
+pub fn fputs(text: &CStr, stream: Stream) -> c_int {
+    // SAFETY: the text ends in a NUL, and the stream is one of the three standard ones.
+    enter(|| unsafe { ffi::stdio::fputs(text.as_ptr(), stream.file) }).unwrap_or_else(|| {
+        let mut direct = Direct::new(stream.fd);
+        direct.put(text.to_bytes());
+        direct.flush();
+        0
+    })
+}
+
+/// `fputc()`: prints one byte. [`EOF`] for an error.
+///
+/// # References
+/// fputc(3), POSIX
+pub fn fputc(byte: u8, stream: Stream) -> c_int {
+    // SAFETY: the stream is one of the three standard ones.
+    enter(|| unsafe { ffi::stdio::fputc(c_int::from(byte), stream.file) }).unwrap_or_else(|| {
+        let mut direct = Direct::new(stream.fd);
+        direct.put(&[byte]);
+        direct.flush();
+        c_int::from(byte)
+    })
+}
+
+/// `fgets()`: reads a line with its newline, or as much of it as fits with a NUL behind it. `None`, and `buffer` left
+/// as it was, at the end of input, for an error, and in a handler that interrupted stdio.
+///
+/// # References
+/// fgets(3), POSIX
+pub fn fgets(buffer: &mut [u8], stream: Stream) -> Option<&CStr> {
+    let size = c_int::try_from(buffer.len()).unwrap_or(c_int::MAX);
+    // SAFETY: the buffer is valid for writes of that size, and the stream is one of the three standard ones.
+    let line = enter(|| unsafe { ffi::stdio::fgets(buffer.as_mut_ptr().cast(), size, stream.file) })?;
+    if line.is_null() { None } else { Some(until_nul(buffer)) }
+}
+
+/// `fflush()`: writes what the stream holds. [`EOF`] for an error, and in a handler that interrupted stdio.
+///
+/// # References
+/// fflush(3), POSIX
+pub fn fflush(stream: Stream) -> c_int {
+    // SAFETY: the stream is one of the three standard ones.
+    enter(|| unsafe { ffi::stdio::fflush(stream.file) }).unwrap_or(EOF)
+}
+
+/// `perror()`: prints to standard error `prefix`, a colon, and why the last call failed.
+///
+/// # References
+/// perror(3), POSIX
+pub fn perror(prefix: &CStr) {
+    let errno = Errno::last();
+    // SAFETY: the prefix ends in a NUL.
+    if enter(|| unsafe { ffi::stdio::perror(prefix.as_ptr()) }).is_none() {
+        let mut direct = Direct::new(fd::STDERR);
+        direct.put(prefix.to_bytes());
+        let _ = writeln!(direct, ": {errno}");
+        direct.flush();
+    }
+}
+
+/// The string that C finds in a buffer: what stands before the first NUL. Empty where there is none.
+#[must_use]
+pub fn until_nul(buffer: &[u8]) -> &CStr {
+    CStr::from_bytes_until_nul(buffer).unwrap_or_default()
+}

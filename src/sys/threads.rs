@@ -1,0 +1,10 @@
+//! Whether a process has more than one thread: what many C functions must not be called with.
+
+use crate::ffi;
+
+/// Whether this process has other threads, or once had and may therefore still have. No system call.
+#[must_use]
+pub fn has_other_threads() -> bool {
+    // SAFETY: the C library's variable is a char that is always there; it changes only when this thread starts another.
+    unsafe { (&raw const ffi::sys::single_threaded::__libc_single_threaded).read_volatile() == 0 }
+}
