@@ -5,12 +5,13 @@ mod common;
 
 mod install;
 mod options;
+mod values;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    common::solo::main(&[options::TESTS, install::TESTS])
+    common::solo::main(&[options::TESTS, install::TESTS, values::TESTS])
 }
 
 /// The text of a file of this repository.

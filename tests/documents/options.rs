@@ -30,14 +30,14 @@ fn options(text: &str) -> BTreeSet<String> {
     text.split(separators).filter(is_option).map(str::to_owned).collect()
 }
 
-fn help() -> String {
+pub(crate) fn help() -> String {
     let help = run_mpserv(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
     help.stdout
 }
 
 /// The options of `--help`: what stands before two spaces, at the start of a line.
-fn help_options() -> BTreeSet<String> {
+pub(crate) fn help_options() -> BTreeSet<String> {
     let help = help();
     let lines = help.lines().filter(|line| line.starts_with("  "));
     let all = lines.flat_map(|line| options(line.trim_start().split("  ").next().unwrap())).collect();

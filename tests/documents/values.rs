@@ -1,0 +1,232 @@
+//! Defaults, limits and values: the program's own, and what `--help`, the man page, the completions and the units
+//! say of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::options::{help, help_options};
+use crate::{file, tests};
+use mpserv::server::limits::{BACKLOG_DEFAULT, GRACE_DEFAULT, KILL_AFTER, MAX_CHILDREN_DEFAULT, READY_WITHIN};
+use mpserv::server::proxy_protocol::TIME_LIMIT;
+
+pub(crate) const TESTS: &[Test] = tests![
+    the_server_has_the_defaults_that_are_documented,
+    defaults_are_the_same_everywhere,
+    choices_are_the_same_everywhere,
+    options_with_an_argument_are_the_same_everywhere,
+    times_in_the_man_page_are_those_of_the_program,
+    the_service_unit_fits_the_program,
+    the_socket_unit_fits_the_service_unit,
+];
+
+/// The defaults, as documents show them.
+fn defaults() -> BTreeMap<&'static str, String> {
+    [
+        ("--max-children", MAX_CHILDREN_DEFAULT.to_string()),
+        ("--backlog", BACKLOG_DEFAULT.to_string()),
+        ("--grace", GRACE_DEFAULT.as_secs().to_string()),
+        ("--orphans", "end".to_owned()),
+        ("--keepalive", "on".to_owned()),
+        ("--log", "text".to_owned()),
+    ]
+    .into()
+}
+
+fn the_server_has_the_defaults_that_are_documented() {
+    let defaults = defaults();
+    // A client that is still there makes the server wait, for the grace.
+    let folder = TempDir::new();
+    let options = ["-e", "trace=setsockopt,listen"];
+    let server = Served::start_command(&mut traced(&options, &folder.join("trace"), &["127.0.0.1:0"]));
+    let client = server.client();
+    assert_eq!(server.wait_events("start", 1)[0].get("limit"), defaults["--max-children"]);
+    server.running.signal(mpserv::signal::Signal::TERM);
+    let stop = server.wait_events("stop", 1);
+    assert_eq!(stop[0].get("grace"), format!("{}.000", defaults["--grace"]));
+    drop(client);
+    assert_eq!(server.running.wait().status.code(), Some(0));
+    let trace = std::fs::read_to_string(folder.join("trace")).unwrap();
+    assert!(trace.contains(&format!(", {})", defaults["--backlog"])), "{trace}");
+    assert!(trace.contains("SO_KEEPALIVE, [1]"), "{trace}");
+}
+
+/// The line of `--help` that an option begins, and those that go on with it.
+fn help_of(option: &str) -> String {
+    let help = help();
+    let start = help.find(&format!("{option} ")).unwrap_or_else(|| panic!("no {option} in {help}"));
+    let text = &help[start..];
+    let end = text.lines().skip(1).scan(text.lines().next().unwrap().len(), |length, line| {
+        let before = *length;
+        *length += 1 + line.len();
+        Some((before, line))
+    });
+    let end = end.skip_while(|(_, line)| line.starts_with("           ")).map(|(before, _)| before).next();
+    text[..end.unwrap_or(text.len())].to_owned()
+}
+
+/// The entry of an option in the man page, without its macros.
+fn manual_of(option: &str) -> String {
+    let page = file("src/share/mpserv.8");
+    let tag = format!("Fl {}", &option[1..]);
+    let entry = page.split("\n.It ").find(|entry| {
+        entry.lines().next().unwrap().split(" Ns").next().unwrap().split(" Ar").next().unwrap().contains(&tag)
+    });
+    let entry = entry.unwrap_or_else(|| panic!("no {option} in the man page"));
+    entry.split("\n.El").next().unwrap().to_owned()
+}
+
+fn defaults_are_the_same_everywhere() {
+    for (option, default) in defaults() {
+        let help = help_of(option);
+        let (shown, what) = (format!("({default})"), format!("the default of {option}"));
+        assert!(help.contains(&shown), "{what} in --help is not {default}: {help}");
+        let manual = manual_of(option);
+        // A default that is a word stands as `.Pq text`, or as what happens first.
+        let shown = [shown, format!(".Pq {default}"), format!(".Pq Cm {default}")];
+        assert!(shown.iter().any(|shown| manual.contains(shown)), "{what} in the man page is not {default}: {manual}");
+    }
+    // Nothing else that stands in parentheses there is another default.
+    let help = help();
+    let numbers = help.split('(').skip(1).filter_map(|rest| rest.split(')').next()?.parse::<u64>().ok());
+    let expected: BTreeSet<u64> = defaults().values().filter_map(|value| value.parse().ok()).collect();
+    assert_eq!(numbers.collect::<BTreeSet<u64>>(), expected);
+}
+
+/// The values that an option may have, by what is said of another one.
+fn choices(option: &str) -> BTreeSet<String> {
+    let said = run_mpserv(&[option, "?=1", "0"]).stderr;
+    let list = said.split_once("it is ").or_else(|| said.split_once("one of as")).map(|(_, list)| list.trim());
+    let list = list.unwrap_or_else(|| panic!("{option}: {said}"));
+    let mut all: BTreeSet<String> =
+        list.split([' ', ',']).filter(|word| !["", "or"].contains(word)).map(str::to_owned).collect();
+    if option == "--rlimit" {
+        all.insert("as".to_owned());
+    }
+    all
+}
+
+fn choices_are_the_same_everywhere() {
+    let completions =
+        ["mpserv.bash", "mpserv.fish", "_mpserv"].map(|name| file(&format!("src/share/completions/{name}")));
+    for option in ["--service", "--log", "--orphans", "--keepalive", "--rlimit"] {
+        let expected = choices(option);
+        assert!(expected.len() >= 2, "{option}: {expected:?}");
+        let words = |text: &str| -> BTreeSet<String> {
+            text.split_whitespace().map(|word| word.trim_end_matches('=').to_owned()).collect()
+        };
+        let between = |text: &str, before: &str, start: &str, end: &str| -> BTreeSet<String> {
+            let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before}"));
+            let (_, rest) = rest.split_once(start).unwrap_or_else(|| panic!("no {start} after {before}"));
+            words(rest.split(end).next().unwrap())
+        };
+        let name = &option[2..];
+        let bash = between(&completions[0], &format!("    {option})"), "-W '", "'");
+        let fish = between(&completions[1], &format!("-l {name} "), "-a '", "'");
+        let zsh = between(&completions[2], &format!("{option}["), ":(", ")");
+        for (shell, found) in [("bash", bash), ("fish", fish), ("zsh", zsh)] {
+            assert_eq!(found, expected, "{option} in the completions for {shell}");
+        }
+        let manual = manual_of(option);
+        let text: BTreeSet<&str> = manual.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        let missing: Vec<&String> = expected.iter().filter(|value| !text.contains(value.as_str())).collect();
+        assert!(missing.is_empty(), "{option}: the man page lacks {missing:?}");
+        // --help has room for some of the many only.
+        if option != "--rlimit" {
+            let help = help_of(option);
+            let missing: Vec<&String> = expected.iter().filter(|value| !help.contains(value.as_str())).collect();
+            assert!(missing.is_empty(), "{option}: --help lacks {missing:?}");
+        }
+    }
+}
+
+fn options_with_an_argument_are_the_same_everywhere() {
+    let (fish, zsh) = (file("src/share/completions/mpserv.fish"), file("src/share/completions/_mpserv"));
+    let bash = file("src/share/completions/mpserv.bash");
+    for option in help_options().iter().filter(|option| option.starts_with("--")) {
+        let takes = run_mpserv(&[option]).stderr.contains("its argument is missing");
+        let name = &option[2..];
+        let line = |text: &str, sign: &str| -> String {
+            text.lines().find(|line| line.contains(sign)).unwrap_or_else(|| panic!("no {sign}")).to_owned()
+        };
+        let in_fish = line(&fish, &format!("-l {name} "));
+        assert_eq!(in_fish.contains(" -x ") || in_fish.contains(" -r "), takes, "{option} in fish: {in_fish}");
+        let in_zsh = line(&zsh, option);
+        assert_eq!(in_zsh.contains("]:"), takes, "{option} in zsh: {in_zsh}");
+        // In bash, what follows an option with an argument has a case of its own.
+        let has_case = bash.lines().take_while(|line| !line.starts_with("    *)")).any(|line| {
+            let words: Vec<&str> = line.split([' ', '|', ')', '\\']).collect();
+            words.contains(&option.as_str())
+        });
+        assert_eq!(has_case, takes, "{option} in bash");
+        // In --help a name in capitals, or the choice, follows.
+        let help = help_of(option);
+        let next = help[option.len()..].trim_start_matches(' ');
+        let is_name = help[option.len()..].starts_with(' ') && !help[option.len()..].starts_with("  ");
+        assert_eq!(is_name && !next.is_empty(), takes, "{option} in --help: {help}");
+    }
+}
+
+fn seconds(time: Duration) -> u64 {
+    assert_eq!(time.subsec_nanos(), 0);
+    time.as_secs()
+}
+
+fn times_in_the_man_page_are_those_of_the_program() {
+    let manual = file("src/share/mpserv.8").split_whitespace().collect::<Vec<_>>().join(" ");
+    let (kill, header, ready) = (seconds(KILL_AFTER), seconds(TIME_LIMIT), seconds(READY_WITHIN));
+    for sentence in [
+        format!("and SIGKILL after {kill} seconds"),
+        format!("and after {kill} seconds SIGKILL"),
+        format!("It has {header} seconds"),
+        format!("does not get ready within {ready} seconds"),
+    ] {
+        assert!(manual.contains(&sentence), "the man page does not say {sentence:?}");
+    }
+}
+
+/// The value of a setting of a unit.
+fn setting(unit: &str, name: &str) -> String {
+    let text = file(&format!("src/share/systemd/{unit}"));
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    line.unwrap_or_else(|| panic!("{unit} does not set {name}")).to_owned()
+}
+
+fn the_service_unit_fits_the_program() {
+    let service = |name: &str| setting("mpserv@.service", name);
+    // The server says READY=1 and MAINPID, and reloads by SIGHUP: see tests/server/systemd.rs.
+    assert_eq!(service("Type"), "notify");
+    assert_eq!(service("NotifyAccess"), "main");
+    assert_eq!(service("ExecReload"), "/bin/kill -HUP $MAINPID");
+    // Only the server gets SIGTERM, for it is the server who ends its children.
+    assert_eq!(service("KillMode"), "mixed");
+    // The manager waits until the grace is over and those that ignore SIGTERM are killed.
+    let stop: u64 = service("TimeoutStopSec").parse().unwrap();
+    let needed = seconds(GRACE_DEFAULT) + seconds(KILL_AFTER);
+    assert!(stop > needed, "TimeoutStopSec={stop}, but the server may take {needed} seconds to stop");
+    // A restart may take so long, in which the watchdog has to hear of the server; it is told twice as often.
+    let watchdog: u64 = service("WatchdogSec").parse().unwrap();
+    assert!((2..=60).contains(&watchdog), "WatchdogSec={watchdog}");
+    // What the unit starts is a command line that the program takes.
+    let command = service("ExecStart").replace("$ARGS", "--max-children 7").replace("%I", "127.0.0.1:0");
+    let arguments: Vec<&str> = command.split(' ').skip(1).collect();
+    let server = Served::start(&arguments);
+    assert_eq!(server.wait_events("start", 1)[0].get("limit"), "7");
+    server.stop();
+}
+
+fn the_socket_unit_fits_the_service_unit() {
+    assert_eq!(setting("mpserv.socket", "Service"), "mpserv@inherit.service");
+    // With one socket passed, whatever it is called, ADDRESS `inherit` is enough.
+    assert_eq!(setting("mpserv.socket", "FileDescriptorName"), "mpserv");
+    let script = format!("exec '{MPSERV}' -1 inherit 3<&0 </dev/null");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=mpserv {script}")]);
+    let server = Served::start_command(command.stdin(std::os::fd::OwnedFd::from(listener)));
+    drop(server.client());
+    server.stop();
+}
