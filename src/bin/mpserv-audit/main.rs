@@ -6,10 +6,13 @@
 #![allow(unreachable_pub, reason = "in a program, nothing is reached from outside")]
 
 mod align;
+mod commands;
 mod compare;
 mod drives;
 mod faults;
+mod job;
 mod lesson;
+mod level;
 mod lexer;
 mod normalize;
 mod options;
@@ -20,6 +23,7 @@ mod run;
 mod sources;
 mod start;
 mod subject;
+mod textbook;
 mod trace;
 mod tree;
 mod trouble;
@@ -35,8 +39,10 @@ use mpserv::signal::{Disposition, Signal, signal};
 use options::{Options, Task};
 use report::html::Page;
 use report::json;
+use report::kinds;
 use report::output;
-use report::terminal::{self, Style};
+use report::style::Style;
+use report::terminal;
 use run::network;
 use run::stage::INTERRUPTED;
 use run::strace::Strace;
@@ -119,10 +125,10 @@ fn audit(options: &Options) -> Result<u8, Trouble> {
         return lesson(options, &strace, place);
     }
     let (subjects, sides) = match &options.task {
-        Task::Commands(commands) => (subject::commands(options, commands, &strace)?, COMMAND_SIDES),
+        Task::Commands(commands) => (commands::compare(options, commands, &strace)?, COMMAND_SIDES),
         Task::Programs(programs) => {
             network::make_own_possible();
-            (subject::programs(options, programs, &strace)?, PROGRAM_SIDES)
+            (textbook::compare(options, programs, &strace)?, PROGRAM_SIDES)
         }
         Task::Help | Task::Version | Task::Normalizations => return Ok(SAME),
     };
@@ -135,25 +141,27 @@ fn audit(options: &Options) -> Result<u8, Trouble> {
         let page = Page { subjects: &subjects, sides, from: options.from, strace, sources };
         save(path, |out| page.write(out))?;
     }
-    let same_calls = subjects.iter().all(|subject| subject.differences() == 0);
-    let same_output = !options.show_output || subjects.iter().all(Subject::prints_the_same);
+    let level_of = if options.show_output { Subject::level_with_output } else { Subject::level };
+    let level = subjects.iter().map(level_of).max().unwrap_or_default();
     let mut out = io::BufWriter::new(io::stdout().lock());
     let style = Style::of_stdout();
-    let whole = options.diff || options.sources;
+    let whole = options.traces || options.sources;
     let mut show = || {
         if options.show_output {
             output::side_by_side(&mut out, style, &subjects, sides)?;
         } else {
             terminal::table(&mut out, style, &subjects, sides)?;
+            kinds::list(&mut out, style, &subjects, sides, sources.as_ref())?;
         }
-        for subject in subjects.iter().filter(|subject| whole || subject.differences() > 0) {
+        for subject in subjects.iter().filter(|subject| whole || (options.diff && subject.differences() > 0)) {
             terminal::side_by_side(&mut out, style, subject, sides, whole, sources.as_ref())?;
         }
         if options.show_output {
             output::table(&mut out, style, &subjects, &options.outputs)?;
+            kinds::list(&mut out, style, &subjects, sides, sources.as_ref())?;
         }
         out.flush()
     };
     show().map_err(|error| Trouble::of("standard output", error))?;
-    Ok(if same_calls && same_output { SAME } else { DIFFERENT })
+    Ok(if level <= options.accept { SAME } else { DIFFERENT })
 }

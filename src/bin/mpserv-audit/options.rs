@@ -8,6 +8,7 @@ use std::time::Duration;
 use mpserv::getopt::{Getopt, HasArg, LongOption, Opt};
 use mpserv::program::{Args, Argument};
 
+use crate::level::Level;
 use crate::run::output::Output;
 use crate::start::From;
 use crate::trouble::Trouble;
@@ -21,6 +22,9 @@ pub struct Options {
     pub from: From,
     pub show_output: bool,
     pub diff: bool,
+    pub traces: bool,
+    /// The exit status is 0 up to this level.
+    pub accept: Level,
     pub sources: bool,
     pub html: Option<PathBuf>,
     pub json: Option<PathBuf>,
@@ -100,7 +104,9 @@ What to compare:
       --normalizations   list what may differ, and why
 Report:
       --output           what the programs print side by side, and a verdict on it
-      --diff             the traces side by side
+      --accept LEVEL     exit with 0 up to this level: same, texts, values or different (same)
+      --diff             the traces side by side, where they differ
+      --traces           the whole traces side by side
       --sources          with each call, the line of source that made it
       --html FILE        a page with pictures
       --json FILE        for machines
@@ -136,7 +142,9 @@ mod value {
     pub(super) const SAVE: i32 = 273;
     pub(super) const OUTPUT: i32 = 274;
     pub(super) const FAULTS: i32 = 275;
-    pub(super) const LESSON: i32 = 276;
+    pub(super) const LESSON: i32 = 278;
+    pub(super) const TRACES: i32 = 276;
+    pub(super) const ACCEPT: i32 = 277;
 
     /// The option that a letter stands for.
     pub(super) fn of_letter(letter: u8) -> Option<i32> {
@@ -158,7 +166,7 @@ mod value {
 
 const LETTERS: &CStr = c"+:a:b:l:d:s:o:f:t:hV";
 
-const LONG: [LongOption; 22] = [
+const LONG: [LongOption; 24] = [
     LongOption::new(c"a", HasArg::Required, value::A),
     LongOption::new(c"b", HasArg::Required, value::B),
     LongOption::new(c"listen", HasArg::Required, value::LISTEN),
@@ -178,6 +186,8 @@ const LONG: [LongOption; 22] = [
     LongOption::new(c"html", HasArg::Required, value::HTML),
     LongOption::new(c"json", HasArg::Required, value::JSON),
     LongOption::new(c"save", HasArg::Required, value::SAVE),
+    LongOption::new(c"traces", HasArg::No, value::TRACES),
+    LongOption::new(c"accept", HasArg::Required, value::ACCEPT),
     LongOption::new(c"faults", HasArg::Required, value::FAULTS),
     LongOption::new(c"lesson", HasArg::Required, value::LESSON),
     LongOption::END,
@@ -197,6 +207,8 @@ struct Given {
     execve: bool,
     show_output: bool,
     diff: bool,
+    traces: bool,
+    accept: Option<Level>,
     sources: bool,
     html: Option<PathBuf>,
     json: Option<PathBuf>,
@@ -291,6 +303,14 @@ impl Given {
             value::NORMALIZATIONS => self.special = Some(Task::Normalizations),
             value::OUTPUT => self.show_output = true,
             value::DIFF => self.diff = true,
+            value::TRACES => self.traces = true,
+            value::ACCEPT => {
+                let level = Level::of_word(&argument);
+                self.accept = Some(level.ok_or_else(|| {
+                    let words = Level::WORDS.map(|(word, _)| word).join(", ");
+                    usage(&format!("--accept {argument}: not one of {words}"))
+                })?);
+            }
             value::SOURCES => self.sources = true,
             value::HTML => self.html = Some(argument.into()),
             value::JSON => self.json = Some(argument.into()),
@@ -319,6 +339,8 @@ impl Given {
             from: if self.execve { From::Execve } else { From::Main },
             show_output: self.show_output,
             diff: self.diff,
+            traces: self.traces,
+            accept: self.accept.unwrap_or(Level::Varies),
             sources: self.sources || self.lesson.is_some(),
             html: self.html,
             json: self.json,

@@ -3,6 +3,8 @@
 use std::time::Instant;
 
 use super::*;
+use crate::normalize::Run;
+use crate::trace::Trace;
 
 fn tree(processes: &[(u32, &str)]) -> Tree {
     let trace = |text: &str| Trace::new(text.as_bytes().to_vec(), false).unwrap();
@@ -145,6 +147,118 @@ fn ports_that_the_program_names_count() {
     };
     assert_eq!(differences(&server(9190, 40000), &server(9190, 50000)), 0);
     assert_eq!(differences(&server(9190, 40000), &server(9191, 40000)), 1);
+}
+
+/// The level of two traces and their kinds of differences.
+fn verdict(a: &str, b: &str) -> (Level, Vec<String>) {
+    let comparison = compared(&[(100, a)], &[(200, b)]);
+    (comparison.level(), comparison.kinds.iter().map(|kind| kind.text(["A", "B"])).collect())
+}
+
+#[track_caller]
+fn assert_verdict(a: &str, b: &str, level: Level, kinds: &[&str]) {
+    assert_eq!(verdict(a, b), (level, kinds.iter().map(ToString::to_string).collect()), "{a}{b}");
+}
+
+const LISTEN: &str = "socket(AF_INET, SOCK_STREAM, 0) = 3\nbind(3, {sa_family=AF_INET, sin_port=htons(9190)}, 16) = 0\n\
+                      listen(3, 5) = 0\naccept(3, NULL, NULL) = 4\nread(4, \"hi\", 30) = 2\nwrite(4, \"hi\", 2) = 2\n\
+                      close(4) = 0\nexit_group(0) = ?\n";
+
+#[test]
+fn one_argument_changed_is_the_same_calls_with_another_value() {
+    assert_verdict(LISTEN, LISTEN, Level::Same, &[]);
+    let changed = |from: &str, to: &str| LISTEN.replacen(from, to, 1);
+    assert_verdict(LISTEN, &changed("listen(3, 5)", "listen(3, 10)"), Level::Values, &["listen: backlog 5 / 10"]);
+    assert_verdict(LISTEN, &changed("9190", "9191"), Level::Values, &["bind: port 9190 / 9191"]);
+    assert_verdict(LISTEN, &changed(", 30)", ", 8192)"), Level::Values, &["read: size 30 / 8192"]);
+}
+
+#[test]
+fn one_call_more_or_less_is_different_and_named() {
+    let more = LISTEN.replacen("listen", "getpid() = 200\nlisten", 1);
+    assert_verdict(LISTEN, &more, Level::Different, &["getpid() only in B"]);
+    assert_verdict(LISTEN, &LISTEN.replacen("close(4) = 0\n", "", 1), Level::Different, &["close(4) only in A"]);
+}
+
+#[test]
+fn two_calls_swapped_are_one_difference() {
+    let swapped = LISTEN.replacen(
+        "bind(3, {sa_family=AF_INET, sin_port=htons(9190)}, 16) = 0\nlisten(3, 5) = 0\n",
+        "listen(3, 5) = 0\nbind(3, {sa_family=AF_INET, sin_port=htons(9190)}, 16) = 0\n",
+        1,
+    );
+    let (level, kinds) = verdict(LISTEN, &swapped);
+    assert_eq!((level, kinds.len()), (Level::Different, 1), "{kinds:?}");
+    assert!(kinds[0].contains(" earlier in "), "{kinds:?}");
+}
+
+#[test]
+fn another_descriptor_throughout_is_another_value() {
+    let two = "accept(3, NULL, NULL) = 4\naccept(3, NULL, NULL) = 5\nclose(4) = 0\nclose(5) = 0\n";
+    let other = "accept(3, NULL, NULL) = 5\naccept(3, NULL, NULL) = 6\nclose(5) = 0\nclose(6) = 0\n";
+    assert_eq!(verdict(two, other).0, Level::Values);
+    // The same calls in another order are not other values.
+    assert_eq!(verdict("close(3) = 0\nclose(4) = 0\n", "close(4) = 0\nclose(3) = 0\n").0, Level::Different);
+}
+
+#[test]
+fn what_is_printed_and_what_follows_from_it_is_put_aside() {
+    let start = "newfstatat(1, \"\", {st_mode=S_IFIFO|0600}, AT_EMPTY_PATH) = 0\ngetrandom(\"x\", 8, GRND_NONBLOCK) = 8\n\
+                 brk(NULL) = 0x555500000000\nbrk(0x555500021000) = 0x555500021000\n";
+    let print = |text: &str| format!("write(1, \"{text}\", {0}) = {0}\n", text.len());
+    let close = "close(3) = 0\n";
+    let one = [start, &print("one"), close].concat();
+    // Another text, twice as many writes, and the first of them elsewhere.
+    for other in
+        [[start, &print("another"), close], [start, &(print("o") + &print("ne")), close], [close, start, &print("one")]]
+    {
+        let (level, kinds) = verdict(&one, &other.concat());
+        assert_eq!((level, kinds.len()), (Level::Texts, 1), "{kinds:?}");
+        assert!(kinds[0].starts_with("printed"), "{kinds:?}");
+    }
+    assert_verdict(&print("one"), &print("two"), Level::Texts, &["printed: \"one\" / \"two\""]);
+    assert_verdict(&one, close, Level::Texts, &["printed: \"one\" only in A"]);
+}
+
+#[test]
+fn what_is_sent_is_not_printed() {
+    let send = |fd: u32, text: &str| format!("write({fd}, \"{text}\", 3) = 3\n");
+    assert_eq!(verdict(&send(2, "one"), &send(2, "two")).0, Level::Texts);
+    assert_eq!(verdict(&send(4, "one"), &send(4, "two")).0, Level::Values);
+    // A socket in place of the output, as a server gives it to a program.
+    let redirected = |text: &str| format!("dup2(4, 1) = 1\n{}", send(1, text));
+    assert_eq!(verdict(&redirected("one"), &redirected("two")).0, Level::Values);
+}
+
+#[test]
+fn perror_prints_through_a_copy_of_standard_error() {
+    let perror = |text: &str| {
+        format!(
+            "dup(2) = 4\nfcntl(4, F_GETFL) = 0x1 (flags O_WRONLY)\nnewfstatat(4, \"\", {{}}, AT_EMPTY_PATH) = 0\n\
+             write(4, \"{text}\", 3) = 3\nclose(4) = 0\n"
+        )
+    };
+    let end = "exit_group(1) = ?\n";
+    assert_eq!(verdict(&(perror("one") + end), &(perror("two") + end)).0, Level::Texts);
+    assert_eq!(verdict(&(perror("one") + end), &("write(2, \"one\", 3) = 3\n".to_owned() + end)).0, Level::Texts);
+    // A copy that stays open is the program's own.
+    assert_eq!(verdict(&perror("one").replace("close(4) = 0\n", ""), &perror("one")).0, Level::Texts);
+}
+
+#[test]
+fn a_process_more_is_one_difference() {
+    let fork = "fork() = 101\n";
+    let comparison = compared(&[(100, fork), (101, "getpid() = 101\nexit_group(0) = ?\n")], &[(100, fork)]);
+    let kinds: Vec<String> = comparison.kinds.iter().map(|kind| kind.text(["A", "B"])).collect();
+    assert_eq!((comparison.level(), kinds), (Level::Different, vec!["child 1 only in A, 2 calls".to_owned()]));
+}
+
+#[test]
+fn differences_of_one_kind_are_counted() {
+    let reads = |size: u32| format!("read(4, \"hi\", {size}) = 2\n").repeat(18);
+    let comparison = compared(&[(100, &reads(30))], &[(200, &reads(8192))]);
+    let kinds: Vec<usize> = comparison.kinds.iter().map(|kind| kind.count).collect();
+    assert_eq!(kinds, [18]);
 }
 
 /// How long a trace is compared here in `cargo test`, and at full length in the benchmark.

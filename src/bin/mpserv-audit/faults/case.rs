@@ -6,9 +6,9 @@ use std::fmt;
 use mpserv::signal::Signal;
 
 use super::errnos::{NEVER_SEEN, errors_of};
+use crate::commands::signal_named;
 use crate::options::Extent;
 use crate::start::{From, start_of_main};
-use crate::subject::signal_named;
 use crate::trace::{Line, Trace};
 use crate::tree::Process;
 use crate::trouble::Trouble;

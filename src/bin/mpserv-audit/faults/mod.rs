@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::compare::{Side, compare};
+use crate::job::parallelism;
 use crate::normalize::Run;
 use crate::options::{Extent, Options, Programs};
 use crate::programs::{Kind, Program};
@@ -22,7 +23,8 @@ use crate::run::stage::{INTERRUPTED, Standing};
 use crate::run::strace::Strace;
 use crate::run::{self, Recorded, Request, Sleep};
 use crate::start::From;
-use crate::subject::{self, PROGRAM_SIDES, Printed, parallelism};
+use crate::subject::{self, PROGRAM_SIDES, Printed};
+use crate::textbook;
 use crate::trace::Line;
 use crate::trouble::Trouble;
 use case::{Case, Cases};
@@ -130,7 +132,7 @@ impl Bench<'_> {
         let all = self.places.names.is_empty();
         let mut tried = Vec::new();
         if all || !names.is_empty() {
-            for program in subject::choose(&Programs { names, ..self.places.clone() })? {
+            for program in textbook::choose(&Programs { names, ..self.places.clone() })? {
                 tried.extend(self.options.outputs.iter().map(|output| Tried::Program(program, *output)));
             }
         }

@@ -27,6 +27,7 @@ mod words;
 use std::fs;
 use std::path::Path;
 
+use crate::commands::compare as compare_commands;
 use crate::compare::{Comparison, Side, compare};
 use crate::normalize::Run;
 use crate::options::{Commands, Options, Programs};
@@ -34,7 +35,8 @@ use crate::run::output::Output;
 use crate::run::strace::Strace;
 use crate::sources::Sources;
 use crate::start::From;
-use crate::subject::{self, Case, PROGRAM_SIDES, Subject};
+use crate::subject::{Case, PROGRAM_SIDES, Subject};
+use crate::textbook;
 use crate::tree::Tree;
 use crate::trouble::Trouble;
 use page::{Column, Page, Printed, Tab, Tabs};
@@ -63,7 +65,7 @@ pub const ORDER: [&str; 14] = [
 /// # Errors
 /// When a program cannot be run, or a page cannot be written.
 pub fn of_programs(options: &Options, programs: &Programs, strace: &Strace, folder: &Path) -> Result<bool, Trouble> {
-    let subjects = subject::programs(options, programs, strace)?;
+    let subjects = textbook::compare(options, programs, strace)?;
     let sources = Sources::of_all(&subjects)?;
     fs::create_dir_all(folder).map_err(|error| Trouble::of(folder.display(), error))?;
     let mut is_aligned = true;
@@ -99,7 +101,7 @@ pub fn of_programs(options: &Options, programs: &Programs, strace: &Strace, fold
 /// # Errors
 /// When it cannot be run, has no debugging information, or the page cannot be written.
 pub fn of_command(options: &Options, commands: &Commands, strace: &Strace, file: &Path) -> Result<(), Trouble> {
-    let subjects = subject::commands(options, commands, strace)?;
+    let subjects = compare_commands(options, commands, strace)?;
     let sources = Sources::of_all(&subjects)?;
     let subject = subjects.first().ok_or_else(|| Trouble::new("there is nothing to show"))?;
     let case = best(subject);

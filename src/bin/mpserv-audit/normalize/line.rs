@@ -19,6 +19,8 @@ pub struct Normal {
     pub plain: Option<Vec<u8>>,
     /// No normalization applies to a line that strace's grammar does not cover.
     pub unparsed: bool,
+    /// The call prints, or prepares to.
+    pub prints: bool,
     /// Process ids stay as they are in text.
     pub(super) keeps_ids: bool,
     pub(super) has_ids: bool,
@@ -30,6 +32,7 @@ impl Normal {
         self.names.clear();
         self.plain = None;
         self.unparsed = false;
+        self.prints = false;
         self.has_ids = false;
     }
 

@@ -6,6 +6,7 @@
 //! - [`list`]: the table of normalizations with their reasons
 //! - `normalizer`: walks over the lines of a process; `position` is the place of a token in a call, `line` the outcome
 //! - `run`: facts about the whole run
+//! - `printing`: which calls print
 //! - `memory`, `ports`, `strings`, `values`: one kind of value each; `number` reads numbers
 
 mod line;
@@ -15,6 +16,7 @@ mod normalizer;
 mod number;
 mod ports;
 mod position;
+mod printing;
 mod run;
 mod strings;
 mod values;

@@ -6,6 +6,7 @@ use super::line::{Name, Normal};
 use super::memory::Memory;
 use super::number::{leading_number, parse_number};
 use super::position::{Features, Position};
+use super::printing::Printing;
 use super::run::Run;
 use super::strings::Text;
 use super::values;
@@ -23,6 +24,7 @@ pub struct Normalizer<'r> {
     returned_process_id: bool,
     /// The same for the calls that running signal handlers interrupted, to whose results they return.
     interrupted: Vec<bool>,
+    printing: Printing,
 }
 /// The files that random bytes are read from, as strace shows them.
 const RANDOM_SOURCES: [&[u8]; 2] = [b"\"/dev/urandom\"", b"\"/dev/random\""];
@@ -37,6 +39,7 @@ impl<'r> Normalizer<'r> {
             random: HashSet::new(),
             returned_process_id: false,
             interrupted: Vec::new(),
+            printing: Printing::new(),
         }
     }
 
@@ -76,6 +79,7 @@ impl<'r> Normalizer<'r> {
             normal.plain = Some(plain.text);
         }
         self.memory.after(call);
+        normal.prints = self.printing.note(call);
         self.note_random(call);
         self.returned_process_id = features.returns_process_id;
     }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::compare::{Kind, Pair, Row};
+use crate::level::Level;
+use crate::report::kinds;
 use crate::report::picture::{Picture, WIDE};
 use crate::sources::Sources;
 use crate::start::From;
@@ -88,7 +90,7 @@ impl Page<'_> {
                 out,
                 "<tr><td><a href=\"#p{index}\">{name}</a><td class=\"r\">{runs}<td class=\"r\">{events_a}\
                  <td class=\"r\">{events_b}<td class=\"r\">{count}<td>{}",
-                verdict(count)
+                verdict(subject.level())
             )?;
         }
         writeln!(out, "</table>")
@@ -98,6 +100,15 @@ impl Page<'_> {
         writeln!(out, "<section id=\"p{index}\"><h2>{}</h2>", escape(&subject.name))?;
         let mut drives: Vec<&str> = subject.cases.iter().map(|case| case.drive.as_str()).collect();
         drives.dedup();
+        let found = subject.kinds();
+        if !found.is_empty() {
+            writeln!(out, "<ul>")?;
+            for (difference, case) in found {
+                let line = kinds::line(&difference, case, self.sides, self.sources);
+                writeln!(out, "<li>{}: {}", difference.level.name(), escape(&line))?;
+            }
+            writeln!(out, "</ul>")?;
+        }
         // What shows the program best is open: with the most processes.
         let size = |case: &&Case| case.a.processes.len();
         let best = subject.cases.iter().max_by_key(size).map(|case| case.drive.as_str());
@@ -109,7 +120,7 @@ impl Page<'_> {
     }
 
     fn drive(&self, out: &mut impl Write, name: &str, drive: &str, cases: &[&Case], open: bool) -> io::Result<()> {
-        let differences: usize = cases.iter().map(|case| case.comparison.differences()).sum();
+        let level = cases.iter().map(|case| case.comparison.level()).max().unwrap_or_default();
         let outputs: Vec<&str> = cases.iter().map(|case| case.output.name()).collect();
         writeln!(
             out,
@@ -117,7 +128,7 @@ impl Page<'_> {
             if open { " open" } else { "" },
             escape(drive),
             outputs.join(", "),
-            verdict(differences)
+            verdict(level)
         )?;
         if let Some(case) = cases.first() {
             writeln!(out, "<div class=\"pictures\">")?;
@@ -154,7 +165,7 @@ impl Page<'_> {
         writeln!(
             out,
             "<details class=\"trace\"{open}><summary>trace on a {output} {}</summary>",
-            verdict(differences)
+            verdict(case.comparison.level())
         )?;
         for pair in &case.comparison.pairs {
             self.pair(out, case, pair)?;
@@ -173,7 +184,7 @@ impl Page<'_> {
             self.row(out, case, pair, row)?;
         }
         if let Some(more) = pair.rows.len().checked_sub(ROWS).filter(|more| *more > 0) {
-            writeln!(out, "<tr><td colspan=\"3\">{more} more rows (--diff shows all)")?;
+            writeln!(out, "<tr><td colspan=\"3\">{more} more rows (--traces shows all)")?;
         }
         writeln!(out, "</table>")
     }
@@ -209,12 +220,9 @@ impl Page<'_> {
     }
 }
 
-fn verdict(differences: usize) -> String {
-    match differences {
-        0 => "<b class=\"same\">same</b>".to_owned(),
-        1 => "<b class=\"different\">1 difference</b>".to_owned(),
-        count => format!("<b class=\"different\">{count} differences</b>"),
-    }
+fn verdict(level: Level) -> String {
+    let class = if level <= Level::Varies { "same" } else { "different" };
+    format!("<b class=\"{class}\">{}</b>", level.name())
 }
 
 /// The compared events of one side, by the index of the process.

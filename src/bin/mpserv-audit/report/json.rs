@@ -3,21 +3,28 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use super::kinds;
 use crate::compare::{Kind, Pair};
+use crate::level::Level;
 use crate::start::From;
 use crate::subject::{Case, Subject};
 use crate::trace::Trace;
 
 /// Writes all counts, and each difference with both sides' lines.
 pub fn write(out: &mut impl Write, subjects: &[Subject], sides: [&str; 2], from: From) -> io::Result<()> {
-    let same = subjects.iter().all(|subject| subject.differences() == 0);
+    let level = subjects.iter().map(Subject::level).max().unwrap_or_default();
+    let (same, verdict) = (level <= Level::Varies, level.name());
     let from = match from {
         From::Main | From::Attached | From::AnyMain => "main",
         From::Execve => "execve",
     };
-    write!(out, "{{\"version\":{},\"from\":\"{from}\",\"same\":{same},", quoted(env!("CARGO_PKG_VERSION").as_bytes()))?;
+    write!(
+        out,
+        "{{\"version\":{},\"from\":\"{from}\",\"same\":{same},\"verdict\":\"{verdict}\",",
+        quoted(env!("CARGO_PKG_VERSION").as_bytes())
+    )?;
     write!(out, "\"a\":{},\"b\":{},\"programs\":", quoted(sides[0].as_bytes()), quoted(sides[1].as_bytes()))?;
-    list(out, subjects, subject)?;
+    list(out, subjects, |out, one| subject(out, one, sides))?;
     writeln!(out, "}}")
 }
 
@@ -35,10 +42,18 @@ fn list<T, W: Write>(
     out.write_all(b"]")
 }
 
-fn subject<W: Write>(out: &mut W, subject: &Subject) -> io::Result<()> {
+fn subject<W: Write>(out: &mut W, subject: &Subject, sides: [&str; 2]) -> io::Result<()> {
     let (a, b) = subject.events();
     let name = quoted(subject.name.as_bytes());
-    write!(out, "{{\"name\":{name},\"calls\":[{a},{b}],\"differences\":{},\"runs\":", subject.differences())?;
+    let (differences, verdict) = (subject.differences(), subject.level().name());
+    write!(out, "{{\"name\":{name},\"calls\":[{a},{b}],\"differences\":{differences},\"verdict\":\"{verdict}\",")?;
+    out.write_all(b"\"kinds\":")?;
+    list(out, subject.kinds(), |out, (difference, found)| {
+        let (level, count) = (difference.level.name(), difference.count);
+        let text = quoted(kinds::line(&difference, found, sides, None).as_bytes());
+        write!(out, "{{\"level\":\"{level}\",\"count\":{count},\"text\":{text}}}")
+    })?;
+    out.write_all(b",\"runs\":")?;
     list(out, &subject.cases, case)?;
     out.write_all(b"}")
 }

@@ -2,6 +2,8 @@
 
 pub mod html;
 pub mod json;
+pub mod kinds;
 pub mod output;
 pub mod picture;
+pub mod style;
 pub mod terminal;

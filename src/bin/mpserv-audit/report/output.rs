@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::terminal::{BOLD, Columns, DIM, GREEN, RED, Style, YELLOW};
+use super::style::{BOLD, Columns, DIM, GREEN, RED, Style, YELLOW, colour};
 use crate::run::output::Output;
 use crate::subject::{Case, Printed, Subject};
 
@@ -27,15 +27,16 @@ pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], outputs: 
             cases.all(Case::prints_the_same)
         };
         let mut gap = GAP;
-        let verdicts = outputs.iter().map(printed_on).chain([subject.differences() == 0]);
-        for same in verdicts {
+        for same in outputs.iter().map(printed_on) {
             let (colour, verdict) = if same { (GREEN, SAME) } else { (RED, DIFFERENT) };
             let (start, end) = style.paint(colour);
             let missing = width - verdict.len();
             write!(out, "{:gap$}{start}{verdict}{end}", "")?;
             gap = GAP + missing;
         }
-        writeln!(out)?;
+        let level = subject.level();
+        let (start, end) = style.paint(colour(level));
+        writeln!(out, "{:gap$}{start}{}{end}", "", level.name())?;
     }
     Ok(())
 }

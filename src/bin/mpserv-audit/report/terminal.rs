@@ -1,45 +1,12 @@
 //! The report on a terminal: a table, and the traces side by side.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
+use super::style::{BOLD, Columns, DIM, GREEN, RED, Style, YELLOW, colour, shorten};
 use crate::compare::{Kind, Pair, Row};
 use crate::sources::Sources;
 use crate::subject::{Case, Subject};
 use crate::trace::Trace;
-
-/// Whether and how to mark differences.
-#[derive(Clone, Copy, Debug)]
-pub struct Style {
-    colour: bool,
-    pub(super) width: usize,
-}
-
-/// The width where there is no terminal.
-const WIDTH: usize = 160;
-/// Below this there is no room for two sides.
-const WIDTH_MIN: usize = 40;
-
-impl Style {
-    /// Colour on a terminal, unless NO_COLOR is set; the terminal's width, or that of COLUMNS.
-    pub fn of_stdout() -> Self {
-        let terminal = io::stdout().is_terminal();
-        let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        let width = columns.or_else(|| mpserv::pty::width(mpserv::fd::STDOUT).map(usize::from)).unwrap_or(WIDTH);
-        Style { colour, width: width.max(WIDTH_MIN) }
-    }
-
-    pub(super) fn paint(self, colour: &'static str) -> (&'static str, &'static str) {
-        if self.colour { (colour, PLAIN) } else { ("", "") }
-    }
-}
-
-const PLAIN: &str = "\x1b[0m";
-pub(super) const RED: &str = "\x1b[31m";
-pub(super) const GREEN: &str = "\x1b[32m";
-pub(super) const YELLOW: &str = "\x1b[33m";
-pub(super) const BOLD: &str = "\x1b[1m";
-pub(super) const DIM: &str = "\x1b[2m";
 
 /// Writes one line a program.
 pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], sides: [&str; 2]) -> io::Result<()> {
@@ -55,8 +22,9 @@ pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], sides: [&
     for subject in subjects {
         let (events_a, events_b) = subject.events();
         let differences = subject.differences();
-        let (colour, verdict) = if differences == 0 { (GREEN, "same") } else { (RED, "different") };
-        let (start, end) = style.paint(colour);
+        let level = subject.level();
+        let (start, end) = style.paint(colour(level));
+        let verdict = level.name();
         let runs = subject.cases.len();
         let name = shorten(&subject.name, name_width);
         writeln!(
@@ -65,34 +33,6 @@ pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], sides: [&
         )?;
     }
     Ok(())
-}
-
-fn shorten(text: &str, width: usize) -> String {
-    if columns(text) <= width {
-        return text.to_owned();
-    }
-    let mut room = width.saturating_sub(1);
-    let fits = |c: &char| room.checked_sub(columns_of(*c)).inspect(|left| room = *left).is_some();
-    text.chars().take_while(fits).chain(['…']).collect()
-}
-
-/// How many columns of a terminal a text takes.
-fn columns(text: &str) -> usize {
-    text.chars().map(columns_of).sum()
-}
-
-/// Two for the scripts and signs of East Asia, one for others.
-fn columns_of(c: char) -> usize {
-    match c {
-        '\u{1100}'..='\u{115f}'
-        | '\u{2e80}'..='\u{a4cf}'
-        | '\u{ac00}'..='\u{d7a3}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{fe30}'..='\u{fe6f}'
-        | '\u{ff00}'..='\u{ff60}'
-        | '\u{ffe0}'..='\u{ffe6}' => 2,
-        _ => 1,
-    }
 }
 
 /// How many equal rows stay around a difference.
@@ -168,30 +108,6 @@ fn shown(rows: &[Row], whole: bool) -> Vec<bool> {
         shown[from..to].fill(true);
     }
     shown
-}
-
-/// Two columns with a mark between.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Columns {
-    width: usize,
-}
-
-impl Columns {
-    pub(super) fn new(total: usize) -> Self {
-        Columns { width: (total - 3) / 2 }
-    }
-
-    pub(super) fn fit(self, text: &str, pad: bool) -> String {
-        let short = shorten(text, self.width);
-        let missing = self.width.saturating_sub(columns(&short));
-        if pad { short + &" ".repeat(missing) } else { short }
-    }
-
-    /// A call in as many lines as it takes, so that what differs at its end is seen.
-    fn wrap(self, text: &str) -> Vec<String> {
-        let characters: Vec<char> = text.chars().collect();
-        characters.chunks(self.width).map(|chunk| chunk.iter().collect()).collect()
-    }
 }
 
 fn one_row(

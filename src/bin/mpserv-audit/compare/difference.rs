@@ -1,0 +1,178 @@
+//! Differences by kind: one for each thing that differs, however often it does.
+
+use std::collections::HashMap;
+
+use super::describe;
+use super::row::{Kind, Row};
+use super::sequence::Sequence;
+use crate::level::Level;
+use crate::tree::Place;
+
+/// One kind of difference.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    pub level: Level,
+    what: What,
+    key: String,
+    /// The same without values and sides: two runs of one program may differ in it, too.
+    pub about: String,
+    pub count: usize,
+    /// The row where it first occurs, by the index of the pair of processes.
+    pub first: (usize, usize),
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Changed(String),
+    /// Only this side makes the call.
+    Only(usize, String),
+    /// This side makes the call earlier than the other.
+    Earlier(usize, String),
+    /// What the two sides print; none where a side prints elsewhere.
+    Printed([Option<String>; 2]),
+    /// Only this side has the process, which makes so many calls.
+    Process(usize, Place, usize),
+}
+
+impl Difference {
+    /// What differs, in one line; the sides have these names.
+    pub fn text(&self, sides: [&str; 2]) -> String {
+        match &self.what {
+            What::Changed(text) => text.clone(),
+            What::Only(side, call) => format!("{call} only in {}", sides[*side]),
+            What::Earlier(side, call) => format!("{call} earlier in {} than in {}", sides[*side], sides[1 - *side]),
+            What::Printed([Some(a), Some(b)]) => format!("printed: {a} / {b}"),
+            What::Printed([Some(text), None]) => format!("printed: {text} only in {}", sides[0]),
+            What::Printed([None, Some(text)]) => format!("printed: {text} only in {}", sides[1]),
+            What::Printed([None, None]) => "printed: the first time elsewhere".to_owned(),
+            What::Process(side, place, calls) => format!("{place} only in {}, {calls} calls", sides[*side]),
+        }
+    }
+
+    /// Whether two differences are of one kind.
+    pub fn is_like(&self, other: &Difference) -> bool {
+        self.key == other.key
+    }
+
+    /// Counts more of the same kind; what is printed says more than that it is printed elsewhere.
+    pub fn add(&mut self, other: &Difference) {
+        self.count += other.count;
+        if let (What::Printed([None, None]), What::Printed(_)) = (&self.what, &other.what) {
+            self.what = other.what.clone();
+        }
+    }
+}
+
+/// Puts differences of one kind together.
+pub fn merge<'d>(all: impl IntoIterator<Item = &'d Difference>) -> Vec<Difference> {
+    let mut merged: Vec<Difference> = Vec::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    for difference in all {
+        match known.get(difference.key.as_str()) {
+            Some(at) => merged[*at].add(difference),
+            None => {
+                known.insert(&difference.key, merged.len());
+                merged.push(difference.clone());
+            }
+        }
+    }
+    merged
+}
+
+/// Two processes that were compared.
+#[derive(Debug)]
+pub(super) struct Compared<'c> {
+    pub(super) index: usize,
+    pub(super) place: &'c Place,
+    pub(super) rows: &'c [Row],
+    pub(super) sides: (&'c Sequence, &'c Sequence),
+    /// The normalized lines, by id.
+    pub(super) texts: &'c [&'c [u8]],
+}
+
+impl Compared<'_> {
+    /// The kinds of differences between them.
+    pub(super) fn differences(&self) -> Vec<Difference> {
+        let (a, b) = self.sides;
+        let alone = match (a.process, b.process) {
+            (Some(_), None) => Some((0, a.events.len())),
+            (None, Some(_)) => Some((1, b.events.len())),
+            _ => None,
+        };
+        if let Some((side, calls)) = alone {
+            let what = What::Process(side, self.place.clone(), calls);
+            let about = format!("process {}", self.place);
+            return vec![self.difference(Level::Different, what, about.clone(), about, 0)];
+        }
+        let moved = self.moved();
+        let mut all: Vec<Difference> = Vec::new();
+        for (at, row) in self.rows.iter().enumerate().filter(|(_, row)| row.is_difference()) {
+            all.extend(self.of_row(at, row, &moved));
+        }
+        merge(&all)
+    }
+
+    fn difference(&self, level: Level, what: What, key: String, about: String, row: usize) -> Difference {
+        Difference { level, what, key, about, count: 1, first: (self.index, row) }
+    }
+
+    fn line(&self, sequence: &Sequence, event: Option<usize>) -> &[u8] {
+        event.and_then(|event| sequence.id_of(event)).map_or(b"", |id| self.texts[id as usize])
+    }
+
+    fn of_row(&self, at: usize, row: &Row, moved: &HashMap<usize, Option<usize>>) -> Option<Difference> {
+        let (a, b) = (self.line(self.sides.0, row.a()), self.line(self.sides.1, row.b()));
+        if row.level == Level::Texts {
+            let what = What::Printed([describe::printed(a), describe::printed(b)]);
+            return Some(self.difference(Level::Texts, what, "printed".to_owned(), "printed".to_owned(), at));
+        }
+        let (side, line) = match row.kind {
+            Kind::OnlyA => (0, a),
+            Kind::OnlyB => (1, b),
+            _ => {
+                let description = describe::changed(a, b);
+                let what = What::Changed(description.what);
+                return Some(self.difference(row.level, what, description.key, description.about, at));
+            }
+        };
+        let call = if line.is_empty() { "a line that is not strace's".to_owned() } else { describe::call(line) };
+        let about = format!("{call} at a place");
+        match moved.get(&at) {
+            // The later one of the two is the same difference.
+            Some(None) => None,
+            Some(Some(side)) => {
+                let key = format!("{call} earlier in {side}");
+                Some(self.difference(row.level, What::Earlier(*side, call), key, about, at))
+            }
+            None => {
+                let key = format!("{call} only in {side}");
+                Some(self.difference(row.level, What::Only(side, call), key, about, at))
+            }
+        }
+    }
+
+    /// The rows of calls that both sides make, but at different places: for the first of two such rows the side on which
+    /// the call comes earlier, for the second nothing.
+    fn moved(&self) -> HashMap<usize, Option<usize>> {
+        let mut waiting: HashMap<(usize, u32), Vec<usize>> = HashMap::new();
+        let mut moved = HashMap::new();
+        for (at, row) in self.rows.iter().enumerate().filter(|(_, row)| row.level == Level::Different) {
+            let (side, id) = match row.kind {
+                Kind::OnlyA => (0, row.a().and_then(|event| self.sides.0.id_of(event))),
+                Kind::OnlyB => (1, row.b().and_then(|event| self.sides.1.id_of(event))),
+                _ => continue,
+            };
+            let Some(id) = id else {
+                continue;
+            };
+            let others = waiting.entry((1 - side, id)).or_default();
+            if others.is_empty() {
+                waiting.entry((side, id)).or_default().push(at);
+            } else {
+                moved.insert(others.remove(0), Some(1 - side));
+                moved.insert(at, None);
+            }
+        }
+        moved
+    }
+}

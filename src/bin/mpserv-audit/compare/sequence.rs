@@ -1,0 +1,156 @@
+//! The processes of one side as sequences of numbers, which are quick to compare.
+
+use std::collections::HashMap;
+
+use crate::normalize::{Name, Normal, Normalizer, Run};
+use crate::start::{From, start_of_main};
+use crate::trace::Trace;
+use crate::tree::{Place, Process, Tree};
+
+/// One side of a comparison.
+#[derive(Debug)]
+pub struct Side<'r> {
+    pub tree: &'r Tree,
+    pub run: &'r Run,
+}
+
+/// Numbers for lines: equal text, equal number.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    numbers: HashMap<Box<[u8]>, u32>,
+    next: u32,
+}
+
+impl Ids {
+    pub(super) fn of(&mut self, text: &[u8]) -> u32 {
+        if let Some(id) = self.numbers.get(text) {
+            return *id;
+        }
+        let id = self.fresh();
+        self.numbers.insert(text.into(), id);
+        id
+    }
+
+    /// The texts, by their numbers; empty for a line that has a number of its own.
+    pub(super) fn texts(&self) -> Vec<&[u8]> {
+        let mut texts: Vec<&[u8]> = vec![b""; self.next as usize];
+        for (text, number) in &self.numbers {
+            texts[*number as usize] = text;
+        }
+        texts
+    }
+
+    /// A number that no other line has.
+    fn fresh(&mut self) -> u32 {
+        self.next += 1;
+        self.next - 1
+    }
+}
+
+/// One process, reduced to numbers.
+#[derive(Debug, Default)]
+pub(super) struct Sequence {
+    pub(super) process: Option<usize>,
+    /// The events that are compared, and their ids.
+    pub(super) events: Vec<u32>,
+    pub(super) ids: Vec<u32>,
+    /// How many events come before main.
+    pub(super) before: usize,
+    /// The ids of those events in whose text there is what may be a process id, if it is none.
+    pub(super) plain: HashMap<usize, u32>,
+    /// The names of those events that have any, in the order of the events.
+    pub(super) names: Vec<(u32, Box<[Name]>)>,
+    /// For each event, whether it prints.
+    pub(super) prints: Vec<bool>,
+}
+
+impl Sequence {
+    pub(super) fn compared(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The id of one of its events.
+    pub(super) fn id_of(&self, event: usize) -> Option<u32> {
+        let event = u32::try_from(event).ok()?;
+        self.events.binary_search(&event).ok().map(|at| self.ids[at])
+    }
+
+    /// Whether what is at an index is the same as what is at an index of another sequence.
+    pub(super) fn is_same_at(&self, at: usize, other: &Sequence, other_at: usize) -> bool {
+        self.ids_at(at).any(|id| other.ids_at(other_at).any(|other| id == other))
+    }
+
+    /// The id of what is at this index, and the one that it has if its text holds no process id.
+    fn ids_at(&self, at: usize) -> impl Iterator<Item = u32> {
+        std::iter::once(self.ids[at]).chain(self.plain.get(&at).copied())
+    }
+}
+
+/// Reads the processes of one side, parents first, and hands what a parent knew on to its children.
+#[derive(Debug)]
+pub(super) struct Reader<'r> {
+    tree: &'r Tree,
+    run: &'r Run,
+    /// What a child knows at its fork, by the parent's index and the fork's event.
+    inherited: HashMap<(usize, usize), Normalizer<'r>>,
+    forks: HashMap<usize, Vec<usize>>,
+    by_place: HashMap<Place, usize>,
+}
+
+impl<'r> Reader<'r> {
+    pub(super) fn new(side: &Side<'r>) -> Self {
+        let mut forks: HashMap<usize, Vec<usize>> = HashMap::new();
+        let mut by_place = HashMap::new();
+        for (index, process) in side.tree.processes.iter().enumerate() {
+            by_place.insert(process.place.clone(), index);
+            if let (Some(parent), Some(event)) = (process.parent, process.forked_at) {
+                forks.entry(parent).or_default().push(event);
+            }
+        }
+        Reader { tree: side.tree, run: side.run, inherited: HashMap::new(), forks, by_place }
+    }
+
+    pub(super) fn trace(&self, sequence: &Sequence) -> Option<&'r Trace> {
+        sequence.process.map(|index| &self.tree.processes[index].trace)
+    }
+
+    fn normalizer_of(&mut self, process: &Process) -> Normalizer<'r> {
+        let from = process.parent.zip(process.forked_at);
+        from.and_then(|key| self.inherited.remove(&key)).unwrap_or_else(|| Normalizer::new(self.run))
+    }
+
+    pub(super) fn read(&mut self, place: &Place, from: From, ids: &mut Ids) -> Sequence {
+        let Some(index) = self.by_place.get(place).copied() else {
+            return Sequence::default();
+        };
+        let tree = self.tree;
+        let process = &tree.processes[index];
+        let mut normalizer = self.normalizer_of(process);
+        let forks = self.forks.remove(&index).unwrap_or_default();
+        let mut start = start_of_main(process, from);
+        let mut sequence = Sequence { process: Some(index), ..Sequence::default() };
+        let mut normal = Normal::default();
+        for event in 0..process.trace.len() {
+            let packed = u32::try_from(event).unwrap_or(u32::MAX);
+            normalizer.rewrite(process.trace.text(event), &mut normal);
+            if forks.contains(&event) {
+                self.inherited.insert((index, event), normalizer.clone());
+            }
+            if start.leaves_out(event) {
+                sequence.before += 1;
+                continue;
+            }
+            let id = if normal.unparsed { ids.fresh() } else { ids.of(&normal.text) };
+            if let Some(plain) = &normal.plain {
+                sequence.plain.insert(sequence.ids.len(), ids.of(plain));
+            }
+            if !normal.names.is_empty() {
+                sequence.names.push((packed, normal.names.as_slice().into()));
+            }
+            sequence.events.push(packed);
+            sequence.ids.push(id);
+            sequence.prints.push(normal.prints);
+        }
+        sequence
+    }
+}

@@ -1,0 +1,192 @@
+//! Runs pairs of programs and compares them, several pairs at a time.
+
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::compare::{Comparison, Side, compare};
+use crate::level::Level;
+use crate::normalize::Run;
+use crate::options::Options;
+use crate::progress::Progress;
+use crate::run::output::Output;
+use crate::run::{self, Drive, Recorded, Request, Sleep};
+use crate::start::From;
+use crate::subject::{Case, Printed, Subject};
+use crate::tree::Tree;
+use crate::trouble::Trouble;
+
+/// One comparison to be made.
+pub struct Job<'j> {
+    pub subject: usize,
+    pub drive_name: String,
+    pub output: Output,
+    /// Both commands.
+    pub requests: [Request<'j>; 2],
+    pub drive: Box<Drive<'j>>,
+    /// Whether the drive missed its moment in this run.
+    pub was_late: Box<dyn Fn(&Tree) -> bool + Sync + 'j>,
+    /// What stands for each command's own path, where they differ in it.
+    pub own_paths: [Vec<Vec<u8>>; 2],
+    pub listen: Option<u16>,
+    /// How often both are run again where they differ.
+    pub more_runs: usize,
+}
+
+/// How often both are run when the drive came too late, or the machine was changed: where that is so each time, the
+/// difference is shown.
+const TRIES: usize = 5;
+
+/// No run beyond the second is begun after so long.
+const MORE_RUNS_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where strace's files are kept, if they are, and their name.
+pub fn save<'j>(options: &'j Options, parts: &[&str]) -> Option<(&'j Path, String)> {
+    let name = parts.join(".").replace(' ', "-");
+    options.save.as_deref().map(|directory| (directory, name))
+}
+
+pub fn parallelism() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Makes all comparisons, several at a time.
+pub fn run_all(
+    options: &Options,
+    names: Vec<String>,
+    jobs: &[Job<'_>],
+    workers: usize,
+) -> Result<Vec<Subject>, Trouble> {
+    let progress = Progress::new(jobs.len());
+    let failed = AtomicBool::new(false);
+    let done: Mutex<Vec<(usize, Result<Case, Trouble>)>> = Mutex::new(Vec::new());
+    let one = |index: usize, job: &Job<'_>| {
+        // One that fails is enough to know that there is no verdict.
+        if failed.load(Ordering::Relaxed) {
+            return;
+        }
+        let what = format!("{} ({}, {})", names[job.subject], job.drive_name, job.output.name());
+        progress.begins(&what);
+        let case = job.compare(options).map_err(|trouble| Trouble::new(format!("{what}: {trouble}")));
+        failed.fetch_or(case.is_err(), Ordering::Relaxed);
+        progress.ends();
+        if let Ok(mut done) = done.lock() {
+            done.push((index, case));
+        }
+    };
+    // Programs that really sleep do hardly anything else, so they need not take turns with the busy ones.
+    let all = jobs.iter().enumerate();
+    let (idle, busy): (Vec<_>, Vec<_>) =
+        all.partition(|(_, job)| workers > 1 && job.requests[0].sleep != Sleep::Skipped);
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for (index, job) in idle {
+            scope.spawn(move || one(index, job));
+        }
+        for _ in 0..workers.min(busy.len()) {
+            scope.spawn(|| {
+                while let Some((index, job)) = busy.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    one(*index, job);
+                }
+            });
+        }
+    });
+    progress.clear();
+    let mut done = done.into_inner().unwrap_or_default();
+    done.sort_by_key(|(index, _)| *index);
+    let mut subjects: Vec<Subject> = names.into_iter().map(|name| Subject { name, cases: Vec::new() }).collect();
+    for (index, case) in done {
+        subjects[jobs[index].subject].cases.push(case?);
+    }
+    Ok(subjects)
+}
+
+/// Which file every program with shared libraries finds them by: another one whenever packages are installed.
+fn loader_cache() -> Option<(u64, SystemTime)> {
+    let found = std::fs::metadata("/etc/ld.so.cache").ok()?;
+    Some((found.ino(), found.modified().ok()?))
+}
+
+impl Job<'_> {
+    /// Runs both, again where the machine was too busy for the drive to come in time, or was changed meanwhile.
+    fn record(&self) -> Result<[Recorded; 2], Trouble> {
+        for _ in 1..TRIES {
+            let cache = loader_cache();
+            let runs = self.record_once()?;
+            if loader_cache() == cache && !runs.iter().any(|run| (self.was_late)(&run.tree)) {
+                return Ok(runs);
+            }
+        }
+        self.record_once()
+    }
+
+    /// Runs both: at the same time where each has nothing to do but to wait for its alarms.
+    fn record_once(&self) -> Result<[Recorded; 2], Trouble> {
+        let record = |request| run::record(request, &*self.drive);
+        let [a, b] = &self.requests;
+        if a.sleep != Sleep::Alarmed {
+            return Ok([record(a)?, record(b)?]);
+        }
+        std::thread::scope(|scope| {
+            let a = scope.spawn(|| record(a));
+            let b = record(b);
+            let a = a.join().unwrap_or_else(|_| Err(Trouble::new("a run ended by a panic")));
+            Ok([a?, b?])
+        })
+    }
+
+    /// Compares two runs, each of the side with this index.
+    fn compare_runs(&self, one: (usize, &Tree), other: (usize, &Tree), from: From) -> Comparison {
+        let [a, b] = [one, other].map(|(side, tree)| (tree, Run::new(tree, &self.own_paths[side], self.listen)));
+        compare(&Side { tree: a.0, run: &a.1 }, &Side { tree: b.0, run: &b.1 }, from)
+    }
+
+    fn compare(&self, options: &Options) -> Result<Case, Trouble> {
+        let [a, b] = self.record()?;
+        let mut comparison = self.compare_runs((0, &a.tree), (1, &b.tree), options.from);
+        if comparison.level() > Level::Same {
+            self.set_aside_what_varies(&mut comparison, [&a.tree, &b.tree], options.from)?;
+        }
+        let printed = [(0, a.printed, &a.tree), (1, b.printed, &b.tree)].map(|(side, text, tree)| {
+            let run = Run::new(tree, &self.own_paths[side], self.listen);
+            Printed { named: run.with_names(&text), text }
+        });
+        Ok(Case { drive: self.drive_name.clone(), output: self.output, a: a.tree, b: b.tree, printed, comparison })
+    }
+
+    /// Runs both again, and marks the differences that a program also shows against itself, or that only some pairs of
+    /// runs show.
+    fn set_aside_what_varies(&self, comparison: &mut Comparison, first: [&Tree; 2], from: From) -> Result<(), Trouble> {
+        let start = Instant::now();
+        let abouts = |comparison: &Comparison| -> HashSet<String> {
+            comparison.kinds.iter().map(|difference| difference.about.clone()).collect()
+        };
+        let mut real = abouts(comparison);
+        let mut more: [Vec<Tree>; 2] = [Vec::new(), Vec::new()];
+        for round in 0..self.more_runs {
+            if real.is_empty() || (round > 0 && start.elapsed() > MORE_RUNS_PATIENCE) {
+                break;
+            }
+            let [a, b] = self.record()?;
+            for (side, new) in [(0, a.tree), (1, b.tree)] {
+                let other = 1 - side;
+                for own in std::iter::once(first[side]).chain(&more[side]) {
+                    let varying = abouts(&self.compare_runs((side, own), (side, &new), from));
+                    real.retain(|about| !varying.contains(about));
+                }
+                for tree in std::iter::once(first[other]).chain(&more[other]) {
+                    let between = abouts(&self.compare_runs((side, &new), (other, tree), from));
+                    real.retain(|about| between.contains(about));
+                }
+                more[side].push(new);
+            }
+        }
+        for difference in comparison.kinds.iter_mut().filter(|difference| !real.contains(&difference.about)) {
+            difference.level = Level::Varies;
+        }
+        Ok(())
+    }
+}

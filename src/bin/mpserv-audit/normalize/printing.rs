@@ -1,0 +1,71 @@
+//! Calls that print: writes to standard output and error, and the calls with which stdio prepares for them.
+//!
+//! Where and how often a program prints follows from its texts: a full buffer is written at once, the first use of a
+//! stream allocates its buffer. The comparison puts these calls aside for its verdict "same but for the texts".
+
+use super::number::leading_number;
+use crate::trace::Call;
+
+/// The standard output and error.
+const STANDARD: [u64; 2] = [1, 2];
+/// glibc's perror prints through a copy of this one.
+const STANDARD_ERROR: u64 = 2;
+
+/// The descriptors of one process that lead to its standard output or error.
+#[derive(Clone, Debug)]
+pub(super) struct Printing {
+    descriptors: Vec<u64>,
+    /// The last call asked for the kind of an output: stdio allocates its buffer next.
+    prepares: bool,
+}
+
+impl Printing {
+    pub(super) fn new() -> Self {
+        Printing { descriptors: STANDARD.to_vec(), prepares: false }
+    }
+
+    /// Keeps track of the descriptors, and tells whether this call prints.
+    pub(super) fn note(&mut self, call: &Call<'_>) -> bool {
+        let prepared = std::mem::take(&mut self.prepares);
+        let number = |text: &[u8]| leading_number(text).map(|(number, _)| number);
+        let descriptor = number(call.arguments);
+        let is_printed = descriptor.is_some_and(|descriptor| self.descriptors.contains(&descriptor));
+        match call.name {
+            b"write" | b"writev" => is_printed,
+            b"fstat" | b"newfstatat" | b"ioctl" if is_printed => {
+                // Of newfstatat the file is the descriptor's own where the path is empty.
+                let asks = match call.name {
+                    b"newfstatat" => has(call.arguments, b", \"\", "),
+                    b"ioctl" => has(call.arguments, b", TCGETS"),
+                    _ => true,
+                };
+                self.prepares = asks;
+                asks
+            }
+            b"getrandom" | b"brk" => {
+                self.prepares = prepared;
+                prepared
+            }
+            b"fcntl" if is_printed && has(call.arguments, b", F_GETFL") => true,
+            b"dup" | b"dup2" | b"dup3" | b"fcntl" => {
+                let copies = call.name != b"fcntl" || has(call.arguments, b", F_DUPFD");
+                if let (true, Some(copy)) = (copies, number(call.result)) {
+                    self.descriptors.retain(|known| *known != copy);
+                    if is_printed {
+                        self.descriptors.push(copy);
+                    }
+                }
+                call.name == b"dup" && descriptor == Some(STANDARD_ERROR)
+            }
+            b"close" => {
+                self.descriptors.retain(|known| Some(*known) != descriptor);
+                is_printed && descriptor.is_some_and(|descriptor| !STANDARD.contains(&descriptor))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn has(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
