@@ -184,7 +184,9 @@ impl Job<'_> {
                 more[side].push(new);
             }
         }
-        for difference in comparison.kinds.iter_mut().filter(|difference| !real.contains(&difference.about)) {
+        for difference in
+            comparison.kinds.iter_mut().filter(|difference| difference.may_vary && !real.contains(&difference.about))
+        {
             difference.level = Level::Varies;
         }
         Ok(())

@@ -52,8 +52,10 @@ impl Subject {
         self.cases.iter().all(Case::prints_the_same)
     }
 
+    /// How many rows differ, except in cases whose programs differ as much from themselves.
     pub fn differences(&self) -> usize {
-        self.cases.iter().map(|case| case.comparison.differences()).sum()
+        let differ = self.cases.iter().filter(|case| case.comparison.level() > Level::Varies);
+        differ.map(|case| case.comparison.differences()).sum()
     }
 
     /// The level of the gravest difference in any of its cases.

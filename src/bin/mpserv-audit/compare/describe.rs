@@ -1,6 +1,7 @@
 //! Says in one line what differs between two calls, or what a call is.
 
 use super::arguments;
+use super::sequence::UNPARSED;
 use crate::lexer::{Kind, Lexer};
 
 /// The parts of a normalized line.
@@ -193,7 +194,7 @@ pub(super) fn call(line: &[u8]) -> String {
     if line.starts_with(b"--- ") {
         return parts.name;
     }
-    if !line.contains(&b'(') {
+    if line.starts_with(UNPARSED) || !line.contains(&b'(') {
         return shorten(&text(line));
     }
     let shown = arguments::data(&parts.name).unwrap_or(parts.arguments.len());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::describe;
 use super::row::{Kind, Row};
-use super::sequence::Sequence;
+use super::sequence::{Sequence, UNPARSED};
 use crate::level::Level;
 use crate::tree::Place;
 
@@ -16,6 +16,8 @@ pub struct Difference {
     key: String,
     /// The same without values and sides: two runs of one program may differ in it, too.
     pub about: String,
+    /// Two runs of one program may differ in it. Not where a line cannot be read: what it says is unknown.
+    pub may_vary: bool,
     pub count: usize,
     /// The row where it first occurs, by the index of the pair of processes.
     pub first: (usize, usize),
@@ -47,6 +49,11 @@ impl Difference {
             What::Printed([None, None]) => "printed: the first time elsewhere".to_owned(),
             What::Process(side, place, calls) => format!("{place} only in {}, {calls} calls", sides[*side]),
         }
+    }
+
+    /// What it is about: the call, the signal, what is printed, or the process.
+    pub fn subject(&self) -> &str {
+        self.about.split(['(', ':']).next().unwrap_or(&self.about)
     }
 
     /// Whether two differences are of one kind.
@@ -113,7 +120,7 @@ impl Compared<'_> {
     }
 
     fn difference(&self, level: Level, what: What, key: String, about: String, row: usize) -> Difference {
-        Difference { level, what, key, about, count: 1, first: (self.index, row) }
+        Difference { level, what, key, about, may_vary: true, count: 1, first: (self.index, row) }
     }
 
     fn line(&self, sequence: &Sequence, event: Option<usize>) -> &[u8] {
@@ -126,6 +133,11 @@ impl Compared<'_> {
             let what = What::Printed([describe::printed(a), describe::printed(b)]);
             return Some(self.difference(Level::Texts, what, "printed".to_owned(), "printed".to_owned(), at));
         }
+        if let Some(line) = [a, b].into_iter().find(|line| line.starts_with(UNPARSED)) {
+            let text = describe::call(line);
+            let difference = self.difference(Level::Different, What::Changed(text.clone()), text.clone(), text, at);
+            return Some(Difference { may_vary: false, ..difference });
+        }
         let (side, line) = match row.kind {
             Kind::OnlyA => (0, a),
             Kind::OnlyB => (1, b),
@@ -135,7 +147,7 @@ impl Compared<'_> {
                 return Some(self.difference(row.level, what, description.key, description.about, at));
             }
         };
-        let call = if line.is_empty() { "a line that is not strace's".to_owned() } else { describe::call(line) };
+        let call = describe::call(line);
         let about = format!("{call} at a place");
         match moved.get(&at) {
             // The later one of the two is the same difference.

@@ -63,85 +63,72 @@ impl<'s> Names<'s> {
 }
 
 /// Aligns two processes: equal calls beside each other as far as possible, then calls of the same name.
+///
+/// Where that leaves calls that only one side makes, two other ways are tried: to align the calls first and what is printed
+/// afterwards, and, where both sides make calls of the same names in the same order, to align these one by one.
 pub(super) fn rows(traces: (Option<&Trace>, Option<&Trace>), a: &Sequence, b: &Sequence) -> Vec<Row> {
-    let mut rows = Vec::with_capacity(a.ids.len().max(b.ids.len()));
     let (Some(trace_a), Some(trace_b)) = traces else {
-        rows.extend(a.events.iter().map(|event| Row::only_a(*event, Level::Different)));
-        rows.extend(b.events.iter().map(|event| Row::only_b(*event, Level::Different)));
-        return rows;
+        let rows_a = a.events.iter().map(|event| Row::only_a(*event, Level::Different));
+        return rows_a.chain(b.events.iter().map(|event| Row::only_b(*event, Level::Different))).collect();
     };
-    let mut identities = Identities::default();
-    let (mut names_a, mut names_b) = (Names::new(a), Names::new(b));
-    let (mut at_a, mut at_b) = (0, 0);
-    let end = (a.ids.len(), b.ids.len());
-    for (match_a, match_b) in align(&a.ids, &b.ids).into_iter().chain([end]) {
-        let gap = Gap { sequences: (a, b), a: at_a..match_a, b: at_b..match_b };
-        gap.rows((trace_a, trace_b), &mut rows);
-        if (match_a, match_b) == end {
-            break;
-        }
-        let (event_a, event_b) = (a.events[match_a], b.events[match_b]);
-        let same = identities.agree(names_a.of(event_a), names_b.of(event_b));
-        rows.push(Row::both(event_a, event_b, if same { Level::Same } else { Level::Values }));
-        (at_a, at_b) = (match_a + 1, match_b + 1);
+    let sides = Sides { traces: (trace_a, trace_b), sequences: (a, b) };
+    let strict = sides.rows(align(&a.ids, &b.ids));
+    if count_different(&strict) == 0 {
+        return strict;
     }
-    if !rows.iter().any(|row| row.level == Level::Different) {
+    let (calls_a, calls_b) = (calls(a), calls(b));
+    let ids = |side: &Sequence, calls: &[usize]| -> Vec<u32> { calls.iter().map(|at| side.ids[*at]).collect() };
+    let matches = align(&ids(a, &calls_a), &ids(b, &calls_b));
+    let calls_first = sides.rows(matches.into_iter().map(|(at_a, at_b)| (calls_a[at_a], calls_b[at_b])).collect());
+    let rows = if count_different(&calls_first) < count_different(&strict) { calls_first } else { strict };
+    let name_a = |at: &usize| head(trace_a.text(a.events[*at] as usize));
+    let name_b = |at: &usize| head(trace_b.text(b.events[*at] as usize));
+    let is_parallel = calls_a.len() == calls_b.len() && calls_a.iter().map(name_a).eq(calls_b.iter().map(name_b));
+    // The same calls in another order are shown as such.
+    if count_different(&rows) == 0 || !is_parallel || is_permuted((a, b), &rows) {
         return rows;
     }
-    in_order((trace_a, trace_b), (a, b), &rows).unwrap_or(rows)
+    sides.rows(calls_a.into_iter().zip(calls_b).collect())
 }
 
-/// Aligns calls one by one where both sides make calls of the same names in the same order, what they print aside; but not
-/// where they make the same calls in another order, which `rows` shows better.
-fn in_order(traces: (&Trace, &Trace), sides: (&Sequence, &Sequence), rows: &[Row]) -> Option<Vec<Row>> {
-    let (a, b) = sides;
-    let calls = |side: &Sequence| -> Vec<usize> { (0..side.ids.len()).filter(|at| !side.prints[*at]).collect() };
-    let (calls_a, calls_b) = (calls(a), calls(b));
-    let name_a = |at: &usize| head(traces.0.text(a.events[*at] as usize));
-    let name_b = |at: &usize| head(traces.1.text(b.events[*at] as usize));
-    let is_parallel = calls_a.len() == calls_b.len() && calls_a.iter().map(name_a).eq(calls_b.iter().map(name_b));
-    if !is_parallel || is_permuted(sides, rows) {
-        return None;
-    }
-    let mut aligned = Vec::with_capacity(rows.len());
-    let (mut at_a, mut at_b) = (0, 0);
-    let ends = std::iter::once((a.ids.len(), b.ids.len()));
-    for (call_a, call_b) in calls_a.into_iter().zip(calls_b).chain(ends) {
-        Gap { sequences: sides, a: at_a..call_a, b: at_b..call_b }.rows(traces, &mut aligned);
-        if call_a < a.ids.len() && call_b < b.ids.len() {
-            let level = if a.is_same_at(call_a, b, call_b) { Level::Same } else { Level::Values };
-            aligned.push(Row::both(a.events[call_a], b.events[call_b], level));
-        }
-        (at_a, at_b) = (call_a + 1, call_b + 1);
-    }
-    Some(aligned)
+/// How many rows show a call that only one side makes.
+fn count_different(rows: &[Row]) -> usize {
+    rows.iter().filter(|row| row.level == Level::Different).count()
 }
 
-/// Whether the calls that only one side makes in each place are the same on both sides.
-fn is_permuted(sides: (&Sequence, &Sequence), rows: &[Row]) -> bool {
-    let mut counts: HashMap<u32, i64> = HashMap::new();
-    for row in rows.iter().filter(|row| row.level == Level::Different) {
-        if let Some(id) = row.a().and_then(|event| sides.0.id_of(event)) {
-            *counts.entry(id).or_default() += 1;
-        }
-        if let Some(id) = row.b().and_then(|event| sides.1.id_of(event)) {
-            *counts.entry(id).or_default() -= 1;
-        }
-    }
-    counts.values().all(|count| *count == 0)
+/// The indices of the events that do not print.
+fn calls(side: &Sequence) -> Vec<usize> {
+    (0..side.ids.len()).filter(|at| !side.prints[*at]).collect()
 }
 
-/// Events of both sides between two that match.
-#[derive(Clone, Debug)]
-struct Gap<'s> {
+/// Two processes that are being aligned.
+#[derive(Clone, Copy, Debug)]
+struct Sides<'s> {
+    traces: (&'s Trace, &'s Trace),
     sequences: (&'s Sequence, &'s Sequence),
-    a: Range<usize>,
-    b: Range<usize>,
 }
 
-impl Gap<'_> {
+impl Sides<'_> {
+    /// Puts the events of these indices beside each other, and between them calls of the same name.
+    fn rows(self, matches: Vec<(usize, usize)>) -> Vec<Row> {
+        let (a, b) = self.sequences;
+        let mut rows = Vec::with_capacity(a.ids.len().max(b.ids.len()));
+        let mut identities = Identities::default();
+        let (mut names_a, mut names_b) = (Names::new(a), Names::new(b));
+        let (mut at_a, mut at_b) = (0, 0);
+        for (match_a, match_b) in matches {
+            self.gap(at_a..match_a, at_b..match_b, &mut rows);
+            let (event_a, event_b) = (a.events[match_a], b.events[match_b]);
+            let same = a.is_same_at(match_a, b, match_b) && identities.agree(names_a.of(event_a), names_b.of(event_b));
+            rows.push(Row::both(event_a, event_b, if same { Level::Same } else { Level::Values }));
+            (at_a, at_b) = (match_a + 1, match_b + 1);
+        }
+        self.gap(at_a..a.ids.len(), at_b..b.ids.len(), &mut rows);
+        rows
+    }
+
     /// Puts calls of the same name beside each other and the others on rows of their own.
-    fn rows(self, traces: (&Trace, &Trace), rows: &mut Vec<Row>) {
+    fn gap(self, of_a: Range<usize>, of_b: Range<usize>, rows: &mut Vec<Row>) {
         let (a, b) = self.sequences;
         let level = |prints: bool| if prints { Level::Texts } else { Level::Different };
         let only_a = |at: usize| Row::only_a(a.events[at], level(a.prints[at]));
@@ -156,11 +143,11 @@ impl Gap<'_> {
             let name = |at: usize| head(Trace::text(trace, sequence.events[at] as usize));
             range.map(|at| number(sequence.prints[at], name(at))).collect()
         };
-        let heads_a = heads(traces.0, a, self.a.clone());
-        let heads_b = heads(traces.1, b, self.b.clone());
-        let (mut at_a, mut at_b) = (self.a.start, self.b.start);
+        let heads_a = heads(self.traces.0, a, of_a.clone());
+        let heads_b = heads(self.traces.1, b, of_b.clone());
+        let (mut at_a, mut at_b) = (of_a.start, of_b.start);
         for (match_a, match_b) in align(&heads_a, &heads_b) {
-            let (match_a, match_b) = (self.a.start + match_a, self.b.start + match_b);
+            let (match_a, match_b) = (of_a.start + match_a, of_b.start + match_b);
             rows.extend((at_a..match_a).map(only_a));
             rows.extend((at_b..match_b).map(only_b));
             let level = match (a.is_same_at(match_a, b, match_b), a.prints[match_a]) {
@@ -171,9 +158,23 @@ impl Gap<'_> {
             rows.push(Row::both(a.events[match_a], b.events[match_b], level));
             (at_a, at_b) = (match_a + 1, match_b + 1);
         }
-        rows.extend((at_a..self.a.end).map(only_a));
-        rows.extend((at_b..self.b.end).map(only_b));
+        rows.extend((at_a..of_a.end).map(only_a));
+        rows.extend((at_b..of_b.end).map(only_b));
     }
+}
+
+/// Whether the calls that only one side makes in each place are the same on both sides.
+fn is_permuted(sides: (&Sequence, &Sequence), rows: &[Row]) -> bool {
+    let mut counts: HashMap<u32, i64> = HashMap::new();
+    for row in rows.iter().filter(|row| row.level == Level::Different) {
+        if let Some(id) = row.a().and_then(|event| sides.0.id_of(event)) {
+            *counts.entry(id).or_default() += 1;
+        }
+        if let Some(id) = row.b().and_then(|event| sides.1.id_of(event)) {
+            *counts.entry(id).or_default() -= 1;
+        }
+    }
+    counts.values().all(|count| *count == 0)
 }
 
 /// The name of the call or signal of a line.

@@ -14,10 +14,15 @@ pub struct Side<'r> {
     pub run: &'r Run,
 }
 
+/// The text of a line that cannot be parsed begins with this.
+pub(super) const UNPARSED: &[u8] = b"unreadable line: ";
+
 /// Numbers for lines: equal text, equal number.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
     numbers: HashMap<Box<[u8]>, u32>,
+    /// Lines that cannot be parsed: each is unlike all others.
+    unparsed: Vec<(u32, Box<[u8]>)>,
     next: u32,
 }
 
@@ -31,13 +36,23 @@ impl Ids {
         id
     }
 
-    /// The texts, by their numbers; empty for a line that has a number of its own.
+    /// The texts, by their numbers.
     pub(super) fn texts(&self) -> Vec<&[u8]> {
         let mut texts: Vec<&[u8]> = vec![b""; self.next as usize];
         for (text, number) in &self.numbers {
             texts[*number as usize] = text;
         }
+        for (number, text) in &self.unparsed {
+            texts[*number as usize] = text;
+        }
         texts
+    }
+
+    /// The number of a line that cannot be parsed.
+    fn of_unparsed(&mut self, text: &[u8]) -> u32 {
+        let id = self.fresh();
+        self.unparsed.push((id, [UNPARSED, text].concat().into()));
+        id
     }
 
     /// A number that no other line has.
@@ -140,7 +155,7 @@ impl<'r> Reader<'r> {
                 sequence.before += 1;
                 continue;
             }
-            let id = if normal.unparsed { ids.fresh() } else { ids.of(&normal.text) };
+            let id = if normal.unparsed { ids.of_unparsed(&normal.text) } else { ids.of(&normal.text) };
             if let Some(plain) = &normal.plain {
                 sequence.plain.insert(sequence.ids.len(), ids.of(plain));
             }

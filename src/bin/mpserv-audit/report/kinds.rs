@@ -22,17 +22,23 @@ pub fn list(
 ) -> io::Result<()> {
     let several = subjects.len() > 1;
     for subject in subjects {
-        let kinds = subject.kinds();
+        let name = if several { format!("{}: ", subject.name) } else { String::new() };
+        let all = subject.kinds();
+        let (varying, kinds): (Vec<_>, Vec<_>) = all.iter().partition(|(kind, _)| kind.level == Level::Varies);
         for (difference, case) in kinds.iter().take(SHOWN) {
-            let name = if several { format!("{}: ", subject.name) } else { String::new() };
-            let varies = difference.level == Level::Varies;
-            let (start, end) = style.paint(if varies { DIM } else { colour(difference.level) });
-            let mark = if varies { "varies: " } else { "" };
+            let (start, end) = style.paint(colour(difference.level));
             let line = line(difference, case, sides, sources);
-            writeln!(out, "  {start}{name}{mark}{}{end}", visible(&line))?;
+            writeln!(out, "  {start}{name}{}{end}", visible(&line))?;
         }
         if let Some(more) = kinds.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-            writeln!(out, "  and {more} more kinds of differences; --json lists all")?;
+            writeln!(out, "  {name}and {more} more kinds of differences; --json lists all")?;
+        }
+        if !varying.is_empty() {
+            let mut calls: Vec<&str> = varying.iter().map(|(kind, _)| kind.subject()).collect();
+            calls.sort_unstable();
+            calls.dedup();
+            let (start, end) = style.paint(DIM);
+            writeln!(out, "  {start}{name}varies from run to run: {}{end}", visible(&calls.join(", ")))?;
         }
     }
     Ok(())

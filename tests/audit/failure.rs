@@ -1,0 +1,132 @@
+//! What keeps the tool from comparing, and that it leaves nothing behind.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use super::*;
+use crate::common::{wait_for, wait_until};
+use mpserv::process::Pid;
+use mpserv::signal::kill;
+
+/// A folder with a strace that is this script.
+fn other_strace(script: &str) -> TempDir {
+    let folder = TempDir::new();
+    let path = folder.join("strace");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+fn with_strace(folder: &TempDir, arguments: &[&str]) -> Output {
+    let path = format!("{}:/usr/bin:/bin", folder.0.display());
+    finish(audit(arguments).env("PATH", path))
+}
+
+const TRUE: [&str; 6] = ["--a", "/bin/true", "--b", "/bin/true", "--stdout", "pipe"];
+
+#[test]
+fn a_missing_strace_is_told_with_how_to_get_it() {
+    let empty = TempDir::new();
+    let output = finish(audit(&TRUE).env("PATH", &empty.0));
+    assert_trouble(&output, "apt-get install strace");
+}
+
+#[test]
+fn a_strace_that_may_not_trace_is_told_with_how_to_permit_it() {
+    let folder = other_strace(
+        "[ \"$1\" = -V ] && echo 'strace -- version 6' && exit\n\
+         echo 'strace: ptrace(PTRACE_SEIZE, 7): Operation not permitted' >&2; exit 1",
+    );
+    assert_trouble(&with_strace(&folder, &TRUE), "--cap-add=SYS_PTRACE");
+}
+
+#[test]
+fn a_line_that_is_not_straces_is_shown_and_counts() {
+    // The options are -ff -q -v -s N -o FILE.
+    let folder = other_strace(
+        "[ \"$1\" = -V ] && echo 'strace -- version 6' && exit\n\
+         printf 'execve(\"/bin/true\", [], []) = 0\\nwhat is this\\n+++ exited with 0 +++\\n' > $7.4000000",
+    );
+    let output = with_strace(&folder, &TRUE);
+    assert_eq!(output.status.code(), DIFFERENT, "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("unreadable line: what is this, once, first in root"));
+}
+
+/// What an audit leaves in the folder for temporary files, and which processes run a command.
+/// A command that does not end by itself, and that nobody else on this machine runs.
+fn long_sleep(number: u32) -> String {
+    format!("sleep {number}.{}", std::process::id())
+}
+
+fn is_running(command: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes.into_iter().any(|process| {
+        fs::read(process.path().join("cmdline")).is_ok_and(|line| text(&line).replace('\0', " ").trim_end() == command)
+    })
+}
+
+#[track_caller]
+fn assert_nothing_left(temporary: &TempDir, command: &str) {
+    let left: Vec<PathBuf> = fs::read_dir(&temporary.0).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert!(!is_running(command), "{command} still runs");
+}
+
+#[test]
+fn a_program_that_does_not_end_is_ended() {
+    let temporary = TempDir::new();
+    let command_line = long_sleep(98765);
+    let mut command = audit(&["--a", &command_line, "--b", "true", "--timeout", "1"]);
+    assert_trouble(&finish(command.env("TMPDIR", &temporary.0)), &format!("'{command_line}' did not end within 1 s"));
+    assert_nothing_left(&temporary, &command_line);
+}
+
+#[test]
+fn a_server_that_never_listens_is_told() {
+    let temporary = TempDir::new();
+    let port = free_port().to_string();
+    let command_line = long_sleep(98764);
+    let mut command = audit(&["--a", &command_line, "--b", "true", "--listen", &port, "--timeout", "1"]);
+    assert_trouble(&finish(command.env("TMPDIR", &temporary.0)), &format!("never listened on port {port}"));
+    assert_nothing_left(&temporary, &command_line);
+    let output = run(&["--a", "true", "--b", "true", "--listen", &port]);
+    assert_trouble(&output, &format!("ended without ever listening on port {port}"));
+}
+
+#[test]
+fn a_port_in_use_is_told() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let output = run(&["--a", "true", "--b", "true", "--listen", &port]);
+    assert_trouble(&output, &format!("port {port} is in use"));
+}
+
+#[test]
+fn a_drive_that_fails_is_told() {
+    let command_line = long_sleep(98763);
+    let output = run(&["--a", &command_line, "--b", "true", "--drive", "false"]);
+    assert_trouble(&output, "--drive: false failed");
+    assert!(!is_running(&command_line));
+    assert_trouble(&run(&["--a", &command_line, "--b", "true", "--drive", "/no/such/client"]), "/no/such/client");
+}
+
+#[test]
+fn an_interrupted_audit_leaves_nothing() {
+    let temporary = TempDir::new();
+    let command = &long_sleep(98762);
+    for signal in [Signal::INT, Signal::TERM] {
+        let errors = temporary.join("errors");
+        let mut audit = audit(&["--a", command, "--b", "true"]);
+        let folder = TempDir::new();
+        audit.env("TMPDIR", &folder.0).stdout(Stdio::null()).stderr(File::create(&errors).unwrap());
+        let mut child = audit.spawn().unwrap();
+        wait_until("the command runs", || is_running(command));
+        let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+        kill(pid, signal).unwrap();
+        let status = wait_for("the audit ends", || child.try_wait().unwrap());
+        assert_eq!(status.code(), TROUBLE);
+        assert!(fs::read_to_string(errors).unwrap().contains("interrupted"));
+        assert_nothing_left(&folder, command);
+    }
+}

@@ -1,0 +1,89 @@
+//! What is written, and how.
+
+use std::fs;
+
+use super::*;
+
+#[test]
+fn reports_are_whole_and_need_nothing_else() {
+    let folder = TempDir::new();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (html, json, save) = (path("page.html"), path("report.json"), path("traces"));
+    assert_same(&["--html", &html, "--json", &json, "--save", &save, "--stdout", "pipe", "fork"]);
+    let page = fs::read_to_string(html).unwrap();
+    for sign in ["<svg", "fork: child 1", "prefers-color-scheme: dark", "</html>"] {
+        assert!(page.contains(sign), "{sign}");
+    }
+    for outside in ["http:", "https:", "<script", "@import", "src="] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    let report = fs::read_to_string(json).unwrap();
+    for sign in ["\"same\":true", "\"name\":\"fork\"", "\"differences\":0", "\"place\":\"child 1\""] {
+        assert!(report.contains(sign), "{sign}");
+    }
+    assert_eq!(fs::read_dir(save).unwrap().count(), 4);
+}
+
+#[test]
+fn traces_are_shown_side_by_side_as_wide_as_asked() {
+    let arguments = ["--traces", "--stdout", "pipe", "--a", "/bin/true", "--b", "/bin/false"];
+    for width in [60, 100, 200] {
+        let output = finish(audit(&arguments).env("COLUMNS", width.to_string()));
+        let out = text(&output.stdout);
+        let traces = out.lines().skip_while(|line| !line.starts_with("A: root"));
+        assert!(traces.clone().count() >= 3);
+        assert!(traces.into_iter().all(|line| line.chars().count() <= width), "{out}");
+        assert!(out.lines().any(|line| line.contains("exit_group(0)") && line.contains("exit_group(1)")));
+        assert!(!out.contains('\x1b'), "colour in a pipe");
+    }
+}
+
+#[test]
+fn sources_name_the_line_that_made_each_call() {
+    let planted = Planted::new(&[]);
+    let (original, changed) = (planted.path("original"), planted.path("changed"));
+    let out = assert_same(&[
+        "--c",
+        &original,
+        "--rust",
+        &changed,
+        "-d",
+        "no client",
+        "-o",
+        "pipe",
+        "--sources",
+        "echo_mpserv",
+    ]);
+    let lines: Vec<&str> = out.lines().collect();
+    let at = lines.iter().position(|line| line.starts_with("listen(3, 5)")).unwrap();
+    assert!(
+        lines[at + 1].contains("echo_mpserv.c:") && lines[at + 1].contains("listen(serv_sock, 5)"),
+        "{}",
+        lines[at + 1]
+    );
+}
+
+#[test]
+fn traces_are_shown_on_request_only() {
+    let arguments = ["--stdout", "pipe", "--a", "/bin/true", "--b", "/bin/false"];
+    let shows = |more: &[&str]| {
+        let out = text(&run(&[&arguments[..], more].concat()).stdout);
+        let has = |sign: &str| out.lines().any(|line| line.starts_with(sign));
+        (
+            has("exit_group(0)"),
+            has("A: root"),
+            out.contains("  exit_group: status 0 / 1, once, first in root (run, pipe) at call "),
+        )
+    };
+    assert_eq!(shows(&[]), (false, false, true));
+    assert_eq!(shows(&["--diff"]), (true, true, true));
+    assert_eq!(shows(&["--traces"]), (true, true, true));
+}
+
+#[test]
+fn a_difference_is_placed_by_lines_of_source_where_they_are_known() {
+    let planted = Planted::new(&[("listen(serv_sock, 5)", "listen(serv_sock, 6)")]);
+    let (original, changed) = (planted.path("original"), planted.path("changed"));
+    let arguments = ["--c", &original, "--rust", &changed, "-d", "no client", "-o", "pipe", "--sources", "echo_mpserv"];
+    assert_verdict(&arguments, "same calls, other values", &["listen: backlog 5 / 6, once, first at echo_mpserv.c:"]);
+}
