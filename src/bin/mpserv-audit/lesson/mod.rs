@@ -205,9 +205,8 @@ fn column(label: &str, runs: &Runs<'_>, side: usize) -> Result<Column, Trouble> 
         .into_iter()
         .find_map(|(process, event)| runs.sources.lines(&process.trace, event).first().map(|line| line.file));
     let file = file.ok_or_else(|| {
-        Trouble::new(format!(
-            "{label}: no call can be traced to a line of its source; compile it with -g -O0, and not stripped"
-        ))
+        let what = "no call can be traced to a line of its source: compile it with -g, and do not strip it";
+        Trouble::new(format!("{label}: {what}"))
     })?;
     let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Column { label: label.to_owned(), file: name, lines: runs.sources.text(file).to_vec() })

@@ -65,8 +65,6 @@ pub struct Page<'p> {
     /// The exercises: an idea, and the command that grades it.
     pub exercises: Vec<(String, String)>,
     pub places: HashMap<u32, Place>,
-    /// The signal in whose handler a step was made.
-    pub handlers: Vec<Option<usize>>,
     beginning: Kernel,
     /// The rows of each block, and the step whose anchor stands for a step.
     anchors: Vec<usize>,
@@ -82,13 +80,11 @@ impl<'p> Page<'p> {
     ) -> Self {
         let steps = runs.steps();
         let buffered = buffered(&steps);
-        let handlers = handlers(&runs, &steps);
         let mut page = Page {
             name: name.to_owned(),
             drive: drive.to_owned(),
             places: runs.trees[0].places(),
             beginning: runs.beginning(),
-            handlers,
             runs,
             steps,
             columns,
@@ -232,8 +228,8 @@ impl<'p> Page<'p> {
                 stop(parent, "close in the parent: what only its child needs");
             }
         }
-        let signal = (0..self.steps.len()).find(|at| self.handlers[*at].is_some());
-        stop(signal.and_then(|at| self.handlers[at]), "the signal, and the handler that it starts");
+        let signal = (0..self.steps.len()).find(|at| self.steps[*at].handles.is_some());
+        stop(signal.and_then(|at| self.steps[at].handles), "the signal, and the handler that it starts");
         let zombie = (0..self.steps.len()).find(|at| {
             let is_zombie =
                 |kernel: &Kernel| kernel.processes.iter().any(|process| process.life == super::state::Life::Zombie);
@@ -462,27 +458,4 @@ fn code(column: &Column, side: usize, (first, last): (usize, usize), is_anchor: 
         let _ = write!(out, "<span{id}{class} data-n=\"{number}\">{}</span>", escape(&text));
     }
     out + "</pre></div>"
-}
-
-/// The signal in whose handler each step was made.
-fn handlers(runs: &Runs<'_>, steps: &[Step]) -> Vec<Option<usize>> {
-    let mut running: HashMap<usize, Vec<usize>> = HashMap::new();
-    let mut found = vec![None; steps.len()];
-    for (at, step) in steps.iter().enumerate() {
-        let open = running.entry(step.lane).or_default();
-        match runs.line(step) {
-            Line::Signal { name, .. } => {
-                let name = String::from_utf8_lossy(name);
-                let process = runs.process(step.lane, 0);
-                let action = process.and_then(|process| step.after.processes[process].actions.get(name.as_ref()));
-                if matches!(action, Some(super::state::Action::Handler { .. })) {
-                    open.push(at);
-                }
-            }
-            Line::Call(call) if call.name == b"rt_sigreturn" => found[at] = open.pop(),
-            Line::Call(_) => found[at] = open.last().copied(),
-            _ => {}
-        }
-    }
-    found
 }

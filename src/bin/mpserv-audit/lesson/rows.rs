@@ -219,7 +219,7 @@ fn signal_source(page: &Page<'_>, at: usize) -> String {
 
 /// The note at a call that a handler made.
 fn in_handler(page: &Page<'_>, at: usize) -> String {
-    match page.handlers[at] {
+    match page.steps[at].handles {
         Some(signal) => {
             let line = page.steps[signal].lines[0].first().map_or(String::new(), |line| format!(" line {line}"));
             format!(

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::state::Kernel;
+use super::state::{Action, Kernel};
 use crate::compare::{Comparison, Kind};
 use crate::run::output::Output;
 use crate::sources::Sources;
@@ -28,8 +28,10 @@ pub struct Step {
     pub kind: Kind,
     /// The lines of the program that made it, in either run: the innermost first, then those that called it.
     pub lines: [Vec<usize>; 2],
-    /// A signal that came while the process was in this step's call, or just behind it.
+    /// Of a signal: the call that the process was in, or had just made.
     pub interrupts: Option<usize>,
+    /// The signal in whose handler the process was.
+    pub handles: Option<usize>,
     /// The state of the kernel behind it.
     pub after: Kernel,
 }
@@ -83,7 +85,8 @@ impl Runs<'_> {
             };
             let found = [line(0), line(1)];
             let lines = found.map(|lines| lines.iter().map(|line| line.number).collect());
-            let mut step = Step { lane, events, kind: row.kind, lines, interrupts: None, after: kernel.clone() };
+            let mut step =
+                Step { lane, events, kind: row.kind, lines, interrupts: None, handles: None, after: kernel.clone() };
             if let (Some(process), Some(text)) = (self.process(lane, 0), self.text(&step, 0)) {
                 kernel.apply(self.trees[0], process, &Line::parse(text));
             }
@@ -94,23 +97,45 @@ impl Runs<'_> {
         steps
     }
 
-    /// A signal, and an end, have no line of their own: they stand where the process was.
+    /// A signal, the return of its handler, and an end have no line of their own: they stand where the process was.
     fn place_signals(&self, steps: &mut [Step]) {
         let mut last: HashMap<usize, usize> = HashMap::new();
+        // The signals whose handlers run, from the outermost to the innermost.
+        let mut running: HashMap<usize, Vec<usize>> = HashMap::new();
         for at in 0..steps.len() {
             let lane = steps[at].lane;
-            let is_call = matches!(self.line(&steps[at]), Line::Call(_));
-            if is_call {
-                last.insert(lane, at);
-                continue;
-            }
-            if let Some(before) = last.get(&lane).copied() {
-                steps[at].lines = steps[before].lines.clone();
-                if matches!(self.line(&steps[at]), Line::Signal { .. }) {
-                    steps[at].interrupts = Some(before);
+            let open = running.entry(lane).or_default();
+            let before = last.get(&lane).copied();
+            match self.line(&steps[at]) {
+                Line::Call(call) if call.name == b"rt_sigreturn" => {
+                    steps[at].handles = open.pop();
+                    let back = steps[at].handles.and_then(|signal| steps[signal].interrupts);
+                    if let Some(back) = back {
+                        steps[at].lines = steps[back].lines.clone();
+                    }
+                    last.extend(back.map(|back| (lane, back)));
                 }
+                Line::Call(_) => {
+                    steps[at].handles = open.last().copied();
+                    last.insert(lane, at);
+                }
+                Line::Signal { name, .. } => {
+                    steps[at].interrupts = before;
+                    if self.has_handler(&steps[at], name) {
+                        open.push(at);
+                    }
+                    place(steps, at, before);
+                }
+                _ => place(steps, at, before),
             }
         }
+    }
+
+    /// Whether the process has a handler for a signal that has just come.
+    fn has_handler(&self, step: &Step, signal: &[u8]) -> bool {
+        let name = String::from_utf8_lossy(signal);
+        let process = self.process(step.lane, 0).map(|index| &step.after.processes[index]);
+        matches!(process.and_then(|process| process.actions.get(name.as_ref())), Some(Action::Handler { .. }))
     }
 
     /// The rows of all lanes in the order of time: lane and row.
@@ -122,6 +147,13 @@ impl Runs<'_> {
             order.push((lane, queue.take(lane)));
         }
         order
+    }
+}
+
+/// Gives a step the lines of the one before it.
+fn place(steps: &mut [Step], at: usize, before: Option<usize>) {
+    if let Some(before) = before {
+        steps[at].lines = steps[before].lines.clone();
     }
 }
 
