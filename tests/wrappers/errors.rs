@@ -23,7 +23,7 @@ use mpserv::signal::{Disposition, SigAction, Signal, SignalFlag, sigaction};
 use mpserv::user::{getuid, setgid, setgroups_only, setuid};
 
 use crate::common::server::user_of_nothing;
-use crate::common::solo::{child, reap, spawn};
+use crate::common::solo::{self, child, reap, spawn};
 use crate::common::{TempDir, network::Network};
 
 /// Functions of a module, by their names, the errno, and what has each of them fail: it gives the errno of all. It runs
@@ -68,7 +68,7 @@ const SKIPPED: i32 = 77;
 
 /// Produces each errno of a table.
 fn produce(module: &str, cases: &[Case]) {
-    let mut failed = Vec::new();
+    let (mut failed, mut skipped) = (Vec::new(), None);
     for (functions, errno, case) in cases {
         let folder = TempDir::new();
         let mut child = child(|| {
@@ -82,16 +82,22 @@ fn produce(module: &str, cases: &[Case]) {
         });
         match reap(&mut child).exit_status() {
             Some(0) => {}
-            Some(SKIPPED) => println!("skipped: {module}: {functions}: {errno:?}"),
+            Some(SKIPPED) => skipped = std::fs::read_to_string(folder.join(REASON)).ok(),
             _ => failed.push(format!("{functions}: {errno:?}")),
         }
     }
     assert!(failed.is_empty(), "not produced in {module}: {failed:#?}");
+    if let Some(reason) = skipped {
+        solo::skip(&reason);
+    }
 }
 
-/// Says why a case cannot be produced here, and ends its process.
+/// The file in a case's folder that says why it was skipped.
+const REASON: &str = "skipped";
+
+/// Ends a case that cannot be produced here. Its test counts as skipped when all other cases are done.
 fn skip(why: &str) -> ! {
-    println!("{why}");
+    std::fs::write(REASON, why).unwrap();
     _exit(SKIPPED)
 }
 
@@ -164,7 +170,7 @@ fn as_root() {
 /// Becomes root of users of its own, so that the kernel lets this process have what else is a namespace.
 fn become_root_of_own_users() {
     if own_users().is_err() {
-        skip("no users of one's own here");
+        skip("no user namespace");
     }
 }
 
@@ -191,7 +197,7 @@ fn own_mounts() {
     if !unshare() {
         become_root_of_own_users();
         if !unshare() {
-            skip("no mounts of one's own here");
+            skip("no mount namespace");
         }
     }
     mount_on(c"none", c"/", c"", libc::MS_REC | libc::MS_PRIVATE, c"");
@@ -202,7 +208,7 @@ fn mount_on(source: &CStr, target: &CStr, kind: &CStr, flags: libc::c_ulong, opt
     let mounted =
         unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, options.as_ptr().cast()) };
     if mounted != 0 {
-        skip("mount is not allowed here");
+        skip("no mount");
     }
 }
 
@@ -211,7 +217,7 @@ fn own_network() {
     if mpserv::namespace::own_network().is_err() {
         become_root_of_own_users();
         if mpserv::namespace::own_network().is_err() {
-            skip("no network of one's own here");
+            skip("no network namespace");
         }
     }
 }
@@ -219,7 +225,7 @@ fn own_network() {
 /// Sets a value of the kernel's that is this process's namespace's own.
 fn set_of_namespace(path: &str, value: &str) {
     if std::fs::write(path, value).is_err() {
-        skip("the values of a namespace cannot be set here");
+        skip("no sysctl");
     }
 }
 

@@ -4,6 +4,7 @@
 mod common;
 
 mod errors;
+mod guarantees;
 mod promises;
 mod properties;
 
@@ -28,6 +29,13 @@ fn main() -> ExitCode {
             errnos_of_user,
             a_name_that_nobody_answers_for_is_an_error,
             a_line_that_is_no_words_is_an_error;
+        guarantees:
+            new_descriptors_are_closed_by_exec_or_not_as_documented,
+            flags_of_a_descriptor_are_what_was_set_last,
+            lstat_is_about_the_link_and_stat_about_its_target,
+            exit_closes_stdio_to_handlers,
+            a_soft_limit_is_no_hard_limit,
+            a_dropped_descriptor_is_closed_and_a_borrowed_one_is_not;
         properties:
             any_address_comes_back_from_the_kernel,
             any_address_comes_back_from_its_text,

@@ -566,7 +566,7 @@ pub(crate) fn sigsuspend_misses_no_signal() {
 }
 
 /// Runs `function` in a child whose standard input and output are pipes; the ends of ours, and the child.
-fn with_pipes(function: impl FnOnce()) -> (File, File, mpserv::process::Child) {
+pub(crate) fn with_pipes(function: impl FnOnce()) -> (File, File, mpserv::process::Child) {
     let (input, our_input) = std_pipe();
     let (our_output, output) = std_pipe();
     let (input, output) = (input.into_raw_fd(), output.into_raw_fd());
@@ -591,7 +591,7 @@ fn with_pipes(function: impl FnOnce()) -> (File, File, mpserv::process::Child) {
     (our_input, our_output, child)
 }
 
-fn read_text(mut from: impl Read) -> String {
+pub(crate) fn read_text(mut from: impl Read) -> String {
     let mut text = String::new();
     from.read_to_string(&mut text).unwrap();
     text

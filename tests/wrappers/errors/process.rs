@@ -35,7 +35,7 @@ pub(super) const CASES: &[Case] = &[
         if !own_processes() {
             become_root_of_own_users();
             if !own_processes() {
-                skip("no processes of one's own here");
+                skip("no pid namespace");
             }
         }
         reap(&mut spawn(|| ()));

@@ -16,7 +16,7 @@ pub(super) const CASES: &[Case] = &[
         become_nobody();
         // SAFETY: the call takes numbers.
         if unsafe { libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) } != 0 {
-            skip("somebody has given up new privileges already");
+            skip("no new privileges");
         }
         each([errno(listen(&[libc::SYS_getppid])), errno(allow_only(&[libc::SYS_getppid], &NOTE))])
     }),

@@ -1,0 +1,146 @@
+//! Guarantees of wrappers that show in what the kernel does afterwards, not in a result.
+
+use std::collections::BTreeSet;
+use std::ffi::{CString, c_int};
+use std::fs;
+
+use mpserv::fd::{
+    BorrowedFd, OwnedFd, PipeFlags, dup, keep_on_exec, pipe, pipe2, set_blocking, set_close_on_exec, set_nonblocking,
+};
+use mpserv::fs::{OpenFlags, lstat, open, stat};
+use mpserv::memory::SharedWords;
+use mpserv::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket};
+use mpserv::printf;
+use mpserv::process::{Resource, exit, getrlimit, setrlimit};
+use mpserv::pty::open_master;
+use mpserv::signal::{SigSet, Signal, SignalFd};
+
+use crate::common::TempDir;
+use crate::common::solo::{reap, spawn};
+use crate::promises::{read_text, with_pipes};
+
+/// The open descriptors of this process.
+fn descriptors() -> BTreeSet<c_int> {
+    let all = fs::read_dir("/proc/self/fd").unwrap();
+    let mut all: BTreeSet<c_int> =
+        all.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
+    // The one through which they were read.
+    // SAFETY: the call takes numbers.
+    all.retain(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } >= 0);
+    all
+}
+
+fn flags(fd: c_int, command: c_int) -> c_int {
+    // SAFETY: the call takes numbers.
+    let flags = unsafe { libc::fcntl(fd, command) };
+    assert!(flags >= 0, "fcntl: {}", std::io::Error::last_os_error());
+    flags
+}
+
+/// Each descriptor that `make` makes, of which there is at least one, is closed by exec, or none is.
+#[track_caller]
+fn assert_closed_by_exec<T>(what: &str, is_closed: bool, make: impl FnOnce() -> T) {
+    let before = descriptors();
+    let made = make();
+    let new: Vec<c_int> = descriptors().difference(&before).copied().collect();
+    assert!(!new.is_empty(), "{what} makes no descriptor");
+    for fd in new {
+        let cloexec = flags(fd, libc::F_GETFD) & libc::FD_CLOEXEC != 0;
+        assert_eq!(cloexec, is_closed, "a descriptor of {what} has FD_CLOEXEC");
+    }
+    drop(made);
+}
+
+pub(crate) fn new_descriptors_are_closed_by_exec_or_not_as_documented() {
+    let any = pipe().unwrap().0;
+    assert_closed_by_exec("pipe2", true, || pipe2(PipeFlags::CLOEXEC).unwrap());
+    assert_closed_by_exec("pipe2 without flags", false, || pipe2(PipeFlags::NONE).unwrap());
+    assert_closed_by_exec("pipe", false, || pipe().unwrap());
+    assert_closed_by_exec("dup", false, || dup(&any).unwrap());
+    assert_closed_by_exec("fcntl_dupfd_cloexec", true, || mpserv::fd::fcntl_dupfd_cloexec(&any, 0).unwrap());
+    assert_closed_by_exec("SignalFd::new", true, || SignalFd::new(&SigSet::from([Signal::USR1])).unwrap());
+    assert_closed_by_exec("open_master", true, || open_master().unwrap());
+    assert_closed_by_exec("SharedWords::new", true, || SharedWords::new(c"words", 1).unwrap());
+    assert_closed_by_exec("open", true, || open(c"/dev/null", OpenFlags::RDONLY | OpenFlags::CLOEXEC, 0).unwrap());
+    let kind = SocketType::STREAM | SocketFlags::CLOEXEC;
+    assert_closed_by_exec("socket", true, || socket(AddressFamily::INET, kind, Protocol::DEFAULT).unwrap());
+}
+
+pub(crate) fn flags_of_a_descriptor_are_what_was_set_last() {
+    let (fd, _other) = pipe().unwrap();
+    let cloexec = || flags(fd.raw(), libc::F_GETFD) & libc::FD_CLOEXEC != 0;
+    keep_on_exec(&fd).unwrap();
+    assert!(!cloexec());
+    set_close_on_exec(&fd).unwrap();
+    assert!(cloexec());
+    let nonblocking = || flags(fd.raw(), libc::F_GETFL) & libc::O_NONBLOCK != 0;
+    set_nonblocking(&fd).unwrap();
+    assert!(nonblocking());
+    set_blocking(&fd).unwrap();
+    assert!(!nonblocking());
+    let other = || flags(fd.raw(), libc::F_GETFL) & !libc::O_NONBLOCK;
+    let before = other();
+    set_nonblocking(&fd).unwrap();
+    assert_eq!(other(), before, "the other flags stay");
+}
+
+pub(crate) fn lstat_is_about_the_link_and_stat_about_its_target() {
+    let folder = TempDir::new();
+    let (file, link) = (folder.join("file"), folder.join("link"));
+    fs::write(&file, "").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let path = |path: &std::path::Path| CString::new(path.to_str().unwrap()).unwrap();
+    let (file, link) = (path(&file), path(&link));
+    let of_file = stat(&file).unwrap().identity();
+    assert_eq!(lstat(&file).unwrap().identity(), of_file);
+    assert_eq!(stat(&link).unwrap().identity(), of_file);
+    let of_link = lstat(&link).unwrap();
+    assert!(of_link.identity() != of_file && !of_link.is_regular());
+    // A link to nothing is there all the same.
+    fs::remove_file(folder.join("file")).unwrap();
+    assert_eq!(lstat(&link).unwrap().identity(), of_link.identity());
+    assert_eq!(stat(&link).err(), Some(mpserv::errno::Errno::NOENT));
+}
+
+/// A handler that runs while `exit` writes what stdio holds must not enter stdio: here a function of `atexit` stands in
+/// for the handler.
+pub(crate) fn exit_closes_stdio_to_handlers() {
+    extern "C" fn print() {
+        printf!("by the handler\n");
+    }
+    let (_input, output, mut child) = with_pipes(|| {
+        // SAFETY: the function takes nothing, returns nothing, and may run when the process ends.
+        assert_eq!(unsafe { libc::atexit(print) }, 0);
+        printf!("held by stdio\n");
+        exit(7);
+    });
+    // The handler's line was written directly, before that which stdio held.
+    assert_eq!(read_text(output), "by the handler\nheld by stdio\n");
+    assert_eq!(reap(&mut child).exit_status(), Some(7));
+}
+
+pub(crate) fn a_soft_limit_is_no_hard_limit() {
+    let mut child = spawn(|| {
+        let mut limit = getrlimit(Resource::NOFILE).unwrap();
+        (limit.soft, limit.hard) = (50, 60);
+        setrlimit(Resource::NOFILE, limit).unwrap();
+        let mut kernel = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the pointer is to a limit.
+        assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut kernel) }, 0);
+        assert_eq!((kernel.rlim_cur, kernel.rlim_max), (50, 60));
+        let now = getrlimit(Resource::NOFILE).unwrap();
+        assert_eq!((now.soft, now.hard), (50, 60));
+    });
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+pub(crate) fn a_dropped_descriptor_is_closed_and_a_borrowed_one_is_not() {
+    let (fd, _other): (OwnedFd, OwnedFd) = pipe().unwrap();
+    let number = fd.raw();
+    // SAFETY: the descriptor is open for as long as it is borrowed.
+    let borrowed = unsafe { BorrowedFd::from_raw(number) };
+    let _ = borrowed;
+    assert!(descriptors().contains(&number));
+    drop(fd);
+    assert!(!descriptors().contains(&number));
+}
