@@ -1,83 +1,131 @@
 //! How the textbook programs are driven: as a client of a server, as the server of a client, or not at all.
 //!
-//! Every step waits until all processes are at rest, so that the next one meets them where it did the last time.
+//! Every step waits until all processes are at rest, so that the next step meets them at the same place in every run.
+//! A drive takes all that a program sends, however much. A program that sends something else, sends nothing, or has gone
+//! away shows in its trace, not as a failure of the drive.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
-use std::time::{Duration, Instant};
 
 use mpserv::errno::Errno;
 use mpserv::fd::OwnedFd;
-use mpserv::net::{self, AddressFamily, MsgFlags, Protocol, SocketFlags, SocketType};
+use mpserv::net::{self, AddressFamily, MsgFlags, Protocol, Shutdown, SocketFlags, SocketType};
 use mpserv::signal::Signal;
 
 use crate::run::close;
+use crate::run::network;
 use crate::run::stage::Stage;
 use crate::trouble::Trouble;
 
-/// What a client sends, and what it must get back.
+/// What a client sends, and what the port answers.
 pub type Exchange = (&'static [u8], &'static [u8]);
 
-/// How long a client waits for what the server has not sent when all are at rest: TCP delays less than this.
-const REPLY_PATIENCE: Duration = Duration::from_secs(2);
+/// Room for what arrives.
+const BUFFER: usize = 4096;
 
 /// A connection to a traced server.
 #[derive(Debug)]
-struct Client(OwnedFd);
+pub struct Client {
+    /// `None` when the server refused the connection.
+    socket: Option<OwnedFd>,
+    port: u16,
+}
 
 impl Client {
     /// Connects, and waits until the server has taken the connection.
-    fn connect(stage: &mut Stage<'_>, port: u16) -> Result<Self, Trouble> {
+    pub fn connect(stage: &mut Stage<'_>, port: u16) -> Result<Self, Trouble> {
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
         // Another thread may be starting a program, which must not inherit it.
         let kind = SocketType::STREAM | SocketFlags::CLOEXEC;
         let socket = net::socket(AddressFamily::INET, kind, Protocol::DEFAULT);
-        let socket = socket.and_then(|socket| net::connect(&socket, &address).map(|()| socket));
-        let client = socket.map_err(|errno| Trouble::of(format!("connect to port {port}"), errno))?;
+        let socket = socket.map_err(|errno| Trouble::of("a client's socket", errno))?;
+        let socket = match net::connect(&socket, &address) {
+            Ok(()) => Some(socket),
+            Err(Errno::CONNREFUSED) => None,
+            Err(errno) => return Err(Trouble::of(format!("connect to port {port}"), errno)),
+        };
         stage.settle()?;
-        Ok(Client(client))
+        Ok(Client { socket, port })
     }
 
-    fn send(&self, stage: &mut Stage<'_>, bytes: &[u8]) -> Result<(), Trouble> {
-        let sent = net::send(&self.0, bytes, MsgFlags::NOSIGNAL);
-        if sent.map_err(|errno| Trouble::of("send to the server", errno))? != bytes.len() {
-            return Err(Trouble::new("the server's socket does not take what a client sends at once"));
+    /// Sends a request.
+    pub fn send(&self, stage: &mut Stage<'_>, request: &[u8]) -> Result<(), Trouble> {
+        if let Some(socket) = &self.socket {
+            match net::send(socket, request, MsgFlags::NOSIGNAL) {
+                Ok(sent) if sent == request.len() => {}
+                Ok(_) => return Err(Trouble::new("the server's socket does not take what a client sends at once")),
+                Err(Errno::PIPE | Errno::CONNRESET) => {}
+                Err(errno) => return Err(Trouble::of("send to the server", errno)),
+            }
+            stage.settle()?;
         }
-        stage.settle()?;
         Ok(())
     }
 
-    /// Sends, and takes what comes back. A server that answers otherwise, or not at all, shows in its trace.
-    fn exchange(&self, stage: &mut Stage<'_>, (request, reply): Exchange) -> Result<(), Trouble> {
+    /// Sends a request, and takes what the server answers.
+    pub fn exchange(&self, stage: &mut Stage<'_>, (request, answer): Exchange) -> Result<(), Trouble> {
         self.send(stage, request)?;
-        let mut missing = reply.len();
-        let mut buffer = [0; 4096];
-        let start = Instant::now();
-        // The kernel may keep the last of several small writes back for a while, though all are at rest.
-        while missing > 0 && start.elapsed() < REPLY_PATIENCE {
-            match net::recv(&self.0, &mut buffer, MsgFlags::DONTWAIT) {
-                Ok(0) => break,
-                Ok(length) => missing = missing.saturating_sub(length),
-                Err(Errno::AGAIN) => stage.wait()?,
+        // An answer as long as the port's needs no look at what is still under way. That look takes milliseconds.
+        if self.take(stage)?.is_some_and(|length| length < answer.len()) {
+            self.take_all(stage)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what has arrived, and gives its length; `None` at the end of the connection.
+    fn take(&self, stage: &mut Stage<'_>) -> Result<Option<usize>, Trouble> {
+        let Some(socket) = &self.socket else { return Ok(None) };
+        let mut buffer = [0; BUFFER];
+        let mut taken = 0;
+        loop {
+            match net::recv(socket, &mut buffer, MsgFlags::DONTWAIT) {
+                Ok(0) | Err(Errno::CONNRESET) => return Ok(None),
+                Ok(length) => taken += length,
+                Err(Errno::AGAIN) => break,
                 Err(errno) => return Err(Trouble::of("receive from the server", errno)),
             }
         }
         stage.settle()?;
-        Ok(())
+        Ok(Some(taken))
     }
 
-    /// Ends the connection in order.
-    fn close(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
+    /// Takes all that the server has sent. The kernel may hold the last of several small writes back for a while,
+    /// though all processes are at rest.
+    fn take_all(&self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
+        loop {
+            let is_under_way = network::has_unsent(self.port);
+            match self.take(stage)? {
+                None => return Ok(()),
+                Some(0) if !is_under_way => return Ok(()),
+                Some(0) => stage.wait()?,
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Ends the connection in order. Data that was not taken would reset it.
+    pub fn close(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
+        if let Some(socket) = &self.socket {
+            // It fails when the server has reset the connection.
+            let _ = net::shutdown(socket, Shutdown::Write);
+            stage.settle()?;
+            self.take_all(stage)?;
+        }
         close(self);
         stage.settle()?;
         Ok(())
     }
 
-    /// Ends it with a reset.
+    /// Ends the connection with a reset.
     fn reset(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
-        net::setsockopt(&self.0, net::SocketOption::LINGER, Some(0))
-            .map_err(|errno| Trouble::of("SO_LINGER", errno))?;
-        self.close(stage)
+        if let Some(socket) = &self.socket {
+            net::setsockopt(socket, net::SocketOption::LINGER, Some(0))
+                .map_err(|errno| Trouble::of("SO_LINGER", errno))?;
+        }
+        close(self);
+        stage.settle()?;
+        Ok(())
     }
 }
 
@@ -148,52 +196,67 @@ impl Server {
     }
 }
 
-/// A client's server, as the client knows it.
+/// A client's server, as the client knows it: what it answers.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer {
-    /// What it answers, each time that the client waits.
-    pub replies: &'static [&'static [u8]],
+pub enum Peer {
+    /// Each line that the client sends, one at a time.
+    Echo,
+    /// The same to each message.
+    Always(&'static [u8]),
 }
 
 impl Peer {
-    /// Takes the client's connection, which it has made when it is at rest.
-    fn accept(stage: &mut Stage<'_>) -> Result<TcpStream, Trouble> {
+    /// Takes the client's connection, which it has made when it is at rest. `None` when it has made none.
+    fn accept(stage: &mut Stage<'_>) -> Result<Option<TcpStream>, Trouble> {
         stage.settle()?;
         let accepted = stage.listener().and_then(|listener| listener.accept());
-        let (client, _) = accepted.map_err(|error| Trouble::of("the client has not connected", error))?;
-        client.set_nonblocking(true).map_err(|error| Trouble::of("the client's connection", error))?;
-        Ok(client)
-    }
-
-    fn take_all(client: &mut TcpStream) -> Result<(), Trouble> {
-        let mut buffer = [0; 4096];
-        loop {
-            match client.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(Trouble::of("what the client sends", error)),
-            }
+        let accepted = accepted.and_then(|(client, _)| client.set_nonblocking(true).map(|()| client));
+        match accepted {
+            Ok(client) => Ok(Some(client)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(Trouble::of("the client's connection", error)),
         }
     }
 
+    /// What has arrived.
+    fn take(client: &mut TcpStream) -> Vec<u8> {
+        let mut taken = Vec::new();
+        let mut buffer = [0; BUFFER];
+        while let Ok(length @ 1..) = client.read(&mut buffer) {
+            taken.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        }
+        taken
+    }
+
+    /// The answers to what has arrived.
+    fn answers(self, taken: &[u8]) -> VecDeque<Vec<u8>> {
+        match self {
+            Peer::Echo => taken.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect(),
+            Peer::Always(answer) => VecDeque::from(vec![answer.to_vec(); usize::from(!taken.is_empty())]),
+        }
+    }
+
+    /// Answers for as long as the client sends.
     pub fn serve(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
-        let mut client = Self::accept(stage)?;
-        for reply in self.replies {
-            Self::take_all(&mut client)?;
-            client.write_all(reply).map_err(|error| Trouble::of("a reply to the client", error))?;
-            stage.settle()?;
+        if let Some(mut client) = Self::accept(stage)? {
+            let mut answers = self.answers(&Self::take(&mut client));
+            while let Some(answer) = answers.pop_front() {
+                // It fails when the client has gone.
+                let _ = client.write_all(&answer);
+                stage.settle()?;
+                answers.extend(self.answers(&Self::take(&mut client)));
+            }
+            close(client);
         }
-        Self::take_all(&mut client)?;
-        close(client);
         Ok(())
     }
 
     /// Takes what the client sends, and closes.
     pub fn close(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
-        let mut client = Self::accept(stage)?;
-        Self::take_all(&mut client)?;
-        close(client);
+        if let Some(mut client) = Self::accept(stage)? {
+            Self::take(&mut client);
+            close(client);
+        }
         Ok(())
     }
 

@@ -211,9 +211,9 @@ const fn client(
     arguments: &'static [&'static str],
     input: &'static str,
     port: u16,
-    replies: &'static [&'static [u8]],
+    peer: Peer,
 ) -> Program {
-    Program { name, kind: Kind::Client { arguments, input, port, peer: Peer { replies } } }
+    Program { name, kind: Kind::Client { arguments, input, port, peer } }
 }
 
 /// All fourteen, in the order in which they are learnt.
@@ -226,14 +226,14 @@ pub const ALL: [Program; 14] = [
     alarms("sigaction"),
     alone("remove_zombie"),
     server("echo_mpserv", &[ECHO_PORT_TEXT], ECHO),
-    client("echo_mpclient", &["127.0.0.1", ECHO_PORT_TEXT], "hello\nworld\nq\n", ECHO_PORT, &[b"hello\n", b"world\n"]),
+    client("echo_mpclient", &["127.0.0.1", ECHO_PORT_TEXT], "hello\nworld\nq\n", ECHO_PORT, Peer::Echo),
     Program {
         name: "code05",
         kind: Kind::Server { arguments: &[], server: MESSAGES, variants: &[("children ignored", &["ignore"])] },
     },
-    client("code04", &[], "", MESSAGE_PORT, &[RECEIVED; 10]),
+    client("code04", &[], "", MESSAGE_PORT, Peer::Always(RECEIVED)),
     server("socket_serve", &[], OK_MESSAGES),
-    client("socket_client", &[], "", MESSAGE_PORT, &[b"ok" as &[u8]; 50]),
+    client("socket_client", &[], "", MESSAGE_PORT, Peer::Always(b"ok")),
     server("rot13_serv", &[], ROT13),
 ];
 

@@ -18,6 +18,8 @@ struct Socket {
     local_port: u16,
     listens: bool,
     lingers: bool,
+    /// Whether something that it sent has not arrived yet.
+    has_unsent: bool,
     inode: u64,
 }
 
@@ -29,6 +31,7 @@ impl Socket {
             local_port: port(fields.get(1)?)?,
             listens: *fields.get(3)? == LISTEN,
             lingers: *fields.get(3)? == TIME_WAIT,
+            has_unsent: fields.get(4)?.split(':').next()?.bytes().any(|digit| digit != b'0'),
             inode: fields.get(9)?.parse().ok()?,
         })
     }
@@ -53,6 +56,11 @@ pub fn is_delivering() -> bool {
     let processors = fs::read_to_string("/proc/net/softnet_stat").unwrap_or_default();
     let mut backlogs = processors.lines().filter_map(|line| line.split_whitespace().nth(BACKLOG_COLUMN));
     backlogs.any(|backlog| backlog.bytes().any(|digit| digit != b'0'))
+}
+
+/// Whether something has not arrived yet that was sent from this port. The kernel may hold it back for a while.
+pub fn has_unsent(port: u16) -> bool {
+    !sockets(|socket| socket.has_unsent && socket.local_port == port).is_empty()
 }
 
 /// Whether one of these processes listens on a port.

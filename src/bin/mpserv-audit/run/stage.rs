@@ -25,6 +25,9 @@ const LISTEN_INTERVAL: Duration = Duration::from_millis(200);
 /// the processor's, which processes do not get on a busy machine just because the clock goes on.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PROCESSOR_PATIENCE: Duration = Duration::from_secs(2);
+/// Under faults, a program whose trace has grown to more bytes than this makes calls without end. Without a fault, no
+/// trace comes near.
+const TRACE_LIMIT: u64 = 512 << 10;
 
 /// Raised when the user wants the tool to end.
 pub static INTERRUPTED: SignalFlag = SignalFlag::new();
@@ -117,12 +120,8 @@ impl<'r> Stage<'r> {
     }
 
     /// Waits until nothing moves, or the program has ended, and tells whether it still runs.
+    /// Under faults a program may make calls without end; that one is ended.
     pub fn settle(&mut self) -> Result<bool, Trouble> {
-        self.settle_within(None)
-    }
-
-    /// The same, but ends a program of which strace has written more than `limit` bytes: it makes calls without end.
-    pub fn settle_within(&mut self, limit: Option<u64>) -> Result<bool, Trouble> {
         self.moving = Instant::now();
         loop {
             match self.step()? {
@@ -130,7 +129,7 @@ impl<'r> Stage<'r> {
                 State::Rest => return Ok(true),
                 State::Ended => return Ok(false),
             }
-            if limit.is_some_and(|limit| self.started.processes.trace_length() > limit) {
+            if self.request.faults.is_some() && self.started.processes.trace_length() > TRACE_LIMIT {
                 self.end_all(Standing::Endless);
                 return Ok(false);
             }
