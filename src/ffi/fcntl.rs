@@ -27,6 +27,12 @@ pub use libc::{
 #[doc(inline)]
 pub use libc::{F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL};
 
+/// `F_ADD_SEALS`, `F_SEAL_*`
+///
+/// What nobody can do to a file in memory any more. fcntl(2), Linux.
+#[doc(inline)]
+pub use libc::{F_ADD_SEALS, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE};
+
 /// `FD_CLOEXEC`
 ///
 /// Closed by exec. fcntl(2), POSIX.

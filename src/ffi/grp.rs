@@ -12,11 +12,11 @@ pub use libc::group;
 #[doc(inline)]
 pub use libc::getgrnam;
 
-/// `int initgroups(const char *user, gid_t group);`
+/// `int getgrouplist(const char *user, gid_t group, gid_t *groups, int *ngroups);`
 ///
-/// Join all groups of a user. initgroups(3), BSD.
+/// The groups of a user. getgrouplist(3), BSD.
 #[doc(inline)]
-pub use libc::initgroups;
+pub use libc::getgrouplist;
 
 /// `int setgroups(size_t size, const gid_t *list);`
 ///

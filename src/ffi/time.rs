@@ -31,6 +31,13 @@ pub use libc::clock_nanosleep;
 #[doc(inline)]
 pub use libc::nanosleep;
 
+unsafe extern "C" {
+    /// `void tzset(void);`
+    ///
+    /// Read which time zone it is, from TZ or the system's file. tzset(3), POSIX.
+    pub fn tzset();
+}
+
 /// `CLOCK_*`
 ///
 /// The clocks. clock_gettime(2), POSIX and Linux.

@@ -125,6 +125,13 @@ pub struct Found<L> {
     pub listeners: L,
 }
 
+/// Whether a server has started this process to take its place.
+#[must_use]
+pub fn is_successor() -> bool {
+    let first = getenv(RESTART_VARIABLE).and_then(|text| text.to_bytes().split(|&byte| byte == b',').next());
+    first.and_then(number) == Some(getpid().raw())
+}
+
 /// What the server has passed that this process takes the place of: by [`RESTART_VARIABLE`], if that names this process.
 /// It can be taken once, and also when the server has been killed meanwhile.
 ///

@@ -9,6 +9,10 @@ pub const MAX_CHILDREN_DEFAULT: u32 = 64;
 pub const MAX_CHILDREN_LIMIT: u32 = 4_194_304;
 /// How many clients the kernel holds until they are accepted, unless the server is told otherwise.
 pub const BACKLOG_DEFAULT: u32 = 511;
+/// How long a server waits for the lock of a Unix socket's path, which another one has that begins there.
+pub const LOCK_WITHIN: Duration = Duration::from_secs(5);
+/// How often it tries.
+pub const LOCK_RETRY: Duration = Duration::from_millis(10);
 /// How many sockets one server listens on.
 pub const LISTENERS_MAX: usize = 32;
 /// The most connections that a rate may be counted in: each takes 16 bytes.

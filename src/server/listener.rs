@@ -1,12 +1,13 @@
 //! The sockets that a server listens on.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int, c_uint};
 use core::fmt;
 use core::time::Duration;
 
 use super::address::{Address, Quoted};
 use super::error::{Error, Reason, Result};
-use super::limits::{HOST_MAX, LISTENERS_MAX};
+use super::limits::{HOST_MAX, LISTENERS_MAX, LOCK_RETRY, LOCK_WITHIN};
+use super::own_file::{OwnFile, Problem};
 use crate::server::inherited::listen_fds;
 use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,6 +17,7 @@ use crate::sys::net::{
     AddressFamily, AsSockAddr, Ipv4Addr, Ipv6Addr, Protocol, Shutdown, SockAddr, SocketAddr, SocketFlags, SocketOption,
     SocketType, UNIX_PATH_MAX, UnixAddr, bind, connect, getsockname, listen, setsockopt, shutdown, socket,
 };
+use crate::sys::time::{Clock, clock_gettime, nanosleep};
 
 /// What is set on every socket that listens. Linux gives it on to the connections, so that none has to be set again.
 #[derive(Clone, Copy, Debug)]
@@ -159,10 +161,7 @@ impl Listeners {
                 resolved.addresses(port).try_for_each(|address| self.bind_one(text, &address, settings))
             }
             Address::Inherit(name) => self.take_passed(name),
-            Address::Unix(path) => {
-                let listener = bind_unix(path, settings).map_err(|errno| cannot(text, errno))?;
-                self.push(listener)
-            }
+            Address::Unix(path) => self.push(bind_unix(path, text, settings)?),
         }
     }
 
@@ -258,12 +257,63 @@ fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSettings) -> 
     Ok(Listener { fd, is_managed: false, file: None })
 }
 
-fn bind_unix(path: &str, settings: &SocketSettings) -> errno::Result<Listener> {
-    let mut buffer = [0; UNIX_PATH_MAX];
-    // The kernel would take a path without its NUL; other programs would not find it.
-    let room = buffer.get_mut(..path.len()).filter(|_| path.len() < UNIX_PATH_MAX).ok_or(Errno::NAMETOOLONG)?;
-    room.copy_from_slice(path.as_bytes());
-    let path = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
+/// What follows a socket's path in the path of its lock.
+const LOCK_SUFFIX: &[u8] = b".lock";
+/// The mode of a lock: nobody else is to lock it.
+const LOCK_MODE: c_uint = 0o600;
+
+/// Listens at a path. Servers that begin at the same path do so one after another, by a lock beside it: no server takes the
+/// socket of another one for stale, or removes it, before the other one listens.
+fn bind_unix(path: &str, text: &str, settings: &SocketSettings) -> Result<Listener> {
+    let mut buffer = [0; UNIX_PATH_MAX + LOCK_SUFFIX.len()];
+    let path = terminated(&mut buffer, &[path.as_bytes()], UNIX_PATH_MAX).map_err(|errno| cannot(text, errno))?;
+    let mut buffer = [0; UNIX_PATH_MAX + LOCK_SUFFIX.len()];
+    let length = buffer.len();
+    let lock_path =
+        terminated(&mut buffer, &[path.to_bytes(), LOCK_SUFFIX], length).map_err(|errno| cannot(text, errno))?;
+    let lock = lock_in_time(lock_path, text)?;
+    let listener = bind_unix_locked(path, settings).map_err(|errno| cannot(text, errno));
+    lock.remove(lock_path);
+    listener
+}
+
+/// The parts as one string with its NUL, if that is at most so long. The kernel would take a socket's path without its NUL;
+/// other programs would not find it.
+fn terminated<'b>(buffer: &'b mut [u8], parts: &[&[u8]], most: usize) -> errno::Result<&'b CStr> {
+    let mut length = 0;
+    for part in parts {
+        if part.contains(&0) {
+            return Err(Errno::INVAL);
+        }
+        let end = length + part.len();
+        let room = buffer.get_mut(length..end).filter(|_| end < most).ok_or(Errno::NAMETOOLONG)?;
+        room.copy_from_slice(part);
+        length = end;
+    }
+    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
+}
+
+/// Takes the lock of a socket's path, and waits a while for another server that has it.
+fn lock_in_time(path: &CStr, text: &str) -> Result<OwnFile> {
+    let unfit = |reason| {
+        let what = format_args!("cannot listen on {}: lock {}", Quoted(text), path.to_bytes().escape_ascii());
+        Error::new(what, Reason::State(reason), "remove it, or choose another directory")
+    };
+    let deadline = clock_gettime(Clock::MONOTONIC) + LOCK_WITHIN;
+    loop {
+        match OwnFile::lock(path, LOCK_MODE) {
+            Ok(lock) => return Ok(lock),
+            Err(Problem::System(errno)) => return Err(cannot(text, errno)),
+            Err(Problem::Unfit(reason)) => return Err(unfit(reason)),
+            Err(Problem::Locked(_)) if clock_gettime(Clock::MONOTONIC) >= deadline => {
+                return Err(unfit("another server that begins has kept it locked"));
+            }
+            Err(Problem::Locked(_)) => nanosleep(LOCK_RETRY),
+        }
+    }
+}
+
+fn bind_unix_locked(path: &CStr, settings: &SocketSettings) -> errno::Result<Listener> {
     let address = UnixAddr::new(path)?;
     let fd = prepare(AddressFamily::UNIX, settings)?;
     match finish(&fd, &address, settings) {

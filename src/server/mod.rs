@@ -72,6 +72,7 @@ pub mod limits;
 mod listener;
 mod log;
 mod map;
+mod own_file;
 mod parent;
 mod pidfile;
 mod pool;
@@ -94,6 +95,7 @@ use core::time::Duration;
 
 pub use connection::{Connection, Peer};
 pub use error::{Error, Result};
+pub use inherited::is_successor;
 pub use log::{LogFormat, Verbosity};
 pub use parent::Stopped;
 pub use privileges::Identity;
@@ -708,7 +710,8 @@ const PORT_LINE: usize = 6;
 
 /// The longest backlog that the kernel allows, where it says so.
 fn somaxconn() -> Option<u32> {
-    let file = open(c"/proc/sys/net/core/somaxconn", OpenFlags::RDONLY | OpenFlags::CLOEXEC, 0).ok()?;
+    let flags = OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK;
+    let file = open(c"/proc/sys/net/core/somaxconn", flags, 0).ok()?;
     let mut digits = [0; NUMBER_MAX];
     let length = fd::read(&file, &mut digits).ok()?;
     core::str::from_utf8(digits.get(..length)?).ok()?.trim_ascii().parse().ok()

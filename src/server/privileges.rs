@@ -6,24 +6,28 @@ use super::error::{Error, Reason, Result};
 use crate::ffi::sys::types::{gid_t, uid_t};
 use crate::sys::errno::{self, Errno};
 use crate::sys::fs::{chdir, chroot};
-use crate::sys::process::clear_inheritable;
-use crate::sys::process::{Limit, Resource, getrlimit};
-use crate::sys::process::{drop_capability_bounds, no_new_privileges};
+use crate::sys::memory::MapVec;
+use crate::sys::process::{
+    Limit, Resource, clear_inheritable, drop_capability_bounds, forbid_dumps, getrlimit, no_new_privileges,
+};
+use crate::sys::time::tzset;
 use crate::sys::user::{
-    NAME_MAX, User, getegid, geteuid, getgid, getgrnam, getpwnam, getpwuid, getuid, initgroups, setgid, setgroups_only,
+    NAME_MAX, User, getegid, geteuid, getgid, getgrnam, getgrouplist, getpwnam, getpwuid, getuid, setgid, setgroups,
     setuid,
 };
 
 /// Root's id.
 const ROOT: uid_t = 0;
 
-/// Whom a server becomes: a user and a group, and the user's further groups unless a group was named.
+/// The user and the group that a server becomes.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
     uid: uid_t,
     gid: gid_t,
-    /// The user whose further groups are joined.
-    groups_of: Option<User>,
+    /// The user, where the system knows it.
+    user: Option<User>,
+    /// Whether the user's further groups are joined: not where a group was named.
+    joins_groups: bool,
 }
 
 impl Identity {
@@ -43,11 +47,18 @@ impl Identity {
         let uid = known.map(|user| user.uid).or(id(user)).unwrap_or(uid_t::MAX);
         let Some(group) = group else {
             let user = known.ok_or_else(|| wrong(user, "no user has this number", "name a group, too: USER:GROUP"))?;
-            return Ok(Identity { uid, gid: user.gid, groups_of: Some(user) });
+            return Ok(Identity { uid, gid: user.gid, user: known, joins_groups: true });
         };
         let gid = id(group).or_else(|| with_name(group, getgrnam));
         let gid = gid.ok_or_else(|| wrong(group, "there is no such group", "getent group shows all"))?;
-        Ok(Identity { uid, gid, groups_of: None })
+        Ok(Identity { uid, gid, user: known, joins_groups: false })
+    }
+
+    /// The user and the group that this process is. Nothing is looked up: for a server that takes another's place
+    /// [inside a root directory](crate::server::is_successor), in which a name may mean anybody.
+    #[must_use]
+    pub fn of_this_process() -> Identity {
+        Identity { uid: geteuid(), gid: getegid(), user: None, joins_groups: false }
     }
 
     /// Whether this process is that already, and cannot be anything else.
@@ -55,31 +66,37 @@ impl Identity {
         self.uid != ROOT && [getuid(), geteuid()] == [self.uid; 2] && [getgid(), getegid()] == [self.gid; 2]
     }
 
-    /// Becomes that user: groups first, while that is allowed, and the user last.
-    fn take_on(&self) -> Result<()> {
-        if self.is_ours() {
-            return Ok(());
-        }
+    /// The groups to join, looked up where that has to be done.
+    fn groups(&self) -> Result<MapVec<gid_t>> {
+        let user = self.user.filter(|_| self.joins_groups && !self.is_ours());
+        let groups = user.map_or_else(|| MapVec::from_slice(&[self.gid]), |user| getgrouplist(user.name(), self.gid));
+        groups.map_err(|errno| {
+            let what = format_args!("cannot find the groups of user {}", self.uid);
+            Error::new(what, Reason::System(errno), "name a group, too: USER:GROUP")
+        })
+    }
+
+    /// Becomes that user: groups first, while that is allowed, and the user last. Only numbers are used: nothing is
+    /// looked up.
+    fn take_on(&self, groups: &[gid_t]) -> Result<()> {
         let (uid, gid) = (self.uid, self.gid);
         let fail = |call: &str, errno| {
             let hint = if errno == Errno::PERM { "only root can become another user" } else { "" };
             Error::new(format_args!("cannot become user {uid}, group {gid}: {call}"), Reason::System(errno), hint)
         };
-        let groups = match &self.groups_of {
-            Some(user) => initgroups(user.name(), gid),
-            None => setgroups_only(gid),
-        };
-        groups.map_err(|errno| fail("setgroups", errno))?;
-        setgid(gid).map_err(|errno| fail("setgid", errno))?;
-        setuid(uid).map_err(|errno| fail("setuid", errno))?;
+        if !self.is_ours() {
+            setgroups(groups).map_err(|errno| fail("setgroups", errno))?;
+            setgid(gid).map_err(|errno| fail("setgid", errno))?;
+            setuid(uid).map_err(|errno| fail("setuid", errno))?;
+        }
         let is_there = [getuid(), geteuid()] == [uid; 2] && [getgid(), getegid()] == [gid; 2];
-        // Whoever can get back has given up nothing.
+        // A process that can get back has given up nothing.
         let can_return = uid != ROOT && (setuid(ROOT).is_ok() || (gid != ROOT && setgid(ROOT).is_ok()));
         if !is_there || can_return {
             let reason = Reason::State("the system let the server become root again");
             return Err(Error::new(format_args!("cannot become user {uid}, group {gid}"), reason, "do not go on"));
         }
-        Ok(())
+        forbid_dumps().map_err(|errno| fail("prctl", errno))
     }
 }
 
@@ -109,9 +126,13 @@ pub(super) struct Privileges<'a> {
 }
 
 impl Privileges<'_> {
-    /// Gives them up. A server that takes another's place `is_heir` to what that one has given up.
-    pub(super) fn give_up(&self, is_heir: bool) -> Result<()> {
-        if let Some(directory) = self.chroot.filter(|_| !is_heir) {
+    /// Gives them up. A server that takes another's place (`is_successor`) is inside the root directory already.
+    pub(super) fn give_up(&self, is_successor: bool) -> Result<()> {
+        // Everything is looked up before the root directory changes. In the new one the user database, the time zone,
+        // and the modules that the C library loads to read them, are whoever's who can write there.
+        let groups = self.identity.map(|identity| identity.groups()).transpose()?;
+        tzset();
+        if let Some(directory) = self.chroot.filter(|_| !is_successor) {
             let fail = |errno| {
                 let hint = match errno {
                     Errno::PERM => "only root can have another root directory",
@@ -124,7 +145,7 @@ impl Privileges<'_> {
             // First into it: then no path leads out by way of the working directory.
             chdir(directory).and_then(|()| chroot(c".")).and_then(|()| chdir(c"/")).map_err(fail)?;
         }
-        self.identity.map_or(Ok(()), |identity| identity.take_on())
+        self.identity.zip(groups).map_or(Ok(()), |(identity, groups)| identity.take_on(&groups))
     }
 }
 

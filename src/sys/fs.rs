@@ -167,6 +167,18 @@ impl Stat {
         self.0.st_mode & sys::stat::S_IFMT == sys::stat::S_IFREG
     }
 
+    /// `st_uid`: the user who owns it.
+    #[must_use]
+    pub const fn uid(&self) -> u32 {
+        self.0.st_uid
+    }
+
+    /// `st_nlink`: how many names it has.
+    #[must_use]
+    pub const fn links(&self) -> u64 {
+        self.0.st_nlink as u64
+    }
+
     /// `st_dev` and `st_ino`: which file of which file system it is.
     #[must_use]
     pub const fn identity(&self) -> (u64, u64) {

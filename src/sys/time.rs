@@ -8,6 +8,7 @@ use crate::ffi;
 use crate::ffi::sys::time::timeval;
 use crate::ffi::time as c;
 use crate::sys::flags::open_set;
+use crate::sys::threads::has_other_threads;
 
 /// A clock of the system.
 #[repr(transparent)]
@@ -33,6 +34,19 @@ pub fn clock_gettime(clock: Clock) -> Duration {
     // SAFETY: the call has filled it in, and were it not so: it was zeroed, which is a time.
     let time: c::timespec = unsafe { time.assume_init() };
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// `tzset()`: reads the time zone, which the C library then keeps: the time that `syslog()` puts into a line is local.
+///
+/// Does nothing where other threads exist, which may be using the time zone.
+///
+/// # References
+/// tzset(3), POSIX
+pub fn tzset() {
+    if !has_other_threads() {
+        // SAFETY: no other thread reads the environment or the time zone meanwhile.
+        unsafe { c::tzset() };
+    }
 }
 
 /// The time as C has it; the longest there is for one that is longer.

@@ -1,15 +1,22 @@
 //! Users and groups: look-ups, and those of this process.
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_int};
 
 use crate::ffi::sys::types::{gid_t, uid_t};
 use crate::ffi::{grp, pwd, unistd};
 use crate::sys::conv::ret;
-use crate::sys::errno::Result;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::memory::MapVec;
 use crate::sys::threads::has_other_threads;
 
-/// How long the name of a user may be, with its NUL.
+/// The longest name that is looked up, with its NUL.
 pub const NAME_MAX: usize = 256;
+
+/// The most bytes of a user's name, home directory and shell, each with its NUL. A user with more is not found.
+pub const USER_TEXT_MAX: usize = 1024;
+
+/// The most groups that a process can be in (`NGROUPS_MAX`).
+pub const GROUPS_MAX: usize = 65_536;
 
 /// A user, as the system's files have it.
 #[derive(Clone, Copy, Debug)]
@@ -18,29 +25,51 @@ pub struct User {
     pub uid: uid_t,
     /// `pw_gid`: the group that it logs in with.
     pub gid: gid_t,
-    name: [u8; NAME_MAX],
+    /// `pw_name`, `pw_dir` and `pw_shell`, one after another.
+    text: [u8; USER_TEXT_MAX],
 }
 
 impl User {
     /// `pw_name`
     #[must_use]
     pub fn name(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.name).unwrap_or_default()
+        self.string(0)
+    }
+
+    /// `pw_dir`: the home directory.
+    #[must_use]
+    pub fn home(&self) -> &CStr {
+        self.string(1)
+    }
+
+    /// `pw_shell`: the program that a login runs.
+    #[must_use]
+    pub fn shell(&self) -> &CStr {
+        self.string(2)
+    }
+
+    fn string(&self, index: usize) -> &CStr {
+        let text = self.text.split_inclusive(|&byte| byte == 0).nth(index).unwrap_or_default();
+        CStr::from_bytes_with_nul(text).unwrap_or_default()
     }
 }
 
 /// What `getpwnam()` or `getpwuid()` returned.
 ///
 /// # Safety
-/// `found` is null, or to a user whose name is a string.
+/// `found` is null, or to a user whose name, home directory and shell are strings.
 unsafe fn user(found: *const pwd::passwd) -> Option<User> {
     // SAFETY: by this function's own contract.
     let found = unsafe { found.as_ref() }?;
-    // SAFETY: by this function's own contract.
-    let text = unsafe { CStr::from_ptr(found.pw_name) }.to_bytes_with_nul();
-    let mut name = [0; NAME_MAX];
-    name.get_mut(..text.len())?.copy_from_slice(text);
-    Some(User { uid: found.pw_uid, gid: found.pw_gid, name })
+    let mut user = User { uid: found.pw_uid, gid: found.pw_gid, text: [0; USER_TEXT_MAX] };
+    let mut length = 0;
+    for string in [found.pw_name, found.pw_dir, found.pw_shell] {
+        // SAFETY: by this function's own contract.
+        let string = unsafe { CStr::from_ptr(string) }.to_bytes_with_nul();
+        user.text.get_mut(length..length + string.len())?.copy_from_slice(string);
+        length += string.len();
+    }
+    Some(user)
 }
 
 /// `getpwnam()`: the user of this name. `None` also where other threads exist: the C library has one place for the
@@ -89,28 +118,37 @@ pub fn getgrnam(name: &CStr) -> Option<gid_t> {
     unsafe { found.as_ref() }.map(|group| group.gr_gid)
 }
 
-/// `initgroups()`: joins all groups that the system's files have a user in, and `gid`, and leaves all others.
+/// `getgrouplist()`: the groups that the system's files have a user in, and `gid`.
 ///
 /// # Errors
-/// `EPERM` without the privilege, `EINVAL` for an id that is none here, `ENOMEM`.
+/// `EDEADLK` where other threads exist: the C library's functions for groups share one place. `ENOMEM`, also for more
+/// than [`GROUPS_MAX`] groups.
 ///
 /// # References
-/// initgroups(3), BSD
-pub fn initgroups(user: &CStr, gid: gid_t) -> Result<()> {
-    // SAFETY: the name ends in a NUL.
-    ret(unsafe { grp::initgroups(user.as_ptr(), gid) })
+/// getgrouplist(3), BSD
+pub fn getgrouplist(user: &CStr, gid: gid_t) -> Result<MapVec<gid_t>> {
+    if has_other_threads() {
+        return Err(Errno::DEADLK);
+    }
+    let mut groups = MapVec::with_capacity(GROUPS_MAX)?;
+    groups.fill(gid);
+    let mut length = c_int::try_from(groups.len()).unwrap_or(c_int::MAX);
+    // SAFETY: the name ends in a NUL, and the call writes at most so many groups to a list that has as many.
+    let found = unsafe { grp::getgrouplist(user.as_ptr(), gid, groups.as_mut_ptr(), &raw mut length) };
+    groups.truncate(usize::try_from(found).map_err(|_| Errno::NOMEM)?);
+    Ok(groups)
 }
 
-/// `setgroups(1, &gid)`: leaves all groups but this one.
+/// `setgroups()`: joins these groups, and leaves all others.
 ///
 /// # Errors
-/// `EPERM` without the privilege, `EINVAL` for an id that is none here.
+/// `EPERM` without the privilege, `EINVAL` for an id that is none here or for more than [`GROUPS_MAX`] groups, `ENOMEM`.
 ///
 /// # References
 /// setgroups(2), BSD
-pub fn setgroups_only(gid: gid_t) -> Result<()> {
-    // SAFETY: the pointer is to one id.
-    ret(unsafe { grp::setgroups(1, &raw const gid) })
+pub fn setgroups(groups: &[gid_t]) -> Result<()> {
+    // SAFETY: the pointer is to so many ids.
+    ret(unsafe { grp::setgroups(groups.len(), groups.as_ptr()) })
 }
 
 /// `setgid()`: changes the group; for a privileged process the real, the effective and the saved one.

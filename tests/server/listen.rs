@@ -101,7 +101,7 @@ fn a_socket_that_another_server_has_put_in_its_place_stays() {
     wait_for("the first server listens", || UnixStream::connect(&path).ok());
     fs::remove_file(&path).unwrap();
     let second = Running::start(&mut mpserv(&[&address]), Output::Pipe);
-    wait_for("the second server listens", || UnixStream::connect(&path).ok());
+    wait_until("the second server serves", || second.stderr_so_far().contains("mpserv: start "));
     assert_eq!(first.end(Signal::TERM).status.code(), Some(0));
     assert!(UnixStream::connect(&path).is_ok(), "the second server's socket is still there");
     assert_eq!(second.end(Signal::TERM).status.code(), Some(0));

@@ -10,7 +10,7 @@ use crate::common::*;
 use crate::sandbox::Own;
 use crate::tests;
 use mpserv::server::{Connection, Identity};
-use mpserv::user::{setgid, setgroups_only, setuid};
+use mpserv::user::{setgid, setgroups, setuid};
 
 pub(crate) const TESTS: &[Test] = tests![
     nobody_becomes_root_again,
@@ -34,7 +34,7 @@ fn nobody_becomes_root_again() {
     needs_root();
     let nobody = Identity::parse("nobody").unwrap();
     let try_to_return = |connection: Connection| {
-        assert!(setuid(0).is_err() && setgid(0).is_err() && setgroups_only(0).is_err());
+        assert!(setuid(0).is_err() && setgid(0).is_err() && setgroups(&[0]).is_err());
         assert!(mpserv::fs::chroot(c"/").is_err());
         connection.write_all(b"nobody")
     };

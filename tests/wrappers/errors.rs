@@ -20,7 +20,7 @@ use mpserv::net::{AddressFamily, Protocol, SocketType, socket};
 use mpserv::process::{_exit, Child, getpid};
 use mpserv::process::{Limit, Resource, getrlimit, setrlimit};
 use mpserv::signal::{Disposition, SigAction, Signal, SignalFlag, sigaction};
-use mpserv::user::{getuid, setgid, setgroups_only, setuid};
+use mpserv::user::{getuid, setgid, setgroups, setuid};
 
 use crate::common::server::user_of_nothing;
 use crate::common::solo::{self, child, reap, spawn};
@@ -154,7 +154,7 @@ fn no_longer_file() {
 fn become_nobody() {
     if getuid() == 0 {
         let user = user_of_nothing();
-        setgroups_only(user).unwrap();
+        setgroups(&[user]).unwrap();
         setgid(user).unwrap();
         setuid(user).unwrap();
     }

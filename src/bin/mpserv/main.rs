@@ -9,8 +9,8 @@
 
 use core::ffi::c_int;
 
+use mpserv::errno::Errno;
 use mpserv::fd::{self, BorrowedFd, STDERR, STDOUT};
-use mpserv::fs::{OpenFlags, open};
 use mpserv::program::{Args, Title};
 use mpserv::server::{Service, status};
 use mpserv::signal::{MaskHow, SigSet, default_all, sigprocmask};
@@ -18,6 +18,7 @@ use mpserv::text::Text;
 
 use options::{LINE_MAX, MESSAGE_MAX, Options, Wrong};
 
+mod descriptors;
 mod options;
 
 mpserv::main!(main, title);
@@ -32,11 +33,18 @@ mpserv: usage: mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]
 ADDRESS is PORT, HOST:PORT, [IPV6]:PORT, unix:PATH or inherit. mpserv --help shows the options.
 ";
 
+/// What to do where the descriptors cannot be put in order.
+const OWN_HINT: &str =
+    "start it with descriptors 0, 1 and 2 open, and where /proc is mounted or close_range is allowed";
+
 fn main(args: Args, title: Title) -> c_int {
     if args.len() <= 1 {
         return print(STDERR, SHORT_USAGE, USAGE);
     }
-    own_the_process();
+    if let Err((call, errno)) = own_the_process() {
+        let line = Text::<LINE_MAX>::of(format_args!("mpserv: cannot serve: {call}: {errno}; {OWN_HINT}\n"));
+        return print(STDERR, line.as_str(), TROUBLE);
+    }
     let mut message = Text::new();
     match serve(args, title, &mut message) {
         Ok(status) => status,
@@ -44,26 +52,16 @@ fn main(args: Args, title: Title) -> c_int {
     }
 }
 
-/// Undoes what whoever started this process has left in it, and programs that it runs are not to find.
-fn own_the_process() {
-    // A connection is not to become descriptor 0, 1 or 2, where a program's own are, and the log goes.
-    for standard in [fd::STDIN, STDOUT, STDERR] {
-        if !fd::is_open(standard) {
-            // Where there is no /dev/null, a connection may come there: such a program is refused to run.
-            if let Ok(null) = open(c"/dev/null", OpenFlags::RDWR, 0) {
-                let _ = null.into_raw();
-            }
-        }
-    }
-    // A kernel that cannot do that leaves programs what this one was given.
-    let _ = fd::close_range_on_exec(FIRST_NOT_STANDARD);
+/// Undoes what whoever started this process has left in it, and programs that it runs are not to find. Returns the call that
+/// failed, and why.
+fn own_the_process() -> Result<(), (&'static str, Errno)> {
+    descriptors::fill_standard().map_err(|errno| ("memfd_create", errno))?;
+    descriptors::keep_from_programs().map_err(|errno| ("close_range", errno))?;
     default_all();
     // A child in which SIGTERM is blocked would outlive its time, and the server.
     sigprocmask(MaskHow::Set, &SigSet::empty());
+    Ok(())
 }
-
-/// The first descriptor after standard error.
-const FIRST_NOT_STANDARD: core::ffi::c_uint = 3;
 
 /// Prints and returns `status`, or [`TROUBLE`] where it could not be printed.
 fn print(to: BorrowedFd<'_>, text: &str, status: c_int) -> c_int {

@@ -10,7 +10,7 @@ use mpserv::getopt::{Getopt, HasArg, LongOption, Name, Opt};
 use mpserv::process::{INFINITY, Limit, Resource};
 use mpserv::program::Args;
 use mpserv::server::limits::{MAX_CHILDREN_LIMIT, RATE_LIMIT, SECONDS_LIMIT};
-use mpserv::server::{Identity, LogFormat, Server, Service, Verbosity};
+use mpserv::server::{Identity, LogFormat, Server, Service, Verbosity, is_successor};
 use mpserv::text::Text;
 
 const HELP: &str = "\
@@ -167,6 +167,7 @@ impl Options {
         let mut server = Server::new();
         let (mut per_source, mut service, mut has_idle_timeout, mut listens) = (None, None, false, false);
         let (mut has_prefork, mut has_max_requests, mut status, mut watch) = (false, false, None, false);
+        let (mut user, mut has_chroot) = (None, false);
         let hint = "mpserv --help shows the options";
         let mut getopt = Getopt::new(args, SHORT, &OPTIONS).ok_or_else(Wrong::new)?;
         for option in getopt.by_ref() {
@@ -238,10 +239,13 @@ impl Options {
                 RULES => server.rules(text),
                 PROXY_PROTOCOL => server.proxy_protocol(true),
                 USER => {
-                    let identity = Identity::parse(argument.str("--user")?);
-                    server.user(identity.map_err(|error| Wrong::of(format_args!("--user {error}")))?)
+                    user = Some(argument.str("--user")?);
+                    server
                 }
-                CHROOT => server.chroot(text),
+                CHROOT => {
+                    has_chroot = true;
+                    server.chroot(text)
+                }
                 RLIMIT => {
                     let (resource, limit) = argument.limit()?;
                     server.rlimit(resource, limit)
@@ -261,6 +265,13 @@ impl Options {
                 SHOW_HELP => return Ok(Options::showing(HELP)),
                 _ => return Ok(Options::showing(VERSION)),
             };
+        }
+        if let Some(user) = user {
+            // Its predecessor has looked the user up and has become that user. What the name means inside the root
+            // directory, whoever can write there decides.
+            let identity =
+                if has_chroot && is_successor() { Ok(Identity::of_this_process()) } else { Identity::parse(user) };
+            server = server.user(identity.map_err(|error| Wrong::of(format_args!("--user {error}")))?);
         }
         let mut next = getopt.index();
         if status.is_some() {

@@ -48,8 +48,8 @@ pub use libc::{MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, MAP_SHARED};
 #[doc(inline)]
 pub use libc::memfd_create;
 
-/// `MFD_CLOEXEC`
+/// `MFD_*`
 ///
-/// Closed when the process runs another program. memfd_create(2), Linux.
+/// Closed when the process runs another program, and what can be sealed. memfd_create(2), Linux.
 #[doc(inline)]
-pub use libc::MFD_CLOEXEC;
+pub use libc::{MFD_ALLOW_SEALING, MFD_CLOEXEC};

@@ -16,5 +16,5 @@ pub(crate) use owned::ret_owned_fd;
 pub use owned::{AsFd, BorrowedFd, IntoFd, OwnedFd, STDERR, STDIN, STDOUT, close};
 pub use table::{
     PipeFlags, close_range_on_exec, dup, dup2, fcntl_dupfd_cloexec, is_open, isatty, keep_on_exec, pipe, pipe2,
-    set_blocking, set_close_on_exec, set_nonblocking,
+    set_blocking, set_close_on_exec, set_close_on_exec_each, set_nonblocking,
 };

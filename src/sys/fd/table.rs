@@ -172,11 +172,25 @@ pub fn keep_on_exec(fd: impl AsFd) -> Result<()> {
 /// another program; until then they stay open.
 ///
 /// # Errors
-/// `ENOSYS`, `EINVAL` on a kernel before 5.11.
+/// `ENOSYS`, `EINVAL` on a kernel before 5.11; `ENOSYS`, `EPERM` where a filter of system calls does not know it.
 ///
 /// # References
 /// close_range(2)
 pub fn close_range_on_exec(first: c_uint) -> Result<()> {
     // SAFETY: the call closes nothing now, and what another program has open is no business of this one's owners.
     ret(unsafe { ffi::unistd::close_range(first, c_uint::MAX, ffi::unistd::CLOSE_RANGE_CLOEXEC as c_int) })
+}
+
+/// `fcntl(fd, F_SETFD, FD_CLOEXEC)` of every number from `first` on that is below `end` and is an open descriptor's.
+///
+/// # References
+/// fcntl(2), POSIX
+pub fn set_close_on_exec_each(first: c_uint, end: c_uint) {
+    for number in first..end {
+        let Ok(number) = c_int::try_from(number) else { break };
+        // A number that is nobody's is the only reason to fail.
+        // SAFETY: the call has no precondition on memory, and what another program has open is no business of this one's
+        // owners.
+        unsafe { ffi::fcntl::fcntl(number, ffi::fcntl::F_SETFD, ffi::fcntl::FD_CLOEXEC) };
+    }
 }

@@ -14,7 +14,7 @@ mod stack;
 mod strings;
 mod vec;
 
-pub use shared::{SharedNumbers, SharedWords};
+pub use shared::{SharedNumbers, SharedWords, empty_file};
 pub use stack::{STACK_MIN, Stack};
 pub use strings::{CStrArray, Mark};
 pub use vec::MapVec;

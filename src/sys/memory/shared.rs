@@ -1,12 +1,14 @@
 //! Numbers that several processes share.
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_int};
 use core::fmt;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::AtomicU64;
 
+use crate::ffi::fcntl;
 use crate::ffi::sys::mman as c;
+use crate::sys::conv::ret;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
 use crate::sys::fs::ftruncate;
@@ -102,4 +104,27 @@ impl fmt::Debug for SharedNumbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedNumbers").field("count", &self.count).finish_non_exhaustive()
     }
+}
+
+/// `memfd_create()` and `fcntl(F_ADD_SEALS)`: a file of no bytes, which nobody can write to. It is left open when this process
+/// runs another program.
+///
+/// # Errors
+/// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`.
+///
+/// # References
+/// memfd_create(2), fcntl(2), Linux 3.17
+pub fn empty_file(name: &CStr) -> Result<OwnedFd> {
+    // SAFETY: the name ends in a NUL.
+    let fd = unsafe { c::memfd_create(name.as_ptr(), c::MFD_ALLOW_SEALING) };
+    // SAFETY: the descriptor was made just now.
+    let fd = unsafe { ret_owned_fd(fd) }?;
+    add_seals(&fd, fcntl::F_SEAL_SEAL | fcntl::F_SEAL_SHRINK | fcntl::F_SEAL_GROW | fcntl::F_SEAL_WRITE)?;
+    Ok(fd)
+}
+
+/// `fcntl(fd, F_ADD_SEALS, seals)`
+fn add_seals(fd: &OwnedFd, seals: c_int) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { fcntl::fcntl(fd.raw(), fcntl::F_ADD_SEALS, seals) })
 }

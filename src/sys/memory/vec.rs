@@ -31,6 +31,16 @@ impl<T: Copy> MapVec<T> {
         Ok(MapVec { start: map_for(capacity, c::MAP_PRIVATE)?, length: 0, capacity })
     }
 
+    /// A copy of these elements, with room for no more.
+    ///
+    /// # Errors
+    /// As [`with_capacity`](MapVec::with_capacity).
+    pub fn from_slice(elements: &[T]) -> Result<MapVec<T>> {
+        let mut vec = MapVec::with_capacity(elements.len())?;
+        elements.iter().try_for_each(|element| vec.push(*element))?;
+        Ok(vec)
+    }
+
     /// Appends an element as often as there is room for.
     pub fn fill(&mut self, value: T) {
         while self.push(value).is_ok() {}

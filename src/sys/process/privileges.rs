@@ -44,6 +44,18 @@ pub fn no_new_privileges() -> Result<()> {
     switch_on(c::PR_SET_NO_NEW_PRIVS)
 }
 
+/// `prctl(PR_SET_DUMPABLE, 0)`: makes no core dump of this process, and lets only a privileged process trace it, read its
+/// memory or look into its `/proc` directory. A program that this process executes is as any other again.
+///
+/// # Errors
+/// None on Linux.
+///
+/// # References
+/// prctl(2), ptrace(2), Linux
+pub fn forbid_dumps() -> Result<()> {
+    call(c::PR_SET_DUMPABLE, 0).map(|_| ())
+}
+
 /// `prctl(PR_CAPBSET_READ, …)` and `prctl(PR_CAPBSET_DROP, …)` for each capability that there is, and
 /// `prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)`: no program that this process and its children execute from now on
 /// gains a capability by its user or its file.

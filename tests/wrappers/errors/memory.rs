@@ -1,11 +1,11 @@
 use mpserv::errno::Errno;
-use mpserv::memory::{CStrArray, MapVec, STACK_MIN, SharedNumbers, SharedWords, Stack};
+use mpserv::memory::{CStrArray, MapVec, STACK_MIN, SharedNumbers, SharedWords, Stack, empty_file};
 
 use super::{Case, NotProduced, each, errno, no_descriptor_left, no_memory_left};
 
 pub(super) const CASES: &[Case] = &[
     (
-        "MapVec::with_capacity MapVec::zeroed Stack::new CStrArray::with_capacity CStrArray::copy \
+        "MapVec::with_capacity MapVec::zeroed MapVec::from_slice Stack::new CStrArray::with_capacity CStrArray::copy \
          SharedNumbers::new SharedWords::new",
         Errno::NOMEM,
         || {
@@ -13,6 +13,7 @@ pub(super) const CASES: &[Case] = &[
             each([
                 errno(MapVec::<u8>::with_capacity(1)),
                 errno(MapVec::zeroed(1)),
+                errno(MapVec::from_slice(&[0])),
                 errno(Stack::new(STACK_MIN)),
                 errno(CStrArray::with_capacity(1, 1)),
                 errno(CStrArray::copy([c"a"].into_iter())),
@@ -34,10 +35,13 @@ pub(super) const CASES: &[Case] = &[
         errno(CStrArray::with_capacity(1, 9).unwrap().push_fmt(format_args!("a\0b")))
     }),
     ("Stack::new", Errno::INVAL, || errno(Stack::new(STACK_MIN - 1))),
-    ("SharedWords::new", Errno::MFILE, || {
+    ("SharedWords::new empty_file", Errno::MFILE, || {
         no_descriptor_left();
-        errno(SharedWords::new(c"words", 1))
+        each([errno(SharedWords::new(c"words", 1)), errno(empty_file(c"empty"))])
     }),
 ];
 
-pub(super) const NOT_PRODUCED: &[NotProduced] = &[("SharedWords::new", "ENFILE", "the limit is the whole system's")];
+pub(super) const NOT_PRODUCED: &[NotProduced] = &[
+    ("SharedWords::new empty_file", "ENFILE", "the limit is the whole system's"),
+    ("empty_file", "ENOMEM", "only a kernel without memory has it"),
+];

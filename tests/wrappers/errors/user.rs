@@ -1,5 +1,5 @@
 use mpserv::errno::Errno;
-use mpserv::user::{initgroups, setgid, setgroups_only, setuid};
+use mpserv::user::{GROUPS_MAX, getgrouplist, setgid, setgroups, setuid};
 
 use super::{Case, NotProduced, as_root, become_nobody, each, errno};
 
@@ -7,23 +7,26 @@ use super::{Case, NotProduced, as_root, become_nobody, each, errno};
 const NO_ID: u32 = u32::MAX;
 
 pub(super) const CASES: &[Case] = &[
-    ("initgroups setgroups_only setgid setuid", Errno::PERM, || {
+    ("getgrouplist", Errno::DEADLK, || {
+        std::thread::spawn(|| ()).join().unwrap();
+        errno(getgrouplist(c"root", 0))
+    }),
+    ("setgroups setgid setuid", Errno::PERM, || {
         become_nobody();
         each([
-            errno(initgroups(c"root", 0)),
-            errno(setgroups_only(0)),
+            errno(setgroups(&[0])),
             errno(setgid(0)),
             errno(setuid(0)),
         ])
     }),
     ("setgid setuid", Errno::INVAL, || each([errno(setgid(NO_ID)), errno(setuid(NO_ID))])),
-    ("initgroups setgroups_only", Errno::INVAL, || {
+    ("setgroups", Errno::INVAL, || {
         as_root();
-        each([errno(initgroups(c"root", NO_ID)), errno(setgroups_only(NO_ID))])
+        each([errno(setgroups(&[NO_ID])), errno(setgroups(&[0; GROUPS_MAX + 1]))])
     }),
 ];
 
 pub(super) const NOT_PRODUCED: &[NotProduced] = &[
-    ("initgroups", "ENOMEM", "the C library allocates little, and has it by then"),
+    ("getgrouplist setgroups", "ENOMEM", "no more memory is asked for than there is, and nobody is in so many groups"),
     ("setuid", "EAGAIN", "only a kernel without memory has it"),
 ];

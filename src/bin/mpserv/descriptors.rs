@@ -1,0 +1,46 @@
+//! The descriptors that this process was started with, and programs that it runs are not to find.
+
+use core::ffi::c_uint;
+
+use mpserv::errno::{Errno, Result};
+use mpserv::fd::{self, STDERR, STDIN, STDOUT};
+use mpserv::fs::{OpenFlags, open};
+use mpserv::memory::empty_file;
+
+/// The first descriptor after standard error.
+const FIRST_NOT_STANDARD: c_uint = 3;
+
+/// Opens something harmless as each of descriptors 0, 1 and 2 that is closed. Otherwise a connection, the scoreboard or a
+/// listener would become one of them, where a program's own are, and the log goes.
+pub(crate) fn fill_standard() -> Result<()> {
+    for standard in [STDIN, STDOUT, STDERR] {
+        if !fd::is_open(standard) {
+            let filler = open(c"/dev/null", OpenFlags::RDWR, 0).or_else(|_| empty_file(c"closed"))?;
+            // It stays open for as long as the process.
+            let _ = filler.into_raw();
+        }
+    }
+    Ok(())
+}
+
+/// Makes every further descriptor one that programs do not inherit.
+pub(crate) fn keep_from_programs() -> Result<()> {
+    fd::close_range_on_exec(FIRST_NOT_STANDARD).or_else(|_| {
+        // An old kernel, or a container's filter of system calls that is older than the call.
+        let end = table_size().ok_or(Errno::NOSYS)?;
+        fd::set_close_on_exec_each(FIRST_NOT_STANDARD, end);
+        Ok(())
+    })
+}
+
+/// How much of `/proc/self/status` is read: the size stands near its beginning.
+const STATUS_MAX: usize = 4096;
+
+/// The size of this process's table of descriptors: none has a higher number.
+fn table_size() -> Option<c_uint> {
+    let status = open(c"/proc/self/status", OpenFlags::RDONLY | OpenFlags::CLOEXEC, 0).ok()?;
+    let mut text = [0; STATUS_MAX];
+    let text = fd::read_all(&status, &mut text).ok()?;
+    let size = text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"FDSize:"))?;
+    str::from_utf8(size).ok()?.trim().parse().ok()
+}

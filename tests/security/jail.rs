@@ -1,0 +1,110 @@
+//! A root directory whose files belong to somebody else (`--chroot` with `-u`).
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+
+pub(crate) const TESTS: &[Test] = tests![
+    nothing_is_looked_up_in_the_new_root_directory,
+    the_groups_are_those_that_the_system_says_although_there_is_a_new_root_directory,
+    a_fifo_in_the_new_root_directory_holds_nobody_up,
+];
+
+/// A group that no user of the system is in.
+const HOSTILE_GROUP: &str = "4321";
+
+/// A module of the C library that leaves a mark in the root directory when it is loaded.
+const MODULE: &str = "
+#include <fcntl.h>
+#include <unistd.h>
+__attribute__((constructor)) static void mark(void) { close(open(\"/loaded\", O_CREAT | O_WRONLY, 0666)); }
+";
+
+/// A root directory whose user database says that `nobody` is in one more group, and names a module to ask.
+fn hostile_jail() -> TempDir {
+    let jail = TempDir::new();
+    fs::set_permissions(&jail.0, fs::Permissions::from_mode(0o777)).unwrap();
+    for folder in ["etc", "lib", "lib64", "usr/lib", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"] {
+        fs::create_dir_all(jail.join(folder)).unwrap();
+    }
+    fs::write(jail.join("etc/passwd"), "nobody:x:0:0::/:/bin/sh\n").unwrap();
+    fs::write(jail.join("etc/group"), format!("hostile:x:{HOSTILE_GROUP}:nobody\n")).unwrap();
+    let services = ["passwd", "group", "initgroups", "hosts"].map(|base| format!("{base}: mark files\n"));
+    fs::write(jail.join("etc/nsswitch.conf"), services.concat()).unwrap();
+    let source = jail.join("mark.c");
+    fs::write(&source, MODULE).unwrap();
+    let module = jail.join("lib/libnss_mark.so.2");
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let made = Command::new(compiler).args(["-shared", "-fPIC", "-o"]).arg(&module).arg(&source).status().unwrap();
+    assert!(made.success());
+    for folder in ["lib64", "usr/lib", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"] {
+        copy_to(module.to_str().unwrap(), &jail.join(folder).join("libnss_mark.so.2"));
+    }
+    // The C library, which the module is linked with.
+    for library in ["libc.so.6", "ld-linux-x86-64.so.2"] {
+        for folder in ["/lib/x86_64-linux-gnu", "/lib64"] {
+            let from = Path::new(folder).join(library);
+            if from.exists() {
+                copy_to(from.to_str().unwrap(), &jail.0.join(&folder[1..]).join(library));
+            }
+        }
+    }
+    jail
+}
+
+fn groups_of(pid: u32) -> Vec<String> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap();
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+fn nothing_is_looked_up_in_the_new_root_directory() {
+    needs_root();
+    for log in ["text", "syslog"] {
+        let jail = hostile_jail();
+        let root = jail.0.to_str().unwrap();
+        let server = Served::start(&["-u", "nobody", "--chroot", root, "--log", log, "127.0.0.1:0"]);
+        drop(server.client());
+        server.wait_childless();
+        let groups = groups_of(server.pid());
+        assert!(!groups.iter().any(|group| group == HOSTILE_GROUP), "{groups:?}");
+        assert!(!jail.join("loaded").exists(), "a module of the new root directory was loaded");
+        let maps = fs::read_to_string(format!("/proc/{}/maps", server.pid())).unwrap();
+        assert!(!maps.contains("libnss_mark"), "{maps}");
+        server.running.end(mpserv::signal::Signal::TERM);
+        assert!(!jail.join("loaded").exists());
+    }
+}
+
+fn the_groups_are_those_that_the_system_says_although_there_is_a_new_root_directory() {
+    needs_root();
+    let jail = hostile_jail();
+    let server = Served::start(&["-u", "nobody", "--chroot", jail.0.to_str().unwrap(), "127.0.0.1:0"]);
+    let listed = Command::new("id").args(["-G", "nobody"]).output().unwrap();
+    let mut listed: Vec<_> = String::from_utf8(listed.stdout).unwrap().split_whitespace().map(str::to_owned).collect();
+    let mut groups = groups_of(server.pid());
+    listed.sort();
+    groups.sort();
+    assert_eq!(groups, listed);
+    server.stop();
+}
+
+/// Reading a file of the new root directory cannot hold the server up.
+fn a_fifo_in_the_new_root_directory_holds_nobody_up() {
+    needs_root();
+    let jail = TempDir::new();
+    fs::create_dir_all(jail.join("proc/sys/net/core")).unwrap();
+    for path in ["proc/sys/net/core/somaxconn", "rules"] {
+        assert!(Command::new("mkfifo").arg(jail.join(path)).status().unwrap().success());
+    }
+    let root = jail.0.to_str().unwrap();
+    let server = Served::start(&["-u", "nobody", "--chroot", root, "--rules", "/rules", "127.0.0.1:0"]);
+    drop(server.client());
+    server.stop();
+}

@@ -1,0 +1,91 @@
+//! The pidfile (`--pidfile`), in directories where others can put files, too.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
+
+use mpserv::signal::Signal;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+
+pub(crate) const TESTS: &[Test] = tests![
+    the_file_of_another_server_is_left_alone,
+    the_same_path_inside_a_root_directory_is_another_file,
+    a_hard_link_is_not_written_through,
+    a_file_of_another_user_is_not_taken,
+    a_server_that_became_another_user_leaves_the_file_empty_and_the_next_one_takes_it,
+];
+
+/// Starts a server with this pidfile, and returns what it says as it refuses.
+#[track_caller]
+fn refused(pidfile: &Path) -> String {
+    let ended = run_mpserv(&["--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
+    assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
+    assert!(ended.stderr.contains(pidfile.to_str().unwrap()), "{}", ended.stderr);
+    ended.stderr
+}
+
+fn the_file_of_another_server_is_left_alone() {
+    let folder = TempDir::new();
+    let path = folder.join("pid");
+    let server = Served::start(&["--pidfile", path.to_str().unwrap(), "127.0.0.1:0"]);
+    // The name is another one's now.
+    fs::rename(&path, folder.join("ours")).unwrap();
+    let other = Served::start(&["--pidfile", path.to_str().unwrap(), "127.0.0.1:0"]);
+    server.stop();
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", other.pid()));
+    assert_eq!(fs::read_to_string(folder.join("ours")).unwrap(), "", "what the server cannot remove is left empty");
+    other.stop();
+    assert!(!path.exists());
+}
+
+fn the_same_path_inside_a_root_directory_is_another_file() {
+    needs_root();
+    let (folder, jail) = (TempDir::new(), TempDir::new());
+    let path = folder.join("pid");
+    let inside = jail.0.join(path.strip_prefix("/").unwrap());
+    fs::create_dir_all(inside.parent().unwrap()).unwrap();
+    fs::write(&inside, "precious").unwrap();
+    let root = jail.0.to_str().unwrap();
+    let server = Served::start(&["--pidfile", path.to_str().unwrap(), "--chroot", root, "127.0.0.1:0"]);
+    server.stop();
+    assert_eq!(fs::read_to_string(&inside).unwrap(), "precious");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "", "it cannot be reached, and is left empty");
+}
+
+fn a_hard_link_is_not_written_through() {
+    let folder = TempDir::new();
+    let precious = folder.join("precious");
+    fs::write(&precious, "precious").unwrap();
+    fs::hard_link(&precious, folder.join("pid")).unwrap();
+    assert!(refused(&folder.join("pid")).contains("this file has another name, too"));
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+}
+
+fn a_file_of_another_user_is_not_taken() {
+    needs_root();
+    let folder = TempDir::new();
+    fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o1777)).unwrap();
+    let path = folder.join("pid");
+    fs::write(&path, "theirs").unwrap();
+    let user = user_of_nothing();
+    chown(&path, Some(user), Some(user)).unwrap();
+    assert!(refused(&path).contains("this file belongs to another user"));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+}
+
+fn a_server_that_became_another_user_leaves_the_file_empty_and_the_next_one_takes_it() {
+    needs_root();
+    let folder = TempDir::new();
+    let path = folder.join("pid");
+    for _ in 0..2 {
+        let server = Served::start(&["--pidfile", path.to_str().unwrap(), "-u", "nobody", "127.0.0.1:0"]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", server.pid()));
+        assert_eq!(fs::metadata(&path).unwrap().uid(), 0);
+        server.running.end(Signal::TERM);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+    }
+}

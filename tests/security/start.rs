@@ -1,0 +1,96 @@
+//! What a server is started with, and what its children are to find nothing of.
+
+use std::fs;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use mpserv::signal::Signal;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+
+pub(crate) const TESTS: &[Test] = tests![
+    where_close_range_is_refused_a_program_inherits_nothing_all_the_same,
+    where_nothing_keeps_descriptors_from_programs_it_does_not_serve,
+    closed_standard_descriptors_become_something_harmless_without_dev_null,
+];
+
+/// The descriptors that a program has, which prints them: `find` has one of its own for the folder.
+fn descriptors_of_a_program(command: &mut Command) -> Vec<String> {
+    command.args(["127.0.0.1:0", "sh", "-c", "for fd in /proc/self/fd/*; do echo ${fd##*/}; done"]);
+    let server = Served::start_command(command);
+    let text = String::from_utf8(finish(server.connect())).unwrap();
+    server.running.end(Signal::TERM);
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Leaves descriptor 77 of the test open in a command, which is not to be a program's.
+fn with_foreign_descriptor(command: &mut Command) -> &mut Command {
+    let file = fs::File::open("/etc/passwd").unwrap();
+    let leave = move || {
+        // SAFETY: the call takes numbers.
+        if unsafe { libc::dup2(file.as_raw_fd(), 77) } == 77 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    };
+    // SAFETY: dup2 is async-signal-safe, and the closure calls nothing else where it does not fail.
+    unsafe { command.pre_exec(leave) }
+}
+
+fn where_close_range_is_refused_a_program_inherits_nothing_all_the_same() {
+    for error in ["ENOSYS", "EPERM"] {
+        let mut command = Command::new("strace");
+        let inject = format!("inject=close_range:error={error}");
+        command.args(["-D", "-q", "-o", NOWHERE, "-e", &inject, MPSERV, "-1"]).stdin(Stdio::null());
+        let found = descriptors_of_a_program(with_foreign_descriptor(&mut command));
+        // The shell has the folder open while it lists it.
+        assert!(found.len() <= 4 && !found.contains(&"77".to_owned()), "{error}: {found:?}");
+    }
+}
+
+fn where_nothing_keeps_descriptors_from_programs_it_does_not_serve() {
+    needs_root();
+    let mut command = Command::new("unshare");
+    let strace = format!("strace -q -o {NOWHERE} -e inject=close_range:error=ENOSYS '{MPSERV}' 127.0.0.1:0");
+    command.args(["-m", "sh", "-c", &format!("mount -t tmpfs none /proc && exec {strace}")]).stdin(Stdio::null());
+    let ended = run(&mut command, Output::Pipe);
+    assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
+    assert!(ended.stderr.contains("cannot serve: close_range: Function not implemented"), "{}", ended.stderr);
+}
+
+/// `mpserv` with its standard descriptors closed, where there is no `/dev/null`.
+fn without_standard_descriptors(log_to: &str, arguments: &str) -> Command {
+    let mut command = Command::new("unshare");
+    let hide = "mount -t tmpfs none /dev";
+    command.args(["-m", "sh", "-c", &format!("{hide} && exec '{MPSERV}' {arguments} <&- >&- {log_to}")]);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+fn link(pid: u32, descriptor: u32) -> String {
+    fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).unwrap().display().to_string()
+}
+
+fn closed_standard_descriptors_become_something_harmless_without_dev_null() {
+    needs_root();
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let arguments = format!("--pidfile {} -v 127.0.0.1:0", pidfile.display());
+    let mut server = without_standard_descriptors("2>&-", &arguments).spawn().unwrap();
+    let pid = server.id();
+    wait_until("it serves", || fs::read_to_string(&pidfile).is_ok_and(|text| text == format!("{pid}\n")));
+    let port = wait_for("it listens", || listening_port(pid));
+    for _ in 0..3 {
+        assert_eq!(echo(&mut connect(port), b"served"), b"served");
+    }
+    for descriptor in 0..3 {
+        assert_eq!(link(pid, descriptor), "/memfd:closed (deleted)");
+        assert_eq!(fs::read(format!("/proc/{pid}/fd/{descriptor}")).unwrap(), b"", "nothing was written to it");
+    }
+    // The scoreboard is not what the log is written to.
+    let shown = run_mpserv(&["--status", pidfile.to_str().unwrap()]);
+    assert!(shown.stdout.starts_with(&format!("mpserv {pid}: ")), "{}{}", shown.stdout, shown.stderr);
+    signal(pid, Signal::TERM);
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+}

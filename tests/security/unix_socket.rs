@@ -1,0 +1,106 @@
+//! A Unix socket's path at which two servers begin at once.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+
+pub(crate) const TESTS: &[Test] = tests![
+    of_two_that_replace_a_stale_socket_one_listens,
+    of_two_that_bind_one_listens,
+    a_lock_that_was_left_behind_holds_nobody_up,
+    a_lock_that_somebody_else_put_there_is_refused,
+];
+
+/// For strace: a call takes effect a while before it returns, or the other way around.
+const SLOW_UNLINK: &str = "inject=unlink:delay_exit=300000";
+const SLOW_BIND: &str = "inject=bind:delay_exit=300000";
+
+/// A socket's file that nobody listens at.
+fn stale(path: &Path) {
+    drop(std::os::unix::net::UnixListener::bind(path).unwrap());
+    assert!(fs::symlink_metadata(path).unwrap().file_type().is_socket());
+}
+
+/// `mpserv` at this path, with one call of its delayed.
+fn slow(expression: &str, path: &Path) -> Running {
+    let mut command = Command::new("strace");
+    command.args(["-D", "-q", "-o", NOWHERE, "-e", expression, MPSERV]);
+    Running::start(command.arg(format!("unix:{}", path.display())), Output::Pipe)
+}
+
+/// Whether it says that it serves.
+fn serves(server: &Running) -> bool {
+    server.stderr_so_far().contains("mpserv: start ")
+}
+
+/// Of two servers that begin at the same path at once one listens there, and the other says why it does not.
+#[track_caller]
+fn one_of_two(expression: &str, is_stale: bool) {
+    for _ in 0..3 {
+        let folder = TempDir::new();
+        let path = folder.join("socket");
+        if is_stale {
+            stale(&path);
+        }
+        let mut both = [slow(expression, &path), slow(expression, &path)];
+        wait_until("each serves or has ended", || both.iter_mut().all(|server| serves(server) || server.has_ended()));
+        let serving: Vec<bool> = both.iter().map(serves).collect();
+        assert_eq!(serving.iter().filter(|serves| **serves).count(), 1, "{serving:?}");
+        // The one that serves is the one that is reached.
+        UnixStream::connect(&path).unwrap();
+        assert!(!folder.join("socket.lock").exists());
+        for (server, serves) in both.into_iter().zip(serving) {
+            if serves {
+                let ended = server.end(mpserv::signal::Signal::TERM);
+                assert!(ended.stderr.contains("mpserv: accept "), "{}", ended.stderr);
+            } else {
+                let ended = server.wait();
+                assert!(ended.stderr.contains("Address already in use"), "{}", ended.stderr);
+            }
+        }
+    }
+}
+
+fn of_two_that_replace_a_stale_socket_one_listens() {
+    one_of_two(SLOW_UNLINK, true);
+}
+
+fn of_two_that_bind_one_listens() {
+    one_of_two(SLOW_BIND, false);
+    one_of_two(SLOW_BIND, true);
+}
+
+fn a_lock_that_was_left_behind_holds_nobody_up() {
+    let folder = TempDir::new();
+    let (path, lock) = (folder.join("socket"), folder.join("socket.lock"));
+    fs::write(&lock, "").unwrap();
+    let server = Served::start_ports(&mut mpserv(&["--listen", "127.0.0.1:0", &format!("unix:{}", path.display())]), 1);
+    assert!(!lock.exists());
+    server.stop();
+}
+
+fn a_lock_that_somebody_else_put_there_is_refused() {
+    let folder = TempDir::new();
+    let (path, lock) = (folder.join("socket"), folder.join("socket.lock"));
+    std::os::unix::fs::symlink("/dev/null", &lock).unwrap();
+    let ended = run_mpserv(&[&format!("unix:{}", path.display())]);
+    assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
+    assert!(!path.exists());
+    fs::remove_file(&lock).unwrap();
+    // Another user's, who would keep it locked.
+    if is_root() {
+        fs::write(&lock, "").unwrap();
+        let user = user_of_nothing();
+        std::os::unix::fs::chown(&lock, Some(user), Some(user)).unwrap();
+        fs::set_permissions(&lock, fs::Permissions::from_mode(0o666)).unwrap();
+        let ended = run_mpserv(&[&format!("unix:{}", path.display())]);
+        assert!(ended.stderr.contains("this file belongs to another user"), "{}", ended.stderr);
+    }
+}
