@@ -1,4 +1,4 @@
-//! A connection, and who is at its other end.
+//! `Connection` and `Peer`: a connection, and the client at its other end.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -16,34 +16,34 @@ pub struct Connection {
     peer: Peer,
     number: u64,
     from_source: u32,
-    /// The address to which the client connected, where a balancer has said it.
+    /// The address to which the client connected, if a proxy has said it.
     local: Option<SocketAddr>,
 }
 
-/// Who is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Peer {
-    /// A client over TCP: an IPv4 address is one whether the listener is for IPv4 or for both.
+    /// A client over TCP. An IPv4 client has an IPv4 address, even if the listener is for IPv6 as well.
     Inet(SocketAddr),
     /// A client on this machine, through a Unix socket.
     Unix(Credentials),
-    /// A client about whom nothing is known.
+    /// A client of which nothing is known.
     Unknown,
 }
 
-/// What `--max-per-source` counts by.
+/// The source of a connection, by which `--max-per-source` counts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Source {
     /// A machine.
     Ip(IpAddr),
     /// A user of this machine.
     User(u32),
-    /// Everybody else.
+    /// Any other client.
     Unknown,
 }
 
 impl Peer {
-    /// Who has connected: `SO_PEERCRED` for a Unix socket, else the address that `accept4()` gave.
+    /// The client of a new connection: `SO_PEERCRED` for a Unix socket, else the address that `accept4()` returned.
     pub(super) fn of(fd: &OwnedFd, address: SockAddr) -> Peer {
         match address {
             SockAddr::Inet(address) => {
@@ -80,7 +80,7 @@ impl Connection {
         Connection { fd, peer, number, from_source, local: None }
     }
 
-    /// Another connection's end, about which a balancer has said who is at the other, and where that one connected.
+    /// Sets the client that a proxy has named, and the address to which that client connected.
     pub(super) fn set_client(&mut self, source: SocketAddr, destination: SocketAddr) {
         let canonical = |mut address: SocketAddr| {
             address.set_ip(address.ip().to_canonical());
@@ -94,25 +94,25 @@ impl Connection {
         self.from_source = from_source;
     }
 
-    /// Who is at the other end.
+    /// The client.
     #[must_use]
     pub const fn peer(&self) -> Peer {
         self.peer
     }
 
-    /// Which connection of this server it is, from 1.
+    /// The number of this connection among those of the server, from 1.
     #[must_use]
     pub const fn number(&self) -> u64 {
         self.number
     }
 
-    /// How many connections the client's source has, this one included: an address, or a user of this machine.
+    /// The number of connections of the client's source, with this one. A source is an address, or a user of this machine.
     #[must_use]
     pub const fn from_source(&self) -> u32 {
         self.from_source
     }
 
-    /// `getsockname()`: the address to which the client connected, or what a balancer has said of that.
+    /// `getsockname()`: the address to which the client connected, or the address that a proxy has named.
     ///
     /// # Errors
     /// As [`getsockname`].
@@ -152,18 +152,18 @@ impl Connection {
         shutdown(&self.fd, how)
     }
 
-    /// Says something to a client that is not going to be served, as far as it can be said without waiting, and reads
-    /// what the client has said: what is left unread at a close resets the connection.
-    pub(super) fn dismiss(&self, message: &str) {
+    /// Sends a message to a client that is not served, as far as that is possible without waiting. Reads what the client
+    /// has sent: bytes that are left unread would reset the connection when it is closed, and the message be lost.
+    pub(super) fn reject(&self, message: &str) {
         let at_once = MsgFlags::DONTWAIT | MsgFlags::NOSIGNAL;
-        // A client that does not take the message gets none: nobody waits for it.
+        // The message of a client that does not take it is lost.
         let _ = send(&self.fd, message.as_bytes(), at_once);
-        let _ = recv(&self.fd, &mut [0; DISMISS_READ], MsgFlags::DONTWAIT);
+        let _ = recv(&self.fd, &mut [0; REJECT_READ], MsgFlags::DONTWAIT);
     }
 }
 
-/// How much of what a client has said is read before it is dismissed.
-const DISMISS_READ: usize = 4096;
+/// The number of bytes that are read from a client before it is rejected.
+const REJECT_READ: usize = 4096;
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {

@@ -1,4 +1,4 @@
-//! Why a server cannot serve.
+//! `Error`: what failed, the reason, and a hint what to do.
 
 use core::fmt;
 
@@ -7,7 +7,7 @@ use crate::program::text::Text;
 use crate::sys::errno::Errno;
 use crate::sys::net::GaiError;
 
-/// Why a server could not be made, or not go on: what failed, why, and what to do.
+/// The error of a server that could not be made, or cannot serve: what failed, the reason, and what to do.
 #[derive(Clone, Copy)]
 pub struct Error {
     what: Text<ERROR_MAX>,
@@ -15,8 +15,8 @@ pub struct Error {
     hint: &'static str,
 }
 
-/// What to do where something is lacking.
-pub(super) const fn hint_of_lack(errno: Errno) -> &'static str {
+/// A hint what to do about a resource shortage.
+pub(crate) const fn shortage_hint(errno: Errno) -> &'static str {
     match errno {
         Errno::MFILE => "allow more open files: ulimit -n, LimitNOFILE=",
         Errno::NFILE => "allow more open files on this machine: sysctl fs.file-max",
@@ -26,16 +26,16 @@ pub(super) const fn hint_of_lack(errno: Errno) -> &'static str {
     }
 }
 
-/// What was said about it.
+/// The reason of an error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Reason {
     /// The system refused.
     System(Errno),
     /// The host has no address.
     Resolver(GaiError),
-    /// What was asked for makes no sense.
+    /// The request makes no sense.
     Usage(&'static str),
-    /// Things are not as they would have to be.
+    /// Files, sockets or rights are not as the request needs them.
     State(&'static str),
 }
 
@@ -47,7 +47,12 @@ impl Error {
         Error { what: Text::of(what), reason, hint }
     }
 
-    /// The errno of the call that failed, if one did.
+    /// The error of a server for which a call failed that it needs.
+    pub(super) fn cannot_serve(call: &str, errno: Errno, hint: &'static str) -> Error {
+        Error::new(format_args!("cannot serve: {call}"), Reason::System(errno), hint)
+    }
+
+    /// The errno of the call that failed, if a call did.
     #[must_use]
     pub const fn errno(&self) -> Option<Errno> {
         match self.reason {
@@ -56,7 +61,7 @@ impl Error {
         }
     }
 
-    /// Whether what was asked for makes no sense, on any system at any time.
+    /// Whether the request itself makes no sense, on any system at any time.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
         matches!(self.reason, Reason::Usage(_))

@@ -6,7 +6,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sys::errno::{Errno, Result};
-use crate::sys::fd::{BorrowedFd, OwnedFd, is_open};
+use crate::sys::fd::{BorrowedFd, OwnedFd, is_open, write_all};
 use crate::sys::process::{Pid, environ, getpid};
 
 /// The first descriptor that systemd passes.
@@ -78,6 +78,14 @@ pub fn listen_fds(wanted: impl Fn(&[u8]) -> bool) -> Option<impl Iterator<Item =
 
 /// The variable by which a server tells the program that takes its place what it has passed.
 pub const RESTART_VARIABLE: &str = "MPSERV_INHERIT";
+
+/// What a successor answers when it serves.
+pub(crate) const READY: &[u8] = b"R";
+
+/// Tells the predecessor that this server, its successor, serves.
+pub(crate) fn say_ready(predecessor: &OwnedFd) -> Result<()> {
+    write_all(predecessor, READY)
+}
 
 /// What a server passes to the program that takes its place: the value of [`RESTART_VARIABLE`].
 #[derive(Debug)]

@@ -28,8 +28,8 @@ pub const KILL_AFTER: Duration = Duration::from_secs(5);
 pub const CLIENT_KEPT: Duration = Duration::from_secs(5);
 /// How often something that failed for lack of something is tried again.
 pub const RETRY_EVERY: Duration = Duration::from_millis(100);
-/// How often at most the same trouble is logged.
-pub const FLOOD_PERIOD: Duration = Duration::from_secs(1);
+/// The same kind of trouble is logged at most once in this time.
+pub const THROTTLE_PERIOD: Duration = Duration::from_secs(1);
 /// With so many children those that have ended are not all sought at once.
 pub const MANY_CHILDREN: u32 = 512;
 /// How many of the youngest are asked then whether they have.

@@ -6,9 +6,9 @@ use core::time::Duration;
 
 use super::address::{Address, Quoted};
 use super::error::{Error, Reason, Result};
+use super::inherited::listen_fds;
 use super::limits::{HOST_MAX, LISTENERS_MAX, LOCK_RETRY, LOCK_WITHIN};
 use super::own_file::{OwnFile, Problem};
-use crate::server::inherited::listen_fds;
 use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::sys::fs::{Stat, lstat, unlink};
@@ -338,6 +338,25 @@ fn remove_stale(path: &CStr, address: &UnixAddr) -> errno::Result<()> {
         Err(Errno::CONNREFUSED) => unlink(path),
         _ => Err(Errno::ADDRINUSE),
     }
+}
+
+/// Whether accept4() has failed because of one connection, which was gone or never got through. The next one may be
+/// well.
+pub(super) const fn is_connection_error(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::CONNABORTED
+            | Errno::PROTO
+            | Errno::PERM
+            | Errno::NETDOWN
+            | Errno::NETUNREACH
+            | Errno::HOSTDOWN
+            | Errno::HOSTUNREACH
+            | Errno::NONET
+            | Errno::NOPROTOOPT
+            | Errno::OPNOTSUPP
+            | Errno::TIMEDOUT
+    )
 }
 
 /// The error of an address that cannot be listened on.

@@ -32,6 +32,7 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU32;
 
+use super::error::{self, Error, Reason};
 use crate::program::text::Text;
 use crate::sys::errno::Errno;
 use crate::sys::fd::read_all;
@@ -189,6 +190,26 @@ impl Rules {
             }
         }
         Ok(Rules(rules))
+    }
+
+    /// Reads the rules of a file. The error is one for the operator.
+    pub(super) fn load(path: &CStr) -> error::Result<Rules> {
+        let file = path.to_bytes().escape_ascii();
+        Rules::read(path).map_err(|error| match error {
+            RulesError::System(errno) => {
+                let hint = match errno {
+                    Errno::FBIG => "it is longer than 1 MiB: join networks",
+                    Errno::ISDIR => "name a file",
+                    Errno::ACCES => "the server's user is to be allowed to read it",
+                    _ => "name a file that is there; with --chroot, in there",
+                };
+                Error::new(format_args!("cannot read the rules in {file}"), Reason::System(errno), hint)
+            }
+            RulesError::Line(mistake) => {
+                let reason = Reason::Usage(mistake.reason);
+                Error::new(format_args!("{file}:{}: {}", mistake.line, mistake.word()), reason, mistake.hint)
+            }
+        })
     }
 
     /// The first rule that matches a client.

@@ -1,4 +1,4 @@
-//! The sandbox: which system calls a child makes from the moment on at which it has a client.
+//! The sandbox: the system calls that a child can make once it has a client.
 
 use core::ffi::c_long;
 use core::sync::atomic::AtomicU64;
@@ -8,11 +8,11 @@ use crate::ffi::sys::syscall as c;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::seccomp::{CALLS_MAX, allow_only};
 
-/// What every child does at its end. The clock is read without a system call wherever it can be.
+/// The calls of every child at its end. Usually the clock is read without a system call.
 const BASE: [c_long; 3] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime];
 
-/// What a child does besides that serves one client after another: it waits for one, asks who it is, sets its time
-/// limits, logs, and is told by a signal that it is no longer needed.
+/// The further calls of a preforked child: it accepts, identifies the client, sets time limits, logs, and handles the
+/// signal that retires it.
 const POOL: [c_long; 10] = [
     c::SYS_getpid,
     c::SYS_accept4,
@@ -27,7 +27,7 @@ const POOL: [c_long; 10] = [
 ];
 
 impl Service {
-    /// What it does.
+    /// The calls that the service makes.
     pub(super) const fn calls(self) -> &'static [c_long] {
         match self {
             Service::Echo | Service::Rot13 => &[c::SYS_recvfrom, c::SYS_sendto],
@@ -36,18 +36,18 @@ impl Service {
     }
 }
 
-/// Who is in the sandbox.
+/// The kind of a child in the sandbox.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Inmate {
+pub(super) enum ChildKind {
     /// A child with one client.
-    Once,
-    /// A child that serves one after another.
+    OneClient,
+    /// A preforked child, which serves one client after another.
     Pool,
 }
 
-/// Enters the sandbox: `calls`, and what every such child does, and nothing else.
-pub(super) fn enter(inmate: Inmate, calls: &[c_long], note: &'static AtomicU64) -> Result<()> {
-    let pool = if inmate == Inmate::Pool { &POOL[..] } else { &[] };
+/// Enters the sandbox. From now on this process can make `calls`, and those that every child of its kind needs.
+pub(super) fn enter(kind: ChildKind, calls: &[c_long], note: &'static AtomicU64) -> Result<()> {
+    let pool = if kind == ChildKind::Pool { &POOL[..] } else { &[] };
     let mut all = [0; CALLS_MAX];
     let mut length = 0;
     for call in BASE.iter().chain(pool).chain(calls) {

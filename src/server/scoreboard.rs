@@ -115,7 +115,16 @@ impl Scoreboard {
 
     /// How many children have a client.
     pub(super) fn serving(&self) -> u32 {
-        u32::try_from(self.slots().filter(|slot| slot.state() == State::Serving).count()).unwrap_or(u32::MAX)
+        self.count(State::Serving)
+    }
+
+    /// The number of preforked children that wait for a client.
+    pub(super) fn idle(&self) -> u32 {
+        self.count(State::Idle)
+    }
+
+    fn count(&self, state: State) -> u32 {
+        u32::try_from(self.slots().filter(|slot| slot.state() == state).count()).unwrap_or(u32::MAX)
     }
 
     /// Counts a connection and returns its number, from 1.

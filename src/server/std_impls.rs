@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd as StdAsFd, BorrowedFd as StdBorrowedFd, OwnedFd as StdOwnedFd};
 use std::os::unix::net::UnixStream;
 
-use crate::server::Connection;
+use super::connection::Connection;
 use crate::sys::fd::{AsFd, OwnedFd};
 use crate::sys::std_impls::borrowed;
 

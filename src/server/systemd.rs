@@ -3,8 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
+use super::inherited::{RESTART_VARIABLE, getenv};
 use crate::program::text::Text;
-use crate::server::inherited::getenv;
 use crate::sys::errno::Result;
 use crate::sys::fd::OwnedFd;
 use crate::sys::net::{AddressFamily, MsgFlags, Protocol, SocketFlags, SocketType, UnixAddr, connect, send, socket};
@@ -45,8 +45,8 @@ impl Manager {
         connect(&socket, &address)?;
         let parse = |name| getenv(name)?.to_str().ok()?.parse::<u64>().ok();
         // A server that took another's place has that one's variables.
-        let is_ours = parse("WATCHDOG_PID").is_none_or(|pid| pid == getpid().raw() as u64)
-            || getenv(crate::server::inherited::RESTART_VARIABLE).is_some();
+        let is_ours =
+            parse("WATCHDOG_PID").is_none_or(|pid| pid == getpid().raw() as u64) || getenv(RESTART_VARIABLE).is_some();
         let watchdog = parse("WATCHDOG_USEC").filter(|micros| is_ours && *micros > 0).map(Duration::from_micros);
         // Twice as often as need be, as sd_watchdog_enabled(3) recommends.
         Ok(Manager { socket: Some(socket), watchdog: watchdog.map(|limit| limit / 2) })

@@ -2,7 +2,7 @@
 //! a built-in service's.
 //!
 //! From: tcpserver, and what its successors have added. Shows: all that the library's `Server` can do. Look next at
-//! `src/server/parent.rs`, the loop.
+//! `src/server/parent/event_loop.rs`.
 #![no_std]
 #![no_main]
 #![allow(clippy::result_large_err, reason = "an error has its text with it, as there is no allocator")]

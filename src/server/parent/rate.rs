@@ -1,15 +1,15 @@
-//! How many connections in how much time.
+//! `Rate`: the limit of connections in a period.
 
 use core::time::Duration;
 
 use crate::sys::errno::Result;
 use crate::sys::memory::ParentOnly;
 
-/// At most so many connections in any stretch of time as long as the period: exact, because the time of each of the
-/// last so many is kept.
+/// A limit of connections in any stretch of time as long as the period. It is exact: the times of the last `limit`
+/// connections are kept.
 pub(super) struct Rate {
     times: ParentOnly<Duration>,
-    /// Where the time of the oldest is, once there are as many as may be.
+    /// The index of the oldest time, once there are as many as the limit.
     oldest: usize,
     limit: usize,
     period: Duration,
@@ -18,12 +18,12 @@ pub(super) struct Rate {
 impl Rate {
     pub(super) fn new(limit: u32, period: Duration) -> Result<Rate> {
         let limit = limit as usize;
-        // SAFETY: the server's children accept nobody.
+        // SAFETY: a child never uses the parent's state.
         let times = unsafe { ParentOnly::with_capacity(limit) }?;
         Ok(Rate { times, oldest: 0, limit, period })
     }
 
-    /// When the next connection may come; `None` for at once, whenever that is.
+    /// The time from which on a connection may be accepted. `None` if there is no need to wait.
     pub(super) fn opens_at(&self) -> Option<Duration> {
         if self.times.len() < self.limit {
             return None;

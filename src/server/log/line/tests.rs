@@ -4,12 +4,8 @@ use std::vec::Vec;
 
 use super::*;
 
-fn line(json: bool) -> Line {
-    Line { text: Text::new(), json }
-}
-
 fn fields(json: bool, name: &str, value: &str) -> String {
-    let mut line = line(json);
+    let mut line = Line::new(json);
     line.text(name, value);
     line.text.as_str().into()
 }
@@ -52,7 +48,7 @@ fn a_field_fits_or_is_left_out() {
         let overhead = fields(json, "n", "").len();
         let longest = LINE_MAX - LINE_END - overhead;
         for (length, fits) in [(longest - 1, true), (longest, true), (longest + 1, false), (LINE_MAX, false)] {
-            let mut line = line(json);
+            let mut line = Line::new(json);
             line.text("n", "x".repeat(length).as_str());
             assert_eq!(line.text.len(), if fits { overhead + length } else { 0 }, "json {json}, {length} bytes");
             // What comes after it has its chance, and the end fits in any case.
@@ -62,46 +58,6 @@ fn a_field_fits_or_is_left_out() {
             assert!(line.text.as_str().ends_with(end));
         }
     }
-}
-
-const fn at(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-#[test]
-fn each_kind_of_trouble_is_logged_once_a_second_with_how_often_it_came() {
-    let mut floods = Floods::default();
-    let period = FLOOD_PERIOD.as_millis() as u64;
-    assert_eq!(floods.due(), None);
-    assert_eq!(floods.admit(Flood::Refuse, at(0)), Some(1));
-    assert_eq!(floods.due(), None, "nothing is held back");
-    assert_eq!(floods.admit(Flood::Refuse, at(1)), None);
-    assert_eq!(floods.admit(Flood::Refuse, at(period - 1)), None);
-    assert_eq!(floods.due(), Some(at(period)));
-    // Other kinds are not concerned.
-    assert_eq!(floods.admit(Flood::Rate, at(2)), Some(1));
-    // At the end of the second, and so again and again.
-    assert_eq!(floods.admit(Flood::Refuse, at(period)), Some(3));
-    assert_eq!(floods.admit(Flood::Refuse, at(period + 1)), None);
-    assert_eq!(floods.due(), Some(at(2 * period)));
-    assert_eq!(floods.admit(Flood::Refuse, at(2 * period)), Some(2));
-}
-
-#[test]
-fn what_was_held_back_is_released_once_and_throttles_what_comes_then() {
-    let mut floods = Floods::default();
-    let log = Log::new(LogFormat::Text, Verbosity::Quiet);
-    let period = FLOOD_PERIOD.as_millis() as u64;
-    // Of a kind whose line is a detail, so that this test prints nothing.
-    assert_eq!(floods.admit(Flood::Abort, at(0)), Some(1));
-    assert_eq!(floods.admit(Flood::Abort, at(10)), None);
-    floods.release(&log, at(period - 1));
-    assert_eq!(floods.due(), Some(at(period)), "its time has not come");
-    floods.release(&log, at(period));
-    assert_eq!(floods.due(), None, "it was logged");
-    // The line of the release counts: the next one is a second later.
-    assert_eq!(floods.admit(Flood::Abort, at(period + 1)), None);
-    assert_eq!(floods.due(), Some(at(2 * period)));
 }
 
 #[test]

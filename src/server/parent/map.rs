@@ -5,10 +5,10 @@ use core::hash::{Hash, Hasher};
 use crate::sys::errno::{Errno, Result};
 use crate::sys::memory::ParentOnly;
 
-/// Up to so many keys with a value each, by open addressing with linear probing.
+/// A hash table with open addressing and linear probing, for a fixed number of keys.
 ///
-/// At least half of the places stay empty, so a search looks at two or three. Somebody who chooses keys (by connecting
-/// from chosen addresses) can make it look at as many as there are keys, and so no worse than a list would.
+/// At least half of the places stay empty, so a search looks at two or three. An attacker who chooses the keys, by
+/// connecting from chosen addresses, can make a search look at every key, which is as slow as a list.
 pub(super) struct Map<K, V> {
     places: ParentOnly<Option<(K, V)>>,
     length: usize,
@@ -17,17 +17,17 @@ pub(super) struct Map<K, V> {
 impl<K: Copy + Eq + Hash, V: Copy> Map<K, V> {
     pub(super) fn with_capacity(capacity: usize) -> Result<Map<K, V>> {
         let places = capacity.checked_mul(2).and_then(usize::checked_next_power_of_two).ok_or(Errno::NOMEM)?;
-        // SAFETY: the server's children never come back to what the server knows of its clients.
+        // SAFETY: a child never uses the parent's state.
         let mut places = unsafe { ParentOnly::with_capacity(places.max(2)) }?;
         places.fill(None);
         Ok(Map { places, length: 0 })
     }
 
-    /// Where a key is sought first.
+    /// The place at which the search for a key begins.
     fn home(&self, key: &K) -> usize {
         let mut hasher = Fnv(FNV_BASIS);
         key.hash(&mut hasher);
-        // Fold the upper half in: the last byte alone would decide the lower bits' lowest.
+        // Without the upper half, the last byte alone would decide the lowest bits.
         let hash = hasher.finish();
         (hash ^ (hash >> 32)) as usize & self.mask()
     }
@@ -67,12 +67,12 @@ impl<K: Copy + Eq + Hash, V: Copy> Map<K, V> {
         Ok(())
     }
 
-    /// Forgets a key and returns its value.
+    /// Removes a key and returns its value.
     pub(super) fn remove(&mut self, key: &K) -> Option<V> {
         let mut hole = self.find(key);
         let (_, value) = self.places.get_mut(hole)?.take()?;
         self.length -= 1;
-        // What a search would no longer reach past the hole moves into it.
+        // A key that a search would no longer reach, because it would stop at the hole, moves into the hole.
         let mut place = hole;
         loop {
             place = (place + 1) & self.mask();

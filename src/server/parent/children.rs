@@ -1,19 +1,20 @@
-//! The children: who they are, whom they serve, and since when.
+//! The table of the children. Every operation takes the same time, however many children there are.
 
 use core::time::Duration;
 
-use super::connection::Peer;
 use super::map::Map;
+use crate::server::connection::Peer;
 use crate::sys::errno::Result;
 use crate::sys::memory::ParentOnly;
 use crate::sys::process::Pid;
 
-/// How far a child is on its way to its end.
+/// The stage of a child on its way to its end, as far as the parent decides it. A child that serves no client yet, or
+/// no more, is running as well: the scoreboard's [`State`](crate::server::scoreboard::State) tells that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
-    /// It serves its client.
-    Serving,
-    /// It has been told that it is no longer needed: it ends once it has no client.
+    /// It has not been told to end.
+    Running,
+    /// It was told that it is no longer needed. It ends once it has no client.
     Retiring,
     /// It got SIGTERM.
     Terminating,
@@ -21,53 +22,54 @@ pub(super) enum Stage {
     Killed,
 }
 
-/// How many stages there are.
+/// The number of stages.
 const STAGES: usize = 4;
 
-/// All stages.
-pub(super) const ALL: [Stage; STAGES] = [Stage::Serving, Stage::Retiring, Stage::Terminating, Stage::Killed];
+impl Stage {
+    pub(super) const ALL: [Stage; STAGES] = [Stage::Running, Stage::Retiring, Stage::Terminating, Stage::Killed];
+}
 
 /// A child.
 #[derive(Clone, Copy)]
 pub(super) struct Child {
     pub(super) pid: Pid,
     pub(super) peer: Peer,
-    /// Which slot it has.
+    /// Its slot in this table and on the scoreboard.
     pub(super) index: u32,
     pub(super) started: Duration,
     pub(super) stage: Stage,
-    /// When its stage began.
+    /// The time at which its stage began.
     pub(super) since: Duration,
     /// Its neighbours among the children of its stage, or the next slot that is free.
     before: u32,
     after: u32,
 }
 
-/// The slot that none is.
+/// The index of no slot.
 const NONE: u32 = u32::MAX;
 
-/// The children of one stage, in the order in which they came to it: the first one's time is up first.
+/// The children of one stage, in the order in which they came to it: the time of the first one is up first.
 #[derive(Clone, Copy)]
 struct List {
     first: u32,
     last: u32,
 }
 
-/// A slot for each child that there may be. Every operation takes the same time, however many there are.
+/// The table: a slot for each child that there may be, and a list for each stage.
 pub(super) struct Children {
     slots: ParentOnly<Child>,
     by_pid: Map<Pid, u32>,
     lists: [List; STAGES],
-    /// The first of the slots that were in use and no longer are.
+    /// The first of the slots that were in use and are free again.
     free: u32,
     length: u32,
-    /// How many are at each stage.
+    /// The number of children at each stage.
     lengths: [u32; STAGES],
 }
 
 impl Children {
     pub(super) fn with_capacity(capacity: u32) -> Result<Children> {
-        // SAFETY: the server's children never come back to what the server knows of them.
+        // SAFETY: a child never uses the parent's state.
         let slots = unsafe { ParentOnly::with_capacity(capacity as usize) }?;
         Ok(Children {
             slots,
@@ -87,12 +89,12 @@ impl Children {
         self.length == 0
     }
 
-    /// How many are at a stage.
+    /// The number of children at a stage.
     pub(super) fn len_at(&self, stage: Stage) -> u32 {
         self.lengths[stage as usize]
     }
 
-    /// Which slot the next child will have.
+    /// The slot of the next child.
     pub(super) fn next_index(&self) -> u32 {
         if self.free == NONE { u32::try_from(self.slots.len()).unwrap_or(NONE) } else { self.free }
     }
@@ -105,11 +107,11 @@ impl Children {
         self.slots.get_mut(index as usize)
     }
 
-    /// Takes a child in. `ENOMEM` when there are as many as there may be.
+    /// Adds a child. `ENOMEM` when there are as many as there may be.
     pub(super) fn insert(&mut self, pid: Pid, peer: Peer, now: Duration) -> Result<()> {
         let index = self.next_index();
         let child =
-            Child { pid, peer, index, started: now, stage: Stage::Serving, since: now, before: NONE, after: NONE };
+            Child { pid, peer, index, started: now, stage: Stage::Running, since: now, before: NONE, after: NONE };
         if let Some(free) = self.slot(self.free) {
             let next = free.after;
             if let Some(slot) = self.slot_mut(index) {
@@ -119,12 +121,12 @@ impl Children {
         } else {
             self.slots.push(child)?;
         }
-        self.append(index, Stage::Serving);
+        self.append(index, Stage::Running);
         self.length += 1;
         self.by_pid.insert(pid, index)
     }
 
-    /// Forgets a child and returns what was known of it; `None` for a process that is no child of the server's.
+    /// Removes a child. `None` for a process that is not in the table.
     pub(super) fn remove(&mut self, pid: Pid) -> Option<Child> {
         let index = self.by_pid.remove(&pid)?;
         let child = *self.slot(index)?;
@@ -134,6 +136,11 @@ impl Children {
         self.free = index;
         self.length -= 1;
         Some(child)
+    }
+
+    /// The children at a stage, the one that has been there for the longest time first.
+    pub(super) fn at(&self, stage: Stage) -> impl Iterator<Item = Child> + use<'_> {
+        core::iter::successors(self.first(stage), |child| self.next(child))
     }
 
     /// The child that has been at a stage for the longest time.
@@ -146,7 +153,7 @@ impl Children {
         self.lists.get(stage as usize).and_then(|list| self.slot(list.last)).copied()
     }
 
-    /// Whether it is a child of the server's.
+    /// Whether the table has this process.
     pub(super) fn contains(&self, pid: Pid) -> bool {
         self.by_pid.get(&pid).is_some()
     }
@@ -161,8 +168,8 @@ impl Children {
         self.slot(child.after).copied()
     }
 
-    /// Brings a child to another stage.
-    pub(super) fn advance(&mut self, pid: Pid, stage: Stage, now: Duration) {
+    /// Moves a child to another stage.
+    pub(super) fn set_stage(&mut self, pid: Pid, stage: Stage, now: Duration) {
         if let Some(index) = self.by_pid.get(&pid) {
             self.unlink(index);
             if let Some(child) = self.slot_mut(index) {

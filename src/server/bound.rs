@@ -1,0 +1,278 @@
+//! A bound server: it listens, announces where, and serves.
+
+use core::ffi::CStr;
+use core::fmt;
+
+use super::child::{Function, Outcome, Program, Worker};
+use super::connection::Connection;
+use super::descriptors::Descriptors;
+use super::error::{Error, Reason, Result, shortage_hint};
+use super::inherited::{RESTART_VARIABLE, Socket, take_restart};
+use super::limits::{LISTENERS_MAX, SERVICE_BUFFER};
+use super::listener::{Listener, Listeners, Shown};
+use super::log::Log;
+use super::parent::{Parent, SIGNALS, Start, Stopped};
+use super::pidfile::PidFile;
+use super::privileges::{is_root, restrict_programs};
+use super::rules::Rules;
+use super::service::Service;
+use super::settings::Settings;
+use super::systemd::Manager;
+use crate::program::text::Text;
+use crate::sys::errno::{self, Errno};
+use crate::sys::fd::{self, STDOUT};
+use crate::sys::fs::{OpenFlags, open};
+use crate::sys::memory::MapVec;
+use crate::sys::net::SockAddr;
+use crate::sys::process::{getpid, has_other_threads};
+use crate::sys::seccomp::note_violations;
+use crate::sys::signal::{
+    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFd, sigaction, sigaction_replace, sigprocmask,
+    sigprocmask_replace,
+};
+
+/// A server that listens: clients can connect, and wait until it serves.
+///
+/// Dropping it, without having served, closes the sockets and removes the files that were made for them.
+pub struct Bound<'a> {
+    descriptors: Descriptors<'a>,
+    rules: Option<Rules>,
+    manager: Manager,
+    settings: Settings<'a>,
+    log: Log,
+}
+
+impl fmt::Debug for Bound<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.addresses()).finish()
+    }
+}
+
+impl<'a> Bound<'a> {
+    /// Listens on the first [`LISTENERS_MAX`] of `addresses`, of which `addresses_given` were given, and gives up the
+    /// rights that serving does not need.
+    pub(super) fn new(
+        mut settings: Settings<'a>,
+        adopted: Listeners,
+        addresses: &[&str],
+        addresses_given: usize,
+    ) -> Result<Bound<'a>> {
+        if let Some(pool) = settings.pool {
+            settings.max_children = pool.max;
+        }
+        settings.check()?;
+        let log = Log::new(settings.log_format, settings.verbosity);
+        let manager = if settings.notify { Manager::from_environment() } else { Ok(Manager::none()) };
+        let manager = manager.map_err(|errno| {
+            Error::new(format_args!("NOTIFY_SOCKET"), Reason::System(errno), "the service manager sets it; unset it")
+        })?;
+        let descriptors = Descriptors { listeners: adopted, signals: None, pidfile: None, predecessor: None };
+        let mut bound = Bound { descriptors, rules: None, manager, settings, log };
+        bound.take_over()?;
+        if bound.descriptors.pidfile.is_none() {
+            let pidfile = bound.settings.pidfile.map(|path| PidFile::create(path, getpid()));
+            bound.descriptors.pidfile = pidfile.transpose()?;
+        }
+        if bound.descriptors.predecessor.is_none() {
+            bound.listen(addresses, addresses_given)?;
+        }
+        bound.give_up_rights()?;
+        bound.rules = bound.settings.rules.map(Rules::load).transpose()?;
+        Ok(bound)
+    }
+
+    /// Takes the sockets and the pidfile of the server whose successor this one is, if there is such a server.
+    fn take_over(&mut self) -> Result<()> {
+        let found = take_restart().map_err(cannot_inherit)?.filter(|_| self.settings.restart.is_some());
+        let Some(found) = found else { return Ok(()) };
+        self.descriptors.predecessor = Some(found.ready);
+        let pidfile = self.settings.pidfile.zip(found.pidfile);
+        self.descriptors.pidfile = pidfile.map(|(path, fd)| PidFile::inherit(path, fd));
+        for listener in found.listeners {
+            let Socket { fd, is_managed } = listener.map_err(cannot_inherit)?;
+            self.descriptors.listeners.inherit(fd, is_managed)?;
+        }
+        Ok(())
+    }
+
+    fn listen(&mut self, addresses: &[&str], addresses_given: usize) -> Result<()> {
+        let listeners = &mut self.descriptors.listeners;
+        if addresses_given > LISTENERS_MAX {
+            let hint = "start a second server for the rest";
+            return Err(Error::new(format_args!("{addresses_given} addresses"), Reason::Usage("too many"), hint));
+        }
+        for address in addresses.iter().take(addresses_given) {
+            listeners.bind(address, &self.settings.socket)?;
+        }
+        if listeners.len() == 0 {
+            let what = format_args!("no address to listen on");
+            return Err(Error::new(what, Reason::Usage("none was named"), "name one"));
+        }
+        Ok(())
+    }
+
+    fn give_up_rights(&self) -> Result<()> {
+        if self.settings.sandbox.is_some() {
+            restrict_programs().map_err(|errno| Error::cannot_serve("prctl", errno, "leave the sandbox out"))?;
+        }
+        self.settings.privileges.give_up(self.descriptors.predecessor.is_some())?;
+        self.settings.limits.check()
+    }
+
+    /// The address of each socket, with the port that it got.
+    ///
+    /// # Errors
+    /// Each: as [`getsockname`](crate::net::getsockname).
+    pub fn addresses(&self) -> impl Iterator<Item = errno::Result<SockAddr>> {
+        self.descriptors.listeners.iter().map(Listener::address)
+    }
+
+    /// Serves each connection by `handler`, in a process of its own, until a signal tells the server to stop.
+    ///
+    /// The handler runs in a copy of this process: no other process sees what it changes.
+    ///
+    /// # Errors
+    /// `EDEADLK` when this process has other threads; `ENOMEM`, `EMFILE` when there is no memory for as many children as
+    /// there may be, or no descriptor for the signals.
+    pub fn serve<R: Outcome>(self, handler: impl FnMut(Connection) -> R) -> Result<Stopped> {
+        self.serve_with(Function::new(handler))
+    }
+
+    /// Serves each connection by a built-in service.
+    ///
+    /// # Errors
+    /// As [`serve`](Bound::serve).
+    pub fn serve_builtin(mut self, service: Service) -> Result<Stopped> {
+        self.settings.sandbox = self.settings.sandbox.map(|_| service.calls());
+        let has_one_client = self.settings.pool.is_none();
+        // A child in the sandbox cannot map memory, and a preforked one need not do so for each client. This memory is
+        // mapped once in the parent. Only children write to it, and so only they have pages of it.
+        let buffer = (self.settings.sandbox.is_some() || !has_one_client).then(|| MapVec::zeroed(SERVICE_BUFFER));
+        let buffer = buffer.transpose();
+        let mut buffer = buffer.map_err(|errno| Error::cannot_serve("mmap", errno, shortage_hint(errno)))?;
+        let handler = |connection| {
+            let status = service.serve_with(&connection, buffer.as_deref_mut());
+            if has_one_client {
+                // The end of the process closes it.
+                core::mem::forget(connection);
+            }
+            status
+        };
+        self.serve_with(Function::new(handler))
+    }
+
+    /// Serves each connection by a program: its name, which is looked up in `PATH` unless it has a slash, and its
+    /// arguments.
+    ///
+    /// The program has the connection as its standard input and output, and the server's standard error. Every signal
+    /// has its default action, and none is blocked. The environment names the client: `PROTO=TCP`, `TCPREMOTEIP`,
+    /// `TCPREMOTEPORT`, `TCPLOCALIP`, `TCPLOCALPORT`, and `TCPCONNNUM`, the number of connections that the client's
+    /// address has; for Unix sockets `PROTO=IPC`, `IPCREMOTEPID`, `IPCREMOTEEUID`, `IPCREMOTEEGID`.
+    ///
+    /// # Errors
+    /// As [`serve`](Bound::serve); a program that does not exist, or may not be run.
+    pub fn serve_program<'s>(self, arguments: impl Iterator<Item = &'s CStr> + Clone) -> Result<Stopped> {
+        if self.settings.pool.is_some() {
+            let what = format_args!("prefork");
+            return Err(Error::new(what, Reason::Usage("a program serves one client and ends"), "leave it out"));
+        }
+        let program = Program::new(arguments)?;
+        self.serve_with(program)
+    }
+
+    /// Blocks the server's signals, serves, and restores the signals.
+    fn serve_with(self, worker: impl Worker) -> Result<Stopped> {
+        check_single_threaded()?;
+        let mut signals = SigSet::empty();
+        SIGNALS.iter().for_each(|signal| signals.add(*signal));
+        let mask = sigprocmask_replace(MaskHow::Block, &signals)
+            .map_err(|errno| Error::cannot_serve("sigprocmask", errno, "allow it where system calls are filtered"))?;
+        // If SIGCHLD were ignored, the kernel would not keep children until they are reaped.
+        let default = SigAction::new(Disposition::Default);
+        let action = sigaction_replace(Signal::CHLD, &default);
+        let must_restore = self.settings.restore_signals;
+        let result = self.run(worker, &signals, mask);
+        if must_restore {
+            if let Ok(action) = action {
+                let _ = sigaction(Signal::CHLD, &action);
+            }
+            sigprocmask(MaskHow::Set, &mask);
+        }
+        result
+    }
+
+    fn run(mut self, worker: impl Worker, signals: &SigSet, mask: SigSet) -> Result<Stopped> {
+        let pid = getpid();
+        let fd = SignalFd::new(signals);
+        self.descriptors.signals =
+            Some(fd.map_err(|errno| Error::cannot_serve("signalfd", errno, shortage_hint(errno)))?);
+        if self.settings.sandbox.is_some() {
+            let hint = "leave the sandbox out";
+            note_violations().map_err(|errno| Error::cannot_serve("sigaction", errno, hint))?;
+        }
+        let Bound { descriptors, rules, manager, mut settings, log } = self;
+        let title = settings.title.take();
+        let start = Start { settings: &settings, log: &log, descriptors, rules, manager, title, worker, pid, mask };
+        let mut parent = Parent::new(start)?;
+        log_listeners(parent.listeners(), &settings, &log)?;
+        log.start(pid, settings.max_children, is_root() && settings.privileges.identity.is_none());
+        if settings.announce {
+            print_ports(parent.listeners())?;
+        }
+        Ok(parent.run())
+    }
+}
+
+fn cannot_inherit(errno: Errno) -> Error {
+    let hint = "only mpserv sets it, for its successor";
+    Error::new(format_args!("{RESTART_VARIABLE}"), Reason::System(errno), hint)
+}
+
+/// Refuses to serve in a process whose children might find a lock held for ever by a thread that they do not have.
+fn check_single_threaded() -> Result<()> {
+    if !has_other_threads() {
+        return Ok(());
+    }
+    let hint = "this process has, or had, other threads, whose locks a child would find locked for ever: serve before any is \
+                started";
+    Err(Error::cannot_serve("fork", Errno::DEADLK, hint))
+}
+
+fn address_of(listener: &Listener) -> Result<SockAddr> {
+    listener.address().map_err(|errno| Error::cannot_serve("getsockname", errno, ""))
+}
+
+fn log_listeners(listeners: &Listeners, settings: &Settings<'_>, log: &Log) -> Result<()> {
+    let backlog = settings.socket.backlog;
+    let cap = somaxconn().filter(|cap| *cap < backlog);
+    for listener in listeners.iter() {
+        log.listen(Shown(address_of(listener)?), cap.unwrap_or(backlog), cap.map(|_| backlog));
+    }
+    Ok(())
+}
+
+/// Prints the port of each listener to standard output.
+fn print_ports(listeners: &Listeners) -> Result<()> {
+    for listener in listeners.iter() {
+        let SockAddr::Inet(address) = address_of(listener)? else { continue };
+        let line = Text::<PORT_LINE>::of(format_args!("{}\n", address.port()));
+        fd::write_all(STDOUT, line.as_bytes())
+            .map_err(|errno| Error::cannot_serve("the port could not be printed", errno, ""))?;
+    }
+    Ok(())
+}
+
+/// The longest port, and a newline.
+const PORT_LINE: usize = 6;
+
+/// The longest backlog that the kernel allows, if it says so.
+fn somaxconn() -> Option<u32> {
+    let flags = OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK;
+    let file = open(c"/proc/sys/net/core/somaxconn", flags, 0).ok()?;
+    let mut digits = [0; NUMBER_MAX];
+    let length = fd::read(&file, &mut digits).ok()?;
+    core::str::from_utf8(digits.get(..length)?).ok()?.trim_ascii().parse().ok()
+}
+
+/// The most digits of a number in /proc/sys, and a newline.
+const NUMBER_MAX: usize = 16;

@@ -1,0 +1,273 @@
+//! `Server`: the builder, from which a [`Bound`] server comes.
+
+use core::ffi::{CStr, c_long};
+use core::time::Duration;
+
+use super::bound::Bound;
+use super::child::Outcome;
+use super::connection::Connection;
+use super::error::{Error, Result};
+use super::limits::LISTENERS_MAX;
+use super::listener::Listeners;
+use super::log::{LogFormat, Verbosity};
+use super::parent::Stopped;
+use super::privileges::Identity;
+use super::settings::{PoolSize, Settings};
+use crate::program::{Args, Title};
+use crate::sys::fd::OwnedFd;
+use crate::sys::process::{Limit, Resource};
+
+/// A server: its addresses and its settings. Nothing happens before [`bind`](Server::bind) or [`serve`](Server::serve).
+#[derive(Debug)]
+#[must_use = "a server does nothing until it serves"]
+pub struct Server<'a> {
+    addresses: [&'a str; LISTENERS_MAX],
+    /// The number of addresses that were given, which may be more than there is room for.
+    addresses_given: usize,
+    adopted: Listeners,
+    adopt_error: Option<Error>,
+    settings: Settings<'a>,
+}
+
+impl Default for Server<'_> {
+    fn default() -> Self {
+        Server::new()
+    }
+}
+
+impl<'a> Server<'a> {
+    /// A server with every setting at its default, and no address yet.
+    pub const fn new() -> Server<'a> {
+        Server {
+            addresses: [""; LISTENERS_MAX],
+            addresses_given: 0,
+            adopted: Listeners::new(),
+            adopt_error: None,
+            settings: Settings::new(),
+        }
+    }
+
+    /// Adds an address to listen on: `PORT` (IPv6 and IPv4), `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. With port 0 the
+    /// kernel chooses a free port.
+    ///
+    /// The file of a Unix socket on which no server listens any more is replaced.
+    pub fn listen(mut self, address: &'a str) -> Self {
+        if let Some(place) = self.addresses.get_mut(self.addresses_given) {
+            *place = address;
+        }
+        self.addresses_given += 1;
+        self
+    }
+
+    /// Adds a socket that listens already. The settings of sockets do not apply to it.
+    pub fn listener(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.adopt_error = self.adopted.adopt(socket.into()).err().or(self.adopt_error);
+        self
+    }
+
+    /// The highest number of children at once (64). Further clients wait.
+    pub const fn max_children(mut self, limit: u32) -> Self {
+        self.settings.max_children = limit;
+        self
+    }
+
+    /// The highest number of connections at once from one address, or one user of this machine (no limit). Clients over
+    /// it are sent `message`, and their connection is closed.
+    pub const fn max_per_source(mut self, limit: u32, message: &'a str) -> Self {
+        self.settings.max_per_source = Some((limit, message));
+        self
+    }
+
+    /// The highest number of connections that are accepted in any `period` (no limit). Further clients wait.
+    pub const fn max_rate(mut self, limit: u32, period: Duration) -> Self {
+        self.settings.max_rate = Some((limit, period));
+        self
+    }
+
+    /// The number of clients that the kernel holds until they are accepted (511). The kernel's own limit is
+    /// `net.core.somaxconn`.
+    pub const fn backlog(mut self, backlog: u32) -> Self {
+        self.settings.socket.backlog = backlog;
+        self
+    }
+
+    /// The longest time that a read or a write of a connection waits, before it fails with `EAGAIN` (no limit). Not for
+    /// programs.
+    pub const fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.settings.idle_timeout = Some(limit);
+        self
+    }
+
+    /// The longest time that a child lives (no limit): then it gets TERM, and after 5 seconds KILL.
+    pub const fn max_lifetime(mut self, limit: Duration) -> Self {
+        self.settings.max_lifetime = Some(limit);
+        self
+    }
+
+    /// Makes between `min` and `max` processes before clients come. Each serves one connection after another. Not for
+    /// programs.
+    ///
+    /// While all are busy there are more each second, twice as many each time; while more than `min` are idle, one less
+    /// each second. `max` takes the place of [`max_children`](Server::max_children).
+    ///
+    /// A handler finds what an earlier one has left in its process. While the process is told by SIGUSR2 that it is no
+    /// longer needed, a call of the handler may fail with `EINTR`; the functions of [`Connection`] go on.
+    pub const fn prefork(mut self, min: u32, max: u32) -> Self {
+        self.settings.pool = Some(PoolSize { min, max });
+        self
+    }
+
+    /// The number of connections that a preforked process serves before another process takes its place (no limit).
+    pub const fn max_requests(mut self, limit: u64) -> Self {
+        self.settings.max_requests = Some(limit);
+        self
+    }
+
+    /// A file of rules: which clients may connect, by network. See [`rules`](super::rules). SIGHUP reads it again.
+    pub const fn rules(mut self, path: &'a CStr) -> Self {
+        self.settings.rules = Some(path);
+        self
+    }
+
+    /// Whether each connection begins with a PROXY header, by which a proxy names the client (no). A connection that
+    /// does not is closed. See [`proxy_protocol`](super::proxy_protocol).
+    pub const fn proxy_protocol(mut self, on: bool) -> Self {
+        self.settings.proxy_protocol = on;
+        self
+    }
+
+    /// The user and the groups that the server takes on once it listens.
+    pub const fn user(mut self, identity: Identity) -> Self {
+        self.settings.privileges.identity = Some(identity);
+        self
+    }
+
+    /// The directory that becomes the root directory once the server listens. Files that are read later, such as rules
+    /// and programs, are looked up in it.
+    pub const fn chroot(mut self, directory: &'a CStr) -> Self {
+        self.settings.privileges.chroot = Some(directory);
+        self
+    }
+
+    /// Sets a resource limit for each child.
+    pub fn rlimit(mut self, resource: Resource, limit: Limit) -> Self {
+        self.settings.limits.set(resource, limit);
+        self
+    }
+
+    /// Puts children into a sandbox.
+    ///
+    /// A handler can make these system calls (`libc::SYS_…`) and those that a child needs to end. A built-in service can
+    /// make its own, whatever is named here. Any other call ends the child, and its name is logged. A program can make
+    /// any call, but it gains no right from its user or its file.
+    pub const fn sandbox(mut self, calls: &'a [c_long]) -> Self {
+        self.settings.sandbox = Some(calls);
+        self
+    }
+
+    /// Makes SIGHUP start the program anew, as its file is then, with these arguments and with the sockets of this
+    /// server.
+    pub const fn restart(mut self, args: Args) -> Self {
+        self.settings.restart = Some(args);
+        self
+    }
+
+    /// Makes `ps` show the number of children: `mpserv: 3/64 children`.
+    pub fn title(mut self, title: Title) -> Self {
+        self.settings.title = Some(title);
+        self
+    }
+
+    /// Whether the service manager is told the state of the server, by `NOTIFY_SOCKET` and `WATCHDOG_USEC` (no).
+    pub const fn notify(mut self, on: bool) -> Self {
+        self.settings.notify = on;
+        self
+    }
+
+    /// The time that children have to end by themselves when the server is told to stop (30 seconds).
+    pub const fn grace(mut self, time: Duration) -> Self {
+        self.settings.grace = time;
+        self
+    }
+
+    /// Whether children get TERM when the server is killed (yes), or go on.
+    pub const fn orphans_end(mut self, end: bool) -> Self {
+        self.settings.orphans_end = end;
+        self
+    }
+
+    /// `TCP_NODELAY`: whether even a few bytes are sent at once (no).
+    pub const fn nodelay(mut self, on: bool) -> Self {
+        self.settings.socket.nodelay = on;
+        self
+    }
+
+    /// `SO_KEEPALIVE`: whether a client that has vanished is noticed after some hours (yes).
+    pub const fn keepalive(mut self, on: bool) -> Self {
+        self.settings.socket.keepalive = on;
+        self
+    }
+
+    /// `SO_REUSEPORT`: whether other servers of this user may listen on the same port, and share the clients (no).
+    pub const fn reuse_port(mut self, on: bool) -> Self {
+        self.settings.socket.reuse_port = on;
+        self
+    }
+
+    /// `TCP_DEFER_ACCEPT`: accepts a client only when it has sent something, or when about this time has passed.
+    pub const fn defer_accept(mut self, time: Duration) -> Self {
+        self.settings.socket.defer_accept = Some(time);
+        self
+    }
+
+    /// Whether the port of each listener is printed to standard output, a line each, once the server serves (no).
+    pub const fn announce(mut self, on: bool) -> Self {
+        self.settings.announce = on;
+        self
+    }
+
+    /// A file for the server's process id. It is locked while the server lives, and removed when the server stops.
+    pub const fn pidfile(mut self, path: &'a CStr) -> Self {
+        self.settings.pidfile = Some(path);
+        self
+    }
+
+    /// Whether the signal mask and the action of SIGCHLD are restored when the server has stopped (yes). A program that
+    /// ends then says no: a signal that comes late does not change its exit status.
+    pub const fn restore_signals(mut self, on: bool) -> Self {
+        self.settings.restore_signals = on;
+        self
+    }
+
+    /// The format of the log, and where it goes (text, to standard error).
+    pub const fn log(mut self, format: LogFormat) -> Self {
+        self.settings.log_format = format;
+        self
+    }
+
+    /// The events that are logged (all, without details).
+    pub const fn verbosity(mut self, verbosity: Verbosity) -> Self {
+        self.settings.verbosity = verbosity;
+        self
+    }
+
+    /// Listens.
+    ///
+    /// # Errors
+    /// An address or a number that makes no sense; the system's error for a socket, or for the pidfile.
+    pub fn bind(self) -> Result<Bound<'a>> {
+        let Server { addresses, addresses_given, adopted, adopt_error, settings } = self;
+        match adopt_error {
+            Some(error) => Err(error),
+            None => Bound::new(settings, adopted, &addresses, addresses_given),
+        }
+    }
+
+    /// Listens and serves: see [`Bound::serve`].
+    ///
+    /// # Errors
+    /// As [`bind`](Server::bind) and [`Bound::serve`].
+    pub fn serve<R: Outcome>(self, handler: impl FnMut(Connection) -> R) -> Result<Stopped> {
+        self.bind()?.serve(handler)
+    }
+}

@@ -1,0 +1,119 @@
+//! `ChildContext`: what a child knows of the server, and the steps of its set-up.
+//!
+//! A step that fails returns the exit status with which the child ends.
+
+use core::ffi::c_int;
+use core::fmt;
+
+use crate::server::admission::Admission;
+use crate::server::connection::{Connection, Peer};
+use crate::server::descriptors::Descriptors;
+use crate::server::limits::{EXIT_FAILED, EXIT_REFUSED, EXIT_UNFIT};
+use crate::server::log::Log;
+use crate::server::proxy_protocol::{Header, read_header};
+use crate::server::sandbox::{self, ChildKind};
+use crate::server::scoreboard::Slot;
+use crate::server::settings::Settings;
+use crate::sys::errno::Errno;
+use crate::sys::net::{SocketOption, setsockopt};
+use crate::sys::process::{Pid, getpid, set_pdeathsig, setpgid, setrlimit};
+use crate::sys::signal::{SigSet, Signal};
+
+/// What a child knows of the server.
+pub(crate) struct ChildContext<'b, 'a> {
+    pub(crate) descriptors: &'b mut Descriptors<'a>,
+    pub(crate) log: &'b Log,
+    pub(crate) settings: &'b Settings<'a>,
+    /// The signals that were blocked before the server blocked its own.
+    pub(crate) mask: &'b SigSet,
+    /// The server, if the child must end with it.
+    pub(crate) parent: Option<Pid>,
+    pub(crate) admission: Admission<'b>,
+    /// The child's place on the scoreboard.
+    pub(crate) slot: Slot<'static>,
+    /// The number of children with this one, if each has one client.
+    pub(crate) children: Option<u32>,
+}
+
+impl ChildContext<'_, '_> {
+    /// Makes the child the leader of a process group, and asks the kernel for SIGTERM when the server dies.
+    pub(super) fn leave_parents_group(&self) -> Result<(), c_int> {
+        // A new process is no session leader, so this cannot fail.
+        let _ = setpgid(None, None);
+        self.parent.map_or(Ok(()), |parent| set_pdeathsig(parent, Signal::TERM)).map_err(|_| EXIT_UNFIT)
+    }
+
+    /// Sets the resource limits of the child.
+    pub(super) fn set_resource_limits(&self) -> Result<(), c_int> {
+        let mut limits = self.settings.limits.as_slice().iter().copied();
+        limits.try_for_each(|(resource, limit)| {
+            setrlimit(resource, limit).map_err(|errno| self.set_up_failed("setrlimit", errno))
+        })
+    }
+
+    /// Reads the PROXY header of a connection, and refuses a client that must not be served. Returns the proxy, if the
+    /// header names another client.
+    pub(super) fn identify_client(&self, connection: &mut Connection) -> Result<Option<Peer>, c_int> {
+        let sender = connection.peer();
+        let header = read_header(&*connection).map_err(|error| {
+            self.log_refuse(&sender, format_args!("{error}"), 0);
+            EXIT_REFUSED
+        })?;
+        let mut proxy = None;
+        if let Header::Proxied { source, destination } = header {
+            connection.set_client(source, destination);
+            proxy = Some(sender);
+        }
+        self.slot.set_client(connection.number(), &connection.peer());
+        self.admit(connection)?;
+        Ok(proxy)
+    }
+
+    /// Refuses a client that must not be served.
+    pub(super) fn admit(&self, connection: &mut Connection) -> Result<(), c_int> {
+        match self.admission.check(&connection.peer(), connection.number(), None) {
+            Ok(others) => {
+                connection.set_from_source(others + 1);
+                Ok(())
+            }
+            Err(refusal) => {
+                // The slot is cleared first: a client that has read the message may connect again at once.
+                self.slot.forget_client();
+                self.log_refuse(&connection.peer(), format_args!("{}", refusal.why), refusal.from_source);
+                connection.reject(refusal.message);
+                Err(EXIT_REFUSED)
+            }
+        }
+    }
+
+    /// Sets how long a read and a write of the connection wait.
+    pub(super) fn set_idle_timeout(&self, connection: &Connection) -> Result<(), c_int> {
+        let Some(limit) = self.settings.idle_timeout else { return Ok(()) };
+        let mut options = [SocketOption::RCVTIMEO, SocketOption::SNDTIMEO].into_iter();
+        options.try_for_each(|option| setsockopt(connection, option, limit)).map_err(|_| EXIT_FAILED)
+    }
+
+    /// Enters the sandbox, if there is one.
+    pub(super) fn enter_sandbox(&self, kind: ChildKind) -> Result<(), c_int> {
+        let Some(calls) = self.settings.sandbox else { return Ok(()) };
+        let Some(note) = self.slot.note() else { return Ok(()) };
+        sandbox::enter(kind, calls, note).map_err(|errno| self.set_up_failed("seccomp", errno))
+    }
+
+    /// Logs that the child serves a client. `proxy` is the proxy that has passed the client on.
+    pub(super) fn log_accept(&self, pid: impl FnOnce() -> Pid, peer: &Peer, proxy: Option<&Peer>) {
+        let children = self.children.unwrap_or_else(|| self.admission.scoreboard.serving());
+        self.log.accept(pid, peer, proxy, children, self.settings.max_children);
+    }
+
+    /// Logs that a step failed, and returns the exit status.
+    pub(super) fn set_up_failed(&self, call: &str, errno: Errno) -> c_int {
+        self.log.set_up_failed(call, errno, getpid());
+        EXIT_UNFIT
+    }
+
+    fn log_refuse(&self, peer: &Peer, why: fmt::Arguments<'_>, from_source: u32) {
+        self.admission.scoreboard.count_refused();
+        self.log.refuse(peer, why, from_source, 1);
+    }
+}

@@ -1,0 +1,46 @@
+//! The file of a program, found as `execvp()` finds it.
+
+use core::ffi::CStr;
+
+use crate::server::limits::PATH_MAX;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::fs::{access_x, stat};
+use crate::sys::process::environ;
+
+/// The directories in which execvp() looks if there is no PATH.
+const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
+
+/// Finds the file of a program, as a path with its NUL. A name without a slash is looked up in `PATH`.
+pub(crate) fn find_executable(name: &CStr) -> Result<[u8; PATH_MAX]> {
+    let name = name.to_bytes();
+    if name.contains(&b'/') {
+        return check_executable(&[], name);
+    }
+    let path = environ().find_map(|variable| variable.to_bytes().strip_prefix(b"PATH=")).unwrap_or(DEFAULT_PATH);
+    let mut found = Err(Errno::NOENT);
+    for directory in path.split(|&byte| byte == b':') {
+        match check_executable(if directory.is_empty() { b"." } else { directory }, name) {
+            Ok(path) => return Ok(path),
+            // A file that may not be run is the better error, unless a later directory has one that may.
+            Err(Errno::ACCES) => found = Err(Errno::ACCES),
+            Err(_) => {}
+        }
+    }
+    found
+}
+
+/// Returns the path of a file in a directory, if the file may be run.
+fn check_executable(directory: &[u8], name: &[u8]) -> Result<[u8; PATH_MAX]> {
+    let mut path = [0; PATH_MAX];
+    let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+    let mut length = 0;
+    for part in [directory, slash, name] {
+        // The last byte stays a NUL.
+        let room = path.get_mut(length..length + part.len()).filter(|_| length + part.len() < PATH_MAX);
+        room.ok_or(Errno::NAMETOOLONG)?.copy_from_slice(part);
+        length += part.len();
+    }
+    let file = CStr::from_bytes_until_nul(&path).unwrap_or_default();
+    access_x(file)?;
+    if stat(file)?.is_regular() { Ok(path) } else { Err(Errno::ACCES) }
+}

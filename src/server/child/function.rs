@@ -1,0 +1,73 @@
+//! `Function`: a function that serves connections, each in a process made by `fork()`.
+
+use core::ffi::c_int;
+
+use super::context::ChildContext;
+use super::outcome::Outcome;
+use super::pool::serve_pool;
+use super::worker::{NotStarted, Worker};
+use crate::server::connection::Connection;
+use crate::server::limits::EXIT_PANICKED;
+use crate::server::sandbox::ChildKind;
+use crate::sys::errno::Errno;
+use crate::sys::process::{_exit, Fork, Pid, fork, getpid};
+use crate::sys::signal::{MaskHow, sigprocmask};
+
+/// A function that serves connections.
+pub(crate) struct Function<H> {
+    handler: H,
+}
+
+impl<H> Function<H> {
+    pub(crate) const fn new(handler: H) -> Function<H> {
+        Function { handler }
+    }
+}
+
+impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
+    fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
+        match fork() {
+            Ok(Fork::Parent(child)) => Ok(child.pid()),
+            Ok(Fork::Child) => end_with(|| self.serve(connection, context)),
+            Err(errno) => Err(NotStarted { connection, call: "fork", errno, is_temporary: true }),
+        }
+    }
+
+    fn start_pool(&mut self, context: ChildContext<'_, '_>) -> Result<Pid, Errno> {
+        match fork()? {
+            Fork::Parent(child) => Ok(child.pid()),
+            Fork::Child => end_with(|| serve_pool(&mut self.handler, context)),
+        }
+    }
+}
+
+impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
+    /// The whole life of a child that serves one client.
+    fn serve(&mut self, mut connection: Connection, context: ChildContext<'_, '_>) -> Result<c_int, c_int> {
+        context.leave_parents_group()?;
+        context.descriptors.close_in_child();
+        sigprocmask(MaskHow::Set, context.mask);
+        context.set_resource_limits()?;
+        let proxy = if context.settings.proxy_protocol { context.identify_client(&mut connection)? } else { None };
+        context.log_accept(getpid, &connection.peer(), proxy.as_ref());
+        context.set_idle_timeout(&connection)?;
+        context.enter_sandbox(ChildKind::OneClient)?;
+        Ok((self.handler)(connection).status())
+    }
+}
+
+/// Runs the life of a child, and ends the process with its exit status.
+pub(super) fn end_with(life: impl FnOnce() -> Result<c_int, c_int>) -> ! {
+    let _guard = ExitOnUnwind;
+    let (Ok(status) | Err(status)) = life();
+    _exit(status)
+}
+
+/// Ends the process when it is dropped. A handler that panics and unwinds must not get back to the server's code.
+struct ExitOnUnwind;
+
+impl Drop for ExitOnUnwind {
+    fn drop(&mut self) {
+        _exit(EXIT_PANICKED)
+    }
+}

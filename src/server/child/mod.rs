@@ -1,0 +1,36 @@
+//! The children: what each does from the fork to its end.
+//!
+//! There are three kinds. Each has its set-up as one sequence, from the top to the bottom of one function:
+//!
+//! | kind | set-up |
+//! |---|---|
+//! | a function for one client | `function.rs`: `serve` |
+//! | a preforked process, which serves one client after another | `pool.rs`: `serve_pool` |
+//! | a program | `program.rs`: `start`, and `run_behind_proxy` if the client is named by a PROXY header |
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `worker.rs` | [`Worker`]: what the parent asks for |
+//! | `context.rs` | [`ChildContext`]: what a child knows of the server, and the steps of its set-up |
+//! | `function.rs`, `pool.rs`, `program.rs` | the three kinds |
+//! | `environment.rs` | the environment of a program |
+//! | `executable.rs` | the file of a program |
+//! | `outcome.rs` | what a handler returns, as an exit status |
+
+mod context;
+mod environment;
+mod executable;
+mod function;
+mod outcome;
+mod pool;
+mod program;
+mod worker;
+
+pub(super) use context::ChildContext;
+pub(super) use environment::copy_environment;
+pub(super) use executable::find_executable;
+pub(super) use function::Function;
+pub use outcome::Outcome;
+pub(super) use pool::RETIRE;
+pub(super) use program::Program;
+pub(super) use worker::{NotStarted, Worker};

@@ -1,0 +1,168 @@
+//! A preforked child: it accepts and serves one client after another.
+
+use core::ffi::c_int;
+
+use super::context::ChildContext;
+use super::outcome::Outcome;
+use crate::server::connection::{Connection, Peer};
+use crate::server::limits::{ABORTS_IN_A_ROW, EXIT_DONE, LISTENERS_MAX};
+use crate::server::listener::is_connection_error;
+use crate::server::log::{ChildEnd, LogThrottle};
+use crate::server::sandbox::ChildKind;
+use crate::server::scoreboard::State;
+use crate::sys::errno::Errno;
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
+use crate::sys::net::{SockAddr, SocketFlags, accept4};
+use crate::sys::poll::{PollEvents, PollFd, ppoll};
+use crate::sys::process::{Pid, getpid};
+use crate::sys::signal::{Disposition, MaskHow, SigAction, Signal, SignalFlag, sigaction, sigprocmask};
+use crate::sys::time::{Clock, clock_gettime};
+
+/// The signal by which the parent tells a preforked child that it is no longer needed.
+pub(crate) const RETIRE: Signal = Signal::USR2;
+
+/// Set once [`RETIRE`] has been received.
+static RETIRED: SignalFlag = SignalFlag::new();
+
+/// The whole life of a preforked child.
+pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
+    handler: &mut H,
+    context: ChildContext<'_, '_>,
+) -> Result<c_int, c_int> {
+    context.leave_parents_group()?;
+    context.descriptors.close_all_but_listeners_in_child();
+    let pid = getpid();
+    catch_retire(&context)?;
+    context.set_resource_limits()?;
+    context.enter_sandbox(ChildKind::Pool)?;
+    let mut acceptor = Acceptor::new(context.descriptors.listeners.len());
+    let mut requests_left = context.settings.max_requests.unwrap_or(u64::MAX);
+    context.slot.set(pid, State::Idle, clock_gettime(Clock::MONOTONIC));
+    while requests_left > 0 && !RETIRED.is_raised() {
+        if let Some((fd, address)) = acceptor.next_client(&context)? {
+            serve_client(handler, &context, pid, fd, address);
+            requests_left -= 1;
+        }
+    }
+    Ok(EXIT_DONE)
+}
+
+/// Installs the handler of [`RETIRE`], and restores the signal mask, without that signal.
+fn catch_retire(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
+    let action = SigAction::new(Disposition::Flag(&RETIRED));
+    sigaction(RETIRE, &action).map_err(|errno| context.set_up_failed("sigaction", errno))?;
+    let mut mask = *context.mask;
+    mask.remove(RETIRE);
+    sigprocmask(MaskHow::Set, &mask);
+    Ok(())
+}
+
+/// Serves one client, from its acceptance to its end, and keeps the scoreboard up to date.
+fn serve_client<H: FnMut(Connection) -> R, R: Outcome>(
+    handler: &mut H,
+    context: &ChildContext<'_, '_>,
+    pid: Pid,
+    fd: OwnedFd,
+    address: SockAddr,
+) {
+    let began = clock_gettime(Clock::MONOTONIC);
+    let peer = Peer::of(&fd, address);
+    let mut connection = Connection::new(fd, peer, context.admission.scoreboard.count_accepted(), 0);
+    context.slot.set_client(connection.number(), &peer);
+    context.slot.set(pid, State::Serving, began);
+    let is_served = begin_client(context, pid, &mut connection).is_ok();
+    let peer = connection.peer();
+    let status = if is_served {
+        Some(handler(connection).status())
+    } else {
+        // The log has told already why this client is not served.
+        drop(connection);
+        None
+    };
+    let ended = clock_gettime(Clock::MONOTONIC);
+    context.slot.end_client();
+    context.slot.set(pid, State::Idle, ended);
+    if let Some(status) = status {
+        context.log.end(pid, &peer, ChildEnd::Exit(status), ended - began, None);
+    }
+}
+
+/// Identifies the client, decides whether it is served, and sets its time limit.
+fn begin_client(context: &ChildContext<'_, '_>, pid: Pid, connection: &mut Connection) -> Result<(), c_int> {
+    let mut proxy = None;
+    if context.settings.proxy_protocol {
+        proxy = context.identify_client(connection)?;
+    } else if context.admission.decides() {
+        context.admit(connection)?;
+    }
+    context.set_idle_timeout(connection)?;
+    context.log_accept(|| pid, &connection.peer(), proxy.as_ref());
+    Ok(())
+}
+
+/// Accepts clients in a preforked child.
+struct Acceptor {
+    /// Whether each listener may have a client that waits.
+    ready: [bool; LISTENERS_MAX],
+    aborts_in_a_row: u32,
+    throttle: LogThrottle,
+}
+
+impl Acceptor {
+    fn new(listeners: usize) -> Acceptor {
+        // A single listener is waited for by accept4() itself: it blocks.
+        Acceptor { ready: [listeners == 1; LISTENERS_MAX], aborts_in_a_row: 0, throttle: LogThrottle::default() }
+    }
+
+    /// Accepts the next client, or waits for one. `None` means that the caller must look whether the child has been
+    /// retired. The error is the exit status.
+    fn next_client(&mut self, context: &ChildContext<'_, '_>) -> Result<Option<(OwnedFd, SockAddr)>, c_int> {
+        for (listener, ready) in context.descriptors.listeners.iter().zip(&mut self.ready) {
+            if !*ready {
+                continue;
+            }
+            match accept4(listener, SocketFlags::CLOEXEC) {
+                Ok(client) => {
+                    self.aborts_in_a_row = 0;
+                    return Ok(Some(client));
+                }
+                Err(Errno::AGAIN) => (*ready, self.aborts_in_a_row) = (false, 0),
+                Err(Errno::INTR) => return Ok(None),
+                // The server has shut the listener down.
+                Err(Errno::INVAL) => return Err(EXIT_DONE),
+                Err(errno) if is_connection_error(errno) && self.aborts_in_a_row < ABORTS_IN_A_ROW => {
+                    self.aborts_in_a_row += 1;
+                    return Ok(None);
+                }
+                Err(errno) => {
+                    self.back_off(context, "accept4", errno);
+                    return Ok(None);
+                }
+            }
+        }
+        self.wait(context);
+        Ok(None)
+    }
+
+    /// Waits until a listener has a client, or a signal comes.
+    fn wait(&mut self, context: &ChildContext<'_, '_>) {
+        let mut fds = [PollFd::new(BorrowedFd::NONE, PollEvents::NONE); LISTENERS_MAX];
+        for (place, listener) in fds.iter_mut().zip(context.descriptors.listeners.iter()) {
+            *place = PollFd::new(listener.as_fd(), PollEvents::IN);
+        }
+        let fds = fds.get_mut(..context.descriptors.listeners.len()).unwrap_or_default();
+        match ppoll(fds, None, None) {
+            Ok(_) => {
+                for (ready, fd) in self.ready.iter_mut().zip(fds.iter()) {
+                    *ready = !fd.revents().is_empty();
+                }
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => self.back_off(context, "ppoll", errno),
+        }
+    }
+
+    fn back_off(&mut self, context: &ChildContext<'_, '_>, call: &str, errno: Errno) {
+        self.throttle.back_off(context.log, clock_gettime(Clock::MONOTONIC), call, errno, Some(getpid()));
+    }
+}

@@ -1,0 +1,122 @@
+//! `Program`: a program that serves connections, each in a process made as `vfork()` makes it.
+//!
+//! The child shares the parent's memory until it becomes the program, so nothing is copied. If the client is named by a
+//! PROXY header, the child has to read that first, and so it is forked: it needs memory of its own.
+
+use core::ffi::{CStr, c_int};
+
+use super::context::ChildContext;
+use super::environment::Environment;
+use super::executable::find_executable;
+use super::function::end_with;
+use super::worker::{NotStarted, Worker};
+use crate::server::connection::Connection;
+use crate::server::error::{Error, Reason, Result as ServerResult};
+use crate::server::limits::{PATH_MAX, SPAWN_STACK};
+use crate::sys::errno::Errno;
+use crate::sys::fd::AsFd;
+use crate::sys::memory::{CStrArray, Stack};
+use crate::sys::process::{Fork, Pid, Spawn, SpawnError, become_program, fork, getpid, spawn};
+use crate::sys::signal::SigSet;
+
+/// A program that serves connections.
+pub(crate) struct Program {
+    path: [u8; PATH_MAX],
+    argv: CStrArray,
+    environment: Environment,
+    stack: Stack,
+}
+
+impl Program {
+    /// The program with these arguments, its name first.
+    pub(crate) fn new<'s>(arguments: impl Iterator<Item = &'s CStr> + Clone) -> ServerResult<Program> {
+        let Some(name) = arguments.clone().next().filter(|name| !name.is_empty()) else {
+            return Err(Error::new(format_args!("the program"), Reason::Usage("it has no name"), "name one"));
+        };
+        let path = find_executable(name).map_err(|errno| {
+            let hint = match errno {
+                Errno::NOENT => "give its path, or put its directory into PATH",
+                Errno::ACCES => "make it a file that may be run (chmod +x)",
+                _ => "",
+            };
+            Error::new(format_args!("cannot run {}", name.to_bytes().escape_ascii()), Reason::System(errno), hint)
+        })?;
+        let fail = |errno| Error::new(format_args!("cannot keep the program's arguments"), Reason::System(errno), "");
+        let environment = Environment::new().map_err(fail)?;
+        let argv = CStrArray::copy(arguments).map_err(fail)?;
+        Ok(Program { path, argv, environment, stack: Stack::new(SPAWN_STACK).map_err(fail)? })
+    }
+
+    /// Starts a process that reads the PROXY header and then becomes the program.
+    fn start_behind_proxy(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
+        match fork() {
+            Ok(Fork::Parent(child)) => Ok(child.pid()),
+            Ok(Fork::Child) => end_with(|| self.run_behind_proxy(connection, context)),
+            Err(errno) => Err(NotStarted { connection, call: "fork", errno, is_temporary: true }),
+        }
+    }
+
+    /// The whole life of that process until it is the program.
+    fn run_behind_proxy(&mut self, mut connection: Connection, context: ChildContext<'_, '_>) -> Result<c_int, c_int> {
+        context.leave_parents_group()?;
+        context.descriptors.close_in_child();
+        let proxy = context.identify_client(&mut connection)?;
+        let environment = self.environment.set_client(&connection);
+        environment.map_err(|errno| context.set_up_failed("getsockname", errno))?;
+        context.log_accept(getpid, &connection.peer(), proxy.as_ref());
+        // This sets the limits, the descriptors and the signal mask as well.
+        let Err(errno) = become_program(&plan(&self.path, &self.argv, &self.environment, &connection, &context));
+        Err(context.set_up_failed("execve", errno))
+    }
+}
+
+impl Worker for Program {
+    fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
+        if context.settings.proxy_protocol {
+            return self.start_behind_proxy(connection, context);
+        }
+        if let Err(errno) = self.environment.set_client(&connection) {
+            return Err(NotStarted { connection, call: "getsockname", errno, is_temporary: false });
+        }
+        let plan = plan(&self.path, &self.argv, &self.environment, &connection, &context);
+        match spawn(&mut self.stack, &plan) {
+            Ok(pid) => {
+                context.log_accept(|| pid, &connection.peer(), None);
+                Ok(pid)
+            }
+            Err(SpawnError::Clone(errno)) => Err(NotStarted { connection, call: "clone", errno, is_temporary: true }),
+            Err(SpawnError::Exec(errno)) => {
+                // A resource is short, or the file is being replaced.
+                let is_temporary = matches!(
+                    errno,
+                    Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE | Errno::TXTBSY | Errno::INTR
+                );
+                Err(NotStarted { connection, call: "execve", errno, is_temporary })
+            }
+        }
+    }
+
+    fn start_pool(&mut self, _context: ChildContext<'_, '_>) -> Result<Pid, Errno> {
+        // `Bound::serve_program` refuses --prefork.
+        Err(Errno::NOSYS)
+    }
+}
+
+/// What a child does to become the program: its limits, its descriptors, its signal mask, execve().
+fn plan<'p>(
+    path: &'p [u8],
+    argv: &'p CStrArray,
+    environment: &'p Environment,
+    connection: &'p Connection,
+    context: &'p ChildContext<'_, '_>,
+) -> Spawn<'p> {
+    Spawn {
+        path: CStr::from_bytes_until_nul(path).unwrap_or_default(),
+        argv,
+        envp: environment.as_array(),
+        connection: connection.as_fd(),
+        mask: SigSet::empty(),
+        parent: context.parent,
+        limits: context.settings.limits.as_slice(),
+    }
+}

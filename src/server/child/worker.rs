@@ -1,0 +1,24 @@
+//! `Worker`: what starts children.
+
+use super::context::ChildContext;
+use crate::server::connection::Connection;
+use crate::sys::errno::Errno;
+use crate::sys::process::Pid;
+
+/// Starts children.
+pub(crate) trait Worker {
+    /// Starts a child that serves one connection.
+    fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted>;
+
+    /// Starts a preforked child, which serves one connection after another.
+    fn start_pool(&mut self, context: ChildContext<'_, '_>) -> Result<Pid, Errno>;
+}
+
+/// A connection for which no child could be started, and the call that failed.
+pub(crate) struct NotStarted {
+    pub(crate) connection: Connection,
+    pub(crate) call: &'static str,
+    pub(crate) errno: Errno,
+    /// Whether another try may succeed.
+    pub(crate) is_temporary: bool,
+}

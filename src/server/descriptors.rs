@@ -1,0 +1,51 @@
+//! The descriptors that the server has open and its children must not have.
+
+use super::listener::Listeners;
+use super::pidfile::PidFile;
+use crate::sys::fd::OwnedFd;
+use crate::sys::signal::SignalFd;
+
+/// The server's descriptors. Dropping them removes the files of Unix sockets and the pidfile.
+///
+/// A child closes those that it does not need by [`close_in_child`](Descriptors::close_in_child) and ends by `_exit()`: it
+/// drops nothing.
+pub(crate) struct Descriptors<'a> {
+    pub(crate) listeners: Listeners,
+    pub(crate) signals: Option<SignalFd>,
+    pub(crate) pidfile: Option<PidFile<'a>>,
+    /// The pipe to the server whose successor this one is, until this one is ready.
+    pub(crate) predecessor: Option<OwnedFd>,
+}
+
+impl Descriptors<'_> {
+    /// Closes all of them in a child.
+    pub(crate) fn close_in_child(&mut self) {
+        self.listeners.close();
+        self.close_all_but_listeners_in_child();
+    }
+
+    /// Closes all but the listeners in a child.
+    pub(crate) fn close_all_but_listeners_in_child(&mut self) {
+        self.signals = None;
+        self.pidfile = None;
+    }
+
+    /// Closes the listeners and the pidfile, and leaves their files to the other process that has them open.
+    pub(crate) fn hand_over(&mut self) {
+        self.listeners.close();
+        self.pidfile = None;
+    }
+}
+
+impl Drop for Descriptors<'_> {
+    fn drop(&mut self) {
+        // A server that ends before it is ready leaves everything to its predecessor, which still serves.
+        if self.predecessor.is_some() {
+            return self.hand_over();
+        }
+        self.listeners.stop();
+        if let Some(pidfile) = self.pidfile.take() {
+            pidfile.remove();
+        }
+    }
+}

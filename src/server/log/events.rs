@@ -1,0 +1,320 @@
+//! Every event of the log with its fields, one function each.
+//!
+//! The table of events in the documentation of the module `server` says when each is logged. If you add an event, or a
+//! field, add it there as well.
+
+use core::ffi::{c_int, c_long};
+use core::fmt::Display;
+use core::time::Duration;
+
+use super::line::Seconds;
+use super::writer::{Level, Log};
+use crate::program::text::Text;
+use crate::server::connection::Peer;
+use crate::server::error::shortage_hint;
+use crate::server::scoreboard::Slot;
+use crate::sys::errno::Errno;
+use crate::sys::process::{Pid, WaitStatus};
+use crate::sys::signal::SignalInfo;
+use crate::sys::syscall;
+
+/// The longest text of a wait status.
+const STATUS_MAX: usize = 32;
+
+/// How a child ended, as far as it is known.
+#[derive(Clone, Copy)]
+pub(crate) enum ChildEnd {
+    /// With this exit status, as the child itself says.
+    Exit(c_int),
+    /// With this wait status.
+    Status(WaitStatus),
+    /// Another part of this process has waited for it.
+    Unknown,
+}
+
+/// The fields of the event `status`.
+pub(crate) struct ServerStatus {
+    pub(crate) children: u32,
+    pub(crate) limit: u32,
+    /// The preforked children that have a client.
+    pub(crate) serving: Option<u32>,
+    pub(crate) accepted: u64,
+    pub(crate) refused: u64,
+    pub(crate) ended: u64,
+    pub(crate) uptime: Duration,
+    pub(crate) paused: &'static str,
+    pub(crate) is_stopping: bool,
+}
+
+/// The start and the end of the server.
+impl Log {
+    /// `asked` is the backlog that was asked for, if the kernel allows less.
+    pub(crate) fn listen(&self, address: impl Display, backlog: u32, asked: Option<u32>) {
+        self.event(Level::Notice, "listen", |line| {
+            line.text("address", address);
+            line.number("backlog", backlog);
+            if let Some(asked) = asked {
+                line.number("asked", asked);
+                line.text("hint", "the kernel allows no more: sysctl net.core.somaxconn");
+            }
+        });
+    }
+
+    pub(crate) fn start(&self, pid: Pid, limit: u32, is_root: bool) {
+        self.event(Level::Notice, "start", |line| {
+            line.number("pid", pid);
+            line.number("limit", limit);
+            if is_root {
+                line.text("warning", "the server and its children run as root: name another user with -u");
+            }
+        });
+    }
+
+    pub(crate) fn stop(&self, info: &SignalInfo, children: u32, grace: Duration) {
+        self.event(Level::Notice, "stop", |line| {
+            line.text("signal", info.signal);
+            if let Some(sender) = info.sender {
+                line.number("sender", sender);
+                line.number("uid", info.uid);
+            }
+            line.number("children", children);
+            line.number("grace", Seconds(grace));
+        });
+    }
+
+    /// `ended` is how many children ended: by themselves, after SIGTERM, after SIGKILL.
+    pub(crate) fn stopped(&self, ended: [u64; 3], accepted: u64, time: Duration) {
+        self.event(Level::Notice, "stopped", |line| {
+            for (name, count) in ["drained", "terminated", "killed"].into_iter().zip(ended) {
+                line.number(name, count);
+            }
+            line.number("accepted", accepted);
+            line.number("seconds", Seconds(time));
+        });
+    }
+
+    pub(crate) fn status(&self, status: &ServerStatus) {
+        self.event(Level::Notice, "status", |line| {
+            line.number("children", status.children);
+            line.number("limit", status.limit);
+            if let Some(serving) = status.serving {
+                line.number("serving", serving);
+            }
+            line.number("accepted", status.accepted);
+            line.number("refused", status.refused);
+            line.number("ended", status.ended);
+            line.number("uptime", Seconds(status.uptime));
+            line.text("paused", status.paused);
+            line.text("stopping", if status.is_stopping { "yes" } else { "no" });
+        });
+    }
+
+    pub(crate) fn child(&self, pid: Pid, slot: Slot<'_>, now: Duration) {
+        self.event(Level::Detail, "child", |line| {
+            line.number("pid", pid);
+            line.text("state", slot.state().name());
+            line.text("from", slot.peer());
+            line.number("requests", slot.requests());
+            line.number("seconds", Seconds(now.saturating_sub(slot.since())));
+        });
+    }
+}
+
+/// Connections and children.
+impl Log {
+    /// `pid` is asked for only if the line is logged: the child has to make a system call for it.
+    pub(crate) fn accept(
+        &self,
+        pid: impl FnOnce() -> Pid,
+        peer: &Peer,
+        proxy: Option<&Peer>,
+        children: u32,
+        limit: u32,
+    ) {
+        self.event(Level::Connection, "accept", |line| {
+            line.number("pid", pid());
+            line.text("from", peer);
+            if let Some(proxy) = proxy {
+                line.text("by", proxy);
+            }
+            line.number("children", children);
+            line.number("limit", limit);
+        });
+    }
+
+    /// `children` is how many are left, if that is known.
+    pub(crate) fn end(&self, pid: Pid, peer: &Peer, end: ChildEnd, time: Duration, children: Option<u32>) {
+        self.event(Level::Connection, "end", |line| {
+            line.number("pid", pid);
+            line.text("from", peer);
+            match end {
+                ChildEnd::Exit(code) => line.number("exit", code),
+                ChildEnd::Status(status) => match status.exit_status() {
+                    Some(code) => line.number("exit", code),
+                    None => line.text("signal", status),
+                },
+                ChildEnd::Unknown => line.text("exit", "unknown"),
+            }
+            line.number("seconds", Seconds(time));
+            if let Some(children) = children {
+                line.number("children", children);
+            }
+        });
+    }
+
+    pub(crate) fn refuse(&self, peer: &Peer, why: impl Display, from_source: u32, count: u64) {
+        self.event(Level::Warning, "refuse", |line| {
+            line.text("from", peer);
+            line.text("why", why);
+            line.number("from_source", from_source);
+            line.number("count", count);
+        });
+    }
+
+    pub(crate) fn abort(&self, errno: Errno, count: u64) {
+        self.event(Level::Detail, "abort", |line| {
+            line.text("error", errno);
+            line.number("count", count);
+        });
+    }
+
+    pub(crate) fn lifetime(&self, pid: Pid, peer: &Peer) {
+        self.event(Level::Connection, "lifetime", |line| {
+            line.number("pid", pid);
+            line.text("from", peer);
+        });
+    }
+
+    pub(crate) fn violation(&self, pid: Pid, peer: &Peer, call: c_long) {
+        self.event(Level::Warning, "violation", |line| {
+            line.number("pid", pid);
+            line.text("from", peer);
+            match syscall::name(call) {
+                Some(name) => line.text("call", name),
+                None => line.number("call", call),
+            }
+        });
+    }
+
+    /// A preforked child has ended without a client. `pause` is the time until the next one is made.
+    pub(crate) fn leave(&self, is_trouble: bool, pid: Pid, end: ChildEnd, time: Duration, pause: Duration) {
+        self.event(if is_trouble { Level::Warning } else { Level::Detail }, "leave", |line| {
+            line.number("pid", pid);
+            line.text(
+                "status",
+                match end {
+                    ChildEnd::Status(status) => Text::<STATUS_MAX>::of(format_args!("{status}")),
+                    ChildEnd::Exit(_) | ChildEnd::Unknown => Text::new(),
+                },
+            );
+            line.number("seconds", Seconds(time));
+            line.number("pause", Seconds(pause));
+        });
+    }
+
+    pub(crate) fn orphan(&self, pid: Pid) {
+        self.event(Level::Detail, "orphan", |line| line.number("pid", pid));
+    }
+}
+
+/// Limits and trouble.
+impl Log {
+    pub(crate) fn limit_reached(&self, why: &str, children: u32, count: u64) {
+        self.event(Level::Notice, "pause", |line| {
+            line.text("why", why);
+            line.number("children", children);
+            line.number("count", count);
+        });
+    }
+
+    pub(crate) fn shortage(&self, call: &str, errno: Errno, count: u64) {
+        let hint = match shortage_hint(errno) {
+            "" => "it is tried again until it works",
+            hint => hint,
+        };
+        self.event(Level::Warning, "pause", |line| {
+            line.text("why", call);
+            line.text("error", errno);
+            line.text("hint", hint);
+            line.number("count", count);
+        });
+    }
+
+    pub(crate) fn resume(&self, why: &str, time: Duration) {
+        self.event(Level::Notice, "resume", |line| {
+            line.text("why", why);
+            line.number("seconds", Seconds(time));
+        });
+    }
+
+    /// A call failed that is not expected to fail; in `child`, or in the parent.
+    pub(crate) fn call_failed(&self, call: &str, errno: Errno, child: Option<Pid>, count: u64) {
+        self.event(Level::Warning, "fail", |line| {
+            line.text("call", call);
+            line.text("error", errno);
+            if let Some(pid) = child {
+                line.number("pid", pid);
+            }
+            line.number("count", count);
+        });
+    }
+
+    /// A child could not be set up.
+    pub(crate) fn set_up_failed(&self, call: &str, errno: Errno, pid: Pid) {
+        self.event(Level::Warning, "fail", |line| {
+            line.text("call", call);
+            line.text("error", errno);
+            line.number("pid", pid);
+        });
+    }
+
+    /// A program could not be run for a client.
+    pub(crate) fn exec_failed(&self, call: &str, errno: Errno, peer: &Peer, count: u64) {
+        self.event(Level::Warning, "fail", |line| {
+            line.text("call", call);
+            line.text("error", errno);
+            line.text("from", peer);
+            line.number("count", count);
+        });
+    }
+}
+
+/// Reload and handover.
+impl Log {
+    /// SIGHUP came while a reload could not be made.
+    pub(crate) fn reload_ignored(&self) {
+        self.event(Level::Notice, "reload", |line| line.text("why", "as before"));
+    }
+
+    pub(crate) fn rules_read(&self, count: usize) {
+        self.event(Level::Notice, "rules", |line| line.number("rules", count));
+    }
+
+    pub(crate) fn rules_failed(&self, error: impl Display) {
+        self.event(Level::Warning, "rules", |line| {
+            line.text("error", error);
+            line.text("hint", "the rules are as before, and the server goes on");
+        });
+    }
+
+    pub(crate) fn restart(&self, pid: Pid, program: impl Display) {
+        self.event(Level::Notice, "restart", |line| {
+            line.number("pid", pid);
+            line.text("program", program);
+        });
+    }
+
+    pub(crate) fn restart_failed(&self, error: impl Display) {
+        self.event(Level::Warning, "restart", |line| {
+            line.text("error", error);
+            line.text("hint", "the server goes on as it is");
+        });
+    }
+
+    pub(crate) fn succeeded(&self, by: Pid, children: u32) {
+        self.event(Level::Notice, "succeeded", |line| {
+            line.number("by", by);
+            line.number("children", children);
+        });
+    }
+}

@@ -1,0 +1,106 @@
+//! A line of the log: the event's name and its fields.
+
+use core::fmt::{self, Display, Write as _};
+use core::time::Duration;
+
+use crate::program::text::Text;
+use crate::server::limits::LINE_MAX;
+
+/// A line on its way to the log.
+pub(super) struct Line {
+    text: Text<LINE_MAX>,
+    json: bool,
+}
+
+/// The longest end of a line.
+const LINE_END: usize = 2;
+
+impl Line {
+    pub(super) const fn new(json: bool) -> Line {
+        Line { text: Text::new(), json }
+    }
+
+    /// Writes what stands before the fields.
+    pub(super) fn start(&mut self, start: fmt::Arguments<'_>) {
+        // It is short, and so it fits.
+        let _ = self.text.write_fmt(start);
+    }
+
+    /// Writes what stands after the fields. They leave room for it.
+    pub(super) fn end(&mut self, end: &str) {
+        let _ = self.text.write_str(end);
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// Adds a field that is a number.
+    pub(super) fn number(&mut self, name: &str, value: impl Display) {
+        self.field(name, |text, _| write!(text, "{value}"));
+    }
+
+    /// Adds a field that is a text.
+    pub(super) fn text(&mut self, name: &str, value: impl Display) {
+        self.field(name, |text, json| {
+            let mut plain = IsPlain(true);
+            // This sink never fails.
+            let _ = write!(plain, "{value}");
+            if plain.0 && !json {
+                return write!(text, "{value}");
+            }
+            text.write_char('"')?;
+            write!(Escaped { text, json }, "{value}")?;
+            text.write_char('"')
+        });
+    }
+
+    /// Adds a field, or nothing if it does not fit.
+    fn field(&mut self, name: &str, fill: impl FnOnce(&mut Text<LINE_MAX>, bool) -> fmt::Result) {
+        let before = self.text.len();
+        let name = if self.json { write!(self.text, ",\"{name}\":") } else { write!(self.text, " {name}=") };
+        let written = name.and_then(|()| fill(&mut self.text, self.json));
+        if written.is_err() || self.text.len() > LINE_MAX - LINE_END {
+            self.text.truncate(before);
+        }
+    }
+}
+
+/// A sink that notes whether a value can stand without quotes.
+struct IsPlain(bool);
+
+impl fmt::Write for IsPlain {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 &= text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'='));
+        Ok(())
+    }
+}
+
+/// A value between quotes.
+struct Escaped<'a> {
+    text: &'a mut Text<LINE_MAX>,
+    json: bool,
+}
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| match character {
+            '"' | '\\' => write!(self.text, "\\{character}"),
+            ' '.. if !character.is_control() => self.text.write_char(character),
+            _ if self.json => write!(self.text, "\\u{:04x}", u32::from(character)),
+            _ => write!(self.text, "{}", character.escape_unicode()),
+        })
+    }
+}
+
+/// A time in seconds, to the millisecond.
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0.as_secs(), self.0.subsec_millis())
+    }
+}
+
+#[cfg(test)]
+mod tests;

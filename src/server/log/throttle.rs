@@ -1,0 +1,111 @@
+//! The log throttle: each kind of repeated trouble is logged once a second, with how often it came.
+
+use core::time::Duration;
+
+use super::writer::{Level, Log};
+use crate::server::limits::{RETRY_EVERY, THROTTLE_PERIOD};
+use crate::sys::errno::Errno;
+use crate::sys::process::Pid;
+use crate::sys::time::nanosleep;
+
+/// A kind of event that may come very often.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Throttled {
+    /// A client was refused.
+    Refuse,
+    /// A connection was gone before it was accepted.
+    Abort,
+    /// The limit of children was reached.
+    MaxChildren,
+    /// The limit of connections in a period was reached.
+    MaxRate,
+    /// A resource that a connection needs is short.
+    Shortage,
+    /// A program could not be run.
+    Exec,
+    /// A call failed that is not expected to fail.
+    Call,
+}
+
+impl Throttled {
+    const ALL: [Throttled; 7] = [
+        Throttled::Refuse,
+        Throttled::Abort,
+        Throttled::MaxChildren,
+        Throttled::MaxRate,
+        Throttled::Shortage,
+        Throttled::Exec,
+        Throttled::Call,
+    ];
+
+    /// The level, the event and its field `why`, for a line about those that were held back.
+    const fn summary(self) -> (Level, &'static str, &'static str) {
+        match self {
+            Throttled::Refuse => (Level::Warning, "refuse", "as before"),
+            Throttled::Abort => (Level::Detail, "abort", "as before"),
+            Throttled::MaxChildren => (Level::Notice, "pause", "max-children"),
+            Throttled::MaxRate => (Level::Notice, "pause", "max-rate"),
+            Throttled::Shortage => (Level::Warning, "pause", "as before"),
+            Throttled::Exec => (Level::Warning, "fail", "execve"),
+            Throttled::Call => (Level::Warning, "fail", "as before"),
+        }
+    }
+}
+
+/// When each kind was logged last, and how many were held back since.
+#[derive(Default)]
+pub(crate) struct LogThrottle([HeldBack; Throttled::ALL.len()]);
+
+/// The state of one kind.
+#[derive(Clone, Copy, Default)]
+struct HeldBack {
+    /// The time from which on the next one may be logged.
+    opens: Option<Duration>,
+    /// How many came and were not logged.
+    count: u64,
+}
+
+impl LogThrottle {
+    /// Counts an event. Returns for how many events a line is to be logged, if one is to be logged now.
+    pub(crate) fn admit(&mut self, kind: Throttled, now: Duration) -> Option<u64> {
+        let held = self.0.get_mut(kind as usize)?;
+        held.count += 1;
+        if held.opens.is_some_and(|opens| now < opens) {
+            return None;
+        }
+        held.opens = Some(now + THROTTLE_PERIOD);
+        Some(core::mem::take(&mut held.count))
+    }
+
+    /// Logs an unexpected failure of a call, and waits for [`RETRY_EVERY`], so that the failure cannot make a busy loop.
+    /// `child` is the process, if it is not the parent.
+    pub(crate) fn back_off(&mut self, log: &Log, now: Duration, call: &str, errno: Errno, child: Option<Pid>) {
+        if let Some(count) = self.admit(Throttled::Call, now) {
+            log.call_failed(call, errno, child, count);
+        }
+        nanosleep(RETRY_EVERY);
+    }
+
+    /// The time at which [`release`](LogThrottle::release) has something to log.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.0.iter().filter(|held| held.count > 0).filter_map(|held| held.opens).min()
+    }
+
+    /// Logs the events that were held back, of each kind whose period is over.
+    pub(crate) fn release(&mut self, log: &Log, now: Duration) {
+        for (held, kind) in self.0.iter_mut().zip(Throttled::ALL) {
+            if held.count > 0 && held.opens.is_none_or(|opens| now >= opens) {
+                held.opens = Some(now + THROTTLE_PERIOD);
+                let count = core::mem::take(&mut held.count);
+                let (level, event, why) = kind.summary();
+                log.event(level, event, |line| {
+                    line.text("why", why);
+                    line.number("count", count);
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

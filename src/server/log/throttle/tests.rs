@@ -1,0 +1,42 @@
+use super::super::writer::{LogFormat, Verbosity};
+use super::*;
+
+const fn at(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[test]
+fn each_kind_of_trouble_is_logged_once_a_second_with_how_often_it_came() {
+    let mut throttle = LogThrottle::default();
+    let period = THROTTLE_PERIOD.as_millis() as u64;
+    assert_eq!(throttle.due(), None);
+    assert_eq!(throttle.admit(Throttled::Refuse, at(0)), Some(1));
+    assert_eq!(throttle.due(), None, "nothing is held back");
+    assert_eq!(throttle.admit(Throttled::Refuse, at(1)), None);
+    assert_eq!(throttle.admit(Throttled::Refuse, at(period - 1)), None);
+    assert_eq!(throttle.due(), Some(at(period)));
+    // Other kinds are not concerned.
+    assert_eq!(throttle.admit(Throttled::MaxRate, at(2)), Some(1));
+    // At the end of the second, and so again and again.
+    assert_eq!(throttle.admit(Throttled::Refuse, at(period)), Some(3));
+    assert_eq!(throttle.admit(Throttled::Refuse, at(period + 1)), None);
+    assert_eq!(throttle.due(), Some(at(2 * period)));
+    assert_eq!(throttle.admit(Throttled::Refuse, at(2 * period)), Some(2));
+}
+
+#[test]
+fn what_was_held_back_is_released_once_and_throttles_what_comes_then() {
+    let mut throttle = LogThrottle::default();
+    let log = Log::new(LogFormat::Text, Verbosity::Quiet);
+    let period = THROTTLE_PERIOD.as_millis() as u64;
+    // Of a kind whose line is a detail, so that this test prints nothing.
+    assert_eq!(throttle.admit(Throttled::Abort, at(0)), Some(1));
+    assert_eq!(throttle.admit(Throttled::Abort, at(10)), None);
+    throttle.release(&log, at(period - 1));
+    assert_eq!(throttle.due(), Some(at(period)), "its time has not come");
+    throttle.release(&log, at(period));
+    assert_eq!(throttle.due(), None, "it was logged");
+    // The line of the release counts: the next one is a second later.
+    assert_eq!(throttle.admit(Throttled::Abort, at(period + 1)), None);
+    assert_eq!(throttle.due(), Some(at(2 * period)));
+}

@@ -1,0 +1,138 @@
+//! Accepting: from a client that waits to a child that serves it.
+
+use super::state::{Parent, monotonic};
+use crate::server::admission::Refusal;
+use crate::server::child::{NotStarted, Worker};
+use crate::server::connection::{Connection, Peer};
+use crate::server::limits::{ABORTS_IN_A_ROW, ACCEPTS_IN_A_ROW};
+use crate::server::listener::is_connection_error;
+use crate::server::log::Throttled;
+use crate::server::scoreboard::State;
+use crate::sys::errno::Errno;
+use crate::sys::fd::OwnedFd;
+use crate::sys::net::{SocketFlags, accept4};
+
+impl<W: Worker> Parent<'_, '_, W> {
+    /// Accepts clients until none waits, the parent is blocked, or other events must be looked at.
+    pub(super) fn accept_burst(&mut self) {
+        for _ in 0..ACCEPTS_IN_A_ROW {
+            if self.is_full() && self.state.reap_at.is_some() {
+                // Children that have ended without having been reaped hold slots that are needed now.
+                self.reap();
+            }
+            if self.note_blocked().is_some() || !self.accept_next() {
+                return;
+            }
+            self.state.now = monotonic();
+        }
+    }
+
+    /// Accepts one client, from the next listener that may have one. Returns whether there may be more.
+    fn accept_next(&mut self) -> bool {
+        let count = self.descriptors.listeners.len();
+        for step in 0..count {
+            let index = (self.state.turn + step) % count;
+            let Some(listener) = self.descriptors.listeners.get(index).filter(|_| self.is_ready(index)) else {
+                continue;
+            };
+            match accept4(listener, SocketFlags::CLOEXEC) {
+                Ok((fd, address)) => {
+                    self.state.turn = index + 1;
+                    self.state.aborts_in_a_row = 0;
+                    self.shortage_over();
+                    let peer = Peer::of(&fd, address);
+                    self.admit(fd, peer);
+                    return true;
+                }
+                Err(Errno::AGAIN) => {
+                    if let Some(ready) = self.state.ready.get_mut(index) {
+                        *ready = false;
+                    }
+                    self.state.aborts_in_a_row = 0;
+                    self.shortage_over();
+                }
+                Err(errno) => {
+                    self.accept_failed(errno);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    fn is_ready(&self, index: usize) -> bool {
+        self.state.ready.get(index).is_some_and(|ready| *ready)
+    }
+
+    /// Counts a failure that concerns one connection alone, or pauses for any other.
+    fn accept_failed(&mut self, errno: Errno) {
+        let may_go_on = is_connection_error(errno) || errno == Errno::INTR;
+        if !may_go_on || self.state.aborts_in_a_row >= ABORTS_IN_A_ROW {
+            return self.shortage("accept4", errno, None);
+        }
+        self.state.aborts_in_a_row += 1;
+        if let Some(count) = self.throttle.admit(Throttled::Abort, self.state.now) {
+            self.log.abort(errno, count);
+        }
+    }
+
+    /// Starts a child for a connection, or refuses the client.
+    fn admit(&mut self, fd: OwnedFd, peer: Peer) {
+        let number = self.scoreboard.count_accepted();
+        if let Some(rate) = &mut self.rate {
+            rate.count(self.state.now);
+        }
+        if self.check(&peer, number).is_err() {
+            // Children that have ended meanwhile do not count against the client.
+            self.reap();
+            if let Err(Refusal { why, message, from_source }) = self.check(&peer, number) {
+                Connection::new(fd, peer, number, from_source).reject(message);
+                return self.refuse(&peer, why, from_source);
+            }
+        }
+        let connection = Connection::new(fd, peer, number, self.state.connections_of(&peer) + 1);
+        self.start(connection);
+    }
+
+    /// Decides whether a client is served. If a PROXY header is to name the client, the child decides.
+    fn check(&self, peer: &Peer, number: u64) -> Result<(), Refusal<'_>> {
+        if self.settings.proxy_protocol {
+            return Ok(());
+        }
+        self.admission().check(peer, number, Some(self.state.connections_of(peer))).map(|_| ())
+    }
+
+    /// Counts and logs a client that is not served.
+    pub(super) fn refuse(&mut self, peer: &Peer, why: &str, from_source: u32) {
+        self.scoreboard.count_refused();
+        if let Some(count) = self.throttle.admit(Throttled::Refuse, self.state.now) {
+            self.log.refuse(peer, why, from_source, count);
+        }
+    }
+
+    /// Starts a child for a connection. If no process can be had, the client is kept for a while.
+    pub(super) fn start(&mut self, connection: Connection) {
+        let peer = connection.peer();
+        let slot = self.scoreboard.slot(self.state.children.next_index());
+        // Before there is a child, which may name another client.
+        slot.set_client(connection.number(), &peer);
+        let children = Some(self.state.children.len() + 1);
+        let (worker, context) = self.next_child(slot, children);
+        match worker.start(connection, context) {
+            Ok(pid) => {
+                slot.set(pid, State::Serving, self.state.now);
+                self.shortage_over();
+                self.state.add_serving_child(pid, peer);
+            }
+            Err(NotStarted { connection, call, errno, is_temporary: true }) => {
+                self.shortage(call, errno, Some(connection));
+            }
+            Err(NotStarted { connection, call, errno, is_temporary: false }) => {
+                if let Some(count) = self.throttle.admit(Throttled::Exec, self.state.now) {
+                    self.log.exec_failed(call, errno, &connection.peer(), count);
+                }
+                self.scoreboard.count_refused();
+            }
+        }
+    }
+}

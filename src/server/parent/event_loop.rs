@@ -1,0 +1,135 @@
+//! The loop of the parent.
+//!
+//! Under load it accepts first, and waits only when no client is left to accept, or after [`ACCEPTS_IN_A_ROW`] clients, to
+//! look at the signals.
+//!
+//! [`ACCEPTS_IN_A_ROW`]: crate::server::limits::ACCEPTS_IN_A_ROW
+
+use core::time::Duration;
+
+use super::state::{Parent, Stopped, monotonic};
+use super::timers::Timer;
+use crate::server::child::Worker;
+use crate::server::inherited::say_ready;
+use crate::server::limits::LISTENERS_MAX;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::fd::{AsFd, BorrowedFd};
+use crate::sys::poll::{PollEvents, PollFd, poll};
+use crate::sys::signal::{Signal, SignalInfo};
+
+/// The signals that the parent obeys, and SIGPIPE, which must not kill it.
+pub(crate) const SIGNALS: [Signal; 7] =
+    [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1, Signal::CHLD, Signal::PIPE];
+
+/// The descriptors that are polled besides the listeners: the signals, and a successor's answer.
+const OTHERS: usize = 2;
+
+/// The descriptors that have something.
+struct Ready {
+    signals: bool,
+    successor: bool,
+    listeners: [bool; LISTENERS_MAX],
+}
+
+impl<W: Worker> Parent<'_, '_, W> {
+    /// Serves until a signal has told the server to stop and all children have ended.
+    pub(crate) fn run(&mut self) -> Stopped {
+        self.begin();
+        loop {
+            self.state.now = monotonic();
+            for timer in Timer::ALL {
+                if self.deadline(timer).is_some_and(|due| due <= self.state.now) {
+                    self.fire(timer);
+                }
+            }
+            if let Some(stopped) = self.stopped() {
+                return stopped;
+            }
+            self.accept_burst();
+            let can_accept = self.note_blocked().is_none();
+            let ready = self.wait(can_accept);
+            self.state.now = monotonic();
+            match ready {
+                Ok(ready) => {
+                    if can_accept {
+                        self.state.ready = ready.listeners;
+                    }
+                    if ready.successor {
+                        self.on_successor();
+                    }
+                    if ready.signals {
+                        self.on_signals();
+                    }
+                }
+                Err(errno) => self.back_off("poll", errno),
+            }
+        }
+    }
+
+    /// Tells the predecessor and the service manager that this server is ready.
+    fn begin(&mut self) {
+        if self.pool.is_some() && self.descriptors.listeners.len() == 1 {
+            // Children wait in accept4(), and the kernel wakes one of them for each client. If a listener cannot be made
+            // to block, they wait in ppoll().
+            let _ = self.descriptors.listeners.set_blocking(true);
+        }
+        if let Some(predecessor) = self.descriptors.predecessor.take() {
+            let pidfile = self.descriptors.pidfile.as_ref();
+            let written = pidfile.map_or(Ok(()), |pidfile| pidfile.write(self.pid));
+            if let Err(errno) = written.and_then(|()| say_ready(&predecessor)) {
+                self.back_off("write", errno);
+            }
+        }
+        self.publisher.ready();
+    }
+
+    /// Waits for a signal, a successor's answer, the next deadline, and, if the parent can accept, for a client. Returns
+    /// at once if a listener may have a client already.
+    fn wait(&self, can_accept: bool) -> Result<Ready> {
+        let timeout = if can_accept && self.state.ready.contains(&true) {
+            Some(Duration::ZERO)
+        } else {
+            self.next_deadline().map(|due| due.saturating_sub(self.state.now))
+        };
+        let mut fds = [PollFd::new(BorrowedFd::NONE, PollEvents::NONE); OTHERS + LISTENERS_MAX];
+        let others = [self.descriptors.signals.as_fd(), self.state.successor.as_fd()];
+        let listeners = self.descriptors.listeners.iter().filter(|_| can_accept).map(AsFd::as_fd);
+        let mut length = 0;
+        for (place, fd) in fds.iter_mut().zip(others.into_iter().chain(listeners)) {
+            *place = PollFd::new(fd, PollEvents::IN);
+            length += 1;
+        }
+        match poll(fds.get_mut(..length).unwrap_or_default(), timeout) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+        let mut events = fds.iter().map(|fd| !fd.revents().is_empty());
+        let mut next = || events.next().unwrap_or(false);
+        Ok(Ready { signals: next(), successor: next(), listeners: core::array::from_fn(|_| next()) })
+    }
+
+    /// Reads the signals that are pending, and does what each says.
+    fn on_signals(&mut self) {
+        let Some(signals) = &self.descriptors.signals else { return };
+        match signals.read() {
+            Ok(infos) => infos.for_each(|info| self.on_signal(info)),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(errno) => self.back_off("read", errno),
+        }
+    }
+
+    fn on_signal(&mut self, info: SignalInfo) {
+        match info.signal {
+            Signal::CHLD => self.on_child(info.sender),
+            Signal::USR1 => self.log_status(),
+            Signal::HUP => self.reload(),
+            Signal::TERM | Signal::INT | Signal::QUIT => self.stop(&info),
+            _ => {}
+        }
+    }
+
+    /// Logs an unexpected failure and waits a little, so that it cannot make a busy loop.
+    pub(super) fn back_off(&mut self, call: &str, errno: Errno) {
+        self.throttle.back_off(self.log, self.state.now, call, errno, None);
+    }
+}

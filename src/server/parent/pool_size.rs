@@ -1,0 +1,90 @@
+//! The size of the pool: how many preforked children there should be, and when there may be a new one.
+
+use core::time::Duration;
+
+use crate::server::limits::{CRASH_PAUSE, CRASH_PAUSE_MAX, POOL_TICK};
+use crate::server::settings::PoolSize;
+
+/// What the parent knows of its pool, besides the children.
+pub(super) struct Pool {
+    size: PoolSize,
+    /// The number of children that are made in the next second if all are busy.
+    growth: u32,
+    /// The time at which the size is looked at next.
+    tick: Duration,
+    /// The pause after the next child that crashes before it has served a client.
+    crash_pause: Duration,
+    /// The time until which no child is made.
+    closed_until: Duration,
+}
+
+/// The change of a second.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Step {
+    Stay,
+    /// So many more children.
+    Grow(u32),
+    /// One idle child less.
+    Shrink,
+}
+
+impl Pool {
+    pub(super) fn new(size: PoolSize, now: Duration) -> Pool {
+        Pool { size, growth: 1, tick: now + POOL_TICK, crash_pause: CRASH_PAUSE, closed_until: Duration::ZERO }
+    }
+
+    /// Whether the size may change.
+    pub(super) const fn is_elastic(&self) -> bool {
+        self.size.min < self.size.max
+    }
+
+    /// The time of the next [`step`](Pool::step).
+    pub(super) const fn tick(&self) -> Duration {
+        self.tick
+    }
+
+    /// The number of children that are missing, of which so many are running.
+    pub(super) const fn missing(&self, running: u32) -> u32 {
+        self.size.min.saturating_sub(running)
+    }
+
+    /// The time from which on a child may be made.
+    pub(super) const fn opens_at(&self) -> Duration {
+        self.closed_until
+    }
+
+    /// Decides how the size changes now that a second is over. The next second begins.
+    pub(super) fn step(&mut self, running: u32, idle: u32, now: Duration) -> Step {
+        self.tick = now + POOL_TICK;
+        if !self.is_elastic() {
+            return Step::Stay;
+        }
+        if idle == 0 && now >= self.closed_until {
+            let more = self.growth.min(self.size.max.saturating_sub(running));
+            self.growth = self.growth.saturating_mul(2);
+            return if more > 0 { Step::Grow(more) } else { Step::Stay };
+        }
+        self.growth = 1;
+        if idle > self.size.min && running > self.size.min { Step::Shrink } else { Step::Stay }
+    }
+
+    /// Takes note of a child that has ended. After one that was not useful the next one has to wait, each time longer.
+    pub(super) fn on_end(&mut self, was_useful: bool, now: Duration) {
+        if was_useful {
+            self.crash_pause = CRASH_PAUSE;
+            return;
+        }
+        self.close(self.crash_pause, now);
+        self.crash_pause = (self.crash_pause * 2).min(CRASH_PAUSE_MAX);
+    }
+
+    /// Makes no child for a while.
+    pub(super) fn close(&mut self, time: Duration, now: Duration) {
+        self.closed_until = self.closed_until.max(now + time);
+    }
+
+    /// The time from which on a child may be made again, if none may be made now.
+    pub(super) fn closed_until(&self, now: Duration) -> Option<Duration> {
+        (now < self.closed_until).then_some(self.closed_until)
+    }
+}

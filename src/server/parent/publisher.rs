@@ -1,0 +1,102 @@
+//! `Publisher`: tells the service manager and `ps` how the server is.
+
+use core::time::Duration;
+
+use crate::program::Title;
+use crate::program::text::Text;
+use crate::server::limits::STATUS_EVERY;
+use crate::server::systemd::Manager;
+use crate::sys::process::Pid;
+
+/// The longest title.
+const TITLE_MAX: usize = 64;
+
+/// The number of children before the first one was shown.
+const NOT_SHOWN: u32 = u32::MAX;
+
+/// Tells the service manager and `ps` how the server is.
+pub(super) struct Publisher {
+    manager: Manager,
+    title: Option<Title>,
+    /// The highest number of children.
+    limit: u32,
+    watchdog_at: Duration,
+    /// The number of children that the service manager was told, and when it may be told another.
+    status: Shown,
+    /// The same for the title.
+    titled: Shown,
+}
+
+/// A number that is shown, and does not change too often.
+#[derive(Clone, Copy)]
+struct Shown {
+    number: u32,
+    /// The time from which on it may change.
+    next: Duration,
+}
+
+impl Shown {
+    fn due(self, number: u32) -> Option<Duration> {
+        (self.number != number).then_some(self.next)
+    }
+}
+
+impl Publisher {
+    pub(super) const fn new(manager: Manager, title: Option<Title>, limit: u32, now: Duration) -> Publisher {
+        let shown = Shown { number: NOT_SHOWN, next: now };
+        Publisher { manager, title, limit, watchdog_at: now, status: shown, titled: shown }
+    }
+
+    pub(super) fn ready(&self) {
+        self.manager.ready();
+    }
+
+    pub(super) fn reloading(&self) {
+        self.manager.reloading();
+    }
+
+    pub(super) fn stopping(&self) {
+        self.manager.stopping();
+    }
+
+    /// Tells the service manager of the successor, and from then on nothing.
+    pub(super) fn hand_over_to(&mut self, successor: Pid) {
+        self.manager.succeeded_by(successor);
+        self.manager = Manager::none();
+    }
+
+    /// The time at which the watchdog must hear from the server.
+    pub(super) fn watchdog_due(&self) -> Option<Duration> {
+        self.manager.watchdog.map(|_| self.watchdog_at)
+    }
+
+    pub(super) fn notify_watchdog(&mut self, now: Duration) {
+        if let Some(period) = self.manager.watchdog {
+            self.manager.alive();
+            self.watchdog_at = now + period;
+        }
+    }
+
+    /// The time at which the service manager is told this number of children.
+    pub(super) fn status_due(&self, children: u32) -> Option<Duration> {
+        if self.manager.is_there() { self.status.due(children) } else { None }
+    }
+
+    pub(super) fn notify_status(&mut self, children: u32, now: Duration) {
+        self.manager.status(format_args!("{children}/{} children", self.limit));
+        self.status = Shown { number: children, next: now + STATUS_EVERY };
+    }
+
+    /// The time at which the title shows this number of children.
+    pub(super) fn title_due(&self, children: u32) -> Option<Duration> {
+        if self.title.is_some() { self.titled.due(children) } else { None }
+    }
+
+    pub(super) fn set_title(&mut self, children: u32, now: Duration) {
+        if let Some(title) = &mut self.title {
+            let limit = self.limit;
+            title.set(Text::<TITLE_MAX>::of(format_args!("mpserv: {children}/{limit} children")).as_str());
+        }
+        self.titled = Shown { number: children, next: now + STATUS_EVERY };
+    }
+}

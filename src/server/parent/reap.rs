@@ -1,0 +1,137 @@
+//! Reaping: children that have ended.
+
+use core::time::Duration;
+
+use super::children::{Child, Stage};
+use super::state::Parent;
+use crate::server::child::Worker;
+use crate::server::limits::{EXIT_DONE, MANY_CHILDREN, REAP_WITHIN, RETRY_EVERY, YOUNGEST};
+use crate::server::log::ChildEnd;
+use crate::server::scoreboard::State;
+use crate::sys::errno::{Errno, Result, retry_on_intr};
+use crate::sys::process::{Pid, WaitFor, WaitOptions, WaitStatus, exists, waitpid};
+use crate::sys::seccomp::violation;
+use crate::sys::signal::Signal;
+
+impl<W: Worker> Parent<'_, '_, W> {
+    /// SIGCHLD: a child has ended, and perhaps others. One signal may stand for several children.
+    pub(super) fn on_child(&mut self, sender: Option<Pid>) {
+        let must_reap_now = self.state.children.len() < MANY_CHILDREN
+            || self.pool.is_some()
+            || self.state.shortage.is_some()
+            || self.settings.proxy_protocol;
+        if must_reap_now {
+            return self.reap();
+        }
+        self.state.reap_at.get_or_insert(self.state.now + REAP_WITHIN);
+        if let Err(errno) = self.reap_likely(sender) {
+            self.waitpid_failed(errno);
+        }
+    }
+
+    /// Reaps the child that has sent SIGCHLD, and those of the youngest children that have ended.
+    ///
+    /// To find any child that has ended, the kernel looks at all children, the oldest first. Where there are many, it
+    /// is faster to ask for the youngest ones: most connections are short.
+    fn reap_likely(&mut self, sender: Option<Pid>) -> Result<()> {
+        if let Some(pid) = sender.filter(|pid| self.state.children.contains(*pid)) {
+            self.reap_one(WaitFor::Child(pid))?;
+        }
+        let mut next = self.state.children.last(Stage::Running);
+        for _ in 0..YOUNGEST {
+            let Some(child) = next else { break };
+            next = self.state.children.before(&child);
+            self.reap_one(WaitFor::Child(child.pid))?;
+        }
+        Ok(())
+    }
+
+    /// Reaps every child that has ended.
+    pub(super) fn reap(&mut self) {
+        self.state.reap_at = None;
+        loop {
+            match self.reap_one(WaitFor::AnyChild) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(errno) => return self.waitpid_failed(errno),
+            }
+        }
+    }
+
+    /// Reaps one child, if one of these has ended. Returns whether one has.
+    fn reap_one(&mut self, which: WaitFor) -> Result<bool> {
+        let mut status = WaitStatus::default();
+        match retry_on_intr(|| waitpid(which, Some(&mut status), WaitOptions::NOHANG)) {
+            Ok(Some(pid)) => {
+                self.on_end(pid, ChildEnd::Status(status));
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(Errno::CHILD) if self.state.children.is_empty() => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Another part of this process may have waited for the children: those that are gone are forgotten.
+    fn waitpid_failed(&mut self, errno: Errno) {
+        self.back_off("waitpid", errno);
+        for stage in Stage::ALL {
+            let mut next = self.state.children.first(stage);
+            while let Some(child) = next {
+                next = self.state.children.next(&child);
+                if !exists(child.pid) {
+                    self.on_end(child.pid, ChildEnd::Unknown);
+                }
+            }
+        }
+        self.state.reap_at = (!self.state.children.is_empty()).then(|| self.state.now + RETRY_EVERY);
+    }
+
+    /// Forgets a process that has ended, and logs its end.
+    fn on_end(&mut self, pid: Pid, end: ChildEnd) {
+        let Some(child) = self.state.children.remove(pid) else {
+            if self.state.successor.as_ref().is_some_and(|successor| successor.pid == pid) {
+                return self.successor_failed("it ended before it was ready");
+            }
+            return self.log.orphan(pid);
+        };
+        self.state.forget_client(&child.peer);
+        self.state.ended += 1;
+        self.count_for_report(child.stage);
+        // The resource that is short may be there now.
+        if let Some(shortage) = &mut self.state.shortage {
+            shortage.retry_at = Some(self.state.now);
+        }
+        self.log_end(&child, end);
+        self.scoreboard.slot(child.index).clear();
+    }
+
+    /// Logs the end of a child. Of a preforked child, the pool takes note.
+    fn log_end(&mut self, child: &Child, end: ChildEnd) {
+        let now = self.state.now;
+        let slot = self.scoreboard.slot(child.index);
+        let was_serving = slot.state() == State::Serving;
+        // A preforked child, or one behind a proxy, has put its client into the slot.
+        let peer = if was_serving { slot.peer() } else { child.peer };
+        let status = if let ChildEnd::Status(status) = end { Some(status) } else { None };
+        let is_violation = status.is_some_and(|status| status.term_signal() == Some(Signal::SYS));
+        if let Some(call) = violation(slot.noted()).filter(|_| is_violation) {
+            self.log.violation(child.pid, &peer, call);
+        }
+        let Some(pool) = &mut self.pool else {
+            let time = now.saturating_sub(child.started);
+            return self.log.end(child.pid, &peer, end, time, Some(self.state.children.len()));
+        };
+        let has_crashed = status.is_none_or(|status| status.exit_status() != Some(EXIT_DONE));
+        // A child that was not retired and has served nobody is likely to be followed by others like it.
+        let was_useful = child.stage != Stage::Running || slot.requests() > 0;
+        pool.on_end(was_useful, now);
+        if was_serving {
+            let time = now.saturating_sub(slot.since());
+            self.log.end(child.pid, &peer, end, time, Some(self.state.children.len()));
+        } else {
+            let pause = pool.closed_until(now).map_or(Duration::ZERO, |until| until - now);
+            self.log.leave(has_crashed || !was_useful, child.pid, end, now - child.started, pause);
+        }
+    }
+}

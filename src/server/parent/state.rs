@@ -1,0 +1,272 @@
+//! What the parent knows: [`Parent`], and the state that its loop changes.
+
+use core::time::Duration;
+
+use super::children::{Children, Stage};
+use super::map::Map;
+use super::pool_size::Pool;
+use super::publisher::Publisher;
+use super::rate::Rate;
+use super::successor::Successor;
+use crate::program::Title;
+use crate::server::admission::Admission;
+use crate::server::child::{ChildContext, Worker};
+use crate::server::connection::{Connection, Peer, Source};
+use crate::server::descriptors::Descriptors;
+use crate::server::error::{Error, Result, shortage_hint};
+use crate::server::limits::LISTENERS_MAX;
+use crate::server::listener::Listeners;
+use crate::server::log::{Log, LogThrottle};
+use crate::server::rules::Rules;
+use crate::server::scoreboard::{Scoreboard, Slot};
+use crate::server::settings::Settings;
+use crate::server::systemd::Manager;
+use crate::sys::process::Pid;
+use crate::sys::signal::{SigSet, Signal};
+use crate::sys::time::{Clock, clock_gettime};
+
+/// The call that is named where there is no memory for the scoreboard.
+const SCOREBOARD_CALLS: &str = "the scoreboard (memfd_create, ftruncate, mmap)";
+
+/// What a parent is made of.
+pub(crate) struct Start<'s, 'a, W> {
+    pub(crate) settings: &'s Settings<'a>,
+    pub(crate) log: &'s Log,
+    pub(crate) descriptors: Descriptors<'a>,
+    pub(crate) rules: Option<Rules>,
+    pub(crate) manager: Manager,
+    pub(crate) title: Option<Title>,
+    pub(crate) worker: W,
+    pub(crate) pid: Pid,
+    /// The signals that were blocked before the server blocked its own.
+    pub(crate) mask: SigSet,
+}
+
+/// The parent of all children.
+pub(crate) struct Parent<'s, 'a, W> {
+    pub(super) settings: &'s Settings<'a>,
+    pub(super) log: &'s Log,
+    pub(super) throttle: LogThrottle,
+    pub(super) descriptors: Descriptors<'a>,
+    pub(super) rules: Option<Rules>,
+    pub(super) worker: W,
+    pub(super) pid: Pid,
+    pub(super) mask: SigSet,
+    pub(super) scoreboard: Scoreboard,
+    pub(super) pool: Option<Pool>,
+    pub(super) rate: Option<Rate>,
+    pub(super) publisher: Publisher,
+    pub(super) state: LoopState,
+}
+
+/// What the loop changes.
+pub(super) struct LoopState {
+    /// The time of the monotonic clock when the loop looked at it last.
+    pub(super) now: Duration,
+    pub(super) started: Duration,
+    pub(super) children: Children,
+    /// The number of connections of each source.
+    pub(super) sources: Map<Source, u32>,
+    /// The number of children that have ended.
+    pub(super) ended: u64,
+    /// Whether each listener may have a client that waits.
+    pub(super) ready: [bool; LISTENERS_MAX],
+    /// The listener whose turn it is.
+    pub(super) turn: usize,
+    pub(super) aborts_in_a_row: u32,
+    pub(super) limit_reached: Option<LimitReached>,
+    pub(super) shortage: Option<Shortage>,
+    /// The time at which children are reaped although no signal says that one has ended.
+    pub(super) reap_at: Option<Duration>,
+    /// The time at which retired children are told so again.
+    pub(super) retire_again_at: Option<Duration>,
+    /// A successor that is starting.
+    pub(super) successor: Option<Successor>,
+    pub(super) has_handed_over: bool,
+    pub(super) stopping: Option<Stopping>,
+}
+
+/// A limit of the settings that can keep the parent from accepting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Limit {
+    MaxChildren,
+    MaxRate,
+}
+
+/// A limit that keeps the parent from accepting.
+#[derive(Clone, Copy)]
+pub(super) struct LimitReached {
+    pub(super) limit: Limit,
+    pub(super) since: Duration,
+    /// Whether the pause was logged. Then its end is logged as well.
+    pub(super) is_logged: bool,
+}
+
+/// A resource shortage, which keeps the parent from accepting for a while: a call failed for lack of descriptors, of
+/// memory or of processes.
+pub(super) struct Shortage {
+    pub(super) call: &'static str,
+    pub(super) since: Duration,
+    /// The time at which the parent tries again. `None` while it does.
+    pub(super) retry_at: Option<Duration>,
+    /// Whether the pause was logged. Then its end is logged as well.
+    pub(super) is_logged: bool,
+    /// The client for whom no process could be started.
+    pub(super) client: Option<Connection>,
+}
+
+/// A stop of the server, from the signal to the end of the last child.
+pub(super) struct Stopping {
+    pub(super) since: Duration,
+    /// The time at which the children that still serve get SIGTERM.
+    pub(super) deadline: Duration,
+    pub(super) report: Stopped,
+}
+
+/// The report of a server that was told to stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stopped {
+    /// The signal that told it.
+    pub signal: Signal,
+    /// The number of connections that it had accepted.
+    pub accepted: u64,
+    /// The number of children that ended by themselves after the signal.
+    pub drained: u64,
+    /// The number of children that got SIGTERM, and ended.
+    pub terminated: u64,
+    /// The number of children that got SIGKILL.
+    pub killed: u64,
+}
+
+/// The time of the monotonic clock.
+pub(super) fn monotonic() -> Duration {
+    clock_gettime(Clock::MONOTONIC)
+}
+
+impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
+    /// A parent that has not begun to serve.
+    pub(crate) fn new(start: Start<'s, 'a, W>) -> Result<Self> {
+        let Start { settings, log, descriptors, rules, manager, title, worker, pid, mask } = start;
+        let now = monotonic();
+        let fail = |call| move |errno| Error::cannot_serve(call, errno, shortage_hint(errno));
+        let rate = settings.max_rate.map(|(limit, period)| Rate::new(limit, period)).transpose();
+        Ok(Parent {
+            settings,
+            log,
+            throttle: LogThrottle::default(),
+            descriptors,
+            rules,
+            worker,
+            pid,
+            mask,
+            scoreboard: Scoreboard::new(now, settings.max_children).map_err(fail(SCOREBOARD_CALLS))?,
+            pool: settings.pool.map(|size| Pool::new(size, now)),
+            rate: rate.map_err(fail("mmap"))?,
+            publisher: Publisher::new(manager, title, settings.max_children, now),
+            state: LoopState {
+                now,
+                started: now,
+                children: Children::with_capacity(settings.max_children).map_err(fail("mmap"))?,
+                sources: Map::with_capacity(settings.max_children as usize).map_err(fail("mmap"))?,
+                ended: 0,
+                ready: [false; LISTENERS_MAX],
+                turn: 0,
+                aborts_in_a_row: 0,
+                limit_reached: None,
+                shortage: None,
+                reap_at: None,
+                retire_again_at: None,
+                successor: None,
+                has_handed_over: false,
+                stopping: None,
+            },
+        })
+    }
+
+    pub(crate) const fn listeners(&self) -> &Listeners {
+        &self.descriptors.listeners
+    }
+
+    /// Whether there are as many children as there may be.
+    pub(super) fn is_full(&self) -> bool {
+        self.state.children.len() >= self.settings.max_children
+    }
+
+    /// The number of children that have a client.
+    pub(super) fn busy_children(&self) -> u32 {
+        if self.pool.is_some() { self.scoreboard.serving() } else { self.state.children.len() }
+    }
+
+    /// What decides about a client.
+    pub(super) fn admission(&self) -> Admission<'_> {
+        Admission {
+            rules: self.rules.as_ref(),
+            max_per_source: self.settings.max_per_source,
+            scoreboard: &self.scoreboard,
+        }
+    }
+
+    /// The worker, and what its next child knows of the server. `children` is their number with this one.
+    pub(super) fn next_child(&mut self, slot: Slot<'static>, children: Option<u32>) -> (&mut W, ChildContext<'_, 'a>) {
+        let context = ChildContext {
+            descriptors: &mut self.descriptors,
+            log: self.log,
+            settings: self.settings,
+            mask: &self.mask,
+            parent: self.settings.orphans_end.then_some(self.pid),
+            admission: Admission {
+                rules: self.rules.as_ref(),
+                max_per_source: self.settings.max_per_source,
+                scoreboard: &self.scoreboard,
+            },
+            slot,
+            children,
+        };
+        (&mut self.worker, context)
+    }
+}
+
+impl<W> Drop for Parent<'_, '_, W> {
+    fn drop(&mut self) {
+        // Signals that are pending now must not be delivered when they are unblocked.
+        if let Some(signals) = &self.descriptors.signals {
+            let _ = signals.read();
+        }
+    }
+}
+
+impl LoopState {
+    /// Adds a child that has no client yet.
+    pub(super) fn add_child(&mut self, pid: Pid, peer: Peer) {
+        // There is room: the limit was looked at before the child was started.
+        let _ = self.children.insert(pid, peer, self.now);
+    }
+
+    /// Adds a child that serves a client, and counts the client.
+    pub(super) fn add_serving_child(&mut self, pid: Pid, peer: Peer) {
+        self.add_child(pid, peer);
+        let source = peer.source();
+        // There is room for a source of each child.
+        let _ = self.sources.insert(source, self.sources.get(&source).unwrap_or(0) + 1);
+    }
+
+    /// Counts a client less.
+    pub(super) fn forget_client(&mut self, peer: &Peer) {
+        let source = peer.source();
+        match self.sources.get(&source) {
+            // There is room, because the source is there already.
+            Some(count @ 2..) => self.sources.insert(source, count - 1).unwrap_or_default(),
+            _ => _ = self.sources.remove(&source),
+        }
+    }
+
+    /// The number of connections that a client's source has.
+    pub(super) fn connections_of(&self, peer: &Peer) -> u32 {
+        self.sources.get(&peer.source()).unwrap_or(0)
+    }
+
+    /// Moves a child to another stage.
+    pub(super) fn set_stage(&mut self, pid: Pid, stage: Stage) {
+        self.children.set_stage(pid, stage, self.now);
+    }
+}

@@ -1,0 +1,27 @@
+//! SIGUSR1: the status in the log.
+
+use super::children::Stage;
+use super::state::Parent;
+use crate::server::child::Worker;
+use crate::server::log::ServerStatus;
+
+impl<W: Worker> Parent<'_, '_, W> {
+    /// SIGUSR1: logs the status, and in detail each child.
+    pub(super) fn log_status(&self) {
+        let state = &self.state;
+        self.log.status(&ServerStatus {
+            children: state.children.len(),
+            limit: self.settings.max_children,
+            serving: self.pool.as_ref().map(|_| self.scoreboard.serving()),
+            accepted: self.scoreboard.accepted(),
+            refused: self.scoreboard.refused(),
+            ended: state.ended,
+            uptime: state.now - state.started,
+            paused: state.shortage.as_ref().map_or("no", |shortage| shortage.call),
+            is_stopping: state.stopping.is_some(),
+        });
+        for child in Stage::ALL.into_iter().flat_map(|stage| state.children.at(stage)) {
+            self.log.child(child.pid, self.scoreboard.slot(child.index), state.now);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Stopping: from the signal to the end of the last child.
+
+use core::time::Duration;
+
+use super::children::Stage;
+use super::state::{Parent, Stopped, Stopping};
+use crate::server::child::Worker;
+use crate::server::limits::{BUSY_MESSAGE, KILL_AFTER};
+use crate::sys::errno::Errno;
+use crate::sys::process::Pid;
+use crate::sys::signal::{Signal, SignalInfo, kill, killpg};
+
+impl<W: Worker> Parent<'_, '_, W> {
+    /// SIGTERM, SIGINT, SIGQUIT: stops listening, and lets the children end. A second signal, or SIGQUIT, ends them.
+    pub(super) fn stop(&mut self, info: &SignalInfo) {
+        // A server that has handed over is stopping, but no signal has told it to.
+        let is_second = self.state.stopping.is_some() && !self.state.has_handed_over;
+        self.state.has_handed_over = false;
+        let at_once = info.signal == Signal::QUIT || is_second;
+        let grace = if at_once { Duration::ZERO } else { self.settings.grace };
+        self.log.stop(info, self.state.children.len(), grace);
+        self.publisher.stopping();
+        if let Some(successor) = self.state.successor.take() {
+            successor.kill();
+        }
+        if self.pool.is_some() {
+            // Preforked children have the listeners as well. After this no process accepts.
+            self.descriptors.listeners.shut_down();
+        }
+        self.descriptors.listeners.stop();
+        if let Some(client) = self.state.shortage.take().and_then(|shortage| shortage.client) {
+            self.refuse(&client.peer(), "the server stops", client.from_source());
+            client.reject(BUSY_MESSAGE);
+        }
+        self.begin_stopping(info.signal, self.state.now + grace);
+        if at_once {
+            self.terminate_all();
+        } else {
+            self.retire_all();
+        }
+    }
+
+    /// Begins to stop, or makes the deadline earlier.
+    pub(super) fn begin_stopping(&mut self, signal: Signal, deadline: Duration) {
+        let report = Stopped { signal, accepted: self.scoreboard.accepted(), drained: 0, terminated: 0, killed: 0 };
+        let stopping = Stopping { since: self.state.now, deadline, report };
+        let stopping = self.state.stopping.get_or_insert(stopping);
+        stopping.deadline = stopping.deadline.min(deadline);
+    }
+
+    /// Counts a child that has ended while the server stops, by the stage at which it was.
+    pub(super) fn count_for_report(&mut self, stage: Stage) {
+        let Some(stopping) = &mut self.state.stopping else { return };
+        let report = &mut stopping.report;
+        let count = match stage {
+            Stage::Running | Stage::Retiring => &mut report.drained,
+            Stage::Terminating => &mut report.terminated,
+            Stage::Killed => &mut report.killed,
+        };
+        *count += 1;
+    }
+
+    /// The report, and a line of the log, if the server was told to stop and the last child has ended.
+    pub(super) fn stopped(&self) -> Option<Stopped> {
+        let stopping = self.state.stopping.as_ref().filter(|_| self.state.children.is_empty())?;
+        // A preforked child may have accepted one more client before it heard that it was retired.
+        let report = Stopped { accepted: self.scoreboard.accepted(), ..stopping.report };
+        let ended = [report.drained, report.terminated, report.killed];
+        self.log.stopped(ended, report.accepted, self.state.now - stopping.since);
+        Some(report)
+    }
+
+    /// Sends SIGTERM to a child, and SIGCONT, because a stopped process does not act on SIGTERM.
+    pub(super) fn terminate(&mut self, pid: Pid) {
+        signal_child(pid, Signal::TERM);
+        signal_child(pid, Signal::CONT);
+        self.state.set_stage(pid, Stage::Terminating);
+    }
+
+    /// Sends SIGTERM to all children that have not got it yet.
+    pub(super) fn terminate_all(&mut self) {
+        for stage in [Stage::Running, Stage::Retiring] {
+            while let Some(child) = self.state.children.first(stage) {
+                self.terminate(child.pid);
+            }
+        }
+    }
+
+    /// Sends SIGKILL to the children that got SIGTERM [`KILL_AFTER`] ago.
+    pub(super) fn kill_overdue(&mut self) {
+        let now = self.state.now;
+        while let Some(child) =
+            self.state.children.first(Stage::Terminating).filter(|child| child.since + KILL_AFTER <= now)
+        {
+            signal_child(child.pid, Signal::KILL);
+            self.state.set_stage(child.pid, Stage::Killed);
+        }
+    }
+}
+
+/// Sends a signal to a child and to the processes of its group.
+fn signal_child(pid: Pid, signal: Signal) {
+    // In its first moments a child has no group yet.
+    if killpg(pid, signal) == Err(Errno::SRCH) {
+        // The child was not reaped, so the id is its own. If it has ended already, that is no error.
+        let _ = kill(pid, signal);
+    }
+}

@@ -1,0 +1,95 @@
+//! `Successor`: a new start of the program, which takes the sockets over.
+//!
+//! This server serves on while the successor starts. Only when the successor has said that it is ready does this server
+//! stop accepting, so that no client is refused.
+
+use core::ffi::{CStr, c_int};
+use core::time::Duration;
+
+use crate::program::Args;
+use crate::server::child::{copy_environment, find_executable};
+use crate::server::descriptors::Descriptors;
+use crate::server::inherited::{Passed, READY, RESTART_VARIABLE};
+use crate::server::limits::READY_WITHIN;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, PipeFlags, keep_on_exec, pipe2, read};
+use crate::sys::memory::CStrArray;
+use crate::sys::process::{_exit, Fork, Pid, execve, fork, getpid};
+use crate::sys::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
+
+/// The status of a process that could not become the program.
+const NO_PROGRAM: c_int = 127;
+
+/// The variables that a successor must not get: they are about this process.
+const STALE_VARIABLES: [&str; 4] = [RESTART_VARIABLE, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+
+/// A successor that is starting.
+pub(super) struct Successor {
+    pub(super) pid: Pid,
+    /// The pipe through which it answers.
+    answers: OwnedFd,
+    /// The time at which it has taken too long.
+    pub(super) deadline: Duration,
+}
+
+/// The answer of a successor.
+pub(super) enum Answer {
+    None,
+    /// It serves.
+    Ready,
+    /// It has ended, or closed the pipe.
+    Failed,
+}
+
+impl Successor {
+    /// Starts the program that this process runs, as its file is now, with the same arguments.
+    pub(super) fn start(args: Args, descriptors: &Descriptors<'_>, mask: &SigSet, now: Duration) -> Result<Successor> {
+        let path = find_executable(args.program())?;
+        let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
+        let (answers, ready) = pipe2(PipeFlags::CLOEXEC)?;
+        let mut passed = Passed {
+            heir: getpid(),
+            ready: ready.as_fd(),
+            pidfile: descriptors.pidfile.as_ref().map(AsFd::as_fd),
+            listeners: descriptors.listeners.iter().map(|listener| (listener.as_fd(), listener.is_managed())),
+        };
+        let mut envp = copy_environment(|name| STALE_VARIABLES.iter().any(|stale| stale.as_bytes() == name))?;
+        let argv = CStrArray::copy(args.from(0))?;
+        match fork()? {
+            Fork::Parent(child) => Ok(Successor { pid: child.pid(), answers, deadline: now + READY_WITHIN }),
+            Fork::Child => {
+                passed.heir = getpid();
+                let told = envp.push_fmt(format_args!("{RESTART_VARIABLE}={passed}"));
+                let listeners = passed.listeners.map(|(listener, _)| listener);
+                let mut fds = listeners.chain(passed.pidfile).chain([passed.ready]);
+                if told.is_ok() && fds.try_for_each(keep_on_exec).is_ok() {
+                    sigprocmask(MaskHow::Set, mask);
+                    let _ = execve(path, &argv, &envp);
+                }
+                _exit(NO_PROGRAM)
+            }
+        }
+    }
+
+    /// Reads the answer. To be called when there is something to read.
+    pub(super) fn answer(&self) -> Answer {
+        match read(&self.answers, &mut [0; READY.len()]) {
+            Ok(0) => Answer::Failed,
+            Ok(_) => Answer::Ready,
+            Err(Errno::INTR | Errno::AGAIN) => Answer::None,
+            Err(_) => Answer::Failed,
+        }
+    }
+
+    /// Ends a successor that does not get ready.
+    pub(super) fn kill(&self) {
+        // It is a child of this process and was not reaped, so the id is its own.
+        let _ = kill(self.pid, Signal::KILL);
+    }
+}
+
+impl AsFd for Successor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.answers.as_fd()
+    }
+}

@@ -1,0 +1,118 @@
+//! The settings of a server, with their defaults, and which of them exclude each other.
+
+use core::ffi::{CStr, c_long};
+use core::time::Duration;
+
+use super::error::{Error, Reason, Result};
+use super::limits::{BACKLOG_DEFAULT, GRACE_DEFAULT, MAX_CHILDREN_DEFAULT, MAX_CHILDREN_LIMIT, RATE_LIMIT};
+use super::listener::SocketSettings;
+use super::log::{LogFormat, Verbosity};
+use super::privileges::{Limits, Privileges};
+use crate::program::{Args, Title};
+
+/// The number of preforked processes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct PoolSize {
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+}
+
+/// The settings. Each is set by the function of the same name of [`Server`](super::Server).
+#[derive(Debug)]
+pub(crate) struct Settings<'a> {
+    pub(crate) max_children: u32,
+    pub(crate) max_per_source: Option<(u32, &'a str)>,
+    pub(crate) max_rate: Option<(u32, Duration)>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) pool: Option<PoolSize>,
+    pub(crate) max_requests: Option<u64>,
+    pub(crate) rules: Option<&'a CStr>,
+    pub(crate) proxy_protocol: bool,
+    pub(crate) privileges: Privileges<'a>,
+    pub(crate) limits: Limits,
+    /// The system calls that a handler makes, where it may make no other.
+    pub(crate) sandbox: Option<&'a [c_long]>,
+    pub(crate) restart: Option<Args>,
+    pub(crate) title: Option<Title>,
+    pub(crate) notify: bool,
+    pub(crate) grace: Duration,
+    pub(crate) orphans_end: bool,
+    pub(crate) announce: bool,
+    pub(crate) pidfile: Option<&'a CStr>,
+    pub(crate) restore_signals: bool,
+    pub(crate) log_format: LogFormat,
+    pub(crate) verbosity: Verbosity,
+    pub(crate) socket: SocketSettings,
+}
+
+impl Settings<'_> {
+    /// Every setting at its default.
+    pub(crate) const fn new() -> Self {
+        Settings {
+            max_children: MAX_CHILDREN_DEFAULT,
+            max_per_source: None,
+            max_rate: None,
+            idle_timeout: None,
+            max_lifetime: None,
+            pool: None,
+            max_requests: None,
+            rules: None,
+            proxy_protocol: false,
+            privileges: Privileges { identity: None, chroot: None },
+            limits: Limits::new(),
+            sandbox: None,
+            restart: None,
+            title: None,
+            notify: false,
+            grace: GRACE_DEFAULT,
+            orphans_end: true,
+            announce: false,
+            pidfile: None,
+            restore_signals: true,
+            log_format: LogFormat::Text,
+            verbosity: Verbosity::Normal,
+            socket: SocketSettings {
+                backlog: BACKLOG_DEFAULT,
+                keepalive: true,
+                nodelay: false,
+                reuse_port: false,
+                defer_accept: None,
+            },
+        }
+    }
+
+    /// Refuses numbers out of range, and settings that exclude each other.
+    pub(crate) fn check(&self) -> Result<()> {
+        if let Some(PoolSize { min, max }) = self.pool {
+            check_range("prefork", min, MAX_CHILDREN_LIMIT)?;
+            if let Some(reason) = self.conflict_with_prefork() {
+                let reason = Reason::Usage(reason);
+                return Err(Error::new(format_args!("prefork {min}-{max}"), reason, "leave one of them out"));
+            }
+        }
+        check_range("max_children", self.max_children, MAX_CHILDREN_LIMIT)?;
+        check_range("max_rate", self.max_rate.map_or(1, |(limit, _)| limit), RATE_LIMIT)
+    }
+
+    /// The reason why preforked processes cannot be had with the other settings.
+    fn conflict_with_prefork(&self) -> Option<&'static str> {
+        if self.pool.is_some_and(|PoolSize { min, max }| max < min) {
+            Some("at most is less than at least")
+        } else if self.max_rate.is_some() {
+            Some("processes made ahead of time accept by themselves, so there is no max_rate")
+        } else if self.sandbox.is_some() && self.log_format == LogFormat::Syslog {
+            Some("in the sandbox they cannot log to syslog")
+        } else {
+            None
+        }
+    }
+}
+
+fn check_range(what: &str, number: u32, limit: u32) -> Result<()> {
+    if (1..=limit).contains(&number) {
+        return Ok(());
+    }
+    let hint = "it is at least 1, and at most what the docs say";
+    Err(Error::new(format_args!("{what} {number}"), Reason::Usage("out of range"), hint))
+}
