@@ -48,7 +48,7 @@ NAMED = $(if $(filter command,$(firstword $(origin PROGRAM))),$(PROGRAM))
 one-of = $(if $(filter $(PROGRAM),$(1)),,$(error PROGRAM=$(PROGRAM): choose one of $(1)))
 
 .PHONY: help run run-server run-client strace-server strace-client watch-zombies release c test memcheck sanitize \
-        audit audit-report faults compare lesson bench bench-peers lint install uninstall \
+        audit audit-report faults compare lesson exercise bench bench-peers lint install uninstall \
         clean \
         need-cargo need-cc need-strace
 
@@ -65,6 +65,7 @@ help:
 	@echo 'make faults         all of them, and mpserv, with every fault that their calls may meet; a page, $(TARGET)/faults.html'
 	@echo '                    FAULTS=part for the first time of each call; ARGS=mpserv for one program'
 	@echo 'make lesson         pages with both sources, their system calls and the kernel, in $(TARGET)/lesson; PROGRAM=fork for one'
+	@echo 'make exercise       grades a mended C program: PROGRAM=echo_mpserv C=mine.c, and EXERCISE=zombies for one task'
 	@echo 'make c              the C programs, in $(TARGET)/c'
 	@echo 'make release        everything as it is shipped, in $(TARGET)/release'
 	@echo 'make test           all tests; the last line sums up, and names what was skipped; SKIPS=fail fails on that'
@@ -149,6 +150,12 @@ lesson: need-cargo need-cc need-strace
 	@$(CARGO) build --quiet
 	$(TARGET)/debug/mpserv-audit --lesson $(TARGET)/lesson $(NAMED) $(ARGS)
 	@echo 'make: open $(TARGET)/lesson/$(or $(NAMED),index).html'
+
+EXERCISE =
+exercise: need-cargo need-cc need-strace
+	$(if $(C),,$(error say which C file is to be graded: C=mine.c))
+	@$(CARGO) build --quiet
+	@$(TARGET)/debug/mpserv-audit --exercise $(C) $(PROGRAM) $(EXERCISE)
 
 # PROGRAM and C only where they are said: without PROGRAM, all; with C, the user's own program in place of ours.
 compare: release need-strace

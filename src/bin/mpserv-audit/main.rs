@@ -9,6 +9,7 @@ mod align;
 mod commands;
 mod compare;
 mod drives;
+mod exercise;
 mod faults;
 mod job;
 mod lesson;
@@ -72,7 +73,7 @@ fn run() -> Result<u8, Trouble> {
         Task::Help => print(options::HELP),
         Task::Version => print(concat!("mpserv-audit ", env!("CARGO_PKG_VERSION"), "\n")),
         Task::Normalizations => print(&normalizations_text()),
-        Task::Commands(_) | Task::Programs(_) => audit(&options),
+        Task::Commands(_) | Task::Programs(_) | Task::Exercise(_) => audit(&options),
     }
 }
 
@@ -104,7 +105,7 @@ fn lesson(options: &Options, strace: &Strace, place: &Path) -> Result<u8, Troubl
             let is_aligned = lesson::of_programs(options, programs, strace, place)?;
             Ok(if is_aligned { SAME } else { DIFFERENT })
         }
-        Task::Help | Task::Version | Task::Normalizations => Ok(SAME),
+        Task::Exercise(_) | Task::Help | Task::Version | Task::Normalizations => Ok(SAME),
     }
 }
 
@@ -129,6 +130,9 @@ fn audit(options: &Options) -> Result<u8, Trouble> {
         Task::Programs(programs) => {
             network::make_own_possible();
             (textbook::compare(options, programs, &strace)?, PROGRAM_SIDES)
+        }
+        Task::Exercise(answer) => {
+            return Ok(if exercise::grade(answer, &strace)? { SAME } else { DIFFERENT });
         }
         Task::Help | Task::Version | Task::Normalizations => return Ok(SAME),
     };

@@ -1,17 +1,22 @@
 //! The command line.
 
+mod table;
+
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mpserv::getopt::{Getopt, HasArg, LongOption, Opt};
+use mpserv::getopt::{Getopt, Opt};
 use mpserv::program::{Args, Argument};
 
+use crate::exercise::Answer;
 use crate::level::Level;
 use crate::run::output::Output;
 use crate::start::From;
 use crate::trouble::Trouble;
+pub use table::HELP;
+use table::{LETTERS, LONG, value};
 
 /// What the user asked for.
 #[derive(Clone, Debug)]
@@ -52,6 +57,8 @@ pub enum Task {
     Normalizations,
     /// Compare any two commands.
     Commands(Commands),
+    /// Grade an exercise.
+    Exercise(Answer),
     /// Compare textbook programs; none named means all.
     Programs(Programs),
 }
@@ -81,118 +88,6 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// A day.
 const TIMEOUT_MAX: u64 = 86_400;
 
-pub const HELP: &str = "\
-Usage: mpserv-audit [OPTION]... --a 'COMMAND' --b 'COMMAND'   any two commands
-       mpserv-audit [OPTION]... [PROGRAM]...                  the textbook programs, C against Rust
-Shows that two programs make the same system calls, process by process, or where they do not.
-
-Commands:
-  -a, --a COMMAND        the one, in words as a shell splits them
-  -b, --b COMMAND        the other
-  -l, --listen PORT      they are servers: wait until they listen on PORT
-  -d, --drive COMMAND    run this, such as a client, once they listen (or run)
-  -s, --signal NAME      then, when all is at rest, send this signal to their first process (INT)
-Textbook programs:
-  -d, --drive NAME       only this drive
-      --c DIR            where the C programs are (../c beside this program's directory)
-      --rust DIR         where the Rust programs are (this program's directory)
-      --faults EXTENT    with every fault that its calls may meet: all, or part of them;
-                         PROGRAM may then be mpserv, too
-What to compare:
-  -o, --stdout KIND      standard output: pty, pipe or file (each in turn)
-  -f, --from POINT       begin at main or at execve (main)
-      --normalizations   list what may differ, and why
-Report:
-      --output           what the programs print side by side, and a verdict on it
-      --accept LEVEL     exit with 0 up to this level: same, texts, values or different (same)
-      --diff             the traces side by side, where they differ
-      --traces           the whole traces side by side
-      --sources          with each call, the line of source that made it
-      --html FILE        a page with pictures
-      --json FILE        for machines
-      --save DIR         keep strace's files
-      --lesson PLACE     sources, system calls and the kernel's state as pages in the folder PLACE;
-                         with --a alone, any C program with debugging information as one page
-  -t, --timeout SECONDS  how long one run may take (60)
-  -h, --help             this text
-  -V, --version          the version
-
-Exit status: 0 the same, 1 different, 2 trouble.
-";
-
-/// What each option is known by here; letters are below these.
-mod value {
-    pub(super) const A: i32 = 256;
-    pub(super) const B: i32 = 257;
-    pub(super) const LISTEN: i32 = 258;
-    pub(super) const DRIVE: i32 = 259;
-    pub(super) const SIGNAL: i32 = 260;
-    pub(super) const STDOUT: i32 = 261;
-    pub(super) const FROM: i32 = 262;
-    pub(super) const TIMEOUT: i32 = 263;
-    pub(super) const HELP: i32 = 264;
-    pub(super) const VERSION: i32 = 265;
-    pub(super) const C: i32 = 266;
-    pub(super) const RUST: i32 = 267;
-    pub(super) const NORMALIZATIONS: i32 = 268;
-    pub(super) const DIFF: i32 = 269;
-    pub(super) const SOURCES: i32 = 270;
-    pub(super) const HTML: i32 = 271;
-    pub(super) const JSON: i32 = 272;
-    pub(super) const SAVE: i32 = 273;
-    pub(super) const OUTPUT: i32 = 274;
-    pub(super) const FAULTS: i32 = 275;
-    pub(super) const LESSON: i32 = 278;
-    pub(super) const TRACES: i32 = 276;
-    pub(super) const ACCEPT: i32 = 277;
-
-    /// The option that a letter stands for.
-    pub(super) fn of_letter(letter: u8) -> Option<i32> {
-        Some(match letter {
-            b'a' => A,
-            b'b' => B,
-            b'l' => LISTEN,
-            b'd' => DRIVE,
-            b's' => SIGNAL,
-            b'o' => STDOUT,
-            b'f' => FROM,
-            b't' => TIMEOUT,
-            b'h' => HELP,
-            b'V' => VERSION,
-            _ => return None,
-        })
-    }
-}
-
-const LETTERS: &CStr = c"+:a:b:l:d:s:o:f:t:hV";
-
-const LONG: [LongOption; 24] = [
-    LongOption::new(c"a", HasArg::Required, value::A),
-    LongOption::new(c"b", HasArg::Required, value::B),
-    LongOption::new(c"listen", HasArg::Required, value::LISTEN),
-    LongOption::new(c"drive", HasArg::Required, value::DRIVE),
-    LongOption::new(c"signal", HasArg::Required, value::SIGNAL),
-    LongOption::new(c"stdout", HasArg::Required, value::STDOUT),
-    LongOption::new(c"from", HasArg::Required, value::FROM),
-    LongOption::new(c"timeout", HasArg::Required, value::TIMEOUT),
-    LongOption::new(c"help", HasArg::No, value::HELP),
-    LongOption::new(c"version", HasArg::No, value::VERSION),
-    LongOption::new(c"c", HasArg::Required, value::C),
-    LongOption::new(c"rust", HasArg::Required, value::RUST),
-    LongOption::new(c"normalizations", HasArg::No, value::NORMALIZATIONS),
-    LongOption::new(c"output", HasArg::No, value::OUTPUT),
-    LongOption::new(c"diff", HasArg::No, value::DIFF),
-    LongOption::new(c"sources", HasArg::No, value::SOURCES),
-    LongOption::new(c"html", HasArg::Required, value::HTML),
-    LongOption::new(c"json", HasArg::Required, value::JSON),
-    LongOption::new(c"save", HasArg::Required, value::SAVE),
-    LongOption::new(c"traces", HasArg::No, value::TRACES),
-    LongOption::new(c"accept", HasArg::Required, value::ACCEPT),
-    LongOption::new(c"faults", HasArg::Required, value::FAULTS),
-    LongOption::new(c"lesson", HasArg::Required, value::LESSON),
-    LongOption::END,
-];
-
 /// The options as they come, before they are put together.
 #[derive(Debug, Default)]
 struct Given {
@@ -214,6 +109,7 @@ struct Given {
     json: Option<PathBuf>,
     save: Option<PathBuf>,
     lesson: Option<PathBuf>,
+    exercise: Option<PathBuf>,
     timeout: Option<Duration>,
     faults: Option<Extent>,
     special: Option<Task>,
@@ -316,6 +212,7 @@ impl Given {
             value::JSON => self.json = Some(argument.into()),
             value::SAVE => self.save = Some(argument.into()),
             value::LESSON => self.lesson = Some(argument.into()),
+            value::EXERCISE => self.exercise = Some(argument.into()),
             _ => return Err(usage("an option that is not handled")),
         }
         Ok(())
@@ -352,6 +249,11 @@ impl Given {
     }
 
     fn task(&self, operands: Vec<String>) -> Result<Task, Trouble> {
+        if let Some(file) = &self.exercise {
+            let mut words = operands.into_iter();
+            let program = words.next().ok_or_else(|| usage("--exercise: say of which program it is"))?;
+            return Ok(Task::Exercise(Answer { file: file.clone(), program, name: words.next() }));
+        }
         // A lesson of one command shows that one alone.
         let b = if self.lesson.is_some() { self.b.as_ref().or(self.a.as_ref()) } else { self.b.as_ref() };
         match (&self.a, b) {

@@ -29,6 +29,7 @@ use std::path::Path;
 
 use crate::commands::compare as compare_commands;
 use crate::compare::{Comparison, Side, compare};
+use crate::exercise;
 use crate::normalize::Run;
 use crate::options::{Commands, Options, Programs};
 use crate::run::output::Output;
@@ -76,6 +77,7 @@ pub fn of_programs(options: &Options, programs: &Programs, strace: &Strace, fold
         for case in &subject.cases {
             let mut page = page_of(subject, case, &sources)?;
             page.tabs = tabs(subject, case, has_all);
+            page.exercises = exercises(&subject.name);
             for [first, second] in page.crossings() {
                 is_aligned = false;
                 eprintln!(
@@ -125,12 +127,15 @@ fn write(path: &Path, html: &str) -> Result<(), Trouble> {
     fs::write(path, html).map_err(|error| Trouble::of(path.display(), error))
 }
 
-/// The case that shows a program best: the one with the most processes, on a terminal.
+/// The case that shows a program best, on a terminal: where nothing is done to it, else the one with the most processes,
+/// and with the most calls among these.
 fn best(subject: &Subject) -> &Case {
-    let size = |case: &&Case| (case.a.processes.len(), case.output == Output::Pty);
-    let mut cases = subject.cases.iter();
-    let first = cases.next().unwrap_or_else(|| unreachable!("a subject has a case"));
-    cases.fold(first, |best, case| if size(&case) > size(&best) { case } else { best })
+    let worth = |case: &Case| {
+        let is_plain = case.drive == "run";
+        (case.output == Output::Pty, is_plain, case.a.processes.len(), case.comparison.events.0)
+    };
+    let first = subject.cases.first().unwrap_or_else(|| unreachable!("a subject has a case"));
+    subject.cases.iter().fold(first, |best, case| if worth(case) > worth(best) { case } else { best })
 }
 
 /// The file of a page. That of the best case is called as the program is.
@@ -158,6 +163,13 @@ fn tabs(subject: &Subject, case: &Case, has_index: bool) -> Tabs {
         outputs: subject.cases.iter().filter(same_drive).map(|other| tab(other, output(other.output))).collect(),
         lessons: if has_index { lessons(&subject.name) } else { Vec::new() },
     }
+}
+
+/// The exercises of a program: what is to be done, and the command that grades it.
+fn exercises(program: &str) -> Vec<(String, String)> {
+    let command = |name: &str| format!("make exercise PROGRAM={program} EXERCISE={name} C=mine.c");
+    let all = exercise::of_program(program);
+    all.iter().map(|exercise| (exercise.task.to_owned(), command(exercise.name))).collect()
 }
 
 /// The lesson before, all lessons, the next one.

@@ -69,7 +69,13 @@ pub fn header(lines: &[String]) -> Header {
         let first = comment[start].trim_start_matches("Shows:").trim();
         std::iter::once(first).chain(more.map(String::as_str)).collect::<Vec<_>>().join(" ")
     });
-    Header { title: title.to_owned(), shows }
+    Header { title: sentence(title), shows: sentence(&shows) }
+}
+
+/// A text as a sentence of its own: with a capital, and without the marks of code.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars().filter(|letter| *letter != '`');
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -87,7 +93,7 @@ mod tests {
              \tputs(\"Wrong: no\");\n\t/* Wrong: one\n\t * two */\n",
         );
         let header = header(&source);
-        assert_eq!((header.title.as_str(), header.shows.as_str()), ("does it.", "a thing, and more."));
+        assert_eq!((header.title.as_str(), header.shows.as_str()), ("Does it.", "A thing, and more."));
         let texts: Vec<_> = stops(&source).into_iter().map(|stop| (stop.line, stop.mended, stop.text)).collect();
         assert_eq!(texts, [(8, false, "a.".into()), (8, true, "b".into()), (10, false, "one two".into())]);
     }

@@ -62,7 +62,7 @@ pub struct Page<'p> {
     pub buffered: Vec<Buffered>,
     pub printed: Printed,
     pub tabs: Tabs,
-    /// The exercises: an idea, and the command that grades it.
+    /// The exercises: what is to be done, and the command that grades it.
     pub exercises: Vec<(String, String)>,
     pub places: HashMap<u32, Place>,
     beginning: Kernel,

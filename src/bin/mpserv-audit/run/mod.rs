@@ -16,7 +16,7 @@ use std::sync::{Mutex, Once, mpsc};
 use std::time::{Duration, Instant};
 
 use mpserv::errno::Errno;
-use mpserv::{fd, namespace, process, seccomp};
+use mpserv::{fd, process, seccomp};
 
 use crate::trace::{Trace, span};
 use crate::tree::Tree;
@@ -105,8 +105,8 @@ pub fn record(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Trou
 
 fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Trouble> {
     // Without one, the drive finds a port in use and says so.
-    if request.own_network && namespace::own_network().is_ok() {
-        network::send_at_once();
+    if request.own_network {
+        network::use_own();
     }
     if let Some(port) = request.needs_free {
         network::must_be_free(port)?;

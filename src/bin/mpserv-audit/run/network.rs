@@ -103,9 +103,16 @@ pub fn wait_for_lingering(port: u16) -> Result<(), Trouble> {
 
 /// Has the sockets of this thread's network, which is its own, send what they have at once. Some ways to control
 /// congestion, such as BBR, send a little later than asked to, by a timer, while all processes seem to be at rest.
-pub fn send_at_once() {
+fn send_at_once() {
     // Every kernel has this one; without it, what is sent comes a moment later.
     let _ = fs::write("/proc/sys/net/ipv4/tcp_congestion_control", "reno");
+}
+
+/// Gives this thread, and what it starts from now on, a network of its own, if it may have one.
+pub fn use_own() {
+    if mpserv::namespace::own_network().is_ok() {
+        send_at_once();
+    }
 }
 
 /// Listens on a port, without ever waiting for anybody.
