@@ -61,7 +61,7 @@ fn compile_programs() -> Result<(), Box<dyn Error>> {
         let source = entry?.path();
         if source.extension().is_some_and(|extension| extension == "c") {
             let program = folder.join(source.file_stem().unwrap_or_default());
-            if let Err(refusal) = cc::compile(&[&source], &FLAGS, &program) {
+            if let Err(refusal) = cc::compile(cc::compiler(), &[&source], &FLAGS, &program) {
                 let line = refusal.lines().find(|line| line.contains("error")).unwrap_or(&refusal);
                 println!("cargo::warning=no C program {}: {line}", program.display());
                 // cargo runs this again when a file is missing.

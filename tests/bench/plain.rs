@@ -40,7 +40,7 @@ pub fn compile(scratch: &Path) -> Result<Plain> {
         ("cost", "cost.c", STATIC),
     ] {
         let flags: Vec<&str> = FLAGS.iter().chain(flags).copied().collect();
-        cc::compile(&[sources.join(source)], &flags, &scratch.join(name))?;
+        cc::compile(cc::compiler(), &[sources.join(source)], &flags, &scratch.join(name))?;
     }
     Ok(plain)
 }

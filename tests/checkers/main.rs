@@ -96,7 +96,7 @@ impl Checker {
 
 fn sanitized(source: &Path, folder: &Path) -> Command {
     let built = folder.join("sanitized");
-    cc::compile(&[source], &SANITIZERS, &built).unwrap_or_else(|why| panic!("{why}"));
+    cc::compile(cc::compiler(), &[source], &SANITIZERS, &built).unwrap_or_else(|why| panic!("{why}"));
     Command::new(built)
 }
 
@@ -124,7 +124,7 @@ fn finds(checker: Checker) {
     fs::write(&source, MISTAKEN).unwrap();
     let mut command = match checker {
         Checker::Memcheck(_) => {
-            cc::compile(&[&source], &["-g"], &folder.join("mistaken")).unwrap();
+            cc::compile(cc::compiler(), &[&source], &["-g"], &folder.join("mistaken")).unwrap();
             memcheck(&folder.join("mistaken"), &folder.0)
         }
         Checker::Sanitizers => sanitized(&source, &folder.0),

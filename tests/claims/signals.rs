@@ -239,7 +239,7 @@ pub(crate) fn accept_fails_with_eintr_in_a_server_built_with_std_c99() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook/rot13_serv.c");
     let serve_one = |standard: &str| {
         let program = folder.join(standard);
-        cc::compile(&[&source], &[standard], &program).unwrap();
+        cc::compile(cc::compiler(), &[&source], &[standard], &program).unwrap();
         let running = Running::start(&mut Command::new(&program), Output::Pipe);
         let mut client = ROT13_SERV.connect(&running);
         assert_eq!(ROT13_SERV.exchange(&mut client), ROT13_SERV.answer, "{standard}");

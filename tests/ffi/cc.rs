@@ -13,22 +13,17 @@ pub(crate) fn compiler() -> Command {
     command
 }
 
-/// Compiles `sources` with the system's compiler: see [`compile_with`].
-pub(crate) fn compile<S: AsRef<Path>>(sources: &[S], flags: &[&str], executable: &Path) -> Result<(), String> {
-    compile_with(&mut compiler(), sources, flags, executable)
-}
-
 /// Compiles `sources` with a compiler. The executable is replaced as a whole; where they do not compile it is removed, and the error is
 /// what the compiler says.
-pub(crate) fn compile_with<S: AsRef<Path>>(
-    compiler: &mut Command,
+pub(crate) fn compile<S: AsRef<Path>>(
+    mut compiler: Command,
     sources: &[S],
     flags: &[&str],
     executable: &Path,
 ) -> Result<(), String> {
     let new = executable.with_extension("new");
     compiler.args(flags).args(sources.iter().map(AsRef::as_ref)).arg("-o").arg(&new);
-    if let Err(refusal) = run(compiler) {
+    if let Err(refusal) = run(&mut compiler) {
         // There may be none.
         let _ = fs::remove_file(executable);
         return Err(refusal);

@@ -42,7 +42,7 @@ fn prove(file: &str, right: &str, wrong: &str) -> Result<(), String> {
 
 fn prove_in(folder: &Path) -> Result<(), String> {
     let mirror = Mirror::of_folder(&folder.join("ffi"), env::consts::ARCH)?;
-    proof::compile_texts(&mut cc::compiler(), &mirror.c_files(), folder, "in_c")?;
+    proof::compile_texts(cc::compiler(), &mirror.c_files(), folder, "in_c")?;
     fs::write(folder.join("facts.rs"), mirror.rust()).map_err(|error| error.to_string())?;
     let rustc = env::var_os("RUSTC").unwrap_or("rustc".into());
     let programs = [folder.join("in_c"), folder.join("in_rust")];

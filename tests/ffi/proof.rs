@@ -53,7 +53,7 @@ pub(crate) fn prove(machine: &Machine) -> Result<(), String> {
     let mirror = Mirror::of_folder(Path::new("src/ffi"), machine.processor)?;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ffi-{}", machine.processor));
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    compile_texts(&mut machine.compiler(), &mirror.c_files(), &folder, "in_c")?;
+    compile_texts(machine.compiler(), &mirror.c_files(), &folder, "in_c")?;
     let in_c = facts_of(&mut machine.command(&folder.join("in_c")))?;
     let in_rust = facts_of(&mut dependent(&folder, &mirror.rust(), machine.cross.as_ref())?)?;
     assert!(!folder.join("target/c").exists(), "C programs were compiled for a crate that depends on this one");
@@ -85,7 +85,7 @@ fn dependent(folder: &Path, facts: &str, cross: Option<&Cross>) -> Result<Comman
 
 /// Writes `files`, name and text each, into `folder`, and compiles them there.
 pub(crate) fn compile_texts(
-    compiler: &mut Command,
+    compiler: Command,
     files: &[(String, String)],
     folder: &Path,
     executable: &str,
@@ -97,7 +97,7 @@ pub(crate) fn compile_texts(
         fs::write(&source, text).map_err(|error| format!("cannot write {}: {error}", source.display()))?;
         sources.push(source);
     }
-    cc::compile_with(compiler, &sources, &FLAGS, &folder.join(executable))
+    cc::compile(compiler, &sources, &FLAGS, &folder.join(executable))
 }
 
 /// The facts that a program of either language prints.

@@ -52,7 +52,7 @@ pub(crate) fn a_program_that_does_otherwise_is_found() {
         let folder = TempDir::new();
         let changed = source.replace(change.0, change.1);
         std::fs::write(folder.join("fork.c"), changed).unwrap();
-        cc::compile(&[folder.join("fork.c")], &["-O2"], &folder.join("fork")).unwrap();
+        cc::compile(cc::compiler(), &[folder.join("fork.c")], &["-O2"], &folder.join("fork")).unwrap();
         let tool = compare(&["--c", folder.0.to_str().unwrap(), "--rust", rust, "fork"]);
         let said = String::from_utf8(tool.stdout).unwrap();
         (verdicts(&said, "fork").join(" "), tool.status.code())
