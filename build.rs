@@ -56,6 +56,12 @@ fn compile_programs() -> Result<(), Box<dyn Error>> {
         println!("cargo::warning=no C programs: set CC to a C compiler for {}", env::var("TARGET")?);
         return Ok(());
     }
+    if cc::run(cc::compiler().arg("--version")).is_err() {
+        println!("cargo::warning=no C programs: there is no C compiler ($CC, else cc): apt-get install gcc libc6-dev");
+        // cargo runs this again when a file is missing.
+        println!("cargo::rerun-if-changed={}", out.join("never").display());
+        return Ok(());
+    }
     fs::create_dir_all(&folder)?;
     for entry in fs::read_dir(SOURCES)? {
         let source = entry?.path();
@@ -64,7 +70,6 @@ fn compile_programs() -> Result<(), Box<dyn Error>> {
             if let Err(refusal) = cc::compile(cc::compiler(), &[&source], &FLAGS, &program) {
                 let line = refusal.lines().find(|line| line.contains("error")).unwrap_or(&refusal);
                 println!("cargo::warning=no C program {}: {line}", program.display());
-                // cargo runs this again when a file is missing.
                 println!("cargo::rerun-if-changed={}", program.display());
             }
         }
