@@ -9,7 +9,9 @@ PORT    = 9190
 PREFIX  ?= /usr/local
 
 CARGO   ?= cargo
-TARGET  := $(or $(CARGO_TARGET_DIR),target)
+# The target folder that cargo uses, asked for once, when it is first needed.
+METADATA = $(CARGO) metadata --format-version 1 --no-deps 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
+TARGET   = $(eval TARGET := $(patsubst $(CURDIR)/%,%,$(or $(shell $(METADATA)),target))$(CARGO_BUILD_TARGET:%=/%))$(TARGET)
 # Where the programs are, by IMPL: build.rs puts the C ones beside ours.
 BIN      = $(TARGET)/$(if $(filter c,$(IMPL)),c,release)
 
@@ -36,16 +38,33 @@ TALK_rot13_serv     = nc 127.0.0.1 43211
 SERVERS             = echo_mpserv code05 socket_serve rot13_serv mpserv
 CLIENTS_OF          = echo_mpserv code05 socket_serve
 OTHERS              = fork zombie wait waitpid signal sigaction remove_zombie
+TEXTBOOK            = $(filter-out mpserv,$(SERVERS)) echo_mpclient code04 socket_client $(OTHERS)
 
-ifeq ($(filter rust c,$(IMPL)),)
-$(error IMPL=$(IMPL): choose rust or c)
-endif
-
-# PROGRAM, if it was said on the command line.
+# PROGRAM, if it is set on the command line.
 NAMED = $(if $(filter command,$(firstword $(origin PROGRAM))),$(PROGRAM))
+# How much `make faults` tries: all faults, or part of them.
+FAULTS = all
+# SKIPS=fail makes a skipped test a failure, as in .ci/run.
+SKIPS = allow
+# The Debian that `make test-on` runs the tests on.
+SUITE = trixie
 
-# $(call one-of,LIST): PROGRAM is in LIST, or make says what is.
-one-of = $(if $(filter $(PROGRAM),$(1)),,$(error PROGRAM=$(PROGRAM): choose one of $(1)))
+# $(call check,VARIABLE,VALUES): a variable has one of these values, else make ends before anything is built.
+check = $(if $(filter $(2),$($(1))),,$(error $(1)=$($(1)): choose one of $(2)))
+# $(call goals,NAMES): those of the goals that are asked for.
+goals = $(filter $(1),$(MAKECMDGOALS))
+
+$(call check,IMPL,rust c)
+$(if $(call goals,run),$(call check,PROGRAM,$(OTHERS)))
+$(if $(call goals,run-server strace-server),$(call check,PROGRAM,$(if $(filter c,$(IMPL)),$(filter-out mpserv,$(SERVERS)),$(SERVERS))))
+$(if $(call goals,run-client strace-client),$(call check,PROGRAM,$(CLIENTS_OF)))
+$(if $(call goals,run-server run-client strace-server strace-client),\
+	$(if $(shell [ "$(PORT)" -ge 1 ] 2>/dev/null && [ "$(PORT)" -le 65535 ] && echo yes),,\
+		$(error PORT=$(PORT): choose a number from 1 to 65535)))
+$(if $(call goals,compare),$(if $(NAMED),$(call check,PROGRAM,$(TEXTBOOK)),$(if $(C),$(error C=$(C): name its PROGRAM as well))))
+$(if $(call goals,exercise),$(call check,PROGRAM,$(TEXTBOOK))$(if $(wildcard $(C)),,$(error C=$(C): name your C file, as in C=mine.c)))
+$(if $(call goals,faults),$(call check,FAULTS,all part))
+$(if $(call goals,test),$(call check,SKIPS,allow fail))
 
 .PHONY: help run run-server run-client strace-server strace-client watch-zombies release c test memcheck sanitize \
         audit audit-report faults compare lesson exercise bench bench-peers lint install uninstall \
@@ -73,7 +92,7 @@ help:
 	@echo 'make sanitize       the C programs with the compiler'"'"'s sanitizers; fails on a finding'
 	@echo 'make bench          how fast the servers are, against plain C; ARGS=--help lists what can be chosen'
 	@echo 'make bench-peers    the same, and against the servers of other projects that are installed'
-	@echo 'make lint           formatting, clippy, documentation'
+	@echo 'make lint           formatting, clippy, documentation, warnings of gcc and clang'
 	@echo 'make install        mpserv, its man page, completions and units   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make uninstall      removes them'
 	@echo 'make clean          removes $(TARGET)'
@@ -81,40 +100,45 @@ help:
 	@echo 'PROGRAM is a server ($(SERVERS))'
 	@echo 'or, for run, one of $(OTHERS).'
 
-run-server: release
-	$(call one-of,$(SERVERS))
-	$(if $(filter c,$(IMPL)),$(if $(filter mpserv,$(PROGRAM)),$(error mpserv has no C program beside it)))
+# $(call run,COMMAND): runs it in the foreground. ctrl-C is for the program, which may take its time to end. The shell
+# stays until make has taken its own SIGINT (bit 1 of the pending signals): make complains if its child ends before.
+run = @trap : INT; $(strip $(1)); status=$$?; \
+	while grep -qs '^ShdPnd:.*[2367abef]$$' /proc/$$PPID/status; do :; done; \
+	[ $$status = 130 ] || exit $$status
+# $(call build,PROGRAM): builds it alone. build.rs compiles the C programs, whatever else is built.
+build = $(CARGO) build --release $(if $(filter c,$(IMPL)),--lib,--bin $(1))
+
+run-server: need-cargo need-cc
+	@$(call build,$(PROGRAM))
 	@echo 'make: $(strip $(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))); ctrl-C ends it'
 	@echo 'make: talk to it from another terminal:  $(TALK_$(PROGRAM))'
-	@$(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))
+	$(call run,$(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM)))
 
-run-client: release
-	$(call one-of,$(CLIENTS_OF))
-	@$(BIN)/$(CLIENT_$(PROGRAM)) $(ARGS_$(CLIENT_$(PROGRAM)))
+run-client: need-cargo need-cc
+	@$(call build,$(CLIENT_$(PROGRAM)))
+	$(call run,$(BIN)/$(CLIENT_$(PROGRAM)) $(ARGS_$(CLIENT_$(PROGRAM))))
 
-run: release
-	$(call one-of,$(OTHERS))
-	@$(BIN)/$(PROGRAM)
+run: need-cargo need-cc
+	@$(call build,$(PROGRAM))
+	$(call run,$(BIN)/$(PROGRAM))
 
-strace-server: release need-strace
-	$(call one-of,$(SERVERS))
+strace-server: need-cargo need-cc need-strace
+	@$(call build,$(PROGRAM))
 	@echo 'make: talk to it from another terminal:  $(TALK_$(PROGRAM))'
-	@strace -f $(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))
+	$(call run,strace -f $(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM)))
 
-strace-client: release need-strace
-	$(call one-of,$(CLIENTS_OF))
-	@strace -f $(BIN)/$(CLIENT_$(PROGRAM)) $(ARGS_$(CLIENT_$(PROGRAM)))
+strace-client: need-cargo need-cc need-strace
+	@$(call build,$(CLIENT_$(PROGRAM)))
+	$(call run,strace -f $(BIN)/$(CLIENT_$(PROGRAM)) $(ARGS_$(CLIENT_$(PROGRAM))))
 
 release: need-cargo need-cc
-	@$(CARGO) build --quiet --release
+	$(CARGO) build --release
 
 c: need-cargo need-cc
-	@$(CARGO) build
+	$(CARGO) build --lib
 	@test -x $(TARGET)/c/echo_mpserv || { echo 'make: they could not be compiled: see the warning above' >&2; exit 1; }
 	@echo 'make: the C programs are in $(TARGET)/c'
 
-# SKIPS=fail makes a skipped test a failure, as in .ci/run.
-SKIPS = allow
 test: need-cargo need-cc need-strace
 	$(call need,nc,netcat-openbsd)
 	@{ $(CARGO) test --features std --test library -- std_ && $(CARGO) test --no-fail-fast; echo "make: status $$?"; } 2>&1 \
@@ -130,7 +154,7 @@ sanitize: need-cargo need-cc
 
 # In the development build from main on, in the release build from execve on.
 audit: release need-strace
-	@$(CARGO) build --quiet
+	$(CARGO) build
 	$(TARGET)/debug/mpserv-audit --from main $(ARGS)
 	$(TARGET)/release/mpserv-audit --from execve $(ARGS)
 
@@ -138,8 +162,6 @@ audit-report: release need-strace
 	$(TARGET)/release/mpserv-audit --from execve --html $(TARGET)/audit.html $(ARGS)
 	@echo 'make: open $(TARGET)/audit.html'
 
-# All that there are, or FAULTS=part.
-FAULTS = all
 faults: release need-strace
 	$(TARGET)/release/mpserv-audit --faults $(FAULTS) --html $(TARGET)/faults.html $(ARGS)
 	@echo 'make: open $(TARGET)/faults.html'
@@ -153,19 +175,18 @@ lesson: need-cargo need-cc need-strace
 
 EXERCISE =
 exercise: need-cargo need-cc need-strace
-	$(if $(C),,$(error say which C file is to be graded: C=mine.c))
-	@$(CARGO) build --quiet
+	$(CARGO) build
 	@$(TARGET)/debug/mpserv-audit --exercise $(C) $(PROGRAM) $(EXERCISE)
 
-# PROGRAM and C only where they are said: without PROGRAM, all; with C, the user's own program in place of ours.
+# Without PROGRAM, all; with C, the user's own program in place of ours.
 compare: release need-strace
-	$(if $(C),$(if $(NAMED),,$(error C=$(C): say of which PROGRAM it is)))
 	$(if $(C),@mkdir -p $(TARGET)/compare && $(or $(filter-out default,$(CC)),cc) -O2 -pthread -o $(TARGET)/compare/$(PROGRAM) $(C))
 	@$(TARGET)/release/mpserv-audit --output $(if $(C),--c $(TARGET)/compare) $(NAMED) $(ARGS)
 
 # What ps says of a child that ended and was not waited for, while its parent lives and after.
-watch-zombies: release
+watch-zombies: need-cargo need-cc
 	$(call need,ps,procps)
+	@$(call build,zombie)
 	@$(BIN)/zombie & parent=$$!; \
 	for try in 1 2 3 4 5 6 7 8 9 10; do ps -o stat= --ppid $$parent | grep -q Z && break; sleep 0.2; done; \
 	child=$$(ps -o pid= --ppid $$parent); \
@@ -182,7 +203,12 @@ bench: need-cargo need-cc need-strace
 bench-peers: need-cargo need-cc need-strace
 	$(CARGO) bench --bench bench -- --peers $(ARGS)
 
+C_SOURCES = $(wildcard src/bin/textbook/*.c tests/bench/c/*.c)
+C_STRICT  = -std=gnu11 -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror -c -o /dev/null
 lint: need-cargo need-cc
+	$(call need,gcc,gcc libc6-dev)
+	$(call need,clang,clang)
+	@for source in $(C_SOURCES); do gcc $(C_STRICT) $$source && clang $(C_STRICT) $$source || exit 1; done
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features
@@ -219,7 +245,7 @@ clean: need-cargo
 
 need-cargo:
 	@command -v $(firstword $(CARGO)) >/dev/null || { \
-		echo 'make: there is no cargo: install Rust 1.88 or later, see https://www.rust-lang.org/tools/install' >&2; exit 1; }
+		echo 'make: there is no cargo: install Rust 1.85 or later, see https://www.rust-lang.org/tools/install' >&2; exit 1; }
 
 # rustc links with cc, whatever compiles the C programs.
 need-cc:
