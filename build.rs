@@ -14,12 +14,10 @@ const SOURCES: &str = "src/bin/textbook";
 /// The C programs are linked as rustc links ours: position-independent, every symbol looked up at the start. No function
 /// is left before the last call in it returns, so that strace's stacks show its line.
 const FLAGS: [&str; 7] =
-    ["-std=gnu11", "-O2", "-g", "-fno-optimize-sibling-calls", "-fPIE", "-pie", "-Wl,-z,relro,-z,now"];
+    ["-std=gnu11", "-O2", "-g", "-fno-optimize-sibling-calls", "-fPIE", "-pie", "-Wl,-z,relro,-z,now,-z,separate-code"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
-    // Code in pages of its own, whatever linker rustc uses: libunwind, by which strace shows stacks, needs it.
-    println!("cargo::rustc-link-arg-bins=-Wl,-z,separate-code");
     if !is_supported()? {
         let target = env::var("TARGET")?;
         println!(
@@ -27,6 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
              riscv64"
         );
     } else if option_env!("CARGO_PRIMARY_PACKAGE").is_some() {
+        // Code in pages of its own, whichever linker rustc uses: libunwind, by which strace shows stacks, needs it.
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,separate-code");
         compile_programs()?;
     }
     Ok(())
