@@ -96,6 +96,7 @@ pub(crate) fn the_c_programs_compile_without_a_warning() {
     let folder = TempDir::new();
     for (program, _) in PUBLISHED {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook").join(program).with_extension("c");
-        cc::compile(&[source], &FLAGS, &folder.join(program)).unwrap_or_else(|refusal| panic!("{refusal}"));
+        cc::compile(cc::compiler(), &[source], &FLAGS, &folder.join(program))
+            .unwrap_or_else(|refusal| panic!("{refusal}"));
     }
 }
