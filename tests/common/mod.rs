@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -393,6 +393,14 @@ pub fn run(command: &mut Command, output: Output) -> Ended {
     Running::start(command, output).wait()
 }
 
+/// What a command prints that has to succeed, without the white space at its ends.
+#[track_caller]
+pub fn text_of(command: &mut Command) -> String {
+    let ended = run(command.stdin(Stdio::null()), Output::Pipe);
+    assert!(ended.status.success(), "{command:?}: {}: {}", ended.status, ended.stderr);
+    ended.stdout.trim().to_owned()
+}
+
 /// The children of a process, zombies among them.
 pub fn children(pid: u32) -> Vec<u32> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -437,7 +445,13 @@ pub fn waits_in(pid: u32, call: libc::c_long) -> bool {
 /// Connects to a port of this machine. Nothing of it waits for longer than the watchdog.
 #[track_caller]
 pub fn connect(port: u16) -> TcpStream {
-    let address = (Ipv4Addr::LOCALHOST, port).into();
+    connect_to(Ipv4Addr::LOCALHOST.into(), port)
+}
+
+/// Like [`connect`], to another address of this machine.
+#[track_caller]
+pub fn connect_to(address: IpAddr, port: u16) -> TcpStream {
+    let address = (address, port).into();
     let stream = TcpStream::connect_timeout(&address, WATCHDOG).unwrap();
     stream.set_read_timeout(Some(WATCHDOG)).unwrap();
     stream.set_write_timeout(Some(WATCHDOG)).unwrap();

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::common::server::*;
 use crate::common::solo::Test;
@@ -21,9 +21,9 @@ fn units_are_what_systemd_takes() {
     fs::write(&service, unit.replace("@BINDIR@", &folder_of_program)).unwrap();
     let socket = folder.join("mpserv.socket");
     fs::write(&socket, file("src/share/systemd/mpserv.socket")).unwrap();
-    let verify =
-        Command::new("systemd-analyze").args(["verify", "--man=no"]).args([&service, &socket]).output().unwrap();
-    let complaints = String::from_utf8(verify.stderr).unwrap();
+    let mut command = Command::new("systemd-analyze");
+    let verify = run(command.args(["verify", "--man=no"]).args([&service, &socket]), Output::Pipe);
+    let complaints = verify.stderr;
     // What it has to say of other units on this machine is no matter of these.
     let ours: Vec<&str> = complaints.lines().filter(|line| line.contains("mpserv")).collect();
     assert!(verify.status.success() && ours.is_empty(), "{complaints}");
@@ -51,8 +51,7 @@ fn what_is_installed_runs_and_is_uninstalled() {
         let mut command = Command::new("make");
         command.current_dir(env!("CARGO_MANIFEST_DIR")).args([goal, "--old-file=release", "PREFIX=/usr"]);
         command.arg(format!("TARGET={}", target.display())).arg(format!("DESTDIR={}", destination.display()));
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        text_of(&mut command);
     };
     make("install");
     let installed: Vec<String> = files(&destination)

@@ -61,19 +61,18 @@ fn the_man_page_has_each_option_of_the_help_and_no_other() {
 fn the_man_page_is_written_as_it_should_be() {
     needs_command("mandoc");
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/mpserv.8");
-    let lint = Command::new("mandoc").args(["-T", "lint", "-W", "style"]).arg(&page).output().unwrap();
-    // Whether other pages are on this machine is no matter of this one.
-    let complaints = String::from_utf8(lint.stdout).unwrap();
+    let lint = run(Command::new("mandoc").args(["-T", "lint", "-W", "style"]).arg(&page), Output::Pipe);
+    let complaints = lint.stdout;
     assert!(lint.status.success() && complaints.is_empty(), "{complaints}");
-    let text = Command::new("mandoc").args(["-T", "utf8"]).arg(&page).output().unwrap();
-    assert!(String::from_utf8_lossy(&text.stdout).lines().count() > 150);
+    let text = text_of(Command::new("mandoc").args(["-T", "utf8"]).arg(&page));
+    assert!(text.lines().count() > 150);
 }
 
 fn groff_formats_the_man_page() {
     needs_command("groff");
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/mpserv.8");
-    let groff = Command::new("groff").args(["-mdoc", "-Tutf8", "-ww"]).arg(&page).output().unwrap();
-    let complaints = String::from_utf8(groff.stderr).unwrap();
+    let groff = run(Command::new("groff").args(["-mdoc", "-Tutf8", "-ww"]).arg(&page), Output::Pipe);
+    let complaints = groff.stderr;
     assert!(groff.status.success() && complaints.is_empty(), "{complaints}");
 }
 
@@ -111,8 +110,7 @@ fn completions_complete_in_bash() {
          COMP_WORDS=(mpserv --log j); COMP_CWORD=2; _mpserv; echo \"${{COMPREPLY[@]}}\"",
         folder.join("mpserv.bash").display()
     );
-    let output = Command::new("bash").args(["-c", &bash]).output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "--prefork --proxy-protocol\njson\n");
+    assert_eq!(text_of(Command::new("bash").args(["-c", &bash])), "--prefork --proxy-protocol\njson");
 }
 
 fn completions_complete_in_fish() {
@@ -120,17 +118,15 @@ fn completions_complete_in_fish() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/completions");
     let home = TempDir::new();
     let script = format!("source '{}'; complete -C 'mpserv --service '", folder.join("mpserv.fish").display());
-    let output = Command::new("fish").args(["--no-config", "-c", &script]).env("HOME", &home.0).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = text_of(Command::new("fish").args(["--no-config", "-c", &script]).env("HOME", &home.0));
     let words: Vec<&str> = text.lines().filter_map(|line| line.split('\t').next()).collect();
-    assert_eq!(words, ["discard", "echo", "rot13"], "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(words, ["discard", "echo", "rot13"]);
 }
 
 fn the_completions_for_zsh_are_a_script_of_zsh() {
     needs_command("zsh");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/completions");
-    let check = Command::new("zsh").arg("-n").arg(folder.join("_mpserv")).output().unwrap();
-    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    text_of(Command::new("zsh").arg("-n").arg(folder.join("_mpserv")));
 }
 
 fn the_readme_names_no_option_that_there_is_not() {

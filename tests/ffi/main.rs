@@ -8,6 +8,7 @@ use std::{env, fs, process, thread};
 
 use mirror::Mirror;
 
+#[allow(dead_code, reason = "a part is enough here")]
 mod cc;
 mod mirror;
 mod proof;

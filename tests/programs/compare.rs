@@ -7,8 +7,8 @@ use crate::cc;
 use crate::common::network::Network;
 use crate::common::{Impl, TempDir};
 
-/// How many seconds the tool gives one run: more than even a very busy machine takes.
-const TIMEOUT: &str = "400";
+/// How many seconds the tool gives one run: some programs sleep for half a minute.
+const TIMEOUT: &str = "60";
 
 /// Runs `mpserv-audit --output`.
 fn compare(arguments: &[&str]) -> Output {
@@ -35,10 +35,15 @@ pub(crate) fn all_fourteen_print_the_same_and_make_the_same_calls() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
         .collect();
     assert_eq!(programs.len(), 14);
-    for program in programs {
-        let program = program.file_stem().unwrap().to_str().unwrap();
-        assert_eq!(verdicts(&said, program), ["same"; 4], "{said}");
-    }
+    let differ: Vec<&str> = programs
+        .iter()
+        .map(|program| program.file_stem().unwrap().to_str().unwrap())
+        .filter(|program| verdicts(&said, program) != ["same"; 4])
+        .collect();
+    // Of those that differ, and of no other, all that the tool said.
+    let about = |part: &&str| differ.iter().any(|program| part.trim_start().starts_with(&format!("{program} (")));
+    let parts: Vec<&str> = said.split("\n\n").filter(about).collect();
+    assert!(differ.is_empty(), "{differ:?} differ:\n{}", parts.join("\n\n"));
     assert_eq!(tool.status.code(), Some(0));
 }
 

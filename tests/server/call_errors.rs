@@ -57,7 +57,9 @@ fn what_fails_at_the_start_is_told() {
 
 fn a_port_that_cannot_be_printed_is_an_error_that_says_so() {
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let ended = mpserv(&["127.0.0.1:0"]).stdout(full).stderr(Stdio::piped()).output().unwrap();
+    let mut server = mpserv(&["127.0.0.1:0"]).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the server ends", || server.try_wait().unwrap().is_some());
+    let ended = server.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(111), "{said}");
     assert!(said.contains("No space left on device"), "{said}");

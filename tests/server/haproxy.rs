@@ -103,11 +103,7 @@ fn behind_a_balancer(clients: u64) {
         assert!(differ > accepts.len() / 2, "{differ} of {}", accepts.len());
     }
     // Whom nobody else has: a client from an address of its own.
-    let socket = Command::new("nc")
-        .args(["-N", "-s", "127.5.6.7", "127.0.0.1", &front.to_string()])
-        .stdin(Stdio::null())
-        .output();
-    assert!(socket.unwrap().status.success());
+    text_of(Command::new("nc").args(["-N", "-s", "127.5.6.7", "127.0.0.1", &front.to_string()]));
     wait_until("the log has it", || {
         restarted.events("accept").iter().any(|line| line.get("from").starts_with("127.5.6.7:"))
     });

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::Ipv6Addr;
+use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -15,6 +16,8 @@ use mpserv::signal::Signal;
 
 pub(crate) const TESTS: &[Test] = tests![
     it_listens_wherever_it_is_told_to,
+    a_port_alone_is_for_both_families,
+    an_ipv6_address_is_for_ipv6_alone,
     where_there_is_no_ipv6_a_port_is_for_ipv4,
     a_stale_unix_socket_is_replaced_and_a_live_one_is_not,
     a_socket_that_another_server_has_put_in_its_place_stays,
@@ -23,26 +26,38 @@ pub(crate) const TESTS: &[Test] = tests![
     a_port_that_needs_privilege_is_named,
 ];
 
-fn it_listens_wherever_it_is_told_to() {
-    // A port alone is for both families.
+fn a_port_alone_is_for_both_families() {
+    needs_ipv6();
     let server = Served::start(&["0"]);
     assert_eq!(echo(&mut server.connect(), b"v4"), b"v4");
-    let mut v6 = TcpStream::connect(("::1", server.port())).unwrap();
+    let mut v6 = connect_to(Ipv6Addr::LOCALHOST.into(), server.port());
     assert_eq!(echo(&mut v6, b"v6"), b"v6");
     let from = server.wait_events("accept", 2);
     // An IPv4 client is shown as one.
     assert!(from[0].get("from").starts_with("127.0.0.1:") && from[1].get("from").starts_with("[::1]:"), "{from:?}");
     drop(v6);
     server.stop();
-    // [::] is for IPv6 only, so the same port is free for IPv4.
+}
+
+/// `[::]` is for IPv6 only, so the same port is free for IPv4.
+fn an_ipv6_address_is_for_ipv6_alone() {
+    needs_ipv6();
     let server = Served::start(&["[::1]:0"]);
-    assert_eq!(echo(&mut TcpStream::connect(("::1", server.port())).unwrap(), b"v6"), b"v6");
-    assert!(TcpStream::connect(("127.0.0.1", server.port())).is_err());
+    assert_eq!(echo(&mut connect_to(Ipv6Addr::LOCALHOST.into(), server.port()), b"v6"), b"v6");
+    assert!(nobody_listens(server.port()));
     server.stop();
+    let server = Served::start_ports(&mut mpserv(&["--listen", "127.0.0.1:0", "[::1]:0"]), 2);
+    for (address, port) in ["127.0.0.1", "::1"].into_iter().zip(&server.ports) {
+        assert_eq!(echo(&mut connect_to(address.parse().unwrap(), *port), b"each"), b"each");
+    }
+    server.stop();
+}
+
+fn it_listens_wherever_it_is_told_to() {
     let server =
-        Served::start_ports(&mut mpserv(&["--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0", "[::1]:0"]), 3);
-    for (address, port) in ["127.0.0.1", "127.0.0.2", "::1"].into_iter().zip(&server.ports) {
-        assert_eq!(echo(&mut TcpStream::connect((address, *port)).unwrap(), b"each"), b"each");
+        Served::start_ports(&mut mpserv(&["--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0", "127.0.0.3:0"]), 3);
+    for (address, port) in ["127.0.0.1", "127.0.0.2", "127.0.0.3"].into_iter().zip(&server.ports) {
+        assert_eq!(echo(&mut connect_to(address.parse().unwrap(), *port), b"each"), b"each");
     }
     assert_eq!(server.wait_events("listen", 3).len(), 3);
     server.stop();

@@ -104,8 +104,7 @@ impl Own {
     }
 
     pub(crate) fn order(&self, order: u8) -> Vec<u8> {
-        let mut client = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        client.set_read_timeout(Some(WATCHDOG)).unwrap();
+        let mut client = connect(self.port);
         client.write_all(&[order]).unwrap();
         read_all(&mut client)
     }

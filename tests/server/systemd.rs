@@ -203,6 +203,7 @@ fn what_is_not_passed_is_told() {
 
 fn systemd_socket_activate_starts_it() {
     needs_command("systemd-socket-activate");
+    needs_ipv6();
     let manager = Manager::at_a_path();
     // It takes no port 0: one that was free just now is free, or the next one is.
     let (running, port) = wait_for("it listens", || {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::common::server::*;
 use crate::common::solo::Test;
@@ -55,10 +55,8 @@ fn a_server_as_nobody_has_nothing_left() {
     needs_root();
     let server = Served::start(&["-u", "nobody", "--sandbox", "127.0.0.1:0"]);
     let client = server.client();
-    let uid = Command::new("id").args(["-u", "nobody"]).output().unwrap();
-    let uid = String::from_utf8(uid.stdout).unwrap().trim().to_owned();
-    let gid = Command::new("id").args(["-g", "nobody"]).output().unwrap();
-    let gid = String::from_utf8(gid.stdout).unwrap().trim().to_owned();
+    let uid = text_of(Command::new("id").args(["-u", "nobody"]));
+    let gid = text_of(Command::new("id").args(["-g", "nobody"]));
     let child = children(server.pid())[0];
     for pid in [server.pid(), child] {
         assert_eq!(status(pid, "Uid"), [&uid[..]; 4].join(" "));
@@ -115,9 +113,9 @@ fn users_are_found_by_the_modules_of_the_system() {
             ("daemon:nosuchgroup", "--user \"nosuchgroup\": there is no such group"),
             ("12345", "--user \"12345\": no user has this number"),
         ] {
-            let output = mpserv(user).output().unwrap();
-            let text = String::from_utf8(output.stderr).unwrap();
-            assert_eq!(output.status.code(), Some(100), "{user} by {modules}: {text}");
+            let ended = run(mpserv(user).stdin(Stdio::null()), Output::Pipe);
+            let text = ended.stderr;
+            assert_eq!(ended.status.code(), Some(100), "{user} by {modules}: {text}");
             assert!(text.starts_with(&format!("mpserv: {told}")), "{user} by {modules}: {text}");
         }
     }
@@ -157,14 +155,14 @@ fn who_is_not_root_becomes_nobody_else() {
     fs::set_permissions(&folder.0, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let program = folder.join("mpserv");
     copy_to(MPSERV, &program);
-    let run = |arguments: &[&str]| {
+    let as_nobody = |arguments: &[&str]| {
         let mut command = Command::new("setpriv");
         command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&program).args(arguments);
-        command.output().unwrap()
+        run(command.stdin(Stdio::null()), Output::Pipe)
     };
     for arguments in [["-u", "daemon"], ["-u", "root"], ["--chroot", "/tmp"]] {
-        let output = run(&[&arguments[..], &["127.0.0.1:0"]].concat());
-        let text = String::from_utf8(output.stderr).unwrap();
+        let output = as_nobody(&[&arguments[..], &["127.0.0.1:0"]].concat());
+        let text = output.stderr;
         assert_eq!(output.status.code(), Some(111), "{text}");
         assert!(text.contains("only root can"), "{text}");
     }
