@@ -45,7 +45,9 @@ impl Output {
                 (slave.into(), reading(Box::new(master)))
             }
             Output::Pipe => {
-                let (reader, writer) = fd::pipe().map_err(|error| Trouble::of("a pipe", error))?;
+                // Another thread may be starting a program, which must not inherit it.
+                let pipe = fd::pipe2(fd::PipeFlags::CLOEXEC);
+                let (reader, writer) = pipe.map_err(|error| Trouble::of("a pipe", error))?;
                 // SAFETY: the descriptor is open, and `into_raw` has given it away.
                 let writer = unsafe { std::os::fd::OwnedFd::from_raw_fd(writer.into_raw()) };
                 (writer.into(), reading(Box::new(Reader(reader))))
