@@ -1,11 +1,11 @@
-//! Where a server listens, as a text says it.
+//! `Address`: an address to listen on, and its text.
 
 use core::fmt;
 
 use super::error::{Error, Reason, Result};
 use crate::sys::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Where a server listens.
+/// An address to listen on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Address<'a> {
     /// `PORT`: every address of the machine, IPv6 and IPv4.
@@ -16,7 +16,7 @@ pub(super) enum Address<'a> {
     Host(&'a str, u16),
     /// `unix:PATH`
     Unix(&'a str),
-    /// `inherit`, `inherit:NAME`: what the service manager has passed.
+    /// `inherit`, `inherit:NAME`: the sockets that the service manager has passed.
     Inherit(Option<&'a str>),
 }
 
@@ -54,7 +54,7 @@ impl<'a> Address<'a> {
         if let Ok(ip) = host.parse::<Ipv4Addr>() {
             return Ok(Address::Inet(SocketAddr::new(IpAddr::V4(ip), port)));
         }
-        // What is all digits and dots would be a name to the resolver, and 10.0.1 is 10.0.0.1 to it.
+        // The resolver would take a text of digits and dots for a name, and 10.0.1 for 10.0.0.1.
         if host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
             return Err(wrong("the host is not an IPv4 address"));
         }
@@ -62,7 +62,7 @@ impl<'a> Address<'a> {
     }
 }
 
-/// A text that somebody typed, with what is not plain ASCII escaped.
+/// A text of the operator between quotes. Characters that are not plain ASCII are escaped.
 pub(super) struct Quoted<'a>(pub(super) &'a str);
 
 impl fmt::Display for Quoted<'_> {

@@ -1,10 +1,10 @@
-//! Who is let in: by the rules, and by how many there are already.
+//! `Admission`: decides whether a client is served, by the rules and by the number of connections.
 
 use super::connection::Peer;
 use super::rules::{Action, Client, Rules};
 use super::scoreboard::{Scoreboard, State};
 
-/// What decides about a client.
+/// The rules and the limits that decide about a client.
 #[derive(Clone, Copy)]
 pub(super) struct Admission<'a> {
     pub(super) rules: Option<&'a Rules>,
@@ -12,13 +12,13 @@ pub(super) struct Admission<'a> {
     pub(super) scoreboard: &'a Scoreboard,
 }
 
-/// Why a client is not served.
+/// The reason why a client is not served.
 #[derive(Clone, Copy)]
 pub(super) struct Refusal<'a> {
     pub(super) why: &'static str,
-    /// What it is told.
+    /// The message that it is sent.
     pub(super) message: &'a str,
-    /// How many connections its source has.
+    /// The number of connections of its source.
     pub(super) from_source: u32,
 }
 
@@ -33,12 +33,13 @@ impl Peer {
 }
 
 impl<'a> Admission<'a> {
-    /// Whether there is anything to decide.
+    /// Whether any client could be refused.
     pub(super) const fn decides(&self) -> bool {
         self.rules.is_some() || self.max_per_source.is_some()
     }
 
-    /// Whether the connection with this number is served. `others` is how many its source has besides, if that is known.
+    /// Decides about the connection with this number. `others` is the number of other connections of its source, if it is
+    /// known. Returns that number.
     pub(super) fn check(&self, peer: &Peer, number: u64, others: Option<u32>) -> Result<u32, Refusal<'a>> {
         let rule = self.rules.and_then(|rules| rules.find(peer.as_client()));
         let (limit, message) = match (rule.and_then(|rule| rule.max_per_source), self.max_per_source) {
@@ -47,7 +48,7 @@ impl<'a> Admission<'a> {
             (None, None) => (None, ""),
         };
         let others = others.unwrap_or_else(|| {
-            // Where there is no limit, nobody asks but a program, by TCPCONNNUM.
+            // Without a limit, only a program uses this number: it is TCPCONNNUM.
             self.count_before(number, |other| other.source() == peer.source())
         });
         let refuse = |why, message| Err(Refusal { why, message, from_source: others });
@@ -69,8 +70,8 @@ impl<'a> Admission<'a> {
         if limit.is_some_and(|limit| others >= limit) { refuse("max-per-source", message) } else { Ok(others) }
     }
 
-    /// How many connections are served of which this holds, and that came before this one: of several that come at the
-    /// same time as many get in as may.
+    /// The number of connections that are served, came before this one, and match. Because only earlier ones count, of
+    /// several clients that come at the same time as many are served as the limit allows.
     fn count_before(&self, number: u64, holds: impl Fn(&Peer) -> bool) -> u32 {
         let slots = self.scoreboard.slots().filter(|slot| slot.state() == State::Serving && slot.number() < number);
         u32::try_from(slots.filter(|slot| holds(&slot.peer())).count()).unwrap_or(u32::MAX)

@@ -1,5 +1,5 @@
-//! Descriptors that this process was started with, by the protocols that say which they are: systemd's, and the one by
-//! which a server passes its sockets to the program that takes its place.
+//! Descriptors that this process was started with. Two protocols name them: that of systemd, and that by which a server
+//! passes its sockets to its successor.
 
 use core::ffi::{CStr, c_int};
 use core::fmt;
@@ -14,7 +14,7 @@ const FIRST: c_int = 3;
 /// One more than the highest descriptor that can be taken.
 const END: c_int = 1024;
 
-/// Which descriptors were taken, a bit each.
+/// The descriptors that were taken, a bit each.
 static TAKEN: [AtomicU64; END as usize / u64::BITS as usize] =
     [const { AtomicU64::new(0) }; END as usize / u64::BITS as usize];
 
@@ -23,7 +23,7 @@ static TAKEN: [AtomicU64; END as usize / u64::BITS as usize] =
 /// # Safety
 /// This process was started with the descriptor, and nothing else owns it.
 unsafe fn take(number: c_int) -> Result<OwnedFd> {
-    // SAFETY: nothing is done with it but to ask whether it is open.
+    // SAFETY: it is only asked whether the descriptor is open.
     let fd = unsafe { BorrowedFd::from_raw(number) };
     if !(FIRST..END).contains(&number) || !is_open(fd) {
         return Err(Errno::BADF);
@@ -72,14 +72,14 @@ pub fn listen_fds(wanted: impl Fn(&[u8]) -> bool) -> Option<impl Iterator<Item =
     let names = names.split(|&byte| byte == b':').chain(core::iter::repeat(&b""[..]));
     let numbers = FIRST..FIRST.saturating_add(count).min(END);
     let wanted = numbers.zip(names).filter(move |(_, name)| wanted(name));
-    // SAFETY: whoever started this process says that it has passed it these descriptors.
+    // SAFETY: the service manager says that it has passed these descriptors to this process.
     Some(wanted.map(|(number, _)| unsafe { take(number) }))
 }
 
-/// The variable by which a server tells the program that takes its place what it has passed.
+/// The variable by which a server tells its successor what it has passed.
 pub const RESTART_VARIABLE: &str = "MPSERV_INHERIT";
 
-/// What a successor answers when it serves.
+/// The answer of a successor when it serves.
 pub(crate) const READY: &[u8] = b"R";
 
 /// Tells the predecessor that this server, its successor, serves.
@@ -87,26 +87,26 @@ pub(crate) fn say_ready(predecessor: &OwnedFd) -> Result<()> {
     write_all(predecessor, READY)
 }
 
-/// What a server passes to the program that takes its place: the value of [`RESTART_VARIABLE`].
+/// The descriptors that a server passes to its successor. Shown, they are the value of [`RESTART_VARIABLE`].
 #[derive(Debug)]
 pub struct Passed<'a, L> {
-    /// The process that becomes the new one.
-    pub heir: Pid,
-    /// Where it waits to be told that the new one is ready.
+    /// The process that becomes the successor.
+    pub successor: Pid,
+    /// The pipe through which the successor says that it is ready.
     pub ready: BorrowedFd<'a>,
-    /// The pidfile, whose lock comes with it.
+    /// The pidfile, with its lock.
     pub pidfile: Option<BorrowedFd<'a>>,
-    /// The sockets, and whether each is the service manager's.
+    /// The sockets, and whether each belongs to the service manager.
     pub listeners: L,
 }
 
-/// What stands behind the number of a socket that is the service manager's.
+/// The mark behind the number of a socket that belongs to the service manager.
 const MANAGED: &str = "m";
 
 impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool)> + Clone> fmt::Display for Passed<'a, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pidfile = self.pidfile.map_or(0, BorrowedFd::raw);
-        write!(f, "{},{},{pidfile}", self.heir, self.ready.raw())?;
+        write!(f, "{},{},{pidfile}", self.successor, self.ready.raw())?;
         let mut listeners = self.listeners.clone();
         listeners
             .try_for_each(|(listener, managed)| write!(f, ",{}{}", listener.raw(), if managed { MANAGED } else { "" }))
@@ -118,14 +118,14 @@ impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool)> + Clone> fmt::Display for Pa
 pub struct Socket {
     /// The socket.
     pub fd: OwnedFd,
-    /// Whether it is the service manager's.
+    /// Whether it belongs to the service manager.
     pub is_managed: bool,
 }
 
-/// What a program finds that takes a server's place.
+/// The descriptors that a successor finds.
 #[derive(Debug)]
 pub struct Found<L> {
-    /// Where the server waits to be told that this one is ready.
+    /// The pipe through which this server says that it is ready.
     pub ready: OwnedFd,
     /// The pidfile, locked.
     pub pidfile: Option<OwnedFd>,
@@ -133,28 +133,28 @@ pub struct Found<L> {
     pub listeners: L,
 }
 
-/// Whether a server has started this process to take its place.
+/// Whether a server has started this process as its successor.
 #[must_use]
 pub fn is_successor() -> bool {
     let first = getenv(RESTART_VARIABLE).and_then(|text| text.to_bytes().split(|&byte| byte == b',').next());
     first.and_then(number) == Some(getpid().raw())
 }
 
-/// What the server has passed that this process takes the place of: by [`RESTART_VARIABLE`], if that names this process.
-/// It can be taken once, and also when the server has been killed meanwhile.
+/// Takes the descriptors that the predecessor has passed, if [`RESTART_VARIABLE`] names this process. They can be taken
+/// once, even if the predecessor has been killed since.
 ///
 /// # Errors
-/// `EBADF` when something was taken before, or is not what it should be.
+/// `EBADF` when one was taken before, or the variable is malformed.
 pub fn take_restart() -> Result<Option<Found<impl Iterator<Item = Result<Socket>>>>> {
     let Some(text) = getenv(RESTART_VARIABLE) else { return Ok(None) };
     let mut words = text.to_bytes().split(|&byte| byte == b',');
     let mut next = || words.next().and_then(number::<c_int>).ok_or(Errno::BADF);
     if next()? != getpid().raw() {
-        // It was about another process, and came here by way of a third.
+        // The variable was for another process, which has left it to this one.
         return Ok(None);
     }
     let [ready, pidfile] = [next()?, next()?];
-    // SAFETY: the server says that it has passed it.
+    // SAFETY: the predecessor says that it has passed it.
     let ready = unsafe { take(ready) }?;
     // SAFETY: as above.
     let pidfile = if pidfile == 0 { None } else { Some(unsafe { take(pidfile) }?) };

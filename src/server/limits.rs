@@ -1,92 +1,94 @@
-//! The server's numbers, all of them.
+//! The numbers of the server, all in one place.
 
 use core::ffi::c_int;
 use core::time::Duration;
 
-/// How many children there are at most, unless the server is told otherwise.
+/// The default of the highest number of children.
 pub const MAX_CHILDREN_DEFAULT: u32 = 64;
-/// The most that may be asked for: as many processes as Linux can have.
+/// The highest number of children that can be set: Linux has no more processes.
 pub const MAX_CHILDREN_LIMIT: u32 = 4_194_304;
-/// How many clients the kernel holds until they are accepted, unless the server is told otherwise.
+/// The default of the number of clients that the kernel holds until they are accepted.
 pub const BACKLOG_DEFAULT: u32 = 511;
-/// How long a server waits for the lock of a Unix socket's path, which another one has that begins there.
+/// The longest wait for the lock of a Unix socket's path, while another server begins to listen there.
 pub const LOCK_WITHIN: Duration = Duration::from_secs(5);
-/// How often it tries.
+/// The time between two tries to get that lock.
 pub const LOCK_RETRY: Duration = Duration::from_millis(10);
-/// How many sockets one server listens on.
+/// The highest number of sockets on which a server listens.
 pub const LISTENERS_MAX: usize = 32;
-/// The most connections that a rate may be counted in: each takes 16 bytes.
+/// The highest number of connections of a rate. Each takes 16 bytes.
 pub const RATE_LIMIT: u32 = 1_000_000;
-/// The longest time that may be asked for: a year and a bit.
+/// The longest time that can be set: a year and a bit.
 pub const SECONDS_LIMIT: u64 = 40_000_000;
 
-/// How long children may go on when the server is told to stop, unless it is told otherwise.
+/// The default of the time that children have to end by themselves when the server stops.
 pub const GRACE_DEFAULT: Duration = Duration::from_secs(30);
-/// How long a child that got SIGTERM may take to end, before it gets SIGKILL.
+/// The time between SIGTERM and SIGKILL for a child.
 pub const KILL_AFTER: Duration = Duration::from_secs(5);
-/// How long a client is kept for which there is no process.
+/// The time for which a client is kept if no process can be started for it.
 pub const CLIENT_KEPT: Duration = Duration::from_secs(5);
-/// How often something that failed for lack of something is tried again.
+/// The time between two tries of a call that fails for lack of a resource.
 pub const RETRY_EVERY: Duration = Duration::from_millis(100);
 /// The same kind of trouble is logged at most once in this time.
 pub const THROTTLE_PERIOD: Duration = Duration::from_secs(1);
-/// With so many children those that have ended are not all sought at once.
+/// From this number of children on, SIGCHLD does not make the parent look for every child that has ended.
 pub const MANY_CHILDREN: u32 = 512;
-/// How many of the youngest are asked then whether they have.
+/// The number of the youngest children that are reaped then, if they have ended.
 pub const YOUNGEST: usize = 16;
-/// When all are, at the latest: they hold their slots until then, unless somebody needs one.
+/// The other children are reaped after this time at the latest. Until then they hold their slots, unless the parent needs
+/// one.
 pub const REAP_WITHIN: Duration = Duration::from_millis(10);
-/// How long a line of the log waits for whoever reads it. Once one has done so in vain, the next ones do not.
+/// The longest wait for a reader of the log that does not read. After one such wait, later lines are lost at once.
 pub const LOG_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How many connections are accepted in a row before signals and other listeners are looked at.
+/// The number of clients that are accepted before signals and timers are looked at.
 pub const ACCEPTS_IN_A_ROW: u32 = 32;
-/// How many connections in a row may be gone again when they are accepted, before the server takes a break.
+/// The number of connections in a row that may be gone before they are accepted. After that, the parent pauses.
 pub const ABORTS_IN_A_ROW: u32 = 64;
 
-/// How long a program may take to get ready that takes this one's place.
+/// The time that a successor has to become ready.
 pub const READY_WITHIN: Duration = Duration::from_secs(30);
-/// How often it is looked at whether there are enough processes ahead of time, and not too many.
+/// The time between two looks at the size of the pool.
 pub const POOL_TICK: Duration = Duration::from_secs(1);
-/// How long no process is made after one has crashed before it had served anybody; twice as long after the next one.
+/// The pause after a preforked child that has crashed before it served a client. It doubles with each further one.
 pub const CRASH_PAUSE: Duration = Duration::from_millis(100);
-/// How long at most.
+/// The longest such pause.
 pub const CRASH_PAUSE_MAX: Duration = Duration::from_secs(5);
-/// How often at most the service manager is told, and the title shows, how many children there are.
+/// The number of children is shown to the service manager and in the title at most once in this time.
 pub const STATUS_EVERY: Duration = Duration::from_secs(1);
 
-/// The longest line of the log. No pipe splits one of up to 4096 bytes (`PIPE_BUF`).
+/// The longest line of the log. A pipe takes a line of up to 4096 bytes as a whole (`PIPE_BUF`).
 pub const LINE_MAX: usize = 1024;
 /// The longest text of an error.
 pub const ERROR_MAX: usize = 256;
-/// The longest name of a host, as DNS has it, with its NUL.
+/// The longest name of a host in DNS, with its NUL.
 pub const HOST_MAX: usize = 256;
 /// The longest path of a file, with its NUL (`PATH_MAX`).
 pub const PATH_MAX: usize = 4096;
 
-/// How much a built-in service reads at once, once a client has said more than [`SERVICE_BUFFER_FIRST`] at once.
+/// The buffer of a built-in service, once a client has sent more than [`SERVICE_BUFFER_FIRST`] at once.
 pub const SERVICE_BUFFER: usize = 65_536;
-/// How much it reads at once before that. It is on the stack, of which a page is in use in any case.
+/// The buffer of a built-in service before that. It is on the stack: most clients send little, and for them no memory
+/// need be mapped.
 pub const SERVICE_BUFFER_FIRST: usize = 256;
-/// The stack on which a new process runs until it becomes a program.
+/// The stack of a new process until it becomes a program.
 pub const SPAWN_STACK: usize = 65_536;
-/// How many variables a program's environment has besides the server's own.
+/// The number of variables that a program's environment has besides the server's own.
 pub const VARIABLES_MAX: usize = 8;
-/// How many bytes they have, the longest path of a Unix socket included.
+/// The bytes of these variables, with the longest path of a Unix socket.
 pub const VARIABLES_BYTES: usize = 1024;
 
-/// What a client is told for which there was no process in [`CLIENT_KEPT`].
+/// The message to a client for which no process could be started within [`CLIENT_KEPT`].
 pub const BUSY_MESSAGE: &str = "The server is busy. Try again later.\r\n";
 
 /// The status of a child whose handler returned nothing, or `Ok`.
 pub const EXIT_DONE: c_int = 0;
-/// The status of a child whose handler returned an error; of a built-in service: the connection failed.
+/// The status of a child whose handler returned an error, or of a built-in service whose connection failed.
 pub const EXIT_FAILED: c_int = 1;
 /// The status of a child of a built-in service whose client was silent for too long.
 pub const EXIT_IDLE: c_int = 2;
-/// The status of a child that has turned its client away.
+/// The status of a child that has refused its client.
 pub const EXIT_REFUSED: c_int = 3;
-/// The status of a child that could not be set up as it is to be.
+/// The status of a child whose set-up failed.
 pub const EXIT_UNFIT: c_int = 4;
 /// The status of a child whose handler panicked and unwound: that of a Rust program.
 pub const EXIT_PANICKED: c_int = 101;

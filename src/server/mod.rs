@@ -1,4 +1,4 @@
-//! The server in earnest: one process per connection, running a function of yours or a program.
+//! The server: one process per connection, which runs a function or a program.
 //!
 //! ```no_run
 //! use mpserv::server::{Connection, Server};
@@ -15,47 +15,63 @@
 //! # Ok::<(), mpserv::server::Error>(())
 //! ```
 //!
-//! `serve` returns when the process gets SIGTERM, SIGINT or SIGQUIT and the children have ended. Each connection is
-//! handed to the function in a new process: whatever the function does there, panic, run for ever, write to a null
-//! pointer, no other connection notices. The child ends, by `_exit()`, when the function returns: what std's or C's
-//! output still holds is to be flushed before.
+//! `serve` returns when the process gets SIGTERM, SIGINT or SIGQUIT and the children have ended. The function runs in a new
+//! process for each connection. Whatever it does there, even if it panics, never ends or writes to a null pointer, no
+//! other connection is affected. When the function returns, the child ends by `_exit()`: flush the output of std or C before.
 //!
 //! # The process
-//! From `serve` on, and until it returns, the signals TERM, INT, QUIT, HUP, USR1, CHLD and PIPE are blocked and belong to the
-//! server, SIGCHLD's disposition is the default, and every child of the process is waited for, those that the server
-//! has not made included. In a child the signals are as they were before. A process that has other threads cannot
-//! serve: [`Error`] says so.
+//! While `serve` runs, the signals TERM, INT, QUIT, HUP, USR1, CHLD and PIPE are blocked and belong to the server. SIGCHLD
+//! has its default action, and every child of the process is reaped, also one that the server has not made. In a child the
+//! signals are as they were before. A process that has other threads cannot serve: [`Error`] says so.
 //!
-//! | signal | what it does |
+//! | signal | what the server does |
 //! |---|---|
-//! | TERM, INT | stop listening at once, let the children end by themselves for the time of [`grace`](Server::grace), then send them TERM, and after 5 seconds KILL. A second one skips the wait |
-//! | QUIT | send the children TERM now |
-//! | HUP | read the [rules](Server::rules) again; start the program anew, where [`restart`](Server::restart) says so |
-//! | USR1 | log the status |
+//! | TERM, INT | stops listening at once, and lets the children end for the time of [`grace`](Server::grace). Then it sends them TERM, and after 5 seconds KILL. A second signal skips the wait |
+//! | QUIT | sends the children TERM now |
+//! | HUP | reads the [rules](Server::rules) again, and starts the program anew if [`restart`](Server::restart) is set |
+//! | USR1 | logs the status |
 //!
 //! # The log
-//! One line an event on standard error, or to syslog, each written with one write: `mpserv: EVENT name=value ...`. What
-//! has a `count` stands for as many events of its kind: the same trouble is logged once a second.
+//! Each event is one line on standard error, or in syslog: `mpserv: EVENT name=value ...`. The same kind of trouble is
+//! logged once a second: a line with a `count` stands for so many events.
 //!
 //! | event | when, and its fields |
 //! |---|---|
 //! | `listen` | a socket listens: `address`, `backlog` |
 //! | `start` | the server serves: `pid`, `limit` |
-//! | `accept` | a child begins to serve: `pid`, `from`, `by` which balancer, `children` with it, `limit` |
-//! | `end` | a child has ended: `pid`, `from`, `exit` or `signal`, `seconds` that it lived, `children` without it |
-//! | `refuse` | a client was turned away: `from`, `why`, `from_source`, `count` |
-//! | `pause`, `resume` | nobody is accepted, `why`: `max-children`, `max-rate`, or the call that failed, with its `error` and a `hint` |
-//! | `lifetime` | a child's time is up: `pid`, `from` |
-//! | `fail` | a program could not be run, or a call failed that never does: `call`, `error`, `count` |
-//! | `status`, `child` | SIGUSR1 came; a line for each child where details are logged |
-//! | `stop`, `stopped` | the server was told to stop: `signal`, `sender`, `children`; it has: `drained`, `terminated`, `killed` |
-//! | `abort`, `orphan` | details: a connection was gone when it was accepted; a process was waited for that served nobody |
-//! | `rules` | they were read again: how many `rules`, or the `error` |
-//! | `restart` | another process is to take this one's place: its `pid` and `program`, or the `error` |
-//! | `succeeded` | it has, and this one serves the clients that it has: `by`, `children` |
-//! | `violation` | a child in the sandbox was ended: `pid`, `from`, the `call` that it made |
-//! | `leave` | a child of the pool has ended without a client: `pid`, `status`, `seconds` that it lived, the `pause` before the next is made |
-//! | `lost` | so many `lines` before this one could not be written |
+//! | `accept` | a child begins to serve: `pid`, `from`, the proxy (`by`), `children` with this one, `limit` |
+//! | `end` | a child has ended: `pid`, `from`, `exit` or `signal`, the `seconds` of its life, `children` that are left |
+//! | `refuse` | a client was refused: `from`, `why`, `from_source`, `count` |
+//! | `pause`, `resume` | the server stops and begins again to accept: `why` is `max-children`, `max-rate`, or the call that failed, with its `error` and a `hint` |
+//! | `lifetime` | a child has lived for as long as it may: `pid`, `from` |
+//! | `fail` | a program could not be run, or a call failed unexpectedly: `call`, `error`, `count` |
+//! | `status`, `child` | SIGUSR1 came; a line for each child if details are logged |
+//! | `stop`, `stopped` | the server was told to stop: `signal`, `sender`, `children`; it has stopped: `drained`, `terminated`, `killed` |
+//! | `abort`, `orphan` | details: a connection was gone before it was accepted; a process was reaped that was no child of the server |
+//! | `reload` | SIGHUP came while the server stops, or while a successor starts |
+//! | `rules` | the rules were read again: the number of `rules`, or the `error` |
+//! | `restart` | a successor was started: its `pid` and `program`, or the `error` |
+//! | `succeeded` | the successor (`by`) is ready. This server serves the clients that it has: `children` |
+//! | `violation` | the sandbox has ended a child: `pid`, `from`, the `call` that it made |
+//! | `leave` | a preforked child has ended without a client: `pid`, `status`, the `seconds` of its life, the `pause` before the next is made |
+//! | `lost` | the number of `lines` before this one that could not be written |
+//!
+//! # The source
+//! | file | what is in it |
+//! |---|---|
+//! | `builder.rs`, `settings.rs` | [`Server`]: the settings, their defaults, their conflicts |
+//! | `bound.rs` | [`Bound`]: listens, announces, serves |
+//! | `parent/` | the parent: its loop, which accepts, reaps, keeps time and stops |
+//! | `child/` | the children: a function, a preforked process, a program |
+//! | `listener/`, `address.rs`, `descriptors.rs` | sockets that listen, and the other descriptors of the server |
+//! | `connection.rs`, `service.rs` | a connection and its client; the built-in services |
+//! | `admission.rs`, `rules.rs`, `proxy_protocol.rs` | which clients are served |
+//! | `scoreboard.rs`, `status.rs` | the state of each child, and `--status` |
+//! | `log/` | the log: every event, its format, its throttle |
+//! | `privileges.rs`, `sandbox.rs` | rights that are given up |
+//! | `systemd.rs`, `inherited.rs` | the service manager; sockets that are passed on |
+//! | `pidfile.rs`, `own_file.rs` | files of the server |
+//! | `limits.rs`, `error.rs` | numbers; errors |
 
 #![allow(
     clippy::result_large_err,

@@ -1,4 +1,4 @@
-//! Files that the server makes for itself alone, in directories that others may be able to write to.
+//! `OwnFile`: a file that the server makes for itself, in a directory in which others may be able to write.
 
 use core::ffi::{CStr, c_uint};
 
@@ -28,8 +28,8 @@ impl From<Errno> for Problem {
 }
 
 impl OwnFile {
-    /// Opens the file, or makes it, and locks it. Refuses a file that somebody may have put there: a link, a hard link to
-    /// another file, a file of another user, a device.
+    /// Opens the file, or makes it, and locks it. Refuses a file that another user may have put there: a link, a hard
+    /// link to another file, a file of another user, a device.
     pub(super) fn lock(path: &CStr, mode: c_uint) -> Result<OwnFile, Problem> {
         // A FIFO is not waited for.
         let flags = OpenFlags::RDWR | OpenFlags::CREAT | OpenFlags::CLOEXEC | OpenFlags::NOFOLLOW;
@@ -49,7 +49,7 @@ impl OwnFile {
             }
             // The process that had it may have removed the name between our open and our lock: then begin anew.
             if file.is_at(path) {
-                // Looked at once it is known that the name is one of the file's.
+                // This is asked only now that the path is known to be a name of the file.
                 let has_one_name = fstat(&file)?.links() == 1;
                 return if has_one_name { Ok(file) } else { Err(Problem::Unfit("this file has another name, too")) };
             }

@@ -1,4 +1,4 @@
-//! The file that says which process the server is.
+//! `PidFile`: the file with the process id of the server.
 
 use core::ffi::{CStr, c_uint};
 
@@ -10,7 +10,7 @@ use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, lseek, read, write_all};
 use crate::sys::fs::ftruncate;
 use crate::sys::process::Pid;
 
-/// A file that holds the server's id and is locked for as long as the server lives, so that a second one is told.
+/// A file with the server's process id. It is locked while the server lives, so that a second server is refused.
 #[derive(Debug)]
 pub(super) struct PidFile<'a> {
     path: &'a CStr,
@@ -43,15 +43,15 @@ impl<'a> PidFile<'a> {
         }
     }
 
-    /// Takes over the file of the server whose place this one takes, with its lock.
+    /// Takes over the file of the predecessor, with its lock.
     pub(super) const fn inherit(path: &'a CStr, fd: OwnedFd) -> PidFile<'a> {
         PidFile { path, file: OwnFile::inherited(fd) }
     }
 
-    /// Writes another id to it.
+    /// Writes a process id to it.
     pub(super) fn write(&self, pid: Pid) -> errno::Result<()> {
         let text = Text::<PID_MAX>::of(format_args!("{pid}\n"));
-        // In one call, and shortened only afterwards: who reads it meanwhile finds one of the two.
+        // One write, and the length afterwards: a reader finds the old id or the new one.
         lseek(&self.file, 0)?;
         write_all(&self.file, text.as_bytes())?;
         ftruncate(&self.file, i64::try_from(text.len()).unwrap_or(i64::MAX))
@@ -60,7 +60,7 @@ impl<'a> PidFile<'a> {
     /// Removes the file. Where the server cannot do that any more, as inside a root directory, the file is left empty.
     pub(super) fn remove(self) {
         if !self.file.remove(self.path) {
-            // Somebody else may have removed it already.
+            // If this fails, the old id stays in a file that is no longer locked.
             let _ = ftruncate(&self.file, 0);
         }
     }
@@ -72,7 +72,7 @@ impl AsFd for PidFile<'_> {
     }
 }
 
-/// The error for a file that another server has locked.
+/// The error of a file that another server has locked.
 fn held(path: &CStr, fd: &OwnedFd) -> Error {
     let mut buffer = [0; PID_MAX];
     let length = read(fd, &mut buffer).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Giving up rights: in the order in which each step is still allowed, and so that there is no way back.
+//! Privileges: giving up rights in the order in which each step is still allowed, and so that there is no way back.
 
 use core::ffi::CStr;
 
@@ -61,22 +61,22 @@ impl Identity {
         Identity { uid: geteuid(), gid: getegid(), user: None, joins_groups: false }
     }
 
-    /// Whether this process is that already, and cannot be anything else.
+    /// Whether this process has this identity already, and cannot have another one.
     fn is_ours(&self) -> bool {
         self.uid != ROOT && [getuid(), geteuid()] == [self.uid; 2] && [getgid(), getegid()] == [self.gid; 2]
     }
 
-    /// The groups to join, looked up where that has to be done.
+    /// The groups to join. They are looked up only if they are needed.
     fn groups(&self) -> Result<MapVec<gid_t>> {
         let user = self.user.filter(|_| self.joins_groups && !self.is_ours());
         let groups = user.map_or_else(|| MapVec::from_slice(&[self.gid]), |user| getgrouplist(user.name(), self.gid));
         groups.map_err(|errno| {
-            let what = format_args!("cannot find the groups of user {}", self.uid);
-            Error::new(what, Reason::System(errno), "name a group, too: USER:GROUP")
+            let hint = "name a group, too: USER:GROUP";
+            Error::new(format_args!("cannot find the groups of user {}", self.uid), Reason::System(errno), hint)
         })
     }
 
-    /// Becomes that user: groups first, while that is allowed, and the user last. Only numbers are used: nothing is
+    /// Takes on the identity: groups first, while that is allowed, and the user last. Only numbers are used. Nothing is
     /// looked up.
     fn take_on(&self, groups: &[gid_t]) -> Result<()> {
         let (uid, gid) = (self.uid, self.gid);
@@ -102,7 +102,7 @@ impl Identity {
 
 const USER_HINT: &str = "getent passwd shows all; a number needs no name";
 
-/// The number that a text is.
+/// A user or group that is given as a number.
 fn id(text: &str) -> Option<u32> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     // The highest number stands for no user and no group.
@@ -118,7 +118,7 @@ fn with_name<T>(name: &str, look_up: impl FnOnce(&CStr) -> Option<T>) -> Option<
     look_up(name)
 }
 
-/// The rights that a server does not keep.
+/// The rights that a server gives up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Privileges<'a> {
     pub(super) identity: Option<Identity>,
@@ -126,10 +126,10 @@ pub(super) struct Privileges<'a> {
 }
 
 impl Privileges<'_> {
-    /// Gives them up. A server that takes another's place (`is_successor`) is inside the root directory already.
+    /// Gives them up. A successor is inside the root directory already.
     pub(super) fn give_up(&self, is_successor: bool) -> Result<()> {
-        // Everything is looked up before the root directory changes. In the new one the user database, the time zone,
-        // and the modules that the C library loads to read them, are whoever's who can write there.
+        // Everything is looked up before the root directory changes. In the new one the user database, the time zone, and
+        // the modules that the C library loads to read them, belong to those who can write there.
         let groups = self.identity.map(|identity| identity.groups()).transpose()?;
         tzset();
         if let Some(directory) = self.chroot.filter(|_| !is_successor) {
@@ -149,16 +149,16 @@ impl Privileges<'_> {
     }
 }
 
-/// Whether this process has all rights.
+/// Whether this process has the rights of root.
 pub(super) fn is_root() -> bool {
     geteuid() == ROOT
 }
 
-/// Sees to it that no program that this process runs has, or gains, what its user alone does not give it.
+/// Makes sure that no program that this process runs has, or gains, rights beyond those of its user.
 pub(super) fn restrict_programs() -> errno::Result<()> {
     clear_inheritable()?;
     match drop_capability_bounds() {
-        // Who has no capabilities has none to pass on, and by the next call gains none.
+        // A process without capabilities has none to pass on, and by the next call it gains none.
         Err(Errno::PERM) if !is_root() => {}
         result => result?,
     }
@@ -178,7 +178,7 @@ impl Limits {
         Limits { limits, length: 0 }
     }
 
-    /// Sets one, in place of one for the same resource.
+    /// Sets a limit, in place of an earlier one for the same resource.
     pub(super) fn set(&mut self, resource: Resource, limit: Limit) {
         let index = self.as_slice().iter().position(|(known, _)| *known == resource).unwrap_or(self.length);
         // There is a place for each resource.
@@ -192,7 +192,7 @@ impl Limits {
         self.limits.get(..self.length).unwrap_or_default()
     }
 
-    /// Whether this process may set them.
+    /// Refuses limits that this process may not set.
     pub(super) fn check(&self) -> Result<()> {
         for (resource, limit) in self.as_slice() {
             let now = getrlimit(*resource).map_or(limit.hard, |now| now.hard);

@@ -1,8 +1,7 @@
-//! The PROXY protocol, versions 1 and 2: what a balancer says of a client before it passes on what the client says.
+//! The PROXY protocol, versions 1 and 2: a proxy names the client in a header, before it passes on the client's data.
 //!
-//! Everything that the specification forbids is refused, and not a byte beyond the header is taken. What is to be
-//! skipped is skipped: additional fields (TLVs), which have to be whole, and the addresses of families that this server
-//! does not speak.
+//! Everything that the specification forbids is refused, and not a byte beyond the header is taken. Additional fields
+//! (TLVs), which must be whole, are skipped, and so are addresses of families that this server does not speak.
 //!
 //! # References
 //! The PROXY protocol, versions 1 & 2 (HAProxy, `doc/proxy-protocol.txt`)
@@ -17,30 +16,30 @@ use crate::sys::net::{MsgFlags, recv};
 use crate::sys::poll::{PollEvents, PollFd, poll};
 use crate::sys::time::{Clock, clock_gettime};
 
-/// How long a peer may take to send its header.
+/// The time that a proxy has to send the header.
 pub const TIME_LIMIT: Duration = Duration::from_secs(3);
 
-/// What a header says.
+/// The content of a header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Header {
-    /// The connection is the balancer's own, or about somebody of whom it has no address: `LOCAL`, `UNKNOWN`, `UNSPEC`,
-    /// or a family that is no TCP. The addresses that hold are those of the connection itself.
+    /// The connection is the proxy's own, or the proxy does not know the client's address: `LOCAL`, `UNKNOWN`, `UNSPEC`, or
+    /// a family that is not TCP. The addresses of the connection itself hold.
     Local,
-    /// The connection is passed on.
+    /// The proxy passes a client on.
     Proxied {
         /// The client.
         source: SocketAddr,
-        /// To which address it connected.
+        /// The address to which the client connected.
         destination: SocketAddr,
     },
 }
 
-/// Why there is no header.
+/// The reason why there is no header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ProxyError {
-    /// The peer has sent something else.
+    /// The data is no header.
     Malformed(&'static str),
-    /// The peer has ended before its header did.
+    /// The connection ended before the header did.
     Closed,
     /// The header was not whole in [`TIME_LIMIT`].
     TimedOut,
@@ -61,7 +60,7 @@ impl fmt::Display for ProxyError {
 
 impl core::error::Error for ProxyError {}
 
-/// How much is looked at in one go: headers are shorter.
+/// The bytes that are looked at in one call. Most headers are shorter.
 const CHUNK: usize = 536;
 
 /// Reads a header, and not a byte of what comes after it.
@@ -83,7 +82,7 @@ pub fn read_header(connection: impl AsFd) -> Result<Header, ProxyError> {
                 break;
             }
         }
-        // What was seen is there, so this does not wait, and is whole.
+        // These bytes were seen, so the call does not wait, and takes all of them.
         let room = chunk.get_mut(..taken).unwrap_or_default();
         retry_on_intr(|| recv(&connection, room, MsgFlags::DONTWAIT)).map_err(ProxyError::System)?;
         if let Some(header) = header {
@@ -92,7 +91,7 @@ pub fn read_header(connection: impl AsFd) -> Result<Header, ProxyError> {
     }
 }
 
-/// Looks at what has come and leaves it there; waits for it up to the deadline.
+/// Looks at the data that has come, without taking it. Waits for it until the deadline.
 fn peek(connection: &impl AsFd, chunk: &mut [u8], deadline: Duration) -> Result<usize, ProxyError> {
     loop {
         match recv(connection, chunk, MsgFlags::PEEK | MsgFlags::DONTWAIT) {
@@ -106,7 +105,7 @@ fn peek(connection: &impl AsFd, chunk: &mut [u8], deadline: Duration) -> Result<
             return Err(ProxyError::TimedOut);
         }
         let mut fds = [PollFd::new(connection.as_fd(), PollEvents::IN)];
-        // An interrupted wait goes on by the deadline.
+        // After an interruption, the deadline still holds.
         match poll(&mut fds, Some(left)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(ProxyError::System(errno)),
@@ -114,54 +113,54 @@ fn peek(connection: &impl AsFd, chunk: &mut [u8], deadline: Duration) -> Result<
     }
 }
 
-/// How a header of version 1 begins.
+/// The start of a header of version 1.
 const V1_START: &[u8] = b"PROXY ";
-/// How long one is at most, its CRLF included.
+/// The longest header of version 1, with its CRLF.
 const V1_MAX: usize = 107;
-/// How a header of version 2 begins.
+/// The start of a header of version 2.
 const V2_START: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-/// How long one is without addresses and additional fields.
+/// The length of a header of version 2 without addresses and additional fields.
 const V2_FIXED: usize = 16;
-/// How long two addresses are with their ports, for each family.
+// The length of two addresses with their ports, for each family.
 const V2_INET: usize = 12;
 const V2_INET6: usize = 36;
 const V2_UNIX: usize = 216;
-/// How long an additional field is before its value: a type and a length of two bytes.
+/// The length of an additional field before its value: a type, and a length of two bytes.
 const TLV_HEAD: u8 = 3;
 
 const fn malformed<T>(why: &'static str) -> Result<T, ProxyError> {
     Err(ProxyError::Malformed(why))
 }
 
-/// Where in a header the next byte is.
+/// The part of a header in which the next byte is.
 #[derive(Clone, Copy, Debug)]
-enum Stage {
-    /// In what tells the versions apart, or in the line of version 1.
+enum Part {
+    /// The bytes that tell the versions apart, or the line of version 1.
     V1,
-    /// Before the length, in version 2.
+    /// The bytes of version 2 up to the length.
     V2Fixed,
-    /// In addresses that are kept: `keep` more bytes.
+    /// Addresses that are kept: `keep` more bytes.
     Addresses { keep: usize },
-    /// In addresses that nobody wants: `skip` more bytes.
+    /// Addresses that are skipped: `skip` more bytes.
     Skipped { skip: usize },
-    /// In additional fields: so many bytes of the field's head, and of its value, have been and are to come.
+    /// Additional fields: `head` bytes of the field's head have come, `value` bytes of its value are still to come.
     Tlvs { head: u8, length: u16, value: u16 },
-    /// Behind the end.
+    /// The header is over.
     Done,
 }
 
-/// Before an additional field.
-const TLVS: Stage = Stage::Tlvs { head: 0, length: 0, value: 0 };
+/// The start of an additional field.
+const TLVS: Part = Part::Tlvs { head: 0, length: 0, value: 0 };
 
 /// A header, taken byte by byte.
 #[derive(Clone, Debug)]
 pub struct Parser {
     kept: [u8; V1_MAX],
     length: usize,
-    stage: Stage,
-    /// What is still to come of a header of version 2.
+    part: Part,
+    /// The bytes that are still to come of a header of version 2.
     left: usize,
-    /// Whether its addresses, if they were kept, hold.
+    /// Whether the header is [`Header::Local`].
     is_local: bool,
 }
 
@@ -172,26 +171,26 @@ impl Default for Parser {
 }
 
 impl Parser {
-    /// Before the first byte.
+    /// A parser that has got no byte yet.
     #[must_use]
     pub const fn new() -> Parser {
-        Parser { kept: [0; V1_MAX], length: 0, stage: Stage::V1, left: 0, is_local: false }
+        Parser { kept: [0; V1_MAX], length: 0, part: Part::V1, left: 0, is_local: false }
     }
 
-    /// Takes the next byte, and returns what the header says once it is whole.
+    /// Takes the next byte. Returns the header once it is whole.
     ///
     /// # Errors
     /// [`ProxyError::Malformed`] as soon as no header can begin with these bytes.
     pub fn push(&mut self, byte: u8) -> Result<Option<Header>, ProxyError> {
-        match self.stage {
-            Stage::V1 | Stage::V2Fixed => return self.push_start(byte),
-            Stage::Addresses { keep } => {
+        match self.part {
+            Part::V1 | Part::V2Fixed => return self.push_start(byte),
+            Part::Addresses { keep } => {
                 self.keep(byte);
-                self.stage = if keep > 1 { Stage::Addresses { keep: keep - 1 } } else { TLVS };
+                self.part = if keep > 1 { Part::Addresses { keep: keep - 1 } } else { TLVS };
             }
-            Stage::Skipped { skip } => self.stage = if skip > 1 { Stage::Skipped { skip: skip - 1 } } else { TLVS },
-            Stage::Tlvs { head, length, value } => self.stage = self.push_tlv(byte, head, length, value)?,
-            Stage::Done => return malformed("it is over"),
+            Part::Skipped { skip } => self.part = if skip > 1 { Part::Skipped { skip: skip - 1 } } else { TLVS },
+            Part::Tlvs { head, length, value } => self.part = self.push_tlv(byte, head, length, value)?,
+            Part::Done => return malformed("it is over"),
         }
         self.left -= 1;
         self.finish_v2()
@@ -212,9 +211,9 @@ impl Parser {
         let position = self.length;
         self.keep(byte);
         if position == 0 && V2_START.first() == Some(&byte) {
-            self.stage = Stage::V2Fixed;
+            self.part = Part::V2Fixed;
         }
-        let is_v1 = matches!(self.stage, Stage::V1);
+        let is_v1 = matches!(self.part, Part::V1);
         let start = if is_v1 { V1_START } else { V2_START };
         if start.get(position).is_some_and(|expected| *expected != byte) {
             return malformed("it begins otherwise");
@@ -230,7 +229,7 @@ impl Parser {
         };
         if end {
             let header = parse_v1(line)?;
-            self.stage = Stage::Done;
+            self.part = Part::Done;
             return Ok(Some(header));
         }
         if self.length == V1_MAX { malformed("the line is longer than 107 bytes") } else { Ok(None) }
@@ -248,7 +247,7 @@ impl Parser {
             (2, _) => return malformed("a command that there is not"),
             _ => return malformed("a version that there is not"),
         };
-        // Whatever a LOCAL header has behind its length is to be ignored, its family included.
+        // All that a LOCAL header has behind its length must be ignored, its family as well.
         let (keep, skip) = match family {
             _ if !is_proxy => (0, self.left),
             0x00 => (0, self.left),
@@ -263,46 +262,46 @@ impl Parser {
             return malformed("it is too short for its addresses");
         }
         self.is_local = keep == 0;
-        self.stage = match (keep, skip) {
+        self.part = match (keep, skip) {
             (0, 0) => TLVS,
-            (0, skip) => Stage::Skipped { skip },
-            (keep, _) => Stage::Addresses { keep },
+            (0, skip) => Part::Skipped { skip },
+            (keep, _) => Part::Addresses { keep },
         };
         self.finish_v2()
     }
 
-    fn push_tlv(&self, byte: u8, head: u8, length: u16, value: u16) -> Result<Stage, ProxyError> {
+    fn push_tlv(&self, byte: u8, head: u8, length: u16, value: u16) -> Result<Part, ProxyError> {
         if value > 0 {
-            return Ok(Stage::Tlvs { head, length, value: value - 1 });
+            return Ok(Part::Tlvs { head, length, value: value - 1 });
         }
         // The type is shifted out.
         let length = length << u8::BITS | u16::from(byte);
         if head + 1 < TLV_HEAD {
-            return Ok(Stage::Tlvs { head: head + 1, length, value });
+            return Ok(Part::Tlvs { head: head + 1, length, value });
         }
         // This byte still counts among those that are left.
         if usize::from(length) >= self.left {
             return malformed("an additional field is longer than what is left");
         }
-        Ok(Stage::Tlvs { head: 0, length: 0, value: length })
+        Ok(Part::Tlvs { head: 0, length: 0, value: length })
     }
 
-    /// What the header says, when nothing of it is left.
+    /// Returns the header, if no byte of it is left.
     fn finish_v2(&mut self) -> Result<Option<Header>, ProxyError> {
         if self.left > 0 {
             return Ok(None);
         }
-        if let Stage::Tlvs { head: 1.., .. } = self.stage {
+        if let Part::Tlvs { head: 1.., .. } = self.part {
             return malformed("an additional field is cut off");
         }
-        self.stage = Stage::Done;
+        self.part = Part::Done;
         let addresses = self.kept().get(V2_FIXED..).unwrap_or_default();
         let header = if self.is_local { Some(Header::Local) } else { parse_v2_addresses(addresses) };
         header.map(Some).ok_or(ProxyError::Malformed("it is too short for its addresses"))
     }
 }
 
-/// The addresses of a header of version 2: source, destination, and their ports.
+/// Parses the addresses of a header of version 2: source, destination, and their ports.
 fn parse_v2_addresses(bytes: &[u8]) -> Option<Header> {
     let (addresses, ports) = bytes.split_at_checked(bytes.len().checked_sub(4)?)?;
     let (source, destination) = addresses.split_at(addresses.len() / 2);
@@ -317,11 +316,11 @@ fn parse_v2_addresses(bytes: &[u8]) -> Option<Header> {
     })
 }
 
-/// What a line of version 1 says, without its CRLF.
+/// Parses a line of version 1 without its CRLF.
 fn parse_v1(line: &[u8]) -> Result<Header, ProxyError> {
     let rest = line.strip_prefix(V1_START).unwrap_or_default();
     if rest == b"UNKNOWN" || rest.starts_with(b"UNKNOWN ") {
-        // What follows is to be ignored.
+        // The rest of the line must be ignored.
         return Ok(Header::Local);
     }
     let mut words =

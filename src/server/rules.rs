@@ -1,4 +1,4 @@
-//! Rules: who may connect, by network, and how often.
+//! Rules: which clients may connect, by network, and how many at once.
 //!
 //! A file has a rule a line; `#` begins a comment. The first rule that matches a client decides. A client that none
 //! matches is allowed: a file that ends in `deny all` turns that around.
@@ -39,23 +39,23 @@ use crate::sys::fd::read_all;
 use crate::sys::fs::{OpenFlags, open};
 use crate::sys::memory::MapVec;
 
-/// How many rules there are at most: a client that the last one matches has then been compared with all of them.
+/// The highest number of rules. A client is compared with each until one matches.
 pub const RULES_MAX: usize = 16_384;
-/// How long a file of rules is at most.
+/// The longest file of rules.
 pub const FILE_MAX: usize = 1 << 20;
-/// How much of a word that is wrong is shown.
+/// The number of bytes that are shown of a wrong word.
 const WORD_MAX: usize = 64;
 
-/// What is done about a client.
+/// The action of a rule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// It is served.
+    /// The client is served.
     Allow,
-    /// Its connection is closed.
+    /// The connection is closed.
     Deny,
 }
 
-/// Which clients a rule is for.
+/// The clients that a rule matches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Network {
     All,
@@ -75,14 +75,14 @@ impl Network {
     }
 }
 
-/// Somebody who has connected, as far as rules go.
+/// A client, as far as rules tell clients apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Client {
-    /// Over TCP, from this address. One of IPv4 that is mapped into IPv6 is to be given as one of IPv4.
+    /// A client over TCP, from this address. An IPv4 address that is mapped into IPv6 must be given as IPv4.
     Ip(IpAddr),
-    /// Through a Unix socket.
+    /// A client through a Unix socket.
     Unix,
-    /// Otherwise: only `all` matches.
+    /// Any other client. Only `all` matches it.
     Other,
 }
 
@@ -90,11 +90,11 @@ pub enum Client {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rule {
     network: Network,
-    /// What is done about the clients that it matches.
+    /// The action for the clients that it matches.
     pub action: Action,
-    /// How many connections at once each source may have.
+    /// The highest number of connections at once of each source.
     pub max_per_source: Option<NonZeroU32>,
-    /// How many connections at once all of them may have.
+    /// The highest number of connections at once of all these clients.
     pub max_children: Option<NonZeroU32>,
 }
 
@@ -105,11 +105,11 @@ pub struct Rules(MapVec<Rule>);
 /// A line that is no rule.
 #[derive(Clone, Copy, Debug)]
 pub struct Mistake {
-    /// Which line, from 1.
+    /// The number of the line, from 1.
     pub line: usize,
-    /// What is wrong.
+    /// The reason.
     pub reason: &'static str,
-    /// What to do.
+    /// A hint what to do.
     pub hint: &'static str,
     word: Text<WORD_MAX>,
 }
@@ -128,7 +128,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Why there are no rules.
+/// The reason why there are no rules.
 #[derive(Clone, Copy, Debug)]
 pub enum RulesError {
     /// The file could not be read, or there was no memory for the rules; `EFBIG` when it is longer than [`FILE_MAX`].
@@ -143,7 +143,7 @@ impl From<Errno> for RulesError {
     }
 }
 
-/// What is wrong with a word, and what to do about it.
+/// The reason why a word is wrong, and a hint what to do.
 type Wrong = (&'static str, &'static str);
 
 const NOT_AN_ACTION: Wrong = ("a rule begins with allow or deny", "write one of them, or # for a comment");
@@ -162,9 +162,9 @@ impl Rules {
     /// # Errors
     /// [`RulesError`].
     pub fn read(path: &CStr) -> Result<Rules, RulesError> {
-        // A FIFO is not waited for.
+        // Without NONBLOCK, opening a FIFO would wait for a writer.
         let file = open(path, OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK, 0)?;
-        // One more than fits shows that there is more.
+        // One more byte than fits shows that the file is longer.
         let mut text = MapVec::zeroed(FILE_MAX + 1)?;
         let text = read_all(&file, &mut text)?;
         if text.len() > FILE_MAX {
@@ -173,7 +173,7 @@ impl Rules {
         Rules::parse(text)
     }
 
-    /// The rules that a text has.
+    /// Parses the text of a file.
     ///
     /// # Errors
     /// [`RulesError`].
@@ -218,13 +218,13 @@ impl Rules {
         self.0.iter().find(|rule| rule.network.contains(client))
     }
 
-    /// How many rules there are.
+    /// The number of rules.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether there is no rule.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -269,7 +269,7 @@ impl Rule {
     }
 }
 
-/// The number that these digits are, which nothing else is among: Rust's own parser takes a plus sign, too.
+/// Parses a number of digits alone. Rust's own parser would take a plus sign as well.
 fn decimal(digits: &str) -> Option<u32> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
@@ -301,16 +301,16 @@ fn parse_network(word: &[u8]) -> Result<Network, Wrong> {
     network.ok_or(HOST_BITS)
 }
 
-/// How many bits stand before an IPv4 address that is mapped into IPv6.
+/// The bits before an IPv4 address that is mapped into IPv6.
 const MAPPED_PREFIX: u32 = Ipv6Addr::BITS - Ipv4Addr::BITS;
 
-/// The network, unless the address has bits beyond its length.
+/// An IPv4 network. `None` if the address has bits beyond the length.
 fn v4(address: u32, length: u32) -> Option<Network> {
     let mask = u32::MAX.checked_shl(Ipv4Addr::BITS - length).unwrap_or(0);
     (address & !mask == 0).then_some(Network::V4 { address, mask })
 }
 
-/// The same for IPv6.
+/// An IPv6 network. `None` if the address has bits beyond the length.
 fn v6(address: u128, length: u32) -> Option<Network> {
     let mask = u128::MAX.checked_shl(Ipv6Addr::BITS - length).unwrap_or(0);
     (address & !mask == 0).then_some(Network::V6 { address, mask })

@@ -1,8 +1,8 @@
-//! The scoreboard: what each child does, in memory that the server shares with those of its children that write to it, and
-//! that whoever may look into the server's `/proc` reads.
+//! The scoreboard: the state of each child, in memory that the parent shares with its children.
 //!
-//! Such a child writes to its own slot, by plain stores. Nobody waits for anybody: who reads may see a slot between two
-//! states of it, and so decides nothing by it that could not as well be decided a moment later.
+//! A child writes to its own slot, by plain stores. There are no locks: a reader may see a half-updated slot, and so must
+//! decide nothing by it that it could not decide a moment later. `mpserv --status` reads the scoreboard of another process
+//! through `/proc`.
 
 use core::ffi::c_int;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -19,47 +19,47 @@ use crate::sys::process::Pid;
 /// The name of the memory, as `/proc/PID/fd` shows it.
 pub(super) const NAME: &core::ffi::CStr = c"mpserv-scoreboard";
 
-/// How many words a slot has: as many as a line of the processor's cache, so that children do not slow each other down.
+/// The number of words of a slot. A slot fills a cache line, so that children do not slow each other down.
 pub(super) const SLOT_WORDS: usize = 8;
 
 // The words of the head, which is as long as a slot.
-/// What it is, and in which form.
+/// The word that marks a scoreboard of this form.
 const MAGIC: usize = 0;
-/// The number that says so.
+/// The value of that word.
 const MAGIC_VALUE: u64 = u64::from_be_bytes(*b"mpserv 1");
-/// When the server began.
+/// The time at which the server began.
 const STARTED: usize = 1;
-/// How many children it may have.
+/// The highest number of children.
 const LIMIT: usize = 2;
-/// How many connections were accepted.
+/// The number of connections that were accepted.
 const ACCEPTED: usize = 3;
-/// How many of them were turned away.
+/// The number of connections that were refused.
 const REFUSED: usize = 4;
 
 // The words of a slot.
 /// The child in the low half, its state in the high one.
 const WHO: usize = 0;
-/// Since when it is in that state.
+/// The time at which the state began.
 const SINCE: usize = 1;
-/// The number of its connection.
+/// The number of the connection.
 const NUMBER: usize = 2;
-/// How many connections it has served to their end.
+/// The number of connections that the child has served to their end.
 const REQUESTS: usize = 3;
-/// What kind of client it has, in the high half, and the client's port in the low one.
+/// The kind of the client in the high half, and the client's port in the low one.
 const PEER: usize = 4;
-/// The client's address, or who it is.
+/// The client's address, or its user and group.
 const ADDRESS: usize = 5;
-/// Which system call a child made that it may not.
+/// The system call for which the sandbox has ended the child.
 const NOTE: usize = 7;
 
-/// What kinds of clients there are.
+// The kinds of clients.
 const PEER_INET: u64 = 1;
 const PEER_UNIX: u64 = 2;
 
-/// What a child does.
+/// The state of a child, as the child itself says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
-    /// Nothing: there is none.
+    /// There is no child.
     Free,
     /// It waits for a client.
     Idle,
@@ -88,7 +88,7 @@ impl State {
 /// The scoreboard.
 pub(super) struct Scoreboard(SharedWords);
 
-/// What is known of one child.
+/// The words of one child.
 #[derive(Clone, Copy)]
 pub(super) struct Slot<'w>(&'w [AtomicU64]);
 
@@ -113,7 +113,7 @@ impl Scoreboard {
         self.0.words().chunks_exact(SLOT_WORDS).skip(1).map(Slot)
     }
 
-    /// How many children have a client.
+    /// The number of children that have a client.
     pub(super) fn serving(&self) -> u32 {
         self.count(State::Serving)
     }
@@ -132,7 +132,7 @@ impl Scoreboard {
         Slot(self.0.words()).add(ACCEPTED)
     }
 
-    /// Counts a connection that was turned away.
+    /// Counts a connection that was refused.
     pub(super) fn count_refused(&self) -> u64 {
         Slot(self.0.words()).add(REFUSED)
     }
@@ -167,7 +167,7 @@ impl<'w> Slot<'w> {
         self.0.get(word).map_or(0, |word| word.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// A child begins, or is in another state.
+    /// Sets the child and its state.
     pub(super) fn set(self, pid: Pid, state: State, now: Duration) {
         self.store(SINCE, micros(now));
         let state = match state {
@@ -178,12 +178,12 @@ impl<'w> Slot<'w> {
         self.store(WHO, u64::from(pid.raw() as u32) | state << u32::BITS);
     }
 
-    /// There is no child any more.
+    /// Clears the slot of a child that has ended.
     pub(super) fn clear(self) {
         self.0.iter().for_each(|word| word.store(0, Ordering::Relaxed));
     }
 
-    /// The child has a client.
+    /// Sets the client of the child.
     pub(super) fn set_client(self, number: u64, peer: &Peer) {
         let (kind, low, address) = match peer {
             Peer::Inet(address) => (PEER_INET, u64::from(address.port()), to_v6(address.ip()).to_bits()),
@@ -199,12 +199,12 @@ impl<'w> Slot<'w> {
         self.store(PEER, kind << u32::BITS | low);
     }
 
-    /// The child has none any more.
+    /// Removes the client of the child.
     pub(super) fn forget_client(self) {
         self.store(PEER, 0);
     }
 
-    /// The child has none any more, and is done with one more.
+    /// Removes the client of the child, and counts it as served.
     pub(super) fn end_client(self) {
         self.forget_client();
         self.store(REQUESTS, self.load(REQUESTS) + 1);
@@ -244,7 +244,7 @@ impl<'w> Slot<'w> {
         }
     }
 
-    /// Where the child notes what it was ended for.
+    /// The word for the system call for which the sandbox ends the child.
     pub(super) fn note(self) -> Option<&'w AtomicU64> {
         self.0.get(NOTE)
     }
@@ -265,20 +265,20 @@ fn to_v6(ip: IpAddr) -> Ipv6Addr {
     }
 }
 
-/// What is known of a server.
+/// The head of a scoreboard: what it says of the server.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Head {
-    /// When it began.
+    /// The time at which the server began.
     pub(super) started: Duration,
-    /// How many children it may have.
+    /// The highest number of children.
     pub(super) limit: u64,
-    /// How many connections were accepted.
+    /// The number of connections that were accepted.
     pub(super) accepted: u64,
-    /// How many of them were turned away.
+    /// The number of connections that were refused.
     pub(super) refused: u64,
 }
 
-/// A scoreboard that somebody else reads, slot by slot.
+/// Reads the scoreboard of another process, slot by slot.
 pub(super) struct Reader<F> {
     file: F,
     head: Head,
@@ -286,7 +286,7 @@ pub(super) struct Reader<F> {
 }
 
 impl<F: AsFd> Reader<F> {
-    /// Reads the head. `EINVAL` when there is none, or one of another form.
+    /// Reads the head. `EINVAL` if the file is no scoreboard of this form.
     pub(super) fn new(file: F) -> Result<Reader<F>> {
         let slot = [const { AtomicU64::new(0) }; SLOT_WORDS];
         let mut reader = Reader { file, head: Head::default(), slot };
@@ -301,7 +301,7 @@ impl<F: AsFd> Reader<F> {
         Ok(reader)
     }
 
-    /// What was read of the server.
+    /// The head.
     pub(super) const fn head(&self) -> &Head {
         &self.head
     }
@@ -309,7 +309,7 @@ impl<F: AsFd> Reader<F> {
     /// The next slot; the first one is the head.
     pub(super) fn next(&mut self) -> Result<Option<Slot<'_>>> {
         let mut bytes = [0; SLOT_WORDS * size_of::<u64>()];
-        // A file in memory is read in one go.
+        // One read() of a file in memory returns all of it.
         if read(&self.file, &mut bytes)? < bytes.len() {
             return Ok(None);
         }

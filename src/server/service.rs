@@ -1,4 +1,4 @@
-//! The services that need no program.
+//! `Service`: the built-in services, which need no program.
 
 use core::ffi::c_int;
 
@@ -7,14 +7,14 @@ use super::limits::{EXIT_DONE, EXIT_FAILED, EXIT_IDLE, SERVICE_BUFFER, SERVICE_B
 use crate::sys::errno::{Errno, Result, retry_on_intr};
 use crate::sys::memory::MapVec;
 
-/// A service that is built in.
+/// A built-in service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Service {
-    /// Everything comes back (RFC 862).
+    /// Sends back what it receives (RFC 862).
     Echo,
-    /// Nothing comes back (RFC 863).
+    /// Sends nothing back (RFC 863).
     Discard,
-    /// Everything comes back, its letters moved 13 places on.
+    /// Sends back what it receives, each letter moved 13 places on.
     Rot13,
 }
 
@@ -30,14 +30,14 @@ impl Service {
         }
     }
 
-    /// Serves a client until it has said all, and returns the status to end with: [`EXIT_DONE`], [`EXIT_FAILED`],
+    /// Serves a client until it ends its side, and returns the exit status: [`EXIT_DONE`], [`EXIT_FAILED`],
     /// [`EXIT_IDLE`].
     #[must_use]
     pub fn serve(self, connection: &Connection) -> c_int {
         self.serve_with(connection, None)
     }
 
-    /// [`serve`](Service::serve) with room that was made before, if there is any: in the sandbox none can be made.
+    /// [`serve`](Service::serve) with a buffer, if one was made before: a child in the sandbox cannot make one.
     pub(super) fn serve_with(self, connection: &Connection, room: Option<&mut [u8]>) -> c_int {
         match self.exchange(connection, room) {
             Ok(()) => EXIT_DONE,
@@ -51,7 +51,7 @@ impl Service {
             while self.exchange_with(connection, room)? == Said::More {}
             return Ok(());
         }
-        // Most clients say little, and for them memory would have to be mapped, and given back.
+        // Most clients send little. For them no memory is mapped.
         let mut little = [0; SERVICE_BUFFER_FIRST];
         if self.exchange_with(connection, &mut little)? == Said::All {
             return Ok(());
@@ -63,7 +63,7 @@ impl Service {
         Ok(())
     }
 
-    /// Serves a client until it has said all, or more at once than there is room for.
+    /// Serves a client until it ends its side, or has filled the buffer.
     fn exchange_with(self, connection: &Connection, buffer: &mut [u8]) -> Result<Said> {
         loop {
             let length = retry_on_intr(|| connection.read(buffer))?;
@@ -84,18 +84,18 @@ impl Service {
     }
 }
 
-/// How much a client has said.
+/// The end of an exchange.
 #[derive(PartialEq, Eq)]
 enum Said {
-    /// All that it will.
+    /// The client has ended its side.
     All,
-    /// As much as there was room for, and so perhaps more.
+    /// The client has filled the buffer, and so may have sent more.
     More,
 }
 
-/// How far a letter is moved.
+/// The places by which a letter is moved.
 const SHIFT: u8 = 13;
-/// How many letters there are.
+/// The number of letters.
 const LETTERS: u8 = 26;
 
 /// Moves each letter.

@@ -1,4 +1,4 @@
-//! What a server does, as somebody else sees it: the scoreboard of another process, as a table.
+//! `--status`: the scoreboard of another process, as a table.
 
 use core::ffi::CStr;
 use core::fmt;
@@ -18,18 +18,19 @@ use crate::sys::time::{Clock, clock_gettime, nanosleep};
 const LINE_MAX: usize = 256;
 /// The longest path in `/proc`, and the longest link there that is compared.
 const PATH_MAX: usize = 64;
-/// A server makes its scoreboard soon after it begins, and so it has one of the lowest descriptors.
+/// The number of descriptors among which the scoreboard is looked for. A server makes it soon after its start, and so it
+/// has one of the lowest.
 const DESCRIPTORS: u32 = 256;
-/// How often the table is made anew.
+/// The time between two tables with `--watch`.
 const EVERY: Duration = Duration::from_secs(1);
-/// What a terminal does at this: begin at its top left, and clear what follows.
+/// Makes a terminal write from its top left corner on, and clears it.
 const CLEAR: &[u8] = b"\x1b[H\x1b[J";
 
-/// Prints to standard output what the server does whose pidfile this is: a line about it and one for each child. With
-/// `watch`, every second, until the server is gone.
+/// Prints the status of the server with this pidfile to standard output: a line about the server, and one for each child.
+/// With `watch` it does so every second, until the server is gone.
 ///
 /// # Errors
-/// There is no such file or no such server, or this process may not look into that one.
+/// The file or the server does not exist, or this process may not look into that of the server.
 pub fn show(pidfile: &CStr, watch: bool) -> Result<()> {
     let file = pidfile.to_bytes().escape_ascii();
     let fail = |errno| Error::new(format_args!("pidfile {file}"), Reason::System(errno), "name that of the server");
@@ -72,7 +73,7 @@ fn read_pid(pidfile: &CStr) -> errno::Result<Pid> {
     number.and_then(Pid::from_raw).ok_or(Errno::INVAL)
 }
 
-/// Opens the scoreboard of another process. `ENOENT` when it has none.
+/// Opens the scoreboard of another process. `ENOENT` if it has none.
 fn find_scoreboard(pid: Pid) -> errno::Result<OwnedFd> {
     let mut result = Err(Errno::NOENT);
     for descriptor in 0..DESCRIPTORS {
@@ -88,7 +89,7 @@ fn find_scoreboard(pid: Pid) -> errno::Result<OwnedFd> {
     result
 }
 
-/// Whether that is how `/proc` shows it.
+/// Whether the target of a link in `/proc` is a scoreboard.
 fn is_scoreboard(target: &[u8]) -> bool {
     target.strip_prefix(b"/memfd:").and_then(|name| name.strip_suffix(b" (deleted)")) == Some(NAME.to_bytes())
 }
@@ -96,7 +97,7 @@ fn is_scoreboard(target: &[u8]) -> bool {
 /// Prints the table.
 fn table(scoreboard: &OwnedFd, pid: Pid) -> errno::Result<()> {
     let print = |line: fmt::Arguments<'_>| fd::write_all(STDOUT, Text::<LINE_MAX>::of(line).as_bytes());
-    // Once to count, and once to show.
+    // The slots are read once to count them, and once to show them.
     let count = |state| {
         let mut reader = Reader::new(scoreboard.as_fd())?;
         let mut count = 0_u32;

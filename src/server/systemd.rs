@@ -1,4 +1,6 @@
-//! The service manager: what it passes, and what it is told.
+//! `Manager`: the service manager, which is told the state of the server.
+//!
+//! The protocol is that of `sd_notify(3)`: a datagram with lines of `NAME=value` to the socket of `NOTIFY_SOCKET`.
 
 use core::fmt;
 use core::time::Duration;
@@ -14,26 +16,26 @@ use crate::sys::time::{Clock, clock_gettime};
 /// The longest message.
 const MESSAGE_MAX: usize = 256;
 
-/// The variables of the protocols: about this process, and not about the programs that it runs.
+/// The variables of the protocols with the service manager. They are about this process, so a program must not get them.
 pub(super) const VARIABLES: [&str; 6] =
     ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
 
-/// Tells the service manager how the server is, if there is one that wants to know.
+/// The connection to the service manager, if it wants to be told.
 #[derive(Debug)]
 pub(super) struct Manager {
     socket: Option<OwnedFd>,
-    /// How often it wants to hear that the server is alive.
+    /// The time between two signs of life.
     pub(super) watchdog: Option<Duration>,
 }
 
 impl Manager {
-    /// Nobody.
+    /// No service manager.
     pub(super) const fn none() -> Manager {
         Manager { socket: None, watchdog: None }
     }
 
-    /// Who is named by `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`. The socket is connected now: later there may be
-    /// another root directory, and fewer rights. An error says why nobody can be told who wants to know.
+    /// Connects to the service manager that `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` name. This must come before
+    /// the root directory and the user change.
     pub(super) fn from_environment() -> Result<Manager> {
         let Some(path) = getenv("NOTIFY_SOCKET").filter(|path| !path.is_empty()) else { return Ok(Manager::none()) };
         let address = match path.to_bytes() {
@@ -44,20 +46,20 @@ impl Manager {
         let socket = socket(AddressFamily::UNIX, SocketType::DGRAM | flags, Protocol::DEFAULT)?;
         connect(&socket, &address)?;
         let parse = |name| getenv(name)?.to_str().ok()?.parse::<u64>().ok();
-        // A server that took another's place has that one's variables.
+        // A successor has the variables of its predecessor.
         let is_ours =
             parse("WATCHDOG_PID").is_none_or(|pid| pid == getpid().raw() as u64) || getenv(RESTART_VARIABLE).is_some();
         let watchdog = parse("WATCHDOG_USEC").filter(|micros| is_ours && *micros > 0).map(Duration::from_micros);
-        // Twice as often as need be, as sd_watchdog_enabled(3) recommends.
+        // Twice as often as necessary, as sd_watchdog_enabled(3) recommends.
         Ok(Manager { socket: Some(socket), watchdog: watchdog.map(|limit| limit / 2) })
     }
 
-    /// Whether somebody listens.
+    /// Whether there is a service manager.
     pub(super) const fn is_there(&self) -> bool {
         self.socket.is_some()
     }
 
-    /// Sends a message, unless it would have to wait: a manager that does not read is not waited for.
+    /// Sends a message. If the manager does not read, the message is lost, so that the server never waits.
     fn tell(&self, message: fmt::Arguments<'_>) {
         if let Some(socket) = &self.socket {
             let text = Text::<MESSAGE_MAX>::of(message);
@@ -73,7 +75,7 @@ impl Manager {
         self.tell(format_args!("RELOADING=1\nMONOTONIC_USEC={}", clock_gettime(Clock::MONOTONIC).as_micros()));
     }
 
-    /// Another process has taken this one's place.
+    /// Names the successor as the main process.
     pub(super) fn succeeded_by(&self, pid: Pid) {
         self.tell(format_args!("READY=1\nMAINPID={pid}"));
     }

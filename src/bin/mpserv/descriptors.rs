@@ -1,4 +1,4 @@
-//! The descriptors that this process was started with, and programs that it runs are not to find.
+//! Puts in order the descriptors that this process was started with.
 
 use core::ffi::c_uint;
 
@@ -10,8 +10,8 @@ use mpserv::memory::empty_file;
 /// The first descriptor after standard error.
 const FIRST_NOT_STANDARD: c_uint = 3;
 
-/// Opens something harmless as each of descriptors 0, 1 and 2 that is closed. Otherwise a connection, the scoreboard or a
-/// listener would become one of them, where a program's own are, and the log goes.
+/// Opens a harmless file as each of descriptors 0, 1 and 2 that is closed. Otherwise a connection, the scoreboard or a
+/// listener would become one of them, and the log or a program would use it.
 pub(crate) fn fill_standard() -> Result<()> {
     for standard in [STDIN, STDOUT, STDERR] {
         if !fd::is_open(standard) {
@@ -33,7 +33,7 @@ pub(crate) fn keep_from_programs() -> Result<()> {
     })
 }
 
-/// How much of `/proc/self/status` is read: the size stands near its beginning.
+/// The bytes that are read of `/proc/self/status`. The size of the table stands near its beginning.
 const STATUS_MAX: usize = 4096;
 
 /// The size of this process's table of descriptors: none has a higher number.

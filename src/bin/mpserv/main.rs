@@ -1,8 +1,8 @@
-//! `mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]`: serves each connection by a process of its own, a program's or
-//! a built-in service's.
+//! `mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]`: serves each connection by a process of its own, which runs a
+//! program or a built-in service.
 //!
-//! From: tcpserver, and what its successors have added. Shows: all that the library's `Server` can do. Look next at
-//! `src/server/parent/event_loop.rs`.
+//! From: tcpserver, with the options of its successors. Shows: everything that the library's `Server` can do. Look next
+//! at `src/server/parent/event_loop.rs`.
 #![no_std]
 #![no_main]
 #![allow(clippy::result_large_err, reason = "an error has its text with it, as there is no allocator")]
@@ -33,7 +33,7 @@ mpserv: usage: mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]
 ADDRESS is PORT, HOST:PORT, [IPV6]:PORT, unix:PATH or inherit. mpserv --help shows the options.
 ";
 
-/// What to do where the descriptors cannot be put in order.
+/// The hint if the descriptors cannot be put in order.
 const OWN_HINT: &str =
     "start it with descriptors 0, 1 and 2 open, and where /proc is mounted or close_range is allowed";
 
@@ -52,23 +52,23 @@ fn main(args: Args, title: Title) -> c_int {
     }
 }
 
-/// Undoes what whoever started this process has left in it, and programs that it runs are not to find. Returns the call that
-/// failed, and why.
+/// Undoes what the process that started this one has left: closed standard descriptors, open files, ignored and blocked
+/// signals. Returns the call that failed, and the error.
 fn own_the_process() -> Result<(), (&'static str, Errno)> {
     descriptors::fill_standard().map_err(|errno| ("memfd_create", errno))?;
     descriptors::keep_from_programs().map_err(|errno| ("close_range", errno))?;
     default_all();
-    // A child in which SIGTERM is blocked would outlive its time, and the server.
+    // A child that has SIGTERM blocked would outlive `--max-lifetime` and the server.
     sigprocmask(MaskHow::Set, &SigSet::empty());
     Ok(())
 }
 
-/// Prints and returns `status`, or [`TROUBLE`] where it could not be printed.
+/// Prints a text. Returns `status`, or [`TROUBLE`] if the text could not be printed.
 fn print(to: BorrowedFd<'_>, text: &str, status: c_int) -> c_int {
     if fd::write_all(to, text.as_bytes()).is_ok() { status } else { TROUBLE }
 }
 
-/// Serves as the command line says, and returns the status to exit with.
+/// Does what the command line says, and returns the exit status.
 fn serve(args: Args, title: Title, message: &mut Text<MESSAGE_MAX>) -> Result<c_int, (Wrong, c_int)> {
     let usage = |wrong: Wrong| (wrong, USAGE);
     let options = Options::parse(args, message).map_err(usage)?;

@@ -130,13 +130,13 @@ pub(crate) const LINE_MAX: usize = 512;
 /// The longest message to a client over the limit of its source, with its line's end.
 pub(crate) const MESSAGE_MAX: usize = 512;
 
-/// How much of an argument is shown when it is wrong.
+/// The number of bytes that are shown of a wrong argument.
 const SHOWN_MAX: usize = 80;
 
-/// Why the command line is wrong: what is, why, and what to do.
+/// The error of a wrong command line: the word, the reason, and what to do.
 pub(crate) type Wrong = Text<LINE_MAX>;
 
-/// What the command line says.
+/// The command line.
 pub(crate) struct Options {
     /// A text to print in place of serving.
     pub(crate) show: Option<&'static str>,
@@ -152,11 +152,11 @@ pub(crate) struct Options {
     pub(crate) watch: bool,
 }
 
-/// What the sandbox allows besides what a service does.
+/// The calls that the sandbox allows besides those of the service.
 const NO_CALLS: &[c_long] = &[];
 
 impl Options {
-    /// To show a text and do nothing else.
+    /// Prints a text and does nothing else.
     const fn showing(text: &'static str) -> Options {
         let server = Server::new();
         let show = Some(text);
@@ -267,8 +267,8 @@ impl Options {
             };
         }
         if let Some(user) = user {
-            // Its predecessor has looked the user up and has become that user. What the name means inside the root
-            // directory, whoever can write there decides.
+            // The predecessor has looked the user up and has become that user. Inside the root directory, those who can
+            // write there decide which user a name means.
             let identity =
                 if has_chroot && is_successor() { Ok(Identity::of_this_process()) } else { Identity::parse(user) };
             server = server.user(identity.map_err(|error| Wrong::of(format_args!("--user {error}")))?);
@@ -320,7 +320,7 @@ impl Options {
     }
 }
 
-/// What only a letter stands for.
+/// The option that has only a letter.
 const ANNOUNCE: c_int = b'1' as c_int;
 
 /// The long option's value for a letter.
@@ -342,7 +342,7 @@ fn short_as_long(option: c_int) -> c_int {
 const SECOND: Duration = Duration::from_secs(1);
 /// The shortest time that is one.
 const SHORTEST: Duration = Duration::from_millis(1);
-/// How many digits a time has after its point.
+/// The most digits of a time after its point.
 const DECIMALS: usize = 3;
 
 /// An argument, or a part of one.
@@ -359,7 +359,7 @@ impl Value {
         core::str::from_utf8(self.0).map_err(|_| self.wrong(option, "this is not UTF-8"))
     }
 
-    /// What stands before `separator`, and what stands after it.
+    /// Splits at the first `separator`.
     fn split(self, separator: u8) -> (Value, Option<Value>) {
         match self.0.iter().position(|&byte| byte == separator) {
             Some(at) => (Value(&self.0[..at]), Some(Value(&self.0[at + 1..]))),
@@ -367,7 +367,7 @@ impl Value {
         }
     }
 
-    /// A number in digits and nothing else, which the standard library would also take a sign before.
+    /// Parses a number of digits alone. Rust's own parser would take a sign as well.
     fn digits<N: FromStr>(self) -> Option<N> {
         let is_number = !self.0.is_empty() && self.0.iter().all(u8::is_ascii_digit);
         core::str::from_utf8(self.0).ok().filter(|_| is_number)?.parse().ok()

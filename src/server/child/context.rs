@@ -19,7 +19,7 @@ use crate::sys::net::{SocketOption, setsockopt};
 use crate::sys::process::{Pid, getpid, set_pdeathsig, setpgid, setrlimit};
 use crate::sys::signal::{SigSet, Signal};
 
-/// What a child knows of the server.
+/// The part of the server that a child knows.
 pub(crate) struct ChildContext<'b, 'a> {
     pub(crate) descriptors: &'b mut Descriptors<'a>,
     pub(crate) log: &'b Log,

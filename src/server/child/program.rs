@@ -102,7 +102,7 @@ impl Worker for Program {
     }
 }
 
-/// What a child does to become the program: its limits, its descriptors, its signal mask, execve().
+/// The last steps of a child before it is the program: limits, descriptors, signal mask, execve().
 fn plan<'p>(
     path: &'p [u8],
     argv: &'p CStrArray,

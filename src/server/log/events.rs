@@ -21,7 +21,7 @@ use crate::sys::syscall;
 /// The longest text of a wait status.
 const STATUS_MAX: usize = 32;
 
-/// How a child ended, as far as it is known.
+/// The end of a child, as far as it is known.
 #[derive(Clone, Copy)]
 pub(crate) enum ChildEnd {
     /// With this exit status, as the child itself says.

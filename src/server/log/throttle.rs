@@ -52,7 +52,7 @@ impl Throttled {
     }
 }
 
-/// When each kind was logged last, and how many were held back since.
+/// The state of each kind of event.
 #[derive(Default)]
 pub(crate) struct LogThrottle([HeldBack; Throttled::ALL.len()]);
 
@@ -61,12 +61,12 @@ pub(crate) struct LogThrottle([HeldBack; Throttled::ALL.len()]);
 struct HeldBack {
     /// The time from which on the next one may be logged.
     opens: Option<Duration>,
-    /// How many came and were not logged.
+    /// The number of events that were held back.
     count: u64,
 }
 
 impl LogThrottle {
-    /// Counts an event. Returns for how many events a line is to be logged, if one is to be logged now.
+    /// Counts an event. If it must be logged now, returns the number of events for which the line stands.
     pub(crate) fn admit(&mut self, kind: Throttled, now: Duration) -> Option<u64> {
         let held = self.0.get_mut(kind as usize)?;
         held.count += 1;

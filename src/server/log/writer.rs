@@ -17,7 +17,7 @@ use crate::sys::poll::{PollEvents, PollFd, ppoll};
 use crate::sys::syslog::{Priority, openlog, syslog};
 use crate::sys::time::{Clock, clock_gettime};
 
-/// Where the log goes, and in which form.
+/// The format of the log, and its destination.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LogFormat {
     /// Lines of `name=value` on standard error.
@@ -41,7 +41,7 @@ impl LogFormat {
     }
 }
 
-/// How much is logged.
+/// The events that are logged.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Verbosity {
     /// No start and end of a connection.
@@ -52,7 +52,7 @@ pub enum Verbosity {
     Verbose,
 }
 
-/// How important an event is.
+/// The importance of an event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Level {
     /// Logged only where details are asked for.
@@ -72,7 +72,7 @@ pub(crate) struct Log {
     verbosity: Verbosity,
     /// Whether standard error is a socket: systemd makes it one.
     is_socket: bool,
-    /// How many lines could not be written.
+    /// The number of lines that could not be written.
     lost: Cell<u64>,
 }
 
@@ -140,7 +140,7 @@ impl Log {
         let patience = if self.lost.get() > 0 { Duration::ZERO } else { LOG_PATIENCE };
         let mut stderr = [PollFd::new(STDERR.as_fd(), PollEvents::OUT)];
         let asked = retry_on_intr(|| ppoll(&mut stderr, Some(patience), None));
-        // Where ppoll() fails, the write is tried.
+        // If ppoll() fails, the write is tried.
         if asked.is_ok() && stderr.iter().any(|stderr| stderr.revents() != PollEvents::OUT) {
             return Err(Errno::AGAIN);
         }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::server::limits::{CRASH_PAUSE, CRASH_PAUSE_MAX, POOL_TICK};
 use crate::server::settings::PoolSize;
 
-/// What the parent knows of its pool, besides the children.
+/// The size of the pool, and its changes.
 pub(super) struct Pool {
     size: PoolSize,
     /// The number of children that are made in the next second if all are busy.

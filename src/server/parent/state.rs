@@ -1,4 +1,4 @@
-//! What the parent knows: [`Parent`], and the state that its loop changes.
+//! [`Parent`]: everything that the parent knows.
 
 use core::time::Duration;
 
@@ -28,7 +28,7 @@ use crate::sys::time::{Clock, clock_gettime};
 /// The call that is named where there is no memory for the scoreboard.
 const SCOREBOARD_CALLS: &str = "the scoreboard (memfd_create, ftruncate, mmap)";
 
-/// What a parent is made of.
+/// The parts of a parent.
 pub(crate) struct Start<'s, 'a, W> {
     pub(crate) settings: &'s Settings<'a>,
     pub(crate) log: &'s Log,
@@ -59,7 +59,7 @@ pub(crate) struct Parent<'s, 'a, W> {
     pub(super) state: LoopState,
 }
 
-/// What the loop changes.
+/// The part of the parent that its loop changes.
 pub(super) struct LoopState {
     /// The time of the monotonic clock when the loop looked at it last.
     pub(super) now: Duration,
@@ -197,7 +197,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         if self.pool.is_some() { self.scoreboard.serving() } else { self.state.children.len() }
     }
 
-    /// What decides about a client.
+    /// The rules and limits that decide about a client.
     pub(super) fn admission(&self) -> Admission<'_> {
         Admission {
             rules: self.rules.as_ref(),

@@ -48,7 +48,7 @@ impl Successor {
         let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
         let (answers, ready) = pipe2(PipeFlags::CLOEXEC)?;
         let mut passed = Passed {
-            heir: getpid(),
+            successor: getpid(),
             ready: ready.as_fd(),
             pidfile: descriptors.pidfile.as_ref().map(AsFd::as_fd),
             listeners: descriptors.listeners.iter().map(|listener| (listener.as_fd(), listener.is_managed())),
@@ -58,7 +58,7 @@ impl Successor {
         match fork()? {
             Fork::Parent(child) => Ok(Successor { pid: child.pid(), answers, deadline: now + READY_WITHIN }),
             Fork::Child => {
-                passed.heir = getpid();
+                passed.successor = getpid();
                 let told = envp.push_fmt(format_args!("{RESTART_VARIABLE}={passed}"));
                 let listeners = passed.listeners.map(|(listener, _)| listener);
                 let mut fds = listeners.chain(passed.pidfile).chain([passed.ready]);

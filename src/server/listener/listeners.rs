@@ -1,0 +1,173 @@
+//! `Listeners`: all sockets on which a server listens.
+
+use core::ffi::CStr;
+
+use super::socket::{Listener, SocketSettings, bind_inet, cannot};
+use super::unix::bind_unix;
+use crate::server::address::{Address, Quoted};
+use crate::server::error::{Error, Reason, Result};
+use crate::server::inherited::listen_fds;
+use crate::server::limits::{HOST_MAX, LISTENERS_MAX};
+use crate::sys::errno::{self, Errno};
+use crate::sys::fd::{OwnedFd, set_blocking, set_close_on_exec, set_nonblocking};
+use crate::sys::fs::{lstat, unlink};
+use crate::sys::net::{
+    Ipv4Addr, Ipv6Addr, Shutdown, SockAddr, SocketAddr, SocketOption, getaddrinfo, getsockopt, shutdown,
+};
+
+/// All sockets on which a server listens.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    listeners: [Option<Listener>; LISTENERS_MAX],
+    length: usize,
+}
+
+impl Listeners {
+    pub(crate) const fn new() -> Listeners {
+        Listeners { listeners: [const { None }; LISTENERS_MAX], length: 0 }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Listener> + Clone {
+        self.listeners.iter().take(self.length).flatten()
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.length
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&Listener> {
+        self.listeners.get(index).and_then(Option::as_ref)
+    }
+
+    fn push(&mut self, listener: Listener) -> Result<()> {
+        let place = self.listeners.get_mut(self.length).ok_or_else(|| {
+            Error::new(
+                format_args!("more than {LISTENERS_MAX} addresses to listen on"),
+                Reason::Usage("too many"),
+                "start a second server for the rest",
+            )
+        })?;
+        *place = Some(listener);
+        self.length += 1;
+        Ok(())
+    }
+
+    /// Takes a socket that listens already.
+    pub(crate) fn adopt(&mut self, fd: OwnedFd) -> Result<()> {
+        let raw = fd.raw();
+        let fail = |errno| Error::new(format_args!("descriptor {raw}"), Reason::System(errno), "it is to be a socket");
+        let listens = getsockopt(&fd, SocketOption::ACCEPTCONN).map_err(fail)?;
+        if !listens {
+            let reason = Reason::State("this socket does not listen");
+            return Err(Error::new(format_args!("descriptor {raw}"), reason, "bind and listen before it is passed"));
+        }
+        set_nonblocking(&fd).map_err(fail)?;
+        set_close_on_exec(&fd).map_err(fail)?;
+        self.push(Listener { fd, is_managed: false, file: None })
+    }
+
+    /// Takes a socket of the predecessor, or of the service manager (`is_managed`).
+    pub(crate) fn inherit(&mut self, fd: OwnedFd, is_managed: bool) -> Result<()> {
+        self.adopt(fd)?;
+        let index = self.length - 1;
+        if let Some(Some(listener)) = self.listeners.get_mut(index) {
+            listener.is_managed = is_managed;
+            if !is_managed {
+                listener.find_file();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the sockets that the service manager has passed: all, or those with this name.
+    fn take_passed(&mut self, name: Option<&str>) -> Result<()> {
+        let what = format_args!("inherit");
+        let is_wanted = |found: &[u8]| name.is_none_or(|name| name.as_bytes() == found);
+        let Some(passed) = listen_fds(is_wanted) else {
+            let reason = Reason::State("no socket was passed to this process (LISTEN_PID, LISTEN_FDS)");
+            return Err(Error::new(
+                what,
+                reason,
+                "start it by a .socket unit, or by systemd-socket-activate -l ADDRESS",
+            ));
+        };
+        let before = self.length;
+        for fd in passed {
+            let hint = "each socket can be had once";
+            self.inherit(fd.map_err(|errno| Error::new(what, Reason::System(errno), hint))?, true)?;
+        }
+        if self.length == before {
+            let reason = Reason::State("no socket that was passed has this name (LISTEN_FDNAMES)");
+            return Err(Error::new(what, reason, "name one by FileDescriptorName= in the .socket unit"));
+        }
+        Ok(())
+    }
+
+    /// Makes accept4() wait for a client, or not, in every process that has the listeners.
+    pub(crate) fn set_blocking(&self, blocking: bool) -> errno::Result<()> {
+        self.iter().try_for_each(|listener| if blocking { set_blocking(listener) } else { set_nonblocking(listener) })
+    }
+
+    /// Listens on every address that `text` stands for.
+    pub(crate) fn bind(&mut self, text: &str, settings: &SocketSettings) -> Result<()> {
+        match Address::parse(text)? {
+            Address::Port(port) => {
+                let all = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
+                match bind_inet(&all, false, settings) {
+                    // A machine without IPv6.
+                    Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) => {
+                        self.bind_one(text, &SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port), settings)
+                    }
+                    listener => self.push(listener.map_err(|errno| cannot(text, errno))?),
+                }
+            }
+            Address::Inet(address) => self.bind_one(text, &address, settings),
+            Address::Host(host, port) => {
+                let mut name = [0; HOST_MAX];
+                let room = name.get_mut(..host.len()).filter(|_| host.len() < HOST_MAX);
+                let Some(room) = room else { return Err(cannot(text, Errno::NAMETOOLONG)) };
+                room.copy_from_slice(host.as_bytes());
+                let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
+                let resolved = getaddrinfo(name).map_err(|error| {
+                    let hint = "check the name, or give the address in numbers";
+                    Error::new(format_args!("cannot listen on {}", Quoted(text)), Reason::Resolver(error), hint)
+                })?;
+                resolved.addresses(port).try_for_each(|address| self.bind_one(text, &address, settings))
+            }
+            Address::Inherit(name) => self.take_passed(name),
+            Address::Unix(path) => self.push(bind_unix(path, text, settings)?),
+        }
+    }
+
+    fn bind_one(&mut self, text: &str, address: &SocketAddr, settings: &SocketSettings) -> Result<()> {
+        self.push(bind_inet(address, true, settings).map_err(|errno| cannot(text, errno))?)
+    }
+
+    /// Shuts down the listeners that the server has made: no process can accept from them any more.
+    pub(crate) fn shut_down(&self) {
+        for listener in self.iter().filter(|listener| !listener.is_managed) {
+            // A socket that listens can be shut down.
+            let _ = shutdown(listener, Shutdown::Both);
+        }
+    }
+
+    /// Closes all listeners, and removes the files of Unix sockets that the server has made.
+    pub(crate) fn stop(&mut self) {
+        for listener in self.iter() {
+            if let (Some(file), Ok(SockAddr::Unix(address))) = (listener.file, listener.address()) {
+                let Some(path) = address.path_c() else { continue };
+                // Another server may have put its own file there.
+                if lstat(path).is_ok_and(|now| now.identity() == file) {
+                    let _ = unlink(path);
+                }
+            }
+        }
+        self.close();
+    }
+
+    /// Closes all listeners.
+    pub(crate) fn close(&mut self) {
+        self.listeners = [const { None }; LISTENERS_MAX];
+        self.length = 0;
+    }
+}

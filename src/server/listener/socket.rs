@@ -1,0 +1,146 @@
+//! `Listener`: a socket that listens, and its options.
+
+use core::ffi::c_int;
+use core::fmt;
+use core::time::Duration;
+
+use crate::server::address::Quoted;
+use crate::server::error::{Error, Reason};
+use crate::sys::errno::{self, Errno};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
+use crate::sys::fs::{Stat, lstat};
+use crate::sys::net::{
+    AddressFamily, AsSockAddr, Protocol, SockAddr, SocketAddr, SocketFlags, SocketOption, SocketType, bind,
+    getsockname, listen, setsockopt, socket,
+};
+
+/// Options that are set on each listener. Linux passes them on to connections, so that none is set again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SocketSettings {
+    pub(crate) backlog: u32,
+    pub(crate) keepalive: bool,
+    pub(crate) nodelay: bool,
+    pub(crate) reuse_port: bool,
+    pub(crate) defer_accept: Option<Duration>,
+}
+
+/// A socket that listens.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(super) fd: OwnedFd,
+    /// Whether it belongs to the service manager, which keeps it when the server stops.
+    pub(super) is_managed: bool,
+    /// The device and inode of the file, for a Unix socket that the server has made.
+    pub(super) file: Option<(u64, u64)>,
+}
+
+impl Listener {
+    pub(crate) const fn is_managed(&self) -> bool {
+        self.is_managed
+    }
+
+    /// The address, with the port that the kernel has chosen. It is rarely needed, so it is asked for and not kept.
+    pub(crate) fn address(&self) -> errno::Result<SockAddr> {
+        getsockname(&self.fd)
+    }
+
+    /// Finds the file of a Unix socket.
+    pub(super) fn find_file(&mut self) {
+        let Ok(SockAddr::Unix(address)) = self.address() else { return };
+        let stat = address.path_c().and_then(|path| lstat(path).ok());
+        self.file = stat.filter(Stat::is_socket).map(|stat| stat.identity());
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Makes a socket, and sets the options that every family has.
+pub(super) fn prepare(family: AddressFamily, settings: &SocketSettings) -> errno::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let fd = socket(family, SocketType::STREAM | flags, Protocol::DEFAULT)?;
+    if settings.keepalive && family != AddressFamily::UNIX {
+        setsockopt(&fd, SocketOption::KEEPALIVE, true)?;
+    }
+    Ok(fd)
+}
+
+/// Gives a socket its address, and listens.
+pub(super) fn finish(fd: &OwnedFd, address: &impl AsSockAddr, settings: &SocketSettings) -> errno::Result<()> {
+    bind(fd, address)?;
+    listen(fd, c_int::try_from(settings.backlog).unwrap_or(c_int::MAX))
+}
+
+/// Listens on an address of TCP.
+pub(super) fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSettings) -> errno::Result<Listener> {
+    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let fd = prepare(family, settings)?;
+    setsockopt(&fd, SocketOption::REUSEADDR, true)?;
+    if settings.reuse_port {
+        setsockopt(&fd, SocketOption::REUSEPORT, true)?;
+    }
+    if address.is_ipv6() {
+        setsockopt(&fd, SocketOption::V6ONLY, v6_only)?;
+    }
+    if settings.nodelay {
+        setsockopt(&fd, SocketOption::NODELAY, true)?;
+    }
+    if let Some(time) = settings.defer_accept {
+        setsockopt(&fd, SocketOption::DEFER_ACCEPT, c_int::try_from(time.as_secs()).unwrap_or(c_int::MAX))?;
+    }
+    finish(&fd, address, settings)?;
+    Ok(Listener { fd, is_managed: false, file: None })
+}
+
+/// Whether accept4() has failed because of one connection, which was gone or never got through. The next one may be
+/// well.
+pub(crate) const fn is_connection_error(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::CONNABORTED
+            | Errno::PROTO
+            | Errno::PERM
+            | Errno::NETDOWN
+            | Errno::NETUNREACH
+            | Errno::HOSTDOWN
+            | Errno::HOSTUNREACH
+            | Errno::NONET
+            | Errno::NOPROTOOPT
+            | Errno::OPNOTSUPP
+            | Errno::TIMEDOUT
+    )
+}
+
+/// The error of an address on which the server cannot listen.
+pub(super) fn cannot(text: &str, errno: Errno) -> Error {
+    let hint = match errno {
+        Errno::ADDRINUSE if text.starts_with("unix:") => {
+            "a server listens there, or it is not a socket: choose another"
+        }
+        Errno::ADDRINUSE => "another process listens there (ss -ltnp shows which): stop it, or choose another port",
+        Errno::ACCES if text.starts_with("unix:") => "the directory may not be written to: choose another",
+        Errno::ACCES => "a port below 1024 needs root or CAP_NET_BIND_SERVICE: choose a higher one",
+        Errno::ADDRNOTAVAIL => "this machine does not have that address (ip address shows those that it has)",
+        Errno::NAMETOOLONG => "choose a shorter one",
+        Errno::NOENT | Errno::NOTDIR => "the directory is not there: make it, or choose another",
+        Errno::MFILE | Errno::NFILE => "allow more open files (ulimit -n)",
+        _ => "",
+    };
+    Error::new(format_args!("cannot listen on {}", Quoted(text)), Reason::System(errno), hint)
+}
+
+/// An address as it is shown: `127.0.0.1:5000`, `[::]:5000`, `unix:/run/echo`.
+pub(crate) struct Shown(pub(crate) SockAddr);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            SockAddr::Inet(address) => address.fmt(f),
+            SockAddr::Unix(address) => write!(f, "{address:?}"),
+            SockAddr::Other(_) => f.write_str("unknown"),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Listening at the path of a Unix socket.
+
+use core::ffi::{CStr, c_uint};
+
+use super::socket::{Listener, SocketSettings, cannot, finish, prepare};
+use crate::server::address::Quoted;
+use crate::server::error::{Error, Reason, Result};
+use crate::server::limits::{LOCK_RETRY, LOCK_WITHIN};
+use crate::server::own_file::{OwnFile, Problem};
+use crate::sys::errno::{self, Errno};
+use crate::sys::fs::{lstat, unlink};
+use crate::sys::net::{AddressFamily, Protocol, SocketFlags, SocketType, UNIX_PATH_MAX, UnixAddr, connect, socket};
+use crate::sys::time::{Clock, clock_gettime, nanosleep};
+
+/// The end of the path of a lock, behind the socket's path.
+const LOCK_SUFFIX: &[u8] = b".lock";
+/// The mode of a lock: no other user may lock it.
+const LOCK_MODE: c_uint = 0o600;
+
+/// Listens at a path, whose text is `text`.
+///
+/// Servers that begin at the same path do so one after another, by a lock beside it. Otherwise a server could take the socket
+/// of another one for stale, and remove it, before the other one listens.
+pub(super) fn bind_unix(path: &str, text: &str, settings: &SocketSettings) -> Result<Listener> {
+    let mut buffer = [0; UNIX_PATH_MAX + LOCK_SUFFIX.len()];
+    let path = terminated(&mut buffer, &[path.as_bytes()], UNIX_PATH_MAX).map_err(|errno| cannot(text, errno))?;
+    let mut buffer = [0; UNIX_PATH_MAX + LOCK_SUFFIX.len()];
+    let length = buffer.len();
+    let lock_path =
+        terminated(&mut buffer, &[path.to_bytes(), LOCK_SUFFIX], length).map_err(|errno| cannot(text, errno))?;
+    let lock = lock_in_time(lock_path, text)?;
+    let listener = bind_unix_locked(path, settings).map_err(|errno| cannot(text, errno));
+    lock.remove(lock_path);
+    listener
+}
+
+/// Joins the parts to a string with its NUL, which has at most `most` bytes. The kernel would take a socket's path without
+/// its NUL, but other programs would not find it.
+fn terminated<'b>(buffer: &'b mut [u8], parts: &[&[u8]], most: usize) -> errno::Result<&'b CStr> {
+    let mut length = 0;
+    for part in parts {
+        if part.contains(&0) {
+            return Err(Errno::INVAL);
+        }
+        let end = length + part.len();
+        let room = buffer.get_mut(length..end).filter(|_| end < most).ok_or(Errno::NAMETOOLONG)?;
+        room.copy_from_slice(part);
+        length = end;
+    }
+    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
+}
+
+/// Takes the lock of a socket's path. Waits a while if another server has it.
+fn lock_in_time(path: &CStr, text: &str) -> Result<OwnFile> {
+    let unfit = |reason| {
+        let (text, path) = (Quoted(text), path.to_bytes().escape_ascii());
+        let hint = "remove it, or choose another directory";
+        Error::new(format_args!("cannot listen on {text}: lock {path}"), Reason::State(reason), hint)
+    };
+    let deadline = clock_gettime(Clock::MONOTONIC) + LOCK_WITHIN;
+    loop {
+        match OwnFile::lock(path, LOCK_MODE) {
+            Ok(lock) => return Ok(lock),
+            Err(Problem::System(errno)) => return Err(cannot(text, errno)),
+            Err(Problem::Unfit(reason)) => return Err(unfit(reason)),
+            Err(Problem::Locked(_)) if clock_gettime(Clock::MONOTONIC) >= deadline => {
+                return Err(unfit("another server that begins has kept it locked"));
+            }
+            Err(Problem::Locked(_)) => nanosleep(LOCK_RETRY),
+        }
+    }
+}
+
+fn bind_unix_locked(path: &CStr, settings: &SocketSettings) -> errno::Result<Listener> {
+    let address = UnixAddr::new(path)?;
+    let fd = prepare(AddressFamily::UNIX, settings)?;
+    match finish(&fd, &address, settings) {
+        Err(Errno::ADDRINUSE) => {
+            remove_stale(path, &address)?;
+            finish(&fd, &address, settings)?;
+        }
+        bound => bound?,
+    }
+    let file = lstat(path)?.identity();
+    Ok(Listener { fd, is_managed: false, file: Some(file) })
+}
+
+/// Removes a socket's file if no server listens there. `EADDRINUSE` if one does, or if it is another kind of file.
+fn remove_stale(path: &CStr, address: &UnixAddr) -> errno::Result<()> {
+    if !lstat(path)?.is_socket() {
+        return Err(Errno::ADDRINUSE);
+    }
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let probe = socket(AddressFamily::UNIX, SocketType::STREAM | flags, Protocol::DEFAULT)?;
+    match connect(&probe, address) {
+        Err(Errno::CONNREFUSED) => unlink(path),
+        _ => Err(Errno::ADDRINUSE),
+    }
+}
