@@ -110,7 +110,7 @@ impl Impl {
 
 /// A pipe: its reader and its writer.
 pub fn std_pipe() -> (File, File) {
-    let (reader, writer) = mpserv::fd::pipe().unwrap();
+    let (reader, writer) = mpserv::fd::pipe2(mpserv::fd::PipeFlags::CLOEXEC).unwrap();
     // SAFETY: the descriptor is open, and `into_raw` has given it away.
     let reader = unsafe { File::from_raw_fd(reader.into_raw()) };
     // SAFETY: as above.

@@ -141,7 +141,7 @@ impl Picture {
                     draw(format!("<a href=\"#{}\" class=\"{}\">", link.anchor, link.classes));
                 }
                 draw(format!(
-                    "<rect class=\"n {class}\" x=\"{left}\" y=\"{top}\" width=\"{node_width}\" height=\"{node_height}\"/>"
+                    "<rect class=\"n {class}\" x=\"{left}\" y=\"{top}\" width=\"{node_width}\" height=\"{node_height}\" rx=\"4\"/>"
                 ));
                 draw(format!("<text x=\"{x}\" y=\"{text_y}\">{label}</text>"));
                 if link.is_some() {

@@ -1,1 +1,235 @@
+//! The state computed from the calls is the state that /proc showed at the same moment.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mpserv::signal::Signal;
+
+use super::{Action, Kernel, Life, STANDARD};
+use crate::lesson::steps::Runs;
+use crate::lesson::with_itself;
+use crate::run::output::Output;
+use crate::run::processes::{Status, children};
+use crate::run::stage::{Stage, Standing};
+use crate::run::strace::Strace;
+use crate::run::{Directory, Drive, Request, Sleep, record};
+use crate::sources::Sources;
+
+/// What /proc says of one process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Shown {
+    /// What each descriptor refers to, as the kernel names it.
+    descriptors: BTreeMap<i64, String>,
+    children: BTreeSet<u32>,
+    zombies: BTreeSet<u32>,
+    blocked: BTreeSet<String>,
+    pending: BTreeSet<String>,
+    ignored: BTreeSet<String>,
+    caught: BTreeSet<String>,
+}
+
+/// All processes at one moment.
+#[derive(Debug)]
+struct Moment {
+    time: u64,
+    processes: BTreeMap<u32, Shown>,
+}
+
+fn signals(pid: u32, field: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+    let mask = u64::from_str_radix(line.trim_start_matches(':').trim(), 16).unwrap();
+    let named = |number: i32| {
+        Signal::from_raw(number).and_then(Signal::name).map(|name| format!("SIG{}", name.trim_start_matches("SIG")))
+    };
+    (1..=31).filter(|number| mask & (1 << (number - 1)) != 0).filter_map(named).collect()
+}
+
+/// What the one who started this test had open, for everybody.
+fn is_inherited(fd: i64, target: &str) -> bool {
+    fs::read_link(format!("/proc/self/fd/{fd}")).is_ok_and(|own| own.to_string_lossy() == target)
+}
+
+fn look(pid: u32) -> Shown {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten().map(|entry| {
+        let target = fs::read_link(entry.path()).unwrap().to_string_lossy().into_owned();
+        (entry.file_name().to_str().unwrap().parse().unwrap(), target)
+    });
+    let is_zombie = |pid: &u32| Status::of(*pid).is_some_and(|status| status.state == b'Z');
+    let (zombies, children) = children(pid).into_iter().partition(is_zombie);
+    Shown {
+        descriptors: descriptors.filter(|(fd, target)| *fd < STANDARD || !is_inherited(*fd, target)).collect(),
+        children,
+        zombies,
+        blocked: signals(pid, "SigBlk"),
+        pending: signals(pid, "ShdPnd").union(&signals(pid, "SigPnd")).cloned().collect(),
+        ignored: signals(pid, "SigIgn"),
+        caught: signals(pid, "SigCgt"),
+    }
+}
+
+/// Takes note of all processes when they are at rest.
+fn look_at_all(stage: &mut Stage<'_>, moments: &Mutex<Vec<Moment>>) {
+    assert!(stage.settle().unwrap(), "it has ended");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let mut processes = BTreeMap::new();
+    let mut left = vec![stage.root().unwrap()];
+    while let Some(pid) = left.pop() {
+        let shown = look(pid);
+        left.extend(&shown.children);
+        processes.insert(pid, shown);
+    }
+    moments.lock().unwrap().push(Moment { time: now.as_micros().try_into().unwrap(), processes });
+}
+
+/// What the kernel's state says of the process with this index. Names of objects are their numbers.
+fn computed(kernel: &Kernel, pids: &[u32], index: usize) -> Shown {
+    let process = &kernel.processes[index];
+    let with_life =
+        |life: Life| kernel.children(index).filter(|(_, its)| *its == life).map(|(child, _)| pids[child]).collect();
+    let (ignored, caught): (Vec<_>, Vec<_>) =
+        process.actions.iter().partition(|(_, action)| **action == Action::Ignore);
+    let names = |list: Vec<(&String, &Action)>| list.into_iter().map(|(name, _)| name.clone()).collect();
+    Shown {
+        descriptors: process.descriptors.iter().map(|(fd, of)| (*fd, of.object.to_string())).collect(),
+        children: with_life(Life::Alive),
+        zombies: with_life(Life::Zombie),
+        blocked: process.blocked.clone(),
+        pending: process.pending.clone(),
+        ignored: names(ignored),
+        caught: names(caught),
+    }
+}
+
+/// Runs a program, and compares at each moment. Returns how many moments there were.
+fn compare(
+    words: &[&str],
+    directory: Option<&Path>,
+    drive: impl Fn(&mut Stage<'_>, &Mutex<Vec<Moment>>) + Sync,
+) -> usize {
+    let strace = Strace::find().unwrap();
+    let moments = Mutex::new(Vec::new());
+    let request = Request {
+        strace: &strace,
+        words: words.iter().map(ToString::to_string).collect(),
+        directory,
+        input: "",
+        output: Output::Pipe,
+        stacks: true,
+        sleep: Sleep::Real,
+        own_network: true,
+        occupies: None,
+        needs_free: None,
+        timeout: Duration::from_secs(60),
+        save: None,
+        faults: None,
+    };
+    let with_moments: &Drive<'_> = &|stage| {
+        drive(stage, &moments);
+        stage.end_all(Standing::Waiting);
+        Ok(())
+    };
+    let recorded = record(&request, with_moments).unwrap();
+    let tree = &recorded.tree;
+    let (comparison, sources) = (with_itself(tree), Sources::default());
+    let runs = Runs { trees: [tree, tree], comparison: &comparison, sources: &sources, output: Output::Pipe };
+    let steps = runs.steps();
+    let pids: Vec<u32> = tree.processes.iter().map(|process| process.pid).collect();
+    let moments = moments.into_inner().unwrap();
+    for (number, moment) in moments.iter().enumerate() {
+        let ended = |at: &usize| {
+            let step = &steps[*at];
+            let trace = runs.trace(step.lane, 0).unwrap();
+            trace.span(step.events[0].unwrap()).end <= moment.time
+        };
+        let last = (0..steps.len()).rev().find(ended).unwrap();
+        let kernel = &steps[last].after;
+        let alive = |index: &usize| kernel.processes[*index].life == Life::Alive;
+        let alive: BTreeSet<u32> = (0..pids.len()).filter(alive).map(|index| pids[index]).collect();
+        assert_eq!(alive, moment.processes.keys().copied().collect(), "{words:?}, moment {number}: which live");
+        // One object has one name in the kernel, and two objects have two.
+        let mut names: BTreeMap<String, String> = BTreeMap::new();
+        let mut objects: BTreeMap<String, String> = BTreeMap::new();
+        for (pid, shown) in &moment.processes {
+            let index = pids.iter().position(|other| other == pid).unwrap();
+            let mut computed = computed(kernel, &pids, index);
+            for (fd, object) in &mut computed.descriptors {
+                let name = shown.descriptors.get(fd).cloned().unwrap_or_default();
+                assert_eq!(
+                    *names.entry(object.clone()).or_insert_with(|| name.clone()),
+                    name,
+                    "{words:?}, moment {number}"
+                );
+                // Both ends of a pipe have its name.
+                if !name.starts_with("pipe:") && !name.starts_with("/dev/") {
+                    assert_eq!(
+                        objects.entry(name.clone()).or_insert_with(|| object.clone()),
+                        object,
+                        "{words:?}, moment {number}"
+                    );
+                }
+                object.clone_from(&name);
+            }
+            assert_eq!(&computed, shown, "{words:?}, moment {number}, process {pid}");
+        }
+    }
+    moments.len()
+}
+
+fn programs() -> &'static Path {
+    Path::new(env!("MPSERV_C_DIR"))
+}
+
+#[test]
+fn a_server_with_three_clients() {
+    const PORT: u16 = 9190;
+    let count = compare(&["./echo_mpserv", "9190"], Some(programs()), |stage, moments| {
+        stage.wait_until_listening(PORT).unwrap();
+        look_at_all(stage, moments);
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).unwrap();
+            look_at_all(stage, moments);
+            client.write_all(b"hello\n").unwrap();
+            client.read_exact(&mut [0; 6]).unwrap();
+            clients.push(client);
+        }
+        for client in clients {
+            crate::run::close(client);
+            look_at_all(stage, moments);
+        }
+    });
+    assert_eq!(count, 7);
+}
+
+#[test]
+fn a_zombie_of_a_parent_that_sleeps() {
+    let count = compare(&["./zombie"], Some(programs()), look_at_all);
+    assert_eq!(count, 1);
+}
+
+#[test]
+fn descriptors_signals_and_children_one_after_another() {
+    const PHASES: usize = 12;
+    let folder = Directory::new().unwrap();
+    let source = folder.path.join("phases.c");
+    fs::write(&source, include_str!("phases.c")).unwrap();
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let compiled = Command::new(compiler).arg("-o").arg(folder.path.join("phases")).arg(&source).status().unwrap();
+    assert!(compiled.success());
+    let count = compare(&["./phases"], Some(&folder.path), |stage, moments| {
+        for phase in 0..PHASES {
+            if phase > 0 {
+                stage.signal(Signal::USR2).unwrap();
+            }
+            look_at_all(stage, moments);
+        }
+    });
+    assert_eq!(count, PHASES);
+}
