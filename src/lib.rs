@@ -24,12 +24,36 @@
 //! # Ok::<(), mpserv::server::Error>(())
 //! ```
 //!
+//! The wrappers alone, in the classic order: fork, let the child say something, wait for it and read how it ended:
+//!
+//! ```
+//! use mpserv::fd::{PipeFlags, pipe2, read_all, write_all};
+//! use mpserv::process::{_exit, Fork, fork};
+//!
+//! let (reader, writer) = pipe2(PipeFlags::CLOEXEC)?;
+//! match fork()? {
+//!     Fork::Child => {
+//!         let status = if write_all(&writer, b"hello").is_ok() { 7 } else { 1 };
+//!         _exit(status)
+//!     }
+//!     Fork::Parent(mut child) => {
+//!         // The parent's own copy: without it, the end of the child is the end of the pipe.
+//!         drop(writer);
+//!         let mut buffer = [0; 16];
+//!         assert_eq!(read_all(&reader, &mut buffer)?, b"hello");
+//!         assert_eq!(child.wait()?.exit_status(), Some(7));
+//!     }
+//! }
+//! # Ok::<(), mpserv::errno::Errno>(())
+//! ```
+//!
 //! Nothing here allocates, and nothing retries a call behind the caller's back: a program written with this library
 //! makes the system calls that its source names, and no others.
 //!
 //! # Features
-//! `std`: conversions of descriptors and connections to and from std's types, and std's `Read` and `Write` for
-//! connections.
+//! `std`: std's types lend their descriptors to the wrappers, so that a `TcpStream` can be given to
+//! [`poll`](poll::poll) or [`setsockopt`](net::setsockopt); conversions of descriptors and connections to and from std's
+//! types; std's `Read` and `Write` for connections.
 #![no_std]
 
 #[cfg(any(feature = "std", test))]

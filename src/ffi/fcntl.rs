@@ -17,15 +17,14 @@ pub use libc::fcntl;
 /// How to open. open(2), POSIX.
 #[doc(inline)]
 pub use libc::{
-    O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR,
-    O_TRUNC, O_WRONLY,
+    O_APPEND, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
 };
 
 /// `F_*`
 ///
 /// What fcntl does. fcntl(2), POSIX.
 #[doc(inline)]
-pub use libc::{F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL};
+pub use libc::{F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL};
 
 /// `F_ADD_SEALS`, `F_SEAL_*`
 ///

@@ -39,16 +39,13 @@ pub use libc::gai_strerror;
 ///
 /// What getaddrinfo is asked for. getaddrinfo(3), POSIX.
 #[doc(inline)]
-pub use libc::{AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV, AI_PASSIVE, AI_V4MAPPED};
+pub use libc::AI_PASSIVE;
 
 /// `EAI_*`
 ///
 /// Why getaddrinfo failed. getaddrinfo(3), POSIX and GNU.
 #[doc(inline)]
-pub use libc::{
-    EAI_AGAIN, EAI_BADFLAGS, EAI_FAIL, EAI_FAMILY, EAI_MEMORY, EAI_NODATA, EAI_NONAME, EAI_OVERFLOW, EAI_SERVICE,
-    EAI_SOCKTYPE, EAI_SYSTEM,
-};
+pub use libc::EAI_SYSTEM;
 
 unsafe extern "C" {
     /// `struct hostent *gethostbyname(const char *name);`

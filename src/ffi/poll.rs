@@ -29,4 +29,4 @@ pub use libc::ppoll;
 ///
 /// What is waited for, and what came. poll(2), POSIX and Linux.
 #[doc(inline)]
-pub use libc::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDHUP};
+pub use libc::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP};

@@ -24,12 +24,6 @@ pub use libc::fprintf;
 #[doc(inline)]
 pub use libc::snprintf;
 
-/// `int puts(const char *s);`
-///
-/// Write a string and a newline to stdout. puts(3), C11.
-#[doc(inline)]
-pub use libc::puts;
-
 /// `int fputs(const char *restrict s, FILE *restrict stream);`
 ///
 /// Write a string to a stream. puts(3), C11.
@@ -42,12 +36,6 @@ pub use libc::fputs;
 #[doc(inline)]
 pub use libc::fputc;
 
-/// `size_t fwrite(const void *restrict ptr, size_t size, size_t nmemb, FILE *restrict stream);`
-///
-/// Write nmemb items of size bytes to a stream. fread(3), C11.
-#[doc(inline)]
-pub use libc::fwrite;
-
 /// `char *fgets(char *restrict s, int size, FILE *restrict stream);`
 ///
 /// Read a line of at most size - 1 bytes from a stream. fgets(3), C11.
@@ -59,18 +47,6 @@ pub use libc::fgets;
 /// Write what a stream has buffered. fflush(3), C11.
 #[doc(inline)]
 pub use libc::fflush;
-
-/// `int ferror(FILE *stream);`
-///
-/// Whether the stream's error flag is set. ferror(3), C11.
-#[doc(inline)]
-pub use libc::ferror;
-
-/// `int feof(FILE *stream);`
-///
-/// Whether the stream's end-of-file flag is set. ferror(3), C11.
-#[doc(inline)]
-pub use libc::feof;
 
 /// `void perror(const char *s);`
 ///

@@ -47,9 +47,3 @@ pub use libc::unlockpt;
 /// The name of a master's slave. ptsname(3), POSIX.1-2024.
 #[doc(inline)]
 pub use libc::ptsname_r;
-
-/// `EXIT_*`
-///
-/// The statuses that C names. exit(3), C11.
-#[doc(inline)]
-pub use libc::{EXIT_FAILURE, EXIT_SUCCESS};

@@ -43,9 +43,3 @@ unsafe extern "C" {
 /// The clocks. clock_gettime(2), POSIX and Linux.
 #[doc(inline)]
 pub use libc::{CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_REALTIME};
-
-/// `TIMER_ABSTIME`
-///
-/// Sleep until a time, not for one. clock_nanosleep(2), POSIX.
-#[doc(inline)]
-pub use libc::TIMER_ABSTIME;

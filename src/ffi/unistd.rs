@@ -50,12 +50,6 @@ pub use libc::sleep;
 #[doc(inline)]
 pub use libc::alarm;
 
-/// `int pause(void);`
-///
-/// Wait for a signal. pause(2), POSIX.
-#[doc(inline)]
-pub use libc::pause;
-
 /// `ssize_t read(int fd, void *buf, size_t count);`
 ///
 /// Read from a descriptor. read(2), POSIX.
@@ -158,12 +152,6 @@ pub use libc::unlink;
 #[doc(inline)]
 pub use libc::readlink;
 
-/// `int chown(const char *pathname, uid_t owner, gid_t group);`
-///
-/// Change a file's owner and group. chown(2), POSIX.
-#[doc(inline)]
-pub use libc::chown;
-
 /// `int chdir(const char *path);`
 ///
 /// Change the working directory. chdir(2), POSIX.
@@ -229,11 +217,6 @@ unsafe extern "C" {
     ///
     /// Run another program in this process. execve(2), POSIX.
     pub fn execve(pathname: *const c_char, argv: *const *mut c_char, envp: *const *mut c_char) -> c_int;
-
-    /// `int execvp(const char *file, char *const argv[]);`
-    ///
-    /// The same, with this environment and a search of PATH. exec(3), POSIX.
-    pub fn execvp(file: *const c_char, argv: *const *mut c_char) -> c_int;
 }
 
 /// `long syscall(long number, ...);`

@@ -21,6 +21,16 @@ pub struct wordexp_t {
 /// An unquoted newline or one of `|&;<>(){}`. wordexp(3), POSIX.
 pub const WRDE_BADCHAR: c_int = 2;
 
+/// `WRDE_CMDSUB`
+///
+/// A command to run, where none may be. wordexp(3), POSIX.
+pub const WRDE_CMDSUB: c_int = 4;
+
+/// `WRDE_NOCMD`
+///
+/// Run no command. wordexp(3), POSIX.
+pub const WRDE_NOCMD: c_int = 4;
+
 /// `WRDE_SYNTAX`
 ///
 /// A quote that does not end, or the like. wordexp(3), POSIX.

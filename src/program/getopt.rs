@@ -6,7 +6,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::ffi::getopt as c;
-use crate::program::Args;
+use crate::program::args::Args;
 use crate::sys::process::has_other_threads;
 
 /// `struct option`: a long option, and the letter that stands for it.

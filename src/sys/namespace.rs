@@ -1,41 +1,43 @@
-//! A part of the system to oneself.
+//! Namespaces: users and a network of this process's own.
+//!
+//! A namespace is a part of the system that only the processes in it see.
 
-use core::ffi::c_char;
+use core::ffi::{CStr, c_char};
 
 use crate::ffi::net::r#if::{IFF_UP, ifreq};
 use crate::ffi::sched as c;
 use crate::ffi::sys::ioctl::{SIOCGIFFLAGS, SIOCSIFFLAGS, ioctl};
-use crate::ffi::unistd;
-use crate::program::text::Text;
 use crate::sys::conv::ret;
 use crate::sys::errno::Result;
 use crate::sys::fd::write_all;
 use crate::sys::fs::{OpenFlags, open};
+use crate::sys::memory::CStrArray;
 use crate::sys::net::{self, AddressFamily, Protocol, SocketFlags, SocketType};
+use crate::sys::user::{getegid, geteuid};
 
-/// `unshare(CLONE_NEWUSER)`, and the maps of its ids: gives this process users of its own, of whom it is root, and the
-/// owner of what it unshares next. To everybody else it is who it was.
+/// `unshare(CLONE_NEWUSER)`, and maps of the user's and the group's id: makes this process root of a user namespace of its
+/// own, which owns what the process unshares next. Outside of the namespace its user is the same as before.
 ///
 /// # Errors
-/// `EPERM` or `ENOSPC` where that is not allowed, `EINVAL` in a process with other threads.
+/// `EPERM` or `ENOSPC` where that is not allowed, `EINVAL` in a process with other threads, `ENOMEM`.
 ///
 /// # References
 /// unshare(2), user_namespaces(7), Linux
 pub fn own_users() -> Result<()> {
-    // SAFETY: the call has no precondition.
-    let user = unsafe { unistd::geteuid() };
-    // SAFETY: the call has no precondition.
-    let group = unsafe { unistd::getegid() };
+    let mut maps = CStrArray::with_capacity(2, 2 * ID_MAP_MAX)?;
+    maps.push_fmt(format_args!("0 {} 1", geteuid()))?;
+    maps.push_fmt(format_args!("0 {} 1", getegid()))?;
     // SAFETY: the call has no precondition on memory.
     ret(unsafe { c::unshare(c::CLONE_NEWUSER) })?;
-    let map = |path, text: Text<ID_MAP_MAX>| write_all(open(path, OpenFlags::RDWR, 0)?, text.as_bytes());
-    map(c"/proc/self/setgroups", Text::of(format_args!("deny")))?;
-    map(c"/proc/self/uid_map", Text::of(format_args!("0 {user} 1")))?;
-    map(c"/proc/self/gid_map", Text::of(format_args!("0 {group} 1")))
+    let write =
+        |path, text: Option<&CStr>| write_all(open(path, OpenFlags::RDWR, 0)?, text.unwrap_or_default().to_bytes());
+    write(c"/proc/self/setgroups", Some(c"deny"))?;
+    write(c"/proc/self/uid_map", maps.get(0))?;
+    write(c"/proc/self/gid_map", maps.get(1))
 }
 
-/// How long a map of one id is at most.
-const ID_MAP_MAX: usize = "0 4294967295 1".len();
+/// The length of the longest map of one id, with its NUL.
+const ID_MAP_MAX: usize = "0 4294967295 1\0".len();
 
 /// `unshare(CLONE_NEWNET)`: gives the calling thread, and all that it starts, a network in which nobody else is, and
 /// nothing but a loopback interface, which is brought up.

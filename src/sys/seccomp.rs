@@ -252,12 +252,16 @@ impl Listener {
 
     /// `ioctl(SECCOMP_IOCTL_NOTIF_SEND)`: makes the call return `value` without having been made.
     ///
+    /// # Safety
+    /// The thread that waits relies on what the call returns. `value` is a result that the kernel could have given, and
+    /// whatever the call should have done is not relied on: a forged result of `mmap()` is memory that is not there.
+    ///
     /// # Errors
     /// `ENOENT` when the call was interrupted meanwhile, or was answered; `EINPROGRESS` for the moment before it goes on.
     ///
     /// # References
     /// seccomp_unotify(2), Linux
-    pub fn answer(&self, notice: Notice, value: i64) -> Result<()> {
+    pub unsafe fn answer(&self, notice: Notice, value: i64) -> Result<()> {
         self.send(c::seccomp_notif_resp { id: notice.id, val: value, error: 0, flags: 0 })
     }
 

@@ -1,9 +1,11 @@
 //! Feature `std`: conversions of descriptors and errors with std's types.
 
+use std::fs::File;
 use std::io;
-use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsFd as StdAsFd, BorrowedFd as StdBorrowedFd, FromRawFd, IntoRawFd, OwnedFd as StdOwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd as StdAsFd, AsRawFd, BorrowedFd as StdBorrowedFd, FromRawFd, IntoRawFd, OwnedFd as StdOwnedFd};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
 use crate::sys::errno::Errno;
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -53,6 +55,21 @@ pub(crate) fn borrowed(fd: BorrowedFd<'_>) -> StdBorrowedFd<'_> {
     // SAFETY: the descriptor stays open for as long as it is borrowed, and an owned one is not -1.
     unsafe { StdBorrowedFd::borrow_raw(fd.raw()) }
 }
+
+/// Lends the descriptors of std's types to the wrappers: to [`read`](crate::fd::read), [`poll`](crate::poll::poll),
+/// [`setsockopt`](crate::net::setsockopt) and the others.
+macro_rules! lends {
+    ($($type:ty),*) => {$(
+        impl AsFd for $type {
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                // SAFETY: the descriptor stays open for as long as `self` is borrowed.
+                unsafe { BorrowedFd::from_raw(self.as_raw_fd()) }
+            }
+        }
+    )*};
+}
+lends!(StdOwnedFd, StdBorrowedFd<'_>, File, TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream);
+lends!(io::Stdin, io::Stdout, io::Stderr, ChildStdin, ChildStdout, ChildStderr);
 
 impl From<Errno> for io::Error {
     fn from(errno: Errno) -> io::Error {

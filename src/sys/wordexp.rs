@@ -14,13 +14,16 @@ pub struct Words(c::wordexp_t);
 pub enum WordError {
     /// `WRDE_BADCHAR`: it has, unquoted, a newline or one of `|&;<>(){}`, which only a shell knows what to do with.
     BadCharacter,
+    /// `WRDE_CMDSUB`: it has a command to run, as `$(…)`. No command is ever run.
+    Command,
     /// `WRDE_SYNTAX`: a quote or a bracket does not end.
     Syntax,
     /// `WRDE_NOSPACE` or what else the C library reports.
     Other,
 }
 
-/// `wordexp()`: splits a line into words, minding quotes, and expands `~`, variables and patterns in them.
+/// `wordexp(…, WRDE_NOCMD)`: splits a line into words, minding quotes, and expands `~`, variables and patterns in them.
+/// It runs no command.
 ///
 /// # Errors
 /// See [`WordError`].
@@ -30,11 +33,12 @@ pub enum WordError {
 pub fn wordexp(line: &CStr) -> Result<Words, WordError> {
     let mut words = MaybeUninit::uninit();
     // SAFETY: the line ends in a NUL, and wordexp fills in the words, which are ours to write.
-    let returned = unsafe { c::wordexp(line.as_ptr(), words.as_mut_ptr(), 0) };
+    let returned = unsafe { c::wordexp(line.as_ptr(), words.as_mut_ptr(), c::WRDE_NOCMD) };
     match returned {
         // SAFETY: wordexp succeeded, so it has filled them in.
         0 => Ok(Words(unsafe { words.assume_init() })),
         c::WRDE_BADCHAR => Err(WordError::BadCharacter),
+        c::WRDE_CMDSUB => Err(WordError::Command),
         c::WRDE_SYNTAX => Err(WordError::Syntax),
         _ => Err(WordError::Other),
     }

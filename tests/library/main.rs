@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     solo::main(&[
         TESTS,
         #[cfg(feature = "std")]
-        tests![std_reads_and_writes_connections],
+        tests![std_reads_and_writes_connections, std_types_lend_their_descriptors],
     ])
 }
 
@@ -229,6 +229,30 @@ fn numbers_that_make_no_sense_are_refused() {
 }
 
 /// The example: a server in ten lines of std's Rust.
+#[cfg(feature = "std")]
+fn std_types_lend_their_descriptors() {
+    use mpserv::fd::{AsFd, STDIN, is_open, read, write_all};
+    use mpserv::net::{SocketOption, getsockopt, setsockopt};
+    use mpserv::poll::{PollEvents, PollFd, poll};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    assert_eq!(getsockopt(&listener, SocketOption::ACCEPTCONN), Ok(true));
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    setsockopt(&client, SocketOption::NODELAY, true).unwrap();
+    assert!(client.nodelay().unwrap());
+    write_all(&client, b"a").unwrap();
+    let mut fds = [PollFd::new(AsFd::as_fd(&server), PollEvents::IN)];
+    assert_eq!(poll(&mut fds, None), Ok(1));
+    assert_eq!(read(&server, &mut [0; 2]), Ok(1));
+    let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+    write_all(&one, b"b").unwrap();
+    assert_eq!(read(std::os::fd::OwnedFd::from(other), &mut [0; 2]), Ok(1));
+    let file = std::fs::File::open("/dev/null").unwrap();
+    assert!(is_open(AsFd::as_fd(&file)));
+    assert_eq!(read(std::os::fd::AsFd::as_fd(&file), &mut [0]), Ok(0));
+    assert_eq!(AsFd::as_fd(&std::io::stdin()).raw(), STDIN.raw());
+}
+
 #[cfg(feature = "std")]
 fn std_reads_and_writes_connections() {
     use std::io::{BufRead, BufReader};

@@ -4,6 +4,7 @@
 mod common;
 
 mod errors;
+mod floors;
 mod guarantees;
 mod promises;
 mod properties;
@@ -36,6 +37,11 @@ fn main() -> ExitCode {
             exit_closes_stdio_to_handlers,
             a_soft_limit_is_no_hard_limit,
             a_dropped_descriptor_is_closed_and_a_borrowed_one_is_not;
+        floors:
+            an_import_points_down,
+            sys_names_neither_server_nor_program,
+            no_two_files_import_each_other,
+            no_topic_of_sys_needs_itself;
         properties:
             any_address_comes_back_from_the_kernel,
             any_address_comes_back_from_its_text,
@@ -79,6 +85,8 @@ fn main() -> ExitCode {
             a_found_handler_stays_with_its_signal,
             group_1_is_not_everybody,
             a_program_that_nobody_named_has_no_arguments,
+            a_title_waits_until_no_other_thread_is_there,
+            shared_words_stay_as_long_as_they_are,
             a_second_command_line_ends_the_first,
             a_stack_is_never_too_small_to_start_on,
             what_is_blocked_is_pending,

@@ -1,10 +1,11 @@
 //! What the wrappers promise beyond the C functions that they call.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{FromRawFd, IntoRawFd};
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
 use crate::common::solo::{Channel, reap, spawn};
@@ -14,9 +15,9 @@ use mpserv::fd::{
     AsFd, BorrowedFd, OwnedFd, PipeFlags, close, dup, dup2, pipe, pipe2, read, read_all, write, write_all, write_back,
 };
 use mpserv::ffi;
-use mpserv::fs::OpenFlags;
+use mpserv::fs::{OpenFlags, ftruncate};
 use mpserv::getopt::{Getopt, LongOption, Opt};
-use mpserv::memory::{STACK_MIN, Stack};
+use mpserv::memory::{STACK_MIN, SharedWords, Stack};
 use mpserv::net::{
     AddressFamily, AsSockAddr, MsgFlags, Protocol, Shutdown, SockAddr, SocketAddr, SocketFlags, SocketOption,
     SocketType, UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, gethostbyname,
@@ -520,6 +521,50 @@ pub(crate) fn a_program_that_nobody_named_has_no_arguments() {
         assert_eq!(args.program(), c"");
         assert!(Getopt::new(args, c"+:abc", &[LongOption::END]).unwrap().next().is_none());
     }
+}
+
+pub(crate) fn a_title_waits_until_no_other_thread_is_there() {
+    let line = || std::fs::read("/proc/self/cmdline").unwrap();
+    let argv = std::env::args().map(|argument| std::ffi::CString::new(argument).unwrap()).collect::<Vec<_>>();
+    let before = line();
+    let title = |title: &mut Title| {
+        title.set("changed");
+        line()
+    };
+    let mut claimed = title_of_this_process();
+    let channel = Channel::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| channel.hear());
+        assert_eq!(title(&mut claimed), before, "std::env::args() may be reading them");
+        channel.tell(0);
+    });
+    assert_eq!(std::env::args().count(), argv.len());
+}
+
+/// The memory that the kernel shows, where C's runtime has put the arguments of this process.
+fn title_of_this_process() -> Title {
+    static ARGV: AtomicPtr<*const c_char> = AtomicPtr::new(std::ptr::null_mut());
+    extern "C" fn note(_: c_int, argv: *mut *const c_char) {
+        ARGV.store(argv, Ordering::Relaxed);
+    }
+    #[used]
+    #[unsafe(link_section = ".init_array")]
+    static NOTE: extern "C" fn(c_int, *mut *const c_char) = note;
+    let argv = ARGV.load(Ordering::Relaxed);
+    let argc = c_int::try_from(std::env::args().count()).unwrap();
+    // SAFETY: they are the arguments, and nobody refers to one.
+    unsafe { Title::claim(argc, argv) }.1
+}
+
+pub(crate) fn shared_words_stay_as_long_as_they_are() {
+    let shared = SharedWords::new(c"words", 512).unwrap();
+    for length in [0, 1 << 20] {
+        assert_eq!(ftruncate(&shared, length), Err(Errno::PERM));
+    }
+    shared.words()[511].store(7, Ordering::Relaxed);
+    let mut child = spawn(|| shared.words()[0].store(1, Ordering::Relaxed));
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+    assert_eq!([0, 511].map(|index| shared.words()[index].load(Ordering::Relaxed)), [1, 7]);
 }
 
 pub(crate) fn a_second_command_line_ends_the_first() {

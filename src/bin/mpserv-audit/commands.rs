@@ -78,6 +78,9 @@ fn words(option: &str, command: &str) -> Result<Vec<String>, Trouble> {
             WordError::BadCharacter => {
                 format!("{option} '{command}': not one command; for what a shell does, give it to one: sh -c '...'")
             }
+            WordError::Command => {
+                format!("{option} '{command}': it has a command to run first; give the line to a shell: sh -c '...'")
+            }
             WordError::Syntax => format!("{option} '{command}': a quote or bracket does not end"),
             WordError::Other => format!("{option} '{command}': cannot be split into words"),
         })

@@ -6,17 +6,11 @@
 #[doc(inline)]
 pub use libc::seccomp_data;
 
-/// `SECCOMP_MODE_FILTER`
-///
-/// PR_SET_SECCOMP's argument for a filter. prctl(2), Linux.
-#[doc(inline)]
-pub use libc::SECCOMP_MODE_FILTER;
-
 /// `SECCOMP_RET_*`
 ///
 /// What a filter decides. seccomp(2), Linux.
 #[doc(inline)]
-pub use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_DATA, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_TRAP};
+pub use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_DATA, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_TRAP};
 
 /// `struct seccomp_notif { __u64 id; __u32 pid; __u32 flags; struct seccomp_data data; }`
 ///

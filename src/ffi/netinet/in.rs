@@ -37,17 +37,11 @@ pub use libc::sockaddr_in;
 #[doc(inline)]
 pub use libc::sockaddr_in6;
 
-/// `INADDR_*`
-///
-/// Addresses, in host byte order. ip(7), POSIX and BSD.
-#[doc(inline)]
-pub use libc::{INADDR_ANY, INADDR_LOOPBACK, INADDR_NONE};
-
 /// `IPPROTO_*`
 ///
 /// Protocols, and levels of options. ip(7), POSIX.
 #[doc(inline)]
-pub use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP};
+pub use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP};
 
 /// `IPV6_V6ONLY`
 ///

@@ -4,4 +4,4 @@
 ///
 /// Options at level IPPROTO_TCP. tcp(7), POSIX and Linux.
 #[doc(inline)]
-pub use libc::{TCP_DEFER_ACCEPT, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_NODELAY, TCP_USER_TIMEOUT};
+pub use libc::{TCP_DEFER_ACCEPT, TCP_NODELAY};

@@ -6,12 +6,6 @@
 #[doc(inline)]
 pub use libc::ioctl;
 
-/// `TIOCSCTTY`
-///
-/// Make a terminal the session's own. ioctl_tty(2), BSD.
-#[doc(inline)]
-pub use libc::TIOCSCTTY;
-
 /// `SIOC*`
 ///
 /// Get or set the flags of a network interface. netdevice(7), Linux.

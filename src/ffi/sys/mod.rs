@@ -12,6 +12,5 @@ pub mod stat;
 pub mod syscall;
 pub mod time;
 pub mod types;
-pub mod uio;
 pub mod un;
 pub mod wait;

@@ -42,12 +42,6 @@ pub use libc::ucred;
 #[doc(inline)]
 pub use libc::socket;
 
-/// `int socketpair(int domain, int type, int protocol, int sv[2]);`
-///
-/// Make two sockets, connected. socketpair(2), POSIX.
-#[doc(inline)]
-pub use libc::socketpair;
-
 /// `int bind(int sockfd, const struct sockaddr *addr, socklen_t addrlen);`
 ///
 /// Give a socket its own address. bind(2), POSIX.
@@ -116,13 +110,6 @@ pub use libc::getpeername;
 #[doc(inline)]
 pub use libc::send;
 
-/// `ssize_t sendto(int sockfd, const void *buf, size_t len, int flags, const struct sockaddr
-/// *dest_addr, socklen_t addrlen);`
-///
-/// Send to an address. send(2), POSIX.
-#[doc(inline)]
-pub use libc::sendto;
-
 /// `ssize_t recv(int sockfd, void *buf, size_t len, int flags);`
 ///
 /// Receive. recv(2), POSIX.
@@ -134,12 +121,6 @@ pub use libc::recv;
 /// Address families. address_families(7), POSIX.
 #[doc(inline)]
 pub use libc::{AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC};
-
-/// `PF_*`
-///
-/// The same, by the name that socket's argument once had. socket(2), BSD.
-#[doc(inline)]
-pub use libc::{PF_INET, PF_INET6, PF_UNIX, PF_UNSPEC};
 
 /// `SOCK_*`
 ///
@@ -158,8 +139,8 @@ pub use libc::SOL_SOCKET;
 /// Options of any socket. socket(7), POSIX and Linux.
 #[doc(inline)]
 pub use libc::{
-    SO_ACCEPTCONN, SO_DOMAIN, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_PEERCRED, SO_PROTOCOL, SO_RCVBUF, SO_RCVTIMEO,
-    SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF, SO_SNDTIMEO, SO_TYPE,
+    SO_ACCEPTCONN, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_PEERCRED, SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT,
+    SO_SNDTIMEO, SO_TYPE,
 };
 
 /// `SHUT_*`
@@ -172,10 +153,4 @@ pub use libc::{SHUT_RD, SHUT_RDWR, SHUT_WR};
 ///
 /// Flags of send and recv. send(2), recv(2), POSIX.
 #[doc(inline)]
-pub use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_WAITALL};
-
-/// `SOMAXCONN`
-///
-/// The longest backlog that the kernel allows by default. listen(2), POSIX.
-#[doc(inline)]
-pub use libc::SOMAXCONN;
+pub use libc::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK};

@@ -20,20 +20,8 @@ pub use libc::fstat;
 #[doc(inline)]
 pub use libc::lstat;
 
-/// `int chmod(const char *pathname, mode_t mode);`
-///
-/// Change a file's permissions. chmod(2), POSIX.
-#[doc(inline)]
-pub use libc::chmod;
-
-/// `mode_t umask(mode_t mask);`
-///
-/// Set which permissions new files do not get. umask(2), POSIX.
-#[doc(inline)]
-pub use libc::umask;
-
 /// `S_*`
 ///
 /// The type in a file's mode. inode(7), POSIX.
 #[doc(inline)]
-pub use libc::{S_IFDIR, S_IFMT, S_IFREG, S_IFSOCK};
+pub use libc::{S_IFMT, S_IFREG, S_IFSOCK};

@@ -15,6 +15,7 @@ use crate::sys::fs::ftruncate;
 use crate::sys::memory::map::{map_for, mapped, unmap};
 
 /// Numbers that several processes see and change: this one, those forked from it, and whoever opens the descriptor.
+/// The file behind them is sealed: nobody can make it shorter, so an access never ends a process by SIGBUS.
 ///
 /// The memory stays mapped for as long as the process lives: what is in it may be referred to for ever.
 #[derive(Debug)]
@@ -24,8 +25,8 @@ pub struct SharedWords {
 }
 
 impl SharedWords {
-    /// `memfd_create()`, `ftruncate()` and `mmap(…, MAP_SHARED, …)`: so many numbers, all of them 0. The name is shown where
-    /// `/proc` shows the descriptor.
+    /// `memfd_create()`, `ftruncate()`, `fcntl(F_ADD_SEALS)` and `mmap(…, MAP_SHARED, …)`: so many numbers, all of them 0.
+    /// `/proc` shows the name with the descriptor.
     ///
     /// # Errors
     /// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`.
@@ -35,17 +36,18 @@ impl SharedWords {
     pub fn new(name: &CStr, length: usize) -> Result<SharedWords> {
         let size = length.max(1).checked_mul(size_of::<AtomicU64>()).ok_or(Errno::NOMEM)?;
         // SAFETY: the name ends in a NUL.
-        let fd = unsafe { c::memfd_create(name.as_ptr(), c::MFD_CLOEXEC) };
+        let fd = unsafe { c::memfd_create(name.as_ptr(), c::MFD_CLOEXEC | c::MFD_ALLOW_SEALING) };
         // SAFETY: the descriptor was made just now.
         let fd = unsafe { ret_owned_fd(fd) }?;
         ftruncate(&fd, i64::try_from(size).map_err(|_| Errno::NOMEM)?)?;
+        add_seals(&fd, fcntl::F_SEAL_SEAL | fcntl::F_SEAL_SHRINK | fcntl::F_SEAL_GROW)?;
         let access = c::PROT_READ | c::PROT_WRITE;
         // SAFETY: new memory, where the kernel likes it, touches none that is in use.
         let start = unsafe { c::mmap(ptr::null_mut(), size, access, c::MAP_SHARED, fd.raw(), 0) };
         let start = mapped(start)?;
-        // SAFETY: the mapping has as many bytes, is aligned as a page, all 0 and never unmapped; others change it only
-        // by atomic operations on the same numbers, and nobody makes the file shorter: it has no path, and who opens
-        // it through /proc is the same user, who may as well write to this process's memory.
+        // SAFETY: the mapping has as many bytes, is aligned as a page, all 0 and never unmapped; processes of
+        // this program change it only by atomic operations on the same numbers, and by the seals nobody can make the file
+        // shorter.
         let words = unsafe { core::slice::from_raw_parts(start.cast::<AtomicU64>().as_ptr(), length) };
         Ok(SharedWords { words, fd })
     }

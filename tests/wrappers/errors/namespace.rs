@@ -1,7 +1,7 @@
 use mpserv::errno::Errno;
 use mpserv::namespace::{own_network, own_users};
 
-use super::{Case, NotProduced, become_nobody, become_root_of_own_users, errno, own_root, set_of_namespace};
+use super::{Case, NotProduced, become_nobody, become_root_of_own_users, errno, no_memory_left, own_root, set_of_namespace};
 
 pub(super) const CASES: &[Case] = &[
     ("own_users", Errno::PERM, || {
@@ -12,6 +12,10 @@ pub(super) const CASES: &[Case] = &[
     ("own_users", Errno::NOSPC, || {
         become_root_of_own_users();
         set_of_namespace("/proc/sys/user/max_user_namespaces", "0");
+        errno(own_users())
+    }),
+    ("own_users", Errno::NOMEM, || {
+        no_memory_left();
         errno(own_users())
     }),
     ("own_users", Errno::INVAL, || {

@@ -1,0 +1,99 @@
+//! The start and the end of a program without std: what [`main!`](crate::main!) is made of.
+
+use core::ffi::c_int;
+use core::fmt::Write as _;
+use core::panic::PanicInfo;
+
+use crate::program::args::Args;
+use crate::program::title::Title;
+use crate::sys::fd;
+use crate::sys::process::abort;
+use crate::sys::stdio::{self, Direct};
+
+/// Makes `function`, of type `fn(Args) -> c_int`, the main function of a program that is `#![no_std]` and
+/// `#![no_main]`: C's runtime calls it, and what it returns is given to `exit()`. A panic says where on standard error
+/// and ends the process by SIGABRT.
+#[macro_export]
+macro_rules! main {
+    ($function:path, title) => {
+        const _: () = {
+            #[unsafe(export_name = "main")]
+            extern "C" fn c_main(
+                argc: ::core::ffi::c_int,
+                argv: *const *const ::core::ffi::c_char,
+            ) -> ::core::ffi::c_int {
+                // SAFETY: C's runtime gives main its arguments, and nothing has looked at them yet.
+                let (args, title) = unsafe { $crate::program::Title::claim(argc, argv) };
+                $crate::program::run_titled($function, args, title)
+            }
+
+            $crate::panic_handler!();
+        };
+    };
+    ($function:path) => {
+        const _: () = {
+            #[unsafe(export_name = "main")]
+            extern "C" fn c_main(
+                argc: ::core::ffi::c_int,
+                argv: *const *const ::core::ffi::c_char,
+            ) -> ::core::ffi::c_int {
+                // SAFETY: C's runtime gives main its arguments, and nothing of this library changes them.
+                let args = unsafe { $crate::program::Args::new(argc, argv) };
+                $crate::program::run($function, args)
+            }
+
+            $crate::panic_handler!();
+        };
+    };
+}
+
+/// What a program without std has in place of std's panic handler.
+#[cfg(not(feature = "std"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! panic_handler {
+    () => {
+        #[panic_handler]
+        fn panic(info: &::core::panic::PanicInfo<'_>) -> ! {
+            $crate::program::panicked(info)
+        }
+
+        // A build that is not optimised keeps core's reference to it; no panic unwinds, so nothing calls it.
+        #[unsafe(export_name = "rust_eh_personality")]
+        extern "C" fn eh_personality() {}
+    };
+}
+
+/// With the feature `std` this crate brings std, and std its panic handler.
+#[cfg(feature = "std")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! panic_handler {
+    () => {};
+}
+
+/// What [`main!`](crate::main!) makes of the function.
+#[doc(hidden)]
+pub fn run(function: fn(Args) -> c_int, args: Args) -> c_int {
+    let status = function(args);
+    stdio::close_to_handlers();
+    status
+}
+
+/// What [`main!`](crate::main!) makes of a function that also takes a [`Title`].
+#[doc(hidden)]
+pub fn run_titled(function: fn(Args, Title) -> c_int, args: Args, title: Title) -> c_int {
+    let status = function(args, title);
+    stdio::close_to_handlers();
+    status
+}
+
+/// What [`main!`](crate::main!) makes of a panic.
+#[doc(hidden)]
+pub fn panicked(info: &PanicInfo<'_>) -> ! {
+    let mut direct = Direct::new(fd::STDERR);
+    // A sink that takes everything does not fail.
+    let _ = writeln!(direct, "{info}");
+    direct.flush();
+    abort()
+}

@@ -1,0 +1,193 @@
+//! The order of the source: an import points down, and no two files import each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each file of `src`, and the files that it imports from.
+type Imports = BTreeMap<PathBuf, BTreeSet<PathBuf>>;
+
+pub(crate) fn an_import_points_down() {
+    let imports = imports();
+    // Each floor, and the floors below it.
+    let floors =
+        [("ffi", &[][..]), ("sys", &["ffi"]), ("program", &["ffi", "sys"]), ("server", &["ffi", "sys", "program"])];
+    let mut upward = Vec::new();
+    for (floor, below) in floors {
+        for (file, imported) in imports.iter().filter(|(file, _)| file.starts_with(floor)) {
+            let is_allowed = |to: &&PathBuf| to.starts_with(floor) || below.iter().any(|below| to.starts_with(below));
+            upward.extend(imported.iter().filter(|to| !is_allowed(to)).map(|to| (file, to)));
+        }
+    }
+    assert!(upward.is_empty(), "{upward:#?}");
+}
+
+pub(crate) fn sys_names_neither_server_nor_program() {
+    let named = |file: &&PathBuf| {
+        let text = fs::read_to_string(source().join(file)).unwrap();
+        ["server", "program"].iter().any(|floor| text.contains(&format!("crate::{floor}")))
+    };
+    let found: Vec<_> = files().into_iter().filter(|file| file.starts_with("sys")).collect();
+    assert!(found.len() > 40, "{found:?}");
+    assert_eq!(found.iter().filter(named).collect::<Vec<_>>(), Vec::<&PathBuf>::new());
+}
+
+pub(crate) fn no_two_files_import_each_other() {
+    let imports = imports();
+    assert!(imports.values().map(BTreeSet::len).sum::<usize>() > 300);
+    let imports: Imports = imports.into_iter().filter(|(file, _)| !is_of_tools(file)).collect();
+    let mutual = |file: &PathBuf, to: &PathBuf| file < to && imports.get(to).is_some_and(|back| back.contains(file));
+    let pairs: Vec<_> = imports
+        .iter()
+        .flat_map(|(file, all)| all.iter().filter(|to| mutual(file, to)).map(move |to| (file, to)))
+        .collect();
+    assert!(pairs.is_empty(), "{pairs:#?}");
+}
+
+pub(crate) fn no_topic_of_sys_needs_itself() {
+    let topic = |file: &Path| {
+        file.components().nth(1).map(|name| name.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned())
+    };
+    let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (file, imported) in
+        imports().iter().filter(|(file, _)| file.starts_with("sys") && !file.ends_with("sys/mod.rs"))
+    {
+        let from = topic(file).unwrap();
+        let all =
+            imported.iter().filter(|to| to.starts_with("sys")).filter_map(|to| topic(to)).filter(|to| *to != from);
+        needs.entry(from.clone()).or_default().extend(all);
+    }
+    // Topics that need nothing which is left go, until none is left.
+    while let Some(free) = needs.iter().find(|(_, all)| all.iter().all(|other| !needs.contains_key(other))) {
+        let free = free.0.clone();
+        needs.remove(&free);
+    }
+    assert!(needs.is_empty(), "these need each other: {needs:#?}");
+}
+
+/// The developer's tools have pairs left.
+fn is_of_tools(file: &Path) -> bool {
+    ["bin/mpserv-audit", "bin/mpserv-load"].iter().any(|folder| file.starts_with(folder))
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The Rust files of `src`, by their paths in it.
+fn files() -> Vec<PathBuf> {
+    let (mut found, mut waiting) = (Vec::new(), vec![source()]);
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path.strip_prefix(source()).unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn imports() -> Imports {
+    let files: BTreeSet<PathBuf> = files().into_iter().collect();
+    let imports_of = |file: &PathBuf| {
+        let text = fs::read_to_string(source().join(file)).unwrap();
+        let code: String =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        let module = module_of(file);
+        let mut found = BTreeSet::new();
+        for path in paths(&code) {
+            if let Some(to) = resolve(&path, &module, &files).filter(|to| to != file) {
+                found.insert(to);
+            }
+        }
+        found
+    };
+    files.iter().map(|file| (file.clone(), imports_of(file))).collect()
+}
+
+/// A crate's folder in `src`, and the names of a module in it.
+type Module = (PathBuf, Vec<String>);
+
+/// The module that a file is.
+fn module_of(file: &Path) -> Module {
+    let mut names: Vec<String> =
+        file.iter().map(|name| name.to_str().unwrap().trim_end_matches(".rs").to_owned()).collect();
+    let root = match names.as_slice() {
+        [bin, program, _, ..] if bin == "bin" && program != "textbook" => 2,
+        [bin, ..] if bin == "bin" => names.len() - 1,
+        _ => 0,
+    };
+    let folder: PathBuf = names.drain(..root).collect();
+    if names.last().is_some_and(|last| ["mod", "main", "lib"].contains(&last.as_str())) {
+        names.pop();
+    }
+    (folder, names)
+}
+
+/// The paths that begin with `crate`, `super` or `self`, with the groups in them written out.
+fn paths(code: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for start in ["crate::", "super::", "self::"] {
+        for (at, _) in code.match_indices(start) {
+            // Not within another path, and not a macro's `$crate`.
+            if !code[..at].ends_with([':', '$', '_']) && !code[..at].ends_with(char::is_alphanumeric) {
+                read_path(&code[at..], &mut Vec::new(), &mut found);
+            }
+        }
+    }
+    found
+}
+
+/// Reads one path; returns what is behind it.
+fn read_path<'c>(mut code: &'c str, prefix: &mut Vec<String>, found: &mut Vec<Vec<String>>) -> &'c str {
+    let depth = prefix.len();
+    loop {
+        code = code.trim_start();
+        if let Some(rest) = code.strip_prefix('{') {
+            code = rest;
+            while !code.trim_start().starts_with('}') {
+                code = read_path(code, prefix, found).trim_start();
+                code = code.find([',', '}']).map_or("", |end| code[end..].trim_start_matches(','));
+                if code.is_empty() {
+                    break;
+                }
+            }
+            code = code.trim_start().strip_prefix('}').unwrap_or_default();
+            break;
+        }
+        let end = code.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '#').unwrap_or(code.len());
+        prefix.push(code[..end].trim_start_matches("r#").to_owned());
+        code = &code[end..];
+        let Some(rest) = code.strip_prefix("::") else {
+            found.push(prefix.clone());
+            break;
+        };
+        code = rest;
+    }
+    prefix.truncate(depth);
+    code
+}
+
+/// The file of the longest part of a path that is a module.
+fn resolve(path: &[String], (folder, names): &Module, files: &BTreeSet<PathBuf>) -> Option<PathBuf> {
+    let ups = path.iter().take_while(|name| *name == "super").count();
+    let mut module = match path.first().map(String::as_str) {
+        Some("crate") => Vec::new(),
+        _ => names[..names.len().saturating_sub(ups)].to_vec(),
+    };
+    module.extend(path[ups.max(1)..].iter().cloned());
+    while !module.is_empty() {
+        let path = folder.join(module.iter().collect::<PathBuf>());
+        for file in [path.with_extension("rs"), path.join("mod.rs")] {
+            if files.contains(&file) {
+                return Some(file);
+            }
+        }
+        module.pop();
+    }
+    None
+}
