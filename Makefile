@@ -143,7 +143,7 @@ test: need-cargo need-cc need-strace
 	$(call need,nc,netcat-openbsd)
 	@{ $(CARGO) test --features std --test library -- std_ && $(CARGO) test --no-fail-fast; echo "make: status $$?"; } 2>&1 \
 		| tee $(TARGET)/test.log
-	@awk -v skips=$(SKIPS) -f tests/common/summary.awk $(TARGET)/test.log
+	@awk -v skips=$(SKIPS) -v file=$(TARGET)/test-summary -f tests/common/summary.awk $(TARGET)/test.log
 
 memcheck: need-cargo need-cc
 	$(call need,valgrind,valgrind libc6-dbg)

@@ -1,4 +1,5 @@
 # Adds up the results of all test targets: "426 passed, 0 failed, 3 skipped: no haproxy (2), no IPv6 (1)".
+# Also writes that line to a file, with -v file=NAME.
 # Fails if a test failed, if there was none, or, with -v skips=fail, if one was skipped.
 
 /^test result: / {
@@ -28,5 +29,6 @@ END {
         summary = summary (kind == 1 ? ": " : ", ") order[kind] " (" reasons[order[kind]] ")"
     }
     print summary
+    if (file) print summary > file
     exit status || failed || !passed || (skips == "fail" && skipped)
 }

@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     groups_are_those_that_are_asked_for,
     users_are_found_by_the_modules_of_the_system,
     a_child_has_its_limits,
+    a_limit_above_the_hard_one_needs_root,
     a_root_directory_is_entered,
     who_is_not_root_becomes_nobody_else,
     users_and_limits_that_there_are_not_are_told,
@@ -133,6 +134,29 @@ fn a_child_has_its_limits() {
     assert!(!own.lines().any(|line| line.split_whitespace().eq("Max open files 18 18 files".split(' '))), "{own}");
     drop(client);
     server.stop();
+}
+
+/// Without the right to raise a hard limit, a child may have any limit up to it, whatever the soft limit is.
+fn a_limit_above_the_hard_one_needs_root() {
+    needs_root();
+    let folder = TempDir::new();
+    let program = copy_program(MPSERV, &folder);
+    fs::set_permissions(&folder.0, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let command = |limit: &str| {
+        let mut command = Command::new("prlimit");
+        command.args(["--nofile=50:100", "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+        command.arg(&program).args(["-1", "--rlimit", limit, "127.0.0.1:0", "sh", "-c", "ulimit -n; ulimit -Hn"]);
+        command.stdin(Stdio::null());
+        command
+    };
+    for limit in ["80", "100"] {
+        let server = Served::start_command(&mut command(&format!("nofile={limit}")));
+        assert_eq!(output_of(&server), format!("{limit}\n{limit}\n"));
+        server.stop();
+    }
+    let ended = run(&mut command("nofile=101"), Output::Pipe);
+    assert_eq!(ended.status.code(), Some(TROUBLE), "{}", ended.stderr);
+    assert!(ended.stderr.contains("101") && ended.stderr.contains("hard limit"), "{}", ended.stderr);
 }
 
 fn a_root_directory_is_entered() {
