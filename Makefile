@@ -78,7 +78,7 @@ help:
 	@echo 'make strace-server  the server under strace -f'
 	@echo 'make strace-client  the client under strace -f'
 	@echo 'make watch-zombies  what ps says of a zombie, while its parent lives and after'
-	@echo 'make compare        what the programs print, C and Rust side by side; PROGRAM=fork for one, C=FILE for your own C'
+	@echo 'make compare        what the programs print, C and Rust side by side; PROGRAM=fork for one, C=FILE for your own C or C++'
 	@echo 'make audit          the system calls of all programs, C against Rust; fails on a difference'
 	@echo 'make audit-report   the same as a page with pictures, $(TARGET)/audit.html'
 	@echo 'make faults         all of them, and mpserv, with every fault that their calls may meet; a page, $(TARGET)/faults.html'
@@ -180,8 +180,8 @@ exercise: need-cargo need-cc need-strace
 
 # Without PROGRAM, all; with C, the user's own program in place of ours.
 compare: release need-strace
-	$(if $(C),@mkdir -p $(TARGET)/compare && $(or $(filter-out default,$(CC)),cc) -O2 -pthread -o $(TARGET)/compare/$(PROGRAM) $(C))
-	@$(TARGET)/release/mpserv-audit --output $(if $(C),--c $(TARGET)/compare) $(NAMED) $(ARGS)
+	$(if $(filter %.cc %.cpp %.cxx,$(C)),$(call need,c++,g++))
+	@$(TARGET)/release/mpserv-audit --output $(if $(C),--c '$(subst ','\'',$(C))') $(NAMED) $(ARGS)
 
 # What ps says of a child that ended and was not waited for, while its parent lives and after.
 watch-zombies: need-cargo need-cc

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 #[path = "tests/ffi/cc.rs"]
+#[allow(dead_code, reason = "a part is enough here")]
 mod cc;
 
 /// Where the C programs are, one file each.

@@ -1,12 +1,21 @@
-//! The system's C compiler: `$CC`, else `cc`.
+//! The system's compilers: of C, `$CC`, else `cc`; of C++, `$CXX`, else `c++`.
 
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-/// The command of the compiler.
+/// The command of the C compiler.
 pub(crate) fn compiler() -> Command {
-    let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    named("CC", "cc")
+}
+
+/// The command of the C++ compiler.
+pub(crate) fn cxx_compiler() -> Command {
+    named("CXX", "c++")
+}
+
+fn named(variable: &str, default: &str) -> Command {
+    let compiler = env::var(variable).unwrap_or_else(|_| default.to_owned());
     let mut words = compiler.split_whitespace();
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words);

@@ -47,10 +47,14 @@ pub(crate) fn all_fourteen_print_the_same_and_make_the_same_calls() {
     assert_eq!(tool.status.code(), Some(0));
 }
 
+/// The source of one of our C programs.
+fn source(program: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook").join(program).with_extension("c")
+}
+
 /// A user's own copy of a C program, in place of ours: once the same, once with another number, once with a call more.
 pub(crate) fn a_program_that_does_otherwise_is_found() {
-    let source =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook/fork.c")).unwrap();
+    let source = std::fs::read_to_string(source("fork")).unwrap();
     let rust = Impl::Rust.path("fork");
     let rust = rust.parent().unwrap().to_str().unwrap();
     let own = |change: (&str, &str)| {
@@ -63,7 +67,91 @@ pub(crate) fn a_program_that_does_otherwise_is_found() {
         (verdicts(&said, "fork").join(" "), tool.status.code())
     };
     assert_eq!(own(("int lval = 20;", "int lval = 20;")), ("same same same same".to_owned(), Some(0)));
-    let otherwise = "different different different different".to_owned();
+    let otherwise = "different different different same but for the texts".to_owned();
     assert_eq!(own(("lval = 20", "lval = 21")), (otherwise, Some(1)));
     assert_eq!(own(("pid_t pid", "getppid(); pid_t pid")), ("same same same different".to_owned(), Some(1)));
+}
+
+/// `make compare`, with a tool that has been built already.
+fn make_compare(variables: &[&str]) -> Output {
+    let target = TempDir::new();
+    let built = Path::new(env!("CARGO_BIN_EXE_mpserv-audit")).parent().unwrap();
+    std::os::unix::fs::symlink(built, target.join("release")).unwrap();
+    let mut make = Command::new("make");
+    make.current_dir(env!("CARGO_MANIFEST_DIR")).args(["-s", "compare", "--old-file=release"]);
+    make.arg(format!("TARGET={}", target.0.display())).args(variables).output().unwrap()
+}
+
+/// A path with a space and a quote, C++, and options of the tool beside the program, in any order.
+pub(crate) fn make_compare_takes_any_path_and_c_plus_plus() {
+    let _network = Network::own();
+    let folder = TempDir::new();
+    let text = std::fs::read_to_string(source("echo_mpserv")).unwrap();
+    std::fs::write(folder.join("it's mine.c"), text).unwrap();
+    // Without the header only the library's output is missed.
+    let with_library = "#include <iostream>\n#include <string>\n#include <unistd.h>\n\
+        int main() { int a = 11, b = 25; pid_t pid = fork(); int n = pid == 0 ? 2 : -2; a += n; b += n;\n\
+        std::string who = pid == 0 ? \"Child\" : \"parent\";\n\
+        std::cout << who << \" proc: [\" << a << \" \" << b << \"] \\n\"; }\n";
+    std::fs::write(folder.join("fork.cpp"), with_library).unwrap();
+    let without_library = "#include <iostream>\n#include <cstdio>\n#include <unistd.h>\nusing namespace std;\n\
+        struct Child { pid_t pid = fork(); virtual ~Child() { puts(pid == 0 ? \"END child process\" : \"END parent process\"); } };\n\
+        int main() { Child child; if (child.pid == 0) printf(\"Hi, I am a child process\");\n\
+        else { printf(\"child process ID: %d\\n\", child.pid); sleep(30); } }\n";
+    std::fs::write(folder.join("zombie.cc"), without_library).unwrap();
+    for (file, program, says_so) in
+        [("it's mine.c", "echo_mpserv", false), ("fork.cpp", "fork", true), ("zombie.cc", "zombie", false)]
+    {
+        let path = format!("C={}", folder.join(file).display());
+        let program_variable = format!("PROGRAM={program}");
+        let make = make_compare(&[&path, "ARGS=--timeout 400 --stdout pipe", &program_variable]);
+        let (said, error) = (String::from_utf8(make.stdout).unwrap(), String::from_utf8(make.stderr).unwrap());
+        assert_eq!(verdicts(&said, program), ["same"; 2], "{said}{error}");
+        assert_eq!(error.contains("uses the C++ library: compared from main on"), says_so, "{file}: {error}");
+    }
+}
+
+/// Each is one line.
+pub(crate) fn what_is_no_source_of_one_program_is_refused_in_one_line() {
+    let folder = TempDir::new();
+    let wrong = folder.join("fork.c");
+    std::fs::write(&wrong, "int main(void) { return no_such_variable; }\n").unwrap();
+    let text = folder.join("notes.txt");
+    std::fs::write(&text, "").unwrap();
+    let none = folder.join("none.c");
+    let (folder, fork) = (folder.0.as_path(), source("fork"));
+    let cases: [(&Path, &[&str], &str); 6] = [
+        (&none, &["fork"], "No such file or directory"),
+        (folder, &["fork"], "fork is not there: name a folder that has it, or its source"),
+        (&text, &["fork"], "notes.txt: not a folder, .c, .cc, .cpp or .cxx"),
+        (&fork, &[], "name the one program that it is"),
+        (&fork, &["fork", "wait"], "name the one program that it is"),
+        (&fork, &["spoon"], "spoon: not one of fork, zombie"),
+    ];
+    let refusal = |source: &Path, programs: &[&str]| {
+        let tool = Command::new(env!("CARGO_BIN_EXE_mpserv-audit")).arg("--c").arg(source).args(programs).output();
+        let tool = tool.unwrap();
+        assert_eq!((tool.status.code(), tool.stdout.as_slice()), (Some(2), &b""[..]), "{}", source.display());
+        String::from_utf8(tool.stderr).unwrap()
+    };
+    for (source, programs, why) in cases {
+        let refusal = refusal(source, programs);
+        assert!(refusal.starts_with("mpserv-audit: ") && refusal.contains(why), "{refusal}");
+        assert_eq!(refusal.lines().count(), 1, "{refusal}");
+    }
+    let refusal = refusal(&wrong, &["fork"]);
+    assert!(refusal.contains("does not compile") && refusal.contains("no_such_variable"), "{refusal}");
+}
+
+/// `code05 ignore` is our addition, and so are its drives.
+pub(crate) fn our_addition_is_not_asked_of_a_foreign_program() {
+    let _network = Network::own();
+    let text = std::fs::read_to_string(source("code05")).unwrap();
+    let addition = "\tif (argc == 2 && strcmp(argv[1], \"ignore\") == 0)\n\t\tsignal(SIGCHLD, SIG_IGN);\n";
+    assert!(text.contains(addition));
+    let folder = TempDir::new();
+    let published = folder.join("code05.c");
+    std::fs::write(&published, text.replace(addition, "")).unwrap();
+    let tool = compare(&["--c", published.to_str().unwrap(), "--stdout", "pipe", "code05"]);
+    assert_eq!(verdicts(&String::from_utf8(tool.stdout).unwrap(), "code05"), ["same"; 2]);
 }

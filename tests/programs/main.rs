@@ -69,7 +69,10 @@ fn main() -> ExitCode {
             a_failed_accept_closes_what_the_destructor_closes;
         compare:
             all_fourteen_print_the_same_and_make_the_same_calls,
-            a_program_that_does_otherwise_is_found;
+            a_program_that_does_otherwise_is_found,
+            make_compare_takes_any_path_and_c_plus_plus,
+            what_is_no_source_of_one_program_is_refused_in_one_line,
+            our_addition_is_not_asked_of_a_foreign_program;
     ]])
 }
 

@@ -11,6 +11,7 @@ mod compare;
 mod drives;
 mod exercise;
 mod faults;
+mod foreign;
 mod job;
 mod lesson;
 mod level;
@@ -37,6 +38,7 @@ use std::process::ExitCode;
 use mpserv::process;
 use mpserv::signal::{Disposition, Signal, signal};
 
+use foreign::Compiled;
 use options::{Options, Task};
 use report::html::Page;
 use report::json;
@@ -73,7 +75,7 @@ fn run() -> Result<u8, Trouble> {
         Task::Help => print(options::HELP),
         Task::Version => print(concat!("mpserv-audit ", env!("CARGO_PKG_VERSION"), "\n")),
         Task::Normalizations => print(&normalizations_text()),
-        Task::Commands(_) | Task::Programs(_) | Task::Exercise(_) => audit(&options),
+        Task::Commands(_) | Task::Programs(_) | Task::Exercise(_) => audit(options),
     }
 }
 
@@ -109,7 +111,7 @@ fn lesson(options: &Options, strace: &Strace, place: &Path) -> Result<u8, Troubl
     }
 }
 
-fn audit(options: &Options) -> Result<u8, Trouble> {
+fn audit(mut options: Options) -> Result<u8, Trouble> {
     let strace = Strace::find()?;
     if options.sources && !strace.has_stacks {
         return Err(Trouble::new(format!("{} cannot show stacks, which --sources needs", strace.version)));
@@ -119,6 +121,12 @@ fn audit(options: &Options) -> Result<u8, Trouble> {
     }
     // A traced process that outlives its parent stays ours, to be waited for and ended.
     process::adopt_orphans().map_err(|errno| Trouble::of("prctl", errno))?;
+    // The compiled program stays until the report has named its lines.
+    let _compiled = match &mut options.task {
+        Task::Programs(programs) => Compiled::of(programs)?,
+        _ => None,
+    };
+    let options = &options;
     if let (Some(extent), Task::Programs(programs)) = (options.faults, &options.task) {
         return faults::run(options, programs, extent, &strace);
     }

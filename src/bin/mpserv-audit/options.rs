@@ -81,6 +81,8 @@ pub struct Programs {
     pub drive: Option<String>,
     pub c: PathBuf,
     pub rust: PathBuf,
+    /// One of the two places is the user's.
+    pub is_foreign: bool,
 }
 
 /// How long one command may take, unless the user says otherwise.
@@ -129,21 +131,24 @@ impl Options {
         }
         arguments.push(Argument::END);
         let none = || usage("there is no command line");
-        let args = Args::of(arguments.leak()).ok_or_else(none)?;
-        let mut options = Getopt::new(args, LETTERS, &LONG).ok_or_else(none)?;
+        let mut rest: &'static [Argument] = arguments.leak();
         let mut given = Given::default();
-        for option in options.by_ref() {
-            match option {
-                Opt::Unknown(name) => return Err(usage(&format!("{name}: no such option"))),
-                Opt::Missing(name) => return Err(usage(&format!("{name} needs an argument"))),
-                Opt::Option(found, argument) => {
-                    let letter = u8::try_from(found).ok().and_then(value::of_letter);
-                    given.take(letter.unwrap_or(found), argument)?;
-                }
+        let mut operands = Vec::new();
+        // Options may stand behind operands: getopt begins anew behind each, which it takes for the program's name.
+        loop {
+            let args = Args::of(rest).ok_or_else(none)?;
+            let mut options = Getopt::new(args, LETTERS, &LONG).ok_or_else(none)?;
+            options.by_ref().try_for_each(|option| given.read(option))?;
+            let at = options.index();
+            let Some(operand) = args.get(at) else { break };
+            if at > 1 && args.get(at - 1) == Some(c"--") {
+                operands.extend(args.from(at).map(text).collect::<Result<Vec<_>, _>>()?);
+                break;
             }
+            operands.push(text(operand)?);
+            rest = rest.get(at..).unwrap_or_default();
         }
-        let operands = args.from(options.index()).map(text);
-        given.finish(operands.collect::<Result<Vec<_>, _>>()?)
+        given.finish(operands)
     }
 }
 
@@ -157,6 +162,17 @@ fn text(argument: &CStr) -> Result<String, Trouble> {
 }
 
 impl Given {
+    fn read(&mut self, option: Opt) -> Result<(), Trouble> {
+        match option {
+            Opt::Unknown(name) => Err(usage(&format!("{name}: no such option"))),
+            Opt::Missing(name) => Err(usage(&format!("{name} needs an argument"))),
+            Opt::Option(found, argument) => {
+                let letter = u8::try_from(found).ok().and_then(value::of_letter);
+                self.take(letter.unwrap_or(found), argument)
+            }
+        }
+    }
+
     fn take(&mut self, option: i32, argument: Option<&CStr>) -> Result<(), Trouble> {
         let argument = argument.map(text).transpose()?.unwrap_or_default();
         match option {
@@ -276,7 +292,8 @@ impl Given {
                 }
                 let rust = self.rust.clone().map_or_else(own_directory, Ok)?;
                 let c = self.c.clone().unwrap_or_else(|| rust.join("../c"));
-                Ok(Task::Programs(Programs { names: operands, drive: self.drive.clone(), c, rust }))
+                let is_foreign = self.c.is_some() || self.rust.is_some();
+                Ok(Task::Programs(Programs { names: operands, drive: self.drive.clone(), c, rust, is_foreign }))
             }
             _ => Err(usage("--a and --b go together")),
         }

@@ -24,6 +24,7 @@ pub enum Kind {
     Server {
         arguments: &'static [&'static str],
         server: Server,
+        /// Drives with arguments that are our addition.
         variants: &'static [(&'static str, &'static [&'static str])],
     },
     Client {
@@ -45,6 +46,8 @@ pub struct Drive {
     /// A port that nobody must listen on.
     pub needs_free: Option<u16>,
     pub sleep: Sleep,
+    /// Whether it is about what our programs do and the published ones do not.
+    pub is_addition: bool,
     act: Act,
 }
 
@@ -88,6 +91,12 @@ impl Drive {
 }
 
 impl Program {
+    /// The program of this name, or the names that there are.
+    pub fn choose(name: &str) -> Result<Self, Trouble> {
+        let all = || ALL.map(|program| program.name).join(", ");
+        Self::named(name).ok_or_else(|| Trouble::new(format!("{name}: not one of {}", all())))
+    }
+
     /// The program of this name.
     pub fn named(name: &str) -> Option<Self> {
         ALL.into_iter().find(|program| program.name == name)
@@ -102,6 +111,7 @@ impl Program {
             occupies: None,
             needs_free: None,
             sleep: Sleep::Skipped,
+            is_addition: false,
             act: Act::Run,
         };
         match self.kind {
@@ -120,7 +130,8 @@ impl Program {
                     Drive { name: "port in use", occupies: Some(server.port), ..usual },
                 ];
                 for (name, arguments) in variants {
-                    drives.push(Drive { name, arguments, act: Act::ThreeClients(server), ..usual });
+                    let act = Act::ThreeClients(server);
+                    drives.push(Drive { name, arguments, is_addition: true, act, ..usual });
                 }
                 drives.extend(usage_error(arguments, base));
                 drives

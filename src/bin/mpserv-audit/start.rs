@@ -64,7 +64,7 @@ pub fn start_of_main(process: &Process, from: From) -> Start {
         let end = end_of_loader(trace, event + 1)
             .or_else(|| if from == From::AnyMain { end_of_static_start(trace, event + 1) } else { None });
         if let Some(end) = end {
-            start.left_out.push((event + own, end));
+            start.left_out.push((event + own, mark(trace, end).unwrap_or(end)));
         }
     }
     start
@@ -105,6 +105,18 @@ fn end_of_loader(trace: &Trace, first: usize) -> Option<usize> {
         };
     }
     None
+}
+
+/// What a program calls at the beginning of main whose libraries make calls before: see foreign/with_library.c.
+const MARK: &[u8] = b"\"//mpserv-audit: main//\"";
+
+/// Libraries make fewer calls than this between the loader's last and main.
+const MAX_INITIALIZERS: usize = 100;
+
+/// The event after the mark, if there is one.
+fn mark(trace: &Trace, first: usize) -> Option<usize> {
+    let is_mark = |event: &usize| trace.text(*event).windows(MARK.len()).any(|window| window == MARK);
+    (first..trace.len().min(first + MAX_INITIALIZERS)).find(is_mark).map(|mark| mark + 1)
 }
 
 /// The event after the first mprotect.

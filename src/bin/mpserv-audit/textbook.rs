@@ -20,7 +20,10 @@ pub fn compare(options: &Options, places: &Programs, strace: &Strace) -> Result<
     let chosen = choose(places)?;
     let mut jobs = Vec::new();
     for (subject, program) in chosen.iter().enumerate() {
-        let wanted = |drive: &programs::Drive| places.drive.as_ref().is_none_or(|name| drive.name == name);
+        let wanted = |drive: &programs::Drive| match &places.drive {
+            Some(name) => drive.name == name,
+            None => !(places.is_foreign && drive.is_addition),
+        };
         for drive in program.drives().into_iter().filter(wanted) {
             let of_output = |output| program_job(options, strace, places, *program, drive, output, subject);
             jobs.extend(options.outputs.iter().copied().map(of_output));
@@ -40,18 +43,18 @@ pub fn compare(options: &Options, places: &Programs, strace: &Strace) -> Result<
 }
 
 pub fn choose(places: &Programs) -> Result<Vec<Program>, Trouble> {
-    let named = |name: &String| {
-        let all = programs::ALL.map(|program| program.name).join(", ");
-        Program::named(name).ok_or_else(|| Trouble::new(format!("{name}: not one of {all}")))
-    };
     let chosen = if places.names.is_empty() {
         programs::ALL.to_vec()
     } else {
-        places.names.iter().map(named).collect::<Result<_, _>>()?
+        places.names.iter().map(|name| Program::choose(name)).collect::<Result<_, _>>()?
     };
     for program in &chosen {
         for (directory, how) in [(&places.c, "make c"), (&places.rust, "cargo build")] {
             let path = directory.join(program.name);
+            if !path.is_file() && places.is_foreign {
+                let path = path.display();
+                return Err(Trouble::new(format!("{path} is not there: name a folder that has it, or its source")));
+            }
             if !path.is_file() {
                 return Err(Trouble::new(format!("{} is not there; '{how}' makes it", path.display())));
             }

@@ -18,7 +18,8 @@ Commands:
   -s, --signal NAME      then, when all is at rest, send this signal to their first process (INT)
 Textbook programs:
   -d, --drive NAME       only this drive
-      --c DIR            where the C programs are (../c beside this program's directory)
+      --c PATH           where the C programs are (../c beside this program's directory),
+                         or the C or C++ source of the one PROGRAM
       --rust DIR         where the Rust programs are (this program's directory)
       --faults EXTENT    with every fault that its calls may meet: all, or part of them;
                          PROGRAM may then be mpserv, too

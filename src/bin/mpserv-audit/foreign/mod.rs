@@ -1,0 +1,109 @@
+//! A user's own C or C++ source of a textbook program, compiled to be compared with the port.
+//!
+//! A C++ program is linked without the C++ library where it uses none of it, with `without_library.c` in its place.
+//! Otherwise it is linked with `with_library.c`, which marks the beginning of main: the library makes calls before.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::options::Programs;
+use crate::programs::Program;
+use crate::run::Directory;
+use crate::trouble::Trouble;
+
+#[path = "../../../../tests/ffi/cc.rs"]
+#[allow(dead_code, reason = "a part is enough here")]
+mod cc;
+
+/// Where the textbook programs' own header is, for a source that was made from one of them.
+const HEADERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/textbook");
+const WITHOUT_LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/mpserv-audit/foreign/without_library.c");
+const WITH_LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/mpserv-audit/foreign/with_library.c");
+
+/// As our own C programs are compiled. Old sources leave out headers, which newer compilers refuse.
+const C_FLAGS: [&str; 6] = ["-std=gnu11", "-O2", "-g", "-fPIE", "-w", "-Wno-error=implicit-function-declaration"];
+const CXX_FLAGS: [&str; 4] = ["-O2", "-g", "-fPIE", "-w"];
+/// What keeps references to the C++ library out of a program that does not need it.
+const PLAIN_CXX_FLAGS: [&str; 3] = ["-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"];
+const LINK_FLAGS: [&str; 2] = ["-pie", "-Wl,-z,relro,-z,now"];
+const WRAPPED: &str = "-Wl,--wrap=main,--wrap=malloc,--wrap=free";
+/// The C++ library in the program, so that its calls of malloc can be told from the program's; else shared.
+const LIBRARIES: [&[&str]; 2] = [&["-static-libstdc++", "-static-libgcc"], &[]];
+
+/// A source that has been compiled, in a folder that goes with this.
+#[derive(Debug)]
+pub struct Compiled(Directory);
+
+impl Compiled {
+    /// Compiles what `--c` names, if that is a file, and makes it the C program of `programs`.
+    ///
+    /// # Errors
+    /// When there is nothing of that name, or it does not compile.
+    pub fn of(programs: &mut Programs) -> Result<Option<Self>, Trouble> {
+        let source = &programs.c;
+        let kind = fs::metadata(source).map_err(|error| Trouble::of(format!("--c {}", source.display()), error))?;
+        if kind.is_dir() {
+            return Ok(None);
+        }
+        let [name] = programs.names.as_slice() else {
+            return Err(Trouble::new(format!("--c {}: name the one program that it is", source.display())));
+        };
+        // The name becomes that of a file.
+        let program = Program::choose(name)?;
+        let compiled = Compiled(Directory::new()?);
+        compiled.compile(source, program.name)?;
+        programs.c.clone_from(&compiled.0.path);
+        Ok(Some(compiled))
+    }
+
+    fn compile(&self, source: &Path, name: &str) -> Result<(), Trouble> {
+        let executable = self.0.path.join(name);
+        let compiled = match source.extension().and_then(OsStr::to_str) {
+            Some("c") => self
+                .object(&mut cc::compiler(), source, &C_FLAGS)
+                .and_then(|object| link(&mut cc::compiler(), &[object], &[], &executable)),
+            Some("cc" | "cpp" | "cxx") => self.without_library(source, &executable).or_else(|_| {
+                self.with_library(source, &executable)?;
+                eprintln!("mpserv-audit: {} uses the C++ library: compared from main on", source.display());
+                Ok(())
+            }),
+            _ => {
+                let path = source.display();
+                return Err(Trouble::new(format!("--c {path}: not a folder, .c, .cc, .cpp or .cxx")));
+            }
+        };
+        compiled.map_err(|refusal| Trouble::new(format!("{} does not compile:\n{refusal}", source.display())))
+    }
+
+    /// Compiles one file.
+    fn object(&self, compiler: &mut Command, source: &Path, flags: &[&str]) -> Result<PathBuf, String> {
+        let object = self.0.path.join(source.file_stem().unwrap_or_default()).with_extension("o");
+        compiler.args(flags).args(["-I", HEADERS, "-c"]).arg(source).arg("-o").arg(&object);
+        cc::run(compiler).map(|_| object)
+    }
+
+    fn without_library(&self, source: &Path, executable: &Path) -> Result<(), String> {
+        let flags = [&CXX_FLAGS[..], &PLAIN_CXX_FLAGS].concat();
+        let own = self.object(&mut cc::cxx_compiler(), source, &flags)?;
+        let plain = self.object(&mut cc::compiler(), Path::new(WITHOUT_LIBRARY), &C_FLAGS)?;
+        link(&mut cc::compiler(), &[own, plain], &[], executable)
+    }
+
+    fn with_library(&self, source: &Path, executable: &Path) -> Result<(), String> {
+        let own = self.object(&mut cc::cxx_compiler(), source, &CXX_FLAGS)?;
+        let marked = self.object(&mut cc::compiler(), Path::new(WITH_LIBRARY), &C_FLAGS)?;
+        let objects = [own, marked];
+        let links = LIBRARIES.map(|library| {
+            let flags = [library, &[WRAPPED]].concat();
+            move |objects: &[PathBuf]| link(&mut cc::cxx_compiler(), objects, &flags, executable)
+        });
+        links[0](&objects).or_else(|_| links[1](&objects))
+    }
+}
+
+fn link(linker: &mut Command, objects: &[PathBuf], flags: &[&str], executable: &Path) -> Result<(), String> {
+    linker.args(LINK_FLAGS).args(flags).args(objects).arg("-pthread").arg("-o").arg(executable);
+    cc::run(linker).map(|_| ())
+}
