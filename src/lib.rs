@@ -64,7 +64,7 @@ pub mod program;
 pub mod server;
 mod sys;
 
-pub use program::{getopt, text};
+pub use program::{getopt, options, text};
 pub use server::inherited;
 pub use sys::{
     errno, fd, fs, memory, namespace, net, poll, process, pty, seccomp, signal, stdio, syscall, syslog, time, user,

@@ -6,10 +6,12 @@
 //! | `args` | [`Args`], `atoi()` |
 //! | `title` | [`Title`]: what `ps` shows |
 //! | `getopt` | `getopt_long()` |
+//! | `options` | [`OptionTable`](options::OptionTable): options and their `--help`, by `getopt_long()` |
 //! | `text` | [`Text`](text::Text): formatting without an allocator |
 
 mod args;
 pub mod getopt;
+pub mod options;
 mod start;
 pub mod text;
 mod title;

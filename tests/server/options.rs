@@ -1,8 +1,8 @@
 //! The command line, made up of what is right and what is almost so: the parser takes all of the former and none of
 //! the latter.
 
-#[allow(dead_code, reason = "what is parsed is looked at by the program")]
-#[path = "../../src/bin/mpserv/options.rs"]
+#[allow(dead_code, unused_imports, reason = "what is parsed is looked at by the program")]
+#[path = "../../src/bin/mpserv/options/mod.rs"]
 mod options;
 
 use std::ffi::{CString, c_char};
@@ -12,7 +12,7 @@ use crate::common::solo::Test;
 use crate::tests;
 use mpserv::program::Args;
 use mpserv::text::Text;
-use options::{Options, Wrong};
+use options::{Task, Wrong};
 
 pub(crate) const TESTS: &[Test] = tests![
     no_command_line_is_taken_that_is_wrong,
@@ -22,12 +22,12 @@ pub(crate) const TESTS: &[Test] = tests![
 ];
 
 /// Parses a command line, and hands on what comes of it.
-fn parse<T>(arguments: &[CString], then: impl FnOnce(Result<Options, Wrong>) -> T) -> T {
+fn parse<T>(arguments: &[CString], then: impl FnOnce(Result<Task, Wrong>) -> T) -> T {
     let mut argv: Vec<*const c_char> = arguments.iter().map(|argument| argument.as_ptr()).collect();
     argv.push(std::ptr::null());
     // SAFETY: the strings stay as they are until what refers to them is gone: it does not leave `then`.
     let args = unsafe { Args::new(i32::try_from(arguments.len()).unwrap(), argv.as_ptr()) };
-    then(Options::parse(args, &mut Text::new()))
+    then(options::parse(args, &mut Text::new()))
 }
 
 fn words(line: &[&str]) -> Vec<CString> {
@@ -35,7 +35,13 @@ fn words(line: &[&str]) -> Vec<CString> {
 }
 
 fn an_address_may_be_left_out_with_listen() {
-    let program = |line: &[&str]| parse(&words(line), |parsed| parsed.map(|options| options.program).map_err(|_| ()));
+    let program = |line: &[&str]| {
+        parse(&words(line), |parsed| match parsed {
+            Ok(Task::Serve(plan)) => Ok(plan.program),
+            Ok(_) => panic!("{line:?} does not serve"),
+            Err(_) => Err(()),
+        })
+    };
     assert_eq!(program(&["--listen", "1"]), Ok(None));
     assert_eq!(program(&["--listen", "1", "2"]), Ok(None));
     assert_eq!(program(&["--listen", "1", "--", "cat"]), Ok(Some(4)));

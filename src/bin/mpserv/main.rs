@@ -16,7 +16,7 @@ use mpserv::server::{Service, status};
 use mpserv::signal::{MaskHow, SigSet, default_all, sigprocmask};
 use mpserv::text::Text;
 
-use options::{LINE_MAX, MESSAGE_MAX, Options, Wrong};
+use options::{Help, LINE_MAX, MESSAGE_MAX, Task, Wrong};
 
 mod descriptors;
 mod options;
@@ -32,6 +32,11 @@ const SHORT_USAGE: &str = "\
 mpserv: usage: mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]
 ADDRESS is PORT, HOST:PORT, [IPV6]:PORT, unix:PATH or inherit. mpserv --help shows the options.
 ";
+
+const VERSION: &str = concat!("mpserv ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// The longest text of `--help`.
+const HELP_MAX: usize = 4096;
 
 /// The hint if the descriptors cannot be put in order.
 const OWN_HINT: &str =
@@ -71,24 +76,24 @@ fn print(to: BorrowedFd<'_>, text: &str, status: c_int) -> c_int {
 /// Does what the command line says, and returns the exit status.
 fn serve(args: Args, title: Title, message: &mut Text<MESSAGE_MAX>) -> Result<c_int, (Wrong, c_int)> {
     let usage = |wrong: Wrong| (wrong, USAGE);
-    let options = Options::parse(args, message).map_err(usage)?;
-    if let Some(text) = options.show {
-        return Ok(print(STDOUT, text, DONE));
-    }
+    let task = options::parse(args, message).map_err(usage)?;
     let error = |error: mpserv::server::Error| {
         (Text::of(format_args!("{error}")), if error.is_usage() { USAGE } else { TROUBLE })
     };
-    if let Some(pidfile) = options.status {
-        return status::show(pidfile, options.watch).map(|()| DONE).map_err(error);
-    }
-    let mut server = options.server.restart(args).notify(true).title(title).restore_signals(false);
-    if let Some(limit) = options.per_source {
+    let plan = match task {
+        Task::Serve(plan) => plan,
+        Task::Status { pidfile, watch } => return status::show(pidfile, watch).map(|()| DONE).map_err(error),
+        Task::Help => return Ok(print(STDOUT, Text::<HELP_MAX>::of(format_args!("{Help}")).as_str(), DONE)),
+        Task::Version => return Ok(print(STDOUT, VERSION, DONE)),
+    };
+    let mut server = plan.server.restart(args).notify(true).title(title).restore_signals(false);
+    if let Some(limit) = plan.per_source {
         server = server.max_per_source(limit, message.as_str());
     }
     let bound = server.bind().map_err(error)?;
-    let stopped = match options.program {
+    let stopped = match plan.program {
         Some(first) => bound.serve_program(args.from(first)),
-        None => bound.serve_builtin(options.service.unwrap_or(Service::Echo)),
+        None => bound.serve_builtin(plan.service.unwrap_or(Service::Echo)),
     };
     stopped.map(|_| DONE).map_err(error)
 }

@@ -1,0 +1,259 @@
+//! Parsing the command line of `mpserv`.
+
+use core::ffi::{CStr, c_int, c_long};
+use core::fmt::Write as _;
+use core::time::Duration;
+
+use mpserv::getopt::Name;
+use mpserv::options::Parsed;
+use mpserv::program::Args;
+use mpserv::server::limits::{MAX_CHILDREN_LIMIT, RATE_LIMIT};
+use mpserv::server::{Identity, LogFormat, Server, Service, Verbosity, is_successor};
+use mpserv::text::Text;
+
+use super::table::{Choice, TABLE};
+use super::value::{SHORTEST, Subject, Value, Wrong, wrong};
+
+/// The longest message to a client over the limit of its source, with its line's end.
+pub(crate) const MESSAGE_MAX: usize = 512;
+
+/// The calls that the sandbox allows besides those of the service.
+const NO_CALLS: &[c_long] = &[];
+
+/// The shortest time that the kernel knows for `--defer-accept`.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The task of a command line.
+#[expect(clippy::large_enum_variant, reason = "there is one of it, and no allocator")]
+pub(crate) enum Task {
+    Serve(Plan),
+    /// Show the status of the server with this pidfile, once or each second.
+    Status {
+        pidfile: &'static CStr,
+        watch: bool,
+    },
+    Help,
+    Version,
+}
+
+/// A server, and what it serves with.
+pub(crate) struct Plan {
+    pub(crate) server: Server<'static>,
+    /// The limit of `--max-per-source`, whose message is in a buffer of its own.
+    pub(crate) per_source: Option<u32>,
+    pub(crate) service: Option<Service>,
+    /// The index of the program's name.
+    pub(crate) program: Option<usize>,
+}
+
+/// The options that were given so far.
+struct Given {
+    plan: Plan,
+    user: Option<&'static str>,
+    pidfile_of_status: Option<&'static CStr>,
+    /// Options that only go with others, or without them.
+    has_chroot: bool,
+    has_idle_timeout: bool,
+    has_listen: bool,
+    has_max_requests: bool,
+    has_prefork: bool,
+    has_watch: bool,
+}
+
+/// Parses a command line. The message of `--max-per-source` is written to `message`.
+pub(crate) fn parse(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<Task, Wrong> {
+    let plan = Plan { server: Server::new(), per_source: None, service: None, program: None };
+    let mut given = Given {
+        plan,
+        user: None,
+        pidfile_of_status: None,
+        has_chroot: false,
+        has_idle_timeout: false,
+        has_listen: false,
+        has_max_requests: false,
+        has_prefork: false,
+        has_watch: false,
+    };
+    let mut parser = TABLE.parse(args).ok_or_else(Wrong::new)?;
+    for option in parser.by_ref() {
+        match option {
+            Parsed::Option(_, Choice::Help, _) => return Ok(Task::Help),
+            Parsed::Option(_, Choice::Version, _) => return Ok(Task::Version),
+            Parsed::Option(spec, choice, text) => {
+                given = given.set(choice, Value::new(Subject::Option(spec.name()), text), text, message)?;
+            }
+            Parsed::Unknown(name) => return Err(unknown(name)),
+            Parsed::Missing(name) => return Err(wrong(format_args!("{name}: its argument is missing; {HINT}"))),
+        }
+    }
+    given.finish(args, parser.index())
+}
+
+const HINT: &str = "mpserv --help shows the options";
+
+fn unknown(name: Name) -> Wrong {
+    match name {
+        Name::Long(text) if text.to_bytes().contains(&b'=') => {
+            wrong(format_args!("{name}: no such option takes an argument; {HINT}"))
+        }
+        _ => wrong(format_args!("{name}: no option, or more than one, begins so; {HINT}")),
+    }
+}
+
+impl Given {
+    /// Takes one option, whose argument is `value`, and `text` as C has it.
+    fn set(
+        mut self,
+        choice: Choice,
+        value: Value,
+        text: &'static CStr,
+        message: &mut Text<MESSAGE_MAX>,
+    ) -> Result<Given, Wrong> {
+        let server = self.plan.server;
+        self.plan.server = match choice {
+            Choice::MaxChildren => server.max_children(value.number(MAX_CHILDREN_LIMIT)?),
+            Choice::MaxPerSource => {
+                let (limit, line) = value.split(b':');
+                self.plan.per_source = Some(limit.number(MAX_CHILDREN_LIMIT)?);
+                *message = Text::new();
+                let line = line.map(Value::str).transpose()?.unwrap_or_default();
+                if !line.is_empty() && write!(message, "{line}\r\n").is_err() {
+                    return Err(value.wrong("the message is too long"));
+                }
+                server
+            }
+            Choice::MaxRate => {
+                let (limit, period) = value.split(b'/');
+                let period = period.ok_or_else(|| value.wrong("it is N/SECONDS"))?;
+                server.max_rate(limit.number(RATE_LIMIT)?, period.seconds(SHORTEST)?)
+            }
+            Choice::Rules => server.rules(text),
+            Choice::Prefork => {
+                self.has_prefork = true;
+                let (min, max) = value.split(b'-');
+                let min = min.number(MAX_CHILDREN_LIMIT)?;
+                server.prefork(min, max.map_or(Ok(min), |max| max.number(MAX_CHILDREN_LIMIT))?)
+            }
+            Choice::MaxRequests => {
+                self.has_max_requests = true;
+                server.max_requests(value.number(u32::MAX)?.into())
+            }
+            Choice::Backlog => server.backlog(value.number(c_int::MAX as u32)?),
+            Choice::Listen => {
+                self.has_listen = true;
+                server.listen(value.str()?)
+            }
+            Choice::Service => {
+                self.plan.service = Some(value.word(Service::from_name, "it is echo, discard or rot13")?);
+                server
+            }
+            Choice::IdleTimeout => {
+                self.has_idle_timeout = true;
+                server.idle_timeout(value.seconds(SHORTEST)?)
+            }
+            Choice::MaxLifetime => server.max_lifetime(value.seconds(SHORTEST)?),
+            Choice::Grace => server.grace(value.seconds(Duration::ZERO)?),
+            Choice::Orphans => server.orphans_end(value.choice("end", "keep")?),
+            Choice::User => {
+                self.user = Some(value.str()?);
+                server
+            }
+            Choice::Chroot => {
+                self.has_chroot = true;
+                server.chroot(text)
+            }
+            Choice::Rlimit => {
+                let (resource, limit) = value.limit()?;
+                server.rlimit(resource, limit)
+            }
+            Choice::Sandbox => server.sandbox(NO_CALLS),
+            Choice::ProxyProtocol => server.proxy_protocol(true),
+            Choice::Nodelay => server.nodelay(true),
+            Choice::Keepalive => server.keepalive(value.choice("on", "off")?),
+            Choice::ReusePort => server.reuse_port(true),
+            Choice::DeferAccept => server.defer_accept(value.seconds(SECOND)?),
+            Choice::Pidfile => server.pidfile(text),
+            Choice::Status => {
+                self.pidfile_of_status = Some(text);
+                server
+            }
+            Choice::Watch => {
+                self.has_watch = true;
+                server
+            }
+            Choice::Log => server.log(value.word(LogFormat::from_name, "it is text, json or syslog")?),
+            Choice::Announce => server.announce(true),
+            Choice::Verbose => server.verbosity(Verbosity::Verbose),
+            Choice::Quiet => server.verbosity(Verbosity::Quiet),
+            // The caller has dealt with these.
+            Choice::Help | Choice::Version => server,
+        };
+        Ok(self)
+    }
+
+    /// Takes the operands, of which the first has the index `next`, and refuses options that do not go together.
+    fn finish(mut self, args: Args, next: usize) -> Result<Task, Wrong> {
+        if let Some(user) = self.user {
+            // The predecessor has looked the user up and has become that user. Inside the root directory, those who can
+            // write there decide which user a name means.
+            let identity =
+                if self.has_chroot && is_successor() { Ok(Identity::of_this_process()) } else { Identity::parse(user) };
+            let identity = identity.map_err(|error| wrong(format_args!("--user {error}")))?;
+            self.plan.server = self.plan.server.user(identity);
+        }
+        if let Some(pidfile) = self.pidfile_of_status {
+            return match args.get(next) {
+                Some(address) => Err(Value::new(Subject::Operand("ADDRESS"), address)
+                    .wrong("--status shows a server that runs; leave it out")),
+                None => Ok(Task::Status { pidfile, watch: self.has_watch }),
+            };
+        }
+        if self.has_watch {
+            return Err(wrong(format_args!("--watch: it is for --status PIDFILE")));
+        }
+        if self.has_max_requests && !self.has_prefork {
+            return Err(wrong(format_args!("--max-requests: it is for --prefork")));
+        }
+        let next = self.take_address(args, next)?;
+        if let Some(name) = args.get(next) {
+            self.check_program(name)?;
+            self.plan.program = Some(next);
+        }
+        Ok(Task::Serve(self.plan))
+    }
+
+    /// Takes ADDRESS, and returns the index of the program's name. With `--listen` ADDRESS may be left out; then `--`
+    /// stands before the program.
+    fn take_address(&mut self, args: Args, next: usize) -> Result<usize, Wrong> {
+        let after_dashes = args.get(next.saturating_sub(1)) == Some(c"--");
+        if self.has_listen && (after_dashes || next == args.len()) {
+            return Ok(next);
+        }
+        let Some(address) = args.get(next) else {
+            let forms = "PORT, HOST:PORT, [IPV6]:PORT or unix:PATH";
+            return Err(wrong(format_args!("no ADDRESS is named; it is {forms}")));
+        };
+        let address = Value::new(Subject::Operand("ADDRESS"), address).str()?;
+        let server = core::mem::take(&mut self.plan.server);
+        self.plan.server = server.listen(address);
+        let has_dashes = args.get(next + 1) == Some(c"--");
+        Ok(next + 1 + usize::from(has_dashes))
+    }
+
+    fn check_program(&self, name: &'static CStr) -> Result<(), Wrong> {
+        let name = Value::new(Subject::Operand("PROGRAM"), name);
+        if self.plan.service.is_some() {
+            return Err(name.wrong("there is a --service as well; name one of them"));
+        }
+        if name.begins_with(b"-") {
+            return Err(name.wrong("options stand before ADDRESS"));
+        }
+        if self.has_idle_timeout {
+            return Err(wrong(format_args!("--idle-timeout: it is for services; for a PROGRAM use --max-lifetime")));
+        }
+        if self.has_prefork {
+            return Err(wrong(format_args!("--prefork: it is for services; a PROGRAM serves one client and ends")));
+        }
+        Ok(())
+    }
+}
