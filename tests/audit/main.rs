@@ -2,6 +2,8 @@
 //!
 //! - `planted`: single changes of a program, and the verdict and the line that each must give
 //! - `equal`: programs compared with themselves
+//! - `kept`: kept traces
+//! - `servers`: any two servers
 //! - `report`: what is written and how
 //! - `usage`: the command line
 //! - `failure`: what keeps the tool from comparing
@@ -11,8 +13,10 @@ mod common;
 
 mod equal;
 mod failure;
+mod kept;
 mod planted;
 mod report;
+mod servers;
 mod usage;
 
 use std::io::Read;

@@ -21,7 +21,8 @@ fn reports_are_whole_and_need_nothing_else() {
     for sign in ["\"same\":true", "\"name\":\"fork\"", "\"differences\":0", "\"place\":\"child 1\""] {
         assert!(report.contains(sign), "{sign}");
     }
-    assert_eq!(fs::read_dir(save).unwrap().count(), 4);
+    // Two processes and what was printed, of either side.
+    assert_eq!(fs::read_dir(save).unwrap().count(), 6);
 }
 
 #[test]
@@ -86,4 +87,26 @@ fn a_difference_is_placed_by_lines_of_source_where_they_are_known() {
     let (original, changed) = (planted.path("original"), planted.path("changed"));
     let arguments = ["--c", &original, "--rust", &changed, "-d", "no client", "-o", "pipe", "--sources", "echo_mpserv"];
     assert_verdict(&arguments, "same calls, other values", &["listen: backlog 5 / 6, once, first at echo_mpserv.c:"]);
+}
+
+#[test]
+fn a_report_for_machines_goes_to_standard_output_alone() {
+    let out = assert_output(&["--json", "-", "--stdout", "pipe", "--a", "/bin/true", "--b", "/bin/true"]);
+    assert!(out.starts_with('{') && out.trim_end().ends_with('}') && out.contains("\"verdict\":\"same\""), "{out}");
+}
+
+#[test]
+fn progress_ends_at_the_last_run() {
+    let output = run(&["fork", "wait"]);
+    let err = text(&output.stderr);
+    let numbers: Vec<&str> = err.lines().filter_map(|line| line.split(']').next()).collect();
+    assert_eq!(numbers, ["[1/6", "[2/6", "[3/6", "[4/6", "[5/6", "[6/6"], "{err}");
+}
+
+#[test]
+fn one_is_not_many() {
+    let folder = TempDir::new();
+    let page = folder.join("page.html").to_str().unwrap().to_owned();
+    assert_same(&["--html", &page, "--stdout", "pipe", "--a", "/bin/true", "--b", "/bin/true"]);
+    assert!(fs::read_to_string(page).unwrap().contains("1 pair of runs."));
 }

@@ -5,9 +5,11 @@ use std::path::Path;
 use mpserv::signal::Signal;
 use mpserv::wordexp::{WordError, wordexp};
 
-use crate::job::{Job, run_all, save};
+use crate::job::{Job, Origin, run_all, save};
+use crate::kept;
 use crate::options::{Commands, Options};
 use crate::run::output::Output;
+use crate::run::stage::Stage;
 use crate::run::strace::Strace;
 use crate::run::{Request, Sleep};
 use crate::subject::{COMMAND_SIDES, Subject};
@@ -17,21 +19,84 @@ use crate::trouble::Trouble;
 /// likely, one program then shows only one, and the other only the other, in one of two thousand comparisons.
 const MORE_RUNS: usize = 5;
 
-/// Compares two commands.
+/// Compares two commands, or kept traces in their place.
 ///
 /// # Errors
-/// When they cannot be run.
+/// When they cannot be run or read.
 pub fn compare(options: &Options, commands: &Commands, strace: &Strace) -> Result<Vec<Subject>, Trouble> {
-    let a = words("--a", &commands.a)?;
-    let b = words("--b", &commands.b)?;
+    let sides = [Side::of("--a", &commands.a)?, Side::of("--b", &commands.b)?];
     let helper = commands.drive.as_ref().map(|drive| words("--drive", drive)).transpose()?.unwrap_or_default();
     let signal = commands.signal.as_deref().map(signal_named).transpose()?;
-    let port = commands.listen;
-    let own_paths = if a[0] == b[0] { [Vec::new(), Vec::new()] } else { [own_paths(&a[0]), own_paths(&b[0])] };
-    let job = |output: Output| {
-        let request = |words: &[String], side: &str| Request {
+    let driven = Driven { helper: &helper, signal, listens: commands.listen[0].is_some() };
+    let mut jobs = Vec::new();
+    for output in outputs(options, &sides) {
+        let [a, b] = [0, 1].map(|side| origin(options, commands, strace, &sides[side], side, output));
+        let sides = [a?, b?];
+        let names = [program_of(&sides[0])?, program_of(&sides[1])?];
+        let own_paths =
+            if names[0] == names[1] { [Vec::new(), Vec::new()] } else { names.map(|name| own_paths(&name)) };
+        jobs.push(Job {
+            subject: 0,
+            drive_name: commands.drive.clone().unwrap_or_else(|| "run".to_owned()),
+            output,
+            sides,
+            drive: Box::new(move |stage| driven.act(stage)),
+            was_late: Box::new(|_| false),
+            own_paths,
+            listen: commands.listen,
+            more_runs: MORE_RUNS,
+        });
+    }
+    let name = if commands.a == commands.b { commands.a.clone() } else { format!("{} : {}", commands.a, commands.b) };
+    run_all(options, vec![name], &jobs, 1)
+}
+
+/// What the user gave for one side.
+#[derive(Debug)]
+enum Side {
+    Words(Vec<String>),
+    Kept(kept::Place),
+}
+
+impl Side {
+    fn of(option: &str, text: &str) -> Result<Self, Trouble> {
+        let words = words(option, text)?;
+        match words.as_slice() {
+            [one] => Ok(kept::Place::find(one).map_or(Side::Words(words), Side::Kept)),
+            _ => Ok(Side::Words(words)),
+        }
+    }
+}
+
+/// The kinds of standard output to compare on: those that the user named, or that there are traces of, or all.
+fn outputs(options: &Options, sides: &[Side; 2]) -> Vec<Output> {
+    let mut outputs = options.outputs.clone();
+    if !options.names_outputs {
+        for (side, name) in sides.iter().zip(COMMAND_SIDES) {
+            if let Side::Kept(place) = side {
+                let kept = place.outputs(name);
+                outputs.retain(|output| kept.contains(output));
+            }
+        }
+    }
+    // What is not there is then told by name.
+    if outputs.is_empty() { vec![Output::Pty] } else { outputs }
+}
+
+fn origin<'j>(
+    options: &'j Options,
+    commands: &Commands,
+    strace: &'j Strace,
+    side: &Side,
+    index: usize,
+    output: Output,
+) -> Result<Origin<'j>, Trouble> {
+    let name = COMMAND_SIDES[index];
+    match side {
+        Side::Words(words) => Ok(Origin::Run(Request {
             strace,
-            words: words.to_vec(),
+            side: name,
+            words: words.clone(),
             directory: None,
             input: "",
             output,
@@ -39,36 +104,55 @@ pub fn compare(options: &Options, commands: &Commands, strace: &Strace) -> Resul
             sleep: Sleep::Real,
             own_network: false,
             occupies: None,
-            needs_free: port,
+            needs_free: commands.listen[index],
             timeout: options.timeout,
-            save: save(options, &[side, output.name()]),
+            save: save(options, &[name, output.name()]),
             faults: None,
-        };
-        let helper = &helper;
-        Job {
-            subject: 0,
-            drive_name: commands.drive.clone().unwrap_or_else(|| "run".to_owned()),
-            output,
-            requests: [request(&a, COMMAND_SIDES[0]), request(&b, COMMAND_SIDES[1])],
-            drive: Box::new(move |stage| {
-                if let Some(port) = port {
-                    stage.wait_until_listening(port)?;
-                }
-                stage.run(helper)?;
-                match signal {
-                    Some(signal) => stage.settle().and_then(|_| stage.signal(signal)),
-                    None => Ok(()),
-                }
-            }),
-            was_late: Box::new(|_| false),
-            own_paths: own_paths.clone(),
-            listen: port,
-            more_runs: MORE_RUNS,
+        })),
+        Side::Kept(place) => {
+            let kept = place.trace(name, output)?;
+            if options.show_output && !kept.has_printed() {
+                return Err(Trouble::new(format!("{name}: --output needs what was printed, which only --save keeps")));
+            }
+            Ok(Origin::Kept(kept))
         }
-    };
-    let jobs: Vec<Job<'_>> = options.outputs.iter().copied().map(job).collect();
-    let name = if commands.a == commands.b { commands.a.clone() } else { format!("{} : {}", commands.a, commands.b) };
-    run_all(options, vec![name], &jobs, 1)
+    }
+}
+
+/// The program of a side, as it was called.
+fn program_of(side: &Origin<'_>) -> Result<String, Trouble> {
+    match side {
+        Origin::Run(request) => Ok(request.words[0].clone()),
+        Origin::Kept(kept) => kept.program(),
+    }
+}
+
+/// How any two commands are driven.
+#[derive(Clone, Copy, Debug)]
+struct Driven<'d> {
+    helper: &'d [String],
+    signal: Option<Signal>,
+    /// They are servers.
+    listens: bool,
+}
+
+impl Driven<'_> {
+    /// Waits for a server, runs the user's client, and ends what would serve on.
+    fn act(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
+        if self.listens {
+            stage.wait_for_server()?;
+        }
+        stage.run(self.helper)?;
+        if self.signal.is_none() && self.helper.is_empty() && !self.listens {
+            return Ok(());
+        }
+        let runs = stage.settle()?;
+        match self.signal {
+            Some(signal) => stage.signal(signal),
+            None if runs && stage.is_server() => stage.signal(Signal::INT),
+            None => Ok(()),
+        }
+    }
 }
 
 fn words(option: &str, command: &str) -> Result<Vec<String>, Trouble> {

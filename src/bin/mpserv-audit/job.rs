@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::compare::{Comparison, Side, compare};
+use crate::kept::Kept;
 use crate::level::Level;
 use crate::normalize::Run;
 use crate::options::Options;
@@ -19,19 +20,45 @@ use crate::subject::{Case, Printed, Subject};
 use crate::tree::Tree;
 use crate::trouble::Trouble;
 
+/// Where the trace of one side comes from.
+#[derive(Debug)]
+pub enum Origin<'j> {
+    Run(Request<'j>),
+    Kept(Kept),
+}
+
+impl Origin<'_> {
+    /// Runs the command, or reads the kept trace. Only the first run is saved.
+    fn record(&self, drive: &Drive<'_>, again: bool) -> Result<Recorded, Trouble> {
+        match self {
+            Origin::Run(request) if again => run::record(&Request { save: None, ..request.clone() }, drive),
+            Origin::Run(request) => run::record(request, drive),
+            Origin::Kept(kept) => kept.read(),
+        }
+    }
+
+    fn sleep(&self) -> Sleep {
+        match self {
+            Origin::Run(request) => request.sleep,
+            Origin::Kept(_) => Sleep::Real,
+        }
+    }
+}
+
 /// One comparison to be made.
 pub struct Job<'j> {
     pub subject: usize,
     pub drive_name: String,
     pub output: Output,
-    /// Both commands.
-    pub requests: [Request<'j>; 2],
+    /// Both commands, or kept traces in their place.
+    pub sides: [Origin<'j>; 2],
     pub drive: Box<Drive<'j>>,
     /// Whether the drive missed its moment in this run.
     pub was_late: Box<dyn Fn(&Tree) -> bool + Sync + 'j>,
     /// What stands for each command's own path, where they differ in it.
     pub own_paths: [Vec<Vec<u8>>; 2],
-    pub listen: Option<u16>,
+    /// The ports that the tool waits for; where they differ, they are put aside.
+    pub listen: [Option<u16>; 2],
     /// How often both are run again where they differ.
     pub more_runs: usize,
 }
@@ -72,7 +99,6 @@ pub fn run_all(
         progress.begins(&what);
         let case = job.compare(options).map_err(|trouble| Trouble::new(format!("{what}: {trouble}")));
         failed.fetch_or(case.is_err(), Ordering::Relaxed);
-        progress.ends();
         if let Ok(mut done) = done.lock() {
             done.push((index, case));
         }
@@ -80,7 +106,7 @@ pub fn run_all(
     // Programs that really sleep do hardly anything else, so they need not take turns with the busy ones.
     let all = jobs.iter().enumerate();
     let (idle, busy): (Vec<_>, Vec<_>) =
-        all.partition(|(_, job)| workers > 1 && job.requests[0].sleep != Sleep::Skipped);
+        all.partition(|(_, job)| workers > 1 && job.sides[0].sleep() != Sleep::Skipped);
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for (index, job) in idle {
@@ -112,22 +138,22 @@ fn loader_cache() -> Option<(u64, SystemTime)> {
 
 impl Job<'_> {
     /// Runs both, again where the machine was too busy for the drive to come in time, or was changed meanwhile.
-    fn record(&self) -> Result<[Recorded; 2], Trouble> {
+    fn record(&self, again: bool) -> Result<[Recorded; 2], Trouble> {
         for _ in 1..TRIES {
             let cache = loader_cache();
-            let runs = self.record_once()?;
+            let runs = self.record_once(again)?;
             if loader_cache() == cache && !runs.iter().any(|run| (self.was_late)(&run.tree)) {
                 return Ok(runs);
             }
         }
-        self.record_once()
+        self.record_once(again)
     }
 
     /// Runs both: at the same time where each has nothing to do but to wait for its alarms.
-    fn record_once(&self) -> Result<[Recorded; 2], Trouble> {
-        let record = |request| run::record(request, &*self.drive);
-        let [a, b] = &self.requests;
-        if a.sleep != Sleep::Alarmed {
+    fn record_once(&self, again: bool) -> Result<[Recorded; 2], Trouble> {
+        let record = |side: &Origin<'_>| side.record(&*self.drive, again);
+        let [a, b] = &self.sides;
+        if a.sleep() != Sleep::Alarmed {
             return Ok([record(a)?, record(b)?]);
         }
         std::thread::scope(|scope| {
@@ -138,20 +164,25 @@ impl Job<'_> {
         })
     }
 
+    fn run(&self, side: usize, tree: &Tree) -> Run {
+        let run = Run::new(tree, &self.own_paths[side], self.listen[side]);
+        if self.listen[0] == self.listen[1] { run } else { run.with_listen_aside() }
+    }
+
     /// Compares two runs, each of the side with this index.
     fn compare_runs(&self, one: (usize, &Tree), other: (usize, &Tree), from: From) -> Comparison {
-        let [a, b] = [one, other].map(|(side, tree)| (tree, Run::new(tree, &self.own_paths[side], self.listen)));
+        let [a, b] = [one, other].map(|(side, tree)| (tree, self.run(side, tree)));
         compare(&Side { tree: a.0, run: &a.1 }, &Side { tree: b.0, run: &b.1 }, from)
     }
 
     fn compare(&self, options: &Options) -> Result<Case, Trouble> {
-        let [a, b] = self.record()?;
+        let [a, b] = self.record(false)?;
         let mut comparison = self.compare_runs((0, &a.tree), (1, &b.tree), options.from);
         if comparison.level() > Level::Same {
             self.set_aside_what_varies(&mut comparison, [&a.tree, &b.tree], options.from)?;
         }
         let printed = [(0, a.printed, &a.tree), (1, b.printed, &b.tree)].map(|(side, text, tree)| {
-            let run = Run::new(tree, &self.own_paths[side], self.listen);
+            let run = self.run(side, tree);
             Printed { named: run.with_names(&text), text }
         });
         Ok(Case { drive: self.drive_name.clone(), output: self.output, a: a.tree, b: b.tree, printed, comparison })
@@ -170,7 +201,7 @@ impl Job<'_> {
             if real.is_empty() || (round > 0 && start.elapsed() > MORE_RUNS_PATIENCE) {
                 break;
             }
-            let [a, b] = self.record()?;
+            let [a, b] = self.record(true)?;
             for (side, new) in [(0, a.tree), (1, b.tree)] {
                 let other = 1 - side;
                 for own in std::iter::once(first[side]).chain(&more[side]) {

@@ -10,9 +10,11 @@ mod commands;
 mod compare;
 mod drives;
 mod exercise;
+mod exit;
 mod faults;
 mod foreign;
 mod job;
+mod kept;
 mod lesson;
 mod level;
 mod lexer;
@@ -22,6 +24,7 @@ mod programs;
 mod progress;
 mod report;
 mod run;
+mod save;
 mod sources;
 mod start;
 mod subject;
@@ -29,8 +32,8 @@ mod textbook;
 mod trace;
 mod tree;
 mod trouble;
+mod words;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -38,7 +41,9 @@ use std::process::ExitCode;
 use mpserv::process;
 use mpserv::signal::{Disposition, Signal, signal};
 
+use exit::{DIFFERENT, SAME, TROUBLE};
 use foreign::Compiled;
+use level::Level;
 use options::{Options, Task};
 use report::html::Page;
 use report::json;
@@ -49,14 +54,10 @@ use report::terminal;
 use run::network;
 use run::stage::INTERRUPTED;
 use run::strace::Strace;
+use save::save;
 use sources::Sources;
 use subject::{COMMAND_SIDES, PROGRAM_SIDES, Subject};
 use trouble::Trouble;
-
-/// Exit statuses, as diff has them.
-const SAME: u8 = 0;
-const DIFFERENT: u8 = 1;
-const TROUBLE: u8 = 2;
 
 fn main() -> ExitCode {
     match run() {
@@ -84,13 +85,6 @@ fn print(text: &str) -> Result<u8, Trouble> {
     written.map(|()| SAME).map_err(|error| Trouble::of("standard output", error))
 }
 
-/// Writes a file as a whole.
-fn save(path: &Path, write: impl FnOnce(&mut io::BufWriter<File>) -> io::Result<()>) -> Result<(), Trouble> {
-    let written =
-        File::create(path).map(io::BufWriter::new).and_then(|mut out| write(&mut out).and_then(|()| out.flush()));
-    written.map_err(|error| Trouble::of(path.display(), error))
-}
-
 fn normalizations_text() -> String {
     let start = "Two calls are the same when they are equal but for this:\n";
     let each = normalize::list::ALL
@@ -109,6 +103,10 @@ fn lesson(options: &Options, strace: &Strace, place: &Path) -> Result<u8, Troubl
         }
         Task::Exercise(_) | Task::Help | Task::Version | Task::Normalizations => Ok(SAME),
     }
+}
+
+fn status(level: Level, options: &Options) -> u8 {
+    if level <= options.accept { SAME } else { DIFFERENT }
 }
 
 fn audit(mut options: Options) -> Result<u8, Trouble> {
@@ -155,6 +153,9 @@ fn audit(mut options: Options) -> Result<u8, Trouble> {
     }
     let level_of = if options.show_output { Subject::level_with_output } else { Subject::level };
     let level = subjects.iter().map(level_of).max().unwrap_or_default();
+    if [&options.json, &options.html].into_iter().flatten().any(|path| save::is_stdout(path)) {
+        return Ok(status(level, options));
+    }
     let mut out = io::BufWriter::new(io::stdout().lock());
     let style = Style::of_stdout();
     let whole = options.traces || options.sources;
@@ -175,5 +176,5 @@ fn audit(mut options: Options) -> Result<u8, Trouble> {
         out.flush()
     };
     show().map_err(|error| Trouble::of("standard output", error))?;
-    Ok(if level <= options.accept { SAME } else { DIFFERENT })
+    Ok(status(level, options))
 }

@@ -24,6 +24,8 @@ pub struct Options {
     pub task: Task,
     /// The kinds of standard output to compare on.
     pub outputs: Vec<Output>,
+    /// The user named them.
+    pub names_outputs: bool,
     pub from: From,
     pub show_output: bool,
     pub diff: bool,
@@ -68,7 +70,8 @@ pub enum Task {
 pub struct Commands {
     pub a: String,
     pub b: String,
-    pub listen: Option<u16>,
+    /// The ports of both.
+    pub listen: [Option<u16>; 2],
     pub drive: Option<String>,
     pub signal: Option<String>,
 }
@@ -95,7 +98,7 @@ const TIMEOUT_MAX: u64 = 86_400;
 struct Given {
     a: Option<String>,
     b: Option<String>,
-    listen: Option<u16>,
+    listen: [Option<u16>; 2],
     drive: Option<String>,
     signal: Option<String>,
     c: Option<PathBuf>,
@@ -179,8 +182,12 @@ impl Given {
             value::A => self.a = Some(argument),
             value::B => self.b = Some(argument),
             value::LISTEN => {
-                let port = argument.parse().ok().filter(|port| *port > 0);
-                self.listen = Some(port.ok_or_else(|| usage(&format!("--listen {argument}: not a port")))?);
+                let port = |text: &str| {
+                    let port = text.parse().ok().filter(|port| *port > 0);
+                    port.map(Some).ok_or_else(|| usage(&format!("--listen {argument}: {text} is not a port")))
+                };
+                let (a, b) = argument.split_once(',').unwrap_or((&argument, &argument));
+                self.listen = [port(a)?, port(b)?];
             }
             value::DRIVE => self.drive = Some(argument),
             value::SIGNAL => self.signal = Some(argument),
@@ -239,6 +246,7 @@ impl Given {
             Some(ref task) => task.clone(),
             None => self.task(operands)?,
         };
+        let names_outputs = !self.outputs.is_empty();
         let outputs = match (self.outputs.is_empty(), self.faults) {
             (false, _) => self.outputs,
             // A file is to stdio what a pipe is.
@@ -249,6 +257,7 @@ impl Given {
         Ok(Options {
             task,
             outputs,
+            names_outputs,
             from: if self.execve { From::Execve } else { From::Main },
             show_output: self.show_output,
             diff: self.diff,
@@ -287,7 +296,7 @@ impl Given {
                 }))
             }
             (None, None) => {
-                if self.listen.is_some() || self.signal.is_some() {
+                if self.listen[0].is_some() || self.signal.is_some() {
                     return Err(usage("--listen and --signal go with --a and --b"));
                 }
                 let rust = self.rust.clone().map_or_else(own_directory, Ok)?;

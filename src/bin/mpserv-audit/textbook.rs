@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::job::{Job, parallelism, run_all, save};
+use crate::job::{Job, Origin, parallelism, run_all, save};
 use crate::options::{Options, Programs};
 use crate::programs::{self, Program};
 use crate::run::Request;
@@ -74,8 +74,9 @@ fn program_job<'j>(
 ) -> Job<'j> {
     let words: Vec<String> =
         std::iter::once(format!("./{}", program.name)).chain(drive.arguments.iter().map(ToString::to_string)).collect();
-    let request = |directory: &'j Path, side: &str| Request {
+    let request = |directory: &'j Path, side: &'static str| Request {
         strace,
+        side,
         words: words.clone(),
         directory: Some(directory),
         input: drive.input,
@@ -93,12 +94,12 @@ fn program_job<'j>(
         subject,
         drive_name: drive.name.to_owned(),
         output,
-        requests: [request(&places.c, PROGRAM_SIDES[0]), request(&places.rust, PROGRAM_SIDES[1])],
+        sides: [request(&places.c, PROGRAM_SIDES[0]), request(&places.rust, PROGRAM_SIDES[1])].map(Origin::Run),
         drive: Box::new(move |stage| drive.act(stage)),
         was_late: Box::new(move |run| drive.was_late(run)),
         // Both run in their own directories by the same name.
         own_paths: [Vec::new(), Vec::new()],
-        listen: None,
+        listen: [None, None],
         more_runs: 1,
     }
 }

@@ -48,7 +48,8 @@ pub struct Frame<'t> {
     pub offset: &'t [u8],
 }
 
-const FRAME: &[u8] = b" > ";
+/// The beginning of a frame's line.
+pub const FRAME: &[u8] = b" > ";
 
 impl<'t> Line<'t> {
     /// Parses a line without its newline.

@@ -7,6 +7,7 @@ use super::row::{Kind, Row};
 use super::sequence::{Sequence, UNPARSED};
 use crate::level::Level;
 use crate::tree::Place;
+use crate::words::count;
 
 /// One kind of difference.
 #[derive(Clone, Debug)]
@@ -47,7 +48,9 @@ impl Difference {
             What::Printed([Some(text), None]) => format!("printed: {text} only in {}", sides[0]),
             What::Printed([None, Some(text)]) => format!("printed: {text} only in {}", sides[1]),
             What::Printed([None, None]) => "printed: the first time elsewhere".to_owned(),
-            What::Process(side, place, calls) => format!("{place} only in {}, {calls} calls", sides[*side]),
+            What::Process(side, place, calls) => {
+                format!("{place} only in {}, {}", sides[*side], count(*calls, "call", "calls"))
+            }
         }
     }
 

@@ -209,7 +209,6 @@ impl Bench<'_> {
                         let (found, tries) = self.try_well(&tried[*index], case);
                         let (verdict, outcome) = found
                             .unwrap_or_else(|trouble| (Verdict::Untried(trouble), "could not be tried".to_owned()));
-                        progress.ends();
                         if let Ok(mut done) = done.lock() {
                             done.push(Finding { tried: *index, case: case.clone(), outcome, verdict, tries });
                         }
@@ -278,8 +277,10 @@ impl Bench<'_> {
             Kind::Client { arguments, input, port, .. } => (arguments, input, Some(port)),
         };
         let name = [format!("./{}", program.name)];
+        let side = SIDES[usize::from(directory != self.places.c)];
         Request {
             strace: self.strace,
+            side,
             words: name.into_iter().chain(arguments.iter().map(ToString::to_string)).collect(),
             directory: Some(directory),
             input,

@@ -6,14 +6,16 @@ use std::io::{self, Write};
 
 use super::errnos::errors_of;
 use super::{Finding, Report, SIDES, Tried, Verdict};
+use crate::exit::{DIFFERENT, SAME};
 use crate::options::Options;
 use crate::report::html::escape;
 use crate::report::style::Style;
 use crate::report::terminal;
 use crate::run::strace::Strace;
+use crate::save::save;
 use crate::subject::Subject;
 use crate::trouble::Trouble;
-use crate::{DIFFERENT, SAME, save};
+use crate::words::count;
 
 const STYLE: &str = include_str!("../report/page.css");
 
@@ -137,7 +139,7 @@ impl Report {
         match planned - found {
             0 if differences == 0 => Ok(SAME),
             0 => Ok(DIFFERENT),
-            left => Err(Trouble::new(format!("interrupted: {left} cases were not tried"))),
+            left => Err(Trouble::new(format!("interrupted: {} not tried", count(left, "case was", "cases were")))),
         }
     }
 

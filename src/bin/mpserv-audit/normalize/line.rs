@@ -9,6 +9,10 @@ pub enum Name {
     Inode(u64),
     /// A port that the kernel chose.
     Port(u64),
+    /// A device's number, the major one above the minor one.
+    Device(u64),
+    User(u64),
+    Group(u64),
 }
 /// One line, rewritten.
 #[derive(Debug, Default)]

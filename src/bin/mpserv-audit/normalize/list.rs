@@ -9,7 +9,7 @@ pub struct Normalization {
 }
 
 /// All normalizations; `--normalizations` prints them. Only the last drops calls.
-pub const ALL: [Normalization; 12] = [
+pub const ALL: [Normalization; 16] = [
     Normalization {
         name: "process-id",
         what: "a process id, where a call takes or returns one and in text or binary data that the program made of it, becomes the process's place in the tree",
@@ -29,6 +29,26 @@ pub const ALL: [Normalization; 12] = [
         name: "own-path",
         what: "the program's own path, as typed or in full, and its last part, becomes <program>, where the two commands differ in it",
         reason: "two programs cannot be the same file",
+    },
+    Normalization {
+        name: "environment",
+        what: "in what execve hands on, the variables that the command has from outside become <inherited>, and so do PWD, OLDPWD, SHLVL and _, which shells keep; those that a program sets stay",
+        reason: "another user, or another day, has another environment",
+    },
+    Normalization {
+        name: "directory",
+        what: "the directory that the command runs in becomes <directory>, the user's home <home>, also where they begin a path",
+        reason: "a kept trace is compared with a run elsewhere",
+    },
+    Normalization {
+        name: "user",
+        what: "who sends a signal, what getuid, getgid and their like return, and the owner of standard input, output and error become <user> and <group>, and must be the same one wherever it comes again",
+        reason: "another user runs the command",
+    },
+    Normalization {
+        name: "device",
+        what: "the device that a file is on becomes <device>, and must be the same one wherever it comes again",
+        reason: "the kernel numbers file systems as they are mounted",
     },
     Normalization {
         name: "random",

@@ -102,6 +102,10 @@ impl<'r> Normalizer<'r> {
             let next = text.get(token.end..).unwrap_or_default();
             at.explained = next.starts_with(b" /*");
             match token.kind {
+                Kind::Open if at.call == b"execve" && at.is_argument(2) && at.depth == 0 => {
+                    self.environment(&mut tokens, normal);
+                    continue;
+                }
                 Kind::Open => at.depth += 1,
                 Kind::Close => {
                     at.depth = at.depth.saturating_sub(1);
@@ -120,6 +124,10 @@ impl<'r> Normalizer<'r> {
                     at.field = b"";
                 }
                 Kind::Other if token.text == b"=" => at.field = last_word,
+                Kind::Word if token.text == b"makedev" && at.field == b"st_dev" => {
+                    device(&mut tokens, normal);
+                    continue;
+                }
                 Kind::Word => {
                     last_word = token.text;
                     if token.text[0].is_ascii_digit() && self.number(&at, &token, lengths, normal) {
@@ -140,6 +148,30 @@ impl<'r> Normalizer<'r> {
         }
     }
 
+    /// Writes the environment that a call hands on, of which the opening bracket has been read: what the command has from
+    /// outside as one, then what a program has set, in order of its text.
+    fn environment(&self, tokens: &mut Lexer<'_>, normal: &mut Normal) {
+        let mut set = Vec::new();
+        for token in tokens.by_ref() {
+            match token.kind {
+                Kind::String if !is_kept_by_shell(token.text) && !self.run.environment.contains(token.text) => {
+                    let mut text = Vec::new();
+                    Text::new(token.text).rewrite(&self.run.paths, None, &mut text);
+                    set.push(text);
+                }
+                Kind::Close => break,
+                _ => {}
+            }
+        }
+        set.sort_unstable();
+        normal.put(b"[<inherited>");
+        for text in set {
+            normal.put(b", ");
+            normal.put(&text);
+        }
+        normal.put(b"]");
+    }
+
     /// Writes a name for a number, if a normalization has one; or tells that it stays.
     fn number(&self, at: &Position<'_>, token: &Token<'_>, lengths: &[u64], normal: &mut Normal) -> bool {
         let Some((value, hexadecimal)) = parse_number(token.text) else {
@@ -149,11 +181,20 @@ impl<'r> Normalizer<'r> {
         if values::terminal(at, normal) {
             return true;
         }
+        if values::is_device_part(at.field) {
+            normal.put(b"<device>");
+            return true;
+        }
         if hexadecimal {
             return self.memory.rewrite(at, value, normal);
         }
         if value > 1 && values::is_process_id(at) {
             self.run.write_place(value, &mut normal.text);
+            return true;
+        }
+        if let Some(person) = values::person(at, value) {
+            normal.put(if matches!(person, Name::User(_)) { b"<user>" } else { b"<group>" });
+            normal.names.push(person);
             return true;
         }
         if let Some(name) = values::measured(at) {
@@ -205,6 +246,7 @@ impl<'r> Normalizer<'r> {
                 && !self.random.is_empty()
                 && descriptor().is_some_and(|descriptor| self.random.contains(&descriptor)),
             holds_process_id: matches!(call.name, b"ioctl" | b"fcntl") && asks_for_process(),
+            of_standard_stream: matches!(call.name, b"fstat" | b"newfstatat") && descriptor().is_some_and(|fd| fd <= 2),
             protects_image: self.memory.protects_image(call),
             returns_process_id: values::returns_process_id(call.name) || (call.name == b"rt_sigreturn" && interrupted),
         }
@@ -224,6 +266,25 @@ impl<'r> Normalizer<'r> {
             }
         }
     }
+}
+
+/// Whether a variable of the environment is one that shells keep for themselves.
+fn is_kept_by_shell(quoted: &[u8]) -> bool {
+    [&b"\"PWD="[..], b"\"OLDPWD=", b"\"SHLVL=", b"\"_="].iter().any(|name| quoted.starts_with(name))
+}
+
+/// Writes a name for a device, of whose `makedev(0, 0xf)` the first word has been read.
+fn device(tokens: &mut Lexer<'_>, normal: &mut Normal) {
+    let mut number = 0;
+    for token in tokens.by_ref() {
+        match token.kind {
+            Kind::Close => break,
+            Kind::Word => number = number << u32::BITS | parse_number(token.text).map_or(0, |(part, _)| part),
+            _ => {}
+        }
+    }
+    normal.put(b"<device>");
+    normal.names.push(Name::Device(number));
 }
 
 /// Skips the space and the comment that stand next.

@@ -16,12 +16,16 @@ pub struct Ports {
     connected: HashSet<u64>,
     /// Told by the kernel for a socket.
     told: HashSet<u64>,
+    /// The port that the tool waits for, and whether it may differ.
+    listen: Option<u64>,
+    pub(super) listen_is_aside: bool,
 }
 
 impl Ports {
     pub(super) fn of(tree: &Tree, listen: Option<u16>) -> Self {
         let mut ports = Ports::default();
-        ports.bound.extend(listen.map(u64::from));
+        ports.listen = listen.map(u64::from);
+        ports.bound.extend(ports.listen);
         for process in &tree.processes {
             for event in 0..process.trace.len() {
                 let text = process.trace.text(event);
@@ -58,6 +62,10 @@ impl Ports {
     }
 
     pub(super) fn rewrite(&self, port: u64, normal: &mut Normal) -> bool {
+        if self.listen_is_aside && self.listen == Some(port) {
+            normal.put(b"<listen>");
+            return true;
+        }
         let ephemeral = self.is_ephemeral(port);
         if ephemeral {
             normal.put(b"<port>");

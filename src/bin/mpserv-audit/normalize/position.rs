@@ -24,6 +24,8 @@ pub(super) struct Features {
     pub(super) holds_process_id: bool,
     /// An mprotect of the program's own image.
     pub(super) protects_image: bool,
+    /// A status of standard input, output or error.
+    pub(super) of_standard_stream: bool,
     /// The result is a process id.
     pub(super) returns_process_id: bool,
 }

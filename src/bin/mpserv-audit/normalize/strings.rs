@@ -16,6 +16,39 @@ pub(super) struct Changes {
     pub(super) ids: bool,
 }
 
+/// A path that a name stands for.
+#[derive(Clone, Debug)]
+pub(super) struct Path {
+    text: Vec<u8>,
+    name: &'static [u8],
+    /// The name stands for it also where it begins a longer path.
+    is_directory: bool,
+}
+
+impl Path {
+    /// The program's own path.
+    pub(super) fn program(text: &[u8]) -> Self {
+        Path { text: text.to_vec(), name: b"<program>", is_directory: false }
+    }
+
+    /// A directory, unless it is the root, which begins every path.
+    pub(super) fn directory(text: &[u8], name: &'static [u8]) -> Option<Self> {
+        let text = text.to_vec();
+        (text.len() > 1 && text.starts_with(b"/")).then_some(Path { text, name, is_directory: true })
+    }
+
+    pub(super) fn length(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Whether it stands here as a whole, and not as a part of another name.
+    fn is_here(&self, before: Option<u8>, rest: &[u8]) -> bool {
+        let goes_on = |byte: u8| is_name(byte) && !(self.is_directory && byte == b'/');
+        let next = rest.get(self.length()).copied();
+        rest.starts_with(&self.text) && !before.is_some_and(is_name) && !next.is_some_and(goes_on)
+    }
+}
+
 /// A string as strace shows it, with its quotes and escapes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Text<'t> {
@@ -45,12 +78,7 @@ impl<'t> Text<'t> {
 
     /// Writes the string with names in it, and tells what was replaced. Without `places`,
     /// process ids stay.
-    pub(super) fn rewrite(
-        &self,
-        paths: &[Vec<u8>],
-        places: Option<&HashMap<u32, Place>>,
-        out: &mut Vec<u8>,
-    ) -> Changes {
+    pub(super) fn rewrite(&self, paths: &[Path], places: Option<&HashMap<u32, Place>>, out: &mut Vec<u8>) -> Changes {
         let whole = self.inside();
         let mut changes = Changes::default();
         let is_binary = whole.windows(2).any(|pair| pair == b"\\0");
@@ -59,9 +87,9 @@ impl<'t> Text<'t> {
         while let Some(unit) = unit_length(&whole[at..]) {
             let rest = &whole[at..];
             let before = whole[..at].last().copied();
-            if let Some(path) = paths.iter().find(|path| is_path_here(path, before, rest)) {
-                out.extend_from_slice(b"<program>");
-                at += path.len();
+            if let Some(path) = paths.iter().find(|path| path.is_here(before, rest)) {
+                out.extend_from_slice(path.name);
+                at += path.length();
                 changes.any = true;
                 continue;
             }
@@ -155,11 +183,6 @@ fn name_of_number(before: &[u8], digits: &[u8], places: Option<&HashMap<u32, Pla
     let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
     let place = places?.get(&number)?;
     Some((format!("<process {place}>").into_bytes(), true))
-}
-
-/// Whether the program's path stands here as a whole, and not as a part of another name.
-fn is_path_here(path: &[u8], before: Option<u8>, rest: &[u8]) -> bool {
-    rest.starts_with(path) && !before.is_some_and(is_name) && !rest.get(path.len()).copied().is_some_and(is_name)
 }
 
 fn is_name(byte: u8) -> bool {

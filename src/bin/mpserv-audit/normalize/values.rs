@@ -1,6 +1,6 @@
 //! Numbers that stand at a known position: process ids, times, usage, inodes, terminals.
 
-use super::line::Normal;
+use super::line::{Name, Normal};
 use super::position::Position;
 
 /// Whether the number here is a process id.
@@ -96,6 +96,26 @@ pub(super) fn measured(at: &Position<'_>) -> Option<&'static [u8]> {
 /// Whether the number is an inode's.
 pub(super) fn is_inode(field: &[u8]) -> bool {
     matches!(field, b"st_ino" | b"stx_ino" | b"d_ino")
+}
+
+/// The user or group that the number stands for, as one that the person who runs the command is.
+pub(super) fn person(at: &Position<'_>, value: u64) -> Option<Name> {
+    let owns = at.features.of_standard_stream;
+    match (at.call, at.field) {
+        (_, b"si_uid") => Some(Name::User(value)),
+        (_, b"st_uid") if owns => Some(Name::User(value)),
+        (_, b"st_gid") if owns => Some(Name::Group(value)),
+        (b"getuid" | b"geteuid", _) if at.is_result() => Some(Name::User(value)),
+        (b"getgid" | b"getegid", _) if at.is_result() => Some(Name::Group(value)),
+        (b"getresuid", _) if at.depth > 0 => Some(Name::User(value)),
+        (b"getresgid" | b"getgroups", _) if at.depth > 0 => Some(Name::Group(value)),
+        _ => None,
+    }
+}
+
+/// Whether the number is one of the two of the device that a file is on, in statx.
+pub(super) fn is_device_part(field: &[u8]) -> bool {
+    matches!(field, b"stx_dev_major" | b"stx_dev_minor")
 }
 
 /// The first major number of Unix98 pseudoterminals, as strace shows it, is followed by the

@@ -11,6 +11,7 @@ use crate::sources::Sources;
 use crate::start::From;
 use crate::subject::{Case, Subject};
 use crate::trace::Trace;
+use crate::words::count;
 
 /// More rows than this of one process are left out of the page.
 const ROWS: usize = 1000;
@@ -76,20 +77,21 @@ impl Page<'_> {
         write!(
             out,
             "<h1>{a} and {b}, system call by system call</h1>\n\
-             <p>Each program was run twice, in {a} and in {b}, under strace, and driven the same way: {runs} pairs of runs. \
+             <p>Each program was run twice, in {a} and in {b}, under strace, and driven the same way: {}. \
              From {from} on, every process made the calls that are counted here; <strong>{differences}</strong> differ. \
              <small>{strace}</small></p>\n\
              <table class=\"summary\"><thead><tr><th>program<th class=\"r\">runs<th class=\"r\">{a}\
-             <th class=\"r\">{b}<th class=\"r\">differ<th>verdict</thead>\n"
+             <th class=\"r\">{b}<th class=\"r\">differ<th>verdict</thead>\n",
+            count(runs, "pair of runs", "pairs of runs")
         )?;
         for (index, subject) in self.subjects.iter().enumerate() {
             let (events_a, events_b) = subject.events();
             let name = escape(&subject.name);
-            let (runs, count) = (subject.cases.len(), subject.differences());
+            let (runs, differences) = (subject.cases.len(), subject.differences());
             writeln!(
                 out,
                 "<tr><td><a href=\"#p{index}\">{name}</a><td class=\"r\">{runs}<td class=\"r\">{events_a}\
-                 <td class=\"r\">{events_b}<td class=\"r\">{count}<td>{}",
+                 <td class=\"r\">{events_b}<td class=\"r\">{differences}<td>{}",
                 verdict(subject.level())
             )?;
         }
@@ -184,7 +186,7 @@ impl Page<'_> {
             self.row(out, case, pair, row)?;
         }
         if let Some(more) = pair.rows.len().checked_sub(ROWS).filter(|more| *more > 0) {
-            writeln!(out, "<tr><td colspan=\"3\">{more} more rows (--traces shows all)")?;
+            writeln!(out, "<tr><td colspan=\"3\">{} (--traces shows all)", count(more, "more row", "more rows"))?;
         }
         writeln!(out, "</table>")
     }

@@ -8,6 +8,7 @@ use crate::compare::Difference;
 use crate::level::Level;
 use crate::sources::Sources;
 use crate::subject::{Case, Subject};
+use crate::words::count;
 
 /// More kinds of one program are only counted.
 const SHOWN: usize = 20;
@@ -31,7 +32,11 @@ pub fn list(
             writeln!(out, "  {start}{name}{}{end}", visible(&line))?;
         }
         if let Some(more) = kinds.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-            writeln!(out, "  {name}and {more} more kinds of differences; --json lists all")?;
+            writeln!(
+                out,
+                "  {name}and {}; --json lists all",
+                count(more, "more kind of difference", "more kinds of differences")
+            )?;
         }
         if !varying.is_empty() {
             let mut calls: Vec<&str> = varying.iter().map(|(kind, _)| kind.subject()).collect();

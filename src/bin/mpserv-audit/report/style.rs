@@ -47,7 +47,7 @@ pub fn colour(level: Level) -> &'static str {
     }
 }
 
-pub(super) fn shorten(text: &str, width: usize) -> String {
+pub fn shorten(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.to_owned();
     }

@@ -7,6 +7,7 @@ use crate::compare::{Kind, Pair, Row};
 use crate::sources::Sources;
 use crate::subject::{Case, Subject};
 use crate::trace::Trace;
+use crate::words::count;
 
 /// Writes one line a program.
 pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], sides: [&str; 2]) -> io::Result<()> {
@@ -75,7 +76,11 @@ fn pair_rows(
     let columns = Columns::new(style.width);
     let head = |side: &str, process: Option<usize>, before: usize| {
         let there = if process.is_some() { String::new() } else { " (not there)".to_owned() };
-        let before = if before > 0 { format!(" ({before} calls before main not shown)") } else { String::new() };
+        let before = if before > 0 {
+            format!(" ({} before main not shown)", count(before, "call", "calls"))
+        } else {
+            String::new()
+        };
         format!("{side}: {}{there}{before}", pair.place)
     };
     let left = head(sides[0], pair.a, pair.before.0);

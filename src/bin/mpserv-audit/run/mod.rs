@@ -1,5 +1,6 @@
 //! Runs a command under strace, drives it, and reads what strace wrote.
 
+mod doing;
 mod hold;
 pub mod network;
 pub mod output;
@@ -25,7 +26,7 @@ use hold::Hold;
 use output::Output;
 use processes::Processes;
 use stage::{Stage, Standing};
-use strace::Strace;
+use strace::{STRING_MAX, Strace};
 
 /// What becomes of the time that a command sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +41,11 @@ pub enum Sleep {
 }
 
 /// One run of one command.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request<'r> {
     pub strace: &'r Strace,
+    /// What the user calls the side that is run, such as A or Rust.
+    pub side: &'r str,
     /// The program and its arguments.
     pub words: Vec<String>,
     /// Where it runs; none for where this tool does.
@@ -67,9 +70,9 @@ pub struct Request<'r> {
 }
 
 impl Request<'_> {
-    /// The command as one would type it.
+    /// The side and the command as one would type it.
     pub fn command(&self) -> String {
-        self.words.join(" ")
+        format!("{}: '{}'", self.side, self.words.join(" "))
     }
 }
 
@@ -78,6 +81,9 @@ pub type Drive<'d> = dyn Fn(&mut Stage<'_>) -> Result<(), Trouble> + Sync + 'd;
 
 /// What strace's files are called, up to the process id.
 const PREFIX: &str = "trace";
+
+/// What follows the name of a kept trace in the name of the file with what was printed.
+pub const PRINTED: &str = "printed";
 
 /// What one run was.
 #[derive(Debug)]
@@ -134,13 +140,13 @@ fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Tro
         strace::check(&request.command(), &said, &directory.first_line(root))?;
     }
     driven?;
-    if let Some((to, name)) = &request.save {
-        directory.save(to, name)?;
-    }
     // strace shares the program's standard error.
     let of_strace = format!("{}: ", request.strace.path.display());
     let of_program = complaint.split_inclusive(|byte| *byte == b'\n');
     printed.extend(of_program.filter(|line| !line.starts_with(of_strace.as_bytes())).flatten());
+    if let Some((to, name)) = &request.save {
+        directory.save(to, name, &printed)?;
+    }
     Ok(Recorded { tree: directory.read(root, request.stacks)?, printed, standing })
 }
 
@@ -199,13 +205,24 @@ impl Directory {
         Ok(Tree::build(traces, root))
     }
 
-    fn save(&self, to: &Path, name: &str) -> Result<(), Trouble> {
-        fs::create_dir_all(to).map_err(|error| Trouble::of(to.display(), error))?;
+    /// Keeps the traces and what was printed under a name, in place of what was kept under it before.
+    fn save(&self, to: &Path, name: &str, printed: &[u8]) -> Result<(), Trouble> {
+        let trouble = |path: &Path, error: io::Error| Trouble::of(path.display(), error);
+        fs::create_dir_all(to).map_err(|error| trouble(to, error))?;
+        for entry in fs::read_dir(to).map_err(|error| trouble(to, error))?.flatten() {
+            let path = entry.path();
+            let is_old = path.file_stem().is_some_and(|stem| stem == name)
+                && path.extension().and_then(|id| id.to_str()?.parse::<u32>().ok()).is_some();
+            if is_old {
+                fs::remove_file(&path).map_err(|error| trouble(&path, error))?;
+            }
+        }
         for (id, path) in self.traces()? {
             let copy = to.join(format!("{name}.{id}"));
-            fs::copy(&path, &copy).map_err(|error| Trouble::of(copy.display(), error))?;
+            fs::copy(&path, &copy).map_err(|error| trouble(&copy, error))?;
         }
-        Ok(())
+        let path = to.join(format!("{name}.{PRINTED}"));
+        fs::write(&path, printed).map_err(|error| trouble(&path, error))
     }
 }
 
@@ -262,7 +279,7 @@ fn start_faulty(request: &Request<'_>, directory: &Path, stdout: Stdio, faults: 
     let end = Instant::now() + request.timeout;
     let in_time = |what: &str| match Instant::now() < end {
         true => Ok(()),
-        false => Err(Trouble::new(format!("'{}' {what} within {:?}", request.command(), request.timeout))),
+        false => Err(Trouble::new(format!("{} {what} within {:?}", request.command(), request.timeout))),
     };
     while hold.is_empty() {
         hold.receive(stage::TICK_MILLISECONDS, None);
@@ -283,11 +300,7 @@ fn start_faulty(request: &Request<'_>, directory: &Path, stdout: Stdio, faults: 
     while hold.is_empty() {
         if matches!(strace.try_wait(), Ok(Some(_))) {
             let complaint = fs::read_to_string(directory.join(STRACE_STDERR)).unwrap_or_default();
-            return Err(Trouble::new(format!(
-                "strace did not attach to '{}': {}",
-                request.command(),
-                complaint.trim()
-            )));
+            return Err(Trouble::new(format!("strace did not attach to {}: {}", request.command(), complaint.trim())));
         }
         hold.receive(stage::TICK_MILLISECONDS, None);
         in_time("was not attached to")?;
@@ -318,7 +331,7 @@ impl Drop for Unattached {
 
 fn tracer(request: &Request<'_>, directory: &Path) -> Command {
     let mut command = Command::new(&request.strace.path);
-    command.args(["-ff", "-q", "-v", "-s", "65535", "-o"]).arg(directory.join(PREFIX));
+    command.args(["-ff", "-q", "-v", "-s", &STRING_MAX.to_string(), "-o"]).arg(directory.join(PREFIX));
     command
 }
 

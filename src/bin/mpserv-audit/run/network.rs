@@ -40,12 +40,13 @@ impl Socket {
 /// The sockets of this thread's network that `wanted` wants: IPv4's, or where there are none, IPv6's. The kernel takes
 /// milliseconds to list either.
 fn sockets(wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
-    let of_table = |table: &str| -> Vec<Socket> {
-        let text = fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap_or_default();
-        text.lines().skip(1).filter_map(Socket::parse).filter(&wanted).collect()
-    };
-    let found = of_table("tcp");
-    if found.is_empty() { of_table("tcp6") } else { found }
+    let found = of_table("tcp", &wanted);
+    if found.is_empty() { of_table("tcp6", &wanted) } else { found }
+}
+
+fn of_table(table: &str, wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
+    let text = fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap_or_default();
+    text.lines().skip(1).filter_map(Socket::parse).filter(wanted).collect()
 }
 
 /// The column of /proc/net/softnet_stat that says how many packets wait for a processor.
@@ -65,16 +66,34 @@ pub fn has_unsent(port: u16) -> bool {
 
 /// Whether one of these processes listens on a port.
 pub fn listens(processes: &[u32], port: u16) -> bool {
-    let listening: Vec<String> = sockets(|socket| socket.listens && socket.local_port == port)
-        .iter()
-        .map(|socket| format!("socket:[{}]", socket.inode))
-        .collect();
-    let has_one = |process: &u32| {
+    !held(processes, &sockets(|socket| socket.listens && socket.local_port == port)).is_empty()
+}
+
+/// The ports that these processes listen on.
+pub fn listening_ports(processes: &[u32]) -> Vec<u16> {
+    let all = ["tcp", "tcp6"].map(|table| of_table(table, |socket| socket.listens)).concat();
+    let mut ports = held(processes, &all);
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// The ports of those of these sockets that one of the processes has open.
+fn held(processes: &[u32], sockets: &[Socket]) -> Vec<u16> {
+    if sockets.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<String> = sockets.iter().map(|socket| format!("socket:[{}]", socket.inode)).collect();
+    let mut ports = Vec::new();
+    for process in processes {
         let descriptors = fs::read_dir(format!("/proc/{process}/fd"));
         let targets = descriptors.into_iter().flatten().flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-        targets.into_iter().any(|target| listening.iter().any(|name| target.as_os_str() == name.as_str()))
-    };
-    !listening.is_empty() && processes.iter().any(has_one)
+        for target in targets {
+            let open = names.iter().position(|name| target.as_os_str() == name.as_str());
+            ports.extend(open.map(|at| sockets[at].local_port));
+        }
+    }
+    ports
 }
 
 /// Makes sure that nobody else listens on a port that a program will need.

@@ -127,6 +127,9 @@ pub fn memory<const LENGTH: usize>(pid: u32, address: u64) -> Option<[u8; LENGTH
     Some(bytes)
 }
 
+/// So much of the end of a trace is read for a message.
+const END_OF_TRACE: usize = 4096;
+
 /// One process and what was seen of it; no status once it is gone.
 pub type Seen = (u32, Option<Status>);
 
@@ -165,6 +168,15 @@ impl Processes {
     pub fn trace_length(&self) -> u64 {
         let file = |pid: u32| fs::metadata(self.directory.join(format!("{}{pid}", self.prefix)));
         self.ids().into_iter().filter_map(|pid| file(pid).ok()).map(|file| file.len()).sum()
+    }
+
+    /// The end of what strace has written about one of them.
+    pub fn end_of_trace(&self, pid: u32) -> Option<String> {
+        let file = File::open(self.directory.join(format!("{}{pid}", self.prefix))).ok()?;
+        let start = file.metadata().ok()?.len().saturating_sub(END_OF_TRACE as u64);
+        let mut end = [0; END_OF_TRACE];
+        let length = file.read_at(&mut end, start).ok()?;
+        Some(String::from_utf8_lossy(&end[..length]).into_owned())
     }
 
     /// A number that grows in the order in which processes were made, since the root.

@@ -9,6 +9,7 @@ use mpserv::errno::Errno;
 use mpserv::process::{Pid, WaitFor, WaitOptions, waitpid};
 use mpserv::signal::{self, Signal, SignalFlag};
 
+use super::doing;
 use super::network;
 use super::processes::{Processes, Status};
 use super::{Request, Started};
@@ -148,6 +149,11 @@ impl<'r> Stage<'r> {
         self.pause()
     }
 
+    /// Waits until the server listens on the port that the request names.
+    pub fn wait_for_server(&mut self) -> Result<(), Trouble> {
+        self.request.needs_free.map_or(Ok(()), |port| self.wait_until_listening(port))
+    }
+
     /// Waits until one of the processes listens on a port, and all are at rest.
     pub fn wait_until_listening(&mut self, port: u16) -> Result<(), Trouble> {
         let mut looked = Instant::now();
@@ -163,10 +169,29 @@ impl<'r> Stage<'r> {
             }
             if self.ended {
                 let command = self.request.command();
-                return Err(Trouble::new(format!("'{command}' ended without ever listening on port {port}")));
+                return Err(Trouble::new(format!("{command} ended without ever listening on port {port}")));
             }
-            self.pause().map_err(|trouble| Trouble::new(format!("{trouble} It never listened on port {port}.")))?;
+            if is_at_rest {
+                self.must_not_listen_elsewhere(port)?;
+            }
+            self.pause().map_err(|trouble| Trouble::new(format!("{trouble}. It never listened on port {port}")))?;
         }
+    }
+
+    /// Tells at once of a server that is at rest and listens, but not on the port that it was expected to.
+    fn must_not_listen_elsewhere(&self, port: u16) -> Result<(), Trouble> {
+        let ports = network::listening_ports(&self.started.processes.ids());
+        if ports.is_empty() || ports.contains(&port) {
+            return Ok(());
+        }
+        let others: Vec<String> = ports.iter().map(u16::to_string).collect();
+        let (command, others) = (self.request.command(), others.join(" and "));
+        Err(Trouble::new(format!("{command} listens on port {others}, not on port {port} (--listen)")))
+    }
+
+    /// Whether one of the processes listens on any port.
+    pub fn is_server(&self) -> bool {
+        !network::listening_ports(&self.started.processes.ids()).is_empty()
     }
 
     /// Sends a signal to the command's process, unless it has ended.
@@ -187,6 +212,9 @@ impl<'r> Stage<'r> {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        if let Some(port) = self.request.needs_free {
+            command.env("PORT", port.to_string());
+        }
         let helper = super::spawn(&mut command).map_err(|error| Trouble::of(format!("--drive: {program}"), error))?;
         self.helper = Some(helper);
         while let Some(helper) = &mut self.helper {
@@ -194,7 +222,7 @@ impl<'r> Stage<'r> {
                 Ok(None) => {
                     self.step()?;
                     self.pause()
-                        .map_err(|trouble| Trouble::new(format!("{trouble} Its drive had not ended either.")))?;
+                        .map_err(|trouble| Trouble::new(format!("{trouble}. Its drive had not ended either")))?;
                 }
                 Ok(Some(status)) => {
                     self.helper = None;
@@ -299,7 +327,8 @@ impl<'r> Stage<'r> {
         if Instant::now() >= self.started.end {
             let command = self.request.command();
             let seconds = self.request.timeout.as_secs();
-            let message = format!("'{command}' did not end within {seconds} s (--timeout gives it more).");
+            let doing = doing::describe(&self.started.processes);
+            let message = format!("{command} did not end within {seconds} s (--timeout gives it more): {doing}");
             return Err(Trouble::new(message));
         }
         let milliseconds = if self.idle > IDLE_AFTER { IDLE_MILLISECONDS } else { TICK_MILLISECONDS };

@@ -15,6 +15,9 @@ pub struct Strace {
     pub has_stacks: bool,
 }
 
+/// The longest string that strace is asked to show.
+pub const STRING_MAX: usize = 65535;
+
 /// How to get it.
 const INSTALL: &str = "install it with: apt-get install strace";
 
@@ -52,5 +55,5 @@ pub fn check(command: &str, complaint: &str, first: &[u8]) -> Result<(), Trouble
              sysctl kernel.yama.ptrace_scope=1"
         )));
     }
-    Err(Trouble::new(format!("'{command}' does not start: {said}")))
+    Err(Trouble::new(format!("{command} does not start: {said}")))
 }

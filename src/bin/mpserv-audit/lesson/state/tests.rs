@@ -116,6 +116,7 @@ fn compare(
     let strace = Strace::find().unwrap();
     let moments = Mutex::new(Vec::new());
     let request = Request {
+        side: "C",
         strace: &strace,
         words: words.iter().map(ToString::to_string).collect(),
         directory,

@@ -1,0 +1,5 @@
+//! Exit statuses, as diff has them.
+
+pub const SAME: u8 = 0;
+pub const DIFFERENT: u8 = 1;
+pub const TROUBLE: u8 = 2;

@@ -1,0 +1,51 @@
+//! Any two servers, with any client.
+
+use super::*;
+use crate::common::Impl;
+
+fn server(of: Impl, port: &str) -> String {
+    format!("{} {port}", of.path("echo_mpserv").display())
+}
+
+/// A client in the words of a shell, which takes the port from the environment.
+fn client() -> String {
+    format!("sh -c 'printf \"hello\\nq\\n\" | {} 127.0.0.1 $PORT'", Impl::C.path("echo_mpclient").display())
+}
+
+#[test]
+fn a_server_that_serves_on_after_its_drive_is_interrupted() {
+    let port = free_port().to_string();
+    let (a, b) = (server(Impl::C, &port), server(Impl::Rust, &port));
+    let out = assert_same(&["--a", &a, "--b", &b, "--listen", &port, "--drive", &client(), "--traces", "-o", "pipe"]);
+    assert!(out.contains("--- SIGINT "), "{out}");
+}
+
+#[test]
+fn two_servers_may_have_two_ports() {
+    let (one, other) = (free_port().to_string(), free_port().to_string());
+    let (a, b) = (server(Impl::C, &one), server(Impl::Rust, &other));
+    let both = format!("{one},{other}");
+    assert_same(&["--a", &a, "--b", &b, "--listen", &both, "--drive", &client(), "-o", "pipe"]);
+}
+
+#[test]
+fn a_server_that_listens_elsewhere_is_told_at_once() {
+    let (one, other) = (free_port().to_string(), free_port().to_string());
+    let (a, b) = (server(Impl::C, &one), server(Impl::Rust, &other));
+    let start = Instant::now();
+    let output = run(&["--a", &a, "--b", &b, "--listen", &one, "-o", "pipe"]);
+    assert_trouble(&output, &format!("B: '{b}' listens on port {other}, not on port {one}"));
+    assert!(start.elapsed() < WATCHDOG / 4, "not at once");
+}
+
+#[test]
+fn what_does_not_end_is_told_by_side_and_by_what_it_does() {
+    let port = free_port().to_string();
+    let ignores = format!("sh -c 'trap \"\" INT; exec {}'", server(Impl::C, &port));
+    let arguments =
+        ["--a", &server(Impl::C, &port), "--b", &ignores, "--listen", &port, "--timeout", "5", "-o", "pipe"];
+    let output = run(&arguments);
+    assert_trouble(&output, "B: 'sh -c");
+    assert_trouble(&output, "did not end within 5 s");
+    assert_trouble(&output, " is in accept(3, …)");
+}
