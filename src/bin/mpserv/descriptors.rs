@@ -42,5 +42,5 @@ fn table_size() -> Option<c_uint> {
     let mut text = [0; STATUS_MAX];
     let text = fd::read_all(&status, &mut text).ok()?;
     let size = text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"FDSize:"))?;
-    str::from_utf8(size).ok()?.trim().parse().ok()
+    core::str::from_utf8(size).ok()?.trim().parse().ok()
 }
