@@ -8,7 +8,8 @@ use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use crate::ffi;
 use crate::ffi::linux::audit;
 use crate::ffi::linux::filter::{
-    BPF_A, BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_OR, BPF_RET, BPF_W, sock_filter, sock_fprog,
+    BPF_A, BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_OR, BPF_RET, BPF_W, sock_filter,
+    sock_fprog,
 };
 use crate::ffi::linux::seccomp as c;
 use crate::ffi::sys::syscall::SYS_seccomp;
@@ -58,7 +59,7 @@ impl AsFd for Listener {
 /// seccomp(2), seccomp_unotify(2), Linux 5.0
 pub fn listen(calls: &[c_long]) -> Result<Listener> {
     let [pass, notify] = [c::SECCOMP_RET_ALLOW, c::SECCOMP_RET_USER_NOTIF].map(|value| [statement(BPF_RET, value)]);
-    let filter = Filter::new(calls, &notify, &pass, &pass)?;
+    let filter = Filter::new(calls, &notify, &pass)?;
     let returned = filter.install(c::SECCOMP_FILTER_FLAG_NEW_LISTENER);
     // SAFETY: it returned a new descriptor, or -1.
     unsafe { ret_owned_fd(c_int::try_from(returned).unwrap_or(-1)) }.map(Listener)
@@ -115,30 +116,78 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
 /// What shells add to the number of a signal that has ended a process.
 const SIGNALLED: c_int = 128;
 
-/// `seccomp(SECCOMP_SET_MODE_FILTER)`: from now on this process, and all that it starts, makes these system calls and
-/// no other. Any other ends it by SIGSYS, after it was noted (see [`note_violations`]) in `note`, for [`violation`]. There
-/// is no way back.
+/// What an argument of a system call must be. Arguments are counted from 0.
+#[derive(Clone, Copy, Debug)]
+pub enum Check<'a> {
+    /// The argument, of 32 bits, is one of these.
+    Is(usize, &'a [u32]),
+    /// The argument, of 32 bits, is none of these.
+    IsNot(usize, &'a [u32]),
+    /// The argument is a null pointer.
+    IsNull(usize),
+}
+
+impl Check<'_> {
+    /// The number of instructions that a check is made of.
+    const fn length(&self) -> usize {
+        match self {
+            Check::Is(_, values) => values.len() + 2,
+            Check::IsNot(_, values) => values.len() + 3,
+            Check::IsNull(_) => 6,
+        }
+    }
+}
+
+/// A system call that [`allow_only`] lets through if all checks of its arguments hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule<'a> {
+    /// The call's number.
+    pub call: c_long,
+    /// The checks.
+    pub checks: &'a [Check<'a>],
+}
+
+impl Rule<'_> {
+    /// Lets a call through whatever its arguments are.
+    #[must_use]
+    pub const fn any(call: c_long) -> Rule<'static> {
+        Rule { call, checks: &[] }
+    }
+}
+
+/// `seccomp(SECCOMP_SET_MODE_FILTER)`: from now on this process, and all that it starts, makes the system calls that the
+/// rules let through, and no other. Of two rules for one call the first decides. Any other call ends the process by
+/// SIGSYS, after it was noted (see [`note_violations`]) in `note`, for [`violation`]. There is no way back.
 ///
 /// # Errors
 /// `EACCES` unless the caller may do so, or has given up new privileges (see
-/// [`no_new_privileges`](crate::process::no_new_privileges)); `EINVAL` when the kernel has no such filters, and
-/// for more than [`CALLS_MAX`] calls.
+/// [`no_new_privileges`](crate::process::no_new_privileges)); `EINVAL` when the kernel has no such filters, for more
+/// than [`CALLS_MAX`] rules, and for more checks than a filter has room for.
 ///
 /// # References
 /// seccomp(2), Linux 3.17
-pub fn allow_only(calls: &[c_long], note: &'static AtomicU64) -> Result<()> {
-    // The number of the call comes to the handler as si_errno, which is what is in the low 16 bits.
-    let trap = [
-        statement(BPF_ALU | BPF_AND, c::SECCOMP_RET_DATA),
-        statement(BPF_ALU | BPF_OR, c::SECCOMP_RET_TRAP),
-        statement(BPF_RET | BPF_A, 0),
-    ];
-    let [pass, kill] = [c::SECCOMP_RET_ALLOW, c::SECCOMP_RET_KILL_PROCESS].map(|value| [statement(BPF_RET, value)]);
-    let filter = Filter::new(calls, &pass, &trap, &kill)?;
+pub fn allow_only(rules: &[Rule<'_>], note: &'static AtomicU64) -> Result<()> {
+    if rules.len() > CALLS_MAX {
+        return Err(Errno::INVAL);
+    }
+    let mut filter = Filter::begin(&[statement(BPF_RET, c::SECCOMP_RET_KILL_PROCESS)])?;
+    rules.iter().try_for_each(|rule| filter.push_rule(rule))?;
+    filter.push(&TRAP)?;
     NOTE.store(ptr::from_ref(note).cast_mut(), Ordering::Relaxed);
     let returned = filter.install(0);
     ret(c_int::try_from(returned).unwrap_or(-1))
 }
+
+/// Ends the process by SIGSYS. The number of the call, which was loaded before, comes to the handler as si_errno: that is
+/// what is in the low 16 bits.
+const TRAP: [sock_filter; 3] = [
+    statement(BPF_ALU | BPF_AND, c::SECCOMP_RET_DATA),
+    statement(BPF_ALU | BPF_OR, c::SECCOMP_RET_TRAP),
+    statement(BPF_RET | BPF_A, 0),
+];
+
+/// Loads the number of the call.
+const LOAD_NUMBER: sock_filter = statement(BPF_LD | BPF_W | BPF_ABS, field(offset_of!(c::seccomp_data, nr)));
 
 /// The machine whose calls the numbers are of.
 const MACHINE: u32 = if cfg!(target_arch = "x86_64") {
@@ -149,37 +198,89 @@ const MACHINE: u32 = if cfg!(target_arch = "x86_64") {
     audit::AUDIT_ARCH_RISCV64
 };
 
-/// How many instructions a filter has at most: a test for each call, and what is around them.
-const INSTRUCTIONS_MAX: usize = CALLS_MAX + 16;
+/// The most instructions of a filter: a test for each call, and those of a few checks.
+const INSTRUCTIONS_MAX: usize = 512;
 
-/// A filter that goes by the machine and the number of a call.
+/// A filter that goes by the machine, the number of a call, and its arguments.
 struct Filter {
     instructions: [sock_filter; INSTRUCTIONS_MAX],
     length: usize,
 }
 
 impl Filter {
-    /// Decides for `calls` by `these`, for the machine's other calls by `others`, and for those of another machine,
-    /// whose numbers mean something else, by `foreign`. Each ends in a return.
-    fn new(calls: &[c_long], these: &[sock_filter], others: &[sock_filter], foreign: &[sock_filter]) -> Result<Filter> {
-        if calls.len() > CALLS_MAX {
-            return Err(Errno::INVAL);
-        }
+    /// A filter that decides by `foreign` for calls of another machine, whose numbers mean something else, and that has
+    /// loaded the number of any other call.
+    fn begin(foreign: &[sock_filter]) -> Result<Filter> {
         let mut filter = Filter { instructions: [statement(BPF_RET, 0); INSTRUCTIONS_MAX], length: 0 };
         filter.push(&[
             statement(BPF_LD | BPF_W | BPF_ABS, field(offset_of!(c::seccomp_data, arch))),
-            jump_if_equal(MACHINE, foreign.len()),
+            jump_if_equal(MACHINE, foreign.len(), 0),
         ])?;
         filter.push(foreign)?;
-        filter.push(&[statement(BPF_LD | BPF_W | BPF_ABS, field(offset_of!(c::seccomp_data, nr)))])?;
+        filter.push(&[LOAD_NUMBER])?;
+        Ok(filter)
+    }
+
+    /// Decides by `these` for `calls`, and by `others` for all others. Each ends in a return.
+    fn new(calls: &[c_long], these: &[sock_filter], others: &[sock_filter]) -> Result<Filter> {
+        if calls.len() > CALLS_MAX {
+            return Err(Errno::INVAL);
+        }
+        let mut filter = Filter::begin(others)?;
         for (index, call) in calls.iter().enumerate() {
-            let number = u32::try_from(*call).map_err(|_| Errno::INVAL)?;
             // Over the tests that follow, and what is decided when none of them holds.
-            filter.push(&[jump_if_equal(number, calls.len() - index - 1 + others.len())])?;
+            filter.push(&[jump_if_equal(number(*call)?, calls.len() - index - 1 + others.len(), 0)])?;
         }
         filter.push(others)?;
         filter.push(these)?;
         Ok(filter)
+    }
+
+    /// Lets one call through if its checks hold, and traps it if one does not. For any other call the next instruction
+    /// decides.
+    fn push_rule(&mut self, rule: &Rule<'_>) -> Result<()> {
+        // The checks, and the return when they hold.
+        let mut left = rule.checks.iter().map(Check::length).sum::<usize>() + 1;
+        let fails = if rule.checks.is_empty() { 0 } else { 1 + TRAP.len() };
+        if left + fails > usize::from(u8::MAX) {
+            return Err(Errno::INVAL);
+        }
+        self.push(&[jump_if_equal(number(rule.call)?, 0, left + fails)])?;
+        for check in rule.checks {
+            left -= check.length();
+            self.push_check(check, left)?;
+        }
+        self.push(&[statement(BPF_RET, c::SECCOMP_RET_ALLOW)])?;
+        if fails > 0 {
+            self.push(&[LOAD_NUMBER])?;
+            self.push(&TRAP)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with the next instruction if the check holds, and behind `left` further ones if it does not.
+    fn push_check(&mut self, check: &Check<'_>, left: usize) -> Result<()> {
+        match *check {
+            Check::Is(argument, values) => {
+                self.push(&[load_argument(argument, 0)])?;
+                for (index, value) in values.iter().enumerate() {
+                    self.push(&[jump_if_equal(*value, values.len() - index, 0)])?;
+                }
+                self.push(&[jump(left)])
+            }
+            Check::IsNot(argument, values) => {
+                self.push(&[load_argument(argument, 0)])?;
+                for (index, value) in values.iter().enumerate() {
+                    self.push(&[jump_if_equal(*value, values.len() - index, 0)])?;
+                }
+                self.push(&[jump(1), jump(left)])
+            }
+            Check::IsNull(argument) => {
+                let is_zero = |half, left| [load_argument(argument, half), jump_if_equal(0, 1, 0), jump(left)];
+                self.push(&is_zero(0, left + 3))?;
+                self.push(&is_zero(1, left))
+            }
+        }
     }
 
     fn push(&mut self, instructions: &[sock_filter]) -> Result<()> {
@@ -198,21 +299,39 @@ impl Filter {
     }
 }
 
-fn field(offset: usize) -> u32 {
-    u32::try_from(offset).unwrap_or(u32::MAX)
+fn number(call: c_long) -> Result<u32> {
+    u32::try_from(call).map_err(|_| Errno::INVAL)
 }
 
-fn statement(operation: c_uint, value: u32) -> sock_filter {
+/// The offset as an instruction has it. All offsets are small.
+const fn field(offset: usize) -> u32 {
+    offset as u32
+}
+
+/// Loads half an argument: the low half is the first, on every machine that this library is for.
+fn load_argument(argument: usize, half: usize) -> sock_filter {
+    let offset = offset_of!(c::seccomp_data, args) + argument * size_of::<u64>() + half * size_of::<u32>();
+    statement(BPF_LD | BPF_W | BPF_ABS, field(offset))
+}
+
+const fn statement(operation: c_uint, value: u32) -> sock_filter {
     sock_filter { code: code(operation | BPF_K), jt: 0, jf: 0, k: value }
 }
 
-/// Goes on behind as many instructions when the value is this one, else with the next.
-fn jump_if_equal(value: u32, over: usize) -> sock_filter {
-    sock_filter { code: code(BPF_JMP | BPF_JEQ | BPF_K), jt: u8::try_from(over).unwrap_or(u8::MAX), jf: 0, k: value }
+/// Goes on behind so many instructions.
+fn jump(over: usize) -> sock_filter {
+    statement(BPF_JMP | BPF_JA, field(over))
 }
 
-fn code(word: c_uint) -> u16 {
-    u16::try_from(word).unwrap_or(u16::MAX)
+/// Goes on behind so many instructions when the value is this one, and behind so many others when it is not.
+fn jump_if_equal(value: u32, over: usize, over_else: usize) -> sock_filter {
+    let [jt, jf] = [over, over_else].map(|over| u8::try_from(over).unwrap_or(u8::MAX));
+    sock_filter { code: code(BPF_JMP | BPF_JEQ | BPF_K), jt, jf, k: value }
+}
+
+/// The code as an instruction has it. All codes are small.
+const fn code(word: c_uint) -> u16 {
+    word as u16
 }
 
 impl Listener {

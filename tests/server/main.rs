@@ -31,6 +31,7 @@ mod program;
 mod proxy_protocol;
 mod rules;
 mod sandbox;
+mod sandbox_reach;
 mod service;
 mod signals;
 mod socket_options;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         proxy_protocol::TESTS,
         rules::TESTS,
         sandbox::TESTS,
+        sandbox_reach::TESTS,
         service::TESTS,
         signals::TESTS,
         socket_options::TESTS,

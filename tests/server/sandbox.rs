@@ -77,7 +77,7 @@ pub(crate) struct Own {
 
 impl Own {
     pub(crate) fn start(
-        options: impl FnOnce(Server<'_>) -> Server<'_>,
+        options: impl FnOnce(Server<'static>) -> Server<'static>,
         handler: impl FnMut(Connection) -> mpserv::errno::Result<()>,
     ) -> Own {
         let (folder, channel) = (TempDir::new(), Channel::new());
@@ -110,7 +110,7 @@ impl Own {
     }
 
     #[track_caller]
-    fn wait_line(&self, event: &str) -> Line {
+    pub(crate) fn wait_line(&self, event: &str) -> Line {
         wait_for(event, || self.log().into_iter().find(|line| line.event == event))
     }
 

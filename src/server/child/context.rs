@@ -94,7 +94,7 @@ impl ChildContext<'_, '_> {
     }
 
     /// Enters the sandbox, if there is one.
-    pub(super) fn enter_sandbox(&self, kind: ChildKind) -> Result<(), c_int> {
+    pub(super) fn enter_sandbox(&self, kind: &ChildKind<'_>) -> Result<(), c_int> {
         let Some(calls) = self.settings.sandbox else { return Ok(()) };
         let Some(note) = self.slot.note() else { return Ok(()) };
         sandbox::enter(kind, calls, note).map_err(|errno| self.set_up_failed("seccomp", errno))

@@ -10,6 +10,7 @@ use crate::server::connection::Connection;
 use crate::server::limits::EXIT_PANICKED;
 use crate::server::sandbox::ChildKind;
 use crate::sys::errno::Errno;
+use crate::sys::fd::AsFd;
 use crate::sys::process::{_exit, Fork, Pid, fork, getpid};
 use crate::sys::signal::{MaskHow, sigprocmask};
 
@@ -51,7 +52,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
         let proxy = if context.settings.proxy_protocol { context.identify_client(&mut connection)? } else { None };
         context.log_accept(getpid, &connection.peer(), proxy.as_ref());
         context.set_idle_timeout(&connection)?;
-        context.enter_sandbox(ChildKind::OneClient)?;
+        context.enter_sandbox(&ChildKind::OneClient(connection.as_fd()))?;
         Ok((self.handler)(connection).status())
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     let pid = getpid();
     catch_retire(&context)?;
     context.set_resource_limits()?;
-    context.enter_sandbox(ChildKind::Pool)?;
+    context.enter_sandbox(&ChildKind::Pool(&context.descriptors.listeners))?;
     let mut acceptor = Acceptor::new(context.descriptors.listeners.len());
     let mut requests_left = context.settings.max_requests.unwrap_or(u64::MAX);
     context.slot.set(pid, State::Idle, clock_gettime(Clock::MONOTONIC));

@@ -12,7 +12,7 @@ use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{OwnedFd, set_blocking, set_close_on_exec, set_nonblocking};
 use crate::sys::fs::{lstat, unlink};
 use crate::sys::net::{
-    Ipv4Addr, Ipv6Addr, Shutdown, SockAddr, SocketAddr, SocketOption, getaddrinfo, getsockopt, shutdown,
+    Ipv4Addr, Ipv6Addr, Shutdown, SockAddr, SocketAddr, SocketOption, getaddrinfo, getsockopt, setsockopt, shutdown,
 };
 
 /// All sockets on which a server listens.
@@ -40,6 +40,10 @@ impl Listeners {
     }
 
     fn push(&mut self, listener: Listener) -> Result<()> {
+        // A child that has the listener cannot make it drop every client.
+        setsockopt(&listener, SocketOption::LOCK_FILTER, true).map_err(|errno| {
+            Error::new(format_args!("SO_LOCK_FILTER of a listener"), Reason::System(errno), "allow setsockopt")
+        })?;
         let place = self.listeners.get_mut(self.length).ok_or_else(|| {
             Error::new(
                 format_args!("more than {LISTENERS_MAX} addresses to listen on"),

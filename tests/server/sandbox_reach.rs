@@ -1,0 +1,128 @@
+//! `--sandbox`: a child that a client has taken over reaches no further than its connection.
+
+use std::ffi::{c_int, c_long, c_void};
+use std::ptr;
+
+use crate::common::solo::Test;
+use crate::sandbox::Own;
+use crate::tests;
+use mpserv::fd::AsFd;
+use mpserv::ffi::sys::syscall as c;
+use mpserv::server::Connection;
+
+pub(crate) const TESTS: &[Test] = tests![
+    a_preforked_child_cannot_filter_the_listener,
+    a_preforked_child_cannot_set_a_time_limit_of_the_listener,
+    a_preforked_child_cannot_shut_the_listener_down,
+    a_preforked_child_cannot_receive_from_standard_input,
+    a_preforked_child_cannot_write_to_another_file_than_the_log,
+    a_child_with_one_client_receives_from_its_connection_alone,
+    a_child_sends_to_no_address,
+    a_call_that_the_handler_names_is_allowed_on_the_connection,
+];
+
+/// More descriptors than the server has.
+const DESCRIPTORS: c_int = 64;
+
+/// Makes a call on every descriptor but the connection.
+fn on_all_others(connection: &Connection, call: impl Fn(c_int)) {
+    (0..DESCRIPTORS).filter(|fd| *fd != connection.as_fd().raw()).for_each(call);
+}
+
+/// What a client may have the service do.
+fn reach(connection: Connection) -> mpserv::errno::Result<()> {
+    let mut order = [0];
+    connection.read(&mut order)?;
+    match order[0] {
+        b'f' => on_all_others(&connection, |fd| {
+            // Nothing passes.
+            let mut drop_all = libc::sock_filter { code: libc::BPF_RET as u16, jt: 0, jf: 0, k: 0 };
+            let program = libc::sock_fprog { len: 1, filter: &raw mut drop_all };
+            let size = size_of_val(&program) as libc::socklen_t;
+            // SAFETY: the program has one instruction, which lives through the call.
+            unsafe {
+                libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, (&raw const program).cast(), size)
+            };
+        }),
+        b't' => on_all_others(&connection, |fd| {
+            let time = libc::timeval { tv_sec: 0, tv_usec: 1 };
+            let size = size_of_val(&time) as libc::socklen_t;
+            // SAFETY: the pointer is to a time of this size.
+            unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVTIMEO, (&raw const time).cast(), size) };
+        }),
+        // SAFETY: the call takes numbers.
+        b's' => on_all_others(&connection, |fd| _ = unsafe { libc::shutdown(fd, libc::SHUT_RDWR) }),
+        b'r' => {
+            // SAFETY: the buffer has no room.
+            unsafe { libc::recv(libc::STDIN_FILENO, ptr::null_mut(), 0, libc::MSG_DONTWAIT) };
+        }
+        b'w' => {
+            // SAFETY: nothing is written.
+            unsafe { libc::write(libc::STDOUT_FILENO, ptr::null(), 0) };
+        }
+        b'a' => {
+            let address = libc::sockaddr { sa_family: libc::AF_INET as u16, sa_data: [0; 14] };
+            let (data, size) = ([0_u8; 1], size_of_val(&address) as libc::socklen_t);
+            let (fd, data): (c_int, *const c_void) = (connection.as_fd().raw(), data.as_ptr().cast());
+            // SAFETY: the pointers are to a byte and to an address of this size.
+            unsafe { libc::sendto(fd, data, 1, libc::MSG_NOSIGNAL, &raw const address, size) };
+        }
+        b'S' => connection.shutdown(mpserv::net::Shutdown::Read)?,
+        _ => {}
+    }
+    connection.write_all(&order)
+}
+
+const ECHO: [c_long; 2] = [c::SYS_recvfrom, c::SYS_sendto];
+const ECHO_AND_SHUTDOWN: [c_long; 3] = [c::SYS_recvfrom, c::SYS_sendto, c::SYS_shutdown];
+
+/// A child that is told to do this is ended for the call, and the server serves on.
+#[track_caller]
+fn is_ended_for(calls: &'static [c_long], is_pool: bool, order: u8, call: &str) {
+    let pool = |server: mpserv::server::Server<'static>| if is_pool { server.prefork(2, 2) } else { server };
+    let server = Own::start(|server| pool(server.sandbox(calls)), reach);
+    assert_eq!(server.order(order), b"");
+    assert_eq!(server.wait_line("violation").get("call"), call);
+    for _ in 0..3 {
+        assert_eq!(server.order(b'.'), b".", "it serves on");
+    }
+    server.stop();
+}
+
+fn a_preforked_child_cannot_filter_the_listener() {
+    is_ended_for(&ECHO, true, b'f', "setsockopt");
+}
+
+fn a_preforked_child_cannot_set_a_time_limit_of_the_listener() {
+    is_ended_for(&ECHO, true, b't', "setsockopt");
+}
+
+fn a_preforked_child_cannot_shut_the_listener_down() {
+    is_ended_for(&ECHO_AND_SHUTDOWN, true, b's', "shutdown");
+}
+
+fn a_preforked_child_cannot_receive_from_standard_input() {
+    is_ended_for(&ECHO, true, b'r', "recvfrom");
+}
+
+fn a_preforked_child_cannot_write_to_another_file_than_the_log() {
+    is_ended_for(&ECHO, true, b'w', "write");
+}
+
+fn a_child_with_one_client_receives_from_its_connection_alone() {
+    is_ended_for(&ECHO, false, b'r', "recvfrom");
+}
+
+fn a_child_sends_to_no_address() {
+    is_ended_for(&ECHO, false, b'a', "sendto");
+    is_ended_for(&ECHO, true, b'a', "sendto");
+}
+
+fn a_call_that_the_handler_names_is_allowed_on_the_connection() {
+    for is_pool in [false, true] {
+        let pool = |server: mpserv::server::Server<'static>| if is_pool { server.prefork(2, 2) } else { server };
+        let server = Own::start(|server| pool(server.sandbox(&ECHO_AND_SHUTDOWN)), reach);
+        assert_eq!(server.order(b'S'), b"S");
+        server.stop();
+    }
+}
