@@ -32,6 +32,12 @@ pub use libc::getppid;
 #[doc(inline)]
 pub use libc::setsid;
 
+/// `pid_t getpgid(pid_t pid);`
+///
+/// The process group of a process. setpgid(2), POSIX.
+#[doc(inline)]
+pub use libc::getpgid;
+
 /// `int setpgid(pid_t pid, pid_t pgid);`
 ///
 /// Put a process in a process group. setpgid(2), POSIX.

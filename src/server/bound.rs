@@ -158,7 +158,7 @@ impl<'a> Bound<'a> {
             }
             status
         };
-        self.serve_with(Function::new(handler))
+        self.serve_with(Function::of_service(handler))
     }
 
     /// Serves each connection by a program: its name, which is looked up in `PATH` unless it has a slash, and its
@@ -176,7 +176,7 @@ impl<'a> Bound<'a> {
             let what = format_args!("prefork");
             return Err(Error::new(what, Reason::Usage("a program serves one client and ends"), "leave it out"));
         }
-        let program = Program::new(arguments)?;
+        let program = Program::new(arguments, self.settings.privileges.identity)?;
         self.serve_with(program)
     }
 

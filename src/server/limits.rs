@@ -24,6 +24,12 @@ pub const SECONDS_LIMIT: u64 = 40_000_000;
 pub const GRACE_DEFAULT: Duration = Duration::from_secs(30);
 /// The time between SIGTERM and SIGKILL for a child.
 pub const KILL_AFTER: Duration = Duration::from_secs(5);
+/// The period at which a child that got SIGKILL, and is still there, gets it again, with its group.
+pub const KILL_AGAIN_EVERY: Duration = Duration::from_secs(1);
+/// The period at which the parent looks at process groups that have outlived their child.
+pub const GROUPS_LOOK: Duration = Duration::from_secs(1);
+/// The same once the server stops.
+pub const GROUPS_LOOK_AT_STOP: Duration = Duration::from_millis(100);
 /// The time for which a client is kept if no process can be started for it.
 pub const CLIENT_KEPT: Duration = Duration::from_secs(5);
 /// The time between two tries of a call that fails for lack of a resource.
@@ -73,9 +79,9 @@ pub const SERVICE_BUFFER_FIRST: usize = 256;
 /// The stack of a new process until it becomes a program.
 pub const SPAWN_STACK: usize = 65_536;
 /// The number of variables that a program's environment has besides the server's own.
-pub const VARIABLES_MAX: usize = 8;
-/// The bytes of these variables, with the longest path of a Unix socket.
-pub const VARIABLES_BYTES: usize = 1024;
+pub const VARIABLES_MAX: usize = 12;
+/// The bytes of these variables, with the longest home directory and shell.
+pub const VARIABLES_BYTES: usize = 4096;
 
 /// The message to a client for which no process could be started within [`CLIENT_KEPT`].
 pub const BUSY_MESSAGE: &str = "The server is busy. Try again later.\r\n";

@@ -44,6 +44,7 @@
 //! | `refuse` | a client was refused: `from`, `why`, `from_source`, `count` |
 //! | `pause`, `resume` | the server stops and begins again to accept: `why` is `max-children`, `max-rate`, or the call that failed, with its `error` and a `hint` |
 //! | `lifetime` | a child has lived for as long as it may: `pid`, `from` |
+//! | `group` | processes that a child has left in its process group have lived for too long: the `group`, `from`, the `signal` that they get |
 //! | `fail` | a program could not be run, or a call failed unexpectedly: `call`, `error`, `count` |
 //! | `status`, `child` | SIGUSR1 came; a line for each child if details are logged |
 //! | `stop`, `stopped` | the server was told to stop: `signal`, `sender`, `children`; it has stopped: `drained`, `terminated`, `killed` |

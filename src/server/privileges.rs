@@ -28,6 +28,8 @@ pub struct Identity {
     user: Option<User>,
     /// Whether the user's further groups are joined: not where a group was named.
     joins_groups: bool,
+    /// Whether nothing was looked up.
+    is_of_this_process: bool,
 }
 
 impl Identity {
@@ -47,18 +49,29 @@ impl Identity {
         let uid = known.map(|user| user.uid).or(id(user)).unwrap_or(uid_t::MAX);
         let Some(group) = group else {
             let user = known.ok_or_else(|| wrong(user, "no user has this number", "name a group, too: USER:GROUP"))?;
-            return Ok(Identity { uid, gid: user.gid, user: known, joins_groups: true });
+            return Ok(Identity { uid, gid: user.gid, user: known, joins_groups: true, is_of_this_process: false });
         };
         let gid = id(group).or_else(|| with_name(group, getgrnam));
         let gid = gid.ok_or_else(|| wrong(group, "there is no such group", "getent group shows all"))?;
-        Ok(Identity { uid, gid, user: known, joins_groups: false })
+        Ok(Identity { uid, gid, user: known, joins_groups: false, is_of_this_process: false })
     }
 
     /// The user and the group that this process is. Nothing is looked up: for a server that takes another's place
     /// [inside a root directory](crate::server::is_successor), in which a name may mean anybody.
     #[must_use]
     pub fn of_this_process() -> Identity {
-        Identity { uid: geteuid(), gid: getegid(), user: None, joins_groups: false }
+        Identity { uid: geteuid(), gid: getegid(), user: None, joins_groups: false, is_of_this_process: true }
+    }
+
+    /// The user, where the system knows it.
+    pub(super) const fn user(&self) -> Option<User> {
+        self.user
+    }
+
+    /// Whether the environment, which is that of whoever started the server, is about somebody else: not where a
+    /// predecessor has put it right.
+    pub(super) const fn is_another(&self) -> bool {
+        !self.is_of_this_process
     }
 
     /// Whether this process has this identity already, and cannot have another one.

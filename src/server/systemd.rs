@@ -16,9 +16,29 @@ use crate::sys::time::{Clock, clock_gettime};
 /// The longest message.
 const MESSAGE_MAX: usize = 256;
 
-/// The variables of the protocols with the service manager. They are about this process, so a program must not get them.
-pub(super) const VARIABLES: [&str; 6] =
-    ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
+/// The variables that a service manager sets about this process and its connection, and not about the programs that it
+/// runs: see systemd.exec(5).
+pub(super) const VARIABLES: [&str; 19] = [
+    "LISTEN_PID",
+    "LISTEN_PIDFDID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "FDSTORE",
+    "MAINPID",
+    "MAINPIDFDID",
+    "MANAGERPID",
+    "MANAGERPIDFDID",
+    "SYSTEMD_EXEC_PID",
+    "INVOCATION_ID",
+    "PIDFILE",
+    "REMOTE_ADDR",
+    "REMOTE_PORT",
+    "TRIGGER_UNIT",
+    "TRIGGER_PATH",
+];
 
 /// The connection to the service manager, if it wants to be told.
 #[derive(Debug)]

@@ -4,6 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod environment;
+mod escape;
 mod jail;
 mod pidfile;
 mod start;
@@ -13,5 +15,13 @@ mod unix_socket;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    common::solo::main(&[jail::TESTS, pidfile::TESTS, start::TESTS, tracing::TESTS, unix_socket::TESTS])
+    common::solo::main(&[
+        environment::TESTS,
+        escape::TESTS,
+        jail::TESTS,
+        pidfile::TESTS,
+        start::TESTS,
+        tracing::TESTS,
+        unix_socket::TESTS,
+    ])
 }

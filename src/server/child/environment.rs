@@ -1,4 +1,5 @@
-//! The environment of a program: the server's own, and the variables of UCSPI, which name the client.
+//! The environment of a program: the server's own without what is about the server, and the variables of UCSPI, which name
+//! the client.
 //!
 //! UCSPI is the convention of tcpserver and its successors: `PROTO`, `TCPREMOTEIP`, `IPCREMOTEEUID` and so on.
 
@@ -8,36 +9,47 @@ use core::net::SocketAddr;
 use crate::server::connection::{Connection, Peer};
 use crate::server::inherited::RESTART_VARIABLE;
 use crate::server::limits::{VARIABLES_BYTES, VARIABLES_MAX};
+use crate::server::privileges::Identity;
 use crate::server::systemd;
 use crate::sys::errno::Result;
 use crate::sys::memory::{CStrArray, Mark};
 use crate::sys::net::{Credentials, SockAddr};
 use crate::sys::process::environ;
 
-/// The variables that name the client. If the server itself has such variables, they are about another connection.
-const VARIABLES: [&str; 13] = [
-    "PROTO",
-    "TCPLOCALIP",
-    "TCPLOCALPORT",
-    "TCPLOCALHOST",
-    "TCPREMOTEIP",
-    "TCPREMOTEPORT",
-    "TCPREMOTEHOST",
-    "TCPREMOTEINFO",
-    "TCPCONNNUM",
-    "IPCREMOTEEUID",
-    "IPCREMOTEEGID",
-    "IPCREMOTEPID",
-    "IPCREMOTEPATH",
-];
+/// The protocols of UCSPI. The variables of each begin with its name.
+const PROTOCOLS: [&[u8]; 5] = [b"TCP", b"UDP", b"UNIX", b"IPC", b"SSL"];
+/// What follows the protocol's name. If the server itself has such variables, they are about another connection.
+const ABOUT_CONNECTION: [&[u8]; 3] = [b"LOCAL", b"REMOTE", b"CONNNUM"];
+/// Further variables about another connection: the protocol's name, and what sshd says to whoever starts the server.
+const ABOUT_OTHERS: [&str; 4] = ["PROTO", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY"];
+/// The variables that say who the user is.
+const ABOUT_USER: [&str; 4] = ["HOME", "USER", "LOGNAME", "SHELL"];
 
-/// Copies this process's environment, without the variables whose names are `dropped`. There is room for
-/// [`VARIABLES_MAX`] more of [`VARIABLES_BYTES`] bytes.
-pub(crate) fn copy_environment(dropped: impl Fn(&[u8]) -> bool) -> Result<CStrArray> {
-    let copied = environ().filter(|variable| !dropped(name_of(variable)));
+/// Whether a variable of the server's must not reach a program: it is about the server, or about another connection.
+fn is_about_server(name: &[u8]) -> bool {
+    let about_connection = PROTOCOLS.iter().filter_map(|protocol| name.strip_prefix(*protocol));
+    let mut dropped = ABOUT_OTHERS.iter().chain(&systemd::VARIABLES).chain([&RESTART_VARIABLE]);
+    about_connection.into_iter().any(|rest| ABOUT_CONNECTION.iter().any(|what| rest.starts_with(what)))
+        || dropped.any(|dropped| dropped.as_bytes() == name)
+}
+
+/// Copies this process's environment, without the variables whose names are `dropped`. If the server has become another
+/// user, the variables that say who the user is are that user's, or missing where the system does not know the user.
+/// There is room for [`VARIABLES_MAX`] more of [`VARIABLES_BYTES`] bytes.
+pub(crate) fn copy_environment(identity: Option<Identity>, dropped: impl Fn(&[u8]) -> bool) -> Result<CStrArray> {
+    let is_about_user = |name: &[u8]| ABOUT_USER.iter().any(|about| about.as_bytes() == name);
+    let is_dropped =
+        |name: &[u8]| dropped(name) || (identity.is_some_and(|own| own.is_another()) && is_about_user(name));
+    let copied = environ().filter(|variable| !is_dropped(name_of(variable)));
     let bytes: usize = copied.clone().map(|variable| variable.to_bytes_with_nul().len()).sum();
     let mut copy = CStrArray::with_capacity(copied.clone().count() + VARIABLES_MAX, bytes + VARIABLES_BYTES)?;
     copied.into_iter().try_for_each(|variable| copy.push(variable))?;
+    if let Some(user) = identity.and_then(|identity| identity.user()) {
+        let values = [user.home(), user.name(), user.name(), user.shell()];
+        for (name, value) in ABOUT_USER.into_iter().zip(values) {
+            copy.push_parts(&[name.as_bytes(), b"=", value.to_bytes()])?;
+        }
+    }
     Ok(copy)
 }
 
@@ -53,11 +65,8 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    pub(super) fn new() -> Result<Environment> {
-        let variables = copy_environment(|name| {
-            let mut dropped = VARIABLES.iter().chain(&systemd::VARIABLES).chain([&RESTART_VARIABLE]);
-            dropped.any(|dropped| dropped.as_bytes() == name)
-        })?;
+    pub(super) fn new(identity: Option<Identity>) -> Result<Environment> {
+        let variables = copy_environment(identity, is_about_server)?;
         let own = variables.mark();
         Ok(Environment { variables, own })
     }

@@ -17,15 +17,26 @@ use crate::sys::signal::{MaskHow, sigprocmask};
 /// A function that serves connections.
 pub(crate) struct Function<H> {
     handler: H,
+    /// Whether the function may start processes that outlive its own.
+    leaves_processes: bool,
 }
 
 impl<H> Function<H> {
     pub(crate) const fn new(handler: H) -> Function<H> {
-        Function { handler }
+        Function { handler, leaves_processes: true }
+    }
+
+    /// A function that starts no processes.
+    pub(crate) const fn of_service(handler: H) -> Function<H> {
+        Function { handler, leaves_processes: false }
     }
 }
 
 impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
+    fn leaves_processes(&self) -> bool {
+        self.leaves_processes
+    }
+
     fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
         match fork() {
             Ok(Fork::Parent(child)) => Ok(child.pid()),

@@ -13,6 +13,7 @@ use super::worker::{NotStarted, Worker};
 use crate::server::connection::Connection;
 use crate::server::error::{Error, Reason, Result as ServerResult};
 use crate::server::limits::{PATH_MAX, SPAWN_STACK};
+use crate::server::privileges::Identity;
 use crate::sys::errno::Errno;
 use crate::sys::fd::AsFd;
 use crate::sys::memory::{CStrArray, Stack};
@@ -29,7 +30,11 @@ pub(crate) struct Program {
 
 impl Program {
     /// The program with these arguments, its name first.
-    pub(crate) fn new<'s>(arguments: impl Iterator<Item = &'s CStr> + Clone) -> ServerResult<Program> {
+    /// `identity` is the user that the server has become.
+    pub(crate) fn new<'s>(
+        arguments: impl Iterator<Item = &'s CStr> + Clone,
+        identity: Option<Identity>,
+    ) -> ServerResult<Program> {
         let Some(name) = arguments.clone().next().filter(|name| !name.is_empty()) else {
             return Err(Error::new(format_args!("the program"), Reason::Usage("it has no name"), "name one"));
         };
@@ -42,7 +47,7 @@ impl Program {
             Error::new(format_args!("cannot run {}", name.to_bytes().escape_ascii()), Reason::System(errno), hint)
         })?;
         let fail = |errno| Error::new(format_args!("cannot keep the program's arguments"), Reason::System(errno), "");
-        let environment = Environment::new().map_err(fail)?;
+        let environment = Environment::new(identity).map_err(fail)?;
         let argv = CStrArray::copy(arguments).map_err(fail)?;
         Ok(Program { path, argv, environment, stack: Stack::new(SPAWN_STACK).map_err(fail)? })
     }
@@ -71,6 +76,10 @@ impl Program {
 }
 
 impl Worker for Program {
+    fn leaves_processes(&self) -> bool {
+        true
+    }
+
     fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
         if context.settings.proxy_protocol {
             return self.start_behind_proxy(connection, context);

@@ -7,6 +7,9 @@ use crate::sys::process::Pid;
 
 /// Starts children.
 pub(crate) trait Worker {
+    /// Whether a child may start processes that outlive it.
+    fn leaves_processes(&self) -> bool;
+
     /// Starts a child that serves one connection.
     fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted>;
 

@@ -15,7 +15,7 @@ use crate::server::error::shortage_hint;
 use crate::server::scoreboard::Slot;
 use crate::sys::errno::Errno;
 use crate::sys::process::{Pid, WaitStatus};
-use crate::sys::signal::SignalInfo;
+use crate::sys::signal::{Signal, SignalInfo};
 use crate::sys::syscall;
 
 /// The longest text of a wait status.
@@ -182,6 +182,14 @@ impl Log {
         self.event(Level::Connection, "lifetime", |line| {
             line.number("pid", pid);
             line.text("from", peer);
+        });
+    }
+
+    pub(crate) fn group(&self, group: Pid, peer: &Peer, signal: Signal) {
+        self.event(Level::Warning, "group", |line| {
+            line.number("group", group);
+            line.text("from", peer);
+            line.text("signal", signal);
         });
     }
 

@@ -22,6 +22,7 @@
 mod accept;
 mod children;
 mod event_loop;
+mod groups;
 mod map;
 mod pause;
 mod pool;

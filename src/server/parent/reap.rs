@@ -103,6 +103,9 @@ impl<W: Worker> Parent<'_, '_, W> {
             shortage.retry_at = Some(self.state.now);
         }
         self.log_end(&child, end);
+        // The connection of a preforked child may have begun just now.
+        let started = if self.pool.is_some() { self.state.now } else { child.started };
+        self.keep_group(&child, &child.peer, started);
         self.scoreboard.slot(child.index).clear();
     }
 

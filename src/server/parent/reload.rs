@@ -20,7 +20,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             return self.publisher.ready();
         }
         let Some(args) = self.settings.restart else { return self.publisher.ready() };
-        match Successor::start(args, &self.descriptors, &self.mask, self.state.now) {
+        match Successor::start(args, self.settings.privileges.identity, &self.descriptors, &self.mask, self.state.now) {
             Ok(successor) => {
                 self.log.restart(successor.pid, args.program().to_bytes().escape_ascii());
                 self.state.successor = Some(successor);

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::children::{Children, Stage};
+use super::groups::Groups;
 use super::map::Map;
 use super::pool_size::Pool;
 use super::publisher::Publisher;
@@ -65,6 +66,8 @@ pub(super) struct LoopState {
     pub(super) now: Duration,
     pub(super) started: Duration,
     pub(super) children: Children,
+    /// The process groups that have outlived their child.
+    pub(super) groups: Groups,
     /// The number of connections of each source.
     pub(super) sources: Map<Source, u32>,
     /// The number of children that have ended.
@@ -167,6 +170,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
                 now,
                 started: now,
                 children: Children::with_capacity(settings.max_children).map_err(fail("mmap"))?,
+                groups: Groups::with_capacity(settings.max_children).map_err(fail("mmap"))?,
                 sources: Map::with_capacity(settings.max_children as usize).map_err(fail("mmap"))?,
                 ended: 0,
                 ready: [false; LISTENERS_MAX],

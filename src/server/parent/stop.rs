@@ -5,9 +5,8 @@ use core::time::Duration;
 use super::children::Stage;
 use super::state::{Parent, Stopped, Stopping};
 use crate::server::child::Worker;
-use crate::server::limits::{BUSY_MESSAGE, KILL_AFTER};
-use crate::sys::errno::Errno;
-use crate::sys::process::Pid;
+use crate::server::limits::{BUSY_MESSAGE, KILL_AFTER, KILL_AGAIN_EVERY};
+use crate::sys::process::{Pid, getpgid};
 use crate::sys::signal::{Signal, SignalInfo, kill, killpg};
 
 impl<W: Worker> Parent<'_, '_, W> {
@@ -33,6 +32,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             client.reject(BUSY_MESSAGE);
         }
         self.begin_stopping(info.signal, self.state.now + grace);
+        self.look_at_groups();
         if at_once {
             self.terminate_all();
         } else {
@@ -62,7 +62,8 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// The report, and a line of the log, if the server was told to stop and the last child has ended.
     pub(super) fn stopped(&self) -> Option<Stopped> {
-        let stopping = self.state.stopping.as_ref().filter(|_| self.state.children.is_empty())?;
+        let stopping =
+            self.state.stopping.as_ref().filter(|_| self.state.children.is_empty() && self.state.groups.is_empty())?;
         // A preforked child may have accepted one more client before it heard that it was retired.
         let report = Stopped { accepted: self.scoreboard.accepted(), ..stopping.report };
         let ended = [report.drained, report.terminated, report.killed];
@@ -96,13 +97,26 @@ impl<W: Worker> Parent<'_, '_, W> {
             self.state.set_stage(child.pid, Stage::Killed);
         }
     }
+
+    /// Sends SIGKILL again to the children that got it [`KILL_AGAIN_EVERY`] ago: their groups may have new processes.
+    pub(super) fn kill_again(&mut self) {
+        let now = self.state.now;
+        while let Some(child) =
+            self.state.children.first(Stage::Killed).filter(|child| child.since + KILL_AGAIN_EVERY <= now)
+        {
+            signal_child(child.pid, Signal::KILL);
+            self.state.set_stage(child.pid, Stage::Killed);
+        }
+    }
 }
 
 /// Sends a signal to a child and to the processes of its group.
 fn signal_child(pid: Pid, signal: Signal) {
-    // In its first moments a child has no group yet.
-    if killpg(pid, signal) == Err(Errno::SRCH) {
-        // The child was not reaped, so the id is its own. If it has ended already, that is no error.
+    // The child was not reaped, so both ids are its own. If nobody is left, that is no error.
+    let is_sent = killpg(pid, signal).is_ok();
+    // In its first moments a child has no group yet, and a program may have gone to another one, and left processes in
+    // this one. A child in its own group has got the signal: a second one might mean something else to it.
+    if !is_sent || getpgid(pid) != Ok(pid) {
         let _ = kill(pid, signal);
     }
 }

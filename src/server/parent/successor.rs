@@ -11,6 +11,7 @@ use crate::server::child::{copy_environment, find_executable};
 use crate::server::descriptors::Descriptors;
 use crate::server::inherited::{Passed, READY, RESTART_VARIABLE};
 use crate::server::limits::READY_WITHIN;
+use crate::server::privileges::Identity;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, PipeFlags, keep_on_exec, pipe2, read};
 use crate::sys::memory::CStrArray;
@@ -21,7 +22,7 @@ use crate::sys::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
 const NO_PROGRAM: c_int = 127;
 
 /// The variables that a successor must not get: they are about this process.
-const STALE_VARIABLES: [&str; 4] = [RESTART_VARIABLE, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+const STALE_VARIABLES: [&str; 5] = [RESTART_VARIABLE, "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 
 /// A successor that is starting.
 pub(super) struct Successor {
@@ -43,7 +44,13 @@ pub(super) enum Answer {
 
 impl Successor {
     /// Starts the program that this process runs, as its file is now, with the same arguments.
-    pub(super) fn start(args: Args, descriptors: &Descriptors<'_>, mask: &SigSet, now: Duration) -> Result<Successor> {
+    pub(super) fn start(
+        args: Args,
+        identity: Option<Identity>,
+        descriptors: &Descriptors<'_>,
+        mask: &SigSet,
+        now: Duration,
+    ) -> Result<Successor> {
         let path = find_executable(args.program())?;
         let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
         let (answers, ready) = pipe2(PipeFlags::CLOEXEC)?;
@@ -53,7 +60,7 @@ impl Successor {
             pidfile: descriptors.pidfile.as_ref().map(AsFd::as_fd),
             listeners: descriptors.listeners.iter().map(|listener| (listener.as_fd(), listener.is_managed())),
         };
-        let mut envp = copy_environment(|name| STALE_VARIABLES.iter().any(|stale| stale.as_bytes() == name))?;
+        let mut envp = copy_environment(identity, |name| STALE_VARIABLES.iter().any(|stale| stale.as_bytes() == name))?;
         let argv = CStrArray::copy(args.from(0))?;
         match fork()? {
             Fork::Parent(child) => Ok(Successor { pid: child.pid(), answers, deadline: now + READY_WITHIN }),

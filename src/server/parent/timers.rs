@@ -9,7 +9,7 @@ use super::children::Stage;
 use super::pause::Blocked;
 use super::state::{Limit, Parent};
 use crate::server::child::Worker;
-use crate::server::limits::KILL_AFTER;
+use crate::server::limits::{KILL_AFTER, KILL_AGAIN_EVERY};
 
 /// Something that happens at a certain time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +32,10 @@ pub(super) enum Timer {
     Status,
     /// Children have ignored SIGTERM.
     Kill,
+    /// Children that got SIGKILL are still there.
+    KillAgain,
+    /// Process groups that have outlived their child are looked at.
+    Groups,
     /// The time is up that children have to end by themselves.
     Grace,
     /// Children are reaped although no signal says so.
@@ -45,7 +49,7 @@ pub(super) enum Timer {
 }
 
 impl Timer {
-    pub(super) const ALL: [Timer; 14] = [
+    pub(super) const ALL: [Timer; 16] = [
         Timer::Retry,
         Timer::Lifetime,
         Timer::PoolTick,
@@ -55,6 +59,8 @@ impl Timer {
         Timer::Watchdog,
         Timer::Status,
         Timer::Kill,
+        Timer::KillAgain,
+        Timer::Groups,
         Timer::Grace,
         Timer::Reap,
         Timer::Rate,
@@ -87,6 +93,8 @@ impl<W: Worker> Parent<'_, '_, W> {
             Timer::Watchdog => self.publisher.watchdog_due(),
             Timer::Status => self.publisher.status_due(self.busy_children()),
             Timer::Kill => state.children.first(Stage::Terminating).map(|child| child.since + KILL_AFTER),
+            Timer::KillAgain => state.children.first(Stage::Killed).map(|child| child.since + KILL_AGAIN_EVERY),
+            Timer::Groups => state.groups.look_at(),
             Timer::Grace => {
                 // Once all children have been told to end, the deadline means nothing.
                 let has_untold =
@@ -116,6 +124,8 @@ impl<W: Worker> Parent<'_, '_, W> {
             Timer::Watchdog => self.publisher.notify_watchdog(now),
             Timer::Status => self.publisher.notify_status(self.busy_children(), now),
             Timer::Kill => self.kill_overdue(),
+            Timer::KillAgain => self.kill_again(),
+            Timer::Groups => self.look_at_groups(),
             Timer::Grace => self.terminate_all(),
             Timer::Reap => self.reap(),
             // The loop accepts again.

@@ -39,7 +39,7 @@ impl CStrArray {
         let bytes = strings.clone().map(|string| string.to_bytes_with_nul().len()).sum();
         let mut array = CStrArray::with_capacity(strings.clone().count(), bytes)?;
         for string in strings {
-            array.push_bytes(string.to_bytes())?;
+            array.push_parts(&[string.to_bytes()])?;
         }
         Ok(array)
     }
@@ -49,7 +49,7 @@ impl CStrArray {
     /// # Errors
     /// `ENOMEM` when there is no room for it; the array is as before.
     pub fn push(&mut self, string: &CStr) -> Result<()> {
-        self.push_bytes(string.to_bytes())
+        self.push_parts(&[string.to_bytes()])
     }
 
     /// Appends what `arguments` make.
@@ -71,11 +71,14 @@ impl CStrArray {
         self.end_string(start)
     }
 
-    fn push_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Appends one string that is made of these parts. Fails as [`push_fmt`](CStrArray::push_fmt) does.
+    pub(crate) fn push_parts(&mut self, parts: &[&[u8]]) -> Result<()> {
         let start = self.text.len();
-        if let Err(error) = bytes.iter().try_for_each(|&byte| self.text.push(byte)) {
-            self.text.truncate(start);
-            return Err(error);
+        for byte in parts.iter().copied().flatten() {
+            if let Err(error) = self.text.push(*byte) {
+                self.text.truncate(start);
+                return Err(error);
+            }
         }
         self.end_string(start)
     }

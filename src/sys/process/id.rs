@@ -61,6 +61,28 @@ pub fn exists(pid: Pid) -> bool {
     ret(unsafe { ffi::signal::kill(pid.raw(), 0) }) != Err(Errno::SRCH)
 }
 
+/// `kill(-group, 0)`: whether there is a process in this group, be it a zombie.
+///
+/// # References
+/// kill(2), POSIX
+#[must_use]
+pub fn group_exists(group: Pid) -> bool {
+    // SAFETY: the call has no precondition on memory, and 0 sends nothing.
+    ret(unsafe { ffi::signal::kill(-group.raw(), 0) }) != Err(Errno::SRCH)
+}
+
+/// `getpgid()`: the group of a process.
+///
+/// # Errors
+/// `ESRCH` when there is no such process.
+///
+/// # References
+/// getpgid(2), POSIX
+pub fn getpgid(pid: Pid) -> Result<Pid> {
+    // SAFETY: the call has no precondition.
+    ret_c_int(unsafe { ffi::unistd::getpgid(pid.raw()) }).map(Pid::from_kernel)
+}
+
 /// `exit()`: ends this process with `status`, of which the parent sees the low 8 bits. Runs what `atexit()` registered
 /// and writes what stdio still holds. Of several threads that call it, the first one's status counts.
 ///

@@ -23,7 +23,7 @@ pub use crate::sys::threads::has_other_threads;
 pub use environment::environ;
 pub use exec::{Spawn, SpawnError, become_program, execve, spawn};
 pub use fork::{Fork, fork, fork_unchecked};
-pub use id::{_exit, abort, exists, exit, getpid, getppid, setpgid, setsid};
+pub use id::{_exit, abort, exists, exit, getpgid, getpid, getppid, group_exists, setpgid, setsid};
 pub use limits::{INFINITY, Limit, Resource, getrlimit, setrlimit};
 pub use privileges::{
     adopt_orphans, clear_inheritable, drop_capability_bounds, forbid_dumps, no_new_privileges, set_pdeathsig,

@@ -7,7 +7,7 @@ use mpserv::fd::{AsFd, BorrowedFd, STDIN, pipe};
 use mpserv::memory::{CStrArray, STACK_MIN, Stack};
 use mpserv::process::{
     Fork, Limit, Pid, Resource, Spawn, SpawnError, WaitFor, WaitOptions, become_program, drop_capability_bounds, fork,
-    fork_unchecked, getpid, getppid, set_pdeathsig, setpgid, setrlimit, setsid, wait, waitpid,
+    fork_unchecked, getpgid, getpid, getppid, set_pdeathsig, setpgid, setrlimit, setsid, wait, waitpid,
 };
 use mpserv::signal::{SigSet, Signal, kill};
 
@@ -80,6 +80,11 @@ pub(super) const CASES: &[Case] = &[
         child.kill(Signal::KILL).unwrap();
         reap(&mut child);
         each([leader, foreign_group])
+    }),
+    ("getpgid", Errno::SRCH, || {
+        let mut child = spawn(|| ());
+        reap(&mut child);
+        errno(getpgid(child.pid()))
     }),
     ("setpgid", Errno::SRCH, || errno(setpgid(Some(Pid::INIT), None))),
     ("setpgid", Errno::ACCES, || {

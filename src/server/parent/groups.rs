@@ -1,0 +1,124 @@
+//! Process groups that have outlived their child: a program may leave processes that still hold the connection.
+//!
+//! They get the signals that the child would have got: when its time is up, and when the server stops. A process that has
+//! moved itself to another group, or session, is out of reach.
+
+use core::time::Duration;
+
+use super::children::Child;
+use super::state::Parent;
+use crate::server::child::Worker;
+use crate::server::connection::Peer;
+use crate::server::limits::{GROUPS_LOOK, GROUPS_LOOK_AT_STOP, KILL_AFTER};
+use crate::sys::errno::Result;
+use crate::sys::memory::ParentOnly;
+use crate::sys::process::{Pid, exists, group_exists};
+use crate::sys::signal::{Signal, killpg};
+
+/// A process group whose leader, a child, has ended.
+#[derive(Clone, Copy)]
+struct Group {
+    id: Pid,
+    /// The child's client.
+    peer: Peer,
+    /// The time at which the child, or its connection, began.
+    started: Duration,
+    end: End,
+}
+
+/// How far a group is on its way to its end. The times are those of the signal.
+#[derive(Clone, Copy)]
+enum End {
+    NotTold,
+    Terminated(Duration),
+    Killed(Duration),
+}
+
+/// The table of the groups.
+pub(super) struct Groups {
+    groups: ParentOnly<Group>,
+    /// The time at which they are looked at.
+    look_at: Duration,
+}
+
+impl Groups {
+    pub(super) fn with_capacity(capacity: u32) -> Result<Groups> {
+        // SAFETY: a child never uses the parent's state.
+        let groups = unsafe { ParentOnly::with_capacity(capacity as usize) }?;
+        Ok(Groups { groups, look_at: Duration::ZERO })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// The time at which the groups must be looked at, if there are any.
+    pub(super) fn look_at(&self) -> Option<Duration> {
+        (!self.is_empty()).then_some(self.look_at)
+    }
+}
+
+impl Group {
+    /// Whether a process is left. While one is, the kernel gives the group's number to no process, so a process of this
+    /// number means that the group was gone and the number is somebody else's.
+    fn exists(&self) -> bool {
+        group_exists(self.id) && !exists(self.id)
+    }
+}
+
+impl<W: Worker> Parent<'_, '_, W> {
+    /// Keeps the group of a child that has ended, if a process is left in it.
+    pub(super) fn keep_group(&mut self, child: &Child, peer: &Peer, started: Duration) {
+        if !self.worker.leaves_processes() || !group_exists(child.pid) {
+            return;
+        }
+        let group = Group { id: child.pid, peer: *peer, started, end: End::NotTold };
+        let state = &mut self.state;
+        if state.groups.groups.push(group).is_err() {
+            // There are as many as there may be children. Nothing may escape the stop, so this one ends now.
+            let _ = killpg(child.pid, Signal::KILL);
+            return self.log.group(child.pid, peer, Signal::KILL);
+        }
+        state.groups.look_at = state.now;
+    }
+
+    fn signal_group(&self, group: &Group, signal: Signal) {
+        // If the last process has just ended, that is no error. A stopped process does not act on SIGTERM.
+        let _ = killpg(group.id, signal);
+        let _ = killpg(group.id, Signal::CONT);
+        self.log.group(group.id, &group.peer, signal);
+    }
+
+    /// Forgets the groups that are gone, and ends those whose time is up.
+    pub(super) fn look_at_groups(&mut self) {
+        let now = self.state.now;
+        let is_stopping = self.state.stopping.as_ref();
+        let must_end = is_stopping.is_some_and(|stopping| stopping.deadline <= now);
+        let period = if is_stopping.is_some() { GROUPS_LOOK_AT_STOP } else { GROUPS_LOOK };
+        let lifetime = self.settings.max_lifetime.unwrap_or(Duration::MAX);
+        let mut kept = 0;
+        for index in 0..self.state.groups.groups.len() {
+            let Some(mut group) = self.state.groups.groups.get(index).copied().filter(Group::exists) else { continue };
+            let is_over = must_end || group.started.saturating_add(lifetime) <= now;
+            match group.end {
+                End::NotTold if is_over => {
+                    self.signal_group(&group, Signal::TERM);
+                    group.end = End::Terminated(now);
+                }
+                End::Terminated(since) if since + KILL_AFTER <= now => {
+                    self.signal_group(&group, Signal::KILL);
+                    group.end = End::Killed(now);
+                }
+                // All are dead, and there is nobody who reaps them.
+                End::Killed(since) if since + KILL_AFTER <= now => continue,
+                _ => {}
+            }
+            if let Some(place) = self.state.groups.groups.get_mut(kept) {
+                *place = group;
+                kept += 1;
+            }
+        }
+        self.state.groups.groups.truncate(kept);
+        self.state.groups.look_at = now + period;
+    }
+}

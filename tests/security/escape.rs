@@ -1,0 +1,126 @@
+//! A program that wants to outlive its time: by another process group, and by processes that it leaves behind.
+
+use std::fs;
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use mpserv::signal::Signal;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+
+pub(crate) const TESTS: &[Test] = tests![
+    a_program_that_moves_to_another_group_is_ended_by_its_lifetime,
+    a_program_that_moves_to_another_group_is_ended_by_the_stop,
+    what_a_program_leaves_in_its_group_is_ended_by_its_lifetime,
+    what_a_program_leaves_in_its_group_is_ended_by_the_stop,
+    what_a_program_leaves_may_finish_in_the_time_of_the_grace,
+    the_group_of_a_program_that_has_ended_is_forgotten,
+];
+
+/// A program that leaves a process in its group, moves itself to another group, and then says so. Neither ends by SIGTERM.
+const MOVER: &str = r#"
+    $SIG{TERM} = "IGNORE";
+    my $pid = fork();
+    if ($pid == 0) { sleep 1 while 1 }
+    my $other = fork();
+    if ($other == 0) { setpgrp(0, 0); sleep 1 while 1 }
+    select(undef, undef, undef, 0.01) until getpgrp($other) == $other;
+    setpgrp(0, $other) or die;
+    kill "KILL", $other;
+    $| = 1;
+    print "$$ $pid\n";
+    sleep 1 while 1;
+"#;
+
+/// The ids that a program prints before it goes on for ever.
+fn ids(client: &mut std::net::TcpStream) -> Vec<u32> {
+    let mut text = String::new();
+    let mut byte = [0];
+    while !text.ends_with('\n') {
+        client.read_exact(&mut byte).unwrap();
+        text.push(char::from(byte[0]));
+    }
+    text.split_whitespace().map(|id| id.parse().unwrap()).collect()
+}
+
+fn is_gone(pid: u32) -> bool {
+    state(pid).is_none_or(|state| state == 'Z')
+}
+
+fn a_program_that_moves_to_another_group_is_ended_by_its_lifetime() {
+    let server = Served::start(&["--max-lifetime", "1", "127.0.0.1:0", "perl", "-e", MOVER]);
+    let mut client = server.connect();
+    let ids = ids(&mut client);
+    assert_eq!(ids.len(), 2);
+    wait_until("both have ended", || ids.iter().all(|id| is_gone(*id)));
+    server.stop();
+}
+
+fn a_program_that_moves_to_another_group_is_ended_by_the_stop() {
+    let server = Served::start(&["127.0.0.1:0", "perl", "-e", MOVER]);
+    let mut client = server.connect();
+    let ids = ids(&mut client);
+    let ended = server.running.end(Signal::QUIT);
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(ids.iter().all(|id| is_gone(*id)));
+}
+
+/// Prints its id and that of a process that it leaves behind, which holds the connection.
+const LEAVER: &str = "sleep 1000 & echo $$ $!";
+
+fn what_a_program_leaves_in_its_group_is_ended_by_its_lifetime() {
+    let server = Served::start(&["--max-lifetime", "1", "127.0.0.1:0", "sh", "-c", LEAVER]);
+    let mut client = server.connect();
+    let start = Instant::now();
+    let ids = ids(&mut client);
+    server.wait_events("end", 1);
+    // The connection is closed once nobody holds it.
+    assert_eq!(read_all(&mut client), b"");
+    assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
+    wait_until("the process has ended", || is_gone(ids[1]));
+    let group = &server.wait_events("group", 1)[0];
+    assert_eq!((group.number("group"), group.get("signal")), (u64::from(ids[0]), "SIGTERM"));
+    server.stop();
+}
+
+fn what_a_program_leaves_in_its_group_is_ended_by_the_stop() {
+    let server = Served::start(&["--grace", "0", "127.0.0.1:0", "sh", "-c", LEAVER]);
+    let mut client = server.connect();
+    let ids = ids(&mut client);
+    server.wait_events("end", 1);
+    let ended = server.running.end(Signal::TERM);
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(is_gone(ids[1]), "{}", ended.stderr);
+    assert_eq!(read_all(&mut client), b"");
+}
+
+fn what_a_program_leaves_may_finish_in_the_time_of_the_grace() {
+    let folder = TempDir::new();
+    let go = folder.join("go");
+    let program = format!("(until [ -e {} ]; do sleep 0.01; done; echo done) & echo $$ $!", go.display());
+    let server = Served::start(&["127.0.0.1:0", "sh", "-c", &program]);
+    let mut client = server.connect();
+    ids(&mut client);
+    server.wait_events("end", 1);
+    server.running.signal(Signal::TERM);
+    server.wait_events("stop", 1);
+    fs::write(&go, "").unwrap();
+    assert_eq!(read_all(&mut client), b"done\n");
+    let ended = server.running.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("mpserv: group "), "{}", ended.stderr);
+}
+
+fn the_group_of_a_program_that_has_ended_is_forgotten() {
+    let server = Served::start(&["127.0.0.1:0", "sh", "-c", "sleep 0.1 & echo $$ $!"]);
+    for _ in 0..3 {
+        finish(server.connect());
+    }
+    // Nothing is waited for.
+    let start = Instant::now();
+    server.stop();
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
