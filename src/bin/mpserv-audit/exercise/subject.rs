@@ -95,9 +95,8 @@ impl<'s> Subject<'s> {
         let own = running.child.id();
         let mut root = None;
         running.wait("the program starts", |running| {
-            let mut candidates = children(own);
-            candidates.push(own);
-            root = candidates.into_iter().find(|pid| runs_program(*pid));
+            // The program's own children run it as well, so that itself comes first.
+            root = std::iter::once(own).chain(children(own)).find(|pid| runs_program(*pid));
             // One that has ended already is known by its strace, which waits for it.
             root.is_some() || (is_traced && running.has_ended())
         })?;

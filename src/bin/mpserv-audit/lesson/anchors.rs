@@ -2,6 +2,7 @@
 
 use super::buffered::Buffered;
 use super::steps::{Runs, Step};
+use super::text;
 use crate::compare::Kind;
 
 /// A line on either side; 0 where only one side is known.
@@ -41,7 +42,8 @@ fn moved(runs: &Runs<'_>, steps: &[Step]) -> Vec<Pair> {
     let of_kind = |kind: Kind| steps.iter().filter(move |step| step.kind == kind);
     let mut pairs = Vec::new();
     for only_a in of_kind(Kind::OnlyA) {
-        let same = |other: &&Step| other.lane == only_a.lane && runs.text(other, 1) == runs.text(only_a, 0);
+        let form = |step: &Step, side: usize| runs.text(step, side).map(text::in_short);
+        let same = |other: &&Step| other.lane == only_a.lane && form(other, 1) == form(only_a, 0);
         if let Some(only_b) = of_kind(Kind::OnlyB).find(same) {
             pairs.extend(only_a.lines[0].first().zip(only_b.lines[1].first()).map(|(a, b)| [*a, *b]));
         }

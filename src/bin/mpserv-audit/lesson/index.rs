@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::frame::head;
 use super::notes;
-use super::page::{Page, head};
+use super::page::Page;
 use crate::report::html::escape;
 
 /// One lesson.

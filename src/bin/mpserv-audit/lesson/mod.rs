@@ -9,19 +9,26 @@
 //! | `notes` | what the source says of itself |
 //! | `words` | a prototype and a sentence for each call |
 //! | `text` | calls as text |
-//! | `page`, `rows`, `questions` | one page |
+//! | `page` | one page, made of the parts below |
+//! | `frame`, `tour`, `after` | its head, where to look first, what stands behind the sources |
+//! | `rows`, `step` | the calls under the lines; one of them in full |
+//! | `questions` | questions that the run answers |
 //! | `index` | the page of all lessons |
 
+mod after;
 mod anchors;
 mod buffered;
+mod frame;
 mod index;
 mod notes;
 mod page;
 mod questions;
 mod rows;
 mod state;
+mod step;
 mod steps;
 mod text;
+mod tour;
 mod words;
 
 use std::fs;
@@ -40,7 +47,8 @@ use crate::subject::{Case, PROGRAM_SIDES, Subject};
 use crate::textbook;
 use crate::tree::Tree;
 use crate::trouble::Trouble;
-use page::{Column, Page, Printed, Tab, Tabs};
+use frame::Tab;
+use page::{Column, Page, Printed, Tabs};
 use steps::Runs;
 
 /// The order in which the programs are learnt.

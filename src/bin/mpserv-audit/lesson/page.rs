@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use super::after;
 use super::anchors;
 use super::buffered::Buffered;
+use super::frame::{Tab, head, tabs};
 use super::notes::{self, Stop};
-use super::questions;
 use super::rows;
 use super::state::Kernel;
 use super::steps::{Runs, Step};
+use super::tour;
 use super::words;
 use crate::compare::Kind;
 use crate::report::html::escape;
@@ -17,8 +19,6 @@ use crate::report::picture::{Link, NARROW, Picture};
 use crate::run::output::Output;
 use crate::trace::Line;
 use crate::tree::Place;
-
-const STYLE: &str = include_str!("style.css");
 
 /// One source.
 #[derive(Clone, Debug, Default)]
@@ -34,13 +34,6 @@ pub struct Column {
 pub struct Printed {
     pub terminal: Option<Vec<u8>>,
     pub pipe: Option<Vec<u8>>,
-}
-
-/// A link at the head of a page; the one to the page itself has no address.
-#[derive(Clone, Debug)]
-pub struct Tab {
-    pub text: String,
-    pub to: Option<String>,
 }
 
 /// The links of a page.
@@ -137,7 +130,7 @@ impl<'p> Page<'p> {
         at.checked_sub(1).map_or(&self.beginning, |before| &self.steps[before].after)
     }
 
-    fn stops(&self) -> Vec<Stop> {
+    pub fn stops(&self) -> Vec<Stop> {
         self.columns.first().map(|column| notes::stops(&column.lines)).unwrap_or_default()
     }
 
@@ -149,7 +142,7 @@ impl<'p> Page<'p> {
         out += "<body>\n<header>\n";
         out += &self.heading();
         out += "</header>\n<main>\n";
-        out += &self.tour();
+        out += &tour::html(self);
         let class = if self.columns.len() > 1 { "two" } else { "one" };
         let (with, style) = match &picture {
             Some((_, width)) => (" with-picture", format!(" style=\"--picture:{width}px\"")),
@@ -168,9 +161,9 @@ impl<'p> Page<'p> {
             );
         }
         out += "</div>\n";
-        out += &self.outputs();
-        out += &self.questions();
-        out += &self.exercises();
+        out += &after::outputs(self);
+        out += &after::questions(self);
+        out += &after::exercises(self);
         out + "</main>\n" + &self.foot() + "</body>\n</html>\n"
     }
 
@@ -204,55 +197,6 @@ impl<'p> Page<'p> {
         out += &tabs("What happens to the program", &self.tabs.drives);
         out += &tabs("Standard output", &self.tabs.outputs);
         out
-    }
-
-    /// The stops of the tour: the calls that matter most, and what the source says is wrong.
-    fn tour(&self) -> String {
-        let mut items = Vec::new();
-        let find = |name: &[u8], child: bool, from: usize| {
-            (from..self.steps.len()).find(|at| {
-                let is_child = !self.runs.comparison.pairs[self.steps[*at].lane].place.is_root();
-                matches!(self.runs.line(&self.steps[*at]), Line::Call(call) if call.name == name) && is_child == child
-            })
-        };
-        let mut stop = |at: Option<usize>, text: &str| {
-            items.extend(at.map(|at| format!("<a href=\"#{}\">{text}</a>", self.anchor(at))));
-        };
-        let fork = (0..self.steps.len())
-            .find(|at| matches!(self.runs.line(&self.steps[*at]), Line::Call(call) if crate::tree::is_fork(call.name)));
-        if let Some(fork) = fork {
-            stop(Some(fork), "fork: one process becomes two, with the same descriptors");
-            let (parent, child) = (find(b"close", false, fork), find(b"close", true, fork));
-            if parent.is_some() && child.is_some() {
-                stop(child, "close in the child: what only its parent needs");
-                stop(parent, "close in the parent: what only its child needs");
-            }
-        }
-        let signal = (0..self.steps.len()).find(|at| self.steps[*at].handles.is_some());
-        stop(signal.and_then(|at| self.steps[at].handles), "the signal, and the handler that it starts");
-        let zombie = (0..self.steps.len()).find(|at| {
-            let is_zombie =
-                |kernel: &Kernel| kernel.processes.iter().any(|process| process.life == super::state::Life::Zombie);
-            is_zombie(&self.steps[*at].after)
-        });
-        stop(zombie, "the first zombie");
-        for stop in self.stops() {
-            let kind = if stop.mended { "mended" } else { "wrong, and kept" };
-            items.push(format!("<a href=\"#c{}\">line {}</a>, {kind}: {}", stop.line, stop.line, escape(&stop.text)));
-        }
-        if items.is_empty() {
-            return String::new();
-        }
-        let help = if self.columns.len() > 1 {
-            "Each call stands once under the two lines that made it."
-        } else {
-            "Each call stands under the line that made it."
-        };
-        format!(
-            "<h2>Look first</h2>\n<ol class=\"tour\">\n<li>{}</li>\n</ol>\n<p class=\"text soft\">{help} The colour is the process. Behind the arrow is what the \
-             call returned: follow it for the step in full, and from there previous and next, in the order of time.</p>\n",
-            items.join("</li>\n<li>")
-        )
     }
 
     fn sources(&self) -> String {
@@ -323,52 +267,6 @@ impl<'p> Page<'p> {
         out
     }
 
-    fn outputs(&self) -> String {
-        let (Some(terminal), Some(pipe)) = (&self.printed.terminal, &self.printed.pipe) else {
-            return String::new();
-        };
-        let shown = |text: &[u8]| {
-            let text = String::from_utf8_lossy(text).replace('\r', "");
-            let text = if text.is_empty() { "(nothing)".to_owned() } else { text };
-            text.lines().map(escape).collect::<Vec<_>>().join("\n")
-        };
-        format!(
-            "<h2>What it prints</h2>\n<div class=\"outputs\"><div><h3>on a terminal</h3><pre class=\"out\">{}</pre></div>\
-             <div><h3>to a pipe</h3><pre class=\"out\">{}</pre></div></div>\n\
-             <p class=\"text soft\">On a terminal printf makes its call at the end of each line. To a pipe it keeps the text in a buffer in the \
-             process’s memory, and writes it when the buffer is full or the process exits. A fork copies that memory, a signal that ends \
-             the process throws it away.</p>\n",
-            shown(terminal),
-            shown(pipe)
-        )
-    }
-
-    fn questions(&self) -> String {
-        let mut out = "<h2>Questions</h2>\n".to_owned();
-        for question in questions::of(self) {
-            let _ = write!(
-                out,
-                "<details><summary>{}</summary><div>{}</div></details>\n",
-                escape(&question.ask),
-                question.answer
-            );
-        }
-        out
-    }
-
-    fn exercises(&self) -> String {
-        if self.exercises.is_empty() {
-            return String::new();
-        }
-        let mut out =
-            "<h2>Exercises</h2>\n<p class=\"text\">Copy the C program, mend it, and have it graded:</p>\n".to_owned();
-        for (idea, command) in &self.exercises {
-            let _ =
-                write!(out, "<p class=\"text\">{}</p><pre class=\"shell\">{}</pre>\n", escape(idea), escape(command));
-        }
-        out
-    }
-
     fn foot(&self) -> String {
         format!(
             "<footer>{}<p class=\"soft\">Made by mpserv-audit --lesson from a run under strace.</p></footer>\n",
@@ -411,27 +309,6 @@ impl<'p> Page<'p> {
         let rule = |step: usize| format!("body:has(#s{step}:target) .m{step} .n{{stroke:var(--ink);stroke-width:3}}\n");
         shown.map(rule).collect()
     }
-}
-
-/// Everything before the body.
-pub fn head(title: &str, more: &str) -> String {
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n<style>\n{STYLE}{more}</style>\n</head>\n"
-    )
-}
-
-/// A list of links.
-pub fn tabs(label: &str, tabs: &[Tab]) -> String {
-    if tabs.is_empty() {
-        return String::new();
-    }
-    let item = |tab: &Tab| match &tab.to {
-        Some(to) => format!("<li><a href=\"{}\">{}</a></li>", escape(to), escape(&tab.text)),
-        None => format!("<li><span aria-current=\"page\">{}</span></li>", escape(&tab.text)),
-    };
-    let items: String = tabs.iter().map(item).collect();
-    format!("<nav aria-label=\"{label}\"><ul>{items}</ul></nav>\n")
 }
 
 /// Splits lines into those above the last and the last, if that one made calls.

@@ -19,8 +19,19 @@ const MOST: usize = 5;
 /// The questions of a page.
 pub fn of(page: &Page<'_>) -> Vec<Question> {
     type Ask = fn(&Page<'_>) -> Option<Question>;
-    let all: [Ask; 10] =
-        [processes, printed, zombies, unclosed, interrupted, last_to_close, alarm, failure, endings, own_calls];
+    let all: [Ask; 11] = [
+        processes,
+        printed,
+        zombies,
+        unclosed,
+        interrupted,
+        last_to_close,
+        alarm,
+        failure,
+        most_open,
+        endings,
+        own_calls,
+    ];
     all.into_iter().filter_map(|ask| ask(page)).take(MOST).collect()
 }
 
@@ -263,6 +274,23 @@ fn failure(page: &Page<'_>) -> Option<Question> {
             text::outcome(&call),
             escape(&why)
         ),
+    )
+}
+
+fn most_open(page: &Page<'_>) -> Option<Question> {
+    let opened = |at: usize| {
+        let all = &page.steps[at].after.processes[0].descriptors;
+        all.iter().filter(|(fd, _)| **fd >= STANDARD).collect::<Vec<_>>()
+    };
+    let at = (0..page.steps.len()).max_by_key(|at| (opened(*at).len(), usize::MAX - at))?;
+    let kernel = &page.steps[at].after;
+    let list: Vec<String> = opened(at).iter().map(|(fd, of)| format!("{fd}, {}", escape(kernel.name(**of)))).collect();
+    if list.is_empty() {
+        return None;
+    }
+    question(
+        "Beside standard input, output and error, what does the first process have open at most at the same time?",
+        format!("At {}: {}.", step(page, at), list.join("; ")),
     )
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::anchors::Block;
 use super::page::Page;
 use super::state::{self, Kernel, Life, STANDARD};
-use super::steps::Step;
+use super::step;
 use super::text::{self, arguments, brief, quoted, shorten};
 use super::words;
 use crate::compare::Kind;
@@ -16,7 +16,7 @@ use crate::trace::{Call, Line};
 const SHOWN: usize = 12;
 const LAST: usize = 3;
 /// The longest name of what a descriptor refers to.
-const NAME: usize = 32;
+pub const NAME: usize = 32;
 /// There are colours for so many processes.
 pub const COLOURS: usize = 8;
 
@@ -132,7 +132,7 @@ pub fn html(page: &Page<'_>, row: &Row) -> String {
         let _ = write!(out, "<span class=\"state\">{state}</span>");
     }
     out += "<div class=\"full\">";
-    row.shown().iter().for_each(|at| out += &step_html(page, *at));
+    row.shown().iter().for_each(|at| out += &step::html(page, *at));
     out + "</div></div>\n"
 }
 
@@ -294,109 +294,6 @@ fn state_of(page: &Page<'_>, row: &Row) -> String {
         parts.extend(found.iter().map(|change| escape(change)));
     }
     parts.dedup();
-    parts.join("; ")
-}
-
-/// One step in full, which is seen when it is the target.
-fn step_html(page: &Page<'_>, at: usize) -> String {
-    let step = &page.steps[at];
-    let mut out = format!("<div class=\"step\" id=\"s{}\"><p class=\"go\">", at + 1);
-    let neighbour = |next: Option<usize>, arrow: &str| match next {
-        Some(next) => format!("<a href=\"#s{}\">{arrow}</a>", next + 1),
-        None => "<span></span>".to_owned(),
-    };
-    let (previous, next) = page.neighbours(at);
-    let _ = write!(
-        out,
-        "{}<span>step {} of {}, {}</span>{}</p>",
-        neighbour(previous, "← previous"),
-        at + 1,
-        page.steps.len(),
-        page.runs.comparison.pairs[step.lane].place,
-        neighbour(next, "next →")
-    );
-    for (side, column) in page.columns.iter().enumerate() {
-        // Both are equal but for what no two runs have in common; the first stands for both.
-        if side == 1 && step.kind == Kind::Same {
-            continue;
-        }
-        if let Some(text) = page.runs.text(step, side) {
-            let label = if step.kind == Kind::Same { String::new() } else { format!("{}: ", column.label) };
-            let _ = write!(out, "<p>{label}<code>{}</code></p>", escape(&text::whole(text, &page.places)));
-        }
-    }
-    out += &lines(page, step);
-    out += &kernel_html(page, &step.after);
-    out + "</div>"
-}
-
-/// The lines that made a step, and those that called them.
-fn lines(page: &Page<'_>, step: &Step) -> String {
-    let mut parts = Vec::new();
-    for (side, column) in page.columns.iter().enumerate() {
-        if let Some((first, callers)) = step.lines[side].split_first() {
-            let callers: Vec<String> = callers.iter().map(|line| format!(", called from line {line}")).collect();
-            parts.push(format!("{} line {first}{}", column.label, callers.concat()));
-        }
-    }
-    if parts.is_empty() {
-        return "<p class=\"soft\">No line of the program made this call: the C library did, at the end of the process.</p>".to_owned();
-    }
-    format!("<p class=\"soft\">{}</p>", escape(&parts.join(" · ")))
-}
-
-fn kernel_html(page: &Page<'_>, kernel: &Kernel) -> String {
-    let mut out = "<table class=\"kernel\"><caption>What the kernel keeps, after this step</caption>\
-                   <tr><th>process</th><th>open descriptors</th><th>children</th><th>signals</th></tr>"
-        .to_owned();
-    for (index, process) in kernel.processes.iter().enumerate() {
-        let name = page.runs.name_of(index);
-        if process.life == Life::Zombie {
-            let _ = write!(out, "<tr><td>{name}</td><td>a zombie: none</td><td></td><td></td></tr>");
-        }
-        if process.life != Life::Alive {
-            continue;
-        }
-        let standard = (0..STANDARD).filter(|fd| process.descriptors.contains_key(fd)).map(|fd| fd.to_string());
-        let more = process.descriptors.iter().filter(|(fd, _)| **fd >= STANDARD);
-        let more = more.map(|(fd, of)| format!("{fd} = {}", escape(&shorten(kernel.name(*of), NAME))));
-        let standard = standard.collect::<Vec<_>>().join(" ");
-        let open: Vec<String> = std::iter::once(standard).chain(more).filter(|part| !part.is_empty()).collect();
-        let children: Vec<String> = kernel
-            .children(index)
-            .filter_map(|(child, life)| match life {
-                Life::Alive => Some(page.runs.name_of(child)),
-                Life::Zombie => Some(format!("{} (zombie)", page.runs.name_of(child))),
-                Life::Unborn | Life::Gone => None,
-            })
-            .collect();
-        let _ = write!(
-            out,
-            "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            open.join(", "),
-            children.join(", "),
-            signals(process)
-        );
-    }
-    out + "</table>"
-}
-
-fn signals(process: &state::Process) -> String {
-    let list = |set: &std::collections::BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
-    let mut parts = Vec::new();
-    for (signal, action) in &process.actions {
-        let does = if *action == state::Action::Ignore { "ignored" } else { "handler" };
-        parts.push(format!("{signal}: {does}"));
-    }
-    if !process.blocked.is_empty() {
-        parts.push(format!("blocked: {}", list(&process.blocked)));
-    }
-    if !process.pending.is_empty() {
-        parts.push(format!("pending: {}", list(&process.pending)));
-    }
-    if let Some(seconds) = process.alarm {
-        parts.push(format!("alarm in {seconds} s"));
-    }
     parts.join("; ")
 }
 

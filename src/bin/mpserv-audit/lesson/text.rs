@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::lexer::{Kind, Lexer};
-use crate::trace::Call;
+use crate::trace::{Call, Line};
 use crate::tree::Place;
 
 /// A call's arguments, one by one.
@@ -163,6 +163,18 @@ fn structure(text: &[u8]) -> String {
     "{…}".to_owned()
 }
 
+/// A line of a trace in short: without what no two runs have in common.
+pub fn in_short(line: &[u8]) -> String {
+    match Line::parse(line) {
+        Line::Call(call) => {
+            let list: Vec<String> = arguments(&call).into_iter().map(brief).collect();
+            format!("{}({})", String::from_utf8_lossy(call.name), list.join(", "))
+        }
+        Line::Signal { name, .. } => String::from_utf8_lossy(name).into_owned(),
+        _ => String::from_utf8_lossy(line).into_owned(),
+    }
+}
+
 /// The longest text of a call that a step shows.
 const LINE: usize = 400;
 
@@ -215,7 +227,6 @@ fn without_environment(line: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::Line;
 
     #[test]
     fn arguments_come_apart_at_their_own_commas() {

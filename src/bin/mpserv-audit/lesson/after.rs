@@ -1,0 +1,55 @@
+//! What stands behind the sources on a page: what is printed, questions, exercises.
+
+use std::fmt::Write as _;
+
+use super::page::Page;
+use super::questions;
+use crate::report::html::escape;
+
+/// What the program prints on a terminal and to a pipe.
+pub fn outputs(page: &Page<'_>) -> String {
+    let (Some(terminal), Some(pipe)) = (&page.printed.terminal, &page.printed.pipe) else {
+        return String::new();
+    };
+    let shown = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text).replace('\r', "");
+        let text = if text.is_empty() { "(nothing)".to_owned() } else { text };
+        text.lines().map(escape).collect::<Vec<_>>().join("\n")
+    };
+    format!(
+        "<h2>What it prints</h2>\n<div class=\"outputs\"><div><h3>on a terminal</h3><pre class=\"out\">{}</pre></div>\
+         <div><h3>to a pipe</h3><pre class=\"out\">{}</pre></div></div>\n\
+         <p class=\"text soft\">On a terminal printf makes its call at the end of each line. To a pipe it keeps the text in a buffer in the \
+         process’s memory, and writes it when the buffer is full or the process exits. A fork copies that memory, a signal that ends \
+         the process throws it away.</p>\n",
+        shown(terminal),
+        shown(pipe)
+    )
+}
+
+/// The questions, with their answers folded.
+pub fn questions(page: &Page<'_>) -> String {
+    let mut out = "<h2>Questions</h2>\n".to_owned();
+    for question in questions::of(page) {
+        let _ = write!(
+            out,
+            "<details><summary>{}</summary><div>{}</div></details>\n",
+            escape(&question.ask),
+            question.answer
+        );
+    }
+    out
+}
+
+/// The exercises, with the commands that grade them.
+pub fn exercises(page: &Page<'_>) -> String {
+    if page.exercises.is_empty() {
+        return String::new();
+    }
+    let mut out =
+        "<h2>Exercises</h2>\n<p class=\"text\">Copy the C program, mend it, and have it graded:</p>\n".to_owned();
+    for (idea, command) in &page.exercises {
+        let _ = write!(out, "<p class=\"text\">{}</p><pre class=\"shell\">{}</pre>\n", escape(idea), escape(command));
+    }
+    out
+}

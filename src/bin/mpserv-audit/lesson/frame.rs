@@ -1,0 +1,33 @@
+//! What all pages have: the head with the style, and lists of links.
+
+use crate::report::html::escape;
+
+const STYLE: &str = include_str!("style.css");
+
+/// A link at the head of a page; the one to the page itself has no address.
+#[derive(Clone, Debug)]
+pub struct Tab {
+    pub text: String,
+    pub to: Option<String>,
+}
+
+/// Everything before the body.
+pub fn head(title: &str, more: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n<style>\n{STYLE}{more}</style>\n</head>\n"
+    )
+}
+
+/// A list of links.
+pub fn tabs(label: &str, tabs: &[Tab]) -> String {
+    if tabs.is_empty() {
+        return String::new();
+    }
+    let item = |tab: &Tab| match &tab.to {
+        Some(to) => format!("<li><a href=\"{}\">{}</a></li>", escape(to), escape(&tab.text)),
+        None => format!("<li><span aria-current=\"page\">{}</span></li>", escape(&tab.text)),
+    };
+    let items: String = tabs.iter().map(item).collect();
+    format!("<nav aria-label=\"{label}\"><ul>{items}</ul></nav>\n")
+}

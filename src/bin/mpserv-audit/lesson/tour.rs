@@ -1,0 +1,55 @@
+//! Where to look first: the calls that matter most, and what the source says is wrong.
+
+use super::page::Page;
+use super::state::{Kernel, Life};
+use crate::report::html::escape;
+use crate::trace::Line;
+use crate::tree::is_fork;
+
+/// The stops of the tour: the calls that matter most, and what the source says is wrong.
+pub fn html(page: &Page<'_>) -> String {
+    let mut items = Vec::new();
+    let find = |name: &[u8], child: bool, from: usize| {
+        (from..page.steps.len()).find(|at| {
+            let is_child = !page.runs.comparison.pairs[page.steps[*at].lane].place.is_root();
+            matches!(page.runs.line(&page.steps[*at]), Line::Call(call) if call.name == name) && is_child == child
+        })
+    };
+    let mut stop = |at: Option<usize>, text: &str| {
+        items.extend(at.map(|at| format!("<a href=\"#{}\">{text}</a>", page.anchor(at))));
+    };
+    let fork = (0..page.steps.len())
+        .find(|at| matches!(page.runs.line(&page.steps[*at]), Line::Call(call) if is_fork(call.name)));
+    if let Some(fork) = fork {
+        stop(Some(fork), "fork: one process becomes two, with the same descriptors");
+        let (parent, child) = (find(b"close", false, fork), find(b"close", true, fork));
+        if parent.is_some() && child.is_some() {
+            stop(child, "close in the child: what only its parent needs");
+            stop(parent, "close in the parent: what only its child needs");
+        }
+    }
+    let signal = (0..page.steps.len()).find(|at| page.steps[*at].handles.is_some());
+    stop(signal.and_then(|at| page.steps[at].handles), "the signal, and the handler that it starts");
+    let zombie = (0..page.steps.len()).find(|at| {
+        let is_zombie = |kernel: &Kernel| kernel.processes.iter().any(|process| process.life == Life::Zombie);
+        is_zombie(&page.steps[*at].after)
+    });
+    stop(zombie, "the first zombie");
+    for stop in page.stops() {
+        let kind = if stop.mended { "mended" } else { "wrong, and kept" };
+        items.push(format!("<a href=\"#c{}\">line {}</a>, {kind}: {}", stop.line, stop.line, escape(&stop.text)));
+    }
+    if items.is_empty() {
+        return String::new();
+    }
+    let help = if page.columns.len() > 1 {
+        "Each call stands once under the two lines that made it."
+    } else {
+        "Each call stands under the line that made it."
+    };
+    format!(
+        "<h2>Look first</h2>\n<ol class=\"tour\">\n<li>{}</li>\n</ol>\n<p class=\"text soft\">{help} The colour is the process. Behind the arrow is what the \
+         call returned: follow it for the step in full, and from there previous and next, in the order of time.</p>\n",
+        items.join("</li>\n<li>")
+    )
+}

@@ -1,0 +1,166 @@
+//! Each exercise: the original fails with the idea in its message, a mended program passes, another change does not.
+
+use std::fs;
+
+use crate::common::TempDir;
+use crate::{audit, repository, text};
+
+/// An exercise, a word of its idea, and how the program is mended.
+struct Exercise {
+    program: &'static str,
+    name: &'static str,
+    idea: &'static str,
+    mend: &'static [(&'static str, &'static str)],
+}
+
+const FORK_FAILS: &str = "fork has three results";
+const LOOP: (&str, &str) =
+    ("pid_t pid = waitpid(-1, &status, WNOHANG);", "pid_t pid;\n\twhile ((pid = waitpid(-1, &status, WNOHANG)) > 0)");
+const CHECKED: &str = "pid_t pid = fork();\n\tif (pid == -1)\n\t\treturn 1;";
+
+const ALL: [Exercise; 15] = [
+    Exercise { program: "wait", name: "fork", idea: FORK_FAILS, mend: &[("pid_t pid = fork();", CHECKED)] },
+    Exercise { program: "remove_zombie", name: "zombies", idea: "do not queue", mend: &[LOOP] },
+    Exercise { program: "remove_zombie", name: "fork", idea: FORK_FAILS, mend: &[("pid_t pid = fork();", CHECKED)] },
+    Exercise { program: "echo_mpserv", name: "zombies", idea: "do not queue", mend: &[LOOP] },
+    Exercise {
+        program: "echo_mpserv",
+        name: "busy-loop",
+        idea: "EMFILE",
+        mend: &[("if (clnt_sock == -1)\n", "if (clnt_sock == -1 && sleep(1) == 0)\n")],
+    },
+    Exercise {
+        program: "echo_mpserv",
+        name: "read-error",
+        idea: "read returns -1 when it fails",
+        mend: &[("read(clnt_sock, buf, BUF_SIZE)) != 0)", "read(clnt_sock, buf, BUF_SIZE)) > 0)")],
+    },
+    Exercise {
+        program: "echo_mpclient",
+        name: "end-of-input",
+        idea: "fgets returns NULL",
+        mend: &[("fgets(buf, BUF_SIZE, stdin);\n\t\tif (", "if (fgets(buf, BUF_SIZE, stdin) == NULL || ")],
+    },
+    Exercise {
+        program: "rot13_serv",
+        name: "standard-c",
+        idea: "System V",
+        mend: &[
+            ("#include", "#define _XOPEN_SOURCE 700\n#include"),
+            (
+                "signal(SIGCHLD, sigchld_handler);",
+                "struct sigaction act = {.sa_handler = sigchld_handler, .sa_flags = SA_RESTART};\n\tsigaction(SIGCHLD, &act, NULL);",
+            ),
+        ],
+    },
+    Exercise {
+        program: "code05",
+        name: "zombies",
+        idea: "until its parent waits",
+        mend: &[("if (argc == 2 && strcmp(argv[1], \"ignore\") == 0)", "")],
+    },
+    Exercise { program: "code05", name: "fork", idea: FORK_FAILS, mend: &[("if (fork() > 0)", "if (fork() != 0)")] },
+    Exercise {
+        program: "code05",
+        name: "socket",
+        idea: "no descriptor",
+        mend: &[
+            (
+                "server->m_listenfd = socket(AF_INET, SOCK_STREAM, 0);",
+                "if ((server->m_listenfd = socket(AF_INET, SOCK_STREAM, 0)) == -1)\n\t\texit(1);",
+            ),
+            ("#include", "#include <stdlib.h>\n#include"),
+        ],
+    },
+    Exercise {
+        program: "code04",
+        name: "socket",
+        idea: "no descriptor",
+        mend: &[
+            (
+                "client->m_connfd = socket(AF_INET, SOCK_STREAM, 0);",
+                "if ((client->m_connfd = socket(AF_INET, SOCK_STREAM, 0)) == -1)\n\t\texit(1);",
+            ),
+            ("#include", "#include <stdlib.h>\n#include"),
+        ],
+    },
+    Exercise {
+        program: "socket_serve",
+        name: "descriptor-0",
+        idea: "0 is a descriptor like any other",
+        mend: &[(
+            "if (server->m_listen_sock > 0)\n\t\tclose(server->m_listen_sock);\n\tserver->m_listen_sock = 0;",
+            "if (server->m_listen_sock >= 0)\n\t\tclose(server->m_listen_sock);\n\tserver->m_listen_sock = -1;",
+        )],
+    },
+    Exercise {
+        program: "socket_serve",
+        name: "fork",
+        idea: FORK_FAILS,
+        mend: &[("if (fork() > 0)", "if (fork() != 0)")],
+    },
+    Exercise {
+        program: "socket_client",
+        name: "socket",
+        idea: "no descriptor",
+        mend: &[
+            (
+                "client->m_sockfd = socket(AF_INET, SOCK_STREAM, 0);",
+                "if ((client->m_sockfd = socket(AF_INET, SOCK_STREAM, 0)) == -1)\n\t\texit(1);",
+            ),
+            ("#include", "#include <stdlib.h>\n#include"),
+        ],
+    },
+];
+
+#[test]
+fn faults_are_told_from_mends() {
+    let folder = TempDir::new();
+    for exercise in &ALL {
+        let original = fs::read_to_string(repository(&format!("src/bin/textbook/{}.c", exercise.program))).unwrap();
+        let change = |changes: &[(&str, &str)]| {
+            changes.iter().fold(original.clone(), |source, (from, to)| {
+                assert!(source.contains(from), "{} has no {from}", exercise.program);
+                source.replacen(from, to, 1)
+            })
+        };
+        let grade = |source: &str| {
+            let file = folder.join("mine.c");
+            fs::write(&file, source).unwrap();
+            audit(&["--exercise", file.to_str().unwrap(), exercise.program, exercise.name])
+        };
+        let name = format!("{} {}", exercise.program, exercise.name);
+        for (what, source) in [
+            ("the original", original.clone()),
+            ("another change", change(&[("int main(", "static const int other = 1;\n\nint main(")])),
+        ] {
+            let output = grade(&source);
+            assert_eq!(output.status.code(), Some(1), "{name}: {what}: {}", text(&output.stderr));
+            let said = text(&output.stdout);
+            assert!(said.starts_with(&format!("{}: not yet. ", exercise.name)), "{name}: {what}: {said}");
+            assert!(said.contains(exercise.idea), "{name}: {what}: {said}");
+        }
+        let output = grade(&change(exercise.mend));
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{name}: mended: {said}");
+        assert_eq!(said, format!("{}: passed\n", exercise.name), "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_graded_is_said() {
+    let folder = TempDir::new();
+    let file = folder.join("mine.c");
+    let path = file.to_str().unwrap();
+    fs::write(&file, "int main(void) { return }\n").unwrap();
+    for (arguments, status, said) in [
+        (&["--exercise", path, "echo_mpserv", "zombies"][..], 2, "does not compile"),
+        (&["--exercise", path, "echo_mpserv", "none"], 2, "zombies, busy-loop, read-error"),
+        (&["--exercise", path, "fork"], 2, "no exercises"),
+        (&["--exercise", path], 2, "of which program"),
+    ] {
+        let output = audit(arguments);
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}");
+        assert!(text(&output.stderr).contains(said), "{arguments:?}: {}", text(&output.stderr));
+    }
+}

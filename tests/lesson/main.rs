@@ -1,0 +1,44 @@
+//! The lessons: each page holds together, the sources are aligned, text can be read, and exercises are graded right.
+//!
+//! - `pages`: all pages of all programs, and what is planted in one
+//! - `html`: reads a page's tags
+//! - `contrast`: the colours of text
+//! - `exercises`: the original fails, a mended program passes, another change does not
+
+#[allow(dead_code, reason = "a part is enough here")]
+#[path = "../common/mod.rs"]
+mod common;
+
+mod contrast;
+mod exercises;
+mod html;
+mod pages;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// What a run of the tool may take, in seconds, on a busy machine.
+const WATCHDOG: &str = "900";
+
+/// Runs mpserv-audit to its end. SIGTERM makes it end its programs first.
+fn audit(arguments: &[&str]) -> Output {
+    let mut command = Command::new("timeout");
+    command.args(["--signal=TERM", WATCHDOG, env!("CARGO_BIN_EXE_mpserv-audit")]).args(arguments);
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A file of the repository.
+fn repository(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Compiles a C program with debugging information.
+fn compile(source: &Path, program: &Path) {
+    let mut compiler = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
+    compiler.args(["-g", "-w", "-pthread", "-I"]).arg(repository("src/bin/textbook"));
+    assert!(compiler.arg("-o").arg(program).arg(source).status().unwrap().success());
+}

@@ -1,0 +1,174 @@
+//! All pages of all programs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use crate::common::TempDir;
+use crate::html::Page;
+use crate::{audit, compile, repository, text};
+
+/// A page that anybody can send.
+const MOST_BYTES: usize = 1_000_000;
+
+const PROGRAMS: [&str; 14] = [
+    "fork",
+    "zombie",
+    "wait",
+    "waitpid",
+    "signal",
+    "sigaction",
+    "remove_zombie",
+    "echo_mpserv",
+    "echo_mpclient",
+    "rot13_serv",
+    "code05",
+    "code04",
+    "socket_serve",
+    "socket_client",
+];
+
+/// Reads all pages of a folder.
+fn read_all(folder: &Path) -> BTreeMap<String, (Page, String)> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            (name.clone(), (Page::read(&name, &text), text))
+        })
+        .collect()
+}
+
+/// All links lead to something that is there.
+fn check_links(pages: &BTreeMap<String, (Page, String)>) {
+    for (name, (page, _)) in pages {
+        for link in &page.links {
+            let is_there = match link.split_once('#') {
+                Some(("", anchor)) => page.ids.contains(anchor),
+                Some((file, anchor)) => pages.get(file).is_some_and(|(page, _)| page.ids.contains(anchor)),
+                None => pages.contains_key(link),
+            };
+            assert!(is_there, "{name} leads to {link}");
+        }
+    }
+}
+
+#[test]
+fn all_programs_are_aligned_and_all_pages_hold_together() {
+    let folder = TempDir::new();
+    // It fails when the lines of two sources do not have one order, in any drive.
+    let output = audit(&["--lesson", folder.0.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let pages = read_all(&folder.0);
+    check_links(&pages);
+    let (index, _) = &pages["index.html"];
+    for program in PROGRAMS {
+        assert!(index.links.contains(&format!("{program}.html")), "{program}");
+    }
+    for (name, (page, text)) in &pages {
+        assert!(text.len() < MOST_BYTES, "{name}: {} bytes", text.len());
+        if name == "index.html" {
+            continue;
+        }
+        let questions = text.matches("<details><summary>").count();
+        assert!((3..=5).contains(&questions), "{name}: {questions} questions");
+        assert!(page.ids.contains("s1"), "{name} has no steps");
+        // Both sources stand there in full.
+        let program = PROGRAMS
+            .iter()
+            .find(|program| name.strip_prefix(**program).is_some_and(|rest| rest.starts_with(['.', '-'])));
+        for (extension, mark) in [("c", 'c'), ("rs", 'r')] {
+            let source = repository(&format!("src/bin/textbook/{}.{extension}", program.unwrap()));
+            let lines = fs::read_to_string(source).unwrap().lines().count();
+            let shown =
+                page.ids.iter().filter(|id| id.strip_prefix(mark).is_some_and(|rest| rest.parse::<u32>().is_ok()));
+            assert_eq!(shown.count(), lines, "{name}");
+        }
+    }
+    let (_, echo) = &pages["echo_mpserv.html"];
+    for sign in
+        ["3 listener port 9190, 4 client 1", "child 2 is a zombie", "interrupts accept at line", "signals do not queue"]
+    {
+        assert!(echo.contains(sign), "{sign}");
+    }
+    let (_, pipe) = &pages["echo_mpserv-three-clients-pipe.html"];
+    for sign in ["stays in the buffer", "writes what was buffered at", "of root</a>"] {
+        assert!(pipe.contains(sign), "{sign}");
+    }
+    assert!(pages["socket_serve.html"].1.contains("客户端已连接"), "letters of all languages");
+}
+
+#[test]
+fn two_statements_in_another_order_are_found() {
+    let folder = TempDir::new();
+    let source = fs::read_to_string(repository("src/bin/textbook/echo_mpserv.c")).unwrap();
+    let first = "\tsigaction(SIGCHLD, &act, NULL);\n";
+    let second = "\tint serv_sock = socket(PF_INET, SOCK_STREAM, 0);\n";
+    assert!(source.contains(first) && source.contains(second));
+    let swapped = source.replace(first, "").replace(second, &format!("{second}{first}"));
+    let place = |name: &str, source: &str| {
+        let place = folder.join(name);
+        fs::create_dir(&place).unwrap();
+        let file = place.join("echo_mpserv.c");
+        fs::write(&file, source).unwrap();
+        compile(&file, &place.join("echo_mpserv"));
+        place.to_str().unwrap().to_owned()
+    };
+    let (original, swapped) = (place("original", &source), place("swapped", &swapped));
+    let pages = folder.join("pages").to_str().unwrap().to_owned();
+    let lesson = |other: &str| {
+        audit(&["--lesson", &pages, "--c", &original, "--rust", other, "--drive", "no client", "echo_mpserv"])
+    };
+    assert_eq!(lesson(&original).status.code(), Some(0));
+    let found = lesson(&swapped);
+    assert_eq!(found.status.code(), Some(1), "{}", text(&found.stderr));
+    assert!(text(&found.stderr).contains("do not have one order"), "{}", text(&found.stderr));
+}
+
+#[test]
+fn any_c_program_gives_a_page() {
+    const SOURCE: &str = "\
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int main(void)
+{
+\tint ends[2], status;
+\tchar buffer[100];
+
+\tpipe(ends);
+\tif (fork() == 0) {
+\t\tclose(ends[0]);
+\t\tdprintf(ends[1], \"h\\xc3\\xa9llo\");
+\t\texit(3);
+\t}
+\tclose(ends[1]);
+\tread(ends[0], buffer, sizeof(buffer));
+\twait(&status);
+\treturn WEXITSTATUS(status);
+}
+";
+    let folder = TempDir::new();
+    let (source, program, page) = (folder.join("foreign.c"), folder.join("foreign"), folder.join("foreign.html"));
+    fs::write(&source, SOURCE).unwrap();
+    compile(&source, &program);
+    let output = audit(&["--lesson", page.to_str().unwrap(), "--a", program.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let html = fs::read_to_string(&page).unwrap();
+    let read = Page::read("foreign.html", &html);
+    assert!(read.ids.contains("c21") && !read.ids.contains("r1"), "one source");
+    for sign in
+        ["3 pipe, to read, 4 pipe, to write", "write(4, &quot;héllo&quot;, 6)", "child 1 is a zombie", "exited with 3"]
+    {
+        assert!(html.contains(sign), "{sign}");
+    }
+    // Stripped, it cannot be shown.
+    let status = std::process::Command::new("strip").arg(&program).status().unwrap();
+    assert!(status.success());
+    let output = audit(&["--lesson", page.to_str().unwrap(), "--a", program.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("compile it with -g"), "{}", text(&output.stderr));
+}
