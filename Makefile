@@ -66,7 +66,7 @@ $(if $(call goals,exercise),$(call check,PROGRAM,$(TEXTBOOK))$(if $(wildcard $(C
 $(if $(call goals,faults),$(call check,FAULTS,all part))
 $(if $(call goals,test),$(call check,SKIPS,allow fail))
 
-.PHONY: help run run-server run-client strace-server strace-client watch-zombies release c test memcheck sanitize \
+.PHONY: help run run-server run-client strace-server strace-client watch-zombies release c test test-on memcheck sanitize \
         audit audit-report faults compare lesson exercise bench bench-peers lint install uninstall \
         clean \
         need-cargo need-cc need-strace
@@ -88,6 +88,7 @@ help:
 	@echo 'make c              the C programs, in $(TARGET)/c'
 	@echo 'make release        everything as it is shipped, in $(TARGET)/release'
 	@echo 'make test           all tests; the last line sums up, and names what was skipped; SKIPS=fail fails on that'
+	@echo 'make test-on        make test and make audit in a fresh Debian, as root   SUITE=$(SUITE)'
 	@echo 'make memcheck       the programs and the server under valgrind; fails on a finding'
 	@echo 'make sanitize       the C programs with the compiler'"'"'s sanitizers; fails on a finding'
 	@echo 'make bench          how fast the servers are, against plain C; ARGS=--help lists what can be chosen'
@@ -144,6 +145,30 @@ test: need-cargo need-cc need-strace
 	@{ $(CARGO) test --features std --test library -- std_ && $(CARGO) test --no-fail-fast; echo "make: status $$?"; } 2>&1 \
 		| tee $(TARGET)/test.log
 	@awk -v skips=$(SKIPS) -v file=$(TARGET)/test-summary -f tests/common/summary.awk $(TARGET)/test.log
+
+# Packages of Debian that `make test` and `make audit` use. A test skips what is not installed.
+TEST_PACKAGES = gcc libc6-dev make strace netcat-openbsd procps iproute2 python3 git systemd haproxy ucspi-tcp inetutils-ftpd \
+                groff mandoc fish zsh
+# Bind mounts of the chroot, in a mount namespace of its own, and what runs in it.
+ROOT   = $(TARGET)/test-on/$(SUITE)
+INSIDE = env -i HOME=/root LANG=C.UTF-8 PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+         CARGO_HOME=/opt/cargo CARGO_NET_OFFLINE=true CARGO_TARGET_DIR=/opt/target
+test-on: need-cargo
+	$(call need,mmdebstrap,mmdebstrap)
+	@[ "$$(id -u)" = 0 ] || { echo 'make: test-on makes a chroot: run it as root' >&2; exit 1; }
+	$(CARGO) fetch --locked
+	rm -rf --one-file-system $(ROOT)
+	mkdir -p $(ROOT)
+	mmdebstrap --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' --include='$(TEST_PACKAGES)' $(SUITE) $(ROOT)
+	mkdir -p $(addprefix $(ROOT)/opt/,source rust cargo/registry target)
+	unshare --mount sh -ec ' \
+		mount --bind -o ro . $(ROOT)/opt/source; \
+		mount --bind -o ro "$$(rustc --print sysroot)" $(ROOT)/opt/rust; \
+		mount --bind "$${CARGO_HOME:-$$HOME/.cargo}/registry" $(ROOT)/opt/cargo/registry; \
+		mount --rbind /dev $(ROOT)/dev; mount --rbind /sys $(ROOT)/sys; mount -t proc proc $(ROOT)/proc; \
+		chroot $(ROOT) $(INSIDE) sh -c "cat /etc/debian_version; ldd --version | head -1; gcc --version | head -1; \
+			strace --version | head -1; rustc --version"; \
+		chroot $(ROOT) $(INSIDE) make -C /opt/source test audit'
 
 memcheck: need-cargo need-cc
 	$(call need,valgrind,valgrind libc6-dbg)

@@ -27,18 +27,20 @@ pub(crate) struct Cross {
     pub(crate) emulator: [&'static str; 3],
 }
 
-impl Machine {
-    /// The processor that runs the test.
-    pub(crate) fn this() -> Machine {
-        Machine { processor: env::consts::ARCH, cross: None }
+impl Cross {
+    /// The name of a variable in which cargo is told about the target.
+    pub(crate) fn variable(&self, name: &str) -> String {
+        format!("CARGO_TARGET_{}_{name}", self.target.to_uppercase().replace('-', "_"))
     }
+}
 
+impl Machine {
     fn compiler(&self) -> Command {
         self.cross.as_ref().map_or_else(cc::compiler, |cross| Command::new(cross.compiler))
     }
 
     /// The command that runs a program.
-    fn command(&self, program: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let Some(cross) = &self.cross else {
             return Command::new(program);
         };
@@ -75,10 +77,9 @@ fn dependent(folder: &Path, facts: &str, cross: Option<&Cross>) -> Result<Comman
     write("facts.rs", facts)?;
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["run", "--offline", "--quiet", "--target-dir", "target"]).current_dir(folder).env("CC", "false");
-    if let Some(Cross { target, compiler, emulator }) = cross {
-        let variables = format!("CARGO_TARGET_{}_", target.to_uppercase().replace('-', "_"));
-        cargo.args(["--target", target]);
-        cargo.env(format!("{variables}LINKER"), compiler).env(format!("{variables}RUNNER"), emulator.join(" "));
+    if let Some(cross) = cross {
+        cargo.args(["--target", cross.target]);
+        cargo.env(cross.variable("LINKER"), cross.compiler).env(cross.variable("RUNNER"), cross.emulator.join(" "));
     }
     Ok(cargo)
 }

@@ -1,0 +1,18 @@
+//! Tests of how the programs are linked, and of other processors than this one.
+
+#[path = "../ffi/cc.rs"]
+mod cc;
+#[path = "../common/mod.rs"]
+mod common;
+mod cross;
+mod linking;
+#[path = "../ffi/mirror/mod.rs"]
+mod mirror;
+#[path = "../ffi/proof.rs"]
+mod proof;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    common::solo::main(&[linking::TESTS, cross::TESTS])
+}
