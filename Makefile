@@ -66,7 +66,7 @@ $(if $(call goals,exercise),$(call check,PROGRAM,$(TEXTBOOK))$(if $(wildcard $(C
 $(if $(call goals,faults),$(call check,FAULTS,all part))
 $(if $(call goals,test),$(call check,SKIPS,allow fail))
 
-.PHONY: help run run-server run-client strace-server strace-client watch-zombies release c test test-on memcheck sanitize \
+.PHONY: help run run-server run-client strace-server strace-client watch-zombies release c test test-cross test-on test-packages memcheck sanitize \
         audit audit-report faults compare lesson exercise bench bench-peers lint install uninstall \
         clean \
         need-cargo need-cc need-strace
@@ -88,6 +88,7 @@ help:
 	@echo 'make c              the C programs, in $(TARGET)/c'
 	@echo 'make release        everything as it is shipped, in $(TARGET)/release'
 	@echo 'make test           all tests; the last line sums up, and names what was skipped; SKIPS=fail fails on that'
+	@echo 'make test-cross     ffi, the programs and the server for aarch64 and riscv64, under an emulator'
 	@echo 'make test-on        make test and make audit in a fresh Debian, as root   SUITE=$(SUITE)'
 	@echo 'make memcheck       the programs and the server under valgrind; fails on a finding'
 	@echo 'make sanitize       the C programs with the compiler'"'"'s sanitizers; fails on a finding'
@@ -146,9 +147,13 @@ test: need-cargo need-cc need-strace
 		| tee $(TARGET)/test.log
 	@awk -v skips=$(SKIPS) -v file=$(TARGET)/test-summary -f tests/common/summary.awk $(TARGET)/test.log
 
-# Packages of Debian that `make test` and `make audit` use. A test skips what is not installed.
-TEST_PACKAGES = gcc libc6-dev make strace netcat-openbsd procps iproute2 python3 git systemd haproxy ucspi-tcp inetutils-ftpd \
-                groff mandoc fish zsh
+# Packages of Debian that the tests use. A test is skipped if what it needs is not installed.
+TEST_PACKAGES = fingerd finger fish gcc git groff-base haproxy inetutils-ftpd libc6-dev make mandoc netcat-openbsd procps \
+                python3 strace systemd ucspi-tcp util-linux zsh
+test-packages:
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES)
+
 # Bind mounts of the chroot, in a mount namespace of its own, and what runs in it.
 ROOT   = $(TARGET)/test-on/$(SUITE)
 INSIDE = env -i HOME=/root LANG=C.UTF-8 PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin \
@@ -169,6 +174,14 @@ test-on: need-cargo
 		chroot $(ROOT) $(INSIDE) sh -c "cat /etc/debian_version; ldd --version | head -1; gcc --version | head -1; \
 			strace --version | head -1; rustc --version"; \
 		chroot $(ROOT) $(INSIDE) make -C /opt/source test audit'
+
+# The C compilers, emulators and Rust libraries of other processors. Without one, its tests are skipped.
+test-cross: need-cargo need-cc
+	$(call need,aarch64-linux-gnu-gcc,gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+	$(call need,riscv64-linux-gnu-gcc,gcc-riscv64-linux-gnu libc6-dev-riscv64-cross)
+	$(call need,qemu-aarch64,qemu-user)
+	rustup target add aarch64-unknown-linux-gnu riscv64gc-unknown-linux-gnu || true
+	$(CARGO) test --test build -- --ignored
 
 memcheck: need-cargo need-cc
 	$(call need,valgrind,valgrind libc6-dbg)

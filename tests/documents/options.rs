@@ -62,8 +62,10 @@ fn the_man_page_is_written_as_it_should_be() {
     needs_command("mandoc");
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/mpserv.8");
     let lint = run(Command::new("mandoc").args(["-T", "lint", "-W", "style"]).arg(&page), Output::Pipe);
-    let complaints = lint.stdout;
-    assert!(lint.status.success() && complaints.is_empty(), "{complaints}");
+    // Which manuals are installed is no matter of the page.
+    let complaints: Vec<&str> =
+        lint.stdout.lines().filter(|line| !line.contains("referenced manual not found")).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
     let text = text_of(Command::new("mandoc").args(["-T", "utf8"]).arg(&page));
     assert!(text.lines().count() > 150);
 }
