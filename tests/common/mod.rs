@@ -24,7 +24,7 @@ pub mod servers;
 pub mod solo;
 
 /// After this long, an event that a test waits for will not come.
-pub const WATCHDOG: Duration = Duration::from_secs(20);
+pub const WATCHDOG: Duration = Duration::from_secs(15);
 
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(1);

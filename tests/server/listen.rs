@@ -16,11 +16,13 @@ use mpserv::signal::Signal;
 
 pub(crate) const TESTS: &[Test] = tests![
     it_listens_wherever_it_is_told_to,
+    no_listener_is_served_before_the_others,
     a_port_alone_is_for_both_families,
     an_ipv6_address_is_for_ipv6_alone,
     where_there_is_no_ipv6_a_port_is_for_ipv4,
     a_stale_unix_socket_is_replaced_and_a_live_one_is_not,
     a_socket_that_another_server_has_put_in_its_place_stays,
+    the_lock_of_a_socket_is_the_servers_own,
     wrong_addresses_are_named,
     a_port_in_use_is_named,
     a_port_that_needs_privilege_is_named,
@@ -36,6 +38,27 @@ fn a_port_alone_is_for_both_families() {
     // An IPv4 client is shown as one.
     assert!(from[0].get("from").starts_with("127.0.0.1:") && from[1].get("from").starts_with("[::1]:"), "{from:?}");
     drop(v6);
+    server.stop();
+}
+
+/// While clients come to all listeners, one listener after another is served.
+fn no_listener_is_served_before_the_others() {
+    const CLIENTS: usize = 6;
+    let server = Served::start_ports(&mut mpserv(&["--listen", "127.0.0.1:0", "127.0.0.1:0"]), 2);
+    server.running.signal(Signal::STOP);
+    wait_until("the server is stopped", || state(server.pid()) == Some('T'));
+    let clients = |port: u16| -> Vec<_> { (0..CLIENTS).map(|_| connect(port)).collect() };
+    let (first, second) = (clients(server.ports[0]), clients(server.ports[1]));
+    server.running.signal(Signal::CONT);
+    let accepts = server.wait_events("accept", 2 * CLIENTS);
+    let source = |line: &Line| line.get("from").rsplit_once(':').unwrap().1.parse::<u16>().unwrap();
+    let is_first = |line: &Line| first.iter().any(|client| client.local_addr().unwrap().port() == source(line));
+    let pid = |line: &Line| line.number("pid");
+    let mut accepts: Vec<Line> = accepts;
+    accepts.sort_by_key(pid);
+    let order: Vec<bool> = accepts.iter().map(is_first).collect();
+    assert!(order.windows(2).all(|pair| pair[0] != pair[1]), "{order:?}");
+    drop((first, second));
     server.stop();
 }
 
@@ -108,12 +131,26 @@ fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 
+/// While a server replaces a stale socket it has a lock, which is nobody else's to write to, and is gone afterwards.
+fn the_lock_of_a_socket_is_the_servers_own() {
+    let folder = TempDir::new();
+    let (path, trace) = (folder.join("socket"), folder.join("trace"));
+    let options = ["-e", "trace=openat"];
+    let server = Running::start(&mut traced(&options, &trace, &[&format!("unix:{}", path.display())]), Output::Pipe);
+    wait_until("the server serves", || server.stderr_so_far().contains("mpserv: start "));
+    assert!(!folder.join("socket.lock").exists());
+    assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
+    let trace = fs::read_to_string(&trace).unwrap();
+    let opened = trace.lines().find(|line| line.contains("socket.lock\"")).unwrap_or_else(|| panic!("{trace}"));
+    assert!(opened.contains("O_CREAT") && opened.contains(", 0600)"), "{opened}");
+}
+
 fn a_socket_that_another_server_has_put_in_its_place_stays() {
     let folder = TempDir::new();
     let path = folder.join("socket");
     let address = format!("unix:{}", path.display());
     let first = Running::start(&mut mpserv(&[&address]), Output::Pipe);
-    wait_for("the first server listens", || UnixStream::connect(&path).ok());
+    wait_until("the first server serves", || first.stderr_so_far().contains("mpserv: start "));
     fs::remove_file(&path).unwrap();
     let second = Running::start(&mut mpserv(&[&address]), Output::Pipe);
     wait_until("the second server serves", || second.stderr_so_far().contains("mpserv: start "));

@@ -73,21 +73,35 @@ fn the_log_goes_to_syslog_where_it_is_asked_for() {
     let trace = folder.join("trace");
     // Whether there is a log on this machine or not: what is sent is what counts.
     let options = ["-s", "200", "-e", "trace=connect,sendto", "-e", "inject=connect,sendto:retval=0"];
-    let server = Served::start_command(&mut traced(&options, &trace, &["--log", "syslog", "127.0.0.1:0"]));
+    let arguments = ["-v", "--log", "syslog", "-C", "1", "127.0.0.1:0"];
+    let server = Served::start_command(&mut traced(&options, &trace, &arguments));
+    let kept = server.client();
+    let _refused = server.connect();
+    let said = || fs::read_to_string(&trace).unwrap();
+    wait_until("the second client is refused", || said().contains("refuse"));
+    drop(kept);
+    wait_until("the end of the first is logged", || said().contains(": end "));
     let ended = server.running.end(Signal::TERM);
     assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(0), ""));
     let trace = fs::read_to_string(trace).unwrap();
     assert!(trace.contains("connect(") && trace.contains("/dev/log"), "{trace}");
-    // Facility daemon, priority notice: 3 * 8 + 5.
+    // Facility daemon, and the priorities warning, notice and informational: 3 * 8 + 4, 5 and 6.
+    for (priority, event) in [(28, "refuse"), (29, "listen"), (29, "stop"), (30, "end")] {
+        let is_one = |line: &str| line.contains(&format!("\"<{priority}>")) && line.contains(&format!(": {event} "));
+        assert!(trace.lines().any(is_one), "{event} with priority {priority}: {trace}");
+    }
     assert!(trace.contains("\"<29>") && trace.contains(": start pid=") && trace.contains("mpserv["), "{trace}");
 }
 
 fn quiet_leaves_out_connections_and_verbose_adds_details() {
-    let server = Served::start(&["-q", "127.0.0.1:0"]);
-    drop(server.client());
+    let server = Served::start(&["-q", "-C", "1", "127.0.0.1:0"]);
+    let client = server.client();
+    // A client that is turned away is no ordinary connection.
+    assert_eq!(read_all(&mut server.connect()), b"");
+    drop(client);
     server.wait_childless();
     let events: Vec<String> = server.stop().into_iter().map(|line| line.event).collect();
-    assert_eq!(events, ["listen", "start", "stop", "stopped"]);
+    assert_eq!(events, ["listen", "start", "refuse", "stop", "stopped"]);
     let server = Served::start(&["-v", "127.0.0.1:0"]);
     let client = server.client();
     server.running.signal(Signal::USR1);

@@ -1,6 +1,7 @@
 //! `--pidfile`: locked, written and removed.
 
 use std::fs;
+use std::process::Command;
 
 use crate::common::server::*;
 use crate::common::solo::Test;
@@ -11,6 +12,7 @@ use mpserv::signal::Signal;
 pub(crate) const TESTS: &[Test] = tests![
     the_pidfile_is_locked_and_removed,
     a_child_that_lives_on_does_not_hold_the_pidfile,
+    the_pidfile_is_readable_by_all_and_writable_by_its_owner_alone,
     a_pidfile_that_is_removed_before_it_is_locked_is_made_anew,
     a_pidfile_that_cannot_be_is_named,
 ];
@@ -29,6 +31,17 @@ fn the_pidfile_is_locked_and_removed() {
     drop(held);
     server.stop();
     assert!(!path.exists());
+}
+
+/// Whatever the umask: only the server's user may write to it.
+fn the_pidfile_is_readable_by_all_and_writable_by_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new();
+    let path = folder.join("pid");
+    let script = format!("umask 0; exec '{MPSERV}' -1 --pidfile \"$0\" 127.0.0.1:0");
+    let server = Served::start_command(Command::new("sh").args(["-c", &script]).arg(&path));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+    server.stop();
 }
 
 fn a_child_that_lives_on_does_not_hold_the_pidfile() {

@@ -23,6 +23,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_program_that_is_gone_is_told_and_the_server_goes_on,
     a_program_that_cannot_run_is_named,
     a_directory_is_no_program,
+    a_file_that_may_not_be_run_is_told_wherever_it_is_in_path,
+    a_client_waits_while_the_program_is_being_written,
 ];
 
 fn a_program_finds_three_descriptors_default_signals_and_an_empty_mask() {
@@ -164,6 +166,35 @@ fn a_program_that_cannot_run_is_named() {
     let line = last_line(&["127.0.0.1:0", folder.0.to_str().unwrap()]);
     assert!(line.contains("Permission denied"), "{line}");
     refused(&["127.0.0.1:0", ""], USAGE, &["no name"]);
+}
+
+/// Of several directories in PATH, a file that may not be run is the better error than one that is not there.
+fn a_file_that_may_not_be_run_is_told_wherever_it_is_in_path() {
+    let (first, second) = (TempDir::new(), TempDir::new());
+    fs::write(first.join("prog"), "not a program").unwrap();
+    for path in [[&first.0, &second.0], [&second.0, &first.0]] {
+        let path = path.map(|folder| folder.to_str().unwrap()).join(":");
+        let ended = run(mpserv(&["127.0.0.1:0", "prog"]).env("PATH", path), Output::Pipe);
+        is_refusal(&ended, TROUBLE, &["prog: Permission denied", "chmod +x"]);
+    }
+}
+
+/// While a program is being replaced it cannot be run: the client waits.
+fn a_client_waits_while_the_program_is_being_written() {
+    let folder = TempDir::new();
+    let program = copy_program("/bin/cat", &folder);
+    let server = Served::start(&["127.0.0.1:0", program.to_str().unwrap()]);
+    let writer = fs::File::options().write(true).open(&program).unwrap();
+    let mut client = server.connect();
+    client.write_all(b"waited").unwrap();
+    let pause = server.wait_events("pause", 1);
+    assert_eq!((pause[0].get("why"), pause[0].get("error")), ("execve", "Text file busy"));
+    drop(writer);
+    let mut back = [0; 6];
+    client.read_exact(&mut back).unwrap();
+    assert_eq!(&back, b"waited");
+    drop(client);
+    server.stop();
 }
 
 fn a_directory_is_no_program() {

@@ -95,7 +95,7 @@ fn what_the_standard_allows_is_understood() {
 }
 
 fn what_the_standard_forbids_is_refused() {
-    let too_long = [&b"PROXY UNKNOWN "[..], &[b'x'; 93], b"\r\n"].concat();
+    let too_long = [&b"PROXY UNKNOWN "[..], &[b'x'; 92], b"\r\n"].concat();
     let short = |family, length: usize| v2(0x21, family, &vec![0; length]);
     for bytes in [
         b"proxy TCP4 192.0.2.1 198.51.100.2 1 2\r\n".to_vec(),

@@ -17,6 +17,8 @@ use mpserv::signal::{Signal, kill};
 
 pub(crate) const TESTS: &[Test] = tests![
     the_manager_is_told_how_the_server_is,
+    a_server_that_has_handed_over_is_silent,
+    a_successor_finds_nothing_of_what_was_passed,
     a_reload_that_fails_ends_in_ready,
     the_watchdog_hears_of_it_twice_as_often_as_need_be,
     a_manager_that_is_not_there_is_told_of,
@@ -96,6 +98,65 @@ fn the_manager_is_told_how_the_server_is() {
         assert_eq!(manager.hear(), "STOPPING=1");
         wait_until("it ends", || !exists(pid) || state(pid.raw() as u32) == Some('Z'));
     }
+}
+
+/// After the handover only the successor speaks to the manager, though the old server still has clients.
+fn a_server_that_has_handed_over_is_silent() {
+    let manager = Manager::at_a_path();
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let mut command = mpserv(&["--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
+    let server = Served::start_command(command.env("NOTIFY_SOCKET", &manager.name));
+    assert_eq!(manager.hear(), format!("READY=1\nMAINPID={}", server.pid()));
+    let mut clients = server.clients(2);
+    wait_until("the status says so", || manager.hear_any() == "STATUS=2/64 children");
+    server.running.signal(Signal::HUP);
+    assert!(manager.hear().starts_with("RELOADING=1\n"));
+    assert!(manager.hear().starts_with("READY=1\n") && manager.hear().starts_with("READY=1\n"));
+    server.wait_events("succeeded", 1);
+    drop(clients.pop());
+    server.wait_events("end", 1);
+    // A status would come within a second.
+    manager.socket.set_read_timeout(Some(STATUS_WITHIN)).unwrap();
+    let mut buffer = [0; 4096];
+    while let Ok(length) = manager.socket.recv(&mut buffer) {
+        assert_eq!(String::from_utf8_lossy(&buffer[..length]), "STATUS=0/64 children", "the successor has no client");
+    }
+    let successor = fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
+    signal(successor, Signal::TERM);
+    drop(clients);
+    assert_eq!(manager.hear(), "STOPPING=1");
+    wait_until("both have ended", || state(server.pid()) == Some('Z') && !pidfile.exists());
+}
+
+/// How soon a status would come: at most one a second is sent.
+const STATUS_WITHIN: Duration = Duration::from_millis(1500);
+
+/// The successor gets the sockets by other means, and must not take them for those of the manager.
+fn a_successor_finds_nothing_of_what_was_passed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = TempDir::new();
+    let (pidfile, trace) = (folder.join("pid"), folder.join("trace"));
+    // With -D the server is the process that was started, which LISTEN_PID names.
+    let script = format!(
+        "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=x exec strace -D -f -q -v -s 300 -e trace=execve -o '{}' \
+         '{MPSERV}' -1 --pidfile '{}' inherit 3<&0 </dev/null",
+        trace.display(),
+        pidfile.display()
+    );
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).stdin(Stdio::from(OwnedFd::from(listener)));
+    let server = Served::start_command(&mut command);
+    server.running.signal(Signal::HUP);
+    server.wait_events("succeeded", 1);
+    let successor = fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
+    drop(server.client());
+    signal(successor, Signal::TERM);
+    wait_until("it ends", || !pidfile.exists());
+    let trace = fs::read_to_string(trace).unwrap();
+    let calls: Vec<&str> = trace.lines().filter(|line| line.contains("execve(")).collect();
+    assert!(calls.len() == 2 && calls[0].contains("\"LISTEN_FDS=1\""), "{trace}");
+    assert!(calls[1].contains("MPSERV_INHERIT=") && !calls[1].contains("\"LISTEN_"), "{trace}");
 }
 
 fn a_reload_that_fails_ends_in_ready() {

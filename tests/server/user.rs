@@ -67,6 +67,9 @@ fn a_server_as_nobody_has_nothing_left() {
             assert_eq!(status(pid, set), "0000000000000000", "{set} of {pid}");
         }
         assert_eq!(status(pid, "NoNewPrivs"), "1");
+        // No other process of that user can look into it: its files in /proc are root's.
+        let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(format!("/proc/{pid}/environ")).unwrap());
+        assert_eq!(owner, 0, "process {pid} can be dumped");
     }
     wait_until("the child is in the sandbox", || status(child, "Seccomp") == "2");
     assert_eq!(status(server.pid(), "Seccomp"), "0");
