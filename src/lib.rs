@@ -65,7 +65,6 @@ pub mod server;
 mod sys;
 
 pub use program::{getopt, options, text};
-pub use server::inherited;
 pub use sys::{
     errno, fd, fs, memory, namespace, net, poll, process, pty, seccomp, signal, stdio, syscall, syslog, time, user,
     wordexp,

@@ -17,5 +17,5 @@ pub mod text;
 mod title;
 
 pub use args::{Args, Argument, atoi};
-pub use start::{panicked, run, run_titled};
+pub use start::{end, panicked, run};
 pub use title::Title;

@@ -5,7 +5,6 @@ use core::fmt::Write as _;
 use core::panic::PanicInfo;
 
 use crate::program::args::Args;
-use crate::program::title::Title;
 use crate::sys::fd;
 use crate::sys::process::abort;
 use crate::sys::stdio::{self, Direct};
@@ -15,21 +14,6 @@ use crate::sys::stdio::{self, Direct};
 /// and ends the process by SIGABRT.
 #[macro_export]
 macro_rules! main {
-    ($function:path, title) => {
-        const _: () = {
-            #[unsafe(export_name = "main")]
-            extern "C" fn c_main(
-                argc: ::core::ffi::c_int,
-                argv: *const *const ::core::ffi::c_char,
-            ) -> ::core::ffi::c_int {
-                // SAFETY: C's runtime gives main its arguments, and nothing has looked at them yet.
-                let (args, title) = unsafe { $crate::program::Title::claim(argc, argv) };
-                $crate::program::run_titled($function, args, title)
-            }
-
-            $crate::panic_handler!();
-        };
-    };
     ($function:path) => {
         const _: () = {
             #[unsafe(export_name = "main")]
@@ -75,15 +59,12 @@ macro_rules! panic_handler {
 /// What [`main!`](crate::main!) makes of the function.
 #[doc(hidden)]
 pub fn run(function: fn(Args) -> c_int, args: Args) -> c_int {
-    let status = function(args);
-    stdio::close_to_handlers();
-    status
+    end(function(args))
 }
 
-/// What [`main!`](crate::main!) makes of a function that also takes a [`Title`].
+/// The end of a main function, whose status C's runtime gives to `exit()`.
 #[doc(hidden)]
-pub fn run_titled(function: fn(Args, Title) -> c_int, args: Args, title: Title) -> c_int {
-    let status = function(args, title);
+pub fn end(status: c_int) -> c_int {
     stdio::close_to_handlers();
     status
 }

@@ -5,8 +5,7 @@ use core::ffi::{c_char, c_int};
 use crate::ffi;
 use crate::program::args::Args;
 use crate::sys::memory::CStrArray;
-use crate::sys::process::environ;
-use crate::sys::process::has_other_threads;
+use crate::sys::process::{has_other_threads, variables};
 
 /// What `ps` shows of this process in place of its arguments.
 ///
@@ -29,13 +28,15 @@ impl Title {
     pub unsafe fn claim(argc: c_int, argv: *const *const c_char) -> (Args, Title) {
         // SAFETY: by this function's own contract.
         let old = unsafe { Args::new(argc, argv) };
-        let (Ok(args), Ok(environment)) = (CStrArray::copy(old.from(0)), CStrArray::copy(environ())) else {
+        // SAFETY: this function alone changes the environment, at its end.
+        let variables = unsafe { variables() };
+        let (Ok(args), Ok(environment)) = (CStrArray::copy(old.from(0)), CStrArray::copy(variables.clone())) else {
             return (old, Title { start: core::ptr::null_mut(), length: 0, used: 0 });
         };
         // The strings lie one behind the other, from the first argument to the last variable.
         let start = old.program().as_ptr();
         let mut end = start;
-        for string in old.from(0).chain(environ()) {
+        for string in old.from(0).chain(variables) {
             if string.as_ptr() == end {
                 end = end.wrapping_add(string.to_bytes_with_nul().len());
             }

@@ -83,8 +83,11 @@ impl<'a> Bound<'a> {
 
     /// Takes the sockets and the pidfile of the server whose successor this one is, if there is such a server.
     fn take_over(&mut self) -> Result<()> {
-        let found = take_restart().map_err(cannot_inherit)?.filter(|_| self.settings.restart.is_some());
-        let Some(found) = found else { return Ok(()) };
+        // Without `restart` this server has no successor, and takes no predecessor's place.
+        let Some(inherited) = self.settings.inherited.as_mut().filter(|_| self.settings.restart.is_some()) else {
+            return Ok(());
+        };
+        let Some(found) = take_restart(inherited).map_err(cannot_inherit)? else { return Ok(()) };
         self.descriptors.predecessor = Some(found.ready);
         let pidfile = self.settings.pidfile.zip(found.pidfile);
         self.descriptors.pidfile = pidfile.map(|(path, fd)| PidFile::inherit(path, fd));
@@ -102,7 +105,7 @@ impl<'a> Bound<'a> {
             return Err(Error::new(format_args!("{addresses_given} addresses"), Reason::Usage("too many"), hint));
         }
         for address in addresses.iter().take(addresses_given) {
-            listeners.bind(address, &self.settings.socket)?;
+            listeners.bind(address, &self.settings.socket, self.settings.inherited.as_mut())?;
         }
         if listeners.len() == 0 {
             let what = format_args!("no address to listen on");

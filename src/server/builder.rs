@@ -7,6 +7,7 @@ use super::bound::Bound;
 use super::child::Outcome;
 use super::connection::Connection;
 use super::error::{Error, Result};
+use super::inherited::Inherited;
 use super::limits::LISTENERS_MAX;
 use super::listener::Listeners;
 use super::log::{LogFormat, Verbosity};
@@ -169,6 +170,13 @@ impl<'a> Server<'a> {
     /// server.
     pub const fn restart(mut self, args: Args) -> Self {
         self.settings.restart = Some(args);
+        self
+    }
+
+    /// Lets this server take the sockets that were passed to the process: by the service manager, for the address
+    /// `inherit`, and by its predecessor.
+    pub const fn inherit(mut self, inherited: Inherited) -> Self {
+        self.settings.inherited = Some(inherited);
         self
     }
 

@@ -3,50 +3,87 @@
 
 use core::ffi::{CStr, c_int};
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{BorrowedFd, OwnedFd, is_open, write_all};
-use crate::sys::process::{Pid, environ, getpid};
+use crate::sys::process::{Pid, getpid, value};
 
 /// The first descriptor that systemd passes.
 const FIRST: c_int = 3;
 /// One more than the highest descriptor that can be taken.
 const END: c_int = 1024;
 
-/// The descriptors that were taken, a bit each.
-static TAKEN: [AtomicU64; END as usize / u64::BITS as usize] =
-    [const { AtomicU64::new(0) }; END as usize / u64::BITS as usize];
+/// The variable by which a server tells its successor what it has passed.
+pub(crate) const RESTART_VARIABLE: &str = "MPSERV_INHERIT";
 
-/// Takes a descriptor, once. `EBADF` when it is not open, when it was taken before, and for the standard ones.
-///
-/// # Safety
-/// This process was started with the descriptor, and nothing else owns it.
-unsafe fn take(number: c_int) -> Result<OwnedFd> {
-    // SAFETY: it is only asked whether the descriptor is open.
-    let fd = unsafe { BorrowedFd::from_raw(number) };
-    if !(FIRST..END).contains(&number) || !is_open(fd) {
-        return Err(Errno::BADF);
-    }
-    let bit = 1 << (number as u32 % u64::BITS);
-    let word = TAKEN.get((number as u32 / u64::BITS) as usize).ok_or(Errno::BADF)?;
-    if word.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
-        return Err(Errno::BADF);
-    }
-    // SAFETY: it is open, and by this function's own contract, and because it was not taken before, the caller's alone.
-    Ok(unsafe { OwnedFd::from_raw(number) })
+/// The descriptors that were passed to this process, for [`Server::inherit`](crate::server::Server::inherit). Each of them
+/// can be taken once.
+#[derive(Debug)]
+pub struct Inherited {
+    /// The numbers that were passed and are open, a bit each.
+    open: [u64; END as usize / u64::BITS as usize],
 }
 
-/// `getenv()`: the value of a variable of the environment. `None` where other threads exist.
-///
-/// # References
-/// getenv(3), POSIX
-#[must_use]
-pub fn getenv(name: &str) -> Option<&'static CStr> {
-    environ().find_map(|variable| {
-        let value = variable.to_bytes_with_nul().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-        CStr::from_bytes_with_nul(value).ok()
-    })
+impl Inherited {
+    /// Claims the descriptors that `LISTEN_FDS` and `MPSERV_INHERIT` name, if these variables are about this process.
+    /// [`server_main!`](crate::server_main!) does so before a program's main function.
+    ///
+    /// # Safety
+    /// Nothing in this process owns a descriptor above 2 yet: this is called at the start of main.
+    #[must_use]
+    pub unsafe fn claim() -> Inherited {
+        let mut inherited = Inherited { open: [0; END as usize / u64::BITS as usize] };
+        if let Some(count) = passed_by_manager() {
+            (FIRST..FIRST.saturating_add(count).min(END)).for_each(|number| inherited.note(number));
+        }
+        for word in passed_by_predecessor().into_iter().flatten() {
+            if let Some(number) = number(word.strip_suffix(MANAGED.as_bytes()).unwrap_or(word)) {
+                inherited.note(number);
+            }
+        }
+        inherited
+    }
+
+    /// The word of `open` and the bit in it for a descriptor that can be taken.
+    fn bit(&mut self, number: c_int) -> Option<(&mut u64, u64)> {
+        let number = u32::try_from(number).ok().filter(|number| (FIRST as u32..END as u32).contains(number))?;
+        Some((self.open.get_mut((number / u64::BITS) as usize)?, 1 << (number % u64::BITS)))
+    }
+
+    /// Notes a descriptor that was passed, if it is open.
+    fn note(&mut self, number: c_int) {
+        // SAFETY: it is only asked whether the descriptor is open.
+        let fd = unsafe { BorrowedFd::from_raw(number) };
+        if let Some((word, bit)) = self.bit(number).filter(|_| is_open(fd)) {
+            *word |= bit;
+        }
+    }
+
+    /// Takes a descriptor, once. `EBADF` when it was not passed, or was taken before.
+    fn take(&mut self, number: c_int) -> Result<OwnedFd> {
+        let (word, bit) = self.bit(number).filter(|(word, bit)| **word & bit != 0).ok_or(Errno::BADF)?;
+        *word &= !bit;
+        // SAFETY: the descriptor was passed and open when it was claimed, at which time it had no owner.
+        Ok(unsafe { OwnedFd::from_raw(number) })
+    }
+}
+
+/// The value of a variable of the environment.
+fn variable(name: &CStr) -> Option<&'static [u8]> {
+    // SAFETY: the functions here read a value at once, and nothing changes the environment meanwhile.
+    unsafe { value(name) }.map(CStr::to_bytes)
+}
+
+/// How many descriptors the service manager has passed to this process.
+fn passed_by_manager() -> Option<c_int> {
+    let pid: c_int = number(variable(c"LISTEN_PID")?)?;
+    number(variable(c"LISTEN_FDS")?).filter(|_| pid == getpid().raw())
+}
+
+/// The words behind the process id in [`RESTART_VARIABLE`], if that is this process's.
+fn passed_by_predecessor() -> Option<impl Iterator<Item = &'static [u8]>> {
+    let mut words = variable(c"MPSERV_INHERIT")?.split(|&byte| byte == b',');
+    (number(words.next()?) == Some(getpid().raw())).then_some(words)
 }
 
 fn number<T: core::str::FromStr>(text: &[u8]) -> Option<T> {
@@ -61,23 +98,17 @@ fn number<T: core::str::FromStr>(text: &[u8]) -> Option<T> {
 ///
 /// # References
 /// sd_listen_fds(3)
-#[must_use]
-pub fn listen_fds(wanted: impl Fn(&[u8]) -> bool) -> Option<impl Iterator<Item = Result<OwnedFd>>> {
-    let pid: c_int = number(getenv("LISTEN_PID")?.to_bytes())?;
-    let count: c_int = number(getenv("LISTEN_FDS")?.to_bytes())?;
-    if pid != getpid().raw() {
-        return None;
-    }
-    let names = getenv("LISTEN_FDNAMES").map_or(&b""[..], CStr::to_bytes);
+pub(crate) fn listen_fds(
+    inherited: &mut Inherited,
+    wanted: impl Fn(&[u8]) -> bool,
+) -> Option<impl Iterator<Item = Result<OwnedFd>>> {
+    let count = passed_by_manager()?;
+    let names = variable(c"LISTEN_FDNAMES").unwrap_or_default();
     let names = names.split(|&byte| byte == b':').chain(core::iter::repeat(&b""[..]));
     let numbers = FIRST..FIRST.saturating_add(count).min(END);
     let wanted = numbers.zip(names).filter(move |(_, name)| wanted(name));
-    // SAFETY: the service manager says that it has passed these descriptors to this process.
-    Some(wanted.map(|(number, _)| unsafe { take(number) }))
+    Some(wanted.map(|(number, _)| inherited.take(number)))
 }
-
-/// The variable by which a server tells its successor what it has passed.
-pub const RESTART_VARIABLE: &str = "MPSERV_INHERIT";
 
 /// The answer of a successor when it serves.
 pub(crate) const READY: &[u8] = b"R";
@@ -89,15 +120,15 @@ pub(crate) fn say_ready(predecessor: &OwnedFd) -> Result<()> {
 
 /// The descriptors that a server passes to its successor. Shown, they are the value of [`RESTART_VARIABLE`].
 #[derive(Debug)]
-pub struct Passed<'a, L> {
+pub(crate) struct Passed<'a, L> {
     /// The process that becomes the successor.
-    pub successor: Pid,
+    pub(crate) successor: Pid,
     /// The pipe through which the successor says that it is ready.
-    pub ready: BorrowedFd<'a>,
+    pub(crate) ready: BorrowedFd<'a>,
     /// The pidfile, with its lock.
-    pub pidfile: Option<BorrowedFd<'a>>,
+    pub(crate) pidfile: Option<BorrowedFd<'a>>,
     /// The sockets, and whether each belongs to the service manager.
-    pub listeners: L,
+    pub(crate) listeners: L,
 }
 
 /// The mark behind the number of a socket that belongs to the service manager.
@@ -115,54 +146,44 @@ impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool)> + Clone> fmt::Display for Pa
 
 /// A socket that was passed.
 #[derive(Debug)]
-pub struct Socket {
+pub(crate) struct Socket {
     /// The socket.
-    pub fd: OwnedFd,
+    pub(crate) fd: OwnedFd,
     /// Whether it belongs to the service manager.
-    pub is_managed: bool,
+    pub(crate) is_managed: bool,
 }
 
 /// The descriptors that a successor finds.
 #[derive(Debug)]
-pub struct Found<L> {
+pub(crate) struct Found<L> {
     /// The pipe through which this server says that it is ready.
-    pub ready: OwnedFd,
+    pub(crate) ready: OwnedFd,
     /// The pidfile, locked.
-    pub pidfile: Option<OwnedFd>,
+    pub(crate) pidfile: Option<OwnedFd>,
     /// The sockets.
-    pub listeners: L,
+    pub(crate) listeners: L,
 }
 
 /// Whether a server has started this process as its successor.
 #[must_use]
 pub fn is_successor() -> bool {
-    let first = getenv(RESTART_VARIABLE).and_then(|text| text.to_bytes().split(|&byte| byte == b',').next());
-    first.and_then(number) == Some(getpid().raw())
+    passed_by_predecessor().is_some()
 }
 
 /// Takes the descriptors that the predecessor has passed, if [`RESTART_VARIABLE`] names this process. They can be taken
-/// once, even if the predecessor has been killed since.
-///
-/// # Errors
-/// `EBADF` when one was taken before, or the variable is malformed.
-pub fn take_restart() -> Result<Option<Found<impl Iterator<Item = Result<Socket>>>>> {
-    let Some(text) = getenv(RESTART_VARIABLE) else { return Ok(None) };
-    let mut words = text.to_bytes().split(|&byte| byte == b',');
+/// once, even if the predecessor has been killed since. `EBADF` when one was taken before, or the variable is malformed.
+pub(crate) fn take_restart(
+    inherited: &mut Inherited,
+) -> Result<Option<Found<impl Iterator<Item = Result<Socket>> + use<'_>>>> {
+    let Some(mut words) = passed_by_predecessor() else { return Ok(None) };
     let mut next = || words.next().and_then(number::<c_int>).ok_or(Errno::BADF);
-    if next()? != getpid().raw() {
-        // The variable was for another process, which has left it to this one.
-        return Ok(None);
-    }
     let [ready, pidfile] = [next()?, next()?];
-    // SAFETY: the predecessor says that it has passed it.
-    let ready = unsafe { take(ready) }?;
-    // SAFETY: as above.
-    let pidfile = if pidfile == 0 { None } else { Some(unsafe { take(pidfile) }?) };
+    let ready = inherited.take(ready)?;
+    let pidfile = if pidfile == 0 { None } else { Some(inherited.take(pidfile)?) };
     let listeners = words.map(|word| {
         let managed = word.strip_suffix(MANAGED.as_bytes());
         let number = number(managed.unwrap_or(word)).ok_or(Errno::BADF)?;
-        // SAFETY: as above.
-        Ok(Socket { fd: unsafe { take(number) }?, is_managed: managed.is_some() })
+        Ok(Socket { fd: inherited.take(number)?, is_managed: managed.is_some() })
     });
     Ok(Some(Found { ready, pidfile, listeners }))
 }

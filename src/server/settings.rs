@@ -4,6 +4,7 @@ use core::ffi::{CStr, c_long};
 use core::time::Duration;
 
 use super::error::{Error, Reason, Result};
+use super::inherited::Inherited;
 use super::limits::{BACKLOG_DEFAULT, GRACE_DEFAULT, MAX_CHILDREN_DEFAULT, MAX_CHILDREN_LIMIT, RATE_LIMIT};
 use super::listener::SocketSettings;
 use super::log::{LogFormat, Verbosity};
@@ -33,6 +34,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) limits: Limits,
     /// The system calls that a handler makes, where it may make no other.
     pub(crate) sandbox: Option<&'a [c_long]>,
+    pub(crate) inherited: Option<Inherited>,
     pub(crate) restart: Option<Args>,
     pub(crate) title: Option<Title>,
     pub(crate) notify: bool,
@@ -62,6 +64,7 @@ impl Settings<'_> {
             privileges: Privileges { identity: None, chroot: None },
             limits: Limits::new(),
             sandbox: None,
+            inherited: None,
             restart: None,
             title: None,
             notify: false,

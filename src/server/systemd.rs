@@ -2,15 +2,16 @@
 //!
 //! The protocol is that of `sd_notify(3)`: a datagram with lines of `NAME=value` to the socket of `NOTIFY_SOCKET`.
 
+use core::ffi::CStr;
 use core::fmt;
 use core::time::Duration;
 
-use super::inherited::{RESTART_VARIABLE, getenv};
+use super::inherited::is_successor;
 use crate::program::text::Text;
 use crate::sys::errno::Result;
 use crate::sys::fd::OwnedFd;
 use crate::sys::net::{AddressFamily, MsgFlags, Protocol, SocketFlags, SocketType, UnixAddr, connect, send, socket};
-use crate::sys::process::{Pid, getpid};
+use crate::sys::process::{Pid, getpid, value};
 use crate::sys::time::{Clock, clock_gettime};
 
 /// The longest message.
@@ -57,7 +58,10 @@ impl Manager {
     /// Connects to the service manager that `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` name. This must come before
     /// the root directory and the user change.
     pub(super) fn from_environment() -> Result<Manager> {
-        let Some(path) = getenv("NOTIFY_SOCKET").filter(|path| !path.is_empty()) else { return Ok(Manager::none()) };
+        // SAFETY: nothing changes the environment while the value is in use.
+        let Some(path) = unsafe { value(c"NOTIFY_SOCKET") }.filter(|path| !path.is_empty()) else {
+            return Ok(Manager::none());
+        };
         let address = match path.to_bytes() {
             [b'@', name @ ..] => UnixAddr::from_abstract(name)?,
             _ => UnixAddr::new(path)?,
@@ -65,11 +69,11 @@ impl Manager {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket(AddressFamily::UNIX, SocketType::DGRAM | flags, Protocol::DEFAULT)?;
         connect(&socket, &address)?;
-        let parse = |name| getenv(name)?.to_str().ok()?.parse::<u64>().ok();
+        // SAFETY: as above.
+        let parse = |name: &CStr| unsafe { value(name) }?.to_str().ok()?.parse::<u64>().ok();
         // A successor has the variables of its predecessor.
-        let is_ours =
-            parse("WATCHDOG_PID").is_none_or(|pid| pid == getpid().raw() as u64) || getenv(RESTART_VARIABLE).is_some();
-        let watchdog = parse("WATCHDOG_USEC").filter(|micros| is_ours && *micros > 0).map(Duration::from_micros);
+        let is_ours = parse(c"WATCHDOG_PID").is_none_or(|pid| pid == getpid().raw() as u64) || is_successor();
+        let watchdog = parse(c"WATCHDOG_USEC").filter(|micros| is_ours && *micros > 0).map(Duration::from_micros);
         // Twice as often as necessary, as sd_watchdog_enabled(3) recommends.
         Ok(Manager { socket: Some(socket), watchdog: watchdog.map(|limit| limit / 2) })
     }

@@ -34,6 +34,7 @@ const TESTS: &[Test] = tests![
     serving_ends_and_leaves_the_process_as_it_was,
     with_other_threads_serving_is_refused,
     numbers_that_make_no_sense_are_refused,
+    a_descriptor_gets_no_second_owner,
 ];
 
 /// A server in a process of its own, its port, and its log.
@@ -228,7 +229,18 @@ fn numbers_that_make_no_sense_are_refused() {
     assert!(Server::new().listen("nonsense").bind().unwrap_err().is_usage());
 }
 
-/// The example: a server in ten lines of std's Rust.
+/// Safe code can set the variables so that they name a descriptor that something else owns.
+fn a_descriptor_gets_no_second_owner() {
+    let owned = TcpListener::bind("127.0.0.1:0").unwrap();
+    for (name, value) in [("LISTEN_PID", std::process::id()), ("LISTEN_FDS", 100)] {
+        // SAFETY: this process has no other thread.
+        unsafe { std::env::set_var(name, value.to_string()) };
+    }
+    let error = Server::new().listen("inherit").bind().unwrap_err().to_string();
+    assert!(error.contains("has not claimed"), "{error}");
+    assert!(owned.local_addr().is_ok());
+}
+
 #[cfg(feature = "std")]
 fn std_types_lend_their_descriptors() {
     use mpserv::fd::{AsFd, STDIN, is_open, read, write_all};
@@ -253,6 +265,7 @@ fn std_types_lend_their_descriptors() {
     assert_eq!(AsFd::as_fd(&std::io::stdin()).raw(), STDIN.raw());
 }
 
+/// The example: a server in ten lines of std's Rust.
 #[cfg(feature = "std")]
 fn std_reads_and_writes_connections() {
     use std::io::{BufRead, BufReader};

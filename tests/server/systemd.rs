@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_socket_that_is_passed_is_served,
     a_program_finds_nothing_of_what_was_passed,
     what_is_not_passed_is_told,
+    a_malformed_inheritance_is_refused,
     systemd_socket_activate_starts_it,
 ];
 
@@ -196,6 +197,16 @@ fn a_manager_that_is_not_there_is_told_of() {
     let ended = run(command.args(["127.0.0.1:0"]).env("NOTIFY_SOCKET", "/no/such/socket"), Output::Pipe);
     assert_eq!(ended.status.code(), Some(111));
     assert!(ended.stderr.starts_with("mpserv: NOTIFY_SOCKET: No such file"), "{}", ended.stderr);
+}
+
+/// The variable by which a server tells its successor what it has passed, made up of anything.
+fn a_malformed_inheritance_is_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for words in ["", ",", ",0", ",1000,0", ",2,0", ",99999999999,0", ",-1,0", ",3,3", ",3,0,3", ",3,0,x"] {
+        let ended = run(&mut passing(&listener, &format!("MPSERV_INHERIT=$${words}"), "127.0.0.1:0"), Output::Pipe);
+        assert_eq!(ended.status.code(), Some(111), "{words}: {}", ended.stderr);
+        assert!(ended.stderr.starts_with("mpserv: MPSERV_INHERIT: Bad file descriptor"), "{words}: {}", ended.stderr);
+    }
 }
 
 /// A command that passes a socket as the service manager does: as descriptor 3, to the process that it becomes.

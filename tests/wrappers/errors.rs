@@ -50,7 +50,6 @@ macro_rules! modules {
 modules! {
     fd errnos_of_fd,
     fs errnos_of_fs,
-    inherited errnos_of_inherited,
     memory errnos_of_memory,
     namespace errnos_of_namespace,
     net errnos_of_net,
@@ -335,7 +334,6 @@ fn documented() -> BTreeMap<String, BTreeSet<(String, String)>> {
             }
         }
     }
-    errors_sections("inherited", &std::fs::read_to_string(source.join("server/inherited.rs")).unwrap(), &mut docs);
     assert!(docs.len() > 80, "{}", docs.len());
     let mut documented: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
     for (module, function) in docs.keys() {

@@ -25,7 +25,7 @@ use mpserv::net::{
 };
 use mpserv::poll::PollEvents;
 use mpserv::process::{
-    Pid, WaitFor, WaitOptions, WaitStatus, environ, fork, getpid, getppid, has_other_threads, waitpid,
+    Pid, WaitFor, WaitOptions, WaitStatus, environ, fork, getenv, getpid, getppid, has_other_threads, waitpid,
 };
 use mpserv::program::{Args, Title};
 use mpserv::server::{Server, Service};
@@ -507,7 +507,7 @@ pub(crate) fn group_1_is_not_everybody() {
 pub(crate) fn a_program_that_nobody_named_has_no_arguments() {
     let null = std::ptr::null();
     let argv = [null, c"NAME=value".as_ptr(), null];
-    let environment = || environ().map(CStr::to_owned).collect::<Vec<_>>();
+    let environment = || format!("{:?}", environ().unwrap());
     let before = environment();
     // SAFETY: they are pointers to no strings.
     let nobodys = [0, -1].map(|argc| unsafe { Args::new(argc, argv.as_ptr()) });
@@ -521,6 +521,25 @@ pub(crate) fn a_program_that_nobody_named_has_no_arguments() {
         assert_eq!(args.program(), c"");
         assert!(Getopt::new(args, c"+:abc", &[LongOption::END]).unwrap().next().is_none());
     }
+}
+
+pub(crate) fn the_environment_is_a_copy() {
+    let set = |value: &str| {
+        // SAFETY: this process has no other thread.
+        unsafe { std::env::set_var("MPSERV_TEST", value) };
+    };
+    set("one");
+    let before = environ().unwrap();
+    let mut buffer = [0; 8];
+    assert_eq!(getenv(c"MPSERV_TEST", &mut buffer), Some(c"one"));
+    // The C library frees, or writes over, what the variable was.
+    set(&"two".repeat(1000));
+    assert!(format!("{before:?}").contains("\"MPSERV_TEST=one\""));
+    assert_eq!(buffer[..4], *b"one\0");
+    assert_eq!(getenv(c"MPSERV_TEST", &mut buffer), None, "there is no room for it");
+    set("1234567");
+    assert_eq!(getenv(c"MPSERV_TEST", &mut buffer), Some(c"1234567"));
+    assert_eq!(getenv(c"MPSERV_TES", &mut buffer), None);
 }
 
 pub(crate) fn a_title_waits_until_no_other_thread_is_there() {

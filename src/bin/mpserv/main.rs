@@ -12,7 +12,7 @@ use core::ffi::c_int;
 use mpserv::errno::Errno;
 use mpserv::fd::{self, BorrowedFd, STDERR, STDOUT};
 use mpserv::program::{Args, Title};
-use mpserv::server::{Service, status};
+use mpserv::server::{Inherited, Service, status};
 use mpserv::signal::{MaskHow, SigSet, default_all, sigprocmask};
 use mpserv::text::Text;
 
@@ -21,7 +21,7 @@ use options::{Help, LINE_MAX, MESSAGE_MAX, Task, Wrong};
 mod descriptors;
 mod options;
 
-mpserv::main!(main, title);
+mpserv::server_main!(main);
 
 /// Exit codes, as tcpserver has them.
 const DONE: c_int = 0;
@@ -42,7 +42,7 @@ const HELP_MAX: usize = 4096;
 const OWN_HINT: &str =
     "start it with descriptors 0, 1 and 2 open, and where /proc is mounted or close_range is allowed";
 
-fn main(args: Args, title: Title) -> c_int {
+fn main(args: Args, title: Title, inherited: Inherited) -> c_int {
     if args.len() <= 1 {
         return print(STDERR, SHORT_USAGE, USAGE);
     }
@@ -51,7 +51,7 @@ fn main(args: Args, title: Title) -> c_int {
         return print(STDERR, line.as_str(), TROUBLE);
     }
     let mut message = Text::new();
-    match serve(args, title, &mut message) {
+    match serve(args, title, inherited, &mut message) {
         Ok(status) => status,
         Err((line, status)) => print(STDERR, Text::<LINE_MAX>::of(format_args!("mpserv: {line}\n")).as_str(), status),
     }
@@ -74,7 +74,12 @@ fn print(to: BorrowedFd<'_>, text: &str, status: c_int) -> c_int {
 }
 
 /// Does what the command line says, and returns the exit status.
-fn serve(args: Args, title: Title, message: &mut Text<MESSAGE_MAX>) -> Result<c_int, (Wrong, c_int)> {
+fn serve(
+    args: Args,
+    title: Title,
+    inherited: Inherited,
+    message: &mut Text<MESSAGE_MAX>,
+) -> Result<c_int, (Wrong, c_int)> {
     let usage = |wrong: Wrong| (wrong, USAGE);
     let task = options::parse(args, message).map_err(usage)?;
     let error = |error: mpserv::server::Error| {
@@ -86,7 +91,7 @@ fn serve(args: Args, title: Title, message: &mut Text<MESSAGE_MAX>) -> Result<c_
         Task::Help => return Ok(print(STDOUT, Text::<HELP_MAX>::of(format_args!("{Help}")).as_str(), DONE)),
         Task::Version => return Ok(print(STDOUT, VERSION, DONE)),
     };
-    let mut server = plan.server.restart(args).notify(true).title(title).restore_signals(false);
+    let mut server = plan.server.inherit(inherited).restart(args).notify(true).title(title).restore_signals(false);
     if let Some(limit) = plan.per_source {
         server = server.max_per_source(limit, message.as_str());
     }

@@ -14,7 +14,7 @@ use crate::server::systemd;
 use crate::sys::errno::Result;
 use crate::sys::memory::{CStrArray, Mark};
 use crate::sys::net::{Credentials, SockAddr};
-use crate::sys::process::environ;
+use crate::sys::process::variables;
 
 /// The protocols of UCSPI. The variables of each begin with its name.
 const PROTOCOLS: [&[u8]; 5] = [b"TCP", b"UDP", b"UNIX", b"IPC", b"SSL"];
@@ -40,7 +40,8 @@ pub(crate) fn copy_environment(identity: Option<Identity>, dropped: impl Fn(&[u8
     let is_about_user = |name: &[u8]| ABOUT_USER.iter().any(|about| about.as_bytes() == name);
     let is_dropped =
         |name: &[u8]| dropped(name) || (identity.is_some_and(|own| own.is_another()) && is_about_user(name));
-    let copied = environ().filter(|variable| !is_dropped(name_of(variable)));
+    // SAFETY: nothing changes the environment meanwhile.
+    let copied = unsafe { variables() }.filter(|variable| !is_dropped(name_of(variable)));
     let bytes: usize = copied.clone().map(|variable| variable.to_bytes_with_nul().len()).sum();
     let mut copy = CStrArray::with_capacity(copied.clone().count() + VARIABLES_MAX, bytes + VARIABLES_BYTES)?;
     copied.into_iter().try_for_each(|variable| copy.push(variable))?;

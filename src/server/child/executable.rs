@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use crate::server::limits::PATH_MAX;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fs::{access_x, stat};
-use crate::sys::process::environ;
+use crate::sys::process::value;
 
 /// The directories in which execvp() looks if there is no PATH.
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
@@ -16,7 +16,8 @@ pub(crate) fn find_executable(name: &CStr) -> Result<[u8; PATH_MAX]> {
     if name.contains(&b'/') {
         return check_executable(&[], name);
     }
-    let path = environ().find_map(|variable| variable.to_bytes().strip_prefix(b"PATH=")).unwrap_or(DEFAULT_PATH);
+    // SAFETY: nothing changes the environment while the file is looked for.
+    let path = unsafe { value(c"PATH") }.map_or(DEFAULT_PATH, CStr::to_bytes);
     let mut found = Err(Errno::NOENT);
     for directory in path.split(|&byte| byte == b':') {
         match check_executable(if directory.is_empty() { b"." } else { directory }, name) {

@@ -70,7 +70,9 @@ impl Program {
         environment.map_err(|errno| context.set_up_failed("getsockname", errno))?;
         context.log_accept(getpid, &connection.peer(), proxy.as_ref());
         // This sets the limits, the descriptors and the signal mask as well.
-        let Err(errno) = become_program(&plan(&self.path, &self.argv, &self.environment, &connection, &context));
+        let plan = plan(&self.path, &self.argv, &self.environment, &connection, &context);
+        // SAFETY: this process has only the connection and the log, which is descriptor 2.
+        let Err(errno) = unsafe { become_program(&plan) };
         Err(context.set_up_failed("execve", errno))
     }
 }

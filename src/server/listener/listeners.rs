@@ -6,7 +6,7 @@ use super::socket::{Listener, SocketSettings, bind_inet, cannot};
 use super::unix::bind_unix;
 use crate::server::address::{Address, Quoted};
 use crate::server::error::{Error, Reason, Result};
-use crate::server::inherited::listen_fds;
+use crate::server::inherited::{Inherited, listen_fds};
 use crate::server::limits::{HOST_MAX, LISTENERS_MAX};
 use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{OwnedFd, set_blocking, set_close_on_exec, set_nonblocking};
@@ -84,10 +84,14 @@ impl Listeners {
     }
 
     /// Takes the sockets that the service manager has passed: all, or those with this name.
-    fn take_passed(&mut self, name: Option<&str>) -> Result<()> {
+    fn take_passed(&mut self, name: Option<&str>, inherited: Option<&mut Inherited>) -> Result<()> {
         let what = format_args!("inherit");
+        let Some(inherited) = inherited else {
+            let reason = Reason::State("this program has not claimed the sockets that were passed to it");
+            return Err(Error::new(what, reason, "it must claim them at its start: Server::inherit"));
+        };
         let is_wanted = |found: &[u8]| name.is_none_or(|name| name.as_bytes() == found);
-        let Some(passed) = listen_fds(is_wanted) else {
+        let Some(passed) = listen_fds(inherited, is_wanted) else {
             let reason = Reason::State("no socket was passed to this process (LISTEN_PID, LISTEN_FDS)");
             return Err(Error::new(
                 what,
@@ -113,7 +117,12 @@ impl Listeners {
     }
 
     /// Listens on every address that `text` stands for.
-    pub(crate) fn bind(&mut self, text: &str, settings: &SocketSettings) -> Result<()> {
+    pub(crate) fn bind(
+        &mut self,
+        text: &str,
+        settings: &SocketSettings,
+        inherited: Option<&mut Inherited>,
+    ) -> Result<()> {
         match Address::parse(text)? {
             Address::Port(port) => {
                 let all = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
@@ -138,7 +147,7 @@ impl Listeners {
                 })?;
                 resolved.addresses(port).try_for_each(|address| self.bind_one(text, &address, settings))
             }
-            Address::Inherit(name) => self.take_passed(name),
+            Address::Inherit(name) => self.take_passed(name, inherited),
             Address::Unix(path) => self.push(bind_unix(path, text, settings)?),
         }
     }

@@ -3,15 +3,54 @@
 use core::ffi::CStr;
 
 use crate::ffi;
+use crate::sys::errno::Result;
+use crate::sys::memory::CStrArray;
 use crate::sys::threads::has_other_threads;
 
-/// `environ`: the environment of this process.
+/// `environ`: a copy of the variables of the environment, each as `NAME=value`. A later `setenv()` does not change it.
 ///
-/// Only where no other thread exists, which might be changing it: empty otherwise.
+/// Empty where other threads exist, which might be changing the environment.
+///
+/// # Errors
+/// `ENOMEM`.
 ///
 /// # References
 /// environ(7), POSIX
-pub fn environ() -> impl Iterator<Item = &'static CStr> + Clone {
+pub fn environ() -> Result<CStrArray> {
+    // SAFETY: nothing runs between here and the end of the copy.
+    CStrArray::copy(unsafe { variables() })
+}
+
+/// `getenv()`: the value of a variable, in the caller's buffer. `None` when there is no such variable, when its value and a
+/// NUL do not fit, and where other threads exist.
+///
+/// # References
+/// getenv(3), POSIX
+pub fn getenv<'b>(name: &CStr, buffer: &'b mut [u8]) -> Option<&'b CStr> {
+    // SAFETY: nothing runs between here and the end of the copy.
+    let value = unsafe { value(name) }?.to_bytes_with_nul();
+    let copy = buffer.get_mut(..value.len())?;
+    copy.copy_from_slice(value);
+    CStr::from_bytes_with_nul(copy).ok()
+}
+
+/// The value of a variable, where it stands. `None` where other threads exist.
+///
+/// # Safety
+/// As [`variables`].
+pub(crate) unsafe fn value(name: &CStr) -> Option<&'static CStr> {
+    // SAFETY: by this function's own contract.
+    unsafe { variables() }.find_map(|variable| {
+        let value = variable.to_bytes_with_nul().strip_prefix(name.to_bytes())?.strip_prefix(b"=")?;
+        CStr::from_bytes_with_nul(value).ok()
+    })
+}
+
+/// The variables, where they stand. None where other threads exist.
+///
+/// # Safety
+/// Nothing changes the environment, as `setenv()` does, for as long as the iterator or one of its strings is in use.
+pub(crate) unsafe fn variables() -> impl Iterator<Item = &'static CStr> + Clone {
     // SAFETY: the C library's variable is always there.
     let start = unsafe { ffi::unistd::environ };
     let start = if has_other_threads() { core::ptr::null() } else { start.cast_const() };
@@ -23,7 +62,7 @@ pub fn environ() -> impl Iterator<Item = &'static CStr> + Clone {
         let place = unsafe { start.add(index) };
         // SAFETY: the place is one of the list.
         let string = unsafe { place.read() };
-        // SAFETY: what is not null is a string. Nothing of this library changes it.
+        // SAFETY: a pointer that is not null is to a string, which nothing changes meanwhile.
         if string.is_null() { None } else { Some(unsafe { CStr::from_ptr(string) }) }
     })
 }

@@ -107,21 +107,26 @@ fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
     if let Some(parent) = spawn.parent {
         set_pdeathsig(parent, Signal::TERM)?;
     }
-    become_program(spawn)
+    // SAFETY: the table of descriptors is this new process's own, and nothing of it uses a descriptor again.
+    unsafe { become_program(spawn) }
 }
 
 /// `dup2()` and `execve()`: has this process run a program, as [`spawn`] has another one do it, in the group and with the
 /// parent that it has.
 ///
+/// # Safety
+/// Nothing in this process owns descriptor 0 or 1, or relies on what they refer to: they are replaced, also when the program
+/// cannot be run.
+///
 /// # Errors
 /// What `setrlimit()`, `dup2()` or `execve()` failed with: `EBADF` for the connection; `ENOENT`, `EACCES`, `ENOEXEC` for the
 /// program. Descriptors 0 and 1 may be the connection then.
-pub fn become_program(spawn: &Spawn<'_>) -> Result<Infallible> {
+pub unsafe fn become_program(spawn: &Spawn<'_>) -> Result<Infallible> {
     for (resource, limit) in spawn.limits {
         setrlimit(*resource, *limit)?;
     }
     for standard in [ffi::unistd::STDIN_FILENO, ffi::unistd::STDOUT_FILENO] {
-        // SAFETY: the table of descriptors is this process's own, and what it has there nobody here uses.
+        // SAFETY: by this function's own contract.
         ret_c_int(unsafe { ffi::unistd::dup2(spawn.connection.raw(), standard) })?;
     }
     sigprocmask(MaskHow::Set, &spawn.mask);

@@ -6,7 +6,7 @@
 //! | `fork` | `fork()` |
 //! | `wait` | `wait()`, `waitpid()`, [`WaitStatus`], [`Child`] |
 //! | `exec` | `execve()`, [`spawn`] |
-//! | `environment` | `environ` |
+//! | `environment` | `environ`, `getenv()` |
 //! | `limits` | `getrlimit()` and `setrlimit()` |
 //! | `privileges` | `prctl()` and capabilities |
 
@@ -20,7 +20,8 @@ mod wait;
 
 pub use crate::sys::pid::Pid;
 pub use crate::sys::threads::has_other_threads;
-pub use environment::environ;
+pub use environment::{environ, getenv};
+pub(crate) use environment::{value, variables};
 pub use exec::{Spawn, SpawnError, become_program, execve, spawn};
 pub use fork::{Fork, fork, fork_unchecked};
 pub use id::{_exit, abort, exists, exit, getpgid, getpid, getppid, group_exists, setpgid, setsid};

@@ -6,13 +6,13 @@ use mpserv::errno::{Errno, Result};
 use mpserv::fd::{AsFd, BorrowedFd, STDIN, pipe};
 use mpserv::memory::{CStrArray, STACK_MIN, Stack};
 use mpserv::process::{
-    Fork, Limit, Pid, Resource, Spawn, SpawnError, WaitFor, WaitOptions, become_program, drop_capability_bounds, fork,
+    Fork, Limit, Pid, Resource, Spawn, SpawnError, WaitFor, WaitOptions, become_program, drop_capability_bounds, environ, fork,
     fork_unchecked, getpgid, getpid, getppid, set_pdeathsig, setpgid, setrlimit, setsid, wait, waitpid,
 };
 use mpserv::signal::{SigSet, Signal, kill};
 
 use super::{
-    Case, NotProduced, as_root, become_nobody, become_root_of_own_users, each, errno, files, interrupted, limit, skip,
+    Case, NotProduced, as_root, become_nobody, become_root_of_own_users, each, errno, files, interrupted, limit, no_memory_left, skip,
     waiting_child,
 };
 use crate::common::solo::{Channel, reap, spawn};
@@ -105,6 +105,10 @@ pub(super) const CASES: &[Case] = &[
         waitpid(WaitFor::Child(pid), None, WaitOptions::NONE).unwrap();
         got
     }),
+    ("environ", Errno::NOMEM, || {
+        no_memory_left();
+        errno(environ())
+    }),
     ("setsid", Errno::PERM, || {
         // A child that leads no group yet may begin one, and then no session any more.
         setpgid(None, None).unwrap();
@@ -160,7 +164,8 @@ fn spawning(path: &CStr, connection: BorrowedFd<'_>) -> Errno {
 }
 
 fn becoming(path: &CStr, connection: BorrowedFd<'_>) -> Errno {
-    with_program(path, connection, |program| errno(become_program(program)))
+    // SAFETY: this process does not use descriptors 0 and 1 again.
+    with_program(path, connection, |program| errno(unsafe { become_program(program) }))
 }
 
 fn with_program(path: &CStr, connection: BorrowedFd<'_>, run: impl FnOnce(&Spawn<'_>) -> Errno) -> Errno {
