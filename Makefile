@@ -154,26 +154,28 @@ test-packages:
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES)
 
-# Bind mounts of the chroot, in a mount namespace of its own, and what runs in it.
+# A copy of the sources, the Rust that is used here and the packages that cargo has fetched are put into a fresh Debian,
+# which is the root of a mount namespace of its own.
 ROOT   = $(TARGET)/test-on/$(SUITE)
 INSIDE = env -i HOME=/root LANG=C.UTF-8 PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-         CARGO_HOME=/opt/cargo CARGO_NET_OFFLINE=true CARGO_TARGET_DIR=/opt/target
+         CARGO_HOME=/opt/cargo CARGO_NET_OFFLINE=true CARGO_TARGET_DIR=/opt/target sh -exc
+VERSIONS = cat /etc/debian_version; ldd --version | head -1; gcc --version | head -1; strace --version | head -1; rustc --version
 test-on: need-cargo
 	$(call need,mmdebstrap,mmdebstrap)
-	@[ "$$(id -u)" = 0 ] || { echo 'make: test-on makes a chroot: run it as root' >&2; exit 1; }
+	@[ "$$(id -u)" = 0 ] || { echo 'make: test-on makes a root directory: run it as root' >&2; exit 1; }
 	$(CARGO) fetch --locked
 	rm -rf --one-file-system $(ROOT)
 	mkdir -p $(ROOT)
-	mmdebstrap --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' --include='$(TEST_PACKAGES)' $(SUITE) $(ROOT)
+	mmdebstrap --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' --include='mount $(TEST_PACKAGES)' $(SUITE) $(ROOT)
 	mkdir -p $(addprefix $(ROOT)/opt/,source rust cargo/registry target)
+	tar -c --exclude=./.git --exclude=./$(TARGET) . | tar -x -C $(ROOT)/opt/source
 	unshare --mount sh -ec ' \
-		mount --bind -o ro . $(ROOT)/opt/source; \
+		mount --bind $(ROOT) $(ROOT); \
 		mount --bind -o ro "$$(rustc --print sysroot)" $(ROOT)/opt/rust; \
 		mount --bind "$${CARGO_HOME:-$$HOME/.cargo}/registry" $(ROOT)/opt/cargo/registry; \
 		mount --rbind /dev $(ROOT)/dev; mount --rbind /sys $(ROOT)/sys; mount -t proc proc $(ROOT)/proc; \
-		chroot $(ROOT) $(INSIDE) sh -c "cat /etc/debian_version; ldd --version | head -1; gcc --version | head -1; \
-			strace --version | head -1; rustc --version"; \
-		chroot $(ROOT) $(INSIDE) make -C /opt/source test audit'
+		cd $(ROOT); pivot_root . .; umount -l .; cd /opt/source; \
+		$(INSIDE) "$(VERSIONS); make test; make audit"'
 
 # The C compilers, emulators and Rust libraries of other processors. Without one, its tests are skipped.
 test-cross: need-cargo need-cc

@@ -122,13 +122,14 @@ impl Own {
 
 const CALLS: [std::ffi::c_long; 2] = [c::SYS_recvfrom, c::SYS_sendto];
 
-/// A service that is told to do this is ended for one of these calls, and the server goes on.
+/// A service that is told to do this is ended for this call, and the server goes on. `None` is for an order for which the
+/// C library chooses the call.
 #[track_caller]
-fn is_ended_for(order: u8, calls: &[&str]) {
+fn is_ended_for(order: u8, call: Option<&str>) {
     let server = Own::start(|server| server.sandbox(&CALLS), misbehave);
     assert_eq!(server.order(order), b"");
     let violation = server.wait_line("violation");
-    assert!(calls.contains(&violation.get("call")), "{violation:?}");
+    assert!(call.is_none_or(|call| violation.get("call") == call), "{violation:?}");
     let end = server.wait_line("end");
     assert_eq!((end.get("signal").split(' ').next(), end.get("pid")), (Some("SIGSYS"), violation.get("pid")));
     assert_eq!(server.order(b'.'), b".", "it goes on");
@@ -136,23 +137,23 @@ fn is_ended_for(order: u8, calls: &[&str]) {
 }
 
 fn a_service_that_opens_a_file_is_ended() {
-    is_ended_for(b'o', &["openat"]);
+    is_ended_for(b'o', Some("openat"));
 }
 
 fn a_service_that_connects_is_ended() {
-    is_ended_for(b'c', &["socket"]);
+    is_ended_for(b'c', Some("socket"));
 }
 
 fn a_service_that_forks_is_ended() {
-    is_ended_for(b'f', &["clone", "clone3", "fork"]);
+    is_ended_for(b'f', None);
 }
 
 fn a_service_that_runs_a_program_is_ended() {
-    is_ended_for(b'x', &["execve"]);
+    is_ended_for(b'x', Some("execve"));
 }
 
 fn a_service_that_makes_a_call_without_a_name_is_ended() {
-    is_ended_for(b'n', &["1000"]);
+    is_ended_for(b'n', Some("1000"));
 }
 
 /// The filter goes by numbers of calls, which are other calls' on another architecture.
