@@ -175,7 +175,7 @@ test-on: need-cargo
 		mount --bind "$${CARGO_HOME:-$$HOME/.cargo}/registry" $(ROOT)/opt/cargo/registry; \
 		mount --rbind /dev $(ROOT)/dev; mount --rbind /sys $(ROOT)/sys; mount -t proc proc $(ROOT)/proc; \
 		cd $(ROOT); pivot_root . .; umount -l .; cd /opt/source; \
-		$(INSIDE) "$(VERSIONS); make test; make audit"'
+		$(INSIDE) "$(VERSIONS); make -k test audit"'
 
 # The C compilers, emulators and Rust libraries of other processors. Without one, its tests are skipped.
 test-cross: need-cargo need-cc

@@ -1,4 +1,4 @@
-//! The system's compilers: of C, `$CC`, else `cc`; of C++, `$CXX`, else `c++`.
+//! The system's C compiler: `$CC`, else `cc`.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,12 +9,8 @@ pub(crate) fn compiler() -> Command {
     named("CC", "cc")
 }
 
-/// The command of the C++ compiler.
-pub(crate) fn cxx_compiler() -> Command {
-    named("CXX", "c++")
-}
-
-fn named(variable: &str, default: &str) -> Command {
+/// The command that a variable of the environment names: its program and first arguments.
+pub(crate) fn named(variable: &str, default: &str) -> Command {
     let compiler = env::var(variable).unwrap_or_else(|_| default.to_owned());
     let mut words = compiler.split_whitespace();
     let mut command = Command::new(words.next().unwrap_or_default());
@@ -22,8 +18,8 @@ fn named(variable: &str, default: &str) -> Command {
     command
 }
 
-/// Compiles `sources` with a compiler. The executable is replaced as a whole; where they do not compile it is removed, and the error is
-/// what the compiler says.
+/// Compiles `sources` with a compiler. The executable is replaced as a whole. If they do not compile it is removed, and
+/// the error is the compiler's message.
 pub(crate) fn compile<S: AsRef<Path>>(
     mut compiler: Command,
     sources: &[S],

@@ -86,21 +86,26 @@ impl Compiled {
 
     fn without_library(&self, source: &Path, executable: &Path) -> Result<(), String> {
         let flags = [&CXX_FLAGS[..], &PLAIN_CXX_FLAGS].concat();
-        let own = self.object(&mut cc::cxx_compiler(), source, &flags)?;
+        let own = self.object(&mut cxx_compiler(), source, &flags)?;
         let plain = self.object(&mut cc::compiler(), Path::new(WITHOUT_LIBRARY), &C_FLAGS)?;
         link(&mut cc::compiler(), &[own, plain], &[], executable)
     }
 
     fn with_library(&self, source: &Path, executable: &Path) -> Result<(), String> {
-        let own = self.object(&mut cc::cxx_compiler(), source, &CXX_FLAGS)?;
+        let own = self.object(&mut cxx_compiler(), source, &CXX_FLAGS)?;
         let marked = self.object(&mut cc::compiler(), Path::new(WITH_LIBRARY), &C_FLAGS)?;
         let objects = [own, marked];
         let links = LIBRARIES.map(|library| {
             let flags = [library, &[WRAPPED]].concat();
-            move |objects: &[PathBuf]| link(&mut cc::cxx_compiler(), objects, &flags, executable)
+            move |objects: &[PathBuf]| link(&mut cxx_compiler(), objects, &flags, executable)
         });
         links[0](&objects).or_else(|_| links[1](&objects))
     }
+}
+
+/// The C++ compiler: `$CXX`, else `c++`.
+fn cxx_compiler() -> Command {
+    cc::named("CXX", "c++")
 }
 
 fn link(linker: &mut Command, objects: &[PathBuf], flags: &[&str], executable: &Path) -> Result<(), String> {
