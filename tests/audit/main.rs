@@ -2,6 +2,7 @@
 //!
 //! - `planted`: single changes of a program, and the verdict and the line that each must give
 //! - `equal`: programs compared with themselves
+//! - `faults`: any two programs under faults
 //! - `kept`: kept traces
 //! - `servers`: any two servers
 //! - `report`: what is written and how
@@ -13,6 +14,7 @@ mod common;
 
 mod equal;
 mod failure;
+mod faults;
 mod kept;
 mod planted;
 mod report;

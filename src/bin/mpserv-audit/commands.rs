@@ -51,6 +51,38 @@ pub fn compare(options: &Options, commands: &Commands, strace: &Strace) -> Resul
     run_all(options, vec![name], &jobs, 1)
 }
 
+/// Two commands that are run, and how they are driven.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    pub words: [Vec<String>; 2],
+    pub listen: [Option<u16>; 2],
+    /// The user's client.
+    pub helper: Vec<String>,
+    pub signal: Option<Signal>,
+}
+
+impl Pair {
+    /// The commands that the user gave.
+    ///
+    /// # Errors
+    /// When they cannot be split into words, or are kept traces.
+    pub fn of(commands: &Commands) -> Result<Self, Trouble> {
+        let sides = [Side::of("--a", &commands.a)?, Side::of("--b", &commands.b)?];
+        let [Side::Words(a), Side::Words(b)] = sides else {
+            return Err(Trouble::new("--faults runs both commands: a kept trace cannot meet a fault"));
+        };
+        let helper = commands.drive.as_ref().map(|drive| words("--drive", drive)).transpose()?.unwrap_or_default();
+        let signal = commands.signal.as_deref().map(signal_named).transpose()?;
+        Ok(Pair { words: [a, b], listen: commands.listen, helper, signal })
+    }
+
+    /// What stands for each command's own path, where they differ in it.
+    pub fn own_paths(&self) -> [Vec<Vec<u8>>; 2] {
+        let [a, b] = [&self.words[0][0], &self.words[1][0]];
+        if a == b { [Vec::new(), Vec::new()] } else { [own_paths(a), own_paths(b)] }
+    }
+}
+
 /// What the user gave for one side.
 #[derive(Debug)]
 enum Side {

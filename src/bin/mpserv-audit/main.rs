@@ -125,8 +125,8 @@ fn audit(mut options: Options) -> Result<u8, Trouble> {
         _ => None,
     };
     let options = &options;
-    if let (Some(extent), Task::Programs(programs)) = (options.faults, &options.task) {
-        return faults::run(options, programs, extent, &strace);
+    if let Some(extent) = options.faults {
+        return faults::run(options, extent, &strace);
     }
     if let Some(place) = &options.lesson {
         return lesson(options, &strace, place);

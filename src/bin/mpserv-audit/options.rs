@@ -282,7 +282,6 @@ impl Given {
         // A lesson of one command shows that one alone.
         let b = if self.lesson.is_some() { self.b.as_ref().or(self.a.as_ref()) } else { self.b.as_ref() };
         match (&self.a, b) {
-            (Some(_), Some(_)) if self.faults.is_some() => Err(usage("--faults goes with the textbook programs")),
             (Some(a), Some(b)) => {
                 if let Some(operand) = operands.first() {
                     return Err(usage(&format!("{operand}: a program is named beside --a and --b")));

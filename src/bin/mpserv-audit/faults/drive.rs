@@ -31,6 +31,11 @@ pub fn act(kind: Kind, stage: &mut Stage<'_>) -> Result<(), Trouble> {
         Kind::Server { server, .. } => two_clients(server, stage)?,
         Kind::Client { peer, .. } => peer.serve(stage)?,
     }
+    to_the_end(stage)
+}
+
+/// Waits for a program's end, and ends one that waits or makes calls for ever.
+pub(super) fn to_the_end(stage: &mut Stage<'_>) -> Result<(), Trouble> {
     // For ever is long: what the kernel has under way shows in the time that TCP may delay it.
     let start = Instant::now();
     while stage.settle()? {

@@ -3,6 +3,7 @@
 mod case;
 mod drive;
 mod errnos;
+mod pair;
 mod report;
 mod server;
 
@@ -12,18 +13,21 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use crate::commands::Pair;
 use crate::compare::{Side, compare};
 use crate::job::parallelism;
+use crate::level::Level;
 use crate::normalize::Run;
-use crate::options::{Extent, Options, Programs};
+use crate::options::{Extent, Options, Programs, Task};
 use crate::programs::{Kind, Program};
 use crate::progress::Progress;
+use crate::run::network;
 use crate::run::output::Output;
 use crate::run::stage::{INTERRUPTED, Standing};
 use crate::run::strace::Strace;
 use crate::run::{self, Recorded, Request, Sleep};
 use crate::start::From;
-use crate::subject::{self, PROGRAM_SIDES, Printed};
+use crate::subject::{self, COMMAND_SIDES, PROGRAM_SIDES, Printed};
 use crate::textbook;
 use crate::trace::Line;
 use crate::trouble::Trouble;
@@ -45,6 +49,8 @@ const ENDLESS_EVENTS: usize = 500;
 pub enum Tried {
     /// A textbook program, in C and in Rust, with this standard output.
     Program(Program, Output),
+    /// Any two commands by this name, with this standard output.
+    Pair(&'static str, Output),
     Server(Mode, Whose),
 }
 
@@ -52,6 +58,7 @@ impl Tried {
     pub fn name(&self) -> String {
         match self {
             Tried::Program(program, _) => program.name.to_owned(),
+            Tried::Pair(name, _) => (*name).to_owned(),
             Tried::Server(mode, whose) => format!("{}: {}", mode.name, whose.name()),
         }
     }
@@ -93,15 +100,23 @@ pub struct Report {
     pub seconds: f64,
     /// How many cases there were to be.
     pub planned: usize,
+    /// What the two sides are called.
+    pub sides: [&'static str; 2],
 }
 
 /// Tries all cases of the chosen programs and writes the reports.
 ///
 /// # Errors
 /// When a program is not there, or cannot be run.
-pub fn run(options: &Options, places: &Programs, extent: Extent, strace: &Strace) -> Result<u8, Trouble> {
+pub fn run(options: &Options, extent: Extent, strace: &Strace) -> Result<u8, Trouble> {
     let start = Instant::now();
-    let bench = Bench { options, places, strace };
+    let (subjects, sides) = match &options.task {
+        Task::Programs(places) => (Subjects::Programs(places), PROGRAM_SIDES),
+        Task::Commands(commands) => (Subjects::Pair(Pair::of(commands)?), COMMAND_SIDES),
+        _ => return Err(Trouble::new("--faults goes with programs or with --a and --b")),
+    };
+    network::make_own_possible();
+    let bench = Bench { options, subjects, sides, strace };
     let tried = bench.choose()?;
     let mut jobs = Vec::new();
     let mut impossible: BTreeMap<&'static str, usize> = BTreeMap::new();
@@ -114,29 +129,46 @@ pub fn run(options: &Options, places: &Programs, extent: Extent, strace: &Strace
     }
     let findings = bench.try_all(&tried, &jobs);
     let seconds = start.elapsed().as_secs_f64();
-    let report = Report { tried, findings, impossible, seconds, planned: jobs.len() };
+    let report = Report { tried, findings, impossible, seconds, planned: jobs.len(), sides };
     report.publish(options, strace)
+}
+
+/// What is tried under faults.
+enum Subjects<'b> {
+    /// Textbook programs and the server.
+    Programs(&'b Programs),
+    Pair(Pair),
 }
 
 struct Bench<'b> {
     options: &'b Options,
-    places: &'b Programs,
+    subjects: Subjects<'b>,
+    sides: [&'static str; 2],
     strace: &'b Strace,
 }
 
 impl Bench<'_> {
     /// The programs that are named, or all.
     fn choose(&self) -> Result<Vec<Tried>, Trouble> {
+        let places = match &self.subjects {
+            Subjects::Programs(places) => places,
+            Subjects::Pair(pair) => {
+                let [a, b] = pair.words.each_ref().map(|words| words.join(" "));
+                // The name stays as long as the program, as the command line does.
+                let name: &'static str = Box::leak(format!("{a} : {b}").into_boxed_str());
+                return Ok(self.options.outputs.iter().map(|output| Tried::Pair(name, *output)).collect());
+            }
+        };
         let is_server = |name: &String| name == server::NAME;
-        let names: Vec<String> = self.places.names.iter().filter(|name| !is_server(name)).cloned().collect();
-        let all = self.places.names.is_empty();
+        let names: Vec<String> = places.names.iter().filter(|name| !is_server(name)).cloned().collect();
+        let all = places.names.is_empty();
         let mut tried = Vec::new();
         if all || !names.is_empty() {
-            for program in textbook::choose(&Programs { names, ..self.places.clone() })? {
+            for program in textbook::choose(&Programs { names, ..(*places).clone() })? {
                 tried.extend(self.options.outputs.iter().map(|output| Tried::Program(program, *output)));
             }
         }
-        if all || self.places.names.iter().any(is_server) {
+        if all || places.names.iter().any(is_server) {
             let of_mode = |mode: Mode| Whose::ALL.map(|whose| Tried::Server(mode, whose));
             tried.extend(server::MODES.into_iter().flat_map(of_mode));
         }
@@ -145,7 +177,10 @@ impl Bench<'_> {
 
     /// The server, wherever it is.
     fn server(&self) -> PathBuf {
-        self.places.rust.join(server::NAME)
+        match &self.subjects {
+            Subjects::Programs(places) => places.rust.join(server::NAME),
+            Subjects::Pair(_) => PathBuf::from(server::NAME),
+        }
     }
 
     /// The cases of what is tried, from what it does without a fault.
@@ -154,9 +189,13 @@ impl Bench<'_> {
             Tried::Server(mode, whose) => {
                 Subject { program: &self.server(), mode, whose, strace: self.strace }.cases(extent)
             }
-            Tried::Program(program, output) => match self.compare(program, output, None)? {
+            Tried::Program(..) | Tried::Pair(..) => match self.compare(tried, None)? {
                 (Verdict::Good, recorded, _) => Cases::of(&recorded.tree.processes, From::Attached, extent),
-                _ => Err(Trouble::new(format!("{} differs without a fault: mpserv-audit {0}", program.name))),
+                (Verdict::Different(case), ..) => {
+                    let (name, level) = (tried.name(), case.comparison.level().name());
+                    Err(Trouble::new(format!("{name}: {level} without a fault; --accept LEVEL takes less for good")))
+                }
+                _ => Err(Trouble::new(format!("{} cannot be compared without a fault", tried.name()))),
             },
         }
     }
@@ -178,8 +217,8 @@ impl Bench<'_> {
 
     fn try_one(&self, tried: &Tried, case: &Case) -> Result<(Verdict, String), Trouble> {
         match *tried {
-            Tried::Program(program, output) => {
-                self.compare(program, output, Some(case)).map(|(verdict, _, outcome)| (verdict, outcome))
+            Tried::Program(..) | Tried::Pair(..) => {
+                self.compare(tried, Some(case)).map(|(verdict, _, outcome)| (verdict, outcome))
             }
             Tried::Server(mode, whose) => {
                 let subject = Subject { program: &self.server(), mode, whose, strace: self.strace };
@@ -199,7 +238,9 @@ impl Bench<'_> {
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
-            for _ in 0..parallelism() * RUNS_PER_PROCESSOR {
+            // Without networks of their own, two servers would meet.
+            let workers = if network::is_own_possible() { parallelism() * RUNS_PER_PROCESSOR } else { 1 };
+            for _ in 0..workers {
                 scope.spawn(|| {
                     while let Some((index, case)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if INTERRUPTED.is_raised() {
@@ -223,23 +264,18 @@ impl Bench<'_> {
     }
 
     /// Both programs under one fault, or none.
-    fn compare(
-        &self,
-        program: Program,
-        output: Output,
-        case: Option<&Case>,
-    ) -> Result<(Verdict, Recorded, String), Trouble> {
-        let record = |directory: &Path| {
-            let request = self.request(program, output, directory, case);
-            run::record(&request, &|stage| drive::act(program.kind, stage))
-        };
-        let mut sides = [record(&self.places.c)?, record(&self.places.rust)?];
+    fn compare(&self, tried: &Tried, case: Option<&Case>) -> Result<(Verdict, Recorded, String), Trouble> {
+        let mut sides = [self.record(tried, 0, case)?, self.record(tried, 1, case)?];
         let standings = [sides[0].standing, sides[1].standing];
         if standings == [Standing::Endless; 2] {
             cut(&mut sides);
         }
         let [mut c, mut rust] = sides;
-        let (run_c, run_rust) = (Run::new(&c.tree, &[], None), Run::new(&rust.tree, &[], None));
+        let (paths, listen) = match &self.subjects {
+            Subjects::Programs(_) => ([Vec::new(), Vec::new()], [None, None]),
+            Subjects::Pair(pair) => (pair.own_paths(), pair.listen),
+        };
+        let (run_c, run_rust) = (Run::new(&c.tree, &paths[0], listen[0]), Run::new(&rust.tree, &paths[1], listen[1]));
         let comparison =
             compare(&Side { tree: &c.tree, run: &run_c }, &Side { tree: &rust.tree, run: &run_rust }, From::Attached);
         let printed = [(&mut c, &run_c), (&mut rust, &run_rust)].map(|(recorded, run)| {
@@ -249,11 +285,16 @@ impl Bench<'_> {
         let traces = || c.tree.processes.iter().chain(&rust.tree.processes).map(|process| &process.trace);
         let happened = case.is_none_or(|case| case.happened(traces()));
         let outcome = outcome(&rust);
-        let same =
-            standings[0] == standings[1] && comparison.differences() == 0 && printed[0].named == printed[1].named;
+        let accept = self.options.accept;
+        let prints_the_same = printed[0].named == printed[1].named || accept >= Level::Texts;
+        let same = standings[0] == standings[1] && comparison.level() <= accept && prints_the_same;
         let (verdict, c) = if !same {
             let drive = case.map_or_else(|| "no fault".to_owned(), Case::to_string);
             let tree = std::mem::take(&mut rust.tree);
+            let output = match tried {
+                Tried::Program(_, output) | Tried::Pair(_, output) => *output,
+                Tried::Server(..) => Output::Pipe,
+            };
             let shown = subject::Case { drive, output, a: c.tree, b: tree, printed, comparison };
             (Verdict::Different(Box::new(shown)), rust)
         } else if happened {
@@ -264,11 +305,49 @@ impl Bench<'_> {
         Ok((verdict, c, outcome))
     }
 
+    /// Runs one side under one fault, or none.
+    fn record(&self, tried: &Tried, side: usize, case: Option<&Case>) -> Result<Recorded, Trouble> {
+        match (*tried, &self.subjects) {
+            (Tried::Program(program, output), Subjects::Programs(places)) => {
+                let directory = if side == 0 { &places.c } else { &places.rust };
+                let request = self.request(program, output, (side, directory), case);
+                run::record(&request, &|stage| drive::act(program.kind, stage))
+            }
+            (Tried::Pair(_, output), Subjects::Pair(pair)) => {
+                let request = Request {
+                    strace: self.strace,
+                    side: self.sides[side],
+                    words: pair.words[side].clone(),
+                    directory: None,
+                    input: "",
+                    output,
+                    stacks: false,
+                    sleep: Sleep::Skipped,
+                    own_network: pair.listen[side].is_some(),
+                    occupies: None,
+                    needs_free: pair.listen[side],
+                    timeout: self.options.timeout,
+                    save: self.kept("pair", output, side, case),
+                    faults: Some(case.map(Case::injection).into_iter().collect()),
+                };
+                run::record(&request, &|stage| pair::act(pair, stage))
+            }
+            _ => Err(Trouble::new(format!("{} is not a pair of programs", tried.name()))),
+        }
+    }
+
+    /// Where the traces of a run are kept, if they are.
+    fn kept(&self, name: &str, output: Output, side: usize, case: Option<&Case>) -> Option<(&Path, String)> {
+        let case = case.map_or_else(|| "none".to_owned(), Case::to_string).replace(' ', "-");
+        let folder = self.options.save.as_deref()?;
+        Some((folder, format!("{name}.{case}.{}.{}", output.name(), self.sides[side])))
+    }
+
     fn request<'r>(
         &'r self,
         program: Program,
         output: Output,
-        directory: &'r Path,
+        (side, directory): (usize, &'r Path),
         case: Option<&Case>,
     ) -> Request<'r> {
         let (arguments, input, port): (&[&str], _, _) = match program.kind {
@@ -277,10 +356,9 @@ impl Bench<'_> {
             Kind::Client { arguments, input, port, .. } => (arguments, input, Some(port)),
         };
         let name = [format!("./{}", program.name)];
-        let side = SIDES[usize::from(directory != self.places.c)];
         Request {
             strace: self.strace,
-            side,
+            side: self.sides[side],
             words: name.into_iter().chain(arguments.iter().map(ToString::to_string)).collect(),
             directory: Some(directory),
             input,
@@ -291,11 +369,7 @@ impl Bench<'_> {
             occupies: port.filter(|_| matches!(program.kind, Kind::Client { .. })),
             needs_free: port,
             timeout: self.options.timeout,
-            save: self.options.save.as_deref().map(|folder| {
-                let side = directory.file_name().unwrap_or_default().to_string_lossy();
-                let case = case.map_or_else(|| "none".to_owned(), Case::to_string).replace(' ', "-");
-                (folder, format!("{}.{case}.{}.{side}", program.name, output.name()))
-            }),
+            save: self.kept(program.name, output, side, case),
             faults: Some(case.map(Case::injection).into_iter().collect()),
         }
     }
@@ -324,6 +398,3 @@ fn outcome(recorded: &Recorded) -> String {
     });
     end.unwrap_or_else(|| "ends".to_owned())
 }
-
-/// What the two sides are called.
-pub const SIDES: [&str; 2] = PROGRAM_SIDES;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::errnos::errors_of;
-use super::{Finding, Report, SIDES, Tried, Verdict};
+use super::{Finding, Report, Tried, Verdict};
 use crate::exit::{DIFFERENT, SAME};
 use crate::options::Options;
 use crate::report::html::escape;
@@ -126,7 +126,7 @@ impl Report {
             save(path, |out| self.page(out, strace))?;
         }
         // How often a server makes a call is up to how its clients come.
-        let is_program = |finding: &Finding| matches!(self.tried[finding.tried], Tried::Program(..));
+        let is_program = |finding: &Finding| !matches!(self.tried[finding.tried], Tried::Server(..));
         let missed = |finding: &Finding| match finding.verdict {
             Verdict::Untried(_) => true,
             Verdict::NotMet => is_program(finding),
@@ -180,6 +180,8 @@ impl Report {
             }
         }
         let style = Style::of_stdout();
+        let sides = self.sides;
+        let [a, b] = sides;
         let mut shown = 0;
         let names: Vec<String> = self.tried.iter().map(Tried::name).collect();
         for finding in self.findings {
@@ -192,10 +194,10 @@ impl Report {
             let [c, rust] = &case.printed;
             if c.named != rust.named {
                 let [c, rust] = [c, rust].map(|printed| String::from_utf8_lossy(&printed.named).into_owned());
-                writeln!(out, "\n{name} ({}): prints {c:?} in C and {rust:?} in Rust", case.drive)?;
+                writeln!(out, "\n{name} ({}): prints {c:?} in {a} and {rust:?} in {b}", case.drive)?;
             }
             let subject = Subject { name, cases: vec![*case] };
-            terminal::side_by_side(out, style, &subject, SIDES, false, None)?;
+            terminal::side_by_side(out, style, &subject, sides, false, None)?;
         }
         Ok(())
     }
@@ -214,7 +216,7 @@ impl Report {
              <title>Every fault</title>\n<style>\n{STYLE}</style>\n<main>\n\
              <h1>Every fault</h1>\n\
              <p>Each call that a program makes was made to fail with each error that its manual page documents, to move \
-             few bytes, and to be interrupted by signals. A textbook program must then do the same in C and in Rust; the \
+             few bytes, and to be interrupted by signals. Two programs must then do the same; the \
              server must go on, or stop and say why. {all} cases, of which <strong>{differences}</strong> are bad and {not_met} were not met. <small>{}</small></p>\n\
              <ul>{impossible}</ul>\n",
             escape(&strace.version)

@@ -204,8 +204,8 @@ impl<'r> Stage<'r> {
         }
     }
 
-    /// Runs another command, not traced, to its end, and waits until nothing moves.
-    pub fn run(&mut self, words: &[String]) -> Result<(), Trouble> {
+    /// Starts another command, not traced, that is ended with the program.
+    pub fn start(&mut self, words: &[String]) -> Result<(), Trouble> {
         let Some((program, arguments)) = words.split_first() else {
             return Ok(());
         };
@@ -217,6 +217,37 @@ impl<'r> Stage<'r> {
         }
         let helper = super::spawn(&mut command).map_err(|error| Trouble::of(format!("--drive: {program}"), error))?;
         self.helper = Some(helper);
+        Ok(())
+    }
+
+    /// Whether the other command has ended, if there is one.
+    pub fn helper_has_ended(&mut self) -> Result<bool, Trouble> {
+        let status = self.helper.as_mut().map(std::process::Child::try_wait).transpose();
+        let status = status.map_err(|error| Trouble::of("--drive", error))?;
+        if status.flatten().is_some() {
+            self.helper = None;
+        }
+        Ok(self.helper.is_none())
+    }
+
+    /// Ends the other command, if there is one.
+    pub fn end_helper(&mut self) {
+        if let Some(mut helper) = self.helper.take() {
+            end_group(helper.id());
+            // It has ended by now, at the latest.
+            let _ = helper.wait();
+        }
+    }
+
+    /// Whether all processes wait for something from outside.
+    pub fn is_at_rest(&mut self) -> Result<bool, Trouble> {
+        self.step().map(|state| state == State::Rest)
+    }
+
+    /// Runs another command, not traced, to its end, and waits until nothing moves.
+    pub fn run(&mut self, words: &[String]) -> Result<(), Trouble> {
+        let program = words.first().map_or("", String::as_str);
+        self.start(words)?;
         while let Some(helper) = &mut self.helper {
             match helper.try_wait() {
                 Ok(None) => {
@@ -354,11 +385,7 @@ impl<'r> Stage<'r> {
     }
 
     fn kill_all(&mut self) {
-        if let Some(mut helper) = self.helper.take() {
-            end_group(helper.id());
-            // It has ended by now, at the latest.
-            let _ = helper.wait();
-        }
+        self.end_helper();
         let processes: &Processes = &self.started.processes;
         while let Ok(None) = self.started.strace.try_wait() {
             for pid in processes.traced() {
