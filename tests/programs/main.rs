@@ -12,6 +12,7 @@ mod compare;
 mod crossing;
 mod echo;
 mod endings;
+mod levels;
 mod output;
 mod sources;
 
@@ -73,6 +74,27 @@ fn main() -> ExitCode {
             make_compare_takes_any_path_and_c_plus_plus,
             what_is_no_source_of_one_program_is_refused_in_one_line,
             our_addition_is_not_asked_of_a_foreign_program;
+        levels:
+            of_fork,
+            of_zombie,
+            of_wait,
+            of_waitpid,
+            of_signal,
+            of_sigaction,
+            of_remove_zombie,
+            of_echo_mpserv,
+            of_echo_mpclient,
+            of_code05,
+            of_code04,
+            of_socket_serve,
+            of_socket_client,
+            of_rot13_serv,
+            foreign_processes,
+            foreign_signals,
+            foreign_echo,
+            foreign_class_servers,
+            foreign_class_clients,
+            foreign_rot13;
     ]])
 }
 

@@ -209,7 +209,9 @@ impl Job<'_> {
                     real.retain(|about| !varying.contains(about));
                 }
                 for tree in std::iter::once(first[other]).chain(&more[other]) {
-                    let between = abouts(&self.compare_runs((side, &new), (other, tree), from));
+                    // In the order of the first comparison: of two swapped calls either may be the one that moved.
+                    let (a, b) = if side == 0 { (&new, tree) } else { (tree, &new) };
+                    let between = abouts(&self.compare_runs((0, a), (1, b), from));
                     real.retain(|about| between.contains(about));
                 }
                 more[side].push(new);
