@@ -11,9 +11,9 @@
 //!
 //! static TABLE: OptionTable<Choice> = OptionTable::new(&[
 //!     OptionSpec::new(Choice::Count, b'n', c"count", "N", "how many (1)"),
-//!     OptionSpec::new(Choice::Quiet, b'q', c"quiet", "", "print nothing"),
+//!     OptionSpec::new(Choice::Quiet, b'q', c"quiet", "", "print nothing\nbut errors"),
 //! ]);
-//! assert_eq!(TABLE.to_string(), "  -n, --count N  how many (1)\n  -q, --quiet    print nothing\n");
+//! assert_eq!(TABLE.to_string(), "  -n, --count N  how many (1)\n  -q, --quiet    print nothing\n                 but errors\n");
 //! ```
 
 use core::ffi::{CStr, c_int};
@@ -140,8 +140,13 @@ impl<T> fmt::Display for OptionTable<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.specs.iter().map(length).max().unwrap_or(0);
         self.specs.iter().try_for_each(|spec| {
-            let padding = width - length(spec);
-            writeln!(f, "  {spec}{:padding$}  {}", "", spec.help)
+            write!(f, "  {spec}")?;
+            let mut padding = width - length(spec);
+            for line in spec.help.lines() {
+                writeln!(f, "{:padding$}  {line}", "")?;
+                padding = "  ".len() + width;
+            }
+            Ok(())
         })
     }
 }

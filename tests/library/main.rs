@@ -6,6 +6,7 @@ mod common;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use common::server::{parse_log, read_all};
 use common::solo::{self, Channel, Test};
@@ -35,6 +36,7 @@ const TESTS: &[Test] = tests![
     with_other_threads_serving_is_refused,
     numbers_that_make_no_sense_are_refused,
     a_descriptor_gets_no_second_owner,
+    the_longest_time_is_never,
 ];
 
 /// A server in a process of its own, its port, and its log.
@@ -45,8 +47,9 @@ struct Serving {
     path: TempDir,
 }
 
-fn bind() -> (Bound<'static>, u16) {
-    let bound = Server::new().listen("127.0.0.1:0").max_children(4).verbosity(Verbosity::Verbose).bind().unwrap();
+fn bind(change: impl FnOnce(Server<'static>) -> Server<'static>) -> (Bound<'static>, u16) {
+    let server = Server::new().listen("127.0.0.1:0").max_children(4).verbosity(Verbosity::Verbose);
+    let bound = change(server).bind().unwrap();
     let Some(Ok(SockAddr::Inet(SocketAddr::V4(address)))) = bound.addresses().next() else { panic!("{bound:?}") };
     (bound, address.port())
 }
@@ -54,7 +57,15 @@ fn bind() -> (Bound<'static>, u16) {
 impl Serving {
     /// Serves by `handler`.
     fn start<R: Outcome>(handler: impl FnMut(Connection) -> R) -> Serving {
-        let (bound, port) = bind();
+        Serving::start_with(|server| server, handler)
+    }
+
+    /// The same, by a server with other settings.
+    fn start_with<R: Outcome>(
+        change: impl FnOnce(Server<'static>) -> Server<'static>,
+        handler: impl FnMut(Connection) -> R,
+    ) -> Serving {
+        let (bound, port) = bind(change);
         let path = TempDir::new();
         let file = path.join("log");
         let log = std::fs::File::create(&file).unwrap();
@@ -190,7 +201,7 @@ fn a_socket_that_listens_is_taken() {
 
 fn serving_ends_and_leaves_the_process_as_it_was() {
     use mpserv::signal::{MaskHow, SigSet, sigprocmask, sigprocmask_replace};
-    let (bound, port) = bind();
+    let (bound, port) = bind(|server| server);
     let ready = Channel::new();
     let mut child = solo::spawn(|| {
         let mut before = SigSet::empty();
@@ -212,7 +223,7 @@ fn serving_ends_and_leaves_the_process_as_it_was() {
 }
 
 fn with_other_threads_serving_is_refused() {
-    let (bound, _) = bind();
+    let (bound, _) = bind(|server| server);
     std::thread::spawn(|| ()).join().unwrap();
     let error = bound.serve(|_| ()).unwrap_err();
     assert_eq!(error.errno(), Some(Errno::DEADLK));
@@ -220,13 +231,28 @@ fn with_other_threads_serving_is_refused() {
 }
 
 fn numbers_that_make_no_sense_are_refused() {
-    let second = std::time::Duration::from_secs(1);
+    let second = Duration::from_secs(1);
     for server in [Server::new().max_children(0), Server::new().max_rate(0, second)] {
         let error = server.listen("127.0.0.1:0").bind().unwrap_err();
         assert!(error.is_usage(), "{error}");
     }
     assert!(Server::new().bind().unwrap_err().is_usage());
     assert!(Server::new().listen("nonsense").bind().unwrap_err().is_usage());
+}
+
+fn the_longest_time_is_never() {
+    let change = |server: Server<'static>| {
+        let server = server.max_lifetime(Duration::MAX).grace(Duration::MAX).idle_timeout(Duration::MAX);
+        server.max_rate(1, Duration::MAX)
+    };
+    let serving = Serving::start_with(change, |connection: Connection| echo_once(&connection));
+    let mut client = serving.connect();
+    client.write_all(b"a").unwrap();
+    assert_eq!(read_all(&mut client), b"a");
+    // The next one is one too many in all time, and waits in the kernel.
+    let next = serving.connect();
+    assert_eq!(serving.stop_after(1), ["0"]);
+    drop(next);
 }
 
 /// Safe code can set the variables so that they name a descriptor that something else owns.

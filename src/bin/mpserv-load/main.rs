@@ -42,7 +42,7 @@ mpserv::main!(main);
 fn main(args: Args) -> c_int {
     let done = match options::parse(args) {
         Ok(Task::Run(plan)) => supervisor::run(&plan),
-        Ok(Task::Help) => report::out(format_args!("{}", options::HELP)).map(|()| SUCCESS),
+        Ok(Task::Help) => report::out(format_args!("{}", options::Help)).map(|()| SUCCESS),
         Ok(Task::Version) => report::out(format_args!("mpserv-load {}\n", env!("CARGO_PKG_VERSION"))).map(|()| SUCCESS),
         Err(mistake) => {
             report::progress(format_args!("mpserv-load: {mistake}; see mpserv-load --help\n"));

@@ -1,36 +1,78 @@
 //! The command line.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::CStr;
 use core::fmt;
 use core::time::Duration;
 
-use mpserv::getopt::{Getopt, HasArg, LongOption, Name, Opt};
+use mpserv::getopt::Name;
+use mpserv::options::{OptionSpec, OptionTable, Parsed};
 use mpserv::program::Args;
 
 use crate::target::Target;
 
-pub(crate) const HELP: &str = "\
+/// The options.
+#[derive(Clone, Copy)]
+enum Choice {
+    Workers,
+    Seconds,
+    Count,
+    Rate,
+    Keep,
+    Size,
+    Send,
+    Expect,
+    Idle,
+    Timeout,
+    Reset,
+    Json,
+    Quiet,
+    Help,
+    Version,
+}
+
+use Choice as C;
+use OptionSpec as O;
+
+const RATE_HELP: &str = "\
+begin so many connections a second, whether earlier ones are done or not; each is timed from
+when it was due. Without, each process begins the next when one is done";
+
+#[rustfmt::skip]
+static TABLE: OptionTable<Choice> = OptionTable::new(&[
+    O::new(C::Workers, b'w', c"workers", "N", "processes, each of which makes one connection after another (1)"),
+    O::new(C::Seconds, b's', c"seconds", "S", "for how long (10, unless --count is given)"),
+    O::new(C::Count, b'n', c"count", "N", "how many connections in all"),
+    O::new(C::Rate, b'r', c"rate", "N", RATE_HELP),
+    O::new(C::Keep, b'k', c"keep", "N", "requests on each connection (1)"),
+    O::new(C::Size, b'z', c"size", "N", "bytes of a request (64)"),
+    O::new(C::Send, 0, c"send", "TEXT", "send this instead, as it stands"),
+    O::new(C::Expect, 0, c"expect", "TEXT", "and expect this answer (the same)"),
+    O::new(C::Idle, b'i', c"idle", "N", "hold so many more connections open meanwhile; with --workers 0, do only that"),
+    O::new(C::Timeout, b't', c"timeout", "S", "how long a connection may take (10)"),
+    O::new(C::Reset, 0, c"reset", "", "reset connections when they are closed (SO_LINGER 0): no TIME_WAIT, not even for the client"),
+    O::new(C::Json, b'j', c"json", "", "the report for machines"),
+    O::new(C::Quiet, b'q', c"quiet", "", "no progress"),
+    O::new(C::Help, b'h', c"help", "", "this text"),
+    O::new(C::Version, b'V', c"version", "", "the version"),
+]);
+
+/// The text of `--help`.
+pub(crate) struct Help;
+
+impl fmt::Display for Help {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{BEFORE}{TABLE}{AFTER}")
+    }
+}
+
+const BEFORE: &str = "\
 Usage: mpserv-load [OPTION]... ADDRESS
 Connects to an echo server, sends, reads back, compares every byte and closes; says how fast that went.
 ADDRESS is PORT (of 127.0.0.1), IPv4:PORT, [IPv6]:PORT or unix:PATH.
 
-  -w, --workers N     processes, each of which makes one connection after another (1)
-  -s, --seconds S     for how long (10, unless --count is given)
-  -n, --count N       how many connections in all
-  -r, --rate N        begin so many connections a second, whether earlier ones are done or not; each is timed from
-                      when it was due. Without, each process begins the next when one is done
-  -k, --keep N        requests on each connection (1)
-  -z, --size N        bytes of a request (64)
-      --send TEXT     send this instead, as it stands
-      --expect TEXT   and expect this answer (the same)
-  -i, --idle N        hold so many more connections open meanwhile; with --workers 0, do only that
-  -t, --timeout S     how long a connection may take (10)
-      --reset         reset connections when they are closed (SO_LINGER 0): no TIME_WAIT, not even for the client
-  -j, --json          the report for machines
-  -q, --quiet         no progress
-  -h, --help          this text
-  -V, --version       the version
+";
 
+const AFTER: &str = "
 Exit status: 0 all went well, 1 some connection did not, 100 wrong usage, 111 system error.
 ";
 
@@ -68,8 +110,10 @@ pub(crate) enum Task {
 
 /// What is wrong with a command line.
 pub(crate) enum Mistake {
-    Option(Opt),
-    Value(&'static str, &'static CStr, &'static str),
+    Unknown(Name),
+    Missing(Name),
+    /// The option's name, its argument, and what the argument may be.
+    Value(&'static CStr, &'static CStr, &'static str),
     Address(&'static CStr),
     NoAddress,
     More(&'static CStr),
@@ -87,51 +131,23 @@ const SECONDS_MAX: f64 = 86_400.0;
 const TIME: Duration = Duration::from_secs(10);
 const SIZE: u64 = 64;
 
-const LETTERS: &CStr = c"+:w:s:n:r:k:z:i:t:jqhV";
-
-/// What [`Getopt`] gives for a long option: its letter, where it has one, and this.
-const LONG: c_int = 0x100;
-
-const fn long(name: &'static CStr, has_arg: HasArg, letter: u8) -> LongOption {
-    LongOption::new(name, has_arg, LONG | letter as c_int)
-}
-
-static OPTIONS: [LongOption; 16] = [
-    long(c"workers", HasArg::Required, b'w'),
-    long(c"seconds", HasArg::Required, b's'),
-    long(c"count", HasArg::Required, b'n'),
-    long(c"rate", HasArg::Required, b'r'),
-    long(c"keep", HasArg::Required, b'k'),
-    long(c"size", HasArg::Required, b'z'),
-    long(c"send", HasArg::Required, b'S'),
-    long(c"expect", HasArg::Required, b'E'),
-    long(c"idle", HasArg::Required, b'i'),
-    long(c"timeout", HasArg::Required, b't'),
-    long(c"reset", HasArg::No, b'R'),
-    long(c"json", HasArg::No, b'j'),
-    long(c"quiet", HasArg::No, b'q'),
-    long(c"help", HasArg::No, b'h'),
-    long(c"version", HasArg::No, b'V'),
-    LongOption::END,
-];
-
 /// A whole number from `least` to `most`.
-fn whole(name: &'static str, text: &'static CStr, least: u64, most: u64, range: &'static str) -> Result<u64, Mistake> {
+fn whole(name: &'static CStr, text: &'static CStr, least: u64, most: u64, range: &'static str) -> Result<u64, Mistake> {
     let number = text.to_str().ok().and_then(|text| text.parse().ok());
     number.filter(|number| (least..=most).contains(number)).ok_or(Mistake::Value(name, text, range))
 }
 
 /// A number above 0 and up to `most`, which may have a fraction.
-fn positive(name: &'static str, text: &'static CStr, most: f64, range: &'static str) -> Result<f64, Mistake> {
+fn positive(name: &'static CStr, text: &'static CStr, most: f64, range: &'static str) -> Result<f64, Mistake> {
     let number = text.to_str().ok().and_then(|text| text.parse::<f64>().ok());
     number.filter(|&number| number > 0.0 && number <= most).ok_or(Mistake::Value(name, text, range))
 }
 
-fn seconds(name: &'static str, text: &'static CStr) -> Result<Duration, Mistake> {
+fn seconds(name: &'static CStr, text: &'static CStr) -> Result<Duration, Mistake> {
     positive(name, text, SECONDS_MAX, "seconds, more than 0 and at most 86400").map(Duration::from_secs_f64)
 }
 
-fn small(name: &'static str, text: &'static CStr, most: u32, range: &'static str) -> Result<u32, Mistake> {
+fn small(name: &'static CStr, text: &'static CStr, most: u32, range: &'static str) -> Result<u32, Mistake> {
     whole(name, text, 0, most.into(), range).map(|number| number as u32)
 }
 
@@ -151,27 +167,30 @@ pub(crate) fn parse(args: Args) -> Result<Task, Mistake> {
         quiet: false,
     };
     let (mut send, mut expect) = (None, None);
-    let mut options = Getopt::new(args, LETTERS, &OPTIONS).ok_or(Mistake::Internal)?;
+    let mut options = TABLE.parse(args).ok_or(Mistake::Internal)?;
     for found in options.by_ref() {
-        let Opt::Option(value, argument) = found else { return Err(Mistake::Option(found)) };
-        let text = argument.unwrap_or_default();
-        match (value & !LONG) as u8 {
-            b'w' => plan.workers = small("workers", text, WORKERS_MAX, "a number of processes, at most 4096")?,
-            b's' => plan.time = Some(seconds("seconds", text)?),
-            b'n' => plan.count = Some(whole("count", text, 1, u64::MAX, "a number of connections, at least 1")?),
-            b'r' => plan.rate = Some(positive("rate", text, RATE_MAX, "connections a second, more than 0")?),
-            b'k' => plan.keep = whole("keep", text, 1, u64::MAX, "a number of requests, at least 1")?,
-            b'z' => plan.talk = Talk::Pattern(whole("size", text, 1, SIZE_MAX, "a number of bytes, 1 to 2^40")?),
-            b'S' => send = Some(text.to_bytes()),
-            b'E' => expect = Some(text.to_bytes()),
-            b'i' => plan.idle = small("idle", text, IDLE_MAX, "a number of connections, at most 1000000")?,
-            b't' => plan.timeout = seconds("timeout", text)?,
-            b'R' => plan.reset = true,
-            b'j' => plan.json = true,
-            b'q' => plan.quiet = true,
-            b'h' => return Ok(Task::Help),
-            b'V' => return Ok(Task::Version),
-            _ => return Err(Mistake::Internal),
+        let (spec, choice, text) = match found {
+            Parsed::Option(spec, choice, text) => (spec, choice, text),
+            Parsed::Unknown(name) => return Err(Mistake::Unknown(name)),
+            Parsed::Missing(name) => return Err(Mistake::Missing(name)),
+        };
+        let name = spec.name();
+        match choice {
+            C::Workers => plan.workers = small(name, text, WORKERS_MAX, "a number of processes, at most 4096")?,
+            C::Seconds => plan.time = Some(seconds(name, text)?),
+            C::Count => plan.count = Some(whole(name, text, 1, u64::MAX, "a number of connections, at least 1")?),
+            C::Rate => plan.rate = Some(positive(name, text, RATE_MAX, "connections a second, more than 0")?),
+            C::Keep => plan.keep = whole(name, text, 1, u64::MAX, "a number of requests, at least 1")?,
+            C::Size => plan.talk = Talk::Pattern(whole(name, text, 1, SIZE_MAX, "a number of bytes, 1 to 2^40")?),
+            C::Send => send = Some(text.to_bytes()),
+            C::Expect => expect = Some(text.to_bytes()),
+            C::Idle => plan.idle = small(name, text, IDLE_MAX, "a number of connections, at most 1000000")?,
+            C::Timeout => plan.timeout = seconds(name, text)?,
+            C::Reset => plan.reset = true,
+            C::Json => plan.json = true,
+            C::Quiet => plan.quiet = true,
+            C::Help => return Ok(Task::Help),
+            C::Version => return Ok(Task::Version),
         }
     }
     let index = options.index();
@@ -197,13 +216,13 @@ pub(crate) fn parse(args: Args) -> Result<Task, Mistake> {
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Mistake::Option(Opt::Missing(name)) => write!(f, "{name} needs a value"),
-            Mistake::Option(Opt::Unknown(name @ Name::Letter(_))) => write!(f, "there is no option {name}"),
-            Mistake::Option(Opt::Unknown(name)) => {
+            Mistake::Missing(name) => write!(f, "{name} needs a value"),
+            Mistake::Unknown(name @ Name::Letter(_)) => write!(f, "there is no option {name}"),
+            Mistake::Unknown(name) => {
                 write!(f, "{name}: no such option, or not enough of its name, or it takes no value")
             }
             Mistake::Value(name, text, range) => {
-                write!(f, "--{name} {}: it takes {range}", text.to_bytes().escape_ascii())
+                write!(f, "--{} {}: it takes {range}", name.to_bytes().escape_ascii(), text.to_bytes().escape_ascii())
             }
             Mistake::Address(text) => {
                 write!(f, "{}: an address is PORT, IPv4:PORT, [IPv6]:PORT or unix:PATH", text.to_bytes().escape_ascii())
@@ -214,7 +233,7 @@ impl fmt::Display for Mistake {
             }
             Mistake::ExpectAlone => f.write_str("--expect goes with --send"),
             Mistake::Nothing => f.write_str("no --workers and nothing --idle: there is nothing to do"),
-            Mistake::Option(Opt::Option(..)) | Mistake::Internal => f.write_str("the options cannot be read"),
+            Mistake::Internal => f.write_str("the options cannot be read"),
         }
     }
 }

@@ -117,7 +117,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     /// Ends children with one client that have lived for longer than `--max-lifetime`.
     pub(super) fn end_old_children(&mut self) {
         let (now, limit) = (self.state.now, self.settings.max_lifetime.unwrap_or_default());
-        let is_over = |child: &Child| child.started + limit <= now;
+        let is_over = |child: &Child| child.started.saturating_add(limit) <= now;
         while let Some(child) = self.state.children.first(Stage::Running).filter(is_over) {
             self.end_lifetime(child.pid, &child.peer);
         }

@@ -28,7 +28,7 @@ impl Rate {
         if self.times.len() < self.limit {
             return None;
         }
-        self.times.get(self.oldest).map(|oldest| *oldest + self.period)
+        self.times.get(self.oldest).map(|oldest| oldest.saturating_add(self.period))
     }
 
     /// Counts a connection.

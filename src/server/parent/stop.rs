@@ -31,7 +31,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             self.refuse(&client.peer(), "the server stops", client.from_source());
             client.reject(BUSY_MESSAGE);
         }
-        self.begin_stopping(info.signal, self.state.now + grace);
+        self.begin_stopping(info.signal, self.state.now.saturating_add(grace));
         self.look_at_groups();
         if at_once {
             self.terminate_all();

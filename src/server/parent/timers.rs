@@ -77,7 +77,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             Timer::Retry => state.shortage.as_ref()?.retry_at,
             Timer::Lifetime => {
                 let limit = self.settings.max_lifetime.filter(|_| self.pool.is_none())?;
-                state.children.first(Stage::Running).map(|child| child.started + limit)
+                state.children.first(Stage::Running).map(|child| child.started.saturating_add(limit))
             }
             Timer::PoolTick => {
                 let pool = self.pool.as_ref()?;
