@@ -11,12 +11,13 @@ use super::inherited::{RESTART_VARIABLE, Socket, take_restart};
 use super::limits::{LISTENERS_MAX, SERVICE_BUFFER};
 use super::listener::{Listener, Listeners, Shown};
 use super::log::Log;
-use super::parent::{Parent, SIGNALS, Start, Stopped};
+use super::parent::{Parent, Start, Stopped};
 use super::pidfile::PidFile;
 use super::privileges::{is_root, restrict_programs};
 use super::rules::Rules;
 use super::service::Service;
 use super::settings::Settings;
+use super::signals::Signals;
 use super::systemd::Manager;
 use crate::program::text::Text;
 use crate::sys::errno::{self, Errno};
@@ -26,10 +27,7 @@ use crate::sys::memory::MapVec;
 use crate::sys::net::SockAddr;
 use crate::sys::process::{getpid, has_other_threads};
 use crate::sys::seccomp::note_violations;
-use crate::sys::signal::{
-    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFd, sigaction, sigaction_replace, sigprocmask,
-    sigprocmask_replace,
-};
+use crate::sys::signal::SignalFd;
 
 /// A server that listens: clients can connect, and wait until it serves.
 ///
@@ -183,30 +181,21 @@ impl<'a> Bound<'a> {
         self.serve_with(program)
     }
 
-    /// Blocks the server's signals, serves, and restores the signals.
+    /// Takes the signals, serves, and restores the signals.
     fn serve_with(self, worker: impl Worker) -> Result<Stopped> {
         check_single_threaded()?;
-        let mut signals = SigSet::empty();
-        SIGNALS.iter().for_each(|signal| signals.add(*signal));
-        let mask = sigprocmask_replace(MaskHow::Block, &signals)
-            .map_err(|errno| Error::cannot_serve("sigprocmask", errno, "allow it where system calls are filtered"))?;
-        // If SIGCHLD were ignored, the kernel would not keep children until they are reaped.
-        let default = SigAction::new(Disposition::Default);
-        let action = sigaction_replace(Signal::CHLD, &default);
         let must_restore = self.settings.restore_signals;
-        let result = self.run(worker, &signals, mask);
+        let signals = Signals::take()?;
+        let result = self.run(worker, &signals);
         if must_restore {
-            if let Ok(action) = action {
-                let _ = sigaction(Signal::CHLD, &action);
-            }
-            sigprocmask(MaskHow::Set, &mask);
+            signals.restore();
         }
         result
     }
 
-    fn run(mut self, worker: impl Worker, signals: &SigSet, mask: SigSet) -> Result<Stopped> {
+    fn run(mut self, worker: impl Worker, signals: &Signals) -> Result<Stopped> {
         let pid = getpid();
-        let fd = SignalFd::new(signals);
+        let fd = SignalFd::new(&signals.obeyed);
         self.descriptors.signals =
             Some(fd.map_err(|errno| Error::cannot_serve("signalfd", errno, shortage_hint(errno)))?);
         if self.settings.sandbox.is_some() {
@@ -215,7 +204,17 @@ impl<'a> Bound<'a> {
         }
         let Bound { descriptors, rules, manager, mut settings, log } = self;
         let title = settings.title.take();
-        let start = Start { settings: &settings, log: &log, descriptors, rules, manager, title, worker, pid, mask };
+        let start = Start {
+            settings: &settings,
+            log: &log,
+            descriptors,
+            rules,
+            manager,
+            title,
+            worker,
+            pid,
+            mask: signals.mask,
+        };
         let mut parent = Parent::new(start)?;
         log_listeners(parent.listeners(), &settings, &log)?;
         log.start(pid, settings.max_children, is_root() && settings.privileges.identity.is_none());

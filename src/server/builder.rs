@@ -166,8 +166,8 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Makes SIGHUP start the program anew, as its file is then, with these arguments and with the sockets of this
-    /// server.
+    /// Makes SIGUSR2 start the program anew, as its file is then, with these arguments and with the sockets of this
+    /// server. The new process takes over, and this one ends after its last client. No client is refused.
     pub const fn restart(mut self, args: Args) -> Self {
         self.settings.restart = Some(args);
         self

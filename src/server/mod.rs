@@ -20,15 +20,16 @@
 //! other connection is affected. When the function returns, the child ends by `_exit()`: flush the output of std or C before.
 //!
 //! # The process
-//! While `serve` runs, the signals TERM, INT, QUIT, HUP, USR1, CHLD and PIPE are blocked and belong to the server. SIGCHLD
-//! has its default action, and every child of the process is reaped, also one that the server has not made. In a child the
+//! While `serve` runs, the signals TERM, INT, QUIT, HUP, USR1, USR2, CHLD and PIPE are blocked and belong to the server. If
+//! SIGHUP was ignored, it stays ignored. SIGXFSZ and SIGTTOU are ignored, in children that run a function as well. SIGCHLD has its default action, and every child of the process is reaped, also one that the server has not made. In a child the
 //! signals are as they were before. A process that has other threads cannot serve: [`Error`] says so.
 //!
 //! | signal | what the server does |
 //! |---|---|
 //! | TERM, INT | stops listening at once, and lets the children end for the time of [`grace`](Server::grace). Then it sends them TERM, and after 5 seconds KILL. A second signal skips the wait |
 //! | QUIT | sends the children TERM now |
-//! | HUP | reads the [rules](Server::rules) again, and starts the program anew if [`restart`](Server::restart) is set |
+//! | HUP | reads the [rules](Server::rules) again |
+//! | USR2 | starts the program anew and hands over to it, if [`restart`](Server::restart) is set and this is not PID 1 |
 //! | USR1 | logs the status |
 //!
 //! # The log
@@ -49,10 +50,10 @@
 //! | `status`, `child` | SIGUSR1 came; a line for each child if details are logged |
 //! | `stop`, `stopped` | the server was told to stop: `signal`, `sender`, `children`; it has stopped: `drained`, `terminated`, `killed` |
 //! | `abort`, `orphan` | details: a connection was gone before it was accepted; a process was reaped that was no child of the server |
-//! | `reload` | SIGHUP came while the server stops, or while a successor starts |
+//! | `reload` | SIGHUP came and changed nothing, and `why` |
 //! | `rules` | the rules were read again: the number of `rules`, or the `error` |
-//! | `restart` | a successor was started: its `pid` and `program`, or the `error` |
-//! | `succeeded` | the successor (`by`) is ready. This server serves the clients that it has: `children` |
+//! | `restart` | a successor was started: its `pid` and `program`; or the `error`; or why SIGUSR2 was `refused` |
+//! | `handover` | the successor (`by`) is ready. This server serves the clients that it has: `children` |
 //! | `violation` | the sandbox has ended a child: `pid`, `from`, the `call` that it made |
 //! | `leave` | a preforked child has ended without a client: `pid`, `status`, the `seconds` of its life, the `pause` before the next is made |
 //! | `lost` | the number of `lines` before this one that could not be written |
@@ -70,6 +71,7 @@
 //! | `scoreboard.rs`, `status.rs` | the state of each child, and `--status` |
 //! | `log/` | the log: every event, its format, its throttle |
 //! | `privileges.rs`, `sandbox.rs` | rights that are given up |
+//! | `signals.rs` | the signals of the process while it serves |
 //! | `systemd.rs`, `inherited.rs` | the service manager; sockets that are passed on |
 //! | `pidfile.rs`, `own_file.rs` | files of the server |
 //! | `limits.rs`, `error.rs` | numbers; errors |
@@ -101,6 +103,7 @@ mod sandbox;
 mod scoreboard;
 mod service;
 mod settings;
+mod signals;
 mod start;
 pub mod status;
 #[cfg(feature = "std")]

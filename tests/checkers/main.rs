@@ -241,7 +241,7 @@ fn check_restart() {
         assert_eq!(std::io::read_to_string(client).unwrap(), "local");
     };
     exchange();
-    first.running.signal(Signal::HUP);
+    first.running.signal(Signal::USR2);
     let second = wait_for("another process has the pidfile", || {
         fs::read_to_string(&pidfile).ok()?.trim().parse().ok().filter(|pid| *pid != first.pid())
     });

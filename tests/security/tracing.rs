@@ -44,8 +44,8 @@ fn a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and
         assert!(shown.stdout.starts_with(&format!("mpserv {pid}: ")), "{shown:?}");
     };
     is_closed(server.pid());
-    server.running.signal(Signal::HUP);
-    let successor = u32::try_from(server.wait_events("succeeded", 1)[0].number("by")).unwrap();
+    server.running.signal(Signal::USR2);
+    let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
     is_closed(successor);
     signal(successor, Signal::TERM);
     wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
@@ -77,8 +77,8 @@ fn a_server_that_is_still_its_user_is_shown_to_that_user_before_a_restart_and_af
         assert!(shown.stdout.starts_with(&format!("mpserv {pid}: ")), "{shown:?}");
     };
     is_shown(server.pid());
-    server.running.signal(Signal::HUP);
-    let successor = u32::try_from(server.wait_events("succeeded", 1)[0].number("by")).unwrap();
+    server.running.signal(Signal::USR2);
+    let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
     is_shown(successor);
     signal(successor, Signal::TERM);
     wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));

@@ -78,7 +78,7 @@ fn behind_a_balancer(clients: u64) {
         for share in [2, 4] {
             wait_until("clients are served", || reached(share));
             let before = last.pid().unwrap();
-            kill(before, Signal::HUP).unwrap();
+            kill(before, Signal::USR2).unwrap();
             wait_until("another process serves", || last.pid().is_some_and(|now| now != before));
         }
         wait_until("clients are served", || reached(7));

@@ -1,292 +1,89 @@
-//! SIGHUP: another process takes the place of the server, or does not.
+//! SIGHUP: the rules are read again, and nothing else happens.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::common::load::load;
 use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
 use crate::tests;
-use mpserv::process::{Pid, exists};
-use mpserv::signal::{Signal, kill};
+use mpserv::signal::{Disposition, Signal, signal as set_action};
 
 pub(crate) const TESTS: &[Test] = tests![
-    a_server_that_is_killed_while_another_starts_is_succeeded,
-    no_client_is_lost_while_it_is_restarted,
-    no_client_is_lost_while_a_pool_is_restarted,
-    no_client_is_lost_while_a_program_that_ends_at_once_is_to_take_its_place,
-    a_client_is_served_to_its_end_by_the_one_that_has_it,
-    one_that_was_left_signals_ignored_or_blocked_is_succeeded,
-    one_that_was_succeeded_still_obeys,
-    a_unix_socket_stays_and_is_removed_by_the_last,
-    rules_with_a_mistake_leave_the_old_ones_and_the_server,
-    a_pool_has_the_new_rules_even_when_the_program_does_not_start,
-    ; ignored:
-    no_client_of_fifty_thousand_is_lost_in_twenty_restarts,
+    the_rules_are_read_again_by_the_same_process,
+    a_pool_gets_the_new_rules,
+    without_rules_it_changes_nothing,
+    ignored_at_the_start_it_stays_ignored,
 ];
 
-/// A server whose place others take: whoever is named in its pidfile is ended when the test is.
-struct Dynasty {
-    first: Served,
-    pidfile: PathBuf,
-    folder: TempDir,
-}
-
-impl Dynasty {
-    fn start(arguments: &[&str]) -> Dynasty {
-        Dynasty::start_as(arguments, |command| command)
-    }
-
-    /// Starts `mpserv` by a name that a test may have lead to something else, with what `change` does to the command.
-    fn start_as(arguments: &[&str], change: impl FnOnce(&mut Command) -> &mut Command) -> Dynasty {
-        let folder = TempDir::new();
-        let (pidfile, program) = (folder.join("pid"), folder.join("mpserv"));
-        // Not a copy: a file that is open for writing, be it in a process that another test is about to make, cannot be run.
-        std::os::unix::fs::symlink(MPSERV, &program).unwrap();
-        let mut command = Command::new(&program);
-        command.args(["-1", "--pidfile"]).arg(&pidfile).args(arguments);
-        let first = Served::start_command(change(&mut command));
-        Dynasty { first, pidfile, folder }
-    }
-
-    fn program(&self) -> PathBuf {
-        self.folder.join("mpserv")
-    }
-
-    fn pid(&self) -> Option<Pid> {
-        Pid::from_raw(fs::read_to_string(&self.pidfile).ok()?.trim().parse().ok()?)
-    }
-
-    fn hang_up(&self) {
-        kill(self.pid().unwrap(), Signal::HUP).unwrap();
-    }
-
-    /// Sends SIGHUP and waits until another process serves. Returns the one that did.
-    fn succeed(&self) -> Pid {
-        let before = self.pid().unwrap();
-        self.hang_up();
-        wait_until("another process has the pidfile", || self.pid().is_some_and(|now| now != before));
-        before
-    }
-
-    /// Puts something else in the place of the program, in one step.
-    fn replace_program(&self, script: &str) {
-        let new = self.folder.join("new");
-        fs::write(&new, script).unwrap();
-        fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::rename(&new, self.program()).unwrap();
-    }
-
-    /// Has the last one stop.
-    fn stop(self) -> Vec<Line> {
-        let last = self.pid().unwrap();
-        kill(last, Signal::TERM).unwrap();
-        wait_until("the last one ends", || !exists(last) || state(last.raw() as u32) == Some('Z'));
-        assert!(!self.pidfile.exists(), "the pidfile is gone");
-        wait_until("the first one ends", || state(self.first.pid()) == Some('Z'));
-        // Those between end by themselves, each after its last client.
-        wait_until("all have ended", || {
-            let log = self.first.log();
-            let count = |event: &str| log.iter().filter(|line| line.event == event).count();
-            count("stopped") == count("start")
-        });
-        self.first.log()
-    }
-}
-
-impl Drop for Dynasty {
-    fn drop(&mut self) {
-        if let Some(pid) = self.pid() {
-            let _ = kill(pid, Signal::KILL);
-        }
-    }
-}
-
-/// Whoever is killed in the middle of it is succeeded all the same: the new program has the sockets.
-fn a_server_that_is_killed_while_another_starts_is_succeeded() {
-    let trace = TempDir::new();
-    let dynasty = Dynasty::start_as(&["127.0.0.1:0"], |command| {
-        let mut strace = Command::new("strace");
-        // It waits for somebody, is told, starts the other, and is killed as it waits again.
-        strace.args(["-D", "-q", "-e", "trace=poll", "-e", "inject=poll:signal=KILL:when=2", "-o"]);
-        strace.arg(trace.join("trace")).arg(command.get_program()).args(command.get_args());
-        *command = strace;
-        command
-    });
-    dynasty.hang_up();
-    wait_until("it is killed", || state(dynasty.first.pid()) == Some('Z'));
-    dynasty.first.wait_events("start", 2);
-    assert_eq!(finish(dynasty.first.client()), b"");
-    kill(dynasty.pid().unwrap(), Signal::TERM).unwrap();
-    dynasty.first.wait_events("stopped", 1);
-    wait_until("the pidfile is gone", || !dynasty.pidfile.exists());
-}
-
-/// Has clients connect while the server is told so many times to have itself succeeded.
-#[track_caller]
-fn restart_under_load(arguments: &[&str], clients: u64, times: u64, works: bool) {
-    let dynasty = Dynasty::start(&[arguments, &["-q", "0.0.0.0:0"]].concat());
-    if !works {
-        dynasty.replace_program("#!/bin/sh\nexit 1\n");
-    }
-    let served = AtomicU64::new(0);
-    let result = std::thread::scope(|scope| {
-        let load = scope.spawn(|| load(dynasty.first.port(), clients, 8, &served));
-        for time in 1..=times {
-            // Spread over the load.
-            wait_until("clients are served", || {
-                served.load(Ordering::Relaxed) >= clients * time / (times + 1) || load.is_finished()
-            });
-            if works {
-                dynasty.succeed();
-            } else {
-                dynasty.hang_up();
-                let failed = |line: &Line| line.event == "restart" && line.fields.contains_key("error");
-                wait_until("the restart has failed", || {
-                    dynasty.first.log().iter().filter(|line| failed(line)).count() as u64 == time
-                });
-            }
-        }
-        load.join().unwrap()
-    });
-    assert_eq!((result.served, result.errors.len()), (clients, 0), "{:?}", result.errors);
-    let log = dynasty.stop();
-    let count = |event: &str| log.iter().filter(|line| line.event == event).count() as u64;
-    assert_eq!(count("succeeded"), if works { times } else { 0 });
-    let accepted: u64 = log.iter().filter(|line| line.event == "stopped").map(|line| line.number("accepted")).sum();
-    assert_eq!(accepted, clients, "each client was accepted once: {log:#?}");
-}
-
-fn no_client_is_lost_while_it_is_restarted() {
-    restart_under_load(&[], 4_000, 5, true);
-}
-
-fn no_client_is_lost_while_a_pool_is_restarted() {
-    restart_under_load(&["--prefork", "4"], 8_000, 5, true);
-}
-
-fn no_client_is_lost_while_a_program_that_ends_at_once_is_to_take_its_place() {
-    restart_under_load(&[], 4_000, 5, false);
-}
-
-fn no_client_of_fifty_thousand_is_lost_in_twenty_restarts() {
-    restart_under_load(&[], 50_000, 20, true);
-    restart_under_load(&["--prefork", "4"], 50_000, 20, true);
-    restart_under_load(&[], 50_000, 20, false);
-}
-
-fn a_client_is_served_to_its_end_by_the_one_that_has_it() {
-    for arguments in [&[][..], &["--prefork", "2"]] {
-        let arguments: Vec<&str> = arguments.iter().chain(&["127.0.0.1:0"]).copied().collect();
-        let dynasty = Dynasty::start(&arguments);
-        let mut client = dynasty.first.client();
-        let before = dynasty.succeed();
-        dynasty.first.wait_events("succeeded", 1);
-        // The one that has its place is its child, too. Of a pool nobody else waits for a client any more.
-        wait_until("there are two children", || children(dynasty.first.pid()).len() == 2);
-        assert_eq!(echo(&mut client, b"still here"), b"still here");
-        assert!(exists(before), "it stays for its client");
-        let mut other = dynasty.first.client();
-        assert_eq!(finish(client), b"");
-        wait_until("it ends after its client", || state(dynasty.first.pid()) == Some('Z'));
-        assert_eq!(echo(&mut other, b"and I"), b"and I");
-        drop(other);
-        dynasty.stop();
-    }
-}
-
-fn one_that_was_left_signals_ignored_or_blocked_is_succeeded() {
-    for left in Left::ALL {
-        for pool in [&[][..], &["--prefork", "2"]] {
-            let dynasty = Dynasty::start_as(&[pool, &["127.0.0.1:0"]].concat(), |command| left.to(command));
-            let mut client = dynasty.first.client();
-            dynasty.succeed();
-            assert_eq!(echo(&mut client, b"still here"), b"still here", "{left:?}");
-            drop(client);
-            wait_until("it ends after its client", || state(dynasty.first.pid()) == Some('Z'));
-            drop(dynasty.first.client());
-            dynasty.stop();
-        }
-    }
-}
-
-fn one_that_was_succeeded_still_obeys() {
-    let dynasty = Dynasty::start(&["--grace", "0.1", "127.0.0.1:0"]);
-    let mut client = dynasty.first.client();
-    dynasty.succeed();
-    dynasty.first.wait_events("succeeded", 1);
-    dynasty.first.running.signal(Signal::TERM);
-    assert_eq!(read_all(&mut client), b"");
-    wait_until("it ends", || state(dynasty.first.pid()) == Some('Z'));
-    drop(dynasty.first.client());
-    let log = dynasty.stop();
-    let stopped: Vec<&Line> = log.iter().filter(|line| line.event == "stopped").collect();
-    assert_eq!(stopped[0].number("terminated"), 1, "{stopped:?}");
-}
-
-fn a_unix_socket_stays_and_is_removed_by_the_last() {
-    let folder = TempDir::new();
-    let path = folder.join("socket");
-    let address = format!("unix:{}", path.display());
-    let dynasty = Dynasty::start(&["--listen", &address, "127.0.0.1:0"]);
-    let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
-    let before = inode(&path);
-    for _ in 0..3 {
-        dynasty.succeed();
-    }
-    assert_eq!(inode(&path), before);
-    let mut client = UnixStream::connect(&path).unwrap();
-    client.write_all(b"x").unwrap();
-    client.shutdown(std::net::Shutdown::Write).unwrap();
-    assert_eq!(std::io::read_to_string(&client).unwrap(), "x");
-    dynasty.stop();
-    assert!(!path.exists());
-}
-
-fn rules_with_a_mistake_leave_the_old_ones_and_the_server() {
+/// A server with rules, and the file that they are in.
+fn with_rules(options: &[&str]) -> (Served, std::path::PathBuf, TempDir) {
     let folder = TempDir::new();
     let rules = folder.join("rules");
     fs::write(&rules, "allow all\n").unwrap();
-    let dynasty = Dynasty::start(&["--rules", rules.to_str().unwrap(), "127.0.0.1:0"]);
+    let server = Served::start(&[options, &["--rules", rules.to_str().unwrap(), "127.0.0.1:0"]].concat());
+    (server, rules, folder)
+}
+
+fn the_rules_are_read_again_by_the_same_process() {
+    let (server, rules, _folder) = with_rules(&[]);
+    let mut client = server.client();
     fs::write(&rules, "# nobody\n\ndeny 127.0.0.1/8\n").unwrap();
-    let before = dynasty.pid();
-    dynasty.hang_up();
-    let lines = dynasty.first.wait_events("rules", 1);
+    server.running.signal(Signal::HUP);
+    let lines = server.wait_events("rules", 1);
     assert!(lines[0].get("error").contains("rules:3: 127.0.0.1/8: bits beyond"), "{lines:?}");
-    assert_eq!(dynasty.pid(), before);
-    drop(dynasty.first.client());
+    assert_eq!(finish(server.client()), b"", "the old rules are in force");
     fs::write(&rules, "deny 127.0.0.0/8\n").unwrap();
-    dynasty.succeed();
-    assert_eq!(read_all(&mut dynasty.first.connect()), b"");
-    let refused = dynasty.first.wait_events("refuse", 1);
-    assert_eq!(refused[0].get("why"), "rules");
-    fs::write(&rules, "allow all\n").unwrap();
-    dynasty.succeed();
-    drop(dynasty.first.client());
-    dynasty.stop();
+    server.running.signal(Signal::HUP);
+    assert_eq!(server.wait_events("rules", 2)[1].number("rules"), 1);
+    assert_eq!(read_all(&mut server.connect()), b"");
+    assert_eq!(server.wait_events("refuse", 1)[0].get("why"), "rules");
+    assert_eq!(echo(&mut client, b"still here"), b"still here");
+    drop(client);
+    let log = server.stop();
+    assert!(!log.iter().any(|line| line.event == "restart" || line.event == "handover"), "{log:?}");
 }
 
-fn a_pool_has_the_new_rules_even_when_the_program_does_not_start() {
-    let folder = TempDir::new();
-    let rules = folder.join("rules");
-    fs::write(&rules, "allow all\n").unwrap();
-    let dynasty = Dynasty::start(&["--prefork", "3", "--rules", rules.to_str().unwrap(), "127.0.0.1:0"]);
-    drop(dynasty.first.client());
-    dynasty.replace_program("no program at all");
+fn a_pool_gets_the_new_rules() {
+    let (server, rules, _folder) = with_rules(&["--prefork", "3"]);
+    drop(server.client());
     fs::write(&rules, "deny all\n").unwrap();
-    dynasty.hang_up();
+    server.running.signal(Signal::HUP);
     wait_until("the pool has the new rules", || {
-        let mut client = dynasty.first.connect();
-        // One that is served ends at once.
+        let mut client = server.connect();
+        // A client that is served gets its end at once.
         let _ = client.shutdown(std::net::Shutdown::Write);
         assert_eq!(read_all(&mut client), b"");
-        dynasty.first.events("refuse").len() >= 6
+        server.events("refuse").len() >= 6
     });
-    dynasty.stop();
+    server.stop();
+}
+
+fn without_rules_it_changes_nothing() {
+    let server = Served::start(&["127.0.0.1:0"]);
+    server.running.signal(Signal::HUP);
+    assert_eq!(server.wait_events("reload", 1)[0].get("why"), "there are no rules to read again");
+    assert_eq!(finish(server.client()), b"");
+    let log = server.stop();
+    assert!(!log.iter().any(|line| line.event == "restart"), "{log:?}");
+}
+
+/// As `nohup` starts it.
+fn ignored_at_the_start_it_stays_ignored() {
+    let mut command = mpserv(&["127.0.0.1:0", "cat", "/proc/self/status"]);
+    let ignore = || {
+        set_action(Signal::HUP, Disposition::Ignore)
+            .map(|_| ())
+            .map_err(|errno| std::io::Error::from_raw_os_error(errno.raw()))
+    };
+    // SAFETY: signal() is async-signal-safe.
+    unsafe { std::os::unix::process::CommandExt::pre_exec(&mut command, ignore) };
+    let server = Served::start_command(&mut command);
+    server.running.signal(Signal::HUP);
+    // The server reads its signals in the order of their numbers: SIGHUP would come first.
+    server.running.signal(Signal::USR1);
+    server.wait_events("status", 1);
+    let status = String::from_utf8(read_all(&mut server.connect())).unwrap();
+    assert_eq!(signals_in(&status, "SigIgn"), 0, "a program does not find it ignored: {status}");
+    let log = server.stop();
+    assert!(!log.iter().any(|line| line.event == "reload"), "{log:?}");
 }

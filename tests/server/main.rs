@@ -17,6 +17,7 @@ mod idle_timeout;
 mod inherited_signals;
 mod listen;
 mod log;
+mod log_limits;
 mod log_reader;
 mod many_clients;
 mod max_children;
@@ -40,6 +41,7 @@ mod surroundings;
 mod systemd;
 mod usage;
 mod user;
+mod usr2;
 
 use std::process::ExitCode;
 
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         inherited_signals::TESTS,
         listen::TESTS,
         log::TESTS,
+        log_limits::TESTS,
         log_reader::TESTS,
         many_clients::TESTS,
         max_children::TESTS,
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         surroundings::TESTS,
         systemd::TESTS,
         usage::TESTS,
+        usr2::TESTS,
         user::TESTS,
     ])
 }

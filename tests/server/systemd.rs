@@ -80,8 +80,8 @@ fn the_manager_is_told_how_the_server_is() {
         let client = server.client();
         wait_until("the status says so", || manager.hear_any() == "STATUS=1/64 children");
         drop(client);
-        // Another takes its place.
-        server.running.signal(Signal::HUP);
+        // A successor takes over.
+        server.running.signal(Signal::USR2);
         let message = manager.hear();
         let (first, micros) = message.split_once('\n').unwrap();
         let micros: u128 = micros.strip_prefix("MONOTONIC_USEC=").unwrap().parse().unwrap();

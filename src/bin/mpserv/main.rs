@@ -13,7 +13,7 @@ use mpserv::errno::Errno;
 use mpserv::fd::{self, BorrowedFd, STDERR, STDOUT};
 use mpserv::program::{Args, Title};
 use mpserv::server::{Inherited, Service, status};
-use mpserv::signal::{MaskHow, SigSet, default_all, sigprocmask};
+use mpserv::signal::{MaskHow, SigSet, Signal, default_all, sigprocmask};
 use mpserv::text::Text;
 
 use options::{Help, LINE_MAX, MESSAGE_MAX, Task, Wrong};
@@ -62,7 +62,8 @@ fn main(args: Args, title: Title, inherited: Inherited) -> c_int {
 fn own_the_process() -> Result<(), (&'static str, Errno)> {
     descriptors::fill_standard().map_err(|errno| ("memfd_create", errno))?;
     descriptors::keep_from_programs().map_err(|errno| ("close_range", errno))?;
-    default_all();
+    // The server itself sees to SIGHUP: under nohup it stays ignored.
+    default_all(&SigSet::from([Signal::HUP]));
     // A child that has SIGTERM blocked would outlive `--max-lifetime` and the server.
     sigprocmask(MaskHow::Set, &SigSet::empty());
     Ok(())

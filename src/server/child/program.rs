@@ -14,6 +14,7 @@ use crate::server::connection::Connection;
 use crate::server::error::{Error, Reason, Result as ServerResult};
 use crate::server::limits::{PATH_MAX, SPAWN_STACK};
 use crate::server::privileges::Identity;
+use crate::server::signals::DEFAULT_IN_PROGRAMS;
 use crate::sys::errno::Errno;
 use crate::sys::fd::AsFd;
 use crate::sys::memory::{CStrArray, Stack};
@@ -69,7 +70,7 @@ impl Program {
         let environment = self.environment.set_client(&connection);
         environment.map_err(|errno| context.set_up_failed("getsockname", errno))?;
         context.log_accept(getpid, &connection.peer(), proxy.as_ref());
-        // This sets the limits, the descriptors and the signal mask as well.
+        // This sets the limits, the descriptors and the signals as well.
         let plan = plan(&self.path, &self.argv, &self.environment, &connection, &context);
         // SAFETY: this process has only the connection and the log, which is descriptor 2.
         let Err(errno) = unsafe { become_program(&plan) };
@@ -127,6 +128,7 @@ fn plan<'p>(
         envp: environment.as_array(),
         connection: connection.as_fd(),
         mask: SigSet::empty(),
+        default: &DEFAULT_IN_PROGRAMS,
         parent: context.parent,
         limits: context.settings.limits.as_slice(),
     }

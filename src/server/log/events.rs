@@ -289,9 +289,9 @@ impl Log {
 
 /// Reload and handover.
 impl Log {
-    /// SIGHUP came while a reload could not be made.
-    pub(crate) fn reload_ignored(&self) {
-        self.event(Level::Notice, "reload", |line| line.text("why", "as before"));
+    /// SIGHUP came, and there was nothing to do.
+    pub(crate) fn reload_ignored(&self, why: &str) {
+        self.event(Level::Notice, "reload", |line| line.text("why", why));
     }
 
     pub(crate) fn rules_read(&self, count: usize) {
@@ -312,6 +312,11 @@ impl Log {
         });
     }
 
+    /// SIGUSR2 came, and no successor is started.
+    pub(crate) fn restart_refused(&self, why: &str) {
+        self.event(Level::Warning, "restart", |line| line.text("refused", why));
+    }
+
     pub(crate) fn restart_failed(&self, error: impl Display) {
         self.event(Level::Warning, "restart", |line| {
             line.text("error", error);
@@ -319,8 +324,8 @@ impl Log {
         });
     }
 
-    pub(crate) fn succeeded(&self, by: Pid, children: u32) {
-        self.event(Level::Notice, "succeeded", |line| {
+    pub(crate) fn handover(&self, by: Pid, children: u32) {
+        self.event(Level::Notice, "handover", |line| {
             line.number("by", by);
             line.number("children", children);
         });

@@ -17,10 +17,6 @@ use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::poll::{PollEvents, PollFd, poll};
 use crate::sys::signal::{Signal, SignalInfo};
 
-/// The signals that the parent obeys, and SIGPIPE, which must not kill it.
-pub(crate) const SIGNALS: [Signal; 7] =
-    [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1, Signal::CHLD, Signal::PIPE];
-
 /// The descriptors that are polled besides the listeners: the signals, and a successor's answer.
 const OTHERS: usize = 2;
 
@@ -123,6 +119,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             Signal::CHLD => self.on_child(info.sender),
             Signal::USR1 => self.log_status(),
             Signal::HUP => self.reload(),
+            Signal::USR2 => self.restart(),
             Signal::TERM | Signal::INT | Signal::QUIT => self.stop(&info),
             _ => {}
         }

@@ -11,7 +11,7 @@
 //! | `reap.rs` | children that have ended |
 //! | `timers.rs` | everything that happens at a certain time: when, and what |
 //! | `pool.rs`, `pool_size.rs` | preforked children: making and retiring them; how many there should be |
-//! | `reload.rs`, `successor.rs` | SIGHUP: the rules are read again; a successor is started and takes over |
+//! | `reload.rs`, `successor.rs` | SIGHUP: the rules are read again; SIGUSR2: a successor is started and takes over |
 //! | `stop.rs` | SIGTERM and its like: from the signal to the last child |
 //! | `publisher.rs`, `status.rs` | what the service manager, `ps` and the log are told of the server's state |
 //! | `children.rs`, `map.rs`, `rate.rs` | tables of a fixed size: children, clients by source, times of connections |
@@ -37,6 +37,5 @@ mod stop;
 mod successor;
 mod timers;
 
-pub(super) use event_loop::SIGNALS;
 pub use state::Stopped;
 pub(super) use state::{Parent, Start};

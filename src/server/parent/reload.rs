@@ -1,5 +1,6 @@
-//! SIGHUP: the rules are read again, and a successor is started, to which this server hands over.
+//! SIGHUP: the rules are read again. SIGUSR2: a successor is started, to which this server hands over.
 
+use core::ffi::c_int;
 use core::fmt::Display;
 use core::time::Duration;
 
@@ -9,43 +10,50 @@ use crate::server::child::Worker;
 use crate::server::rules::Rules;
 use crate::sys::signal::Signal;
 
+/// The first process of a system or a container. When it ends, all others do.
+const INIT: c_int = 1;
+
 impl<W: Worker> Parent<'_, '_, W> {
-    /// SIGHUP: reads the rules again, and starts the program anew, if the settings say so.
+    /// SIGHUP: reads the rules again, and does nothing else. If the file has a mistake, the old rules stay in force.
     pub(super) fn reload(&mut self) {
-        if self.state.stopping.is_some() || self.state.successor.is_some() {
-            return self.log.reload_ignored();
+        if self.state.stopping.is_some() {
+            return self.log.reload_ignored("the server stops");
+        }
+        let Some(path) = self.settings.rules else {
+            return self.log.reload_ignored("there are no rules to read again");
+        };
+        self.publisher.reloading();
+        match Rules::load(path) {
+            Ok(rules) => {
+                self.log.rules_read(rules.len());
+                self.rules = Some(rules);
+                // Preforked children have the old rules.
+                self.retire_all();
+            }
+            Err(error) => self.log.rules_failed(error),
+        }
+        self.publisher.ready();
+    }
+
+    /// SIGUSR2: starts the program anew, if the settings say so.
+    pub(super) fn restart(&mut self) {
+        let Some(args) = self.settings.restart else { return self.log.restart_refused("it is off") };
+        if self.pid.raw() == INIT {
+            return self.log.restart_refused("as PID 1 this process must not end: restart the container");
+        }
+        if self.state.stopping.is_some() {
+            return self.log.restart_refused("the server stops");
+        }
+        if self.state.successor.is_some() {
+            return self.log.restart_refused("a successor is starting already");
         }
         self.publisher.reloading();
-        if !self.reload_rules() {
-            return self.publisher.ready();
-        }
-        let Some(args) = self.settings.restart else { return self.publisher.ready() };
         match Successor::start(args, self.settings.privileges.identity, &self.descriptors, &self.mask, self.state.now) {
             Ok(successor) => {
                 self.log.restart(successor.pid, args.program().to_bytes().escape_ascii());
                 self.state.successor = Some(successor);
             }
             Err(errno) => self.go_on_without_successor(errno),
-        }
-    }
-
-    /// Reads the rules again, if there are any. Returns whether the rules in force are those of the file.
-    fn reload_rules(&mut self) -> bool {
-        let Some(path) = self.settings.rules else { return true };
-        match Rules::load(path) {
-            Ok(rules) => {
-                self.log.rules_read(rules.len());
-                self.rules = Some(rules);
-                // Preforked children have the old rules. A successor makes children of its own.
-                if self.settings.restart.is_none() {
-                    self.retire_all();
-                }
-                true
-            }
-            Err(error) => {
-                self.log.rules_failed(error);
-                false
-            }
         }
     }
 
@@ -70,16 +78,13 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.log.restart_failed(why);
         // The successor may have changed what it shares with this server: whether the listeners block.
         let _ = self.descriptors.listeners.set_blocking(self.pool.is_some() && self.descriptors.listeners.len() == 1);
-        if self.settings.rules.is_some() {
-            self.retire_all();
-        }
         self.publisher.ready();
     }
 
     /// Leaves the listeners to the successor, and serves the clients that are here already, however long that takes.
     fn hand_over(&mut self) {
         let Some(successor) = self.state.successor.take() else { return };
-        self.log.succeeded(successor.pid, self.state.children.len());
+        self.log.handover(successor.pid, self.state.children.len());
         self.publisher.hand_over_to(successor.pid);
         self.state.has_handed_over = true;
         self.descriptors.hand_over();
@@ -87,7 +92,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             // The client waits for a process here, as it would anywhere.
             self.start(client);
         }
-        self.begin_stopping(Signal::HUP, Duration::MAX);
+        self.begin_stopping(Signal::USR2, Duration::MAX);
         self.retire_all();
     }
 }

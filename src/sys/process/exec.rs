@@ -14,7 +14,7 @@ use crate::sys::process::id::{_exit, setpgid};
 use crate::sys::process::limits::{Limit, Resource, setrlimit};
 use crate::sys::process::privileges::set_pdeathsig;
 use crate::sys::process::wait::{WaitFor, WaitOptions, waitpid};
-use crate::sys::signal::{MaskHow, SigSet, Signal, sigprocmask};
+use crate::sys::signal::{Disposition, MaskHow, SigAction, SigSet, Signal, sigaction, sigprocmask};
 
 /// A program to run with a connection as its standard input and output: what [`spawn`] is given.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Spawn<'a> {
     pub connection: BorrowedFd<'a>,
     /// The signals that the program finds blocked.
     pub mask: SigSet,
+    /// The signals that get their default action. Otherwise a program finds ignored what this process ignores.
+    pub default: &'a [Signal],
     /// This process, when the program is to get SIGTERM at its end.
     pub parent: Option<Pid>,
     /// The limits that it has, where they are not this process's.
@@ -128,6 +130,10 @@ pub unsafe fn become_program(spawn: &Spawn<'_>) -> Result<Infallible> {
     for standard in [ffi::unistd::STDIN_FILENO, ffi::unistd::STDOUT_FILENO] {
         // SAFETY: by this function's own contract.
         ret_c_int(unsafe { ffi::unistd::dup2(spawn.connection.raw(), standard) })?;
+    }
+    let default = SigAction::new(Disposition::Default);
+    for signal in spawn.default {
+        sigaction(*signal, &default)?;
     }
     sigprocmask(MaskHow::Set, &spawn.mask);
     Err(execve(spawn.path, spawn.argv, spawn.envp))

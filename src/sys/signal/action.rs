@@ -286,11 +286,11 @@ fn install(signal: Signal, disposition: Disposition, function: SignalFunction) -
     }
 }
 
-/// `sigaction(signal, SIG_DFL)` of every signal: undoes what this process found ignored when it began, so that the
-/// programs which it runs do not find it so. SIGKILL and SIGSTOP are never anything else.
-pub fn default_all() {
+/// `sigaction(signal, SIG_DFL)` of every signal but those in `except`: undoes what this process found ignored when it began,
+/// so that the programs which it runs do not find it so. SIGKILL and SIGSTOP are never anything else.
+pub fn default_all(except: &SigSet) {
     let action = SigAction::new(Disposition::Default);
-    for signal in all_with_actions() {
+    for signal in all_with_actions().filter(|signal| !except.contains(*signal)) {
         // Each of them can be set to its default.
         let _ = sigaction(signal, &action);
     }

@@ -96,6 +96,7 @@ pub(super) const CASES: &[Case] = &[
             envp: &envp,
             connection: writer.as_fd(),
             mask: SigSet::empty(),
+            default: &[],
             parent: Some(getpid()),
             limits: &[],
         };
@@ -171,5 +172,5 @@ fn becoming(path: &CStr, connection: BorrowedFd<'_>) -> Errno {
 fn with_program(path: &CStr, connection: BorrowedFd<'_>, run: impl FnOnce(&Spawn<'_>) -> Errno) -> Errno {
     let [argv, envp] = [&[path][..], &[]].map(|strings| CStrArray::copy(strings.iter().copied()).unwrap());
     let (argv, envp, mask) = (&argv, &envp, SigSet::empty());
-    run(&Spawn { path, argv, envp, connection, mask, parent: None, limits: &[] })
+    run(&Spawn { path, argv, envp, connection, mask, default: &[], parent: None, limits: &[] })
 }

@@ -96,6 +96,6 @@ inherit) by a process: PROGRAM, on standard input and output, or a service.
 
 const AFTER: &str = "\
 Signals: TERM and INT stop (a second one skips the wait), QUIT stops without a
-wait, HUP starts anew and refuses nobody, USR1 logs the status. Exit: 0 told to
-stop, 100 usage, 111 system trouble.
+wait, HUP reads the rules again, USR2 restarts and refuses nobody, USR1 logs the
+status. Exit: 0 told to stop, 100 usage, 111 system trouble.
 ";

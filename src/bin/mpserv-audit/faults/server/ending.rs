@@ -22,7 +22,7 @@ const STEPS: [(&str, &str); 2] = [("capget", "prctl"), ("capset", "prctl")];
 const STOPPING: [&str; 2] = ["TERM", "INT"];
 /// The signals that a server takes as they are meant for it, or takes no notice of, from when it serves. Before that,
 /// these too do what they do to any process; ALRM always.
-const TAKEN: [&str; 7] = ["TERM", "INT", "HUP", "USR1", "CHLD", "PIPE", "CONT"];
+const TAKEN: [&str; 8] = ["TERM", "INT", "HUP", "USR1", "USR2", "CHLD", "PIPE", "CONT"];
 
 /// The end of a server.
 #[derive(Clone, Copy, Debug)]
@@ -47,9 +47,9 @@ impl Ending<'_> {
         match (self.status.exit_status(), self.status.term_signal()) {
             (Some(OBEYED), _) => {
                 // The one that took its place may have been ended by a signal in turn.
-                let was_succeeded = self.log.contains("mpserv: succeeded by=");
+                let has_handed_over = self.log.contains("mpserv: handover by=");
                 let was_asked =
-                    self.was_told || signal.is_some_and(|signal| STOPPING.contains(&signal) || was_succeeded);
+                    self.was_told || signal.is_some_and(|signal| STOPPING.contains(&signal) || has_handed_over);
                 let violation = if !was_asked {
                     Some(format!("it ends unasked; its last line is {line:?}"))
                 } else if !is_mute && !self.log.contains("mpserv: stopped ") {
@@ -165,9 +165,9 @@ mod tests {
         assert!(judge(0, "mpserv: start pid=1 limit=2\n", true, &error).is_some());
         assert_eq!(judge(0, STOPPED, false, &case("poll", Fault::Signal("INT"))), None);
         assert!(judge(0, STOPPED, false, &case("poll", Fault::Signal("USR1"))).is_some());
-        let succeeded = format!("mpserv: succeeded by=2 children=0\n{STOPPED}");
-        assert_eq!(judge(0, &succeeded, false, &case("poll", Fault::Signal("ALRM"))), None);
-        assert!(judge(0, &succeeded, false, &error).is_some());
+        let handover = format!("mpserv: handover by=2 children=0\n{STOPPED}");
+        assert_eq!(judge(0, &handover, false, &case("poll", Fault::Signal("ALRM"))), None);
+        assert!(judge(0, &handover, false, &error).is_some());
     }
 
     #[test]

@@ -225,7 +225,7 @@ impl Life {
             let has_started = |pid: &u32| was_ended && log.contains(&format!("mpserv: start pid={pid} "));
             // It may have ended as well by now, and then waits to be waited for.
             let is_new = |pid: &u32| *pid != self.server && !self.before.contains(pid) && Status::of(*pid).is_some();
-            let named = named(&log, "succeeded by").filter(is_new).last();
+            let named = named(&log, "handover by").filter(is_new).last();
             let found = named.or_else(|| left.iter().find(|pid| has_started(pid) || listens(pid)).copied());
             if found.is_some() || !was_ended || left.is_empty() || start.elapsed() > ENDING {
                 return found;
@@ -236,7 +236,7 @@ impl Life {
 
     /// Has another server take its place, and waits so long until that has come about, or failed.
     pub fn hang_up(&mut self, patience: Duration) {
-        self.signal(Signal::HUP);
+        self.signal(Signal::USR2);
         self.hears_hang_up(patience);
         self.rest();
     }

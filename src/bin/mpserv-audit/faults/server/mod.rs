@@ -33,7 +33,7 @@ pub struct Mode {
     sockets: usize,
     /// It begins as in another mode: its own calls meet a fault only from when nobody is connected yet.
     begins_alike: bool,
-    /// SIGHUP has another process take its place before anybody comes.
+    /// SIGUSR2 makes it hand over to a successor before a client comes.
     restarts: bool,
 }
 
@@ -160,7 +160,7 @@ impl Subject<'_> {
         };
         if self.mode.restarts && self.whose == Whose::Children {
             let all = cases.possible.len();
-            cases.possible.retain(|case| case.fault != Fault::Signal("HUP"));
+            cases.possible.retain(|case| case.fault != Fault::Signal("USR2"));
             *cases.impossible.entry(CHAIN).or_default() += all - cases.possible.len();
         }
         // The signals do here what they do in the other modes: for a check of every change these are enough.
@@ -228,7 +228,7 @@ impl Subject<'_> {
                 }
                 must_serve_again(&mut life, leaks, &mut violations);
                 if self.mode.restarts && !life.hears_hang_up(WATCHDOG) {
-                    violations.push("SIGHUP neither has another server take its place nor is said to fail".to_owned());
+                    violations.push("SIGUSR2 neither has another server take its place nor is said to fail".to_owned());
                 }
             }
         }

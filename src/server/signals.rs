@@ -1,0 +1,57 @@
+//! `Signals`: the signals of the process while it serves.
+
+use super::error::{Error, Result};
+use crate::sys::signal::{
+    Disposition, MaskHow, SigAction, SigSet, Signal, sigaction, sigaction_get, sigaction_replace, sigprocmask,
+    sigprocmask_replace,
+};
+
+/// The signals that the parent obeys, and SIGPIPE, which must not kill it.
+const OBEYED: [Signal; 8] =
+    [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1, Signal::USR2, Signal::CHLD, Signal::PIPE];
+
+/// The actions while the server serves. If SIGCHLD were ignored, the kernel would not keep children until they are reaped.
+/// A log that has reached the limit of a file's size (SIGXFSZ), or a terminal that stops background processes which write
+/// to it (SIGTTOU), must not end or stop the server or a child.
+const ACTIONS: [(Signal, Disposition); 3] =
+    [(Signal::CHLD, Disposition::Default), (Signal::XFSZ, Disposition::Ignore), (Signal::TTOU, Disposition::Ignore)];
+
+/// The signals that the server or its caller may ignore, and a program must not find ignored.
+pub(super) const DEFAULT_IN_PROGRAMS: [Signal; 3] = [Signal::HUP, Signal::XFSZ, Signal::TTOU];
+
+/// The signals of the process while it serves, and how they were before.
+pub(super) struct Signals {
+    /// The signals that the server reads from a descriptor. They are blocked.
+    pub(super) obeyed: SigSet,
+    /// The mask before.
+    pub(super) mask: SigSet,
+    /// The actions before, if they could be replaced.
+    actions: [Option<(Signal, SigAction)>; ACTIONS.len()],
+}
+
+impl Signals {
+    /// Blocks the signals that the server obeys, and sets the actions of others. If SIGHUP is ignored, as under `nohup`,
+    /// it stays ignored.
+    pub(super) fn take() -> Result<Signals> {
+        let mut obeyed = SigSet::from(OBEYED);
+        if sigaction_get(Signal::HUP).is_ok_and(|action| matches!(action.sa_handler, Disposition::Ignore)) {
+            // If it were blocked as well, the kernel would keep it for the descriptor.
+            obeyed.remove(Signal::HUP);
+        }
+        let mask = sigprocmask_replace(MaskHow::Block, &obeyed)
+            .map_err(|errno| Error::cannot_serve("sigprocmask", errno, "allow it where system calls are filtered"))?;
+        let actions = ACTIONS.map(|(signal, disposition)| {
+            let old = sigaction_replace(signal, &SigAction::new(disposition));
+            old.ok().map(|action| (signal, action))
+        });
+        Ok(Signals { obeyed, mask, actions })
+    }
+
+    /// Makes all signals what they were before.
+    pub(super) fn restore(self) {
+        for (signal, action) in self.actions.into_iter().flatten() {
+            let _ = sigaction(signal, &action);
+        }
+        sigprocmask(MaskHow::Set, &self.mask);
+    }
+}

@@ -1,0 +1,93 @@
+//! A log that cannot be written to as before: the file has reached a limit, or the terminal stops background processes.
+
+use std::fs::{self, File};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+use mpserv::signal::Signal;
+
+pub(crate) const TESTS: &[Test] = tests![
+    a_log_file_at_its_limit_ends_nobody,
+    a_child_that_may_not_write_files_serves,
+    a_program_is_ended_by_its_limit,
+    a_terminal_that_stops_background_processes_stops_no_child,
+];
+
+/// The port that a server has printed to a file.
+fn port_in(path: &std::path::Path) -> u16 {
+    wait_for("the server prints its port", || fs::read_to_string(path).ok()?.lines().next()?.trim().parse().ok())
+}
+
+/// The limit of a log's size. The scoreboard, which the limit concerns as well, is smaller.
+const LIMIT: u64 = 64 * 1024;
+
+fn a_log_file_at_its_limit_ends_nobody() {
+    for options in ["", "--prefork 2"] {
+        let folder = TempDir::new();
+        let (log, port) = (folder.join("log"), folder.join("port"));
+        let pidfile = folder.join("pid");
+        fs::write(&log, vec![b'\n'; LIMIT as usize - 200]).unwrap();
+        // ulimit counts in blocks of 512 bytes.
+        let script = format!(
+            "ulimit -f {}; exec '{MPSERV}' -1 --pidfile '{}' {options} 127.0.0.1:0 2>>'{}' >'{}'",
+            LIMIT / 512,
+            pidfile.display(),
+            log.display(),
+            port.display()
+        );
+        let shell = Running::start(Command::new("sh").args(["-c", &script]), Output::Pipe);
+        let port = port_in(&port);
+        for _ in 0..20 {
+            assert_eq!(echo(&mut TcpStream::connect(("127.0.0.1", port)).unwrap(), b"hello"), b"hello", "{options}");
+        }
+        assert_eq!(fs::metadata(&log).unwrap().len(), LIMIT, "the log has reached its limit");
+        let pid: u32 = fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
+        signal(pid, Signal::TERM);
+        assert_eq!(shell.wait().status.code(), Some(0), "{options}");
+    }
+}
+
+fn a_child_that_may_not_write_files_serves() {
+    let folder = TempDir::new();
+    let (log, port) = (folder.join("log"), folder.join("port"));
+    let mut command = Command::new(MPSERV);
+    command.args(["-1", "--rlimit", "fsize=0", "127.0.0.1:0"]).stdin(Stdio::null());
+    command.stdout(File::create(&port).unwrap()).stderr(File::create(&log).unwrap());
+    let mut server = command.spawn().unwrap();
+    let port = port_in(&port);
+    assert_eq!(echo(&mut TcpStream::connect(("127.0.0.1", port)).unwrap(), b"hello"), b"hello");
+    wait_until("the child has ended", || fs::read_to_string(&log).unwrap().contains("mpserv: end "));
+    assert!(fs::read_to_string(&log).unwrap().contains(" exit=0 "));
+    signal(server.id(), Signal::TERM);
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+}
+
+/// A program has the default action of SIGXFSZ, and its limit.
+fn a_program_is_ended_by_its_limit() {
+    let folder = TempDir::new();
+    let file = folder.join("file");
+    let script = format!("echo too much >'{}'", file.display());
+    let server = Served::start(&["--rlimit", "fsize=0", "127.0.0.1:0", "sh", "-c", &script]);
+    assert_eq!(read_all(&mut server.connect()), b"");
+    assert!(server.wait_events("end", 1)[0].get("signal").contains("SIGXFSZ"));
+    server.stop();
+}
+
+fn a_terminal_that_stops_background_processes_stops_no_child() {
+    needs_command("script");
+    let folder = TempDir::new();
+    let (port, pidfile) = (folder.join("port"), folder.join("pid"));
+    let server =
+        format!("stty tostop; exec '{MPSERV}' -1 --pidfile '{}' 127.0.0.1:0 >'{}'", pidfile.display(), port.display());
+    let terminal = Running::start(Command::new("script").args(["-qec", &server, "/dev/null"]), Output::Pipe);
+    let port = port_in(&port);
+    assert_eq!(echo(&mut TcpStream::connect(("127.0.0.1", port)).unwrap(), b"hello"), b"hello");
+    wait_until("the child has logged", || terminal.stdout_so_far().contains("mpserv: end "));
+    let pid: u32 = fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
+    signal(pid, Signal::TERM);
+    assert_eq!(terminal.wait().status.code(), Some(0));
+}
