@@ -1,6 +1,7 @@
 //! What `make install` makes of the files in `src/share`, and what systemd says of the units.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -70,6 +71,10 @@ fn what_is_installed_runs_and_is_uninstalled() {
             "usr/share/zsh/site-functions/_mpserv",
         ]
     );
+    for name in &installed {
+        let mode = PermissionsExt::mode(&fs::metadata(destination.join(name)).unwrap().permissions()) & 0o777;
+        assert_eq!(mode, if name.contains("/bin/") { 0o755 } else { 0o644 }, "{name}");
+    }
     let unit = fs::read_to_string(destination.join("usr/lib/systemd/system/mpserv@.service")).unwrap();
     assert!(unit.contains("ExecStart=/usr/bin/mpserv ") && !unit.contains("@BINDIR@"), "{unit}");
     let mut command = Command::new(destination.join("usr/bin/mpserv"));

@@ -113,6 +113,22 @@ fn completions_complete_in_bash() {
         folder.join("mpserv.bash").display()
     );
     assert_eq!(text_of(Command::new("bash").args(["-c", &bash])), "--prefork --proxy-protocol\njson");
+    // A directory where it has to be one, and a file as well where it may be.
+    let files = TempDir::new();
+    std::fs::create_dir(files.join("folder")).unwrap();
+    std::fs::write(files.join("file"), "").unwrap();
+    for (option, expected) in [("--chroot", &["folder"][..]), ("--rules", &["file", "folder"]), ("--grace", &[])] {
+        let script = format!(
+            "source '{}'; COMP_WORDS=(mpserv {option} '{}/f'); COMP_CWORD=2; _mpserv; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            folder.join("mpserv.bash").display(),
+            files.0.display()
+        );
+        let text = text_of(Command::new("bash").args(["-c", &script]));
+        let mut found: Vec<&str> = text.lines().filter_map(|path| path.rsplit('/').next()).collect();
+        found.sort_unstable();
+        found.retain(|name| !name.is_empty());
+        assert_eq!(found, expected, "{option}");
+    }
 }
 
 fn completions_complete_in_fish() {

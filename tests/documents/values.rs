@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     choices_are_the_same_everywhere,
     options_with_an_argument_are_the_same_everywhere,
     times_in_the_man_page_are_those_of_the_program,
+    signals_in_the_man_page_are_those_of_the_help,
     the_service_unit_fits_the_program,
     the_socket_unit_fits_the_service_unit,
 ];
@@ -186,6 +187,23 @@ fn times_in_the_man_page_are_those_of_the_program() {
     ] {
         assert!(manual.contains(&sentence), "the man page does not say {sentence:?}");
     }
+}
+
+fn signals_in_the_man_page_are_those_of_the_help() {
+    let manual = file("src/share/mpserv.8");
+    let section = manual.split("\n.Sh ").find(|section| section.starts_with("SIGNALS")).unwrap();
+    let tags = section.lines().filter_map(|line| line.strip_prefix(".It "));
+    let documented: BTreeSet<&str> =
+        tags.flat_map(|tag| tag.split([',', ' '])).filter(|word| !word.is_empty()).collect();
+    let help = help();
+    let (_, shown) = help.split_once("Signals:").unwrap();
+    let is_signal = |word: &&str| word.len() >= 3 && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    let shown: BTreeSet<&str> = shown
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(is_signal)
+        .filter(|word| !word.starts_with('1'))
+        .collect();
+    assert_eq!(documented, shown);
 }
 
 /// The value of a setting of a unit.

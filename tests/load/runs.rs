@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common::solo::Test;
 use crate::common::{Ended, Output, Running, TempDir, children, needs_ipv6, run, signal, wait_until};
@@ -33,6 +33,9 @@ pub(crate) const TESTS: &[Test] = tests![
     a_process_that_is_killed_is_an_error,
     one_slow_request_of_ten_is_their_99th_percentile,
     time_ends_it,
+    a_rate_is_that_of_all_processes_together,
+    what_is_shown_a_second_is_what_was_counted_in_the_time,
+    idle_connections_have_to_answer_at_the_end,
     a_wrong_command_line_is_told,
     a_report_that_cannot_be_printed_is_an_error,
     help_and_version_are_printed,
@@ -199,7 +202,9 @@ fn a_server_that_says_nothing_is_not_waited_for() {
     let server = Server::start(|_, connection| {
         let _ = connection.read_to_end(&mut Vec::new());
     });
-    let ended = server.load(&["-n", "2", "-w", "2", "-t", "0.2"]);
+    let begun = Instant::now();
+    let ended = server.load(&["-n", "2", "-w", "2", "-t", "0.5"]);
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     assert_eq!((ended.status.code(), number(&ended, "errors", "timeout")), (Some(1), 2.0), "{ended:?}");
 }
 
@@ -382,4 +387,59 @@ fn help_and_version_are_printed() {
     assert!(help.stdout.starts_with("Usage: mpserv-load [OPTION]... ADDRESS\n"));
     let version = run(Command::new(LOAD).arg("--version"), Output::Pipe);
     assert_eq!(version.stdout, concat!("mpserv-load ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+fn a_rate_is_that_of_all_processes_together() {
+    let server = Server::start(plain_echo);
+    for workers in ["1", "2", "4"] {
+        let ended = server.load(&["-r", "100", "-n", "40", "-w", workers]);
+        // The last of forty is due 39 hundredths of a second after the first.
+        let seconds = number(&ended, "", "seconds");
+        assert!(seconds >= 0.39, "{workers} processes: {seconds} s");
+    }
+}
+
+fn what_is_shown_a_second_is_what_was_counted_in_the_time() {
+    let server = Server::start(plain_echo);
+    let ended = server.load(&["-n", "30", "-k", "3", "-z", "50000"]);
+    let [connections, requests, seconds] = ["connections", "requests", "seconds"].map(|name| number(&ended, "", name));
+    assert_eq!([connections, requests], [30.0, 90.0]);
+    let is_near = |shown: f64, expected: f64| (shown / expected - 1.0).abs() < 0.01;
+    assert!(is_near(number(&ended, "", "connections_per_second"), connections / seconds), "{ended:?}");
+    assert!(is_near(number(&ended, "", "requests_per_second"), requests / seconds), "{ended:?}");
+    // The same for people.
+    let mut command = Command::new(LOAD);
+    let ended =
+        run(command.args(["-q", "-n", "30", "-k", "3", "-z", "500000"]).arg(server.port.to_string()), Output::Pipe);
+    let line = |name: &str| -> Vec<String> {
+        let line = ended.stdout.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{ended:?}"));
+        line.split_whitespace().map(str::to_owned).collect()
+    };
+    let seconds = ended.stdout.lines().next().unwrap().trim_end_matches(" s").rsplit(' ').next().unwrap();
+    let seconds: f64 = seconds.parse().unwrap();
+    let near = |shown: &str, expected: f64| {
+        let shown: f64 = shown.trim_end_matches("/s").parse().unwrap();
+        // The seconds have three digits behind the point, so that a short run is not shown exactly.
+        assert!((shown / expected - 1.0).abs() < 0.1, "{shown}, not {expected}: {}", ended.stdout);
+    };
+    let bytes = 90.0 * 500_000.0;
+    assert_eq!(line("bytes")[1], format!("{bytes}"));
+    near(&line("bytes")[2], bytes / seconds / 1e6);
+    near(&line("connections")[2], 30.0 / seconds);
+    near(&line("requests")[2], 90.0 / seconds);
+}
+
+/// An idle connection is tried once more when the run ends.
+fn idle_connections_have_to_answer_at_the_end() {
+    let server = Server::start(|_, connection| {
+        let mut count = 0;
+        echo(connection, |bytes| {
+            count += 1;
+            if count > 1 {
+                bytes[0] ^= 1;
+            }
+        });
+    });
+    let ended = server.load(&["-w", "0", "-i", "3", "-s", "0.2"]);
+    assert_eq!((ended.status.code(), number(&ended, "errors", "differs")), (Some(1), 3.0), "{ended:?}");
 }

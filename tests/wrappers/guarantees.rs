@@ -8,15 +8,16 @@ use mpserv::fd::{
     BorrowedFd, OwnedFd, PipeFlags, dup, keep_on_exec, pipe, pipe2, set_blocking, set_close_on_exec, set_nonblocking,
 };
 use mpserv::fs::{OpenFlags, lstat, open, stat};
-use mpserv::memory::SharedWords;
+use mpserv::memory::{STACK_MIN, SharedWords, Stack};
 use mpserv::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket};
 use mpserv::printf;
 use mpserv::process::{Resource, exit, getrlimit, setrlimit};
 use mpserv::pty::open_master;
 use mpserv::signal::{SigSet, Signal, SignalFd};
+use mpserv::stdio::{fgets, stdin};
 
 use crate::common::TempDir;
-use crate::common::solo::{reap, spawn};
+use crate::common::solo::{Channel, reap, skip, spawn};
 use crate::promises::{read_text, with_pipes};
 
 /// The open descriptors of this process.
@@ -143,4 +144,56 @@ pub(crate) fn a_dropped_descriptor_is_closed_and_a_borrowed_one_is_not() {
     assert!(descriptors().contains(&number));
     drop(fd);
     assert!(!descriptors().contains(&number));
+}
+
+/// A function that needs more room than the stack has ends the process, and writes to no other memory.
+pub(crate) fn a_stack_has_a_guard_below_it() {
+    let maps = || fs::read_to_string("/proc/self/maps").unwrap();
+    let guards = |maps: &str| maps.lines().filter(|line| line.split(' ').nth(1) == Some("---p")).count();
+    let before = guards(&maps());
+    let stack = Stack::new(STACK_MIN).unwrap();
+    assert_eq!(guards(&maps()), before + 1, "{}", maps());
+    drop(stack);
+    assert_eq!(guards(&maps()), before);
+}
+
+pub(crate) fn a_line_that_just_fits_is_read_whole() {
+    use std::io::Write;
+    let (mut input, output, mut child) = with_pipes(|| {
+        let mut buffer = [0; 5];
+        while let Some(part) = fgets(&mut buffer, stdin()) {
+            printf!("[%s]", part);
+        }
+    });
+    input.write_all(b"abc\nabcd\n").unwrap();
+    drop(input);
+    // Four characters and a NUL are what there is room for.
+    assert_eq!(read_text(output), "[abc\n][abcd][\n]");
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+/// The id of a child that was reaped may be another process's: a signal to the child must not go there.
+pub(crate) fn a_child_that_was_reaped_is_no_later_process_of_its_id() {
+    // Processes of its own, among which ids can be chosen.
+    // SAFETY: the call takes a number.
+    if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 {
+        skip("no pid namespace");
+    }
+    let first = |inside: &dyn Fn()| assert_eq!(reap(&mut spawn(inside)).exit_status(), Some(0));
+    first(&|| {
+        let mut old = spawn(|| ());
+        assert_eq!(reap_here(&mut old), Some(0));
+        fs::write("/proc/sys/kernel/ns_last_pid", (old.pid().raw() - 1).to_string()).unwrap();
+        let channel = Channel::new();
+        let mut new = spawn(|| _ = channel.hear());
+        assert_eq!(new.pid(), old.pid());
+        assert_eq!(old.kill(Signal::KILL), Err(mpserv::errno::Errno::SRCH));
+        channel.tell(0);
+        assert_eq!(reap_here(&mut new), Some(0), "the other process was hit");
+    });
+}
+
+/// Waits for a child of a process whose ids are not those of `/proc`.
+fn reap_here(child: &mut mpserv::process::Child) -> Option<c_int> {
+    child.wait().unwrap().exit_status()
 }

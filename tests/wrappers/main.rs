@@ -35,6 +35,9 @@ fn main() -> ExitCode {
             lstat_is_about_the_link_and_stat_about_its_target,
             exit_closes_stdio_to_handlers,
             a_soft_limit_is_no_hard_limit,
+            a_stack_has_a_guard_below_it,
+            a_line_that_just_fits_is_read_whole,
+            a_child_that_was_reaped_is_no_later_process_of_its_id,
             a_dropped_descriptor_is_closed_and_a_borrowed_one_is_not;
         floors:
             an_import_points_down,
