@@ -138,7 +138,7 @@ fn a_program_with_processes_of_its_own_ends_with_all_of_them() {
 fn a_program_that_is_gone_is_told_and_the_server_goes_on() {
     let folder = TempDir::new();
     let program = copy_program("/bin/cat", &folder);
-    let server = Served::start(&["127.0.0.1:0", program.to_str().unwrap()]);
+    let server = Served::start(&["-v", "127.0.0.1:0", program.to_str().unwrap()]);
     assert_eq!(echo(&mut server.connect(), b"there"), b"there");
     fs::rename(&program, folder.join("elsewhere")).unwrap();
     assert_eq!(read_all(&mut server.connect()), b"");
@@ -147,6 +147,8 @@ fn a_program_that_is_gone_is_told_and_the_server_goes_on() {
     fs::rename(folder.join("elsewhere"), &program).unwrap();
     assert_eq!(echo(&mut server.connect(), b"back"), b"back");
     server.wait_events("end", 2);
+    // The process that could not run it was waited for at once, not found as somebody else's.
+    assert_eq!(server.events("orphan").len(), 0);
     server.stop();
 }
 

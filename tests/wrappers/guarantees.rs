@@ -4,20 +4,22 @@ use std::collections::BTreeSet;
 use std::ffi::{CString, c_int};
 use std::fs;
 
+use mpserv::errno::Errno;
 use mpserv::fd::{
-    BorrowedFd, OwnedFd, PipeFlags, dup, keep_on_exec, pipe, pipe2, set_blocking, set_close_on_exec, set_nonblocking,
+    BorrowedFd, OwnedFd, PipeFlags, dup, keep_on_exec, pipe, pipe2, read, set_blocking, set_close_on_exec,
+    set_nonblocking, write, write_all,
 };
 use mpserv::fs::{OpenFlags, lstat, open, stat};
-use mpserv::memory::{STACK_MIN, SharedWords, Stack};
+use mpserv::memory::{CStrArray, STACK_MIN, SharedWords, Stack};
 use mpserv::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket};
 use mpserv::printf;
-use mpserv::process::{Resource, exit, getrlimit, setrlimit};
+use mpserv::process::{Resource, WaitFor, WaitOptions, exit, getrlimit, setrlimit, waitpid};
 use mpserv::pty::open_master;
-use mpserv::signal::{SigSet, Signal, SignalFd};
+use mpserv::signal::{Disposition, SigAction, SigSet, Signal, SignalFd, SignalFlag, sigaction};
 use mpserv::stdio::{fgets, stdin};
 
-use crate::common::TempDir;
 use crate::common::solo::{Channel, reap, skip, spawn};
+use crate::common::{TempDir, is_pending, wait_until, waits_in};
 use crate::promises::{read_text, with_pipes};
 
 /// The open descriptors of this process.
@@ -100,7 +102,7 @@ pub(crate) fn lstat_is_about_the_link_and_stat_about_its_target() {
     // A link to nothing is there all the same.
     fs::remove_file(folder.join("file")).unwrap();
     assert_eq!(lstat(&link).unwrap().identity(), of_link.identity());
-    assert_eq!(stat(&link).err(), Some(mpserv::errno::Errno::NOENT));
+    assert_eq!(stat(&link).err(), Some(Errno::NOENT));
 }
 
 /// A handler that runs while `exit` writes what stdio holds must not enter stdio: here a function of `atexit` stands in
@@ -187,7 +189,7 @@ pub(crate) fn a_child_that_was_reaped_is_no_later_process_of_its_id() {
         let channel = Channel::new();
         let mut new = spawn(|| _ = channel.hear());
         assert_eq!(new.pid(), old.pid());
-        assert_eq!(old.kill(Signal::KILL), Err(mpserv::errno::Errno::SRCH));
+        assert_eq!(old.kill(Signal::KILL), Err(Errno::SRCH));
         channel.tell(0);
         assert_eq!(reap_here(&mut new), Some(0), "the other process was hit");
     });
@@ -196,4 +198,62 @@ pub(crate) fn a_child_that_was_reaped_is_no_later_process_of_its_id() {
 /// Waits for a child of a process whose ids are not those of `/proc`.
 fn reap_here(child: &mut mpserv::process::Child) -> Option<c_int> {
     child.wait().unwrap().exit_status()
+}
+
+pub(crate) fn a_list_of_strings_ends_where_it_was_truncated() {
+    let mut list = CStrArray::with_capacity(4, 40).unwrap();
+    list.push(c"first").unwrap();
+    let mark = list.mark();
+    list.push(c"second").unwrap();
+    list.push(c"third").unwrap();
+    list.truncate(mark);
+    assert_eq!((list.len(), list.get(0), list.get(1)), (1, Some(c"first"), None));
+    list.push(c"other").unwrap();
+    assert_eq!((list.len(), list.get(1), list.get(2)), (2, Some(c"other"), None));
+}
+
+pub(crate) fn a_child_of_another_group_is_not_one_of_the_own_group() {
+    let channel = Channel::new();
+    let mut child = spawn(|| {
+        mpserv::process::setpgid(None, None).unwrap();
+        channel.tell(0);
+    });
+    assert_eq!(channel.hear(), 0);
+    let of_own = waitpid(WaitFor::OwnGroup, None, WaitOptions::NOHANG);
+    assert_eq!(of_own, Err(Errno::CHILD));
+    assert!(matches!(waitpid(WaitFor::Group(child.pid()), None, WaitOptions::NOHANG), Ok(None | Some(_))));
+    let _ = child.wait();
+    // A child of the own group is one.
+    let mut child = spawn(|| _ = channel.hear());
+    assert_eq!(waitpid(WaitFor::OwnGroup, None, WaitOptions::NOHANG), Ok(None));
+    channel.tell(0);
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+/// The handler of the signal does not restart calls, and the call that it interrupts has written nothing.
+pub(crate) fn write_all_goes_on_after_a_signal() {
+    static FLAG: SignalFlag = SignalFlag::new();
+    let (reader, writer) = pipe().unwrap();
+    let mut child = spawn(|| {
+        sigaction(Signal::USR1, &SigAction::new(Disposition::Flag(&FLAG))).unwrap();
+        set_nonblocking(&writer).unwrap();
+        while write(&writer, &[0; 4096]).is_ok() {}
+        set_blocking(&writer).unwrap();
+        write_all(&writer, b"the end").unwrap();
+        assert!(FLAG.is_raised());
+    });
+    drop(writer);
+    let pid = child.pid().raw().cast_unsigned();
+    wait_until("the child waits in write", || waits_in(pid, libc::SYS_write));
+    child.kill(Signal::USR1).unwrap();
+    wait_until("the signal is delivered, and the child waits again", || {
+        !is_pending(pid, Signal::USR1) && waits_in(pid, libc::SYS_write)
+    });
+    let mut all = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(length @ 1..) = read(&reader, &mut buffer) {
+        all.extend_from_slice(&buffer[..length]);
+    }
+    assert!(all.ends_with(b"\0the end"), "{} bytes", all.len());
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
 }

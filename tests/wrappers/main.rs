@@ -36,6 +36,9 @@ fn main() -> ExitCode {
             exit_closes_stdio_to_handlers,
             a_soft_limit_is_no_hard_limit,
             a_stack_has_a_guard_below_it,
+            a_list_of_strings_ends_where_it_was_truncated,
+            a_child_of_another_group_is_not_one_of_the_own_group,
+            write_all_goes_on_after_a_signal,
             a_line_that_just_fits_is_read_whole,
             a_child_that_was_reaped_is_no_later_process_of_its_id,
             a_dropped_descriptor_is_closed_and_a_borrowed_one_is_not;
