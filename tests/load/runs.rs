@@ -256,6 +256,9 @@ fn texts_are_sent_and_expected() {
     assert_eq!(right.status.code(), Some(0), "{right:?}");
     let wrong = server.load(&["-n", "2", "--send", "hello\n", "--expect", "good bye"]);
     assert_eq!((wrong.status.code(), number(&wrong, "errors", "differs")), (Some(1), 2.0), "{wrong:?}");
+    // Without --expect, the text itself is expected.
+    let wrong = server.load(&["-n", "2", "--send", "hello\n"]);
+    assert_eq!((wrong.status.code(), number(&wrong, "errors", "differs")), (Some(1), 2.0), "{wrong:?}");
 }
 
 fn connections_are_reset_only_when_asked_for() {

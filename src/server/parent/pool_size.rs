@@ -88,3 +88,6 @@ impl Pool {
         (now < self.closed_until).then_some(self.closed_until)
     }
 }
+
+#[cfg(test)]
+mod tests;
