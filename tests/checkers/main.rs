@@ -15,6 +15,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use common::network::Network;
 use common::server::{MPSERV, Served, parse_log};
@@ -133,6 +134,9 @@ fn finds(checker: Checker) {
     assert_ne!(found(&folder.0, &ended.stderr), "");
 }
 
+/// How long a program may take that sleeps for up to half a minute.
+const SLEEPS: Duration = Duration::from_secs(60);
+
 /// Drives a textbook program; nothing may be found.
 fn check(checker: Checker, program: &str) {
     let folder = TempDir::new();
@@ -145,7 +149,7 @@ fn check(checker: Checker, program: &str) {
         (None, "code04") => drive_client(CODE05, &mut command),
         (None, "socket_client") => drive_client(SOCKET_SERVE, &mut command),
         (None, _) => {
-            let ended = common::run(&mut command, Output::Pipe);
+            let ended = Running::start(&mut command, Output::Pipe).wait_within(SLEEPS);
             assert_eq!((ended.stderr.as_str(), ended.status.code()), ("", Some(0)));
             ended
         }
