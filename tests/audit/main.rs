@@ -5,6 +5,7 @@
 //! - `faults`: any two programs under faults
 //! - `kept`: kept traces
 //! - `servers`: any two servers
+//! - `ordinary`: programs of the system
 //! - `report`: what is written and how
 //! - `usage`: the command line
 //! - `failure`: what keeps the tool from comparing
@@ -16,6 +17,7 @@ mod equal;
 mod failure;
 mod faults;
 mod kept;
+mod ordinary;
 mod planted;
 mod report;
 mod servers;

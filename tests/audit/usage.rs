@@ -52,7 +52,7 @@ fn a_wrong_command_line_is_told() {
         (&["--timeout", "0"], "--timeout 0"),
         (&["nonsense"], "nonsense"),
         (&["--drive", "nonsense", "fork"], "nonsense"),
-        (&["--c", "/nowhere", "fork"], "/nowhere/fork"),
+        (&["--c", "/nowhere", "fork"], "--c /nowhere"),
         (&["--signal", "INT"], "--signal"),
         (&["--a", "true", "--b", "true", "--signal", "NONSENSE"], "NONSENSE"),
         (&["--a", "true | cat", "--b", "true"], "sh -c"),

@@ -203,6 +203,8 @@ fn lack(trace: &Trace) -> Option<(usize, String)> {
     let last = trace.len().checked_sub(1);
     match last.map(|last| trace.line(last)) {
         Some(Line::End { .. }) => None,
+        // A thread that executes a program goes on in its process's file.
+        Some(Line::Call(call)) if call.arguments.windows(PID_CHANGED.len()).any(|part| part == PID_CHANGED) => None,
         _ => Some((last.unwrap_or_default(), "the trace stops before the process has ended".to_owned())),
     }
 }
@@ -212,6 +214,8 @@ fn unreadable(text: &[u8]) -> String {
     let why = if begins_with_id { "a process id or a time before the call" } else { "not a line of strace" };
     format!("{why}: '{}'", String::from_utf8_lossy(&text[..text.len().min(SHOWN)]))
 }
+
+const PID_CHANGED: &[u8] = b"<pid changed to ";
 
 /// So much of an unreadable line is shown.
 const SHOWN: usize = 60;

@@ -13,7 +13,7 @@ pub enum Kind {
     Close,
     /// Letters, digits, `_`, `$` and `.`: a name or a number, without its sign.
     Word,
-    /// `<unfinished ...>` or `<detached ...>`: the call's end was not seen.
+    /// `<unfinished ...>`, `<detached ...>` or `<pid changed to 7 ...>`: the call's end was not seen.
     Cut,
     /// Any other single byte.
     Other,
@@ -37,6 +37,16 @@ pub struct Lexer<'t> {
 }
 
 const CUTS: [&[u8]; 2] = [b"<unfinished ...>", b"<detached ...>"];
+/// A thread that executes a program takes its process's id, which follows.
+const PID_CHANGED: &[u8] = b"<pid changed to ";
+
+/// The length of a cut that a text begins with.
+fn cut_length(text: &[u8]) -> Option<usize> {
+    if text.starts_with(PID_CHANGED) {
+        return text.iter().position(|byte| *byte == b'>').map(|end| end + 1);
+    }
+    CUTS.iter().find(|cut| text.starts_with(cut)).map(|cut| cut.len())
+}
 
 impl<'t> Lexer<'t> {
     pub fn new(text: &'t [u8]) -> Self {
@@ -84,8 +94,8 @@ impl<'t> Iterator for Lexer<'t> {
             b'/' if rest.starts_with(b"/*") => (Kind::Comment, self.comment_end()),
             b'(' | b'[' | b'{' => (Kind::Open, Some(self.at + 1)),
             b')' | b']' | b'}' => (Kind::Close, Some(self.at + 1)),
-            b'<' => match CUTS.iter().find(|cut| rest.starts_with(cut)) {
-                Some(cut) => (Kind::Cut, Some(self.at + cut.len())),
+            b'<' => match cut_length(rest) {
+                Some(length) => (Kind::Cut, Some(self.at + length)),
                 None => (Kind::Other, Some(self.at + 1)),
             },
             byte if is_word(byte) => (Kind::Word, Some(self.word_end())),

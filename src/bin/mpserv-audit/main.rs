@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 fn run() -> Result<u8, Trouble> {
     let options = Options::from_command_line()?;
     match &options.task {
-        Task::Help => print(options::HELP),
+        Task::Help => print(&options::help()),
         Task::Version => print(concat!("mpserv-audit ", env!("CARGO_PKG_VERSION"), "\n")),
         Task::Normalizations => print(&normalizations_text()),
         Task::Commands(_) | Task::Programs(_) | Task::Exercise(_) => audit(options),

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mpserv::getopt::{Getopt, Opt};
+use mpserv::options::Parsed;
 use mpserv::program::{Args, Argument};
 
 use crate::exercise::Answer;
@@ -15,8 +15,8 @@ use crate::level::Level;
 use crate::run::output::Output;
 use crate::start::From;
 use crate::trouble::Trouble;
-pub use table::HELP;
-use table::{LETTERS, LONG, value};
+pub use table::help;
+use table::{Choice, TABLE};
 
 /// What the user asked for.
 #[derive(Clone, Debug)]
@@ -140,7 +140,7 @@ impl Options {
         // Options may stand behind operands: getopt begins anew behind each, which it takes for the program's name.
         loop {
             let args = Args::of(rest).ok_or_else(none)?;
-            let mut options = Getopt::new(args, LETTERS, &LONG).ok_or_else(none)?;
+            let mut options = TABLE.parse(args).ok_or_else(none)?;
             options.by_ref().try_for_each(|option| given.read(option))?;
             let at = options.index();
             let Some(operand) = args.get(at) else { break };
@@ -165,23 +165,19 @@ fn text(argument: &CStr) -> Result<String, Trouble> {
 }
 
 impl Given {
-    fn read(&mut self, option: Opt) -> Result<(), Trouble> {
+    fn read(&mut self, option: Parsed<Choice>) -> Result<(), Trouble> {
         match option {
-            Opt::Unknown(name) => Err(usage(&format!("{name}: no such option"))),
-            Opt::Missing(name) => Err(usage(&format!("{name} needs an argument"))),
-            Opt::Option(found, argument) => {
-                let letter = u8::try_from(found).ok().and_then(value::of_letter);
-                self.take(letter.unwrap_or(found), argument)
-            }
+            Parsed::Unknown(name) => Err(usage(&format!("{name}: no such option"))),
+            Parsed::Missing(name) => Err(usage(&format!("{name} needs an argument"))),
+            Parsed::Option(_, option, argument) => self.take(option, text(argument)?),
         }
     }
 
-    fn take(&mut self, option: i32, argument: Option<&CStr>) -> Result<(), Trouble> {
-        let argument = argument.map(text).transpose()?.unwrap_or_default();
+    fn take(&mut self, option: Choice, argument: String) -> Result<(), Trouble> {
         match option {
-            value::A => self.a = Some(argument),
-            value::B => self.b = Some(argument),
-            value::LISTEN => {
+            Choice::A => self.a = Some(argument),
+            Choice::B => self.b = Some(argument),
+            Choice::Listen => {
                 let port = |text: &str| {
                     let port = text.parse().ok().filter(|port| *port > 0);
                     port.map(Some).ok_or_else(|| usage(&format!("--listen {argument}: {text} is not a port")))
@@ -189,54 +185,53 @@ impl Given {
                 let (a, b) = argument.split_once(',').unwrap_or((&argument, &argument));
                 self.listen = [port(a)?, port(b)?];
             }
-            value::DRIVE => self.drive = Some(argument),
-            value::SIGNAL => self.signal = Some(argument),
-            value::STDOUT => {
+            Choice::Drive => self.drive = Some(argument),
+            Choice::Signal => self.signal = Some(argument),
+            Choice::Stdout => {
                 let output = Output::named(&argument);
                 self.outputs.push(output.ok_or_else(|| usage(&format!("--stdout {argument}: pty, pipe or file")))?);
             }
-            value::FROM => {
+            Choice::From => {
                 self.execve = match argument.as_str() {
                     "main" => false,
                     "execve" => true,
                     _ => return Err(usage(&format!("--from {argument}: main or execve"))),
                 }
             }
-            value::TIMEOUT => {
+            Choice::Timeout => {
                 let seconds = argument.parse().ok().filter(|seconds| (1..=TIMEOUT_MAX).contains(seconds));
                 let seconds =
                     seconds.ok_or_else(|| usage(&format!("--timeout {argument}: 1 to {TIMEOUT_MAX} seconds")))?;
                 self.timeout = Some(Duration::from_secs(seconds));
             }
-            value::FAULTS => {
+            Choice::Faults => {
                 self.faults = Some(match argument.as_str() {
                     "all" => Extent::All,
                     "part" => Extent::Part,
                     _ => return Err(usage(&format!("--faults {argument}: all or part"))),
                 });
             }
-            value::HELP => self.special = Some(Task::Help),
-            value::VERSION => self.special = Some(Task::Version),
-            value::C => self.c = Some(argument.into()),
-            value::RUST => self.rust = Some(argument.into()),
-            value::NORMALIZATIONS => self.special = Some(Task::Normalizations),
-            value::OUTPUT => self.show_output = true,
-            value::DIFF => self.diff = true,
-            value::TRACES => self.traces = true,
-            value::ACCEPT => {
+            Choice::Help => self.special = Some(Task::Help),
+            Choice::Version => self.special = Some(Task::Version),
+            Choice::C => self.c = Some(argument.into()),
+            Choice::Rust => self.rust = Some(argument.into()),
+            Choice::Normalizations => self.special = Some(Task::Normalizations),
+            Choice::Output => self.show_output = true,
+            Choice::Diff => self.diff = true,
+            Choice::Traces => self.traces = true,
+            Choice::Accept => {
                 let level = Level::of_word(&argument);
                 self.accept = Some(level.ok_or_else(|| {
                     let words = Level::WORDS.map(|(word, _)| word).join(", ");
                     usage(&format!("--accept {argument}: not one of {words}"))
                 })?);
             }
-            value::SOURCES => self.sources = true,
-            value::HTML => self.html = Some(argument.into()),
-            value::JSON => self.json = Some(argument.into()),
-            value::SAVE => self.save = Some(argument.into()),
-            value::LESSON => self.lesson = Some(argument.into()),
-            value::EXERCISE => self.exercise = Some(argument.into()),
-            _ => return Err(usage("an option that is not handled")),
+            Choice::Sources => self.sources = true,
+            Choice::Html => self.html = Some(argument.into()),
+            Choice::Json => self.json = Some(argument.into()),
+            Choice::Save => self.save = Some(argument.into()),
+            Choice::Lesson => self.lesson = Some(argument.into()),
+            Choice::Exercise => self.exercise = Some(argument.into()),
         }
         Ok(())
     }

@@ -71,7 +71,7 @@ pub fn start_of_main(process: &Process, from: From) -> Start {
 }
 
 fn is_executed(line: &[u8]) -> bool {
-    let is_call = line.starts_with(b"execve(") || line.starts_with(b"execveat(");
+    let is_call = line.starts_with(b"execve") || line.starts_with(b"<... execve");
     is_call && matches!(Line::parse(line), Line::Call(call) if call.result == b"0")
 }
 

@@ -22,6 +22,7 @@ fn names(call: &str) -> &'static [&'static str] {
         "kill" => &["process", "signal"],
         "listen" => &["descriptor", "backlog"],
         "lseek" => &["descriptor", "offset", "whence"],
+        "mkdir" => &["path", "mode"],
         "mmap" => &["address", "length", "protection", "flags", "descriptor", "offset"],
         "mprotect" => &["address", "length", "protection"],
         "munmap" => &["address", "length"],

@@ -93,4 +93,6 @@ fn places(a: &Tree, b: &Tree) -> Vec<Place> {
 }
 
 #[cfg(test)]
+mod masks;
+#[cfg(test)]
 mod tests;

@@ -11,13 +11,13 @@ fn tree(processes: &[(u32, &str)]) -> Tree {
     Tree::build(processes.iter().map(|(pid, text)| (*pid, trace(text))).collect(), processes[0].0)
 }
 
-fn compared(a: &[(u32, &str)], b: &[(u32, &str)]) -> Comparison {
+pub(super) fn compared(a: &[(u32, &str)], b: &[(u32, &str)]) -> Comparison {
     let (a, b) = (tree(a), tree(b));
     let run = |tree| Run::new(tree, &[], None);
     compare(&Side { tree: &a, run: &run(&a) }, &Side { tree: &b, run: &run(&b) }, From::Execve)
 }
 
-fn differences(a: &str, b: &str) -> usize {
+pub(super) fn differences(a: &str, b: &str) -> usize {
     compared(&[(100, a)], &[(200, b)]).differences()
 }
 

@@ -77,11 +77,21 @@ impl Memory {
         let (Some(start), Some(length)) = (number_at(call, 0), number_at(call, 1)) else {
             return;
         };
-        if let Some(mapping) = self.mappings.remove(&start) {
-            // Where only its first part went, the rest keeps its number.
-            if mapping.length > length {
-                let rest = Mapping { length: mapping.length - length, number: mapping.number };
-                self.mappings.insert(start.saturating_add(length), rest);
+        let end = start.saturating_add(length);
+        let reaches =
+            |(from, mapping): (&u64, &Mapping)| (from.saturating_add(mapping.length) > start).then_some(*from);
+        let touched: Vec<u64> = self.mappings.range(..end).filter_map(reaches).collect();
+        for from in touched {
+            let Some(mapping) = self.mappings.remove(&from) else {
+                continue;
+            };
+            // What is left of it before and behind keeps its number.
+            let until = from.saturating_add(mapping.length);
+            if from < start {
+                self.mappings.insert(from, Mapping { length: start - from, ..mapping });
+            }
+            if until > end {
+                self.mappings.insert(end, Mapping { length: until - end, ..mapping });
             }
         }
     }

@@ -26,6 +26,9 @@ pub struct Normalizer<'r> {
     interrupted: Vec<bool>,
     printing: Printing,
 }
+/// How a process ends of which another thread executes a program, up to that thread's id.
+const SUPERSEDED: &[u8] = b"superseded by execve in pid ";
+
 /// The files that random bytes are read from, as strace shows them.
 const RANDOM_SOURCES: [&[u8]; 2] = [b"\"/dev/urandom\"", b"\"/dev/random\""];
 
@@ -56,6 +59,13 @@ impl<'r> Normalizer<'r> {
                 let at = Position::at(name, None, Features::default());
                 self.part(at, info, &mut Vec::new(), normal);
                 normal.put(b" ---");
+            }
+            Line::End { how } if how.starts_with(SUPERSEDED) => {
+                normal.put(b"+++ ");
+                normal.put(SUPERSEDED);
+                let pid = leading_number(&how[SUPERSEDED.len()..]).map_or(0, |(pid, _)| pid);
+                self.run.write_place(pid, &mut normal.text);
+                normal.put(b" +++");
             }
             Line::Stopped { .. } | Line::End { .. } | Line::Note(_) => normal.put(line),
             Line::Frame(_) | Line::Unparsed(_) => {
@@ -137,6 +147,11 @@ impl<'r> Normalizer<'r> {
                         }
                         continue;
                     }
+                }
+                // The new id is in the text of a cut.
+                Kind::Cut => {
+                    normal.put(b"<cut>");
+                    continue;
                 }
                 Kind::String => {
                     self.string(&at, token.text, lengths, normal);
@@ -232,7 +247,8 @@ impl<'r> Normalizer<'r> {
         let changes = text.rewrite(&self.run.paths, places, &mut normal.text);
         normal.has_ids |= changes.ids;
         if changes.any {
-            lengths.push(text.length());
+            // getcwd counts the NUL behind the path.
+            lengths.push(text.length() + u64::from(at.call == b"getcwd"));
         }
     }
 

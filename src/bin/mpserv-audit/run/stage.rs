@@ -112,7 +112,8 @@ impl<'r> Stage<'r> {
             let ended = self.step()? == State::Ended;
             self.root = self.started.processes.ids().first().copied();
             // What strace writes first is the execve; where it was attached later, that is behind.
-            let has_begun = self.request.faults.is_some() || self.started.processes.trace_length() > 0;
+            let first_line = self.root.and_then(|root| self.started.processes.end_of_trace(root));
+            let has_begun = self.request.faults.is_some() || first_line.is_some_and(|text| text.contains('\n'));
             if ended || (self.root.is_some() && has_begun) {
                 return Ok(());
             }
