@@ -5,9 +5,8 @@ use mpserv::fd::{AsFd, OwnedFd};
 use mpserv::net::{MsgFlags, recv, send};
 use mpserv::poll::{PollEvents, PollFd, poll};
 
+use crate::error::{Failure, Fault, at};
 use crate::options::Talk;
-use crate::stats::Fault;
-use crate::target::{Failure, at};
 
 /// How many bytes are made; a longer request has them again and again.
 const PATTERN: usize = 16 * 1024;

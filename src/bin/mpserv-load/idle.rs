@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use mpserv::fd::OwnedFd;
 
+use crate::error::Failure;
 use crate::exchange::Exchange;
 use crate::options::Plan;
 use crate::stats::{Count, Stats, nanos};
-use crate::target::Failure;
 use crate::worker::{now, sleep_until};
 
 /// The most idle connections of one process: fewer than the usual limit of open files (1024).

@@ -6,6 +6,7 @@
 //! | `options` | the command line |
 //! | `supervisor` | the first process: starts the others, watches them, and reports |
 //! | `worker`, `idle` | a process that makes one connection after another; one that keeps idle connections open |
+//! | `error` | what can fail |
 //! | `exchange`, `target` | one request and its answer; the server's address, and connecting to it |
 //! | `stats`, `histogram` | counts, errors and times, in memory that all processes share |
 //! | `report` | the texts that are printed |
@@ -16,6 +17,7 @@ use core::ffi::c_int;
 
 use mpserv::program::Args;
 
+mod error;
 mod exchange;
 mod histogram;
 mod idle;

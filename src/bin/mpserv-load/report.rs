@@ -6,10 +6,10 @@ use core::time::Duration;
 use mpserv::fd::{STDERR, STDOUT, write_all};
 use mpserv::text::Text;
 
+use crate::error::{Error, FAULTS, error};
 use crate::histogram::Summary;
 use crate::options::{Plan, Talk};
-use crate::stats::{AllStats, Count, FAULTS, Span};
-use crate::supervisor::{Error, error};
+use crate::stats::{AllStats, Count, Span};
 
 /// When the work began and ended.
 pub(crate) struct Run {

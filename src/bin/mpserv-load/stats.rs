@@ -6,8 +6,8 @@ use core::time::Duration;
 use mpserv::errno::Errno;
 use mpserv::memory::SharedNumbers;
 
+use crate::error::{FAULTS, Failure, Fault};
 use crate::histogram::{self, Histogram, Summary};
-use crate::target::Failure;
 
 /// The number that is counted.
 #[derive(Clone, Copy)]
@@ -33,36 +33,6 @@ pub(crate) enum Count {
 }
 
 const COUNTS: usize = Count::Pid as usize + 1;
-
-/// The step of a connection that failed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// `socket`, or `bind` to the source address.
-    Socket,
-    Connect,
-    Send,
-    Receive,
-    /// The server closed the connection before it had answered.
-    End,
-    /// Other bytes came back than those that were expected.
-    Differs,
-    /// It took too long.
-    Timeout,
-    /// The process ended before its time.
-    Died,
-}
-
-/// Every fault, and its name in a report.
-pub(crate) const FAULTS: [(Fault, &str); 8] = [
-    (Fault::Socket, "socket"),
-    (Fault::Connect, "connect"),
-    (Fault::Send, "send"),
-    (Fault::Receive, "receive"),
-    (Fault::End, "end"),
-    (Fault::Differs, "differs"),
-    (Fault::Timeout, "timeout"),
-    (Fault::Died, "died"),
-];
 
 /// The span of time that is measured.
 #[derive(Clone, Copy)]

@@ -1,38 +1,21 @@
 //! The first process: starts the others, watches them, and reports.
 
 use core::ffi::c_int;
-use core::fmt;
 use core::time::Duration;
 
-use mpserv::errno::{Errno, Result};
+use mpserv::errno::Result;
 use mpserv::poll::ppoll;
 use mpserv::process::{_exit, Fork, Pid, WaitFor, WaitOptions, WaitStatus, fork, getpid, set_pdeathsig, waitpid};
 use mpserv::signal::{
     Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, kill, sigaction, sigprocmask,
 };
 
+use crate::error::{Error, Fault, error};
 use crate::idle::{IDLE_PER_PROCESS, hold_idle};
 use crate::options::Plan;
 use crate::report::{self, Run};
-use crate::stats::{AllStats, Count, Fault, Stats};
+use crate::stats::{AllStats, Count, Stats};
 use crate::worker::{Schedule, now, work};
-
-/// A call that failed and without which there is no load.
-pub(crate) struct Error {
-    what: &'static str,
-    errno: Errno,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.errno)
-    }
-}
-
-/// Makes an [`Error`] of an errno.
-pub(crate) fn error(what: &'static str) -> impl Fn(Errno) -> Error {
-    move |errno| Error { what, errno }
-}
 
 /// How often the other processes are checked.
 const TICK: Duration = Duration::from_millis(100);

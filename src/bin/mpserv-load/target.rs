@@ -3,31 +3,20 @@
 use core::ffi::CStr;
 use core::fmt;
 
-use mpserv::errno::{Errno, Result};
+use mpserv::errno::Result;
 use mpserv::fd::OwnedFd;
 use mpserv::net::{
     AddressFamily, AsSockAddr, Ipv4Addr, Protocol, SocketAddr, SocketAddrV4, SocketOption, SocketType, UnixAddr, bind,
     connect, setsockopt, socket,
 };
 
-use crate::stats::Fault;
+use crate::error::{Failure, Fault, at};
 
 /// The server's address.
 #[derive(Clone, Copy)]
 pub(crate) enum Target {
     Inet(SocketAddr),
     Unix(UnixAddr),
-}
-
-/// What went wrong with a connection.
-pub(crate) struct Failure {
-    pub(crate) fault: Fault,
-    pub(crate) errno: Option<Errno>,
-}
-
-/// Makes a [`Failure`] of an errno.
-pub(crate) fn at(fault: Fault) -> impl Fn(Errno) -> Failure {
-    move |errno| Failure { fault, errno: Some(errno) }
 }
 
 /// Each process has this many source addresses, so that ports do not run out: each address has ports of its own, some

@@ -6,10 +6,10 @@ use mpserv::errno::Errno;
 use mpserv::poll::ppoll;
 use mpserv::time::{Clock, clock_gettime};
 
+use crate::error::Failure;
 use crate::exchange::Exchange;
 use crate::options::Plan;
 use crate::stats::{Count, Span, Stats, nanos};
-use crate::target::Failure;
 
 /// The times of a run, and this process's place in it.
 #[derive(Clone, Copy)]

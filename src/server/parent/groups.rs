@@ -6,65 +6,13 @@
 use core::time::Duration;
 
 use super::children::Child;
+use super::group_table::{End, Group};
 use super::state::Parent;
 use crate::server::child::Worker;
 use crate::server::connection::Peer;
 use crate::server::limits::{GROUPS_LOOK, GROUPS_LOOK_AT_STOP, KILL_AFTER};
-use crate::sys::errno::Result;
-use crate::sys::memory::ParentOnly;
-use crate::sys::process::{Pid, exists, group_exists};
+use crate::sys::process::group_exists;
 use crate::sys::signal::{Signal, killpg};
-
-/// A process group whose leader, a child, has ended.
-#[derive(Clone, Copy)]
-struct Group {
-    id: Pid,
-    /// The child's client.
-    peer: Peer,
-    /// The time at which the child, or its connection, began.
-    started: Duration,
-    end: End,
-}
-
-/// How far a group is on its way to its end. The times are those of the signal.
-#[derive(Clone, Copy)]
-enum End {
-    NotTold,
-    Terminated(Duration),
-    Killed(Duration),
-}
-
-/// The table of the groups.
-pub(super) struct Groups {
-    groups: ParentOnly<Group>,
-    /// The time at which they are looked at.
-    look_at: Duration,
-}
-
-impl Groups {
-    pub(super) fn with_capacity(capacity: u32) -> Result<Groups> {
-        // SAFETY: a child never uses the parent's state.
-        let groups = unsafe { ParentOnly::with_capacity(capacity as usize) }?;
-        Ok(Groups { groups, look_at: Duration::ZERO })
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.groups.is_empty()
-    }
-
-    /// The time at which the groups must be looked at, if there are any.
-    pub(super) fn look_at(&self) -> Option<Duration> {
-        (!self.is_empty()).then_some(self.look_at)
-    }
-}
-
-impl Group {
-    /// Whether a process is left. While one is, the kernel gives the group's number to no process, so a process of this
-    /// number means that the group was gone and the number is somebody else's.
-    fn exists(&self) -> bool {
-        group_exists(self.id) && !exists(self.id)
-    }
-}
 
 impl<W: Worker> Parent<'_, '_, W> {
     /// Keeps the group of a child that has ended, if a process is left in it.

@@ -14,7 +14,8 @@
 //! | `reload.rs`, `successor.rs` | SIGHUP: the rules are read again; SIGUSR2: a successor is started and takes over |
 //! | `stop.rs` | SIGTERM and its like: from the signal to the last child |
 //! | `publisher.rs`, `status.rs` | what the service manager, `ps` and the log are told of the server's state |
-//! | `children.rs`, `map.rs`, `rate.rs` | tables of a fixed size: children, clients by source, times of connections |
+//! | `groups.rs` | process groups that have outlived their child |
+//! | `children.rs`, `group_table.rs`, `map.rs`, `rate.rs` | tables of a fixed size: children, their groups, clients by source, times of connections |
 //!
 //! The signals that the parent obeys are blocked from the start to the end, and read from a descriptor. So no signal
 //! interrupts anything, a signal that comes just before the wait ends the wait, and a child has no handler to put back.
@@ -22,6 +23,7 @@
 mod accept;
 mod children;
 mod event_loop;
+mod group_table;
 mod groups;
 mod map;
 mod pause;

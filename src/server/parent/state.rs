@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::children::{Children, Stage};
-use super::groups::Groups;
+use super::group_table::Groups;
 use super::map::Map;
 use super::pool_size::Pool;
 use super::publisher::Publisher;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use crate::compare::{Kind, Pair, Row};
 use crate::level::Level;
+pub use crate::report::escape::escape;
 use crate::report::kinds;
 use crate::report::picture::{Picture, WIDE};
 use crate::sources::Sources;
@@ -28,23 +29,6 @@ pub struct Page<'p> {
     pub from: From,
     pub strace: &'p str,
     pub sources: Option<&'p Sources>,
-}
-
-/// Text that may stand in HTML and in an attribute.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // What a terminal would take as a command must not get there through a copy.
-            control if control.is_control() => out.push('\u{fffd}'),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 impl Page<'_> {

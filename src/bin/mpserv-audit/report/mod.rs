@@ -1,5 +1,6 @@
 //! What is shown of a comparison.
 
+mod escape;
 pub mod html;
 pub mod json;
 pub mod kinds;

@@ -121,7 +121,7 @@ impl Picture {
         let role = if links.is_some() { "group" } else { "img" };
         draw(format!(
             "<svg role=\"{role}\" aria-label=\"{}\" viewBox=\"0 0 {width} {height}\" style=\"max-width:{width}px\">",
-            super::html::escape(title)
+            super::escape::escape(title)
         ));
         for (index, lane) in self.lanes.iter().enumerate() {
             draw(self.lane_line(index, lane));
@@ -135,7 +135,7 @@ impl Picture {
             for node in &lane.nodes {
                 let (left, top) = (x - node_width / 2, self.top(node.row));
                 let (class, text_y) = (node.class, top + node_height - 5);
-                let label = super::html::escape(&node.label);
+                let label = super::escape::escape(&node.label);
                 let link = links.and_then(|links| links(lane.process, &node.events));
                 if let Some(link) = &link {
                     draw(format!("<a href=\"#{}\" class=\"{}\">", link.anchor, link.classes));

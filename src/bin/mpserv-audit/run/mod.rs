@@ -2,6 +2,7 @@
 
 mod doing;
 mod hold;
+mod interrupt;
 pub mod network;
 pub mod output;
 pub mod processes;

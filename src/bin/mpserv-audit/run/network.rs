@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
-use super::stage::INTERRUPTED;
+use super::interrupt::INTERRUPTED;
 use crate::trouble::Trouble;
 
 /// The state of a socket that listens, in /proc/net/tcp.

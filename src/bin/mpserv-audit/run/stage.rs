@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use mpserv::errno::Errno;
 use mpserv::process::{Pid, WaitFor, WaitOptions, waitpid};
-use mpserv::signal::{self, Signal, SignalFlag};
+use mpserv::signal::{self, Signal};
 
 use super::doing;
+pub use super::interrupt::INTERRUPTED;
 use super::network;
 use super::processes::{Processes, Status};
 use super::{Request, Started};
@@ -29,9 +30,6 @@ const PROCESSOR_PATIENCE: Duration = Duration::from_secs(2);
 /// Under faults, a program whose trace has grown to more bytes than this makes calls without end. Without a fault, no
 /// trace comes near.
 const TRACE_LIMIT: u64 = 512 << 10;
-
-/// Raised when the user wants the tool to end.
-pub static INTERRUPTED: SignalFlag = SignalFlag::new();
 
 /// How the processes stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

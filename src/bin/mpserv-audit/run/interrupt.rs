@@ -1,0 +1,6 @@
+//! The end of a run before its time.
+
+use mpserv::signal::SignalFlag;
+
+/// Raised when the user wants the tool to end.
+pub static INTERRUPTED: SignalFlag = SignalFlag::new();
