@@ -106,13 +106,13 @@ pub use libc::getpeername;
 
 /// `ssize_t send(int sockfd, const void *buf, size_t len, int flags);`
 ///
-/// Send. send(2), POSIX.
+/// Send bytes on a socket. send(2), POSIX.
 #[doc(inline)]
 pub use libc::send;
 
 /// `ssize_t recv(int sockfd, void *buf, size_t len, int flags);`
 ///
-/// Receive. recv(2), POSIX.
+/// Receive bytes from a socket. recv(2), POSIX.
 #[doc(inline)]
 pub use libc::recv;
 
