@@ -40,10 +40,14 @@ impl Listeners {
     }
 
     fn push(&mut self, listener: Listener) -> Result<()> {
-        // A child that has the listener cannot make it drop every client.
-        setsockopt(&listener, SocketOption::LOCK_FILTER, true).map_err(|errno| {
-            Error::new(format_args!("SO_LOCK_FILTER of a listener"), Reason::System(errno), "allow setsockopt")
-        })?;
+        // A child that has the listener cannot make it drop every client. An emulator of Linux may have no filters to lock.
+        match setsockopt(&listener, SocketOption::LOCK_FILTER, true) {
+            Ok(()) | Err(Errno::NOPROTOOPT) => {}
+            Err(errno) => {
+                let reason = Reason::System(errno);
+                return Err(Error::new(format_args!("SO_LOCK_FILTER of a listener"), reason, "allow setsockopt"));
+            }
+        }
         let place = self.listeners.get_mut(self.length).ok_or_else(|| {
             Error::new(
                 format_args!("more than {LISTENERS_MAX} addresses to listen on"),
