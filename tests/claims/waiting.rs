@@ -2,6 +2,7 @@
 
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use mpserv::errno::Errno;
 use mpserv::process::{_exit, Fork, WaitFor, WaitOptions, WaitStatus, fork, wait, waitpid};
@@ -11,6 +12,9 @@ use crate::common::network::Network;
 use crate::common::solo::{Channel, child};
 use crate::common::*;
 use crate::{id, status};
+
+/// How long a program may take that sleeps: waitpid does for some 18 seconds.
+const SLEEPS: Duration = Duration::from_secs(45);
 
 pub(crate) fn wait_blocks_until_a_child_ends() {
     let channel = Channel::new();
@@ -57,7 +61,8 @@ pub(crate) fn waitpid_with_wnohang_returns_0_while_children_live() {
     let folder = TempDir::new();
     let answers = |language: Impl| {
         let trace = folder.join(&format!("{language:?}"));
-        let ended = run(&mut strace(&[PARENT_LATE], &trace, language, "waitpid"), Output::Pipe);
+        let mut command = strace(&[PARENT_LATE], &trace, language, "waitpid");
+        let ended = Running::start(&mut command, Output::Pipe).wait_within(SLEEPS);
         let trace = std::fs::read_to_string(&trace).unwrap();
         // Where another process came between, the call stands on two lines, of which the second has the answer.
         let answers = trace.lines().filter(|line| line.contains("WNOHANG") && !line.contains("unfinished"));
