@@ -61,7 +61,7 @@ fn call_as_i386() {
         let mut number = GETPID;
         // SAFETY: the call takes no argument, and changes no register but that of its result.
         unsafe {
-            std::arch::asm!("int 0x80", inout("rax") number, out("r8") _, out("r9") _, out("r10") _, out("r11") _)
+            std::arch::asm!("int 0x80", inout("rax") number, out("r8") _, out("r9") _, out("r10") _, out("r11") _);
         };
         std::hint::black_box(number);
     }

@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     users_are_found_by_the_modules_of_the_system,
     a_child_has_its_limits,
     a_limit_above_the_hard_one_needs_root,
+    a_server_that_is_its_user_already_cannot_be_dumped,
     a_root_directory_is_entered,
     who_is_not_root_becomes_nobody_else,
     users_and_limits_that_there_are_not_are_told,
@@ -137,6 +138,24 @@ fn a_child_has_its_limits() {
     assert!(!own.lines().any(|line| line.split_whitespace().eq("Max open files 18 18 files".split(' '))), "{own}");
     drop(client);
     server.stop();
+}
+
+/// A server that is started as the user whom it names forbids by itself to be looked into: no change of user does it.
+fn a_server_that_is_its_user_already_cannot_be_dumped() {
+    needs_root();
+    let folder = TempDir::new();
+    let program = copy_program(MPSERV, &folder);
+    fs::set_permissions(&folder.0, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let owner = |arguments: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&program).arg("-1");
+        let server = Served::start_command(command.args(arguments).arg("127.0.0.1:0").stdin(Stdio::null()));
+        let owner =
+            std::os::unix::fs::MetadataExt::uid(&fs::metadata(format!("/proc/{}/environ", server.pid())).unwrap());
+        server.stop();
+        owner
+    };
+    assert_eq!((owner(&[]), owner(&["-u", "65534:65534"])), (65534, 0));
 }
 
 /// Without the right to raise a hard limit, a child may have any limit up to it, whatever the soft limit is.

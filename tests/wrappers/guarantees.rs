@@ -243,7 +243,7 @@ pub(crate) fn write_all_goes_on_after_a_signal() {
         assert!(FLAG.is_raised());
     });
     drop(writer);
-    let pid = child.pid().raw().cast_unsigned();
+    let pid = child.pid().raw() as u32;
     wait_until("the child waits in write", || waits_in(pid, libc::SYS_write));
     child.kill(Signal::USR1).unwrap();
     wait_until("the signal is delivered, and the child waits again", || {
