@@ -69,3 +69,20 @@ pub use sys::{
     errno, fd, fs, memory, namespace, net, poll, process, pty, seccomp, signal, stdio, syscall, syslog, time, user,
     wordexp,
 };
+
+/// Guides, each for one kind of reader.
+#[cfg(any(doc, doctest))]
+pub mod guide {
+    #[doc = include_str!("docs/server.md")]
+    pub mod server {}
+    #[doc = include_str!("docs/library.md")]
+    pub mod library {}
+    #[doc = include_str!("docs/textbook.md")]
+    pub mod textbook {}
+    #[doc = include_str!("docs/audit.md")]
+    pub mod audit {}
+    #[doc = include_str!("docs/internals.md")]
+    pub mod internals {}
+    #[doc = include_str!("docs/benchmarks.md")]
+    pub mod benchmarks {}
+}

@@ -4,6 +4,7 @@
 mod common;
 
 mod install;
+mod links;
 mod options;
 mod values;
 
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    common::solo::main(&[options::TESTS, install::TESTS, values::TESTS])
+    common::solo::main(&[options::TESTS, install::TESTS, links::TESTS, values::TESTS])
 }
 
 /// The text of a file of this repository.

@@ -20,11 +20,11 @@ pub(crate) const TESTS: &[Test] = tests![
     behind_a_balancer_only_what_is_in_flight_is_lost_of_fifty_thousand,
 ];
 
-/// The README's configuration, with the ports of a test.
+/// The guide's configuration, with the ports of a test.
 fn configuration(front: u16, back: [u16; 2]) -> String {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let start = readme.find("frontend echo\n").expect("the README has a configuration");
-    let text = &readme[start..start + readme[start..].find("```").unwrap()];
+    let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs/server.md")).unwrap();
+    let start = guide.find("frontend echo\n").expect("the guide has a configuration");
+    let text = &guide[start..start + guide[start..].find("```").unwrap()];
     let text = text.replace("bind :9000", &format!("bind 0.0.0.0:{front}"));
     let text = text.replace("127.0.0.1:9001", &format!("127.0.0.1:{}", back[0]));
     let text = text.replace("127.0.0.1:9002", &format!("127.0.0.1:{}", back[1]));

@@ -10,7 +10,7 @@ use crate::sys::flags::flags;
 use crate::sys::pid::Pid;
 use crate::sys::signal::{Signal, kill};
 
-/// A child of this process, from [`fork`].
+/// A child of this process, from [`fork`](super::fork()).
 ///
 /// Dropping it neither waits for the child nor ends it.
 #[derive(Debug)]
