@@ -112,14 +112,13 @@ pub(super) fn enter(kind: &ChildKind<'_>, calls: &[c_long], note: &'static Atomi
     rules.push_handler(calls, reach, &send)?;
     BASE.iter().try_for_each(|call| rules.push(*call, &[]))?;
     let accept = [Check::Is(0, accepting)];
-    let log = [Check::Is(0, &[number(STDERR)])];
-    let [level, timeouts, credentials] = [
-        &[constant(option::SOL_SOCKET)][..],
-        &[constant(option::SO_RCVTIMEO), constant(option::SO_SNDTIMEO)],
-        &[constant(option::SO_PEERCRED)],
-    ];
-    let set = [Check::IsNot(0, listeners), Check::Is(1, level), Check::Is(2, timeouts)];
-    let get = [Check::IsNot(0, listeners), Check::Is(1, level), Check::Is(2, credentials)];
+    let stderr = [number(STDERR)];
+    let log = [Check::Is(0, &stderr)];
+    let level = [constant(option::SOL_SOCKET)];
+    let timeouts = [constant(option::SO_RCVTIMEO), constant(option::SO_SNDTIMEO)];
+    let credentials = [constant(option::SO_PEERCRED)];
+    let set = [Check::IsNot(0, listeners), Check::Is(1, &level), Check::Is(2, &timeouts)];
+    let get = [Check::IsNot(0, listeners), Check::Is(1, &level), Check::Is(2, &credentials)];
     if let ChildKind::Pool(_) = kind {
         POOL.iter().try_for_each(|call| rules.push(*call, &[]))?;
         rules.push(c::SYS_accept4, &accept)?;
@@ -135,10 +134,10 @@ pub(super) fn enter(kind: &ChildKind<'_>, calls: &[c_long], note: &'static Atomi
 
 /// A descriptor as the kernel sees it in a call's argument.
 const fn number(fd: BorrowedFd<'_>) -> u32 {
-    fd.raw().cast_unsigned()
+    fd.raw() as u32
 }
 
 /// A constant as the kernel sees it in a call's argument.
 const fn constant(value: c_int) -> u32 {
-    value.cast_unsigned()
+    value as u32
 }

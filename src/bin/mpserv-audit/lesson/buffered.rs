@@ -61,9 +61,8 @@ impl Lane<'_> {
             // A call at the same line is no buffering.
             let same = row.kind == Kind::Same
                 && step.zip(lines.as_ref()).is_some_and(|(step, lines)| self.steps[step].lines[0] == lines[0]);
-            if let (Some(event), Some(lines), false) = (printed, lines, same)
-                && !lines[0].is_empty()
-            {
+            let lines = lines.filter(|lines| !lines[0].is_empty());
+            if let (Some(event), Some(lines), false) = (printed, lines, same) {
                 let text = written(shown, event);
                 held[self.lane].push(found.len());
                 found.push(Buffered { lane: self.lane, lines, text, written: Vec::new() });
