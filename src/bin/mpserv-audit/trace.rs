@@ -5,6 +5,8 @@
 
 pub mod span;
 
+pub use span::FRAME;
+
 use crate::lexer::{Kind, Lexer, closing};
 use span::Span;
 
@@ -47,9 +49,6 @@ pub struct Frame<'t> {
     /// Where in the object, as `0x1142`.
     pub offset: &'t [u8],
 }
-
-/// The beginning of a frame's line.
-pub const FRAME: &[u8] = b" > ";
 
 impl<'t> Line<'t> {
     /// Parses a line without its newline.

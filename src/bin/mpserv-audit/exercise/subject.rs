@@ -12,9 +12,9 @@ use mpserv::signal::{self, Signal};
 
 use super::Exercise;
 use crate::programs::{Kind, Program};
+use crate::run::interrupt::INTERRUPTED;
 use crate::run::network;
 use crate::run::processes::{Status, children};
-use crate::run::stage::INTERRUPTED;
 use crate::run::strace::Strace;
 use crate::trouble::Trouble;
 

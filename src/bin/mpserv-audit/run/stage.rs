@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mpserv::errno::Errno;
@@ -10,14 +9,14 @@ use mpserv::process::{Pid, WaitFor, WaitOptions, waitpid};
 use mpserv::signal::{self, Signal};
 
 use super::doing;
-pub use super::interrupt::INTERRUPTED;
+use super::helper::{Helper, end_group};
+use super::interrupt::INTERRUPTED;
 use super::network;
 use super::processes::{Processes, Status};
-use super::{Request, Started};
+use super::request::Request;
+use super::start::{Started, TICK_MILLISECONDS};
 use crate::trouble::Trouble;
 
-/// How often the processes are looked at.
-pub const TICK_MILLISECONDS: i32 = 1;
 /// How often they are looked at once nothing has moved for [`IDLE_AFTER`] looks.
 const IDLE_MILLISECONDS: i32 = 10;
 const IDLE_AFTER: u32 = 50;
@@ -69,7 +68,7 @@ pub struct Stage<'r> {
     /// Looks since something moved.
     idle: u32,
     /// What has to be ended with the program: the drive's command.
-    helper: Option<std::process::Child>,
+    helper: Option<Helper>,
     standing: Standing,
 }
 
@@ -205,24 +204,13 @@ impl<'r> Stage<'r> {
 
     /// Starts another command, not traced, that is ended with the program.
     pub fn start(&mut self, words: &[String]) -> Result<(), Trouble> {
-        let Some((program, arguments)) = words.split_first() else {
-            return Ok(());
-        };
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        if let Some(port) = self.request.needs_free {
-            command.env("PORT", port.to_string());
-        }
-        let helper = super::spawn(&mut command).map_err(|error| Trouble::of(format!("--drive: {program}"), error))?;
-        self.helper = Some(helper);
+        self.helper = Helper::start(words, self.request.needs_free)?;
         Ok(())
     }
 
     /// Whether the other command has ended, if there is one.
     pub fn helper_has_ended(&mut self) -> Result<bool, Trouble> {
-        let status = self.helper.as_mut().map(std::process::Child::try_wait).transpose();
-        let status = status.map_err(|error| Trouble::of("--drive", error))?;
+        let status = self.helper.as_mut().map(Helper::status).transpose()?;
         if status.flatten().is_some() {
             self.helper = None;
         }
@@ -231,10 +219,8 @@ impl<'r> Stage<'r> {
 
     /// Ends the other command, if there is one.
     pub fn end_helper(&mut self) {
-        if let Some(mut helper) = self.helper.take() {
-            end_group(helper.id());
-            // It has ended by now, at the latest.
-            let _ = helper.wait();
+        if let Some(helper) = self.helper.take() {
+            helper.end();
         }
     }
 
@@ -245,22 +231,15 @@ impl<'r> Stage<'r> {
 
     /// Runs another command, not traced, to its end, and waits until nothing moves.
     pub fn run(&mut self, words: &[String]) -> Result<(), Trouble> {
-        let program = words.first().map_or("", String::as_str);
         self.start(words)?;
         while let Some(helper) = &mut self.helper {
-            match helper.try_wait() {
-                Ok(None) => {
-                    self.step()?;
-                    self.pause()
-                        .map_err(|trouble| Trouble::new(format!("{trouble}. Its drive had not ended either")))?;
-                }
-                Ok(Some(status)) => {
-                    self.helper = None;
-                    if !status.success() {
-                        return Err(Trouble::new(format!("--drive: {program} failed: {status}")));
-                    }
-                }
-                Err(error) => return Err(Trouble::of(program, error)),
+            if let Some(status) = helper.status()? {
+                let failure = (!status.success()).then(|| helper.failure(status));
+                self.helper = None;
+                failure.map_or(Ok(()), Err)?;
+            } else {
+                self.step()?;
+                self.pause().map_err(|trouble| Trouble::new(format!("{trouble}. Its drive had not ended either")))?;
             }
         }
         self.settle()?;
@@ -409,13 +388,5 @@ impl<'r> Stage<'r> {
 impl Drop for Stage<'_> {
     fn drop(&mut self) {
         self.kill_all();
-    }
-}
-
-/// Ends the processes of a group that this tool has made.
-fn end_group(leader: u32) {
-    if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
-        // They may have ended already; then there is nothing to do.
-        let _ = signal::killpg(group, Signal::KILL);
     }
 }

@@ -1,6 +1,7 @@
 //! The times that strace writes around an event: `1764108912.123456 close(3) = 0 <0.000021>` (`-ttt -T`).
 
-use super::FRAME;
+/// The beginning of a frame's line.
+pub const FRAME: &[u8] = b" > ";
 
 /// When an event began and ended, in microseconds of the system's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

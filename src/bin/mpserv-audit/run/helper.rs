@@ -1,0 +1,58 @@
+//! The user's own command beside the program, such as a client. It is not traced.
+
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use mpserv::process::Pid;
+use mpserv::signal::{self, Signal};
+
+use super::start::spawn;
+use crate::trouble::Trouble;
+
+/// The command, in a process group of its own.
+#[derive(Debug)]
+pub(super) struct Helper {
+    name: String,
+    child: Child,
+}
+
+impl Helper {
+    /// Starts it, with the program's port in its environment; none without words.
+    pub(super) fn start(words: &[String], port: Option<u16>) -> Result<Option<Self>, Trouble> {
+        let Some((name, arguments)) = words.split_first() else {
+            return Ok(None);
+        };
+        let mut command = Command::new(name);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        if let Some(port) = port {
+            command.env("PORT", port.to_string());
+        }
+        let child = spawn(&mut command).map_err(|error| Trouble::of(format!("--drive: {name}"), error))?;
+        Ok(Some(Helper { name: name.clone(), child }))
+    }
+
+    /// Its status, once it has ended.
+    pub(super) fn status(&mut self) -> Result<Option<ExitStatus>, Trouble> {
+        self.child.try_wait().map_err(|error| Trouble::of(format!("--drive: {}", self.name), error))
+    }
+
+    /// What a status means that is no success.
+    pub(super) fn failure(&self, status: ExitStatus) -> Trouble {
+        Trouble::new(format!("--drive: {} failed: {status}", self.name))
+    }
+
+    /// Ends it and all that it has started.
+    pub(super) fn end(mut self) {
+        end_group(self.child.id());
+        // It has ended by now, at the latest.
+        let _ = self.child.wait();
+    }
+}
+
+/// Ends the processes of a group that this tool has made.
+pub(super) fn end_group(leader: u32) {
+    if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
+        // They may have ended already; then there is nothing to do.
+        let _ = signal::killpg(group, Signal::KILL);
+    }
+}

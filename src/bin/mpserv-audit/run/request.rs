@@ -1,0 +1,55 @@
+//! What is to be run, and how.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::output::Output;
+use super::strace::Strace;
+
+/// What becomes of the time that a command sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sleep {
+    /// Sleeps take no time, and end in the order in which they would.
+    Skipped,
+    /// They take their time.
+    Real,
+    /// They take their time, and so must all else: the command is one process with an alarm set. It has no order to be
+    /// settled, and waits for nobody's leave.
+    Alarmed,
+}
+
+/// One run of one command.
+#[derive(Clone, Debug)]
+pub struct Request<'r> {
+    pub strace: &'r Strace,
+    /// What the user calls the side that is run, such as A or Rust.
+    pub side: &'r str,
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// Where it runs; none for where this tool does.
+    pub directory: Option<&'r Path>,
+    /// Its standard input.
+    pub input: &'r str,
+    pub output: Output,
+    /// With each call its stack, and when it began and ended.
+    pub stacks: bool,
+    pub sleep: Sleep,
+    /// It gets a network of its own, if this process may make one.
+    pub own_network: bool,
+    /// A port that this tool listens on from the beginning.
+    pub occupies: Option<u16>,
+    /// A port that nobody else must listen on.
+    pub needs_free: Option<u16>,
+    pub timeout: Duration,
+    /// Where a copy of strace's files goes, and what they are called up to the process id.
+    pub save: Option<(&'r Path, String)>,
+    /// What strace does to the command's calls (`--inject`), from main on; it is traced only from there.
+    pub faults: Option<Vec<String>>,
+}
+
+impl Request<'_> {
+    /// The side and the command as one would type it.
+    pub fn command(&self) -> String {
+        format!("{}: '{}'", self.side, self.words.join(" "))
+    }
+}
