@@ -66,7 +66,7 @@ $(if $(call goals,exercise),$(call check,PROGRAM,$(TEXTBOOK))$(if $(wildcard $(C
 $(if $(call goals,faults),$(call check,FAULTS,all part))
 $(if $(call goals,test),$(call check,SKIPS,allow fail))
 
-.PHONY: help run run-server run-client strace-server strace-client watch-zombies release c test test-cross test-on test-packages memcheck sanitize \
+.PHONY: help run run-server run-client strace-server strace-client watch-zombies release c test test-cross test-on test-packages memcheck miri sanitize \
         audit audit-report faults compare lesson exercise bench bench-peers lint install uninstall \
         clean \
         need-cargo need-cc need-strace
@@ -91,6 +91,7 @@ help:
 	@echo 'make test-cross     ffi, the programs and the server for aarch64 and riscv64, under an emulator'
 	@echo 'make test-on        make test and make audit in a fresh Debian, as root   SUITE=$(SUITE)'
 	@echo 'make memcheck       the programs and the server under valgrind; fails on a finding'
+	@echo 'make miri           the library'"'"'s unit tests under Miri (nightly Rust); fails on undefined behaviour'
 	@echo 'make sanitize       the C programs with the compiler'"'"'s sanitizers; fails on a finding'
 	@echo 'make bench          how fast the servers are, against plain C; ARGS=--help lists what can be chosen'
 	@echo 'make bench-peers    the same, and against the servers of other projects that are installed'
@@ -188,6 +189,12 @@ test-cross: need-cargo need-cc
 memcheck: need-cargo need-cc
 	$(call need,valgrind,valgrind libc6-dbg)
 	$(CARGO) test --test checkers -- memcheck
+
+# Miri interprets the program, and knows no processes and no sockets: it runs the unit tests, not those of tests/.
+miri: need-cargo
+	@$(CARGO) +nightly miri --version >/dev/null 2>&1 || \
+		{ echo 'make: Miri is missing: rustup toolchain install nightly; rustup +nightly component add miri rust-src'; exit 1; }
+	MIRIFLAGS=-Zmiri-disable-isolation $(CARGO) +nightly miri test --target-dir target/miri --lib
 
 sanitize: need-cargo need-cc
 	$(CARGO) test --test checkers -- sanitize

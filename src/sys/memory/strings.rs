@@ -151,3 +151,6 @@ impl fmt::Debug for CStrArray {
         f.debug_list().entries((0..self.len()).filter_map(|index| self.get(index))).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,8 +126,11 @@ impl<T: Copy> ParentOnly<T> {
     pub(crate) unsafe fn with_capacity(capacity: usize) -> Result<ParentOnly<T>> {
         let vec: MapVec<T> = MapVec::with_capacity(capacity)?;
         let size = (capacity * size_of::<T>()).max(1);
-        // SAFETY: the mapping is as long and is this one's; the rest is this function's own contract.
-        unsafe { c::madvise(vec.start.as_ptr().cast(), size, c::MADV_DONTFORK) };
+        // Miri has no processes to fork, and does not know the advice.
+        if !cfg!(miri) {
+            // SAFETY: the mapping is as long and is this one's; the rest is this function's own contract.
+            unsafe { c::madvise(vec.start.as_ptr().cast(), size, c::MADV_DONTFORK) };
+        }
         Ok(ParentOnly(vec))
     }
 }

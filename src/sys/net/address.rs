@@ -255,3 +255,6 @@ pub fn inet_addr(text: &CStr) -> Ipv4Addr {
     // SAFETY: the text ends in a NUL.
     Ipv4Addr::from_bits(u32::from_be(unsafe { arpa::inet::inet_addr(text.as_ptr()) }))
 }
+
+#[cfg(test)]
+mod tests;
