@@ -175,6 +175,7 @@ impl Stat {
 
     /// `st_nlink`: how many names it has.
     #[must_use]
+    #[allow(clippy::unnecessary_cast, reason = "it is shorter on aarch64 and riscv64")]
     pub const fn links(&self) -> u64 {
         self.0.st_nlink as u64
     }
