@@ -32,6 +32,18 @@ pub use libc::getppid;
 #[doc(inline)]
 pub use libc::setsid;
 
+/// `long sysconf(int name);`
+///
+/// A number that the system has chosen. sysconf(3), POSIX.
+#[doc(inline)]
+pub use libc::sysconf;
+
+/// `_SC_PAGESIZE`
+///
+/// The size of a page. sysconf(3), POSIX.
+#[doc(inline)]
+pub use libc::_SC_PAGESIZE;
+
 /// `pid_t getpgid(pid_t pid);`
 ///
 /// The process group of a process. setpgid(2), POSIX.

@@ -1,13 +1,15 @@
 //! `Admission`: decides whether a client is served, by the rules and by the number of connections.
 
 use super::connection::Peer;
-use super::rules::{Action, Client, Rules};
-use super::scoreboard::{Scoreboard, State};
+use super::rules::{Action, Client, Rule, Rules};
+use super::scoreboard::{Scoreboard, Slot};
 
 /// The rules and the limits that decide about a client.
 #[derive(Clone, Copy)]
 pub(super) struct Admission<'a> {
     pub(super) rules: Option<&'a Rules>,
+    /// The number of times that the rules were read again.
+    pub(super) generation: u32,
     pub(super) max_per_source: Option<(u32, &'a str)>,
     pub(super) scoreboard: &'a Scoreboard,
 }
@@ -38,42 +40,44 @@ impl<'a> Admission<'a> {
         self.rules.is_some() || self.max_per_source.is_some()
     }
 
-    /// Decides about the connection with this number. `others` is the number of other connections of its source, if it is
-    /// known. Returns that number.
-    pub(super) fn check(&self, peer: &Peer, number: u64, others: Option<u32>) -> Result<u32, Refusal<'a>> {
-        let rule = self.rules.and_then(|rules| rules.find(peer.as_client()));
+    /// The index of the rule for a client, and the rule.
+    pub(super) fn rule_of(&self, peer: &Peer) -> Option<(u32, &'a Rule)> {
+        self.rules.and_then(|rules| rules.position(peer.as_client()))
+    }
+
+    /// Decides about a client. `others` is the number of other connections of its source, `of_rule` that of those that its
+    /// rule allows.
+    pub(super) fn decide(&self, rule: Option<&Rule>, others: u32, of_rule: u32) -> Result<(), Refusal<'a>> {
         let (limit, message) = match (rule.and_then(|rule| rule.max_per_source), self.max_per_source) {
             (Some(limit), own) => (Some(limit.get()), own.map_or("", |(_, message)| message)),
             (None, Some((limit, message))) => (Some(limit), message),
             (None, None) => (None, ""),
         };
-        let others = others.unwrap_or_else(|| {
-            // Without a limit, only a program uses this number: it is TCPCONNNUM.
-            self.count_before(number, |other| other.source() == peer.source())
-        });
         let refuse = |why, message| Err(Refusal { why, message, from_source: others });
-        if let Some(rule) = rule {
-            if rule.action == Action::Deny {
-                return refuse("rules", "");
-            }
-            if let Some(limit) = rule.max_children {
-                let is_of_rule = |other: &Peer| {
-                    self.rules
-                        .and_then(|rules| rules.find(other.as_client()))
-                        .is_some_and(|found| core::ptr::eq(found, rule))
-                };
-                if self.count_before(number, is_of_rule) >= limit.get() {
-                    return refuse("rule's max-children", "");
-                }
-            }
+        if rule.is_some_and(|rule| rule.action == Action::Deny) {
+            return refuse("rules", "");
         }
-        if limit.is_some_and(|limit| others >= limit) { refuse("max-per-source", message) } else { Ok(others) }
+        if rule.and_then(|rule| rule.max_children).is_some_and(|limit| of_rule >= limit.get()) {
+            return refuse("rule's max-children", "");
+        }
+        if limit.is_some_and(|limit| others >= limit) { refuse("max-per-source", message) } else { Ok(()) }
     }
 
-    /// The number of connections that are served, came before this one, and match. Because only earlier ones count, of
-    /// several clients that come at the same time as many are served as the limit allows.
-    fn count_before(&self, number: u64, holds: impl Fn(&Peer) -> bool) -> u32 {
-        let slots = self.scoreboard.slots().filter(|slot| slot.state() == State::Serving && slot.number() < number);
-        u32::try_from(slots.filter(|slot| holds(&slot.peer())).count()).unwrap_or(u32::MAX)
+    /// Decides about the client of a child, by the clients that other children have published before. Because only earlier
+    /// ones count, of several clients that come at the same time as many are served as the limit allows. Returns the
+    /// number of other connections of the client's source.
+    pub(super) fn publish_and_decide(&self, slot: Slot<'_>, peer: &Peer) -> Result<u32, Refusal<'a>> {
+        let rule = self.rule_of(peer);
+        let index = rule.map(|(index, _)| index);
+        let ticket = slot.publish(index, self.generation);
+        let (mut others, mut of_rule) = (0, 0);
+        for other in self.scoreboard.slots().filter(|other| other.is_before(ticket)) {
+            let its_peer = other.peer();
+            // A child that began before the rules were read again has the index of another rule.
+            let its_rule = || self.rule_of(&its_peer).map(|(index, _)| index);
+            others += u32::from(its_peer.source() == peer.source());
+            of_rule += u32::from(index.is_some() && other.rule(self.generation).unwrap_or_else(its_rule) == index);
+        }
+        self.decide(rule.map(|(_, rule)| rule), others, of_rule).map(|()| others)
     }
 }

@@ -64,7 +64,8 @@ impl<'a> Bound<'a> {
         let manager = manager.map_err(|errno| {
             Error::new(format_args!("NOTIFY_SOCKET"), Reason::System(errno), "the service manager sets it; unset it")
         })?;
-        let descriptors = Descriptors { listeners: adopted, signals: None, pidfile: None, predecessor: None };
+        let descriptors =
+            Descriptors { listeners: adopted, signals: None, pidfile: None, scoreboard: None, predecessor: None };
         let mut bound = Bound { descriptors, rules: None, manager, settings, log };
         bound.take_over()?;
         if bound.descriptors.pidfile.is_none() {

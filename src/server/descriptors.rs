@@ -13,6 +13,8 @@ pub(crate) struct Descriptors<'a> {
     pub(crate) listeners: Listeners,
     pub(crate) signals: Option<SignalFd>,
     pub(crate) pidfile: Option<PidFile<'a>>,
+    /// The scoreboard, for `--status`.
+    pub(crate) scoreboard: Option<OwnedFd>,
     /// The pipe to the server whose successor this one is, until this one is ready.
     pub(crate) predecessor: Option<OwnedFd>,
 }
@@ -28,6 +30,7 @@ impl Descriptors<'_> {
     pub(crate) fn close_all_but_listeners_in_child(&mut self) {
         self.signals = None;
         self.pidfile = None;
+        self.scoreboard = None;
     }
 
     /// Closes the listeners and the pidfile, and leaves their files to the other process that has them open.

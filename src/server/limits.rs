@@ -30,6 +30,8 @@ pub const KILL_AGAIN_EVERY: Duration = Duration::from_secs(1);
 pub const GROUPS_LOOK: Duration = Duration::from_secs(1);
 /// The same once the server stops.
 pub const GROUPS_LOOK_AT_STOP: Duration = Duration::from_millis(100);
+/// The time for which a connection without a PROXY header is left alone while others wait for a child.
+pub const HEADER_PATIENCE: Duration = Duration::from_millis(500);
 /// The time for which a client is kept if no process can be started for it.
 pub const CLIENT_KEPT: Duration = Duration::from_secs(5);
 /// The time between two tries of a call that fails for lack of a resource.

@@ -212,6 +212,11 @@ impl Rules {
         })
     }
 
+    /// The index of the first rule that matches a client, and the rule.
+    pub(super) fn position(&self, client: Client) -> Option<(u32, &Rule)> {
+        (0..).zip(self.0.iter()).find(|(_, rule)| rule.network.contains(client))
+    }
+
     /// The first rule that matches a client.
     #[must_use]
     pub fn find(&self, client: Client) -> Option<&Rule> {

@@ -1,8 +1,9 @@
 //! The scoreboard: the state of each child, in memory that the parent shares with its children.
 //!
-//! A child writes to its own slot, by plain stores. There are no locks: a reader may see a half-updated slot, and so must
-//! decide nothing by it that it could not decide a moment later. `mpserv --status` reads the scoreboard of another process
-//! through `/proc`.
+//! A child writes to its own slot, by plain stores, and to no other: each slot fills pages of its own, and the others are
+//! read-only in the child. The parent decides nothing about one child by the slot of another. There are no locks: a reader
+//! may see a half-updated slot, and so must decide nothing by it that it could not decide a moment later. Children that use
+//! no slot do not have the memory. `mpserv --status` reads the scoreboard of another process through `/proc`.
 
 use core::ffi::c_int;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -11,22 +12,27 @@ use core::time::Duration;
 
 use super::connection::Peer;
 use crate::sys::errno::{Errno, Result};
-use crate::sys::fd::{AsFd, BorrowedFd, lseek, read};
-use crate::sys::memory::SharedWords;
+use crate::sys::fd::OwnedFd;
+use crate::sys::memory::{SharedWords, keep_from_children, page_size, write_only_to};
 use crate::sys::net::Credentials;
 use crate::sys::process::Pid;
+use crate::sys::time::{Clock, clock_gettime};
+
+mod reader;
+
+pub(super) use reader::Reader;
 
 /// The name of the memory, as `/proc/PID/fd` shows it.
 pub(super) const NAME: &core::ffi::CStr = c"mpserv-scoreboard";
 
-/// The number of words of a slot. A slot fills a cache line, so that children do not slow each other down.
-pub(super) const SLOT_WORDS: usize = 8;
+/// The number of words of a slot. A slot fills cache lines, so that children do not slow each other down.
+pub(super) const SLOT_WORDS: usize = 16;
 
 // The words of the head, which is as long as a slot.
 /// The word that marks a scoreboard of this form.
 const MAGIC: usize = 0;
 /// The value of that word.
-const MAGIC_VALUE: u64 = u64::from_be_bytes(*b"mpserv 1");
+const MAGIC_VALUE: u64 = u64::from_be_bytes(*b"mpserv 2");
 /// The time at which the server began.
 const STARTED: usize = 1;
 /// The highest number of children.
@@ -35,6 +41,10 @@ const LIMIT: usize = 2;
 const ACCEPTED: usize = 3;
 /// The number of connections that were refused.
 const REFUSED: usize = 4;
+/// The distance of the slots, in words.
+const STRIDE: usize = 5;
+/// The longest distance that a reader takes for one: pages have up to 64 KiB.
+const STRIDE_MAX: u64 = 8192;
 
 // The words of a slot.
 /// The child in the low half, its state in the high one.
@@ -51,6 +61,22 @@ const PEER: usize = 4;
 const ADDRESS: usize = 5;
 /// The system call for which the sandbox has ended the child.
 const NOTE: usize = 7;
+/// The time at which the client was published: see [`Slot::publish`].
+const TICKET: usize = 8;
+/// The rule that allows the client, counted from 1, in the low half, and the generation of the rules in the high one.
+const RULE: usize = 9;
+/// The number of words before those that outlive the child.
+const CLEARED: usize = 10;
+/// The number of connections that the children of this slot have accepted.
+const SLOT_ACCEPTED: usize = 10;
+/// The number of connections that they have refused.
+const SLOT_REFUSED: usize = 11;
+
+/// The ticket of a child that is about to take one.
+const CHOOSING: u64 = u64::MAX;
+/// How often a child looks whether another one has taken its ticket. That one is a few instructions away from it, unless
+/// it was stopped just there: then it counts.
+const CHOOSING_LOOKS: u32 = 10_000;
 
 // The kinds of clients.
 const PEER_INET: u64 = 1;
@@ -65,13 +91,21 @@ pub(super) enum State {
     Idle,
     /// It has a client.
     Serving,
+    /// It has a connection, whose PROXY header it waits for.
+    Header,
 }
 
 impl State {
+    /// Whether the child has a connection.
+    pub(super) const fn has_client(self) -> bool {
+        matches!(self, State::Serving | State::Header)
+    }
+
     const fn of(word: u64) -> State {
         match word >> u32::BITS {
             1 => State::Idle,
             2 => State::Serving,
+            3 => State::Header,
             _ => State::Free,
         }
     }
@@ -81,90 +115,179 @@ impl State {
             State::Free => "free",
             State::Idle => "idle",
             State::Serving => "serving",
+            State::Header => "header",
         }
     }
 }
 
 /// The scoreboard.
-pub(super) struct Scoreboard(SharedWords);
+#[derive(Clone, Copy)]
+pub(super) struct Scoreboard {
+    words: &'static [AtomicU64],
+    /// The distance of the slots.
+    stride: usize,
+}
 
 /// The words of one child.
 #[derive(Clone, Copy)]
-pub(super) struct Slot<'w>(&'w [AtomicU64]);
+pub(super) struct Slot<'w> {
+    words: &'w [AtomicU64],
+    index: u32,
+}
+
+/// A client's place in the order in which clients were published.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ticket {
+    time: u64,
+    index: u32,
+}
 
 impl Scoreboard {
-    pub(super) fn new(started: Duration, children: u32) -> Result<Scoreboard> {
-        let shared = SharedWords::new(NAME, (children as usize + 1) * SLOT_WORDS)?;
-        let head = Slot(shared.words());
+    /// A scoreboard, and the descriptor by which others can read it. `is_shared` says whether children use their slots.
+    pub(super) fn new(started: Duration, children: u32, is_shared: bool) -> Result<(Scoreboard, OwnedFd)> {
+        let stride = if is_shared { page_size() / size_of::<u64>() } else { SLOT_WORDS };
+        let length = (children as usize + 1).checked_mul(stride).ok_or(Errno::NOMEM)?;
+        let (words, fd) = SharedWords::new(NAME, length)?.into_parts();
+        if !is_shared {
+            // SAFETY: by `is_shared`.
+            unsafe { keep_from_children(words) };
+        }
+        let scoreboard = Scoreboard { words, stride };
+        let head = scoreboard.head();
         head.store(STARTED, micros(started));
         head.store(LIMIT, u64::from(children));
+        head.store(STRIDE, stride as u64);
         head.store(MAGIC, MAGIC_VALUE);
-        Ok(Scoreboard(shared))
+        Ok((scoreboard, fd))
+    }
+
+    /// Makes the slots of all other children, and the head, read-only in this process, a child.
+    pub(super) fn confine(&self, slot: Slot<'_>) -> Result<()> {
+        let start = (slot.index as usize + 1) * self.stride;
+        // SAFETY: a child writes to its own slot alone.
+        unsafe { write_only_to(self.words, start..start + self.stride) }
+    }
+
+    const fn head(&self) -> Slot<'static> {
+        Slot { words: self.words, index: 0 }
     }
 
     /// The slot of the child with this index.
     pub(super) fn slot(&self, index: u32) -> Slot<'static> {
-        let start = (index as usize + 1) * SLOT_WORDS;
-        Slot(self.0.words().get(start..start + SLOT_WORDS).unwrap_or_default())
+        let start = (index as usize + 1) * self.stride;
+        Slot { words: self.words.get(start..start + SLOT_WORDS).unwrap_or_default(), index }
     }
 
     /// Every slot.
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot<'static>> + use<> {
-        self.0.words().chunks_exact(SLOT_WORDS).skip(1).map(Slot)
+        let chunks = self.words.chunks_exact(self.stride).skip(1);
+        (0..).zip(chunks).map(|(index, words)| Slot { words: words.get(..SLOT_WORDS).unwrap_or_default(), index })
     }
 
     /// The number of children that have a client.
     pub(super) fn serving(&self) -> u32 {
-        self.count(State::Serving)
+        self.count(State::has_client)
     }
 
     /// The number of preforked children that wait for a client.
     pub(super) fn idle(&self) -> u32 {
-        self.count(State::Idle)
+        self.count(|state| state == State::Idle)
     }
 
-    fn count(&self, state: State) -> u32 {
-        u32::try_from(self.slots().filter(|slot| slot.state() == state).count()).unwrap_or(u32::MAX)
+    fn count(&self, is_counted: impl Fn(State) -> bool) -> u32 {
+        u32::try_from(self.slots().filter(|slot| is_counted(slot.state())).count()).unwrap_or(u32::MAX)
     }
 
-    /// Counts a connection and returns its number, from 1.
+    /// Counts a connection that the parent has accepted, and returns its number, from 1.
     pub(super) fn count_accepted(&self) -> u64 {
-        Slot(self.0.words()).add(ACCEPTED)
+        self.head().add(ACCEPTED)
     }
 
-    /// Counts a connection that was refused.
-    pub(super) fn count_refused(&self) -> u64 {
-        Slot(self.0.words()).add(REFUSED)
+    /// Counts a connection that a preforked child has accepted, and returns its number: no other connection of the server
+    /// has the same, as long as the children keep to their slots.
+    pub(super) fn count_accepted_by(&self, slot: Slot<'_>) -> u64 {
+        let before = slot.add(SLOT_ACCEPTED).wrapping_sub(1);
+        before.wrapping_mul(self.head().load(LIMIT)).wrapping_add(u64::from(slot.index)).wrapping_add(1)
     }
 
+    /// Counts a connection that the parent has refused.
+    pub(super) fn count_refused(&self) {
+        self.head().add(REFUSED);
+    }
+
+    /// The number of connections that the server has accepted.
     pub(super) fn accepted(&self) -> u64 {
-        Slot(self.0.words()).load(ACCEPTED)
+        self.sum(ACCEPTED, SLOT_ACCEPTED)
     }
 
+    /// The number of connections that the server has refused.
     pub(super) fn refused(&self) -> u64 {
-        Slot(self.0.words()).load(REFUSED)
+        self.sum(REFUSED, SLOT_REFUSED)
     }
-}
 
-impl AsFd for Scoreboard {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+    /// A number of the parent's, and those of all children. A child may have written anything.
+    fn sum(&self, own: usize, of_slot: usize) -> u64 {
+        self.slots().map(|slot| slot.load(of_slot)).fold(self.head().load(own), u64::saturating_add)
     }
 }
 
 impl<'w> Slot<'w> {
     fn load(self, word: usize) -> u64 {
-        self.0.get(word).map_or(0, |word| word.load(Ordering::Relaxed))
+        self.words.get(word).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
     fn store(self, word: usize, value: u64) {
-        if let Some(word) = self.0.get(word) {
+        if let Some(word) = self.words.get(word) {
             word.store(value, Ordering::Relaxed);
         }
     }
 
+    /// Adds 1 to a word that only this process writes to, and returns the sum.
     fn add(self, word: usize) -> u64 {
-        self.0.get(word).map_or(0, |word| word.fetch_add(1, Ordering::Relaxed) + 1)
+        let sum = self.load(word).wrapping_add(1);
+        self.store(word, sum);
+        sum
+    }
+
+    /// Counts a connection that the child has refused.
+    pub(super) fn count_refused(self) {
+        self.add(SLOT_REFUSED);
+    }
+
+    /// Publishes the client, which has been set, for the children that count the clients of a source or of a rule, and
+    /// returns its place in their order.
+    ///
+    /// Each child first says that it is about to take a ticket, then looks at the clock, and then says which it is. So a
+    /// child with a later ticket sees every earlier one, or that one is about to be taken, and waits for it.
+    pub(super) fn publish(self, rule: Option<u32>, generation: u32) -> Ticket {
+        self.store(RULE, u64::from(generation) << u32::BITS | rule.map_or(0, |rule| u64::from(rule) + 1));
+        let Some(ticket) = self.words.get(TICKET) else { return Ticket { time: 0, index: self.index } };
+        ticket.store(CHOOSING, Ordering::SeqCst);
+        let now = u64::try_from(clock_gettime(Clock::MONOTONIC).as_nanos()).unwrap_or(CHOOSING);
+        // 0 means that nothing is published.
+        let time = now.clamp(1, CHOOSING - 1);
+        ticket.store(time, Ordering::SeqCst);
+        Ticket { time, index: self.index }
+    }
+
+    /// Whether another child has published its client before this ticket was taken.
+    pub(super) fn is_before(self, own: Ticket) -> bool {
+        let Some(ticket) = self.words.get(TICKET).filter(|_| self.index != own.index) else { return false };
+        for _ in 0..CHOOSING_LOOKS {
+            match ticket.load(Ordering::SeqCst) {
+                0 => return false,
+                CHOOSING => core::hint::spin_loop(),
+                time => return Ticket { time, index: self.index } < own,
+            }
+        }
+        true
+    }
+
+    /// The rule that allows the client, if it is one of the rules of this generation. The outer `None` means that it is one
+    /// of others.
+    pub(super) fn rule(self, generation: u32) -> Option<Option<u32>> {
+        let word = self.load(RULE);
+        (word >> u32::BITS == u64::from(generation)).then(|| (word as u32).checked_sub(1))
     }
 
     /// Sets the child and its state.
@@ -174,13 +297,15 @@ impl<'w> Slot<'w> {
             State::Free => 0,
             State::Idle => 1,
             State::Serving => 2,
+            State::Header => 3,
         };
         self.store(WHO, u64::from(pid.raw() as u32) | state << u32::BITS);
     }
 
     /// Clears the slot of a child that has ended.
     pub(super) fn clear(self) {
-        self.0.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+        // From the end, so that the ticket goes before the client does.
+        self.words.iter().take(CLEARED).rev().for_each(|word| word.store(0, Ordering::Relaxed));
     }
 
     /// Sets the client of the child.
@@ -201,13 +326,14 @@ impl<'w> Slot<'w> {
 
     /// Removes the client of the child.
     pub(super) fn forget_client(self) {
+        self.store(TICKET, 0);
         self.store(PEER, 0);
     }
 
     /// Removes the client of the child, and counts it as served.
     pub(super) fn end_client(self) {
         self.forget_client();
-        self.store(REQUESTS, self.load(REQUESTS) + 1);
+        self.add(REQUESTS);
     }
 
     pub(super) fn state(self) -> State {
@@ -220,10 +346,6 @@ impl<'w> Slot<'w> {
 
     pub(super) fn since(self) -> Duration {
         Duration::from_micros(self.load(SINCE))
-    }
-
-    pub(super) fn number(self) -> u64 {
-        self.load(NUMBER)
     }
 
     pub(super) fn requests(self) -> u64 {
@@ -244,9 +366,14 @@ impl<'w> Slot<'w> {
         }
     }
 
+    /// The number of connections that the children of the slot have accepted, and refused.
+    pub(super) fn counted(self) -> [u64; 2] {
+        [SLOT_ACCEPTED, SLOT_REFUSED].map(|word| self.load(word))
+    }
+
     /// The word for the system call for which the sandbox ends the child.
     pub(super) fn note(self) -> Option<&'w AtomicU64> {
-        self.0.get(NOTE)
+        self.words.get(NOTE)
     }
 
     pub(super) fn noted(self) -> u64 {
@@ -262,61 +389,5 @@ fn to_v6(ip: IpAddr) -> Ipv6Addr {
     match ip {
         IpAddr::V4(ip) => ip.to_ipv6_mapped(),
         IpAddr::V6(ip) => ip,
-    }
-}
-
-/// The head of a scoreboard: what it says of the server.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Head {
-    /// The time at which the server began.
-    pub(super) started: Duration,
-    /// The highest number of children.
-    pub(super) limit: u64,
-    /// The number of connections that were accepted.
-    pub(super) accepted: u64,
-    /// The number of connections that were refused.
-    pub(super) refused: u64,
-}
-
-/// Reads the scoreboard of another process, slot by slot.
-pub(super) struct Reader<F> {
-    file: F,
-    head: Head,
-    slot: [AtomicU64; SLOT_WORDS],
-}
-
-impl<F: AsFd> Reader<F> {
-    /// Reads the head. `EINVAL` if the file is no scoreboard of this form.
-    pub(super) fn new(file: F) -> Result<Reader<F>> {
-        let slot = [const { AtomicU64::new(0) }; SLOT_WORDS];
-        let mut reader = Reader { file, head: Head::default(), slot };
-        lseek(&reader.file, 0)?;
-        let head = reader.next()?.filter(|head| head.load(MAGIC) == MAGIC_VALUE).ok_or(Errno::INVAL)?;
-        reader.head = Head {
-            started: Duration::from_micros(head.load(STARTED)),
-            limit: head.load(LIMIT),
-            accepted: head.load(ACCEPTED),
-            refused: head.load(REFUSED),
-        };
-        Ok(reader)
-    }
-
-    /// The head.
-    pub(super) const fn head(&self) -> &Head {
-        &self.head
-    }
-
-    /// The next slot; the first one is the head.
-    pub(super) fn next(&mut self) -> Result<Option<Slot<'_>>> {
-        let mut bytes = [0; SLOT_WORDS * size_of::<u64>()];
-        // One read() of a file in memory returns all of it.
-        if read(&self.file, &mut bytes)? < bytes.len() {
-            return Ok(None);
-        }
-        for (word, bytes) in self.slot.iter().zip(bytes.chunks_exact(size_of::<u64>())) {
-            let bytes = bytes.try_into().map_err(|_| Errno::INVAL)?;
-            word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
-        }
-        Ok(Some(Slot(&self.slot)))
     }
 }

@@ -85,6 +85,12 @@ impl Settings<'_> {
         }
     }
 
+    /// Whether children use the scoreboard: a preforked child, one that reads a PROXY header, and one whose violation of the
+    /// sandbox is noted there. If you make another child use it, say so here.
+    pub(crate) const fn children_use_scoreboard(&self) -> bool {
+        self.pool.is_some() || self.proxy_protocol || self.sandbox.is_some()
+    }
+
     /// Refuses numbers out of range, and settings that exclude each other.
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(PoolSize { min, max }) = self.pool {

@@ -76,12 +76,14 @@ fn read_pid(pidfile: &CStr) -> errno::Result<Pid> {
 /// Opens the scoreboard of another process. `ENOENT` if it has none.
 fn find_scoreboard(pid: Pid) -> errno::Result<OwnedFd> {
     let mut result = Err(Errno::NOENT);
+    // The link may have become another one's meanwhile: a FIFO is not waited for.
+    let flags = OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK;
     for descriptor in 0..DESCRIPTORS {
         let path = Text::<PATH_MAX>::of(format_args!("/proc/{pid}/fd/{descriptor}\0"));
         let path = CStr::from_bytes_with_nul(path.as_bytes()).unwrap_or_default();
         let mut buffer = [0; PATH_MAX];
         match readlink(path, &mut buffer) {
-            Ok(target) if is_scoreboard(target) => return open(path, OpenFlags::RDONLY | OpenFlags::CLOEXEC, 0),
+            Ok(target) if is_scoreboard(target) => return open(path, flags, 0),
             Ok(_) | Err(Errno::NOENT) => {}
             Err(errno) => result = Err(errno),
         }
@@ -98,23 +100,21 @@ fn is_scoreboard(target: &[u8]) -> bool {
 fn table(scoreboard: &OwnedFd, pid: Pid) -> errno::Result<()> {
     let print = |line: fmt::Arguments<'_>| fd::write_all(STDOUT, Text::<LINE_MAX>::of(line).as_bytes());
     // The slots are read once to count them, and once to show them.
-    let count = |state| {
-        let mut reader = Reader::new(scoreboard.as_fd())?;
-        let mut count = 0_u32;
-        while let Some(slot) = reader.next()? {
-            count += u32::from(slot.state() == state);
-        }
-        Ok::<u32, Errno>(count)
-    };
-    let (serving, idle) = (count(State::Serving)?, count(State::Idle)?);
-    let now = clock_gettime(Clock::MONOTONIC);
     let mut reader = Reader::new(scoreboard.as_fd())?;
     let head = *reader.head();
+    let (mut serving, mut idle, mut accepted, mut refused) = (0_u32, 0_u32, head.accepted, head.refused);
+    while let Some(slot) = reader.next()? {
+        serving += u32::from(slot.state().has_client());
+        idle += u32::from(slot.state() == State::Idle);
+        let [more_accepted, more_refused] = slot.counted();
+        accepted = accepted.saturating_add(more_accepted);
+        refused = refused.saturating_add(more_refused);
+    }
+    let now = clock_gettime(Clock::MONOTONIC);
+    let mut reader = Reader::new(scoreboard.as_fd())?;
     print(format_args!(
-        "mpserv {pid}: {serving} of {} serving, {idle} idle, {} accepted, {} refused, up {} s\n",
+        "mpserv {pid}: {serving} of {} serving, {idle} idle, {accepted} accepted, {refused} refused, up {} s\n",
         head.limit,
-        head.accepted,
-        head.refused,
         Seconds(now.saturating_sub(head.started))
     ))?;
     print(format_args!("{:>8}  {:<8} {:>10} {:>12}  CLIENT\n", "PID", "STATE", "SERVED", "SECONDS"))?;
@@ -122,7 +122,7 @@ fn table(scoreboard: &OwnedFd, pid: Pid) -> errno::Result<()> {
         let Some(child) = slot.pid().filter(|_| slot.state() != State::Free) else { continue };
         let seconds = Text::<PATH_MAX>::of(format_args!("{}", Seconds(now.saturating_sub(slot.since()))));
         let client = match slot.state() {
-            State::Serving => Text::<PATH_MAX>::of(format_args!("{}", slot.peer())),
+            state if state.has_client() => Text::<PATH_MAX>::of(format_args!("{}", slot.peer())),
             _ => Text::new(),
         };
         print(format_args!(

@@ -78,6 +78,11 @@ impl Manager {
         Ok(Manager { socket: Some(socket), watchdog: watchdog.map(|limit| limit / 2) })
     }
 
+    /// Closes the socket, in a child.
+    pub(super) fn close(&mut self) {
+        self.socket = None;
+    }
+
     /// Whether there is a service manager.
     pub(super) const fn is_there(&self) -> bool {
         self.socket.is_some()

@@ -7,7 +7,10 @@ mod common;
 mod environment;
 mod escape;
 mod jail;
+mod limits_behind_proxy;
 mod pidfile;
+mod rule_counts;
+mod scoreboard;
 mod start;
 mod tracing;
 mod unix_socket;
@@ -19,7 +22,10 @@ fn main() -> ExitCode {
         environment::TESTS,
         escape::TESTS,
         jail::TESTS,
+        limits_behind_proxy::TESTS,
         pidfile::TESTS,
+        rule_counts::TESTS,
+        scoreboard::TESTS,
         start::TESTS,
         tracing::TESTS,
         unix_socket::TESTS,

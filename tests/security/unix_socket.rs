@@ -55,6 +55,9 @@ fn one_of_two(expression: &str, is_stale: bool) {
         assert_eq!(serving.iter().filter(|serves| **serves).count(), 1, "{serving:?}");
         // The one that serves is the one that is reached.
         UnixStream::connect(&path).unwrap();
+        wait_until("the connection is accepted", || {
+            both.iter().any(|server| server.stderr_so_far().contains("mpserv: accept "))
+        });
         assert!(!folder.join("socket.lock").exists());
         for (server, serves) in both.into_iter().zip(serving) {
             if serves {

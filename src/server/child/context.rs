@@ -12,12 +12,14 @@ use crate::server::limits::{EXIT_FAILED, EXIT_REFUSED, EXIT_UNFIT};
 use crate::server::log::Log;
 use crate::server::proxy_protocol::{Header, read_header};
 use crate::server::sandbox::{self, ChildKind};
-use crate::server::scoreboard::Slot;
+use crate::server::scoreboard::{Slot, State};
 use crate::server::settings::Settings;
+use crate::server::systemd::Manager;
 use crate::sys::errno::Errno;
 use crate::sys::net::{SocketOption, setsockopt};
 use crate::sys::process::{Pid, getpid, set_pdeathsig, setpgid, setrlimit};
 use crate::sys::signal::{SigSet, Signal};
+use crate::sys::time::{Clock, clock_gettime};
 
 /// The part of the server that a child knows.
 pub(crate) struct ChildContext<'b, 'a> {
@@ -29,6 +31,7 @@ pub(crate) struct ChildContext<'b, 'a> {
     /// The server, if the child must end with it.
     pub(crate) parent: Option<Pid>,
     pub(crate) admission: Admission<'b>,
+    pub(crate) manager: &'b mut Manager,
     /// The child's place on the scoreboard.
     pub(crate) slot: Slot<'static>,
     /// The number of children with this one, if each has one client.
@@ -43,6 +46,22 @@ impl ChildContext<'_, '_> {
         self.parent.map_or(Ok(()), |parent| set_pdeathsig(parent, Signal::TERM)).map_err(|_| EXIT_UNFIT)
     }
 
+    /// Closes the descriptors of the server, but for the listeners of a preforked child, and leaves the child nothing to write
+    /// to but its own slot of the scoreboard.
+    pub(super) fn give_up_what_is_the_servers(&mut self, is_preforked: bool) -> Result<(), c_int> {
+        if is_preforked {
+            self.descriptors.close_all_but_listeners_in_child();
+        } else {
+            self.descriptors.close_in_child();
+        }
+        self.manager.close();
+        if self.settings.children_use_scoreboard() {
+            let confined = self.admission.scoreboard.confine(self.slot);
+            confined.map_err(|errno| self.set_up_failed("mprotect", errno))?;
+        }
+        Ok(())
+    }
+
     /// Sets the resource limits of the child.
     pub(super) fn set_resource_limits(&self) -> Result<(), c_int> {
         let mut limits = self.settings.limits.as_slice().iter().copied();
@@ -55,6 +74,8 @@ impl ChildContext<'_, '_> {
     /// header names another client.
     pub(super) fn identify_client(&self, connection: &mut Connection) -> Result<Option<Peer>, c_int> {
         let sender = connection.peer();
+        let pid = getpid();
+        self.slot.set(pid, State::Header, clock_gettime(Clock::MONOTONIC));
         let header = read_header(&*connection).map_err(|error| {
             self.log_refuse(&sender, format_args!("{error}"), 0);
             EXIT_REFUSED
@@ -65,13 +86,14 @@ impl ChildContext<'_, '_> {
             proxy = Some(sender);
         }
         self.slot.set_client(connection.number(), &connection.peer());
+        self.slot.set(pid, State::Serving, clock_gettime(Clock::MONOTONIC));
         self.admit(connection)?;
         Ok(proxy)
     }
 
     /// Refuses a client that must not be served.
     pub(super) fn admit(&self, connection: &mut Connection) -> Result<(), c_int> {
-        match self.admission.check(&connection.peer(), connection.number(), None) {
+        match self.admission.publish_and_decide(self.slot, &connection.peer()) {
             Ok(others) => {
                 connection.set_from_source(others + 1);
                 Ok(())
@@ -113,7 +135,7 @@ impl ChildContext<'_, '_> {
     }
 
     fn log_refuse(&self, peer: &Peer, why: fmt::Arguments<'_>, from_source: u32) {
-        self.admission.scoreboard.count_refused();
+        self.slot.count_refused();
         self.log.refuse(peer, why, from_source, 1);
     }
 }

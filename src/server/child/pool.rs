@@ -27,10 +27,10 @@ static RETIRED: SignalFlag = SignalFlag::new();
 /// The whole life of a preforked child.
 pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     handler: &mut H,
-    context: ChildContext<'_, '_>,
+    mut context: ChildContext<'_, '_>,
 ) -> Result<c_int, c_int> {
     context.leave_parents_group()?;
-    context.descriptors.close_all_but_listeners_in_child();
+    context.give_up_what_is_the_servers(true)?;
     let pid = getpid();
     catch_retire(&context)?;
     context.set_resource_limits()?;
@@ -67,7 +67,7 @@ fn serve_client<H: FnMut(Connection) -> R, R: Outcome>(
 ) {
     let began = clock_gettime(Clock::MONOTONIC);
     let peer = Peer::of(&fd, address);
-    let mut connection = Connection::new(fd, peer, context.admission.scoreboard.count_accepted(), 0);
+    let mut connection = Connection::new(fd, peer, context.admission.scoreboard.count_accepted_by(context.slot), 0);
     context.slot.set_client(connection.number(), &peer);
     context.slot.set(pid, State::Serving, began);
     let is_served = begin_client(context, pid, &mut connection).is_ok();

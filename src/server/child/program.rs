@@ -63,9 +63,13 @@ impl Program {
     }
 
     /// The whole life of that process until it is the program.
-    fn run_behind_proxy(&mut self, mut connection: Connection, context: ChildContext<'_, '_>) -> Result<c_int, c_int> {
+    fn run_behind_proxy(
+        &mut self,
+        mut connection: Connection,
+        mut context: ChildContext<'_, '_>,
+    ) -> Result<c_int, c_int> {
         context.leave_parents_group()?;
-        context.descriptors.close_in_child();
+        context.give_up_what_is_the_servers(false)?;
         let proxy = context.identify_client(&mut connection)?;
         let environment = self.environment.set_client(&connection);
         environment.map_err(|errno| context.set_up_failed("getsockname", errno))?;

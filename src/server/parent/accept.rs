@@ -1,5 +1,7 @@
 //! Accepting: from a client that waits to a child that serves it.
 
+use core::time::Duration;
+
 use super::state::{Parent, monotonic};
 use crate::server::admission::Refusal;
 use crate::server::child::{NotStarted, Worker};
@@ -9,8 +11,9 @@ use crate::server::listener::is_connection_error;
 use crate::server::log::Throttled;
 use crate::server::scoreboard::State;
 use crate::sys::errno::Errno;
-use crate::sys::fd::OwnedFd;
+use crate::sys::fd::{AsFd, OwnedFd};
 use crate::sys::net::{SocketFlags, accept4};
+use crate::sys::poll::{PollEvents, PollFd, poll};
 
 impl<W: Worker> Parent<'_, '_, W> {
     /// Accepts clients until none waits, the parent is blocked, or other events must be looked at.
@@ -82,24 +85,41 @@ impl<W: Worker> Parent<'_, '_, W> {
         if let Some(rate) = &mut self.rate {
             rate.count(self.state.now);
         }
-        if self.check(&peer, number).is_err() {
+        let mut rule = self.check(&peer);
+        if rule.is_err() && self.may_have_ended() {
             // Children that have ended meanwhile do not count against the client.
             self.reap();
-            if let Err(Refusal { why, message, from_source }) = self.check(&peer, number) {
+            rule = self.check(&peer);
+        }
+        match rule {
+            Ok(rule) => {
+                let connection = Connection::new(fd, peer, number, self.state.connections_of(&peer) + 1);
+                self.start_with(connection, rule);
+            }
+            Err(Refusal { why, message, from_source }) => {
                 Connection::new(fd, peer, number, from_source).reject(message);
-                return self.refuse(&peer, why, from_source);
+                self.refuse(&peer, why, from_source);
             }
         }
-        let connection = Connection::new(fd, peer, number, self.state.connections_of(&peer) + 1);
-        self.start(connection);
     }
 
-    /// Decides whether a client is served. If a PROXY header is to name the client, the child decides.
-    fn check(&self, peer: &Peer, number: u64) -> Result<(), Refusal<'_>> {
+    /// Decides whether a client is served, and returns the rule that allows it. If a PROXY header is to name the client,
+    /// the child decides.
+    fn check(&self, peer: &Peer) -> Result<Option<u32>, Refusal<'_>> {
         if self.settings.proxy_protocol {
-            return Ok(());
+            return Ok(None);
         }
-        self.admission().check(peer, number, Some(self.state.connections_of(peer))).map(|_| ())
+        let admission = self.admission();
+        let rule = admission.rule_of(peer);
+        let index = rule.map(|(index, _)| index);
+        let (others, of_rule) = (self.state.connections_of(peer), self.state.of_rules.get(index));
+        admission.decide(rule.map(|(_, rule)| rule), others, of_rule).map(|()| index)
+    }
+
+    /// Whether a child may have ended that was not reaped. To ask waitpid() would take longer, the more children there are.
+    fn may_have_ended(&self) -> bool {
+        let mut signals = [PollFd::new(self.descriptors.signals.as_fd(), PollEvents::IN)];
+        self.state.reap_at.is_some() || poll(&mut signals, Some(Duration::ZERO)) != Ok(0)
     }
 
     /// Counts and logs a client that is not served.
@@ -110,8 +130,16 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Starts a child for a connection. If no process can be had, the client is kept for a while.
+    /// Starts a child for a connection that was kept for a while.
     pub(super) fn start(&mut self, connection: Connection) {
+        let peer = connection.peer();
+        let rule = self.admission().rule_of(&peer).filter(|_| !self.settings.proxy_protocol);
+        let index = rule.map(|(index, _)| index);
+        self.start_with(connection, index);
+    }
+
+    /// Starts a child for a connection. If no process can be had, the client is kept for a while.
+    fn start_with(&mut self, connection: Connection, rule: Option<u32>) {
         let peer = connection.peer();
         let slot = self.scoreboard.slot(self.state.children.next_index());
         // Before there is a child, which may name another client.
@@ -120,9 +148,11 @@ impl<W: Worker> Parent<'_, '_, W> {
         let (worker, context) = self.next_child(slot, children);
         match worker.start(connection, context) {
             Ok(pid) => {
-                slot.set(pid, State::Serving, self.state.now);
+                if !self.settings.proxy_protocol {
+                    slot.set(pid, State::Serving, self.state.now);
+                }
                 self.shortage_over();
-                self.state.add_serving_child(pid, peer);
+                self.state.add_serving_child(pid, peer, rule);
             }
             Err(NotStarted { connection, call, errno, is_temporary: true }) => {
                 self.shortage(call, errno, Some(connection));

@@ -34,6 +34,8 @@ impl Stage {
 pub(super) struct Child {
     pub(super) pid: Pid,
     pub(super) peer: Peer,
+    /// The rule that allows its client.
+    pub(super) rule: Option<u32>,
     /// Its slot in this table and on the scoreboard.
     pub(super) index: u32,
     pub(super) started: Duration,
@@ -108,10 +110,19 @@ impl Children {
     }
 
     /// Adds a child. `ENOMEM` when there are as many as there may be.
-    pub(super) fn insert(&mut self, pid: Pid, peer: Peer, now: Duration) -> Result<()> {
+    pub(super) fn insert(&mut self, pid: Pid, peer: Peer, rule: Option<u32>, now: Duration) -> Result<()> {
         let index = self.next_index();
-        let child =
-            Child { pid, peer, index, started: now, stage: Stage::Running, since: now, before: NONE, after: NONE };
+        let child = Child {
+            pid,
+            peer,
+            rule,
+            index,
+            started: now,
+            stage: Stage::Running,
+            since: now,
+            before: NONE,
+            after: NONE,
+        };
         if let Some(free) = self.slot(self.free) {
             let next = free.after;
             if let Some(slot) = self.slot_mut(index) {
@@ -166,6 +177,13 @@ impl Children {
     /// The child that came to the same stage after this one.
     pub(super) fn next(&self, child: &Child) -> Option<Child> {
         self.slot(child.after).copied()
+    }
+
+    /// Sets the rule that allows a child's client.
+    pub(super) fn set_rule(&mut self, child: &Child, rule: Option<u32>) {
+        if let Some(child) = self.slot_mut(child.index) {
+            child.rule = rule;
+        }
     }
 
     /// Moves a child to another stage.

@@ -13,9 +13,10 @@
 //! | `pool.rs`, `pool_size.rs` | preforked children: making and retiring them; how many there should be |
 //! | `reload.rs`, `successor.rs` | SIGHUP: the rules are read again; SIGUSR2: a successor is started and takes over |
 //! | `stop.rs` | SIGTERM and its like: from the signal to the last child |
+//! | `headers.rs` | connections whose PROXY header does not come |
 //! | `publisher.rs`, `status.rs` | what the service manager, `ps` and the log are told of the server's state |
 //! | `groups.rs` | process groups that have outlived their child |
-//! | `children.rs`, `group_table.rs`, `map.rs`, `rate.rs` | tables of a fixed size: children, their groups, clients by source, times of connections |
+//! | `children.rs`, `group_table.rs`, `map.rs`, `rule_counts.rs`, `rate.rs` | tables of a fixed size: children, their groups, clients by source and by rule, times of connections |
 //!
 //! The signals that the parent obeys are blocked from the start to the end, and read from a descriptor. So no signal
 //! interrupts anything, a signal that comes just before the wait ends the wait, and a child has no handler to put back.
@@ -25,6 +26,7 @@ mod children;
 mod event_loop;
 mod group_table;
 mod groups;
+mod headers;
 mod map;
 mod pause;
 mod pool;
@@ -33,6 +35,7 @@ mod publisher;
 mod rate;
 mod reap;
 mod reload;
+mod rule_counts;
 mod state;
 mod status;
 mod stop;

@@ -14,6 +14,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     /// Each second: ends connections that take too long, and makes or retires children as the load asks for.
     pub(super) fn on_pool_tick(&mut self) {
         self.end_long_connections();
+        self.end_silent_connections();
         let running = self.state.children.len_at(Stage::Running);
         let idle = self.scoreboard.idle();
         let Some(pool) = &mut self.pool else { return };
@@ -50,7 +51,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         let (worker, context) = self.next_child(slot, None);
         match worker.start_pool(context) {
             Ok(pid) => {
-                self.state.add_child(pid, Peer::Unknown);
+                self.state.add_child(pid, Peer::Unknown, None);
                 true
             }
             Err(errno) => {
@@ -91,7 +92,7 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Tells retired children without a client again: the first signal may have come just before they began to wait.
     pub(super) fn retire_again(&mut self) {
-        let is_serving = |child: &Child| self.scoreboard.slot(child.index).state() == State::Serving;
+        let is_serving = |child: &Child| self.scoreboard.slot(child.index).state().has_client();
         for child in self.state.children.at(Stage::Retiring).filter(|child| !is_serving(child)) {
             let _ = kill(child.pid, RETIRE);
         }
@@ -107,7 +108,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             while let Some(child) = next {
                 next = self.state.children.next(&child);
                 let slot = self.scoreboard.slot(child.index);
-                if slot.state() == State::Serving && slot.since() + limit <= self.state.now {
+                if slot.state() == State::Serving && slot.since().saturating_add(limit) <= self.state.now {
                     self.end_lifetime(child.pid, &slot.peer());
                 }
             }

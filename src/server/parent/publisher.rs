@@ -47,6 +47,11 @@ impl Publisher {
         Publisher { manager, title, limit, watchdog_at: now, status: shown, titled: shown }
     }
 
+    /// What a child closes.
+    pub(super) fn manager(&mut self) -> &mut Manager {
+        &mut self.manager
+    }
+
     pub(super) fn ready(&self) {
         self.manager.ready();
     }

@@ -7,7 +7,6 @@ use super::state::Parent;
 use crate::server::child::Worker;
 use crate::server::limits::{EXIT_DONE, MANY_CHILDREN, REAP_WITHIN, RETRY_EVERY, YOUNGEST};
 use crate::server::log::ChildEnd;
-use crate::server::scoreboard::State;
 use crate::sys::errno::{Errno, Result, retry_on_intr};
 use crate::sys::process::{Pid, WaitFor, WaitOptions, WaitStatus, exists, waitpid};
 use crate::sys::seccomp::violation;
@@ -95,7 +94,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             }
             return self.log.orphan(pid);
         };
-        self.state.forget_client(&child.peer);
+        self.state.forget_client(&child);
         self.state.ended += 1;
         self.count_for_report(child.stage);
         // The resource that is short may be there now.
@@ -113,7 +112,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     fn log_end(&mut self, child: &Child, end: ChildEnd) {
         let now = self.state.now;
         let slot = self.scoreboard.slot(child.index);
-        let was_serving = slot.state() == State::Serving;
+        let was_serving = slot.state().has_client();
         // A preforked child, or one behind a proxy, has put its client into the slot.
         let peer = if was_serving { slot.peer() } else { child.peer };
         let status = if let ChildEnd::Status(status) = end { Some(status) } else { None };

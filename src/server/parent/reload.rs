@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::state::Parent;
 use super::successor::{Answer, Successor};
+use crate::server::admission::Admission;
 use crate::server::child::Worker;
 use crate::server::rules::Rules;
 use crate::sys::signal::Signal;
@@ -27,6 +28,8 @@ impl<W: Worker> Parent<'_, '_, W> {
             Ok(rules) => {
                 self.log.rules_read(rules.len());
                 self.rules = Some(rules);
+                self.state.generation = self.state.generation.wrapping_add(1);
+                self.recount_rules();
                 // Preforked children have the old rules.
                 self.retire_all();
             }
@@ -55,6 +58,17 @@ impl<W: Worker> Parent<'_, '_, W> {
             }
             Err(errno) => self.go_on_without_successor(errno),
         }
+    }
+
+    /// Counts the clients by the rules that are in force now.
+    fn recount_rules(&mut self) {
+        let admission = Admission {
+            rules: self.rules.as_ref(),
+            generation: self.state.generation,
+            max_per_source: self.settings.max_per_source,
+            scoreboard: &self.scoreboard,
+        };
+        self.state.of_rules.recount(&mut self.state.children, &admission);
     }
 
     /// The successor has answered, or ended.

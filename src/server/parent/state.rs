@@ -2,12 +2,13 @@
 
 use core::time::Duration;
 
-use super::children::{Children, Stage};
+use super::children::{Child, Children, Stage};
 use super::group_table::Groups;
 use super::map::Map;
 use super::pool_size::Pool;
 use super::publisher::Publisher;
 use super::rate::Rate;
+use super::rule_counts::RuleCounts;
 use super::successor::Successor;
 use crate::program::Title;
 use crate::server::admission::Admission;
@@ -70,6 +71,12 @@ pub(super) struct LoopState {
     pub(super) groups: Groups,
     /// The number of connections of each source.
     pub(super) sources: Map<Source, u32>,
+    /// The number of connections that each rule allows.
+    pub(super) of_rules: RuleCounts,
+    /// The number of times that the rules were read again.
+    pub(super) generation: u32,
+    /// The time at which connections without a PROXY header are looked at.
+    pub(super) headers_at: Duration,
     /// The number of children that have ended.
     pub(super) ended: u64,
     /// Whether each listener may have a client that waits.
@@ -149,10 +156,15 @@ pub(super) fn monotonic() -> Duration {
 impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// A parent that has not begun to serve.
     pub(crate) fn new(start: Start<'s, 'a, W>) -> Result<Self> {
-        let Start { settings, log, descriptors, rules, manager, title, worker, pid, mask } = start;
+        let Start { settings, log, mut descriptors, rules, manager, title, worker, pid, mask } = start;
         let now = monotonic();
         let fail = |call| move |errno| Error::cannot_serve(call, errno, shortage_hint(errno));
         let rate = settings.max_rate.map(|(limit, period)| Rate::new(limit, period)).transpose();
+        let is_shared = settings.children_use_scoreboard();
+        let scoreboard = Scoreboard::new(now, settings.max_children, is_shared).map_err(fail(SCOREBOARD_CALLS))?;
+        let (scoreboard, fd) = scoreboard;
+        descriptors.scoreboard = Some(fd);
+        let of_rules = RuleCounts::new(rules.as_ref()).map_err(fail("mmap"))?;
         Ok(Parent {
             settings,
             log,
@@ -162,7 +174,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             worker,
             pid,
             mask,
-            scoreboard: Scoreboard::new(now, settings.max_children).map_err(fail(SCOREBOARD_CALLS))?,
+            scoreboard,
             pool: settings.pool.map(|size| Pool::new(size, now)),
             rate: rate.map_err(fail("mmap"))?,
             publisher: Publisher::new(manager, title, settings.max_children, now),
@@ -172,6 +184,9 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
                 children: Children::with_capacity(settings.max_children).map_err(fail("mmap"))?,
                 groups: Groups::with_capacity(settings.max_children).map_err(fail("mmap"))?,
                 sources: Map::with_capacity(settings.max_children as usize).map_err(fail("mmap"))?,
+                of_rules,
+                generation: 0,
+                headers_at: Duration::ZERO,
                 ended: 0,
                 ready: [false; LISTENERS_MAX],
                 turn: 0,
@@ -205,6 +220,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     pub(super) fn admission(&self) -> Admission<'_> {
         Admission {
             rules: self.rules.as_ref(),
+            generation: self.state.generation,
             max_per_source: self.settings.max_per_source,
             scoreboard: &self.scoreboard,
         }
@@ -220,9 +236,11 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             parent: self.settings.orphans_end.then_some(self.pid),
             admission: Admission {
                 rules: self.rules.as_ref(),
+                generation: self.state.generation,
                 max_per_source: self.settings.max_per_source,
                 scoreboard: &self.scoreboard,
             },
+            manager: self.publisher.manager(),
             slot,
             children,
         };
@@ -241,22 +259,24 @@ impl<W> Drop for Parent<'_, '_, W> {
 
 impl LoopState {
     /// Adds a child that has no client yet.
-    pub(super) fn add_child(&mut self, pid: Pid, peer: Peer) {
+    pub(super) fn add_child(&mut self, pid: Pid, peer: Peer, rule: Option<u32>) {
         // There is room: the limit was looked at before the child was started.
-        let _ = self.children.insert(pid, peer, self.now);
+        let _ = self.children.insert(pid, peer, rule, self.now);
     }
 
     /// Adds a child that serves a client, and counts the client.
-    pub(super) fn add_serving_child(&mut self, pid: Pid, peer: Peer) {
-        self.add_child(pid, peer);
+    pub(super) fn add_serving_child(&mut self, pid: Pid, peer: Peer, rule: Option<u32>) {
+        self.add_child(pid, peer, rule);
+        self.of_rules.add(rule);
         let source = peer.source();
         // There is room for a source of each child.
         let _ = self.sources.insert(source, self.sources.get(&source).unwrap_or(0) + 1);
     }
 
     /// Counts a client less.
-    pub(super) fn forget_client(&mut self, peer: &Peer) {
-        let source = peer.source();
+    pub(super) fn forget_client(&mut self, child: &Child) {
+        self.of_rules.remove(child.rule);
+        let source = child.peer.source();
         match self.sources.get(&source) {
             // There is room, because the source is there already.
             Some(count @ 2..) => self.sources.insert(source, count - 1).unwrap_or_default(),

@@ -34,6 +34,8 @@ pub(super) enum Timer {
     Kill,
     /// Children that got SIGKILL are still there.
     KillAgain,
+    /// Connections without a PROXY header hold the children that others wait for.
+    Headers,
     /// Process groups that have outlived their child are looked at.
     Groups,
     /// The time is up that children have to end by themselves.
@@ -49,7 +51,7 @@ pub(super) enum Timer {
 }
 
 impl Timer {
-    pub(super) const ALL: [Timer; 16] = [
+    pub(super) const ALL: [Timer; 17] = [
         Timer::Retry,
         Timer::Lifetime,
         Timer::PoolTick,
@@ -60,6 +62,7 @@ impl Timer {
         Timer::Status,
         Timer::Kill,
         Timer::KillAgain,
+        Timer::Headers,
         Timer::Groups,
         Timer::Grace,
         Timer::Reap,
@@ -82,7 +85,8 @@ impl<W: Worker> Parent<'_, '_, W> {
             Timer::PoolTick => {
                 let pool = self.pool.as_ref()?;
                 let may_resize = pool.is_elastic() && state.stopping.is_none();
-                (may_resize || self.settings.max_lifetime.is_some()).then(|| pool.tick())
+                (may_resize || self.settings.max_lifetime.is_some() || self.settings.proxy_protocol)
+                    .then(|| pool.tick())
             }
             Timer::PoolRefill => {
                 let pool = self.pool.as_ref().filter(|_| state.stopping.is_none() && !self.is_full())?;
@@ -94,6 +98,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             Timer::Status => self.publisher.status_due(self.busy_children()),
             Timer::Kill => state.children.first(Stage::Terminating).map(|child| child.since + KILL_AFTER),
             Timer::KillAgain => state.children.first(Stage::Killed).map(|child| child.since + KILL_AGAIN_EVERY),
+            Timer::Headers => self.headers_due(),
             Timer::Groups => state.groups.look_at(),
             Timer::Grace => {
                 // Once all children have been told to end, the deadline means nothing.
@@ -125,6 +130,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             Timer::Status => self.publisher.notify_status(self.busy_children(), now),
             Timer::Kill => self.kill_overdue(),
             Timer::KillAgain => self.kill_again(),
+            Timer::Headers => self.end_silent_connections(),
             Timer::Groups => self.look_at_groups(),
             Timer::Grace => self.terminate_all(),
             Timer::Reap => self.reap(),

@@ -15,6 +15,7 @@ mod strings;
 mod vec;
 
 pub use shared::{SharedNumbers, SharedWords, empty_file};
+pub(crate) use shared::{keep_from_children, page_size, write_only_to};
 pub use stack::{STACK_MIN, Stack};
 pub use strings::{CStrArray, Mark};
 pub use vec::MapVec;

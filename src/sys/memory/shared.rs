@@ -2,12 +2,13 @@
 
 use core::ffi::{CStr, c_int};
 use core::fmt;
-use core::ops::Deref;
+use core::ops::{Deref, Range};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::AtomicU64;
 
 use crate::ffi::fcntl;
 use crate::ffi::sys::mman as c;
+use crate::ffi::unistd;
 use crate::sys::conv::ret;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
@@ -40,11 +41,13 @@ impl SharedWords {
         // SAFETY: the descriptor was made just now.
         let fd = unsafe { ret_owned_fd(fd) }?;
         ftruncate(&fd, i64::try_from(size).map_err(|_| Errno::NOMEM)?)?;
-        add_seals(&fd, fcntl::F_SEAL_SEAL | fcntl::F_SEAL_SHRINK | fcntl::F_SEAL_GROW)?;
         let access = c::PROT_READ | c::PROT_WRITE;
         // SAFETY: new memory, where the kernel likes it, touches none that is in use.
         let start = unsafe { c::mmap(ptr::null_mut(), size, access, c::MAP_SHARED, fd.raw(), 0) };
         let start = mapped(start)?;
+        // Only who has this mapping writes from now on: nobody does by the descriptor.
+        let no_writer = fcntl::F_SEAL_SHRINK | fcntl::F_SEAL_GROW | fcntl::F_SEAL_FUTURE_WRITE;
+        add_seals(&fd, no_writer | fcntl::F_SEAL_SEAL)?;
         // SAFETY: the mapping has as many bytes, is aligned as a page, all 0 and never unmapped; processes of
         // this program change it only by atomic operations on the same numbers, and by the seals nobody can make the file
         // shorter.
@@ -57,6 +60,50 @@ impl SharedWords {
     pub const fn words(&self) -> &'static [AtomicU64] {
         self.words
     }
+
+    /// The numbers, and the descriptor.
+    pub(crate) fn into_parts(self) -> (&'static [AtomicU64], OwnedFd) {
+        (self.words, self.fd)
+    }
+}
+
+/// `sysconf(_SC_PAGESIZE)`: the size of a page, which is what can be protected on its own.
+pub(crate) fn page_size() -> usize {
+    const COMMON: usize = 4096;
+    // SAFETY: the call has no precondition.
+    usize::try_from(unsafe { unistd::sysconf(unistd::_SC_PAGESIZE) }).unwrap_or(COMMON)
+}
+
+/// `madvise(…, MADV_DONTFORK)`: processes that are forked from now on do not have these numbers. A kernel that refuses leaves
+/// them to children.
+///
+/// # Safety
+/// The numbers are those of a [`SharedWords`], and no process that is forked from now on reads or writes them.
+///
+/// # References
+/// madvise(2), Linux 2.6.16
+pub(crate) unsafe fn keep_from_children(words: &'static [AtomicU64]) {
+    let start = words.as_ptr().cast_mut().cast();
+    // SAFETY: the bytes are a whole mapping; the rest is this function's own contract.
+    unsafe { c::madvise(start, size_of_val(words), c::MADV_DONTFORK) };
+}
+
+/// `mprotect()` twice: this process can write to none of the numbers any more but to those with these indices, which fill
+/// whole pages. `EINVAL` if they do not; `ENOMEM`.
+///
+/// # Safety
+/// The numbers are those of a [`SharedWords`], and this process does not write to the others.
+///
+/// # References
+/// mprotect(2), POSIX
+pub(crate) unsafe fn write_only_to(words: &'static [AtomicU64], own: Range<usize>) -> Result<()> {
+    let own = words.get(own).ok_or(Errno::INVAL)?;
+    let parts = [(words, c::PROT_READ), (own, c::PROT_READ | c::PROT_WRITE)];
+    parts.into_iter().try_for_each(|(part, access)| {
+        let start = part.as_ptr().cast_mut().cast();
+        // SAFETY: the bytes are a mapping, which stays; the rest is this function's own contract.
+        ret(unsafe { c::mprotect(start, size_of_val(part), access) })
+    })
 }
 
 impl AsFd for SharedWords {

@@ -1,0 +1,59 @@
+//! Connections whose PROXY header has not come: one address cannot hold all children by sending nothing.
+
+use core::time::Duration;
+
+use super::children::{Child, Stage};
+use super::map::Map;
+use super::state::Parent;
+use crate::server::child::Worker;
+use crate::server::connection::{Peer, Source};
+use crate::server::limits::HEADER_PATIENCE;
+use crate::server::scoreboard::State;
+use crate::sys::process::Pid;
+
+impl<W: Worker> Parent<'_, '_, W> {
+    /// The time at which connections without a header are looked at: while no child is left for others.
+    pub(super) fn headers_due(&self) -> Option<Duration> {
+        (self.settings.proxy_protocol && self.pool.is_none() && self.is_full()).then_some(self.state.headers_at)
+    }
+
+    /// Ends the oldest connections without a header of each address that has more than half of the children with such
+    /// connections, if they have waited for [`HEADER_PATIENCE`].
+    pub(super) fn end_silent_connections(&mut self) {
+        let now = self.state.now;
+        self.state.headers_at = now + HEADER_PATIENCE;
+        if !self.settings.proxy_protocol {
+            return;
+        }
+        let share = (self.settings.max_children / 2).max(1);
+        // Without memory, the header's time limit ends them.
+        let Ok(mut waiting) = Map::<Source, u32>::with_capacity(self.state.children.len() as usize) else { return };
+        for (_, peer, _) in self.state.children.at(Stage::Running).filter_map(|child| self.silent(&child)) {
+            let source = peer.source();
+            // There is room for a source of each child.
+            let _ = waiting.insert(source, waiting.get(&source).unwrap_or(0) + 1);
+        }
+        let mut next = self.state.children.first(Stage::Running);
+        while let Some(child) = next {
+            next = self.state.children.next(&child);
+            let Some((pid, peer, since)) = self.silent(&child) else { continue };
+            let source = peer.source();
+            let count = waiting.get(&source).unwrap_or(0);
+            if count > share && since.saturating_add(HEADER_PATIENCE) <= now {
+                let _ = waiting.insert(source, count - 1);
+                self.refuse(&peer, "no PROXY header, and too many others without one", count);
+                self.terminate(pid);
+            }
+        }
+    }
+
+    /// A child that waits for a header, the address that has not sent it, and the time since which it waits.
+    fn silent(&self, child: &Child) -> Option<(Pid, Peer, Duration)> {
+        let slot = self.scoreboard.slot(child.index);
+        if self.pool.is_some() {
+            return (slot.state() == State::Header).then(|| (child.pid, slot.peer(), slot.since()));
+        }
+        // One that has just been started has not said anything.
+        matches!(slot.state(), State::Header | State::Free).then_some((child.pid, child.peer, child.started))
+    }
+}

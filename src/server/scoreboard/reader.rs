@@ -1,0 +1,75 @@
+//! `Reader`: reads the scoreboard of another process.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+
+use super::{ACCEPTED, LIMIT, MAGIC, MAGIC_VALUE, REFUSED, SLOT_WORDS, STARTED, STRIDE, STRIDE_MAX, Slot};
+use crate::sys::errno::{Errno, Result};
+use crate::sys::fd::{AsFd, lseek, read};
+
+/// The head of a scoreboard: what it says of the server.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Head {
+    /// The time at which the server began.
+    pub(crate) started: Duration,
+    /// The highest number of children.
+    pub(crate) limit: u64,
+    /// The number of connections that were accepted.
+    pub(crate) accepted: u64,
+    /// The number of connections that were refused.
+    pub(crate) refused: u64,
+}
+
+/// Reads the scoreboard of another process, slot by slot.
+pub(crate) struct Reader<F> {
+    file: F,
+    head: Head,
+    slot: [AtomicU64; SLOT_WORDS],
+    /// The distance of the slots in bytes, and the index of the one that is read next.
+    stride: u64,
+    next: u32,
+}
+
+impl<F: AsFd> Reader<F> {
+    /// Reads the head. `EINVAL` if the file is no scoreboard of this form.
+    pub(crate) fn new(file: F) -> Result<Reader<F>> {
+        let slot = [const { AtomicU64::new(0) }; SLOT_WORDS];
+        let mut reader = Reader { file, head: Head::default(), slot, stride: 0, next: 0 };
+        let head = reader.next()?.filter(|head| head.load(MAGIC) == MAGIC_VALUE).ok_or(Errno::INVAL)?;
+        let stride = head.load(STRIDE);
+        let head = Head {
+            started: Duration::from_micros(head.load(STARTED)),
+            limit: head.load(LIMIT),
+            accepted: head.load(ACCEPTED),
+            refused: head.load(REFUSED),
+        };
+        if !(SLOT_WORDS as u64..=STRIDE_MAX).contains(&stride) {
+            return Err(Errno::INVAL);
+        }
+        reader.stride = stride * size_of::<u64>() as u64;
+        (reader.head, reader.next) = (head, 1);
+        Ok(reader)
+    }
+
+    /// The head.
+    pub(crate) const fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The next slot; the first one is the head.
+    pub(crate) fn next(&mut self) -> Result<Option<Slot<'_>>> {
+        let mut bytes = [0; SLOT_WORDS * size_of::<u64>()];
+        let index = self.next;
+        lseek(&self.file, i64::try_from(u64::from(index).saturating_mul(self.stride)).map_err(|_| Errno::INVAL)?)?;
+        self.next = index.saturating_add(1);
+        // One read() of a file in memory returns all of it.
+        if read(&self.file, &mut bytes)? < bytes.len() {
+            return Ok(None);
+        }
+        for (word, bytes) in self.slot.iter().zip(bytes.chunks_exact(size_of::<u64>())) {
+            let bytes = bytes.try_into().map_err(|_| Errno::INVAL)?;
+            word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+        }
+        Ok(Some(Slot { words: &self.slot, index }))
+    }
+}

@@ -1,0 +1,113 @@
+//! `-C` and the rules' limits with `--proxy-protocol`: a client is counted when its header is read.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddrV4, TcpStream};
+use std::os::fd::FromRawFd;
+use std::time::{Duration, Instant};
+
+use mpserv::signal::Signal;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+
+pub(crate) const TESTS: &[Test] = tests![
+    the_limit_of_a_source_holds_when_headers_come_in_reverse_order,
+    the_limit_of_a_rule_holds_when_headers_come_in_reverse_order,
+    the_limit_of_a_source_holds_when_headers_come_at_once,
+    silent_connections_of_one_address_leave_children_for_others,
+];
+
+const CLIENTS: usize = 20;
+const HEADER: &[u8] = b"PROXY TCP4 192.0.2.1 198.51.100.2 1000 443\r\n";
+
+/// The modes in which children count.
+const MODES: [&[&str]; 2] = [&[], &["--prefork", "24"]];
+
+/// A connection from another address of this machine.
+fn connect_from(source: &str, port: u16) -> TcpStream {
+    use mpserv::net::{AddressFamily, Protocol, SocketType, bind, connect, socket};
+    let address = |ip: &str, port| SocketAddrV4::new(ip.parse().unwrap(), port);
+    let fd = socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT).unwrap();
+    bind(&fd, &address(source, 0)).unwrap();
+    connect(&fd, &address("127.0.0.1", port)).unwrap();
+    // SAFETY: the descriptor is open, and nothing else owns it any more.
+    let stream = unsafe { TcpStream::from_raw_fd(fd.into_raw()) };
+    stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+    stream
+}
+
+/// Sends something to each, and gives the number of those that answer: the others are closed.
+fn served(clients: &mut [TcpStream]) -> usize {
+    let answers = clients.iter_mut().map(|client| {
+        let _ = client.write_all(b"?");
+        client.read(&mut [0]).is_ok_and(|length| length == 1)
+    });
+    answers.filter(|is_served| *is_served).count()
+}
+
+#[track_caller]
+fn holds_in_reverse_order(options: &[&str], limit: usize) {
+    for mode in MODES {
+        let server = Served::start(&[mode, options, &["--proxy-protocol", "127.0.0.1:0"]].concat());
+        let mut clients: Vec<_> = (0..CLIENTS).map(|_| server.connect()).collect();
+        for (index, client) in clients.iter_mut().enumerate().rev() {
+            client.write_all(HEADER).unwrap();
+            let decided = CLIENTS - index;
+            wait_until("the client is served or refused", || {
+                server.events("accept").len() + server.events("refuse").len() >= decided.min(limit + 1)
+            });
+        }
+        assert_eq!(served(&mut clients), limit, "{mode:?}");
+        server.running.end(Signal::QUIT);
+    }
+}
+
+fn the_limit_of_a_source_holds_when_headers_come_in_reverse_order() {
+    holds_in_reverse_order(&["-C", "1"], 1);
+    holds_in_reverse_order(&["-C", "3"], 3);
+}
+
+fn the_limit_of_a_rule_holds_when_headers_come_in_reverse_order() {
+    let folder = TempDir::new();
+    let rules = folder.join("rules");
+    fs::write(&rules, "allow 198.51.100.0/24\nallow 192.0.2.0/24 max-children=2\n").unwrap();
+    holds_in_reverse_order(&["--rules", rules.to_str().unwrap()], 2);
+}
+
+fn the_limit_of_a_source_holds_when_headers_come_at_once() {
+    for mode in MODES {
+        let server = Served::start(&[mode, &["-C", "2", "--proxy-protocol", "127.0.0.1:0"]].concat());
+        for _ in 0..5 {
+            let mut clients: Vec<_> = (0..CLIENTS).map(|_| server.connect()).collect();
+            clients.iter_mut().for_each(|client| client.write_all(HEADER).unwrap());
+            assert_eq!(served(&mut clients), 2, "{mode:?}");
+            drop(clients);
+            wait_until("nobody is served", || {
+                mode.is_empty() && children(server.pid()).is_empty()
+                    || !mode.is_empty() && {
+                        let (accepts, ends) = (server.events("accept").len(), server.events("end").len());
+                        accepts == ends
+                    }
+            });
+        }
+        server.running.end(Signal::QUIT);
+    }
+}
+
+fn silent_connections_of_one_address_leave_children_for_others() {
+    for mode in [&["-c", "4"][..], &["--prefork", "4"]] {
+        let server = Served::start(&[mode, &["--proxy-protocol", "127.0.0.1:0"]].concat());
+        let start = Instant::now();
+        let silent: Vec<_> = (0..4).map(|_| server.connect()).collect();
+        let mut other = connect_from("127.0.0.2", server.port());
+        other.write_all(HEADER).unwrap();
+        assert_eq!(echo(&mut other, b"served"), b"served", "{mode:?}");
+        // Before, they held all children until the header's time was up.
+        assert!(start.elapsed() < Duration::from_millis(2900), "{mode:?}: {:?}", start.elapsed());
+        drop(silent);
+        server.running.end(Signal::QUIT);
+    }
+}

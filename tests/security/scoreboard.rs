@@ -1,0 +1,131 @@
+//! The scoreboard: what a child may write to it, and who else may.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::fd::AsRawFd;
+
+use mpserv::signal::Signal;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::tests;
+
+pub(crate) const TESTS: &[Test] = tests![
+    nobody_shortens_or_writes_to_the_scoreboard_from_outside,
+    a_child_that_does_not_need_the_scoreboard_does_not_have_it,
+    a_child_that_needs_the_scoreboard_writes_to_its_own_slot_alone,
+    no_child_has_the_descriptor_of_the_scoreboard,
+    numbers_that_a_child_has_made_up_end_nobody,
+];
+
+const NAME: &str = "memfd:mpserv-scoreboard";
+
+/// The path of a server's scoreboard.
+fn scoreboard(pid: u32) -> Option<std::path::PathBuf> {
+    let all = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let is_scoreboard =
+        |path: &std::path::PathBuf| fs::read_link(path).is_ok_and(|link| link.display().to_string().contains(NAME));
+    all.map(|entry| entry.unwrap().path()).find(is_scoreboard)
+}
+
+/// The rights and the sizes of the scoreboard's mappings in a process.
+fn mappings(pid: u32) -> Vec<(String, u64)> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let ours = maps.lines().filter(|line| line.contains(NAME));
+    let parse = |line: &str| {
+        let (range, rest) = line.split_once(' ').unwrap();
+        let (start, end) = range.split_once('-').unwrap();
+        let size = u64::from_str_radix(end, 16).unwrap() - u64::from_str_radix(start, 16).unwrap();
+        (rest[..4].to_owned(), size)
+    };
+    ours.map(parse).collect()
+}
+
+fn nobody_shortens_or_writes_to_the_scoreboard_from_outside() {
+    for mode in [&[][..], &["--prefork", "2"]] {
+        let server = Served::start(&[mode, &["127.0.0.1:0"]].concat());
+        let path = scoreboard(server.pid()).expect("the server has a scoreboard");
+        let mut file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+        for length in [0, 1 << 30] {
+            // SAFETY: the call takes numbers.
+            assert_eq!(unsafe { libc::ftruncate(file.as_raw_fd(), length) }, -1);
+            assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(libc::EPERM));
+        }
+        assert_eq!(file.write(&[1]).unwrap_err().raw_os_error(), Some(libc::EPERM));
+        drop(server.client());
+        server.stop();
+    }
+}
+
+fn a_child_that_does_not_need_the_scoreboard_does_not_have_it() {
+    let server = Served::start(&["127.0.0.1:0"]);
+    let _client = server.client();
+    assert_eq!(mappings(children(server.pid())[0]), []);
+    server.running.end(Signal::QUIT);
+}
+
+fn a_child_that_needs_the_scoreboard_writes_to_its_own_slot_alone() {
+    for mode in [&["--prefork", "2"][..], &["--sandbox"], &["--proxy-protocol"]] {
+        let server = Served::start(&[mode, &["127.0.0.1:0"]].concat());
+        let mut client = server.connect();
+        if mode.contains(&"--proxy-protocol") {
+            client.write_all(b"PROXY UNKNOWN\r\n").unwrap();
+        }
+        assert_eq!(echo(&mut client, b"first"), b"first");
+        for child in children(server.pid()) {
+            let writable: Vec<_> = mappings(child).into_iter().filter(|(rights, _)| rights.starts_with("rw")).collect();
+            // SAFETY: the call has no precondition.
+            let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
+            assert_eq!(writable, [("rw-s".to_owned(), page)], "{mode:?}");
+        }
+        server.running.end(Signal::QUIT);
+    }
+}
+
+fn no_child_has_the_descriptor_of_the_scoreboard() {
+    for mode in [&[][..], &["--prefork", "2"], &["--sandbox"]] {
+        let server = Served::start(&[mode, &["127.0.0.1:0"]].concat());
+        let _client = server.client();
+        for child in children(server.pid()) {
+            assert_eq!(scoreboard(child), None, "{mode:?}");
+        }
+        server.running.end(Signal::QUIT);
+    }
+}
+
+/// A slot in which every number is the highest, as a child that is taken over may leave it. It is written through the child's
+/// own mapping, by way of `/proc`, as the child itself would.
+fn numbers_that_a_child_has_made_up_end_nobody() {
+    needs_root();
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let arguments =
+        ["--prefork", "2", "--max-lifetime", "100", "-C", "9", "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"];
+    let server = Served::start(&arguments);
+    let mut all = server.clients(2);
+    let victim = children(server.pid())[0];
+    let maps = fs::read_to_string(format!("/proc/{victim}/maps")).unwrap();
+    let own = maps.lines().find(|line| line.contains(NAME) && line.contains("rw-s")).unwrap();
+    let start = u64::from_str_radix(own.split('-').next().unwrap(), 16).unwrap();
+    let memory = OpenOptions::new().write(true).open(format!("/proc/{victim}/mem")).unwrap();
+    // Serving, since ever, and all else as high as can be.
+    let mut words = [u64::MAX; 16];
+    words[0] = 2 << 32 | u64::from(victim);
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    std::os::unix::fs::FileExt::write_all_at(&memory, &bytes, start).unwrap();
+    // The other children, the parent and those who look go on.
+    let shown = run_mpserv(&["--status", pidfile.to_str().unwrap()]);
+    assert_eq!(shown.status.code(), Some(0), "{}", shown.stderr);
+    server.running.signal(Signal::USR1);
+    server.wait_events("status", 1);
+    for client in &mut all {
+        assert_eq!(echo(client, b"goes on"), b"goes on");
+    }
+    drop(all);
+    for _ in 0..5 {
+        assert_eq!(finish(server.client()), b"");
+    }
+    let ended = server.running.end(Signal::TERM);
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+}
