@@ -94,8 +94,9 @@ fn a_client_that_ends_its_half_gets_the_rest() {
 fn the_other_services_do_what_they_are_called() {
     let server = Served::start(&["--service", "rot13", "127.0.0.1:0"]);
     let mut client = server.connect();
-    client.write_all(b"Hello, World! \xff\n").unwrap();
-    assert_eq!(finish(client), b"Uryyb, Jbeyq! \xff\n");
+    // Every letter, and the characters beside the first and the last ones.
+    client.write_all(b"@AMNZ[`amnz{ abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ \xff\n").unwrap();
+    assert_eq!(finish(client), b"@NZAM[`nzam{ nopqrstuvwxyzabcdefghijklm NOPQRSTUVWXYZABCDEFGHIJKLM \xff\n");
     server.stop();
     let server = Served::start(&["--service=discard", "127.0.0.1:0"]);
     let mut client = server.connect();
