@@ -149,7 +149,7 @@ test: need-cargo need-cc need-strace
 	@awk -v skips=$(SKIPS) -v file=$(TARGET)/test-summary -f tests/common/summary.awk $(TARGET)/test.log
 
 # Packages of Debian that the tests use. A test is skipped if what it needs is not installed.
-TEST_PACKAGES = fingerd finger fish gcc git groff-base haproxy inetutils-ftpd libc6-dev make mandoc netcat-openbsd procps \
+TEST_PACKAGES = fingerd finger fish g++ gcc git groff-base haproxy inetutils-ftpd libc6-dev make mandoc netcat-openbsd procps \
                 python3 strace systemd ucspi-tcp util-linux zsh
 test-packages:
 	apt-get update -qq
