@@ -17,7 +17,7 @@ pub fn outputs(page: &Page<'_>) -> String {
         text.lines().map(escape).collect::<Vec<_>>().join("\n")
     };
     format!(
-        "<h2>What it prints</h2>\n<div class=\"outputs\"><div><h3>on a terminal</h3><pre class=\"out\">{}</pre></div>\
+        "<h2 id=\"prints\">What it prints</h2>\n<div class=\"outputs\"><div><h3>on a terminal</h3><pre class=\"out\">{}</pre></div>\
          <div><h3>to a pipe</h3><pre class=\"out\">{}</pre></div></div>\n\
          <p class=\"text soft\">On a terminal printf makes its call at the end of each line. To a pipe it keeps the text in a buffer in the \
          process’s memory, and writes it when the buffer is full or the process exits. A fork copies that memory, a signal that ends \
@@ -47,7 +47,9 @@ pub fn exercises(page: &Page<'_>) -> String {
         return String::new();
     }
     let mut out =
-        "<h2>Exercises</h2>\n<p class=\"text\">Copy the C program, mend it, and have it graded:</p>\n".to_owned();
+        "<h2>Exercises</h2>\n<p class=\"text\">Copy the C program, mend the copy, and have it graded:</p>\n".to_owned();
+    let name = escape(&page.name);
+    let _ = write!(out, "<pre class=\"shell\">cp src/bin/textbook/{name}.c mine.c</pre>\n");
     for (idea, command) in &page.exercises {
         let _ = write!(out, "<p class=\"text\">{}</p><pre class=\"shell\">{}</pre>\n", escape(idea), escape(command));
     }

@@ -9,7 +9,7 @@ use super::buffered::Buffered;
 use super::frame::{Tab, head, tabs};
 use super::notes::{self, Stop};
 use super::rows;
-use super::state::Kernel;
+use super::state::{Kernel, Life};
 use super::steps::{Runs, Step};
 use super::tour;
 use super::words;
@@ -239,32 +239,48 @@ impl<'p> Page<'p> {
         if lines.iter().all(|(first, last)| first > last) {
             return String::new();
         }
-        let mut out = "<div class=\"pair\">".to_owned();
+        let mut out = format!("<div class=\"pair{}\">", if is_anchor { " made" } else { "" });
         for (side, column) in self.columns.iter().enumerate() {
             out += &code(column, side, lines[side], is_anchor, stops);
         }
         out + "</div>"
     }
 
-    /// The prototype and a sentence, where a call is seen for the first time.
+    /// The prototype and a sentence, where a call, a handler or a zombie is seen for the first time.
     fn word(&self, row: &rows::Row, known: &mut Vec<String>) -> String {
         let mut out = String::new();
         for at in &row.steps {
-            let Line::Call(call) = self.runs.line(&self.steps[*at]) else {
-                continue;
+            let name = match self.runs.line(&self.steps[*at]) {
+                Line::Call(call) => String::from_utf8_lossy(call.name).into_owned(),
+                Line::Signal { .. } if self.steps.iter().any(|step| step.handles == Some(*at)) => "handler".to_owned(),
+                Line::End { .. } if self.leaves_zombie(*at) => "zombie".to_owned(),
+                _ => continue,
             };
-            let name = String::from_utf8_lossy(call.name).into_owned();
             if known.contains(&name) {
                 continue;
             }
             if let Some(word) = words::of(&name) {
-                let form = word.prototype.unwrap_or_else(|| name.clone());
-                let _ =
-                    write!(out, "<p class=\"word\"><code>{}</code> {}</p>\n", escape(&form), escape(&word.sentence));
+                let form = escape(&word.prototype.unwrap_or_else(|| name.clone()));
+                let _ = write!(out, "<p class=\"word\"><code>{form}</code> {}</p>\n", escape(&word.sentence));
             }
             known.push(name);
         }
         out
+    }
+
+    /// Whether a signal had no handler, and did not end the process.
+    pub fn is_ignored(&self, signal: usize) -> bool {
+        let lane = self.steps[signal].lane;
+        let is_handled = self.steps.iter().any(|step| step.handles == Some(signal));
+        let next = self.steps[signal + 1..].iter().find(|step| step.lane == lane);
+        !is_handled && !next.is_some_and(|next| matches!(self.runs.line(next), Line::End { .. }))
+    }
+
+    /// Whether the end of a process makes a zombie.
+    fn leaves_zombie(&self, at: usize) -> bool {
+        let step = &self.steps[at];
+        let process = self.runs.process(step.lane, 0);
+        process.is_some_and(|process| step.after.processes[process].life == Life::Zombie)
     }
 
     fn foot(&self) -> String {
@@ -311,6 +327,10 @@ impl<'p> Page<'p> {
     }
 }
 
+/// The width of an indentation, and how many the style knows.
+const INDENT: usize = 4;
+const DEPTHS: usize = 7;
+
 /// Splits lines into those above the last and the last, if that one made calls.
 fn split((first, last): (usize, usize), has_calls: bool) -> ((usize, usize), (usize, usize)) {
     if has_calls && first <= last { ((first, last - 1), (last, last)) } else { ((first, last), (1, 0)) }
@@ -326,13 +346,20 @@ fn code(column: &Column, side: usize, (first, last): (usize, usize), is_anchor: 
         let text = column.lines.get(number - 1).map_or("", String::as_str);
         let is_stop = side == 0 && stops.iter().any(|stop| stop.line == number);
         let class = match (is_anchor, is_stop) {
-            (true, _) => " class=\"anchor\"",
-            (false, true) => " class=\"stop\"",
+            (true, _) => " anchor",
+            (false, true) => " stop",
             (false, false) => "",
         };
         let id = if side == 0 { format!(" id=\"c{number}\"") } else { format!(" id=\"r{number}\"") };
         let text = if text.is_empty() { " ".to_owned() } else { text.replace('\t', "    ") };
-        let _ = write!(out, "<span{id}{class} data-n=\"{number}\">{}</span>", escape(&text));
+        // What does not fit on a line goes on below its beginning.
+        let depth = (text.len() - text.trim_start().len()) / INDENT;
+        let _ = write!(
+            out,
+            "<span{id} class=\"i{}{class}\" data-n=\"{number}\">{}</span>",
+            depth.min(DEPTHS),
+            escape(&text)
+        );
     }
     out + "</pre></div>"
 }

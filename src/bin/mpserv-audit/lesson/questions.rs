@@ -175,7 +175,7 @@ fn interrupted(page: &Page<'_>) -> Option<Question> {
     let (at, call_at) = page.steps.iter().enumerate().find_map(|(at, step)| {
         let before = step.interrupts?;
         let Line::Call(call) = page.runs.line(&page.steps[before]) else { return None };
-        (text::outcome(&call) == "interrupted").then_some((at, before))
+        (text::outcome(&call) == "interrupted" && !page.is_ignored(at)).then_some((at, before))
     })?;
     let Line::Signal { name, .. } = page.runs.line(&page.steps[at]) else { return None };
     let Line::Call(call) = page.runs.line(&page.steps[call_at]) else { return None };

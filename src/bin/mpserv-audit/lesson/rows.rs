@@ -120,7 +120,15 @@ fn together(calls: &[Call<'_>]) -> String {
 pub fn html(page: &Page<'_>, row: &Row) -> String {
     let first = &page.steps[row.steps[0]];
     let unlike = first.kind != Kind::Same;
-    let class = if unlike { " differs" } else { "" };
+    let is_own =
+        matches!(page.runs.line(first), Line::Call(call) if words::is_library(&String::from_utf8_lossy(call.name)));
+    let class = if unlike {
+        " differs"
+    } else if is_own {
+        " own"
+    } else {
+        ""
+    };
     let colour = row.lane % COLOURS;
     let place = &page.runs.comparison.pairs[row.lane].place;
     let mut out =
@@ -209,6 +217,7 @@ fn signal_source(page: &Page<'_>, at: usize) -> String {
     };
     let interrupted = step.interrupts.map(|before| &page.steps[before]);
     match interrupted.map(|before| (page.runs.line(before), before.lines[0].first())) {
+        Some((_, Some(line))) if page.is_ignored(at) => format!("{from} at line {line}: no handler, nothing happens"),
         Some((Line::Call(call), Some(line))) if text::outcome(&call) == "interrupted" => {
             format!("{from}, interrupts {} at line {line}", form(&call).0)
         }
@@ -265,8 +274,11 @@ fn only_one(page: &Page<'_>, at: usize) -> String {
     format!(" <span class=\"bad\">only in {}</span>", page.columns.get(side).map_or("", |column| &column.label))
 }
 
-/// The descriptors of all processes that live.
+/// The descriptors of all processes that live, if one has more than the standard ones.
 fn descriptors(page: &Page<'_>, kernel: &Kernel) -> String {
+    if kernel.processes.iter().all(|process| process.descriptors.keys().all(|fd| *fd < STANDARD)) {
+        return String::new();
+    }
     let alive = kernel.processes.iter().enumerate().filter(|(_, process)| process.life == Life::Alive);
     let list = |(index, process): (usize, &state::Process)| {
         let entry = |(fd, of): (&i64, &state::Descriptor)| format!("{fd} {}", escape(&shorten(kernel.name(*of), NAME)));
@@ -287,7 +299,8 @@ fn state_of(page: &Page<'_>, row: &Row) -> String {
     let mut parts = Vec::new();
     let first = row.steps[0];
     if tables_differ(page.before(first), &page.steps[first].after) {
-        parts.push(format!("open: {}", descriptors(page, &page.steps[first].after)));
+        let open = descriptors(page, &page.steps[first].after);
+        parts.extend((!open.is_empty()).then(|| format!("open: {open}")));
     }
     for at in row.steps.iter().take(LAST) {
         let found = state::changes(page.before(*at), &page.steps[*at].after, |process| page.runs.name_of(process));

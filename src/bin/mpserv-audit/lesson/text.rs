@@ -187,6 +187,8 @@ pub fn whole(line: &[u8], places: &HashMap<u32, Place>) -> String {
     for token in Lexer::new(&line) {
         match token.kind {
             Kind::String => out.push_str(&quoted(&bytes(token.text))),
+            // The date that a number means.
+            Kind::Comment => {}
             Kind::Word => {
                 let pid = std::str::from_utf8(token.text).ok().and_then(|text| text.parse().ok());
                 let names_process = matches!(word, b"si_pid" | b"=") || line.starts_with(b"kill(");

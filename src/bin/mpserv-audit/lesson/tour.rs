@@ -35,6 +35,9 @@ pub fn html(page: &Page<'_>) -> String {
         is_zombie(&page.steps[*at].after)
     });
     stop(zombie, "the first zombie");
+    if page.printed.terminal.is_some() && page.printed.pipe.is_some() {
+        items.push("<a href=\"#prints\">what is printed</a>, on a terminal and to a pipe".to_owned());
+    }
     for stop in page.stops() {
         let kind = if stop.mended { "mended" } else { "wrong, and kept" };
         items.push(format!("<a href=\"#c{}\">line {}</a>, {kind}: {}", stop.line, stop.line, escape(&stop.text)));

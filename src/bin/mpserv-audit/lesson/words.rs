@@ -33,8 +33,16 @@ const FUNCTIONS: [(&str, &str); 15] = [
     ("dup3", "dup2"),
 ];
 
-/// What the kernel does that no function of the program asked for.
-const OWN: [(&str, &str); 8] = [
+/// What the kernel and the C library do that no function of the program asked for.
+const OWN: [(&str, &str); 10] = [
+    (
+        "zombie",
+        "The process has ended, but its exit status is kept, and its id, until its parent waits for it or ends as well.",
+    ),
+    (
+        "handler",
+        "A signal comes at any moment. The kernel lets the process run its handler, and then go on where it was interrupted.",
+    ),
     ("rt_sigreturn", "The handler has returned: the kernel puts back what the process was doing, and its signal mask."),
     ("execve", "Put another program in the place of this one; descriptors stay open."),
     ("newfstatat", "printf asks once what standard output is: a terminal is written to by lines, all else in full."),

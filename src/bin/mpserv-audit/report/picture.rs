@@ -32,6 +32,7 @@ pub const WIDE: Measures = Measures { lane: 116, row: 22, node_width: 108, node_
 pub const NARROW: Measures = Measures { lane: 74, row: 19, node_width: 68, node_height: 16, label: 10, details: false };
 
 const HEAD: usize = 26;
+const MARGIN: usize = 12;
 /// Longer lanes are cut short in the middle: that many nodes stay at each end.
 const LANE_START: usize = 34;
 const LANE_END: usize = 16;
@@ -153,9 +154,9 @@ impl Picture {
         out
     }
 
-    /// The width at full size.
+    /// The width at full size. At the right there is room for what is written beside the last lane.
     pub fn width(&self) -> usize {
-        self.lanes.len() * self.measures.lane
+        self.lanes.len() * self.measures.lane + MARGIN
     }
 
     fn find(&self, wanted: impl Fn(&Node) -> bool) -> Option<(usize, usize)> {

@@ -182,7 +182,10 @@ impl Kernel {
         match (call.name, port) {
             (b"bind", Some(port)) => *name = format!("a socket on port {port}"),
             (b"connect", Some(port)) => *name = format!("a connection to port {port}"),
-            (b"listen", _) => *name = format!("listener{}", name.strip_prefix("a socket on").unwrap_or_default()),
+            (b"listen", _) => {
+                let port = name.strip_prefix("a socket on ");
+                *name = port.map_or_else(|| "listener".to_owned(), |port| format!("listener ({port})"));
+            }
             _ => {}
         }
     }
