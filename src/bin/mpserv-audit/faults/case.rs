@@ -13,7 +13,7 @@ use crate::trace::{Line, Trace};
 use crate::tree::Process;
 use crate::trouble::Trouble;
 
-/// What happens to a call.
+/// The fault that is injected into a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// It fails, and does nothing.
@@ -139,7 +139,7 @@ fn discards(arguments: &[u8], name: &str) -> bool {
     is_of_it && (has(arguments, b"{sa_handler=SIG_IGN,") || has(arguments, b"{sa_handler=SIG_DFL,"))
 }
 
-/// How strace shows the beginning of the kernel's own signal in what is read from a descriptor for signals: its number,
+/// Text by which strace shows a signal from the kernel at the beginning of a read from a signalfd: the signal's number,
 /// no errno, and the code SI_KERNEL.
 fn read_from_descriptor(name: &str) -> String {
     let number = match signal_named(name).map_or(0, Signal::raw) {
@@ -150,7 +150,7 @@ fn read_from_descriptor(name: &str) -> String {
     format!("{number}\\0\\0\\0\\0\\0\\0\\0\\200\\0\\0\\0")
 }
 
-/// How often the processes make a call.
+/// Number of times the processes make a call.
 #[derive(Clone, Debug, Default)]
 struct Counts {
     /// In the loader, which is the root's.
@@ -241,10 +241,10 @@ impl Counts {
     }
 }
 
-/// How the kernel goes on with a call that waits, when strace has interrupted it to attach.
+/// The call by which the kernel resumes a waiting call that strace interrupted to attach.
 const RESUMED: &[u8] = b"restart_syscall";
 
-/// How often each call is made, in the loader and in all, by name.
+/// Counts each call by name, in the loader and in all.
 fn counts<'p>(processes: impl IntoIterator<Item = &'p Process>, from: From) -> BTreeMap<String, Counts> {
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
     for process in processes {

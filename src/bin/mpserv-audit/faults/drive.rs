@@ -1,4 +1,4 @@
-//! How a program is driven that may fail at any call: as it would be otherwise, whatever comes of it.
+//! Drives a program that may fail at any call. The drive is the same as without a fault.
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use crate::programs::Kind;
 use crate::run::stage::{Stage, Standing};
 use crate::trouble::Trouble;
 
-/// How often an alarm is sent to a program that lives on alarms, which need not be waited for then. Without a fault it
-/// ends after three.
+/// Number of alarms sent to a program that lives on alarms, so that the tool need not wait for them. Without a fault
+/// the program ends after three.
 const ALARMS: usize = 5;
-/// How long a program may be at rest before it is said to wait for ever: TCP delays less than this.
+/// A program that is at rest for longer than this waits for ever: TCP delays less.
 const REST_PATIENCE: Duration = Duration::from_millis(100);
-/// How long a client sends and receives: each of the first exchanges twice.
+/// Number of rounds of a client, each with the first exchanges.
 const EXCHANGES: usize = 2;
 
 /// Drives a program to its end, and ends it where it does not do so.

@@ -1,4 +1,4 @@
-//! What each system call may fail with, from the ERRORS of its manual page: the one table of them.
+//! The one table of the errnos of each system call, from the ERRORS of its manual page.
 //!
 //! `pages` names the pages of section 2 that the errnos are from (Linux man-pages); a test compares the two where the
 //! pages are installed. What they say elsewhere than in a list stands beside. A call that is not here is an error of the
@@ -21,9 +21,9 @@ impl Errors {
     }
 }
 
-/// What the ERRORS of a call's page do not list: accept(2) names the errors of a network, and those of some kernels, in
-/// its text, and a connection that is reset or silent is told by the next call that moves bytes, tcp(7). The manual has no
-/// page of rseq(2), which comes with librseq.
+/// Errnos that the ERRORS of a call's page do not list. accept(2) names the errors of a network, and those of some
+/// kernels, in its text. After a reset or a timeout, tcp(7), the next call that moves bytes returns the error. The
+/// manual has no page of rseq(2), which comes with librseq.
 const BESIDE: [(&[&str], &str); 4] = [
     (
         &["accept", "accept4"],

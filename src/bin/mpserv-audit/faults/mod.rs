@@ -41,11 +41,11 @@ const RUNS_PER_PROCESSOR: usize = 2;
 /// So often a case is tried that may have come out badly by chance.
 const TRIES: usize = 3;
 
-/// Of a process of a program that was ended because it made calls without end, so many events are compared. How far it
-/// had come when it was ended is chance; that both do the same over and over shows in less.
+/// Number of events compared for a process that was ended because it made calls without end. The point at which the
+/// tool ended it is chance. Fewer events already show that both programs repeat the same calls.
 const ENDLESS_EVENTS: usize = 500;
 
-/// What is tried.
+/// A subject of the fault injection.
 #[derive(Clone, Copy, Debug)]
 pub enum Tried {
     /// A textbook program, in C and in Rust, with this standard output.
@@ -65,16 +65,16 @@ impl Tried {
     }
 }
 
-/// What came of one case.
+/// Result of one case.
 #[derive(Debug)]
 pub struct Finding {
     /// The index of what was tried.
     pub tried: usize,
     pub case: Case,
-    /// How the first process ended, in words.
+    /// End of the first process, in words.
     pub outcome: String,
     pub verdict: Verdict,
-    /// How often it was tried.
+    /// Number of tries.
     pub tries: usize,
 }
 
@@ -82,9 +82,9 @@ pub struct Finding {
 pub enum Verdict {
     /// The programs do the same; the server does what it must.
     Good,
-    /// What differs between the programs, for a person to read.
+    /// The differences between the programs, for a person to read.
     Different(Box<subject::Case>),
-    /// What the server did that it must not.
+    /// The server's behaviour that breaks a rule.
     Violation(String),
     /// The call was never made that often.
     NotMet,
@@ -99,9 +99,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     pub impossible: BTreeMap<&'static str, usize>,
     pub seconds: f64,
-    /// How many cases there were to be.
+    /// Number of planned cases.
     pub planned: usize,
-    /// What the two sides are called.
+    /// Names of the two sides.
     pub sides: [&'static str; 2],
 }
 
@@ -134,7 +134,7 @@ pub fn run(options: &Options, extent: Extent, strace: &Strace) -> Result<u8, Tro
     report.publish(options, strace)
 }
 
-/// What is tried under faults.
+/// The subjects of the fault injection.
 enum Subjects<'b> {
     /// Textbook programs and the server.
     Programs(&'b Programs),
@@ -385,7 +385,7 @@ fn cut(sides: &mut [Recorded; 2]) {
     sides.iter_mut().for_each(|side| side.printed.truncate(length));
 }
 
-/// How the root ended.
+/// Describes the end of the root process.
 fn outcome(recorded: &Recorded) -> String {
     match recorded.standing {
         Standing::Waiting => return "waits for ever".to_owned(),

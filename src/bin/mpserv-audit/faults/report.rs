@@ -67,7 +67,7 @@ impl Row<'_> {
 }
 
 impl Report {
-    /// What the finding is about; a program's output where there are several.
+    /// Names the subject of the finding, with the program's output if it has several.
     fn name(&self, finding: &Finding) -> String {
         self.tried[finding.tried].name()
     }
@@ -125,7 +125,7 @@ impl Report {
         if let Some(path) = &options.html {
             save(path, |out| self.page(out, strace))?;
         }
-        // How often a server makes a call is up to how its clients come.
+        // The number of a server's calls depends on the arrival of its clients.
         let is_program = |finding: &Finding| !matches!(self.tried[finding.tried], Tried::Server(..));
         let missed = |finding: &Finding| match finding.verdict {
             Verdict::Untried(_) => true,

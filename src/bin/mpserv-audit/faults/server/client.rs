@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What each client sends.
+/// The bytes that each client sends.
 const WORD: &[u8] = b"a word";
 
 /// Where a server is met.
@@ -25,7 +25,7 @@ impl Address {
     }
 }
 
-/// What a client got.
+/// Result of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Got {
     /// All, and then the end.

@@ -1,4 +1,4 @@
-//! How a server ended, and whether it may end so.
+//! Judges the end of a server.
 
 use mpserv::errno::Errno;
 use mpserv::process::WaitStatus;
@@ -9,10 +9,10 @@ use super::super::case::{Case, Fault};
 pub const OBEYED: i32 = 0;
 const TROUBLE: i32 = 111;
 
-/// What each line of the log begins with.
+/// Beginning of each log line.
 const PREFIX: &str = "mpserv: ";
 
-/// What a server's last line may name in place of the call that failed: what it is about.
+/// Subjects that a server's last line may name in place of the failed call.
 const THINGS: [&str; 4] =
     ["cannot listen on ", "cannot run ", "cannot keep the program's arguments", "the port could not be printed"];
 /// Calls that are steps of what is said to have failed.
@@ -36,7 +36,7 @@ pub struct Ending<'e> {
 }
 
 impl Ending<'_> {
-    /// How it ended, in words to stand behind others, and why it must not end so.
+    /// Describes the end, in words to stand behind others, and the rule that it breaks.
     pub fn judge(self, case: Option<&Case>) -> (String, Option<String>) {
         let signal = case.and_then(|case| match case.fault {
             Fault::Signal(name) => Some(name),
@@ -77,7 +77,7 @@ impl Ending<'_> {
     }
 }
 
-/// What it cannot write a server cannot say.
+/// True if the fault keeps the server from writing its log.
 pub fn is_mute(case: &Case) -> bool {
     let writes = matches!(case.call.as_str(), "write" | "writev" | "sendmsg");
     writes && !matches!(case.fault, Fault::Signal(_))
@@ -107,7 +107,7 @@ fn names_what_failed(line: &str, case: &Case) -> bool {
     what.split(|letter| !is_letter(letter)).any(|word| bare(word) == call || step == Some(word))
 }
 
-/// What the C library says of an errno.
+/// The C library's text for an errno.
 fn text_of(name: &str) -> Option<String> {
     let mut all = (1..ERRNOS_END).map(Errno::from_raw);
     all.find(|errno| format!("{errno:?}") == name).map(|errno| errno.to_string())

@@ -20,10 +20,10 @@ use crate::trouble::Trouble;
 
 /// A server that has not done what it must after this hangs: it tries again for 5 s what lacks.
 pub const WATCHDOG: Duration = Duration::from_secs(20);
-/// How long a server that was killed, or told to stop at once, may take until that shows.
+/// Longest time until the end of a killed or quickly stopped server shows.
 pub const ENDING: Duration = Duration::from_secs(1);
 pub const TICK: Duration = Duration::from_millis(1);
-/// How long it is waited for that nothing moves.
+/// Longest time to wait for rest.
 const SETTLING: Duration = Duration::from_secs(1);
 /// The trace of the server alone.
 const OWN_TRACE: &str = "trace.1";
@@ -34,7 +34,7 @@ const ANY_PORT: &str = "127.0.0.1:0";
 /// When a server that was told to stop is told so again.
 const IMPATIENCE: Duration = Duration::from_millis(100);
 
-/// How much strace shows of what is read and written: as many signals as the server reads at once.
+/// Number of bytes that strace shows of reads and writes: as many signals as the server reads at once.
 const SHOWN: &str = "512";
 
 /// A server in its life.
@@ -57,9 +57,9 @@ pub struct Life {
     killed: bool,
     /// It cannot write its log.
     is_mute: bool,
-    /// What it and those before it have had of the processor.
+    /// Processor time of this server and of its predecessors.
     processor: [Duration; 2],
-    /// How many descriptors it has open when nobody is connected.
+    /// Number of open descriptors while no client is connected.
     pub descriptors: usize,
 }
 
@@ -171,7 +171,7 @@ impl Life {
         printed.split_inclusive('\n').filter_map(|line| port(line.strip_suffix('\n')?)).collect()
     }
 
-    /// Has strace trace the server, and its children where these are to meet faults.
+    /// Attaches strace to the server, and to its children if they are to meet faults.
     fn attach(&mut self, mut strace: Command) -> Result<(), Trouble> {
         let mut all = vec![self.server];
         if self.whose == Whose::Children {
@@ -234,7 +234,7 @@ impl Life {
         }
     }
 
-    /// Has another server take its place, and waits so long until that has come about, or failed.
+    /// Tells the server to start its successor, and waits until the handover has succeeded or failed.
     pub fn hang_up(&mut self, patience: Duration) {
         self.signal(Signal::USR2);
         self.hears_hang_up(patience);
@@ -254,7 +254,7 @@ impl Life {
         true
     }
 
-    /// What it and all of its children, those before it and theirs have had of the processor, as far as is known.
+    /// Processor time of the server, its predecessors and all their children, as far as it is known.
     pub fn processor_time(&self) -> Duration {
         let [own, others] = self.processor;
         let own = processor_time_of_all(self.server).unwrap_or(own);
@@ -336,8 +336,8 @@ impl Life {
         wait_for_end(tracer, WATCHDOG).then_some(()).ok_or_else(|| Trouble::new("strace does not end"))
     }
 
-    /// Has it stop, in a hurry under a fault that lasts. Under one by which it cannot hear of it, it need not until that
-    /// is over.
+    /// Stops the server, at once under a fault that lasts. If the fault keeps the signal from the server, the server
+    /// need not stop before the fault is over.
     pub fn end(&mut self, hurried: bool, leaks: bool, violations: &mut Vec<String>) -> Result<(), Trouble> {
         let start = Instant::now();
         while self.runs() {
@@ -398,7 +398,7 @@ impl Life {
         text.split_whitespace().filter_map(|child| child.parse().ok()).collect()
     }
 
-    /// What the server has open.
+    /// Lists the server's open descriptors.
     pub fn open_descriptors(&self) -> Vec<String> {
         let entries = fs::read_dir(format!("/proc/{}/fd", self.server)).into_iter().flatten().flatten();
         let shown = |entry: fs::DirEntry| {
@@ -424,7 +424,7 @@ impl Life {
         Ok(Tree::build(traces, root).processes)
     }
 
-    /// How it ended, and whether it may.
+    /// Describes the server's end, and adds the rule that the end breaks.
     pub fn outcome(&self, got: &[Got], case: Option<&Case>, violations: &mut Vec<String>) -> String {
         let log = self.log();
         if log.contains("panic") {
@@ -483,7 +483,7 @@ fn own(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().and_then(Pid::from_raw)
 }
 
-/// How a child of this process ended, if it has.
+/// Reaps a child of this process, if it has ended.
 fn ended(pid: u32) -> Option<WaitStatus> {
     let mut status = WaitStatus::default();
     let child = WaitFor::Child(own(pid)?);

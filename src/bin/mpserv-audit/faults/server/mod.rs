@@ -16,7 +16,7 @@ use crate::trouble::Trouble;
 use client::{Client, Got};
 use life::{ENDING, Life, TICK, WATCHDOG};
 
-/// What the server is called among the programs.
+/// Name of the server among the programs.
 pub const NAME: &str = "mpserv";
 
 /// A way in which the server serves.
@@ -25,7 +25,7 @@ pub struct Mode {
     pub name: &'static str,
     options: &'static [&'static str],
     program: &'static [&'static str],
-    /// How many children it has when nobody is connected.
+    /// Number of children while no client is connected.
     idle: usize,
     /// It listens on a Unix socket.
     is_unix: bool,
@@ -92,26 +92,27 @@ impl Whose {
 const SLOTS: usize = 2;
 /// More calls than this in one life are a busy loop: without a fault, there are some hundred.
 const CALLS_LIMIT: usize = 3000;
-/// How long a fault that lasts is watched, and the most calls in that time: each is tried ten times a second.
+/// Time for which the tool watches a lasting fault, and the most calls in that time: the server retries each call ten
+/// times a second.
 const WATCHED: Duration = Duration::from_millis(500);
 const CALLS_WATCHED: usize = 300;
 /// The most that they may have of the processor in that time, in which a loop without calls has all that it gets.
 const PROCESSOR_WATCHED: Duration = Duration::from_millis(50);
 /// The same for one life.
 const PROCESSOR_LIMIT: Duration = Duration::from_millis(500);
-/// How long the children of a pool may meet a fault one after the other.
+/// Time in which the children of a pool may meet a fault one after the other.
 const POOL_PATIENCE: Duration = Duration::from_millis(200);
-/// How long a client waits before it is looked at whether there is anything to wait for.
+/// Time for which a client waits before the tool checks whether there is anything to wait for.
 const PATIENCE: Duration = Duration::from_millis(10);
 /// So often it is looked what the server does without a fault, before it is said to do something else each time.
 const LOOKS: usize = 5;
 
-/// How one case came out.
+/// Result of one case.
 #[derive(Debug)]
 pub struct Outcome {
     pub happened: bool,
     pub text: String,
-    /// What must not be.
+    /// The rules that the server broke.
     pub violations: Vec<String>,
 }
 
@@ -124,7 +125,7 @@ pub struct Subject<'s> {
     pub strace: &'s Strace,
 }
 
-/// What is asked of it.
+/// The request to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trial {
     /// To serve while there is a fault, and afterwards.
