@@ -36,7 +36,7 @@ impl Helper {
         self.child.try_wait().map_err(|error| Trouble::of(format!("--drive: {}", self.name), error))
     }
 
-    /// What a status means that is no success.
+    /// Error for a status other than success.
     pub(super) fn failure(&self, status: ExitStatus) -> Trouble {
         Trouble::new(format!("--drive: {} failed: {status}", self.name))
     }

@@ -1,4 +1,4 @@
-//! Who goes next: the one place where the order of events between processes is decided.
+//! Decides which process goes next: the one place that orders events between processes.
 //!
 //! Whether a new child or its parent runs first is up to the kernel, and so is which of two children ends first; two
 //! runs of one program then differ though nothing in it does. So each process waits, by a seccomp filter, at its beginning
@@ -13,7 +13,7 @@ use mpserv::seccomp::{Listener, Notice};
 
 use super::processes::{Processes, Status, memory};
 
-/// What is made to wait.
+/// The kind of a call that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     /// The C library registers a list of locks when a program or a child by fork begins.
@@ -171,7 +171,7 @@ fn has_executed(process: u32) -> bool {
     program(&process.to_string()) != program("self")
 }
 
-/// How long a process wants to sleep: what the third argument of its clock_nanosleep points to.
+/// Duration of a sleep: the third argument of clock_nanosleep points to it.
 fn duration(notice: &Notice) -> Option<Duration> {
     let [_clock, flags, request, _left, ..] = notice.arguments;
     // An absolute time would need that clock.

@@ -30,20 +30,20 @@ use start::{PREFIX, STDERR, start, start_faulty};
 pub use request::{Request, Sleep};
 pub use start::close;
 
-/// What to do with a running program.
+/// Function that drives a running program.
 pub type Drive<'d> = dyn Fn(&mut Stage<'_>) -> Result<(), Trouble> + Sync + 'd;
 
-/// What follows the name of a kept trace in the name of the file with what was printed.
+/// Suffix of a kept trace's name, for the file with the printed text.
 pub const PRINTED: &str = "printed";
 
-/// What one run was.
+/// Record of one run.
 #[derive(Debug)]
 pub struct Recorded {
     /// The processes with their traces.
     pub tree: Tree,
-    /// What they printed on standard output and then on standard error.
+    /// The text that the processes printed on standard output and then on standard error.
     pub printed: Vec<u8>,
-    /// How its processes stood when the drive was through with them.
+    /// State of the processes at the end of the drive.
     pub standing: Standing,
 }
 

@@ -106,7 +106,7 @@ pub fn must_be_free(port: u16) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// How often a port is looked at that a connection still keeps. The kernel lets it for a minute.
+/// Time between two checks of a port that a connection still keeps. The kernel keeps it for a minute at most.
 const LINGER_POLL: Duration = Duration::from_millis(100);
 
 /// Waits until no connection that has ended keeps a port from a program that binds to it.
@@ -120,8 +120,8 @@ pub fn wait_for_lingering(port: u16) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Has the sockets of this thread's network, which is its own, send what they have at once. Some ways to control
-/// congestion, such as BBR, send a little later than asked to, by a timer, while all processes seem to be at rest.
+/// Makes the sockets of this thread's own network send their data at once. Some algorithms of congestion control, such
+/// as BBR, send a little later by a timer, while all processes seem to be at rest.
 fn send_at_once() {
     // Every kernel has this one; without it, what is sent comes a moment later.
     let _ = fs::write("/proc/sys/net/ipv4/tcp_congestion_control", "reno");

@@ -1,5 +1,5 @@
-//! What a program's standard output is: C's stdio buffers by line on a terminal and in full elsewhere,
-//! so each kind makes other calls.
+//! Kinds of standard output. C's stdio buffers by line on a terminal and in full elsewhere, so each kind makes other
+//! calls.
 
 use std::fs::File;
 use std::io::{self, Read};

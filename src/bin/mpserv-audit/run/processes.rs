@@ -8,7 +8,7 @@ use std::time::Duration;
 use mpserv::ffi::sched::CLONE_VFORK;
 use mpserv::syscall;
 
-/// What /proc says about one process.
+/// Status of one process, from /proc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
     /// `S` sleeps, `Z` is a zombie, `t` is stopped by strace.
@@ -20,7 +20,7 @@ pub struct Status {
     pending: u64,
     /// Signals that it has a handler for.
     caught: u64,
-    /// How often it gave up the processor: what has not changed has not run.
+    /// Number of context switches. If it has not changed, the process has not run.
     switches: (u64, u64),
 }
 
@@ -94,7 +94,7 @@ const USER_TIME: usize = 11;
 /// The unit of both: hundredths of a second, on every Linux.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// How much of the processor a process has had.
+/// Processor time of a process.
 pub fn processor_time(pid: u32) -> Option<Duration> {
     times(pid, 2)
 }
@@ -138,7 +138,7 @@ pub type Seen = (u32, Option<Status>);
 pub struct Processes {
     pub strace: u32,
     directory: PathBuf,
-    /// What strace's files are called, up to the process id.
+    /// Prefix of strace's file names; the process id follows.
     prefix: String,
     /// The largest process id, after which numbers start over.
     id_limit: u32,
@@ -164,7 +164,7 @@ impl Processes {
         ids
     }
 
-    /// How much strace has written about all of them.
+    /// Total length of the traces of all processes.
     pub fn trace_length(&self) -> u64 {
         let file = |pid: u32| fs::metadata(self.directory.join(format!("{}{pid}", self.prefix)));
         self.ids().into_iter().filter_map(|pid| file(pid).ok()).map(|file| file.len()).sum()
@@ -224,7 +224,7 @@ impl Processes {
         self.checked = last;
     }
 
-    /// How much of the processor they have had.
+    /// Processor time of all processes.
     pub fn processor_time(&self) -> Duration {
         self.ids().into_iter().filter_map(processor_time).sum()
     }

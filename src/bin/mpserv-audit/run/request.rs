@@ -1,4 +1,4 @@
-//! What is to be run, and how.
+//! Request to run a command, with its settings.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::output::Output;
 use super::strace::Strace;
 
-/// What becomes of the time that a command sleeps.
+/// Treatment of the time that a command sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sleep {
     /// Sleeps take no time, and end in the order in which they would.
@@ -22,7 +22,7 @@ pub enum Sleep {
 #[derive(Clone, Debug)]
 pub struct Request<'r> {
     pub strace: &'r Strace,
-    /// What the user calls the side that is run, such as A or Rust.
+    /// The user's name for the side that is run, such as A or Rust.
     pub side: &'r str,
     /// The program and its arguments.
     pub words: Vec<String>,
@@ -43,7 +43,7 @@ pub struct Request<'r> {
     pub timeout: Duration,
     /// Where a copy of strace's files goes, and what they are called up to the process id.
     pub save: Option<(&'r Path, String)>,
-    /// What strace does to the command's calls (`--inject`), from main on; it is traced only from there.
+    /// Faults that strace injects into the command's calls (`--inject`), from main on. The trace begins there as well.
     pub faults: Option<Vec<String>>,
 }
 

@@ -17,20 +17,20 @@ use super::request::Request;
 use super::start::{Started, TICK_MILLISECONDS};
 use crate::trouble::Trouble;
 
-/// How often they are looked at once nothing has moved for [`IDLE_AFTER`] looks.
+/// Time between two looks at the processes once nothing has moved for [`IDLE_AFTER`] looks.
 const IDLE_MILLISECONDS: i32 = 10;
 const IDLE_AFTER: u32 = 50;
-/// How often a server that does not come to rest is asked whether it listens.
+/// Time between two checks whether a server that does not come to rest is listening.
 const LISTEN_INTERVAL: Duration = Duration::from_millis(200);
-/// How long processes may stay busy before one that waits for them goes on all the same: of time by the clock, and of
-/// the processor's, which processes do not get on a busy machine just because the clock goes on.
+/// Longest time for which a drive waits for busy processes. The limit holds for the clock and for processor time,
+/// because a process gets little of the processor on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PROCESSOR_PATIENCE: Duration = Duration::from_secs(2);
 /// Under faults, a program whose trace has grown to more bytes than this makes calls without end. Without a fault, no
 /// trace comes near.
 const TRACE_LIMIT: u64 = 512 << 10;
 
-/// How the processes stand.
+/// State of the processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Something runs.
@@ -41,7 +41,7 @@ enum State {
     Ended,
 }
 
-/// How the processes stood when a drive left them.
+/// State of the processes at the end of a drive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Standing {
     /// All had ended, or were left to end.
@@ -58,7 +58,7 @@ pub enum Standing {
 pub struct Stage<'r> {
     request: &'r Request<'r>,
     started: Started,
-    /// What the request has this tool listen on.
+    /// Listener of this tool, if the request asks for one.
     listener: Option<TcpListener>,
     root: Option<u32>,
     ended: bool,
@@ -67,7 +67,7 @@ pub struct Stage<'r> {
     used: Duration,
     /// Looks since something moved.
     idle: u32,
-    /// What has to be ended with the program: the drive's command.
+    /// Command of the drive, which ends with the program.
     helper: Option<Helper>,
     standing: Standing,
 }
@@ -88,7 +88,7 @@ impl<'r> Stage<'r> {
         }
     }
 
-    /// How the processes stood when the drive left them.
+    /// State of the processes at the end of the drive.
     pub fn last_standing(&self) -> Standing {
         self.standing
     }
@@ -98,7 +98,7 @@ impl<'r> Stage<'r> {
         self.root
     }
 
-    /// What the request has this tool listen on.
+    /// The listener that the request asks for.
     pub fn listener(&self) -> io::Result<&TcpListener> {
         self.listener.as_ref().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
     }
@@ -108,7 +108,7 @@ impl<'r> Stage<'r> {
         loop {
             let ended = self.step()? == State::Ended;
             self.root = self.started.processes.ids().first().copied();
-            // What strace writes first is the execve; where it was attached later, that is behind.
+            // strace writes the execve first. If strace was attached later, the execve is already over.
             let first_line = self.root.and_then(|root| self.started.processes.end_of_trace(root));
             let has_begun = self.request.faults.is_some() || first_line.is_some_and(|text| text.contains('\n'));
             if ended || (self.root.is_some() && has_begun) {

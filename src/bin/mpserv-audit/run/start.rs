@@ -16,16 +16,16 @@ use super::request::{Request, Sleep};
 use super::strace::STRING_MAX;
 use crate::trouble::Trouble;
 
-/// What strace's files are called, up to the process id.
+/// Prefix of strace's file names; the process id follows.
 pub(super) const PREFIX: &str = "trace";
-/// What the command writes to standard error, and strace too.
+/// File with the standard error of the command and of strace.
 pub(super) const STDERR: &str = "stderr";
-/// What a strace that was attached writes there.
+/// File with the standard error of an attached strace.
 pub(super) const STRACE_STDERR: &str = "strace";
-/// What the command reads.
+/// File with the command's standard input.
 pub(super) const STDIN: &str = "stdin";
 
-/// How often the processes are looked at.
+/// Time between two looks at the processes.
 pub(super) const TICK_MILLISECONDS: i32 = 1;
 
 /// A command that strace has begun to run.
@@ -49,7 +49,7 @@ pub(super) fn start(request: &Request<'_>, directory: &Path, stdout: Stdio) -> R
     if let Some(directory) = request.directory {
         command.current_dir(directory);
     }
-    // What the terminal's user types must not reach the command behind the tool's back.
+    // Keys of the terminal, such as Ctrl-C, must reach the tool alone, not the command.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let (strace, hold) = start_held(request, directory, command, false)?;
     let processes = Processes::new(strace.id(), directory, PREFIX);
@@ -213,7 +213,7 @@ pub fn close(socket: impl Sized) {
 fn filter() -> Result<seccomp::Listener, Errno> {
     let calls = held_calls();
     seccomp::listen(&calls).or_else(|_| {
-        // Who is not root may, as long as nobody gains privileges by it.
+        // Without root, the filter needs no_new_privs: no process may gain privileges by it.
         process::no_new_privileges()?;
         seccomp::listen(&calls)
     })

@@ -18,7 +18,7 @@ pub struct Strace {
 /// The longest string that strace is asked to show.
 pub const STRING_MAX: usize = 65535;
 
-/// How to get it.
+/// Hint that shows how to install strace.
 const INSTALL: &str = "install it with: apt-get install strace";
 
 impl Strace {
