@@ -1,4 +1,4 @@
-//! What a mended program does and a wrong one does not.
+//! Checks that pass for a mended program and fail for a wrong one.
 
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
@@ -19,7 +19,7 @@ type Outcome = Result<Grade, Trouble>;
 const MANY: usize = 5;
 /// A program that makes more calls than this makes them without end.
 const ENDLESS: usize = 1000;
-/// How long a program is watched that should not be busy.
+/// Time for which the tool watches a program that should not be busy.
 const WATCHED: Duration = Duration::from_secs(1);
 
 const NO_FORK: &str = "inject=clone,clone3,fork,vfork:error=EAGAIN";

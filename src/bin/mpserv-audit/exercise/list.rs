@@ -10,11 +10,11 @@ use crate::trouble::Trouble;
 pub struct Exercise {
     pub program: &'static str,
     pub name: &'static str,
-    /// What a mended program does.
+    /// The behaviour of a mended program.
     pub task: &'static str,
-    /// What a reader has to know, who has not passed yet.
+    /// The idea that a reader needs to pass.
     pub idea: &'static str,
-    /// How the compiler is to take the file, if not as usual.
+    /// Further options for the compiler, if the file needs any.
     pub standard: &'static str,
     pub check: fn(&Subject<'_>) -> Result<Grade, Trouble>,
 }

@@ -19,15 +19,15 @@ use crate::trouble::Trouble;
 pub use list::{Exercise, of_program};
 use subject::Subject;
 
-/// What came out of one exercise.
+/// Result of one exercise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grade {
     Passed,
-    /// What the program was seen doing.
+    /// The wrong behaviour of the program.
     NotYet(String),
 }
 
-/// What the user wants graded.
+/// The user's program and the exercise that grades it.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The C file.

@@ -18,9 +18,9 @@ use crate::run::processes::{Status, children};
 use crate::run::strace::Strace;
 use crate::trouble::Trouble;
 
-/// How long anything may take that has to come.
+/// Longest time to wait for an expected event.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How often something is looked at that is waited for.
+/// Time between two checks for an expected event.
 const TICK: Duration = Duration::from_millis(2);
 /// A process that has not run for so long does nothing by itself.
 const REST: Duration = Duration::from_millis(300);
@@ -169,14 +169,14 @@ impl Running<'_> {
         self.children().iter().filter(|pid| is_zombie(pid)).count()
     }
 
-    /// What strace has written until now.
+    /// The trace that strace has written until now.
     pub fn trace(&self) -> String {
         fs::read(self.subject.folder.join(TRACE))
             .map(|text| String::from_utf8_lossy(&text).into_owned())
             .unwrap_or_default()
     }
 
-    /// What the program has printed until now.
+    /// The text that the program has printed until now.
     pub fn printed(&self) -> String {
         fs::read(self.subject.folder.join(STDOUT))
             .map(|text| String::from_utf8_lossy(&text).into_owned())
@@ -225,7 +225,7 @@ impl Drop for Running<'_> {
             self.kill_all();
             std::thread::sleep(TICK);
         }
-        // What outlived its parent is ours by now.
+        // Orphaned children belong to this process by now.
         children(std::process::id()).into_iter().for_each(|pid| self.signal(pid, Signal::KILL));
         while waitpid(WaitFor::AnyChild, None, WaitOptions::NONE).is_ok() {}
     }

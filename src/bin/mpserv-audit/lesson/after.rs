@@ -1,4 +1,4 @@
-//! What stands behind the sources on a page: what is printed, questions, exercises.
+//! The end of a page, behind the sources: printed text, questions, exercises.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::page::Page;
 use super::questions;
 use crate::report::html::escape;
 
-/// What the program prints on a terminal and to a pipe.
+/// Shows the program's output on a terminal and to a pipe.
 pub fn outputs(page: &Page<'_>) -> String {
     let (Some(terminal), Some(pipe)) = (&page.printed.terminal, &page.printed.pipe) else {
         return String::new();

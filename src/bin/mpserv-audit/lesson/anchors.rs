@@ -57,7 +57,7 @@ pub struct Block {
     /// The lines on either side, from the first to the last, both included; empty where the first is behind the last.
     pub lines: [(usize, usize); 2],
     pub steps: Vec<usize>,
-    /// What the lines printed into a buffer.
+    /// Output that the lines printed into a buffer.
     pub buffered: Vec<usize>,
 }
 

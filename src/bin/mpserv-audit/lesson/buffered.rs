@@ -1,4 +1,4 @@
-//! What a program printed without a system call: stdio keeps it in a buffer, of which a fork makes a copy.
+//! Output without a system call: stdio keeps it in a buffer, and a fork copies the buffer.
 //!
 //! On a terminal each printf makes its call at once. The same run on a terminal therefore shows which lines printed what,
 //! and where between the other calls.
@@ -25,7 +25,7 @@ pub struct Buffered {
 pub fn find(runs: &Runs<'_>, steps: &[Step], terminal: &Runs<'_>) -> Vec<Buffered> {
     let lanes = runs.comparison.pairs.len();
     let mut found: Vec<Buffered> = Vec::new();
-    // What is in the buffer of each lane, and what was at its fork.
+    // The buffer of each lane, and its copy at the lane's fork.
     let mut held: Vec<Vec<usize>> = vec![Vec::new(); lanes];
     let [run_a, run_b] = [terminal.trees[0], runs.trees[0]].map(|tree| Run::new(tree, &[], None));
     let sides = (Side { tree: terminal.trees[0], run: &run_a }, Side { tree: runs.trees[0], run: &run_b });

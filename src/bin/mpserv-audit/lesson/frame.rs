@@ -1,4 +1,4 @@
-//! What all pages have: the head with the style, and lists of links.
+//! Common parts of all pages: the head with the style, and lists of links.
 
 use crate::report::html::escape;
 

@@ -1,4 +1,4 @@
-//! What the source itself says of the program: its first comment, and the places that are wrong or were mended.
+//! Notes in the source: its first comment, and the places that are wrong or were mended.
 
 /// A place in the source that the tour stops at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,9 +12,9 @@ pub struct Stop {
 /// The first comment of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Header {
-    /// What it does, behind its name.
+    /// The program's purpose, which follows its name.
     pub title: String,
-    /// What it shows.
+    /// The lesson that the program shows.
     pub shows: String,
 }
 

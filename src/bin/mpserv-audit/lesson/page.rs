@@ -29,7 +29,7 @@ pub struct Column {
     pub lines: Vec<String>,
 }
 
-/// What the same run printed on a terminal, and to a pipe.
+/// Output of the same run on a terminal, and to a pipe.
 #[derive(Clone, Debug, Default)]
 pub struct Printed {
     pub terminal: Option<Vec<u8>>,
@@ -44,7 +44,7 @@ pub struct Tabs {
     pub lessons: Vec<Tab>,
 }
 
-/// What a page is made of.
+/// The contents of a page.
 #[derive(Debug)]
 pub struct Page<'p> {
     pub name: String,

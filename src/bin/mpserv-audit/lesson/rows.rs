@@ -12,7 +12,7 @@ use crate::compare::Kind;
 use crate::report::html::escape;
 use crate::trace::{Call, Line};
 
-/// Of more equal calls than this, the first and the last are shown.
+/// If more equal calls than this follow each other, only the first and the last are shown.
 const SHOWN: usize = 12;
 const LAST: usize = 3;
 /// The longest name of what a descriptor refers to.
@@ -38,7 +38,7 @@ impl Row {
     }
 }
 
-/// What a step is about, by which equal ones are put in one row.
+/// The key of a step: equal steps share one row.
 fn head(line: &Line<'_>) -> Vec<u8> {
     match line {
         Line::Call(call) if words::is_library(&String::from_utf8_lossy(call.name)) => b"library".to_vec(),
@@ -83,7 +83,7 @@ fn form<'c>(call: &Call<'c>) -> (String, Vec<&'c [u8]>) {
     }
 }
 
-/// What a call returned, with names for processes.
+/// The result of a call, with names for processes.
 fn result(page: &Page<'_>, call: &Call<'_>) -> String {
     let outcome = text::outcome(call);
     let returns_process =
@@ -203,7 +203,7 @@ fn what(page: &Page<'_>, row: &Row) -> String {
     }
 }
 
-/// Who sent a signal, and what it found the process doing.
+/// The sender of a signal, and the call that the signal interrupted.
 fn signal_source(page: &Page<'_>, at: usize) -> String {
     let step = &page.steps[at];
     let Line::Signal { info, .. } = page.runs.line(step) else {
@@ -294,7 +294,7 @@ fn tables_differ(before: &Kernel, after: &Kernel) -> bool {
     before.objects != after.objects || all.into_iter().any(|(old, new)| old.descriptors != new.descriptors)
 }
 
-/// What the first steps of a row changed in the kernel.
+/// Changes in the kernel by the first steps of a row.
 fn state_of(page: &Page<'_>, row: &Row) -> String {
     let mut parts = Vec::new();
     let first = row.steps[0];

@@ -1,4 +1,4 @@
-//! What the kernel keeps for the processes of a run, computed from their calls: descriptors, children, signals, the alarm.
+//! The kernel's state for the processes of a run, computed from their calls: descriptors, children, signals, the alarm.
 
 mod apply;
 #[cfg(test)]
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::run::output::Output;
 use crate::tree::Tree;
 
-/// What a descriptor refers to. After a fork two processes refer to one.
+/// The object that a descriptor refers to. After a fork, two processes refer to one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
     pub name: String,
@@ -32,7 +32,7 @@ pub enum Life {
     Gone,
 }
 
-/// What a process does with a signal.
+/// A process's action for a signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Ignore,
@@ -121,7 +121,7 @@ impl Kernel {
     }
 }
 
-/// What one step changed, in words that begin with whom it concerns.
+/// Changes by one step, in words that begin with the process.
 pub fn changes(before: &Kernel, after: &Kernel, name: impl Fn(usize) -> String) -> Vec<String> {
     let mut found = Vec::new();
     for (index, (old, new)) in before.processes.iter().zip(&after.processes).enumerate() {

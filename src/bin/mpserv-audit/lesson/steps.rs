@@ -28,7 +28,7 @@ pub struct Step {
     pub kind: Kind,
     /// The lines of the program that made it, in either run: the innermost first, then those that called it.
     pub lines: [Vec<usize>; 2],
-    /// Of a signal: the call that the process was in, or had just made.
+    /// For a signal: the call that the process was in, or had just made.
     pub interrupts: Option<usize>,
     /// The signal in whose handler the process was.
     pub handles: Option<usize>,
@@ -52,7 +52,7 @@ impl Runs<'_> {
         self.text(step, 0).or_else(|| self.text(step, 1)).map_or(Line::Note(b""), Line::parse)
     }
 
-    /// What strace wrote of a step in one run.
+    /// The line of strace for a step in one run.
     pub fn text(&self, step: &Step, side: usize) -> Option<&[u8]> {
         Some(self.trace(step.lane, side)?.text(step.events[side]?))
     }

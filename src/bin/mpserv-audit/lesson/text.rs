@@ -41,7 +41,7 @@ pub fn number(text: &[u8]) -> Option<i64> {
     text[..sign + digits].parse().ok()
 }
 
-/// What stands behind `field=`, up to the next comma or bracket.
+/// The text between `field=` and the next comma or bracket.
 pub fn field<'t>(text: &'t [u8], name: &str) -> Option<&'t [u8]> {
     let mark = [name.as_bytes(), b"="].concat();
     let at = text.windows(mark.len()).position(|window| window == mark)? + mark.len();

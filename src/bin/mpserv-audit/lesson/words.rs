@@ -14,7 +14,7 @@ const DOCUMENTS: [&str; 10] = [
     include_str!("../../../ffi/sys/prctl.rs"),
 ];
 
-/// What the C library calls the system calls that it makes under another name.
+/// The C library's names of system calls that it makes under another name.
 const FUNCTIONS: [(&str, &str); 15] = [
     ("clone", "fork"),
     ("clone3", "fork"),
@@ -33,7 +33,7 @@ const FUNCTIONS: [(&str, &str); 15] = [
     ("dup3", "dup2"),
 ];
 
-/// What the kernel and the C library do that no function of the program asked for.
+/// Events that the kernel and the C library cause without a call of the program.
 const OWN: [(&str, &str); 10] = [
     (
         "zombie",
@@ -76,7 +76,7 @@ pub fn is_library(call: &str) -> bool {
     LIBRARY.contains(&call)
 }
 
-/// What is to be known of a call.
+/// Explanation of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
     /// The C form of the function, if the program called one.

@@ -1,4 +1,4 @@
-//! What one event changes in the kernel's state.
+//! Applies one event to the kernel's state.
 
 use std::collections::{BTreeMap, BTreeSet};
 

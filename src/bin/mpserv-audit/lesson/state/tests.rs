@@ -21,10 +21,10 @@ use crate::run::strace::Strace;
 use crate::run::{Directory, Drive, Request, Sleep, record};
 use crate::sources::Sources;
 
-/// What /proc says of one process.
+/// The state of one process in /proc.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Shown {
-    /// What each descriptor refers to, as the kernel names it.
+    /// The target of each descriptor, as the kernel names it.
     descriptors: BTreeMap<i64, String>,
     children: BTreeSet<u32>,
     zombies: BTreeSet<u32>,
@@ -51,7 +51,7 @@ fn signals(pid: u32, field: &str) -> BTreeSet<String> {
     (1..=31).filter(|number| mask & (1 << (number - 1)) != 0).filter_map(named).collect()
 }
 
-/// What the one who started this test had open, for everybody.
+/// True for a descriptor that the process which started this test left open.
 fn is_inherited(fd: i64, target: &str) -> bool {
     fs::read_link(format!("/proc/self/fd/{fd}")).is_ok_and(|own| own.to_string_lossy() == target)
 }
@@ -88,7 +88,7 @@ fn look_at_all(stage: &mut Stage<'_>, moments: &Mutex<Vec<Moment>>) {
     moments.lock().unwrap().push(Moment { time: now.as_micros().try_into().unwrap(), processes });
 }
 
-/// What the kernel's state says of the process with this index. Names of objects are their numbers.
+/// The computed state of the process with this index. Objects have numbers as names.
 fn computed(kernel: &Kernel, pids: &[u32], index: usize) -> Shown {
     let process = &kernel.processes[index];
     let with_life =
