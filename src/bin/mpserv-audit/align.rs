@@ -4,7 +4,7 @@
 //! [`MAX_COST`], which bounds the time at length × cost for any input; a cut-off search may then give a
 //! longer way than the shortest, never a wrong one.
 
-/// How far a search for a middle goes before the best split so far is taken.
+/// The search for a middle stops at this cost and takes the best split so far.
 const MAX_COST: usize = 100;
 
 /// Pairs of positions at which both sequences have the same id, ascending in both.

@@ -15,8 +15,9 @@ use crate::run::{Request, Sleep};
 use crate::subject::{COMMAND_SIDES, Subject};
 use crate::trouble::Trouble;
 
-/// How often both are run again where they differ, to see whether each differs from itself. Of two orders that are equally
-/// likely, one program then shows only one, and the other only the other, in one of two thousand comparisons.
+/// Number of further runs of both commands when they differ. The runs show whether each command differs from itself. If
+/// a command takes one of two orders with equal probability, only one comparison in two thousand shows a false
+/// difference.
 const MORE_RUNS: usize = 5;
 
 /// Compares two commands, or kept traces in their place.
@@ -76,14 +77,14 @@ impl Pair {
         Ok(Pair { words: [a, b], listen: commands.listen, helper, signal })
     }
 
-    /// What stands for each command's own path, where they differ in it.
+    /// Placeholders for each command's own path, when the two paths differ.
     pub fn own_paths(&self) -> [Vec<Vec<u8>>; 2] {
         let [a, b] = [&self.words[0][0], &self.words[1][0]];
         if a == b { [Vec::new(), Vec::new()] } else { [own_paths(a), own_paths(b)] }
     }
 }
 
-/// What the user gave for one side.
+/// The input that the user gave for one side.
 #[derive(Debug)]
 enum Side {
     Words(Vec<String>),
@@ -111,7 +112,7 @@ fn outputs(options: &Options, sides: &[Side; 2]) -> Vec<Output> {
             }
         }
     }
-    // What is not there is then told by name.
+    // A missing output is reported later by its name.
     if outputs.is_empty() { vec![Output::Pty] } else { outputs }
 }
 
@@ -159,7 +160,7 @@ fn program_of(side: &Origin<'_>) -> Result<String, Trouble> {
     }
 }
 
-/// How any two commands are driven.
+/// Drives any two commands.
 #[derive(Clone, Copy, Debug)]
 struct Driven<'d> {
     helper: &'d [String],
@@ -216,7 +217,7 @@ pub fn signal_named(name: &str) -> Result<Signal, Trouble> {
     found.map(|(signal, _)| signal).ok_or_else(|| Trouble::new(format!("--signal {name}: no such signal")))
 }
 
-/// How a program may name itself: as it was called, in full, and by the last part alone.
+/// The paths by which a program may name itself: as it was called, the full path, and the last part alone.
 fn own_paths(program: &str) -> Vec<Vec<u8>> {
     let mut paths = vec![program.as_bytes().to_vec()];
     if let Ok(full) = std::fs::canonicalize(program) {

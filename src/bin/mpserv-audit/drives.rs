@@ -1,4 +1,4 @@
-//! How the textbook programs are driven: as a client of a server, as the server of a client, or not at all.
+//! Drives of the textbook programs: as a client of a server, as the server of a client, or without a peer.
 //!
 //! Every step waits until all processes are at rest, so that the next step meets them at the same place in every run.
 //! A drive takes all that a program sends, however much. A program that sends something else, sends nothing, or has gone
@@ -18,7 +18,7 @@ use crate::run::network;
 use crate::run::stage::Stage;
 use crate::trouble::Trouble;
 
-/// What a client sends, and what the port answers.
+/// A client's message and the port's answer.
 pub type Exchange = (&'static [u8], &'static [u8]);
 
 /// Room for what arrives.
@@ -134,9 +134,9 @@ impl Client {
 pub struct Server {
     pub port: u16,
     pub exchanges: &'static [Exchange],
-    /// What a client that is alone also sends: as much as the server's buffer holds, and more.
+    /// Further messages of a client that is alone: as long as the server's buffer, and longer.
     pub long_exchanges: &'static [Exchange],
-    /// What it gets before a client resets in the middle of a message.
+    /// Part of a message that the server gets before its client resets the connection.
     pub fragment: &'static [u8],
 }
 
@@ -218,7 +218,7 @@ impl Peer {
         }
     }
 
-    /// What has arrived.
+    /// Takes the bytes that have arrived.
     fn take(client: &mut TcpStream) -> Vec<u8> {
         let mut taken = Vec::new();
         let mut buffer = [0; BUFFER];

@@ -55,16 +55,16 @@ pub struct Job<'j> {
     pub drive: Box<Drive<'j>>,
     /// Whether the drive missed its moment in this run.
     pub was_late: Box<dyn Fn(&Tree) -> bool + Sync + 'j>,
-    /// What stands for each command's own path, where they differ in it.
+    /// Placeholders for each command's own path, when the two paths differ.
     pub own_paths: [Vec<Vec<u8>>; 2],
     /// The ports that the tool waits for; where they differ, they are put aside.
     pub listen: [Option<u16>; 2],
-    /// How often both are run again where they differ.
+    /// Number of further runs of both commands when they differ.
     pub more_runs: usize,
 }
 
-/// How often both are run when the drive came too late, or the machine was changed: where that is so each time, the
-/// difference is shown.
+/// Number of runs when the drive came too late or the machine was changed. If that happens in each run, the tool shows
+/// the difference.
 const TRIES: usize = 5;
 
 /// No run beyond the second is begun after so long.

@@ -13,7 +13,7 @@ use crate::trace::{FRAME, Line, Trace, span};
 use crate::tree::{self, Tree};
 use crate::trouble::Trouble;
 
-/// How to make a trace that can be compared.
+/// Hint that shows the command for a trace that can be compared.
 const MAKE: &str = "make the trace with: strace -ff -v -s 65535 -o FILE COMMAND";
 
 /// The files of one run, by process id.

@@ -1,6 +1,6 @@
 //! Levels of likeness: how far two runs agree.
 
-/// How far two runs agree, from nearest to farthest.
+/// Degree of agreement of two runs, from nearest to farthest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Equal, call by call.

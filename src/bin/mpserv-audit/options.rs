@@ -18,7 +18,7 @@ use crate::trouble::Trouble;
 pub use table::help;
 use table::{Choice, TABLE};
 
-/// What the user asked for.
+/// The user's request.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub task: Task,
@@ -43,15 +43,15 @@ pub struct Options {
     pub faults: Option<Extent>,
 }
 
-/// How much is tried of what could be.
+/// Extent of the fault injection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
     All,
-    /// What fits into a check of every change.
+    /// A part that is short enough to check every change.
     Part,
 }
 
-/// What to do.
+/// The task to do.
 #[derive(Clone, Debug)]
 pub enum Task {
     Help,
@@ -88,7 +88,7 @@ pub struct Programs {
     pub is_foreign: bool,
 }
 
-/// How long one command may take, unless the user says otherwise.
+/// Longest time of one command, unless the user sets another.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// A day.
 const TIMEOUT_MAX: u64 = 86_400;
@@ -124,7 +124,7 @@ impl Options {
     /// Reads this process's command line.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Errors in the command line.
     pub fn from_command_line() -> Result<Self, Trouble> {
         let mut arguments = Vec::new();
         for argument in std::env::args_os() {

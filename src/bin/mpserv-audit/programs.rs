@@ -14,7 +14,7 @@ pub struct Program {
     pub kind: Kind,
 }
 
-/// What kind of program it is, which says how it can be driven.
+/// Kind of the program, which decides how the tool drives it.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// It runs and ends. The field says whether it lives on alarms, which need real time.
@@ -51,7 +51,7 @@ pub struct Drive {
     act: Act,
 }
 
-/// What the drive does.
+/// Steps of the drive.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Run,

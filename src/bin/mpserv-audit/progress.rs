@@ -1,4 +1,4 @@
-//! What is being done, while it is done.
+//! Shows the current work while it is done.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;

@@ -144,7 +144,7 @@ impl Sources {
         }
     }
 
-    /// What is known of where an event comes from: the line, or why there is none. Nothing for what is no call.
+    /// Source line of an event, or the reason why it is unknown. None if the event is not a call.
     pub fn of(&self, trace: &Trace, event: usize) -> Option<String> {
         if !matches!(Line::parse(trace.text(event)), Line::Call(_)) {
             return None;

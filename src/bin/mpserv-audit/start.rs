@@ -107,7 +107,7 @@ fn end_of_loader(trace: &Trace, first: usize) -> Option<usize> {
     None
 }
 
-/// What a program calls at the beginning of main whose libraries make calls before: see foreign/with_library.c.
+/// Call at the beginning of main in a program whose libraries make calls before main: see foreign/with_library.c.
 const MARK: &[u8] = b"\"//mpserv-audit: main//\"";
 
 /// Libraries make fewer calls than this between the loader's last and main.
@@ -124,7 +124,7 @@ fn end_of_static_start(trace: &Trace, first: usize) -> Option<usize> {
     (first..trace.len()).find(|event| trace.text(*event).starts_with(b"mprotect(")).map(|last| last + 1)
 }
 
-/// How far the loader is with its cache.
+/// Progress of the loader with its cache.
 #[derive(Debug)]
 enum Cache {
     Unopened,

@@ -5,7 +5,7 @@ use crate::level::Level;
 use crate::run::output::Output;
 use crate::tree::Tree;
 
-/// What the two sides of textbook programs and of any commands are called.
+/// Names of the two sides, for textbook programs and for any commands.
 pub const PROGRAM_SIDES: [&str; 2] = ["C", "Rust"];
 pub const COMMAND_SIDES: [&str; 2] = ["A", "B"];
 
@@ -23,12 +23,12 @@ pub struct Case {
     pub output: Output,
     pub a: Tree,
     pub b: Tree,
-    /// What either printed, and the same with names for what may differ.
+    /// Output of either side, and the same output with names for values that may differ.
     pub printed: [Printed; 2],
     pub comparison: Comparison,
 }
 
-/// What a program printed on standard output and then on standard error.
+/// Output of a program: standard output, then standard error.
 #[derive(Debug)]
 pub struct Printed {
     pub text: Vec<u8>,
@@ -52,7 +52,7 @@ impl Subject {
         self.cases.iter().all(Case::prints_the_same)
     }
 
-    /// How many rows differ, except in cases whose programs differ as much from themselves.
+    /// Number of different rows, except in cases whose programs differ as much from themselves.
     pub fn differences(&self) -> usize {
         let differ = self.cases.iter().filter(|case| case.comparison.level() > Level::Varies);
         differ.map(|case| case.comparison.differences()).sum()

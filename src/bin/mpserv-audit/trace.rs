@@ -1,4 +1,4 @@
-//! What strace wrote about one process, line by line.
+//! The lines that strace wrote about one process.
 //!
 //! No line is ever left out: what cannot be parsed is a [`Line::Unparsed`], which the comparison
 //! shows and counts as a difference.
@@ -19,7 +19,7 @@ pub enum Line<'t> {
     Signal { name: &'t [u8], info: &'t [u8] },
     /// A stop that is not a delivery, as of SIGSTOP.
     Stopped { by: &'t [u8] },
-    /// How the process ended: `exited with 0`, `killed by SIGINT`.
+    /// End of the process: `exited with 0`, `killed by SIGINT`.
     End { how: &'t [u8] },
     /// One frame of the stack of the call above it (`strace -k`).
     Frame(Frame<'t>),
@@ -33,9 +33,9 @@ pub enum Line<'t> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call<'t> {
     pub name: &'t [u8],
-    /// What stands between the call's parentheses.
+    /// The text between the call's parentheses.
     pub arguments: &'t [u8],
-    /// What follows `= `; empty where the call never came back.
+    /// The text behind `= `; empty if the call never returned.
     pub result: &'t [u8],
 }
 
@@ -105,7 +105,7 @@ fn balanced(text: &[u8]) -> Option<usize> {
     for token in Lexer::new(text) {
         match token.kind {
             Kind::Open => open.push(closing(token.text[0])),
-            // What strace had begun when the call was cut off stays open.
+            // Brackets that strace had opened before the call was cut off stay open.
             Kind::Cut => open.truncate(1),
             Kind::Close => {
                 if open.pop() != Some(token.text[0]) {
@@ -265,7 +265,7 @@ impl Trace {
         }
     }
 
-    /// How many events it has.
+    /// Number of events.
     pub fn len(&self) -> usize {
         self.starts.len()
     }

@@ -93,7 +93,7 @@ fn forks(trace: &Trace) -> Vec<(usize, Option<u32>)> {
 #[derive(Debug)]
 struct Unplaced {
     traces: HashMap<u32, Trace>,
-    /// What every process forked, so that a process without a known fork can be told.
+    /// The processes that were forked, so that a process without a known fork can be reported.
     forked: HashSet<u32>,
 }
 

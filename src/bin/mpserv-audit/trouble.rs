@@ -1,4 +1,4 @@
-//! What kept the comparison from being made.
+//! Errors that prevent a comparison.
 
 use std::fmt;
 

@@ -70,7 +70,7 @@ fn elements(list: &[u8]) -> (Vec<String>, usize) {
     (found, list.len())
 }
 
-/// What a part of a call is, in the order in which parts explain a difference.
+/// The kind of a call's part, in the order in which parts explain a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     /// A number, flags or a name, which the program chose.
@@ -90,7 +90,7 @@ struct Change {
     b: String,
 }
 
-/// What differs between two calls of the same name.
+/// Description of the difference between two calls of the same name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Description {
     /// For people.
@@ -123,7 +123,7 @@ pub(super) fn changed(a: &[u8], b: &[u8]) -> Description {
     let what = format!("{}: {}", a.name, shown.collect::<Vec<_>>().join(", "));
     let names: Vec<&str> = changes.iter().map(|change| change.name.as_str()).collect();
     let about = format!("{}: {}", a.name, names.join(", "));
-    // What was moved or returned differs each time; what the program asked for does not.
+    // Bytes moved and values returned differ in each run; the program's request does not.
     let key = match rank {
         Rank::Scalar => what.clone(),
         Rank::Field | Rank::Text => about.clone(),

@@ -31,14 +31,14 @@ enum What {
     Only(usize, String),
     /// This side makes the call earlier than the other.
     Earlier(usize, String),
-    /// What the two sides print; none where a side prints elsewhere.
+    /// The text that each side prints; none if a side prints elsewhere.
     Printed([Option<String>; 2]),
     /// Only this side has the process, which makes so many calls.
     Process(usize, Place, usize),
 }
 
 impl Difference {
-    /// What differs, in one line; the sides have these names.
+    /// The difference in one line, with these names for the sides.
     pub fn text(&self, sides: [&str; 2]) -> String {
         match &self.what {
             What::Changed(text) => text.clone(),
@@ -54,7 +54,7 @@ impl Difference {
         }
     }
 
-    /// What it is about: the call, the signal, what is printed, or the process.
+    /// The subject of the difference: the call, the signal, the printed text, or the process.
     pub fn subject(&self) -> &str {
         self.about.split(['(', ':']).next().unwrap_or(&self.about)
     }

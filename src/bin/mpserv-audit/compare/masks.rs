@@ -127,7 +127,7 @@ fn what_is_left_of_a_mapping_is_known() {
         assert_eq!(differences(&one, &trace(b, b + gone, b + left)), 0, "{gone:#x} {left:#x}");
         assert_eq!(differences(&one, &trace(b, b + gone, stack)), 1, "{gone:#x} {left:#x}");
     }
-    // What went is no longer a part of it.
+    // An unmapped range is no longer a part of the mapping.
     assert_eq!(differences(&trace(a, a, a), &trace(b, b, stack)), 0);
 }
 

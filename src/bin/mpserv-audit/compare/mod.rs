@@ -28,7 +28,7 @@ pub struct Pair {
     pub a: Option<usize>,
     pub b: Option<usize>,
     pub rows: Vec<Row>,
-    /// How many events on either side come before main.
+    /// Number of events before main on either side.
     pub before: (usize, usize),
 }
 
@@ -38,7 +38,7 @@ impl Pair {
     }
 }
 
-/// What came out of comparing two runs.
+/// Result of comparing two runs.
 #[derive(Debug)]
 pub struct Comparison {
     pub pairs: Vec<Pair>,

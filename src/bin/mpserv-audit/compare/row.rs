@@ -2,7 +2,7 @@
 
 use crate::level::Level;
 
-/// How one row of two aligned traces came out.
+/// Result for one row of two aligned traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Same,

@@ -91,7 +91,7 @@ pub(super) fn rows(traces: (Option<&Trace>, Option<&Trace>), a: &Sequence, b: &S
     sides.rows(calls_a.into_iter().zip(calls_b).collect())
 }
 
-/// How many rows show a call that only one side makes.
+/// Number of rows whose call only one side makes.
 fn count_different(rows: &[Row]) -> usize {
     rows.iter().filter(|row| row.level == Level::Different).count()
 }

@@ -69,7 +69,7 @@ pub(super) struct Sequence {
     /// The events that are compared, and their ids.
     pub(super) events: Vec<u32>,
     pub(super) ids: Vec<u32>,
-    /// How many events come before main.
+    /// Number of events before main.
     pub(super) before: usize,
     /// The ids of those events in whose text there is what may be a process id, if it is none.
     pub(super) plain: HashMap<usize, u32>,
@@ -106,7 +106,7 @@ impl Sequence {
 pub(super) struct Reader<'r> {
     tree: &'r Tree,
     run: &'r Run,
-    /// What a child knows at its fork, by the parent's index and the fork's event.
+    /// The state that a child inherits at its fork, by the parent's index and the fork's event.
     inherited: HashMap<(usize, usize), Normalizer<'r>>,
     forks: HashMap<usize, Vec<usize>>,
     by_place: HashMap<Place, usize>,

@@ -264,7 +264,7 @@ fn differences_of_one_kind_are_counted() {
     assert_eq!(kinds, [18]);
 }
 
-/// How long a trace is compared here in `cargo test`, and at full length in the benchmark.
+/// Length of the trace that `cargo test` compares; the benchmark compares the full length.
 const LINES: usize = 20_000;
 const LINES_OF_BENCHMARK: usize = 1_000_000;
 

@@ -25,7 +25,7 @@ const WITH_LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/mpserv-
 /// As our own C programs are compiled. Old sources leave out headers, which newer compilers refuse.
 const C_FLAGS: [&str; 6] = ["-std=gnu11", "-O2", "-g", "-fPIE", "-w", "-Wno-error=implicit-function-declaration"];
 const CXX_FLAGS: [&str; 4] = ["-O2", "-g", "-fPIE", "-w"];
-/// What keeps references to the C++ library out of a program that does not need it.
+/// Flags that keep references to the C++ library out of a program that does not need it.
 const PLAIN_CXX_FLAGS: [&str; 3] = ["-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"];
 const LINK_FLAGS: [&str; 2] = ["-pie", "-Wl,-z,relro,-z,now"];
 const WRAPPED: &str = "-Wl,--wrap=main,--wrap=malloc,--wrap=free";

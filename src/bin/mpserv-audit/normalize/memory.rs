@@ -19,11 +19,11 @@ const HEAP_GAP: u64 = 1 << 31;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
     mappings: BTreeMap<u64, Mapping>,
-    /// What the first brk returned.
+    /// The result of the first brk.
     heap: Option<u64>,
     /// The end that the last brk returned.
     heap_end: u64,
-    /// How many mappings there have been.
+    /// Number of mappings so far.
     count: u64,
 }
 
@@ -85,7 +85,7 @@ impl Memory {
             let Some(mapping) = self.mappings.remove(&from) else {
                 continue;
             };
-            // What is left of it before and behind keeps its number.
+            // The remaining parts before and behind the hole keep the mapping's number.
             let until = from.saturating_add(mapping.length);
             if from < start {
                 self.mappings.insert(from, Mapping { length: start - from, ..mapping });

@@ -26,7 +26,7 @@ pub struct Normalizer<'r> {
     interrupted: Vec<bool>,
     printing: Printing,
 }
-/// How a process ends of which another thread executes a program, up to that thread's id.
+/// End of a process, another thread of which executes a program; that thread's id follows.
 const SUPERSEDED: &[u8] = b"superseded by execve in pid ";
 
 /// The files that random bytes are read from, as strace shows them.
@@ -141,7 +141,7 @@ impl<'r> Normalizer<'r> {
                 Kind::Word => {
                     last_word = token.text;
                     if token.text[0].is_ascii_digit() && self.number(&at, &token, lengths, normal) {
-                        // What explains a replaced value, such as a date, goes with it.
+                        // The explanation of a replaced value, such as a date, is replaced as well.
                         if at.explained {
                             skip_explanation(&mut tokens);
                         }

@@ -6,7 +6,7 @@ pub(super) struct Position<'t> {
     pub(super) call: &'t [u8],
     /// Which argument, from 0, or none in the result.
     pub(super) argument: Option<usize>,
-    /// How many brackets are open around it.
+    /// Number of open brackets around it.
     pub(super) depth: usize,
     /// The name before the last `=`, as `si_pid`.
     pub(super) field: &'t [u8],
@@ -15,7 +15,7 @@ pub(super) struct Position<'t> {
     pub(super) features: Features,
 }
 
-/// What one call's other arguments say about a number in it.
+/// Facts about a number, from the other arguments of its call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Features {
     /// A read from a source of random bytes.

@@ -33,7 +33,7 @@ impl Printing {
         match call.name {
             b"write" | b"writev" => is_printed,
             b"fstat" | b"newfstatat" | b"ioctl" if is_printed => {
-                // Of newfstatat the file is the descriptor's own where the path is empty.
+                // If the path of newfstatat is empty, the file is the descriptor's own.
                 let asks = match call.name {
                     b"newfstatat" => has(call.arguments, b", \"\", "),
                     b"ioctl" => has(call.arguments, b", TCGETS"),

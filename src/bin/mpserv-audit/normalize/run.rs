@@ -91,7 +91,7 @@ fn environment_of(call: &Call<'_>) -> HashSet<Vec<u8>> {
     found
 }
 
-/// What the root's first getcwd gave.
+/// The result of the root's first getcwd.
 fn working_directory(tree: &Tree) -> Option<Vec<u8>> {
     let trace = &tree.processes.first()?.trace;
     let event = (0..trace.len()).find(|event| trace.text(*event).starts_with(b"getcwd(\""))?;

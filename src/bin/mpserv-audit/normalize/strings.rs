@@ -8,7 +8,7 @@ use crate::tree::Place;
 /// for the number.
 const NUMBERED: [(&[u8], &[u8]); 3] = [(b"/dev/pts/", b"<n>"), (b"pipe:[", b"<inode>"), (b"socket:[", b"<inode>")];
 
-/// What was replaced in a string.
+/// Replacements in a string.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Changes {
     pub(super) any: bool,
@@ -60,7 +60,7 @@ impl<'t> Text<'t> {
         Text { quoted }
     }
 
-    /// How many bytes the string has that strace shows.
+    /// Number of bytes in the string that strace shows.
     pub(super) fn length(&self) -> u64 {
         let mut count = 0;
         let mut rest = self.inside();

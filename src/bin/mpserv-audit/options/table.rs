@@ -102,7 +102,7 @@ A kept trace is a folder of --save, or the files of: strace -ff -v -s 65535 -o F
 Exit status: 0 the same, 1 different, 2 trouble.
 ";
 
-/// What `--help` prints.
+/// The text that `--help` prints.
 pub fn help() -> String {
     format!("{HEAD}{TABLE}{TAIL}")
 }

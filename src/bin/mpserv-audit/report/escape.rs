@@ -9,7 +9,7 @@ pub fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            // What a terminal would take as a command must not get there through a copy.
+            // A control character that is copied to a terminal could act as a command.
             control if control.is_control() => out.push('\u{fffd}'),
             other => out.push(other),
         }

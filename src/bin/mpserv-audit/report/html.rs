@@ -21,7 +21,7 @@ const LINE: usize = 300;
 
 const STYLE: &str = include_str!("page.css");
 
-/// What the page is made of.
+/// The contents of the page.
 #[derive(Debug)]
 pub struct Page<'p> {
     pub subjects: &'p [Subject],
@@ -95,7 +95,7 @@ impl Page<'_> {
             }
             writeln!(out, "</ul>")?;
         }
-        // What shows the program best is open: with the most processes.
+        // The case with the most processes shows the program best, so it is open.
         let size = |case: &&Case| case.a.processes.len();
         let best = subject.cases.iter().max_by_key(size).map(|case| case.drive.as_str());
         for drive in drives {

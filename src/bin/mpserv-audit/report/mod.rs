@@ -1,4 +1,4 @@
-//! What is shown of a comparison.
+//! Reports of a comparison.
 
 mod escape;
 pub mod html;

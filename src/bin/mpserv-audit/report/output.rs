@@ -1,4 +1,4 @@
-//! What the programs print, side by side, and whether it is the same on each kind of standard output.
+//! Shows the programs' output side by side, and whether it is the same on each kind of standard output.
 
 use std::io::{self, Write};
 
@@ -67,7 +67,7 @@ pub fn side_by_side(out: &mut impl Write, style: Style, subjects: &[Subject], si
     Ok(())
 }
 
-/// What one side printed, line by line.
+/// Output of one side, line by line.
 struct Lines<'p> {
     /// As it is, but for what a terminal would obey.
     shown: Vec<String>,

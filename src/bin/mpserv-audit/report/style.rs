@@ -56,7 +56,7 @@ pub fn shorten(text: &str, width: usize) -> String {
     text.chars().take_while(fits).chain(['…']).collect()
 }
 
-/// How many columns of a terminal a text takes.
+/// Number of terminal columns that a text takes.
 fn columns(text: &str) -> usize {
     text.chars().map(columns_of).sum()
 }

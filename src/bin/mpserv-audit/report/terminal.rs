@@ -36,7 +36,7 @@ pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], sides: [&
     Ok(())
 }
 
-/// How many equal rows stay around a difference.
+/// Number of equal rows shown around a difference.
 const CONTEXT: usize = 3;
 
 /// Writes the traces side by side: all rows, or those around differences.

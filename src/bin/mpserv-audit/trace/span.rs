@@ -44,7 +44,7 @@ pub fn split(line: &[u8]) -> (Span, &[u8]) {
     }
 }
 
-/// How many digits strace writes behind the point.
+/// Number of digits that strace writes behind the point.
 const FRACTION: usize = 6;
 
 /// Seconds with a fraction, such as `12.000345`.

@@ -6,7 +6,7 @@ use super::*;
 use crate::normalize::{Normal, Normalizer, Run};
 use crate::tree::Tree;
 
-/// How many tampered lines `cargo test` tries; `AUDIT_FUZZ_LINES` sets another number.
+/// Number of tampered lines that `cargo test` tries; `AUDIT_FUZZ_LINES` sets another number.
 const FUZZ_LINES: u64 = 100_000;
 
 /// Real traces of this many programs are in the corpus, at least.
@@ -120,7 +120,7 @@ impl Numbers {
     }
 }
 
-/// What a line is tampered with.
+/// Fragments that are inserted into a line.
 const SPLINTERS: [&[u8]; 24] = [
     b"(",
     b")",
