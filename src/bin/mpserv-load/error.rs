@@ -34,7 +34,7 @@ pub(crate) const FAULTS: [(Fault, &str); 8] = [
     (Fault::Died, "died"),
 ];
 
-/// What went wrong with a connection.
+/// Failure of a connection.
 pub(crate) struct Failure {
     pub(crate) fault: Fault,
     pub(crate) errno: Option<Errno>,

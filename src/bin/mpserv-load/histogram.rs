@@ -1,4 +1,4 @@
-//! How long things took, to within 1.6 %: a count for each of a fixed number of spans of time.
+//! Histogram of durations, exact to 1.6 %: a count for each of a fixed number of spans of time.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,13 +7,13 @@ const PARTS: u64 = 64;
 const PART_BITS: u32 = PARTS.trailing_zeros();
 /// A time of this many bits, in nanoseconds, is the longest that is told apart: over an hour.
 const TIME_BITS: u32 = 42;
-/// How many spans there are.
+/// Number of spans.
 const SPANS: usize = (TIME_BITS - PART_BITS + 1) as usize * PARTS as usize;
 /// Behind the spans: the longest time, and the sum of all.
 const LONGEST: usize = SPANS;
 const SUM: usize = SPANS + 1;
 
-/// How many numbers a histogram takes.
+/// Number of values in a histogram.
 pub(crate) const NUMBERS: usize = SPANS + 2;
 
 /// A histogram in memory that processes share.
@@ -61,7 +61,7 @@ impl<'n> Histogram<'n> {
     }
 }
 
-/// What several histograms say together, in nanoseconds.
+/// Summary of several histograms, in nanoseconds.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Summary {
     pub(crate) count: u64,

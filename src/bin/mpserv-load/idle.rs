@@ -12,7 +12,7 @@ use crate::worker::{now, sleep_until};
 
 /// The most idle connections of one process: fewer than the usual limit of open files (1024).
 pub(crate) const IDLE_PER_PROCESS: u32 = 500;
-/// How often the process checks whether the run has ended.
+/// Time between two checks whether the run has ended.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Opens `count` connections, and makes an exchange on each. When the run ends, makes another on each.

@@ -76,7 +76,7 @@ const AFTER: &str = "
 Exit status: 0 all went well, 1 some connection did not, 100 wrong usage, 111 system error.
 ";
 
-/// What is said on a connection.
+/// The exchange on a connection.
 #[derive(Clone, Copy)]
 pub(crate) enum Talk {
     /// So many bytes, different each time, that come back as they are.
@@ -85,7 +85,7 @@ pub(crate) enum Talk {
     Text { send: &'static [u8], expect: &'static [u8] },
 }
 
-/// What the user asked for.
+/// The run that the user asked for.
 pub(crate) struct Plan {
     pub(crate) target: Target,
     pub(crate) workers: u32,
@@ -108,7 +108,7 @@ pub(crate) enum Task {
     Version,
 }
 
-/// What is wrong with a command line.
+/// Error in a command line.
 pub(crate) enum Mistake {
     Unknown(Name),
     Missing(Name),

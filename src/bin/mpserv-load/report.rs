@@ -1,4 +1,4 @@
-//! What is printed.
+//! Printed reports.
 
 use core::fmt::{self, Write};
 use core::time::Duration;

@@ -50,7 +50,7 @@ const SPANS: usize = Span::Request as usize + 1;
 /// Two numbers for each fault: how often, and the last errno.
 const FAULTS_AT: usize = COUNTS;
 const SPANS_AT: usize = FAULTS_AT + 2 * FAULTS.len();
-/// How many numbers one process has.
+/// Number of values of one process.
 const NUMBERS: usize = SPANS_AT + SPANS * histogram::NUMBERS;
 
 /// The stats of all processes, and the flag that tells them to stop.

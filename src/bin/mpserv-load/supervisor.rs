@@ -17,9 +17,9 @@ use crate::report::{self, Run};
 use crate::stats::{AllStats, Count, Stats};
 use crate::worker::{Schedule, now, work};
 
-/// How often the other processes are checked.
+/// Time between two checks of the other processes.
 const TICK: Duration = Duration::from_millis(100);
-/// How often progress is printed.
+/// Time between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(1);
 /// All processes begin at the same time: so long after the first fork, and so much longer for each process.
 const LEAD: Duration = Duration::from_millis(20);
