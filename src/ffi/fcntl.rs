@@ -14,7 +14,7 @@ pub use libc::fcntl;
 
 /// `O_*`
 ///
-/// How to open. open(2), POSIX.
+/// Flags for open. open(2), POSIX.
 #[doc(inline)]
 pub use libc::{
     O_APPEND, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
@@ -22,13 +22,13 @@ pub use libc::{
 
 /// `F_*`
 ///
-/// What fcntl does. fcntl(2), POSIX.
+/// Commands of fcntl. fcntl(2), POSIX.
 #[doc(inline)]
 pub use libc::{F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL};
 
 /// `F_ADD_SEALS`, `F_SEAL_*`
 ///
-/// What nobody can do to a file in memory any more. fcntl(2), Linux.
+/// Seals: changes to a file in memory that are forbidden from now on. fcntl(2), Linux.
 #[doc(inline)]
 pub use libc::{F_ADD_SEALS, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE};
 

@@ -2,7 +2,7 @@
 //!
 //! `<sys/socket.h>` is [`sys::socket`], `<unistd.h>` is [`unistd`]: whoever knows where a call
 //! lives in C finds it here, under its C name, with C's types and C's return value, and no logic.
-//! What the `libc` crate has is re-exported; only what it lacks is declared.
+//! Items of the `libc` crate are re-exported; only missing items are declared.
 //!
 //! Each item's docs begin with its C form, in the words of its man page. These forms are a
 //! specification that is checked on every machine that runs the tests: the C compiler refuses a

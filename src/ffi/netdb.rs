@@ -37,7 +37,7 @@ pub use libc::gai_strerror;
 
 /// `AI_*`
 ///
-/// What getaddrinfo is asked for. getaddrinfo(3), POSIX.
+/// Flags for getaddrinfo. getaddrinfo(3), POSIX.
 #[doc(inline)]
 pub use libc::AI_PASSIVE;
 

@@ -27,6 +27,6 @@ pub use libc::ppoll;
 
 /// `POLL*`
 ///
-/// What is waited for, and what came. poll(2), POSIX and Linux.
+/// Events to wait for, and events that occurred. poll(2), POSIX and Linux.
 #[doc(inline)]
 pub use libc::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP};

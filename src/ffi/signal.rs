@@ -16,7 +16,7 @@ pub use libc::sigset_t;
 
 /// `typedef struct { int si_signo; int si_errno; int si_code; } siginfo_t;`
 ///
-/// What a handler of three arguments learns of a signal. sigaction(2), POSIX.
+/// Details of a signal, for a handler of three arguments. sigaction(2), POSIX.
 #[doc(inline)]
 pub use libc::siginfo_t;
 
@@ -120,7 +120,7 @@ pub use libc::{SIG_DFL, SIG_ERR, SIG_IGN};
 
 /// `SIG_*`
 ///
-/// What sigprocmask does with the set. sigprocmask(2), POSIX.
+/// Ways in which sigprocmask uses the set. sigprocmask(2), POSIX.
 #[doc(inline)]
 pub use libc::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
 

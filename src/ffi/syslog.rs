@@ -14,7 +14,7 @@ pub use libc::syslog;
 
 /// `LOG_*`
 ///
-/// How much it matters. syslog(3), POSIX.
+/// Priorities of a message. syslog(3), POSIX.
 #[doc(inline)]
 pub use libc::{LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_NOTICE, LOG_WARNING};
 
@@ -26,6 +26,6 @@ pub use libc::LOG_DAEMON;
 
 /// `LOG_*`
 ///
-/// How openlog opens. syslog(3), POSIX and BSD.
+/// Options of openlog. syslog(3), POSIX and BSD.
 #[doc(inline)]
 pub use libc::{LOG_NDELAY, LOG_PID};

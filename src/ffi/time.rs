@@ -14,7 +14,7 @@ pub use libc::timespec;
 
 /// `int clock_gettime(clockid_t clockid, struct timespec *tp);`
 ///
-/// What a clock shows. clock_gettime(2), POSIX.
+/// Clocks. clock_gettime(2), POSIX.
 #[doc(inline)]
 pub use libc::clock_gettime;
 

@@ -64,7 +64,7 @@ pub use libc::sleep;
 
 /// `unsigned int alarm(unsigned int seconds);`
 ///
-/// Have SIGALRM sent after so many seconds. alarm(2), POSIX.
+/// Schedules a SIGALRM after this number of seconds. alarm(2), POSIX.
 #[doc(inline)]
 pub use libc::alarm;
 
@@ -106,7 +106,7 @@ pub use libc::close_range;
 
 /// `CLOSE_RANGE_CLOEXEC`
 ///
-/// Have exec close them, not now. close_range(2), Linux.
+/// Flag that marks the descriptors close-on-exec and leaves them open. close_range(2), Linux.
 #[doc(inline)]
 pub use libc::CLOSE_RANGE_CLOEXEC;
 

@@ -8,11 +8,11 @@ use core::ffi::{c_char, c_int};
 #[repr(C)]
 #[derive(Debug)]
 pub struct wordexp_t {
-    /// How many words there are.
+    /// Number of words.
     pub we_wordc: usize,
     /// The words, and a NULL behind them.
     pub we_wordv: *mut *mut c_char,
-    /// How many places to leave free before them.
+    /// Number of free places before the words.
     pub we_offs: usize,
 }
 

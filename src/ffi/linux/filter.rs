@@ -14,6 +14,6 @@ pub use libc::sock_fprog;
 
 /// `BPF_*`
 ///
-/// What an instruction's code is made of. seccomp(2), Linux.
+/// Parts of an instruction's code. seccomp(2), Linux.
 #[doc(inline)]
 pub use libc::{BPF_A, BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_OR, BPF_RET, BPF_W};

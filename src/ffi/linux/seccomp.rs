@@ -2,13 +2,13 @@
 
 /// `struct seccomp_data { int nr; __u32 arch; __u64 instruction_pointer; __u64 args[6]; }`
 ///
-/// What a filter sees of a system call. seccomp(2), Linux.
+/// A system call as a filter sees it. seccomp(2), Linux.
 #[doc(inline)]
 pub use libc::seccomp_data;
 
 /// `SECCOMP_RET_*`
 ///
-/// What a filter decides. seccomp(2), Linux.
+/// A filter's decisions. seccomp(2), Linux.
 #[doc(inline)]
 pub use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_DATA, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_TRAP};
 

@@ -8,6 +8,6 @@ pub use libc::flock;
 
 /// `LOCK_*`
 ///
-/// What flock does. flock(2), BSD.
+/// Operations of flock. flock(2), BSD.
 #[doc(inline)]
 pub use libc::{LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN};

@@ -32,13 +32,13 @@ pub use libc::MADV_DONTFORK;
 
 /// `PROT_*`
 ///
-/// What may be done with it. mmap(2), POSIX.
+/// Permitted access to a mapping. mmap(2), POSIX.
 #[doc(inline)]
 pub use libc::{PROT_NONE, PROT_READ, PROT_WRITE};
 
 /// `MAP_*`
 ///
-/// Who sees writes, what is mapped, and mmap's failure. mmap(2), POSIX.
+/// Visibility of writes, kind of the mapped memory, and mmap's failure. mmap(2), POSIX.
 #[doc(inline)]
 pub use libc::{MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, MAP_SHARED};
 

@@ -15,6 +15,6 @@ pub use libc::signalfd;
 
 /// `SFD_*`
 ///
-/// What the descriptor has from its start. signalfd(2), Linux.
+/// Flags of a new descriptor. signalfd(2), Linux.
 #[doc(inline)]
 pub use libc::{SFD_CLOEXEC, SFD_NONBLOCK};
