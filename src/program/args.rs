@@ -36,7 +36,7 @@ impl Args {
         (argc + 1 == arguments.len()).then(|| Args { argc, argv: arguments.as_ptr().cast() })
     }
 
-    /// What C's main function was given.
+    /// The arguments of C's main function.
     ///
     /// # Safety
     /// `argv` points to `argc` strings that stay as they are for as long as the process lives.

@@ -26,7 +26,7 @@ pub enum HasArg {
 }
 
 impl LongOption {
-    /// What every list of options ends with.
+    /// Last entry of every list of options.
     pub const END: LongOption = LongOption(c::option { name: ptr::null(), has_arg: 0, flag: ptr::null_mut(), val: 0 });
 
     /// `--name`, for which [`Getopt`] gives `value`, which no letter has: it is above 255.
@@ -46,7 +46,7 @@ impl fmt::Debug for LongOption {
     }
 }
 
-/// What stands on the command line next.
+/// The next item of the command line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Opt {
     /// An option, by its letter or its long option's value, and its argument.
@@ -85,7 +85,7 @@ pub struct Getopt<'o> {
     number: usize,
 }
 
-/// How many were begun. The C library's place is that of the last one.
+/// Number of iterations that were begun. The C library keeps the position of the last one only.
 static BEGUN: AtomicUsize = AtomicUsize::new(0);
 
 impl<'o> Getopt<'o> {

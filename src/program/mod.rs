@@ -1,4 +1,4 @@
-//! What a program without std needs around its main function.
+//! The frame of a program without std: entry, arguments, title, options, text.
 //!
 //! | file | topic |
 //! |---|---|

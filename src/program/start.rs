@@ -31,7 +31,7 @@ macro_rules! main {
     };
 }
 
-/// What a program without std has in place of std's panic handler.
+/// Panic handler of a program without std.
 #[cfg(not(feature = "std"))]
 #[doc(hidden)]
 #[macro_export]
@@ -56,7 +56,7 @@ macro_rules! panic_handler {
     () => {};
 }
 
-/// What [`main!`](crate::main!) makes of the function.
+/// Calls the program's function. For [`main!`](crate::main!) alone.
 #[doc(hidden)]
 pub fn run(function: fn(Args) -> c_int, args: Args) -> c_int {
     end(function(args))
@@ -69,7 +69,7 @@ pub fn end(status: c_int) -> c_int {
     status
 }
 
-/// What [`main!`](crate::main!) makes of a panic.
+/// Reports a panic. For [`main!`](crate::main!) alone.
 #[doc(hidden)]
 pub fn panicked(info: &PanicInfo<'_>) -> ! {
     let mut direct = Direct::new(fd::STDERR);

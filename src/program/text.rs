@@ -4,7 +4,7 @@ use core::fmt;
 
 /// Up to `N` bytes of text, which [`write!`] appends to.
 ///
-/// What does not fit is cut off, at the end of a character, and the write fails.
+/// Text that does not fit is cut off at the end of a character, and the write fails.
 #[derive(Clone, Copy)]
 pub struct Text<const N: usize> {
     bytes: [u8; N],
@@ -18,11 +18,11 @@ impl<const N: usize> Text<N> {
         Text { bytes: [0; N], length: 0 }
     }
 
-    /// What `arguments` make, as much of it as fits.
+    /// Formats `arguments`, and cuts the text off where it does not fit.
     #[must_use]
     pub fn of(arguments: fmt::Arguments<'_>) -> Text<N> {
         let mut text = Text::new();
-        // What is cut off is what this function is for.
+        // This function cuts long text off, so the error says nothing new.
         let _ = fmt::write(&mut text, arguments);
         text
     }
@@ -39,7 +39,7 @@ impl<const N: usize> Text<N> {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
-    /// How many bytes of text there are.
+    /// Number of bytes of text.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.length

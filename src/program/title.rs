@@ -7,14 +7,14 @@ use crate::program::args::Args;
 use crate::sys::memory::CStrArray;
 use crate::sys::process::{has_other_threads, variables};
 
-/// What `ps` shows of this process in place of its arguments.
+/// The title of this process: `ps` shows it in place of the arguments.
 ///
 /// Linux shows the memory in which a process finds its arguments and its environment: both are copied elsewhere, and the
 /// title is written in their place. That takes no system call.
 pub struct Title {
     start: *mut u8,
     length: usize,
-    /// How much of it the last title took.
+    /// Number of bytes of the last title.
     used: usize,
 }
 
