@@ -6,7 +6,7 @@ use core::fmt;
 use crate::ffi::errno as c;
 use crate::sys::flags::open_set;
 
-/// What a call of this library returns: its value, or the [`Errno`] that says why there is none.
+/// Result of a call of this library: its value, or the [`Errno`] of its failure.
 pub type Result<T> = core::result::Result<T, Errno>;
 
 /// `errno`: the reason for which a call failed.
@@ -187,7 +187,7 @@ impl Errno {
     }
 }
 
-/// How long the text of an error may be, with its NUL: longer than any that glibc has, in any language.
+/// Length of the longest error text, with its NUL: more than glibc's longest text in any language.
 pub const MESSAGE_MAX: usize = 256;
 
 /// `strerror_r()`: the text of an error, as `strerror()` has it, in the caller's buffer.
@@ -231,7 +231,7 @@ pub fn retry_on_intr<T>(mut function: impl FnMut() -> Result<T>) -> Result<T> {
     }
 }
 
-/// What the C function returned, for a program that goes on with the number as C programs do: -1 is an error.
+/// The C function's return value, for a program that handles the number as C programs do: -1 is an error.
 pub trait CReturn {
     /// The number that the C function returned.
     fn c_return(&self) -> c_int;

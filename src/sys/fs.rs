@@ -144,7 +144,7 @@ pub fn flock(fd: impl AsFd, flags: FlockFlags) -> Result<()> {
     ret(unsafe { lock::flock(fd.as_fd().raw(), flags.raw()) })
 }
 
-/// What is known of a file.
+/// Facts about a file.
 #[derive(Clone, Copy)]
 pub struct Stat(sys::stat::stat);
 

@@ -53,7 +53,7 @@ impl<'fd> PollFd<'fd> {
         PollFd { pollfd: c::pollfd { fd: fd.raw(), events: events.raw(), revents: 0 }, fd: PhantomData }
     }
 
-    /// What came: of the events that were waited for, and `POLLERR`, `POLLHUP`, `POLLNVAL`.
+    /// Events that occurred: requested events, and `POLLERR`, `POLLHUP`, `POLLNVAL`.
     #[must_use]
     pub const fn revents(&self) -> PollEvents {
         PollEvents(self.pollfd.revents)

@@ -1,4 +1,4 @@
 //! Traits whose implementations others may rely on in `unsafe` code are this crate's alone.
 
-/// What only this crate's types are.
+/// A supertrait that only this crate's types implement.
 pub trait Sealed {}

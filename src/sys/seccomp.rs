@@ -19,7 +19,7 @@ use crate::sys::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::sys::process::_exit;
 use crate::sys::signal::Signal;
 
-/// How many system calls one filter may name: a jump's distance has 8 bits.
+/// Most system calls in one filter: a jump's distance has 8 bits.
 pub const CALLS_MAX: usize = 64;
 
 /// One system call that waits.
@@ -101,7 +101,7 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
     let info = unsafe { info.read() };
     // SAFETY: the place holds null or what was a `&'static AtomicU64`.
     let note = unsafe { NOTE.load(Ordering::Relaxed).as_ref() };
-    // What a process has sent has a code of 0 or less.
+    // A signal from a process has a code of 0 or less.
     if let (Some(note), 1..) = (note, info.si_code) {
         note.store(u64::from(info.si_errno as u32) + 1, Ordering::Relaxed);
     }
@@ -113,10 +113,10 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
     _exit(SIGNALLED + Signal::SYS.raw())
 }
 
-/// What shells add to the number of a signal that has ended a process.
+/// Shells add this to the number of a signal that has ended a process.
 const SIGNALLED: c_int = 128;
 
-/// What an argument of a system call must be. Arguments are counted from 0.
+/// Condition on an argument of a system call. Arguments are counted from 0.
 #[derive(Clone, Copy, Debug)]
 pub enum Check<'a> {
     /// The argument, of 32 bits, is one of these.

@@ -4,7 +4,7 @@ use core::ffi::c_long;
 
 use crate::ffi::sys::syscall as c;
 
-/// How long a name is at most.
+/// Length of the longest name.
 const NAME_MAX: usize = 28;
 
 /// A number and a name: without a pointer, so that a table of them needs no relocation, and no page until it is used.

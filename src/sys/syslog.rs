@@ -5,7 +5,7 @@ use core::ffi::{CStr, c_int};
 use crate::ffi::syslog as c;
 use crate::sys::flags::open_set;
 
-/// How much a line matters.
+/// Priority of a message.
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Priority(c_int);

@@ -54,10 +54,10 @@ impl User {
     }
 }
 
-/// What `getpwnam()` or `getpwuid()` returned.
+/// Converts the result of `getpwnam()` or `getpwuid()`.
 ///
 /// # Safety
-/// `found` is null, or to a user whose name, home directory and shell are strings.
+/// `found` is null, or points to a user whose name, home directory and shell are strings.
 unsafe fn user(found: *const pwd::passwd) -> Option<User> {
     // SAFETY: by this function's own contract.
     let found = unsafe { found.as_ref() }?;

@@ -22,7 +22,7 @@ pub(super) fn map_for<T>(count: usize, sharing: c_int) -> Result<NonNull<T>> {
     map(size, sharing).map(NonNull::cast)
 }
 
-/// What `mmap()` returned.
+/// Checks the result of `mmap()`.
 pub(super) fn mapped(start: *mut c_void) -> Result<NonNull<u8>> {
     if start == c::MAP_FAILED {
         return Err(Errno::last());

@@ -121,7 +121,7 @@ impl CStrArray {
         }
     }
 
-    /// How many strings there are.
+    /// Number of strings.
     #[must_use]
     pub fn len(&self) -> usize {
         self.pointers.len() - 1

@@ -26,7 +26,7 @@ open_set!(AddressFamily from c {
     INET6 = AF_INET6,
 });
 
-/// How long a path a Unix socket can have.
+/// Length of the longest path of a Unix socket.
 pub const UNIX_PATH_MAX: usize = size_of::<sockaddr_un>() - offset_of!(sockaddr_un, sun_path);
 
 /// The address of a Unix socket: a path, an abstract name (which begins with a NUL), or none.
@@ -178,7 +178,7 @@ impl Received {
         (self.address.as_mut_ptr().cast(), &raw mut self.length)
     }
 
-    /// How many bytes were filled in.
+    /// Number of bytes that the kernel filled in.
     fn filled_in(&self) -> usize {
         self.length.min(self.room) as usize
     }
@@ -233,10 +233,11 @@ pub(crate) unsafe fn sockaddr_from_c(address: *const sockaddr, length: usize) ->
     known.unwrap_or(SockAddr::Other(AddressFamily(family)))
 }
 
-/// What the pointer is to, as a `T`, when there are as many bytes.
+/// Reads a `T` from the pointer, if there are enough bytes.
 ///
 /// # Safety
-/// The pointer is aligned for a `T` and to so many readable bytes, any of which are valid for a `T`.
+/// The pointer is aligned for a `T`. It points to `length` readable bytes, which are valid for a `T` whatever their
+/// values.
 unsafe fn read_within<T>(address: *const sockaddr, length: usize) -> Option<T> {
     if length < size_of::<T>() {
         return None;

@@ -25,8 +25,8 @@ pub struct Spawn<'a> {
     pub argv: &'a CStrArray,
     /// The environment.
     pub envp: &'a CStrArray,
-    /// What becomes descriptors 0 and 1. Every other descriptor of this process that is not to be the program's is to
-    /// have `FD_CLOEXEC`.
+    /// Becomes descriptors 0 and 1. Every other descriptor of this process stays open in the program unless it has
+    /// `FD_CLOEXEC`.
     pub connection: BorrowedFd<'a>,
     /// The signals that the program finds blocked.
     pub mask: SigSet,
@@ -47,7 +47,7 @@ pub enum SpawnError {
     Exec(Errno),
 }
 
-/// What the two processes of a [`spawn`] share.
+/// Data that the two processes of a [`spawn`] share.
 struct Shared<'a> {
     spawn: &'a Spawn<'a>,
     error: Cell<c_int>,
@@ -91,7 +91,7 @@ pub fn spawn(stack: &mut Stack, spawn: &Spawn<'_>) -> core::result::Result<Pid, 
     }
 }
 
-/// What the new process of a [`spawn`] does.
+/// Entry of the new process of a [`spawn`].
 extern "C" fn run(shared: *mut c_void) -> c_int {
     // SAFETY: `spawn` has passed a pointer to one, which stays until this process uses this memory no more.
     let shared = unsafe { &*shared.cast::<Shared<'_>>().cast_const() };
@@ -121,8 +121,8 @@ fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
 /// cannot be run.
 ///
 /// # Errors
-/// What `setrlimit()`, `dup2()` or `execve()` failed with: `EBADF` for the connection; `ENOENT`, `EACCES`, `ENOEXEC` for the
-/// program. Descriptors 0 and 1 may be the connection then.
+/// The errno of `setrlimit()`, `dup2()` or `execve()`: `EBADF` for the connection; `ENOENT`, `EACCES`, `ENOEXEC` for
+/// the program. After an error, descriptors 0 and 1 may already be the connection.
 pub unsafe fn become_program(spawn: &Spawn<'_>) -> Result<Infallible> {
     for (resource, limit) in spawn.limits {
         setrlimit(*resource, *limit)?;

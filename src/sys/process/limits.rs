@@ -7,7 +7,7 @@ use crate::ffi::sys::resource as c;
 use crate::sys::conv::ret;
 use crate::sys::errno::Result;
 
-/// What is limited: `RLIMIT_…`.
+/// A limited resource: `RLIMIT_…`.
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Resource(c::__rlimit_resource_t);
@@ -37,7 +37,7 @@ impl Resource {
     #[doc(alias = "RLIMIT_NOFILE")]
     pub const NOFILE: Resource = Resource(c::RLIMIT_NOFILE);
 
-    /// How many there are.
+    /// Number of resources.
     pub const COUNT: usize = RESOURCES.len();
 
     /// The resource of this name: `"nofile"` for `RLIMIT_NOFILE`.

@@ -92,7 +92,7 @@ pub fn set_pdeathsig(parent: Pid, signal: Signal) -> Result<()> {
     if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH) }
 }
 
-/// How many structs hold the 64 capabilities of that version.
+/// Number of structs that hold the 64 capabilities of that version.
 const HALVES: usize = 2;
 
 /// `capget()` and `capset()`: has no program inherit a capability that this process has.

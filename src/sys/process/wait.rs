@@ -138,7 +138,7 @@ fn pointer_to(status: Option<&mut WaitStatus>) -> *mut c_int {
     status.map_or(core::ptr::null_mut(), |status| &raw mut status.0)
 }
 
-/// How a child ended, or that it was stopped: the int that `wait()` fills in.
+/// Status of a child that ended or was stopped: the int that `wait()` fills in.
 ///
 /// The default is 0, which is also the status of a child that ended with 0.
 #[repr(transparent)]
@@ -158,7 +158,8 @@ impl WaitStatus {
         self.0
     }
 
-    /// What the child returned from main or gave to `exit()`, the low 8 bits of it, if that is how it ended.
+    /// The exit status: the low 8 bits of the child's return value from main, or of its argument to `exit()`. None if
+    /// the child did not exit.
     #[doc(alias("WIFEXITED", "WEXITSTATUS"))]
     #[must_use]
     pub const fn exit_status(self) -> Option<c_int> {

@@ -1,4 +1,4 @@
-//! What a process does about a signal: actions and handlers.
+//! Actions of a process for a signal, and handlers.
 
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
@@ -15,11 +15,11 @@ use crate::sys::signal::set::{SIGNAL_MAX, SigSet, Signal};
 #[derive(Clone, Copy, Debug)]
 pub struct Handler {
     function: extern "C" fn(Signal),
-    /// Of one that was found installed: for which signal, and that it takes three arguments (`SA_SIGINFO`).
+    /// For a handler that was found installed: its signal, and the fact that it takes three arguments (`SA_SIGINFO`).
     found: Option<Found>,
 }
 
-/// What is known of a handler that was found installed. Whoever made it may rely on its signal.
+/// Facts about a handler that was found installed. The handler's owner may rely on its signal.
 #[derive(Clone, Copy, Debug)]
 struct Found {
     signal: Signal,
@@ -48,7 +48,7 @@ impl Handler {
     }
 }
 
-/// What the kernel calls for a handler made of an `F`.
+/// The function that the kernel calls for a handler made of an `F`.
 extern "C" fn call<F: Fn(Signal) + Copy + Sync + 'static>(signal: Signal) {
     let interrupted = Errno::last();
     // SAFETY: an F has no size, so any aligned pointer is to one; `Handler::new` was given one, so it may exist.
@@ -91,7 +91,7 @@ extern "C" fn raise_flag(signal: Signal) {
     }
 }
 
-/// What a process does about a signal.
+/// A process's action for a signal.
 #[derive(Clone, Copy, Debug)]
 pub enum Disposition {
     /// `SIG_DFL`: what the signal does by default: end the process, stop it, go on, or nothing.
@@ -164,11 +164,11 @@ flags! {
 /// `struct sigaction`: what is done about a signal, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct SigAction {
-    /// What is done.
+    /// The action.
     pub sa_handler: Disposition,
     /// Which further signals are held back while a handler runs.
     pub sa_mask: SigSet,
-    /// How it runs.
+    /// Flags of the action.
     pub sa_flags: SaFlags,
 }
 
@@ -281,7 +281,7 @@ fn install(signal: Signal, disposition: Disposition, function: SignalFunction) -
     // SAFETY: a handler is one of one argument that somebody has claimed to be async-signal-safe.
     match unsafe { function(signal.raw(), handler) } {
         c::SIG_ERR => Err(Errno::last()),
-        // How many arguments the old one takes is not said; three are right for either.
+        // The C library does not tell the number of arguments of the old handler; three arguments suit either kind.
         old => Ok(Disposition::from_c(old, signal, true)),
     }
 }

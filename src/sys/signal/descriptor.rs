@@ -11,8 +11,8 @@ use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
 use crate::sys::pid::Pid;
 use crate::sys::signal::set::{SigSet, Signal};
 
-/// How many signals one [`SignalFd::read`] takes. What is pending beyond these is there at the next one; more room would
-/// only be more of the stack for a fork to copy.
+/// Most signals that one [`SignalFd::read`] takes. Further pending signals stay for the next read. A larger array would
+/// only add stack for a fork to copy.
 const SIGNALS_AT_ONCE: usize = 4;
 
 /// `signalfd()`: a descriptor from which signals are read, in place of handlers.

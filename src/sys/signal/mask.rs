@@ -8,7 +8,7 @@ use crate::sys::conv::ret;
 use crate::sys::errno::Result;
 use crate::sys::signal::set::SigSet;
 
-/// What is done to the set of blocked signals: the first argument of `sigprocmask()`.
+/// Change to the set of blocked signals: the first argument of `sigprocmask()`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MaskHow {
     /// `SIG_BLOCK`: these too.

@@ -5,9 +5,9 @@ use core::fmt;
 
 use crate::sys::fd::{self, BorrowedFd};
 
-/// How much of a line that does not go through stdio is written at once.
+/// Most bytes of a line that are written at once without stdio.
 const DIRECT_MAX: usize = 128;
-/// How many digits an int can have.
+/// Most digits of an int.
 const DIGITS_MAX: usize = 10;
 
 /// Text on its way to a descriptor, past stdio: what a handler may use in the midst of anything.

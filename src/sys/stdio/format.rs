@@ -9,7 +9,7 @@ use crate::sys::sealed::Sealed;
 use crate::sys::stdio::direct::Direct;
 use crate::sys::stdio::stream::{Stream, enter};
 
-/// What stands for one argument in a format: `%d` or `%s`.
+/// Directive for one argument in a format: `%d` or `%s`.
 pub trait Argument: Copy + Sealed {
     /// The letter of its conversion.
     #[doc(hidden)]
@@ -223,14 +223,14 @@ fn print_format<F: Format, A: Arguments>(
     })
 }
 
-/// What [`printf!`](crate::printf!) calls.
+/// Implementation of [`printf!`](crate::printf!).
 #[doc(hidden)]
 pub fn printf<F: Format, A: Arguments>(_format: F, arguments: A) -> c_int {
     // SAFETY: the format is the one that is checked against the arguments.
     print_format::<F, A>(fd::STDOUT, arguments, |format| unsafe { arguments.printf(format) })
 }
 
-/// What [`fprintf!`](crate::fprintf!) calls.
+/// Implementation of [`fprintf!`](crate::fprintf!).
 #[doc(hidden)]
 pub fn fprintf<F: Format, A: Arguments>(stream: Stream, _format: F, arguments: A) -> c_int {
     // SAFETY: as for `printf`; the stream is one of the three standard ones.
@@ -288,7 +288,7 @@ macro_rules! printf {
     };
 }
 
-/// What [`snprintf!`](crate::snprintf!) calls.
+/// Implementation of [`snprintf!`](crate::snprintf!).
 #[doc(hidden)]
 pub fn snprintf<F: Format, A: Arguments>(buffer: &mut [u8], _format: F, arguments: A) -> c_int {
     // SAFETY: the format is the one that is checked against the arguments.

@@ -53,7 +53,7 @@ pub(super) fn enter<T>(function: impl FnOnce() -> T) -> Option<T> {
     Some(result)
 }
 
-/// Has every handler from now on write by itself: `exit()` is about to run through the streams, and does not return.
+/// Makes every handler write without stdio from now on: `exit()` is about to flush the streams, and does not return.
 pub(crate) fn close_to_handlers() {
     INSIDE.store(true, Ordering::Relaxed);
 }
