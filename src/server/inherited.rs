@@ -74,7 +74,7 @@ fn variable(name: &CStr) -> Option<&'static [u8]> {
     unsafe { value(name) }.map(CStr::to_bytes)
 }
 
-/// How many descriptors the service manager has passed to this process.
+/// Number of descriptors that the service manager has passed to this process.
 fn passed_by_manager() -> Option<c_int> {
     let pid: c_int = number(variable(c"LISTEN_PID")?)?;
     number(variable(c"LISTEN_FDS")?).filter(|_| pid == getpid().raw())

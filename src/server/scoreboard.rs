@@ -74,8 +74,8 @@ const SLOT_REFUSED: usize = 11;
 
 /// The ticket of a child that is about to take one.
 const CHOOSING: u64 = u64::MAX;
-/// How often a child looks whether another one has taken its ticket. That one is a few instructions away from it, unless
-/// it was stopped just there: then it counts.
+/// Number of times that a child checks whether another child has taken its ticket. The other child is a few
+/// instructions away from it. If the other child was stopped there, the wait ends after this number.
 const CHOOSING_LOOKS: u32 = 10_000;
 
 // The kinds of clients.

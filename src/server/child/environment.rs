@@ -18,7 +18,8 @@ use crate::sys::process::variables;
 
 /// The protocols of UCSPI. The variables of each begin with its name.
 const PROTOCOLS: [&[u8]; 5] = [b"TCP", b"UDP", b"UNIX", b"IPC", b"SSL"];
-/// What follows the protocol's name. If the server itself has such variables, they are about another connection.
+/// Suffixes of the variables about a connection; the protocol's name precedes them. If the server itself has such
+/// variables, they are about another connection.
 const ABOUT_CONNECTION: [&[u8]; 3] = [b"LOCAL", b"REMOTE", b"CONNNUM"];
 /// Further variables about another connection: the protocol's name, and what sshd says to whoever starts the server.
 const ABOUT_OTHERS: [&str; 4] = ["PROTO", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY"];

@@ -18,7 +18,7 @@ pub(super) struct Group {
     pub(super) end: End,
 }
 
-/// How far a group is on its way to its end. The times are those of the signal.
+/// Progress of a group towards its end. The times are those of the signal.
 #[derive(Clone, Copy)]
 pub(super) enum End {
     NotTold,

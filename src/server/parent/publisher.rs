@@ -47,7 +47,7 @@ impl Publisher {
         Publisher { manager, title, limit, watchdog_at: now, status: shown, titled: shown }
     }
 
-    /// What a child closes.
+    /// The connection to the service manager, for the child to close.
     pub(super) fn manager(&mut self) -> &mut Manager {
         &mut self.manager
     }

@@ -51,7 +51,7 @@ fn a_field_fits_or_is_left_out() {
             let mut line = Line::new(json);
             line.text("n", "x".repeat(length).as_str());
             assert_eq!(line.text.len(), if fits { overhead + length } else { 0 }, "json {json}, {length} bytes");
-            // What comes after it has its chance, and the end fits in any case.
+            // A later field is tried as well, and the end always fits.
             line.number("m", 1);
             let end = if json { "}\n" } else { "\n" };
             assert!(line.text.write_str(end).is_ok(), "json {json}, {length} bytes");

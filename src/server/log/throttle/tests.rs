@@ -29,7 +29,7 @@ fn what_was_held_back_is_released_once_and_throttles_what_comes_then() {
     let mut throttle = LogThrottle::default();
     let log = Log::new(LogFormat::Text, Verbosity::Quiet);
     let period = THROTTLE_PERIOD.as_millis() as u64;
-    // Of a kind whose line is a detail, so that this test prints nothing.
+    // The line of this kind is a detail, so the test prints nothing.
     assert_eq!(throttle.admit(Throttled::Abort, at(0)), Some(1));
     assert_eq!(throttle.admit(Throttled::Abort, at(10)), None);
     throttle.release(&log, at(period - 1));
