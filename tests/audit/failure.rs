@@ -1,4 +1,4 @@
-//! What keeps the tool from comparing, and that it leaves nothing behind.
+//! Errors that prevent a comparison, after which the tool leaves nothing behind.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -53,8 +53,7 @@ fn a_line_that_is_not_straces_is_shown_and_counts() {
     assert!(text(&output.stdout).contains("unreadable line: what is this, once, first in root"));
 }
 
-/// What an audit leaves in the folder for temporary files, and which processes run a command.
-/// A command that does not end by itself, and that nobody else on this machine runs.
+/// A command that does not end by itself, and that no other process on this machine runs.
 fn long_sleep(number: u32) -> String {
     format!("sleep {number}.{}", std::process::id())
 }

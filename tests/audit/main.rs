@@ -37,7 +37,7 @@ const TROUBLE: Option<i32> = Some(2);
 
 /// An audit that takes longer is ended, and its test fails: it makes many runs, each of which is short.
 const WATCHDOG: Duration = Duration::from_secs(120);
-/// How often its end is looked for.
+/// Time between two checks whether the tool has ended.
 const TICK: Duration = Duration::from_millis(5);
 
 fn audit(arguments: &[&str]) -> Command {

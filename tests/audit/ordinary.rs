@@ -60,7 +60,7 @@ const PAIRS: [(&str, &str, &str); 10] = [
     ("/bin/dash -c 'umask 022'", "/bin/dash -c 'umask 027'", "umask: mask 022 / 027"),
 ];
 
-/// How often each command is compared with itself.
+/// Number of comparisons of each command with itself.
 const RUNS: usize = 20;
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is written, and how.
+//! The written reports.
 
 use std::fs;
 

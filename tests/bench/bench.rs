@@ -1,8 +1,8 @@
-//! `make bench`: how fast the servers are, in one run, each against the one that it is compared with.
+//! `make bench`: measures the speed of the servers in one run, each beside the server that it is compared with.
 //!
-//! What is measured is started anew for each measurement; the order is shuffled in every round, so that whatever else the
-//! machine does is spread over all of them; and what is said of two of them is the median of their ratios within the
-//! rounds, with an interval. See `--help` for what can be chosen.
+//! Each measurement starts its server anew. The order is shuffled in every round, so that other work of the machine is
+//! spread over all servers. Two servers are compared by the median of their ratios within the rounds, with an interval.
+//! See `--help` for the options.
 #![allow(unreachable_pub, missing_docs, missing_debug_implementations, reason = "a program, not a library")]
 
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! How cost grows: with children that live, with the parent's memory, with the rate, with time.
+//! Growth of the cost: with living children, with the parent's memory, with the rate, with time.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};

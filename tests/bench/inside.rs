@@ -1,4 +1,4 @@
-//! What a server takes, seen from outside: memory, system calls, instructions, the size of its file.
+//! Resources of a server, measured from outside: memory, system calls, instructions, size of its file.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -26,7 +26,7 @@ pub struct Memory {
     pub tables: u64,
 }
 
-/// What one subject takes. None where it was not, or could not be, measured.
+/// Resources of one subject. None if the value was not measured.
 pub struct Inside {
     pub name: &'static str,
     /// The size of its file.
@@ -45,15 +45,16 @@ pub struct Inside {
 
 /// As many idle connections as a server has to hold.
 pub const MANY: u32 = 1000;
-/// How many connections are counted under strace, and how many at once.
+/// Number of connections counted under strace, and number at once.
 const TRACED: u64 = 400;
 const TRACED_WORKERS: u32 = 8;
 /// Whose instructions are counted besides those of the textbook programs.
 const COUNTED: [&str; 3] = [MPSERV_FORK, C_FORK, C_FORK_STATIC];
-/// How many connections are counted under callgrind; what the start takes is in both, and so in neither.
+/// Number of connections counted under callgrind. The cost of the start is in both counts, so their difference does not
+/// contain it.
 const FEW: u64 = 5;
 const MORE: u64 = 25;
-/// Has callgrind begin anew at a fork, whichever way it is made.
+/// Makes callgrind start its counters anew at a fork, whichever call makes the fork.
 const FORKS: [&str; 4] =
     ["--zero-before=fork", "--zero-before=__libc_fork", "--zero-before=syscall", "--zero-before=clone"];
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -200,7 +201,7 @@ fn instructions(subject: &Subject) -> Result<(f64, f64)> {
     Ok(((more - few) / (MORE - FEW) as f64, child))
 }
 
-/// What callgrind has counted when so many connections were served: for the parent, and on average for its children.
+/// Instructions that callgrind counted for this number of connections: for the parent, and on average for its children.
 fn counted(subject: &Subject, connections: u64, options: &[&str]) -> Result<(f64, f64)> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench/callgrind");
     if folder.exists() {

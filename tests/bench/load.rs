@@ -7,7 +7,7 @@ use crate::Result;
 use crate::server::Server;
 use crate::subjects::{Subject, Talk};
 
-/// What mpserv-load is to do.
+/// A run of mpserv-load.
 #[derive(Clone, Copy)]
 pub struct Load {
     pub workers: u32,
@@ -24,7 +24,7 @@ impl Load {
     }
 }
 
-/// What it has found. Times are in nanoseconds.
+/// Results of a run. Times are in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
     pub connections: u64,
@@ -35,7 +35,7 @@ pub struct Outcome {
     pub first_byte_p99: f64,
 }
 
-/// How long a connection may take; the shortest that no server needs.
+/// Longest time of a connection, in seconds; no server needs as much.
 const TIMEOUT: &str = "5";
 
 /// Loads a server. An error on any connection is an error here: a figure with errors in it says nothing.

@@ -31,7 +31,7 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Optio
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
-            // What cargo says to every benchmark.
+            // cargo passes this option to every benchmark.
             "--bench" => {}
             "--peers" => options.peers = true,
             "--help" => return Ok(None),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{Result, cc};
 
-/// What all of them are compiled with.
+/// Compiler flags of all plain servers.
 const FLAGS: [&str; 6] = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wmissing-prototypes", "-Werror"];
 
 /// As `cc` links by itself on Debian: a symbol is looked up when it is first called, and so in each child anew. Said,

@@ -9,7 +9,7 @@ use crate::subjects::{
     MPSERV_SANDBOX, S6,
 };
 
-/// What has to hold of a value.
+/// Condition that a value must meet.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Wanted {
     AtLeast(f64),

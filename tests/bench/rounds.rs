@@ -10,7 +10,7 @@ use crate::server::Server;
 use crate::statistics::{Sample, Shuffle};
 use crate::subjects::{Group, Subject};
 
-/// How many clients there are at once.
+/// Number of clients at once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Clients {
     One,
@@ -29,7 +29,7 @@ impl Clients {
     }
 }
 
-/// What was measured of one subject with so many clients: a value for each round.
+/// Values of one subject with this number of clients: one for each round.
 #[derive(Default)]
 pub struct Measured {
     pub per_second: Sample,
@@ -78,7 +78,7 @@ pub fn median(sample: &Sample) -> f64 {
     sample.median().map_or(0.0, |median| median.value)
 }
 
-/// How often those are measured in a round of which something is asked; a round has their mean, which is surer.
+/// Number of measurements in a round for a subject that has a target. The round keeps their mean, which is more exact.
 const TIMES_WHEN_ASKED: usize = 2;
 
 pub fn run(subjects: &[Subject], is_asked_of: impl Fn(&str) -> bool, options: &Options) -> Result<Rounds> {

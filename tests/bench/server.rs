@@ -23,7 +23,7 @@ pub struct Server {
     child: Child,
     pub port: u16,
     stderr: File,
-    /// What it was told to listen on, when it was not told a port.
+    /// The listener that the server inherits, if it was not given a port.
     _passed: Option<TcpListener>,
 }
 
@@ -94,7 +94,7 @@ impl Server {
         self.child.id()
     }
 
-    /// What it has last said on standard error.
+    /// The server's last line on standard error.
     pub fn complaint(&self) -> String {
         let mut text = Vec::new();
         // The text is for a person; what cannot be read is left out.
@@ -119,7 +119,8 @@ impl Server {
         }
     }
 
-    /// Has it end by SIGTERM, as one that is to say something at its end; by SIGKILL where it does not.
+    /// Stops the server with SIGTERM, so that it can write its last lines; kills it with SIGKILL if SIGTERM does not
+    /// stop it.
     pub fn end(mut self) -> Result<()> {
         self.signal(Signal::TERM);
         let deadline = Instant::now() + PATIENCE;

@@ -13,7 +13,7 @@ pub struct Median {
     pub confidence: f64,
 }
 
-/// How sure an interval has to be, where there are values enough.
+/// Confidence of an interval, if there are enough values.
 const CONFIDENCE: f64 = 0.95;
 
 impl Sample {
@@ -30,7 +30,7 @@ impl Sample {
         let (count, middle) = (sorted.len(), sorted.len() / 2);
         let upper = *sorted.get(middle)?;
         let value = if count % 2 == 1 { upper } else { f64::midpoint(sorted[middle - 1], upper) };
-        // How likely it is that as few as `left` values are on one side, for the widest interval and the next ones.
+        // Probability that only `left` values are on one side, for the widest interval and the next ones.
         let mut tail = 0.5_f64.powi(i32::try_from(count).ok()?);
         let mut ways = tail;
         let mut left = 0;

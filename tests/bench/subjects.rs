@@ -1,4 +1,4 @@
-//! What is measured.
+//! The measured servers.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::plain::Plain;
 use crate::server::Server;
 
-/// How a server comes to its port.
+/// The way in which a server gets its port.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Port {
     /// It is told one, in place of `{port}`.
@@ -19,7 +19,7 @@ pub enum Port {
     Passed,
 }
 
-/// What is said to a server.
+/// The exchange with a server.
 #[derive(Clone, Copy)]
 pub enum Talk {
     /// 64 bytes, which come back.
@@ -55,7 +55,7 @@ pub struct Subject {
     pub talk: Talk,
     /// Whether it is ours, which the pictures show.
     pub ours: bool,
-    /// How many clients at once it is measured with, besides one alone.
+    /// Number of clients at once, in the measurement with many clients.
     pub many: u32,
     /// Whether it starts a process for each connection, from a parent that can be looked at.
     pub forks: bool,
@@ -84,7 +84,7 @@ fn ours(name: &str) -> String {
     Path::new(env!("CARGO_BIN_EXE_mpserv-load")).with_file_name(name).to_string_lossy().into_owned()
 }
 
-/// What has to be in place of a port in a command.
+/// Placeholder for the port in a command.
 pub const PORT: &str = "{port}";
 
 fn subject(name: &'static str, group: Group, command: &[&str]) -> Subject {

@@ -133,8 +133,8 @@ impl<'m> Built<'m> {
     }
 }
 
-/// How a program ended, and the different lines that it printed, sorted: an emulator is slow, so which process is faster
-/// and how often a parent looks for its child differ. Process ids are left out: all numbers of three and more digits.
+/// The program's end, and its different lines, sorted. An emulator is slow, so the order of processes and the number of
+/// a parent's checks differ. Process ids are left out: all numbers of three and more digits.
 fn printed(ended: &Ended) -> (Option<i32>, Vec<String>) {
     let mut lines: Vec<String> = ended.stdout.lines().map(without_long_numbers).collect();
     lines.sort_unstable();

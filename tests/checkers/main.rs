@@ -1,5 +1,5 @@
-//! What looks inside while the programs do what they do: valgrind's memcheck, on the textbook programs in C and in Rust
-//! and on the server; and the sanitizers of the compiler, on the C programs. `make memcheck` and `make sanitize`.
+//! Checkers of memory while the programs run: valgrind's memcheck, on the textbook programs in C and in Rust and on the
+//! server; and the sanitizers of the compiler, on the C programs. `make memcheck` and `make sanitize`.
 //!
 //! In real time, because neither can be watched by strace at once: half a minute and more.
 
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     }])
 }
 
-/// What looks inside.
+/// A checker of memory.
 #[derive(Clone, Copy)]
 enum Checker {
     Memcheck(Impl),
@@ -67,8 +67,7 @@ enum Checker {
     Sanitizers,
 }
 
-/// What is found is in a file for each process; leaks are errors, and so is memory that was never
-/// given a value.
+/// Options of memcheck: one report for each process; leaks are errors, and so are reads of uninitialized memory.
 const MEMCHECK: [&str; 7] = [
     "-q",
     "--trace-children=yes",
@@ -107,7 +106,7 @@ fn memcheck(program: &Path, folder: &Path) -> Command {
     command
 }
 
-/// What was found, in any process: in files, by memcheck, or on standard error, by the sanitizers.
+/// Errors found in any process: in memcheck's files, or on standard error, where the sanitizers write.
 fn found(folder: &Path, stderr: &str) -> String {
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     let found = files.filter(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"found")));
@@ -134,7 +133,7 @@ fn finds(checker: Checker) {
     assert_ne!(found(&folder.0, &ended.stderr), "");
 }
 
-/// How long a program may take that sleeps for up to half a minute.
+/// Longest time of a program that sleeps for up to half a minute.
 const SLEEPS: Duration = Duration::from_secs(60);
 
 /// Drives a textbook program; nothing may be found.
@@ -157,7 +156,8 @@ fn check(checker: Checker, program: &str) {
     assert_eq!(found(&folder.0, &ended.stderr), "", "{program}");
 }
 
-/// Has a client that does all in order, one that says nothing, one that resets, and one that sends more than a buffer.
+/// Runs a client that sends and closes in order, a silent client, a client that resets, and a client that sends more
+/// than a buffer.
 fn drive_server(server: Server, command: &mut Command) -> Ended {
     let running = Running::start(command, Output::Pipe);
     let rests = || {
@@ -230,7 +230,7 @@ fn check_mpserv(arguments: &[&str]) {
     assert_eq!(found(&folder.0, ""), "");
 }
 
-/// Has the server, on a port and on a Unix socket, start itself anew; nothing may be found in either.
+/// Makes the server start itself anew, on a port and on a Unix socket, and checks that neither process has an error.
 fn check_restart() {
     let folder = TempDir::new();
     let (path, pidfile) = (folder.join("socket"), folder.join("pid"));

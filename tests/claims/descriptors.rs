@@ -1,4 +1,4 @@
-//! What processes share after a fork: what their descriptors refer to.
+//! Objects that processes share after a fork: the targets of their descriptors.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, Write};
@@ -26,7 +26,7 @@ pub(crate) fn descriptors_are_copied_by_fork() {
     assert_eq!(std::fs::read(folder.join("file")).unwrap(), b"hello world");
 }
 
-/// How many sockets a process holds.
+/// Number of sockets that a process holds.
 fn sockets(pid: u32) -> usize {
     let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let links = fds.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());

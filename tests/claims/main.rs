@@ -1,5 +1,5 @@
-//! What the sources teach, each claim a test: shown by the textbook programs, in C and in Rust, where one of them shows
-//! it, and by the library. Where a source is wrong, the test shows what is true.
+//! The claims of the sources, one test for each: shown by the textbook programs, in C and in Rust, if a program
+//! shows it, and by the library. If a source is wrong, the test shows the truth.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -32,7 +32,7 @@ fn action(sa_handler: Disposition) -> SigAction {
     SigAction { sa_handler, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE }
 }
 
-/// How often a program prints one line.
+/// Number of times that a program has printed a line.
 fn count(running: &Running, line: &str) -> usize {
     running.stdout_so_far().matches(line).count()
 }
@@ -255,7 +255,7 @@ pub(crate) fn accept_fails_with_eintr_in_a_server_built_with_std_c99() {
     running.end(Signal::TERM);
 }
 
-/// How many children end together.
+/// Number of children that end together.
 const MANY: usize = 20;
 
 /// Makes many children that end, while SIGCHLD is held back, and lets it through.
@@ -266,7 +266,7 @@ fn let_many_children_end() {
         child(|| 0);
     }
     wait_until("all have ended", || zombies(std::process::id()).len() == MANY);
-    // What was held back is delivered before this returns.
+    // The pending signal is delivered before this call returns.
     sigprocmask(MaskHow::Unblock, &chld);
 }
 
@@ -305,7 +305,7 @@ pub(crate) fn one_waitpid_leaves_19_zombies_of_20_and_the_loop_none() {
     }
 }
 
-/// How many zombies a server keeps when many of its children end while it is stopped.
+/// Number of zombies that a server keeps when many of its children end while it is stopped.
 fn zombies_of(server: Server, language: Impl) -> usize {
     let running = server.start(language, Output::Pipe);
     let clients = [(); MANY].map(|()| {

@@ -13,7 +13,7 @@ use crate::common::solo::{Channel, child};
 use crate::common::*;
 use crate::{id, status};
 
-/// How long a program may take that sleeps: waitpid does for some 18 seconds.
+/// Longest time of a program that sleeps: waitpid sleeps for about 18 seconds.
 const SLEEPS: Duration = Duration::from_secs(45);
 
 pub(crate) fn wait_blocks_until_a_child_ends() {

@@ -7,21 +7,22 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How much each client sends.
+/// Number of bytes that each client sends.
 const SIZE: usize = 64;
-/// How long a client waits for its echo: longer than a server may keep it waiting.
+/// Longest time for which a client waits for its echo: longer than a server may delay it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What has come of it.
+/// Result of the load.
 #[derive(Debug, Default)]
 pub struct Load {
     pub served: u64,
-    /// What went wrong, and how often.
+    /// Errors, with the number of each.
     pub errors: BTreeMap<String, u64>,
 }
 
-/// Has `total` clients connect to a port, from so many threads. Each thread connects to an address of its own, so that
-/// the ports of this machine do not run out: the server is to listen on all. `served` counts while it goes on.
+/// Connects `total` clients to a port, from this number of threads. Each thread connects to an address of its own, so
+/// that the ports of this machine do not run out. The server must listen on all addresses. `served` counts during the
+/// run.
 pub fn load(port: u16, total: u64, workers: u8, served: &AtomicU64) -> Load {
     let begun = AtomicU64::new(0);
     let errors = Mutex::new(BTreeMap::new());

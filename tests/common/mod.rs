@@ -1,5 +1,5 @@
-//! What the tests share: running a program in C or in Rust, on a terminal, a pipe or a file, and watching it from
-//! outside through /proc. Every process that is started here is ended here, by its id, whatever the test does.
+//! Helpers that the tests share: they run a program in C or in Rust, on a terminal, a pipe or a file, and watch it from
+//! outside through /proc. They end every process that they start, by its id, whatever the test does.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
 use std::fs::{self, File};
@@ -26,7 +26,7 @@ pub mod solo;
 /// After this long, an event that a test waits for will not come.
 pub const WATCHDOG: Duration = Duration::from_secs(15);
 
-/// How often a condition is looked at.
+/// Time between two checks of a condition.
 const POLL: Duration = Duration::from_millis(1);
 
 /// Waits until `condition` gives a value; fails when it never does.
@@ -183,13 +183,13 @@ pub struct Running {
     stderr: Collected,
 }
 
-/// What comes out of a descriptor, or stands in a file.
+/// Output read from a descriptor, or written to a file.
 enum Collected {
     Reader(JoinHandle<()>, Arc<Mutex<Vec<u8>>>),
     File(PathBuf, TempDir),
 }
 
-/// How a program ended.
+/// End of a program, with its output.
 #[derive(Debug, PartialEq, Eq, Clone)]
 pub struct Ended {
     pub status: ExitStatus,
@@ -272,7 +272,7 @@ impl Running {
         self.child.stdin.take().expect("standard input is a pipe").write_all(text).unwrap();
     }
 
-    /// What it has printed on standard output until now.
+    /// The program's standard output until now.
     pub fn stdout_so_far(&self) -> String {
         self.stdout.so_far()
     }
@@ -282,7 +282,7 @@ impl Running {
         matches!(&self.stdout, Collected::Reader(reader, _) if reader.is_finished())
     }
 
-    /// What it has printed on standard error until now.
+    /// The program's standard error until now.
     pub fn stderr_so_far(&self) -> String {
         self.stderr.so_far()
     }
@@ -393,7 +393,7 @@ pub fn run(command: &mut Command, output: Output) -> Ended {
     Running::start(command, output).wait()
 }
 
-/// What a command prints that has to succeed, without the white space at its ends.
+/// Output of a command that must succeed, without white space at its ends.
 #[track_caller]
 pub fn text_of(command: &mut Command) -> String {
     let ended = run(command.stdin(Stdio::null()), Output::Pipe);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mpserv::namespace::{own_network, own_users};
 
-/// How often the ports are looked at that others use.
+/// Time between two checks of a port that another process uses.
 const POLL: Duration = Duration::from_millis(5);
 
 /// A network in which nobody else is: the kernel's, or, where this process may have none of its own, the machine's,

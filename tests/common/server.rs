@@ -79,7 +79,7 @@ pub fn traced(options: &[&str], trace: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// What a parent may leave of its signals to what it starts.
+/// State of the signals that a parent leaves to its children.
 #[derive(Clone, Copy, Debug)]
 pub struct Left {
     pub is_ignored: bool,
@@ -94,7 +94,7 @@ impl Left {
         Left { is_ignored: true, is_blocked: true },
     ];
 
-    /// Has a command find all signals so.
+    /// Starts a command with all signals in this state.
     pub fn to(self, command: &mut Command) -> &mut Command {
         let leave = move || {
             // Whoever started the tests may have left some, too.
@@ -203,7 +203,7 @@ impl Served {
         wait_until("the server has no children", || children(self.pid()).is_empty());
     }
 
-    /// Has it stop, and checks that it did so properly.
+    /// Stops the server, and checks that it ended properly.
     #[track_caller]
     pub fn stop(self) -> Vec<Line> {
         let ended = self.running.end(Signal::TERM);
@@ -213,13 +213,13 @@ impl Served {
         log
     }
 
-    /// How much processor time it has used. Not by `utime` and `stime`: they count in ticks of ten milliseconds.
+    /// Processor time of the server. `utime` and `stime` are too coarse: they count in ticks of ten milliseconds.
     pub fn processor_time(&self) -> Duration {
         let schedstat = std::fs::read_to_string(format!("/proc/{}/schedstat", self.pid())).unwrap();
         Duration::from_nanos(schedstat.split(' ').next().unwrap().parse().unwrap())
     }
 
-    /// How many descriptors it has open.
+    /// Number of open descriptors.
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
@@ -273,13 +273,13 @@ pub fn faulty(fault: &str, trace: &Path, arguments: &[&str]) -> Served {
     Served::start_command(&mut traced(&options, trace, arguments))
 }
 
-/// What a program prints that only prints, for one client.
+/// Output for one client, of a program that only prints.
 #[track_caller]
 pub fn output_of(server: &Served) -> String {
     String::from_utf8(read_all(&mut server.connect())).unwrap()
 }
 
-/// What a program prints that is run for a client who sends nothing.
+/// Output of a program that runs for a client which sends nothing.
 #[track_caller]
 pub fn program_output(arguments: &[&str]) -> String {
     let server = Served::start(arguments);

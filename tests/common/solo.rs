@@ -41,7 +41,7 @@ impl Test {
         self.path.split_once("::").map_or(self.path, |(_, name)| name)
     }
 
-    /// How long it may take.
+    /// Longest time of the test.
     const fn limit(&self) -> Duration {
         if self.is_ignored { IGNORED_LIMIT } else { LIMIT }
     }
@@ -67,18 +67,18 @@ macro_rules! tests {
     };
 }
 
-/// How many tests run at once. Most of them wait most of the time.
+/// Number of tests that run at once. Most of them wait most of the time.
 const AT_ONCE: usize = 8;
-/// How long a test may take on a busy machine, with several events. A wait for one of them ends after [`WATCHDOG`].
+/// Longest time of a test on a busy machine, with several events. A wait for one event ends after [`WATCHDOG`].
 const LIMIT: Duration = Duration::from_secs(100);
-/// How long a test may take that is run only when asked for.
+/// Longest time of an ignored test.
 const IGNORED_LIMIT: Duration = Duration::from_secs(3600);
 /// A test that takes longer has its time printed.
 const SLOW: Duration = Duration::from_secs(5);
-/// How often the tests that run are looked at.
+/// Time between two looks at the running tests.
 const POLL: Duration = Duration::from_millis(2);
 
-/// What the command line asks for, in the words of the standard runner. Other options are ignored.
+/// Options of the command line, with the names of the standard runner. Other options are ignored.
 struct Arguments {
     /// A test runs if its name contains one of these, or if there are none.
     words: Vec<String>,
@@ -230,12 +230,12 @@ fn processes_of_group(group: Pid) -> String {
     all
 }
 
-/// What has come of a test.
+/// Result of a test.
 enum Verdict {
     Passed,
     /// It cannot run here, for this reason.
     Skipped(String),
-    /// How it ended, and what it printed.
+    /// End of the test's process, and its output.
     Failed(String),
 }
 
@@ -281,7 +281,7 @@ impl Running {
         Running { test, child, start: Instant::now(), folder }
     }
 
-    /// How it ended, or had to be; `None` while it runs.
+    /// The result of the test, once it has ended or has been ended; `None` while it runs.
     fn verdict(&mut self) -> Option<Verdict> {
         let has_ended = state(self.child.pid().raw() as u32) == Some('Z');
         let limit = self.test.limit();
@@ -345,7 +345,7 @@ fn retry_on_eintr(mut call: impl FnMut() -> libc::c_int) -> libc::c_int {
     }
 }
 
-/// How two processes of a test tell each other how far they are: what one writes, the other reads.
+/// Synchronizes two processes of a test: one writes its progress, and the other reads it.
 pub struct Channel(UnixStream, UnixStream);
 
 impl Channel {

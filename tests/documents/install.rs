@@ -1,4 +1,4 @@
-//! What `make install` makes of the files in `src/share`, and what systemd says of the units.
+//! Files that `make install` installs, and systemd's check of the units.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -25,7 +25,7 @@ fn units_are_what_systemd_takes() {
     let mut command = Command::new("systemd-analyze");
     let verify = run(command.args(["verify", "--man=no"]).args([&service, &socket]), Output::Pipe);
     let complaints = verify.stderr;
-    // What it has to say of other units on this machine is no matter of these.
+    // Messages about other units of this machine do not matter here.
     let ours: Vec<&str> = complaints.lines().filter(|line| line.contains("mpserv")).collect();
     assert!(verify.status.success() && ours.is_empty(), "{complaints}");
 }
@@ -43,7 +43,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn what_is_installed_runs_and_is_uninstalled() {
     let root = TempDir::new();
-    // What is built is not the matter here: the program that is tested stands in for the release.
+    // The installed program does not matter here: the tested program takes the place of the release.
     let target = root.join("target");
     fs::create_dir_all(target.join("release")).unwrap();
     fs::copy(MPSERV, target.join("release/mpserv")).unwrap();
@@ -81,7 +81,7 @@ fn what_is_installed_runs_and_is_uninstalled() {
     let server = Served::start_command(command.args(["-1", "127.0.0.1:0"]));
     drop(server.client());
     server.stop();
-    // What was not installed by us stays.
+    // A file that `make install` did not install stays.
     let foreign = destination.join("usr/share/man/man8/other.8");
     fs::write(&foreign, "").unwrap();
     make("uninstall");

@@ -1,4 +1,4 @@
-//! What is said of the options in `--help`, the man page, the completions and the guide.
+//! The options in `--help`, the man page, the completions and the guide.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -83,7 +83,7 @@ fn completions_have_each_option_of_the_help_and_no_other() {
     let long = |all: &BTreeSet<String>| -> BTreeSet<String> {
         all.iter().filter(|option| option.starts_with("--")).cloned().collect()
     };
-    // What is offered, by the shells' own words where they say more than a list.
+    // The words that bash offers, from the script if it says more than a list.
     let bash = file("src/share/completions/mpserv.bash");
     assert_eq!(long(&options(&bash)), long(&help));
     let zsh = file("src/share/completions/_mpserv");

@@ -228,7 +228,7 @@ fn the_service_unit_fits_the_program() {
     // A restart may take so long, in which the watchdog has to hear of the server; it is told twice as often.
     let watchdog: u64 = service("WatchdogSec").parse().unwrap();
     assert!((2..=60).contains(&watchdog), "WatchdogSec={watchdog}");
-    // What the unit starts is a command line that the program takes.
+    // The program accepts the unit's command line.
     let command = service("ExecStart").replace("$ARGS", "--max-children 7").replace("%I", "127.0.0.1:0");
     let arguments: Vec<&str> = command.split(' ').skip(1).collect();
     let server = Served::start(&arguments);

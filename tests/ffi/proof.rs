@@ -8,7 +8,7 @@ use std::{env, fs};
 use super::cc;
 use super::mirror::Mirror;
 
-/// What C or Rust says of each name.
+/// Values of each name, in C or in Rust.
 pub(crate) type Facts = BTreeMap<String, Vec<i64>>;
 
 /// A processor, with a C compiler for it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::repository;
 
-/// What the Web Content Accessibility Guidelines ask of text.
+/// Lowest contrast of text in the Web Content Accessibility Guidelines.
 const CONTRAST: f64 = 4.5;
 
 fn style() -> String {

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 /// Elements that have no end.
 const VOID: [&str; 2] = ["meta", "br"];
-/// What would make a page need something else.
+/// Text that would make a page load another file.
 const FOREIGN: [&str; 8] = ["<script", "<img", "<link", "<iframe", "http:", "https:", "url(", "@import"];
 
-/// What a page has.
+/// Parts of a page.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) ids: BTreeSet<String>,

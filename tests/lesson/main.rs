@@ -17,7 +17,7 @@ mod pages;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// What a run of the tool may take, in seconds, on a busy machine.
+/// Longest time of a run of the tool, in seconds, on a busy machine.
 const WATCHDOG: &str = "900";
 
 /// Runs mpserv-audit to its end. SIGTERM makes it end its programs first.

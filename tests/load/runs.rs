@@ -46,9 +46,9 @@ const LOAD: &str = env!("CARGO_BIN_EXE_mpserv-load");
 /// A server in this process: a thread for each connection.
 struct Server {
     port: u16,
-    /// Who has connected, in order.
+    /// Addresses of the clients, in the order of their connections.
     peers: Arc<Mutex<Vec<SocketAddr>>>,
-    /// How many connections are open.
+    /// Number of open connections.
     open: Arc<AtomicUsize>,
 }
 
@@ -239,7 +239,7 @@ fn who_waits_behind_a_server_that_stands_still_is_counted() {
     let ended = server.load(&["-r", "100", "-n", "60"]);
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert!(number(&ended, "", "late") >= 25.0, "{ended:?}");
-    // Of 60 at least a third were late, by up to the whole time.
+    // At least a third of the 60 connections were late, by up to the whole time.
     assert!(number(&ended, "connection", "p99") >= 0.9 * STILL.as_nanos() as f64, "{ended:?}");
     // The one request that was slow is one in 60.
     assert!(number(&ended, "request", "p50") < 0.5 * STILL.as_nanos() as f64, "{ended:?}");
@@ -320,7 +320,7 @@ fn a_process_that_is_killed_is_an_error() {
         let running = Running::start(&mut command(options, &server.port.to_string()), Output::Pipe);
         wait_until("it has connected", || server.connections() > before + 2);
         signal(children(running.pid())[0], Signal::KILL);
-        // Of workers the other one goes on; idle connections are in one process, without which the run is over.
+        // The other worker goes on. All idle connections are in one process, and the run ends without it.
         wait_until("the process is reaped", || children(running.pid()).len() < 2);
         let ended = if options.contains(&"-i") { running.wait() } else { running.end(Signal::TERM) };
         assert_eq!((ended.status.code(), number(&ended, "errors", "died")), (Some(1), 1.0), "{options:?}: {ended:?}");

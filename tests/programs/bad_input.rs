@@ -1,4 +1,4 @@
-//! What goes wrong, and what the programs make of it: the same in C and in Rust.
+//! Invalid input and failures: the programs do the same in C and in Rust.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -54,8 +54,8 @@ fn serve(server: Server, language: Impl, output: Output, clients: &[&dyn Fn(TcpS
     ended
 }
 
-/// What a server prints while these clients come one after another, on a terminal: standard output, and standard error.
-/// It has to be the same in C and in Rust on whatever output.
+/// A server's standard output and standard error on a terminal, while these clients come one after another. They must
+/// be the same in C and in Rust on every kind of output.
 #[track_caller]
 fn printed(server: Server, clients: &[&dyn Fn(TcpStream)]) -> (String, String) {
     let [terminal, ..] = OUTPUTS.map(|output| {
@@ -66,7 +66,7 @@ fn printed(server: Server, clients: &[&dyn Fn(TcpStream)]) -> (String, String) {
     (terminal.stdout, terminal.stderr)
 }
 
-/// What each server prints for one client, with these lines for its messages.
+/// Output of each server for one client, with these lines for its messages.
 fn session(server: Server, exchanges: &str) -> String {
     match server {
         ECHO_MPSERV => "new client connected...\nclient disconnected...\nremoved proc id: PID \n".to_owned(),
@@ -260,7 +260,7 @@ pub(crate) fn no_standard_input() {
     }
 }
 
-/// What is started without an argument, not even its name, does what it does without arguments.
+/// A program without arguments, even without its name, does the same as with its name alone.
 pub(crate) fn no_argument_at_all() {
     for language in IMPLS {
         let _network = Network::own();

@@ -7,7 +7,7 @@ use crate::cc;
 use crate::common::network::Network;
 use crate::common::{Impl, TempDir};
 
-/// How many seconds the tool gives one run: some programs sleep for half a minute.
+/// Longest time of one run of the tool, in seconds: some programs sleep for half a minute.
 const TIMEOUT: &str = "60";
 
 /// Runs `mpserv-audit --output`.

@@ -8,7 +8,7 @@ use crate::common::network::Network;
 use crate::common::servers::{CODE05, ROT13_SERV, SOCKET_SERVE, Server};
 use crate::common::*;
 
-/// Has a client of each language talk to a server of each, on each kind of output. Both print what they should.
+/// Connects a client of each language to a server of each, on each kind of output, and checks what both print.
 fn cross(server: Server, client: &str, server_prints: &str, client_prints: &str) {
     for output in OUTPUTS {
         for server_language in IMPLS {

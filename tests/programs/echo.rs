@@ -11,7 +11,7 @@ fn server(language: Impl, output: Output) -> Running {
     Running::start(Command::new(language.path("echo_mpserv")).arg("0").stdin(Stdio::null()), output)
 }
 
-/// What client and server printed, with C's client and ours.
+/// Checks the output of client and server, with the C client and the Rust client.
 pub(crate) fn the_client_gets_its_lines_back() {
     for server_language in IMPLS {
         let server = server(server_language, Output::Pipe);

@@ -17,7 +17,7 @@ const DIFFERENT: &str = "different";
 /// A change to the source, the level that it has, and how a line of the report begins: one of these, between bars.
 type Change = (&'static [(&'static str, &'static str)], &'static str, &'static str);
 
-/// How many seconds the tool gives one run: more than even a very busy machine takes.
+/// Longest time of one run of the tool, in seconds: more than a very busy machine needs.
 const TIMEOUT: &str = "90";
 
 /// The verdict on a C or C++ source, and the lines that name the differences.

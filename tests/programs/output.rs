@@ -1,4 +1,4 @@
-//! What the programs print that need no other.
+//! Output of the programs that need no peer.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::{same, same_everywhere};
 const PIDS: [&str; 5] =
     ["child process ID: ", "child process one ID: ", "child process two1 ID: ", "Child proc id: ", "Removed proc id: "];
 
-/// How long a program may take that sleeps: one does for some 25 seconds.
+/// Longest time of a program that sleeps: the longest sleeps for about 25 seconds.
 const SLEEPS: Duration = Duration::from_secs(45);
 
 /// The output of a program under strace, which ends when the last of its processes has.

@@ -82,7 +82,7 @@ fn everything_else_reaches_a_program() {
 
 const ABOUT_USER: [&str; 4] = ["HOME", "USER", "LOGNAME", "SHELL"];
 
-/// What a program finds of the user, if the server is started as root.
+/// Variables about the user that a program finds, if root starts the server.
 fn about_user(options: &[&str]) -> Vec<Option<String>> {
     let mut command = mpserv(&[]);
     ABOUT_USER.iter().for_each(|name| _ = command.env(name, "/root"));

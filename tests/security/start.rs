@@ -1,4 +1,4 @@
-//! What a server is started with, and what its children are to find nothing of.
+//! Things that a server inherits at its start and must not pass on to its children.
 
 use std::fs;
 use std::os::fd::AsRawFd;

@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_server_that_is_still_its_user_is_shown_to_that_user_before_a_restart_and_after,
 ];
 
-/// What `--status` says to a user.
+/// Output of `--status` for a user.
 fn status(program: &Path, user: &str, pidfile: &Path) -> Ended {
     let mut command = Command::new("setpriv");
     command.args(["--reuid", user, "--clear-groups"]).arg(program).arg("--status").arg(pidfile);

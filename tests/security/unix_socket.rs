@@ -40,7 +40,7 @@ fn serves(server: &Running) -> bool {
     server.stderr_so_far().contains("mpserv: start ")
 }
 
-/// Of two servers that begin at the same path at once one listens there, and the other says why it does not.
+/// Starts two servers at the same path at once: one listens there, and the other reports why it does not.
 #[track_caller]
 fn one_of_two(expression: &str, is_stale: bool) {
     for _ in 0..3 {

@@ -97,8 +97,8 @@ fn what_the_terminal_sends_reaches_the_server_only() {
     server.running.wait();
 }
 
-/// How many connections the process has accepted whose trace by `strace -y` this is, and the names of the calls that it
-/// made on them.
+/// Number of accepted connections in a process's trace from `strace -y`, and the names of the process's calls on these
+/// connections.
 pub(crate) fn calls_on_connections(trace: &Path) -> (usize, Vec<String>) {
     let trace = fs::read_to_string(trace).unwrap();
     let of_accept = |line: &&str| line.starts_with("accept4(");
@@ -119,7 +119,7 @@ fn the_parent_reads_no_byte_of_a_client_that_it_serves() {
         (&[][..], &[][..], "", CLIENTS, &["close"][..]),
         (&["--sandbox"], &[], "", CLIENTS, &["close"]),
         (&["--proxy-protocol"], &[], header, CLIENTS, &["close"]),
-        // Of its own address a program finds something in its environment.
+        // The environment tells a program its own address.
         (&[], &["cat"], "", CLIENTS, &["getsockname", "close"]),
         (&["--prefork", "2"], &[], "", 0, &[]),
     ] {

@@ -48,7 +48,7 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 fn the_environment_says_who_is_connected() {
-    // What another server has said of its own client is not passed on.
+    // Variables that another server set for its own client are not passed on.
     let mut command = mpserv(&["0", "env"]);
     command.envs([("TCPREMOTEHOST", "stale"), ("TCPREMOTEINFO", "stale"), ("PROTO", "stale"), ("KEPT", "yes")]);
     let server = Served::start_command(&mut command);
@@ -75,7 +75,7 @@ fn tcpserver_says_the_same() {
     let tcpserver =
         Running::start(Command::new("tcpserver").args(["-HR", "-l0", "127.0.0.1", "0", "env"]), Output::Pipe);
     let mut theirs = ucspi_of(tcpserver.port());
-    // Of -l0, and of s6's: tcpserver has no TCPCONNNUM.
+    // `-l0` sets TCPLOCALHOST. tcpserver does not set TCPCONNNUM.
     theirs.remove("TCPLOCALHOST");
     theirs.insert("TCPCONNNUM".to_owned(), "1".to_owned());
     assert_eq!(theirs, expected());

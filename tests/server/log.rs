@@ -144,7 +144,7 @@ fn the_second_flood_is_throttled_like_the_first() {
         assert!(new as f64 <= 2.0 + seconds, "flood {flood}: {new} lines in {seconds} seconds");
         assert!(new < MANY as usize / 2, "flood {flood}: {new} lines for {MANY} clients");
         before = lines.len();
-        // What is held back is logged after a second, so after two nothing is held back.
+        // A throttled line is logged after a second, so no line is left after two.
         std::thread::sleep(Duration::from_millis(2100));
         assert_eq!(server.events("refuse").len(), before);
     }

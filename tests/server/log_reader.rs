@@ -42,11 +42,11 @@ fn lines_that_were_lost_are_counted() {
     server.port();
     server.end(Signal::TERM);
     let log = parse_log(&fs::read_to_string(log).unwrap());
-    // What was lost are listen and start.
+    // The two lost lines are listen and start.
     assert_eq!((log[0].event.as_str(), log[0].number("lines"), log[1].event.as_str()), ("lost", 2, "stop"));
 }
 
-/// How each client is served.
+/// The ways to serve a client.
 const MODES: [&str; 4] =
     ["127.0.0.1:0", "--sandbox 127.0.0.1:0", "--prefork 2 --sandbox 127.0.0.1:0", "127.0.0.1:0 -- cat"];
 
@@ -88,7 +88,7 @@ fn nonblocking(reader: OwnedFd) -> File {
     File::from(reader)
 }
 
-/// What can be read without waiting.
+/// Reads all bytes that are there, without waiting.
 fn read_what_is_there(reader: &mut File) -> String {
     let mut text = Vec::new();
     // Ends with EAGAIN, or with the end.

@@ -25,7 +25,7 @@ pub(crate) const TESTS: &[Test] = tests![
 
 /// So many connections, each answered; and the server is as it was before.
 fn load(connections: usize) {
-    /// How many there are at once: more than there may be by default.
+    /// Number of clients at once: more than the default limit.
     const AT_ONCE: usize = 200;
     let at_once = AT_ONCE.to_string();
     let server = Served::start(&["--max-children", &at_once, "127.0.0.1:0"]);

@@ -33,7 +33,7 @@ fn at_the_limit_of_children_the_next_client_waits() {
     assert!(log.iter().filter(|line| line.event == "accept").all(|line| line.number("children") <= 3));
 }
 
-/// Of many children those that have ended are not all sought at once. That holds nobody up who needs a slot of theirs.
+/// The parent does not look for all ended children at once. A client that needs a slot of an ended child does not wait.
 fn of_many_children_those_that_have_ended_count_against_nobody() {
     const MANY: usize = 600;
     const ENDED: usize = 40;

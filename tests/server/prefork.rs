@@ -34,7 +34,7 @@ pub(crate) const TESTS: &[Test] = tests![
     only_clients_of_killed_processes_fail_of_a_million,
 ];
 
-/// How many processes a pool has.
+/// Number of processes in a pool.
 fn size(server: &Served) -> usize {
     children(server.pid()).len()
 }
@@ -270,7 +270,7 @@ fn a_pool_whose_children_cannot_accept_is_no_busy_loop() {
         // It is of one connection, but not for ever.
         ("accept4", "EPROTO", &one),
         ("accept4", "ECONNABORTED", &one),
-        // What no page documents, too.
+        // An errno that no manual page lists.
         ("accept4", "EIO", &one),
         ("accept4", "EMFILE", &one),
         ("ppoll", "ENOMEM", &two),

@@ -170,7 +170,7 @@ fn a_program_that_cannot_run_is_named() {
     refused(&["127.0.0.1:0", ""], USAGE, &["no name"]);
 }
 
-/// Of several directories in PATH, a file that may not be run is the better error than one that is not there.
+/// If PATH has several directories, a file that may not be run gives the better error than a missing file.
 fn a_file_that_may_not_be_run_is_told_wherever_it_is_in_path() {
     let (first, second) = (TempDir::new(), TempDir::new());
     fs::write(first.join("prog"), "not a program").unwrap();

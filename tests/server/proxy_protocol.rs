@@ -26,7 +26,7 @@ pub(crate) const TESTS: &[Test] = tests![
     two_parsers_agree_on_ten_million_inputs,
 ];
 
-/// What comes of these bytes, and how many of them are the header's.
+/// Result of parsing these bytes, and the number of bytes of the header.
 fn parse(bytes: &[u8]) -> Result<Option<(Header, usize)>, ProxyError> {
     let mut parser = Parser::new();
     for (index, byte) in bytes.iter().enumerate() {

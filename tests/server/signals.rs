@@ -1,4 +1,4 @@
-//! What each signal does to a server with live connections, and that none is lost.
+//! Effect of each signal on a server with live connections. No connection is lost.
 
 use std::fs;
 use std::io::{Read, Write};

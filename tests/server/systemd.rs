@@ -130,7 +130,7 @@ fn a_server_that_has_handed_over_is_silent() {
     wait_until("both have ended", || state(server.pid()) == Some('Z') && !pidfile.exists());
 }
 
-/// How soon a status would come: at most one a second is sent.
+/// Time within which a status would come: at most one a second is sent.
 const STATUS_WITHIN: Duration = Duration::from_millis(1500);
 
 /// The successor gets the sockets by other means, and must not take them for those of the manager.

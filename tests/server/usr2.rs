@@ -83,7 +83,7 @@ impl Dynasty {
         fs::rename(&new, self.program()).unwrap();
     }
 
-    /// Has the last one stop.
+    /// Stops the last server.
     fn stop(self) -> Vec<Line> {
         let last = self.pid().unwrap();
         kill(last, Signal::TERM).unwrap();
@@ -128,7 +128,7 @@ fn a_server_that_is_killed_while_another_starts_is_succeeded() {
     wait_until("the pidfile is gone", || !dynasty.pidfile.exists());
 }
 
-/// Has clients connect while the server is told so many times to have itself succeeded.
+/// Connects clients while the server is told this number of times to start its successor.
 #[track_caller]
 fn restart_under_load(arguments: &[&str], clients: u64, times: u64, works: bool) {
     let dynasty = Dynasty::start(&[arguments, &["-q", "0.0.0.0:0"]].concat());

@@ -173,7 +173,7 @@ fn become_root_of_own_users() {
     }
 }
 
-/// Has the folder of this process be its root.
+/// Makes this process's folder its root.
 fn own_root() {
     if chroot(c".").is_err() {
         become_root_of_own_users();
@@ -189,7 +189,7 @@ fn mount(options: &CStr, flags: libc::c_ulong) {
     mount_on(c"tmpfs", c"mounted", c"tmpfs", flags, options);
 }
 
-/// What is mounted from now on, only this process sees.
+/// Gives this process mounts of its own: no other process sees new mounts.
 fn own_mounts() {
     // SAFETY: the call takes a number.
     let unshare = || unsafe { libc::unshare(libc::CLONE_NEWNS) } == 0;
@@ -316,7 +316,7 @@ pub(crate) fn each_documented_errno_is_produced_or_has_its_reason() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What the docs of a function say under `# Errors`.
+/// The `# Errors` section in the docs of each function.
 type Docs = BTreeMap<(String, String), String>;
 
 /// The errnos that the docs of the modules of wrappers name: by module, the function and the errno.

@@ -1,4 +1,4 @@
-//! What the wrappers promise beyond the C functions that they call.
+//! Promises of the wrappers beyond the C functions that they call.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::fs::File;
@@ -474,11 +474,11 @@ pub(crate) fn an_old_action_is_given_back_whole() {
     assert!(now.sa_flags.contains(flags));
     assert_eq!(format!("{:?}", now.sa_mask), "{SIGHUP, SIGTERM}");
     assert!(matches!(sigaction_get(Signal::CHLD).unwrap().sa_handler, Disposition::Ignore));
-    // What was found installed can be installed again, and works.
+    // A handler that was found installed can be installed again, and works.
     sigaction(Signal::CHLD, &now).unwrap();
     raise(Signal::CHLD).unwrap();
     assert!(FLAG.take());
-    // What signal() returns can have three arguments, for all it knows, so only sigaction sets it back.
+    // signal() does not know whether its result takes three arguments, so only sigaction restores it.
     let old = signal(Signal::CHLD, Disposition::Default).unwrap();
     assert_eq!(signal(Signal::CHLD, old).unwrap_err(), Errno::INVAL);
     sigaction(Signal::CHLD, &act(old)).unwrap();

@@ -1,5 +1,5 @@
-//! What holds for any value: tried with every one where they are few, else with many that look random and are the same
-//! in each run.
+//! Properties that hold for any value. A test tries every value if there are few, and otherwise many values that look
+//! random and are the same in each run.
 
 use std::collections::BTreeSet;
 use std::ffi::{CString, c_int};
@@ -22,7 +22,7 @@ use crate::common::network::Network;
 use crate::common::random::Random;
 use crate::common::solo::{reap, spawn};
 
-/// How many values are tried where not all can be.
+/// Number of tried values if there are too many to try all.
 const MANY: usize = 2000;
 
 fn datagram(family: AddressFamily) -> OwnedFd {
@@ -207,10 +207,10 @@ pub(crate) fn no_time_is_too_long_or_becomes_none() {
 
 /// From as many seconds on the kernel may take a limit for none: more than there are ticks in its longest time.
 const LONGEST: u64 = 1 << 50;
-/// What the kernel rounds up to: a hundredth of a second at most, and the microsecond.
+/// The kernel rounds up by at most a hundredth of a second and a microsecond.
 const TICK: Duration = Duration::from_micros(10_001);
 
-/// What the kernel has understood.
+/// The timeout as the kernel stores it.
 fn receive_timeout(socket: &OwnedFd) -> Duration {
     let mut time = libc::timeval { tv_sec: -1, tv_usec: -1 };
     let mut length = size_of::<libc::timeval>() as libc::socklen_t;

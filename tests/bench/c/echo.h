@@ -1,7 +1,6 @@
 /*
- * What the plain servers of the benchmark share: a listener, and the echo of one connection. They are what a C
- * programmer writes who wants an echo server of that design and nothing else: no log, no limits, no signals but
- * SIGCHLD.
+ * Shared part of the benchmark's plain servers: a listener, and the echo of one connection. A plain server has its
+ * design and nothing else: no log, no limits, no signals but SIGCHLD.
  */
 #ifndef ECHO_H
 #define ECHO_H

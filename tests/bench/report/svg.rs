@@ -22,7 +22,7 @@ pub fn escaped(text: &str) -> String {
 const WIDTH: f64 = 860.0;
 /// Where bars begin: to the left are their names.
 const BARS_AT: f64 = 270.0;
-/// What is left free for the figures behind the bars.
+/// Room for the figures behind the bars.
 const FIGURES: f64 = 80.0;
 const ROW: f64 = 24.0;
 
@@ -59,7 +59,7 @@ pub fn bars(bars: &[Bar]) -> String {
 const HEIGHT: f64 = 320.0;
 const LEFT: f64 = 70.0;
 const BOTTOM: f64 = 40.0;
-/// What is left free on the right for the names of the curves.
+/// Room on the right for the names of the curves.
 const NAMES: f64 = 240.0;
 const COLOURS: [&str; 8] = ["#c2410c", "#1d4ed8", "#15803d", "#a21caf", "#0e7490", "#b45309", "#4d7c0f", "#be123c"];
 

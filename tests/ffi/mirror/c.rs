@@ -1,4 +1,4 @@
-//! What a C form says, and how Rust says the same.
+//! Parses a C form, and writes it in Rust.
 
 use std::ops::Range;
 
@@ -53,7 +53,7 @@ impl Declaration {
 }
 
 impl Form {
-    /// What the form declares.
+    /// Name of the declared item.
     pub(crate) fn name(&self) -> &str {
         match self {
             Form::Function(function) | Form::Macro(function) => &function.declaration.name,
@@ -178,7 +178,7 @@ impl<'a> Parser<'a> {
         Ok(if is_macro { Form::Macro(function) } else { Form::Function(function) })
     }
 
-    /// What follows a `(`, up to its `)`.
+    /// Parses parameters, from behind the `(` to the `)`.
     fn parameters(&mut self) -> Result<Vec<Declaration>, String> {
         let mut parameters = Vec::new();
         if self.tokens[self.next..].starts_with(&["void", ")"]) {
@@ -197,7 +197,7 @@ impl<'a> Parser<'a> {
         Ok(self.declared(start, name, rust))
     }
 
-    /// What the tokens from `start` up to here declare, `name` being the place of its name.
+    /// The declaration in the tokens from `start` to the current one; `name` is the place of its name.
     fn declared(&self, start: usize, name: Range<usize>, rust: String) -> Declaration {
         Declaration {
             around: [start..name.start, name.end..self.next].map(|part| self.tokens[part].join(" ")),

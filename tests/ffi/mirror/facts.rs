@@ -2,7 +2,7 @@
 
 use super::c::{Declaration, Form};
 
-/// How many arguments a macro is tried with: as many as there are statuses a child can end with.
+/// Number of arguments with which a macro is tried: all statuses that a child can end with.
 const ARGUMENTS: u32 = 1 << 16;
 
 /// One or more numbers under a name.
@@ -30,7 +30,7 @@ impl Fact {
     }
 }
 
-/// What is to be compared of a form, the item of which is in `module`.
+/// Facts to compare for a form whose item is in `module`.
 pub(crate) fn facts(form: &Form, module: &str) -> Vec<Fact> {
     let name = form.name();
     let item = format!("{module}::{name}");

@@ -4,7 +4,7 @@ use super::c::{Declaration, Form, Function};
 use super::facts::{Fact, facts};
 use super::source::Header;
 
-/// What the files of the program have in common.
+/// Text that the program's files share.
 const SHARED: &str = "\
 void mirror_name(const char *fact);
 void mirror_value(long long value);
@@ -61,8 +61,8 @@ int main(void)
     )
 }
 
-/// What one header is asked, in a file of its own so that no other header answers for it; but what
-/// the types in its prototypes are may be said by `<sys/types.h>`.
+/// Source of the file that asks one header, so that no other header answers for it. Only `<sys/types.h>` may declare
+/// the types in its prototypes.
 fn file(header: &str, source: &str, name: &str, forms: &[&Form]) -> String {
     let checks: String = forms.iter().map(|form| check(form)).collect();
     let facts = forms.iter().flat_map(|form| facts(form, ""));
@@ -90,7 +90,7 @@ fn print(fact: &Fact) -> String {
     format!("    mirror_name(\"{name}\");\n    {c}\n    mirror_end();\n")
 }
 
-/// What does not compile where the header has nothing of that name, or has it otherwise.
+/// C code that does not compile if the header lacks the item or declares it otherwise.
 fn check(form: &Form) -> String {
     let name = form.name();
     let is_there = format!("typedef __typeof__({name}) mirror_{name};\n");

@@ -26,7 +26,7 @@ fn size_of_field<S, F>(_: fn(&S) -> *const F) -> usize {{
     size_of::<F>()
 }}
 
-/// What `dladdr` says of an address.
+/// Result of `dladdr` for an address.
 #[repr(C)]
 struct Library {{
     name: *const c_char,
@@ -58,7 +58,7 @@ pub fn print() {{
     )
 }
 
-/// What does not compile where an item has another type than its form.
+/// Rust code that does not compile if the item's type differs from its form.
 fn check(form: &Form, module: &str) -> String {
     let item = format!("{module}::{}", form.name());
     match form {

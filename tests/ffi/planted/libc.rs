@@ -1,4 +1,4 @@
-//! What a small `ffi` needs of the libc crate.
+//! The items of the libc crate that a small `ffi` needs.
 
 use core::ffi::{c_int, c_long, c_short, c_uint, c_ulong, c_ushort};
 

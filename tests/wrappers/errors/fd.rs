@@ -91,12 +91,12 @@ pub(super) const NOT_PRODUCED: &[NotProduced] = &[
     ("close", "EINTR EIO ENOSPC", "only file systems have them that are slow to write back, as over a network"),
 ];
 
-/// Has each function that reads do so; of a descriptor made anew for each where the first takes its error away.
+/// Calls each function that reads. If the first call clears the error, each function gets a new descriptor.
 fn reads<F: AsFd>(fd: impl Fn() -> F) -> Errno {
     each([errno(read(fd(), &mut [0])), errno(read_all(fd(), &mut [0]))])
 }
 
-/// Has each function that writes one do so; to a descriptor made anew for each where the first takes its error away.
+/// Calls each function that writes. If the first call clears the error, each function gets a new descriptor.
 fn writes<F: AsFd>(fd: impl Fn() -> F) -> Errno {
     each([errno(write(fd(), &[0])), errno(write_back(fd(), &[0], Ok(1))), errno(write_all(fd(), &[0]))])
 }

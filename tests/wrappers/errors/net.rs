@@ -195,7 +195,7 @@ pub(super) const CASES: &[Case] = &[
         errno(send(socket, &[0; 0x1_0000], MsgFlags::NONE))
     }),
     ("send recv", Errno::CONNREFUSED, || {
-        // What is sent to nobody comes back, to the next call.
+        // The kernel reports an undeliverable datagram to the next call.
         let sent = || {
             let [socket, bound] = [udp(), udp()];
             bind(&bound, &ANY_PORT).unwrap();
@@ -330,7 +330,7 @@ fn filled() -> (OwnedFd, OwnedFd) {
     (ours, peer)
 }
 
-/// What each function that accepts fails with.
+/// The error of each function that accepts.
 fn accepts<F: AsFd>(listener: impl Fn() -> F) -> Errno {
     each([
         errno(accept(listener())),
@@ -340,13 +340,13 @@ fn accepts<F: AsFd>(listener: impl Fn() -> F) -> Errno {
     ])
 }
 
-/// What each function that takes a path fails with.
+/// The error of each function that takes a path.
 fn with_path(path: &std::ffi::CStr) -> Errno {
     let path = UnixAddr::new(path).unwrap();
     each([errno(bind(unix(), &path)), errno(connect(unix(), &path))])
 }
 
-/// What any call fails with.
+/// The error of any call.
 fn any_call(fd: BorrowedFd<'_>) -> Errno {
     each([
         errno(bind(fd, &ANY_PORT)),

@@ -155,7 +155,7 @@ fn programs(path: &CStr) -> Errno {
     each([spawning(path, reader.as_fd()), becoming(path, reader.as_fd())])
 }
 
-/// How [`spawn`](mpserv::process::spawn) fails to run a program.
+/// The error of [`spawn`](mpserv::process::spawn) for a program that it cannot run.
 fn spawning(path: &CStr, connection: BorrowedFd<'_>) -> Errno {
     with_program(path, connection, |program| {
         let mut stack = Stack::new(STACK_MIN).unwrap();
