@@ -11,3 +11,9 @@ pub use libc::ifreq;
 /// The interface is up. netdevice(7), BSD.
 #[doc(inline)]
 pub use libc::IFF_UP;
+
+/// `unsigned int if_nametoindex(const char *ifname);`
+///
+/// The index of an interface. if_nametoindex(3), POSIX.
+#[doc(inline)]
+pub use libc::if_nametoindex;

@@ -1,5 +1,6 @@
 //! `<sys/*.h>`.
 
+pub mod auxv;
 pub mod file;
 pub mod ioctl;
 pub mod mman;

@@ -83,9 +83,9 @@ impl UnixAddr {
 
 impl fmt::Debug for UnixAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.path() {
-            Some(path) => write!(f, "unix:{}", path.escape_ascii()),
-            None => f.write_str("unix:"),
+        match self.name.get(..self.length) {
+            Some([0, name @ ..]) => write!(f, "unix:@{}", name.escape_ascii()),
+            _ => write!(f, "unix:{}", self.path().unwrap_or_default().escape_ascii()),
         }
     }
 }

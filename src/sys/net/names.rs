@@ -1,10 +1,11 @@
-//! Addresses of a host by its name.
+//! Addresses of a host, and interfaces, by their names.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int, c_uint};
 use core::fmt;
 use core::mem;
 use core::ptr;
 
+use crate::ffi::net::r#if as interfaces;
 use crate::ffi::netdb as c;
 use crate::ffi::sys::socket::{AF_INET, AF_UNSPEC, SOCK_STREAM};
 use crate::sys::errno::Errno;
@@ -46,7 +47,7 @@ pub struct AddrInfo(*mut c::addrinfo);
 
 impl AddrInfo {
     /// The addresses, with this port, in the order in which the system prefers them.
-    pub fn addresses(&self, port: u16) -> impl Iterator<Item = SocketAddr> {
+    pub fn addresses(&self, port: u16) -> impl Iterator<Item = SocketAddr> + Clone {
         let mut next = self.0.cast_const();
         core::iter::from_fn(move || {
             // SAFETY: the list is the C library's and stays until it is freed; it ends in null.
@@ -117,4 +118,19 @@ pub fn gethostbyname(name: &CStr) -> Option<Ipv4Addr> {
     // SAFETY: an address of this family is four bytes, in network order.
     let octets = unsafe { first.cast::<[u8; 4]>().read() };
     Some(Ipv4Addr::from(octets))
+}
+
+/// `if_nametoindex()`: the index of a network interface, which is the scope of its link-local addresses.
+///
+/// # Errors
+/// `ENODEV` when there is no interface of this name.
+///
+/// # References
+/// if_nametoindex(3), POSIX
+pub fn if_nametoindex(name: &CStr) -> Result<c_uint, Errno> {
+    // SAFETY: the name ends in a NUL.
+    match unsafe { interfaces::if_nametoindex(name.as_ptr()) } {
+        0 => Err(Errno::last()),
+        index => Ok(index),
+    }
 }

@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 use core::convert::Infallible;
-use core::ffi::{CStr, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::ffi;
 use crate::sys::conv::ret_c_int;
@@ -148,4 +148,17 @@ pub fn execve(path: &CStr, argv: &CStrArray, envp: &CStrArray) -> Errno {
     // SAFETY: the path ends in a NUL and both lists in a null pointer. The call writes to neither.
     unsafe { ffi::unistd::execve(path.as_ptr(), argv.as_ptr().cast(), envp.as_ptr().cast()) };
     Errno::last()
+}
+
+/// `getauxval(AT_EXECFN)`: the path by which the kernel was told to run this program, as `execve()` got it. `None` if the
+/// kernel has not passed it.
+///
+/// # References
+/// getauxval(3), Linux
+#[must_use]
+pub fn executed_path() -> Option<&'static CStr> {
+    // SAFETY: the call has no precondition.
+    let path = unsafe { ffi::sys::auxv::getauxval(ffi::sys::auxv::AT_EXECFN) } as *const c_char;
+    // SAFETY: the kernel has put the string above the stack, where it stays for as long as the process.
+    if path.is_null() { None } else { Some(unsafe { CStr::from_ptr(path) }) }
 }

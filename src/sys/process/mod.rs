@@ -22,7 +22,7 @@ pub use crate::sys::pid::Pid;
 pub use crate::sys::threads::has_other_threads;
 pub use environment::{environ, getenv};
 pub(crate) use environment::{value, variables};
-pub use exec::{Spawn, SpawnError, become_program, execve, spawn};
+pub use exec::{Spawn, SpawnError, become_program, executed_path, execve, spawn};
 pub use fork::{Fork, fork, fork_unchecked};
 pub use id::{_exit, abort, exists, exit, getpgid, getpid, getppid, group_exists, setpgid, setsid};
 pub use limits::{INFINITY, Limit, Resource, getrlimit, setrlimit};

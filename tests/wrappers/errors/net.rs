@@ -6,7 +6,7 @@ use mpserv::fd::{AsFd, BorrowedFd, OwnedFd, pipe, set_nonblocking};
 use mpserv::net::{
     AddressFamily, MsgFlags, Protocol, Shutdown, SockAddr, SocketFlags, SocketOption, SocketType,
     UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, getpeername, getsockname,
-    getsockopt, listen, recv, send, setsockopt, shutdown,
+    getsockopt, if_nametoindex, listen, recv, send, setsockopt, shutdown,
     socket,
 };
 use mpserv::user::getuid;
@@ -27,6 +27,7 @@ pub(super) const CASES: &[Case] = &[
         each([errno(UnixAddr::new(&path)), errno(UnixAddr::from_abstract(path.as_bytes()))])
     }),
     ("UnixAddr::new", Errno::NOENT, || errno(UnixAddr::new(c""))),
+    ("if_nametoindex", Errno::NODEV, || errno(if_nametoindex(c"none"))),
     ("socket", Errno::MFILE, || {
         no_descriptor_left();
         errno(socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT))
