@@ -7,7 +7,7 @@ use super::child::{Function, Outcome, Program, Worker};
 use super::connection::Connection;
 use super::descriptors::Descriptors;
 use super::error::{Error, Reason, Result, shortage_hint};
-use super::inherited::{RESTART_VARIABLE, Socket, take_restart};
+use super::inherited::{FAILURE_MAX, RESTART_VARIABLE, Socket, say_failed, take_restart};
 use super::limits::{LISTENERS_MAX, SERVICE_BUFFER};
 use super::listener::{Listener, Listeners, Shown};
 use super::log::Log;
@@ -36,6 +36,8 @@ pub struct Bound<'a> {
     descriptors: Descriptors<'a>,
     rules: Option<Rules>,
     manager: Manager,
+    /// The error because of which the service manager cannot be told.
+    manager_error: Option<Errno>,
     settings: Settings<'a>,
     log: Log,
 }
@@ -59,25 +61,40 @@ impl<'a> Bound<'a> {
             settings.max_children = pool.max;
         }
         settings.check()?;
-        let log = Log::new(settings.log_format, settings.verbosity);
+        let log = Log::new(settings.log_format, settings.log_time, settings.verbosity);
         let manager = if settings.notify { Manager::from_environment() } else { Ok(Manager::none()) };
-        let manager = manager.map_err(|errno| {
-            Error::new(format_args!("NOTIFY_SOCKET"), Reason::System(errno), "the service manager sets it; unset it")
-        })?;
+        // Clients are served even if the service manager cannot be told.
+        let (manager, manager_error) = manager.map_or_else(|errno| (Manager::none(), Some(errno)), |it| (it, None));
         let descriptors =
             Descriptors { listeners: adopted, signals: None, pidfile: None, scoreboard: None, predecessor: None };
-        let mut bound = Bound { descriptors, rules: None, manager, settings, log };
+        let mut bound = Bound { descriptors, rules: None, manager, manager_error, settings, log };
         bound.take_over()?;
-        if bound.descriptors.pidfile.is_none() {
-            let pidfile = bound.settings.pidfile.map(|path| PidFile::create(path, getpid()));
-            bound.descriptors.pidfile = pidfile.transpose()?;
+        match bound.prepare(addresses, addresses_given) {
+            Ok(()) => Ok(bound),
+            Err(error) => Err(bound.tell_predecessor(error)),
         }
-        if bound.descriptors.predecessor.is_none() {
-            bound.listen(addresses, addresses_given)?;
+    }
+
+    /// Takes the pidfile, listens unless a predecessor has passed its sockets, gives up rights, and reads the rules.
+    fn prepare(&mut self, addresses: &[&str], addresses_given: usize) -> Result<()> {
+        if self.descriptors.pidfile.is_none() {
+            let pidfile = self.settings.pidfile.map(|path| PidFile::create(path, getpid()));
+            self.descriptors.pidfile = pidfile.transpose()?;
         }
-        bound.give_up_rights()?;
-        bound.rules = bound.settings.rules.map(Rules::load).transpose()?;
-        Ok(bound)
+        if self.descriptors.predecessor.is_none() {
+            self.listen(addresses, addresses_given)?;
+        }
+        self.give_up_rights()?;
+        self.rules = self.settings.rules.map(Rules::load).transpose()?;
+        Ok(())
+    }
+
+    /// Tells the predecessor, if there is one, why this server does not serve.
+    fn tell_predecessor(&self, error: Error) -> Error {
+        if let Some(predecessor) = &self.descriptors.predecessor {
+            say_failed(predecessor, Text::<FAILURE_MAX>::of(format_args!("{error}")).as_str());
+        }
+        error
     }
 
     /// Takes the sockets and the pidfile of the server whose successor this one is, if there is such a server.
@@ -116,6 +133,9 @@ impl<'a> Bound<'a> {
     fn give_up_rights(&self) -> Result<()> {
         if self.settings.sandbox.is_some() {
             restrict_programs().map_err(|errno| Error::cannot_serve("prctl", errno, "leave the sandbox out"))?;
+        }
+        if self.settings.privileges.chroot.is_some() {
+            self.log.stop_looking_for_daemon();
         }
         self.settings.privileges.give_up(self.descriptors.predecessor.is_some())?;
         self.settings.limits.check()
@@ -178,7 +198,8 @@ impl<'a> Bound<'a> {
             let what = format_args!("prefork");
             return Err(Error::new(what, Reason::Usage("a program serves one client and ends"), "leave it out"));
         }
-        let program = Program::new(arguments, self.settings.privileges.identity)?;
+        let program =
+            Program::new(arguments, self.settings.privileges.identity).map_err(|error| self.tell_predecessor(error))?;
         self.serve_with(program)
     }
 
@@ -203,7 +224,7 @@ impl<'a> Bound<'a> {
             let hint = "leave the sandbox out";
             note_violations().map_err(|errno| Error::cannot_serve("sigaction", errno, hint))?;
         }
-        let Bound { descriptors, rules, manager, mut settings, log } = self;
+        let Bound { descriptors, rules, manager, manager_error, mut settings, log } = self;
         let title = settings.title.take();
         let start = Start {
             settings: &settings,
@@ -218,8 +239,12 @@ impl<'a> Bound<'a> {
         };
         let mut parent = Parent::new(start)?;
         log_listeners(parent.listeners(), &settings, &log)?;
+        if let Some(errno) = manager_error {
+            log.manager_unreachable(errno);
+        }
         log.start(pid, settings.max_children, is_root() && settings.privileges.identity.is_none());
-        if settings.announce {
+        // A successor has the ports of its predecessor, and the reader of the first ones may have gone.
+        if settings.announce && !parent.has_predecessor() {
             print_ports(parent.listeners())?;
         }
         Ok(parent.run())
@@ -248,6 +273,7 @@ fn address_of(listener: &Listener) -> Result<SockAddr> {
 fn log_listeners(listeners: &Listeners, settings: &Settings<'_>, log: &Log) -> Result<()> {
     let backlog = settings.socket.backlog;
     let cap = somaxconn().filter(|cap| *cap < backlog);
+    listeners.skipped().for_each(|(address, errno)| log.skip(address, errno));
     for listener in listeners.iter() {
         log.listen(Shown(address_of(listener)?), cap.unwrap_or(backlog), cap.map(|_| backlog));
     }

@@ -10,7 +10,7 @@ use super::error::{Error, Result};
 use super::inherited::Inherited;
 use super::limits::LISTENERS_MAX;
 use super::listener::Listeners;
-use super::log::{LogFormat, Verbosity};
+use super::log::{LogFormat, LogTime, Verbosity};
 use super::parent::Stopped;
 use super::privileges::Identity;
 use super::settings::{PoolSize, Settings};
@@ -48,8 +48,11 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Adds an address to listen on: `PORT` (IPv6 and IPv4), `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. With port 0 the
-    /// kernel chooses a free port.
+    /// Adds an address to listen on: `PORT` (IPv6 and IPv4), `HOST:PORT`, `[IPV6]:PORT`, `unix:PATH` or
+    /// `unix:@NAME`, in the abstract namespace. With port 0 the kernel chooses a free port. A link-local address names its
+    /// interface: `[fe80::1%eth0]:5000`.
+    ///
+    /// Of the addresses of a host, those that the system does not have are skipped, as long as there is another one.
     ///
     /// The file of a Unix socket on which no server listens any more is replaced.
     pub fn listen(mut self, address: &'a str) -> Self {
@@ -198,7 +201,8 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Whether children get TERM when the server is killed (yes), or go on.
+    /// Whether children get TERM when the server is killed (yes), or go on with the client that they have. Preforked ones
+    /// end after that client.
     pub const fn orphans_end(mut self, end: bool) -> Self {
         self.settings.orphans_end = end;
         self
@@ -228,7 +232,8 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Whether the port of each listener is printed to standard output, a line each, once the server serves (no).
+    /// Whether the port of each listener is printed to standard output, a line each, once the server serves (no). A
+    /// successor prints none: its ports are those of its predecessor.
     pub const fn announce(mut self, on: bool) -> Self {
         self.settings.announce = on;
         self
@@ -250,6 +255,12 @@ impl<'a> Server<'a> {
     /// The format of the log, and where it goes (text, to standard error).
     pub const fn log(mut self, format: LogFormat) -> Self {
         self.settings.log_format = format;
+        self
+    }
+
+    /// Whether a line of text on standard error begins with the time (unless it goes to a terminal or systemd's journal).
+    pub const fn log_time(mut self, time: LogTime) -> Self {
+        self.settings.log_time = time;
         self
     }
 

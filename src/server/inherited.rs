@@ -113,6 +113,27 @@ pub(crate) fn listen_fds(
 /// The answer of a successor when it serves.
 pub(crate) const READY: &[u8] = b"R";
 
+/// The longest text of a successor about its failure.
+pub(crate) const FAILURE_MAX: usize = 512;
+
+impl Inherited {
+    /// Tells the predecessor, if there is one, why this process cannot become its successor. The predecessor logs it.
+    ///
+    /// To be called before a [`Server`](crate::server::Server) has taken what was passed: it tells the rest itself.
+    pub fn report_failure(&mut self, why: &str) {
+        let ready = passed_by_predecessor().and_then(|mut words| words.next().and_then(number::<c_int>));
+        if let Some(Ok(ready)) = ready.map(|number| self.take(number)) {
+            say_failed(&ready, why);
+        }
+    }
+}
+
+/// Tells the predecessor why this server, its successor, does not serve.
+pub(crate) fn say_failed(predecessor: &OwnedFd, why: &str) {
+    // The predecessor may have been killed, and notices by itself that this process ends.
+    let _ = write_all(predecessor, why.as_bytes());
+}
+
 /// Tells the predecessor that this server, its successor, serves.
 pub(crate) fn say_ready(predecessor: &OwnedFd) -> Result<()> {
     write_all(predecessor, READY)

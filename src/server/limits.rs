@@ -47,6 +47,8 @@ pub const YOUNGEST: usize = 16;
 pub const REAP_WITHIN: Duration = Duration::from_millis(10);
 /// The longest wait for a reader of the log that does not read. After one such wait, later lines are lost at once.
 pub const LOG_PATIENCE: Duration = Duration::from_secs(1);
+/// The time between two looks whether a log daemon can be reached.
+pub const SYSLOG_LOOK: Duration = Duration::from_secs(60);
 
 /// The number of clients that are accepted before signals and timers are looked at.
 pub const ACCEPTS_IN_A_ROW: u32 = 32;
@@ -100,3 +102,15 @@ pub const EXIT_REFUSED: c_int = 3;
 pub const EXIT_UNFIT: c_int = 4;
 /// The status of a child whose handler panicked and unwound: that of a Rust program.
 pub const EXIT_PANICKED: c_int = 101;
+
+/// The meaning of the exit status of a child that runs a function, where the server defines it.
+pub(super) const fn exit_meaning(status: c_int) -> Option<&'static str> {
+    match status {
+        EXIT_FAILED => Some("failed"),
+        EXIT_IDLE => Some("idle"),
+        EXIT_REFUSED => Some("refused"),
+        EXIT_UNFIT => Some("unfit"),
+        EXIT_PANICKED => Some("panicked"),
+        _ => None,
+    }
+}

@@ -39,6 +39,7 @@
 //! | event | when, and its fields |
 //! |---|---|
 //! | `listen` | a socket listens: `address`, `backlog` |
+//! | `skip` | an address of a host is left out, because the system does not have it: `address`, `error` |
 //! | `start` | the server serves: `pid`, `limit` |
 //! | `accept` | a child begins to serve: `pid`, `from`, the proxy (`by`), `children` with this one, `limit` |
 //! | `end` | a child has ended: `pid`, `from`, `exit` or `signal`, the `seconds` of its life, `children` that are left |
@@ -116,7 +117,7 @@ pub use child::Outcome;
 pub use connection::{Connection, Peer};
 pub use error::{Error, Result};
 pub use inherited::{Inherited, is_successor};
-pub use log::{LogFormat, Verbosity};
+pub use log::{LogFormat, LogTime, Verbosity};
 pub use parent::Stopped;
 pub use privileges::Identity;
 pub use service::Service;

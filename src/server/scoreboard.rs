@@ -6,7 +6,7 @@
 //! no slot do not have the memory. `mpserv --status` reads the scoreboard of another process through `/proc`.
 
 use core::ffi::c_int;
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
@@ -55,7 +55,8 @@ const SINCE: usize = 1;
 const NUMBER: usize = 2;
 /// The number of connections that the child has served to their end.
 const REQUESTS: usize = 3;
-/// The kind of the client in the high half, and the client's port in the low one.
+/// The kind of the client in the high bits. Below it the index of the interface of a link-local address, and the port; or
+/// the process id.
 const PEER: usize = 4;
 /// The client's address, or its user and group.
 const ADDRESS: usize = 5;
@@ -77,6 +78,9 @@ const CHOOSING: u64 = u64::MAX;
 /// Number of times that a child checks whether another child has taken its ticket. The other child is a few
 /// instructions away from it. If the other child was stopped there, the wait ends after this number.
 const CHOOSING_LOOKS: u32 = 10_000;
+
+/// The number of bits below the kind of the client.
+const PEER_KIND_SHIFT: u32 = u16::BITS + u32::BITS;
 
 // The kinds of clients.
 const PEER_INET: u64 = 1;
@@ -311,7 +315,10 @@ impl<'w> Slot<'w> {
     /// Sets the client of the child.
     pub(super) fn set_client(self, number: u64, peer: &Peer) {
         let (kind, low, address) = match peer {
-            Peer::Inet(address) => (PEER_INET, u64::from(address.port()), to_v6(address.ip()).to_bits()),
+            Peer::Inet(address) => {
+                let low = u64::from(scope_of(*address)) << u16::BITS | u64::from(address.port());
+                (PEER_INET, low, to_v6(address.ip()).to_bits())
+            }
             Peer::Unix(Credentials { pid, uid, gid }) => {
                 let ids = u128::from(*uid) << u32::BITS | u128::from(*gid);
                 (PEER_UNIX, u64::from(*pid as u32), ids)
@@ -321,7 +328,7 @@ impl<'w> Slot<'w> {
         self.store(NUMBER, number);
         self.store(ADDRESS, (address >> u64::BITS) as u64);
         self.store(ADDRESS + 1, address as u64);
-        self.store(PEER, kind << u32::BITS | low);
+        self.store(PEER, kind << PEER_KIND_SHIFT | low);
     }
 
     /// Removes the client of the child.
@@ -355,9 +362,12 @@ impl<'w> Slot<'w> {
     pub(super) fn peer(self) -> Peer {
         let (word, high, low) = (self.load(PEER), self.load(ADDRESS), self.load(ADDRESS + 1));
         let address = u128::from(high) << u64::BITS | u128::from(low);
-        match word >> u32::BITS {
+        match word >> PEER_KIND_SHIFT {
             PEER_INET => {
-                Peer::Inet(SocketAddr::new(IpAddr::V6(Ipv6Addr::from_bits(address)).to_canonical(), word as u16))
+                let (ip, port, scope) = (Ipv6Addr::from_bits(address), word as u16, (word >> u16::BITS) as u32);
+                let mut address = SocketAddr::V6(SocketAddrV6::new(ip, port, 0, scope));
+                address.set_ip(ip.to_canonical());
+                Peer::Inet(address)
             }
             PEER_UNIX => {
                 Peer::Unix(Credentials { pid: word as c_int, uid: (address >> u32::BITS) as u32, gid: address as u32 })
@@ -383,6 +393,14 @@ impl<'w> Slot<'w> {
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The index of the interface of a link-local address, or 0.
+const fn scope_of(address: SocketAddr) -> u32 {
+    match address {
+        SocketAddr::V4(_) => 0,
+        SocketAddr::V6(address) => address.scope_id(),
+    }
 }
 
 fn to_v6(ip: IpAddr) -> Ipv6Addr {

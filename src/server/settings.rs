@@ -7,7 +7,7 @@ use super::error::{Error, Reason, Result};
 use super::inherited::Inherited;
 use super::limits::{BACKLOG_DEFAULT, GRACE_DEFAULT, MAX_CHILDREN_DEFAULT, MAX_CHILDREN_LIMIT, RATE_LIMIT};
 use super::listener::SocketSettings;
-use super::log::{LogFormat, Verbosity};
+use super::log::{LogFormat, LogTime, Verbosity};
 use super::privileges::{Limits, Privileges};
 use crate::program::{Args, Title};
 
@@ -44,6 +44,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) pidfile: Option<&'a CStr>,
     pub(crate) restore_signals: bool,
     pub(crate) log_format: LogFormat,
+    pub(crate) log_time: LogTime,
     pub(crate) verbosity: Verbosity,
     pub(crate) socket: SocketSettings,
 }
@@ -74,6 +75,7 @@ impl Settings<'_> {
             pidfile: None,
             restore_signals: true,
             log_format: LogFormat::Text,
+            log_time: LogTime::Auto,
             verbosity: Verbosity::Normal,
             socket: SocketSettings {
                 backlog: BACKLOG_DEFAULT,

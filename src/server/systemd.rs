@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use super::inherited::is_successor;
 use crate::program::text::Text;
-use crate::sys::errno::Result;
+use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::OwnedFd;
 use crate::sys::net::{AddressFamily, MsgFlags, Protocol, SocketFlags, SocketType, UnixAddr, connect, send, socket};
 use crate::sys::process::{Pid, getpid, value};
@@ -64,7 +64,9 @@ impl Manager {
         };
         let address = match path.to_bytes() {
             [b'@', name @ ..] => UnixAddr::from_abstract(name)?,
-            _ => UnixAddr::new(path)?,
+            [b'/', ..] => UnixAddr::new(path)?,
+            // Another kind of address, such as vsock of a virtual machine.
+            _ => return Err(Errno::AFNOSUPPORT),
         };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket(AddressFamily::UNIX, SocketType::DGRAM | flags, Protocol::DEFAULT)?;

@@ -152,7 +152,7 @@ impl Drop for TempDir {
 }
 
 /// The two ends of a new terminal that leaves what passes through it as it is.
-fn terminal() -> (OwnedFd, OwnedFd) {
+pub fn terminal() -> (OwnedFd, OwnedFd) {
     // SAFETY: the call has no precondition on memory.
     let master =
         unsafe { ffi::stdlib::posix_openpt(ffi::fcntl::O_RDWR | ffi::fcntl::O_NOCTTY | ffi::fcntl::O_CLOEXEC) };

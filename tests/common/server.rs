@@ -45,8 +45,19 @@ pub fn parse_log(log: &str) -> Vec<Line> {
     log.split_terminator('\n').map(|line| parse_line(line).unwrap_or_else(|| panic!("not a line: {line:?}"))).collect()
 }
 
+/// The line without the time, if it begins with one: `2026-11-25T23:05:59.123Z `.
+pub fn without_time(line: &str) -> &str {
+    let shape = "dddd-dd-ddTdd:dd:dd.dddZ ";
+    let is_time = line.len() >= shape.len()
+        && line
+            .bytes()
+            .zip(shape.bytes())
+            .all(|(byte, of)| if of == b'd' { byte.is_ascii_digit() } else { byte == of });
+    if is_time { &line[shape.len()..] } else { line }
+}
+
 fn parse_line(line: &str) -> Option<Line> {
-    let mut rest = line.strip_prefix("mpserv: ")?;
+    let mut rest = without_time(line).strip_prefix("mpserv: ")?;
     let end = rest.find(' ').unwrap_or(rest.len());
     let event = rest[..end].to_owned();
     rest = &rest[end..];

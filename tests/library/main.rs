@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use common::server::{parse_log, read_all};
+use common::server::{parse_log, read_all, without_time};
 use common::solo::{self, Channel, Test};
 use common::*;
 use mpserv::errno::Errno;
@@ -85,14 +85,17 @@ impl Serving {
     /// Waits until so many children have ended, stops, and returns how they did.
     fn stop_after(mut self, ends: usize) -> Vec<String> {
         let read = || std::fs::read_to_string(self.path.join("log")).unwrap();
-        let count = |text: &str| text.lines().filter(|line| line.starts_with("mpserv: end ")).count();
+        let count = |text: &str| text.lines().filter(|line| without_time(line).starts_with("mpserv: end ")).count();
         wait_until("the children have ended", || count(&read()) >= ends);
         self.child.kill(Signal::TERM).unwrap();
         assert_eq!(solo::reap(&mut self.child).exit_status(), Some(0), "{}", read());
         drop(self.log);
         let log = read();
-        let lines: String =
-            log.lines().filter(|line| line.starts_with("mpserv: ")).flat_map(|line| [line, "\n"]).collect();
+        let lines: String = log
+            .lines()
+            .filter(|line| without_time(line).starts_with("mpserv: "))
+            .flat_map(|line| [line, "\n"])
+            .collect();
         let ended = parse_log(&lines).into_iter().filter(|line| line.event == "end");
         ended.map(|line| line.fields.get("exit").or(line.fields.get("signal")).cloned().unwrap()).collect()
     }

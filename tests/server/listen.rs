@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::Ipv6Addr;
-use std::net::{Shutdown, TcpListener};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::net::{Ipv6Addr, Shutdown, SocketAddrV6, TcpListener, TcpStream};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use crate::common::network::Network;
 use crate::common::server::*;
 use crate::common::solo::{Test, skip};
 use crate::common::*;
@@ -24,6 +25,11 @@ pub(crate) const TESTS: &[Test] = tests![
     a_socket_that_another_server_has_put_in_its_place_stays,
     the_lock_of_a_socket_is_the_servers_own,
     wrong_addresses_are_named,
+    an_ipv4_address_in_the_form_of_ipv6_and_a_star_are_hinted_at,
+    each_address_of_a_host_is_listened_on_once,
+    an_abstract_name_is_in_no_file_system,
+    socat_reaches_an_abstract_name,
+    a_link_local_address_names_its_interface,
     a_port_in_use_is_named,
     a_port_that_needs_privilege_is_named,
 ];
@@ -208,4 +214,118 @@ fn a_port_that_needs_privilege_is_named() {
     }
     let ended = run(&mut command, Output::Pipe);
     is_refusal(&ended, TROUBLE, &["127.0.0.1:1", "Permission denied", "CAP_NET_BIND_SERVICE"]);
+}
+
+fn an_ipv4_address_in_the_form_of_ipv6_and_a_star_are_hinted_at() {
+    refused(&["[::ffff:127.0.0.1]:0"], USAGE, &["an IPv4 address in the form of IPv6", "leave out [::ffff:"]);
+    refused(&["*:0"], USAGE, &["* is no host", "the PORT alone"]);
+    refused(&["[fe80::1]:0"], USAGE, &["an interface", "[fe80::1%eth0]:5000"]);
+    refused(&["[fe80::1%no-such-if]:0"], TROUBLE, &["No such device", "ip link"]);
+    refused(&["unix:@"], USAGE, &["the abstract name is empty"]);
+    // The same address twice: no other process is blamed.
+    let twice = ["--listen", "127.0.0.1:45600", "127.0.0.1:45600"];
+    let _network = Network::own();
+    refused(&twice, TROUBLE, &["Address already in use", "this server listens there already"]);
+}
+
+/// `mpserv` with this text as /etc/hosts, which no other process sees.
+fn with_hosts(text: &str, folder: &TempDir, arguments: &[&str]) -> Command {
+    let hosts = folder.join("hosts");
+    fs::write(&hosts, text).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""]).arg(hosts).arg(MPSERV);
+    command.args(arguments);
+    command
+}
+
+/// The C library gives 127.0.0.1 twice for a name that stands there for `::1` as well. Without IPv6 there is no `::1`.
+fn each_address_of_a_host_is_listened_on_once() {
+    needs_root();
+    let _network = Network::own();
+    fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").unwrap_or_else(|_| skip("no IPv6"));
+    let folder = TempDir::new();
+    let hosts = "127.0.0.1 server.test\n127.0.0.1 server.test\n::1 server.test\n2001:db8::1 nowhere.test\n";
+    let server = Served::start_command(&mut with_hosts(hosts, &folder, &["-1", "server.test:5000"]));
+    assert_eq!(server.ports, [5000]);
+    let log = server.log();
+    let skipped: Vec<&Line> = log.iter().filter(|line| line.event == "skip").collect();
+    assert_eq!((skipped.len(), skipped[0].get("address")), (1, "[::1]:5000"), "{log:?}");
+    assert!(skipped[0].get("error").contains("assign requested address"), "{skipped:?}");
+    assert_eq!(finish(server.client()), b"");
+    server.stop();
+    // If no address works, that is an error.
+    let ended = run(&mut with_hosts(hosts, &folder, &["nowhere.test:5000"]), Output::Pipe);
+    is_refusal(&ended, TROUBLE, &["nowhere.test:5000", "assign requested address"]);
+}
+
+/// `mpserv` at an abstract name that no other test has.
+fn at_abstract_name(folder: &TempDir) -> (String, Running) {
+    let name = format!("mpserv-test-{}", std::process::id());
+    let mut command = mpserv(&[&format!("unix:@{name}")]);
+    let server = Running::start(command.current_dir(&folder.0), Output::Pipe);
+    let line = format!("mpserv: listen address=unix:@{name} ");
+    wait_until("the server serves", || server.stderr_so_far().contains("mpserv: start "));
+    assert!(server.stderr_so_far().contains(&line), "{}", server.stderr_so_far());
+    (name, server)
+}
+
+fn an_abstract_name_is_in_no_file_system() {
+    let folder = TempDir::new();
+    let (name, server) = at_abstract_name(&folder);
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let mut client = UnixStream::connect_addr(&address).unwrap();
+    client.write_all(b"local").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(std::io::read_to_string(&client).unwrap(), "local");
+    refused(&[&format!("unix:@{name}")], TROUBLE, &["Address already in use", "a server listens there"]);
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0, "there is no file");
+    assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
+}
+
+fn socat_reaches_an_abstract_name() {
+    needs_command("socat");
+    let folder = TempDir::new();
+    let (name, server) = at_abstract_name(&folder);
+    let mut socat = Command::new("socat");
+    socat.args(["-t", "20", "-", &format!("ABSTRACT-CONNECT:{name}")]).stdin(Stdio::piped());
+    let mut socat = Running::start(&mut socat, Output::Pipe);
+    socat.input(b"by socat");
+    assert_eq!(socat.wait().stdout, "by socat");
+    assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
+}
+
+/// A link-local address means nothing without its interface: it is in the log and in the program's environment.
+fn a_link_local_address_names_its_interface() {
+    needs_root();
+    needs_command("ip");
+    let _network = Network::own();
+    let ip = |arguments: &str| assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success());
+    ip("link add one type veth peer name other");
+    ip("link set one up");
+    ip("link set other up");
+    ip("addr add fe80::77/64 dev one nodad");
+    let index: u32 = fs::read_to_string("/sys/class/net/one/ifindex")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .or_else(|| mpserv::net::if_nametoindex(c"one").ok())
+        .unwrap();
+    let shown = format!("[fe80::77%{index}]:");
+    for (interface, mode) in [("one".to_owned(), &[][..]), (index.to_string(), &["--prefork", "1"])] {
+        let server = Served::start(&[mode, &[&format!("[fe80::77%{interface}]:0")]].concat());
+        assert!(server.wait_events("listen", 1)[0].get("address").starts_with(&shown));
+        let mut client =
+            TcpStream::connect(SocketAddrV6::new("fe80::77".parse().unwrap(), server.port(), 0, index)).unwrap();
+        assert_eq!(echo(&mut client, b"near"), b"near");
+        drop(client);
+        for event in ["accept", "end"] {
+            let from = server.wait_events(event, 1)[0].get("from").to_owned();
+            assert!(from.starts_with(&shown), "{event}: {from}");
+        }
+        server.stop();
+    }
+    let program = ["sh", "-c", "echo $TCPREMOTEIP $TCPLOCALIP"];
+    let server = Served::start(&[&["[fe80::77%one]:0"][..], &program].concat());
+    let client = TcpStream::connect(SocketAddrV6::new("fe80::77".parse().unwrap(), server.port(), 0, index)).unwrap();
+    assert_eq!(String::from_utf8(finish(client)).unwrap(), format!("fe80::77%{index} fe80::77%{index}\n"));
+    server.stop();
 }

@@ -1,6 +1,7 @@
 //! `--log`, `-q` and `-v`: the lines, their forms, and the throttle of floods.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,9 @@ pub(crate) const TESTS: &[Test] = tests![
     quiet_leaves_out_connections_and_verbose_adds_details,
     no_control_character_reaches_the_log,
     the_second_flood_is_throttled_like_the_first,
+    a_line_begins_with_the_time_in_a_pipe_and_not_on_a_terminal_or_in_the_journal,
+    an_exit_of_the_servers_own_is_named,
+    where_no_log_daemon_listens_standard_error_is_told,
 ];
 
 fn a_flood_of_refusals_is_a_line_a_second_and_none_is_lost() {
@@ -150,4 +154,91 @@ fn the_second_flood_is_throttled_like_the_first() {
     }
     drop(kept);
     server.stop();
+}
+
+/// The standard error of a server that serves and is ended, where it goes to `stderr`.
+fn log_to(stderr: Stdio, change: impl FnOnce(&mut Command), read: impl Fn() -> String) -> String {
+    let mut command = mpserv(&["127.0.0.1:0"]);
+    change(command.stdout(Stdio::null()).stderr(stderr));
+    let mut server = command.spawn().unwrap();
+    drop(command);
+    wait_until("the server serves", || read().contains("mpserv: start "));
+    signal(server.id(), Signal::TERM);
+    wait_until("it ends", || server.try_wait().unwrap().is_some());
+    read()
+}
+
+fn a_line_begins_with_the_time_in_a_pipe_and_not_on_a_terminal_or_in_the_journal() {
+    let has_times = |log: &str| {
+        let with: Vec<bool> = log.lines().map(|line| without_time(line).len() < line.len()).collect();
+        assert!(with.iter().all(|has| *has == with[0]), "{log}");
+        with[0]
+    };
+    for (arguments, is_timed) in [(&[][..], true), (&["--log-time", "auto"], true), (&["--log-time", "no"], false)] {
+        let server = Served::start(&[arguments, &["127.0.0.1:0"]].concat());
+        assert_eq!(has_times(&server.running.end(Signal::TERM).stderr), is_timed, "{arguments:?}");
+    }
+    let folder = TempDir::new();
+    let path = folder.join("log");
+    let file = || fs::File::create(&path).unwrap();
+    let read = || fs::read_to_string(&path).unwrap();
+    assert!(has_times(&log_to(file().into(), |_| {}, read)));
+    // The journal's stream is known by its device and inode.
+    let stream = |file: &fs::File, more: u64| {
+        let stat = file.metadata().unwrap();
+        format!("{}:{}", stat.dev(), stat.ino() + more)
+    };
+    for more in [0, 1] {
+        let log = file();
+        let named = stream(&log, more);
+        let set = |command: &mut Command| _ = command.env("JOURNAL_STREAM", &named);
+        assert_eq!(has_times(&log_to(log.into(), set, read)), more == 1, "{named}");
+    }
+    let (master, slave) = terminal();
+    let master = fs::File::from(master);
+    let text = std::cell::RefCell::new(String::new());
+    let read = || {
+        let mut buffer = [0; 4096];
+        // All processes that had the terminal may have ended.
+        if let Ok(length) = std::io::Read::read(&mut &master, &mut buffer) {
+            text.borrow_mut().push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+        text.borrow().clone()
+    };
+    assert!(!has_times(&log_to(slave.into(), |_| {}, read)));
+}
+
+fn an_exit_of_the_servers_own_is_named() {
+    let meaning = |server: &Served| {
+        let end = &server.wait_events("end", 1)[0];
+        (end.get("exit").to_owned(), end.fields.get("meaning").cloned())
+    };
+    let server = Served::start(&["-t", "0.1", "127.0.0.1:0"]);
+    assert_eq!(read_all(&mut server.connect()), b"");
+    assert_eq!(meaning(&server), ("2".to_owned(), Some("idle".to_owned())));
+    server.stop();
+    let server = Served::start(&["--proxy-protocol", "127.0.0.1:0"]);
+    assert_eq!(finish(server.connect()), b"");
+    assert_eq!(meaning(&server), ("3".to_owned(), Some("refused".to_owned())));
+    server.stop();
+    // A program's numbers are its own.
+    let server = Served::start(&["127.0.0.1:0", "sh", "-c", "exit 3"]);
+    assert_eq!(finish(server.connect()), b"");
+    assert_eq!(meaning(&server), ("3".to_owned(), None));
+    server.stop();
+}
+
+fn where_no_log_daemon_listens_standard_error_is_told() {
+    let folder = TempDir::new();
+    for (error, told) in [("ECONNREFUSED", "Connection refused"), ("ENOENT", "No such file or directory")] {
+        let trace = folder.join("trace");
+        let options = ["-e", "trace=connect", "-e", &format!("inject=connect:error={error}")];
+        let server = Served::start_command(&mut traced(&options, &trace, &["--log", "syslog", "127.0.0.1:0"]));
+        assert_eq!(finish(server.client()), b"");
+        let stderr = server.running.end(Signal::TERM).stderr;
+        let line =
+            format!("mpserv: nothing is logged: /dev/log: {told}; start a log daemon, or leave out --log syslog\n");
+        // The lines of the client and of the end come within the minute.
+        assert_eq!(stderr, line);
+    }
 }

@@ -39,6 +39,7 @@ mod socket_options;
 mod status;
 mod surroundings;
 mod systemd;
+mod terminal;
 mod usage;
 mod user;
 mod usr2;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         status::TESTS,
         surroundings::TESTS,
         systemd::TESTS,
+        terminal::TESTS,
         usage::TESTS,
         usr2::TESTS,
         user::TESTS,

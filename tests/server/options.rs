@@ -83,7 +83,7 @@ type Known = (&'static str, &'static [&'static str], fn(&[u8]) -> bool);
 
 const CHILDREN: u128 = 4_194_304;
 
-const KNOWN: [Known; 19] = [
+const KNOWN: [Known; 20] = [
     ("--max-children=", &["1", "64", "4194304"], |text| number(text, CHILDREN)),
     ("-c", &["7", "0007"], |text| number(text, CHILDREN)),
     ("--max-per-source=", &["1", "3:too many", "3:"], |text| {
@@ -104,6 +104,7 @@ const KNOWN: [Known; 19] = [
     ("--keepalive=", &["on", "off"], |text| [&b"on"[..], b"off"].contains(&text)),
     ("--defer-accept=", &["1", "1.5"], |text| seconds(text, 1000)),
     ("--log=", &["text", "json", "syslog"], |text| [&b"text"[..], b"json", b"syslog"].contains(&text)),
+    ("--log-time=", &["auto", "yes", "no"], |text| [&b"auto"[..], b"yes", b"no"].contains(&text)),
     ("--prefork=", &["4", "2-8", "1-4194304"], |text| {
         let (min, max) = split(text, b'-');
         number(min, CHILDREN) && max.is_none_or(|max| number(max, CHILDREN))

@@ -6,7 +6,10 @@ use crate::common::*;
 use crate::tests;
 use mpserv::signal::Signal;
 
-pub(crate) const TESTS: &[Test] = tests![children_of_a_killed_server_end_unless_they_are_to_be_kept,];
+pub(crate) const TESTS: &[Test] = tests![
+    children_of_a_killed_server_end_unless_they_are_to_be_kept,
+    preforked_orphans_serve_the_client_that_they_have_and_end,
+];
 
 fn children_of_a_killed_server_end_unless_they_are_to_be_kept() {
     let server = Served::start(&["127.0.0.1:0"]);
@@ -32,5 +35,24 @@ fn children_of_a_killed_server_end_unless_they_are_to_be_kept() {
         wait_until("the server is gone", || nobody_listens(server.port()));
         assert_eq!(echo(&mut client, b"still here"), b"still here");
         assert_eq!(finish(client), b"");
+    }
+}
+
+/// Orphans that accepted clients for ever would keep the port from the next server.
+fn preforked_orphans_serve_the_client_that_they_have_and_end() {
+    for address in [&["127.0.0.1:0"][..], &["--listen", "127.0.0.1:0", "127.0.0.1:0"]] {
+        let mut command = mpserv(&[&["--orphans", "keep", "--prefork", "3"], address].concat());
+        let server = Served::start_ports(&mut command, address.len().div_ceil(2));
+        let mut client = server.client();
+        wait_until("the pool is there", || children(server.pid()).len() == 3);
+        let pool = children(server.pid());
+        let busy = server.wait_events("accept", 1)[0].number("pid") as u32;
+        server.running.signal(Signal::KILL);
+        let has_ended = |pid: u32| state(pid).is_none_or(|state| state == 'Z');
+        wait_until("the idle ones end", || pool.iter().all(|pid| *pid == busy || has_ended(*pid)));
+        assert_eq!(echo(&mut client, b"still here"), b"still here");
+        assert_eq!(finish(client), b"");
+        wait_until("the last one ends", || has_ended(busy));
+        assert!(nobody_listens(server.port()));
     }
 }

@@ -1,11 +1,12 @@
 //! SIGUSR2: a successor is started, and takes over or does not.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::common::load::load;
@@ -27,6 +28,10 @@ pub(crate) const TESTS: &[Test] = tests![
     a_unix_socket_stays_and_is_removed_by_the_last,
     a_successor_whose_rules_have_a_mistake_does_not_take_over,
     as_pid_1_it_is_refused,
+    under_another_name_it_is_found,
+    a_reader_of_the_ports_that_has_gone_does_not_matter,
+    the_reason_of_a_successor_that_fails_is_in_the_log,
+    three_generations_serve_their_clients_to_the_end,
     ; ignored:
     no_client_of_fifty_thousand_is_lost_in_twenty_restarts,
 ];
@@ -258,7 +263,7 @@ fn a_successor_whose_rules_have_a_mistake_does_not_take_over() {
     let before = dynasty.pid();
     dynasty.restart();
     // The successor itself says what is wrong with the rules.
-    for text in ["rules:3: 127.0.0.1/8: bits beyond", "mpserv: restart error=\"it ended before it was ready\""] {
+    for text in ["rules:3: 127.0.0.1/8: bits beyond", "mpserv: restart error=\"it ended before it was ready: "] {
         wait_until(text, || dynasty.first.running.stderr_so_far().contains(text));
     }
     assert_eq!(dynasty.pid(), before);
@@ -282,4 +287,92 @@ fn as_pid_1_it_is_refused() {
     assert_eq!(finish(server.client()), b"");
     signal(first, Signal::TERM);
     assert_eq!(server.running.wait().status.code(), Some(0));
+}
+
+/// As with `exec -a` of shells, and `ExecStart=@` of systemd.
+fn under_another_name_it_is_found() {
+    for name in ["a-name-of-no-file", "true", "/no/such/path"] {
+        let dynasty = Dynasty::start_as(&["127.0.0.1:0"], |command| command.arg0(name));
+        dynasty.succeed();
+        assert_eq!(finish(dynasty.first.client()), b"");
+        let program = dynasty.program().display().to_string();
+        let log = dynasty.stop();
+        let restart = log.iter().find(|line| line.event == "restart").unwrap();
+        assert_eq!(restart.get("program"), program, "{name}");
+    }
+}
+
+/// A successor prints no port: the reader of `-1` has read those of the first server, and gone.
+fn a_reader_of_the_ports_that_has_gone_does_not_matter() {
+    let folder = TempDir::new();
+    let log = folder.join("log");
+    let stderr = fs::File::create(&log).unwrap();
+    let mut command = mpserv(&["127.0.0.1:0"]);
+    let mut server = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let port: u16 = line.trim().parse().unwrap();
+    signal(server.id(), Signal::USR2);
+    let read = || parse_log(&fs::read_to_string(&log).unwrap());
+    let by =
+        wait_for("the handover", || read().iter().find(|line| line.event == "handover").map(|line| line.number("by")));
+    wait_until("the first server ends", || server.try_wait().unwrap().is_some());
+    assert_eq!(echo(&mut connect(port), b"second"), b"second");
+    send(by, Signal::TERM);
+    wait_until("the second server ends", || nobody_listens(port));
+}
+
+fn the_reason_of_a_successor_that_fails_is_in_the_log() {
+    for (script, why) in [
+        ("no program\n", "it ended before it was ready: execve: Exec format error"),
+        ("#!/bin/sh\nexit 1\n", "it ended before it was ready"),
+    ] {
+        let dynasty = Dynasty::start(&["127.0.0.1:0"]);
+        dynasty.replace_program(script);
+        dynasty.restart();
+        let failed = wait_for("the restart fails", || {
+            dynasty.first.events("restart").into_iter().find_map(|line| line.fields.get("error").cloned())
+        });
+        assert_eq!(failed, why);
+        assert_eq!(finish(dynasty.first.client()), b"");
+        dynasty.stop();
+    }
+    // A command line that a newer program does not take. That program prints the reason as well, which is no line of the log.
+    let dynasty = Dynasty::start(&["127.0.0.1:0"]);
+    dynasty.replace_program(&format!("#!/bin/sh\nexec {MPSERV} --no-such-option\n"));
+    dynasty.restart();
+    let why = "mpserv: restart error=\"it ended before it was ready: --no-such-option";
+    wait_until("the restart fails", || dynasty.first.running.stderr_so_far().contains(why));
+    assert_eq!(finish(dynasty.first.client()), b"");
+    dynasty.first.running.signal(Signal::TERM);
+    wait_until("it ends", || state(dynasty.first.pid()) == Some('Z'));
+}
+
+/// A second and a third restart come while the clients of the first server are still there.
+fn three_generations_serve_their_clients_to_the_end() {
+    for pool in [&[][..], &["--prefork", "2"]] {
+        let dynasty = Dynasty::start(&[pool, &["127.0.0.1:0"]].concat());
+        let mut clients = vec![dynasty.first.client()];
+        let mut servers = vec![dynasty.pid().unwrap()];
+        for generation in 1..=2 {
+            dynasty.succeed();
+            dynasty.first.wait_events("handover", generation);
+            // The child that has the client, and the successor: of a pool no other child waits for a client any more.
+            let before = servers.last().unwrap().raw() as u32;
+            wait_until("there are two children", || children(before).len() == 2);
+            servers.push(dynasty.pid().unwrap());
+            clients.push(dynasty.first.client());
+        }
+        for (client, server) in clients.iter_mut().zip(&servers) {
+            assert_eq!(echo(client, b"still here"), b"still here");
+            assert!(exists(*server), "it stays for its client");
+        }
+        for client in clients {
+            assert_eq!(finish(client), b"");
+        }
+        let log = dynasty.stop();
+        let stopped = log.iter().filter(|line| line.event == "stopped");
+        let drained: Vec<u64> = stopped.map(|line| line.number("accepted")).collect();
+        assert_eq!(drained, [1, 1, 1], "{log:#?}");
+    }
 }

@@ -78,11 +78,14 @@ fn print(to: BorrowedFd<'_>, text: &str, status: c_int) -> c_int {
 fn serve(
     args: Args,
     title: Title,
-    inherited: Inherited,
+    mut inherited: Inherited,
     message: &mut Text<MESSAGE_MAX>,
 ) -> Result<c_int, (Wrong, c_int)> {
     let usage = |wrong: Wrong| (wrong, USAGE);
-    let task = options::parse(args, message).map_err(usage)?;
+    let task = options::parse(args, message).map_err(|wrong| {
+        inherited.report_failure(wrong.as_str());
+        usage(wrong)
+    })?;
     let error = |error: mpserv::server::Error| {
         (Text::of(format_args!("{error}")), if error.is_usage() { USAGE } else { TROUBLE })
     };

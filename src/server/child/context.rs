@@ -30,6 +30,8 @@ pub(crate) struct ChildContext<'b, 'a> {
     pub(crate) mask: &'b SigSet,
     /// The server, if the child must end with it.
     pub(crate) parent: Option<Pid>,
+    /// The server.
+    pub(crate) server: Pid,
     pub(crate) admission: Admission<'b>,
     pub(crate) manager: &'b mut Manager,
     /// The child's place on the scoreboard.
@@ -41,6 +43,7 @@ pub(crate) struct ChildContext<'b, 'a> {
 impl ChildContext<'_, '_> {
     /// Makes the child the leader of a process group, and asks the kernel for SIGTERM when the server dies.
     pub(super) fn leave_parents_group(&self) -> Result<(), c_int> {
+        self.log.stop_looking_for_daemon();
         // A new process is no session leader, so this cannot fail.
         let _ = setpgid(None, None);
         self.parent.map_or(Ok(()), |parent| set_pdeathsig(parent, Signal::TERM)).map_err(|_| EXIT_UNFIT)

@@ -4,6 +4,7 @@
 //! UCSPI is the convention of tcpserver and its successors: `PROTO`, `TCPREMOTEIP`, `IPCREMOTEEUID` and so on.
 
 use core::ffi::CStr;
+use core::fmt;
 use core::net::SocketAddr;
 
 use crate::server::connection::{Connection, Peer};
@@ -85,11 +86,10 @@ impl Environment {
             Peer::Inet(remote) => {
                 variables.push(c"PROTO=TCP")?;
                 if let SockAddr::Inet(local) = connection.local_addr()? {
-                    let local = SocketAddr::new(local.ip().to_canonical(), local.port());
-                    variables.push_fmt(format_args!("TCPLOCALIP={}", local.ip()))?;
+                    variables.push_fmt(format_args!("TCPLOCALIP={}", Host(local)))?;
                     variables.push_fmt(format_args!("TCPLOCALPORT={}", local.port()))?;
                 }
-                variables.push_fmt(format_args!("TCPREMOTEIP={}", remote.ip()))?;
+                variables.push_fmt(format_args!("TCPREMOTEIP={}", Host(remote)))?;
                 variables.push_fmt(format_args!("TCPREMOTEPORT={}", remote.port()))?;
                 variables.push_fmt(format_args!("TCPCONNNUM={}", connection.from_source()))
             }
@@ -100,6 +100,19 @@ impl Environment {
                 variables.push_fmt(format_args!("IPCREMOTEPID={pid}"))
             }
             Peer::Unknown => Ok(()),
+        }
+    }
+}
+
+/// The address of a host, without the port. A link-local one has the index of its interface: `fe80::1%2`.
+struct Host(SocketAddr);
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.ip().to_canonical().fmt(f)?;
+        match self.0 {
+            SocketAddr::V6(address) if address.scope_id() != 0 => write!(f, "%{}", address.scope_id()),
+            _ => Ok(()),
         }
     }
 }

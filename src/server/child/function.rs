@@ -33,6 +33,10 @@ impl<H> Function<H> {
 }
 
 impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
+    fn runs_program(&self) -> bool {
+        false
+    }
+
     fn leaves_processes(&self) -> bool {
         self.leaves_processes
     }

@@ -14,11 +14,12 @@ use crate::sys::errno::Errno;
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::sys::net::{SockAddr, SocketFlags, accept4};
 use crate::sys::poll::{PollEvents, PollFd, ppoll};
-use crate::sys::process::{Pid, getpid};
+use crate::sys::process::{Pid, getpid, set_pdeathsig};
 use crate::sys::signal::{Disposition, MaskHow, SigAction, Signal, SignalFlag, sigaction, sigprocmask};
 use crate::sys::time::{Clock, clock_gettime};
 
-/// The signal by which the parent tells a preforked child that it is no longer needed.
+/// The signal by which the parent tells a preforked child that it is no longer needed. With `--orphans keep` the kernel sends
+/// it when the parent is killed.
 pub(crate) const RETIRE: Signal = Signal::USR2;
 
 /// Set once [`RETIRE`] has been received.
@@ -33,6 +34,11 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     context.give_up_what_is_the_servers(true)?;
     let pid = getpid();
     catch_retire(&context)?;
+    if context.parent.is_none() {
+        // A killed server must not leave children that accept clients for ever: see `--orphans keep`. If the server has
+        // gone already, no client is here yet.
+        set_pdeathsig(context.server, RETIRE).map_err(|_| EXIT_DONE)?;
+    }
     context.set_resource_limits()?;
     context.enter_sandbox(&ChildKind::Pool(&context.descriptors.listeners))?;
     let mut acceptor = Acceptor::new(context.descriptors.listeners.len());

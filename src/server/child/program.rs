@@ -83,6 +83,10 @@ impl Program {
 }
 
 impl Worker for Program {
+    fn runs_program(&self) -> bool {
+        true
+    }
+
     fn leaves_processes(&self) -> bool {
         true
     }

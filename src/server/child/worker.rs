@@ -7,6 +7,9 @@ use crate::sys::process::Pid;
 
 /// Starts children.
 pub(crate) trait Worker {
+    /// Whether a child runs a program, which has exit statuses of its own.
+    fn runs_program(&self) -> bool;
+
     /// Whether a child may start processes that outlive it.
     fn leaves_processes(&self) -> bool;
 

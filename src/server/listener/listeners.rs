@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use super::socket::{Listener, SocketSettings, bind_inet, cannot};
-use super::unix::bind_unix;
+use super::unix::{bind_abstract, bind_unix};
 use crate::server::address::{Address, Quoted};
 use crate::server::error::{Error, Reason, Result};
 use crate::server::inherited::{Inherited, listen_fds};
@@ -20,11 +20,16 @@ use crate::sys::net::{
 pub(crate) struct Listeners {
     listeners: [Option<Listener>; LISTENERS_MAX],
     length: usize,
+    /// The first addresses of hosts that the system does not have, and the error of each.
+    skipped: [Option<(SocketAddr, Errno)>; SKIPPED_MAX],
 }
+
+/// The highest number of skipped addresses that are logged.
+const SKIPPED_MAX: usize = 4;
 
 impl Listeners {
     pub(crate) const fn new() -> Listeners {
-        Listeners { listeners: [const { None }; LISTENERS_MAX], length: 0 }
+        Listeners { listeners: [const { None }; LISTENERS_MAX], length: 0, skipped: [None; SKIPPED_MAX] }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Listener> + Clone {
@@ -149,15 +154,65 @@ impl Listeners {
                     let hint = "check the name, or give the address in numbers";
                     Error::new(format_args!("cannot listen on {}", Quoted(text)), Reason::Resolver(error), hint)
                 })?;
-                resolved.addresses(port).try_for_each(|address| self.bind_one(text, &address, settings))
+                self.bind_each(text, resolved.addresses(port), settings)
             }
             Address::Inherit(name) => self.take_passed(name, inherited),
             Address::Unix(path) => self.push(bind_unix(path, text, settings)?),
+            Address::Abstract(name) => self.push(bind_abstract(name, text, settings)?),
         }
     }
 
     fn bind_one(&mut self, text: &str, address: &SocketAddr, settings: &SocketSettings) -> Result<()> {
-        self.push(bind_inet(address, true, settings).map_err(|errno| cannot(text, errno))?)
+        match bind_inet(address, true, settings) {
+            Err(Errno::ADDRINUSE) if self.has_port(address.port()) => {
+                let hint = "this server listens there already, by another ADDRESS: leave one of them out";
+                Err(Error::new(
+                    format_args!("cannot listen on {}", Quoted(text)),
+                    Reason::System(Errno::ADDRINUSE),
+                    hint,
+                ))
+            }
+            listener => self.push(listener.map_err(|errno| cannot(text, errno))?),
+        }
+    }
+
+    /// Whether a listener has this port already, at any address.
+    fn has_port(&self, port: u16) -> bool {
+        self.iter().any(|listener| matches!(listener.address(), Ok(SockAddr::Inet(own)) if own.port() == port))
+    }
+
+    /// Listens on each address of a host once. An address that the system does not have is skipped, if there is another
+    /// one: /etc/hosts often names `::1` where IPv6 is off.
+    fn bind_each(
+        &mut self,
+        text: &str,
+        addresses: impl Iterator<Item = SocketAddr> + Clone,
+        settings: &SocketSettings,
+    ) -> Result<()> {
+        let mut result = Err(cannot(text, Errno::ADDRNOTAVAIL));
+        for (index, address) in addresses.clone().enumerate() {
+            if addresses.clone().take(index).any(|earlier| earlier == address) {
+                continue;
+            }
+            match self.bind_one(text, &address, settings) {
+                Err(error) => match error.errno() {
+                    Some(errno @ (Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT)) => {
+                        if let Some(place) = self.skipped.iter_mut().find(|place| place.is_none()) {
+                            *place = Some((address, errno));
+                        }
+                        result = result.or(Err(error));
+                    }
+                    _ => return Err(error),
+                },
+                Ok(()) => result = Ok(()),
+            }
+        }
+        result
+    }
+
+    /// The addresses of hosts that were skipped, and the error of each.
+    pub(crate) fn skipped(&self) -> impl Iterator<Item = (SocketAddr, Errno)> {
+        self.skipped.iter().copied().flatten()
     }
 
     /// Shuts down the listeners that the server has made: no process can accept from them any more.

@@ -1,4 +1,4 @@
-//! Listening at the path of a Unix socket.
+//! Listening at the path or the abstract name of a Unix socket.
 
 use core::ffi::{CStr, c_uint};
 
@@ -32,6 +32,16 @@ pub(super) fn bind_unix(path: &str, text: &str, settings: &SocketSettings) -> Re
     let listener = bind_unix_locked(path, settings).map_err(|errno| cannot(text, errno));
     lock.remove(lock_path);
     listener
+}
+
+/// Listens at an abstract name, which goes with the socket: there is no file, and so nothing stale.
+pub(super) fn bind_abstract(name: &str, text: &str, settings: &SocketSettings) -> Result<Listener> {
+    let bind = || {
+        let fd = prepare(AddressFamily::UNIX, settings)?;
+        finish(&fd, &UnixAddr::from_abstract(name.as_bytes())?, settings)?;
+        Ok(Listener { fd, is_managed: false, file: None })
+    };
+    bind().map_err(|errno| cannot(text, errno))
 }
 
 /// Joins the parts to a string with its NUL, which has at most `most` bytes. The kernel would take a socket's path without

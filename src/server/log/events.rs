@@ -12,6 +12,7 @@ use super::writer::{Level, Log};
 use crate::program::text::Text;
 use crate::server::connection::Peer;
 use crate::server::error::shortage_hint;
+use crate::server::limits::exit_meaning;
 use crate::server::scoreboard::Slot;
 use crate::sys::errno::Errno;
 use crate::sys::process::{Pid, WaitStatus};
@@ -28,8 +29,29 @@ pub(crate) enum ChildEnd {
     Exit(c_int),
     /// With this wait status.
     Status(WaitStatus),
+    /// With this wait status of a program, which alone knows what its exit status means.
+    OfProgram(WaitStatus),
     /// Another part of this process has waited for it.
     Unknown,
+}
+
+impl ChildEnd {
+    /// The wait status, if the child was reaped.
+    pub(crate) const fn status(self) -> Option<WaitStatus> {
+        match self {
+            ChildEnd::Status(status) | ChildEnd::OfProgram(status) => Some(status),
+            ChildEnd::Exit(_) | ChildEnd::Unknown => None,
+        }
+    }
+
+    /// The meaning of the exit status, if the server defines it.
+    fn meaning(self) -> Option<&'static str> {
+        match self {
+            ChildEnd::Exit(code) => exit_meaning(code),
+            ChildEnd::Status(status) => status.exit_status().and_then(exit_meaning),
+            ChildEnd::OfProgram(_) | ChildEnd::Unknown => None,
+        }
+    }
 }
 
 /// The fields of the event `status`.
@@ -57,6 +79,24 @@ impl Log {
                 line.number("asked", asked);
                 line.text("hint", "the kernel allows no more: sysctl net.core.somaxconn");
             }
+        });
+    }
+
+    /// The server does not listen on an address of a host, because the system does not have it.
+    pub(crate) fn skip(&self, address: impl Display, errno: Errno) {
+        self.event(Level::Warning, "skip", |line| {
+            line.text("address", address);
+            line.text("error", errno);
+            line.text("hint", "the server listens on the other addresses of this host");
+        });
+    }
+
+    /// The service manager cannot be told the state of the server.
+    pub(crate) fn manager_unreachable(&self, errno: Errno) {
+        self.event(Level::Warning, "fail", |line| {
+            line.text("call", "connect to NOTIFY_SOCKET");
+            line.text("error", errno);
+            line.text("hint", "the service manager is told nothing, and the server serves");
         });
     }
 
@@ -149,11 +189,14 @@ impl Log {
             line.text("from", peer);
             match end {
                 ChildEnd::Exit(code) => line.number("exit", code),
-                ChildEnd::Status(status) => match status.exit_status() {
+                ChildEnd::Status(status) | ChildEnd::OfProgram(status) => match status.exit_status() {
                     Some(code) => line.number("exit", code),
                     None => line.text("signal", status),
                 },
                 ChildEnd::Unknown => line.text("exit", "unknown"),
+            }
+            if let Some(meaning) = end.meaning() {
+                line.text("meaning", meaning);
             }
             line.number("seconds", Seconds(time));
             if let Some(children) = children {
@@ -210,11 +253,11 @@ impl Log {
             line.number("pid", pid);
             line.text(
                 "status",
-                match end {
-                    ChildEnd::Status(status) => Text::<STATUS_MAX>::of(format_args!("{status}")),
-                    ChildEnd::Exit(_) | ChildEnd::Unknown => Text::new(),
-                },
+                end.status().map_or(Text::new(), |status| Text::<STATUS_MAX>::of(format_args!("{status}"))),
             );
+            if let Some(meaning) = end.meaning() {
+                line.text("meaning", meaning);
+            }
             line.number("seconds", Seconds(time));
             line.number("pause", Seconds(pause));
         });

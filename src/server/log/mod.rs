@@ -1,23 +1,27 @@
 //! The log: one line an event, written with one write.
 //!
-//! A line is the event's name and its fields: `mpserv: accept pid=12 from=127.0.0.1:40000 children=3 limit=64`. A value
-//! that could be mistaken for something else stands in quotes, with `\"`, `\\` and `\u{a}` for what cannot stand there.
+//! A line is the event's name and its fields: `mpserv: accept pid=12 from=127.0.0.1:40000 children=3 limit=64`. The time
+//! stands before them, unless standard error is a terminal or systemd's journal: see [`LogTime`]. A value that could be mistaken for something else stands in quotes, with `\"`, `\\` and `\u{a}` for what cannot stand there.
 //! As JSON a line is an object with `time`, in seconds since 1970, `event` and the same fields.
 //!
 //! | file | what is in it |
 //! |---|---|
 //! | `writer.rs` | [`Log`]: format, verbosity, writing without waiting for long |
+//! | `daemon.rs` | the daemon behind `syslog()` |
 //! | `line.rs` | a line: its fields, and their quotes |
 //! | `events.rs` | every event with its fields, one function each |
+//! | `timestamp.rs` | the time of a line of text |
 //! | `throttle.rs` | repeated trouble is logged once a second |
 
+mod daemon;
 mod events;
 mod line;
 mod throttle;
+mod timestamp;
 mod writer;
 
 pub(super) use events::{ChildEnd, ServerStatus};
 pub(super) use line::Seconds;
 pub(super) use throttle::{LogThrottle, Throttled};
 pub(super) use writer::Log;
-pub use writer::{LogFormat, Verbosity};
+pub use writer::{LogFormat, LogTime, Verbosity};

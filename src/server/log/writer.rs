@@ -7,13 +7,17 @@ use core::cell::Cell;
 use core::ffi::CStr;
 use core::time::Duration;
 
+use super::daemon::LogDaemon;
 use super::line::{Line, Seconds};
-use crate::server::limits::LOG_PATIENCE;
+use super::timestamp::Timestamp;
+use crate::program::text::Text;
+use crate::server::limits::{ERROR_MAX, LOG_PATIENCE};
 use crate::sys::errno::{self, Errno, retry_on_intr};
-use crate::sys::fd::{AsFd, STDERR, all_of, write_all};
-use crate::sys::fs::fstat;
+use crate::sys::fd::{AsFd, STDERR, all_of, isatty, write_all};
+use crate::sys::fs::{Stat, fstat};
 use crate::sys::net::{MsgFlags, send};
 use crate::sys::poll::{PollEvents, PollFd, ppoll};
+use crate::sys::process::value;
 use crate::sys::syslog::{Priority, openlog, syslog};
 use crate::sys::time::{Clock, clock_gettime};
 
@@ -36,6 +40,30 @@ impl LogFormat {
             "text" => Some(LogFormat::Text),
             "json" => Some(LogFormat::Json),
             "syslog" => Some(LogFormat::Syslog),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a line of text on standard error begins with the time, in UTC as RFC 3339 writes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogTime {
+    /// It does, unless standard error is a terminal, or the journal of systemd, which has times of its own.
+    Auto,
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+}
+
+impl LogTime {
+    /// The setting of this name: `auto`, `yes` or `no`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<LogTime> {
+        match name {
+            "auto" => Some(LogTime::Auto),
+            "yes" => Some(LogTime::Yes),
+            "no" => Some(LogTime::No),
             _ => None,
         }
     }
@@ -70,19 +98,49 @@ pub(super) enum Level {
 pub(crate) struct Log {
     format: LogFormat,
     verbosity: Verbosity,
+    /// Whether a line of text begins with the time.
+    has_time: bool,
     /// Whether standard error is a socket: systemd makes it one.
     is_socket: bool,
     /// The number of lines that could not be written.
     lost: Cell<u64>,
+    daemon: LogDaemon,
 }
 
 impl Log {
-    pub(crate) fn new(format: LogFormat, verbosity: Verbosity) -> Log {
+    pub(crate) fn new(format: LogFormat, time: LogTime, verbosity: Verbosity) -> Log {
         if format == LogFormat::Syslog {
             openlog(c"mpserv");
         }
-        let is_socket = fstat(STDERR).is_ok_and(|stat| stat.is_socket());
-        Log { format, verbosity, is_socket, lost: Cell::new(0) }
+        let stderr = fstat(STDERR).ok();
+        let is_socket = stderr.as_ref().is_some_and(Stat::is_socket);
+        let has_time = match time {
+            LogTime::Auto => !isatty(STDERR) && !stderr.is_some_and(|stat| is_journal(stat.identity())),
+            LogTime::Yes => true,
+            LogTime::No => false,
+        };
+        let log = Log { format, verbosity, has_time, is_socket, lost: Cell::new(0), daemon: LogDaemon::new() };
+        log.look_for_daemon();
+        log
+    }
+
+    /// Leaves the log daemon alone from now on: in a child, and in another root directory.
+    pub(crate) fn stop_looking_for_daemon(&self) {
+        self.daemon.stop_looking();
+    }
+
+    /// Warns on standard error, once in a while, if the log goes to syslog and no daemon takes it.
+    fn look_for_daemon(&self) {
+        if self.format != LogFormat::Syslog {
+            return;
+        }
+        if let Some(errno) = self.daemon.look() {
+            let line = Text::<ERROR_MAX>::of(format_args!(
+                "mpserv: nothing is logged: /dev/log: {errno}; start a log daemon, or leave out --log syslog\n"
+            ));
+            // If standard error is gone as well, there is no other place for the warning.
+            let _ = self.write_in_time(line.as_bytes());
+        }
     }
 
     /// Logs an event. `fill` adds its fields.
@@ -109,6 +167,10 @@ impl Log {
     fn write(&self, level: Level, name: &str, fill: impl FnOnce(&mut Line)) -> bool {
         let mut line = Line::new(self.format == LogFormat::Json);
         match self.format {
+            LogFormat::Text if self.has_time => {
+                let now = Timestamp(clock_gettime(Clock::REALTIME));
+                line.start(format_args!("{now} mpserv: {name}"));
+            }
             LogFormat::Text => line.start(format_args!("mpserv: {name}")),
             LogFormat::Json => {
                 let now = Seconds(clock_gettime(Clock::REALTIME));
@@ -123,6 +185,7 @@ impl Log {
             LogFormat::Syslog => "\0",
         });
         if self.format == LogFormat::Syslog {
+            self.look_for_daemon();
             let priority = match level {
                 Level::Detail => Priority::DEBUG,
                 Level::Connection => Priority::INFO,
@@ -151,4 +214,12 @@ impl Log {
             write_all(STDERR, line)
         }
     }
+}
+
+/// Whether this device and inode are those of the stream to systemd's journal, as `JOURNAL_STREAM` names them: see
+/// systemd.exec(5).
+fn is_journal((device, inode): (u64, u64)) -> bool {
+    // SAFETY: nothing changes the environment while the value is in use.
+    let stream = unsafe { value(c"JOURNAL_STREAM") }.and_then(|stream| stream.to_str().ok()?.split_once(':'));
+    stream.is_some_and(|(dev, ino)| dev.parse() == Ok(device) && ino.parse() == Ok(inode))
 }

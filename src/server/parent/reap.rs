@@ -62,7 +62,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         let mut status = WaitStatus::default();
         match retry_on_intr(|| waitpid(which, Some(&mut status), WaitOptions::NOHANG)) {
             Ok(Some(pid)) => {
-                self.on_end(pid, ChildEnd::Status(status));
+                let is_program = self.worker.runs_program();
+                self.on_end(pid, if is_program { ChildEnd::OfProgram(status) } else { ChildEnd::Status(status) });
                 Ok(true)
             }
             Ok(None) => Ok(false),
@@ -90,7 +91,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     fn on_end(&mut self, pid: Pid, end: ChildEnd) {
         let Some(child) = self.state.children.remove(pid) else {
             if self.state.successor.as_ref().is_some_and(|successor| successor.pid == pid) {
-                return self.successor_failed("it ended before it was ready");
+                return self.successor_ended();
             }
             return self.log.orphan(pid);
         };
@@ -115,7 +116,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         let was_serving = slot.state().has_client();
         // A preforked child, or one behind a proxy, has put its client into the slot.
         let peer = if was_serving { slot.peer() } else { child.peer };
-        let status = if let ChildEnd::Status(status) = end { Some(status) } else { None };
+        let status = end.status();
         let is_violation = status.is_some_and(|status| status.term_signal() == Some(Signal::SYS));
         if let Some(call) = violation(slot.noted()).filter(|_| is_violation) {
             self.log.violation(child.pid, &peer, call);

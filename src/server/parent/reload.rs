@@ -1,11 +1,11 @@
 //! SIGHUP: the rules are read again. SIGUSR2: a successor is started, to which this server hands over.
 
-use core::ffi::c_int;
+use core::ffi::{CStr, c_int};
 use core::fmt::Display;
 use core::time::Duration;
 
 use super::state::Parent;
-use super::successor::{Answer, Successor};
+use super::successor::{Answer, Successor, find_own_program};
 use crate::server::admission::Admission;
 use crate::server::child::Worker;
 use crate::server::rules::Rules;
@@ -51,11 +51,15 @@ impl<W: Worker> Parent<'_, '_, W> {
             return self.log.restart_refused("a successor is starting already");
         }
         self.publisher.reloading();
-        match Successor::start(args, self.settings.privileges.identity, &self.descriptors, &self.mask, self.state.now) {
-            Ok(successor) => {
-                self.log.restart(successor.pid, args.program().to_bytes().escape_ascii());
-                self.state.successor = Some(successor);
-            }
+        let started = find_own_program(args).and_then(|path| {
+            let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
+            let identity = self.settings.privileges.identity;
+            let successor = Successor::start(path, args, identity, &self.descriptors, &self.mask, self.state.now)?;
+            self.log.restart(successor.pid, path.to_bytes().escape_ascii());
+            Ok(successor)
+        });
+        match started {
+            Ok(successor) => self.state.successor = Some(successor),
             Err(errno) => self.go_on_without_successor(errno),
         }
     }
@@ -76,7 +80,15 @@ impl<W: Worker> Parent<'_, '_, W> {
         match self.state.successor.as_ref().map_or(Answer::None, Successor::answer) {
             Answer::None => {}
             Answer::Ready => self.hand_over(),
-            Answer::Failed => self.successor_failed("it ended before it was ready"),
+            Answer::Failed(why) => self.successor_failed(why.as_str()),
+        }
+    }
+
+    /// The successor has been reaped. It may have said why it ended.
+    pub(super) fn successor_ended(&mut self) {
+        match self.state.successor.as_ref().map_or(Answer::None, Successor::answer) {
+            Answer::Failed(why) => self.successor_failed(why.as_str()),
+            Answer::None | Answer::Ready => self.successor_failed("it ended before it was ready"),
         }
     }
 

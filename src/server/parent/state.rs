@@ -202,6 +202,11 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         })
     }
 
+    /// Whether this server is a successor, and its predecessor still waits for it.
+    pub(crate) const fn has_predecessor(&self) -> bool {
+        self.descriptors.predecessor.is_some()
+    }
+
     pub(crate) const fn listeners(&self) -> &Listeners {
         &self.descriptors.listeners
     }
@@ -234,6 +239,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             settings: self.settings,
             mask: &self.mask,
             parent: self.settings.orphans_end.then_some(self.pid),
+            server: self.pid,
             admission: Admission {
                 rules: self.rules.as_ref(),
                 generation: self.state.generation,

@@ -7,15 +7,16 @@ use core::ffi::{CStr, c_int};
 use core::time::Duration;
 
 use crate::program::Args;
+use crate::program::text::Text;
 use crate::server::child::{copy_environment, find_executable};
 use crate::server::descriptors::Descriptors;
-use crate::server::inherited::{Passed, READY, RESTART_VARIABLE};
-use crate::server::limits::READY_WITHIN;
+use crate::server::inherited::{FAILURE_MAX, Passed, READY, RESTART_VARIABLE, say_failed};
+use crate::server::limits::{PATH_MAX, READY_WITHIN};
 use crate::server::privileges::Identity;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, PipeFlags, keep_on_exec, pipe2, read};
 use crate::sys::memory::CStrArray;
-use crate::sys::process::{_exit, Fork, Pid, execve, fork, getpid};
+use crate::sys::process::{_exit, Fork, Pid, executed_path, execve, fork, getpid};
 use crate::sys::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
 
 /// The status of a process that could not become the program.
@@ -38,21 +39,20 @@ pub(super) enum Answer {
     None,
     /// It serves.
     Ready,
-    /// It has ended, or closed the pipe.
-    Failed,
+    /// It has ended, or is about to, for this reason if it has said one.
+    Failed(Text<FAILURE_MAX>),
 }
 
 impl Successor {
-    /// Starts the program that this process runs, as its file is now, with the same arguments.
+    /// Starts the program at a path, as its file is now, with the arguments of this process.
     pub(super) fn start(
+        path: &CStr,
         args: Args,
         identity: Option<Identity>,
         descriptors: &Descriptors<'_>,
         mask: &SigSet,
         now: Duration,
     ) -> Result<Successor> {
-        let path = find_executable(args.program())?;
-        let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
         let (answers, ready) = pipe2(PipeFlags::CLOEXEC)?;
         let mut passed = Passed {
             successor: getpid(),
@@ -71,7 +71,8 @@ impl Successor {
                 let mut fds = listeners.chain(passed.pidfile).chain([passed.ready]);
                 if told.is_ok() && fds.try_for_each(keep_on_exec).is_ok() {
                     sigprocmask(MaskHow::Set, mask);
-                    let _ = execve(path, &argv, &envp);
+                    let errno = execve(path, &argv, &envp);
+                    say_failed(&ready, Text::<FAILURE_MAX>::of(format_args!("execve: {errno}")).as_str());
                 }
                 _exit(NO_PROGRAM)
             }
@@ -80,11 +81,15 @@ impl Successor {
 
     /// Reads the answer. To be called when there is something to read.
     pub(super) fn answer(&self) -> Answer {
-        match read(&self.answers, &mut [0; READY.len()]) {
-            Ok(0) => Answer::Failed,
-            Ok(_) => Answer::Ready,
+        let mut text = [0; FAILURE_MAX];
+        match read(&self.answers, &mut text).map(|length| text.get(..length).unwrap_or_default()) {
+            Ok(READY) => Answer::Ready,
+            Ok(why @ [_, ..]) => {
+                let why = core::str::from_utf8(why).unwrap_or("the reason that it has told is not UTF-8");
+                Answer::Failed(Text::of(format_args!("it ended before it was ready: {why}")))
+            }
             Err(Errno::INTR | Errno::AGAIN) => Answer::None,
-            Err(_) => Answer::Failed,
+            Ok([]) | Err(_) => Answer::Failed(Text::of(format_args!("it ended before it was ready"))),
         }
     }
 
@@ -94,6 +99,20 @@ impl Successor {
         let _ = kill(self.pid, Signal::KILL);
     }
 }
+
+/// Finds the file of this program: by the path with which it was started, then by its name in the arguments, then by the
+/// running program itself. The name may be any (`exec -a` of shells, `ExecStart=@` of systemd), and the path may not be
+/// there any more.
+pub(super) fn find_own_program(args: Args) -> Result<[u8; PATH_MAX]> {
+    let by_path = executed_path().map_or(Err(Errno::NOENT), find_executable);
+    by_path.or_else(|errno| {
+        let others = [args.program(), SELF];
+        others.into_iter().find_map(|name| find_executable(name).ok()).ok_or(errno)
+    })
+}
+
+/// The file of the running program, even if it has been removed.
+const SELF: &CStr = c"/proc/self/exe";
 
 impl AsFd for Successor {
     fn as_fd(&self) -> BorrowedFd<'_> {

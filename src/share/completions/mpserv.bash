@@ -6,6 +6,7 @@ _mpserv() {
     case $before in
     --service) mapfile -t COMPREPLY < <(compgen -W 'echo discard rot13' -- "$current") ;;
     --log) mapfile -t COMPREPLY < <(compgen -W 'text json syslog' -- "$current") ;;
+    --log-time) mapfile -t COMPREPLY < <(compgen -W 'auto yes no' -- "$current") ;;
     --orphans) mapfile -t COMPREPLY < <(compgen -W 'end keep' -- "$current") ;;
     --keepalive) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$current") ;;
     -u | --user) mapfile -t COMPREPLY < <(compgen -u -- "$current") ;;
@@ -23,7 +24,7 @@ _mpserv() {
             mapfile -t COMPREPLY < <(compgen -W '--max-children --max-per-source --max-rate --rules --prefork
                 --max-requests --backlog --listen --service --idle-timeout --max-lifetime --grace --orphans --user
                 --chroot --rlimit --sandbox --proxy-protocol --nodelay --keepalive --reuse-port --defer-accept
-                --pidfile --status --watch --log --verbose --quiet --help --version' -- "$current")
+                --pidfile --status --watch --log --log-time --verbose --quiet --help --version' -- "$current")
             ;;
         *) mapfile -t COMPREPLY < <(compgen -c -W 'unix: inherit' -- "$current") ;;
         esac

@@ -8,7 +8,7 @@ use mpserv::getopt::Name;
 use mpserv::options::Parsed;
 use mpserv::program::Args;
 use mpserv::server::limits::{MAX_CHILDREN_LIMIT, RATE_LIMIT};
-use mpserv::server::{Identity, LogFormat, Server, Service, Verbosity, is_successor};
+use mpserv::server::{Identity, LogFormat, LogTime, Server, Service, Verbosity, is_successor};
 use mpserv::text::Text;
 
 use super::table::{Choice, TABLE};
@@ -182,6 +182,7 @@ impl Given {
                 server
             }
             Choice::Log => server.log(value.word(LogFormat::from_name, "it is text, json or syslog")?),
+            Choice::LogTime => server.log_time(value.word(LogTime::from_name, "it is auto, yes or no")?),
             Choice::Announce => server.announce(true),
             Choice::Verbose => server.verbosity(Verbosity::Verbose),
             Choice::Quiet => server.verbosity(Verbosity::Quiet),

@@ -1,4 +1,4 @@
-use super::super::writer::{LogFormat, Verbosity};
+use super::super::writer::{LogFormat, LogTime, Verbosity};
 use super::*;
 
 const fn at(millis: u64) -> Duration {
@@ -27,7 +27,7 @@ fn each_kind_of_trouble_is_logged_once_a_second_with_how_often_it_came() {
 #[test]
 fn what_was_held_back_is_released_once_and_throttles_what_comes_then() {
     let mut throttle = LogThrottle::default();
-    let log = Log::new(LogFormat::Text, Verbosity::Quiet);
+    let log = Log::new(LogFormat::Text, LogTime::No, Verbosity::Quiet);
     let period = THROTTLE_PERIOD.as_millis() as u64;
     // The line of this kind is a detail, so the test prints nothing.
     assert_eq!(throttle.admit(Throttled::Abort, at(0)), Some(1));

@@ -88,7 +88,10 @@ impl Life {
             false => ANY_PORT.to_owned(),
         };
         (1..mode.sockets).for_each(|_| _ = command.args(["--listen", ANY_PORT]));
-        command.args(mode.options).args(["-1", "-c", &SLOTS.to_string(), &address]).args(mode.program);
+        command
+            .args(mode.options)
+            .args(["--log-time", "no", "-1", "-c", &SLOTS.to_string(), &address])
+            .args(mode.program);
         command.stdin(Stdio::null()).stdout(port).stderr(log);
         let server = command.spawn().map_err(|error| Trouble::of(program.display(), error))?.id();
         let mut life = Life {

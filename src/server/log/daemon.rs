@@ -1,0 +1,49 @@
+//! `LogDaemon`: the daemon behind `syslog()`, which does not say whether anybody takes a line.
+
+use core::cell::Cell;
+use core::time::Duration;
+
+use crate::server::limits::SYSLOG_LOOK;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::net::{AddressFamily, Protocol, SocketFlags, SocketType, UnixAddr, connect, socket};
+use crate::sys::time::{Clock, clock_gettime};
+
+/// Looks now and then whether a log daemon can be reached.
+#[derive(Debug)]
+pub(super) struct LogDaemon {
+    /// The time of the next look. `None` if there is none.
+    next: Cell<Option<Duration>>,
+}
+
+impl LogDaemon {
+    /// A daemon that is looked for at the first line.
+    pub(super) const fn new() -> LogDaemon {
+        LogDaemon { next: Cell::new(Some(Duration::ZERO)) }
+    }
+
+    /// Ends the looks. In another root directory the socket's path may mean nothing, though the C library still has its
+    /// connection; and a child in the sandbox must make no socket.
+    pub(super) fn stop_looking(&self) {
+        self.next.set(None);
+    }
+
+    /// Looks, if it is time. Returns the error if no daemon can be reached.
+    pub(super) fn look(&self) -> Option<Errno> {
+        let now = clock_gettime(Clock::MONOTONIC);
+        if self.next.get().is_none_or(|next| now < next) {
+            return None;
+        }
+        self.next.set(Some(now + SYSLOG_LOOK));
+        let reached = match reach(SocketType::DGRAM) {
+            Err(Errno::PROTOTYPE) => reach(SocketType::STREAM),
+            reached => reached,
+        };
+        // Other errors say nothing about the connection that the C library has.
+        reached.err().filter(|errno| matches!(*errno, Errno::NOENT | Errno::CONNREFUSED))
+    }
+}
+
+fn reach(kind: SocketType) -> Result<()> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    connect(&socket(AddressFamily::UNIX, kind | flags, Protocol::DEFAULT)?, &UnixAddr::new(c"/dev/log")?)
+}
