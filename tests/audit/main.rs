@@ -59,16 +59,18 @@ fn finish(command: &mut Command) -> Output {
     let out = std::thread::spawn(move || read_all(&mut out));
     let err = std::thread::spawn(move || read_all(&mut err));
     let start = Instant::now();
-    let (mut late, mut status) = (false, None);
-    while status.is_none() {
-        status = child.try_wait().unwrap();
+    let mut late = false;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
         if !late && start.elapsed() > WATCHDOG {
             late = true;
             signal(child.id(), Signal::TERM);
         }
         std::thread::sleep(TICK);
-    }
-    let output = Output { status: status.unwrap(), stdout: out.join().unwrap(), stderr: err.join().unwrap() };
+    };
+    let output = Output { status, stdout: out.join().unwrap(), stderr: err.join().unwrap() };
     assert!(!late, "{command:?} had not ended after {WATCHDOG:?}: {}", text(&output.stderr));
     output
 }

@@ -107,7 +107,8 @@ fn other_texts_are_the_same_but_for_the_texts() {
 
 #[test]
 fn the_accepted_level_decides_the_exit_status() {
-    let changes: [(&str, &[(&str, &str)], &[Option<i32>]); 3] = [
+    type Change<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [Option<i32>]);
+    let changes: [Change<'_>; 3] = [
         ("texts", &[("new client connected...", "somebody came")], &[DIFFERENT, SAME, SAME, SAME]),
         ("values", &[("listen(serv_sock, 5)", "listen(serv_sock, 6)")], &[DIFFERENT, DIFFERENT, SAME, SAME]),
         (

@@ -5,7 +5,6 @@
 //! - `contrast`: the colours of text
 //! - `exercises`: the original fails, a mended program passes, another change does not
 
-#[allow(dead_code, reason = "a part is enough here")]
 #[path = "../common/mod.rs"]
 mod common;
 

@@ -11,8 +11,11 @@ use crate::common::solo::Test;
 use crate::common::*;
 use crate::tests;
 
-pub(crate) const TESTS: &[Test] =
-    tests![a_refused_client_costs_the_same_however_many_children_there_are, a_client_that_has_gone_counts_no_more,];
+pub(crate) const TESTS: &[Test] = tests![
+    a_refused_client_costs_the_same_however_many_children_there_are,
+    a_client_that_has_gone_counts_no_more,
+    clients_are_counted_anew_when_the_rules_are_read_again,
+];
 
 /// As many rules as there may be, of which the last is for every client.
 fn many_rules(limit: usize) -> String {

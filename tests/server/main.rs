@@ -8,6 +8,7 @@ mod common;
 mod accept_errors;
 mod call_errors;
 mod children;
+mod command_line;
 mod environment;
 mod fork_errors;
 mod grace;
@@ -24,7 +25,6 @@ mod max_children;
 mod max_lifetime;
 mod max_per_source;
 mod max_rate;
-mod options;
 mod orphans;
 mod pidfile;
 mod prefork;
@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         accept_errors::TESTS,
         call_errors::TESTS,
         children::TESTS,
+        command_line::TESTS,
         environment::TESTS,
         fork_errors::TESTS,
         grace::TESTS,
@@ -67,7 +68,6 @@ fn main() -> ExitCode {
         max_lifetime::TESTS,
         max_per_source::TESTS,
         max_rate::TESTS,
-        options::TESTS,
         orphans::TESTS,
         pidfile::TESTS,
         prefork::TESTS,
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
         systemd::TESTS,
         terminal::TESTS,
         usage::TESTS,
-        usr2::TESTS,
         user::TESTS,
+        usr2::TESTS,
     ])
 }

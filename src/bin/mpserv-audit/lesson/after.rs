@@ -31,9 +31,9 @@ pub fn outputs(page: &Page<'_>) -> String {
 pub fn questions(page: &Page<'_>) -> String {
     let mut out = "<h2>Questions</h2>\n".to_owned();
     for question in questions::of(page) {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<details><summary>{}</summary><div>{}</div></details>\n",
+            "<details><summary>{}</summary><div>{}</div></details>",
             escape(&question.ask),
             question.answer
         );
@@ -49,9 +49,9 @@ pub fn exercises(page: &Page<'_>) -> String {
     let mut out =
         "<h2>Exercises</h2>\n<p class=\"text\">Copy the C program, mend the copy, and have it graded:</p>\n".to_owned();
     let name = escape(&page.name);
-    let _ = write!(out, "<pre class=\"shell\">cp src/bin/textbook/{name}.c mine.c</pre>\n");
+    let _ = writeln!(out, "<pre class=\"shell\">cp src/bin/textbook/{name}.c mine.c</pre>");
     for (idea, command) in &page.exercises {
-        let _ = write!(out, "<p class=\"text\">{}</p><pre class=\"shell\">{}</pre>\n", escape(idea), escape(command));
+        let _ = writeln!(out, "<p class=\"text\">{}</p><pre class=\"shell\">{}</pre>", escape(idea), escape(command));
     }
     out
 }

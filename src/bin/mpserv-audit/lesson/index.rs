@@ -47,9 +47,9 @@ pub fn html(entries: &[Entry]) -> String {
         } else {
             String::new()
         };
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<tr><td>{number}. <a href=\"{}\">{}</a></td><td>{}<br><span class=\"soft\">{}</span></td><td>{}</td><td>{}{differ}</td></tr>\n",
+            "<tr><td>{number}. <a href=\"{}\">{}</a></td><td>{}<br><span class=\"soft\">{}</span></td><td>{}</td><td>{}{differ}</td></tr>",
             escape(&entry.address),
             escape(&entry.name),
             escape(&entry.does),

@@ -148,16 +148,16 @@ impl<'p> Page<'p> {
             Some((_, width)) => (" with-picture", format!(" style=\"--picture:{width}px\"")),
             None => ("", String::new()),
         };
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<div class=\"layout{with}\"{style}>\n<section class=\"{class}\" aria-label=\"The sources and their system calls\">\n"
+            "<div class=\"layout{with}\"{style}>\n<section class=\"{class}\" aria-label=\"The sources and their system calls\">"
         );
         out += &self.sources();
         out += "</section>\n";
         if let Some((svg, _)) = picture {
-            let _ = write!(
+            let _ = writeln!(
                 out,
-                "<aside aria-label=\"The processes\"><h2>The processes, time downwards</h2>{svg}</aside>\n"
+                "<aside aria-label=\"The processes\"><h2>The processes, time downwards</h2>{svg}</aside>"
             );
         }
         out += "</div>\n";
@@ -261,7 +261,7 @@ impl<'p> Page<'p> {
             }
             if let Some(word) = words::of(&name) {
                 let form = escape(&word.prototype.unwrap_or_else(|| name.clone()));
-                let _ = write!(out, "<p class=\"word\"><code>{form}</code> {}</p>\n", escape(&word.sentence));
+                let _ = writeln!(out, "<p class=\"word\"><code>{form}</code> {}</p>", escape(&word.sentence));
             }
             known.push(name);
         }

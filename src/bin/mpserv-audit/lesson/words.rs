@@ -107,7 +107,7 @@ fn find(document: &str, name: &str) -> Option<Word> {
         let at = form.find(&mark);
         at.is_some_and(|at| form[..at].ends_with([' ', '*']))
     };
-    let start = lines.iter().position(|line| is_form(&line))?;
+    let start = lines.iter().position(is_form)?;
     let comment = lines[start..].iter().map_while(|line| line.strip_prefix("///")).map(str::trim);
     let (mut form, mut text) = (Vec::new(), Vec::new());
     let mut behind_form = false;

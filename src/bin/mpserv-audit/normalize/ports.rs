@@ -23,8 +23,7 @@ pub struct Ports {
 
 impl Ports {
     pub(super) fn of(tree: &Tree, listen: Option<u16>) -> Self {
-        let mut ports = Ports::default();
-        ports.listen = listen.map(u64::from);
+        let mut ports = Ports { listen: listen.map(u64::from), ..Ports::default() };
         ports.bound.extend(ports.listen);
         for process in &tree.processes {
             for event in 0..process.trace.len() {

@@ -10,7 +10,9 @@ fn strings_are_there_with_a_null_behind_them() {
     assert_eq!(array.push(c"four"), Err(Errno::NOMEM));
     assert_eq!([0, 1, 2, 3].map(|index| array.get(index)), [Some(c"one"), Some(c"2"), Some(c"three"), None]);
     // SAFETY: there are three strings and the null pointer.
-    assert!(unsafe { *array.as_ptr().add(3) }.is_null());
+    let end = unsafe { array.as_ptr().add(3) };
+    // SAFETY: as above.
+    assert!(unsafe { *end }.is_null());
     array.truncate(mark);
     array.push(c"IV").unwrap();
     assert_eq!((array.len(), array.get(2)), (3, Some(c"IV")));
