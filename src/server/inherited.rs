@@ -4,9 +4,10 @@
 use core::ffi::{CStr, c_int};
 use core::fmt;
 
+use super::limits::EARLIER_MAX;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{BorrowedFd, OwnedFd, is_open, write_all};
-use crate::sys::process::{Pid, getpid, value};
+use crate::sys::process::{Pid, exists, getpid, value};
 
 /// The first descriptor that systemd passes.
 const FIRST: c_int = 3;
@@ -150,6 +151,23 @@ pub(crate) struct Passed<'a, L> {
     pub(crate) pidfile: Option<BorrowedFd<'a>>,
     /// The sockets, and whether each belongs to the service manager.
     pub(crate) listeners: L,
+    /// The server that passes them, and those before it.
+    pub(crate) predecessor: Pid,
+    pub(crate) earlier: EarlierServers,
+}
+
+/// Earlier servers that still have clients: predecessors of the predecessor, and itself.
+pub(crate) type EarlierServers = [Option<Pid>; EARLIER_MAX];
+
+/// The mark before the number of an earlier server.
+const EARLIER: &str = "g";
+
+/// The earlier servers that have not ended.
+pub(crate) fn earlier_servers() -> EarlierServers {
+    let words = passed_by_predecessor().into_iter().flatten();
+    let pids = words.filter_map(|word| Pid::from_raw(number(word.strip_prefix(EARLIER.as_bytes())?)?));
+    let mut pids = pids.filter(|pid| exists(*pid));
+    core::array::from_fn(|_| pids.next())
 }
 
 /// The mark behind the number of a socket that belongs to the service manager.
@@ -160,8 +178,11 @@ impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool)> + Clone> fmt::Display for Pa
         let pidfile = self.pidfile.map_or(0, BorrowedFd::raw);
         write!(f, "{},{},{pidfile}", self.successor, self.ready.raw())?;
         let mut listeners = self.listeners.clone();
-        listeners
-            .try_for_each(|(listener, managed)| write!(f, ",{}{}", listener.raw(), if managed { MANAGED } else { "" }))
+        listeners.try_for_each(|(listener, managed)| {
+            write!(f, ",{}{}", listener.raw(), if managed { MANAGED } else { "" })
+        })?;
+        let mut servers = self.earlier.iter().flatten().chain([&self.predecessor]);
+        servers.try_for_each(|server| write!(f, ",{EARLIER}{server}"))
     }
 }
 
@@ -201,7 +222,7 @@ pub(crate) fn take_restart(
     let [ready, pidfile] = [next()?, next()?];
     let ready = inherited.take(ready)?;
     let pidfile = if pidfile == 0 { None } else { Some(inherited.take(pidfile)?) };
-    let listeners = words.map(|word| {
+    let listeners = words.filter(|word| !word.starts_with(EARLIER.as_bytes())).map(|word| {
         let managed = word.strip_suffix(MANAGED.as_bytes());
         let number = number(managed.unwrap_or(word)).ok_or(Errno::BADF)?;
         Ok(Socket { fd: inherited.take(number)?, is_managed: managed.is_some() })

@@ -55,6 +55,8 @@ pub const ACCEPTS_IN_A_ROW: u32 = 32;
 /// The number of connections in a row that may be gone before they are accepted. After that, the parent pauses.
 pub const ABORTS_IN_A_ROW: u32 = 64;
 
+/// The number of earlier servers, which still have clients after a restart, that `--status` shows.
+pub const EARLIER_MAX: usize = 8;
 /// The time that a successor has to become ready.
 pub const READY_WITHIN: Duration = Duration::from_secs(30);
 /// The time between two looks at the size of the pool.

@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use super::connection::Peer;
+use super::inherited::EarlierServers;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::OwnedFd;
 use crate::sys::memory::{SharedWords, keep_from_children, page_size, write_only_to};
@@ -43,6 +44,8 @@ const ACCEPTED: usize = 3;
 const REFUSED: usize = 4;
 /// The distance of the slots, in words.
 const STRIDE: usize = 5;
+/// The first of the words with the earlier servers.
+const EARLIER: usize = 6;
 /// The longest distance that a reader takes for one: pages have up to 64 KiB.
 const STRIDE_MAX: u64 = 8192;
 
@@ -174,6 +177,14 @@ impl Scoreboard {
 
     const fn head(&self) -> Slot<'static> {
         Slot { words: self.words, index: 0 }
+    }
+
+    /// Says which earlier servers still have clients.
+    pub(super) fn set_earlier(&self, servers: &EarlierServers) {
+        let head = self.head();
+        for (index, server) in servers.iter().enumerate() {
+            head.store(EARLIER + index, server.map_or(0, |server| u64::from(server.raw() as u32)));
+        }
     }
 
     /// The slot of the child with this index.

@@ -27,6 +27,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const CLEAR: &[u8] = b"\x1b[H\x1b[J";
 
 /// Prints the status of the server with this pidfile to standard output: a line about the server, and one for each child.
+/// After a restart it does so for each earlier server that still has clients.
 /// With `watch` it does so every second, until the server is gone.
 ///
 /// # Errors
@@ -53,7 +54,8 @@ pub fn show(pidfile: &CStr, watch: bool) -> Result<()> {
             if watch && is_terminal {
                 fd::write_all(STDOUT, CLEAR)?;
             }
-            table(&scoreboard, pid)
+            table(&scoreboard, pid)?;
+            earlier_tables(&scoreboard)
         })();
         shown.map_err(|errno| Error::new(format_args!("cannot show the status"), Reason::System(errno), ""))?;
         if !watch || !exists(pid) {
@@ -62,6 +64,20 @@ pub fn show(pidfile: &CStr, watch: bool) -> Result<()> {
         nanosleep(EVERY);
     }
 }
+
+/// Prints the tables of the earlier servers that have not ended yet.
+fn earlier_tables(scoreboard: &OwnedFd) -> errno::Result<()> {
+    let earlier = Reader::new(scoreboard.as_fd())?.head().earlier;
+    // A process of another program may have the id by now.
+    let servers = earlier.into_iter().flatten().filter_map(|pid| find_scoreboard(pid).ok().map(|board| (board, pid)));
+    servers.into_iter().try_for_each(|(board, pid)| {
+        fd::write_all(STDOUT, EARLIER_NOTE)?;
+        table(&board, pid)
+    })
+}
+
+/// Stands before the table of an earlier server.
+const EARLIER_NOTE: &[u8] = b"\nBefore the restart, for its last clients:\n";
 
 fn read_pid(pidfile: &CStr) -> errno::Result<Pid> {
     let file = open(pidfile, OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK, 0)?;

@@ -367,6 +367,12 @@ fn three_generations_serve_their_clients_to_the_end() {
             assert_eq!(echo(client, b"still here"), b"still here");
             assert!(exists(*server), "it stays for its client");
         }
+        let shown = run_mpserv(&["--status", dynasty.pidfile.to_str().unwrap()]);
+        for (client, server) in clients.iter().zip(&servers) {
+            assert!(shown.stdout.contains(&format!("mpserv {server}: 1 of ")), "{}", shown.stdout);
+            assert!(shown.stdout.contains(&format!("  {}\n", client.local_addr().unwrap())), "{}", shown.stdout);
+        }
+        assert_eq!(shown.stdout.matches("Before the restart").count(), 2, "{}", shown.stdout);
         for client in clients {
             assert_eq!(finish(client), b"");
         }

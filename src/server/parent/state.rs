@@ -16,6 +16,7 @@ use crate::server::child::{ChildContext, Worker};
 use crate::server::connection::{Connection, Peer, Source};
 use crate::server::descriptors::Descriptors;
 use crate::server::error::{Error, Result, shortage_hint};
+use crate::server::inherited::earlier_servers;
 use crate::server::limits::LISTENERS_MAX;
 use crate::server::listener::Listeners;
 use crate::server::log::{Log, LogThrottle};
@@ -164,6 +165,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         let scoreboard = Scoreboard::new(now, settings.max_children, is_shared).map_err(fail(SCOREBOARD_CALLS))?;
         let (scoreboard, fd) = scoreboard;
         descriptors.scoreboard = Some(fd);
+        scoreboard.set_earlier(&earlier_servers());
         let of_rules = RuleCounts::new(rules.as_ref()).map_err(fail("mmap"))?;
         Ok(Parent {
             settings,

@@ -10,7 +10,7 @@ use crate::program::Args;
 use crate::program::text::Text;
 use crate::server::child::{copy_environment, find_executable};
 use crate::server::descriptors::Descriptors;
-use crate::server::inherited::{FAILURE_MAX, Passed, READY, RESTART_VARIABLE, say_failed};
+use crate::server::inherited::{FAILURE_MAX, Passed, READY, RESTART_VARIABLE, earlier_servers, say_failed};
 use crate::server::limits::{PATH_MAX, READY_WITHIN};
 use crate::server::privileges::Identity;
 use crate::sys::errno::{Errno, Result};
@@ -59,6 +59,8 @@ impl Successor {
             ready: ready.as_fd(),
             pidfile: descriptors.pidfile.as_ref().map(AsFd::as_fd),
             listeners: descriptors.listeners.iter().map(|listener| (listener.as_fd(), listener.is_managed())),
+            predecessor: getpid(),
+            earlier: earlier_servers(),
         };
         let mut envp = copy_environment(identity, |name| STALE_VARIABLES.iter().any(|stale| stale.as_bytes() == name))?;
         let argv = CStrArray::copy(args.from(0))?;

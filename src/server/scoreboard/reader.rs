@@ -1,11 +1,14 @@
 //! `Reader`: reads the scoreboard of another process.
 
+use core::ffi::c_int;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
-use super::{ACCEPTED, LIMIT, MAGIC, MAGIC_VALUE, REFUSED, SLOT_WORDS, STARTED, STRIDE, STRIDE_MAX, Slot};
+use super::{ACCEPTED, EARLIER, LIMIT, MAGIC, MAGIC_VALUE, REFUSED, SLOT_WORDS, STARTED, STRIDE, STRIDE_MAX, Slot};
+use crate::server::inherited::EarlierServers;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, lseek, read};
+use crate::sys::process::Pid;
 
 /// The head of a scoreboard: what it says of the server.
 #[derive(Clone, Copy, Default)]
@@ -18,6 +21,8 @@ pub(crate) struct Head {
     pub(crate) accepted: u64,
     /// The number of connections that were refused.
     pub(crate) refused: u64,
+    /// The earlier servers that still had clients when the server began.
+    pub(crate) earlier: EarlierServers,
 }
 
 /// Reads the scoreboard of another process, slot by slot.
@@ -42,6 +47,7 @@ impl<F: AsFd> Reader<F> {
             limit: head.load(LIMIT),
             accepted: head.load(ACCEPTED),
             refused: head.load(REFUSED),
+            earlier: core::array::from_fn(|index| Pid::from_raw(head.load(EARLIER + index) as c_int)),
         };
         if !(SLOT_WORDS as u64..=STRIDE_MAX).contains(&stride) {
             return Err(Errno::INVAL);
