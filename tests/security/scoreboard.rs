@@ -74,10 +74,13 @@ fn a_child_that_needs_the_scoreboard_writes_to_its_own_slot_alone() {
         }
         assert_eq!(echo(&mut client, b"first"), b"first");
         for child in children(server.pid()) {
-            let writable: Vec<_> = mappings(child).into_iter().filter(|(rights, _)| rights.starts_with("rw")).collect();
             // SAFETY: the call has no precondition.
             let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
-            assert_eq!(writable, [("rw-s".to_owned(), page)], "{mode:?}");
+            // A child that was made just now may not have come so far.
+            wait_until(&format!("a child has its own page alone: {mode:?}"), || {
+                let all = mappings(child).into_iter();
+                all.filter(|(rights, _)| rights.starts_with("rw")).eq([("rw-s".to_owned(), page)])
+            });
         }
         server.running.end(Signal::QUIT);
     }
@@ -88,7 +91,7 @@ fn no_child_has_the_descriptor_of_the_scoreboard() {
         let server = Served::start(&[mode, &["127.0.0.1:0"]].concat());
         let _client = server.client();
         for child in children(server.pid()) {
-            assert_eq!(scoreboard(child), None, "{mode:?}");
+            wait_until(&format!("a child has closed the scoreboard: {mode:?}"), || scoreboard(child).is_none());
         }
         server.running.end(Signal::QUIT);
     }
