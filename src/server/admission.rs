@@ -3,6 +3,7 @@
 use super::connection::Peer;
 use super::rules::{Action, Client, Rule, Rules};
 use super::scoreboard::{Scoreboard, Slot};
+use super::source::SourcePrefix;
 
 /// The rules and the limits that decide about a client.
 #[derive(Clone, Copy)]
@@ -11,6 +12,7 @@ pub(super) struct Admission<'a> {
     /// The number of times that the rules were read again.
     pub(super) generation: u32,
     pub(super) max_per_source: Option<(u32, &'a str)>,
+    pub(super) source_prefix: SourcePrefix,
     pub(super) scoreboard: &'a Scoreboard,
 }
 
@@ -70,12 +72,13 @@ impl<'a> Admission<'a> {
         let rule = self.rule_of(peer);
         let index = rule.map(|(index, _)| index);
         let ticket = slot.publish(index, self.generation);
+        let source = peer.source(self.source_prefix);
         let (mut others, mut of_rule) = (0, 0);
         for other in self.scoreboard.slots().filter(|other| other.is_before(ticket)) {
             let its_peer = other.peer();
             // A child that began before the rules were read again has the index of another rule.
             let its_rule = || self.rule_of(&its_peer).map(|(index, _)| index);
-            others += u32::from(its_peer.source() == peer.source());
+            others += u32::from(its_peer.source(self.source_prefix) == source);
             of_rule += u32::from(index.is_some() && other.rule(self.generation).unwrap_or_else(its_rule) == index);
         }
         self.decide(rule.map(|(_, rule)| rule), others, of_rule).map(|()| others)

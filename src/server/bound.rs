@@ -189,7 +189,7 @@ impl<'a> Bound<'a> {
     /// The program has the connection as its standard input and output, and the server's standard error. Every signal
     /// has its default action, and none is blocked. The environment names the client: `PROTO=TCP`, `TCPREMOTEIP`,
     /// `TCPREMOTEPORT`, `TCPLOCALIP`, `TCPLOCALPORT`, and `TCPCONNNUM`, the number of connections that the client's
-    /// address has; for Unix sockets `PROTO=IPC`, `IPCREMOTEPID`, `IPCREMOTEEUID`, `IPCREMOTEEGID`.
+    /// source has; for Unix sockets `PROTO=IPC`, `IPCREMOTEPID`, `IPCREMOTEEUID`, `IPCREMOTEEGID`.
     ///
     /// # Errors
     /// As [`serve`](Bound::serve); a program that does not exist, or may not be run.

@@ -14,6 +14,7 @@ use super::log::{LogFormat, LogTime, Verbosity};
 use super::parent::Stopped;
 use super::privileges::Identity;
 use super::settings::{PoolSize, Settings};
+use super::source::SourcePrefix;
 use crate::program::{Args, Title};
 use crate::sys::fd::OwnedFd;
 use crate::sys::process::{Limit, Resource};
@@ -75,10 +76,17 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// The highest number of connections at once from one address, or one user of this machine (no limit). Clients over
-    /// it are sent `message`, and their connection is closed.
+    /// The highest number of connections at once from one source (no limit): an IPv4 address, an IPv6 network of 64 bits, or
+    /// a user of this machine. See [`source_prefix`](Server::source_prefix). Clients over the limit are sent `message`, and their connection is closed.
     pub const fn max_per_source(mut self, limit: u32, message: &'a str) -> Self {
         self.settings.max_per_source = Some((limit, message));
+        self
+    }
+
+    /// The lengths, in bits, of the IPv4 and IPv6 networks whose connections count as those of one source (32 and 64), here
+    /// and in [`rules`](Server::rules).
+    pub const fn source_prefix(mut self, v4: u32, v6: u32) -> Self {
+        self.settings.source_prefix = SourcePrefix { v4, v6 };
         self
     }
 

@@ -1,8 +1,8 @@
 //! `Connection` and `Peer`: a connection, and the client at its other end.
 
 use core::fmt;
-use core::net::IpAddr;
 
+use super::source::{Source, SourcePrefix};
 use crate::sys::errno::{Result, retry_on_intr};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, all_of};
 use crate::sys::net::{
@@ -31,17 +31,6 @@ pub enum Peer {
     Unknown,
 }
 
-/// The source of a connection, by which `--max-per-source` counts.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Source {
-    /// A machine.
-    Ip(IpAddr),
-    /// A user of this machine.
-    User(u32),
-    /// Any other client.
-    Unknown,
-}
-
 impl Peer {
     /// The client of a new connection: `SO_PEERCRED` for a Unix socket, else the address that `accept4()` returned.
     pub(super) fn of(fd: &OwnedFd, address: SockAddr) -> Peer {
@@ -56,9 +45,10 @@ impl Peer {
         }
     }
 
-    pub(super) fn source(&self) -> Source {
+    /// The source of the client, if networks of these lengths count as one.
+    pub(super) fn source(&self, prefix: SourcePrefix) -> Source {
         match self {
-            Peer::Inet(address) => Source::Ip(address.ip()),
+            Peer::Inet(address) => prefix.source_of(address.ip()),
             Peer::Unix(credentials) => Source::User(credentials.uid),
             Peer::Unknown => Source::Unknown,
         }

@@ -17,6 +17,10 @@ pub const LOCK_RETRY: Duration = Duration::from_millis(10);
 pub const LISTENERS_MAX: usize = 32;
 /// The highest number of connections of a rate. Each takes 16 bytes.
 pub const RATE_LIMIT: u32 = 1_000_000;
+/// The default of the length of an IPv4 network whose connections count as those of one source: a single address.
+pub const SOURCE_PREFIX_V4: u32 = 32;
+/// The same for IPv6. A host usually has a network of this length for itself, and can connect from any address in it.
+pub const SOURCE_PREFIX_V6: u32 = 64;
 /// The longest time that can be set: a year and a bit.
 pub const SECONDS_LIMIT: u64 = 40_000_000;
 

@@ -68,7 +68,7 @@
 //! | `child/` | the children: a function, a preforked process, a program |
 //! | `listener/`, `address.rs`, `descriptors.rs` | sockets that listen, and the other descriptors of the server |
 //! | `connection.rs`, `service.rs` | a connection and its client; the built-in services |
-//! | `admission.rs`, `rules.rs`, `proxy_protocol.rs` | which clients are served |
+//! | `admission.rs`, `source.rs`, `rules.rs`, `proxy_protocol.rs` | which clients are served |
 //! | `scoreboard.rs`, `status.rs` | the state of each child, and `--status` |
 //! | `log/` | the log: every event, its format, its throttle |
 //! | `privileges.rs`, `sandbox.rs` | rights that are given up |
@@ -105,6 +105,7 @@ mod scoreboard;
 mod service;
 mod settings;
 mod signals;
+mod source;
 mod start;
 pub mod status;
 #[cfg(feature = "std")]

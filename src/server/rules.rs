@@ -24,7 +24,7 @@
 //!
 //! | limit, of `allow` | what it says |
 //! |---|---|
-//! | `max-per-source=N` | at most N connections at once of each address, in place of the server's own limit |
+//! | `max-per-source=N` | at most N connections at once of each source, in place of the server's own limit |
 //! | `max-children=N` | at most N connections at once of all clients that this rule allows |
 
 use core::ffi::CStr;
@@ -33,6 +33,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU32;
 
 use super::error::{self, Error, Reason};
+use super::source::{mask_v4, mask_v6};
 use crate::program::text::Text;
 use crate::sys::errno::Errno;
 use crate::sys::fd::read_all;
@@ -311,12 +312,12 @@ const MAPPED_PREFIX: u32 = Ipv6Addr::BITS - Ipv4Addr::BITS;
 
 /// An IPv4 network. `None` if the address has bits beyond the length.
 fn v4(address: u32, length: u32) -> Option<Network> {
-    let mask = u32::MAX.checked_shl(Ipv4Addr::BITS - length).unwrap_or(0);
+    let mask = mask_v4(length);
     (address & !mask == 0).then_some(Network::V4 { address, mask })
 }
 
 /// An IPv6 network. `None` if the address has bits beyond the length.
 fn v6(address: u128, length: u32) -> Option<Network> {
-    let mask = u128::MAX.checked_shl(Ipv6Addr::BITS - length).unwrap_or(0);
+    let mask = mask_v6(length);
     (address & !mask == 0).then_some(Network::V6 { address, mask })
 }

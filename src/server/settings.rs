@@ -1,6 +1,7 @@
 //! The settings of a server, with their defaults, and which of them exclude each other.
 
 use core::ffi::{CStr, c_long};
+use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use super::error::{Error, Reason, Result};
@@ -9,6 +10,7 @@ use super::limits::{BACKLOG_DEFAULT, GRACE_DEFAULT, MAX_CHILDREN_DEFAULT, MAX_CH
 use super::listener::SocketSettings;
 use super::log::{LogFormat, LogTime, Verbosity};
 use super::privileges::{Limits, Privileges};
+use super::source::SourcePrefix;
 use crate::program::{Args, Title};
 
 /// The number of preforked processes.
@@ -23,6 +25,7 @@ pub(crate) struct PoolSize {
 pub(crate) struct Settings<'a> {
     pub(crate) max_children: u32,
     pub(crate) max_per_source: Option<(u32, &'a str)>,
+    pub(crate) source_prefix: SourcePrefix,
     pub(crate) max_rate: Option<(u32, Duration)>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) max_lifetime: Option<Duration>,
@@ -55,6 +58,7 @@ impl Settings<'_> {
         Settings {
             max_children: MAX_CHILDREN_DEFAULT,
             max_per_source: None,
+            source_prefix: SourcePrefix::DEFAULT,
             max_rate: None,
             idle_timeout: None,
             max_lifetime: None,
@@ -103,6 +107,8 @@ impl Settings<'_> {
             }
         }
         check_range("max_children", self.max_children, MAX_CHILDREN_LIMIT)?;
+        check_range("source_prefix", self.source_prefix.v4, Ipv4Addr::BITS)?;
+        check_range("source_prefix", self.source_prefix.v6, Ipv6Addr::BITS)?;
         check_range("max_rate", self.max_rate.map_or(1, |(limit, _)| limit), RATE_LIMIT)
     }
 

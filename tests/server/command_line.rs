@@ -83,12 +83,16 @@ type Known = (&'static str, &'static [&'static str], fn(&[u8]) -> bool);
 
 const CHILDREN: u128 = 4_194_304;
 
-const KNOWN: [Known; 20] = [
+const KNOWN: [Known; 21] = [
     ("--max-children=", &["1", "64", "4194304"], |text| number(text, CHILDREN)),
     ("-c", &["7", "0007"], |text| number(text, CHILDREN)),
     ("--max-per-source=", &["1", "3:too many", "3:"], |text| {
         let (limit, message) = split(text, b':');
         number(limit, CHILDREN) && std::str::from_utf8(message.unwrap_or_default()).is_ok()
+    }),
+    ("--source-prefix=", &["32:64", "24", "1:128"], |text| {
+        let (v4, v6) = split(text, b':');
+        number(v4, 32) && v6.is_none_or(|v6| number(v6, 128))
     }),
     ("--max-rate=", &["5/1", "1000000/0.001"], |text| {
         let (limit, period) = split(text, b'/');

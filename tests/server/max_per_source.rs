@@ -1,25 +1,38 @@
 //! `--max-per-source`: beyond the limit a client is told, and others are not concerned.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 
 use crate::children::calls_on_connections;
 use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
 use crate::tests;
+use mpserv::namespace::own_network;
 use mpserv::signal::Signal;
 
-pub(crate) const TESTS: &[Test] =
-    tests![over_the_limit_of_a_source_the_client_is_told, of_a_client_that_it_refuses_the_parent_reads_a_little_once,];
+pub(crate) const TESTS: &[Test] = tests![
+    over_the_limit_of_a_source_the_client_is_told,
+    of_a_client_that_it_refuses_the_parent_reads_a_little_once,
+    addresses_of_one_network_are_one_source,
+    rules_count_by_network_as_well,
+    a_client_that_a_proxy_names_counts_by_network,
+    a_program_finds_the_number_of_connections_of_its_network,
+];
 
-/// A connection from another address of this machine's.
+/// A connection from another address of this machine's, to its loopback address of the same family.
 fn connect_from(source: &str, port: u16) -> TcpStream {
-    use mpserv::net::{AddressFamily, Protocol, SocketAddrV4, SocketType, bind, connect, socket};
-    let fd = socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT).unwrap();
-    bind(&fd, &SocketAddrV4::new(source.parse().unwrap(), 0)).unwrap();
-    connect(&fd, &SocketAddrV4::new("127.0.0.1".parse().unwrap(), port)).unwrap();
+    use mpserv::net::{AddressFamily, Ipv4Addr, Ipv6Addr, Protocol, SocketAddr, SocketType, bind, connect, socket};
+    let source: std::net::IpAddr = source.parse().unwrap();
+    let (family, server) = match source {
+        std::net::IpAddr::V4(_) => (AddressFamily::INET, Ipv4Addr::LOCALHOST.into()),
+        std::net::IpAddr::V6(_) => (AddressFamily::INET6, Ipv6Addr::LOCALHOST.into()),
+    };
+    let fd = socket(family, SocketType::STREAM, Protocol::DEFAULT).unwrap();
+    bind(&fd, &SocketAddr::new(source, 0)).unwrap();
+    connect(&fd, &SocketAddr::new(server, port)).unwrap();
     // SAFETY: the descriptor is open, and `into_raw` has given it away.
     let stream: TcpStream = unsafe { std::os::fd::FromRawFd::from_raw_fd(fd.into_raw()) };
     stream.set_read_timeout(Some(WATCHDOG)).unwrap();
@@ -71,4 +84,100 @@ fn of_a_client_that_it_refuses_the_parent_reads_a_little_once() {
     let reads = trace.lines().filter(|line| line.starts_with("recvfrom("));
     let read: Vec<&str> = reads.map(|line| line.rsplit_once(" = ").unwrap().1).collect();
     assert_eq!(read, ["-1 EAGAIN (Resource temporarily unavailable)", "5", &MOST.to_string()], "{trace}");
+}
+
+/// A network of the test's own, whose loopback interface has these addresses of two networks of 64 bits as well.
+fn network_of_ipv6() {
+    needs_root();
+    needs_ipv6();
+    needs_command("ip");
+    own_network().unwrap();
+    run_all("ip link set lo up");
+    for address in [FIRST, SAME_64, OTHER_64] {
+        // Without `nodad` the address could not be used at once.
+        run_all(&format!("ip -6 addr add {address}/128 dev lo nodad"));
+    }
+}
+
+fn run_all(command: &str) {
+    let mut words = command.split(' ');
+    let status = Command::new(words.next().unwrap()).args(words).status().unwrap();
+    assert!(status.success(), "{command}");
+}
+
+const FIRST: &str = "2001:db8:0:1::1";
+const SAME_64: &str = "2001:db8:0:1:ffff::2";
+const OTHER_64: &str = "2001:db8:0:2::1";
+
+/// Clients from these addresses one after another, all kept: the last one is refused, and no other.
+fn last_is_refused(options: &[&str], sources: &[&str]) {
+    for pool in [&[][..], &["--prefork", "8"]] {
+        let server = Served::start(&[pool, options, &["0"]].concat());
+        let (last, others) = sources.split_last().unwrap();
+        let kept: Vec<TcpStream> = others
+            .iter()
+            .map(|source| {
+                let mut client = connect_from(source, server.port());
+                assert_eq!(echo(&mut client, b"x"), b"x", "{source}");
+                client
+            })
+            .collect();
+        assert_eq!(read_all(&mut connect_from(last, server.port())), b"", "{options:?}: {sources:?}");
+        assert_eq!(server.wait_events("refuse", 1)[0].get("why"), "max-per-source");
+        drop(kept);
+        server.stop();
+    }
+}
+
+fn addresses_of_one_network_are_one_source() {
+    network_of_ipv6();
+    last_is_refused(&["-C", "1"], &[FIRST, OTHER_64, "127.0.0.1", "127.0.0.2", SAME_64]);
+    last_is_refused(&["-C", "1", "--source-prefix", "32:128"], &[FIRST, SAME_64, OTHER_64, FIRST]);
+    last_is_refused(&["-C", "1", "--source-prefix", "31:48"], &[FIRST, "127.0.0.1", "127.0.0.2", OTHER_64]);
+    last_is_refused(&["-C", "1", "--source-prefix", "31"], &["127.0.0.1", FIRST, "127.0.0.2", OTHER_64, "127.0.0.3"]);
+}
+
+fn rules_count_by_network_as_well() {
+    network_of_ipv6();
+    let folder = TempDir::new();
+    let file = folder.join("rules");
+    fs::write(&file, "allow 2001:db8::/32 max-per-source=2\n").unwrap();
+    let file = file.to_str().unwrap();
+    last_is_refused(&["--rules", file], &[FIRST, OTHER_64, SAME_64, FIRST]);
+    last_is_refused(&["--rules", file, "--source-prefix", "32:48"], &[FIRST, OTHER_64, SAME_64]);
+}
+
+fn a_client_that_a_proxy_names_counts_by_network() {
+    for pool in [&[][..], &["--prefork", "8"]] {
+        for (prefix, refused) in [("32:64", "2001:db8:0:1::9"), ("24:128", "192.0.2.9")] {
+            let options = ["--proxy-protocol", "-C", "1:enough", "--source-prefix", prefix, "127.0.0.1:0"];
+            let server = Served::start(&[pool, &options].concat());
+            let connect = |source: &str| {
+                let mut client = server.connect();
+                let (family, destination) = if source.contains(':') { ("TCP6", "::1") } else { ("TCP4", "127.0.0.1") };
+                write!(client, "PROXY {family} {source} {destination} 1 2\r\n").unwrap();
+                client
+            };
+            let mut kept = ["2001:db8:0:1::1", "2001:db8:0:2::1", "192.0.2.1", "198.51.100.1"].map(connect);
+            kept.iter_mut().for_each(|client| assert_eq!(echo(client, b"x"), b"x"));
+            assert_eq!(read_all(&mut connect(refused)), b"enough\r\n", "{prefix}");
+            drop(kept);
+            server.stop();
+        }
+    }
+}
+
+fn a_program_finds_the_number_of_connections_of_its_network() {
+    network_of_ipv6();
+    let server = Served::start(&["0", "sh", "-c", "echo $TCPCONNNUM; cat"]);
+    let mut kept = Vec::new();
+    for (source, number) in [(FIRST, "1"), (SAME_64, "2"), (OTHER_64, "1"), (SAME_64, "3")] {
+        let mut client = connect_from(source, server.port());
+        let mut line = [0; 2];
+        client.read_exact(&mut line).unwrap();
+        assert_eq!(line, format!("{number}\n").as_bytes(), "{source}");
+        kept.push(client);
+    }
+    drop(kept);
+    server.stop();
 }

@@ -27,7 +27,7 @@ fn help_fits_a_screen_and_names_every_option() {
     let ended = run_mpserv(&["--help"]);
     assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(0), ""));
     assert!(ended.stdout.lines().all(|line| line.len() <= 80), "{}", ended.stdout);
-    assert!(ended.stdout.lines().count() <= 40);
+    assert!(ended.stdout.lines().count() <= 48);
     assert_eq!(run_mpserv(&["-h"]).stdout, ended.stdout);
     let version = run_mpserv(&["--version"]);
     assert_eq!(version.stdout, concat!("mpserv ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -79,6 +79,9 @@ fn wrong_numbers_are_named() {
     refused(&["--max-rate", "3", "0"], USAGE, &["--max-rate", "N/SECONDS"]);
     refused(&["--max-rate", "0/1", "0"], USAGE, &["--max-rate", "from 1 to 1000000"]);
     refused(&["--max-rate", "3/0", "0"], USAGE, &["--max-rate", "number of seconds"]);
+    for wrong in ["0", "33", "32:0", "32:129", "32:", ":64", "24:64:1", "+24"] {
+        refused(&["--source-prefix", wrong, "0"], USAGE, &["--source-prefix"]);
+    }
     refused(&["--max-per-source", "x:message", "0"], USAGE, &["--max-per-source", "\"x\""]);
     refused(&["--max-per-source", &format!("1:{}", "m".repeat(600)), "0"], USAGE, &["the message is too long"]);
     refused(&["--orphans", "eat", "0"], USAGE, &["--orphans", "\"eat\"", "end or keep"]);

@@ -93,7 +93,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
         match rule {
             Ok(rule) => {
-                let connection = Connection::new(fd, peer, number, self.state.connections_of(&peer) + 1);
+                let connection = Connection::new(fd, peer, number, self.state.sources.count(&peer) + 1);
                 self.start_with(connection, rule);
             }
             Err(Refusal { why, message, from_source }) => {
@@ -112,7 +112,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         let admission = self.admission();
         let rule = admission.rule_of(peer);
         let index = rule.map(|(index, _)| index);
-        let (others, of_rule) = (self.state.connections_of(peer), self.state.of_rules.get(index));
+        let (others, of_rule) = (self.state.sources.count(peer), self.state.of_rules.get(index));
         admission.decide(rule.map(|(_, rule)| rule), others, of_rule).map(|()| index)
     }
 

@@ -6,9 +6,10 @@ use super::children::{Child, Stage};
 use super::map::Map;
 use super::state::Parent;
 use crate::server::child::Worker;
-use crate::server::connection::{Peer, Source};
+use crate::server::connection::Peer;
 use crate::server::limits::HEADER_PATIENCE;
 use crate::server::scoreboard::State;
+use crate::server::source::Source;
 use crate::sys::process::Pid;
 
 impl<W: Worker> Parent<'_, '_, W> {
@@ -17,7 +18,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         (self.settings.proxy_protocol && self.pool.is_none() && self.is_full()).then_some(self.state.headers_at)
     }
 
-    /// Ends the oldest connections without a header of each address that has more than half of the children with such
+    /// Ends the oldest connections without a header of each source that has more than half of the children with such
     /// connections, if they have waited for [`HEADER_PATIENCE`].
     pub(super) fn end_silent_connections(&mut self) {
         let now = self.state.now;
@@ -29,7 +30,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         // Without memory, the header's time limit ends them.
         let Ok(mut waiting) = Map::<Source, u32>::with_capacity(self.state.children.len() as usize) else { return };
         for (_, peer, _) in self.state.children.at(Stage::Running).filter_map(|child| self.silent(&child)) {
-            let source = peer.source();
+            let source = peer.source(self.settings.source_prefix);
             // There is room for a source of each child.
             let _ = waiting.insert(source, waiting.get(&source).unwrap_or(0) + 1);
         }
@@ -37,7 +38,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         while let Some(child) = next {
             next = self.state.children.next(&child);
             let Some((pid, peer, since)) = self.silent(&child) else { continue };
-            let source = peer.source();
+            let source = peer.source(self.settings.source_prefix);
             let count = waiting.get(&source).unwrap_or(0);
             if count > share && since.saturating_add(HEADER_PATIENCE) <= now {
                 let _ = waiting.insert(source, count - 1);

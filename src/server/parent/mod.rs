@@ -16,7 +16,7 @@
 //! | `headers.rs` | connections whose PROXY header does not come |
 //! | `publisher.rs`, `status.rs` | what the service manager, `ps` and the log are told of the server's state |
 //! | `groups.rs` | process groups that have outlived their child |
-//! | `children.rs`, `group_table.rs`, `map.rs`, `rule_counts.rs`, `rate.rs` | tables of a fixed size: children, their groups, clients by source and by rule, times of connections |
+//! | `children.rs`, `group_table.rs`, `map.rs`, `sources.rs`, `rule_counts.rs`, `rate.rs` | tables of a fixed size: children, their groups, clients by source and by rule, times of connections |
 //!
 //! The signals that the parent obeys are blocked from the start to the end, and read from a descriptor. So no signal
 //! interrupts anything, a signal that comes just before the wait ends the wait, and a child has no handler to put back.
@@ -36,6 +36,7 @@ mod rate;
 mod reap;
 mod reload;
 mod rule_counts;
+mod sources;
 mod state;
 mod status;
 mod stop;

@@ -70,6 +70,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             rules: self.rules.as_ref(),
             generation: self.state.generation,
             max_per_source: self.settings.max_per_source,
+            source_prefix: self.settings.source_prefix,
             scoreboard: &self.scoreboard,
         };
         self.state.of_rules.recount(&mut self.state.children, &admission);

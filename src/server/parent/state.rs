@@ -4,16 +4,16 @@ use core::time::Duration;
 
 use super::children::{Child, Children, Stage};
 use super::group_table::Groups;
-use super::map::Map;
 use super::pool_size::Pool;
 use super::publisher::Publisher;
 use super::rate::Rate;
 use super::rule_counts::RuleCounts;
+use super::sources::Sources;
 use super::successor::Successor;
 use crate::program::Title;
 use crate::server::admission::Admission;
 use crate::server::child::{ChildContext, Worker};
-use crate::server::connection::{Connection, Peer, Source};
+use crate::server::connection::{Connection, Peer};
 use crate::server::descriptors::Descriptors;
 use crate::server::error::{Error, Result, shortage_hint};
 use crate::server::inherited::earlier_servers;
@@ -71,7 +71,7 @@ pub(super) struct LoopState {
     /// The process groups that have outlived their child.
     pub(super) groups: Groups,
     /// The number of connections of each source.
-    pub(super) sources: Map<Source, u32>,
+    pub(super) sources: Sources,
     /// The number of connections that each rule allows.
     pub(super) of_rules: RuleCounts,
     /// The number of times that the rules were read again.
@@ -185,7 +185,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
                 started: now,
                 children: Children::with_capacity(settings.max_children).map_err(fail("mmap"))?,
                 groups: Groups::with_capacity(settings.max_children).map_err(fail("mmap"))?,
-                sources: Map::with_capacity(settings.max_children as usize).map_err(fail("mmap"))?,
+                sources: Sources::with_capacity(settings.max_children, settings.source_prefix).map_err(fail("mmap"))?,
                 of_rules,
                 generation: 0,
                 headers_at: Duration::ZERO,
@@ -229,6 +229,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             rules: self.rules.as_ref(),
             generation: self.state.generation,
             max_per_source: self.settings.max_per_source,
+            source_prefix: self.settings.source_prefix,
             scoreboard: &self.scoreboard,
         }
     }
@@ -246,6 +247,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
                 rules: self.rules.as_ref(),
                 generation: self.state.generation,
                 max_per_source: self.settings.max_per_source,
+                source_prefix: self.settings.source_prefix,
                 scoreboard: &self.scoreboard,
             },
             manager: self.publisher.manager(),
@@ -276,25 +278,13 @@ impl LoopState {
     pub(super) fn add_serving_child(&mut self, pid: Pid, peer: Peer, rule: Option<u32>) {
         self.add_child(pid, peer, rule);
         self.of_rules.add(rule);
-        let source = peer.source();
-        // There is room for a source of each child.
-        let _ = self.sources.insert(source, self.sources.get(&source).unwrap_or(0) + 1);
+        self.sources.add(&peer);
     }
 
     /// Counts a client less.
     pub(super) fn forget_client(&mut self, child: &Child) {
         self.of_rules.remove(child.rule);
-        let source = child.peer.source();
-        match self.sources.get(&source) {
-            // There is room, because the source is there already.
-            Some(count @ 2..) => self.sources.insert(source, count - 1).unwrap_or_default(),
-            _ => _ = self.sources.remove(&source),
-        }
-    }
-
-    /// The number of connections that a client's source has.
-    pub(super) fn connections_of(&self, peer: &Peer) -> u32 {
-        self.sources.get(&peer.source()).unwrap_or(0)
+        self.sources.remove(&child.peer);
     }
 
     /// Moves a child to another stage.

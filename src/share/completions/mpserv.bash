@@ -16,12 +16,12 @@ _mpserv() {
         mapfile -t COMPREPLY < <(compgen -S = -W 'as core cpu data fsize locks memlock msgqueue nice nofile nproc
             rss rtprio rttime sigpending stack' -- "$current")
         ;;
-    -c | -C | -b | -t | --max-children | --max-per-source | --max-rate | --prefork | --max-requests | --backlog | \
+    -c | -C | -b | -t | --max-children | --max-per-source | --source-prefix | --max-rate | --prefork | --max-requests | --backlog | \
         --listen | --idle-timeout | --max-lifetime | --grace | --defer-accept) ;;
     *)
         case $current in
         -*)
-            mapfile -t COMPREPLY < <(compgen -W '--max-children --max-per-source --max-rate --rules --prefork
+            mapfile -t COMPREPLY < <(compgen -W '--max-children --max-per-source --source-prefix --max-rate --rules --prefork
                 --max-requests --backlog --listen --service --idle-timeout --max-lifetime --grace --orphans --user
                 --chroot --rlimit --sandbox --proxy-protocol --nodelay --keepalive --reuse-port --defer-accept
                 --pidfile --status --watch --log --log-time --verbose --quiet --help --version' -- "$current")

@@ -1,7 +1,8 @@
 # Completion of mpserv for fish.
 
 complete -c mpserv -s c -l max-children -x -d 'At most N children at once'
-complete -c mpserv -s C -l max-per-source -x -d 'At most N per client address'
+complete -c mpserv -s C -l max-per-source -x -d 'At most N per source'
+complete -c mpserv -l source-prefix -x -a '32:64 32:128' -d 'Bits of an address that are one source'
 complete -c mpserv -l max-rate -x -d 'At most N connections in any SECONDS'
 complete -c mpserv -l rules -r -F -d 'Allow, deny and limit by network'
 complete -c mpserv -l prefork -x -d 'Preforked processes'

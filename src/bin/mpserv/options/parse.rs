@@ -2,12 +2,13 @@
 
 use core::ffi::{CStr, c_int, c_long};
 use core::fmt::Write as _;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use mpserv::getopt::Name;
 use mpserv::options::Parsed;
 use mpserv::program::Args;
-use mpserv::server::limits::{MAX_CHILDREN_LIMIT, RATE_LIMIT};
+use mpserv::server::limits::{MAX_CHILDREN_LIMIT, RATE_LIMIT, SOURCE_PREFIX_V6};
 use mpserv::server::{Identity, LogFormat, LogTime, Server, Service, Verbosity, is_successor};
 use mpserv::text::Text;
 
@@ -121,6 +122,11 @@ impl Given {
                     return Err(value.wrong("the message is too long"));
                 }
                 server
+            }
+            Choice::SourcePrefix => {
+                let (v4, v6) = value.split(b':');
+                let v6 = v6.map_or(Ok(SOURCE_PREFIX_V6), |v6| v6.number(Ipv6Addr::BITS))?;
+                server.source_prefix(v4.number(Ipv4Addr::BITS)?, v6)
             }
             Choice::MaxRate => {
                 let (limit, period) = value.split(b'/');

@@ -9,6 +9,7 @@ use mpserv::options::{OptionSpec, OptionTable};
 pub(super) enum Choice {
     MaxChildren,
     MaxPerSource,
+    SourcePrefix,
     MaxRate,
     Rules,
     Prefork,
@@ -47,7 +48,8 @@ use OptionSpec as O;
 #[rustfmt::skip]
 pub(super) static TABLE: OptionTable<Choice> = OptionTable::new(&[
     O::new(C::MaxChildren, b'c', c"max-children", "N", "at most N at once, further clients wait (64)"),
-    O::new(C::MaxPerSource, b'C', c"max-per-source", "N[:MSG]", "at most N from an address; MSG to those over it"),
+    O::new(C::MaxPerSource, b'C', c"max-per-source", "N[:MSG]", "at most N from a source; MSG to those over it"),
+    O::new(C::SourcePrefix, 0, c"source-prefix", "V4[:V6]", "bits of an address that are one source (32:64)"),
     O::new(C::MaxRate, 0, c"max-rate", "N/SECONDS", "at most N connections in any SECONDS"),
     O::new(C::Rules, 0, c"rules", "FILE", "allow, deny, limit by network; read again on HUP"),
     O::new(C::Prefork, 0, c"prefork", "MIN[-MAX]", "processes before clients come, each for many"),

@@ -1,0 +1,40 @@
+//! `Sources`: the number of connections of each source.
+
+use super::map::Map;
+use crate::server::connection::Peer;
+use crate::server::source::{Source, SourcePrefix};
+use crate::sys::errno::Result;
+
+/// The number of connections of each source that has any.
+pub(super) struct Sources {
+    counts: Map<Source, u32>,
+    prefix: SourcePrefix,
+}
+
+impl Sources {
+    /// A table for as many sources as there may be children.
+    pub(super) fn with_capacity(children: u32, prefix: SourcePrefix) -> Result<Sources> {
+        Ok(Sources { counts: Map::with_capacity(children as usize)?, prefix })
+    }
+
+    /// Counts a client.
+    pub(super) fn add(&mut self, peer: &Peer) {
+        // There is room for a source of each child.
+        let _ = self.counts.insert(peer.source(self.prefix), self.count(peer) + 1);
+    }
+
+    /// Counts a client less.
+    pub(super) fn remove(&mut self, peer: &Peer) {
+        let source = peer.source(self.prefix);
+        match self.counts.get(&source) {
+            // There is room, because the source is there already.
+            Some(count @ 2..) => self.counts.insert(source, count - 1).unwrap_or_default(),
+            _ => _ = self.counts.remove(&source),
+        }
+    }
+
+    /// The number of connections that a client's source has.
+    pub(super) fn count(&self, peer: &Peer) -> u32 {
+        self.counts.get(&peer.source(self.prefix)).unwrap_or(0)
+    }
+}
