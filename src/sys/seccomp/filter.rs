@@ -1,0 +1,212 @@
+//! Filters: the conditions on a system call, and the BPF instructions (a small program in the kernel) that check them.
+
+use core::ffi::{c_long, c_uint};
+use core::mem::offset_of;
+
+use crate::ffi;
+use crate::ffi::linux::audit;
+use crate::ffi::linux::filter::{
+    BPF_A, BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_OR, BPF_RET, BPF_W, sock_filter,
+    sock_fprog,
+};
+use crate::ffi::linux::seccomp as c;
+use crate::ffi::sys::syscall::SYS_seccomp;
+use crate::sys::errno::{Errno, Result};
+
+/// Most system calls in one filter: a jump's distance has 8 bits.
+pub const CALLS_MAX: usize = 64;
+
+/// Condition on an argument of a system call. Arguments are counted from 0.
+#[derive(Clone, Copy, Debug)]
+pub enum Check<'a> {
+    /// The argument, of 32 bits, is one of these.
+    Is(usize, &'a [u32]),
+    /// The argument, of 32 bits, is none of these.
+    IsNot(usize, &'a [u32]),
+    /// The argument is a null pointer.
+    IsNull(usize),
+}
+
+impl Check<'_> {
+    /// The number of instructions that a check is made of.
+    const fn length(&self) -> usize {
+        match self {
+            Check::Is(_, values) => values.len() + 2,
+            Check::IsNot(_, values) => values.len() + 3,
+            Check::IsNull(_) => 6,
+        }
+    }
+}
+
+/// A system call that [`allow_only`] lets through if all checks of its arguments hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule<'a> {
+    /// The call's number.
+    pub call: c_long,
+    /// The checks.
+    pub checks: &'a [Check<'a>],
+}
+
+impl Rule<'_> {
+    /// Lets a call through whatever its arguments are.
+    #[must_use]
+    pub const fn any(call: c_long) -> Rule<'static> {
+        Rule { call, checks: &[] }
+    }
+}
+
+/// Ends the process by SIGSYS. The number of the call, which was loaded before, comes to the handler as si_errno: that is
+/// what is in the low 16 bits.
+pub(super) const TRAP: [sock_filter; 3] = [
+    statement(BPF_ALU | BPF_AND, c::SECCOMP_RET_DATA),
+    statement(BPF_ALU | BPF_OR, c::SECCOMP_RET_TRAP),
+    statement(BPF_RET | BPF_A, 0),
+];
+
+/// Loads the number of the call.
+const LOAD_NUMBER: sock_filter = statement(BPF_LD | BPF_W | BPF_ABS, field(offset_of!(c::seccomp_data, nr)));
+
+/// The machine whose calls the numbers are of.
+const MACHINE: u32 = if cfg!(target_arch = "x86_64") {
+    audit::AUDIT_ARCH_X86_64
+} else if cfg!(target_arch = "aarch64") {
+    audit::AUDIT_ARCH_AARCH64
+} else {
+    audit::AUDIT_ARCH_RISCV64
+};
+
+/// The most instructions of a filter: a test for each call, and those of a few checks.
+const INSTRUCTIONS_MAX: usize = 512;
+
+/// A filter that goes by the machine, the number of a call, and its arguments.
+pub(super) struct Filter {
+    instructions: [sock_filter; INSTRUCTIONS_MAX],
+    length: usize,
+}
+
+impl Filter {
+    /// A filter that decides by `foreign` for calls of another machine, whose numbers mean something else, and that has
+    /// loaded the number of any other call.
+    pub(super) fn begin(foreign: &[sock_filter]) -> Result<Filter> {
+        let mut filter = Filter { instructions: [statement(BPF_RET, 0); INSTRUCTIONS_MAX], length: 0 };
+        filter.push(&[
+            statement(BPF_LD | BPF_W | BPF_ABS, field(offset_of!(c::seccomp_data, arch))),
+            jump_if_equal(MACHINE, foreign.len(), 0),
+        ])?;
+        filter.push(foreign)?;
+        filter.push(&[LOAD_NUMBER])?;
+        Ok(filter)
+    }
+
+    /// Decides by `these` for `calls`, and by `others` for all others. Each ends in a return.
+    pub(super) fn new(calls: &[c_long], these: &[sock_filter], others: &[sock_filter]) -> Result<Filter> {
+        if calls.len() > CALLS_MAX {
+            return Err(Errno::INVAL);
+        }
+        let mut filter = Filter::begin(others)?;
+        for (index, call) in calls.iter().enumerate() {
+            // Over the tests that follow, and what is decided when none of them holds.
+            filter.push(&[jump_if_equal(number(*call)?, calls.len() - index - 1 + others.len(), 0)])?;
+        }
+        filter.push(others)?;
+        filter.push(these)?;
+        Ok(filter)
+    }
+
+    /// Lets one call through if its checks hold, and traps it if one does not. For any other call the next instruction
+    /// decides.
+    pub(super) fn push_rule(&mut self, rule: &Rule<'_>) -> Result<()> {
+        // The checks, and the return when they hold.
+        let mut left = rule.checks.iter().map(Check::length).sum::<usize>() + 1;
+        let fails = if rule.checks.is_empty() { 0 } else { 1 + TRAP.len() };
+        if left + fails > usize::from(u8::MAX) {
+            return Err(Errno::INVAL);
+        }
+        self.push(&[jump_if_equal(number(rule.call)?, 0, left + fails)])?;
+        for check in rule.checks {
+            left -= check.length();
+            self.push_check(check, left)?;
+        }
+        self.push(&[statement(BPF_RET, c::SECCOMP_RET_ALLOW)])?;
+        if fails > 0 {
+            self.push(&[LOAD_NUMBER])?;
+            self.push(&TRAP)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with the next instruction if the check holds, and behind `left` further ones if it does not.
+    fn push_check(&mut self, check: &Check<'_>, left: usize) -> Result<()> {
+        match *check {
+            Check::Is(argument, values) => {
+                self.push(&[load_argument(argument, 0)])?;
+                for (index, value) in values.iter().enumerate() {
+                    self.push(&[jump_if_equal(*value, values.len() - index, 0)])?;
+                }
+                self.push(&[jump(left)])
+            }
+            Check::IsNot(argument, values) => {
+                self.push(&[load_argument(argument, 0)])?;
+                for (index, value) in values.iter().enumerate() {
+                    self.push(&[jump_if_equal(*value, values.len() - index, 0)])?;
+                }
+                self.push(&[jump(1), jump(left)])
+            }
+            Check::IsNull(argument) => {
+                let is_zero = |half, left| [load_argument(argument, half), jump_if_equal(0, 1, 0), jump(left)];
+                self.push(&is_zero(0, left + 3))?;
+                self.push(&is_zero(1, left))
+            }
+        }
+    }
+
+    pub(super) fn push(&mut self, instructions: &[sock_filter]) -> Result<()> {
+        let end = self.length + instructions.len();
+        self.instructions.get_mut(self.length..end).ok_or(Errno::INVAL)?.copy_from_slice(instructions);
+        self.length = end;
+        Ok(())
+    }
+
+    /// `seccomp(SECCOMP_SET_MODE_FILTER, flags, …)`
+    pub(super) fn install(mut self, flags: core::ffi::c_ulong) -> c_long {
+        let length = u16::try_from(self.length).unwrap_or(u16::MAX);
+        let program = sock_fprog { len: length, filter: self.instructions.as_mut_ptr() };
+        // SAFETY: the program and its instructions live through the call, which only reads them.
+        unsafe { ffi::unistd::syscall(SYS_seccomp, c::SECCOMP_SET_MODE_FILTER, flags, &raw const program) }
+    }
+}
+
+fn number(call: c_long) -> Result<u32> {
+    u32::try_from(call).map_err(|_| Errno::INVAL)
+}
+
+/// The offset as an instruction has it. All offsets are small.
+const fn field(offset: usize) -> u32 {
+    offset as u32
+}
+
+/// Loads half an argument: the low half is the first, on every machine that this library is for.
+fn load_argument(argument: usize, half: usize) -> sock_filter {
+    let offset = offset_of!(c::seccomp_data, args) + argument * size_of::<u64>() + half * size_of::<u32>();
+    statement(BPF_LD | BPF_W | BPF_ABS, field(offset))
+}
+
+pub(super) const fn statement(operation: c_uint, value: u32) -> sock_filter {
+    sock_filter { code: code(operation | BPF_K), jt: 0, jf: 0, k: value }
+}
+
+/// Goes on behind so many instructions.
+fn jump(over: usize) -> sock_filter {
+    statement(BPF_JMP | BPF_JA, field(over))
+}
+
+/// Goes on behind so many instructions when the value is this one, and behind so many others when it is not.
+fn jump_if_equal(value: u32, over: usize, over_else: usize) -> sock_filter {
+    let [jt, jf] = [over, over_else].map(|over| u8::try_from(over).unwrap_or(u8::MAX));
+    sock_filter { code: code(BPF_JMP | BPF_JEQ | BPF_K), jt, jf, k: value }
+}
+
+/// The code as an instruction has it. All codes are small.
+const fn code(word: c_uint) -> u16 {
+    word as u16
+}

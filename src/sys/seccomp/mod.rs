@@ -1,0 +1,122 @@
+//! Filters of system calls: some make a call wait for an answer from outside, others end the process.
+//!
+//! | file | topic |
+//! |---|---|
+//! | `mod` | `listen()`, `allow_only()`, violations |
+//! | `filter` | conditions on a call, and the filter's instructions |
+//! | `listener` | notices of waiting calls, and their answers |
+
+mod filter;
+mod listener;
+
+use core::ffi::{c_int, c_long, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use crate::ffi;
+use crate::ffi::linux::filter::{BPF_RET, sock_fprog};
+use crate::ffi::linux::seccomp as c;
+use crate::ffi::sys::syscall::SYS_seccomp;
+use crate::sys::conv::ret;
+use crate::sys::errno::{Errno, Result};
+use crate::sys::fd::ret_owned_fd;
+use crate::sys::process::_exit;
+use crate::sys::signal::Signal;
+pub use filter::{CALLS_MAX, Check, Rule};
+use filter::{Filter, TRAP, statement};
+pub use listener::{Listener, Notice};
+
+/// `seccomp(SECCOMP_SET_MODE_FILTER)` with a listener: from now on the calling thread, and all that it starts, wait
+/// before each of these system calls until the listener's owner answers. When the listener is closed, such calls fail
+/// with `ENOSYS`.
+///
+/// The filter goes by the number of a call alone, so for processes of another architecture it is meaningless.
+///
+/// # Errors
+/// `EACCES` unless the caller may do so, or has given up new privileges (see
+/// [`no_new_privileges`](crate::process::no_new_privileges)); `EBUSY` when there is a listener already; `EINVAL` when
+/// the kernel has no such filters, or when there are more than [`CALLS_MAX`] calls.
+///
+/// # References
+/// seccomp(2), seccomp_unotify(2), Linux 5.0
+pub fn listen(calls: &[c_long]) -> Result<Listener> {
+    let [pass, notify] = [c::SECCOMP_RET_ALLOW, c::SECCOMP_RET_USER_NOTIF].map(|value| [statement(BPF_RET, value)]);
+    let filter = Filter::new(calls, &notify, &pass)?;
+    let returned = filter.install(c::SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    // SAFETY: it returned a new descriptor, or -1.
+    unsafe { ret_owned_fd(c_int::try_from(returned).unwrap_or(-1)) }.map(Listener)
+}
+
+/// Which system call a process made that it may not: from what [`allow_only`] has noted.
+#[must_use]
+pub fn violation(noted: u64) -> Option<c_long> {
+    // Call 0 is `read` on some machines, so 1 more is noted.
+    noted.checked_sub(1).and_then(|call| c_long::try_from(call).ok())
+}
+
+/// Where this process notes its violation.
+static NOTE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
+
+/// `sigaction(SIGSYS)`: has this process, and those forked from it, note the call that [`allow_only`] ends it for. To be
+/// called once, before that.
+///
+/// # Errors
+/// None on Linux.
+pub fn note_violations() -> Result<()> {
+    let mut action = ffi::signal::sigaction {
+        sa_sigaction: note as extern "C" fn(c_int, *const ffi::signal::siginfo_t, *mut c_void) as usize,
+        // SAFETY: no bit set is a value of a set of signals.
+        sa_mask: unsafe { core::mem::zeroed() },
+        sa_flags: ffi::signal::SA_SIGINFO,
+        sa_restorer: None,
+    };
+    // SAFETY: the pointer is to a set.
+    unsafe { ffi::signal::sigemptyset(&raw mut action.sa_mask) };
+    // SAFETY: the action is a struct of ours, and the handler, of three arguments as its flag says, stores to atomics
+    // and makes system calls.
+    ret(unsafe { ffi::signal::sigaction(Signal::SYS.raw(), &raw const action, ptr::null_mut()) })
+}
+
+/// The handler of SIGSYS: notes the call, and ends the process as if there were no handler.
+extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void) {
+    // SAFETY: the kernel passes a pointer to the signal's information.
+    let info = unsafe { info.read() };
+    // SAFETY: the place holds null or what was a `&'static AtomicU64`.
+    let note = unsafe { NOTE.load(Ordering::Relaxed).as_ref() };
+    // A signal from a process has a code of 0 or less.
+    if let (Some(note), 1..) = (note, info.si_code) {
+        note.store(u64::from(info.si_errno as u32) + 1, Ordering::Relaxed);
+    }
+    // A second violation, while SIGSYS is blocked because its handler runs, cannot be handled: the kernel ends the
+    // process by SIGSYS. No filter that a process gives itself allows to give itself another.
+    // SAFETY: a filter that is null is refused where the call is allowed.
+    unsafe { ffi::unistd::syscall(SYS_seccomp, c::SECCOMP_SET_MODE_FILTER, 0, ptr::null::<sock_fprog>()) };
+    // Not by a filter of ours: somebody has sent the signal.
+    _exit(SIGNALLED + Signal::SYS.raw())
+}
+
+/// Shells add this to the number of a signal that has ended a process.
+const SIGNALLED: c_int = 128;
+
+/// `seccomp(SECCOMP_SET_MODE_FILTER)`: from now on this process, and all that it starts, makes the system calls that the
+/// rules let through, and no other. Of two rules for one call the first decides. Any other call ends the process by
+/// SIGSYS, after it was noted (see [`note_violations`]) in `note`, for [`violation`]. There is no way back.
+///
+/// # Errors
+/// `EACCES` unless the caller may do so, or has given up new privileges (see
+/// [`no_new_privileges`](crate::process::no_new_privileges)); `EINVAL` when the kernel has no such filters, for more
+/// than [`CALLS_MAX`] rules, and for more checks than a filter has room for.
+///
+/// # References
+/// seccomp(2), Linux 3.17
+pub fn allow_only(rules: &[Rule<'_>], note: &'static AtomicU64) -> Result<()> {
+    if rules.len() > CALLS_MAX {
+        return Err(Errno::INVAL);
+    }
+    let mut filter = Filter::begin(&[statement(BPF_RET, c::SECCOMP_RET_KILL_PROCESS)])?;
+    rules.iter().try_for_each(|rule| filter.push_rule(rule))?;
+    filter.push(&TRAP)?;
+    NOTE.store(ptr::from_ref(note).cast_mut(), Ordering::Relaxed);
+    let returned = filter.install(0);
+    ret(c_int::try_from(returned).unwrap_or(-1))
+}
