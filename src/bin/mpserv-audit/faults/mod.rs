@@ -3,6 +3,7 @@
 mod case;
 mod drive;
 mod errnos;
+mod finding;
 mod pair;
 mod report;
 mod server;
@@ -33,6 +34,7 @@ use crate::textbook;
 use crate::trace::Line;
 use crate::trouble::Trouble;
 use case::{Case, Cases};
+use finding::{Finding, Report, Tried, Verdict};
 use server::{Mode, Subject, Whose};
 
 /// So many runs at once for each processor: they mostly wait for each other's steps.
@@ -44,66 +46,6 @@ const TRIES: usize = 3;
 /// Number of events compared for a process that was ended because it made calls without end. The point at which the
 /// tool ended it is chance. Fewer events already show that both programs repeat the same calls.
 const ENDLESS_EVENTS: usize = 500;
-
-/// A subject of the fault injection.
-#[derive(Clone, Copy, Debug)]
-pub enum Tried {
-    /// A textbook program, in C and in Rust, with this standard output.
-    Program(Program, Output),
-    /// Any two commands by this name, with this standard output.
-    Pair(&'static str, Output),
-    Server(Mode, Whose),
-}
-
-impl Tried {
-    pub fn name(&self) -> String {
-        match self {
-            Tried::Program(program, _) => program.name.to_owned(),
-            Tried::Pair(name, _) => (*name).to_owned(),
-            Tried::Server(mode, whose) => format!("{}: {}", mode.name, whose.name()),
-        }
-    }
-}
-
-/// Result of one case.
-#[derive(Debug)]
-pub struct Finding {
-    /// The index of what was tried.
-    pub tried: usize,
-    pub case: Case,
-    /// End of the first process, in words.
-    pub outcome: String,
-    pub verdict: Verdict,
-    /// Number of tries.
-    pub tries: usize,
-}
-
-#[derive(Debug)]
-pub enum Verdict {
-    /// The programs do the same; the server does what it must.
-    Good,
-    /// The differences between the programs, for a person to read.
-    Different(Box<subject::Case>),
-    /// The server's behaviour that breaks a rule.
-    Violation(String),
-    /// The call was never made that often.
-    NotMet,
-    /// It could not be tried, for this reason.
-    Untried(Trouble),
-}
-
-/// All that came of it.
-#[derive(Debug)]
-pub struct Report {
-    pub tried: Vec<Tried>,
-    pub findings: Vec<Finding>,
-    pub impossible: BTreeMap<&'static str, usize>,
-    pub seconds: f64,
-    /// Number of planned cases.
-    pub planned: usize,
-    /// Names of the two sides.
-    pub sides: [&'static str; 2],
-}
 
 /// Tries all cases of the chosen programs and writes the reports.
 ///

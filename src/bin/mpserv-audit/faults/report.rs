@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::errnos::errors_of;
-use super::{Finding, Report, Tried, Verdict};
+use super::finding::{Finding, Report, Tried, Verdict};
 use crate::exit::{DIFFERENT, SAME};
 use crate::options::Options;
 use crate::report::html::escape;

@@ -3,7 +3,7 @@
 use mpserv::errno::Errno;
 use mpserv::process::WaitStatus;
 
-use super::super::case::{Case, Fault};
+use crate::faults::case::{Case, Fault};
 
 /// The server's exit statuses: it was told to stop; it could not go on.
 pub const OBEYED: i32 = 0;

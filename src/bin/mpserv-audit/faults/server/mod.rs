@@ -3,93 +3,22 @@
 mod client;
 mod ending;
 mod life;
+mod mode;
+mod process;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::case::{AGAIN, CHAIN, Case, Cases, Fault};
 use crate::options::Extent;
-use crate::run::strace::Strace;
 use crate::start::From;
 use crate::tree::Process;
 use crate::trouble::Trouble;
 use client::{Client, Got};
-use life::{ENDING, Life, TICK, WATCHDOG};
+use life::{ENDING, Life, WATCHDOG};
+use mode::SLOTS;
+pub use mode::{MODES, Mode, NAME, Subject, Whose};
+use process::TICK;
 
-/// Name of the server among the programs.
-pub const NAME: &str = "mpserv";
-
-/// A way in which the server serves.
-#[derive(Clone, Copy, Debug)]
-pub struct Mode {
-    pub name: &'static str,
-    options: &'static [&'static str],
-    program: &'static [&'static str],
-    /// Number of children while no client is connected.
-    idle: usize,
-    /// It listens on a Unix socket.
-    is_unix: bool,
-    /// On so many sockets.
-    sockets: usize,
-    /// It begins as in another mode: its own calls meet a fault only from when nobody is connected yet.
-    begins_alike: bool,
-    /// SIGUSR2 makes it hand over to a successor before a client comes.
-    restarts: bool,
-}
-
-const SERVICE: Mode = Mode {
-    name: "mpserv, a service",
-    options: &[],
-    program: &[],
-    idle: 0,
-    is_unix: false,
-    sockets: 1,
-    begins_alike: false,
-    restarts: false,
-};
-const PROGRAM: Mode = Mode { name: "mpserv, a program", program: &["/bin/cat"], ..SERVICE };
-const PREFORK: Mode = Mode { name: "mpserv, prefork", options: &["--prefork", "2"], idle: 2, ..SERVICE };
-
-/// All of them.
-pub const MODES: [Mode; 8] = [
-    SERVICE,
-    PROGRAM,
-    PREFORK,
-    // A child for each client, so that some are born while there are faults.
-    Mode {
-        name: "mpserv, prefork for one client",
-        options: &["--prefork", "2", "--max-requests", "1"],
-        begins_alike: true,
-        ..PREFORK
-    },
-    Mode { name: "mpserv, prefork on two sockets", sockets: 2, begins_alike: true, ..PREFORK },
-    Mode { name: "mpserv, a restart", sockets: 2, begins_alike: true, restarts: true, ..SERVICE },
-    Mode { name: "mpserv, a sandbox", options: &["--sandbox"], ..SERVICE },
-    Mode { name: "mpserv, a Unix socket", is_unix: true, ..PROGRAM },
-];
-
-/// Whose calls meet a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Whose {
-    /// The server's own, from its main on.
-    Parent,
-    /// Its children's, until they execute a program other than the server, and its own from when it listens.
-    Children,
-}
-
-impl Whose {
-    pub const ALL: [Whose; 2] = [Whose::Parent, Whose::Children];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Whose::Parent => "parent",
-            Whose::Children => "children",
-        }
-    }
-}
-
-/// As many clients at once as there are slots, so that a lost one shows.
-const SLOTS: usize = 2;
 /// More calls than this in one life are a busy loop: without a fault, there are some hundred.
 const CALLS_LIMIT: usize = 3000;
 /// Time for which the tool watches a lasting fault, and the most calls in that time: the server retries each call ten
@@ -114,15 +43,6 @@ pub struct Outcome {
     pub text: String,
     /// The rules that the server broke.
     pub violations: Vec<String>,
-}
-
-/// A server that is put to the test.
-#[derive(Clone, Copy, Debug)]
-pub struct Subject<'s> {
-    pub program: &'s Path,
-    pub mode: Mode,
-    pub whose: Whose,
-    pub strace: &'s Strace,
 }
 
 /// The request to the server.

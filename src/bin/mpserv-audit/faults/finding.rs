@@ -1,0 +1,70 @@
+//! The results of a fault injection: a finding for each case, and all of them in a report.
+
+use std::collections::BTreeMap;
+
+use super::case::Case;
+use super::server::{Mode, Whose};
+use crate::programs::Program;
+use crate::run::output::Output;
+use crate::subject;
+use crate::trouble::Trouble;
+
+/// A subject of the fault injection.
+#[derive(Clone, Copy, Debug)]
+pub enum Tried {
+    /// A textbook program, in C and in Rust, with this standard output.
+    Program(Program, Output),
+    /// Any two commands by this name, with this standard output.
+    Pair(&'static str, Output),
+    Server(Mode, Whose),
+}
+
+impl Tried {
+    pub fn name(&self) -> String {
+        match self {
+            Tried::Program(program, _) => program.name.to_owned(),
+            Tried::Pair(name, _) => (*name).to_owned(),
+            Tried::Server(mode, whose) => format!("{}: {}", mode.name, whose.name()),
+        }
+    }
+}
+
+/// Result of one case.
+#[derive(Debug)]
+pub struct Finding {
+    /// The index of what was tried.
+    pub tried: usize,
+    pub case: Case,
+    /// End of the first process, in words.
+    pub outcome: String,
+    pub verdict: Verdict,
+    /// Number of tries.
+    pub tries: usize,
+}
+
+#[derive(Debug)]
+pub enum Verdict {
+    /// The programs do the same; the server does what it must.
+    Good,
+    /// The differences between the programs, for a person to read.
+    Different(Box<subject::Case>),
+    /// The server's behaviour that breaks a rule.
+    Violation(String),
+    /// The call was never made that often.
+    NotMet,
+    /// It could not be tried, for this reason.
+    Untried(Trouble),
+}
+
+/// All that came of it.
+#[derive(Debug)]
+pub struct Report {
+    pub tried: Vec<Tried>,
+    pub findings: Vec<Finding>,
+    pub impossible: BTreeMap<&'static str, usize>,
+    pub seconds: f64,
+    /// Number of planned cases.
+    pub planned: usize,
+    /// Names of the two sides.
+    pub sides: [&'static str; 2],
+}

@@ -1,0 +1,89 @@
+//! The ways in which the server serves in a fault injection, and the processes whose calls meet a fault.
+
+use std::path::Path;
+
+use crate::run::strace::Strace;
+
+/// Name of the server among the programs.
+pub const NAME: &str = "mpserv";
+
+/// As many clients at once as there are slots, so that a lost one shows.
+pub(super) const SLOTS: usize = 2;
+
+/// A way in which the server serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Mode {
+    pub name: &'static str,
+    pub(super) options: &'static [&'static str],
+    pub(super) program: &'static [&'static str],
+    /// Number of children while no client is connected.
+    pub(super) idle: usize,
+    /// It listens on a Unix socket.
+    pub(super) is_unix: bool,
+    /// On so many sockets.
+    pub(super) sockets: usize,
+    /// It begins as in another mode: its own calls meet a fault only from when nobody is connected yet.
+    pub(super) begins_alike: bool,
+    /// SIGUSR2 makes it hand over to a successor before a client comes.
+    pub(super) restarts: bool,
+}
+
+const SERVICE: Mode = Mode {
+    name: "mpserv, a service",
+    options: &[],
+    program: &[],
+    idle: 0,
+    is_unix: false,
+    sockets: 1,
+    begins_alike: false,
+    restarts: false,
+};
+const PROGRAM: Mode = Mode { name: "mpserv, a program", program: &["/bin/cat"], ..SERVICE };
+const PREFORK: Mode = Mode { name: "mpserv, prefork", options: &["--prefork", "2"], idle: 2, ..SERVICE };
+
+/// All of them.
+pub const MODES: [Mode; 8] = [
+    SERVICE,
+    PROGRAM,
+    PREFORK,
+    // A child for each client, so that some are born while there are faults.
+    Mode {
+        name: "mpserv, prefork for one client",
+        options: &["--prefork", "2", "--max-requests", "1"],
+        begins_alike: true,
+        ..PREFORK
+    },
+    Mode { name: "mpserv, prefork on two sockets", sockets: 2, begins_alike: true, ..PREFORK },
+    Mode { name: "mpserv, a restart", sockets: 2, begins_alike: true, restarts: true, ..SERVICE },
+    Mode { name: "mpserv, a sandbox", options: &["--sandbox"], ..SERVICE },
+    Mode { name: "mpserv, a Unix socket", is_unix: true, ..PROGRAM },
+];
+
+/// Whose calls meet a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// The server's own, from its main on.
+    Parent,
+    /// Its children's, until they execute a program other than the server, and its own from when it listens.
+    Children,
+}
+
+impl Whose {
+    pub const ALL: [Whose; 2] = [Whose::Parent, Whose::Children];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Whose::Parent => "parent",
+            Whose::Children => "children",
+        }
+    }
+}
+
+/// A server that is put to the test.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'s> {
+    pub program: &'s Path,
+    pub mode: Mode,
+    pub whose: Whose,
+    pub strace: &'s Strace,
+}

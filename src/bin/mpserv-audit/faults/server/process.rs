@@ -1,0 +1,44 @@
+//! A process that this tool signals, reaps, or waits for.
+
+use std::time::{Duration, Instant};
+
+use mpserv::process::{Pid, WaitFor, WaitOptions, WaitStatus, waitpid};
+use mpserv::signal::{Signal, kill};
+
+use crate::run::processes::Status;
+
+/// Time between two looks at a process.
+pub const TICK: Duration = Duration::from_millis(1);
+
+pub(super) fn signal_to(pid: u32, signal: Signal) {
+    if let Some(pid) = own(pid) {
+        // It may have ended.
+        let _ = kill(pid, signal);
+    }
+}
+
+fn own(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
+}
+
+/// Reaps a child of this process, if it has ended.
+pub(super) fn ended(pid: u32) -> Option<WaitStatus> {
+    let mut status = WaitStatus::default();
+    let child = WaitFor::Child(own(pid)?);
+    waitpid(child, Some(&mut status), WaitOptions::NOHANG).ok().flatten().map(|_| status)
+}
+
+/// Waits for the end of a process that is this one's child, or may become it as an orphan; whether it has ended.
+pub(super) fn wait_for_end(pid: u32, patience: Duration) -> bool {
+    let start = Instant::now();
+    while let Some(status) = Status::of(pid) {
+        if status.parent == std::process::id() {
+            ended(pid);
+        }
+        if start.elapsed() > patience {
+            return Status::of(pid).is_none();
+        }
+        std::thread::sleep(TICK);
+    }
+    true
+}
