@@ -8,7 +8,7 @@ use mpserv::fd::BorrowedFd;
 use mpserv::net::{SocketOption, setsockopt};
 use mpserv::signal::Signal;
 
-use super::Grade;
+use super::grade::Grade;
 use super::subject::{Running, Subject};
 use crate::run::network;
 use crate::trouble::Trouble;

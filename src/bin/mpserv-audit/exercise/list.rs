@@ -1,7 +1,7 @@
 //! The exercises: for each fault of a program what is to be done, and the idea behind it.
 
-use super::Grade;
 use super::checks;
+use super::grade::Grade;
 use super::subject::Subject;
 use crate::trouble::Trouble;
 

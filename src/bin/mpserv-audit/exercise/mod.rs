@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `list` | the exercises, what each is about, and its check |
 //! | `checks` | what a mended program does and a wrong one does not |
+//! | `grade` | the result of an exercise |
 //! | `subject` | the reader's program, compiled and running |
 
 mod checks;
+mod grade;
 mod list;
 mod subject;
 
@@ -16,16 +18,9 @@ use crate::run::Directory;
 use crate::run::network;
 use crate::run::strace::Strace;
 use crate::trouble::Trouble;
+pub use grade::Grade;
 pub use list::{Exercise, of_program};
 use subject::Subject;
-
-/// Result of one exercise.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Grade {
-    Passed,
-    /// The wrong behaviour of the program.
-    NotYet(String),
-}
 
 /// The user's program and the exercise that grades it.
 #[derive(Clone, Debug)]
@@ -75,12 +70,12 @@ pub fn grade(answer: &Answer, strace: &Strace) -> Result<bool, Trouble> {
 
 fn of_one(exercise: &Exercise, file: &Path, strace: &Strace) -> Result<Grade, Trouble> {
     let directory = Directory::new()?;
-    let program = subject::compile(file, exercise, &directory.path)?;
+    let program = subject::compile(file, exercise.program, exercise.standard, &directory.path)?;
     // A network belongs to a thread and what it starts.
     std::thread::scope(|scope| {
         let check = scope.spawn(|| {
             network::use_own();
-            let subject = Subject::new(exercise, &program, &directory.path, strace);
+            let subject = Subject::new(exercise.program, &program, &directory.path, strace);
             (exercise.check)(&subject)
         });
         check.join().unwrap_or_else(|_| Err(Trouble::new("the check ended by a panic")))

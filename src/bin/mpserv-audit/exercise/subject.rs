@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use mpserv::process::{Pid, WaitFor, WaitOptions, waitpid};
 use mpserv::signal::{self, Signal};
 
-use super::Exercise;
 use crate::programs::{Kind, Program};
 use crate::run::interrupt::INTERRUPTED;
 use crate::run::network;
@@ -28,12 +27,12 @@ const REST: Duration = Duration::from_millis(300);
 /// Where the textbook programs' own headers are.
 const HEADERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/textbook");
 
-/// Compiles the file into the folder.
-pub fn compile(file: &Path, exercise: &Exercise, folder: &Path) -> Result<PathBuf, Trouble> {
-    let program = folder.join(exercise.program);
+/// Compiles the file into the folder, as the program of this name and with the option for its standard of C.
+pub fn compile(file: &Path, name: &str, standard: &str, folder: &Path) -> Result<PathBuf, Trouble> {
+    let program = folder.join(name);
     let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let mut command = Command::new(&compiler);
-    command.args([exercise.standard, "-O1", "-g", "-w", "-pthread", "-I", HEADERS, "-o"]).arg(&program).arg(file);
+    command.args([standard, "-O1", "-g", "-w", "-pthread", "-I", HEADERS, "-o"]).arg(&program).arg(file);
     let status = command.stdin(Stdio::null()).status();
     let status = status.map_err(|error| Trouble::of(Path::new(&compiler).display(), error))?;
     if status.success() { Ok(program) } else { Err(Trouble::new(format!("{} does not compile", file.display()))) }
@@ -51,8 +50,8 @@ pub struct Subject<'s> {
 }
 
 impl<'s> Subject<'s> {
-    pub fn new(exercise: &Exercise, program: &'s Path, folder: &'s Path, strace: &'s Strace) -> Self {
-        let (arguments, port) = match Program::named(exercise.program).map(|program| program.kind) {
+    pub fn new(name: &str, program: &'s Path, folder: &'s Path, strace: &'s Strace) -> Self {
+        let (arguments, port) = match Program::named(name).map(|program| program.kind) {
             Some(Kind::Server { arguments, server, .. }) => (arguments, server.port),
             Some(Kind::Client { arguments, port, .. }) => (arguments, port),
             Some(Kind::Alone { .. }) | None => (&[][..], 0),

@@ -9,7 +9,9 @@
 //! | `notes` | what the source says of itself |
 //! | `words` | a prototype and a sentence for each call |
 //! | `text` | calls as text |
-//! | `page` | one page, made of the parts below |
+//! | `page` | the contents of one page |
+//! | `row` | the steps of a line, put in rows |
+//! | `html` | a page as HTML, made of the parts below |
 //! | `frame`, `tour`, `after` | its head, where to look first, what stands behind the sources |
 //! | `rows`, `step` | the calls under the lines; one of them in full |
 //! | `questions` | questions that the run answers |
@@ -19,10 +21,12 @@ mod after;
 mod anchors;
 mod buffered;
 mod frame;
+mod html;
 mod index;
 mod notes;
 mod page;
 mod questions;
+mod row;
 mod rows;
 mod state;
 mod step;

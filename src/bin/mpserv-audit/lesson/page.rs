@@ -1,22 +1,14 @@
-//! One page: two sources aligned by the run, the calls under their lines, and the picture beside them.
+//! The contents of a page: two sources aligned by the run, and the steps that the run made.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
-use super::after;
 use super::anchors;
 use super::buffered::Buffered;
-use super::frame::{Tab, head, tabs};
+use super::frame::Tab;
 use super::notes::{self, Stop};
-use super::rows;
+use super::row;
 use super::state::{Kernel, Life};
 use super::steps::{Runs, Step};
-use super::tour;
-use super::words;
-use crate::compare::Kind;
-use crate::report::html::escape;
-use crate::report::picture::{Link, NARROW, Picture};
-use crate::run::output::Output;
 use crate::trace::Line;
 use crate::tree::Place;
 
@@ -60,7 +52,7 @@ pub struct Page<'p> {
     pub places: HashMap<u32, Place>,
     beginning: Kernel,
     /// The rows of each block, and the step whose anchor stands for a step.
-    anchors: Vec<usize>,
+    pub(super) anchors: Vec<usize>,
 }
 
 impl<'p> Page<'p> {
@@ -95,7 +87,7 @@ impl<'p> Page<'p> {
     fn find_anchors(&self) -> Vec<usize> {
         let mut anchors: Vec<usize> = (0..self.steps.len()).collect();
         for block in self.blocks() {
-            for row in rows::of_block(self, &block) {
+            for row in row::of_block(&self.runs, &self.steps, &block) {
                 let shown = row.shown();
                 let stand_in = shown[shown.len() - 1];
                 row.steps.iter().filter(|at| !shown.contains(at)).for_each(|at| anchors[*at] = stand_in);
@@ -104,7 +96,7 @@ impl<'p> Page<'p> {
         anchors
     }
 
-    fn blocks(&self) -> Vec<anchors::Block> {
+    pub(super) fn blocks(&self) -> Vec<anchors::Block> {
         let length = |side: usize| self.columns.get(side).map_or(0, |column| column.lines.len());
         anchors::blocks(&self.steps, &self.buffered, [length(0), length(1)])
     }
@@ -119,9 +111,14 @@ impl<'p> Page<'p> {
         format!("s{}", self.anchors[at] + 1)
     }
 
+    /// Whether a step is shown itself, not by another one of its row.
+    pub(super) fn is_shown(&self, at: usize) -> bool {
+        self.anchors[at] == at
+    }
+
     /// The steps that are shown before and behind one.
     pub fn neighbours(&self, at: usize) -> (Option<usize>, Option<usize>) {
-        let is_shown = |at: &usize| self.anchors[*at] == *at;
+        let is_shown = |at: &usize| self.is_shown(*at);
         ((0..at).rev().find(is_shown), (at + 1..self.steps.len()).find(is_shown))
     }
 
@@ -134,140 +131,6 @@ impl<'p> Page<'p> {
         self.columns.first().map(|column| notes::stops(&column.lines)).unwrap_or_default()
     }
 
-    /// The page as HTML.
-    pub fn html(&self) -> String {
-        let picture = self.picture();
-        let title = format!("{}, {}", self.name, self.drive);
-        let mut out = head(&escape(&title), &self.marks());
-        out += "<body>\n<header>\n";
-        out += &self.heading();
-        out += "</header>\n<main>\n";
-        out += &tour::html(self);
-        let class = if self.columns.len() > 1 { "two" } else { "one" };
-        let (with, style) = match &picture {
-            Some((_, width)) => (" with-picture", format!(" style=\"--picture:{width}px\"")),
-            None => ("", String::new()),
-        };
-        let _ = writeln!(
-            out,
-            "<div class=\"layout{with}\"{style}>\n<section class=\"{class}\" aria-label=\"The sources and their system calls\">"
-        );
-        out += &self.sources();
-        out += "</section>\n";
-        if let Some((svg, _)) = picture {
-            let _ = writeln!(
-                out,
-                "<aside aria-label=\"The processes\"><h2>The processes, time downwards</h2>{svg}</aside>"
-            );
-        }
-        out += "</div>\n";
-        out += &after::outputs(self);
-        out += &after::questions(self);
-        out += &after::exercises(self);
-        out + "</main>\n" + &self.foot() + "</body>\n</html>\n"
-    }
-
-    fn heading(&self) -> String {
-        let header = self.columns.first().map(|column| notes::header(&column.lines)).unwrap_or_default();
-        let (a, b) = self.runs.comparison.events;
-        let differences = self.runs.comparison.differences();
-        let verdict = match (self.columns.len() > 1, differences) {
-            (false, _) => format!("{a} system calls and signals"),
-            (true, 0) => {
-                format!("C and Rust make the same {a} system calls and signals: <span class=\"same\">0 differ</span>")
-            }
-            (true, count) => {
-                format!("{a} system calls and signals in C, {b} in Rust: <span class=\"bad\">{count} differ</span>")
-            }
-        };
-        let before = self.runs.comparison.pairs.first().map_or(0, |pair| pair.before.0);
-        let output = match self.runs.output {
-            Output::Pty => "a terminal",
-            Output::Pipe => "a pipe",
-            Output::File => "a file",
-        };
-        let mut out = tabs("Lessons", &self.tabs.lessons);
-        let _ = write!(
-            out,
-            "<h1>{}</h1>\n<p>{}</p>\n<p>{verdict}, from main on, with standard output to {output}. \
-             <span class=\"soft\">Before main the loader makes {before} more.</span></p>\n",
-            escape(&self.name),
-            escape(&header.title),
-        );
-        out += &tabs("What happens to the program", &self.tabs.drives);
-        out += &tabs("Standard output", &self.tabs.outputs);
-        out
-    }
-
-    fn sources(&self) -> String {
-        let mut out = "<div class=\"heads\">".to_owned();
-        for column in &self.columns {
-            let _ = write!(
-                out,
-                "<div>{} <span class=\"soft\">{}</span></div>",
-                escape(&column.label),
-                escape(&column.file)
-            );
-        }
-        out += "</div>\n";
-        let stops = self.stops();
-        let mut known: Vec<String> = Vec::new();
-        for block in self.blocks() {
-            out += "<div class=\"block\">";
-            if block.lines.iter().any(|(first, last)| first <= last) {
-                let has_calls = !block.steps.is_empty() || !block.buffered.is_empty();
-                // The lines that made the calls are level with each other; those above them begin level.
-                let parts = block.lines.map(|lines| split(lines, has_calls));
-                out += &self.pair(parts.map(|(above, _)| above), false, &stops);
-                out += &self.pair(parts.map(|(_, made)| made), true, &stops);
-            } else {
-                out += "<p class=\"text soft\">At the end of a process, behind main: what exit does.</p>";
-            }
-            out += "<div class=\"calls\">\n";
-            for row in rows::of_block(self, &block) {
-                out += &rows::html(self, &row);
-                out += &self.word(&row, &mut known);
-            }
-            block.buffered.iter().for_each(|index| out += &rows::buffered_html(self, *index));
-            out += "</div></div>\n";
-        }
-        out
-    }
-
-    /// Some lines of both sources, side by side.
-    fn pair(&self, lines: [(usize, usize); 2], is_anchor: bool, stops: &[Stop]) -> String {
-        if lines.iter().all(|(first, last)| first > last) {
-            return String::new();
-        }
-        let mut out = format!("<div class=\"pair{}\">", if is_anchor { " made" } else { "" });
-        for (side, column) in self.columns.iter().enumerate() {
-            out += &code(column, side, lines[side], is_anchor, stops);
-        }
-        out + "</div>"
-    }
-
-    /// The prototype and a sentence, where a call, a handler or a zombie is seen for the first time.
-    fn word(&self, row: &rows::Row, known: &mut Vec<String>) -> String {
-        let mut out = String::new();
-        for at in &row.steps {
-            let name = match self.runs.line(&self.steps[*at]) {
-                Line::Call(call) => String::from_utf8_lossy(call.name).into_owned(),
-                Line::Signal { .. } if self.steps.iter().any(|step| step.handles == Some(*at)) => "handler".to_owned(),
-                Line::End { .. } if self.leaves_zombie(*at) => "zombie".to_owned(),
-                _ => continue,
-            };
-            if known.contains(&name) {
-                continue;
-            }
-            if let Some(word) = words::of(&name) {
-                let form = escape(&word.prototype.unwrap_or_else(|| name.clone()));
-                let _ = writeln!(out, "<p class=\"word\"><code>{form}</code> {}</p>", escape(&word.sentence));
-            }
-            known.push(name);
-        }
-        out
-    }
-
     /// Whether a signal had no handler, and did not end the process.
     pub fn is_ignored(&self, signal: usize) -> bool {
         let lane = self.steps[signal].lane;
@@ -277,89 +140,9 @@ impl<'p> Page<'p> {
     }
 
     /// Whether the end of a process makes a zombie.
-    fn leaves_zombie(&self, at: usize) -> bool {
+    pub(super) fn leaves_zombie(&self, at: usize) -> bool {
         let step = &self.steps[at];
         let process = self.runs.process(step.lane, 0);
         process.is_some_and(|process| step.after.processes[process].life == Life::Zombie)
     }
-
-    fn foot(&self) -> String {
-        format!(
-            "<footer>{}<p class=\"soft\">Made by mpserv-audit --lesson from a run under strace.</p></footer>\n",
-            tabs("More lessons", &self.tabs.lessons)
-        )
-    }
-
-    /// The picture, and its width.
-    fn picture(&self) -> Option<(String, usize)> {
-        let is_own = |at: &usize| match self.runs.line(&self.steps[*at]) {
-            Line::Call(call) => !words::is_library(&String::from_utf8_lossy(call.name)),
-            _ => true,
-        };
-        let of_lane = |lane: usize| {
-            let process = self.runs.process(lane, 0)?;
-            let own = (0..self.steps.len()).filter(|at| self.steps[*at].lane == lane).filter(is_own);
-            Some((process, own.filter_map(|at| self.steps[at].events[0]).collect()))
-        };
-        let events: Vec<_> = (0..self.runs.comparison.pairs.len()).filter_map(of_lane).collect();
-        let picture = Picture::of(self.runs.trees[0], &events, NARROW)?;
-        let link = |process: usize, events: &[usize]| {
-            let lane = self.runs.lane_of(process)?;
-            let is_one = |step: &Step| step.lane == lane && step.events[0].is_some_and(|event| events.contains(&event));
-            let steps: Vec<usize> = (0..self.steps.len()).filter(|at| is_one(&self.steps[*at])).collect();
-            let mut shown: Vec<usize> = steps.iter().map(|at| self.anchors[*at]).collect();
-            shown.dedup();
-            let mut classes: Vec<String> = shown.iter().map(|at| format!("m{}", at + 1)).collect();
-            if steps.iter().any(|at| self.steps[*at].kind != Kind::Same) {
-                classes.push("unlike".to_owned());
-            }
-            Some(Link { anchor: self.anchor(*steps.first()?), classes: classes.join(" ") })
-        };
-        let title = format!("{}: its processes and their system calls", self.name);
-        Some((picture.svg(&title, Some(&link)), picture.width()))
-    }
-
-    /// The rules that mark a target's place in the picture.
-    fn marks(&self) -> String {
-        let shown = (0..self.steps.len()).filter(|at| self.anchors[*at] == *at).map(|at| at + 1);
-        let rule = |step: usize| format!("body:has(#s{step}:target) .m{step} .n{{stroke:var(--ink);stroke-width:3}}\n");
-        shown.map(rule).collect()
-    }
-}
-
-/// The width of an indentation, and how many the style knows.
-const INDENT: usize = 4;
-const DEPTHS: usize = 7;
-
-/// Splits lines into those above the last and the last, if that one made calls.
-fn split((first, last): (usize, usize), has_calls: bool) -> ((usize, usize), (usize, usize)) {
-    if has_calls && first <= last { ((first, last - 1), (last, last)) } else { ((first, last), (1, 0)) }
-}
-
-/// Some lines of a source.
-fn code(column: &Column, side: usize, (first, last): (usize, usize), is_anchor: bool, stops: &[Stop]) -> String {
-    if first > last {
-        return "<div></div>".to_owned();
-    }
-    let mut out = format!("<div><span class=\"side\">{}</span><pre>", escape(&column.label));
-    for number in first..=last {
-        let text = column.lines.get(number - 1).map_or("", String::as_str);
-        let is_stop = side == 0 && stops.iter().any(|stop| stop.line == number);
-        let class = match (is_anchor, is_stop) {
-            (true, _) => " anchor",
-            (false, true) => " stop",
-            (false, false) => "",
-        };
-        let id = if side == 0 { format!(" id=\"c{number}\"") } else { format!(" id=\"r{number}\"") };
-        let text = if text.is_empty() { " ".to_owned() } else { text.replace('\t', "    ") };
-        // What does not fit on a line goes on below its beginning.
-        let depth = (text.len() - text.trim_start().len()) / INDENT;
-        let _ = write!(
-            out,
-            "<span{id} class=\"i{}{class}\" data-n=\"{number}\">{}</span>",
-            depth.min(DEPTHS),
-            escape(&text)
-        );
-    }
-    out + "</pre></div>"
 }

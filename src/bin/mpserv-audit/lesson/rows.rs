@@ -2,69 +2,18 @@
 
 use std::fmt::Write as _;
 
-use super::anchors::Block;
 use super::page::Page;
+use super::row::{LAST, Row, SHOWN};
 use super::state::{self, Kernel, Life, STANDARD};
 use super::step;
-use super::text::{self, arguments, brief, quoted, shorten};
+use super::text::{self, NAME, arguments, brief, quoted, shorten};
 use super::words;
 use crate::compare::Kind;
 use crate::report::html::escape;
 use crate::trace::{Call, Line};
 
-/// If more equal calls than this follow each other, only the first and the last are shown.
-const SHOWN: usize = 12;
-const LAST: usize = 3;
-/// The longest name of what a descriptor refers to.
-pub const NAME: usize = 32;
 /// There are colours for so many processes.
 pub const COLOURS: usize = 8;
-
-/// Steps of one process that made the same call at the same line.
-#[derive(Debug)]
-pub struct Row {
-    pub lane: usize,
-    pub steps: Vec<usize>,
-}
-
-impl Row {
-    /// The steps that are shown one by one.
-    pub fn shown(&self) -> Vec<usize> {
-        if self.steps.len() <= SHOWN {
-            return self.steps.clone();
-        }
-        let (first, last) = (&self.steps[..SHOWN - LAST], &self.steps[self.steps.len() - LAST..]);
-        [first, last].concat()
-    }
-}
-
-/// The key of a step: equal steps share one row.
-fn head(line: &Line<'_>) -> Vec<u8> {
-    match line {
-        Line::Call(call) if words::is_library(&String::from_utf8_lossy(call.name)) => b"library".to_vec(),
-        Line::Call(call) => call.name.to_vec(),
-        Line::Signal { name, .. } => [b"---", *name].concat(),
-        Line::End { .. } => b"+++".to_vec(),
-        _ => b"?".to_vec(),
-    }
-}
-
-/// The rows of a block, in the order of their first steps.
-pub fn of_block(page: &Page<'_>, block: &Block) -> Vec<Row> {
-    let mut rows: Vec<(Row, Vec<u8>)> = Vec::new();
-    for at in &block.steps {
-        let step = &page.steps[*at];
-        let head = head(&page.runs.line(step));
-        let same = |(row, other): &&mut (Row, Vec<u8>)| {
-            row.lane == step.lane && *other == head && page.steps[row.steps[0]].kind == step.kind
-        };
-        match rows.iter_mut().find(same) {
-            Some((row, _)) => row.steps.push(*at),
-            None => rows.push((Row { lane: step.lane, steps: vec![*at] }, head)),
-        }
-    }
-    rows.into_iter().map(|(row, _)| row).collect()
-}
 
 /// The function that a program called, with the arguments that it gave.
 fn form<'c>(call: &Call<'c>) -> (String, Vec<&'c [u8]>) {

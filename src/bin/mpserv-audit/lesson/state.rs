@@ -27,7 +27,7 @@ pub struct Descriptor {
 pub enum Life {
     Unborn,
     Alive,
-    /// It has ended, and nobody has waited for it.
+    /// It has ended, and no process has waited for it.
     Zombie,
     Gone,
 }

@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use super::page::Page;
-use super::rows::NAME;
 use super::state::{self, Kernel, Life, STANDARD};
 use super::steps::Step;
-use super::text::{self, shorten};
+use super::text::{self, NAME, shorten};
 use crate::compare::Kind;
 use crate::report::html::escape;
 

@@ -6,6 +6,9 @@ use crate::lexer::{Kind, Lexer};
 use crate::trace::{Call, Line};
 use crate::tree::Place;
 
+/// Longest name of a descriptor's object.
+pub const NAME: usize = 32;
+
 /// A call's arguments, one by one.
 pub fn arguments<'t>(call: &Call<'t>) -> Vec<&'t [u8]> {
     split(call.arguments)
