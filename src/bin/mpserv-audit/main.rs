@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(status) => ExitCode::from(status),
         Err(trouble) => {
-            // With standard error gone there is nobody to tell.
+            // Without standard error there is no place for a message.
             let _ = writeln!(io::stderr(), "mpserv-audit: {trouble}");
             ExitCode::from(TROUBLE)
         }

@@ -43,7 +43,7 @@ pub struct Drive {
     pub input: &'static str,
     /// A port that this tool listens on from the beginning.
     pub occupies: Option<u16>,
-    /// A port that nobody must listen on.
+    /// A port on which no process may listen.
     pub needs_free: Option<u16>,
     pub sleep: Sleep,
     /// Whether it is about what our programs do and the published ones do not.

@@ -112,7 +112,7 @@ impl Sources {
         let mut child = command.stderr(Stdio::null()).spawn().map_err(trouble)?;
         let questions: String = by_address.keys().map(|address| format!("{address:#x}\n")).collect();
         let mut input = child.stdin.take();
-        // It answers while it is asked, so somebody else must ask.
+        // It answers while it is asked, so another thread must ask.
         let asker =
             std::thread::spawn(move || input.as_mut().map_or(Ok(()), |input| input.write_all(questions.as_bytes())));
         let output = child.wait_with_output().map_err(trouble)?;

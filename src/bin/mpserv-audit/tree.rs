@@ -1,4 +1,4 @@
-//! The processes of one run as a tree: who forked whom, and in which order.
+//! The processes of one run as a tree: the parent of each process, and the order of the forks.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -107,7 +107,7 @@ impl Tree {
         let mut unplaced = Unplaced { traces: traces.into_iter().collect(), forked };
         let mut tree = Tree::default();
         tree.place(&mut unplaced, root, Place::default(), None);
-        // A process whose fork nobody saw still takes part, as 0.1, 0.2 and so on.
+        // A process without a recorded fork still takes part, as 0.1, 0.2 and so on.
         let mut left: Vec<u32> = unplaced.traces.keys().copied().collect();
         left.sort_unstable();
         for (ordinal, pid) in (1..).zip(left) {

@@ -25,7 +25,7 @@ pub(crate) fn out(arguments: fmt::Arguments<'_>) -> Result<(), Error> {
     write_all(STDOUT, Text::<TEXT_MAX>::of(arguments).as_bytes()).map_err(error("standard output"))
 }
 
-/// Prints to standard error, about whose own errors there is nobody to tell.
+/// Prints to standard error, whose own errors cannot be reported.
 pub(crate) fn progress(arguments: fmt::Arguments<'_>) {
     let _ = write_all(STDERR, Text::<TEXT_MAX>::of(arguments).as_bytes());
 }

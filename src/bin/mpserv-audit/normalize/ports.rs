@@ -7,7 +7,7 @@ use super::number::leading_number;
 use crate::trace::{Call, Line};
 use crate::tree::Tree;
 
-/// The ports of one run, by who chose them.
+/// The ports of one run, by the side that chose them.
 #[derive(Debug, Default)]
 pub struct Ports {
     /// Given to bind, or to the tool.

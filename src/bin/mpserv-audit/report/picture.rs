@@ -64,7 +64,7 @@ impl Picture {
         Some(Picture { measures, lanes, rows })
     }
 
-    /// The picture as SVG; `title` is for who cannot see it.
+    /// The picture as SVG; `title` is for a reader who cannot see it.
     pub fn svg(&self, title: &str, links: Option<&Links<'_>>) -> String {
         let Measures { node_width, node_height, .. } = self.measures;
         let width = self.width();

@@ -1,7 +1,8 @@
 //! Runs a command under strace, drives it, and reads what strace wrote.
 //!
 //! - `request`: what is to be run; `start` starts it; `stage` is a program that runs, and the hands of the drive on it
-//! - `hold`: who goes next; `processes` and `network`: what /proc shows; `doing` says it in words; `helper`: the user's client
+//! - `hold`: the order of processes; `processes` and `network`: what /proc shows; `doing` says it in words; `helper`:
+//!   the user's client
 //! - `output`: the kinds of standard output; `strace`: the strace on this machine
 
 mod doing;

@@ -52,7 +52,7 @@ fn of_table(table: &str, wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
 /// The column of /proc/net/softnet_stat that says how many packets wait for a processor.
 const BACKLOG_COLUMN: usize = 11;
 
-/// Whether packets are under way, which will wake who waits for them.
+/// Whether packets are under way, which will wake a process that waits for them.
 pub fn is_delivering() -> bool {
     let processors = fs::read_to_string("/proc/net/softnet_stat").unwrap_or_default();
     let mut backlogs = processors.lines().filter_map(|line| line.split_whitespace().nth(BACKLOG_COLUMN));
@@ -96,7 +96,7 @@ fn held(processes: &[u32], sockets: &[Socket]) -> Vec<u16> {
     ports
 }
 
-/// Makes sure that nobody else listens on a port that a program will need.
+/// Makes sure that no other process listens on a port that a program will need.
 pub fn must_be_free(port: u16) -> Result<(), Trouble> {
     if !sockets(|socket| socket.listens && socket.local_port == port).is_empty() {
         return Err(Trouble::new(format!(
@@ -134,7 +134,7 @@ pub fn use_own() {
     }
 }
 
-/// Listens on a port, without ever waiting for anybody.
+/// Listens on a port, without ever waiting.
 pub fn occupy(port: u16) -> Result<TcpListener, Trouble> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
     let listener = listener.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));

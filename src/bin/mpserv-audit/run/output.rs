@@ -36,7 +36,7 @@ impl Output {
         Self::ALL.into_iter().find(|output| output.name() == name)
     }
 
-    /// Opens one of this kind, with a thread that reads it as long as somebody writes.
+    /// Opens one of this kind, with a thread that reads it as long as a process can write.
     pub fn open(self, directory: &Path) -> Result<Opened, Trouble> {
         let reading = |reader: Box<dyn Read + Send>| Printed::Reader(std::thread::spawn(move || read_all(reader)));
         let (stdio, printed) = match self {
@@ -78,7 +78,7 @@ pub enum Printed {
 }
 
 impl Printed {
-    /// All of it. Nobody writes any more.
+    /// All of it, once no process can write any more.
     pub fn read(self) -> Result<Vec<u8>, Trouble> {
         match self {
             Printed::Reader(reader) => reader.join().map_err(|_| Trouble::new("a thread ended by a panic")),

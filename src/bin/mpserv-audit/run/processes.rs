@@ -189,7 +189,7 @@ impl Processes {
         let mut seen = vec![(self.strace, Some(Status::of(self.strace)?))];
         seen.extend(self.ids().into_iter().map(|pid| (pid, Status::of(pid))));
         let is_still = |(pid, status): &Seen| match status {
-            // It has ended, and somebody has waited for it.
+            // It has ended, and its parent has waited for it.
             None => true,
             Some(status) if status.state == b'D' => {
                 let is_child =

@@ -38,7 +38,7 @@ pub struct Request<'r> {
     pub own_network: bool,
     /// A port that this tool listens on from the beginning.
     pub occupies: Option<u16>,
-    /// A port that nobody else must listen on.
+    /// A port on which no other process may listen.
     pub needs_free: Option<u16>,
     pub timeout: Duration,
     /// Where a copy of strace's files goes, and what they are called up to the process id.

@@ -322,7 +322,7 @@ impl<'r> Stage<'r> {
         });
         for (pid, _) in orphans {
             if let Some(pid) = i32::try_from(*pid).ok().and_then(Pid::from_raw) {
-                // Whoever it was, it is no zombie any more.
+                // Whichever process it was, it is no zombie any more.
                 let _ = waitpid(WaitFor::Child(pid), None, WaitOptions::NOHANG);
             }
         }

@@ -199,7 +199,7 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     drop(other);
     let child = command.spawn();
     drop(last);
-    // Nobody writes: it ends when the last copy is closed.
+    // No process writes to it: it ends when the last copy is closed.
     fd::read(&end, &mut [0]).map_err(trouble)?;
     child
 }

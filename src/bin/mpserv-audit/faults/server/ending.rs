@@ -18,7 +18,7 @@ const THINGS: [&str; 4] =
 /// Calls that are steps of what is said to have failed.
 const STEPS: [(&str, &str); 2] = [("capget", "prctl"), ("capset", "prctl")];
 
-/// Signals that have a server stop.
+/// Signals that stop a server.
 const STOPPING: [&str; 2] = ["TERM", "INT"];
 /// The signals that a server takes as they are meant for it, or takes no notice of, from when it serves. Before that,
 /// these too do what they do to any process; ALRM always.

@@ -128,7 +128,7 @@ impl Life {
         own + others + self.children().into_iter().filter_map(processor_time).sum::<Duration>()
     }
 
-    /// Waits until nothing moves, so that what comes next does not depend on who is faster.
+    /// Waits until nothing moves, so that the next step does not depend on the faster process.
     pub fn rest(&mut self) {
         let start = Instant::now();
         let mut before = None;
@@ -149,7 +149,7 @@ impl Life {
         seen.iter().all(|(_, status)| status.is_none_or(|status| status.is_still())).then_some(seen)
     }
 
-    /// So many clients, one after the other, who stay.
+    /// Connects this number of clients, one after the other. They stay connected.
     pub fn connect(&mut self, count: usize) -> Vec<Client> {
         let addresses = self.addresses.clone();
         let one = |address| {
@@ -164,12 +164,12 @@ impl Life {
         self.mode.idle > 0
     }
 
-    /// As many children as when nobody is connected.
+    /// True if the server has as many children as without a client.
     pub fn is_idle(&self) -> bool {
         self.children().len() == self.mode.idle
     }
 
-    /// Nobody is left who could close a connection but one who forgot it.
+    /// True if no child is left that could still close a connection.
     pub fn closes_not(&mut self) -> bool {
         !self.runs() || self.children().len() <= self.mode.idle
     }
@@ -326,7 +326,7 @@ impl Drop for Life {
             signal_to(pid, Signal::KILL);
             wait_for_end(pid, ENDING);
         }
-        // There is nobody to tell.
+        // An error cannot be reported from here.
         let _ = self.no_more_faults();
     }
 }

@@ -124,7 +124,7 @@ impl Subject<'_> {
             if self.mode.restarts {
                 life.hang_up(if lasts { ENDING } else { WATCHDOG });
             }
-            // Both at once, and one more, who waits.
+            // As many clients as slots, and one more that waits.
             clients = life.connect(SLOTS + 1);
             if trial == Trial::Serve {
                 for client in &mut clients {
@@ -176,7 +176,7 @@ fn receive(mut client: Client, life: &mut Life, leaks: bool, patience: Duration)
         if let Some(got) = client.receive(PATIENCE) {
             return Ok(got);
         }
-        // Each child of a pool that takes the place of another meets the fault too, and nobody may be left.
+        // Each child of a pool that takes the place of another meets the fault too, and no child may be left.
         if life.is_pool() && start.elapsed() > POOL_PATIENCE {
             life.no_more_faults()?;
         }
@@ -186,7 +186,7 @@ fn receive(mut client: Client, life: &mut Life, leaks: bool, patience: Duration)
     }
 }
 
-/// A fault that lasts makes nobody hurry.
+/// Checks that a lasting fault makes no process busy.
 fn watch(life: &Life, violations: &mut Vec<String>) {
     let lines = || life.processes().map_or(0, |all| all.iter().map(|process| process.trace.len()).sum::<usize>());
     let (before, had) = (lines(), life.processor_time());

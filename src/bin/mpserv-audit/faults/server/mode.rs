@@ -22,7 +22,7 @@ pub struct Mode {
     pub(super) is_unix: bool,
     /// On so many sockets.
     pub(super) sockets: usize,
-    /// It begins as in another mode: its own calls meet a fault only from when nobody is connected yet.
+    /// It begins as in another mode: its own calls meet a fault only once it waits for clients.
     pub(super) begins_alike: bool,
     /// SIGUSR2 makes it hand over to a successor before a client comes.
     pub(super) restarts: bool,

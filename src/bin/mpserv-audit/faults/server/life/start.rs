@@ -38,7 +38,7 @@ impl Life {
             Command::new(program)
         } else {
             let mut command = Command::new(&strace.path);
-            // As -D has it, the server is this process's child; -I2 has strace end when it is told to.
+            // -D makes the server this process's child; -I2 lets a signal end strace.
             command.args(["-D", "-I2", "-q", "-s", SHOWN, "-o"]).arg(directory.path.join(OWN_TRACE));
             command.args(&injection).arg(program);
             command
