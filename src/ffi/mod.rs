@@ -1,7 +1,7 @@
 //! The C API as it is: one module per header, at the header's own path.
 //!
-//! `<sys/socket.h>` is [`sys::socket`], `<unistd.h>` is [`unistd`]: whoever knows where a call
-//! lives in C finds it here, under its C name, with C's types and C's return value, and no logic.
+//! `<sys/socket.h>` is [`sys::socket`], `<unistd.h>` is [`unistd`]: a call is in the module
+//! of its header in C, under its C name, with C's types and C's return value, and no logic.
 //! Items of the `libc` crate are re-exported; only missing items are declared.
 //!
 //! Each item's docs begin with its C form, in the words of its man page. These forms are a

@@ -22,7 +22,8 @@ impl Title {
     /// Claims the memory, and gives the arguments where they are now.
     ///
     /// # Safety
-    /// The pointer is to as many strings as C's main function was given, which, as the environment, nobody refers to.
+    /// The pointer is to as many strings as C's main function was given, and no reference to them or to the environment
+    /// exists.
     #[doc(hidden)]
     #[must_use]
     pub unsafe fn claim(argc: c_int, argv: *const *const c_char) -> (Args, Title) {
@@ -44,7 +45,7 @@ impl Title {
         let length = end.addr() - start.addr();
         let used = length;
         let new = Args::of_copy(&args);
-        // SAFETY: nobody refers to the old list, by this function's own contract.
+        // SAFETY: no reference to the old list exists, by this function's own contract.
         unsafe { ffi::unistd::environ = environment.as_ptr().cast_mut().cast() };
         // The copies stay for as long as the process.
         core::mem::forget((args, environment));
@@ -59,8 +60,8 @@ impl Title {
         if length == 0 || has_other_threads() {
             return;
         }
-        // SAFETY: so many bytes are there to be written. Since they were claimed nobody else refers to them, and no other
-        // thread looks at them now.
+        // SAFETY: so many bytes are there to be written. Since they were claimed, nothing else refers to them, and no
+        // other thread looks at them now.
         unsafe { core::ptr::copy_nonoverlapping(title.as_ptr(), self.start, length) };
         let rest = self.start.wrapping_add(length);
         // SAFETY: as above; what the last title took is within them.

@@ -57,7 +57,7 @@ impl Identity {
     }
 
     /// The user and the group that this process is. Nothing is looked up: for a server that takes another's place
-    /// [inside a root directory](crate::server::is_successor), in which a name may mean anybody.
+    /// [inside a root directory](crate::server::is_successor), in which a name may mean any user.
     #[must_use]
     pub fn of_this_process() -> Identity {
         Identity { uid: geteuid(), gid: getegid(), user: None, joins_groups: false, is_of_this_process: true }

@@ -119,7 +119,7 @@ flags! {
         /// `LOCK_SH`: a lock that others may have too.
         #[doc(alias = "LOCK_SH")]
         SH = LOCK_SH,
-        /// `LOCK_EX`: a lock that nobody else may have.
+        /// `LOCK_EX`: an exclusive lock.
         #[doc(alias = "LOCK_EX")]
         EX = LOCK_EX,
         /// `LOCK_UN`: no lock any more.
@@ -134,8 +134,8 @@ flags! {
 /// `flock()`: locks a file for as long as this descriptor, or a duplicate of it, is open in any process.
 ///
 /// # Errors
-/// `EWOULDBLOCK` when somebody else has the lock and [`NB`](FlockFlags::NB) was asked for, `EINTR` when a signal came
-/// first, `EINVAL` for flags that contradict each other, `ENOLCK`, `EBADF`.
+/// `EWOULDBLOCK` when another open file has the lock and [`NB`](FlockFlags::NB) was asked for, `EINTR` when a signal
+/// came first, `EINVAL` for flags that contradict each other, `ENOLCK`, `EBADF`.
 ///
 /// # References
 /// flock(2), BSD

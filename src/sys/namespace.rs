@@ -39,11 +39,12 @@ pub fn own_users() -> Result<()> {
 /// The length of the longest map of one id, with its NUL.
 const ID_MAP_MAX: usize = "0 4294967295 1\0".len();
 
-/// `unshare(CLONE_NEWNET)`: gives the calling thread, and all that it starts, a network in which nobody else is, and
-/// nothing but a loopback interface, which is brought up.
+/// `unshare(CLONE_NEWNET)`: gives the calling thread, and all that it starts, a network of their own. It
+/// has a loopback interface alone, which is brought up.
 ///
 /// # Errors
-/// `EPERM` for who may not, `ENOSPC` when there are as many as there may be, `EINVAL` when the kernel has no such namespaces.
+/// `EPERM` without the capability, `ENOSPC` when there are as many as there may be, `EINVAL` when the kernel has no
+/// such namespaces.
 ///
 /// # References
 /// unshare(2), network_namespaces(7), netdevice(7), Linux

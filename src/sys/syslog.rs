@@ -18,7 +18,8 @@ open_set!(Priority from c {
     DEBUG = LOG_DEBUG,
 });
 
-/// `openlog(ident, LOG_PID | LOG_NDELAY, LOG_DAEMON)`: says who logs, and connects to the log at once.
+/// `openlog(ident, LOG_PID | LOG_NDELAY, LOG_DAEMON)`: sets the name of this program in the log, and connects to the
+/// log at once.
 ///
 /// # References
 /// openlog(3), POSIX

@@ -1,4 +1,4 @@
-//! Whether a process has more than one thread: what many C functions must not be called with.
+//! Tells whether a process has more than one thread. Many C functions must not be called then.
 
 use crate::ffi;
 

@@ -60,7 +60,7 @@ impl Words {
 
 impl Drop for Words {
     fn drop(&mut self) {
-        // SAFETY: wordexp filled them in, and nobody sees them after this.
+        // SAFETY: wordexp filled them in, and no code uses them after this.
         unsafe { c::wordfree(&raw mut self.0) };
     }
 }

@@ -3,7 +3,7 @@
 /// `struct signalfd_siginfo { uint32_t ssi_signo; int32_t ssi_errno; int32_t ssi_code; uint32_t ssi_pid; uint32_t
 /// ssi_uid; }`
 ///
-/// A signal that came, and who sent it. signalfd(2), Linux.
+/// A signal that came, and its sender. signalfd(2), Linux.
 #[doc(inline)]
 pub use libc::signalfd_siginfo;
 

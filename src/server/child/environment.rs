@@ -22,9 +22,9 @@ const PROTOCOLS: [&[u8]; 5] = [b"TCP", b"UDP", b"UNIX", b"IPC", b"SSL"];
 /// Suffixes of the variables about a connection; the protocol's name precedes them. If the server itself has such
 /// variables, they are about another connection.
 const ABOUT_CONNECTION: [&[u8]; 3] = [b"LOCAL", b"REMOTE", b"CONNNUM"];
-/// Further variables about another connection: the protocol's name, and what sshd says to whoever starts the server.
+/// Further variables about another connection: the protocol's name, and the variables that sshd sets for a login.
 const ABOUT_OTHERS: [&str; 4] = ["PROTO", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY"];
-/// The variables that say who the user is.
+/// The variables about the user.
 const ABOUT_USER: [&str; 4] = ["HOME", "USER", "LOGNAME", "SHELL"];
 
 /// Whether a variable of the server's must not reach a program: it is about the server, or about another connection.

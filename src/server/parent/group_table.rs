@@ -52,7 +52,7 @@ impl Groups {
 
 impl Group {
     /// Whether a process is left. While one is, the kernel gives the group's number to no process, so a process of this
-    /// number means that the group was gone and the number is somebody else's.
+    /// number means that the group was gone and the number belongs to another process.
     pub(super) fn exists(&self) -> bool {
         group_exists(self.id) && !exists(self.id)
     }

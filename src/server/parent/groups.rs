@@ -57,7 +57,7 @@ impl<W: Worker> Parent<'_, '_, W> {
                     self.signal_group(&group, Signal::KILL);
                     group.end = End::Killed(now);
                 }
-                // All are dead, and there is nobody who reaps them.
+                // All processes of the group are dead, and no process reaps them.
                 End::Killed(since) if since + KILL_AFTER <= now => continue,
                 _ => {}
             }

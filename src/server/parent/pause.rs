@@ -7,7 +7,7 @@ use crate::server::limits::{BUSY_MESSAGE, CLIENT_KEPT, LISTENERS_MAX, RETRY_EVER
 use crate::server::log::Throttled;
 use crate::sys::errno::Errno;
 
-/// The reason why the parent accepts nobody.
+/// The reason why the parent accepts no connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Blocked {
     /// Preforked children accept.
@@ -35,7 +35,7 @@ impl Limit {
 }
 
 impl<W: Worker> Parent<'_, '_, W> {
-    /// Whether and why the parent accepts nobody. Changes nothing.
+    /// The reason why the parent accepts no connection, if there is one. Changes nothing.
     pub(super) fn blocked(&self) -> Option<Blocked> {
         let opens_at = self.rate.as_ref().and_then(|rate| rate.opens_at());
         if self.pool.is_some() {
@@ -86,8 +86,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Accepts nobody for a while: a call has failed for lack of a resource. `client` is the client for whom no process
-    /// could be started.
+    /// Accepts no connection for a while: a call has failed for lack of a resource. `client` is the client for whom no
+    /// process could be started.
     pub(super) fn shortage(&mut self, call: &'static str, errno: Errno, client: Option<Connection>) {
         let since = self.state.now;
         let retry_at = Some(since + RETRY_EVERY);

@@ -126,7 +126,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             return self.log.end(child.pid, &peer, end, time, Some(self.state.children.len()));
         };
         let has_crashed = status.is_none_or(|status| status.exit_status() != Some(EXIT_DONE));
-        // A child that was not retired and has served nobody is likely to be followed by others like it.
+        // A child that was not retired and has served no client is likely to be followed by others like it.
         let was_useful = child.stage != Stage::Running || slot.requests() > 0;
         pool.on_end(was_useful, now);
         if was_serving {

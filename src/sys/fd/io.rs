@@ -40,7 +40,7 @@ pub fn read_all(fd: impl AsFd, buffer: &mut [u8]) -> Result<&mut [u8]> {
 ///
 /// # Errors
 /// `EINTR` when a signal came first, `EAGAIN` when the descriptor is non-blocking and nothing fits, `EPIPE` (and
-/// SIGPIPE) when nobody reads any more, `ECONNRESET`, `ENOSPC`, `EFBIG` (and SIGXFSZ) beyond `RLIMIT_FSIZE`, `EBADF`.
+/// SIGPIPE) when the other end is closed, `ECONNRESET`, `ENOSPC`, `EFBIG` (and SIGXFSZ) beyond `RLIMIT_FSIZE`, `EBADF`.
 ///
 /// # References
 /// write(2), POSIX

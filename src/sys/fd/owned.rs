@@ -41,7 +41,7 @@ impl OwnedFd {
         self.0
     }
 
-    /// The number of the descriptor, which whoever takes it has to close.
+    /// The number of the descriptor, which the caller must close.
     #[must_use]
     pub const fn into_raw(self) -> c_int {
         let fd = self.0;
@@ -52,7 +52,7 @@ impl OwnedFd {
 
 impl Drop for OwnedFd {
     fn drop(&mut self) {
-        // SAFETY: the descriptor is open and ours alone, and nobody sees it after this.
+        // SAFETY: the descriptor is open and ours alone, and no code uses it after this.
         unsafe { ffi::unistd::close(self.0) };
     }
 }
@@ -77,7 +77,7 @@ impl BorrowedFd<'_> {
     }
 }
 
-/// Whatever has a descriptor to lend.
+/// A type that can lend a descriptor.
 pub trait AsFd {
     /// The descriptor, for as long as `self` is borrowed.
     fn as_fd(&self) -> BorrowedFd<'_>;

@@ -41,7 +41,7 @@ pub fn dup(fd: impl AsFd) -> Result<OwnedFd> {
 /// `dup2()`: makes `onto` another descriptor of the same open file as `fd`. What it referred to before is closed. A
 /// program inherits it.
 ///
-/// The owner of `onto` keeps it, so the call cannot take a descriptor away from somebody else.
+/// The owner of `onto` keeps it, so the call cannot take a descriptor away from another owner.
 ///
 /// # Errors
 /// `EBADF` when `fd` is not open; `onto` is as before.
@@ -126,7 +126,7 @@ pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
     change_flags(fd, |flags| flags | c::O_NONBLOCK)
 }
 
-/// `fcntl(fd, F_SETFL, … & ~O_NONBLOCK)`: has calls wait, in every process that has it.
+/// `fcntl(fd, F_SETFL, … & ~O_NONBLOCK)`: makes calls wait again, in every process that has the open file.
 ///
 /// # Errors
 /// `EBADF`.
@@ -188,7 +188,7 @@ pub fn close_range_on_exec(first: c_uint) -> Result<()> {
 pub fn set_close_on_exec_each(first: c_uint, end: c_uint) {
     for number in first..end {
         let Ok(number) = c_int::try_from(number) else { break };
-        // A number that is nobody's is the only reason to fail.
+        // The call fails only for a number that is not open.
         // SAFETY: the call has no precondition on memory, and what another program has open is no business of this one's
         // owners.
         unsafe { ffi::fcntl::fcntl(number, ffi::fcntl::F_SETFD, ffi::fcntl::FD_CLOEXEC) };

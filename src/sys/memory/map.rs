@@ -32,6 +32,6 @@ pub(super) fn mapped(start: *mut c_void) -> Result<NonNull<u8>> {
 
 /// `munmap()`
 pub(super) fn unmap(start: NonNull<u8>, size: usize) {
-    // SAFETY: that is what `map` returned for that size, and whoever drops it has no reference into it.
+    // SAFETY: `map` returned the memory with that size, and no reference into it is left.
     unsafe { c::munmap(start.as_ptr().cast(), size.max(1)) };
 }

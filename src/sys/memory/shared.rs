@@ -15,8 +15,8 @@ use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
 use crate::sys::fs::ftruncate;
 use crate::sys::memory::map::{map_for, mapped, unmap};
 
-/// Numbers that several processes see and change: this one, those forked from it, and whoever opens the descriptor.
-/// The file behind them is sealed: nobody can make it shorter, so an access never ends a process by SIGBUS.
+/// Numbers that several processes see and change: this one, those forked from it, and each that opens the descriptor.
+/// The file behind them is sealed: no process can make it shorter, so an access never ends a process by SIGBUS.
 ///
 /// The memory stays mapped for as long as the process lives: what is in it may be referred to for ever.
 #[derive(Debug)]
@@ -45,12 +45,12 @@ impl SharedWords {
         // SAFETY: new memory, where the kernel likes it, touches none that is in use.
         let start = unsafe { c::mmap(ptr::null_mut(), size, access, c::MAP_SHARED, fd.raw(), 0) };
         let start = mapped(start)?;
-        // Only who has this mapping writes from now on: nobody does by the descriptor.
+        // From now on only a process with this mapping can write, none by the descriptor.
         let no_writer = fcntl::F_SEAL_SHRINK | fcntl::F_SEAL_GROW | fcntl::F_SEAL_FUTURE_WRITE;
         add_seals(&fd, no_writer | fcntl::F_SEAL_SEAL)?;
         // SAFETY: the mapping has as many bytes, is aligned as a page, all 0 and never unmapped; processes of
-        // this program change it only by atomic operations on the same numbers, and by the seals nobody can make the file
-        // shorter.
+        // this program change it only by atomic operations on the same numbers, and the seals keep
+        // the file from getting shorter.
         let words = unsafe { core::slice::from_raw_parts(start.cast::<AtomicU64>().as_ptr(), length) };
         Ok(SharedWords { words, fd })
     }
@@ -121,7 +121,7 @@ pub struct SharedNumbers {
 
 impl SharedNumbers {
     /// `mmap(NULL, …, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)`: `count` numbers, each of which is 0.
-    /// Those that nobody touches take no memory.
+    /// Pages that no process has touched take no memory.
     ///
     /// # Errors
     /// `ENOMEM`.
@@ -155,8 +155,8 @@ impl fmt::Debug for SharedNumbers {
     }
 }
 
-/// `memfd_create()` and `fcntl(F_ADD_SEALS)`: a file of no bytes, which nobody can write to. It is left open when this process
-/// runs another program.
+/// `memfd_create()` and `fcntl(F_ADD_SEALS)`: an empty file, which no process can write to. It is left open when this
+/// process runs another program.
 ///
 /// # Errors
 /// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`.

@@ -91,7 +91,7 @@ impl<T> Deref for MapVec<T> {
 
 impl<T> DerefMut for MapVec<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: as above, and they are borrowed from nobody else.
+        // SAFETY: as above, and no other borrow of them exists.
         unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
     }
 }

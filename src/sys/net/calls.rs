@@ -110,7 +110,7 @@ pub fn bind(fd: impl AsFd, address: &impl AsSockAddr) -> Result<()> {
     address.with_c(|address, length| ret(unsafe { c::bind(fd.as_fd().raw(), address, length) }))
 }
 
-/// `listen()`: has a socket take connections, and hold up to `backlog` of them until they are accepted.
+/// `listen()`: makes a socket take connections, and hold up to `backlog` of them until they are accepted.
 ///
 /// # Errors
 /// `EADDRINUSE` when another socket listens on the port, `EINVAL` for a socket that is connected, and for a Unix socket
@@ -126,9 +126,10 @@ pub fn listen(fd: impl AsFd, backlog: c_int) -> Result<()> {
 /// `connect()`: connects a socket to a peer.
 ///
 /// # Errors
-/// `ECONNREFUSED` when nobody listens there, `ETIMEDOUT`, `ENETUNREACH`, `EHOSTUNREACH`, `EINPROGRESS` when the socket
-/// is non-blocking, and then `EALREADY`, `EINTR` when a signal came first (the attempt goes on), `EADDRNOTAVAIL` when no
-/// port is left for this end, `EAFNOSUPPORT` for an address of another family, `EISCONN`, `EBADF`, `ENOTSOCK`; for a path
+/// `ECONNREFUSED` when no socket listens there, `ETIMEDOUT`, `ENETUNREACH`, `EHOSTUNREACH`, `EINPROGRESS` when the
+/// socket is non-blocking, and then `EALREADY`, `EINTR` when a signal came first (the attempt goes on), `EADDRNOTAVAIL`
+/// when no port is left for this end, `EAFNOSUPPORT` for an address of another family, `EISCONN`, `EBADF`, `ENOTSOCK`;
+/// for a path
 /// `ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`, and `EAGAIN` when the socket is non-blocking and the listener's backlog full.
 ///
 /// # References
@@ -138,11 +139,11 @@ pub fn connect(fd: impl AsFd, address: &impl AsSockAddr) -> Result<()> {
     address.with_c(|address, length| ret(unsafe { c::connect(fd.as_fd().raw(), address, length) }))
 }
 
-/// `accept(fd, NULL, NULL)`: takes the next connection, without asking who it is.
+/// `accept(fd, NULL, NULL)`: takes the next connection, without the peer's address.
 ///
 /// # Errors
-/// `EINTR` when a signal came first, `EAGAIN` when the listener is non-blocking and nobody waits, `ECONNABORTED` when
-/// the client has gone again, `EMFILE`, `ENFILE` when no descriptor is left (the client keeps waiting), `ENOBUFS`,
+/// `EINTR` when a signal came first, `EAGAIN` when the listener is non-blocking and no connection waits, `ECONNABORTED`
+/// when the client has gone again, `EMFILE`, `ENFILE` when no descriptor is left (the client keeps waiting), `ENOBUFS`,
 /// `ENOMEM`, `EPERM`, `EINVAL` when the socket does not listen, `EOPNOTSUPP` when it never can, `EBADF`, `ENOTSOCK`; on Linux also what the connection
 /// already suffered: `ENETDOWN`, `EPROTO`, `EHOSTDOWN`, `EHOSTUNREACH`, `ENETUNREACH`.
 ///
@@ -238,7 +239,7 @@ pub fn getpeername(fd: impl AsFd) -> Result<SockAddr> {
 /// `EINTR` when a signal came first, `EAGAIN` when the call is not to wait and nothing fits, or its time is over, `EPIPE`
 /// (and SIGPIPE) when this half is shut down or was never connected, `ECONNRESET`, `ENOTCONN` for a Unix socket without a
 /// peer, `EBADF`, `ENOTSOCK`; for datagrams `EDESTADDRREQ` without a peer, `EMSGSIZE` for one that is too long,
-/// `ECONNREFUSED` when nobody took an earlier one.
+/// `ECONNREFUSED` when no socket received an earlier one.
 ///
 /// # References
 /// send(2), POSIX
@@ -252,7 +253,7 @@ pub fn send(fd: impl AsFd, bytes: &[u8], flags: MsgFlags) -> Result<usize> {
 /// # Errors
 /// `EINTR` when a signal came first, `EAGAIN` when the call is not to wait and nothing is there, or its time is over,
 /// `ECONNRESET` when the peer reset the connection, `ENOTCONN`, `EBADF`, `ENOTSOCK`; for datagrams `ECONNREFUSED` when
-/// nobody took an earlier one of ours.
+/// no socket received an earlier one of ours.
 ///
 /// # References
 /// recv(2), POSIX

@@ -89,7 +89,7 @@ impl SocketOption<bool, ReadWrite> {
     /// `SO_KEEPALIVE`: the kernel asks a silent peer now and then whether it is still there.
     #[doc(alias = "SO_KEEPALIVE")]
     pub const KEEPALIVE: Self = SocketOption::new(c::SOL_SOCKET, c::SO_KEEPALIVE);
-    /// `SO_LOCK_FILTER`: nobody attaches a filter to the socket any more, or takes one away.
+    /// `SO_LOCK_FILTER`: no process can attach a filter to the socket any more, or take one away.
     #[doc(alias = "SO_LOCK_FILTER")]
     pub const LOCK_FILTER: Self = SocketOption::new(c::SOL_SOCKET, c::SO_LOCK_FILTER);
     /// `TCP_NODELAY`: small packets are sent at once.

@@ -76,7 +76,7 @@ pub fn spawn(stack: &mut Stack, spawn: &Spawn<'_>) -> core::result::Result<Pid, 
     let shared = Shared { spawn, error: Cell::new(0) };
     let flags = ffi::sched::CLONE_VM | ffi::sched::CLONE_VFORK | Signal::CHLD.raw();
     // SAFETY: this process waits until the other no longer uses its memory, so `shared` and the stack outlive that use,
-    // and nobody else has the stack. The other calls only async-signal-safe functions, allocates nothing and does not
+    // and no other code has the stack. The other calls only async-signal-safe functions, allocates nothing and does not
     // return from `run`, whose place on the stack is below everything.
     let pid = unsafe { ffi::sched::clone(run, stack.top().cast(), flags, (&raw const shared).cast_mut().cast()) };
     let pid = ret_c_int(pid).map_err(SpawnError::Clone)?;
@@ -113,8 +113,8 @@ fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
     unsafe { become_program(spawn) }
 }
 
-/// `dup2()` and `execve()`: has this process run a program, as [`spawn`] has another one do it, in the group and with the
-/// parent that it has.
+/// `dup2()` and `execve()`: replaces this process by a program, as [`spawn`] does in a new process. The process keeps
+/// its group and its parent.
 ///
 /// # Safety
 /// Nothing in this process owns descriptor 0 or 1, or relies on what they refer to: they are replaced, also when the program
@@ -139,7 +139,7 @@ pub unsafe fn become_program(spawn: &Spawn<'_>) -> Result<Infallible> {
     Err(execve(spawn.path, spawn.argv, spawn.envp))
 }
 
-/// `execve()`: has this process run another program. Returns why it does not.
+/// `execve()`: replaces this process by another program. Returns only an error.
 ///
 /// # References
 /// execve(2), POSIX

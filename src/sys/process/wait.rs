@@ -59,7 +59,7 @@ impl Child {
     /// another process's.
     ///
     /// # Errors
-    /// `ESRCH` when the child was waited for; `EPERM` when it runs as somebody else.
+    /// `ESRCH` when the child was waited for; `EPERM` when it runs as another user.
     pub fn kill(&self, signal: Signal) -> Result<()> {
         if self.status.is_some() {
             return Err(Errno::SRCH);

@@ -47,18 +47,18 @@ pub fn listen(calls: &[c_long]) -> Result<Listener> {
     unsafe { ret_owned_fd(c_int::try_from(returned).unwrap_or(-1)) }.map(Listener)
 }
 
-/// Which system call a process made that it may not: from what [`allow_only`] has noted.
+/// The forbidden system call that a process made, from the note of [`allow_only`].
 #[must_use]
 pub fn violation(noted: u64) -> Option<c_long> {
     // Call 0 is `read` on some machines, so 1 more is noted.
     noted.checked_sub(1).and_then(|call| c_long::try_from(call).ok())
 }
 
-/// Where this process notes its violation.
+/// The place for the note of this process.
 static NOTE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 
-/// `sigaction(SIGSYS)`: has this process, and those forked from it, note the call that [`allow_only`] ends it for. To be
-/// called once, before that.
+/// `sigaction(SIGSYS)`: makes this process, and those forked from it, note the call for which [`allow_only`] ends it.
+/// Call this once, before `allow_only`.
 ///
 /// # Errors
 /// None on Linux.
@@ -91,7 +91,7 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
     // process by SIGSYS. No filter that a process gives itself allows to give itself another.
     // SAFETY: a filter that is null is refused where the call is allowed.
     unsafe { ffi::unistd::syscall(SYS_seccomp, c::SECCOMP_SET_MODE_FILTER, 0, ptr::null::<sock_fprog>()) };
-    // Not by a filter of ours: somebody has sent the signal.
+    // No filter of ours sent the signal: a process did.
     _exit(SIGNALLED + Signal::SYS.raw())
 }
 

@@ -11,7 +11,7 @@ use crate::sys::errno::{Errno, Result};
 use crate::sys::flags::flags;
 use crate::sys::signal::set::{SIGNAL_MAX, SigSet, Signal};
 
-/// A function that may run in a signal handler, because somebody has claimed so.
+/// A function that may run in a signal handler, because its maker has claimed so.
 #[derive(Clone, Copy, Debug)]
 pub struct Handler {
     function: extern "C" fn(Signal),
@@ -239,8 +239,8 @@ fn sigaction_raw(
     let action = action.map(|action| action.to_c(signal)).transpose()?;
     let action = action.as_ref().map_or(ptr::null(), ptr::from_ref);
     let old = old.map_or(ptr::null_mut(), MaybeUninit::as_mut_ptr);
-    // SAFETY: both pointers are null or to a struct of ours for the time of the call; a handler in it is one that
-    // somebody has claimed to be async-signal-safe.
+    // SAFETY: both pointers are null or to a struct of ours for the time of the call; a handler in it was
+    // claimed to be async-signal-safe.
     ret(unsafe { c::sigaction(signal.raw(), action, old) })
 }
 
@@ -278,7 +278,7 @@ fn install(signal: Signal, disposition: Disposition, function: SignalFunction) -
     if siginfo {
         return Err(Errno::INVAL);
     }
-    // SAFETY: a handler is one of one argument that somebody has claimed to be async-signal-safe.
+    // SAFETY: a handler takes one argument, and was claimed to be async-signal-safe.
     match unsafe { function(signal.raw(), handler) } {
         c::SIG_ERR => Err(Errno::last()),
         // The C library does not tell the number of arguments of the old handler; three arguments suit either kind.

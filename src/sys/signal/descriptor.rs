@@ -69,6 +69,6 @@ pub struct SignalInfo {
     pub signal: Signal,
     /// The process that sent it; `None` when the kernel did, as for ctrl-C.
     pub sender: Option<Pid>,
-    /// The user who did.
+    /// The user of that process.
     pub uid: u32,
 }

@@ -9,7 +9,7 @@ use crate::sys::signal::set::Signal;
 /// `kill()`: sends a signal to a process.
 ///
 /// # Errors
-/// `ESRCH` when there is no such process, `EPERM` when it runs as somebody else.
+/// `ESRCH` when there is no such process, `EPERM` when it runs as another user.
 ///
 /// # References
 /// kill(2), POSIX
@@ -21,7 +21,7 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
 /// `killpg()`: sends a signal to all processes of a group.
 ///
 /// # Errors
-/// `ESRCH` when the group has none, `EPERM` when all of them run as somebody else; `EINVAL`, without a call, for group 1,
+/// `ESRCH` when the group has none, `EPERM` when all of them run as other users; `EINVAL`, without a call, for group 1,
 /// which the C library takes for every process there is.
 ///
 /// # References

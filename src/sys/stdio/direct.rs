@@ -1,4 +1,4 @@
-//! Text that goes to a descriptor past stdio: what a signal handler may print at any time.
+//! Text that goes to a descriptor without stdio, so that a signal handler may print it at any time.
 
 use core::ffi::c_int;
 use core::fmt;
@@ -10,7 +10,7 @@ const DIRECT_MAX: usize = 128;
 /// Most digits of an int.
 const DIGITS_MAX: usize = 10;
 
-/// Text on its way to a descriptor, past stdio: what a handler may use in the midst of anything.
+/// Text on its way to a descriptor, without stdio. A handler may use it at any time.
 #[derive(Debug)]
 pub struct Direct {
     fd: BorrowedFd<'static>,
@@ -35,7 +35,7 @@ impl Direct {
         }
     }
 
-    /// Writes what is left. There is nobody to tell of an error.
+    /// Writes the rest. An error cannot be reported anywhere.
     pub(crate) fn flush(&mut self) {
         let mut text = self.text.get(..self.length).unwrap_or_default();
         while !text.is_empty() {

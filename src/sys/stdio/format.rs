@@ -57,7 +57,7 @@ impl Argument for &CStr {
         self.as_ptr()
     }
     fn print(self, to: &mut Direct, _zeros: usize) {
-        // By its pointer: a string whose length nobody asks for costs no strlen, as it costs none in C.
+        // By its pointer: a string whose length is not needed costs no strlen, as in C.
         let mut at = self.as_ptr();
         // SAFETY: the pointer is to a byte of the string or to its NUL, at which this ends.
         while let byte @ 1.. = unsafe { at.cast::<u8>().read() } {
