@@ -18,7 +18,7 @@ use crate::subjects::{C_FORK, C_FORK_STATIC, Group, MPSERV_FORK, Subject, Talk};
 /// Memory of processes, in kB.
 #[derive(Clone, Copy, Default)]
 pub struct Memory {
-    /// That nobody else has.
+    /// Memory that no other process shares.
     pub private: u64,
     pub anonymous: u64,
     pub resident: u64,

@@ -32,7 +32,7 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// Whether anybody has this port. Only for when nobody is about to take it.
+/// Whether a process has this port. Use it only if no process is about to take the port.
 fn is_taken(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_err()
 }
@@ -114,7 +114,7 @@ impl Server {
 
     fn signal(&self, signal: Signal) {
         if let Some(group) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
-            // Nobody is left in the group of a server that has ended.
+            // No process is left in the group of a server that has ended.
             let _ = killpg(group, signal);
         }
     }

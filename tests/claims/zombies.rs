@@ -50,7 +50,7 @@ pub(crate) fn a_zombie_goes_when_the_parent_waits() {
 }
 
 pub(crate) fn a_zombie_goes_when_the_parent_ends() {
-    // Orphans come to us in place of the first process, which may be one that waits for nobody.
+    // Orphans come to us in place of the first process, which may wait for no child.
     mpserv::process::adopt_orphans().unwrap();
     for language in IMPLS {
         let (running, child) = start_zombie(language);
@@ -75,7 +75,7 @@ pub(crate) fn no_child_becomes_a_zombie_where_sigchld_is_ignored() {
             });
             assert_eq!(children(running.pid()).len(), 3);
             clients.into_iter().for_each(|client| drop(finish(client)));
-            // A zombie would stay, for this server waits for nobody.
+            // A zombie would stay, for this server waits for no child.
             wait_until("no child is left", || children(running.pid()).is_empty());
             running.end(Signal::TERM);
         }

@@ -62,7 +62,7 @@ pub fn needs_root() {
     }
 }
 
-/// Skips the test unless this command is there. Gives its path: servers are not in everybody's `PATH`.
+/// Skips the test unless this command is there. Gives its path: servers are not in each user's `PATH`.
 pub fn needs_command(command: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
@@ -202,7 +202,7 @@ fn collect(mut from: impl Read + Send + 'static) -> Collected {
     let shared = text.clone();
     let reader = std::thread::spawn(move || {
         let mut buffer = [0; 4096];
-        // A terminal answers EIO when nobody has its other end any more.
+        // A terminal answers EIO when no process has its other end any more.
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             shared.lock().unwrap().extend_from_slice(&buffer[..length]);
         }
@@ -219,7 +219,7 @@ impl Collected {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// All of it: until nobody has the other end any more.
+    /// All of it: until no process has the other end any more.
     #[track_caller]
     fn all(&self) -> String {
         if let Collected::Reader(reader, _) = self {
@@ -277,7 +277,7 @@ impl Running {
         self.stdout.so_far()
     }
 
-    /// Whether nobody can print anything more on its standard output, and all of it has been read.
+    /// Whether no process can print anything more on its standard output, and all of it has been read.
     pub fn stdout_is_complete(&self) -> bool {
         matches!(&self.stdout, Collected::Reader(reader, _) if reader.is_finished())
     }

@@ -10,7 +10,7 @@ use mpserv::namespace::{own_network, own_users};
 /// Time between two checks of a port that another process uses.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A network in which nobody else is: the kernel's, or, where this process may have none of its own, the machine's,
+/// A network without other processes: the kernel's, or, where this process may have none of its own, the machine's,
 /// which other tests wait for.
 pub struct Network(#[allow(dead_code, reason = "it is held")] Option<File>);
 

@@ -108,7 +108,7 @@ impl Left {
     /// Starts a command with all signals in this state.
     pub fn to(self, command: &mut Command) -> &mut Command {
         let leave = move || {
-            // Whoever started the tests may have left some, too.
+            // The tests' own parent may have left some, too.
             let sa_handler = if self.is_ignored { Disposition::Ignore } else { Disposition::Default };
             let action = SigAction { sa_handler, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
             // Two refuse to be ignored.
@@ -332,7 +332,7 @@ pub fn is_refusal(ended: &Ended, code: i32, words: &[&str]) {
 }
 
 /// Copies a program. `cp` does it: were it written by this process, another test that starts something at that moment
-/// would hold it open for writing, and nobody could run it.
+/// would hold it open for writing, and no process could run it.
 #[track_caller]
 pub fn copy_to(program: &str, copy: &Path) {
     assert!(Command::new("cp").arg("--remove-destination").arg(program).arg(copy).status().unwrap().success());
@@ -346,7 +346,7 @@ pub fn copy_program(program: &str, folder: &super::TempDir) -> std::path::PathBu
     copy
 }
 
-/// A user who runs nothing, and whom nobody else takes for a test at the same time.
+/// A user without processes, whom no other test takes at the same time.
 pub fn user_of_nothing() -> u32 {
     const FIRST: u32 = 2_000_000_000;
     FIRST + std::process::id()

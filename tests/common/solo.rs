@@ -163,7 +163,7 @@ struct Results {
     failed: Vec<&'static str>,
 }
 
-/// Raised when somebody wants the tests to end, who would reach this process but not theirs.
+/// Raised by a signal that ends the tests: it reaches this process, but not the tests' processes.
 static INTERRUPTED: SignalFlag = SignalFlag::new();
 const INTERRUPTS: [Signal; 2] = [Signal::INT, Signal::TERM];
 
@@ -302,7 +302,7 @@ impl Running {
     /// Ends it, if it has not ended, and what it has left running.
     fn end(&mut self) -> WaitStatus {
         let _ = self.child.kill(Signal::KILL);
-        // The group has its id, which is nobody else's before it is waited for.
+        // The group has its id, which no other process gets before it is waited for.
         // SAFETY: the call takes numbers.
         unsafe { libc::killpg(self.child.pid().raw(), libc::SIGKILL) };
         self.child.wait().unwrap()

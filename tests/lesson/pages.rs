@@ -8,7 +8,7 @@ use crate::common::TempDir;
 use crate::html::Page;
 use crate::{audit, compile, repository, text};
 
-/// A page that anybody can send.
+/// A page that can be sent to others.
 const MOST_BYTES: usize = 1_000_000;
 
 const PROGRAMS: [&str; 14] = [

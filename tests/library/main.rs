@@ -103,7 +103,7 @@ impl Serving {
 
 fn stderr_to(file: &std::fs::File) {
     use std::os::fd::AsRawFd;
-    // SAFETY: both are open; standard error is nobody's own.
+    // SAFETY: both are open; nothing owns standard error.
     assert_eq!(unsafe { mpserv::ffi::unistd::dup2(file.as_raw_fd(), 2) }, 2);
 }
 
@@ -116,7 +116,7 @@ fn echo_once(connection: &Connection) {
 fn a_handler_serves_in_a_process_of_its_own() {
     let mut served = 0;
     let serving = Serving::start(|connection: Connection| {
-        // A copy of the server's: nobody else sees it.
+        // A copy of the server's: no other code uses it.
         served += 1;
         connection.write_all(format!("{} {served}", std::process::id()).as_bytes()).unwrap();
     });

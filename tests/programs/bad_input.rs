@@ -108,7 +108,7 @@ pub(crate) fn a_client_that_resets_in_mid_line() {
     }
 }
 
-/// Whether whoever has the other end of a connection has read all that came.
+/// Whether the connection's peer has read all bytes that came.
 fn has_no_arrivals(client: &TcpStream) -> bool {
     let ports = [client.peer_addr().unwrap().port(), client.local_addr().unwrap().port()];
     let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap();

@@ -212,7 +212,7 @@ pub(crate) fn a_port_in_use_is_the_same() {
 }
 
 pub(crate) fn a_refused_connection_is_the_same() {
-    // A port that is bound but does not listen refuses, and nobody else can take it.
+    // A port that is bound but does not listen refuses, and no other process can take it.
     let fd = mpserv::net::socket(
         mpserv::net::AddressFamily::INET,
         mpserv::net::SocketType::STREAM,

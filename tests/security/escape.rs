@@ -77,7 +77,7 @@ fn what_a_program_leaves_in_its_group_is_ended_by_its_lifetime() {
     let start = Instant::now();
     let ids = ids(&mut client);
     server.wait_events("end", 1);
-    // The connection is closed once nobody holds it.
+    // The connection is closed once no process holds it.
     assert_eq!(read_all(&mut client), b"");
     assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
     wait_until("the process has ended", || is_gone(ids[1]));

@@ -1,4 +1,4 @@
-//! A root directory whose files belong to somebody else (`--chroot` with `-u`).
+//! A root directory whose files belong to another user (`--chroot` with `-u`).
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

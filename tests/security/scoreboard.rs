@@ -1,4 +1,4 @@
-//! The scoreboard: what a child may write to it, and who else may.
+//! The scoreboard: the words that a child may write, and the other processes that may write.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -117,7 +117,7 @@ fn numbers_that_a_child_has_made_up_end_nobody() {
     words[0] = 2 << 32 | u64::from(victim);
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
     std::os::unix::fs::FileExt::write_all_at(&memory, &bytes, start).unwrap();
-    // The other children, the parent and those who look go on.
+    // The other children, the parent and the readers go on.
     let shown = run_mpserv(&["--status", pidfile.to_str().unwrap()]);
     assert_eq!(shown.status.code(), Some(0), "{}", shown.stderr);
     server.running.signal(Signal::USR1);

@@ -22,7 +22,7 @@ pub(crate) const TESTS: &[Test] = tests![
 const SLOW_UNLINK: &str = "inject=unlink:delay_exit=300000";
 const SLOW_BIND: &str = "inject=bind:delay_exit=300000";
 
-/// A socket's file that nobody listens at.
+/// A socket's file without a listener.
 fn stale(path: &Path) {
     drop(std::os::unix::net::UnixListener::bind(path).unwrap());
     assert!(fs::symlink_metadata(path).unwrap().file_type().is_socket());
@@ -99,7 +99,7 @@ fn a_lock_that_somebody_else_put_there_is_refused() {
     assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
     assert!(!path.exists());
     fs::remove_file(&lock).unwrap();
-    // Another user's, who would keep it locked.
+    // It belongs to another user, who would keep it locked.
     if is_root() {
         fs::write(&lock, "").unwrap();
         let user = user_of_nothing();

@@ -107,7 +107,7 @@ fn a_thousand_failed_forks_lose_no_slot() {
 }
 
 fn a_real_limit_of_processes_keeps_clients_waiting() {
-    // Root is not subject to it, so the server runs as somebody who runs nothing else. The server itself is one.
+    // Root is not subject to it, so the server runs as a user without other processes. The server itself is one.
     needs_root();
     let folder = TempDir::new();
     let user = user_of_nothing();

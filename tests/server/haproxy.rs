@@ -93,7 +93,7 @@ fn behind_a_balancer(clients: u64) {
     assert!(failed <= 2 * 8, "{:?}", result.errors);
     // The log has the clients, by the addresses that they have for HAProxy.
     for server in [&restarted, &killed] {
-        // HAProxy's own, by which it looks whether the server is there, are passed on from nobody.
+        // HAProxy's health checks of the server carry no client's address.
         let accepts = server.events("accept").into_iter().filter(|line| line.fields.contains_key("by"));
         let accepts: Vec<Line> = accepts.collect();
         assert!(accepts.len() as u64 > clients / 20, "{}", accepts.len());
@@ -102,7 +102,7 @@ fn behind_a_balancer(clients: u64) {
         let differ = accepts.iter().filter(|line| line.get("from") != line.get("by")).count();
         assert!(differ > accepts.len() / 2, "{differ} of {}", accepts.len());
     }
-    // Whom nobody else has: a client from an address of its own.
+    // A client from an address of its own.
     text_of(Command::new("nc").args(["-N", "-s", "127.5.6.7", "127.0.0.1", &front.to_string()]));
     wait_until("the log has it", || {
         restarted.events("accept").iter().any(|line| line.get("from").starts_with("127.5.6.7:"))

@@ -98,7 +98,7 @@ fn killed_at_random(time: Duration) {
             // Several at once, so that one signal stands for the end of many.
             for pid in all.iter().filter(|_| random.below(8) == 0) {
                 let victim = Pid::from_raw(*pid as i32).unwrap();
-                // The number of one that has just been waited for is nobody's yet.
+                // The id of a process that was just waited for is still free.
                 killed += u32::from(kill(victim, Signal::KILL).is_ok());
             }
             for _ in 0..random.below(slots) / 4 {

@@ -121,7 +121,7 @@ fn those_that_crash_before_they_serve_are_made_ever_more_slowly() {
     let mut pauses = Vec::new();
     for count in 1..=5 {
         let pid = wait_for("there is a process", || children(server.pid()).first().copied());
-        // One that is just about to be made is not there to be killed twice.
+        // A child that is about to start cannot be killed twice.
         let _ = kill(Pid::from_raw(pid as i32).unwrap(), Signal::KILL);
         let lines = server.wait_events("leave", count);
         pauses.push(lines[count - 1].get("pause").to_owned());
@@ -140,7 +140,7 @@ fn on_the_way_out_clients_are_served_to_their_end() {
     // The idle ones go, and the one with a client stays.
     wait_size(&server, 1);
     assert_eq!(echo(&mut client, b"still"), b"still");
-    // It has the socket, too, but nobody is let in to wait in vain.
+    // It has the socket, too, but no client is accepted to wait in vain.
     assert_eq!(TcpStream::connect(("127.0.0.1", server.port())).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     assert_eq!(finish(client), b"");
     let log = parse_log(&server.running.wait().stderr);
@@ -243,7 +243,7 @@ fn kills_under_load(connections: u64) {
         server.anonymous_memory()
     );
     assert_eq!(result.served + failed, connections);
-    // Each kill costs the client that the process has, if any, and nobody else.
+    // Each kill costs the client that the process has, if any, and no other client.
     assert!(failed <= kills, "{failed} failed, {kills} were killed");
     assert!(kills >= connections / 200);
     wait_size(&server, POOL);

@@ -94,7 +94,7 @@ fn git_clones_from_git_daemon() {
     git(&["-C", "repository", "commit", "-q", "-m", "first"]);
     let base = format!("--base-path={}", folder.0.display());
     let mut command = mpserv(&["127.0.0.1:0", "git", "daemon", "--inetd", "--export-all", &base]);
-    // The owner of the folder is whoever runs the tests.
+    // The owner of the folder is the user of the tests.
     command.env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", "safe.directory").env("GIT_CONFIG_VALUE_0", "*");
     let server = Served::start_command(&mut command);
     git(&["clone", "-q", &format!("git://127.0.0.1:{}/repository", server.port()), "clone"]);
@@ -147,7 +147,7 @@ fn a_program_that_is_gone_is_told_and_the_server_goes_on() {
     fs::rename(folder.join("elsewhere"), &program).unwrap();
     assert_eq!(echo(&mut server.connect(), b"back"), b"back");
     server.wait_events("end", 2);
-    // The process that could not run it was waited for at once, not found as somebody else's.
+    // The process that could not run it was waited for at once, not found as the child of another process.
     assert_eq!(server.events("orphan").len(), 0);
     server.stop();
 }

@@ -65,7 +65,7 @@ fn a_second_term_skips_the_wait_and_quit_does_not_wait_at_all() {
     }
 }
 
-/// The last of them are found when their time has come, not by a signal: nobody is waited for then.
+/// The last of them are found by a timer, not by a signal: no child is waited for then.
 fn a_server_with_many_children_ends_with_the_last_of_them() {
     let count = 600;
     let server = Served::start(&["-q", "-c", "600", "127.0.0.1:0"]);

@@ -33,7 +33,7 @@ fn the_status_is_shown_as_a_table_and_in_the_title() {
             }
         });
         let first = format!("mpserv {}: 2 of {limit} serving, {idle} idle, 2 accepted, 0 refused, up ", server.pid());
-        // One that has just been made is not idle at once.
+        // A new child is not idle at once.
         let shown = wait_for("it is shown as it is", || {
             let shown = run_mpserv(&["--status", pidfile]);
             assert_eq!(shown.status.code(), Some(0), "{}", shown.stderr);

@@ -233,9 +233,9 @@ fn a_socket_that_is_passed_is_served() {
         let mut client = server.client();
         server.running.signal(Signal::TERM);
         server.wait_events("stop", 1);
-        // Nobody of a pool waits for a client any more.
+        // No child of the pool waits for a client any more.
         wait_until("there is one child", || children(server.pid()).len() == 1);
-        // The socket is the manager's, and goes on: who connects now waits for the next server.
+        // The socket is the manager's, and stays open: a client that connects now waits for the next server.
         let mut next = connect(port);
         assert_eq!(echo(&mut client, b"still"), b"still");
         assert_eq!(finish(client), b"");

@@ -36,7 +36,7 @@ pub(crate) const TESTS: &[Test] = tests![
     no_client_of_fifty_thousand_is_lost_in_twenty_restarts,
 ];
 
-/// A server whose place others take: whoever is named in its pidfile is ended when the test is.
+/// A server and its successors: the process in the pidfile ends with the test.
 struct Dynasty {
     first: Served,
     pidfile: PathBuf,
@@ -113,12 +113,12 @@ impl Drop for Dynasty {
     }
 }
 
-/// Whoever is killed in the middle of it is succeeded all the same: the new program has the sockets.
+/// The handover succeeds even if a process is killed in its middle: the new program has the sockets.
 fn a_server_that_is_killed_while_another_starts_is_succeeded() {
     let trace = TempDir::new();
     let dynasty = Dynasty::start_as(&["127.0.0.1:0"], |command| {
         let mut strace = Command::new("strace");
-        // It waits for somebody, is told, starts the other, and is killed as it waits again.
+        // The server waits, gets the signal, starts its successor, and is killed as it waits again.
         strace.args(["-D", "-q", "-e", "trace=poll", "-e", "inject=poll:signal=KILL:when=2", "-o"]);
         strace.arg(trace.join("trace")).arg(command.get_program()).args(command.get_args());
         *command = strace;
@@ -193,7 +193,7 @@ fn a_client_is_served_to_its_end_by_the_one_that_has_it() {
         let mut client = dynasty.first.client();
         let before = dynasty.succeed();
         dynasty.first.wait_events("handover", 1);
-        // The one that has its place is its child, too. Of a pool nobody else waits for a client any more.
+        // The one that has its place is its child, too. No other child of the pool waits for a client any more.
         wait_until("there are two children", || children(dynasty.first.pid()).len() == 2);
         assert_eq!(echo(&mut client, b"still here"), b"still here");
         assert!(exists(before), "it stays for its client");

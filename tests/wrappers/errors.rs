@@ -149,7 +149,7 @@ fn no_longer_file() {
     limit("fsize", 0);
 }
 
-/// Becomes a user without privileges, whoever this process was.
+/// Becomes a user without privileges, also if this process is not root.
 fn become_nobody() {
     if getuid() == 0 {
         let user = user_of_nothing();
@@ -236,7 +236,7 @@ fn files() {
     std::os::unix::fs::symlink("loop", "loop").unwrap();
 }
 
-/// Makes `locked/file`, and becomes somebody who may not search `locked`.
+/// Makes `locked/file`, and becomes a user who may not search `locked`.
 fn locked() {
     std::fs::create_dir("locked").unwrap();
     std::fs::write("locked/file", "").unwrap();
@@ -405,7 +405,7 @@ fn errnos_in(text: &str) -> BTreeSet<String> {
 pub(crate) fn a_name_that_nobody_answers_for_is_an_error() {
     let _network = Network::own();
     let error = |host: &CStr| mpserv::net::getaddrinfo(host).unwrap_err();
-    // Nobody is in this network to answer.
+    // No host in this network answers.
     assert!(!error(c"nobody.invalid").to_string().is_empty());
     assert_ne!(error(c"").to_string(), "");
     assert!(mpserv::net::getaddrinfo(c"127.0.0.1").is_ok());

@@ -511,7 +511,7 @@ pub(crate) fn a_program_that_nobody_named_has_no_arguments() {
     let before = environment();
     // SAFETY: they are pointers to no strings.
     let nobodys = [0, -1].map(|argc| unsafe { Args::new(argc, argv.as_ptr()) });
-    // SAFETY: as above, and nobody refers to a variable of the environment.
+    // SAFETY: as above, and no reference to a variable of the environment exists.
     let (moved, mut title) = unsafe { Title::claim(0, argv.as_ptr()) };
     // There is no room for one.
     title.set("title");
@@ -571,7 +571,7 @@ fn title_of_this_process() -> Title {
     static NOTE: extern "C" fn(c_int, *mut *const c_char) = note;
     let argv = ARGV.load(Ordering::Relaxed);
     let argc = c_int::try_from(std::env::args().count()).unwrap();
-    // SAFETY: they are the arguments, and nobody refers to one.
+    // SAFETY: they are the arguments, and no reference to one exists.
     unsafe { Title::claim(argc, argv) }.1
 }
 

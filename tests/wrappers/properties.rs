@@ -54,7 +54,7 @@ pub(crate) fn any_address_comes_back_from_the_kernel() {
     let mut random = Random::new(1);
     for _ in 0..MANY {
         let [a, b] = [random.next(), random.next()];
-        // Any network of one host each: none of them is a group's, and none of them everybody's.
+        // Any network of one host each: none of them is for multicast or broadcast.
         let [_, b1, b2, b3] = (a as u32).to_be_bytes();
         let v4 = SocketAddrV4::new(Ipv4Addr::new(1 + b1 % 223, b1, b2, b3.clamp(1, 254)), any_port(b));
         let mut octets = [a.to_be_bytes(), b.to_be_bytes()].concat();
@@ -135,7 +135,7 @@ pub(crate) fn a_wait_status_is_what_the_macros_say() {
         assert_eq!(stop_signal, only(libc::WIFSTOPPED(raw), libc::WSTOPSIG(raw)), "{raw:#x}");
         assert_eq!(status.core_dumped(), libc::WIFSIGNALED(raw) && libc::WCOREDUMP(raw), "{raw:#x}");
         let things = [status.exit_status().is_some(), term_signal.is_some(), stop_signal.is_some()];
-        // 0xffff means that a child was continued, which nobody here asks for; the rest of these have no meaning.
+        // 0xffff means that a child was continued, which no caller here asks for; the rest of these have no meaning.
         let nothing = raw & 0xff == 0xff;
         assert_eq!(things.into_iter().filter(|thing| *thing).count(), usize::from(!nothing), "{raw:#x}");
         assert!(!status.to_string().is_empty());
@@ -167,7 +167,7 @@ pub(crate) fn a_wait_status_of_a_child_comes_back() {
         match number {
             Signal::CHLD | Signal::CONT | Signal::URG | Signal::WINCH => assert_eq!(status.exit_status(), Some(0)),
             Signal::STOP | Signal::TSTP | Signal::TTIN | Signal::TTOU => {
-                // A group that nobody could continue is not stopped, but by SIGSTOP.
+                // Only SIGSTOP stops an orphaned group, which no process could continue.
                 if status.exit_status().is_none() || number == Signal::STOP {
                     assert_eq!(status.stop_signal(), Some(number));
                     child.kill(Signal::KILL).unwrap();
@@ -241,7 +241,7 @@ pub(crate) fn a_set_of_signals_is_a_set() {
         assert_eq!(held(&set), model, "after {step}");
         let text = all.iter().filter(|signal| model.contains(&signal.raw())).map(Signal::to_string);
         assert_eq!(format!("{set:?}"), format!("{{{}}}", text.collect::<Vec<_>>().join(", ")));
-        // The kernel blocks what it is told, but for the two that nobody can.
+        // The kernel blocks what it is told, but for the two that cannot be blocked.
         let before = sigprocmask_replace(MaskHow::Set, &set).unwrap();
         let mut blocked: BTreeSet<c_int> = held(&sigprocmask_replace(MaskHow::Set, &before).unwrap());
         blocked.extend(model.intersection(&[Signal::KILL.raw(), Signal::STOP.raw()].into()));

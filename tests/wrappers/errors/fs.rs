@@ -42,7 +42,7 @@ pub(super) const CASES: &[Case] = &[
         errno(create(c"mounted/file"))
     }),
     ("open", Errno::INTR, || {
-        // A FIFO that nobody opens to write.
+        // A FIFO that no process opens to write.
         // SAFETY: the path ends in a NUL.
         assert_eq!(unsafe { libc::mkfifo(c"fifo".as_ptr(), 0o600) }, 0);
         interrupted(|| errno(open(c"fifo", OpenFlags::RDONLY, 0)))

@@ -53,7 +53,7 @@ pub(super) const CASES: &[Case] = &[
             locked();
             return path();
         }
-        // In the machine's own network every port may be anybody's.
+        // In the machine's own network any process may have a port.
         own_network();
         locked();
         each([errno(bind(tcp(), &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1))), path()])

@@ -41,7 +41,7 @@ pub(super) const CASES: &[Case] = &[
         errno(listener.receive())
     }),
     ("Listener::answer", Errno::NOENT, || {
-        // SAFETY: whoever made the call has gone, so nobody gets the answer.
+        // SAFETY: the thread that made the call has gone, so the answer reaches no thread.
         after_the_caller_has_gone(|listener, notice| unsafe { listener.answer(notice, 0) })
     }),
     ("Listener::let_pass", Errno::NOENT, || after_the_caller_has_gone(Listener::let_pass)),
