@@ -4,7 +4,8 @@ use core::ffi::c_int;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
-use super::{ACCEPTED, EARLIER, LIMIT, MAGIC, MAGIC_VALUE, REFUSED, SLOT_WORDS, STARTED, STRIDE, STRIDE_MAX, Slot};
+use super::head::{ACCEPTED, EARLIER, LIMIT, MAGIC, MAGIC_VALUE, REFUSED, STARTED, STRIDE, STRIDE_MAX};
+use super::slot::{SLOT_WORDS, Slot};
 use crate::server::inherited::EarlierServers;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, lseek, read};

@@ -1,0 +1,281 @@
+//! A slot: the words in which a child publishes its state and its client.
+
+use core::ffi::c_int;
+use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+
+use crate::server::connection::Peer;
+use crate::sys::net::Credentials;
+use crate::sys::process::Pid;
+use crate::sys::time::{Clock, clock_gettime};
+
+/// The number of words of a slot. A slot fills cache lines, so that children do not slow each other down.
+pub(crate) const SLOT_WORDS: usize = 16;
+
+// The words of a slot.
+/// The child in the low half, its state in the high one.
+const WHO: usize = 0;
+/// The time at which the state began.
+const SINCE: usize = 1;
+/// The number of the connection.
+const NUMBER: usize = 2;
+/// The number of connections that the child has served to their end.
+const REQUESTS: usize = 3;
+/// The kind of the client in the high bits. Below it the index of the interface of a link-local address, and the port; or
+/// the process id.
+const PEER: usize = 4;
+/// The client's address, or its user and group.
+const ADDRESS: usize = 5;
+/// The system call for which the sandbox has ended the child.
+const NOTE: usize = 7;
+/// The time at which the client was published: see [`Slot::publish`].
+const TICKET: usize = 8;
+/// The rule that allows the client, counted from 1, in the low half, and the generation of the rules in the high one.
+const RULE: usize = 9;
+/// The number of words before those that outlive the child.
+const CLEARED: usize = 10;
+/// The number of connections that the children of this slot have accepted.
+pub(super) const SLOT_ACCEPTED: usize = 10;
+/// The number of connections that they have refused.
+pub(super) const SLOT_REFUSED: usize = 11;
+
+/// The ticket of a child that is about to take one.
+const CHOOSING: u64 = u64::MAX;
+/// Number of times that a child checks whether another child has taken its ticket. The other child is a few
+/// instructions away from it. If the other child was stopped there, the wait ends after this number.
+const CHOOSING_LOOKS: u32 = 10_000;
+
+/// The number of bits below the kind of the client.
+const PEER_KIND_SHIFT: u32 = u16::BITS + u32::BITS;
+
+// The kinds of clients.
+const PEER_INET: u64 = 1;
+const PEER_UNIX: u64 = 2;
+
+/// The state of a child, as the child itself says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// There is no child.
+    Free,
+    /// It waits for a client.
+    Idle,
+    /// It has a client.
+    Serving,
+    /// It has a connection, whose PROXY header it waits for.
+    Header,
+}
+
+impl State {
+    /// Whether the child has a connection.
+    pub(crate) const fn has_client(self) -> bool {
+        matches!(self, State::Serving | State::Header)
+    }
+
+    const fn of(word: u64) -> State {
+        match word >> u32::BITS {
+            1 => State::Idle,
+            2 => State::Serving,
+            3 => State::Header,
+            _ => State::Free,
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            State::Free => "free",
+            State::Idle => "idle",
+            State::Serving => "serving",
+            State::Header => "header",
+        }
+    }
+}
+
+/// The words of one child.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot<'w> {
+    pub(super) words: &'w [AtomicU64],
+    pub(super) index: u32,
+}
+
+/// A client's place in the order in which clients were published.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket {
+    time: u64,
+    index: u32,
+}
+
+impl<'w> Slot<'w> {
+    pub(super) fn load(self, word: usize) -> u64 {
+        self.words.get(word).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn store(self, word: usize, value: u64) {
+        if let Some(word) = self.words.get(word) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Adds 1 to a word that only this process writes to, and returns the sum.
+    pub(super) fn add(self, word: usize) -> u64 {
+        let sum = self.load(word).wrapping_add(1);
+        self.store(word, sum);
+        sum
+    }
+
+    /// Counts a connection that the child has refused.
+    pub(crate) fn count_refused(self) {
+        self.add(SLOT_REFUSED);
+    }
+
+    /// Publishes the client, which has been set, for the children that count the clients of a source or of a rule, and
+    /// returns its place in their order.
+    ///
+    /// Each child first says that it is about to take a ticket, then looks at the clock, and then says which it is. So a
+    /// child with a later ticket sees every earlier one, or that one is about to be taken, and waits for it.
+    pub(crate) fn publish(self, rule: Option<u32>, generation: u32) -> Ticket {
+        self.store(RULE, u64::from(generation) << u32::BITS | rule.map_or(0, |rule| u64::from(rule) + 1));
+        let Some(ticket) = self.words.get(TICKET) else { return Ticket { time: 0, index: self.index } };
+        ticket.store(CHOOSING, Ordering::SeqCst);
+        let now = u64::try_from(clock_gettime(Clock::MONOTONIC).as_nanos()).unwrap_or(CHOOSING);
+        // 0 means that nothing is published.
+        let time = now.clamp(1, CHOOSING - 1);
+        ticket.store(time, Ordering::SeqCst);
+        Ticket { time, index: self.index }
+    }
+
+    /// Whether another child has published its client before this ticket was taken.
+    pub(crate) fn is_before(self, own: Ticket) -> bool {
+        let Some(ticket) = self.words.get(TICKET).filter(|_| self.index != own.index) else { return false };
+        for _ in 0..CHOOSING_LOOKS {
+            match ticket.load(Ordering::SeqCst) {
+                0 => return false,
+                CHOOSING => core::hint::spin_loop(),
+                time => return Ticket { time, index: self.index } < own,
+            }
+        }
+        true
+    }
+
+    /// The rule that allows the client, if it is one of the rules of this generation. The outer `None` means that it is one
+    /// of others.
+    pub(crate) fn rule(self, generation: u32) -> Option<Option<u32>> {
+        let word = self.load(RULE);
+        (word >> u32::BITS == u64::from(generation)).then(|| (word as u32).checked_sub(1))
+    }
+
+    /// Sets the child and its state.
+    pub(crate) fn set(self, pid: Pid, state: State, now: Duration) {
+        self.store(SINCE, micros(now));
+        let state = match state {
+            State::Free => 0,
+            State::Idle => 1,
+            State::Serving => 2,
+            State::Header => 3,
+        };
+        self.store(WHO, u64::from(pid.raw() as u32) | state << u32::BITS);
+    }
+
+    /// Clears the slot of a child that has ended.
+    pub(crate) fn clear(self) {
+        // From the end, so that the ticket goes before the client does.
+        self.words.iter().take(CLEARED).rev().for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+
+    /// Sets the client of the child.
+    pub(crate) fn set_client(self, number: u64, peer: &Peer) {
+        let (kind, low, address) = match peer {
+            Peer::Inet(address) => {
+                let low = u64::from(scope_of(*address)) << u16::BITS | u64::from(address.port());
+                (PEER_INET, low, to_v6(address.ip()).to_bits())
+            }
+            Peer::Unix(Credentials { pid, uid, gid }) => {
+                let ids = u128::from(*uid) << u32::BITS | u128::from(*gid);
+                (PEER_UNIX, u64::from(*pid as u32), ids)
+            }
+            Peer::Unknown => (0, 0, 0),
+        };
+        self.store(NUMBER, number);
+        self.store(ADDRESS, (address >> u64::BITS) as u64);
+        self.store(ADDRESS + 1, address as u64);
+        self.store(PEER, kind << PEER_KIND_SHIFT | low);
+    }
+
+    /// Removes the client of the child.
+    pub(crate) fn forget_client(self) {
+        self.store(TICKET, 0);
+        self.store(PEER, 0);
+    }
+
+    /// Removes the client of the child, and counts it as served.
+    pub(crate) fn end_client(self) {
+        self.forget_client();
+        self.add(REQUESTS);
+    }
+
+    pub(crate) fn state(self) -> State {
+        State::of(self.load(WHO))
+    }
+
+    pub(crate) fn pid(self) -> Option<Pid> {
+        Pid::from_raw(self.load(WHO) as c_int)
+    }
+
+    pub(crate) fn since(self) -> Duration {
+        Duration::from_micros(self.load(SINCE))
+    }
+
+    pub(crate) fn requests(self) -> u64 {
+        self.load(REQUESTS)
+    }
+
+    pub(crate) fn peer(self) -> Peer {
+        let (word, high, low) = (self.load(PEER), self.load(ADDRESS), self.load(ADDRESS + 1));
+        let address = u128::from(high) << u64::BITS | u128::from(low);
+        match word >> PEER_KIND_SHIFT {
+            PEER_INET => {
+                let (ip, port, scope) = (Ipv6Addr::from_bits(address), word as u16, (word >> u16::BITS) as u32);
+                let mut address = SocketAddr::V6(SocketAddrV6::new(ip, port, 0, scope));
+                address.set_ip(ip.to_canonical());
+                Peer::Inet(address)
+            }
+            PEER_UNIX => {
+                Peer::Unix(Credentials { pid: word as c_int, uid: (address >> u32::BITS) as u32, gid: address as u32 })
+            }
+            _ => Peer::Unknown,
+        }
+    }
+
+    /// The number of connections that the children of the slot have accepted, and refused.
+    pub(crate) fn counted(self) -> [u64; 2] {
+        [SLOT_ACCEPTED, SLOT_REFUSED].map(|word| self.load(word))
+    }
+
+    /// The word for the system call for which the sandbox ends the child.
+    pub(crate) fn note(self) -> Option<&'w AtomicU64> {
+        self.words.get(NOTE)
+    }
+
+    pub(crate) fn noted(self) -> u64 {
+        self.load(NOTE)
+    }
+}
+
+pub(super) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The index of the interface of a link-local address, or 0.
+const fn scope_of(address: SocketAddr) -> u32 {
+    match address {
+        SocketAddr::V4(_) => 0,
+        SocketAddr::V6(address) => address.scope_id(),
+    }
+}
+
+fn to_v6(ip: IpAddr) -> Ipv6Addr {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    }
+}
