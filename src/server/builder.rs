@@ -53,7 +53,7 @@ impl<'a> Server<'a> {
     /// `unix:@NAME`, in the abstract namespace. With port 0 the kernel chooses a free port. A link-local address names its
     /// interface: `[fe80::1%eth0]:5000`.
     ///
-    /// Of the addresses of a host, those that the system does not have are skipped, as long as there is another one.
+    /// Skips the addresses of a host that the system does not have, as long as another one is left.
     ///
     /// The file of a Unix socket on which no server listens any more is replaced.
     pub fn listen(mut self, address: &'a str) -> Self {

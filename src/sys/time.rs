@@ -78,8 +78,8 @@ pub fn sleep(seconds: c_uint) -> c_uint {
     unsafe { ffi::unistd::sleep(seconds) }
 }
 
-/// `alarm()`: has SIGALRM sent to this process in `seconds`, or cancels that with 0. Returns the seconds that were left
-/// of an earlier alarm, or 0.
+/// `alarm()`: sends SIGALRM to this process in `seconds`, or cancels the alarm with 0. Returns the seconds that were
+/// left of an earlier alarm, or 0.
 ///
 /// # References
 /// alarm(2), POSIX

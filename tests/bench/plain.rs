@@ -14,7 +14,7 @@ const LAZY: &[&str] = &["-Wl,-z,lazy"];
 const NOW: &[&str] = &["-Wl,-z,relro,-z,now"];
 const STATIC: &[&str] = &["-static"];
 
-/// Where the compiled servers are.
+/// The folder of the compiled servers.
 pub struct Plain {
     folder: PathBuf,
 }

@@ -79,7 +79,7 @@ pub const C_VFORK: &str = "C, vfork and exec";
 pub const C_ITERATIVE: &str = "C, iterative (no process per connection)";
 pub const S6: &str = "s6-ipcserverd";
 
-/// Where the programs of this package are.
+/// The folder of this package's programs.
 fn ours(name: &str) -> String {
     Path::new(env!("CARGO_BIN_EXE_mpserv-load")).with_file_name(name).to_string_lossy().into_owned()
 }

@@ -64,7 +64,7 @@ pub(crate) fn waitpid_with_wnohang_returns_0_while_children_live() {
         let mut command = strace(&[PARENT_LATE], &trace, language, "waitpid");
         let ended = Running::start(&mut command, Output::Pipe).wait_within(SLEEPS);
         let trace = std::fs::read_to_string(&trace).unwrap();
-        // Where another process came between, the call stands on two lines, of which the second has the answer.
+        // If another process came between, the call stands on two lines, of which the second has the answer.
         let answers = trace.lines().filter(|line| line.contains("WNOHANG") && !line.contains("unfinished"));
         let answers: Vec<_> = answers.map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
         let asked_in_vain = answers.len() - 1;
@@ -102,7 +102,7 @@ pub(crate) fn a_status_comes_by_return_and_by_exit() {
         let [one, two, first, last, second] = lines[..] else { panic!("{language:?}: {lines:?}") };
         let one = one.strip_prefix("child process one ID: ").unwrap();
         let two = two.strip_prefix("child process two1 ID: ").unwrap();
-        // Which child ends first is up to the kernel.
+        // The kernel decides which child ends first.
         match last.strip_prefix("child process two2 ID: ").unwrap() {
             last if last == two => assert_eq!([first, second], ["child sen one: 3", "child sen two: 7"]),
             last if last == one => assert_eq!([first, second], ["child sen one: 7", "child sen two: 3"]),

@@ -118,7 +118,7 @@ pub fn std_pipe() -> (File, File) {
     (reader, writer)
 }
 
-/// Where the standard output of a program goes.
+/// The target of a program's standard output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Output {
     Terminal,

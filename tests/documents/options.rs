@@ -62,7 +62,7 @@ fn the_man_page_is_written_as_it_should_be() {
     needs_command("mandoc");
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/mpserv.8");
     let lint = run(Command::new("mandoc").args(["-T", "lint", "-W", "style"]).arg(&page), Output::Pipe);
-    // Which manuals are installed is no matter of the page.
+    // The page does not depend on the installed manuals.
     let complaints: Vec<&str> =
         lint.stdout.lines().filter(|line| !line.contains("referenced manual not found")).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");

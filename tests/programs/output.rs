@@ -46,7 +46,7 @@ pub(crate) fn zombie_prints_from_both_processes() {
 pub(crate) fn wait_prints_each_status() {
     let runs = same("wait", |language, output| {
         let mut ended = traced(&[NO_SLEEP], language, "wait", output);
-        // Which child is waited for first is up to the kernel.
+        // The kernel decides which child is reaped first.
         let pid =
             ended.stdout.lines().find_map(|line| line.strip_prefix("child process two2 ID: ")).unwrap().to_owned();
         ended.stdout = ended.stdout.replace(&pid, "PID");

@@ -36,7 +36,7 @@ fn the_rate_is_kept_in_every_period() {
     const PERIOD: Duration = Duration::from_millis(500);
     const LIMIT: usize = 2;
     let server = Served::start(&["--max-rate", "2/0.5", "127.0.0.1:0"]);
-    // When each client began to connect, and when it was served.
+    // The time at which each client began to connect, and the time at which it was served.
     let times: Vec<(Instant, Instant)> = (0..4 * LIMIT)
         .map(|_| {
             let begun = Instant::now();

@@ -208,7 +208,7 @@ fn a_directory_is_no_program() {
     let server = Served::start_command(command.env("PATH", format!("{}:{path}", folder.0.display())));
     assert_eq!(echo(&mut server.connect(), b"through cat"), b"through cat");
     server.stop();
-    // Where there is nothing else, the server does not start.
+    // If there is no other address, the server does not start.
     let mut command = mpserv(&["127.0.0.1:0", "cat"]);
     let ended = run(command.env("PATH", &folder.0), Output::Pipe);
     assert_eq!(ended.status.code(), Some(TROUBLE), "{}", ended.stderr);

@@ -29,7 +29,7 @@ pub(crate) const TESTS: &[Test] = tests![
     systemd_socket_activate_starts_it,
 ];
 
-/// Where a service manager listens.
+/// The address of a service manager.
 struct Manager {
     socket: UnixDatagram,
     name: String,

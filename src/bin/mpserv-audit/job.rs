@@ -70,7 +70,7 @@ const TRIES: usize = 5;
 /// No run beyond the second is begun after so long.
 const MORE_RUNS_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where strace's files are kept, if they are, and their name.
+/// The folder in which strace's files are kept, if they are, and their name.
 pub fn save<'j>(options: &'j Options, parts: &[&str]) -> Option<(&'j Path, String)> {
     let name = parts.join(".").replace(' ', "-");
     options.save.as_deref().map(|directory| (directory, name))

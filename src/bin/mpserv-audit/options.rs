@@ -36,7 +36,7 @@ pub struct Options {
     pub html: Option<PathBuf>,
     pub json: Option<PathBuf>,
     pub save: Option<PathBuf>,
-    /// Where the lesson goes: a folder for programs, a file for a command.
+    /// Output of the lesson: a folder for programs, a file for a command.
     pub lesson: Option<PathBuf>,
     pub timeout: Duration,
     /// Compare under faults, and with how many of them.

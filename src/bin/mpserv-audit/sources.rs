@@ -11,7 +11,7 @@ use crate::trace::{Frame, Line, Trace};
 use crate::tree::Tree;
 use crate::trouble::Trouble;
 
-/// Where a piece of code comes from.
+/// The source of a piece of code.
 #[derive(Clone, Debug)]
 struct Location {
     function: String,

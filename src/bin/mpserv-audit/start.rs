@@ -1,4 +1,4 @@
-//! Where in a trace a program's own code begins.
+//! The beginning of a program's own code in a trace.
 //!
 //! A dynamically linked program is started by the loader, which runs in the same process before
 //! `main`. The loader maps its cache, /etc/ld.so.cache, once, looks all libraries up in it, and
@@ -10,7 +10,7 @@
 use crate::trace::{Call, Line, Trace};
 use crate::tree::Process;
 
-/// Where a comparison begins.
+/// The beginning of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
     /// At main, in each program that a process executes.

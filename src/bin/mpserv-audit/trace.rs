@@ -46,7 +46,7 @@ pub struct Frame<'t> {
     pub object: &'t [u8],
     /// The function, where the object names it.
     pub function: &'t [u8],
-    /// Where in the object, as `0x1142`.
+    /// Offset in the object, as `0x1142`.
     pub offset: &'t [u8],
 }
 
@@ -225,7 +225,7 @@ pub struct Trace {
     bytes: Vec<u8>,
     /// The start of each event's line; the frames of its stack follow it.
     starts: Vec<u32>,
-    /// When each event began and ended, if strace was asked for stacks.
+    /// Begin and end of each event, if strace was asked for stacks.
     spans: Vec<Span>,
 }
 
@@ -281,7 +281,7 @@ impl Trace {
         Line::parse(self.text(event))
     }
 
-    /// When an event began and ended, if strace was asked for stacks.
+    /// Begin and end of an event, if strace was asked for stacks.
     pub fn span(&self, event: usize) -> Span {
         self.spans.get(event).copied().unwrap_or_default()
     }

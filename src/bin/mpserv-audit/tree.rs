@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::trace::{Call, Line, Trace};
 
-/// Where a process stands: the root, its second child, that one's first child.
+/// The place of a process in the tree: the root, its second child, that one's first child.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Place {
     /// The ordinal at each step down from the root, from 1; 0 for a process whose fork no trace

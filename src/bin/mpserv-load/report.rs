@@ -11,7 +11,7 @@ use crate::histogram::Summary;
 use crate::options::{Plan, Talk};
 use crate::stats::{AllStats, Count, Span};
 
-/// When the work began and ended.
+/// Begin and end of the work.
 pub(crate) struct Run {
     pub(crate) start: Duration,
     pub(crate) end: Duration,

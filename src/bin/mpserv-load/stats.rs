@@ -24,9 +24,9 @@ pub(crate) enum Count {
     Idle,
     /// Connections that were due while an earlier one still ran.
     Late,
-    /// When the process began its last connection, in nanoseconds; 0 between two.
+    /// The time at which the process began its last connection, in nanoseconds; 0 between two.
     Begun,
-    /// When the process was done, in nanoseconds.
+    /// The time at which the process was done, in nanoseconds.
     Ended,
     /// The process's id, until it has ended.
     Pid,

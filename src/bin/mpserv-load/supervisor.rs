@@ -48,7 +48,7 @@ struct Supervisor<'p> {
     /// The number of processes that run now.
     idle_running: u32,
     workers_running: u32,
-    /// When progress was printed last, and the number of connections then.
+    /// The time of the last line of progress, and the number of connections then.
     printed: Duration,
     connections: u64,
 }

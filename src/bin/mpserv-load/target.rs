@@ -1,4 +1,4 @@
-//! Where the server is, and from where to connect to it.
+//! The address of the server, and the address to connect from.
 
 use core::ffi::CStr;
 use core::fmt;

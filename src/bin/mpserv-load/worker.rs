@@ -18,7 +18,7 @@ pub(crate) struct Schedule {
     pub(crate) process: u32,
     /// The index among the workers, which decides the share of the connections.
     pub(crate) worker: u32,
-    /// When the first connection is due.
+    /// The time at which the first connection is due.
     pub(crate) start: Duration,
     /// The time from which on no connection begins.
     pub(crate) end: Option<Duration>,

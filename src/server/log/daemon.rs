@@ -1,4 +1,4 @@
-//! `LogDaemon`: the daemon behind `syslog()`, which does not say whether anybody takes a line.
+//! `LogDaemon`: the daemon behind `syslog()`, which does not say whether a daemon takes a line.
 
 use core::cell::Cell;
 use core::time::Duration;

@@ -115,7 +115,8 @@ pub fn is_open(fd: BorrowedFd<'_>) -> bool {
     unsafe { c::fcntl(fd.raw(), c::F_GETFD) != -1 }
 }
 
-/// `fcntl(fd, F_SETFL, … | O_NONBLOCK)`: has calls fail with `EAGAIN` instead of waiting, in every process that has it.
+/// `fcntl(fd, F_SETFL, … | O_NONBLOCK)`: makes calls fail with `EAGAIN` instead of waiting, in every process that has
+/// the open file.
 ///
 /// # Errors
 /// `EBADF`.
@@ -144,7 +145,7 @@ fn change_flags(fd: impl AsFd, change: impl FnOnce(c_int) -> c_int) -> Result<()
     ret(unsafe { c::fcntl(fd.as_fd().raw(), c::F_SETFL, change(flags)) })
 }
 
-/// `fcntl(fd, F_SETFD, FD_CLOEXEC)`: has the descriptor closed when this process runs another program.
+/// `fcntl(fd, F_SETFD, FD_CLOEXEC)`: closes the descriptor when this process runs another program.
 ///
 /// # Errors
 /// `EBADF`.

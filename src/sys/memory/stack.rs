@@ -41,7 +41,7 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Where the stack begins: it grows down from here. Aligned to 16 bytes, as every processor's calls want it.
+    /// The beginning of the stack, which grows down from here. Aligned to 16 bytes, as every processor's calls want it.
     pub(crate) fn top(&mut self) -> *mut u8 {
         // SAFETY: the end of the mapping is one past its last byte.
         let end = unsafe { self.start.add(self.size) };

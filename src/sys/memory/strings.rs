@@ -13,7 +13,7 @@ pub struct CStrArray {
     text: MapVec<u8>,
 }
 
-/// Where a [`CStrArray`] can be cut off again.
+/// A length to which a [`CStrArray`] can be cut off again.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     pointers: usize,

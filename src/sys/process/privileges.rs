@@ -79,7 +79,8 @@ pub fn drop_capability_bounds() -> Result<()> {
     Ok(())
 }
 
-/// `prctl(PR_SET_PDEATHSIG, signal)` and `getppid()`: has a signal sent to this process when `parent` ends.
+/// `prctl(PR_SET_PDEATHSIG, signal)` and `getppid()`: makes the kernel send a signal to this process when `parent`
+/// ends.
 ///
 /// # Errors
 /// `ESRCH` when `parent` is no longer this process's parent, so that no signal will come.
@@ -95,7 +96,7 @@ pub fn set_pdeathsig(parent: Pid, signal: Signal) -> Result<()> {
 /// Number of structs that hold the 64 capabilities of that version.
 const HALVES: usize = 2;
 
-/// `capget()` and `capset()`: has no program inherit a capability that this process has.
+/// `capget()` and `capset()`: keeps programs from inheriting a capability of this process.
 ///
 /// # Errors
 /// None on Linux 2.6.26 or later.

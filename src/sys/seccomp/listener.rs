@@ -20,7 +20,7 @@ pub struct Notice {
     pub arguments: [u64; 6],
 }
 
-/// Where the notices of a filter come from.
+/// The source of a filter's notices.
 #[derive(Debug)]
 pub struct Listener(pub(super) OwnedFd);
 

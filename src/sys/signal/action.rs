@@ -166,7 +166,7 @@ flags! {
 pub struct SigAction {
     /// The action.
     pub sa_handler: Disposition,
-    /// Which further signals are held back while a handler runs.
+    /// Further signals that are held back while a handler runs.
     pub sa_mask: SigSet,
     /// Flags of the action.
     pub sa_flags: SaFlags,

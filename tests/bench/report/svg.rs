@@ -20,7 +20,7 @@ pub fn escaped(text: &str) -> String {
 }
 
 const WIDTH: f64 = 860.0;
-/// Where bars begin: to the left are their names.
+/// The left end of the bars, behind their names.
 const BARS_AT: f64 = 270.0;
 /// Room for the figures behind the bars.
 const FIGURES: f64 = 80.0;

@@ -96,7 +96,7 @@ fn tokens(mut text: &str) -> Vec<&str> {
     }
 }
 
-/// Where a declaration stands. As a parameter an array is a pointer; elsewhere a function's address
+/// The place of a declaration. As a parameter an array is a pointer; elsewhere a function's address
 /// is an integer, as the libc crate has it.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {

@@ -20,7 +20,7 @@ impl Fact {
         Fact { c: format!("mirror_value((long long)({c}));"), rust: format!("vec![{rust} as i64]"), name: c }
     }
 
-    /// Where something is in the C library, which tells it from all else there.
+    /// Address of an item in the C library, which identifies the item.
     fn place(name: &str, rust: &str) -> Fact {
         Fact {
             name: format!("&{name}"),

@@ -64,8 +64,8 @@ impl<'s> Names<'s> {
 
 /// Aligns two processes: equal calls beside each other as far as possible, then calls of the same name.
 ///
-/// Where that leaves calls that only one side makes, two other ways are tried: to align the calls first and what is printed
-/// afterwards, and, where both sides make calls of the same names in the same order, to align these one by one.
+/// If that leaves calls that only one side makes, two other ways are tried: to align the calls first and what is
+/// printed afterwards, and, where both sides make calls of the same names in the same order, to align these one by one.
 pub(super) fn rows(traces: (Option<&Trace>, Option<&Trace>), a: &Sequence, b: &Sequence) -> Vec<Row> {
     let (Some(trace_a), Some(trace_b)) = traces else {
         let rows_a = a.events.iter().map(|event| Row::only_a(*event, Level::Different));

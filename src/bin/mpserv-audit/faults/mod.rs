@@ -279,7 +279,7 @@ impl Bench<'_> {
         }
     }
 
-    /// Where the traces of a run are kept, if they are.
+    /// The folder for the traces of a run, if they are kept.
     fn kept(&self, name: &str, output: Output, side: usize, case: Option<&Case>) -> Option<(&Path, String)> {
         let case = case.map_or_else(|| "none".to_owned(), Case::to_string).replace(' ', "-");
         let folder = self.options.save.as_deref()?;

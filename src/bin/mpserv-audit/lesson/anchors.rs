@@ -1,4 +1,4 @@
-//! Which line of one source goes with which line of the other: the run pairs them, as the same call was made by both.
+//! Pairs the lines of the two sources: the run pairs them, as the same call was made by both.
 
 use super::buffered::Buffered;
 use super::steps::{Runs, Step};
@@ -71,7 +71,7 @@ pub fn blocks(steps: &[Step], buffered: &[Buffered], lengths: [usize; 2]) -> Vec
     let mut done: Pair = [0, 0];
     let mut keys: Vec<Pair> = Vec::new();
     for anchor in anchors {
-        // Where lines cross, the second side stays where it is.
+        // If lines cross, the second side stays in its place.
         let reached = [anchor[0].max(done[0]), anchor[1].max(done[1])];
         let lines = [(done[0] + 1, reached[0]), (done[1] + 1, reached[1])];
         blocks.push(Block { lines, ..Block::default() });

@@ -221,7 +221,7 @@ fn code(column: &Column, side: usize, (first, last): (usize, usize), is_anchor: 
         };
         let id = if side == 0 { format!(" id=\"c{number}\"") } else { format!(" id=\"r{number}\"") };
         let text = if text.is_empty() { " ".to_owned() } else { text.replace('\t', "    ") };
-        // What does not fit on a line goes on below its beginning.
+        // A long line goes on below its beginning.
         let depth = (text.len() - text.trim_start().len()) / INDENT;
         let _ = write!(
             out,

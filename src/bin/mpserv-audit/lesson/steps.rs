@@ -162,7 +162,7 @@ fn place(steps: &mut [Step], at: usize, before: Option<usize>) {
 struct Queue<'q, 'r> {
     runs: &'q Runs<'r>,
     next: Vec<usize>,
-    /// Which lanes the fork has been seen of, and the end.
+    /// The lanes whose fork was seen, and those whose end was seen.
     born: Vec<bool>,
     over: Vec<bool>,
 }
@@ -177,7 +177,7 @@ impl Queue<'_, '_> {
         (row.a(), row.b())
     }
 
-    /// When the next row of a lane ended. A row of the second run alone follows the one before it.
+    /// The end of the next row of a lane. A row of the second run alone follows the one before it.
     fn time(&self, lane: usize) -> u64 {
         match (self.runs.trace(lane, 0), self.events(lane).0) {
             (Some(trace), Some(event)) => trace.span(event).end,

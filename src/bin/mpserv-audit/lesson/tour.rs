@@ -1,4 +1,4 @@
-//! Where to look first: the calls that matter most, and what the source says is wrong.
+//! A first tour: the most important calls, and the places that the source calls wrong.
 
 use super::page::Page;
 use super::state::{Kernel, Life};

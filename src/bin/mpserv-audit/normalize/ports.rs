@@ -1,4 +1,4 @@
-//! Which ports the kernel chose, and which the program did.
+//! The ports that the kernel chose, and those that the program chose.
 
 use std::collections::HashSet;
 

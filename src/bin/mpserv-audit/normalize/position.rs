@@ -1,10 +1,10 @@
 //! The place of a token in a call.
 
-/// Where in a call a token stands.
+/// The place of a token in a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Position<'t> {
     pub(super) call: &'t [u8],
-    /// Which argument, from 0, or none in the result.
+    /// Index of the argument, from 0; none in the result.
     pub(super) argument: Option<usize>,
     /// Number of open brackets around it.
     pub(super) depth: usize,

@@ -144,7 +144,7 @@ pub fn occupy(port: u16) -> Result<TcpListener, Trouble> {
 /// Sees to it that this process, which has no other thread, may make networks, if it can be allowed to.
 pub fn make_own_possible() {
     if !is_own_possible() {
-        // Where that is not allowed either, runs share the network of the machine.
+        // If that is not allowed either, runs share the network of the machine.
         let _ = mpserv::namespace::own_users();
     }
 }

@@ -14,7 +14,7 @@ pub enum Sleep {
     /// They take their time.
     Real,
     /// They take their time, and so must all else: the command is one process with an alarm set. It has no order to be
-    /// settled, and waits for nobody's leave.
+    /// settled, and waits for no permission.
     Alarmed,
 }
 
@@ -26,7 +26,7 @@ pub struct Request<'r> {
     pub side: &'r str,
     /// The program and its arguments.
     pub words: Vec<String>,
-    /// Where it runs; none for where this tool does.
+    /// The folder in which the program runs; none for this tool's own.
     pub directory: Option<&'r Path>,
     /// Its standard input.
     pub input: &'r str,
@@ -41,7 +41,7 @@ pub struct Request<'r> {
     /// A port on which no other process may listen.
     pub needs_free: Option<u16>,
     pub timeout: Duration,
-    /// Where a copy of strace's files goes, and what they are called up to the process id.
+    /// The folder for a copy of strace's files, and the prefix of their names.
     pub save: Option<(&'r Path, String)>,
     /// Faults that strace injects into the command's calls (`--inject`), from main on. The trace begins there as well.
     pub faults: Option<Vec<String>>,

@@ -3,7 +3,7 @@
 /// The beginning of a frame's line.
 pub const FRAME: &[u8] = b" > ";
 
-/// When an event began and ended, in microseconds of the system's clock.
+/// Begin and end of an event, in microseconds of the system's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     pub begin: u64,

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// The bytes that each client sends.
 const WORD: &[u8] = b"a word";
 
-/// Where a server is met.
+/// The address of a server.
 #[derive(Clone, Debug)]
 pub enum Address {
     Port(u16),

@@ -27,7 +27,7 @@ pub const WATCHDOG: Duration = Duration::from_secs(20);
 pub const ENDING: Duration = Duration::from_secs(1);
 /// Longest time to wait for rest.
 const SETTLING: Duration = Duration::from_secs(1);
-/// When a server that was told to stop is told so again.
+/// Time after which the tool repeats SIGTERM.
 const IMPATIENCE: Duration = Duration::from_millis(100);
 
 /// A server in its life.
@@ -39,12 +39,12 @@ pub struct Life {
     before: Vec<u32>,
     mode: Mode,
     whose: Whose,
-    /// Where it serves, once it does.
+    /// Its addresses, once it serves.
     addresses: Vec<Address>,
     /// Strace, while there is one.
     tracer: Option<u32>,
     status: Option<WaitStatus>,
-    /// When this told it to stop.
+    /// The time at which the tool told the server to stop.
     told: Option<Instant>,
     /// This had to kill it.
     killed: bool,
