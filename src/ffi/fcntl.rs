@@ -17,8 +17,14 @@ pub use libc::fcntl;
 /// Flags for open. open(2), POSIX.
 #[doc(inline)]
 pub use libc::{
-    O_APPEND, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
+    O_APPEND, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
 };
+
+/// `AT_*`
+///
+/// Which file an `...at()` function is about. open(2), POSIX.
+#[doc(inline)]
+pub use libc::AT_EMPTY_PATH;
 
 /// `F_*`
 ///

@@ -146,6 +146,12 @@ pub use libc::isatty;
 #[doc(inline)]
 pub use libc::ftruncate;
 
+/// `int fchownat(int dirfd, const char *pathname, uid_t owner, gid_t group, int flags);`
+///
+/// Change a file's owner. chown(2), POSIX.
+#[doc(inline)]
+pub use libc::fchownat;
+
 /// `int access(const char *pathname, int mode);`
 ///
 /// Whether the real user may do this with a file. access(2), POSIX.

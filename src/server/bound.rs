@@ -61,6 +61,7 @@ impl<'a> Bound<'a> {
             settings.max_children = pool.max;
         }
         settings.check()?;
+        settings.socket.owner = settings.socket.owner.or(settings.privileges.identity.map(|identity| identity.ids()));
         let log = Log::new(settings.log_format, settings.log_time, settings.verbosity);
         let manager = if settings.notify { Manager::from_environment() } else { Ok(Manager::none()) };
         // Clients are served even if the service manager cannot be told.

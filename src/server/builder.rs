@@ -8,7 +8,7 @@ use super::child::Outcome;
 use super::connection::Connection;
 use super::error::{Error, Result};
 use super::inherited::Inherited;
-use super::limits::LISTENERS_MAX;
+use super::limits::{LISTENERS_MAX, MODE_MAX};
 use super::listener::Listeners;
 use super::log::{LogFormat, LogTime, Verbosity};
 use super::parent::Stopped;
@@ -213,6 +213,19 @@ impl<'a> Server<'a> {
     /// end after that client.
     pub const fn orphans_end(mut self, end: bool) -> Self {
         self.settings.orphans_end = end;
+        self
+    }
+
+    /// The permissions of the file of each Unix socket (as the umask says). A client needs the permission to write. While
+    /// the server binds, the umask of the process is another one.
+    pub const fn mode(mut self, mode: u32) -> Self {
+        self.settings.socket.mode = Some(mode & MODE_MAX);
+        self
+    }
+
+    /// The user and the group that own the file of each Unix socket (those of [`user`](Server::user), if it is set).
+    pub const fn owner(mut self, identity: Identity) -> Self {
+        self.settings.socket.owner = Some(identity.ids());
         self
     }
 

@@ -13,6 +13,8 @@ pub const BACKLOG_DEFAULT: u32 = 511;
 pub const LOCK_WITHIN: Duration = Duration::from_secs(5);
 /// The time between two tries to get that lock.
 pub const LOCK_RETRY: Duration = Duration::from_millis(10);
+/// Every permission of a file, for its owner, its group and all others.
+pub const MODE_MAX: u32 = 0o777;
 /// The highest number of sockets on which a server listens.
 pub const LISTENERS_MAX: usize = 32;
 /// The highest number of connections of a rate. Each takes 16 bytes.

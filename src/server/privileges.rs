@@ -63,6 +63,11 @@ impl Identity {
         Identity { uid: geteuid(), gid: getegid(), user: None, joins_groups: false, is_of_this_process: true }
     }
 
+    /// The numbers of the user and of the group.
+    pub(super) const fn ids(&self) -> (uid_t, gid_t) {
+        (self.uid, self.gid)
+    }
+
     /// The user, where the system knows it.
     pub(super) const fn user(&self) -> Option<User> {
         self.user

@@ -87,6 +87,8 @@ impl Settings<'_> {
                 nodelay: false,
                 reuse_port: false,
                 defer_accept: None,
+                mode: None,
+                owner: None,
             },
         }
     }

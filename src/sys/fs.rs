@@ -4,6 +4,7 @@ use core::ffi::{CStr, c_char, c_int, c_uint};
 use core::mem::MaybeUninit;
 
 use crate::ffi::sys::file as lock;
+use crate::ffi::sys::types::{gid_t, uid_t};
 use crate::ffi::{fcntl as c, sys, unistd};
 use crate::sys::conv::{ret, ret_usize};
 use crate::sys::errno::Result;
@@ -40,6 +41,9 @@ flags! {
         /// `O_NOFOLLOW`: fails with `ELOOP` where the path ends in a symbolic link.
         #[doc(alias = "O_NOFOLLOW")]
         NOFOLLOW = O_NOFOLLOW,
+        /// `O_PATH`: only names the file, so that nothing is read, written or waited for.
+        #[doc(alias = "O_PATH")]
+        PATH = O_PATH,
         /// `O_NONBLOCK`: does not wait for a peer, as opening a FIFO does.
         #[doc(alias = "O_NONBLOCK")]
         NONBLOCK = O_NONBLOCK,
@@ -59,6 +63,28 @@ pub fn open(path: &CStr, flags: OpenFlags, mode: c_uint) -> Result<OwnedFd> {
     let fd = unsafe { c::open(path.as_ptr(), flags.raw(), mode) };
     // SAFETY: the descriptor was made just now.
     unsafe { ret_owned_fd(fd) }
+}
+
+/// `umask()`: sets the permissions that new files of this process do not get, and returns those of before.
+///
+/// # References
+/// umask(2), POSIX
+pub fn umask(mask: c_uint) -> c_uint {
+    // SAFETY: the call takes a number.
+    unsafe { sys::stat::umask(mask) }
+}
+
+/// `fchownat(fd, "", uid, gid, AT_EMPTY_PATH)`: gives an open file, even one opened by [`PATH`](OpenFlags::PATH), to a
+/// user and a group.
+///
+/// # Errors
+/// `EPERM` without the privilege, `EBADF`.
+///
+/// # References
+/// chown(2)
+pub fn fchownat_fd(fd: impl AsFd, uid: uid_t, gid: gid_t) -> Result<()> {
+    // SAFETY: the path ends in a NUL.
+    ret(unsafe { unistd::fchownat(fd.as_fd().raw(), c"".as_ptr(), uid, gid, c::AT_EMPTY_PATH) })
 }
 
 /// `unlink()`: removes a name.
@@ -171,6 +197,12 @@ impl Stat {
     #[must_use]
     pub const fn uid(&self) -> u32 {
         self.0.st_uid
+    }
+
+    /// `st_gid`: the group that it belongs to.
+    #[must_use]
+    pub const fn gid(&self) -> u32 {
+        self.0.st_gid
     }
 
     /// `st_nlink`: how many names it has.

@@ -203,7 +203,7 @@ fn fuzz(inputs: u64) {
             random.mutate(&mut word, &PIECES);
             word.retain(|&byte| byte != 0);
             // Names of users are looked up in the system's files, which is slow, and not what is tested.
-            if !word.starts_with(b"-u") && !word.starts_with(b"--u") {
+            if !word.starts_with(b"-u") && !word.starts_with(b"--u") && !word.starts_with(b"--o") {
                 all[index] = CString::new(word).unwrap();
             }
         }

@@ -35,6 +35,7 @@ mod sandbox;
 mod sandbox_reach;
 mod service;
 mod signals;
+mod socket_file;
 mod socket_options;
 mod status;
 mod surroundings;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         sandbox_reach::TESTS,
         service::TESTS,
         signals::TESTS,
+        socket_file::TESTS,
         socket_options::TESTS,
         status::TESTS,
         surroundings::TESTS,

@@ -20,6 +20,12 @@ pub use libc::fstat;
 #[doc(inline)]
 pub use libc::lstat;
 
+/// `mode_t umask(mode_t mask);`
+///
+/// Set the permissions that new files do not get. umask(2), POSIX.
+#[doc(inline)]
+pub use libc::umask;
+
 /// `S_*`
 ///
 /// The type in a file's mode. inode(7), POSIX.

@@ -1,9 +1,10 @@
 //! `Listener`: a socket that listens, and its options.
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_uint};
 use core::fmt;
 use core::time::Duration;
 
+use crate::ffi::sys::types::{gid_t, uid_t};
 use crate::server::address::Quoted;
 use crate::server::error::{Error, Reason};
 use crate::sys::errno::{self, Errno};
@@ -22,6 +23,10 @@ pub(crate) struct SocketSettings {
     pub(crate) nodelay: bool,
     pub(crate) reuse_port: bool,
     pub(crate) defer_accept: Option<Duration>,
+    /// The permissions of a Unix socket's file. `None`: as the umask says.
+    pub(crate) mode: Option<c_uint>,
+    /// The user and the group that a Unix socket's file is given to.
+    pub(crate) owner: Option<(uid_t, gid_t)>,
 }
 
 /// A socket that listens.
@@ -71,6 +76,11 @@ pub(super) fn prepare(family: AddressFamily, settings: &SocketSettings) -> errno
 /// Gives a socket its address, and listens.
 pub(super) fn finish(fd: &OwnedFd, address: &impl AsSockAddr, settings: &SocketSettings) -> errno::Result<()> {
     bind(fd, address)?;
+    start(fd, settings)
+}
+
+/// Listens at a socket that has its address.
+pub(super) fn start(fd: &OwnedFd, settings: &SocketSettings) -> errno::Result<()> {
     listen(fd, c_int::try_from(settings.backlog).unwrap_or(c_int::MAX))
 }
 
@@ -122,6 +132,7 @@ pub(super) fn cannot(text: &str, errno: Errno) -> Error {
         }
         Errno::ADDRINUSE => "another process listens there (ss -ltnp shows which): stop it, or choose another port",
         Errno::ACCES if text.starts_with("unix:") => "the directory may not be written to: choose another",
+        Errno::PERM if text.starts_with("unix:") => "only root can give the file to another user (--owner, --user)",
         Errno::ACCES => "a port below 1024 needs root or CAP_NET_BIND_SERVICE: choose a higher one",
         Errno::ADDRNOTAVAIL => "this machine does not have that address (ip address shows those that it has)",
         Errno::NAMETOOLONG => "choose a shorter one",

@@ -2,15 +2,20 @@
 
 use core::ffi::{CStr, c_uint};
 
-use super::socket::{Listener, SocketSettings, cannot, finish, prepare};
+use super::socket::{Listener, SocketSettings, cannot, finish, prepare, start};
+use crate::ffi::sys::types::{gid_t, uid_t};
 use crate::server::address::Quoted;
 use crate::server::error::{Error, Reason, Result};
-use crate::server::limits::{LOCK_RETRY, LOCK_WITHIN};
+use crate::server::limits::{LOCK_RETRY, LOCK_WITHIN, MODE_MAX};
 use crate::server::own_file::{OwnFile, Problem};
 use crate::sys::errno::{self, Errno};
-use crate::sys::fs::{lstat, unlink};
-use crate::sys::net::{AddressFamily, Protocol, SocketFlags, SocketType, UNIX_PATH_MAX, UnixAddr, connect, socket};
+use crate::sys::fd::OwnedFd;
+use crate::sys::fs::{OpenFlags, fchownat_fd, fstat, lstat, open, umask, unlink};
+use crate::sys::net::{
+    AddressFamily, Protocol, SocketFlags, SocketType, UNIX_PATH_MAX, UnixAddr, bind, connect, socket,
+};
 use crate::sys::time::{Clock, clock_gettime, nanosleep};
+use crate::sys::user::geteuid;
 
 /// The end of the path of a lock, behind the socket's path.
 const LOCK_SUFFIX: &[u8] = b".lock";
@@ -84,15 +89,43 @@ fn lock_in_time(path: &CStr, text: &str) -> Result<OwnFile> {
 fn bind_unix_locked(path: &CStr, settings: &SocketSettings) -> errno::Result<Listener> {
     let address = UnixAddr::new(path)?;
     let fd = prepare(AddressFamily::UNIX, settings)?;
-    match finish(&fd, &address, settings) {
+    match bind_with_mode(&fd, &address, settings.mode) {
         Err(Errno::ADDRINUSE) => {
             remove_stale(path, &address)?;
-            finish(&fd, &address, settings)?;
+            bind_with_mode(&fd, &address, settings.mode)?;
         }
         bound => bound?,
     }
-    let file = lstat(path)?.identity();
-    Ok(Listener { fd, is_managed: false, file: Some(file) })
+    // No client can connect before the server listens. By then the file has its owner.
+    let file = settings.owner.map_or(Ok(()), |owner| give_to(path, owner));
+    match file.and_then(|()| start(&fd, settings)).and_then(|()| lstat(path)) {
+        Ok(file) => Ok(Listener { fd, is_managed: false, file: Some(file.identity()) }),
+        Err(errno) => {
+            // No server would listen there.
+            let _ = unlink(path);
+            Err(errno)
+        }
+    }
+}
+
+/// Binds a socket, whose file gets these permissions from the beginning.
+fn bind_with_mode(fd: &OwnedFd, address: &UnixAddr, mode: Option<c_uint>) -> errno::Result<()> {
+    let Some(mode) = mode else { return bind(fd, address) };
+    let before = umask(MODE_MAX & !mode);
+    let bound = bind(fd, address);
+    umask(before);
+    bound
+}
+
+/// Gives the file of a socket to a user and a group. Where others can write to the directory, they may have put another
+/// file there, which is given to nobody.
+fn give_to(path: &CStr, (uid, gid): (uid_t, gid_t)) -> errno::Result<()> {
+    let file = open(path, OpenFlags::PATH | OpenFlags::NOFOLLOW | OpenFlags::CLOEXEC, 0)?;
+    let found = fstat(&file)?;
+    if !found.is_socket() || found.links() != 1 || found.uid() != geteuid() {
+        return Err(Errno::ADDRINUSE);
+    }
+    if (found.uid(), found.gid()) == (uid, gid) { Ok(()) } else { fchownat_fd(&file, uid, gid) }
 }
 
 /// Removes a socket's file if no server listens there. `EADDRINUSE` if one does, or if it is another kind of file.

@@ -7,9 +7,10 @@ _mpserv() {
     --service) mapfile -t COMPREPLY < <(compgen -W 'echo discard rot13' -- "$current") ;;
     --log) mapfile -t COMPREPLY < <(compgen -W 'text json syslog' -- "$current") ;;
     --log-time) mapfile -t COMPREPLY < <(compgen -W 'auto yes no' -- "$current") ;;
+    --mode) mapfile -t COMPREPLY < <(compgen -W '600 660 666' -- "$current") ;;
     --orphans) mapfile -t COMPREPLY < <(compgen -W 'end keep' -- "$current") ;;
     --keepalive) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$current") ;;
-    -u | --user) mapfile -t COMPREPLY < <(compgen -u -- "$current") ;;
+    -u | --user | --owner) mapfile -t COMPREPLY < <(compgen -u -- "$current") ;;
     --rules | --pidfile | --status) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --chroot) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     --rlimit)
@@ -22,7 +23,7 @@ _mpserv() {
         case $current in
         -*)
             mapfile -t COMPREPLY < <(compgen -W '--max-children --max-per-source --source-prefix --max-rate --rules --prefork
-                --max-requests --backlog --listen --service --idle-timeout --max-lifetime --grace --orphans --user
+                --max-requests --backlog --listen --mode --owner --service --idle-timeout --max-lifetime --grace --orphans --user
                 --chroot --rlimit --sandbox --proxy-protocol --nodelay --keepalive --reuse-port --defer-accept
                 --pidfile --status --watch --log --log-time --verbose --quiet --help --version' -- "$current")
             ;;

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 
 use mpserv::errno::{Errno, Result};
 use mpserv::fd::{OwnedFd, pipe};
-use mpserv::fs::{FlockFlags, OpenFlags, access_x, chdir, chroot, flock, fstat, ftruncate, lstat, open, readlink, stat, unlink};
+use mpserv::fs::{FlockFlags, OpenFlags, access_x, chdir, chroot, fchownat_fd, flock, fstat, ftruncate, lstat, open, readlink, stat, unlink};
 
 use super::{
     CLOSED, Case, LONG, NotProduced, as_root, become_nobody, each, errno, files, interrupted, locked, mount, mount_on,
@@ -106,8 +106,18 @@ pub(super) const CASES: &[Case] = &[
         // SAFETY: the descriptor was made above.
         errno(ftruncate(unsafe { OwnedFd::from_raw(fd) }, 1))
     }),
-    ("ftruncate flock fstat", Errno::BADF, || {
-        each([errno(ftruncate(CLOSED, 0)), errno(flock(CLOSED, FlockFlags::EX | FlockFlags::NB)), errno(fstat(CLOSED))])
+    ("fchownat_fd", Errno::PERM, || {
+        fs::write("file", "").unwrap();
+        become_nobody();
+        errno(fchownat_fd(open(c"file", OpenFlags::PATH, 0).unwrap(), 1, 1))
+    }),
+    ("ftruncate flock fstat fchownat_fd", Errno::BADF, || {
+        each([
+            errno(ftruncate(CLOSED, 0)),
+            errno(flock(CLOSED, FlockFlags::EX | FlockFlags::NB)),
+            errno(fstat(CLOSED)),
+            errno(fchownat_fd(CLOSED, 1, 1)),
+        ])
     }),
     ("flock", Errno::INTR, || {
         let [one, other] = [(); 2].map(|()| create(c"file").unwrap());

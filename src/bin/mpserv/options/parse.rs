@@ -51,6 +51,9 @@ pub(crate) struct Plan {
 struct Given {
     plan: Plan,
     user: Option<&'static str>,
+    owner: Option<&'static str>,
+    /// An option that is about the files of Unix sockets.
+    of_unix: Option<&'static str>,
     pidfile_of_status: Option<&'static CStr>,
     /// Options that only go with others, or without them.
     has_chroot: bool,
@@ -58,6 +61,7 @@ struct Given {
     has_listen: bool,
     has_max_requests: bool,
     has_prefork: bool,
+    has_unix: bool,
     has_watch: bool,
 }
 
@@ -67,12 +71,15 @@ pub(crate) fn parse(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<Task,
     let mut given = Given {
         plan,
         user: None,
+        owner: None,
+        of_unix: None,
         pidfile_of_status: None,
         has_chroot: false,
         has_idle_timeout: false,
         has_listen: false,
         has_max_requests: false,
         has_prefork: false,
+        has_unix: false,
         has_watch: false,
     };
     let mut parser = TABLE.parse(args).ok_or_else(Wrong::new)?;
@@ -147,7 +154,17 @@ impl Given {
             Choice::Backlog => server.backlog(value.number(c_int::MAX as u32)?),
             Choice::Listen => {
                 self.has_listen = true;
+                self.has_unix |= value.is_socket_file();
                 server.listen(value.str()?)
+            }
+            Choice::Mode => {
+                self.of_unix = Some("--mode");
+                server.mode(value.mode()?)
+            }
+            Choice::Owner => {
+                self.of_unix = Some("--owner");
+                self.owner = Some(value.str()?);
+                server
             }
             Choice::Service => {
                 self.plan.service = Some(value.word(Service::from_name, "it is echo, discard or rot13")?);
@@ -208,6 +225,11 @@ impl Given {
             let identity = identity.map_err(|error| wrong(format_args!("--user {error}")))?;
             self.plan.server = self.plan.server.user(identity);
         }
+        // A successor has the sockets of its predecessor, whose files have their owner.
+        if let Some(owner) = self.owner.filter(|_| !is_successor()) {
+            let identity = Identity::parse(owner).map_err(|error| wrong(format_args!("--owner {error}")))?;
+            self.plan.server = self.plan.server.owner(identity);
+        }
         if let Some(pidfile) = self.pidfile_of_status {
             return match args.get(next) {
                 Some(address) => Err(Value::new(Subject::Operand("ADDRESS"), address)
@@ -222,6 +244,9 @@ impl Given {
             return Err(wrong(format_args!("--max-requests: it is for --prefork")));
         }
         let next = self.take_address(args, next)?;
+        if let Some(option) = self.of_unix.filter(|_| !self.has_unix) {
+            return Err(wrong(format_args!("{option}: it is for the file of an ADDRESS unix:PATH")));
+        }
         if let Some(name) = args.get(next) {
             self.check_program(name)?;
             self.plan.program = Some(next);
@@ -240,7 +265,9 @@ impl Given {
             let forms = "PORT, HOST:PORT, [IPV6]:PORT or unix:PATH";
             return Err(wrong(format_args!("no ADDRESS is named; it is {forms}")));
         };
-        let address = Value::new(Subject::Operand("ADDRESS"), address).str()?;
+        let value = Value::new(Subject::Operand("ADDRESS"), address);
+        self.has_unix |= value.is_socket_file();
+        let address = value.str()?;
         let server = core::mem::take(&mut self.plan.server);
         self.plan.server = server.listen(address);
         let has_dashes = args.get(next + 1) == Some(c"--");

@@ -6,7 +6,7 @@ use core::str::FromStr;
 use core::time::Duration;
 
 use mpserv::process::{INFINITY, Limit, Resource};
-use mpserv::server::limits::SECONDS_LIMIT;
+use mpserv::server::limits::{MODE_MAX, SECONDS_LIMIT};
 use mpserv::text::Text;
 
 /// The longest line of an error.
@@ -15,6 +15,8 @@ pub(crate) const LINE_MAX: usize = 512;
 const SHOWN_MAX: usize = 80;
 /// The most digits of a time after its point.
 const DECIMALS: usize = 3;
+/// The base of the digits of a file's permissions.
+const OCTAL: u32 = 8;
 /// The shortest time that is one.
 pub(super) const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -70,6 +72,11 @@ impl Value {
         self.bytes.starts_with(prefix)
     }
 
+    /// Whether it is the address of a Unix socket that has a file: not a name in the abstract namespace.
+    pub(super) fn is_socket_file(self) -> bool {
+        self.begins_with(b"unix:") && !self.begins_with(b"unix:@")
+    }
+
     /// Splits at the first `separator`.
     pub(super) fn split(self, separator: u8) -> (Value, Option<Value>) {
         let part = |bytes| Value { bytes, ..self };
@@ -91,6 +98,14 @@ impl Value {
             let why = Text::<LINE_MAX>::of(format_args!("it is a number from 1 to {limit}"));
             self.wrong(why.as_str())
         })
+    }
+
+    /// The permissions of a file, as octal digits.
+    pub(super) fn mode(self) -> Result<u32, Wrong> {
+        let is_octal = !self.bytes.is_empty() && self.bytes.iter().all(|byte| (b'0'..=b'7').contains(byte));
+        let mode = core::str::from_utf8(self.bytes).ok().filter(|_| is_octal);
+        let mode = mode.and_then(|digits| u32::from_str_radix(digits, OCTAL).ok()).filter(|mode| *mode <= MODE_MAX);
+        mode.ok_or_else(|| self.wrong("it is an octal number from 0 to 777, such as 660"))
     }
 
     /// A word that `find` knows. `why` names these words.
