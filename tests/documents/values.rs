@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     times_in_the_man_page_are_those_of_the_program,
     signals_in_the_man_page_are_those_of_the_help,
     the_service_unit_fits_the_program,
+    the_configuration_of_the_unit_names_address_options_and_program,
     the_socket_unit_fits_the_service_unit,
 ];
 
@@ -228,11 +229,37 @@ fn the_service_unit_fits_the_program() {
     // A restart may take so long, in which the watchdog has to hear of the server; it is told twice as often.
     let watchdog: u64 = service("WatchdogSec").parse().unwrap();
     assert!((2..=60).contains(&watchdog), "WatchdogSec={watchdog}");
-    // The program accepts the unit's command line.
-    let command = service("ExecStart").replace("$ARGS", "--max-children 7").replace("%I", "127.0.0.1:0");
-    let arguments: Vec<&str> = command.split(' ').skip(1).collect();
-    let server = Served::start(&arguments);
+}
+
+/// The arguments of the unit's command, where its configuration file has these lines.
+fn command_of_unit(instance: &str, configuration: &str) -> Vec<String> {
+    // The file comes after `Environment=`, and so it is stronger.
+    let defaults = setting("mpserv@.service", "Environment").replace("%I", instance).replace(' ', "\n");
+    let lines = configuration.lines().rev().chain(defaults.lines());
+    let settings: Vec<(&str, &str)> = lines.map(|line| line.split_once('=').unwrap()).collect();
+    let value = |name: &str| {
+        let found = settings.iter().find(|setting| setting.0 == name);
+        found.unwrap_or_else(|| panic!("{name} is not set")).1.split_whitespace().map(str::to_owned).collect()
+    };
+    let words = setting("mpserv@.service", "ExecStart");
+    let words = words.split(' ').skip(1);
+    words.flat_map(|word| word.strip_prefix('$').map_or_else(|| vec![word.to_owned()], value)).collect()
+}
+
+fn the_configuration_of_the_unit_names_address_options_and_program() {
+    let start = |instance: &str, configuration: &str| {
+        let arguments = command_of_unit(instance, configuration);
+        Served::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let server = start("127.0.0.1:0", "");
+    drop(server.client());
+    server.stop();
+    let server = start("127.0.0.1:0", "ARGS=--max-children 7");
     assert_eq!(server.wait_events("start", 1)[0].get("limit"), "7");
+    server.stop();
+    let server = start("hello", "ADDRESS=127.0.0.1:0\nARGS=--max-children 7 --nodelay\nPROGRAM=echo a program");
+    assert_eq!(server.wait_events("start", 1)[0].get("limit"), "7");
+    assert_eq!(output_of(&server), "a program\n");
     server.stop();
 }
 
