@@ -1,4 +1,4 @@
-//! Pairs the lines of the two sources: the run pairs them, as the same call was made by both.
+//! Pairs the lines of the two sources: two lines are a pair if they made the same call in the run.
 
 use super::buffered::Buffered;
 use super::steps::{Runs, Step};
