@@ -125,7 +125,8 @@ fn an_interrupted_audit_leaves_nothing() {
         kill(pid, signal).unwrap();
         let status = wait_for("the audit ends", || child.try_wait().unwrap());
         assert_eq!(status.code(), TROUBLE);
-        assert!(fs::read_to_string(errors).unwrap().contains("interrupted"));
+        let errors = fs::read_to_string(errors).unwrap();
+        assert!(errors.contains("interrupted"), "{errors}");
         assert_nothing_left(&folder, command);
     }
 }
