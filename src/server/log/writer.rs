@@ -168,12 +168,12 @@ impl Log {
         let mut line = Line::new(self.format == LogFormat::Json);
         match self.format {
             LogFormat::Text if self.has_time => {
-                let now = Timestamp(clock_gettime(Clock::REALTIME));
+                let now = Timestamp(time_of_day());
                 line.start(format_args!("{now} mpserv: {name}"));
             }
             LogFormat::Text => line.start(format_args!("mpserv: {name}")),
             LogFormat::Json => {
-                let now = Seconds(clock_gettime(Clock::REALTIME));
+                let now = Seconds(time_of_day());
                 line.start(format_args!("{{\"time\":{now},\"event\":\"{name}\""));
             }
             LogFormat::Syslog => line.start(format_args!("{name}")),
@@ -222,4 +222,9 @@ fn is_journal((device, inode): (u64, u64)) -> bool {
     // SAFETY: nothing changes the environment while the value is in use.
     let stream = unsafe { value(c"JOURNAL_STREAM") }.and_then(|stream| stream.to_str().ok()?.split_once(':'));
     stream.is_some_and(|(dev, ino)| dev.parse() == Ok(device) && ino.parse() == Ok(inode))
+}
+
+/// The time of day, for lines of the log only: it may jump.
+fn time_of_day() -> Duration {
+    clock_gettime(Clock::REALTIME)
 }

@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::trace::{Trace, span};
 use crate::tree::Tree;
 use crate::trouble::Trouble;
+use interrupt::INTERRUPTED;
 use stage::{Stage, Standing};
 use start::{PREFIX, STDERR, start, start_faulty};
 
@@ -88,6 +89,10 @@ fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Tro
     let mut printed = output.printed.read()?;
     let complaint = fs::read(directory.path.join(STDERR)).unwrap_or_default();
     let said = String::from_utf8_lossy(&complaint);
+    if INTERRUPTED.is_raised() {
+        // The program may have been ended before strace had written a line.
+        return Err(Trouble::new("interrupted"));
+    }
     if request.faults.is_none() {
         strace::check(&request.command(), &said, &directory.first_line(root))?;
     }
