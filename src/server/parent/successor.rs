@@ -35,6 +35,7 @@ pub(super) struct Successor {
 }
 
 /// The answer of a successor.
+#[allow(clippy::large_enum_variant, reason = "there is no allocator, and an answer comes once")]
 pub(super) enum Answer {
     None,
     /// It serves.

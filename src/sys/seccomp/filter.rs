@@ -38,7 +38,7 @@ impl Check<'_> {
     }
 }
 
-/// A system call that [`allow_only`] lets through if all checks of its arguments hold.
+/// A system call that [`allow_only`](super::allow_only) lets through if all checks of its arguments hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule<'a> {
     /// The call's number.
