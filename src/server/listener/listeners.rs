@@ -50,7 +50,11 @@ impl Listeners {
             Ok(()) | Err(Errno::NOPROTOOPT) => {}
             Err(errno) => {
                 let reason = Reason::System(errno);
-                return Err(Error::new(format_args!("SO_LOCK_FILTER of a listener"), reason, "allow setsockopt"));
+                return Err(Error::new(
+                    format_args!("cannot lock a listener: setsockopt SO_LOCK_FILTER"),
+                    reason,
+                    "allow setsockopt",
+                ));
             }
         }
         let place = self.listeners.get_mut(self.length).ok_or_else(|| {

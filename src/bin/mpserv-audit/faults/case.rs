@@ -144,6 +144,8 @@ fn discards(arguments: &[u8], name: &str) -> bool {
 fn read_from_descriptor(name: &str) -> String {
     let number = match signal_named(name).map_or(0, Signal::raw) {
         10 => "\\n".to_owned(),
+        11 => "\\v".to_owned(),
+        12 => "\\f".to_owned(),
         13 => "\\r".to_owned(),
         other => format!("\\{other:o}"),
     };
@@ -312,6 +314,7 @@ mod tests {
         assert!(came("TERM", 1, &read("\\17", "\\200")));
         assert!(came("PIPE", 1, &read("\\r", "\\200")));
         assert!(came("USR1", 1, &read("\\n", "\\200")));
+        assert!(came("USR2", 1, &read("\\f", "\\200")));
         assert!(!came("TERM", 1, &read("\\2", "\\200")), "it was another signal");
         assert!(!came("TERM", 1, &read("\\17", "\\0")), "somebody else sent it");
         assert!(!came("TERM", 1, "poll([{fd=3}], 1, NULL) = 1\n"), "nobody took it");
