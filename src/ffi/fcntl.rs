@@ -22,7 +22,7 @@ pub use libc::{
 
 /// `AT_*`
 ///
-/// Which file an `...at()` function is about. open(2), POSIX.
+/// Flags by which an `...at()` function finds its file. open(2), POSIX.
 #[doc(inline)]
 pub use libc::AT_EMPTY_PATH;
 

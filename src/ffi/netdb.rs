@@ -43,7 +43,7 @@ pub use libc::AI_PASSIVE;
 
 /// `EAI_*`
 ///
-/// Why getaddrinfo failed. getaddrinfo(3), POSIX and GNU.
+/// Reasons for which getaddrinfo failed. getaddrinfo(3), POSIX and GNU.
 #[doc(inline)]
 pub use libc::EAI_SYSTEM;
 

@@ -80,7 +80,7 @@ pub use libc::sigsuspend;
 
 /// `int sigpending(sigset_t *set);`
 ///
-/// Which blocked signals wait to be delivered. sigpending(2), POSIX.
+/// Get the blocked signals that wait to be delivered. sigpending(2), POSIX.
 #[doc(inline)]
 pub use libc::sigpending;
 

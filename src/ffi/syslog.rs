@@ -20,7 +20,7 @@ pub use libc::{LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_NOTICE, LOG_WARNING};
 
 /// `LOG_*`
 ///
-/// Which part of the system logs. syslog(3), POSIX.
+/// The part of the system that logs. syslog(3), POSIX.
 #[doc(inline)]
 pub use libc::LOG_DAEMON;
 

@@ -2,7 +2,7 @@
 
 /// `typedef /* ... */ clockid_t;`
 ///
-/// Which clock. clockid_t(3type), POSIX.
+/// A clock. clockid_t(3type), POSIX.
 #[doc(inline)]
 pub use libc::clockid_t;
 

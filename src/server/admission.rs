@@ -1,4 +1,5 @@
-//! `Admission`: decides whether a client is served, by the rules and by the number of connections.
+//! `Admission`: decides whether a client is served, by the rules and by `--max-per-source`. The parent decides when to
+//! accept at all: see `parent/pause.rs`.
 
 use super::connection::Peer;
 use super::rules::{Action, Client, Rule, Rules};

@@ -45,7 +45,7 @@ impl Peer {
         }
     }
 
-    /// The source of the client, if networks of these lengths count as one.
+    /// The source of the client: its network, cut to `prefix` bits, or its user.
     pub(super) fn source(&self, prefix: SourcePrefix) -> Source {
         match self {
             Peer::Inet(address) => prefix.source_of(address.ip()),
@@ -118,7 +118,7 @@ impl Connection {
         retry_on_intr(|| recv(&self.fd, buffer, MsgFlags::NONE))
     }
 
-    /// `send(…, MSG_NOSIGNAL)`: writes `bytes`, or as many of them as fit; how many is returned. No SIGPIPE.
+    /// `send(…, MSG_NOSIGNAL)`: writes as many of `bytes` as fit, and returns the number. It raises no SIGPIPE.
     ///
     /// # Errors
     /// `EPIPE` when the client has gone, `EAGAIN` when it took nothing for the server's idle time; as [`send`].
@@ -146,7 +146,7 @@ impl Connection {
     /// has sent: bytes that are left unread would reset the connection when it is closed, and the message be lost.
     pub(super) fn reject(&self, message: &str) {
         let at_once = MsgFlags::DONTWAIT | MsgFlags::NOSIGNAL;
-        // The message of a client that does not take it is lost.
+        // If the client does not read, the message is lost.
         let _ = send(&self.fd, message.as_bytes(), at_once);
         let _ = recv(&self.fd, &mut [0; REJECT_READ], MsgFlags::DONTWAIT);
     }

@@ -8,7 +8,8 @@ use crate::sys::signal::SignalFd;
 /// The server's descriptors. Dropping them removes the files of Unix sockets and the pidfile.
 ///
 /// A child closes those that it does not need by [`close_in_child`](Descriptors::close_in_child) and ends by `_exit()`: it
-/// drops nothing.
+/// drops nothing. A child that becomes a program at once shares the parent's memory until then, so it closes none of them
+/// itself: each has `FD_CLOEXEC`, and `execve()` closes it.
 pub(crate) struct Descriptors<'a> {
     pub(crate) listeners: Listeners,
     pub(crate) signals: Option<SignalFd>,
@@ -20,7 +21,8 @@ pub(crate) struct Descriptors<'a> {
 }
 
 impl Descriptors<'_> {
-    /// Closes all of them in a child.
+    /// Closes all of them in a child, but for `predecessor`. The parent has closed that already: it starts its first child
+    /// only after it has told its predecessor that it is ready.
     pub(crate) fn close_in_child(&mut self) {
         self.listeners.close();
         self.close_all_but_listeners_in_child();

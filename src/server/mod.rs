@@ -21,8 +21,9 @@
 //!
 //! # The process
 //! While `serve` runs, the signals TERM, INT, QUIT, HUP, USR1, USR2, CHLD and PIPE are blocked and belong to the server. If
-//! SIGHUP was ignored, it stays ignored. SIGXFSZ and SIGTTOU are ignored, in children that run a function as well. SIGCHLD has its default action, and every child of the process is reaped, also one that the server has not made. In a child the
-//! signals are as they were before. A process that has other threads cannot serve: [`Error`] says so.
+//! SIGHUP was ignored, it stays ignored. SIGXFSZ and SIGTTOU are ignored, in children that run a function as well.
+//! SIGCHLD has its default action, and every child of the process is reaped, also one that the server has not made. In a
+//! child the signals are as they were before. A process that has other threads cannot serve: [`Error`] says so.
 //!
 //! | signal | what the server does |
 //! |---|---|

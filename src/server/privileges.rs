@@ -26,9 +26,9 @@ pub struct Identity {
     gid: gid_t,
     /// The user, where the system knows it.
     user: Option<User>,
-    /// Whether the user's further groups are joined: not where a group was named.
+    /// Whether to join the user's supplementary groups. False if a group was named.
     joins_groups: bool,
-    /// Whether nothing was looked up.
+    /// Whether this is the identity of the process itself, made without a look-up.
     is_of_this_process: bool,
 }
 
@@ -73,13 +73,12 @@ impl Identity {
         self.user
     }
 
-    /// Whether the environment, which is that of whoever started the server, is about somebody else: not where a
-    /// predecessor has put it right.
+    /// Whether the environment describes another user. False in a successor: its predecessor has corrected it.
     pub(super) const fn is_another(&self) -> bool {
         !self.is_of_this_process
     }
 
-    /// Whether this process has this identity already, and cannot have another one.
+    /// Whether this process has this identity already and is not root.
     fn is_ours(&self) -> bool {
         self.uid != ROOT && [getuid(), geteuid()] == [self.uid; 2] && [getgid(), getegid()] == [self.gid; 2]
     }
@@ -144,7 +143,7 @@ pub(super) struct Privileges<'a> {
 }
 
 impl Privileges<'_> {
-    /// Gives them up. A successor is inside the root directory already.
+    /// Gives up the rights: changes the root directory, then the user. A successor is inside the root directory already.
     pub(super) fn give_up(&self, is_successor: bool) -> Result<()> {
         // Everything is looked up before the root directory changes. In the new one the user database, the time zone, and
         // the modules that the C library loads to read them, belong to those who can write there.
@@ -160,7 +159,7 @@ impl Privileges<'_> {
                 let directory = directory.to_bytes().escape_ascii();
                 Error::new(format_args!("cannot make {directory} the root directory"), Reason::System(errno), hint)
             };
-            // First into it: then no path leads out by way of the working directory.
+            // Enter the directory before chroot(), so that the working directory is not outside it.
             chdir(directory).and_then(|()| chroot(c".")).and_then(|()| chdir(c"/")).map_err(fail)?;
         }
         self.identity.zip(groups).map_or(Ok(()), |(identity, groups)| identity.take_on(&groups))

@@ -36,7 +36,7 @@ const SOCKET_CALLS: [c_long; 10] = [
     c::SYS_listen,
 ];
 
-/// Which argument of sendto is the address of another socket.
+/// Index of the argument of `sendto()` that is the address of another socket.
 const SENDTO_ADDRESS: usize = 4;
 
 impl Service {

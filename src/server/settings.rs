@@ -35,7 +35,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) proxy_protocol: bool,
     pub(crate) privileges: Privileges<'a>,
     pub(crate) limits: Limits,
-    /// The system calls that a handler makes, where it may make no other.
+    /// The only system calls that the handler may make, if it is sandboxed.
     pub(crate) sandbox: Option<&'a [c_long]>,
     pub(crate) inherited: Option<Inherited>,
     pub(crate) restart: Option<Args>,
@@ -94,7 +94,7 @@ impl Settings<'_> {
     }
 
     /// Whether children use the scoreboard: a preforked child, one that reads a PROXY header, and one whose violation of the
-    /// sandbox is noted there. If you make another child use it, say so here.
+    /// sandbox is noted there. If you make another child use it, add it to this condition.
     pub(crate) const fn children_use_scoreboard(&self) -> bool {
         self.pool.is_some() || self.proxy_protocol || self.sandbox.is_some()
     }

@@ -7,7 +7,7 @@ use crate::ffi::sys::syscall as c;
 /// Length of the longest name.
 const NAME_MAX: usize = 28;
 
-/// A number and a name: without a pointer, so that a table of them needs no relocation, and no page until it is used.
+/// A number and a name: without a pointer, a table of them needs no relocation, so its pages are loaded only on use.
 type Entry = (u16, u8, [u8; NAME_MAX]);
 
 const fn entry(number: c_long, name: &str) -> Entry {

@@ -9,7 +9,7 @@ use crate::ffi::wordexp as c;
 #[derive(Debug)]
 pub struct Words(c::wordexp_t);
 
-/// Why a line is not split.
+/// Reason for which a line is not split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WordError {
     /// `WRDE_BADCHAR`: it has, unquoted, a newline or one of `|&;<>(){}`, which only a shell knows what to do with.

@@ -37,7 +37,6 @@ struct Part {
 fn walk(a: &[u32], b: &[u32], matches: &mut Vec<(usize, usize)>) {
     let mut search = Search::new(a.len() + b.len());
     let mut waiting = vec![Part { a: (0, a.len()), b: (0, b.len()) }];
-    // Ends of matching runs, which come after the parts before them.
     while let Some(part) = waiting.pop() {
         let (mut a0, mut a1) = part.a;
         let (mut b0, mut b1) = part.b;
@@ -58,6 +57,7 @@ fn walk(a: &[u32], b: &[u32], matches: &mut Vec<(usize, usize)>) {
         waiting.push(Part { a: (a0 + x, a1), b: (b0 + y, b1) });
         waiting.push(Part { a: (a0, a0 + x), b: (b0, b0 + y) });
     }
+    // Matches at the end of a part are found first, so the list is sorted last.
     matches.sort_unstable();
 }
 

@@ -20,7 +20,7 @@ use crate::subject::{Case, Printed, Subject};
 use crate::tree::Tree;
 use crate::trouble::Trouble;
 
-/// Where the trace of one side comes from.
+/// Origin of the trace of one side.
 #[derive(Debug)]
 pub enum Origin<'j> {
     Run(Request<'j>),
@@ -130,7 +130,7 @@ pub fn run_all(
     Ok(subjects)
 }
 
-/// Which file every program with shared libraries finds them by: another one whenever packages are installed.
+/// Identity of the file by which programs find their shared libraries. It changes whenever packages are installed.
 fn loader_cache() -> Option<(u64, SystemTime)> {
     let found = std::fs::metadata("/etc/ld.so.cache").ok()?;
     Some((found.ino(), found.modified().ok()?))

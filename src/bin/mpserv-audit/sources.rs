@@ -196,7 +196,7 @@ impl Sources {
     }
 }
 
-/// Where the parts of an ELF file go in memory: strace gives offsets in the file, addr2line wants addresses.
+/// Addresses of the parts of an ELF file in memory: strace gives offsets in the file, addr2line wants addresses.
 #[derive(Debug, Default)]
 struct Segments(Vec<Segment>);
 

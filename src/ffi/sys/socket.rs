@@ -145,7 +145,7 @@ pub use libc::{
 
 /// `SHUT_*`
 ///
-/// Which direction to end. shutdown(2), POSIX.
+/// The direction to end. shutdown(2), POSIX.
 #[doc(inline)]
 pub use libc::{SHUT_RD, SHUT_RDWR, SHUT_WR};
 

@@ -28,9 +28,9 @@ pub(crate) struct ChildContext<'b, 'a> {
     pub(crate) settings: &'b Settings<'a>,
     /// The signals that were blocked before the server blocked its own.
     pub(crate) mask: &'b SigSet,
-    /// The server, if the child must end with it.
+    /// The pid to watch with PDEATHSIG, if any.
     pub(crate) parent: Option<Pid>,
-    /// The server.
+    /// The server's pid.
     pub(crate) server: Pid,
     pub(crate) admission: Admission<'b>,
     pub(crate) manager: &'b mut Manager,
@@ -49,9 +49,9 @@ impl ChildContext<'_, '_> {
         self.parent.map_or(Ok(()), |parent| set_pdeathsig(parent, Signal::TERM)).map_err(|_| EXIT_UNFIT)
     }
 
-    /// Closes the descriptors of the server, but for the listeners of a preforked child, and leaves the child nothing to write
-    /// to but its own slot of the scoreboard.
-    pub(super) fn give_up_what_is_the_servers(&mut self, is_preforked: bool) -> Result<(), c_int> {
+    /// Closes the descriptors of the server. A preforked child keeps the listeners. If children use the scoreboard, makes
+    /// the rest of it read-only: the child writes only to its own slot.
+    pub(super) fn give_up_server_resources(&mut self, is_preforked: bool) -> Result<(), c_int> {
         if is_preforked {
             self.descriptors.close_all_but_listeners_in_child();
         } else {

@@ -61,7 +61,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
     /// The whole life of a child that serves one client.
     fn serve(&mut self, mut connection: Connection, mut context: ChildContext<'_, '_>) -> Result<c_int, c_int> {
         context.leave_parents_group()?;
-        context.give_up_what_is_the_servers(false)?;
+        context.give_up_server_resources(false)?;
         sigprocmask(MaskHow::Set, context.mask);
         context.set_resource_limits()?;
         let proxy = if context.settings.proxy_protocol { context.identify_client(&mut connection)? } else { None };

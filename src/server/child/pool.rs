@@ -31,7 +31,7 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     mut context: ChildContext<'_, '_>,
 ) -> Result<c_int, c_int> {
     context.leave_parents_group()?;
-    context.give_up_what_is_the_servers(true)?;
+    context.give_up_server_resources(true)?;
     let pid = getpid();
     catch_retire(&context)?;
     if context.parent.is_none() {

@@ -69,7 +69,7 @@ impl Program {
         mut context: ChildContext<'_, '_>,
     ) -> Result<c_int, c_int> {
         context.leave_parents_group()?;
-        context.give_up_what_is_the_servers(false)?;
+        context.give_up_server_resources(false)?;
         let proxy = context.identify_client(&mut connection)?;
         let environment = self.environment.set_client(&connection);
         environment.map_err(|errno| context.set_up_failed("getsockname", errno))?;

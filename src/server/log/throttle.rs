@@ -38,7 +38,7 @@ impl Throttled {
         Throttled::Call,
     ];
 
-    /// The level, the event and its field `why`, for a line about those that were held back.
+    /// The level, the event and its field `why`, for the line that sums up suppressed events.
     const fn summary(self) -> (Level, &'static str, &'static str) {
         match self {
             Throttled::Refuse => (Level::Warning, "refuse", "as before"),
@@ -52,11 +52,11 @@ impl Throttled {
     }
 }
 
-/// The state of each kind of event.
+/// The throttle: one state for each kind of event.
 #[derive(Default)]
 pub(crate) struct LogThrottle([HeldBack; Throttled::ALL.len()]);
 
-/// The state of one kind.
+/// Suppressed events of one kind.
 #[derive(Clone, Copy, Default)]
 struct HeldBack {
     /// The time from which on the next one may be logged.

@@ -7,8 +7,8 @@ use crate::sys::memory::ParentOnly;
 
 /// A hash table with open addressing and linear probing, for a fixed number of keys.
 ///
-/// At least half of the places stay empty, so a search looks at two or three. An attacker who chooses the keys, by
-/// connecting from chosen addresses, can make a search look at every key, which is as slow as a list.
+/// At least half of the places stay empty, so a search looks at two or three places on average. An attacker who chooses
+/// the keys, by connecting from chosen addresses, can make a search look at every key, which is as slow as a list.
 pub(super) struct Map<K, V> {
     places: ParentOnly<Option<(K, V)>>,
     length: usize,
@@ -27,7 +27,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Map<K, V> {
     fn home(&self, key: &K) -> usize {
         let mut hasher = Fnv(FNV_BASIS);
         key.hash(&mut hasher);
-        // Without the upper half, the last byte alone would decide the lowest bits.
+        // Mix in the upper half: the low bits of FNV depend too much on the last byte.
         let hash = hasher.finish();
         (hash ^ (hash >> 32)) as usize & self.mask()
     }
@@ -72,7 +72,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Map<K, V> {
         let mut hole = self.find(key);
         let (_, value) = self.places.get_mut(hole)?.take()?;
         self.length -= 1;
-        // A key that a search would no longer reach, because it would stop at the hole, moves into the hole.
+        // Moves later keys back into the hole, because a search would stop there.
         let mut place = hole;
         loop {
             place = (place + 1) & self.mask();

@@ -7,8 +7,8 @@
 //! | `state.rs` | [`Parent`] and everything that it knows |
 //! | `event_loop.rs` | the loop: timers, accept, wait, signals |
 //! | `accept.rs` | from a client that waits to a child that serves it |
-//! | `pause.rs` | what keeps the parent from accepting: limits and resource shortages |
-//! | `reap.rs` | children that have ended |
+//! | `pause.rs` | what keeps the parent from accepting: resource shortages, `--max-children`, `--max-rate` (counted in `rate.rs`) |
+//! | `reap.rs` | SIGCHLD: children that have ended |
 //! | `timers.rs` | everything that happens at a certain time: when, and what |
 //! | `pool.rs`, `pool_size.rs` | preforked children: making and retiring them; how many there should be |
 //! | `reload.rs`, `successor.rs` | SIGHUP: the rules are read again; SIGUSR2: a successor is started and takes over |
@@ -16,7 +16,9 @@
 //! | `headers.rs` | connections whose PROXY header does not come |
 //! | `publisher.rs`, `status.rs` | what the service manager, `ps` and the log are told of the server's state |
 //! | `groups.rs` | process groups that have outlived their child |
-//! | `children.rs`, `group_table.rs`, `map.rs`, `sources.rs`, `rule_counts.rs`, `rate.rs` | tables of a fixed size: children, their groups, clients by source and by rule, times of connections |
+//! | `children.rs`, `group_table.rs` | tables of a fixed size: children, and their groups |
+//! | `map.rs`, `sources.rs`, `rule_counts.rs` | tables of a fixed size: any keys, clients by source, clients by rule |
+//! | `rate.rs` | the times of the last connections |
 //!
 //! The signals that the parent obeys are blocked from the start to the end, and read from a descriptor. So no signal
 //! interrupts anything, a signal that comes just before the wait ends the wait, and a child has no handler to put back.

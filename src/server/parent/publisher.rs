@@ -1,4 +1,4 @@
-//! `Publisher`: tells the service manager and `ps` how the server is.
+//! `Publisher`: tells the service manager and `ps` the server's state.
 
 use core::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::sys::process::Pid;
 /// The longest title.
 const TITLE_MAX: usize = 64;
 
-/// The number of children before the first one was shown.
+/// Stands for: no number shown yet.
 const NOT_SHOWN: u32 = u32::MAX;
 
-/// Tells the service manager and `ps` how the server is.
+/// Tells the service manager and `ps` the server's state.
 pub(super) struct Publisher {
     manager: Manager,
     title: Option<Title>,
@@ -82,7 +82,7 @@ impl Publisher {
         }
     }
 
-    /// The time at which the service manager is told this number of children.
+    /// The earliest time to tell the service manager `children`, or `None` if it was told that number already.
     pub(super) fn status_due(&self, children: u32) -> Option<Duration> {
         if self.manager.is_there() { self.status.due(children) } else { None }
     }
@@ -92,7 +92,7 @@ impl Publisher {
         self.status = Shown { number: children, next: now + STATUS_EVERY };
     }
 
-    /// The time at which the title shows this number of children.
+    /// The earliest time to show `children` in the title, or `None` if it is shown already.
     pub(super) fn title_due(&self, children: u32) -> Option<Duration> {
         if self.title.is_some() { self.titled.due(children) } else { None }
     }

@@ -13,7 +13,7 @@ use crate::sys::seccomp::violation;
 use crate::sys::signal::Signal;
 
 impl<W: Worker> Parent<'_, '_, W> {
-    /// SIGCHLD: a child has ended, and perhaps others. One signal may stand for several children.
+    /// Handles SIGCHLD. One signal may stand for several children.
     pub(super) fn on_child(&mut self, sender: Option<Pid>) {
         let must_reap_now = self.state.children.len() < MANY_CHILDREN
             || self.pool.is_some()
@@ -57,7 +57,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Reaps one child, if one of these has ended. Returns whether one has.
+    /// Reaps one child of `which`, if one has ended. Returns whether it did.
     fn reap_one(&mut self, which: WaitFor) -> Result<bool> {
         let mut status = WaitStatus::default();
         match retry_on_intr(|| waitpid(which, Some(&mut status), WaitOptions::NOHANG)) {
@@ -72,7 +72,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Another part of this process may have waited for the children: those that are gone are forgotten.
+    /// Forgets children that no longer exist: other code of this process may have reaped them.
     fn waitpid_failed(&mut self, errno: Errno) {
         self.back_off("waitpid", errno);
         for stage in Stage::ALL {
@@ -98,18 +98,18 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.state.forget_client(&child);
         self.state.ended += 1;
         self.count_for_report(child.stage);
-        // The resource that is short may be there now.
+        // The child's end may have freed the missing resource: retry now.
         if let Some(shortage) = &mut self.state.shortage {
             shortage.retry_at = Some(self.state.now);
         }
         self.log_end(&child, end);
-        // The connection of a preforked child may have begun just now.
+        // The start of a preforked child's connection is unknown; assume now.
         let started = if self.pool.is_some() { self.state.now } else { child.started };
         self.keep_group(&child, &child.peer, started);
         self.scoreboard.slot(child.index).clear();
     }
 
-    /// Logs the end of a child. Of a preforked child, the pool takes note.
+    /// Logs the end of a child. Also tells the pool, if the child was preforked.
     fn log_end(&mut self, child: &Child, end: ChildEnd) {
         let now = self.state.now;
         let slot = self.scoreboard.slot(child.index);

@@ -70,7 +70,7 @@ flags! {
     }
 }
 
-/// Which half of a connection `shutdown()` ends.
+/// Half of a connection to end: the second argument of `shutdown()`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shutdown {
     /// `SHUT_RD`: no more is read.

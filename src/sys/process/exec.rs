@@ -38,7 +38,7 @@ pub struct Spawn<'a> {
     pub limits: &'a [(Resource, Limit)],
 }
 
-/// Why [`spawn`] has started no program. No process is left of it.
+/// Reason for which [`spawn`] started no program. No process is left of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SpawnError {
     /// There was no process for it: `EAGAIN` when a limit is reached, `ENOMEM`.

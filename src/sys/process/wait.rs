@@ -68,7 +68,7 @@ impl Child {
     }
 }
 
-/// Which children a `waitpid()` waits for: C's first argument.
+/// Children to wait for: the first argument of `waitpid()`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WaitFor {
     /// -1: any child.
@@ -86,7 +86,7 @@ impl WaitFor {
         match self {
             WaitFor::AnyChild => -1,
             WaitFor::Child(pid) => pid.raw(),
-            // -1 would mean any child. Group 1 is that of the first process, and no other's child is in it.
+            // -1 would mean any child, so use a value that finds none; group 1 belongs to init.
             WaitFor::Group(Pid::INIT) => c_int::MIN,
             WaitFor::Group(pid) => -pid.raw(),
             WaitFor::OwnGroup => 0,

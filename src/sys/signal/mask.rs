@@ -11,11 +11,11 @@ use crate::sys::signal::set::SigSet;
 /// Change to the set of blocked signals: the first argument of `sigprocmask()`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MaskHow {
-    /// `SIG_BLOCK`: these too.
+    /// `SIG_BLOCK`: adds these.
     Block,
-    /// `SIG_UNBLOCK`: these no longer.
+    /// `SIG_UNBLOCK`: removes these.
     Unblock,
-    /// `SIG_SETMASK`: exactly these.
+    /// `SIG_SETMASK`: replaces the mask by these.
     Set,
 }
 
@@ -42,7 +42,7 @@ pub fn sigprocmask(how: MaskHow, set: &SigSet) {
 /// `sigprocmask(how, &set, &old)`: changes which signals are held back and returns which were before.
 ///
 /// # Errors
-/// None of the kernel's, as `how` is one of its three; what a filter of system calls may say, as with seccomp.
+/// Only an errno that a seccomp filter injects; `how` is always valid.
 pub fn sigprocmask_replace(how: MaskHow, set: &SigSet) -> Result<SigSet> {
     let mut old = SigSet::empty();
     // SAFETY: both pointers are to sets.

@@ -4,6 +4,6 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grade {
     Passed,
-    /// The wrong behaviour of the program.
+    /// Not passed: the wrong behaviour that was seen.
     NotYet(String),
 }

@@ -71,7 +71,7 @@ pub fn grade(answer: &Answer, strace: &Strace) -> Result<bool, Trouble> {
 fn of_one(exercise: &Exercise, file: &Path, strace: &Strace) -> Result<Grade, Trouble> {
     let directory = Directory::new()?;
     let program = subject::compile(file, exercise.program, exercise.standard, &directory.path)?;
-    // A network belongs to a thread and what it starts.
+    // A network namespace is per thread, so each check gets a thread.
     std::thread::scope(|scope| {
         let check = scope.spawn(|| {
             network::use_own();

@@ -24,7 +24,7 @@ const TICK: Duration = Duration::from_millis(2);
 /// A process that has not run for so long does nothing by itself.
 const REST: Duration = Duration::from_millis(300);
 
-/// Where the textbook programs' own headers are.
+/// Directory of the textbook programs' own headers.
 const HEADERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/textbook");
 
 /// Compiles the file into the folder, as the program of this name and with the option for its standard of C.

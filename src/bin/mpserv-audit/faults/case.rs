@@ -27,7 +27,7 @@ pub enum Fault {
 /// The signals that come at each call.
 const SIGNALS: [&str; 9] = ["CHLD", "TERM", "INT", "HUP", "USR1", "USR2", "ALRM", "PIPE", "CONT"];
 
-/// Which calls move bytes, so that they may move few of them, and whether they read into their second argument.
+/// Calls that move bytes, and so may move only some, and whether they read into their second argument.
 const PARTIAL: [(&str, bool); 7] = [
     ("read", true),
     ("recvfrom", true),

@@ -17,7 +17,7 @@ use crate::trouble::Trouble;
 #[allow(dead_code, reason = "a part is enough here")]
 mod cc;
 
-/// Where the textbook programs' own header is, for a source that was made from one of them.
+/// Directory of the textbook programs' own headers, for a source that was made from one of them.
 const HEADERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/textbook");
 const WITHOUT_LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/mpserv-audit/foreign/without_library.c");
 const WITH_LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/mpserv-audit/foreign/with_library.c");

@@ -104,7 +104,7 @@ fn pair_rows(
     Ok(())
 }
 
-/// Which rows are shown.
+/// Tells for each row whether it is shown.
 fn shown(rows: &[Row], whole: bool) -> Vec<bool> {
     let mut shown = vec![whole; rows.len()];
     for (at, _) in rows.iter().enumerate().filter(|(_, row)| row.is_difference()) {

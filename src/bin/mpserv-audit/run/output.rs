@@ -69,7 +69,7 @@ pub struct Opened {
     pub printed: Printed,
 }
 
-/// Where what the program prints can be had.
+/// Source from which the output of the program is read.
 #[derive(Debug)]
 pub enum Printed {
     /// The thread ends when the last writer has closed.

@@ -89,7 +89,7 @@ fn waits_for_vfork(pid: u32) -> bool {
     flags.is_some_and(|flags| flags & CLONE_VFORK as u64 != 0)
 }
 
-/// Where in /proc/PID/stat, behind the program's name, the time in user space stands; that in the kernel follows.
+/// Index of the time in user space among the fields of /proc/PID/stat after the program's name. Kernel time follows.
 const USER_TIME: usize = 11;
 /// The unit of both: hundredths of a second, on every Linux.
 const TICKS_PER_SECOND: u64 = 100;
