@@ -73,7 +73,8 @@ impl Identity {
         self.user
     }
 
-    /// Whether the environment describes another user. False in a successor: its predecessor has corrected it.
+    /// Whether the environment describes another user. False in a successor inside another root
+    /// directory: its predecessor has corrected it.
     pub(super) const fn is_another(&self) -> bool {
         !self.is_of_this_process
     }
