@@ -105,7 +105,7 @@ impl Page<'_> {
                 out += &self.pair(parts.map(|(above, _)| above), false, &stops);
                 out += &self.pair(parts.map(|(_, made)| made), true, &stops);
             } else {
-                out += "<p class=\"text soft\">At the end of a process, behind main: what exit does.</p>";
+                out += "<p class=\"text soft\">At the end of a process, after main returns: what exit does.</p>";
             }
             out += "<div class=\"calls\">\n";
             for row in row::of_block(&self.runs, &self.steps, &block) {
@@ -182,7 +182,8 @@ impl Page<'_> {
             if steps.iter().any(|at| self.steps[*at].kind != Kind::Same) {
                 classes.push("unlike".to_owned());
             }
-            Some(Link { anchor: self.anchor(*steps.first()?), classes: classes.join(" ") })
+            let first = *steps.first()?;
+            Some(Link { anchor: self.anchor(first), classes: classes.join(" "), title: format!("step {}", first + 1) })
         };
         let title = format!("{}: its processes and their system calls", self.name);
         Some((picture.svg(&title, Some(&link)), picture.width()))
@@ -225,7 +226,7 @@ fn code(column: &Column, side: usize, (first, last): (usize, usize), is_anchor: 
         let depth = (text.len() - text.trim_start().len()) / INDENT;
         let _ = write!(
             out,
-            "<span{id} class=\"i{}{class}\" data-n=\"{number}\">{}</span>",
+            "<span{id} class=\"i{}{class}\" data-n=\"{number}\">{}</span>\n",
             depth.min(DEPTHS),
             escape(&text)
         );

@@ -40,7 +40,7 @@ pub fn html(entries: &[Entry]) -> String {
     out += "<body>\n<header>\n<h1>C, Rust, and their system calls</h1>\n\
             <p>Each lesson is a program, written in C and in Rust, and a real run of both. Under each line stand the system calls that it made, \
             process by process, and what they changed in the kernel. Take them in this order: each adds one thing.</p>\n</header>\n<main>\n\
-            <table class=\"index\">\n<tr><th>lesson</th><th>what it adds</th><th>processes</th><th>calls</th></tr>\n";
+            <table class=\"index\">\n<tr><th scope=\"col\">lesson</th><th scope=\"col\">what it adds</th><th scope=\"col\">processes</th><th scope=\"col\">calls</th></tr>\n";
     for (number, entry) in (1..).zip(entries) {
         let differ = if entry.differences > 0 {
             format!(" <span class=\"bad\">{} differ</span>", entry.differences)

@@ -14,6 +14,7 @@
 //! | `html` | a page as HTML, made of the parts below |
 //! | `frame`, `tour`, `after` | its head, where to look first, what stands behind the sources |
 //! | `rows`, `step` | the calls under the lines; one of them in full |
+//! | `printed` | the lines on a terminal beside those on a pipe |
 //! | `questions` | questions that the run answers |
 //! | `index` | the page of all lessons |
 
@@ -25,6 +26,7 @@ mod html;
 mod index;
 mod notes;
 mod page;
+mod printed;
 mod questions;
 mod row;
 mod rows;
@@ -84,11 +86,12 @@ pub fn of_programs(options: &Options, programs: &Programs, strace: &Strace, fold
     let mut is_aligned = true;
     let mut entries = Vec::new();
     let has_all = subjects.len() > 1;
+    let made: Vec<&str> = subjects.iter().map(|subject| subject.name.as_str()).collect();
     for subject in &subjects {
         let best = best(subject);
         for case in &subject.cases {
             let mut page = page_of(subject, case, &sources)?;
-            page.tabs = tabs(subject, case, has_all);
+            page.tabs = tabs(subject, case, &made);
             page.exercises = exercises(&subject.name);
             for [first, second] in page.crossings() {
                 is_aligned = false;
@@ -158,7 +161,7 @@ fn address(subject: &Subject, case: &Case) -> String {
     format!("{}-{}-{}.html", subject.name, case.drive.replace(' ', "-"), case.output.name())
 }
 
-fn tabs(subject: &Subject, case: &Case, has_index: bool) -> Tabs {
+fn tabs(subject: &Subject, case: &Case, made: &[&str]) -> Tabs {
     let tab = |other: &Case, text: &str| Tab {
         text: text.to_owned(),
         to: (!std::ptr::eq(other, case)).then(|| address(subject, other)),
@@ -173,7 +176,7 @@ fn tabs(subject: &Subject, case: &Case, has_index: bool) -> Tabs {
     Tabs {
         drives: subject.cases.iter().filter(same_output).map(|other| tab(other, &other.drive)).collect(),
         outputs: subject.cases.iter().filter(same_drive).map(|other| tab(other, output(other.output))).collect(),
-        lessons: if has_index { lessons(&subject.name) } else { Vec::new() },
+        lessons: if made.len() > 1 { lessons(&subject.name, made) } else { Vec::new() },
     }
 }
 
@@ -184,12 +187,13 @@ fn exercises(program: &str) -> Vec<(String, String)> {
     all.iter().map(|exercise| (exercise.task.to_owned(), command(exercise.name))).collect()
 }
 
-/// The lesson before, all lessons, the next one.
-fn lessons(name: &str) -> Vec<Tab> {
-    let at = ORDER.iter().position(|other| *other == name).unwrap_or_default();
+/// The lesson before, all lessons, the next one, among those that are made.
+fn lessons(name: &str, made: &[&str]) -> Vec<Tab> {
+    let order: Vec<&str> = ORDER.into_iter().filter(|other| made.contains(other)).collect();
+    let at = order.iter().position(|other| *other == name).unwrap_or_default();
     let link = |name: &str, text: String| Tab { text, to: Some(format!("{name}.html")) };
-    let before = at.checked_sub(1).map(|before| link(ORDER[before], format!("← {}", ORDER[before])));
-    let next = ORDER.get(at + 1).map(|next| link(next, format!("{next} →")));
+    let before = at.checked_sub(1).map(|before| link(order[before], format!("← {}", order[before])));
+    let next = order.get(at + 1).map(|next| link(next, format!("{next} →")));
     before.into_iter().chain([link("index", "all lessons".to_owned())]).chain(next).collect()
 }
 

@@ -1,6 +1,7 @@
 //! Questions at the end of a page. The run gives the answers, so that they are never out of date.
 
 use super::page::Page;
+use super::printed::{difference, text as printed_text};
 use super::state::{Kernel, Life, STANDARD};
 use super::text::{self, arguments, number};
 use crate::report::html::escape;
@@ -80,28 +81,22 @@ fn processes(page: &Page<'_>) -> Option<Question> {
 
 fn printed(page: &Page<'_>) -> Option<Question> {
     let (terminal, pipe) = (page.printed.terminal.as_ref()?, page.printed.pipe.as_ref()?);
-    let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
     if terminal.is_empty() {
         return None;
     }
-    let [on_terminal, on_pipe] = [terminal, pipe].map(|text| lines(text));
-    let shown = escape(&String::from_utf8_lossy(pipe).replace('\r', "")).replace('\u{fffd}', "\n");
-    let why = if on_pipe > on_terminal {
-        "printf keeps its text in a buffer when standard output is no terminal. fork copies the buffer with all other memory, \
-         so that a line is written once by each process that had a copy of it."
-    } else if on_pipe < on_terminal {
-        "printf keeps its text in a buffer when standard output is no terminal. A process that a signal ends does not write \
-         its buffer, so those lines are lost."
-    } else {
-        "printf keeps its text in a buffer when standard output is no terminal, and writes it at exit. Here as many lines \
-         arrive, but later, and perhaps in another order."
-    };
+    let [terminal, pipe] = [terminal, pipe].map(|text| printed_text(text));
+    let [on_terminal, on_pipe] = [&terminal, &pipe].map(|text| text.lines().count());
     question(
         format!(
             "On a terminal this run prints {}. How many lines does a pipe get, and why?",
             plural(on_terminal, "line", "lines")
         ),
-        format!("{}. {why}<pre class=\"out\">{shown}</pre>", plural(on_pipe, "line", "lines")),
+        format!(
+            "{}. {}<pre class=\"out\">{}</pre>",
+            plural(on_pipe, "line", "lines"),
+            escape(&difference(&terminal, &pipe)),
+            pipe.lines().map(escape).collect::<Vec<_>>().join("\n")
+        ),
     )
 }
 
@@ -132,12 +127,31 @@ fn zombies(page: &Page<'_>) -> Option<Question> {
         })
         .collect();
     let answer = if lines.is_empty() {
-        "None is. Their parent ended before them, or ignores SIGCHLD; in both cases the system takes the exit status."
-            .to_owned()
+        let reasons: Vec<String> = children.iter().filter_map(|child| no_zombie(page, *child)).collect();
+        format!("None is. {}", reasons.join(" "))
     } else {
         format!("A zombie has ended, but its exit status has not been taken by wait. {}", lines.join(" "))
     };
     question("Which children are zombies, and for how long?", answer)
+}
+
+/// The reason for which a child is no zombie when it ends.
+fn no_zombie(page: &Page<'_>, child: usize) -> Option<String> {
+    let name = page.runs.name_of(child);
+    let Some(end) = first(page, child, Life::Gone) else {
+        return Some(format!("{name} has not ended when the run is over."));
+    };
+    let before = page.before(end);
+    let parent = before.processes[child].parent.filter(|parent| before.processes[*parent].life == Life::Alive);
+    let why = match parent {
+        Some(parent) => {
+            let keeps_none = before.processes[parent].keeps_no_zombies;
+            let choice = if keeps_none { "set SA_NOCLDWAIT" } else { "ignores SIGCHLD" };
+            format!("its parent, {}, {choice}, and the system takes the exit status", page.runs.name_of(parent))
+        }
+        None => "its parent ended before it, and the system takes the exit status".to_owned(),
+    };
+    Some(format!("{name} ends at {}: {why}.", step(page, end)))
 }
 
 /// A child that closes what its parent opened: what if it did not?
@@ -188,10 +202,10 @@ fn interrupted(page: &Page<'_>) -> Option<Question> {
     let call_name = String::from_utf8_lossy(call.name);
     let answer = match returned.map(|at| (at, page.runs.line(&page.steps[at]))) {
         Some((back, Line::Call(result))) if result.result.starts_with(b"-1 EINTR") => format!(
-            "It interrupts {call_name} ({}). The handler runs. Then {call_name} fails with EINTR ({}), because the handler was \
-             installed without SA_RESTART, or because such a call is never made again.",
+            "It interrupts {call_name} ({}). The handler runs. Then {call_name} fails with EINTR ({}), because {}.",
             step(page, call_at),
-            step(page, back)
+            step(page, back),
+            no_restart(&call)
         ),
         Some((back, _)) => format!(
             "It interrupts {call_name} ({}). The handler runs until {}. Then the kernel makes {call_name} again, and the program \
@@ -205,6 +219,15 @@ fn interrupted(page: &Page<'_>) -> Option<Question> {
     };
     let who = name_of_lane(page, lane);
     question(format!("What does {signal} do to {who} at step {}?", at + 1), answer)
+}
+
+/// The reason for which an interrupted call is not made again: strace shows the kernel's own error for it.
+fn no_restart(call: &Call<'_>) -> &'static str {
+    if call.result.starts_with(b"? ERESTARTSYS") {
+        "the handler was installed without SA_RESTART"
+    } else {
+        "this call is never made again after a handler, not even with SA_RESTART"
+    }
 }
 
 fn last_to_close(page: &Page<'_>) -> Option<Question> {

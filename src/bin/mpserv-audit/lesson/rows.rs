@@ -103,12 +103,20 @@ fn what(page: &Page<'_>, row: &Row) -> String {
         })
         .collect();
     let first = row.steps[0];
-    let link = |at: usize, text: &str| format!("<a href=\"#s{}\">{}</a>", at + 1, escape(text));
+    let place = &page.runs.comparison.pairs[row.lane].place;
+    let link = |at: usize, text: &str, label: &str| {
+        let step = at + 1;
+        let label = escape(label);
+        format!("<a href=\"#s{step}\" aria-label=\"step {step}, {place}: {label}\">{}</a>", escape(text))
+    };
     match page.runs.line(&page.steps[first]) {
         Line::Call(call) if words::is_library(&String::from_utf8_lossy(call.name)) => {
             let names = row.shown();
             let name = |at: &usize| match page.runs.line(&page.steps[*at]) {
-                Line::Call(call) => link(*at, &String::from_utf8_lossy(call.name)),
+                Line::Call(call) => {
+                    let name = String::from_utf8_lossy(call.name);
+                    link(*at, &name, &name)
+                }
                 _ => String::new(),
             };
             let all: Vec<String> = names.iter().map(name).collect();
@@ -123,12 +131,11 @@ fn what(page: &Page<'_>, row: &Row) -> String {
             let results: Vec<String> = shown
                 .iter()
                 .map(|at| match page.runs.line(&page.steps[*at]) {
-                    Line::Call(call) => link(
-                        *at,
-                        &Some(result(page, &call))
-                            .filter(|text| !text.is_empty())
-                            .unwrap_or_else(|| "no return".to_owned()),
-                    ),
+                    Line::Call(call) => {
+                        let text = Some(result(page, &call)).filter(|text| !text.is_empty());
+                        let text = text.unwrap_or_else(|| "no return".to_owned());
+                        link(*at, &text, &label(&call, &text))
+                    }
                     _ => String::new(),
                 })
                 .collect();
@@ -140,16 +147,33 @@ fn what(page: &Page<'_>, row: &Row) -> String {
         }
         Line::Signal { name, .. } => {
             let times = if row.steps.len() > 1 { format!(" ×{}", row.steps.len()) } else { String::new() };
-            let all: Vec<String> = row.steps.iter().map(|at| link(*at, &signal_source(page, *at))).collect();
+            let all: Vec<String> = row
+                .steps
+                .iter()
+                .map(|at| {
+                    let source = signal_source(page, *at);
+                    link(*at, &source, &format!("{} {source}", String::from_utf8_lossy(name)))
+                })
+                .collect();
             format!(
                 "<code>{}</code>{times} <span class=\"results\">{}</span>",
                 String::from_utf8_lossy(name),
                 all.join(" ")
             )
         }
-        Line::End { how } => link(first, &String::from_utf8_lossy(how)),
-        _ => link(first, "?"),
+        Line::End { how } => {
+            let how = String::from_utf8_lossy(how);
+            link(first, &how, &how)
+        }
+        _ => link(first, "?", "?"),
     }
+}
+
+/// A call and its result in words, for a reader who hears the link without its row.
+fn label(call: &Call<'_>, result: &str) -> String {
+    let returns = call.name != b"rt_sigreturn" && !matches!(text::outcome(call).as_str(), "" | "interrupted");
+    let verb = if returns { " returned" } else { "," };
+    format!("{}{verb} {result}", together(std::slice::from_ref(call)))
 }
 
 /// The sender of a signal, and the call that the signal interrupted.
@@ -243,20 +267,27 @@ fn tables_differ(before: &Kernel, after: &Kernel) -> bool {
     before.objects != after.objects || all.into_iter().any(|(old, new)| old.descriptors != new.descriptors)
 }
 
-/// Changes in the kernel by the first steps of a row.
+/// Changes in the kernel by the first steps of a row. Where a row has several, each change names its step.
 fn state_of(page: &Page<'_>, row: &Row) -> String {
-    let mut parts = Vec::new();
+    let mut groups: Vec<(usize, String)> = Vec::new();
     let first = row.steps[0];
-    if tables_differ(page.before(first), &page.steps[first].after) {
-        let open = descriptors(page, &page.steps[first].after);
-        parts.extend((!open.is_empty()).then(|| format!("open: {open}")));
-    }
-    for at in row.steps.iter().take(LAST) {
-        let found = state::changes(page.before(*at), &page.steps[*at].after, |process| page.runs.name_of(process));
+    for at in row.steps.iter().copied().take(LAST) {
+        let mut parts = Vec::new();
+        if at == first && tables_differ(page.before(first), &page.steps[first].after) {
+            let open = descriptors(page, &page.steps[first].after);
+            parts.extend((!open.is_empty()).then(|| format!("open: {open}")));
+        }
+        let found = state::changes(page.before(at), &page.steps[at].after, |process| page.runs.name_of(process));
         parts.extend(found.iter().map(|change| escape(change)));
+        if !parts.is_empty() {
+            groups.push((at, parts.join("; ")));
+        }
     }
-    parts.dedup();
-    parts.join("; ")
+    groups.dedup_by(|later, earlier| later.1 == earlier.1);
+    let text = |(at, text): &(usize, String)| {
+        if row.steps.len() > 1 { format!("after step {}: {text}", at + 1) } else { text.clone() }
+    };
+    groups.iter().map(text).collect::<Vec<_>>().join("; ")
 }
 
 /// The row of a text that was buffered.

@@ -59,12 +59,12 @@ fn lines(page: &Page<'_>, step: &Step) -> String {
 
 fn kernel_html(page: &Page<'_>, kernel: &Kernel) -> String {
     let mut out = "<table class=\"kernel\"><caption>What the kernel keeps, after this step</caption>\
-                   <tr><th>process</th><th>open descriptors</th><th>children</th><th>signals</th></tr>"
+                   <tr><th scope=\"col\">process</th><th scope=\"col\">open descriptors</th><th scope=\"col\">children</th><th scope=\"col\">signals</th></tr>"
         .to_owned();
     for (index, process) in kernel.processes.iter().enumerate() {
         let name = page.runs.name_of(index);
         if process.life == Life::Zombie {
-            let _ = write!(out, "<tr><td>{name}</td><td>a zombie: none</td><td></td><td></td></tr>");
+            let _ = write!(out, "<tr><td>{name}</td><td>none (zombie)</td><td></td><td></td></tr>");
         }
         if process.life != Life::Alive {
             continue;

@@ -26,6 +26,8 @@ const LANES: usize = 12;
 pub struct Link {
     /// The anchor that the node leads to.
     pub anchor: String,
+    /// The name of what it leads to, before the process and the call.
+    pub title: String,
     /// The classes by which the node can be marked.
     pub classes: String,
 }
@@ -92,7 +94,10 @@ impl Picture {
                 let label = super::escape::escape(&node.label);
                 let link = links.and_then(|links| links(lane.process, &node.events));
                 if let Some(link) = &link {
-                    draw(format!("<a href=\"#{}\" class=\"{}\">", link.anchor, link.classes));
+                    draw(format!(
+                        "<a href=\"#{}\" class=\"{}\"><title>{}, {}: {label}</title>",
+                        link.anchor, link.classes, link.title, lane.place
+                    ));
                 }
                 draw(format!(
                     "<rect class=\"n {class}\" x=\"{left}\" y=\"{top}\" width=\"{node_width}\" height=\"{node_height}\" rx=\"4\"/>"
