@@ -224,9 +224,9 @@ fn code(column: &Column, side: usize, (first, last): (usize, usize), is_anchor: 
         let text = if text.is_empty() { " ".to_owned() } else { text.replace('\t', "    ") };
         // A long line goes on below its beginning.
         let depth = (text.len() - text.trim_start().len()) / INDENT;
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<span{id} class=\"i{}{class}\" data-n=\"{number}\">{}</span>\n",
+            "<span{id} class=\"i{}{class}\" data-n=\"{number}\">{}</span>",
             depth.min(DEPTHS),
             escape(&text)
         );
