@@ -19,7 +19,7 @@ fn form(line: &str) -> String {
     out.trim_end().to_owned()
 }
 
-/// How often each line is printed: on the terminal, and to the pipe.
+/// The number of times that each line is printed: on the terminal, and to the pipe.
 fn counts(terminal: &str, pipe: &str) -> BTreeMap<String, [usize; 2]> {
     let mut counts: BTreeMap<String, [usize; 2]> = BTreeMap::new();
     for (side, text) in [terminal, pipe].into_iter().enumerate() {
