@@ -35,29 +35,34 @@
 //!
 //! # The log
 //! Each event is one line on standard error, or in syslog: `mpserv: EVENT name=value ...`. The same kind of trouble is
-//! logged once a second: a line with a `count` stands for so many events.
+//! logged once a second: a line with a `count` stands for so many events. A last line, with `why` and `count` alone, stands
+//! for those that came after it.
 //!
 //! | event | when, and its fields |
 //! |---|---|
-//! | `listen` | a socket listens: `address`, `backlog` |
-//! | `skip` | an address of a host is left out, because the system does not have it: `address`, `error` |
-//! | `start` | the server serves: `pid`, `limit` |
+//! | `listen` | a socket listens: `address`, `backlog`; if the kernel allows less, the one that was `asked` for, with a `hint` |
+//! | `skip` | an address of a host is left out, because the system does not have it: `address`, `error`, `hint` |
+//! | `start` | the server serves: `pid`, `limit`, a `warning` if it runs as root |
 //! | `accept` | a child begins to serve: `pid`, `from`, the proxy (`by`), `children` with this one, `limit` |
-//! | `end` | a child has ended: `pid`, `from`, `exit` or `signal`, the `seconds` of its life, `children` that are left |
+//! | `end` | a child has ended: `pid`, `from`, `exit` and its `meaning`, or `signal`, the `seconds` of its life, `children` that are left |
 //! | `refuse` | a client was refused: `from`, `why`, `from_source`, `count` |
-//! | `pause`, `resume` | the server stops and begins again to accept: `why` is `max-children`, `max-rate`, or the call that failed, with its `error` and a `hint` |
+//! | `pause` | the server stops accepting: `why` is a limit, with the `children`, or the call that failed, with its `error` and a `hint`; `count` |
+//! | `resume` | it accepts again: `why` it did not, and the `seconds` |
 //! | `lifetime` | a child has lived for as long as it may: `pid`, `from` |
 //! | `group` | processes that a child has left in its process group have lived for too long: the `group`, `from`, the `signal` that they get |
-//! | `fail` | a program could not be run, or a call failed unexpectedly: `call`, `error`, `count` |
-//! | `status`, `child` | SIGUSR1 came; a line for each child if details are logged |
-//! | `stop`, `stopped` | the server was told to stop: `signal`, `sender`, `children`; it has stopped: `drained`, `terminated`, `killed` |
-//! | `abort`, `orphan` | details: a connection was gone before it was accepted; a process was reaped that was no child of the server |
+//! | `fail` | a program could not be run, or a call failed unexpectedly: `call`, `error`, `hint`, `pid`, `from`, `count` |
+//! | `status` | SIGUSR1 came: `children`, `limit`, `serving`, `accepted`, `refused`, `ended`, `uptime`, `paused`, `stopping` |
+//! | `child` | the same, a line for each child if details are logged: `pid`, `state`, `from`, `served`, `seconds` |
+//! | `stop` | the server was told to stop: `signal`, `sender`, `uid`, `children`, `grace` |
+//! | `stopped` | it has stopped: `drained`, `terminated`, `killed`, `accepted`, `seconds` |
+//! | `abort` | a detail: a connection was gone before it was accepted: `error`, `count` |
+//! | `orphan` | a detail: a process was reaped that was no child of the server: `pid` |
 //! | `reload` | SIGHUP came and changed nothing, and `why` |
-//! | `rules` | the rules were read again: the number of `rules`, or the `error` |
-//! | `restart` | a successor was started: its `pid` and `program`; or the `error`; or why SIGUSR2 was `refused` |
+//! | `rules` | the rules were read again: the number of `rules`, or the `error` and a `hint` |
+//! | `restart` | a successor was started: its `pid` and `program`; or it has failed: `error`, `hint`; or why SIGUSR2 was `refused` |
 //! | `handover` | the successor (`by`) is ready. This server serves the clients that it has: `children` |
 //! | `violation` | the sandbox has ended a child: `pid`, `from`, the `call` that it made |
-//! | `leave` | a preforked child has ended without a client: `pid`, `status`, the `seconds` of its life, the `pause` before the next is made |
+//! | `leave` | a preforked child has ended without a client: `pid`, `status`, `meaning`, the `seconds` of its life, the `pause` before the next is made |
 //! | `lost` | the number of `lines` before this one that could not be written |
 //!
 //! # The source

@@ -1,12 +1,12 @@
-//! `--status`: the scoreboard of another process, as a table.
+//! `--status`: the scoreboard of another process, as a table or as JSON.
 
 use core::ffi::CStr;
 use core::fmt;
 use core::time::Duration;
 
+use super::connection::Peer;
 use super::error::{Error, Reason, Result};
-use super::log::Seconds;
-use super::scoreboard::{NAME, Reader, State};
+use super::scoreboard::{NAME, Reader, Slot, State};
 use crate::program::text::Text;
 use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{self, AsFd, OwnedFd, STDOUT, isatty, read};
@@ -14,8 +14,11 @@ use crate::sys::fs::{OpenFlags, open, readlink};
 use crate::sys::process::{Pid, exists};
 use crate::sys::time::{Clock, clock_gettime, nanosleep};
 
-/// The longest line.
-const LINE_MAX: usize = 256;
+mod json;
+mod table;
+
+/// The longest text that is written at once.
+const PIECE_MAX: usize = 256;
 /// The longest path in `/proc`, and the longest link there that is compared.
 const PATH_MAX: usize = 64;
 /// The number of descriptors among which the scoreboard is looked for. A server makes it soon after its start, and so it
@@ -26,13 +29,23 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Makes a terminal write from its top left corner on, and clears it.
 const CLEAR: &[u8] = b"\x1b[H\x1b[J";
 
-/// Prints the status of the server with this pidfile to standard output: a line about the server, and one for each child.
-/// After a restart it does so for each earlier server that still has clients.
-/// With `watch` it does so every second, until the server is gone.
+/// The format of a status.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StatusFormat {
+    /// A line about the server, and one for each child. A table for each earlier server follows.
+    Table,
+    /// One JSON object on one line, with an array of the children and one of the earlier servers.
+    Json,
+}
+
+/// Prints the status of the server with this pidfile to standard output, in this format.
+///
+/// After a restart it shows each earlier server that still has clients as well.
+/// With `watch` it shows the status every second, until the server is gone.
 ///
 /// # Errors
 /// The file or the server does not exist, or this process may not look into that of the server.
-pub fn show(pidfile: &CStr, watch: bool) -> Result<()> {
+pub fn show(pidfile: &CStr, format: StatusFormat, watch: bool) -> Result<()> {
     let file = pidfile.to_bytes().escape_ascii();
     let fail = |errno| Error::new(format_args!("pidfile {file}"), Reason::System(errno), "name that of the server");
     let pid = read_pid(pidfile).map_err(fail)?;
@@ -50,13 +63,13 @@ pub fn show(pidfile: &CStr, watch: bool) -> Result<()> {
     })?;
     let is_terminal = isatty(STDOUT);
     loop {
-        let shown = (|| {
-            if watch && is_terminal {
-                fd::write_all(STDOUT, CLEAR)?;
+        let shown = match format {
+            StatusFormat::Table if watch && is_terminal => {
+                fd::write_all(STDOUT, CLEAR).and_then(|()| table::print_all(&scoreboard, pid))
             }
-            table(&scoreboard, pid)?;
-            earlier_tables(&scoreboard)
-        })();
+            StatusFormat::Table => table::print_all(&scoreboard, pid),
+            StatusFormat::Json => json::print_all(&scoreboard, pid),
+        };
         shown.map_err(|errno| Error::new(format_args!("cannot show the status"), Reason::System(errno), ""))?;
         if !watch || !exists(pid) {
             return Ok(());
@@ -64,20 +77,6 @@ pub fn show(pidfile: &CStr, watch: bool) -> Result<()> {
         nanosleep(EVERY);
     }
 }
-
-/// Prints the tables of the earlier servers that have not ended yet.
-fn earlier_tables(scoreboard: &OwnedFd) -> errno::Result<()> {
-    let earlier = Reader::new(scoreboard.as_fd())?.head().earlier;
-    // A process of another program may have the id by now.
-    let servers = earlier.into_iter().flatten().filter_map(|pid| find_scoreboard(pid).ok().map(|board| (board, pid)));
-    servers.into_iter().try_for_each(|(board, pid)| {
-        fd::write_all(STDOUT, EARLIER_NOTE)?;
-        table(&board, pid)
-    })
-}
-
-/// Stands before the table of an earlier server.
-const EARLIER_NOTE: &[u8] = b"\nBefore the restart, for its last clients:\n";
 
 fn read_pid(pidfile: &CStr) -> errno::Result<Pid> {
     let file = open(pidfile, OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK, 0)?;
@@ -112,43 +111,78 @@ fn is_scoreboard(target: &[u8]) -> bool {
     target.strip_prefix(b"/memfd:").and_then(|name| name.strip_suffix(b" (deleted)")) == Some(NAME.to_bytes())
 }
 
-/// Prints the table.
-fn table(scoreboard: &OwnedFd, pid: Pid) -> errno::Result<()> {
-    let print = |line: fmt::Arguments<'_>| fd::write_all(STDOUT, Text::<LINE_MAX>::of(line).as_bytes());
-    // The slots are read once to count them, and once to show them.
-    let mut reader = Reader::new(scoreboard.as_fd())?;
-    let head = *reader.head();
-    let (mut serving, mut idle, mut accepted, mut refused) = (0_u32, 0_u32, head.accepted, head.refused);
-    while let Some(slot) = reader.next()? {
-        serving += u32::from(slot.state().has_client());
-        idle += u32::from(slot.state() == State::Idle);
-        let [more_accepted, more_refused] = slot.counted();
-        accepted = accepted.saturating_add(more_accepted);
-        refused = refused.saturating_add(more_refused);
+/// The status of a server as a whole.
+struct Summary {
+    limit: u64,
+    /// The number of children that have a client.
+    serving: u32,
+    /// The number of children that wait for one.
+    idle: u32,
+    accepted: u64,
+    refused: u64,
+    uptime: Duration,
+}
+
+impl Summary {
+    fn read(scoreboard: &OwnedFd) -> errno::Result<Summary> {
+        let mut reader = Reader::new(scoreboard.as_fd())?;
+        let head = *reader.head();
+        let uptime = clock_gettime(Clock::MONOTONIC).saturating_sub(head.started);
+        let (limit, accepted, refused) = (head.limit, head.accepted, head.refused);
+        let mut summary = Summary { limit, serving: 0, idle: 0, accepted, refused, uptime };
+        while let Some(slot) = reader.next()? {
+            summary.serving += u32::from(slot.state().has_client());
+            summary.idle += u32::from(slot.state() == State::Idle);
+            let [accepted, refused] = slot.counted();
+            summary.accepted = summary.accepted.saturating_add(accepted);
+            summary.refused = summary.refused.saturating_add(refused);
+        }
+        Ok(summary)
     }
-    let now = clock_gettime(Clock::MONOTONIC);
+}
+
+/// The status of a child.
+struct ChildStatus {
+    pid: Pid,
+    state: &'static str,
+    served: u64,
+    /// The time since the state began.
+    time: Duration,
+    client: Option<Peer>,
+}
+
+impl ChildStatus {
+    fn of(slot: Slot<'_>) -> Option<ChildStatus> {
+        let state = slot.state();
+        Some(ChildStatus {
+            pid: slot.pid().filter(|_| state != State::Free)?,
+            state: state.name(),
+            served: slot.requests(),
+            time: clock_gettime(Clock::MONOTONIC).saturating_sub(slot.since()),
+            client: state.has_client().then(|| slot.peer()),
+        })
+    }
+}
+
+/// Passes each child of a server to `show`.
+fn each_child(scoreboard: &OwnedFd, mut show: impl FnMut(ChildStatus) -> errno::Result<()>) -> errno::Result<()> {
     let mut reader = Reader::new(scoreboard.as_fd())?;
-    print(format_args!(
-        "mpserv {pid}: {serving} of {} serving, {idle} idle, {accepted} accepted, {refused} refused, up {} s\n",
-        head.limit,
-        Seconds(now.saturating_sub(head.started))
-    ))?;
-    print(format_args!("{:>8}  {:<8} {:>10} {:>12}  CLIENT\n", "PID", "STATE", "SERVED", "SECONDS"))?;
     while let Some(slot) = reader.next()? {
-        let Some(child) = slot.pid().filter(|_| slot.state() != State::Free) else { continue };
-        let seconds = Text::<PATH_MAX>::of(format_args!("{}", Seconds(now.saturating_sub(slot.since()))));
-        let client = match slot.state() {
-            state if state.has_client() => Text::<PATH_MAX>::of(format_args!("{}", slot.peer())),
-            _ => Text::new(),
-        };
-        print(format_args!(
-            "{:>8}  {:<8} {:>10} {:>12}  {}\n",
-            child.raw(),
-            slot.state().name(),
-            slot.requests(),
-            seconds.as_str(),
-            client.as_str()
-        ))?;
+        if let Some(child) = ChildStatus::of(slot) {
+            show(child)?;
+        }
     }
     Ok(())
+}
+
+/// The scoreboards of the earlier servers that have not ended yet.
+fn earlier(scoreboard: &OwnedFd) -> errno::Result<impl Iterator<Item = (OwnedFd, Pid)>> {
+    let earlier = Reader::new(scoreboard.as_fd())?.head().earlier;
+    // A process of another program may have the id by now.
+    Ok(earlier.into_iter().flatten().filter_map(|pid| find_scoreboard(pid).ok().map(|board| (board, pid))))
+}
+
+/// Prints a text to standard output, as far as it is not longer than [`PIECE_MAX`].
+fn print(text: fmt::Arguments<'_>) -> errno::Result<()> {
+    fd::write_all(STDOUT, Text::<PIECE_MAX>::of(text).as_bytes())
 }

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod events;
 mod install;
 mod links;
 mod options;
@@ -12,7 +13,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    common::solo::main(&[options::TESTS, install::TESTS, links::TESTS, values::TESTS])
+    common::solo::main(&[options::TESTS, events::TESTS, install::TESTS, links::TESTS, values::TESTS])
 }
 
 /// The text of a file of this repository.

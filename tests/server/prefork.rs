@@ -200,6 +200,7 @@ fn what_does_not_go_together_is_told() {
         (&["--max-requests", "3", "127.0.0.1:0"], "--max-requests: it is for --prefork"),
         (&["--prefork", "3", "--sandbox", "--log", "syslog", "127.0.0.1:0"], "prefork 3-3: in the sandbox they cannot"),
         (&["--watch", "127.0.0.1:0"], "--watch: it is for --status PIDFILE"),
+        (&["--json", "127.0.0.1:0"], "--json: it is for --status PIDFILE"),
         (&["--status", "/x", "127.0.0.1:0"], "ADDRESS \"127.0.0.1:0\": --status shows a server that runs"),
     ] {
         let ended = run_mpserv(arguments);

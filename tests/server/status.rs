@@ -1,6 +1,9 @@
-//! `--status`, `--watch` and the title of the process.
+//! `--status`, `--json`, `--watch` and the title of the process.
 
+use std::collections::HashMap;
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
 use crate::common::server::*;
@@ -9,8 +12,12 @@ use crate::common::*;
 use crate::tests;
 use mpserv::signal::Signal;
 
-pub(crate) const TESTS: &[Test] =
-    tests![the_status_is_shown_as_a_table_and_in_the_title, there_is_no_status_of_what_is_no_server,];
+pub(crate) const TESTS: &[Test] = tests![
+    the_status_is_shown_as_a_table_and_in_the_title,
+    as_json_the_status_has_what_the_table_has,
+    as_json_the_status_is_watched_a_line_each_second,
+    there_is_no_status_of_what_is_no_server,
+];
 
 fn title(pid: u32) -> String {
     let text = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
@@ -54,6 +61,101 @@ fn the_status_is_shown_as_a_table_and_in_the_title() {
         drop(all);
         server.stop();
         assert_eq!(watch.wait().status.code(), Some(0));
+    }
+}
+
+/// A program for Python that reads lines of JSON and prints every value with its path, `children.0.pid=12`.
+const FLATTEN: &str = "\
+import json, sys
+def show(path, value):
+    if isinstance(value, (dict, list)):
+        print(path + '=' + ','.join(value) if isinstance(value, dict) else path + '=' + str(len(value)))
+        for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+            show(f'{path}.{name}' if path else str(name), part)
+    else:
+        print(path + '=' + json.dumps(value))
+for line in sys.stdin:
+    show('', json.loads(line))
+";
+
+/// The values of an object of JSON, by their paths. Python parses it.
+#[track_caller]
+pub(crate) fn parse_json(json: &str) -> HashMap<String, String> {
+    needs_command("python3");
+    let mut command = Command::new("python3");
+    let mut python = Running::start(command.args(["-c", FLATTEN]).stdin(Stdio::piped()), Output::Pipe);
+    python.input(json.as_bytes());
+    let ended = python.wait();
+    assert!(ended.status.success(), "{json}: {}", ended.stderr);
+    let pairs = ended.stdout.lines().map(|line| line.split_once('=').unwrap());
+    pairs.map(|(path, value)| (path.to_owned(), value.to_owned())).collect()
+}
+
+fn as_json_the_status_has_what_the_table_has() {
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let pidfile = pidfile.to_str().unwrap();
+    let socket = format!("unix:{}", folder.join("socket").display());
+    let server = Served::start(&["--prefork", "3", "--pidfile", pidfile, "--listen", &socket, "127.0.0.1:0"]);
+    let client = server.client();
+    let mut local = UnixStream::connect(folder.join("socket")).unwrap();
+    local.write_all(b"x").unwrap();
+    local.read_exact(&mut [0]).unwrap();
+    // A new child is not idle at once.
+    let status = wait_for("one is idle", || {
+        let shown = run_mpserv(&["--status", pidfile, "--json"]);
+        assert_eq!((shown.status.code(), shown.stdout.lines().count()), (Some(0), 1), "{}", shown.stderr);
+        let status = parse_json(&shown.stdout);
+        (status["idle"] == "1").then_some(status)
+    });
+    let expected = [
+        ("", "pid,limit,serving,idle,accepted,refused,uptime,children,earlier"),
+        ("pid", &server.pid().to_string()),
+        ("limit", "3"),
+        ("serving", "2"),
+        ("accepted", "2"),
+        ("refused", "0"),
+        ("children", "3"),
+        ("children.0", "pid,state,served,seconds,client"),
+        ("earlier", "0"),
+    ];
+    for (path, value) in expected {
+        assert_eq!(status[path], value, "{path} of {status:#?}");
+    }
+    let (me, inet) = (std::process::id(), client.local_addr().unwrap());
+    let (mut clients, mut pids) = (Vec::new(), Vec::new());
+    for index in 0..3 {
+        let child = |name: &str| status[&format!("children.{index}.{name}")].clone();
+        assert!(child("served") == "0" && child("seconds").parse::<f64>().unwrap() >= 0.0, "{status:#?}");
+        assert_eq!(child("client") == "null", child("state") == "\"idle\"", "{status:#?}");
+        clients.push(child("client"));
+        pids.push(child("pid").parse::<u32>().unwrap());
+    }
+    assert!(clients.contains(&format!("\"{inet}\"")), "{status:#?}");
+    assert!(clients.iter().any(|client| client.starts_with(&format!("\"unix:pid:{me}:uid:"))), "{status:#?}");
+    pids.sort_unstable();
+    let mut children = children(server.pid());
+    children.sort_unstable();
+    assert_eq!(pids, children);
+    drop((client, local));
+    server.stop();
+}
+
+fn as_json_the_status_is_watched_a_line_each_second() {
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let pidfile = pidfile.to_str().unwrap();
+    let server = Served::start(&["--pidfile", pidfile, "127.0.0.1:0"]);
+    let mut command = Command::new(MPSERV);
+    let options = ["--json", "--status", pidfile, "--watch"];
+    // On a terminal as well nothing but JSON is written.
+    let watch = Running::start(command.args(options).stdin(Stdio::null()), Output::Terminal);
+    wait_until("it was shown twice", || watch.stdout_so_far().matches('\n').count() >= 2);
+    server.stop();
+    let ended = watch.wait();
+    assert_eq!(ended.status.code(), Some(0));
+    for line in ended.stdout.lines() {
+        assert_eq!(parse_json(line)["children"], "0", "{line}");
     }
 }
 

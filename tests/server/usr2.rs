@@ -13,6 +13,7 @@ use crate::common::load::load;
 use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
+use crate::status::parse_json;
 use crate::tests;
 use mpserv::process::{Pid, exists};
 use mpserv::signal::{Signal, kill};
@@ -373,6 +374,17 @@ fn three_generations_serve_their_clients_to_the_end() {
             assert!(shown.stdout.contains(&format!("  {}\n", client.local_addr().unwrap())), "{}", shown.stdout);
         }
         assert_eq!(shown.stdout.matches("Before the restart").count(), 2, "{}", shown.stdout);
+        let shown = run_mpserv(&["--status", dynasty.pidfile.to_str().unwrap(), "--json"]);
+        let status = parse_json(&shown.stdout);
+        assert_eq!(
+            (status["pid"].as_str(), status["earlier"].as_str()),
+            (&*servers[2].to_string(), "2"),
+            "{status:#?}"
+        );
+        for (index, client) in clients.iter().take(2).enumerate() {
+            let address = &status[&format!("earlier.{index}.children.0.client")];
+            assert_eq!(address, &format!("\"{}\"", client.local_addr().unwrap()), "{status:#?}");
+        }
         for client in clients {
             assert_eq!(finish(client), b"");
         }

@@ -91,7 +91,9 @@ fn serve(
     };
     let plan = match task {
         Task::Serve(plan) => plan,
-        Task::Status { pidfile, watch } => return status::show(pidfile, watch).map(|()| DONE).map_err(error),
+        Task::Status { pidfile, format, watch } => {
+            return status::show(pidfile, format, watch).map(|()| DONE).map_err(error);
+        }
         Task::Help => return Ok(print(STDOUT, Text::<HELP_MAX>::of(format_args!("{Help}")).as_str(), DONE)),
         Task::Version => return Ok(print(STDOUT, VERSION, DONE)),
     };

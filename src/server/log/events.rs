@@ -1,7 +1,7 @@
 //! Every event of the log with its fields, one function each.
 //!
-//! The table of events in the documentation of the module `server` says when each is logged. If you add an event, or a
-//! field, add it there as well.
+//! If you add an event, or a field, add it to the table in the documentation of the module `server` and to the section LOG
+//! of the man page as well. A test compares them.
 
 use core::ffi::{c_int, c_long};
 use core::fmt::Display;
@@ -125,9 +125,10 @@ impl Log {
     /// `ended` is how many children ended: by themselves, after SIGTERM, after SIGKILL.
     pub(crate) fn stopped(&self, ended: [u64; 3], accepted: u64, time: Duration) {
         self.event(Level::Notice, "stopped", |line| {
-            for (name, count) in ["drained", "terminated", "killed"].into_iter().zip(ended) {
-                line.number(name, count);
-            }
+            let [drained, terminated, killed] = ended;
+            line.number("drained", drained);
+            line.number("terminated", terminated);
+            line.number("killed", killed);
             line.number("accepted", accepted);
             line.number("seconds", Seconds(time));
         });
@@ -154,7 +155,7 @@ impl Log {
             line.number("pid", pid);
             line.text("state", slot.state().name());
             line.text("from", slot.peer());
-            line.number("requests", slot.requests());
+            line.number("served", slot.requests());
             line.number("seconds", Seconds(now.saturating_sub(slot.since())));
         });
     }

@@ -46,7 +46,7 @@ impl Throttled {
             Throttled::MaxChildren => (Level::Notice, "pause", "max-children"),
             Throttled::MaxRate => (Level::Notice, "pause", "max-rate"),
             Throttled::Shortage => (Level::Warning, "pause", "as before"),
-            Throttled::Exec => (Level::Warning, "fail", "execve"),
+            Throttled::Exec => (Level::Warning, "fail", "as before"),
             Throttled::Call => (Level::Warning, "fail", "as before"),
         }
     }

@@ -25,7 +25,7 @@ _mpserv() {
             mapfile -t COMPREPLY < <(compgen -W '--max-children --max-per-source --source-prefix --max-rate --rules --prefork
                 --max-requests --backlog --listen --mode --owner --service --idle-timeout --max-lifetime --grace --orphans --user
                 --chroot --rlimit --sandbox --proxy-protocol --nodelay --keepalive --reuse-port --defer-accept
-                --pidfile --status --watch --log --log-time --verbose --quiet --help --version' -- "$current")
+                --pidfile --status --json --watch --log --log-time --verbose --quiet --help --version' -- "$current")
             ;;
         *) mapfile -t COMPREPLY < <(compgen -c -W 'unix: inherit' -- "$current") ;;
         esac

@@ -9,6 +9,7 @@ use mpserv::getopt::Name;
 use mpserv::options::Parsed;
 use mpserv::program::Args;
 use mpserv::server::limits::{MAX_CHILDREN_LIMIT, RATE_LIMIT, SOURCE_PREFIX_V6};
+use mpserv::server::status::StatusFormat;
 use mpserv::server::{Identity, LogFormat, LogTime, Server, Service, Verbosity, is_successor};
 use mpserv::text::Text;
 
@@ -31,6 +32,7 @@ pub(crate) enum Task {
     /// Show the status of the server with this pidfile, once or each second.
     Status {
         pidfile: &'static CStr,
+        format: StatusFormat,
         watch: bool,
     },
     Help,
@@ -58,6 +60,7 @@ struct Given {
     /// Options that only go with others, or without them.
     has_chroot: bool,
     has_idle_timeout: bool,
+    has_json: bool,
     has_listen: bool,
     has_max_requests: bool,
     has_prefork: bool,
@@ -76,6 +79,7 @@ pub(crate) fn parse(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<Task,
         pidfile_of_status: None,
         has_chroot: false,
         has_idle_timeout: false,
+        has_json: false,
         has_listen: false,
         has_max_requests: false,
         has_prefork: false,
@@ -200,6 +204,10 @@ impl Given {
                 self.pidfile_of_status = Some(text);
                 server
             }
+            Choice::Json => {
+                self.has_json = true;
+                server
+            }
             Choice::Watch => {
                 self.has_watch = true;
                 server
@@ -234,11 +242,16 @@ impl Given {
             return match args.get(next) {
                 Some(address) => Err(Value::new(Subject::Operand("ADDRESS"), address)
                     .wrong("--status shows a server that runs; leave it out")),
-                None => Ok(Task::Status { pidfile, watch: self.has_watch }),
+                None => {
+                    let format = if self.has_json { StatusFormat::Json } else { StatusFormat::Table };
+                    Ok(Task::Status { pidfile, format, watch: self.has_watch })
+                }
             };
         }
-        if self.has_watch {
-            return Err(wrong(format_args!("--watch: it is for --status PIDFILE")));
+        for (option, is_given) in [("--watch", self.has_watch), ("--json", self.has_json)] {
+            if is_given {
+                return Err(wrong(format_args!("{option}: it is for --status PIDFILE")));
+            }
         }
         if self.has_max_requests && !self.has_prefork {
             return Err(wrong(format_args!("--max-requests: it is for --prefork")));

@@ -34,6 +34,7 @@ pub(super) enum Choice {
     DeferAccept,
     Pidfile,
     Status,
+    Json,
     Watch,
     Log,
     LogTime,
@@ -76,6 +77,7 @@ pub(super) static TABLE: OptionTable<Choice> = OptionTable::new(&[
     O::new(C::DeferAccept, 0, c"defer-accept", "SECONDS", "accept a client once it has sent something"),
     O::new(C::Pidfile, 0, c"pidfile", "FILE", "keep the process id in FILE, locked"),
     O::new(C::Status, 0, c"status", "PIDFILE", "show what that server's children do"),
+    O::new(C::Json, 0, c"json", "", "show it as JSON, one object on one line"),
     O::new(C::Watch, 0, c"watch", "", "show it each second"),
     O::new(C::Log, 0, c"log", "text|json|syslog", "log lines, JSON or to the system's log (text)"),
     O::new(C::LogTime, 0, c"log-time", "auto|yes|no", "a time in text lines; auto: not on a terminal"),
@@ -97,7 +99,7 @@ impl fmt::Display for Help {
 
 const BEFORE: &str = "\
 usage: mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]
-       mpserv --status PIDFILE [--watch]
+       mpserv --status PIDFILE [--json] [--watch]
 Serves each connection to ADDRESS (PORT, HOST:PORT, [IPV6]:PORT, unix:PATH or
 inherit) by a process: PROGRAM, on standard input and output, or a service.
 ";

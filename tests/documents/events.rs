@@ -1,0 +1,192 @@
+//! The events of the log, exit codes and variables: those in the source, in the man page and in the library's documentation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::common::solo::Test;
+use crate::{file, tests};
+
+pub(crate) const TESTS: &[Test] = tests![
+    events_and_their_fields_are_those_of_the_man_page,
+    events_and_their_fields_are_those_of_the_library_documentation,
+    events_that_are_not_always_logged_are_marked_in_the_man_page,
+    exit_codes_are_those_of_the_man_page,
+    variables_that_a_program_does_not_find_are_those_of_the_man_page,
+];
+
+/// Events, each with the names of its fields.
+type Events = BTreeMap<String, BTreeSet<String>>;
+
+/// The text between the first two quotes.
+fn quoted(text: &str) -> &str {
+    text.split('"').nth(1).unwrap_or_else(|| panic!("no text in quotes: {text}"))
+}
+
+/// The fields that a piece of source adds to a line.
+fn fields(source: &str) -> BTreeSet<String> {
+    let adds = ["line.text(", "line.number("].into_iter().flat_map(|call| source.split(call).skip(1));
+    adds.map(|rest| quoted(rest).to_owned()).collect()
+}
+
+/// The events in the source: those of `events.rs`, each with its level, and those that the writer and the throttle log.
+fn source_events() -> (Events, BTreeMap<String, BTreeSet<String>>) {
+    let (mut events, mut levels) = (Events::new(), Events::new());
+    let mut add = |name: &str, fields: BTreeSet<String>, level: &str| {
+        events.entry(name.to_owned()).or_default().extend(fields);
+        let found = ["Detail", "Connection", "Notice", "Warning"].into_iter().filter(|word| level.contains(word));
+        levels.entry(name.to_owned()).or_default().extend(found.map(str::to_owned));
+    };
+    let source = file("src/server/log/events.rs");
+    for call in source.split("self.event(").skip(1) {
+        let body = call.split("pub(crate) fn").next().unwrap();
+        let head = body.split('|').next().unwrap();
+        add(quoted(head), fields(body), head);
+    }
+    let writer = file("src/server/log/writer.rs");
+    let lost = writer.split("self.write(Level::").nth(1).unwrap().lines().next().unwrap();
+    add(quoted(lost), fields(lost), lost);
+    let throttle = file("src/server/log/throttle.rs");
+    let (_, summed) = throttle.split_once("log.event(").unwrap();
+    let summary = throttle.split("=> (Level::").skip(1);
+    for line in summary.map(|rest| rest.lines().next().unwrap()) {
+        add(quoted(line), fields(summed), line);
+    }
+    (events, levels)
+}
+
+/// A section of the man page.
+fn section(name: &str) -> String {
+    let page = file("src/share/mpserv.8");
+    let section = page.split("\n.Sh ").find(|section| section.lines().next() == Some(name));
+    section.unwrap_or_else(|| panic!("the man page has no section {name}")).to_owned()
+}
+
+/// The tags of a section's lists, each with the lines below it.
+fn entries(section: &str) -> Vec<(String, Vec<String>)> {
+    let mut all: Vec<(String, Vec<String>)> = Vec::new();
+    for line in section.lines() {
+        if let Some(tag) = line.strip_prefix(".It ") {
+            all.push((tag.to_owned(), Vec::new()));
+        } else if let Some((_, lines)) = all.last_mut() {
+            lines.push(line.to_owned());
+        }
+    }
+    all
+}
+
+/// The words that a macro has in these lines, with or without parentheses around it.
+fn words_of(lines: &[String], name: &str) -> BTreeSet<String> {
+    let is_word = |word: &&str| word.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let of_macro = lines.iter().filter_map(|line| {
+        let line = line.strip_prefix(".Pq ").or_else(|| line.strip_prefix('.'))?;
+        line.strip_prefix(name)?.strip_prefix(' ')
+    });
+    of_macro.flat_map(|rest| rest.split(' ').filter(is_word)).map(str::to_owned).collect()
+}
+
+fn events_and_their_fields_are_those_of_the_man_page() {
+    let documented: Events = entries(&section("LOG"))
+        .into_iter()
+        .map(|(tag, lines)| (tag.split(' ').nth(1).unwrap().to_owned(), words_of(&lines, "Va")))
+        .collect();
+    let (mut events, _) = source_events();
+    // The page says once, of all events, which fields a line has that sums up others.
+    for (event, fields) in &mut events {
+        if documented.get(event).is_some_and(|documented| !documented.contains("why")) {
+            fields.remove("why");
+        }
+    }
+    assert!(events.len() >= 24, "{events:#?}");
+    assert_eq!(documented, events);
+}
+
+fn events_and_their_fields_are_those_of_the_library_documentation() {
+    let module = file("src/server/mod.rs");
+    let (_, table) = module.split_once("//! | event |").unwrap();
+    let mut documented = Events::new();
+    for row in table.lines().skip(2).map_while(|line| line.strip_prefix("//! | `")) {
+        let (event, text) = row.split_once('`').unwrap();
+        documented.insert(event.to_owned(), text.split('`').skip(1).step_by(2).map(str::to_owned).collect());
+    }
+    let (mut events, _) = source_events();
+    for (event, fields) in &mut events {
+        if documented.get(event).is_some_and(|documented| !documented.contains("why")) {
+            fields.remove("why");
+        }
+    }
+    assert_eq!(documented, events);
+}
+
+fn events_that_are_not_always_logged_are_marked_in_the_man_page() {
+    let (_, levels) = source_events();
+    for (tag, _) in entries(&section("LOG")) {
+        let (event, mark) = tag.strip_prefix("Li ").unwrap().split_once(' ').unwrap_or((&tag[3..], ""));
+        let only = |level: &str| levels[event].len() == 1 && levels[event].contains(level);
+        let expected = match () {
+            () if only("Detail") => "Pq with Fl v",
+            () if only("Connection") => "Pq not with Fl q",
+            () => "",
+        };
+        assert_eq!(mark, expected, "{event}: {:?}", levels[event]);
+    }
+}
+
+/// The numbers of a file's constants that have this in their names.
+fn constants(path: &str, name: &str) -> BTreeMap<String, u32> {
+    let source = file(path);
+    let constants = source.lines().filter_map(|line| {
+        let (name, rest) =
+            line.strip_prefix("pub ").unwrap_or(line).strip_prefix("const ")?.split_once(": c_int = ")?;
+        Some((name.to_owned(), rest.trim_end_matches(';').parse().ok()?))
+    });
+    constants.filter(|(found, _)| found.contains(name)).collect()
+}
+
+fn exit_codes_are_those_of_the_man_page() {
+    let documented = |name: &str| -> BTreeMap<u32, Vec<String>> {
+        let numbers = entries(&section(name)).into_iter();
+        numbers.filter_map(|(tag, lines)| Some((tag.parse().ok()?, lines))).collect()
+    };
+    let server: BTreeSet<u32> = constants("src/bin/mpserv/main.rs", "").into_values().collect();
+    assert_eq!(documented("EXIT STATUS").into_keys().collect::<BTreeSet<u32>>(), server);
+    assert_eq!(server, [0, 100, 111].into());
+    let codes = constants("src/server/limits.rs", "EXIT_");
+    let of_children = documented("DIAGNOSTICS");
+    assert_eq!(of_children.keys().copied().collect::<BTreeSet<u32>>(), codes.values().copied().collect());
+    // Each has the name that the log shows as its meaning.
+    let limits = file("src/server/limits.rs");
+    let names = limits.lines().filter_map(|line| line.trim().split_once(" => Some("));
+    let names: BTreeMap<u32, &str> = names.map(|(code, name)| (codes[code], quoted(name))).collect();
+    assert_eq!(names.len() + 1, codes.len(), "{names:?}");
+    for (code, lines) in &of_children {
+        let named = lines[0].strip_prefix(".Li ").map(|name| name.trim_end_matches(" :"));
+        assert_eq!(named, names.get(code).copied(), "{code}: {lines:?}");
+    }
+}
+
+fn variables_that_a_program_does_not_find_are_those_of_the_man_page() {
+    let page = section("ENVIRONMENT");
+    let (_, removed) = page.split_once("A program does not find").unwrap();
+    let (removed, _) = removed.split_once("itself uses").unwrap();
+    let lines: Vec<String> = removed.lines().map(str::to_owned).collect();
+    let mut documented = words_of(&lines, "Ev");
+    let suffixes = words_of(&lines, "Li");
+    // The texts of the constant with this name.
+    let list = |source: &str, name: &str| -> BTreeSet<String> {
+        let (_, rest) = source.split_once(&format!("const {name}: ")).unwrap();
+        let (_, values) = rest.split_once("= ").unwrap();
+        values.split(';').next().unwrap().split('"').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let environment = file("src/server/child/environment.rs");
+    let protocols = list(&environment, "PROTOCOLS");
+    assert_eq!(protocols.len(), 5);
+    for protocol in &protocols {
+        assert!(documented.remove(protocol), "{protocol}");
+    }
+    assert!(list(&environment, "ABOUT_CONNECTION").is_subset(&suffixes), "{suffixes:?}");
+    let mut expected = list(&environment, "ABOUT_OTHERS");
+    // A program finds PROTO, as it is for its own client.
+    assert!(expected.remove("PROTO"));
+    expected.extend(list(&file("src/server/systemd.rs"), "VARIABLES"));
+    expected.extend(list(&file("src/server/inherited.rs"), "RESTART_VARIABLE"));
+    assert_eq!(documented, expected);
+}
