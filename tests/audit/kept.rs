@@ -1,9 +1,30 @@
 //! A kept trace is compared like a run.
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::*;
 use crate::common::Impl;
+
+/// A child that ends after its parent, whichever the kernel runs first.
+const CHILD_ENDS_LAST: &str = r"
+#include <unistd.h>
+int main(void)
+{
+	int ends[2];
+	char byte;
+	if (pipe(ends) != 0)
+		return 1;
+	switch (fork()) {
+	case -1:
+		return 1;
+	case 0:
+		close(ends[1]);
+		return read(ends[0], &byte, 1) != 0;
+	}
+	return 0;
+}
+";
 
 /// A trace of `fork` by this tool, and what the folder is called.
 fn kept() -> (TempDir, String) {
@@ -36,10 +57,12 @@ fn a_saved_trace_is_the_same_elsewhere() {
 
 #[test]
 fn a_saved_trace_of_another_program_differs() {
-    let (_folder, kept) = kept();
-    let wait = Impl::C.path("zombie").display().to_string();
-    let sleepless = ["--a", &kept, "--b", &wait, "--timeout", "50"];
-    assert_verdict(&sleepless, "different", &["clock_nanosleep", "only in B"]);
+    let (folder, kept) = kept();
+    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook/fork.c")).unwrap();
+    let end = "\treturn 0;\n";
+    assert!(source.contains(end));
+    let sleeps = compile(&folder.0, "fork", &source.replacen(end, &format!("\tusleep(1);\n{end}"), 1));
+    assert_verdict(&["--a", &kept, "--b", &sleeps], "different", &["clock_nanosleep", "only in B"]);
 }
 
 #[test]
@@ -74,29 +97,57 @@ fn a_second_trace_takes_the_place_of_the_first() {
 #[test]
 fn plain_files_of_strace_are_compared_or_refused_by_name() {
     let folder = TempDir::new();
-    let fork = Impl::C.path("fork").display().to_string();
+    let program = compile(&folder.0, "child_ends_last", CHILD_ENDS_LAST);
     let trace = |name: &str, options: &[&str]| {
         let path = folder.join(name);
         let mut command = Command::new("strace");
-        command.args(["-ff", "-o"]).arg(&path).args(options).arg(&fork).stdin(Stdio::null());
+        // A path of the folder could be too long to be shown whole without -s.
+        command.current_dir(&folder.0).args(["-ff", "-o"]).arg(&path).args(options).arg("./child_ends_last");
+        command.stdin(Stdio::null());
         assert!(finish(&mut command).status.success());
         path.to_str().unwrap().to_owned()
     };
     let whole = trace("whole", &["-v", "-s", "65535"]);
-    assert_same(&["--a", &whole, "--b", &fork, "--stdout", "pipe"]);
+    assert_same(&["--a", &whole, "--b", &program, "--stdout", "pipe"]);
     let short = trace("short", &[]);
-    assert_trouble(&run(&["--a", &short, "--b", &fork]), "normalization environment");
-    assert_trouble(&run(&["--a", &short, "--b", &fork]), "strace -ff -v -s 65535 -o FILE");
+    assert_trouble(&run(&["--a", &short, "--b", &program]), "normalization environment");
+    assert_trouble(&run(&["--a", &short, "--b", &program]), "strace -ff -v -s 65535 -o FILE");
     let timed = trace("timed", &["-v", "-s", "65535", "-T"]);
-    assert_trouble(&run(&["--a", &timed, "--b", &fork]), "strace -T");
+    assert_trouble(&run(&["--a", &timed, "--b", &program]), "strace -T");
     // One of the two processes is gone.
-    let children = |prefix: &str| {
-        let of_it = |path: &std::path::PathBuf| path.with_extension("") == Path::new(prefix);
-        let mut all: Vec<_> = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().path()).collect();
-        all.retain(of_it);
-        all.sort_by_key(|path| fs::metadata(path).unwrap().len());
-        all
-    };
-    fs::remove_file(&children(&whole)[0]).unwrap();
-    assert_trouble(&run(&["--a", &whole, "--b", &fork, "--stdout", "pipe"]), "is missing");
+    fs::remove_file(&files(&folder.0, "whole")[0]).unwrap();
+    assert_trouble(&run(&["--a", &whole, "--b", &program, "--stdout", "pipe"]), "is missing");
+}
+
+/// The files of the trace that is called so, from the shortest to the longest. The root's has the loader's calls.
+fn files(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.retain(|path| path.file_stem().is_some_and(|stem| stem == name));
+    all.retain(|path| path.extension().is_some_and(|id| id.to_str().unwrap().parse::<u32>().is_ok()));
+    all.sort_by_key(|path| fs::metadata(path).unwrap().len());
+    all
+}
+
+#[test]
+fn the_kernels_order_of_two_processes_varies() {
+    let (folder, kept) = kept();
+    let kept_folder = folder.join("kept");
+    let files = files(&kept_folder, "A.pipe");
+    let [child, root] = files.as_slice() else { panic!("{files:?}") };
+    let child = child.extension().unwrap().to_str().unwrap();
+    let trace = fs::read_to_string(root).unwrap();
+    let (before, end) = trace.split_at(trace.find("exit_group(0)").unwrap());
+    let signal = format!(
+        "--- SIGCHLD {{si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid={child}, si_uid=0, si_status=0, si_utime=0, \
+         si_stime=0}} ---\n"
+    );
+    fs::write(root, [before, &signal, end].concat()).unwrap();
+    let fork = Impl::C.path("fork").display().to_string();
+    let kept = format!("{kept}/A.pipe");
+    let arguments = ["--a", &kept, "--b", &fork, "--stdout", "pipe"];
+    // In a trace of this tool, the order is this tool's.
+    assert_verdict(&arguments, "different", &["SIGCHLD only in A"]);
+    fs::remove_file(kept_folder.join("A.pipe.printed")).unwrap();
+    let out = assert_output(&arguments);
+    assert!(out.contains("  varies\n") && out.contains("SIGCHLD"), "{out}");
 }

@@ -135,6 +135,17 @@ fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// Compiles a C program of this name into a folder. Gives its path.
+fn compile(folder: &Path, name: &str, source: &str) -> String {
+    let (program, file) = (folder.join(name), folder.join(name).with_extension("c"));
+    std::fs::write(&file, source).unwrap();
+    let headers = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook");
+    let mut compiler = Command::new(std::env::var_os("CC").unwrap_or("cc".into()));
+    compiler.args(["-O2", "-g", "-I"]).arg(headers).arg("-o").arg(&program).arg(file);
+    assert!(compiler.status().unwrap().success());
+    program.to_str().unwrap().to_owned()
+}
+
 /// Folders with echo_mpserv, as it is and with changes.
 struct Planted {
     folder: TempDir,
@@ -159,12 +170,7 @@ impl Planted {
     fn compile(&self, name: &str, source: &str) {
         let folder = self.folder.join(name);
         std::fs::create_dir(&folder).unwrap();
-        let file = folder.join("echo_mpserv.c");
-        std::fs::write(&file, source).unwrap();
-        let headers = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook");
-        let mut compiler = Command::new(std::env::var_os("CC").unwrap_or("cc".into()));
-        compiler.args(["-O2", "-g", "-I"]).arg(headers).arg("-o").arg(folder.join("echo_mpserv")).arg(file);
-        assert!(compiler.status().unwrap().success());
+        compile(&folder, "echo_mpserv", source);
     }
 
     fn path(&self, name: &str) -> String {

@@ -11,7 +11,7 @@ use crate::options::{Commands, Options};
 use crate::run::output::Output;
 use crate::run::stage::Stage;
 use crate::run::strace::Strace;
-use crate::run::{Request, Sleep};
+use crate::run::{Ending, Request, Sleep};
 use crate::subject::{COMMAND_SIDES, Subject};
 use crate::trouble::Trouble;
 
@@ -135,6 +135,7 @@ fn origin<'j>(
             output,
             stacks: options.sources,
             sleep: Sleep::Real,
+            ending: Ending::ParentFirst,
             own_network: false,
             occupies: None,
             needs_free: commands.listen[index],

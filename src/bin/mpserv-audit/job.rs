@@ -14,7 +14,7 @@ use crate::normalize::Run;
 use crate::options::Options;
 use crate::progress::Progress;
 use crate::run::output::Output;
-use crate::run::{self, Drive, Recorded, Request, Sleep};
+use crate::run::{self, Drive, Ending, Recorded, Request, Sleep};
 use crate::start::From;
 use crate::subject::{Case, Printed, Subject};
 use crate::tree::Tree;
@@ -28,13 +28,20 @@ pub enum Origin<'j> {
 }
 
 impl Origin<'_> {
-    /// Runs the command, or reads the kept trace. Only the first run is saved.
-    fn record(&self, drive: &Drive<'_>, again: bool) -> Result<Recorded, Trouble> {
-        match self {
-            Origin::Run(request) if again => run::record(&Request { save: None, ..request.clone() }, drive),
-            Origin::Run(request) => run::record(request, drive),
-            Origin::Kept(kept) => kept.read(),
+    /// Runs the command, or reads the kept trace. Only the first run is saved; `again` is the order of a further run.
+    fn record(&self, drive: &Drive<'_>, again: Option<Ending>) -> Result<Recorded, Trouble> {
+        match (self, again) {
+            (Origin::Run(request), Some(ending)) => {
+                run::record(&Request { save: None, ending, ..request.clone() }, drive)
+            }
+            (Origin::Run(request), None) => run::record(request, drive),
+            (Origin::Kept(kept), _) => kept.read(),
         }
+    }
+
+    /// Whether the kernel, and not this tool, settled the order of processes.
+    fn has_kernels_order(&self) -> bool {
+        matches!(self, Origin::Kept(kept) if !kept.has_printed())
     }
 
     fn sleep(&self) -> Sleep {
@@ -138,7 +145,7 @@ fn loader_cache() -> Option<(u64, SystemTime)> {
 
 impl Job<'_> {
     /// Runs both, again where the machine was too busy for the drive to come in time, or was changed meanwhile.
-    fn record(&self, again: bool) -> Result<[Recorded; 2], Trouble> {
+    fn record(&self, again: Option<Ending>) -> Result<[Recorded; 2], Trouble> {
         for _ in 1..TRIES {
             let cache = loader_cache();
             let runs = self.record_once(again)?;
@@ -150,7 +157,7 @@ impl Job<'_> {
     }
 
     /// Runs both: at the same time where each has nothing to do but to wait for its alarms.
-    fn record_once(&self, again: bool) -> Result<[Recorded; 2], Trouble> {
+    fn record_once(&self, again: Option<Ending>) -> Result<[Recorded; 2], Trouble> {
         let record = |side: &Origin<'_>| side.record(&*self.drive, again);
         let [a, b] = &self.sides;
         if a.sleep() != Sleep::Alarmed {
@@ -176,7 +183,7 @@ impl Job<'_> {
     }
 
     fn compare(&self, options: &Options) -> Result<Case, Trouble> {
-        let [a, b] = self.record(false)?;
+        let [a, b] = self.record(None)?;
         let mut comparison = self.compare_runs((0, &a.tree), (1, &b.tree), options.from);
         if comparison.level() > Level::Same {
             self.set_aside_what_varies(&mut comparison, [&a.tree, &b.tree], options.from)?;
@@ -186,6 +193,13 @@ impl Job<'_> {
             Printed { named: run.with_names(&text), text }
         });
         Ok(Case { drive: self.drive_name.clone(), output: self.output, a: a.tree, b: b.tree, printed, comparison })
+    }
+
+    /// Order of a further run. Beside a trace in the kernel's order, every other run has the opposite of this tool's order:
+    /// the program may differ from itself by what the kernel orders.
+    fn order(&self, round: usize) -> Ending {
+        let is_opposite = round % 2 == 0 && self.sides.iter().any(Origin::has_kernels_order);
+        if is_opposite { Ending::ChildFirst } else { Ending::ParentFirst }
     }
 
     /// Runs both again, and marks the differences that a program also shows against itself, or that only some pairs of
@@ -201,7 +215,7 @@ impl Job<'_> {
             if real.is_empty() || (round > 0 && start.elapsed() > MORE_RUNS_PATIENCE) {
                 break;
             }
-            let [a, b] = self.record(true)?;
+            let [a, b] = self.record(Some(self.order(round)))?;
             for (side, new) in [(0, a.tree), (1, b.tree)] {
                 let other = 1 - side;
                 for own in std::iter::once(first[side]).chain(&more[side]) {

@@ -5,10 +5,10 @@ use std::path::Path;
 use crate::job::{Job, Origin, parallelism, run_all, save};
 use crate::options::{Options, Programs};
 use crate::programs::{self, Program};
-use crate::run::Request;
 use crate::run::network;
 use crate::run::output::Output;
 use crate::run::strace::Strace;
+use crate::run::{Ending, Request};
 use crate::subject::{PROGRAM_SIDES, Subject};
 use crate::trouble::Trouble;
 
@@ -83,6 +83,7 @@ fn program_job<'j>(
         output,
         stacks: options.sources,
         sleep: drive.sleep,
+        ending: Ending::ParentFirst,
         own_network: true,
         occupies: drive.occupies,
         needs_free: drive.needs_free,

@@ -27,7 +27,7 @@ use crate::run::network;
 use crate::run::output::Output;
 use crate::run::stage::Standing;
 use crate::run::strace::Strace;
-use crate::run::{self, Recorded, Request, Sleep};
+use crate::run::{self, Ending, Recorded, Request, Sleep};
 use crate::start::From;
 use crate::subject::{self, COMMAND_SIDES, PROGRAM_SIDES, Printed};
 use crate::textbook;
@@ -266,6 +266,7 @@ impl Bench<'_> {
                     output,
                     stacks: false,
                     sleep: Sleep::Skipped,
+                    ending: Ending::ParentFirst,
                     own_network: pair.listen[side].is_some(),
                     occupies: None,
                     needs_free: pair.listen[side],
@@ -308,6 +309,7 @@ impl Bench<'_> {
             output,
             stacks: false,
             sleep: if matches!(program.kind, Kind::Alone { alarms: true }) { Sleep::Alarmed } else { Sleep::Skipped },
+            ending: Ending::ParentFirst,
             own_network: port.is_some(),
             occupies: port.filter(|_| matches!(program.kind, Kind::Client { .. })),
             needs_free: port,

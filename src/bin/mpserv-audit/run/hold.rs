@@ -12,6 +12,7 @@ use mpserv::errno::Errno;
 use mpserv::seccomp::{Listener, Notice};
 
 use super::processes::{Processes, Status, memory};
+use super::request::{Ending, Request, Sleep};
 
 /// The kind of a call that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +34,9 @@ struct Held {
 #[derive(Debug)]
 pub struct Hold {
     listener: Listener,
-    /// Sleeps are held; otherwise they pass and take their time.
-    sleeps: bool,
+    /// Skipped sleeps are held; otherwise they pass and take their time.
+    sleep: Sleep,
+    ending: Ending,
     /// Strace is not attached yet: what a command that has just been executed does first is held.
     unattached: bool,
     held: Vec<Held>,
@@ -51,8 +53,9 @@ pub fn held_calls() -> [i64; 3] {
 }
 
 impl Hold {
-    pub fn new(listener: Listener, sleeps: bool, unattached: bool) -> Self {
-        Hold { listener, sleeps, unattached, held: Vec::new(), clock: Duration::ZERO }
+    pub fn new(listener: Listener, request: &Request<'_>, unattached: bool) -> Self {
+        let Request { sleep, ending, .. } = *request;
+        Hold { listener, sleep, ending, unattached, held: Vec::new(), clock: Duration::ZERO }
     }
 
     /// Strace is attached to the command.
@@ -90,7 +93,7 @@ impl Hold {
             _ if !is_traced => None,
             mpserv::ffi::sys::syscall::SYS_set_robust_list => Some(What::Birth),
             mpserv::ffi::sys::syscall::SYS_exit_group => Some(What::Exit),
-            mpserv::ffi::sys::syscall::SYS_clock_nanosleep if self.sleeps => {
+            mpserv::ffi::sys::syscall::SYS_clock_nanosleep if self.sleep == Sleep::Skipped => {
                 duration(&notice).map(|duration| What::Sleep(self.clock + duration))
             }
             _ => None,
@@ -115,6 +118,7 @@ impl Hold {
             let age = processes.age(root, pid);
             match held.what {
                 What::Birth => (0, Duration::ZERO, 0, age),
+                What::Exit if self.ending == Ending::ChildFirst => (1, Duration::ZERO, 0, u32::MAX - age),
                 // A parent that is done goes before its children, whose end it would not have seen.
                 What::Exit => (1, Duration::ZERO, 0, age),
                 // The root wakes after its children where both sleep equally long, as it started later.

@@ -29,7 +29,7 @@ use interrupt::INTERRUPTED;
 use stage::{Stage, Standing};
 use start::{PREFIX, STDERR, start, start_faulty};
 
-pub use request::{Request, Sleep};
+pub use request::{Ending, Request, Sleep};
 pub use start::close;
 
 /// Function that drives a running program.

@@ -18,6 +18,15 @@ pub enum Sleep {
     Alarmed,
 }
 
+/// Which of several processes that are about to end goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A parent before its children: it does not see their end.
+    ParentFirst,
+    /// Children before their parent, which sees their end.
+    ChildFirst,
+}
+
 /// One run of one command.
 #[derive(Clone, Debug)]
 pub struct Request<'r> {
@@ -34,6 +43,7 @@ pub struct Request<'r> {
     /// With each call its stack, and when it began and ended.
     pub stacks: bool,
     pub sleep: Sleep,
+    pub ending: Ending,
     /// It gets a network of its own, if this process may make one.
     pub own_network: bool,
     /// A port that this tool listens on from the beginning.

@@ -159,7 +159,7 @@ fn start_held(
         spawn(&mut command)
     });
     let listener = listener.recv().ok().flatten();
-    let mut hold = listener.map(|listener| Hold::new(listener, request.sleep == Sleep::Skipped, holds));
+    let mut hold = listener.map(|listener| Hold::new(listener, request, holds));
     if has_order && hold.is_none() {
         static TOLD: Once = Once::new();
         TOLD.call_once(|| {

@@ -18,7 +18,7 @@ use crate::run::output::Output;
 use crate::run::processes::{Status, children};
 use crate::run::stage::{Stage, Standing};
 use crate::run::strace::Strace;
-use crate::run::{Directory, Drive, Request, Sleep, record};
+use crate::run::{Directory, Drive, Ending, Request, Sleep, record};
 use crate::sources::Sources;
 
 /// The state of one process in /proc.
@@ -124,6 +124,7 @@ fn compare(
         output: Output::Pipe,
         stacks: true,
         sleep: Sleep::Real,
+        ending: Ending::ParentFirst,
         own_network: true,
         occupies: None,
         needs_free: None,
