@@ -62,6 +62,7 @@
 //! | `restart` | a successor was started: its `pid` and `program`; or it has failed: `error`, `hint`; or why SIGUSR2 was `refused` |
 //! | `handover` | the successor (`by`) is ready. This server serves the clients that it has: `children` |
 //! | `violation` | the sandbox has ended a child: `pid`, `from`, the `call` that it made |
+//! | `traced` | a child has made the server its tracer, which would keep signals from it, and gets SIGKILL: `pid` |
 //! | `leave` | a preforked child has ended without a client: `pid`, `status`, `meaning`, the `seconds` of its life, the `pause` before the next is made |
 //! | `lost` | the number of `lines` before this one that could not be written |
 //!

@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     what_a_program_leaves_in_its_group_is_ended_by_the_stop,
     what_a_program_leaves_may_finish_in_the_time_of_the_grace,
     the_group_of_a_program_that_has_ended_is_forgotten,
+    a_program_that_makes_the_server_its_tracer_is_ended_and_counted,
 ];
 
 /// A program that leaves a process in its group, moves itself to another group, and then says so. Neither ends by SIGTERM.
@@ -123,4 +124,27 @@ fn the_group_of_a_program_that_has_ended_is_forgotten() {
     let start = Instant::now();
     server.stop();
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+/// A program that makes its parent its tracer stops at each signal, and only the tracer could make it go on. `waitpid()`
+/// tells of the stop: that is not the end of the program, which still has its slot.
+fn a_program_that_makes_the_server_its_tracer_is_ended_and_counted() {
+    let traced = format!(
+        r#"my $pid = fork();
+        if ($pid == 0) {{ sleep 1 while 1 }}
+        $| = 1;
+        print "$$ $pid\n";
+        syscall({}, 0, 0, 0, 0);
+        kill "USR1", $$;
+        sleep 1 while 1;"#,
+        libc::SYS_ptrace
+    );
+    let server = Served::start(&["127.0.0.1:0", "perl", "-e", &traced]);
+    let mut client = server.connect();
+    let ids = ids(&mut client);
+    assert_eq!(server.wait_events("traced", 1)[0].number("pid"), u64::from(ids[0]));
+    assert_eq!(server.wait_events("end", 1)[0].get("signal"), "SIGKILL");
+    wait_until("both have ended", || ids.iter().all(|id| is_gone(*id)));
+    assert_eq!(read_all(&mut client), b"");
+    server.stop();
 }

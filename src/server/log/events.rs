@@ -248,6 +248,11 @@ impl Log {
         });
     }
 
+    /// A child has made the server its tracer, and gets SIGKILL.
+    pub(crate) fn traced(&self, pid: Pid) {
+        self.event(Level::Warning, "traced", |line| line.number("pid", pid));
+    }
+
     /// A preforked child has ended without a client. `pause` is the time until the next one is made.
     pub(crate) fn leave(&self, is_trouble: bool, pid: Pid, end: ChildEnd, time: Duration, pause: Duration) {
         self.event(if is_trouble { Level::Warning } else { Level::Detail }, "leave", |line| {

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::children::{Child, Stage};
 use super::state::Parent;
+use super::stop::signal_child;
 use crate::server::child::Worker;
 use crate::server::limits::{EXIT_DONE, MANY_CHILDREN, REAP_WITHIN, RETRY_EVERY, YOUNGEST};
 use crate::server::log::ChildEnd;
@@ -61,6 +62,10 @@ impl<W: Worker> Parent<'_, '_, W> {
     fn reap_one(&mut self, which: WaitFor) -> Result<bool> {
         let mut status = WaitStatus::default();
         match retry_on_intr(|| waitpid(which, Some(&mut status), WaitOptions::NOHANG)) {
+            Ok(Some(pid)) if status.stop_signal().is_some() => {
+                self.end_traced(pid);
+                Ok(true)
+            }
             Ok(Some(pid)) => {
                 let is_program = self.worker.runs_program();
                 self.on_end(pid, if is_program { ChildEnd::OfProgram(status) } else { ChildEnd::Status(status) });
@@ -70,6 +75,15 @@ impl<W: Worker> Parent<'_, '_, W> {
             Err(Errno::CHILD) if self.state.children.is_empty() => Ok(false),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// Ends a process that has made this one its tracer (`PTRACE_TRACEME`). It has stopped, and only its tracer can make it
+    /// go on: no signal but SIGKILL would end it.
+    fn end_traced(&mut self, pid: Pid) {
+        self.log.traced(pid);
+        // The process was not reaped, so both ids are its own.
+        signal_child(pid, Signal::KILL);
+        self.state.set_stage(pid, Stage::Killed);
     }
 
     /// Forgets children that no longer exist: other code of this process may have reaped them.

@@ -111,7 +111,7 @@ impl<W: Worker> Parent<'_, '_, W> {
 }
 
 /// Sends a signal to a child and to the processes of its group.
-fn signal_child(pid: Pid, signal: Signal) {
+pub(super) fn signal_child(pid: Pid, signal: Signal) {
     // The child was not reaped, so both ids are its own. If no process is left, that is no error.
     let is_sent = killpg(pid, signal).is_ok();
     // In its first moments a child has no group yet, and a program may have gone to another one, and left processes in

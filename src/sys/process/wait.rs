@@ -33,6 +33,9 @@ impl Child {
 
     /// `waitpid(pid, &status, 0)`: waits until the child has ended. A second call returns the same status again.
     ///
+    /// A child that has made this process its tracer (`PTRACE_TRACEME`) also returns when it stops: see
+    /// [`WaitStatus::stop_signal`]. It has not ended then, and can be waited for again.
+    ///
     /// # Errors
     /// `EINTR` when a signal came first; `ECHILD` when something else has waited for it, or SIGCHLD is ignored.
     pub fn wait(&mut self) -> Result<WaitStatus> {
@@ -48,11 +51,13 @@ impl Child {
     }
 
     fn wait_with(&mut self, options: WaitOptions) -> Result<Option<WaitStatus>> {
-        if self.status.is_none() {
-            let mut status = WaitStatus::default();
-            self.status = waitpid(WaitFor::Child(self.pid), Some(&mut status), options)?.map(|_| status);
+        if self.status.is_some() {
+            return Ok(self.status);
         }
-        Ok(self.status)
+        let mut status = WaitStatus::default();
+        let found = waitpid(WaitFor::Child(self.pid), Some(&mut status), options)?.map(|_| status);
+        self.status = found.filter(|status| status.stop_signal().is_none());
+        Ok(found)
     }
 
     /// `kill()`: sends a signal to the child, unless it was waited for through this value: then the id may by now be
