@@ -19,12 +19,12 @@ pub use libc::getopt_long;
 
 /// `no_argument`
 ///
-/// A long option's `has_arg`: it has none. getopt(3), GNU.
+/// A long option's `has_arg`: no argument. getopt(3), GNU.
 pub const no_argument: c_int = 0;
 
 /// `required_argument`
 ///
-/// A long option's `has_arg`: it has one. getopt(3), GNU.
+/// A long option's `has_arg`: an argument is required. getopt(3), GNU.
 pub const required_argument: c_int = 1;
 
 unsafe extern "C" {

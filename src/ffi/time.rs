@@ -34,7 +34,7 @@ pub use libc::nanosleep;
 unsafe extern "C" {
     /// `void tzset(void);`
     ///
-    /// Read which time zone it is, from TZ or the system's file. tzset(3), POSIX.
+    /// Read the time zone from TZ or from the system's file. tzset(3), POSIX.
     pub fn tzset();
 }
 

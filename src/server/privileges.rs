@@ -199,7 +199,7 @@ impl Limits {
     /// Sets a limit, in place of an earlier one for the same resource.
     pub(super) fn set(&mut self, resource: Resource, limit: Limit) {
         let index = self.as_slice().iter().position(|(known, _)| *known == resource).unwrap_or(self.length);
-        // There is a place for each resource.
+        // The array has a place for each resource.
         if let Some(place) = self.limits.get_mut(index) {
             *place = (resource, limit);
             self.length = self.length.max(index + 1);

@@ -82,7 +82,7 @@ pub fn read_header(connection: impl AsFd) -> Result<Header, ProxyError> {
                 break;
             }
         }
-        // These bytes were seen, so the call does not wait, and takes all of them.
+        // The peek saw these bytes, so the call takes all of them and does not wait.
         let room = chunk.get_mut(..taken).unwrap_or_default();
         retry_on_intr(|| recv(&connection, room, MsgFlags::DONTWAIT)).map_err(ProxyError::System)?;
         if let Some(header) = header {
@@ -247,7 +247,7 @@ impl Parser {
             (2, _) => return malformed("a command that there is not"),
             _ => return malformed("a version that there is not"),
         };
-        // All that a LOCAL header has behind its length must be ignored, its family as well.
+        // Everything after the length of a LOCAL header must be ignored, also its family.
         let (keep, skip) = match family {
             _ if !is_proxy => (0, self.left),
             0x00 => (0, self.left),

@@ -23,7 +23,7 @@ pub enum WordError {
 }
 
 /// `wordexp(…, WRDE_NOCMD)`: splits a line into words, minding quotes, and expands `~`, variables and patterns in them.
-/// It runs no command.
+/// Runs no command.
 ///
 /// # Errors
 /// See [`WordError`].

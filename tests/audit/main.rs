@@ -84,7 +84,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// It finds no difference.
+/// Asserts that the audit finds no difference.
 #[track_caller]
 fn assert_same(arguments: &[&str]) -> String {
     let output = run(arguments);
@@ -94,7 +94,7 @@ fn assert_same(arguments: &[&str]) -> String {
     out
 }
 
-/// It gives this verdict, and under the table the first kind of difference has all of these signs.
+/// Asserts this verdict, and that the first kind of difference under the table has all of these signs.
 #[track_caller]
 fn assert_verdict(arguments: &[&str], verdict: &str, signs: &[&str]) -> String {
     let output = run(arguments);
@@ -111,7 +111,7 @@ fn assert_verdict(arguments: &[&str], verdict: &str, signs: &[&str]) -> String {
     out
 }
 
-/// It cannot compare, and says why.
+/// Asserts that the audit cannot compare, and says why.
 #[track_caller]
 fn assert_trouble(output: &Output, sign: &str) {
     let err = text(&output.stderr);
@@ -122,7 +122,7 @@ fn assert_trouble(output: &Output, sign: &str) {
     );
 }
 
-/// It succeeds, and prints this.
+/// Asserts that the audit succeeds and prints this.
 #[track_caller]
 fn assert_output(arguments: &[&str]) -> String {
     let output = run(arguments);

@@ -41,7 +41,7 @@ pub(crate) fn a_zombie_goes_when_the_parent_waits() {
     assert_eq!(state(id(&child)), None);
 
     for language in IMPLS {
-        // It waits twice and then sleeps for half a minute.
+        // The program waits twice and then sleeps for half a minute.
         let running = Running::start(&mut Command::new(language.path("wait")), Output::Pipe);
         wait_until("the parent sleeps", || waits_in(running.pid(), libc::SYS_clock_nanosleep));
         assert_eq!(children(running.pid()), [0; 0], "{language:?}");

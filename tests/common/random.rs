@@ -15,7 +15,7 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// So many bytes, without a pattern that is easily met by chance.
+    /// This many bytes, without a pattern that is easily met by chance.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         std::iter::repeat_with(|| self.next().to_le_bytes()).flatten().take(length).collect()
     }

@@ -183,7 +183,7 @@ impl Served {
         client
     }
 
-    /// So many clients, each of whom has been answered once.
+    /// Connects this many clients, each of which has been answered once.
     #[track_caller]
     pub fn clients(&self, count: usize) -> Vec<TcpStream> {
         (0..count).map(|_| self.client()).collect()

@@ -233,7 +233,7 @@ fn processes_of_group(group: Pid) -> String {
 /// Result of a test.
 enum Verdict {
     Passed,
-    /// It cannot run here, for this reason.
+    /// The test cannot run here, for this reason.
     Skipped(String),
     /// End of the test's process, and its output.
     Failed(String),

@@ -91,7 +91,7 @@ fn defaults_are_the_same_everywhere() {
         let shown = [shown, format!(".Pq {default}"), format!(".Pq Cm {default}")];
         assert!(shown.iter().any(|shown| manual.contains(shown)), "{what} in the man page is not {default}: {manual}");
     }
-    // Nothing else that stands in parentheses there is another default.
+    // No other text in parentheses is another default.
     let help = help();
     let numbers = help.split('(').skip(1).filter_map(|rest| rest.split(')').next()?.parse::<u64>().ok());
     let expected: BTreeSet<u64> = defaults().values().filter_map(|value| value.parse().ok()).collect();

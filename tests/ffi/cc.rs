@@ -29,7 +29,7 @@ pub(crate) fn compile<S: AsRef<Path>>(
     let new = executable.with_extension("new");
     compiler.args(flags).args(sources.iter().map(AsRef::as_ref)).arg("-o").arg(&new);
     if let Err(refusal) = run(&mut compiler) {
-        // There may be none.
+        // The compiler may have left no file.
         let _ = fs::remove_file(executable);
         return Err(refusal);
     }

@@ -57,7 +57,7 @@ fn check_links(pages: &BTreeMap<String, (Page, String)>) {
 #[test]
 fn all_programs_are_aligned_and_all_pages_hold_together() {
     let folder = TempDir::new();
-    // It fails when the lines of two sources do not have one order, in any drive.
+    // The command fails when the lines of two sources do not have one order, in any drive.
     let output = audit(&["--lesson", folder.0.to_str().unwrap()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let pages = read_all(&folder.0);

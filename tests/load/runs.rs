@@ -308,7 +308,7 @@ fn a_signal_ends_it_with_a_report() {
         let ended = running.wait();
         assert_eq!(ended.status.code(), Some(0), "{ended:?}");
         assert!(number(&ended, "", "connections") > 0.0);
-        // None of its processes is left to hold a connection.
+        // No process of the tool is left that holds a connection.
         wait_until("all connections closed", || server.open.load(Ordering::SeqCst) == 0);
     }
 }

@@ -120,7 +120,7 @@ fn the_group_of_a_program_that_has_ended_is_forgotten() {
     for _ in 0..3 {
         finish(server.connect());
     }
-    // Nothing is waited for.
+    // The stop waits for nothing.
     let start = Instant::now();
     server.stop();
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());

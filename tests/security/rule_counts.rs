@@ -17,7 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     clients_are_counted_anew_when_the_rules_are_read_again,
 ];
 
-/// As many rules as there may be, of which the last is for every client.
+/// The largest number of rules, of which the last is for every client.
 fn many_rules(limit: usize) -> String {
     let mut rules = String::new();
     for index in 0..16_383 {

@@ -99,7 +99,7 @@ fn a_lock_that_somebody_else_put_there_is_refused() {
     assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
     assert!(!path.exists());
     fs::remove_file(&lock).unwrap();
-    // It belongs to another user, who would keep it locked.
+    // The lock file belongs to another user, who could keep it locked.
     if is_root() {
         fs::write(&lock, "").unwrap();
         let user = user_of_nothing();

@@ -100,7 +100,7 @@ fn connections_of_one_source_are_numbered() {
         client.read_exact(&mut first).unwrap();
         assert_eq!(first, number.as_bytes());
     }
-    // Those that have ended do not count.
+    // Connections that have ended do not count.
     drop(clients);
     server.wait_childless();
     let mut next = server.connect();

@@ -71,7 +71,7 @@ fn a_program_is_left_nothing_of_what_the_server_was() {
         let found = ["SigBlk", "SigIgn", "SigCgt"].map(|set| signals_in(&status, set));
         assert_eq!(found, [0; 3], "{left:?}: {status}");
         server.stop();
-        // It ends with the server, of the signal that tells it to.
+        // The program ends with the server, by the signal that tells it to.
         let server = Served::start_command(left.to(&mut mpserv(&["--grace", "0.1", "127.0.0.1:0", "cat"])));
         let mut client = server.client();
         let log = server.stop();

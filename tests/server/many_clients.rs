@@ -23,7 +23,7 @@ pub(crate) const TESTS: &[Test] = tests![
     ten_minutes_of_kill_9,
 ];
 
-/// So many connections, each answered; and the server is as it was before.
+/// Makes this many connections, checks each answer, and checks that the server is as before.
 fn load(connections: usize) {
     /// Number of clients at once: more than the default limit.
     const AT_ONCE: usize = 200;
@@ -140,7 +140,7 @@ fn ten_minutes_of_kill_9() {
 fn five_hundred_slow_clients_hinder_no_fast_one() {
     const SLOW: usize = 500;
     const SECONDS: u8 = 3;
-    /// As many fast clients come within each second, one after so many bytes of the slow ones.
+    /// Number of fast clients in each second, spread evenly between the bytes of the slow ones.
     const FAST: usize = 50;
     let server = Served::start(&["-q", "--max-children", "600", "127.0.0.1:0"]);
     let mut slow: Vec<TcpStream> = (0..SLOW).map(|_| server.connect()).collect();

@@ -140,7 +140,7 @@ fn on_the_way_out_clients_are_served_to_their_end() {
     // The idle ones go, and the one with a client stays.
     wait_size(&server, 1);
     assert_eq!(echo(&mut client, b"still"), b"still");
-    // It has the socket, too, but no client is accepted to wait in vain.
+    // That child has the listener too, but no client may connect and wait in vain.
     assert_eq!(TcpStream::connect(("127.0.0.1", server.port())).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     assert_eq!(finish(client), b"");
     let log = parse_log(&server.running.wait().stderr);
@@ -209,7 +209,7 @@ fn what_does_not_go_together_is_told() {
     }
 }
 
-/// So many connections; of the processes, one is killed for about each hundred of them.
+/// Makes this many connections, and kills a process after about every hundredth.
 fn kills_under_load(connections: u64) {
     const POOL: usize = 8;
     let server = Served::start(&["-q", "--prefork", &POOL.to_string(), "0.0.0.0:0"]);
@@ -268,7 +268,7 @@ fn a_pool_whose_children_cannot_accept_is_no_busy_loop() {
     let two = ["--prefork", "2", "--listen", "127.0.0.1:0", "127.0.0.1:0"];
     for (call, errno, arguments) in [
         ("accept4", "EINVAL", &one[..]),
-        // It is of one connection, but not for ever.
+        // This error concerns one connection, but not for ever.
         ("accept4", "EPROTO", &one),
         ("accept4", "ECONNABORTED", &one),
         // An errno that no manual page lists.

@@ -310,7 +310,7 @@ fn two_parsers_agree_on_ten_million_inputs() {
 /// Sends a header, and what an echo server answers to it.
 fn talk(server: &Served, bytes: &[u8]) -> Vec<u8> {
     let mut client = server.connect();
-    // It may have been closed already.
+    // The server may have closed the connection already.
     let _ = client.write_all(bytes);
     let _ = client.shutdown(std::net::Shutdown::Write);
     read_all(&mut client)

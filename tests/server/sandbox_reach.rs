@@ -35,7 +35,7 @@ fn reach(connection: Connection) -> mpserv::errno::Result<()> {
     connection.read(&mut order)?;
     match order[0] {
         b'f' => on_all_others(&connection, |fd| {
-            // Nothing passes.
+            // A filter that lets no packet pass.
             let mut drop_all = libc::sock_filter { code: libc::BPF_RET as u16, jt: 0, jf: 0, k: 0 };
             let program = libc::sock_fprog { len: 1, filter: &raw mut drop_all };
             let size = size_of_val(&program) as libc::socklen_t;

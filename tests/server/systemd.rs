@@ -282,7 +282,7 @@ fn systemd_socket_activate_starts_it() {
     needs_command("systemd-socket-activate");
     needs_ipv6();
     let manager = Manager::at_a_path();
-    // It takes no port 0: one that was free just now is free, or the next one is.
+    // systemd takes no port 0, so try ports that were free just now.
     let (running, port) = wait_for("it listens", || {
         let free = ["127.0.0.1:0", "[::1]:0"].map(|any| TcpListener::bind(any).unwrap().local_addr().unwrap());
         let mut command = Command::new("systemd-socket-activate");

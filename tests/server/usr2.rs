@@ -96,7 +96,7 @@ impl Dynasty {
         wait_until("the last one ends", || !exists(last) || state(last.raw() as u32) == Some('Z'));
         assert!(!self.pidfile.exists(), "the pidfile is gone");
         wait_until("the first one ends", || state(self.first.pid()) == Some('Z'));
-        // Those between end by themselves, each after its last client.
+        // The generations between end by themselves, each after its last client.
         wait_until("all have ended", || {
             let log = self.first.log();
             let count = |event: &str| log.iter().filter(|line| line.event == event).count();

@@ -421,7 +421,7 @@ pub(crate) fn a_line_that_is_no_words_is_an_error() {
     for line in [c"'a", c"\"a", c"${a", c"$((1"] {
         assert_eq!(error(line), WordError::Syntax, "{line:?}");
     }
-    // Nothing of it is run: the file stays away.
+    // No command is run, so the file is not made.
     for line in [c"$(touch ran)", c"`touch ran`", c"a$(touch ran)b", c"\"$(touch ran)\"", c"$((`touch ran`))"] {
         assert_eq!(error(line), WordError::Command, "{line:?}");
     }

@@ -513,7 +513,7 @@ pub(crate) fn a_program_that_nobody_named_has_no_arguments() {
     let nobodys = [0, -1].map(|argc| unsafe { Args::new(argc, argv.as_ptr()) });
     // SAFETY: as above, and no reference to a variable of the environment exists.
     let (moved, mut title) = unsafe { Title::claim(0, argv.as_ptr()) };
-    // There is no room for one.
+    // The arguments leave no room for a title.
     title.set("title");
     assert_eq!(environment(), before);
     for args in nobodys.into_iter().chain([moved]) {
@@ -623,7 +623,7 @@ pub(crate) fn sigsuspend_misses_no_signal() {
     static FLAG: SignalFlag = SignalFlag::new();
     sigaction(Signal::USR1, &act(Disposition::Flag(&FLAG))).unwrap();
     let old = sigprocmask_replace(MaskHow::Block, &SigSet::from([Signal::USR1])).unwrap();
-    // It came before the wait, and the wait ends all the same.
+    // The signal comes before the wait, and the wait ends all the same.
     raise(Signal::USR1).unwrap();
     sigsuspend(&old);
     assert!(FLAG.take());

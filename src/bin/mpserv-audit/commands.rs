@@ -166,7 +166,7 @@ fn program_of(side: &Origin<'_>) -> Result<String, Trouble> {
 struct Driven<'d> {
     helper: &'d [String],
     signal: Option<Signal>,
-    /// They are servers.
+    /// Both commands are servers.
     listens: bool,
 }
 

@@ -107,7 +107,7 @@ impl Client {
     /// Ends the connection in order. Data that was not taken would reset it.
     pub fn close(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
         if let Some(socket) = &self.socket {
-            // It fails when the server has reset the connection.
+            // This fails when the server has reset the connection.
             let _ = net::shutdown(socket, Shutdown::Write);
             stage.settle()?;
             self.take_all(stage)?;
@@ -241,7 +241,7 @@ impl Peer {
         if let Some(mut client) = Self::accept(stage)? {
             let mut answers = self.answers(&Self::take(&mut client));
             while let Some(answer) = answers.pop_front() {
-                // It fails when the client has gone.
+                // This fails when the client has gone.
                 let _ = client.write_all(&answer);
                 stage.settle()?;
                 answers.extend(self.answers(&Self::take(&mut client)));

@@ -98,7 +98,7 @@ pub fn run_all(
     let failed = AtomicBool::new(false);
     let done: Mutex<Vec<(usize, Result<Case, Trouble>)>> = Mutex::new(Vec::new());
     let one = |index: usize, job: &Job<'_>| {
-        // One that fails is enough to know that there is no verdict.
+        // After one failed run there is no verdict.
         if failed.load(Ordering::Relaxed) {
             return;
         }

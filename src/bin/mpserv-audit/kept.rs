@@ -137,7 +137,7 @@ impl Kept {
         Ok(String::from_utf8_lossy(path).into_owned())
     }
 
-    /// Whether it is known what the program printed.
+    /// Whether the trace tells what the program printed.
     pub fn has_printed(&self) -> bool {
         PathBuf::from(format!("{}.{PRINTED}", self.prefix.display())).is_file()
     }
@@ -217,7 +217,7 @@ fn unreadable(text: &[u8]) -> String {
 
 const PID_CHANGED: &[u8] = b"<pid changed to ";
 
-/// So much of an unreadable line is shown.
+/// Number of bytes of an unreadable line that are shown.
 const SHOWN: usize = 60;
 
 fn lack_of_result(result: &[u8]) -> Option<String> {

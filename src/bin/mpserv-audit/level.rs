@@ -6,7 +6,7 @@ pub enum Level {
     /// Equal, call by call.
     #[default]
     Same,
-    /// They differ only as much as each program differs from itself.
+    /// The programs differ only as much as each differs from itself.
     Varies,
     /// Equal when what is printed, its length and what follows from it are put aside.
     Texts,

@@ -17,7 +17,7 @@ pub struct Program {
 /// Kind of the program, which decides how the tool drives it.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// It runs and ends. The field says whether it lives on alarms, which need real time.
+    /// Runs and ends by itself. `alarms`: the program waits for alarms, which need real time.
     Alone {
         alarms: bool,
     },
@@ -46,7 +46,7 @@ pub struct Drive {
     /// A port on which no process may listen.
     pub needs_free: Option<u16>,
     pub sleep: Sleep,
-    /// Whether it is about what our programs do and the published ones do not.
+    /// Whether the drive tests behaviour that the published programs lack.
     pub is_addition: bool,
     act: Act,
 }
@@ -81,7 +81,7 @@ impl Drive {
         }
     }
 
-    /// Whether what it did to this run came after what it was to come before: the drive did not take place.
+    /// Whether the drive acted too late in this run, so that the run does not count.
     pub fn was_late(&self, run: &Tree) -> bool {
         let is_alarm = |line: Line<'_>| matches!(line, Line::Signal { name: b"SIGALRM", .. });
         let mut traces = run.processes.iter().map(|process| &process.trace);

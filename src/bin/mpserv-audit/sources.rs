@@ -15,7 +15,7 @@ use crate::trouble::Trouble;
 #[derive(Clone, Debug)]
 struct Location {
     function: String,
-    /// None without debugging information.
+    /// File and line, if there is debugging information.
     line: Option<(String, usize)>,
 }
 
@@ -112,7 +112,7 @@ impl Sources {
         let mut child = command.stderr(Stdio::null()).spawn().map_err(trouble)?;
         let questions: String = by_address.keys().map(|address| format!("{address:#x}\n")).collect();
         let mut input = child.stdin.take();
-        // It answers while it is asked, so another thread must ask.
+        // addr2line answers while it still reads, so another thread writes the questions.
         let asker =
             std::thread::spawn(move || input.as_mut().map_or(Ok(()), |input| input.write_all(questions.as_bytes())));
         let output = child.wait_with_output().map_err(trouble)?;

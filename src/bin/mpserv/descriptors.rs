@@ -16,7 +16,7 @@ pub(crate) fn fill_standard() -> Result<()> {
     for standard in [STDIN, STDOUT, STDERR] {
         if !fd::is_open(standard) {
             let filler = open(c"/dev/null", OpenFlags::RDWR, 0).or_else(|_| empty_file(c"closed"))?;
-            // It stays open for as long as the process.
+            // The descriptor stays open as long as the process lives.
             let _ = filler.into_raw();
         }
     }

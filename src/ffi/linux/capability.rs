@@ -23,10 +23,10 @@ pub struct __user_cap_header_struct {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct __user_cap_data_struct {
-    /// Those in effect.
+    /// Capabilities in effect.
     pub effective: u32,
-    /// Those that may be put into effect.
+    /// Capabilities that may be put into effect.
     pub permitted: u32,
-    /// Those that a program may inherit.
+    /// Capabilities that a program may inherit.
     pub inheritable: u32,
 }

@@ -32,13 +32,13 @@ pub use libc::WIFSIGNALED;
 
 /// `int WTERMSIG(int wstatus); /* macro */`
 ///
-/// That signal. wait(2), POSIX.
+/// The signal that ended the child. wait(2), POSIX.
 #[doc(inline)]
 pub use libc::WTERMSIG;
 
 /// `bool WCOREDUMP(int wstatus); /* macro */`
 ///
-/// Whether it left a core dump. wait(2), POSIX.1-2024.
+/// Whether the child left a core dump. wait(2), POSIX.1-2024.
 #[doc(inline)]
 pub use libc::WCOREDUMP;
 
@@ -50,7 +50,7 @@ pub use libc::WIFSTOPPED;
 
 /// `int WSTOPSIG(int wstatus); /* macro */`
 ///
-/// That signal. wait(2), POSIX.
+/// The signal that stopped the child. wait(2), POSIX.
 #[doc(inline)]
 pub use libc::WSTOPSIG;
 

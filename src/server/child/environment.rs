@@ -37,7 +37,7 @@ fn is_about_server(name: &[u8]) -> bool {
 
 /// Copies this process's environment, without the variables whose names are `dropped`. If the server has become another
 /// user, the variables that say who the user is are that user's, or missing where the system does not know the user.
-/// There is room for [`VARIABLES_MAX`] more of [`VARIABLES_BYTES`] bytes.
+/// The copy has room for [`VARIABLES_MAX`] more variables of [`VARIABLES_BYTES`] bytes.
 pub(crate) fn copy_environment(identity: Option<Identity>, dropped: impl Fn(&[u8]) -> bool) -> Result<CStrArray> {
     let is_about_user = |name: &[u8]| ABOUT_USER.iter().any(|about| about.as_bytes() == name);
     let is_dropped =

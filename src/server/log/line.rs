@@ -22,7 +22,7 @@ impl Line {
 
     /// Writes what stands before the fields.
     pub(super) fn start(&mut self, start: fmt::Arguments<'_>) {
-        // It is short, and so it fits.
+        // The start of a line is short, so it fits.
         let _ = self.text.write_fmt(start);
     }
 

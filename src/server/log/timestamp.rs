@@ -5,7 +5,7 @@ use core::time::Duration;
 
 /// A time since 1970, as RFC 3339 writes it, in UTC: `2026-11-25T23:05:59.123Z`.
 ///
-/// It is computed here and not by `gmtime_r()`: that function may read files, which a child in the sandbox must not do.
+/// The date is computed here, because `gmtime_r()` may read files, which a child in the sandbox must not do.
 pub(super) struct Timestamp(pub(super) Duration);
 
 const SECONDS_OF_DAY: u64 = 86_400;

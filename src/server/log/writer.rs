@@ -48,11 +48,11 @@ impl LogFormat {
 /// Whether a line of text on standard error begins with the time, in UTC as RFC 3339 writes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LogTime {
-    /// It does, unless standard error is a terminal, or the journal of systemd, which has times of its own.
+    /// A time, unless standard error is a terminal or the journal of systemd, which adds its own.
     Auto,
-    /// It does.
+    /// A time in each line.
     Yes,
-    /// It does not.
+    /// No time.
     No,
 }
 

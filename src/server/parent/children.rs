@@ -12,13 +12,13 @@ use crate::sys::process::Pid;
 /// no more, is running as well: the scoreboard's [`State`](crate::server::scoreboard::State) tells that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
-    /// It has not been told to end.
+    /// Not told to end.
     Running,
-    /// It was told that it is no longer needed. It ends once it has no client.
+    /// Told to retire: the child ends once it has no client.
     Retiring,
-    /// It got SIGTERM.
+    /// SIGTERM was sent.
     Terminating,
-    /// It got SIGKILL.
+    /// SIGKILL was sent.
     Killed,
 }
 

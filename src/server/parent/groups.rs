@@ -1,7 +1,7 @@
 //! Process groups that have outlived their child: a program may leave processes that still hold the connection.
 //!
-//! They get the signals that the child would have got: when its time is up, and when the server stops. A process that has
-//! moved itself to another group, or session, is out of reach.
+//! Such a group gets the signals that the child would have got: when its time is up, and when the server stops. A process
+//! that has moved itself to another group or session is out of reach.
 
 use core::time::Duration;
 
@@ -23,7 +23,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         let group = Group { id: child.pid, peer: *peer, started, end: End::NotTold };
         let state = &mut self.state;
         if state.groups.groups.push(group).is_err() {
-            // There are as many as there may be children. Nothing may escape the stop, so this one ends now.
+            // The list is full. Nothing may escape the stop, so this group ends now.
             let _ = killpg(child.pid, Signal::KILL);
             return self.log.group(child.pid, peer, Signal::KILL);
         }

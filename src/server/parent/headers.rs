@@ -31,7 +31,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         let Ok(mut waiting) = Map::<Source, u32>::with_capacity(self.state.children.len() as usize) else { return };
         for (_, peer, _) in self.state.children.at(Stage::Running).filter_map(|child| self.silent(&child)) {
             let source = peer.source(self.settings.source_prefix);
-            // There is room for a source of each child.
+            // The map has room for one source for each child.
             let _ = waiting.insert(source, waiting.get(&source).unwrap_or(0) + 1);
         }
         let mut next = self.state.children.first(Stage::Running);

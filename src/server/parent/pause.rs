@@ -59,7 +59,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         let limit = match blocked {
             Some(Blocked::Limit(limit)) => Some(limit),
             None => None,
-            // Nothing is known of the limits.
+            // These causes say nothing about the limits.
             Some(Blocked::Prefork | Blocked::Stopping | Blocked::Shortage) => return blocked,
         };
         if limit != self.state.limit_reached.map(|reached| reached.limit) {

@@ -22,9 +22,9 @@ pub(super) struct Pool {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     Stay,
-    /// So many more children.
+    /// Start this many more children.
     Grow(u32),
-    /// One idle child less.
+    /// Retire one idle child.
     Shrink,
 }
 

@@ -34,7 +34,7 @@ impl Rate {
     /// Counts a connection.
     pub(super) fn count(&mut self, now: Duration) {
         if self.times.len() < self.limit {
-            // There is room for as many as the limit.
+            // The list has room for as many times as the limit.
             let _ = self.times.push(now);
         } else if let Some(oldest) = self.times.get_mut(self.oldest) {
             *oldest = now;

@@ -19,7 +19,7 @@ impl Sources {
 
     /// Counts a client.
     pub(super) fn add(&mut self, peer: &Peer) {
-        // There is room for a source of each child.
+        // The map has room for one source for each child.
         let _ = self.counts.insert(peer.source(self.prefix), self.count(peer) + 1);
     }
 
@@ -27,7 +27,7 @@ impl Sources {
     pub(super) fn remove(&mut self, peer: &Peer) {
         let source = peer.source(self.prefix);
         match self.counts.get(&source) {
-            // There is room, because the source is there already.
+            // The source is in the map already, so this needs no room.
             Some(count @ 2..) => self.counts.insert(source, count - 1).unwrap_or_default(),
             _ => _ = self.counts.remove(&source),
         }

@@ -270,7 +270,7 @@ impl<W> Drop for Parent<'_, '_, W> {
 impl LoopState {
     /// Adds a child that has no client yet.
     pub(super) fn add_child(&mut self, pid: Pid, peer: Peer, rule: Option<u32>) {
-        // There is room: the limit was looked at before the child was started.
+        // The table has room: the limit was checked before the child was started.
         let _ = self.children.insert(pid, peer, rule, self.now);
     }
 

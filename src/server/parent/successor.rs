@@ -38,9 +38,9 @@ pub(super) struct Successor {
 #[allow(clippy::large_enum_variant, reason = "there is no allocator, and an answer comes once")]
 pub(super) enum Answer {
     None,
-    /// It serves.
+    /// The successor serves.
     Ready,
-    /// It has ended, or is about to, for this reason if it has said one.
+    /// The successor has ended or is about to; its reason, if it gave one.
     Failed(Text<FAILURE_MAX>),
 }
 
@@ -98,7 +98,7 @@ impl Successor {
 
     /// Ends a successor that does not get ready.
     pub(super) fn kill(&self) {
-        // It is a child of this process and was not reaped, so the id is its own.
+        // The successor is a child that was not reaped, so the id is still its own.
         let _ = kill(self.pid, Signal::KILL);
     }
 }

@@ -56,13 +56,13 @@ const PEER_UNIX: u64 = 2;
 /// The state of a child, as the child itself says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
-    /// There is no child.
+    /// No child.
     Free,
-    /// It waits for a client.
+    /// The child waits for a client.
     Idle,
-    /// It has a client.
+    /// The child has a client.
     Serving,
-    /// It has a connection, whose PROXY header it waits for.
+    /// The child has a connection and waits for its PROXY header.
     Header,
 }
 

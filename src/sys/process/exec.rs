@@ -41,9 +41,9 @@ pub struct Spawn<'a> {
 /// Reason for which [`spawn`] started no program. No process is left of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SpawnError {
-    /// There was no process for it: `EAGAIN` when a limit is reached, `ENOMEM`.
+    /// No process could be made: `EAGAIN` when a limit is reached, `ENOMEM`.
     Clone(Errno),
-    /// The process could not run it: what `execve()`, or `dup2()`, failed with.
+    /// The process could not run the program: the error of `execve()` or `dup2()`.
     Exec(Errno),
 }
 
@@ -84,7 +84,7 @@ pub fn spawn(stack: &mut Stack, spawn: &Spawn<'_>) -> core::result::Result<Pid, 
     match shared.error.get() {
         0 => Ok(pid),
         error => {
-            // It has ended, or is about to.
+            // The child has ended or is about to.
             let _ = retry_on_intr(|| waitpid(WaitFor::Child(pid), None, WaitOptions::NONE));
             Err(SpawnError::Exec(Errno::from_raw(error)))
         }

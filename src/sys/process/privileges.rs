@@ -71,7 +71,7 @@ pub fn drop_capability_bounds() -> Result<()> {
         match call(c::PR_CAPBSET_READ, capability) {
             Ok(0) => {}
             Ok(_) => call(c::PR_CAPBSET_DROP, capability).map(|_| ())?,
-            // There is none of this number.
+            // The kernel has no capability of this number.
             Err(Errno::INVAL) => break,
             Err(errno) => return Err(errno),
         }

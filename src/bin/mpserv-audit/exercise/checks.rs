@@ -16,7 +16,7 @@ use crate::trouble::Trouble;
 
 type Outcome = Result<Grade, Trouble>;
 
-/// So many clients go at the same time.
+/// Number of clients that leave at the same time.
 const MANY: usize = 5;
 /// A program that makes more calls than this makes them without end.
 const ENDLESS: usize = 1000;

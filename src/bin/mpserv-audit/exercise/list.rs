@@ -5,7 +5,7 @@ use super::grade::Grade;
 use super::subject::Subject;
 use crate::trouble::Trouble;
 
-/// One exercise.
+/// An exercise.
 #[derive(Clone, Copy, Debug)]
 pub struct Exercise {
     pub program: &'static str,

@@ -96,7 +96,7 @@ impl<'s> Subject<'s> {
         running.wait("the program starts", |running| {
             // The program's own children run it as well, so that itself comes first.
             root = std::iter::once(own).chain(children(own)).find(|pid| runs_program(*pid));
-            // One that has ended already is known by its strace, which waits for it.
+            // strace waits for its child, so it reports a program that has ended already.
             root.is_some() || (is_traced && running.has_ended())
         })?;
         running.root = root.unwrap_or(own);
@@ -162,7 +162,7 @@ impl Running<'_> {
         children(self.root)
     }
 
-    /// Those that have ended and were not waited for.
+    /// Number of processes that have ended and were not waited for.
     pub fn zombies(&self) -> usize {
         let is_zombie = |pid: &u32| Status::of(*pid).is_some_and(|status| status.state == b'Z');
         self.children().iter().filter(|pid| is_zombie(pid)).count()
@@ -184,7 +184,7 @@ impl Running<'_> {
 
     pub fn signal(&self, pid: u32, signal: Signal) {
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-            // It may have ended.
+            // The process may have ended.
             let _ = signal::kill(pid, signal);
         }
     }

@@ -1,4 +1,4 @@
-//! One fault: what happens to a call, and the how manieth time that it is made.
+//! A fault: what happens to a call, and at which occurrence of the call.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,9 +16,9 @@ use crate::trouble::Trouble;
 /// The fault that is injected into a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// It fails, and does nothing.
+    /// The call fails and does nothing.
     Error(&'static str),
-    /// It moves only so many bytes: what it says, not what it does. What it reads is the letter x.
+    /// The call reports only this many bytes. A read returns the letter x.
     Short(u32),
     /// A signal comes while it is made.
     Signal(&'static str),
@@ -57,7 +57,7 @@ pub struct Case {
     pub fault: Fault,
     /// The how manieth time the call is made in a process, from 1.
     pub when: usize,
-    /// And every time after that.
+    /// Also at each later occurrence.
     pub for_ever: bool,
 }
 
@@ -88,7 +88,7 @@ impl Case {
         format!("{call}:{what}:when={when}{}", if self.for_ever { "+" } else { "" })
     }
 
-    /// Whether a run's traces show that it happened.
+    /// Whether the traces of a run show the fault.
     pub fn happened<'t>(&self, traces: impl IntoIterator<Item = &'t Trace>) -> bool {
         traces.into_iter().any(|trace| match self.fault {
             Fault::Signal(name) => self.signal_came(trace, name),
@@ -118,7 +118,7 @@ impl Case {
         });
         let is_end = |event: usize| matches!(trace.line(event), Line::End { .. });
         let last_read = (0..trace.len()).rfind(|event| makes(*event, b"read"));
-        // One that is blocked stays so until the process has ended.
+        // A blocked signal may stay blocked until the process has ended.
         came || last_read.is_some_and(|last| last < made) && trace.len().checked_sub(1).is_some_and(is_end)
     }
 

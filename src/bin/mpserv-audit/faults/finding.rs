@@ -52,11 +52,11 @@ pub enum Verdict {
     Violation(String),
     /// The call was never made that often.
     NotMet,
-    /// It could not be tried, for this reason.
+    /// Could not be tried, for this reason.
     Untried(Trouble),
 }
 
-/// All that came of it.
+/// Results of all cases.
 #[derive(Debug)]
 pub struct Report {
     pub tried: Vec<Tried>,

@@ -1,4 +1,4 @@
-//! Every fault that a program's calls may meet: whether its C and its Rust do the same under each.
+//! Injects every fault that a program's calls may meet, and checks that C and Rust do the same under each.
 
 mod case;
 mod drive;
@@ -37,10 +37,10 @@ use case::{Case, Cases};
 use finding::{Finding, Report, Tried, Verdict};
 use server::{Mode, Subject, Whose};
 
-/// So many runs at once for each processor: they mostly wait for each other's steps.
+/// Runs at the same time for each processor; a run mostly waits.
 const RUNS_PER_PROCESSOR: usize = 2;
 
-/// So often a case is tried that may have come out badly by chance.
+/// Tries of a case that may have failed by chance.
 const TRIES: usize = 3;
 
 /// Number of events compared for a process that was ended because it made calls without end. The point at which the

@@ -19,7 +19,7 @@ use crate::words::count;
 
 const STYLE: &str = include_str!("../report/page.css");
 
-/// So many of the cases that differ are shown call by call.
+/// Number of differing cases that are shown call by call.
 const SHOWN: usize = 20;
 
 /// A row of the table: one fault at one call of one program, over all occurrences and outputs.
@@ -41,7 +41,7 @@ impl Verdict {
         matches!(self, Verdict::Different(_) | Verdict::Violation(_))
     }
 
-    /// It was not met, or could not be tried.
+    /// Whether the fault was not met or could not be tried.
     fn is_not_met(&self) -> bool {
         matches!(self, Verdict::NotMet | Verdict::Untried(_))
     }

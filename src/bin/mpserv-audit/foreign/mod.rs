@@ -22,7 +22,7 @@ const HEADERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/textbook");
 const WITHOUT_LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/mpserv-audit/foreign/without_library.c");
 const WITH_LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/mpserv-audit/foreign/with_library.c");
 
-/// As our own C programs are compiled. Old sources leave out headers, which newer compilers refuse.
+/// Flags of our own C programs, without the errors that newer compilers report for old sources.
 const C_FLAGS: [&str; 6] = ["-std=gnu11", "-O2", "-g", "-fPIE", "-w", "-Wno-error=implicit-function-declaration"];
 const CXX_FLAGS: [&str; 4] = ["-O2", "-g", "-fPIE", "-w"];
 /// Flags that keep references to the C++ library out of a program that does not need it.

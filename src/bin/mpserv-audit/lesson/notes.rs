@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stop {
     pub line: usize,
-    /// It was mended, because C does not define what the original does; else it is kept as it was.
+    /// Set when the original was mended because its behaviour is undefined in C.
     pub mended: bool,
     pub text: String,
 }

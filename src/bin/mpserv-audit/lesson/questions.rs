@@ -14,7 +14,7 @@ pub struct Question {
     pub answer: String,
 }
 
-/// As many are asked at most.
+/// Largest number of questions on a page.
 const MOST: usize = 5;
 
 /// The questions of a page.

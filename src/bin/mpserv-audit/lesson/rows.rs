@@ -12,7 +12,7 @@ use crate::compare::Kind;
 use crate::report::html::escape;
 use crate::trace::{Call, Line};
 
-/// There are colours for so many processes.
+/// Number of processes that have a colour of their own.
 pub const COLOURS: usize = 8;
 
 /// The function that a program called, with the arguments that it gave.

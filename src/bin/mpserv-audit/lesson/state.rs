@@ -27,7 +27,7 @@ pub struct Descriptor {
 pub enum Life {
     Unborn,
     Alive,
-    /// It has ended, and no process has waited for it.
+    /// Has ended, and no process has waited for it.
     Zombie,
     Gone,
 }
@@ -41,7 +41,7 @@ pub enum Action {
         mask: BTreeSet<String>,
         /// The signal itself is not blocked meanwhile.
         nodefer: bool,
-        /// It works once.
+        /// The handler is reset after one signal.
         resets: bool,
     },
 }

@@ -41,7 +41,7 @@ impl Path {
         self.text.len()
     }
 
-    /// Whether it stands here as a whole, and not as a part of another name.
+    /// Whether the name stands here as a whole, and not as a part of another name.
     fn is_here(&self, before: Option<u8>, rest: &[u8]) -> bool {
         let goes_on = |byte: u8| is_name(byte) && !(self.is_directory && byte == b'/');
         let next = rest.get(self.length()).copied();

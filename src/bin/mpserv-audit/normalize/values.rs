@@ -37,7 +37,7 @@ pub(super) fn is_process_id(at: &Position<'_>) -> bool {
     }
 }
 
-/// Whether a call's result is one.
+/// Whether a call's result is a process id.
 pub(super) fn returns_process_id(call: &[u8]) -> bool {
     matches!(
         call,

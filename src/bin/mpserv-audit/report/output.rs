@@ -69,7 +69,7 @@ pub fn side_by_side(out: &mut impl Write, style: Style, subjects: &[Subject], si
 
 /// Output of one side, line by line.
 struct Lines<'p> {
-    /// As it is, but for what a terminal would obey.
+    /// The output, with control characters escaped.
     shown: Vec<String>,
     named: Vec<&'p [u8]>,
 }

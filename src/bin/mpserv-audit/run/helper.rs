@@ -44,7 +44,7 @@ impl Helper {
     /// Ends it and all that it has started.
     pub(super) fn end(mut self) {
         end_group(self.child.id());
-        // It has ended by now, at the latest.
+        // The helper has ended by now.
         let _ = self.child.wait();
     }
 }
@@ -52,7 +52,7 @@ impl Helper {
 /// Ends the processes of a group that this tool has made.
 pub(super) fn end_group(leader: u32) {
     if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
-        // They may have ended already; then there is nothing to do.
+        // The processes may have ended already.
         let _ = signal::killpg(group, Signal::KILL);
     }
 }

@@ -127,7 +127,7 @@ pub fn memory<const LENGTH: usize>(pid: u32, address: u64) -> Option<[u8; LENGTH
     Some(bytes)
 }
 
-/// So much of the end of a trace is read for a message.
+/// Bytes at the end of a trace that are read for a message.
 const END_OF_TRACE: usize = 4096;
 
 /// One process and what was seen of it; no status once it is gone.
@@ -189,7 +189,7 @@ impl Processes {
         let mut seen = vec![(self.strace, Some(Status::of(self.strace)?))];
         seen.extend(self.ids().into_iter().map(|pid| (pid, Status::of(pid))));
         let is_still = |(pid, status): &Seen| match status {
-            // It has ended, and its parent has waited for it.
+            // The process has ended and was reaped.
             None => true,
             Some(status) if status.state == b'D' => {
                 let is_child =
@@ -229,7 +229,7 @@ impl Processes {
         self.ids().into_iter().filter_map(processor_time).sum()
     }
 
-    /// Those that still run under our strace.
+    /// Process ids that still run under our strace.
     pub fn traced(&self) -> Vec<u32> {
         let is_ours = |pid: &u32| Status::of(*pid).is_some_and(|status| status.tracer == self.strace);
         self.ids().into_iter().filter(is_ours).collect()

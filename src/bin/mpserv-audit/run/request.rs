@@ -11,7 +11,7 @@ use super::strace::Strace;
 pub enum Sleep {
     /// Sleeps take no time, and end in the order in which they would.
     Skipped,
-    /// They take their time.
+    /// Alarms take their real time.
     Real,
     /// They take their time, and so must all else: the command is one process with an alarm set. It has no order to be
     /// settled, and waits for no permission.
@@ -44,7 +44,7 @@ pub struct Request<'r> {
     pub stacks: bool,
     pub sleep: Sleep,
     pub ending: Ending,
-    /// It gets a network of its own, if this process may make one.
+    /// The command gets its own network namespace, if this process may make one.
     pub own_network: bool,
     /// A port that this tool listens on from the beginning.
     pub occupies: Option<u16>,

@@ -47,9 +47,9 @@ pub enum Standing {
     /// All had ended, or were left to end.
     #[default]
     Ended,
-    /// They waited for what would never come, and were ended.
+    /// The processes waited without end and were killed.
     Waiting,
-    /// One made call after call without end, and they were ended.
+    /// A process made calls without end, and all were killed.
     Endless,
 }
 
@@ -196,7 +196,7 @@ impl<'r> Stage<'r> {
     pub fn signal(&mut self, signal: Signal) -> Result<(), Trouble> {
         let root = self.root.and_then(|root| i32::try_from(root).ok()).and_then(Pid::from_raw);
         match root.filter(|_| !self.ended).map(|root| signal::kill(root, signal)) {
-            // It has ended, though strace has not yet.
+            // The command has ended, strace not yet.
             Some(Err(Errno::SRCH)) | Some(Ok(())) | None => Ok(()),
             Some(Err(errno)) => Err(Trouble::of("kill", errno)),
         }
@@ -299,7 +299,7 @@ impl<'r> Stage<'r> {
         if processes.look().is_none_or(|second| second != first) {
             return true;
         }
-        // All that can fork is at rest, so no process is being made while newborn ones are looked for.
+        // Every process that can fork is at rest, so no process is made during this look.
         let last = processes.last_id();
         if processes.has_newborn(last) || processes.look() != Some(first) {
             return true;
@@ -368,12 +368,12 @@ impl<'r> Stage<'r> {
         while let Ok(None) = self.started.strace.try_wait() {
             for pid in processes.traced() {
                 if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                    // It may have ended since it was seen.
+                    // The process may have ended since it was seen.
                     let _ = signal::kill(pid, Signal::KILL);
                 }
             }
             if processes.ids().is_empty() {
-                // It has not begun; then there is only strace with a child or two, all in its own group.
+                // The command has not begun: only strace and its own children exist, in one group.
                 end_group(processes.strace);
             }
             if let Some(hold) = &mut self.started.hold {

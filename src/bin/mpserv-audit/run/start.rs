@@ -94,7 +94,7 @@ pub(super) fn start_faulty(
     std::os::unix::process::CommandExt::process_group(&mut tracer, 0);
     let mut strace = spawn(&mut tracer).map_err(|error| Trouble::of(request.strace.path.display(), error))?;
     let processes = Processes::new(strace.id(), directory, PREFIX);
-    // That it is traced shows when it makes the call again that it was held in.
+    // A process is traced once it repeats the call in which it was held.
     hold.forget_all();
     while hold.is_empty() {
         if matches!(strace.try_wait(), Ok(Some(_))) {
@@ -122,7 +122,7 @@ impl Unattached {
 
 impl Drop for Unattached {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

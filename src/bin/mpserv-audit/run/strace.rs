@@ -11,7 +11,7 @@ pub struct Strace {
     pub path: PathBuf,
     /// Its first line of `-V`.
     pub version: String,
-    /// It can show stacks.
+    /// Whether this strace can show stacks.
     pub has_stacks: bool,
 }
 

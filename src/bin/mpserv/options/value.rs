@@ -131,7 +131,7 @@ impl Value {
         let number = number.ok_or_else(|| self.wrong("it is NAME=N"))?;
         let resource = Resource::from_name(name.str()?).ok_or_else(|| {
             let mut names = Text::<LINE_MAX>::of(format_args!("the name is one of"));
-            // There is room for all names.
+            // The text has room for all names.
             let _ = Resource::names().try_for_each(|name| write!(names, " {name}"));
             name.wrong(names.as_str())
         })?;

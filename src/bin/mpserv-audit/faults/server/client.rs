@@ -34,7 +34,7 @@ pub enum Got {
     Cut,
     /// No connection.
     Refused,
-    /// Nothing, not even the end.
+    /// No byte, and no end of the stream.
     Nothing,
 }
 
@@ -66,7 +66,7 @@ impl Stream for UnixStream {
 
 /// A client that takes things as they come.
 pub struct Client {
-    /// None where there is no connection.
+    /// The connection, if there is one.
     stream: Option<Box<dyn Stream>>,
     received: Vec<u8>,
 }

@@ -29,9 +29,9 @@ const TAKEN: [&str; 8] = ["TERM", "INT", "HUP", "USR1", "USR2", "CHLD", "PIPE", 
 pub struct Ending<'e> {
     pub status: WaitStatus,
     pub log: &'e str,
-    /// It was told to stop by this tool, and not by a fault.
+    /// This tool, not a fault, told the server to stop.
     pub was_told: bool,
-    /// It had to be killed, which is counted already.
+    /// The server had to be killed, which is counted already.
     pub was_killed: bool,
 }
 

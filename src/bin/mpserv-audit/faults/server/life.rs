@@ -35,7 +35,7 @@ pub struct Life {
     directory: Directory,
     /// The server, which is a child of this process: the first, or the last that took another's place.
     server: u32,
-    /// Those whose place was taken.
+    /// Process ids of the predecessors.
     before: Vec<u32>,
     mode: Mode,
     whose: Whose,
@@ -48,7 +48,7 @@ pub struct Life {
     told: Option<Instant>,
     /// This had to kill it.
     killed: bool,
-    /// It cannot write its log.
+    /// The server cannot write its log.
     is_mute: bool,
     /// Processor time of this server and of its predecessors.
     processor: [Duration; 2],
@@ -57,7 +57,7 @@ pub struct Life {
 }
 
 impl Life {
-    /// It has begun to serve.
+    /// Whether the server has begun to serve.
     pub fn serves(&self) -> bool {
         !self.addresses.is_empty()
     }
@@ -90,7 +90,7 @@ impl Life {
         loop {
             let (log, left) = (self.log(), self.left());
             let has_started = |pid: &u32| was_ended && log.contains(&format!("mpserv: start pid={pid} "));
-            // It may have ended as well by now, and then waits to be waited for.
+            // The successor may have ended too; then it is a zombie until it is reaped.
             let is_new = |pid: &u32| *pid != self.server && !self.before.contains(pid) && Status::of(*pid).is_some();
             let named = named(&log, "handover by").filter(is_new).last();
             let found = named.or_else(|| left.iter().find(|pid| has_started(pid) || listens(pid)).copied());
@@ -108,7 +108,7 @@ impl Life {
         self.rest();
     }
 
-    /// Whether another has taken its place by then, or it has said that none did.
+    /// Whether a successor has taken over by then, or the log says that none did.
     pub fn hears_hang_up(&mut self, patience: Duration) -> bool {
         let start = Instant::now();
         let patience = if self.is_mute { ENDING } else { patience };
@@ -179,7 +179,7 @@ impl Life {
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// Whether it runs and has not been told to stop.
+    /// Whether the server runs and was not told to stop.
     pub fn goes_on(&mut self) -> bool {
         self.runs() && !self.log().contains("mpserv: stop ")
     }
@@ -198,7 +198,7 @@ impl Life {
         let Some(tracer) = self.tracer.take() else {
             return Ok(());
         };
-        // It has not been waited for, so the id is its own.
+        // The process was not reaped, so the id is still its own.
         signal_to(tracer, Signal::TERM);
         wait_for_end(tracer, WATCHDOG).then_some(()).ok_or_else(|| Trouble::new("strace does not end"))
     }
@@ -229,14 +229,14 @@ impl Life {
             }
         }
         match self.tracer.take() {
-            // It ends when all have.
+            // strace ends after all processes that it traces.
             Some(tracer) if !wait_for_end(tracer, WATCHDOG) => Err(Trouble::new("strace does not end")),
             _ => Ok(()),
         }
     }
 
     fn signal(&self, signal: Signal) {
-        // It has not been waited for, so the id is its own.
+        // The process was not reaped, so the id is still its own.
         signal_to(self.server, signal);
     }
 

@@ -1,4 +1,4 @@
-//! Every fault that the calls of `mpserv` may meet: whether it goes on, or stops and says why.
+//! Injects every fault that a call of `mpserv` may meet, and checks that the server goes on, or stops and says why.
 
 mod client;
 mod ending;
@@ -33,7 +33,7 @@ const PROCESSOR_LIMIT: Duration = Duration::from_millis(500);
 const POOL_PATIENCE: Duration = Duration::from_millis(200);
 /// Time for which a client waits before the tool checks whether there is anything to wait for.
 const PATIENCE: Duration = Duration::from_millis(10);
-/// So often it is looked what the server does without a fault, before it is said to do something else each time.
+/// Number of runs without a fault before the server is said to behave differently each time.
 const LOOKS: usize = 5;
 
 /// Result of one case.
@@ -124,7 +124,7 @@ impl Subject<'_> {
             if self.mode.restarts {
                 life.hang_up(if lasts { ENDING } else { WATCHDOG });
             }
-            // As many clients as slots, and one more that waits.
+            // One client for each slot, and one more that waits.
             clients = life.connect(SLOTS + 1);
             if trial == Trial::Serve {
                 for client in &mut clients {
@@ -176,7 +176,7 @@ fn receive(mut client: Client, life: &mut Life, leaks: bool, patience: Duration)
         if let Some(got) = client.receive(PATIENCE) {
             return Ok(got);
         }
-        // Each child of a pool that takes the place of another meets the fault too, and no child may be left.
+        // Each replacement in a pool meets the fault too, so no child may be left.
         if life.is_pool() && start.elapsed() > POOL_PATIENCE {
             life.no_more_faults()?;
         }

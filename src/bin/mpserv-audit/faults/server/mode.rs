@@ -7,7 +7,7 @@ use crate::run::strace::Strace;
 /// Name of the server among the programs.
 pub const NAME: &str = "mpserv";
 
-/// As many clients at once as there are slots, so that a lost one shows.
+/// Number of slots, and of clients at the same time, so that a lost slot shows.
 pub(super) const SLOTS: usize = 2;
 
 /// A way in which the server serves.
@@ -18,11 +18,11 @@ pub struct Mode {
     pub(super) program: &'static [&'static str],
     /// Number of children while no client is connected.
     pub(super) idle: usize,
-    /// It listens on a Unix socket.
+    /// Listens on a Unix socket.
     pub(super) is_unix: bool,
-    /// On so many sockets.
+    /// Number of sockets.
     pub(super) sockets: usize,
-    /// It begins as in another mode: its own calls meet a fault only once it waits for clients.
+    /// Starts as another mode does, so faults are injected only once the server waits for clients.
     pub(super) begins_alike: bool,
     /// SIGUSR2 makes it hand over to a successor before a client comes.
     pub(super) restarts: bool,
@@ -59,7 +59,7 @@ pub const MODES: [Mode; 8] = [
     Mode { name: "mpserv, a Unix socket", is_unix: true, ..PROGRAM },
 ];
 
-/// Whose calls meet a fault.
+/// The process whose calls meet a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Whose {
     /// The server's own, from its main on.

@@ -12,7 +12,7 @@ pub const TICK: Duration = Duration::from_millis(1);
 
 pub(super) fn signal_to(pid: u32, signal: Signal) {
     if let Some(pid) = own(pid) {
-        // It may have ended.
+        // The process may have ended.
         let _ = kill(pid, signal);
     }
 }

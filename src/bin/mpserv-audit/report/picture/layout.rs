@@ -57,7 +57,7 @@ fn lower_ends(lanes: &mut [Lane]) {
         let last_wait = lane.nodes.iter().rposition(waits);
         let from = match last_wait {
             Some(at) => at + usize::from(lane.nodes[at].links()),
-            // It did not wait; then only its end does, for the parent to come to rest.
+            // The child did not wait, so only its exit moves down to the parent's wait.
             None => lane.nodes.iter().position(|node| node.class == "exit").unwrap_or(0),
         };
         let Some(last) = lane.nodes.last().map(|node| node.row) else {

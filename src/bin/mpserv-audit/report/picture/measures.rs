@@ -7,7 +7,7 @@ pub struct Measures {
     pub(super) row: usize,
     pub(super) node_width: usize,
     pub(super) node_height: usize,
-    /// As many letters fit into a node.
+    /// Number of letters that fit into a node.
     pub(super) label: usize,
     /// A node says what the call was about, not only its name.
     pub(super) details: bool,

@@ -141,7 +141,7 @@ impl Life {
         strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let tracer = strace.spawn().map_err(|error| Trouble::of("strace", error))?;
         self.tracer = Some(tracer.id());
-        // One that has met its fault already is gone, or waits to be waited for.
+        // A server that has met its fault already is gone, or is a zombie.
         let traced = |status: Status| status.tracer != 0 || status.state == b'Z';
         let start = Instant::now();
         while !all.iter().all(|pid| Status::of(*pid).is_none_or(traced)) {
