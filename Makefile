@@ -93,7 +93,7 @@ help:
 	@echo 'make memcheck       the programs and the server under valgrind; fails on a finding'
 	@echo 'make miri           the library'"'"'s unit tests under Miri (nightly Rust); fails on undefined behaviour'
 	@echo 'make sanitize       the C programs with the compiler'"'"'s sanitizers; fails on a finding'
-	@echo 'make bench          how fast the servers are, against plain C; ARGS=--help lists what can be chosen'
+	@echo 'make bench          how fast the servers are, against plain C (5 minutes); ARGS=--help lists what can be chosen'
 	@echo 'make bench-peers    the same, and against the servers of other projects that are installed'
 	@echo 'make lint           formatting, clippy, documentation, warnings of gcc and clang'
 	@echo 'make install        mpserv, its man page, completions and units   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'

@@ -1,63 +1,69 @@
 //! `make bench`: measures the speed of the servers in one run, each beside the server that it is compared with.
 //!
+//! | file | job |
+//! |---|---|
+//! | `options` | the command line |
+//! | `subjects`, `peers`, `handler`, `plain` | the measured servers: ours and plain C, other projects', a handler of the library, the C compiler |
+//! | `server`, `load` | a server that runs for as long as it is measured; the clients |
+//! | `rates`, `comparisons` | connections a second, in shuffled rounds; which are compared, and what must hold |
+//! | `latency`, `growth`, `resources` | time to the first byte; many children and connections; memory and system calls |
+//! | `row`, `statistics`, `machine`, `report` | a row of the table; medians; where it was measured; the table, as Markdown and JSON |
+//!
 //! Each measurement starts its server anew. The order is shuffled in every round, so that other work of the machine is
 //! spread over all servers. Two servers are compared by the median of their ratios within the rounds, with an interval.
-//! See `--help` for the options.
+//! A server that fails costs its rows, and the others are still measured.
 #![allow(unreachable_pub, missing_docs, missing_debug_implementations, reason = "a program, not a library")]
 
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
 #[allow(dead_code, reason = "it compiles for others too")]
 #[path = "../ffi/cc.rs"]
 mod cc;
+mod comparisons;
 mod growth;
-mod inside;
+mod handler;
+mod latency;
 mod load;
 mod machine;
 mod options;
+mod peers;
 mod plain;
-mod ratios;
+mod rates;
 mod report;
-mod rounds;
+mod resources;
+mod row;
 mod server;
 mod statistics;
 mod subjects;
 
+use options::{Options, Task};
+use row::Row;
+
 /// Whatever stops a benchmark.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Everything that a run has found.
-pub struct Findings {
-    pub machine: machine::Machine,
-    pub seconds: f64,
-    pub rounds: rounds::Rounds,
-    pub ratios: Vec<ratios::Ratio>,
-    pub inside: Vec<inside::Inside>,
-    pub growth: growth::Growth,
-    pub absent: Vec<(String, String)>,
-}
-
 fn main() -> ExitCode {
-    match options::parse(std::env::args().skip(1)) {
-        Ok(None) => {
+    let done = match options::parse(std::env::args().skip(1)) {
+        Ok(Task::Help) => {
             print!("{}", options::HELP);
-            ExitCode::SUCCESS
+            return ExitCode::SUCCESS;
         }
-        Ok(Some(options)) => match bench(&options) {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => ExitCode::FAILURE,
-            Err(error) => {
-                eprintln!("bench: {error}");
-                ExitCode::from(TROUBLE)
-            }
-        },
+        Ok(Task::Serve(port, children)) => handler::serve(port, children).map(|()| true),
+        Ok(Task::Measure(options)) => bench(&options),
         Err(mistake) => {
             eprintln!("bench: {mistake}; see --help");
-            ExitCode::from(USAGE)
+            return ExitCode::from(USAGE);
+        }
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::from(TROUBLE)
         }
     }
 }
@@ -65,24 +71,17 @@ fn main() -> ExitCode {
 const USAGE: u8 = 100;
 const TROUBLE: u8 = 111;
 
-/// Measures and reports; whether every ratio is as it has to be.
-fn bench(options: &options::Options) -> Result<bool> {
-    let begin = Instant::now();
+/// Measures and reports. Returns whether every row was measured, and is as it must be.
+fn bench(options: &Options) -> Result<bool> {
     let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench");
     fs::create_dir_all(&scratch)?;
-    let machine = machine::Machine::here()?;
-    eprintln!("bench: {machine}");
-    let plain = plain::compile(&scratch)?;
-    let (subjects, absent) = subjects::present(subjects::all(&plain, &scratch, options)?, options);
-    for (name, why) in &absent {
-        eprintln!("bench: absent: {name}: {why}");
-    }
-    let rounds = rounds::run(&subjects, ratios::is_asked_of, options)?;
-    let inside = inside::look(&subjects)?;
-    let growth = growth::measure(&subjects, &plain, options)?;
-    let ratios = ratios::all(&rounds, &inside, &growth);
-    let seconds = begin.elapsed().as_secs_f64();
-    let findings = Findings { machine, seconds, rounds, ratios, inside, growth, absent };
-    report::write(&findings, options)?;
-    Ok(findings.ratios.iter().all(ratios::Ratio::holds))
+    let report = report::Report::begin(options)?;
+    let (subjects, missing) = subjects::all(&plain::compile(&scratch)?, options)?;
+    let (rates, mut rows) = comparisons::measure(&subjects, options)?;
+    rows.extend(latency::measure(&subjects, &rates, options));
+    rows.extend(growth::measure(&subjects, options));
+    rows.extend(resources::measure(&subjects, options));
+    rows.extend(missing.into_iter().map(|(name, why)| Row::missing(name, &why)));
+    report.write(&rows, options)?;
+    Ok(rows.iter().all(Row::holds))
 }

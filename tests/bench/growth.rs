@@ -1,135 +1,108 @@
-//! Growth of the cost: with living children, with the parent's memory, with the rate, with time.
+//! Growth of the cost: with living children, with idle connections, with time.
 
-use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+
+use mpserv::process::Pid;
+use mpserv::signal::{Signal, kill};
 
 use crate::Result;
-use crate::inside::parent_memory;
 use crate::load::{self, Load};
 use crate::options::Options;
-use crate::plain::Plain;
-use crate::rounds::median;
+use crate::resources::{memory_of, wait_until};
+use crate::row::{Row, Unit, Wanted};
 use crate::server::Server;
-use crate::statistics::{Sample, Shuffle};
-use crate::subjects::{C_FORK, C_FORK_STATIC, MPSERV_FORK, MPSERV_PROGRAM, Subject};
+use crate::statistics::{Median, Sample};
+use crate::subjects::{C_FORK, ECHO, HANDLER, PROGRAM, Subject};
 
-/// A curve: its name, and its points.
-pub struct Curve {
-    pub name: String,
-    pub points: Vec<(f64, f64)>,
-}
-
-pub struct Growth {
-    /// Connections a second, by how many children live.
-    pub children: Vec<Curve>,
-    /// Processes a second, by megabytes that the parent has in use.
-    pub memory: Vec<Curve>,
-    /// The time from when a connection was due to the first byte of the answer, in milliseconds, by connections a second.
-    pub latency: Vec<Curve>,
-    /// The parent's private memory in kB, before and after so many connections.
-    pub soak: Option<Soak>,
-}
-
-pub struct Soak {
-    pub connections: u64,
-    pub before: u64,
-    pub after: u64,
-}
-
-const CHILDREN: [u32; 4] = [1, 10, 100, 1000];
-const MEGABYTES: [u32; 5] = [0, 1, 10, 100, 400];
-const RATES: [u32; 5] = [500, 1000, 2000, 4000, 6000];
+const MANY_CHILDREN: u32 = 1000;
+const FEW_CHILDREN: u32 = 10;
+/// The rate with many children over that with few.
+const RATE_WITH_MANY: Wanted = Wanted::AtLeast(0.90);
+/// The share of the rounds that this takes.
+const SHARE: usize = 2;
 /// Clients at once.
 const WORKERS: u32 = 8;
-/// With a rate, as many as it takes for none to be late for lack of them.
-const WORKERS_AT_RATE: u32 = 16;
-/// Each point is the median of so many measurements.
-const TIMES: usize = 3;
 /// Before memory is looked at first, whatever grows once has grown.
-const WARM: u64 = 5_000;
+const WARM: u64 = 2000;
+/// The servers whose memory for an idle connection is measured.
+const HOLDING: [&str; 4] = [ECHO, HANDLER, PROGRAM, C_FORK];
 
-pub fn measure(subjects: &[Subject], plain: &Plain, options: &Options) -> Result<Growth> {
-    let by_name = |name: &str| subjects.iter().find(|subject| subject.name == name);
-    let forking: Vec<&Subject> =
-        [MPSERV_FORK, MPSERV_PROGRAM, C_FORK, C_FORK_STATIC].into_iter().filter_map(by_name).collect();
-    Ok(Growth {
-        children: children(&forking, options)?,
-        memory: memory(plain)?,
-        latency: latency(&forking, options)?,
-        soak: by_name(MPSERV_FORK).map(|subject| soak(subject, options)).transpose()?,
-    })
-}
-
-fn children(subjects: &[&Subject], options: &Options) -> Result<Vec<Curve>> {
-    let mut order: Vec<_> = subjects.iter().flat_map(|subject| CHILDREN.map(|children| (*subject, children))).collect();
-    let mut samples: BTreeMap<(&str, u32), Sample> = BTreeMap::new();
-    let mut shuffle = Shuffle::new();
-    for time in 1..=TIMES {
-        eprintln!("bench: connections a second beside idle children, {time} of {TIMES}");
-        shuffle.shuffle(&mut order);
-        for &(subject, idle) in &order {
-            let server = Server::start(subject)?;
-            let load = Load { workers: WORKERS, time: Some(options.time), idle, ..Load::new(subject) };
-            let outcome = load::run(&server, &load)?;
-            samples.entry((subject.name, idle)).or_default().0.push(outcome.per_second);
+pub fn measure(subjects: &[Subject], options: &Options) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut row = |name: String, unit, wanted, value: &dyn Fn() -> Result<Median>| {
+        if options.wants(&name) {
+            eprintln!("bench: {name}");
+            rows.push(Row::new(name, unit, wanted, value()));
         }
-    }
-    let point = |name, idle: u32| (f64::from(idle), samples.get(&(name, idle)).map_or(0.0, median));
-    let curve = |subject: &&Subject| Curve {
-        name: subject.name.to_owned(),
-        points: CHILDREN.map(|idle| point(subject.name, idle)).to_vec(),
     };
-    Ok(subjects.iter().map(curve).collect())
-}
-
-fn memory(plain: &Plain) -> Result<Vec<Curve>> {
-    let mut curves: Vec<Curve> = Vec::new();
-    for megabytes in MEGABYTES {
-        eprintln!("bench: processes a second from a parent of {megabytes} MB");
-        let output = Command::new(plain.path("cost"))
-            .args([&megabytes.to_string(), &plain.path("stdio_echo")])
-            .stdin(Stdio::null())
-            .output()?;
-        for line in String::from_utf8(output.stdout)?.lines() {
-            let (name, rate) = line.split_once(' ').ok_or("cost prints a name and a rate")?;
-            let name = name.replace('_', " and ");
-            let point = (f64::from(megabytes), rate.parse()?);
-            match curves.iter_mut().find(|curve| curve.name == name) {
-                Some(curve) => curve.points.push(point),
-                None => curves.push(Curve { name, points: vec![point] }),
-            }
-        }
-    }
-    Ok(curves)
-}
-
-fn latency(subjects: &[&Subject], options: &Options) -> Result<Vec<Curve>> {
-    let mut curves = Vec::new();
     for subject in subjects {
-        eprintln!("bench: latency at fixed rates: {}", subject.name);
-        let mut percentiles = [(50, Vec::new()), (99, Vec::new())];
-        for rate in RATES.map(f64::from) {
-            let server = Server::start(subject)?;
-            let load =
-                Load { workers: WORKERS_AT_RATE, time: Some(options.time), rate: Some(rate), ..Load::new(subject) };
-            let outcome = load::run(&server, &load)?;
-            for ((_, points), nanos) in percentiles.iter_mut().zip([outcome.first_byte_p50, outcome.first_byte_p99]) {
-                points.push((rate, nanos / 1e6));
-            }
+        let name = subject.name;
+        if name == ECHO {
+            let title = format!("rate with {MANY_CHILDREN} live children / with {FEW_CHILDREN}: {name}");
+            row(title, Unit::Ratio, RATE_WITH_MANY, &|| with_children(subject, options));
+            let title = format!("memory of the parent after {} connections / before: {name}", options.soak);
+            row(title, Unit::Ratio, Wanted::AtMost(1.00), &|| soak(subject, options));
         }
-        for (percent, points) in percentiles {
-            curves.push(Curve { name: format!("{}, p{percent}", subject.name), points });
+        if HOLDING.contains(&name) {
+            let title = format!("memory of each of {} idle connections: {name}", options.idle);
+            row(title, Unit::Kilobytes, Wanted::Nothing, &|| idle(subject, options));
         }
     }
-    Ok(curves)
+    rows
 }
 
-fn soak(subject: &Subject, options: &Options) -> Result<Soak> {
-    eprintln!("bench: the parent's memory over {} connections", options.soak);
+/// The rate beside many idle connections over that beside a few.
+fn with_children(subject: &Subject, options: &Options) -> Result<Median> {
+    let rate = |idle| -> Result<f64> {
+        let server = Server::start(subject)?;
+        let load = Load { workers: WORKERS, time: Some(options.time), idle, ..Load::new(subject) };
+        Ok(load::run(&server, &load)?.per_second)
+    };
+    let mut ratios = Sample::default();
+    for round in 0..options.rounds.div_ceil(SHARE) {
+        // Each is first in turn.
+        let many_first = if round % 2 == 0 { Some(rate(MANY_CHILDREN)?) } else { None };
+        let few = rate(FEW_CHILDREN)?;
+        ratios.0.push(many_first.map_or_else(|| rate(MANY_CHILDREN), Ok)? / few);
+    }
+    Ok(ratios.median().ok_or("no round")?)
+}
+
+/// The parent's private memory after many connections, over that before them.
+fn soak(subject: &Subject, options: &Options) -> Result<Median> {
     let server = Server::start(subject)?;
     let load = |count| Load { workers: WORKERS, count: Some(count), ..Load::new(subject) };
     load::run(&server, &load(WARM))?;
-    let before = parent_memory(&server).private;
-    let connections = load::run(&server, &load(options.soak))?.connections;
-    Ok(Soak { connections, before, after: parent_memory(&server).private })
+    let before = memory_of(server.pid())?;
+    load::run(&server, &load(options.soak))?;
+    Ok(Median::exact(memory_of(server.pid())? / before))
+}
+
+/// The private memory of all processes that hold idle connections, for each connection.
+fn idle(subject: &Subject, options: &Options) -> Result<Median> {
+    let server = Server::start(subject)?;
+    let mut holder = Command::new(env!("CARGO_BIN_EXE_mpserv-load"))
+        .args(["--quiet", "--workers", "0", "--seconds", "600", "--idle", &options.idle.to_string()])
+        .arg(server.port.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()?;
+    let held = wait_until("idle connections (ulimit -u is the most processes)", || {
+        server.children().len() >= options.idle as usize
+    });
+    let all = server.children().into_iter().chain([server.pid()]).map(memory_of).sum::<Result<f64>>();
+    interrupt(&holder);
+    let status = holder.wait()?;
+    held?;
+    if !status.success() {
+        return Err("idle connections were lost".into());
+    }
+    Ok(Median::exact(all? / f64::from(options.idle)))
+}
+
+/// Ends a process that was not waited for, so its id is its own.
+pub fn interrupt(child: &Child) {
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill(pid, Signal::INT);
+    }
 }

@@ -29,8 +29,6 @@ impl Load {
 pub struct Outcome {
     pub connections: u64,
     pub per_second: f64,
-    pub p50: f64,
-    pub p99: f64,
     pub first_byte_p50: f64,
     pub first_byte_p99: f64,
 }
@@ -65,8 +63,6 @@ pub fn run(server: &Server, load: &Load) -> Result<Outcome> {
     Ok(Outcome {
         connections: number(&text, "", "connections")? as u64,
         per_second: number(&text, "", "connections_per_second")?,
-        p50: number(&text, "connection", "p50")?,
-        p99: number(&text, "connection", "p99")?,
         first_byte_p50: number(&text, "first_byte", "p50")?,
         first_byte_p99: number(&text, "first_byte", "p99")?,
     })

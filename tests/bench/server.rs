@@ -1,22 +1,26 @@
 //! A server that runs for as long as it is measured.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
+use mpserv::net::{AddressFamily, Protocol, SocketAddrV4, SocketType, bind, socket};
 use mpserv::process::Pid;
 use mpserv::signal::{Signal, killpg};
 
 use crate::Result;
 use crate::subjects::{PORT, Port, Subject};
 
-/// After this long it will not listen any more.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// After this long it will not listen any more, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// After this long no connection that was closed keeps a port.
+const TIME_WAIT: Duration = Duration::from_secs(70);
 const LOOK: Duration = Duration::from_millis(2);
 
 pub struct Server {
@@ -27,23 +31,47 @@ pub struct Server {
     _passed: Option<TcpListener>,
 }
 
-/// A port that is free now.
+/// Ports that no connection gets by itself: they are below those that the kernel chooses from. So no client has such a
+/// port, and a server that does not ask for SO_REUSEADDR can bind it.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u16 = 20_000;
+/// The number of ports that were given out.
+static GIVEN: AtomicU16 = AtomicU16::new(0);
+
+/// A port that is free now, another one each time.
 fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    let first = std::process::id() as u16 % PORTS;
+    for _ in 0..PORTS {
+        let next = GIVEN.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST_PORT + (first + next % PORTS) % PORTS;
+        if is_free(port) {
+            return Ok(port);
+        }
+    }
+    Err("no port is free".into())
 }
 
-/// Whether a process has this port. Use it only if no process is about to take the port.
-fn is_taken(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_err()
+/// Whether a server can bind a port without SO_REUSEADDR. Connections that the server itself closed first keep the port
+/// for a minute (TIME_WAIT). std's listener asks for SO_REUSEADDR, and so would not notice.
+fn is_free(port: u16) -> bool {
+    socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT)
+        .is_ok_and(|fd| bind(&fd, &SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)).is_ok())
+}
+
+/// Waits until a server can bind its fixed port.
+fn wait_until_free(port: u16) -> Result<()> {
+    let deadline = Instant::now() + TIME_WAIT;
+    while !is_free(port) {
+        if Instant::now() > deadline {
+            return Err(format!("port {port} is in use").into());
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
 }
 
 impl Server {
     pub fn start(subject: &Subject) -> Result<Server> {
-        Server::start_under(&[], subject)
-    }
-
-    /// Starts it as the argument of another command, such as a tracer.
-    pub fn start_under(wrapper: &[String], subject: &Subject) -> Result<Server> {
         let passed = match subject.port {
             Port::Passed => {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -54,13 +82,14 @@ impl Server {
         };
         let port = match (&passed, subject.port) {
             (Some(listener), _) => listener.local_addr()?.port(),
-            (None, Port::Fixed(port)) if is_taken(port) => return Err(format!("port {port} is in use").into()),
-            (None, Port::Fixed(port)) => port,
+            (None, Port::Fixed(port)) => {
+                wait_until_free(port)?;
+                port
+            }
             (None, _) => free_port()?,
         };
-        fill_in_files(subject, port)?;
         let fill_in = |word: &String| word.replace(PORT, &port.to_string());
-        let words: Vec<String> = wrapper.iter().cloned().chain(subject.command.iter().map(fill_in)).collect();
+        let words: Vec<String> = subject.command.iter().map(fill_in).collect();
         let mut stderr = tempfile()?;
         let stdin = match &passed {
             Some(listener) => OwnedFd::from(listener.try_clone()?).into(),
@@ -68,7 +97,10 @@ impl Server {
         };
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).stdin(stdin).stdout(Stdio::null()).stderr(stderr.try_clone()?).process_group(0);
-        let child = command.spawn().map_err(|error| format!("{}: {error}", words[0]))?;
+        let child = command.spawn().map_err(|error| match error.kind() {
+            ErrorKind::NotFound => format!("{} is not installed", words[0]),
+            _ => format!("{}: {error}", words[0]),
+        })?;
         stderr.seek(SeekFrom::Start(0))?;
         let mut server = Server { child, port, stderr, _passed: passed };
         server.wait_until_it_listens()?;
@@ -112,34 +144,16 @@ impl Server {
         text.split_whitespace().filter_map(|pid| pid.parse().ok()).filter(|pid| is_alive(*pid)).collect()
     }
 
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
-            // No process is left in the group of a server that has ended.
-            let _ = killpg(group, signal);
-        }
-    }
-
-    /// Stops the server with SIGTERM, so that it can write its last lines; kills it with SIGKILL if SIGTERM does not
-    /// stop it.
-    pub fn end(mut self) -> Result<()> {
-        self.signal(Signal::TERM);
-        let deadline = Instant::now() + PATIENCE;
-        while self.child.try_wait()?.is_none() && Instant::now() < deadline {
-            std::thread::sleep(LOOK);
-        }
-        Ok(())
+    fn group(&self) -> Option<Pid> {
+        i32::try_from(self.pid()).ok().and_then(Pid::from_raw)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        // No process is left in the group of a server that has ended.
+        let _ = self.group().map(|group| killpg(group, Signal::KILL));
         let _ = self.child.wait();
-        // Its other processes take a moment more, and the next server may want the same port.
-        let deadline = Instant::now() + PATIENCE;
-        while is_taken(self.port) && self._passed.is_none() && Instant::now() < deadline {
-            std::thread::sleep(LOOK);
-        }
     }
 }
 
@@ -155,15 +169,4 @@ fn tempfile() -> Result<File> {
     let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
     fs::remove_file(path)?;
     Ok(file)
-}
-
-/// A file that a command names, and that has a template, is written with the port.
-fn fill_in_files(subject: &Subject, port: u16) -> Result<()> {
-    for word in &subject.command {
-        let template = Path::new(word).with_extension("template");
-        if word.ends_with(".conf") && template.exists() {
-            fs::write(word, fs::read_to_string(template)?.replace(PORT, &port.to_string()))?;
-        }
-    }
-    Ok(())
 }

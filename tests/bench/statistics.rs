@@ -4,13 +4,19 @@
 #[derive(Clone, Debug, Default)]
 pub struct Sample(pub Vec<f64>);
 
-/// A median, and an interval that has the true one in it with so much confidence.
+/// A median, and an interval that has the true one in it with so much confidence as [`CONFIDENCE`].
 #[derive(Clone, Copy, Debug)]
 pub struct Median {
     pub value: f64,
     pub low: f64,
     pub high: f64,
-    pub confidence: f64,
+}
+
+impl Median {
+    /// A value that was measured once.
+    pub const fn exact(value: f64) -> Median {
+        Median { value, low: value, high: value }
+    }
 }
 
 /// Confidence of an interval, if there are enough values.
@@ -42,20 +48,7 @@ impl Sample {
             tail += ways;
             left = cut;
         }
-        Some(Median { value, low: sorted[left], high: sorted[count - 1 - left], confidence: 1.0 - 2.0 * tail })
-    }
-
-    pub fn mean(&self) -> f64 {
-        self.0.iter().sum::<f64>() / self.0.len() as f64
-    }
-
-    /// From the least to the greatest, relative to the median.
-    pub fn spread(&self) -> f64 {
-        let sorted = self.sorted();
-        match (sorted.first(), sorted.last(), self.median()) {
-            (Some(first), Some(last), Some(median)) if median.value > 0.0 => (last - first) / median.value,
-            _ => 0.0,
-        }
+        Some(Median { value, low: sorted[left], high: sorted[count - 1 - left] })
     }
 
     /// One by one, this over the other.

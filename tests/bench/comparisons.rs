@@ -1,0 +1,103 @@
+//! Which servers are compared, and what must hold of the ratio of their rates.
+
+use crate::Result;
+use crate::options::Options;
+use crate::peers::{PEERS, S6, TCPSERVER};
+use crate::rates::{Clients, Rates};
+use crate::row::{Row, Unit, Wanted};
+use crate::statistics::Sample;
+use crate::subjects::{
+    C_FORK, C_PREFORK, C_VFORK, ECHO, HANDLER, ONE_EACH, PREFORK, PROGRAM, SANDBOX, Subject, TEXTBOOK,
+};
+
+/// One server against another.
+struct Comparison {
+    ours: &'static str,
+    theirs: &'static str,
+    wanted: Wanted,
+}
+
+const fn compare(ours: &'static str, theirs: &'static str, wanted: Wanted) -> Comparison {
+    Comparison { ours, theirs, wanted }
+}
+
+/// What every peer has to be behind by.
+const AHEAD: Wanted = Wanted::AtLeast(1.15);
+
+/// The table "at least". Two servers that make the same calls are as fast as each other if 1.00 is in the interval.
+const DESIGNS: [Comparison; 7] = [
+    compare(PROGRAM, C_VFORK, Wanted::AtLeastWithin(1.00)),
+    compare(PROGRAM, S6, AHEAD),
+    compare(PROGRAM, TCPSERVER, Wanted::AtLeast(1.20)),
+    compare(HANDLER, C_FORK, Wanted::AtLeastWithin(1.00)),
+    compare(ECHO, C_FORK, Wanted::AtLeast(1.05)),
+    compare(PREFORK, C_PREFORK, Wanted::AtLeastWithin(1.00)),
+    compare(SANDBOX, ECHO, Wanted::AtLeast(0.90)),
+];
+
+/// The rate that children made ahead of time for one client each must keep up.
+const ONE_EACH_RATE: Wanted = Wanted::AtLeast(2000.0);
+
+/// The subjects that no comparison has, whose rates are shown all the same.
+const SHOWN: [(&str, Wanted); 1] = [(ONE_EACH, ONE_EACH_RATE)];
+
+/// Fewer rounds are enough to see that the textbook programs are alike.
+const TEXTBOOK_SHARE: usize = 4;
+
+/// Measures the rates that are asked for, and compares them.
+pub fn measure(subjects: &[Subject], options: &Options) -> Result<(Rates, Vec<Row>)> {
+    let is_there = |name: &str| subjects.iter().any(|subject| subject.name == name);
+    let peers = PEERS.iter().filter(|_| options.peers).map(|peer| compare(peer.against, peer.name, AHEAD));
+    let designs = DESIGNS.into_iter().chain(peers.filter(|peer| ![S6, TCPSERVER].contains(&peer.theirs)));
+    let textbook = TEXTBOOK.map(|it| compare(it.rust, it.c, Wanted::AtLeastWithin(1.00)));
+    let mut rates = Rates::default();
+    let mut rows = Vec::new();
+    for (comparisons, rounds) in [
+        (designs.collect::<Vec<_>>(), options.rounds),
+        (textbook.into_iter().collect(), options.rounds.div_ceil(TEXTBOOK_SHARE)),
+    ] {
+        let is_asked = |it: &Comparison| options.wants(&name_of(it)) && is_there(it.theirs);
+        let asked: Vec<Comparison> = comparisons.into_iter().filter(is_asked).collect();
+        let is_part = |name: &str| {
+            asked.iter().any(|it| it.ours == name || it.theirs == name)
+                || rows.is_empty() && SHOWN.iter().any(|(shown, _)| *shown == name && options.wants(name))
+        };
+        let measured: Vec<&Subject> = subjects.iter().filter(|subject| is_part(subject.name)).collect();
+        rates.measure(&measured, rounds, options);
+        for it in &asked {
+            rows.extend(Clients::ALL.map(|clients| {
+                let value = rates.ratio(it.ours, it.theirs, clients);
+                Row::new(
+                    format!("{}, {}", name_of(it), clients_of(clients, subjects, it.ours)),
+                    Unit::Ratio,
+                    it.wanted,
+                    value,
+                )
+            }));
+        }
+        rows.extend(measured.iter().flat_map(|subject| rates_of(subject, subjects, &rates)));
+    }
+    Ok((rates, rows))
+}
+
+fn name_of(comparison: &Comparison) -> String {
+    format!("{} / {}", comparison.ours, comparison.theirs)
+}
+
+fn clients_of(clients: Clients, subjects: &[Subject], name: &str) -> String {
+    let many = subjects.iter().find(|subject| subject.name == name).map_or(0, |subject| subject.many);
+    match clients {
+        Clients::One => "1 client".to_owned(),
+        Clients::Many => format!("{many} clients"),
+    }
+}
+
+/// The rates of a subject themselves.
+fn rates_of(subject: &Subject, subjects: &[Subject], rates: &Rates) -> [Row; 2] {
+    let wanted = SHOWN.iter().find(|(shown, _)| *shown == subject.name).map_or(Wanted::Nothing, |(_, wanted)| *wanted);
+    Clients::ALL.map(|clients| {
+        let rate = rates.of(subject.name, clients).and_then(|sample| Ok(Sample::median(sample).ok_or("no round")?));
+        let name = format!("connections: {}, {}", subject.name, clients_of(clients, subjects, subject.name));
+        Row::new(name, Unit::PerSecond, wanted, rate)
+    })
+}
