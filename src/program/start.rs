@@ -15,16 +15,26 @@ use crate::sys::stdio::{self, Direct};
 #[macro_export]
 macro_rules! main {
     ($function:path) => {
+        $crate::c_main!(|argc, argv| {
+            // SAFETY: C's runtime gives main its arguments, and nothing of this library changes them.
+            let args = unsafe { $crate::program::Args::new(argc, argv) };
+            $crate::program::run($function, args)
+        });
+    };
+}
+
+/// The C function `main` with this body, and the panic handler. For [`main!`](crate::main!) and
+/// [`server_main!`](crate::server_main!) alone.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! c_main {
+    (|$argc:ident, $argv:ident| $body:block) => {
         const _: () = {
             #[unsafe(export_name = "main")]
             extern "C" fn c_main(
-                argc: ::core::ffi::c_int,
-                argv: *const *const ::core::ffi::c_char,
-            ) -> ::core::ffi::c_int {
-                // SAFETY: C's runtime gives main its arguments, and nothing of this library changes them.
-                let args = unsafe { $crate::program::Args::new(argc, argv) };
-                $crate::program::run($function, args)
-            }
+                $argc: ::core::ffi::c_int,
+                $argv: *const *const ::core::ffi::c_char,
+            ) -> ::core::ffi::c_int $body
 
             $crate::panic_handler!();
         };

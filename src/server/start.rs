@@ -6,22 +6,13 @@
 #[macro_export]
 macro_rules! server_main {
     ($function:path) => {
-        const _: () = {
-            #[unsafe(export_name = "main")]
-            extern "C" fn c_main(
-                argc: ::core::ffi::c_int,
-                argv: *const *const ::core::ffi::c_char,
-            ) -> ::core::ffi::c_int {
-                // SAFETY: C's runtime gives main its arguments, and nothing has looked at them yet.
-                let (args, title) = unsafe { $crate::program::Title::claim(argc, argv) };
-                // SAFETY: nothing of the program has run yet.
-                let inherited = unsafe { $crate::server::Inherited::claim() };
-                let function: fn($crate::program::Args, $crate::program::Title, $crate::server::Inherited) -> _ =
-                    $function;
-                $crate::program::end(function(args, title, inherited))
-            }
-
-            $crate::panic_handler!();
-        };
+        $crate::c_main!(|argc, argv| {
+            // SAFETY: C's runtime gives main its arguments, and nothing has looked at them yet.
+            let (args, title) = unsafe { $crate::program::Title::claim(argc, argv) };
+            // SAFETY: nothing of the program has run yet.
+            let inherited = unsafe { $crate::server::Inherited::claim() };
+            let function: fn($crate::program::Args, $crate::program::Title, $crate::server::Inherited) -> _ = $function;
+            $crate::program::end(function(args, title, inherited))
+        });
     };
 }
