@@ -12,14 +12,16 @@
 //! A server, whose handler runs in a process of its own for each connection:
 //!
 //! ```no_run
-//! use mpserv::server::{Connection, Server};
+//! use mpserv::server::Server;
 //!
-//! Server::new().listen("5000").max_children(100).serve(|connection: Connection| {
+//! Server::new().listen("5000").max_children(100).serve(|connection| {
 //!     let mut buffer = [0; 4096];
-//!     while let Ok(length @ 1..) = connection.read(&mut buffer) {
-//!         connection.write_all(&buffer[..length])?;
+//!     loop {
+//!         match connection.read(&mut buffer)? {
+//!             0 => return Ok(()),
+//!             length => connection.write_all(&buffer[..length])?,
+//!         }
 //!     }
-//!     mpserv::errno::Result::Ok(())
 //! })?;
 //! # Ok::<(), mpserv::server::Error>(())
 //! ```

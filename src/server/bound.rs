@@ -152,7 +152,8 @@ impl<'a> Bound<'a> {
 
     /// Serves each connection by `handler`, in a process of its own, until a signal tells the server to stop.
     ///
-    /// The handler runs in a copy of this process: no other process sees what it changes.
+    /// The handler runs in a copy of this process: no other process sees what it changes. If it returns an error, the
+    /// log's `end` line shows the text: see [`HandlerError`](super::HandlerError).
     ///
     /// # Errors
     /// `EDEADLK` when this process has other threads; `ENOMEM`, `EMFILE` when there is no memory for as many children as

@@ -78,6 +78,8 @@ pub const STATUS_EVERY: Duration = Duration::from_secs(1);
 pub const LINE_MAX: usize = 1024;
 /// The longest text of an error.
 pub const ERROR_MAX: usize = 256;
+/// The longest text of a handler's error, in bytes. As escapes it still fits into a line of the log.
+pub const HANDLER_ERROR_MAX: usize = 112;
 /// The longest name of a host in DNS, with its NUL.
 pub const HOST_MAX: usize = 256;
 /// The longest path of a file, with its NUL (`PATH_MAX`).

@@ -1,14 +1,15 @@
 //! The server: one process per connection, which runs a function or a program.
 //!
 //! ```no_run
-//! use mpserv::server::{Connection, Server};
+//! use mpserv::server::{Connection, HandlerError, Server};
 //!
-//! fn greet(connection: Connection) -> mpserv::errno::Result<()> {
+//! fn greet(connection: Connection) -> Result<(), HandlerError> {
 //!     let mut line = [0; 80];
 //!     connection.write_all(b"Who are you?\r\n")?;
 //!     let length = connection.read(&mut line)?;
 //!     connection.write_all(b"Hello, ")?;
-//!     connection.write_all(&line[..length])
+//!     connection.write_all(&line[..length])?;
+//!     Ok(())
 //! }
 //!
 //! Server::new().listen("127.0.0.1:5000").max_children(100).serve(greet)?;
@@ -44,7 +45,7 @@
 //! | `skip` | an address of a host is left out, because the system does not have it: `address`, `error`, `hint` |
 //! | `start` | the server serves: `pid`, `limit`, a `warning` if it runs as root |
 //! | `accept` | a child begins to serve: `pid`, `from`, the proxy (`by`), `children` with this one, `limit` |
-//! | `end` | a child has ended: `pid`, `from`, `exit` and its `meaning`, or `signal`, the `seconds` of its life, `children` that are left |
+//! | `end` | a child has ended: `pid`, `from`, `exit` and its `meaning`, or `signal`, the `error` of a handler, the `seconds` of its life, `children` that are left |
 //! | `refuse` | a client was refused: `from`, `why`, `from_source`, `count` |
 //! | `pause` | the server stops accepting: `why` is a limit, with the `children`, or the call that failed, with its `error` and a `hint`; `count` |
 //! | `resume` | it accepts again: `why` it did not, and the `seconds` |
@@ -82,7 +83,7 @@
 //! | `signals.rs` | the signals of the process while it serves |
 //! | `systemd.rs`, `inherited.rs` | the service manager; sockets that are passed on |
 //! | `pidfile.rs`, `own_file.rs` | files of the server |
-//! | `limits.rs`, `error.rs` | numbers; errors |
+//! | `limits.rs`, `error.rs`, `handler_error.rs` | numbers; errors of the server; errors of a handler |
 
 #![allow(
     clippy::result_large_err,
@@ -97,6 +98,7 @@ mod child;
 mod connection;
 mod descriptors;
 mod error;
+mod handler_error;
 mod inherited;
 pub mod limits;
 mod listener;
@@ -124,6 +126,7 @@ pub use builder::Server;
 pub use child::Outcome;
 pub use connection::{Connection, Peer};
 pub use error::{Error, Result};
+pub use handler_error::HandlerError;
 pub use inherited::{Inherited, is_successor};
 pub use log::{LogFormat, LogTime, Verbosity};
 pub use parent::Stopped;

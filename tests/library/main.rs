@@ -2,25 +2,27 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod handler_errors;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use common::server::{parse_log, read_all, without_time};
+use common::server::{Line, parse_log, read_all, without_time};
 use common::solo::{self, Channel, Test};
 use common::*;
 use mpserv::errno::Errno;
 use mpserv::fd::OwnedFd;
 use mpserv::net::{SockAddr, SocketAddr};
 use mpserv::process::Child;
-use mpserv::server::{Bound, Connection, Outcome, Peer, Server, Verbosity};
+use mpserv::server::{Bound, Connection, HandlerError, Outcome, Peer, Server, Verbosity};
 use mpserv::signal::Signal;
 
 fn main() -> ExitCode {
     solo::main(&[
         TESTS,
+        handler_errors::TESTS,
         #[cfg(feature = "std")]
         tests![std_reads_and_writes_connections, std_types_lend_their_descriptors],
     ])
@@ -83,7 +85,13 @@ impl Serving {
     }
 
     /// Waits until so many children have ended, stops, and returns how they did.
-    fn stop_after(mut self, ends: usize) -> Vec<String> {
+    fn stop_after(self, ends: usize) -> Vec<String> {
+        let ended = self.end_lines(ends).into_iter();
+        ended.map(|line| line.fields.get("exit").or(line.fields.get("signal")).cloned().unwrap()).collect()
+    }
+
+    /// The same, as lines of the log.
+    fn end_lines(mut self, ends: usize) -> Vec<Line> {
         let read = || std::fs::read_to_string(self.path.join("log")).unwrap();
         let count = |text: &str| text.lines().filter(|line| without_time(line).starts_with("mpserv: end ")).count();
         wait_until("the children have ended", || count(&read()) >= ends);
@@ -96,8 +104,7 @@ impl Serving {
             .filter(|line| without_time(line).starts_with("mpserv: "))
             .flat_map(|line| [line, "\n"])
             .collect();
-        let ended = parse_log(&lines).into_iter().filter(|line| line.event == "end");
-        ended.map(|line| line.fields.get("exit").or(line.fields.get("signal")).cloned().unwrap()).collect()
+        parse_log(&lines).into_iter().filter(|line| line.event == "end").collect()
     }
 }
 
@@ -158,10 +165,10 @@ fn whatever_a_handler_does_only_its_own_connection_suffers() {
 }
 
 fn what_a_handler_returns_is_the_status() {
-    let serving = Serving::start(|_| -> Result<i32, Errno> { Ok(42) });
+    let serving = Serving::start(|_| -> Result<i32, HandlerError> { Ok(42) });
     assert_eq!(read_all(&mut serving.connect()), b"");
     assert_eq!(serving.stop_after(1), ["42"]);
-    let serving = Serving::start(|_| -> Result<(), Errno> { Err(Errno::IO) });
+    let serving = Serving::start(|_| -> Result<(), HandlerError> { Err(Errno::IO.into()) });
     assert_eq!(read_all(&mut serving.connect()), b"");
     assert_eq!(serving.stop_after(1), ["1"]);
 }
@@ -298,7 +305,7 @@ fn std_types_lend_their_descriptors() {
 #[cfg(feature = "std")]
 fn std_reads_and_writes_connections() {
     use std::io::{BufRead, BufReader};
-    let serving = Serving::start(|mut connection: Connection| -> std::io::Result<()> {
+    let serving = Serving::start(|mut connection: Connection| {
         writeln!(connection, "Who are you?")?;
         for line in BufReader::new(&connection).lines() {
             writeln!(&connection, "Hello, {}!", line?)?;
@@ -310,10 +317,11 @@ fn std_reads_and_writes_connections() {
     assert_eq!(finish(client), b"Who are you?\nHello, one!\nHello, two!\n");
     assert_eq!(serving.stop_after(1), ["0"]);
     // And as std's own type.
-    let serving = Serving::start(|connection: Connection| -> std::io::Result<()> {
+    let serving = Serving::start(|connection: Connection| {
         let mut stream = TcpStream::from(connection);
         let peer = stream.peer_addr()?;
-        write!(stream, "{peer}")
+        write!(stream, "{peer}")?;
+        Ok(())
     });
     let mut client = serving.connect();
     let local = client.local_addr().unwrap().to_string();

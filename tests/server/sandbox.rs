@@ -78,7 +78,7 @@ pub(crate) struct Own {
 impl Own {
     pub(crate) fn start(
         options: impl FnOnce(Server<'static>) -> Server<'static>,
-        handler: impl FnMut(Connection) -> mpserv::errno::Result<()>,
+        mut handler: impl FnMut(Connection) -> mpserv::errno::Result<()>,
     ) -> Own {
         let (folder, channel) = (TempDir::new(), Channel::new());
         let log = folder.join("log");
@@ -92,7 +92,7 @@ impl Own {
             let bound = options(Server::new().listen("127.0.0.1:0")).bind().unwrap();
             let Some(Ok(mpserv::net::SockAddr::Inet(address))) = bound.addresses().next() else { unreachable!() };
             address.port().to_be_bytes().into_iter().for_each(|byte| channel.tell(byte));
-            bound.serve(handler).unwrap();
+            bound.serve(|connection| Ok(handler(connection)?)).unwrap();
         });
         let port = u16::from_be_bytes([channel.hear(), channel.hear()]);
         Own { child, port, log, _folder: folder }

@@ -5,9 +5,11 @@
 use core::ffi::c_int;
 use core::fmt;
 
+use super::error_texts::ErrorTexts;
 use crate::server::admission::Admission;
 use crate::server::connection::{Connection, Peer};
 use crate::server::descriptors::Descriptors;
+use crate::server::handler_error::HandlerError;
 use crate::server::limits::{EXIT_FAILED, EXIT_REFUSED, EXIT_UNFIT};
 use crate::server::log::Log;
 use crate::server::proxy_protocol::{Header, read_header};
@@ -36,6 +38,8 @@ pub(crate) struct ChildContext<'b, 'a> {
     pub(crate) manager: &'b mut Manager,
     /// The child's place on the scoreboard.
     pub(crate) slot: Slot<'static>,
+    /// The memory for the error of the handler, if each child has one client.
+    pub(crate) error_texts: Option<&'b ErrorTexts>,
     /// The number of children with this one, if each has one client.
     pub(crate) children: Option<u32>,
 }
@@ -135,6 +139,14 @@ impl ChildContext<'_, '_> {
     pub(super) fn set_up_failed(&self, call: &str, errno: Errno) -> c_int {
         self.log.set_up_failed(call, errno, getpid());
         EXIT_UNFIT
+    }
+
+    /// Leaves the error of the handler to the parent, and returns the exit status.
+    pub(super) fn leave_error(&self, error: &HandlerError) -> c_int {
+        if let Some(texts) = self.error_texts {
+            texts.leave(self.slot.index(), error);
+        }
+        EXIT_FAILED
     }
 
     fn log_refuse(&self, peer: &Peer, why: fmt::Arguments<'_>, from_source: u32) {

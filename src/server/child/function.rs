@@ -17,18 +17,18 @@ use crate::sys::signal::{MaskHow, sigprocmask};
 /// A function that serves connections.
 pub(crate) struct Function<H> {
     handler: H,
-    /// Whether the function may start processes that outlive its own.
-    leaves_processes: bool,
+    /// Whether it is a built-in service. A service starts no processes, and its exit status says all about its end.
+    is_service: bool,
 }
 
 impl<H> Function<H> {
     pub(crate) const fn new(handler: H) -> Function<H> {
-        Function { handler, leaves_processes: true }
+        Function { handler, is_service: false }
     }
 
-    /// A function that starts no processes.
+    /// A built-in service.
     pub(crate) const fn of_service(handler: H) -> Function<H> {
-        Function { handler, leaves_processes: false }
+        Function { handler, is_service: true }
     }
 }
 
@@ -38,7 +38,11 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
     }
 
     fn leaves_processes(&self) -> bool {
-        self.leaves_processes
+        !self.is_service
+    }
+
+    fn leaves_error_texts(&self) -> bool {
+        !self.is_service
     }
 
     fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
@@ -68,7 +72,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
         context.log_accept(getpid, &connection.peer(), proxy.as_ref());
         context.set_idle_timeout(&connection)?;
         context.enter_sandbox(&ChildKind::OneClient(connection.as_fd()))?;
-        Ok((self.handler)(connection).status())
+        (self.handler)(connection).status().map_err(|error| context.leave_error(&error))
     }
 }
 

@@ -15,10 +15,12 @@
 //! | `function.rs`, `pool.rs`, `program.rs` | the three kinds |
 //! | `environment.rs` | the environment of a program |
 //! | `executable.rs` | the file of a program |
-//! | `outcome.rs` | what a handler returns, as an exit status |
+//! | `outcome.rs` | the result of a handler: the exit status, or the error |
+//! | `error_texts.rs` | the way of a handler's error to the parent, which logs it |
 
 mod context;
 mod environment;
+mod error_texts;
 mod executable;
 mod function;
 mod outcome;
@@ -28,6 +30,7 @@ mod worker;
 
 pub(super) use context::ChildContext;
 pub(super) use environment::copy_environment;
+pub(super) use error_texts::ErrorTexts;
 pub(super) use executable::find_executable;
 pub(super) use function::Function;
 pub use outcome::Outcome;

@@ -2,31 +2,39 @@
 
 use core::ffi::c_int;
 
-use crate::server::limits::{EXIT_DONE, EXIT_FAILED};
+use crate::server::handler_error::HandlerError;
+use crate::server::limits::EXIT_DONE;
 
-/// The result of a handler, from which the exit status of its child comes.
+/// The result of a handler: nothing, an exit status, or a `Result` of these with [`HandlerError`].
+#[diagnostic::on_unimplemented(
+    message = "a handler returns `()`, an exit status, or a `Result` of these with `HandlerError`, not `{Self}`",
+    note = "in a handler whose error is `HandlerError`, `?` takes any error"
+)]
 pub trait Outcome {
-    /// The exit status.
-    fn status(self) -> c_int;
+    /// The exit status, or the error that the log shows.
+    ///
+    /// # Errors
+    /// The handler's.
+    fn status(self) -> Result<c_int, HandlerError>;
 }
 
 /// [`EXIT_DONE`].
 impl Outcome for () {
-    fn status(self) -> c_int {
-        EXIT_DONE
+    fn status(self) -> Result<c_int, HandlerError> {
+        Ok(EXIT_DONE)
     }
 }
 
 /// The status itself.
 impl Outcome for c_int {
-    fn status(self) -> c_int {
-        self
+    fn status(self) -> Result<c_int, HandlerError> {
+        Ok(self)
     }
 }
 
-/// The status of the value, or [`EXIT_FAILED`].
-impl<T: Outcome, E> Outcome for Result<T, E> {
-    fn status(self) -> c_int {
-        self.map_or(EXIT_FAILED, Outcome::status)
+/// The status of the value, or the error: then the child ends with [`EXIT_FAILED`](crate::server::limits::EXIT_FAILED).
+impl<T: Outcome> Outcome for Result<T, HandlerError> {
+    fn status(self) -> Result<c_int, HandlerError> {
+        self.and_then(Outcome::status)
     }
 }

@@ -5,7 +5,7 @@ use core::ffi::c_int;
 use super::context::ChildContext;
 use super::outcome::Outcome;
 use crate::server::connection::{Connection, Peer};
-use crate::server::limits::{ABORTS_IN_A_ROW, EXIT_DONE, LISTENERS_MAX};
+use crate::server::limits::{ABORTS_IN_A_ROW, EXIT_DONE, EXIT_FAILED, LISTENERS_MAX};
 use crate::server::listener::is_connection_error;
 use crate::server::log::{ChildEnd, LogThrottle};
 use crate::server::sandbox::ChildKind;
@@ -78,7 +78,7 @@ fn serve_client<H: FnMut(Connection) -> R, R: Outcome>(
     context.slot.set(pid, State::Serving, began);
     let is_served = begin_client(context, pid, &mut connection).is_ok();
     let peer = connection.peer();
-    let status = if is_served {
+    let result = if is_served {
         Some(handler(connection).status())
     } else {
         // The log has told already why this client is not served.
@@ -88,8 +88,9 @@ fn serve_client<H: FnMut(Connection) -> R, R: Outcome>(
     let ended = clock_gettime(Clock::MONOTONIC);
     context.slot.end_client();
     context.slot.set(pid, State::Idle, ended);
-    if let Some(status) = status {
-        context.log.end(pid, &peer, ChildEnd::Exit(status), ended - began, None);
+    if let Some(result) = result {
+        let end = ChildEnd::Exit(*result.as_ref().unwrap_or(&EXIT_FAILED));
+        context.log.end(pid, &peer, end, result.err(), ended - began, None);
     }
 }
 

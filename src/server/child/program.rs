@@ -91,6 +91,10 @@ impl Worker for Program {
         true
     }
 
+    fn leaves_error_texts(&self) -> bool {
+        false
+    }
+
     fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
         if context.settings.proxy_protocol {
             return self.start_behind_proxy(connection, context);

@@ -13,6 +13,9 @@ pub(crate) trait Worker {
     /// Whether a child may start processes that outlive it.
     fn leaves_processes(&self) -> bool;
 
+    /// Whether a child may end with an error of its handler.
+    fn leaves_error_texts(&self) -> bool;
+
     /// Starts a child that serves one connection.
     fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted>;
 

@@ -12,6 +12,7 @@ use super::writer::{Level, Log};
 use crate::program::text::Text;
 use crate::server::connection::Peer;
 use crate::server::error::shortage_hint;
+use crate::server::handler_error::HandlerError;
 use crate::server::limits::exit_meaning;
 use crate::server::scoreboard::Slot;
 use crate::sys::errno::Errno;
@@ -183,8 +184,16 @@ impl Log {
         });
     }
 
-    /// `children` is how many are left, if that is known.
-    pub(crate) fn end(&self, pid: Pid, peer: &Peer, end: ChildEnd, time: Duration, children: Option<u32>) {
+    /// `error` is that of a handler. `children` is how many are left, if that is known.
+    pub(crate) fn end(
+        &self,
+        pid: Pid,
+        peer: &Peer,
+        end: ChildEnd,
+        error: Option<HandlerError>,
+        time: Duration,
+        children: Option<u32>,
+    ) {
         self.event(Level::Connection, "end", |line| {
             line.number("pid", pid);
             line.text("from", peer);
@@ -198,6 +207,9 @@ impl Log {
             }
             if let Some(meaning) = end.meaning() {
                 line.text("meaning", meaning);
+            }
+            if let Some(error) = error {
+                line.text("error", error);
             }
             line.number("seconds", Seconds(time));
             if let Some(children) = children {

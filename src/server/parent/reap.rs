@@ -6,7 +6,7 @@ use super::children::{Child, Stage};
 use super::state::Parent;
 use super::stop::signal_child;
 use crate::server::child::Worker;
-use crate::server::limits::{EXIT_DONE, MANY_CHILDREN, REAP_WITHIN, RETRY_EVERY, YOUNGEST};
+use crate::server::limits::{EXIT_DONE, EXIT_FAILED, MANY_CHILDREN, REAP_WITHIN, RETRY_EVERY, YOUNGEST};
 use crate::server::log::ChildEnd;
 use crate::sys::errno::{Errno, Result, retry_on_intr};
 use crate::sys::process::{Pid, WaitFor, WaitOptions, WaitStatus, exists, waitpid};
@@ -137,7 +137,9 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
         let Some(pool) = &mut self.pool else {
             let time = now.saturating_sub(child.started);
-            return self.log.end(child.pid, &peer, end, time, Some(self.state.children.len()));
+            let has_failed = status.is_some_and(|status| status.exit_status() == Some(EXIT_FAILED));
+            let error = self.error_texts.as_ref().and_then(|texts| texts.take(child.index)).filter(|_| has_failed);
+            return self.log.end(child.pid, &peer, end, error, time, Some(self.state.children.len()));
         };
         let has_crashed = status.is_none_or(|status| status.exit_status() != Some(EXIT_DONE));
         // A child that was not retired and has served no client is likely to be followed by others like it.
@@ -145,7 +147,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         pool.on_end(was_useful, now);
         if was_serving {
             let time = now.saturating_sub(slot.since());
-            self.log.end(child.pid, &peer, end, time, Some(self.state.children.len()));
+            self.log.end(child.pid, &peer, end, None, time, Some(self.state.children.len()));
         } else {
             let pause = pool.closed_until(now).map_or(Duration::ZERO, |until| until - now);
             self.log.leave(has_crashed || !was_useful, child.pid, end, now - child.started, pause);

@@ -12,7 +12,7 @@ use super::sources::Sources;
 use super::successor::Successor;
 use crate::program::Title;
 use crate::server::admission::Admission;
-use crate::server::child::{ChildContext, Worker};
+use crate::server::child::{ChildContext, ErrorTexts, Worker};
 use crate::server::connection::{Connection, Peer};
 use crate::server::descriptors::Descriptors;
 use crate::server::error::{Error, Result, shortage_hint};
@@ -56,6 +56,8 @@ pub(crate) struct Parent<'s, 'a, W> {
     pub(super) pid: Pid,
     pub(super) mask: SigSet,
     pub(super) scoreboard: Scoreboard,
+    /// The errors of handlers. A preforked child logs its handler's errors itself.
+    pub(super) error_texts: Option<ErrorTexts>,
     pub(super) pool: Option<Pool>,
     pub(super) rate: Option<Rate>,
     pub(super) publisher: Publisher,
@@ -167,6 +169,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         descriptors.scoreboard = Some(fd);
         scoreboard.set_earlier(&earlier_servers());
         let of_rules = RuleCounts::new(rules.as_ref()).map_err(fail("mmap"))?;
+        let has_error_texts = settings.pool.is_none() && worker.leaves_error_texts();
+        let error_texts = has_error_texts.then(|| ErrorTexts::new(settings.max_children)).transpose();
         Ok(Parent {
             settings,
             log,
@@ -177,6 +181,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             pid,
             mask,
             scoreboard,
+            error_texts: error_texts.map_err(fail("mmap"))?,
             pool: settings.pool.map(|size| Pool::new(size, now)),
             rate: rate.map_err(fail("mmap"))?,
             publisher: Publisher::new(manager, title, settings.max_children, now),
@@ -252,6 +257,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             },
             manager: self.publisher.manager(),
             slot,
+            error_texts: self.error_texts.as_ref(),
             children,
         };
         (&mut self.worker, context)

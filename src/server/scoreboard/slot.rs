@@ -106,6 +106,11 @@ pub(crate) struct Ticket {
 }
 
 impl<'w> Slot<'w> {
+    /// The number of the slot among those of the children, from 0.
+    pub(crate) const fn index(self) -> u32 {
+        self.index
+    }
+
     pub(super) fn load(self, word: usize) -> u64 {
         self.words.get(word).map_or(0, |word| word.load(Ordering::Relaxed))
     }
