@@ -40,6 +40,13 @@ fn read_all(folder: &Path) -> BTreeMap<String, (Page, String)> {
         .collect()
 }
 
+/// The lines of code that a reader is told to look at first.
+fn first_links(page: &str) -> impl Iterator<Item = &str> {
+    let (_, rest) = page.split_once("<ol class=\"tour\">").unwrap();
+    let (tour, _) = rest.split_once("</ol>").unwrap();
+    tour.split("href=\"#c").skip(1).map(|rest| rest.split('"').next().unwrap())
+}
+
 /// All links lead to something that is there.
 fn check_links(pages: &BTreeMap<String, (Page, String)>) {
     for (name, (page, _)) in pages {
@@ -74,6 +81,15 @@ fn all_programs_are_aligned_and_all_pages_hold_together() {
         let questions = text.matches("<details><summary>").count();
         assert!((3..=5).contains(&questions), "{name}: {questions} questions");
         assert!(page.ids.contains("s1"), "{name} has no steps");
+        assert!(!text.contains(">root<") && !text.contains(", root"), "{name}: a reader is told of a root");
+        for line in first_links(text) {
+            let shown = text.split_once(&format!(" id=\"c{line}\"")).unwrap().1;
+            let code = shown.split_once('>').unwrap().1.trim_start();
+            assert!(
+                !code.starts_with("/*") && !code.starts_with("* "),
+                "{name}: the tour stops at a comment, line {line}"
+            );
+        }
         // Both sources stand there in full.
         let program = PROGRAMS
             .iter()
@@ -92,11 +108,18 @@ fn all_programs_are_aligned_and_all_pages_hold_together() {
         "child 2 is a zombie",
         "interrupts accept at line",
         "signals do not queue",
+        "<th scope=\"row\">first process</th>",
+        "first process: close(4) returned 0",
+        "the first process close descriptor 4 at step",
+        "<h2 id=\"picture\">",
+        "href=\"#picture\"",
+        ">killed</text>",
     ] {
         assert!(echo.contains(sign), "{sign}");
     }
+    assert!(pages["zombie.html"].1.contains("what this line prints stays in the buffer"), "a line without its end");
     let (_, pipe) = &pages["echo_mpserv-three-clients-pipe.html"];
-    for sign in ["stays in the buffer", "writes what was buffered at", "of root</a>"] {
+    for sign in ["stays in the buffer", "writes what was buffered at", "of the first process</a>"] {
         assert!(pipe.contains(sign), "{sign}");
     }
     assert!(pages["socket_serve.html"].1.contains("客户端已连接"), "letters of all languages");

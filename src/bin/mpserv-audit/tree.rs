@@ -23,6 +23,16 @@ impl Place {
     pub fn is_root(&self) -> bool {
         self.steps.is_empty()
     }
+
+    /// The name on a page: a reader need not know the word root.
+    pub fn title(&self) -> String {
+        if self.is_root() { "first process".to_owned() } else { self.to_string() }
+    }
+
+    /// The name within a sentence.
+    pub fn phrase(&self) -> String {
+        if self.is_root() { "the first process".to_owned() } else { self.to_string() }
+    }
 }
 
 impl fmt::Display for Place {

@@ -29,7 +29,7 @@ pub fn outputs(page: &Page<'_>) -> String {
 
 /// The questions, with their answers folded.
 pub fn questions(page: &Page<'_>) -> String {
-    let mut out = "<h2>Questions</h2>\n".to_owned();
+    let mut out = "<h2 id=\"questions\">Questions</h2>\n".to_owned();
     for question in questions::of(page) {
         let _ = writeln!(
             out,
@@ -47,7 +47,7 @@ pub fn exercises(page: &Page<'_>) -> String {
         return String::new();
     }
     let mut out =
-        "<h2>Exercises</h2>\n<p class=\"text\">Copy the C program, mend the copy, and have it graded:</p>\n".to_owned();
+        "<h2 id=\"exercises\">Exercises</h2>\n<p class=\"text\">Copy the C program, mend the copy, and have it graded:</p>\n".to_owned();
     let name = escape(&page.name);
     let _ = writeln!(out, "<pre class=\"shell\">cp src/bin/textbook/{name}.c mine.c</pre>");
     for (idea, command) in &page.exercises {

@@ -16,7 +16,8 @@ pub struct Buffered {
     pub lane: usize,
     /// The lines that printed it, in either source.
     pub lines: [Vec<usize>; 2],
-    pub text: Vec<u8>,
+    /// None where no run shows it by itself.
+    pub text: Option<Vec<u8>>,
     /// The steps that wrote it: one in each process that had a copy.
     pub written: Vec<usize>,
 }
@@ -36,6 +37,42 @@ pub fn find(runs: &Runs<'_>, steps: &[Step], terminal: &Runs<'_>) -> Vec<Buffere
         };
         Lane { runs, steps, terminal, pair, lane }.walk(&mut held, &mut found);
     }
+    found
+}
+
+/// Finds lines that printed a part of a line, which stays in the buffer even on a terminal: stdio asks at a process's first
+/// output where that goes (fstat), and the first write comes from another line.
+pub fn unfinished(runs: &Runs<'_>, steps: &[Step]) -> Vec<Buffered> {
+    let mut found: Vec<Buffered> = Vec::new();
+    // The text that each lane's buffer holds; a fork copies it.
+    let mut held: Vec<Option<usize>> = vec![None; runs.comparison.pairs.len()];
+    for (at, step) in steps.iter().enumerate() {
+        let Line::Call(call) = runs.line(step) else {
+            continue;
+        };
+        let is_output = arguments(&call).first() == Some(&&b"1"[..]);
+        match call.name {
+            b"newfstatat" | b"fstat" if is_output && !step.lines[0].is_empty() => {
+                held[step.lane] = Some(found.len());
+                found.push(Buffered { lane: step.lane, lines: step.lines.clone(), text: None, written: Vec::new() });
+            }
+            b"write" if is_output => {
+                if let Some(index) = held[step.lane].take() {
+                    found[index].written.push(at);
+                }
+            }
+            _ => {
+                let child = crate::tree::forked(&call)
+                    .and_then(|pid| runs.trees[0].processes.iter().position(|process| process.pid == pid));
+                if let Some(child) = child.and_then(|child| runs.lane_of(child)) {
+                    held[child] = held[step.lane];
+                }
+            }
+        }
+    }
+    let is_elsewhere =
+        |text: &Buffered| text.written.iter().all(|at| steps[*at].lines[0].first() != text.lines[0].first());
+    found.retain(is_elsewhere);
     found
 }
 
@@ -63,7 +100,7 @@ impl Lane<'_> {
                 && step.zip(lines.as_ref()).is_some_and(|(step, lines)| self.steps[step].lines[0] == lines[0]);
             let lines = lines.filter(|lines| !lines[0].is_empty());
             if let (Some(event), Some(lines), false) = (printed, lines, same) {
-                let text = written(shown, event);
+                let text = Some(written(shown, event));
                 held[self.lane].push(found.len());
                 found.push(Buffered { lane: self.lane, lines, text, written: Vec::new() });
             }

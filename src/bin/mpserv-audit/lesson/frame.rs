@@ -19,8 +19,17 @@ pub fn head(title: &str, more: &str) -> String {
     )
 }
 
-/// A list of links.
+/// A list of links, whose purpose is read aloud.
 pub fn tabs(label: &str, tabs: &[Tab]) -> String {
+    list(label, "", tabs)
+}
+
+/// A list of links, whose purpose stands before it.
+pub fn labelled_tabs(label: &str, tabs: &[Tab]) -> String {
+    list(label, &format!("<span class=\"soft\" aria-hidden=\"true\">{label}:</span>"), tabs)
+}
+
+fn list(label: &str, shown: &str, tabs: &[Tab]) -> String {
     if tabs.is_empty() {
         return String::new();
     }
@@ -29,5 +38,5 @@ pub fn tabs(label: &str, tabs: &[Tab]) -> String {
         None => format!("<li><span aria-current=\"page\">{}</span></li>", escape(&tab.text)),
     };
     let items: String = tabs.iter().map(item).collect();
-    format!("<nav aria-label=\"{label}\"><ul>{items}</ul></nav>\n")
+    format!("<nav aria-label=\"{label}\">{shown}<ul>{items}</ul></nav>\n")
 }

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use super::after;
-use super::frame::{head, tabs};
+use super::frame::{Tab, head, labelled_tabs, tabs};
 use super::notes::{self, Stop};
 use super::page::{Column, Page};
 use super::row::{self, Row};
 use super::rows;
+use super::silent;
 use super::steps::Step;
 use super::tour;
 use super::words;
@@ -25,6 +26,7 @@ impl Page<'_> {
         let mut out = head(&escape(&title), &self.marks());
         out += "<body>\n<header>\n";
         out += &self.heading();
+        out += &self.contents(picture.is_some());
         out += "</header>\n<main>\n";
         out += &tour::html(self);
         let class = if self.columns.len() > 1 { "two" } else { "one" };
@@ -34,14 +36,15 @@ impl Page<'_> {
         };
         let _ = writeln!(
             out,
-            "<div class=\"layout{with}\"{style}>\n<section class=\"{class}\" aria-label=\"The sources and their system calls\">"
+            "<div class=\"layout{with}\"{style}>\n<section class=\"{class}\" aria-labelledby=\"sources\">\n\
+             <h2 id=\"sources\">The sources, and the calls of each line</h2>"
         );
         out += &self.sources();
         out += "</section>\n";
         if let Some((svg, _)) = picture {
             let _ = writeln!(
                 out,
-                "<aside aria-label=\"The processes\"><h2>The processes, time downwards</h2>{svg}</aside>"
+                "<aside aria-labelledby=\"picture\"><h2 id=\"picture\">The processes, time downwards</h2>{svg}</aside>"
             );
         }
         out += "</div>\n";
@@ -78,9 +81,24 @@ impl Page<'_> {
             escape(&self.name),
             escape(&header.title),
         );
-        out += &tabs("What happens to the program", &self.tabs.drives);
-        out += &tabs("Standard output", &self.tabs.outputs);
+        out += &labelled_tabs("What happens to the program", &self.tabs.drives);
+        out += &labelled_tabs("Standard output", &self.tabs.outputs);
         out
+    }
+
+    /// Links to the parts of the page, by which a reader can skip the others.
+    fn contents(&self, has_picture: bool) -> String {
+        let parts = [
+            ("sources", "sources", true),
+            ("picture", "processes", has_picture),
+            ("prints", "what it prints", self.printed.is_known()),
+            ("questions", "questions", true),
+            ("exercises", "exercises", !self.exercises.is_empty()),
+        ];
+        let there = parts.into_iter().filter(|(.., is_there)| *is_there);
+        let links: Vec<Tab> =
+            there.map(|(id, text, _)| Tab { text: text.to_owned(), to: Some(format!("#{id}")) }).collect();
+        labelled_tabs("On this page", &links)
     }
 
     fn sources(&self) -> String {
@@ -107,13 +125,15 @@ impl Page<'_> {
             } else {
                 out += "<p class=\"text soft\">At the end of a process, after main returns: what exit does.</p>";
             }
-            out += "<div class=\"calls\">\n";
+            let mut calls = String::new();
             for row in row::of_block(&self.runs, &self.steps, &block) {
-                out += &rows::html(self, &row);
-                out += &self.word(&row, &mut known);
+                let _ = write!(calls, "<li>{}{}</li>", rows::html(self, &row), self.word(&row, &mut known));
             }
-            block.buffered.iter().for_each(|index| out += &rows::buffered_html(self, *index));
-            out += "</div></div>\n";
+            block.buffered.iter().for_each(|index| calls += &silent::html(self, *index));
+            if !calls.is_empty() {
+                let _ = writeln!(out, "<ul class=\"calls\">\n{calls}</ul>");
+            }
+            out += "</div>\n";
         }
         out
     }
@@ -214,7 +234,7 @@ fn code(column: &Column, side: usize, (first, last): (usize, usize), is_anchor: 
     let mut out = format!("<div><span class=\"side\">{}</span><pre>", escape(&column.label));
     for number in first..=last {
         let text = column.lines.get(number - 1).map_or("", String::as_str);
-        let is_stop = side == 0 && stops.iter().any(|stop| stop.line == number);
+        let is_stop = side == 0 && stops.iter().any(|stop| stop.comment == number);
         let class = match (is_anchor, is_stop) {
             (true, _) => " anchor",
             (false, true) => " stop",

@@ -49,7 +49,7 @@ pub fn html(entries: &[Entry]) -> String {
         };
         let _ = writeln!(
             out,
-            "<tr><td>{number}. <a href=\"{}\">{}</a></td><td>{}<br><span class=\"soft\">{}</span></td><td>{}</td><td>{}{differ}</td></tr>",
+            "<tr><th scope=\"row\">{number}. <a href=\"{}\">{}</a></th><td>{}<br><span class=\"soft\">{}</span></td><td>{}</td><td>{}{differ}</td></tr>",
             escape(&entry.address),
             escape(&entry.name),
             escape(&entry.does),

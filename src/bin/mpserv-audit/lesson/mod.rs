@@ -14,6 +14,7 @@
 //! | `html` | a page as HTML, made of the parts below |
 //! | `frame`, `tour`, `after` | its head, where to look first, what stands behind the sources |
 //! | `rows`, `step` | the calls under the lines; one of them in full |
+//! | `silent` | the row of a line that printed into a buffer |
 //! | `printed` | the lines on a terminal beside those on a pipe |
 //! | `questions` | questions that the run answers |
 //! | `index` | the page of all lessons |
@@ -30,6 +31,7 @@ mod printed;
 mod questions;
 mod row;
 mod rows;
+mod silent;
 mod state;
 mod step;
 mod steps;
@@ -125,7 +127,8 @@ pub fn of_command(options: &Options, commands: &Commands, strace: &Strace, file:
     let comparison = with_itself(&case.a);
     let runs = Runs { trees: [&case.a, &case.a], comparison: &comparison, sources: &sources, output: case.output };
     let column = column("the program", &runs, 0)?;
-    let mut page = Page::new(&commands.a, &case.drive, runs, vec![column], |_| Vec::new());
+    let buffered = |steps: &[steps::Step]| buffered::unfinished(&runs, steps);
+    let mut page = Page::new(&commands.a, &case.drive, runs, vec![column], buffered);
     page.printed = printed(subject, case);
     write(file, &page.html())
 }
@@ -204,7 +207,7 @@ fn page_of<'p>(subject: &'p Subject, case: &'p Case, sources: &'p Sources) -> Re
     let terminal = on(subject, case, Output::Pty).filter(|other| other.output != case.output);
     let buffered = |steps: &[steps::Step]| match terminal {
         Some(terminal) => buffered::find(&runs, steps, &runs_of(terminal, sources)),
-        None => Vec::new(),
+        None => buffered::unfinished(&runs, steps),
     };
     let mut page = Page::new(&subject.name, &case.drive, runs, columns, buffered);
     page.printed = printed(subject, case);

@@ -1,9 +1,14 @@
 //! Notes in the source: its first comment, and the places that are wrong or were mended.
 
+use super::text::sentence;
+
 /// A place in the source that the tour stops at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stop {
+    /// The line of code that the comment is about.
     pub line: usize,
+    /// The line of the comment.
+    pub comment: usize,
     /// Set when the original was mended because its behaviour is undefined in C.
     pub mended: bool,
     pub text: String,
@@ -45,10 +50,32 @@ pub fn stops(lines: &[String]) -> Vec<Stop> {
             let text = text.split("*/").next().unwrap_or_default();
             // One comment may have both.
             let text = text.split(" mended: ").next().unwrap_or_default().trim().to_owned();
-            found.push(Stop { line: at + 1, mended, text });
+            found.push(Stop { line: code_line(lines, at) + 1, comment: at + 1, mended, text });
         }
     }
     found
+}
+
+/// The line that a comment is about: its own if there is code before it, else the next that has code.
+fn code_line(lines: &[String], at: usize) -> usize {
+    let mut in_comment = lines[at].trim_start().starts_with('*');
+    for (number, line) in lines.iter().enumerate().skip(at) {
+        let mut rest = line.trim();
+        if !in_comment && !rest.is_empty() && !rest.starts_with("//") && !rest.starts_with("/*") {
+            return number;
+        }
+        if let Some((_, behind)) = rest.split_once("*/") {
+            rest = behind;
+        } else {
+            in_comment |= rest.starts_with("/*");
+            continue;
+        }
+        in_comment = false;
+        if !rest.trim().is_empty() {
+            return number;
+        }
+    }
+    at
 }
 
 fn is_in_comment(before: &str) -> bool {
@@ -69,13 +96,9 @@ pub fn header(lines: &[String]) -> Header {
         let first = comment[start].trim_start_matches("Shows:").trim();
         std::iter::once(first).chain(more.map(String::as_str)).collect::<Vec<_>>().join(" ")
     });
-    Header { title: sentence(title), shows: sentence(&shows) }
-}
-
-/// A text as a sentence of its own: with a capital, and without the marks of code.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars().filter(|letter| *letter != '`');
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    // Without the marks of code.
+    let [title, shows] = [title, &shows].map(|text| sentence(&text.replace('`', "")));
+    Header { title, shows }
 }
 
 #[cfg(test)]
@@ -90,11 +113,12 @@ mod tests {
     fn comments_are_found_and_nothing_else_is() {
         let source = lines(
             "/*\n * x PORT: does it.\n *\n * Shows: a thing,\n * and more.\n * Next:  y\n */\n\tf(); /* Wrong: a. mended: b */\n\
-             \tputs(\"Wrong: no\");\n\t/* Wrong: one\n\t * two */\n",
+             \tputs(\"Wrong: no\");\n\t/* Wrong: one\n\t * two */\n\n\t// three\n\tg();\n",
         );
         let header = header(&source);
         assert_eq!((header.title.as_str(), header.shows.as_str()), ("Does it.", "A thing, and more."));
-        let texts: Vec<_> = stops(&source).into_iter().map(|stop| (stop.line, stop.mended, stop.text)).collect();
-        assert_eq!(texts, [(8, false, "a.".into()), (8, true, "b".into()), (10, false, "one two".into())]);
+        let texts: Vec<_> =
+            stops(&source).into_iter().map(|stop| (stop.comment, stop.line, stop.mended, stop.text)).collect();
+        assert_eq!(texts, [(8, 8, false, "a.".into()), (8, 8, true, "b".into()), (10, 14, false, "one two".into())]);
     }
 }

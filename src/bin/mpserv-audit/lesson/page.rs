@@ -28,6 +28,13 @@ pub struct Printed {
     pub pipe: Option<Vec<u8>>,
 }
 
+impl Printed {
+    /// Whether both can be shown beside each other.
+    pub fn is_known(&self) -> bool {
+        self.terminal.is_some() && self.pipe.is_some()
+    }
+}
+
 /// The links of a page.
 #[derive(Clone, Debug, Default)]
 pub struct Tabs {

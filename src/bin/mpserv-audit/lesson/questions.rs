@@ -1,9 +1,11 @@
 //! Questions at the end of a page. The run gives the answers, so that they are never out of date.
 
+pub mod closing;
+
 use super::page::Page;
 use super::printed::{difference, text as printed_text};
 use super::state::{Kernel, Life, STANDARD};
-use super::text::{self, arguments, number};
+use super::text::{self, number, sentence};
 use crate::report::html::escape;
 use crate::trace::{Call, Line};
 
@@ -24,9 +26,9 @@ pub fn of(page: &Page<'_>) -> Vec<Question> {
         processes,
         printed,
         zombies,
-        unclosed,
+        closing::reasons,
         interrupted,
-        last_to_close,
+        closing::last,
         alarm,
         failure,
         most_open,
@@ -53,7 +55,7 @@ fn calls<'p>(page: &'p Page<'_>) -> impl Iterator<Item = (usize, usize, Call<'p>
 }
 
 fn name_of_lane(page: &Page<'_>, lane: usize) -> String {
-    page.runs.comparison.pairs[lane].place.to_string()
+    page.runs.place(lane).phrase()
 }
 
 fn plural(count: usize, one: &str, many: &str) -> String {
@@ -115,7 +117,7 @@ fn zombies(page: &Page<'_>) -> Option<Question> {
     let lines: Vec<String> = zombies
         .iter()
         .map(|process| {
-            let name = page.runs.name_of(*process);
+            let name = sentence(&page.runs.phrase_of(*process));
             let begin = first(page, *process, Life::Zombie).unwrap_or_default();
             let end = (begin..page.steps.len()).find(|at| page.steps[*at].after.processes[*process].life == Life::Gone);
             let waited = |at: usize| matches!(page.runs.line(&page.steps[at]), Line::Call(call) if call.name.starts_with(b"wait"));
@@ -137,7 +139,7 @@ fn zombies(page: &Page<'_>) -> Option<Question> {
 
 /// The reason for which a child is no zombie when it ends.
 fn no_zombie(page: &Page<'_>, child: usize) -> Option<String> {
-    let name = page.runs.name_of(child);
+    let name = sentence(&page.runs.phrase_of(child));
     let Some(end) = first(page, child, Life::Gone) else {
         return Some(format!("{name} has not ended when the run is over."));
     };
@@ -147,42 +149,11 @@ fn no_zombie(page: &Page<'_>, child: usize) -> Option<String> {
         Some(parent) => {
             let keeps_none = before.processes[parent].keeps_no_zombies;
             let choice = if keeps_none { "set SA_NOCLDWAIT" } else { "ignores SIGCHLD" };
-            format!("its parent, {}, {choice}, and the system takes the exit status", page.runs.name_of(parent))
+            format!("its parent, {}, {choice}, and the system takes the exit status", page.runs.phrase_of(parent))
         }
         None => "its parent ended before it, and the system takes the exit status".to_owned(),
     };
     Some(format!("{name} ends at {}: {why}.", step(page, end)))
-}
-
-/// A child that closes what its parent opened: what if it did not?
-fn unclosed(page: &Page<'_>) -> Option<Question> {
-    let (at, fd, object, process) = calls(page).find_map(|(at, lane, call)| {
-        let process = page.runs.process(lane, 0)?;
-        let fd = number(arguments(&call).first()?).filter(|fd| *fd >= STANDARD && call.name == b"close")?;
-        let before = page.before(at);
-        let object = before.processes[process].descriptors.get(&fd)?.object;
-        let is_shared = before.holders(object).len() > 1 && before.objects[object].name.starts_with("listener");
-        (is_shared && process > 0).then_some((at, fd, object, process))
-    })?;
-    let name = page.runs.name_of(process);
-    let end = page.steps.iter().rposition(|step| step.lane == page.steps[at].lane)?;
-    let after = &page.steps[end].after;
-    let root_lives = after.processes[0].life == Life::Alive;
-    let holders: Vec<String> = after.holders(object).into_iter().map(|process| page.runs.name_of(process)).collect();
-    let consequence = if root_lives {
-        format!("In this run nobody would notice, because {} outlives it.", holders.join(" and "))
-    } else {
-        "In this run it is longer than the server itself.".to_owned()
-    };
-    question(
-        format!("What changes if {name} does not close descriptor {fd} at step {}?", at + 1),
-        format!(
-            "{name} would hold the {} until it ends at {}. {consequence} But a listener stays until the last process has closed \
-             it. If the server ended first, the port would stay taken, and a new server would get EADDRINUSE from bind.",
-            escape(&after.objects[object].name),
-            step(page, end),
-        ),
-    )
 }
 
 fn interrupted(page: &Page<'_>) -> Option<Question> {
@@ -199,7 +170,8 @@ fn interrupted(page: &Page<'_>) -> Option<Question> {
         page.steps[*next].lane == lane
             && matches!(page.runs.line(&page.steps[*next]), Line::Call(call) if call.name == b"rt_sigreturn")
     });
-    let call_name = String::from_utf8_lossy(call.name);
+    let system_name = String::from_utf8_lossy(call.name);
+    let call_name = super::words::function(&system_name);
     let answer = match returned.map(|at| (at, page.runs.line(&page.steps[at]))) {
         Some((back, Line::Call(result))) if result.result.starts_with(b"-1 EINTR") => format!(
             "It interrupts {call_name} ({}). The handler runs. Then {call_name} fails with EINTR ({}), because {}.",
@@ -228,27 +200,6 @@ fn no_restart(call: &Call<'_>) -> &'static str {
     } else {
         "this call is never made again after a handler, not even with SA_RESTART"
     }
-}
-
-fn last_to_close(page: &Page<'_>) -> Option<Question> {
-    let objects = page.steps.last()?.after.objects.len();
-    let held_by_two = |object: &usize| page.steps.iter().any(|step| step.after.holders(*object).len() > 1);
-    let object = (3..objects).rev().find(held_by_two)?;
-    let last = page
-        .steps
-        .iter()
-        .rposition(|step| step.after.objects.len() > object && !step.after.holders(object).is_empty())?;
-    let holder = page.steps[last].after.holders(object).first().copied()?;
-    let closing = (last + 1).min(page.steps.len() - 1);
-    let name = escape(&page.steps[last].after.objects[object].name);
-    question(
-        format!("Two processes have “{name}” open. Which one gives it up last, and when?"),
-        format!(
-            "{}, at {}. Only then the kernel ends what is behind the descriptor.",
-            page.runs.name_of(holder),
-            step(page, closing)
-        ),
-    )
 }
 
 fn alarm(page: &Page<'_>) -> Option<Question> {
@@ -329,7 +280,7 @@ fn endings(page: &Page<'_>) -> Option<Question> {
             _ => None,
         })
         .collect();
-    question("How does each process end?", format!("{}.", ends.join("; ")))
+    question("How does each process end?", format!("{}.", sentence(&ends.join("; "))))
 }
 
 fn own_calls(page: &Page<'_>) -> Option<Question> {

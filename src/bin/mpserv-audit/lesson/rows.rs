@@ -6,7 +6,7 @@ use super::page::Page;
 use super::row::{LAST, Row, SHOWN};
 use super::state::{self, Kernel, Life, STANDARD};
 use super::step;
-use super::text::{self, NAME, arguments, brief, quoted, shorten};
+use super::text::{self, NAME, arguments, brief, shorten};
 use super::words;
 use crate::compare::Kind;
 use crate::report::html::escape;
@@ -39,7 +39,7 @@ fn result(page: &Page<'_>, call: &Call<'_>) -> String {
         matches!(call.name, b"clone" | b"clone3" | b"fork" | b"vfork" | b"wait4" | b"getpid" | b"getppid");
     let place = outcome.parse().ok().filter(|_| returns_process).and_then(|pid: u32| page.places.get(&pid));
     match (place, call.name) {
-        (Some(place), _) => place.to_string(),
+        (Some(place), _) => place.title(),
         (None, b"rt_sigreturn") => {
             if outcome == "EINTR" {
                 "EINTR".to_owned()
@@ -79,7 +79,7 @@ pub fn html(page: &Page<'_>, row: &Row) -> String {
         ""
     };
     let colour = row.lane % COLOURS;
-    let place = &page.runs.comparison.pairs[row.lane].place;
+    let place = page.runs.place(row.lane).title();
     let mut out =
         format!("<div class=\"row p{colour}{class}\"><span class=\"who\">{place}</span><span class=\"what\">");
     out += &what(page, row);
@@ -103,12 +103,7 @@ fn what(page: &Page<'_>, row: &Row) -> String {
         })
         .collect();
     let first = row.steps[0];
-    let place = &page.runs.comparison.pairs[row.lane].place;
-    let link = |at: usize, text: &str, label: &str| {
-        let step = at + 1;
-        let label = escape(label);
-        format!("<a href=\"#s{step}\" aria-label=\"step {step}, {place}: {label}\">{}</a>", escape(text))
-    };
+    let link = |at: usize, text: &str, label: &str| link(page, at, text, label);
     match page.runs.line(&page.steps[first]) {
         Line::Call(call) if words::is_library(&String::from_utf8_lossy(call.name)) => {
             let names = row.shown();
@@ -120,7 +115,7 @@ fn what(page: &Page<'_>, row: &Row) -> String {
                 _ => String::new(),
             };
             let all: Vec<String> = names.iter().map(name).collect();
-            format!("the C library’s own: <span class=\"results\">{}</span>", all.join(" "))
+            format!("the C library’s own: {}", results(&all))
         }
         Line::Call(_) => {
             let mut out = format!("<code>{}</code>", escape(&together(&calls)));
@@ -128,7 +123,7 @@ fn what(page: &Page<'_>, row: &Row) -> String {
                 let _ = write!(out, " ×{}", row.steps.len());
             }
             let shown = row.shown();
-            let results: Vec<String> = shown
+            let links: Vec<String> = shown
                 .iter()
                 .map(|at| match page.runs.line(&page.steps[*at]) {
                     Line::Call(call) => {
@@ -140,9 +135,9 @@ fn what(page: &Page<'_>, row: &Row) -> String {
                 })
                 .collect();
             let gap = (shown.len() < row.steps.len()).then(|| format!("… {} more …", row.steps.len() - shown.len()));
-            let (before, after) = results.split_at(if gap.is_some() { SHOWN - LAST } else { results.len() });
-            let all: Vec<&str> = before.iter().chain(&gap).chain(after).map(String::as_str).collect();
-            let _ = write!(out, " → <span class=\"results\">{}</span>", all.join(" "));
+            let (before, after) = links.split_at(if gap.is_some() { SHOWN - LAST } else { links.len() });
+            let all: Vec<String> = before.iter().chain(&gap).chain(after).cloned().collect();
+            let _ = write!(out, " → {}", results(&all));
             out + &in_handler(page, first) + &written(page, row) + &only_one(page, first)
         }
         Line::Signal { name, .. } => {
@@ -155,18 +150,28 @@ fn what(page: &Page<'_>, row: &Row) -> String {
                     link(*at, &source, &format!("{} {source}", String::from_utf8_lossy(name)))
                 })
                 .collect();
-            format!(
-                "<code>{}</code>{times} <span class=\"results\">{}</span>",
-                String::from_utf8_lossy(name),
-                all.join(" ")
-            )
+            format!("<code>{}</code>{times} {}", String::from_utf8_lossy(name), results(&all))
         }
         Line::End { how } => {
             let how = String::from_utf8_lossy(how);
-            link(first, &how, &how)
+            results(&[link(first, &how, &how)])
         }
-        _ => link(first, "?", "?"),
+        _ => results(&[link(first, "?", "?")]),
     }
+}
+
+/// The link to a step: its number, and what came of it.
+fn link(page: &Page<'_>, at: usize, text: &str, label: &str) -> String {
+    let (step, place) = (at + 1, page.runs.place(page.steps[at].lane).title());
+    format!(
+        "<a href=\"#s{step}\" aria-label=\"step {step}, {place}: {}\"><small>{step}</small> {}</a>",
+        escape(label),
+        escape(text)
+    )
+}
+
+fn results(links: &[String]) -> String {
+    format!("<span class=\"results\">{}</span>", links.join(" "))
 }
 
 /// A call and its result in words, for a reader who hears the link without its row.
@@ -184,7 +189,7 @@ fn signal_source(page: &Page<'_>, at: usize) -> String {
     };
     let sender = text::field(info, "si_pid").and_then(text::number).and_then(|pid| u32::try_from(pid).ok());
     let from = match sender.and_then(|pid| page.places.get(&pid)) {
-        Some(place) => format!("from {place}"),
+        Some(place) => format!("from {}", place.phrase()),
         None if text::field(info, "si_code") == Some(b"SI_KERNEL") => "from the kernel".to_owned(),
         None => "from outside".to_owned(),
     };
@@ -225,7 +230,7 @@ fn written(page: &Page<'_>, row: &Row) -> String {
             let whose = if text.lane == row.lane {
                 String::new()
             } else {
-                format!(" of {}", page.runs.comparison.pairs[text.lane].place)
+                format!(" of {}", page.runs.place(text.lane).phrase())
             };
             format!("<a href=\"#b{}\">line {line}{whose}</a>", index + 1)
         })
@@ -277,7 +282,7 @@ fn state_of(page: &Page<'_>, row: &Row) -> String {
             let open = descriptors(page, &page.steps[first].after);
             parts.extend((!open.is_empty()).then(|| format!("open: {open}")));
         }
-        let found = state::changes(page.before(at), &page.steps[at].after, |process| page.runs.name_of(process));
+        let found = state::changes(page.before(at), &page.steps[at].after, |process| page.runs.phrase_of(process));
         parts.extend(found.iter().map(|change| escape(change)));
         if !parts.is_empty() {
             groups.push((at, parts.join("; ")));
@@ -289,36 +294,3 @@ fn state_of(page: &Page<'_>, row: &Row) -> String {
     };
     groups.iter().map(text).collect::<Vec<_>>().join("; ")
 }
-
-/// The row of a text that was buffered.
-pub fn buffered_html(page: &Page<'_>, index: usize) -> String {
-    let text = &page.buffered[index];
-    let place = &page.runs.comparison.pairs[text.lane].place;
-    let written: Vec<String> = text
-        .written
-        .iter()
-        .map(|at| {
-            format!(
-                "<a href=\"#{}\">step {} by {}</a>",
-                page.anchor(*at),
-                at + 1,
-                page.runs.comparison.pairs[page.steps[*at].lane].place
-            )
-        })
-        .collect();
-    let written = if written.is_empty() {
-        "never written: the process ends before its buffer is".to_owned()
-    } else {
-        format!("written at {}", written.join(", "))
-    };
-    format!(
-        "<div class=\"row p{}\" id=\"b{}\"><span class=\"who\">{place}</span><span class=\"what\">no call: <code>{}</code> stays in the buffer</span>\
-         <span class=\"state\">{written}</span></div>\n",
-        text.lane % COLOURS,
-        index + 1,
-        escape(&shorten(&quoted(&text.text), ARGUMENT)),
-    )
-}
-
-/// The longest text of a buffered line.
-const ARGUMENT: usize = 60;

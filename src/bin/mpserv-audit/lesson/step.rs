@@ -12,21 +12,18 @@ use crate::report::html::escape;
 /// One step in full, which is seen when it is the target.
 pub fn html(page: &Page<'_>, at: usize) -> String {
     let step = &page.steps[at];
-    let mut out = format!("<div class=\"step\" id=\"s{}\"><p class=\"go\">", at + 1);
+    let name = format!("step {} of {}, {}", at + 1, page.steps.len(), page.runs.place(step.lane).title());
+    // A reader who follows a link is taken into it.
+    let mut out = format!(
+        "<div class=\"step\" id=\"s{}\" role=\"group\" aria-label=\"{name}\" tabindex=\"-1\"><p class=\"go\">",
+        at + 1
+    );
     let neighbour = |next: Option<usize>, arrow: &str| match next {
         Some(next) => format!("<a href=\"#s{}\">{arrow}</a>", next + 1),
         None => "<span></span>".to_owned(),
     };
     let (previous, next) = page.neighbours(at);
-    let _ = write!(
-        out,
-        "{}<span>step {} of {}, {}</span>{}</p>",
-        neighbour(previous, "← previous"),
-        at + 1,
-        page.steps.len(),
-        page.runs.comparison.pairs[step.lane].place,
-        neighbour(next, "next →")
-    );
+    let _ = write!(out, "{}<span>{name}</span>{}</p>", neighbour(previous, "← previous"), neighbour(next, "next →"));
     for (side, column) in page.columns.iter().enumerate() {
         // Both are equal but for what no two runs have in common; the first stands for both.
         if side == 1 && step.kind == Kind::Same {
@@ -64,7 +61,7 @@ fn kernel_html(page: &Page<'_>, kernel: &Kernel) -> String {
     for (index, process) in kernel.processes.iter().enumerate() {
         let name = page.runs.name_of(index);
         if process.life == Life::Zombie {
-            let _ = write!(out, "<tr><td>{name}</td><td>none (zombie)</td><td></td><td></td></tr>");
+            let _ = write!(out, "<tr><th scope=\"row\">{name}</th><td>none (zombie)</td><td></td><td></td></tr>");
         }
         if process.life != Life::Alive {
             continue;
@@ -84,7 +81,7 @@ fn kernel_html(page: &Page<'_>, kernel: &Kernel) -> String {
             .collect();
         let _ = write!(
             out,
-            "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><th scope=\"row\">{name}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
             open.join(", "),
             children.join(", "),
             signals(process)

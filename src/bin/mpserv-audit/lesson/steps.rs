@@ -7,7 +7,7 @@ use crate::compare::{Comparison, Kind};
 use crate::run::output::Output;
 use crate::sources::Sources;
 use crate::trace::{Line, Trace};
-use crate::tree::{Tree, forked};
+use crate::tree::{Place, Tree, forked};
 
 /// The two runs that a page is about, or twice the same.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +64,17 @@ impl Runs<'_> {
 
     /// The name of a process of the first run.
     pub fn name_of(&self, process: usize) -> String {
-        self.trees[0].processes.get(process).map_or_else(|| "?".to_owned(), |process| process.place.to_string())
+        self.trees[0].processes.get(process).map_or_else(|| "?".to_owned(), |process| process.place.title())
+    }
+
+    /// The same within a sentence.
+    pub fn phrase_of(&self, process: usize) -> String {
+        self.trees[0].processes.get(process).map_or_else(|| "?".to_owned(), |process| process.place.phrase())
+    }
+
+    /// The place of the processes of a lane.
+    pub fn place(&self, lane: usize) -> &Place {
+        &self.comparison.pairs[lane].place
     }
 
     /// The state with which the run begins.

@@ -123,6 +123,12 @@ pub fn quoted(bytes: &[u8]) -> String {
     out + "\""
 }
 
+/// A text with a capital letter, as a sentence begins.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// At most so many characters of a text.
 pub fn shorten(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
@@ -196,7 +202,7 @@ pub fn whole(line: &[u8], places: &HashMap<u32, Place>) -> String {
                 let pid = std::str::from_utf8(token.text).ok().and_then(|text| text.parse().ok());
                 let names_process = matches!(word, b"si_pid" | b"=") || line.starts_with(b"kill(");
                 match pid.and_then(|pid: u32| places.get(&pid)).filter(|_| names_process) {
-                    Some(place) => out.push_str(&format!("<{place}>")),
+                    Some(place) => out.push_str(&format!("<{}>", place.title())),
                     None => out.push_str(&String::from_utf8_lossy(token.text)),
                 }
                 word = token.text;
@@ -257,7 +263,7 @@ mod tests {
         assert_eq!(quoted("a\n成\"\0".as_bytes()), "\"a\\n成\\\"\\0\"");
         assert_eq!(quoted(b"\xff"), "\"\\377\"");
         let places = HashMap::from([(7, Place::default())]);
-        assert_eq!(whole(b"clone(flags=SIGCHLD)  = 7", &places), "clone(flags=SIGCHLD) = <root>");
+        assert_eq!(whole(b"clone(flags=SIGCHLD)  = 7", &places), "clone(flags=SIGCHLD) = <first process>");
         assert_eq!(whole(b"read(7, \"\", 7)   = 0", &places), "read(7, \"\", 7) = 0");
         assert_eq!(
             whole(b"execve(\"./a\", [\"./a\"], [\"SECRET=1\"]) = 0", &places),

@@ -1,6 +1,7 @@
 //! A first tour: the most important calls, and the places that the source calls wrong.
 
 use super::page::Page;
+use super::questions::closing::shared_close;
 use super::state::{Kernel, Life};
 use crate::report::html::escape;
 use crate::trace::Line;
@@ -9,11 +10,9 @@ use crate::tree::is_fork;
 /// The stops of the tour: the calls that matter most, and what the source says is wrong.
 pub fn html(page: &Page<'_>) -> String {
     let mut items = Vec::new();
-    let find = |name: &[u8], child: bool, from: usize| {
-        (from..page.steps.len()).find(|at| {
-            let is_child = !page.runs.comparison.pairs[page.steps[*at].lane].place.is_root();
-            matches!(page.runs.line(&page.steps[*at]), Line::Call(call) if call.name == name) && is_child == child
-        })
+    let called = |name: &[u8]| {
+        let is_it = |at: &usize| matches!(page.runs.line(&page.steps[*at]), Line::Call(call) if call.name == name);
+        (0..page.steps.len()).find(is_it)
     };
     let mut stop = |at: Option<usize>, text: &str| {
         items.extend(at.map(|at| format!("<a href=\"#{}\">{text}</a>", page.anchor(at))));
@@ -22,12 +21,11 @@ pub fn html(page: &Page<'_>) -> String {
         .find(|at| matches!(page.runs.line(&page.steps[*at]), Line::Call(call) if is_fork(call.name)));
     if let Some(fork) = fork {
         stop(Some(fork), "fork: one process becomes two, with the same descriptors");
-        let (parent, child) = (find(b"close", false, fork), find(b"close", true, fork));
-        if parent.is_some() && child.is_some() {
-            stop(child, "close in the child: what only its parent needs");
-            stop(parent, "close in the parent: what only its child needs");
-        }
     }
+    let closed = |name: &str, by_child: bool| shared_close(page, name, by_child).map(|close| close.at);
+    stop(closed("listener", true), "close in the child: what only its parent needs");
+    stop(closed("client", false), "close in the parent: what only its child needs");
+    stop(called(b"shutdown"), "shutdown: nothing more will be sent, but the connection can still be read");
     let signal = (0..page.steps.len()).find(|at| page.steps[*at].handles.is_some());
     stop(signal.and_then(|at| page.steps[at].handles), "the signal, and the handler that it starts");
     let zombie = (0..page.steps.len()).find(|at| {
@@ -35,7 +33,7 @@ pub fn html(page: &Page<'_>) -> String {
         is_zombie(&page.steps[*at].after)
     });
     stop(zombie, "the first zombie");
-    if page.printed.terminal.is_some() && page.printed.pipe.is_some() {
+    if page.printed.is_known() {
         items.push("<a href=\"#prints\">what is printed</a>, on a terminal and to a pipe".to_owned());
     }
     for stop in page.stops() {
@@ -51,8 +49,8 @@ pub fn html(page: &Page<'_>) -> String {
         "Each call stands under the line that made it."
     };
     format!(
-        "<h2>Look first</h2>\n<ol class=\"tour\">\n<li>{}</li>\n</ol>\n<p class=\"text soft\">{help} The colour is the process. Behind the arrow is what the \
-         call returned: follow it for the step in full, and from there previous and next, in the order of time.</p>\n",
+        "<h2>Look first</h2>\n<ol class=\"tour\">\n<li>{}</li>\n</ol>\n<p class=\"text soft\">{help} The colour is the process. Behind the arrow is the number \
+         of the step, in the order of time, and what the call returned: follow it for the step in full, and from there previous and next.</p>\n",
         items.join("</li>\n<li>")
     )
 }

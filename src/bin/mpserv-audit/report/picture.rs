@@ -87,7 +87,7 @@ impl Picture {
         }
         for (index, lane) in self.lanes.iter().enumerate() {
             let x = self.middle(index);
-            draw(format!("<text class=\"lane\" x=\"{x}\" y=\"16\">{}</text>", lane.place));
+            draw(format!("<text class=\"lane\" x=\"{x}\" y=\"16\">{}</text>", lane.place.title()));
             for node in &lane.nodes {
                 let (left, top) = (x - node_width / 2, self.top(node.row));
                 let (class, text_y) = (node.class, top + node_height - 5);
@@ -96,7 +96,10 @@ impl Picture {
                 if let Some(link) = &link {
                     draw(format!(
                         "<a href=\"#{}\" class=\"{}\"><title>{}, {}: {label}</title>",
-                        link.anchor, link.classes, link.title, lane.place
+                        link.anchor,
+                        link.classes,
+                        link.title,
+                        lane.place.title()
                     ));
                 }
                 draw(format!(
@@ -144,7 +147,11 @@ impl Picture {
             let _ = write!(line, "<line class=\"zombie\" x1=\"{x}\" y1=\"{to}\" x2=\"{x}\" y2=\"{end}\"/>");
             if until > last.row + 1 {
                 let middle = to + (end - to) / 2 + 4;
-                let _ = write!(line, "<text class=\"zombie\" x=\"{}\" y=\"{middle}\">zombie</text>", x + 26);
+                let _ = write!(
+                    line,
+                    "<text class=\"zombie\" aria-hidden=\"true\" x=\"{}\" y=\"{middle}\">zombie</text>",
+                    x + 26
+                );
             }
         }
         line

@@ -16,4 +16,4 @@ pub struct Measures {
 /// A picture that is read by itself.
 pub const WIDE: Measures = Measures { lane: 116, row: 22, node_width: 108, node_height: 18, label: 17, details: true };
 /// A picture beside a text that says what each call was about.
-pub const NARROW: Measures = Measures { lane: 74, row: 19, node_width: 68, node_height: 16, label: 10, details: false };
+pub const NARROW: Measures = Measures { lane: 80, row: 19, node_width: 73, node_height: 16, label: 11, details: false };

@@ -72,7 +72,10 @@ pub(super) fn node(line: &Line<'_>, places: &HashMap<u32, Place>, measures: Meas
     };
     if !measures.details {
         let name = node.label.split(['(', ':']).next().unwrap_or_default();
-        node.label = name.replace("exited with", "exit").replace("killed by", "killed").trim().to_owned();
+        node.label = match line {
+            Line::End { how } if how.starts_with(b"killed") => "killed".to_owned(),
+            _ => name.replace("exited with", "exit").replace("nanosleep", "sleep").trim().to_owned(),
+        };
     }
     if node.label.chars().count() > measures.label {
         node.label = node.label.chars().take(measures.label - 1).chain(['…']).collect();
@@ -82,7 +85,7 @@ pub(super) fn node(line: &Line<'_>, places: &HashMap<u32, Place>, measures: Meas
 
 fn of_call(call: &Call<'_>, places: &HashMap<u32, Place>) -> Node {
     let name = String::from_utf8_lossy(call.name);
-    let place = |pid: u32| places.get(&pid).map_or("?".to_owned(), Place::to_string);
+    let place = |pid: u32| places.get(&pid).map_or("?".to_owned(), Place::title);
     let plain = Node::plain(call.name);
     if is_fork(call.name) {
         let child = forked(call);

@@ -1,0 +1,38 @@
+//! The row of a line that printed and made no call: its text stays in the buffer of stdio.
+
+use super::page::Page;
+use super::rows::COLOURS;
+use super::text::{quoted, shorten};
+use crate::report::html::escape;
+
+/// The longest text of a buffered line.
+const TEXT: usize = 60;
+
+/// The HTML of the row.
+pub fn html(page: &Page<'_>, index: usize) -> String {
+    let buffered = &page.buffered[index];
+    let written: Vec<String> = buffered
+        .written
+        .iter()
+        .map(|at| {
+            let writer = page.runs.place(page.steps[*at].lane).phrase();
+            format!("<a href=\"#{}\">step {} by {writer}</a>", page.anchor(*at), at + 1)
+        })
+        .collect();
+    let written = if written.is_empty() {
+        "never written: the process ends before its buffer is".to_owned()
+    } else {
+        format!("written at {}", written.join(", "))
+    };
+    let text = match &buffered.text {
+        Some(text) => format!("<code>{}</code>", escape(&shorten(&quoted(text), TEXT))),
+        None => "what this line prints".to_owned(),
+    };
+    format!(
+        "<li class=\"row p{}\" id=\"b{}\"><span class=\"who\">{}</span><span class=\"what\">no call: {text} stays in the buffer</span>\
+         <span class=\"state\">{written}</span></li>\n",
+        buffered.lane % COLOURS,
+        index + 1,
+        page.runs.place(buffered.lane).title(),
+    )
+}
