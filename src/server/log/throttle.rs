@@ -1,4 +1,7 @@
 //! The log throttle: each kind of repeated trouble is logged once a second, with how often it came.
+//!
+//! While trouble goes on, the first event after each second is logged, with all its fields. Events that were held back and
+//! are followed by no other are summed up a second later: their fields are not known any more.
 
 use core::time::Duration;
 
@@ -65,6 +68,13 @@ struct HeldBack {
     count: u64,
 }
 
+impl HeldBack {
+    /// The time at which the events that were held back are summed up.
+    fn due(&self) -> Option<Duration> {
+        self.opens.filter(|_| self.count > 0).map(|opens| opens.saturating_add(THROTTLE_PERIOD))
+    }
+}
+
 impl LogThrottle {
     /// Counts an event. If it must be logged now, returns the number of events for which the line stands.
     pub(crate) fn admit(&mut self, kind: Throttled, now: Duration) -> Option<u64> {
@@ -88,14 +98,14 @@ impl LogThrottle {
 
     /// The time at which [`release`](LogThrottle::release) has something to log.
     pub(crate) fn due(&self) -> Option<Duration> {
-        self.0.iter().filter(|held| held.count > 0).filter_map(|held| held.opens).min()
+        self.0.iter().filter_map(HeldBack::due).min()
     }
 
-    /// Logs the events that were held back, of each kind whose period is over.
+    /// Sums up the events that were held back, of each kind that has not come for a period.
     pub(crate) fn release(&mut self, log: &Log, now: Duration) {
         for (held, kind) in self.0.iter_mut().zip(Throttled::ALL) {
-            if held.count > 0 && held.opens.is_none_or(|opens| now >= opens) {
-                held.opens = Some(now + THROTTLE_PERIOD);
+            if held.due().is_some_and(|due| now >= due) {
+                held.opens = Some(now.saturating_add(THROTTLE_PERIOD));
                 let count = core::mem::take(&mut held.count);
                 let (level, event, why) = kind.summary();
                 log.event(level, event, |line| {

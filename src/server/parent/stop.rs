@@ -61,9 +61,10 @@ impl<W: Worker> Parent<'_, '_, W> {
     }
 
     /// The report, and a line of the log, if the server was told to stop and the last child has ended.
-    pub(super) fn stopped(&self) -> Option<Stopped> {
+    pub(super) fn stopped(&mut self) -> Option<Stopped> {
         let stopping =
             self.state.stopping.as_ref().filter(|_| self.state.children.is_empty() && self.state.groups.is_empty())?;
+        self.throttle.release(self.log, Duration::MAX);
         // A preforked child may have accepted one more client before it heard that it was retired.
         let report = Stopped { accepted: self.scoreboard.accepted(), ..stopping.report };
         let ended = [report.drained, report.terminated, report.killed];
