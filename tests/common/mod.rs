@@ -458,6 +458,24 @@ pub fn connect_to(address: IpAddr, port: u16) -> TcpStream {
     stream
 }
 
+/// A connection from another address of this machine, to its loopback address of the same family.
+#[track_caller]
+pub fn connect_from(source: &str, port: u16) -> TcpStream {
+    use mpserv::net::{AddressFamily, Protocol, SocketType, bind, connect, socket};
+    let source: IpAddr = source.parse().unwrap();
+    let (family, server) = match source {
+        IpAddr::V4(_) => (AddressFamily::INET, Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(_) => (AddressFamily::INET6, std::net::Ipv6Addr::LOCALHOST.into()),
+    };
+    let fd = socket(family, SocketType::STREAM, Protocol::DEFAULT).unwrap();
+    bind(&fd, &std::net::SocketAddr::new(source, 0)).unwrap();
+    connect(&fd, &std::net::SocketAddr::new(server, port)).unwrap();
+    // SAFETY: the descriptor is open, and `into_raw` has given it away.
+    let stream: TcpStream = unsafe { TcpStream::from_raw_fd(fd.into_raw()) };
+    stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+    stream
+}
+
 /// Sends `bytes` and reads as many back.
 #[track_caller]
 pub fn echo(stream: &mut TcpStream, bytes: &[u8]) -> Vec<u8> {

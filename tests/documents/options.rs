@@ -150,7 +150,7 @@ fn the_completions_for_zsh_are_a_script_of_zsh() {
 fn the_guide_names_no_option_that_there_is_not() {
     let guide = file("src/docs/server.md");
     // The table that compares with other servers has their options as well.
-    let ours = &guide[..guide.find("## Coming from").unwrap()];
+    let ours = &guide[..guide.find("## Coming from another").unwrap()];
     let named: BTreeSet<String> = options(ours).into_iter().filter(|option| option.starts_with("--")).collect();
     let help = help_options();
     let foreign = ["--now", "--kill-whom", "--inetd", "--export-all", "--base-path", "--option"];

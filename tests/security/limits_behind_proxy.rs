@@ -2,8 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddrV4, TcpStream};
-use std::os::fd::FromRawFd;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use mpserv::signal::Signal;
@@ -25,19 +24,6 @@ const HEADER: &[u8] = b"PROXY TCP4 192.0.2.1 198.51.100.2 1000 443\r\n";
 
 /// The modes in which children count.
 const MODES: [&[&str]; 2] = [&[], &["--prefork", "24"]];
-
-/// A connection from another address of this machine.
-fn connect_from(source: &str, port: u16) -> TcpStream {
-    use mpserv::net::{AddressFamily, Protocol, SocketType, bind, connect, socket};
-    let address = |ip: &str, port| SocketAddrV4::new(ip.parse().unwrap(), port);
-    let fd = socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT).unwrap();
-    bind(&fd, &address(source, 0)).unwrap();
-    connect(&fd, &address("127.0.0.1", port)).unwrap();
-    // SAFETY: the descriptor is open, and nothing else owns it any more.
-    let stream = unsafe { TcpStream::from_raw_fd(fd.into_raw()) };
-    stream.set_read_timeout(Some(WATCHDOG)).unwrap();
-    stream
-}
 
 /// Sends something to each, and gives the number of those that answer: the others are closed.
 fn served(clients: &mut [TcpStream]) -> usize {

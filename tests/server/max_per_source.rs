@@ -22,23 +22,6 @@ pub(crate) const TESTS: &[Test] = tests![
     a_program_finds_the_number_of_connections_of_its_network,
 ];
 
-/// A connection from another address of this machine's, to its loopback address of the same family.
-fn connect_from(source: &str, port: u16) -> TcpStream {
-    use mpserv::net::{AddressFamily, Ipv4Addr, Ipv6Addr, Protocol, SocketAddr, SocketType, bind, connect, socket};
-    let source: std::net::IpAddr = source.parse().unwrap();
-    let (family, server) = match source {
-        std::net::IpAddr::V4(_) => (AddressFamily::INET, Ipv4Addr::LOCALHOST.into()),
-        std::net::IpAddr::V6(_) => (AddressFamily::INET6, Ipv6Addr::LOCALHOST.into()),
-    };
-    let fd = socket(family, SocketType::STREAM, Protocol::DEFAULT).unwrap();
-    bind(&fd, &SocketAddr::new(source, 0)).unwrap();
-    connect(&fd, &SocketAddr::new(server, port)).unwrap();
-    // SAFETY: the descriptor is open, and `into_raw` has given it away.
-    let stream: TcpStream = unsafe { std::os::fd::FromRawFd::from_raw_fd(fd.into_raw()) };
-    stream.set_read_timeout(Some(WATCHDOG)).unwrap();
-    stream
-}
-
 fn over_the_limit_of_a_source_the_client_is_told() {
     let server = Served::start(&["--max-per-source", "2:too many of you", "127.0.0.1:0"]);
     let first = server.client();

@@ -1,0 +1,99 @@
+//! Tests of the recipes in the guide to the server: what stands there is run, with the real tools.
+//!
+//! Each test has a network of its own, so that it can use the ports of the guide.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod container;
+mod fail2ban;
+mod logrotate;
+mod prometheus;
+mod runit;
+mod s6;
+mod ssh;
+mod tls;
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use common::server::MPSERV;
+use common::{WATCHDOG, connect, wait_for};
+
+fn main() -> ExitCode {
+    common::solo::main(&[
+        container::TESTS,
+        fail2ban::TESTS,
+        logrotate::TESTS,
+        prometheus::TESTS,
+        runit::TESTS,
+        s6::TESTS,
+        ssh::TESTS,
+        tls::TESTS,
+    ])
+}
+
+/// The port of most recipes.
+const PORT: u16 = 7000;
+
+/// The text of a file of this repository.
+#[track_caller]
+fn file(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The blocks of code in the guide under this heading, in their order.
+#[track_caller]
+fn blocks(heading: &str) -> Vec<String> {
+    let guide = file("src/docs/server.md");
+    let (_, text) = guide.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    let mut blocks = Vec::new();
+    let mut open: Option<String> = None;
+    for line in text.lines() {
+        match &mut open {
+            Some(_) if line == "```" => blocks.extend(open.take()),
+            Some(block) => block.extend([line, "\n"]),
+            None if line.starts_with('#') => break,
+            None => open = line.starts_with("```").then(String::new),
+        }
+    }
+    blocks
+}
+
+/// A text with another in place of a part that must be there.
+#[track_caller]
+fn with(text: &str, part: &str, other: impl AsRef<Path>) -> String {
+    assert!(text.contains(part), "no {part} in {text}");
+    text.replace(part, other.as_ref().to_str().unwrap())
+}
+
+/// Writes a file that can be run.
+fn write_script(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A command that finds `mpserv`, and the programs that only root is expected to run.
+fn command(program: &str) -> Command {
+    let mut folders: Vec<std::path::PathBuf> = vec![Path::new(MPSERV).parent().unwrap().into()];
+    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    folders.extend(["/usr/sbin".into(), "/sbin".into()]);
+    let path: OsString = std::env::join_paths(folders).unwrap();
+    let mut command = Command::new(program);
+    command.env("PATH", path).stdin(Stdio::null());
+    command
+}
+
+/// A connection to the port of the recipes, once a server listens there.
+#[track_caller]
+fn client() -> TcpStream {
+    wait_for("a server listens", || TcpStream::connect_timeout(&([127, 0, 0, 1], PORT).into(), WATCHDOG).ok());
+    // The one above came too early to have been set up.
+    connect(PORT)
+}

@@ -1,0 +1,130 @@
+//! Service folders of s6, under the real `s6-svscan`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::common::load::load;
+use crate::common::network::Network;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::{PORT, blocks, client, command, tests, write_script};
+
+pub(crate) const TESTS: &[Test] = tests![
+    s6_knows_when_the_service_is_ready_reloads_and_restarts_it,
+    no_client_is_refused_while_s6_restarts_a_service_whose_socket_is_held,
+];
+
+/// A scan directory, and the supervisor of the services in it.
+struct Scan {
+    folder: TempDir,
+    scan: PathBuf,
+    supervisor: Option<Running>,
+}
+
+impl Scan {
+    fn new() -> Scan {
+        for tool in ["s6-svscan", "s6-svc", "s6-svwait", "s6-log"] {
+            needs_command(tool);
+        }
+        needs_root();
+        let folder = TempDir::new();
+        let scan = folder.join("scan");
+        write_script(&folder.join("hello"), "#!/bin/sh\nexec cat\n");
+        Scan { folder, scan, supervisor: None }
+    }
+
+    /// Writes a file `run` of the guide, and beside it the number of the descriptor for the notice.
+    fn write_run(&self, service: &str, text: &str, notification: Option<u32>) {
+        let folder = self.scan.join(service);
+        let hello = self.folder.join("hello");
+        let text = text.replace("/usr/local/bin/hello", hello.to_str().unwrap()).replace("-u hello ", "");
+        write_script(&folder.join("run"), &text);
+        if let Some(number) = notification {
+            fs::write(folder.join("notification-fd"), format!("{number}\n")).unwrap();
+        }
+    }
+
+    /// Starts the supervisor. The processes of its namespace end with it.
+    fn start(&mut self) {
+        let mut unshare = command("unshare");
+        unshare.args(["--pid", "--fork", "--mount-proc", "--kill-child", "s6-svscan"]).arg(&self.scan);
+        self.supervisor = Some(Running::start(&mut unshare, Output::Pipe));
+    }
+
+    /// Waits until s6 knows that a service is ready.
+    #[track_caller]
+    fn wait_ready(&self, service: &str) {
+        let folder = self.scan.join(service);
+        // The supervisor of the service may not be there yet.
+        wait_until("the service is ready", || {
+            let mut wait = command("s6-svwait");
+            run(wait.args(["-U", "-t", "5000"]).arg(&folder), Output::Pipe).status.success()
+        });
+    }
+
+    fn control(&self, order: &str) {
+        text_of(command("s6-svc").arg(order).arg(self.scan.join("hello")));
+    }
+
+    /// The number of lines of an event in the log of the service.
+    fn count(&self, event: &str) -> usize {
+        let log = fs::read_to_string(self.scan.join("hello/log/main/current")).unwrap_or_default();
+        log.matches(&format!("mpserv: {event} ")).count()
+    }
+}
+
+fn s6_knows_when_the_service_is_ready_reloads_and_restarts_it() {
+    let mut scan = Scan::new();
+    let _network = Network::own();
+    let recipe = blocks("### s6");
+    scan.write_run("hello", &recipe[0], Some(3));
+    scan.write_run("hello/log", &recipe[1], None);
+    scan.start();
+    scan.wait_ready("hello");
+    // No connection is tried before.
+    assert_eq!(echo(&mut connect(PORT), b"hello"), b"hello");
+    wait_until("the logger has the start", || scan.count("start") == 1);
+    scan.control("-h");
+    wait_until("the rules are read again", || scan.count("reload") == 1);
+    assert_eq!(scan.count("start"), 1);
+    scan.control("-r");
+    wait_until("it has stopped, and serves again", || scan.count("stopped") == 1 && scan.count("start") == 2);
+    scan.wait_ready("hello");
+    assert_eq!(echo(&mut client(), b"again"), b"again");
+}
+
+fn no_client_is_refused_while_s6_restarts_a_service_whose_socket_is_held() {
+    const CLIENTS: u64 = 300;
+    const RESTARTS: u64 = 2;
+    let mut scan = Scan::new();
+    needs_command("s6-fdholder-daemon");
+    needs_command("python3");
+    let _network = Network::own();
+    let recipe = blocks("### s6");
+    let (daemon, bind, run) = (&recipe[2], &recipe[3], &recipe[4]);
+    scan.write_run("fdholder", daemon, Some(1));
+    scan.start();
+    scan.wait_ready("fdholder");
+    text_of(command("sh").args(["-c", bind]).current_dir(&scan.scan));
+    scan.write_run("hello", run, Some(4));
+    scan.write_run("hello/log", &recipe[1], None);
+    text_of(command("s6-svscanctl").arg("-a").arg(&scan.scan));
+    scan.wait_ready("hello");
+    let served = AtomicU64::new(0);
+    let load = std::thread::scope(|scope| {
+        let load = scope.spawn(|| load(PORT, CLIENTS, 2, &served));
+        for restart in 1..=RESTARTS {
+            let enough = restart * CLIENTS / (RESTARTS + 1);
+            wait_until("some clients were served", || served.load(Ordering::Relaxed) >= enough);
+            scan.control("-r");
+            let before = usize::try_from(restart).unwrap();
+            wait_until("it has stopped, and serves again", || {
+                scan.count("stopped") == before && scan.count("start") == before + 1
+            });
+        }
+        load.join().unwrap()
+    });
+    assert_eq!((load.served, load.errors.len()), (CLIENTS, 0), "{load:?}");
+    assert!(Path::new(&scan.scan).join("fdholder/s").exists());
+}

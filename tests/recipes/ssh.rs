@@ -1,0 +1,167 @@
+//! sshd for each connection, in place of a socket unit with `Accept=yes`: a flood makes the server pause, and no more.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::common::network::Network;
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::{blocks, command, tests, with};
+
+pub(crate) const TESTS: &[Test] = tests![
+    the_units_are_what_systemd_takes,
+    after_a_flood_over_the_limit_of_children_the_next_client_is_served,
+    after_a_flood_over_the_rate_the_next_client_is_served,
+    a_real_client_logs_in_by_ssh_during_a_flood;
+    ignored: after_200_connections_a_second_for_10_seconds_the_next_client_is_served,
+];
+
+const HEADING: &str = "## Coming from systemd's `Accept=yes`";
+
+/// The options of the unit's command, and sshd with its own.
+fn command_of_unit() -> (Vec<String>, Vec<String>) {
+    let service = &blocks(HEADING)[1];
+    let line = service.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/mpserv ")).unwrap();
+    let (options, program) = line.split_once(" inherit ").unwrap();
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect();
+    (words(options), words(program))
+}
+
+fn the_units_are_what_systemd_takes() {
+    needs_command("systemd-analyze");
+    needs_command("sshd");
+    let folder = TempDir::new();
+    let recipe = blocks(HEADING);
+    let socket = folder.join("ssh-mpserv.socket");
+    fs::write(&socket, &recipe[0]).unwrap();
+    let service = folder.join("ssh-mpserv.service");
+    fs::write(&service, with(&recipe[1], "/usr/local/bin/mpserv", MPSERV)).unwrap();
+    let verify = run(command("systemd-analyze").args(["verify", "--man=no"]).args([&service, &socket]), Output::Pipe);
+    // Messages about other units of this machine do not matter here.
+    let ours: Vec<&str> = verify.stderr.lines().filter(|line| line.contains("ssh-mpserv")).collect();
+    assert!(verify.status.success() && ours.is_empty(), "{}", verify.stderr);
+}
+
+/// The next client is served without help, by the same process, which has paused and gone on.
+#[track_caller]
+fn is_served(server: Served, why: &str) {
+    let mut next = server.connect();
+    // It waits for its turn behind those of the flood.
+    next.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    assert_eq!(echo(&mut next, b"next"), b"next");
+    drop(next);
+    let log = server.stop();
+    for event in ["pause", "resume"] {
+        assert!(log.iter().any(|line| line.event == event && line.get("why") == why), "no {event}: {log:#?}");
+    }
+    assert_eq!(log.iter().filter(|line| line.event == "start").count(), 1);
+}
+
+fn after_a_flood_over_the_limit_of_children_the_next_client_is_served() {
+    const FLOOD: usize = 60;
+    let server = Served::start(&["-c", "4", "127.0.0.1:0", "cat"]);
+    // All stay, and most of them in the backlog.
+    let flood: Vec<TcpStream> = (0..FLOOD).map(|_| server.connect()).collect();
+    let pause = server.wait_events("pause", 1);
+    assert_eq!((pause[0].get("why"), pause[0].number("children")), ("max-children", 4));
+    drop(flood);
+    is_served(server, "max-children");
+}
+
+fn after_a_flood_over_the_rate_the_next_client_is_served() {
+    const FLOOD: usize = 60;
+    let server = Served::start(&["--max-rate", "20/0.5", "127.0.0.1:0", "cat"]);
+    for _ in 0..FLOOD {
+        drop(server.connect());
+    }
+    server.wait_events("pause", 1);
+    is_served(server, "max-rate");
+}
+
+/// As in systemd#15633: with `Accept=yes` the socket unit has failed by then.
+fn after_200_connections_a_second_for_10_seconds_the_next_client_is_served() {
+    const EVERY: Duration = Duration::from_millis(5);
+    const FLOOD: Duration = Duration::from_secs(10);
+    let (options, _) = command_of_unit();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let server = Served::start(&[&options[..], &["127.0.0.1:0", "cat"]].concat());
+    let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let (start, mut count) = (Instant::now(), 0);
+    while start.elapsed() < FLOOD {
+        // When the backlog is full, the client gives up.
+        let client = TcpStream::connect_timeout(&address, EVERY);
+        count += 1;
+        std::thread::sleep((EVERY * count).saturating_sub(start.elapsed()));
+        drop(client);
+    }
+    is_served(server, "max-rate");
+}
+
+/// A key without a passphrase.
+fn make_key(path: &Path) {
+    text_of(command("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path));
+}
+
+/// The server with the unit's options, started as the manager would do: it passes the socket.
+fn start_unit(folder: &TempDir, listener: TcpListener) -> Served {
+    let (options, program) = command_of_unit();
+    let sshd = program.join(" ");
+    // The unit makes /run/sshd.
+    let script = format!(
+        "mount -t tmpfs none /run && mkdir /run/sshd && LISTEN_PID=$$ LISTEN_FDS=1 exec '{MPSERV}' -1 {} inherit {sshd} -f '{}' \
+         3<&0 </dev/null",
+        options.join(" "),
+        folder.join("sshd_config").display()
+    );
+    let mut unshare = command("unshare");
+    Served::start_command(unshare.args(["--mount", "sh", "-c", &script]).stdin(OwnedFd::from(listener)))
+}
+
+fn a_real_client_logs_in_by_ssh_during_a_flood() {
+    for tool in ["sshd", "ssh", "ssh-keygen", "unshare"] {
+        needs_command(tool);
+    }
+    needs_root();
+    let _network = Network::own();
+    let folder = TempDir::new();
+    let [host, key, known] = ["host", "key", "known"].map(|name| folder.join(name));
+    make_key(&host);
+    make_key(&key);
+    let configuration = format!(
+        "HostKey {}\nAuthorizedKeysFile {}\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n\
+         KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n",
+        host.display(),
+        key.with_extension("pub").display()
+    );
+    fs::write(folder.join("sshd_config"), configuration).unwrap();
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let server = start_unit(&folder, listener);
+    let port = server.port();
+    fs::write(&known, format!("[127.0.0.1]:{port} {}", fs::read_to_string(host.with_extension("pub")).unwrap()))
+        .unwrap();
+    // Clients that say nothing, twice as many as one source may have.
+    let flood: Vec<TcpStream> = (0..20).map(|_| connect_from("127.0.0.2", port)).collect();
+    let refused = server.wait_events("refuse", 1);
+    assert_eq!(refused[0].get("why"), "max-per-source");
+    let mut ssh = Command::new("ssh");
+    ssh.args(["-F", "none", "-p", &port.to_string(), "-i"]).arg(&key);
+    for option in ["BatchMode=yes", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "IdentityAgent=none"] {
+        ssh.args(["-o", option]);
+    }
+    ssh.args(["-o", &format!("UserKnownHostsFile={}", known.display()), "-o", "GlobalKnownHostsFile=/dev/null"]);
+    ssh.args(["root@127.0.0.1", "echo \"$SSH_CONNECTION\""]).stdin(std::process::Stdio::null());
+    let ended = run(&mut ssh, Output::Pipe);
+    let words: Vec<&str> = ended.stdout.split_whitespace().collect();
+    assert_eq!(ended.status.code(), Some(0), "{} {}", ended.stderr, server.running.stderr_so_far());
+    let port = port.to_string();
+    assert!(matches!(words[..], ["127.0.0.1", _, "127.0.0.1", own] if own == port), "{words:?}");
+    drop(flood);
+    server.wait_childless();
+    let ended = server.running.end(mpserv::signal::Signal::TERM);
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+}
