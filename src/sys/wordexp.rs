@@ -4,6 +4,7 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use crate::ffi::wordexp as c;
+use crate::sys::threads::has_other_threads;
 
 /// The words of a line; dropping them frees them.
 #[derive(Debug)]
@@ -18,12 +19,16 @@ pub enum WordError {
     Command,
     /// `WRDE_SYNTAX`: a quote or a bracket does not end.
     Syntax,
+    /// Other threads exist, which might be reading the environment: `${NAME:=value}` changes it. No call was made.
+    Threads,
     /// `WRDE_NOSPACE` or what else the C library reports.
     Other,
 }
 
 /// `wordexp(…, WRDE_NOCMD)`: splits a line into words, minding quotes, and expands `~`, variables and patterns in them.
-/// Runs no command.
+/// Runs no command. `${NAME:=value}` sets a variable of this process, as `setenv()` does.
+///
+/// Only where no other thread exists.
 ///
 /// # Errors
 /// See [`WordError`].
@@ -31,8 +36,12 @@ pub enum WordError {
 /// # References
 /// wordexp(3), POSIX
 pub fn wordexp(line: &CStr) -> Result<Words, WordError> {
+    if has_other_threads() {
+        return Err(WordError::Threads);
+    }
     let mut words = MaybeUninit::uninit();
-    // SAFETY: the line ends in a NUL, and wordexp fills in the words, which are ours to write.
+    // SAFETY: the line ends in a NUL, and wordexp fills in the words, which are ours to write. No other thread reads the
+    // environment, which it may change.
     let returned = unsafe { c::wordexp(line.as_ptr(), words.as_mut_ptr(), c::WRDE_NOCMD) };
     match returned {
         // SAFETY: wordexp succeeded, so it has filled them in.

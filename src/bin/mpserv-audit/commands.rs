@@ -200,7 +200,7 @@ fn words(option: &str, command: &str) -> Result<Vec<String>, Trouble> {
                 format!("{option} '{command}': it has a command to run first; give the line to a shell: sh -c '...'")
             }
             WordError::Syntax => format!("{option} '{command}': a quote or bracket does not end"),
-            WordError::Other => format!("{option} '{command}': cannot be split into words"),
+            WordError::Threads | WordError::Other => format!("{option} '{command}': cannot be split into words"),
         })
     })?;
     let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
