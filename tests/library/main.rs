@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod handler_errors;
+mod safe_code;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     solo::main(&[
         TESTS,
         handler_errors::TESTS,
+        safe_code::TESTS,
         #[cfg(feature = "std")]
         tests![std_reads_and_writes_connections, std_types_lend_their_descriptors],
     ])

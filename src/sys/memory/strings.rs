@@ -13,12 +13,9 @@ pub struct CStrArray {
     text: MapVec<u8>,
 }
 
-/// A length to which a [`CStrArray`] can be cut off again.
+/// A number of strings to which a [`CStrArray`] can be cut off again.
 #[derive(Clone, Copy, Debug)]
-pub struct Mark {
-    pointers: usize,
-    text: usize,
-}
+pub struct Mark(usize);
 
 impl CStrArray {
     /// An array of no strings, with room for so many and for so many bytes in all, NULs included.
@@ -107,18 +104,17 @@ impl CStrArray {
     /// The place after the strings that are here now.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        Mark { pointers: self.pointers.len(), text: self.text.len() }
+        Mark(self.len())
     }
 
-    /// Forgets the strings that came after `mark`.
+    /// Forgets the strings that came after `mark`, which may be another array's: it keeps that number of strings.
     pub fn truncate(&mut self, mark: Mark) {
-        if mark.pointers < self.pointers.len() {
-            self.pointers.truncate(mark.pointers);
-            self.text.truncate(mark.text);
-            if let Some(last) = self.pointers.last_mut() {
-                *last = ptr::null();
-            }
-        }
+        let Some(end) = self.pointers.get_mut(mark.0).filter(|end| !end.is_null()) else { return };
+        // The text of the strings that stay ends where the first of the others begins.
+        let kept = end.addr() - self.text.as_ptr().addr();
+        *end = ptr::null();
+        self.pointers.truncate(mark.0 + 1);
+        self.text.truncate(kept);
     }
 
     /// Number of strings.

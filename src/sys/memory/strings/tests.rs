@@ -28,3 +28,23 @@ fn what_does_not_fit_leaves_the_array_as_it_was() {
     array.push(c"bcd").unwrap();
     assert_eq!(array.get(1), Some(c"bcd"));
 }
+
+/// A mark is a number of strings, whichever array it is from and whatever was pushed since. If the text were cut off
+/// within a string that stays, a string that does not fit would overwrite that string's NUL.
+#[test]
+fn a_mark_cuts_no_string() {
+    const ROOM: usize = 16;
+    let one = CStrArray::copy([c""].into_iter()).unwrap().mark();
+    let mut array = CStrArray::with_capacity(4, ROOM).unwrap();
+    array.push(c"first").unwrap();
+    array.push(c"second").unwrap();
+    array.truncate(one);
+    assert_eq!((array.len(), array.get(0), array.get(1)), (1, Some(c"first"), None));
+    assert_eq!(array.push_fmt(format_args!("{:ROOM$}", "")), Err(Errno::NOMEM));
+    assert_eq!(array.get(0), Some(c"first"));
+    // The room of the others is free again; a mark behind the last string changes nothing.
+    array.push(c"123456789").unwrap();
+    let two = array.mark();
+    array.truncate(two);
+    assert_eq!((array.len(), array.get(0), array.get(1)), (2, Some(c"first"), Some(c"123456789")));
+}
