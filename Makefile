@@ -96,7 +96,7 @@ help:
 	@echo 'make bench          how fast the servers are, against plain C (5 minutes); ARGS=--help lists what can be chosen'
 	@echo 'make bench-peers    the same, and against the servers of other projects that are installed'
 	@echo 'make lint           formatting, clippy, documentation, warnings of gcc and clang'
-	@echo 'make install        mpserv, its man page, completions and units   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make install        the three programs, man pages, completions, units  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make uninstall      removes them'
 	@echo 'make clean          removes $(TARGET)'
 	@echo 'IMPL is rust or c.'
@@ -262,32 +262,42 @@ lint: need-cargo need-cc
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features
 
-# Where each file goes, and with which rights.
-SHARE      = src/share
-BIN_DIR    = $(PREFIX)/bin
-INSTALLED  = $(BIN_DIR)/mpserv \
-             $(PREFIX)/share/man/man8/mpserv.8 \
-             $(PREFIX)/share/bash-completion/completions/mpserv \
-             $(PREFIX)/share/zsh/site-functions/_mpserv \
-             $(PREFIX)/share/fish/vendor_completions.d/mpserv.fish \
-             $(PREFIX)/lib/systemd/system/mpserv@.service \
-             $(PREFIX)/lib/systemd/system/mpserv.socket
+# What is installed, under PREFIX.
+SHARE     = src/share
+TO        = $(DESTDIR)$(PREFIX)
+VERSION   = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+PROGRAMS  = mpserv mpserv-audit mpserv-load
+PAGES     = mpserv.8 mpserv-audit.1 mpserv-load.1
+UNITS     = mpserv@.service mpserv.socket
+INSTALLED = $(PROGRAMS:%=bin/%) \
+            $(foreach page,$(PAGES),share/man/man$(subst .,,$(suffix $(page)))/$(page)) \
+            $(PROGRAMS:%=share/bash-completion/completions/%) \
+            $(PROGRAMS:%=share/zsh/site-functions/_%) \
+            $(PROGRAMS:%=share/fish/vendor_completions.d/%.fish) \
+            $(UNITS:%=lib/systemd/system/%)
 
 install: release
-	install -D -m 755 $(TARGET)/release/mpserv $(DESTDIR)$(word 1,$(INSTALLED))
-	install -D -m 644 $(SHARE)/mpserv.8 $(DESTDIR)$(word 2,$(INSTALLED))
-	install -D -m 644 $(SHARE)/completions/mpserv.bash $(DESTDIR)$(word 3,$(INSTALLED))
-	install -D -m 644 $(SHARE)/completions/_mpserv $(DESTDIR)$(word 4,$(INSTALLED))
-	install -D -m 644 $(SHARE)/completions/mpserv.fish $(DESTDIR)$(word 5,$(INSTALLED))
-	install -D -m 644 $(SHARE)/systemd/mpserv@.service $(DESTDIR)$(word 6,$(INSTALLED))
-	sed -i 's#@BINDIR@#$(BIN_DIR)#' $(DESTDIR)$(word 6,$(INSTALLED))
-	install -D -m 644 $(SHARE)/systemd/mpserv.socket $(DESTDIR)$(word 7,$(INSTALLED))
+	@set -ex; for program in $(PROGRAMS); do \
+		install -D -m 755 $(TARGET)/release/$$program $(TO)/bin/$$program; \
+		install -D -m 644 $(SHARE)/completions/$$program.bash $(TO)/share/bash-completion/completions/$$program; \
+		install -D -m 644 $(SHARE)/completions/_$$program $(TO)/share/zsh/site-functions/_$$program; \
+		install -D -m 644 $(SHARE)/completions/$$program.fish $(TO)/share/fish/vendor_completions.d/$$program.fish; \
+	done; \
+	for page in $(PAGES); do \
+		folder=$(TO)/share/man/man$${page##*.}; \
+		install -D -m 644 $(SHARE)/$$page $$folder/$$page; \
+		sed -i 's#@VERSION@#$(VERSION)#' $$folder/$$page; \
+	done; \
+	for unit in $(UNITS); do \
+		install -D -m 644 $(SHARE)/systemd/$$unit $(TO)/lib/systemd/system/$$unit; \
+		sed -i 's#@BINDIR@#$(PREFIX)/bin#' $(TO)/lib/systemd/system/$$unit; \
+	done
 
 # Under DESTDIR, whose folders are made by install, a folder goes with its last file.
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
-	@$(if $(DESTDIR),cd $(DESTDIR) && rmdir -p --ignore-fail-on-non-empty $(addprefix .,$(sort $(dir $(INSTALLED)))) \
-		2>/dev/null || true)
+	rm -f $(addprefix $(TO)/,$(INSTALLED))
+	@$(if $(DESTDIR),cd $(DESTDIR) && rmdir -p --ignore-fail-on-non-empty \
+		$(addprefix .$(PREFIX)/,$(sort $(dir $(INSTALLED)))) 2>/dev/null || true)
 
 clean: need-cargo
 	$(CARGO) clean

@@ -8,6 +8,7 @@ use std::process::Command;
 use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
+use crate::options::PROGRAMS;
 use crate::{file, tests};
 
 pub(crate) const TESTS: &[Test] = tests![units_are_what_systemd_takes, what_is_installed_runs_and_is_uninstalled,];
@@ -43,10 +44,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn what_is_installed_runs_and_is_uninstalled() {
     let root = TempDir::new();
-    // The installed program does not matter here: the tested program takes the place of the release.
+    // The tested programs take the place of the release.
     let target = root.join("target");
     fs::create_dir_all(target.join("release")).unwrap();
-    fs::copy(MPSERV, target.join("release/mpserv")).unwrap();
+    for (name, program, _) in PROGRAMS {
+        fs::copy(program, target.join("release").join(name)).unwrap();
+    }
     let destination = root.join("destination");
     let make = |goal: &str| {
         let mut command = Command::new("make");
@@ -59,18 +62,22 @@ fn what_is_installed_runs_and_is_uninstalled() {
         .iter()
         .map(|path| path.strip_prefix(&destination).unwrap().to_str().unwrap().to_owned())
         .collect();
-    assert_eq!(
-        installed,
-        [
-            "usr/bin/mpserv",
-            "usr/lib/systemd/system/mpserv.socket",
-            "usr/lib/systemd/system/mpserv@.service",
-            "usr/share/bash-completion/completions/mpserv",
-            "usr/share/fish/vendor_completions.d/mpserv.fish",
-            "usr/share/man/man8/mpserv.8",
-            "usr/share/zsh/site-functions/_mpserv",
-        ]
-    );
+    let mut expected =
+        vec!["usr/lib/systemd/system/mpserv.socket".to_owned(), "usr/lib/systemd/system/mpserv@.service".to_owned()];
+    for (name, _, section) in PROGRAMS {
+        expected.extend([
+            format!("usr/bin/{name}"),
+            format!("usr/share/bash-completion/completions/{name}"),
+            format!("usr/share/fish/vendor_completions.d/{name}.fish"),
+            format!("usr/share/man/man{section}/{name}.{section}"),
+            format!("usr/share/zsh/site-functions/_{name}"),
+        ]);
+        let page = destination.join(format!("usr/share/man/man{section}/{name}.{section}"));
+        let page = fs::read_to_string(page).unwrap();
+        assert!(page.contains(concat!("\n.Os mpserv ", env!("CARGO_PKG_VERSION"), "\n")), "{page}");
+    }
+    expected.sort();
+    assert_eq!(installed, expected);
     for name in &installed {
         let mode = PermissionsExt::mode(&fs::metadata(destination.join(name)).unwrap().permissions()) & 0o777;
         assert_eq!(mode, if name.contains("/bin/") { 0o755 } else { 0o644 }, "{name}");

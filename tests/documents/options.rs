@@ -1,7 +1,7 @@
-//! The options in `--help`, the man page, the completions and the guide.
+//! The options in `--help`, the man pages, the completions and the guide, and the version.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::server::*;
@@ -10,99 +10,197 @@ use crate::common::*;
 use crate::{file, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
-    the_man_page_has_each_option_of_the_help_and_no_other,
-    the_man_page_is_written_as_it_should_be,
-    groff_formats_the_man_page,
+    man_pages_have_each_option_of_the_help_and_no_other,
+    man_pages_are_written_as_they_should_be,
+    groff_formats_the_man_pages,
+    the_version_is_the_packages_everywhere,
     completions_have_each_option_of_the_help_and_no_other,
     completions_complete_in_bash,
     completions_complete_in_fish,
-    the_completions_for_zsh_are_a_script_of_zsh,
+    completions_for_zsh_are_scripts_of_zsh,
+    completions_of_the_tools_complete_in_bash,
+    completions_have_the_values_of_the_audit,
     the_guide_names_no_option_that_there_is_not,
 ];
+
+/// The programs that are installed: the name, the file, and the section of the man page.
+pub(crate) const PROGRAMS: [(&str, &str, &str); 3] = [
+    ("mpserv", MPSERV, "8"),
+    ("mpserv-audit", env!("CARGO_BIN_EXE_mpserv-audit"), "1"),
+    ("mpserv-load", env!("CARGO_BIN_EXE_mpserv-load"), "1"),
+];
+
+fn share(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share").join(name)
+}
 
 /// The options that a text has: each word that begins with a hyphen and is one.
 fn options(text: &str) -> BTreeSet<String> {
     let separators = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
     let is_option = |word: &&str| match word.strip_prefix("--") {
-        Some(name) => name.len() > 1 && !name.starts_with('-') && !name.ends_with('-'),
+        Some(name) => !name.is_empty() && !name.starts_with('-') && !name.ends_with('-'),
         None => word.len() == 2 && word.starts_with('-') && !word.ends_with('-'),
     };
     text.split(separators).filter(is_option).map(str::to_owned).collect()
 }
 
+/// The text of `mpserv --help`.
 pub(crate) fn help() -> String {
-    let help = run_mpserv(&["--help"]);
+    help_of_program(MPSERV)
+}
+
+fn help_of_program(program: &str) -> String {
+    let help = run(Command::new(program).arg("--help"), Output::Pipe);
     assert_eq!(help.status.code(), Some(0));
     help.stdout
 }
 
-/// The options of `--help`: what stands before two spaces, at the start of a line.
+/// The options of `mpserv --help`.
 pub(crate) fn help_options() -> BTreeSet<String> {
-    let help = help();
-    let lines = help.lines().filter(|line| line.starts_with("  "));
-    let all = lines.flat_map(|line| options(line.trim_start().split("  ").next().unwrap())).collect();
-    assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+    options_of_program(MPSERV)
+}
+
+/// The options of `--help`: what stands before two spaces, at the start of a line.
+fn options_of_program(program: &str) -> BTreeSet<String> {
+    let help = help_of_program(program);
+    let lines = help.lines().filter(|line| line.starts_with("  ") && line.trim_start().starts_with('-'));
+    let all: BTreeSet<String> = lines.flat_map(|line| options(line.trim_start().split("  ").next().unwrap())).collect();
+    assert!(all.len() > 20 && help.lines().all(|line| line.chars().count() <= 80), "{help}");
     all
 }
 
-fn the_man_page_has_each_option_of_the_help_and_no_other() {
-    let text = file("src/share/mpserv.8");
-    // Tags of lists, in mdoc: `.It Fl c , Fl -max-children Ar N`.
-    let mut found = BTreeSet::new();
-    for tag in text.lines().filter_map(|line| line.strip_prefix(".It ")) {
-        let words: Vec<&str> = tag.split(' ').collect();
-        for pair in words.windows(2).filter(|pair| pair[0] == "Fl") {
-            found.insert(format!("-{}", pair[1]));
+fn man_pages_have_each_option_of_the_help_and_no_other() {
+    for (name, program, section) in PROGRAMS {
+        let text = file(&format!("src/share/{name}.{section}"));
+        // Tags of lists, in mdoc: `.It Fl c , Fl -max-children Ar N`.
+        let mut found = BTreeSet::new();
+        for tag in text.lines().filter_map(|line| line.strip_prefix(".It ")) {
+            let words: Vec<&str> = tag.split(' ').collect();
+            for pair in words.windows(2).filter(|pair| pair[0] == "Fl") {
+                found.insert(format!("-{}", pair[1]));
+            }
+        }
+        assert_eq!(found, options_of_program(program), "{name}");
+        for part in ["SYNOPSIS", "EXIT STATUS", "EXAMPLES", "SEE ALSO"] {
+            assert!(text.contains(&format!("\n.Sh {part}\n")), "{name}({section}) has no {part}");
         }
     }
-    assert_eq!(found, help_options());
 }
 
-fn the_man_page_is_written_as_it_should_be() {
+fn man_pages_are_written_as_they_should_be() {
     needs_command("mandoc");
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/mpserv.8");
-    let lint = run(Command::new("mandoc").args(["-T", "lint", "-W", "style"]).arg(&page), Output::Pipe);
-    // The page does not depend on the installed manuals.
-    let complaints: Vec<&str> =
-        lint.stdout.lines().filter(|line| !line.contains("referenced manual not found")).collect();
-    assert!(complaints.is_empty(), "{complaints:#?}");
-    let text = text_of(Command::new("mandoc").args(["-T", "utf8"]).arg(&page));
-    assert!(text.lines().count() > 150);
+    for (name, _, section) in PROGRAMS {
+        let page = share(&format!("{name}.{section}"));
+        let lint = run(Command::new("mandoc").args(["-T", "lint", "-W", "style"]).arg(&page), Output::Pipe);
+        // The page does not depend on the installed manuals.
+        let complaints: Vec<&str> =
+            lint.stdout.lines().filter(|line| !line.contains("referenced manual not found")).collect();
+        assert!(complaints.is_empty(), "{complaints:#?}");
+        let text = text_of(Command::new("mandoc").args(["-T", "utf8"]).arg(&page));
+        assert!(text.lines().count() > 80, "{text}");
+    }
 }
 
-fn groff_formats_the_man_page() {
+fn groff_formats_the_man_pages() {
     needs_command("groff");
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/mpserv.8");
-    let groff = run(Command::new("groff").args(["-mdoc", "-Tutf8", "-ww"]).arg(&page), Output::Pipe);
-    let complaints = groff.stderr;
-    assert!(groff.status.success() && complaints.is_empty(), "{complaints}");
+    for (name, _, section) in PROGRAMS {
+        let page = share(&format!("{name}.{section}"));
+        let groff = run(Command::new("groff").args(["-mdoc", "-Tutf8", "-ww"]).arg(&page), Output::Pipe);
+        let complaints = groff.stderr;
+        assert!(groff.status.success() && complaints.is_empty(), "{complaints}");
+    }
+}
+
+/// `make install` puts it into the man pages: see `install.rs`.
+fn the_version_is_the_packages_everywhere() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (name, program, section) in PROGRAMS {
+        assert_eq!(text_of(Command::new(program).arg("--version")), format!("{name} {version}"));
+        assert!(file(&format!("src/share/{name}.{section}")).contains("\n.Os mpserv @VERSION@\n"), "{name}");
+    }
+    let changes = file("CHANGELOG.md");
+    let newest = changes.lines().find_map(|line| line.strip_prefix("## [")).unwrap();
+    assert!(newest.starts_with(&format!("{version}] - 20")), "the newest version of CHANGELOG.md is [{newest}");
 }
 
 fn completions_have_each_option_of_the_help_and_no_other() {
-    let help = help_options();
-    let long = |all: &BTreeSet<String>| -> BTreeSet<String> {
-        all.iter().filter(|option| option.starts_with("--")).cloned().collect()
-    };
-    // The words that bash offers, from the script if it says more than a list.
-    let bash = file("src/share/completions/mpserv.bash");
-    assert_eq!(long(&options(&bash)), long(&help));
-    let zsh = file("src/share/completions/_mpserv");
-    assert_eq!(options(&zsh.replace("_arguments -s -S", "")), help);
-    let fish: BTreeSet<String> = file("src/share/completions/mpserv.fish")
-        .lines()
-        .flat_map(|line| {
-            let words: Vec<&str> = line.split(' ').collect();
-            words
-                .windows(2)
-                .filter_map(|pair| match pair[0] {
-                    "-s" => Some(format!("-{}", pair[1])),
-                    "-l" => Some(format!("--{}", pair[1])),
-                    _ => None,
-                })
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    assert_eq!(fish, help);
+    for (name, program, _) in PROGRAMS {
+        let help = options_of_program(program);
+        let long = |all: &BTreeSet<String>| -> BTreeSet<String> {
+            all.iter().filter(|option| option.starts_with("--")).cloned().collect()
+        };
+        // The words that bash offers, from the script if it says more than a list.
+        let bash = file(&format!("src/share/completions/{name}.bash"));
+        let (_, offered) = bash.rsplit_once("-*)").unwrap();
+        assert_eq!(long(&options(offered.split("-- ").next().unwrap())), long(&help), "{name}");
+        assert!(long(&options(&bash.replace("-- ", ""))).is_subset(&long(&help)), "{name}");
+        let zsh = file(&format!("src/share/completions/_{name}"));
+        assert_eq!(options(&zsh.replace("_arguments -s -S", "")), help, "{name}");
+        let fish: BTreeSet<String> = file(&format!("src/share/completions/{name}.fish"))
+            .lines()
+            .flat_map(|line| {
+                let words: Vec<&str> = line.split(' ').collect();
+                words
+                    .windows(2)
+                    .filter_map(|pair| match pair[0] {
+                        "-s" => Some(format!("-{}", pair[1])),
+                        "-l" => Some(format!("--{}", pair[1])),
+                        _ => None,
+                    })
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(fish, help, "{name}");
+    }
+}
+
+/// The words that bash offers for the last of these words.
+fn offered_by_bash(name: &str, words: &str) -> String {
+    let script = format!(
+        "source '{}'; COMP_WORDS=({name} {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _{}; echo \"${{COMPREPLY[@]}}\"",
+        share(&format!("completions/{name}.bash")).display(),
+        name.replace('-', "_")
+    );
+    text_of(Command::new("bash").args(["-c", &script]))
+}
+
+fn completions_of_the_tools_complete_in_bash() {
+    assert_eq!(offered_by_bash("mpserv-load", "--re"), "--reset");
+    assert_eq!(offered_by_bash("mpserv-load", "--count 1"), "");
+    assert_eq!(offered_by_bash("mpserv-audit", "--s"), "--signal --stdout --sources --save");
+    assert_eq!(offered_by_bash("mpserv-audit", "--from e"), "execve");
+    assert_eq!(offered_by_bash("mpserv-audit", "echo_"), "echo_mpserv echo_mpclient");
+}
+
+/// The audit says which values an option takes when it gets another one.
+fn completions_have_the_values_of_the_audit() {
+    let audit = PROGRAMS[1].1;
+    let scripts = ["mpserv-audit.bash", "mpserv-audit.fish", "_mpserv-audit"]
+        .map(|name| file(&format!("src/share/completions/{name}")));
+    for option in ["--accept", "--faults", "--from", "--stdout"] {
+        let refused = run(Command::new(audit).args([option, "?"]), Output::Pipe).stderr;
+        let (_, values) = refused.split(';').next().unwrap().split_once("?: ").unwrap();
+        let values: Vec<&str> = values
+            .trim_start_matches("not one of ")
+            .split([',', ' '])
+            .filter(|word| !["", "or"].contains(word))
+            .collect();
+        assert!(values.len() > 1, "{refused}");
+        let values = values.join(" ");
+        let (bash, zsh) =
+            (format!("{option}) mapfile -t COMPREPLY < <(compgen -W '{values}'"), format!(":({values})'"));
+        let fish = format!("-l {} -x -a '{values}'", &option[2..]);
+        for (script, part) in scripts.iter().zip([bash, fish, zsh]) {
+            assert!(script.contains(&part), "{part:?} is not in {script}");
+        }
+    }
+    // And the programs, with the server, which --faults takes.
+    let refused = run(Command::new(audit).arg("?"), Output::Pipe).stderr;
+    let programs = format!("{} mpserv", refused.split_once("not one of ").unwrap().1.trim().replace(',', ""));
+    for script in &scripts {
+        let words = script.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(&programs), "{programs:?} is not in {script}");
+    }
 }
 
 fn completions_complete_in_bash() {
@@ -133,18 +231,25 @@ fn completions_complete_in_bash() {
 
 fn completions_complete_in_fish() {
     needs_command("fish");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/completions");
     let home = TempDir::new();
-    let script = format!("source '{}'; complete -C 'mpserv --service '", folder.join("mpserv.fish").display());
-    let text = text_of(Command::new("fish").args(["--no-config", "-c", &script]).env("HOME", &home.0));
-    let words: Vec<&str> = text.lines().filter_map(|line| line.split('\t').next()).collect();
-    assert_eq!(words, ["discard", "echo", "rot13"]);
+    for (name, line, expected) in [
+        ("mpserv", "--service ", &["discard", "echo", "rot13"][..]),
+        ("mpserv-audit", "--faults ", &["all", "part"]),
+        ("mpserv-load", "--re", &["--reset"]),
+    ] {
+        let file = share(&format!("completions/{name}.fish"));
+        let script = format!("source '{}'; complete -C '{name} {line}'", file.display());
+        let text = text_of(Command::new("fish").args(["--no-config", "-c", &script]).env("HOME", &home.0));
+        let words: Vec<&str> = text.lines().filter_map(|line| line.split('\t').next()).collect();
+        assert_eq!(words, expected, "{name}");
+    }
 }
 
-fn the_completions_for_zsh_are_a_script_of_zsh() {
+fn completions_for_zsh_are_scripts_of_zsh() {
     needs_command("zsh");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/completions");
-    text_of(Command::new("zsh").arg("-n").arg(folder.join("_mpserv")));
+    for (name, _, _) in PROGRAMS {
+        text_of(Command::new("zsh").arg("-n").arg(share(&format!("completions/_{name}"))));
+    }
 }
 
 fn the_guide_names_no_option_that_there_is_not() {

@@ -34,26 +34,27 @@ use Choice as C;
 use OptionSpec as O;
 
 const RATE_HELP: &str = "\
-begin so many connections a second, whether earlier ones are done or not; each is timed from
-when it was due. Without, each process begins the next when one is done";
+begin N connections a second, whether earlier ones are done
+or not; each is timed from when it was due. Without this,
+each process begins the next when one is done";
 
 #[rustfmt::skip]
 static TABLE: OptionTable<Choice> = OptionTable::new(&[
-    O::new(C::Workers, b'w', c"workers", "N", "processes, each of which makes one connection after another (1)"),
-    O::new(C::Seconds, b's', c"seconds", "S", "for how long (10, unless --count is given)"),
-    O::new(C::Count, b'n', c"count", "N", "how many connections in all"),
+    O::new(C::Workers, b'w', c"workers", "N", "use N processes; each makes one connection at a time (1)"),
+    O::new(C::Seconds, b's', c"seconds", "S", "go on for so long (10, unless --count is given)"),
+    O::new(C::Count, b'n', c"count", "N", "make N connections in all"),
     O::new(C::Rate, b'r', c"rate", "N", RATE_HELP),
-    O::new(C::Keep, b'k', c"keep", "N", "requests on each connection (1)"),
-    O::new(C::Size, b'z', c"size", "N", "bytes of a request (64)"),
-    O::new(C::Send, 0, c"send", "TEXT", "send this instead, as it stands"),
-    O::new(C::Expect, 0, c"expect", "TEXT", "and expect this answer (the same)"),
-    O::new(C::Idle, b'i', c"idle", "N", "hold so many more connections open meanwhile; with --workers 0, do only that"),
-    O::new(C::Timeout, b't', c"timeout", "S", "how long a connection may take (10)"),
-    O::new(C::Reset, 0, c"reset", "", "reset connections when they are closed (SO_LINGER 0): no TIME_WAIT, not even for the client"),
-    O::new(C::Json, b'j', c"json", "", "the report for machines"),
-    O::new(C::Quiet, b'q', c"quiet", "", "no progress"),
-    O::new(C::Help, b'h', c"help", "", "this text"),
-    O::new(C::Version, b'V', c"version", "", "the version"),
+    O::new(C::Keep, b'k', c"keep", "N", "make N requests on each connection (1)"),
+    O::new(C::Size, b'z', c"size", "N", "a request has N bytes (64)"),
+    O::new(C::Send, 0, c"send", "TEXT", "send this text instead"),
+    O::new(C::Expect, 0, c"expect", "TEXT", "expect this answer to it (the text)"),
+    O::new(C::Idle, b'i', c"idle", "N", "hold N more connections open; with -w 0, do only that"),
+    O::new(C::Timeout, b't', c"timeout", "S", "a connection may take so long (10)"),
+    O::new(C::Reset, 0, c"reset", "", "reset connections instead of closing them: no TIME_WAIT"),
+    O::new(C::Json, b'j', c"json", "", "print the report as JSON"),
+    O::new(C::Quiet, b'q', c"quiet", "", "print no progress"),
+    O::new(C::Help, b'h', c"help", "", "print this text"),
+    O::new(C::Version, b'V', c"version", "", "print the version"),
 ]);
 
 /// The text of `--help`.
@@ -67,13 +68,14 @@ impl fmt::Display for Help {
 
 const BEFORE: &str = "\
 Usage: mpserv-load [OPTION]... ADDRESS
-Connects to an echo server, sends, reads back, compares every byte and closes; says how fast that went.
+Connects to an echo server, sends, reads the answer, compares every byte and
+closes; prints how fast that went.
 ADDRESS is PORT (of 127.0.0.1), IPv4:PORT, [IPv6]:PORT or unix:PATH.
 
 ";
 
 const AFTER: &str = "
-Exit status: 0 all went well, 1 some connection did not, 100 wrong usage, 111 system error.
+Exit status: 0 all went well, 1 a connection failed, 100 usage, 111 system.
 ";
 
 /// The exchange on a connection.
