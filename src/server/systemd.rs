@@ -55,6 +55,12 @@ impl Manager {
         Manager { socket: None, watchdog: None }
     }
 
+    /// A service manager that listens at the other end of a socket.
+    #[cfg(test)]
+    pub(super) const fn connected(socket: OwnedFd, watchdog: Option<Duration>) -> Manager {
+        Manager { socket: Some(socket), watchdog }
+    }
+
     /// Connects to the service manager that `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` name. This must come before
     /// the root directory and the user change.
     pub(super) fn from_environment() -> Result<Manager> {

@@ -146,3 +146,6 @@ impl<W: Worker> Parent<'_, '_, W> {
         Timer::ALL.into_iter().filter_map(|timer| self.deadline(timer)).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+use super::super::group_table::{End, Group};
+use super::super::state::{Shortage, Start};
+use super::*;
+use crate::server::child::{ChildContext, NotStarted};
+use crate::server::connection::{Connection, Peer};
+use crate::server::descriptors::Descriptors;
+use crate::server::limits::{
+    GROUPS_LOOK, HEADER_PATIENCE, LISTENERS_MAX, POOL_TICK, RETRY_EVERY, STATUS_EVERY, THROTTLE_PERIOD,
+};
+use crate::server::listener::Listeners;
+use crate::server::log::{Log, LogFormat, LogTime, Throttled, Verbosity};
+use crate::server::settings::{PoolSize, Settings};
+use crate::server::systemd::Manager;
+use crate::sys::errno::Errno;
+use crate::sys::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket};
+use crate::sys::process::{Pid, getpid};
+use crate::sys::signal::{SigSet, Signal};
+
+/// A worker that can start no child.
+struct Idle;
+
+impl Worker for Idle {
+    fn runs_program(&self) -> bool {
+        false
+    }
+
+    fn leaves_processes(&self) -> bool {
+        false
+    }
+
+    fn leaves_error_texts(&self) -> bool {
+        false
+    }
+
+    fn start(&mut self, connection: Connection, _: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
+        Err(NotStarted { connection, call: "fork", errno: Errno::AGAIN, is_temporary: true })
+    }
+
+    fn start_pool(&mut self, _: ChildContext<'_, '_>) -> Result<Pid, Errno> {
+        Err(Errno::AGAIN)
+    }
+}
+
+/// Ids that no process has: Linux gives out none above 4,194,304.
+const NOBODY: i32 = i32::MAX;
+
+fn nobody(number: i32) -> Pid {
+    Pid::from_raw(NOBODY - number).unwrap()
+}
+
+/// A log that writes nothing of what these tests cause.
+fn log() -> Log {
+    Log::new(LogFormat::Text, LogTime::No, Verbosity::Quiet)
+}
+
+fn parent<'s>(settings: &'s Settings<'static>, log: &'s Log, manager: Manager) -> Parent<'s, 'static, Idle> {
+    let listeners = Listeners::new();
+    let descriptors = Descriptors { listeners, signals: None, pidfile: None, scoreboard: None, predecessor: None };
+    let start = Start {
+        settings,
+        log,
+        descriptors,
+        rules: None,
+        manager,
+        title: None,
+        worker: Idle,
+        pid: getpid(),
+        mask: SigSet::empty(),
+    };
+    Parent::new(start).unwrap()
+}
+
+/// Runs a test with a parent that has these settings.
+fn with(settings: &Settings<'static>, test: impl FnOnce(&mut Parent<'_, 'static, Idle>, Duration)) {
+    let log = log();
+    let mut parent = parent(settings, &log, Manager::none());
+    let now = parent.state.now;
+    test(&mut parent, now);
+}
+
+/// Checks that a timer fires at `due` and not before, and that its next time is `next`. The loop would spin if that were
+/// not later.
+#[track_caller]
+fn assert_fires(parent: &mut Parent<'_, '_, Idle>, timer: Timer, due: Duration, next: Option<Duration>) {
+    assert_eq!(parent.deadline(timer), Some(due), "{timer:?}");
+    assert!(parent.next_deadline().is_some_and(|first| first <= due), "{timer:?}");
+    parent.state.now = due;
+    parent.fire(timer);
+    assert_eq!(parent.deadline(timer), next, "{timer:?} has fired");
+    assert!(next.is_none_or(|next| next > due), "{timer:?}");
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_parent_that_has_nothing_to_do_waits_without_end() {
+    with(&Settings::new(), |parent, _| {
+        assert_eq!(Timer::ALL.map(|timer| parent.deadline(timer)), [None; Timer::ALL.len()]);
+        assert_eq!(parent.next_deadline(), None);
+    });
+}
+
+#[test]
+fn every_timer_is_looked_at_once() {
+    for (index, timer) in Timer::ALL.into_iter().enumerate() {
+        assert_eq!(timer as usize, index, "{timer:?}");
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_child_that_is_too_old_gets_term_then_kill_again_and_again() {
+    let lifetime = Duration::from_secs(10);
+    with(&Settings { max_lifetime: Some(lifetime), ..Settings::new() }, |parent, now| {
+        parent.state.add_child(nobody(0), Peer::Unknown, None);
+        parent.state.now = now + Duration::from_secs(1);
+        parent.state.add_child(nobody(1), Peer::Unknown, None);
+        // The oldest child comes first.
+        let (first, second) = (now + lifetime, now + lifetime + Duration::from_secs(1));
+        assert_fires(parent, Timer::Lifetime, first, Some(second));
+        assert_fires(parent, Timer::Lifetime, second, None);
+        let first_kill = first + KILL_AFTER;
+        assert_fires(parent, Timer::Kill, first_kill, Some(second + KILL_AFTER));
+        assert_fires(parent, Timer::Kill, second + KILL_AFTER, None);
+        let again = first_kill + KILL_AGAIN_EVERY;
+        assert_fires(parent, Timer::KillAgain, again, Some(second + KILL_AFTER + KILL_AGAIN_EVERY));
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn the_grace_ends_once_and_only_while_a_child_serves() {
+    with(&Settings::new(), |parent, now| {
+        let deadline = now + parent.settings.grace;
+        parent.state.add_child(nobody(0), Peer::Unknown, None);
+        parent.begin_stopping(Signal::TERM, deadline);
+        assert_fires(parent, Timer::Grace, deadline, None);
+        assert_eq!(parent.state.children.len_at(Stage::Terminating), 1);
+        // A later deadline does not count, an earlier one does.
+        parent.state.add_child(nobody(1), Peer::Unknown, None);
+        parent.begin_stopping(Signal::TERM, deadline + Duration::from_secs(1));
+        assert_eq!(parent.deadline(Timer::Grace), Some(deadline));
+        parent.begin_stopping(Signal::TERM, now);
+        assert_eq!(parent.deadline(Timer::Grace), Some(now));
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_shortage_is_over_after_one_try() {
+    with(&Settings::new(), |parent, now| {
+        let retry_at = now + RETRY_EVERY;
+        let shortage =
+            Shortage { call: "accept4", since: now, retry_at: Some(retry_at), is_logged: false, client: None };
+        parent.state.shortage = Some(shortage);
+        assert_eq!(parent.blocked(), Some(Blocked::Shortage));
+        assert_fires(parent, Timer::Retry, retry_at, None);
+        assert_eq!((parent.blocked(), parent.state.ready), (None, [true; LISTENERS_MAX]));
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn the_rate_blocks_until_the_oldest_connection_is_a_period_old() {
+    let period = Duration::from_secs(2);
+    with(&Settings { max_rate: Some((2, period)), ..Settings::new() }, |parent, now| {
+        let later = now + Duration::from_millis(700);
+        for time in [now, later] {
+            assert_eq!(parent.deadline(Timer::Rate), None);
+            parent.rate.as_mut().unwrap().count(time);
+        }
+        parent.state.now = later;
+        assert_fires(parent, Timer::Rate, now + period, None);
+        assert_eq!(parent.blocked(), None, "connections are accepted at that very moment");
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn the_pool_is_looked_at_each_second_while_it_may_change() {
+    let elastic = Settings { pool: Some(PoolSize { min: 1, max: 2 }), ..Settings::new() };
+    with(&elastic, |parent, now| {
+        let tick = now + POOL_TICK;
+        parent.state.add_child(nobody(0), Peer::Unknown, None);
+        // The line that says that no child could be made has just been logged.
+        parent.throttle.admit(Throttled::Shortage, tick);
+        assert_fires(parent, Timer::PoolTick, tick, Some(tick + POOL_TICK));
+        parent.begin_stopping(Signal::TERM, tick);
+        assert_eq!(parent.deadline(Timer::PoolTick), None);
+    });
+    let fixed = Settings { pool: Some(PoolSize { min: 1, max: 1 }), ..Settings::new() };
+    with(&fixed, |parent, _| assert_eq!(parent.deadline(Timer::PoolTick), None));
+    // Of a pool that does not change, connections may be too old, or be silent.
+    let lifetime = Some(Duration::from_secs(1));
+    with(&Settings { max_lifetime: lifetime, ..fixed }, |parent, now| {
+        assert_fires(parent, Timer::PoolTick, now + POOL_TICK, Some(now + POOL_TICK * 2));
+        assert_eq!(parent.deadline(Timer::Lifetime), None, "the tick sees to it");
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn missing_children_are_made_at_once_and_after_a_failure_later() {
+    with(&Settings { pool: Some(PoolSize { min: 2, max: 2 }), ..Settings::new() }, |parent, now| {
+        parent.throttle.admit(Throttled::Shortage, now);
+        assert_eq!(parent.deadline(Timer::PoolRefill), Some(Duration::ZERO));
+        parent.fire(Timer::PoolRefill);
+        assert_fires(parent, Timer::PoolRefill, now + RETRY_EVERY, Some(now + RETRY_EVERY * 2));
+        parent.state.add_child(nobody(0), Peer::Unknown, None);
+        assert!(parent.deadline(Timer::PoolRefill).is_some(), "one of two");
+        parent.state.add_child(nobody(1), Peer::Unknown, None);
+        assert_eq!(parent.deadline(Timer::PoolRefill), None);
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn retired_children_are_told_again_while_there_are_any() {
+    with(&Settings { pool: Some(PoolSize { min: 1, max: 2 }), ..Settings::new() }, |parent, now| {
+        parent.state.add_child(nobody(0), Peer::Unknown, None);
+        parent.retire_all();
+        assert_fires(parent, Timer::RetireAgain, now + RETRY_EVERY, Some(now + RETRY_EVERY * 2));
+        parent.state.children.remove(nobody(0));
+        assert_fires(parent, Timer::RetireAgain, now + RETRY_EVERY * 2, None);
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn silent_connections_are_looked_at_while_no_child_is_left() {
+    with(&Settings { proxy_protocol: true, max_children: 1, ..Settings::new() }, |parent, now| {
+        assert_eq!(parent.deadline(Timer::Headers), None);
+        parent.state.add_child(nobody(0), Peer::Unknown, None);
+        assert_eq!(parent.deadline(Timer::Headers), Some(Duration::ZERO), "at once for the first time");
+        parent.fire(Timer::Headers);
+        let next = now + HEADER_PATIENCE;
+        assert_fires(parent, Timer::Headers, next, Some(next + HEADER_PATIENCE));
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn groups_are_looked_at_until_they_are_gone() {
+    with(&Settings::new(), |parent, now| {
+        let group = Group { id: nobody(0), peer: Peer::Unknown, started: now, end: End::NotTold };
+        parent.state.groups.groups.push(group).unwrap();
+        parent.state.groups.look_at = now + GROUPS_LOOK;
+        assert_fires(parent, Timer::Groups, now + GROUPS_LOOK, None);
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn held_back_events_are_logged_when_their_second_is_over() {
+    with(&Settings::new(), |parent, now| {
+        // A detail, which this log does not write.
+        parent.throttle.admit(Throttled::Abort, now);
+        assert_eq!(parent.deadline(Timer::Throttle), None);
+        parent.throttle.admit(Throttled::Abort, now);
+        assert_fires(parent, Timer::Throttle, now + THROTTLE_PERIOD, None);
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn the_service_manager_hears_of_changes_once_a_second_and_of_life_by_its_period() {
+    // Without a peer: nothing arrives.
+    let flags = SocketType::DGRAM | SocketFlags::CLOEXEC;
+    let manager = socket(AddressFamily::UNIX, flags, Protocol::DEFAULT).unwrap();
+    let period = Duration::from_millis(300);
+    let (settings, log) = (Settings::new(), log());
+    let mut parent = parent(&settings, &log, Manager::connected(manager, Some(period)));
+    let now = parent.state.now;
+    assert_fires(&mut parent, Timer::Watchdog, now, Some(now + period));
+    assert_fires(&mut parent, Timer::Watchdog, now + period, Some(now + period * 2));
+    parent.state.now = now;
+    assert_fires(&mut parent, Timer::Status, now, None);
+    parent.state.add_child(nobody(0), Peer::Unknown, None);
+    assert_fires(&mut parent, Timer::Status, now + STATUS_EVERY, None);
+}
