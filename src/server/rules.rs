@@ -37,7 +37,7 @@ use super::source::{mask_v4, mask_v6};
 use crate::program::text::Text;
 use crate::sys::errno::Errno;
 use crate::sys::fd::read_all;
-use crate::sys::fs::{OpenFlags, open};
+use crate::sys::fs::{OpenFlags, fstat, open};
 use crate::sys::memory::MapVec;
 
 /// The highest number of rules. A client is compared with each until one matches.
@@ -134,6 +134,8 @@ impl fmt::Display for Mistake {
 pub enum RulesError {
     /// The file could not be read, or there was no memory for the rules; `EFBIG` when it is longer than [`FILE_MAX`].
     System(Errno),
+    /// It is a FIFO, a device or the like: nothing tells whether all of its rules have come.
+    NotRegular,
     /// A line of it is no rule.
     Line(Mistake),
 }
@@ -165,6 +167,10 @@ impl Rules {
     pub fn read(path: &CStr) -> Result<Rules, RulesError> {
         // Without NONBLOCK, opening a FIFO would wait for a writer.
         let file = open(path, OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK, 0)?;
+        // Without a writer, a FIFO is at its end at once, and no rule would deny anything.
+        if !fstat(&file)?.is_regular() {
+            return Err(RulesError::NotRegular);
+        }
         // One more byte than fits shows that the file is longer.
         let mut text = MapVec::zeroed(FILE_MAX + 1)?;
         let text = read_all(&file, &mut text)?;
@@ -200,11 +206,14 @@ impl Rules {
             RulesError::System(errno) => {
                 let hint = match errno {
                     Errno::FBIG => "it is longer than 1 MiB: join networks",
-                    Errno::ISDIR => "name a file",
                     Errno::ACCES => "the server's user is to be allowed to read it",
                     _ => "name a file that is there; with --chroot, in there",
                 };
                 Error::new(format_args!("cannot read the rules in {file}"), Reason::System(errno), hint)
+            }
+            RulesError::NotRegular => {
+                let reason = Reason::State("this is not a regular file");
+                Error::new(format_args!("cannot read the rules in {file}"), reason, "name a file")
             }
             RulesError::Line(mistake) => {
                 let reason = Reason::Usage(mistake.reason);

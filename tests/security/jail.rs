@@ -104,7 +104,12 @@ fn a_fifo_in_the_new_root_directory_holds_nobody_up() {
         assert!(Command::new("mkfifo").arg(jail.join(path)).status().unwrap().success());
     }
     let root = jail.0.to_str().unwrap();
-    let server = Served::start(&["-u", "nobody", "--chroot", root, "--rules", "/rules", "127.0.0.1:0"]);
+    let arguments = ["-u", "nobody", "--chroot", root, "127.0.0.1:0"];
+    // A FIFO is no file of rules: without a writer it is empty, and nobody would be denied.
+    let ended = run_mpserv(&[&["--rules", "/rules"], &arguments[..]].concat());
+    assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
+    assert!(ended.stderr.contains("not a regular file"), "{}", ended.stderr);
+    let server = Served::start(&arguments);
     drop(server.client());
     server.stop();
 }

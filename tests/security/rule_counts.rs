@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_refused_client_costs_the_same_however_many_children_there_are,
     a_client_that_has_gone_counts_no_more,
     clients_are_counted_anew_when_the_rules_are_read_again,
+    clients_that_no_rule_had_matched_are_counted_as_well,
 ];
 
 /// The largest number of rules, of which the last is for every client.
@@ -64,6 +65,22 @@ fn a_client_that_has_gone_counts_no_more() {
         server.wait_childless();
     }
     server.stop();
+}
+
+fn clients_that_no_rule_had_matched_are_counted_as_well() {
+    let folder = TempDir::new();
+    let rules = folder.join("rules");
+    fs::write(&rules, "deny 192.0.2.0/24\n").unwrap();
+    let server = Served::start(&["--rules", rules.to_str().unwrap(), "127.0.0.1:0"]);
+    let one = server.client();
+    fs::write(&rules, "allow all max-children=1\n").unwrap();
+    server.running.signal(Signal::HUP);
+    server.wait_events("rules", 1);
+    assert_eq!(read_all(&mut server.connect()), b"");
+    drop(one);
+    server.wait_events("end", 1);
+    drop(server.client());
+    server.running.end(Signal::QUIT);
 }
 
 fn clients_are_counted_anew_when_the_rules_are_read_again() {

@@ -145,7 +145,8 @@ fn a_file_that_is_none_is_told() {
     fs::write(&long, "#".repeat(LONGEST + 1)).unwrap();
     for (path, told) in [
         ("/no/such/rules", "No such file"),
-        (folder.0.to_str().unwrap(), "Is a directory"),
+        (folder.0.to_str().unwrap(), "not a regular file"),
+        ("/dev/null", "not a regular file"),
         (long.to_str().unwrap(), "File too large"),
     ] {
         let ended = run_mpserv(&["--rules", path, "127.0.0.1:0"]);
@@ -301,7 +302,7 @@ fn fuzz(inputs: u64) {
                 let lines = text.split(|&byte| byte == b'\n').count();
                 assert!((1..=lines).contains(&mistake.line), "{}", text.escape_ascii());
             }
-            Err(RulesError::System(errno)) => panic!("{errno}: {}", text.escape_ascii()),
+            Err(error) => panic!("{error:?}: {}", text.escape_ascii()),
         }
     }
     println!("{accepted} of {inputs} inputs were rules");

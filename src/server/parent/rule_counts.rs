@@ -50,7 +50,7 @@ impl RuleCounts {
             let mut next = children.first(stage);
             while let Some(child) = next {
                 next = children.next(&child);
-                let rule = child.rule.and_then(|_| admission.rule_of(&child.peer)).map(|(index, _)| index);
+                let rule = admission.rule_of(&child.peer).map(|(index, _)| index);
                 children.set_rule(&child, rule);
                 self.add(rule);
             }
