@@ -6,7 +6,7 @@ use super::error::{Error, Reason, Result};
 use super::own_file::{OwnFile, Problem};
 use crate::program::text::Text;
 use crate::sys::errno;
-use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, lseek, read, write_all};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, lseek, read, read_all, write_all};
 use crate::sys::fs::ftruncate;
 use crate::sys::process::Pid;
 
@@ -34,6 +34,10 @@ impl<'a> PidFile<'a> {
             Problem::Locked(fd) => held(path, &fd),
         })?;
         let pidfile = PidFile { path, file };
+        if !pidfile.has_id_alone().map_err(|errno| fail(errno, "it could not be read"))? {
+            let reason = Reason::State("there is something else than a process id in this file");
+            return Err(Error::new(format_args!("pidfile {name}"), reason, "remove it, or choose another"));
+        }
         match pidfile.write(pid) {
             Ok(()) => Ok(pidfile),
             Err(errno) => {
@@ -41,6 +45,13 @@ impl<'a> PidFile<'a> {
                 Err(fail(errno, "the server's id could not be written to it"))
             }
         }
+    }
+
+    /// Whether the file is empty, or has an id as an earlier server has left it: a file of another kind is not overwritten.
+    fn has_id_alone(&self) -> errno::Result<bool> {
+        let mut text = [0; PID_MAX + 1];
+        let text = read_all(&self.file, &mut text)?;
+        Ok(text.len() <= PID_MAX && text.trim_ascii_end().iter().all(u8::is_ascii_digit))
     }
 
     /// Takes over the file of the predecessor, with its lock.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
+use std::process::Command;
 
 use mpserv::signal::Signal;
 
@@ -17,6 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_hard_link_is_not_written_through,
     a_file_of_another_user_is_not_taken,
     a_server_that_became_another_user_leaves_the_file_empty_and_the_next_one_takes_it,
+    a_server_whose_successor_is_killed_before_it_takes_over_goes_on_and_has_its_file,
 ];
 
 /// Starts a server with this pidfile, and returns what it says as it refuses.
@@ -88,4 +90,38 @@ fn a_server_that_became_another_user_leaves_the_file_empty_and_the_next_one_take
         server.running.end(Signal::TERM);
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
     }
+}
+
+/// The server is stopped while its successor becomes ready, and so learns at once that the successor was ready and that it
+/// has ended.
+fn a_server_whose_successor_is_killed_before_it_takes_over_goes_on_and_has_its_file() {
+    let folder = TempDir::new();
+    let [pidfile, program, new, go] = ["pid", "mpserv", "new", "go"].map(|name| folder.join(name));
+    std::os::unix::fs::symlink(MPSERV, &program).unwrap();
+    let mut command = Command::new(&program);
+    let server = Served::start_command(command.args(["-1", "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]));
+    let script = format!("#!/bin/sh\nuntil [ -e {} ]; do sleep 0.01; done\nexec '{MPSERV}' \"$@\"\n", go.display());
+    fs::write(&new, script).unwrap();
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(&new, &program).unwrap();
+    server.running.signal(Signal::USR2);
+    let successor = u32::try_from(server.wait_events("restart", 1)[0].number("pid")).unwrap();
+    server.running.signal(Signal::STOP);
+    wait_until("the server is stopped", || state(server.pid()) == Some('T'));
+    fs::write(&go, "").unwrap();
+    wait_until("the successor has the pidfile", || {
+        fs::read_to_string(&pidfile).is_ok_and(|text| text == format!("{successor}\n"))
+    });
+    // It serves, and so it has said that it is ready.
+    drop(server.client());
+    signal(successor, Signal::KILL);
+    wait_until("the successor has ended", || state(successor) == Some('Z'));
+    server.running.signal(Signal::CONT);
+    assert!(server.wait_events("restart", 2)[1].get("error").contains("ended"));
+    wait_until("the pidfile names the server", || {
+        fs::read_to_string(&pidfile).is_ok_and(|text| text == format!("{}\n", server.pid()))
+    });
+    drop(server.client());
+    server.stop();
+    assert!(!pidfile.exists());
 }

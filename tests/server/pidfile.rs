@@ -15,13 +15,14 @@ pub(crate) const TESTS: &[Test] = tests![
     the_pidfile_is_readable_by_all_and_writable_by_its_owner_alone,
     a_pidfile_that_is_removed_before_it_is_locked_is_made_anew,
     a_pidfile_that_cannot_be_is_named,
+    a_file_with_something_else_is_not_overwritten,
 ];
 
 fn the_pidfile_is_locked_and_removed() {
     let folder = TempDir::new();
     let path = folder.join("pid");
     let pidfile = path.to_str().unwrap();
-    fs::write(&path, "999999 of a server that was killed\n").unwrap();
+    fs::write(&path, "999999\n").unwrap();
     let server = Served::start(&["--pidfile", pidfile, "127.0.0.1:0"]);
     assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", server.pid()));
     let held = server.client();
@@ -70,6 +71,17 @@ fn a_pidfile_that_cannot_be_is_named() {
     std::os::unix::fs::symlink("/dev/null", &link).unwrap();
     refused(&["--pidfile", link.to_str().unwrap(), "127.0.0.1:0"], TROUBLE, &["symbolic links"]);
     refused(&["--pidfile", "/dev/null", "127.0.0.1:0"], TROUBLE, &["not a regular file"]);
+}
+
+/// A mistake on the command line must not cost a file.
+fn a_file_with_something_else_is_not_overwritten() {
+    let folder = TempDir::new();
+    let path = folder.join("hosts");
+    for text in ["127.0.0.1 localhost\n", "1234567890123456789\n", "12 34\n", "\n\nx"] {
+        fs::write(&path, text).unwrap();
+        refused(&["--pidfile", path.to_str().unwrap(), "127.0.0.1:0"], TROUBLE, &["hosts", "something else"]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
 }
 
 /// Another server removes its pidfile when it stops. A server that has opened that very file must not lock a file that

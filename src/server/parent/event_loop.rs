@@ -50,11 +50,12 @@ impl<W: Worker> Parent<'_, '_, W> {
                     if can_accept {
                         self.state.ready = ready.listeners;
                     }
-                    if ready.successor {
-                        self.on_successor();
-                    }
+                    // A successor that has ended, though it was ready, cannot take over.
                     if ready.signals {
                         self.on_signals();
+                    }
+                    if ready.successor {
+                        self.on_successor();
                     }
                 }
                 Err(errno) => self.back_off("poll", errno),

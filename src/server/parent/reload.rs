@@ -103,6 +103,11 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     fn go_on_without_successor(&mut self, why: impl Display) {
         self.log.restart_failed(why);
+        // A successor that ended late has written its own id to it.
+        let written = self.descriptors.pidfile.as_ref().map_or(Ok(()), |pidfile| pidfile.write(self.pid));
+        if let Err(errno) = written {
+            self.back_off("write", errno);
+        }
         // The successor may have changed what it shares with this server: whether the listeners block.
         let _ = self.descriptors.listeners.set_blocking(self.pool.is_some() && self.descriptors.listeners.len() == 1);
         self.publisher.ready();

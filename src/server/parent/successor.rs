@@ -54,7 +54,7 @@ impl Successor {
         mask: &SigSet,
         now: Duration,
     ) -> Result<Successor> {
-        let (answers, ready) = pipe2(PipeFlags::CLOEXEC)?;
+        let (answers, ready) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         let mut passed = Passed {
             successor: getpid(),
             ready: ready.as_fd(),
@@ -82,7 +82,7 @@ impl Successor {
         }
     }
 
-    /// Reads the answer. To be called when there is something to read.
+    /// Reads the answer, if there is one.
     pub(super) fn answer(&self) -> Answer {
         let mut text = [0; FAILURE_MAX];
         match read(&self.answers, &mut text).map(|length| text.get(..length).unwrap_or_default()) {
