@@ -97,35 +97,32 @@ impl Scoreboard {
         u32::try_from(self.slots().filter(|slot| is_counted(slot.state())).count()).unwrap_or(u32::MAX)
     }
 
-    /// Counts a connection that the parent has accepted, and returns its number, from 1.
-    pub(super) fn count_accepted(&self) -> u64 {
-        self.head().add(ACCEPTED)
+    /// Shows the numbers of connections that the parent has accepted and refused.
+    pub(super) fn set_counts(&self, accepted: u64, refused: u64) {
+        self.head().store(ACCEPTED, accepted);
+        self.head().store(REFUSED, refused);
     }
 
     /// Counts a connection that a preforked child has accepted, and returns its number: no other connection of the server
     /// has the same, as long as the children keep to their slots.
     pub(super) fn count_accepted_by(&self, slot: Slot<'_>) -> u64 {
         let before = slot.add(SLOT_ACCEPTED).wrapping_sub(1);
-        before.wrapping_mul(self.head().load(LIMIT)).wrapping_add(u64::from(slot.index)).wrapping_add(1)
+        let slots = self.words.len() / self.stride - 1;
+        before.wrapping_mul(slots as u64).wrapping_add(u64::from(slot.index)).wrapping_add(1)
     }
 
-    /// Counts a connection that the parent has refused.
-    pub(super) fn count_refused(&self) {
-        self.head().add(REFUSED);
-    }
-
-    /// The number of connections that the server has accepted.
+    /// The number of connections that the children have accepted by themselves.
     pub(super) fn accepted(&self) -> u64 {
-        self.sum(ACCEPTED, SLOT_ACCEPTED)
+        self.sum(SLOT_ACCEPTED)
     }
 
-    /// The number of connections that the server has refused.
+    /// The number of connections that the children have refused.
     pub(super) fn refused(&self) -> u64 {
-        self.sum(REFUSED, SLOT_REFUSED)
+        self.sum(SLOT_REFUSED)
     }
 
-    /// A number of the parent's, and those of all children. A child may have written anything.
-    fn sum(&self, own: usize, of_slot: usize) -> u64 {
-        self.slots().map(|slot| slot.load(of_slot)).fold(self.head().load(own), u64::saturating_add)
+    /// The sum of a number of each child. A child may have written anything.
+    fn sum(&self, word: usize) -> u64 {
+        self.slots().map(|slot| slot.load(word)).fold(0, u64::saturating_add)
     }
 }

@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_child_that_needs_the_scoreboard_writes_to_its_own_slot_alone,
     no_child_has_the_descriptor_of_the_scoreboard,
     numbers_that_a_child_has_made_up_end_nobody,
+    a_preforked_child_that_misstates_its_slot_does_not_escape_the_lifetime,
 ];
 
 const NAME: &str = "memfd:mpserv-scoreboard";
@@ -97,8 +98,34 @@ fn no_child_has_the_descriptor_of_the_scoreboard() {
     }
 }
 
-/// A slot in which every number is the highest, as a child that is taken over may leave it. It is written through the child's
-/// own mapping, by way of `/proc`, as the child itself would.
+/// Overwrites a child's slot, as a child that is taken over may do: through the child's own mapping, by way of `/proc`.
+fn misstate(child: u32, words: [u64; 16]) {
+    let maps = fs::read_to_string(format!("/proc/{child}/maps")).unwrap();
+    let own = maps.lines().find(|line| line.contains(NAME) && line.contains("rw-s")).unwrap();
+    let start = u64::from_str_radix(own.split('-').next().unwrap(), 16).unwrap();
+    let memory = OpenOptions::new().write(true).open(format!("/proc/{child}/mem")).unwrap();
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    std::os::unix::fs::FileExt::write_all_at(&memory, &bytes, start).unwrap();
+}
+
+/// A child that says that it has no client, or one since just now.
+fn a_preforked_child_that_misstates_its_slot_does_not_escape_the_lifetime() {
+    needs_root();
+    for (state, since) in [(0, 0), (1, 0), (2, u64::MAX)] {
+        let server = Served::start(&["--prefork", "1", "--max-lifetime", "1", "127.0.0.1:0"]);
+        let mut client = server.client();
+        let child = children(server.pid())[0];
+        let mut words = [0; 16];
+        (words[0], words[1]) = (state << 32 | u64::from(child), since);
+        misstate(child, words);
+        assert_eq!(read_all(&mut client), b"", "state {state}");
+        server.wait_events("lifetime", 1);
+        drop(server.client());
+        server.stop();
+    }
+}
+
+/// A slot in which every number is the highest.
 fn numbers_that_a_child_has_made_up_end_nobody() {
     needs_root();
     let folder = TempDir::new();
@@ -108,15 +135,10 @@ fn numbers_that_a_child_has_made_up_end_nobody() {
     let server = Served::start(&arguments);
     let mut all = server.clients(2);
     let victim = children(server.pid())[0];
-    let maps = fs::read_to_string(format!("/proc/{victim}/maps")).unwrap();
-    let own = maps.lines().find(|line| line.contains(NAME) && line.contains("rw-s")).unwrap();
-    let start = u64::from_str_radix(own.split('-').next().unwrap(), 16).unwrap();
-    let memory = OpenOptions::new().write(true).open(format!("/proc/{victim}/mem")).unwrap();
     // Serving, since ever, and all else as high as can be.
     let mut words = [u64::MAX; 16];
     words[0] = 2 << 32 | u64::from(victim);
-    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    std::os::unix::fs::FileExt::write_all_at(&memory, &bytes, start).unwrap();
+    misstate(victim, words);
     // The other children, the parent and the readers go on.
     let shown = run_mpserv(&["--status", pidfile.to_str().unwrap()]);
     assert_eq!(shown.status.code(), Some(0), "{}", shown.stderr);

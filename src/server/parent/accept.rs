@@ -81,7 +81,7 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Starts a child for a connection, or refuses the client.
     fn admit(&mut self, fd: OwnedFd, peer: Peer) {
-        let number = self.scoreboard.count_accepted();
+        let number = self.count_accepted();
         if let Some(rate) = &mut self.rate {
             rate.count(self.state.now);
         }
@@ -124,7 +124,7 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Counts and logs a client that is not served.
     pub(super) fn refuse(&mut self, peer: &Peer, why: &str, from_source: u32) {
-        self.scoreboard.count_refused();
+        self.count_refused();
         if let Some(count) = self.throttle.admit(Throttled::Refuse, self.state.now) {
             self.log.refuse(peer, why, from_source, count);
         }
@@ -161,7 +161,7 @@ impl<W: Worker> Parent<'_, '_, W> {
                 if let Some(count) = self.throttle.admit(Throttled::Exec, self.state.now) {
                     self.log.exec_failed(call, errno, &connection.peer(), count);
                 }
-                self.scoreboard.count_refused();
+                self.count_refused();
             }
         }
     }

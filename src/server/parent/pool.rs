@@ -101,8 +101,19 @@ impl<W: Worker> Parent<'_, '_, W> {
     }
 
     /// Ends preforked children that have had the same client for longer than `--max-lifetime`.
+    ///
+    /// A child that a client has taken over can misstate its slot. So each child is also retired when it is as old as the
+    /// limit, and has ended that long after: then any client that it has had is as old.
     fn end_long_connections(&mut self) {
         let Some(limit) = self.settings.max_lifetime else { return };
+        let now = self.state.now;
+        let is_over = |child: &Child| child.since.saturating_add(limit) <= now;
+        while let Some(child) = self.state.children.first(Stage::Running).filter(is_over) {
+            self.retire(child.pid);
+        }
+        while let Some(child) = self.state.children.first(Stage::Retiring).filter(is_over) {
+            self.end_lifetime(child.pid, &self.scoreboard.slot(child.index).peer());
+        }
         for stage in [Stage::Running, Stage::Retiring] {
             let mut next = self.state.children.first(stage);
             while let Some(child) = next {

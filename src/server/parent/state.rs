@@ -80,6 +80,9 @@ pub(super) struct LoopState {
     pub(super) generation: u32,
     /// The time at which connections without a PROXY header are looked at.
     pub(super) headers_at: Duration,
+    /// The numbers of connections that the parent has accepted and refused. Preforked children count their own.
+    pub(super) accepted: u64,
+    pub(super) refused: u64,
     /// The number of children that have ended.
     pub(super) ended: u64,
     /// Whether each listener may have a client that waits.
@@ -194,6 +197,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
                 of_rules,
                 generation: 0,
                 headers_at: Duration::ZERO,
+                accepted: 0,
+                refused: 0,
                 ended: 0,
                 ready: [false; LISTENERS_MAX],
                 turn: 0,
@@ -226,6 +231,29 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// The number of children that have a client.
     pub(super) fn busy_children(&self) -> u32 {
         if self.pool.is_some() { self.scoreboard.serving() } else { self.state.children.len() }
+    }
+
+    /// Counts a connection that the parent has accepted, and returns its number, from 1.
+    pub(super) fn count_accepted(&mut self) -> u64 {
+        self.state.accepted += 1;
+        self.scoreboard.set_counts(self.state.accepted, self.state.refused);
+        self.state.accepted
+    }
+
+    /// Counts a connection that the parent has refused.
+    pub(super) fn count_refused(&mut self) {
+        self.state.refused += 1;
+        self.scoreboard.set_counts(self.state.accepted, self.state.refused);
+    }
+
+    /// The number of connections that the server and its children have accepted.
+    pub(super) fn accepted(&self) -> u64 {
+        self.state.accepted.saturating_add(self.scoreboard.accepted())
+    }
+
+    /// The number of connections that the server and its children have refused.
+    pub(super) fn refused(&self) -> u64 {
+        self.state.refused.saturating_add(self.scoreboard.refused())
     }
 
     /// The rules and limits that decide about a client.

@@ -42,7 +42,7 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Begins to stop, or makes the deadline earlier.
     pub(super) fn begin_stopping(&mut self, signal: Signal, deadline: Duration) {
-        let report = Stopped { signal, accepted: self.scoreboard.accepted(), drained: 0, terminated: 0, killed: 0 };
+        let report = Stopped { signal, accepted: self.accepted(), drained: 0, terminated: 0, killed: 0 };
         let stopping = Stopping { since: self.state.now, deadline, report };
         let stopping = self.state.stopping.get_or_insert(stopping);
         stopping.deadline = stopping.deadline.min(deadline);
@@ -66,7 +66,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             self.state.stopping.as_ref().filter(|_| self.state.children.is_empty() && self.state.groups.is_empty())?;
         self.throttle.release(self.log, Duration::MAX);
         // A preforked child may have accepted one more client before it heard that it was retired.
-        let report = Stopped { accepted: self.scoreboard.accepted(), ..stopping.report };
+        let report = Stopped { accepted: self.accepted(), ..stopping.report };
         let ended = [report.drained, report.terminated, report.killed];
         self.log.stopped(ended, report.accepted, self.state.now - stopping.since);
         Some(report)

@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::head::{ACCEPTED, EARLIER, LIMIT, MAGIC, MAGIC_VALUE, REFUSED, STARTED, STRIDE, STRIDE_MAX};
 use super::slot::{SLOT_WORDS, Slot};
 use crate::server::inherited::EarlierServers;
+use crate::server::limits::MAX_CHILDREN_LIMIT;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, lseek, read};
 use crate::sys::process::Pid;
@@ -67,6 +68,10 @@ impl<F: AsFd> Reader<F> {
     pub(crate) fn next(&mut self) -> Result<Option<Slot<'_>>> {
         let mut bytes = [0; SLOT_WORDS * size_of::<u64>()];
         let index = self.next;
+        // Another program may have made the file, of any length.
+        if index > MAX_CHILDREN_LIMIT {
+            return Ok(None);
+        }
         lseek(&self.file, i64::try_from(u64::from(index).saturating_mul(self.stride)).map_err(|_| Errno::INVAL)?)?;
         self.next = index.saturating_add(1);
         // One read() of a file in memory returns all of it.
