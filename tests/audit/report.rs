@@ -11,7 +11,13 @@ fn reports_are_whole_and_need_nothing_else() {
     let (html, json, save) = (path("page.html"), path("report.json"), path("traces"));
     assert_same(&["--html", &html, "--json", &json, "--save", &save, "--stdout", "pipe", "fork"]);
     let page = fs::read_to_string(html).unwrap();
-    for sign in ["<svg", "fork: child 1", "prefers-color-scheme: dark", "</html>"] {
+    assert_eq!(
+        (page.matches("<svg").count(), page.matches("class=\"unlike\"").count()),
+        (1, 0),
+        "one picture for both"
+    );
+    assert!(!page.contains(">newfstatat</text>"), "the C library's own call in a picture");
+    for sign in ["<figcaption>C and Rust</figcaption><svg", "fork: child 1", "prefers-color-scheme: dark", "</html>"] {
         assert!(page.contains(sign), "{sign}");
     }
     for outside in ["http:", "https:", "<script", "@import", "src="] {
@@ -87,6 +93,10 @@ fn a_difference_is_placed_by_lines_of_source_where_they_are_known() {
     let (original, changed) = (planted.path("original"), planted.path("changed"));
     let arguments = ["--c", &original, "--rust", &changed, "-d", "no client", "-o", "pipe", "--sources", "echo_mpserv"];
     assert_verdict(&arguments, "same calls, other values", &["listen: backlog 5 / 6, once, first at echo_mpserv.c:"]);
+    let page = planted.path("page.html");
+    run(&[&arguments[..], &["--html", &page]].concat());
+    let page = fs::read_to_string(page).unwrap();
+    assert_eq!((page.matches("<svg").count(), page.matches("class=\"unlike\"").count()), (2, 2), "marked on each side");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod kept;
 mod lesson;
 mod level;
 mod lexer;
+mod library;
 mod normalize;
 mod options;
 mod programs;

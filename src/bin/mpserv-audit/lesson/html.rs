@@ -13,6 +13,7 @@ use super::steps::Step;
 use super::tour;
 use super::words;
 use crate::compare::Kind;
+use crate::library;
 use crate::report::html::escape;
 use crate::report::picture::{Link, NARROW, Picture};
 use crate::run::output::Output;
@@ -182,7 +183,7 @@ impl Page<'_> {
     /// The picture, and its width.
     fn picture(&self) -> Option<(String, usize)> {
         let is_own = |at: &usize| match self.runs.line(&self.steps[*at]) {
-            Line::Call(call) => !words::is_library(&String::from_utf8_lossy(call.name)),
+            Line::Call(call) => !library::is_own(call.name),
             _ => true,
         };
         let of_lane = |lane: usize| {
@@ -203,7 +204,11 @@ impl Page<'_> {
                 classes.push("unlike".to_owned());
             }
             let first = *steps.first()?;
-            Some(Link { anchor: self.anchor(first), classes: classes.join(" "), title: format!("step {}", first + 1) })
+            Some(Link {
+                anchor: Some(self.anchor(first)),
+                classes: classes.join(" "),
+                title: format!("step {}", first + 1),
+            })
         };
         let title = format!("{}: its processes and their system calls", self.name);
         Some((picture.svg(&title, Some(&link)), picture.width()))

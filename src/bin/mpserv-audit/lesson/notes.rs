@@ -96,9 +96,19 @@ pub fn header(lines: &[String]) -> Header {
         let first = comment[start].trim_start_matches("Shows:").trim();
         std::iter::once(first).chain(more.map(String::as_str)).collect::<Vec<_>>().join(" ")
     });
-    // Without the marks of code.
-    let [title, shows] = [title, &shows].map(|text| sentence(&text.replace('`', "")));
+    // Without the marks of code. The name of a function that the program calls stays as it is.
+    let is_called = |word: &str| lines.iter().any(|line| !in_comment(&line) && calls(line, word));
+    let [title, shows] = [title, &shows].map(|text| {
+        let text = text.replace('`', "");
+        if text.split(' ').next().is_some_and(is_called) { text } else { sentence(&text) }
+    });
     Header { title, shows }
+}
+
+/// Whether a line calls a function of this name.
+fn calls(line: &str, name: &str) -> bool {
+    let found = line.find(&format!("{name}("));
+    found.is_some_and(|at| !line[..at].ends_with(|letter: char| letter.is_alphanumeric() || letter == '_'))
 }
 
 #[cfg(test)]

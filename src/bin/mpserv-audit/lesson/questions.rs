@@ -6,6 +6,7 @@ use super::page::Page;
 use super::printed::{difference, text as printed_text};
 use super::state::{Kernel, Life, STANDARD};
 use super::text::{self, number, sentence};
+use crate::library;
 use crate::report::html::escape;
 use crate::trace::{Call, Line};
 
@@ -232,8 +233,7 @@ fn times(count: usize) -> String {
 
 fn failure(page: &Page<'_>) -> Option<Question> {
     let failed = |call: &Call<'_>| call.result.starts_with(b"-1 ") && call.name != b"rt_sigreturn";
-    let (at, lane, call) = calls(page)
-        .find(|(_, _, call)| failed(call) && !super::words::is_library(&String::from_utf8_lossy(call.name)))?;
+    let (at, lane, call) = calls(page).find(|(_, _, call)| failed(call) && !library::is_own(call.name))?;
     let why = String::from_utf8_lossy(call.result)
         .split_once('(')
         .map(|(_, why)| why.trim_end_matches(')').to_owned())
@@ -284,7 +284,7 @@ fn endings(page: &Page<'_>) -> Option<Question> {
 }
 
 fn own_calls(page: &Page<'_>) -> Option<Question> {
-    let own = |call: &Call<'_>| super::words::is_library(&String::from_utf8_lossy(call.name));
+    let own = |call: &Call<'_>| library::is_own(call.name);
     let (library, program): (Vec<_>, Vec<_>) = calls(page).partition(|(_, _, call)| own(call));
     question(
         "How many system calls does the program ask for itself, and how many does the C library add?",

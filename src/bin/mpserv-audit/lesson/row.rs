@@ -2,7 +2,7 @@
 
 use super::anchors::Block;
 use super::steps::{Runs, Step};
-use super::words;
+use crate::library;
 use crate::trace::Line;
 
 /// If more equal calls than this follow each other, only the first and the last are shown.
@@ -30,7 +30,7 @@ impl Row {
 /// The key of a step: equal steps share one row.
 fn head(line: &Line<'_>) -> Vec<u8> {
     match line {
-        Line::Call(call) if words::is_library(&String::from_utf8_lossy(call.name)) => b"library".to_vec(),
+        Line::Call(call) if library::is_own(call.name) => b"library".to_vec(),
         Line::Call(call) => call.name.to_vec(),
         Line::Signal { name, .. } => [b"---", *name].concat(),
         Line::End { .. } => b"+++".to_vec(),

@@ -53,29 +53,6 @@ const OWN: [(&str, &str); 10] = [
     ("set_robust_list", "The C library tells the kernel of its locks, once in each process."),
 ];
 
-/// The calls that the C library makes for itself.
-const LIBRARY: [&str; 14] = [
-    "newfstatat",
-    "fstat",
-    "ioctl",
-    "brk",
-    "getrandom",
-    "set_robust_list",
-    "rseq",
-    "mmap",
-    "munmap",
-    "mprotect",
-    "lseek",
-    "futex",
-    "prlimit64",
-    "set_tid_address",
-];
-
-/// Whether the C library makes a call for itself, unasked by the program.
-pub fn is_library(call: &str) -> bool {
-    LIBRARY.contains(&call)
-}
-
 /// Explanation of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {

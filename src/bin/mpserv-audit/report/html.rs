@@ -5,13 +5,14 @@ use std::io::{self, Write};
 
 use crate::compare::{Kind, Pair, Row};
 use crate::level::Level;
+use crate::library;
 pub use crate::report::escape::escape;
 use crate::report::kinds;
-use crate::report::picture::{Picture, WIDE};
+use crate::report::picture::{Link, Picture, WIDE};
 use crate::sources::Sources;
-use crate::start::From;
+use crate::start::{From, start_of_main};
 use crate::subject::{Case, Subject};
-use crate::trace::Trace;
+use crate::trace::{Line, Trace};
 use crate::words::count;
 
 /// More rows than this of one process are left out of the page.
@@ -117,31 +118,31 @@ impl Page<'_> {
             verdict(level)
         )?;
         if let Some(case) = cases.first() {
-            writeln!(out, "<div class=\"pictures\">")?;
-            for (side, tree) in [&case.a, &case.b].into_iter().enumerate() {
-                let title = format!("{name} in {}, {drive}: its processes and their system calls", self.sides[side]);
-                match Picture::of(tree, &events(case, side), WIDE) {
-                    Some(picture) => {
-                        writeln!(
-                            out,
-                            "<figure><figcaption>{}</figcaption>{}</figure>",
-                            self.sides[side],
-                            picture.svg(&title, None)
-                        )?;
-                    }
-                    None => writeln!(
-                        out,
-                        "<figure><figcaption>{}: too many processes for a picture</figcaption></figure>",
-                        self.sides[side]
-                    )?,
-                }
-            }
-            writeln!(out, "</div>")?;
+            self.pictures(out, name, case)?;
         }
         for case in cases {
             self.case(out, case)?;
         }
         writeln!(out, "</details>")
+    }
+
+    /// One picture for both sides if they are the same, else one for each, with the differences marked.
+    fn pictures(&self, out: &mut impl Write, name: &str, case: &Case) -> io::Result<()> {
+        let [a, b] = self.sides;
+        let captions =
+            if case.comparison.differences() == 0 { vec![format!("{a} and {b}")] } else { vec![a.into(), b.into()] };
+        writeln!(out, "<div class=\"pictures\">")?;
+        for (side, caption) in captions.iter().enumerate() {
+            let tree = [&case.a, &case.b][side];
+            let title = format!("{name} in {caption}, {}: its processes and their system calls", case.drive);
+            let mark = |process: usize, events: &[usize]| unlike(case, side, process, events);
+            let drawn = match Picture::of(tree, &events(case, side), WIDE) {
+                Some(picture) => format!("{caption}</figcaption>{}", picture.svg(&title, Some(&mark))),
+                None => format!("{caption}: too many processes for a picture</figcaption>"),
+            };
+            writeln!(out, "<figure><figcaption>{drawn}</figure>")?;
+        }
+        writeln!(out, "</div>")
     }
 
     fn case(&self, out: &mut impl Write, case: &Case) -> io::Result<()> {
@@ -211,14 +212,36 @@ fn verdict(level: Level) -> String {
     format!("<b class=\"{class}\">{}</b>", level.name())
 }
 
-/// The compared events of one side, by the index of the process.
+fn process_of(pair: &Pair, side: usize) -> Option<usize> {
+    if side == 0 { pair.a } else { pair.b }
+}
+
+fn event_of(row: &Row, side: usize) -> Option<usize> {
+    if side == 0 { row.a() } else { row.b() }
+}
+
+/// The events of one side that a picture shows, by the index of the process: from main on, without the C library's own.
 fn events(case: &Case, side: usize) -> Vec<(usize, Vec<usize>)> {
+    let tree = [&case.a, &case.b][side];
     let of_pair = |pair: &Pair| {
-        let process = if side == 0 { pair.a } else { pair.b };
-        let event = |row: &Row| if side == 0 { row.a() } else { row.b() };
-        process.map(|index| (index, pair.rows.iter().filter_map(event).collect()))
+        let index = process_of(pair, side)?;
+        let process = &tree.processes[index];
+        let mut start = start_of_main(process, From::AnyMain);
+        let is_shown = |event: &usize| {
+            let is_own = matches!(process.trace.line(*event), Line::Call(call) if library::is_own(call.name));
+            !start.leaves_out(*event) && !is_own
+        };
+        Some((index, pair.rows.iter().filter_map(|row| event_of(row, side)).filter(is_shown).collect()))
     };
     case.comparison.pairs.iter().filter_map(of_pair).collect()
+}
+
+/// The mark of a node in which the two sides differ.
+fn unlike(case: &Case, side: usize, process: usize, events: &[usize]) -> Option<Link> {
+    let pair = case.comparison.pairs.iter().find(|pair| process_of(pair, side) == Some(process))?;
+    let is_here = |row: &&Row| event_of(row, side).is_some_and(|event| events.contains(&event));
+    let differs = pair.rows.iter().filter(is_here).any(Row::is_difference);
+    differs.then(|| Link { anchor: None, title: "differs".to_owned(), classes: "unlike".to_owned() })
 }
 
 const LEGEND: &str = "<h2>How to read the pictures</h2>\n\
@@ -229,4 +252,5 @@ parent the connection. A server waits in <span class=\"k net\">accept</span>; th
 <span class=\"k close\">closes</span> and <span class=\"k exit\">exits</span>. It is a zombie (broken line) until its \
 parent, told by <span class=\"k signal\">SIGCHLD</span>, <span class=\"k wait\">waits</span> for it. The number after a \
 colon is what the call returned; … stands for a call that a signal interrupted. What is at the same height in two columns \
-may happen in either order.</p>";
+may happen in either order. The calls before main, and those that the C library makes for itself, are in the traces below, and \
+not in the pictures. A thick red edge marks a call in which the two sides differ.</p>";

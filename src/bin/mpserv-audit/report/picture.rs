@@ -24,8 +24,8 @@ const LANES: usize = 12;
 /// A node's place in a text beside the picture.
 #[derive(Clone, Debug)]
 pub struct Link {
-    /// The anchor that the node leads to.
-    pub anchor: String,
+    /// The anchor that the node leads to, if it leads to one.
+    pub anchor: Option<String>,
     /// The name of what it leads to, before the process and the call.
     pub title: String,
     /// The classes by which the node can be marked.
@@ -93,10 +93,11 @@ impl Picture {
                 let (class, text_y) = (node.class, top + node_height - 5);
                 let label = super::escape::escape(&node.label);
                 let link = links.and_then(|links| links(lane.process, &node.events));
-                if let Some(link) = &link {
+                let element = link.as_ref().map(|link| if link.anchor.is_some() { "a" } else { "g" });
+                if let (Some(link), Some(element)) = (&link, element) {
+                    let to = link.anchor.as_ref().map_or_else(String::new, |anchor| format!(" href=\"#{anchor}\""));
                     draw(format!(
-                        "<a href=\"#{}\" class=\"{}\"><title>{}, {}: {label}</title>",
-                        link.anchor,
+                        "<{element}{to} class=\"{}\"><title>{}, {}: {label}</title>",
                         link.classes,
                         link.title,
                         lane.place.title()
@@ -106,8 +107,8 @@ impl Picture {
                     "<rect class=\"n {class}\" x=\"{left}\" y=\"{top}\" width=\"{node_width}\" height=\"{node_height}\" rx=\"4\"/>"
                 ));
                 draw(format!("<text x=\"{x}\" y=\"{text_y}\">{label}</text>"));
-                if link.is_some() {
-                    draw("</a>".to_owned());
+                if let Some(element) = element {
+                    draw(format!("</{element}>"));
                 }
             }
         }

@@ -1,0 +1,24 @@
+//! System calls that the C library makes for itself, unasked by the program.
+
+/// The calls that the C library makes for itself.
+const OWN: [&[u8]; 14] = [
+    b"newfstatat",
+    b"fstat",
+    b"ioctl",
+    b"brk",
+    b"getrandom",
+    b"set_robust_list",
+    b"rseq",
+    b"mmap",
+    b"munmap",
+    b"mprotect",
+    b"lseek",
+    b"futex",
+    b"prlimit64",
+    b"set_tid_address",
+];
+
+/// Whether the C library makes a call for itself, unasked by the program.
+pub fn is_own(call: &[u8]) -> bool {
+    OWN.contains(&call)
+}
