@@ -217,6 +217,7 @@ impl<'a> Bound<'a> {
         result
     }
 
+    #[inline(never)]
     fn run(mut self, worker: impl Worker, signals: &Signals) -> Result<Stopped> {
         let pid = getpid();
         let fd = SignalFd::new(&signals.obeyed);

@@ -295,6 +295,7 @@ impl<'a> Server<'a> {
     ///
     /// # Errors
     /// An address or a number that makes no sense; the system's error for a socket, or for the pidfile.
+    #[inline(never)]
     pub fn bind(self) -> Result<Bound<'a>> {
         let Server { addresses, addresses_given, adopted, adopt_error, settings } = self;
         match adopt_error {

@@ -149,7 +149,9 @@ impl Privileges<'_> {
         // Everything is looked up before the root directory changes. In the new one the user database, the time zone, and
         // the modules that the C library loads to read them, belong to those who can write there.
         let groups = self.identity.map(|identity| identity.groups()).transpose()?;
-        tzset();
+        if self.chroot.is_some() {
+            tzset();
+        }
         if let Some(directory) = self.chroot.filter(|_| !is_successor) {
             let fail = |errno| {
                 let hint = match errno {

@@ -81,6 +81,7 @@ impl<'a> Rules<'a> {
 }
 
 /// Enters the sandbox. From now on this process can make `calls`, and those that every child of its kind needs.
+#[inline(never)]
 pub(super) fn enter(kind: &ChildKind<'_>, calls: &[c_long], note: &'static AtomicU64) -> Result<()> {
     let mut numbers = [0; LISTENERS_MAX + 2];
     let mut length = 0;

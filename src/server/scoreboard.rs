@@ -40,8 +40,8 @@ impl Scoreboard {
         let length = (children as usize + 1).checked_mul(stride).ok_or(Errno::NOMEM)?;
         let (words, fd) = SharedWords::new(NAME, length)?.into_parts();
         if !is_shared {
-            // SAFETY: by `is_shared`.
-            unsafe { keep_from_children(words) };
+            // SAFETY: the words are a whole mapping; the rest is by `is_shared`.
+            unsafe { keep_from_children(words.as_ptr(), words.len()) };
         }
         let scoreboard = Scoreboard { words, stride };
         let head = scoreboard.head();

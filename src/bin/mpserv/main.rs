@@ -12,11 +12,11 @@ use core::ffi::c_int;
 use mpserv::errno::Errno;
 use mpserv::fd::{self, BorrowedFd, STDERR, STDOUT};
 use mpserv::program::{Args, Title};
-use mpserv::server::{Inherited, Service, status};
+use mpserv::server::{Bound, Inherited, Service, status};
 use mpserv::signal::{MaskHow, SigSet, Signal, default_all, sigprocmask};
 use mpserv::text::Text;
 
-use options::{Help, LINE_MAX, MESSAGE_MAX, Task, Wrong};
+use options::{Help, LINE_MAX, MESSAGE_MAX, Plan, Task, Wrong};
 
 mod descriptors;
 mod options;
@@ -97,14 +97,27 @@ fn serve(
         Task::Help => return Ok(print(STDOUT, Text::<HELP_MAX>::of(format_args!("{Help}")).as_str(), DONE)),
         Task::Version => return Ok(print(STDOUT, VERSION, DONE)),
     };
-    let mut server = plan.server.inherit(inherited).restart(args).notify(true).title(title).restore_signals(false);
-    if let Some(limit) = plan.per_source {
-        server = server.max_per_source(limit, message.as_str());
-    }
-    let bound = server.bind().map_err(error)?;
-    let stopped = match plan.program {
+    let (program, service) = (plan.program, plan.service);
+    let bound = bind(plan, args, title, inherited, message.as_str()).map_err(error)?;
+    let stopped = match program {
         Some(first) => bound.serve_program(args.from(first)),
-        None => bound.serve_builtin(plan.service.unwrap_or(Service::Echo)),
+        None => bound.serve_builtin(service.unwrap_or(Service::Echo)),
     };
     stopped.map(|_| DONE).map_err(error)
+}
+
+/// Binds the server of a plan. `message` is for clients over the limit of their source.
+#[inline(never)]
+fn bind<'m>(
+    plan: Plan,
+    args: Args,
+    title: Title,
+    inherited: Inherited,
+    message: &'m str,
+) -> Result<Bound<'m>, mpserv::server::Error> {
+    let mut server = plan.server.inherit(inherited).restart(args).notify(true).title(title).restore_signals(false);
+    if let Some(limit) = plan.per_source {
+        server = server.max_per_source(limit, message);
+    }
+    server.bind()
 }

@@ -164,6 +164,7 @@ impl Log {
     }
 
     /// Writes a line. Returns whether it could be written.
+    #[inline(never)]
     fn write(&self, level: Level, name: &str, fill: impl FnOnce(&mut Line)) -> bool {
         let mut line = Line::new(self.format == LogFormat::Json);
         match self.format {

@@ -29,6 +29,7 @@ struct Ready {
 
 impl<W: Worker> Parent<'_, '_, W> {
     /// Serves until a signal has told the server to stop and all children have ended.
+    #[inline(never)]
     pub(crate) fn run(&mut self) -> Stopped {
         self.begin();
         loop {
@@ -64,6 +65,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     }
 
     /// Tells the predecessor and the service manager that this server is ready.
+    #[inline(never)]
     fn begin(&mut self) {
         if self.pool.is_some() && self.descriptors.listeners.len() == 1 {
             // Children wait in accept4(), and the kernel wakes one of them for each client. If a listener cannot be made
@@ -118,15 +120,24 @@ impl<W: Worker> Parent<'_, '_, W> {
     fn on_signal(&mut self, info: SignalInfo) {
         match info.signal {
             Signal::CHLD => self.on_child(info.sender),
+            _ => self.on_request(&info),
+        }
+    }
+
+    /// Obeys a signal that a person, or another program, has sent.
+    #[inline(never)]
+    fn on_request(&mut self, info: &SignalInfo) {
+        match info.signal {
             Signal::USR1 => self.log_status(),
             Signal::HUP => self.reload(),
             Signal::USR2 => self.restart(),
-            Signal::TERM | Signal::INT | Signal::QUIT => self.stop(&info),
+            Signal::TERM | Signal::INT | Signal::QUIT => self.stop(info),
             _ => {}
         }
     }
 
     /// Logs an unexpected failure and waits a little, so that it cannot make a busy loop.
+    #[inline(never)]
     pub(super) fn back_off(&mut self, call: &str, errno: Errno) {
         self.throttle.back_off(self.log, self.state.now, call, errno, None);
     }

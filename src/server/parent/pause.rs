@@ -119,9 +119,10 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Tries again what a shortage has prevented: to start a child for the client that is kept, or to accept.
     pub(super) fn retry(&mut self) {
+        let now = self.state.now;
         let Some(shortage) = &mut self.state.shortage else { return };
         shortage.retry_at = None;
-        let is_late = self.state.now - shortage.since >= CLIENT_KEPT;
+        let is_late = now - shortage.since >= CLIENT_KEPT;
         match shortage.client.take() {
             // Even if no client has come meanwhile, only a try tells whether the shortage is over.
             None => self.state.ready = [true; LISTENERS_MAX],

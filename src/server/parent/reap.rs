@@ -23,7 +23,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         if must_reap_now {
             return self.reap();
         }
-        self.state.reap_at.get_or_insert(self.state.now + REAP_WITHIN);
+        let now = self.state.now;
+        self.state.reap_at.get_or_insert(now + REAP_WITHIN);
         if let Err(errno) = self.reap_likely(sender) {
             self.waitpid_failed(errno);
         }
@@ -113,8 +114,9 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.state.ended += 1;
         self.count_for_report(child.stage);
         // The child's end may have freed the missing resource: retry now.
+        let now = self.state.now;
         if let Some(shortage) = &mut self.state.shortage {
-            shortage.retry_at = Some(self.state.now);
+            shortage.retry_at = Some(now);
         }
         self.log_end(&child, end);
         // The start of a preforked child's connection is unknown; assume now.

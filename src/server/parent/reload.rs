@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_int};
 use core::fmt::Display;
 use core::time::Duration;
 
-use super::state::Parent;
+use super::state::{LoopState, Parent};
 use super::successor::{Answer, Successor, find_own_program};
 use crate::server::admission::Admission;
 use crate::server::child::Worker;
@@ -73,7 +73,8 @@ impl<W: Worker> Parent<'_, '_, W> {
             source_prefix: self.settings.source_prefix,
             scoreboard: &self.scoreboard,
         };
-        self.state.of_rules.recount(&mut self.state.children, &admission);
+        let LoopState { of_rules, children, .. } = &mut *self.state;
+        of_rules.recount(children, &admission);
     }
 
     /// The successor has answered, or ended.

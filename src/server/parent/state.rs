@@ -24,6 +24,7 @@ use crate::server::rules::Rules;
 use crate::server::scoreboard::{Scoreboard, Slot};
 use crate::server::settings::Settings;
 use crate::server::systemd::Manager;
+use crate::sys::memory::ParentOnlyBox;
 use crate::sys::process::Pid;
 use crate::sys::signal::{SigSet, Signal};
 use crate::sys::time::{Clock, clock_gettime};
@@ -61,10 +62,11 @@ pub(crate) struct Parent<'s, 'a, W> {
     pub(super) pool: Option<Pool>,
     pub(super) rate: Option<Rate>,
     pub(super) publisher: Publisher,
-    pub(super) state: LoopState,
+    pub(super) state: ParentOnlyBox<LoopState>,
 }
 
-/// The part of the parent that its loop changes.
+/// The part of the parent that its loop changes. It is parent-only memory: on the stack, each fork would make the parent copy
+/// the pages that it writes to.
 pub(super) struct LoopState {
     /// The time of the monotonic clock when the loop looked at it last.
     pub(super) now: Duration,
@@ -161,6 +163,7 @@ pub(super) fn monotonic() -> Duration {
 
 impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// A parent that has not begun to serve.
+    #[inline(never)]
     pub(crate) fn new(start: Start<'s, 'a, W>) -> Result<Self> {
         let Start { settings, log, mut descriptors, rules, manager, title, worker, pid, mask } = start;
         let now = monotonic();
@@ -174,6 +177,29 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         let of_rules = RuleCounts::new(rules.as_ref()).map_err(fail("mmap"))?;
         let has_error_texts = settings.pool.is_none() && worker.leaves_error_texts();
         let error_texts = has_error_texts.then(|| ErrorTexts::new(settings.max_children)).transpose();
+        let state = LoopState {
+            now,
+            started: now,
+            children: Children::with_capacity(settings.max_children).map_err(fail("mmap"))?,
+            groups: Groups::with_capacity(settings.max_children).map_err(fail("mmap"))?,
+            sources: Sources::with_capacity(settings.max_children, settings.source_prefix).map_err(fail("mmap"))?,
+            of_rules,
+            generation: 0,
+            headers_at: Duration::ZERO,
+            accepted: 0,
+            refused: 0,
+            ended: 0,
+            ready: [false; LISTENERS_MAX],
+            turn: 0,
+            aborts_in_a_row: 0,
+            limit_reached: None,
+            shortage: None,
+            reap_at: None,
+            retire_again_at: None,
+            successor: None,
+            has_handed_over: false,
+            stopping: None,
+        };
         Ok(Parent {
             settings,
             log,
@@ -188,29 +214,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             pool: settings.pool.map(|size| Pool::new(size, now)),
             rate: rate.map_err(fail("mmap"))?,
             publisher: Publisher::new(manager, title, settings.max_children, now),
-            state: LoopState {
-                now,
-                started: now,
-                children: Children::with_capacity(settings.max_children).map_err(fail("mmap"))?,
-                groups: Groups::with_capacity(settings.max_children).map_err(fail("mmap"))?,
-                sources: Sources::with_capacity(settings.max_children, settings.source_prefix).map_err(fail("mmap"))?,
-                of_rules,
-                generation: 0,
-                headers_at: Duration::ZERO,
-                accepted: 0,
-                refused: 0,
-                ended: 0,
-                ready: [false; LISTENERS_MAX],
-                turn: 0,
-                aborts_in_a_row: 0,
-                limit_reached: None,
-                shortage: None,
-                reap_at: None,
-                retire_again_at: None,
-                successor: None,
-                has_handed_over: false,
-                stopping: None,
-            },
+            // SAFETY: a child uses nothing of it: what a child knows is in its `ChildContext`.
+            state: unsafe { ParentOnlyBox::new(state) }.map_err(fail("mmap"))?,
         })
     }
 

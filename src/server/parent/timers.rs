@@ -117,6 +117,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     }
 
     /// Does what a timer stands for.
+    #[inline(never)]
     pub(super) fn fire(&mut self, timer: Timer) {
         let now = self.state.now;
         match timer {

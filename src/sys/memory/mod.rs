@@ -5,18 +5,20 @@
 //! | `map` | `mmap()` and `munmap()` |
 //! | `vec` | [`MapVec`]: room for a number of elements |
 //! | `strings` | [`CStrArray`]: `argv` and `envp` |
+//! | `parent_only` | memory that forked processes do not have |
 //! | `shared` | [`SharedWords`] and [`SharedNumbers`] |
 //! | `stack` | [`Stack`], for a process that shares memory |
 
 mod map;
+mod parent_only;
 mod shared;
 mod stack;
 mod strings;
 mod vec;
 
+pub(crate) use parent_only::{ParentOnly, ParentOnlyBox, keep_from_children};
 pub use shared::{SharedNumbers, SharedWords, empty_file};
-pub(crate) use shared::{keep_from_children, page_size, write_only_to};
+pub(crate) use shared::{page_size, write_only_to};
 pub use stack::{STACK_MIN, Stack};
 pub use strings::{CStrArray, Mark};
 pub use vec::MapVec;
-pub(crate) use vec::ParentOnly;

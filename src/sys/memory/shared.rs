@@ -74,20 +74,6 @@ pub(crate) fn page_size() -> usize {
     usize::try_from(unsafe { unistd::sysconf(unistd::_SC_PAGESIZE) }).unwrap_or(COMMON)
 }
 
-/// `madvise(…, MADV_DONTFORK)`: processes that are forked from now on do not have these numbers. A kernel that refuses leaves
-/// them to children.
-///
-/// # Safety
-/// The numbers are those of a [`SharedWords`], and no process that is forked from now on reads or writes them.
-///
-/// # References
-/// madvise(2), Linux 2.6.16
-pub(crate) unsafe fn keep_from_children(words: &'static [AtomicU64]) {
-    let start = words.as_ptr().cast_mut().cast();
-    // SAFETY: the bytes are a whole mapping; the rest is this function's own contract.
-    unsafe { c::madvise(start, size_of_val(words), c::MADV_DONTFORK) };
-}
-
 /// `mprotect()` twice: this process can write to none of the numbers any more but to those with these indices, which fill
 /// whole pages. `EINVAL` if they do not; `ENOMEM`.
 ///

@@ -11,6 +11,6 @@ mod parse;
 mod table;
 mod value;
 
-pub(crate) use parse::{MESSAGE_MAX, Task, parse};
+pub(crate) use parse::{MESSAGE_MAX, Plan, Task, parse};
 pub(crate) use table::Help;
 pub(crate) use value::{LINE_MAX, Wrong};

@@ -69,6 +69,7 @@ struct Given {
 }
 
 /// Parses a command line. The message of `--max-per-source` is written to `message`.
+#[inline(never)]
 pub(crate) fn parse(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<Task, Wrong> {
     let plan = Plan { server: Server::new(), per_source: None, service: None, program: None };
     let mut given = Given {
