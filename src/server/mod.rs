@@ -21,8 +21,8 @@
 //! other connection is affected. When the function returns, the child ends by `_exit()`: flush the output of std or C before.
 //!
 //! # The process
-//! While `serve` runs, the signals TERM, INT, QUIT, HUP, USR1, USR2, CHLD and PIPE are blocked and belong to the server. If
-//! SIGHUP was ignored, it stays ignored. SIGXFSZ and SIGTTOU are ignored, in children that run a function as well.
+//! While `serve` runs, the signals TERM, INT, QUIT, HUP, USR1, USR2 and CHLD are blocked and belong to the server. If SIGHUP
+//! was ignored, it stays ignored. SIGPIPE, SIGXFSZ and SIGTTOU are ignored, in children that run a function as well.
 //! SIGCHLD has its default action, and every child of the process is reaped, also one that the server has not made. In a
 //! child the signals are as they were before. A process that has other threads cannot serve: [`Error`] says so.
 //!

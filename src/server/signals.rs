@@ -6,18 +6,22 @@ use crate::sys::signal::{
     sigprocmask_replace,
 };
 
-/// The signals that the parent obeys, and SIGPIPE, which must not kill it.
-const OBEYED: [Signal; 8] =
-    [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1, Signal::USR2, Signal::CHLD, Signal::PIPE];
+/// The signals that the parent obeys.
+const OBEYED: [Signal; 7] =
+    [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1, Signal::USR2, Signal::CHLD];
 
 /// The actions while the server serves. If SIGCHLD were ignored, the kernel would not keep children until they are reaped.
-/// A log that has reached the limit of a file's size (SIGXFSZ), or a terminal that stops background processes which write
-/// to it (SIGTTOU), must not end or stop the server or a child.
-const ACTIONS: [(Signal, Disposition); 3] =
-    [(Signal::CHLD, Disposition::Default), (Signal::XFSZ, Disposition::Ignore), (Signal::TTOU, Disposition::Ignore)];
+/// A reader of the log that has gone (SIGPIPE), a log that has reached the limit of a file's size (SIGXFSZ), or a terminal
+/// that stops background processes which write to it (SIGTTOU) must not end or stop the server or a child.
+const ACTIONS: [(Signal, Disposition); 4] = [
+    (Signal::CHLD, Disposition::Default),
+    (Signal::PIPE, Disposition::Ignore),
+    (Signal::XFSZ, Disposition::Ignore),
+    (Signal::TTOU, Disposition::Ignore),
+];
 
 /// The signals that the server or its caller may ignore, and a program must not find ignored.
-pub(super) const DEFAULT_IN_PROGRAMS: [Signal; 3] = [Signal::HUP, Signal::XFSZ, Signal::TTOU];
+pub(super) const DEFAULT_IN_PROGRAMS: [Signal; 4] = [Signal::HUP, Signal::PIPE, Signal::XFSZ, Signal::TTOU];
 
 /// The signals of the process while it serves, and how they were before.
 pub(super) struct Signals {

@@ -31,7 +31,7 @@ fn a_parent_can_leave_all_signals_ignored_and_blocked() {
 }
 
 /// The signals that the server and the children of a service ignore.
-const IGNORED: u64 = 1 << (libc::SIGXFSZ - 1) | 1 << (libc::SIGTTOU - 1);
+const IGNORED: u64 = 1 << (libc::SIGPIPE - 1) | 1 << (libc::SIGXFSZ - 1) | 1 << (libc::SIGTTOU - 1);
 
 fn signals_that_were_ignored_or_blocked_before_are_heard() {
     for left in Left::ALL {

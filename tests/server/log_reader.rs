@@ -1,7 +1,7 @@
 //! The reader of the log is slow, gone, or a full disk: clients hardly notice, and lost lines are counted.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_log_that_nobody_takes_does_not_stop_it,
     lines_that_were_lost_are_counted,
     a_log_whose_reader_is_gone_ends_no_client,
+    a_reader_that_goes_just_before_a_write_ends_no_client,
     a_log_that_nobody_reads_holds_up_nobody_for_long_and_what_is_lost_is_counted,
     a_full_disk_behind_the_log_stops_nobody,
 ];
@@ -121,6 +122,36 @@ fn a_log_whose_reader_is_gone_ends_no_client() {
         assert_eq!(finish(server.client()), b"", "{mode}");
         assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0), "{mode}");
     });
+}
+
+/// A reader goes between the question whether the log takes a line and the write: strace makes the question fail.
+fn a_reader_that_goes_just_before_a_write_ends_no_client() {
+    const HEADER: &[u8] = b"PROXY TCP4 192.0.2.1 198.51.100.2 1000 443\r\n";
+    let folder = TempDir::new();
+    for (mode, header) in [
+        ("127.0.0.1:0", &b""[..]),
+        ("--prefork 2 127.0.0.1:0", b""),
+        ("--proxy-protocol 127.0.0.1:0 -- cat", HEADER),
+        ("127.0.0.1:0 -- sh -c 'grep SigIgn /proc/self/status; exec cat'", b""),
+    ] {
+        let (reader, writer) = std_pipe();
+        drop(reader);
+        let trace = folder.join("trace");
+        let strace = format!("strace -D -f -q -o '{}' -e trace=ppoll -e inject=ppoll:error=EINVAL", trace.display());
+        let script = format!("exec {strace} '{MPSERV}' -1 {mode} 2>&0 </dev/null");
+        let server = Served::start_command(Command::new("sh").args(["-c", &script]).stdin(OwnedFd::from(writer)));
+        let mut client = server.connect();
+        client.write_all(header).unwrap();
+        client.write_all(b"hello").unwrap();
+        let text = String::from_utf8(finish(client)).unwrap();
+        assert!(text.ends_with("hello"), "{mode}: {text:?}");
+        // A program does not find the signal ignored.
+        let ignored = text.strip_suffix("hello").unwrap_or_default();
+        assert!(ignored.is_empty() || signals_in(ignored, "SigIgn") == 0, "{mode}: {text}");
+        assert_eq!(ignored.is_empty(), !mode.contains("SigIgn"), "{mode}: {text}");
+        assert!(fs::read_to_string(&trace).unwrap().contains("(INJECTED)"), "{mode}");
+        assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0), "{mode}");
+    }
 }
 
 /// Each process waits for the log once; if it did so for each of its lines, this would take minutes.

@@ -199,7 +199,7 @@ impl Log {
         self.write_in_time(line.as_bytes()).is_ok()
     }
 
-    /// Writes a line to standard error, without SIGPIPE if its reader is gone.
+    /// Writes a line to standard error, without an end by SIGPIPE if its reader is gone: see `signals.rs`.
     fn write_in_time(&self, line: &[u8]) -> errno::Result<()> {
         let patience = if self.lost.get() > 0 { Duration::ZERO } else { LOG_PATIENCE };
         let mut stderr = [PollFd::new(STDERR.as_fd(), PollEvents::OUT)];
