@@ -65,6 +65,8 @@ pub const ABORTS_IN_A_ROW: u32 = 64;
 pub const EARLIER_MAX: usize = 8;
 /// The time that a successor has to become ready.
 pub const READY_WITHIN: Duration = Duration::from_secs(30);
+/// The time in which a successor that has closed its end of the pipe without an answer is to end.
+pub const ENDS_WITHIN: Duration = Duration::from_secs(1);
 /// The time between two looks at the size of the pool.
 pub const POOL_TICK: Duration = Duration::from_secs(1);
 /// The pause after a preforked child that has crashed before it served a client. It doubles with each further one.

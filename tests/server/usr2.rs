@@ -323,10 +323,19 @@ fn a_reader_of_the_ports_that_has_gone_does_not_matter() {
     wait_until("the second server ends", || nobody_listens(port));
 }
 
+/// A program that closes what it does not know, as many daemons do, and runs.
+const CLOSES_ALL: &str = "#!/usr/bin/env python3\nimport os, time\nos.closerange(3, 1024)\ntime.sleep(1000)\n";
+
 fn the_reason_of_a_successor_that_fails_is_in_the_log() {
+    needs_command("python3");
     for (script, why) in [
         ("no program\n", "it ended before it was ready: execve: Exec format error"),
-        ("#!/bin/sh\nexit 1\n", "it ended before it was ready"),
+        ("#!/bin/sh\nexit 3\n", "it ended before it was ready (exit 3), and gave no reason: is the file mpserv?"),
+        (
+            "#!/bin/sh\nkill -KILL $$\n",
+            "it ended before it was ready (SIGKILL), and gave no reason: is the file mpserv?",
+        ),
+        (CLOSES_ALL, "it has closed its descriptors without an answer: is the file mpserv?"),
     ] {
         let dynasty = Dynasty::start(&["127.0.0.1:0"]);
         dynasty.replace_program(script);

@@ -106,7 +106,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     fn on_end(&mut self, pid: Pid, end: ChildEnd) {
         let Some(child) = self.state.children.remove(pid) else {
             if self.state.successor.as_ref().is_some_and(|successor| successor.pid == pid) {
-                return self.successor_ended();
+                return self.successor_ended(end);
             }
             return self.log.orphan(pid);
         };

@@ -6,8 +6,11 @@ use core::time::Duration;
 
 use super::state::{LoopState, Parent};
 use super::successor::{Answer, Successor, find_own_program};
+use crate::program::text::Text;
 use crate::server::admission::Admission;
 use crate::server::child::Worker;
+use crate::server::inherited::FAILURE_MAX;
+use crate::server::log::ChildEnd;
 use crate::server::rules::Rules;
 use crate::sys::signal::Signal;
 
@@ -83,19 +86,36 @@ impl<W: Worker> Parent<'_, '_, W> {
             Answer::None => {}
             Answer::Ready => self.hand_over(),
             Answer::Failed(why) => self.successor_failed(why.as_str()),
+            Answer::Silent => {
+                let now = self.state.now;
+                self.state.successor.as_mut().into_iter().for_each(|successor| successor.await_end(now));
+            }
         }
     }
 
     /// The successor has been reaped. It may have said why it ended.
-    pub(super) fn successor_ended(&mut self) {
-        match self.state.successor.as_ref().map_or(Answer::None, Successor::answer) {
-            Answer::Failed(why) => self.successor_failed(why.as_str()),
-            Answer::None | Answer::Ready => self.successor_failed("it ended before it was ready"),
+    pub(super) fn successor_ended(&mut self, end: ChildEnd) {
+        let why = match (self.state.successor.as_ref().map(Successor::answer), end.status()) {
+            (Some(Answer::Failed(why)), _) => why,
+            (_, Some(status)) => Text::<FAILURE_MAX>::of(format_args!(
+                "it ended before it was ready ({status}), and gave no reason: is the file mpserv?"
+            )),
+            (_, None) => Text::of(format_args!("it ended before it was ready")),
+        };
+        self.successor_failed(why.as_str());
+    }
+
+    /// The successor has taken too long.
+    pub(super) fn successor_late(&mut self) {
+        // It may have answered while this process was stopped.
+        self.on_successor();
+        if let Some(why) = self.state.successor.as_ref().map(Successor::why_late) {
+            self.successor_failed(why.as_str());
         }
     }
 
     /// Ends a successor that does not get ready.
-    pub(super) fn successor_failed(&mut self, why: &str) {
+    fn successor_failed(&mut self, why: &str) {
         if let Some(successor) = self.state.successor.take() {
             successor.kill();
             self.go_on_without_successor(why);

@@ -11,7 +11,7 @@ use crate::program::text::Text;
 use crate::server::child::{copy_environment, find_executable};
 use crate::server::descriptors::Descriptors;
 use crate::server::inherited::{FAILURE_MAX, Passed, READY, RESTART_VARIABLE, earlier_servers, say_failed};
-use crate::server::limits::{PATH_MAX, READY_WITHIN};
+use crate::server::limits::{ENDS_WITHIN, PATH_MAX, READY_WITHIN};
 use crate::server::privileges::Identity;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, PipeFlags, keep_on_exec, pipe2, read};
@@ -28,8 +28,8 @@ const STALE_VARIABLES: [&str; 5] = [RESTART_VARIABLE, "LISTEN_PID", "LISTEN_PIDF
 /// A successor that is starting.
 pub(super) struct Successor {
     pub(super) pid: Pid,
-    /// The pipe through which it answers.
-    answers: OwnedFd,
+    /// The pipe through which it answers, until it has closed it.
+    answers: Option<OwnedFd>,
     /// The time at which it has taken too long.
     pub(super) deadline: Duration,
 }
@@ -42,6 +42,8 @@ pub(super) enum Answer {
     Ready,
     /// The successor has ended or is about to; its reason, if it gave one.
     Failed(Text<FAILURE_MAX>),
+    /// It has closed the pipe without an answer: it has ended, or is no mpserv.
+    Silent,
 }
 
 impl Successor {
@@ -66,7 +68,9 @@ impl Successor {
         let mut envp = copy_environment(identity, |name| STALE_VARIABLES.iter().any(|stale| stale.as_bytes() == name))?;
         let argv = CStrArray::copy(args.from(0))?;
         match fork()? {
-            Fork::Parent(child) => Ok(Successor { pid: child.pid(), answers, deadline: now + READY_WITHIN }),
+            Fork::Parent(child) => {
+                Ok(Successor { pid: child.pid(), answers: Some(answers), deadline: now + READY_WITHIN })
+            }
             Fork::Child => {
                 passed.successor = getpid();
                 let told = envp.push_fmt(format_args!("{RESTART_VARIABLE}={passed}"));
@@ -84,15 +88,30 @@ impl Successor {
 
     /// Reads the answer, if there is one.
     pub(super) fn answer(&self) -> Answer {
+        let Some(answers) = &self.answers else { return Answer::None };
         let mut text = [0; FAILURE_MAX];
-        match read(&self.answers, &mut text).map(|length| text.get(..length).unwrap_or_default()) {
+        match read(answers, &mut text).map(|length| text.get(..length).unwrap_or_default()) {
             Ok(READY) => Answer::Ready,
             Ok(why @ [_, ..]) => {
                 let why = core::str::from_utf8(why).unwrap_or("the reason that it has told is not UTF-8");
                 Answer::Failed(Text::of(format_args!("it ended before it was ready: {why}")))
             }
             Err(Errno::INTR | Errno::AGAIN) => Answer::None,
-            Ok([]) | Err(_) => Answer::Failed(Text::of(format_args!("it ended before it was ready"))),
+            Ok([]) | Err(_) => Answer::Silent,
+        }
+    }
+
+    /// Waits for the end of a successor that has closed the pipe: its exit status is all that can be known of it.
+    pub(super) fn await_end(&mut self, now: Duration) {
+        self.answers = None;
+        self.deadline = self.deadline.min(now + ENDS_WITHIN);
+    }
+
+    /// The reason why a successor failed that has run for too long.
+    pub(super) fn why_late(&self) -> Text<FAILURE_MAX> {
+        match self.answers {
+            Some(_) => Text::of(format_args!("it was not ready within {} seconds", READY_WITHIN.as_secs())),
+            None => Text::of(format_args!("it has closed its descriptors without an answer: is the file mpserv?")),
         }
     }
 

@@ -126,11 +126,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             Timer::PoolTick => self.on_pool_tick(),
             Timer::PoolRefill => self.refill_pool(),
             Timer::RetireAgain => self.retire_again(),
-            Timer::Successor => {
-                // It may have answered while this process was stopped.
-                self.on_successor();
-                self.successor_failed("it was not ready in time");
-            }
+            Timer::Successor => self.successor_late(),
             Timer::Watchdog => self.publisher.notify_watchdog(now),
             Timer::Status => self.publisher.notify_status(self.busy_children(), now),
             Timer::Kill => self.kill_overdue(),
