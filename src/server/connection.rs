@@ -48,7 +48,7 @@ impl Peer {
     /// The source of the client: its network, cut to `prefix` bits, or its user.
     pub(super) fn source(&self, prefix: SourcePrefix) -> Source {
         match self {
-            Peer::Inet(address) => prefix.source_of(address.ip()),
+            Peer::Inet(address) => prefix.source_of(*address),
             Peer::Unix(credentials) => Source::User(credentials.uid),
             Peer::Unknown => Source::Unknown,
         }

@@ -1,6 +1,6 @@
 //! `Source`: the origin of a connection, by which connections are counted.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::limits::{SOURCE_PREFIX_V4, SOURCE_PREFIX_V6};
 
@@ -9,6 +9,9 @@ use super::limits::{SOURCE_PREFIX_V4, SOURCE_PREFIX_V6};
 pub(super) enum Source {
     /// A network, by its first address.
     Network(IpAddr),
+    /// A host on the link of an interface: its address, and the index of the interface. All hosts of a link share the
+    /// network `fe80::/64`.
+    LinkLocal(Ipv6Addr, u32),
     /// A user of this machine.
     User(u32),
     /// Any other client.
@@ -25,12 +28,16 @@ pub(super) struct SourcePrefix {
 impl SourcePrefix {
     pub(super) const DEFAULT: SourcePrefix = SourcePrefix { v4: SOURCE_PREFIX_V4, v6: SOURCE_PREFIX_V6 };
 
-    /// The network of an address.
-    pub(super) fn source_of(self, ip: IpAddr) -> Source {
-        Source::Network(match ip {
-            IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() & mask_v4(self.v4)).into(),
-            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & mask_v6(self.v6)).into(),
-        })
+    /// The source of a client with this address.
+    pub(super) fn source_of(self, address: SocketAddr) -> Source {
+        let network = match address {
+            SocketAddr::V4(address) => Ipv4Addr::from_bits(address.ip().to_bits() & mask_v4(self.v4)).into(),
+            SocketAddr::V6(address) if address.ip().is_unicast_link_local() => {
+                return Source::LinkLocal(*address.ip(), address.scope_id());
+            }
+            SocketAddr::V6(address) => Ipv6Addr::from_bits(address.ip().to_bits() & mask_v6(self.v6)).into(),
+        };
+        Source::Network(network)
     }
 }
 

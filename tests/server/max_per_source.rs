@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     over_the_limit_of_a_source_the_client_is_told,
     of_a_client_that_it_refuses_the_parent_reads_a_little_once,
     addresses_of_one_network_are_one_source,
+    hosts_with_link_local_addresses_are_sources_of_their_own,
     rules_count_by_network_as_well,
     a_client_that_a_proxy_names_counts_by_network,
     a_program_finds_the_number_of_connections_of_its_network,
@@ -118,6 +119,42 @@ fn addresses_of_one_network_are_one_source() {
     last_is_refused(&["-C", "1", "--source-prefix", "32:128"], &[FIRST, SAME_64, OTHER_64, FIRST]);
     last_is_refused(&["-C", "1", "--source-prefix", "31:48"], &[FIRST, "127.0.0.1", "127.0.0.2", OTHER_64]);
     last_is_refused(&["-C", "1", "--source-prefix", "31"], &["127.0.0.1", FIRST, "127.0.0.2", OTHER_64, "127.0.0.3"]);
+}
+
+/// Two interfaces, and two hosts on the link of each. They have the same addresses on both.
+fn hosts_with_link_local_addresses_are_sources_of_their_own() {
+    use mpserv::net::{AddressFamily, Protocol, SocketAddrV6, SocketType, bind, connect, if_nametoindex, socket};
+    network_of_ipv6();
+    run_all("ip link add one type veth peer name two");
+    for interface in ["one", "two"] {
+        run_all(&format!("ip link set {interface} up"));
+        for address in ["fe80::1", "fe80::77", "fe80::78"] {
+            run_all(&format!("ip -6 addr add {address}/64 dev {interface} nodad"));
+        }
+    }
+    let connect = |source: &str, interface, port| -> TcpStream {
+        let scope = if_nametoindex(interface).unwrap();
+        let fd = socket(AddressFamily::INET6, SocketType::STREAM, Protocol::DEFAULT).unwrap();
+        bind(&fd, &SocketAddrV6::new(source.parse().unwrap(), 0, 0, scope)).unwrap();
+        connect(&fd, &SocketAddrV6::new("fe80::1".parse().unwrap(), port, 0, scope)).unwrap();
+        // SAFETY: the descriptor is open, and `into_raw` has given it away.
+        let stream: TcpStream = unsafe { std::os::fd::FromRawFd::from_raw_fd(fd.into_raw()) };
+        stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+        stream
+    };
+    for pool in [&[][..], &["--prefork", "8"]] {
+        let server = Served::start(&[pool, &["-C", "1", "0"]].concat());
+        let mut kept = Vec::new();
+        for (source, interface) in [("fe80::77", c"one"), ("fe80::78", c"one"), ("fe80::77", c"two")] {
+            let mut client = connect(source, interface, server.port());
+            assert_eq!(echo(&mut client, b"x"), b"x", "{source}%{interface:?}");
+            kept.push(client);
+        }
+        assert_eq!(read_all(&mut connect("fe80::77", c"two", server.port())), b"");
+        assert_eq!(server.wait_events("refuse", 1)[0].get("why"), "max-per-source");
+        drop(kept);
+        server.stop();
+    }
 }
 
 fn rules_count_by_network_as_well() {
