@@ -5,9 +5,18 @@ use super::*;
 #[test]
 fn the_normalizations_are_listed_with_their_reasons() {
     let out = assert_output(&["--normalizations"]);
-    for name in
-        ["process-id", "pointer", "ephemeral-port", "own-path", "random", "time", "usage", "own-segments", "endless"]
-    {
+    for name in [
+        "process-id",
+        "pointer",
+        "thread-block",
+        "ephemeral-port",
+        "own-path",
+        "random",
+        "time",
+        "usage",
+        "own-segments",
+        "endless",
+    ] {
         assert!(out.lines().any(|line| line == name), "{name}");
     }
     assert!(out.matches("  why:  ").count() >= 8);

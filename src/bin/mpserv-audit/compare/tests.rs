@@ -103,6 +103,38 @@ fn mappings_are_the_same_by_identity() {
 }
 
 #[test]
+fn the_block_of_the_main_thread_may_be_elsewhere_in_its_mapping() {
+    let map = "mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)";
+    let trace = |start: u64, set: u64, list: u64, rseq: u64, forked: u64| {
+        let [set, list, rseq, forked] = [set, list, rseq, forked].map(|offset| start + offset);
+        format!(
+            "{map} = {start:#x}\nset_tid_address({set:#x}) = 100\nset_robust_list({list:#x}, 24) = 0\n\
+             rseq({rseq:#x}, 0x20, 0, 0xd428bc00) = 0\n\
+             clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLD, child_tidptr={forked:#x}) = 101\n"
+        )
+    };
+    let found = |a: &str, b: &str| compared(&[(100, a), (101, "")], &[(100, b), (101, "")]).differences();
+    let one = trace(0xffff_8000_0000, 0x50, 0x60, 0x6a0, 0x50);
+    let moved = trace(0xffff_9000_0000, 0x70, 0x80, 0x6c0, 0x70);
+    assert_eq!(found(&one, &moved), 0);
+    // Each pointer alone keeps its distance from the first, on either side of it.
+    for (list, rseq, forked) in
+        [(0x88, 0x6c0, 0x70), (0x68, 0x6c0, 0x70), (0x80, 0x6c8, 0x70), (0x80, 0x6c0, 0x78), (0x80, 0x6c0, 0x50)]
+    {
+        assert_eq!(
+            found(&one, &trace(0xffff_9000_0000, 0x70, list, rseq, forked)),
+            1,
+            "{list:#x} {rseq:#x} {forked:#x}"
+        );
+    }
+    // Outside the block's mapping it is another address.
+    assert_eq!(found(&one, &trace(0xffff_9000_0000, 0x70, 0x80, 0x6c0, 0x2070)), 1);
+    // What is elsewhere in the mapping stays where it is.
+    let unmap = |offset: u64| format!("mprotect({:#x}, 4096, PROT_READ) = 0\n", 0xffff_8000_0000_u64 + offset);
+    assert_eq!(found(&(one.clone() + &unmap(0x1000)), &(one.clone() + &unmap(0x1020))), 1);
+}
+
+#[test]
 fn lengths_of_the_heap_and_of_mappings_count() {
     let heap = |start: u64, size: u64| format!("brk(NULL) = {start:#x}\nbrk({0:#x}) = {0:#x}\n", start + size);
     assert_eq!(differences(&heap(0x5555_0000_0000, 0x21000), &heap(0x5666_0000_0000, 0x21000)), 0);

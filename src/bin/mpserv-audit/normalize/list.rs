@@ -9,7 +9,7 @@ pub struct Normalization {
 }
 
 /// All normalizations; `--normalizations` prints them. Only the last drops calls.
-pub const ALL: [Normalization; 16] = [
+pub const ALL: [Normalization; 17] = [
     Normalization {
         name: "process-id",
         what: "a process id, where a call takes or returns one and in text or binary data that the program made of it, becomes the process's place in the tree",
@@ -19,6 +19,11 @@ pub const ALL: [Normalization; 16] = [
         name: "pointer",
         what: "an address of the stack or the program becomes <pointer>; one in a mapping or the heap becomes its offset there, and the mapping must be the same on both sides; so does what rt_sigreturn returns and what epoll keeps, which strace shows as decimal numbers",
         reason: "address space layout is random, and compilers lay out frames as they like",
+    },
+    Normalization {
+        name: "thread-block",
+        what: "what set_tid_address, set_robust_list, rseq and child_tidptr point to in the main thread's own block becomes its distance from what set_tid_address points to; the distances must be the same on both sides, and so must the mapping that the block is in",
+        reason: "the dynamic loader puts the block behind a table that grows with the versions of symbols that a program needs, where the table and the block share a mapping, as on aarch64",
     },
     Normalization {
         name: "ephemeral-port",

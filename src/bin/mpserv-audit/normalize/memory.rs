@@ -1,5 +1,6 @@
 //! Addresses: what is mapped where, and what an address is relative to it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::line::{Name, Normal};
@@ -7,8 +8,9 @@ use super::number::{leading_number, plain_arguments};
 use super::position::Position;
 use crate::trace::Call;
 
-/// A 64-bit process's addresses are random between these, whatever the executable.
-const RANDOM: std::ops::Range<u64> = 0x1000_0000_0000..0x8000_0000_0000;
+/// A 64-bit process's addresses are random between these, whatever the executable. They have 47 bits on x86-64, 48 on
+/// aarch64.
+const RANDOM: std::ops::Range<u64> = 0x1000_0000_0000..0x1_0000_0000_0000;
 /// Below this a bare hexadecimal argument is a flag or a small size, not an address.
 const LOWEST_ADDRESS: u64 = 0x1_0000;
 /// The heap begins less than this far behind the beginning of the program's image: the image itself, and a random gap of
@@ -23,6 +25,8 @@ pub(super) struct Memory {
     heap: Option<u64>,
     /// The end that the last brk returned.
     heap_end: u64,
+    /// The address in the main thread's block that set_tid_address was given.
+    thread: Option<u64>,
     /// Number of mappings so far.
     count: u64,
 }
@@ -45,6 +49,7 @@ impl Memory {
                 self.heap.get_or_insert(end);
                 self.heap_end = end;
             }
+            _ if call.name == b"set_tid_address" => self.thread = number_at(call, 0),
             _ => {}
         }
         let place_of_length = match call.name {
@@ -101,6 +106,11 @@ impl Memory {
         (address - start < mapping.length).then_some((*start, *mapping))
     }
 
+    /// The address in the main thread's block, if the block lies in this mapping.
+    fn thread_in(&self, mapping: Mapping) -> Option<u64> {
+        self.thread.filter(|thread| self.mapping_of(*thread).is_some_and(|(_, own)| own.number == mapping.number))
+    }
+
     fn in_heap(&self, address: u64) -> bool {
         self.heap.is_some_and(|start| (start..=self.heap_end).contains(&address))
     }
@@ -116,7 +126,10 @@ impl Memory {
             return true;
         }
         if let Some((start, mapping)) = self.mapping_of(value) {
-            put(b"mapping", start, mapping.number, value, normal);
+            match self.thread_in(mapping).filter(|_| is_in_thread_block(at)) {
+                Some(thread) => put(b"thread", thread, mapping.number, value, normal),
+                None => put(b"mapping", start, mapping.number, value, normal),
+            }
             return true;
         }
         let is_bare = at.depth == 0 && value >= LOWEST_ADDRESS && !at.is_result();
@@ -167,8 +180,10 @@ fn put(what: &[u8], start: u64, number: u64, value: u64, normal: &mut Normal) {
     normal.names.push(Name::Mapping(number));
     normal.put(b"<");
     normal.put(what);
-    if value > start {
-        normal.put(format!("+{:#x}", value - start).as_bytes());
+    match value.cmp(&start) {
+        Ordering::Less => normal.put(format!("-{:#x}", start - value).as_bytes()),
+        Ordering::Equal => {}
+        Ordering::Greater => normal.put(format!("+{:#x}", value - start).as_bytes()),
     }
     normal.put(b">");
 }
@@ -176,6 +191,12 @@ fn put(what: &[u8], start: u64, number: u64, value: u64, normal: &mut Normal) {
 /// Hexadecimal numbers that are no addresses: an offset in a file, a signature, a request.
 fn is_known_number(at: &Position<'_>) -> bool {
     matches!((at.call, at.argument), (b"mmap", Some(5)) | (b"rseq", Some(3)) | (b"ioctl", Some(1)) | (b"fcntl", None))
+}
+
+/// Addresses that the C library keeps in a thread's own block.
+fn is_in_thread_block(at: &Position<'_>) -> bool {
+    matches!((at.call, at.argument), (b"set_tid_address" | b"set_robust_list" | b"rseq", Some(0)))
+        || at.field == b"child_tidptr"
 }
 
 fn is_address_field(field: &[u8]) -> bool {
