@@ -273,6 +273,17 @@ fn perror_prints_through_a_copy_of_standard_error() {
     let end = "exit_group(1) = ?\n";
     assert_eq!(verdict(&(perror("one") + end), &(perror("two") + end)).0, Level::Texts);
     assert_eq!(verdict(&(perror("one") + end), &("write(2, \"one\", 3) = 3\n".to_owned() + end)).0, Level::Texts);
+    // The memory that perror allocates for its stream, or for its text if the copy cannot be written and read.
+    let allocate =
+        "getrandom(\"x\", 8, GRND_NONBLOCK) = 8\nbrk(NULL) = 0x555500000000\nbrk(0x555500021000) = 0x555500021000\n";
+    let stream = perror("one").replace("newfstatat", &format!("{allocate}newfstatat"));
+    let text = format!(
+        "dup(2) = 4\nfcntl(4, F_GETFL) = 0x1 (flags O_WRONLY)\nclose(4) = 0\n{allocate}write(2, \"one\", 3) = 3\n"
+    );
+    for one in [stream, text] {
+        assert_eq!(verdict(&(one + end), &("write(2, \"one\", 3) = 3\n".to_owned() + end)).0, Level::Texts);
+    }
+    assert_eq!(verdict(&(allocate.to_owned() + end), end).0, Level::Different);
     // A copy that stays open is the program's own.
     assert_eq!(verdict(&perror("one").replace("close(4) = 0\n", ""), &perror("one")).0, Level::Texts);
 }

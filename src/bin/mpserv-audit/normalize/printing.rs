@@ -15,7 +15,7 @@ const STANDARD_ERROR: u64 = 2;
 #[derive(Clone, Debug)]
 pub(super) struct Printing {
     descriptors: Vec<u64>,
-    /// The last call asked for the kind of an output: stdio allocates its buffer next.
+    /// The last call asked for the kind of an output, or was one of perror's: stdio allocates memory next.
     prepares: bool,
 }
 
@@ -46,7 +46,11 @@ impl Printing {
                 self.prepares = prepared;
                 prepared
             }
-            b"fcntl" if is_printed && has(call.arguments, b", F_GETFL") => true,
+            // fdopen allocates the stream.
+            b"fcntl" if is_printed && has(call.arguments, b", F_GETFL") => {
+                self.prepares = true;
+                true
+            }
             b"dup" | b"dup2" | b"dup3" | b"fcntl" => {
                 let copies = call.name != b"fcntl" || has(call.arguments, b", F_DUPFD");
                 if let (true, Some(copy)) = (copies, number(call.result)) {
@@ -59,7 +63,9 @@ impl Printing {
             }
             b"close" => {
                 self.descriptors.retain(|known| Some(*known) != descriptor);
-                is_printed && descriptor.is_some_and(|descriptor| !STANDARD.contains(&descriptor))
+                // glibc 2.41 allocates perror's text when the copy cannot be used.
+                self.prepares = is_printed && descriptor.is_some_and(|descriptor| !STANDARD.contains(&descriptor));
+                self.prepares
             }
             _ => false,
         }
