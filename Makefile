@@ -11,9 +11,13 @@ PREFIX  ?= /usr/local
 CARGO   ?= cargo
 # The target folder that cargo uses, asked for once, when it is first needed.
 METADATA = $(CARGO) metadata --format-version 1 --no-deps 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
-TARGET   = $(eval TARGET := $(patsubst $(CURDIR)/%,%,$(or $(shell $(METADATA)),target))$(CARGO_BUILD_TARGET:%=/%))$(TARGET)
-# Where the programs are, by IMPL: build.rs puts the C ones beside ours.
-BIN      = $(TARGET)/$(if $(filter c,$(IMPL)),c,release)
+TARGET   = $(eval TARGET := $(patsubst $(CURDIR)/%,%,$(or $(shell $(METADATA)),target)))$(TARGET)
+# $(call rust,PROGRAM,OPTIONS) and $(call c,PROGRAM): build it alone, and print its path. cargo knows the paths of ours,
+# build.rs the folder of the C ones, which it compiles whatever else is built.
+PATHS = --message-format=json-render-diagnostics | sed -n 's|"$(CURDIR)/|"|g;
+rust  = $(CARGO) build $(or $(2),--release) --bin $(1) $(PATHS) s|.*"executable":"\([^"]*\)".*|\1|p' | grep .
+c     = $(CARGO) build --release --lib $(PATHS) s|.*"MPSERV_C_DIR","\([^"]*\)".*|\1/$(1)|p' | grep .
+build = $($(IMPL))
 
 # $(call need,COMMAND,PACKAGES): COMMAND is there, or is installed (Debian, as root), or make says how to.
 need = @command -v $(firstword $(1)) >/dev/null || { \
@@ -104,43 +108,36 @@ help:
 	@echo 'or, for run, one of $(OTHERS).'
 
 # $(call run,COMMAND): runs it in the foreground. ctrl-C is for the program, which may take its time to end. The shell
-# stays until make has taken its own SIGINT (bit 1 of the pending signals): make complains if its child ends before.
-run = @trap : INT; $(strip $(1)); status=$$?; \
-	while grep -qs '^ShdPnd:.*[2367abef]$$' /proc/$$PPID/status; do :; done; \
-	[ $$status = 130 ] || exit $$status
-# $(call build,PROGRAM): builds it alone. build.rs compiles the C programs, whatever else is built.
-build = $(CARGO) build --release $(if $(filter c,$(IMPL)),--lib,--bin $(1))
+# stays a moment longer: make complains if its child ends before make itself has taken the signal.
+run = trap 'sleep 0.2' INT; $(strip $(1)); status=$$?; [ $$status = 130 ] || exit $$status
 
 run-server: need-cargo need-cc
-	@$(call build,$(PROGRAM))
-	@echo 'make: $(strip $(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM))); ctrl-C ends it'
-	@echo 'make: talk to it from another terminal:  $(TALK_$(PROGRAM))'
-	$(call run,$(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM)))
+	@program=$$($(call build,$(PROGRAM))) || exit; \
+	echo "make: $$program $(ARGS_$(PROGRAM)); ctrl-C ends it"; \
+	echo 'make: talk to it from another terminal:  $(TALK_$(PROGRAM))'; \
+	$(call run,"$$program" $(ARGS_$(PROGRAM)))
 
 run-client: need-cargo need-cc
-	@$(call build,$(CLIENT_$(PROGRAM)))
-	$(call run,$(BIN)/$(CLIENT_$(PROGRAM)) $(ARGS_$(CLIENT_$(PROGRAM))))
+	@program=$$($(call build,$(CLIENT_$(PROGRAM)))) || exit; $(call run,"$$program" $(ARGS_$(CLIENT_$(PROGRAM))))
 
 run: need-cargo need-cc
-	@$(call build,$(PROGRAM))
-	$(call run,$(BIN)/$(PROGRAM))
+	@program=$$($(call build,$(PROGRAM))) || exit; $(call run,"$$program")
 
 strace-server: need-cargo need-cc need-strace
-	@$(call build,$(PROGRAM))
-	@echo 'make: talk to it from another terminal:  $(TALK_$(PROGRAM))'
-	$(call run,strace -f $(BIN)/$(PROGRAM) $(ARGS_$(PROGRAM)))
+	@program=$$($(call build,$(PROGRAM))) || exit; \
+	echo 'make: talk to it from another terminal:  $(TALK_$(PROGRAM))'; \
+	$(call run,strace -f "$$program" $(ARGS_$(PROGRAM)))
 
 strace-client: need-cargo need-cc need-strace
-	@$(call build,$(CLIENT_$(PROGRAM)))
-	$(call run,strace -f $(BIN)/$(CLIENT_$(PROGRAM)) $(ARGS_$(CLIENT_$(PROGRAM))))
+	@program=$$($(call build,$(CLIENT_$(PROGRAM)))) || exit; $(call run,strace -f "$$program" $(ARGS_$(CLIENT_$(PROGRAM))))
 
 release: need-cargo need-cc
 	$(CARGO) build --release
 
 c: need-cargo need-cc
-	$(CARGO) build --lib
-	@test -x $(TARGET)/c/echo_mpserv || { echo 'make: they could not be compiled: see the warning above' >&2; exit 1; }
-	@echo 'make: the C programs are in $(TARGET)/c'
+	@program=$$($(call c,echo_mpserv)) || exit; \
+	[ -x "$$program" ] || { echo 'make: they could not be compiled: see the warning above' >&2; exit 1; }; \
+	echo "make: the C programs are in $${program%/*}"
 
 test: need-cargo need-cc need-strace
 	$(call need,nc,netcat-openbsd)
@@ -203,39 +200,39 @@ sanitize: need-cargo need-cc
 # In the development build from main on, in the release build from execve on.
 audit: release need-strace
 	$(CARGO) build
-	$(TARGET)/debug/mpserv-audit --from main $(ARGS)
-	$(TARGET)/release/mpserv-audit --from execve $(ARGS)
+	tool=$$($(call rust,mpserv-audit,--profile dev)) && "$$tool" --from main $(ARGS)
+	tool=$$($(call rust,mpserv-audit)) && "$$tool" --from execve $(ARGS)
 
 audit-report: release need-strace
-	$(TARGET)/release/mpserv-audit --from execve --html $(TARGET)/audit.html $(ARGS)
+	@tool=$$($(call rust,mpserv-audit)) && "$$tool" --from execve --html $(TARGET)/audit.html $(ARGS)
 	@echo 'make: open $(TARGET)/audit.html'
 
 faults: release need-strace
-	$(TARGET)/release/mpserv-audit --faults $(FAULTS) --html $(TARGET)/faults.html $(ARGS)
+	@tool=$$($(call rust,mpserv-audit)) && "$$tool" --faults $(FAULTS) --html $(TARGET)/faults.html $(ARGS)
 	@echo 'make: open $(TARGET)/faults.html'
 
 # The development build, which knows its lines.
 lesson: need-cargo need-cc need-strace
 	$(call need,addr2line,binutils)
 	@$(CARGO) build --quiet
-	$(TARGET)/debug/mpserv-audit --lesson $(TARGET)/lesson $(NAMED) $(ARGS)
+	@tool=$$($(call rust,mpserv-audit,--profile dev)) && "$$tool" --lesson $(TARGET)/lesson $(NAMED) $(ARGS)
 	@echo 'make: open $(TARGET)/lesson/$(or $(NAMED),index).html'
 
 EXERCISE =
 exercise: need-cargo need-cc need-strace
 	$(CARGO) build
-	@$(TARGET)/debug/mpserv-audit --exercise $(C) $(PROGRAM) $(EXERCISE)
+	@tool=$$($(call rust,mpserv-audit,--profile dev)) && "$$tool" --exercise $(C) $(PROGRAM) $(EXERCISE)
 
 # Without PROGRAM, all; with C, the user's own program in place of ours.
 compare: release need-strace
 	$(if $(filter %.cc %.cpp %.cxx,$(C)),$(call need,c++,g++))
-	@$(TARGET)/release/mpserv-audit --output $(if $(C),--c '$(subst ','\'',$(C))') $(NAMED) $(ARGS)
+	@tool=$$($(call rust,mpserv-audit)) && "$$tool" --output $(if $(C),--c '$(subst ','\'',$(C))') $(NAMED) $(ARGS)
 
 # What ps says of a child that ended and was not waited for, while its parent lives and after.
 watch-zombies: need-cargo need-cc
 	$(call need,ps,procps)
-	@$(call build,zombie)
-	@$(BIN)/zombie & parent=$$!; \
+	@program=$$($(call build,zombie)) || exit; \
+	"$$program" & parent=$$!; \
 	for try in 1 2 3 4 5 6 7 8 9 10; do ps -o stat= --ppid $$parent | grep -q Z && break; sleep 0.2; done; \
 	child=$$(ps -o pid= --ppid $$parent); \
 	echo "make: the parent sleeps for 30 seconds and does not wait for its child:"; \
@@ -277,8 +274,9 @@ INSTALLED = $(PROGRAMS:%=bin/%) \
             $(UNITS:%=lib/systemd/system/%)
 
 install: release
-	@set -ex; for program in $(PROGRAMS); do \
-		install -D -m 755 $(TARGET)/release/$$program $(TO)/bin/$$program; \
+	@set -ex; mpserv=$$($(call rust,mpserv)); \
+	for program in $(PROGRAMS); do \
+		install -D -m 755 "$${mpserv%/*}/$$program" $(TO)/bin/$$program; \
 		install -D -m 644 $(SHARE)/completions/$$program.bash $(TO)/share/bash-completion/completions/$$program; \
 		install -D -m 644 $(SHARE)/completions/_$$program $(TO)/share/zsh/site-functions/_$$program; \
 		install -D -m 644 $(SHARE)/completions/$$program.fish $(TO)/share/fish/vendor_completions.d/$$program.fish; \

@@ -294,7 +294,7 @@ impl Given {
                     return Err(usage("--listen and --signal go with --a and --b"));
                 }
                 let rust = self.rust.clone().map_or_else(own_directory, Ok)?;
-                let c = self.c.clone().unwrap_or_else(|| rust.join("../c"));
+                let c = self.c.clone().unwrap_or_else(|| PathBuf::from(env!("MPSERV_C_DIR")));
                 let is_foreign = self.c.is_some() || self.rust.is_some();
                 Ok(Task::Programs(Programs { names: operands, drive: self.drive.clone(), c, rust, is_foreign }))
             }
