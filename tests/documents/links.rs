@@ -7,7 +7,7 @@ use crate::{file, tests};
 
 pub(crate) const TESTS: &[Test] = tests![links_lead_to_files, tests_that_are_named_exist, the_readme_is_short];
 
-const DOCUMENTS: [&str; 10] = [
+pub(crate) const DOCUMENTS: [&str; 10] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",

@@ -3,7 +3,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod commands;
 mod events;
+mod excerpts;
 mod install;
 mod links;
 mod options;
@@ -13,7 +15,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    common::solo::main(&[options::TESTS, events::TESTS, install::TESTS, links::TESTS, values::TESTS])
+    common::solo::main(&[
+        commands::TESTS,
+        excerpts::TESTS,
+        options::TESTS,
+        events::TESTS,
+        install::TESTS,
+        links::TESTS,
+        values::TESTS,
+    ])
 }
 
 /// The text of a file of this repository.

@@ -1,0 +1,57 @@
+//! Code in the documents: excerpts are in the sources, and every example is compiled.
+
+use crate::commands::{Block, blocks};
+use crate::common::solo::Test;
+use crate::links::DOCUMENTS;
+use crate::{file, tests};
+
+pub(crate) const TESTS: &[Test] = tests![
+    code_in_the_readme_is_in_a_source_or_in_a_guide,
+    code_in_the_guides_is_compiled,
+    the_version_to_depend_on_is_this_one,
+];
+
+/// A text without its lines of comment and without white space.
+fn statements(text: &str) -> String {
+    let is_code = |line: &&str| !["//", "/*"].iter().any(|comment| line.trim_start().starts_with(comment));
+    text.lines().filter(is_code).flat_map(str::split_whitespace).collect()
+}
+
+fn code(document: &str, words: &[&str]) -> Vec<Block> {
+    blocks(document).into_iter().filter(|block| words.contains(&block.word.as_str())).collect()
+}
+
+fn code_in_the_readme_is_in_a_source_or_in_a_guide() {
+    let sources = ["src/bin/textbook/echo_mpserv.c", "src/bin/textbook/echo_mpserv.rs", "src/docs/library.md"];
+    let sources = sources.map(|name| statements(&file(name)));
+    let excerpts = code("README.md", &["c", "rust"]);
+    for Block { text, .. } in &excerpts {
+        assert!(sources.iter().any(|source| source.contains(&statements(text))), "no source has\n{text}");
+    }
+    assert_eq!(excerpts.len(), 3);
+}
+
+/// `cargo doc` shows the guides, and `cargo test --doc` compiles what has no other word behind its fence.
+fn code_in_the_guides_is_compiled() {
+    let shown = file("src/lib.rs");
+    for document in DOCUMENTS {
+        let is_shown =
+            document.strip_prefix("src/").is_some_and(|name| shown.contains(&format!("include_str!(\"{name}\")")));
+        assert!(
+            is_shown || document == "README.md" || code(document, &["rust", "rust,no_run"]).is_empty(),
+            "{document}"
+        );
+    }
+}
+
+fn the_version_to_depend_on_is_this_one() {
+    let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
+    let mut count = 0;
+    for document in DOCUMENTS {
+        for Block { text, .. } in code(document, &["toml"]) {
+            count += 1;
+            assert!(text.contains(&format!("mpserv = {{ version = \"{version}\"")), "{document}: {text}");
+        }
+    }
+    assert!(count >= 2);
+}
