@@ -111,7 +111,17 @@ impl Settings<'_> {
         check_range("max_children", self.max_children, MAX_CHILDREN_LIMIT)?;
         check_range("source_prefix", self.source_prefix.v4, Ipv4Addr::BITS)?;
         check_range("source_prefix", self.source_prefix.v6, Ipv6Addr::BITS)?;
-        check_range("max_rate", self.max_rate.map_or(1, |(limit, _)| limit), RATE_LIMIT)
+        check_range("max_rate", self.max_rate.map_or(1, |(limit, _)| limit), RATE_LIMIT)?;
+        let is_none = |time: Option<Duration>| time.is_some_and(|time| time.is_zero());
+        let is_nothing = [
+            ("a period of max_rate", is_none(self.max_rate.map(|(_, period)| period))),
+            ("idle_timeout", is_none(self.idle_timeout)),
+            ("max_lifetime", is_none(self.max_lifetime)),
+            ("max_requests", self.max_requests == Some(0)),
+        ];
+        is_nothing.into_iter().filter(|(_, is_nothing)| *is_nothing).try_for_each(|(what, _)| {
+            Err(Error::new(format_args!("{what} of 0"), Reason::Usage("out of range"), "leave it out for no limit"))
+        })
     }
 
     /// The reason why preforked processes cannot be had with the other settings.

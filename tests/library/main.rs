@@ -244,7 +244,15 @@ fn with_other_threads_serving_is_refused() {
 
 fn numbers_that_make_no_sense_are_refused() {
     let second = Duration::from_secs(1);
-    for server in [Server::new().max_children(0), Server::new().max_rate(0, second)] {
+    let nothing = Duration::ZERO;
+    for server in [
+        Server::new().max_children(0),
+        Server::new().max_rate(0, second),
+        Server::new().max_rate(1, nothing),
+        Server::new().idle_timeout(nothing),
+        Server::new().max_lifetime(nothing),
+        Server::new().prefork(1, 1).max_requests(0),
+    ] {
         let error = server.listen("127.0.0.1:0").bind().unwrap_err();
         assert!(error.is_usage(), "{error}");
     }
