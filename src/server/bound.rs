@@ -31,7 +31,8 @@ use crate::sys::signal::SignalFd;
 
 /// A server that listens: clients can connect, and wait until it serves.
 ///
-/// Dropping it, without having served, closes the sockets and removes the files that were made for them.
+/// Dropping it, without having served, closes the sockets and removes the files that were made for them. A process that was
+/// forked from this one, and does not serve, only closes the sockets.
 pub struct Bound<'a> {
     descriptors: Descriptors<'a>,
     rules: Option<Rules>,
@@ -66,8 +67,7 @@ impl<'a> Bound<'a> {
         let manager = if settings.notify { Manager::from_environment() } else { Ok(Manager::none()) };
         // Clients are served even if the service manager cannot be told.
         let (manager, manager_error) = manager.map_or_else(|errno| (Manager::none(), Some(errno)), |it| (it, None));
-        let descriptors =
-            Descriptors { listeners: adopted, signals: None, pidfile: None, scoreboard: None, predecessor: None };
+        let descriptors = Descriptors::new(adopted);
         let mut bound = Bound { descriptors, rules: None, manager, manager_error, settings, log };
         bound.take_over()?;
         match bound.prepare(addresses, addresses_given) {
@@ -220,6 +220,7 @@ impl<'a> Bound<'a> {
     #[inline(never)]
     fn run(mut self, worker: impl Worker, signals: &Signals) -> Result<Stopped> {
         let pid = getpid();
+        self.descriptors.owner = pid;
         let fd = SignalFd::new(&signals.obeyed);
         self.descriptors.signals =
             Some(fd.map_err(|errno| Error::cannot_serve("signalfd", errno, shortage_hint(errno)))?);

@@ -3,14 +3,19 @@
 use super::listener::Listeners;
 use super::pidfile::PidFile;
 use crate::sys::fd::OwnedFd;
+use crate::sys::process::{Pid, getpid};
 use crate::sys::signal::SignalFd;
 
-/// The server's descriptors. Dropping them removes the files of Unix sockets and the pidfile.
+/// The server's descriptors. Dropping them removes the files of Unix sockets and the pidfile, in the server's process alone:
+/// a process that its program forks between [`bind`](super::Server::bind) and [`serve`](super::Bound::serve) only closes
+/// them.
 ///
 /// A child closes those that it does not need by [`close_in_child`](Descriptors::close_in_child) and ends by `_exit()`: it
 /// drops nothing. A child that becomes a program at once shares the parent's memory until then, so it closes none of them
 /// itself: each has `FD_CLOEXEC`, and `execve()` closes it.
 pub(crate) struct Descriptors<'a> {
+    /// The process that has listened, or serves.
+    pub(crate) owner: Pid,
     pub(crate) listeners: Listeners,
     pub(crate) signals: Option<SignalFd>,
     pub(crate) pidfile: Option<PidFile<'a>>,
@@ -18,9 +23,24 @@ pub(crate) struct Descriptors<'a> {
     pub(crate) scoreboard: Option<OwnedFd>,
     /// The pipe to the server whose successor this one is, until this one is ready.
     pub(crate) predecessor: Option<OwnedFd>,
+    /// The pipe through which a successor answers, while one starts.
+    pub(crate) successor: Option<OwnedFd>,
 }
 
 impl Descriptors<'_> {
+    /// The listeners alone, in the process that has made them.
+    pub(crate) fn new(listeners: Listeners) -> Self {
+        Descriptors {
+            owner: getpid(),
+            listeners,
+            signals: None,
+            pidfile: None,
+            scoreboard: None,
+            predecessor: None,
+            successor: None,
+        }
+    }
+
     /// Closes all of them in a child, but for `predecessor`. The parent has closed that already: it starts its first child
     /// only after it has told its predecessor that it is ready.
     pub(crate) fn close_in_child(&mut self) {
@@ -33,6 +53,7 @@ impl Descriptors<'_> {
         self.signals = None;
         self.pidfile = None;
         self.scoreboard = None;
+        self.successor = None;
     }
 
     /// Closes the listeners and the pidfile, and leaves their files to the other process that has them open.
@@ -49,6 +70,9 @@ impl Drop for Descriptors<'_> {
             // The predecessor kills a successor that closes the pipe. So the end of the process closes it, and an error can
             // still be printed.
             let _ = predecessor.into_raw();
+            return self.hand_over();
+        }
+        if self.owner != getpid() {
             return self.hand_over();
         }
         self.listeners.stop();

@@ -52,11 +52,12 @@ impl Scoreboard {
         Ok((scoreboard, fd))
     }
 
-    /// Makes the slots of all other children, and the head, read-only in this process, a child.
-    pub(super) fn confine(&self, slot: Slot<'_>) -> Result<()> {
+    /// Makes the slots of all other children, and the head, read-only in this process, a child, for good. `fd` is the
+    /// scoreboard's descriptor.
+    pub(super) fn confine(&self, slot: Slot<'_>, fd: &OwnedFd) -> Result<()> {
         let start = (slot.index as usize + 1) * self.stride;
         // SAFETY: a child writes to its own slot alone.
-        unsafe { write_only_to(self.words, start..start + self.stride) }
+        unsafe { write_only_to(self.words, fd, start..start + self.stride) }
     }
 
     const fn head(&self) -> Slot<'static> {

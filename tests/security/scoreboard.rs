@@ -4,10 +4,12 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::fd::AsRawFd;
 
+use mpserv::net::SockAddr;
+use mpserv::server::Server;
 use mpserv::signal::Signal;
 
 use crate::common::server::*;
-use crate::common::solo::Test;
+use crate::common::solo::{Test, reap, spawn};
 use crate::common::*;
 use crate::tests;
 
@@ -15,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     nobody_shortens_or_writes_to_the_scoreboard_from_outside,
     a_child_that_does_not_need_the_scoreboard_does_not_have_it,
     a_child_that_needs_the_scoreboard_writes_to_its_own_slot_alone,
+    a_child_cannot_take_the_rest_of_the_scoreboard_back,
     no_child_has_the_descriptor_of_the_scoreboard,
     numbers_that_a_child_has_made_up_end_nobody,
     a_preforked_child_that_misstates_its_slot_does_not_escape_the_lifetime,
@@ -84,6 +87,49 @@ fn a_child_that_needs_the_scoreboard_writes_to_its_own_slot_alone() {
             });
         }
         server.running.end(Signal::QUIT);
+    }
+}
+
+/// The seals keep a mapping that was made read-only so, also from a child that is in no sandbox.
+fn a_child_cannot_take_the_rest_of_the_scoreboard_back() {
+    for pool in [false, true] {
+        let server = Server::new().listen("127.0.0.1:0").proxy_protocol(!pool);
+        let bound = if pool { server.prefork(2, 2) } else { server }.bind().unwrap();
+        let Some(Ok(SockAddr::Inet(address))) = bound.addresses().next() else { panic!("{bound:?}") };
+        let mut bound = Some(bound);
+        let mut serving = spawn(|| {
+            let stopped = bound.take().unwrap().serve(|connection| {
+                let maps = fs::read_to_string("/proc/self/maps")?;
+                let others = maps.lines().filter(|line| line.contains(NAME) && line.contains(" r--s "));
+                let mut refused = 0;
+                for line in others {
+                    let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
+                    let [start, end] = [start, end].map(|number| usize::from_str_radix(number, 16).unwrap());
+                    // SAFETY: the memory is the scoreboard's, in which every access is atomic.
+                    let returned = unsafe {
+                        libc::mprotect(
+                            std::ptr::without_provenance_mut(start),
+                            end - start,
+                            libc::PROT_READ | libc::PROT_WRITE,
+                        )
+                    };
+                    assert_eq!((returned, std::io::Error::last_os_error().raw_os_error()), (-1, Some(libc::EACCES)));
+                    refused += 1;
+                }
+                connection.write_all(format!("{refused}").as_bytes())?;
+                Ok(())
+            });
+            assert!(stopped.is_ok());
+        });
+        // A child has the head before its slot, and one slot or more behind it, if it is not the last one.
+        let mut client = connect(address.port());
+        if !pool {
+            client.write_all(b"PROXY UNKNOWN\r\n").unwrap();
+        }
+        let refused: u32 = String::from_utf8(read_all(&mut client)).unwrap().parse().unwrap();
+        assert!((1..=2).contains(&refused), "{refused} mappings");
+        serving.kill(Signal::TERM).unwrap();
+        assert_eq!(reap(&mut serving).exit_status(), Some(0));
     }
 }
 

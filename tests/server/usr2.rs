@@ -33,6 +33,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_reader_of_the_ports_that_has_gone_does_not_matter,
     the_reason_of_a_successor_that_fails_is_in_the_log,
     three_generations_serve_their_clients_to_the_end,
+    a_child_made_while_a_successor_starts_lacks_its_pipe,
     ; ignored:
     no_client_of_fifty_thousand_is_lost_in_twenty_restarts,
 ];
@@ -402,4 +403,27 @@ fn three_generations_serve_their_clients_to_the_end() {
         let drained: Vec<u64> = stopped.map(|line| line.number("accepted")).collect();
         assert_eq!(drained, [1, 1, 1], "{log:#?}");
     }
+}
+
+/// A child that had the pipe could take the successor's answer from the server.
+fn a_child_made_while_a_successor_starts_lacks_its_pipe() {
+    let pipes = |pid: u32| -> Vec<PathBuf> {
+        let links =
+            fs::read_dir(format!("/proc/{pid}/fd")).unwrap().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        links.filter(|link| link.to_str().is_some_and(|link| link.starts_with("pipe:"))).collect()
+    };
+    let dynasty = Dynasty::start(&["127.0.0.1:0"]);
+    let server = dynasty.first.pid();
+    let before = pipes(server);
+    dynasty.replace_program("#!/bin/sh\nexec sleep 1000\n");
+    dynasty.restart();
+    dynasty.first.wait_events("restart", 1);
+    let of_successor: Vec<PathBuf> = pipes(server).into_iter().filter(|pipe| !before.contains(pipe)).collect();
+    assert_eq!(of_successor.len(), 1);
+    let mut client = dynasty.first.client();
+    assert_eq!(echo(&mut client, b"served"), b"served");
+    let child = children(server).into_iter().find(|child| pipes(*child).iter().all(|pipe| *pipe != of_successor[0]));
+    assert!(child.is_some(), "one of the children, the successor, has the pipe, and the other has not");
+    drop(client);
+    dynasty.stop();
 }

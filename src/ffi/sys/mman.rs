@@ -40,7 +40,7 @@ pub use libc::{PROT_NONE, PROT_READ, PROT_WRITE};
 ///
 /// Visibility of writes, kind of the mapped memory, and mmap's failure. mmap(2), POSIX.
 #[doc(inline)]
-pub use libc::{MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, MAP_SHARED};
+pub use libc::{MAP_ANONYMOUS, MAP_FAILED, MAP_FIXED, MAP_PRIVATE, MAP_SHARED};
 
 /// `int memfd_create(const char *name, unsigned int flags);`
 ///

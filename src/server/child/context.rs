@@ -56,16 +56,17 @@ impl ChildContext<'_, '_> {
     /// Closes the descriptors of the server. A preforked child keeps the listeners. If children use the scoreboard, makes
     /// the rest of it read-only: the child writes only to its own slot.
     pub(super) fn give_up_server_resources(&mut self, is_preforked: bool) -> Result<(), c_int> {
+        let scoreboard = self.descriptors.scoreboard.take();
+        if let Some(fd) = scoreboard.filter(|_| self.settings.children_use_scoreboard()) {
+            let confined = self.admission.scoreboard.confine(self.slot, &fd);
+            confined.map_err(|errno| self.set_up_failed("mmap", errno))?;
+        }
         if is_preforked {
             self.descriptors.close_all_but_listeners_in_child();
         } else {
             self.descriptors.close_in_child();
         }
         self.manager.close();
-        if self.settings.children_use_scoreboard() {
-            let confined = self.admission.scoreboard.confine(self.slot);
-            confined.map_err(|errno| self.set_up_failed("mprotect", errno))?;
-        }
         Ok(())
     }
 

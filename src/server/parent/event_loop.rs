@@ -91,7 +91,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             self.next_deadline().map(|due| due.saturating_sub(self.state.now))
         };
         let mut fds = [PollFd::new(BorrowedFd::NONE, PollEvents::NONE); OTHERS + LISTENERS_MAX];
-        let others = [self.descriptors.signals.as_fd(), self.state.successor.as_fd()];
+        let others = [self.descriptors.signals.as_fd(), self.descriptors.successor.as_fd()];
         let listeners = self.descriptors.listeners.iter().filter(|_| can_accept).map(AsFd::as_fd);
         let mut length = 0;
         for (place, fd) in fds.iter_mut().zip(others.into_iter().chain(listeners)) {

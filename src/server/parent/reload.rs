@@ -5,7 +5,7 @@ use core::fmt::Display;
 use core::time::Duration;
 
 use super::state::{LoopState, Parent};
-use super::successor::{Answer, Successor, find_own_program};
+use super::successor::{Answer, Successor, find_own_program, why_late};
 use crate::program::text::Text;
 use crate::server::admission::Admission;
 use crate::server::child::Worker;
@@ -57,12 +57,15 @@ impl<W: Worker> Parent<'_, '_, W> {
         let started = find_own_program(args).and_then(|path| {
             let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
             let identity = self.settings.privileges.identity;
-            let successor = Successor::start(path, args, identity, &self.descriptors, &self.mask, self.state.now)?;
-            self.log.restart(successor.pid, path.to_bytes().escape_ascii());
-            Ok(successor)
+            let started = Successor::start(path, args, identity, &self.descriptors, &self.mask, self.state.now)?;
+            self.log.restart(started.0.pid, path.to_bytes().escape_ascii());
+            Ok(started)
         });
         match started {
-            Ok(successor) => self.state.successor = Some(successor),
+            Ok((successor, answers)) => {
+                self.state.successor = Some(successor);
+                self.descriptors.successor = Some(answers);
+            }
             Err(errno) => self.go_on_without_successor(errno),
         }
     }
@@ -82,11 +85,12 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// The successor has answered, or ended.
     pub(super) fn on_successor(&mut self) {
-        match self.state.successor.as_ref().map_or(Answer::None, Successor::answer) {
+        match self.descriptors.successor.as_ref().map_or(Answer::None, Answer::read) {
             Answer::None => {}
             Answer::Ready => self.hand_over(),
             Answer::Failed(why) => self.successor_failed(why.as_str()),
             Answer::Silent => {
+                self.descriptors.successor = None;
                 let now = self.state.now;
                 self.state.successor.as_mut().into_iter().for_each(|successor| successor.await_end(now));
             }
@@ -95,7 +99,7 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// The successor has been reaped. It may have said why it ended.
     pub(super) fn successor_ended(&mut self, end: ChildEnd) {
-        let why = match (self.state.successor.as_ref().map(Successor::answer), end.status()) {
+        let why = match (self.descriptors.successor.as_ref().map(Answer::read), end.status()) {
             (Some(Answer::Failed(why)), _) => why,
             (_, Some(status)) => Text::<FAILURE_MAX>::of(format_args!(
                 "it ended before it was ready ({status}), and gave no reason: is the file mpserv?"
@@ -109,17 +113,24 @@ impl<W: Worker> Parent<'_, '_, W> {
     pub(super) fn successor_late(&mut self) {
         // It may have answered while this process was stopped.
         self.on_successor();
-        if let Some(why) = self.state.successor.as_ref().map(Successor::why_late) {
+        if self.state.successor.is_some() {
+            let why = why_late(self.descriptors.successor.as_ref());
             self.successor_failed(why.as_str());
         }
     }
 
     /// Ends a successor that does not get ready.
     fn successor_failed(&mut self, why: &str) {
-        if let Some(successor) = self.state.successor.take() {
+        if let Some(successor) = self.take_successor() {
             successor.kill();
             self.go_on_without_successor(why);
         }
+    }
+
+    /// The successor that is starting. The server waits for its answer no more.
+    pub(super) fn take_successor(&mut self) -> Option<Successor> {
+        self.descriptors.successor = None;
+        self.state.successor.take()
     }
 
     fn go_on_without_successor(&mut self, why: impl Display) {
@@ -136,7 +147,7 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Leaves the listeners to the successor, and serves the clients that are here already, however long that takes.
     fn hand_over(&mut self) {
-        let Some(successor) = self.state.successor.take() else { return };
+        let Some(successor) = self.take_successor() else { return };
         self.log.handover(successor.pid, self.state.children.len());
         self.publisher.hand_over_to(successor.pid);
         self.state.has_handed_over = true;

@@ -19,7 +19,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         let grace = if at_once { Duration::ZERO } else { self.settings.grace };
         self.log.stop(info, self.state.children.len(), grace);
         self.publisher.stopping();
-        if let Some(successor) = self.state.successor.take() {
+        if let Some(successor) = self.take_successor() {
             successor.kill();
         }
         if self.pool.is_some() {

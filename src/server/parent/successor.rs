@@ -14,7 +14,7 @@ use crate::server::inherited::{FAILURE_MAX, Passed, READY, RESTART_VARIABLE, ear
 use crate::server::limits::{ENDS_WITHIN, PATH_MAX, READY_WITHIN};
 use crate::server::privileges::Identity;
 use crate::sys::errno::{Errno, Result};
-use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, PipeFlags, keep_on_exec, pipe2, read};
+use crate::sys::fd::{AsFd, OwnedFd, PipeFlags, keep_on_exec, pipe2, read};
 use crate::sys::memory::CStrArray;
 use crate::sys::process::{_exit, Fork, Pid, executed_path, execve, fork, getpid};
 use crate::sys::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
@@ -28,8 +28,6 @@ const STALE_VARIABLES: [&str; 5] = [RESTART_VARIABLE, "LISTEN_PID", "LISTEN_PIDF
 /// A successor that is starting.
 pub(super) struct Successor {
     pub(super) pid: Pid,
-    /// The pipe through which it answers, until it has closed it.
-    answers: Option<OwnedFd>,
     /// The time at which it has taken too long.
     pub(super) deadline: Duration,
 }
@@ -47,7 +45,8 @@ pub(super) enum Answer {
 }
 
 impl Successor {
-    /// Starts the program at a path, as its file is now, with the arguments of this process.
+    /// Starts the program at a path, as its file is now, with the arguments of this process. Also returns the pipe
+    /// through which the successor answers.
     pub(super) fn start(
         path: &CStr,
         args: Args,
@@ -55,7 +54,7 @@ impl Successor {
         descriptors: &Descriptors<'_>,
         mask: &SigSet,
         now: Duration,
-    ) -> Result<Successor> {
+    ) -> Result<(Successor, OwnedFd)> {
         let (answers, ready) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         let mut passed = Passed {
             successor: getpid(),
@@ -68,9 +67,7 @@ impl Successor {
         let mut envp = copy_environment(identity, |name| STALE_VARIABLES.iter().any(|stale| stale.as_bytes() == name))?;
         let argv = CStrArray::copy(args.from(0))?;
         match fork()? {
-            Fork::Parent(child) => {
-                Ok(Successor { pid: child.pid(), answers: Some(answers), deadline: now + READY_WITHIN })
-            }
+            Fork::Parent(child) => Ok((Successor { pid: child.pid(), deadline: now + READY_WITHIN }, answers)),
             Fork::Child => {
                 passed.successor = getpid();
                 let told = envp.push_fmt(format_args!("{RESTART_VARIABLE}={passed}"));
@@ -86,9 +83,21 @@ impl Successor {
         }
     }
 
+    /// Waits for the end of a successor that has closed the pipe: its exit status is all that can be known of it.
+    pub(super) fn await_end(&mut self, now: Duration) {
+        self.deadline = self.deadline.min(now + ENDS_WITHIN);
+    }
+
+    /// Ends a successor that does not get ready.
+    pub(super) fn kill(&self) {
+        // The successor is a child that was not reaped, so the id is still its own.
+        let _ = kill(self.pid, Signal::KILL);
+    }
+}
+
+impl Answer {
     /// Reads the answer, if there is one.
-    pub(super) fn answer(&self) -> Answer {
-        let Some(answers) = &self.answers else { return Answer::None };
+    pub(super) fn read(answers: &OwnedFd) -> Answer {
         let mut text = [0; FAILURE_MAX];
         match read(answers, &mut text).map(|length| text.get(..length).unwrap_or_default()) {
             Ok(READY) => Answer::Ready,
@@ -100,25 +109,13 @@ impl Successor {
             Ok([]) | Err(_) => Answer::Silent,
         }
     }
+}
 
-    /// Waits for the end of a successor that has closed the pipe: its exit status is all that can be known of it.
-    pub(super) fn await_end(&mut self, now: Duration) {
-        self.answers = None;
-        self.deadline = self.deadline.min(now + ENDS_WITHIN);
-    }
-
-    /// The reason why a successor failed that has run for too long.
-    pub(super) fn why_late(&self) -> Text<FAILURE_MAX> {
-        match self.answers {
-            Some(_) => Text::of(format_args!("it was not ready within {} seconds", READY_WITHIN.as_secs())),
-            None => Text::of(format_args!("it has closed its descriptors without an answer: is the file mpserv?")),
-        }
-    }
-
-    /// Ends a successor that does not get ready.
-    pub(super) fn kill(&self) {
-        // The successor is a child that was not reaped, so the id is still its own.
-        let _ = kill(self.pid, Signal::KILL);
+/// The reason why a successor failed that has run for too long. `answers` is the pipe, until the successor has closed it.
+pub(super) fn why_late(answers: Option<&OwnedFd>) -> Text<FAILURE_MAX> {
+    match answers {
+        Some(_) => Text::of(format_args!("it was not ready within {} seconds", READY_WITHIN.as_secs())),
+        None => Text::of(format_args!("it has closed its descriptors without an answer: is the file mpserv?")),
     }
 }
 
@@ -135,9 +132,3 @@ pub(super) fn find_own_program(args: Args) -> Result<[u8; PATH_MAX]> {
 
 /// The file of the running program, even if it has been removed.
 const SELF: &CStr = c"/proc/self/exe";
-
-impl AsFd for Successor {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.answers.as_fd()
-    }
-}

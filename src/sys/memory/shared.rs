@@ -74,21 +74,28 @@ pub(crate) fn page_size() -> usize {
     usize::try_from(unsafe { unistd::sysconf(unistd::_SC_PAGESIZE) }).unwrap_or(COMMON)
 }
 
-/// `mprotect()` twice: this process can write to none of the numbers any more but to those with these indices, which fill
-/// whole pages. `EINVAL` if they do not; `ENOMEM`.
+/// `mmap(…, PROT_READ, MAP_SHARED | MAP_FIXED, fd, …)` of the numbers before those with these indices, and of the numbers
+/// behind them: this process can write to no others any more. The seals of the file keep it from undoing that. `ENOMEM`.
 ///
 /// # Safety
-/// The numbers are those of a [`SharedWords`], and this process does not write to the others.
+/// The numbers and the descriptor are those of one [`SharedWords`], `own` fills whole pages, and this process does not write to
+/// the others.
 ///
 /// # References
-/// mprotect(2), POSIX
-pub(crate) unsafe fn write_only_to(words: &'static [AtomicU64], own: Range<usize>) -> Result<()> {
-    let own = words.get(own).ok_or(Errno::INVAL)?;
-    let parts = [(words, c::PROT_READ), (own, c::PROT_READ | c::PROT_WRITE)];
-    parts.into_iter().try_for_each(|(part, access)| {
+/// mmap(2), POSIX
+pub(crate) unsafe fn write_only_to(words: &'static [AtomicU64], fd: &OwnedFd, own: Range<usize>) -> Result<()> {
+    let (before, behind) = (words.get(..own.start), words.get(own.end..));
+    [(before, 0), (behind, own.end)].into_iter().try_for_each(|(part, first)| {
+        let part = part.ok_or(Errno::INVAL)?;
+        if part.is_empty() {
+            return Ok(());
+        }
         let start = part.as_ptr().cast_mut().cast();
-        // SAFETY: the bytes are a mapping, which stays; the rest is this function's own contract.
-        ret(unsafe { c::mprotect(start, size_of_val(part), access) })
+        let offset = i64::try_from(first * size_of::<AtomicU64>()).map_err(|_| Errno::INVAL)?;
+        let flags = c::MAP_SHARED | c::MAP_FIXED;
+        // SAFETY: the same bytes of the same file take the place of the mapping, so every number is where it was; the rest
+        // is this function's own contract.
+        mapped(unsafe { c::mmap(start, size_of_val(part), c::PROT_READ, flags, fd.raw(), offset) }).map(|_| ())
     })
 }
 

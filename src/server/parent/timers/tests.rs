@@ -55,7 +55,7 @@ fn log() -> Log {
 
 fn parent<'s>(settings: &'s Settings<'static>, log: &'s Log, manager: Manager) -> Parent<'s, 'static, Idle> {
     let listeners = Listeners::new();
-    let descriptors = Descriptors { listeners, signals: None, pidfile: None, scoreboard: None, predecessor: None };
+    let descriptors = Descriptors::new(listeners);
     let start = Start {
         settings,
         log,
