@@ -116,7 +116,7 @@ impl<'o> Getopt<'o> {
     fn culprit(&self) -> Name {
         // SAFETY: no other thread uses the variable.
         let option = unsafe { c::optopt };
-        match u8::try_from(option) {
+        match u8::try_from(without_sign(option)) {
             Ok(letter @ 1..) => Name::Letter(letter),
             // 0 for a name that is not known, a value for one that is: it has been passed already.
             _ => Name::Long(self.args.get(self.index().saturating_sub(1)).unwrap_or_default()),
@@ -151,10 +151,16 @@ impl Iterator for Getopt<'_> {
                 let argument = unsafe { c::optarg };
                 // SAFETY: the argument is null or in argv, whose strings stay as they are.
                 let argument = if argument.is_null() { None } else { Some(unsafe { CStr::from_ptr(argument) }) };
-                Some(Opt::Option(option, argument))
+                Some(Opt::Option(without_sign(option), argument))
             }
         }
     }
+}
+
+/// An option's letter as a byte, or its long name's value. Where C's char is signed, a byte above 127 comes as a negative
+/// number.
+const fn without_sign(option: c_int) -> c_int {
+    if option < 0 { option as u8 as c_int } else { option }
 }
 
 const MISSING: c_int = b':' as c_int;

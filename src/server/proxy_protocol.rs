@@ -180,8 +180,16 @@ impl Parser {
     /// Takes the next byte. Returns the header once it is whole.
     ///
     /// # Errors
-    /// [`ProxyError::Malformed`] as soon as no header can begin with these bytes.
+    /// [`ProxyError::Malformed`] as soon as no header can begin with these bytes, and from then on.
     pub fn push(&mut self, byte: u8) -> Result<Option<Header>, ProxyError> {
+        let header = self.take(byte);
+        if header.is_err() {
+            self.part = Part::Done;
+        }
+        header
+    }
+
+    fn take(&mut self, byte: u8) -> Result<Option<Header>, ProxyError> {
         match self.part {
             Part::V1 | Part::V2Fixed => return self.push_start(byte),
             Part::Addresses { keep } => {

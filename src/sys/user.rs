@@ -1,6 +1,7 @@
 //! Users and groups: look-ups, and those of this process.
 
 use core::ffi::{CStr, c_int};
+use core::fmt;
 
 use crate::ffi::sys::types::{gid_t, uid_t};
 use crate::ffi::{grp, pwd, unistd};
@@ -19,7 +20,7 @@ pub const USER_TEXT_MAX: usize = 1024;
 pub const GROUPS_MAX: usize = 65_536;
 
 /// A user, as the system's files have it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct User {
     /// `pw_uid`
     pub uid: uid_t,
@@ -54,10 +55,18 @@ impl User {
     }
 }
 
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (uid, gid, name) = (self.uid, self.gid, self.name());
+        f.debug_struct("User").field("uid", &uid).field("gid", &gid).field("name", &name).finish_non_exhaustive()
+    }
+}
+
 /// Converts the result of `getpwnam()` or `getpwuid()`.
 ///
 /// # Safety
-/// `found` is null, or points to a user whose name, home directory and shell are strings.
+/// `found` is null, or points to a user whose name, home directory and shell are strings or null, as some of the modules
+/// in which the C library looks users up leave them.
 unsafe fn user(found: *const pwd::passwd) -> Option<User> {
     // SAFETY: by this function's own contract.
     let found = unsafe { found.as_ref() }?;
@@ -65,7 +74,7 @@ unsafe fn user(found: *const pwd::passwd) -> Option<User> {
     let mut length = 0;
     for string in [found.pw_name, found.pw_dir, found.pw_shell] {
         // SAFETY: by this function's own contract.
-        let string = unsafe { CStr::from_ptr(string) }.to_bytes_with_nul();
+        let string = if string.is_null() { c"" } else { unsafe { CStr::from_ptr(string) } }.to_bytes_with_nul();
         user.text.get_mut(length..length + string.len())?.copy_from_slice(string);
         length += string.len();
     }

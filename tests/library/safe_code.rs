@@ -1,14 +1,32 @@
 //! Safe programs that try to break the promises of the library: none of them may reach freed memory, memory of others, or
 //! what belongs to another process.
 
+use std::ffi::{CString, c_int};
+use std::sync::atomic::AtomicU64;
+
+use mpserv::errno::Errno;
+use mpserv::getopt::{Getopt, LongOption, Name, Opt};
 use mpserv::memory::CStrArray;
+use mpserv::process::{Pid, group_exists};
+use mpserv::program::{Args, Argument};
+use mpserv::seccomp::{Check, Rule, allow_only};
+use mpserv::server::Server;
+use mpserv::server::proxy_protocol::{Parser, ProxyError};
 use mpserv::wordexp::{WordError, wordexp};
 
-use crate::common::solo::Test;
+use crate::common::TempDir;
+use crate::common::solo::{Test, reap, spawn};
 use crate::tests;
 
-pub(crate) const TESTS: &[Test] =
-    tests![a_mark_of_another_list_cuts_no_string, words_wait_until_no_other_thread_reads_the_environment];
+pub(crate) const TESTS: &[Test] = tests![
+    a_mark_of_another_list_cuts_no_string,
+    words_wait_until_no_other_thread_reads_the_environment,
+    a_process_that_does_not_serve_leaves_the_servers_files,
+    a_filter_checks_no_argument_that_calls_lack,
+    a_letter_above_127_is_named,
+    a_header_that_was_refused_stays_refused,
+    group_1_exists,
+];
 
 /// The text of a string that stays is not written over, so its NUL stays as well.
 fn a_mark_of_another_list_cuts_no_string() {
@@ -29,4 +47,53 @@ fn words_wait_until_no_other_thread_reads_the_environment() {
     std::thread::spawn(|| ()).join().unwrap();
     assert_eq!(wordexp(c"${MPSERV_TEST_OTHER:=a}").unwrap_err(), WordError::Threads);
     assert!(std::env::var_os("MPSERV_TEST_OTHER").is_none());
+}
+
+/// A process that was forked after bind() drops what it has a copy of. The server still listens there.
+fn a_process_that_does_not_serve_leaves_the_servers_files() {
+    let folder = TempDir::new();
+    let [socket, pidfile] = ["socket", "pid"].map(|name| folder.join(name));
+    let address = format!("unix:{}", socket.display());
+    let path = CString::new(pidfile.to_str().unwrap()).unwrap();
+    let bound = Server::new().listen(&address).pidfile(&path).bind().unwrap();
+    let mut bound = Some(bound);
+    assert_eq!(reap(&mut spawn(|| drop(bound.take()))).exit_status(), Some(0));
+    assert!(socket.exists() && pidfile.exists());
+    drop(bound);
+    assert!(!socket.exists() && !pidfile.exists());
+}
+
+/// An argument whose place is computed with an overflow would be another one.
+fn a_filter_checks_no_argument_that_calls_lack() {
+    static NOTE: AtomicU64 = AtomicU64::new(0);
+    for argument in [6, 1 << 29, (1 << 29) + 1, 1 << 61, usize::MAX] {
+        for check in [Check::Is(argument, &[0]), Check::IsNot(argument, &[0]), Check::IsNull(argument)] {
+            let rule = Rule { call: libc::SYS_exit_group, checks: &[check] };
+            assert_eq!(allow_only(&[rule], &NOTE), Err(Errno::INVAL), "{check:?}");
+        }
+    }
+}
+
+fn a_letter_above_127_is_named() {
+    let line: &[Argument] = vec![Argument::from(c"program"), Argument::from(c"-\u{e9}"), Argument::END].leak();
+    let options =
+        |letters| Getopt::new(Args::of(line).unwrap(), letters, &[LongOption::END]).unwrap().collect::<Vec<_>>();
+    assert_eq!(options(c"+:a"), [0xc3, 0xa9].map(|letter| Opt::Unknown(Name::Letter(letter))));
+    assert_eq!(options(c"+:\xc3\xa9"), [0xc3, 0xa9].map(|letter| Opt::Option(c_int::from(letter), None)));
+}
+
+fn a_header_that_was_refused_stays_refused() {
+    let mut parser = Parser::new();
+    // Two addresses, and two of the three bytes before an additional field's value.
+    let header = [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0e"[..], &[1; 14]].concat();
+    let (last, first) = header.split_last().unwrap();
+    assert!(first.iter().all(|&byte| parser.push(byte) == Ok(None)));
+    for _ in 0..3 {
+        assert!(matches!(parser.push(*last), Err(ProxyError::Malformed(_))));
+    }
+}
+
+/// kill(-1, 0) asks about every process but this one and the first.
+fn group_1_exists() {
+    assert!(group_exists(Pid::INIT));
 }

@@ -67,7 +67,7 @@ pub fn write_back(fd: impl AsFd, buffer: &[u8], read: Result<usize>) -> Result<u
 /// `write()`, as often as it takes to write all of `bytes`; again where a signal came first.
 ///
 /// # Errors
-/// As [`write()`], but `EINTR`; some of the bytes may have been written.
+/// As [`write()`], but `EINTR`; `EIO` when a call writes nothing. Some of the bytes may have been written.
 pub fn write_all(fd: impl AsFd, bytes: &[u8]) -> Result<()> {
     all_of(bytes, |rest| write(&fd, rest))
 }
@@ -76,6 +76,9 @@ pub fn write_all(fd: impl AsFd, bytes: &[u8]) -> Result<()> {
 pub(crate) fn all_of(mut bytes: &[u8], mut put: impl FnMut(&[u8]) -> Result<usize>) -> Result<()> {
     while !bytes.is_empty() {
         let written = retry_on_intr(|| put(bytes))?;
+        if written == 0 {
+            return Err(Errno::IO);
+        }
         bytes = bytes.get(written..).unwrap_or_default();
     }
     Ok(())

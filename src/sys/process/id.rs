@@ -61,14 +61,15 @@ pub fn exists(pid: Pid) -> bool {
     ret(unsafe { ffi::signal::kill(pid.raw(), 0) }) != Err(Errno::SRCH)
 }
 
-/// `kill(-group, 0)`: whether there is a process in this group, be it a zombie.
+/// `kill(-group, 0)`: whether there is a process in this group, be it a zombie. Group 1 is taken to have one, without a call:
+/// -1 would mean every process.
 ///
 /// # References
 /// kill(2), POSIX
 #[must_use]
 pub fn group_exists(group: Pid) -> bool {
     // SAFETY: the call has no precondition on memory, and 0 sends nothing.
-    ret(unsafe { ffi::signal::kill(-group.raw(), 0) }) != Err(Errno::SRCH)
+    group == Pid::INIT || ret(unsafe { ffi::signal::kill(-group.raw(), 0) }) != Err(Errno::SRCH)
 }
 
 /// `getpgid()`: the group of a process.

@@ -16,6 +16,9 @@ use crate::sys::errno::{Errno, Result};
 /// Most system calls in one filter: a jump's distance has 8 bits.
 pub const CALLS_MAX: usize = 64;
 
+/// The most arguments of a system call.
+const ARGUMENTS_MAX: usize = 6;
+
 /// Condition on an argument of a system call. Arguments are counted from 0.
 #[derive(Clone, Copy, Debug)]
 pub enum Check<'a> {
@@ -137,6 +140,10 @@ impl Filter {
 
     /// Goes on with the next instruction if the check holds, and behind `left` further ones if it does not.
     fn push_check(&mut self, check: &Check<'_>, left: usize) -> Result<()> {
+        let (Check::Is(argument, _) | Check::IsNot(argument, _) | Check::IsNull(argument)) = *check;
+        if argument >= ARGUMENTS_MAX {
+            return Err(Errno::INVAL);
+        }
         match *check {
             Check::Is(argument, values) => {
                 self.push(&[load_argument(argument, 0)])?;

@@ -82,7 +82,7 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
     // SAFETY: the kernel passes a pointer to the signal's information.
     let info = unsafe { info.read() };
     // SAFETY: the place holds null or what was a `&'static AtomicU64`.
-    let note = unsafe { NOTE.load(Ordering::Relaxed).as_ref() };
+    let note = unsafe { NOTE.load(Ordering::Acquire).as_ref() };
     // A signal from a process has a code of 0 or less.
     if let (Some(note), 1..) = (note, info.si_code) {
         note.store(u64::from(info.si_errno as u32) + 1, Ordering::Relaxed);
@@ -105,7 +105,7 @@ const SIGNALLED: c_int = 128;
 /// # Errors
 /// `EACCES` unless the caller may do so, or has given up new privileges (see
 /// [`no_new_privileges`](crate::process::no_new_privileges)); `EINVAL` when the kernel has no such filters, for more
-/// than [`CALLS_MAX`] rules, and for more checks than a filter has room for.
+/// than [`CALLS_MAX`] rules, for more checks than a filter has room for, and for an argument that no call has.
 ///
 /// # References
 /// seccomp(2), Linux 3.17
@@ -116,7 +116,7 @@ pub fn allow_only(rules: &[Rule<'_>], note: &'static AtomicU64) -> Result<()> {
     let mut filter = Filter::begin(&[statement(BPF_RET, c::SECCOMP_RET_KILL_PROCESS)])?;
     rules.iter().try_for_each(|rule| filter.push_rule(rule))?;
     filter.push(&TRAP)?;
-    NOTE.store(ptr::from_ref(note).cast_mut(), Ordering::Relaxed);
+    NOTE.store(ptr::from_ref(note).cast_mut(), Ordering::Release);
     let returned = filter.install(0);
     ret(c_int::try_from(returned).unwrap_or(-1))
 }

@@ -39,6 +39,9 @@ impl Handler {
     /// buffer, so where the handler may interrupt an allocation, it must not be the first. Not allowed are, above all,
     /// anything else that allocates, and [`exit`](crate::process::exit).
     ///
+    /// Where [`spawn`](crate::process::spawn) is called while the signal is not blocked, it may also run in the new process,
+    /// which has this process's memory and may be killed at any time: then stdio is not allowed either.
+    ///
     /// # References
     /// signal-safety(7), POSIX
     #[must_use]
@@ -86,7 +89,7 @@ static FLAGS: [AtomicPtr<SignalFlag>; SIGNAL_MAX + 1] = [const { AtomicPtr::new(
 extern "C" fn raise_flag(signal: Signal) {
     let Some(slot) = usize::try_from(signal.raw()).ok().and_then(|number| FLAGS.get(number)) else { return };
     // SAFETY: a slot holds null or what was a `&'static SignalFlag`.
-    if let Some(flag) = unsafe { slot.load(Ordering::Relaxed).as_ref() } {
+    if let Some(flag) = unsafe { slot.load(Ordering::Acquire).as_ref() } {
         flag.0.store(true, Ordering::Relaxed);
     }
 }
@@ -119,7 +122,7 @@ impl Disposition {
             Disposition::Handler(_) => return Err(Errno::INVAL),
             Disposition::Flag(flag) => {
                 if let Some(slot) = usize::try_from(signal.raw()).ok().and_then(|number| FLAGS.get(number)) {
-                    slot.store(ptr::from_ref(flag).cast_mut(), Ordering::Relaxed);
+                    slot.store(ptr::from_ref(flag).cast_mut(), Ordering::Release);
                 }
                 (raise_flag as extern "C" fn(Signal) as usize, false)
             }

@@ -86,8 +86,8 @@ pub fn fputc(byte: u8, stream: Stream) -> c_int {
     })
 }
 
-/// `fgets()`: reads a line with its newline, or as much of it as fits with a NUL behind it. `None`, and `buffer` left
-/// as it was, at the end of input, for an error, and in a handler that interrupted stdio.
+/// `fgets()`: reads a line with its newline, or as much of it as fits with a NUL behind it. `None` at the end of input, for
+/// an error, and in a handler that interrupted stdio. Only an error may have changed `buffer` then.
 ///
 /// # References
 /// fgets(3), POSIX

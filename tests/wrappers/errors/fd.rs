@@ -87,6 +87,7 @@ pub(super) const CASES: &[Case] = &[
 pub(super) const NOT_PRODUCED: &[NotProduced] = &[
     ("pipe pipe2", "ENFILE", "the limit is the whole system's"),
     ("close_range_on_exec", "ENOSYS EINVAL", "only kernels older than these tests run on have them"),
+    ("write_all", "EIO", "no file that a test can have takes nothing without an error"),
     ("close_range_on_exec", "EPERM", "only a filter of system calls has it"),
     ("close", "EINTR EIO ENOSPC", "only file systems have them that are slow to write back, as over a network"),
 ];
