@@ -2,6 +2,7 @@
 //! say of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -232,7 +233,7 @@ fn the_service_unit_fits_the_program() {
 }
 
 /// The arguments of the unit's command, where its configuration file has these lines.
-fn command_of_unit(instance: &str, configuration: &str) -> Vec<String> {
+fn command_of_unit(instance: &str, configuration: &str, runtime: &Path) -> Vec<String> {
     // The file comes after `Environment=`, and so it is stronger.
     let defaults = setting("mpserv@.service", "Environment").replace("%I", instance).replace(' ', "\n");
     let lines = configuration.lines().rev().chain(defaults.lines());
@@ -241,18 +242,25 @@ fn command_of_unit(instance: &str, configuration: &str) -> Vec<String> {
         let found = settings.iter().find(|setting| setting.0 == name);
         found.unwrap_or_else(|| panic!("{name} is not set")).1.split_whitespace().map(str::to_owned).collect()
     };
-    let words = setting("mpserv@.service", "ExecStart");
+    let words =
+        setting("mpserv@.service", "ExecStart").replace("%t", runtime.to_str().unwrap()).replace("%i", instance);
     let words = words.split(' ').skip(1);
     words.flat_map(|word| word.strip_prefix('$').map_or_else(|| vec![word.to_owned()], value)).collect()
 }
 
 fn the_configuration_of_the_unit_names_address_options_and_program() {
+    // The manager makes the folder of the pidfile.
+    let runtime = TempDir::new();
     let start = |instance: &str, configuration: &str| {
-        let arguments = command_of_unit(instance, configuration);
+        let folder = setting("mpserv@.service", "RuntimeDirectory").replace("%i", instance);
+        std::fs::create_dir_all(runtime.join(&folder)).unwrap();
+        let arguments = command_of_unit(instance, configuration, &runtime.0);
         Served::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     };
     let server = start("127.0.0.1:0", "");
     drop(server.client());
+    let shown = run_mpserv(&["--status", runtime.join("mpserv-127.0.0.1:0/pid").to_str().unwrap()]);
+    assert!(shown.stdout.starts_with(&format!("mpserv {}: ", server.pid())), "{}", shown.stderr);
     server.stop();
     let server = start("127.0.0.1:0", "ARGS=--max-children 7");
     assert_eq!(server.wait_events("start", 1)[0].get("limit"), "7");

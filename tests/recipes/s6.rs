@@ -102,14 +102,10 @@ fn no_client_is_refused_while_s6_restarts_a_service_whose_socket_is_held() {
     needs_command("python3");
     let _network = Network::own();
     let recipe = blocks("### s6");
-    let (daemon, bind, run) = (&recipe[2], &recipe[3], &recipe[4]);
-    scan.write_run("fdholder", daemon, Some(1));
-    scan.start();
-    scan.wait_ready("fdholder");
-    text_of(command("sh").args(["-c", bind]).current_dir(&scan.scan));
-    scan.write_run("hello", run, Some(4));
+    scan.write_run("fdholder", &recipe[2], Some(1));
+    scan.write_run("hello", &recipe[3], Some(4));
     scan.write_run("hello/log", &recipe[1], None);
-    text_of(command("s6-svscanctl").arg("-a").arg(&scan.scan));
+    scan.start();
     scan.wait_ready("hello");
     let served = AtomicU64::new(0);
     let load = std::thread::scope(|scope| {
