@@ -20,6 +20,7 @@ pub(crate) const fn shortage_hint(errno: Errno) -> &'static str {
     match errno {
         Errno::MFILE => "allow more open files: ulimit -n, LimitNOFILE=",
         Errno::NFILE => "allow more open files on this machine: sysctl fs.file-max",
+        Errno::FBIG => "allow larger files: ulimit -f, LimitFSIZE=",
         Errno::AGAIN => "allow more processes: ulimit -u, TasksMax=",
         Errno::NOMEM | Errno::NOBUFS => "give the machine more memory, or lower --max-children",
         _ => "",

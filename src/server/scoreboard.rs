@@ -5,7 +5,7 @@
 //! may see a half-updated slot, and so must decide nothing by it that it could not decide a moment later. Children that use
 //! no slot do not have the memory. `mpserv --status` reads the scoreboard of another process through `/proc`.
 
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use super::inherited::EarlierServers;
@@ -17,7 +17,7 @@ mod head;
 mod reader;
 mod slot;
 
-use head::{ACCEPTED, EARLIER, LIMIT, MAGIC, MAGIC_VALUE, REFUSED, STARTED, STRIDE};
+use head::{ACCEPTED, EARLIER, LIMIT, MAGIC, MAGIC_VALUE, REFUSED, STARTED, STRIDE, USED};
 pub(super) use reader::Reader;
 use slot::{SLOT_ACCEPTED, SLOT_REFUSED, SLOT_WORDS, micros};
 pub(super) use slot::{Slot, State};
@@ -72,16 +72,29 @@ impl Scoreboard {
         }
     }
 
+    /// The slot of a child that is about to be started.
+    ///
+    /// A child that does not see yet that the slot is in use has published its client before the new child does.
+    pub(super) fn take_slot(&self, index: u32) -> Slot<'static> {
+        if let Some(used) = self.words.get(USED) {
+            used.fetch_max(u64::from(index) + 1, Ordering::SeqCst);
+        }
+        self.slot(index)
+    }
+
     /// The slot of the child with this index.
     pub(super) fn slot(&self, index: u32) -> Slot<'static> {
         let start = (index as usize + 1) * self.stride;
         Slot { words: self.words.get(start..start + SLOT_WORDS).unwrap_or_default(), index }
     }
 
-    /// Every slot.
+    /// Every slot that is or was in use.
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot<'static>> + use<> {
+        let used = self.words.get(USED).map_or(0, |used| used.load(Ordering::SeqCst));
         let chunks = self.words.chunks_exact(self.stride).skip(1);
-        (0..).zip(chunks).map(|(index, words)| Slot { words: words.get(..SLOT_WORDS).unwrap_or_default(), index })
+        (0..u32::try_from(used).unwrap_or(u32::MAX))
+            .zip(chunks)
+            .map(|(index, words)| Slot { words: words.get(..SLOT_WORDS).unwrap_or_default(), index })
     }
 
     /// The number of children that have a client.

@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 
 use mpserv::net::SockAddr;
 use mpserv::server::Server;
@@ -20,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_child_cannot_take_the_rest_of_the_scoreboard_back,
     no_child_has_the_descriptor_of_the_scoreboard,
     numbers_that_a_child_has_made_up_end_nobody,
+    room_for_many_children_takes_no_memory_until_they_are_there,
     a_preforked_child_that_misstates_its_slot_does_not_escape_the_lifetime,
 ];
 
@@ -168,6 +170,21 @@ fn a_preforked_child_that_misstates_its_slot_does_not_escape_the_lifetime() {
         server.wait_events("lifetime", 1);
         drop(server.client());
         server.stop();
+    }
+}
+
+/// A limit of children that is far too high must not use up the memory of the machine.
+fn room_for_many_children_takes_no_memory_until_they_are_there() {
+    const MOST: u64 = 4 << 20;
+    for mode in [&["-c", "50000"][..], &["-c", "50000", "--sandbox"], &["--prefork", "1-50000"]] {
+        let server = Served::start(&[mode, &["127.0.0.1:0"]].concat());
+        let _clients = server.clients(1);
+        server.running.signal(Signal::USR1);
+        assert_eq!(server.wait_events("status", 1)[0].get("accepted"), "1");
+        let file = fs::metadata(scoreboard(server.pid()).unwrap()).unwrap();
+        let used = file.blocks() * 512;
+        assert!(used <= MOST, "{mode:?}: {used} of {} bytes are in memory", file.len());
+        server.running.end(Signal::QUIT);
     }
 }
 

@@ -141,7 +141,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     /// Starts a child for a connection. If no process can be had, the client is kept for a while.
     fn start_with(&mut self, connection: Connection, rule: Option<u32>) {
         let peer = connection.peer();
-        let slot = self.scoreboard.slot(self.state.children.next_index());
+        let slot = self.scoreboard.take_slot(self.state.children.next_index());
         // Before there is a child, which may name another client.
         slot.set_client(connection.number(), &peer);
         let children = Some(self.state.children.len() + 1);

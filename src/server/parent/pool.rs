@@ -47,7 +47,7 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Makes a child. Returns whether there is one.
     fn start_pool_child(&mut self) -> bool {
-        let slot = self.scoreboard.slot(self.state.children.next_index());
+        let slot = self.scoreboard.take_slot(self.state.children.next_index());
         let (worker, context) = self.next_child(slot, None);
         match worker.start_pool(context) {
             Ok(pid) => {

@@ -3,7 +3,7 @@
 /// The word that marks a scoreboard of this form.
 pub(super) const MAGIC: usize = 0;
 /// The value of that word.
-pub(super) const MAGIC_VALUE: u64 = u64::from_be_bytes(*b"mpserv 2");
+pub(super) const MAGIC_VALUE: u64 = u64::from_be_bytes(*b"mpserv 3");
 /// The time at which the server began.
 pub(super) const STARTED: usize = 1;
 /// The highest number of children.
@@ -16,5 +16,7 @@ pub(super) const REFUSED: usize = 4;
 pub(super) const STRIDE: usize = 5;
 /// The first of the words with the earlier servers.
 pub(super) const EARLIER: usize = 6;
+/// The number of slots that are or were in use, which are the first ones. No other memory is touched.
+pub(super) const USED: usize = 14;
 /// The longest distance that a reader takes for one: pages have up to 64 KiB.
 pub(super) const STRIDE_MAX: u64 = 8192;

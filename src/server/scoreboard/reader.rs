@@ -4,7 +4,7 @@ use core::ffi::c_int;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
-use super::head::{ACCEPTED, EARLIER, LIMIT, MAGIC, MAGIC_VALUE, REFUSED, STARTED, STRIDE, STRIDE_MAX};
+use super::head::{ACCEPTED, EARLIER, LIMIT, MAGIC, MAGIC_VALUE, REFUSED, STARTED, STRIDE, STRIDE_MAX, USED};
 use super::slot::{SLOT_WORDS, Slot};
 use crate::server::inherited::EarlierServers;
 use crate::server::limits::MAX_CHILDREN_LIMIT;
@@ -35,15 +35,19 @@ pub(crate) struct Reader<F> {
     /// The distance of the slots in bytes, and the index of the one that is read next.
     stride: u64,
     next: u32,
+    /// The number of slots that are read.
+    used: u32,
 }
 
 impl<F: AsFd> Reader<F> {
     /// Reads the head. `EINVAL` if the file is no scoreboard of this form.
     pub(crate) fn new(file: F) -> Result<Reader<F>> {
         let slot = [const { AtomicU64::new(0) }; SLOT_WORDS];
-        let mut reader = Reader { file, head: Head::default(), slot, stride: 0, next: 0 };
+        let mut reader = Reader { file, head: Head::default(), slot, stride: 0, next: 0, used: 0 };
         let head = reader.next()?.filter(|head| head.load(MAGIC) == MAGIC_VALUE).ok_or(Errno::INVAL)?;
         let stride = head.load(STRIDE);
+        // Another program may have made the file.
+        let used = u32::try_from(head.load(USED)).unwrap_or(u32::MAX).min(MAX_CHILDREN_LIMIT);
         let head = Head {
             started: Duration::from_micros(head.load(STARTED)),
             limit: head.load(LIMIT),
@@ -55,7 +59,7 @@ impl<F: AsFd> Reader<F> {
             return Err(Errno::INVAL);
         }
         reader.stride = stride * size_of::<u64>() as u64;
-        (reader.head, reader.next) = (head, 1);
+        (reader.head, reader.next, reader.used) = (head, 1, used);
         Ok(reader)
     }
 
@@ -68,8 +72,7 @@ impl<F: AsFd> Reader<F> {
     pub(crate) fn next(&mut self) -> Result<Option<Slot<'_>>> {
         let mut bytes = [0; SLOT_WORDS * size_of::<u64>()];
         let index = self.next;
-        // Another program may have made the file, of any length.
-        if index > MAX_CHILDREN_LIMIT {
+        if index > self.used {
             return Ok(None);
         }
         lseek(&self.file, i64::try_from(u64::from(index).saturating_mul(self.stride)).map_err(|_| Errno::INVAL)?)?;
