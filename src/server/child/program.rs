@@ -19,7 +19,7 @@ use crate::sys::errno::Errno;
 use crate::sys::fd::AsFd;
 use crate::sys::memory::{CStrArray, Stack};
 use crate::sys::process::{Fork, Pid, Spawn, SpawnError, become_program, fork, getpid, spawn};
-use crate::sys::signal::SigSet;
+use crate::sys::signal::{MaskHow, SigSet, sigprocmask};
 
 /// A program that serves connections.
 pub(crate) struct Program {
@@ -70,6 +70,8 @@ impl Program {
     ) -> Result<c_int, c_int> {
         context.leave_parents_group()?;
         context.give_up_server_resources(false)?;
+        // The parent ends by SIGTERM a child whose header does not come.
+        sigprocmask(MaskHow::Set, &SigSet::empty());
         let proxy = context.identify_client(&mut connection)?;
         let environment = self.environment.set_client(&connection);
         environment.map_err(|errno| context.set_up_failed("getsockname", errno))?;
