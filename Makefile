@@ -55,6 +55,8 @@ SUITE = trixie
 
 # $(call check,VARIABLE,VALUES): a variable has one of these values, else make ends before anything is built.
 check = $(if $(filter $(2),$($(1))),,$(error $(1)=$($(1)): choose one of $(2)))
+# C is there; its name may have spaces.
+check_c = $(if $(shell test -e '$(subst ','\'',$(C))' && echo yes),,$(error C=$(C): name your file, as in C=mine.c; there is none of this name))
 # $(call goals,NAMES): those of the goals that are asked for.
 goals = $(filter $(1),$(MAKECMDGOALS))
 
@@ -65,8 +67,9 @@ $(if $(call goals,run-client strace-client),$(call check,PROGRAM,$(CLIENTS_OF)))
 $(if $(call goals,run-server run-client strace-server strace-client),\
 	$(if $(shell [ "$(PORT)" -ge 1 ] 2>/dev/null && [ "$(PORT)" -le 65535 ] && echo yes),,\
 		$(error PORT=$(PORT): choose a number from 1 to 65535)))
-$(if $(call goals,compare),$(if $(NAMED),$(call check,PROGRAM,$(TEXTBOOK)),$(if $(C),$(error C=$(C): name its PROGRAM as well))))
-$(if $(call goals,exercise),$(call check,PROGRAM,$(TEXTBOOK))$(if $(wildcard $(C)),,$(error C=$(C): name your C file, as in C=mine.c)))
+$(if $(call goals,compare lesson),$(if $(NAMED),$(call check,PROGRAM,$(TEXTBOOK))))
+$(if $(call goals,compare),$(if $(C),$(if $(NAMED),,$(error C=$(C): name its PROGRAM as well))$(call check_c)))
+$(if $(call goals,exercise),$(call check,PROGRAM,$(TEXTBOOK))$(call check_c))
 $(if $(call goals,faults),$(call check,FAULTS,all part))
 $(if $(call goals,test),$(call check,SKIPS,allow fail))
 

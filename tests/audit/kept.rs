@@ -95,6 +95,18 @@ fn a_second_trace_takes_the_place_of_the_first() {
 }
 
 #[test]
+fn a_plain_trace_tells_on_which_output_it_was_made() {
+    let folder = TempDir::new();
+    let says = compile(&folder.0, "says", "#include <stdio.h>\nint main(void)\n{\n\treturn puts(\"hello\") < 0;\n}\n");
+    let path = folder.join("trace").to_str().unwrap().to_owned();
+    // Its output goes to a pipe.
+    assert!(finish(Command::new("strace").args(["-ff", "-v", "-s", "65535", "-o", &path, &says])).status.success());
+    let output = run(&["--a", &path, "--b", &says]);
+    assert_eq!(output.status.code(), SAME, "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(text(&output.stderr).contains("(run, pipe)") && !text(&output.stderr).contains("(run, pty)"));
+}
+
+#[test]
 fn plain_files_of_strace_are_compared_or_refused_by_name() {
     let folder = TempDir::new();
     let program = compile(&folder.0, "child_ends_last", CHILD_ENDS_LAST);

@@ -99,6 +99,51 @@ fn a_difference_is_placed_by_lines_of_source_where_they_are_known() {
     assert_eq!((page.matches("<svg").count(), page.matches("class=\"unlike\"").count()), (2, 2), "marked on each side");
 }
 
+/// A function in a header that comes first in the program.
+const HEADER: &str = "\
+#include <unistd.h>
+static volatile int said;
+__attribute__((noinline)) static void say(void)
+{
+\twrite(1, \"a\", 1);
+\tsaid = 1;
+}
+";
+const INCLUDES: &str = "\
+#include \"say.h\"
+#include <stdio.h>
+int main(int argc, char *argv[])
+{
+\tsay();
+\tprintf(\"%s\\n\", argv[0]);
+\treturn 0;
+}
+";
+
+#[test]
+fn sources_tell_a_header_from_the_program_and_main_from_exit() {
+    let folder = TempDir::new();
+    fs::write(folder.join("say.h"), HEADER).unwrap();
+    let program = compile(&folder.0, "program", INCLUDES);
+    let out = assert_output(&["--sources", "--stdout", "pipe", "--a", &program, "--b", &program]);
+    let line_of = |call: &str| out.lines().skip_while(|line| !line.starts_with(call)).nth(1).unwrap();
+    assert!(line_of("write(1, \"a\"").contains("program.c:5: say();"), "{out}");
+    let rest = out.split_once("write(1, \"a\"").unwrap().1;
+    let at_exit = rest.lines().skip_while(|line| !line.starts_with("write(1, ")).nth(1).unwrap();
+    assert!(at_exit.contains("(outside main:"), "{at_exit}");
+}
+
+#[test]
+fn printed_texts_are_shown_as_they_were_printed() {
+    let folder = TempDir::new();
+    let alone = INCLUDES.replace("say();", "").replace("#include \"say.h\"", "");
+    let one = compile(&folder.0, "one", &alone);
+    let other = compile(&folder.0, "other", &alone.replace("%s", "is %s"));
+    // A long path is cut short.
+    let shown: String = format!("printed: \"{one}").chars().take(30).collect();
+    assert_verdict(&["--stdout", "pipe", "--a", &one, "--b", &other], "same but for the texts", &[&shown]);
+}
+
 #[test]
 fn a_report_for_machines_goes_to_standard_output_alone() {
     let out = assert_output(&["--json", "-", "--stdout", "pipe", "--a", "/bin/true", "--b", "/bin/true"]);

@@ -45,9 +45,13 @@ impl Place {
         named.map(Place::Files)
     }
 
-    /// The kinds of standard output that there are traces of; a trace without a kind in its name goes with any.
+    /// The kinds of standard output that there are traces of. A trace that does not tell its kind goes with any.
     pub fn outputs(&self, side: &str) -> Vec<Output> {
-        Output::ALL.into_iter().filter(|output| self.trace(side, *output).is_ok()).collect()
+        let is_of = |output: &Output| match self.trace(side, *output) {
+            Ok(kept) => kept.output().is_none_or(|kind| kind == *output),
+            Err(_) => false,
+        };
+        Output::ALL.into_iter().filter(is_of).collect()
     }
 
     /// The trace of a side with a kind of standard output.
@@ -124,6 +128,18 @@ impl Kept {
         let tree = Tree::build(traces, root);
         let printed = fs::read(PathBuf::from(format!("{}.{PRINTED}", self.prefix.display()))).ok();
         Ok(Recorded { tree, printed: printed.unwrap_or_default(), standing: Standing::Ended })
+    }
+
+    /// The kind of standard output that the program found when it asked.
+    fn output(&self) -> Option<Output> {
+        let tree = self.read().ok()?.tree;
+        let mut calls = tree.processes.iter().flat_map(|process| {
+            (0..process.trace.len()).filter_map(|event| match process.trace.line(event) {
+                Line::Call(call) => Some(call),
+                _ => None,
+            })
+        });
+        calls.find_map(|call| Output::asked(&call))
     }
 
     /// The path of the program that was run.

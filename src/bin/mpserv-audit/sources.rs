@@ -1,5 +1,8 @@
 //! The line of source that made a call: strace gives the stack (`-k`), addr2line the lines.
 
+mod line_table;
+mod segments;
+
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::Write;
@@ -10,6 +13,8 @@ use crate::subject::Subject;
 use crate::trace::{Frame, Line, Trace};
 use crate::tree::Tree;
 use crate::trouble::Trouble;
+use line_table::LineTable;
+use segments::Segments;
 
 /// The source of a piece of code.
 #[derive(Clone, Debug)]
@@ -46,6 +51,9 @@ fn in_main_file<'s>(known: &[&'s Location]) -> impl Iterator<Item = &'s Location
     let main = known.iter().find(|location| location.is_main()).and_then(|main| file(main));
     known.iter().copied().filter(move |location| main.is_some() && file(location) == main)
 }
+
+/// The function of every program that calls main, by way of the C library.
+const START: &str = "_start";
 
 /// An object file's path and an offset in it.
 type Address = (String, u64);
@@ -118,21 +126,30 @@ impl Sources {
         let output = child.wait_with_output().map_err(trouble)?;
         // An object that is no file, such as a deleted one, has no lines: its frames say so.
         let _ = asker.join();
-        self.read_answers(object, &by_address, &String::from_utf8_lossy(&output.stdout));
+        let table = LineTable::of(object, by_address.keys().copied());
+        self.read_answers(object, &by_address, &table, &String::from_utf8_lossy(&output.stdout));
         Ok(())
     }
 
     /// Reads an address, then twice a line for each function that was inlined there.
-    fn read_answers(&mut self, object: &str, by_address: &HashMap<u64, u64>, answers: &str) {
+    fn read_answers(&mut self, object: &str, by_address: &HashMap<u64, u64>, table: &LineTable, answers: &str) {
         let mut current: Option<Address> = None;
+        // The innermost function at an address comes first; of the others addr2line knows the file.
+        let mut innermost = None;
         let mut lines = answers.lines();
         while let Some(line) = lines.next() {
             if let Some(offset) = line.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
                 current = by_address.get(&offset).map(|offset| (object.to_owned(), *offset));
+                innermost = Some(offset);
                 continue;
             }
             let place = lines.next().unwrap_or_default();
-            let location = Location { function: line.to_owned(), line: parse_place(place) };
+            let found = parse_place(place);
+            let found = match innermost.take() {
+                Some(address) => found.map(|(file, line)| (table.file_at(address, line, file), line)),
+                None => found,
+            };
+            let location = Location { function: line.to_owned(), line: found };
             if let Some(file) = location.line.as_ref().map(|(file, _)| file) {
                 self.texts.entry(file.clone()).or_insert_with(|| {
                     fs::read_to_string(file).map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
@@ -168,6 +185,9 @@ impl Sources {
             Some(line) => {
                 Some(format!("{line} (the stack ends before main: {name} was built without -C force-unwind-tables)"))
             }
+            None if !known.is_empty() && known.iter().all(|location| location.function == START) => {
+                Some("(outside main: the C library's own, such as what exit writes)".to_owned())
+            }
             None => Some(format!("({name} has no debugging information)")),
         }
     }
@@ -193,57 +213,6 @@ impl Sources {
         let text = self.texts.get(file).and_then(|lines| lines.get(number.checked_sub(1)?));
         let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy();
         Some(format!("{name}:{number}: {}", text.map_or("", |text| text.trim())))
-    }
-}
-
-/// Addresses of the parts of an ELF file in memory: strace gives offsets in the file, addr2line wants addresses.
-#[derive(Debug, Default)]
-struct Segments(Vec<Segment>);
-
-#[derive(Debug)]
-struct Segment {
-    offset: u64,
-    address: u64,
-    length: u64,
-}
-
-/// The layout of a 64-bit ELF file: see elf(5).
-mod elf {
-    pub(super) const HEADERS_OFFSET: usize = 32;
-    pub(super) const HEADER_SIZE: usize = 54;
-    pub(super) const HEADER_COUNT: usize = 56;
-    pub(super) const LOAD: u64 = 1;
-    pub(super) const SEGMENT_OFFSET: usize = 8;
-    pub(super) const SEGMENT_ADDRESS: usize = 16;
-    pub(super) const SEGMENT_LENGTH: usize = 32;
-}
-
-impl Segments {
-    fn of(path: &Path) -> Option<Self> {
-        let bytes = fs::read(path).ok().filter(|bytes| bytes.starts_with(b"\x7fELF"))?;
-        let number = |at: usize, length: usize| -> Option<u64> {
-            let field = bytes.get(at..at.checked_add(length)?)?;
-            Some(field.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
-        };
-        let table = usize::try_from(number(elf::HEADERS_OFFSET, 8)?).ok()?;
-        let size = usize::try_from(number(elf::HEADER_SIZE, 2)?).ok()?;
-        let headers =
-            (0..usize::try_from(number(elf::HEADER_COUNT, 2)?).ok()?).map(|index| table.saturating_add(index * size));
-        let loaded = headers.filter(|at| number(*at, 4) == Some(elf::LOAD));
-        let segment = |at: usize| {
-            Some(Segment {
-                offset: number(at.checked_add(elf::SEGMENT_OFFSET)?, 8)?,
-                address: number(at.checked_add(elf::SEGMENT_ADDRESS)?, 8)?,
-                length: number(at.checked_add(elf::SEGMENT_LENGTH)?, 8)?,
-            })
-        };
-        loaded.map(segment).collect::<Option<_>>().map(Segments)
-    }
-
-    fn address(&self, offset: u64) -> Option<u64> {
-        let inside = |segment: &&Segment| offset >= segment.offset && offset - segment.offset < segment.length;
-        let segment = self.0.iter().find(inside)?;
-        segment.address.checked_add(offset - segment.offset)
     }
 }
 

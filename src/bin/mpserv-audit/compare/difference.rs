@@ -6,6 +6,7 @@ use super::describe;
 use super::row::{Kind, Row};
 use super::sequence::{Sequence, UNPARSED};
 use crate::level::Level;
+use crate::trace::Trace;
 use crate::tree::Place;
 use crate::words::count;
 
@@ -98,6 +99,7 @@ pub(super) struct Compared<'c> {
     pub(super) sides: (&'c Sequence, &'c Sequence),
     /// The normalized lines, by id.
     pub(super) texts: &'c [&'c [u8]],
+    pub(super) traces: [Option<&'c Trace>; 2],
 }
 
 impl Compared<'_> {
@@ -133,7 +135,10 @@ impl Compared<'_> {
     fn of_row(&self, at: usize, row: &Row, moved: &HashMap<usize, Option<usize>>) -> Option<Difference> {
         let (a, b) = (self.line(self.sides.0, row.a()), self.line(self.sides.1, row.b()));
         if row.level == Level::Texts {
-            let what = What::Printed([describe::printed(a), describe::printed(b)]);
+            // As it was printed: a reader looks for that text, not for the normalized one.
+            let events = [row.a(), row.b()];
+            let printed = |side: usize| describe::printed(self.traces[side]?.text(events[side]?));
+            let what = What::Printed([printed(0), printed(1)]);
             return Some(self.difference(Level::Texts, what, "printed".to_owned(), "printed".to_owned(), at));
         }
         if let Some(line) = [a, b].into_iter().find(|line| line.starts_with(UNPARSED)) {

@@ -72,10 +72,11 @@ pub fn compare(a: &Side<'_>, b: &Side<'_>, from: From) -> Comparison {
         let side_b = reader_b.read(&place, from, &mut ids);
         events.0 += side_a.compared();
         events.1 += side_b.compared();
-        let rows = rows::rows((reader_a.trace(&side_a), reader_b.trace(&side_b)), &side_a, &side_b);
+        let traces = [reader_a.trace(&side_a), reader_b.trace(&side_b)];
+        let rows = rows::rows((traces[0], traces[1]), &side_a, &side_b);
         if rows.iter().any(Row::is_difference) || side_a.process.is_some() != side_b.process.is_some() {
             let (sides, texts) = ((&side_a, &side_b), ids.texts());
-            let compared = Compared { index: pairs.len(), place: &place, rows: &rows, sides, texts: &texts };
+            let compared = Compared { index: pairs.len(), place: &place, rows: &rows, sides, texts: &texts, traces };
             kinds.extend(compared.differences());
         }
         let before = (side_a.before, side_b.before);

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 
 use mpserv::{fd, pty};
 
+use crate::trace::Call;
 use crate::trouble::Trouble;
 
 /// A kind of standard output.
@@ -34,6 +35,20 @@ impl Output {
 
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|output| output.name() == name)
+    }
+
+    /// The kind that a call tells which asks for standard output's. It is none of these if it is /dev/null or a socket.
+    pub fn asked(call: &Call<'_>) -> Option<Self> {
+        let has = |mark: &[u8]| call.arguments.windows(mark.len()).any(|part| part == mark);
+        match call.name {
+            b"fstat" | b"newfstatat" if call.arguments.starts_with(b"1, ") => {
+                let marks: [(&[u8], Self); 3] =
+                    [(b"S_IFIFO", Output::Pipe), (b"S_IFREG", Output::File), (b"st_rdev=makedev(0x88,", Output::Pty)];
+                marks.into_iter().find(|(mark, _)| has(mark)).map(|(_, kind)| kind)
+            }
+            b"ioctl" if call.arguments.starts_with(b"1, TCGETS") && call.result == b"0" => Some(Output::Pty),
+            _ => None,
+        }
     }
 
     /// Opens one of this kind, with a thread that reads it as long as a process can write.
@@ -116,4 +131,30 @@ fn terminal() -> Result<(Reader, File), Trouble> {
     let slave = File::options().read(true).write(true).open(path);
     let slave = slave.map_err(|error| Trouble::of(path.display(), error))?;
     Ok((Reader(master), slave))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Line;
+
+    #[test]
+    fn a_trace_tells_its_kind_of_output() {
+        let kind = |line: &[u8]| match Line::parse(line) {
+            Line::Call(call) => Output::asked(&call),
+            _ => panic!("a call"),
+        };
+        assert_eq!(kind(b"fstat(1, {st_mode=S_IFIFO|0600, st_size=0}) = 0"), Some(Output::Pipe));
+        assert_eq!(kind(b"newfstatat(1, \"\", {st_mode=S_IFREG|0644}, AT_EMPTY_PATH) = 0"), Some(Output::File));
+        let terminal = b"newfstatat(1, \"\", {st_mode=S_IFCHR|0620, st_rdev=makedev(0x88, 0x1)}, AT_EMPTY_PATH) = 0";
+        assert_eq!(kind(terminal), Some(Output::Pty));
+        assert_eq!(kind(b"ioctl(1, TCGETS, {c_iflag=ICRNL}) = 0"), Some(Output::Pty));
+        for other in [
+            &b"fstat(1, {st_mode=S_IFCHR|0666, st_rdev=makedev(0x1, 0x3)}) = 0"[..],
+            b"fstat(3, {st_mode=S_IFREG|0644}) = 0",
+            b"ioctl(1, TCGETS, 0x7ffe) = -1 ENOTTY (Inappropriate ioctl for device)",
+        ] {
+            assert_eq!(kind(other), None);
+        }
+    }
 }
