@@ -274,7 +274,8 @@ INSTALLED = $(PROGRAMS:%=bin/%) \
             $(PROGRAMS:%=share/bash-completion/completions/%) \
             $(PROGRAMS:%=share/zsh/site-functions/_%) \
             $(PROGRAMS:%=share/fish/vendor_completions.d/%.fish) \
-            $(UNITS:%=lib/systemd/system/%)
+            $(UNITS:%=lib/systemd/system/%) \
+            share/mpserv/fail2ban.conf
 
 install: release
 	@set -ex; mpserv=$$($(call rust,mpserv)); \
@@ -292,7 +293,8 @@ install: release
 	for unit in $(UNITS); do \
 		install -D -m 644 $(SHARE)/systemd/$$unit $(TO)/lib/systemd/system/$$unit; \
 		sed -i 's#@BINDIR@#$(PREFIX)/bin#' $(TO)/lib/systemd/system/$$unit; \
-	done
+	done; \
+	install -D -m 644 $(SHARE)/fail2ban.conf $(TO)/share/mpserv/fail2ban.conf
 
 # Under DESTDIR, whose folders are made by install, a folder goes with its last file.
 uninstall:

@@ -15,7 +15,7 @@ pub fn serve(port: u16, children: u32) -> Result<()> {
         while let Ok(length @ 1..) = connection.read(&mut buffer) {
             connection.write_all(&buffer[..length])?;
         }
-        mpserv::errno::Result::Ok(())
+        Ok(())
     })?;
     Ok(())
 }

@@ -57,8 +57,9 @@ fn what_is_installed_runs_and_is_uninstalled() {
         .iter()
         .map(|path| path.strip_prefix(&destination).unwrap().to_str().unwrap().to_owned())
         .collect();
-    let mut expected =
-        vec!["usr/lib/systemd/system/mpserv.socket".to_owned(), "usr/lib/systemd/system/mpserv@.service".to_owned()];
+    let others =
+        ["lib/systemd/system/mpserv.socket", "lib/systemd/system/mpserv@.service", "share/mpserv/fail2ban.conf"];
+    let mut expected: Vec<String> = others.map(|path| format!("usr/{path}")).into();
     for (name, _, section) in PROGRAMS {
         expected.extend([
             format!("usr/bin/{name}"),

@@ -14,7 +14,7 @@ pub(crate) const TESTS: &[Test] = tests![the_filter_finds_the_clients_that_were_
 
 /// The path of the filter.
 fn filter() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/fail2ban/mpserv.conf")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/fail2ban.conf")
 }
 
 /// The hosts that fail2ban finds in a log.
@@ -91,7 +91,7 @@ fn the_jail_names_the_filter() {
     assert!(jail.starts_with("[mpserv]\n"), "{jail}");
     fs::create_dir_all(folder.join("filter.d")).unwrap();
     fs::create_dir_all(folder.join("jail.d")).unwrap();
-    fs::write(folder.join("filter.d/mpserv.conf"), file("src/share/fail2ban/mpserv.conf")).unwrap();
+    fs::write(folder.join("filter.d/mpserv.conf"), file("src/share/fail2ban.conf")).unwrap();
     fs::write(folder.join("hello.log"), "").unwrap();
     let log = folder.join("hello.log");
     let jail = jail.replace("/var/log/hello.log", log.to_str().unwrap());
