@@ -90,7 +90,8 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// The highest number of connections that are accepted in any `period` (no limit). Further clients wait.
+    /// The highest number of connections that are accepted in any `period` (no limit). Further clients wait, and
+    /// those that are refused do not count.
     pub const fn max_rate(mut self, limit: u32, period: Duration) -> Self {
         self.settings.max_rate = Some((limit, period));
         self

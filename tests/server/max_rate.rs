@@ -7,7 +7,11 @@ use crate::common::solo::Test;
 use crate::common::*;
 use crate::tests;
 
-pub(crate) const TESTS: &[Test] = tests![the_rate_is_exact_at_its_boundary, the_rate_is_kept_in_every_period,];
+pub(crate) const TESTS: &[Test] = tests![
+    the_rate_is_exact_at_its_boundary,
+    the_rate_is_kept_in_every_period,
+    clients_that_are_refused_do_not_use_up_the_rate,
+];
 
 fn the_rate_is_exact_at_its_boundary() {
     const PERIOD: Duration = Duration::from_millis(1_500);
@@ -51,5 +55,19 @@ fn the_rate_is_kept_in_every_period() {
     }
     let all = times[times.len() - 1].1 - times[0].0;
     assert!(all >= 3 * PERIOD, "four times the limit took {all:?}");
+    server.stop();
+}
+
+/// One source that connects again and again must not keep all others out.
+fn clients_that_are_refused_do_not_use_up_the_rate() {
+    let server = Served::start(&["--max-rate", "3/600", "-C", "1", "127.0.0.1:0"]);
+    let first = server.client();
+    for _ in 0..10 {
+        assert_eq!(read_all(&mut server.connect()), b"");
+    }
+    drop(first);
+    server.wait_events("end", 1);
+    assert_eq!(finish(server.client()), b"");
+    assert_eq!(server.events("pause").len(), 0);
     server.stop();
 }

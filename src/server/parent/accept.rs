@@ -82,9 +82,6 @@ impl<W: Worker> Parent<'_, '_, W> {
     /// Starts a child for a connection, or refuses the client.
     fn admit(&mut self, fd: OwnedFd, peer: Peer) {
         let number = self.count_accepted();
-        if let Some(rate) = &mut self.rate {
-            rate.count(self.state.now);
-        }
         let mut rule = self.check(&peer);
         if rule.is_err() && self.may_have_ended() {
             // Children that have ended meanwhile do not count against the client.
@@ -93,6 +90,10 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
         match rule {
             Ok(rule) => {
+                // A client that is refused does not use up what is left for others.
+                if let Some(rate) = &mut self.rate {
+                    rate.count(self.state.now);
+                }
                 let connection = Connection::new(fd, peer, number, self.state.sources.count(&peer) + 1);
                 self.start_with(connection, rule);
             }
