@@ -4,13 +4,22 @@ use super::tests::{compared, differences};
 use crate::normalize::list;
 
 /// A normalization's name, a line, one that it makes the same, and one that it must not.
-const MASKS: [(&str, &str, &str, &str); 15] = [
+const MASKS: [(&str, &str, &str, &str); 16] = [
     ("process-id", "kill(100, SIGTERM) = 0", "kill(200, SIGTERM) = 0", "kill(201, SIGTERM) = 0"),
     (
         "pointer",
         "read(3, 0x7ffc00001000, 8) = -1 EAGAIN (x)",
         "read(3, 0x7ffd00002000, 8) = -1 EAGAIN (x)",
         "read(3, NULL, 8) = -1 EAGAIN (x)",
+    ),
+    (
+        "thread-block",
+        "mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0xffff80000000\n\
+         set_tid_address(0xffff80000050) = 100\nset_robust_list(0xffff80000060, 24) = 0",
+        "mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0xffff90000000\n\
+         set_tid_address(0xffff90000070) = 200\nset_robust_list(0xffff90000080, 24) = 0",
+        "mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0xffff90000000\n\
+         set_tid_address(0xffff90000070) = 200\nset_robust_list(0xffff90000088, 24) = 0",
     ),
     (
         "ephemeral-port",
