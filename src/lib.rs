@@ -1,13 +1,13 @@
 //! The classic Unix multi-process server, one process per connection, on raw libc and nothing else.
 //!
-//! Four layers, each of which imports only from those below it:
-//!
-//! | layer | modules | what it is |
-//! |---|---|---|
-//! | programs | `src/bin` | `mpserv`, and the textbook programs in `textbook`, each beside the C program it is compared with |
-//! | server | [`server`] | one process per connection, in earnest: a function's or a program's |
-//! | safe wrappers | [`errno`], [`fd`], [`fs`], [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] and others | sound whatever safe code calls them with; each makes the one system call of its C function |
-//! | C | [`ffi`] | the C API, name for name, proved against the system's headers |
+//! | you want to | begin with |
+//! |---|---|
+//! | write a forking server | [`server::Server`], [the guide](guide::library) |
+//! | call C safely: fork, sockets, signals | [`process`], [`net`], [`fd`], [`signal`]: each shows a whole program |
+//! | put a program on a port with `mpserv` | [the guide for operators](guide::server) |
+//! | read the textbook programs, or do the exercises | [the guide to them](guide::textbook) |
+//! | compare two programs by their system calls | [the guide to `mpserv-audit`](guide::audit) |
+//! | know what the server does, call by call, and how fast | [internals](guide::internals), [benchmarks](guide::benchmarks) |
 //!
 //! A server, whose handler runs in a process of its own for each connection:
 //!
@@ -48,6 +48,16 @@
 //! }
 //! # Ok::<(), mpserv::errno::Errno>(())
 //! ```
+//!
+//! # Layers
+//! Each layer imports only from those below it:
+//!
+//! | layer | modules | what it is |
+//! |---|---|---|
+//! | programs | `src/bin` | `mpserv`, and the textbook programs in `textbook`, each beside the C program it is compared with |
+//! | server | [`server`] | one process per connection: a function's or a program's |
+//! | safe wrappers | [`errno`], [`fd`], [`fs`], [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] and others | sound whatever safe code calls them with; each makes the one system call of its C function, and says whether it is async-signal-safe |
+//! | C | [`ffi`] | the C API, name for name, proved against the system's headers |
 //!
 //! Nothing here allocates, and nothing retries a call behind the caller's back: a program written with this library
 //! makes the system calls that its source names, and no others.

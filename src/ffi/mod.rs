@@ -9,6 +9,14 @@
 //! form that its headers have otherwise, rustc refuses an item that is not as its form, and what
 //! compilers cannot tell is compared: every constant, size and offset, macros over all statuses
 //! that a child can end with, and where in the C library each function is.
+//!
+//! # Example
+//! ```
+//! use mpserv::ffi::unistd::getpid;
+//!
+//! // SAFETY: the call has no precondition.
+//! assert!(unsafe { getpid() } > 0);
+//! ```
 
 pub mod arpa;
 pub mod errno;

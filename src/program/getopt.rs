@@ -1,4 +1,16 @@
 //! `<getopt.h>`: the command line.
+//!
+//! # Example
+//! ```no_run
+//! use mpserv::getopt::{Getopt, HasArg, LongOption, Opt};
+//! use mpserv::program::Args;
+//!
+//! fn parse(args: Args) -> bool {
+//!     let long = [LongOption::new(c"verbose", HasArg::No, 'v' as i32), LongOption::END];
+//!     let options = Getopt::new(args, c"v", &long).expect("this process has one thread");
+//!     options.into_iter().all(|option| matches!(option, Opt::Option(value, _) if value == 'v' as i32))
+//! }
+//! ```
 
 use core::ffi::{CStr, c_int};
 use core::fmt;

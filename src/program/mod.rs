@@ -8,6 +8,22 @@
 //! | `getopt` | `getopt_long()` |
 //! | `options` | [`OptionTable`](options::OptionTable): options and their `--help`, by `getopt_long()` |
 //! | `text` | [`Text`](text::Text): formatting without an allocator |
+//!
+//! # Example
+//! ```no_run
+//! #![no_std]
+//! #![no_main]
+//!
+//! use core::ffi::c_int;
+//! use mpserv::fd::{STDOUT, write_all};
+//! use mpserv::program::Args;
+//!
+//! mpserv::main!(main);
+//!
+//! fn main(args: Args) -> c_int {
+//!     c_int::from(write_all(STDOUT, args.program().to_bytes()).is_err())
+//! }
+//! ```
 
 mod args;
 pub mod getopt;

@@ -1,4 +1,12 @@
 //! Text in a buffer of a fixed size: what a program without an allocator formats into.
+//!
+//! # Example
+//! ```
+//! use mpserv::text::Text;
+//!
+//! let text = Text::<8>::of(format_args!("{} lines", 1000));
+//! assert_eq!(text.as_str(), "1000 lin");
+//! ```
 
 use core::fmt;
 

@@ -1,4 +1,11 @@
 //! The numbers of the server, all in one place.
+//!
+//! # Example
+//! ```
+//! use mpserv::server::limits::{EXIT_FAILED, MAX_CHILDREN_DEFAULT};
+//!
+//! assert_eq!((MAX_CHILDREN_DEFAULT, EXIT_FAILED), (64, 1));
+//! ```
 
 use core::ffi::c_int;
 use core::time::Duration;

@@ -5,6 +5,17 @@
 //!
 //! # References
 //! The PROXY protocol, versions 1 & 2 (HAProxy, `doc/proxy-protocol.txt`)
+//!
+//! # Example
+//! ```
+//! use mpserv::server::proxy_protocol::{Header, Parser};
+//!
+//! let mut parser = Parser::new();
+//! let header = b"PROXY TCP4 192.0.2.1 192.0.2.9 40000 80\r\n";
+//! let found = header.iter().find_map(|byte| parser.push(*byte).transpose()).expect("the header is whole")?;
+//! assert!(matches!(found, Header::Proxied { source, .. } if source.port() == 40000));
+//! # Ok::<(), mpserv::server::proxy_protocol::ProxyError>(())
+//! ```
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

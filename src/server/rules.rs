@@ -26,6 +26,14 @@
 //! |---|---|
 //! | `max-per-source=N` | at most N connections at once of each source, in place of the server's own limit |
 //! | `max-children=N` | at most N connections at once of all clients that this rule allows |
+//!
+//! # Example
+//! ```
+//! use mpserv::server::rules::Rules;
+//!
+//! let rules = Rules::parse(b"allow 192.0.2.0/24 max-per-source=5\ndeny all\n").expect("both lines are rules");
+//! assert_eq!(rules.len(), 2);
+//! ```
 
 use core::ffi::CStr;
 use core::fmt;

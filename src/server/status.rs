@@ -1,4 +1,12 @@
 //! `--status`: the scoreboard of another process, as a table or as JSON.
+//!
+//! # Example
+//! ```no_run
+//! use mpserv::server::status::{StatusFormat, show};
+//!
+//! show(c"/run/hello.pid", StatusFormat::Json, false)?;
+//! # Ok::<(), mpserv::server::Error>(())
+//! ```
 
 use core::ffi::CStr;
 use core::fmt;

@@ -1,4 +1,14 @@
 //! `<errno.h>`: why a call failed.
+//!
+//! # Example
+//! ```
+//! use mpserv::errno::Errno;
+//! use mpserv::fs::{OpenFlags, open};
+//!
+//! let error = open(c"/nothing/here", OpenFlags::RDONLY, 0).unwrap_err();
+//! assert_eq!(error, Errno::NOENT);
+//! assert_eq!(error.to_string(), "No such file or directory");
+//! ```
 
 use core::ffi::{CStr, c_int};
 use core::fmt;
@@ -170,6 +180,8 @@ impl Errno {
     }
 
     /// `errno`: what the last call of this thread that failed has left there.
+    ///
+    /// Async-signal-safe: yes.
     #[must_use]
     pub fn last() -> Errno {
         // SAFETY: the call has no precondition.
@@ -179,6 +191,8 @@ impl Errno {
     }
 
     /// `errno = …`: leaves this error in errno, as a signal handler does with the value that it found there.
+    ///
+    /// Async-signal-safe: yes.
     pub fn set(self) {
         // SAFETY: the call has no precondition.
         let location = unsafe { c::__errno_location() };
@@ -191,6 +205,8 @@ impl Errno {
 pub const MESSAGE_MAX: usize = 256;
 
 /// `strerror_r()`: the text of an error, as `strerror()` has it, in the caller's buffer.
+///
+/// Async-signal-safe: no, because `strerror_r()` reads the locale.
 pub fn strerror(errno: Errno, buffer: &mut [u8; MESSAGE_MAX]) -> &CStr {
     // SAFETY: the buffer is valid for writes of the length that is passed with it.
     unsafe { crate::ffi::string::strerror_r(errno.0, buffer.as_mut_ptr().cast(), buffer.len()) };
@@ -219,6 +235,8 @@ impl core::error::Error for Errno {}
 /// Calls `function` again for as long as a signal interrupts it (`EINTR`).
 ///
 /// No wrapper of this library does so by itself: that a signal ends a blocking call is often the point of it.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// Whatever else `function` fails with.

@@ -10,6 +10,8 @@ macro_rules! open_set {
             )+
 
             /// The C name of this value (`"EINTR"`, `"SIGCHLD"`), or `None` for a value that has none here.
+            ///
+            /// Async-signal-safe: yes.
             #[must_use]
             pub fn name(self) -> Option<&'static str> {
                 $(if self == $type::$name { return Some(stringify!($c_name)); })+

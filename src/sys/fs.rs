@@ -1,4 +1,13 @@
 //! Files and directories: open, ask about, lock and remove them; the root and the working directory.
+//!
+//! # Example
+//! ```
+//! use mpserv::fs::{OpenFlags, fstat, open, stat};
+//!
+//! let null = open(c"/dev/null", OpenFlags::RDWR | OpenFlags::CLOEXEC, 0)?;
+//! assert_eq!(fstat(&null)?.identity(), stat(c"/dev/null")?.identity());
+//! # Ok::<(), mpserv::errno::Errno>(())
+//! ```
 
 use core::ffi::{CStr, c_char, c_int, c_uint};
 use core::mem::MaybeUninit;
@@ -52,6 +61,8 @@ flags! {
 
 /// `open()`: opens a file. `mode` is what a new one may be used for, less the umask.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `ENOENT`, `EACCES`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EMFILE`, `ENFILE`, `ENOSPC`, `EROFS`, `ENAMETOOLONG`; `ENXIO` for
 /// a Unix socket, `ETXTBSY` to write to a program that runs, `EINTR` when a signal came before a FIFO's other end.
@@ -67,6 +78,8 @@ pub fn open(path: &CStr, flags: OpenFlags, mode: c_uint) -> Result<OwnedFd> {
 
 /// `umask()`: sets the permissions that new files of this process do not get, and returns those of before.
 ///
+/// Async-signal-safe: yes.
+///
 /// # References
 /// umask(2), POSIX
 pub fn umask(mask: c_uint) -> c_uint {
@@ -76,6 +89,8 @@ pub fn umask(mask: c_uint) -> c_uint {
 
 /// `fchownat(fd, "", uid, gid, AT_EMPTY_PATH)`: gives an open file, even one opened by [`PATH`](OpenFlags::PATH), to a
 /// user and a group.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EPERM` without the privilege, `EBADF`.
@@ -89,6 +104,8 @@ pub fn fchownat_fd(fd: impl AsFd, uid: uid_t, gid: gid_t) -> Result<()> {
 
 /// `unlink()`: removes a name.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `ENOENT`, `EACCES`, `EPERM` in a sticky directory, `EISDIR`, `EROFS`, `EBUSY` when something is mounted on it, `ENOTDIR`,
 /// `ELOOP`, `ENAMETOOLONG`.
@@ -101,6 +118,8 @@ pub fn unlink(path: &CStr) -> Result<()> {
 }
 
 /// `readlink()`: where a symbolic link leads, in the caller's buffer, and cut off where that is too short.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `ENOENT`, `EACCES`, `EINVAL` when it is no symbolic link, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
@@ -116,6 +135,8 @@ pub fn readlink<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
 
 /// `access(path, X_OK)`: whether the real user may run a file, or search a directory.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `ENOENT`, `EACCES` when not, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
 ///
@@ -127,6 +148,8 @@ pub fn access_x(path: &CStr) -> Result<()> {
 }
 
 /// `ftruncate()`: sets the length of a file.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EINVAL` for a length below 0 and for what is no file, `EFBIG` (and SIGXFSZ) beyond `RLIMIT_FSIZE`, `EPERM` when it is
@@ -158,6 +181,8 @@ flags! {
 }
 
 /// `flock()`: locks a file for as long as this descriptor, or a duplicate of it, is open in any process.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EWOULDBLOCK` when another open file has the lock and [`NB`](FlockFlags::NB) was asked for, `EINTR` when a signal
@@ -228,6 +253,8 @@ fn stat_with(call: impl FnOnce(*mut sys::stat::stat) -> c_int) -> Result<Stat> {
 
 /// `stat()`: asks about the file that a path leads to.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `ENOENT`, `EACCES`, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
 ///
@@ -240,6 +267,8 @@ pub fn stat(path: &CStr) -> Result<Stat> {
 
 /// `lstat()`: asks about a name, and does not follow it where it is a symbolic link.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// As [`stat`].
 ///
@@ -251,6 +280,8 @@ pub fn lstat(path: &CStr) -> Result<Stat> {
 }
 
 /// `fstat()`: asks about an open file.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EBADF`, `EIO`.
@@ -269,6 +300,8 @@ fn with_path(path: &CStr, call: unsafe extern "C" fn(*const c_char) -> c_int) ->
 
 /// `chroot()`: makes a directory the root of this process. It is to be followed by [`chdir`].
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EPERM` without the privilege, `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
 ///
@@ -279,6 +312,8 @@ pub fn chroot(path: &CStr) -> Result<()> {
 }
 
 /// `chdir()`: makes a directory the one in which relative paths begin.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.

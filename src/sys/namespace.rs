@@ -1,6 +1,16 @@
 //! Namespaces: users and a network of this process's own.
 //!
 //! A namespace is a part of the system that only the processes in it see.
+//!
+//! # Example
+//! ```no_run
+//! use mpserv::namespace::{own_network, own_users};
+//!
+//! // As root of users of its own, any process may have a network of its own.
+//! own_users()?;
+//! own_network()?;
+//! # Ok::<(), mpserv::errno::Errno>(())
+//! ```
 
 use core::ffi::{CStr, c_char};
 
@@ -17,6 +27,8 @@ use crate::sys::user::{getegid, geteuid};
 
 /// `unshare(CLONE_NEWUSER)`, and maps of the user's and the group's id: makes this process root of a user namespace of its
 /// own, which owns what the process unshares next. Outside of the namespace its user is the same as before.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EPERM` or `ENOSPC` where that is not allowed, `EINVAL` in a process with other threads, `ENOMEM`.
@@ -41,6 +53,8 @@ const ID_MAP_MAX: usize = "0 4294967295 1\0".len();
 
 /// `unshare(CLONE_NEWNET)`: gives the calling thread, and all that it starts, a network of their own. It
 /// has a loopback interface alone, which is brought up.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EPERM` without the capability, `ENOSPC` when there are as many as there may be, `EINVAL` when the kernel has no

@@ -1,4 +1,19 @@
 //! `<poll.h>`: waiting for one of several descriptors.
+//!
+//! # Example
+//! ```
+//! use core::time::Duration;
+//! use mpserv::fd::{AsFd, PipeFlags, pipe2, write_all};
+//! use mpserv::poll::{PollEvents, PollFd, poll};
+//!
+//! let (reader, writer) = pipe2(PipeFlags::CLOEXEC)?;
+//! let mut fds = [PollFd::new(reader.as_fd(), PollEvents::IN)];
+//! assert_eq!(poll(&mut fds, Some(Duration::ZERO))?, 0);
+//! write_all(&writer, b"!")?;
+//! assert_eq!(poll(&mut fds, None)?, 1);
+//! assert!(fds[0].revents().contains(PollEvents::IN));
+//! # Ok::<(), mpserv::errno::Errno>(())
+//! ```
 
 use core::ffi::{c_int, c_short};
 use core::fmt;
@@ -70,6 +85,8 @@ impl fmt::Debug for PollFd<'_> {
 /// `poll()`: waits until something came, or until `timeout` has passed, rounded up to a millisecond. `None` waits for as
 /// long as it takes. How many descriptors have something is returned.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EINTR` when a signal came first, `EINVAL` for more descriptors than `RLIMIT_NOFILE`, `ENOMEM`.
 ///
@@ -86,6 +103,8 @@ const NANOS_PER_MILLI: u128 = 1_000_000;
 
 /// `ppoll()`: [`poll`] to the nanosecond, and while it waits exactly the signals of `mask` are held back: one that comes
 /// just before is not missed. It is delivered only when no descriptor has something.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// As [`poll`].

@@ -1,4 +1,14 @@
 //! Pseudoterminals.
+//!
+//! # Example
+//! ```
+//! use mpserv::pty::{NAME_MAX, open_master, slave_name};
+//!
+//! let master = open_master()?;
+//! let mut buffer = [0; NAME_MAX];
+//! assert!(slave_name(&master, &mut buffer)?.to_bytes().starts_with(b"/dev/pts/"));
+//! # Ok::<(), mpserv::errno::Errno>(())
+//! ```
 
 use core::ffi::{CStr, c_char, c_int};
 
@@ -14,6 +24,8 @@ pub const NAME_MAX: usize = 64;
 
 /// `posix_openpt()`, `grantpt()` and `unlockpt()`: opens a new pseudoterminal's master, ready for its slave to be
 /// opened.
+///
+/// Async-signal-safe: no, because POSIX does not say so of `posix_openpt()` and `grantpt()`.
 ///
 /// # Errors
 /// `ENOSPC` or `ENOENT` when there are no more pseudoterminals or no /dev/pts; `EMFILE`, `ENFILE`.
@@ -34,6 +46,8 @@ pub fn open_master() -> Result<OwnedFd> {
 
 /// `ptsname_r()`: the path of a master's slave.
 ///
+/// Async-signal-safe: no, because POSIX does not say so of `ptsname_r()`.
+///
 /// # Errors
 /// `ENOTTY` when `master` is none, `EBADF`.
 ///
@@ -50,6 +64,8 @@ pub fn slave_name(master: impl AsFd, buffer: &mut [u8; NAME_MAX]) -> Result<&CSt
 }
 
 /// `ioctl(TIOCGWINSZ)`: how many columns a terminal has; none when it is no terminal or does not say.
+///
+/// Async-signal-safe: yes.
 #[must_use]
 pub fn width(terminal: impl AsFd) -> Option<u16> {
     let mut size = winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };

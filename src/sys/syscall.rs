@@ -1,4 +1,12 @@
 //! The names of system calls.
+//!
+//! # Example
+//! ```
+//! use mpserv::syscall::name;
+//!
+//! assert_eq!(name(libc::SYS_accept4), Some("accept4"));
+//! assert_eq!(name(-1), None);
+//! ```
 
 use core::ffi::c_long;
 
@@ -27,6 +35,8 @@ macro_rules! table {
 }
 
 /// The name of a system call of this machine (`"openat"`), or `None` for one that is newer than Linux 5.13.
+///
+/// Async-signal-safe: yes.
 ///
 /// # References
 /// syscalls(2)

@@ -1,4 +1,12 @@
 //! `<syslog.h>`: the system's log.
+//!
+//! # Example
+//! ```no_run
+//! use mpserv::syslog::{Priority, openlog, syslog};
+//!
+//! openlog(c"hello");
+//! syslog(Priority::NOTICE, c"started");
+//! ```
 
 use core::ffi::{CStr, c_int};
 
@@ -21,6 +29,8 @@ open_set!(Priority from c {
 /// `openlog(ident, LOG_PID | LOG_NDELAY, LOG_DAEMON)`: sets the name of this program in the log, and connects to the
 /// log at once.
 ///
+/// Async-signal-safe: no, because `openlog()` takes a lock.
+///
 /// # References
 /// openlog(3), POSIX
 pub fn openlog(ident: &'static CStr) {
@@ -29,6 +39,8 @@ pub fn openlog(ident: &'static CStr) {
 }
 
 /// `syslog(priority, "%s", line)`: logs a line.
+///
+/// Async-signal-safe: no, because `syslog()` takes a lock and allocates.
 ///
 /// # References
 /// syslog(3), POSIX

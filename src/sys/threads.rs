@@ -3,6 +3,8 @@
 use crate::ffi;
 
 /// Whether this process has other threads, or once had and may therefore still have. No system call.
+///
+/// Async-signal-safe: yes.
 #[must_use]
 pub fn has_other_threads() -> bool {
     // SAFETY: the C library's variable is a char that is always there; it changes only when this thread starts another.

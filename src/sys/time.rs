@@ -1,4 +1,14 @@
 //! Clocks, and waiting for a time to pass.
+//!
+//! # Example
+//! ```
+//! use core::time::Duration;
+//! use mpserv::time::{Clock, clock_gettime, nanosleep};
+//!
+//! let before = clock_gettime(Clock::MONOTONIC);
+//! nanosleep(Duration::from_millis(1));
+//! assert!(clock_gettime(Clock::MONOTONIC) - before >= Duration::from_millis(1));
+//! ```
 
 use core::ffi::{c_int, c_long, c_uint};
 use core::mem::MaybeUninit;
@@ -24,6 +34,8 @@ open_set!(Clock from c {
 /// `clock_gettime()`: the time that a clock shows. `REALTIME` counts from 1970 and may be set; `MONOTONIC` counts from some
 /// moment in the past and only goes forward. Usually no system call: the C library reads memory that the kernel shares.
 ///
+/// Async-signal-safe: yes.
+///
 /// # References
 /// clock_gettime(2), POSIX
 #[must_use]
@@ -39,6 +51,8 @@ pub fn clock_gettime(clock: Clock) -> Duration {
 /// `tzset()`: reads the time zone, which the C library then keeps: the time that `syslog()` puts into a line is local.
 ///
 /// Does nothing where other threads exist, which may be using the time zone.
+///
+/// Async-signal-safe: no, because `tzset()` takes a lock, allocates and reads files.
 ///
 /// # References
 /// tzset(3), POSIX
@@ -71,6 +85,8 @@ pub(crate) fn duration_of_timeval(time: timeval) -> Duration {
 
 /// `sleep()`: waits for `seconds`, or until a signal handler has run. Returns the seconds that were left.
 ///
+/// Async-signal-safe: yes.
+///
 /// # References
 /// sleep(3), POSIX
 pub fn sleep(seconds: c_uint) -> c_uint {
@@ -81,6 +97,8 @@ pub fn sleep(seconds: c_uint) -> c_uint {
 /// `alarm()`: sends SIGALRM to this process in `seconds`, or cancels the alarm with 0. Returns the seconds that were
 /// left of an earlier alarm, or 0.
 ///
+/// Async-signal-safe: yes.
+///
 /// # References
 /// alarm(2), POSIX
 pub fn alarm(seconds: c_uint) -> c_uint {
@@ -89,6 +107,8 @@ pub fn alarm(seconds: c_uint) -> c_uint {
 }
 
 /// `nanosleep()`: waits for this time, or until a signal handler has run.
+///
+/// Async-signal-safe: yes.
 ///
 /// # References
 /// nanosleep(2), POSIX

@@ -1,4 +1,12 @@
 //! Users and groups: look-ups, and those of this process.
+//!
+//! # Example
+//! ```
+//! use mpserv::user::{getpwnam, getpwuid};
+//!
+//! let root = getpwnam(c"root").expect("every system has root");
+//! assert_eq!((root.uid, root.home()), (0, getpwuid(0).expect("by id as well").home()));
+//! ```
 
 use core::ffi::{CStr, c_int};
 use core::fmt;
@@ -32,18 +40,24 @@ pub struct User {
 
 impl User {
     /// `pw_name`
+    ///
+    /// Async-signal-safe: yes.
     #[must_use]
     pub fn name(&self) -> &CStr {
         self.string(0)
     }
 
     /// `pw_dir`: the home directory.
+    ///
+    /// Async-signal-safe: yes.
     #[must_use]
     pub fn home(&self) -> &CStr {
         self.string(1)
     }
 
     /// `pw_shell`: the program that a login runs.
+    ///
+    /// Async-signal-safe: yes.
     #[must_use]
     pub fn shell(&self) -> &CStr {
         self.string(2)
@@ -84,6 +98,8 @@ unsafe fn user(found: *const pwd::passwd) -> Option<User> {
 /// `getpwnam()`: the user of this name. `None` also where other threads exist: the C library has one place for the
 /// answer.
 ///
+/// Async-signal-safe: no, because `getpwnam()` takes a lock, allocates and reads files.
+///
 /// # References
 /// getpwnam(3), POSIX
 #[must_use]
@@ -98,6 +114,8 @@ pub fn getpwnam(name: &CStr) -> Option<User> {
 }
 
 /// `getpwuid()`: the user with this id. `None` as for [`getpwnam`].
+///
+/// Async-signal-safe: no, because `getpwuid()` takes a lock, allocates and reads files.
 ///
 /// # References
 /// getpwuid(3), POSIX
@@ -114,6 +132,8 @@ pub fn getpwuid(uid: uid_t) -> Option<User> {
 
 /// `getgrnam()`: the id of the group of this name. `None` as for [`getpwnam`].
 ///
+/// Async-signal-safe: no, because `getgrnam()` takes a lock, allocates and reads files.
+///
 /// # References
 /// getgrnam(3), POSIX
 #[must_use]
@@ -128,6 +148,8 @@ pub fn getgrnam(name: &CStr) -> Option<gid_t> {
 }
 
 /// `getgrouplist()`: the groups that the system's files have a user in, and `gid`.
+///
+/// Async-signal-safe: no, because `getgrouplist()` takes a lock, allocates and reads files.
 ///
 /// # Errors
 /// `EDEADLK` where other threads exist: the C library's functions for groups share one place. `ENOMEM`, also for more
@@ -150,6 +172,8 @@ pub fn getgrouplist(user: &CStr, gid: gid_t) -> Result<MapVec<gid_t>> {
 
 /// `setgroups()`: joins these groups, and leaves all others.
 ///
+/// Async-signal-safe: no, because `setgroups()` takes a lock if there are other threads.
+///
 /// # Errors
 /// `EPERM` without the privilege, `EINVAL` for an id that is none here or for more than [`GROUPS_MAX`] groups, `ENOMEM`.
 ///
@@ -161,6 +185,8 @@ pub fn setgroups(groups: &[gid_t]) -> Result<()> {
 }
 
 /// `setgid()`: changes the group; for a privileged process the real, the effective and the saved one.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EPERM` without the privilege, `EINVAL` for an id that is none here.
@@ -175,6 +201,8 @@ pub fn setgid(gid: gid_t) -> Result<()> {
 /// `setuid()`: changes the user; for a privileged process the real, the effective and the saved one, and it has no
 /// capability any more. There is no way back then.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EPERM` without the privilege, `EINVAL` for an id that is none here, `EAGAIN`.
 ///
@@ -186,6 +214,8 @@ pub fn setuid(uid: uid_t) -> Result<()> {
 }
 
 /// `getuid()`: the real user.
+///
+/// Async-signal-safe: yes.
 #[must_use]
 pub fn getuid() -> uid_t {
     // SAFETY: the call has no precondition.
@@ -193,6 +223,8 @@ pub fn getuid() -> uid_t {
 }
 
 /// `geteuid()`: the user whose rights count.
+///
+/// Async-signal-safe: yes.
 #[must_use]
 pub fn geteuid() -> uid_t {
     // SAFETY: the call has no precondition.
@@ -200,6 +232,8 @@ pub fn geteuid() -> uid_t {
 }
 
 /// `getgid()`: the real group.
+///
+/// Async-signal-safe: yes.
 #[must_use]
 pub fn getgid() -> gid_t {
     // SAFETY: the call has no precondition.
@@ -207,6 +241,8 @@ pub fn getgid() -> gid_t {
 }
 
 /// `getegid()`: the group whose rights count.
+///
+/// Async-signal-safe: yes.
 #[must_use]
 pub fn getegid() -> gid_t {
     // SAFETY: the call has no precondition.

@@ -1,4 +1,12 @@
 //! Words: a line split and expanded as a shell does.
+//!
+//! # Example
+//! ```
+//! use mpserv::wordexp::wordexp;
+//!
+//! let words = wordexp(c"cat 'a file'").expect("it is a line of words");
+//! assert!(words.iter().eq([c"cat", c"a file"]));
+//! ```
 
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
@@ -30,6 +38,8 @@ pub enum WordError {
 ///
 /// Only where no other thread exists.
 ///
+/// Async-signal-safe: no, because `wordexp()` allocates.
+///
 /// # Errors
 /// See [`WordError`].
 ///
@@ -55,6 +65,8 @@ pub fn wordexp(line: &CStr) -> Result<Words, WordError> {
 
 impl Words {
     /// The words in order.
+    ///
+    /// Async-signal-safe: yes.
     pub fn iter(&self) -> impl Iterator<Item = &CStr> {
         (0..self.0.we_wordc).map(|index| {
             // SAFETY: wordexp gave an array of this many pointers.

@@ -1,5 +1,7 @@
 //! Code in the documents: excerpts are in the sources, and every example is compiled.
 
+use std::path::Path;
+
 use crate::commands::{Block, blocks};
 use crate::common::solo::Test;
 use crate::links::DOCUMENTS;
@@ -9,6 +11,7 @@ pub(crate) const TESTS: &[Test] = tests![
     code_in_the_readme_is_in_a_source_or_in_a_guide,
     code_in_the_guides_is_compiled,
     the_version_to_depend_on_is_this_one,
+    each_public_module_has_an_example,
 ];
 
 /// A text without its lines of comment and without white space.
@@ -54,4 +57,34 @@ fn the_version_to_depend_on_is_this_one() {
         }
     }
     assert!(count >= 2);
+}
+
+/// `cargo test --doc` compiles the examples.
+fn each_public_module_has_an_example() {
+    let library = file("src/lib.rs");
+    let (_, wrappers) = library.split_once("pub use sys::{").unwrap();
+    let names = wrappers.split('}').next().unwrap().split(',').map(|name| format!("sys/{}", name.trim()));
+    let mut modules: Vec<String> = names.filter(|name| name != "sys/").collect();
+    for folder in ["ffi", "program", "server"] {
+        modules.push(folder.to_owned());
+    }
+    for folder in ["program", "server"] {
+        let source = file(&format!("src/{folder}/mod.rs"));
+        let public = source.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+        modules.extend(public.map(|name| format!("{folder}/{name}")));
+    }
+    assert!(modules.len() >= 25, "{modules:?}");
+    for module in modules {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let name =
+            [format!("{module}.rs"), format!("{module}/mod.rs")].into_iter().find(|name| root.join(name).exists());
+        let source = file(&format!("src/{}", name.unwrap()));
+        let docs: Vec<&str> = source.lines().take_while(|line| line.starts_with("//!")).collect();
+        let example = docs.iter().skip_while(|line| !["//! ```", "//! ```no_run"].contains(line));
+        let example: Vec<&&str> = example.collect();
+        assert!(!example.is_empty(), "{module} has no example");
+        let is_whole = example.iter().any(|line| line.starts_with("//! fn main()"));
+        let must_be_whole = ["sys/fd", "sys/net", "sys/process", "sys/signal"].contains(&module.as_str());
+        assert!(is_whole || !must_be_whole, "the example of {module} is no whole program");
+    }
 }

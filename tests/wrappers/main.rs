@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod async_signal_safety;
 mod errors;
 mod floors;
 mod guarantees;
@@ -13,6 +14,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     common::solo::main(&[tests![
+        async_signal_safety:
+            each_wrapper_says_whether_it_is_async_signal_safe,
+            a_planted_malloc_lock_or_stdio_call_is_found;
         errors:
             each_documented_errno_is_produced_or_has_its_reason,
             errnos_of_fd,

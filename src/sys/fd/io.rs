@@ -9,6 +9,8 @@ use crate::sys::fd::owned::AsFd;
 
 /// `read()`: reads what is there, up to the length of `buffer`. 0 is the end.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EINTR` when a signal came first, `EAGAIN` when the descriptor is non-blocking and nothing is there, `ECONNRESET`
 /// when the peer reset the connection, `EBADF`, `EISDIR`, `EIO`.
@@ -22,6 +24,8 @@ pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
 
 /// `read()`, as often as it takes to read all that there is; again where a signal came first. What of `buffer` was filled
 /// is returned: all of it when there may be more than it has room for.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// As [`read()`], but `EINTR`; some may have been read.
@@ -38,6 +42,8 @@ pub fn read_all(fd: impl AsFd, buffer: &mut [u8]) -> Result<&mut [u8]> {
 
 /// `write()`: writes `bytes`, or as many of them as fit; how many is returned.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EINTR` when a signal came first, `EAGAIN` when the descriptor is non-blocking and nothing fits, `EPIPE` (and
 /// SIGPIPE) when the other end is closed, `ECONNRESET`, `ENOSPC`, `EFBIG` (and SIGXFSZ) beyond `RLIMIT_FSIZE`, `EBADF`.
@@ -53,6 +59,8 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
 ///
 /// For -1 the length is `SIZE_MAX`, as it is in C, and the kernel refuses it.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// As [`write()`]; `EFAULT` when the read had failed, and, without a call, when it returned more bytes than `buffer` has
 /// and so was of another buffer.
@@ -65,6 +73,8 @@ pub fn write_back(fd: impl AsFd, buffer: &[u8], read: Result<usize>) -> Result<u
 }
 
 /// `write()`, as often as it takes to write all of `bytes`; again where a signal came first.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// As [`write()`], but `EINTR`; `EIO` when a call writes nothing. Some of the bytes may have been written.
@@ -85,6 +95,8 @@ pub(crate) fn all_of(mut bytes: &[u8], mut put: impl FnMut(&[u8]) -> Result<usiz
 }
 
 /// `lseek(fd, offset, SEEK_SET)`: where in a file is read and written next.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `ESPIPE` for what is no file, `EINVAL`, `EBADF`.

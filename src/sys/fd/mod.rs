@@ -5,6 +5,26 @@
 //! | `owned` | [`OwnedFd`], [`BorrowedFd`], [`AsFd`], `close()` |
 //! | `io` | `read()` and `write()` |
 //! | `table` | duplicates, pipes, and the flags of a descriptor |
+//!
+//! # A whole program
+//! ```
+//! use mpserv::fd::{PipeFlags, STDOUT, dup, isatty, pipe2, read_all, write_all};
+//!
+//! /// Sends a line through a pipe to a copy of standard output. Each descriptor is closed at the end of its scope.
+//! fn main() -> mpserv::errno::Result<()> {
+//!     let (reader, writer) = pipe2(PipeFlags::CLOEXEC)?;
+//!     write_all(&writer, b"through a pipe\n")?;
+//!     // Without this, the end of the pipe never comes.
+//!     drop(writer);
+//!     let mut buffer = [0; 64];
+//!     let text = read_all(&reader, &mut buffer)?;
+//!     let output = dup(STDOUT)?;
+//!     if isatty(&output) {
+//!         write_all(&output, b"on a terminal: ")?;
+//!     }
+//!     write_all(&output, text)
+//! }
+//! ```
 
 mod io;
 mod owned;

@@ -147,6 +147,8 @@ impl IntoFd for Result<OwnedFd> {
 
 /// `close()`: gives the descriptor back.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EINTR`, `EIO`, `ENOSPC`; the descriptor is closed all the same (Linux), so there is nothing to try again. `EBADF`
 /// when `fd` is an error, C's -1.

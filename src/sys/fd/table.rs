@@ -12,6 +12,8 @@ use crate::sys::flags::flags;
 /// `fcntl(fd, F_DUPFD_CLOEXEC, least)`: another descriptor of the same, the first that is free from this number on,
 /// which no program inherits.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EMFILE` when none is left; `EINVAL` when the number is negative, or above what the process may have open.
 ///
@@ -25,6 +27,8 @@ pub fn fcntl_dupfd_cloexec(fd: impl AsFd, least: c_int) -> Result<OwnedFd> {
 }
 
 /// `dup()`: another descriptor of the same open file, the lowest number that is free. A program inherits it.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EMFILE` when no descriptor is left, `EBADF`.
@@ -42,6 +46,8 @@ pub fn dup(fd: impl AsFd) -> Result<OwnedFd> {
 /// program inherits it.
 ///
 /// The owner of `onto` keeps it, so the call cannot take a descriptor away from another owner.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EBADF` when `fd` is not open; `onto` is as before.
@@ -65,6 +71,8 @@ flags! {
 
 /// `pipe()`: makes a pipe. What is written to the second descriptor is read from the first.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EMFILE`, `ENFILE` when no descriptor is left.
 ///
@@ -76,6 +84,8 @@ pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
 }
 
 /// `pipe2()`: [`pipe`] with flags for both descriptors.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// As [`pipe`].
@@ -97,6 +107,8 @@ fn pipe_with(make: impl FnOnce(*mut c_int) -> c_int) -> Result<(OwnedFd, OwnedFd
 
 /// `isatty()`: whether a descriptor is a terminal.
 ///
+/// Async-signal-safe: yes.
+///
 /// # References
 /// isatty(3), POSIX
 #[must_use]
@@ -106,6 +118,8 @@ pub fn isatty(fd: impl AsFd) -> bool {
 }
 
 /// `fcntl(fd, F_GETFD)`: whether a descriptor of this number is open.
+///
+/// Async-signal-safe: yes.
 ///
 /// # References
 /// fcntl(2), POSIX
@@ -118,6 +132,8 @@ pub fn is_open(fd: BorrowedFd<'_>) -> bool {
 /// `fcntl(fd, F_SETFL, … | O_NONBLOCK)`: makes calls fail with `EAGAIN` instead of waiting, in every process that has
 /// the open file.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EBADF`.
 ///
@@ -128,6 +144,8 @@ pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
 }
 
 /// `fcntl(fd, F_SETFL, … & ~O_NONBLOCK)`: makes calls wait again, in every process that has the open file.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EBADF`.
@@ -147,6 +165,8 @@ fn change_flags(fd: impl AsFd, change: impl FnOnce(c_int) -> c_int) -> Result<()
 
 /// `fcntl(fd, F_SETFD, FD_CLOEXEC)`: closes the descriptor when this process runs another program.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EBADF`.
 ///
@@ -158,6 +178,8 @@ pub fn set_close_on_exec(fd: impl AsFd) -> Result<()> {
 }
 
 /// `fcntl(fd, F_SETFD, 0)`: leaves the descriptor open when this process runs another program.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EBADF`.
@@ -172,6 +194,8 @@ pub fn keep_on_exec(fd: impl AsFd) -> Result<()> {
 /// `close_range(first, ~0, CLOSE_RANGE_CLOEXEC)`: has every descriptor from `first` on closed when this process runs
 /// another program; until then they stay open.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `ENOSYS`, `EINVAL` on a kernel before 5.11; `ENOSYS`, `EPERM` where a filter of system calls does not know it.
 ///
@@ -183,6 +207,8 @@ pub fn close_range_on_exec(first: c_uint) -> Result<()> {
 }
 
 /// `fcntl(fd, F_SETFD, FD_CLOEXEC)` of every number from `first` on that is below `end` and is an open descriptor's.
+///
+/// Async-signal-safe: yes.
 ///
 /// # References
 /// fcntl(2), POSIX

@@ -8,6 +8,16 @@
 //! | `parent_only` | memory that forked processes do not have |
 //! | `shared` | [`SharedWords`] and [`SharedNumbers`] |
 //! | `stack` | [`Stack`], for a process that shares memory |
+//!
+//! # Example
+//! ```
+//! use mpserv::memory::MapVec;
+//!
+//! let mut numbers = MapVec::with_capacity(1000)?;
+//! numbers.push(7)?;
+//! assert_eq!(numbers[..], [7]);
+//! # Ok::<(), mpserv::errno::Errno>(())
+//! ```
 
 mod map;
 mod parent_only;

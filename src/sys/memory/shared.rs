@@ -29,6 +29,8 @@ impl SharedWords {
     /// `memfd_create()`, `ftruncate()`, `fcntl(F_ADD_SEALS)` and `mmap(…, MAP_SHARED, …)`: so many numbers, all of them 0.
     /// `/proc` shows the name with the descriptor.
     ///
+    /// Async-signal-safe: yes.
+    ///
     /// # Errors
     /// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`.
     ///
@@ -116,6 +118,8 @@ impl SharedNumbers {
     /// `mmap(NULL, …, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)`: `count` numbers, each of which is 0.
     /// Pages that no process has touched take no memory.
     ///
+    /// Async-signal-safe: yes.
+    ///
     /// # Errors
     /// `ENOMEM`.
     ///
@@ -150,6 +154,8 @@ impl fmt::Debug for SharedNumbers {
 
 /// `memfd_create()` and `fcntl(F_ADD_SEALS)`: an empty file, which no process can write to. It is left open when this
 /// process runs another program.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`.

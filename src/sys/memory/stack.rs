@@ -25,6 +25,8 @@ pub const STACK_MIN: usize = 16_384;
 impl Stack {
     /// `mmap()` and `mprotect()`: a stack of `size` bytes.
     ///
+    /// Async-signal-safe: yes.
+    ///
     /// # Errors
     /// `ENOMEM`; `EINVAL` for less than [`STACK_MIN`].
     ///

@@ -20,6 +20,8 @@ pub struct Mark(usize);
 impl CStrArray {
     /// An array of no strings, with room for so many and for so many bytes in all, NULs included.
     ///
+    /// Async-signal-safe: yes.
+    ///
     /// # Errors
     /// `ENOMEM`.
     pub fn with_capacity(strings: usize, bytes: usize) -> Result<CStrArray> {
@@ -29,6 +31,8 @@ impl CStrArray {
     }
 
     /// An array of copies of these strings.
+    ///
+    /// Async-signal-safe: yes.
     ///
     /// # Errors
     /// `ENOMEM`.
@@ -43,6 +47,8 @@ impl CStrArray {
 
     /// Appends a copy of a string.
     ///
+    /// Async-signal-safe: yes.
+    ///
     /// # Errors
     /// `ENOMEM` when there is no room for it; the array is as before.
     pub fn push(&mut self, string: &CStr) -> Result<()> {
@@ -50,6 +56,8 @@ impl CStrArray {
     }
 
     /// Appends what `arguments` make.
+    ///
+    /// Async-signal-safe: yes.
     ///
     /// # Errors
     /// `ENOMEM` when there is no room for it, `EINVAL` when there is a NUL in it; the array is as before.
@@ -102,12 +110,16 @@ impl CStrArray {
     }
 
     /// The place after the strings that are here now.
+    ///
+    /// Async-signal-safe: yes.
     #[must_use]
     pub fn mark(&self) -> Mark {
         Mark(self.len())
     }
 
     /// Forgets the strings that came after `mark`, which may be another array's: it keeps that number of strings.
+    ///
+    /// Async-signal-safe: yes.
     pub fn truncate(&mut self, mark: Mark) {
         let Some(end) = self.pointers.get_mut(mark.0).filter(|end| !end.is_null()) else { return };
         // The text of the strings that stay ends where the first of the others begins.
@@ -118,18 +130,24 @@ impl CStrArray {
     }
 
     /// Number of strings.
+    ///
+    /// Async-signal-safe: yes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.pointers.len() - 1
     }
 
     /// Whether there is no string.
+    ///
+    /// Async-signal-safe: yes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The string with this index.
+    ///
+    /// Async-signal-safe: yes.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<&CStr> {
         let string = *self.pointers.get(index)?;

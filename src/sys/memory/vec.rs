@@ -22,6 +22,8 @@ impl<T: Copy> MapVec<T> {
     /// `mmap(NULL, …, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)`: room for `capacity` elements, none
     /// of which is there yet.
     ///
+    /// Async-signal-safe: yes.
+    ///
     /// # Errors
     /// `ENOMEM` when there is not as much memory, or not as many addresses.
     ///
@@ -33,6 +35,8 @@ impl<T: Copy> MapVec<T> {
 
     /// A copy of these elements, with room for no more.
     ///
+    /// Async-signal-safe: yes.
+    ///
     /// # Errors
     /// As [`with_capacity`](MapVec::with_capacity).
     pub fn from_slice(elements: &[T]) -> Result<MapVec<T>> {
@@ -42,11 +46,15 @@ impl<T: Copy> MapVec<T> {
     }
 
     /// Appends an element as often as there is room for.
+    ///
+    /// Async-signal-safe: yes.
     pub fn fill(&mut self, value: T) {
         while self.push(value).is_ok() {}
     }
 
     /// Appends an element.
+    ///
+    /// Async-signal-safe: yes.
     ///
     /// # Errors
     /// `ENOMEM` when there is no room for one more.
@@ -63,6 +71,8 @@ impl<T: Copy> MapVec<T> {
     }
 
     /// Forgets the elements from `length` on.
+    ///
+    /// Async-signal-safe: yes.
     pub fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
     }
@@ -70,6 +80,8 @@ impl<T: Copy> MapVec<T> {
 
 impl MapVec<u8> {
     /// Room for `length` bytes, each of which is 0, as the kernel gives them: none of them is written to.
+    ///
+    /// Async-signal-safe: yes.
     ///
     /// # Errors
     /// As [`with_capacity`](MapVec::with_capacity).

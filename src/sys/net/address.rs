@@ -41,6 +41,8 @@ pub struct UnixAddr {
 impl UnixAddr {
     /// The address with this path.
     ///
+    /// Async-signal-safe: yes.
+    ///
     /// # Errors
     /// `ENAMETOOLONG` when it is longer than [`UNIX_PATH_MAX`] with its NUL, `ENOENT` when it is empty.
     pub fn new(path: &CStr) -> Result<UnixAddr> {
@@ -51,6 +53,8 @@ impl UnixAddr {
     }
 
     /// The address with this abstract name, which is in no file system.
+    ///
+    /// Async-signal-safe: yes.
     ///
     /// # Errors
     /// `ENAMETOOLONG` when it is longer than [`UNIX_PATH_MAX`] with the NUL before it.
@@ -68,6 +72,8 @@ impl UnixAddr {
     }
 
     /// The path, or `None` for an abstract name and for a socket without a name.
+    ///
+    /// Async-signal-safe: yes.
     #[must_use]
     pub fn path(&self) -> Option<&[u8]> {
         let path = self.name.get(..self.length)?.split(|&byte| byte == 0).next()?;
@@ -75,6 +81,8 @@ impl UnixAddr {
     }
 
     /// The path as a C string. `None` also for a path from the kernel that fills the address and so has no NUL.
+    ///
+    /// Async-signal-safe: yes.
     #[must_use]
     pub fn path_c(&self) -> Option<&CStr> {
         self.path().and_then(|_| CStr::from_bytes_until_nul(&self.name).ok())
@@ -248,6 +256,8 @@ unsafe fn read_within<T>(address: *const sockaddr, length: usize) -> Option<T> {
 
 /// `inet_addr()`: the IPv4 address that a text stands for. 255.255.255.255 (`INADDR_NONE`) for a text that stands for
 /// none, which is also that address.
+///
+/// Async-signal-safe: no, because POSIX does not say so of `inet_addr()`.
 ///
 /// # References
 /// inet_addr(3), POSIX

@@ -83,6 +83,8 @@ pub enum Shutdown {
 
 /// `socket()`: makes a socket.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EMFILE`, `ENFILE` when no descriptor is left, `EAFNOSUPPORT` for a family that this system lacks,
 /// `EPROTONOSUPPORT` for a protocol that is not of the family or type, `EACCES`, `ENOBUFS`, `ENOMEM`.
@@ -98,6 +100,8 @@ pub fn socket(family: AddressFamily, socket_type: SocketType, protocol: Protocol
 
 /// `bind()`: gives a socket its own address. Port 0 asks for any port that is free.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EADDRINUSE` when another socket has the address, `EACCES` for a port that needs privilege or a directory that may
 /// not be written, `EADDRNOTAVAIL` for an address that this machine does not have, `EINVAL` for a socket that has one,
@@ -112,6 +116,8 @@ pub fn bind(fd: impl AsFd, address: &impl AsSockAddr) -> Result<()> {
 
 /// `listen()`: makes a socket take connections, and hold up to `backlog` of them until they are accepted.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EADDRINUSE` when another socket listens on the port, `EINVAL` for a socket that is connected, and for a Unix socket
 /// without a name, `EBADF`, `ENOTSOCK`, `EOPNOTSUPP`.
@@ -124,6 +130,8 @@ pub fn listen(fd: impl AsFd, backlog: c_int) -> Result<()> {
 }
 
 /// `connect()`: connects a socket to a peer.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `ECONNREFUSED` when no socket listens there, `ETIMEDOUT`, `ENETUNREACH`, `EHOSTUNREACH`, `EINPROGRESS` when the
@@ -140,6 +148,8 @@ pub fn connect(fd: impl AsFd, address: &impl AsSockAddr) -> Result<()> {
 }
 
 /// `accept(fd, NULL, NULL)`: takes the next connection, without the peer's address.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EINTR` when a signal came first, `EAGAIN` when the listener is non-blocking and no connection waits, `ECONNABORTED`
@@ -158,6 +168,8 @@ pub fn accept(fd: impl AsFd) -> Result<OwnedFd> {
 
 /// `accept(fd, &address, &length)` with a `sockaddr_storage`: takes the next connection and the address of its client.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// As [`accept`].
 pub fn acceptfrom(fd: impl AsFd) -> Result<(OwnedFd, SockAddr)> {
@@ -165,6 +177,8 @@ pub fn acceptfrom(fd: impl AsFd) -> Result<(OwnedFd, SockAddr)> {
 }
 
 /// `accept(fd, &address, &length)` with a `sockaddr_in`: [`acceptfrom`] of a listener for IPv4.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// As [`accept`].
@@ -185,6 +199,8 @@ fn acceptfrom_room(fd: impl AsFd, length: socklen_t) -> Result<(OwnedFd, SockAdd
 
 /// `accept4()`: [`acceptfrom`] with flags for the new descriptor.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// As [`accept`].
 ///
@@ -203,6 +219,8 @@ pub fn accept4(fd: impl AsFd, flags: SocketFlags) -> Result<(OwnedFd, SockAddr)>
 
 /// `getsockname()`: the address of a socket itself; of one bound to port 0, with the port that it got.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EBADF`, `ENOTSOCK`, `ENOBUFS`.
 ///
@@ -218,6 +236,8 @@ pub fn getsockname(fd: impl AsFd) -> Result<SockAddr> {
 }
 
 /// `getpeername()`: the address of the other end.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `ENOTCONN` when there is none (any more), `EBADF`, `ENOTSOCK`, `ENOBUFS`.
@@ -235,6 +255,8 @@ pub fn getpeername(fd: impl AsFd) -> Result<SockAddr> {
 
 /// `send()`: writes `bytes`, or as many of them as fit; how many is returned.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EINTR` when a signal came first, `EAGAIN` when the call is not to wait and nothing fits, or its time is over, `EPIPE`
 /// (and SIGPIPE) when this half is shut down or was never connected, `ECONNRESET`, `ENOTCONN` for a Unix socket without a
@@ -250,6 +272,8 @@ pub fn send(fd: impl AsFd, bytes: &[u8], flags: MsgFlags) -> Result<usize> {
 
 /// `recv()`: reads what is there, up to the length of `buffer`. 0 is the end.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EINTR` when a signal came first, `EAGAIN` when the call is not to wait and nothing is there, or its time is over,
 /// `ECONNRESET` when the peer reset the connection, `ENOTCONN`, `EBADF`, `ENOTSOCK`; for datagrams `ECONNREFUSED` when
@@ -263,6 +287,8 @@ pub fn recv(fd: impl AsFd, buffer: &mut [u8], flags: MsgFlags) -> Result<usize> 
 }
 
 /// `shutdown()`: ends one half of a connection, or both, in every process that has it.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `ENOTCONN` when the peer has gone, `EBADF`, `ENOTSOCK`.

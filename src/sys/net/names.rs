@@ -47,6 +47,8 @@ pub struct AddrInfo(*mut c::addrinfo);
 
 impl AddrInfo {
     /// The addresses, with this port, in the order in which the system prefers them.
+    ///
+    /// Async-signal-safe: yes.
     pub fn addresses(&self, port: u16) -> impl Iterator<Item = SocketAddr> + Clone {
         let mut next = self.0.cast_const();
         core::iter::from_fn(move || {
@@ -75,6 +77,8 @@ impl Drop for AddrInfo {
 
 /// `getaddrinfo(host, NULL, {AI_PASSIVE, SOCK_STREAM}, …)`: the addresses of a host, by the system's files and servers.
 ///
+/// Async-signal-safe: no, because `getaddrinfo()` allocates, locks and reads files.
+///
 /// # Errors
 /// `EAI_NONAME` when no such host is known, `EAI_AGAIN` when no server answered, and others.
 ///
@@ -99,6 +103,8 @@ pub fn getaddrinfo(host: &CStr) -> Result<AddrInfo, GaiError> {
 /// Only where no other thread exists: the C library has one place for the answer. `None` otherwise, and when the host
 /// is not known.
 ///
+/// Async-signal-safe: no, because `gethostbyname()` allocates, locks and reads files.
+///
 /// # References
 /// gethostbyname(3)
 #[must_use]
@@ -121,6 +127,8 @@ pub fn gethostbyname(name: &CStr) -> Option<Ipv4Addr> {
 }
 
 /// `if_nametoindex()`: the index of a network interface, which is the scope of its link-local addresses.
+///
+/// Async-signal-safe: no, because POSIX does not say so of `if_nametoindex()`.
 ///
 /// # Errors
 /// `ENODEV` when there is no interface of this name.

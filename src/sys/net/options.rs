@@ -209,6 +209,8 @@ option_value!(Credentials as c::ucred, value =>
 
 /// `setsockopt()`: sets an option. A time is rounded up to a microsecond.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `ENOPROTOOPT` when the socket has no such option, `EOPNOTSUPP` for an option of TCP on a Unix socket, `EINVAL` when
 /// it is too late, as for `V6ONLY` of a socket that is bound, `EBADF`, `ENOTSOCK`.
@@ -223,6 +225,8 @@ pub fn setsockopt<T: OptionValue>(fd: impl AsFd, option: SocketOption<T, ReadWri
 }
 
 /// `getsockopt()`: the value of an option.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EOPNOTSUPP` when the socket has no such option, `ENOPROTOOPT` when the kernel has none, `EBADF`, `ENOTSOCK`.

@@ -11,6 +11,8 @@ use crate::sys::threads::has_other_threads;
 ///
 /// Empty where other threads exist, which might be changing the environment.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `ENOMEM`.
 ///
@@ -23,6 +25,8 @@ pub fn environ() -> Result<CStrArray> {
 
 /// `getenv()`: the value of a variable, in the caller's buffer. `None` when there is no such variable, when its value and a
 /// NUL do not fit, and where other threads exist.
+///
+/// Async-signal-safe: yes.
 ///
 /// # References
 /// getenv(3), POSIX

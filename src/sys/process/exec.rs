@@ -63,6 +63,8 @@ struct Shared<'a> {
 /// Signals that have a handler are to be blocked: for a moment the new process has the handlers, too, and one that ran
 /// in it would change what this process sees.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// [`SpawnError`]: `EBADF` when the connection is one of descriptors 0 to 2, which are the program's own; of the program
 /// `ENOENT`, `EACCES` when it cannot be run, `ENOEXEC` when it is none.
@@ -116,6 +118,8 @@ fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
 /// `dup2()` and `execve()`: replaces this process by a program, as [`spawn`] does in a new process. The process keeps
 /// its group and its parent.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Safety
 /// Nothing in this process owns descriptor 0 or 1, or relies on what they refer to: they are replaced, also when the program
 /// cannot be run.
@@ -141,6 +145,8 @@ pub unsafe fn become_program(spawn: &Spawn<'_>) -> Result<Infallible> {
 
 /// `execve()`: replaces this process by another program. Returns only an error.
 ///
+/// Async-signal-safe: yes.
+///
 /// # References
 /// execve(2), POSIX
 #[must_use]
@@ -152,6 +158,8 @@ pub fn execve(path: &CStr, argv: &CStrArray, envp: &CStrArray) -> Errno {
 
 /// `getauxval(AT_EXECFN)`: the path by which the kernel was told to run this program, as `execve()` got it. `None` if the
 /// kernel has not passed it.
+///
+/// Async-signal-safe: yes.
 ///
 /// # References
 /// getauxval(3), Linux

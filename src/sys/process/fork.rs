@@ -35,6 +35,8 @@ impl CReturn for Fork {
 /// library keeps note of it in `__libc_single_threaded`. Once a process has had a second thread it may be taken to
 /// have one for good.
 ///
+/// Async-signal-safe: no, because `fork()` runs the handlers of `pthread_atfork()` and takes locks of the C library.
+///
 /// # Errors
 /// `EDEADLK` when this process has, or may have, other threads: no call was made. `EAGAIN` when a limit on processes
 /// is reached (`RLIMIT_NPROC`, the cgroup's `pids.max`), `ENOMEM`, also when the first process of this PID namespace has ended.
@@ -50,6 +52,8 @@ pub fn fork() -> Result<Fork> {
 }
 
 /// `fork()`, in a process that may have other threads.
+///
+/// Async-signal-safe: no, because `fork()` runs the handlers of `pthread_atfork()` and takes locks of the C library.
 ///
 /// # Safety
 /// In a process with other threads the child calls nothing but async-signal-safe functions until it ends or runs

@@ -11,6 +11,8 @@ use crate::sys::stdio;
 use crate::sys::threads::has_other_threads;
 
 /// `getpid()`: the id of this process.
+///
+/// Async-signal-safe: yes.
 #[must_use]
 pub fn getpid() -> Pid {
     // SAFETY: the call has no precondition.
@@ -18,6 +20,8 @@ pub fn getpid() -> Pid {
 }
 
 /// `getppid()`: the id of the parent, or `None` when the parent is outside of this PID namespace.
+///
+/// Async-signal-safe: yes.
 #[must_use]
 pub fn getppid() -> Option<Pid> {
     // SAFETY: the call has no precondition.
@@ -26,6 +30,8 @@ pub fn getppid() -> Option<Pid> {
 
 /// `setpgid()`: moves a process into a process group. `None` is C's 0: this process, or the group with the process's id.
 /// A terminal sends ctrl-C to the group that is in its foreground, and to no other.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EPERM` for a leader of a session, for a process of another session and for a group that this session does not have;
@@ -41,6 +47,8 @@ pub fn setpgid(pid: Option<Pid>, group: Option<Pid>) -> Result<()> {
 
 /// `setsid()`: begins a session and a process group, both of this process's id, without a terminal. Returns the id.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EPERM` when this process leads a group already.
 ///
@@ -53,6 +61,8 @@ pub fn setsid() -> Result<Pid> {
 
 /// `kill(pid, 0)`: whether there is a process with this id, be it a zombie.
 ///
+/// Async-signal-safe: yes.
+///
 /// # References
 /// kill(2), POSIX
 #[must_use]
@@ -64,6 +74,8 @@ pub fn exists(pid: Pid) -> bool {
 /// `kill(-group, 0)`: whether there is a process in this group, be it a zombie. Group 1 is taken to have one, without a call:
 /// -1 would mean every process.
 ///
+/// Async-signal-safe: yes.
+///
 /// # References
 /// kill(2), POSIX
 #[must_use]
@@ -73,6 +85,8 @@ pub fn group_exists(group: Pid) -> bool {
 }
 
 /// `getpgid()`: the group of a process.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `ESRCH` when there is no such process.
@@ -86,6 +100,8 @@ pub fn getpgid(pid: Pid) -> Result<Pid> {
 
 /// `exit()`: ends this process with `status`, of which the parent sees the low 8 bits. Runs what `atexit()` registered
 /// and writes what stdio still holds. Of several threads that call it, the first one's status counts.
+///
+/// Async-signal-safe: no, because `exit()` runs the functions of `atexit()` and writes the buffers of stdio.
 ///
 /// # References
 /// exit(3), POSIX
@@ -105,6 +121,8 @@ pub fn exit(status: c_int) -> ! {
 /// `_exit()`: ends this process with `status` at once. What stdio still holds is lost, as it should be in a child that
 /// inherited it.
 ///
+/// Async-signal-safe: yes.
+///
 /// # References
 /// _exit(2), POSIX
 pub fn _exit(status: c_int) -> ! {
@@ -113,6 +131,8 @@ pub fn _exit(status: c_int) -> ! {
 }
 
 /// `abort()`: ends this process by SIGABRT.
+///
+/// Async-signal-safe: yes.
 ///
 /// # References
 /// abort(3), POSIX

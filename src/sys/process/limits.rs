@@ -41,18 +41,24 @@ impl Resource {
     pub const COUNT: usize = RESOURCES.len();
 
     /// The resource of this name: `"nofile"` for `RLIMIT_NOFILE`.
+    ///
+    /// Async-signal-safe: yes.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Resource> {
         RESOURCES.iter().find(|(known, _)| *known == name).map(|(_, resource)| Resource(*resource))
     }
 
     /// Its name.
+    ///
+    /// Async-signal-safe: yes.
     #[must_use]
     pub fn name(self) -> &'static str {
         RESOURCES.iter().find(|(_, resource)| *resource == self.0).map_or("", |(name, _)| name)
     }
 
     /// The names of all.
+    ///
+    /// Async-signal-safe: yes.
     pub fn names() -> impl Iterator<Item = &'static str> {
         RESOURCES.iter().map(|(name, _)| *name)
     }
@@ -78,6 +84,8 @@ pub struct Limit {
 
 /// `getrlimit()`: a limit of this process.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// None for a [`Resource`]; what the C library reports.
 ///
@@ -93,6 +101,8 @@ pub fn getrlimit(resource: Resource) -> Result<Limit> {
 }
 
 /// `setrlimit()`: sets a limit of this process and of those that it makes.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EPERM` for a hard limit above the one that there is, without the privilege; `EINVAL` for a soft limit above the hard

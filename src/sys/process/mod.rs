@@ -9,6 +9,30 @@
 //! | `environment` | `environ`, `getenv()` |
 //! | `limits` | `getrlimit()` and `setrlimit()` |
 //! | `privileges` | `prctl()` and capabilities |
+//!
+//! # A whole program
+//! ```
+//! use mpserv::memory::CStrArray;
+//! use mpserv::process::{_exit, Fork, environ, execve, fork};
+//!
+//! /// Runs a program, as a shell does it: fork, become the program, wait.
+//! fn main() -> mpserv::errno::Result<()> {
+//!     let environment = environ()?;
+//!     let arguments = CStrArray::copy([c"sh", c"-c", c"exit 3"].into_iter())?;
+//!     match fork()? {
+//!         Fork::Child => {
+//!             // It returns only if it fails. The status is that of a shell that finds no program.
+//!             execve(c"/bin/sh", &arguments, &environment);
+//!             _exit(127)
+//!         }
+//!         Fork::Parent(mut child) => {
+//!             let status = child.wait()?;
+//!             assert_eq!(status.exit_status(), Some(3));
+//!             Ok(())
+//!         }
+//!     }
+//! }
+//! ```
 
 mod environment;
 mod exec;

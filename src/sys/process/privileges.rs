@@ -24,6 +24,8 @@ fn switch_on(option: c_int) -> Result<()> {
 
 /// `prctl(PR_SET_CHILD_SUBREAPER)`: orphans among this process's descendants become its children.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// None on Linux 3.4 or later.
 ///
@@ -34,6 +36,8 @@ pub fn adopt_orphans() -> Result<()> {
 }
 
 /// `prctl(PR_SET_NO_NEW_PRIVS)`: no program that this thread executes from now on gains privileges by its file.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// None on Linux 3.5 or later.
@@ -47,6 +51,8 @@ pub fn no_new_privileges() -> Result<()> {
 /// `prctl(PR_SET_DUMPABLE, 0)`: makes no core dump of this process, and lets only a privileged process trace it, read its
 /// memory or look into its `/proc` directory. A program that this process executes is as any other again.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// None on Linux.
 ///
@@ -59,6 +65,8 @@ pub fn forbid_dumps() -> Result<()> {
 /// `prctl(PR_CAPBSET_READ, …)` and `prctl(PR_CAPBSET_DROP, …)` for each capability that there is, and
 /// `prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)`: no program that this process and its children execute from now on
 /// gains a capability by its user or its file.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EPERM` without the capability to do so, where there was one to drop.
@@ -82,6 +90,8 @@ pub fn drop_capability_bounds() -> Result<()> {
 /// `prctl(PR_SET_PDEATHSIG, signal)` and `getppid()`: makes the kernel send a signal to this process when `parent`
 /// ends.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `ESRCH` when `parent` is no longer this process's parent, so that no signal will come.
 ///
@@ -97,6 +107,8 @@ pub fn set_pdeathsig(parent: Pid, signal: Signal) -> Result<()> {
 const HALVES: usize = 2;
 
 /// `capget()` and `capset()`: keeps programs from inheriting a capability of this process.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// None on Linux 2.6.26 or later.

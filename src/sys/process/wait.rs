@@ -36,6 +36,8 @@ impl Child {
     /// A child that has made this process its tracer (`PTRACE_TRACEME`) also returns when it stops: see
     /// [`WaitStatus::stop_signal`]. It has not ended then, and can be waited for again.
     ///
+    /// Async-signal-safe: yes.
+    ///
     /// # Errors
     /// `EINTR` when a signal came first; `ECHILD` when something else has waited for it, or SIGCHLD is ignored.
     pub fn wait(&mut self) -> Result<WaitStatus> {
@@ -43,6 +45,8 @@ impl Child {
     }
 
     /// `waitpid(pid, &status, WNOHANG)`: the status if the child has ended.
+    ///
+    /// Async-signal-safe: yes.
     ///
     /// # Errors
     /// `ECHILD` when something else has waited for it, or SIGCHLD is ignored.
@@ -62,6 +66,8 @@ impl Child {
 
     /// `kill()`: sends a signal to the child, unless it was waited for through this value: then the id may by now be
     /// another process's.
+    ///
+    /// Async-signal-safe: yes.
     ///
     /// # Errors
     /// `ESRCH` when the child was waited for; `EPERM` when it runs as another user.
@@ -116,6 +122,8 @@ flags! {
 
 /// `wait()`: waits until any child has ended and returns its id.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `ECHILD`, at once, when there is no child to wait for; `EINTR` when a signal came first.
 ///
@@ -128,6 +136,8 @@ pub fn wait(status: Option<&mut WaitStatus>) -> Result<Pid> {
 
 /// `waitpid()`: waits until one of the named children has ended and returns its id, or `None` when
 /// [`NOHANG`](WaitOptions::NOHANG) was asked for and none of them has. `status` is written only with an id.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `ECHILD` when there is no such child, `ESRCH` for group 1; `EINTR` when a signal came first.

@@ -33,6 +33,8 @@ impl AsFd for Listener {
 impl Listener {
     /// `poll()`: waits up to so many milliseconds until there is a notice to receive, and tells whether there is.
     ///
+    /// Async-signal-safe: yes.
+    ///
     /// # Errors
     /// `EINTR` when a signal came first.
     ///
@@ -46,6 +48,8 @@ impl Listener {
     }
 
     /// `ioctl(SECCOMP_IOCTL_NOTIF_RECV)`: waits for a call and takes its notice.
+    ///
+    /// Async-signal-safe: yes.
     ///
     /// # Errors
     /// `ENOENT` when the call was interrupted meanwhile; `EINTR`.
@@ -67,6 +71,8 @@ impl Listener {
 
     /// `ioctl(SECCOMP_IOCTL_NOTIF_SEND)`: makes the call return `value` without having been made.
     ///
+    /// Async-signal-safe: yes.
+    ///
     /// # Safety
     /// The thread that waits relies on what the call returns. `value` is a result that the kernel could have given, and
     /// whatever the call should have done is not relied on: a forged result of `mmap()` is memory that is not there.
@@ -81,6 +87,8 @@ impl Listener {
     }
 
     /// The same: lets the call be made.
+    ///
+    /// Async-signal-safe: yes.
     ///
     /// # Errors
     /// `ENOENT` when the call was interrupted meanwhile, or was answered; `EINPROGRESS` for the moment before it goes on.

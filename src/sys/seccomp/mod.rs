@@ -5,6 +5,25 @@
 //! | `mod` | `listen()`, `allow_only()`, violations |
 //! | `filter` | conditions on a call, and the filter's instructions |
 //! | `listener` | notices of waiting calls, and their answers |
+//!
+//! # Example
+//! ```
+//! use core::sync::atomic::AtomicU64;
+//! use mpserv::process::{_exit, Fork, fork, getppid};
+//! use mpserv::seccomp::{Rule, allow_only};
+//! use mpserv::signal::Signal;
+//!
+//! static NOTE: AtomicU64 = AtomicU64::new(0);
+//!
+//! if let Fork::Parent(mut child) = fork()? {
+//!     assert_eq!(child.wait()?.term_signal(), Some(Signal::SYS));
+//! } else {
+//!     // From here on the child can only end. Another call ends it as well, by SIGSYS.
+//!     let is_set = allow_only(&[Rule::any(libc::SYS_exit_group)], &NOTE);
+//!     _exit(if is_set.is_ok() && getppid().is_some() { 0 } else { 1 })
+//! }
+//! # Ok::<(), mpserv::errno::Errno>(())
+//! ```
 
 mod filter;
 mod listener;
@@ -32,6 +51,8 @@ pub use listener::{Listener, Notice};
 ///
 /// The filter goes by the number of a call alone, so for processes of another architecture it is meaningless.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EACCES` unless the caller may do so, or has given up new privileges (see
 /// [`no_new_privileges`](crate::process::no_new_privileges)); `EBUSY` when there is a listener already; `EINVAL` when
@@ -48,6 +69,8 @@ pub fn listen(calls: &[c_long]) -> Result<Listener> {
 }
 
 /// The forbidden system call that a process made, from the note of [`allow_only`].
+///
+/// Async-signal-safe: yes.
 #[must_use]
 pub fn violation(noted: u64) -> Option<c_long> {
     // Call 0 is `read` on some machines, so 1 more is noted.
@@ -59,6 +82,8 @@ static NOTE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 
 /// `sigaction(SIGSYS)`: makes this process, and those forked from it, note the call for which [`allow_only`] ends it.
 /// Call this once, before `allow_only`.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// None on Linux.
@@ -101,6 +126,8 @@ const SIGNALLED: c_int = 128;
 /// `seccomp(SECCOMP_SET_MODE_FILTER)`: from now on this process, and all that it starts, makes the system calls that the
 /// rules let through, and no other. Of two rules for one call the first decides. Any other call ends the process by
 /// SIGSYS, after it was noted (see [`note_violations`]) in `note`, for [`violation`]. There is no way back.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EACCES` unless the caller may do so, or has given up new privileges (see

@@ -72,11 +72,15 @@ impl SignalFlag {
     }
 
     /// Whether the signal came since the last call; lowers the flag.
+    ///
+    /// Async-signal-safe: yes.
     pub fn take(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }
 
     /// Whether the signal came since the last [`take`](SignalFlag::take).
+    ///
+    /// Async-signal-safe: yes.
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -177,6 +181,8 @@ pub struct SigAction {
 
 impl SigAction {
     /// An action with an empty mask and no flags. The fields can be changed: `SigAction { sa_flags, ..SigAction::new(…) }`.
+    ///
+    /// Async-signal-safe: yes.
     #[must_use]
     pub fn new(disposition: Disposition) -> SigAction {
         SigAction { sa_handler: disposition, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE }
@@ -196,6 +202,8 @@ impl SigAction {
 
 /// `sigaction(signal, &action, NULL)`: sets what is done about a signal.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EINVAL` for SIGKILL and SIGSTOP, about which nothing can be done, and, without a call, for a handler that was found
 /// installed for another signal.
@@ -208,6 +216,8 @@ pub fn sigaction(signal: Signal, action: &SigAction) -> Result<()> {
 
 /// `sigaction(signal, &action, &old)`: sets what is done about a signal and returns what was done before.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// As [`sigaction`].
 pub fn sigaction_replace(signal: Signal, action: &SigAction) -> Result<SigAction> {
@@ -215,6 +225,8 @@ pub fn sigaction_replace(signal: Signal, action: &SigAction) -> Result<SigAction
 }
 
 /// `sigaction(signal, NULL, &old)`: what is done about a signal now.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// None for a [`Signal`]; what the C library reports.
@@ -252,6 +264,8 @@ fn sigaction_raw(
 ///
 /// A handler that this returns is set back by [`sigaction`], which can do so for one of any kind.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `EINVAL` for SIGKILL and SIGSTOP, and, without a call, for a handler that was found installed and may take three
 /// arguments.
@@ -264,6 +278,8 @@ pub fn signal(signal: Signal, disposition: Disposition) -> Result<Disposition> {
 
 /// `__sysv_signal()`: [`signal()`] in System V's form, which C programs get under `-std=c99`: the handler runs once, the
 /// signal is not held back while it runs, and interrupted calls fail with `EINTR`.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// As [`signal()`].
@@ -291,6 +307,8 @@ fn install(signal: Signal, disposition: Disposition, function: SignalFunction) -
 
 /// `sigaction(signal, SIG_DFL)` of every signal but those in `except`: undoes what this process found ignored when it began,
 /// so that the programs which it runs do not find it so. SIGKILL and SIGSTOP are never anything else.
+///
+/// Async-signal-safe: yes.
 pub fn default_all(except: &SigSet) {
     let action = SigAction::new(Disposition::Default);
     for signal in all_with_actions().filter(|signal| !except.contains(*signal)) {

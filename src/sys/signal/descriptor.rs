@@ -26,6 +26,8 @@ pub struct SignalFd(OwnedFd);
 impl SignalFd {
     /// `signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)`
     ///
+    /// Async-signal-safe: yes.
+    ///
     /// # Errors
     /// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`, `ENODEV`.
     ///
@@ -39,6 +41,8 @@ impl SignalFd {
     }
 
     /// `read()`: takes the signals that are pending. Never waits.
+    ///
+    /// Async-signal-safe: yes.
     ///
     /// # Errors
     /// `EAGAIN` when none is.

@@ -32,6 +32,8 @@ impl MaskHow {
 /// `sigprocmask(how, &set, NULL)`: changes which signals are held back. One that arrives stays pending until it is
 /// let through; several of a kind become one.
 ///
+/// Async-signal-safe: yes.
+///
 /// # References
 /// sigprocmask(2), POSIX
 pub fn sigprocmask(how: MaskHow, set: &SigSet) {
@@ -40,6 +42,8 @@ pub fn sigprocmask(how: MaskHow, set: &SigSet) {
 }
 
 /// `sigprocmask(how, &set, &old)`: changes which signals are held back and returns which were before.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// Only an errno that a seccomp filter injects; `how` is always valid.
@@ -51,6 +55,8 @@ pub fn sigprocmask_replace(how: MaskHow, set: &SigSet) -> Result<SigSet> {
 }
 
 /// `sigpending()`: the signals that have arrived and are held back.
+///
+/// Async-signal-safe: yes.
 ///
 /// # References
 /// sigpending(2), POSIX
@@ -64,6 +70,8 @@ pub fn sigpending() -> SigSet {
 
 /// `sigsuspend()`: holds back exactly the signals of `mask`, waits until a handler has run, and puts the mask back, all
 /// in one: a signal that comes just before is not missed.
+///
+/// Async-signal-safe: yes.
 ///
 /// # References
 /// sigsuspend(2), POSIX

@@ -7,6 +7,26 @@
 //! | `action` | `sigaction()` and `signal()`: what is done about a signal, and handlers |
 //! | `mask` | `sigprocmask()`, `sigpending()`, `sigsuspend()` |
 //! | `descriptor` | `signalfd()` |
+//!
+//! # A whole program
+//! ```
+//! use mpserv::process::getpid;
+//! use mpserv::signal::{Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, kill, sigaction, sigprocmask, sigsuspend};
+//!
+//! static CAUGHT: SignalFlag = SignalFlag::new();
+//!
+//! /// Waits for a signal and loses none: it is blocked except while the process waits.
+//! fn main() -> mpserv::errno::Result<()> {
+//!     sigprocmask(MaskHow::Block, &SigSet::from([Signal::USR1]));
+//!     sigaction(Signal::USR1, &SigAction::new(Disposition::Flag(&CAUGHT)))?;
+//!     kill(getpid(), Signal::USR1)?;
+//!     assert!(!CAUGHT.is_raised());
+//!     while !CAUGHT.take() {
+//!         sigsuspend(&SigSet::empty());
+//!     }
+//!     Ok(())
+//! }
+//! ```
 
 mod action;
 mod descriptor;

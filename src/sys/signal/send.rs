@@ -8,6 +8,8 @@ use crate::sys::signal::set::Signal;
 
 /// `kill()`: sends a signal to a process.
 ///
+/// Async-signal-safe: yes.
+///
 /// # Errors
 /// `ESRCH` when there is no such process, `EPERM` when it runs as another user.
 ///
@@ -19,6 +21,8 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
 }
 
 /// `killpg()`: sends a signal to all processes of a group.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `ESRCH` when the group has none, `EPERM` when all of them run as other users; `EINVAL`, without a call, for group 1,
@@ -35,6 +39,8 @@ pub fn killpg(group: Pid, signal: Signal) -> Result<()> {
 }
 
 /// `raise()`: sends a signal to this process; a handler has run when it returns.
+///
+/// Async-signal-safe: yes.
 ///
 /// # Errors
 /// None for a [`Signal`]; what the C library reports.

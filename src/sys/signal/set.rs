@@ -105,6 +105,8 @@ pub struct SigSet(c::sigset_t);
 
 impl SigSet {
     /// `sigemptyset()`: the set with no signal in it.
+    ///
+    /// Async-signal-safe: yes.
     #[doc(alias = "sigemptyset")]
     #[must_use]
     pub fn empty() -> SigSet {
@@ -112,6 +114,8 @@ impl SigSet {
     }
 
     /// `sigfillset()`: the set with every signal in it.
+    ///
+    /// Async-signal-safe: yes.
     #[doc(alias = "sigfillset")]
     #[must_use]
     pub fn full() -> SigSet {
@@ -127,6 +131,8 @@ impl SigSet {
     }
 
     /// `sigaddset()`: puts a signal into the set.
+    ///
+    /// Async-signal-safe: yes.
     #[doc(alias = "sigaddset")]
     pub fn add(&mut self, signal: Signal) {
         // SAFETY: the pointer is to a set. A number that the call does not know changes nothing.
@@ -134,6 +140,8 @@ impl SigSet {
     }
 
     /// `sigdelset()`: takes a signal out of the set.
+    ///
+    /// Async-signal-safe: yes.
     #[doc(alias = "sigdelset")]
     pub fn remove(&mut self, signal: Signal) {
         // SAFETY: the pointer is to a set. A number that the call does not know changes nothing.
@@ -141,6 +149,8 @@ impl SigSet {
     }
 
     /// `sigismember()`: whether a signal is in the set.
+    ///
+    /// Async-signal-safe: yes.
     #[doc(alias = "sigismember")]
     #[must_use]
     pub fn contains(&self, signal: Signal) -> bool {

@@ -224,6 +224,8 @@ fn print_format<F: Format, A: Arguments>(
 }
 
 /// Implementation of [`printf!`](crate::printf!).
+///
+/// Async-signal-safe: no, because `printf()` locks the stream and may allocate.
 #[doc(hidden)]
 pub fn printf<F: Format, A: Arguments>(_format: F, arguments: A) -> c_int {
     // SAFETY: the format is the one that is checked against the arguments.
@@ -231,6 +233,8 @@ pub fn printf<F: Format, A: Arguments>(_format: F, arguments: A) -> c_int {
 }
 
 /// Implementation of [`fprintf!`](crate::fprintf!).
+///
+/// Async-signal-safe: no, because `fprintf()` locks the stream and may allocate.
 #[doc(hidden)]
 pub fn fprintf<F: Format, A: Arguments>(stream: Stream, _format: F, arguments: A) -> c_int {
     // SAFETY: as for `printf`; the stream is one of the three standard ones.
@@ -289,6 +293,8 @@ macro_rules! printf {
 }
 
 /// Implementation of [`snprintf!`](crate::snprintf!).
+///
+/// Async-signal-safe: no, because `snprintf()` reads the locale and may allocate.
 #[doc(hidden)]
 pub fn snprintf<F: Format, A: Arguments>(buffer: &mut [u8], _format: F, arguments: A) -> c_int {
     // SAFETY: the format is the one that is checked against the arguments.

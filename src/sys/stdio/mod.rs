@@ -14,6 +14,15 @@
 //! | `stream` | `stdin`, `stdout`, `stderr`; `fputs()`, `fgets()`, `fflush()`, `perror()` |
 //! | `format` | `printf()`, `fprintf()`, `snprintf()` |
 //! | `direct` | printing past stdio |
+//!
+//! # Example
+//! ```
+//! use mpserv::printf;
+//! use mpserv::stdio::{fflush, stdout};
+//!
+//! printf!("%s has %d lines\n", c"file", 3);
+//! assert_eq!(fflush(stdout()), 0);
+//! ```
 
 mod direct;
 mod format;

@@ -20,6 +20,8 @@ pub struct Stream {
 }
 
 /// `stdin`.
+///
+/// Async-signal-safe: yes.
 #[must_use]
 pub fn stdin() -> Stream {
     // SAFETY: the C library's variable is always there; nothing in this process assigns to it.
@@ -27,6 +29,8 @@ pub fn stdin() -> Stream {
 }
 
 /// `stdout`.
+///
+/// Async-signal-safe: yes.
 #[must_use]
 pub fn stdout() -> Stream {
     // SAFETY: as for `stdin`.
@@ -34,6 +38,8 @@ pub fn stdout() -> Stream {
 }
 
 /// `stderr`.
+///
+/// Async-signal-safe: yes.
 #[must_use]
 pub fn stderr() -> Stream {
     // SAFETY: as for `stdin`.
@@ -60,6 +66,8 @@ pub(crate) fn close_to_handlers() {
 
 /// `fputs()`: prints `text`. Negative for an error.
 ///
+/// Async-signal-safe: no, because `fputs()` locks the stream.
+///
 /// # References
 /// fputs(3), POSIX
 pub fn fputs(text: &CStr, stream: Stream) -> c_int {
@@ -73,6 +81,8 @@ pub fn fputs(text: &CStr, stream: Stream) -> c_int {
 }
 
 /// `fputc()`: prints one byte. [`EOF`] for an error.
+///
+/// Async-signal-safe: no, because `fputc()` locks the stream.
 ///
 /// # References
 /// fputc(3), POSIX
@@ -89,6 +99,8 @@ pub fn fputc(byte: u8, stream: Stream) -> c_int {
 /// `fgets()`: reads a line with its newline, or as much of it as fits with a NUL behind it. `None` at the end of input, for
 /// an error, and in a handler that interrupted stdio. Only an error may have changed `buffer` then.
 ///
+/// Async-signal-safe: no, because `fgets()` locks the stream.
+///
 /// # References
 /// fgets(3), POSIX
 pub fn fgets(buffer: &mut [u8], stream: Stream) -> Option<&CStr> {
@@ -100,6 +112,8 @@ pub fn fgets(buffer: &mut [u8], stream: Stream) -> Option<&CStr> {
 
 /// `fflush()`: writes what the stream holds. [`EOF`] for an error, and in a handler that interrupted stdio.
 ///
+/// Async-signal-safe: no, because `fflush()` locks the stream.
+///
 /// # References
 /// fflush(3), POSIX
 pub fn fflush(stream: Stream) -> c_int {
@@ -108,6 +122,8 @@ pub fn fflush(stream: Stream) -> c_int {
 }
 
 /// `perror()`: prints to standard error `prefix`, a colon, and why the last call failed.
+///
+/// Async-signal-safe: no, because `perror()` locks the stream.
 ///
 /// # References
 /// perror(3), POSIX
@@ -123,6 +139,8 @@ pub fn perror(prefix: &CStr) {
 }
 
 /// The string that C finds in a buffer: what stands before the first NUL. Empty where there is none.
+///
+/// Async-signal-safe: yes.
 #[must_use]
 pub fn until_nul(buffer: &[u8]) -> &CStr {
     CStr::from_bytes_until_nul(buffer).unwrap_or_default()
