@@ -123,10 +123,11 @@ impl SigSet {
     }
 
     fn filled_by(fill: unsafe extern "C" fn(*mut c::sigset_t) -> c_int) -> SigSet {
-        let mut set = MaybeUninit::uninit();
-        // SAFETY: the pointer is to room for one set, which both functions that are passed here fill in.
+        // glibc fills in the bits that Linux knows, and leaves the rest of the set as it is.
+        let mut set = MaybeUninit::zeroed();
+        // SAFETY: the pointer is to room for one set.
         unsafe { fill(set.as_mut_ptr()) };
-        // SAFETY: the set was filled in; neither function can fail.
+        // SAFETY: the type is plain numbers, and each of them was zeroed.
         SigSet(unsafe { set.assume_init() })
     }
 
@@ -188,3 +189,6 @@ impl fmt::Debug for SigSet {
         f.debug_set().entries(Signal::all().filter(|signal| self.contains(*signal))).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;
