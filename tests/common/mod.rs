@@ -375,6 +375,8 @@ pub const NO_SLEEP: &str = "inject=clock_nanosleep:retval=0";
 pub const NO_FORK: &str = "inject=clone:error=EAGAIN";
 /// For [`strace`]: a parent goes on one second after its fork, when the child has long done what it does first.
 pub const PARENT_LATE: &str = "inject=clone:delay_exit=1000000";
+/// For [`strace`]: the same, two seconds after its fork.
+pub const PARENT_LATER: &str = "inject=clone:delay_exit=2000000";
 /// For [`strace`]: the trace is not wanted.
 pub const NOWHERE: &str = "/dev/null";
 

