@@ -41,16 +41,24 @@ pub(crate) fn processes_print_the_same_and_make_the_same_calls() {
     are_the_same(&["fork", "zombie", "wait", "waitpid", "signal", "sigaction", "remove_zombie"]);
 }
 
-pub(crate) fn servers_print_the_same_and_make_the_same_calls() {
-    are_the_same(&["echo_mpserv", "code05", "socket_serve"]);
+pub(crate) fn echo_mpserv_prints_the_same_and_makes_the_same_calls() {
+    are_the_same(&["echo_mpserv"]);
 }
 
-pub(crate) fn clients_print_the_same_and_make_the_same_calls() {
-    are_the_same(&["echo_mpclient", "code04", "socket_client"]);
+pub(crate) fn code05_prints_the_same_and_makes_the_same_calls() {
+    are_the_same(&["code05"]);
+}
+
+pub(crate) fn socket_serve_prints_the_same_and_makes_the_same_calls() {
+    are_the_same(&["socket_serve"]);
 }
 
 pub(crate) fn rot13_serv_prints_the_same_and_makes_the_same_calls() {
     are_the_same(&["rot13_serv"]);
+}
+
+pub(crate) fn clients_print_the_same_and_make_the_same_calls() {
+    are_the_same(&["echo_mpclient", "code04", "socket_client"]);
 }
 
 /// The source of one of our C programs.

@@ -70,9 +70,11 @@ fn main() -> ExitCode {
             a_failed_accept_closes_what_the_destructor_closes;
         compare:
             processes_print_the_same_and_make_the_same_calls,
-            servers_print_the_same_and_make_the_same_calls,
-            clients_print_the_same_and_make_the_same_calls,
+            echo_mpserv_prints_the_same_and_makes_the_same_calls,
+            code05_prints_the_same_and_makes_the_same_calls,
+            socket_serve_prints_the_same_and_makes_the_same_calls,
             rot13_serv_prints_the_same_and_makes_the_same_calls,
+            clients_print_the_same_and_make_the_same_calls,
             a_program_that_does_otherwise_is_found,
             make_compare_takes_any_path_and_c_plus_plus,
             what_is_no_source_of_one_program_is_refused_in_one_line,

@@ -247,9 +247,8 @@ fn each_address_of_a_host_is_listened_on_once() {
     let hosts = "127.0.0.1 server.test\n127.0.0.1 server.test\n::1 server.test\n2001:db8::1 nowhere.test\n";
     let server = Served::start_command(&mut with_hosts(hosts, &folder, &["-1", "server.test:5000"]));
     assert_eq!(server.ports, [5000]);
-    let log = server.log();
-    let skipped: Vec<&Line> = log.iter().filter(|line| line.event == "skip").collect();
-    assert_eq!((skipped.len(), skipped[0].get("address")), (1, "[::1]:5000"), "{log:?}");
+    let skipped = server.wait_events("skip", 1);
+    assert_eq!((skipped.len(), skipped[0].get("address")), (1, "[::1]:5000"), "{skipped:?}");
     assert!(skipped[0].get("error").contains("assign requested address"), "{skipped:?}");
     assert_eq!(finish(server.client()), b"");
     server.stop();
