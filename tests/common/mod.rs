@@ -8,20 +8,23 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mpserv::ffi;
 
 pub mod load;
 pub mod network;
+pub mod processes;
 pub mod random;
+pub mod running;
 pub mod server;
 pub mod servers;
 pub mod solo;
+
+pub use processes::*;
+pub use running::{Ended, Running};
 
 /// After this long, an event that a test waits for will not come.
 pub const WATCHDOG: Duration = Duration::from_secs(15);
@@ -174,179 +177,6 @@ pub fn terminal() -> (OwnedFd, OwnedFd) {
     (master, slave.into())
 }
 
-/// A program that runs, with everything that it prints.
-pub struct Running {
-    /// The command, for messages.
-    name: String,
-    child: Child,
-    stdout: Collected,
-    stderr: Collected,
-}
-
-/// Output read from a descriptor, or written to a file.
-enum Collected {
-    Reader(JoinHandle<()>, Arc<Mutex<Vec<u8>>>),
-    File(PathBuf, TempDir),
-}
-
-/// End of a program, with its output.
-#[derive(Debug, PartialEq, Eq, Clone)]
-pub struct Ended {
-    pub status: ExitStatus,
-    pub stdout: String,
-    pub stderr: String,
-}
-
-fn collect(mut from: impl Read + Send + 'static) -> Collected {
-    let text = Arc::new(Mutex::new(Vec::new()));
-    let shared = text.clone();
-    let reader = std::thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        // A terminal answers EIO when no process has its other end any more.
-        while let Ok(length @ 1..) = from.read(&mut buffer) {
-            shared.lock().unwrap().extend_from_slice(&buffer[..length]);
-        }
-    });
-    Collected::Reader(reader, text)
-}
-
-impl Collected {
-    fn so_far(&self) -> String {
-        let bytes = match self {
-            Collected::Reader(_, text) => text.lock().unwrap().clone(),
-            Collected::File(path, _) => fs::read(path).unwrap(),
-        };
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    /// All of it: until no process has the other end any more.
-    #[track_caller]
-    fn all(&self) -> String {
-        if let Collected::Reader(reader, _) = self {
-            wait_until("nobody holds the output any more", || reader.is_finished());
-        }
-        self.so_far()
-    }
-}
-
-impl Running {
-    /// Starts a command with its standard output where it is told and its standard error in a pipe. Standard input is
-    /// what the command says, else empty.
-    pub fn start(command: &mut Command, output: Output) -> Running {
-        command.stderr(Stdio::piped());
-        let (mut child, stdout) = match output {
-            Output::Pipe => {
-                let mut child = spawn(command.stdout(Stdio::piped()));
-                let stdout = collect(child.stdout.take().unwrap());
-                (child, stdout)
-            }
-            Output::File => {
-                let folder = TempDir::new();
-                let path = folder.join("stdout");
-                let child = spawn(command.stdout(File::create(&path).unwrap()));
-                (child, Collected::File(path, folder))
-            }
-            Output::Terminal => {
-                let (master, slave) = terminal();
-                let child = spawn(command.stdout(slave));
-                // The command holds the other end until it is told something else.
-                command.stdout(Stdio::null());
-                (child, collect(File::from(master)))
-            }
-        };
-        let stderr = collect(child.stderr.take().unwrap());
-        Running { name: format!("{command:?}"), child, stdout, stderr }
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Whether it has ended.
-    pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
-    }
-
-    /// Writes to the program's standard input, which has to be a pipe, and closes it.
-    pub fn input(&mut self, text: &[u8]) {
-        self.child.stdin.take().expect("standard input is a pipe").write_all(text).unwrap();
-    }
-
-    /// The program's standard output until now.
-    pub fn stdout_so_far(&self) -> String {
-        self.stdout.so_far()
-    }
-
-    /// Whether no process can print anything more on its standard output, and all of it has been read.
-    pub fn stdout_is_complete(&self) -> bool {
-        matches!(&self.stdout, Collected::Reader(reader, _) if reader.is_finished())
-    }
-
-    /// The program's standard error until now.
-    pub fn stderr_so_far(&self) -> String {
-        self.stderr.so_far()
-    }
-
-    /// The port on which it listens, once it does.
-    pub fn port(&self) -> u16 {
-        wait_for("the server listens", || listening_port(self.pid()))
-    }
-
-    /// Waits until it, a server, has no child any more and is back in accept.
-    #[track_caller]
-    pub fn at_rest(&self) {
-        wait_until("the server is back in accept, without children", || {
-            children(self.pid()).is_empty() && waits_in(self.pid(), libc::SYS_accept)
-        });
-    }
-
-    /// Sends it a signal.
-    pub fn signal(&self, signal: mpserv::signal::Signal) {
-        self::signal(self.pid(), signal);
-    }
-
-    /// Waits until it ends by itself.
-    #[track_caller]
-    pub fn wait(self) -> Ended {
-        self.wait_within(WATCHDOG)
-    }
-
-    /// Waits until it ends by itself, for so long at most.
-    #[track_caller]
-    pub fn wait_within(mut self, limit: Duration) -> Ended {
-        let Some(status) = wait_within(limit, || self.child.try_wait().unwrap()) else {
-            let (stdout, stderr) = (self.stdout_so_far(), self.stderr_so_far());
-            panic!("{} has not ended after {limit:?}; it printed {stdout:?}, and as errors {stderr:?}", self.name);
-        };
-        Ended { status, stdout: self.stdout.all(), stderr: self.stderr.all() }
-    }
-
-    /// Ends it with a signal.
-    #[track_caller]
-    pub fn end(self, signal: mpserv::signal::Signal) -> Ended {
-        self.signal(signal);
-        self.wait()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            for pid in children(self.pid()) {
-                if let Some(pid) = mpserv::process::Pid::from_raw(pid as i32) {
-                    let _ = mpserv::signal::kill(pid, mpserv::signal::Signal::KILL);
-                }
-            }
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-    }
-}
-
-fn spawn(command: &mut Command) -> Child {
-    command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"))
-}
-
 /// A command that starts a program without an argument, not even its name, and with an empty environment. Before 5.18
 /// Linux had argc 0 of that; since then it is 1, and the name is empty.
 pub fn nameless(program: &Path) -> Command {
@@ -361,12 +191,6 @@ pub fn nameless(program: &Path) -> Command {
     // SAFETY: the closure calls nothing but execve, and reads errno.
     unsafe { command.stdin(Stdio::null()).pre_exec(become_nameless) };
     command
-}
-
-/// Sends a signal to a process that was started here.
-#[track_caller]
-pub fn signal(pid: u32, signal: mpserv::signal::Signal) {
-    mpserv::signal::kill(mpserv::process::Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
 }
 
 /// For [`strace`]: sleeps take no time.
@@ -401,47 +225,6 @@ pub fn text_of(command: &mut Command) -> String {
     let ended = run(command.stdin(Stdio::null()), Output::Pipe);
     assert!(ended.status.success(), "{command:?}: {}: {}", ended.status, ended.stderr);
     ended.stdout.trim().to_owned()
-}
-
-/// The children of a process, zombies among them.
-pub fn children(pid: u32) -> Vec<u32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
-}
-
-/// The state of a process as `ps` shows it (`S`, `R`, `Z`, `T`), or `None` when it is gone.
-pub fn state(pid: u32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat[stat.rfind(')')? + 2..].chars().next()
-}
-
-/// Which of a process's children are zombies.
-pub fn zombies(pid: u32) -> Vec<u32> {
-    children(pid).into_iter().filter(|&child| state(child) == Some('Z')).collect()
-}
-
-/// The port on which a process listens, from /proc: nothing connects.
-pub fn listening_port(pid: u32) -> Option<u16> {
-    const LISTEN: &str = "0A";
-    let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
-        .ok()?
-        .filter_map(|fd| fs::read_link(fd.ok()?.path()).ok())
-        .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
-        .collect();
-    ["tcp", "tcp6"].into_iter().find_map(|table| {
-        let table = fs::read_to_string(format!("/proc/{pid}/net/{table}")).ok()?;
-        table.lines().skip(1).find_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let ours = *fields.get(3)? == LISTEN && sockets.iter().any(|inode| inode == fields[9]);
-            ours.then(|| u16::from_str_radix(fields[1].rsplit(':').next()?, 16).ok()).flatten()
-        })
-    })
-}
-
-/// Whether a process waits in the system call with this number.
-pub fn waits_in(pid: u32, call: libc::c_long) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/syscall"))
-        .is_ok_and(|text| text.split_whitespace().next() == Some(&call.to_string()))
 }
 
 /// Connects to a port of this machine. Nothing of it waits for longer than the watchdog.
@@ -494,13 +277,6 @@ pub fn finish(mut stream: TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).unwrap();
     rest
-}
-
-/// Whether a signal was sent to a process and has not been delivered yet.
-pub fn is_pending(pid: u32, signal: mpserv::signal::Signal) -> bool {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let mask = text.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
-    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal.raw() - 1)) != 0
 }
 
 /// Ends a connection so that the peer gets a reset.

@@ -5,6 +5,7 @@ mod common;
 
 mod percentiles;
 mod runs;
+mod server;
 
 use std::process::ExitCode;
 

@@ -29,6 +29,7 @@ mod orphans;
 mod pidfile;
 mod prefork;
 mod program;
+mod proxy_header;
 mod proxy_protocol;
 mod rules;
 mod sandbox;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         pidfile::TESTS,
         prefork::TESTS,
         program::TESTS,
+        proxy_header::TESTS,
         proxy_protocol::TESTS,
         rules::TESTS,
         sandbox::TESTS,

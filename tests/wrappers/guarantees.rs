@@ -20,7 +20,7 @@ use mpserv::stdio::{fgets, stdin};
 
 use crate::common::solo::{Channel, reap, skip, spawn};
 use crate::common::{TempDir, is_pending, wait_until, waits_in};
-use crate::promises::{read_text, with_pipes};
+use crate::stdio::{read_text, with_pipes};
 
 /// The open descriptors of this process.
 fn descriptors() -> BTreeSet<c_int> {

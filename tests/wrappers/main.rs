@@ -4,11 +4,18 @@
 mod common;
 
 mod async_signal_safety;
+mod documented;
+mod errno;
 mod errors;
+mod fd;
 mod floors;
 mod guarantees;
-mod promises;
+mod net;
+mod process;
+mod program;
 mod properties;
+mod signal;
+mod stdio;
 
 use std::process::ExitCode;
 
@@ -60,22 +67,26 @@ fn main() -> ExitCode {
             no_time_is_too_long_or_becomes_none,
             a_set_of_signals_is_a_set,
             a_text_is_the_longest_prefix_that_fits;
-        promises:
+        errno:
+            an_error_has_its_name_number_and_text,
+            an_error_without_a_name_is_an_error_all_the_same,
+            retry_on_intr_retries_nothing_else;
+        process:
             fork_refuses_where_other_threads_are,
             fork_is_allowed_where_none_are,
             fork_is_allowed_after_a_server,
-            gethostbyname_answers_only_where_no_other_threads_are,
-            an_error_has_its_name_number_and_text,
-            an_error_without_a_name_is_an_error_all_the_same,
-            retry_on_intr_retries_nothing_else,
-            read_all_reads_until_the_end_or_what_there_is_room_for,
             a_child_keeps_its_status,
             a_child_that_was_waited_for_gets_no_signal,
+            a_child_that_goes_on_is_reported,
+            group_1_is_not_everybody;
+        fd:
+            read_all_reads_until_the_end_or_what_there_is_room_for,
             a_failed_call_lends_a_descriptor_that_nothing_accepts,
             write_back_of_a_failed_read_fails,
             a_closed_descriptor_is_closed_once,
-            a_duplicate_refers_to_the_same,
-            a_child_that_goes_on_is_reported,
+            a_duplicate_refers_to_the_same;
+        net:
+            gethostbyname_answers_only_where_no_other_threads_are,
             addresses_come_back_as_they_were_given,
             unix_addresses_come_back_as_they_were_given,
             an_address_too_long_is_an_error,
@@ -85,22 +96,24 @@ fn main() -> ExitCode {
             a_pending_error_is_read_once,
             a_unix_socket_knows_who_connected,
             flags_are_a_set_and_print_their_names,
-            a_half_of_a_connection_can_be_shut_down,
+            a_half_of_a_connection_can_be_shut_down;
+        signal:
             signal_numbers_that_are_not_ours_are_refused,
             a_set_holds_what_was_put_in,
             a_flag_is_raised_by_its_signal,
             a_handler_leaves_errno_as_it_was,
             an_old_action_is_given_back_whole,
             a_found_handler_stays_with_its_signal,
-            group_1_is_not_everybody,
+            what_is_blocked_is_pending,
+            sigsuspend_misses_no_signal;
+        program:
             a_program_that_nobody_named_has_no_arguments,
             the_environment_is_a_copy,
             a_title_waits_until_no_other_thread_is_there,
             shared_words_stay_as_long_as_they_are,
             a_second_command_line_ends_the_first,
-            a_stack_is_never_too_small_to_start_on,
-            what_is_blocked_is_pending,
-            sigsuspend_misses_no_signal,
+            a_stack_is_never_too_small_to_start_on;
+        stdio:
             what_stdio_holds_is_written_when_c_writes_it,
             a_handler_outside_stdio_prints_by_stdio,
             a_handler_inside_stdio_writes_directly,

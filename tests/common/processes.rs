@@ -1,0 +1,57 @@
+//! Processes as /proc shows them, and signals to them.
+
+use std::fs;
+
+/// The children of a process, zombies among them.
+pub fn children(pid: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+/// The state of a process as `ps` shows it (`S`, `R`, `Z`, `T`), or `None` when it is gone.
+pub fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat[stat.rfind(')')? + 2..].chars().next()
+}
+
+/// Which of a process's children are zombies.
+pub fn zombies(pid: u32) -> Vec<u32> {
+    children(pid).into_iter().filter(|&child| state(child) == Some('Z')).collect()
+}
+
+/// The port on which a process listens, from /proc: nothing connects.
+pub fn listening_port(pid: u32) -> Option<u16> {
+    const LISTEN: &str = "0A";
+    let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .ok()?
+        .filter_map(|fd| fs::read_link(fd.ok()?.path()).ok())
+        .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    ["tcp", "tcp6"].into_iter().find_map(|table| {
+        let table = fs::read_to_string(format!("/proc/{pid}/net/{table}")).ok()?;
+        table.lines().skip(1).find_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let ours = *fields.get(3)? == LISTEN && sockets.iter().any(|inode| inode == fields[9]);
+            ours.then(|| u16::from_str_radix(fields[1].rsplit(':').next()?, 16).ok()).flatten()
+        })
+    })
+}
+
+/// Whether a process waits in the system call with this number.
+pub fn waits_in(pid: u32, call: libc::c_long) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/syscall"))
+        .is_ok_and(|text| text.split_whitespace().next() == Some(&call.to_string()))
+}
+
+/// Whether a signal was sent to a process and has not been delivered yet.
+pub fn is_pending(pid: u32, signal: mpserv::signal::Signal) -> bool {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let mask = text.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal.raw() - 1)) != 0
+}
+
+/// Sends a signal to a process that was started here.
+#[track_caller]
+pub fn signal(pid: u32, signal: mpserv::signal::Signal) {
+    mpserv::signal::kill(mpserv::process::Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
+}

@@ -1,0 +1,186 @@
+//! A program that runs: its output is collected, and it is ended with its test.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::{
+    Output, TempDir, WATCHDOG, children, listening_port, terminal, wait_for, wait_until, wait_within, waits_in,
+};
+
+/// A program that runs, with everything that it prints.
+pub struct Running {
+    /// The command, for messages.
+    name: String,
+    child: Child,
+    stdout: Collected,
+    stderr: Collected,
+}
+
+/// Output read from a descriptor, or written to a file.
+enum Collected {
+    Reader(JoinHandle<()>, Arc<Mutex<Vec<u8>>>),
+    File(PathBuf, TempDir),
+}
+
+/// End of a program, with its output.
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> Collected {
+    let text = Arc::new(Mutex::new(Vec::new()));
+    let shared = text.clone();
+    let reader = std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        // A terminal answers EIO when no process has its other end any more.
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            shared.lock().unwrap().extend_from_slice(&buffer[..length]);
+        }
+    });
+    Collected::Reader(reader, text)
+}
+
+impl Collected {
+    fn so_far(&self) -> String {
+        let bytes = match self {
+            Collected::Reader(_, text) => text.lock().unwrap().clone(),
+            Collected::File(path, _) => fs::read(path).unwrap(),
+        };
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// All of it: until no process has the other end any more.
+    #[track_caller]
+    fn all(&self) -> String {
+        if let Collected::Reader(reader, _) = self {
+            wait_until("nobody holds the output any more", || reader.is_finished());
+        }
+        self.so_far()
+    }
+}
+
+impl Running {
+    /// Starts a command with its standard output where it is told and its standard error in a pipe. Standard input is
+    /// what the command says, else empty.
+    pub fn start(command: &mut Command, output: Output) -> Running {
+        command.stderr(Stdio::piped());
+        let (mut child, stdout) = match output {
+            Output::Pipe => {
+                let mut child = spawn(command.stdout(Stdio::piped()));
+                let stdout = collect(child.stdout.take().unwrap());
+                (child, stdout)
+            }
+            Output::File => {
+                let folder = TempDir::new();
+                let path = folder.join("stdout");
+                let child = spawn(command.stdout(File::create(&path).unwrap()));
+                (child, Collected::File(path, folder))
+            }
+            Output::Terminal => {
+                let (master, slave) = terminal();
+                let child = spawn(command.stdout(slave));
+                // The command holds the other end until it is told something else.
+                command.stdout(Stdio::null());
+                (child, collect(File::from(master)))
+            }
+        };
+        let stderr = collect(child.stderr.take().unwrap());
+        Running { name: format!("{command:?}"), child, stdout, stderr }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Writes to the program's standard input, which has to be a pipe, and closes it.
+    pub fn input(&mut self, text: &[u8]) {
+        self.child.stdin.take().expect("standard input is a pipe").write_all(text).unwrap();
+    }
+
+    /// The program's standard output until now.
+    pub fn stdout_so_far(&self) -> String {
+        self.stdout.so_far()
+    }
+
+    /// Whether no process can print anything more on its standard output, and all of it has been read.
+    pub fn stdout_is_complete(&self) -> bool {
+        matches!(&self.stdout, Collected::Reader(reader, _) if reader.is_finished())
+    }
+
+    /// The program's standard error until now.
+    pub fn stderr_so_far(&self) -> String {
+        self.stderr.so_far()
+    }
+
+    /// The port on which it listens, once it does.
+    pub fn port(&self) -> u16 {
+        wait_for("the server listens", || listening_port(self.pid()))
+    }
+
+    /// Waits until it, a server, has no child any more and is back in accept.
+    #[track_caller]
+    pub fn at_rest(&self) {
+        wait_until("the server is back in accept, without children", || {
+            children(self.pid()).is_empty() && waits_in(self.pid(), libc::SYS_accept)
+        });
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: mpserv::signal::Signal) {
+        super::signal(self.pid(), signal);
+    }
+
+    /// Waits until it ends by itself.
+    #[track_caller]
+    pub fn wait(self) -> Ended {
+        self.wait_within(WATCHDOG)
+    }
+
+    /// Waits until it ends by itself, for so long at most.
+    #[track_caller]
+    pub fn wait_within(mut self, limit: Duration) -> Ended {
+        let Some(status) = wait_within(limit, || self.child.try_wait().unwrap()) else {
+            let (stdout, stderr) = (self.stdout_so_far(), self.stderr_so_far());
+            panic!("{} has not ended after {limit:?}; it printed {stdout:?}, and as errors {stderr:?}", self.name);
+        };
+        Ended { status, stdout: self.stdout.all(), stderr: self.stderr.all() }
+    }
+
+    /// Ends it with a signal.
+    #[track_caller]
+    pub fn end(self, signal: mpserv::signal::Signal) -> Ended {
+        self.signal(signal);
+        self.wait()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            for pid in children(self.pid()) {
+                if let Some(pid) = mpserv::process::Pid::from_raw(pid as i32) {
+                    let _ = mpserv::signal::kill(pid, mpserv::signal::Signal::KILL);
+                }
+            }
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn spawn(command: &mut Command) -> Child {
+    command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"))
+}

@@ -1,0 +1,125 @@
+//! Signals: sets, handlers and flags.
+
+use mpserv::errno::Errno;
+use mpserv::signal::{
+    Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, sigaction_get,
+    sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend,
+};
+
+pub(crate) fn signal_numbers_that_are_not_ours_are_refused() {
+    for number in [i32::MIN, -1, 0, 32, 33, 65, i32::MAX] {
+        assert_eq!(Signal::from_raw(number), None, "{number}");
+    }
+    for number in (1..=31).chain(34..=64) {
+        let signal = Signal::from_raw(number).unwrap();
+        assert_eq!(signal.raw(), number);
+        assert_eq!(signal.name().is_some(), number <= 31);
+    }
+    assert_eq!(Signal::CHLD.to_string(), "SIGCHLD");
+    assert_eq!(Signal::from_raw(40).unwrap().to_string(), "signal 40");
+}
+
+pub(crate) fn a_set_holds_what_was_put_in() {
+    let mut set = SigSet::empty();
+    assert!(!set.contains(Signal::CHLD));
+    set.add(Signal::CHLD);
+    set.add(Signal::INT);
+    assert!(set.contains(Signal::CHLD) && set.contains(Signal::INT) && !set.contains(Signal::TERM));
+    assert_eq!(format!("{set:?}"), "{SIGINT, SIGCHLD}");
+    set.remove(Signal::INT);
+    assert_eq!(format!("{set:?}"), format!("{:?}", SigSet::from([Signal::CHLD])));
+    assert!((1..=64).filter_map(Signal::from_raw).all(|signal| SigSet::full().contains(signal)));
+}
+
+fn act(disposition: Disposition) -> SigAction {
+    SigAction { sa_handler: disposition, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE }
+}
+
+pub(crate) fn a_flag_is_raised_by_its_signal() {
+    static FIRST: SignalFlag = SignalFlag::new();
+    static SECOND: SignalFlag = SignalFlag::new();
+    sigaction(Signal::USR1, &act(Disposition::Flag(&FIRST))).unwrap();
+    sigaction(Signal::USR2, &act(Disposition::Flag(&SECOND))).unwrap();
+    raise(Signal::USR1).unwrap();
+    assert!(FIRST.is_raised() && !SECOND.is_raised());
+    assert!(FIRST.take());
+    assert!(!FIRST.take(), "a flag that was taken is down");
+    // Two flags for one signal: the last that was installed is raised.
+    signal(Signal::USR1, Disposition::Flag(&SECOND)).unwrap();
+    raise(Signal::USR1).unwrap();
+    assert!(!FIRST.is_raised() && SECOND.take());
+    signal(Signal::USR1, Disposition::Ignore).unwrap();
+    raise(Signal::USR1).unwrap();
+    assert!(!SECOND.is_raised());
+    assert_eq!(sigaction(Signal::KILL, &act(Disposition::Ignore)), Err(Errno::INVAL));
+}
+
+fn spoil_errno(_signal: Signal) {
+    Errno::NOSPC.set();
+}
+
+pub(crate) fn a_handler_leaves_errno_as_it_was() {
+    // SAFETY: the handler only writes errno, which is restored behind it.
+    let handler = unsafe { Handler::new(spoil_errno) };
+    sigaction(Signal::USR1, &act(Disposition::Handler(handler))).unwrap();
+    Errno::XDEV.set();
+    raise(Signal::USR1).unwrap();
+    assert_eq!(Errno::last(), Errno::XDEV);
+}
+
+pub(crate) fn an_old_action_is_given_back_whole() {
+    static FLAG: SignalFlag = SignalFlag::new();
+    let flags = SaFlags::RESTART | SaFlags::NOCLDSTOP;
+    let mask = SigSet::from([Signal::HUP, Signal::TERM]);
+    let action = SigAction { sa_handler: Disposition::Flag(&FLAG), sa_mask: mask, sa_flags: flags };
+    let old = sigaction_replace(Signal::CHLD, &action).unwrap();
+    assert!(matches!(old.sa_handler, Disposition::Default));
+    let now = sigaction_replace(Signal::CHLD, &act(Disposition::Ignore)).unwrap();
+    assert!(matches!(now.sa_handler, Disposition::Handler(_)));
+    assert!(now.sa_flags.contains(flags));
+    assert_eq!(format!("{:?}", now.sa_mask), "{SIGHUP, SIGTERM}");
+    assert!(matches!(sigaction_get(Signal::CHLD).unwrap().sa_handler, Disposition::Ignore));
+    // A handler that was found installed can be installed again, and works.
+    sigaction(Signal::CHLD, &now).unwrap();
+    raise(Signal::CHLD).unwrap();
+    assert!(FLAG.take());
+    // signal() does not know whether its result takes three arguments, so only sigaction restores it.
+    let old = signal(Signal::CHLD, Disposition::Default).unwrap();
+    assert_eq!(signal(Signal::CHLD, old).unwrap_err(), Errno::INVAL);
+    sigaction(Signal::CHLD, &act(old)).unwrap();
+    raise(Signal::CHLD).unwrap();
+    assert!(FLAG.take());
+}
+
+pub(crate) fn a_found_handler_stays_with_its_signal() {
+    // std's handler for a stack overflow relies on being SIGSEGV's.
+    let found = sigaction_get(Signal::SEGV).unwrap();
+    assert!(matches!(found.sa_handler, Disposition::Handler(_)));
+    assert_eq!(sigaction(Signal::USR1, &found), Err(Errno::INVAL));
+    sigaction(Signal::SEGV, &found).unwrap();
+}
+
+pub(crate) fn what_is_blocked_is_pending() {
+    static FLAG: SignalFlag = SignalFlag::new();
+    sigaction(Signal::USR1, &act(Disposition::Flag(&FLAG))).unwrap();
+    let old = sigprocmask_replace(MaskHow::Block, &SigSet::from([Signal::USR1])).unwrap();
+    assert!(!old.contains(Signal::USR1));
+    raise(Signal::USR1).unwrap();
+    raise(Signal::USR1).unwrap();
+    assert!(sigpending().contains(Signal::USR1) && !FLAG.is_raised());
+    sigprocmask(MaskHow::Set, &old);
+    assert!(FLAG.take());
+    assert!(!sigpending().contains(Signal::USR1));
+    sigprocmask(MaskHow::Unblock, &SigSet::full());
+    assert!(!sigprocmask_replace(MaskHow::Block, &SigSet::empty()).unwrap().contains(Signal::USR1));
+}
+
+pub(crate) fn sigsuspend_misses_no_signal() {
+    static FLAG: SignalFlag = SignalFlag::new();
+    sigaction(Signal::USR1, &act(Disposition::Flag(&FLAG))).unwrap();
+    let old = sigprocmask_replace(MaskHow::Block, &SigSet::from([Signal::USR1])).unwrap();
+    // The signal comes before the wait, and the wait ends all the same.
+    raise(Signal::USR1).unwrap();
+    sigsuspend(&old);
+    assert!(FLAG.take());
+}
