@@ -1,6 +1,7 @@
 //! Processes as /proc shows them, and signals to them.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 
 /// The children of a process, zombies among them.
 pub fn children(pid: u32) -> Vec<u32> {
@@ -28,12 +29,13 @@ pub fn listening_port(pid: u32) -> Option<u16> {
         .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
         .collect();
     ["tcp", "tcp6"].into_iter().find_map(|table| {
-        let table = fs::read_to_string(format!("/proc/{pid}/net/{table}")).ok()?;
-        table.lines().skip(1).find_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let ours = *fields.get(3)? == LISTEN && sockets.iter().any(|inode| inode == fields[9]);
-            ours.then(|| u16::from_str_radix(fields[1].rsplit(':').next()?, 16).ok()).flatten()
-        })
+        let table = BufReader::new(File::open(format!("/proc/{pid}/net/{table}")).ok()?);
+        // Sockets that listen come first; of connections that have ended there may be very many.
+        let lines = table.lines().skip(1).map_while(Result::ok);
+        let fields = lines.map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        let listening = fields.take_while(|fields| fields.get(3).is_some_and(|state| state == LISTEN));
+        let ours = listening.filter(|fields| sockets.iter().any(|inode| *inode == fields[9]));
+        ours.filter_map(|fields| u16::from_str_radix(fields[1].rsplit(':').next()?, 16).ok()).next()
     })
 }
 

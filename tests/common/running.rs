@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{
-    Output, TempDir, WATCHDOG, children, listening_port, terminal, wait_for, wait_until, wait_within, waits_in,
+    Output, TempDir, WATCHDOG, children, listening_port, state, terminal, wait_for, wait_until, wait_within, waits_in,
 };
 
 /// A program that runs, with everything that it prints.
@@ -126,8 +126,14 @@ impl Running {
     }
 
     /// The port on which it listens, once it does.
+    #[track_caller]
     pub fn port(&self) -> u16 {
-        wait_for("the server listens", || listening_port(self.pid()))
+        let port = wait_for(&format!("{} listens", self.name), || {
+            let has_ended = state(self.pid()) == Some('Z');
+            let port = listening_port(self.pid());
+            (port.is_some() || has_ended).then_some(port)
+        });
+        port.unwrap_or_else(|| panic!("{} ended without listening: {}", self.name, self.stderr_so_far()))
     }
 
     /// Waits until it, a server, has no child any more and is back in accept.
