@@ -1,10 +1,9 @@
-/* vfork PORT PROGRAM: a program for each connection, by vfork and exec. */
+/* vfork PORT PROGRAM: a program for each connection, by vfork and exec, with the environment of the server. */
 #include "echo.h"
 #include "reap.h"
 
 int main(int argc, char *argv[])
 {
-	char *none[] = {NULL};
 	int listener = listen_on(argc > 1 ? argv[1] : "0");
 
 	if (argc != 3)
@@ -19,7 +18,7 @@ int main(int argc, char *argv[])
 			dup2(connection, STDOUT_FILENO);
 			close(connection);
 			close(listener);
-			execve(argv[2], &argv[2], none);
+			execv(argv[2], &argv[2]);
 			_exit(127);
 		}
 		close(connection);
