@@ -72,6 +72,12 @@ pub use libc::sigismember;
 #[doc(inline)]
 pub use libc::sigprocmask;
 
+/// `int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict oldset);`
+///
+/// Ask for, or change, the mask of blocked signals of the calling thread. pthread_sigmask(3), POSIX.
+#[doc(inline)]
+pub use libc::pthread_sigmask;
+
 /// `int sigsuspend(const sigset_t *mask);`
 ///
 /// Wait for a signal under another mask. sigsuspend(2), POSIX.

@@ -12,7 +12,7 @@ use crate::server::sandbox::ChildKind;
 use crate::sys::errno::Errno;
 use crate::sys::fd::AsFd;
 use crate::sys::process::{_exit, Fork, Pid, fork, getpid};
-use crate::sys::signal::{MaskHow, sigprocmask};
+use crate::sys::signal::{MaskHow, pthread_sigmask};
 
 /// A function that serves connections.
 pub(crate) struct Function<H> {
@@ -45,10 +45,10 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
         !self.is_service
     }
 
-    fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
+    fn start(&mut self, connection: Connection, mut context: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
         match fork() {
             Ok(Fork::Parent(child)) => Ok(child.pid()),
-            Ok(Fork::Child) => end_with(|| self.serve(connection, context)),
+            Ok(Fork::Child) => end_with(|| self.serve(connection, &mut context)),
             Err(errno) => Err(NotStarted { connection, call: "fork", errno, is_temporary: true }),
         }
     }
@@ -63,10 +63,10 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
 
 impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
     /// The whole life of a child that serves one client.
-    fn serve(&mut self, mut connection: Connection, mut context: ChildContext<'_, '_>) -> Result<c_int, c_int> {
+    fn serve(&mut self, mut connection: Connection, context: &mut ChildContext<'_, '_>) -> Result<c_int, c_int> {
         context.leave_parents_group()?;
         context.give_up_server_resources(false)?;
-        sigprocmask(MaskHow::Set, context.mask);
+        pthread_sigmask(MaskHow::Set, context.mask);
         context.set_resource_limits()?;
         let proxy = if context.settings.proxy_protocol { context.identify_client(&mut connection)? } else { None };
         context.log_accept(getpid, &connection.peer(), proxy.as_ref());

@@ -5,7 +5,7 @@
 //! | `set` | [`Signal`] and [`SigSet`] |
 //! | `send` | `kill()`, `killpg()`, `raise()` |
 //! | `action` | `sigaction()` and `signal()`: what is done about a signal, and handlers |
-//! | `mask` | `sigprocmask()`, `sigpending()`, `sigsuspend()` |
+//! | `mask` | `sigprocmask()`, `pthread_sigmask()`, `sigpending()`, `sigsuspend()` |
 //! | `descriptor` | `signalfd()` |
 //!
 //! # A whole program
@@ -39,6 +39,6 @@ pub use action::{
     signal, sysv_signal,
 };
 pub use descriptor::{SignalFd, SignalInfo};
-pub use mask::{MaskHow, sigpending, sigprocmask, sigprocmask_replace, sigsuspend};
+pub use mask::{MaskHow, pthread_sigmask, sigpending, sigprocmask, sigprocmask_replace, sigsuspend};
 pub use send::{kill, killpg, raise};
 pub use set::{SigSet, Signal};
