@@ -12,9 +12,9 @@ use super::listener::Listeners;
 use super::service::Service;
 use crate::ffi::sys::socket as option;
 use crate::ffi::sys::syscall as c;
-use crate::sys::errno::{Errno, Result};
+use crate::sys::errno::Result;
 use crate::sys::fd::{AsFd, BorrowedFd, STDERR, STDIN, STDOUT};
-use crate::sys::seccomp::{CALLS_MAX, Check, Rule, allow_only};
+use crate::sys::seccomp::{Check, Rule, allow_only_and_note_in};
 
 /// The calls of every child at its end. Usually the clock is read without a system call.
 const BASE: [c_long; 3] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime];
@@ -57,80 +57,78 @@ pub(super) enum ChildKind<'a> {
     Pool(&'a Listeners),
 }
 
-/// Up to [`CALLS_MAX`] rules.
-struct Rules<'a> {
-    rules: [Rule<'a>; CALLS_MAX],
-    length: usize,
-}
-
-impl<'a> Rules<'a> {
-    fn push(&mut self, call: c_long, checks: &'a [Check<'a>]) -> Result<()> {
-        *self.rules.get_mut(self.length).ok_or(Errno::INVAL)? = Rule { call, checks };
-        self.length += 1;
-        Ok(())
-    }
-
-    /// Allows calls that the handler names: those on a socket on the connection alone, which `reach` checks.
-    fn push_handler(&mut self, calls: &[c_long], reach: &'a [Check<'a>], send: &'a [Check<'a>]) -> Result<()> {
-        calls.iter().try_for_each(|call| match *call {
-            c::SYS_sendto => self.push(*call, send),
-            call if SOCKET_CALLS.contains(&call) => self.push(call, reach),
-            call => self.push(call, &[]),
-        })
-    }
-}
-
-/// Enters the sandbox. From now on this process can make `calls`, and those that every child of its kind needs.
+/// Enters the sandbox. From now on this process can make `calls`, and those that every child of its kind needs. The note of
+/// a violation comes into the last word of `note`.
 #[inline(never)]
-pub(super) fn enter(kind: &ChildKind<'_>, calls: &[c_long], note: &'static AtomicU64) -> Result<()> {
-    let mut numbers = [0; LISTENERS_MAX + 2];
+pub(super) fn enter(kind: &ChildKind<'_>, calls: &[c_long], note: &'static [AtomicU64]) -> Result<()> {
+    match kind {
+        ChildKind::OneClient(connection) => enter_with_one_client(number(*connection), calls, note),
+        ChildKind::Pool(listeners) => enter_in_pool(listeners, calls, note),
+    }
+}
+
+fn enter_with_one_client(connection: u32, calls: &[c_long], note: &'static [AtomicU64]) -> Result<()> {
+    let connection = [connection];
+    let reach = [Check::Is(0, &connection), NO_ADDRESS];
+    allow_only_noting(common(calls, &reach), note)
+}
+
+fn enter_in_pool(listeners: &Listeners, calls: &[c_long], note: &'static [AtomicU64]) -> Result<()> {
+    let mut numbers = [0; LISTENERS_MAX + STANDARD.len()];
     let mut length = 0;
-    let listeners: &[u32] = match kind {
-        ChildKind::OneClient(_) => &[],
-        ChildKind::Pool(listeners) => {
-            let standard = [STDIN, STDOUT].into_iter();
-            let all = listeners.iter().map(AsFd::as_fd).chain(standard);
-            for (place, fd) in numbers.iter_mut().zip(all) {
-                *place = number(fd);
-                length += 1;
-            }
-            numbers.get(..length).unwrap_or_default()
-        }
-    };
+    for (place, fd) in numbers.iter_mut().zip(listeners.iter().map(AsFd::as_fd).chain(STANDARD)) {
+        *place = number(fd);
+        length += 1;
+    }
+    let closed = numbers.get(..length).unwrap_or_default();
     // The listeners stand first.
-    let accepting = listeners.get(..length.saturating_sub(2)).unwrap_or_default();
-    let connection = match kind {
-        ChildKind::OneClient(connection) => [number(*connection)],
-        ChildKind::Pool(_) => [0],
-    };
-    let reach = match kind {
-        ChildKind::OneClient(_) => Check::Is(0, &connection),
-        ChildKind::Pool(_) => Check::IsNot(0, listeners),
-    };
-    let [reach, send] = [[reach, reach], [reach, Check::IsNull(SENDTO_ADDRESS)]];
-    let reach = reach.get(..1).unwrap_or_default();
-    let mut rules = Rules { rules: [Rule::any(0); CALLS_MAX], length: 0 };
-    rules.push_handler(calls, reach, &send)?;
-    BASE.iter().try_for_each(|call| rules.push(*call, &[]))?;
+    let accepting = closed.get(..length - STANDARD.len()).unwrap_or_default();
+    let reach = [Check::IsNot(0, closed), NO_ADDRESS];
     let accept = [Check::Is(0, accepting)];
     let stderr = [number(STDERR)];
     let log = [Check::Is(0, &stderr)];
     let level = [constant(option::SOL_SOCKET)];
     let timeouts = [constant(option::SO_RCVTIMEO), constant(option::SO_SNDTIMEO)];
     let credentials = [constant(option::SO_PEERCRED)];
-    let set = [Check::IsNot(0, listeners), Check::Is(1, &level), Check::Is(2, &timeouts)];
-    let get = [Check::IsNot(0, listeners), Check::Is(1, &level), Check::Is(2, &credentials)];
-    if let ChildKind::Pool(_) = kind {
-        POOL.iter().try_for_each(|call| rules.push(*call, &[]))?;
-        rules.push(c::SYS_accept4, &accept)?;
-        rules.push(c::SYS_write, &log)?;
+    let set = [Check::IsNot(0, closed), Check::Is(1, &level), Check::Is(2, &timeouts)];
+    let get = [Check::IsNot(0, closed), Check::Is(1, &level), Check::Is(2, &credentials)];
+    let own = [
+        Rule { call: c::SYS_accept4, checks: &accept },
+        Rule { call: c::SYS_write, checks: &log },
         // A log that is a socket is written to by sendto.
-        rules.push(c::SYS_sendto, &send)?;
-        rules.push(c::SYS_recvfrom, reach)?;
-        rules.push(c::SYS_setsockopt, &set)?;
-        rules.push(c::SYS_getsockopt, &get)?;
-    }
-    allow_only(rules.rules.get(..rules.length).unwrap_or_default(), note)
+        Rule { call: c::SYS_sendto, checks: &reach },
+        Rule { call: c::SYS_recvfrom, checks: connection_alone(&reach) },
+        Rule { call: c::SYS_setsockopt, checks: &set },
+        Rule { call: c::SYS_getsockopt, checks: &get },
+    ];
+    allow_only_noting(common(calls, &reach).chain(POOL.map(Rule::any)).chain(own), note)
+}
+
+/// The check that `sendto()` names no other socket.
+const NO_ADDRESS: Check<'static> = Check::IsLong(SENDTO_ADDRESS, 0);
+
+/// The standard descriptors that a preforked child does not use.
+const STANDARD: [BorrowedFd<'static>; 2] = [STDIN, STDOUT];
+
+/// The calls that the handler names, and those of every child. A call on a socket is allowed where `reach` allows it: the
+/// first check is that of the descriptor.
+fn common<'a>(calls: &'a [c_long], reach: &'a [Check<'a>; 2]) -> impl Iterator<Item = Rule<'a>> + Clone {
+    let of_handler = |call: &c_long| match *call {
+        c::SYS_sendto => Rule { call: *call, checks: reach },
+        call if SOCKET_CALLS.contains(&call) => Rule { call, checks: connection_alone(reach) },
+        call => Rule::any(call),
+    };
+    calls.iter().map(of_handler).chain(BASE.map(Rule::any))
+}
+
+fn connection_alone<'a>(reach: &'a [Check<'a>; 2]) -> &'a [Check<'a>] {
+    reach.get(..1).unwrap_or_default()
+}
+
+/// [`allow_only_and_note_in`] a slot of the scoreboard.
+fn allow_only_noting<'a>(rules: impl Iterator<Item = Rule<'a>> + Clone, note: &'static [AtomicU64]) -> Result<()> {
+    // SAFETY: the words begin the child's own slot, which begins a page of the scoreboard and has no other's words in it.
+    unsafe { allow_only_and_note_in(rules, note) }
 }
 
 /// A descriptor as the kernel sees it in a call's argument.

@@ -25,6 +25,18 @@ pub(super) use slot::{Slot, State};
 /// The name of the memory, as `/proc/PID/fd` shows it.
 pub(super) const NAME: &core::ffi::CStr = c"mpserv-scoreboard";
 
+/// The access that children have to the scoreboard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChildAccess {
+    /// None: they do not have it.
+    None,
+    /// They have it read-only. A child in the sandbox makes its own slot writable when it has a violation to note, by the one
+    /// call of `mprotect()` that its filter allows. That spares each child two calls, and the kernel two mappings.
+    Note,
+    /// A child writes to its own slot from the start.
+    Slot,
+}
+
 /// The scoreboard.
 #[derive(Clone, Copy)]
 pub(super) struct Scoreboard {
@@ -34,22 +46,33 @@ pub(super) struct Scoreboard {
 }
 
 impl Scoreboard {
-    /// A scoreboard, and the descriptor by which others can read it. `is_shared` says whether children use their slots.
-    pub(super) fn new(started: Duration, children: u32, is_shared: bool) -> Result<(Scoreboard, OwnedFd)> {
-        let stride = if is_shared { page_size() / size_of::<u64>() } else { SLOT_WORDS };
+    /// A scoreboard, as its parent has it and as its children do, and the descriptor by which others can read it.
+    pub(super) fn new(
+        started: Duration,
+        children: u32,
+        access: ChildAccess,
+    ) -> Result<(Scoreboard, Scoreboard, OwnedFd)> {
+        let stride = if access == ChildAccess::None { SLOT_WORDS } else { page_size() / size_of::<u64>() };
         let length = (children as usize + 1).checked_mul(stride).ok_or(Errno::NOMEM)?;
-        let (words, fd) = SharedWords::new(NAME, length)?.into_parts();
-        if !is_shared {
-            // SAFETY: the words are a whole mapping; the rest is by `is_shared`.
+        let (words, read_only, fd) = SharedWords::with_view(NAME, length, access == ChildAccess::Note)?;
+        if access != ChildAccess::Slot {
+            // SAFETY: the words are a whole mapping, and children use the other one, or none.
             unsafe { keep_from_children(words.as_ptr(), words.len()) };
         }
         let scoreboard = Scoreboard { words, stride };
+        let of_children =
+            if access == ChildAccess::Note { Scoreboard { words: read_only, stride } } else { scoreboard };
         let head = scoreboard.head();
         head.store(STARTED, micros(started));
         head.store(LIMIT, u64::from(children));
         head.store(STRIDE, stride as u64);
         head.store(MAGIC, MAGIC_VALUE);
-        Ok((scoreboard, fd))
+        Ok((scoreboard, of_children, fd))
+    }
+
+    /// A slot of the parent's scoreboard, in this one.
+    pub(super) fn same_slot(&self, slot: Slot<'_>) -> Slot<'static> {
+        self.slot(slot.index)
     }
 
     /// Makes the slots of all other children, and the head, read-only in this process, a child, for good. `fd` is the

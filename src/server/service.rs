@@ -47,19 +47,23 @@ impl Service {
     }
 
     fn exchange(self, connection: &Connection, room: Option<&mut [u8]>) -> Result<()> {
-        if let Some(room) = room {
-            while self.exchange_with(connection, room)? == Said::More {}
-            return Ok(());
-        }
-        // Most clients send little. For them no memory is mapped.
+        // Most clients send little. For them no memory is mapped, and no page of `room` is touched.
         let mut little = [0; SERVICE_BUFFER_FIRST];
         if self.exchange_with(connection, &mut little)? == Said::All {
             return Ok(());
         }
-        match MapVec::zeroed(SERVICE_BUFFER) {
-            Ok(mut much) => while self.exchange_with(connection, &mut much)? == Said::More {},
-            Err(_) => while self.exchange_with(connection, &mut little)? == Said::More {},
-        }
+        let mut mapped;
+        let much: &mut [u8] = match room {
+            Some(room) => room,
+            None => match MapVec::zeroed(SERVICE_BUFFER) {
+                Ok(memory) => {
+                    mapped = memory;
+                    &mut mapped
+                }
+                Err(_) => &mut little,
+            },
+        };
+        while self.exchange_with(connection, much)? == Said::More {}
         Ok(())
     }
 

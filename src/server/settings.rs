@@ -10,6 +10,7 @@ use super::limits::{BACKLOG_DEFAULT, GRACE_DEFAULT, MAX_CHILDREN_DEFAULT, MAX_CH
 use super::listener::SocketSettings;
 use super::log::{LogFormat, LogTime, Verbosity};
 use super::privileges::{Limits, Privileges};
+use super::scoreboard::ChildAccess;
 use super::source::SourcePrefix;
 use crate::program::{Args, Title};
 
@@ -93,10 +94,16 @@ impl Settings<'_> {
         }
     }
 
-    /// Whether children use the scoreboard: a preforked child, one that reads a PROXY header, and one whose violation of the
-    /// sandbox is noted there. If you make another child use it, add it to this condition.
-    pub(crate) const fn children_use_scoreboard(&self) -> bool {
-        self.pool.is_some() || self.proxy_protocol || self.sandbox.is_some()
+    /// The access of children to the scoreboard: a preforked child and one that reads a PROXY header use their slots, and the
+    /// violation of a child in the sandbox is noted there. If you make another child use its slot, add it here.
+    pub(super) const fn child_access(&self) -> ChildAccess {
+        if self.pool.is_some() || self.proxy_protocol {
+            ChildAccess::Slot
+        } else if self.sandbox.is_some() {
+            ChildAccess::Note
+        } else {
+            ChildAccess::None
+        }
     }
 
     /// Refuses numbers out of range, and settings that exclude each other.

@@ -67,7 +67,7 @@ fn a_process_that_does_not_serve_leaves_the_servers_files() {
 fn a_filter_checks_no_argument_that_calls_lack() {
     static NOTE: AtomicU64 = AtomicU64::new(0);
     for argument in [6, 1 << 29, (1 << 29) + 1, 1 << 61, usize::MAX] {
-        for check in [Check::Is(argument, &[0]), Check::IsNot(argument, &[0]), Check::IsNull(argument)] {
+        for check in [Check::Is(argument, &[0]), Check::IsNot(argument, &[0]), Check::IsLong(argument, 0)] {
             let rule = Rule { call: libc::SYS_exit_group, checks: &[check] };
             assert_eq!(allow_only(&[rule], &NOTE), Err(Errno::INVAL), "{check:?}");
         }

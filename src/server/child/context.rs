@@ -14,7 +14,7 @@ use crate::server::limits::{EXIT_FAILED, EXIT_REFUSED, EXIT_UNFIT};
 use crate::server::log::Log;
 use crate::server::proxy_protocol::{Header, read_header};
 use crate::server::sandbox::{self, ChildKind};
-use crate::server::scoreboard::{Slot, State};
+use crate::server::scoreboard::{ChildAccess, Slot, State};
 use crate::server::settings::Settings;
 use crate::server::systemd::Manager;
 use crate::sys::errno::Errno;
@@ -57,7 +57,7 @@ impl ChildContext<'_, '_> {
     /// the rest of it read-only: the child writes only to its own slot.
     pub(super) fn give_up_server_resources(&mut self, is_preforked: bool) -> Result<(), c_int> {
         let scoreboard = self.descriptors.scoreboard.take();
-        if let Some(fd) = scoreboard.filter(|_| self.settings.children_use_scoreboard()) {
+        if let Some(fd) = scoreboard.filter(|_| self.settings.child_access() == ChildAccess::Slot) {
             let confined = self.admission.scoreboard.confine(self.slot, &fd);
             confined.map_err(|errno| self.set_up_failed("mmap", errno))?;
         }
@@ -126,8 +126,7 @@ impl ChildContext<'_, '_> {
     /// Enters the sandbox, if there is one.
     pub(super) fn enter_sandbox(&self, kind: &ChildKind<'_>) -> Result<(), c_int> {
         let Some(calls) = self.settings.sandbox else { return Ok(()) };
-        let Some(note) = self.slot.note() else { return Ok(()) };
-        sandbox::enter(kind, calls, note).map_err(|errno| self.set_up_failed("seccomp", errno))
+        sandbox::enter(kind, calls, self.slot.note()).map_err(|errno| self.set_up_failed("seccomp", errno))
     }
 
     /// Logs that the child serves a client. `proxy` is the proxy that has passed the client on.

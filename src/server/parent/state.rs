@@ -57,6 +57,8 @@ pub(crate) struct Parent<'s, 'a, W> {
     pub(super) pid: Pid,
     pub(super) mask: SigSet,
     pub(super) scoreboard: Scoreboard,
+    /// The scoreboard as the children have it.
+    of_children: Scoreboard,
     /// The errors of handlers. A preforked child logs its handler's errors itself.
     pub(super) error_texts: Option<ErrorTexts>,
     pub(super) pool: Option<Pool>,
@@ -169,9 +171,9 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         let now = monotonic();
         let fail = |call| move |errno| Error::cannot_serve(call, errno, shortage_hint(errno));
         let rate = settings.max_rate.map(|(limit, period)| Rate::new(limit, period)).transpose();
-        let is_shared = settings.children_use_scoreboard();
-        let scoreboard = Scoreboard::new(now, settings.max_children, is_shared).map_err(fail(SCOREBOARD_CALLS))?;
-        let (scoreboard, fd) = scoreboard;
+        let access = settings.child_access();
+        let scoreboard = Scoreboard::new(now, settings.max_children, access).map_err(fail(SCOREBOARD_CALLS))?;
+        let (scoreboard, of_children, fd) = scoreboard;
         descriptors.scoreboard = Some(fd);
         scoreboard.set_earlier(&earlier_servers());
         let of_rules = RuleCounts::new(rules.as_ref()).map_err(fail("mmap"))?;
@@ -210,6 +212,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             pid,
             mask,
             scoreboard,
+            of_children,
             error_texts: error_texts.map_err(fail("mmap"))?,
             pool: settings.pool.map(|size| Pool::new(size, now)),
             rate: rate.map_err(fail("mmap"))?,
@@ -286,10 +289,10 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
                 generation: self.state.generation,
                 max_per_source: self.settings.max_per_source,
                 source_prefix: self.settings.source_prefix,
-                scoreboard: &self.scoreboard,
+                scoreboard: &self.of_children,
             },
             manager: self.publisher.manager(),
-            slot,
+            slot: self.of_children.same_slot(slot),
             error_texts: self.error_texts.as_ref(),
             children,
         };

@@ -256,9 +256,9 @@ impl<'w> Slot<'w> {
         [SLOT_ACCEPTED, SLOT_REFUSED].map(|word| self.load(word))
     }
 
-    /// The word for the system call for which the sandbox ends the child.
-    pub(crate) fn note(self) -> Option<&'w AtomicU64> {
-        self.words.get(NOTE)
+    /// The words from the first to that for the system call for which the sandbox ends the child.
+    pub(crate) fn note(self) -> &'w [AtomicU64] {
+        self.words.get(..=NOTE).unwrap_or_default()
     }
 
     pub(crate) fn noted(self) -> u64 {

@@ -37,35 +37,45 @@ impl SharedWords {
     /// # References
     /// memfd_create(2), mmap(2), Linux 3.17
     pub fn new(name: &CStr, length: usize) -> Result<SharedWords> {
+        let (words, _, fd) = SharedWords::with_view(name, length, false)?;
+        Ok(SharedWords { words, fd })
+    }
+
+    /// [`new`](SharedWords::new), and if `has_view`, a second mapping of the same numbers, which is read-only until
+    /// `mprotect()` makes part of it writable. Without a view there are no numbers in it.
+    pub(crate) fn with_view(
+        name: &CStr,
+        length: usize,
+        has_view: bool,
+    ) -> Result<(&'static [AtomicU64], &'static [AtomicU64], OwnedFd)> {
         let size = length.max(1).checked_mul(size_of::<AtomicU64>()).ok_or(Errno::NOMEM)?;
         // SAFETY: the name ends in a NUL.
         let fd = unsafe { c::memfd_create(name.as_ptr(), c::MFD_CLOEXEC | c::MFD_ALLOW_SEALING) };
         // SAFETY: the descriptor was made just now.
         let fd = unsafe { ret_owned_fd(fd) }?;
         ftruncate(&fd, i64::try_from(size).map_err(|_| Errno::NOMEM)?)?;
-        let access = c::PROT_READ | c::PROT_WRITE;
-        // SAFETY: new memory, where the kernel likes it, touches none that is in use.
-        let start = unsafe { c::mmap(ptr::null_mut(), size, access, c::MAP_SHARED, fd.raw(), 0) };
-        let start = mapped(start)?;
-        // From now on only a process with this mapping can write, none by the descriptor.
+        let map = |access| {
+            // SAFETY: new memory, where the kernel likes it, touches none that is in use.
+            mapped(unsafe { c::mmap(ptr::null_mut(), size, access, c::MAP_SHARED, fd.raw(), 0) })
+        };
+        let start = map(c::PROT_READ | c::PROT_WRITE)?;
+        let view = has_view.then(|| map(c::PROT_READ)).transpose()?;
+        // From now on only a process with these mappings can write, none by the descriptor.
         let no_writer = fcntl::F_SEAL_SHRINK | fcntl::F_SEAL_GROW | fcntl::F_SEAL_FUTURE_WRITE;
         add_seals(&fd, no_writer | fcntl::F_SEAL_SEAL)?;
-        // SAFETY: the mapping has as many bytes, is aligned as a page, all 0 and never unmapped; processes of
-        // this program change it only by atomic operations on the same numbers, and the seals keep
-        // the file from getting shorter.
-        let words = unsafe { core::slice::from_raw_parts(start.cast::<AtomicU64>().as_ptr(), length) };
-        Ok(SharedWords { words, fd })
+        let numbers = |start: NonNull<u8>| {
+            // SAFETY: the mapping has as many bytes, is aligned as a page, all 0 and never unmapped; processes of
+            // this program change it only by atomic operations on the same numbers, and the seals keep
+            // the file from getting shorter.
+            unsafe { core::slice::from_raw_parts(start.cast::<AtomicU64>().as_ptr(), length) }
+        };
+        Ok((numbers(start), view.map_or(&[], numbers), fd))
     }
 
     /// The numbers.
     #[must_use]
     pub const fn words(&self) -> &'static [AtomicU64] {
         self.words
-    }
-
-    /// The numbers, and the descriptor.
-    pub(crate) fn into_parts(self) -> (&'static [AtomicU64], OwnedFd) {
-        (self.words, self.fd)
     }
 }
 

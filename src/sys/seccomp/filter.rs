@@ -6,8 +6,8 @@ use core::mem::offset_of;
 use crate::ffi;
 use crate::ffi::linux::audit;
 use crate::ffi::linux::filter::{
-    BPF_A, BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_OR, BPF_RET, BPF_W, sock_filter,
-    sock_fprog,
+    BPF_A, BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_OR, BPF_RET, BPF_W,
+    sock_filter, sock_fprog,
 };
 use crate::ffi::linux::seccomp as c;
 use crate::ffi::sys::syscall::SYS_seccomp;
@@ -26,8 +26,8 @@ pub enum Check<'a> {
     Is(usize, &'a [u32]),
     /// The argument, of 32 bits, is none of these.
     IsNot(usize, &'a [u32]),
-    /// The argument is a null pointer.
-    IsNull(usize),
+    /// The argument, of 64 bits, is this one.
+    IsLong(usize, u64),
 }
 
 impl Check<'_> {
@@ -36,7 +36,7 @@ impl Check<'_> {
         match self {
             Check::Is(_, values) => values.len() + 2,
             Check::IsNot(_, values) => values.len() + 3,
-            Check::IsNull(_) => 6,
+            Check::IsLong(..) => 6,
         }
     }
 }
@@ -51,6 +51,18 @@ pub struct Rule<'a> {
 }
 
 impl Rule<'_> {
+    /// The number of instructions of the checks and of the return when they hold, and of the end if one does not.
+    fn lengths(&self) -> (usize, usize) {
+        let checks = self.checks.iter().map(Check::length).sum::<usize>();
+        (checks + 1, if checks == 0 { 0 } else { 1 + TRAP.len() })
+    }
+
+    /// The number of instructions that the rule is made of.
+    pub(super) fn length(&self) -> usize {
+        let (checks, fails) = self.lengths();
+        1 + checks + fails
+    }
+
     /// Lets a call through whatever its arguments are.
     #[must_use]
     pub const fn any(call: c_long) -> Rule<'static> {
@@ -60,9 +72,12 @@ impl Rule<'_> {
 
 /// Ends the process by SIGSYS. The number of the call, which was loaded before, comes to the handler as si_errno: that is
 /// what is in the low 16 bits.
+///
+/// When a filter is loaded, the kernel tries for each number whether the filter always allows that call, and stops at BPF_OR.
+/// So that instruction is the first.
 pub(super) const TRAP: [sock_filter; 3] = [
-    statement(BPF_ALU | BPF_AND, c::SECCOMP_RET_DATA),
     statement(BPF_ALU | BPF_OR, c::SECCOMP_RET_TRAP),
+    statement(BPF_ALU | BPF_AND, c::SECCOMP_RET_TRAP | c::SECCOMP_RET_DATA),
     statement(BPF_RET | BPF_A, 0),
 ];
 
@@ -79,19 +94,19 @@ const MACHINE: u32 = if cfg!(target_arch = "x86_64") {
 };
 
 /// The most instructions of a filter: a test for each call, and those of a few checks.
-const INSTRUCTIONS_MAX: usize = 512;
+pub(super) const INSTRUCTIONS_MAX: usize = 512;
 
-/// A filter that goes by the machine, the number of a call, and its arguments.
-pub(super) struct Filter {
-    instructions: [sock_filter; INSTRUCTIONS_MAX],
+/// A filter that goes by the machine, the number of a call, and its arguments. It has up to `N` instructions.
+pub(super) struct Filter<const N: usize> {
+    instructions: [sock_filter; N],
     length: usize,
 }
 
-impl Filter {
+impl<const N: usize> Filter<N> {
     /// A filter that decides by `foreign` for calls of another machine, whose numbers mean something else, and that has
     /// loaded the number of any other call.
-    pub(super) fn begin(foreign: &[sock_filter]) -> Result<Filter> {
-        let mut filter = Filter { instructions: [statement(BPF_RET, 0); INSTRUCTIONS_MAX], length: 0 };
+    pub(super) fn begin(foreign: &[sock_filter]) -> Result<Filter<N>> {
+        let mut filter = Filter { instructions: [statement(BPF_RET, 0); N], length: 0 };
         filter.push(&[
             statement(BPF_LD | BPF_W | BPF_ABS, field(offset_of!(c::seccomp_data, arch))),
             jump_if_equal(MACHINE, foreign.len(), 0),
@@ -102,7 +117,7 @@ impl Filter {
     }
 
     /// Decides by `these` for `calls`, and by `others` for all others. Each ends in a return.
-    pub(super) fn new(calls: &[c_long], these: &[sock_filter], others: &[sock_filter]) -> Result<Filter> {
+    pub(super) fn new(calls: &[c_long], these: &[sock_filter], others: &[sock_filter]) -> Result<Filter<N>> {
         if calls.len() > CALLS_MAX {
             return Err(Errno::INVAL);
         }
@@ -116,12 +131,18 @@ impl Filter {
         Ok(filter)
     }
 
+    /// Traps every call whose number is above the highest of the rules: the kernel tries no further test for these.
+    pub(super) fn push_highest(&mut self, highest: c_long) -> Result<()> {
+        let next = u8::try_from(TRAP.len()).unwrap_or(u8::MAX);
+        let is_above = code(BPF_JMP | BPF_JGT | BPF_K);
+        self.push(&[sock_filter { code: is_above, jt: 0, jf: next, k: number(highest)? }])?;
+        self.push(&TRAP)
+    }
+
     /// Lets one call through if its checks hold, and traps it if one does not. For any other call the next instruction
     /// decides.
     pub(super) fn push_rule(&mut self, rule: &Rule<'_>) -> Result<()> {
-        // The checks, and the return when they hold.
-        let mut left = rule.checks.iter().map(Check::length).sum::<usize>() + 1;
-        let fails = if rule.checks.is_empty() { 0 } else { 1 + TRAP.len() };
+        let (mut left, fails) = rule.lengths();
         if left + fails > usize::from(u8::MAX) {
             return Err(Errno::INVAL);
         }
@@ -140,7 +161,7 @@ impl Filter {
 
     /// Goes on with the next instruction if the check holds, and behind `left` further ones if it does not.
     fn push_check(&mut self, check: &Check<'_>, left: usize) -> Result<()> {
-        let (Check::Is(argument, _) | Check::IsNot(argument, _) | Check::IsNull(argument)) = *check;
+        let (Check::Is(argument, _) | Check::IsNot(argument, _) | Check::IsLong(argument, _)) = *check;
         if argument >= ARGUMENTS_MAX {
             return Err(Errno::INVAL);
         }
@@ -159,10 +180,14 @@ impl Filter {
                 }
                 self.push(&[jump(1), jump(left)])
             }
-            Check::IsNull(argument) => {
-                let is_zero = |half, left| [load_argument(argument, half), jump_if_equal(0, 1, 0), jump(left)];
-                self.push(&is_zero(0, left + 3))?;
-                self.push(&is_zero(1, left))
+            Check::IsLong(argument, value) => {
+                let is = |half, left| {
+                    // The half is all that is left of the shifted value.
+                    let value = (value >> (half as u32 * u32::BITS)) as u32;
+                    [load_argument(argument, half), jump_if_equal(value, 1, 0), jump(left)]
+                };
+                self.push(&is(0, left + 3))?;
+                self.push(&is(1, left))
             }
         }
     }

@@ -30,19 +30,20 @@ mod listener;
 
 use core::ffi::{c_int, c_long, c_void};
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use crate::ffi;
 use crate::ffi::linux::filter::{BPF_RET, sock_fprog};
 use crate::ffi::linux::seccomp as c;
-use crate::ffi::sys::syscall::SYS_seccomp;
+use crate::ffi::sys::mman;
+use crate::ffi::sys::syscall::{SYS_mprotect, SYS_seccomp};
 use crate::sys::conv::ret;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::ret_owned_fd;
 use crate::sys::process::_exit;
 use crate::sys::signal::Signal;
 pub use filter::{CALLS_MAX, Check, Rule};
-use filter::{Filter, TRAP, statement};
+use filter::{Filter, INSTRUCTIONS_MAX, TRAP, statement};
 pub use listener::{Listener, Notice};
 
 /// `seccomp(SECCOMP_SET_MODE_FILTER)` with a listener: from now on the calling thread, and all that it starts, wait
@@ -62,7 +63,7 @@ pub use listener::{Listener, Notice};
 /// seccomp(2), seccomp_unotify(2), Linux 5.0
 pub fn listen(calls: &[c_long]) -> Result<Listener> {
     let [pass, notify] = [c::SECCOMP_RET_ALLOW, c::SECCOMP_RET_USER_NOTIF].map(|value| [statement(BPF_RET, value)]);
-    let filter = Filter::new(calls, &notify, &pass)?;
+    let filter = Filter::<INSTRUCTIONS_MAX>::new(calls, &notify, &pass)?;
     let returned = filter.install(c::SECCOMP_FILTER_FLAG_NEW_LISTENER);
     // SAFETY: it returned a new descriptor, or -1.
     unsafe { ret_owned_fd(c_int::try_from(returned).unwrap_or(-1)) }.map(Listener)
@@ -79,6 +80,10 @@ pub fn violation(noted: u64) -> Option<c_long> {
 
 /// The place for the note of this process.
 static NOTE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
+/// The words that end with the place for the note, if they must be made writable first: where they begin, and how many bytes
+/// they have.
+static READ_ONLY: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
+static READ_ONLY_SIZE: AtomicUsize = AtomicUsize::new(0);
 
 /// `sigaction(SIGSYS)`: makes this process, and those forked from it, note the call for which [`allow_only`] ends it.
 /// Call this once, before `allow_only`.
@@ -109,6 +114,11 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
     // SAFETY: the place holds null or what was a `&'static AtomicU64`.
     let note = unsafe { NOTE.load(Ordering::Acquire).as_ref() };
     // A signal from a process has a code of 0 or less.
+    let (read_only, size) = (READ_ONLY.load(Ordering::Relaxed), READ_ONLY_SIZE.load(Ordering::Relaxed));
+    if size > 0 {
+        // SAFETY: the words are part of a shared mapping that stays, and this process may write to them.
+        unsafe { mman::mprotect(read_only.cast(), size, mman::PROT_READ | mman::PROT_WRITE) };
+    }
     if let (Some(note), 1..) = (note, info.si_code) {
         note.store(u64::from(info.si_errno as u32) + 1, Ordering::Relaxed);
     }
@@ -137,13 +147,59 @@ const SIGNALLED: c_int = 128;
 /// # References
 /// seccomp(2), Linux 3.17
 pub fn allow_only(rules: &[Rule<'_>], note: &'static AtomicU64) -> Result<()> {
-    if rules.len() > CALLS_MAX {
+    load(rules.iter().copied(), None, note)
+}
+
+/// [`allow_only`] with a note in memory that this process cannot write to yet: the last of these words, the first of which
+/// begins a page. Only when there is something to note, the handler makes the page writable, so it costs nothing before. The
+/// filter allows that one call of `mprotect()`.
+///
+/// # Safety
+/// The words are part of a shared mapping that stays, and this process may write to the whole page.
+pub(crate) unsafe fn allow_only_and_note_in<'a>(
+    rules: impl Iterator<Item = Rule<'a>> + Clone,
+    words: &'static [AtomicU64],
+) -> Result<()> {
+    let note = words.last().ok_or(Errno::INVAL)?;
+    let (start, size) = (words.as_ptr(), size_of_val(words));
+    READ_ONLY.store(start.cast_mut(), Ordering::Relaxed);
+    READ_ONLY_SIZE.store(size, Ordering::Relaxed);
+    let access = [(mman::PROT_READ | mman::PROT_WRITE) as u32];
+    let checks = [Check::IsLong(0, start.addr() as u64), Check::IsLong(1, size as u64), Check::Is(2, &access)];
+    load(rules, Some(Rule { call: SYS_mprotect, checks: &checks }), note)
+}
+
+/// The most instructions of a filter that is built on few bytes of the stack: each further page of it is one that a new process
+/// has to copy.
+const INSTRUCTIONS_FEW: usize = 128;
+/// No fewer instructions than a filter has besides its rules: which machine, which number, and the end.
+const BESIDES_RULES: usize = 16;
+
+fn load<'a>(
+    rules: impl Iterator<Item = Rule<'a>> + Clone,
+    last: Option<Rule<'_>>,
+    note: &'static AtomicU64,
+) -> Result<()> {
+    if rules.clone().count() > CALLS_MAX {
         return Err(Errno::INVAL);
     }
-    let mut filter = Filter::begin(&[statement(BPF_RET, c::SECCOMP_RET_KILL_PROCESS)])?;
-    rules.iter().try_for_each(|rule| filter.push_rule(rule))?;
-    filter.push(&TRAP)?;
     NOTE.store(ptr::from_ref(note).cast_mut(), Ordering::Release);
+    let length = rules.clone().map(|rule| rule.length()).sum::<usize>() + last.map_or(0, |rule| rule.length());
+    if length + BESIDES_RULES <= INSTRUCTIONS_FEW {
+        load_with::<INSTRUCTIONS_FEW>(rules, last)
+    } else {
+        load_with::<INSTRUCTIONS_MAX>(rules, last)
+    }
+}
+
+#[inline(never)]
+fn load_with<'a, const N: usize>(rules: impl Iterator<Item = Rule<'a>> + Clone, last: Option<Rule<'_>>) -> Result<()> {
+    let mut filter = Filter::<N>::begin(&[statement(BPF_RET, c::SECCOMP_RET_KILL_PROCESS)])?;
+    let calls = rules.clone().map(|rule| rule.call).chain(last.map(|rule| rule.call));
+    filter.push_highest(calls.max().unwrap_or(0))?;
+    rules.into_iter().try_for_each(|rule| filter.push_rule(&rule))?;
+    last.iter().try_for_each(|rule| filter.push_rule(rule))?;
+    filter.push(&TRAP)?;
     let returned = filter.install(0);
     ret(c_int::try_from(returned).unwrap_or(-1))
 }
