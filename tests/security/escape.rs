@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
+use mpserv::process::{Pid, WaitFor, WaitOptions, adopt_orphans, waitpid};
 use mpserv::signal::Signal;
 
 use crate::common::server::*;
@@ -19,6 +20,7 @@ pub(crate) const TESTS: &[Test] = tests![
     what_a_program_leaves_may_finish_in_the_time_of_the_grace,
     the_group_of_a_program_that_has_ended_is_forgotten,
     a_program_that_makes_the_server_its_tracer_is_ended_and_counted,
+    a_group_that_has_gone_makes_room_for_the_next,
 ];
 
 /// A program that leaves a process in its group, moves itself to another group, and then says so. Neither ends by SIGTERM.
@@ -144,5 +146,26 @@ fn a_program_that_makes_the_server_its_tracer_is_ended_and_counted() {
     assert_eq!(server.wait_events("end", 1)[0].get("signal"), "SIGKILL");
     wait_until("both have ended", || ids.iter().all(|id| is_gone(*id)));
     assert_eq!(read_all(&mut client), b"");
+    server.stop();
+}
+
+/// There is room for as many groups as children.
+fn a_group_that_has_gone_makes_room_for_the_next() {
+    adopt_orphans().unwrap();
+    let folder = TempDir::new();
+    let go = folder.join("go");
+    let program = format!("(until [ -e {} ]; do sleep 0.01; done; echo done) & echo $$ $!", go.display());
+    let server = Served::start(&["-c", "1", "127.0.0.1:0", "sh", "-c", &program]);
+    for count in 1..=3 {
+        let mut client = server.connect();
+        let ids = ids(&mut client);
+        server.wait_events("end", count);
+        fs::write(&go, "").unwrap();
+        assert_eq!(read_all(&mut client), b"done\n");
+        // Until it is reaped, its group is there.
+        waitpid(WaitFor::Child(Pid::from_raw(ids[1] as i32).unwrap()), None, WaitOptions::NONE).unwrap();
+        fs::remove_file(&go).unwrap();
+    }
+    assert_eq!(server.events("group").len(), 0);
     server.stop();
 }

@@ -21,13 +21,20 @@ impl<W: Worker> Parent<'_, '_, W> {
             return;
         }
         let group = Group { id: child.pid, peer: *peer, started, end: End::NotTold };
-        let state = &mut self.state;
-        if state.groups.groups.push(group).is_err() {
-            // The list is full. Nothing may escape the stop, so this group ends now.
-            let _ = killpg(child.pid, Signal::KILL);
-            return self.log.group(child.pid, peer, Signal::KILL);
+        // Once there is a group, all are looked at each period: a look takes longer, the more there are.
+        if self.state.groups.is_empty() {
+            self.state.groups.look_at = self.state.now;
         }
-        state.groups.look_at = state.now;
+        if self.state.groups.groups.push(group).is_ok() {
+            return;
+        }
+        // The list is full, but some may have gone meanwhile.
+        self.look_at_groups();
+        if self.state.groups.groups.push(group).is_err() {
+            // Nothing may escape the stop, so this group ends now.
+            let _ = killpg(child.pid, Signal::KILL);
+            self.log.group(child.pid, peer, Signal::KILL);
+        }
     }
 
     fn signal_group(&self, group: &Group, signal: Signal) {
