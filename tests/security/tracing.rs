@@ -71,7 +71,7 @@ fn a_server_that_is_still_its_user_is_shown_to_that_user_before_a_restart_and_af
         std::os::unix::process::CommandExt::uid(&mut command, 65534);
     }
     let server = Served::start_command(&mut command);
-    let user = if is_root() { "nobody".to_owned() } else { std::env::var("USER").unwrap() };
+    let user = if is_root() { "nobody".to_owned() } else { text_of(Command::new("id").arg("-un")) };
     let is_shown = |pid: u32| {
         let shown = status(&program, &user, &pidfile);
         assert!(shown.stdout.starts_with(&format!("mpserv {pid}: ")), "{shown:?}");
