@@ -8,7 +8,7 @@ use crate::common::network::Network;
 use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
-use crate::{blocks, command, file, tests};
+use crate::{blocks, command, file, output_of_tool, tests};
 
 pub(crate) const TESTS: &[Test] = tests![the_filter_finds_the_clients_that_were_refused, the_jail_names_the_filter];
 
@@ -23,7 +23,7 @@ fn hosts(log: &str) -> BTreeSet<String> {
     let folder = TempDir::new();
     let path = folder.join("log");
     fs::write(&path, log).unwrap();
-    let found = text_of(command("fail2ban-regex").args(["-o", "ip"]).arg(&path).arg(filter()));
+    let found = output_of_tool(command("fail2ban-regex").args(["-o", "ip"]).arg(&path).arg(filter()));
     found.lines().map(str::to_owned).collect()
 }
 
@@ -101,7 +101,7 @@ fn the_jail_names_the_filter() {
         std::os::unix::fs::symlink(Path::new("/etc/fail2ban").join(installed), link).unwrap();
     }
     // `-d` shows what the server would be told.
-    let dump = text_of(command("fail2ban-client").arg("-c").arg(&folder.0).arg("-d"));
+    let dump = output_of_tool(command("fail2ban-client").arg("-c").arg(&folder.0).arg("-d"));
     for part in ["'add', 'mpserv'", "'addlogpath'", "'addfailregex'", "'maxretry', 5"] {
         assert!(dump.contains(part), "no {part}: {dump}");
     }

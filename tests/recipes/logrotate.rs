@@ -6,7 +6,7 @@ use crate::common::network::Network;
 use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
-use crate::{blocks, client, command, tests, with};
+use crate::{blocks, client, command, output_of_tool, tests, with};
 use mpserv::signal::Signal;
 
 pub(crate) const TESTS: &[Test] = tests![the_log_is_rotated_while_the_server_writes_to_it];
@@ -28,7 +28,7 @@ fn the_log_is_rotated_while_the_server_writes_to_it() {
         wait_until("its end is logged", || ends("hello.log") >= 2);
         let mut logrotate = command("logrotate");
         let state = folder.join("state");
-        text_of(logrotate.arg("--force").arg("--state").arg(state).arg(&configuration));
+        output_of_tool(logrotate.arg("--force").arg("--state").arg(state).arg(&configuration));
         // No line is lost, and the file begins anew, without a hole.
         assert!(ends("hello.log.1") >= 2, "{rotation}");
         assert_eq!(fs::metadata(&log).unwrap().len(), 0, "{rotation}");

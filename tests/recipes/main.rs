@@ -20,9 +20,10 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use common::server::MPSERV;
-use common::{WATCHDOG, connect, wait_for};
+use common::{Ended, Output, Running, WATCHDOG, connect, wait_for};
 
 fn main() -> ExitCode {
     common::solo::main(&[
@@ -88,6 +89,23 @@ fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     command.env("PATH", path).stdin(Stdio::null());
     command
+}
+
+/// The longest time of a foreign tool that ends by itself: some of them take seconds on a busy machine.
+const TOOL_LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs a foreign tool to its end.
+#[track_caller]
+fn run_tool(command: &mut Command) -> Ended {
+    Running::start(command, Output::Pipe).wait_within(TOOL_LIMIT)
+}
+
+/// The output of a foreign tool that must succeed.
+#[track_caller]
+fn output_of_tool(command: &mut Command) -> String {
+    let ended = run_tool(command);
+    assert!(ended.status.success(), "{command:?}: {}: {}", ended.status, ended.stderr);
+    ended.stdout
 }
 
 /// A connection to the port of the recipes, once a server listens there.

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::common::server::*;
 use crate::common::solo::{Test, skip};
 use crate::common::*;
-use crate::{blocks, command, tests, with};
+use crate::{blocks, command, output_of_tool, run_tool, tests, with};
 
 pub(crate) const TESTS: &[Test] = tests![the_metrics_are_in_the_format_of_prometheus];
 
@@ -32,12 +32,11 @@ fn the_metrics_are_in_the_format_of_prometheus() {
     let clients = server.clients(3);
     let script = with(&blocks("### Prometheus")[0], "/run/hello.pid", &pidfile);
     let script = with(&script, "/var/lib/prometheus/node-exporter", &folder.0);
-    let ended = run(command("sh").args(["-c", &script]), Output::Pipe);
+    let ended = run_tool(command("sh").args(["-c", &script]));
     assert!(ended.status.success() && ended.stderr.is_empty(), "{}", ended.stderr);
     let metrics = std::fs::File::open(folder.join("mpserv.prom")).unwrap();
-    let parsed = run(Command::new(PYTHON).args(["-c", PARSE]).stdin(metrics), Output::Pipe);
-    assert!(parsed.status.success(), "{}", parsed.stderr);
-    let metrics: BTreeMap<&str, &str> = parsed.stdout.lines().filter_map(|line| line.split_once(' ')).collect();
+    let parsed = output_of_tool(Command::new(PYTHON).args(["-c", PARSE]).stdin(metrics));
+    let metrics: BTreeMap<&str, &str> = parsed.lines().filter_map(|line| line.split_once(' ')).collect();
     let uptime = metrics["mpserv_uptime_seconds"].strip_prefix("gauge ").unwrap();
     assert!(uptime.parse::<f64>().unwrap() >= 0.0, "{uptime}");
     for (name, value) in [

@@ -11,7 +11,8 @@ use crate::common::network::Network;
 use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
-use crate::{blocks, command, tests, with};
+use crate::{blocks, command, output_of_tool, run_tool, tests, with};
+use mpserv::signal::Signal;
 
 pub(crate) const TESTS: &[Test] = tests![
     the_units_are_what_systemd_takes,
@@ -41,7 +42,7 @@ fn the_units_are_what_systemd_takes() {
     fs::write(&socket, &recipe[0]).unwrap();
     let service = folder.join("ssh-mpserv.service");
     fs::write(&service, with(&recipe[1], "/usr/local/bin/mpserv", MPSERV)).unwrap();
-    let verify = run(command("systemd-analyze").args(["verify", "--man=no"]).args([&service, &socket]), Output::Pipe);
+    let verify = run_tool(command("systemd-analyze").args(["verify", "--man=no"]).args([&service, &socket]));
     // Messages about other units of this machine do not matter here.
     let ours: Vec<&str> = verify.stderr.lines().filter(|line| line.contains("ssh-mpserv")).collect();
     assert!(verify.status.success() && ours.is_empty(), "{}", verify.stderr);
@@ -74,12 +75,14 @@ fn after_a_flood_over_the_limit_of_children_the_next_client_is_served() {
 }
 
 fn after_a_flood_over_the_rate_the_next_client_is_served() {
-    const FLOOD: usize = 60;
-    let server = Served::start(&["--max-rate", "20/0.5", "127.0.0.1:0", "cat"]);
-    for _ in 0..FLOOD {
-        drop(server.connect());
-    }
+    const FLOOD: usize = 30;
+    let server = Served::start(&["--max-rate", "20/3", "127.0.0.1:0", "cat"]);
+    // The server finds them all in the backlog, however long it takes to connect them.
+    server.running.signal(Signal::STOP);
+    let flood: Vec<TcpStream> = (0..FLOOD).map(|_| server.connect()).collect();
+    server.running.signal(Signal::CONT);
     server.wait_events("pause", 1);
+    drop(flood);
     is_served(server, "max-rate");
 }
 
@@ -104,7 +107,7 @@ fn after_200_connections_a_second_for_10_seconds_the_next_client_is_served() {
 
 /// A key without a passphrase.
 fn make_key(path: &Path) {
-    text_of(command("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path));
+    output_of_tool(command("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path));
 }
 
 /// The server with the unit's options, started as the manager would do: it passes the socket.
@@ -155,13 +158,14 @@ fn a_real_client_logs_in_by_ssh_during_a_flood() {
     }
     ssh.args(["-o", &format!("UserKnownHostsFile={}", known.display()), "-o", "GlobalKnownHostsFile=/dev/null"]);
     ssh.args(["root@127.0.0.1", "echo \"$SSH_CONNECTION\""]).stdin(std::process::Stdio::null());
-    let ended = run(&mut ssh, Output::Pipe);
+    let ended = run_tool(&mut ssh);
     let words: Vec<&str> = ended.stdout.split_whitespace().collect();
     assert_eq!(ended.status.code(), Some(0), "{} {}", ended.stderr, server.running.stderr_so_far());
     let port = port.to_string();
     assert!(matches!(words[..], ["127.0.0.1", _, "127.0.0.1", own] if own == port), "{words:?}");
     drop(flood);
     server.wait_childless();
-    let ended = server.running.end(mpserv::signal::Signal::TERM);
+    // The processes that sshd has left end as well.
+    let ended = server.running.end(Signal::QUIT);
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
 }
