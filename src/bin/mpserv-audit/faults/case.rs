@@ -20,7 +20,7 @@ pub enum Fault {
     Error(&'static str),
     /// The call reports only this many bytes. A read returns the letter x.
     Short(u32),
-    /// A signal comes while it is made.
+    /// A signal arrives during the call.
     Signal(&'static str),
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for Fault {
 pub struct Case {
     pub call: String,
     pub fault: Fault,
-    /// The how manieth time the call is made in a process, from 1.
+    /// Occurrence of the call in a process, counted from 1.
     pub when: usize,
     /// Also at each later occurrence.
     pub for_ever: bool,
@@ -68,17 +68,16 @@ impl fmt::Display for Case {
 }
 
 impl Case {
-    /// In strace's words.
+    /// The fault as an argument of `strace --inject`.
     pub fn injection(&self) -> String {
         let Case { call, when, .. } = self;
         let reads = PARTIAL.iter().any(|(name, reads)| name == call && *reads);
         let what = match self.fault {
-            // It returns where the end of the data is then, and has failed if that is less than was asked for, brk(2); 0 is
-            // less than any.
+            // The kernel's brk returns the end of the data. An end below the one asked for is a failure, and 0 is below any.
             Fault::Error(_) if call == "brk" => "retval=0".to_owned(),
             Fault::Error(errno) => format!("error={errno}"),
             Fault::Short(0) => "retval=0".to_owned(),
-            // The kernel has written nothing, so what is there is not what either program would find.
+            // The kernel has written no result, so the programs would find different bytes there.
             Fault::Short(count) if reads => {
                 format!("retval={count}:poke_exit=@arg2={}", "78".repeat(usize::try_from(count).unwrap_or(1)))
             }
@@ -96,9 +95,8 @@ impl Case {
         })
     }
 
-    /// Whether a trace shows that the signal came, behind the call: delivered, or, where it is blocked, in what was read
-    /// from a descriptor. Behind a call that never came back, or the last look at the descriptor, nothing shows, nor of
-    /// one that is thrown away.
+    /// Whether a trace shows the signal after the call: delivered, or, while it is blocked, read from a signalfd. A
+    /// trace shows no signal after a call that never returned or after the last read, and none that was discarded.
     fn signal_came(&self, trace: &Trace, name: &str) -> bool {
         let makes = |event: usize, name: &[u8]| matches!(trace.line(event), Line::Call(call) if call.name == name);
         let mut all = (0..trace.len()).filter(|event| makes(*event, self.call.as_bytes()));
@@ -122,7 +120,7 @@ impl Case {
         came || last_read.is_some_and(|last| last < made) && trace.len().checked_sub(1).is_some_and(is_end)
     }
 
-    /// The same, every time from then on.
+    /// The same fault, at each later occurrence too.
     pub fn for_ever(&self) -> Self {
         Case { for_ever: true, ..self.clone() }
     }
@@ -132,8 +130,8 @@ fn has(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// Whether an `rt_sigaction()` may throw away a signal that has come and is not delivered yet: it does where the signal is
-/// to be ignored from then on, by its default, too.
+/// Whether an `rt_sigaction()` may discard a pending signal: it does if the new action ignores the signal, also by
+/// default.
 fn discards(arguments: &[u8], name: &str) -> bool {
     let is_of_it = arguments.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b", {"));
     is_of_it && (has(arguments, b"{sa_handler=SIG_IGN,") || has(arguments, b"{sa_handler=SIG_DFL,"))
@@ -155,9 +153,9 @@ fn read_from_descriptor(name: &str) -> String {
 /// Number of times the processes make a call.
 #[derive(Clone, Debug, Default)]
 struct Counts {
-    /// In the loader, which is the root's.
+    /// Number in the loader, which runs in the root.
     loader: usize,
-    /// In all, in each process that makes it.
+    /// Number in all, for each process that makes the call.
     all: Vec<usize>,
 }
 
@@ -182,7 +180,7 @@ pub const ORDER: &str =
 const BIRTH: &str = "set_robust_list";
 
 impl Cases {
-    /// All faults at the calls of these processes in a run without any, whose main is found like this.
+    /// All faults at the calls of these processes, taken from a run without faults. `from` finds main.
     pub fn of<'p>(
         processes: impl IntoIterator<Item = &'p Process>,
         from: From,
@@ -246,7 +244,7 @@ impl Counts {
 /// The call by which the kernel resumes a waiting call that strace interrupted to attach.
 const RESUMED: &[u8] = b"restart_syscall";
 
-/// Counts each call by name, in the loader and in all.
+/// Counts each call by name: in the loader, and in all.
 fn counts<'p>(processes: impl IntoIterator<Item = &'p Process>, from: From) -> BTreeMap<String, Counts> {
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
     for process in processes {

@@ -12,12 +12,12 @@ use crate::trouble::Trouble;
 /// Number of alarms sent to a program that lives on alarms, so that the tool need not wait for them. Without a fault
 /// the program ends after three.
 const ALARMS: usize = 5;
-/// A program that is at rest for longer than this waits for ever: TCP delays less.
+/// A program that rests for longer than this waits for ever, because TCP delays less.
 const REST_PATIENCE: Duration = Duration::from_millis(100);
 /// Number of rounds of a client, each with the first exchanges.
 const EXCHANGES: usize = 2;
 
-/// Drives a program to its end, and ends it where it does not do so.
+/// Drives a program to its end, and kills it if it does not end.
 pub fn act(kind: Kind, stage: &mut Stage<'_>) -> Result<(), Trouble> {
     match kind {
         Kind::Alone { alarms: false } => {}
@@ -34,9 +34,9 @@ pub fn act(kind: Kind, stage: &mut Stage<'_>) -> Result<(), Trouble> {
     to_the_end(stage)
 }
 
-/// Waits for a program's end, and ends one that waits or makes calls for ever.
+/// Waits for a program's end, and kills a program that waits or makes calls for ever.
 pub(super) fn to_the_end(stage: &mut Stage<'_>) -> Result<(), Trouble> {
-    // For ever is long: what the kernel has under way shows in the time that TCP may delay it.
+    // Long enough for everything that TCP may still delay.
     let start = Instant::now();
     while stage.settle()? {
         if start.elapsed() > REST_PATIENCE {

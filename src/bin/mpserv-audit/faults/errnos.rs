@@ -1,8 +1,8 @@
 //! The one table of the errnos of each system call, from the ERRORS of its manual page.
 //!
 //! `pages` names the pages of section 2 that the errnos are from (Linux man-pages); a test compares the two where the
-//! pages are installed. What they say elsewhere than in a list stands beside. A call that is not here is an error of the
-//! tool's, so that the table stays whole.
+//! pages are installed. [`BESIDE`] has the errnos that the pages name outside their lists. A call that is missing here is
+//! an error of the tool, so that the table stays complete.
 
 /// The errnos of one call.
 #[derive(Clone, Copy, Debug)]
@@ -278,7 +278,7 @@ mod tests {
         for errors in ERRORS {
             let manual: BTreeSet<String> = errors.pages.split_ascii_whitespace().flat_map(documented).collect();
             let table: BTreeSet<String> = errors.errnos.split_ascii_whitespace().map(str::to_owned).collect();
-            // brk's one is in the text, not in a list.
+            // The page of brk names its errno in the text, not in a list.
             if errors.call != "brk" {
                 assert_eq!(table, manual, "{} by {}", errors.call, errors.pages);
             }

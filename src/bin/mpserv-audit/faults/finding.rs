@@ -32,7 +32,7 @@ impl Tried {
 /// Result of one case.
 #[derive(Debug)]
 pub struct Finding {
-    /// The index of what was tried.
+    /// Index of the subject.
     pub tried: usize,
     pub case: Case,
     /// End of the first process, in words.
@@ -44,7 +44,7 @@ pub struct Finding {
 
 #[derive(Debug)]
 pub enum Verdict {
-    /// The programs do the same; the server does what it must.
+    /// The programs do the same, or the server keeps its rules.
     Good,
     /// The differences between the programs, for a person to read.
     Different(Box<subject::Case>),

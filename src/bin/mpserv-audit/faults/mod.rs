@@ -126,7 +126,7 @@ impl Bench<'_> {
         }
     }
 
-    /// The cases of what is tried, from what it does without a fault.
+    /// The cases of a subject, from a run without faults.
     fn cases(&self, tried: &Tried, extent: Extent) -> Result<Cases, Trouble> {
         match *tried {
             Tried::Server(mode, whose) => {
@@ -143,9 +143,9 @@ impl Bench<'_> {
         }
     }
 
-    /// Tries a case, and again if it does not come out well by what may be chance: where the machine is so busy that the
-    /// tool takes processes for resting that are not, two runs may differ, and what is wrong with a program is so each
-    /// time. What a server must not do it must not do once.
+    /// Tries a case, and repeats a bad result that may be chance. On a busy machine the tool may take a running process
+    /// for a resting one, and then two runs differ. A faulty program is faulty each time. A server's violation is never
+    /// tried again.
     fn try_well(&self, tried: &Tried, case: &Case) -> (Result<(Verdict, String), Trouble>, usize) {
         let mut tries = 1;
         loop {
@@ -181,7 +181,7 @@ impl Bench<'_> {
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
-            // Without networks of their own, two servers would meet.
+            // Without network namespaces, two servers would use one port.
             let workers = if network::is_own_possible() { parallelism() * RUNS_PER_PROCESSOR } else { 1 };
             for _ in 0..workers {
                 scope.spawn(|| {
@@ -320,7 +320,7 @@ impl Bench<'_> {
     }
 }
 
-/// Takes of both what they have in common in length.
+/// Cuts both to the length of the shorter one.
 fn cut(sides: &mut [Recorded; 2]) {
     for process in sides.iter_mut().flat_map(|side| &mut side.tree.processes) {
         process.trace.truncate(ENDLESS_EVENTS);

@@ -9,10 +9,10 @@ use crate::commands::Pair;
 use crate::run::stage::Stage;
 use crate::trouble::Trouble;
 
-/// The user's client is ended when the server has been at rest for so long: it waits for a reply that will not come.
+/// Time of rest of the server after which the user's client is killed, because it waits for a reply that will not come.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Drives one of the two to its end as it would be driven without a fault, whatever comes of it.
+/// Drives one of the two to its end, exactly as without a fault.
 pub(super) fn act(pair: &Pair, stage: &mut Stage<'_>) -> Result<(), Trouble> {
     let runs = stage.settle()?;
     let is_ready = pair.listen[0].is_none() || stage.is_server();

@@ -1,4 +1,4 @@
-//! The table of program, call and fault with what came of it: as text and as a page.
+//! The table of program, call, fault and result: as text and as a page.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -120,7 +120,7 @@ impl Report {
         self.count(|finding| finding.verdict.is_not_met())
     }
 
-    /// Writes the reports that were asked for, and gives the status to exit with.
+    /// Writes the requested reports, and returns the exit status.
     pub fn publish(self, options: &Options, strace: &Strace) -> Result<u8, Trouble> {
         if let Some(path) = &options.html {
             save(path, |out| self.page(out, strace))?;

@@ -28,9 +28,9 @@ impl Address {
 /// Result of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Got {
-    /// All, and then the end.
+    /// The whole answer, and then the end of the stream.
     Served,
-    /// The end, after something else.
+    /// The end of the stream, after another answer.
     Cut,
     /// No connection.
     Refused,
@@ -39,7 +39,7 @@ pub enum Got {
 }
 
 trait Stream: Read + Write {
-    /// Says that nothing more comes.
+    /// Shuts down the sending side.
     fn end(&self) -> io::Result<()>;
     fn limit(&self, patience: Duration) -> io::Result<()>;
 }
@@ -64,7 +64,7 @@ impl Stream for UnixStream {
     }
 }
 
-/// A client that takes things as they come.
+/// A client that accepts any behaviour of the server.
 pub struct Client {
     /// The connection, if there is one.
     stream: Option<Box<dyn Stream>>,
@@ -85,19 +85,19 @@ impl Client {
     /// Sends a word.
     pub fn send(&mut self) {
         if let Some(stream) = &mut self.stream {
-            // A server that has ended has closed it, which shows in what comes.
+            // If the server has ended, this fails, and the next read shows the closed connection.
             let _ = stream.write_all(WORD);
         }
     }
 
-    /// Says that no other comes.
+    /// Shuts down the sending side.
     pub fn end(&mut self) {
         if let Some(stream) = &mut self.stream {
             let _ = stream.end();
         }
     }
 
-    /// Takes what comes up to the other end's end; none where that is not there after so long a silence.
+    /// Reads up to the end of the stream, or returns none after a silence of this length.
     pub fn receive(&mut self, patience: Duration) -> Option<Got> {
         let Some(stream) = &mut self.stream else {
             return Some(Got::Refused);
@@ -115,7 +115,7 @@ impl Client {
         }
     }
 
-    /// Takes the word back, while the connection stays.
+    /// Reads the echoed word; the connection stays open.
     pub fn receive_word(&mut self, patience: Duration) -> Got {
         let Some(stream) = &mut self.stream else {
             return Got::Refused;

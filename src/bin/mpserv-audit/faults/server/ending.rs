@@ -15,13 +15,13 @@ const PREFIX: &str = "mpserv: ";
 /// Subjects that a server's last line may name in place of the failed call.
 const THINGS: [&str; 4] =
     ["cannot listen on ", "cannot run ", "cannot keep the program's arguments", "the port could not be printed"];
-/// Calls that are steps of what is said to have failed.
+/// Calls, each with the call that the log names in its place.
 const STEPS: [(&str, &str); 2] = [("capget", "prctl"), ("capset", "prctl")];
 
 /// Signals that stop a server.
 const STOPPING: [&str; 2] = ["TERM", "INT"];
-/// The signals that a server takes as they are meant for it, or takes no notice of, from when it serves. Before that,
-/// these too do what they do to any process; ALRM always.
+/// Signals that a serving server handles or ignores. Before it serves, these signals have their default action; SIGALRM
+/// always has.
 const TAKEN: [&str; 8] = ["TERM", "INT", "HUP", "USR1", "USR2", "CHLD", "PIPE", "CONT"];
 
 /// The end of a server.
@@ -46,7 +46,7 @@ impl Ending<'_> {
         let line = self.log.lines().last().unwrap_or_default();
         match (self.status.exit_status(), self.status.term_signal()) {
             (Some(OBEYED), _) => {
-                // The one that took its place may have been ended by a signal in turn.
+                // A signal may have ended the successor too.
                 let has_handed_over = self.log.contains("mpserv: handover by=");
                 let was_asked =
                     self.was_told || signal.is_some_and(|signal| STOPPING.contains(&signal) || has_handed_over);
@@ -83,8 +83,8 @@ pub fn is_mute(case: &Case) -> bool {
     writes && !matches!(case.fault, Fault::Signal(_))
 }
 
-/// Whether a server's last line names what failed: the call, and its errno; or a thing, which another call may have failed
-/// for once this one had.
+/// Whether a server's last line names what failed: the call and its errno, or a subject. After the injected failure
+/// another call may have failed for the same subject.
 fn names_what_failed(line: &str, case: &Case) -> bool {
     let Some((what, _)) = line.strip_prefix(PREFIX).and_then(|said| said.split_once(": ")) else {
         return false;

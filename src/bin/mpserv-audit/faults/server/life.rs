@@ -21,7 +21,7 @@ use crate::trace::Trace;
 use crate::tree::{Process, Tree};
 use crate::trouble::Trouble;
 
-/// A server that has not done what it must after this hangs: it tries again for 5 s what lacks.
+/// Time after which a server that does not act is said to hang. A server retries for 5 s when resources are short.
 pub const WATCHDOG: Duration = Duration::from_secs(20);
 /// Longest time until the end of a killed or quickly stopped server shows.
 pub const ENDING: Duration = Duration::from_secs(1);
@@ -30,23 +30,23 @@ const SETTLING: Duration = Duration::from_secs(1);
 /// Time after which the tool repeats SIGTERM.
 const IMPATIENCE: Duration = Duration::from_millis(100);
 
-/// A server in its life.
+/// A server, from its start to its end.
 pub struct Life {
     directory: Directory,
-    /// The server, which is a child of this process: the first, or the last that took another's place.
+    /// The server, a child of this process: the first one, or the last successor.
     server: u32,
     /// Process ids of the predecessors.
     before: Vec<u32>,
     mode: Mode,
     whose: Whose,
-    /// Its addresses, once it serves.
+    /// Addresses of the server, once it serves.
     addresses: Vec<Address>,
     /// Strace, while there is one.
     tracer: Option<u32>,
     status: Option<WaitStatus>,
     /// The time at which the tool told the server to stop.
     told: Option<Instant>,
-    /// This had to kill it.
+    /// Set when the tool had to kill the server.
     killed: bool,
     /// The server cannot write its log.
     is_mute: bool,
@@ -77,8 +77,8 @@ impl Life {
         self.status.is_none()
     }
 
-    /// The process that has taken the place of the server, which ended like this. Of one that a signal has ended, one that
-    /// was starting then goes on.
+    /// The successor of the server, which has ended with this status. A successor that was starting when a signal ended
+    /// the server goes on.
     fn successor(&self, status: WaitStatus) -> Option<u32> {
         let was_ended = status.exit_status().is_none() && !self.killed;
         if !was_ended && status.exit_status() != Some(OBEYED) {
@@ -193,7 +193,7 @@ impl Life {
         self.goes_on()
     }
 
-    /// Takes strace away, so that nothing meets a fault any more.
+    /// Ends strace, so that no call meets a fault any more.
     pub fn no_more_faults(&mut self) -> Result<(), Trouble> {
         let Some(tracer) = self.tracer.take() else {
             return Ok(());
@@ -208,7 +208,7 @@ impl Life {
     pub fn end(&mut self, hurried: bool, leaks: bool, violations: &mut Vec<String>) -> Result<(), Trouble> {
         let start = Instant::now();
         while self.runs() {
-            // Told again, it does not wait for its clients. Two that it has not heard of are one.
+            // A second SIGTERM makes the server end without waiting for clients. Two pending SIGTERMs are one.
             if self.told.is_none_or(|told| hurried && told.elapsed() > IMPATIENCE) {
                 self.told = Some(Instant::now());
                 self.signal(Signal::TERM);
@@ -240,7 +240,7 @@ impl Life {
         signal_to(self.server, signal);
     }
 
-    /// Its processes: the children that the log names, which may be waited for, and all that run.
+    /// Processes of the server: the children that the log names, which may be zombies, and all that run.
     fn born(&self) -> Vec<u32> {
         let mut born: Vec<u32> = named(&self.log(), "accept pid").chain(self.left()).collect();
         born.sort_unstable();
@@ -258,7 +258,7 @@ impl Life {
         pids.filter(|pid| *pid != self.server && Some(*pid) != self.tracer && has_log(pid)).collect()
     }
 
-    /// The server's children, those that wait to be waited for too.
+    /// The server's children, also zombies.
     pub fn children(&self) -> Vec<u32> {
         let pid = self.server;
         let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();

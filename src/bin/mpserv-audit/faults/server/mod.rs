@@ -25,7 +25,7 @@ const CALLS_LIMIT: usize = 3000;
 /// times a second.
 const WATCHED: Duration = Duration::from_millis(500);
 const CALLS_WATCHED: usize = 300;
-/// The most that they may have of the processor in that time, in which a loop without calls has all that it gets.
+/// Greatest processor time of all processes in that time. A loop without calls would use much more.
 const PROCESSOR_WATCHED: Duration = Duration::from_millis(50);
 /// The same for one life.
 const PROCESSOR_LIMIT: Duration = Duration::from_millis(500);
@@ -45,17 +45,17 @@ pub struct Outcome {
     pub violations: Vec<String>,
 }
 
-/// The request to the server.
+/// What the tool tells the server to do under the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trial {
-    /// To serve while there is a fault, and afterwards.
+    /// Serve during the fault, and afterwards.
     Serve,
-    /// To stop in the midst of it.
+    /// Stop during the fault.
     Stop,
 }
 
 impl Subject<'_> {
-    /// Its cases, from lives without a fault: of these, from the first that is like one before.
+    /// The cases of a mode, from lives without a fault: from the first life that equals an earlier one.
     pub fn cases(self, extent: Extent) -> Result<Cases, Trouble> {
         let mut seen: Vec<Cases> = Vec::new();
         for _ in 0..LOOKS {
@@ -84,11 +84,11 @@ impl Subject<'_> {
             cases.possible.retain(|case| case.fault != Fault::Signal("USR2"));
             *cases.impossible.entry(CHAIN).or_default() += all - cases.possible.len();
         }
-        // The signals do here what they do in the other modes: for a check of every change these are enough.
+        // Signals act here as in the other modes, so the part that checks every change leaves them out.
         if extent == Extent::Part && self.mode.begins_alike {
             cases.possible.retain(|case| !matches!(case.fault, Fault::Signal(_)));
         }
-        // A child that has one client and ends meets hardly more faults by one that lasts.
+        // A child with a single client meets few more faults when the fault lasts.
         if extent == Extent::All && (self.whose == Whose::Parent || self.mode.idle > 0) {
             let errors = cases.possible.iter().filter(|case| matches!(case.fault, Fault::Error(_)));
             let mut lasting: Vec<Case> = errors.map(Case::for_ever).collect();
@@ -101,7 +101,7 @@ impl Subject<'_> {
         Ok(cases)
     }
 
-    /// Its lives under a fault: one, or under one that lasts two.
+    /// The lives under a fault: one, or two if the fault lasts.
     pub fn try_one(self, case: &Case) -> Result<Outcome, Trouble> {
         let (mut outcome, _) = self.live(Some(case), Trial::Serve)?;
         if case.for_ever {
@@ -115,7 +115,7 @@ impl Subject<'_> {
     fn live(self, case: Option<&Case>, trial: Trial) -> Result<(Outcome, Vec<Process>), Trouble> {
         let mut life = Life::begin(self, case)?;
         let mut violations = Vec::new();
-        // An injected failure of close leaves open what a real one closes: close(2).
+        // An injected failure of close leaves the descriptor open; a real one closes it, close(2).
         let leaks = case.is_some_and(|case| case.call == "close" && matches!(case.fault, Fault::Error(_)));
         let lasts = case.is_some_and(|case| case.for_ever);
         let mut got = Vec::new();
@@ -143,7 +143,7 @@ impl Subject<'_> {
                 if got.contains(&Got::Nothing) && !leaks {
                     violations.push(format!("a client was neither served nor closed: {got:?}"));
                 }
-                // Its end is to meet the fault, too, where that is its own.
+                // The end of the server must meet the fault too, if the fault is at the server's own calls.
                 if self.whose == Whose::Children {
                     life.no_more_faults()?;
                 }
@@ -201,7 +201,7 @@ fn watch(life: &Life, violations: &mut Vec<String>) {
     }
 }
 
-/// The fault is over.
+/// Checks the server after the fault is over.
 fn must_serve_again(life: &mut Life, leaks: bool, violations: &mut Vec<String>) {
     if !life.runs() {
         return;
@@ -209,7 +209,7 @@ fn must_serve_again(life: &mut Life, leaks: bool, violations: &mut Vec<String>) 
     let mut clients = life.connect(SLOTS);
     for client in &mut clients {
         client.send();
-        // Once something is wrong it is not waited for long that more is.
+        // After a first violation the tool does not wait long for more.
         let got = client.receive_word(if violations.is_empty() { WATCHDOG } else { ENDING });
         if got != Got::Served && life.still_goes_on() {
             violations.push(format!("afterwards a client is not served: {got:?}"));

@@ -41,7 +41,7 @@ const SERVICE: Mode = Mode {
 const PROGRAM: Mode = Mode { name: "mpserv, a program", program: &["/bin/cat"], ..SERVICE };
 const PREFORK: Mode = Mode { name: "mpserv, prefork", options: &["--prefork", "2"], idle: 2, ..SERVICE };
 
-/// All of them.
+/// All modes.
 pub const MODES: [Mode; 8] = [
     SERVICE,
     PROGRAM,
@@ -62,9 +62,9 @@ pub const MODES: [Mode; 8] = [
 /// The process whose calls meet a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Whose {
-    /// The server's own, from its main on.
+    /// The server, from its main on.
     Parent,
-    /// Its children's, until they execute a program other than the server, and its own from when it listens.
+    /// The children, until they execute another program, and the server once it listens.
     Children,
 }
 
@@ -79,7 +79,7 @@ impl Whose {
     }
 }
 
-/// A server that is put to the test.
+/// A server under test.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'s> {
     pub program: &'s Path,

@@ -16,7 +16,7 @@ use crate::trouble::Trouble;
 
 /// The trace of the server alone.
 const OWN_TRACE: &str = "trace.1";
-/// The file of its Unix socket.
+/// File of the Unix socket.
 const SOCKET: &str = "socket";
 /// Number of bytes that strace shows of reads and writes: as many signals as the server reads at once.
 const SHOWN: &str = "512";
@@ -93,7 +93,7 @@ impl Life {
         Ok(life)
     }
 
-    /// Waits until it serves, which it says in its log, by its port, or by its socket; or has ended.
+    /// Waits until the server serves or has ended. The log, the printed port or the socket file tells that it serves.
     fn wait_until_ready(&mut self, is_traced: bool) {
         let start = Instant::now();
         while !self.serves() && self.runs() && start.elapsed() < WATCHDOG {
