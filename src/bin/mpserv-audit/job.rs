@@ -74,7 +74,7 @@ pub struct Job<'j> {
 /// the difference.
 const TRIES: usize = 5;
 
-/// No run beyond the second is begun after so long.
+/// Time after which no run beyond the second begins.
 const MORE_RUNS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The folder in which strace's files are kept, if they are, and their name.
@@ -144,7 +144,7 @@ fn loader_cache() -> Option<(u64, SystemTime)> {
 }
 
 impl Job<'_> {
-    /// Runs both, again where the machine was too busy for the drive to come in time, or was changed meanwhile.
+    /// Runs both. Repeats the run if the machine was too busy for the drive, or was changed during the run.
     fn record(&self, again: Option<Ending>) -> Result<[Recorded; 2], Trouble> {
         for _ in 1..TRIES {
             let cache = loader_cache();

@@ -66,7 +66,7 @@ enum Act {
 }
 
 impl Drive {
-    /// Does it.
+    /// Takes the step.
     pub fn act(&self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
         match self.act {
             Act::Run => drives::run(stage),

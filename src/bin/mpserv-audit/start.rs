@@ -19,8 +19,8 @@ pub enum From {
     Execve,
     /// At main, where strace was attached in the loader's last calls: of these, the last is an munmap.
     Attached,
-    /// At main, be the program linked dynamically or, by the GNU C library, statically: of that one's calls before main
-    /// the last protects what it has relocated.
+    /// At main of a program that is linked dynamically, or statically with the GNU C library. Before main, a static
+    /// program ends with an mprotect of the relocated data.
     AnyMain,
 }
 

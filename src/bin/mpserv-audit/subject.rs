@@ -1,4 +1,4 @@
-//! Two programs that are compared, and what came of it.
+//! Two programs that are compared, and the result.
 
 use crate::compare::{Comparison, Difference};
 use crate::level::Level;

@@ -1,8 +1,8 @@
 //! The one table of the errnos of each system call, from the ERRORS of its manual page.
 //!
 //! `pages` names the pages of section 2 that the errnos are from (Linux man-pages); a test compares the two where the
-//! pages are installed. [`BESIDE`] has the errnos that the pages name outside their lists. A call that is missing here is
-//! an error of the tool, so that the table stays complete.
+//! pages are installed. [`BESIDE`] has the errnos that the pages name outside their lists. A call that is missing here
+//! is an error of the tool, so that the table stays complete.
 
 /// The errnos of one call.
 #[derive(Clone, Copy, Debug)]

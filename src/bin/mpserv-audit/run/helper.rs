@@ -16,7 +16,7 @@ pub(super) struct Helper {
 }
 
 impl Helper {
-    /// Starts it, with the program's port in its environment; none without words.
+    /// Starts the command, with the program's port in its environment; none if there are no words.
     pub(super) fn start(words: &[String], port: Option<u16>) -> Result<Option<Self>, Trouble> {
         let Some((name, arguments)) = words.split_first() else {
             return Ok(None);
@@ -31,7 +31,7 @@ impl Helper {
         Ok(Some(Helper { name: name.clone(), child }))
     }
 
-    /// Its status, once it has ended.
+    /// Status of the command, once it has ended.
     pub(super) fn status(&mut self) -> Result<Option<ExitStatus>, Trouble> {
         self.child.try_wait().map_err(|error| Trouble::of(format!("--drive: {}", self.name), error))
     }
@@ -41,7 +41,7 @@ impl Helper {
         Trouble::new(format!("--drive: {} failed: {status}", self.name))
     }
 
-    /// Ends it and all that it has started.
+    /// Kills the command and everything that it has started.
     pub(super) fn end(mut self) {
         end_group(self.child.id());
         // The helper has ended by now.
@@ -49,7 +49,7 @@ impl Helper {
     }
 }
 
-/// Ends the processes of a group that this tool has made.
+/// Kills the processes of a group that this tool has made.
 pub(super) fn end_group(leader: u32) {
     if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
         // The processes may have ended already.

@@ -1,10 +1,10 @@
 //! Decides which process goes next: the one place that orders events between processes.
 //!
-//! Whether a new child or its parent runs first is up to the kernel, and so is which of two children ends first; two
-//! runs of one program then differ though nothing in it does. So each process waits, by a seccomp filter, at its beginning
-//! and before its end (and, where the run asks for it, before it sleeps) until all others are at rest; then one goes on,
-//! and all are given time to come to rest again. A sleep is then not slept: the process that would wake first is told that
-//! its time is over. The calls and their results are what they would be; only their order is settled.
+//! The kernel decides whether a new child or its parent runs first, and which of two children ends first. So two runs of
+//! one program differ although the program does not. A seccomp filter therefore makes each process wait at its beginning,
+//! before its end and, if the run asks for it, before it sleeps. When all processes are at rest, one goes on, and the tool
+//! waits until all rest again. No sleep takes time: the process that would wake first is told that its time is over. The
+//! calls and their results stay as they would be; only their order is settled.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ enum What {
     /// The C library registers a list of locks when a program or a child by fork begins.
     Birth,
     Exit,
-    /// Until this time on a clock that only sleeping moves.
+    /// A sleep until this time, on a clock that only sleeping moves.
     Sleep(Duration),
 }
 
@@ -37,7 +37,7 @@ pub struct Hold {
     /// Skipped sleeps are held; otherwise they pass and take their time.
     sleep: Sleep,
     ending: Ending,
-    /// Strace is not attached yet: what a command that has just been executed does first is held.
+    /// strace is not attached yet: the first call of the new command is held.
     unattached: bool,
     held: Vec<Held>,
     clock: Duration,
@@ -63,7 +63,7 @@ impl Hold {
         self.unattached = false;
     }
 
-    /// Waits for what is held to be held once more: strace interrupts a call that it attaches to.
+    /// Waits until the held calls are held again, because strace interrupts a call when it attaches.
     pub fn forget_all(&mut self) {
         self.held.clear();
     }
@@ -72,7 +72,7 @@ impl Hold {
         self.held.is_empty()
     }
 
-    /// Waits up to so long for a process that is about to end or sleep, and takes it in. Tells whether there was one.
+    /// Waits at most this long for a process that is about to end or sleep, and holds it. Returns whether there was one.
     pub fn receive(&mut self, milliseconds: i32, processes: Option<&Processes>) -> bool {
         let mut came = false;
         while matches!(self.listener.poll(if came { 0 } else { milliseconds }), Ok(true)) {
@@ -98,7 +98,7 @@ impl Hold {
             }
             _ => None,
         };
-        // A signal interrupts a call that waits, and makes it anew.
+        // A signal interrupts a held call, which the kernel then repeats.
         self.held.retain(|held| held.notice.thread != notice.thread);
         match what {
             Some(what) => self.held.push(Held { notice, what }),
@@ -111,7 +111,7 @@ impl Hold {
         debug_assert!(matches!(answered, Ok(()) | Err(Errno::NOENT)), "{answered:?}");
     }
 
-    /// Lets the next process go on. All are at rest, and one is held.
+    /// Lets the next held process go on. All processes must be at rest.
     pub fn release(&mut self, processes: &Processes, root: u32) {
         let order = |held: &&Held| {
             let pid = held.notice.thread;
@@ -119,7 +119,7 @@ impl Hold {
             match held.what {
                 What::Birth => (0, Duration::ZERO, 0, age),
                 What::Exit if self.ending == Ending::ChildFirst => (1, Duration::ZERO, 0, u32::MAX - age),
-                // A parent that is done goes before its children, whose end it would not have seen.
+                // A parent that ends goes before its children, so that it does not see their end.
                 What::Exit => (1, Duration::ZERO, 0, age),
                 // The root wakes after its children where both sleep equally long, as it started later.
                 What::Sleep(until) => (2, until, u32::from(pid == root), age),
@@ -161,7 +161,7 @@ impl Hold {
         self.held.iter().find(sleeps).filter(|_| catches).copied()
     }
 
-    /// Lets all go, in no order.
+    /// Lets all held processes go on, in no order.
     pub fn release_all(&mut self) {
         for held in std::mem::take(&mut self.held) {
             self.finish(self.listener.let_pass(held.notice));

@@ -1,6 +1,6 @@
 //! Runs a command under strace, drives it, and reads what strace wrote.
 //!
-//! - `request`: what is to be run; `start` starts it; `stage` is a program that runs, and the hands of the drive on it
+//! - `request`: the command to run; `start` starts it; `stage`: the running program, and the actions of a drive
 //! - `hold`: the order of processes; `processes` and `network`: what /proc shows; `doing` says it in words; `helper`:
 //!   the user's client
 //! - `output`: the kinds of standard output; `strace`: the strace on this machine

@@ -9,7 +9,7 @@ use crate::trouble::Trouble;
 
 /// The state of a socket that listens, in /proc/net/tcp.
 const LISTEN: &str = "0A";
-/// The state of one whose connection has ended, but that keeps its port for a while.
+/// The state TIME_WAIT: the connection has ended, but the socket keeps its port for a while.
 const TIME_WAIT: &str = "06";
 
 /// One line of /proc/net/tcp.
@@ -141,7 +141,7 @@ pub fn occupy(port: u16) -> Result<TcpListener, Trouble> {
     listener.map_err(|error| Trouble::of(format!("listening on port {port}"), error))
 }
 
-/// Sees to it that this process, which has no other thread, may make networks, if it can be allowed to.
+/// Makes a user namespace if this process may not make network namespaces otherwise. It must have no other thread.
 pub fn make_own_possible() {
     if !is_own_possible() {
         // If that is not allowed either, runs share the network of the machine.

@@ -64,9 +64,9 @@ impl Status {
     }
 }
 
-/// Whether a process that is about to sleep still waits for the processor: one that is interrupted on its way to sleep
-/// is said to sleep, for as long as a busy machine keeps it waiting, and may then find that it need not. The kernel
-/// tells the call of a process only when it has gone from the processor.
+/// Whether a process that /proc calls sleeping still waits for the processor. A process that is interrupted on its way to
+/// sleep has this state as long as a busy machine keeps it waiting. The kernel tells the call of a process only once the
+/// process has left the processor.
 fn is_queued(pid: u32) -> bool {
     // Where this is not allowed to be known, it shows as a difference at worst.
     fs::read(format!("/proc/{pid}/syscall")).is_ok_and(|call| call == b"running\n")
@@ -99,7 +99,7 @@ pub fn processor_time(pid: u32) -> Option<Duration> {
     times(pid, 2)
 }
 
-/// The same with that of its children that have ended and were waited for, which stands behind its own.
+/// Processor time of a process and of its reaped children, whose fields follow its own.
 pub fn processor_time_of_all(pid: u32) -> Option<Duration> {
     times(pid, 4)
 }

@@ -1,4 +1,4 @@
-//! A program that runs, and the hands of the drive on it.
+//! The running program, and the actions that a drive takes on it.
 
 use std::io;
 use std::net::TcpListener;
