@@ -75,8 +75,8 @@ impl Scoreboard {
         self.slot(slot.index)
     }
 
-    /// Makes the slots of all other children, and the head, read-only in this process, a child, for good. `fd` is the
-    /// scoreboard's descriptor.
+    /// Makes the slots of all other children, and the head, read-only in this process, a child. `fd` is the scoreboard's
+    /// descriptor.
     pub(super) fn confine(&self, slot: Slot<'_>, fd: &OwnedFd) -> Result<()> {
         let start = (slot.index as usize + 1) * self.stride;
         // SAFETY: a child writes to its own slot alone.

@@ -9,6 +9,7 @@ mod excerpts;
 mod install;
 mod links;
 mod options;
+mod security;
 mod values;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         events::TESTS,
         install::TESTS,
         links::TESTS,
+        security::TESTS,
         values::TESTS,
     ])
 }

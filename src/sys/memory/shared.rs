@@ -87,7 +87,10 @@ pub(crate) fn page_size() -> usize {
 }
 
 /// `mmap(…, PROT_READ, MAP_SHARED | MAP_FIXED, fd, …)` of the numbers before those with these indices, and of the numbers
-/// behind them: this process can write to no others any more. The seals of the file keep it from undoing that. `ENOMEM`.
+/// behind them: this process can write to no others any more. `ENOMEM`.
+///
+/// The seals of the file keep `mprotect()` from undoing that. Only `mremap()` can: it stretches the own mapping over the numbers
+/// behind it.
 ///
 /// # Safety
 /// The numbers and the descriptor are those of one [`SharedWords`], `own` fills whole pages, and this process does not write to
