@@ -5,7 +5,8 @@ use std::path::Path;
 use crate::common::solo::Test;
 use crate::{file, tests};
 
-pub(crate) const TESTS: &[Test] = tests![links_lead_to_files, tests_that_are_named_exist, the_readme_is_short];
+pub(crate) const TESTS: &[Test] =
+    tests![links_lead_to_files, files_that_are_named_exist, tests_that_are_named_exist, the_readme_is_short,];
 
 pub(crate) const DOCUMENTS: [&str; 10] = [
     "README.md",
@@ -46,7 +47,7 @@ fn links_lead_to_files() {
 }
 
 /// Every file of `tests/` and `src/` that stands in backquotes.
-fn tests_that_are_named_exist() {
+fn files_that_are_named_exist() {
     let mut count = 0;
     for document in DOCUMENTS {
         for word in file(document).split('`').skip(1).step_by(2) {
@@ -59,6 +60,34 @@ fn tests_that_are_named_exist() {
         }
     }
     assert!(count >= 20, "{count} files");
+}
+
+/// Every name in backquotes that is long enough to be that of a test.
+fn tests_that_are_named_exist() {
+    let (mut folders, mut sources) = (vec![root().join("tests")], String::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let is_test = |word: &&str| {
+        !word.starts_with('_')
+            && word.matches('_').count() > 3
+            && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+    };
+    let mut count = 0;
+    for document in DOCUMENTS {
+        for word in file(document).split('`').filter(is_test) {
+            assert!(sources.contains(&format!("fn {word}(")), "{document} names the test {word}, which does not exist");
+            count += 1;
+        }
+    }
+    assert!(count >= 20, "{count} tests");
 }
 
 fn the_readme_is_short() {

@@ -38,6 +38,7 @@ const TESTS: &[Test] = tests![
     a_socket_that_listens_is_taken,
     serving_ends_and_leaves_the_process_as_it_was,
     with_other_threads_serving_is_refused,
+    text_in_a_buffer_is_written_once,
     numbers_that_make_no_sense_are_refused,
     a_descriptor_gets_no_second_owner,
     the_longest_time_is_never,
@@ -240,6 +241,27 @@ fn with_other_threads_serving_is_refused() {
     let error = bound.serve(|_| ()).unwrap_err();
     assert_eq!(error.errno(), Some(Errno::DEADLK));
     assert!(error.to_string().contains("other threads"), "{error}");
+}
+
+/// A child inherits the buffer of stdio, and ends without writing it.
+fn text_in_a_buffer_is_written_once() {
+    use std::os::fd::AsRawFd;
+    let (bound, port) = bind(|server| server);
+    let folder = TempDir::new();
+    let file = std::fs::File::create(folder.join("stdout")).unwrap();
+    let mut child = solo::spawn(|| {
+        // SAFETY: both are open; nothing owns standard output.
+        assert_eq!(unsafe { mpserv::ffi::unistd::dup2(file.as_raw_fd(), 1) }, 1);
+        mpserv::printf!("held by stdio\n");
+        bound.serve(|_| ()).unwrap();
+        assert_eq!(mpserv::stdio::fflush(mpserv::stdio::stdout()), 0);
+    });
+    for _ in 0..2 {
+        assert_eq!(read_all(&mut connect(port)), b"");
+    }
+    child.kill(Signal::TERM).unwrap();
+    assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
+    assert_eq!(std::fs::read_to_string(folder.join("stdout")).unwrap(), "held by stdio\n");
 }
 
 fn numbers_that_make_no_sense_are_refused() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::{CString, c_int};
 use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use mpserv::errno::Errno;
 use mpserv::fd::{
@@ -13,7 +14,7 @@ use mpserv::fs::{OpenFlags, lstat, open, stat};
 use mpserv::memory::{CStrArray, STACK_MIN, SharedWords, Stack};
 use mpserv::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket};
 use mpserv::printf;
-use mpserv::process::{Resource, WaitFor, WaitOptions, exit, getrlimit, setrlimit, waitpid};
+use mpserv::process::{_exit, Fork, Resource, WaitFor, WaitOptions, exit, fork, getrlimit, setrlimit, waitpid};
 use mpserv::pty::open_master;
 use mpserv::signal::{Disposition, SigAction, SigSet, Signal, SignalFd, SignalFlag, sigaction};
 use mpserv::stdio::{fgets, stdin};
@@ -120,6 +121,31 @@ pub(crate) fn exit_closes_stdio_to_handlers() {
     // The handler's line was written directly, before that which stdio held.
     assert_eq!(read_text(output), "by the handler\nheld by stdio\n");
     assert_eq!(reap(&mut child).exit_status(), Some(7));
+}
+
+/// What other code of the process has registered runs in both processes, as in any program.
+pub(crate) fn handlers_of_pthread_atfork_run() {
+    static CALLS: [AtomicU32; 3] = [const { AtomicU32::new(0) }; 3];
+    extern "C" fn prepare() {
+        CALLS[0].fetch_add(1, Ordering::Relaxed);
+    }
+    extern "C" fn in_parent() {
+        CALLS[1].fetch_add(1, Ordering::Relaxed);
+    }
+    extern "C" fn in_child() {
+        CALLS[2].fetch_add(1, Ordering::Relaxed);
+    }
+    let calls = || CALLS.each_ref().map(|count| count.load(Ordering::Relaxed));
+    let mut child = spawn(|| {
+        // SAFETY: the functions only count, which a child may do.
+        assert_eq!(unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) }, 0);
+        match fork().unwrap() {
+            Fork::Child => _exit(i32::from(calls() != [1, 0, 1])),
+            Fork::Parent(mut child) => assert_eq!(child.wait().unwrap().exit_status(), Some(0)),
+        }
+        assert_eq!(calls(), [1, 1, 0]);
+    });
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 
 pub(crate) fn a_soft_limit_is_no_hard_limit() {

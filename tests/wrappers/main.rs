@@ -45,6 +45,7 @@ fn main() -> ExitCode {
             flags_of_a_descriptor_are_what_was_set_last,
             lstat_is_about_the_link_and_stat_about_its_target,
             exit_closes_stdio_to_handlers,
+            handlers_of_pthread_atfork_run,
             a_soft_limit_is_no_hard_limit,
             a_stack_has_a_guard_below_it,
             a_list_of_strings_ends_where_it_was_truncated,
