@@ -212,9 +212,13 @@ impl Limits {
         self.limits.get(..self.length).unwrap_or_default()
     }
 
-    /// Refuses limits that this process may not set.
+    /// Refuses limits that make no sense, and those that this process may not set.
     pub(super) fn check(&self) -> Result<()> {
         for (resource, limit) in self.as_slice() {
+            if limit.soft > limit.hard {
+                let what = format_args!("the limits {} and {} for {resource:?}", limit.soft, limit.hard);
+                return Err(Error::new(what, Reason::Usage("the soft one is above the hard one"), "lower it"));
+            }
             let now = getrlimit(*resource).map_or(limit.hard, |now| now.hard);
             if limit.hard > now && !is_root() {
                 return Err(Error::new(

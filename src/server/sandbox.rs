@@ -14,13 +14,18 @@ use crate::ffi::sys::socket as option;
 use crate::ffi::sys::syscall as c;
 use crate::sys::errno::Result;
 use crate::sys::fd::{AsFd, BorrowedFd, STDERR, STDIN, STDOUT};
-use crate::sys::seccomp::{Check, Rule, allow_only_and_note_in};
+use crate::sys::seccomp::{CALLS_MAX, Check, Rule, allow_only_and_note_in};
 
 /// The calls of every child at its end. Usually the clock is read without a system call.
 const BASE: [c_long; 3] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime];
 
 /// The further calls of a preforked child whose arguments reach nothing: it waits, and handles the signal that retires it.
 const POOL: [c_long; 4] = [c::SYS_getpid, c::SYS_ppoll, c::SYS_rt_sigreturn, c::SYS_clock_nanosleep];
+
+/// The number of further calls of a preforked child whose arguments are checked.
+const OF_POOL: usize = 6;
+/// The number of calls that are allowed for the note of a violation.
+const OF_NOTE: usize = 1;
 
 /// The calls that change a socket, or send and receive, for every process that has it.
 const SOCKET_CALLS: [c_long; 10] = [
@@ -55,6 +60,12 @@ pub(super) enum ChildKind<'a> {
     OneClient(BorrowedFd<'a>),
     /// A preforked child, which accepts one client after another from these listeners.
     Pool(&'a Listeners),
+}
+
+/// Whether a handler's calls can be allowed: each is the number of a call, and there is room for them beside a child's own.
+pub(super) fn can_allow(calls: &[c_long]) -> bool {
+    let own = BASE.len() + POOL.len() + OF_POOL + OF_NOTE;
+    calls.len() + own <= CALLS_MAX && calls.iter().all(|call| u32::try_from(*call).is_ok())
 }
 
 /// Enters the sandbox. From now on this process can make `calls`, and those that every child of its kind needs. The note of
@@ -92,7 +103,7 @@ fn enter_in_pool(listeners: &Listeners, calls: &[c_long], note: &'static [Atomic
     let credentials = [constant(option::SO_PEERCRED)];
     let set = [Check::IsNot(0, closed), Check::Is(1, &level), Check::Is(2, &timeouts)];
     let get = [Check::IsNot(0, closed), Check::Is(1, &level), Check::Is(2, &credentials)];
-    let own = [
+    let own: [Rule<'_>; OF_POOL] = [
         Rule { call: c::SYS_accept4, checks: &accept },
         Rule { call: c::SYS_write, checks: &log },
         // A log that is a socket is written to by sendto.

@@ -10,6 +10,7 @@ use super::limits::{BACKLOG_DEFAULT, GRACE_DEFAULT, MAX_CHILDREN_DEFAULT, MAX_CH
 use super::listener::SocketSettings;
 use super::log::{LogFormat, LogTime, Verbosity};
 use super::privileges::{Limits, Privileges};
+use super::sandbox::can_allow;
 use super::scoreboard::ChildAccess;
 use super::source::SourcePrefix;
 use crate::program::{Args, Title};
@@ -119,6 +120,14 @@ impl Settings<'_> {
         check_range("source_prefix", self.source_prefix.v4, Ipv4Addr::BITS)?;
         check_range("source_prefix", self.source_prefix.v6, Ipv6Addr::BITS)?;
         check_range("max_rate", self.max_rate.map_or(1, |(limit, _)| limit), RATE_LIMIT)?;
+        if self.sandbox.is_some_and(|calls| !can_allow(calls)) {
+            let reason = Reason::Usage("a number that no system call has, or more than a filter has room for");
+            return Err(Error::new(
+                format_args!("the calls of the sandbox"),
+                reason,
+                "name those that the handler makes",
+            ));
+        }
         let is_none = |time: Option<Duration>| time.is_some_and(|time| time.is_zero());
         let is_nothing = [
             ("a period of max_rate", is_none(self.max_rate.map(|(_, period)| period))),

@@ -16,7 +16,7 @@ use common::*;
 use mpserv::errno::Errno;
 use mpserv::fd::OwnedFd;
 use mpserv::net::{SockAddr, SocketAddr};
-use mpserv::process::Child;
+use mpserv::process::{Child, Limit, Resource};
 use mpserv::server::{Bound, Connection, HandlerError, Outcome, Peer, Server, Verbosity};
 use mpserv::signal::Signal;
 
@@ -274,6 +274,9 @@ fn numbers_that_make_no_sense_are_refused() {
         Server::new().idle_timeout(nothing),
         Server::new().max_lifetime(nothing),
         Server::new().prefork(1, 1).max_requests(0),
+        Server::new().sandbox(&[-1]),
+        Server::new().sandbox(&[0; 64]),
+        Server::new().rlimit(Resource::NOFILE, Limit { soft: 2, hard: 1 }),
     ] {
         let error = server.listen("127.0.0.1:0").bind().unwrap_err();
         assert!(error.is_usage(), "{error}");
