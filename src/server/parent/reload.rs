@@ -106,7 +106,10 @@ impl<W: Worker> Parent<'_, '_, W> {
             )),
             (_, None) => Text::of(format_args!("it ended before it was ready")),
         };
-        self.successor_failed(why.as_str());
+        // Its id may already be that of another process.
+        if self.take_successor().is_some() {
+            self.go_on_without_successor(why.as_str());
+        }
     }
 
     /// The successor has taken too long.
