@@ -83,6 +83,13 @@ pub fn bytes(quoted: &[u8]) -> Vec<u8> {
             out.push(*first);
             continue;
         }
+        // strace writes a string of bytes that are no text in this form.
+        let hex = rest.strip_prefix(b"x").and_then(|hex| std::str::from_utf8(hex.get(..2)?).ok());
+        if let Some(value) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            out.push(value);
+            rest = &rest[3..];
+            continue;
+        }
         let digits = rest.iter().take(3).take_while(|digit| matches!(digit, b'0'..=b'7')).count();
         if digits > 0 {
             let value = rest[..digits].iter().fold(0_u32, |value, digit| value * 8 + u32::from(digit - b'0'));
@@ -114,7 +121,10 @@ pub fn quoted(bytes: &[u8]) -> String {
                 '\n' => out.push_str("\\n"),
                 '\0' => out.push_str("\\0"),
                 '"' | '\\' => out.extend(['\\', letter]),
-                control if control.is_control() => out.extend(control.escape_default()),
+                '\t' | '\r' => out.extend(letter.escape_default()),
+                control if control.is_control() => {
+                    control.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| out.push_str(&format!("\\{byte:03o}")));
+                }
                 other => out.push(other),
             }
         }
@@ -261,7 +271,8 @@ mod tests {
     fn strings_are_read_back_to_letters() {
         assert_eq!(bytes(br#""a\n\346\210\220\"\0""#), "a\n成\"\0".as_bytes());
         assert_eq!(quoted("a\n成\"\0".as_bytes()), "\"a\\n成\\\"\\0\"");
-        assert_eq!(quoted(b"\xff"), "\"\\377\"");
+        assert_eq!(quoted(b"\xff\x01\t"), "\"\\377\\001\\t\"");
+        assert_eq!(bytes(br#""\x7d\x69\xec""#), b"}i\xec");
         let places = HashMap::from([(7, Place::default())]);
         assert_eq!(whole(b"clone(flags=SIGCHLD)  = 7", &places), "clone(flags=SIGCHLD) = <first process>");
         assert_eq!(whole(b"read(7, \"\", 7)   = 0", &places), "read(7, \"\", 7) = 0");
