@@ -28,7 +28,8 @@ static void error_handling(const char *message)
 static void read_childproc(int sig)
 {
 	int status;
-	/* Wrong: signals do not queue. Of children that end together all but one stay zombies. */
+	/* Wrong: signals do not queue. If several children end together, one SIGCHLD may stand for all; one waitpid takes
+	 * one child, so the others can stay zombies. */
 	pid_t pid = waitpid(-1, &status, WNOHANG);
 
 	/* Wrong: stdio in a handler. mended: see handler_printf.h. */

@@ -27,7 +27,8 @@ fn error_handling(message: &CStr) -> ! {
 
 fn read_childproc(_sig: Signal) {
     let mut status = WaitStatus::default();
-    // Wrong: signals do not queue. Of children that end together all but one stay zombies.
+    // Wrong: signals do not queue. If several children end together, one SIGCHLD may stand for all; one waitpid takes
+    // one child, so the others can stay zombies.
     let pid = waitpid(WaitFor::AnyChild, Some(&mut status), WaitOptions::NOHANG).c_return();
 
     // Wrong: stdio in a handler. mended: see handler_printf.h; the library's printf! does the same.

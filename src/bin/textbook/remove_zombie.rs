@@ -18,7 +18,8 @@ use mpserv::time::sleep;
 fn read_childproc(_sig: Signal) {
     // mended: the original reads it even when waitpid returned 0 or -1 and did not set it
     let mut status = WaitStatus::default();
-    // Wrong: signals do not queue. Of children that end together all but one stay zombies.
+    // Wrong: signals do not queue. If several children end together, one SIGCHLD may stand for all; one waitpid takes
+    // one child, so the others can stay zombies.
     let pid = waitpid(WaitFor::AnyChild, Some(&mut status), WaitOptions::NOHANG).c_return();
 
     // C: if (WIFEXITED(status)) … WEXITSTATUS(status)
