@@ -1,6 +1,7 @@
 //! The lessons: each page holds together, the sources are aligned, text can be read, and exercises are graded right.
 //!
 //! - `pages`: all pages of all programs, and what is planted in one
+//! - `facts`: what they say is true of the run
 //! - `html`: reads a page's tags
 //! - `contrast`: the colours of text
 //! - `exercises`: the original fails, a mended program passes, another change does not
@@ -10,6 +11,7 @@ mod common;
 
 mod contrast;
 mod exercises;
+mod facts;
 mod html;
 mod pages;
 

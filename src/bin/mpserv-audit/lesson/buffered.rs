@@ -1,14 +1,17 @@
 //! Output without a system call: stdio keeps it in a buffer, and a fork copies the buffer.
 //!
 //! On a terminal each printf makes its call at once. The same run on a terminal therefore shows which lines printed what,
-//! and where between the other calls.
+//! and where between the other calls. The texts are those of the run itself: process ids differ from run to run.
+
+mod texts;
 
 use super::steps::{Runs, Step};
-use super::text::{arguments, bytes};
+use super::text::{arguments, number};
 use crate::compare::{Kind, Pair, Side, compare};
 use crate::normalize::Run;
 use crate::start::From;
 use crate::trace::{Line, Trace};
+use texts::{literal, take_from_writes, written};
 
 /// A text that a line printed and no call wrote.
 #[derive(Clone, Debug)]
@@ -31,12 +34,14 @@ pub fn find(runs: &Runs<'_>, steps: &[Step], terminal: &Runs<'_>) -> Vec<Buffere
     let [run_a, run_b] = [terminal.trees[0], runs.trees[0]].map(|tree| Run::new(tree, &[], None));
     let sides = (Side { tree: terminal.trees[0], run: &run_a }, Side { tree: runs.trees[0], run: &run_b });
     let comparison = compare(&sides.0, &sides.1, From::Main);
+    let mut writes: Vec<(usize, Vec<usize>)> = Vec::new();
     for pair in &comparison.pairs {
         let Some(lane) = pair.b.and_then(|process| runs.lane_of(process)) else {
             continue;
         };
-        Lane { runs, steps, terminal, pair, lane }.walk(&mut held, &mut found);
+        Lane { runs, steps, terminal, pair, lane }.walk(&mut held, &mut found, &mut writes);
     }
+    take_from_writes(runs, steps, &writes, &mut found);
     found
 }
 
@@ -54,7 +59,8 @@ pub fn unfinished(runs: &Runs<'_>, steps: &[Step]) -> Vec<Buffered> {
         match call.name {
             b"newfstatat" | b"fstat" if is_output && !step.lines[0].is_empty() => {
                 held[step.lane] = Some(found.len());
-                found.push(Buffered { lane: step.lane, lines: step.lines.clone(), text: None, written: Vec::new() });
+                let text = literal(runs, step.lane, step.events[0]);
+                found.push(Buffered { lane: step.lane, lines: step.lines.clone(), text, written: Vec::new() });
             }
             b"write" if is_output => {
                 if let Some(index) = held[step.lane].take() {
@@ -87,11 +93,25 @@ struct Lane<'l> {
 }
 
 impl Lane<'_> {
-    fn walk(self, held: &mut [Vec<usize>], found: &mut Vec<Buffered>) {
+    /// Adds what the process printed to `found`, and to `writes` each call that wrote something with what it wrote.
+    fn walk(self, held: &mut [Vec<usize>], found: &mut Vec<Buffered>, writes: &mut Vec<(usize, Vec<usize>)>) {
         let (Some(shown), Some(trace)) = (self.trace_on_terminal(), self.runs.trace(self.lane, 0)) else {
             return;
         };
+        // The beginning of a line, which even the terminal got only with the rest.
+        let mut begun: Option<Vec<u8>> = None;
+        // The children that were waited for last, on the terminal and in the run.
+        let mut reaped: [Option<i64>; 2] = [None, None];
         for row in &self.pair.rows {
+            reaped = [
+                row.a().and_then(|event| waited(shown, event)).or(reaped[0]),
+                row.b().and_then(|event| waited(trace, event)).or(reaped[1]),
+            ];
+            if let Some((lines, text)) = row.a().and_then(|event| self.beginning(shown, event)) {
+                held[self.lane].push(found.len());
+                found.push(Buffered { lane: self.lane, lines, text: Some(text.clone()), written: Vec::new() });
+                begun = Some(text);
+            }
             let printed = row.a().filter(|event| writes_output(shown, *event));
             let step = row.b().and_then(|event| self.step(event));
             let lines = printed.map(|event| self.lines(event));
@@ -100,7 +120,11 @@ impl Lane<'_> {
                 && step.zip(lines.as_ref()).is_some_and(|(step, lines)| self.steps[step].lines[0] == lines[0]);
             let lines = lines.filter(|lines| !lines[0].is_empty());
             if let (Some(event), Some(lines), false) = (printed, lines, same) {
-                let text = Some(written(shown, event));
+                let mut text = written(shown, event);
+                if let Some(rest) = begun.take().and_then(|begun| Some(text.strip_prefix(begun.as_slice())?.to_vec())) {
+                    text = rest;
+                }
+                let text = Some(self.with_ids(&text, reaped));
                 held[self.lane].push(found.len());
                 found.push(Buffered { lane: self.lane, lines, text, written: Vec::new() });
             }
@@ -108,12 +132,42 @@ impl Lane<'_> {
                 continue;
             };
             if writes_output(trace, event) && !same {
-                held[self.lane].drain(..).for_each(|at| found[at].written.push(step));
+                let all: Vec<usize> = held[self.lane].drain(..).collect();
+                all.iter().for_each(|at| found[*at].written.push(step));
+                writes.push((step, all));
             }
             if let Some(child) = self.child(trace, event) {
                 held[child] = held[self.lane].clone();
             }
         }
+    }
+
+    /// The beginning of a line that the terminal got later: its lines in the sources, and its text.
+    fn beginning(&self, shown: &Trace, event: usize) -> Option<([Vec<usize>; 2], Vec<u8>)> {
+        let asks = |text: &[u8]| text.starts_with(b"newfstatat(1, ") || text.starts_with(b"fstat(1, ");
+        let write =
+            (event..shown.len()).find(|later| writes_output(shown, *later)).filter(|_| asks(shown.text(event)))?;
+        let lines = self.lines(event);
+        if lines[0].is_empty() || lines[0].first() == self.lines(write)[0].first() {
+            return None;
+        }
+        let lane = self.terminal.lane_of(self.pair.a?)?;
+        let text = literal(self.terminal, lane, Some(event))?;
+        written(shown, write).starts_with(&text).then_some((lines, text))
+    }
+
+    /// A text of the terminal's run with the process ids of the run itself.
+    fn with_ids(&self, text: &[u8], reaped: [Option<i64>; 2]) -> Vec<u8> {
+        let counterpart = |pid: i64| {
+            if reaped[0] == Some(pid) {
+                return reaped[1];
+            }
+            let all = &self.terminal.trees[0].processes;
+            let process = all.iter().find(|process| i64::from(process.pid) == pid)?;
+            let here = self.runs.trees[0].processes.iter().find(|other| other.place == process.place)?;
+            Some(here.pid.into())
+        };
+        texts::with_numbers(text, counterpart)
     }
 
     fn trace_on_terminal(&self) -> Option<&Trace> {
@@ -155,9 +209,10 @@ fn writes_output(trace: &Trace, event: usize) -> bool {
     trace.text(event).starts_with(b"write(1, ")
 }
 
-fn written(trace: &Trace, event: usize) -> Vec<u8> {
+/// The child that a call waited for.
+fn waited(trace: &Trace, event: usize) -> Option<i64> {
     match trace.line(event) {
-        Line::Call(call) => arguments(&call).get(1).map(|text| bytes(text)).unwrap_or_default(),
-        _ => Vec::new(),
+        Line::Call(call) if call.name == b"wait4" => number(call.result).filter(|pid| *pid > 0),
+        _ => None,
     }
 }

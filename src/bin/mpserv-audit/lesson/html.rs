@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::after;
+use super::child;
 use super::frame::{Tab, head, labelled_tabs, tabs};
 use super::notes::{self, Stop};
 use super::page::{Column, Page};
@@ -129,6 +130,7 @@ impl Page<'_> {
             let mut calls = String::new();
             for row in row::of_block(&self.runs, &self.steps, &block) {
                 let _ = write!(calls, "<li>{}{}</li>", rows::html(self, &row), self.word(&row, &mut known));
+                calls += &child::html(self, &row);
             }
             block.buffered.iter().for_each(|index| calls += &silent::html(self, *index));
             if !calls.is_empty() {

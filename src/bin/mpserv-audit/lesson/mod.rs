@@ -14,6 +14,7 @@
 //! | `html` | a page as HTML, made of the parts below |
 //! | `frame`, `tour`, `after` | its head, where to look first, what stands behind the sources |
 //! | `rows`, `step` | the calls under the lines; one of them in full |
+//! | `child` | the row of a fork's return in the child |
 //! | `silent` | the row of a line that printed into a buffer |
 //! | `printed` | the lines on a terminal beside those on a pipe |
 //! | `questions` | questions that the run answers |
@@ -22,6 +23,7 @@
 mod after;
 mod anchors;
 mod buffered;
+mod child;
 mod frame;
 mod html;
 mod index;
@@ -57,6 +59,7 @@ use crate::tree::Tree;
 use crate::trouble::Trouble;
 use frame::Tab;
 use page::{Column, Page, Printed, Tabs};
+use printed::Copies;
 use steps::Runs;
 
 /// The order in which the programs are learnt.
@@ -211,6 +214,9 @@ fn page_of<'p>(subject: &'p Subject, case: &'p Case, sources: &'p Sources) -> Re
     };
     let mut page = Page::new(&subject.name, &case.drive, runs, columns, buffered);
     page.printed = printed(subject, case);
+    if let (Some(terminal), Some(pipe)) = (on(subject, case, Output::Pty), on(subject, case, Output::Pipe)) {
+        page.printed.copies = copies(&runs_of(pipe, sources), &runs_of(terminal, sources));
+    }
     Ok(page)
 }
 
@@ -225,7 +231,13 @@ fn on<'s>(subject: &'s Subject, case: &Case, output: Output) -> Option<&'s Case>
 
 fn printed(subject: &Subject, case: &Case) -> Printed {
     let text = |output| on(subject, case, output).map(|case| case.printed[0].text.clone());
-    Printed { terminal: text(Output::Pty), pipe: text(Output::Pipe) }
+    Printed { terminal: text(Output::Pty), pipe: text(Output::Pipe), copies: Vec::new() }
+}
+
+/// The processes that wrote each line to the pipe.
+fn copies(pipe: &Runs<'_>, terminal: &Runs<'_>) -> Vec<Copies> {
+    let steps = pipe.steps();
+    printed::copies(pipe, &steps, &buffered::find(pipe, &steps, terminal))
 }
 
 /// The source of one side: the file that has its main.

@@ -6,9 +6,11 @@ use super::anchors;
 use super::buffered::Buffered;
 use super::frame::Tab;
 use super::notes::{self, Stop};
+use super::printed::Copies;
 use super::row;
 use super::state::{Kernel, Life};
 use super::steps::{Runs, Step};
+use super::text;
 use crate::trace::Line;
 use crate::tree::Place;
 
@@ -26,6 +28,8 @@ pub struct Column {
 pub struct Printed {
     pub terminal: Option<Vec<u8>>,
     pub pipe: Option<Vec<u8>>,
+    /// The processes that wrote each line to the pipe.
+    pub copies: Vec<Copies>,
 }
 
 impl Printed {
@@ -151,5 +155,25 @@ impl<'p> Page<'p> {
         let step = &self.steps[at];
         let process = self.runs.process(step.lane, 0);
         process.is_some_and(|process| step.after.processes[process].life == Life::Zombie)
+    }
+
+    /// Whether the kernel made this call again by itself, after a signal had interrupted it.
+    pub fn is_restarted(&self, at: usize) -> bool {
+        let step = &self.steps[at];
+        let Line::Call(call) = self.runs.line(step) else {
+            return false;
+        };
+        for before in self.steps[..at].iter().rev().filter(|before| before.lane == step.lane) {
+            match self.runs.line(before) {
+                // The program was told, and made the next call itself.
+                Line::Call(back) if back.name == b"rt_sigreturn" && back.result.starts_with(b"-1 EINTR") => {
+                    return false;
+                }
+                Line::Call(_) if before.handles.is_some() && step.handles.is_none() => {}
+                Line::Call(first) => return first.name == call.name && text::outcome(&first) == "interrupted",
+                _ => {}
+            }
+        }
+        false
     }
 }

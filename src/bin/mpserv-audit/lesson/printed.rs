@@ -2,6 +2,51 @@
 
 use std::collections::BTreeMap;
 
+use super::buffered::Buffered;
+use super::steps::{Runs, Step};
+use super::text::sentence;
+
+/// A line that stayed in a buffer, and what became of it.
+#[derive(Clone, Debug, Default)]
+pub struct Copies {
+    line: String,
+    /// The number of times that each process wrote it.
+    by: BTreeMap<usize, (String, usize)>,
+    /// The number of times that a process printed it, and did not write it.
+    lost: BTreeMap<usize, (String, usize)>,
+}
+
+/// The lines that stayed in buffers, with the processes that wrote them.
+pub fn copies(runs: &Runs<'_>, steps: &[Step], buffered: &[Buffered]) -> Vec<Copies> {
+    let mut all: Vec<Copies> = Vec::new();
+    for text in buffered {
+        let line = form(&self::text(text.text.as_deref().unwrap_or_default()));
+        let at = all.iter().position(|copies| copies.line == line).unwrap_or_else(|| {
+            all.push(Copies { line, ..Copies::default() });
+            all.len() - 1
+        });
+        let name = |lane: usize| runs.place(lane).phrase();
+        let writers: Vec<usize> = text.written.iter().map(|step| steps[*step].lane).collect();
+        for lane in &writers {
+            all[at].by.entry(*lane).or_insert_with(|| (name(*lane), 0)).1 += 1;
+        }
+        if !writers.contains(&text.lane) {
+            all[at].lost.entry(text.lane).or_insert_with(|| (name(text.lane), 0)).1 += 1;
+        }
+    }
+    all
+}
+
+impl Copies {
+    /// Tells who wrote the line, and whose own was lost.
+    fn sentences(&self) -> String {
+        let by: Vec<String> = self.by.values().map(|(who, times)| format!("{who} writes {times}")).collect();
+        let lost: Vec<String> = self.lost.values().map(|(who, times)| format!("{who} loses its own {times}")).collect();
+        let parts = [by, lost].concat();
+        if parts.is_empty() { String::new() } else { format!(" {}.", sentence(&parts.join(", "))) }
+    }
+}
+
 /// Printed bytes as text with plain ends of lines.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace('\r', "")
@@ -29,13 +74,17 @@ fn counts(terminal: &str, pipe: &str) -> BTreeMap<String, [usize; 2]> {
 }
 
 /// The difference between both texts, and its reason.
-pub fn difference(terminal: &str, pipe: &str) -> String {
+pub fn difference(terminal: &str, pipe: &str, copies: &[Copies]) -> String {
     let counts = counts(terminal, pipe);
     let list = |is_listed: fn(&[usize; 2]) -> bool| {
         let listed = counts.iter().filter(|(_, times)| is_listed(times));
-        let all: Vec<String> =
-            listed.map(|(line, [on, to])| format!("“{line}” ({on} on the terminal, {to} on the pipe)")).collect();
-        all.join(", ")
+        let all: Vec<String> = listed
+            .map(|(line, [on, to])| {
+                let who = copies.iter().find(|copies| copies.line == *line).map_or_else(String::new, Copies::sentences);
+                format!("“{line}” ({on} on the terminal, {to} on the pipe).{who}")
+            })
+            .collect();
+        all.join(" ")
     };
     let copied = list(|[on, to]| to > on);
     let lost = list(|[on, to]| to < on);
@@ -43,11 +92,11 @@ pub fn difference(terminal: &str, pipe: &str) -> String {
         "printf keeps its text in a buffer when standard output is no terminal, and writes it at exit.".to_owned();
     if !copied.is_empty() {
         out += &format!(
-            " More often: {copied}. fork copies the buffer with all other memory, and each process writes its copy."
+            " More often: {copied} fork copies the buffer with all other memory, and each process writes its copy."
         );
     }
     if !lost.is_empty() {
-        out += &format!(" Lost: {lost}. A process that a signal ends does not write its buffer.");
+        out += &format!(" Lost: {lost} A process that a signal ends does not write its buffer.");
     }
     if copied.is_empty() && lost.is_empty() {
         let is_equal = terminal.lines().map(form).eq(pipe.lines().map(form));
@@ -66,10 +115,13 @@ mod tests {
 
     #[test]
     fn lines_are_counted_one_by_one() {
-        let found = difference("new\nnew\nremoved: 12\nremoved: 7\n", "new\nnew\nnew\nnew\n");
+        let of = |who: &str, times| BTreeMap::from([(0, (who.to_owned(), times))]);
+        let copies = [Copies { line: "new".to_owned(), by: of("child 1", 4), lost: of("the first process", 2) }];
+        let found = difference("new\nnew\nremoved: 12\nremoved: 7\n", "new\nnew\nnew\nnew\n", &copies);
+        assert!(found.contains("Child 1 writes 4, the first process loses its own 2."), "{found}");
         assert!(found.contains("More often: “new” (2 on the terminal, 4 on the pipe)."), "{found}");
         assert!(found.contains("Lost: “removed: …” (2 on the terminal, 0 on the pipe)."), "{found}");
-        assert!(difference("id: 5\nend\n", "id: 66\nend\n").contains("the text is the same"));
-        assert!(difference("a\nb\n", "b\na\n").contains("in another order"));
+        assert!(difference("id: 5\nend\n", "id: 66\nend\n", &[]).contains("the text is the same"));
+        assert!(difference("a\nb\n", "b\na\n", &[]).contains("in another order"));
     }
 }

@@ -71,13 +71,16 @@ fn processes(page: &Page<'_>) -> Option<Question> {
     let alive = |kernel: &Kernel| kernel.processes.iter().filter(|process| process.life == Life::Alive).count();
     let (at, most) =
         page.steps.iter().map(|step| alive(&step.after)).enumerate().max_by_key(|(at, n)| (*n, usize::MAX - at))?;
+    let fewer = (at..page.steps.len()).find(|later| alive(&page.steps[*later].after) < most);
+    let until = fewer.unwrap_or(page.steps.len() - 1);
     question(
         "How many processes does this run have in all, and how many run at the same time at most?",
         format!(
-            "{}: the first one and {}. {most} at the same time, from {} on.",
+            "{}: the first one and {}. {most} at the same time, from {} to {}.",
             lanes,
             plural(lanes - 1, "child", "children"),
-            step(page, at)
+            step(page, at),
+            step(page, until)
         ),
     )
 }
@@ -97,7 +100,7 @@ fn printed(page: &Page<'_>) -> Option<Question> {
         format!(
             "{}. {}<pre class=\"out\">{}</pre>",
             plural(on_pipe, "line", "lines"),
-            escape(&difference(&terminal, &pipe)),
+            escape(&difference(&terminal, &pipe, &page.printed.copies)),
             pipe.lines().map(escape).collect::<Vec<_>>().join("\n")
         ),
     )
@@ -286,6 +289,8 @@ fn endings(page: &Page<'_>) -> Option<Question> {
 fn own_calls(page: &Page<'_>) -> Option<Question> {
     let own = |call: &Call<'_>| library::is_own(call.name);
     let (library, program): (Vec<_>, Vec<_>) = calls(page).partition(|(_, _, call)| own(call));
+    // A call that the kernel made again was asked for once.
+    let program: Vec<_> = program.into_iter().filter(|(at, ..)| !page.is_restarted(*at)).collect();
     question(
         "How many system calls does the program ask for itself, and how many does the C library add?",
         format!("{} by the program, {} by the C library.", program.len(), library.len()),

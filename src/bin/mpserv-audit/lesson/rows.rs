@@ -12,6 +12,7 @@ use crate::compare::Kind;
 use crate::library;
 use crate::report::html::escape;
 use crate::trace::{Call, Line};
+use crate::tree::is_fork;
 
 /// Number of processes that have a colour of their own.
 pub const COLOURS: usize = 8;
@@ -39,16 +40,22 @@ fn result(page: &Page<'_>, call: &Call<'_>) -> String {
     let returns_process =
         matches!(call.name, b"clone" | b"clone3" | b"fork" | b"vfork" | b"wait4" | b"getpid" | b"getppid");
     let place = outcome.parse().ok().filter(|_| returns_process).and_then(|pid: u32| page.places.get(&pid));
-    match (place, call.name) {
-        (Some(place), _) => place.title(),
-        (None, b"rt_sigreturn") => {
-            if outcome == "EINTR" {
-                "EINTR".to_owned()
-            } else {
-                "goes on".to_owned()
-            }
+    match place {
+        // A fork is where a process gets its id.
+        Some(place) if is_fork(call.name) => format!("{} = {outcome}", place.title()),
+        Some(place) => place.title(),
+        None => outcome,
+    }
+}
+
+/// The end of a handler: the call that it interrupted goes on, or returns.
+fn after_handler(page: &Page<'_>, at: usize, call: &Call<'_>) -> String {
+    let interrupted = page.steps[at].handles.and_then(|signal| page.steps[signal].interrupts);
+    match interrupted.map(|before| page.runs.line(&page.steps[before])) {
+        Some(Line::Call(before)) if text::outcome(call) == "EINTR" => {
+            format!("{} now returns EINTR", form(&before).0)
         }
-        (None, _) => outcome,
+        _ => "goes on".to_owned(),
     }
 }
 
@@ -119,16 +126,20 @@ fn what(page: &Page<'_>, row: &Row) -> String {
         }
         Line::Call(_) => {
             let mut out = format!("<code>{}</code>", escape(&together(&calls)));
-            if row.steps.len() > 1 {
-                let _ = write!(out, " ×{}", row.steps.len());
+            let restarted = row.steps.iter().filter(|at| page.is_restarted(**at)).count();
+            if row.steps.len() > restarted + 1 {
+                let _ = write!(out, " ×{}", row.steps.len() - restarted);
             }
             let shown = row.shown();
             let links: Vec<String> = shown
                 .iter()
                 .map(|at| match page.runs.line(&page.steps[*at]) {
                     Line::Call(call) => {
-                        let text = Some(result(page, &call)).filter(|text| !text.is_empty());
-                        let text = text.unwrap_or_else(|| "no return".to_owned());
+                        let text = match call.name {
+                            b"rt_sigreturn" => after_handler(page, *at, &call),
+                            _ => result(page, &call),
+                        };
+                        let text = if text.is_empty() { "no return".to_owned() } else { text };
                         link(*at, &text, &label(&call, &text))
                     }
                     _ => String::new(),
@@ -138,6 +149,9 @@ fn what(page: &Page<'_>, row: &Row) -> String {
             let (before, after) = links.split_at(if gap.is_some() { SHOWN - LAST } else { links.len() });
             let all: Vec<String> = before.iter().chain(&gap).chain(after).cloned().collect();
             let _ = write!(out, " → {}", results(&all));
+            if restarted > 0 {
+                out += &restart(page, row, form(&calls[0]).0.as_str());
+            }
             out + &in_handler(page, first) + &written(page, row) + &only_one(page, first)
         }
         Line::Signal { name, .. } => {
@@ -195,13 +209,30 @@ fn signal_source(page: &Page<'_>, at: usize) -> String {
     };
     let interrupted = step.interrupts.map(|before| &page.steps[before]);
     match interrupted.map(|before| (page.runs.line(before), before.lines[0].first())) {
-        Some((_, Some(line))) if page.is_ignored(at) => format!("{from} at line {line}: no handler, nothing happens"),
+        Some((_, Some(line))) if page.is_ignored(at) => format!("{from} at line {line}: no handler, ignored"),
         Some((Line::Call(call), Some(line))) if text::outcome(&call) == "interrupted" => {
             format!("{from}, interrupts {} at line {line}", form(&call).0)
         }
         Some((_, Some(line))) => format!("{from}, behind line {line}"),
         _ => from,
     }
+}
+
+/// The note at a call that was interrupted, and that the kernel made again.
+fn restart(page: &Page<'_>, row: &Row, name: &str) -> String {
+    let is_ignored = |at: &usize| {
+        page.steps[*at..]
+            .iter()
+            .zip(*at..)
+            .any(|(step, signal)| step.interrupts == Some(*at) && page.is_ignored(signal))
+    };
+    let why = if row.steps.iter().any(is_ignored) {
+        "Under strace even an ignored signal interrupts the call, and the kernel makes it again."
+    } else {
+        "After the handler the kernel makes the call again."
+    };
+    let times = if row.steps.iter().filter(|at| !page.is_restarted(**at)).count() == 1 { " once" } else { "" };
+    format!(" <span class=\"soft\">The program called {}{times}. {why}</span>", escape(name))
 }
 
 /// The note at a call that a handler made.

@@ -34,6 +34,9 @@ pub fn html(page: &Page<'_>, at: usize) -> String {
             let _ = write!(out, "<p>{label}<code>{}</code></p>", escape(&text::whole(text, &page.places)));
         }
     }
+    if page.runs.text(step, 0).is_some_and(|text| text.windows(10).any(|part| part == b"= ? ERESTA")) {
+        out += "<p class=\"soft\">The error behind “?” is inside the kernel only; the program never sees it.</p>";
+    }
     out += &lines(page, step);
     out += &kernel_html(page, &step.after);
     out + "</div>"

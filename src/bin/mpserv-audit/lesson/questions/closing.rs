@@ -59,10 +59,16 @@ fn why_listener(page: &Page<'_>, close: &Closed<'_>) -> Option<String> {
     } else {
         "In this run it is longer than the server itself.".to_owned()
     };
+    let reuses = calls(page).any(|(_, _, call)| contains(call.arguments, "SO_REUSEADDR"));
+    let port = if reuses {
+        ""
+    } else {
+        " Closing it does not free the port at once: without SO_REUSEADDR the port also stays taken while a connection is open."
+    };
     Some(format!(
         "Descriptor {} is the {}. The fork has copied it, but only the first process accepts. If {name} did not close it, {name} would \
          hold it until it ends at {}. {consequence} But a listener stays until the last process has closed it. If the server ended \
-         first, the port would stay taken, and a new server would get EADDRINUSE from bind.",
+         first, clients could still connect to the listener that {name} holds, and nobody would accept them.{port}",
         close.fd,
         escape(close.name),
         step(page, end),
@@ -103,4 +109,8 @@ pub(super) fn last(page: &Page<'_>) -> Option<Question> {
             step(page, closing)
         ),
     )
+}
+
+fn contains(text: &[u8], word: &str) -> bool {
+    text.windows(word.len()).any(|window| window == word.as_bytes())
 }

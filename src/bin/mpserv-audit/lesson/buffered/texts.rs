@@ -1,0 +1,105 @@
+//! The texts that stay in a buffer, as the run itself printed them.
+
+use super::Buffered;
+use crate::lesson::steps::{Runs, Step};
+use crate::lesson::text::{arguments, bytes};
+use crate::trace::{Line, Trace};
+
+/// The text that a call of write has written.
+pub(super) fn written(trace: &Trace, event: usize) -> Vec<u8> {
+    match trace.line(event) {
+        Line::Call(call) => arguments(&call).get(1).map(|text| bytes(text)).unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+/// The string in the first source at the line that made a call, if printf prints it as it is.
+pub(super) fn literal(runs: &Runs<'_>, lane: usize, event: Option<usize>) -> Option<Vec<u8>> {
+    let line = runs.sources.lines(runs.trace(lane, 0)?, event?).into_iter().next()?;
+    let text = runs.sources.text(line.file).get(line.number.checked_sub(1)?)?;
+    string(text)
+}
+
+/// The first string of a line of C, without a conversion.
+fn string(line: &str) -> Option<Vec<u8>> {
+    let (_, rest) = line.split_once('"')?;
+    let mut is_escaped = false;
+    let end = rest.find(|letter| {
+        let is_end = letter == '"' && !is_escaped;
+        is_escaped = letter == '\\' && !is_escaped;
+        is_end
+    })?;
+    let text = bytes(rest[..end].as_bytes());
+    (!text.contains(&b'%')).then_some(text)
+}
+
+/// A text in which each number that has a counterpart is that one.
+pub(super) fn with_numbers(text: &[u8], counterpart: impl Fn(i64) -> Option<i64>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for part in text.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
+        let number = std::str::from_utf8(part).ok().and_then(|part| part.parse().ok());
+        match number.and_then(&counterpart) {
+            Some(other) => out.extend(other.to_string().bytes()),
+            None => out.extend(part),
+        }
+    }
+    out
+}
+
+/// Takes each text from a call that wrote it: `writes` are steps, and what each has written in this order.
+pub(super) fn take_from_writes(
+    runs: &Runs<'_>,
+    steps: &[Step],
+    writes: &[(usize, Vec<usize>)],
+    found: &mut [Buffered],
+) {
+    for (step, all) in writes {
+        let (Some(trace), Some(event)) = (runs.trace(steps[*step].lane, 0), steps[*step].events[0]) else {
+            continue;
+        };
+        let text = written(trace, event);
+        let mut rest = &text[..];
+        for at in all {
+            let Some(taken) = found[*at].text.as_deref().and_then(|expected| same_start(rest, expected)) else {
+                break;
+            };
+            found[*at].text = Some(rest[..taken].to_vec());
+            rest = &rest[taken..];
+        }
+    }
+}
+
+/// The length of the part at the beginning that is as expected, but for its numbers.
+fn same_start(text: &[u8], expected: &[u8]) -> Option<usize> {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (mut at, mut wanted) = (0, 0);
+    while wanted < expected.len() {
+        let (here, there) = (digits(&text[at..]), digits(&expected[wanted..]));
+        if (here > 0) != (there > 0) || (there == 0 && text.get(at) != Some(&expected[wanted])) {
+            return None;
+        }
+        at += here.max(1);
+        wanted += there.max(1);
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_told_from_their_numbers() {
+        assert_eq!(same_start(b"id: 2200\nend", b"id: 17\n"), Some(9));
+        assert_eq!(same_start(b"id: x\n", b"id: 17\n"), None);
+        assert_eq!(same_start(b"id", b"id: 17\n"), None);
+        let counterpart = |pid| (pid == 17).then_some(2200);
+        assert_eq!(with_numbers(b"id: 17 5\n", counterpart), b"id: 2200 5\n");
+    }
+
+    #[test]
+    fn strings_are_read_from_the_source() {
+        assert_eq!(string("\tprintf(\"a \\\"b\\\"\\n\"); // \"c\""), Some(b"a \"b\"\n".to_vec()));
+        assert_eq!(string("printf(\"%d\", 1);"), None);
+    }
+}
