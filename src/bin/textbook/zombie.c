@@ -1,5 +1,5 @@
 /*
- * zombie: a child that has ended stays in the process table until its parent waits for it, or ends.
+ * zombie: a child that has ended stays in the process table until its parent waits for it, or ends and init waits.
  *
  * From:  the notes on chapter 10 (zombie processes).
  * Shows: for the 30 seconds in which the parent sleeps, `ps au` lists the child with the state Z+.
