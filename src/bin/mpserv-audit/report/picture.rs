@@ -66,6 +66,25 @@ impl Picture {
         Some(Picture { measures, lanes, rows })
     }
 
+    /// Gives each node a row of its own, in an order of events that is known for each process by its index.
+    pub fn in_order(mut self, order: impl Fn(usize, usize) -> Option<usize>) -> Self {
+        let place = |lane: &Lane, node: &Node| order(lane.process, *node.events.first()?);
+        let mut all: Vec<usize> = Vec::new();
+        for lane in &self.lanes {
+            all.extend(lane.nodes.iter().filter_map(|node| place(lane, node)));
+        }
+        all.sort_unstable();
+        for lane in &mut self.lanes {
+            for at in 0..lane.nodes.len() {
+                if let Some(place) = place(lane, &lane.nodes[at]) {
+                    lane.nodes[at].row = all.partition_point(|other| *other < place);
+                }
+            }
+        }
+        self.rows = all.len();
+        self
+    }
+
     /// The picture as SVG; `title` is for a reader who cannot see it.
     pub fn svg(&self, title: &str, links: Option<&Links<'_>>) -> String {
         let Measures { node_width, node_height, .. } = self.measures;

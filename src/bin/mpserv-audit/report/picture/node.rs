@@ -74,7 +74,8 @@ pub(super) fn node(line: &Line<'_>, places: &HashMap<u32, Place>, measures: Meas
         let name = node.label.split(['(', ':']).next().unwrap_or_default();
         node.label = match line {
             Line::End { how } if how.starts_with(b"killed") => "killed".to_owned(),
-            _ => name.replace("exited with", "exit").replace("nanosleep", "sleep").trim().to_owned(),
+            Line::Call(call) if call.name == b"exit_group" => "exit_group".to_owned(),
+            _ => name.replace("exited with", "ended,").replace("nanosleep", "sleep").trim().to_owned(),
         };
     }
     if node.label.chars().count() > measures.label {
