@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::page::Page;
+use super::printed;
 use super::questions;
 use crate::report::html::escape;
 
@@ -20,10 +21,10 @@ pub fn outputs(page: &Page<'_>) -> String {
         "<h2 id=\"prints\">What it prints</h2>\n<div class=\"outputs\"><div><h3>on a terminal</h3><pre class=\"out\">{}</pre></div>\
          <div><h3>to a pipe</h3><pre class=\"out\">{}</pre></div></div>\n\
          <p class=\"text soft\">On a terminal printf makes its call at the end of each line. To a pipe it keeps the text in a buffer in the \
-         process’s memory, and writes it when the buffer is full or the process exits. A fork copies that memory, a signal that ends \
-         the process throws it away.</p>\n",
+         process’s memory, and writes it when the buffer is full or the process exits.{}</p>\n",
         shown(terminal),
-        shown(pipe)
+        shown(pipe),
+        escape(&printed::consequences(&page.printed.copies))
     )
 }
 
@@ -33,8 +34,9 @@ pub fn questions(page: &Page<'_>) -> String {
     for question in questions::of(page) {
         let _ = writeln!(
             out,
-            "<details><summary>{}</summary><div>{}</div></details>",
+            "<details><summary>{}</summary><div{}>{}</div></details>",
             escape(&question.ask),
+            question.id.map_or_else(String::new, |id| format!(" id=\"{id}\"")),
             question.answer
         );
     }
@@ -47,7 +49,7 @@ pub fn exercises(page: &Page<'_>) -> String {
         return String::new();
     }
     let mut out =
-        "<h2 id=\"exercises\">Exercises</h2>\n<p class=\"text\">Copy the C program, mend the copy, and have it graded:</p>\n".to_owned();
+        "<h2 id=\"exercises\">Exercises</h2>\n<p class=\"text\">In the repository: copy the C program, mend the copy, and have it graded.</p>\n".to_owned();
     let name = escape(&page.name);
     let _ = writeln!(out, "<pre class=\"shell\">cp src/bin/textbook/{name}.c mine.c</pre>");
     for (idea, command) in &page.exercises {

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use super::after;
 use super::child;
+use super::count::Count;
 use super::frame::{Tab, head, labelled_tabs, tabs};
+use super::glossary;
+use super::header;
 use super::notes::{self, Stop};
 use super::page::{Column, Page};
 use super::row::{self, Row};
@@ -31,6 +34,7 @@ impl Page<'_> {
         out += &self.contents(picture.is_some());
         out += "</header>\n<main>\n";
         out += &tour::html(self);
+        out += glossary::PLACE;
         let class = if self.columns.len() > 1 { "two" } else { "one" };
         let (with, style) = match &picture {
             Some((_, width)) => (" with-picture", format!(" style=\"--picture:{width}px\"")),
@@ -46,13 +50,15 @@ impl Page<'_> {
         if let Some((svg, _)) = picture {
             let _ = writeln!(
                 out,
-                "<aside aria-labelledby=\"picture\"><h2 id=\"picture\">The processes, time downwards</h2>{svg}</aside>"
+                "<aside aria-labelledby=\"picture\"><h2 id=\"picture\">The processes: one row a step, time downwards</h2>{svg}</aside>"
             );
         }
         out += "</div>\n";
         out += &after::outputs(self);
         out += &after::questions(self);
         out += &after::exercises(self);
+        out += &header::html(self);
+        out = glossary::insert(&out);
         out + "</main>\n" + &self.foot() + "</body>\n</html>\n"
     }
 
@@ -60,13 +66,14 @@ impl Page<'_> {
         let header = self.columns.first().map(|column| notes::header(&column.lines)).unwrap_or_default();
         let (a, b) = self.runs.comparison.events;
         let differences = self.runs.comparison.differences();
+        let kinds = Count::of(self).kinds();
         let verdict = match (self.columns.len() > 1, differences) {
-            (false, _) => format!("{a} system calls and signals"),
+            (false, _) => format!("{a} steps ({kinds})"),
             (true, 0) => {
-                format!("C and Rust make the same {a} system calls and signals: <span class=\"same\">0 differ</span>")
+                format!("C and Rust make the same {a} steps ({kinds}): <span class=\"same\">no difference</span>")
             }
             (true, count) => {
-                format!("{a} system calls and signals in C, {b} in Rust: <span class=\"bad\">{count} differ</span>")
+                format!("{a} steps in C, {b} in Rust: <span class=\"bad\">{count} differ</span>")
             }
         };
         let before = self.runs.comparison.pairs.first().map_or(0, |pair| pair.before.0);
@@ -79,7 +86,7 @@ impl Page<'_> {
         let _ = write!(
             out,
             "<h1>{}</h1>\n<p>{}</p>\n<p>{verdict}, from main on, with standard output to {output}. \
-             <span class=\"soft\">Before main the loader makes {before} more.</span></p>\n",
+             <span class=\"soft\">Before main the program loader (ld.so) makes {before} more, which are not shown.</span></p>\n",
             escape(&self.name),
             escape(&header.title),
         );
@@ -194,7 +201,11 @@ impl Page<'_> {
             Some((process, own.filter_map(|at| self.steps[at].events[0]).collect()))
         };
         let events: Vec<_> = (0..self.runs.comparison.pairs.len()).filter_map(of_lane).collect();
-        let picture = Picture::of(self.runs.trees[0], &events, NARROW)?;
+        let order = |process: usize, event: usize| {
+            let lane = self.runs.lane_of(process)?;
+            self.steps.iter().position(|step| step.lane == lane && step.events[0] == Some(event))
+        };
+        let picture = Picture::of(self.runs.trees[0], &events, NARROW)?.in_order(order);
         let link = |process: usize, events: &[usize]| {
             let lane = self.runs.lane_of(process)?;
             let is_one = |step: &Step| step.lane == lane && step.events[0].is_some_and(|event| events.contains(&event));
@@ -238,7 +249,11 @@ fn code(column: &Column, side: usize, (first, last): (usize, usize), is_anchor: 
     if first > last {
         return "<div></div>".to_owned();
     }
-    let mut out = format!("<div><span class=\"side\">{}</span><pre>", escape(&column.label));
+    let mut out = format!(
+        "<div><span class=\"side\">{}<span class=\"file\"> {}</span></span><pre>",
+        escape(&column.label),
+        escape(&column.file)
+    );
     for number in first..=last {
         let text = column.lines.get(number - 1).map_or("", String::as_str);
         let is_stop = side == 0 && stops.iter().any(|stop| stop.comment == number);

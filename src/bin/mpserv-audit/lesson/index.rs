@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::count::Count;
 use super::frame::head;
 use super::notes;
 use super::page::Page;
@@ -27,7 +28,7 @@ impl Entry {
             address,
             does: header.title,
             adds: header.shows,
-            calls: page.steps.len(),
+            calls: Count::of(page).calls,
             processes: page.runs.comparison.pairs.len(),
             differences: page.runs.comparison.differences(),
         }

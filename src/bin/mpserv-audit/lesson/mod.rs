@@ -15,6 +15,9 @@
 //! | `frame`, `tour`, `after` | its head, where to look first, what stands behind the sources |
 //! | `rows`, `step` | the calls under the lines; one of them in full |
 //! | `child` | the row of a fork's return in the child |
+//! | `count` | the number of steps, by kind |
+//! | `glossary` | the words that a page uses |
+//! | `header` | the header that a program includes |
 //! | `silent` | the row of a line that printed into a buffer |
 //! | `printed` | the lines on a terminal beside those on a pipe |
 //! | `questions` | questions that the run answers |
@@ -24,7 +27,10 @@ mod after;
 mod anchors;
 mod buffered;
 mod child;
+mod count;
 mod frame;
+mod glossary;
+mod header;
 mod html;
 mod index;
 mod notes;

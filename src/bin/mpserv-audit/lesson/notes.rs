@@ -48,8 +48,14 @@ pub fn stops(lines: &[String]) -> Vec<Stop> {
                 }
             }
             let text = text.split("*/").next().unwrap_or_default();
-            // One comment may have both.
-            let text = text.split(" mended: ").next().unwrap_or_default().trim().to_owned();
+            // One comment may have both: what was wrong, and how it was mended.
+            let (text, mended) = match text.split_once(" mended: ") {
+                Some((wrong, mend)) => (format!("{}; {}", wrong.trim_end_matches('.'), mend.trim()), true),
+                None => (text.trim().to_owned(), mended),
+            };
+            if found.last().is_some_and(|last: &Stop| last.comment == at + 1 && last.mended && mark == MARKS[1].0) {
+                continue;
+            }
             found.push(Stop { line: code_line(lines, at) + 1, comment: at + 1, mended, text });
         }
     }
@@ -129,6 +135,6 @@ mod tests {
         assert_eq!((header.title.as_str(), header.shows.as_str()), ("Does it.", "A thing, and more."));
         let texts: Vec<_> =
             stops(&source).into_iter().map(|stop| (stop.comment, stop.line, stop.mended, stop.text)).collect();
-        assert_eq!(texts, [(8, 8, false, "a.".into()), (8, 8, true, "b".into()), (10, 14, false, "one two".into())]);
+        assert_eq!(texts, [(8, 8, true, "a; b".into()), (10, 14, false, "one two".into())]);
     }
 }

@@ -7,6 +7,7 @@ use super::buffered::Buffered;
 use super::frame::Tab;
 use super::notes::{self, Stop};
 use super::printed::Copies;
+use super::questions::closing;
 use super::row;
 use super::state::{Kernel, Life};
 use super::steps::{Runs, Step};
@@ -61,6 +62,8 @@ pub struct Page<'p> {
     /// The exercises: what is to be done, and the command that grades it.
     pub exercises: Vec<(String, String)>,
     pub places: HashMap<u32, Place>,
+    /// The closes whose reason is told at the end of the page.
+    pub(super) explained: Vec<usize>,
     beginning: Kernel,
     /// The rows of each block, and the step whose anchor stands for a step.
     pub(super) anchors: Vec<usize>,
@@ -88,8 +91,10 @@ impl<'p> Page<'p> {
             printed: Printed::default(),
             tabs: Tabs::default(),
             exercises: Vec::new(),
+            explained: Vec::new(),
             anchors: Vec::new(),
         };
+        page.explained = closing::explained(&page);
         page.anchors = page.find_anchors();
         page
     }

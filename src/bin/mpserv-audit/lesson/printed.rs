@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::buffered::Buffered;
 use super::steps::{Runs, Step};
-use super::text::sentence;
+use super::text::{field, number, sentence};
+use crate::trace::Line;
 
 /// A line that stayed in a buffer, and what became of it.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,10 @@ pub struct Copies {
     by: BTreeMap<usize, (String, usize)>,
     /// The number of times that a process printed it, and did not write it.
     lost: BTreeMap<usize, (String, usize)>,
+    /// Set when another process than the one that printed it wrote it, from a copy of the buffer.
+    is_copied: bool,
+    /// The first text of a process that sleeps before it writes: the process, and the seconds.
+    slept: Option<(String, i64)>,
 }
 
 /// The lines that stayed in buffers, with the processes that wrote them.
@@ -30,11 +35,41 @@ pub fn copies(runs: &Runs<'_>, steps: &[Step], buffered: &[Buffered]) -> Vec<Cop
         for lane in &writers {
             all[at].by.entry(*lane).or_insert_with(|| (name(*lane), 0)).1 += 1;
         }
+        all[at].is_copied |= writers.iter().any(|lane| *lane != text.lane);
+        let is_first =
+            buffered.iter().find(|other| other.lane == text.lane).is_some_and(|first| std::ptr::eq(first, text));
+        if let (true, Some(until)) = (is_first, text.written.first()) {
+            all[at].slept = longest_sleep(runs, &steps[..*until], text.lane).map(|seconds| (name(text.lane), seconds));
+        }
         if !writers.contains(&text.lane) {
             all[at].lost.entry(text.lane).or_insert_with(|| (name(text.lane), 0)).1 += 1;
         }
     }
     all
+}
+
+/// The seconds of the longest sleep of a process in some steps.
+fn longest_sleep(runs: &Runs<'_>, steps: &[Step], lane: usize) -> Option<i64> {
+    let sleeps = steps.iter().filter(|step| step.lane == lane).filter_map(|step| match runs.line(step) {
+        Line::Call(call) if call.name == b"clock_nanosleep" => field(call.arguments, "tv_sec").and_then(number),
+        _ => None,
+    });
+    sleeps.max()
+}
+
+/// What forks, signals and sleeps do to the buffers of a run.
+pub fn consequences(copies: &[Copies]) -> String {
+    let mut out = String::new();
+    if copies.iter().any(|copies| copies.is_copied) {
+        out += " A fork copies the buffer with all other memory.";
+    }
+    if copies.iter().any(|copies| !copies.lost.is_empty()) {
+        out += " A signal that ends the process throws the buffer away.";
+    }
+    if let Some((who, seconds)) = copies.iter().find_map(|copies| copies.slept.as_ref()) {
+        out += &format!(" The first line of {who} waits in its buffer for {seconds} s, so the other lines come first.");
+    }
+    out
 }
 
 impl Copies {
@@ -105,6 +140,9 @@ pub fn difference(terminal: &str, pipe: &str, copies: &[Copies]) -> String {
         } else {
             " Here the lines are the same, but they arrive in another order."
         };
+        if let (false, Some((who, seconds))) = (is_equal, copies.iter().find_map(|copies| copies.slept.as_ref())) {
+            out += &format!(" The first line of {who} waits in its buffer for {seconds} s.");
+        }
     }
     out
 }

@@ -13,6 +13,8 @@ use crate::trace::{Call, Line};
 /// A question and its answer; the answer is HTML.
 #[derive(Clone, Debug)]
 pub struct Question {
+    /// The anchor of the answer, if steps lead to it.
+    pub id: Option<&'static str>,
     pub ask: String,
     pub answer: String,
 }
@@ -40,7 +42,7 @@ pub fn of(page: &Page<'_>) -> Vec<Question> {
 }
 
 fn question(ask: impl Into<String>, answer: String) -> Option<Question> {
-    Some(Question { ask: ask.into(), answer })
+    Some(Question { id: None, ask: ask.into(), answer })
 }
 
 /// A link to a step.
@@ -153,9 +155,9 @@ fn no_zombie(page: &Page<'_>, child: usize) -> Option<String> {
         Some(parent) => {
             let keeps_none = before.processes[parent].keeps_no_zombies;
             let choice = if keeps_none { "set SA_NOCLDWAIT" } else { "ignores SIGCHLD" };
-            format!("its parent, {}, {choice}, and the system takes the exit status", page.runs.phrase_of(parent))
+            format!("its parent, {}, {choice}, and the kernel keeps no exit status", page.runs.phrase_of(parent))
         }
-        None => "its parent ended before it, and the system takes the exit status".to_owned(),
+        None => "its parent ended before it, and init (process 1) adopts it and takes the exit status".to_owned(),
     };
     Some(format!("{name} ends at {}: {why}.", step(page, end)))
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::page::Page;
+use super::questions::closing::WHY;
 use super::row::{LAST, Row, SHOWN};
 use super::state::{self, Kernel, Life, STANDARD};
 use super::step;
@@ -151,6 +152,9 @@ fn what(page: &Page<'_>, row: &Row) -> String {
             let _ = write!(out, " → {}", results(&all));
             if restarted > 0 {
                 out += &restart(page, row, form(&calls[0]).0.as_str());
+            }
+            if row.steps.iter().any(|at| page.explained.contains(at)) {
+                let _ = write!(out, " <a href=\"#{WHY}\">why?</a>");
             }
             out + &in_handler(page, first) + &written(page, row) + &only_one(page, first)
         }

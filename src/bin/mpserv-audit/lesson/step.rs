@@ -8,6 +8,7 @@ use super::steps::Step;
 use super::text::{self, NAME, shorten};
 use crate::compare::Kind;
 use crate::report::html::escape;
+use crate::trace::Line;
 
 /// One step in full, which is seen when it is the target.
 pub fn html(page: &Page<'_>, at: usize) -> String {
@@ -47,7 +48,14 @@ fn lines(page: &Page<'_>, step: &Step) -> String {
     let mut parts = Vec::new();
     for (side, column) in page.columns.iter().enumerate() {
         if let Some((first, callers)) = step.lines[side].split_first() {
-            let callers: Vec<String> = callers.iter().map(|line| format!(", called from line {line}")).collect();
+            // A handler was called by the kernel, at the line that it interrupted.
+            let is_return = matches!(page.runs.line(step), Line::Call(call) if call.name == b"rt_sigreturn");
+            let signal = step.handles.filter(|_| !is_return).map(|at| &page.steps[at]);
+            let interrupted = signal.and_then(|signal| signal.lines[side].first());
+            let own = callers.iter().position(|line| interrupted == Some(line)).unwrap_or(callers.len());
+            let mut callers: Vec<String> =
+                callers[..own].iter().map(|line| format!(", called from line {line}")).collect();
+            callers.extend(interrupted.map(|line| format!(", in the handler, interrupting line {line}")));
             parts.push(format!("{} line {first}{}", column.label, callers.concat()));
         }
     }
@@ -64,7 +72,10 @@ fn kernel_html(page: &Page<'_>, kernel: &Kernel) -> String {
     for (index, process) in kernel.processes.iter().enumerate() {
         let name = page.runs.name_of(index);
         if process.life == Life::Zombie {
-            let _ = write!(out, "<tr><th scope=\"row\">{name}</th><td>none (zombie)</td><td></td><td></td></tr>");
+            let _ = write!(
+                out,
+                "<tr><th scope=\"row\">{name}</th><td data-of=\"open: \">none (zombie)</td><td></td><td></td></tr>"
+            );
         }
         if process.life != Life::Alive {
             continue;
@@ -84,13 +95,18 @@ fn kernel_html(page: &Page<'_>, kernel: &Kernel) -> String {
             .collect();
         let _ = write!(
             out,
-            "<tr><th scope=\"row\">{name}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
-            open.join(", "),
-            children.join(", "),
-            signals(process)
+            "<tr><th scope=\"row\">{name}</th>{}{}{}</tr>",
+            cell("open", &open.join(", ")),
+            cell("children", &children.join(", ")),
+            cell("signals", &signals(process))
         );
     }
     out + "</table>"
+}
+
+/// A cell, which names its column where the table is too narrow for its heads.
+fn cell(column: &str, text: &str) -> String {
+    if text.is_empty() { "<td></td>".to_owned() } else { format!("<td data-of=\"{column}: \">{text}</td>") }
 }
 
 fn signals(process: &state::Process) -> String {

@@ -1,8 +1,9 @@
 //! A first tour: the most important calls, and the places that the source calls wrong.
 
+use super::header;
 use super::page::Page;
 use super::questions::closing::shared_close;
-use super::state::{Kernel, Life};
+use super::state::{Kernel, Life, STANDARD};
 use crate::report::html::escape;
 use crate::trace::Line;
 use crate::tree::is_fork;
@@ -20,7 +21,10 @@ pub fn html(page: &Page<'_>) -> String {
     let fork = (0..page.steps.len())
         .find(|at| matches!(page.runs.line(&page.steps[*at]), Line::Call(call) if is_fork(call.name)));
     if let Some(fork) = fork {
-        stop(Some(fork), "fork: one process becomes two, with the same descriptors");
+        let has_more =
+            page.steps[fork].after.processes.iter().any(|process| process.descriptors.keys().any(|fd| *fd >= STANDARD));
+        let shared = if has_more { ", and with the same open descriptors" } else { "" };
+        stop(Some(fork), &format!("fork: one process becomes two, each with its own copy of the variables{shared}"));
     }
     let closed = |name: &str, by_child: bool| shared_close(page, name, by_child).map(|close| close.at);
     stop(closed("listener", true), "close in the child: what only its parent needs");
@@ -37,20 +41,25 @@ pub fn html(page: &Page<'_>) -> String {
         items.push("<a href=\"#prints\">what is printed</a>, on a terminal and to a pipe".to_owned());
     }
     for stop in page.stops() {
-        let kind = if stop.mended { "mended" } else { "wrong, and kept" };
-        items.push(format!("<a href=\"#c{}\">line {}</a>, {kind}: {}", stop.line, stop.line, escape(&stop.text)));
+        let kind = if stop.mended { "mended" } else { "a known mistake, left in on purpose" };
+        items.push(format!(
+            "<a href=\"#c{}\">line {}</a>, {kind}: {}",
+            stop.line,
+            stop.line,
+            header::link(page, &escape(&stop.text))
+        ));
     }
     if items.is_empty() {
         return String::new();
     }
     let help = if page.columns.len() > 1 {
-        "Each call stands once under the two lines that made it."
+        "Under each pair of lines (C, Rust) are its calls."
     } else {
-        "Each call stands under the line that made it."
+        "Under each line are its calls."
     };
     format!(
-        "<h2>Look first</h2>\n<ol class=\"tour\">\n<li>{}</li>\n</ol>\n<p class=\"text soft\">{help} The colour is the process. Behind the arrow is the number \
-         of the step, in the order of time, and what the call returned: follow it for the step in full, and from there previous and next.</p>\n",
+        "<h2>Look first</h2>\n<ol class=\"tour\">\n<li>{}</li>\n</ol>\n<p class=\"text soft\">{help} The colour of the bar is the process. After →: grey = \
+         step number, blue = result. Click for details.</p>\n",
         items.join("</li>\n<li>")
     )
 }

@@ -33,11 +33,14 @@ const FUNCTIONS: [(&str, &str); 15] = [
     ("dup3", "dup2"),
 ];
 
+const ASKS: &str = "printf asks once what standard output is: to a terminal it writes line by line, to anything else when the buffer is \
+                    full or at exit.";
+
 /// Events that the kernel and the C library cause without a call of the program.
 const OWN: [(&str, &str); 10] = [
     (
         "zombie",
-        "The process has ended, but its exit status is kept, and its id, until its parent waits for it or ends as well.",
+        "The process has ended, but its exit status is kept, and its id, until its parent waits for it. If the parent ends, init waits.",
     ),
     (
         "handler",
@@ -45,8 +48,8 @@ const OWN: [(&str, &str); 10] = [
     ),
     ("rt_sigreturn", "The handler has returned: the kernel puts back what the process was doing, and its signal mask."),
     ("execve", "Put another program in the place of this one; descriptors stay open."),
-    ("newfstatat", "printf asks once what standard output is: a terminal is written to by lines, all else in full."),
-    ("fstat", "printf asks once what standard output is: a terminal is written to by lines, all else in full."),
+    ("newfstatat", ASKS),
+    ("fstat", ASKS),
     ("ioctl", "printf asks whether standard output is a terminal."),
     ("brk", "The C library takes memory, here for the buffer of printf."),
     ("getrandom", "The C library takes random bytes for its memory allocator, once."),

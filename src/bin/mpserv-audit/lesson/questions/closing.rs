@@ -5,6 +5,9 @@ use crate::lesson::state::{Life, STANDARD};
 use crate::lesson::text::{arguments, number, sentence};
 use crate::report::html::escape;
 
+/// The anchor of the reasons.
+pub(in crate::lesson) const WHY: &str = "why-close";
+
 /// A descriptor that a process closes while another has it open as well.
 pub(in crate::lesson) struct Closed<'p> {
     pub(in crate::lesson) at: usize,
@@ -16,7 +19,12 @@ pub(in crate::lesson) struct Closed<'p> {
 
 /// The first such close of something whose name begins so, by a child or by the first process.
 pub(in crate::lesson) fn shared_close<'p>(page: &'p Page<'_>, start: &str, by_child: bool) -> Option<Closed<'p>> {
-    calls(page).find_map(|(at, lane, call)| {
+    shared_closes(page, start, by_child).next()
+}
+
+/// All such closes.
+fn shared_closes<'p>(page: &'p Page<'_>, start: &str, by_child: bool) -> impl Iterator<Item = Closed<'p>> {
+    calls(page).filter_map(move |(at, lane, call)| {
         let process = page.runs.process(lane, 0)?;
         let fd = number(arguments(&call).first()?).filter(|fd| *fd >= STANDARD && call.name == b"close")?;
         let before = page.before(at);
@@ -25,6 +33,14 @@ pub(in crate::lesson) fn shared_close<'p>(page: &'p Page<'_>, start: &str, by_ch
         let is_shared = before.holders(object).len() > 1 && name.starts_with(start);
         (is_shared && (process > 0) == by_child).then_some(Closed { at, fd, object, name, process })
     })
+}
+
+/// The steps whose reason is told: the closes of a listener by children, and of connections by the first process.
+pub(in crate::lesson) fn explained(page: &Page<'_>) -> Vec<usize> {
+    [("listener", true), ("client", false)]
+        .into_iter()
+        .flat_map(|(start, by_child)| shared_closes(page, start, by_child).map(|close| close.at))
+        .collect()
 }
 
 /// After a fork, each process closes what only the other needs: why, and what if it did not?
@@ -43,10 +59,11 @@ pub(super) fn reasons(page: &Page<'_>) -> Option<Question> {
     }
     let why = [listener.and_then(|close| why_listener(page, &close)), client.map(|close| why_client(page, &close))];
     let why: Vec<String> = why.into_iter().flatten().map(|text| format!("<p>{text}</p>")).collect();
-    question(
+    let asked = question(
         format!("Why does {}? What if {} did not?", acts.join(", and "), if acts.len() > 1 { "they" } else { "it" }),
         why.concat(),
-    )
+    )?;
+    Some(Question { id: Some(WHY), ..asked })
 }
 
 fn why_listener(page: &Page<'_>, close: &Closed<'_>) -> Option<String> {

@@ -1,0 +1,31 @@
+//! The header that a program includes in the place of printf.
+
+use super::page::Page;
+use crate::report::html::escape;
+
+const NAME: &str = "handler_printf.h";
+const TEXT: &str = include_str!("../../textbook/handler_printf.h");
+
+/// Whether the program includes the header.
+pub fn is_included(page: &Page<'_>) -> bool {
+    let include = format!("#include \"{NAME}\"");
+    page.columns.first().is_some_and(|column| column.lines.contains(&include))
+}
+
+/// The text of the header, folded.
+pub fn html(page: &Page<'_>) -> String {
+    if !is_included(page) {
+        return String::new();
+    }
+    format!(
+        "<h2 id=\"header\">{NAME}</h2>\n<p class=\"text\">C does not define what happens when a handler calls printf while it interrupts \
+         printf. With this header the handler then writes its line directly.</p>\n<details class=\"header\"><summary>The lines of \
+         {NAME}</summary><pre class=\"out\">{}</pre></details>\n",
+        TEXT.lines().map(escape).collect::<Vec<_>>().join("\n")
+    )
+}
+
+/// A text in which the name of the header leads to it.
+pub fn link(page: &Page<'_>, html: &str) -> String {
+    if is_included(page) { html.replace(NAME, &format!("<a href=\"#header\">{NAME}</a>")) } else { html.to_owned() }
+}
