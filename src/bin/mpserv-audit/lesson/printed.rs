@@ -154,7 +154,8 @@ mod tests {
     #[test]
     fn lines_are_counted_one_by_one() {
         let of = |who: &str, times| BTreeMap::from([(0, (who.to_owned(), times))]);
-        let copies = [Copies { line: "new".to_owned(), by: of("child 1", 4), lost: of("the first process", 2) }];
+        let lost = of("the first process", 2);
+        let copies = [Copies { line: "new".to_owned(), by: of("child 1", 4), lost, ..Copies::default() }];
         let found = difference("new\nnew\nremoved: 12\nremoved: 7\n", "new\nnew\nnew\nnew\n", &copies);
         assert!(found.contains("Child 1 writes 4, the first process loses its own 2."), "{found}");
         assert!(found.contains("More often: “new” (2 on the terminal, 4 on the pipe)."), "{found}");
