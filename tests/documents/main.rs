@@ -9,7 +9,6 @@ mod excerpts;
 mod install;
 mod links;
 mod options;
-mod security;
 mod values;
 
 use std::path::Path;
@@ -23,7 +22,6 @@ fn main() -> ExitCode {
         events::TESTS,
         install::TESTS,
         links::TESTS,
-        security::TESTS,
         values::TESTS,
     ])
 }
