@@ -12,7 +12,7 @@ use std::path::Path;
 /// Functions of signal-safety(7), which POSIX asks to be safe.
 const POSIX: &str = "_exit abort accept access alarm bind chdir chmod chown clock_gettime close connect dup dup2 execve fchmod \
     fchown fchownat fcntl fstat ftruncate getegid geteuid getgid getpeername getpid getppid getsockname getsockopt getuid kill \
-    listen lseek lstat mkdir mkfifo open pipe poll raise read readlink recv send setgid setpgid setsid setsockopt setuid \
+    listen lseek lstat mkdir mkfifo open pipe poll pthread_sigmask raise read readlink recv send setgid setpgid setsid setsockopt setuid \
     shutdown sigaction sigaddset sigdelset sigemptyset sigfillset sigismember signal sigpending sigprocmask sigsuspend sleep \
     socket stat symlink umask unlink wait waitpid write";
 /// Functions that are one system call in the C library, or none, whatever threads there are.

@@ -44,6 +44,8 @@ pub fn sigprocmask(how: MaskHow, set: &SigSet) {
 /// `pthread_sigmask(how, &set, NULL)`: as [`sigprocmask`], for the calling thread. POSIX defines it for processes with threads as
 /// well. glibc's `sigprocmask()` calls it, so a new process that uses this one touches one page of code less.
 ///
+/// Async-signal-safe: yes.
+///
 /// # References
 /// pthread_sigmask(3), POSIX
 pub fn pthread_sigmask(how: MaskHow, set: &SigSet) {
