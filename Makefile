@@ -149,9 +149,10 @@ test: need-cargo need-cc need-strace
 	@awk -v skips=$(SKIPS) -v file=$(TARGET)/test-summary -f tests/common/summary.awk $(TARGET)/test.log
 
 # Packages of Debian that the tests use. A test is skipped if what it needs is not installed.
-TEST_PACKAGES = fail2ban fingerd finger fish g++ gcc git groff-base haproxy inetutils-ftpd jq libc6-dev logrotate make mandoc \
-                netcat-openbsd openssh-client openssh-server openssl procps python3 python3-prometheus-client runit s6 strace \
-                stunnel4 systemd ucspi-tcp util-linux zsh
+TEST_PACKAGES = bsdutils fail2ban finger fingerd fish g++ gcc git groff-base haproxy inetutils-ftpd iproute2 jq \
+                libc6-dev logrotate make mandoc netcat-openbsd openssh-client openssh-server openssl procps \
+                python3 python3-prometheus-client runit s6 socat strace stunnel4 systemd ucspi-tcp util-linux \
+                zsh
 test-packages:
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES)

@@ -25,7 +25,8 @@ fn clause(processes: &Processes, pid: u32) -> String {
     match last.contains(" = ") || last.ends_with("---") || last.is_empty() {
         true if last.is_empty() => format!("process {pid} has made no call yet"),
         true => format!("process {pid} runs after {}", shorten(last)),
-        false => format!("process {pid} is in {} …)", shorten(last)),
+        // The comma behind an argument comes with it, or in newer versions of strace with the next argument.
+        false => format!("process {pid} is in {}, …)", shorten(last.trim_end_matches([',', ' ']))),
     }
 }
 
