@@ -144,6 +144,7 @@ impl Connection {
 
     /// Sends a message to a client that is not served, as far as that is possible without waiting. Reads what the client
     /// has sent: bytes that are left unread would reset the connection when it is closed, and the message be lost.
+    #[inline(never)]
     pub(super) fn reject(&self, message: &str) {
         let at_once = MsgFlags::DONTWAIT | MsgFlags::NOSIGNAL;
         // If the client does not read, the message is lost.

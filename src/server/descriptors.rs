@@ -2,7 +2,7 @@
 
 use super::listener::Listeners;
 use super::pidfile::PidFile;
-use crate::sys::fd::OwnedFd;
+use crate::sys::fd::{OwnedFd, close_for_good};
 use crate::sys::process::{Pid, getpid};
 use crate::sys::signal::SignalFd;
 
@@ -41,19 +41,24 @@ impl Descriptors<'_> {
         }
     }
 
-    /// Closes all of them in a child, but for `predecessor`. The parent has closed that already: it starts its first child
-    /// only after it has told its predecessor that it is ready.
-    pub(crate) fn close_in_child(&mut self) {
-        self.listeners.close();
-        self.close_all_but_listeners_in_child();
-    }
-
-    /// Closes all but the listeners in a child.
-    pub(crate) fn close_all_but_listeners_in_child(&mut self) {
-        self.signals = None;
-        self.pidfile = None;
-        self.scoreboard = None;
-        self.successor = None;
+    /// Closes all of them in a child, but for `predecessor`, and the listeners of a preforked child. The parent has closed
+    /// `predecessor` already: it starts its first child only after it has told its predecessor that it is ready.
+    ///
+    /// # Safety
+    /// This process is a child, which neither uses nor drops what is closed.
+    pub(crate) unsafe fn close_in_child(&self, keeps_listeners: bool) {
+        // SAFETY: by this function's own contract, here and below.
+        unsafe { close_for_good(&self.scoreboard) };
+        for listener in self.listeners.iter().filter(|_| !keeps_listeners) {
+            // SAFETY: as above.
+            unsafe { close_for_good(listener) };
+        }
+        // SAFETY: as above.
+        unsafe { close_for_good(&self.signals) };
+        // SAFETY: as above.
+        unsafe { close_for_good(&self.pidfile) };
+        // SAFETY: as above.
+        unsafe { close_for_good(&self.successor) };
     }
 
     /// Closes the listeners and the pidfile, and leaves their files to the other process that has them open.

@@ -9,7 +9,7 @@ use core::time::Duration;
 use super::inherited::is_successor;
 use crate::program::text::Text;
 use crate::sys::errno::{Errno, Result};
-use crate::sys::fd::OwnedFd;
+use crate::sys::fd::{OwnedFd, close_for_good};
 use crate::sys::net::{AddressFamily, MsgFlags, Protocol, SocketFlags, SocketType, UnixAddr, connect, send, socket};
 use crate::sys::process::{Pid, getpid, value};
 use crate::sys::time::{Clock, clock_gettime};
@@ -87,8 +87,12 @@ impl Manager {
     }
 
     /// Closes the socket, in a child.
-    pub(super) fn close(&mut self) {
-        self.socket = None;
+    ///
+    /// # Safety
+    /// This process is a child, which neither uses nor drops the manager.
+    pub(super) unsafe fn close_in_child(&self) {
+        // SAFETY: by this function's own contract.
+        unsafe { close_for_good(&self.socket) };
     }
 
     /// Whether there is a service manager.

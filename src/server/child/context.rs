@@ -25,7 +25,7 @@ use crate::sys::time::{Clock, clock_gettime};
 
 /// The part of the server that a child knows.
 pub(crate) struct ChildContext<'b, 'a> {
-    pub(crate) descriptors: &'b mut Descriptors<'a>,
+    pub(crate) descriptors: &'b Descriptors<'a>,
     pub(crate) log: &'b Log,
     pub(crate) settings: &'b Settings<'a>,
     /// The signals that were blocked before the server blocked its own.
@@ -35,7 +35,7 @@ pub(crate) struct ChildContext<'b, 'a> {
     /// The server's pid.
     pub(crate) server: Pid,
     pub(crate) admission: Admission<'b>,
-    pub(crate) manager: &'b mut Manager,
+    pub(crate) manager: &'b Manager,
     /// The child's place on the scoreboard.
     pub(crate) slot: Slot<'static>,
     /// The memory for the error of the handler, if each child has one client.
@@ -55,18 +55,17 @@ impl ChildContext<'_, '_> {
 
     /// Closes the descriptors of the server. A preforked child keeps the listeners. If children use the scoreboard, makes
     /// the rest of it read-only: the child writes only to its own slot.
-    pub(super) fn give_up_server_resources(&mut self, is_preforked: bool) -> Result<(), c_int> {
-        let scoreboard = self.descriptors.scoreboard.take();
+    pub(super) fn give_up_server_resources(&self, is_preforked: bool) -> Result<(), c_int> {
+        let scoreboard = self.descriptors.scoreboard.as_ref();
         if let Some(fd) = scoreboard.filter(|_| self.settings.child_access() == ChildAccess::Slot) {
-            let confined = self.admission.scoreboard.confine(self.slot, &fd);
+            let confined = self.admission.scoreboard.confine(self.slot, fd);
             confined.map_err(|errno| self.set_up_failed("mmap", errno))?;
         }
-        if is_preforked {
-            self.descriptors.close_all_but_listeners_in_child();
-        } else {
-            self.descriptors.close_in_child();
-        }
-        self.manager.close();
+        // SAFETY: each kind of child uses at most the listeners from here on, and only if it is preforked. It drops nothing
+        // of the server, because it ends by `_exit()`, or becomes a program.
+        unsafe { self.descriptors.close_in_child(is_preforked) };
+        // SAFETY: as above.
+        unsafe { self.manager.close_in_child() };
         Ok(())
     }
 

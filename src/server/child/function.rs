@@ -45,10 +45,10 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
         !self.is_service
     }
 
-    fn start(&mut self, connection: Connection, mut context: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
+    fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
         match fork() {
             Ok(Fork::Parent(child)) => Ok(child.pid()),
-            Ok(Fork::Child) => end_with(|| self.serve(connection, &mut context)),
+            Ok(Fork::Child) => end_with(|| self.serve(connection, &context)),
             Err(errno) => Err(NotStarted { connection, call: "fork", errno, is_temporary: true }),
         }
     }
@@ -63,7 +63,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
 
 impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
     /// The whole life of a child that serves one client.
-    fn serve(&mut self, mut connection: Connection, context: &mut ChildContext<'_, '_>) -> Result<c_int, c_int> {
+    fn serve(&mut self, mut connection: Connection, context: &ChildContext<'_, '_>) -> Result<c_int, c_int> {
         context.leave_parents_group()?;
         context.give_up_server_resources(false)?;
         pthread_sigmask(MaskHow::Set, context.mask);

@@ -28,7 +28,7 @@ static RETIRED: SignalFlag = SignalFlag::new();
 /// The whole life of a preforked child.
 pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     handler: &mut H,
-    mut context: ChildContext<'_, '_>,
+    context: ChildContext<'_, '_>,
 ) -> Result<c_int, c_int> {
     context.leave_parents_group()?;
     context.give_up_server_resources(true)?;

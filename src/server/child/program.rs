@@ -63,11 +63,7 @@ impl Program {
     }
 
     /// The whole life of that process until it is the program.
-    fn run_behind_proxy(
-        &mut self,
-        mut connection: Connection,
-        mut context: ChildContext<'_, '_>,
-    ) -> Result<c_int, c_int> {
+    fn run_behind_proxy(&mut self, mut connection: Connection, context: ChildContext<'_, '_>) -> Result<c_int, c_int> {
         context.leave_parents_group()?;
         context.give_up_server_resources(false)?;
         // The parent ends by SIGTERM a child whose header does not come.

@@ -16,6 +16,11 @@ pub(super) struct LogDaemon {
 }
 
 impl LogDaemon {
+    /// No daemon, because the log goes elsewhere.
+    pub(super) const fn none() -> LogDaemon {
+        LogDaemon { next: Cell::new(None) }
+    }
+
     /// A daemon that is looked for at the first line.
     pub(super) const fn new() -> LogDaemon {
         LogDaemon { next: Cell::new(Some(Duration::ZERO)) }
@@ -24,7 +29,10 @@ impl LogDaemon {
     /// Ends the looks. In another root directory the socket's path may mean nothing, though the C library still has its
     /// connection; and a child in the sandbox must make no socket.
     pub(super) fn stop_looking(&self) {
-        self.next.set(None);
+        // Each child calls this. One that has nothing to change does not write, as that would copy a page.
+        if self.next.get().is_some() {
+            self.next.set(None);
+        }
     }
 
     /// Looks, if it is time. Returns the error if no daemon can be reached.

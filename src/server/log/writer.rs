@@ -119,7 +119,8 @@ impl Log {
             LogTime::Yes => true,
             LogTime::No => false,
         };
-        let log = Log { format, verbosity, has_time, is_socket, lost: Cell::new(0), daemon: LogDaemon::new() };
+        let daemon = if format == LogFormat::Syslog { LogDaemon::new() } else { LogDaemon::none() };
+        let log = Log { format, verbosity, has_time, is_socket, lost: Cell::new(0), daemon };
         log.look_for_daemon();
         log
     }

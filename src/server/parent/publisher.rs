@@ -48,8 +48,8 @@ impl Publisher {
     }
 
     /// The connection to the service manager, for the child to close.
-    pub(super) fn manager(&mut self) -> &mut Manager {
-        &mut self.manager
+    pub(super) fn manager(&self) -> &Manager {
+        &self.manager
     }
 
     pub(super) fn ready(&self) {

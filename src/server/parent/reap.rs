@@ -126,6 +126,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     }
 
     /// Logs the end of a child. Also tells the pool, if the child was preforked.
+    #[inline(never)]
     fn log_end(&mut self, child: &Child, end: ChildEnd) {
         let now = self.state.now;
         let slot = self.scoreboard.slot(child.index);

@@ -278,7 +278,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// The worker, and what its next child knows of the server. `children` is their number with this one.
     pub(super) fn next_child(&mut self, slot: Slot<'static>, children: Option<u32>) -> (&mut W, ChildContext<'_, 'a>) {
         let context = ChildContext {
-            descriptors: &mut self.descriptors,
+            descriptors: &self.descriptors,
             log: self.log,
             settings: self.settings,
             mask: &self.mask,

@@ -160,6 +160,20 @@ pub fn close(fd: impl IntoFd) -> Result<()> {
     ret(unsafe { ffi::unistd::close(fd.into_raw()) })
 }
 
+/// `close()` of a descriptor, if there is one, by a process that soon ends: what owns it is left as it is.
+///
+/// After a fork, to drop the owner would mean to write to it, and so to copy a page.
+///
+/// # Safety
+/// This process neither uses nor drops the owner from now on.
+pub(crate) unsafe fn close_for_good(owner: &impl AsFd) {
+    let fd = owner.as_fd().raw();
+    if fd != BorrowedFd::NONE.raw() {
+        // SAFETY: by this function's own contract nothing uses the descriptor any more.
+        unsafe { ffi::unistd::close(fd) };
+    }
+}
+
 /// The number of the descriptor.
 impl CReturn for OwnedFd {
     fn c_return(&self) -> c_int {

@@ -125,6 +125,7 @@ pub fn exit(status: c_int) -> ! {
 ///
 /// # References
 /// _exit(2), POSIX
+#[inline]
 pub fn _exit(status: c_int) -> ! {
     // SAFETY: the call has no precondition.
     unsafe { ffi::unistd::_exit(status) }
