@@ -114,6 +114,7 @@ impl Connection {
     ///
     /// # Errors
     /// `EAGAIN` when the client was silent for the server's idle time; as [`recv`].
+    #[inline]
     pub fn read(&self, buffer: &mut [u8]) -> Result<usize> {
         retry_on_intr(|| recv(&self.fd, buffer, MsgFlags::NONE))
     }
@@ -122,6 +123,7 @@ impl Connection {
     ///
     /// # Errors
     /// `EPIPE` when the client has gone, `EAGAIN` when it took nothing for the server's idle time; as [`send`].
+    #[inline]
     pub fn write(&self, bytes: &[u8]) -> Result<usize> {
         retry_on_intr(|| send(&self.fd, bytes, MsgFlags::NOSIGNAL))
     }
@@ -130,6 +132,7 @@ impl Connection {
     ///
     /// # Errors
     /// As [`write`](Connection::write); some of the bytes may have been written.
+    #[inline]
     pub fn write_all(&self, bytes: &[u8]) -> Result<()> {
         all_of(bytes, |rest| self.write(rest))
     }

@@ -46,6 +46,7 @@ impl Descriptors<'_> {
     ///
     /// # Safety
     /// This process is a child, which neither uses nor drops what is closed.
+    #[inline]
     pub(crate) unsafe fn close_in_child(&self, keeps_listeners: bool) {
         // SAFETY: by this function's own contract, here and below.
         unsafe { close_for_good(&self.scoreboard) };

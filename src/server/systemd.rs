@@ -90,6 +90,7 @@ impl Manager {
     ///
     /// # Safety
     /// This process is a child, which neither uses nor drops the manager.
+    #[inline]
     pub(super) unsafe fn close_in_child(&self) {
         // SAFETY: by this function's own contract.
         unsafe { close_for_good(&self.socket) };

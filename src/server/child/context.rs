@@ -46,6 +46,7 @@ pub(crate) struct ChildContext<'b, 'a> {
 
 impl ChildContext<'_, '_> {
     /// Makes the child the leader of a process group, and asks the kernel for SIGTERM when the server dies.
+    #[inline]
     pub(super) fn leave_parents_group(&self) -> Result<(), c_int> {
         self.log.stop_looking_for_daemon();
         // A new process is no session leader, so this cannot fail.
@@ -55,6 +56,7 @@ impl ChildContext<'_, '_> {
 
     /// Closes the descriptors of the server. A preforked child keeps the listeners. If children use the scoreboard, makes
     /// the rest of it read-only: the child writes only to its own slot.
+    #[inline]
     pub(super) fn give_up_server_resources(&self, is_preforked: bool) -> Result<(), c_int> {
         let scoreboard = self.descriptors.scoreboard.as_ref();
         if let Some(fd) = scoreboard.filter(|_| self.settings.child_access() == ChildAccess::Slot) {
@@ -70,6 +72,7 @@ impl ChildContext<'_, '_> {
     }
 
     /// Sets the resource limits of the child.
+    #[inline]
     pub(super) fn set_resource_limits(&self) -> Result<(), c_int> {
         let mut limits = self.settings.limits.as_slice().iter().copied();
         limits.try_for_each(|(resource, limit)| {
@@ -116,6 +119,7 @@ impl ChildContext<'_, '_> {
     }
 
     /// Sets how long a read and a write of the connection wait.
+    #[inline]
     pub(super) fn set_idle_timeout(&self, connection: &Connection) -> Result<(), c_int> {
         let Some(limit) = self.settings.idle_timeout else { return Ok(()) };
         let mut options = [SocketOption::RCVTIMEO, SocketOption::SNDTIMEO].into_iter();
@@ -123,12 +127,14 @@ impl ChildContext<'_, '_> {
     }
 
     /// Enters the sandbox, if there is one.
+    #[inline]
     pub(super) fn enter_sandbox(&self, kind: &ChildKind<'_>) -> Result<(), c_int> {
         let Some(calls) = self.settings.sandbox else { return Ok(()) };
         sandbox::enter(kind, calls, self.slot.note()).map_err(|errno| self.set_up_failed("seccomp", errno))
     }
 
     /// Logs that the child serves a client. `proxy` is the proxy that has passed the client on.
+    #[inline]
     pub(super) fn log_accept(&self, pid: impl FnOnce() -> Pid, peer: &Peer, proxy: Option<&Peer>) {
         let children = self.children.unwrap_or_else(|| self.admission.scoreboard.serving());
         self.log.accept(pid, peer, proxy, children, self.settings.max_children);

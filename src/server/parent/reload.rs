@@ -98,6 +98,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     }
 
     /// The successor has been reaped. It may have said why it ended.
+    #[inline(never)]
     pub(super) fn successor_ended(&mut self, end: ChildEnd) {
         let why = match (self.descriptors.successor.as_ref().map(Answer::read), end.status()) {
             (Some(Answer::Failed(why)), _) => why,

@@ -43,6 +43,7 @@ impl CReturn for Fork {
 ///
 /// # References
 /// fork(2), POSIX; glibc's `<sys/single_threaded.h>`
+#[inline]
 pub fn fork() -> Result<Fork> {
     if has_other_threads() {
         return Err(Errno::DEADLK);
@@ -64,6 +65,7 @@ pub fn fork() -> Result<Fork> {
 ///
 /// # References
 /// fork(2), signal-safety(7), POSIX
+#[inline]
 pub unsafe fn fork_unchecked() -> Result<Fork> {
     // SAFETY: by this function's own contract.
     let pid = ret_c_int(unsafe { ffi::unistd::fork() })?;

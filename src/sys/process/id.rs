@@ -39,6 +39,7 @@ pub fn getppid() -> Option<Pid> {
 ///
 /// # References
 /// setpgid(2), POSIX
+#[inline]
 pub fn setpgid(pid: Option<Pid>, group: Option<Pid>) -> Result<()> {
     let [pid, group] = [pid, group].map(|id| id.map_or(0, Pid::raw));
     // SAFETY: the call has no precondition on memory.

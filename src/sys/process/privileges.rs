@@ -97,6 +97,7 @@ pub fn drop_capability_bounds() -> Result<()> {
 ///
 /// # References
 /// prctl(2)
+#[inline]
 pub fn set_pdeathsig(parent: Pid, signal: Signal) -> Result<()> {
     call(c::PR_SET_PDEATHSIG, signal.raw() as c_ulong)?;
     // Asked for after it was set: a parent that ends from here on is noticed by the kernel.

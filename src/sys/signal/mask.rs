@@ -48,6 +48,7 @@ pub fn sigprocmask(how: MaskHow, set: &SigSet) {
 ///
 /// # References
 /// pthread_sigmask(3), POSIX
+#[inline]
 pub fn pthread_sigmask(how: MaskHow, set: &SigSet) {
     // SAFETY: the set is valid for reads, and null asks for nothing. The call cannot fail: `how` is one of its three.
     unsafe { c::pthread_sigmask(how.raw(), set.as_ptr(), ptr::null_mut()) };
