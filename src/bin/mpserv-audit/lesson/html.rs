@@ -256,7 +256,8 @@ fn code(column: &Column, side: usize, (first, last): (usize, usize), is_anchor: 
     );
     for number in first..=last {
         let text = column.lines.get(number - 1).map_or("", String::as_str);
-        let is_stop = side == 0 && stops.iter().any(|stop| stop.comment == number);
+        let is_stop =
+            side == 0 && stops.iter().any(|stop| (stop.comment..stop.line.max(stop.comment + 1)).contains(&number));
         let class = match (is_anchor, is_stop) {
             (true, _) => " anchor",
             (false, true) => " stop",
