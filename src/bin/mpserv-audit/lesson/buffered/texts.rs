@@ -29,7 +29,7 @@ fn string(line: &str) -> Option<Vec<u8>> {
         is_escaped = letter == '\\' && !is_escaped;
         is_end
     })?;
-    let text = bytes(rest[..end].as_bytes());
+    let text = bytes(&rest.as_bytes()[..end]);
     (!text.contains(&b'%')).then_some(text)
 }
 
