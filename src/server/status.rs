@@ -55,7 +55,15 @@ pub enum StatusFormat {
 /// The file or the server does not exist, or this process may not look into that of the server.
 pub fn show(pidfile: &CStr, format: StatusFormat, watch: bool) -> Result<()> {
     let file = pidfile.to_bytes().escape_ascii();
-    let fail = |errno| Error::new(format_args!("pidfile {file}"), Reason::System(errno), "name that of the server");
+    let fail = |errno| {
+        let (reason, hint) = match errno {
+            Errno::INVAL => {
+                (Reason::State("it holds no process id"), "an empty pidfile means that its server has stopped")
+            }
+            errno => (Reason::System(errno), "name that of the server"),
+        };
+        Error::new(format_args!("pidfile {file}"), reason, hint)
+    };
     let pid = read_pid(pidfile).map_err(fail)?;
     let no_server =
         |hint| Error::new(format_args!("process {pid}"), Reason::State("this is no mpserv that serves"), hint);

@@ -163,8 +163,8 @@ fn there_is_no_status_of_what_is_no_server() {
     let folder = TempDir::new();
     let pidfile = folder.join("pid");
     for (text, told) in [
-        ("", "Invalid argument"),
-        ("no number\n", "Invalid argument"),
+        ("", "it holds no process id; an empty pidfile means that its server has stopped"),
+        ("no number\n", "it holds no process id"),
         ("999999999\n", "it has ended"),
         (&format!("{}\n", std::process::id()), "this is no mpserv that serves"),
     ] {
