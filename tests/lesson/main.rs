@@ -20,11 +20,14 @@ use std::process::{Command, Output, Stdio};
 
 /// Longest time of a run of the tool, in seconds, on a busy machine.
 const WATCHDOG: &str = "900";
+/// Longest time of one run of a program, in seconds: strace shows the stack of each call, which takes long.
+const RUN_LIMIT: &str = "240";
 
 /// Runs mpserv-audit to its end. SIGTERM makes it end its programs first.
 fn audit(arguments: &[&str]) -> Output {
     let mut command = Command::new("timeout");
-    command.args(["--signal=TERM", WATCHDOG, env!("CARGO_BIN_EXE_mpserv-audit")]).args(arguments);
+    command.args(["--signal=TERM", WATCHDOG, env!("CARGO_BIN_EXE_mpserv-audit")]);
+    command.args(["--timeout", RUN_LIMIT]).args(arguments);
     command.stdin(Stdio::null()).output().unwrap()
 }
 
