@@ -216,8 +216,11 @@ impl Limits {
     pub(super) fn check(&self) -> Result<()> {
         for (resource, limit) in self.as_slice() {
             if limit.soft > limit.hard {
-                let what = format_args!("the limits {} and {} for {resource:?}", limit.soft, limit.hard);
-                return Err(Error::new(what, Reason::Usage("the soft one is above the hard one"), "lower it"));
+                return Err(Error::new(
+                    format_args!("the limits {} and {} for {resource:?}", limit.soft, limit.hard),
+                    Reason::Usage("the soft one is above the hard one"),
+                    "lower it",
+                ));
             }
             let now = getrlimit(*resource).map_or(limit.hard, |now| now.hard);
             if limit.hard > now && !is_root() {
