@@ -60,7 +60,7 @@ const PAIRS: [(&str, &str, &str); 10] = [
     ("/bin/dash -c 'echo one'", "/bin/dash -c 'echo two'", "printed: \"one\\n\" / \"two\\n\""),
     ("/bin/dash -c 'kill -0 $$'", "/bin/dash -c 'kill -CONT $$'", "SIGCONT only in B"),
     ("/usr/bin/head -c 10 /dev/zero", "/usr/bin/head -c 20 /dev/zero", "read: size 10 / 20"),
-    ("/bin/dash -c true", "/bin/dash -c '/bin/true & wait'", "fork|clone|vfork"),
+    ("/bin/dash -c true", "/bin/dash -c '/bin/true & wait'", "fork|clone|vfork|rt_sigprocmask"),
     ("/bin/mkdir -m 700 /proc/x", "/bin/mkdir -m 755 /proc/x", "mkdir: mode 0700 / 0755"),
     ("/bin/dash -c 'umask 022'", "/bin/dash -c 'umask 027'", "umask: mask 022 / 027"),
 ];
