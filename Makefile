@@ -144,6 +144,7 @@ c: need-cargo need-cc
 
 test: need-cargo need-cc need-strace
 	$(call need,nc,netcat-openbsd)
+	@mkdir -p $(TARGET)
 	@{ $(CARGO) test --features std --test library -- std_ && $(CARGO) test --no-fail-fast; echo "make: status $$?"; } 2>&1 \
 		| tee $(TARGET)/test.log
 	@awk -v skips=$(SKIPS) -v file=$(TARGET)/test-summary -f tests/common/summary.awk $(TARGET)/test.log
