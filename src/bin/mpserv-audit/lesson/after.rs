@@ -24,7 +24,7 @@ pub fn outputs(page: &Page<'_>) -> String {
          process’s memory, and writes it when the buffer is full or the process exits.{}</p>\n",
         shown(terminal),
         shown(pipe),
-        escape(&printed::consequences(&page.printed.copies))
+        escape(&printed::consequences(&printed::text(terminal), &printed::text(pipe), &page.printed.copies))
     )
 }
 

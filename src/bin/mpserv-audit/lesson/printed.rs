@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::buffered::Buffered;
 use super::steps::{Runs, Step};
-use super::text::{field, number, sentence};
+use super::text::{field, number, outcome, sentence};
 use crate::trace::Line;
 
 /// A line that stayed in a buffer, and what became of it.
@@ -39,7 +39,7 @@ pub fn copies(runs: &Runs<'_>, steps: &[Step], buffered: &[Buffered]) -> Vec<Cop
         let is_first =
             buffered.iter().find(|other| other.lane == text.lane).is_some_and(|first| std::ptr::eq(first, text));
         if let (true, Some(until)) = (is_first, text.written.first()) {
-            all[at].slept = longest_sleep(runs, &steps[..*until], text.lane).map(|seconds| (name(text.lane), seconds));
+            all[at].slept = only_sleep(runs, &steps[..*until], text.lane).map(|seconds| (name(text.lane), seconds));
         }
         if !writers.contains(&text.lane) {
             all[at].lost.entry(text.lane).or_insert_with(|| (name(text.lane), 0)).1 += 1;
@@ -48,17 +48,33 @@ pub fn copies(runs: &Runs<'_>, steps: &[Step], buffered: &[Buffered]) -> Vec<Cop
     all
 }
 
-/// The seconds of the longest sleep of a process in some steps.
-fn longest_sleep(runs: &Runs<'_>, steps: &[Step], lane: usize) -> Option<i64> {
-    let sleeps = steps.iter().filter(|step| step.lane == lane).filter_map(|step| match runs.line(step) {
-        Line::Call(call) if call.name == b"clock_nanosleep" => field(call.arguments, "tv_sec").and_then(number),
+/// The seconds that a process sleeps in some steps, if it does so once.
+fn only_sleep(runs: &Runs<'_>, steps: &[Step], lane: usize) -> Option<i64> {
+    let mut sleeps = steps.iter().filter(|step| step.lane == lane).filter_map(|step| match runs.line(step) {
+        Line::Call(call) if call.name == b"clock_nanosleep" && outcome(&call) == "0" => Some(call),
         _ => None,
     });
-    sleeps.max()
+    let only = sleeps.next().filter(|_| sleeps.next().is_none())?;
+    field(only.arguments, "tv_sec").and_then(number)
+}
+
+/// The line that the terminal gets first, if the pipe gets the same lines but another one first, since a process slept: the
+/// process, and the seconds.
+fn late<'c>(terminal: &str, pipe: &str, copies: &'c [Copies]) -> Option<&'c (String, i64)> {
+    let forms = |text: &str| text.lines().map(form).collect::<Vec<_>>();
+    let (shown, written) = (forms(terminal), forms(pipe));
+    let is_sorted_anew = |mut a: Vec<String>, mut b: Vec<String>| {
+        a.sort_unstable();
+        b.sort_unstable();
+        a == b
+    };
+    let first = shown.first().filter(|first| written.first() != Some(first))?;
+    let slept = copies.iter().find(|copies| copies.line == *first)?.slept.as_ref()?;
+    is_sorted_anew(shown.clone(), written.clone()).then_some(slept)
 }
 
 /// What forks, signals and sleeps do to the buffers of a run.
-pub fn consequences(copies: &[Copies]) -> String {
+pub fn consequences(terminal: &str, pipe: &str, copies: &[Copies]) -> String {
     let mut out = String::new();
     if copies.iter().any(|copies| copies.is_copied) {
         out += " A fork copies the buffer with all other memory.";
@@ -66,8 +82,8 @@ pub fn consequences(copies: &[Copies]) -> String {
     if copies.iter().any(|copies| !copies.lost.is_empty()) {
         out += " A signal that ends the process throws the buffer away.";
     }
-    if let Some((who, seconds)) = copies.iter().find_map(|copies| copies.slept.as_ref()) {
-        out += &format!(" The first line of {who} waits in its buffer for {seconds} s, so the other lines come first.");
+    if let Some((who, seconds)) = late(terminal, pipe, copies) {
+        out += &format!(" The first line of {who} waits in its buffer for {seconds} s, so another line comes first.");
     }
     out
 }
@@ -140,7 +156,7 @@ pub fn difference(terminal: &str, pipe: &str, copies: &[Copies]) -> String {
         } else {
             " Here the lines are the same, but they arrive in another order."
         };
-        if let (false, Some((who, seconds))) = (is_equal, copies.iter().find_map(|copies| copies.slept.as_ref())) {
+        if let Some((who, seconds)) = late(terminal, pipe, copies) {
             out += &format!(" The first line of {who} waits in its buffer for {seconds} s.");
         }
     }
@@ -161,6 +177,11 @@ mod tests {
         assert!(found.contains("More often: “new” (2 on the terminal, 4 on the pipe)."), "{found}");
         assert!(found.contains("Lost: “removed: …” (2 on the terminal, 0 on the pipe)."), "{found}");
         assert!(difference("id: 5\nend\n", "id: 66\nend\n", &[]).contains("the text is the same"));
+        let late = |slept| [Copies { line: "a".to_owned(), slept, ..Copies::default() }];
+        let slept = late(Some(("the first process".to_owned(), 30)));
+        assert!(consequences("a\nb\n", "b\na\n", &slept).contains("for 30 s, so another line comes first"));
+        assert_eq!(consequences("a\nb\n", "a\nb\n", &slept), "");
+        assert_eq!(consequences("a\nb\n", "b\na\n", &late(None)), "");
         assert!(difference("a\nb\n", "b\na\n", &[]).contains("in another order"));
     }
 }
