@@ -12,8 +12,8 @@ mod cc;
 /// Where the C programs are, one file each.
 const SOURCES: &str = "src/bin/textbook";
 
-/// The C programs are linked as rustc links ours: position-independent, every symbol looked up at the start. No function
-/// is left before the last call in it returns, so that strace's stacks show its line.
+/// The C programs are linked as rustc links ours: position-independent, every symbol looked up at the start. No
+/// function is left before the last call in it returns, so that strace's stacks show its line.
 const FLAGS: [&str; 7] =
     ["-std=gnu11", "-O2", "-g", "-fno-optimize-sibling-calls", "-fPIE", "-pie", "-Wl,-z,relro,-z,now,-z,separate-code"];
 

@@ -64,8 +64,8 @@
 //!
 //! # Features
 //! `std`: std's types lend their descriptors to the wrappers, so that a `TcpStream` can be given to
-//! [`poll`](poll::poll) or [`setsockopt`](net::setsockopt); conversions of descriptors and connections to and from std's
-//! types; std's `Read` and `Write` for connections.
+//! [`poll`](poll::poll) or [`setsockopt`](net::setsockopt); conversions of descriptors and connections to and from
+//! std's types; std's `Read` and `Write` for connections.
 #![no_std]
 
 #[cfg(any(feature = "std", test))]

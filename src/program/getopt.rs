@@ -101,8 +101,8 @@ pub struct Getopt<'o> {
 static BEGUN: AtomicUsize = AtomicUsize::new(0);
 
 impl<'o> Getopt<'o> {
-    /// Goes through `args` from the start, and ends every other that goes through some. `short` begins with `+:`, which has the C library neither change the order of
-    /// the arguments nor print; `long` ends with [`LongOption::END`].
+    /// Goes through `args` from the start, and ends every other that goes through some. `short` begins with `+:`, which
+    /// has the C library neither change the order of the arguments nor print; `long` ends with [`LongOption::END`].
     ///
     /// `None` when they do not, and where other threads exist: the C library keeps its place in variables.
     #[must_use]
@@ -144,7 +144,8 @@ impl Iterator for Getopt<'_> {
             return None;
         }
         let argc = c_int::try_from(self.args.len()).unwrap_or(c_int::MAX);
-        // SAFETY: the C library's place is in this argv; argv and both lists end as the call wants them to, and by the plus sign argv is not written to.
+        // SAFETY: the C library's place is in this argv; argv and both lists end as the call wants them to, and by the
+        // plus sign argv is not written to.
         let option = unsafe {
             c::getopt_long(
                 argc,
@@ -169,8 +170,8 @@ impl Iterator for Getopt<'_> {
     }
 }
 
-/// An option's letter as a byte, or its long name's value. Where C's char is signed, a byte above 127 comes as a negative
-/// number.
+/// An option's letter as a byte, or its long name's value. Where C's char is signed, a byte above 127 comes as a
+/// negative number.
 const fn without_sign(option: c_int) -> c_int {
     if option < 0 { option as u8 as c_int } else { option }
 }

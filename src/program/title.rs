@@ -9,8 +9,8 @@ use crate::sys::process::{has_other_threads, variables};
 
 /// The title of this process: `ps` shows it in place of the arguments.
 ///
-/// Linux shows the memory in which a process finds its arguments and its environment: both are copied elsewhere, and the
-/// title is written in their place. That takes no system call.
+/// Linux shows the memory in which a process finds its arguments and its environment: both are copied elsewhere, and
+/// the title is written in their place. That takes no system call.
 pub struct Title {
     start: *mut u8,
     length: usize,
@@ -52,8 +52,8 @@ impl Title {
         (new, Title { start: start.cast_mut().cast(), length, used })
     }
 
-    /// Shows a title, as much of it as there is room for. Does nothing where other threads exist, which may be reading the
-    /// arguments that the program was started with, as `std::env::args()` does.
+    /// Shows a title, as much of it as there is room for. Does nothing where other threads exist, which may be reading
+    /// the arguments that the program was started with, as `std::env::args()` does.
     pub fn set(&mut self, title: &str) {
         // One byte stays a NUL.
         let length = title.len().min(self.length.saturating_sub(1));

@@ -48,8 +48,8 @@ impl<'a> Admission<'a> {
         self.rules.and_then(|rules| rules.position(peer.as_client()))
     }
 
-    /// Decides about a client. `others` is the number of other connections of its source, `of_rule` that of those that its
-    /// rule allows.
+    /// Decides about a client. `others` is the number of other connections of its source, `of_rule` that of those that
+    /// its rule allows.
     pub(super) fn decide(&self, rule: Option<&Rule>, others: u32, of_rule: u32) -> Result<(), Refusal<'a>> {
         let (limit, message) = match (rule.and_then(|rule| rule.max_per_source), self.max_per_source) {
             (Some(limit), own) => (Some(limit.get()), own.map_or("", |(_, message)| message)),
@@ -66,9 +66,9 @@ impl<'a> Admission<'a> {
         if limit.is_some_and(|limit| others >= limit) { refuse("max-per-source", message) } else { Ok(()) }
     }
 
-    /// Decides about the client of a child, by the clients that other children have published before. Because only earlier
-    /// ones count, of several clients that come at the same time as many are served as the limit allows. Returns the
-    /// number of other connections of the client's source.
+    /// Decides about the client of a child, by the clients that other children have published before. Because only
+    /// earlier ones count, of several clients that come at the same time as many are served as the limit allows.
+    /// Returns the number of other connections of the client's source.
     pub(super) fn publish_and_decide(&self, slot: Slot<'_>, peer: &Peer) -> Result<u32, Refusal<'a>> {
         let rule = self.rule_of(peer);
         let index = rule.map(|(index, _)| index);

@@ -31,8 +31,8 @@ use crate::sys::signal::SignalFd;
 
 /// A server that listens: clients can connect, and wait until it serves.
 ///
-/// Dropping it, without having served, closes the sockets and removes the files that were made for them. A process that was
-/// forked from this one, and does not serve, only closes the sockets.
+/// Dropping it, without having served, closes the sockets and removes the files that were made for them. A process that
+/// was forked from this one, and does not serve, only closes the sockets.
 pub struct Bound<'a> {
     descriptors: Descriptors<'a>,
     rules: Option<Rules>,
@@ -152,12 +152,12 @@ impl<'a> Bound<'a> {
 
     /// Serves each connection by `handler`, in a process of its own, until a signal tells the server to stop.
     ///
-    /// The handler runs in a copy of this process: no other process sees what it changes. If it returns an error, the
-    /// log's `end` line shows the text: see [`HandlerError`](super::HandlerError).
+    /// The handler runs in a copy of this process: no other process sees what it changes. If the handler returns an
+    /// error, the log's `end` line shows the text: see [`HandlerError`](super::HandlerError).
     ///
     /// # Errors
-    /// `EDEADLK` when this process has other threads; `ENOMEM`, `EMFILE` when there is no memory for as many children as
-    /// there may be, or no descriptor for the signals.
+    /// `EDEADLK` when this process has other threads; `ENOMEM`, `EMFILE` when there is no memory for as many children
+    /// as there may be, or no descriptor for the signals.
     pub fn serve<R: Outcome>(self, handler: impl FnMut(Connection) -> R) -> Result<Stopped> {
         self.serve_with(Function::new(handler))
     }

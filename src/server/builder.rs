@@ -50,8 +50,8 @@ impl<'a> Server<'a> {
     }
 
     /// Adds an address to listen on: `PORT` (IPv6 and IPv4), `HOST:PORT`, `[IPV6]:PORT`, `unix:PATH` or
-    /// `unix:@NAME`, in the abstract namespace. With port 0 the kernel chooses a free port. A link-local address names its
-    /// interface: `[fe80::1%eth0]:5000`.
+    /// `unix:@NAME`, in the abstract namespace. With port 0 the kernel chooses a free port. A link-local address names
+    /// its interface: `[fe80::1%eth0]:5000`.
     ///
     /// Skips the addresses of a host that the system does not have, as long as another one is left.
     ///
@@ -76,15 +76,16 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// The highest number of connections at once from one source (no limit): an IPv4 address, an IPv6 network of 64 bits, or
-    /// a user of this machine. See [`source_prefix`](Server::source_prefix). Clients over the limit are sent `message`, and their connection is closed.
+    /// The highest number of connections at once from one source (no limit): an IPv4 address, an IPv6 network of 64
+    /// bits, or a user of this machine. See [`source_prefix`](Server::source_prefix). Clients over the limit are sent
+    /// `message`, and their connection is closed.
     pub const fn max_per_source(mut self, limit: u32, message: &'a str) -> Self {
         self.settings.max_per_source = Some((limit, message));
         self
     }
 
-    /// The lengths, in bits, of the IPv4 and IPv6 networks whose connections count as those of one source (32 and 64), here
-    /// and in [`rules`](Server::rules).
+    /// The lengths, in bits, of the IPv4 and IPv6 networks whose connections count as those of one source (32 and 64),
+    /// here and in [`rules`](Server::rules).
     pub const fn source_prefix(mut self, v4: u32, v6: u32) -> Self {
         self.settings.source_prefix = SourcePrefix { v4, v6 };
         self
@@ -170,9 +171,9 @@ impl<'a> Server<'a> {
 
     /// Puts children into a sandbox.
     ///
-    /// A handler can make these system calls (`libc::SYS_…`) and those that a child needs to end. A built-in service can
-    /// make its own, whatever is named here. Any other call ends the child, and its name is logged. A program can make
-    /// any call, but it gains no right from its user or its file.
+    /// A handler can make these system calls (`libc::SYS_…`) and those that a child needs to end. A built-in service
+    /// can make its own, whatever is named here. Any other call ends the child, and its name is logged. A program can
+    /// make any call, but it gains no right from its user or its file.
     pub const fn sandbox(mut self, calls: &'a [c_long]) -> Self {
         self.settings.sandbox = Some(calls);
         self
@@ -210,15 +211,15 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Whether children get TERM when the server is killed (yes), or go on with the client that they have. Preforked ones
-    /// end after that client.
+    /// Whether children get TERM when the server is killed (yes), or go on with the client that they have. Preforked
+    /// ones end after that client.
     pub const fn orphans_end(mut self, end: bool) -> Self {
         self.settings.orphans_end = end;
         self
     }
 
-    /// The permissions of the file of each Unix socket (as the umask says). A client needs the permission to write. While
-    /// the server binds, the umask of the process is another one.
+    /// The permissions of the file of each Unix socket (as the umask says). A client needs the permission to write.
+    /// While the server binds, the umask of the process is another one.
     pub const fn mode(mut self, mode: u32) -> Self {
         self.settings.socket.mode = Some(mode & MODE_MAX);
         self
@@ -280,7 +281,8 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Whether a line of text on standard error begins with the time (unless it goes to a terminal or systemd's journal).
+    /// Whether a line of text on standard error begins with the time (unless it goes to a terminal or systemd's
+    /// journal).
     pub const fn log_time(mut self, time: LogTime) -> Self {
         self.settings.log_time = time;
         self

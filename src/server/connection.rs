@@ -96,7 +96,8 @@ impl Connection {
         self.number
     }
 
-    /// The number of connections of the client's source, with this one. A source is an address, or a user of this machine.
+    /// The number of connections of the client's source, with this one. A source is an address, or a user of this
+    /// machine.
     #[must_use]
     pub const fn from_source(&self) -> u32 {
         self.from_source
@@ -145,8 +146,9 @@ impl Connection {
         shutdown(&self.fd, how)
     }
 
-    /// Sends a message to a client that is not served, as far as that is possible without waiting. Reads what the client
-    /// has sent: bytes that are left unread would reset the connection when it is closed, and the message be lost.
+    /// Sends a message to a client that is not served, as far as that is possible without waiting. Reads what the
+    /// client has sent: bytes that are left unread would reset the connection when it is closed, and the message be
+    /// lost.
     #[inline(never)]
     pub(super) fn reject(&self, message: &str) {
         let at_once = MsgFlags::DONTWAIT | MsgFlags::NOSIGNAL;

@@ -6,13 +6,13 @@ use crate::sys::fd::{OwnedFd, close_for_good};
 use crate::sys::process::{Pid, getpid};
 use crate::sys::signal::SignalFd;
 
-/// The server's descriptors. Dropping them removes the files of Unix sockets and the pidfile, in the server's process alone:
-/// a process that its program forks between [`bind`](super::Server::bind) and [`serve`](super::Bound::serve) only closes
-/// them.
+/// The server's descriptors. Dropping them removes the files of Unix sockets and the pidfile, in the server's process
+/// alone: a process that its program forks between [`bind`](super::Server::bind) and [`serve`](super::Bound::serve)
+/// only closes them.
 ///
-/// A child closes those that it does not need by [`close_in_child`](Descriptors::close_in_child) and ends by `_exit()`: it
-/// drops nothing. A child that becomes a program at once shares the parent's memory until then, so it closes none of them
-/// itself: each has `FD_CLOEXEC`, and `execve()` closes it.
+/// A child closes those that it does not need by [`close_in_child`](Descriptors::close_in_child) and ends by `_exit()`:
+/// it drops nothing. A child that becomes a program at once shares the parent's memory until then, so it closes none of
+/// them itself: each has `FD_CLOEXEC`, and `execve()` closes it.
 pub(crate) struct Descriptors<'a> {
     /// The process that has listened, or serves.
     pub(crate) owner: Pid,
@@ -41,8 +41,8 @@ impl Descriptors<'_> {
         }
     }
 
-    /// Closes all of them in a child, but for `predecessor`, and the listeners of a preforked child. The parent has closed
-    /// `predecessor` already: it starts its first child only after it has told its predecessor that it is ready.
+    /// Closes all of them in a child, but for `predecessor`, and the listeners of a preforked child. The parent has
+    /// closed `predecessor` already: it starts its first child only after it has told its predecessor that it is ready.
     ///
     /// # Safety
     /// This process is a child, which neither uses nor drops what is closed.
@@ -73,8 +73,8 @@ impl Drop for Descriptors<'_> {
     fn drop(&mut self) {
         // A server that ends before it is ready leaves everything to its predecessor, which still serves.
         if let Some(predecessor) = self.predecessor.take() {
-            // The predecessor kills a successor that closes the pipe. So the end of the process closes it, and an error can
-            // still be printed.
+            // The predecessor kills a successor that closes the pipe. So the end of the process closes it, and an error
+            // can still be printed.
             let _ = predecessor.into_raw();
             return self.hand_over();
         }

@@ -17,8 +17,8 @@ const END: c_int = 1024;
 /// The variable by which a server tells its successor what it has passed.
 pub(crate) const RESTART_VARIABLE: &str = "MPSERV_INHERIT";
 
-/// The descriptors that were passed to this process, for [`Server::inherit`](crate::server::Server::inherit). Each of them
-/// can be taken once.
+/// The descriptors that were passed to this process, for [`Server::inherit`](crate::server::Server::inherit). Each of
+/// them can be taken once.
 #[derive(Debug)]
 pub struct Inherited {
     /// The numbers that were passed and are open, a bit each.
@@ -213,7 +213,8 @@ pub fn is_successor() -> bool {
 }
 
 /// Takes the descriptors that the predecessor has passed, if [`RESTART_VARIABLE`] names this process. They can be taken
-/// once, even if the predecessor has been killed since. `EBADF` when one was taken before, or the variable is malformed.
+/// once, even if the predecessor has been killed since. `EBADF` when one was taken before, or the variable is
+/// malformed.
 pub(crate) fn take_restart(
     inherited: &mut Inherited,
 ) -> Result<Option<Found<impl Iterator<Item = Result<Socket>> + use<'_>>>> {

@@ -55,8 +55,8 @@ pub const THROTTLE_PERIOD: Duration = Duration::from_secs(1);
 pub const MANY_CHILDREN: u32 = 512;
 /// The number of the youngest children that are reaped then, if they have ended.
 pub const YOUNGEST: usize = 16;
-/// The other children are reaped after this time at the latest. Until then they hold their slots, unless the parent needs
-/// one.
+/// The other children are reaped after this time at the latest. Until then they hold their slots, unless the parent
+/// needs one.
 pub const REAP_WITHIN: Duration = Duration::from_millis(10);
 /// The longest wait for a reader of the log that does not read. After one such wait, later lines are lost at once.
 pub const LOG_PATIENCE: Duration = Duration::from_secs(1);

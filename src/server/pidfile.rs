@@ -47,7 +47,8 @@ impl<'a> PidFile<'a> {
         }
     }
 
-    /// Whether the file is empty, or has an id as an earlier server has left it: a file of another kind is not overwritten.
+    /// Whether the file is empty, or has an id as an earlier server has left it: a file of another kind is not
+    /// overwritten.
     fn has_id_alone(&self) -> errno::Result<bool> {
         let mut text = [0; PID_MAX + 1];
         let text = read_all(&self.file, &mut text)?;

@@ -36,7 +36,8 @@ impl Identity {
     /// `USER[:GROUP]`, each a name or a number. Without a group: the user's own, and those that the user is in.
     ///
     /// # Errors
-    /// A name that the system does not know; a user's number that it does not know, without a group.
+    /// A name that the system does not know. If the text has no group, also a user's number that the system does not
+    /// know.
     pub fn parse(text: &str) -> Result<Identity> {
         let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
         let wrong = |name: &str, reason, hint| {
@@ -94,8 +95,8 @@ impl Identity {
         })
     }
 
-    /// Takes on the identity: groups first, while that is allowed, and the user last. Only numbers are used. Nothing is
-    /// looked up.
+    /// Takes on the identity: groups first, while that is allowed, and the user last. Uses only numbers, and looks
+    /// up nothing.
     fn take_on(&self, groups: &[gid_t]) -> Result<()> {
         let (uid, gid) = (self.uid, self.gid);
         let fail = |call: &str, errno| {
@@ -144,10 +145,11 @@ pub(super) struct Privileges<'a> {
 }
 
 impl Privileges<'_> {
-    /// Gives up the rights: changes the root directory, then the user. A successor is inside the root directory already.
+    /// Gives up the rights: changes the root directory, then the user. A successor is inside the root directory
+    /// already.
     pub(super) fn give_up(&self, is_successor: bool) -> Result<()> {
-        // Everything is looked up before the root directory changes. In the new one the user database, the time zone, and
-        // the modules that the C library loads to read them, belong to those who can write there.
+        // Everything is looked up before the root directory changes. A user who can write to the
+        // new root directory controls its user database, its time zone, and the C library's modules that read both.
         let groups = self.identity.map(|identity| identity.groups()).transpose()?;
         if self.chroot.is_some() {
             tzset();

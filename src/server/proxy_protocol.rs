@@ -33,8 +33,8 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(3);
 /// The content of a header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Header {
-    /// The connection is the proxy's own, or the proxy does not know the client's address: `LOCAL`, `UNKNOWN`, `UNSPEC`, or
-    /// a family that is not TCP. The addresses of the connection itself hold.
+    /// The connection is the proxy's own, or the proxy does not know the client's address: `LOCAL`, `UNKNOWN`,
+    /// `UNSPEC`, or a family that is not TCP. The addresses of the connection itself hold.
     Local,
     /// The proxy passes a client on.
     Proxied {

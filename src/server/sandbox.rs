@@ -1,8 +1,8 @@
 //! The sandbox: the system calls that a child can make once it has a client, and what their arguments must be.
 //!
 //! A child that a client has taken over must not reach further than its connection. So a call on a socket is allowed on
-//! the connection alone. A preforked child does not know the descriptors of its connections beforehand: for it, such a call
-//! is allowed on every descriptor but the listeners and the standard ones.
+//! the connection alone. A preforked child does not know the descriptors of its connections beforehand: for it, such a
+//! call is allowed on every descriptor but the listeners and the standard ones.
 
 use core::ffi::{c_int, c_long};
 use core::sync::atomic::AtomicU64;
@@ -19,7 +19,8 @@ use crate::sys::seccomp::{CALLS_MAX, Check, Rule, allow_only_and_note_in};
 /// The calls of every child at its end. Usually the clock is read without a system call.
 const BASE: [c_long; 3] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime];
 
-/// The further calls of a preforked child whose arguments reach nothing: it waits, and handles the signal that retires it.
+/// The further calls of a preforked child whose arguments reach nothing: it waits, and handles the signal that retires
+/// it.
 const POOL: [c_long; 4] = [c::SYS_getpid, c::SYS_ppoll, c::SYS_rt_sigreturn, c::SYS_clock_nanosleep];
 
 /// The number of further calls of a preforked child whose arguments are checked.
@@ -62,14 +63,15 @@ pub(super) enum ChildKind<'a> {
     Pool(&'a Listeners),
 }
 
-/// Whether a handler's calls can be allowed: each is the number of a call, and there is room for them beside a child's own.
+/// Whether a handler's calls can be allowed: each is the number of a call, and there is room for them beside a child's
+/// own.
 pub(super) fn can_allow(calls: &[c_long]) -> bool {
     let own = BASE.len() + POOL.len() + OF_POOL + OF_NOTE;
     calls.len() + own <= CALLS_MAX && calls.iter().all(|call| u32::try_from(*call).is_ok())
 }
 
-/// Enters the sandbox. From now on this process can make `calls`, and those that every child of its kind needs. The note of
-/// a violation comes into the last word of `note`.
+/// Enters the sandbox. From now on this process can make `calls`, and those that every child of its kind needs. The
+/// note of a violation comes into the last word of `note`.
 #[inline(never)]
 pub(super) fn enter(kind: &ChildKind<'_>, calls: &[c_long], note: &'static [AtomicU64]) -> Result<()> {
     match kind {
@@ -121,8 +123,8 @@ const NO_ADDRESS: Check<'static> = Check::IsLong(SENDTO_ADDRESS, 0);
 /// The standard descriptors that a preforked child does not use.
 const STANDARD: [BorrowedFd<'static>; 2] = [STDIN, STDOUT];
 
-/// The calls that the handler names, and those of every child. A call on a socket is allowed where `reach` allows it: the
-/// first check is that of the descriptor.
+/// The calls that the handler names, and those of every child. A call on a socket is allowed where `reach` allows it:
+/// the first check is that of the descriptor.
 fn common<'a>(calls: &'a [c_long], reach: &'a [Check<'a>; 2]) -> impl Iterator<Item = Rule<'a>> + Clone {
     let of_handler = |call: &c_long| match *call {
         c::SYS_sendto => Rule { call: *call, checks: reach },
@@ -138,7 +140,8 @@ fn connection_alone<'a>(reach: &'a [Check<'a>; 2]) -> &'a [Check<'a>] {
 
 /// [`allow_only_and_note_in`] a slot of the scoreboard.
 fn allow_only_noting<'a>(rules: impl Iterator<Item = Rule<'a>> + Clone, note: &'static [AtomicU64]) -> Result<()> {
-    // SAFETY: the words begin the child's own slot, which begins a page of the scoreboard and has no other's words in it.
+    // SAFETY: the words begin the child's own slot, which begins a page of the scoreboard and has no other's words in
+    // it.
     unsafe { allow_only_and_note_in(rules, note) }
 }
 

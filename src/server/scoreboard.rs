@@ -1,9 +1,10 @@
 //! The scoreboard: the state of each child, in memory that the parent shares with its children.
 //!
-//! A child writes to its own slot, by plain stores, and to no other: each slot fills pages of its own, and the others are
-//! read-only in the child. The parent decides nothing about one child by the slot of another. There are no locks: a reader
-//! may see a half-updated slot, and so must decide nothing by it that it could not decide a moment later. Children that use
-//! no slot do not have the memory. `mpserv --status` reads the scoreboard of another process through `/proc`.
+//! A child writes to its own slot, by plain stores, and to no other: each slot fills pages of its own, and the others
+//! are read-only in the child. The parent decides nothing about one child by the slot of another. There are no locks: a
+//! reader may see a half-updated slot, and so must decide nothing by it that it could not decide a moment later.
+//! Children that use no slot do not have the memory. `mpserv --status` reads the scoreboard of another process through
+//! `/proc`.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -30,8 +31,9 @@ pub(super) const NAME: &core::ffi::CStr = c"mpserv-scoreboard";
 pub(super) enum ChildAccess {
     /// None: they do not have it.
     None,
-    /// They have it read-only. A child in the sandbox makes its own slot writable when it has a violation to note, by the one
-    /// call of `mprotect()` that its filter allows. That spares each child two calls, and the kernel two mappings.
+    /// They have it read-only. A child in the sandbox makes its own slot writable when it has a violation to note, by
+    /// the one call of `mprotect()` that its filter allows. That spares each child two calls, and the kernel two
+    /// mappings.
     Note,
     /// A child writes to its own slot from the start.
     Slot,
@@ -75,8 +77,8 @@ impl Scoreboard {
         self.slot(slot.index)
     }
 
-    /// Makes the slots of all other children, and the head, read-only in this process, a child. `fd` is the scoreboard's
-    /// descriptor.
+    /// Makes the slots of all other children, and the head, read-only in this process, a child. `fd` is the
+    /// scoreboard's descriptor.
     pub(super) fn confine(&self, slot: Slot<'_>, fd: &OwnedFd) -> Result<()> {
         let start = (slot.index as usize + 1) * self.stride;
         // SAFETY: a child writes to its own slot alone.
@@ -140,8 +142,8 @@ impl Scoreboard {
         self.head().store(REFUSED, refused);
     }
 
-    /// Counts a connection that a preforked child has accepted, and returns its number: no other connection of the server
-    /// has the same, as long as the children keep to their slots.
+    /// Counts a connection that a preforked child has accepted, and returns its number: no other connection of the
+    /// server has the same, as long as the children keep to their slots.
     pub(super) fn count_accepted_by(&self, slot: Slot<'_>) -> u64 {
         let before = slot.add(SLOT_ACCEPTED).wrapping_sub(1);
         let slots = self.words.len() / self.stride - 1;

@@ -95,8 +95,8 @@ impl Settings<'_> {
         }
     }
 
-    /// The access of children to the scoreboard: a preforked child and one that reads a PROXY header use their slots, and the
-    /// violation of a child in the sandbox is noted there. If you make another child use its slot, add it here.
+    /// The access of children to the scoreboard: a preforked child and one that reads a PROXY header use their slots,
+    /// and the violation of a child in the sandbox is noted there. If you make another child use its slot, add it here.
     pub(super) const fn child_access(&self) -> ChildAccess {
         if self.pool.is_some() || self.proxy_protocol {
             ChildAccess::Slot

@@ -1,4 +1,5 @@
-//! `Signals`: the signals of the process while it serves.
+//! `Signals`: blocks the signals of the process while it serves, and sets their actions. The parent reads and handles
+//! them in `parent/event_loop.rs`.
 
 use super::error::{Error, Result};
 use crate::sys::signal::{
@@ -10,9 +11,9 @@ use crate::sys::signal::{
 const OBEYED: [Signal; 7] =
     [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1, Signal::USR2, Signal::CHLD];
 
-/// The actions while the server serves. If SIGCHLD were ignored, the kernel would not keep children until they are reaped.
-/// A reader of the log that has gone (SIGPIPE), a log that has reached the limit of a file's size (SIGXFSZ), or a terminal
-/// that stops background processes which write to it (SIGTTOU) must not end or stop the server or a child.
+/// The actions while the server serves. If SIGCHLD were ignored, the kernel would not keep children until they are
+/// reaped. A reader of the log that has gone (SIGPIPE), a log that has reached the limit of a file's size (SIGXFSZ), or
+/// a terminal that stops background processes which write to it (SIGTTOU) must not end or stop the server or a child.
 const ACTIONS: [(Signal, Disposition); 4] = [
     (Signal::CHLD, Disposition::Default),
     (Signal::PIPE, Disposition::Ignore),
@@ -34,8 +35,8 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Blocks the signals that the server obeys, and sets the actions of others. If SIGHUP is ignored, as under `nohup`,
-    /// it stays ignored.
+    /// Blocks the signals that the server obeys, and sets the actions of others. If SIGHUP is ignored, as under
+    /// `nohup`, it stays ignored.
     pub(super) fn take() -> Result<Signals> {
         let mut obeyed = SigSet::from(OBEYED);
         if sigaction_get(Signal::HUP).is_ok_and(|action| matches!(action.sa_handler, Disposition::Ignore)) {

@@ -1,8 +1,8 @@
 //! The main function of a server's program.
 
-/// Makes `function`, of type `fn(Args, Title, Inherited) -> c_int`, the main function of a program that is `#![no_std]` and
-/// `#![no_main]`, as [`main!`](crate::main!) does. The function also gets the [`Title`](crate::program::Title) of the process
-/// and the descriptors that were passed to it, which nothing owns yet.
+/// Makes `function`, of type `fn(Args, Title, Inherited) -> c_int`, the main function of a program that is `#![no_std]`
+/// and `#![no_main]`, as [`main!`](crate::main!) does. The function also gets the [`Title`](crate::program::Title) of
+/// the process and the descriptors that were passed to it, which nothing owns yet.
 #[macro_export]
 macro_rules! server_main {
     ($function:path) => {

@@ -29,8 +29,8 @@ mod table;
 const PIECE_MAX: usize = 256;
 /// The longest path in `/proc`, and the longest link there that is compared.
 const PATH_MAX: usize = 64;
-/// The number of descriptors among which the scoreboard is looked for. A server makes it soon after its start, and so it
-/// has one of the lowest.
+/// The number of descriptors among which the scoreboard is looked for. A server makes it soon after its start, and so
+/// it has one of the lowest.
 const DESCRIPTORS: u32 = 256;
 /// The time between two tables with `--watch`.
 const EVERY: Duration = Duration::from_secs(1);

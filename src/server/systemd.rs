@@ -61,8 +61,8 @@ impl Manager {
         Manager { socket: Some(socket), watchdog }
     }
 
-    /// Connects to the service manager that `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` name. This must come before
-    /// the root directory and the user change.
+    /// Connects to the service manager that `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` name. The call must
+    /// come before the root directory and the user change.
     pub(super) fn from_environment() -> Result<Manager> {
         // SAFETY: nothing changes the environment while the value is in use.
         let Some(path) = unsafe { value(c"NOTIFY_SOCKET") }.filter(|path| !path.is_empty()) else {
@@ -82,7 +82,7 @@ impl Manager {
         // A successor has the variables of its predecessor.
         let is_ours = parse(c"WATCHDOG_PID").is_none_or(|pid| pid == getpid().raw() as u64) || is_successor();
         let watchdog = parse(c"WATCHDOG_USEC").filter(|micros| is_ours && *micros > 0).map(Duration::from_micros);
-        // Twice as often as necessary, as sd_watchdog_enabled(3) recommends.
+        // The server reports twice as often as necessary, as sd_watchdog_enabled(3) recommends.
         Ok(Manager { socket: Some(socket), watchdog: watchdog.map(|limit| limit / 2) })
     }
 

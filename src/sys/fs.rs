@@ -107,8 +107,8 @@ pub fn fchownat_fd(fd: impl AsFd, uid: uid_t, gid: gid_t) -> Result<()> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `ENOENT`, `EACCES`, `EPERM` in a sticky directory, `EISDIR`, `EROFS`, `EBUSY` when something is mounted on it, `ENOTDIR`,
-/// `ELOOP`, `ENAMETOOLONG`.
+/// `ENOENT`, `EACCES`, `EPERM` in a sticky directory, `EISDIR`, `EROFS`, `EBUSY` when something is mounted on it,
+/// `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
 ///
 /// # References
 /// unlink(2), POSIX
@@ -117,12 +117,12 @@ pub fn unlink(path: &CStr) -> Result<()> {
     ret(unsafe { unistd::unlink(path.as_ptr()) })
 }
 
-/// `readlink()`: where a symbolic link leads, in the caller's buffer, and cut off where that is too short.
+/// `readlink()`: reads the target of a symbolic link into the caller's buffer. A target that is too long is cut off.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `ENOENT`, `EACCES`, `EINVAL` when it is no symbolic link, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
+/// `ENOENT`, `EACCES`, `EINVAL` when the path names no symbolic link, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
 ///
 /// # References
 /// readlink(2), POSIX
@@ -138,7 +138,7 @@ pub fn readlink<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `ENOENT`, `EACCES` when not, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
+/// `ENOENT`, `EACCES` when the user may not, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
 ///
 /// # References
 /// access(2), POSIX
@@ -152,8 +152,8 @@ pub fn access_x(path: &CStr) -> Result<()> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EINVAL` for a length below 0 and for what is no file, `EFBIG` (and SIGXFSZ) beyond `RLIMIT_FSIZE`, `EPERM` when it is
-/// sealed, `EIO`, `EBADF`.
+/// `EINVAL` for a length below 0 and for what is no file, `EFBIG` (and SIGXFSZ) beyond `RLIMIT_FSIZE`, `EPERM` when it
+/// is sealed, `EIO`, `EBADF`.
 ///
 /// # References
 /// ftruncate(2), POSIX
@@ -237,7 +237,7 @@ impl Stat {
         self.0.st_nlink as u64
     }
 
-    /// `st_dev` and `st_ino`: which file of which file system it is.
+    /// `st_dev` and `st_ino`: the numbers of the file system and of the file in it.
     #[must_use]
     pub const fn identity(&self) -> (u64, u64) {
         (self.0.st_dev, self.0.st_ino)

@@ -25,8 +25,8 @@ use crate::sys::memory::CStrArray;
 use crate::sys::net::{self, AddressFamily, Protocol, SocketFlags, SocketType};
 use crate::sys::user::{getegid, geteuid};
 
-/// `unshare(CLONE_NEWUSER)`, and maps of the user's and the group's id: makes this process root of a user namespace of its
-/// own, which owns what the process unshares next. Outside of the namespace its user is the same as before.
+/// `unshare(CLONE_NEWUSER)`, and maps of the user's and the group's id: makes this process root of a user namespace of
+/// its own, which owns what the process unshares next. Outside of the namespace its user is the same as before.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -51,8 +51,8 @@ pub fn own_users() -> Result<()> {
 /// The length of the longest map of one id, with its NUL.
 const ID_MAP_MAX: usize = "0 4294967295 1\0".len();
 
-/// `unshare(CLONE_NEWNET)`: gives the calling thread, and all that it starts, a network of their own. It
-/// has a loopback interface alone, which is brought up.
+/// `unshare(CLONE_NEWNET)`: gives the calling thread, and all that it starts, a network of their own. The
+/// network has only a loopback interface, which this function brings up.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -82,8 +82,8 @@ impl fmt::Debug for PollFd<'_> {
     }
 }
 
-/// `poll()`: waits until something came, or until `timeout` has passed, rounded up to a millisecond. `None` waits for as
-/// long as it takes. How many descriptors have something is returned.
+/// `poll()`: waits until something came, or until `timeout` has passed, rounded up to a millisecond. `None` waits for
+/// as long as it takes. How many descriptors have something is returned.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -101,8 +101,8 @@ pub fn poll(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<c_int> 
 
 const NANOS_PER_MILLI: u128 = 1_000_000;
 
-/// `ppoll()`: [`poll`] to the nanosecond, and while it waits exactly the signals of `mask` are held back: one that comes
-/// just before is not missed. It is delivered only when no descriptor has something.
+/// `ppoll()`: [`poll`] to the nanosecond, and while it waits exactly the signals of `mask` are held back: one that
+/// comes just before is not missed. It is delivered only when no descriptor has something.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -31,8 +31,9 @@ open_set!(Clock from c {
     BOOTTIME = CLOCK_BOOTTIME,
 });
 
-/// `clock_gettime()`: the time that a clock shows. `REALTIME` counts from 1970 and may be set; `MONOTONIC` counts from some
-/// moment in the past and only goes forward. Usually no system call: the C library reads memory that the kernel shares.
+/// `clock_gettime()`: the time that a clock shows. `REALTIME` counts from 1970 and may be set; `MONOTONIC` counts from
+/// some moment in the past and only goes forward. Usually no system call: the C library reads memory that the kernel
+/// shares.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -69,8 +70,8 @@ pub(crate) fn timespec_of(time: Duration) -> c::timespec {
     c::timespec { tv_sec, tv_nsec: c_long::from(time.subsec_nanos() as i32) }
 }
 
-/// The time as C has it, rounded up to a microsecond, so that some time never becomes none; the longest there is for one
-/// that is longer.
+/// The time as C has it, rounded up to a microsecond, so that some time never becomes none; the longest there is for
+/// one that is longer.
 pub(crate) fn timeval_of(time: Duration) -> timeval {
     let rounded = time.saturating_add(Duration::from_nanos(999));
     let tv_sec = ffi::sys::types::time_t::try_from(rounded.as_secs()).unwrap_or(ffi::sys::types::time_t::MAX);

@@ -79,8 +79,8 @@ impl fmt::Debug for User {
 /// Converts the result of `getpwnam()` or `getpwuid()`.
 ///
 /// # Safety
-/// `found` is null, or points to a user whose name, home directory and shell are strings or null, as some of the modules
-/// in which the C library looks users up leave them.
+/// `found` is null, or points to a user whose name, home directory and shell are strings or null, as some of the
+/// modules in which the C library looks users up leave them.
 unsafe fn user(found: *const pwd::passwd) -> Option<User> {
     // SAFETY: by this function's own contract.
     let found = unsafe { found.as_ref() }?;
@@ -109,7 +109,7 @@ pub fn getpwnam(name: &CStr) -> Option<User> {
     }
     // SAFETY: the name ends in a NUL, and no other thread makes this call.
     let found = unsafe { pwd::getpwnam(name.as_ptr()) };
-    // SAFETY: that is null or to the C library's answer, which stays until the next call.
+    // SAFETY: the pointer is null or to the C library's answer, which stays until the next call.
     unsafe { user(found) }
 }
 
@@ -126,7 +126,7 @@ pub fn getpwuid(uid: uid_t) -> Option<User> {
     }
     // SAFETY: no other thread makes this call.
     let found = unsafe { pwd::getpwuid(uid) };
-    // SAFETY: that is null or to the C library's answer, which stays until the next call.
+    // SAFETY: the pointer is null or to the C library's answer, which stays until the next call.
     unsafe { user(found) }
 }
 
@@ -143,7 +143,7 @@ pub fn getgrnam(name: &CStr) -> Option<gid_t> {
     }
     // SAFETY: the name ends in a NUL, and no other thread makes this call.
     let found = unsafe { grp::getgrnam(name.as_ptr()) };
-    // SAFETY: that is null or to the C library's answer, which stays until the next call.
+    // SAFETY: the pointer is null or to the C library's answer, which stays until the next call.
     unsafe { found.as_ref() }.map(|group| group.gr_gid)
 }
 
@@ -175,7 +175,8 @@ pub fn getgrouplist(user: &CStr, gid: gid_t) -> Result<MapVec<gid_t>> {
 /// Async-signal-safe: no, because `setgroups()` takes a lock if there are other threads.
 ///
 /// # Errors
-/// `EPERM` without the privilege, `EINVAL` for an id that is none here or for more than [`GROUPS_MAX`] groups, `ENOMEM`.
+/// `EPERM` without the privilege, `EINVAL` for an id that is none here or for more than [`GROUPS_MAX`] groups,
+/// `ENOMEM`.
 ///
 /// # References
 /// setgroups(2), BSD

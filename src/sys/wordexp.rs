@@ -50,8 +50,8 @@ pub fn wordexp(line: &CStr) -> Result<Words, WordError> {
         return Err(WordError::Threads);
     }
     let mut words = MaybeUninit::uninit();
-    // SAFETY: the line ends in a NUL, and wordexp fills in the words, which are ours to write. No other thread reads the
-    // environment, which it may change.
+    // SAFETY: the line ends in a NUL, and wordexp fills in the words, which are ours to write. No other thread reads
+    // the environment, which it may change.
     let returned = unsafe { c::wordexp(line.as_ptr(), words.as_mut_ptr(), c::WRDE_NOCMD) };
     match returned {
         // SAFETY: wordexp succeeded, so it has filled them in.

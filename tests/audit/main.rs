@@ -35,8 +35,8 @@ const SAME: Option<i32> = Some(0);
 const DIFFERENT: Option<i32> = Some(1);
 const TROUBLE: Option<i32> = Some(2);
 
-/// An audit that takes longer is ended, and its test fails: it makes many runs. Of a run that does not end, the tool itself
-/// says after a minute what the program waits for.
+/// An audit that takes longer is ended, and its test fails: it makes many runs. Of a run that does not end, the tool
+/// itself says after a minute what the program waits for.
 const WATCHDOG: Duration = Duration::from_secs(300);
 /// Time between two checks whether the tool has ended.
 const TICK: Duration = Duration::from_millis(5);

@@ -1,5 +1,5 @@
-//! Other processors than this one: the proof of `ffi`, the textbook programs and the server, under an emulator. They take
-//! minutes, and are run by `make test-cross`.
+//! Other processors than this one: the proof of `ffi`, the textbook programs and the server, under an emulator. They
+//! take minutes, and are run by `make test-cross`.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

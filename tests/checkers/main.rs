@@ -53,8 +53,8 @@ fn main() -> ExitCode {
         fork ["127.0.0.1:0"],
         prefork ["--prefork", "2-4", "127.0.0.1:0"],
         program ["127.0.0.1:0", "--", "/bin/cat"],
-        // A service's filter of calls is left out: valgrind does not know seccomp, and makes calls of its own, which end a
-        // child that has one.
+        // A service's filter of calls is left out: valgrind does not know seccomp, and makes calls of its own, which
+        // end a child that has one.
         sandbox ["--sandbox", "127.0.0.1:0", "--", "/bin/cat"],
     }])
 }

@@ -65,7 +65,7 @@ pub fn needs_root() {
     }
 }
 
-/// Skips the test unless this command is there. Gives its path: servers are not in each user's `PATH`.
+/// Skips the test unless this command is there. Returns the command's path: not each user's `PATH` has servers.
 pub fn needs_command(command: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
@@ -154,7 +154,7 @@ impl Drop for TempDir {
     }
 }
 
-/// The two ends of a new terminal that leaves what passes through it as it is.
+/// The two ends of a new terminal in raw mode: the terminal changes no byte that passes through it.
 pub fn terminal() -> (OwnedFd, OwnedFd) {
     // SAFETY: the call has no precondition on memory.
     let master =

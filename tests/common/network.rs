@@ -18,7 +18,8 @@ pub struct Network(#[allow(dead_code, reason = "it is held")] Option<File>);
 const FIXED_PORTS: [u16; 2] = [5051, 43211];
 
 impl Network {
-    /// Takes it, for this thread and what it starts from now on. A process that takes its first has no other thread yet.
+    /// Takes it, for this thread and what it starts from now on. A process that takes its first has no other thread
+    /// yet.
     pub fn own() -> Network {
         // As root, else as root of users of its own.
         if own_network().or_else(|_| own_users().and_then(|()| own_network())).is_ok() {

@@ -24,7 +24,7 @@ pub const SOCKET_SERVE: Server =
 pub const ROT13_SERV: Server =
     Server { name: "rot13_serv", arguments: &[], message: "Hello, World\n", answer: "Uryyb, Jbeyq\n" };
 
-/// All of them. Three have their port built in, so a test that starts them has a network of its own.
+/// All four servers. Three servers have a fixed port, so a test that starts such a server has a network of its own.
 pub const SERVERS: [Server; 4] = [ECHO_MPSERV, CODE05, SOCKET_SERVE, ROT13_SERV];
 
 impl Server {

@@ -1,5 +1,5 @@
-//! The runner of all tests: each runs in a process of its own, forked from a main function that never starts a thread, so
-//! that tests may fork, block signals and end their process. Targets have `harness = false`.
+//! The runner of all tests: each runs in a process of its own, forked from a main function that never starts a thread,
+//! so that tests may fork, block signals and end their process. Targets have `harness = false`.
 //!
 //! A test that cannot run here calls [`skip`]. Results are printed in the form of the standard runner, so that
 //! `make test` adds up the lines of both.
@@ -244,7 +244,8 @@ const PANICKED: i32 = 101;
 /// The status of a test that was skipped, as other test suites have it.
 const SKIPPED: i32 = 77;
 
-/// Ends the test, which cannot run here. The reason is a few words, the same for all tests that lack the same: "no IPv6".
+/// Ends the test, which cannot run here. The reason is a few words, the same for all tests that lack the same: "no
+/// IPv6".
 pub fn skip(reason: &str) -> ! {
     println!("{reason}");
     let _ = std::io::stdout().flush();

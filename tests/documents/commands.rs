@@ -10,12 +10,12 @@
 //! | `rust`, `c`, `toml` | code: see `excerpts.rs`, and the tests of `cargo doc` |
 //! | `haproxy` | a configuration, which `tests/server/haproxy.rs` runs |
 //!
-//! A command runs in a folder with a few programs, and in a network of its own. `# exit status 1` behind it says how it ends,
-//! if that is not 0. A server has to start. `make` only shows what it would run, and of `cargo test --test TARGET NAME` the
-//! test has to exist: both would build.
+//! A command runs in a folder with a few programs, and in a network of its own. `# exit status 1` behind it says how it
+//! ends, if that is not 0. A server has to start. `make` only shows what it would run, and of `cargo test --test TARGET
+//! NAME` the test has to exist: both would build.
 //!
-//! In the output that a document shows, `…` stands for any text, and as a line for any lines. The fields of the log that name
-//! a process, a port or a time have any value.
+//! In the output that a document shows, `…` stands for any text, and as a line for any lines. The fields of the log
+//! that name a process, a port or a time have any value.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -173,8 +173,8 @@ fn programs() -> &'static Path {
     Path::new(MPSERV).parent().unwrap()
 }
 
-/// A line without values that differ from run to run, and with one space for several. In a row of the audit's table these
-/// are the numbers of calls, to which the C library adds its own.
+/// A line without values that differ from run to run, and with one space for several. In a row of the audit's table
+/// these are the numbers of calls, to which the C library adds its own.
 fn plain(line: &str) -> String {
     let is_row = line.ends_with(" same");
     let is_count = |word: &str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,4 +1,5 @@
-//! The events of the log, exit codes and variables: those in the source, in the man page and in the library's documentation.
+//! The events of the log, exit codes and variables: those in the source, in the man page and in the library's
+//! documentation.
 
 use std::collections::{BTreeMap, BTreeSet};
 

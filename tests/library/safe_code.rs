@@ -1,5 +1,5 @@
-//! Safe programs that try to break the promises of the library: none of them may reach freed memory, memory of others, or
-//! what belongs to another process.
+//! Safe programs that try to break the promises of the library: none of them may reach freed memory, memory of others,
+//! or what belongs to another process.
 
 use std::ffi::{CString, c_int};
 use std::sync::atomic::AtomicU64;

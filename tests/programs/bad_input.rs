@@ -129,8 +129,8 @@ fn gets(request: Vec<u8>, answer: Vec<u8>) -> impl Fn(TcpStream) {
     }
 }
 
-/// rot13_serv's line holds 4097 bytes: 4096 letters and the newline arrive whole. What does not fit is lost, the newline
-/// too, but the next line is whole.
+/// rot13_serv's line holds 4097 bytes: 4096 letters and the newline arrive whole. What does not fit is lost, the
+/// newline too, but the next line is whole.
 pub(crate) fn a_line_longer_than_the_buffer() {
     let lines = |letters: usize| [vec![b'a'; letters], b"\nb\n".to_vec()].concat();
     let fits = gets(lines(4096), [vec![b'n'; 4096], b"\no\n".to_vec()].concat());

@@ -1,4 +1,5 @@
-//! `make compare`, by the tool that it runs: C and Rust print the same and make the same calls, however they are driven.
+//! `make compare`, by the tool that it runs: C and Rust print the same and make the same calls, however they are
+//! driven.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

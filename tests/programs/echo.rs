@@ -93,7 +93,8 @@ pub(crate) fn clients_one_after_another_leave_no_zombie() {
     }
 }
 
-/// Signals of a kind do not queue: while the server is stopped, five deaths are one SIGCHLD, and its handler waits once.
+/// Signals of a kind do not queue: while the server is stopped, five deaths are one SIGCHLD, and its handler waits
+/// once.
 pub(crate) fn of_clients_that_end_together_all_but_one_leave_a_zombie() {
     let left = IMPLS.map(|language| {
         let server = server(language, Output::Pipe);

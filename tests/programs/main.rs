@@ -117,7 +117,8 @@ fn same(what: &str, run: impl Fn(Impl, Output) -> Ended + Sync) -> [(Output, End
     })
 }
 
-/// Like [`same`] for what does not hang on the kind of output. Gives its standard output, standard error and exit status.
+/// Like [`same`] for what does not hang on the kind of output. Gives its standard output, standard error and exit
+/// status.
 #[track_caller]
 fn same_everywhere(what: &str, run: impl Fn(Impl, Output) -> Ended + Sync) -> (String, String, Option<i32>) {
     let [(_, terminal), (_, pipe), (_, file)] = same(what, run);

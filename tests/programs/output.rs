@@ -72,8 +72,8 @@ pub(crate) fn wait_prints_each_status() {
 }
 
 pub(crate) fn waitpid_prints_while_it_waits() {
-    // In real time: the parent asks 1, 4, 7, 10, 13 and 16 seconds after its child began to sleep for 15; on a busy machine
-    // less often.
+    // In real time: the parent asks 1, 4, 7, 10, 13 and 16 seconds after its child began to sleep for 15; on a busy
+    // machine less often.
     let ended = same_everywhere("waitpid", |language, output| {
         let mut ended = traced(&[PARENT_LATE], language, "waitpid", output);
         let asked = take_lines(&mut ended.stdout, "sleep 3sec.\n");

@@ -23,7 +23,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_group_that_has_gone_makes_room_for_the_next,
 ];
 
-/// A program that leaves a process in its group, moves itself to another group, and then says so. Neither ends by SIGTERM.
+/// A program that leaves a process in its group, moves itself to another group, and then says so. Neither ends by
+/// SIGTERM.
 const MOVER: &str = r#"
     $SIG{TERM} = "IGNORE";
     my $pid = fork();
@@ -126,8 +127,8 @@ fn the_group_of_a_program_that_has_ended_is_forgotten() {
     server.stop();
 }
 
-/// A program that makes its parent its tracer stops at each signal, and only the tracer could make it go on. `waitpid()`
-/// tells of the stop: that is not the end of the program, which still has its slot.
+/// A program that makes its parent its tracer stops at each signal, and only the tracer could make it go on.
+/// `waitpid()` tells of the stop: that is not the end of the program, which still has its slot.
 fn a_program_that_makes_the_server_its_tracer_is_ended_and_counted() {
     let traced = format!(
         r#"my $pid = fork();

@@ -93,8 +93,8 @@ fn a_server_that_became_another_user_leaves_the_file_empty_and_the_next_one_take
     }
 }
 
-/// The server is stopped while its successor becomes ready, and so learns at once that the successor was ready and that it
-/// has ended.
+/// The server is stopped while its successor becomes ready, and so learns at once that the successor was ready and that
+/// it has ended.
 fn a_server_whose_successor_is_killed_before_it_takes_over_goes_on_and_has_its_file() {
     let folder = TempDir::new();
     let [pidfile, program, new, go] = ["pid", "mpserv", "new", "go"].map(|name| folder.join(name));

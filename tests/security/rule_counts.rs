@@ -46,8 +46,8 @@ fn cost_of_refusals(children: usize) -> Duration {
     cost
 }
 
-/// Before, each refused client cost as many comparisons as there are rules, for each child: with 100 children, 100 times as
-/// much.
+/// Before, each refused client cost as many comparisons as there are rules, for each child: with 100 children, 100
+/// times as much.
 fn a_refused_client_costs_the_same_however_many_children_there_are() {
     let (few, many) = (cost_of_refusals(1), cost_of_refusals(100));
     assert!(many < 10 * few, "{few:?} with one child, {many:?} with a hundred");

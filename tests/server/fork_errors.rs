@@ -56,7 +56,8 @@ fn a_client_for_whom_there_is_no_process_for_long_is_told() {
     let took = start.elapsed();
     assert!(took >= Duration::from_secs(5), "{took:?}");
     assert_eq!(server.wait_events("refuse", 1)[0].get("why"), "no process could be started");
-    // 100 ms apart, there are about 50 tries in that time, fewer on a busy machine; the rest of the 60 are the next ones'.
+    // 100 ms apart, there are about 50 tries in that time, fewer on a busy machine; the rest of the 60 are the next
+    // ones'.
     wait_until("the trouble is over", || {
         let mut next = server.connect();
         next.shutdown(Shutdown::Write).unwrap();

@@ -88,8 +88,8 @@ fn behind_a_balancer(clients: u64) {
     let failed: u64 = result.errors.values().sum();
     println!("{clients} clients, {failed} failed: {:?}", result.errors);
     assert_eq!(result.served + failed, clients);
-    // Each of the workers had one client in flight when the server was killed, and may have had another before the last of
-    // its children, which has the socket for a moment, had ended, too.
+    // Each of the workers had one client in flight when the server was killed, and may have had another before the last
+    // of its children, which has the socket for a moment, had ended, too.
     assert!(failed <= 2 * 8, "{:?}", result.errors);
     // The log has the clients, by the addresses that they have for HAProxy.
     for server in [&restarted, &killed] {

@@ -135,8 +135,8 @@ fn ten_minutes_of_kill_9() {
     killed_at_random(Duration::from_secs(600));
 }
 
-/// Hundreds of clients that send a byte a second are served all the time, each by its own process, and so are those that
-/// come and go meanwhile.
+/// Hundreds of clients that send a byte a second are served all the time, each by its own process, and so are those
+/// that come and go meanwhile.
 fn five_hundred_slow_clients_hinder_no_fast_one() {
     const SLOW: usize = 500;
     const SECONDS: u8 = 3;

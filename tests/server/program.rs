@@ -28,8 +28,8 @@ pub(crate) const TESTS: &[Test] = tests![
 ];
 
 fn a_program_finds_three_descriptors_default_signals_and_an_empty_mask() {
-    // The server is started with more open, and with signals ignored and blocked. A shell would change what it finds, so
-    // the programs are run without one.
+    // The server is started with more open, and with signals ignored and blocked. A shell would change what it finds,
+    // so the programs are run without one.
     let folder = TempDir::new();
     let pidfile = folder.join("pid");
     let output_of = |program: &[&str]| {

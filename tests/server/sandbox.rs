@@ -122,8 +122,8 @@ impl Own {
 
 const CALLS: [std::ffi::c_long; 2] = [c::SYS_recvfrom, c::SYS_sendto];
 
-/// A service that is told to do this is ended for this call, and the server goes on. `None` is for an order for which the
-/// C library chooses the call.
+/// A service that is told to do this is ended for this call, and the server goes on. `None` is for an order for which
+/// the C library chooses the call.
 #[track_caller]
 fn is_ended_for(order: u8, call: Option<&str>) {
     let server = Own::start(|server| server.sandbox(&CALLS), misbehave);

@@ -147,8 +147,8 @@ fn term_at_each_system_call_of_the_loop_is_not_lost() {
 
 fn term_that_comes_when_all_is_done_changes_nothing() {
     let folder = TempDir::new();
-    // The first is the dynamic linker's, where there is one, the next of the list of mappings; the others give the tables
-    // back at the end.
+    // The first is the dynamic linker's, where there is one, the next of the list of mappings; the others give the
+    // tables back at the end.
     let options = ["-e", "inject=munmap:signal=TERM:when=3+"];
     let server = Served::start_command(&mut traced(&options, &folder.join("trace"), &["127.0.0.1:0"]));
     server.stop();

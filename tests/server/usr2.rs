@@ -54,7 +54,8 @@ impl Dynasty {
     fn start_as(arguments: &[&str], change: impl FnOnce(&mut Command) -> &mut Command) -> Dynasty {
         let folder = TempDir::new();
         let (pidfile, program) = (folder.join("pid"), folder.join("mpserv"));
-        // Not a copy: a file that is open for writing, be it in a process that another test is about to make, cannot be run.
+        // Not a copy: a file that is open for writing, be it in a process that another test is about to make, cannot be
+        // run.
         std::os::unix::fs::symlink(MPSERV, &program).unwrap();
         let mut command = Command::new(&program);
         command.args(["-1", "--pidfile"]).arg(&pidfile).args(arguments);
@@ -348,7 +349,8 @@ fn the_reason_of_a_successor_that_fails_is_in_the_log() {
         assert_eq!(finish(dynasty.first.client()), b"");
         dynasty.stop();
     }
-    // A command line that a newer program does not take. That program prints the reason as well, which is no line of the log.
+    // A command line that a newer program does not take. That program prints the reason as well, which is no line of
+    // the log.
     let dynasty = Dynasty::start(&["127.0.0.1:0"]);
     dynasty.replace_program(&format!("#!/bin/sh\nexec {MPSERV} --no-such-option\n"));
     dynasty.restart();

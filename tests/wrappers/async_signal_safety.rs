@@ -1,9 +1,10 @@
-//! The line `Async-signal-safe: …` in the docs of each public function of `src/sys`, compared with the calls in its source.
+//! The line `Async-signal-safe: …` in the docs of each public function of `src/sys`, compared with the calls in its
+//! source.
 //!
-//! A `const fn` makes no call, and needs no line. Of each other function, the test walks the source: its body, those of the
-//! functions of `src/sys` that it names, and so on. It is safe if every C function that is reached is one of the lists
-//! below, and if it uses nothing of Rust's that allocates, locks or prints. So a call that is not safe is found, however
-//! deep it stands. Where a method's type is not known, all methods of that name count.
+//! A `const fn` makes no call, and needs no line. Of each other function, the test walks the source: its body, those of
+//! the functions of `src/sys` that it names, and so on. It is safe if every C function that is reached is one of the
+//! lists below, and if it uses nothing of Rust's that allocates, locks or prints. So a call that is not safe is found,
+//! however deep it stands. Where a method's type is not known, all methods of that name count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -59,7 +60,8 @@ fn code(line: &str) -> String {
     line.split('"').step_by(2).collect::<Vec<_>>().join("\"\"")
 }
 
-/// The functions of a source that rustfmt has formatted: a body ends with a brace that is indented as its first line is.
+/// The functions of a source that rustfmt has formatted: a body ends with a brace that is indented as its first line
+/// is.
 fn functions(file: &str, source: &str) -> Vec<Function> {
     let (mut all, mut docs, mut owner) = (Vec::new(), String::new(), None);
     let mut lines = source.lines();

@@ -1,8 +1,8 @@
 //! Drives of the textbook programs: as a client of a server, as the server of a client, or without a peer.
 //!
 //! Every step waits until all processes are at rest, so that the next step meets them at the same place in every run.
-//! A drive takes all that a program sends, however much. A program that sends something else, sends nothing, or has gone
-//! away shows in its trace, not as a failure of the drive.
+//! A drive takes all that a program sends, however much. A program that sends something else, sends nothing, or has
+//! gone away shows in its trace, not as a failure of the drive.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};

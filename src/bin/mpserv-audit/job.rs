@@ -195,8 +195,8 @@ impl Job<'_> {
         Ok(Case { drive: self.drive_name.clone(), output: self.output, a: a.tree, b: b.tree, printed, comparison })
     }
 
-    /// Order of a further run. Beside a trace in the kernel's order, every other run has the opposite of this tool's order:
-    /// the program may differ from itself by what the kernel orders.
+    /// Order of a further run. Beside a trace in the kernel's order, every other run has the opposite of this tool's
+    /// order: the program may differ from itself by what the kernel orders.
     fn order(&self, round: usize) -> Ending {
         let is_opposite = round % 2 == 0 && self.sides.iter().any(Origin::has_kernels_order);
         if is_opposite { Ending::ChildFirst } else { Ending::ParentFirst }

@@ -1,4 +1,5 @@
-//! Kept traces: the files of an earlier run in place of a run, as `--save` or `strace -ff -v -s 65535 -o FILE` writes them.
+//! Kept traces: the files of an earlier run in place of a run, as `--save` or `strace -ff -v -s 65535 -o FILE` writes
+//! them.
 
 use std::collections::HashSet;
 use std::fs;

@@ -196,7 +196,8 @@ impl Sources {
         addresses.iter().filter_map(|address| self.locations.get(address)).flatten().collect()
     }
 
-    /// The lines of the program's own file that made a call: the innermost first, then the lines that called its function.
+    /// The lines of the program's own file that made a call: the innermost first, then the lines that called its
+    /// function.
     pub fn lines(&self, trace: &Trace, event: usize) -> Vec<SourceLine<'_>> {
         let own: Vec<Address> = trace.frames(event).filter_map(|frame| address(&frame)).collect();
         let known = self.known(&own);

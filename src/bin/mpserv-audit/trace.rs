@@ -233,8 +233,8 @@ pub struct Trace {
 pub const MAX_TRACE: usize = u32::MAX as usize;
 
 impl Trace {
-    /// Takes a file's content. If strace was asked for stacks, lines of frames belong to the event above them, and times are
-    /// taken off the events. Otherwise frames are events themselves, and none that parse.
+    /// Takes a file's content. If strace was asked for stacks, lines of frames belong to the event above them, and
+    /// times are taken off the events. Otherwise frames are events themselves, and none that parse.
     ///
     /// # Errors
     /// Gives the content back when it is longer than [`MAX_TRACE`].

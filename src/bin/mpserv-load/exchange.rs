@@ -66,8 +66,8 @@ impl Exchange {
         }
     }
 
-    /// Sends one request and reads its answer, which has to be the one that is expected. `arrived` is called when some of
-    /// it is there.
+    /// Sends one request and reads its answer, which has to be the one that is expected. `arrived` is called when some
+    /// of it is there.
     pub(crate) fn run(&mut self, connection: &OwnedFd, mut arrived: impl FnMut()) -> Result<(), Failure> {
         self.count += 1;
         // An answer that belongs to another request is told by this.

@@ -65,8 +65,8 @@ impl Worker<'_> {
                 break;
             }
             if due.is_some() {
-                // A late connection begins at once, and is timed from when it was due. So a server that stands still also
-                // pays for the connections that would have come meanwhile.
+                // A late connection begins at once, and is timed from when it was due. So a server that stands still
+                // also pays for the connections that would have come meanwhile.
                 if now() > begin && made > 0 {
                     self.stats.add(Count::Late, 1);
                 }

@@ -12,7 +12,8 @@ pub use libc::ioctl;
 #[doc(inline)]
 pub use libc::{SIOCGIFFLAGS, SIOCSIFFLAGS};
 
-/// `struct winsize { unsigned short ws_row; unsigned short ws_col; unsigned short ws_xpixel; unsigned short ws_ypixel; }`
+/// `struct winsize { unsigned short ws_row; unsigned short ws_col; unsigned short ws_xpixel; unsigned short ws_ypixel;
+/// }`
 ///
 /// The size of a terminal. ioctl_tty(2), BSD.
 #[doc(inline)]

@@ -54,8 +54,8 @@ impl ChildContext<'_, '_> {
         self.parent.map_or(Ok(()), |parent| set_pdeathsig(parent, Signal::TERM)).map_err(|_| EXIT_UNFIT)
     }
 
-    /// Closes the descriptors of the server. A preforked child keeps the listeners. If children use the scoreboard, makes
-    /// the rest of it read-only: the child writes only to its own slot.
+    /// Closes the descriptors of the server. A preforked child keeps the listeners. If children use the scoreboard,
+    /// makes the rest of it read-only: the child writes only to its own slot.
     #[inline]
     pub(super) fn give_up_server_resources(&self, is_preforked: bool) -> Result<(), c_int> {
         let scoreboard = self.descriptors.scoreboard.as_ref();
@@ -63,8 +63,8 @@ impl ChildContext<'_, '_> {
             let confined = self.admission.scoreboard.confine(self.slot, fd);
             confined.map_err(|errno| self.set_up_failed("mmap", errno))?;
         }
-        // SAFETY: each kind of child uses at most the listeners from here on, and only if it is preforked. It drops nothing
-        // of the server, because it ends by `_exit()`, or becomes a program.
+        // SAFETY: each kind of child uses at most the listeners from here on, and only if it is preforked. It drops
+        // nothing of the server, because it ends by `_exit()`, or becomes a program.
         unsafe { self.descriptors.close_in_child(is_preforked) };
         // SAFETY: as above.
         unsafe { self.manager.close_in_child() };

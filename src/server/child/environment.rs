@@ -1,5 +1,5 @@
-//! The environment of a program: the server's own without what is about the server, and the variables of UCSPI, which name
-//! the client.
+//! The environment of a program: the server's own without what is about the server, and the variables of UCSPI, which
+//! name the client.
 //!
 //! UCSPI is the convention of tcpserver and its successors: `PROTO`, `TCPREMOTEIP`, `IPCREMOTEEUID` and so on.
 

@@ -1,7 +1,7 @@
 //! `ErrorTexts`: memory in which a child leaves the text of its handler's error for the parent.
 //!
-//! A child writes only if its handler returns an error, just before it ends. The parent reads after it has reaped the child,
-//! and takes nothing on trust: a child may have written anything.
+//! A child writes only if its handler returns an error, just before it ends. The parent reads after it has reaped the
+//! child, and takes nothing on trust: a child may have written anything.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -30,7 +30,8 @@ impl ErrorTexts {
         self.words.chunks_exact(TEXT_WORDS).nth(index as usize)?.split_first()
     }
 
-    /// Leaves the text of an error, in the child with this index. It makes no system call: the child may be in the sandbox.
+    /// Leaves the text of an error, in the child with this index. It makes no system call: the child may be in the
+    /// sandbox.
     pub(super) fn leave(&self, index: u32, error: &HandlerError) {
         let Some((head, words)) = self.place(index) else { return };
         let text = error.as_bytes();

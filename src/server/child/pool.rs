@@ -18,8 +18,8 @@ use crate::sys::process::{Pid, getpid, set_pdeathsig};
 use crate::sys::signal::{Disposition, MaskHow, SigAction, Signal, SignalFlag, sigaction, sigprocmask};
 use crate::sys::time::{Clock, clock_gettime};
 
-/// The signal by which the parent tells a preforked child that it is no longer needed. With `--orphans keep` the kernel sends
-/// it when the parent is killed.
+/// The signal by which the parent tells a preforked child that it is no longer needed. With `--orphans keep` the kernel
+/// sends it when the parent is killed.
 pub(crate) const RETIRE: Signal = Signal::USR2;
 
 /// Set once [`RETIRE`] has been received.

@@ -45,7 +45,8 @@ impl Listeners {
     }
 
     fn push(&mut self, listener: Listener) -> Result<()> {
-        // A child that has the listener cannot make it drop every client. An emulator of Linux may have no filters to lock.
+        // A child that has the listener cannot make it drop every client. An emulator of Linux may have no filters to
+        // lock.
         match setsockopt(&listener, SocketOption::LOCK_FILTER, true) {
             Ok(()) | Err(Errno::NOPROTOOPT) => {}
             Err(errno) => {

@@ -24,8 +24,8 @@ const LOCK_MODE: c_uint = 0o600;
 
 /// Listens at a path, whose text is `text`.
 ///
-/// Servers that begin at the same path do so one after another, by a lock beside it. Otherwise a server could take the socket
-/// of another one for stale, and remove it, before the other one listens.
+/// Servers that begin at the same path do so one after another, by a lock beside it. Otherwise a server could take the
+/// socket of another one for stale, and remove it, before the other one listens.
 pub(super) fn bind_unix(path: &str, text: &str, settings: &SocketSettings) -> Result<Listener> {
     let mut buffer = [0; UNIX_PATH_MAX + LOCK_SUFFIX.len()];
     let path = terminated(&mut buffer, &[path.as_bytes()], UNIX_PATH_MAX).map_err(|errno| cannot(text, errno))?;
@@ -49,8 +49,8 @@ pub(super) fn bind_abstract(name: &str, text: &str, settings: &SocketSettings) -
     bind().map_err(|errno| cannot(text, errno))
 }
 
-/// Joins the parts to a string with its NUL, which has at most `most` bytes. The kernel would take a socket's path without
-/// its NUL, but other programs would not find it.
+/// Joins the parts to a string with its NUL, which has at most `most` bytes. The kernel would take a socket's path
+/// without its NUL, but other programs would not find it.
 fn terminated<'b>(buffer: &'b mut [u8], parts: &[&[u8]], most: usize) -> errno::Result<&'b CStr> {
     let mut length = 0;
     for part in parts {

@@ -26,8 +26,8 @@ impl LogDaemon {
         LogDaemon { next: Cell::new(Some(Duration::ZERO)) }
     }
 
-    /// Ends the looks. In another root directory the socket's path may mean nothing, though the C library still has its
-    /// connection; and a child in the sandbox must make no socket.
+    /// Ends the search for the log daemon. In another root directory the path of the daemon's socket may mean nothing,
+    /// but the C library keeps its connection. A child in the sandbox must make no socket.
     pub(super) fn stop_looking(&self) {
         // Each child calls this. One that has nothing to change does not write, as that would copy a page.
         if self.next.get().is_some() {

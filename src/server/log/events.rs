@@ -1,7 +1,7 @@
 //! Every event of the log with its fields, one function each.
 //!
-//! If you add an event, or a field, add it to the table in the documentation of the module `server` and to the section LOG
-//! of the man page as well. A test compares them.
+//! If you add an event, or a field, add it to the table in the documentation of the module `server` and to the section
+//! LOG of the man page as well. A test compares the functions, the table and the section.
 
 use core::ffi::{c_int, c_long};
 use core::fmt::Display;
@@ -26,13 +26,13 @@ const STATUS_MAX: usize = 32;
 /// The end of a child, as far as it is known.
 #[derive(Clone, Copy)]
 pub(crate) enum ChildEnd {
-    /// With this exit status, as the child itself says.
+    /// The exit status, as the child itself reports it.
     Exit(c_int),
-    /// With this wait status.
+    /// The wait status, as the kernel reports it.
     Status(WaitStatus),
-    /// With this wait status of a program, which alone knows what its exit status means.
+    /// The wait status of a program. Only the program knows the meaning of its exit status.
     OfProgram(WaitStatus),
-    /// Another part of this process has waited for it.
+    /// Another part of this process has waited for the child.
     Unknown,
 }
 
@@ -164,7 +164,8 @@ impl Log {
 
 /// Connections and children.
 impl Log {
-    /// `pid` is asked for only if the line is logged: the child has to make a system call for it.
+    /// Logs that a child serves a client. `pid` is called only if the line is logged: a child needs a system call to
+    /// know its own pid.
     pub(crate) fn accept(
         &self,
         pid: impl FnOnce() -> Pid,

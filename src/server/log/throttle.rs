@@ -1,7 +1,7 @@
 //! The log throttle: each kind of repeated trouble is logged once a second, with how often it came.
 //!
-//! While trouble goes on, the first event after each second is logged, with all its fields. Events that were held back and
-//! are followed by no other are summed up a second later: their fields are not known any more.
+//! While trouble goes on, the first event after each second is logged, with all its fields. Events that were held back
+//! and are followed by no other are summed up a second later: their fields are not known any more.
 
 use core::time::Duration;
 
@@ -87,8 +87,8 @@ impl LogThrottle {
         Some(core::mem::take(&mut held.count))
     }
 
-    /// Logs an unexpected failure of a call, and waits for [`RETRY_EVERY`], so that the failure cannot make a busy loop.
-    /// `child` is the process, if it is not the parent.
+    /// Logs an unexpected failure of a call, and waits for [`RETRY_EVERY`], so that the failure cannot make a busy
+    /// loop. `child` is the process, if it is not the parent.
     pub(crate) fn back_off(&mut self, log: &Log, now: Duration, call: &str, errno: Errno, child: Option<Pid>) {
         if let Some(count) = self.admit(Throttled::Call, now) {
             log.call_failed(call, errno, child, count);

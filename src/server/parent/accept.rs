@@ -104,8 +104,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Decides whether a client is served, and returns the rule that allows it. If a PROXY header is to name the client,
-    /// the child decides.
+    /// Decides whether a client is served, and returns the rule that allows it. If a PROXY header is to name the
+    /// client, the child decides.
     fn check(&self, peer: &Peer) -> Result<Option<u32>, Refusal<'_>> {
         if self.settings.proxy_protocol {
             return Ok(None);
@@ -117,7 +117,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         admission.decide(rule.map(|(_, rule)| rule), others, of_rule).map(|()| index)
     }
 
-    /// Whether a child may have ended that was not reaped. To ask waitpid() would take longer, the more children there are.
+    /// Whether a child may have ended that was not reaped. To ask waitpid() would take longer, the more children there
+    /// are.
     fn may_have_ended(&self) -> bool {
         let mut signals = [PollFd::new(self.descriptors.signals.as_fd(), PollEvents::IN)];
         self.state.reap_at.is_some() || poll(&mut signals, Some(Duration::ZERO)) != Ok(0)

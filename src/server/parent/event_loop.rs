@@ -1,7 +1,7 @@
 //! The loop of the parent.
 //!
-//! Under load it accepts first, and waits only when no client is left to accept, or after [`ACCEPTS_IN_A_ROW`] clients, to
-//! look at the signals.
+//! Under load it accepts first, and waits only when no client is left to accept, or after [`ACCEPTS_IN_A_ROW`] clients,
+//! to look at the signals.
 //!
 //! [`ACCEPTS_IN_A_ROW`]: crate::server::limits::ACCEPTS_IN_A_ROW
 
@@ -68,8 +68,8 @@ impl<W: Worker> Parent<'_, '_, W> {
     #[inline(never)]
     fn begin(&mut self) {
         if self.pool.is_some() && self.descriptors.listeners.len() == 1 {
-            // Children wait in accept4(), and the kernel wakes one of them for each client. If a listener cannot be made
-            // to block, they wait in ppoll().
+            // Children wait in accept4(), and the kernel wakes one of them for each client. If a listener cannot be
+            // made to block, they wait in ppoll().
             let _ = self.descriptors.listeners.set_blocking(true);
         }
         if let Some(predecessor) = self.descriptors.predecessor.take() {
@@ -82,8 +82,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.publisher.ready();
     }
 
-    /// Waits for a signal, a successor's answer, the next deadline, and, if the parent can accept, for a client. Returns
-    /// at once if a listener may have a client already.
+    /// Waits for a signal, a successor's answer, the next deadline, and, if the parent can accept, for a client.
+    /// Returns at once if a listener may have a client already.
     fn wait(&self, can_accept: bool) -> Result<Ready> {
         let timeout = if can_accept && self.state.ready.contains(&true) {
             Some(Duration::ZERO)

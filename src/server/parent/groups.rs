@@ -1,7 +1,7 @@
 //! Process groups that have outlived their child: a program may leave processes that still hold the connection.
 //!
-//! Such a group gets the signals that the child would have got: when its time is up, and when the server stops. A process
-//! that has moved itself to another group or session is out of reach.
+//! Such a group gets the signals that the child would have got: when its time is up, and when the server stops. A
+//! process that has moved itself to another group or session is out of reach.
 
 use core::time::Duration;
 

@@ -11,7 +11,7 @@ use crate::sys::process::Pid;
 use crate::sys::signal::kill;
 
 impl<W: Worker> Parent<'_, '_, W> {
-    /// Each second: ends connections that take too long, and makes or retires children as the load asks for.
+    /// Runs each second: ends connections that take too long, and makes or retires children as the load requires.
     pub(super) fn on_pool_tick(&mut self) {
         self.end_long_connections();
         self.end_silent_connections();
@@ -102,8 +102,8 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Ends preforked children that have had the same client for longer than `--max-lifetime`.
     ///
-    /// A child that a client has taken over can misstate its slot. So each child is also retired when it is as old as the
-    /// limit, and has ended that long after: then any client that it has had is as old.
+    /// A child that a client has taken over can misstate its slot. So each child is also retired when it is as old as
+    /// the limit, and has ended that long after: then any client that it has had is as old.
     fn end_long_connections(&mut self) {
         let Some(limit) = self.settings.max_lifetime else { return };
         let now = self.state.now;

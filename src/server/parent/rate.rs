@@ -1,4 +1,4 @@
-//! `Rate`: the limit of connections in a period.
+//! `Rate`: the times behind `--max-rate`, the limit of connections in a period. `pause.rs` decides by them.
 
 use core::time::Duration;
 
@@ -23,7 +23,7 @@ impl Rate {
         Ok(Rate { times, oldest: 0, limit, period })
     }
 
-    /// The time from which on a connection may be accepted. `None` if there is no need to wait.
+    /// The time at which the next connection may be accepted. `None` if there is no need to wait.
     pub(super) fn opens_at(&self) -> Option<Duration> {
         if self.times.len() < self.limit {
             return None;

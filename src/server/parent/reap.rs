@@ -78,8 +78,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Ends a process that has made this one its tracer (`PTRACE_TRACEME`). It has stopped, and only its tracer can make it
-    /// go on: no signal but SIGKILL would end it.
+    /// Ends a process that has made this one its tracer (`PTRACE_TRACEME`). It has stopped, and only its tracer can
+    /// make it go on: no signal but SIGKILL would end it.
     fn end_traced(&mut self, pid: Pid) {
         self.log.traced(pid);
         // The process was not reaped, so both ids are its own.

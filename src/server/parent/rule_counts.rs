@@ -1,4 +1,5 @@
-//! `RuleCounts`: the number of connections that each rule allows, so that a client costs the same whatever their number.
+//! `RuleCounts`: the number of connections that each rule allows, so that a client costs the same whatever their
+//! number.
 
 use super::children::{Children, Stage};
 use crate::server::admission::Admission;

@@ -23,7 +23,7 @@ impl Sources {
         let _ = self.counts.insert(peer.source(self.prefix), self.count(peer) + 1);
     }
 
-    /// Counts a client less.
+    /// Removes a client from the count of its source.
     pub(super) fn remove(&mut self, peer: &Peer) {
         let source = peer.source(self.prefix);
         match self.counts.get(&source) {

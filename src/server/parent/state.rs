@@ -67,8 +67,8 @@ pub(crate) struct Parent<'s, 'a, W> {
     pub(super) state: ParentOnlyBox<LoopState>,
 }
 
-/// The part of the parent that its loop changes. It is parent-only memory: on the stack, each fork would make the parent copy
-/// the pages that it writes to.
+/// The part of the parent that its loop changes. It is parent-only memory: on the stack, each fork would make the
+/// parent copy the pages that it writes to.
 pub(super) struct LoopState {
     /// The time of the monotonic clock when the loop looked at it last.
     pub(super) now: Duration,

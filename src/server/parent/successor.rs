@@ -111,7 +111,8 @@ impl Answer {
     }
 }
 
-/// The reason why a successor failed that has run for too long. `answers` is the pipe, until the successor has closed it.
+/// The reason why a successor failed that has run for too long. `answers` is the pipe, until the successor has closed
+/// it.
 pub(super) fn why_late(answers: Option<&OwnedFd>) -> Text<FAILURE_MAX> {
     match answers {
         Some(_) => Text::of(format_args!("it was not ready within {} seconds", READY_WITHIN.as_secs())),
@@ -119,9 +120,9 @@ pub(super) fn why_late(answers: Option<&OwnedFd>) -> Text<FAILURE_MAX> {
     }
 }
 
-/// Finds the file of this program: by the path with which it was started, then by its name in the arguments, then by the
-/// running program itself. The name may be any (`exec -a` of shells, `ExecStart=@` of systemd), and the path may not be
-/// there any more.
+/// Finds the file of this program: by the path with which it was started, then by its name in the arguments, then by
+/// the running program itself. The name may be any (`exec -a` of shells, `ExecStart=@` of systemd), and the path may
+/// not be there any more.
 pub(super) fn find_own_program(args: Args) -> Result<[u8; PATH_MAX]> {
     let by_path = executed_path().map_or(Err(Errno::NOENT), find_executable);
     by_path.or_else(|errno| {

@@ -22,8 +22,8 @@ const SINCE: usize = 1;
 const NUMBER: usize = 2;
 /// The number of connections that the child has served to their end.
 const REQUESTS: usize = 3;
-/// The kind of the client in the high bits. Below it the index of the interface of a link-local address, and the port; or
-/// the process id.
+/// The kind of the client in the high bits. Below it the index of the interface of a link-local address, and the port;
+/// or the process id.
 const PEER: usize = 4;
 /// The client's address, or its user and group.
 const ADDRESS: usize = 5;
@@ -136,8 +136,8 @@ impl<'w> Slot<'w> {
     /// Publishes the client, which has been set, for the children that count the clients of a source or of a rule, and
     /// returns its place in their order.
     ///
-    /// Each child first says that it is about to take a ticket, then looks at the clock, and then says which it is. So a
-    /// child with a later ticket sees every earlier one, or that one is about to be taken, and waits for it.
+    /// Each child first says that it is about to take a ticket, then looks at the clock, and then says which it is. So
+    /// a child with a later ticket sees every earlier one, or that one is about to be taken, and waits for it.
     pub(crate) fn publish(self, rule: Option<u32>, generation: u32) -> Ticket {
         self.store(RULE, u64::from(generation) << u32::BITS | rule.map_or(0, |rule| u64::from(rule) + 1));
         let Some(ticket) = self.words.get(TICKET) else { return Ticket { time: 0, index: self.index } };
@@ -162,8 +162,8 @@ impl<'w> Slot<'w> {
         true
     }
 
-    /// The rule that allows the client, if it is one of the rules of this generation. The outer `None` means that it is one
-    /// of others.
+    /// The rule that allows the client, if it is one of the rules of this generation. The outer `None` means that it is
+    /// one of others.
     pub(crate) fn rule(self, generation: u32) -> Option<Option<u32>> {
         let word = self.load(RULE);
         (word >> u32::BITS == u64::from(generation)).then(|| (word as u32).checked_sub(1))

@@ -6,7 +6,8 @@ use crate::sys::errno::Result;
 use crate::sys::fd::OwnedFd;
 use crate::sys::process::Pid;
 
-/// Prints the object of a server. Its array `earlier` has the objects of the earlier servers that have not ended yet.
+/// Prints the object of a server. The object's array `earlier` has the objects of the earlier servers that have
+/// not ended yet.
 pub(super) fn print_all(scoreboard: &OwnedFd, pid: Pid) -> Result<()> {
     print(format_args!("{{"))?;
     members(scoreboard, pid)?;

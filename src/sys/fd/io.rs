@@ -22,8 +22,8 @@ pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
     ret_usize(unsafe { ffi::unistd::read(fd.as_fd().raw(), buffer.as_mut_ptr().cast(), buffer.len()) })
 }
 
-/// `read()`, as often as it takes to read all that there is; again where a signal came first. What of `buffer` was filled
-/// is returned: all of it when there may be more than it has room for.
+/// `read()`, as often as it takes to read all that there is; again where a signal came first. What of `buffer` was
+/// filled is returned: all of it when there may be more than it has room for.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -62,8 +62,8 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`write()`]; `EFAULT` when the read had failed, and, without a call, when it returned more bytes than `buffer` has
-/// and so was of another buffer.
+/// As [`write()`]; `EFAULT` when the read had failed, and, without a call, when it returned more bytes than `buffer`
+/// has and so was of another buffer.
 pub fn write_back(fd: impl AsFd, buffer: &[u8], read: Result<usize>) -> Result<usize> {
     match read {
         Ok(length) => write(fd, buffer.get(..length).ok_or(Errno::FAULT)?),

@@ -216,8 +216,8 @@ pub fn set_close_on_exec_each(first: c_uint, end: c_uint) {
     for number in first..end {
         let Ok(number) = c_int::try_from(number) else { break };
         // The call fails only for a number that is not open.
-        // SAFETY: the call has no precondition on memory, and what another program has open is no business of this one's
-        // owners.
+        // SAFETY: the call has no precondition on memory, and what another program has open is no business of this
+        // one's owners.
         unsafe { ffi::fcntl::fcntl(number, ffi::fcntl::F_SETFD, ffi::fcntl::FD_CLOEXEC) };
     }
 }

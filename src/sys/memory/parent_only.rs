@@ -1,7 +1,7 @@
 //! Memory of this process alone: processes that are forked from now on do not have it.
 //!
-//! The server's state and its tables of children and clients are such memory. A fork has nothing of it to copy, and this
-//! process has nothing to copy back when it writes to it next.
+//! The server's state and its tables of children and clients are such memory. A fork has nothing of it to copy, and
+//! this process has nothing to copy back when it writes to it next.
 
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
@@ -11,8 +11,8 @@ use crate::sys::errno::Result;
 use crate::sys::memory::map::{map_for, unmap};
 use crate::sys::memory::vec::MapVec;
 
-/// `madvise(…, MADV_DONTFORK)` of a mapping with room for so many `T`: processes that are forked from now on do not have it.
-/// A kernel that refuses leaves it to children.
+/// `madvise(…, MADV_DONTFORK)` of a mapping with room for so many `T`: processes that are forked from now on do not
+/// have it. A kernel that refuses leaves it to children.
 ///
 /// # Safety
 /// It is a whole mapping, and no process that is forked from now on reads, writes or drops it.

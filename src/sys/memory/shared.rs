@@ -26,8 +26,8 @@ pub struct SharedWords {
 }
 
 impl SharedWords {
-    /// `memfd_create()`, `ftruncate()`, `fcntl(F_ADD_SEALS)` and `mmap(…, MAP_SHARED, …)`: so many numbers, all of them 0.
-    /// `/proc` shows the name with the descriptor.
+    /// `memfd_create()`, `ftruncate()`, `fcntl(F_ADD_SEALS)` and `mmap(…, MAP_SHARED, …)`: so many numbers, all of them
+    /// 0. `/proc` shows the name with the descriptor.
     ///
     /// Async-signal-safe: yes.
     ///
@@ -86,15 +86,15 @@ pub(crate) fn page_size() -> usize {
     usize::try_from(unsafe { unistd::sysconf(unistd::_SC_PAGESIZE) }).unwrap_or(COMMON)
 }
 
-/// `mmap(…, PROT_READ, MAP_SHARED | MAP_FIXED, fd, …)` of the numbers before those with these indices, and of the numbers
-/// behind them: this process can write to no others any more. `ENOMEM`.
+/// `mmap(…, PROT_READ, MAP_SHARED | MAP_FIXED, fd, …)` of the numbers before those with these indices, and of the
+/// numbers behind them: this process can write to no others any more. `ENOMEM`.
 ///
-/// The seals of the file keep `mprotect()` from undoing that. Only `mremap()` can: it stretches the own mapping over the numbers
-/// behind it.
+/// The seals of the file keep `mprotect()` from making the other numbers writable again. `mremap()` alone gets around
+/// the seals: it stretches this process's own mapping over the numbers behind that mapping.
 ///
 /// # Safety
-/// The numbers and the descriptor are those of one [`SharedWords`], `own` fills whole pages, and this process does not write to
-/// the others.
+/// The numbers and the descriptor are those of one [`SharedWords`], `own` fills whole pages, and this process does not
+/// write to the others.
 ///
 /// # References
 /// mmap(2), POSIX
@@ -108,8 +108,8 @@ pub(crate) unsafe fn write_only_to(words: &'static [AtomicU64], fd: &OwnedFd, ow
         let start = part.as_ptr().cast_mut().cast();
         let offset = i64::try_from(first * size_of::<AtomicU64>()).map_err(|_| Errno::INVAL)?;
         let flags = c::MAP_SHARED | c::MAP_FIXED;
-        // SAFETY: the same bytes of the same file take the place of the mapping, so every number is where it was; the rest
-        // is this function's own contract.
+        // SAFETY: the same bytes of the same file take the place of the mapping, so every number is where it was. This
+        // function's own contract covers the rest.
         mapped(unsafe { c::mmap(start, size_of_val(part), c::PROT_READ, flags, fd.raw(), offset) }).map(|_| ())
     })
 }
@@ -147,8 +147,8 @@ impl Deref for SharedNumbers {
     type Target = [AtomicU64];
 
     fn deref(&self) -> &[AtomicU64] {
-        // SAFETY: the mapping has as many, is aligned to a page, and stays for as long as `self`; all bits are valid, and
-        // every process reaches them as atomics.
+        // SAFETY: the mapping has as many, is aligned to a page, and stays for as long as `self`; all bits are valid,
+        // and every process reaches them as atomics.
         unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.count) }
     }
 }

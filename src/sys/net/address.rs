@@ -244,8 +244,7 @@ pub(crate) unsafe fn sockaddr_from_c(address: *const sockaddr, length: usize) ->
 /// Reads a `T` from the pointer, if there are enough bytes.
 ///
 /// # Safety
-/// The pointer is aligned for a `T`. It points to `length` readable bytes, which are valid for a `T` whatever their
-/// values.
+/// The pointer is aligned for a `T` and points to `length` readable bytes. Bytes of any values are a valid `T`.
 unsafe fn read_within<T>(address: *const sockaddr, length: usize) -> Option<T> {
     if length < size_of::<T>() {
         return None;
@@ -254,8 +253,8 @@ unsafe fn read_within<T>(address: *const sockaddr, length: usize) -> Option<T> {
     Some(unsafe { address.cast::<T>().read() })
 }
 
-/// `inet_addr()`: the IPv4 address that a text stands for. 255.255.255.255 (`INADDR_NONE`) for a text that stands for
-/// none, which is also that address.
+/// `inet_addr()`: the IPv4 address that a text stands for, or 255.255.255.255 (`INADDR_NONE`) if the text stands for
+/// none. The text `255.255.255.255` gives the same value.
 ///
 /// Async-signal-safe: no, because POSIX does not say so of `inet_addr()`.
 ///

@@ -105,7 +105,8 @@ pub fn socket(family: AddressFamily, socket_type: SocketType, protocol: Protocol
 /// # Errors
 /// `EADDRINUSE` when another socket has the address, `EACCES` for a port that needs privilege or a directory that may
 /// not be written, `EADDRNOTAVAIL` for an address that this machine does not have, `EINVAL` for a socket that has one,
-/// `EAFNOSUPPORT` for an address of another family, `EBADF`, `ENOTSOCK`; for a path `ENOENT`, `ENOTDIR`, `ELOOP`, `EROFS`.
+/// `EAFNOSUPPORT` for an address of another family, `EBADF`, `ENOTSOCK`; for a path `ENOENT`, `ENOTDIR`, `ELOOP`,
+/// `EROFS`.
 ///
 /// # References
 /// bind(2), POSIX
@@ -138,7 +139,8 @@ pub fn listen(fd: impl AsFd, backlog: c_int) -> Result<()> {
 /// socket is non-blocking, and then `EALREADY`, `EINTR` when a signal came first (the attempt goes on), `EADDRNOTAVAIL`
 /// when no port is left for this end, `EAFNOSUPPORT` for an address of another family, `EISCONN`, `EBADF`, `ENOTSOCK`;
 /// for a path
-/// `ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`, and `EAGAIN` when the socket is non-blocking and the listener's backlog full.
+/// `ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`, and `EAGAIN` when the socket is non-blocking and the listener's backlog
+/// full.
 ///
 /// # References
 /// connect(2), POSIX
@@ -154,8 +156,8 @@ pub fn connect(fd: impl AsFd, address: &impl AsSockAddr) -> Result<()> {
 /// # Errors
 /// `EINTR` when a signal came first, `EAGAIN` when the listener is non-blocking and no connection waits, `ECONNABORTED`
 /// when the client has gone again, `EMFILE`, `ENFILE` when no descriptor is left (the client keeps waiting), `ENOBUFS`,
-/// `ENOMEM`, `EPERM`, `EINVAL` when the socket does not listen, `EOPNOTSUPP` when it never can, `EBADF`, `ENOTSOCK`; on Linux also what the connection
-/// already suffered: `ENETDOWN`, `EPROTO`, `EHOSTDOWN`, `EHOSTUNREACH`, `ENETUNREACH`.
+/// `ENOMEM`, `EPERM`, `EINVAL` when the socket does not listen, `EOPNOTSUPP` when it never can, `EBADF`, `ENOTSOCK`; on
+/// Linux also what the connection already suffered: `ENETDOWN`, `EPROTO`, `EHOSTDOWN`, `EHOSTUNREACH`, `ENETUNREACH`.
 ///
 /// # References
 /// accept(2), POSIX
@@ -258,10 +260,10 @@ pub fn getpeername(fd: impl AsFd) -> Result<SockAddr> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EINTR` when a signal came first, `EAGAIN` when the call is not to wait and nothing fits, or its time is over, `EPIPE`
-/// (and SIGPIPE) when this half is shut down or was never connected, `ECONNRESET`, `ENOTCONN` for a Unix socket without a
-/// peer, `EBADF`, `ENOTSOCK`; for datagrams `EDESTADDRREQ` without a peer, `EMSGSIZE` for one that is too long,
-/// `ECONNREFUSED` when no socket received an earlier one.
+/// `EINTR` when a signal came first, `EAGAIN` when the call is not to wait and nothing fits, or its time is over,
+/// `EPIPE` (and SIGPIPE) when this half is shut down or was never connected, `ECONNRESET`, `ENOTCONN` for a Unix socket
+/// without a peer, `EBADF`, `ENOTSOCK`; for datagrams `EDESTADDRREQ` without a peer, `EMSGSIZE` for one that is too
+/// long, `ECONNREFUSED` when no socket received an earlier one.
 ///
 /// # References
 /// send(2), POSIX

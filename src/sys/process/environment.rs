@@ -23,8 +23,8 @@ pub fn environ() -> Result<CStrArray> {
     CStrArray::copy(unsafe { variables() })
 }
 
-/// `getenv()`: the value of a variable, in the caller's buffer. `None` when there is no such variable, when its value and a
-/// NUL do not fit, and where other threads exist.
+/// `getenv()`: the value of a variable, in the caller's buffer. `None` when there is no such variable, when its value
+/// and a NUL do not fit, and where other threads exist.
 ///
 /// Async-signal-safe: yes.
 ///

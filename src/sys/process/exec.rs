@@ -53,8 +53,8 @@ struct Shared<'a> {
     error: Cell<c_int>,
 }
 
-/// `clone(…, CLONE_VM | CLONE_VFORK | SIGCHLD, …)` and, in the new process, `setpgid()`, `dup2()` and `execve()`: starts a
-/// program in a process group of its own.
+/// `clone(…, CLONE_VM | CLONE_VFORK | SIGCHLD, …)` and, in the new process, `setpgid()`, `dup2()` and `execve()`:
+/// starts a program in a process group of its own.
 ///
 /// As with `vfork()` no memory is copied: the new process uses this one's, on a stack of its own, while this one waits
 /// until the program runs, or until that has failed. So it takes the same time however large this process is, and an
@@ -66,8 +66,8 @@ struct Shared<'a> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// [`SpawnError`]: `EBADF` when the connection is one of descriptors 0 to 2, which are the program's own; of the program
-/// `ENOENT`, `EACCES` when it cannot be run, `ENOEXEC` when it is none.
+/// [`SpawnError`]: `EBADF` when the connection is one of descriptors 0 to 2, which are the program's own; of the
+/// program `ENOENT`, `EACCES` when it cannot be run, `ENOEXEC` when it is none.
 ///
 /// # References
 /// clone(2), vfork(2), execve(2)
@@ -121,8 +121,8 @@ fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
 /// Async-signal-safe: yes.
 ///
 /// # Safety
-/// Nothing in this process owns descriptor 0 or 1, or relies on what they refer to: they are replaced, also when the program
-/// cannot be run.
+/// Nothing in this process owns descriptor 0 or 1, or relies on what they refer to: they are replaced, also when the
+/// program cannot be run.
 ///
 /// # Errors
 /// The errno of `setrlimit()`, `dup2()` or `execve()`: `EBADF` for the connection; `ENOENT`, `EACCES`, `ENOEXEC` for
@@ -156,8 +156,8 @@ pub fn execve(path: &CStr, argv: &CStrArray, envp: &CStrArray) -> Errno {
     Errno::last()
 }
 
-/// `getauxval(AT_EXECFN)`: the path by which the kernel was told to run this program, as `execve()` got it. `None` if the
-/// kernel has not passed it.
+/// `getauxval(AT_EXECFN)`: the path by which the kernel was told to run this program, as `execve()` got it. `None` if
+/// the kernel has not passed it.
 ///
 /// Async-signal-safe: yes.
 ///

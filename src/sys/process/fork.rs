@@ -39,7 +39,8 @@ impl CReturn for Fork {
 ///
 /// # Errors
 /// `EDEADLK` when this process has, or may have, other threads: no call was made. `EAGAIN` when a limit on processes
-/// is reached (`RLIMIT_NPROC`, the cgroup's `pids.max`), `ENOMEM`, also when the first process of this PID namespace has ended.
+/// is reached (`RLIMIT_NPROC`, the cgroup's `pids.max`), `ENOMEM`, also when the first process of this PID namespace
+/// has ended.
 ///
 /// # References
 /// fork(2), POSIX; glibc's `<sys/single_threaded.h>`

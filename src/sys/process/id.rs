@@ -28,8 +28,8 @@ pub fn getppid() -> Option<Pid> {
     Pid::from_raw(unsafe { ffi::unistd::getppid() })
 }
 
-/// `setpgid()`: moves a process into a process group. `None` is C's 0: this process, or the group with the process's id.
-/// A terminal sends ctrl-C to the group that is in its foreground, and to no other.
+/// `setpgid()`: moves a process into a process group. `None` is C's 0: this process, or the group with the process's
+/// id. A terminal sends ctrl-C to the group that is in its foreground, and to no other.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -72,7 +72,8 @@ pub fn exists(pid: Pid) -> bool {
     ret(unsafe { ffi::signal::kill(pid.raw(), 0) }) != Err(Errno::SRCH)
 }
 
-/// `kill(-group, 0)`: whether there is a process in this group, be it a zombie. Group 1 is taken to have one, without a call:
+/// `kill(-group, 0)`: whether there is a process in this group, be it a zombie. Group 1 is taken to have one, without a
+/// call:
 /// -1 would mean every process.
 ///
 /// Async-signal-safe: yes.

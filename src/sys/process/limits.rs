@@ -105,8 +105,8 @@ pub fn getrlimit(resource: Resource) -> Result<Limit> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EPERM` for a hard limit above the one that there is, without the privilege; `EINVAL` for a soft limit above the hard
-/// one.
+/// `EPERM` for a hard limit above the one that there is, without the privilege; `EINVAL` for a soft limit above the
+/// hard one.
 ///
 /// # References
 /// setrlimit(2), POSIX

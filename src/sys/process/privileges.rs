@@ -48,8 +48,8 @@ pub fn no_new_privileges() -> Result<()> {
     switch_on(c::PR_SET_NO_NEW_PRIVS)
 }
 
-/// `prctl(PR_SET_DUMPABLE, 0)`: makes no core dump of this process, and lets only a privileged process trace it, read its
-/// memory or look into its `/proc` directory. A program that this process executes is as any other again.
+/// `prctl(PR_SET_DUMPABLE, 0)`: makes no core dump of this process, and lets only a privileged process trace it, read
+/// its memory or look into its `/proc` directory. A program that this process executes is as any other again.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -70,11 +70,11 @@ impl Rule<'_> {
     }
 }
 
-/// Ends the process by SIGSYS. The number of the call, which was loaded before, comes to the handler as si_errno: that is
-/// what is in the low 16 bits.
+/// Ends the process by SIGSYS. The number of the call, which was loaded before, comes to the handler as si_errno: that
+/// is what is in the low 16 bits.
 ///
-/// When a filter is loaded, the kernel tries for each number whether the filter always allows that call, and stops at BPF_OR.
-/// So that instruction is the first.
+/// When a filter is loaded, the kernel tries for each number whether the filter always allows that call, and stops at
+/// BPF_OR. So that instruction is the first.
 pub(super) const TRAP: [sock_filter; 3] = [
     statement(BPF_ALU | BPF_OR, c::SECCOMP_RET_TRAP),
     statement(BPF_ALU | BPF_AND, c::SECCOMP_RET_TRAP | c::SECCOMP_RET_DATA),

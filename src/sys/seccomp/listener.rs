@@ -78,7 +78,8 @@ impl Listener {
     /// whatever the call should have done is not relied on: a forged result of `mmap()` is memory that is not there.
     ///
     /// # Errors
-    /// `ENOENT` when the call was interrupted meanwhile, or was answered; `EINPROGRESS` for the moment before it goes on.
+    /// `ENOENT` when the call was interrupted meanwhile, or was answered; `EINPROGRESS` for the moment before it goes
+    /// on.
     ///
     /// # References
     /// seccomp_unotify(2), Linux
@@ -91,7 +92,8 @@ impl Listener {
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `ENOENT` when the call was interrupted meanwhile, or was answered; `EINPROGRESS` for the moment before it goes on.
+    /// `ENOENT` when the call was interrupted meanwhile, or was answered; `EINPROGRESS` for the moment before it goes
+    /// on.
     ///
     /// # References
     /// seccomp_unotify(2), Linux 5.5

@@ -80,8 +80,8 @@ pub fn violation(noted: u64) -> Option<c_long> {
 
 /// The place for the note of this process.
 static NOTE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
-/// The words that end with the place for the note, if they must be made writable first: where they begin, and how many bytes
-/// they have.
+/// The words that end with the place for the note, if they must be made writable first: where they begin, and how many
+/// bytes they have.
 static READ_ONLY: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 static READ_ONLY_SIZE: AtomicUsize = AtomicUsize::new(0);
 
@@ -133,8 +133,8 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
 /// Shells add this to the number of a signal that has ended a process.
 const SIGNALLED: c_int = 128;
 
-/// `seccomp(SECCOMP_SET_MODE_FILTER)`: from now on this process, and all that it starts, makes the system calls that the
-/// rules let through, and no other. Of two rules for one call the first decides. Any other call ends the process by
+/// `seccomp(SECCOMP_SET_MODE_FILTER)`: from now on this process, and all that it starts, makes the system calls that
+/// the rules let through, and no other. Of two rules for one call the first decides. Any other call ends the process by
 /// SIGSYS, after it was noted (see [`note_violations`]) in `note`, for [`violation`]. There is no way back.
 ///
 /// Async-signal-safe: yes.
@@ -150,9 +150,9 @@ pub fn allow_only(rules: &[Rule<'_>], note: &'static AtomicU64) -> Result<()> {
     load(rules.iter().copied(), None, note)
 }
 
-/// [`allow_only`] with a note in memory that this process cannot write to yet: the last of these words, the first of which
-/// begins a page. Only when there is something to note, the handler makes the page writable, so it costs nothing before. The
-/// filter allows that one call of `mprotect()`.
+/// [`allow_only`] with a note in memory that this process cannot write to yet: the last of these words, the first of
+/// which begins a page. Only when there is something to note, the handler makes the page writable, so it costs nothing
+/// before. The filter allows that one call of `mprotect()`.
 ///
 /// # Safety
 /// The words are part of a shared mapping that stays, and this process may write to the whole page.
@@ -169,8 +169,8 @@ pub(crate) unsafe fn allow_only_and_note_in<'a>(
     load(rules, Some(Rule { call: SYS_mprotect, checks: &checks }), note)
 }
 
-/// The most instructions of a filter that is built on few bytes of the stack: each further page of it is one that a new process
-/// has to copy.
+/// The most instructions of a filter that is built on few bytes of the stack: each further page of it is one that a new
+/// process has to copy.
 const INSTRUCTIONS_FEW: usize = 128;
 /// No fewer instructions than a filter has besides its rules: which machine, which number, and the end.
 const BESIDES_RULES: usize = 16;

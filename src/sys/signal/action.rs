@@ -39,8 +39,8 @@ impl Handler {
     /// buffer, so where the handler may interrupt an allocation, it must not be the first. Not allowed are, above all,
     /// anything else that allocates, and [`exit`](crate::process::exit).
     ///
-    /// Where [`spawn`](crate::process::spawn) is called while the signal is not blocked, it may also run in the new process,
-    /// which has this process's memory and may be killed at any time: then stdio is not allowed either.
+    /// Where [`spawn`](crate::process::spawn) is called while the signal is not blocked, it may also run in the new
+    /// process, which has this process's memory and may be killed at any time: then stdio is not allowed either.
     ///
     /// # References
     /// signal-safety(7), POSIX
@@ -180,7 +180,8 @@ pub struct SigAction {
 }
 
 impl SigAction {
-    /// An action with an empty mask and no flags. The fields can be changed: `SigAction { sa_flags, ..SigAction::new(…) }`.
+    /// An action with an empty mask and no flags. The fields can be changed: `SigAction { sa_flags, ..SigAction::new(…)
+    /// }`.
     ///
     /// Async-signal-safe: yes.
     #[must_use]
@@ -276,8 +277,8 @@ pub fn signal(signal: Signal, disposition: Disposition) -> Result<Disposition> {
     install(signal, disposition, c::signal)
 }
 
-/// `__sysv_signal()`: [`signal()`] in System V's form, which C programs get under `-std=c99`: the handler runs once, the
-/// signal is not held back while it runs, and interrupted calls fail with `EINTR`.
+/// `__sysv_signal()`: [`signal()`] in System V's form, which C programs get under `-std=c99`: the handler runs once,
+/// the signal is not held back while it runs, and interrupted calls fail with `EINTR`.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -305,8 +306,8 @@ fn install(signal: Signal, disposition: Disposition, function: SignalFunction) -
     }
 }
 
-/// `sigaction(signal, SIG_DFL)` of every signal but those in `except`: undoes what this process found ignored when it began,
-/// so that the programs which it runs do not find it so. SIGKILL and SIGSTOP are never anything else.
+/// `sigaction(signal, SIG_DFL)` of every signal but those in `except`: undoes what this process found ignored when it
+/// began, so that the programs which it runs do not find it so. SIGKILL and SIGSTOP are never anything else.
 ///
 /// Async-signal-safe: yes.
 pub fn default_all(except: &SigSet) {

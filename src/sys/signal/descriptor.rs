@@ -18,8 +18,8 @@ const SIGNALS_AT_ONCE: usize = 4;
 /// `signalfd()`: a descriptor from which signals are read, in place of handlers.
 ///
 /// The signals are to be blocked: then one that comes stays pending until it is read, whenever that is, and nothing
-/// interrupts anything. A signal that is ignored is read, too. After a fork the descriptor gives a child the child's own
-/// signals.
+/// interrupts anything. A signal that is ignored is read, too. After a fork the descriptor gives a child the child's
+/// own signals.
 #[derive(Debug)]
 pub struct SignalFd(OwnedFd);
 

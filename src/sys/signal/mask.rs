@@ -41,8 +41,9 @@ pub fn sigprocmask(how: MaskHow, set: &SigSet) {
     unsafe { c::sigprocmask(how.raw(), set.as_ptr(), ptr::null_mut()) };
 }
 
-/// `pthread_sigmask(how, &set, NULL)`: as [`sigprocmask`], for the calling thread. POSIX defines it for processes with threads as
-/// well. glibc's `sigprocmask()` calls it, so a new process that uses this one touches one page of code less.
+/// `pthread_sigmask(how, &set, NULL)`: as [`sigprocmask`], for the calling thread. POSIX defines it for processes with
+/// threads as well. glibc's `sigprocmask()` calls it, so a new process that uses this one touches one page of code
+/// less.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -9,8 +9,8 @@ use crate::sys::flags::open_set;
 
 /// The number of a signal.
 ///
-/// Those from [`from_raw`](Signal::from_raw) can be sent, handled and blocked: 1 to 64 but for the two that the C library
-/// keeps for its threads. One from a [`WaitStatus`](crate::process::WaitStatus) is what the status says.
+/// Those from [`from_raw`](Signal::from_raw) can be sent, handled and blocked: 1 to 64 but for the two that the C
+/// library keeps for its threads. One from a [`WaitStatus`](crate::process::WaitStatus) is what the status says.
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signal(c_int);

@@ -9,8 +9,8 @@
 //! the descriptor themselves, at once, and the others do nothing and say so; called by a handler that interrupted
 //! anything else, they do what they always do.
 //!
-//! A process has one such note: while one thread is inside stdio, the functions do in the others as in such a handler. So a
-//! program with threads leaves these functions to one of them.
+//! A process has one such note: while one thread is inside stdio, the functions do in the others as in such a handler.
+//! So a program with threads leaves these functions to one of them.
 //!
 //! | file | topic |
 //! |---|---|

@@ -96,8 +96,8 @@ pub fn fputc(byte: u8, stream: Stream) -> c_int {
     })
 }
 
-/// `fgets()`: reads a line with its newline, or as much of it as fits with a NUL behind it. `None` at the end of input, for
-/// an error, and in a handler that interrupted stdio. Only an error may have changed `buffer` then.
+/// `fgets()`: reads a line with its newline, or as much of it as fits with a NUL behind it. `None` at the end of input,
+/// for an error, and in a handler that interrupted stdio. Only an error may have changed `buffer` then.
 ///
 /// Async-signal-safe: no, because `fgets()` locks the stream.
 ///

@@ -171,8 +171,8 @@ impl Compared<'_> {
         }
     }
 
-    /// The rows of calls that both sides make, but at different places: for the first of two such rows the side on which
-    /// the call comes earlier, for the second nothing.
+    /// The rows of calls that both sides make, but at different places: for the first of two such rows the side on
+    /// which the call comes earlier, for the second nothing.
     fn moved(&self) -> HashMap<usize, Option<usize>> {
         let mut waiting: HashMap<(usize, u32), Vec<usize>> = HashMap::new();
         let mut moved = HashMap::new();

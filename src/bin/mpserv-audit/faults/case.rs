@@ -73,7 +73,8 @@ impl Case {
         let Case { call, when, .. } = self;
         let reads = PARTIAL.iter().any(|(name, reads)| name == call && *reads);
         let what = match self.fault {
-            // The kernel's brk returns the end of the data. An end below the one asked for is a failure; 0 is below any.
+            // The kernel's brk returns the end of the data. An end below the one asked for is a failure; 0 is below
+            // any.
             Fault::Error(_) if call == "brk" => "retval=0".to_owned(),
             Fault::Error(errno) => format!("error={errno}"),
             Fault::Short(0) => "retval=0".to_owned(),

@@ -13,8 +13,8 @@ use crate::trace::Call;
 const RANDOM: std::ops::Range<u64> = 0x1000_0000_0000..0x1_0000_0000_0000;
 /// Below this a bare hexadecimal argument is a flag or a small size, not an address.
 const LOWEST_ADDRESS: u64 = 0x1_0000;
-/// The heap begins less than this far behind the beginning of the program's image: the image itself, and a random gap of
-/// up to 1 GiB.
+/// The heap begins less than this far behind the beginning of the program's image: the image itself, and a random gap
+/// of up to 1 GiB.
 const HEAP_GAP: u64 = 1 << 31;
 
 /// The mappings that the traced calls made, by start.

@@ -1,7 +1,8 @@
 //! Normalization: values that differ between any two runs of equal programs are replaced by names.
 //!
-//! No normalization drops a call, except where calls have no end. Where a value stands for a thing (a mapping, an inode, a
-//! port), the comparison also demands that the same thing on one side is the same thing on the other: see [`Name`].
+//! No normalization drops a call, except where calls have no end. Where a value stands for a thing (a mapping, an
+//! inode, a port), the comparison also demands that the same thing on one side is the same thing on the other: see
+//! [`Name`].
 //!
 //! - [`list`]: the table of normalizations with their reasons
 //! - `normalizer`: walks over the lines of a process; `position` is the place of a token in a call, `line` the outcome

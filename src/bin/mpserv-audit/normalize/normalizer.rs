@@ -163,8 +163,8 @@ impl<'r> Normalizer<'r> {
         }
     }
 
-    /// Writes the environment that a call hands on, of which the opening bracket has been read: what the command has from
-    /// outside as one, then what a program has set, in order of its text.
+    /// Writes the environment that a call hands on, of which the opening bracket has been read: what the command has
+    /// from outside as one, then what a program has set, in order of its text.
     fn environment(&self, tokens: &mut Lexer<'_>, normal: &mut Normal) {
         let mut set = Vec::new();
         for token in tokens.by_ref() {

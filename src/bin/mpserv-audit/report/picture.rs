@@ -2,8 +2,8 @@
 //! its parent.
 //!
 //! strace's files, one a process, say nothing about time between processes; the picture shows what follows from what: a
-//! child begins below its fork, and what its parent hears of its end is below that. What stands at the same height in two
-//! lanes may have happened in either order.
+//! child begins below its fork, and what its parent hears of its end is below that. What stands at the same height in
+//! two lanes may have happened in either order.
 
 mod layout;
 mod measures;

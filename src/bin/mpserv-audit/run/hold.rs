@@ -1,10 +1,10 @@
 //! Decides which process goes next: the one place that orders events between processes.
 //!
-//! The kernel decides whether a new child or its parent runs first, and which of two children ends first. So two runs of
-//! one program differ although the program does not. A seccomp filter therefore makes each process wait at its beginning,
-//! before its end and, if the run asks for it, before it sleeps. When all processes are at rest, one goes on, and the tool
-//! waits until all rest again. No sleep takes time: the process that would wake first is told that its time is over. The
-//! calls and their results stay as they would be; only their order is settled.
+//! The kernel decides whether a new child or its parent runs first, and which of two children ends first. So two runs
+//! of one program differ although the program does not. A seccomp filter therefore makes each process wait at its
+//! beginning, before its end and, if the run asks for it, before it sleeps. When all processes are at rest, one goes
+//! on, and the tool waits until all rest again. No sleep takes time: the process that would wake first is told that its
+//! time is over. The calls and their results stay as they would be; only their order is settled.
 
 use std::time::Duration;
 
@@ -72,7 +72,8 @@ impl Hold {
         self.held.is_empty()
     }
 
-    /// Waits at most this long for a process that is about to end or sleep, and holds it. Returns whether there was one.
+    /// Waits at most this long for a process that is about to end or sleep, and holds it. Returns whether there was
+    /// one.
     pub fn receive(&mut self, milliseconds: i32, processes: Option<&Processes>) -> bool {
         let mut came = false;
         while matches!(self.listener.poll(if came { 0 } else { milliseconds }), Ok(true)) {

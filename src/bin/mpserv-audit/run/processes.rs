@@ -64,16 +64,16 @@ impl Status {
     }
 }
 
-/// Whether a process that /proc calls sleeping still waits for the processor. A process that is interrupted on its way to
-/// sleep has this state as long as a busy machine keeps it waiting. The kernel tells the call of a process only once the
-/// process has left the processor.
+/// Whether a process that /proc calls sleeping still waits for the processor. A process that is interrupted on its way
+/// to sleep has this state as long as a busy machine keeps it waiting. The kernel tells the call of a process only once
+/// the process has left the processor.
 fn is_queued(pid: u32) -> bool {
     // Where this is not allowed to be known, it shows as a difference at worst.
     fs::read(format!("/proc/{pid}/syscall")).is_ok_and(|call| call == b"running\n")
 }
 
-/// Whether a process that sleeps uninterruptibly does so in vfork, until its child runs a program or ends. A fork sleeps
-/// like that too, when the kernel is short of something, but not for long.
+/// Whether a process that sleeps uninterruptibly does so in vfork, until its child runs a program or ends. A fork
+/// sleeps like that too, when the kernel is short of something, but not for long.
 fn waits_for_vfork(pid: u32) -> bool {
     let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
     let mut words = call.split(' ');

@@ -188,8 +188,8 @@ static STARTING: Mutex<()> = Mutex::new(());
 /// The number of a descriptor above all that this tool has open, and below what any system allows.
 const LAST_DESCRIPTOR: i32 = 1000;
 
-/// Starts a program, and waits until it runs and has no copies any more. They are closed in the order of their numbers a
-/// moment after the program has taken the process's place, which is all that the standard library waits for.
+/// Starts a program, and waits until it runs and has no copies any more. They are closed in the order of their numbers
+/// a moment after the program has taken the process's place, which is all that the standard library waits for.
 pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     let _guard = STARTING.lock();
     let trouble = |errno: Errno| io::Error::from_raw_os_error(errno.raw());

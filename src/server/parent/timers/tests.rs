@@ -78,8 +78,8 @@ fn with(settings: &Settings<'static>, test: impl FnOnce(&mut Parent<'_, 'static,
     test(&mut parent, now);
 }
 
-/// Checks that a timer fires at `due` and not before, and that its next time is `next`. The loop would spin if that were
-/// not later.
+/// Checks that a timer fires at `due` and not before, and that its next time is `next`. The loop would spin if that
+/// were not later.
 #[track_caller]
 fn assert_fires(parent: &mut Parent<'_, '_, Idle>, timer: Timer, due: Duration, next: Option<Duration>) {
     assert_eq!(parent.deadline(timer), Some(due), "{timer:?}");
@@ -189,7 +189,7 @@ fn the_pool_is_looked_at_each_second_while_it_may_change() {
     });
     let fixed = Settings { pool: Some(PoolSize { min: 1, max: 1 }), ..Settings::new() };
     with(&fixed, |parent, _| assert_eq!(parent.deadline(Timer::PoolTick), None));
-    // Of a pool that does not change, connections may be too old, or be silent.
+    // Connections can be too old, or silent, in a pool of a fixed size as well.
     let lifetime = Some(Duration::from_secs(1));
     with(&Settings { max_lifetime: lifetime, ..fixed }, |parent, now| {
         assert_fires(parent, Timer::PoolTick, now + POOL_TICK, Some(now + POOL_TICK * 2));

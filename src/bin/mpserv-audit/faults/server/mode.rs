@@ -24,7 +24,7 @@ pub struct Mode {
     pub(super) sockets: usize,
     /// Starts as another mode does, so faults are injected only once the server waits for clients.
     pub(super) begins_alike: bool,
-    /// SIGUSR2 makes it hand over to a successor before a client comes.
+    /// Whether SIGUSR2 makes the server hand over to a successor before a client comes.
     pub(super) restarts: bool,
 }
 

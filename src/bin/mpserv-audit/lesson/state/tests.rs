@@ -69,7 +69,8 @@ fn look(pid: u32) -> Shown {
         zombies,
         blocked: signals(pid, "SigBlk"),
         pending: signals(pid, "ShdPnd").union(&signals(pid, "SigPnd")).cloned().collect(),
-        ignored: signals(pid, "SigIgn"),
+        // A shell starts a command in the background with SIGINT and SIGQUIT ignored. No trace shows that.
+        ignored: signals(pid, "SigIgn").difference(&signals(std::process::id(), "SigIgn")).cloned().collect(),
         caught: signals(pid, "SigCgt"),
     }
 }
