@@ -11,16 +11,17 @@
 //!
 //! # Example
 //! ```no_run
+//! # /* The panic handler and the entry point of a program without std, which a doc test is not.
 //! #![no_std]
 //! #![no_main]
 //!
+//! mpserv::main!(print_own_name);
+//! # */
 //! use core::ffi::c_int;
 //! use mpserv::fd::{STDOUT, write_all};
 //! use mpserv::program::Args;
 //!
-//! mpserv::main!(main);
-//!
-//! fn main(args: Args) -> c_int {
+//! fn print_own_name(args: Args) -> c_int {
 //!     c_int::from(write_all(STDOUT, args.program().to_bytes()).is_err())
 //! }
 //! ```

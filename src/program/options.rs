@@ -13,8 +13,8 @@
 //!     OptionSpec::new(Choice::Count, b'n', c"count", "N", "how many (1)"),
 //!     OptionSpec::new(Choice::Quiet, b'q', c"quiet", "", "print nothing\nbut errors"),
 //! ]);
-//! assert_eq!(TABLE.to_string(), "  -n, --count N  how many (1)\n  -q, --quiet    print nothing\n                 but
-//! errors\n");
+//! let help = "  -n, --count N  how many (1)\n  -q, --quiet    print nothing\n                 but errors\n";
+//! assert_eq!(TABLE.to_string(), help);
 //! ```
 
 use core::ffi::{CStr, c_int};

@@ -92,6 +92,11 @@ pub struct Programs {
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// A day.
 const TIMEOUT_MAX: u64 = 86_400;
+/// Folder of the C programs, which build.rs compiles. It does not for a dependent crate, whose documentation is built too.
+const C_PROGRAMS: &str = match option_env!("MPSERV_C_DIR") {
+    Some(folder) => folder,
+    None => "target/c",
+};
 
 /// The options as they come, before they are put together.
 #[derive(Debug, Default)]
@@ -294,7 +299,7 @@ impl Given {
                     return Err(usage("--listen and --signal go with --a and --b"));
                 }
                 let rust = self.rust.clone().map_or_else(own_directory, Ok)?;
-                let c = self.c.clone().unwrap_or_else(|| PathBuf::from(env!("MPSERV_C_DIR")));
+                let c = self.c.clone().unwrap_or_else(|| PathBuf::from(C_PROGRAMS));
                 let is_foreign = self.c.is_some() || self.rust.is_some();
                 Ok(Task::Programs(Programs { names: operands, drive: self.drive.clone(), c, rust, is_foreign }))
             }

@@ -106,7 +106,10 @@ impl Log {
             line.number("pid", pid);
             line.number("limit", limit);
             if is_root {
-                line.text("warning", "the server and its children run as root: name another user with -u");
+                line.text(
+                    "warning",
+                    "the server and its children run as root: name another user, by Server::user or -u",
+                );
             }
         });
     }

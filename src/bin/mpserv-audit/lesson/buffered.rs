@@ -11,7 +11,7 @@ use crate::compare::{Kind, Pair, Side, compare};
 use crate::normalize::Run;
 use crate::start::From;
 use crate::trace::{Line, Trace};
-use texts::{literal, take_from_writes, written};
+use texts::{literal, same_start, written};
 
 /// A text that a line printed and no call wrote.
 #[derive(Clone, Debug)]
@@ -43,6 +43,24 @@ pub fn find(runs: &Runs<'_>, steps: &[Step], terminal: &Runs<'_>) -> Vec<Buffere
     }
     take_from_writes(runs, steps, &writes, &mut found);
     found
+}
+
+/// Takes each text from a call that wrote it: `writes` are steps, and what each has written in this order.
+fn take_from_writes(runs: &Runs<'_>, steps: &[Step], writes: &[(usize, Vec<usize>)], found: &mut [Buffered]) {
+    for (step, all) in writes {
+        let (Some(trace), Some(event)) = (runs.trace(steps[*step].lane, 0), steps[*step].events[0]) else {
+            continue;
+        };
+        let text = written(trace, event);
+        let mut rest = &text[..];
+        for at in all {
+            let Some(taken) = found[*at].text.as_deref().and_then(|expected| same_start(rest, expected)) else {
+                break;
+            };
+            found[*at].text = Some(rest[..taken].to_vec());
+            rest = &rest[taken..];
+        }
+    }
 }
 
 /// Finds lines that printed a part of a line, which stays in the buffer even on a terminal: stdio asks at a process's first

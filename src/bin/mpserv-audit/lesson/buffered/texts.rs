@@ -1,7 +1,6 @@
 //! The texts that stay in a buffer, as the run itself printed them.
 
-use super::Buffered;
-use crate::lesson::steps::{Runs, Step};
+use crate::lesson::steps::Runs;
 use crate::lesson::text::{arguments, bytes};
 use crate::trace::{Line, Trace};
 
@@ -46,31 +45,8 @@ pub(super) fn with_numbers(text: &[u8], counterpart: impl Fn(i64) -> Option<i64>
     out
 }
 
-/// Takes each text from a call that wrote it: `writes` are steps, and what each has written in this order.
-pub(super) fn take_from_writes(
-    runs: &Runs<'_>,
-    steps: &[Step],
-    writes: &[(usize, Vec<usize>)],
-    found: &mut [Buffered],
-) {
-    for (step, all) in writes {
-        let (Some(trace), Some(event)) = (runs.trace(steps[*step].lane, 0), steps[*step].events[0]) else {
-            continue;
-        };
-        let text = written(trace, event);
-        let mut rest = &text[..];
-        for at in all {
-            let Some(taken) = found[*at].text.as_deref().and_then(|expected| same_start(rest, expected)) else {
-                break;
-            };
-            found[*at].text = Some(rest[..taken].to_vec());
-            rest = &rest[taken..];
-        }
-    }
-}
-
 /// The length of the part at the beginning that is as expected, but for its numbers.
-fn same_start(text: &[u8], expected: &[u8]) -> Option<usize> {
+pub(super) fn same_start(text: &[u8], expected: &[u8]) -> Option<usize> {
     let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (mut at, mut wanted) = (0, 0);
     while wanted < expected.len() {
