@@ -11,8 +11,9 @@
 //! # A whole program
 //! ```
 //! use mpserv::process::getpid;
-//! use mpserv::signal::{Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, kill, sigaction, sigprocmask,
-//! sigsuspend};
+//! use mpserv::signal::{
+//!     Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, kill, sigaction, sigprocmask, sigsuspend,
+//! };
 //!
 //! static CAUGHT: SignalFlag = SignalFlag::new();
 //!
