@@ -32,7 +32,7 @@ static void read_childproc(int sig)
 	 * one child, so the others can stay zombies. */
 	pid_t pid = waitpid(-1, &status, WNOHANG);
 
-	/* Wrong: stdio in a handler. mended: see handler_printf.h. */
+	/* mended: the original uses stdio in a handler; see handler_printf.h. */
 	printf("removed proc id: %d \n", pid);
 }
 

@@ -31,7 +31,7 @@ fn read_childproc(_sig: Signal) {
     // one child, so the others can stay zombies.
     let pid = waitpid(WaitFor::AnyChild, Some(&mut status), WaitOptions::NOHANG).c_return();
 
-    // Wrong: stdio in a handler. mended: see handler_printf.h; the library's printf! does the same.
+    // mended: the original uses stdio in a handler; see handler_printf.h; the library's printf! does the same.
     printf!("removed proc id: %d \n", pid);
 }
 

@@ -21,7 +21,7 @@ static void read_childproc(int sig)
 	pid_t pid = waitpid(-1, &status, WNOHANG);
 
 	if (WIFEXITED(status)) {
-		/* Wrong: stdio in a handler. mended: see handler_printf.h. */
+		/* mended: the original uses stdio in a handler; see handler_printf.h. */
 		printf("Removed proc id: %d \n", pid);
 		printf("Child send: %d \n", WEXITSTATUS(status));
 	}

@@ -24,7 +24,7 @@ fn read_childproc(_sig: Signal) {
 
     // C: if (WIFEXITED(status)) … WEXITSTATUS(status)
     if let Some(sent) = status.exit_status() {
-        // Wrong: stdio in a handler. mended: see handler_printf.h; the library's printf! does the same.
+        // mended: the original uses stdio in a handler; see handler_printf.h; the library's printf! does the same.
         printf!("Removed proc id: %d \n", pid);
         printf!("Child send: %d \n", sent);
     }

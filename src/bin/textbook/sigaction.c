@@ -13,7 +13,7 @@
 
 static void timeout(int sig)
 {
-	/* Wrong: stdio in a handler. mended: see handler_printf.h. */
+	/* mended: the original uses stdio in a handler; see handler_printf.h. */
 	if (sig == SIGALRM)
 		printf("Time out!\n");
 	alarm(2);

@@ -13,7 +13,7 @@
 
 static void timeout(int sig)
 {
-	/* Wrong: stdio in a handler, here and below. mended: see handler_printf.h. */
+	/* mended: the original uses stdio in its handlers; see handler_printf.h. */
 	if (sig == SIGALRM)
 		printf("Time out!\n");
 	alarm(2);

@@ -14,7 +14,7 @@ use mpserv::signal::{Disposition, Handler, Signal, signal};
 use mpserv::time::{alarm, sleep};
 
 fn timeout(sig: Signal) {
-    // Wrong: stdio in a handler, here and below. mended: see handler_printf.h; the library's printf! does the same.
+    // mended: the original uses stdio in its handlers; see handler_printf.h; the library's printf! does the same.
     if sig == Signal::ALRM {
         printf!("Time out!\n");
     }
