@@ -19,13 +19,31 @@ pub fn html(page: &Page<'_>) -> String {
     }
     format!(
         "<h2 id=\"header\">{NAME}</h2>\n<p class=\"text\">C does not define what happens when a handler calls printf while it interrupts \
-         printf. With this header the handler then writes its line directly.</p>\n<details class=\"header\"><summary>The lines of \
+         printf. With this header the handler’s line then goes directly to standard output. Otherwise it goes into the buffer as \
+         usual.</p>\n<details class=\"header\"><summary>The lines of \
          {NAME}</summary><pre class=\"out\">{}</pre></details>\n",
-        TEXT.lines().map(escape).collect::<Vec<_>>().join("\n")
+        lines()
     )
+}
+
+/// The lines of the header, with spaces for tabs.
+fn lines() -> String {
+    TEXT.lines().map(|line| escape(&line.replace('\t', "    "))).collect::<Vec<_>>().join("\n")
 }
 
 /// A text in which the name of the header leads to it.
 pub fn link(page: &Page<'_>, html: &str) -> String {
     if is_included(page) { html.replace(NAME, &format!("<a href=\"#header\">{NAME}</a>")) } else { html.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_keep_their_indents() {
+        let lines = lines();
+        assert!(lines.contains("\n        char line[128];\n"), "{lines}");
+        assert!(!lines.contains(char::REPLACEMENT_CHARACTER));
+    }
 }
