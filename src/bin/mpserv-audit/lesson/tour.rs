@@ -4,6 +4,7 @@ use super::header;
 use super::page::Page;
 use super::questions::closing::shared_close;
 use super::state::{Kernel, Life, STANDARD};
+use super::steps::Step;
 use crate::report::html::escape;
 use crate::trace::Line;
 use crate::tree::is_fork;
@@ -52,14 +53,24 @@ pub fn html(page: &Page<'_>) -> String {
     if items.is_empty() {
         return String::new();
     }
-    let help = if page.columns.len() > 1 {
-        "Under each pair of lines (C, Rust) are its calls."
-    } else {
-        "Under each line are its calls."
-    };
     format!(
-        "<h2>Look first</h2>\n<ol class=\"tour\">\n<li>{}</li>\n</ol>\n<p class=\"text soft\">{help} The colour of the bar is the process. After →: grey = \
-         step number, blue = result. Click for details.</p>\n",
-        items.join("</li>\n<li>")
+        "<h2>Look first</h2>\n<ol class=\"tour\">\n<li>{}</li>\n</ol>\n<p class=\"text soft\">Below a line are the calls it made: step number (grey), result (blue). \
+         The colour of the bar is the process.{} Click for details.</p>\n",
+        items.join("</li>\n<li>"),
+        one_process(page)
     )
+}
+
+/// The names of the first process, if it is the parent of all others.
+fn one_process(page: &Page<'_>) -> &'static str {
+    let children = page.runs.trees[0].processes.get(1..).unwrap_or_default();
+    if children.is_empty() || children.iter().any(|child| child.parent != Some(0)) {
+        return "";
+    }
+    let listens = |step: &Step| step.after.objects.iter().any(|object| object.name.starts_with("listener"));
+    if page.steps.iter().any(listens) {
+        " “First process”, “parent” and “server” are one process."
+    } else {
+        " “First process” and “parent” are one process."
+    }
 }
