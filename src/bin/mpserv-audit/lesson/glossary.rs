@@ -8,10 +8,25 @@ use crate::report::html::escape;
 pub const PLACE: &str = "<!--words-->";
 
 /// A word, the text by which it is found on a page, and its meaning.
-const WORDS: [(&str, &str, &str); 21] = [
+const WORDS: [(&str, &str, &str); 28] = [
     ("descriptor", "descriptor", "A number by which a process names an open file, socket or pipe."),
     ("0 1 2", "0 1 2", "The first three descriptors: standard input, standard output, standard error."),
     ("listener", "listener", "A socket that waits for clients. accept takes each new connection from it."),
+    (
+        "zombie",
+        "zombie",
+        "A child that has ended, and whose parent has not waited for it: only its id and its exit status are kept.",
+    ),
+    ("stdio", " stdio", "The part of the C library to which printf belongs. It has a buffer for its output."),
+    ("buffer", "buffer", "Memory in which text waits until one call writes all of it."),
+    ("handler", "handler", "A function that the program sets for a signal, and that runs when the signal comes."),
+    ("signal mask", "signal mask", "The signals that a process blocks at the moment."),
+    ("WNOHANG", "WNOHANG", "A flag of waitpid: if no child has ended, return 0 at once."),
+    (
+        "SO_REUSEADDR",
+        "SO_REUSEADDR",
+        "An option of a socket: the port can be used again while old connections are open.",
+    ),
     (
         "reap",
         "reap",
@@ -63,8 +78,10 @@ const WORDS: [(&str, &str, &str); 21] = [
 /// The page with its words in their place.
 pub fn insert(page: &str) -> String {
     let mut list = String::new();
+    // A fork gives the kernel the signal for the end of the child as a flag. That is no signal yet.
+    let text = page.replace("|SIGCHLD", "").replace("=SIGCHLD", "");
     for (word, mark, meaning) in WORDS {
-        if page.contains(mark) {
+        if text.contains(mark) {
             let _ = write!(list, "<dt>{}</dt><dd>{}</dd>", escape(word), escape(meaning));
         }
     }
@@ -74,4 +91,18 @@ pub fn insert(page: &str) -> String {
         format!("<details class=\"words\" open><summary>Words on this page</summary><dl>{list}</dl></details>\n")
     };
     page.replacen(PLACE, &words, 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_page() {
+        let words = |text: &str| insert(&format!("{PLACE}{text}"));
+        assert!(!words("clone(flags=CLONE_CHILD_SETTID|SIGCHLD) = 2").contains("SIGCHLD</dt>"));
+        assert!(words("SIGCHLD from child 1").contains("<dt>SIGCHLD</dt>"));
+        assert!(words("child 1 is a zombie").contains("<dt>zombie</dt>"));
+        assert!(!words("#include &lt;stdio.h&gt;").contains("<dt>"));
+    }
 }
