@@ -50,7 +50,8 @@ impl Page<'_> {
         if let Some((svg, _)) = picture {
             let _ = writeln!(
                 out,
-                "<aside aria-labelledby=\"picture\"><h2 id=\"picture\">The processes: one row a step, time downwards</h2>{svg}</aside>"
+                "<aside aria-labelledby=\"picture\"><h2 id=\"picture\">The processes: one row a step, time downwards</h2>\
+                 <p class=\"soft caption\">A call stands where it returns; it may have begun, and waited, long before.</p>{svg}</aside>"
             );
         }
         out += "</div>\n";
@@ -164,20 +165,28 @@ impl Page<'_> {
     fn word(&self, row: &Row, known: &mut Vec<String>) -> String {
         let mut out = String::new();
         for at in &row.steps {
-            let name = match self.runs.line(&self.steps[*at]) {
-                Line::Call(call) => String::from_utf8_lossy(call.name).into_owned(),
-                Line::Signal { .. } if self.steps.iter().any(|step| step.handles == Some(*at)) => "handler".to_owned(),
-                Line::End { .. } if self.leaves_zombie(*at) => "zombie".to_owned(),
+            let names = match self.runs.line(&self.steps[*at]) {
+                Line::Call(call) => vec![String::from_utf8_lossy(call.name).into_owned()],
+                Line::Signal { .. } if self.steps.iter().any(|step| step.handles == Some(*at)) => {
+                    vec!["handler".to_owned()]
+                }
+                Line::End { how } => {
+                    let exited = how.starts_with(b"exited").then(|| "exited".to_owned());
+                    exited.into_iter().chain(self.leaves_zombie(*at).then(|| "zombie".to_owned())).collect()
+                }
                 _ => continue,
             };
-            if known.contains(&name) {
-                continue;
+            for name in names {
+                if known.contains(&name) {
+                    continue;
+                }
+                if let Some(word) = words::of(&name) {
+                    let form = escape(&word.prototype.unwrap_or_else(|| name.clone()));
+                    let made = words::system_call(&name);
+                    let _ = writeln!(out, "<p class=\"word\"><code>{form}</code> {}{made}</p>", escape(&word.sentence));
+                }
+                known.push(name);
             }
-            if let Some(word) = words::of(&name) {
-                let form = escape(&word.prototype.unwrap_or_else(|| name.clone()));
-                let _ = writeln!(out, "<p class=\"word\"><code>{form}</code> {}</p>", escape(&word.sentence));
-            }
-            known.push(name);
         }
         out
     }
@@ -256,12 +265,13 @@ fn code(column: &Column, side: usize, (first, last): (usize, usize), is_anchor: 
     );
     for number in first..=last {
         let text = column.lines.get(number - 1).map_or("", String::as_str);
-        let is_stop =
-            side == 0 && stops.iter().any(|stop| (stop.comment..stop.line.max(stop.comment + 1)).contains(&number));
-        let class = match (is_anchor, is_stop) {
+        let has_line = |stop: &&Stop| (stop.comment..stop.line.max(stop.comment + 1)).contains(&number);
+        let stop = stops.iter().find(has_line).filter(|_| side == 0);
+        let class = match (is_anchor, stop) {
             (true, _) => " anchor",
-            (false, true) => " stop",
-            (false, false) => "",
+            (false, Some(stop)) if stop.mended => " mended",
+            (false, Some(_)) => " stop",
+            (false, None) => "",
         };
         let id = if side == 0 { format!(" id=\"c{number}\"") } else { format!(" id=\"r{number}\"") };
         let text = if text.is_empty() { " ".to_owned() } else { text.replace('\t', "    ") };

@@ -37,7 +37,8 @@ const ASKS: &str = "printf asks once what standard output is: to a terminal it w
                     full or at exit.";
 
 /// Events that the kernel and the C library cause without a call of the program.
-const OWN: [(&str, &str); 10] = [
+const OWN: [(&str, &str); 11] = [
+    ("exited", "The end of a process is reported a little after its exit_group."),
     (
         "zombie",
         "The process has ended, but its exit status is kept, and its id, until its parent waits for it. If the parent ends, init waits.",
@@ -67,6 +68,16 @@ pub struct Word {
 /// The function by which a program makes a system call.
 pub fn function(call: &str) -> &str {
     FUNCTIONS.iter().find(|(system, _)| *system == call).map_or(call, |(_, function)| function)
+}
+
+/// The sentence that names a system call, where the function has another name.
+pub fn system_call(call: &str) -> String {
+    match function(call) {
+        _ if call == "exit_group" => " The C library’s exit and _exit make the system call exit_group.".to_owned(),
+        _ if call == "wait4" => " The C library’s wait and waitpid make the system call wait4.".to_owned(),
+        function if function == call => String::new(),
+        function => format!(" The C library’s {function} makes the system call {call}."),
+    }
 }
 
 /// The prototype and the sentence of a system call.
@@ -144,5 +155,8 @@ mod tests {
         let fork = of("clone").unwrap();
         assert_eq!(fork.prototype.as_deref(), Some("pid_t fork(void);"));
         assert_eq!(of("no_such_call"), None);
+        assert_eq!(system_call("clone"), " The C library’s fork makes the system call clone.");
+        assert!(system_call("exit_group").contains("exit and _exit"));
+        assert_eq!(system_call("close"), "");
     }
 }
