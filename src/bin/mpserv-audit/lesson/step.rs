@@ -36,11 +36,38 @@ pub fn html(page: &Page<'_>, at: usize) -> String {
         }
     }
     if page.runs.text(step, 0).is_some_and(|text| text.windows(10).any(|part| part == b"= ? ERESTA")) {
-        out += "<p class=\"soft\">The error behind “?” is inside the kernel only; the program never sees it.</p>";
+        let _ = write!(
+            out,
+            "<p class=\"soft\">The error behind “?” is inside the kernel only; the program never sees it.{}</p>",
+            outcome(page, at)
+        );
     }
     out += &lines(page, step);
     out += &kernel_html(page, &step.after);
     out + "</div>"
+}
+
+/// What becomes of a call that a signal interrupted.
+fn outcome(page: &Page<'_>, at: usize) -> String {
+    let Some(signal) = page.steps.iter().position(|step| step.interrupts == Some(at)) else {
+        return String::new();
+    };
+    if page.is_ignored(signal) {
+        return " No handler runs, so the kernel always makes the call again.".to_owned();
+    }
+    let back = page.steps.iter().enumerate().find_map(|(back, step)| match page.runs.line(step) {
+        Line::Call(call) if call.name == b"rt_sigreturn" && step.handles == Some(signal) => Some((back, call)),
+        _ => None,
+    });
+    match back {
+        Some((back, call)) if text::outcome(&call) == "EINTR" => format!(
+            " After the handler the call fails with EINTR at <a href=\"#{}\">step {}</a>.",
+            page.anchor(back),
+            back + 1
+        ),
+        Some(_) => " After the handler the kernel makes the call again.".to_owned(),
+        None => " The signal ends the process.".to_owned(),
+    }
 }
 
 /// The lines that made a step, and those that called them.
