@@ -80,12 +80,12 @@ fn why_listener(page: &Page<'_>, close: &Closed<'_>) -> Option<String> {
     let port = if reuses {
         ""
     } else {
-        " Closing it does not free the port at once: without SO_REUSEADDR the port also stays taken while a connection is open."
+        " Even then the port is not free while a client’s connection is open, unless SO_REUSEADDR is set."
     };
     Some(format!(
         "Descriptor {} is the {}. The fork has copied it, but only the first process accepts. If {name} did not close it, {name} would \
-         hold it until it ends at {}. {consequence} But a listener stays until the last process has closed it. If the server ended \
-         first, clients could still connect to the listener that {name} holds, and nobody would accept them.{port}",
+         hold it until it ends at {}. {consequence} But a listener stays until the last process has closed it.{port} If the server \
+         ended first, clients could still connect to the listener that {name} holds, and nobody would accept them.",
         close.fd,
         escape(close.name),
         step(page, end),
