@@ -58,7 +58,7 @@ pub(crate) fn buffers(pages: &Pages) {
         &echo,
         &[
             "never written: SIGINT killed the process",
-            "Child 1 writes 1, child 2 writes 2, child 3 writes 3, the first process loses its own 3.",
+            "Child 1 writes 1, child 2 writes 2, child 3 writes 3, the first process loses its own 3 of “new client connected...”.",
         ],
     );
 }
@@ -66,13 +66,53 @@ pub(crate) fn buffers(pages: &Pages) {
 /// What the kernel did and the program did not.
 pub(crate) fn calls(pages: &Pages) {
     let zombie = plain(pages, "zombie.html");
-    has(&zombie, &["The program called sleep once.", "from step 1 to step "]);
+    has(
+        &zombie,
+        &[
+            "The program called sleep once.",
+            "from step 1 to step ",
+            "No handler runs",
+            "sleep, called once, was made twice",
+        ],
+    );
     assert!(!zombie.contains("sleep({30 s}) ×2"), "sleep was called once");
     let random = zombie.split("getrandom(\"").nth(1).unwrap().split('"').next().unwrap();
     assert!(!random.starts_with('x'), "{random}");
-    has(&plain(pages, "fork.html"), &["fork() → 0"]);
+    has(&plain(pages, "fork.html"), &["fork() → 0", "None for longer than a moment.", "3 by lines of the program"]);
     let echo = plain(pages, "echo_mpserv.html");
-    has(&echo, &["accept now returns EINTR", "inside the kernel only", "nobody would accept them"]);
+    has(
+        &echo,
+        &[
+            "accept now returns EINTR",
+            "inside the kernel only",
+            "the call fails with EINTR at step ",
+            "Even then the port is not free",
+            "nobody would accept them",
+            "“First process”, “parent” and “server” are one process.",
+        ],
+    );
     assert!(!echo.contains("EADDRINUSE"), "closing the listener does not free the port while a connection is open");
-    assert!(!plain(pages, "rot13_serv.html").contains("without SO_REUSEADDR"), "it is set");
+    assert!(!plain(pages, "rot13_serv.html").contains("Even then the port"), "it is set");
+}
+
+/// Sentences that are made of what the run did.
+pub(crate) fn sentences(pages: &Pages) {
+    has(&plain(pages, "zombie-run-pipe.html"), &["for 30 s, so the line of child 1 comes first."]);
+    let remove = plain(pages, "remove_zombie.html");
+    assert!(!remove.contains("waits in its buffer"), "other lines come before it and after it");
+    has(&remove, &["        char line[128];", "“First process” and “parent” are one process."]);
+    let pipe = plain(pages, "echo_mpserv-three-clients-pipe.html");
+    has(
+        &pipe,
+        &[
+            "9 too, but not the same 9: 3 “new client connected...” lines more, 3 “removed proc id: …” lines fewer.",
+            "The first process loses its own 3 of “removed proc id: …”.",
+        ],
+    );
+    let alone = plain(pages, "echo_mpserv-no-client-pty.html");
+    has(&alone, &["The first process was killed by SIGINT (step ", ": descriptor 3, a socket"]);
+    let (_, fork) = &pages["fork.html"];
+    assert!(!fork.contains("<dt>SIGCHLD</dt>") && fork.contains("<dt>zombie</dt>"), "the words of the page");
+    let (_, echo) = &pages["echo_mpserv.html"];
+    has(echo, &[" mended\" data-n=\"35\"", "A call stands where it returns", "the system call wait4"]);
 }

@@ -119,6 +119,7 @@ fn all_programs_are_aligned_and_all_pages_hold_together() {
     }
     crate::facts::buffers(&pages);
     crate::facts::calls(&pages);
+    crate::facts::sentences(&pages);
     let (_, pipe) = &pages["echo_mpserv-three-clients-pipe.html"];
     for sign in ["stays in the buffer", "writes what was buffered at", "of the first process</a>"] {
         assert!(pipe.contains(sign), "{sign}");

@@ -83,7 +83,12 @@ pub fn consequences(terminal: &str, pipe: &str, copies: &[Copies]) -> String {
         out += " A signal that ends the process throws the buffer away.";
     }
     if let Some((who, seconds)) = late(terminal, pipe, copies) {
-        out += &format!(" The first line of {who} waits in its buffer for {seconds} s, so another line comes first.");
+        let first = pipe.lines().next().map(form).unwrap_or_default();
+        // The first line may be made of several texts.
+        let writer =
+            copies.iter().find(|copies| first.starts_with(&copies.line)).and_then(|copies| copies.by.values().next());
+        let other = writer.map_or_else(|| "another line".to_owned(), |(writer, _)| format!("the line of {writer}"));
+        out += &format!(" The first line of {who} waits in its buffer for {seconds} s, so {other} comes first.");
     }
     out
 }
@@ -92,7 +97,8 @@ impl Copies {
     /// Tells who wrote the line, and whose own was lost.
     fn sentences(&self) -> String {
         let by: Vec<String> = self.by.values().map(|(who, times)| format!("{who} writes {times}")).collect();
-        let lost: Vec<String> = self.lost.values().map(|(who, times)| format!("{who} loses its own {times}")).collect();
+        let lost: Vec<String> =
+            self.lost.values().map(|(who, times)| format!("{who} loses its own {times} of “{}”", self.line)).collect();
         let parts = [by, lost].concat();
         if parts.is_empty() { String::new() } else { format!(" {}.", sentence(&parts.join(", "))) }
     }
@@ -122,6 +128,24 @@ fn counts(terminal: &str, pipe: &str) -> BTreeMap<String, [usize; 2]> {
         text.lines().for_each(|line| counts.entry(form(line)).or_default()[side] += 1);
     }
     counts
+}
+
+/// The number of lines on the pipe, and which these are.
+pub fn amount(terminal: &str, pipe: &str) -> String {
+    let [on, to] = [terminal, pipe].map(|text| text.lines().count());
+    let unlike: Vec<String> = counts(terminal, pipe)
+        .iter()
+        .filter(|(_, [on, to])| on != to)
+        .map(|(line, [on, to])| {
+            let lines = if on.abs_diff(*to) == 1 { "line" } else { "lines" };
+            format!("{} “{line}” {lines} {}", on.abs_diff(*to), if to > on { "more" } else { "fewer" })
+        })
+        .collect();
+    match to {
+        _ if on == to && !unlike.is_empty() => format!("{to} too, but not the same {to}: {}.", unlike.join(", ")),
+        1 => "1 line.".to_owned(),
+        _ => format!("{to} lines."),
+    }
 }
 
 /// The difference between both texts, and its reason.
@@ -173,7 +197,12 @@ mod tests {
         let lost = of("the first process", 2);
         let copies = [Copies { line: "new".to_owned(), by: of("child 1", 4), lost, ..Copies::default() }];
         let found = difference("new\nnew\nremoved: 12\nremoved: 7\n", "new\nnew\nnew\nnew\n", &copies);
-        assert!(found.contains("Child 1 writes 4, the first process loses its own 2."), "{found}");
+        assert!(found.contains("Child 1 writes 4, the first process loses its own 2 of “new”."), "{found}");
+        assert_eq!(
+            amount("new\nremoved: 7\n", "new\nnew\n"),
+            "2 too, but not the same 2: 1 “new” line more, 1 “removed: …” line fewer."
+        );
+        assert_eq!(amount("a\nb\n", "a\n"), "1 line.");
         assert!(found.contains("More often: “new” (2 on the terminal, 4 on the pipe)."), "{found}");
         assert!(found.contains("Lost: “removed: …” (2 on the terminal, 0 on the pipe)."), "{found}");
         assert!(difference("id: 5\nend\n", "id: 66\nend\n", &[]).contains("the text is the same"));
@@ -181,6 +210,10 @@ mod tests {
         let slept = late(Some(("the first process".to_owned(), 30)));
         assert!(consequences("a\nb\n", "b\na\n", &slept).contains("for 30 s, so another line comes first"));
         assert_eq!(consequences("a\nb\n", "a\nb\n", &slept), "");
+        let child = Copies { line: "b".to_owned(), by: of("child 1", 1), ..Copies::default() };
+        let both = [slept[0].clone(), child];
+        assert!(consequences("a\nb\n", "bc\na\n", &both).is_empty(), "other lines");
+        assert!(consequences("a\nbc\n", "bc\na\n", &both).contains("so the line of child 1 comes first"));
         assert_eq!(consequences("a\nb\n", "b\na\n", &late(None)), "");
         assert!(difference("a\nb\n", "b\na\n", &[]).contains("in another order"));
     }

@@ -3,7 +3,7 @@
 pub mod closing;
 
 use super::page::Page;
-use super::printed::{difference, text as printed_text};
+use super::printed::{amount, difference, text as printed_text};
 use super::state::{Kernel, Life, STANDARD};
 use super::text::{self, number, sentence};
 use crate::library;
@@ -93,15 +93,15 @@ fn printed(page: &Page<'_>) -> Option<Question> {
         return None;
     }
     let [terminal, pipe] = [terminal, pipe].map(|text| printed_text(text));
-    let [on_terminal, on_pipe] = [&terminal, &pipe].map(|text| text.lines().count());
+    let on_terminal = terminal.lines().count();
     question(
         format!(
             "On a terminal this run prints {}. How many lines does a pipe get, and why?",
             plural(on_terminal, "line", "lines")
         ),
         format!(
-            "{}. {}<pre class=\"out\">{}</pre>",
-            plural(on_pipe, "line", "lines"),
+            "{} {}<pre class=\"out\">{}</pre>",
+            escape(&amount(&terminal, &pipe)),
             escape(&difference(&terminal, &pipe, &page.printed.copies)),
             pipe.lines().map(escape).collect::<Vec<_>>().join("\n")
         ),
@@ -135,19 +135,25 @@ fn zombies(page: &Page<'_>) -> Option<Question> {
         })
         .collect();
     let answer = if lines.is_empty() {
-        let reasons: Vec<String> = children.iter().filter_map(|child| no_zombie(page, *child)).collect();
-        format!("None is. {}", reasons.join(" "))
+        let reasons: Vec<(bool, String)> = children.iter().map(|child| no_zombie(page, *child)).collect();
+        let none = if reasons.iter().any(|(is_waited_for, _)| *is_waited_for) {
+            "None for longer than a moment."
+        } else {
+            "None is."
+        };
+        let reasons: Vec<String> = reasons.into_iter().map(|(_, reason)| reason).collect();
+        format!("{none} {}", reasons.join(" "))
     } else {
         format!("A zombie has ended, but its exit status has not been taken by wait. {}", lines.join(" "))
     };
     question("Which children are zombies, and for how long?", answer)
 }
 
-/// The reason for which a child is no zombie when it ends.
-fn no_zombie(page: &Page<'_>, child: usize) -> Option<String> {
+/// The reason for which a child is no zombie when it ends, and whether init waits for it.
+fn no_zombie(page: &Page<'_>, child: usize) -> (bool, String) {
     let name = sentence(&page.runs.phrase_of(child));
     let Some(end) = first(page, child, Life::Gone) else {
-        return Some(format!("{name} has not ended when the run is over."));
+        return (false, format!("{name} has not ended when the run is over."));
     };
     let before = page.before(end);
     let parent = before.processes[child].parent.filter(|parent| before.processes[*parent].life == Life::Alive);
@@ -157,9 +163,9 @@ fn no_zombie(page: &Page<'_>, child: usize) -> Option<String> {
             let choice = if keeps_none { "set SA_NOCLDWAIT" } else { "ignores SIGCHLD" };
             format!("its parent, {}, {choice}, and the kernel keeps no exit status", page.runs.phrase_of(parent))
         }
-        None => "its parent ended before it, and init (process 1) adopts it and takes the exit status".to_owned(),
+        None => "its parent ended before it, so init (process 1) adopted it, and waits for it at once".to_owned(),
     };
-    Some(format!("{name} ends at {}: {why}.", step(page, end)))
+    (parent.is_none(), format!("{name} ends at {}: {why}.", step(page, end)))
 }
 
 fn interrupted(page: &Page<'_>) -> Option<Question> {
@@ -263,7 +269,8 @@ fn most_open(page: &Page<'_>) -> Option<Question> {
     };
     let at = (0..page.steps.len()).max_by_key(|at| (opened(*at).len(), usize::MAX - at))?;
     let kernel = &page.steps[at].after;
-    let list: Vec<String> = opened(at).iter().map(|(fd, of)| format!("{fd}, {}", escape(kernel.name(**of)))).collect();
+    let list: Vec<String> =
+        opened(at).iter().map(|(fd, of)| format!("descriptor {fd}, {}", escape(kernel.name(**of)))).collect();
     if list.is_empty() {
         return None;
     }
@@ -280,7 +287,9 @@ fn endings(page: &Page<'_>) -> Option<Question> {
         .enumerate()
         .filter_map(|(at, of)| match page.runs.line(of) {
             Line::End { how } => {
-                Some(format!("{} {} ({})", name_of_lane(page, of.lane), String::from_utf8_lossy(how), step(page, at)))
+                let verb = if how.starts_with(b"killed") { "was " } else { "" };
+                let how = String::from_utf8_lossy(how);
+                Some(format!("{} {verb}{how} ({})", name_of_lane(page, of.lane), step(page, at)))
             }
             _ => None,
         })
@@ -289,12 +298,40 @@ fn endings(page: &Page<'_>) -> Option<Question> {
 }
 
 fn own_calls(page: &Page<'_>) -> Option<Question> {
-    let own = |call: &Call<'_>| library::is_own(call.name);
-    let (library, program): (Vec<_>, Vec<_>) = calls(page).partition(|(_, _, call)| own(call));
+    // No line of the program makes what exit does, and the return of a handler.
+    let by_library = |at: usize, call: &Call<'_>| {
+        library::is_own(call.name) || call.name == b"rt_sigreturn" || page.steps[at].lines.iter().all(Vec::is_empty)
+    };
+    let (library, program): (Vec<_>, Vec<_>) = calls(page).partition(|(at, _, call)| by_library(*at, call));
+    let at_end = library.iter().filter(|(_, _, call)| call.name == b"exit_group").count();
+    let at_end = if at_end == 0 { String::new() } else { format!(" ({at_end} of them exit_group)") };
     // A call that the kernel made again was asked for once.
-    let program: Vec<_> = program.into_iter().filter(|(at, ..)| !page.is_restarted(*at)).collect();
+    let (again, program): (Vec<_>, Vec<_>) = program.into_iter().partition(|(at, ..)| page.is_restarted(*at));
+    let again = restarted(page, &program, &again);
     question(
         "How many system calls does the program ask for itself, and how many does the C library add?",
-        format!("{} by the program, {} by the C library.", program.len(), library.len()),
+        format!("{} by lines of the program, {} by the C library{at_end}.{again}", program.len(), library.len()),
     )
+}
+
+/// The reason for which there are more calls than were asked for.
+fn restarted(page: &Page<'_>, program: &[(usize, usize, Call<'_>)], again: &[(usize, usize, Call<'_>)]) -> String {
+    let [(at, lane, call)] = again else {
+        let many = |count| format!(" {count} more are calls that the kernel made again after a signal.");
+        return if again.is_empty() { String::new() } else { many(again.len()) };
+    };
+    let system_name = String::from_utf8_lossy(call.name);
+    let name = super::words::function(&system_name);
+    let which = if program.iter().filter(|(_, _, other)| other.name == call.name).count() == 1 {
+        format!("{name}, called once,")
+    } else {
+        format!("One call of {name}")
+    };
+    let signal = page.steps[..*at].iter().rposition(|step| step.lane == *lane && step.interrupts.is_some());
+    let why = if signal.is_some_and(|signal| page.is_ignored(signal)) {
+        "because under strace even an ignored signal interrupts it, and the kernel makes it again"
+    } else {
+        "because the kernel made it again after the handler"
+    };
+    format!(" {which} was made twice, {why}.")
 }
