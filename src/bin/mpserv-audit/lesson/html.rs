@@ -133,7 +133,7 @@ impl Page<'_> {
                 out += &self.pair(parts.map(|(above, _)| above), false, &stops);
                 out += &self.pair(parts.map(|(_, made)| made), true, &stops);
             } else {
-                out += "<p class=\"text soft\">At the end of a process, after main returns: what exit does.</p>";
+                out += "<p class=\"text soft\">At the end of a process, when main returns or exit is called: what exit does.</p>";
             }
             let mut calls = String::new();
             for row in row::of_block(&self.runs, &self.steps, &block) {
