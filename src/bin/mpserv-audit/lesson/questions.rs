@@ -304,7 +304,11 @@ fn own_calls(page: &Page<'_>) -> Option<Question> {
     };
     let (library, program): (Vec<_>, Vec<_>) = calls(page).partition(|(at, _, call)| by_library(*at, call));
     let at_end = library.iter().filter(|(_, _, call)| call.name == b"exit_group").count();
-    let at_end = if at_end == 0 { String::new() } else { format!(" ({at_end} of them exit_group)") };
+    let at_end = match at_end {
+        0 => String::new(),
+        all if all == library.len() => " (exit_group)".to_owned(),
+        some => format!(" ({some} of them exit_group)"),
+    };
     // A call that the kernel made again was asked for once.
     let (again, program): (Vec<_>, Vec<_>) = program.into_iter().partition(|(at, ..)| page.is_restarted(*at));
     let again = restarted(page, &program, &again);
