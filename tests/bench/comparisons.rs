@@ -21,7 +21,7 @@ const fn compare(ours: &'static str, theirs: &'static str, wanted: Wanted) -> Co
     Comparison { ours, theirs, wanted }
 }
 
-/// What every peer has to be behind by.
+/// The least ratio to each peer.
 const AHEAD: Wanted = Wanted::AtLeast(1.15);
 
 /// The table "at least". Two servers that make the same calls are as fast as each other if 1.00 is in the interval.

@@ -14,7 +14,7 @@ use crate::subjects::{ECHO, ONE_EACH, PREFORK, Subject};
 const TIMES: usize = 5;
 /// As many clients as it takes for none to be late for lack of them.
 const WORKERS: u32 = 16;
-/// Of the highest rate.
+/// The measured share of the highest rate.
 const SHARE: f64 = 0.5;
 /// The rate at which children that are there already are compared with children that are made for each client.
 const FIXED_RATE: f64 = 2000.0;

@@ -18,7 +18,7 @@ A run without --quick and --only also writes the results into src/docs/benchmark
 Exit status: 0 every row holds, 1 one does not or was not measured, 100 wrong usage, 111 trouble.
 ";
 
-/// What the command line asks for.
+/// The options of the command line.
 pub enum Task {
     Measure(Options),
     /// Serve this port by a handler of the library, with so many children: the bench starts itself so.

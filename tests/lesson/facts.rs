@@ -1,4 +1,4 @@
-//! What the pages say of a run is true of that run.
+//! Checks that the statements of the pages are true of their own run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,7 +63,7 @@ pub(crate) fn buffers(pages: &Pages) {
     );
 }
 
-/// What the kernel did and the program did not.
+/// Calls that the kernel made again are not counted as the program's.
 pub(crate) fn calls(pages: &Pages) {
     let zombie = plain(pages, "zombie.html");
     has(

@@ -73,7 +73,7 @@ fn the_filter_finds_the_clients_that_were_refused() {
         .map(|event| format!("Nov 26 01:12:15 host mpserv[12]: {event}\n"))
         .collect();
     assert_eq!(hosts(&syslog), refused.into(), "{syslog}");
-    // What the server itself is short of is no fault of the client.
+    // A shortage of the server itself is no fault of the client.
     let (others, violation) = (
         "mpserv: refuse from=192.0.2.1:40000 why=\"the server stops\" from_source=1 count=1\n\
          mpserv: refuse why=\"as before\" count=3\n\

@@ -190,7 +190,7 @@ impl Walk {
         if here.is_empty() { all } else { here }
     }
 
-    /// What a function reaches that is not safe.
+    /// The unsafe functions that a function reaches.
     fn unsafe_names(&self, index: usize, seen: &mut BTreeSet<usize>) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         if !seen.insert(index) {

@@ -123,7 +123,7 @@ pub(crate) fn exit_closes_stdio_to_handlers() {
     assert_eq!(reap(&mut child).exit_status(), Some(7));
 }
 
-/// What other code of the process has registered runs in both processes, as in any program.
+/// Handlers that other code of the process has registered run in both processes, as in any program.
 pub(crate) fn handlers_of_pthread_atfork_run() {
     static CALLS: [AtomicU32; 3] = [const { AtomicU32::new(0) }; 3];
     extern "C" fn prepare() {

@@ -1,4 +1,4 @@
-//! What a program has: arguments, environment, title, memory and stack.
+//! The surroundings of a program: arguments, environment, title, memory and stack.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::sync::atomic::{AtomicPtr, Ordering};

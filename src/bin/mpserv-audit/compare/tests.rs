@@ -129,7 +129,7 @@ fn the_block_of_the_main_thread_may_be_elsewhere_in_its_mapping() {
     }
     // Outside the block's mapping it is another address.
     assert_eq!(found(&one, &trace(0xffff_9000_0000, 0x70, 0x80, 0x6c0, 0x2070)), 1);
-    // What is elsewhere in the mapping stays where it is.
+    // Other pointers into the mapping are compared as they are.
     let unmap = |offset: u64| format!("mprotect({:#x}, 4096, PROT_READ) = 0\n", 0xffff_8000_0000_u64 + offset);
     assert_eq!(found(&(one.clone() + &unmap(0x1000)), &(one.clone() + &unmap(0x1020))), 1);
 }

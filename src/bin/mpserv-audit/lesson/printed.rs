@@ -73,7 +73,7 @@ fn late<'c>(terminal: &str, pipe: &str, copies: &'c [Copies]) -> Option<&'c (Str
     is_sorted_anew(shown.clone(), written.clone()).then_some(slept)
 }
 
-/// What forks, signals and sleeps do to the buffers of a run.
+/// The effects of forks, signals and sleeps on the buffers of a run.
 pub fn consequences(terminal: &str, pipe: &str, copies: &[Copies]) -> String {
     let mut out = String::new();
     if copies.iter().any(|copies| copies.is_copied) {

@@ -43,7 +43,7 @@ impl LineTable {
         };
         let lines = child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines().map_while(Result::ok));
         let table = LineTable::read(lines, &addresses.collect());
-        // What it printed counts, not how it ended.
+        // The exit status says nothing: the printed table counts.
         let _ = child.wait();
         table
     }

@@ -45,7 +45,7 @@ pub struct Outcome {
     pub violations: Vec<String>,
 }
 
-/// What the tool tells the server to do under the fault.
+/// The order that the tool gives the server under the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trial {
     /// Serve during the fault, and afterwards.

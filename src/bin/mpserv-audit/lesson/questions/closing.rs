@@ -106,7 +106,7 @@ fn why_client(page: &Page<'_>, close: &Closed<'_>) -> String {
     )
 }
 
-/// Of two processes that have one thing open, the one that gives it up last.
+/// The question which of two processes closes a shared descriptor last.
 pub(super) fn last(page: &Page<'_>) -> Option<Question> {
     let objects = page.steps.last()?.after.objects.len();
     let held_by_two = |object: &usize| page.steps.iter().any(|step| step.after.holders(*object).len() > 1);
