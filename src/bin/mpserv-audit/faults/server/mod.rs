@@ -19,8 +19,9 @@ use mode::SLOTS;
 pub use mode::{MODES, Mode, NAME, Subject, Whose};
 use process::TICK;
 
-/// More calls than this in one life are a busy loop: without a fault, there are some hundred.
-const CALLS_LIMIT: usize = 3000;
+/// More calls than this in one life are a busy loop. A server that cannot start a program tries ten times a second for
+/// 5 s, for each of two clients, and each try takes about 30 calls.
+const CALLS_LIMIT: usize = 5000;
 /// Time for which the tool watches a lasting fault, and the most calls in that time: the server retries each call ten
 /// times a second.
 const WATCHED: Duration = Duration::from_millis(500);
