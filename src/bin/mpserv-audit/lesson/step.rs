@@ -47,7 +47,7 @@ pub fn html(page: &Page<'_>, at: usize) -> String {
     out + "</div>"
 }
 
-/// What becomes of a call that a signal interrupted.
+/// The fate of a call that a signal interrupted.
 fn outcome(page: &Page<'_>, at: usize) -> String {
     let Some(signal) = page.steps.iter().position(|step| step.interrupts == Some(at)) else {
         return String::new();
