@@ -8,6 +8,8 @@ mod process;
 
 use std::time::{Duration, Instant};
 
+use mpserv::server::limits::{CLIENT_KEPT, RETRY_EVERY};
+
 use super::case::{AGAIN, CHAIN, Case, Cases, Fault};
 use crate::options::Extent;
 use crate::start::From;
@@ -19,17 +21,24 @@ use mode::SLOTS;
 pub use mode::{MODES, Mode, NAME, Subject, Whose};
 use process::TICK;
 
-/// More calls than this in one life are a busy loop. A server that cannot start a program tries ten times a second for
-/// 5 s, for each of two clients, and each try takes about 30 calls.
-const CALLS_LIMIT: usize = 5000;
+/// More calls than this in one life are a busy loop: those of an undisturbed life, and the server's tries to start a
+/// program, if they fail for each client.
+const CALLS_LIMIT: usize = CALLS_OF_A_LIFE + CALLS_OF_A_TRY * TRIES * (SLOTS + 1);
+/// More calls than any mode makes without a fault.
+const CALLS_OF_A_LIFE: usize = 1000;
+/// More calls than the server makes to fork a child that cannot become the program, and to reap it.
+const CALLS_OF_A_TRY: usize = 40;
+/// The server's tries for one client.
+const TRIES: usize = (CLIENT_KEPT.as_millis() / RETRY_EVERY.as_millis()) as usize;
 /// Time for which the tool watches a lasting fault, and the most calls in that time: the server retries each call ten
 /// times a second.
 const WATCHED: Duration = Duration::from_millis(500);
 const CALLS_WATCHED: usize = 300;
-/// Greatest processor time of all processes in that time. A loop without calls would use much more.
-const PROCESSOR_WATCHED: Duration = Duration::from_millis(50);
-/// The same for one life.
-const PROCESSOR_LIMIT: Duration = Duration::from_millis(500);
+/// Greatest processor time of all processes in that time. The traced calls take less on a busy machine too, and a loop
+/// without calls takes all of it, or what other runs leave.
+const PROCESSOR_WATCHED: Duration = Duration::from_millis(150);
+/// The same for one life. A process in a loop without calls serves nobody, so the tool waits for it until the watchdog.
+const PROCESSOR_LIMIT: Duration = Duration::from_secs(5);
 /// Time in which the children of a pool may meet a fault one after the other.
 const POOL_PATIENCE: Duration = Duration::from_millis(200);
 /// Time for which a client waits before the tool checks whether there is anything to wait for.
