@@ -94,7 +94,7 @@ impl<'a> Address<'a> {
 /// The longest name of an interface, with its NUL (`IF_NAMESIZE`).
 const INTERFACE_MAX: usize = 16;
 
-/// The index of an interface, which is given by its name or by that index.
+/// Returns the index of an interface, which is given by its name or by that index.
 fn scope_of(zone: &str) -> errno::Result<u32> {
     let mut name = [0; INTERFACE_MAX];
     let room = name.get_mut(..zone.len()).filter(|_| zone.len() < INTERFACE_MAX).ok_or(Errno::NODEV)?;

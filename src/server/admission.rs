@@ -21,9 +21,9 @@ pub(super) struct Admission<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Refusal<'a> {
     pub(super) why: &'static str,
-    /// The message that it is sent.
+    /// The message that is sent to the client.
     pub(super) message: &'a str,
-    /// The number of connections of its source.
+    /// The number of connections of the client's source.
     pub(super) from_source: u32,
 }
 
@@ -43,13 +43,13 @@ impl<'a> Admission<'a> {
         self.rules.is_some() || self.max_per_source.is_some()
     }
 
-    /// The index of the rule for a client, and the rule.
+    /// Returns the index of the rule for a client, and the rule.
     pub(super) fn rule_of(&self, peer: &Peer) -> Option<(u32, &'a Rule)> {
         self.rules.and_then(|rules| rules.position(peer.as_client()))
     }
 
-    /// Decides about a client. `others` is the number of other connections of its source, `of_rule` that of those that
-    /// its rule allows.
+    /// Decides about a client. `others` is the number of other connections of the client's source. `of_rule` is the
+    /// number of other connections that the client's rule allows.
     pub(super) fn decide(&self, rule: Option<&Rule>, others: u32, of_rule: u32) -> Result<(), Refusal<'a>> {
         let (limit, message) = match (rule.and_then(|rule| rule.max_per_source), self.max_per_source) {
             (Some(limit), own) => (Some(limit.get()), own.map_or("", |(_, message)| message)),
@@ -66,9 +66,9 @@ impl<'a> Admission<'a> {
         if limit.is_some_and(|limit| others >= limit) { refuse("max-per-source", message) } else { Ok(()) }
     }
 
-    /// Decides about the client of a child, by the clients that other children have published before. Because only
-    /// earlier ones count, of several clients that come at the same time as many are served as the limit allows.
-    /// Returns the number of other connections of the client's source.
+    /// Decides about the client of a child. Only clients that other children published earlier count. So if several
+    /// clients come at the same time, as many are served as the limit allows. Returns the number of other connections
+    /// of the client's source.
     pub(super) fn publish_and_decide(&self, slot: Slot<'_>, peer: &Peer) -> Result<u32, Refusal<'a>> {
         let rule = self.rule_of(peer);
         let index = rule.map(|(index, _)| index);

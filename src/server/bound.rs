@@ -1,4 +1,4 @@
-//! A bound server: it listens, announces where, and serves.
+//! A bound server: it listens, prints its ports if asked to, and serves.
 
 use core::ffi::CStr;
 use core::fmt;
@@ -31,13 +31,13 @@ use crate::sys::signal::SignalFd;
 
 /// A server that listens: clients can connect, and wait until it serves.
 ///
-/// Dropping it, without having served, closes the sockets and removes the files that were made for them. A process that
-/// was forked from this one, and does not serve, only closes the sockets.
+/// A drop without a call of `serve` closes the sockets and removes their files. In a process that was forked from this
+/// one, the drop only closes the sockets.
 pub struct Bound<'a> {
     descriptors: Descriptors<'a>,
     rules: Option<Rules>,
     manager: Manager,
-    /// The error because of which the service manager cannot be told.
+    /// The error that keeps the server from reaching the service manager.
     manager_error: Option<Errno>,
     settings: Settings<'a>,
     log: Log,
@@ -50,8 +50,8 @@ impl fmt::Debug for Bound<'_> {
 }
 
 impl<'a> Bound<'a> {
-    /// Listens on the first [`LISTENERS_MAX`] of `addresses`, of which `addresses_given` were given, and gives up the
-    /// rights that serving does not need.
+    /// Listens on the first [`LISTENERS_MAX`] of `addresses`, and gives up the rights that serving does not need.
+    /// `addresses_given` is the number of addresses that the user gave.
     pub(super) fn new(
         mut settings: Settings<'a>,
         adopted: Listeners,
@@ -98,7 +98,7 @@ impl<'a> Bound<'a> {
         error
     }
 
-    /// Takes the sockets and the pidfile of the server whose successor this one is, if there is such a server.
+    /// Takes the sockets and the pidfile of the predecessor, if this server has one.
     fn take_over(&mut self) -> Result<()> {
         // Without `restart` this server has no successor, and takes no predecessor's place.
         let Some(inherited) = self.settings.inherited.as_mut().filter(|_| self.settings.restart.is_some()) else {
@@ -142,10 +142,10 @@ impl<'a> Bound<'a> {
         self.settings.limits.check()
     }
 
-    /// The address of each socket, with the port that it got.
+    /// Returns the address of each socket, with the port that it got.
     ///
     /// # Errors
-    /// Each: as [`getsockname`](crate::net::getsockname).
+    /// Each item fails as [`getsockname`](crate::net::getsockname).
     pub fn addresses(&self) -> impl Iterator<Item = errno::Result<SockAddr>> {
         self.descriptors.listeners.iter().map(Listener::address)
     }
@@ -156,8 +156,8 @@ impl<'a> Bound<'a> {
     /// error, the log's `end` line shows the text: see [`HandlerError`](super::HandlerError).
     ///
     /// # Errors
-    /// `EDEADLK` when this process has other threads; `ENOMEM`, `EMFILE` when there is no memory for as many children
-    /// as there may be, or no descriptor for the signals.
+    /// `EDEADLK` when this process has other threads. `ENOMEM` when there is no memory for the table of the children.
+    /// `EMFILE` when there is no descriptor for the signals.
     pub fn serve<R: Outcome>(self, handler: impl FnMut(Connection) -> R) -> Result<Stopped> {
         self.serve_with(Function::new(handler))
     }
@@ -169,15 +169,15 @@ impl<'a> Bound<'a> {
     pub fn serve_builtin(mut self, service: Service) -> Result<Stopped> {
         self.settings.sandbox = self.settings.sandbox.map(|_| service.calls());
         let has_one_client = self.settings.pool.is_none();
-        // A child in the sandbox cannot map memory, and a preforked one need not do so for each client. This memory is
-        // mapped once in the parent. Only children write to it, and so only they have pages of it.
+        // The parent maps this memory once: a child in the sandbox cannot map memory, and a preforked child would do so
+        // for each client. Only children write to the memory, so only children have pages of it.
         let buffer = (self.settings.sandbox.is_some() || !has_one_client).then(|| MapVec::zeroed(SERVICE_BUFFER));
         let buffer = buffer.transpose();
         let mut buffer = buffer.map_err(|errno| Error::cannot_serve("mmap", errno, shortage_hint(errno)))?;
         let handler = |connection| {
             let status = service.serve_with(&connection, buffer.as_deref_mut());
             if has_one_client {
-                // The end of the process closes it.
+                // The end of the process closes the connection.
                 core::mem::forget(connection);
             }
             status
@@ -194,7 +194,7 @@ impl<'a> Bound<'a> {
     /// source has; for Unix sockets `PROTO=IPC`, `IPCREMOTEPID`, `IPCREMOTEEUID`, `IPCREMOTEEGID`.
     ///
     /// # Errors
-    /// As [`serve`](Bound::serve); a program that does not exist, or may not be run.
+    /// As [`serve`](Bound::serve). Also fails for a program that does not exist, or may not be run.
     pub fn serve_program<'s>(self, arguments: impl Iterator<Item = &'s CStr> + Clone) -> Result<Stopped> {
         if self.settings.pool.is_some() {
             let what = format_args!("prefork");
@@ -247,7 +247,7 @@ impl<'a> Bound<'a> {
             log.manager_unreachable(errno);
         }
         log.start(pid, settings.max_children, is_root() && settings.privileges.identity.is_none());
-        // A successor has the ports of its predecessor, and the reader of the first ones may have gone.
+        // A successor prints no ports: its predecessor has printed the same ones, and their reader may have gone.
         if settings.announce && !parent.has_predecessor() {
             print_ports(parent.listeners())?;
         }
@@ -260,7 +260,8 @@ fn cannot_inherit(errno: Errno) -> Error {
     Error::new(format_args!("{RESTART_VARIABLE}"), Reason::System(errno), hint)
 }
 
-/// Refuses to serve in a process whose children might find a lock held for ever by a thread that they do not have.
+/// Refuses to serve in a process with other threads. Such a thread is not in a child, and a lock that the thread holds
+/// would be held in the child for ever.
 fn check_single_threaded() -> Result<()> {
     if !has_other_threads() {
         return Ok(());
@@ -298,7 +299,7 @@ fn print_ports(listeners: &Listeners) -> Result<()> {
 /// The longest port, and a newline.
 const PORT_LINE: usize = 6;
 
-/// The longest backlog that the kernel allows, if it says so.
+/// Returns the longest backlog that the kernel allows, if it says so.
 fn somaxconn() -> Option<u32> {
     let flags = OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK;
     let file = open(c"/proc/sys/net/core/somaxconn", flags, 0).ok()?;

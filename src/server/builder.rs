@@ -38,7 +38,7 @@ impl Default for Server<'_> {
 }
 
 impl<'a> Server<'a> {
-    /// A server with every setting at its default, and no address yet.
+    /// Returns a server with every setting at its default, and no address yet.
     pub const fn new() -> Server<'a> {
         Server {
             addresses: [""; LISTENERS_MAX],
@@ -55,7 +55,7 @@ impl<'a> Server<'a> {
     ///
     /// Skips the addresses of a host that the system does not have, as long as another one is left.
     ///
-    /// The file of a Unix socket on which no server listens any more is replaced.
+    /// Replaces the file of a Unix socket if no server listens on the socket any more.
     pub fn listen(mut self, address: &'a str) -> Self {
         if let Some(place) = self.addresses.get_mut(self.addresses_given) {
             *place = address;
@@ -70,94 +70,98 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// The highest number of children at once (64). Further clients wait.
+    /// Sets the highest number of children at once (64). Further clients wait.
     pub const fn max_children(mut self, limit: u32) -> Self {
         self.settings.max_children = limit;
         self
     }
 
-    /// The highest number of connections at once from one source (no limit): an IPv4 address, an IPv6 network of 64
-    /// bits, or a user of this machine. See [`source_prefix`](Server::source_prefix). Clients over the limit are sent
-    /// `message`, and their connection is closed.
+    /// Sets the highest number of connections at once from one source (no limit). A source is an IPv4 address, an IPv6
+    /// network of 64 bits, or a user of this machine. See [`source_prefix`](Server::source_prefix). A client over the
+    /// limit gets `message`, and the connection is closed.
     pub const fn max_per_source(mut self, limit: u32, message: &'a str) -> Self {
         self.settings.max_per_source = Some((limit, message));
         self
     }
 
-    /// The lengths, in bits, of the IPv4 and IPv6 networks whose connections count as those of one source (32 and 64),
-    /// here and in [`rules`](Server::rules).
+    /// Sets the lengths, in bits, of the IPv4 and IPv6 networks whose connections count as those of one source (32 and
+    /// 64), here and in [`rules`](Server::rules).
     pub const fn source_prefix(mut self, v4: u32, v6: u32) -> Self {
         self.settings.source_prefix = SourcePrefix { v4, v6 };
         self
     }
 
-    /// The highest number of connections that are accepted in any `period` (no limit). Further clients wait, and
-    /// those that are refused do not count.
+    /// Sets the highest number of connections that are accepted in any `period` (no limit). Further clients wait.
+    /// Refused clients do not count.
     pub const fn max_rate(mut self, limit: u32, period: Duration) -> Self {
         self.settings.max_rate = Some((limit, period));
         self
     }
 
-    /// The number of clients that the kernel holds until they are accepted (511). The kernel's own limit is
+    /// Sets the number of clients that the kernel holds until they are accepted (511). The kernel's own limit is
     /// `net.core.somaxconn`.
     pub const fn backlog(mut self, backlog: u32) -> Self {
         self.settings.socket.backlog = backlog;
         self
     }
 
-    /// The longest time that a read or a write of a connection waits, before it fails with `EAGAIN` (no limit). Not for
-    /// programs.
+    /// Sets the longest time that a read or a write of a connection waits before it fails with `EAGAIN` (no limit).
+    /// This setting has no effect on programs.
     pub const fn idle_timeout(mut self, limit: Duration) -> Self {
         self.settings.idle_timeout = Some(limit);
         self
     }
 
-    /// The longest time that a child lives (no limit): then it gets TERM, and after 5 seconds KILL.
+    /// Sets the longest time that a child lives (no limit). After that time the child gets TERM, and 5 seconds later
+    /// KILL.
     pub const fn max_lifetime(mut self, limit: Duration) -> Self {
         self.settings.max_lifetime = Some(limit);
         self
     }
 
-    /// Makes between `min` and `max` processes before clients come. Each serves one connection after another. Not for
-    /// programs.
+    /// Makes between `min` and `max` processes before clients come. Each process serves one connection after another.
+    /// Programs cannot be preforked.
     ///
-    /// While all are busy there are more each second, twice as many each time; while more than `min` are idle, one less
-    /// each second. `max` takes the place of [`max_children`](Server::max_children).
+    /// While all processes are busy, the server makes more each second, twice as many each time. While more than `min`
+    /// are idle, the server retires one each second. `max` takes the place of [`max_children`](Server::max_children).
     ///
-    /// A handler finds what an earlier one has left in its process. While the process is told by SIGUSR2 that it is no
-    /// longer needed, a call of the handler may fail with `EINTR`; the functions of [`Connection`] go on.
+    /// A handler finds what an earlier call of the handler has left in the process. SIGUSR2 tells a process that it is
+    /// no longer needed. This signal can make a call of the handler fail with `EINTR`, but not the functions of
+    /// [`Connection`].
     pub const fn prefork(mut self, min: u32, max: u32) -> Self {
         self.settings.pool = Some(PoolSize { min, max });
         self
     }
 
-    /// The number of connections that a preforked process serves before another process takes its place (no limit).
+    /// Sets the number of connections that a preforked process serves before another process takes its place (no
+    /// limit).
     pub const fn max_requests(mut self, limit: u64) -> Self {
         self.settings.max_requests = Some(limit);
         self
     }
 
-    /// A file of rules: which clients may connect, by network. See [`rules`](super::rules). SIGHUP reads it again.
+    /// Sets the file of rules, which says which clients may connect, by network. See [`rules`](super::rules). On SIGHUP
+    /// the server reads the file again.
     pub const fn rules(mut self, path: &'a CStr) -> Self {
         self.settings.rules = Some(path);
         self
     }
 
-    /// Whether each connection begins with a PROXY header, by which a proxy names the client (no). A connection that
-    /// does not is closed. See [`proxy_protocol`](super::proxy_protocol).
+    /// Whether each connection begins with a PROXY header, by which a proxy names the client (no). A connection without
+    /// such a header is closed. See [`proxy_protocol`](super::proxy_protocol).
     pub const fn proxy_protocol(mut self, on: bool) -> Self {
         self.settings.proxy_protocol = on;
         self
     }
 
-    /// The user and the groups that the server takes on once it listens.
+    /// Sets the user and the groups that the server takes on once it listens.
     pub const fn user(mut self, identity: Identity) -> Self {
         self.settings.privileges.identity = Some(identity);
         self
     }
 
-    /// The directory that becomes the root directory once the server listens. Files that are read later, such as rules
-    /// and programs, are looked up in it.
+    /// Sets the directory that becomes the root directory once the server listens. Files that are read later, such as
+    /// rules and programs, are looked up there.
     pub const fn chroot(mut self, directory: &'a CStr) -> Self {
         self.settings.privileges.chroot = Some(directory);
         self
@@ -172,15 +176,15 @@ impl<'a> Server<'a> {
     /// Puts children into a sandbox.
     ///
     /// A handler can make these system calls (`libc::SYS_…`) and those that a child needs to end. A built-in service
-    /// can make its own, whatever is named here. Any other call ends the child, and its name is logged. A program can
-    /// make any call, but it gains no right from its user or its file.
+    /// can make the calls that it needs, whatever is named here. Any other call ends the child, and the name of the
+    /// call is logged. A program can make any call, but gains no right from its user or its file.
     pub const fn sandbox(mut self, calls: &'a [c_long]) -> Self {
         self.settings.sandbox = Some(calls);
         self
     }
 
-    /// Makes SIGUSR2 start the program anew, as its file is then, with these arguments and with the sockets of this
-    /// server. The new process takes over, and this one ends after its last client. No client is refused.
+    /// Makes SIGUSR2 start the program anew, with these arguments and with the sockets of this server. The new process
+    /// takes over, and this one ends after its last client. No client is refused.
     pub const fn restart(mut self, args: Args) -> Self {
         self.settings.restart = Some(args);
         self
@@ -205,27 +209,28 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// The time that children have to end by themselves when the server is told to stop (30 seconds).
+    /// Sets the time that children have to end by themselves when the server is told to stop (30 seconds).
     pub const fn grace(mut self, time: Duration) -> Self {
         self.settings.grace = time;
         self
     }
 
-    /// Whether children get TERM when the server is killed (yes), or go on with the client that they have. Preforked
-    /// ones end after that client.
+    /// Whether children get TERM when the server is killed (yes). Otherwise each child goes on with its client, and
+    /// ends after that client.
     pub const fn orphans_end(mut self, end: bool) -> Self {
         self.settings.orphans_end = end;
         self
     }
 
-    /// The permissions of the file of each Unix socket (as the umask says). A client needs the permission to write.
-    /// While the server binds, the umask of the process is another one.
+    /// Sets the permissions of the file of each Unix socket (as the umask says). A client needs the permission to
+    /// write. The server changes the umask of the process while it binds.
     pub const fn mode(mut self, mode: u32) -> Self {
         self.settings.socket.mode = Some(mode & MODE_MAX);
         self
     }
 
-    /// The user and the group that own the file of each Unix socket (those of [`user`](Server::user), if it is set).
+    /// Sets the user and the group that own the file of each Unix socket (those of [`user`](Server::user), if that is
+    /// set).
     pub const fn owner(mut self, identity: Identity) -> Self {
         self.settings.socket.owner = Some(identity.ids());
         self
@@ -262,42 +267,44 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// A file for the server's process id. It is locked while the server lives, and removed when the server stops.
+    /// Sets the file for the server's process id. The file is locked while the server lives, and removed when the
+    /// server stops.
     pub const fn pidfile(mut self, path: &'a CStr) -> Self {
         self.settings.pidfile = Some(path);
         self
     }
 
     /// Whether the signal mask and the action of SIGCHLD are restored when the server has stopped (yes). A program that
-    /// ends then says no: a signal that comes late does not change its exit status.
+    /// ends then sets this to no, so that a late signal does not change the exit status.
     pub const fn restore_signals(mut self, on: bool) -> Self {
         self.settings.restore_signals = on;
         self
     }
 
-    /// The format of the log, and where it goes (text, to standard error).
+    /// Sets the format of the log and its destination (text, to standard error).
     pub const fn log(mut self, format: LogFormat) -> Self {
         self.settings.log_format = format;
         self
     }
 
-    /// Whether a line of text on standard error begins with the time (unless it goes to a terminal or systemd's
+    /// Whether a line of text on standard error begins with the time (unless standard error is a terminal or systemd's
     /// journal).
     pub const fn log_time(mut self, time: LogTime) -> Self {
         self.settings.log_time = time;
         self
     }
 
-    /// The events that are logged (all, without details).
+    /// Sets the events that are logged (all, without details).
     pub const fn verbosity(mut self, verbosity: Verbosity) -> Self {
         self.settings.verbosity = verbosity;
         self
     }
 
-    /// Listens.
+    /// Checks the settings, and listens.
     ///
     /// # Errors
-    /// An address or a number that makes no sense; the system's error for a socket, or for the pidfile.
+    /// An error for an address or a number that makes no sense. Otherwise the system's error for a socket, or for the
+    /// pidfile.
     #[inline(never)]
     pub fn bind(self) -> Result<Bound<'a>> {
         let Server { addresses, addresses_given, adopted, adopt_error, settings } = self;

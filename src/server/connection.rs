@@ -9,30 +9,31 @@ use crate::sys::net::{
     Credentials, MsgFlags, Shutdown, SockAddr, SocketAddr, SocketOption, getsockname, getsockopt, recv, send, shutdown,
 };
 
-/// A client's connection, in the child that serves it. Dropping it closes it.
+/// A client's connection, in the child that serves it. A drop closes the connection.
 #[derive(Debug)]
 pub struct Connection {
     fd: OwnedFd,
     peer: Peer,
     number: u64,
     from_source: u32,
-    /// The address to which the client connected, if a proxy has said it.
+    /// The address to which the client connected, if a proxy has named it.
     local: Option<SocketAddr>,
 }
 
 /// The other end of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Peer {
-    /// A client over TCP. An IPv4 client has an IPv4 address, even if the listener is for IPv6 as well.
+    /// A client over TCP. An IPv4 client has an IPv4 address, even if the listener also takes IPv6.
     Inet(SocketAddr),
     /// A client on this machine, through a Unix socket.
     Unix(Credentials),
-    /// A client of which nothing is known.
+    /// A client about which nothing is known.
     Unknown,
 }
 
 impl Peer {
-    /// The client of a new connection: `SO_PEERCRED` for a Unix socket, else the address that `accept4()` returned.
+    /// Returns the client of a new connection: the user from `SO_PEERCRED` for a Unix socket, else the address that
+    /// `accept4()` returned.
     pub(super) fn of(fd: &OwnedFd, address: SockAddr) -> Peer {
         match address {
             SockAddr::Inet(address) => {
@@ -45,7 +46,7 @@ impl Peer {
         }
     }
 
-    /// The source of the client: its network, cut to `prefix` bits, or its user.
+    /// Returns the source of the client: its network, cut to `prefix` bits, or its user.
     pub(super) fn source(&self, prefix: SourcePrefix) -> Source {
         match self {
             Peer::Inet(address) => prefix.source_of(*address),
@@ -84,20 +85,20 @@ impl Connection {
         self.from_source = from_source;
     }
 
-    /// The client.
+    /// Returns the client.
     #[must_use]
     pub const fn peer(&self) -> Peer {
         self.peer
     }
 
-    /// The number of this connection among those of the server, from 1.
+    /// Returns the number of this connection among those of the server, from 1.
     #[must_use]
     pub const fn number(&self) -> u64 {
         self.number
     }
 
-    /// The number of connections of the client's source, with this one. A source is an address, or a user of this
-    /// machine.
+    /// Returns the number of connections of the client's source, this one included. A source is an address, or a user
+    /// of this machine.
     #[must_use]
     pub const fn from_source(&self) -> u32 {
         self.from_source
@@ -114,25 +115,26 @@ impl Connection {
     /// `recv()`: reads what is there, up to the length of `buffer`. 0 is the end.
     ///
     /// # Errors
-    /// `EAGAIN` when the client was silent for the server's idle time; as [`recv`].
+    /// `EAGAIN` when the client was silent for the server's idle time. Otherwise as [`recv`].
     #[inline]
     pub fn read(&self, buffer: &mut [u8]) -> Result<usize> {
         retry_on_intr(|| recv(&self.fd, buffer, MsgFlags::NONE))
     }
 
-    /// `send(…, MSG_NOSIGNAL)`: writes as many of `bytes` as fit, and returns the number. It raises no SIGPIPE.
+    /// `send(…, MSG_NOSIGNAL)`: writes as many of `bytes` as fit, and returns the number. Raises no SIGPIPE.
     ///
     /// # Errors
-    /// `EPIPE` when the client has gone, `EAGAIN` when it took nothing for the server's idle time; as [`send`].
+    /// `EPIPE` when the client has gone, `EAGAIN` when the client took nothing for the server's idle time. Otherwise as
+    /// [`send`].
     #[inline]
     pub fn write(&self, bytes: &[u8]) -> Result<usize> {
         retry_on_intr(|| send(&self.fd, bytes, MsgFlags::NOSIGNAL))
     }
 
-    /// [`write`](Connection::write) until all of `bytes` is written.
+    /// Calls [`write`](Connection::write) until all of `bytes` is written.
     ///
     /// # Errors
-    /// As [`write`](Connection::write); some of the bytes may have been written.
+    /// As [`write`](Connection::write). Some of the bytes may have been written.
     #[inline]
     pub fn write_all(&self, bytes: &[u8]) -> Result<()> {
         all_of(bytes, |rest| self.write(rest))
@@ -147,8 +149,7 @@ impl Connection {
     }
 
     /// Sends a message to a client that is not served, as far as that is possible without waiting. Reads what the
-    /// client has sent: bytes that are left unread would reset the connection when it is closed, and the message be
-    /// lost.
+    /// client has sent: if bytes were left unread, the close would reset the connection, and the message would be lost.
     #[inline(never)]
     pub(super) fn reject(&self, message: &str) {
         let at_once = MsgFlags::DONTWAIT | MsgFlags::NOSIGNAL;

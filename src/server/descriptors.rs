@@ -6,29 +6,30 @@ use crate::sys::fd::{OwnedFd, close_for_good};
 use crate::sys::process::{Pid, getpid};
 use crate::sys::signal::SignalFd;
 
-/// The server's descriptors. Dropping them removes the files of Unix sockets and the pidfile, in the server's process
-/// alone: a process that its program forks between [`bind`](super::Server::bind) and [`serve`](super::Bound::serve)
-/// only closes them.
+/// The server's descriptors. In the server's process, a drop removes the files of Unix sockets and the pidfile. In a
+/// process that the program forks between [`bind`](super::Server::bind) and [`serve`](super::Bound::serve), a drop only
+/// closes the descriptors.
 ///
-/// A child closes those that it does not need by [`close_in_child`](Descriptors::close_in_child) and ends by `_exit()`:
-/// it drops nothing. A child that becomes a program at once shares the parent's memory until then, so it closes none of
-/// them itself: each has `FD_CLOEXEC`, and `execve()` closes it.
+/// A child calls [`close_in_child`](Descriptors::close_in_child), which closes the descriptors that the child does not
+/// need. The child then ends by `_exit()`, and so drops nothing. A child that becomes a program at once shares the
+/// parent's memory until then, so it closes no descriptor itself. Each descriptor has `FD_CLOEXEC`, so `execve()`
+/// closes it.
 pub(crate) struct Descriptors<'a> {
-    /// The process that has listened, or serves.
+    /// The process that called `bind` or `serve`.
     pub(crate) owner: Pid,
     pub(crate) listeners: Listeners,
     pub(crate) signals: Option<SignalFd>,
     pub(crate) pidfile: Option<PidFile<'a>>,
     /// The scoreboard, for `--status`.
     pub(crate) scoreboard: Option<OwnedFd>,
-    /// The pipe to the server whose successor this one is, until this one is ready.
+    /// The pipe to the predecessor, until this server is ready.
     pub(crate) predecessor: Option<OwnedFd>,
-    /// The pipe through which a successor answers, while one starts.
+    /// The pipe through which a successor answers while it starts.
     pub(crate) successor: Option<OwnedFd>,
 }
 
 impl Descriptors<'_> {
-    /// The listeners alone, in the process that has made them.
+    /// Returns descriptors that are the listeners alone. This process is their owner.
     pub(crate) fn new(listeners: Listeners) -> Self {
         Descriptors {
             owner: getpid(),
@@ -41,8 +42,9 @@ impl Descriptors<'_> {
         }
     }
 
-    /// Closes all of them in a child, but for `predecessor`, and the listeners of a preforked child. The parent has
-    /// closed `predecessor` already: it starts its first child only after it has told its predecessor that it is ready.
+    /// Closes the descriptors in a child, except `predecessor`, and except the listeners if the child is preforked. The
+    /// parent has closed `predecessor` already: it tells the predecessor that it is ready, and only then starts its
+    /// first child.
     ///
     /// # Safety
     /// This process is a child, which neither uses nor drops what is closed.
@@ -62,7 +64,7 @@ impl Descriptors<'_> {
         unsafe { close_for_good(&self.successor) };
     }
 
-    /// Closes the listeners and the pidfile, and leaves their files to the other process that has them open.
+    /// Closes the listeners and the pidfile, and leaves their files to the successor, which has them open as well.
     pub(crate) fn hand_over(&mut self) {
         self.listeners.close();
         self.pidfile = None;

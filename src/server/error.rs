@@ -1,4 +1,4 @@
-//! `Error`: what failed, the reason, and a hint what to do.
+//! `Error`: what failed, the reason, and a hint.
 
 use core::fmt;
 
@@ -7,7 +7,8 @@ use crate::program::text::Text;
 use crate::sys::errno::Errno;
 use crate::sys::net::GaiError;
 
-/// The error of a server that could not be made, or cannot serve: what failed, the reason, and what to do.
+/// The error of a server that could not be made, or cannot serve. Its text names the failed step, the reason, and what
+/// to do.
 #[derive(Clone, Copy)]
 pub struct Error {
     what: Text<ERROR_MAX>,
@@ -15,7 +16,7 @@ pub struct Error {
     hint: &'static str,
 }
 
-/// A hint what to do about a resource shortage.
+/// Returns a hint for the operator about a resource shortage.
 pub(crate) const fn shortage_hint(errno: Errno) -> &'static str {
     match errno {
         Errno::MFILE => "allow more open files: ulimit -n, LimitNOFILE=",
@@ -48,12 +49,12 @@ impl Error {
         Error { what: Text::of(what), reason, hint }
     }
 
-    /// The error of a server for which a call failed that it needs.
+    /// Returns the error of a server that cannot serve because a call failed.
     pub(super) fn cannot_serve(call: &str, errno: Errno, hint: &'static str) -> Error {
         Error::new(format_args!("cannot serve: {call}"), Reason::System(errno), hint)
     }
 
-    /// The errno of the call that failed, if a call did.
+    /// Returns the errno of the call that failed, if a call did.
     #[must_use]
     pub const fn errno(&self) -> Option<Errno> {
         match self.reason {

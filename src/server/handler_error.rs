@@ -8,8 +8,8 @@ use crate::server::limits::HANDLER_ERROR_MAX;
 
 /// The error of a handler: a text, which the field `error` of the log's `end` line shows.
 ///
-/// `?` makes it of any error: an [`Errno`](crate::errno::Errno), and with std an `std::io::Error` as well.
-/// Text beyond [`HANDLER_ERROR_MAX`] bytes is cut off. The log escapes what cannot stand in a line.
+/// The operator `?` converts any error to it: an [`Errno`](crate::errno::Errno), and with std an `std::io::Error` as
+/// well. Text beyond [`HANDLER_ERROR_MAX`] bytes is cut off. The log escapes what cannot stand in a line.
 ///
 /// ```no_run
 /// use mpserv::server::{HandlerError, Server};
@@ -32,7 +32,7 @@ pub struct HandlerError {
 }
 
 impl HandlerError {
-    /// The error with this text.
+    /// Returns the error with this text.
     #[must_use]
     pub fn new(text: impl fmt::Display) -> HandlerError {
         HandlerError { text: Text::of(format_args!("{text}")) }
@@ -43,7 +43,8 @@ impl HandlerError {
     }
 }
 
-/// The error with the text of another one. So that this is possible for every error, `HandlerError` is none itself.
+/// The error with the text of another one. To allow this conversion for every error, `HandlerError` itself does not
+/// implement `Error`.
 impl<E: Error> From<E> for HandlerError {
     fn from(error: E) -> HandlerError {
         HandlerError::new(error)

@@ -1,5 +1,5 @@
-//! Descriptors that this process was started with. Two protocols name them: that of systemd, and that by which a server
-//! passes its sockets to its successor.
+//! Descriptors that this process was started with. Two protocols name these descriptors: that of systemd, and that by
+//! which a server passes its sockets to its successor.
 
 use core::ffi::{CStr, c_int};
 use core::fmt;
@@ -14,23 +14,23 @@ const FIRST: c_int = 3;
 /// One more than the highest descriptor that can be taken.
 const END: c_int = 1024;
 
-/// The variable by which a server tells its successor what it has passed.
+/// The variable by which a server names the passed descriptors to its successor.
 pub(crate) const RESTART_VARIABLE: &str = "MPSERV_INHERIT";
 
 /// The descriptors that were passed to this process, for [`Server::inherit`](crate::server::Server::inherit). Each of
 /// them can be taken once.
 #[derive(Debug)]
 pub struct Inherited {
-    /// The numbers that were passed and are open, a bit each.
+    /// One bit for each number that was passed and is open.
     open: [u64; END as usize / u64::BITS as usize],
 }
 
 impl Inherited {
     /// Claims the descriptors that `LISTEN_FDS` and `MPSERV_INHERIT` name, if these variables are about this process.
-    /// [`server_main!`](crate::server_main!) does so before a program's main function.
+    /// [`server_main!`](crate::server_main!) calls this before a program's main function.
     ///
     /// # Safety
-    /// Nothing in this process owns a descriptor above 2 yet: this is called at the start of main.
+    /// The call is at the start of main, when nothing in this process owns a descriptor above 2.
     #[must_use]
     pub unsafe fn claim() -> Inherited {
         let mut inherited = Inherited { open: [0; END as usize / u64::BITS as usize] };
@@ -45,7 +45,7 @@ impl Inherited {
         inherited
     }
 
-    /// The word of `open` and the bit in it for a descriptor that can be taken.
+    /// Returns the word of `open` and the bit in it for a descriptor that can be taken.
     fn bit(&mut self, number: c_int) -> Option<(&mut u64, u64)> {
         let number = u32::try_from(number).ok().filter(|number| (FIRST as u32..END as u32).contains(number))?;
         Some((self.open.get_mut((number / u64::BITS) as usize)?, 1 << (number % u64::BITS)))
@@ -53,35 +53,35 @@ impl Inherited {
 
     /// Notes a descriptor that was passed, if it is open.
     fn note(&mut self, number: c_int) {
-        // SAFETY: it is only asked whether the descriptor is open.
+        // SAFETY: the borrowed descriptor is only used to ask whether it is open.
         let fd = unsafe { BorrowedFd::from_raw(number) };
         if let Some((word, bit)) = self.bit(number).filter(|_| is_open(fd)) {
             *word |= bit;
         }
     }
 
-    /// Takes a descriptor, once. `EBADF` when it was not passed, or was taken before.
+    /// Takes a descriptor. Fails with `EBADF` when the descriptor was not passed, or was taken before.
     fn take(&mut self, number: c_int) -> Result<OwnedFd> {
         let (word, bit) = self.bit(number).filter(|(word, bit)| **word & bit != 0).ok_or(Errno::BADF)?;
         *word &= !bit;
-        // SAFETY: the descriptor was passed and open when it was claimed, at which time it had no owner.
+        // SAFETY: the descriptor was passed and open when it was claimed, and had no owner then.
         Ok(unsafe { OwnedFd::from_raw(number) })
     }
 }
 
-/// The value of a variable of the environment.
+/// Returns the value of a variable of the environment.
 fn variable(name: &CStr) -> Option<&'static [u8]> {
     // SAFETY: the functions here read a value at once, and nothing changes the environment meanwhile.
     unsafe { value(name) }.map(CStr::to_bytes)
 }
 
-/// Number of descriptors that the service manager has passed to this process.
+/// Returns the number of descriptors that the service manager has passed to this process.
 fn passed_by_manager() -> Option<c_int> {
     let pid: c_int = number(variable(c"LISTEN_PID")?)?;
     number(variable(c"LISTEN_FDS")?).filter(|_| pid == getpid().raw())
 }
 
-/// The words behind the process id in [`RESTART_VARIABLE`], if that is this process's.
+/// Returns the words behind the process id in [`RESTART_VARIABLE`], if that id is this process's.
 fn passed_by_predecessor() -> Option<impl Iterator<Item = &'static [u8]>> {
     let mut words = variable(c"MPSERV_INHERIT")?.split(|&byte| byte == b',');
     (number(words.next()?) == Some(getpid().raw())).then_some(words)
@@ -92,10 +92,10 @@ fn number<T: core::str::FromStr>(text: &[u8]) -> Option<T> {
     core::str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
 }
 
-/// `sd_listen_fds_with_names()`: the sockets that systemd has passed to this process, by `LISTEN_PID`, `LISTEN_FDS` and
-/// `LISTEN_FDNAMES`, of those with a name that is `wanted`. Each can be taken once.
+/// `sd_listen_fds_with_names()`: returns the sockets that systemd has passed to this process, by `LISTEN_PID`,
+/// `LISTEN_FDS` and `LISTEN_FDNAMES`. `wanted` chooses them by name. Each socket can be taken once.
 ///
-/// `None` when none were passed to this process.
+/// Returns `None` when systemd has passed no sockets to this process.
 ///
 /// # References
 /// sd_listen_fds(3)
@@ -118,9 +118,11 @@ pub(crate) const READY: &[u8] = b"R";
 pub(crate) const FAILURE_MAX: usize = 512;
 
 impl Inherited {
-    /// Tells the predecessor, if there is one, why this process cannot become its successor. The predecessor logs it.
+    /// Tells the predecessor, if there is one, why this process cannot become its successor. The predecessor logs the
+    /// reason.
     ///
-    /// To be called before a [`Server`](crate::server::Server) has taken what was passed: it tells the rest itself.
+    /// Call this only before a [`Server`](crate::server::Server) takes the passed descriptors. From then on, the
+    /// `Server` itself reports a failure.
     pub fn report_failure(&mut self, why: &str) {
         let ready = passed_by_predecessor().and_then(|mut words| words.next().and_then(number::<c_int>));
         if let Some(Ok(ready)) = ready.map(|number| self.take(number)) {
@@ -131,7 +133,8 @@ impl Inherited {
 
 /// Tells the predecessor why this server, its successor, does not serve.
 pub(crate) fn say_failed(predecessor: &OwnedFd, why: &str) {
-    // The predecessor may have been killed, and notices by itself that this process ends.
+    // The write may fail, because the predecessor may have been killed. Otherwise the predecessor notices by itself
+    // that this process ends.
     let _ = write_all(predecessor, why.as_bytes());
 }
 
@@ -140,7 +143,7 @@ pub(crate) fn say_ready(predecessor: &OwnedFd) -> Result<()> {
     write_all(predecessor, READY)
 }
 
-/// The descriptors that a server passes to its successor. Shown, they are the value of [`RESTART_VARIABLE`].
+/// The descriptors that a server passes to its successor. Their text is the value of [`RESTART_VARIABLE`].
 #[derive(Debug)]
 pub(crate) struct Passed<'a, L> {
     /// The process that becomes the successor.
@@ -151,18 +154,18 @@ pub(crate) struct Passed<'a, L> {
     pub(crate) pidfile: Option<BorrowedFd<'a>>,
     /// The sockets, and whether each belongs to the service manager.
     pub(crate) listeners: L,
-    /// The server that passes them, and those before it.
+    /// The server that passes the descriptors.
     pub(crate) predecessor: Pid,
     pub(crate) earlier: EarlierServers,
 }
 
-/// Earlier servers that still have clients: predecessors of the predecessor, and itself.
+/// Earlier servers that still have clients: the predecessor, and the servers before it.
 pub(crate) type EarlierServers = [Option<Pid>; EARLIER_MAX];
 
 /// The mark before the number of an earlier server.
 const EARLIER: &str = "g";
 
-/// The earlier servers that have not ended.
+/// Returns the earlier servers that have not ended.
 pub(crate) fn earlier_servers() -> EarlierServers {
     let words = passed_by_predecessor().into_iter().flatten();
     let pids = words.filter_map(|word| Pid::from_raw(number(word.strip_prefix(EARLIER.as_bytes())?)?));
@@ -170,7 +173,7 @@ pub(crate) fn earlier_servers() -> EarlierServers {
     core::array::from_fn(|_| pids.next())
 }
 
-/// The mark behind the number of a socket that belongs to the service manager.
+/// The mark after the number of a socket that belongs to the service manager.
 const MANAGED: &str = "m";
 
 impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool)> + Clone> fmt::Display for Passed<'a, L> {
@@ -191,7 +194,7 @@ impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool)> + Clone> fmt::Display for Pa
 pub(crate) struct Socket {
     /// The socket.
     pub(crate) fd: OwnedFd,
-    /// Whether it belongs to the service manager.
+    /// Whether the socket belongs to the service manager.
     pub(crate) is_managed: bool,
 }
 
@@ -200,7 +203,7 @@ pub(crate) struct Socket {
 pub(crate) struct Found<L> {
     /// The pipe through which this server says that it is ready.
     pub(crate) ready: OwnedFd,
-    /// The pidfile, locked.
+    /// The pidfile, which is locked.
     pub(crate) pidfile: Option<OwnedFd>,
     /// The sockets.
     pub(crate) listeners: L,
@@ -212,9 +215,9 @@ pub fn is_successor() -> bool {
     passed_by_predecessor().is_some()
 }
 
-/// Takes the descriptors that the predecessor has passed, if [`RESTART_VARIABLE`] names this process. They can be taken
-/// once, even if the predecessor has been killed since. `EBADF` when one was taken before, or the variable is
-/// malformed.
+/// Takes the descriptors that the predecessor has passed, if [`RESTART_VARIABLE`] names this process. The descriptors
+/// can be taken once, even if the predecessor has been killed since. Fails with `EBADF` when a descriptor was taken
+/// before, or when the variable is malformed.
 pub(crate) fn take_restart(
     inherited: &mut Inherited,
 ) -> Result<Option<Found<impl Iterator<Item = Result<Socket>> + use<'_>>>> {

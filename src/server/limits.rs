@@ -24,43 +24,43 @@ pub const LOCK_RETRY: Duration = Duration::from_millis(10);
 pub const MODE_MAX: u32 = 0o777;
 /// The highest number of sockets on which a server listens.
 pub const LISTENERS_MAX: usize = 32;
-/// The highest number of connections of a rate. Each takes 16 bytes.
+/// The highest number of connections of a rate. Each connection takes 16 bytes.
 pub const RATE_LIMIT: u32 = 1_000_000;
-/// The default of the length of an IPv4 network whose connections count as those of one source: a single address.
+/// The default length of an IPv4 network that counts as one source: a single address.
 pub const SOURCE_PREFIX_V4: u32 = 32;
-/// The same for IPv6. A host usually has a network of this length for itself, and can connect from any address in it.
+/// The default length of an IPv6 network that counts as one source. A host usually has a whole network of this length,
+/// and can connect from any address in it.
 pub const SOURCE_PREFIX_V6: u32 = 64;
-/// The longest time that can be set: a year and a bit.
+/// The longest time that can be set: a little more than a year.
 pub const SECONDS_LIMIT: u64 = 40_000_000;
 
 /// The default of the time that children have to end by themselves when the server stops.
 pub const GRACE_DEFAULT: Duration = Duration::from_secs(30);
 /// The time between SIGTERM and SIGKILL for a child.
 pub const KILL_AFTER: Duration = Duration::from_secs(5);
-/// The period at which a child that got SIGKILL, and is still there, gets it again, with its group.
+/// The time after which a child that still exists in spite of SIGKILL gets SIGKILL again, together with its group.
 pub const KILL_AGAIN_EVERY: Duration = Duration::from_secs(1);
 /// The period at which the parent looks at process groups that have outlived their child.
 pub const GROUPS_LOOK: Duration = Duration::from_secs(1);
-/// The same once the server stops.
+/// The period at which the parent looks at such process groups once the server stops.
 pub const GROUPS_LOOK_AT_STOP: Duration = Duration::from_millis(100);
-/// The time for which a connection without a PROXY header is left alone while others wait for a child.
+/// The time for which a connection without a PROXY header may hold a child while other connections wait for one.
 pub const HEADER_PATIENCE: Duration = Duration::from_millis(500);
-/// The time for which a client is kept if no process can be started for it.
+/// The time that a client is kept waiting if no process can be started for the client.
 pub const CLIENT_KEPT: Duration = Duration::from_secs(5);
-/// The time between two tries of a call that fails for lack of a resource.
+/// The time between two tries of a call that fails because a resource is short.
 pub const RETRY_EVERY: Duration = Duration::from_millis(100);
-/// The same kind of trouble is logged at most once in this time.
+/// The shortest time between two lines about the same kind of trouble.
 pub const THROTTLE_PERIOD: Duration = Duration::from_secs(1);
-/// From this number of children on, SIGCHLD does not make the parent look for every child that has ended.
+/// The number of children from which on SIGCHLD no longer makes the parent look for every child that has ended.
 pub const MANY_CHILDREN: u32 = 512;
-/// The number of the youngest children that are reaped then, if they have ended.
+/// The number of youngest children that the parent then checks, and reaps if they have ended.
 pub const YOUNGEST: usize = 16;
-/// The other children are reaped after this time at the latest. Until then they hold their slots, unless the parent
-/// needs one.
+/// The longest time until the other children are reaped. Until then they hold their slots, unless the parent needs one.
 pub const REAP_WITHIN: Duration = Duration::from_millis(10);
-/// The longest wait for a reader of the log that does not read. After one such wait, later lines are lost at once.
+/// The longest wait for a reader of the log that does not read. After one such wait, later lines are dropped at once.
 pub const LOG_PATIENCE: Duration = Duration::from_secs(1);
-/// The time between two looks whether a log daemon can be reached.
+/// The time between two checks whether a log daemon can be reached.
 pub const SYSLOG_LOOK: Duration = Duration::from_secs(60);
 
 /// The number of clients that are accepted before signals and timers are looked at.
@@ -68,26 +68,28 @@ pub const ACCEPTS_IN_A_ROW: u32 = 32;
 /// The number of connections in a row that may be gone before they are accepted. After that, the parent pauses.
 pub const ABORTS_IN_A_ROW: u32 = 64;
 
-/// The number of earlier servers, which still have clients after a restart, that `--status` shows.
+/// The number of earlier servers that `--status` shows. An earlier server still has clients after a restart.
 pub const EARLIER_MAX: usize = 8;
 /// The time that a successor has to become ready.
 pub const READY_WITHIN: Duration = Duration::from_secs(30);
-/// The time in which a successor that has closed its end of the pipe without an answer is to end.
+/// The time in which a successor must end after it has closed its end of the pipe without an answer.
 pub const ENDS_WITHIN: Duration = Duration::from_secs(1);
 /// The time between two looks at the size of the pool.
 pub const POOL_TICK: Duration = Duration::from_secs(1);
-/// The pause after a preforked child that has crashed before it served a client. It doubles with each further one.
+/// The pause after a preforked child that has crashed before it served a client. The pause doubles with each further
+/// crash.
 pub const CRASH_PAUSE: Duration = Duration::from_millis(100);
 /// The longest such pause.
 pub const CRASH_PAUSE_MAX: Duration = Duration::from_secs(5);
-/// The number of children is shown to the service manager and in the title at most once in this time.
+/// The shortest time between two updates of the number of children in the title and at the service manager.
 pub const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 /// The longest line of the log. A pipe takes a line of up to 4096 bytes as a whole (`PIPE_BUF`).
 pub const LINE_MAX: usize = 1024;
 /// The longest text of an error.
 pub const ERROR_MAX: usize = 256;
-/// The longest text of a handler's error, in bytes. As escapes it still fits into a line of the log.
+/// The longest text of a handler's error, in bytes. Even if every byte is escaped, the text fits into a line of the
+/// log.
 pub const HANDLER_ERROR_MAX: usize = 112;
 /// The longest name of a host in DNS, with its NUL.
 pub const HOST_MAX: usize = 256;
@@ -96,12 +98,12 @@ pub const PATH_MAX: usize = 4096;
 
 /// The buffer of a built-in service, once a client has sent more than [`SERVICE_BUFFER_FIRST`] at once.
 pub const SERVICE_BUFFER: usize = 65_536;
-/// The buffer of a built-in service before that. It is on the stack: most clients send little, and for them no memory
-/// need be mapped.
+/// The buffer of a built-in service before that. The buffer is on the stack, so no memory need be mapped for most
+/// clients, which send little.
 pub const SERVICE_BUFFER_FIRST: usize = 256;
 /// The stack of a new process until it becomes a program.
 pub const SPAWN_STACK: usize = 65_536;
-/// The number of variables that a program's environment has besides the server's own.
+/// The number of variables that a program's environment has in addition to the server's own.
 pub const VARIABLES_MAX: usize = 12;
 /// The bytes of these variables, with the longest home directory and shell.
 pub const VARIABLES_BYTES: usize = 4096;
@@ -122,7 +124,7 @@ pub const EXIT_UNFIT: c_int = 4;
 /// The status of a child whose handler panicked and unwound: that of a Rust program.
 pub const EXIT_PANICKED: c_int = 101;
 
-/// The meaning of the exit status of a child that runs a function, where the server defines it.
+/// Returns the meaning of the exit status of a child that runs a function, if the server defines that status.
 pub(super) const fn exit_meaning(status: c_int) -> Option<&'static str> {
     match status {
         EXIT_FAILED => Some("failed"),

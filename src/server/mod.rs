@@ -17,16 +17,16 @@
 //! ```
 //!
 //! `serve` returns when the process gets SIGTERM, SIGINT or SIGQUIT and the children have ended. The function runs in a
-//! new process for each connection. Whatever it does there, even if it panics, never ends or writes to a null pointer,
-//! no other connection is affected. When the function returns, the child ends by `_exit()`: flush the output of std or
-//! C before.
+//! new process for each connection. The function may panic, never end, or write to a null pointer there: no other
+//! connection is affected. When the function returns, the child ends by `_exit()`, so flush the output of std or C
+//! before.
 //!
 //! # The process
 //! While `serve` runs, the signals TERM, INT, QUIT, HUP, USR1, USR2 and CHLD are blocked and belong to the server. If
-//! SIGHUP was ignored, it stays ignored. SIGPIPE, SIGXFSZ and SIGTTOU are ignored, in children that run a function as
-//! well. SIGCHLD has its default action, and every child of the process is reaped, also one that the server has not
-//! made. In a child the signals are as they were before. A process that has other threads cannot serve: [`Error`] says
-//! so.
+//! SIGHUP was ignored, it stays ignored. SIGPIPE, SIGXFSZ and SIGTTOU are ignored, also in children that run a
+//! function. SIGCHLD has its default action. Every child of the process is reaped, even one that the server has not
+//! made. In a child, signal mask and actions are as they were before `serve`. A process that has other threads cannot
+//! serve: [`Error`] says so.
 //!
 //! | signal | what the server does |
 //! |---|---|
@@ -37,9 +37,9 @@
 //! | USR1 | logs the status |
 //!
 //! # The log
-//! Each event is one line on standard error, or in syslog: `mpserv: EVENT name=value ...`. The same kind of trouble is
-//! logged once a second: a line with a `count` stands for so many events. A last line, with `why` and `count` alone,
-//! stands for those that came after it.
+//! Each event is one line on standard error, or in syslog: `mpserv: EVENT name=value ...`. Each kind of trouble is
+//! logged at most once a second. A line with a `count` stands for so many events. A last line, with `why` and `count`
+//! alone, stands for the events that came after the line before.
 //!
 //! | event | when, and its fields |
 //! |---|---|
@@ -70,7 +70,7 @@
 //! | `lost` | the number of `lines` before this one that could not be written |
 //!
 //! # The source
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
 //! | `builder.rs`, `settings.rs` | [`Server`]: the settings, their defaults, their conflicts |
 //! | `bound.rs` | [`Bound`]: listens, announces, serves |

@@ -1,4 +1,4 @@
-//! `OwnFile`: a file that the server makes for itself, in a directory in which others may be able to write.
+//! `OwnFile`: a file that the server makes for itself, in a directory to which other users may be able to write.
 
 use core::ffi::{CStr, c_uint};
 
@@ -11,13 +11,13 @@ use crate::sys::user::geteuid;
 #[derive(Debug)]
 pub(super) struct OwnFile(OwnedFd);
 
-/// The reason why there is no such file.
+/// The reason why the file could not be had.
 pub(super) enum Problem {
     /// A call failed.
     System(Errno),
     /// The file at the path is not fit, for this reason.
     Unfit(&'static str),
-    /// Another process has locked it.
+    /// Another process has locked the file.
     Locked(OwnedFd),
 }
 
@@ -28,10 +28,10 @@ impl From<Errno> for Problem {
 }
 
 impl OwnFile {
-    /// Opens the file, or makes it, and locks it. Refuses a file that another user may have put there: a link, a hard
-    /// link to another file, a file of another user, a device.
+    /// Opens the file, or makes it, and locks it. Refuses a file that another user may have put there: a symbolic link,
+    /// a hard link, a file of another user, or a device.
     pub(super) fn lock(path: &CStr, mode: c_uint) -> Result<OwnFile, Problem> {
-        // A FIFO is not waited for.
+        // NONBLOCK is for a FIFO, whose open would otherwise wait.
         let flags = OpenFlags::RDWR | OpenFlags::CREAT | OpenFlags::CLOEXEC | OpenFlags::NOFOLLOW;
         loop {
             let file = OwnFile(open(path, flags | OpenFlags::NONBLOCK, mode)?);
@@ -47,26 +47,27 @@ impl OwnFile {
                 Err(Errno::WOULDBLOCK) => return Err(Problem::Locked(file.0)),
                 Err(errno) => return Err(errno.into()),
             }
-            // The process that had it may have removed the name between our open and our lock: then begin anew.
+            // The process that held the lock may have removed the name between our open and our lock. In that case,
+            // begin anew.
             if file.is_at(path) {
-                // This is asked only now that the path is known to be a name of the file.
+                // This check comes after it is known that the path is a name of the file.
                 let has_one_name = fstat(&file)?.links() == 1;
                 return if has_one_name { Ok(file) } else { Err(Problem::Unfit("this file has another name, too")) };
             }
         }
     }
 
-    /// A file that another process has locked for this one.
+    /// Returns a file that a predecessor has locked and passed to this process.
     pub(super) const fn inherited(fd: OwnedFd) -> OwnFile {
         OwnFile(fd)
     }
 
-    /// Whether the path leads to this file. In another root directory it may lead to another one.
+    /// Whether the path leads to this file. In another root directory, the path may lead to another file.
     fn is_at(&self, path: &CStr) -> bool {
         fstat(&self.0).is_ok_and(|own| lstat(path).is_ok_and(|now| now.identity() == own.identity()))
     }
 
-    /// Removes the file, before it is unlocked, and returns whether that was done: not where the path leads to another.
+    /// Removes the file while it is still locked. Returns false if the path leads to another file, which stays.
     pub(super) fn remove(&self, path: &CStr) -> bool {
         self.is_at(path) && unlink(path).is_ok()
     }

@@ -10,7 +10,7 @@ use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, lseek, read, read_all, write_all
 use crate::sys::fs::ftruncate;
 use crate::sys::process::Pid;
 
-/// A file with the server's process id. It is locked while the server lives, so that a second server is refused.
+/// A file with the server's process id. The file is locked while the server lives, so that a second server is refused.
 #[derive(Debug)]
 pub(super) struct PidFile<'a> {
     path: &'a CStr,
@@ -47,8 +47,8 @@ impl<'a> PidFile<'a> {
         }
     }
 
-    /// Whether the file is empty, or has an id as an earlier server has left it: a file of another kind is not
-    /// overwritten.
+    /// Whether the file is empty, or holds only an id, which an earlier server has left. A file with other content is
+    /// not overwritten.
     fn has_id_alone(&self) -> errno::Result<bool> {
         let mut text = [0; PID_MAX + 1];
         let text = read_all(&self.file, &mut text)?;
@@ -60,19 +60,21 @@ impl<'a> PidFile<'a> {
         PidFile { path, file: OwnFile::inherited(fd) }
     }
 
-    /// Writes a process id to it.
+    /// Writes a process id to the file.
     pub(super) fn write(&self, pid: Pid) -> errno::Result<()> {
         let text = Text::<PID_MAX>::of(format_args!("{pid}\n"));
-        // One write, and the length afterwards: a reader finds the old id or the new one.
+        // The id is written by one write, and the length is set afterwards. So a reader finds the old id or the new
+        // one.
         lseek(&self.file, 0)?;
         write_all(&self.file, text.as_bytes())?;
         ftruncate(&self.file, i64::try_from(text.len()).unwrap_or(i64::MAX))
     }
 
-    /// Removes the file. Where the server cannot do that any more, as inside a root directory, the file is left empty.
+    /// Removes the file. If the server can no longer remove the file, for example inside a root directory, it leaves
+    /// the file empty.
     pub(super) fn remove(self) {
         if !self.file.remove(self.path) {
-            // If this fails, the old id stays in a file that is no longer locked.
+            // If ftruncate() fails, the old id stays in a file that is no longer locked.
             let _ = ftruncate(&self.file, 0);
         }
     }
@@ -84,7 +86,7 @@ impl AsFd for PidFile<'_> {
     }
 }
 
-/// The error of a file that another server has locked.
+/// Returns the error of a file that another server has locked.
 fn held(path: &CStr, fd: &OwnedFd) -> Error {
     let mut buffer = [0; PID_MAX];
     let length = read(fd, &mut buffer).unwrap_or(0);

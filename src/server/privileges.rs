@@ -1,4 +1,4 @@
-//! Privileges: giving up rights in the order in which each step is still allowed, and so that there is no way back.
+//! Gives up rights (privileges). The order of the steps makes each step possible, and leaves no way back.
 
 use core::ffi::CStr;
 
@@ -28,16 +28,16 @@ pub struct Identity {
     user: Option<User>,
     /// Whether to join the user's supplementary groups. False if a group was named.
     joins_groups: bool,
-    /// Whether this is the identity of the process itself, made without a look-up.
+    /// Whether this identity is that of the process itself, and was made without a look-up.
     is_of_this_process: bool,
 }
 
 impl Identity {
-    /// `USER[:GROUP]`, each a name or a number. Without a group: the user's own, and those that the user is in.
+    /// Parses `USER[:GROUP]`, each a name or a number. Without `GROUP`, the identity has the groups of the user.
     ///
     /// # Errors
-    /// A name that the system does not know. If the text has no group, also a user's number that the system does not
-    /// know.
+    /// An error for a name that the system does not know. If the text has no group, also for a user's number that the
+    /// system does not know.
     pub fn parse(text: &str) -> Result<Identity> {
         let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
         let wrong = |name: &str, reason, hint| {
@@ -57,25 +57,25 @@ impl Identity {
         Ok(Identity { uid, gid, user: known, joins_groups: false, is_of_this_process: false })
     }
 
-    /// The user and the group that this process is. Nothing is looked up: for a server that takes another's place
-    /// [inside a root directory](crate::server::is_successor), in which a name may mean any user.
+    /// Returns the user and the group that this process is. Looks up nothing. This is for a successor [inside a root
+    /// directory](crate::server::is_successor), in which a name may mean any user.
     #[must_use]
     pub fn of_this_process() -> Identity {
         Identity { uid: geteuid(), gid: getegid(), user: None, joins_groups: false, is_of_this_process: true }
     }
 
-    /// The numbers of the user and of the group.
+    /// Returns the numbers of the user and of the group.
     pub(super) const fn ids(&self) -> (uid_t, gid_t) {
         (self.uid, self.gid)
     }
 
-    /// The user, where the system knows it.
+    /// Returns the user, where the system knows it.
     pub(super) const fn user(&self) -> Option<User> {
         self.user
     }
 
-    /// Whether the environment describes another user. False in a successor inside another root
-    /// directory: its predecessor has corrected it.
+    /// Whether the environment describes another user. False in a successor inside another root directory, whose
+    /// predecessor has corrected the environment.
     pub(super) const fn is_another(&self) -> bool {
         !self.is_of_this_process
     }
@@ -85,7 +85,7 @@ impl Identity {
         self.uid != ROOT && [getuid(), geteuid()] == [self.uid; 2] && [getgid(), getegid()] == [self.gid; 2]
     }
 
-    /// The groups to join. They are looked up only if they are needed.
+    /// Returns the groups to join. Looks the groups up only if they are needed.
     fn groups(&self) -> Result<MapVec<gid_t>> {
         let user = self.user.filter(|_| self.joins_groups && !self.is_ours());
         let groups = user.map_or_else(|| MapVec::from_slice(&[self.gid]), |user| getgrouplist(user.name(), self.gid));
@@ -95,8 +95,7 @@ impl Identity {
         })
     }
 
-    /// Takes on the identity: groups first, while that is allowed, and the user last. Uses only numbers, and looks
-    /// up nothing.
+    /// Takes on the identity. Sets the groups first, while that is allowed, and the user last. Looks up nothing.
     fn take_on(&self, groups: &[gid_t]) -> Result<()> {
         let (uid, gid) = (self.uid, self.gid);
         let fail = |call: &str, errno| {
@@ -109,7 +108,7 @@ impl Identity {
             setuid(uid).map_err(|errno| fail("setuid", errno))?;
         }
         let is_there = [getuid(), geteuid()] == [uid; 2] && [getgid(), getegid()] == [gid; 2];
-        // A process that can get back has given up nothing.
+        // A process that can get its rights back has given up nothing.
         let can_return = uid != ROOT && (setuid(ROOT).is_ok() || (gid != ROOT && setgid(ROOT).is_ok()));
         if !is_there || can_return {
             let reason = Reason::State("the system let the server become root again");
@@ -121,7 +120,7 @@ impl Identity {
 
 const USER_HINT: &str = "getent passwd shows all; a number needs no name";
 
-/// A user or group that is given as a number.
+/// Returns a user or group that is given as a number.
 fn id(text: &str) -> Option<u32> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     // The highest number stands for no user and no group.
@@ -145,7 +144,7 @@ pub(super) struct Privileges<'a> {
 }
 
 impl Privileges<'_> {
-    /// Gives up the rights: changes the root directory, then the user. A successor is inside the root directory
+    /// Gives up the rights: changes the root directory, and then the user. A successor is in the new root directory
     /// already.
     pub(super) fn give_up(&self, is_successor: bool) -> Result<()> {
         // Everything is looked up before the root directory changes. A user who can write to the
@@ -180,14 +179,14 @@ pub(super) fn is_root() -> bool {
 pub(super) fn restrict_programs() -> errno::Result<()> {
     clear_inheritable()?;
     match drop_capability_bounds() {
-        // A process without capabilities has none to pass on, and by the next call it gains none.
+        // A process without capabilities has none to pass on. The next call keeps it from gaining any.
         Err(Errno::PERM) if !is_root() => {}
         result => result?,
     }
     no_new_privileges()
 }
 
-/// The limits of a child, where they are not the server's.
+/// The resource limits of a child that differ from the server's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     limits: [(Resource, Limit); Resource::COUNT],

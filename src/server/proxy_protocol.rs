@@ -1,7 +1,7 @@
-//! The PROXY protocol, versions 1 and 2: a proxy names the client in a header, before it passes on the client's data.
+//! The PROXY protocol, versions 1 and 2: a proxy names the client in a header, which it sends before the client's data.
 //!
-//! Everything that the specification forbids is refused, and not a byte beyond the header is taken. Additional fields
-//! (TLVs), which must be whole, are skipped, and so are addresses of families that this server does not speak.
+//! Everything that the specification forbids is refused. Not a byte beyond the header is taken. Additional fields
+//! (TLVs) must be whole, and are skipped. Addresses of families that this server does not support are skipped as well.
 //!
 //! # References
 //! The PROXY protocol, versions 1 & 2 (HAProxy, `doc/proxy-protocol.txt`)
@@ -34,7 +34,7 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(3);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Header {
     /// The connection is the proxy's own, or the proxy does not know the client's address: `LOCAL`, `UNKNOWN`,
-    /// `UNSPEC`, or a family that is not TCP. The addresses of the connection itself hold.
+    /// `UNSPEC`, or a family that is not TCP. The addresses of the connection itself are used.
     Local,
     /// The proxy passes a client on.
     Proxied {
@@ -74,10 +74,10 @@ impl core::error::Error for ProxyError {}
 /// The bytes that are looked at in one call. Most headers are shorter.
 const CHUNK: usize = 536;
 
-/// Reads a header, and not a byte of what comes after it.
+/// Reads a header, and not a byte of the data after it.
 ///
 /// # Errors
-/// [`ProxyError`]; some of the bytes may have been read.
+/// As [`ProxyError`] lists. Some of the bytes may have been read.
 pub fn read_header(connection: impl AsFd) -> Result<Header, ProxyError> {
     let deadline = clock_gettime(Clock::MONOTONIC) + TIME_LIMIT;
     let mut parser = Parser::new();
@@ -93,7 +93,7 @@ pub fn read_header(connection: impl AsFd) -> Result<Header, ProxyError> {
                 break;
             }
         }
-        // The peek saw these bytes, so the call takes all of them and does not wait.
+        // This call takes all of these bytes without waiting, because the peek has seen them.
         let room = chunk.get_mut(..taken).unwrap_or_default();
         retry_on_intr(|| recv(&connection, room, MsgFlags::DONTWAIT)).map_err(ProxyError::System)?;
         if let Some(header) = header {
@@ -102,7 +102,7 @@ pub fn read_header(connection: impl AsFd) -> Result<Header, ProxyError> {
     }
 }
 
-/// Looks at the data that has come, without taking it. Waits for it until the deadline.
+/// Looks at the data that has come, without taking it. Waits for data until the deadline.
 fn peek(connection: &impl AsFd, chunk: &mut [u8], deadline: Duration) -> Result<usize, ProxyError> {
     loop {
         match recv(connection, chunk, MsgFlags::PEEK | MsgFlags::DONTWAIT) {
@@ -182,7 +182,7 @@ impl Default for Parser {
 }
 
 impl Parser {
-    /// A parser that has got no byte yet.
+    /// Returns a parser that has got no byte yet.
     #[must_use]
     pub const fn new() -> Parser {
         Parser { kept: [0; V1_MAX], length: 0, part: Part::V1, left: 0, is_local: false }
@@ -191,7 +191,7 @@ impl Parser {
     /// Takes the next byte. Returns the header once it is whole.
     ///
     /// # Errors
-    /// [`ProxyError::Malformed`] as soon as no header can begin with these bytes, and from then on.
+    /// [`ProxyError::Malformed`] as soon as no header can begin with these bytes, and at every later call.
     pub fn push(&mut self, byte: u8) -> Result<Option<Header>, ProxyError> {
         let header = self.take(byte);
         if header.is_err() {
@@ -266,7 +266,7 @@ impl Parser {
             (2, _) => return malformed("a command that there is not"),
             _ => return malformed("a version that there is not"),
         };
-        // Everything after the length of a LOCAL header must be ignored, also its family.
+        // Everything after the length of a LOCAL header must be ignored, the family included.
         let (keep, skip) = match family {
             _ if !is_proxy => (0, self.left),
             0x00 => (0, self.left),
@@ -293,7 +293,7 @@ impl Parser {
         if value > 0 {
             return Ok(Part::Tlvs { head, length, value: value - 1 });
         }
-        // The type is shifted out.
+        // The byte of the type is shifted out.
         let length = length << u8::BITS | u16::from(byte);
         if head + 1 < TLV_HEAD {
             return Ok(Part::Tlvs { head: head + 1, length, value });
@@ -365,7 +365,7 @@ fn parse_v1(line: &[u8]) -> Result<Header, ProxyError> {
     })
 }
 
-/// A port in decimal digits, without zeros in front.
+/// Returns a port in decimal digits, without zeros in front.
 fn parse_port(text: &str) -> Option<u16> {
     let is_canonical = text == "0" || !text.starts_with('0');
     let digits = is_canonical && text.bytes().all(|byte| byte.is_ascii_digit());

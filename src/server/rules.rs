@@ -1,7 +1,7 @@
-//! Rules: which clients may connect, by network, and how many at once.
+//! Rules: they say which clients may connect, by network, and how many at once.
 //!
-//! A file has a rule a line; `#` begins a comment. The first rule that matches a client decides. A client that none
-//! matches is allowed: a file that ends in `deny all` turns that around.
+//! A file has one rule per line, and `#` begins a comment. The first rule that matches a client decides. A client that
+//! no rule matches is allowed, unless the file ends in `deny all`.
 //!
 //! ```text
 //! # An office, with one machine that is not welcome, and at most 5 connections for each of the others.
@@ -15,14 +15,14 @@
 //! | word | what it matches |
 //! |---|---|
 //! | `192.0.2.7`, `2001:db8::1` | that address |
-//! | `192.0.2.0/24`, `2001:db8::/32` | a network, of which no bit beyond the length is set |
+//! | `192.0.2.0/24`, `2001:db8::/32` | a network; no bit beyond the length may be set |
 //! | `unix` | every client of a Unix socket |
 //! | `all` | every client |
 //!
-//! A client over IPv4 is one whichever socket it came to, and `::ffff:192.0.2.0/120` is written for `192.0.2.0/24`:
-//! `0.0.0.0/0` matches every client over IPv4, `::/0` every other one over IPv6.
+//! A client over IPv4 counts as such even if it came to a socket for IPv6. So `0.0.0.0/0` matches every client over
+//! IPv4, and `::/0` matches only clients over IPv6. `::ffff:192.0.2.0/120` means `192.0.2.0/24`.
 //!
-//! | limit, of `allow` | what it says |
+//! | limit, of `allow` | meaning |
 //! |---|---|
 //! | `max-per-source=N` | at most N connections at once of each source, in place of the server's own limit |
 //! | `max-children=N` | at most N connections at once of all clients that this rule allows |
@@ -48,7 +48,7 @@ use crate::sys::fd::read_all;
 use crate::sys::fs::{OpenFlags, fstat, open};
 use crate::sys::memory::MapVec;
 
-/// The highest number of rules. A client is compared with each until one matches.
+/// The highest number of rules. A client is compared with each rule until one matches.
 pub const RULES_MAX: usize = 16_384;
 /// The longest file of rules.
 pub const FILE_MAX: usize = 1 << 20;
@@ -84,7 +84,7 @@ impl Network {
     }
 }
 
-/// A client, as far as rules tell clients apart.
+/// The part of a client's address that rules look at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Client {
     /// A client over TCP, from this address. An IPv4 address that is mapped into IPv6 must be given as IPv4.
@@ -99,11 +99,11 @@ pub enum Client {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rule {
     network: Network,
-    /// The action for the clients that it matches.
+    /// The action for the clients that the rule matches.
     pub action: Action,
-    /// The highest number of connections at once of each source.
+    /// The highest number of connections at once of each source that the rule allows.
     pub max_per_source: Option<NonZeroU32>,
-    /// The highest number of connections at once of all these clients.
+    /// The highest number of connections at once of all clients that the rule allows.
     pub max_children: Option<NonZeroU32>,
 }
 
@@ -124,7 +124,7 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    /// The word at fault, or as much of it as is worth showing.
+    /// Returns the word at fault, or as much of it as is worth showing.
     #[must_use]
     pub fn word(&self) -> &str {
         self.word.as_str()
@@ -137,14 +137,15 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// The reason why there are no rules.
+/// The reason why the rules could not be read.
 #[derive(Clone, Copy, Debug)]
 pub enum RulesError {
-    /// The file could not be read, or there was no memory for the rules; `EFBIG` when it is longer than [`FILE_MAX`].
+    /// The file could not be read, or there was no memory for the rules. The error is `EFBIG` when the file is longer
+    /// than [`FILE_MAX`].
     System(Errno),
-    /// It is a FIFO, a device or the like: nothing tells whether all of its rules have come.
+    /// The file is a FIFO, a device or the like, so nothing tells whether all rules have come.
     NotRegular,
-    /// A line of it is no rule.
+    /// A line of the file is no rule.
     Line(Mistake),
 }
 
@@ -175,11 +176,11 @@ impl Rules {
     pub fn read(path: &CStr) -> Result<Rules, RulesError> {
         // Without NONBLOCK, opening a FIFO would wait for a writer.
         let file = open(path, OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK, 0)?;
-        // Without a writer, a FIFO is at its end at once, and no rule would deny anything.
+        // A FIFO without a writer is at its end at once, and so would give no rules and deny nothing.
         if !fstat(&file)?.is_regular() {
             return Err(RulesError::NotRegular);
         }
-        // One more byte than fits shows that the file is longer.
+        // The buffer has one byte more than a file may have, to notice a longer file.
         let mut text = MapVec::zeroed(FILE_MAX + 1)?;
         let text = read_all(&file, &mut text)?;
         if text.len() > FILE_MAX {
@@ -207,7 +208,7 @@ impl Rules {
         Ok(Rules(rules))
     }
 
-    /// Reads the rules of a file. The error is one for the operator.
+    /// Reads the rules of a file. The error's text is for the operator.
     pub(super) fn load(path: &CStr) -> error::Result<Rules> {
         let file = path.to_bytes().escape_ascii();
         Rules::read(path).map_err(|error| match error {
@@ -230,18 +231,18 @@ impl Rules {
         })
     }
 
-    /// The index of the first rule that matches a client, and the rule.
+    /// Returns the index of the first rule that matches a client, and the rule.
     pub(super) fn position(&self, client: Client) -> Option<(u32, &Rule)> {
         (0..).zip(self.0.iter()).find(|(_, rule)| rule.network.contains(client))
     }
 
-    /// The first rule that matches a client.
+    /// Returns the first rule that matches a client.
     #[must_use]
     pub fn find(&self, client: Client) -> Option<&Rule> {
         self.0.iter().find(|rule| rule.network.contains(client))
     }
 
-    /// The number of rules.
+    /// Returns the number of rules.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -254,7 +255,7 @@ impl Rules {
     }
 }
 
-/// The words of a line, without its comment.
+/// Returns the words of a line, without its comment.
 fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     let text = line.split(|&byte| byte == b'#').next().unwrap_or_default();
     text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
@@ -292,7 +293,7 @@ impl Rule {
     }
 }
 
-/// Parses a number of digits alone. Rust's own parser would take a plus sign as well.
+/// Parses a number that has digits only. Rust's own parser would also accept a plus sign.
 fn decimal(digits: &str) -> Option<u32> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
@@ -327,13 +328,13 @@ fn parse_network(word: &[u8]) -> Result<Network, Wrong> {
 /// The bits before an IPv4 address that is mapped into IPv6.
 const MAPPED_PREFIX: u32 = Ipv6Addr::BITS - Ipv4Addr::BITS;
 
-/// An IPv4 network. `None` if the address has bits beyond the length.
+/// Returns an IPv4 network. Returns `None` if the address has bits beyond the length.
 fn v4(address: u32, length: u32) -> Option<Network> {
     let mask = mask_v4(length);
     (address & !mask == 0).then_some(Network::V4 { address, mask })
 }
 
-/// An IPv6 network. `None` if the address has bits beyond the length.
+/// Returns an IPv6 network. Returns `None` if the address has bits beyond the length.
 fn v6(address: u128, length: u32) -> Option<Network> {
     let mask = mask_v6(length);
     (address & !mask == 0).then_some(Network::V6 { address, mask })

@@ -1,8 +1,9 @@
-//! The sandbox: the system calls that a child can make once it has a client, and what their arguments must be.
+//! The sandbox: the system calls that a child can make once it has a client, and the arguments that these calls may
+//! have.
 //!
-//! A child that a client has taken over must not reach further than its connection. So a call on a socket is allowed on
-//! the connection alone. A preforked child does not know the descriptors of its connections beforehand: for it, such a
-//! call is allowed on every descriptor but the listeners and the standard ones.
+//! A child that a client has taken over must not reach further than its connection. So a call on a socket is allowed
+//! only on the connection. A preforked child does not know the descriptors of its connections beforehand. So its filter
+//! allows such calls on every descriptor except the listeners and the standard ones.
 
 use core::ffi::{c_int, c_long};
 use core::sync::atomic::AtomicU64;
@@ -19,8 +20,8 @@ use crate::sys::seccomp::{CALLS_MAX, Check, Rule, allow_only_and_note_in};
 /// The calls of every child at its end. Usually the clock is read without a system call.
 const BASE: [c_long; 3] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime];
 
-/// The further calls of a preforked child whose arguments reach nothing: it waits, and handles the signal that retires
-/// it.
+/// The further calls of a preforked child whose arguments need no check. The child waits by them, and handles the
+/// signal that retires it.
 const POOL: [c_long; 4] = [c::SYS_getpid, c::SYS_ppoll, c::SYS_rt_sigreturn, c::SYS_clock_nanosleep];
 
 /// The number of further calls of a preforked child whose arguments are checked.
@@ -46,7 +47,7 @@ const SOCKET_CALLS: [c_long; 10] = [
 const SENDTO_ADDRESS: usize = 4;
 
 impl Service {
-    /// The calls that the service makes.
+    /// Returns the calls that the service makes.
     pub(super) const fn calls(self) -> &'static [c_long] {
         match self {
             Service::Echo | Service::Rot13 => &[c::SYS_recvfrom, c::SYS_sendto],
@@ -63,15 +64,14 @@ pub(super) enum ChildKind<'a> {
     Pool(&'a Listeners),
 }
 
-/// Whether a handler's calls can be allowed: each is the number of a call, and there is room for them beside a child's
-/// own.
+/// Whether a handler's calls can be allowed: each must be the number of a call, and there must be room for all of them.
 pub(super) fn can_allow(calls: &[c_long]) -> bool {
     let own = BASE.len() + POOL.len() + OF_POOL + OF_NOTE;
     calls.len() + own <= CALLS_MAX && calls.iter().all(|call| u32::try_from(*call).is_ok())
 }
 
-/// Enters the sandbox. From now on this process can make `calls`, and those that every child of its kind needs. The
-/// note of a violation comes into the last word of `note`.
+/// Enters the sandbox. From now on this process can make `calls`, and those that every child of its kind needs. A
+/// violation is noted in the last word of `note`.
 #[inline(never)]
 pub(super) fn enter(kind: &ChildKind<'_>, calls: &[c_long], note: &'static [AtomicU64]) -> Result<()> {
     match kind {
@@ -108,7 +108,7 @@ fn enter_in_pool(listeners: &Listeners, calls: &[c_long], note: &'static [Atomic
     let own: [Rule<'_>; OF_POOL] = [
         Rule { call: c::SYS_accept4, checks: &accept },
         Rule { call: c::SYS_write, checks: &log },
-        // A log that is a socket is written to by sendto.
+        // A log that is a socket is written by sendto.
         Rule { call: c::SYS_sendto, checks: &reach },
         Rule { call: c::SYS_recvfrom, checks: connection_alone(&reach) },
         Rule { call: c::SYS_setsockopt, checks: &set },
@@ -123,8 +123,8 @@ const NO_ADDRESS: Check<'static> = Check::IsLong(SENDTO_ADDRESS, 0);
 /// The standard descriptors that a preforked child does not use.
 const STANDARD: [BorrowedFd<'static>; 2] = [STDIN, STDOUT];
 
-/// The calls that the handler names, and those of every child. A call on a socket is allowed where `reach` allows it:
-/// the first check is that of the descriptor.
+/// Returns the calls that the handler names, and those of every child. A call on a socket is allowed where `reach`
+/// allows it. The first check of `reach` is about the descriptor.
 fn common<'a>(calls: &'a [c_long], reach: &'a [Check<'a>; 2]) -> impl Iterator<Item = Rule<'a>> + Clone {
     let of_handler = |call: &c_long| match *call {
         c::SYS_sendto => Rule { call: *call, checks: reach },
@@ -138,19 +138,19 @@ fn connection_alone<'a>(reach: &'a [Check<'a>; 2]) -> &'a [Check<'a>] {
     reach.get(..1).unwrap_or_default()
 }
 
-/// [`allow_only_and_note_in`] a slot of the scoreboard.
+/// Calls [`allow_only_and_note_in`] with a slot of the scoreboard.
 fn allow_only_noting<'a>(rules: impl Iterator<Item = Rule<'a>> + Clone, note: &'static [AtomicU64]) -> Result<()> {
-    // SAFETY: the words begin the child's own slot, which begins a page of the scoreboard and has no other's words in
-    // it.
+    // SAFETY: the words begin the child's own slot. The slot begins a page of the scoreboard, and this page has no
+    // words of another child.
     unsafe { allow_only_and_note_in(rules, note) }
 }
 
-/// A descriptor as the kernel sees it in a call's argument.
+/// Returns a descriptor as the kernel sees it in a call's argument.
 const fn number(fd: BorrowedFd<'_>) -> u32 {
     fd.raw() as u32
 }
 
-/// A constant as the kernel sees it in a call's argument.
+/// Returns a constant as the kernel sees it in a call's argument.
 const fn constant(value: c_int) -> u32 {
     value as u32
 }

@@ -1,8 +1,8 @@
 //! The scoreboard: the state of each child, in memory that the parent shares with its children.
 //!
-//! A child writes to its own slot, by plain stores, and to no other: each slot fills pages of its own, and the others
-//! are read-only in the child. The parent decides nothing about one child by the slot of another. There are no locks: a
-//! reader may see a half-updated slot, and so must decide nothing by it that it could not decide a moment later.
+//! A child writes only to its own slot, by plain stores. Each slot fills pages of its own, and the other slots are
+//! read-only in the child. The parent decides nothing about one child by the slot of another. There are no locks, so a
+//! reader may see a half-updated slot. A reader must make only decisions that a half-updated slot cannot make wrong.
 //! Children that use no slot do not have the memory. `mpserv --status` reads the scoreboard of another process through
 //! `/proc`.
 
@@ -29,11 +29,11 @@ pub(super) const NAME: &core::ffi::CStr = c"mpserv-scoreboard";
 /// The access that children have to the scoreboard.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChildAccess {
-    /// None: they do not have it.
+    /// Children do not have the scoreboard.
     None,
-    /// They have it read-only. A child in the sandbox makes its own slot writable when it has a violation to note, by
-    /// the one call of `mprotect()` that its filter allows. That spares each child two calls, and the kernel two
-    /// mappings.
+    /// Children have the scoreboard read-only. A child in the sandbox makes its own slot writable only to note a
+    /// violation, by the one call of `mprotect()` that its filter allows. This spares each child two calls, and the
+    /// kernel two mappings.
     Note,
     /// A child writes to its own slot from the start.
     Slot,
@@ -43,12 +43,13 @@ pub(super) enum ChildAccess {
 #[derive(Clone, Copy)]
 pub(super) struct Scoreboard {
     words: &'static [AtomicU64],
-    /// The distance of the slots.
+    /// The distance between two slots.
     stride: usize,
 }
 
 impl Scoreboard {
-    /// A scoreboard, as its parent has it and as its children do, and the descriptor by which others can read it.
+    /// Returns a scoreboard for the parent, one for the children, and the descriptor by which other processes can read
+    /// it.
     pub(super) fn new(
         started: Duration,
         children: u32,
@@ -72,7 +73,7 @@ impl Scoreboard {
         Ok((scoreboard, of_children, fd))
     }
 
-    /// A slot of the parent's scoreboard, in this one.
+    /// Returns the slot of this scoreboard that corresponds to a slot of the parent's.
     pub(super) fn same_slot(&self, slot: Slot<'_>) -> Slot<'static> {
         self.slot(slot.index)
     }
@@ -89,7 +90,7 @@ impl Scoreboard {
         Slot { words: self.words, index: 0 }
     }
 
-    /// Says which earlier servers still have clients.
+    /// Stores the earlier servers that still have clients.
     pub(super) fn set_earlier(&self, servers: &EarlierServers) {
         let head = self.head();
         for (index, server) in servers.iter().enumerate() {
@@ -97,9 +98,10 @@ impl Scoreboard {
         }
     }
 
-    /// The slot of a child that is about to be started.
+    /// Returns the slot of a child that is about to be started.
     ///
-    /// A child that does not see yet that the slot is in use has published its client before the new child does.
+    /// The new child publishes its client only after this. So if another child does not see yet that the slot is in
+    /// use, that child has published its own client before.
     pub(super) fn take_slot(&self, index: u32) -> Slot<'static> {
         if let Some(used) = self.words.get(USED) {
             used.fetch_max(u64::from(index) + 1, Ordering::SeqCst);
@@ -107,13 +109,13 @@ impl Scoreboard {
         self.slot(index)
     }
 
-    /// The slot of the child with this index.
+    /// Returns the slot of the child with this index.
     pub(super) fn slot(&self, index: u32) -> Slot<'static> {
         let start = (index as usize + 1) * self.stride;
         Slot { words: self.words.get(start..start + SLOT_WORDS).unwrap_or_default(), index }
     }
 
-    /// Every slot that is or was in use.
+    /// Returns every slot that is or was in use.
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot<'static>> + use<> {
         let used = self.words.get(USED).map_or(0, |used| used.load(Ordering::SeqCst));
         let chunks = self.words.chunks_exact(self.stride).skip(1);
@@ -122,12 +124,12 @@ impl Scoreboard {
             .map(|(index, words)| Slot { words: words.get(..SLOT_WORDS).unwrap_or_default(), index })
     }
 
-    /// The number of children that have a client.
+    /// Returns the number of children that have a client.
     pub(super) fn serving(&self) -> u32 {
         self.count(State::has_client)
     }
 
-    /// The number of preforked children that wait for a client.
+    /// Returns the number of preforked children that wait for a client.
     pub(super) fn idle(&self) -> u32 {
         self.count(|state| state == State::Idle)
     }
@@ -142,25 +144,25 @@ impl Scoreboard {
         self.head().store(REFUSED, refused);
     }
 
-    /// Counts a connection that a preforked child has accepted, and returns its number: no other connection of the
-    /// server has the same, as long as the children keep to their slots.
+    /// Counts a connection that a preforked child has accepted, and returns its number. No other connection of the
+    /// server has the same number, as long as each child writes only to its slot.
     pub(super) fn count_accepted_by(&self, slot: Slot<'_>) -> u64 {
         let before = slot.add(SLOT_ACCEPTED).wrapping_sub(1);
         let slots = self.words.len() / self.stride - 1;
         before.wrapping_mul(slots as u64).wrapping_add(u64::from(slot.index)).wrapping_add(1)
     }
 
-    /// The number of connections that the children have accepted by themselves.
+    /// Returns the number of connections that the children have accepted by themselves.
     pub(super) fn accepted(&self) -> u64 {
         self.sum(SLOT_ACCEPTED)
     }
 
-    /// The number of connections that the children have refused.
+    /// Returns the number of connections that the children have refused.
     pub(super) fn refused(&self) -> u64 {
         self.sum(SLOT_REFUSED)
     }
 
-    /// The sum of a number of each child. A child may have written anything.
+    /// Returns the sum of one word over all slots. The sum saturates, because a child may have written any number.
     fn sum(&self, word: usize) -> u64 {
         self.slots().map(|slot| slot.load(word)).fold(0, u64::saturating_add)
     }

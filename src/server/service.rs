@@ -19,7 +19,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// The service of this name: `echo`, `discard` or `rot13`.
+    /// Returns the service of this name: `echo`, `discard` or `rot13`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Service> {
         match name {
@@ -30,14 +30,15 @@ impl Service {
         }
     }
 
-    /// Serves a client until it ends its side, and returns the exit status: [`EXIT_DONE`], [`EXIT_FAILED`],
+    /// Serves a client until the client ends its side, and returns the exit status: [`EXIT_DONE`], [`EXIT_FAILED`],
     /// [`EXIT_IDLE`].
     #[must_use]
     pub fn serve(self, connection: &Connection) -> c_int {
         self.serve_with(connection, None)
     }
 
-    /// [`serve`](Service::serve) with a buffer, if one was made before: a child in the sandbox cannot make one.
+    /// Serves as [`serve`](Service::serve) does. `room` is a buffer that was made before, for a child in the sandbox,
+    /// which cannot make one.
     pub(super) fn serve_with(self, connection: &Connection, room: Option<&mut [u8]>) -> c_int {
         match self.exchange(connection, room) {
             Ok(()) => EXIT_DONE,
@@ -47,7 +48,7 @@ impl Service {
     }
 
     fn exchange(self, connection: &Connection, room: Option<&mut [u8]>) -> Result<()> {
-        // Most clients send little. For them no memory is mapped, and no page of `room` is touched.
+        // Most clients send little. For such clients no memory is mapped, and no page of `room` is touched.
         let mut little = [0; SERVICE_BUFFER_FIRST];
         if self.exchange_with(connection, &mut little)? == Said::All {
             return Ok(());
@@ -67,7 +68,7 @@ impl Service {
         Ok(())
     }
 
-    /// Serves a client until it ends its side, or has filled the buffer.
+    /// Serves a client until the client ends its side, or has filled the buffer.
     fn exchange_with(self, connection: &Connection, buffer: &mut [u8]) -> Result<Said> {
         loop {
             let length = retry_on_intr(|| connection.read(buffer))?;

@@ -1,4 +1,4 @@
-//! The settings of a server, with their defaults, and which of them exclude each other.
+//! The settings of a server, with their defaults, and the check for settings that exclude each other.
 
 use core::ffi::{CStr, c_long};
 use core::net::{Ipv4Addr, Ipv6Addr};
@@ -22,7 +22,7 @@ pub(crate) struct PoolSize {
     pub(crate) max: u32,
 }
 
-/// The settings. Each is set by the function of the same name of [`Server`](super::Server).
+/// The settings. The function of [`Server`](super::Server) with the same name sets a setting.
 #[derive(Debug)]
 pub(crate) struct Settings<'a> {
     pub(crate) max_children: u32,
@@ -55,7 +55,7 @@ pub(crate) struct Settings<'a> {
 }
 
 impl Settings<'_> {
-    /// Every setting at its default.
+    /// Returns settings that all have their default.
     pub(crate) const fn new() -> Self {
         Settings {
             max_children: MAX_CHILDREN_DEFAULT,
@@ -95,8 +95,9 @@ impl Settings<'_> {
         }
     }
 
-    /// The access of children to the scoreboard: a preforked child and one that reads a PROXY header use their slots,
-    /// and the violation of a child in the sandbox is noted there. If you make another child use its slot, add it here.
+    /// Returns the access of children to the scoreboard. A preforked child uses its slot, and so does a child that
+    /// reads a PROXY header. A child in the sandbox notes a violation in its slot. If you make another child use its
+    /// slot, add it here.
     pub(super) const fn child_access(&self) -> ChildAccess {
         if self.pool.is_some() || self.proxy_protocol {
             ChildAccess::Slot
@@ -140,7 +141,7 @@ impl Settings<'_> {
         })
     }
 
-    /// The reason why preforked processes cannot be had with the other settings.
+    /// Returns the reason why the other settings exclude preforked processes.
     fn conflict_with_prefork(&self) -> Option<&'static str> {
         if self.pool.is_some_and(|PoolSize { min, max }| max < min) {
             Some("at most is less than at least")

@@ -12,8 +12,9 @@ const OBEYED: [Signal; 7] =
     [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1, Signal::USR2, Signal::CHLD];
 
 /// The actions while the server serves. If SIGCHLD were ignored, the kernel would not keep children until they are
-/// reaped. A reader of the log that has gone (SIGPIPE), a log that has reached the limit of a file's size (SIGXFSZ), or
-/// a terminal that stops background processes which write to it (SIGTTOU) must not end or stop the server or a child.
+/// reaped. The other signals must not end or stop the server or a child. SIGPIPE comes when the reader of the log has
+/// gone, and SIGXFSZ when the log has reached the limit of a file's size. SIGTTOU comes from a terminal that stops
+/// background processes which write to it.
 const ACTIONS: [(Signal, Disposition); 4] = [
     (Signal::CHLD, Disposition::Default),
     (Signal::PIPE, Disposition::Ignore),
@@ -21,16 +22,16 @@ const ACTIONS: [(Signal, Disposition); 4] = [
     (Signal::TTOU, Disposition::Ignore),
 ];
 
-/// The signals that the server or its caller may ignore, and a program must not find ignored.
+/// The signals that the server or its caller may ignore, but that must not be ignored in a program.
 pub(super) const DEFAULT_IN_PROGRAMS: [Signal; 4] = [Signal::HUP, Signal::PIPE, Signal::XFSZ, Signal::TTOU];
 
-/// The signals of the process while it serves, and how they were before.
+/// The signals of the process while it serves, and their state before.
 pub(super) struct Signals {
     /// The signals that the server reads from a descriptor. They are blocked.
     pub(super) obeyed: SigSet,
-    /// The mask before.
+    /// The signal mask before.
     pub(super) mask: SigSet,
-    /// The actions before, if they could be replaced.
+    /// The actions before, for each signal whose action could be replaced.
     actions: [Option<(Signal, SigAction)>; ACTIONS.len()],
 }
 
@@ -40,7 +41,7 @@ impl Signals {
     pub(super) fn take() -> Result<Signals> {
         let mut obeyed = SigSet::from(OBEYED);
         if sigaction_get(Signal::HUP).is_ok_and(|action| matches!(action.sa_handler, Disposition::Ignore)) {
-            // If it were blocked as well, the kernel would keep it for the descriptor.
+            // If SIGHUP were blocked, the kernel would keep it for the descriptor in spite of being ignored.
             obeyed.remove(Signal::HUP);
         }
         let mask = sigprocmask_replace(MaskHow::Block, &obeyed)
@@ -52,7 +53,7 @@ impl Signals {
         Ok(Signals { obeyed, mask, actions })
     }
 
-    /// Makes all signals what they were before.
+    /// Restores the mask and the actions from before.
     pub(super) fn restore(self) {
         for (signal, action) in self.actions.into_iter().flatten() {
             let _ = sigaction(signal, &action);

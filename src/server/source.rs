@@ -1,13 +1,13 @@
-//! `Source`: the origin of a connection, by which connections are counted.
+//! `Source`: the origin of a connection. Connections are counted by source.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::limits::{SOURCE_PREFIX_V4, SOURCE_PREFIX_V6};
 
-/// The source of a connection, by which `--max-per-source` counts.
+/// The source of a connection. `--max-per-source` counts connections by it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Source {
-    /// A network, by its first address.
+    /// A network, given by its first address.
     Network(IpAddr),
     /// A host on the link of an interface: its address, and the index of the interface. All hosts of a link share the
     /// network `fe80::/64`.
@@ -28,7 +28,7 @@ pub(super) struct SourcePrefix {
 impl SourcePrefix {
     pub(super) const DEFAULT: SourcePrefix = SourcePrefix { v4: SOURCE_PREFIX_V4, v6: SOURCE_PREFIX_V6 };
 
-    /// The source of a client with this address.
+    /// Returns the source of a client with this address.
     pub(super) fn source_of(self, address: SocketAddr) -> Source {
         let network = match address {
             SocketAddr::V4(address) => Ipv4Addr::from_bits(address.ip().to_bits() & mask_v4(self.v4)).into(),
@@ -41,12 +41,12 @@ impl SourcePrefix {
     }
 }
 
-/// The bits of an IPv4 address that name a network of this length.
+/// Returns the bits of an IPv4 address that name a network of this length.
 pub(super) fn mask_v4(length: u32) -> u32 {
     u32::MAX.checked_shl(Ipv4Addr::BITS - length).unwrap_or(0)
 }
 
-/// The bits of an IPv6 address that name a network of this length.
+/// Returns the bits of an IPv6 address that name a network of this length.
 pub(super) fn mask_v6(length: u32) -> u128 {
     u128::MAX.checked_shl(Ipv6Addr::BITS - length).unwrap_or(0)
 }

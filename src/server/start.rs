@@ -2,7 +2,7 @@
 
 /// Makes `function`, of type `fn(Args, Title, Inherited) -> c_int`, the main function of a program that is `#![no_std]`
 /// and `#![no_main]`, as [`main!`](crate::main!) does. The function also gets the [`Title`](crate::program::Title) of
-/// the process and the descriptors that were passed to it, which nothing owns yet.
+/// the process, and the descriptors that were passed to the process.
 #[macro_export]
 macro_rules! server_main {
     ($function:path) => {

@@ -27,14 +27,14 @@ mod table;
 
 /// The longest text that is written at once.
 const PIECE_MAX: usize = 256;
-/// The longest path in `/proc`, and the longest link there that is compared.
+/// The most bytes of a path in `/proc`, and of a link there.
 const PATH_MAX: usize = 64;
-/// The number of descriptors among which the scoreboard is looked for. A server makes it soon after its start, and so
-/// it has one of the lowest.
+/// The number of descriptors among which the scoreboard is searched. A server makes the scoreboard soon after its
+/// start, so its descriptor is one of the lowest.
 const DESCRIPTORS: u32 = 256;
 /// The time between two tables with `--watch`.
 const EVERY: Duration = Duration::from_secs(1);
-/// Makes a terminal write from its top left corner on, and clears it.
+/// The text that moves the cursor of a terminal to the top left corner and clears the terminal.
 const CLEAR: &[u8] = b"\x1b[H\x1b[J";
 
 /// The format of a status.
@@ -48,11 +48,11 @@ pub enum StatusFormat {
 
 /// Prints the status of the server with this pidfile to standard output, in this format.
 ///
-/// After a restart it shows each earlier server that still has clients as well.
-/// With `watch` it shows the status every second, until the server is gone.
+/// After a restart, also prints the status of each earlier server that still has clients. With `watch`, prints the
+/// status every second until the server is gone.
 ///
 /// # Errors
-/// The file or the server does not exist, or this process may not look into that of the server.
+/// An error if the file or the server does not exist, or if this process may not look into the server's process.
 pub fn show(pidfile: &CStr, format: StatusFormat, watch: bool) -> Result<()> {
     let file = pidfile.to_bytes().escape_ascii();
     let fail = |errno| {
@@ -104,10 +104,10 @@ fn read_pid(pidfile: &CStr) -> errno::Result<Pid> {
     number.and_then(Pid::from_raw).ok_or(Errno::INVAL)
 }
 
-/// Opens the scoreboard of another process. `ENOENT` if it has none.
+/// Opens the scoreboard of another process. Fails with `ENOENT` if the process has none.
 fn find_scoreboard(pid: Pid) -> errno::Result<OwnedFd> {
     let mut result = Err(Errno::NOENT);
-    // The link may have become another one's meanwhile: a FIFO is not waited for.
+    // The descriptor may belong to another file by now. NONBLOCK is for a FIFO, whose open would otherwise wait.
     let flags = OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK;
     for descriptor in 0..DESCRIPTORS {
         let path = Text::<PATH_MAX>::of(format_args!("/proc/{pid}/fd/{descriptor}\0"));
@@ -191,14 +191,14 @@ fn each_child(scoreboard: &OwnedFd, mut show: impl FnMut(ChildStatus) -> errno::
     Ok(())
 }
 
-/// The scoreboards of the earlier servers that have not ended yet.
+/// Returns the scoreboards of the earlier servers that have not ended yet.
 fn earlier(scoreboard: &OwnedFd) -> errno::Result<impl Iterator<Item = (OwnedFd, Pid)>> {
     let earlier = Reader::new(scoreboard.as_fd())?.head().earlier;
     // A process of another program may have the id by now.
     Ok(earlier.into_iter().flatten().filter_map(|pid| find_scoreboard(pid).ok().map(|board| (board, pid))))
 }
 
-/// Prints a text to standard output, as far as it is not longer than [`PIECE_MAX`].
+/// Prints a text to standard output, cut to [`PIECE_MAX`] bytes.
 fn print(text: fmt::Arguments<'_>) -> errno::Result<()> {
     fd::write_all(STDOUT, Text::<PIECE_MAX>::of(text).as_bytes())
 }

@@ -15,28 +15,28 @@ impl StdAsFd for Connection {
     }
 }
 
-/// The connection, in std's hands.
+/// Gives the connection's descriptor to std.
 impl From<Connection> for StdOwnedFd {
     fn from(connection: Connection) -> StdOwnedFd {
         OwnedFd::from(connection).into()
     }
 }
 
-/// The connection as std has it; of a Unix socket, use [`UnixStream`].
+/// Converts a connection over TCP to std's type. For a Unix socket, use [`UnixStream`].
 impl From<Connection> for TcpStream {
     fn from(connection: Connection) -> TcpStream {
         OwnedFd::from(connection).into()
     }
 }
 
-/// The connection as std has it; over TCP, use [`TcpStream`].
+/// Converts a connection of a Unix socket to std's type. Over TCP, use [`TcpStream`].
 impl From<Connection> for UnixStream {
     fn from(connection: Connection) -> UnixStream {
         OwnedFd::from(connection).into()
     }
 }
 
-/// Reading and writing through a shared reference, so that one half can be in a `BufReader` while the other writes.
+/// Reads and writes through a shared reference, so that a `BufReader` can hold one reference while another one writes.
 impl io::Read for &Connection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(Connection::read(self, buffer)?)

@@ -1,4 +1,4 @@
-//! `Manager`: the service manager, which is told the state of the server.
+//! `Manager`: tells the service manager the state of the server.
 //!
 //! The protocol is that of `sd_notify(3)`: a datagram with lines of `NAME=value` to the socket of `NOTIFY_SOCKET`.
 
@@ -17,8 +17,8 @@ use crate::sys::time::{Clock, clock_gettime};
 /// The longest message.
 const MESSAGE_MAX: usize = 256;
 
-/// The variables that a service manager sets about this process and its connection, and not about the programs that it
-/// runs: see systemd.exec(5).
+/// The variables that a service manager sets about this process and its connection, not about the programs that this
+/// process runs: see systemd.exec(5).
 pub(super) const VARIABLES: [&str; 19] = [
     "LISTEN_PID",
     "LISTEN_PIDFDID",
@@ -41,7 +41,7 @@ pub(super) const VARIABLES: [&str; 19] = [
     "TRIGGER_PATH",
 ];
 
-/// The connection to the service manager, if it wants to be told.
+/// The connection to the service manager, if the manager wants to be told the state.
 #[derive(Debug)]
 pub(super) struct Manager {
     socket: Option<OwnedFd>,
@@ -50,19 +50,19 @@ pub(super) struct Manager {
 }
 
 impl Manager {
-    /// No service manager.
+    /// Returns a `Manager` that tells no service manager anything.
     pub(super) const fn none() -> Manager {
         Manager { socket: None, watchdog: None }
     }
 
-    /// A service manager that listens at the other end of a socket.
+    /// Returns a `Manager` for a service manager that listens at the other end of a socket.
     #[cfg(test)]
     pub(super) const fn connected(socket: OwnedFd, watchdog: Option<Duration>) -> Manager {
         Manager { socket: Some(socket), watchdog }
     }
 
-    /// Connects to the service manager that `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` name. The call must
-    /// come before the root directory and the user change.
+    /// Connects to the service manager that `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` name. Must be called
+    /// before the server changes its root directory and its user.
     pub(super) fn from_environment() -> Result<Manager> {
         // SAFETY: nothing changes the environment while the value is in use.
         let Some(path) = unsafe { value(c"NOTIFY_SOCKET") }.filter(|path| !path.is_empty()) else {
@@ -71,7 +71,7 @@ impl Manager {
         let address = match path.to_bytes() {
             [b'@', name @ ..] => UnixAddr::from_abstract(name)?,
             [b'/', ..] => UnixAddr::new(path)?,
-            // Another kind of address, such as vsock of a virtual machine.
+            // Another kind of address, such as the vsock of a virtual machine, is not supported.
             _ => return Err(Errno::AFNOSUPPORT),
         };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -89,7 +89,7 @@ impl Manager {
     /// Closes the socket, in a child.
     ///
     /// # Safety
-    /// This process is a child, which neither uses nor drops the manager.
+    /// This process is a child, which neither uses nor drops `self` afterwards.
     #[inline]
     pub(super) unsafe fn close_in_child(&self) {
         // SAFETY: by this function's own contract.

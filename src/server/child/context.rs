@@ -1,4 +1,4 @@
-//! `ChildContext`: what a child knows of the server, and the steps of its set-up.
+//! `ChildContext`: the part of the server that a child knows, and the steps of a child's set-up.
 //!
 //! A step that fails returns the exit status with which the child ends.
 
@@ -40,7 +40,7 @@ pub(crate) struct ChildContext<'b, 'a> {
     pub(crate) slot: Slot<'static>,
     /// The memory for the error of the handler, if each child has one client.
     pub(crate) error_texts: Option<&'b ErrorTexts>,
-    /// The number of children with this one, if each has one client.
+    /// The number of children, this one included, if each has one client.
     pub(crate) children: Option<u32>,
 }
 
@@ -63,10 +63,10 @@ impl ChildContext<'_, '_> {
             let confined = self.admission.scoreboard.confine(self.slot, fd);
             confined.map_err(|errno| self.set_up_failed("mmap", errno))?;
         }
-        // SAFETY: each kind of child uses at most the listeners from here on, and only if it is preforked. It drops
-        // nothing of the server, because it ends by `_exit()`, or becomes a program.
+        // SAFETY: each kind of child uses at most the listeners from here on, and only if it is preforked. The child
+        // drops nothing of the server, because it ends by `_exit()`, or becomes a program.
         unsafe { self.descriptors.close_in_child(is_preforked) };
-        // SAFETY: as above.
+        // SAFETY: a child neither uses nor drops the connection to the service manager, as above.
         unsafe { self.manager.close_in_child() };
         Ok(())
     }

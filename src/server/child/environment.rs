@@ -1,5 +1,5 @@
-//! The environment of a program: the server's own without what is about the server, and the variables of UCSPI, which
-//! name the client.
+//! The environment of a program: the server's variables without those about the server itself, and the variables of
+//! UCSPI, which name the client.
 //!
 //! UCSPI is the convention of tcpserver and its successors: `PROTO`, `TCPREMOTEIP`, `IPCREMOTEEUID` and so on.
 
@@ -36,8 +36,8 @@ fn is_about_server(name: &[u8]) -> bool {
 }
 
 /// Copies this process's environment, without the variables whose names are `dropped`. If the server has become another
-/// user, the variables that say who the user is are that user's, or missing where the system does not know the user.
-/// The copy has room for [`VARIABLES_MAX`] more variables of [`VARIABLES_BYTES`] bytes.
+/// user, the variables about the user describe that user. They are missing if the system does not know the user. The
+/// copy has room for [`VARIABLES_MAX`] more variables of [`VARIABLES_BYTES`] bytes.
 pub(crate) fn copy_environment(identity: Option<Identity>, dropped: impl Fn(&[u8]) -> bool) -> Result<CStrArray> {
     let is_about_user = |name: &[u8]| ABOUT_USER.iter().any(|about| about.as_bytes() == name);
     let is_dropped =
@@ -104,7 +104,7 @@ impl Environment {
     }
 }
 
-/// The address of a host, without the port. A link-local one has the index of its interface: `fe80::1%2`.
+/// The address of a host, without the port. A link-local address has the index of its interface: `fe80::1%2`.
 struct Host(SocketAddr);
 
 impl fmt::Display for Host {

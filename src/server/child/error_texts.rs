@@ -15,22 +15,22 @@ pub(crate) struct ErrorTexts {
     words: SharedNumbers,
 }
 
-/// The number of words of one text: its length and 1, or 0 if there is none; then its bytes.
+/// The number of words of one text: one word for its length plus 1 (0 without a text), and words for its bytes.
 const TEXT_WORDS: usize = 1 + HANDLER_ERROR_MAX / size_of::<u64>();
 
 impl ErrorTexts {
-    /// Memory for the texts of so many children. It is taken from the system where a child writes.
+    /// Maps memory for the texts of so many children. The system provides a page only when a child writes to it.
     pub(crate) fn new(children: u32) -> Result<ErrorTexts> {
         let count = (children as usize).checked_mul(TEXT_WORDS).ok_or(Errno::NOMEM)?;
         Ok(ErrorTexts { words: SharedNumbers::new(count)? })
     }
 
-    /// The place of the child with this index.
+    /// Returns the place of the child with this index.
     fn place(&self, index: u32) -> Option<(&AtomicU64, &[AtomicU64])> {
         self.words.chunks_exact(TEXT_WORDS).nth(index as usize)?.split_first()
     }
 
-    /// Leaves the text of an error, in the child with this index. It makes no system call: the child may be in the
+    /// Leaves the text of an error, as the child with this index. Makes no system call, because the child may be in the
     /// sandbox.
     pub(super) fn leave(&self, index: u32, error: &HandlerError) {
         let Some((head, words)) = self.place(index) else { return };
@@ -43,7 +43,7 @@ impl ErrorTexts {
         head.store(text.len() as u64 + 1, Ordering::Relaxed);
     }
 
-    /// Takes the error that the child with this index has left, if it has left one.
+    /// Takes the error that the child with this index has left, if there is one.
     pub(crate) fn take(&self, index: u32) -> Option<HandlerError> {
         let (head, words) = self.place(index)?;
         let length = usize::try_from(head.load(Ordering::Relaxed).checked_sub(1)?).ok()?;

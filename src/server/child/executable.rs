@@ -1,4 +1,4 @@
-//! The file of a program, found as `execvp()` finds it.
+//! The file of a program, and how to find it as `execvp()` does.
 
 use core::ffi::CStr;
 
@@ -7,7 +7,7 @@ use crate::sys::errno::{Errno, Result};
 use crate::sys::fs::{access_x, stat};
 use crate::sys::process::value;
 
-/// The directories in which execvp() looks if there is no PATH.
+/// The directories in which execvp() looks if PATH is not set.
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 
 /// Finds the file of a program, as a path with its NUL. A name without a slash is looked up in `PATH`.
@@ -22,7 +22,8 @@ pub(crate) fn find_executable(name: &CStr) -> Result<[u8; PATH_MAX]> {
     for directory in path.split(|&byte| byte == b':') {
         match check_executable(if directory.is_empty() { b"." } else { directory }, name) {
             Ok(path) => return Ok(path),
-            // A file that may not be run is the better error, unless a later directory has one that may.
+            // A file without permission to run gives the better error, unless a later directory has a file with
+            // permission.
             Err(Errno::ACCES) => found = Err(Errno::ACCES),
             Err(_) => {}
         }

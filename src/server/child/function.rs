@@ -17,7 +17,7 @@ use crate::sys::signal::{MaskHow, pthread_sigmask};
 /// A function that serves connections.
 pub(crate) struct Function<H> {
     handler: H,
-    /// Whether it is a built-in service. A service starts no processes, and its exit status says all about its end.
+    /// Whether it is a built-in service. A service starts no processes, and its exit status says how it ended.
     is_service: bool,
 }
 
@@ -26,7 +26,7 @@ impl<H> Function<H> {
         Function { handler, is_service: false }
     }
 
-    /// A built-in service.
+    /// Returns a built-in service.
     pub(crate) const fn of_service(handler: H) -> Function<H> {
         Function { handler, is_service: true }
     }
@@ -62,7 +62,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
 }
 
 impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
-    /// The whole life of a child that serves one client.
+    /// Sets up a child, serves its client, and returns the exit status.
     fn serve(&mut self, mut connection: Connection, context: &ChildContext<'_, '_>) -> Result<c_int, c_int> {
         context.leave_parents_group()?;
         context.give_up_server_resources(false)?;
@@ -76,7 +76,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
     }
 }
 
-/// Runs the life of a child, and ends the process with its exit status.
+/// Runs the life of a child, and ends the process with the exit status.
 pub(super) fn end_with(life: impl FnOnce() -> Result<c_int, c_int>) -> ! {
     let _guard = ExitOnUnwind;
     let (Ok(status) | Err(status)) = life();

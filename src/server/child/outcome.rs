@@ -11,10 +11,10 @@ use crate::server::limits::EXIT_DONE;
     note = "in a handler whose error is `HandlerError`, `?` takes any error"
 )]
 pub trait Outcome {
-    /// The exit status, or the error that the log shows.
+    /// Returns the exit status.
     ///
     /// # Errors
-    /// The handler's.
+    /// The handler's error, which the log shows.
     fn status(self) -> Result<c_int, HandlerError>;
 }
 
@@ -32,7 +32,8 @@ impl Outcome for c_int {
     }
 }
 
-/// The status of the value, or the error: then the child ends with [`EXIT_FAILED`](crate::server::limits::EXIT_FAILED).
+/// The status of the value, or the error. After an error the child ends with
+/// [`EXIT_FAILED`](crate::server::limits::EXIT_FAILED).
 impl<T: Outcome> Outcome for Result<T, HandlerError> {
     fn status(self) -> Result<c_int, HandlerError> {
         self.and_then(Outcome::status)

@@ -25,7 +25,7 @@ pub(crate) const RETIRE: Signal = Signal::USR2;
 /// Set once [`RETIRE`] has been received.
 static RETIRED: SignalFlag = SignalFlag::new();
 
-/// The whole life of a preforked child.
+/// Serves one client after another in a preforked child, until the child is retired.
 pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     handler: &mut H,
     context: ChildContext<'_, '_>,
@@ -36,7 +36,7 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     catch_retire(&context)?;
     if context.parent.is_none() {
         // A killed server must not leave children that accept clients for ever: see `--orphans keep`. If the server has
-        // gone already, no client is here yet.
+        // gone already, this child has no client yet and ends.
         set_pdeathsig(context.server, RETIRE).map_err(|_| EXIT_DONE)?;
     }
     context.set_resource_limits()?;
@@ -53,7 +53,7 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     Ok(EXIT_DONE)
 }
 
-/// Installs the handler of [`RETIRE`], and restores the signal mask, without that signal.
+/// Installs the handler of [`RETIRE`], restores the signal mask, and unblocks that signal.
 fn catch_retire(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
     let action = SigAction::new(Disposition::Flag(&RETIRED));
     sigaction(RETIRE, &action).map_err(|errno| context.set_up_failed("sigaction", errno))?;
@@ -81,7 +81,7 @@ fn serve_client<H: FnMut(Connection) -> R, R: Outcome>(
     let result = if is_served {
         Some(handler(connection).status())
     } else {
-        // The log has told already why this client is not served.
+        // The log has told already why the client is not served.
         drop(connection);
         None
     };
@@ -94,7 +94,7 @@ fn serve_client<H: FnMut(Connection) -> R, R: Outcome>(
     }
 }
 
-/// Identifies the client, decides whether it is served, and sets its time limit.
+/// Identifies the client, decides whether it is served, and sets the time limit of the connection.
 fn begin_client(context: &ChildContext<'_, '_>, pid: Pid, connection: &mut Connection) -> Result<(), c_int> {
     let mut proxy = None;
     if context.settings.proxy_protocol {
@@ -117,11 +117,11 @@ struct Acceptor {
 
 impl Acceptor {
     fn new(listeners: usize) -> Acceptor {
-        // A single listener is waited for by accept4() itself: it blocks.
+        // With a single listener, accept4() itself waits for a client, because the listener blocks.
         Acceptor { ready: [listeners == 1; LISTENERS_MAX], aborts_in_a_row: 0, throttle: LogThrottle::default() }
     }
 
-    /// Accepts the next client, or waits for one. `None` means that the caller must look whether the child has been
+    /// Accepts the next client, or waits for one. Returns `None` if the caller must check whether the child has been
     /// retired. The error is the exit status.
     fn next_client(&mut self, context: &ChildContext<'_, '_>) -> Result<Option<(OwnedFd, SockAddr)>, c_int> {
         for (listener, ready) in context.descriptors.listeners.iter().zip(&mut self.ready) {

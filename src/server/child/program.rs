@@ -1,7 +1,7 @@
 //! `Program`: a program that serves connections, each in a process made as `vfork()` makes it.
 //!
-//! The child shares the parent's memory until it becomes the program, so nothing is copied. If the client is named by a
-//! PROXY header, the child has to read that first, and so it is forked: it needs memory of its own.
+//! The child shares the parent's memory until it becomes the program, so nothing is copied. If a PROXY header names the
+//! client, the child is forked instead: it reads the header first, and needs memory of its own for that.
 
 use core::ffi::{CStr, c_int};
 
@@ -30,8 +30,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// The program with these arguments, its name first.
-    /// `identity` is the user that the server has become.
+    /// Returns the program with these arguments, its name first. `identity` is the user that the server has become.
     pub(crate) fn new<'s>(
         arguments: impl Iterator<Item = &'s CStr> + Clone,
         identity: Option<Identity>,
@@ -62,7 +61,7 @@ impl Program {
         }
     }
 
-    /// The whole life of that process until it is the program.
+    /// Reads the PROXY header, and becomes the program. Returns only if that fails, with the exit status.
     fn run_behind_proxy(&mut self, mut connection: Connection, context: ChildContext<'_, '_>) -> Result<c_int, c_int> {
         context.leave_parents_group()?;
         context.give_up_server_resources(false)?;
@@ -72,7 +71,7 @@ impl Program {
         let environment = self.environment.set_client(&connection);
         environment.map_err(|errno| context.set_up_failed("getsockname", errno))?;
         context.log_accept(getpid, &connection.peer(), proxy.as_ref());
-        // This sets the limits, the descriptors and the signals as well.
+        // The plan also sets the limits, the descriptors and the signals.
         let plan = plan(&self.path, &self.argv, &self.environment, &connection, &context);
         // SAFETY: this process has only the connection and the log, which is descriptor 2.
         let Err(errno) = unsafe { become_program(&plan) };
@@ -124,7 +123,7 @@ impl Worker for Program {
     }
 }
 
-/// The last steps of a child before it is the program: limits, descriptors, signal mask, execve().
+/// Returns the plan of a child's last steps before it is the program: limits, descriptors, signal mask, execve().
 fn plan<'p>(
     path: &'p [u8],
     argv: &'p CStrArray,

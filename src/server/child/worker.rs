@@ -1,4 +1,4 @@
-//! `Worker`: what starts children.
+//! `Worker`: starts children.
 
 use super::context::ChildContext;
 use crate::server::connection::Connection;

@@ -45,8 +45,8 @@ impl Listeners {
     }
 
     fn push(&mut self, listener: Listener) -> Result<()> {
-        // A child that has the listener cannot make it drop every client. An emulator of Linux may have no filters to
-        // lock.
+        // The lock keeps a child that has the listener from adding a filter that drops every client. An emulator of
+        // Linux may have no filters to lock.
         match setsockopt(&listener, SocketOption::LOCK_FILTER, true) {
             Ok(()) | Err(Errno::NOPROTOOPT) => {}
             Err(errno) => {
@@ -141,7 +141,7 @@ impl Listeners {
             Address::Port(port) => {
                 let all = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
                 match bind_inet(&all, false, settings) {
-                    // A machine without IPv6.
+                    // These errors mean a machine without IPv6.
                     Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) => {
                         self.bind_one(text, &SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port), settings)
                     }
@@ -181,13 +181,13 @@ impl Listeners {
         }
     }
 
-    /// Whether a listener has this port already, at any address.
+    /// Whether a listener has this port already, on any address.
     fn has_port(&self, port: u16) -> bool {
         self.iter().any(|listener| matches!(listener.address(), Ok(SockAddr::Inet(own)) if own.port() == port))
     }
 
-    /// Listens on each address of a host once. An address that the system does not have is skipped, if there is another
-    /// one: /etc/hosts often names `::1` where IPv6 is off.
+    /// Listens on each address of a host once. Skips an address that the system does not have, if there is another one.
+    /// For example, /etc/hosts often names `::1` where IPv6 is off.
     fn bind_each(
         &mut self,
         text: &str,
@@ -215,7 +215,7 @@ impl Listeners {
         result
     }
 
-    /// The addresses of hosts that were skipped, and the error of each.
+    /// Returns the addresses of hosts that were skipped, and the error of each.
     pub(crate) fn skipped(&self) -> impl Iterator<Item = (SocketAddr, Errno)> {
         self.skipped.iter().copied().flatten()
     }
@@ -223,7 +223,7 @@ impl Listeners {
     /// Shuts down the listeners that the server has made: no process can accept from them any more.
     pub(crate) fn shut_down(&self) {
         for listener in self.iter().filter(|listener| !listener.is_managed) {
-            // A socket that listens can be shut down.
+            // This cannot fail: a socket that listens can be shut down.
             let _ = shutdown(listener, Shutdown::Both);
         }
     }
@@ -233,7 +233,7 @@ impl Listeners {
         for listener in self.iter() {
             if let (Some(file), Ok(SockAddr::Unix(address))) = (listener.file, listener.address()) {
                 let Some(path) = address.path_c() else { continue };
-                // Another server may have put its own file there.
+                // Another server may have put its own file at the path.
                 if lstat(path).is_ok_and(|now| now.identity() == file) {
                     let _ = unlink(path);
                 }

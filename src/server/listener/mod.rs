@@ -1,9 +1,9 @@
 //! The sockets on which a server listens.
 //!
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
-//! | `listeners.rs` | [`Listeners`]: all of them, bound to addresses or inherited |
-//! | `socket.rs` | [`Listener`]: one of them, and its options |
+//! | `listeners.rs` | [`Listeners`]: all sockets, bound to addresses or inherited |
+//! | `socket.rs` | [`Listener`]: one socket, and its options |
 //! | `unix.rs` | the path of a Unix socket: its lock, and a stale file |
 
 mod listeners;

@@ -15,7 +15,7 @@ use crate::sys::net::{
     getsockname, listen, setsockopt, socket,
 };
 
-/// Options that are set on each listener. Linux passes them on to connections, so that none is set again.
+/// Options that are set on each listener. Linux passes these options on to connections, so they need not be set again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SocketSettings {
     pub(crate) backlog: u32,
@@ -23,9 +23,9 @@ pub(crate) struct SocketSettings {
     pub(crate) nodelay: bool,
     pub(crate) reuse_port: bool,
     pub(crate) defer_accept: Option<Duration>,
-    /// The permissions of a Unix socket's file. `None`: as the umask says.
+    /// The permissions of a Unix socket's file. `None` leaves the permissions to the umask.
     pub(crate) mode: Option<c_uint>,
-    /// The user and the group that a Unix socket's file is given to.
+    /// The user and the group that will own a Unix socket's file.
     pub(crate) owner: Option<(uid_t, gid_t)>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct SocketSettings {
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(super) fd: OwnedFd,
-    /// Whether it belongs to the service manager, which keeps it when the server stops.
+    /// Whether the socket belongs to the service manager, which keeps the socket when the server stops.
     pub(super) is_managed: bool,
     /// The device and inode of the file, for a Unix socket that the server has made.
     pub(super) file: Option<(u64, u64)>,
@@ -44,7 +44,8 @@ impl Listener {
         self.is_managed
     }
 
-    /// The address, with the port that the kernel has chosen. It is rarely needed, so it is asked for and not kept.
+    /// Returns the address, with the port that the kernel has chosen. The address is rarely needed, so each call asks
+    /// the kernel.
     pub(crate) fn address(&self) -> errno::Result<SockAddr> {
         getsockname(&self.fd)
     }
@@ -79,7 +80,7 @@ pub(super) fn finish(fd: &OwnedFd, address: &impl AsSockAddr, settings: &SocketS
     start(fd, settings)
 }
 
-/// Listens at a socket that has its address.
+/// Listens on a socket that has its address.
 pub(super) fn start(fd: &OwnedFd, settings: &SocketSettings) -> errno::Result<()> {
     listen(fd, c_int::try_from(settings.backlog).unwrap_or(c_int::MAX))
 }
@@ -105,8 +106,8 @@ pub(super) fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSe
     Ok(Listener { fd, is_managed: false, file: None })
 }
 
-/// Whether accept4() has failed because of one connection, which was gone or never got through. The next one may be
-/// well.
+/// Whether accept4() has failed because of one connection alone, which has ended or never got through. The next
+/// connection may succeed.
 pub(crate) const fn is_connection_error(errno: Errno) -> bool {
     matches!(
         errno,
@@ -124,7 +125,7 @@ pub(crate) const fn is_connection_error(errno: Errno) -> bool {
     )
 }
 
-/// The error of an address on which the server cannot listen.
+/// Returns the error of an address on which the server cannot listen.
 pub(super) fn cannot(text: &str, errno: Errno) -> Error {
     let hint = match errno {
         Errno::ADDRINUSE if text.starts_with("unix:") => {
@@ -143,7 +144,7 @@ pub(super) fn cannot(text: &str, errno: Errno) -> Error {
     Error::new(format_args!("cannot listen on {}", Quoted(text)), Reason::System(errno), hint)
 }
 
-/// An address as it is shown: `127.0.0.1:5000`, `[::]:5000`, `unix:/run/echo`.
+/// An address in the form for messages: `127.0.0.1:5000`, `[::]:5000`, `unix:/run/echo`.
 pub(crate) struct Shown(pub(crate) SockAddr);
 
 impl fmt::Display for Shown {

@@ -1,4 +1,4 @@
-//! Listening at the path or the abstract name of a Unix socket.
+//! Listens at the path or the abstract name of a Unix socket.
 
 use core::ffi::{CStr, c_uint};
 
@@ -17,15 +17,15 @@ use crate::sys::net::{
 use crate::sys::time::{Clock, clock_gettime, nanosleep};
 use crate::sys::user::geteuid;
 
-/// The end of the path of a lock, behind the socket's path.
+/// The suffix that makes a socket's path the path of its lock.
 const LOCK_SUFFIX: &[u8] = b".lock";
 /// The mode of a lock: no other user may lock it.
 const LOCK_MODE: c_uint = 0o600;
 
-/// Listens at a path, whose text is `text`.
+/// Listens at a path. `text` is the address as the user gave it.
 ///
-/// Servers that begin at the same path do so one after another, by a lock beside it. Otherwise a server could take the
-/// socket of another one for stale, and remove it, before the other one listens.
+/// A lock beside the path lets servers that begin at the same path do so one after another. Without the lock, a server
+/// could take another server's socket for stale, and remove it, before the other server listens.
 pub(super) fn bind_unix(path: &str, text: &str, settings: &SocketSettings) -> Result<Listener> {
     let mut buffer = [0; UNIX_PATH_MAX + LOCK_SUFFIX.len()];
     let path = terminated(&mut buffer, &[path.as_bytes()], UNIX_PATH_MAX).map_err(|errno| cannot(text, errno))?;
@@ -39,7 +39,7 @@ pub(super) fn bind_unix(path: &str, text: &str, settings: &SocketSettings) -> Re
     listener
 }
 
-/// Listens at an abstract name, which goes with the socket: there is no file, and so nothing stale.
+/// Listens at an abstract name. Such a name vanishes with its socket, so there is no stale file.
 pub(super) fn bind_abstract(name: &str, text: &str, settings: &SocketSettings) -> Result<Listener> {
     let bind = || {
         let fd = prepare(AddressFamily::UNIX, settings)?;
@@ -49,8 +49,8 @@ pub(super) fn bind_abstract(name: &str, text: &str, settings: &SocketSettings) -
     bind().map_err(|errno| cannot(text, errno))
 }
 
-/// Joins the parts to a string with its NUL, which has at most `most` bytes. The kernel would take a socket's path
-/// without its NUL, but other programs would not find it.
+/// Joins the parts to a string of at most `most` bytes, its NUL included. The kernel would accept a socket's path
+/// without its NUL, but other programs would not find that socket.
 fn terminated<'b>(buffer: &'b mut [u8], parts: &[&[u8]], most: usize) -> errno::Result<&'b CStr> {
     let mut length = 0;
     for part in parts {
@@ -65,7 +65,7 @@ fn terminated<'b>(buffer: &'b mut [u8], parts: &[&[u8]], most: usize) -> errno::
     CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
 }
 
-/// Takes the lock of a socket's path. Waits a while if another server has it.
+/// Takes the lock of a socket's path. Waits a while if another server has the lock.
 fn lock_in_time(path: &CStr, text: &str) -> Result<OwnFile> {
     let unfit = |reason| {
         let (text, path) = (Quoted(text), path.to_bytes().escape_ascii());
@@ -96,19 +96,19 @@ fn bind_unix_locked(path: &CStr, settings: &SocketSettings) -> errno::Result<Lis
         }
         bound => bound?,
     }
-    // No client can connect before the server listens. By then the file has its owner.
+    // The file gets its owner before the server listens, because clients can connect from then on.
     let file = settings.owner.map_or(Ok(()), |owner| give_to(path, owner));
     match file.and_then(|()| start(&fd, settings)).and_then(|()| lstat(path)) {
         Ok(file) => Ok(Listener { fd, is_managed: false, file: Some(file.identity()) }),
         Err(errno) => {
-            // No server would listen there.
+            // The file is of no use, because no server listens there.
             let _ = unlink(path);
             Err(errno)
         }
     }
 }
 
-/// Binds a socket, whose file gets these permissions from the beginning.
+/// Binds a socket. Its file has these permissions from the beginning.
 fn bind_with_mode(fd: &OwnedFd, address: &UnixAddr, mode: Option<c_uint>) -> errno::Result<()> {
     let Some(mode) = mode else { return bind(fd, address) };
     let before = umask(MODE_MAX & !mode);
@@ -117,8 +117,8 @@ fn bind_with_mode(fd: &OwnedFd, address: &UnixAddr, mode: Option<c_uint>) -> err
     bound
 }
 
-/// Gives the file of a socket to a user and a group. Where others can write to the directory, they may have put another
-/// file there, which is given to nobody.
+/// Gives the file of a socket to a user and a group. If other users can write to the directory, they may have put
+/// another file there. Such a file keeps its owner.
 fn give_to(path: &CStr, (uid, gid): (uid_t, gid_t)) -> errno::Result<()> {
     let file = open(path, OpenFlags::PATH | OpenFlags::NOFOLLOW | OpenFlags::CLOEXEC, 0)?;
     let found = fstat(&file)?;
@@ -128,7 +128,8 @@ fn give_to(path: &CStr, (uid, gid): (uid_t, gid_t)) -> errno::Result<()> {
     if (found.uid(), found.gid()) == (uid, gid) { Ok(()) } else { fchownat_fd(&file, uid, gid) }
 }
 
-/// Removes a socket's file if no server listens there. `EADDRINUSE` if one does, or if it is another kind of file.
+/// Removes a socket's file if no server listens there. Fails with `EADDRINUSE` if a server listens there, or if the
+/// file is no socket.
 fn remove_stale(path: &CStr, address: &UnixAddr) -> errno::Result<()> {
     if !lstat(path)?.is_socket() {
         return Err(Errno::ADDRINUSE);

@@ -1,4 +1,4 @@
-//! `LogDaemon`: the daemon behind `syslog()`, which does not say whether a daemon takes a line.
+//! `LogDaemon`: checks for the daemon behind `syslog()`, because `syslog()` does not say whether a daemon takes a line.
 
 use core::cell::Cell;
 use core::time::Duration;
@@ -11,17 +11,17 @@ use crate::sys::time::{Clock, clock_gettime};
 /// Looks now and then whether a log daemon can be reached.
 #[derive(Debug)]
 pub(super) struct LogDaemon {
-    /// The time of the next look. `None` if there is none.
+    /// The time of the next look. `None` if there is no further look.
     next: Cell<Option<Duration>>,
 }
 
 impl LogDaemon {
-    /// No daemon, because the log goes elsewhere.
+    /// Returns the state without a daemon: the log goes elsewhere.
     pub(super) const fn none() -> LogDaemon {
         LogDaemon { next: Cell::new(None) }
     }
 
-    /// A daemon that is looked for at the first line.
+    /// Returns the state in which the first line makes the log look for the daemon.
     pub(super) const fn new() -> LogDaemon {
         LogDaemon { next: Cell::new(Some(Duration::ZERO)) }
     }
@@ -29,13 +29,13 @@ impl LogDaemon {
     /// Ends the search for the log daemon. In another root directory the path of the daemon's socket may mean nothing,
     /// but the C library keeps its connection. A child in the sandbox must make no socket.
     pub(super) fn stop_looking(&self) {
-        // Each child calls this. One that has nothing to change does not write, as that would copy a page.
+        // Each child calls this. A child that has nothing to change does not write, because a write would copy a page.
         if self.next.get().is_some() {
             self.next.set(None);
         }
     }
 
-    /// Looks, if it is time. Returns the error if no daemon can be reached.
+    /// Looks for the daemon, if it is time to. Returns the error if no daemon can be reached.
     pub(super) fn look(&self) -> Option<Errno> {
         let now = clock_gettime(Clock::MONOTONIC);
         if self.next.get().is_none_or(|next| now < next) {

@@ -37,7 +37,7 @@ pub(crate) enum ChildEnd {
 }
 
 impl ChildEnd {
-    /// The wait status, if the child was reaped.
+    /// Returns the wait status, if the child was reaped.
     pub(crate) const fn status(self) -> Option<WaitStatus> {
         match self {
             ChildEnd::Status(status) | ChildEnd::OfProgram(status) => Some(status),
@@ -45,7 +45,7 @@ impl ChildEnd {
         }
     }
 
-    /// The meaning of the exit status, if the server defines it.
+    /// Returns the meaning of the exit status, if the server defines it.
     fn meaning(self) -> Option<&'static str> {
         match self {
             ChildEnd::Exit(code) => exit_meaning(code),
@@ -71,7 +71,7 @@ pub(crate) struct ServerStatus {
 
 /// The start and the end of the server.
 impl Log {
-    /// `asked` is the backlog that was asked for, if the kernel allows less.
+    /// Logs that a socket listens. `asked` is the backlog that was asked for, if the kernel allows less.
     pub(crate) fn listen(&self, address: impl Display, backlog: u32, asked: Option<u32>) {
         self.event(Level::Notice, "listen", |line| {
             line.text("address", address);
@@ -83,7 +83,7 @@ impl Log {
         });
     }
 
-    /// The server does not listen on an address of a host, because the system does not have it.
+    /// Logs that the server does not listen on an address of a host, because the system does not have it.
     pub(crate) fn skip(&self, address: impl Display, errno: Errno) {
         self.event(Level::Warning, "skip", |line| {
             line.text("address", address);
@@ -92,7 +92,7 @@ impl Log {
         });
     }
 
-    /// The service manager cannot be told the state of the server.
+    /// Logs that the service manager cannot be told the state of the server.
     pub(crate) fn manager_unreachable(&self, errno: Errno) {
         self.event(Level::Warning, "fail", |line| {
             line.text("call", "connect to NOTIFY_SOCKET");
@@ -126,7 +126,8 @@ impl Log {
         });
     }
 
-    /// `ended` is how many children ended: by themselves, after SIGTERM, after SIGKILL.
+    /// Logs that the server has stopped. `ended` counts the children that ended by themselves, after SIGTERM, and after
+    /// SIGKILL.
     pub(crate) fn stopped(&self, ended: [u64; 3], accepted: u64, time: Duration) {
         self.event(Level::Notice, "stopped", |line| {
             let [drained, terminated, killed] = ended;
@@ -188,7 +189,7 @@ impl Log {
         });
     }
 
-    /// `error` is that of a handler. `children` is how many are left, if that is known.
+    /// Logs the end of a child. `error` is the error of a handler. `children` is the number of children left, if known.
     pub(crate) fn end(
         &self,
         pid: Pid,
@@ -264,12 +265,12 @@ impl Log {
         });
     }
 
-    /// A child has made the server its tracer, and gets SIGKILL.
+    /// Logs that a child has made the server its tracer, and gets SIGKILL.
     pub(crate) fn traced(&self, pid: Pid) {
         self.event(Level::Warning, "traced", |line| line.number("pid", pid));
     }
 
-    /// A preforked child has ended without a client. `pause` is the time until the next one is made.
+    /// Logs that a preforked child has ended without a client. `pause` is the time until the next child is made.
     pub(crate) fn leave(&self, is_trouble: bool, pid: Pid, end: ChildEnd, time: Duration, pause: Duration) {
         self.event(if is_trouble { Level::Warning } else { Level::Detail }, "leave", |line| {
             line.number("pid", pid);
@@ -320,7 +321,7 @@ impl Log {
         });
     }
 
-    /// A call failed that is not expected to fail; in `child`, or in the parent.
+    /// Logs an unexpected failure of a call, in `child` or in the parent.
     pub(crate) fn call_failed(&self, call: &str, errno: Errno, child: Option<Pid>, count: u64) {
         self.event(Level::Warning, "fail", |line| {
             line.text("call", call);
@@ -332,7 +333,7 @@ impl Log {
         });
     }
 
-    /// A child could not be set up.
+    /// Logs that a child could not be set up.
     pub(crate) fn set_up_failed(&self, call: &str, errno: Errno, pid: Pid) {
         self.event(Level::Warning, "fail", |line| {
             line.text("call", call);
@@ -341,7 +342,7 @@ impl Log {
         });
     }
 
-    /// A program could not be run for a client.
+    /// Logs that a program could not be run for a client.
     pub(crate) fn exec_failed(&self, call: &str, errno: Errno, peer: &Peer, count: u64) {
         self.event(Level::Warning, "fail", |line| {
             line.text("call", call);
@@ -354,7 +355,7 @@ impl Log {
 
 /// Reload and handover.
 impl Log {
-    /// SIGHUP came, and there was nothing to do.
+    /// Logs that SIGHUP came, and that there was nothing to do.
     pub(crate) fn reload_ignored(&self, why: &str) {
         self.event(Level::Notice, "reload", |line| line.text("why", why));
     }
@@ -377,7 +378,7 @@ impl Log {
         });
     }
 
-    /// SIGUSR2 came, and no successor is started.
+    /// Logs that SIGUSR2 came, but no successor is started.
     pub(crate) fn restart_refused(&self, why: &str) {
         self.event(Level::Warning, "restart", |line| line.text("refused", why));
     }

@@ -12,7 +12,7 @@ pub(super) struct Line {
     json: bool,
 }
 
-/// The longest end of a line.
+/// The most bytes of a line's end.
 const LINE_END: usize = 2;
 
 impl Line {
@@ -20,13 +20,13 @@ impl Line {
         Line { text: Text::new(), json }
     }
 
-    /// Writes what stands before the fields.
+    /// Writes the text before the fields.
     pub(super) fn start(&mut self, start: fmt::Arguments<'_>) {
         // The start of a line is short, so it fits.
         let _ = self.text.write_fmt(start);
     }
 
-    /// Writes what stands after the fields. They leave room for it.
+    /// Writes the text after the fields, which leave room for it.
     pub(super) fn end(&mut self, end: &str) {
         let _ = self.text.write_str(end);
     }

@@ -1,11 +1,11 @@
 //! The log: one line an event, written with one write.
 //!
 //! A line is the event's name and its fields: `mpserv: accept pid=12 from=127.0.0.1:40000 children=3 limit=64`. The
-//! time stands before them, unless standard error is a terminal or systemd's journal: see [`LogTime`]. A value that
-//! could be mistaken for something else stands in quotes, with `\"`, `\\` and `\u{a}` for what cannot stand there. As
-//! JSON a line is an object with `time`, in seconds since 1970, `event` and the same fields.
+//! time stands before the event, unless standard error is a terminal or systemd's journal: see [`LogTime`]. A value
+//! that could be mistaken for something else stands in quotes. In quotes, special characters are escaped as `\"`, `\\`
+//! and `\u{a}`. In JSON, a line is an object with `time`, in seconds since 1970, `event` and the same fields.
 //!
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
 //! | `writer.rs` | [`Log`]: format, verbosity, writing without waiting for long |
 //! | `daemon.rs` | the daemon behind `syslog()` |

@@ -1,7 +1,7 @@
-//! The log throttle: each kind of repeated trouble is logged once a second, with how often it came.
+//! The log throttle: each kind of repeated trouble is logged once a second, with the number of its events.
 //!
-//! While trouble goes on, the first event after each second is logged, with all its fields. Events that were held back
-//! and are followed by no other are summed up a second later: their fields are not known any more.
+//! While trouble goes on, the first event after each second is logged, with all its fields. If no further event
+//! follows, the events that were held back are summed up a second later. Their fields are not kept.
 
 use core::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) enum Throttled {
     Shortage,
     /// A program could not be run.
     Exec,
-    /// A call failed that is not expected to fail.
+    /// A call failed unexpectedly.
     Call,
 }
 
@@ -41,7 +41,7 @@ impl Throttled {
         Throttled::Call,
     ];
 
-    /// The level, the event and its field `why`, for the line that sums up suppressed events.
+    /// Returns the level, the event and its field `why`, for the line that sums up suppressed events.
     const fn summary(self) -> (Level, &'static str, &'static str) {
         match self {
             Throttled::Refuse => (Level::Warning, "refuse", "as before"),
@@ -59,17 +59,17 @@ impl Throttled {
 #[derive(Default)]
 pub(crate) struct LogThrottle([HeldBack; Throttled::ALL.len()]);
 
-/// Suppressed events of one kind.
+/// Events of one kind that were held back.
 #[derive(Clone, Copy, Default)]
 struct HeldBack {
-    /// The time from which on the next one may be logged.
+    /// The time from which on the next event may be logged.
     opens: Option<Duration>,
     /// The number of events that were held back.
     count: u64,
 }
 
 impl HeldBack {
-    /// The time at which the events that were held back are summed up.
+    /// Returns the time at which the events that were held back are summed up.
     fn due(&self) -> Option<Duration> {
         self.opens.filter(|_| self.count > 0).map(|opens| opens.saturating_add(THROTTLE_PERIOD))
     }
@@ -88,7 +88,7 @@ impl LogThrottle {
     }
 
     /// Logs an unexpected failure of a call, and waits for [`RETRY_EVERY`], so that the failure cannot make a busy
-    /// loop. `child` is the process, if it is not the parent.
+    /// loop. `child` is the process in which the call failed, if that is not the parent.
     pub(crate) fn back_off(&mut self, log: &Log, now: Duration, call: &str, errno: Errno, child: Option<Pid>) {
         if let Some(count) = self.admit(Throttled::Call, now) {
             log.call_failed(call, errno, child, count);
@@ -96,12 +96,12 @@ impl LogThrottle {
         nanosleep(RETRY_EVERY);
     }
 
-    /// The time at which [`release`](LogThrottle::release) has something to log.
+    /// Returns the time at which [`release`](LogThrottle::release) has something to log.
     pub(crate) fn due(&self) -> Option<Duration> {
         self.0.iter().filter_map(HeldBack::due).min()
     }
 
-    /// Sums up the events that were held back, of each kind that has not come for a period.
+    /// Sums up the events that were held back, of each kind that has not occurred for a period.
     pub(crate) fn release(&mut self, log: &Log, now: Duration) {
         for (held, kind) in self.0.iter_mut().zip(Throttled::ALL) {
             if held.due().is_some_and(|due| now >= due) {

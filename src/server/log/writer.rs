@@ -1,7 +1,7 @@
-//! Writing to the log: to standard error or syslog, in the format and with the details that were asked for.
+//! Writes to the log: to standard error or syslog, in the format and with the details that were asked for.
 //!
-//! The server waits at most [`LOG_PATIENCE`] for a reader of the log that does not read, and after that not again until
-//! it reads. Lines that cannot be written are lost, and counted.
+//! If the reader of the log does not read, the server waits once, for at most [`LOG_PATIENCE`]. After that, lines are
+//! dropped and counted until the reader reads again.
 
 use core::cell::Cell;
 use core::ffi::CStr;
@@ -26,14 +26,14 @@ use crate::sys::time::{Clock, clock_gettime};
 pub enum LogFormat {
     /// Lines of `name=value` on standard error.
     Text,
-    /// A JSON object a line on standard error.
+    /// One JSON object per line on standard error.
     Json,
     /// Lines of `name=value` to the system's log.
     Syslog,
 }
 
 impl LogFormat {
-    /// The format of this name: `text`, `json` or `syslog`.
+    /// Returns the format of this name: `text`, `json` or `syslog`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<LogFormat> {
         match name {
@@ -57,7 +57,7 @@ pub enum LogTime {
 }
 
 impl LogTime {
-    /// The setting of this name: `auto`, `yes` or `no`.
+    /// Returns the setting of this name: `auto`, `yes` or `no`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<LogTime> {
         match name {
@@ -72,7 +72,7 @@ impl LogTime {
 /// The events that are logged.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Verbosity {
-    /// No start and end of a connection.
+    /// Every event except the start and the end of a connection.
     Quiet,
     /// Every event.
     Normal,
@@ -87,7 +87,7 @@ pub(super) enum Level {
     Detail,
     /// A connection's start or end.
     Connection,
-    /// The server's own affairs.
+    /// An event of the server itself.
     Notice,
     /// Trouble.
     Warning,
@@ -200,16 +200,16 @@ impl Log {
         self.write_in_time(line.as_bytes()).is_ok()
     }
 
-    /// Writes a line to standard error, without an end by SIGPIPE if its reader is gone: see `signals.rs`.
+    /// Writes a line to standard error. If the reader is gone, SIGPIPE does not end this process: see `signals.rs`.
     fn write_in_time(&self, line: &[u8]) -> errno::Result<()> {
         let patience = if self.lost.get() > 0 { Duration::ZERO } else { LOG_PATIENCE };
         let mut stderr = [PollFd::new(STDERR.as_fd(), PollEvents::OUT)];
         let asked = retry_on_intr(|| ppoll(&mut stderr, Some(patience), None));
-        // If ppoll() fails, the write is tried.
+        // If ppoll() fails, the write is tried anyway.
         if asked.is_ok() && stderr.iter().any(|stderr| stderr.revents() != PollEvents::OUT) {
             return Err(Errno::AGAIN);
         }
-        // A pipe that takes anything takes a whole line.
+        // A pipe that has any room has room for a whole line.
         if self.is_socket {
             all_of(line, |rest| send(STDERR, rest, MsgFlags::DONTWAIT | MsgFlags::NOSIGNAL))
         } else {
@@ -226,7 +226,7 @@ fn is_journal((device, inode): (u64, u64)) -> bool {
     stream.is_some_and(|(dev, ino)| dev.parse() == Ok(device) && ino.parse() == Ok(inode))
 }
 
-/// The time of day, for lines of the log only: it may jump.
+/// Returns the time of day, for lines of the log only, because this clock may jump.
 fn time_of_day() -> Duration {
     clock_gettime(Clock::REALTIME)
 }

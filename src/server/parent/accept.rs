@@ -1,4 +1,4 @@
-//! Accepting: from a client that waits to a child that serves it.
+//! Accepts clients: from a client that waits to a child that serves the client.
 
 use core::time::Duration;
 
@@ -20,7 +20,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     pub(super) fn accept_burst(&mut self) {
         for _ in 0..ACCEPTS_IN_A_ROW {
             if self.is_full() && self.state.reap_at.is_some() {
-                // Children that have ended without having been reaped hold slots that are needed now.
+                // Children that have ended but are not yet reaped hold slots that are needed now.
                 self.reap();
             }
             if self.note_blocked().is_some() || !self.accept_next() {
@@ -67,7 +67,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.state.ready.get(index).is_some_and(|ready| *ready)
     }
 
-    /// Counts a failure that concerns one connection alone, or pauses for any other.
+    /// Counts a failure that concerns one connection alone, or pauses after any other failure.
     fn accept_failed(&mut self, errno: Errno) {
         let may_go_on = is_connection_error(errno) || errno == Errno::INTR;
         if !may_go_on || self.state.aborts_in_a_row >= ABORTS_IN_A_ROW {
@@ -90,7 +90,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
         match rule {
             Ok(rule) => {
-                // A client that is refused does not use up what is left for others.
+                // A refused client does not count, so that it uses up nothing of the rate.
                 if let Some(rate) = &mut self.rate {
                     rate.count(self.state.now);
                 }
@@ -104,8 +104,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Decides whether a client is served, and returns the rule that allows it. If a PROXY header is to name the
-    /// client, the child decides.
+    /// Decides whether a client is served, and returns the rule that allows it. If a PROXY header will name the client,
+    /// the child decides instead.
     fn check(&self, peer: &Peer) -> Result<Option<u32>, Refusal<'_>> {
         if self.settings.proxy_protocol {
             return Ok(None);
@@ -117,8 +117,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         admission.decide(rule.map(|(_, rule)| rule), others, of_rule).map(|()| index)
     }
 
-    /// Whether a child may have ended that was not reaped. To ask waitpid() would take longer, the more children there
-    /// are.
+    /// Whether a child may have ended that was not reaped. Does not ask waitpid(), which takes longer the more children
+    /// there are.
     fn may_have_ended(&self) -> bool {
         let mut signals = [PollFd::new(self.descriptors.signals.as_fd(), PollEvents::IN)];
         self.state.reap_at.is_some() || poll(&mut signals, Some(Duration::ZERO)) != Ok(0)
@@ -140,11 +140,11 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.start_with(connection, index);
     }
 
-    /// Starts a child for a connection. If no process can be had, the client is kept for a while.
+    /// Starts a child for a connection. If no process can be started, the client is kept for a while.
     fn start_with(&mut self, connection: Connection, rule: Option<u32>) {
         let peer = connection.peer();
         let slot = self.scoreboard.take_slot(self.state.children.next_index());
-        // Before there is a child, which may name another client.
+        // The slot is set before the child exists, because the child may put another client there.
         slot.set_client(connection.number(), &peer);
         let children = Some(self.state.children.len() + 1);
         let (worker, context) = self.next_child(slot, children);

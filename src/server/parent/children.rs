@@ -8,17 +8,17 @@ use crate::sys::errno::Result;
 use crate::sys::memory::ParentOnly;
 use crate::sys::process::Pid;
 
-/// The stage of a child on its way to its end, as far as the parent decides it. A child that serves no client yet, or
-/// no more, is running as well: the scoreboard's [`State`](crate::server::scoreboard::State) tells that.
+/// The stage of a child on its way to its end, as far as the parent decides it. A child without a client is `Running`
+/// too. The scoreboard's [`State`](crate::server::scoreboard::State) tells whether a child has a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
-    /// Not told to end.
+    /// The child has not been told to end.
     Running,
-    /// Told to retire: the child ends once it has no client.
+    /// The child has been told to retire, and ends once it has no client.
     Retiring,
-    /// SIGTERM was sent.
+    /// The child has been sent SIGTERM.
     Terminating,
-    /// SIGKILL was sent.
+    /// The child has been sent SIGKILL.
     Killed,
 }
 
@@ -34,23 +34,24 @@ impl Stage {
 pub(super) struct Child {
     pub(super) pid: Pid,
     pub(super) peer: Peer,
-    /// The rule that allows its client.
+    /// The rule that allows the child's client.
     pub(super) rule: Option<u32>,
-    /// Its slot in this table and on the scoreboard.
+    /// The child's slot in this table and on the scoreboard.
     pub(super) index: u32,
     pub(super) started: Duration,
     pub(super) stage: Stage,
-    /// The time at which its stage began.
+    /// The time at which the child's stage began.
     pub(super) since: Duration,
-    /// Its neighbours among the children of its stage, or the next slot that is free.
+    /// The neighbours of the child in the list of its stage: the children before and after it. In a free slot, `after`
+    /// is the next free slot.
     before: u32,
     after: u32,
 }
 
-/// The index of no slot.
+/// The index that stands for no slot.
 const NONE: u32 = u32::MAX;
 
-/// The children of one stage, in the order in which they came to it: the time of the first one is up first.
+/// The children of one stage, in the order in which they came to the stage. So the time of the first child is up first.
 #[derive(Clone, Copy)]
 struct List {
     first: u32,
@@ -91,12 +92,12 @@ impl Children {
         self.length == 0
     }
 
-    /// The number of children at a stage.
+    /// Returns the number of children at a stage.
     pub(super) fn len_at(&self, stage: Stage) -> u32 {
         self.lengths[stage as usize]
     }
 
-    /// The slot of the next child.
+    /// Returns the slot of the next child.
     pub(super) fn next_index(&self) -> u32 {
         if self.free == NONE { u32::try_from(self.slots.len()).unwrap_or(NONE) } else { self.free }
     }
@@ -109,7 +110,7 @@ impl Children {
         self.slots.get_mut(index as usize)
     }
 
-    /// Adds a child. `ENOMEM` when there are as many as there may be.
+    /// Adds a child. Fails with `ENOMEM` when the table is full.
     pub(super) fn insert(&mut self, pid: Pid, peer: Peer, rule: Option<u32>, now: Duration) -> Result<()> {
         let index = self.next_index();
         let child = Child {
@@ -137,7 +138,7 @@ impl Children {
         self.by_pid.insert(pid, index)
     }
 
-    /// Removes a child. `None` for a process that is not in the table.
+    /// Removes a child. Returns `None` if the process is not in the table.
     pub(super) fn remove(&mut self, pid: Pid) -> Option<Child> {
         let index = self.by_pid.remove(&pid)?;
         let child = *self.slot(index)?;
@@ -149,17 +150,17 @@ impl Children {
         Some(child)
     }
 
-    /// The children at a stage, the one that has been there for the longest time first.
+    /// Returns the children at a stage, the one that has been there for the longest time first.
     pub(super) fn at(&self, stage: Stage) -> impl Iterator<Item = Child> + use<'_> {
         core::iter::successors(self.first(stage), |child| self.next(child))
     }
 
-    /// The child that has been at a stage for the longest time.
+    /// Returns the child that has been at a stage for the longest time.
     pub(super) fn first(&self, stage: Stage) -> Option<Child> {
         self.lists.get(stage as usize).and_then(|list| self.slot(list.first)).copied()
     }
 
-    /// The child that came to a stage last.
+    /// Returns the child that came to a stage last.
     pub(super) fn last(&self, stage: Stage) -> Option<Child> {
         self.lists.get(stage as usize).and_then(|list| self.slot(list.last)).copied()
     }
@@ -169,12 +170,12 @@ impl Children {
         self.by_pid.get(&pid).is_some()
     }
 
-    /// The child that came to the same stage before this one.
+    /// Returns the child that came to the same stage before this one.
     pub(super) fn before(&self, child: &Child) -> Option<Child> {
         self.slot(child.before).copied()
     }
 
-    /// The child that came to the same stage after this one.
+    /// Returns the child that came to the same stage after this one.
     pub(super) fn next(&self, child: &Child) -> Option<Child> {
         self.slot(child.after).copied()
     }

@@ -1,7 +1,7 @@
 //! The loop of the parent.
 //!
-//! Under load it accepts first, and waits only when no client is left to accept, or after [`ACCEPTS_IN_A_ROW`] clients,
-//! to look at the signals.
+//! Under load the loop accepts first. It waits only when no client is left to accept. After [`ACCEPTS_IN_A_ROW`]
+//! clients it looks at the signals.
 //!
 //! [`ACCEPTS_IN_A_ROW`]: crate::server::limits::ACCEPTS_IN_A_ROW
 
@@ -17,10 +17,10 @@ use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::poll::{PollEvents, PollFd, poll};
 use crate::sys::signal::{Signal, SignalInfo};
 
-/// The descriptors that are polled besides the listeners: the signals, and a successor's answer.
+/// The descriptors that are polled besides the listeners: the descriptor of the signals, and the pipe of a successor.
 const OTHERS: usize = 2;
 
-/// The descriptors that have something.
+/// The descriptors that are ready.
 struct Ready {
     signals: bool,
     successor: bool,
@@ -51,7 +51,8 @@ impl<W: Worker> Parent<'_, '_, W> {
                     if can_accept {
                         self.state.ready = ready.listeners;
                     }
-                    // A successor that has ended, though it was ready, cannot take over.
+                    // Signals come before the successor's answer: a successor that has ended cannot take over, even if
+                    // it was ready.
                     if ready.signals {
                         self.on_signals();
                     }
@@ -68,8 +69,8 @@ impl<W: Worker> Parent<'_, '_, W> {
     #[inline(never)]
     fn begin(&mut self) {
         if self.pool.is_some() && self.descriptors.listeners.len() == 1 {
-            // Children wait in accept4(), and the kernel wakes one of them for each client. If a listener cannot be
-            // made to block, they wait in ppoll().
+            // Children wait in accept4(), and the kernel wakes one child for each client. If a listener cannot be made
+            // to block, the children wait in ppoll().
             let _ = self.descriptors.listeners.set_blocking(true);
         }
         if let Some(predecessor) = self.descriptors.predecessor.take() {
@@ -82,7 +83,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.publisher.ready();
     }
 
-    /// Waits for a signal, a successor's answer, the next deadline, and, if the parent can accept, for a client.
+    /// Waits for a signal, a successor's answer or the next deadline. Also waits for a client if the parent can accept.
     /// Returns at once if a listener may have a client already.
     fn wait(&self, can_accept: bool) -> Result<Ready> {
         let timeout = if can_accept && self.state.ready.contains(&true) {
@@ -107,7 +108,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         Ok(Ready { signals: next(), successor: next(), listeners: core::array::from_fn(|_| next()) })
     }
 
-    /// Reads the signals that are pending, and does what each says.
+    /// Reads the signals that are pending, and handles each.
     fn on_signals(&mut self) {
         let Some(signals) = &self.descriptors.signals else { return };
         match signals.read() {
@@ -136,7 +137,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Logs an unexpected failure and waits a little, so that it cannot make a busy loop.
+    /// Logs an unexpected failure and waits a little, so that the failure cannot make a busy loop.
     #[inline(never)]
     pub(super) fn back_off(&mut self, call: &str, errno: Errno) {
         self.throttle.back_off(self.log, self.state.now, call, errno, None);

@@ -18,7 +18,7 @@ pub(super) struct Group {
     pub(super) end: End,
 }
 
-/// Progress of a group towards its end. The times are those of the signal.
+/// Progress of a group towards its end. Each time is the time of the signal.
 #[derive(Clone, Copy)]
 pub(super) enum End {
     NotTold,
@@ -29,7 +29,7 @@ pub(super) enum End {
 /// The table of the groups.
 pub(super) struct Groups {
     pub(super) groups: ParentOnly<Group>,
-    /// The time at which they are looked at.
+    /// The time at which the parent looks at the groups.
     pub(super) look_at: Duration,
 }
 
@@ -44,15 +44,15 @@ impl Groups {
         self.groups.is_empty()
     }
 
-    /// The time at which the groups must be looked at, if there are any.
+    /// Returns the time at which the groups must be looked at, if there are any.
     pub(super) fn look_at(&self) -> Option<Duration> {
         (!self.is_empty()).then_some(self.look_at)
     }
 }
 
 impl Group {
-    /// Whether a process is left. While one is, the kernel gives the group's number to no process, so a process of this
-    /// number means that the group was gone and the number belongs to another process.
+    /// Whether a process of the group is left. While a process is left, the kernel gives the group's number to no new
+    /// process. So if a process has this number as its id, the group is gone.
     pub(super) fn exists(&self) -> bool {
         group_exists(self.id) && !exists(self.id)
     }

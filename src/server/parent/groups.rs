@@ -1,7 +1,7 @@
 //! Process groups that have outlived their child: a program may leave processes that still hold the connection.
 //!
-//! Such a group gets the signals that the child would have got: when its time is up, and when the server stops. A
-//! process that has moved itself to another group or session is out of reach.
+//! Such a group gets the signals that the child would have got: at the end of its lifetime, and when the server stops.
+//! A process that has moved itself to another group or session is out of reach.
 
 use core::time::Duration;
 
@@ -21,24 +21,26 @@ impl<W: Worker> Parent<'_, '_, W> {
             return;
         }
         let group = Group { id: child.pid, peer: *peer, started, end: End::NotTold };
-        // Once there is a group, all are looked at each period: a look takes longer, the more there are.
+        // Only the first group makes the parent look at once. After that, all groups are looked at once a period,
+        // because a look takes longer the more groups there are.
         if self.state.groups.is_empty() {
             self.state.groups.look_at = self.state.now;
         }
         if self.state.groups.groups.push(group).is_ok() {
             return;
         }
-        // The list is full, but some may have gone meanwhile.
+        // The list is full, but some groups may have gone meanwhile.
         self.look_at_groups();
         if self.state.groups.groups.push(group).is_err() {
-            // Nothing may escape the stop, so this group ends now.
+            // No process may escape the stop of the server, so this group ends now.
             let _ = killpg(child.pid, Signal::KILL);
             self.log.group(child.pid, peer, Signal::KILL);
         }
     }
 
     fn signal_group(&self, group: &Group, signal: Signal) {
-        // If the last process has just ended, that is no error. A stopped process does not act on SIGTERM.
+        // It is no error if the last process has just ended. SIGCONT is needed because a stopped process does not act
+        // on SIGTERM.
         let _ = killpg(group.id, signal);
         let _ = killpg(group.id, Signal::CONT);
         self.log.group(group.id, &group.peer, signal);
@@ -64,7 +66,7 @@ impl<W: Worker> Parent<'_, '_, W> {
                     self.signal_group(&group, Signal::KILL);
                     group.end = End::Killed(now);
                 }
-                // All processes of the group are dead, and no process reaps them.
+                // All processes of the group are dead, but their parent does not reap them.
                 End::Killed(since) if since + KILL_AFTER <= now => continue,
                 _ => {}
             }

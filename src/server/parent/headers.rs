@@ -13,13 +13,14 @@ use crate::server::source::Source;
 use crate::sys::process::Pid;
 
 impl<W: Worker> Parent<'_, '_, W> {
-    /// The time at which connections without a header are looked at: while no child is left for others.
+    /// Returns the time at which connections without a header are looked at: only while no child is left for other
+    /// connections.
     pub(super) fn headers_due(&self) -> Option<Duration> {
         (self.settings.proxy_protocol && self.pool.is_none() && self.is_full()).then_some(self.state.headers_at)
     }
 
-    /// Ends the oldest connections without a header of each source that has more than half of the children with such
-    /// connections, if they have waited for [`HEADER_PATIENCE`].
+    /// Ends old connections without a header, the oldest first. A connection is ended if it has waited for
+    /// [`HEADER_PATIENCE`], and if its source has more than half of the children with such connections.
     pub(super) fn end_silent_connections(&mut self) {
         let now = self.state.now;
         self.state.headers_at = now + HEADER_PATIENCE;
@@ -27,7 +28,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             return;
         }
         let share = (self.settings.max_children / 2).max(1);
-        // Without memory, the header's time limit ends them.
+        // If there is no memory for the map, the header's time limit ends the connections.
         let Ok(mut waiting) = Map::<Source, u32>::with_capacity(self.state.children.len() as usize) else { return };
         for (_, peer, _) in self.state.children.at(Stage::Running).filter_map(|child| self.silent(&child)) {
             let source = peer.source(self.settings.source_prefix);
@@ -48,13 +49,13 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// A child that waits for a header, the address that has not sent it, and the time since which it waits.
+    /// Returns a child that waits for a header, the address that has not sent it, and the time since which it waits.
     fn silent(&self, child: &Child) -> Option<(Pid, Peer, Duration)> {
         let slot = self.scoreboard.slot(child.index);
         if self.pool.is_some() {
             return (slot.state() == State::Header).then(|| (child.pid, slot.peer(), slot.since()));
         }
-        // One that has just been started has not said anything.
+        // A child that has just been started has not set its state yet.
         matches!(slot.state(), State::Header | State::Free).then_some((child.pid, child.peer, child.started))
     }
 }

@@ -7,8 +7,8 @@ use crate::sys::memory::ParentOnly;
 
 /// A hash table with open addressing and linear probing, for a fixed number of keys.
 ///
-/// At least half of the places stay empty, so a search looks at two or three places on average. An attacker who chooses
-/// the keys, by connecting from chosen addresses, can make a search look at every key, which is as slow as a list.
+/// At least half of the places stay empty, so a search looks at two or three places on average. An attacker can choose
+/// keys by connecting from chosen addresses. In the worst case a search then looks at every key, as in a list.
 pub(super) struct Map<K, V> {
     places: ParentOnly<Option<(K, V)>>,
     length: usize,
@@ -23,7 +23,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Map<K, V> {
         Ok(Map { places, length: 0 })
     }
 
-    /// The place at which the search for a key begins.
+    /// Returns the place at which the search for a key begins.
     fn home(&self, key: &K) -> usize {
         let mut hasher = Fnv(FNV_BASIS);
         key.hash(&mut hasher);
@@ -36,7 +36,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Map<K, V> {
         self.places.len() - 1
     }
 
-    /// The place that has the key, or the empty one at which the search for it ends.
+    /// Returns the place that has the key, or the empty place at which the search for the key ends.
     fn find(&self, key: &K) -> usize {
         let mut place = self.home(key);
         while let Some(Some((other, _))) = self.places.get(place) {
@@ -52,7 +52,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Map<K, V> {
         self.places.get(self.find(key)).copied().flatten().map(|(_, value)| value)
     }
 
-    /// Sets the value of a key. `ENOMEM` when there are as many keys as there may be.
+    /// Sets the value of a key. Fails with `ENOMEM` when the map is full.
     pub(super) fn insert(&mut self, key: K, value: V) -> Result<()> {
         let place = self.find(&key);
         let half = self.places.len() / 2;
@@ -87,7 +87,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Map<K, V> {
     }
 }
 
-/// FNV-1a, by Fowler, Noll and Vo: short keys, no setup, no seed.
+/// The hash function FNV-1a, by Fowler, Noll and Vo. It suits short keys, and needs no setup and no seed.
 struct Fnv(u64);
 
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;

@@ -2,26 +2,26 @@
 //!
 //! To follow the parent, read its files in this order:
 //!
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
-//! | `state.rs` | [`Parent`] and everything that it knows |
-//! | `event_loop.rs` | the loop: timers, accept, wait, signals |
-//! | `accept.rs` | from a client that waits to a child that serves it |
-//! | `pause.rs` | what keeps the parent from accepting: resource shortages, `--max-children`, `--max-rate` (counted in `rate.rs`) |
+//! | `state.rs` | [`Parent`]: the state of the parent |
+//! | `event_loop.rs` | the main loop: timers, accept, wait, signals |
+//! | `accept.rs` | from a client that waits to a child that serves the client |
+//! | `pause.rs` | the reasons for which the parent does not accept: resource shortages, `--max-children`, `--max-rate` (counted in `rate.rs`) |
 //! | `reap.rs` | SIGCHLD: children that have ended |
-//! | `timers.rs` | everything that happens at a certain time: when, and what |
-//! | `pool.rs`, `pool_size.rs` | preforked children: making and retiring them; how many there should be |
+//! | `timers.rs` | everything that happens at a certain time |
+//! | `pool.rs`, `pool_size.rs` | preforked children: makes and retires them; computes their number |
 //! | `reload.rs`, `successor.rs` | SIGHUP: the rules are read again; SIGUSR2: a successor is started and takes over |
 //! | `stop.rs` | SIGTERM and its like: from the signal to the last child |
 //! | `headers.rs` | connections whose PROXY header does not come |
-//! | `publisher.rs`, `status.rs` | what the service manager, `ps` and the log are told of the server's state |
+//! | `publisher.rs`, `status.rs` | reports of the server's state to the service manager, `ps` and the log |
 //! | `groups.rs` | process groups that have outlived their child |
 //! | `children.rs`, `group_table.rs` | tables of a fixed size: children, and their groups |
 //! | `map.rs`, `sources.rs`, `rule_counts.rs` | tables of a fixed size: any keys, clients by source, clients by rule |
 //! | `rate.rs` | the times of the last connections |
 //!
-//! The signals that the parent obeys are blocked from the start to the end, and read from a descriptor. So no signal
-//! interrupts anything, a signal that comes just before the wait ends the wait, and a child has no handler to put back.
+//! The signals that the parent obeys are always blocked, and read from a descriptor. So no signal interrupts a call,
+//! and a signal that comes just before the wait ends the wait. A child need not remove any handler.
 
 mod accept;
 mod children;

@@ -1,4 +1,4 @@
-//! Pausing: what keeps the parent from accepting, and the only place that logs when that begins and ends.
+//! Pauses: the reasons for which the parent does not accept. Only this module logs when a pause begins and ends.
 
 use super::state::{Limit, LimitReached, Parent, Shortage};
 use crate::server::child::Worker;
@@ -10,7 +10,7 @@ use crate::sys::errno::Errno;
 /// The reason why the parent accepts no connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Blocked {
-    /// Preforked children accept.
+    /// Preforked children accept connections instead.
     Prefork,
     Stopping,
     Shortage,
@@ -18,7 +18,7 @@ pub(super) enum Blocked {
 }
 
 impl Limit {
-    /// The option that sets the limit.
+    /// Returns the option that sets the limit.
     const fn name(self) -> &'static str {
         match self {
             Limit::MaxChildren => "max-children",
@@ -35,7 +35,7 @@ impl Limit {
 }
 
 impl<W: Worker> Parent<'_, '_, W> {
-    /// The reason why the parent accepts no connection, if there is one. Changes nothing.
+    /// Returns the reason why the parent accepts no connection, if there is one. Changes nothing.
     pub(super) fn blocked(&self) -> Option<Blocked> {
         let opens_at = self.rate.as_ref().and_then(|rate| rate.opens_at());
         if self.pool.is_some() {
@@ -53,13 +53,13 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// [`blocked`](Parent::blocked), and logs if a limit has been reached, or no longer is.
+    /// Returns [`blocked`](Parent::blocked). Logs if a limit has been reached, or is no longer reached.
     pub(super) fn note_blocked(&mut self) -> Option<Blocked> {
         let blocked = self.blocked();
         let limit = match blocked {
             Some(Blocked::Limit(limit)) => Some(limit),
             None => None,
-            // These causes say nothing about the limits.
+            // These reasons say nothing about the limits.
             Some(Blocked::Prefork | Blocked::Stopping | Blocked::Shortage) => return blocked,
         };
         if limit != self.state.limit_reached.map(|reached| reached.limit) {
@@ -86,8 +86,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Accepts no connection for a while: a call has failed for lack of a resource. `client` is the client for whom no
-    /// process could be started.
+    /// Stops accepting for a while, because a call has failed for lack of a resource. `client` is the client for whom
+    /// no process could be started.
     pub(super) fn shortage(&mut self, call: &'static str, errno: Errno, client: Option<Connection>) {
         let since = self.state.now;
         let retry_at = Some(since + RETRY_EVERY);
@@ -99,7 +99,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.state.shortage = Some(Shortage { call, since, retry_at, is_logged, client });
     }
 
-    /// Logs that a call has failed for lack of a resource, unless that was logged just now. Returns whether it was.
+    /// Logs that a call has failed for lack of a resource, unless the log throttle holds the line back. Returns whether
+    /// the line was logged.
     pub(super) fn log_shortage(&mut self, call: &'static str, errno: Errno) -> bool {
         let count = self.throttle.admit(Throttled::Shortage, self.state.now);
         if let Some(count) = count {
@@ -108,7 +109,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         count.is_some()
     }
 
-    /// Ends a shortage: the call has succeeded, or does not fail any more. A client who waits for a process goes on
+    /// Ends a shortage: the call has succeeded, or does not fail any more. A client that waits for a process goes on
     /// waiting.
     pub(super) fn shortage_over(&mut self) {
         let over = self.state.shortage.take_if(|shortage| shortage.client.is_none());
@@ -117,16 +118,16 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Tries again what a shortage has prevented: to start a child for the client that is kept, or to accept.
+    /// Tries again after a shortage: starts a child for the client that is kept, or accepts.
     pub(super) fn retry(&mut self) {
         let now = self.state.now;
         let Some(shortage) = &mut self.state.shortage else { return };
         shortage.retry_at = None;
         let is_late = now - shortage.since >= CLIENT_KEPT;
         match shortage.client.take() {
-            // Even if no client has come meanwhile, only a try tells whether the shortage is over.
+            // Only a try tells whether the shortage is over, even if no client has come meanwhile.
             None => self.state.ready = [true; LISTENERS_MAX],
-            // No client was accepted since, so there is a slot.
+            // There is a slot, because no client was accepted since.
             Some(client) if !is_late => self.start(client),
             Some(client) => {
                 // The next client begins a wait of its own.

@@ -29,14 +29,14 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Makes the children that are missing.
+    /// Makes as many preforked children as are missing.
     pub(super) fn refill_pool(&mut self) {
         let running = self.state.children.len_at(Stage::Running);
         let missing = self.pool.as_ref().map_or(0, |pool| pool.missing(running));
         self.prefork(missing);
     }
 
-    /// Makes so many children, or as many as there can be.
+    /// Makes `count` preforked children, or fewer if the system has no resources for more.
     fn prefork(&mut self, count: u32) {
         for _ in 0..count {
             if self.is_full() || !self.start_pool_child() {
@@ -45,7 +45,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Makes a child. Returns whether there is one.
+    /// Makes a preforked child. Returns whether that succeeded.
     fn start_pool_child(&mut self) -> bool {
         let slot = self.scoreboard.take_slot(self.state.children.next_index());
         let (worker, context) = self.next_child(slot, None);
@@ -72,10 +72,10 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Tells a child that it is no longer needed. It ends once it has no client.
+    /// Tells a child that it is no longer needed. The child ends once it has no client.
     fn retire(&mut self, pid: Pid) {
         self.state.set_stage(pid, Stage::Retiring);
-        // The child was not reaped, so the id is its own. If it has ended already, that is no error.
+        // The child was not reaped, so the id is its own. It is no error if the child has ended already.
         let _ = kill(pid, RETIRE);
         self.state.retire_again_at = Some(self.state.now + RETRY_EVERY);
     }
@@ -90,7 +90,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Tells retired children without a client again: the first signal may have come just before they began to wait.
+    /// Signals retired children without a client again: the first signal may have come just before they began to wait.
     pub(super) fn retire_again(&mut self) {
         let is_serving = |child: &Child| self.scoreboard.slot(child.index).state().has_client();
         for child in self.state.children.at(Stage::Retiring).filter(|child| !is_serving(child)) {
@@ -102,8 +102,9 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Ends preforked children that have had the same client for longer than `--max-lifetime`.
     ///
-    /// A child that a client has taken over can misstate its slot. So each child is also retired when it is as old as
-    /// the limit, and has ended that long after: then any client that it has had is as old.
+    /// A child that a client has taken over can write false values to its slot. So each child is also retired at the
+    /// age of the limit. If it still runs after the same time again, it is ended: its client has then been there for at
+    /// least that long.
     fn end_long_connections(&mut self) {
         let Some(limit) = self.settings.max_lifetime else { return };
         let now = self.state.now;
@@ -126,7 +127,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Ends children with one client that have lived for longer than `--max-lifetime`.
+    /// Ends children that serve one client only and have lived for longer than `--max-lifetime`.
     pub(super) fn end_old_children(&mut self) {
         let (now, limit) = (self.state.now, self.settings.max_lifetime.unwrap_or_default());
         let is_over = |child: &Child| child.started.saturating_add(limit) <= now;

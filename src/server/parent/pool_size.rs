@@ -10,15 +10,15 @@ pub(super) struct Pool {
     size: PoolSize,
     /// The number of children that are made in the next second if all are busy.
     growth: u32,
-    /// The time at which the size is looked at next.
+    /// The time of the next decision about the size.
     tick: Duration,
-    /// The pause after the next child that crashes before it has served a client.
+    /// The pause after the next child that crashes before serving a client.
     crash_pause: Duration,
     /// The time until which no child is made.
     closed_until: Duration,
 }
 
-/// The change of a second.
+/// The decision about the size, made once a second.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     Stay,
@@ -38,22 +38,22 @@ impl Pool {
         self.size.min < self.size.max
     }
 
-    /// The time of the next [`step`](Pool::step).
+    /// Returns the time of the next [`step`](Pool::step).
     pub(super) const fn tick(&self) -> Duration {
         self.tick
     }
 
-    /// The number of children that are missing, of which so many are running.
+    /// Returns the number of children that are missing if `running` children exist.
     pub(super) const fn missing(&self, running: u32) -> u32 {
         self.size.min.saturating_sub(running)
     }
 
-    /// The time from which on a child may be made.
+    /// Returns the time from which on a child may be made.
     pub(super) const fn opens_at(&self) -> Duration {
         self.closed_until
     }
 
-    /// Decides how the size changes now that a second is over. The next second begins.
+    /// Decides how the size changes at the end of a second, and begins the next second.
     pub(super) fn step(&mut self, running: u32, idle: u32, now: Duration) -> Step {
         self.tick = now + POOL_TICK;
         if !self.is_elastic() {
@@ -68,7 +68,8 @@ impl Pool {
         if idle > self.size.min && running > self.size.min { Step::Shrink } else { Step::Stay }
     }
 
-    /// Takes note of a child that has ended. After one that was not useful the next one has to wait, each time longer.
+    /// Takes note of a child that has ended. After a child that was not useful, the next child has to wait, each time
+    /// longer.
     pub(super) fn on_end(&mut self, was_useful: bool, now: Duration) {
         if was_useful {
             self.crash_pause = CRASH_PAUSE;
@@ -83,7 +84,7 @@ impl Pool {
         self.closed_until = self.closed_until.max(now + time);
     }
 
-    /// The time from which on a child may be made again, if none may be made now.
+    /// Returns the time from which on a child may be made again, if none may be made now.
     pub(super) fn closed_until(&self, now: Duration) -> Option<Duration> {
         (now < self.closed_until).then_some(self.closed_until)
     }

@@ -11,7 +11,7 @@ use crate::sys::process::Pid;
 /// The longest title.
 const TITLE_MAX: usize = 64;
 
-/// Stands for: no number shown yet.
+/// The number that stands for "none shown yet".
 const NOT_SHOWN: u32 = u32::MAX;
 
 /// Tells the service manager and `ps` the server's state.
@@ -21,17 +21,17 @@ pub(super) struct Publisher {
     /// The highest number of children.
     limit: u32,
     watchdog_at: Duration,
-    /// The number of children that the service manager was told, and when it may be told another.
+    /// The number of children that the service manager was told last.
     status: Shown,
-    /// The same for the title.
+    /// The number of children that the title shows.
     titled: Shown,
 }
 
-/// A number that is shown, and does not change too often.
+/// A number that is shown, and must not change too often.
 #[derive(Clone, Copy)]
 struct Shown {
     number: u32,
-    /// The time from which on it may change.
+    /// The time from which on the number may change.
     next: Duration,
 }
 
@@ -47,7 +47,7 @@ impl Publisher {
         Publisher { manager, title, limit, watchdog_at: now, status: shown, titled: shown }
     }
 
-    /// The connection to the service manager, for the child to close.
+    /// Returns the connection to the service manager, for the child to close.
     pub(super) fn manager(&self) -> &Manager {
         &self.manager
     }
@@ -64,13 +64,13 @@ impl Publisher {
         self.manager.stopping();
     }
 
-    /// Tells the service manager of the successor, and from then on nothing.
+    /// Tells the service manager of the successor, and from then on tells it nothing.
     pub(super) fn hand_over_to(&mut self, successor: Pid) {
         self.manager.succeeded_by(successor);
         self.manager = Manager::none();
     }
 
-    /// The time at which the watchdog must hear from the server.
+    /// Returns the time at which the watchdog must hear from the server.
     pub(super) fn watchdog_due(&self) -> Option<Duration> {
         self.manager.watchdog.map(|_| self.watchdog_at)
     }
@@ -82,7 +82,8 @@ impl Publisher {
         }
     }
 
-    /// The earliest time to tell the service manager `children`, or `None` if it was told that number already.
+    /// Returns the earliest time to tell the service manager `children`, or `None` if the manager knows that number
+    /// already.
     pub(super) fn status_due(&self, children: u32) -> Option<Duration> {
         if self.manager.is_there() { self.status.due(children) } else { None }
     }
@@ -92,7 +93,7 @@ impl Publisher {
         self.status = Shown { number: children, next: now + STATUS_EVERY };
     }
 
-    /// The earliest time to show `children` in the title, or `None` if it is shown already.
+    /// Returns the earliest time to show `children` in the title, or `None` if the title shows them already.
     pub(super) fn title_due(&self, children: u32) -> Option<Duration> {
         if self.title.is_some() { self.titled.due(children) } else { None }
     }

@@ -1,12 +1,12 @@
-//! `Rate`: the times behind `--max-rate`, the limit of connections in a period. `pause.rs` decides by them.
+//! `Rate`: the times of connections for `--max-rate`, the limit of connections in a period. `pause.rs` uses them.
 
 use core::time::Duration;
 
 use crate::sys::errno::Result;
 use crate::sys::memory::ParentOnly;
 
-/// A limit of connections in any stretch of time as long as the period. It is exact: the times of the last `limit`
-/// connections are kept.
+/// A limit of connections in any stretch of time as long as the period. The limit is exact, because the times of the
+/// last `limit` connections are kept.
 pub(super) struct Rate {
     times: ParentOnly<Duration>,
     /// The index of the oldest time, once there are as many as the limit.
@@ -23,7 +23,7 @@ impl Rate {
         Ok(Rate { times, oldest: 0, limit, period })
     }
 
-    /// The time at which the next connection may be accepted. `None` if there is no need to wait.
+    /// Returns the time at which the next connection may be accepted. Returns `None` if there is no need to wait.
     pub(super) fn opens_at(&self) -> Option<Duration> {
         if self.times.len() < self.limit {
             return None;

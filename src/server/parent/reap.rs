@@ -1,4 +1,4 @@
-//! Reaping: children that have ended.
+//! Reaps children that have ended.
 
 use core::time::Duration;
 
@@ -30,10 +30,10 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Reaps the child that has sent SIGCHLD, and those of the youngest children that have ended.
+    /// Reaps the child that has sent SIGCHLD, and the youngest children, if they have ended.
     ///
-    /// To find any child that has ended, the kernel looks at all children, the oldest first. Where there are many, it
-    /// is faster to ask for the youngest ones: most connections are short.
+    /// To find any child that has ended, the kernel looks at all children, the oldest first. Among many children, it is
+    /// faster to ask for the youngest, because most connections are short.
     fn reap_likely(&mut self, sender: Option<Pid>) -> Result<()> {
         if let Some(pid) = sender.filter(|pid| self.state.children.contains(*pid)) {
             self.reap_one(WaitFor::Child(pid))?;
@@ -59,7 +59,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Reaps one child of `which`, if one has ended. Returns whether it did.
+    /// Reaps one child of `which`, if one has ended. Returns whether a child was reaped.
     fn reap_one(&mut self, which: WaitFor) -> Result<bool> {
         let mut status = WaitStatus::default();
         match retry_on_intr(|| waitpid(which, Some(&mut status), WaitOptions::NOHANG)) {
@@ -78,8 +78,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Ends a process that has made this one its tracer (`PTRACE_TRACEME`). It has stopped, and only its tracer can
-    /// make it go on: no signal but SIGKILL would end it.
+    /// Ends a process that has made this one its tracer (`PTRACE_TRACEME`). The process has stopped, and only its
+    /// tracer can make it go on, so no signal but SIGKILL would end it.
     fn end_traced(&mut self, pid: Pid) {
         self.log.traced(pid);
         // The process was not reaped, so both ids are its own.
@@ -113,13 +113,13 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.state.forget_client(&child);
         self.state.ended += 1;
         self.count_for_report(child.stage);
-        // The child's end may have freed the missing resource: retry now.
+        // The child's end may have freed the missing resource, so retry now.
         let now = self.state.now;
         if let Some(shortage) = &mut self.state.shortage {
             shortage.retry_at = Some(now);
         }
         self.log_end(&child, end);
-        // The start of a preforked child's connection is unknown; assume now.
+        // When a preforked child's connection started is unknown, so take the present time.
         let started = if self.pool.is_some() { self.state.now } else { child.started };
         self.keep_group(&child, &child.peer, started);
         self.scoreboard.slot(child.index).clear();

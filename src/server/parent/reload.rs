@@ -1,4 +1,4 @@
-//! SIGHUP: the rules are read again. SIGUSR2: a successor is started, to which this server hands over.
+//! Handles SIGHUP (reads the rules again) and SIGUSR2 (starts a successor, and hands over to it).
 
 use core::ffi::{CStr, c_int};
 use core::fmt::Display;
@@ -14,11 +14,12 @@ use crate::server::log::ChildEnd;
 use crate::server::rules::Rules;
 use crate::sys::signal::Signal;
 
-/// The first process of a system or a container. When it ends, all others do.
+/// The id of the first process of a system or a container. When this process ends, all others end.
 const INIT: c_int = 1;
 
 impl<W: Worker> Parent<'_, '_, W> {
-    /// SIGHUP: reads the rules again, and does nothing else. If the file has a mistake, the old rules stay in force.
+    /// Handles SIGHUP: reads the rules again, and does nothing else. If the file has a mistake, the old rules stay in
+    /// force.
     pub(super) fn reload(&mut self) {
         if self.state.stopping.is_some() {
             return self.log.reload_ignored("the server stops");
@@ -41,7 +42,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.publisher.ready();
     }
 
-    /// SIGUSR2: starts the program anew, if the settings say so.
+    /// Handles SIGUSR2: starts the program anew, if the settings say so.
     pub(super) fn restart(&mut self) {
         let Some(args) = self.settings.restart else { return self.log.restart_refused("it is off") };
         if self.pid.raw() == INIT {
@@ -83,7 +84,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         of_rules.recount(children, &admission);
     }
 
-    /// The successor has answered, or ended.
+    /// Handles the answer or the end of the successor.
     pub(super) fn on_successor(&mut self) {
         match self.descriptors.successor.as_ref().map_or(Answer::None, Answer::read) {
             Answer::None => {}
@@ -97,7 +98,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// The successor has been reaped. It may have said why it ended.
+    /// Handles that the successor has been reaped. The successor may have said why it ended.
     #[inline(never)]
     pub(super) fn successor_ended(&mut self, end: ChildEnd) {
         let why = match (self.descriptors.successor.as_ref().map(Answer::read), end.status()) {
@@ -107,15 +108,15 @@ impl<W: Worker> Parent<'_, '_, W> {
             )),
             (_, None) => Text::of(format_args!("it ended before it was ready")),
         };
-        // Its id may already be that of another process.
+        // The successor must not get a signal any more: its id may already belong to another process.
         if self.take_successor().is_some() {
             self.go_on_without_successor(why.as_str());
         }
     }
 
-    /// The successor has taken too long.
+    /// Handles that the successor has taken too long.
     pub(super) fn successor_late(&mut self) {
-        // It may have answered while this process was stopped.
+        // The successor may have answered while this process was stopped.
         self.on_successor();
         if self.state.successor.is_some() {
             let why = why_late(self.descriptors.successor.as_ref());
@@ -131,7 +132,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// The successor that is starting. The server waits for its answer no more.
+    /// Returns the successor that is starting. From then on the server does not wait for its answer.
     pub(super) fn take_successor(&mut self) -> Option<Successor> {
         self.descriptors.successor = None;
         self.state.successor.take()
@@ -139,17 +140,17 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     fn go_on_without_successor(&mut self, why: impl Display) {
         self.log.restart_failed(why);
-        // A successor that ended late has written its own id to it.
+        // A successor that ended late has written its own id to the pidfile.
         let written = self.descriptors.pidfile.as_ref().map_or(Ok(()), |pidfile| pidfile.write(self.pid));
         if let Err(errno) = written {
             self.back_off("write", errno);
         }
-        // The successor may have changed what it shares with this server: whether the listeners block.
+        // The successor may have changed whether the listeners block, which is shared with this server.
         let _ = self.descriptors.listeners.set_blocking(self.pool.is_some() && self.descriptors.listeners.len() == 1);
         self.publisher.ready();
     }
 
-    /// Leaves the listeners to the successor, and serves the clients that are here already, however long that takes.
+    /// Leaves the listeners to the successor, and serves the clients that are here already, for as long as that takes.
     fn hand_over(&mut self) {
         let Some(successor) = self.take_successor() else { return };
         self.log.handover(successor.pid, self.state.children.len());
@@ -157,7 +158,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.state.has_handed_over = true;
         self.descriptors.hand_over();
         if let Some(client) = self.state.shortage.take().and_then(|shortage| shortage.client) {
-            // The client waits for a process here, as it would anywhere.
+            // A client that waits for a process is served by this server.
             self.start(client);
         }
         self.begin_stopping(Signal::USR2, Duration::MAX);

@@ -1,5 +1,5 @@
-//! `RuleCounts`: the number of connections that each rule allows, so that a client costs the same whatever their
-//! number.
+//! `RuleCounts`: the number of connections that each rule allows, so that each client takes the same time, however many
+//! connections there are.
 
 use super::children::{Children, Stage};
 use crate::server::admission::Admission;
@@ -7,7 +7,7 @@ use crate::server::rules::{RULES_MAX, Rules};
 use crate::sys::errno::Result;
 use crate::sys::memory::ParentOnly;
 
-/// A counter for each rule. Without rules, there is none.
+/// A counter for each rule. Without rules, there is no counter.
 pub(super) struct RuleCounts(Option<ParentOnly<u32>>);
 
 impl RuleCounts {
@@ -21,7 +21,7 @@ impl RuleCounts {
         Ok(RuleCounts(Some(counts)))
     }
 
-    /// The number of connections that the rule with this index allows.
+    /// Returns the number of connections that the rule with this index allows.
     pub(super) fn get(&self, rule: Option<u32>) -> u32 {
         let index = rule.map(|rule| rule as usize);
         self.0.as_ref().zip(index).and_then(|(counts, index)| counts.get(index)).copied().unwrap_or(0)
@@ -42,7 +42,7 @@ impl RuleCounts {
         }
     }
 
-    /// Counts anew, by other rules: each child gets the rule that allows its client now.
+    /// Counts anew after the rules have changed. Each child gets the rule that now allows its client.
     pub(super) fn recount(&mut self, children: &mut Children, admission: &Admission<'_>) {
         if let Some(counts) = &mut self.0 {
             counts.iter_mut().for_each(|count| *count = 0);

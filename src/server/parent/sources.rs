@@ -5,14 +5,14 @@ use crate::server::connection::Peer;
 use crate::server::source::{Source, SourcePrefix};
 use crate::sys::errno::Result;
 
-/// The number of connections of each source that has any.
+/// The number of connections of each source with at least one.
 pub(super) struct Sources {
     counts: Map<Source, u32>,
     prefix: SourcePrefix,
 }
 
 impl Sources {
-    /// A table for as many sources as there may be children.
+    /// Returns a table for as many sources as there may be children.
     pub(super) fn with_capacity(children: u32, prefix: SourcePrefix) -> Result<Sources> {
         Ok(Sources { counts: Map::with_capacity(children as usize)?, prefix })
     }
@@ -33,7 +33,7 @@ impl Sources {
         }
     }
 
-    /// The number of connections that a client's source has.
+    /// Returns the number of connections that a client's source has.
     pub(super) fn count(&self, peer: &Peer) -> u32 {
         self.counts.get(&peer.source(self.prefix)).unwrap_or(0)
     }

@@ -1,4 +1,4 @@
-//! [`Parent`]: everything that the parent knows.
+//! [`Parent`]: the state of the parent.
 
 use core::time::Duration;
 
@@ -29,7 +29,7 @@ use crate::sys::process::Pid;
 use crate::sys::signal::{SigSet, Signal};
 use crate::sys::time::{Clock, clock_gettime};
 
-/// The call that is named where there is no memory for the scoreboard.
+/// The calls that an error names if there is no memory for the scoreboard.
 const SCOREBOARD_CALLS: &str = "the scoreboard (memfd_create, ftruncate, mmap)";
 
 /// The parts of a parent.
@@ -67,10 +67,10 @@ pub(crate) struct Parent<'s, 'a, W> {
     pub(super) state: ParentOnlyBox<LoopState>,
 }
 
-/// The part of the parent that its loop changes. It is parent-only memory: on the stack, each fork would make the
-/// parent copy the pages that it writes to.
+/// The part of the parent that its loop changes. This part is in parent-only memory. On the stack, each fork would make
+/// the parent copy the pages that it writes to.
 pub(super) struct LoopState {
-    /// The time of the monotonic clock when the loop looked at it last.
+    /// The time of the monotonic clock when the loop last read the clock.
     pub(super) now: Duration,
     pub(super) started: Duration,
     pub(super) children: Children,
@@ -91,14 +91,14 @@ pub(super) struct LoopState {
     pub(super) ended: u64,
     /// Whether each listener may have a client that waits.
     pub(super) ready: [bool; LISTENERS_MAX],
-    /// The listener whose turn it is.
+    /// The listener that is tried first at the next accept.
     pub(super) turn: usize,
     pub(super) aborts_in_a_row: u32,
     pub(super) limit_reached: Option<LimitReached>,
     pub(super) shortage: Option<Shortage>,
-    /// The time at which children are reaped although no signal says that one has ended.
+    /// The time at which the parent reaps children without a signal.
     pub(super) reap_at: Option<Duration>,
-    /// The time at which retired children are told so again.
+    /// The time at which retired children are signalled again.
     pub(super) retire_again_at: Option<Duration>,
     /// A successor that is starting.
     pub(super) successor: Option<Successor>,
@@ -127,7 +127,7 @@ pub(super) struct LimitReached {
 pub(super) struct Shortage {
     pub(super) call: &'static str,
     pub(super) since: Duration,
-    /// The time at which the parent tries again. `None` while it does.
+    /// The time at which the parent tries again. `None` during that try.
     pub(super) retry_at: Option<Duration>,
     /// Whether the pause was logged. Then its end is logged as well.
     pub(super) is_logged: bool,
@@ -138,7 +138,7 @@ pub(super) struct Shortage {
 /// A stop of the server, from the signal to the end of the last child.
 pub(super) struct Stopping {
     pub(super) since: Duration,
-    /// The time at which the children that still serve get SIGTERM.
+    /// The time at which children that have not ended get SIGTERM.
     pub(super) deadline: Duration,
     pub(super) report: Stopped,
 }
@@ -146,9 +146,9 @@ pub(super) struct Stopping {
 /// The report of a server that was told to stop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stopped {
-    /// The signal that told it.
+    /// The signal that told the server to stop.
     pub signal: Signal,
-    /// The number of connections that it had accepted.
+    /// The number of connections that the server had accepted.
     pub accepted: u64,
     /// The number of children that ended by themselves after the signal.
     pub drained: u64,
@@ -158,13 +158,13 @@ pub struct Stopped {
     pub killed: u64,
 }
 
-/// The time of the monotonic clock.
+/// Returns the time of the monotonic clock.
 pub(super) fn monotonic() -> Duration {
     clock_gettime(Clock::MONOTONIC)
 }
 
 impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
-    /// A parent that has not begun to serve.
+    /// Returns a parent that has not begun to serve.
     #[inline(never)]
     pub(crate) fn new(start: Start<'s, 'a, W>) -> Result<Self> {
         let Start { settings, log, mut descriptors, rules, manager, title, worker, pid, mask } = start;
@@ -217,12 +217,12 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             pool: settings.pool.map(|size| Pool::new(size, now)),
             rate: rate.map_err(fail("mmap"))?,
             publisher: Publisher::new(manager, title, settings.max_children, now),
-            // SAFETY: a child uses nothing of it: what a child knows is in its `ChildContext`.
+            // SAFETY: a child does not use the state, because it has its own `ChildContext`.
             state: unsafe { ParentOnlyBox::new(state) }.map_err(fail("mmap"))?,
         })
     }
 
-    /// Whether this server is a successor, and its predecessor still waits for it.
+    /// Whether this server is a successor whose predecessor still waits for its answer.
     pub(crate) const fn has_predecessor(&self) -> bool {
         self.descriptors.predecessor.is_some()
     }
@@ -236,7 +236,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         self.state.children.len() >= self.settings.max_children
     }
 
-    /// The number of children that have a client.
+    /// Returns the number of children that have a client.
     pub(super) fn busy_children(&self) -> u32 {
         if self.pool.is_some() { self.scoreboard.serving() } else { self.state.children.len() }
     }
@@ -254,17 +254,17 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         self.scoreboard.set_counts(self.state.accepted, self.state.refused);
     }
 
-    /// The number of connections that the server and its children have accepted.
+    /// Returns the number of connections that the server and its children have accepted.
     pub(super) fn accepted(&self) -> u64 {
         self.state.accepted.saturating_add(self.scoreboard.accepted())
     }
 
-    /// The number of connections that the server and its children have refused.
+    /// Returns the number of connections that the server and its children have refused.
     pub(super) fn refused(&self) -> u64 {
         self.state.refused.saturating_add(self.scoreboard.refused())
     }
 
-    /// The rules and limits that decide about a client.
+    /// Returns the rules and limits that decide about a client.
     pub(super) fn admission(&self) -> Admission<'_> {
         Admission {
             rules: self.rules.as_ref(),
@@ -275,7 +275,8 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         }
     }
 
-    /// The worker, and what its next child knows of the server. `children` is their number with this one.
+    /// Returns the worker, and the context of its next child. `children` is the number of children, the next one
+    /// included.
     pub(super) fn next_child(&mut self, slot: Slot<'static>, children: Option<u32>) -> (&mut W, ChildContext<'_, 'a>) {
         let context = ChildContext {
             descriptors: &self.descriptors,
@@ -323,7 +324,7 @@ impl LoopState {
         self.sources.add(&peer);
     }
 
-    /// Counts a client less.
+    /// Removes a child's client from the counts.
     pub(super) fn forget_client(&mut self, child: &Child) {
         self.of_rules.remove(child.rule);
         self.sources.remove(&child.peer);

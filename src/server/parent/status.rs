@@ -1,4 +1,4 @@
-//! SIGUSR1: the status in the log.
+//! Handles SIGUSR1: writes the status to the log.
 
 use super::children::Stage;
 use super::state::Parent;
@@ -6,7 +6,7 @@ use crate::server::child::Worker;
 use crate::server::log::ServerStatus;
 
 impl<W: Worker> Parent<'_, '_, W> {
-    /// SIGUSR1: logs the status, and in detail each child.
+    /// Handles SIGUSR1: logs the status, and each child if details are logged.
     pub(super) fn log_status(&self) {
         let state = &self.state;
         self.log.status(&ServerStatus {

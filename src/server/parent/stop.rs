@@ -1,4 +1,4 @@
-//! Stopping: from the signal to the end of the last child.
+//! Stops the server: from the signal to the end of the last child.
 
 use core::time::Duration;
 
@@ -10,7 +10,8 @@ use crate::sys::process::{Pid, getpgid};
 use crate::sys::signal::{Signal, SignalInfo, kill, killpg};
 
 impl<W: Worker> Parent<'_, '_, W> {
-    /// SIGTERM, SIGINT, SIGQUIT: stops listening, and lets the children end. A second signal, or SIGQUIT, ends them.
+    /// Handles SIGTERM, SIGINT and SIGQUIT: stops listening, and lets the children end. A second signal, or SIGQUIT,
+    /// sends the children SIGTERM at once.
     pub(super) fn stop(&mut self, info: &SignalInfo) {
         // A server that has handed over is stopping, but no signal has told it to.
         let is_second = self.state.stopping.is_some() && !self.state.has_handed_over;
@@ -23,7 +24,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             successor.kill();
         }
         if self.pool.is_some() {
-            // Preforked children have the listeners as well. After this no process accepts.
+            // Preforked children have the listeners as well. After the shutdown no process accepts.
             self.descriptors.listeners.shut_down();
         }
         self.descriptors.listeners.stop();
@@ -48,7 +49,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         stopping.deadline = stopping.deadline.min(deadline);
     }
 
-    /// Counts a child that has ended while the server stops, by the stage at which it was.
+    /// Counts a child that has ended while the server stops, by its last stage.
     pub(super) fn count_for_report(&mut self, stage: Stage) {
         let Some(stopping) = &mut self.state.stopping else { return };
         let report = &mut stopping.report;
@@ -60,7 +61,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         *count += 1;
     }
 
-    /// The report, and a line of the log, if the server was told to stop and the last child has ended.
+    /// Returns the report, and logs it, if the server was told to stop and the last child has ended.
     pub(super) fn stopped(&mut self) -> Option<Stopped> {
         let stopping =
             self.state.stopping.as_ref().filter(|_| self.state.children.is_empty() && self.state.groups.is_empty())?;
@@ -113,10 +114,11 @@ impl<W: Worker> Parent<'_, '_, W> {
 
 /// Sends a signal to a child and to the processes of its group.
 pub(super) fn signal_child(pid: Pid, signal: Signal) {
-    // The child was not reaped, so both ids are its own. If no process is left, that is no error.
+    // The child was not reaped, so both ids are its own. It is no error if no process is left.
     let is_sent = killpg(pid, signal).is_ok();
-    // In its first moments a child has no group yet, and a program may have gone to another one, and left processes in
-    // this one. A child in its own group has got the signal: a second one might mean something else to it.
+    // A child that has just started has no group yet. A program may also have moved to another group and left processes
+    // in this one. But a child in its own group has got the signal already, and a second signal might mean something
+    // else to it.
     if !is_sent || getpgid(pid) != Ok(pid) {
         let _ = kill(pid, signal);
     }

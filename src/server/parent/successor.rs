@@ -1,7 +1,7 @@
-//! `Successor`: a new start of the program, which takes the sockets over.
+//! `Successor`: a new process of the program, which takes the sockets over.
 //!
-//! This server serves on while the successor starts. Only when the successor has said that it is ready does this server
-//! stop accepting, so that no client is refused.
+//! This server serves on while the successor starts. This server stops accepting only when the successor has said that
+//! it is ready, so no client is refused.
 
 use core::ffi::{CStr, c_int};
 use core::time::Duration;
@@ -22,13 +22,13 @@ use crate::sys::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
 /// The status of a process that could not become the program.
 const NO_PROGRAM: c_int = 127;
 
-/// The variables that a successor must not get: they are about this process.
+/// The variables that a successor must not get, because they are about this process.
 const STALE_VARIABLES: [&str; 5] = [RESTART_VARIABLE, "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 
 /// A successor that is starting.
 pub(super) struct Successor {
     pub(super) pid: Pid,
-    /// The time at which it has taken too long.
+    /// The time by which the successor must have answered.
     pub(super) deadline: Duration,
 }
 
@@ -38,9 +38,9 @@ pub(super) enum Answer {
     None,
     /// The successor serves.
     Ready,
-    /// The successor has ended or is about to; its reason, if it gave one.
+    /// The successor has ended or is about to, for the reason that it gave.
     Failed(Text<FAILURE_MAX>),
-    /// It has closed the pipe without an answer: it has ended, or is no mpserv.
+    /// The successor has closed the pipe without an answer. It has ended, or it is not mpserv.
     Silent,
 }
 
@@ -83,7 +83,7 @@ impl Successor {
         }
     }
 
-    /// Waits for the end of a successor that has closed the pipe: its exit status is all that can be known of it.
+    /// Waits for the end of a successor that has closed the pipe. Its exit status is the only information left.
     pub(super) fn await_end(&mut self, now: Duration) {
         self.deadline = self.deadline.min(now + ENDS_WITHIN);
     }
@@ -111,8 +111,8 @@ impl Answer {
     }
 }
 
-/// The reason why a successor failed that has run for too long. `answers` is the pipe, until the successor has closed
-/// it.
+/// Returns the reason for the failure of a successor that has run for too long. `answers` is the pipe, or `None` once
+/// the successor has closed it.
 pub(super) fn why_late(answers: Option<&OwnedFd>) -> Text<FAILURE_MAX> {
     match answers {
         Some(_) => Text::of(format_args!("it was not ready within {} seconds", READY_WITHIN.as_secs())),
@@ -121,8 +121,8 @@ pub(super) fn why_late(answers: Option<&OwnedFd>) -> Text<FAILURE_MAX> {
 }
 
 /// Finds the file of this program: by the path with which it was started, then by its name in the arguments, then by
-/// the running program itself. The name may be any (`exec -a` of shells, `ExecStart=@` of systemd), and the path may
-/// not be there any more.
+/// the running program itself. The name in the arguments can be any text (`exec -a` of shells, `ExecStart=@` of
+/// systemd), and the path may no longer exist.
 pub(super) fn find_own_program(args: Args) -> Result<[u8; PATH_MAX]> {
     let by_path = executed_path().map_or(Err(Errno::NOENT), find_executable);
     by_path.or_else(|errno| {

@@ -1,7 +1,7 @@
 //! Timers: everything that happens at a certain time.
 //!
 //! Each timer has one deadline, in [`deadline`](Parent::deadline). The loop fires the timers whose deadline has come,
-//! and waits until the next one. So a timer that has fired must have a later deadline, or none: otherwise the loop
+//! and waits until the next one. So a timer that has fired must have a later deadline, or none. Otherwise the loop
 //! would spin.
 
 use core::time::Duration;
@@ -23,7 +23,7 @@ pub(super) enum Timer {
     PoolTick,
     /// Preforked children are missing.
     PoolRefill,
-    /// Retired children are told so again.
+    /// Retired children are signalled again.
     RetireAgain,
     /// A successor takes too long.
     Successor,
@@ -31,7 +31,7 @@ pub(super) enum Timer {
     Watchdog,
     /// The service manager is told the number of children.
     Status,
-    /// Children have ignored SIGTERM.
+    /// Children have not ended after SIGTERM.
     Kill,
     /// Children that got SIGKILL are still there.
     KillAgain,
@@ -39,9 +39,9 @@ pub(super) enum Timer {
     Headers,
     /// Process groups that have outlived their child are looked at.
     Groups,
-    /// The time is up that children have to end by themselves.
+    /// The time for children to end by themselves is over.
     Grace,
-    /// Children are reaped although no signal says so.
+    /// Children are reaped without a signal.
     Reap,
     /// Connections may be accepted again after `--max-rate`.
     Rate,
@@ -74,7 +74,7 @@ impl Timer {
 }
 
 impl<W: Worker> Parent<'_, '_, W> {
-    /// The time at which a timer fires. `None` if it does not.
+    /// Returns the time at which a timer fires, or `None` if it does not fire.
     pub(super) fn deadline(&self, timer: Timer) -> Option<Duration> {
         let state = &self.state;
         match timer {
@@ -117,7 +117,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Does what a timer stands for.
+    /// Runs the action of a timer.
     #[inline(never)]
     pub(super) fn fire(&mut self, timer: Timer) {
         let now = self.state.now;
@@ -136,14 +136,14 @@ impl<W: Worker> Parent<'_, '_, W> {
             Timer::Groups => self.look_at_groups(),
             Timer::Grace => self.terminate_all(),
             Timer::Reap => self.reap(),
-            // The loop accepts again.
+            // Nothing to do: the loop accepts again by itself.
             Timer::Rate => {}
             Timer::Throttle => self.throttle.release(self.log, now),
             Timer::Title => self.publisher.set_title(self.busy_children(), now),
         }
     }
 
-    /// The deadline of the timer that fires next.
+    /// Returns the deadline of the timer that fires next.
     pub(super) fn next_deadline(&self) -> Option<Duration> {
         Timer::ALL.into_iter().filter_map(|timer| self.deadline(timer)).min()
     }

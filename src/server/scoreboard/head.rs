@@ -12,11 +12,11 @@ pub(super) const LIMIT: usize = 2;
 pub(super) const ACCEPTED: usize = 3;
 /// The number of connections that were refused.
 pub(super) const REFUSED: usize = 4;
-/// The distance of the slots, in words.
+/// The distance between two slots, in words.
 pub(super) const STRIDE: usize = 5;
 /// The first of the words with the earlier servers.
 pub(super) const EARLIER: usize = 6;
-/// The number of slots that are or were in use, which are the first ones. No other memory is touched.
+/// The number of slots that are or were in use. These are the first slots, and no other memory is touched.
 pub(super) const USED: usize = 14;
-/// The longest distance that a reader takes for one: pages have up to 64 KiB.
+/// The longest distance that a reader accepts. Pages have up to 64 KiB.
 pub(super) const STRIDE_MAX: u64 = 8192;

@@ -12,7 +12,7 @@ use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, lseek, read};
 use crate::sys::process::Pid;
 
-/// The head of a scoreboard: what it says of the server.
+/// The head of a scoreboard: the facts about the server.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Head {
     /// The time at which the server began.
@@ -32,7 +32,7 @@ pub(crate) struct Reader<F> {
     file: F,
     head: Head,
     slot: [AtomicU64; SLOT_WORDS],
-    /// The distance of the slots in bytes, and the index of the one that is read next.
+    /// The distance between two slots, in bytes.
     stride: u64,
     next: u32,
     /// The number of slots that are read.
@@ -40,7 +40,7 @@ pub(crate) struct Reader<F> {
 }
 
 impl<F: AsFd> Reader<F> {
-    /// Reads the head. `EINVAL` if the file is no scoreboard of this form.
+    /// Reads the head. Fails with `EINVAL` if the file is no scoreboard of this form.
     pub(crate) fn new(file: F) -> Result<Reader<F>> {
         let slot = [const { AtomicU64::new(0) }; SLOT_WORDS];
         let mut reader = Reader { file, head: Head::default(), slot, stride: 0, next: 0, used: 0 };
@@ -63,12 +63,12 @@ impl<F: AsFd> Reader<F> {
         Ok(reader)
     }
 
-    /// The head.
+    /// Returns the head.
     pub(crate) const fn head(&self) -> &Head {
         &self.head
     }
 
-    /// The next slot; the first one is the head.
+    /// Returns the next slot. The first one is the head.
     pub(crate) fn next(&mut self) -> Result<Option<Slot<'_>>> {
         let mut bytes = [0; SLOT_WORDS * size_of::<u64>()];
         let index = self.next;

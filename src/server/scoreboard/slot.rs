@@ -14,7 +14,7 @@ use crate::sys::time::{Clock, clock_gettime};
 pub(crate) const SLOT_WORDS: usize = 16;
 
 // The words of a slot.
-/// The child in the low half, its state in the high one.
+/// The id of the child in the low half, and its state in the high half.
 const WHO: usize = 0;
 /// The time at which the state began.
 const SINCE: usize = 1;
@@ -22,8 +22,8 @@ const SINCE: usize = 1;
 const NUMBER: usize = 2;
 /// The number of connections that the child has served to their end.
 const REQUESTS: usize = 3;
-/// The kind of the client in the high bits. Below it the index of the interface of a link-local address, and the port;
-/// or the process id.
+/// The kind of the client in the high bits. The low bits hold the port and, for a link-local address, the index of the
+/// interface. For a client of a Unix socket they hold the process id.
 const PEER: usize = 4;
 /// The client's address, or its user and group.
 const ADDRESS: usize = 5;
@@ -31,19 +31,20 @@ const ADDRESS: usize = 5;
 const NOTE: usize = 7;
 /// The time at which the client was published: see [`Slot::publish`].
 const TICKET: usize = 8;
-/// The rule that allows the client, counted from 1, in the low half, and the generation of the rules in the high one.
+/// The rule that allows the client, counted from 1, in the low half. The generation of the rules is in the high half.
 const RULE: usize = 9;
-/// The number of words before those that outlive the child.
+/// The number of words that are cleared at the child's end. The words after them outlive the child.
 const CLEARED: usize = 10;
 /// The number of connections that the children of this slot have accepted.
 pub(super) const SLOT_ACCEPTED: usize = 10;
-/// The number of connections that they have refused.
+/// The number of connections that the children of this slot have refused.
 pub(super) const SLOT_REFUSED: usize = 11;
 
 /// The ticket of a child that is about to take one.
 const CHOOSING: u64 = u64::MAX;
-/// Number of times that a child checks whether another child has taken its ticket. The other child is a few
-/// instructions away from it. If the other child was stopped there, the wait ends after this number.
+/// The number of times that a child checks whether another child has taken its ticket. Usually the other child needs
+/// only a few more instructions for that. If the other child was stopped there, the wait ends after this number of
+/// checks.
 const CHOOSING_LOOKS: u32 = 10_000;
 
 /// The number of bits below the kind of the client.
@@ -106,7 +107,7 @@ pub(crate) struct Ticket {
 }
 
 impl<'w> Slot<'w> {
-    /// The number of the slot among those of the children, from 0.
+    /// Returns the number of the slot among those of the children, from 0.
     pub(crate) const fn index(self) -> u32 {
         self.index
     }
@@ -133,11 +134,12 @@ impl<'w> Slot<'w> {
         self.add(SLOT_REFUSED);
     }
 
-    /// Publishes the client, which has been set, for the children that count the clients of a source or of a rule, and
-    /// returns its place in their order.
+    /// Publishes the client, which has been set, and returns its place in the order. Other children need it to count
+    /// the clients of a source or of a rule.
     ///
-    /// Each child first says that it is about to take a ticket, then looks at the clock, and then says which it is. So
-    /// a child with a later ticket sees every earlier one, or that one is about to be taken, and waits for it.
+    /// Each child first says that it is about to take a ticket. Then the child reads the clock, and publishes that time
+    /// as its ticket. So a child with a later ticket sees every earlier ticket, or sees that one is about to be taken,
+    /// and waits for it.
     pub(crate) fn publish(self, rule: Option<u32>, generation: u32) -> Ticket {
         self.store(RULE, u64::from(generation) << u32::BITS | rule.map_or(0, |rule| u64::from(rule) + 1));
         let Some(ticket) = self.words.get(TICKET) else { return Ticket { time: 0, index: self.index } };
@@ -162,8 +164,8 @@ impl<'w> Slot<'w> {
         true
     }
 
-    /// The rule that allows the client, if it is one of the rules of this generation. The outer `None` means that it is
-    /// one of others.
+    /// Returns the rule that allows the client, if it is one of the rules of this generation. The outer `None` means
+    /// that the rule is of another generation.
     pub(crate) fn rule(self, generation: u32) -> Option<Option<u32>> {
         let word = self.load(RULE);
         (word >> u32::BITS == u64::from(generation)).then(|| (word as u32).checked_sub(1))
@@ -183,7 +185,7 @@ impl<'w> Slot<'w> {
 
     /// Clears the slot of a child that has ended.
     pub(crate) fn clear(self) {
-        // From the end, so that the ticket goes before the client does.
+        // The words are cleared from the end, so that the ticket goes before the client.
         self.words.iter().take(CLEARED).rev().for_each(|word| word.store(0, Ordering::Relaxed));
     }
 
@@ -251,12 +253,12 @@ impl<'w> Slot<'w> {
         }
     }
 
-    /// The number of connections that the children of the slot have accepted, and refused.
+    /// Returns the number of connections that the children of the slot have accepted, and refused.
     pub(crate) fn counted(self) -> [u64; 2] {
         [SLOT_ACCEPTED, SLOT_REFUSED].map(|word| self.load(word))
     }
 
-    /// The words from the first to that for the system call for which the sandbox ends the child.
+    /// Returns the words from the first up to the one that notes the system call of a violation.
     pub(crate) fn note(self) -> &'w [AtomicU64] {
         self.words.get(..=NOTE).unwrap_or_default()
     }
@@ -270,7 +272,7 @@ pub(super) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The index of the interface of a link-local address, or 0.
+/// Returns the index of the interface of a link-local address, or 0.
 const fn scope_of(address: SocketAddr) -> u32 {
     match address {
         SocketAddr::V4(_) => 0,

@@ -41,7 +41,8 @@ fn a_value_that_could_be_mistaken_stands_in_quotes() {
     }
 }
 
-/// A field that does not leave room for the end of the line is left out, and one that just does stands.
+/// Checks that a field which leaves no room for the end of the line is left out, and that a field which just fits
+/// stays.
 #[test]
 fn a_field_fits_or_is_left_out() {
     for json in [false, true] {

@@ -15,9 +15,9 @@ fn each_kind_of_trouble_is_logged_once_a_second_with_how_often_it_came() {
     assert_eq!(throttle.admit(Throttled::Refuse, at(1)), None);
     assert_eq!(throttle.admit(Throttled::Refuse, at(period - 1)), None);
     assert_eq!(throttle.due(), Some(at(2 * period)));
-    // Other kinds are not concerned.
+    // The throttle does not hold back other kinds.
     assert_eq!(throttle.admit(Throttled::MaxRate, at(2)), Some(1));
-    // At the end of the second, and so again and again.
+    // At the end of each second one event is logged.
     assert_eq!(throttle.admit(Throttled::Refuse, at(period)), Some(3));
     assert_eq!(throttle.admit(Throttled::Refuse, at(period + 1)), None);
     assert_eq!(throttle.due(), Some(at(3 * period)));
@@ -32,7 +32,7 @@ fn what_was_held_back_is_released_once_and_throttles_what_comes_then() {
     // The line of this kind is a detail, so the test prints nothing.
     assert_eq!(throttle.admit(Throttled::Abort, at(0)), Some(1));
     assert_eq!(throttle.admit(Throttled::Abort, at(10)), None);
-    // In the second period another one would be logged with its fields, and stand for both.
+    // In the second period a further event would be logged with its fields, and stand for both.
     throttle.release(&log, at(2 * period - 1));
     assert_eq!(throttle.due(), Some(at(2 * period)), "its time has not come");
     throttle.release(&log, at(2 * period));
@@ -40,7 +40,7 @@ fn what_was_held_back_is_released_once_and_throttles_what_comes_then() {
     // The line of the release counts: the next one is a second later.
     assert_eq!(throttle.admit(Throttled::Abort, at(2 * period + 1)), None);
     assert_eq!(throttle.due(), Some(at(4 * period)));
-    // At the end of the server all is released.
+    // At the end of the server all events are released.
     throttle.release(&log, Duration::MAX);
     assert_eq!(throttle.due(), None);
 }

@@ -6,7 +6,7 @@ use std::string::{String, ToString};
 
 use super::Timestamp;
 
-/// The first and the last second of months and years, and leap days, as `date` has them.
+/// Compares with the output of `date`, for the first and last seconds of months and years, and for leap days.
 #[test]
 #[cfg_attr(miri, ignore = "Miri cannot run date")]
 fn times_are_those_of_date() {

@@ -3,10 +3,12 @@ use std::collections::BTreeMap;
 use super::Map;
 use crate::sys::errno::Errno;
 
-/// Operations in the comparison with std's map. Miri interprets each of them, and takes a thousand times as long.
+/// The number of operations in the comparison with std's map. It is lower under Miri, which takes a thousand times as
+/// long.
 const STEPS: u32 = if cfg!(miri) { 60 } else { 20_000 };
 
-/// The same operations on a [`Map`] and on std's map, with few keys, so that they meet again and again.
+/// Does the same operations on a [`Map`] and on std's map. There are few keys, so that operations meet the same key
+/// again and again.
 #[test]
 fn it_does_what_the_map_of_std_does() {
     const CAPACITY: usize = 16;
@@ -25,7 +27,7 @@ fn it_does_what_the_map_of_std_does() {
             }
             _ => assert_eq!(map.insert(key, step), Err(Errno::NOMEM), "step {step}: one key too many"),
         }
-        // Whatever was removed, every other key is still found.
+        // Every key that was not removed is still found.
         for key in 0..24 {
             assert_eq!(map.get(&key), model.get(&key).copied(), "step {step}, key {key}");
         }
@@ -40,7 +42,7 @@ fn it_holds_as_many_keys_as_it_was_made_for_and_no_more_than_half_of_its_places(
         assert!(places.is_power_of_two() && places >= 2 * capacity, "{places} places for {capacity}");
         (0..places / 2).for_each(|key| map.insert(key, ()).unwrap());
         assert_eq!(map.insert(usize::MAX, ()), Err(Errno::NOMEM));
-        // A key that is there may have another value.
+        // The value of a key can be replaced even if the map is full.
         map.insert(0, ()).unwrap();
         assert_eq!(map.remove(&0), Some(()));
         map.insert(usize::MAX, ()).unwrap();

@@ -24,7 +24,7 @@ fn the_next_may_come_a_period_after_the_oldest_of_the_last_so_many() {
     for round in 0..20 {
         let oldest = times[times.len() - 3];
         assert_eq!(rate.opens_at(), Some(oldest + at(1000)), "round {round}");
-        // Some come as soon as they may, others later.
+        // Some connections come as soon as they may, others later.
         let next = oldest + at(1000) + at(round % 3 * 17);
         rate.count(next);
         times.push(next);

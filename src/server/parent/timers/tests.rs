@@ -48,7 +48,7 @@ fn nobody(number: i32) -> Pid {
     Pid::from_raw(NOBODY - number).unwrap()
 }
 
-/// A log that writes nothing of what these tests cause.
+/// Returns a log that writes no event of these tests.
 fn log() -> Log {
     Log::new(LogFormat::Text, LogTime::No, Verbosity::Quiet)
 }
@@ -78,8 +78,8 @@ fn with(settings: &Settings<'static>, test: impl FnOnce(&mut Parent<'_, 'static,
     test(&mut parent, now);
 }
 
-/// Checks that a timer fires at `due` and not before, and that its next time is `next`. The loop would spin if that
-/// were not later.
+/// Checks that a timer fires at `due` and not before, and that its next deadline is `next`. If `next` were not later,
+/// the loop would spin.
 #[track_caller]
 fn assert_fires(parent: &mut Parent<'_, '_, Idle>, timer: Timer, due: Duration, next: Option<Duration>) {
     assert_eq!(parent.deadline(timer), Some(due), "{timer:?}");
@@ -189,7 +189,7 @@ fn the_pool_is_looked_at_each_second_while_it_may_change() {
     });
     let fixed = Settings { pool: Some(PoolSize { min: 1, max: 1 }), ..Settings::new() };
     with(&fixed, |parent, _| assert_eq!(parent.deadline(Timer::PoolTick), None));
-    // Connections can be too old, or silent, in a pool of a fixed size as well.
+    // Connections can be too old, or silent, even in a pool of a fixed size.
     let lifetime = Some(Duration::from_secs(1));
     with(&Settings { max_lifetime: lifetime, ..fixed }, |parent, now| {
         assert_fires(parent, Timer::PoolTick, now + POOL_TICK, Some(now + POOL_TICK * 2));
@@ -252,7 +252,7 @@ fn groups_are_looked_at_until_they_are_gone() {
 #[cfg_attr(miri, ignore = "it has no memfd_create")]
 fn held_back_events_are_logged_a_second_after_the_next_could_be() {
     with(&Settings::new(), |parent, now| {
-        // A detail, which this log does not write.
+        // The event is a detail, which this log does not write.
         parent.throttle.admit(Throttled::Abort, now);
         assert_eq!(parent.deadline(Timer::Throttle), None);
         parent.throttle.admit(Throttled::Abort, now);
@@ -263,7 +263,7 @@ fn held_back_events_are_logged_a_second_after_the_next_could_be() {
 #[test]
 #[cfg_attr(miri, ignore = "it has no memfd_create")]
 fn the_service_manager_hears_of_changes_once_a_second_and_of_life_by_its_period() {
-    // Without a peer: nothing arrives.
+    // The socket has no peer, so nothing arrives.
     let flags = SocketType::DGRAM | SocketFlags::CLOEXEC;
     let manager = socket(AddressFamily::UNIX, flags, Protocol::DEFAULT).unwrap();
     let period = Duration::from_millis(300);
