@@ -3,11 +3,11 @@
 //! | you want to | begin with |
 //! |---|---|
 //! | write a forking server | [`server::Server`], [the guide](guide::library) |
-//! | call C safely: fork, sockets, signals | [`process`], [`net`], [`fd`], [`signal`]: each shows a whole program |
+//! | call C safely: fork, sockets, signals | [`process`], [`net`], [`fd`], [`signal`]: each module shows a whole program |
 //! | put a program on a port with `mpserv` | [the guide for operators](guide::server) |
 //! | read the textbook programs, or do the exercises | [the guide to them](guide::textbook) |
 //! | compare two programs by their system calls | [the guide to `mpserv-audit`](guide::audit) |
-//! | know what the server does, call by call, and how fast | [internals](guide::internals), [benchmarks](guide::benchmarks) |
+//! | know the server's system calls and its speed | [internals](guide::internals), [benchmarks](guide::benchmarks) |
 //!
 //! A server, whose handler runs in a process of its own for each connection:
 //!
@@ -26,7 +26,8 @@
 //! # Ok::<(), mpserv::server::Error>(())
 //! ```
 //!
-//! The wrappers alone, in the classic order: fork, let the child say something, wait for it and read how it ended:
+//! The wrappers alone, in the classic order. The program forks, reads a message of the child, waits for the child, and
+//! prints how it ended:
 //!
 //! ```
 //! use mpserv::fd::{PipeFlags, pipe2, read_all, write_all};
@@ -50,22 +51,22 @@
 //! ```
 //!
 //! # Layers
-//! Each layer imports only from those below it:
+//! Each layer imports only from the layers below it:
 //!
-//! | layer | modules | what it is |
+//! | layer | modules | content |
 //! |---|---|---|
-//! | programs | `src/bin` | `mpserv`, and the textbook programs in `textbook`, each beside the C program it is compared with |
-//! | server | [`server`] | one process per connection: a function's or a program's |
-//! | safe wrappers | [`errno`], [`fd`], [`fs`], [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] and others | sound whatever safe code calls them with; each makes the one system call of its C function, and says whether it is async-signal-safe |
+//! | programs | `src/bin` | `mpserv`, and the textbook programs in `textbook`, each beside its C original |
+//! | server | [`server`] | one process per connection, which runs a function or a program |
+//! | safe wrappers | [`errno`], [`fd`], [`fs`], [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] and others | sound for every call from safe code; each makes the one system call of its C function, and states whether it is async-signal-safe |
 //! | C | [`ffi`] | the C API, name for name, proved against the system's headers |
 //!
-//! Nothing here allocates, and nothing retries a call behind the caller's back: a program written with this library
-//! makes the system calls that its source names, and no others.
+//! Nothing here allocates, and nothing retries a call without being told to. So a program written with this library
+//! makes only the system calls that its source names.
 //!
 //! # Features
-//! `std`: std's types lend their descriptors to the wrappers, so that a `TcpStream` can be given to
-//! [`poll`](poll::poll) or [`setsockopt`](net::setsockopt); conversions of descriptors and connections to and from
-//! std's types; std's `Read` and `Write` for connections.
+//! `std` adds three things. The wrappers take the descriptors of std's types, so that you can pass a `TcpStream` to
+//! [`poll`](poll::poll) or [`setsockopt`](net::setsockopt). Descriptors and connections convert to and from std's
+//! types. Connections implement std's `Read` and `Write`.
 #![no_std]
 
 #[cfg(any(feature = "std", test))]

@@ -18,7 +18,7 @@ pub struct Args {
 pub struct Argument(*const c_char);
 
 impl Argument {
-    /// The null pointer behind the last one.
+    /// The null pointer after the last argument.
     pub const END: Argument = Argument(core::ptr::null());
 }
 
@@ -29,14 +29,15 @@ impl From<&'static CStr> for Argument {
 }
 
 impl Args {
-    /// A command line of a program's own making; `None` unless [`Argument::END`] is its last element, and only that.
+    /// Returns a command line that a program makes for itself. Returns `None` unless [`Argument::END`] is the last
+    /// element and occurs only there.
     #[must_use]
     pub fn of(arguments: &'static [Argument]) -> Option<Args> {
         let argc = arguments.iter().position(|argument| argument.0.is_null())?;
         (argc + 1 == arguments.len()).then(|| Args { argc, argv: arguments.as_ptr().cast() })
     }
 
-    /// The arguments of C's main function.
+    /// Returns the arguments of C's main function.
     ///
     /// # Safety
     /// `argv` points to `argc` strings that stay as they are for as long as the process lives.
@@ -45,19 +46,19 @@ impl Args {
         Args { argc: usize::try_from(argc).unwrap_or(0), argv }
     }
 
-    /// The arguments in an array that is never dropped or changed again.
+    /// Returns the arguments in an array that is never dropped or changed again.
     pub(super) fn of_copy(copy: &CStrArray) -> Args {
         Args { argc: copy.len(), argv: copy.as_ptr() }
     }
 
-    /// `argc`: how many arguments there are, the program's name included.
+    /// `argc`: returns the number of arguments, the program's name included.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "argc is 0 only for a program that nobody named")]
     pub const fn len(&self) -> usize {
         self.argc
     }
 
-    /// `argv[index]`, or `None` where C has the null pointer or nothing.
+    /// `argv[index]`: returns one argument, or `None` where C has the null pointer or nothing.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<&'static CStr> {
         if index >= self.argc {
@@ -67,31 +68,32 @@ impl Args {
         let argument = unsafe { self.argv.add(index) };
         // SAFETY: argv holds a pointer there.
         let argument = unsafe { argument.read() };
-        // SAFETY: by the contract of `new` that is a string which stays as it is.
+        // SAFETY: by the contract of `new` the pointer is to a string that never changes.
         Some(unsafe { CStr::from_ptr(argument) })
     }
 
-    /// The arguments from `index` on.
+    /// Returns the arguments from `index` on.
     pub fn from(&self, index: usize) -> impl Iterator<Item = &'static CStr> + Clone + use<> {
         let args = *self;
         (index..args.argc).map_while(move |index| args.get(index))
     }
 
-    /// `argv`, as C functions take it.
+    /// `argv`: returns the array as C functions take it.
     pub(crate) const fn as_ptr(&self) -> *const *const c_char {
         self.argv
     }
 
-    /// `argv[0]`: the name by which the program was called.
+    /// `argv[0]`: returns the name by which the program was called.
     #[must_use]
     pub fn program(&self) -> &'static CStr {
         self.get(0).unwrap_or_default()
     }
 }
 
-/// `atoi()`: the decimal number at the start of `text`, or 0 when there is none.
+/// `atoi()`: returns the decimal number at the start of `text`, or 0 when there is none.
 ///
-/// C leaves open what a number too large for an int is; here it is what glibc makes of it, the low bits of a long.
+/// C does not define the result for a number that is too large for an int. Here the result is that of glibc: the low
+/// bits of a long.
 ///
 /// # References
 /// atoi(3), POSIX

@@ -25,7 +25,7 @@ use crate::sys::process::has_other_threads;
 #[repr(transparent)]
 pub struct LongOption(c::option);
 
-// SAFETY: the pointers in it are to a string that is always there and never changes, and null.
+// SAFETY: one pointer is to a string that is always there and never changes, and the other is null.
 unsafe impl Sync for LongOption {}
 
 /// Whether an option has an argument.
@@ -41,10 +41,11 @@ impl LongOption {
     /// Last entry of every list of options.
     pub const END: LongOption = LongOption(c::option { name: ptr::null(), has_arg: 0, flag: ptr::null_mut(), val: 0 });
 
-    /// `--name`, for which [`Getopt`] gives `value`, which no letter has: it is above 255.
+    /// Returns the entry for `--name`. [`Getopt`] then returns `value`, which must be above 255, so that no letter has
+    /// the same value.
     ///
     /// # Panics
-    /// When it is not, where the option is declared, and so when the program is compiled.
+    /// Panics when `value` is 255 or less. For an option in a `static`, the compiler reports this.
     #[must_use]
     pub const fn new(name: &'static CStr, has_arg: HasArg, value: c_int) -> LongOption {
         assert!(value > u8::MAX as c_int, "the value of a long option is that of a letter");
@@ -63,13 +64,13 @@ impl fmt::Debug for LongOption {
 pub enum Opt {
     /// An option, by its letter or its long option's value, and its argument.
     Option(c_int, Option<&'static CStr>),
-    /// An option that is not known, or not uniquely, or has an argument that it does not take.
+    /// An option that is unknown or ambiguous, or that has an argument although it takes none.
     Unknown(Name),
     /// An option without the argument that it takes.
     Missing(Name),
 }
 
-/// An option as it stands on the command line.
+/// An option as written on the command line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Name {
     /// `-x`
@@ -87,36 +88,37 @@ impl fmt::Display for Name {
     }
 }
 
-/// `getopt_long()`: the options of a command line, up to the first argument that is none, or `--`.
+/// `getopt_long()`: the options of a command line, up to the first argument that is no option, or up to `--`.
 #[derive(Debug)]
 pub struct Getopt<'o> {
     args: Args,
     short: &'o CStr,
     long: &'o [LongOption],
-    /// Its number among those that were begun.
+    /// The number of this iteration among those that were begun.
     number: usize,
 }
 
-/// Number of iterations that were begun. The C library keeps the position of the last one only.
+/// The number of iterations that were begun. The C library keeps only the position of the last iteration.
 static BEGUN: AtomicUsize = AtomicUsize::new(0);
 
 impl<'o> Getopt<'o> {
-    /// Goes through `args` from the start, and ends every other that goes through some. `short` begins with `+:`, which
-    /// has the C library neither change the order of the arguments nor print; `long` ends with [`LongOption::END`].
+    /// Begins an iteration over `args`, and ends every earlier iteration. `short` must begin with `+:`, which keeps the
+    /// C library from printing and from changing the order of the arguments. `long` must end with [`LongOption::END`].
     ///
-    /// `None` when they do not, and where other threads exist: the C library keeps its place in variables.
+    /// Returns `None` when one of these conditions fails. Also returns `None` where other threads exist, because the C
+    /// library keeps its position in global variables.
     #[must_use]
     pub fn new(args: Args, short: &'o CStr, long: &'o [LongOption]) -> Option<Getopt<'o>> {
         let ended = long.last().is_some_and(|last| last.0.name.is_null());
         if !short.to_bytes().starts_with(b"+:") || !ended || has_other_threads() {
             return None;
         }
-        // SAFETY: no other thread uses the variable. 0 has the C library begin anew.
+        // SAFETY: no other thread uses the variable. The value 0 makes the C library begin anew.
         unsafe { c::optind = 0 };
         Some(Getopt { args, short, long, number: BEGUN.fetch_add(1, Ordering::Relaxed) + 1 })
     }
 
-    /// The index of the argument that is next.
+    /// Returns the index of the next argument.
     #[must_use]
     pub fn index(&self) -> usize {
         // SAFETY: no other thread uses the variable.
@@ -124,13 +126,14 @@ impl<'o> Getopt<'o> {
         usize::try_from(index).unwrap_or(0)
     }
 
-    /// The option at fault.
+    /// Returns the option that is wrong.
     fn culprit(&self) -> Name {
         // SAFETY: no other thread uses the variable.
         let option = unsafe { c::optopt };
         match u8::try_from(without_sign(option)) {
             Ok(letter @ 1..) => Name::Letter(letter),
-            // 0 for a name that is not known, a value for one that is: it has been passed already.
+            // The variable is 0 for an unknown name, and its value for a known one. The C library has already moved on
+            // to the next argument.
             _ => Name::Long(self.args.get(self.index().saturating_sub(1)).unwrap_or_default()),
         }
     }
@@ -144,8 +147,8 @@ impl Iterator for Getopt<'_> {
             return None;
         }
         let argc = c_int::try_from(self.args.len()).unwrap_or(c_int::MAX);
-        // SAFETY: the C library's place is in this argv; argv and both lists end as the call wants them to, and by the
-        // plus sign argv is not written to.
+        // SAFETY: the C library's position is in this argv. Argv and both lists end as the call requires. Because of
+        // the plus sign, the call does not write to argv.
         let option = unsafe {
             c::getopt_long(
                 argc,
@@ -170,8 +173,8 @@ impl Iterator for Getopt<'_> {
     }
 }
 
-/// An option's letter as a byte, or its long name's value. Where C's char is signed, a byte above 127 comes as a
-/// negative number.
+/// Returns an option's letter as a byte, or its long name's value. If C's char is signed, `option` is negative for a
+/// byte above 127.
 const fn without_sign(option: c_int) -> c_int {
     if option < 0 { option as u8 as c_int } else { option }
 }

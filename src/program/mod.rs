@@ -1,10 +1,10 @@
 //! The frame of a program without std: entry, arguments, title, options, text.
 //!
-//! | file | topic |
+//! | file | content |
 //! |---|---|
-//! | `start` | [`main!`](crate::main!), and what a panic does |
+//! | `start` | [`main!`](crate::main!), and the panic handler |
 //! | `args` | [`Args`], `atoi()` |
-//! | `title` | [`Title`]: what `ps` shows |
+//! | `title` | [`Title`]: the title that `ps` shows |
 //! | `getopt` | `getopt_long()` |
 //! | `options` | [`OptionTable`](options::OptionTable): options and their `--help`, by `getopt_long()` |
 //! | `text` | [`Text`](text::Text): formatting without an allocator |

@@ -1,4 +1,4 @@
-//! A table of options: a command is parsed by it, and its `--help` prints it.
+//! A table of options, which parses a command line and prints the text for `--help`.
 //!
 //! ```
 //! use mpserv::options::{OptionSpec, OptionTable};
@@ -30,7 +30,7 @@ const LETTERS_MAX: usize = 2 + 2 * OPTIONS_MAX + 1;
 /// The value of the first long option. Lower values are letters.
 const FIRST_LONG: usize = 256;
 
-/// An option: its names, its argument, and what it does.
+/// An option: its names, its argument, and its description.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionSpec<T> {
     option: T,
@@ -41,7 +41,8 @@ pub struct OptionSpec<T> {
 }
 
 impl<T> OptionSpec<T> {
-    /// An option. A `letter` of 0 or an empty `name` means that it has none; an empty `argument`, that it takes none.
+    /// Returns an option. A `letter` of 0 or an empty `name` means that the option has none. An empty `argument` means
+    /// that the option takes no argument.
     #[must_use]
     pub const fn new(
         option: T,
@@ -53,7 +54,7 @@ impl<T> OptionSpec<T> {
         OptionSpec { option, letter, name, argument, help }
     }
 
-    /// The long name.
+    /// Returns the long name.
     #[must_use]
     pub const fn name(&self) -> &'static CStr {
         self.name
@@ -87,22 +88,22 @@ pub struct OptionTable<T: 'static> {
 pub enum Parsed<T: 'static> {
     /// An option of the table, and its argument, which is empty if the option takes none.
     Option(&'static OptionSpec<T>, T, &'static CStr),
-    /// No option of the table begins like this, or more than one does, or the option takes no argument.
+    /// An option that is unknown or ambiguous, or that has an argument although it takes none.
     Unknown(Name),
     /// An option without the argument that it takes.
     Missing(Name),
 }
 
 impl<T: Copy> OptionTable<T> {
-    /// The table of these options.
+    /// Returns the table of these options.
     ///
     /// # Panics
-    /// If there are more than 64. In a `static` the compiler says so.
+    /// Panics if there are more than 64 options. For a table in a `static`, the compiler reports this.
     #[must_use]
     pub const fn new(specs: &'static [OptionSpec<T>]) -> OptionTable<T> {
         assert!(specs.len() <= OPTIONS_MAX, "a table has at most 64 options");
         let mut letters = [0; LETTERS_MAX];
-        // The C library shall neither change the order of the arguments nor print.
+        // These two characters keep the C library from printing and from changing the order of the arguments.
         (letters[0], letters[1]) = (b'+', b':');
         let mut next = 2;
         let mut long = [const { LongOption::END }; OPTIONS_MAX + 1];
@@ -129,7 +130,8 @@ impl<T: Copy> OptionTable<T> {
         OptionTable { specs, letters, long }
     }
 
-    /// Parses the options of a command line, by `getopt_long()`. `None` where other threads exist: see [`Getopt::new`].
+    /// Parses the options of a command line, by `getopt_long()`. Returns `None` where other threads exist: see
+    /// [`Getopt::new`].
     pub fn parse(&self, args: Args) -> Option<Parser<'_, T>> {
         let letters = CStr::from_bytes_until_nul(&self.letters).ok()?;
         Some(Parser { getopt: Getopt::new(args, letters, &self.long)?, specs: self.specs })
@@ -158,7 +160,7 @@ impl<T> fmt::Debug for OptionTable<T> {
     }
 }
 
-/// The number of characters of an option as it is shown.
+/// Returns the number of characters of an option as it is shown.
 fn length<T>(spec: &OptionSpec<T>) -> usize {
     struct Count(usize);
     impl fmt::Write for Count {
@@ -181,7 +183,7 @@ pub struct Parser<'t, T: 'static> {
 }
 
 impl<T> Parser<'_, T> {
-    /// The index of the next argument.
+    /// Returns the index of the next argument.
     #[must_use]
     pub fn index(&self) -> usize {
         self.getopt.index()

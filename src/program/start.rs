@@ -1,4 +1,4 @@
-//! The start and the end of a program without std: what [`main!`](crate::main!) is made of.
+//! The start and the end of a program without std: the parts of [`main!`](crate::main!).
 
 use core::ffi::c_int;
 use core::fmt::Write as _;
@@ -10,8 +10,8 @@ use crate::sys::process::abort;
 use crate::sys::stdio::{self, Direct};
 
 /// Makes `function`, of type `fn(Args) -> c_int`, the main function of a program that is `#![no_std]` and
-/// `#![no_main]`: C's runtime calls it, and what it returns is given to `exit()`. A panic says where on standard error
-/// and ends the process by SIGABRT.
+/// `#![no_main]`. C's runtime calls the function, and passes its result to `exit()`. A panic prints its place to
+/// standard error and ends the process by SIGABRT.
 #[macro_export]
 macro_rules! main {
     ($function:path) => {
@@ -23,8 +23,8 @@ macro_rules! main {
     };
 }
 
-/// The C function `main` with this body, and the panic handler. For [`main!`](crate::main!) and
-/// [`server_main!`](crate::server_main!) alone.
+/// Defines the C function `main` with this body, and the panic handler. Only [`main!`](crate::main!) and
+/// [`server_main!`](crate::server_main!) use this macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! c_main {
@@ -41,7 +41,7 @@ macro_rules! c_main {
     };
 }
 
-/// Panic handler of a program without std.
+/// Defines the panic handler of a program without std.
 #[cfg(not(feature = "std"))]
 #[doc(hidden)]
 #[macro_export]
@@ -52,13 +52,14 @@ macro_rules! panic_handler {
             $crate::program::panicked(info)
         }
 
-        // A build that is not optimised keeps core's reference to it; no panic unwinds, so nothing calls it.
+        // A build that is not optimised keeps core's reference to this function. No panic unwinds, so nothing calls the
+        // function.
         #[unsafe(export_name = "rust_eh_personality")]
         extern "C" fn eh_personality() {}
     };
 }
 
-/// With the feature `std` this crate brings std, and std its panic handler.
+/// Defines nothing, because with the feature `std` the panic handler comes from std.
 #[cfg(feature = "std")]
 #[doc(hidden)]
 #[macro_export]
@@ -66,20 +67,20 @@ macro_rules! panic_handler {
     () => {};
 }
 
-/// Calls the program's function. For [`main!`](crate::main!) alone.
+/// Calls the program's function. Only [`main!`](crate::main!) uses this.
 #[doc(hidden)]
 pub fn run(function: fn(Args) -> c_int, args: Args) -> c_int {
     end(function(args))
 }
 
-/// The end of a main function, whose status C's runtime gives to `exit()`.
+/// Ends a main function: returns `status`, which C's runtime gives to `exit()`.
 #[doc(hidden)]
 pub fn end(status: c_int) -> c_int {
     stdio::close_to_handlers();
     status
 }
 
-/// Reports a panic. For [`main!`](crate::main!) alone.
+/// Reports a panic, and ends the process. Only [`main!`](crate::main!) uses this.
 #[doc(hidden)]
 pub fn panicked(info: &PanicInfo<'_>) -> ! {
     let mut direct = Direct::new(fd::STDERR);

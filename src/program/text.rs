@@ -1,4 +1,4 @@
-//! Text in a buffer of a fixed size: what a program without an allocator formats into.
+//! Text in a buffer of a fixed size, for programs without an allocator.
 //!
 //! # Example
 //! ```
@@ -20,13 +20,13 @@ pub struct Text<const N: usize> {
 }
 
 impl<const N: usize> Text<N> {
-    /// No text.
+    /// Returns an empty text.
     #[must_use]
     pub const fn new() -> Text<N> {
         Text { bytes: [0; N], length: 0 }
     }
 
-    /// Formats `arguments`, and cuts the text off where it does not fit.
+    /// Formats `arguments`, and cuts off the text that does not fit.
     #[must_use]
     pub fn of(arguments: fmt::Arguments<'_>) -> Text<N> {
         let mut text = Text::new();
@@ -35,19 +35,19 @@ impl<const N: usize> Text<N> {
         text
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
-    /// The bytes of the text.
+    /// Returns the bytes of the text.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
-    /// Number of bytes of text.
+    /// Returns the number of bytes of text.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.length
@@ -59,7 +59,7 @@ impl<const N: usize> Text<N> {
         self.length == 0
     }
 
-    /// Cuts the text off after `length` bytes, which are whole characters; nothing where it is shorter.
+    /// Cuts the text off after `length` bytes, which must be whole characters. Changes nothing if the text is shorter.
     pub fn truncate(&mut self, length: usize) {
         if self.as_str().is_char_boundary(length) {
             self.length = self.length.min(length);

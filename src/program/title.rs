@@ -7,10 +7,10 @@ use crate::program::args::Args;
 use crate::sys::memory::CStrArray;
 use crate::sys::process::{has_other_threads, variables};
 
-/// The title of this process: `ps` shows it in place of the arguments.
+/// The title of this process, which `ps` shows in place of the arguments.
 ///
-/// Linux shows the memory in which a process finds its arguments and its environment: both are copied elsewhere, and
-/// the title is written in their place. That takes no system call.
+/// Linux shows the memory in which a process finds its arguments and its environment. So this type copies both
+/// elsewhere, and writes the title in their place. That takes no system call.
 pub struct Title {
     start: *mut u8,
     length: usize,
@@ -19,11 +19,11 @@ pub struct Title {
 }
 
 impl Title {
-    /// Claims the memory, and gives the arguments where they are now.
+    /// Claims the memory, and returns the copied arguments.
     ///
     /// # Safety
-    /// The pointer is to as many strings as C's main function was given, and no reference to them or to the environment
-    /// exists.
+    /// `argv` points to the `argc` strings that C's main function got. No reference to these strings or to the
+    /// environment exists.
     #[doc(hidden)]
     #[must_use]
     pub unsafe fn claim(argc: c_int, argv: *const *const c_char) -> (Args, Title) {
@@ -34,7 +34,7 @@ impl Title {
         let (Ok(args), Ok(environment)) = (CStrArray::copy(old.from(0)), CStrArray::copy(variables.clone())) else {
             return (old, Title { start: core::ptr::null_mut(), length: 0, used: 0 });
         };
-        // The strings lie one behind the other, from the first argument to the last variable.
+        // The strings are contiguous, from the first argument to the last variable.
         let start = old.program().as_ptr();
         let mut end = start;
         for string in old.from(0).chain(variables) {
@@ -52,19 +52,19 @@ impl Title {
         (new, Title { start: start.cast_mut().cast(), length, used })
     }
 
-    /// Shows a title, as much of it as there is room for. Does nothing where other threads exist, which may be reading
-    /// the arguments that the program was started with, as `std::env::args()` does.
+    /// Shows as much of a title as there is room for. Does nothing where other threads exist, because
+    /// `std::env::args()` in such a thread may be reading the memory.
     pub fn set(&mut self, title: &str) {
-        // One byte stays a NUL.
+        // The last byte stays a NUL.
         let length = title.len().min(self.length.saturating_sub(1));
         if length == 0 || has_other_threads() {
             return;
         }
-        // SAFETY: so many bytes are there to be written. Since they were claimed, nothing else refers to them, and no
-        // other thread looks at them now.
+        // SAFETY: this process may write so many bytes there. Since the memory was claimed, nothing else refers to it,
+        // and no other thread reads it now.
         unsafe { core::ptr::copy_nonoverlapping(title.as_ptr(), self.start, length) };
         let rest = self.start.wrapping_add(length);
-        // SAFETY: as above; what the last title took is within them.
+        // SAFETY: as above. The bytes of the last title are within that memory.
         unsafe { core::ptr::write_bytes(rest, 0, self.used.saturating_sub(length)) };
         self.used = length;
     }

@@ -1,4 +1,4 @@
-//! `<errno.h>`: why a call failed.
+//! `<errno.h>`: the reasons why calls fail.
 //!
 //! # Example
 //! ```
@@ -21,7 +21,7 @@ pub type Result<T> = core::result::Result<T, Errno>;
 
 /// `errno`: the reason for which a call failed.
 ///
-/// An open set: a number that has no constant here is a value like any other.
+/// The set of values is open: a number without a constant here is a valid value, too.
 ///
 /// # References
 /// errno(3), POSIX `<errno.h>`
@@ -167,19 +167,19 @@ impl Errno {
     /// `EWOULDBLOCK`, which Linux gives the same number as `EAGAIN`.
     pub const WOULDBLOCK: Errno = Errno::AGAIN;
 
-    /// The error with this number.
+    /// Returns the error with this number.
     #[must_use]
     pub const fn from_raw(number: c_int) -> Errno {
         Errno(number)
     }
 
-    /// The number of this error.
+    /// Returns the number of this error.
     #[must_use]
     pub const fn raw(self) -> c_int {
         self.0
     }
 
-    /// `errno`: what the last call of this thread that failed has left there.
+    /// `errno`: returns the error that the last failed call of this thread has left there.
     ///
     /// Async-signal-safe: yes.
     #[must_use]
@@ -190,7 +190,7 @@ impl Errno {
         Errno(unsafe { location.read() })
     }
 
-    /// `errno = …`: leaves this error in errno, as a signal handler does with the value that it found there.
+    /// `errno = …`: leaves this error in errno, as a signal handler does to restore the value from before.
     ///
     /// Async-signal-safe: yes.
     pub fn set(self) {
@@ -204,7 +204,7 @@ impl Errno {
 /// Length of the longest error text, with its NUL: more than glibc's longest text in any language.
 pub const MESSAGE_MAX: usize = 256;
 
-/// `strerror_r()`: the text of an error, as `strerror()` has it, in the caller's buffer.
+/// `strerror_r()`: writes the text of an error, as `strerror()` returns it, to the caller's buffer.
 ///
 /// Async-signal-safe: no, because `strerror_r()` reads the locale.
 pub fn strerror(errno: Errno, buffer: &mut [u8; MESSAGE_MAX]) -> &CStr {
@@ -234,12 +234,12 @@ impl core::error::Error for Errno {}
 
 /// Calls `function` again for as long as a signal interrupts it (`EINTR`).
 ///
-/// No wrapper of this library does so by itself: that a signal ends a blocking call is often the point of it.
+/// No wrapper of this library does this by itself, because programs often rely on a signal to end a blocking call.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// Whatever else `function` fails with.
+/// Every other error of `function`.
 pub fn retry_on_intr<T>(mut function: impl FnMut() -> Result<T>) -> Result<T> {
     loop {
         match function() {
@@ -249,9 +249,9 @@ pub fn retry_on_intr<T>(mut function: impl FnMut() -> Result<T>) -> Result<T> {
     }
 }
 
-/// The C function's return value, for a program that handles the number as C programs do: -1 is an error.
+/// Gives the C function's return value to a program that handles the number as C programs do: -1 is an error.
 pub trait CReturn {
-    /// The number that the C function returned.
+    /// Returns the same number as the C function.
     fn c_return(&self) -> c_int;
 }
 
@@ -261,7 +261,7 @@ impl<T: CReturn> CReturn for Result<T> {
     }
 }
 
-/// 0, as of `waitpid()` with `WNOHANG`, where there is nothing to return.
+/// `None` is C's 0, as from `waitpid()` with `WNOHANG` when no child has ended.
 impl<T: CReturn> CReturn for Option<T> {
     fn c_return(&self) -> c_int {
         self.as_ref().map_or(0, T::c_return)

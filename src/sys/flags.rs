@@ -1,6 +1,7 @@
 //! Macros for C's named integers: a value of an open set, and flags that are combined with `|`.
 
-/// Declares the associated constants of a transparent newtype over `c_int`, each with its C name, and `name`.
+/// Declares the associated constants of a transparent newtype over `c_int`, each with its C name, and the function
+/// `name`.
 macro_rules! open_set {
     ($type:ident from $module:ident { $($name:ident = $c_name:ident,)+ }) => {
         impl $type {
@@ -9,7 +10,7 @@ macro_rules! open_set {
                 pub const $name: $type = $type($module::$c_name);
             )+
 
-            /// The C name of this value (`"EINTR"`, `"SIGCHLD"`), or `None` for a value that has none here.
+            /// Returns the C name of this value (`"EINTR"`, `"SIGCHLD"`), or `None` for a value without a name here.
             ///
             /// Async-signal-safe: yes.
             #[must_use]
@@ -34,7 +35,7 @@ macro_rules! flags {
         pub struct $type($int);
 
         impl $type {
-            /// 0: no flag.
+            /// 0, which is no flag.
             pub const NONE: $type = $type(0);
             $(
                 $(#[$doc])*
@@ -53,7 +54,7 @@ macro_rules! flags {
                 self.0 == 0
             }
 
-            /// The value as C functions take it.
+            /// Returns the value as C functions take it.
             pub(crate) const fn raw(self) -> $int {
                 self.0
             }
@@ -85,7 +86,7 @@ macro_rules! flags {
                         rest &= !flag;
                     }
                 }
-                // Flags without a name here, or none at all.
+                // This prints flags without a name here, or the 0 of no flag.
                 if rest != 0 || self.0 == 0 { write!(f, "{separator}{rest:#x}") } else { Ok(()) }
             }
         }

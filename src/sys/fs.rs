@@ -1,4 +1,4 @@
-//! Files and directories: open, ask about, lock and remove them; the root and the working directory.
+//! Opens, describes, locks and removes files and directories. Changes the root and the working directory.
 //!
 //! # Example
 //! ```
@@ -21,21 +21,21 @@ use crate::sys::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::sys::flags::flags;
 
 flags! {
-    /// `O_…`: how a file is opened. [`RDONLY`](OpenFlags::RDONLY) is 0, and so in every value.
+    /// `O_…`: how a file is opened. [`RDONLY`](OpenFlags::RDONLY) is 0, and so part of every value.
     OpenFlags(c_int) from c {
-        /// `O_RDONLY`: to be read.
+        /// `O_RDONLY`: opens for reading.
         #[doc(alias = "O_RDONLY")]
         RDONLY = O_RDONLY,
-        /// `O_WRONLY`: to be written.
+        /// `O_WRONLY`: opens for writing.
         #[doc(alias = "O_WRONLY")]
         WRONLY = O_WRONLY,
-        /// `O_RDWR`: to be read and written.
+        /// `O_RDWR`: opens for reading and writing.
         #[doc(alias = "O_RDWR")]
         RDWR = O_RDWR,
-        /// `O_CREAT`: the file is made where there is none.
+        /// `O_CREAT`: makes the file if there is none.
         #[doc(alias = "O_CREAT")]
         CREAT = O_CREAT,
-        /// `O_EXCL`: with `O_CREAT`, fails where there is a file.
+        /// `O_EXCL`: with `O_CREAT`, fails if there is a file.
         #[doc(alias = "O_EXCL")]
         EXCL = O_EXCL,
         /// `O_APPEND`: each write goes to the end of the file.
@@ -47,24 +47,24 @@ flags! {
         /// `O_CLOEXEC`: the descriptor is closed when the process runs another program.
         #[doc(alias = "O_CLOEXEC")]
         CLOEXEC = O_CLOEXEC,
-        /// `O_NOFOLLOW`: fails with `ELOOP` where the path ends in a symbolic link.
+        /// `O_NOFOLLOW`: fails with `ELOOP` if the path ends in a symbolic link.
         #[doc(alias = "O_NOFOLLOW")]
         NOFOLLOW = O_NOFOLLOW,
-        /// `O_PATH`: only names the file, so that nothing is read, written or waited for.
+        /// `O_PATH`: gives a descriptor that only names the file. The open waits for nothing.
         #[doc(alias = "O_PATH")]
         PATH = O_PATH,
-        /// `O_NONBLOCK`: does not wait for a peer, as opening a FIFO does.
+        /// `O_NONBLOCK`: does not wait for a peer, as the open of a FIFO otherwise does.
         #[doc(alias = "O_NONBLOCK")]
         NONBLOCK = O_NONBLOCK,
     }
 }
 
-/// `open()`: opens a file. `mode` is what a new one may be used for, less the umask.
+/// `open()`: opens a file. A new file gets the permissions `mode` without those in the umask.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `ENOENT`, `EACCES`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EMFILE`, `ENFILE`, `ENOSPC`, `EROFS`, `ENAMETOOLONG`; `ENXIO` for
+/// `ENOENT`, `EACCES`, `EISDIR`, `ENOTDIR`, `ELOOP`, `EMFILE`, `ENFILE`, `ENOSPC`, `EROFS`, `ENAMETOOLONG`. `ENXIO` for
 /// a Unix socket, `ETXTBSY` to write to a program that runs, `EINTR` when a signal came before a FIFO's other end.
 ///
 /// # References
@@ -76,7 +76,7 @@ pub fn open(path: &CStr, flags: OpenFlags, mode: c_uint) -> Result<OwnedFd> {
     unsafe { ret_owned_fd(fd) }
 }
 
-/// `umask()`: sets the permissions that new files of this process do not get, and returns those of before.
+/// `umask()`: sets the permissions that new files of this process do not get. Returns the mask from before.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -152,8 +152,8 @@ pub fn access_x(path: &CStr) -> Result<()> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EINVAL` for a length below 0 and for what is no file, `EFBIG` (and SIGXFSZ) beyond `RLIMIT_FSIZE`, `EPERM` when it
-/// is sealed, `EIO`, `EBADF`.
+/// `EINVAL` for a length below 0, and for a pipe or a socket, `EFBIG` (and SIGXFSZ) beyond `RLIMIT_FSIZE`, `EPERM` when
+/// the file is sealed, `EIO`, `EBADF`.
 ///
 /// # References
 /// ftruncate(2), POSIX
@@ -163,15 +163,15 @@ pub fn ftruncate(fd: impl AsFd, length: i64) -> Result<()> {
 }
 
 flags! {
-    /// `LOCK_…`: what `flock()` does.
+    /// `LOCK_…`: the operations of `flock()`.
     FlockFlags(c_int) from lock {
-        /// `LOCK_SH`: a lock that others may have too.
+        /// `LOCK_SH`: takes a shared lock.
         #[doc(alias = "LOCK_SH")]
         SH = LOCK_SH,
-        /// `LOCK_EX`: an exclusive lock.
+        /// `LOCK_EX`: takes an exclusive lock.
         #[doc(alias = "LOCK_EX")]
         EX = LOCK_EX,
-        /// `LOCK_UN`: no lock any more.
+        /// `LOCK_UN`: gives the lock up.
         #[doc(alias = "LOCK_UN")]
         UN = LOCK_UN,
         /// `LOCK_NB`: fails instead of waiting.
@@ -206,38 +206,38 @@ impl core::fmt::Debug for Stat {
 }
 
 impl Stat {
-    /// `S_ISSOCK()`: whether it is a Unix socket.
+    /// `S_ISSOCK()`: whether the file is a Unix socket.
     #[must_use]
     pub const fn is_socket(&self) -> bool {
         self.0.st_mode & sys::stat::S_IFMT == sys::stat::S_IFSOCK
     }
 
-    /// `S_ISREG()`: whether it is a regular file.
+    /// `S_ISREG()`: whether the file is a regular file.
     #[must_use]
     pub const fn is_regular(&self) -> bool {
         self.0.st_mode & sys::stat::S_IFMT == sys::stat::S_IFREG
     }
 
-    /// `st_uid`: the user who owns it.
+    /// `st_uid`: returns the user that owns the file.
     #[must_use]
     pub const fn uid(&self) -> u32 {
         self.0.st_uid
     }
 
-    /// `st_gid`: the group that it belongs to.
+    /// `st_gid`: returns the group of the file.
     #[must_use]
     pub const fn gid(&self) -> u32 {
         self.0.st_gid
     }
 
-    /// `st_nlink`: how many names it has.
+    /// `st_nlink`: returns the number of the file's names.
     #[must_use]
     #[allow(clippy::unnecessary_cast, reason = "it is shorter on aarch64 and riscv64")]
     pub const fn links(&self) -> u64 {
         self.0.st_nlink as u64
     }
 
-    /// `st_dev` and `st_ino`: the numbers of the file system and of the file in it.
+    /// `st_dev` and `st_ino`: returns the numbers of the file system and of the file in it.
     #[must_use]
     pub const fn identity(&self) -> (u64, u64) {
         (self.0.st_dev, self.0.st_ino)
@@ -265,7 +265,7 @@ pub fn stat(path: &CStr) -> Result<Stat> {
     stat_with(|stat| unsafe { sys::stat::stat(path.as_ptr(), stat) })
 }
 
-/// `lstat()`: asks about a name, and does not follow it where it is a symbolic link.
+/// `lstat()`: asks about a name, and does not follow a symbolic link.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -294,11 +294,11 @@ pub fn fstat(fd: impl AsFd) -> Result<Stat> {
 }
 
 fn with_path(path: &CStr, call: unsafe extern "C" fn(*const c_char) -> c_int) -> Result<()> {
-    // SAFETY: the path ends in a NUL, which is all that both functions that are passed here ask for.
+    // SAFETY: the path ends in a NUL, and both functions that are passed here require nothing more.
     ret(unsafe { call(path.as_ptr()) })
 }
 
-/// `chroot()`: makes a directory the root of this process. It is to be followed by [`chdir`].
+/// `chroot()`: makes a directory the root of this process. Call [`chdir`] next.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -311,7 +311,7 @@ pub fn chroot(path: &CStr) -> Result<()> {
     with_path(path, unistd::chroot)
 }
 
-/// `chdir()`: makes a directory the one in which relative paths begin.
+/// `chdir()`: makes a directory the start of relative paths.
 ///
 /// Async-signal-safe: yes.
 ///

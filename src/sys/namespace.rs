@@ -1,4 +1,4 @@
-//! Namespaces: users and a network of this process's own.
+//! Namespaces: gives this process users and a network of its own.
 //!
 //! A namespace is a part of the system that only the processes in it see.
 //!
@@ -25,13 +25,14 @@ use crate::sys::memory::CStrArray;
 use crate::sys::net::{self, AddressFamily, Protocol, SocketFlags, SocketType};
 use crate::sys::user::{getegid, geteuid};
 
-/// `unshare(CLONE_NEWUSER)`, and maps of the user's and the group's id: makes this process root of a user namespace of
-/// its own, which owns what the process unshares next. Outside of the namespace its user is the same as before.
+/// `unshare(CLONE_NEWUSER)`, and maps of the user's and the group's id: makes this process root of a new user
+/// namespace. Namespaces that the process unshares later belong to this one. Outside of the namespace, the process's
+/// user is the same as before.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EPERM` or `ENOSPC` where that is not allowed, `EINVAL` in a process with other threads, `ENOMEM`.
+/// `EPERM` or `ENOSPC` where a new user namespace is not allowed, `EINVAL` in a process with other threads, `ENOMEM`.
 ///
 /// # References
 /// unshare(2), user_namespaces(7), Linux
@@ -51,14 +52,14 @@ pub fn own_users() -> Result<()> {
 /// The length of the longest map of one id, with its NUL.
 const ID_MAP_MAX: usize = "0 4294967295 1\0".len();
 
-/// `unshare(CLONE_NEWNET)`: gives the calling thread, and all that it starts, a network of their own. The
-/// network has only a loopback interface, which this function brings up.
+/// `unshare(CLONE_NEWNET)`: gives a new network to the calling thread, and to all threads and processes that it starts
+/// later. The network has only a loopback interface, which this function brings up.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EPERM` without the capability, `ENOSPC` when there are as many as there may be, `EINVAL` when the kernel has no
-/// such namespaces.
+/// `EPERM` without the capability, `ENOSPC` when no further namespace is allowed, `EINVAL` when the kernel has no such
+/// namespaces.
 ///
 /// # References
 /// unshare(2), network_namespaces(7), netdevice(7), Linux
@@ -66,7 +67,7 @@ pub fn own_network() -> Result<()> {
     // SAFETY: the call has no precondition on memory.
     ret(unsafe { c::unshare(c::CLONE_NEWNET) })?;
     let socket = net::socket(AddressFamily::INET, SocketType::DGRAM | SocketFlags::CLOEXEC, Protocol::DEFAULT)?;
-    // SAFETY: the type is plain numbers and null pointers, for which zeros are values.
+    // SAFETY: the type consists of numbers and pointers, for which zeros are valid.
     let mut request: ifreq = unsafe { core::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
         *to = c_char::from_ne_bytes([*from]);

@@ -1,4 +1,4 @@
-//! The id of a process, which signals, stdio and processes all speak of.
+//! The id of a process. The modules for signals, stdio and processes use it.
 
 use core::ffi::c_int;
 use core::fmt;
@@ -14,18 +14,18 @@ impl Pid {
     /// 1: the process that began all others in this PID namespace.
     pub const INIT: Pid = Pid(1);
 
-    /// The process with this id, or `None` for a number that is none (0 and below).
+    /// Returns the id with this number, or `None` for 0 and below, which are no ids.
     #[must_use]
     pub const fn from_raw(pid: c_int) -> Option<Pid> {
         if pid > 0 { Some(Pid(pid)) } else { None }
     }
 
-    /// A number that the kernel gave us.
+    /// Converts a number from the kernel, which is always an id.
     pub(crate) const fn from_kernel(pid: c_int) -> Pid {
         Pid(pid)
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn raw(self) -> c_int {
         self.0

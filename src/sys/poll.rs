@@ -1,4 +1,4 @@
-//! `<poll.h>`: waiting for one of several descriptors.
+//! `<poll.h>`: waits for one of several descriptors.
 //!
 //! # Example
 //! ```
@@ -30,7 +30,7 @@ use crate::sys::signal::SigSet;
 use crate::sys::time::timespec_of;
 
 flags! {
-    /// `POLL…`: the events to wait for, or those that came.
+    /// `POLL…`: the events to wait for, or those that occurred.
     PollEvents(c_short) from c {
         /// `POLLIN`: there is something to read, to accept, or the end.
         #[doc(alias = "POLLIN")]
@@ -41,7 +41,7 @@ flags! {
         /// `POLLRDHUP`: the peer writes no more.
         #[doc(alias = "POLLRDHUP")]
         RDHUP = POLLRDHUP,
-        /// `POLLERR`: an error is pending. Always reported, never asked for.
+        /// `POLLERR`: an error is pending. Always reported, even if not requested.
         #[doc(alias = "POLLERR")]
         ERR = POLLERR,
         /// `POLLHUP`: both halves of the connection have ended. Always reported.
@@ -53,7 +53,7 @@ flags! {
     }
 }
 
-/// `struct pollfd`: a descriptor, what is waited for, and what came.
+/// `struct pollfd`: a descriptor, the requested events, and the events that occurred.
 #[repr(transparent)]
 #[derive(Clone, Copy)]
 pub struct PollFd<'fd> {
@@ -62,13 +62,13 @@ pub struct PollFd<'fd> {
 }
 
 impl<'fd> PollFd<'fd> {
-    /// Waits for these events, and for an error or a hang-up, which are always reported.
+    /// Requests these events. An error and a hang-up are always reported as well.
     #[must_use]
     pub const fn new(fd: BorrowedFd<'fd>, events: PollEvents) -> PollFd<'fd> {
         PollFd { pollfd: c::pollfd { fd: fd.raw(), events: events.raw(), revents: 0 }, fd: PhantomData }
     }
 
-    /// Events that occurred: requested events, and `POLLERR`, `POLLHUP`, `POLLNVAL`.
+    /// Returns the events that occurred: requested events, and `POLLERR`, `POLLHUP`, `POLLNVAL`.
     #[must_use]
     pub const fn revents(&self) -> PollEvents {
         PollEvents(self.pollfd.revents)
@@ -82,8 +82,8 @@ impl fmt::Debug for PollFd<'_> {
     }
 }
 
-/// `poll()`: waits until something came, or until `timeout` has passed, rounded up to a millisecond. `None` waits for
-/// as long as it takes. How many descriptors have something is returned.
+/// `poll()`: waits until an event occurs, or until `timeout` has passed, rounded up to a millisecond. `None` is no
+/// timeout. Returns the number of descriptors with events.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -95,14 +95,15 @@ impl fmt::Debug for PollFd<'_> {
 pub fn poll(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<c_int> {
     let timeout = timeout
         .map_or(-1, |timeout| c_int::try_from(timeout.as_nanos().div_ceil(NANOS_PER_MILLI)).unwrap_or(c_int::MAX));
-    // SAFETY: the pointer is to that many structs of ours for the time of the call.
+    // SAFETY: the pointer is to that many structs, which only the call uses meanwhile.
     ret_c_int(unsafe { c::poll(fds.as_mut_ptr().cast(), fds.len() as c::nfds_t, timeout) })
 }
 
 const NANOS_PER_MILLI: u128 = 1_000_000;
 
-/// `ppoll()`: [`poll`] to the nanosecond, and while it waits exactly the signals of `mask` are held back: one that
-/// comes just before is not missed. It is delivered only when no descriptor has something.
+/// `ppoll()`: waits as [`poll`] does, with a timeout to the nanosecond. While it waits, exactly the signals of `mask`
+/// are blocked, so a signal that comes just before is not missed. Such a signal is delivered only when no descriptor
+/// has an event.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -115,6 +116,7 @@ pub fn ppoll(fds: &mut [PollFd<'_>], timeout: Option<Duration>, mask: Option<&Si
     let timeout = timeout.map(timespec_of);
     let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
     let mask = mask.map_or(ptr::null(), SigSet::as_ptr);
-    // SAFETY: the pointers are null or to structs of ours for the time of the call; the first to that many of them.
+    // SAFETY: the first pointer is to that many structs, and the others are null or to one struct. Only the call uses
+    // the structs meanwhile.
     ret_c_int(unsafe { c::ppoll(fds.as_mut_ptr().cast(), fds.len() as c::nfds_t, timeout, mask) })
 }

@@ -10,23 +10,23 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use crate::sys::errno::Errno;
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// The same descriptor, in std's hands.
+/// Moves the descriptor to std.
 impl From<OwnedFd> for StdOwnedFd {
     fn from(fd: OwnedFd) -> StdOwnedFd {
-        // SAFETY: the descriptor is open, and `into_raw` has taken it out of our hands.
+        // SAFETY: the descriptor is open, and after `into_raw` nothing else owns it.
         unsafe { StdOwnedFd::from_raw_fd(fd.into_raw()) }
     }
 }
 
-/// The same descriptor, in our hands.
+/// Takes the descriptor from std.
 impl From<StdOwnedFd> for OwnedFd {
     fn from(fd: StdOwnedFd) -> OwnedFd {
-        // SAFETY: the descriptor is open, and `into_raw_fd` has taken it out of std's hands.
+        // SAFETY: the descriptor is open, and after `into_raw_fd` nothing else owns it.
         unsafe { OwnedFd::from_raw(fd.into_raw_fd()) }
     }
 }
 
-/// Conversions by way of std's own descriptor.
+/// Implements conversions by way of std's `OwnedFd`.
 macro_rules! through_owned_fd {
     ($($type:ty),*) => {$(
         impl From<$type> for OwnedFd {
@@ -50,9 +50,9 @@ impl StdAsFd for OwnedFd {
     }
 }
 
-/// The same descriptor, borrowed as std borrows it.
+/// Converts a borrowed descriptor to std's type.
 pub(crate) fn borrowed(fd: BorrowedFd<'_>) -> StdBorrowedFd<'_> {
-    // SAFETY: the descriptor stays open for as long as it is borrowed, and an owned one is not -1.
+    // SAFETY: the descriptor stays open while it is borrowed, and an owned descriptor is not -1.
     unsafe { StdBorrowedFd::borrow_raw(fd.raw()) }
 }
 

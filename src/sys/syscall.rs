@@ -12,10 +12,11 @@ use core::ffi::c_long;
 
 use crate::ffi::sys::syscall as c;
 
-/// Length of the longest name.
+/// The length of the longest name.
 const NAME_MAX: usize = 28;
 
-/// A number and a name: without a pointer, a table of them needs no relocation, so its pages are loaded only on use.
+/// A number, the length of a name, and the name. Without a pointer, a table of entries needs no relocation, so its
+/// pages are loaded only on use.
 type Entry = (u16, u8, [u8; NAME_MAX]);
 
 const fn entry(number: c_long, name: &str) -> Entry {
@@ -34,7 +35,7 @@ macro_rules! table {
     };
 }
 
-/// The name of a system call of this machine (`"openat"`), or `None` for one that is newer than Linux 5.13.
+/// Returns the name of a system call of this machine (`"openat"`), or `None` for a call that is newer than Linux 5.13.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -13,7 +13,7 @@ use core::ffi::{CStr, c_int};
 use crate::ffi::syslog as c;
 use crate::sys::flags::open_set;
 
-/// Priority of a message.
+/// The priority of a message.
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Priority(c_int);
@@ -45,6 +45,6 @@ pub fn openlog(ident: &'static CStr) {
 /// # References
 /// syslog(3), POSIX
 pub fn syslog(priority: Priority, line: &CStr) {
-    // SAFETY: the format takes one string, which the line is.
+    // SAFETY: the format takes one string, and the line is a string.
     unsafe { c::syslog(priority.0, c"%s".as_ptr(), line.as_ptr()) };
 }

@@ -1,4 +1,4 @@
-//! Clocks, and waiting for a time to pass.
+//! Reads clocks, and waits for a time to pass.
 //!
 //! # Example
 //! ```
@@ -31,9 +31,9 @@ open_set!(Clock from c {
     BOOTTIME = CLOCK_BOOTTIME,
 });
 
-/// `clock_gettime()`: the time that a clock shows. `REALTIME` counts from 1970 and may be set; `MONOTONIC` counts from
-/// some moment in the past and only goes forward. Usually no system call: the C library reads memory that the kernel
-/// shares.
+/// `clock_gettime()`: returns the time that a clock shows. `REALTIME` counts from 1970 and may be set. `MONOTONIC`
+/// counts from some moment in the past and only goes forward. Usually makes no system call, because the C library reads
+/// memory that the kernel shares.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -44,12 +44,12 @@ pub fn clock_gettime(clock: Clock) -> Duration {
     let mut time = MaybeUninit::zeroed();
     // SAFETY: the pointer is to room for one timespec. For these clocks the call cannot fail.
     unsafe { c::clock_gettime(clock.0, time.as_mut_ptr()) };
-    // SAFETY: the call has filled it in, and were it not so: it was zeroed, which is a time.
+    // SAFETY: the struct was zeroed, which is a valid time, and then filled in.
     let time: c::timespec = unsafe { time.assume_init() };
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// `tzset()`: reads the time zone, which the C library then keeps: the time that `syslog()` puts into a line is local.
+/// `tzset()`: reads the time zone, which the C library then keeps. `syslog()` needs it for the local time in its lines.
 ///
 /// Does nothing where other threads exist, which may be using the time zone.
 ///
@@ -64,21 +64,21 @@ pub fn tzset() {
     }
 }
 
-/// The time as C has it; the longest there is for one that is longer.
+/// Converts a time to C's type. A time that is too long becomes the longest of that type.
 pub(crate) fn timespec_of(time: Duration) -> c::timespec {
     let tv_sec = ffi::sys::types::time_t::try_from(time.as_secs()).unwrap_or(ffi::sys::types::time_t::MAX);
     c::timespec { tv_sec, tv_nsec: c_long::from(time.subsec_nanos() as i32) }
 }
 
-/// The time as C has it, rounded up to a microsecond, so that some time never becomes none; the longest there is for
-/// one that is longer.
+/// Converts a time to C's type, rounded up to a microsecond, so that a short time never becomes 0. A time that is too
+/// long becomes the longest of that type.
 pub(crate) fn timeval_of(time: Duration) -> timeval {
     let rounded = time.saturating_add(Duration::from_nanos(999));
     let tv_sec = ffi::sys::types::time_t::try_from(rounded.as_secs()).unwrap_or(ffi::sys::types::time_t::MAX);
     timeval { tv_sec, tv_usec: rounded.subsec_micros().into() }
 }
 
-/// A time that C has; none for one below 0.
+/// Converts a time from C's type. A time below 0 becomes 0.
 pub(crate) fn duration_of_timeval(time: timeval) -> Duration {
     let seconds = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0));
     seconds.saturating_add(Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0)))
@@ -115,6 +115,6 @@ pub fn alarm(seconds: c_uint) -> c_uint {
 /// nanosleep(2), POSIX
 pub fn nanosleep(time: Duration) {
     let time = timespec_of(time);
-    // SAFETY: the pointer is to a timespec of ours, and null asks for no rest.
+    // SAFETY: the pointer is to a timespec, and null means that the remaining time is not wanted.
     unsafe { c::nanosleep(&raw const time, core::ptr::null_mut()) };
 }

@@ -1,4 +1,4 @@
-//! Users and groups: look-ups, and those of this process.
+//! Looks up users and groups, and changes those of this process.
 //!
 //! # Example
 //! ```
@@ -21,25 +21,25 @@ use crate::sys::threads::has_other_threads;
 /// The longest name that is looked up, with its NUL.
 pub const NAME_MAX: usize = 256;
 
-/// The most bytes of a user's name, home directory and shell, each with its NUL. A user with more is not found.
+/// The most bytes of a user's name, home directory and shell, each with its NUL. A user with longer texts is not found.
 pub const USER_TEXT_MAX: usize = 1024;
 
 /// The most groups that a process can be in (`NGROUPS_MAX`).
 pub const GROUPS_MAX: usize = 65_536;
 
-/// A user, as the system's files have it.
+/// A user, as described in the system's files.
 #[derive(Clone, Copy)]
 pub struct User {
     /// `pw_uid`
     pub uid: uid_t,
-    /// `pw_gid`: the group that it logs in with.
+    /// `pw_gid`: the group of a login.
     pub gid: gid_t,
     /// `pw_name`, `pw_dir` and `pw_shell`, one after another.
     text: [u8; USER_TEXT_MAX],
 }
 
 impl User {
-    /// `pw_name`
+    /// `pw_name`: returns the name.
     ///
     /// Async-signal-safe: yes.
     #[must_use]
@@ -47,7 +47,7 @@ impl User {
         self.string(0)
     }
 
-    /// `pw_dir`: the home directory.
+    /// `pw_dir`: returns the home directory.
     ///
     /// Async-signal-safe: yes.
     #[must_use]
@@ -55,7 +55,7 @@ impl User {
         self.string(1)
     }
 
-    /// `pw_shell`: the program that a login runs.
+    /// `pw_shell`: returns the program that a login runs.
     ///
     /// Async-signal-safe: yes.
     #[must_use]
@@ -79,8 +79,8 @@ impl fmt::Debug for User {
 /// Converts the result of `getpwnam()` or `getpwuid()`.
 ///
 /// # Safety
-/// `found` is null, or points to a user whose name, home directory and shell are strings or null, as some of the
-/// modules in which the C library looks users up leave them.
+/// `found` is null, or points to a user whose name, home directory and shell are strings or null. Some modules of the C
+/// library's look-up leave these fields null.
 unsafe fn user(found: *const pwd::passwd) -> Option<User> {
     // SAFETY: by this function's own contract.
     let found = unsafe { found.as_ref() }?;
@@ -95,8 +95,8 @@ unsafe fn user(found: *const pwd::passwd) -> Option<User> {
     Some(user)
 }
 
-/// `getpwnam()`: the user of this name. `None` also where other threads exist: the C library has one place for the
-/// answer.
+/// `getpwnam()`: looks up the user with this name. Also returns `None` where other threads exist, because the C library
+/// has only one place for the answer.
 ///
 /// Async-signal-safe: no, because `getpwnam()` takes a lock, allocates and reads files.
 ///
@@ -113,7 +113,7 @@ pub fn getpwnam(name: &CStr) -> Option<User> {
     unsafe { user(found) }
 }
 
-/// `getpwuid()`: the user with this id. `None` as for [`getpwnam`].
+/// `getpwuid()`: looks up the user with this id. Returns `None` as [`getpwnam`] does.
 ///
 /// Async-signal-safe: no, because `getpwuid()` takes a lock, allocates and reads files.
 ///
@@ -130,7 +130,7 @@ pub fn getpwuid(uid: uid_t) -> Option<User> {
     unsafe { user(found) }
 }
 
-/// `getgrnam()`: the id of the group of this name. `None` as for [`getpwnam`].
+/// `getgrnam()`: looks up the id of the group with this name. Returns `None` as [`getpwnam`] does.
 ///
 /// Async-signal-safe: no, because `getgrnam()` takes a lock, allocates and reads files.
 ///
@@ -147,13 +147,13 @@ pub fn getgrnam(name: &CStr) -> Option<gid_t> {
     unsafe { found.as_ref() }.map(|group| group.gr_gid)
 }
 
-/// `getgrouplist()`: the groups that the system's files have a user in, and `gid`.
+/// `getgrouplist()`: returns the groups of a user in the system's files, and `gid`.
 ///
 /// Async-signal-safe: no, because `getgrouplist()` takes a lock, allocates and reads files.
 ///
 /// # Errors
-/// `EDEADLK` where other threads exist: the C library's functions for groups share one place. `ENOMEM`, also for more
-/// than [`GROUPS_MAX`] groups.
+/// `EDEADLK` where other threads exist, because the C library's functions for groups share one place. `ENOMEM`, also
+/// for more than [`GROUPS_MAX`] groups.
 ///
 /// # References
 /// getgrouplist(3), BSD
@@ -164,7 +164,7 @@ pub fn getgrouplist(user: &CStr, gid: gid_t) -> Result<MapVec<gid_t>> {
     let mut groups = MapVec::with_capacity(GROUPS_MAX)?;
     groups.fill(gid);
     let mut length = c_int::try_from(groups.len()).unwrap_or(c_int::MAX);
-    // SAFETY: the name ends in a NUL, and the call writes at most so many groups to a list that has as many.
+    // SAFETY: the name ends in a NUL, and the list has room for the number of groups that is passed with it.
     let found = unsafe { grp::getgrouplist(user.as_ptr(), gid, groups.as_mut_ptr(), &raw mut length) };
     groups.truncate(usize::try_from(found).map_err(|_| Errno::NOMEM)?);
     Ok(groups)
@@ -175,22 +175,21 @@ pub fn getgrouplist(user: &CStr, gid: gid_t) -> Result<MapVec<gid_t>> {
 /// Async-signal-safe: no, because `setgroups()` takes a lock if there are other threads.
 ///
 /// # Errors
-/// `EPERM` without the privilege, `EINVAL` for an id that is none here or for more than [`GROUPS_MAX`] groups,
-/// `ENOMEM`.
+/// `EPERM` without the privilege, `EINVAL` for an invalid id or for more than [`GROUPS_MAX`] groups, `ENOMEM`.
 ///
 /// # References
 /// setgroups(2), BSD
 pub fn setgroups(groups: &[gid_t]) -> Result<()> {
-    // SAFETY: the pointer is to so many ids.
+    // SAFETY: the pointer is to as many ids as the call is told.
     ret(unsafe { grp::setgroups(groups.len(), groups.as_ptr()) })
 }
 
-/// `setgid()`: changes the group; for a privileged process the real, the effective and the saved one.
+/// `setgid()`: changes the group. A privileged process changes its real, effective and saved group.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EPERM` without the privilege, `EINVAL` for an id that is none here.
+/// `EPERM` without the privilege, `EINVAL` for an invalid id.
 ///
 /// # References
 /// setgid(2), POSIX
@@ -199,13 +198,13 @@ pub fn setgid(gid: gid_t) -> Result<()> {
     ret(unsafe { unistd::setgid(gid) })
 }
 
-/// `setuid()`: changes the user; for a privileged process the real, the effective and the saved one, and it has no
-/// capability any more. There is no way back then.
+/// `setuid()`: changes the user. A privileged process changes its real, effective and saved user, and loses all
+/// capabilities. From such a change there is no way back.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EPERM` without the privilege, `EINVAL` for an id that is none here, `EAGAIN`.
+/// `EPERM` without the privilege, `EINVAL` for an invalid id, `EAGAIN`.
 ///
 /// # References
 /// setuid(2), POSIX
@@ -214,7 +213,7 @@ pub fn setuid(uid: uid_t) -> Result<()> {
     ret(unsafe { unistd::setuid(uid) })
 }
 
-/// `getuid()`: the real user.
+/// `getuid()`: returns the real user.
 ///
 /// Async-signal-safe: yes.
 #[must_use]
@@ -223,7 +222,7 @@ pub fn getuid() -> uid_t {
     unsafe { unistd::getuid() }
 }
 
-/// `geteuid()`: the user whose rights count.
+/// `geteuid()`: returns the effective user, whose rights count.
 ///
 /// Async-signal-safe: yes.
 #[must_use]
@@ -232,7 +231,7 @@ pub fn geteuid() -> uid_t {
     unsafe { unistd::geteuid() }
 }
 
-/// `getgid()`: the real group.
+/// `getgid()`: returns the real group.
 ///
 /// Async-signal-safe: yes.
 #[must_use]
@@ -241,7 +240,7 @@ pub fn getgid() -> gid_t {
     unsafe { unistd::getgid() }
 }
 
-/// `getegid()`: the group whose rights count.
+/// `getegid()`: returns the effective group, whose rights count.
 ///
 /// Async-signal-safe: yes.
 #[must_use]

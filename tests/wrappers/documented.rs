@@ -6,7 +6,7 @@ use std::path::Path;
 /// The `# Errors` section in the docs of each function.
 type Docs = BTreeMap<(String, String), String>;
 
-/// The errnos that the docs of the modules of wrappers name: by module, the function and the errno.
+/// Returns the errnos that the docs of the modules of wrappers name: by module, the function and the errno.
 pub(crate) fn documented() -> BTreeMap<String, BTreeSet<(String, String)>> {
     let mut docs = Docs::new();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -61,8 +61,8 @@ fn errors_sections(module: &str, source: &str, docs: &mut Docs) {
     }
 }
 
-/// The errnos that a function documents: those that it names, and, where it says `As [...]`, that function's, but for
-/// those of which it says so.
+/// Returns the errnos that a function documents: those that it names, and, where it says `As [...]`, that function's,
+/// but for those of which it says so.
 fn errnos_named(docs: &Docs, module: &str, function: &str) -> BTreeSet<String> {
     let text = &docs[&(module.to_owned(), function.to_owned())];
     let Some((_, rest)) = text.split_once("As [") else { return errnos_in(text) };
@@ -73,7 +73,7 @@ fn errnos_named(docs: &Docs, module: &str, function: &str) -> BTreeSet<String> {
     let other = target.split_once("::").filter(|(module, _)| module.starts_with(char::is_lowercase));
     let (of_module, of_function) = other.unwrap_or((module, target));
     let mut errnos = errnos_named(docs, of_module, of_function);
-    let (same, more) = rest.split_once(';').unwrap_or((rest, ""));
+    let (same, more) = rest.split_once(['.', ';']).unwrap_or((rest, ""));
     if let Some((_, but)) = same.split_once("but ") {
         errnos_in(but).iter().for_each(|errno| assert!(errnos.remove(errno), "{module}::{function}: {errno}"));
     }

@@ -1,4 +1,4 @@
-//! Reading and writing.
+//! Reads from descriptors and writes to them.
 
 use core::ffi::c_int;
 
@@ -7,7 +7,7 @@ use crate::sys::conv::ret_usize;
 use crate::sys::errno::{CReturn, Errno, Result, retry_on_intr};
 use crate::sys::fd::owned::AsFd;
 
-/// `read()`: reads what is there, up to the length of `buffer`. 0 is the end.
+/// `read()`: reads the bytes that are there, up to the length of `buffer`. A result of 0 is the end.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -22,13 +22,13 @@ pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
     ret_usize(unsafe { ffi::unistd::read(fd.as_fd().raw(), buffer.as_mut_ptr().cast(), buffer.len()) })
 }
 
-/// `read()`, as often as it takes to read all that there is; again where a signal came first. What of `buffer` was
-/// filled is returned: all of it when there may be more than it has room for.
+/// `read()`, repeated until the end of the input or of `buffer`, also after an interruption by a signal. Returns the
+/// part of `buffer` that was filled. If that is the whole buffer, there may be more to read.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`read()`], but `EINTR`; some may have been read.
+/// As [`read()`], but `EINTR`. Some of the bytes may have been read.
 pub fn read_all(fd: impl AsFd, buffer: &mut [u8]) -> Result<&mut [u8]> {
     let mut length = 0;
     while let Some(room @ [_, ..]) = buffer.get_mut(length..) {
@@ -40,7 +40,7 @@ pub fn read_all(fd: impl AsFd, buffer: &mut [u8]) -> Result<&mut [u8]> {
     Ok(buffer.get_mut(..length).unwrap_or_default())
 }
 
-/// `write()`: writes `bytes`, or as many of them as fit; how many is returned.
+/// `write()`: writes `bytes`, or as many of them as fit, and returns their number.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -57,32 +57,32 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
 
 /// `write()` of as many bytes of `buffer` as a `read()` returned, its -1 included, as the textbook echo loop does it.
 ///
-/// For -1 the length is `SIZE_MAX`, as it is in C, and the kernel refuses it.
+/// For -1 the length is `SIZE_MAX`, as in C, and the kernel refuses that length.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`write()`]; `EFAULT` when the read had failed, and, without a call, when it returned more bytes than `buffer`
-/// has and so was of another buffer.
+/// As [`write()`]. `EFAULT` when the read had failed. Also `EFAULT`, without a call, when the read returned more bytes
+/// than `buffer` has, and so was of another buffer.
 pub fn write_back(fd: impl AsFd, buffer: &[u8], read: Result<usize>) -> Result<usize> {
     match read {
         Ok(length) => write(fd, buffer.get(..length).ok_or(Errno::FAULT)?),
-        // SAFETY: no address space has room for SIZE_MAX bytes from anywhere in it, so the kernel reads none.
+        // SAFETY: no address space has room for SIZE_MAX bytes from any address on, so the kernel reads no byte.
         Err(_) => ret_usize(unsafe { ffi::unistd::write(fd.as_fd().raw(), buffer.as_ptr().cast(), usize::MAX) }),
     }
 }
 
-/// `write()`, as often as it takes to write all of `bytes`; again where a signal came first.
+/// `write()`, repeated until all of `bytes` is written, also after an interruption by a signal.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`write()`], but `EINTR`; `EIO` when a call writes nothing. Some of the bytes may have been written.
+/// As [`write()`], but `EINTR`. `EIO` when a call writes nothing. Some of the bytes may have been written.
 pub fn write_all(fd: impl AsFd, bytes: &[u8]) -> Result<()> {
     all_of(bytes, |rest| write(&fd, rest))
 }
 
-/// Calls `put` with what is left of `bytes` until nothing is.
+/// Calls `put` with the rest of `bytes` until no byte is left.
 pub(crate) fn all_of(mut bytes: &[u8], mut put: impl FnMut(&[u8]) -> Result<usize>) -> Result<()> {
     while !bytes.is_empty() {
         let written = retry_on_intr(|| put(bytes))?;
@@ -94,12 +94,12 @@ pub(crate) fn all_of(mut bytes: &[u8], mut put: impl FnMut(&[u8]) -> Result<usiz
     Ok(())
 }
 
-/// `lseek(fd, offset, SEEK_SET)`: where in a file is read and written next.
+/// `lseek(fd, offset, SEEK_SET)`: sets the position of the next read or write in a file.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `ESPIPE` for what is no file, `EINVAL`, `EBADF`.
+/// `ESPIPE` for a pipe or a socket, `EINVAL`, `EBADF`.
 ///
 /// # References
 /// lseek(2), POSIX

@@ -1,6 +1,6 @@
 //! Descriptors.
 //!
-//! | file | topic |
+//! | file | content |
 //! |---|---|
 //! | `owned` | [`OwnedFd`], [`BorrowedFd`], [`AsFd`], `close()` |
 //! | `io` | `read()` and `write()` |

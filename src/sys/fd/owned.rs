@@ -1,4 +1,4 @@
-//! Owners and borrowers of descriptors.
+//! Types that own or borrow a descriptor.
 
 use core::ffi::c_int;
 use core::marker::PhantomData;
@@ -8,12 +8,12 @@ use crate::sys::conv::{ret, ret_c_int};
 use crate::sys::errno::{CReturn, Result};
 use crate::sys::sealed::Sealed;
 
-/// An open descriptor that is ours alone; dropping it closes it.
+/// An open descriptor that this value owns alone. A drop closes the descriptor.
 #[repr(transparent)]
 #[derive(Debug)]
 pub struct OwnedFd(c_int);
 
-/// A descriptor that something else keeps open for as long as `'fd`.
+/// A descriptor that its owner keeps open for as long as `'fd`.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug)]
 pub struct BorrowedFd<'fd>(c_int, PhantomData<&'fd OwnedFd>);
@@ -35,13 +35,13 @@ impl OwnedFd {
         OwnedFd(fd)
     }
 
-    /// The number of the descriptor, which stays open and ours.
+    /// Returns the number of the descriptor. This value stays the owner.
     #[must_use]
     pub const fn raw(&self) -> c_int {
         self.0
     }
 
-    /// The number of the descriptor, which the caller must close.
+    /// Returns the number of the descriptor, which the caller must close.
     #[must_use]
     pub const fn into_raw(self) -> c_int {
         let fd = self.0;
@@ -52,16 +52,16 @@ impl OwnedFd {
 
 impl Drop for OwnedFd {
     fn drop(&mut self) {
-        // SAFETY: the descriptor is open and ours alone, and no code uses it after this.
+        // SAFETY: the descriptor is open and only `self` owns it, and no code uses it after this.
         unsafe { ffi::unistd::close(self.0) };
     }
 }
 
 impl BorrowedFd<'_> {
-    /// -1, what C holds in place of a descriptor after a call that failed. Every call answers `EBADF` to it.
+    /// -1, which C has in place of a descriptor after a failed call. Every call fails with `EBADF` for it.
     pub const NONE: BorrowedFd<'static> = BorrowedFd(-1, PhantomData);
 
-    /// Borrows a descriptor that is known by its number.
+    /// Borrows the descriptor with this number.
     ///
     /// # Safety
     /// `fd` stays open for as long as the lifetime that the caller gives the result.
@@ -70,7 +70,7 @@ impl BorrowedFd<'_> {
         BorrowedFd(fd, PhantomData)
     }
 
-    /// The number of the descriptor.
+    /// Returns the number of the descriptor.
     #[must_use]
     pub const fn raw(self) -> c_int {
         self.0
@@ -79,7 +79,7 @@ impl BorrowedFd<'_> {
 
 /// A type that can lend a descriptor.
 pub trait AsFd {
-    /// The descriptor, for as long as `self` is borrowed.
+    /// Returns the descriptor, for as long as `self` is borrowed.
     fn as_fd(&self) -> BorrowedFd<'_>;
 }
 
@@ -101,15 +101,15 @@ impl<T: AsFd> AsFd for &T {
     }
 }
 
-/// The descriptor, or C's -1 where the call that should have made it failed: for a program that, as its C original
-/// does, lets the next call be the one to fail.
+/// Lends the descriptor, or C's -1 if the call that should have made it failed. This is for a program that ignores such
+/// a failure, as its C original does, so that the next call fails.
 impl AsFd for Result<OwnedFd> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.as_ref().map_or(BorrowedFd::NONE, OwnedFd::as_fd)
     }
 }
 
-/// For a function that returns a new descriptor, or -1 with errno set.
+/// Converts the result of a function that returns a new descriptor, or -1 with errno set.
 ///
 /// # Safety
 /// `returned` came from such a function, and nothing else owns the descriptor.
@@ -118,16 +118,16 @@ pub(crate) unsafe fn ret_owned_fd(returned: c_int) -> Result<OwnedFd> {
     ret_c_int(returned).map(|fd| unsafe { OwnedFd::from_raw(fd) })
 }
 
-/// The descriptor, or C's -1 where there is none.
+/// Lends the descriptor, or C's -1 if there is none.
 impl<T: AsFd> AsFd for Option<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.as_ref().map_or(BorrowedFd::NONE, T::as_fd)
     }
 }
 
-/// A descriptor that can be closed: an open one, or C's -1 where the call that should have made it failed.
+/// A descriptor that can be closed: an open one, or C's -1 after a call that failed to make one.
 pub trait IntoFd: Sealed {
-    /// The number of the descriptor, which the caller now owns.
+    /// Returns the number of the descriptor, which the caller now owns.
     fn into_raw(self) -> c_int;
 }
 
@@ -150,8 +150,8 @@ impl IntoFd for Result<OwnedFd> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EINTR`, `EIO`, `ENOSPC`; the descriptor is closed all the same (Linux), so there is nothing to try again. `EBADF`
-/// when `fd` is an error, C's -1.
+/// `EINTR`, `EIO`, `ENOSPC`. Linux has closed the descriptor even then, so do not try again. `EBADF` when `fd` is an
+/// error, C's -1.
 ///
 /// # References
 /// close(2), POSIX
@@ -160,9 +160,9 @@ pub fn close(fd: impl IntoFd) -> Result<()> {
     ret(unsafe { ffi::unistd::close(fd.into_raw()) })
 }
 
-/// `close()` of a descriptor, if there is one, by a process that soon ends: what owns it is left as it is.
+/// `close()` of a descriptor, if there is one, in a process that soon ends. Leaves the owner as it is.
 ///
-/// After a fork, to drop the owner would mean to write to it, and so to copy a page.
+/// After a fork, a drop of the owner would write to the owner's memory, and so copy a page.
 ///
 /// # Safety
 /// This process neither uses nor drops the owner from now on.
@@ -174,7 +174,7 @@ pub(crate) unsafe fn close_for_good(owner: &impl AsFd) {
     }
 }
 
-/// The number of the descriptor.
+/// Gives the number of the descriptor.
 impl CReturn for OwnedFd {
     fn c_return(&self) -> c_int {
         self.raw()

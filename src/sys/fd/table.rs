@@ -9,13 +9,13 @@ use crate::sys::errno::Result;
 use crate::sys::fd::owned::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
 use crate::sys::flags::flags;
 
-/// `fcntl(fd, F_DUPFD_CLOEXEC, least)`: another descriptor of the same, the first that is free from this number on,
-/// which no program inherits.
+/// `fcntl(fd, F_DUPFD_CLOEXEC, least)`: makes another descriptor of the same open file, with the lowest free number
+/// from `least` on. A program does not inherit it.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EMFILE` when none is left; `EINVAL` when the number is negative, or above what the process may have open.
+/// `EMFILE` when no descriptor is left. `EINVAL` when `least` is negative, or above the limit of the process.
 ///
 /// # References
 /// fcntl(2), POSIX
@@ -26,7 +26,8 @@ pub fn fcntl_dupfd_cloexec(fd: impl AsFd, least: c_int) -> Result<OwnedFd> {
     unsafe { ret_owned_fd(new) }
 }
 
-/// `dup()`: another descriptor of the same open file, the lowest number that is free. A program inherits it.
+/// `dup()`: makes another descriptor of the same open file, with the lowest free number. A program inherits the new
+/// descriptor.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -42,15 +43,15 @@ pub fn dup(fd: impl AsFd) -> Result<OwnedFd> {
     unsafe { ret_owned_fd(new) }
 }
 
-/// `dup2()`: makes `onto` another descriptor of the same open file as `fd`. What it referred to before is closed. A
-/// program inherits it.
+/// `dup2()`: makes `onto` another descriptor of the same open file as `fd`. The file to which `onto` referred before is
+/// closed. A program inherits `onto`.
 ///
-/// The owner of `onto` keeps it, so the call cannot take a descriptor away from another owner.
+/// The call needs the owner of `onto`, so it cannot take a descriptor away from another owner.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EBADF` when `fd` is not open; `onto` is as before.
+/// `EBADF` when `fd` is not open. Then `onto` is unchanged.
 ///
 /// # References
 /// dup2(2), POSIX
@@ -60,7 +61,7 @@ pub fn dup2(fd: impl AsFd, onto: &mut OwnedFd) -> Result<()> {
 }
 
 flags! {
-    /// `O_…`: what both ends of a new pipe are given by [`pipe2`].
+    /// `O_…`: flags for both ends of a new pipe, for [`pipe2`].
     PipeFlags(c_int) from c {
         /// `O_CLOEXEC`: the descriptors are closed when the process runs another program.
         CLOEXEC = O_CLOEXEC,
@@ -69,7 +70,7 @@ flags! {
     }
 }
 
-/// `pipe()`: makes a pipe. What is written to the second descriptor is read from the first.
+/// `pipe()`: makes a pipe. The first descriptor reads the bytes that are written to the second.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -83,7 +84,7 @@ pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     pipe_with(|fds| unsafe { ffi::unistd::pipe(fds) })
 }
 
-/// `pipe2()`: [`pipe`] with flags for both descriptors.
+/// `pipe2()`: makes a pipe as [`pipe`] does, with flags for both descriptors.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -97,11 +98,11 @@ pub fn pipe2(flags: PipeFlags) -> Result<(OwnedFd, OwnedFd)> {
     pipe_with(|fds| unsafe { ffi::unistd::pipe2(fds, flags.raw()) })
 }
 
-/// The descriptors that `make` fills in.
+/// Returns the descriptors that `make` fills in.
 fn pipe_with(make: impl FnOnce(*mut c_int) -> c_int) -> Result<(OwnedFd, OwnedFd)> {
     let mut fds = [-1; 2];
     ret(make(fds.as_mut_ptr()))?;
-    // SAFETY: the call has made them just now.
+    // SAFETY: the call has just made these descriptors.
     Ok(fds.map(|fd| unsafe { OwnedFd::from_raw(fd) }).into())
 }
 
@@ -129,7 +130,7 @@ pub fn is_open(fd: BorrowedFd<'_>) -> bool {
     unsafe { c::fcntl(fd.raw(), c::F_GETFD) != -1 }
 }
 
-/// `fcntl(fd, F_SETFL, … | O_NONBLOCK)`: makes calls fail with `EAGAIN` instead of waiting, in every process that has
+/// `fcntl(fd, F_SETFL, … | O_NONBLOCK)`: makes calls fail with `EAGAIN` instead of waiting, for every process that has
 /// the open file.
 ///
 /// Async-signal-safe: yes.
@@ -143,7 +144,7 @@ pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
     change_flags(fd, |flags| flags | c::O_NONBLOCK)
 }
 
-/// `fcntl(fd, F_SETFL, … & ~O_NONBLOCK)`: makes calls wait again, in every process that has the open file.
+/// `fcntl(fd, F_SETFL, … & ~O_NONBLOCK)`: makes calls wait again, for every process that has the open file.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -191,22 +192,23 @@ pub fn keep_on_exec(fd: impl AsFd) -> Result<()> {
     ret(unsafe { c::fcntl(fd.as_fd().raw(), c::F_SETFD, 0) })
 }
 
-/// `close_range(first, ~0, CLOSE_RANGE_CLOEXEC)`: has every descriptor from `first` on closed when this process runs
-/// another program; until then they stay open.
+/// `close_range(first, ~0, CLOSE_RANGE_CLOEXEC)`: makes the kernel close every descriptor from `first` on when this
+/// process runs another program. Until then the descriptors stay open.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `ENOSYS`, `EINVAL` on a kernel before 5.11; `ENOSYS`, `EPERM` where a filter of system calls does not know it.
+/// `ENOSYS`, `EINVAL` on a kernel before 5.11. `ENOSYS`, `EPERM` where a filter of system calls does not allow the
+/// call.
 ///
 /// # References
 /// close_range(2)
 pub fn close_range_on_exec(first: c_uint) -> Result<()> {
-    // SAFETY: the call closes nothing now, and what another program has open is no business of this one's owners.
+    // SAFETY: the call closes nothing now. When another program runs, the owners of these descriptors no longer exist.
     ret(unsafe { ffi::unistd::close_range(first, c_uint::MAX, ffi::unistd::CLOSE_RANGE_CLOEXEC as c_int) })
 }
 
-/// `fcntl(fd, F_SETFD, FD_CLOEXEC)` of every number from `first` on that is below `end` and is an open descriptor's.
+/// `fcntl(fd, F_SETFD, FD_CLOEXEC)` for every open descriptor from `first` up to, but not including, `end`.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -215,9 +217,8 @@ pub fn close_range_on_exec(first: c_uint) -> Result<()> {
 pub fn set_close_on_exec_each(first: c_uint, end: c_uint) {
     for number in first..end {
         let Ok(number) = c_int::try_from(number) else { break };
-        // The call fails only for a number that is not open.
-        // SAFETY: the call has no precondition on memory, and what another program has open is no business of this
-        // one's owners.
+        // The call fails only for a number that is not open. SAFETY: the call has no precondition on memory. When
+        // another program runs, the owners of these descriptors no longer exist.
         unsafe { ffi::fcntl::fcntl(number, ffi::fcntl::F_SETFD, ffi::fcntl::FD_CLOEXEC) };
     }
 }

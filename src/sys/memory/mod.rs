@@ -1,6 +1,6 @@
-//! Memory straight from the kernel: what a program without an allocator sizes once, and what processes share.
+//! Memory straight from the kernel, for programs without an allocator, and for several processes to share.
 //!
-//! | file | topic |
+//! | file | content |
 //! |---|---|
 //! | `map` | `mmap()` and `munmap()` |
 //! | `vec` | [`MapVec`]: room for a number of elements |

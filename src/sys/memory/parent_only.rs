@@ -1,7 +1,7 @@
-//! Memory of this process alone: processes that are forked from now on do not have it.
+//! Memory of this process alone, which later children do not have.
 //!
-//! The server's state and its tables of children and clients are such memory. A fork has nothing of it to copy, and
-//! this process has nothing to copy back when it writes to it next.
+//! The server's state and its tables of children and clients are such memory. So a fork need not copy it, and the next
+//! write of this process to it copies no page.
 
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
@@ -11,11 +11,12 @@ use crate::sys::errno::Result;
 use crate::sys::memory::map::{map_for, unmap};
 use crate::sys::memory::vec::MapVec;
 
-/// `madvise(…, MADV_DONTFORK)` of a mapping with room for so many `T`: processes that are forked from now on do not
-/// have it. A kernel that refuses leaves it to children.
+/// `madvise(…, MADV_DONTFORK)`: keeps a mapping with room for so many `T` from processes that are forked from now on.
+/// If the kernel refuses, children have the mapping.
 ///
 /// # Safety
-/// It is a whole mapping, and no process that is forked from now on reads, writes or drops it.
+/// `start` and `count` describe a whole mapping. No process that is forked from now on reads, writes or drops the
+/// mapping.
 ///
 /// # References
 /// madvise(2), Linux 2.6.16
@@ -28,17 +29,17 @@ pub(crate) unsafe fn keep_from_children<T>(start: *const T, count: usize) {
     }
 }
 
-/// A [`MapVec`] that only this process has.
+/// A [`MapVec`] in memory that children do not have.
 pub(crate) struct ParentOnly<T>(MapVec<T>);
 
 impl<T: Copy> ParentOnly<T> {
-    /// [`MapVec::with_capacity`], and fails as that does.
+    /// Returns an empty list with room for `capacity` elements. Fails as [`MapVec::with_capacity`] does.
     ///
     /// # Safety
-    /// No process that is forked from now on reads, writes or drops it.
+    /// No process that is forked from now on reads, writes or drops the list.
     pub(crate) unsafe fn with_capacity(capacity: usize) -> Result<ParentOnly<T>> {
         let vec: MapVec<T> = MapVec::with_capacity(capacity)?;
-        // SAFETY: the mapping is as long and is this one's; the rest is this function's own contract.
+        // SAFETY: the mapping has this length and belongs to this list. This function's own contract covers the rest.
         unsafe { keep_from_children(vec.as_ptr(), capacity) };
         Ok(ParentOnly(vec))
     }
@@ -58,19 +59,19 @@ impl<T> DerefMut for ParentOnly<T> {
     }
 }
 
-/// One value that only this process has.
+/// A value in memory that children do not have.
 pub(crate) struct ParentOnlyBox<T>(NonNull<T>);
 
 impl<T> ParentOnlyBox<T> {
-    /// `mmap()`, and moves a value there. `ENOMEM`.
+    /// `mmap()`: maps memory, and moves a value there. Fails with `ENOMEM`.
     ///
     /// # Safety
-    /// No process that is forked from now on reads, writes or drops it.
+    /// No process that is forked from now on reads, writes or drops the value.
     pub(crate) unsafe fn new(value: T) -> Result<ParentOnlyBox<T>> {
         let place: NonNull<T> = map_for(1, c::MAP_PRIVATE)?;
-        // SAFETY: the mapping is new, has room for one, and is aligned as a page is and more.
+        // SAFETY: the mapping is new, has room for one `T`, and is aligned for it.
         unsafe { place.write(value) };
-        // SAFETY: the mapping is as long and is this one's; the rest is this function's own contract.
+        // SAFETY: the mapping has this length and belongs to this value. This function's own contract covers the rest.
         unsafe { keep_from_children(place.as_ptr(), 1) };
         Ok(ParentOnlyBox(place))
     }
@@ -87,14 +88,14 @@ impl<T> Deref for ParentOnlyBox<T> {
 
 impl<T> DerefMut for ParentOnlyBox<T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as above, and no other borrow of it exists.
+        // SAFETY: as above, and no other borrow of the value exists.
         unsafe { self.0.as_mut() }
     }
 }
 
 impl<T> Drop for ParentOnlyBox<T> {
     fn drop(&mut self) {
-        // SAFETY: the value was written by `new`, and nothing uses it any more.
+        // SAFETY: the value was written by `new`, and nothing uses the value any more.
         unsafe { self.0.drop_in_place() };
         unmap(self.0.cast(), size_of::<T>());
     }

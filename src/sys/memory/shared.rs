@@ -15,10 +15,10 @@ use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
 use crate::sys::fs::ftruncate;
 use crate::sys::memory::map::{map_for, mapped, unmap};
 
-/// Numbers that several processes see and change: this one, those forked from it, and each that opens the descriptor.
-/// The file behind them is sealed: no process can make it shorter, so an access never ends a process by SIGBUS.
+/// Numbers that several processes see and change: this process, its forked children, and each process that opens the
+/// descriptor. A seal keeps every process from making the file shorter, so an access never ends a process by SIGBUS.
 ///
-/// The memory stays mapped for as long as the process lives: what is in it may be referred to for ever.
+/// The memory stays mapped for as long as the process lives, so references to the numbers may be `'static`.
 #[derive(Debug)]
 pub struct SharedWords {
     words: &'static [AtomicU64],
@@ -26,8 +26,8 @@ pub struct SharedWords {
 }
 
 impl SharedWords {
-    /// `memfd_create()`, `ftruncate()`, `fcntl(F_ADD_SEALS)` and `mmap(…, MAP_SHARED, …)`: so many numbers, all of them
-    /// 0. `/proc` shows the name with the descriptor.
+    /// `memfd_create()`, `ftruncate()`, `fcntl(F_ADD_SEALS)` and `mmap(…, MAP_SHARED, …)`: makes so many numbers, each
+    /// of them 0. `/proc` shows the name with the descriptor.
     ///
     /// Async-signal-safe: yes.
     ///
@@ -41,8 +41,8 @@ impl SharedWords {
         Ok(SharedWords { words, fd })
     }
 
-    /// [`new`](SharedWords::new), and if `has_view`, a second mapping of the same numbers, which is read-only until
-    /// `mprotect()` makes part of it writable. Without a view there are no numbers in it.
+    /// Does the same as [`new`](SharedWords::new). If `has_view`, also returns a second mapping of the same numbers,
+    /// which is read-only until `mprotect()` makes part of it writable. Without a view, the second slice is empty.
     pub(crate) fn with_view(
         name: &CStr,
         length: usize,
@@ -55,46 +55,46 @@ impl SharedWords {
         let fd = unsafe { ret_owned_fd(fd) }?;
         ftruncate(&fd, i64::try_from(size).map_err(|_| Errno::NOMEM)?)?;
         let map = |access| {
-            // SAFETY: new memory, where the kernel likes it, touches none that is in use.
+            // SAFETY: the kernel chooses the place of the new memory, so no memory in use is touched.
             mapped(unsafe { c::mmap(ptr::null_mut(), size, access, c::MAP_SHARED, fd.raw(), 0) })
         };
         let start = map(c::PROT_READ | c::PROT_WRITE)?;
         let view = has_view.then(|| map(c::PROT_READ)).transpose()?;
-        // From now on only a process with these mappings can write, none by the descriptor.
+        // From now on only a process with these mappings can write. The descriptor allows no writing.
         let no_writer = fcntl::F_SEAL_SHRINK | fcntl::F_SEAL_GROW | fcntl::F_SEAL_FUTURE_WRITE;
         add_seals(&fd, no_writer | fcntl::F_SEAL_SEAL)?;
         let numbers = |start: NonNull<u8>| {
-            // SAFETY: the mapping has as many bytes, is aligned as a page, all 0 and never unmapped; processes of
-            // this program change it only by atomic operations on the same numbers, and the seals keep
-            // the file from getting shorter.
+            // SAFETY: the mapping has as many bytes, is aligned to a page, is all 0, and is never unmapped. Processes
+            // of this program change it only by atomic operations on the same numbers. The seals keep the file from
+            // getting shorter.
             unsafe { core::slice::from_raw_parts(start.cast::<AtomicU64>().as_ptr(), length) }
         };
         Ok((numbers(start), view.map_or(&[], numbers), fd))
     }
 
-    /// The numbers.
+    /// Returns the numbers.
     #[must_use]
     pub const fn words(&self) -> &'static [AtomicU64] {
         self.words
     }
 }
 
-/// `sysconf(_SC_PAGESIZE)`: the size of a page, which is what can be protected on its own.
+/// `sysconf(_SC_PAGESIZE)`: returns the size of a page, the smallest unit of memory that can be protected.
 pub(crate) fn page_size() -> usize {
     const COMMON: usize = 4096;
     // SAFETY: the call has no precondition.
     usize::try_from(unsafe { unistd::sysconf(unistd::_SC_PAGESIZE) }).unwrap_or(COMMON)
 }
 
-/// `mmap(…, PROT_READ, MAP_SHARED | MAP_FIXED, fd, …)` of the numbers before those with these indices, and of the
-/// numbers behind them: this process can write to no others any more. `ENOMEM`.
+/// `mmap(…, PROT_READ, MAP_SHARED | MAP_FIXED, fd, …)`: from now on this process can write only to the numbers with the
+/// indices `own`. Maps the numbers before and after them read-only. Fails with `ENOMEM`.
 ///
-/// The seals of the file keep `mprotect()` from making the other numbers writable again. `mremap()` alone gets around
-/// the seals: it stretches this process's own mapping over the numbers behind that mapping.
+/// The seals of the file keep `mprotect()` from making the other numbers writable again. Only `mremap()` gets around
+/// the seals, by stretching this process's own mapping over the numbers after that mapping.
 ///
 /// # Safety
 /// The numbers and the descriptor are those of one [`SharedWords`], `own` fills whole pages, and this process does not
-/// write to the others.
+/// write to the other numbers.
 ///
 /// # References
 /// mmap(2), POSIX
@@ -108,7 +108,7 @@ pub(crate) unsafe fn write_only_to(words: &'static [AtomicU64], fd: &OwnedFd, ow
         let start = part.as_ptr().cast_mut().cast();
         let offset = i64::try_from(first * size_of::<AtomicU64>()).map_err(|_| Errno::INVAL)?;
         let flags = c::MAP_SHARED | c::MAP_FIXED;
-        // SAFETY: the same bytes of the same file take the place of the mapping, so every number is where it was. This
+        // SAFETY: the same bytes of the same file replace the mapping, so every number stays in its place. This
         // function's own contract covers the rest.
         mapped(unsafe { c::mmap(start, size_of_val(part), c::PROT_READ, flags, fd.raw(), offset) }).map(|_| ())
     })
@@ -120,16 +120,16 @@ impl AsFd for SharedWords {
     }
 }
 
-/// Numbers that this process and all that it forks from now on see and change together. Dropping them gives the memory
-/// back, in this process alone.
+/// Numbers that this process and its later children see and change together. A drop gives the memory back, in this
+/// process alone.
 pub struct SharedNumbers {
     start: NonNull<AtomicU64>,
     count: usize,
 }
 
 impl SharedNumbers {
-    /// `mmap(NULL, …, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)`: `count` numbers, each of which is 0.
-    /// Pages that no process has touched take no memory.
+    /// `mmap(NULL, …, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)`: makes `count` numbers, each of them
+    /// 0. Pages that no process has touched take no memory.
     ///
     /// Async-signal-safe: yes.
     ///
@@ -147,8 +147,8 @@ impl Deref for SharedNumbers {
     type Target = [AtomicU64];
 
     fn deref(&self) -> &[AtomicU64] {
-        // SAFETY: the mapping has as many, is aligned to a page, and stays for as long as `self`; all bits are valid,
-        // and every process reaches them as atomics.
+        // SAFETY: the mapping has as many numbers, is aligned to a page, and stays for as long as `self`. All bits are
+        // valid, and every process uses atomic operations on the numbers.
         unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.count) }
     }
 }
@@ -165,8 +165,8 @@ impl fmt::Debug for SharedNumbers {
     }
 }
 
-/// `memfd_create()` and `fcntl(F_ADD_SEALS)`: an empty file, which no process can write to. It is left open when this
-/// process runs another program.
+/// `memfd_create()` and `fcntl(F_ADD_SEALS)`: makes an empty file to which no process can write. The file stays open
+/// when this process runs another program.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -184,7 +184,7 @@ pub fn empty_file(name: &CStr) -> Result<OwnedFd> {
     Ok(fd)
 }
 
-/// `fcntl(fd, F_ADD_SEALS, seals)`
+/// `fcntl(fd, F_ADD_SEALS, seals)`: adds seals to a file.
 fn add_seals(fd: &OwnedFd, seals: c_int) -> Result<()> {
     // SAFETY: the call has no precondition on memory.
     ret(unsafe { fcntl::fcntl(fd.raw(), fcntl::F_ADD_SEALS, seals) })

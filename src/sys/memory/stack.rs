@@ -1,4 +1,4 @@
-//! A stack for a process that shares this one's memory.
+//! A stack for a process that shares this process's memory.
 
 use core::ptr::NonNull;
 
@@ -7,9 +7,10 @@ use crate::sys::conv::ret;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::memory::map::{map, unmap};
 
-/// A stack for a process that shares this one's memory: see [`spawn`](crate::process::spawn).
+/// A stack for a process that shares this process's memory: see [`spawn`](crate::process::spawn).
 ///
-/// Below it is a page that nothing may touch, so that running over the end faults instead of writing to what is there.
+/// Below the stack is a page that nothing may touch. So an overflow of the stack ends the process instead of
+/// overwriting other memory.
 #[derive(Debug)]
 pub struct Stack {
     start: NonNull<u8>,
@@ -19,16 +20,16 @@ pub struct Stack {
 /// The size of a page, or a multiple of it, on every system that Linux runs on.
 const GUARD: usize = 65_536;
 
-/// The least that a stack has: room for what the C library does on it before a program runs.
+/// The smallest size of a stack. The C library needs this much before a program runs.
 pub const STACK_MIN: usize = 16_384;
 
 impl Stack {
-    /// `mmap()` and `mprotect()`: a stack of `size` bytes.
+    /// `mmap()` and `mprotect()`: makes a stack of `size` bytes.
     ///
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `ENOMEM`; `EINVAL` for less than [`STACK_MIN`].
+    /// `ENOMEM`. `EINVAL` for less than [`STACK_MIN`].
     ///
     /// # References
     /// mmap(2), mprotect(2), POSIX
@@ -43,7 +44,8 @@ impl Stack {
         Ok(stack)
     }
 
-    /// The beginning of the stack, which grows down from here. Aligned to 16 bytes, as every processor's calls want it.
+    /// Returns the beginning of the stack, which grows down from there. The address is aligned to 16 bytes, as function
+    /// calls require on every processor.
     pub(crate) fn top(&mut self) -> *mut u8 {
         // SAFETY: the end of the mapping is one past its last byte.
         let end = unsafe { self.start.add(self.size) };

@@ -7,18 +7,18 @@ use core::ptr;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::memory::vec::MapVec;
 
-/// `char *const []`: strings as `execve()` takes them, each with its NUL, and a null pointer after the last.
+/// `char *const []`: strings as `execve()` takes them, each with its NUL, and a null pointer after the last string.
 pub struct CStrArray {
     pointers: MapVec<*const c_char>,
     text: MapVec<u8>,
 }
 
-/// A number of strings to which a [`CStrArray`] can be cut off again.
+/// A position in a [`CStrArray`], to which the array can be cut off again.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark(usize);
 
 impl CStrArray {
-    /// An array of no strings, with room for so many and for so many bytes in all, NULs included.
+    /// Returns an empty array with room for `strings` strings and `bytes` bytes in all, NULs included.
     ///
     /// Async-signal-safe: yes.
     ///
@@ -30,7 +30,7 @@ impl CStrArray {
         Ok(CStrArray { pointers, text: MapVec::with_capacity(bytes)? })
     }
 
-    /// An array of copies of these strings.
+    /// Returns an array of copies of these strings.
     ///
     /// Async-signal-safe: yes.
     ///
@@ -50,17 +50,18 @@ impl CStrArray {
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `ENOMEM` when there is no room for it; the array is as before.
+    /// `ENOMEM` when there is no room for the string. Then the array is unchanged.
     pub fn push(&mut self, string: &CStr) -> Result<()> {
         self.push_parts(&[string.to_bytes()])
     }
 
-    /// Appends what `arguments` make.
+    /// Appends the text of `arguments`.
     ///
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `ENOMEM` when there is no room for it, `EINVAL` when there is a NUL in it; the array is as before.
+    /// `ENOMEM` when there is no room for the string, `EINVAL` when the string has a NUL in it. After an error the
+    /// array is unchanged.
     pub fn push_fmt(&mut self, arguments: fmt::Arguments<'_>) -> Result<()> {
         struct Sink<'t>(&'t mut MapVec<u8>);
         impl fmt::Write for Sink<'_> {
@@ -76,7 +77,7 @@ impl CStrArray {
         self.end_string(start)
     }
 
-    /// Appends one string that is made of these parts. Fails as [`push_fmt`](CStrArray::push_fmt) does.
+    /// Appends one string that consists of these parts. Fails as [`push_fmt`](CStrArray::push_fmt) does.
     pub(crate) fn push_parts(&mut self, parts: &[&[u8]]) -> Result<()> {
         let start = self.text.len();
         for byte in parts.iter().copied().flatten() {
@@ -88,11 +89,11 @@ impl CStrArray {
         self.end_string(start)
     }
 
-    /// Makes a string of the text from `start` on.
+    /// Makes the text from `start` on a string.
     fn end_string(&mut self, start: usize) -> Result<()> {
         let has_nul = self.text.get(start..).is_some_and(|string| string.contains(&0));
         let result = if has_nul { Err(Errno::INVAL) } else { self.text.push(0) };
-        // The text stays where it is for as long as the array lives, and so the pointers into it hold.
+        // The text stays where it is for as long as the array lives, so the pointers to it stay valid.
         match result.and_then(|()| self.pointers.push(ptr::null())) {
             Ok(()) => {
                 let string = self.text.as_ptr().wrapping_add(start);
@@ -109,7 +110,7 @@ impl CStrArray {
         }
     }
 
-    /// The place after the strings that are here now.
+    /// Returns the place after the strings that are here now.
     ///
     /// Async-signal-safe: yes.
     #[must_use]
@@ -117,19 +118,19 @@ impl CStrArray {
         Mark(self.len())
     }
 
-    /// Forgets the strings that came after `mark`, which may be another array's: it keeps that number of strings.
+    /// Forgets the strings after `mark`. A mark of another array keeps as many strings as that array had.
     ///
     /// Async-signal-safe: yes.
     pub fn truncate(&mut self, mark: Mark) {
         let Some(end) = self.pointers.get_mut(mark.0).filter(|end| !end.is_null()) else { return };
-        // The text of the strings that stay ends where the first of the others begins.
+        // The text of the kept strings ends where the first removed string begins.
         let kept = end.addr() - self.text.as_ptr().addr();
         *end = ptr::null();
         self.pointers.truncate(mark.0 + 1);
         self.text.truncate(kept);
     }
 
-    /// Number of strings.
+    /// Returns the number of strings.
     ///
     /// Async-signal-safe: yes.
     #[must_use]
@@ -145,13 +146,14 @@ impl CStrArray {
         self.len() == 0
     }
 
-    /// The string with this index.
+    /// Returns the string with this index.
     ///
     /// Async-signal-safe: yes.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<&CStr> {
         let string = *self.pointers.get(index)?;
-        // SAFETY: a pointer that is not null is to a string of ours, with its NUL, which stays as it is while borrowed.
+        // SAFETY: a pointer that is not null is to a string of this array, with its NUL. The string does not change
+        // while it is borrowed.
         if string.is_null() { None } else { Some(unsafe { CStr::from_ptr(string) }) }
     }
 

@@ -1,4 +1,4 @@
-//! Room for a number of elements that is chosen once.
+//! A list whose capacity is chosen once.
 
 use core::fmt;
 use core::ops::{Deref, DerefMut};
@@ -8,10 +8,10 @@ use crate::ffi::sys::mman as c;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::memory::map::{map_for, unmap};
 
-/// Room for a fixed number of `T`, of which the first so many are in use. Dropping it gives the memory back.
+/// A list with room for a fixed number of `T`. A drop gives the memory back.
 ///
-/// A page of it costs nothing until it is first written to, and a process that is forked shares it until either
-/// writes.
+/// A page of the list takes no memory until the first write to it. A forked process shares the page until one of the
+/// processes writes to it.
 pub struct MapVec<T> {
     start: NonNull<T>,
     length: usize,
@@ -19,13 +19,13 @@ pub struct MapVec<T> {
 }
 
 impl<T: Copy> MapVec<T> {
-    /// `mmap(NULL, …, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)`: room for `capacity` elements, none
-    /// of which is there yet.
+    /// `mmap(NULL, …, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)`: makes an empty list with room for
+    /// `capacity` elements.
     ///
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `ENOMEM` when there is not as much memory, or not as many addresses.
+    /// `ENOMEM` when there is not enough memory, or not enough address space.
     ///
     /// # References
     /// mmap(2), POSIX
@@ -33,7 +33,7 @@ impl<T: Copy> MapVec<T> {
         Ok(MapVec { start: map_for(capacity, c::MAP_PRIVATE)?, length: 0, capacity })
     }
 
-    /// A copy of these elements, with room for no more.
+    /// Returns a list with copies of these elements, and without further room.
     ///
     /// Async-signal-safe: yes.
     ///
@@ -45,7 +45,7 @@ impl<T: Copy> MapVec<T> {
         Ok(vec)
     }
 
-    /// Appends an element as often as there is room for.
+    /// Appends copies of an element until the list is full.
     ///
     /// Async-signal-safe: yes.
     pub fn fill(&mut self, value: T) {
@@ -64,7 +64,7 @@ impl<T: Copy> MapVec<T> {
         }
         // SAFETY: the length is below the capacity, so the place is within the mapping.
         let place = unsafe { self.start.add(self.length) };
-        // SAFETY: the place is ours, aligned as a page is and more, and nothing refers to it.
+        // SAFETY: the place belongs to this list, is aligned for a `T`, and nothing refers to it.
         unsafe { place.write(value) };
         self.length += 1;
         Ok(())
@@ -79,7 +79,7 @@ impl<T: Copy> MapVec<T> {
 }
 
 impl MapVec<u8> {
-    /// Room for `length` bytes, each of which is 0, as the kernel gives them: none of them is written to.
+    /// Returns a list of `length` bytes of 0. The kernel provides the zeros, so no byte is written.
     ///
     /// Async-signal-safe: yes.
     ///
@@ -103,7 +103,7 @@ impl<T> Deref for MapVec<T> {
 
 impl<T> DerefMut for MapVec<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: as above, and no other borrow of them exists.
+        // SAFETY: as above, and no other borrow of the elements exists.
         unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
     }
 }

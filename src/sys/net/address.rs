@@ -1,4 +1,5 @@
-//! Addresses of sockets: `core::net`'s for IPv4 and IPv6, [`UnixAddr`] for Unix sockets, and [`SockAddr`] for any.
+//! Addresses of sockets: the types of `core::net` for IPv4 and IPv6, [`UnixAddr`] for Unix sockets, and [`SockAddr`]
+//! for all.
 
 use core::ffi::{CStr, c_char, c_int};
 use core::fmt;
@@ -32,19 +33,19 @@ pub const UNIX_PATH_MAX: usize = size_of::<sockaddr_un>() - offset_of!(sockaddr_
 /// The address of a Unix socket: a path, an abstract name (which begins with a NUL), or none.
 #[derive(Clone, Copy)]
 pub struct UnixAddr {
-    /// `sun_path`, with zeros behind the name.
+    /// `sun_path`, with zeros after the name.
     name: [u8; UNIX_PATH_MAX],
     /// The number of bytes of `name` in use.
     length: usize,
 }
 
 impl UnixAddr {
-    /// The address with this path.
+    /// Returns the address with this path.
     ///
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `ENAMETOOLONG` when it is longer than [`UNIX_PATH_MAX`] with its NUL, `ENOENT` when it is empty.
+    /// `ENAMETOOLONG` when the path and its NUL are longer than [`UNIX_PATH_MAX`], `ENOENT` when the path is empty.
     pub fn new(path: &CStr) -> Result<UnixAddr> {
         if path.is_empty() {
             return Err(Errno::NOENT);
@@ -52,12 +53,12 @@ impl UnixAddr {
         UnixAddr::from_parts(&[], path.to_bytes_with_nul())
     }
 
-    /// The address with this abstract name, which is in no file system.
+    /// Returns the address with this abstract name, which is in no file system.
     ///
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `ENAMETOOLONG` when it is longer than [`UNIX_PATH_MAX`] with the NUL before it.
+    /// `ENAMETOOLONG` when the name and the NUL before it are longer than [`UNIX_PATH_MAX`].
     pub fn from_abstract(name: &[u8]) -> Result<UnixAddr> {
         UnixAddr::from_parts(&[0], name)
     }
@@ -71,7 +72,7 @@ impl UnixAddr {
         Ok(UnixAddr { name, length })
     }
 
-    /// The path, or `None` for an abstract name and for a socket without a name.
+    /// Returns the path, or `None` for an abstract name and for a socket without a name.
     ///
     /// Async-signal-safe: yes.
     #[must_use]
@@ -80,7 +81,8 @@ impl UnixAddr {
         if path.is_empty() { None } else { Some(path) }
     }
 
-    /// The path as a C string. `None` also for a path from the kernel that fills the address and so has no NUL.
+    /// Returns the path as a C string. Returns `None` where [`path`](UnixAddr::path) does. A path from the kernel can
+    /// fill the whole address; such a path has no NUL, and also gives `None`.
     ///
     /// Async-signal-safe: yes.
     #[must_use]
@@ -109,7 +111,7 @@ pub enum SockAddr {
     Other(AddressFamily),
 }
 
-/// An address that C's functions can be given: `struct sockaddr *` and its length.
+/// An address that can be passed to C functions, as `struct sockaddr *` and a length.
 pub trait AsSockAddr: Sealed {
     #[doc(hidden)]
     fn with_c<T>(&self, function: impl FnOnce(*const sockaddr, socklen_t) -> T) -> T;
@@ -120,7 +122,7 @@ impl Sealed for SocketAddrV6 {}
 impl Sealed for SocketAddr {}
 impl Sealed for UnixAddr {}
 
-/// The length of a `T` that is an address.
+/// Returns the size of the address type `T`.
 pub(super) const fn length_of<T>() -> socklen_t {
     size_of::<T>() as socklen_t
 }
@@ -172,12 +174,13 @@ impl AsSockAddr for UnixAddr {
 pub(super) struct Received {
     address: MaybeUninit<sockaddr_storage>,
     room: socklen_t,
-    /// First the room, then the length of the whole address, also where that is longer.
+    /// Before the call, the size of the room. After the call, the length of the whole address, even if it is longer
+    /// than the room.
     length: socklen_t,
 }
 
 impl Received {
-    /// Room for `length` bytes, which are at most those of a `sockaddr_storage`.
+    /// Returns room for `length` bytes, at most as many as a `sockaddr_storage` has.
     pub(super) const fn new(length: socklen_t) -> Received {
         Received { address: MaybeUninit::uninit(), room: length, length }
     }
@@ -186,38 +189,38 @@ impl Received {
         (self.address.as_mut_ptr().cast(), &raw mut self.length)
     }
 
-    /// Number of bytes that the kernel filled in.
+    /// Returns the number of bytes that the kernel filled in.
     fn filled_in(&self) -> usize {
         self.length.min(self.room) as usize
     }
 
-    /// The address that was filled in.
+    /// Returns the address that was filled in.
     ///
     /// # Safety
     /// A C function has filled in the address and its length.
     pub(super) unsafe fn get(&self) -> SockAddr {
-        // SAFETY: so many bytes were filled in, and a sockaddr_storage is aligned for any address.
+        // SAFETY: as many bytes were filled in, and a sockaddr_storage is aligned for any address.
         unsafe { sockaddr_from_c(self.address.as_ptr().cast(), self.filled_in()) }
     }
 }
 
-/// The address that a C function has filled in; what it has not filled in is not read.
+/// Returns the address that a C function has filled in. Reads only bytes that the function has filled in.
 ///
 /// # Safety
-/// The pointer is aligned as an address, and to so many readable bytes.
+/// The pointer is aligned for an address, and points to `length` readable bytes.
 pub(crate) unsafe fn sockaddr_from_c(address: *const sockaddr, length: usize) -> SockAddr {
-    // SAFETY: by this function's own contract; a family is an integer, with which every address begins.
+    // SAFETY: by this function's own contract. Every address begins with the family, which is an integer.
     let family = unsafe { read_within::<c::sa_family_t>(address, length) }.map_or(c::AF_UNSPEC, c_int::from);
     let known = match family {
         c::AF_INET => {
-            // SAFETY: by this function's own contract; all fields are integers.
+            // SAFETY: by this function's own contract. All fields are integers.
             unsafe { read_within::<sockaddr_in>(address, length) }.map(|address| {
                 let ip = Ipv4Addr::from_bits(u32::from_be(address.sin_addr.s_addr));
                 SockAddr::Inet(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(address.sin_port))))
             })
         }
         c::AF_INET6 => {
-            // SAFETY: by this function's own contract; all fields are integers.
+            // SAFETY: by this function's own contract. All fields are integers.
             unsafe { read_within::<sockaddr_in6>(address, length) }.map(|address| {
                 SockAddr::Inet(SocketAddr::V6(SocketAddrV6::new(
                     Ipv6Addr::from(address.sin6_addr.s6_addr),
@@ -232,7 +235,7 @@ pub(crate) unsafe fn sockaddr_from_c(address: *const sockaddr, length: usize) ->
             let mut name = [0; UNIX_PATH_MAX];
             // SAFETY: an address of this family has its path there.
             let path = unsafe { address.byte_add(offset_of!(sockaddr_un, sun_path)) };
-            // SAFETY: so many bytes of the path are readable, and as many fit.
+            // SAFETY: as many bytes of the path are readable, and `name` has room for them.
             unsafe { ptr::copy_nonoverlapping(path.cast(), name.as_mut_ptr(), length) };
             Some(SockAddr::Unix(UnixAddr { name, length }))
         }
@@ -253,8 +256,8 @@ unsafe fn read_within<T>(address: *const sockaddr, length: usize) -> Option<T> {
     Some(unsafe { address.cast::<T>().read() })
 }
 
-/// `inet_addr()`: the IPv4 address that a text stands for, or 255.255.255.255 (`INADDR_NONE`) if the text stands for
-/// none. The text `255.255.255.255` gives the same value.
+/// `inet_addr()`: returns the IPv4 address that a text stands for, or 255.255.255.255 (`INADDR_NONE`) if the text is no
+/// address. The text `255.255.255.255` gives the same value.
 ///
 /// Async-signal-safe: no, because POSIX does not say so of `inet_addr()`.
 ///

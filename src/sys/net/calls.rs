@@ -1,4 +1,4 @@
-//! The calls on sockets: make, bind, listen, connect, accept, send, receive, shut down.
+//! The calls on sockets: they make, bind, connect and shut down sockets, listen, accept, send and receive.
 
 use core::ffi::c_int;
 use core::ptr;
@@ -30,7 +30,7 @@ impl core::ops::BitOr<SocketFlags> for SocketType {
 }
 
 flags! {
-    /// `SOCK_…`: what a new socket is given by `socket()` and [`accept4`].
+    /// `SOCK_…`: flags for a new socket, for `socket()` and [`accept4`].
     SocketFlags(c_int) from c {
         /// `SOCK_CLOEXEC`: the socket is closed when the process runs another program.
         #[doc(alias = "SOCK_CLOEXEC")]
@@ -64,20 +64,20 @@ flags! {
         /// `MSG_NOSIGNAL`: the call fails with `EPIPE` without a SIGPIPE.
         #[doc(alias = "MSG_NOSIGNAL")]
         NOSIGNAL = MSG_NOSIGNAL,
-        /// `MSG_PEEK`: what is read stays there, to be read again.
+        /// `MSG_PEEK`: the bytes that are read stay there, to be read again.
         #[doc(alias = "MSG_PEEK")]
         PEEK = MSG_PEEK,
     }
 }
 
-/// Half of a connection to end: the second argument of `shutdown()`.
+/// The half of a connection that `shutdown()` ends: its second argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shutdown {
-    /// `SHUT_RD`: no more is read.
+    /// `SHUT_RD`: ends reading.
     Read,
-    /// `SHUT_WR`: no more is written; the peer reads the end.
+    /// `SHUT_WR`: ends writing. The peer reads the end.
     Write,
-    /// `SHUT_RDWR`: both.
+    /// `SHUT_RDWR`: ends both.
     Both,
 }
 
@@ -104,9 +104,9 @@ pub fn socket(family: AddressFamily, socket_type: SocketType, protocol: Protocol
 ///
 /// # Errors
 /// `EADDRINUSE` when another socket has the address, `EACCES` for a port that needs privilege or a directory that may
-/// not be written, `EADDRNOTAVAIL` for an address that this machine does not have, `EINVAL` for a socket that has one,
-/// `EAFNOSUPPORT` for an address of another family, `EBADF`, `ENOTSOCK`; for a path `ENOENT`, `ENOTDIR`, `ELOOP`,
-/// `EROFS`.
+/// not be written, `EADDRNOTAVAIL` for an address that this machine does not have, `EINVAL` for a socket that has an
+/// address already, `EAFNOSUPPORT` for an address of another family, `EBADF`, `ENOTSOCK`. For a path also `ENOENT`,
+/// `ENOTDIR`, `ELOOP`, `EROFS`.
 ///
 /// # References
 /// bind(2), POSIX
@@ -136,11 +136,10 @@ pub fn listen(fd: impl AsFd, backlog: c_int) -> Result<()> {
 ///
 /// # Errors
 /// `ECONNREFUSED` when no socket listens there, `ETIMEDOUT`, `ENETUNREACH`, `EHOSTUNREACH`, `EINPROGRESS` when the
-/// socket is non-blocking, and then `EALREADY`, `EINTR` when a signal came first (the attempt goes on), `EADDRNOTAVAIL`
-/// when no port is left for this end, `EAFNOSUPPORT` for an address of another family, `EISCONN`, `EBADF`, `ENOTSOCK`;
-/// for a path
-/// `ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`, and `EAGAIN` when the socket is non-blocking and the listener's backlog
-/// full.
+/// socket is non-blocking, `EALREADY` when an earlier attempt still goes on, `EINTR` when a signal came first (the
+/// attempt goes on), `EADDRNOTAVAIL` when no port is left for this end, `EAFNOSUPPORT` for an address of another
+/// family, `EISCONN`, `EBADF`, `ENOTSOCK`. For a path also `ENOENT`, `ENOTDIR`, `ELOOP`, `EACCES`, and `EAGAIN` when
+/// the socket is non-blocking and the listener's backlog is full.
 ///
 /// # References
 /// connect(2), POSIX
@@ -155,9 +154,10 @@ pub fn connect(fd: impl AsFd, address: &impl AsSockAddr) -> Result<()> {
 ///
 /// # Errors
 /// `EINTR` when a signal came first, `EAGAIN` when the listener is non-blocking and no connection waits, `ECONNABORTED`
-/// when the client has gone again, `EMFILE`, `ENFILE` when no descriptor is left (the client keeps waiting), `ENOBUFS`,
-/// `ENOMEM`, `EPERM`, `EINVAL` when the socket does not listen, `EOPNOTSUPP` when it never can, `EBADF`, `ENOTSOCK`; on
-/// Linux also what the connection already suffered: `ENETDOWN`, `EPROTO`, `EHOSTDOWN`, `EHOSTUNREACH`, `ENETUNREACH`.
+/// when the client has gone already, `EMFILE`, `ENFILE` when no descriptor is left (the client keeps waiting),
+/// `ENOBUFS`, `ENOMEM`, `EPERM`, `EINVAL` when the socket does not listen, `EOPNOTSUPP` when its type cannot listen,
+/// `EBADF`, `ENOTSOCK`. On Linux also an error that the connection had before: `ENETDOWN`, `EPROTO`, `EHOSTDOWN`,
+/// `EHOSTUNREACH`, `ENETUNREACH`.
 ///
 /// # References
 /// accept(2), POSIX
@@ -178,7 +178,7 @@ pub fn acceptfrom(fd: impl AsFd) -> Result<(OwnedFd, SockAddr)> {
     acceptfrom_room(fd, length_of::<sockaddr_storage>())
 }
 
-/// `accept(fd, &address, &length)` with a `sockaddr_in`: [`acceptfrom`] of a listener for IPv4.
+/// `accept(fd, &address, &length)` with a `sockaddr_in`: does the same as [`acceptfrom`], for a listener for IPv4.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -191,7 +191,7 @@ pub fn acceptfrom_v4(fd: impl AsFd) -> Result<(OwnedFd, SockAddr)> {
 fn acceptfrom_room(fd: impl AsFd, length: socklen_t) -> Result<(OwnedFd, SockAddr)> {
     let mut received = Received::new(length);
     let (address, length) = received.as_c();
-    // SAFETY: the pointers are to room for an address and to the length of it.
+    // SAFETY: the pointers are to room for an address and to its length.
     let fd = unsafe { c::accept(fd.as_fd().raw(), address, length) };
     // SAFETY: the descriptor was made just now.
     let fd = unsafe { ret_owned_fd(fd) }?;
@@ -199,7 +199,7 @@ fn acceptfrom_room(fd: impl AsFd, length: socklen_t) -> Result<(OwnedFd, SockAdd
     Ok((fd, unsafe { received.get() }))
 }
 
-/// `accept4()`: [`acceptfrom`] with flags for the new descriptor.
+/// `accept4()`: does the same as [`acceptfrom`], with flags for the new descriptor.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -211,7 +211,7 @@ fn acceptfrom_room(fd: impl AsFd, length: socklen_t) -> Result<(OwnedFd, SockAdd
 pub fn accept4(fd: impl AsFd, flags: SocketFlags) -> Result<(OwnedFd, SockAddr)> {
     let mut received = Received::new(length_of::<sockaddr_storage>());
     let (address, length) = received.as_c();
-    // SAFETY: the pointers are to room for an address and to the length of it.
+    // SAFETY: the pointers are to room for an address and to its length.
     let fd = unsafe { c::accept4(fd.as_fd().raw(), address, length, flags.raw()) };
     // SAFETY: the descriptor was made just now.
     let fd = unsafe { ret_owned_fd(fd) }?;
@@ -219,7 +219,8 @@ pub fn accept4(fd: impl AsFd, flags: SocketFlags) -> Result<(OwnedFd, SockAddr)>
     Ok((fd, unsafe { received.get() }))
 }
 
-/// `getsockname()`: the address of a socket itself; of one bound to port 0, with the port that it got.
+/// `getsockname()`: returns the address of a socket itself. After a bind to port 0, the address has the port that the
+/// kernel chose.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -231,39 +232,39 @@ pub fn accept4(fd: impl AsFd, flags: SocketFlags) -> Result<(OwnedFd, SockAddr)>
 pub fn getsockname(fd: impl AsFd) -> Result<SockAddr> {
     let mut received = Received::new(length_of::<sockaddr_storage>());
     let (address, length) = received.as_c();
-    // SAFETY: the pointers are to room for an address and to the length of it.
+    // SAFETY: the pointers are to room for an address and to its length.
     ret(unsafe { c::getsockname(fd.as_fd().raw(), address, length) })?;
     // SAFETY: the call did not fail, so it has filled in the address.
     Ok(unsafe { received.get() })
 }
 
-/// `getpeername()`: the address of the other end.
+/// `getpeername()`: returns the address of the other end.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `ENOTCONN` when there is none (any more), `EBADF`, `ENOTSOCK`, `ENOBUFS`.
+/// `ENOTCONN` when the socket is not connected, or no longer connected, `EBADF`, `ENOTSOCK`, `ENOBUFS`.
 ///
 /// # References
 /// getpeername(2), POSIX
 pub fn getpeername(fd: impl AsFd) -> Result<SockAddr> {
     let mut received = Received::new(length_of::<sockaddr_storage>());
     let (address, length) = received.as_c();
-    // SAFETY: the pointers are to room for an address and to the length of it.
+    // SAFETY: the pointers are to room for an address and to its length.
     ret(unsafe { c::getpeername(fd.as_fd().raw(), address, length) })?;
     // SAFETY: the call did not fail, so it has filled in the address.
     Ok(unsafe { received.get() })
 }
 
-/// `send()`: writes `bytes`, or as many of them as fit; how many is returned.
+/// `send()`: writes `bytes`, or as many of them as fit, and returns their number.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EINTR` when a signal came first, `EAGAIN` when the call is not to wait and nothing fits, or its time is over,
+/// `EINTR` when a signal came first, `EAGAIN` when nothing fits and the call must not wait, or when its time is over,
 /// `EPIPE` (and SIGPIPE) when this half is shut down or was never connected, `ECONNRESET`, `ENOTCONN` for a Unix socket
-/// without a peer, `EBADF`, `ENOTSOCK`; for datagrams `EDESTADDRREQ` without a peer, `EMSGSIZE` for one that is too
-/// long, `ECONNREFUSED` when no socket received an earlier one.
+/// without a peer, `EBADF`, `ENOTSOCK`. For datagrams also `EDESTADDRREQ` without a peer, `EMSGSIZE` for a datagram
+/// that is too long, `ECONNREFUSED` when no socket received an earlier datagram.
 ///
 /// # References
 /// send(2), POSIX
@@ -272,14 +273,14 @@ pub fn send(fd: impl AsFd, bytes: &[u8], flags: MsgFlags) -> Result<usize> {
     ret_usize(unsafe { c::send(fd.as_fd().raw(), bytes.as_ptr().cast(), bytes.len(), flags.raw()) })
 }
 
-/// `recv()`: reads what is there, up to the length of `buffer`. 0 is the end.
+/// `recv()`: reads the bytes that are there, up to the length of `buffer`. A result of 0 is the end.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EINTR` when a signal came first, `EAGAIN` when the call is not to wait and nothing is there, or its time is over,
-/// `ECONNRESET` when the peer reset the connection, `ENOTCONN`, `EBADF`, `ENOTSOCK`; for datagrams `ECONNREFUSED` when
-/// no socket received an earlier one of ours.
+/// `EINTR` when a signal came first, `EAGAIN` when nothing is there and the call must not wait, or when its time is
+/// over, `ECONNRESET` when the peer reset the connection, `ENOTCONN`, `EBADF`, `ENOTSOCK`. For datagrams also
+/// `ECONNREFUSED` when no socket received an earlier datagram of this socket.
 ///
 /// # References
 /// recv(2), POSIX
@@ -288,7 +289,7 @@ pub fn recv(fd: impl AsFd, buffer: &mut [u8], flags: MsgFlags) -> Result<usize> 
     ret_usize(unsafe { c::recv(fd.as_fd().raw(), buffer.as_mut_ptr().cast(), buffer.len(), flags.raw()) })
 }
 
-/// `shutdown()`: ends one half of a connection, or both, in every process that has it.
+/// `shutdown()`: ends one half of a connection, or both, for every process that has the socket.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -1,6 +1,6 @@
 //! Sockets.
 //!
-//! | file | topic |
+//! | file | content |
 //! |---|---|
 //! | `address` | addresses of IPv4, IPv6 and Unix sockets |
 //! | `calls` | `socket()`, `bind()`, `accept()`, `send()` and the other calls |

@@ -1,4 +1,4 @@
-//! Addresses of a host, and interfaces, by their names.
+//! Looks up the addresses of a host, and the index of an interface, by name.
 
 use core::ffi::{CStr, c_int, c_uint};
 use core::fmt;
@@ -12,11 +12,11 @@ use crate::sys::errno::Errno;
 use crate::sys::net::address::{Ipv4Addr, SockAddr, SocketAddr, sockaddr_from_c};
 use crate::sys::threads::has_other_threads;
 
-/// `EAI_…`: why a name has no address.
+/// `EAI_…`: the reason why a name has no address.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct GaiError {
     code: c_int,
-    /// For `EAI_SYSTEM`: what the system said.
+    /// For `EAI_SYSTEM`, the system's error.
     errno: Errno,
 }
 
@@ -46,13 +46,13 @@ impl core::error::Error for GaiError {}
 pub struct AddrInfo(*mut c::addrinfo);
 
 impl AddrInfo {
-    /// The addresses, with this port, in the order in which the system prefers them.
+    /// Returns the addresses, with this port, in the order in which the system prefers them.
     ///
     /// Async-signal-safe: yes.
     pub fn addresses(&self, port: u16) -> impl Iterator<Item = SocketAddr> + Clone {
         let mut next = self.0.cast_const();
         core::iter::from_fn(move || {
-            // SAFETY: the list is the C library's and stays until it is freed; it ends in null.
+            // SAFETY: the list belongs to the C library, stays until it is freed, and ends in null.
             let info = unsafe { next.as_ref() }?;
             next = info.ai_next;
             // SAFETY: the pointer is to an address of that length.
@@ -75,7 +75,8 @@ impl Drop for AddrInfo {
     }
 }
 
-/// `getaddrinfo(host, NULL, {AI_PASSIVE, SOCK_STREAM}, …)`: the addresses of a host, by the system's files and servers.
+/// `getaddrinfo(host, NULL, {AI_PASSIVE, SOCK_STREAM}, …)`: looks up the addresses of a host in the system's files and
+/// servers.
 ///
 /// Async-signal-safe: no, because `getaddrinfo()` allocates, locks and reads files.
 ///
@@ -89,19 +90,20 @@ pub fn getaddrinfo(host: &CStr) -> Result<AddrInfo, GaiError> {
         ai_flags: c::AI_PASSIVE,
         ai_family: AF_UNSPEC,
         ai_socktype: SOCK_STREAM,
-        // SAFETY: 0 is a value of every other field: no protocol, no length, no pointers.
+        // SAFETY: 0 is valid for every other field: it means no protocol, no length and no pointers.
         ..unsafe { mem::zeroed() }
     };
     let mut list = ptr::null_mut();
-    // SAFETY: the name ends in a NUL, no service is null, and the other pointers are to what they should be.
+    // SAFETY: the name ends in a NUL, null stands for no service, and the other pointers are to a valid `addrinfo` and
+    // to room for a pointer.
     let code = unsafe { c::getaddrinfo(host.as_ptr(), ptr::null(), &raw const hints, &raw mut list) };
     if code == 0 { Ok(AddrInfo(list)) } else { Err(GaiError { code, errno: Errno::last() }) }
 }
 
-/// `gethostbyname()`: the first IPv4 address of a host, as the resolver's files and servers have it.
+/// `gethostbyname()`: looks up the first IPv4 address of a host in the resolver's files and servers.
 ///
-/// Only where no other thread exists: the C library has one place for the answer. `None` otherwise, and when the host
-/// is not known.
+/// Returns `None` when the host is not known. Also returns `None` where other threads exist, because the C library has
+/// only one place for the answer.
 ///
 /// Async-signal-safe: no, because `gethostbyname()` allocates, locks and reads files.
 ///
@@ -114,7 +116,7 @@ pub fn gethostbyname(name: &CStr) -> Option<Ipv4Addr> {
     }
     // SAFETY: the name ends in a NUL, and no other thread makes this call.
     let host = unsafe { c::gethostbyname(name.as_ptr()) };
-    // SAFETY: the answer is null or stays as it is until the next call.
+    // SAFETY: the answer is null, or does not change until the next call.
     let host = unsafe { host.as_ref() }?;
     // SAFETY: the list of addresses ends in a null pointer, so it has a first element.
     let first = unsafe { host.h_addr_list.read() };
@@ -126,7 +128,7 @@ pub fn gethostbyname(name: &CStr) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(octets))
 }
 
-/// `if_nametoindex()`: the index of a network interface, which is the scope of its link-local addresses.
+/// `if_nametoindex()`: returns the index of a network interface, which is the scope of its link-local addresses.
 ///
 /// Async-signal-safe: no, because POSIX does not say so of `if_nametoindex()`.
 ///

@@ -28,7 +28,7 @@ use crate::sys::time::{duration_of_timeval, timeval_of};
 /// # Ok::<(), mpserv::errno::Errno>(())
 /// ```
 ///
-/// An option that the kernel only reports does not compile where one is set:
+/// The compiler refuses to set an option that the kernel only reports:
 ///
 /// ```compile_fail
 /// # use mpserv::{fd::STDIN, net::{SocketOption, setsockopt}};
@@ -80,7 +80,7 @@ impl<T, A> fmt::Debug for SocketOption<T, A> {
 }
 
 impl SocketOption<bool, ReadWrite> {
-    /// `SO_REUSEADDR`: `bind()` takes an address of which only ended connections are left.
+    /// `SO_REUSEADDR`: `bind()` takes an address even if ended connections on it are left.
     #[doc(alias = "SO_REUSEADDR")]
     pub const REUSEADDR: Self = SocketOption::new(c::SOL_SOCKET, c::SO_REUSEADDR);
     /// `SO_REUSEPORT`: several sockets may listen on one address, and the kernel spreads the connections.
@@ -89,7 +89,7 @@ impl SocketOption<bool, ReadWrite> {
     /// `SO_KEEPALIVE`: the kernel asks a silent peer now and then whether it is still there.
     #[doc(alias = "SO_KEEPALIVE")]
     pub const KEEPALIVE: Self = SocketOption::new(c::SOL_SOCKET, c::SO_KEEPALIVE);
-    /// `SO_LOCK_FILTER`: no process can attach a filter to the socket any more, or take one away.
+    /// `SO_LOCK_FILTER`: no process can attach a filter to the socket any more, or remove one.
     #[doc(alias = "SO_LOCK_FILTER")]
     pub const LOCK_FILTER: Self = SocketOption::new(c::SOL_SOCKET, c::SO_LOCK_FILTER);
     /// `TCP_NODELAY`: small packets are sent at once.
@@ -126,7 +126,7 @@ impl SocketOption<Option<c_int>, ReadWrite> {
 }
 
 impl SocketOption<Option<Errno>, ReadOnly> {
-    /// `SO_ERROR`: the error that is pending, which reading it clears.
+    /// `SO_ERROR`: the pending error. Reading it clears it.
     #[doc(alias = "SO_ERROR")]
     pub const ERROR: Self = SocketOption::new(c::SOL_SOCKET, c::SO_ERROR);
 }
@@ -152,17 +152,17 @@ impl SocketOption<Credentials, ReadOnly> {
 /// `struct ucred`: the process at the other end of a Unix socket.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Credentials {
-    /// The process that connected; 0 for one outside of this PID namespace.
+    /// The id of the process that connected, or 0 if it is outside of this PID namespace.
     pub pid: c_int,
-    /// Its user.
+    /// The user of that process.
     pub uid: u32,
-    /// Its group.
+    /// The group of that process.
     pub gid: u32,
 }
 
 /// The value of an option.
 pub trait OptionValue: Sized + Sealed {
-    /// Its type in C: plain integers, for which any bits are a value.
+    /// The type of the value in C: plain integers, for which any bits are valid.
     #[doc(hidden)]
     type C: Copy;
     #[doc(hidden)]
@@ -213,23 +213,24 @@ option_value!(Credentials as c::ucred, value =>
 ///
 /// # Errors
 /// `ENOPROTOOPT` when the socket has no such option, `EOPNOTSUPP` for an option of TCP on a Unix socket, `EINVAL` when
-/// it is too late, as for `V6ONLY` of a socket that is bound, `EBADF`, `ENOTSOCK`.
+/// it is too late to set the option, as for `V6ONLY` of a bound socket, `EBADF`, `ENOTSOCK`.
 ///
 /// # References
 /// setsockopt(2), POSIX
 pub fn setsockopt<T: OptionValue>(fd: impl AsFd, option: SocketOption<T, ReadWrite>, value: T) -> Result<()> {
     let value = value.to_c();
     let SocketOption { level, name, .. } = option;
-    // SAFETY: the option takes a value of this type, which the pointer is to, with its length.
+    // SAFETY: the pointer is to a value of the option's type, and the length is that of the value.
     ret(unsafe { c::setsockopt(fd.as_fd().raw(), level, name, (&raw const value).cast(), length_of::<T::C>()) })
 }
 
-/// `getsockopt()`: the value of an option.
+/// `getsockopt()`: returns the value of an option.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EOPNOTSUPP` when the socket has no such option, `ENOPROTOOPT` when the kernel has none, `EBADF`, `ENOTSOCK`.
+/// `EOPNOTSUPP` when the socket has no such option, `ENOPROTOOPT` when the kernel does not know the option, `EBADF`,
+/// `ENOTSOCK`.
 ///
 /// # References
 /// getsockopt(2), POSIX
@@ -237,8 +238,8 @@ pub fn getsockopt<T: OptionValue, A: Access>(fd: impl AsFd, option: SocketOption
     let mut value = MaybeUninit::<T::C>::zeroed();
     let mut length = length_of::<T::C>();
     let SocketOption { level, name, .. } = option;
-    // SAFETY: the option fills in a value of this type, which the pointer is to, with its length.
+    // SAFETY: the pointer is to room for a value of the option's type, and the length is that of the value.
     ret(unsafe { c::getsockopt(fd.as_fd().raw(), level, name, value.as_mut_ptr().cast(), &raw mut length) })?;
-    // SAFETY: the value was zeroed and then filled in, and any bits are a value of plain integers.
+    // SAFETY: the value was zeroed and then filled in, and any bits are valid for plain integers.
     Ok(T::from_c(unsafe { value.assume_init() }))
 }

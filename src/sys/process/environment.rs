@@ -7,9 +7,10 @@ use crate::sys::errno::Result;
 use crate::sys::memory::CStrArray;
 use crate::sys::threads::has_other_threads;
 
-/// `environ`: a copy of the variables of the environment, each as `NAME=value`. A later `setenv()` does not change it.
+/// `environ`: returns a copy of the variables of the environment, each as `NAME=value`. A later `setenv()` does not
+/// change it.
 ///
-/// Empty where other threads exist, which might be changing the environment.
+/// Returns an empty list where other threads exist, which might be changing the environment.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -23,8 +24,8 @@ pub fn environ() -> Result<CStrArray> {
     CStrArray::copy(unsafe { variables() })
 }
 
-/// `getenv()`: the value of a variable, in the caller's buffer. `None` when there is no such variable, when its value
-/// and a NUL do not fit, and where other threads exist.
+/// `getenv()`: copies the value of a variable to the caller's buffer. Returns `None` when there is no such variable, or
+/// when its value and a NUL do not fit. Also returns `None` where other threads exist.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -38,7 +39,7 @@ pub fn getenv<'b>(name: &CStr, buffer: &'b mut [u8]) -> Option<&'b CStr> {
     CStr::from_bytes_with_nul(copy).ok()
 }
 
-/// The value of a variable, where it stands. `None` where other threads exist.
+/// Returns the value of a variable without copying it. Returns `None` where other threads exist.
 ///
 /// # Safety
 /// As [`variables`].
@@ -50,7 +51,7 @@ pub(crate) unsafe fn value(name: &CStr) -> Option<&'static CStr> {
     })
 }
 
-/// The variables, where they stand. None where other threads exist.
+/// Returns the variables without copying them. Returns no variable where other threads exist.
 ///
 /// # Safety
 /// Nothing changes the environment, as `setenv()` does, for as long as the iterator or one of its strings is in use.
@@ -64,7 +65,7 @@ pub(crate) unsafe fn variables() -> impl Iterator<Item = &'static CStr> + Clone 
         }
         // SAFETY: the index is at most that of the null pointer at the end, because the iterator ends there.
         let place = unsafe { start.add(index) };
-        // SAFETY: the place is one of the list.
+        // SAFETY: the place is within the list.
         let string = unsafe { place.read() };
         // SAFETY: a pointer that is not null is to a string, which nothing changes meanwhile.
         if string.is_null() { None } else { Some(unsafe { CStr::from_ptr(string) }) }

@@ -1,4 +1,4 @@
-//! Programs: `execve()`, in this process or in a new one.
+//! Runs programs by `execve()`, in this process or in a new one.
 
 use core::cell::Cell;
 use core::convert::Infallible;
@@ -16,7 +16,7 @@ use crate::sys::process::privileges::set_pdeathsig;
 use crate::sys::process::wait::{WaitFor, WaitOptions, waitpid};
 use crate::sys::signal::{Disposition, MaskHow, SigAction, SigSet, Signal, sigaction, sigprocmask};
 
-/// A program to run with a connection as its standard input and output: what [`spawn`] is given.
+/// A program to run with a connection as its standard input and output, for [`spawn`].
 #[derive(Debug)]
 pub struct Spawn<'a> {
     /// The file.
@@ -28,20 +28,21 @@ pub struct Spawn<'a> {
     /// Becomes descriptors 0 and 1. Every other descriptor of this process stays open in the program unless it has
     /// `FD_CLOEXEC`.
     pub connection: BorrowedFd<'a>,
-    /// The signals that the program finds blocked.
+    /// The signals that are blocked in the program.
     pub mask: SigSet,
-    /// The signals that get their default action. Otherwise a program finds ignored what this process ignores.
+    /// The signals that get their default action in the program. Otherwise the program ignores the signals that this
+    /// process ignores.
     pub default: &'a [Signal],
-    /// This process, when the program is to get SIGTERM at its end.
+    /// The id of this process, if the program must get SIGTERM when this process ends.
     pub parent: Option<Pid>,
-    /// The limits that it has, where they are not this process's.
+    /// The limits of the program that differ from this process's.
     pub limits: &'a [(Resource, Limit)],
 }
 
-/// Reason for which [`spawn`] started no program. No process is left of it.
+/// The reason why [`spawn`] started no program. The new process, if there was one, has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SpawnError {
-    /// No process could be made: `EAGAIN` when a limit is reached, `ENOMEM`.
+    /// No process could be made: `EAGAIN` when a limit is reached, or `ENOMEM`.
     Clone(Errno),
     /// The process could not run the program: the error of `execve()` or `dup2()`.
     Exec(Errno),
@@ -56,18 +57,18 @@ struct Shared<'a> {
 /// `clone(…, CLONE_VM | CLONE_VFORK | SIGCHLD, …)` and, in the new process, `setpgid()`, `dup2()` and `execve()`:
 /// starts a program in a process group of its own.
 ///
-/// As with `vfork()` no memory is copied: the new process uses this one's, on a stack of its own, while this one waits
-/// until the program runs, or until that has failed. So it takes the same time however large this process is, and an
-/// error comes back exactly.
+/// As with `vfork()`, no memory is copied: the new process uses the memory of this process, on a stack of its own.
+/// Meanwhile this process waits until the program runs or has failed to. So the time does not depend on the size of
+/// this process, and the exact error is known.
 ///
-/// Signals that have a handler are to be blocked: for a moment the new process has the handlers, too, and one that ran
-/// in it would change what this process sees.
+/// Block all signals that have a handler before this call. For a moment the new process has the handlers, too, and a
+/// handler that ran there would change this process's memory.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// [`SpawnError`]: `EBADF` when the connection is one of descriptors 0 to 2, which are the program's own; of the
-/// program `ENOENT`, `EACCES` when it cannot be run, `ENOEXEC` when it is none.
+/// [`SpawnError`]: `EBADF` when the connection is one of descriptors 0 to 2, which are the program's own. `ENOENT` when
+/// the program is missing, `EACCES` when it may not be run, `ENOEXEC` when the file is no program.
 ///
 /// # References
 /// clone(2), vfork(2), execve(2)
@@ -77,25 +78,25 @@ pub fn spawn(stack: &mut Stack, spawn: &Spawn<'_>) -> core::result::Result<Pid, 
     }
     let shared = Shared { spawn, error: Cell::new(0) };
     let flags = ffi::sched::CLONE_VM | ffi::sched::CLONE_VFORK | Signal::CHLD.raw();
-    // SAFETY: this process waits until the other no longer uses its memory, so `shared` and the stack outlive that use,
-    // and no other code has the stack. The other calls only async-signal-safe functions, allocates nothing and does not
-    // return from `run`, whose place on the stack is below everything.
+    // SAFETY: this process waits until the new process no longer uses its memory. So `shared` and the stack outlive
+    // that use, and no other code has the stack. The new process calls only async-signal-safe functions, allocates
+    // nothing, and does not return from `run`, which is the first function on its stack.
     let pid = unsafe { ffi::sched::clone(run, stack.top().cast(), flags, (&raw const shared).cast_mut().cast()) };
     let pid = ret_c_int(pid).map_err(SpawnError::Clone)?;
     let pid = Pid::from_kernel(pid);
     match shared.error.get() {
         0 => Ok(pid),
         error => {
-            // The child has ended or is about to.
+            // The child has ended or is about to end.
             let _ = retry_on_intr(|| waitpid(WaitFor::Child(pid), None, WaitOptions::NONE));
             Err(SpawnError::Exec(Errno::from_raw(error)))
         }
     }
 }
 
-/// Entry of the new process of a [`spawn`].
+/// Runs in the new process of a [`spawn`], as its first function.
 extern "C" fn run(shared: *mut c_void) -> c_int {
-    // SAFETY: `spawn` has passed a pointer to one, which stays until this process uses this memory no more.
+    // SAFETY: `spawn` has passed a pointer to a `Shared`, which stays until this process no longer uses this memory.
     let shared = unsafe { &*shared.cast::<Shared<'_>>().cast_const() };
     let Err(error) = exec(shared.spawn);
     shared.error.set(error.raw());
@@ -106,12 +107,12 @@ extern "C" fn run(shared: *mut c_void) -> c_int {
 const EXEC_FAILED: c_int = 127;
 
 fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
-    // A new process is no session's first, so it may.
+    // This cannot fail, because a new process is no session leader.
     setpgid(None, None)?;
     if let Some(parent) = spawn.parent {
         set_pdeathsig(parent, Signal::TERM)?;
     }
-    // SAFETY: the table of descriptors is this new process's own, and nothing of it uses a descriptor again.
+    // SAFETY: the table of descriptors is this new process's own, and nothing in this process uses a descriptor again.
     unsafe { become_program(spawn) }
 }
 
@@ -121,12 +122,12 @@ fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
 /// Async-signal-safe: yes.
 ///
 /// # Safety
-/// Nothing in this process owns descriptor 0 or 1, or relies on what they refer to: they are replaced, also when the
-/// program cannot be run.
+/// Nothing in this process owns descriptor 0 or 1, or relies on what they refer to: these descriptors are replaced,
+/// even if the program cannot be run.
 ///
 /// # Errors
-/// The errno of `setrlimit()`, `dup2()` or `execve()`: `EBADF` for the connection; `ENOENT`, `EACCES`, `ENOEXEC` for
-/// the program. After an error, descriptors 0 and 1 may already be the connection.
+/// The errno of `setrlimit()`, `dup2()` or `execve()`: `EBADF` for the connection, and `ENOENT`, `EACCES`, `ENOEXEC`
+/// for the program. After an error, descriptors 0 and 1 may already be the connection.
 pub unsafe fn become_program(spawn: &Spawn<'_>) -> Result<Infallible> {
     for (resource, limit) in spawn.limits {
         setrlimit(*resource, *limit)?;
@@ -156,8 +157,8 @@ pub fn execve(path: &CStr, argv: &CStrArray, envp: &CStrArray) -> Errno {
     Errno::last()
 }
 
-/// `getauxval(AT_EXECFN)`: the path by which the kernel was told to run this program, as `execve()` got it. `None` if
-/// the kernel has not passed it.
+/// `getauxval(AT_EXECFN)`: returns the path of this program, as it was passed to `execve()`. Returns `None` if the
+/// kernel has not passed the path.
 ///
 /// Async-signal-safe: yes.
 ///

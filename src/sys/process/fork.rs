@@ -9,16 +9,16 @@ use crate::sys::pid::Pid;
 use crate::sys::process::wait::Child;
 use crate::sys::threads::has_other_threads;
 
-/// On which side of a `fork()` this process is.
+/// The side of a `fork()` on which this process is.
 #[derive(Debug)]
 pub enum Fork {
-    /// In the new process. Its memory is a copy, its descriptors share what they refer to with the parent's.
+    /// This is the new process. Its memory is a copy. Its descriptors refer to the same open files as the parent's.
     Child,
-    /// In the process that called, with the new one.
+    /// This is the process that called `fork()`, with its new child.
     Parent(Child),
 }
 
-/// 0 in the child, the child's id in the parent.
+/// Gives 0 in the child, and the child's id in the parent.
 impl CReturn for Fork {
     fn c_return(&self) -> c_int {
         match self {
@@ -30,17 +30,17 @@ impl CReturn for Fork {
 
 /// `fork()`: makes a second process out of this one. Both return from the call.
 ///
-/// Only where no other thread exists. A child has a copy of the memory but only the thread that called, so a lock that
-/// another thread held (the allocator's, say) would stay locked in it for ever. Asking costs no system call: the C
-/// library keeps note of it in `__libc_single_threaded`. Once a process has had a second thread it may be taken to
-/// have one for good.
+/// Succeeds only where no other thread exists. A child has a copy of the memory, but only the thread that called. So a
+/// lock that another thread held, such as the allocator's, would stay locked in the child for ever. The check for
+/// threads needs no system call, because it reads the C library's variable `__libc_single_threaded`. A process that
+/// once had a second thread may fail the check even when that thread has ended.
 ///
 /// Async-signal-safe: no, because `fork()` runs the handlers of `pthread_atfork()` and takes locks of the C library.
 ///
 /// # Errors
-/// `EDEADLK` when this process has, or may have, other threads: no call was made. `EAGAIN` when a limit on processes
-/// is reached (`RLIMIT_NPROC`, the cgroup's `pids.max`), `ENOMEM`, also when the first process of this PID namespace
-/// has ended.
+/// `EDEADLK` when this process has, or may have, other threads. Then no call was made. `EAGAIN` when a limit on
+/// processes is reached (`RLIMIT_NPROC`, the cgroup's `pids.max`), `ENOMEM`, also when the first process of this PID
+/// namespace has ended.
 ///
 /// # References
 /// fork(2), POSIX; glibc's `<sys/single_threaded.h>`

@@ -10,7 +10,7 @@ use crate::sys::pid::Pid;
 use crate::sys::stdio;
 use crate::sys::threads::has_other_threads;
 
-/// `getpid()`: the id of this process.
+/// `getpid()`: returns the id of this process.
 ///
 /// Async-signal-safe: yes.
 #[must_use]
@@ -19,7 +19,7 @@ pub fn getpid() -> Pid {
     Pid::from_kernel(unsafe { ffi::unistd::getpid() })
 }
 
-/// `getppid()`: the id of the parent, or `None` when the parent is outside of this PID namespace.
+/// `getppid()`: returns the id of the parent, or `None` when the parent is outside of this PID namespace.
 ///
 /// Async-signal-safe: yes.
 #[must_use]
@@ -29,13 +29,14 @@ pub fn getppid() -> Option<Pid> {
 }
 
 /// `setpgid()`: moves a process into a process group. `None` is C's 0: this process, or the group with the process's
-/// id. A terminal sends ctrl-C to the group that is in its foreground, and to no other.
+/// id. A terminal sends the signal of ctrl-C only to the group in its foreground.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EPERM` for a leader of a session, for a process of another session and for a group that this session does not have;
-/// `ESRCH` when the process is neither this one nor its child, `EACCES` when the child runs another program already.
+/// `EPERM` for a leader of a session, for a process of another session, and for a group that this session does not
+/// have. `ESRCH` when the process is neither this one nor its child, `EACCES` when the child runs another program
+/// already.
 ///
 /// # References
 /// setpgid(2), POSIX
@@ -46,7 +47,8 @@ pub fn setpgid(pid: Option<Pid>, group: Option<Pid>) -> Result<()> {
     ret(unsafe { ffi::unistd::setpgid(pid, group) })
 }
 
-/// `setsid()`: begins a session and a process group, both of this process's id, without a terminal. Returns the id.
+/// `setsid()`: begins a session and a process group, both with this process's id, and without a terminal. Returns the
+/// id.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -60,7 +62,7 @@ pub fn setsid() -> Result<Pid> {
     ret_c_int(unsafe { ffi::unistd::setsid() }).map(Pid::from_kernel)
 }
 
-/// `kill(pid, 0)`: whether there is a process with this id, be it a zombie.
+/// `kill(pid, 0)`: whether there is a process with this id. A zombie counts.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -72,9 +74,8 @@ pub fn exists(pid: Pid) -> bool {
     ret(unsafe { ffi::signal::kill(pid.raw(), 0) }) != Err(Errno::SRCH)
 }
 
-/// `kill(-group, 0)`: whether there is a process in this group, be it a zombie. Group 1 is taken to have one, without a
-/// call:
-/// -1 would mean every process.
+/// `kill(-group, 0)`: whether there is a process in this group. A zombie counts. For group 1 the result is true,
+/// without a call, because -1 would mean every process.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -86,7 +87,7 @@ pub fn group_exists(group: Pid) -> bool {
     group == Pid::INIT || ret(unsafe { ffi::signal::kill(-group.raw(), 0) }) != Err(Errno::SRCH)
 }
 
-/// `getpgid()`: the group of a process.
+/// `getpgid()`: returns the group of a process.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -100,8 +101,8 @@ pub fn getpgid(pid: Pid) -> Result<Pid> {
     ret_c_int(unsafe { ffi::unistd::getpgid(pid.raw()) }).map(Pid::from_kernel)
 }
 
-/// `exit()`: ends this process with `status`, of which the parent sees the low 8 bits. Runs what `atexit()` registered
-/// and writes what stdio still holds. Of several threads that call it, the first one's status counts.
+/// `exit()`: ends this process with `status`; the parent sees the low 8 bits. Runs the functions that `atexit()`
+/// registered, and writes the buffers of stdio. If several threads call `exit()`, the status of the first call counts.
 ///
 /// Async-signal-safe: no, because `exit()` runs the functions of `atexit()` and writes the buffers of stdio.
 ///
@@ -110,18 +111,18 @@ pub fn getpgid(pid: Pid) -> Result<Pid> {
 pub fn exit(status: c_int) -> ! {
     static ENTERED: AtomicBool = AtomicBool::new(false);
     if ENTERED.swap(true, Ordering::Relaxed) && has_other_threads() {
-        // Another thread is about to end the process.
+        // Wait: another thread is about to end the process.
         loop {
             core::hint::spin_loop();
         }
     }
     stdio::close_to_handlers();
-    // SAFETY: the call has no precondition but that no two threads enter it.
+    // SAFETY: the call has one precondition: two threads must not call it, which holds here.
     unsafe { ffi::stdlib::exit(status) }
 }
 
-/// `_exit()`: ends this process with `status` at once. What stdio still holds is lost, as it should be in a child that
-/// inherited it.
+/// `_exit()`: ends this process with `status` at once. The buffers of stdio are lost. That is right in a child that
+/// inherited them.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -40,7 +40,7 @@ impl Resource {
     /// Number of resources.
     pub const COUNT: usize = RESOURCES.len();
 
-    /// The resource of this name: `"nofile"` for `RLIMIT_NOFILE`.
+    /// Returns the resource with this name, such as `"nofile"` for `RLIMIT_NOFILE`.
     ///
     /// Async-signal-safe: yes.
     #[must_use]
@@ -48,7 +48,7 @@ impl Resource {
         RESOURCES.iter().find(|(known, _)| *known == name).map(|(_, resource)| Resource(*resource))
     }
 
-    /// Its name.
+    /// Returns the name of the resource.
     ///
     /// Async-signal-safe: yes.
     #[must_use]
@@ -56,7 +56,7 @@ impl Resource {
         RESOURCES.iter().find(|(_, resource)| *resource == self.0).map_or("", |(name, _)| name)
     }
 
-    /// The names of all.
+    /// Returns the names of all resources.
     ///
     /// Async-signal-safe: yes.
     pub fn names() -> impl Iterator<Item = &'static str> {
@@ -73,7 +73,7 @@ impl fmt::Debug for Resource {
 /// `RLIM_INFINITY`: no limit.
 pub const INFINITY: c::rlim_t = c::RLIM_INFINITY;
 
-/// `struct rlimit`: the limit that holds, and the one up to which a process may raise it itself.
+/// `struct rlimit`: the limit that holds (soft), and the limit up to which a process may raise it (hard).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limit {
     /// `rlim_cur`
@@ -82,12 +82,12 @@ pub struct Limit {
     pub hard: c::rlim_t,
 }
 
-/// `getrlimit()`: a limit of this process.
+/// `getrlimit()`: returns a limit of this process.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// None for a [`Resource`]; what the C library reports.
+/// None for a [`Resource`]. Any error that the C library reports is passed on.
 ///
 /// # References
 /// getrlimit(2), POSIX
@@ -100,13 +100,12 @@ pub fn getrlimit(resource: Resource) -> Result<Limit> {
     Ok(Limit { soft: rlim_cur, hard: rlim_max })
 }
 
-/// `setrlimit()`: sets a limit of this process and of those that it makes.
+/// `setrlimit()`: sets a limit of this process and of its later children.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EPERM` for a hard limit above the one that there is, without the privilege; `EINVAL` for a soft limit above the
-/// hard one.
+/// `EPERM` for a hard limit above the present one, without the privilege. `EINVAL` for a soft limit above the hard one.
 ///
 /// # References
 /// setrlimit(2), POSIX

@@ -1,6 +1,6 @@
 //! Processes.
 //!
-//! | file | topic |
+//! | file | content |
 //! |---|---|
 //! | `id` | ids of processes, groups and sessions; `exit()`, `_exit()`, `abort()` |
 //! | `fork` | `fork()` |

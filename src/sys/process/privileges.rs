@@ -1,4 +1,4 @@
-//! `prctl()` and capabilities: what this process, and the programs that it runs, may do.
+//! `prctl()` and capabilities: the rights of this process and of the programs that it runs.
 
 use core::ffi::{c_int, c_ulong};
 
@@ -49,7 +49,7 @@ pub fn no_new_privileges() -> Result<()> {
 }
 
 /// `prctl(PR_SET_DUMPABLE, 0)`: makes no core dump of this process, and lets only a privileged process trace it, read
-/// its memory or look into its `/proc` directory. A program that this process executes is as any other again.
+/// its memory or look into its `/proc` directory. A program that this process executes can be dumped and traced again.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -62,14 +62,14 @@ pub fn forbid_dumps() -> Result<()> {
     call(c::PR_SET_DUMPABLE, 0).map(|_| ())
 }
 
-/// `prctl(PR_CAPBSET_READ, …)` and `prctl(PR_CAPBSET_DROP, …)` for each capability that there is, and
-/// `prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)`: no program that this process and its children execute from now on
-/// gains a capability by its user or its file.
+/// `prctl(PR_CAPBSET_READ, …)` and `prctl(PR_CAPBSET_DROP, …)` for each capability, and `prctl(PR_CAP_AMBIENT,
+/// PR_CAP_AMBIENT_CLEAR_ALL)`: no program that this process and its children execute from now on gains a capability by
+/// its user or its file.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EPERM` without the capability to do so, where there was one to drop.
+/// `EPERM` without the right to drop a capability that could be dropped.
 ///
 /// # References
 /// capabilities(7), prctl(2), Linux 4.3
@@ -100,11 +100,11 @@ pub fn drop_capability_bounds() -> Result<()> {
 #[inline]
 pub fn set_pdeathsig(parent: Pid, signal: Signal) -> Result<()> {
     call(c::PR_SET_PDEATHSIG, signal.raw() as c_ulong)?;
-    // Asked for after it was set: a parent that ends from here on is noticed by the kernel.
+    // The parent is checked after the signal was set: if the parent ends from here on, the kernel sends the signal.
     if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH) }
 }
 
-/// Number of structs that hold the 64 capabilities of that version.
+/// The number of structs that hold the 64 capabilities of this version of the interface.
 const HALVES: usize = 2;
 
 /// `capget()` and `capset()`: keeps programs from inheriting a capability of this process.
@@ -119,11 +119,11 @@ const HALVES: usize = 2;
 pub fn clear_inheritable() -> Result<()> {
     let mut header = __user_cap_header_struct { version: _LINUX_CAPABILITY_VERSION_3, pid: 0 };
     let mut data = [__user_cap_data_struct { effective: 0, permitted: 0, inheritable: 0 }; HALVES];
-    // SAFETY: of this version there are two structs of data to be filled in, and both pointers are to structs of ours.
+    // SAFETY: this version of the call fills in two structs of data, and both pointers are to structs of this function.
     let got = unsafe { ffi::unistd::syscall(SYS_capget, &raw mut header, data.as_mut_ptr()) };
     ret_syscall(got)?;
     data.iter_mut().for_each(|half| half.inheritable = 0);
-    // SAFETY: as above; the call reads them.
+    // SAFETY: as above. This call reads the structs.
     let set = unsafe { ffi::unistd::syscall(SYS_capset, &raw mut header, data.as_ptr()) };
     ret_syscall(set)
 }

@@ -1,4 +1,4 @@
-//! `<sys/wait.h>`: waiting for children, and how one ended.
+//! `<sys/wait.h>`: waits for children, and tells how each ended.
 
 use core::ffi::c_int;
 use core::fmt;
@@ -12,7 +12,7 @@ use crate::sys::signal::{Signal, kill};
 
 /// A child of this process, from [`fork`](super::fork()).
 ///
-/// Dropping it neither waits for the child nor ends it.
+/// A drop neither waits for the child nor ends the child.
 #[derive(Debug)]
 pub struct Child {
     pid: Pid,
@@ -20,12 +20,12 @@ pub struct Child {
 }
 
 impl Child {
-    /// A child that was forked just now.
+    /// Returns a child that was forked just now.
     pub(super) const fn new(pid: Pid) -> Child {
         Child { pid, status: None }
     }
 
-    /// The id of the child. Once it was waited for, the kernel may give the id to another process.
+    /// Returns the id of the child. Once the child was waited for, the kernel may give the id to another process.
     #[must_use]
     pub const fn pid(&self) -> Pid {
         self.pid
@@ -34,22 +34,22 @@ impl Child {
     /// `waitpid(pid, &status, 0)`: waits until the child has ended. A second call returns the same status again.
     ///
     /// A child that has made this process its tracer (`PTRACE_TRACEME`) also returns when it stops: see
-    /// [`WaitStatus::stop_signal`]. It has not ended then, and can be waited for again.
+    /// [`WaitStatus::stop_signal`]. The child has not ended then, and can be waited for again.
     ///
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `EINTR` when a signal came first; `ECHILD` when something else has waited for it, or SIGCHLD is ignored.
+    /// `EINTR` when a signal came first. `ECHILD` when other code has waited for the child, or SIGCHLD is ignored.
     pub fn wait(&mut self) -> Result<WaitStatus> {
         self.wait_with(WaitOptions::NONE)?.ok_or(Errno::CHILD)
     }
 
-    /// `waitpid(pid, &status, WNOHANG)`: the status if the child has ended.
+    /// `waitpid(pid, &status, WNOHANG)`: returns the status if the child has ended.
     ///
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `ECHILD` when something else has waited for it, or SIGCHLD is ignored.
+    /// `ECHILD` when other code has waited for the child, or SIGCHLD is ignored.
     pub fn try_wait(&mut self) -> Result<Option<WaitStatus>> {
         self.wait_with(WaitOptions::NOHANG)
     }
@@ -64,13 +64,13 @@ impl Child {
         Ok(found)
     }
 
-    /// `kill()`: sends a signal to the child, unless it was waited for through this value: then the id may by now be
-    /// another process's.
+    /// `kill()`: sends a signal to the child, unless the child was waited for through this value. In that case another
+    /// process may have the id by now.
     ///
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `ESRCH` when the child was waited for; `EPERM` when it runs as another user.
+    /// `ESRCH` when the child was waited for. `EPERM` when it runs as another user.
     pub fn kill(&self, signal: Signal) -> Result<()> {
         if self.status.is_some() {
             return Err(Errno::SRCH);
@@ -97,7 +97,8 @@ impl WaitFor {
         match self {
             WaitFor::AnyChild => -1,
             WaitFor::Child(pid) => pid.raw(),
-            // -1 would mean any child, so use a value that finds none; group 1 belongs to init.
+            // -1 would mean any child, so use a value that finds no child. Group 1 belongs to init, and has no child of
+            // this process.
             WaitFor::Group(Pid::INIT) => c_int::MIN,
             WaitFor::Group(pid) => -pid.raw(),
             WaitFor::OwnGroup => 0,
@@ -111,10 +112,10 @@ flags! {
         /// `WNOHANG`: returns at once, with `None` when no child has ended yet.
         #[doc(alias = "WNOHANG")]
         NOHANG = WNOHANG,
-        /// `WUNTRACED`: returns for a child that was stopped, too.
+        /// `WUNTRACED`: also returns for a child that was stopped.
         #[doc(alias = "WUNTRACED")]
         UNTRACED = WUNTRACED,
-        /// `WCONTINUED`: returns for a stopped child that SIGCONT made go on, too.
+        /// `WCONTINUED`: also returns for a stopped child that SIGCONT made go on.
         #[doc(alias = "WCONTINUED")]
         CONTINUED = WCONTINUED,
     }
@@ -125,27 +126,27 @@ flags! {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `ECHILD`, at once, when there is no child to wait for; `EINTR` when a signal came first.
+/// `ECHILD`, at once, when there is no child to wait for. `EINTR` when a signal came first.
 ///
 /// # References
 /// wait(2), POSIX
 pub fn wait(status: Option<&mut WaitStatus>) -> Result<Pid> {
-    // SAFETY: the pointer is null or to an int that is ours to write for the time of the call.
+    // SAFETY: the pointer is null or to an int that only the call uses meanwhile.
     ret_c_int(unsafe { c::wait(pointer_to(status)) }).map(Pid::from_kernel)
 }
 
-/// `waitpid()`: waits until one of the named children has ended and returns its id, or `None` when
-/// [`NOHANG`](WaitOptions::NOHANG) was asked for and none of them has. `status` is written only with an id.
+/// `waitpid()`: waits until one of the named children has ended, and returns its id. With
+/// [`NOHANG`](WaitOptions::NOHANG) it returns `None` when no such child has ended. `status` is written only with an id.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `ECHILD` when there is no such child, `ESRCH` for group 1; `EINTR` when a signal came first.
+/// `ECHILD` when there is no such child, `ESRCH` for group 1, `EINTR` when a signal came first.
 ///
 /// # References
 /// waitpid(2), POSIX
 pub fn waitpid(children: WaitFor, status: Option<&mut WaitStatus>, options: WaitOptions) -> Result<Option<Pid>> {
-    // SAFETY: the pointer is null or to an int that is ours to write for the time of the call.
+    // SAFETY: the pointer is null or to an int that only the call uses meanwhile.
     ret_c_int(unsafe { c::waitpid(children.raw(), pointer_to(status), options.raw()) }).map(Pid::from_raw)
 }
 
@@ -153,7 +154,7 @@ fn pointer_to(status: Option<&mut WaitStatus>) -> *mut c_int {
     status.map_or(core::ptr::null_mut(), |status| &raw mut status.0)
 }
 
-/// Status of a child that ended or was stopped: the int that `wait()` fills in.
+/// The status of a child that ended or was stopped: the int that `wait()` fills in.
 ///
 /// The default is 0, which is also the status of a child that ended with 0.
 #[repr(transparent)]
@@ -161,48 +162,49 @@ fn pointer_to(status: Option<&mut WaitStatus>) -> *mut c_int {
 pub struct WaitStatus(c_int);
 
 impl WaitStatus {
-    /// The status that this int stands for.
+    /// Returns the status that this int stands for.
     #[must_use]
     pub const fn from_raw(status: c_int) -> WaitStatus {
         WaitStatus(status)
     }
 
-    /// The int.
+    /// Returns the int.
     #[must_use]
     pub const fn raw(self) -> c_int {
         self.0
     }
 
-    /// The exit status: the low 8 bits of the child's return value from main, or of its argument to `exit()`. None if
-    /// the child did not exit.
+    /// Returns the exit status: the low 8 bits of the child's return value from main, or of its argument to `exit()`.
+    /// Returns `None` if the child did not exit.
     #[doc(alias("WIFEXITED", "WEXITSTATUS"))]
     #[must_use]
     pub const fn exit_status(self) -> Option<c_int> {
         if c::WIFEXITED(self.0) { Some(c::WEXITSTATUS(self.0)) } else { None }
     }
 
-    /// The signal that ended the child, if one did.
+    /// Returns the signal that ended the child, if a signal did.
     #[doc(alias("WIFSIGNALED", "WTERMSIG"))]
     #[must_use]
     pub const fn term_signal(self) -> Option<Signal> {
         if c::WIFSIGNALED(self.0) { Some(Signal::from_kernel(c::WTERMSIG(self.0))) } else { None }
     }
 
-    /// Whether the signal that ended the child also had its memory dumped.
+    /// Whether the signal that ended the child also made the kernel dump its memory.
     #[doc(alias = "WCOREDUMP")]
     #[must_use]
     pub const fn core_dumped(self) -> bool {
         c::WIFSIGNALED(self.0) && c::WCOREDUMP(self.0)
     }
 
-    /// The signal that stopped the child, if it was stopped: it has not ended.
+    /// Returns the signal that stopped the child, if it was stopped. A stopped child has not ended.
     #[doc(alias("WIFSTOPPED", "WSTOPSIG"))]
     #[must_use]
     pub const fn stop_signal(self) -> Option<Signal> {
         if c::WIFSTOPPED(self.0) { Some(Signal::from_kernel(c::WSTOPSIG(self.0))) } else { None }
     }
 
-    /// Whether SIGCONT made the child go on: it has not ended. Only after [`WaitOptions::CONTINUED`].
+    /// Whether SIGCONT made the child go on, so that it has not ended. Only a wait with [`WaitOptions::CONTINUED`]
+    /// returns such a status.
     #[doc(alias = "WIFCONTINUED")]
     #[must_use]
     pub const fn is_continued(self) -> bool {

@@ -19,7 +19,7 @@ pub const CALLS_MAX: usize = 64;
 /// The most arguments of a system call.
 const ARGUMENTS_MAX: usize = 6;
 
-/// Condition on an argument of a system call. Arguments are counted from 0.
+/// A condition on an argument of a system call. Arguments are counted from 0.
 #[derive(Clone, Copy, Debug)]
 pub enum Check<'a> {
     /// The argument, of 32 bits, is one of these.
@@ -31,7 +31,7 @@ pub enum Check<'a> {
 }
 
 impl Check<'_> {
-    /// The number of instructions that a check is made of.
+    /// Returns the number of instructions that a check is made of.
     const fn length(&self) -> usize {
         match self {
             Check::Is(_, values) => values.len() + 2,
@@ -51,30 +51,31 @@ pub struct Rule<'a> {
 }
 
 impl Rule<'_> {
-    /// The number of instructions of the checks and of the return when they hold, and of the end if one does not.
+    /// Returns two numbers of instructions: that of the checks with the return if all hold, and that of the end if one
+    /// does not hold.
     fn lengths(&self) -> (usize, usize) {
         let checks = self.checks.iter().map(Check::length).sum::<usize>();
         (checks + 1, if checks == 0 { 0 } else { 1 + TRAP.len() })
     }
 
-    /// The number of instructions that the rule is made of.
+    /// Returns the number of instructions that the rule is made of.
     pub(super) fn length(&self) -> usize {
         let (checks, fails) = self.lengths();
         1 + checks + fails
     }
 
-    /// Lets a call through whatever its arguments are.
+    /// Returns the rule that lets a call through with any arguments.
     #[must_use]
     pub const fn any(call: c_long) -> Rule<'static> {
         Rule { call, checks: &[] }
     }
 }
 
-/// Ends the process by SIGSYS. The number of the call, which was loaded before, comes to the handler as si_errno: that
-/// is what is in the low 16 bits.
+/// Ends the process by SIGSYS. The low 16 bits hold the number of the call, which was loaded before. The handler gets
+/// this number as si_errno.
 ///
 /// When a filter is loaded, the kernel tries for each number whether the filter always allows that call, and stops at
-/// BPF_OR. So that instruction is the first.
+/// BPF_OR. So BPF_OR is the first instruction.
 pub(super) const TRAP: [sock_filter; 3] = [
     statement(BPF_ALU | BPF_OR, c::SECCOMP_RET_TRAP),
     statement(BPF_ALU | BPF_AND, c::SECCOMP_RET_TRAP | c::SECCOMP_RET_DATA),
@@ -84,7 +85,7 @@ pub(super) const TRAP: [sock_filter; 3] = [
 /// Loads the number of the call.
 const LOAD_NUMBER: sock_filter = statement(BPF_LD | BPF_W | BPF_ABS, field(offset_of!(c::seccomp_data, nr)));
 
-/// The machine whose calls the numbers are of.
+/// The machine whose system calls have these numbers.
 const MACHINE: u32 = if cfg!(target_arch = "x86_64") {
     audit::AUDIT_ARCH_X86_64
 } else if cfg!(target_arch = "aarch64") {
@@ -93,18 +94,19 @@ const MACHINE: u32 = if cfg!(target_arch = "x86_64") {
     audit::AUDIT_ARCH_RISCV64
 };
 
-/// The most instructions of a filter: a test for each call, and those of a few checks.
+/// The most instructions of a filter: a test for each call, and the instructions of a few checks.
 pub(super) const INSTRUCTIONS_MAX: usize = 512;
 
-/// A filter that goes by the machine, the number of a call, and its arguments. It has up to `N` instructions.
+/// A filter that decides by the machine, the number of a call, and its arguments. The filter has up to `N`
+/// instructions.
 pub(super) struct Filter<const N: usize> {
     instructions: [sock_filter; N],
     length: usize,
 }
 
 impl<const N: usize> Filter<N> {
-    /// A filter that decides by `foreign` for calls of another machine, whose numbers mean something else, and that has
-    /// loaded the number of any other call.
+    /// Returns the beginning of a filter. Calls of another machine, whose numbers mean something else, go to `foreign`.
+    /// For any other call, the filter has loaded the number.
     pub(super) fn begin(foreign: &[sock_filter]) -> Result<Filter<N>> {
         let mut filter = Filter { instructions: [statement(BPF_RET, 0); N], length: 0 };
         filter.push(&[
@@ -116,14 +118,15 @@ impl<const N: usize> Filter<N> {
         Ok(filter)
     }
 
-    /// Decides by `these` for `calls`, and by `others` for all others. Each ends in a return.
+    /// Returns a filter that decides by `these` for `calls`, and by `others` for all other calls. Each list ends in a
+    /// return.
     pub(super) fn new(calls: &[c_long], these: &[sock_filter], others: &[sock_filter]) -> Result<Filter<N>> {
         if calls.len() > CALLS_MAX {
             return Err(Errno::INVAL);
         }
         let mut filter = Filter::begin(others)?;
         for (index, call) in calls.iter().enumerate() {
-            // Over the tests that follow, and what is decided when none of them holds.
+            // The jump goes over the tests that follow, and over the instructions of `others`.
             filter.push(&[jump_if_equal(number(*call)?, calls.len() - index - 1 + others.len(), 0)])?;
         }
         filter.push(others)?;
@@ -131,7 +134,8 @@ impl<const N: usize> Filter<N> {
         Ok(filter)
     }
 
-    /// Traps every call whose number is above the highest of the rules: the kernel tries no further test for these.
+    /// Traps every call whose number is above the highest of the rules: for such calls the kernel tries no further
+    /// test.
     pub(super) fn push_highest(&mut self, highest: c_long) -> Result<()> {
         let next = u8::try_from(TRAP.len()).unwrap_or(u8::MAX);
         let is_above = code(BPF_JMP | BPF_JGT | BPF_K);
@@ -139,8 +143,8 @@ impl<const N: usize> Filter<N> {
         self.push(&TRAP)
     }
 
-    /// Lets one call through if its checks hold, and traps it if one does not. For any other call the next instruction
-    /// decides.
+    /// Lets one call through if its checks hold, and traps the call if a check fails. For any other call the next
+    /// instruction decides.
     pub(super) fn push_rule(&mut self, rule: &Rule<'_>) -> Result<()> {
         let (mut left, fails) = rule.lengths();
         if left + fails > usize::from(u8::MAX) {
@@ -159,7 +163,7 @@ impl<const N: usize> Filter<N> {
         Ok(())
     }
 
-    /// Goes on with the next instruction if the check holds, and behind `left` further ones if it does not.
+    /// Goes on with the next instruction if the check holds, and skips `left` further instructions if it does not hold.
     fn push_check(&mut self, check: &Check<'_>, left: usize) -> Result<()> {
         let (Check::Is(argument, _) | Check::IsNot(argument, _) | Check::IsLong(argument, _)) = *check;
         if argument >= ARGUMENTS_MAX {
@@ -182,7 +186,7 @@ impl<const N: usize> Filter<N> {
             }
             Check::IsLong(argument, value) => {
                 let is = |half, left| {
-                    // The half is all that is left of the shifted value.
+                    // The cast keeps the half that was shifted down.
                     let value = (value >> (half as u32 * u32::BITS)) as u32;
                     [load_argument(argument, half), jump_if_equal(value, 1, 0), jump(left)]
                 };
@@ -199,7 +203,7 @@ impl<const N: usize> Filter<N> {
         Ok(())
     }
 
-    /// `seccomp(SECCOMP_SET_MODE_FILTER, flags, …)`
+    /// `seccomp(SECCOMP_SET_MODE_FILTER, flags, …)`: installs the filter.
     pub(super) fn install(mut self, flags: core::ffi::c_ulong) -> c_long {
         let length = u16::try_from(self.length).unwrap_or(u16::MAX);
         let program = sock_fprog { len: length, filter: self.instructions.as_mut_ptr() };
@@ -212,12 +216,12 @@ fn number(call: c_long) -> Result<u32> {
     u32::try_from(call).map_err(|_| Errno::INVAL)
 }
 
-/// The offset as an instruction has it. All offsets are small.
+/// Converts an offset to the type in an instruction. All offsets are small.
 const fn field(offset: usize) -> u32 {
     offset as u32
 }
 
-/// Loads half an argument: the low half is the first, on every machine that this library is for.
+/// Returns the instruction that loads half an argument. The low half comes first on every supported machine.
 fn load_argument(argument: usize, half: usize) -> sock_filter {
     let offset = offset_of!(c::seccomp_data, args) + argument * size_of::<u64>() + half * size_of::<u32>();
     statement(BPF_LD | BPF_W | BPF_ABS, field(offset))
@@ -227,18 +231,19 @@ pub(super) const fn statement(operation: c_uint, value: u32) -> sock_filter {
     sock_filter { code: code(operation | BPF_K), jt: 0, jf: 0, k: value }
 }
 
-/// Goes on behind so many instructions.
+/// Returns the jump over so many instructions.
 fn jump(over: usize) -> sock_filter {
     statement(BPF_JMP | BPF_JA, field(over))
 }
 
-/// Goes on behind so many instructions when the value is this one, and behind so many others when it is not.
+/// Returns the jump over `over` instructions if the loaded value equals `value`, and over `over_else` instructions
+/// otherwise.
 fn jump_if_equal(value: u32, over: usize, over_else: usize) -> sock_filter {
     let [jt, jf] = [over, over_else].map(|over| u8::try_from(over).unwrap_or(u8::MAX));
     sock_filter { code: code(BPF_JMP | BPF_JEQ | BPF_K), jt, jf, k: value }
 }
 
-/// The code as an instruction has it. All codes are small.
+/// Converts a code to the type in an instruction. All codes are small.
 const fn code(word: c_uint) -> u16 {
     word as u16
 }

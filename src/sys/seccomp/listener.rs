@@ -1,4 +1,4 @@
-//! The listener of a filter: it receives a notice of each call that waits, and answers it.
+//! The listener of a filter: receives a notice of each call that waits, and answers it.
 
 use core::ffi::{c_int, c_long};
 
@@ -16,7 +16,7 @@ pub struct Notice {
     pub thread: u32,
     /// The call's number.
     pub call: c_long,
-    /// The call's arguments; pointers are the thread's.
+    /// The call's arguments. A pointer among them is valid only in that thread.
     pub arguments: [u64; 6],
 }
 
@@ -31,7 +31,7 @@ impl AsFd for Listener {
 }
 
 impl Listener {
-    /// `poll()`: waits up to so many milliseconds until there is a notice to receive, and tells whether there is.
+    /// `poll()`: waits up to so many milliseconds for a notice. Returns whether there is a notice.
     ///
     /// Async-signal-safe: yes.
     ///
@@ -42,7 +42,7 @@ impl Listener {
     /// poll(2), POSIX
     pub fn poll(&self, milliseconds: c_int) -> Result<bool> {
         let mut one = ffi::poll::pollfd { fd: self.0.raw(), events: ffi::poll::POLLIN, revents: 0 };
-        // SAFETY: the pointer is to one pollfd, which is ours to write.
+        // SAFETY: the pointer is to one pollfd, which the call may write.
         let ready = ret_c_int(unsafe { ffi::poll::poll(&raw mut one, 1, milliseconds) })?;
         Ok(ready > 0 && one.revents & ffi::poll::POLLIN != 0)
     }
@@ -52,14 +52,14 @@ impl Listener {
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `ENOENT` when the call was interrupted meanwhile; `EINTR`.
+    /// `ENOENT` when the call was interrupted meanwhile. `EINTR` when a signal came first.
     ///
     /// # References
     /// seccomp_unotify(2), Linux
     pub fn receive(&self) -> Result<Notice> {
-        // SAFETY: the type is plain numbers, for which zeros are values, and the kernel asks for zeros.
+        // SAFETY: the type consists of numbers, for which zeros are valid. The kernel requires zeros.
         let mut notice: c::seccomp_notif = unsafe { core::mem::zeroed() };
-        // SAFETY: the kernel writes one notice, which is ours to write.
+        // SAFETY: the pointer is to room for one notice, which the kernel writes.
         ret(unsafe { ffi::sys::ioctl::ioctl(self.0.raw(), c::SECCOMP_IOCTL_NOTIF_RECV, &raw mut notice) })?;
         Ok(Notice {
             id: notice.id,
@@ -74,12 +74,13 @@ impl Listener {
     /// Async-signal-safe: yes.
     ///
     /// # Safety
-    /// The thread that waits relies on what the call returns. `value` is a result that the kernel could have given, and
-    /// whatever the call should have done is not relied on: a forged result of `mmap()` is memory that is not there.
+    /// The waiting thread relies on the result of the call. So `value` must be a result that the kernel could have
+    /// given, and the thread must not rely on the effect of the call. For example, a forged result of `mmap()` is an
+    /// address without memory.
     ///
     /// # Errors
-    /// `ENOENT` when the call was interrupted meanwhile, or was answered; `EINPROGRESS` for the moment before it goes
-    /// on.
+    /// `ENOENT` when the call was interrupted meanwhile, or was answered. `EINPROGRESS` for the moment before the
+    /// answered call goes on.
     ///
     /// # References
     /// seccomp_unotify(2), Linux
@@ -87,13 +88,13 @@ impl Listener {
         self.send(c::seccomp_notif_resp { id: notice.id, val: value, error: 0, flags: 0 })
     }
 
-    /// The same: lets the call be made.
+    /// `ioctl(SECCOMP_IOCTL_NOTIF_SEND)` with `SECCOMP_USER_NOTIF_FLAG_CONTINUE`: lets the call be made.
     ///
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `ENOENT` when the call was interrupted meanwhile, or was answered; `EINPROGRESS` for the moment before it goes
-    /// on.
+    /// `ENOENT` when the call was interrupted meanwhile, or was answered. `EINPROGRESS` for the moment before the
+    /// answered call goes on.
     ///
     /// # References
     /// seccomp_unotify(2), Linux 5.5

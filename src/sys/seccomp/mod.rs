@@ -1,6 +1,7 @@
-//! Filters of system calls: some make a call wait for an answer from outside, others end the process.
+//! Filters of system calls. Some filters make a call wait for an answer from another process, and others end the
+//! process.
 //!
-//! | file | topic |
+//! | file | content |
 //! |---|---|
 //! | `mod` | `listen()`, `allow_only()`, violations |
 //! | `filter` | conditions on a call, and the filter's instructions |
@@ -46,17 +47,17 @@ pub use filter::{CALLS_MAX, Check, Rule};
 use filter::{Filter, INSTRUCTIONS_MAX, TRAP, statement};
 pub use listener::{Listener, Notice};
 
-/// `seccomp(SECCOMP_SET_MODE_FILTER)` with a listener: from now on the calling thread, and all that it starts, wait
-/// before each of these system calls until the listener's owner answers. When the listener is closed, such calls fail
-/// with `ENOSYS`.
+/// `seccomp(SECCOMP_SET_MODE_FILTER)` with a listener: from now on the calling thread, and all threads and processes
+/// that it starts, wait before each of these system calls. The wait ends when the listener's owner answers. When the
+/// listener is closed, such calls fail with `ENOSYS`.
 ///
-/// The filter goes by the number of a call alone, so for processes of another architecture it is meaningless.
+/// The filter looks only at the number of a call, so it is meaningless for processes of another architecture.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EACCES` unless the caller may do so, or has given up new privileges (see
-/// [`no_new_privileges`](crate::process::no_new_privileges)); `EBUSY` when there is a listener already; `EINVAL` when
+/// `EACCES` unless the caller has the privilege, or has given up new privileges (see
+/// [`no_new_privileges`](crate::process::no_new_privileges)). `EBUSY` when there is a listener already. `EINVAL` when
 /// the kernel has no such filters, or when there are more than [`CALLS_MAX`] calls.
 ///
 /// # References
@@ -65,28 +66,27 @@ pub fn listen(calls: &[c_long]) -> Result<Listener> {
     let [pass, notify] = [c::SECCOMP_RET_ALLOW, c::SECCOMP_RET_USER_NOTIF].map(|value| [statement(BPF_RET, value)]);
     let filter = Filter::<INSTRUCTIONS_MAX>::new(calls, &notify, &pass)?;
     let returned = filter.install(c::SECCOMP_FILTER_FLAG_NEW_LISTENER);
-    // SAFETY: it returned a new descriptor, or -1.
+    // SAFETY: the call returned a new descriptor, or -1.
     unsafe { ret_owned_fd(c_int::try_from(returned).unwrap_or(-1)) }.map(Listener)
 }
 
-/// The forbidden system call that a process made, from the note of [`allow_only`].
+/// Returns the forbidden system call that a process made, from the note of [`allow_only`].
 ///
 /// Async-signal-safe: yes.
 #[must_use]
 pub fn violation(noted: u64) -> Option<c_long> {
-    // Call 0 is `read` on some machines, so 1 more is noted.
+    // The note is the number plus 1, because on some machines call 0 is `read`.
     noted.checked_sub(1).and_then(|call| c_long::try_from(call).ok())
 }
 
 /// The place for the note of this process.
 static NOTE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
-/// The words that end with the place for the note, if they must be made writable first: where they begin, and how many
-/// bytes they have.
+/// The beginning of the words that end with the place for the note, if the words must be made writable first.
 static READ_ONLY: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 static READ_ONLY_SIZE: AtomicUsize = AtomicUsize::new(0);
 
-/// `sigaction(SIGSYS)`: makes this process, and those forked from it, note the call for which [`allow_only`] ends it.
-/// Call this once, before `allow_only`.
+/// `sigaction(SIGSYS)`: makes this process and its forked children note the call for which [`allow_only`] ends the
+/// process. Call this once, before `allow_only`.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -95,15 +95,15 @@ static READ_ONLY_SIZE: AtomicUsize = AtomicUsize::new(0);
 pub fn note_violations() -> Result<()> {
     let mut action = ffi::signal::sigaction {
         sa_sigaction: note as extern "C" fn(c_int, *const ffi::signal::siginfo_t, *mut c_void) as usize,
-        // SAFETY: no bit set is a value of a set of signals.
+        // SAFETY: zeros are a valid set of signals.
         sa_mask: unsafe { core::mem::zeroed() },
         sa_flags: ffi::signal::SA_SIGINFO,
         sa_restorer: None,
     };
     // SAFETY: the pointer is to a set.
     unsafe { ffi::signal::sigemptyset(&raw mut action.sa_mask) };
-    // SAFETY: the action is a struct of ours, and the handler, of three arguments as its flag says, stores to atomics
-    // and makes system calls.
+    // SAFETY: the pointer is to a valid action. The handler takes three arguments, as its flag says, and is
+    // async-signal-safe: it only stores to atomics and makes system calls.
     ret(unsafe { ffi::signal::sigaction(Signal::SYS.raw(), &raw const action, ptr::null_mut()) })
 }
 
@@ -111,9 +111,9 @@ pub fn note_violations() -> Result<()> {
 extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void) {
     // SAFETY: the kernel passes a pointer to the signal's information.
     let info = unsafe { info.read() };
-    // SAFETY: the place holds null or what was a `&'static AtomicU64`.
+    // SAFETY: the place holds null, or a pointer that was made from a `&'static AtomicU64`.
     let note = unsafe { NOTE.load(Ordering::Acquire).as_ref() };
-    // A signal from a process has a code of 0 or less.
+    // Note only a signal from the kernel: a signal from a process has a code of 0 or less.
     let (read_only, size) = (READ_ONLY.load(Ordering::Relaxed), READ_ONLY_SIZE.load(Ordering::Relaxed));
     if size > 0 {
         // SAFETY: the words are part of a shared mapping that stays, and this process may write to them.
@@ -123,25 +123,25 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
         note.store(u64::from(info.si_errno as u32) + 1, Ordering::Relaxed);
     }
     // A second violation, while SIGSYS is blocked because its handler runs, cannot be handled: the kernel ends the
-    // process by SIGSYS. No filter that a process gives itself allows to give itself another.
-    // SAFETY: a filter that is null is refused where the call is allowed.
+    // process by SIGSYS. `allow_only` lets no process install a further filter, so this call is such a violation.
+    // SAFETY: if the call is allowed, the kernel refuses a filter that is null.
     unsafe { ffi::unistd::syscall(SYS_seccomp, c::SECCOMP_SET_MODE_FILTER, 0, ptr::null::<sock_fprog>()) };
-    // No filter of ours sent the signal: a process did.
+    // The signal came from a process, and not from a filter of `allow_only`.
     _exit(SIGNALLED + Signal::SYS.raw())
 }
 
 /// Shells add this to the number of a signal that has ended a process.
 const SIGNALLED: c_int = 128;
 
-/// `seccomp(SECCOMP_SET_MODE_FILTER)`: from now on this process, and all that it starts, makes the system calls that
-/// the rules let through, and no other. Of two rules for one call the first decides. Any other call ends the process by
-/// SIGSYS, after it was noted (see [`note_violations`]) in `note`, for [`violation`]. There is no way back.
+/// `seccomp(SECCOMP_SET_MODE_FILTER)`: from now on this process, and every process that it starts, can make only the
+/// system calls that the rules let through. Of two rules for one call, the first decides. Any other call is noted in
+/// `note` (see [`note_violations`] and [`violation`]), and then ends the process by SIGSYS. There is no way back.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EACCES` unless the caller may do so, or has given up new privileges (see
-/// [`no_new_privileges`](crate::process::no_new_privileges)); `EINVAL` when the kernel has no such filters, for more
+/// `EACCES` unless the caller has the privilege, or has given up new privileges (see
+/// [`no_new_privileges`](crate::process::no_new_privileges)). `EINVAL` when the kernel has no such filters, for more
 /// than [`CALLS_MAX`] rules, for more checks than a filter has room for, and for an argument that no call has.
 ///
 /// # References
@@ -150,9 +150,9 @@ pub fn allow_only(rules: &[Rule<'_>], note: &'static AtomicU64) -> Result<()> {
     load(rules.iter().copied(), None, note)
 }
 
-/// [`allow_only`] with a note in memory that this process cannot write to yet: the last of these words, the first of
-/// which begins a page. Only when there is something to note, the handler makes the page writable, so it costs nothing
-/// before. The filter allows that one call of `mprotect()`.
+/// Does the same as [`allow_only`], with the note in memory that this process cannot write to yet. The note is the last
+/// of `words`, and the first of them begins a page. The handler makes the page writable only to note a violation, so
+/// there is no cost before. The filter allows that one call of `mprotect()`.
 ///
 /// # Safety
 /// The words are part of a shared mapping that stays, and this process may write to the whole page.
@@ -169,10 +169,11 @@ pub(crate) unsafe fn allow_only_and_note_in<'a>(
     load(rules, Some(Rule { call: SYS_mprotect, checks: &checks }), note)
 }
 
-/// The most instructions of a filter that is built on few bytes of the stack: each further page of it is one that a new
-/// process has to copy.
+/// The most instructions of a filter that is built on few bytes of the stack. A new process has to copy each page of
+/// the stack that it uses.
 const INSTRUCTIONS_FEW: usize = 128;
-/// No fewer instructions than a filter has besides its rules: which machine, which number, and the end.
+/// An upper bound for a filter's instructions besides its rules, which test the machine, load the number, and end the
+/// filter.
 const BESIDES_RULES: usize = 16;
 
 fn load<'a>(

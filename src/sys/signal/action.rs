@@ -1,4 +1,4 @@
-//! Actions of a process for a signal, and handlers.
+//! The actions of a process for signals, and handlers.
 
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
@@ -29,18 +29,19 @@ struct Found {
 impl Handler {
     /// Makes a handler of a function, or of a closure that captures nothing.
     ///
-    /// errno is saved before it runs and restored after it.
+    /// errno is saved before the function runs and restored afterwards.
     ///
     /// # Safety
     /// `function` is async-signal-safe: it may run between any two instructions of this process, while the interrupted
-    /// code holds any lock and is half way through any change, and it does only what is sound even then. Allowed are
-    /// atomics, the functions that signal-safety(7) lists, and, in a process that does not allocate, the functions of
-    /// [`stdio`](crate::stdio), which know when they were interrupted themselves; a stream's first use allocates its
+    /// code holds any lock and is half way through any change, and does only things that are sound even then. Allowed
+    /// are atomics, the functions that signal-safety(7) lists, and, in a process that does not allocate, the functions
+    /// of [`stdio`](crate::stdio), which know when they were interrupted themselves; a stream's first use allocates its
     /// buffer, so where the handler may interrupt an allocation, it must not be the first. Not allowed are, above all,
     /// anything else that allocates, and [`exit`](crate::process::exit).
     ///
-    /// Where [`spawn`](crate::process::spawn) is called while the signal is not blocked, it may also run in the new
-    /// process, which has this process's memory and may be killed at any time: then stdio is not allowed either.
+    /// Where [`spawn`](crate::process::spawn) is called while the signal is not blocked, `function` may also run in the
+    /// new process. That process has this process's memory and may be killed at any time, so stdio is not allowed
+    /// either.
     ///
     /// # References
     /// signal-safety(7), POSIX
@@ -51,27 +52,28 @@ impl Handler {
     }
 }
 
-/// The function that the kernel calls for a handler made of an `F`.
+/// Calls an `F`. The kernel calls this function for a handler made of an `F`.
 extern "C" fn call<F: Fn(Signal) + Copy + Sync + 'static>(signal: Signal) {
     let interrupted = Errno::last();
-    // SAFETY: an F has no size, so any aligned pointer is to one; `Handler::new` was given one, so it may exist.
+    // SAFETY: an F has no size, so any aligned pointer is a valid pointer to an F. `Handler::new` got an F, so a value
+    // of the type can exist.
     let function = unsafe { NonNull::<F>::dangling().as_ref() };
     function(signal);
     interrupted.set();
 }
 
-/// A note that a signal came: what needs no handler of one's own, and no `unsafe`.
+/// A flag that notes that a signal came. A program can use it without a handler of its own, and without `unsafe`.
 #[derive(Debug, Default)]
 pub struct SignalFlag(AtomicBool);
 
 impl SignalFlag {
-    /// A flag that is not raised.
+    /// Returns a flag that is not raised.
     #[must_use]
     pub const fn new() -> SignalFlag {
         SignalFlag(AtomicBool::new(false))
     }
 
-    /// Whether the signal came since the last call; lowers the flag.
+    /// Returns whether the signal came since the last call, and lowers the flag.
     ///
     /// Async-signal-safe: yes.
     pub fn take(&self) -> bool {
@@ -89,10 +91,10 @@ impl SignalFlag {
 /// The flag to raise for each signal.
 static FLAGS: [AtomicPtr<SignalFlag>; SIGNAL_MAX + 1] = [const { AtomicPtr::new(ptr::null_mut()) }; SIGNAL_MAX + 1];
 
-/// The handler of every [`Disposition::Flag`].
+/// Raises the flag of a signal. This is the handler of every [`Disposition::Flag`].
 extern "C" fn raise_flag(signal: Signal) {
     let Some(slot) = usize::try_from(signal.raw()).ok().and_then(|number| FLAGS.get(number)) else { return };
-    // SAFETY: a slot holds null or what was a `&'static SignalFlag`.
+    // SAFETY: a slot holds null, or a pointer that was made from a `&'static SignalFlag`.
     if let Some(flag) = unsafe { slot.load(Ordering::Acquire).as_ref() } {
         flag.0.store(true, Ordering::Relaxed);
     }
@@ -101,20 +103,20 @@ extern "C" fn raise_flag(signal: Signal) {
 /// A process's action for a signal.
 #[derive(Clone, Copy, Debug)]
 pub enum Disposition {
-    /// `SIG_DFL`: what the signal does by default: end the process, stop it, go on, or nothing.
+    /// `SIG_DFL`: the default action of the signal, which ends the process, stops it, makes it go on, or does nothing.
     #[doc(alias = "SIG_DFL")]
     Default,
-    /// `SIG_IGN`: nothing. For SIGCHLD: also, no child becomes a zombie.
+    /// `SIG_IGN`: nothing happens. If SIGCHLD is ignored, no child becomes a zombie.
     #[doc(alias = "SIG_IGN")]
     Ignore,
-    /// Run a function.
+    /// A function runs.
     Handler(Handler),
-    /// Raise a flag. Of several flags for one signal, the last that was installed is the one.
+    /// A flag is raised. Of several flags for one signal, only the one that was installed last is raised.
     Flag(&'static SignalFlag),
 }
 
 impl Disposition {
-    /// The handler as C has it, and whether it is one of three arguments.
+    /// Returns the handler in C's form, and whether it takes three arguments.
     fn to_c(self, signal: Signal) -> Result<(c::sighandler_t, bool)> {
         Ok(match self {
             Disposition::Default => (c::SIG_DFL, false),
@@ -138,8 +140,8 @@ impl Disposition {
             c::SIG_DFL => Disposition::Default,
             c::SIG_IGN => Disposition::Ignore,
             address => Disposition::Handler(Handler {
-                // SAFETY: the address was installed as a handler, so it is a function; only the kernel calls it, and
-                // with the arguments that `siginfo` says.
+                // SAFETY: the address was installed as a handler, so it is that of a function. Only the kernel calls
+                // the function, with as many arguments as `siginfo` says.
                 function: unsafe { core::mem::transmute::<usize, extern "C" fn(Signal)>(address) },
                 found: Some(Found { signal, siginfo }),
             }),
@@ -150,7 +152,7 @@ impl Disposition {
 flags! {
     /// `sa_flags`: how a handler runs.
     SaFlags(c_int) from c {
-        /// `SA_RESTART`: a call that the handler interrupted goes on instead of failing with `EINTR`, where it can.
+        /// `SA_RESTART`: a call that the handler interrupted goes on, if it can, instead of failing with `EINTR`.
         #[doc(alias = "SA_RESTART")]
         RESTART = SA_RESTART,
         /// `SA_NOCLDSTOP`: no SIGCHLD for a child that was stopped.
@@ -159,29 +161,29 @@ flags! {
         /// `SA_NOCLDWAIT`: no child becomes a zombie.
         #[doc(alias = "SA_NOCLDWAIT")]
         NOCLDWAIT = SA_NOCLDWAIT,
-        /// `SA_RESETHAND`: the handler runs once, then the default is back.
+        /// `SA_RESETHAND`: the handler runs once. After that the default action holds.
         #[doc(alias = "SA_RESETHAND")]
         RESETHAND = SA_RESETHAND,
-        /// `SA_NODEFER`: the signal is not held back while its handler runs.
+        /// `SA_NODEFER`: the signal is not blocked while its handler runs.
         #[doc(alias = "SA_NODEFER")]
         NODEFER = SA_NODEFER,
     }
 }
 
-/// `struct sigaction`: what is done about a signal, and how.
+/// `struct sigaction`: the action for a signal, with a mask and flags.
 #[derive(Clone, Copy, Debug)]
 pub struct SigAction {
     /// The action.
     pub sa_handler: Disposition,
-    /// Further signals that are held back while a handler runs.
+    /// Further signals that are blocked while a handler runs.
     pub sa_mask: SigSet,
     /// Flags of the action.
     pub sa_flags: SaFlags,
 }
 
 impl SigAction {
-    /// An action with an empty mask and no flags. The fields can be changed: `SigAction { sa_flags, ..SigAction::new(…)
-    /// }`.
+    /// Returns an action with an empty mask and no flags. The fields can be changed: `SigAction { sa_flags,
+    /// ..SigAction::new(…) }`.
     ///
     /// Async-signal-safe: yes.
     #[must_use]
@@ -201,13 +203,13 @@ impl SigAction {
     }
 }
 
-/// `sigaction(signal, &action, NULL)`: sets what is done about a signal.
+/// `sigaction(signal, &action, NULL)`: sets the action for a signal.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EINVAL` for SIGKILL and SIGSTOP, about which nothing can be done, and, without a call, for a handler that was found
-/// installed for another signal.
+/// `EINVAL` for SIGKILL and SIGSTOP, whose actions cannot be changed. Also `EINVAL`, without a call, for a handler that
+/// was found installed for another signal.
 ///
 /// # References
 /// sigaction(2), POSIX
@@ -215,7 +217,7 @@ pub fn sigaction(signal: Signal, action: &SigAction) -> Result<()> {
     sigaction_raw(signal, Some(action), None)
 }
 
-/// `sigaction(signal, &action, &old)`: sets what is done about a signal and returns what was done before.
+/// `sigaction(signal, &action, &old)`: sets the action for a signal and returns the action from before.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -225,12 +227,12 @@ pub fn sigaction_replace(signal: Signal, action: &SigAction) -> Result<SigAction
     sigaction_old(signal, Some(action))
 }
 
-/// `sigaction(signal, NULL, &old)`: what is done about a signal now.
+/// `sigaction(signal, NULL, &old)`: returns the present action for a signal.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// None for a [`Signal`]; what the C library reports.
+/// None for a [`Signal`]. Any error that the C library reports is passed on.
 pub fn sigaction_get(signal: Signal) -> Result<SigAction> {
     sigaction_old(signal, None)
 }
@@ -255,21 +257,21 @@ fn sigaction_raw(
     let action = action.map(|action| action.to_c(signal)).transpose()?;
     let action = action.as_ref().map_or(ptr::null(), ptr::from_ref);
     let old = old.map_or(ptr::null_mut(), MaybeUninit::as_mut_ptr);
-    // SAFETY: both pointers are null or to a struct of ours for the time of the call; a handler in it was
-    // claimed to be async-signal-safe.
+    // SAFETY: both pointers are null or to a struct that only the call uses meanwhile. A handler in it was claimed to
+    // be async-signal-safe.
     ret(unsafe { c::sigaction(signal.raw(), action, old) })
 }
 
-/// `signal()`: sets what is done about a signal and returns what was done before. The BSD form, which is glibc's
-/// default: the handler stays installed, the signal is held back while it runs, and interrupted calls go on.
+/// `signal()`: sets the action for a signal and returns the action from before. This is the BSD form, which is glibc's
+/// default: the handler stays installed, the signal is blocked while the handler runs, and interrupted calls go on.
 ///
-/// A handler that this returns is set back by [`sigaction`], which can do so for one of any kind.
+/// To install a handler that this function returned again, use [`sigaction`], which can install any kind of handler.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EINVAL` for SIGKILL and SIGSTOP, and, without a call, for a handler that was found installed and may take three
-/// arguments.
+/// `EINVAL` for SIGKILL and SIGSTOP. Also `EINVAL`, without a call, for a handler that was found installed and may take
+/// three arguments.
 ///
 /// # References
 /// signal(2), POSIX
@@ -277,8 +279,8 @@ pub fn signal(signal: Signal, disposition: Disposition) -> Result<Disposition> {
     install(signal, disposition, c::signal)
 }
 
-/// `__sysv_signal()`: [`signal()`] in System V's form, which C programs get under `-std=c99`: the handler runs once,
-/// the signal is not held back while it runs, and interrupted calls fail with `EINTR`.
+/// `__sysv_signal()`: does what [`signal()`] does, in System V's form, which C programs get under `-std=c99`. The
+/// handler runs once, the signal is not blocked while the handler runs, and interrupted calls fail with `EINTR`.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -301,24 +303,25 @@ fn install(signal: Signal, disposition: Disposition, function: SignalFunction) -
     // SAFETY: a handler takes one argument, and was claimed to be async-signal-safe.
     match unsafe { function(signal.raw(), handler) } {
         c::SIG_ERR => Err(Errno::last()),
-        // The C library does not tell the number of arguments of the old handler; three arguments suit either kind.
+        // The C library does not tell the number of arguments of the old handler; Three arguments suit either kind.
         old => Ok(Disposition::from_c(old, signal, true)),
     }
 }
 
-/// `sigaction(signal, SIG_DFL)` of every signal but those in `except`: undoes what this process found ignored when it
-/// began, so that the programs which it runs do not find it so. SIGKILL and SIGSTOP are never anything else.
+/// `sigaction(signal, SIG_DFL)`: sets every signal except those in `except` to its default action. So a program that
+/// this process runs ignores no signal that this process inherited as ignored. SIGKILL and SIGSTOP always have their
+/// default action.
 ///
 /// Async-signal-safe: yes.
 pub fn default_all(except: &SigSet) {
     let action = SigAction::new(Disposition::Default);
     for signal in all_with_actions().filter(|signal| !except.contains(*signal)) {
-        // Each of them can be set to its default.
+        // This cannot fail: each of these signals can be set to its default.
         let _ = sigaction(signal, &action);
     }
 }
 
-/// Every signal but SIGKILL and SIGSTOP.
+/// Returns every signal but SIGKILL and SIGSTOP.
 fn all_with_actions() -> impl Iterator<Item = Signal> {
     Signal::all().filter(|signal| !matches!(*signal, Signal::KILL | Signal::STOP))
 }

@@ -1,4 +1,4 @@
-//! `<sys/signalfd.h>`: signals that are read from a descriptor.
+//! `<sys/signalfd.h>`: reads signals from a descriptor.
 
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
@@ -11,20 +11,19 @@ use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
 use crate::sys::pid::Pid;
 use crate::sys::signal::set::{SigSet, Signal};
 
-/// Most signals that one [`SignalFd::read`] takes. Further pending signals stay for the next read. A larger array would
-/// only add stack for a fork to copy.
+/// The most signals that one [`SignalFd::read`] takes. Further pending signals stay for the next read. A larger array
+/// would only add stack for a fork to copy.
 const SIGNALS_AT_ONCE: usize = 4;
 
 /// `signalfd()`: a descriptor from which signals are read, in place of handlers.
 ///
-/// The signals are to be blocked: then one that comes stays pending until it is read, whenever that is, and nothing
-/// interrupts anything. A signal that is ignored is read, too. After a fork the descriptor gives a child the child's
-/// own signals.
+/// Block the signals. Then a signal stays pending until it is read, and interrupts no call. A blocked signal is read
+/// even if it is ignored. After a fork, a child reads its own signals from the descriptor.
 #[derive(Debug)]
 pub struct SignalFd(OwnedFd);
 
 impl SignalFd {
-    /// `signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)`
+    /// `signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)`: makes a descriptor for these signals.
     ///
     /// Async-signal-safe: yes.
     ///
@@ -45,13 +44,13 @@ impl SignalFd {
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `EAGAIN` when none is.
+    /// `EAGAIN` when no signal is pending.
     pub fn read(&self) -> Result<impl Iterator<Item = SignalInfo> + use<>> {
         let mut infos = [const { MaybeUninit::<signalfd::signalfd_siginfo>::uninit() }; SIGNALS_AT_ONCE];
-        // SAFETY: the pointer is to room for as many bytes.
+        // SAFETY: the pointer is to room for the bytes of all elements.
         let read = unsafe { unistd::read(self.0.raw(), infos.as_mut_ptr().cast(), size_of_val(&infos)) };
         let count = ret_usize(read)? / size_of::<signalfd::signalfd_siginfo>();
-        // SAFETY: the call has filled in that many.
+        // SAFETY: the call has filled in that many elements.
         Ok(infos.into_iter().take(count).map(|info| unsafe { info.assume_init() }).map(|info| SignalInfo {
             signal: Signal::from_kernel(info.ssi_signo as c_int),
             sender: Pid::from_raw(info.ssi_pid as c_int),
@@ -69,9 +68,9 @@ impl AsFd for SignalFd {
 /// `struct signalfd_siginfo`: a signal that came.
 #[derive(Clone, Copy, Debug)]
 pub struct SignalInfo {
-    /// Which.
+    /// The signal.
     pub signal: Signal,
-    /// The process that sent it; `None` when the kernel did, as for ctrl-C.
+    /// The process that sent the signal. `None` if the kernel sent it, as for ctrl-C.
     pub sender: Option<Pid>,
     /// The user of that process.
     pub uid: u32,

@@ -1,4 +1,4 @@
-//! Signals that are held back: the mask of a process, and what is pending.
+//! Blocked signals: the mask of a process, and the pending signals.
 
 use core::ffi::c_int;
 use core::ptr;
@@ -8,14 +8,14 @@ use crate::sys::conv::ret;
 use crate::sys::errno::Result;
 use crate::sys::signal::set::SigSet;
 
-/// Change to the set of blocked signals: the first argument of `sigprocmask()`.
+/// The change to the set of blocked signals: the first argument of `sigprocmask()`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MaskHow {
-    /// `SIG_BLOCK`: adds these.
+    /// `SIG_BLOCK`: adds these signals.
     Block,
-    /// `SIG_UNBLOCK`: removes these.
+    /// `SIG_UNBLOCK`: removes these signals.
     Unblock,
-    /// `SIG_SETMASK`: replaces the mask by these.
+    /// `SIG_SETMASK`: replaces the mask by these signals.
     Set,
 }
 
@@ -29,21 +29,21 @@ impl MaskHow {
     }
 }
 
-/// `sigprocmask(how, &set, NULL)`: changes which signals are held back. One that arrives stays pending until it is
-/// let through; several of a kind become one.
+/// `sigprocmask(how, &set, NULL)`: changes the set of blocked signals. A blocked signal that arrives stays pending
+/// until it is unblocked. Several pending signals of one kind become one.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # References
 /// sigprocmask(2), POSIX
 pub fn sigprocmask(how: MaskHow, set: &SigSet) {
-    // SAFETY: the set is valid for reads, and null asks for nothing. The call cannot fail: `how` is one of its three.
+    // SAFETY: the set is valid for reads, and null asks for nothing. The call cannot fail, because `how` is valid.
     unsafe { c::sigprocmask(how.raw(), set.as_ptr(), ptr::null_mut()) };
 }
 
-/// `pthread_sigmask(how, &set, NULL)`: as [`sigprocmask`], for the calling thread. POSIX defines it for processes with
-/// threads as well. glibc's `sigprocmask()` calls it, so a new process that uses this one touches one page of code
-/// less.
+/// `pthread_sigmask(how, &set, NULL)`: does the same as [`sigprocmask`], for the calling thread. POSIX defines
+/// `pthread_sigmask()` for processes with threads as well. glibc's `sigprocmask()` calls it, so a new process that
+/// calls it directly touches one page of code less.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -51,16 +51,16 @@ pub fn sigprocmask(how: MaskHow, set: &SigSet) {
 /// pthread_sigmask(3), POSIX
 #[inline]
 pub fn pthread_sigmask(how: MaskHow, set: &SigSet) {
-    // SAFETY: the set is valid for reads, and null asks for nothing. The call cannot fail: `how` is one of its three.
+    // SAFETY: the set is valid for reads, and null asks for nothing. The call cannot fail, because `how` is valid.
     unsafe { c::pthread_sigmask(how.raw(), set.as_ptr(), ptr::null_mut()) };
 }
 
-/// `sigprocmask(how, &set, &old)`: changes which signals are held back and returns which were before.
+/// `sigprocmask(how, &set, &old)`: changes the set of blocked signals and returns the set from before.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// Only an errno that a seccomp filter injects; `how` is always valid.
+/// Only an errno that a seccomp filter injects, because `how` is always valid.
 pub fn sigprocmask_replace(how: MaskHow, set: &SigSet) -> Result<SigSet> {
     let mut old = SigSet::empty();
     // SAFETY: both pointers are to sets.
@@ -68,7 +68,7 @@ pub fn sigprocmask_replace(how: MaskHow, set: &SigSet) -> Result<SigSet> {
     Ok(old)
 }
 
-/// `sigpending()`: the signals that have arrived and are held back.
+/// `sigpending()`: returns the signals that have arrived but are blocked.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -77,13 +77,13 @@ pub fn sigprocmask_replace(how: MaskHow, set: &SigSet) -> Result<SigSet> {
 #[must_use]
 pub fn sigpending() -> SigSet {
     let mut set = SigSet::empty();
-    // SAFETY: the pointer is to a set. The call cannot fail but for a bad one.
+    // SAFETY: the pointer is to a set. The call fails only for a bad pointer.
     unsafe { c::sigpending(set.as_mut_ptr()) };
     set
 }
 
-/// `sigsuspend()`: holds back exactly the signals of `mask`, waits until a handler has run, and puts the mask back, all
-/// in one: a signal that comes just before is not missed.
+/// `sigsuspend()`: blocks exactly the signals of `mask`, waits until a handler has run, and restores the mask. All this
+/// is one step, so a signal that comes just before is not missed.
 ///
 /// Async-signal-safe: yes.
 ///

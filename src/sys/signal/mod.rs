@@ -1,10 +1,10 @@
 //! Signals.
 //!
-//! | file | topic |
+//! | file | content |
 //! |---|---|
 //! | `set` | [`Signal`] and [`SigSet`] |
 //! | `send` | `kill()`, `killpg()`, `raise()` |
-//! | `action` | `sigaction()` and `signal()`: what is done about a signal, and handlers |
+//! | `action` | `sigaction()` and `signal()`: actions for signals, and handlers |
 //! | `mask` | `sigprocmask()`, `pthread_sigmask()`, `sigpending()`, `sigsuspend()` |
 //! | `descriptor` | `signalfd()` |
 //!

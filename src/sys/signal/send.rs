@@ -1,4 +1,4 @@
-//! Sending a signal to a process, to a group, to this process.
+//! Sends a signal to a process, to a group, or to this process.
 
 use crate::ffi::signal as c;
 use crate::sys::conv::ret;
@@ -25,8 +25,8 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `ESRCH` when the group has none, `EPERM` when all of them run as other users; `EINVAL`, without a call, for group 1,
-/// which the C library takes for every process there is.
+/// `ESRCH` when the group has no process, `EPERM` when all its processes run as other users. `EINVAL`, without a call,
+/// for group 1, which the C library takes for every process.
 ///
 /// # References
 /// killpg(3), POSIX
@@ -38,12 +38,12 @@ pub fn killpg(group: Pid, signal: Signal) -> Result<()> {
     ret(unsafe { c::killpg(group.raw(), signal.raw()) })
 }
 
-/// `raise()`: sends a signal to this process; a handler has run when it returns.
+/// `raise()`: sends a signal to this process. When the call returns, the handler has run.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// None for a [`Signal`]; what the C library reports.
+/// None for a [`Signal`]. Any error that the C library reports is passed on.
 ///
 /// # References
 /// raise(3), POSIX

@@ -9,8 +9,8 @@ use crate::sys::flags::open_set;
 
 /// The number of a signal.
 ///
-/// Those from [`from_raw`](Signal::from_raw) can be sent, handled and blocked: 1 to 64 but for the two that the C
-/// library keeps for its threads. One from a [`WaitStatus`](crate::process::WaitStatus) is what the status says.
+/// Signals from [`from_raw`](Signal::from_raw) can be sent, handled and blocked: 1 to 64, except the two that the C
+/// library needs for its threads. A signal from a [`WaitStatus`](crate::process::WaitStatus) can have any number.
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signal(c_int);
@@ -53,7 +53,7 @@ open_set!(Signal from c {
 pub(super) const SIGNAL_MAX: usize = 64;
 
 impl Signal {
-    /// The signal with this number, or `None` when a program cannot handle or block one of that number.
+    /// Returns the signal with this number, or `None` when a program cannot use a signal of that number.
     #[must_use]
     pub const fn from_raw(number: c_int) -> Option<Signal> {
         match number {
@@ -63,17 +63,17 @@ impl Signal {
         }
     }
 
-    /// A number that the kernel gave us.
+    /// Converts a number from the kernel.
     pub(crate) const fn from_kernel(number: c_int) -> Signal {
         Signal(number)
     }
 
-    /// Every signal that can be handled or blocked, in the order of the numbers.
+    /// Returns every signal that can be handled or blocked, in the order of the numbers.
     pub(crate) fn all() -> impl Iterator<Item = Signal> {
         (1..=SIGNAL_MAX as c_int).filter_map(Signal::from_raw)
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn raw(self) -> c_int {
         self.0
@@ -104,7 +104,7 @@ impl fmt::Debug for Signal {
 pub struct SigSet(c::sigset_t);
 
 impl SigSet {
-    /// `sigemptyset()`: the set with no signal in it.
+    /// `sigemptyset()`: returns the empty set.
     ///
     /// Async-signal-safe: yes.
     #[doc(alias = "sigemptyset")]
@@ -113,7 +113,7 @@ impl SigSet {
         SigSet::filled_by(c::sigemptyset)
     }
 
-    /// `sigfillset()`: the set with every signal in it.
+    /// `sigfillset()`: returns the set of all signals.
     ///
     /// Async-signal-safe: yes.
     #[doc(alias = "sigfillset")]
@@ -136,7 +136,7 @@ impl SigSet {
     /// Async-signal-safe: yes.
     #[doc(alias = "sigaddset")]
     pub fn add(&mut self, signal: Signal) {
-        // SAFETY: the pointer is to a set. A number that the call does not know changes nothing.
+        // SAFETY: the pointer is to a set. An unknown number changes nothing.
         unsafe { c::sigaddset(&raw mut self.0, signal.0) };
     }
 
@@ -145,7 +145,7 @@ impl SigSet {
     /// Async-signal-safe: yes.
     #[doc(alias = "sigdelset")]
     pub fn remove(&mut self, signal: Signal) {
-        // SAFETY: the pointer is to a set. A number that the call does not know changes nothing.
+        // SAFETY: the pointer is to a set. An unknown number changes nothing.
         unsafe { c::sigdelset(&raw mut self.0, signal.0) };
     }
 
@@ -155,7 +155,7 @@ impl SigSet {
     #[doc(alias = "sigismember")]
     #[must_use]
     pub fn contains(&self, signal: Signal) -> bool {
-        // SAFETY: the pointer is to a set. A number that the call does not know is in none.
+        // SAFETY: the pointer is to a set. An unknown number is in no set.
         unsafe { c::sigismember(&raw const self.0, signal.0) == 1 }
     }
 

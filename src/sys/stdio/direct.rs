@@ -1,16 +1,16 @@
-//! Text that goes to a descriptor without stdio, so that a signal handler may print it at any time.
+//! Prints text to a descriptor without stdio, so that a signal handler may print at any time.
 
 use core::ffi::c_int;
 use core::fmt;
 
 use crate::sys::fd::{self, BorrowedFd};
 
-/// Most bytes of a line that are written at once without stdio.
+/// The most bytes that one write without stdio has.
 const DIRECT_MAX: usize = 128;
-/// Most digits of an int.
+/// The most digits of an int.
 const DIGITS_MAX: usize = 10;
 
-/// Text on its way to a descriptor, without stdio. A handler may use it at any time.
+/// A buffer of text for a descriptor, without stdio. A handler may use it at any time.
 #[derive(Debug)]
 pub struct Direct {
     fd: BorrowedFd<'static>,
@@ -35,7 +35,7 @@ impl Direct {
         }
     }
 
-    /// Writes the rest. An error cannot be reported anywhere.
+    /// Writes the rest. Ignores an error, which could not be reported anywhere.
     pub(crate) fn flush(&mut self) {
         let mut text = self.text.get(..self.length).unwrap_or_default();
         while !text.is_empty() {
@@ -45,7 +45,7 @@ impl Direct {
         self.length = 0;
     }
 
-    /// `%d`, or `%0…d` with `zeros` for its width.
+    /// Prints a number as `%d` does, or as `%0…d` does with the width `zeros`.
     pub(super) fn put_decimal(&mut self, number: c_int, zeros: usize) {
         let mut digits = [b'0'; DIGITS_MAX];
         let mut length = 0;

@@ -1,4 +1,4 @@
-//! `printf()` and its kind: formats that are checked against their arguments when they are compiled.
+//! `printf()` and similar functions. The compiler checks each format against its arguments.
 
 use core::ffi::{CStr, c_char, c_int};
 
@@ -9,18 +9,18 @@ use crate::sys::sealed::Sealed;
 use crate::sys::stdio::direct::Direct;
 use crate::sys::stdio::stream::{Stream, enter};
 
-/// Directive for one argument in a format: `%d` or `%s`.
+/// An argument of a format: for `%d` or `%s`.
 pub trait Argument: Copy + Sealed {
-    /// The letter of its conversion.
+    /// The letter of the argument's conversion.
     #[doc(hidden)]
     const CONVERSION: u8;
-    /// Its type in C.
+    /// The argument's type in C.
     #[doc(hidden)]
     type C;
-    /// Its value in C.
+    /// Returns the argument's value in C.
     #[doc(hidden)]
     fn to_c(self) -> Self::C;
-    /// Its text, for a line that does not go through stdio.
+    /// Prints the argument's text without stdio.
     #[doc(hidden)]
     fn print(self, to: &mut Direct, zeros: usize);
 }
@@ -57,12 +57,12 @@ impl Argument for &CStr {
         self.as_ptr()
     }
     fn print(self, to: &mut Direct, _zeros: usize) {
-        // By its pointer: a string whose length is not needed costs no strlen, as in C.
+        // The bytes are read by the pointer. As in C, that needs no strlen.
         let mut at = self.as_ptr();
-        // SAFETY: the pointer is to a byte of the string or to its NUL, at which this ends.
+        // SAFETY: the pointer is to a byte of the string or to its NUL, where the loop ends.
         while let byte @ 1.. = unsafe { at.cast::<u8>().read() } {
             to.put(&[byte]);
-            // SAFETY: a byte that is not the NUL has another behind it.
+            // SAFETY: a byte that is not the NUL is followed by another byte.
             at = unsafe { at.add(1) };
         }
     }
@@ -77,32 +77,32 @@ pub trait Format {
 
 /// The arguments of one `printf()`: a tuple.
 pub trait Arguments: Copy {
-    /// The letters of their conversions.
+    /// The letters of the arguments' conversions.
     #[doc(hidden)]
     const CONVERSIONS: &'static [u8];
 
-    /// Prints them to standard output.
+    /// Prints the arguments to standard output.
     ///
     /// # Safety
     /// `format` ends in a NUL and has just these conversions, in this order.
     #[doc(hidden)]
     unsafe fn printf(self, format: *const c_char) -> c_int;
 
-    /// Prints them to a stream.
+    /// Prints the arguments to a stream.
     ///
     /// # Safety
-    /// As `printf`; `file` is an open stream.
+    /// As for `printf`. Also, `file` is an open stream.
     #[doc(hidden)]
     unsafe fn fprintf(self, file: *mut ffi::stdio::FILE, format: *const c_char) -> c_int;
 
-    /// Prints them into `buffer`, with a NUL behind what fits.
+    /// Prints as much as fits into `buffer`, with a NUL at the end.
     ///
     /// # Safety
     /// `format` ends in a NUL and has just these conversions, in this order.
     #[doc(hidden)]
     unsafe fn snprintf(self, buffer: &mut [u8], format: *const c_char) -> c_int;
 
-    /// Prints the argument that is `index` from the first.
+    /// Prints the argument with this index, counted from 0.
     #[doc(hidden)]
     fn print(self, index: usize, to: &mut Direct, zeros: usize);
 }
@@ -124,8 +124,8 @@ macro_rules! arguments {
 
             unsafe fn snprintf(self, buffer: &mut [u8], format: *const c_char) -> c_int {
                 let to = buffer.as_mut_ptr().cast();
-                // SAFETY: by this function's own contract the format asks for just these arguments; the buffer is
-                // valid for writes of the length that is passed with it.
+                // SAFETY: by this function's own contract the format asks for just these arguments. The buffer is valid
+                // for writes of the length that is passed with it.
                 unsafe { ffi::stdio::snprintf(to, buffer.len(), format $(, self.$index.to_c())*) }
             }
 
@@ -144,7 +144,7 @@ arguments!(A 0);
 arguments!(A 0, B 1);
 arguments!(A 0, B 1, C 2);
 
-/// Whether `format` ends in its only NUL and has just these conversions: `%d`, `%03d` and the like, `%s`; `%%` is a
+/// Whether `format` ends in its only NUL and has just these conversions: `%d`, `%03d` and the like, or `%s`. `%%` is a
 /// percent sign.
 const fn is_format_of(format: &[u8], conversions: &[u8]) -> bool {
     let (mut at, mut seen) = (0, 0);
@@ -160,7 +160,7 @@ const fn is_format_of(format: &[u8], conversions: &[u8]) -> bool {
             }
             let has_width = at > width;
             if format[at] == b'%' && !has_width {
-                // A sign of its own.
+                // `%%` takes no argument.
             } else if seen < conversions.len()
                 && format[at] == conversions[seen]
                 && (!has_width || (format[width] == b'0' && format[at] == b'd'))
@@ -175,14 +175,14 @@ const fn is_format_of(format: &[u8], conversions: &[u8]) -> bool {
     seen == conversions.len() && at + 1 == format.len() && format[at] == 0
 }
 
-/// The format as C has it, which fits the arguments.
+/// Returns the format in C's form. It fits the arguments.
 fn format_for<F: Format, A: Arguments>() -> *const c_char {
     const { assert!(is_format_of(F::TEXT.as_bytes(), A::CONVERSIONS), "the format does not fit the arguments") };
-    // The optimiser knows what printf does, and would call something else for some formats.
+    // The black box keeps the optimiser from replacing printf by another function for some formats.
     core::hint::black_box(F::TEXT.as_ptr().cast())
 }
 
-/// The text of a format that [`is_format_of`] these arguments.
+/// Prints a format without stdio. [`is_format_of`] must hold for the format and these arguments.
 fn put_format(direct: &mut Direct, format: &[u8], arguments: impl Arguments) {
     let mut index = 0;
     let mut bytes = format.iter().copied().take_while(|&byte| byte != 0);
@@ -208,7 +208,7 @@ fn put_format(direct: &mut Direct, format: &[u8], arguments: impl Arguments) {
     }
 }
 
-/// Prints a format by stdio, as `print` does it, or past it.
+/// Prints a format: by stdio, as `print` does, or past stdio if stdio was interrupted.
 fn print_format<F: Format, A: Arguments>(
     fd: BorrowedFd<'static>,
     arguments: A,
@@ -223,7 +223,7 @@ fn print_format<F: Format, A: Arguments>(
     })
 }
 
-/// Implementation of [`printf!`](crate::printf!).
+/// Implements [`printf!`](crate::printf!).
 ///
 /// Async-signal-safe: no, because `printf()` locks the stream and may allocate.
 #[doc(hidden)]
@@ -232,12 +232,12 @@ pub fn printf<F: Format, A: Arguments>(_format: F, arguments: A) -> c_int {
     print_format::<F, A>(fd::STDOUT, arguments, |format| unsafe { arguments.printf(format) })
 }
 
-/// Implementation of [`fprintf!`](crate::fprintf!).
+/// Implements [`fprintf!`](crate::fprintf!).
 ///
 /// Async-signal-safe: no, because `fprintf()` locks the stream and may allocate.
 #[doc(hidden)]
 pub fn fprintf<F: Format, A: Arguments>(stream: Stream, _format: F, arguments: A) -> c_int {
-    // SAFETY: as for `printf`; the stream is one of the three standard ones.
+    // SAFETY: as for `printf`. The stream is one of the three standard streams.
     print_format::<F, A>(stream.fd, arguments, |format| unsafe { arguments.fprintf(stream.file, format) })
 }
 
@@ -255,8 +255,8 @@ macro_rules! __format {
 }
 
 /// `fprintf()`: prints to a [`Stream`](crate::stdio::Stream). Conversions are `%d` for a `c_int` or a
-/// [`Pid`](crate::process::Pid), also as `%03d`, and `%s` for a `&CStr`; anything else, or an argument that does not
-/// fit, does not compile.
+/// [`Pid`](crate::process::Pid), also as `%03d`, and `%s` for a `&CStr`. Other conversions, and arguments that do not
+/// fit, do not compile.
 ///
 /// ```
 /// use mpserv::{fprintf, stdio::stderr};
@@ -266,7 +266,7 @@ macro_rules! __format {
 /// mpserv::printf!("%s\n", 7);
 /// ```
 ///
-/// Its value is C's: the number of bytes, or negative for an error.
+/// The value is that of C: the number of bytes, or a negative number for an error.
 ///
 /// # References
 /// fprintf(3), POSIX
@@ -277,7 +277,7 @@ macro_rules! fprintf {
     };
 }
 
-/// `printf()`: [`fprintf!`](crate::fprintf!) to standard output.
+/// `printf()`: prints to standard output, as [`fprintf!`](crate::fprintf!) does.
 ///
 /// ```
 /// mpserv::printf!("new client connected...\n");
@@ -292,7 +292,7 @@ macro_rules! printf {
     };
 }
 
-/// Implementation of [`snprintf!`](crate::snprintf!).
+/// Implements [`snprintf!`](crate::snprintf!).
 ///
 /// Async-signal-safe: no, because `snprintf()` reads the locale and may allocate.
 #[doc(hidden)]
@@ -301,7 +301,7 @@ pub fn snprintf<F: Format, A: Arguments>(buffer: &mut [u8], _format: F, argument
     unsafe { arguments.snprintf(buffer, format_for::<F, A>()) }
 }
 
-/// `snprintf()`: prints into a buffer of bytes, with a NUL behind what fits. Formats are those of
+/// `snprintf()`: prints as much as fits into a buffer of bytes, with a NUL at the end. Formats are those of
 /// [`fprintf!`](crate::fprintf!).
 ///
 /// ```
@@ -311,7 +311,8 @@ pub fn snprintf<F: Format, A: Arguments>(buffer: &mut [u8], _format: F, argument
 /// assert_eq!(until_nul(&buffer), c"no 00");
 /// ```
 ///
-/// Its value is C's: the number of bytes that there are to print, whether they fit or not, or negative for an error.
+/// The value is that of C: the number of bytes of the whole text, even if it does not fit, or a negative number for an
+/// error.
 ///
 /// # References
 /// snprintf(3), POSIX

@@ -1,22 +1,23 @@
-//! `<stdio.h>`: C's own streams, so that a program writes when its C twin writes: by line on a terminal, in full
-//! blocks to a pipe or a file, and once more in a child that inherited what was not written yet.
+//! `<stdio.h>`: C's own streams, so that a program makes the same writes as its C twin. On a terminal, each line is
+//! written at once. To a pipe or a file, full blocks are written. A child writes the text again that it inherited in a
+//! buffer.
 //!
-//! [`printf!`](crate::printf!) calls C's `printf()`. Its format is checked against its arguments when it is compiled.
+//! [`printf!`](crate::printf!) calls C's `printf()`. The compiler checks its format against its arguments.
 //!
 //! # In a signal handler
-//! stdio is not async-signal-safe: a handler that interrupts it finds a stream half changed. The functions here note
-//! when they are inside stdio. Called by a handler that interrupted one of them, those that print write their text to
-//! the descriptor themselves, at once, and the others do nothing and say so; called by a handler that interrupted
-//! anything else, they do what they always do.
+//! stdio is not async-signal-safe: a handler that interrupts stdio finds a stream half changed. The functions here note
+//! when they are inside stdio. If a handler has interrupted one of them, the functions that print write the text
+//! directly to the descriptor, and the others do nothing and return an error. If a handler has interrupted anything
+//! else, all of them work as usual.
 //!
-//! A process has one such note: while one thread is inside stdio, the functions do in the others as in such a handler.
-//! So a program with threads leaves these functions to one of them.
+//! A process has one such note. While one thread is inside stdio, the functions work in other threads as in such a
+//! handler. So a program with threads must call these functions in one thread only.
 //!
-//! | file | topic |
+//! | file | content |
 //! |---|---|
 //! | `stream` | `stdin`, `stdout`, `stderr`; `fputs()`, `fgets()`, `fflush()`, `perror()` |
 //! | `format` | `printf()`, `fprintf()`, `snprintf()` |
-//! | `direct` | printing past stdio |
+//! | `direct` | prints without stdio |
 //!
 //! # Example
 //! ```

@@ -9,7 +9,7 @@ use crate::sys::errno::Errno;
 use crate::sys::fd::{self, BorrowedFd};
 use crate::sys::stdio::direct::Direct;
 
-/// `EOF`: what the functions of stdio return for an error, and for the end.
+/// `EOF`: the result of stdio's functions for an error, and for the end.
 pub const EOF: c_int = ffi::stdio::EOF;
 
 /// `FILE *`: one of C's three standard streams.
@@ -19,16 +19,16 @@ pub struct Stream {
     pub(super) fd: BorrowedFd<'static>,
 }
 
-/// `stdin`.
+/// `stdin`: returns standard input.
 ///
 /// Async-signal-safe: yes.
 #[must_use]
 pub fn stdin() -> Stream {
-    // SAFETY: the C library's variable is always there; nothing in this process assigns to it.
+    // SAFETY: the C library's variable is always there, and nothing in this process assigns to it.
     Stream { file: unsafe { ffi::stdio::stdin }, fd: fd::STDIN }
 }
 
-/// `stdout`.
+/// `stdout`: returns standard output.
 ///
 /// Async-signal-safe: yes.
 #[must_use]
@@ -37,7 +37,7 @@ pub fn stdout() -> Stream {
     Stream { file: unsafe { ffi::stdio::stdout }, fd: fd::STDOUT }
 }
 
-/// `stderr`.
+/// `stderr`: returns standard error.
 ///
 /// Async-signal-safe: yes.
 #[must_use]
@@ -46,10 +46,10 @@ pub fn stderr() -> Stream {
     Stream { file: unsafe { ffi::stdio::stderr }, fd: fd::STDERR }
 }
 
-/// Whether this process is inside stdio, so that a handler which runs now has interrupted it.
+/// Whether this process is inside stdio. If so, a handler that runs now has interrupted stdio.
 static INSIDE: AtomicBool = AtomicBool::new(false);
 
-/// Calls `function`, which enters stdio, unless stdio was interrupted: then `None`.
+/// Calls `function`, which enters stdio. If stdio was interrupted, returns `None` instead.
 pub(super) fn enter<T>(function: impl FnOnce() -> T) -> Option<T> {
     if INSIDE.swap(true, Ordering::Relaxed) {
         return None;
@@ -64,7 +64,7 @@ pub(crate) fn close_to_handlers() {
     INSIDE.store(true, Ordering::Relaxed);
 }
 
-/// `fputs()`: prints `text`. Negative for an error.
+/// `fputs()`: prints `text`. Returns a negative number for an error.
 ///
 /// Async-signal-safe: no, because `fputs()` locks the stream.
 ///
@@ -80,7 +80,7 @@ pub fn fputs(text: &CStr, stream: Stream) -> c_int {
     })
 }
 
-/// `fputc()`: prints one byte. [`EOF`] for an error.
+/// `fputc()`: prints one byte. Returns [`EOF`] for an error.
 ///
 /// Async-signal-safe: no, because `fputc()` locks the stream.
 ///
@@ -96,8 +96,9 @@ pub fn fputc(byte: u8, stream: Stream) -> c_int {
     })
 }
 
-/// `fgets()`: reads a line with its newline, or as much of it as fits with a NUL behind it. `None` at the end of input,
-/// for an error, and in a handler that interrupted stdio. Only an error may have changed `buffer` then.
+/// `fgets()`: reads a line with its newline, or as much of the line as fits, and adds a NUL. Returns `None` at the end
+/// of input, for an error, and in a handler that interrupted stdio. Of these cases, only an error may have changed
+/// `buffer`.
 ///
 /// Async-signal-safe: no, because `fgets()` locks the stream.
 ///
@@ -110,7 +111,7 @@ pub fn fgets(buffer: &mut [u8], stream: Stream) -> Option<&CStr> {
     if line.is_null() { None } else { Some(until_nul(buffer)) }
 }
 
-/// `fflush()`: writes what the stream holds. [`EOF`] for an error, and in a handler that interrupted stdio.
+/// `fflush()`: writes the stream's buffer. Returns [`EOF`] for an error, and in a handler that interrupted stdio.
 ///
 /// Async-signal-safe: no, because `fflush()` locks the stream.
 ///
@@ -121,7 +122,7 @@ pub fn fflush(stream: Stream) -> c_int {
     enter(|| unsafe { ffi::stdio::fflush(stream.file) }).unwrap_or(EOF)
 }
 
-/// `perror()`: prints to standard error `prefix`, a colon, and why the last call failed.
+/// `perror()`: prints `prefix`, a colon, and the reason why the last call failed, to standard error.
 ///
 /// Async-signal-safe: no, because `perror()` locks the stream.
 ///
@@ -138,7 +139,7 @@ pub fn perror(prefix: &CStr) {
     }
 }
 
-/// The string that C finds in a buffer: what stands before the first NUL. Empty where there is none.
+/// Returns the string that C finds in a buffer, up to the first NUL. Returns an empty string if there is no NUL.
 ///
 /// Async-signal-safe: yes.
 #[must_use]

@@ -29,8 +29,8 @@ fn what_does_not_fit_leaves_the_array_as_it_was() {
     assert_eq!(array.get(1), Some(c"bcd"));
 }
 
-/// A mark is a number of strings, whichever array it is from and whatever was pushed since. If the text were cut off
-/// within a string that stays, a string that does not fit would overwrite that string's NUL.
+/// Checks that a mark of any array, at any time, only cuts off whole strings. If the text were cut off within a kept
+/// string, a later string that does not fit would overwrite that string's NUL.
 #[test]
 fn a_mark_cuts_no_string() {
     const ROOM: usize = 16;
@@ -42,7 +42,7 @@ fn a_mark_cuts_no_string() {
     assert_eq!((array.len(), array.get(0), array.get(1)), (1, Some(c"first"), None));
     assert_eq!(array.push_fmt(format_args!("{:ROOM$}", "")), Err(Errno::NOMEM));
     assert_eq!(array.get(0), Some(c"first"));
-    // The room of the others is free again; a mark behind the last string changes nothing.
+    // The room of the other strings is free again. A mark after the last string changes nothing.
     array.push(c"123456789").unwrap();
     let two = array.mark();
     array.truncate(two);

@@ -2,7 +2,7 @@ use core::mem::offset_of;
 
 use super::*;
 
-/// An address, as the kernel gives it back.
+/// Converts an address to C's form, as the kernel returns it, and back.
 fn returned(address: &impl AsSockAddr) -> SockAddr {
     // SAFETY: the pointer is to an address of that length.
     address.with_c(|address, length| unsafe { sockaddr_from_c(address, length as usize) })
@@ -22,7 +22,7 @@ fn a_path_has_its_nul_wherever_it_ends() {
 #[test]
 fn a_path_that_fills_the_address_has_no_nul() {
     let whole = sockaddr_un { sun_family: c::AF_UNIX as c::sa_family_t, sun_path: [b'x' as c_char; UNIX_PATH_MAX] };
-    // SAFETY: so many bytes are there.
+    // SAFETY: the address has as many bytes.
     let address = unsafe { sockaddr_from_c((&raw const whole).cast(), size_of_val(&whole)) };
     let SockAddr::Unix(unix) = address else { panic!("a Unix address") };
     assert_eq!((unix.path_c(), unix.path().map(<[u8]>::len)), (None, Some(UNIX_PATH_MAX)));
@@ -43,7 +43,7 @@ fn no_byte_is_read_that_was_not_filled_in() {
     // SAFETY: the place is within the storage, and aligned.
     unsafe { address.as_mut_ptr().cast::<c::sa_family_t>().write(family) };
     for length in [0, 1, offset_of!(sockaddr_un, sun_path)] {
-        // SAFETY: as many bytes were written, and with fewer than a family none is read.
+        // SAFETY: as many bytes were written. If they are fewer than a family has, no byte is read.
         let found = unsafe { sockaddr_from_c(address.as_ptr().cast(), length) };
         assert!(matches!(found, SockAddr::Other(_)) || length == 2, "{length}: {found:?}");
     }
