@@ -67,10 +67,13 @@ impl Scan {
         text_of(command("s6-svc").arg(order).arg(self.scan.join("hello")));
     }
 
+    fn log(&self) -> String {
+        fs::read_to_string(self.scan.join("hello/log/main/current")).unwrap_or_default()
+    }
+
     /// The number of lines of an event in the log of the service.
     fn count(&self, event: &str) -> usize {
-        let log = fs::read_to_string(self.scan.join("hello/log/main/current")).unwrap_or_default();
-        log.matches(&format!("mpserv: {event} ")).count()
+        self.log().matches(&format!("mpserv: {event} ")).count()
     }
 }
 
@@ -88,6 +91,10 @@ fn s6_knows_when_the_service_is_ready_reloads_and_restarts_it() {
     scan.control("-h");
     wait_until("the rules are read again", || scan.count("reload") == 1);
     assert_eq!(scan.count("start"), 1);
+    // Its lines have a time of s6-log's, and none of the server's.
+    let log = scan.log();
+    let is_timed = |line: &str| line.starts_with("20") && line.contains(":") && !line.contains("Z mpserv: ");
+    assert!(log.lines().all(is_timed), "{log}");
     scan.control("-r");
     wait_until("it has stopped, and serves again", || scan.count("stopped") == 1 && scan.count("start") == 2);
     scan.wait_ready("hello");
