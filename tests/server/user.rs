@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_limit_above_the_hard_one_needs_root,
     a_server_that_is_its_user_already_cannot_be_dumped,
     a_root_directory_is_entered,
+    a_program_that_the_user_cannot_reach_is_told,
     who_is_not_root_becomes_nobody_else,
     users_and_limits_that_there_are_not_are_told,
 ];
@@ -124,6 +125,16 @@ fn users_are_found_by_the_modules_of_the_system() {
             assert!(text.starts_with(&format!("mpserv: {told}")), "{user} by {modules}: {text}");
         }
     }
+}
+
+/// Root may enter the directory and run the program, the user of the server may not.
+fn a_program_that_the_user_cannot_reach_is_told() {
+    needs_root();
+    let folder = TempDir::new();
+    let program = copy_program("/bin/cat", &folder);
+    fs::set_permissions(&folder.0, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let arguments = ["-u", "nobody", "127.0.0.1:0", program.to_str().unwrap()];
+    refused(&arguments, TROUBLE, &["Permission denied", "enter its directories"]);
 }
 
 fn a_child_has_its_limits() {

@@ -41,7 +41,7 @@ impl Program {
         let path = find_executable(name).map_err(|errno| {
             let hint = match errno {
                 Errno::NOENT => "give its path, or put its directory into PATH",
-                Errno::ACCES => "make it a file that may be run (chmod +x)",
+                Errno::ACCES => "the server's user must be able to run it (chmod +x), and to enter its directories",
                 _ => "",
             };
             Error::new(format_args!("cannot run {}", name.to_bytes().escape_ascii()), Reason::System(errno), hint)
