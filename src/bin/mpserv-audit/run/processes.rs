@@ -31,22 +31,29 @@ impl Status {
     /// Reads the status of a process or thread; none when it is gone.
     pub fn of(pid: u32) -> Option<Self> {
         let text = fs::read(format!("/proc/{pid}/status")).ok()?;
-        let text = String::from_utf8_lossy(&text);
-        let field = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        Status::parse(&String::from_utf8_lossy(&text))
+    }
+
+    /// Takes the fields in the order in which the kernel writes them, in one pass: the tool reads the file often.
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let mut field = |name: &str| {
+            let line = lines.find_map(|line| line.strip_prefix(name))?;
             line.strip_prefix(':').map(str::trim)
         };
-        let number = |name: &str| field(name)?.parse().ok();
-        let signals = |name: &str| u64::from_str_radix(field(name)?, 16).ok();
-        let count = |name: &str| field(name)?.parse().ok();
-        Some(Status {
-            state: *field("State")?.as_bytes().first()?,
-            parent: number("PPid")?,
-            tracer: number("TracerPid")?,
-            pending: (signals("SigPnd")? | signals("ShdPnd")?) & !signals("SigBlk")?,
-            caught: signals("SigCgt")?,
-            switches: (count("voluntary_ctxt_switches")?, count("nonvoluntary_ctxt_switches")?),
-        })
+        let signals = |field: &str| u64::from_str_radix(field, 16).ok();
+        let state = *field("State")?.as_bytes().first()?;
+        let parent = field("PPid")?.parse().ok()?;
+        let tracer = field("TracerPid")?.parse().ok()?;
+        let [thread, process, blocked, caught] = [
+            signals(field("SigPnd")?)?,
+            signals(field("ShdPnd")?)?,
+            signals(field("SigBlk")?)?,
+            signals(field("SigCgt")?)?,
+        ];
+        let switches =
+            (field("voluntary_ctxt_switches")?.parse().ok()?, field("nonvoluntary_ctxt_switches")?.parse().ok()?);
+        Some(Status { state, parent, tracer, pending: (thread | process) & !blocked, caught, switches })
     }
 
     pub fn catches_child_signal(&self) -> bool {
