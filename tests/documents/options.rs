@@ -235,7 +235,7 @@ fn completions_complete_in_fish() {
     for (name, line, expected) in [
         ("mpserv", "--service ", &["discard", "echo", "rot13"][..]),
         ("mpserv-audit", "--faults ", &["all", "part"]),
-        ("mpserv-load", "--re", &["--reset"]),
+        ("mpserv-load", "--rese", &["--reset"]),
     ] {
         let file = share(&format!("completions/{name}.fish"));
         let script = format!("source '{}'; complete -C '{name} {line}'", file.display());

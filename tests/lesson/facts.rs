@@ -63,21 +63,21 @@ pub(crate) fn buffers(pages: &Pages) {
     );
 }
 
+/// The number of random bytes that the memory allocator asks for.
+const GETRANDOM_BYTES: usize = 8;
+
 /// Calls that the kernel made again are not counted as the program's.
 pub(crate) fn calls(pages: &Pages) {
     let zombie = plain(pages, "zombie.html");
-    has(
-        &zombie,
-        &[
-            "The program called sleep once.",
-            "from step 1 to step ",
-            "No handler runs",
-            "sleep, called once, was made twice",
-        ],
-    );
+    has(&zombie, &["The program called sleep once.", "No handler runs", "sleep, called once, was made twice"]);
     assert!(!zombie.contains("sleep({30 s}) ×2"), "sleep was called once");
+    // Some C libraries make a call of their own before the fork, which is a step as well.
+    let [from, to] =
+        ["from step ", " to step "].map(|mark| numbers(&zombie, mark).first().copied().unwrap_or_default());
+    assert!((1..to).contains(&from), "from step {from} to step {to}");
     let random = zombie.split("getrandom(\"").nth(1).unwrap().split('"').next().unwrap();
-    assert!(!random.starts_with('x'), "{random}");
+    let is_in_hexadecimal = random.split('x').skip(1).count() == GETRANDOM_BYTES;
+    assert!(!is_in_hexadecimal, "{random}");
     has(&plain(pages, "fork.html"), &["fork() → 0", "None for longer than a moment.", "3 by lines of the program"]);
     let echo = plain(pages, "echo_mpserv.html");
     has(
