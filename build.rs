@@ -1,5 +1,5 @@
-//! Refuses systems that are not supported. For this package itself, but not for a crate that depends on it, also
-//! compiles the C programs that the textbook programs are compared with.
+//! Refuses systems that are not supported. Also compiles the C programs with which the textbook programs are compared,
+//! but only for this package itself, not for a crate that depends on it.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,11 @@ use std::{env, fs};
 #[allow(dead_code, reason = "a part is enough here")]
 mod cc;
 
-/// Where the C programs are, one file each.
+/// The folder of the C programs, which have one file each.
 const SOURCES: &str = "src/bin/textbook";
 
-/// The C programs are linked as rustc links ours: position-independent, every symbol looked up at the start. No
-/// function is left before the last call in it returns, so that strace's stacks show its line.
+/// The flags for the C programs. They are linked as rustc links our programs: position-independent, with every symbol
+/// looked up at the start. Tail calls are switched off, so that strace's stacks show the line of each call.
 const FLAGS: [&str; 7] =
     ["-std=gnu11", "-O2", "-g", "-fno-optimize-sibling-calls", "-fPIE", "-pie", "-Wl,-z,relro,-z,now,-z,separate-code"];
 
@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
              riscv64"
         );
     } else if option_env!("CARGO_PRIMARY_PACKAGE").is_some() {
-        // Code in pages of its own, whichever linker rustc uses: libunwind, by which strace shows stacks, needs it.
+        // This puts code into pages of its own, whichever linker rustc uses. strace shows stacks by libunwind, which
+        // needs such pages.
         println!("cargo::rustc-link-arg-bins=-Wl,-z,separate-code");
         compile_programs()?;
     }
@@ -44,8 +45,8 @@ fn is_supported() -> Result<bool, env::VarError> {
         && ["x86_64", "aarch64", "riscv64"].contains(&processor.as_str()))
 }
 
-/// Compiles each C program. One that does not compile is a warning, so that nobody needs C to build the server; the
-/// tests fail without it.
+/// Compiles each C program. If a program does not compile, only warns, so that nobody needs C to build the server. But
+/// the tests fail without the C programs.
 fn compile_programs() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=tests/ffi/cc.rs");
     println!("cargo::rerun-if-changed={SOURCES}");
@@ -59,7 +60,7 @@ fn compile_programs() -> Result<(), Box<dyn Error>> {
     }
     if cc::run(cc::compiler().arg("--version")).is_err() {
         println!("cargo::warning=no C programs: there is no C compiler ($CC, else cc): apt-get install gcc libc6-dev");
-        // cargo runs this again when a file is missing.
+        // cargo runs this script again if this file is missing, and it never exists.
         println!("cargo::rerun-if-changed={}", out.join("never").display());
         return Ok(());
     }
@@ -78,7 +79,8 @@ fn compile_programs() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The folder that has those of the profiles, `debug` and `release`, in it: OUT_DIR is PROFILE/build/PACKAGE/out.
+/// Returns the folder that contains the folders of the profiles, `debug` and `release`. OUT_DIR is
+/// PROFILE/build/PACKAGE/out.
 fn folder_of_profiles(out: &Path) -> Result<&Path, Box<dyn Error>> {
     let profile = out.ancestors().find(|folder| folder.ends_with("build")).and_then(Path::parent);
     Ok(profile.and_then(Path::parent).ok_or("OUT_DIR is not in a target folder")?)

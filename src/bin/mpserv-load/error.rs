@@ -1,4 +1,4 @@
-//! Errors: of a connection, which is counted, and of a call without which there is no load.
+//! Errors. An error of a connection is counted, and an error of a necessary call ends the program.
 
 use core::fmt;
 
@@ -12,13 +12,13 @@ pub(crate) enum Fault {
     Connect,
     Send,
     Receive,
-    /// The server closed the connection before it had answered.
+    /// The server closed the connection before its answer was complete.
     End,
-    /// Other bytes came back than those that were expected.
+    /// The answer differs from the expected bytes.
     Differs,
-    /// It took too long.
+    /// The connection took too long.
     Timeout,
-    /// The process ended before its time.
+    /// The process ended too early.
     Died,
 }
 
@@ -34,7 +34,7 @@ pub(crate) const FAULTS: [(Fault, &str); 8] = [
     (Fault::Died, "died"),
 ];
 
-/// Failure of a connection.
+/// A failure of a connection.
 pub(crate) struct Failure {
     pub(crate) fault: Fault,
     pub(crate) errno: Option<Errno>,
@@ -45,7 +45,7 @@ pub(crate) fn at(fault: Fault) -> impl Fn(Errno) -> Failure {
     move |errno| Failure { fault, errno: Some(errno) }
 }
 
-/// A call that failed and without which there is no load.
+/// The failure of a call that the program cannot do without.
 pub(crate) struct Error {
     what: &'static str,
     errno: Errno,

@@ -1,36 +1,36 @@
-//! Histogram of durations, exact to 1.6 %: a count for each of a fixed number of spans of time.
+//! A histogram of durations, exact to 1.6 %. It has one count for each of a fixed number of spans of time.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// Each power of two is cut into so many spans.
+/// The number of spans into which each power of two is cut.
 const PARTS: u64 = 64;
 const PART_BITS: u32 = PARTS.trailing_zeros();
-/// A time of this many bits, in nanoseconds, is the longest that is told apart: over an hour.
+/// The most bits of a time in nanoseconds, which are over an hour. Longer times fall into the last span.
 const TIME_BITS: u32 = 42;
-/// Number of spans.
+/// The number of spans.
 const SPANS: usize = (TIME_BITS - PART_BITS + 1) as usize * PARTS as usize;
-/// Behind the spans: the longest time, and the sum of all.
+/// The index of the longest time, which comes after the spans.
 const LONGEST: usize = SPANS;
 const SUM: usize = SPANS + 1;
 
-/// Number of values in a histogram.
+/// The number of values in a histogram.
 pub(crate) const NUMBERS: usize = SPANS + 2;
 
 /// A histogram in memory that processes share.
 #[derive(Clone, Copy)]
 pub(crate) struct Histogram<'n>(&'n [AtomicU64]);
 
-/// The index of the span that a time is in.
+/// Returns the index of the span of a time.
 fn span_of(nanos: u64) -> usize {
     let nanos = nanos.min((1 << TIME_BITS) - 1);
     let Some(shift) = nanos.checked_ilog2().and_then(|bits| bits.checked_sub(PART_BITS)) else {
         return nanos as usize;
     };
-    // The top bits of the time, the first of which is 1, count on from the spans of all shorter times.
+    // The top bits of the time begin with a 1. So they count on from the spans of all shorter times.
     (u64::from(shift) * PARTS + (nanos >> shift)) as usize
 }
 
-/// The longest time in a span.
+/// Returns the longest time in a span.
 fn end_of(span: usize) -> u64 {
     let span = span as u64;
     match (span / PARTS).checked_sub(1) {
@@ -40,7 +40,7 @@ fn end_of(span: usize) -> u64 {
 }
 
 impl<'n> Histogram<'n> {
-    /// The histogram in these [`NUMBERS`] numbers.
+    /// Returns the histogram that is stored in these [`NUMBERS`] numbers.
     pub(crate) fn new(numbers: &'n [AtomicU64]) -> Histogram<'n> {
         Histogram(numbers)
     }
@@ -61,7 +61,7 @@ impl<'n> Histogram<'n> {
     }
 }
 
-/// Summary of several histograms, in nanoseconds.
+/// A summary of several histograms, in nanoseconds.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Summary {
     pub(crate) count: u64,
@@ -73,7 +73,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// The summary of all of them.
+    /// Returns the summary of all these histograms.
     pub(crate) fn of<'n>(histograms: impl Iterator<Item = Histogram<'n>> + Clone) -> Summary {
         let total = |index: usize| histograms.clone().map(|histogram| histogram.number(index)).sum::<u64>();
         let count: u64 = (0..SPANS).map(total).sum();

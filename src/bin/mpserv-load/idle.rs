@@ -12,10 +12,10 @@ use crate::worker::{now, sleep_until};
 
 /// The most idle connections of one process: fewer than the usual limit of open files (1024).
 pub(crate) const IDLE_PER_PROCESS: u32 = 500;
-/// Time between two checks whether the run has ended.
+/// The time between two checks whether the run has ended.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Opens `count` connections, and makes an exchange on each. When the run ends, makes another on each.
+/// Opens `count` connections, and makes an exchange on each. When the run ends, makes another exchange on each.
 pub(crate) fn hold_idle(plan: &Plan, process: u32, count: u32, stats: Stats<'_>) {
     let mut exchange = Exchange::new(plan.talk, process);
     let mut held = [const { None }; IDLE_PER_PROCESS as usize];

@@ -1,13 +1,13 @@
-//! mpserv-load ADDRESS: loads a server. As many processes as asked for connect, send, read back, compare every byte
-//! and close; then a report says how fast that went, and how many connections failed.
+//! mpserv-load ADDRESS: puts load on a server. The chosen number of processes connect, send, read the answers, compare
+//! every byte and close. At the end, a report gives the speed and the number of failed connections.
 //!
-//! | file | job |
+//! | file | content |
 //! |---|---|
 //! | `options` | the command line |
 //! | `supervisor` | the first process: starts the others, watches them, and reports |
-//! | `worker`, `idle` | a process that makes one connection after another; one that keeps idle connections open |
-//! | `error` | what can fail |
-//! | `exchange`, `target` | one request and its answer; the server's address, and connecting to it |
+//! | `worker`, `idle` | a process that makes one connection after another; a process that keeps idle connections open |
+//! | `error` | the errors |
+//! | `exchange`, `target` | one request and its answer; the server's address, and how to connect to it |
 //! | `stats`, `histogram` | counts, errors and times, in memory that all processes share |
 //! | `report` | the texts that are printed |
 #![no_std]
@@ -30,13 +30,13 @@ mod worker;
 
 use options::Task;
 
-/// Every connection went well.
+/// The exit status when every connection succeeded.
 const SUCCESS: c_int = 0;
-/// A connection failed, or its bytes came back changed.
+/// The exit status when a connection failed, or when an answer was wrong.
 const ERRORS: c_int = 1;
-/// The command line is wrong.
+/// The exit status for a wrong command line.
 const USAGE: c_int = 100;
-/// A call failed without which there is no load.
+/// The exit status when a necessary call failed.
 const SYSTEM_ERROR: c_int = 111;
 
 mpserv::main!(main);

@@ -81,7 +81,7 @@ Exit status: 0 all went well, 1 a connection failed, 100 usage, 111 system.
 /// The exchange on a connection.
 #[derive(Clone, Copy)]
 pub(crate) enum Talk {
-    /// So many bytes, different each time, that come back as they are.
+    /// So many bytes, different each time, which the server must send back unchanged.
     Pattern(u64),
     /// A text and its answer.
     Text { send: &'static [u8], expect: &'static [u8] },
@@ -110,11 +110,11 @@ pub(crate) enum Task {
     Version,
 }
 
-/// Error in a command line.
+/// An error in a command line.
 pub(crate) enum Mistake {
     Unknown(Name),
     Missing(Name),
-    /// The option's name, its argument, and what the argument may be.
+    /// The option's name, its argument, and the allowed arguments.
     Value(&'static CStr, &'static CStr, &'static str),
     Address(&'static CStr),
     NoAddress,
@@ -128,18 +128,18 @@ const WORKERS_MAX: u32 = 4096;
 const IDLE_MAX: u32 = 1_000_000;
 const SIZE_MAX: u64 = 1 << 40;
 const RATE_MAX: f64 = 1e9;
-/// A day.
+/// The longest time in seconds: a day.
 const SECONDS_MAX: f64 = 86_400.0;
 const TIME: Duration = Duration::from_secs(10);
 const SIZE: u64 = 64;
 
-/// A whole number from `least` to `most`.
+/// Parses a whole number from `least` to `most`.
 fn whole(name: &'static CStr, text: &'static CStr, least: u64, most: u64, range: &'static str) -> Result<u64, Mistake> {
     let number = text.to_str().ok().and_then(|text| text.parse().ok());
     number.filter(|number| (least..=most).contains(number)).ok_or(Mistake::Value(name, text, range))
 }
 
-/// A number above 0 and up to `most`, which may have a fraction.
+/// Parses a number above 0 and up to `most`. A fraction is allowed.
 fn positive(name: &'static CStr, text: &'static CStr, most: f64, range: &'static str) -> Result<f64, Mistake> {
     let number = text.to_str().ok().and_then(|text| text.parse::<f64>().ok());
     number.filter(|&number| number > 0.0 && number <= most).ok_or(Mistake::Value(name, text, range))

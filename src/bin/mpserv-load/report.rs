@@ -11,13 +11,13 @@ use crate::histogram::Summary;
 use crate::options::{Plan, Talk};
 use crate::stats::{AllStats, Count, Span};
 
-/// Begin and end of the work.
+/// The beginning and the end of the work.
 pub(crate) struct Run {
     pub(crate) start: Duration,
     pub(crate) end: Duration,
 }
 
-/// The longest report, and the longest help.
+/// The most bytes of a report, and of the help.
 const TEXT_MAX: usize = 4096;
 
 /// Prints to standard output.
@@ -25,7 +25,7 @@ pub(crate) fn out(arguments: fmt::Arguments<'_>) -> Result<(), Error> {
     write_all(STDOUT, Text::<TEXT_MAX>::of(arguments).as_bytes()).map_err(error("standard output"))
 }
 
-/// Prints to standard error, whose own errors cannot be reported.
+/// Prints to standard error. A failure is ignored, because it could not be reported.
 pub(crate) fn progress(arguments: fmt::Arguments<'_>) {
     let _ = write_all(STDERR, Text::<TEXT_MAX>::of(arguments).as_bytes());
 }

@@ -9,14 +9,14 @@ use mpserv::memory::SharedNumbers;
 use crate::error::{FAULTS, Failure, Fault};
 use crate::histogram::{self, Histogram, Summary};
 
-/// The number that is counted.
+/// The kinds of counts.
 #[derive(Clone, Copy)]
 pub(crate) enum Count {
-    /// Connections that went well from beginning to end.
+    /// Connections without a failure from beginning to end.
     Connections,
     /// Requests that were answered in full.
     Requests,
-    /// Bytes that were sent and came back.
+    /// Bytes of requests that were answered.
     Bytes,
     /// Connections that the end of the run cut off.
     Unfinished,
@@ -24,9 +24,9 @@ pub(crate) enum Count {
     Idle,
     /// Connections that were due while an earlier one still ran.
     Late,
-    /// The time at which the process began its last connection, in nanoseconds; 0 between two.
+    /// The time at which the process began its last connection, in nanoseconds. 0 between two connections.
     Begun,
-    /// The time at which the process was done, in nanoseconds.
+    /// The time at which the process finished, in nanoseconds.
     Ended,
     /// The process's id, until it has ended.
     Pid,
@@ -39,7 +39,7 @@ const COUNTS: usize = Count::Pid as usize + 1;
 pub(crate) enum Span {
     /// From the time when the connection was due until it is closed.
     Connection,
-    /// From the same time until the first byte of the answer.
+    /// From the time when the connection was due until the first byte of the answer.
     FirstByte,
     /// From the send until the last byte of the answer.
     Request,
@@ -47,17 +47,17 @@ pub(crate) enum Span {
 
 const SPANS: usize = Span::Request as usize + 1;
 
-/// Two numbers for each fault: how often, and the last errno.
+/// The index of the first fault. Each fault has two numbers: its count, and the last errno.
 const FAULTS_AT: usize = COUNTS;
 const SPANS_AT: usize = FAULTS_AT + 2 * FAULTS.len();
-/// Number of values of one process.
+/// The number of values of one process.
 const NUMBERS: usize = SPANS_AT + SPANS * histogram::NUMBERS;
 
 /// The stats of all processes, and the flag that tells them to stop.
 pub(crate) struct AllStats(SharedNumbers);
 
 impl AllStats {
-    /// Stats for so many processes.
+    /// Returns stats for so many processes.
     pub(crate) fn new(processes: usize) -> mpserv::errno::Result<AllStats> {
         let count = processes.checked_mul(NUMBERS).and_then(|count| count.checked_add(1));
         Ok(AllStats(SharedNumbers::new(count.ok_or(Errno::NOMEM)?)?))
@@ -77,28 +77,28 @@ impl AllStats {
         self.stop_word().is_none_or(|word| word.load(Ordering::Relaxed) != 0)
     }
 
-    /// The stats of each process.
+    /// Returns the stats of each process.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Stats<'_>> + Clone {
         self.0.chunks_exact(NUMBERS).map(|numbers| Stats { numbers, all: self })
     }
 
-    /// The sum of a count over all processes.
+    /// Returns the sum of a count over all processes.
     pub(crate) fn sum(&self, count: Count) -> u64 {
         self.iter().map(|stats| stats.get(count)).sum()
     }
 
-    /// The number of faults of this kind, and the last errno of one.
+    /// Returns the number of faults of this kind, and the last errno.
     pub(crate) fn faults(&self, fault: Fault) -> (u64, Option<Errno>) {
         let count = self.iter().map(|stats| stats.fault_count(fault)).sum();
         (count, self.iter().find_map(|stats| stats.fault_errno(fault)))
     }
 
-    /// The number of all faults.
+    /// Returns the number of all faults.
     pub(crate) fn all_faults(&self) -> u64 {
         FAULTS.iter().map(|&(fault, _)| self.faults(fault).0).sum()
     }
 
-    /// A summary of the times of all processes.
+    /// Returns a summary of the times of all processes.
     pub(crate) fn summary(&self, span: Span) -> Summary {
         Summary::of(self.iter().map(|stats| stats.histogram(span)))
     }
@@ -140,7 +140,8 @@ impl<'b> Stats<'b> {
         }
     }
 
-    /// Counts a connection that failed. A call is interrupted when it takes too long.
+    /// Counts a connection that failed. An interrupted call counts as a timeout, because only slow calls are
+    /// interrupted.
     pub(crate) fn note(self, failure: &Failure) {
         match failure.errno {
             Some(Errno::INTR) => self.add_fault(Fault::Timeout, None),
@@ -172,7 +173,7 @@ impl<'b> Stats<'b> {
     }
 }
 
-/// A time in nanoseconds.
+/// Returns a time in nanoseconds.
 pub(crate) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

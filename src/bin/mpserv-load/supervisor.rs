@@ -17,21 +17,21 @@ use crate::report::{self, Run};
 use crate::stats::{AllStats, Count, Stats};
 use crate::worker::{Schedule, now, work};
 
-/// Time between two checks of the other processes.
+/// The time between two checks of the other processes.
 const TICK: Duration = Duration::from_millis(100);
-/// Time between two lines of progress.
+/// The time between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(1);
-/// All processes begin at the same time: so long after the first fork, and so much longer for each process.
+/// The time from the first fork to the common start of all processes: once for the run, and once more for each process.
 const LEAD: Duration = Duration::from_millis(20);
 const LEAD_EACH: Duration = Duration::from_micros(300);
-/// After the end of the run, connections that have begun may take so long to finish.
+/// The time in which open connections must finish after the end of the run.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Raised by SIGINT and SIGTERM: stop and report.
+/// The flag of SIGINT and SIGTERM, which tell the program to stop and report.
 static STOP: SignalFlag = SignalFlag::new();
-/// Raised by SIGCHLD: a process has ended.
+/// The flag of SIGCHLD: a process has ended.
 static ENDED: SignalFlag = SignalFlag::new();
-/// Raised by SIGALRM in the other processes: it interrupts a call that takes too long.
+/// The flag of SIGALRM in the other processes. The signal interrupts a call that takes too long.
 static INTERRUPTED: SignalFlag = SignalFlag::new();
 
 /// The signals that the first process blocks except while it waits.
@@ -45,10 +45,10 @@ struct Supervisor<'p> {
     plan: &'p Plan,
     all: &'p AllStats,
     idle_processes: u32,
-    /// The number of processes that run now.
+    /// The number of processes with idle connections that run now.
     idle_running: u32,
     workers_running: u32,
-    /// The time of the last line of progress, and the number of connections then.
+    /// The time of the last line of progress.
     printed: Duration,
     connections: u64,
 }
@@ -131,7 +131,7 @@ impl<'p> Supervisor<'p> {
         }
     }
 
-    /// Waits a moment, or until a process ends. Then reaps, interrupts slow connections, and prints progress.
+    /// Waits for one tick, or until a process ends. Then reaps, interrupts slow connections, and prints progress.
     fn tick(&mut self, what: &str, count: Count) {
         let _ = ppoll(&mut [], Some(TICK), Some(&SigSet::empty()));
         self.reap();
@@ -139,7 +139,7 @@ impl<'p> Supervisor<'p> {
         for (_, stats, pid) in self.processes() {
             let begun = stats.get(Count::Begun);
             if begun != 0 && now.saturating_sub(Duration::from_nanos(begun)) > self.plan.timeout {
-                // A signal between two calls is lost; the next tick sends another.
+                // A signal between two calls has no effect, but the next tick sends another one.
                 let _ = kill(pid, Signal::ALRM);
             }
         }
@@ -155,13 +155,13 @@ impl<'p> Supervisor<'p> {
         }
     }
 
-    /// The processes that have not ended: index, stats and id.
+    /// Returns the processes that have not ended: index, stats and id.
     fn processes(&self) -> impl Iterator<Item = (usize, Stats<'p>, Pid)> + use<'p> {
         let pid = |stats: &Stats<'_>| i32::try_from(stats.get(Count::Pid)).ok().and_then(Pid::from_raw);
         self.all.iter().enumerate().filter_map(move |(index, stats)| Some((index, stats, pid(&stats)?)))
     }
 
-    /// Reaps every process that has ended. One that did not end by itself is counted as a fault.
+    /// Reaps every process that has ended. Counts a fault for a process that ended too early.
     fn reap(&mut self) {
         if !ENDED.take() {
             return;
@@ -179,7 +179,7 @@ impl<'p> Supervisor<'p> {
         }
     }
 
-    /// Tells every process to stop, and ends those that do not within the timeout.
+    /// Tells every process to stop, and ends each process that does not stop in time.
     fn stop_all(&mut self) {
         self.all.stop();
         let deadline = now() + self.plan.timeout;
@@ -189,7 +189,7 @@ impl<'p> Supervisor<'p> {
                 if is_late {
                     let _ = kill(pid, Signal::KILL);
                 } else if index >= self.idle_processes as usize {
-                    // Interrupts the call that the worker waits in.
+                    // The signal interrupts the call in which the worker waits.
                     let _ = kill(pid, Signal::ALRM);
                 }
             }

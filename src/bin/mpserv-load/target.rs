@@ -19,20 +19,20 @@ pub(crate) enum Target {
     Unix(UnixAddr),
 }
 
-/// Each process has this many source addresses, so that ports do not run out: each address has ports of its own, some
-/// 28,000, and one that was used can be used again a minute later at the latest.
+/// The number of source addresses of each process. Each address has some 28,000 ports, and a used port is free again
+/// after a minute at the latest. So ports do not run out.
 const SOURCES: u64 = 250;
-/// From an address of one process to the same of the next: the processes have 127.0.1.x, 127.0.2.x and so on.
+/// The distance between the addresses of two processes, which have 127.0.1.x, 127.0.2.x and so on.
 const PER_PROCESS: u32 = 256;
 
-/// The source address of a connection to this machine, by the process with this number after so many connections.
+/// Returns the source address for a process's next connection to this machine, after `earlier` connections.
 fn source(process: u32, earlier: u64) -> SocketAddrV4 {
     let network = Ipv4Addr::LOCALHOST.to_bits().wrapping_add(PER_PROCESS.wrapping_mul(process + 1));
     SocketAddrV4::new(Ipv4Addr::from_bits(network.wrapping_add((earlier % SOURCES) as u32)), 0)
 }
 
 impl Target {
-    /// The address that `text` stands for: `PORT` (of 127.0.0.1), `IPv4:PORT`, `[IPv6]:PORT` or `unix:PATH`.
+    /// Parses an address: `PORT` (of 127.0.0.1), `IPv4:PORT`, `[IPv6]:PORT` or `unix:PATH`.
     pub(crate) fn parse(text: &CStr) -> Option<Target> {
         if let Some(path) = text.to_bytes_with_nul().strip_prefix(b"unix:") {
             let path = CStr::from_bytes_with_nul(path).ok().filter(|path| !path.is_empty())?;
@@ -46,8 +46,8 @@ impl Target {
         (address.port() != 0).then_some(Target::Inet(address))
     }
 
-    /// A connection to the server, by the process with this number after so many. `reset` has it reset when it is
-    /// closed.
+    /// Connects to the server. `process` is the number of this process, and `earlier` that of its earlier connections.
+    /// With `reset`, the close resets the connection.
     pub(crate) fn connect(&self, process: u32, earlier: u64, reset: bool) -> core::result::Result<OwnedFd, Failure> {
         let family = match self {
             Target::Inet(SocketAddr::V4(_)) => AddressFamily::INET,
@@ -66,7 +66,7 @@ impl Target {
     fn prepare(&self, fd: &OwnedFd, process: u32, earlier: u64, reset: bool) -> Result<()> {
         match self {
             Target::Inet(SocketAddr::V4(address)) if address.ip().is_loopback() => {
-                // Otherwise bind would choose the port, out of those that no socket at all has.
+                // Without this option, bind would choose the port, and only among ports that no socket has.
                 setsockopt(fd, SocketOption::BIND_ADDRESS_NO_PORT, true)?;
                 bind(fd, &source(process, earlier))?;
             }

@@ -24,7 +24,7 @@ pub(crate) struct Schedule {
     pub(crate) end: Option<Duration>,
 }
 
-/// The pause after a connection that failed, so that a worker does not spin where every one fails.
+/// The pause after a connection that failed. It keeps a worker from spinning when every connection fails.
 const BREATH: Duration = Duration::from_millis(1);
 const NANOS_PER_SECOND: f64 = 1e9;
 
@@ -65,8 +65,8 @@ impl Worker<'_> {
                 break;
             }
             if due.is_some() {
-                // A late connection begins at once, and is timed from when it was due. So a server that stands still
-                // also pays for the connections that would have come meanwhile.
+                // A late connection begins at once, and its time counts from the moment when it was due. So the times
+                // also show connections that a blocked server has delayed.
                 if now() > begin && made > 0 {
                     self.stats.add(Count::Late, 1);
                 }
@@ -82,13 +82,13 @@ impl Worker<'_> {
         }
     }
 
-    /// The number of connections that this process makes, if that is limited.
+    /// Returns the number of connections that this process makes, if that is limited.
     fn share(&self) -> Option<u64> {
         let (workers, worker) = (u64::from(self.plan.workers), u64::from(self.schedule.worker));
         self.plan.count.map(|count| count / workers + u64::from(worker < count % workers))
     }
 
-    /// The time when a connection is due at a fixed rate. The processes take turns.
+    /// Returns the time when a connection is due at a fixed rate. The processes take turns.
     fn due(&self, made: u64) -> Option<Duration> {
         let rate = self.plan.rate?;
         let index = made * u64::from(self.plan.workers) + u64::from(self.schedule.worker);

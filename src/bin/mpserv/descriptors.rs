@@ -1,4 +1,4 @@
-//! Puts in order the descriptors that this process was started with.
+//! Puts the descriptors in order that this process was started with.
 
 use core::ffi::c_uint;
 
@@ -11,7 +11,7 @@ use mpserv::memory::empty_file;
 const FIRST_NOT_STANDARD: c_uint = 3;
 
 /// Opens a harmless file as each of descriptors 0, 1 and 2 that is closed. Otherwise a connection, the scoreboard or a
-/// listener would become one of them, and the log or a program would use it.
+/// listener would get such a number, and the log or a program would use it.
 pub(crate) fn fill_standard() -> Result<()> {
     for standard in [STDIN, STDOUT, STDERR] {
         if !fd::is_open(standard) {
@@ -23,20 +23,21 @@ pub(crate) fn fill_standard() -> Result<()> {
     Ok(())
 }
 
-/// Makes every further descriptor one that programs do not inherit.
+/// Keeps programs from inheriting any further descriptor.
 pub(crate) fn keep_from_programs() -> Result<()> {
     fd::close_range_on_exec(FIRST_NOT_STANDARD).or_else(|_| {
-        // An old kernel, or a container's filter of system calls that is older than the call.
+        // The kernel, or a container's filter of system calls, is older than the call.
         let end = table_size().ok_or(Errno::NOSYS)?;
         fd::set_close_on_exec_each(FIRST_NOT_STANDARD, end);
         Ok(())
     })
 }
 
-/// The bytes that are read of `/proc/self/status`. The size of the table stands near its beginning.
+/// The number of bytes that are read from `/proc/self/status`. The size of the table stands near the beginning of the
+/// file.
 const STATUS_MAX: usize = 4096;
 
-/// The size of this process's table of descriptors: none has a higher number.
+/// Returns the size of this process's table of descriptors. Every descriptor's number is below it.
 fn table_size() -> Option<c_uint> {
     let status = open(c"/proc/self/status", OpenFlags::RDONLY | OpenFlags::CLOEXEC, 0).ok()?;
     let mut text = [0; STATUS_MAX];

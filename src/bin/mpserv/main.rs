@@ -1,8 +1,8 @@
-//! `mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]`: serves each connection by a process of its own, which runs a
+//! `mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]`: serves each connection in a process of its own, which runs a
 //! program or a built-in service.
 //!
-//! From: tcpserver, with the options of its successors. Shows: everything that the library's `Server` can do. Look next
-//! at `src/server/parent/event_loop.rs`.
+//! From: tcpserver, with the options of its successors. Shows: all features of the library's `Server`. Next:
+//! `src/server/parent/event_loop.rs`.
 #![no_std]
 #![no_main]
 #![allow(clippy::result_large_err, reason = "an error has its text with it, as there is no allocator")]
@@ -23,7 +23,7 @@ mod options;
 
 mpserv::server_main!(main);
 
-/// Exit codes, as tcpserver has them.
+/// The exit codes, which are those of tcpserver.
 const DONE: c_int = 0;
 const USAGE: c_int = 100;
 const TROUBLE: c_int = 111;
@@ -57,14 +57,14 @@ fn main(args: Args, title: Title, inherited: Inherited) -> c_int {
     }
 }
 
-/// Undoes what the process that started this one has left: closed standard descriptors, open files, ignored and blocked
-/// signals. Returns the call that failed, and the error.
+/// Undoes settings that this process has inherited: closed standard descriptors, open files, ignored and blocked
+/// signals. An error names the call that failed.
 fn own_the_process() -> Result<(), (&'static str, Errno)> {
     descriptors::fill_standard().map_err(|errno| ("memfd_create", errno))?;
     descriptors::keep_from_programs().map_err(|errno| ("close_range", errno))?;
-    // The server itself sees to SIGHUP: under nohup it stays ignored.
+    // The server itself handles SIGHUP, which stays ignored under nohup.
     default_all(&SigSet::from([Signal::HUP]));
-    // A child that has SIGTERM blocked would outlive `--max-lifetime` and the server.
+    // A child with SIGTERM blocked would outlive `--max-lifetime` and the server.
     sigprocmask(MaskHow::Set, &SigSet::empty());
     Ok(())
 }
@@ -74,7 +74,7 @@ fn print(to: BorrowedFd<'_>, text: &str, status: c_int) -> c_int {
     if fd::write_all(to, text.as_bytes()).is_ok() { status } else { TROUBLE }
 }
 
-/// Does what the command line says, and returns the exit status.
+/// Carries out the command line, and returns the exit status.
 fn serve(
     args: Args,
     title: Title,

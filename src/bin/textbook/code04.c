@@ -22,7 +22,7 @@ struct Client {
 
 static bool Client_InitClient(struct Client *client, const char *ip, int port)
 {
-	/* Wrong: socket's -1 is not looked at. connect fails with EBADF, and so does close. */
+	/* Wrong: a -1 from socket is not checked. connect fails with EBADF, and so does close. */
 	client->m_connfd = socket(AF_INET, SOCK_STREAM, 0);
 	struct sockaddr_in servaddr = {
 		.sin_family = AF_INET,

@@ -24,12 +24,12 @@ const PORT: u16 = 5051;
 const BUF_SIZE: usize = 1024;
 
 struct Client {
-    m_connfd: Option<Result<OwnedFd>>, // None is C's 0, which stands for no descriptor; an error is C's -1
+    m_connfd: Option<Result<OwnedFd>>, // None is C's 0, which stands for no descriptor. An error is C's -1
 }
 
 impl Client {
     fn InitClient(&mut self, ip: &CStr, port: u16) -> bool {
-        // Wrong: socket's -1 is not looked at. connect fails with EBADF, and so does close.
+        // Wrong: a -1 from socket is not checked. connect fails with EBADF, and so does close.
         self.m_connfd = Some(socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT));
         let servaddr = SocketAddrV4::new(inet_addr(ip), port);
         connect(&self.m_connfd, &servaddr).is_ok()

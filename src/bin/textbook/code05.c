@@ -24,7 +24,7 @@ struct Server {
 
 static void Server_Closelistenfd(struct Server *server)
 {
-	close(server->m_listenfd); /* whatever the number is, 0 too */
+	close(server->m_listenfd); /* for any number, also 0 */
 	server->m_listenfd = 0;
 }
 
@@ -36,7 +36,7 @@ static void Server_Closeconnfd(struct Server *server)
 
 static bool Server_InitServer(struct Server *server, int port)
 {
-	/* Wrong: socket's -1 is not looked at. bind fails with EBADF, and so does close. */
+	/* Wrong: a -1 from socket is not checked. bind fails with EBADF, and so does close. */
 	server->m_listenfd = socket(AF_INET, SOCK_STREAM, 0);
 	struct sockaddr_in servaddr = {
 		.sin_family = AF_INET,
@@ -104,7 +104,7 @@ int main(int argc, char *argv[])
 			Server_Closeconnfd(&server);
 			continue;
 		}
-		/* Wrong: also reached when fork failed. Then the server itself serves the client, and ends. */
+		/* Wrong: this line is also reached when fork failed. Then the server itself serves the client, and ends. */
 		Server_Closelistenfd(&server);
 		printf("子进程与客户端连接\n");
 

@@ -25,13 +25,13 @@ const BACKLOG: c_int = 5;
 const BUF_SIZE: usize = 1024;
 
 struct Server {
-    m_listenfd: Option<Result<OwnedFd>>, // None is C's 0, which stands for no descriptor; an error is C's -1
+    m_listenfd: Option<Result<OwnedFd>>, // None is C's 0, which stands for no descriptor. An error is C's -1
     m_connfd: Option<Result<OwnedFd>>,
 }
 
 impl Server {
     fn Closelistenfd(&mut self) {
-        // C: close(m_listenfd), whatever the number is, 0 too; m_listenfd = 0
+        // C: close(m_listenfd), for any number, also 0; m_listenfd = 0
         let _ = self.m_listenfd.take().map(close);
     }
 
@@ -40,7 +40,7 @@ impl Server {
     }
 
     fn InitServer(&mut self, port: u16) -> bool {
-        // Wrong: socket's -1 is not looked at. bind fails with EBADF, and so does close.
+        // Wrong: a -1 from socket is not checked. bind fails with EBADF, and so does close.
         self.m_listenfd = Some(socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT));
         let servaddr = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
         if bind(&self.m_listenfd, &servaddr).is_err() {
@@ -106,7 +106,7 @@ fn main(args: Args) -> c_int {
             server.Closeconnfd();
             continue;
         }
-        // Wrong: also reached when fork failed. Then the server itself serves the client, and ends.
+        // Wrong: this line is also reached when fork failed. Then the server itself serves the client, and ends.
         server.Closelistenfd();
         printf!("子进程与客户端连接\n");
 

@@ -1,5 +1,5 @@
 /*
- * echo_mpclient IP PORT: sends lines to an echo server and prints what comes back, until q.
+ * echo_mpclient IP PORT: sends lines to an echo server and prints the answers, until q.
  *
  * From:  the process notes (separate input and output), as the client of echo_mpserv.
  * Shows: one socket in two processes. The child only writes, the parent only reads, and neither waits for the other.
@@ -49,7 +49,7 @@ static void write_routine(int sock, char *buf)
 
 int main(int argc, char *argv[])
 {
-	/* mended: the original has no room for the NUL after 30 bytes; and without any input it sends an unset buffer */
+	/* mended: the original has no room for the NUL after 30 bytes. Without any input it sends an unset buffer. */
 	char buf[BUF_SIZE + 1] = "";
 
 	if (argc != 3) {
@@ -70,7 +70,7 @@ int main(int argc, char *argv[])
 	if (pid == 0)
 		write_routine(sock, buf);
 	else
-		read_routine(sock, buf); /* Wrong: also called when fork failed. Then nobody sends. */
+		read_routine(sock, buf); /* Wrong: this is also called when fork failed. Then nobody sends. */
 	close(sock);
 	return 0;
 }

@@ -1,4 +1,4 @@
-//! echo_mpclient IP PORT: sends lines to an echo server and prints what comes back, until q.
+//! echo_mpclient IP PORT: sends lines to an echo server and prints the answers, until q.
 //!
 //! From:  the process notes (separate input and output), as the client of echo_mpserv.
 //! Shows: one socket in two processes. The child only writes, the parent only reads, and neither waits for the other.
@@ -55,7 +55,7 @@ fn write_routine(sock: &Result<OwnedFd>, buf: &mut [u8; BUF_SIZE + 1]) {
 mpserv::main!(main);
 
 fn main(args: Args) -> c_int {
-    // mended: the original has no room for the NUL after 30 bytes; and without any input it sends an unset buffer
+    // mended: the original has no room for the NUL after 30 bytes. Without any input it sends an unset buffer.
     let mut buf = [0; BUF_SIZE + 1];
 
     // C: if (argc != 3)
@@ -74,7 +74,7 @@ fn main(args: Args) -> c_int {
     if pid == 0 {
         write_routine(&sock, &mut buf);
     } else {
-        read_routine(&sock, &mut buf); // Wrong: also called when fork failed. Then nobody sends.
+        read_routine(&sock, &mut buf); // Wrong: this is also called when fork failed. Then nobody sends.
     }
     let _ = close(sock);
     0

@@ -1,5 +1,5 @@
 /*
- * echo_mpserv PORT: sends back what it receives, with one process for each connection.
+ * echo_mpserv PORT: sends back the bytes that it receives, with one process for each connection.
  *
  * From:  the process notes (multi-process servers). The programs before it lead to this one.
  * Shows: a parent that only accepts and forks, children that only serve, and a SIGCHLD handler that reaps them.
@@ -28,11 +28,11 @@ static void error_handling(const char *message)
 static void read_childproc(int sig)
 {
 	int status;
-	/* Wrong: signals do not queue. If several children end together, one SIGCHLD may stand for all; one waitpid takes
+	/* Wrong: signals do not queue. If several children end together, one SIGCHLD may stand for all. One waitpid takes
 	 * one child, so the others can stay zombies. */
 	pid_t pid = waitpid(-1, &status, WNOHANG);
 
-	/* mended: the original uses stdio in a handler; see handler_printf.h. */
+	/* mended: the original uses stdio in a handler. See handler_printf.h. */
 	printf("removed proc id: %d \n", pid);
 }
 
@@ -64,7 +64,7 @@ int main(int argc, char *argv[])
 		struct sockaddr_in clnt_adr;
 		socklen_t adr_sz = sizeof(clnt_adr);
 		int clnt_sock = accept(serv_sock, (struct sockaddr *)&clnt_adr, &adr_sz);
-		/* Right for EINTR, which the handler causes. Wrong: EMFILE makes this a busy loop. */
+		/* This is right for EINTR, which the handler causes. Wrong: EMFILE makes this a busy loop. */
 		if (clnt_sock == -1)
 			continue;
 		printf("new client connected...\n");

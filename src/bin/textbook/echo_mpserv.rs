@@ -1,4 +1,4 @@
-//! echo_mpserv PORT: sends back what it receives, with one process for each connection.
+//! echo_mpserv PORT: sends back the bytes that it receives, with one process for each connection.
 //!
 //! From:  the process notes (multi-process servers). The programs before it lead to this one.
 //! Shows: a parent that only accepts and forks, children that only serve, and a SIGCHLD handler that reaps them.
@@ -27,11 +27,11 @@ fn error_handling(message: &CStr) -> ! {
 
 fn read_childproc(_sig: Signal) {
     let mut status = WaitStatus::default();
-    // Wrong: signals do not queue. If several children end together, one SIGCHLD may stand for all; one waitpid takes
+    // Wrong: signals do not queue. If several children end together, one SIGCHLD may stand for all. One waitpid takes
     // one child, so the others can stay zombies.
     let pid = waitpid(WaitFor::AnyChild, Some(&mut status), WaitOptions::NOHANG).c_return();
 
-    // mended: the original uses stdio in a handler; see handler_printf.h; the library's printf! does the same.
+    // mended: the original uses stdio in a handler. See handler_printf.h. The library's printf! does the same.
     printf!("removed proc id: %d \n", pid);
 }
 
@@ -64,7 +64,7 @@ fn main(args: Args) -> c_int {
 
     loop {
         // C: accept(serv_sock, &clnt_adr, &adr_sz). acceptfrom_v4 has room for the same address.
-        // Right for EINTR, which the handler causes. Wrong: EMFILE makes this a busy loop.
+        // This is right for EINTR, which the handler causes. Wrong: EMFILE makes this a busy loop.
         let Ok((clnt_sock, _clnt_adr)) = acceptfrom_v4(&serv_sock) else { continue };
         printf!("new client connected...\n");
 

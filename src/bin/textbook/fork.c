@@ -21,7 +21,7 @@ int main(void)
 	if (pid == 0) {
 		gval += 2;
 		lval += 2;
-	} else { /* Wrong: also taken when fork failed. Then there is a parent without a child. */
+	} else { /* Wrong: this branch is also taken when fork failed. Then there is a parent without a child. */
 		gval -= 2;
 		lval -= 2;
 	}

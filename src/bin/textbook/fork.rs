@@ -31,7 +31,7 @@ fn main(_: Args) -> c_int {
         gval.fetch_add(2, Relaxed);
         lval += 2;
     } else {
-        // Wrong: also taken when fork failed. Then there is a parent without a child.
+        // Wrong: this branch is also taken when fork failed. Then there is a parent without a child.
         gval.fetch_sub(2, Relaxed);
         lval -= 2;
     }

@@ -17,7 +17,7 @@
 
 static volatile sig_atomic_t inside_stdio;
 
-/* Runs in exit(), before exit() writes what stdio still holds. */
+/* Runs in exit(), before exit() writes the buffers of stdio. */
 __attribute__((destructor)) static void exit_begins(void)
 {
 	inside_stdio = 1;

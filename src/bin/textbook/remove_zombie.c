@@ -16,12 +16,12 @@
 static void read_childproc(int sig)
 {
 	int status = 0; /* mended: the original reads it even when waitpid returned 0 or -1 and did not set it */
-	/* Wrong: signals do not queue. If several children end together, one SIGCHLD may stand for all; one waitpid takes
+	/* Wrong: signals do not queue. If several children end together, one SIGCHLD may stand for all. One waitpid takes
 	 * one child, so the others can stay zombies. */
 	pid_t pid = waitpid(-1, &status, WNOHANG);
 
 	if (WIFEXITED(status)) {
-		/* mended: the original uses stdio in a handler; see handler_printf.h. */
+		/* mended: the original uses stdio in a handler. See handler_printf.h. */
 		printf("Removed proc id: %d \n", pid);
 		printf("Child send: %d \n", WEXITSTATUS(status));
 	}
@@ -41,7 +41,7 @@ int main(void)
 		printf("Hi! I'm child process\n");
 		sleep(10);
 		return 12;
-	} else { /* Wrong: also taken when fork failed, with the id -1. The same holds below. */
+	} else { /* Wrong: this branch is also taken when fork failed, with the id -1. So is the branch below. */
 		printf("Child proc id: %d \n", pid);
 
 		pid = fork();

@@ -18,13 +18,13 @@ use mpserv::time::sleep;
 fn read_childproc(_sig: Signal) {
     // mended: the original reads it even when waitpid returned 0 or -1 and did not set it
     let mut status = WaitStatus::default();
-    // Wrong: signals do not queue. If several children end together, one SIGCHLD may stand for all; one waitpid takes
+    // Wrong: signals do not queue. If several children end together, one SIGCHLD may stand for all. One waitpid takes
     // one child, so the others can stay zombies.
     let pid = waitpid(WaitFor::AnyChild, Some(&mut status), WaitOptions::NOHANG).c_return();
 
     // C: if (WIFEXITED(status)) … WEXITSTATUS(status)
     if let Some(sent) = status.exit_status() {
-        // mended: the original uses stdio in a handler; see handler_printf.h; the library's printf! does the same.
+        // mended: the original uses stdio in a handler. See handler_printf.h. The library's printf! does the same.
         printf!("Removed proc id: %d \n", pid);
         printf!("Child send: %d \n", sent);
     }
@@ -48,7 +48,7 @@ fn main(_: Args) -> c_int {
         sleep(10);
         return 12;
     } else {
-        // Wrong: also taken when fork failed, with the id -1. The same holds below.
+        // Wrong: this branch is also taken when fork failed, with the id -1. So is the branch below.
         printf!("Child proc id: %d \n", pid);
 
         pid = fork().c_return();

@@ -52,10 +52,10 @@ static void child_run(int fd)
 			perror("read");
 			break;
 		}
-		if (outbuf_used < sizeof(outbuf)) /* Wrong: what does not fit is lost, the newline too. */
+		if (outbuf_used < sizeof(outbuf)) /* Wrong: bytes that do not fit are lost, the newline included. */
 			outbuf[outbuf_used++] = rot13_char(ch);
 		if (ch == '\n') {
-			send(fd, outbuf, outbuf_used, 0); /* Wrong: a part may be sent, or nothing. */
+			send(fd, outbuf, outbuf_used, 0); /* Wrong: send may send only a part, or nothing. */
 			outbuf_used = 0;
 		}
 	}
@@ -108,6 +108,6 @@ int main(void)
 			child_run(fd);
 			exit(0);
 		}
-		close(fd); /* Wrong: also reached when fork failed. Then nobody serves the client. */
+		close(fd); /* Wrong: this line is also reached when fork failed. Then nobody serves the client. */
 	}
 }

@@ -53,19 +53,19 @@ fn child_run(fd: &OwnedFd) {
             perror(c"read");
             break;
         }
-        // Wrong: what does not fit is lost, the newline too.
+        // Wrong: bytes that do not fit are lost, the newline included.
         if outbuf_used < outbuf.len() {
             outbuf[outbuf_used] = rot13_char(ch[0]);
             outbuf_used += 1;
         }
         if ch == *b"\n" {
-            let _ = send(fd, &outbuf[..outbuf_used], MsgFlags::NONE); // Wrong: a part may be sent, or nothing.
+            let _ = send(fd, &outbuf[..outbuf_used], MsgFlags::NONE); // Wrong: send may send only a part, or nothing.
             outbuf_used = 0;
         }
     }
 }
 
-// mended: the original lets waitpid change the errno of the interrupted code; the library restores it
+// mended: the original lets waitpid change the errno of the interrupted code. The library restores errno.
 fn sigchld_handler(_sig: Signal) {
     while waitpid(WaitFor::AnyChild, None, WaitOptions::NOHANG).c_return() > 0 {}
 }
@@ -106,6 +106,6 @@ fn main(_: Args) -> c_int {
             child_run(&fd);
             exit(0);
         }
-        let _ = close(fd); // Wrong: also reached when fork failed. Then nobody serves the client.
+        let _ = close(fd); // Wrong: this line is also reached when fork failed. Then nobody serves the client.
     }
 }

@@ -13,7 +13,7 @@
 
 static void timeout(int sig)
 {
-	/* mended: the original uses stdio in a handler; see handler_printf.h. */
+	/* mended: the original uses stdio in a handler. See handler_printf.h. */
 	if (sig == SIGALRM)
 		printf("Time out!\n");
 	alarm(2);

@@ -14,7 +14,7 @@ use mpserv::signal::{Disposition, Handler, SaFlags, SigAction, SigSet, Signal, s
 use mpserv::time::{alarm, sleep};
 
 fn timeout(sig: Signal) {
-    // mended: the original uses stdio in a handler; see handler_printf.h; the library's printf! does the same.
+    // mended: the original uses stdio in a handler. See handler_printf.h. The library's printf! does the same.
     if sig == Signal::ALRM {
         printf!("Time out!\n");
     }

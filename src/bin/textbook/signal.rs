@@ -14,7 +14,7 @@ use mpserv::signal::{Disposition, Handler, Signal, signal};
 use mpserv::time::{alarm, sleep};
 
 fn timeout(sig: Signal) {
-    // mended: the original uses stdio in its handlers; see handler_printf.h; the library's printf! does the same.
+    // mended: the original uses stdio in its handlers. See handler_printf.h. The library's printf! does the same.
     if sig == Signal::ALRM {
         printf!("Time out!\n");
     }

@@ -23,7 +23,7 @@ struct CTcpClient {
 
 static bool CTcpClient_ConnectToServer(struct CTcpClient *client, const char *ip, int port)
 {
-	/* Wrong: socket's -1 is not looked at. connect fails with EBADF, and so does close. */
+	/* Wrong: a -1 from socket is not checked. connect fails with EBADF, and so does close. */
 	client->m_sockfd = socket(AF_INET, SOCK_STREAM, 0);
 	const struct hostent *host = gethostbyname(ip);
 	if (host == NULL) {

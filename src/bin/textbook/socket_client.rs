@@ -24,12 +24,12 @@ const PORT: u16 = 5051;
 const BUF_SIZE: usize = 1024;
 
 struct CTcpClient {
-    m_sockfd: Option<Result<OwnedFd>>, // None is C's 0, which stands for no descriptor; an error is C's -1
+    m_sockfd: Option<Result<OwnedFd>>, // None is C's 0, which stands for no descriptor. An error is C's -1
 }
 
 impl CTcpClient {
     fn ConnectToServer(&mut self, ip: &CStr, port: u16) -> bool {
-        // Wrong: socket's -1 is not looked at. connect fails with EBADF, and so does close.
+        // Wrong: a -1 from socket is not checked. connect fails with EBADF, and so does close.
         self.m_sockfd = Some(socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT));
         let Some(host) = gethostbyname(ip) else {
             let _ = self.m_sockfd.take().map(close); // C: close(m_sockfd); m_sockfd = 0

@@ -24,7 +24,7 @@ struct CTcpServer {
 
 static bool CTcpServer_InitServer(struct CTcpServer *server, int port)
 {
-	/* Wrong: socket's -1 is not looked at. bind fails with EBADF, and so does close. */
+	/* Wrong: a -1 from socket is not checked. bind fails with EBADF, and so does close. */
 	server->m_listen_sock = socket(AF_INET, SOCK_STREAM, 0);
 	struct sockaddr_in servaddr = {
 		.sin_family = AF_INET,
@@ -84,7 +84,7 @@ static void CTcpServer_drop(struct CTcpServer *server)
 
 int main(void)
 {
-	signal(SIGCHLD, SIG_IGN); /* the kernel removes each child when it ends: nothing to wait for */
+	signal(SIGCHLD, SIG_IGN); /* the kernel removes each child at its end, so no wait is needed */
 
 	struct CTcpServer server = {0, 0};
 	if (!CTcpServer_InitServer(&server, PORT)) {
@@ -103,7 +103,7 @@ int main(void)
 		if (fork() > 0) {
 			CTcpServer_CloseClient(&server);
 			continue;
-		} else { /* Wrong: also taken when fork failed. Then the server itself serves the client, and ends. */
+		} else { /* Wrong: this branch is also taken when fork failed. Then the server itself serves the client, and ends. */
 			CTcpServer_CloseListen(&server);
 			break;
 		}

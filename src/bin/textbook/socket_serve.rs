@@ -25,13 +25,13 @@ const BACKLOG: c_int = 5;
 const BUF_SIZE: usize = 1024;
 
 struct CTcpServer {
-    m_listen_sock: Option<Result<OwnedFd>>, // None is C's 0, which stands for no descriptor; an error is C's -1
+    m_listen_sock: Option<Result<OwnedFd>>, // None is C's 0, which stands for no descriptor. An error is C's -1
     m_serve_sock: Option<Result<OwnedFd>>,
 }
 
 impl CTcpServer {
     fn InitServer(&mut self, port: u16) -> bool {
-        // Wrong: socket's -1 is not looked at. bind fails with EBADF, and so does close.
+        // Wrong: a -1 from socket is not checked. bind fails with EBADF, and so does close.
         self.m_listen_sock = Some(socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT));
         let servaddr = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
         if bind(&self.m_listen_sock, &servaddr).is_err() {
@@ -82,7 +82,7 @@ impl Drop for CTcpServer {
 mpserv::main!(main);
 
 fn main(_: Args) -> c_int {
-    let _ = signal(Signal::CHLD, Disposition::Ignore); // the kernel removes each child when it ends: nothing to wait for
+    let _ = signal(Signal::CHLD, Disposition::Ignore); // the kernel removes each child at its end, so no wait is needed
 
     let mut server = CTcpServer { m_listen_sock: None, m_serve_sock: None };
     if !server.InitServer(PORT) {
@@ -101,7 +101,7 @@ fn main(_: Args) -> c_int {
             server.CloseClient();
             continue;
         } else {
-            // Wrong: also taken when fork failed. Then the server itself serves the client, and ends.
+            // Wrong: this branch is also taken when fork failed. Then the server itself serves the client, and ends.
             server.CloseListen();
             break;
         }

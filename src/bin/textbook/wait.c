@@ -17,7 +17,7 @@ int main(void)
 	pid_t pid = fork();
 	if (pid == 0) {
 		return 3;
-	} else { /* Wrong: also taken when fork failed, with the id -1. The same holds below. */
+	} else { /* Wrong: this branch is also taken when fork failed, with the id -1. So is the branch below. */
 		printf("child process one ID: %d\n", pid);
 
 		pid = fork();

@@ -24,7 +24,7 @@ fn main(_: Args) -> c_int {
     if pid == 0 {
         return 3;
     } else {
-        // Wrong: also taken when fork failed, with the id -1. The same holds below.
+        // Wrong: this branch is also taken when fork failed, with the id -1. So is the branch below.
         printf!("child process one ID: %d\n", pid);
 
         pid = fork().c_return();

@@ -17,7 +17,7 @@ int main(void)
 	if (pid == 0) {
 		sleep(15);
 		return 24;
-	} else { /* Wrong: also taken when fork failed. Then there is no child, and the loop ends at once. */
+	} else { /* Wrong: this branch is also taken when fork failed. Then there is no child, and the loop ends at once. */
 		while (waitpid(-1, &status, WNOHANG) == 0) {
 			sleep(3);
 			printf("sleep 3sec.\n");

@@ -25,7 +25,7 @@ fn main(_: Args) -> c_int {
         sleep(15);
         return 24;
     } else {
-        // Wrong: also taken when fork failed. Then there is no child, and the loop ends at once.
+        // Wrong: this branch is also taken when fork failed. Then there is no child, and the loop ends at once.
         while waitpid(WaitFor::AnyChild, Some(&mut status), WaitOptions::NOHANG).c_return() == 0 {
             sleep(3);
             printf!("sleep 3sec.\n");

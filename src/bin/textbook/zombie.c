@@ -13,8 +13,8 @@ int main(void)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		printf("Hi, I am a child process"); /* no newline: even a terminal shows it only with the next line */
-	} else { /* Wrong: also taken when fork failed, with the id -1. */
+		printf("Hi, I am a child process"); /* no newline, so even a terminal shows the text only with the next line */
+	} else { /* Wrong: this branch is also taken when fork failed, with the id -1. */
 		printf("child process ID: %d\n", pid);
 		sleep(30);
 	}

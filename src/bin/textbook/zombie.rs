@@ -20,9 +20,9 @@ fn main(_: Args) -> c_int {
     let pid = fork().c_return();
 
     if pid == 0 {
-        printf!("Hi, I am a child process"); // no newline: even a terminal shows it only with the next line
+        printf!("Hi, I am a child process"); // no newline, so even a terminal shows the text only with the next line
     } else {
-        // Wrong: also taken when fork failed, with the id -1.
+        // Wrong: this branch is also taken when fork failed, with the id -1.
         printf!("child process ID: %d\n", pid);
         sleep(30);
     }

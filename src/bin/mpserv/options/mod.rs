@@ -1,9 +1,9 @@
 //! The command line of `mpserv`.
 //!
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
-//! | `table.rs` | every option, once: its names, its argument, its line of `--help` |
-//! | `parse.rs` | what each option does, and which do not go together |
+//! | `table.rs` | every option: its names, its argument, its line of `--help` |
+//! | `parse.rs` | the effect of each option, and the options that exclude each other |
 //! | `value.rs` | the argument of an option: numbers, times, words |
 #![allow(clippy::result_large_err, reason = "an error has its text with it, as there is no allocator")]
 

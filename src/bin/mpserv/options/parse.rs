@@ -1,4 +1,4 @@
-//! Parsing the command line of `mpserv`.
+//! Parses the command line of `mpserv`.
 
 use core::ffi::{CStr, c_int, c_long};
 use core::fmt::Write as _;
@@ -19,7 +19,7 @@ use super::value::{SHORTEST, Subject, Value, Wrong, wrong};
 /// The longest message to a client over the limit of its source, with its line's end.
 pub(crate) const MESSAGE_MAX: usize = 512;
 
-/// The calls that the sandbox allows besides those of the service.
+/// The calls that the sandbox allows in addition to those of the service: none.
 const NO_CALLS: &[c_long] = &[];
 
 /// The shortest time that the kernel knows for `--defer-accept`.
@@ -39,10 +39,10 @@ pub(crate) enum Task {
     Version,
 }
 
-/// A server, and what it serves with.
+/// A server, and the program or service that it runs.
 pub(crate) struct Plan {
     pub(crate) server: Server<'static>,
-    /// The limit of `--max-per-source`, whose message is in a buffer of its own.
+    /// The limit of `--max-per-source`. Its message is in a separate buffer.
     pub(crate) per_source: Option<u32>,
     pub(crate) service: Option<Service>,
     /// The index of the program's name.
@@ -54,10 +54,10 @@ struct Given {
     plan: Plan,
     user: Option<&'static str>,
     owner: Option<&'static str>,
-    /// An option that is about the files of Unix sockets.
+    /// The name of a given option that is about the files of Unix sockets.
     of_unix: Option<&'static str>,
     pidfile_of_status: Option<&'static CStr>,
-    /// Options that only go with others, or without them.
+    /// Whether `--chroot` was given. The flags below are for further options that need or exclude others.
     has_chroot: bool,
     has_idle_timeout: bool,
     has_json: bool,
@@ -114,7 +114,7 @@ fn unknown(name: Name) -> Wrong {
 }
 
 impl Given {
-    /// Takes one option, whose argument is `value`, and `text` as C has it.
+    /// Applies one option. `value` is its argument, and `text` is the same argument as a C string.
     fn set(
         mut self,
         choice: Choice,
@@ -218,23 +218,23 @@ impl Given {
             Choice::Announce => server.announce(true),
             Choice::Verbose => server.verbosity(Verbosity::Verbose),
             Choice::Quiet => server.verbosity(Verbosity::Quiet),
-            // The caller has dealt with these.
+            // The caller has already handled these options.
             Choice::Help | Choice::Version => server,
         };
         Ok(self)
     }
 
-    /// Takes the operands, of which the first has the index `next`, and refuses options that do not go together.
+    /// Takes the operands, and refuses options that exclude each other. `next` is the index of the first operand.
     fn finish(mut self, args: Args, next: usize) -> Result<Task, Wrong> {
         if let Some(user) = self.user {
-            // The predecessor has looked the user up and has become that user. Inside the root directory, those who can
-            // write there decide which user a name means.
+            // The predecessor has already looked up the user and has become that user. A look-up inside the root
+            // directory could be forged by anyone who can write there.
             let identity =
                 if self.has_chroot && is_successor() { Ok(Identity::of_this_process()) } else { Identity::parse(user) };
             let identity = identity.map_err(|error| wrong(format_args!("--user {error}")))?;
             self.plan.server = self.plan.server.user(identity);
         }
-        // A successor has the sockets of its predecessor, whose files have their owner.
+        // A successor has the sockets of its predecessor, and their files already have their owner.
         if let Some(owner) = self.owner.filter(|_| !is_successor()) {
             let identity = Identity::parse(owner).map_err(|error| wrong(format_args!("--owner {error}")))?;
             self.plan.server = self.plan.server.owner(identity);
@@ -268,8 +268,8 @@ impl Given {
         Ok(Task::Serve(self.plan))
     }
 
-    /// Takes ADDRESS, and returns the index of the program's name. With `--listen` ADDRESS may be left out; then `--`
-    /// stands before the program.
+    /// Takes ADDRESS, and returns the index of the program's name. With `--listen` ADDRESS may be left out. Then `--`
+    /// must stand before the program.
     fn take_address(&mut self, args: Args, next: usize) -> Result<usize, Wrong> {
         let after_dashes = args.get(next.saturating_sub(1)) == Some(c"--");
         if self.has_listen && (after_dashes || next == args.len()) {

@@ -4,7 +4,7 @@ use core::fmt;
 
 use mpserv::options::{OptionSpec, OptionTable};
 
-/// An option.
+/// The options of `mpserv`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {
     MaxChildren,

@@ -1,4 +1,4 @@
-//! The argument of an option, and how it is parsed.
+//! Parses the arguments of options.
 
 use core::ffi::CStr;
 use core::fmt::{self, Write as _};
@@ -11,24 +11,24 @@ use mpserv::text::Text;
 
 /// The longest line of an error.
 pub(crate) const LINE_MAX: usize = 512;
-/// The number of bytes that are shown of a wrong argument.
+/// The most bytes of a wrong argument that an error shows.
 const SHOWN_MAX: usize = 80;
-/// The most digits of a time after its point.
+/// The most digits after the decimal point of a time.
 const DECIMALS: usize = 3;
 /// The base of the digits of a file's permissions.
 const OCTAL: u32 = 8;
-/// The shortest time that is one.
+/// The shortest time above 0.
 pub(super) const SHORTEST: Duration = Duration::from_millis(1);
 
 /// The error of a wrong command line: the word, the reason, and what to do.
 pub(crate) type Wrong = Text<LINE_MAX>;
 
-/// An error with this text.
+/// Returns an error with this text.
 pub(super) fn wrong(text: fmt::Arguments<'_>) -> Wrong {
     Text::of(text)
 }
 
-/// The name of the word that a value is from.
+/// The word of the command line from which a value is.
 #[derive(Clone, Copy)]
 pub(super) enum Subject {
     /// A long option.
@@ -58,7 +58,7 @@ impl Value {
         Value { subject, bytes: text.to_bytes() }
     }
 
-    /// An error about this value.
+    /// Returns an error about this value. `why` is the reason.
     pub(super) fn wrong(self, why: &str) -> Wrong {
         let shown = Text::<SHOWN_MAX>::of(format_args!("{}", self.bytes.escape_ascii()));
         wrong(format_args!("{} \"{shown}\": {why}", self.subject))
@@ -72,12 +72,12 @@ impl Value {
         self.bytes.starts_with(prefix)
     }
 
-    /// Whether it is the address of a Unix socket that has a file: not a name in the abstract namespace.
+    /// Whether the value is the address of a Unix socket with a file, and not a name in the abstract namespace.
     pub(super) fn is_socket_file(self) -> bool {
         self.begins_with(b"unix:") && !self.begins_with(b"unix:@")
     }
 
-    /// Splits at the first `separator`.
+    /// Splits the value at the first `separator`.
     pub(super) fn split(self, separator: u8) -> (Value, Option<Value>) {
         let part = |bytes| Value { bytes, ..self };
         match self.bytes.iter().position(|&byte| byte == separator) {
@@ -86,13 +86,13 @@ impl Value {
         }
     }
 
-    /// Parses a number of digits alone. Rust's own parser would take a sign as well.
+    /// Parses a number that has digits only. Rust's own parser would also accept a sign.
     fn digits<N: FromStr>(self) -> Option<N> {
         let is_number = !self.bytes.is_empty() && self.bytes.iter().all(u8::is_ascii_digit);
         core::str::from_utf8(self.bytes).ok().filter(|_| is_number)?.parse().ok()
     }
 
-    /// A number from 1 to `limit`.
+    /// Parses a number from 1 to `limit`.
     pub(super) fn number(self, limit: u32) -> Result<u32, Wrong> {
         self.digits().filter(|number| (1..=limit).contains(number)).ok_or_else(|| {
             let why = Text::<LINE_MAX>::of(format_args!("it is a number from 1 to {limit}"));
@@ -100,7 +100,7 @@ impl Value {
         })
     }
 
-    /// The permissions of a file, as octal digits.
+    /// Parses the permissions of a file, which are octal digits.
     pub(super) fn mode(self) -> Result<u32, Wrong> {
         let is_octal = !self.bytes.is_empty() && self.bytes.iter().all(|byte| (b'0'..=b'7').contains(byte));
         let mode = core::str::from_utf8(self.bytes).ok().filter(|_| is_octal);
@@ -108,12 +108,12 @@ impl Value {
         mode.ok_or_else(|| self.wrong("it is an octal number from 0 to 777, such as 660"))
     }
 
-    /// A word that `find` knows. `why` names these words.
+    /// Parses a word by `find`. `why` names the allowed words.
     pub(super) fn word<T>(self, find: impl FnOnce(&str) -> Option<T>, why: &str) -> Result<T, Wrong> {
         find(self.str()?).ok_or_else(|| self.wrong(why))
     }
 
-    /// Whether it is the first of two words.
+    /// Parses one of two words. Returns whether the value is the first.
     pub(super) fn choice(self, first: &str, second: &str) -> Result<bool, Wrong> {
         match self.bytes {
             word if word == first.as_bytes() => Ok(true),
@@ -125,7 +125,7 @@ impl Value {
         }
     }
 
-    /// `NAME=N`, `NAME=unlimited`
+    /// Parses a limit: `NAME=N` or `NAME=unlimited`.
     pub(super) fn limit(self) -> Result<(Resource, Limit), Wrong> {
         let (name, number) = self.split(b'=');
         let number = number.ok_or_else(|| self.wrong("it is NAME=N"))?;
@@ -140,7 +140,7 @@ impl Value {
         Ok((resource, Limit { soft: limit, hard: limit }))
     }
 
-    /// A time in seconds, with up to three decimals.
+    /// Parses a time in seconds, with up to three decimals.
     pub(super) fn seconds(self, shortest: Duration) -> Result<Duration, Wrong> {
         let (whole, decimals) = self.split(b'.');
         let millis = match decimals {
