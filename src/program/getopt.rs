@@ -38,7 +38,7 @@ pub enum HasArg {
 }
 
 impl LongOption {
-    /// Last entry of every list of options.
+    /// The last entry of every list of options.
     pub const END: LongOption = LongOption(c::option { name: ptr::null(), has_arg: 0, flag: ptr::null_mut(), val: 0 });
 
     /// Returns the entry for `--name`. [`Getopt`] then returns `value`, which must be above 255, so that no letter has

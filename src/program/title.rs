@@ -14,7 +14,7 @@ use crate::sys::process::{has_other_threads, variables};
 pub struct Title {
     start: *mut u8,
     length: usize,
-    /// Number of bytes of the last title.
+    /// The number of bytes of the last title.
     used: usize,
 }
 

@@ -43,7 +43,7 @@ const SOCKET_CALLS: [c_long; 10] = [
     c::SYS_listen,
 ];
 
-/// Index of the argument of `sendto()` that is the address of another socket.
+/// The index of the argument of `sendto()` that is the address of another socket.
 const SENDTO_ADDRESS: usize = 4;
 
 impl Service {

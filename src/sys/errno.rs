@@ -16,7 +16,7 @@ use core::fmt;
 use crate::ffi::errno as c;
 use crate::sys::flags::open_set;
 
-/// Result of a call of this library: its value, or the [`Errno`] of its failure.
+/// The result of a call of this library: its value, or the [`Errno`] of its failure.
 pub type Result<T> = core::result::Result<T, Errno>;
 
 /// `errno`: the reason for which a call failed.
@@ -201,7 +201,7 @@ impl Errno {
     }
 }
 
-/// Length of the longest error text, with its NUL: more than glibc's longest text in any language.
+/// The length of the longest error text, with its NUL: more than glibc's longest text in any language.
 pub const MESSAGE_MAX: usize = 256;
 
 /// `strerror_r()`: writes the text of an error, as `strerror()` returns it, to the caller's buffer.

@@ -1,13 +1,12 @@
-//! The shortest way from one sequence to another, by Myers' algorithm in linear space.
+//! Finds the shortest way from one sequence to another, by Myers' algorithm in linear space.
 //!
-//! Ids that only one side has are set aside first, and the search for a split is cut off at
-//! [`MAX_COST`], which bounds the time at length × cost for any input; a cut-off search may then give a
-//! longer way than the shortest, never a wrong one.
+//! Ids that only one side has are set aside first. The search for a split is cut off at [`MAX_COST`], so the time is at
+//! most length × cost for any input. A cut-off search may find a longer way than the shortest, but never a wrong way.
 
 /// The search for a middle stops at this cost and takes the best split so far.
 const MAX_COST: usize = 100;
 
-/// Pairs of positions at which both sequences have the same id, ascending in both.
+/// Returns pairs of positions at which both sequences have the same id, ascending in both.
 pub fn align(a: &[u32], b: &[u32]) -> Vec<(usize, usize)> {
     let (kept_a, kept_b) = common(a, b);
     let ids_a: Vec<u32> = kept_a.iter().map(|at| a[*at]).collect();
@@ -17,7 +16,7 @@ pub fn align(a: &[u32], b: &[u32]) -> Vec<(usize, usize)> {
     matches.into_iter().map(|(at_a, at_b)| (kept_a[at_a], kept_b[at_b])).collect()
 }
 
-/// The positions of ids that both sides have.
+/// Returns the positions of ids that both sides have.
 fn common(a: &[u32], b: &[u32]) -> (Vec<usize>, Vec<usize>) {
     let count = a.iter().chain(b).max().map_or(0, |most| *most as usize + 1);
     let mut sides = vec![0_u8; count];
@@ -27,7 +26,7 @@ fn common(a: &[u32], b: &[u32]) -> (Vec<usize>, Vec<usize>) {
     (kept(a), kept(b))
 }
 
-/// One part of both sequences that is still to be aligned.
+/// A part of both sequences that is not aligned yet.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     a: (usize, usize),
@@ -74,15 +73,15 @@ impl Search {
         Search { forward: vec![0; diagonals], backward: vec![0; diagonals] }
     }
 
-    /// A point that a shortest way passes through (or a good one, when the search is cut off):
-    /// neither the first nor the last of both sequences. Both are non-empty, and differ in their
-    /// first and in their last ids.
+    /// Returns a point on a shortest way, or on a good way when the search is cut off. The point is neither the
+    /// beginning nor the end of both sequences. Both sequences must be non-empty, and differ in their first and in
+    /// their last ids.
     fn middle(&mut self, a: &[u32], b: &[u32]) -> (usize, usize) {
         let (n, m) = (a.len() as isize, b.len() as isize);
         let delta = n - m;
         let cost = MAX_COST.min((a.len() + b.len()).div_ceil(2)) as isize;
-        // Diagonal k of the forward search lies at index k + centre; the backward search numbers
-        // its own from the far corner.
+        // Diagonal k of the forward search lies at index k + centre. The backward search numbers its diagonals from the
+        // far corner.
         let centre = cost + 1;
         let index = |k: isize| (k + centre) as usize;
         self.forward[index(1)] = 0;
@@ -151,7 +150,7 @@ mod tests {
         matches.len()
     }
 
-    /// The length of the longest common subsequence, by the plain table.
+    /// Returns the length of the longest common subsequence, by the plain table algorithm.
     fn longest(a: &[u32], b: &[u32]) -> usize {
         let mut row = vec![0; b.len() + 1];
         for x in a {

@@ -15,15 +15,15 @@ use crate::run::{Ending, Request, Sleep};
 use crate::subject::{COMMAND_SIDES, Subject};
 use crate::trouble::Trouble;
 
-/// Number of further runs of both commands when they differ. The runs show whether each command differs from itself. If
-/// a command takes one of two orders with equal probability, only one comparison in two thousand shows a false
-/// difference.
+/// The number of further runs of both commands when they differ. The runs show whether each command differs from
+/// itself. If a command takes one of two orders with equal probability, only one comparison in two thousand shows a
+/// false difference.
 const MORE_RUNS: usize = 5;
 
 /// Compares two commands, or kept traces in their place.
 ///
 /// # Errors
-/// When they cannot be run or read.
+/// When the commands cannot be run, or the traces cannot be read.
 pub fn compare(options: &Options, commands: &Commands, strace: &Strace) -> Result<Vec<Subject>, Trouble> {
     let sides = [Side::of("--a", &commands.a)?, Side::of("--b", &commands.b)?];
     let helper = commands.drive.as_ref().map(|drive| words("--drive", drive)).transpose()?.unwrap_or_default();
@@ -52,7 +52,7 @@ pub fn compare(options: &Options, commands: &Commands, strace: &Strace) -> Resul
     run_all(options, vec![name], &jobs, 1)
 }
 
-/// Two commands that are run, and how they are driven.
+/// Two commands to run, and the settings of the drive.
 #[derive(Clone, Debug)]
 pub struct Pair {
     pub words: [Vec<String>; 2],
@@ -63,10 +63,10 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The commands that the user gave.
+    /// Returns the commands that the user gave.
     ///
     /// # Errors
-    /// When they cannot be split into words, or are kept traces.
+    /// When the commands cannot be split into words, or are kept traces.
     pub fn of(commands: &Commands) -> Result<Self, Trouble> {
         let sides = [Side::of("--a", &commands.a)?, Side::of("--b", &commands.b)?];
         let [Side::Words(a), Side::Words(b)] = sides else {
@@ -77,7 +77,7 @@ impl Pair {
         Ok(Pair { words: [a, b], listen: commands.listen, helper, signal })
     }
 
-    /// Placeholders for each command's own path, when the two paths differ.
+    /// The placeholders for each command's own path, when the two paths differ.
     pub fn own_paths(&self) -> [Vec<Vec<u8>>; 2] {
         let [a, b] = [&self.words[0][0], &self.words[1][0]];
         if a == b { [Vec::new(), Vec::new()] } else { [own_paths(a), own_paths(b)] }
@@ -101,7 +101,8 @@ impl Side {
     }
 }
 
-/// The kinds of standard output to compare on: those that the user named, or that there are traces of, or all.
+/// Returns the kinds of standard output for the comparison: those that the user named, else those of the kept traces,
+/// else all.
 fn outputs(options: &Options, sides: &[Side; 2]) -> Vec<Output> {
     let mut outputs = options.outputs.clone();
     if !options.names_outputs {
@@ -153,7 +154,7 @@ fn origin<'j>(
     }
 }
 
-/// The program of a side, as it was called.
+/// Returns the program of a side, by the name in its command.
 fn program_of(side: &Origin<'_>) -> Result<String, Trouble> {
     match side {
         Origin::Run(request) => Ok(request.words[0].clone()),
@@ -166,12 +167,12 @@ fn program_of(side: &Origin<'_>) -> Result<String, Trouble> {
 struct Driven<'d> {
     helper: &'d [String],
     signal: Option<Signal>,
-    /// Both commands are servers.
+    /// Whether both commands are servers.
     listens: bool,
 }
 
 impl Driven<'_> {
-    /// Waits for a server, runs the user's client, and ends what would serve on.
+    /// Waits for a server, runs the user's client, and ends a server that would go on.
     fn act(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
         if self.listens {
             stage.wait_for_server()?;
@@ -218,7 +219,8 @@ pub fn signal_named(name: &str) -> Result<Signal, Trouble> {
     found.map(|(signal, _)| signal).ok_or_else(|| Trouble::new(format!("--signal {name}: no such signal")))
 }
 
-/// The paths by which a program may name itself: as it was called, the full path, and the last part alone.
+/// Returns the paths by which a program may name itself: the name in its command, the full path, and the last part of
+/// the path.
 fn own_paths(program: &str) -> Vec<Vec<u8>> {
     let mut paths = vec![program.as_bytes().to_vec()];
     if let Ok(full) = std::fs::canonicalize(program) {

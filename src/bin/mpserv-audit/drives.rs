@@ -1,8 +1,8 @@
-//! Drives of the textbook programs: as a client of a server, as the server of a client, or without a peer.
+//! Drives the textbook programs: as a client of a server, as the server of a client, or without a peer.
 //!
-//! Every step waits until all processes are at rest, so that the next step meets them at the same place in every run.
-//! A drive takes all that a program sends, however much. A program that sends something else, sends nothing, or has
-//! gone away shows in its trace, not as a failure of the drive.
+//! Every step waits until all processes are at rest, so that the next step meets them at the same place in every run. A
+//! drive takes all bytes that a program sends. If a program sends other bytes, sends nothing, or has gone away, the
+//! trace shows this, and the drive does not fail.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -18,10 +18,10 @@ use crate::run::network;
 use crate::run::stage::Stage;
 use crate::trouble::Trouble;
 
-/// A client's message and the port's answer.
+/// A client's message and the answer of the Rust program.
 pub type Exchange = (&'static [u8], &'static [u8]);
 
-/// Room for what arrives.
+/// The most bytes that one read takes.
 const BUFFER: usize = 4096;
 
 /// A connection to a traced server.
@@ -36,7 +36,7 @@ impl Client {
     /// Connects, and waits until the server has taken the connection.
     pub fn connect(stage: &mut Stage<'_>, port: u16) -> Result<Self, Trouble> {
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
-        // Another thread may be starting a program, which must not inherit it.
+        // Another thread may be starting a program, which must not inherit the socket.
         let kind = SocketType::STREAM | SocketFlags::CLOEXEC;
         let socket = net::socket(AddressFamily::INET, kind, Protocol::DEFAULT);
         let socket = socket.map_err(|errno| Trouble::of("a client's socket", errno))?;
@@ -63,17 +63,18 @@ impl Client {
         Ok(())
     }
 
-    /// Sends a request, and takes what the server answers.
+    /// Sends a request, and takes the server's answer.
     pub fn exchange(&self, stage: &mut Stage<'_>, (request, answer): Exchange) -> Result<(), Trouble> {
         self.send(stage, request)?;
-        // An answer as long as the port's needs no look at what is still under way. That look takes milliseconds.
+        // If the answer is as long as the Rust program's, there is no need to look for data that is still on its way.
+        // That look takes milliseconds.
         if self.take(stage)?.is_some_and(|length| length < answer.len()) {
             self.take_all(stage)?;
         }
         Ok(())
     }
 
-    /// Takes what has arrived, and gives its length; `None` at the end of the connection.
+    /// Takes the data that has arrived, and returns its length, or `None` at the end of the connection.
     fn take(&self, stage: &mut Stage<'_>) -> Result<Option<usize>, Trouble> {
         let Some(socket) = &self.socket else { return Ok(None) };
         let mut buffer = [0; BUFFER];
@@ -90,7 +91,7 @@ impl Client {
         Ok(Some(taken))
     }
 
-    /// Takes all that the server has sent. The kernel may hold the last of several small writes back for a while,
+    /// Takes all data that the server has sent. The kernel may hold back the last of several small writes for a while,
     /// though all processes are at rest.
     fn take_all(&self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
         loop {
@@ -104,10 +105,11 @@ impl Client {
         }
     }
 
-    /// Ends the connection in order. Data that was not taken would reset it.
+    /// Ends the connection without a reset. Takes all data first, because data that was not taken would reset the
+    /// connection.
     pub fn close(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
         if let Some(socket) = &self.socket {
-            // This fails when the server has reset the connection.
+            // The shutdown fails when the server has reset the connection.
             let _ = net::shutdown(socket, Shutdown::Write);
             stage.settle()?;
             self.take_all(stage)?;
@@ -129,19 +131,19 @@ impl Client {
     }
 }
 
-/// A server, as its clients know it.
+/// The facts about a server that its clients need.
 #[derive(Clone, Copy, Debug)]
 pub struct Server {
     pub port: u16,
     pub exchanges: &'static [Exchange],
-    /// Further messages of a client that is alone: as long as the server's buffer, and longer.
+    /// Further messages of a single client: some as long as the server's buffer, and some longer.
     pub long_exchanges: &'static [Exchange],
-    /// Part of a message that the server gets before its client resets the connection.
+    /// The part of a message that the server gets before its client resets the connection.
     pub fragment: &'static [u8],
 }
 
 impl Server {
-    /// Ctrl-C, when all is at rest.
+    /// Sends SIGINT, as Ctrl-C does, when all processes are at rest.
     fn end(stage: &mut Stage<'_>) -> Result<(), Trouble> {
         stage.settle()?;
         stage.signal(Signal::INT)
@@ -173,7 +175,7 @@ impl Server {
                 client.exchange(stage, *exchange)?;
             }
         }
-        // The second goes first, so that children end in another order than they began.
+        // The second client goes first, so that children end in another order than they began.
         clients.swap(0, 1);
         for client in clients {
             client.close(stage)?;
@@ -186,7 +188,7 @@ impl Server {
         let client = Client::connect(stage, self.port)?;
         client.send(stage, self.fragment)?;
         client.reset(stage)?;
-        // The server still serves.
+        // Checks that the server still serves.
         let client = Client::connect(stage, self.port)?;
         if let Some(exchange) = self.exchanges.first() {
             client.exchange(stage, *exchange)?;
@@ -196,17 +198,18 @@ impl Server {
     }
 }
 
-/// A client's server, as the client knows it: what it answers.
+/// The answers of a client's server.
 #[derive(Clone, Copy, Debug)]
 pub enum Peer {
-    /// Each line that the client sends, one at a time.
+    /// The server sends back each line, one at a time.
     Echo,
-    /// The same to each message.
+    /// The server sends this answer to each message.
     Always(&'static [u8]),
 }
 
 impl Peer {
-    /// Takes the client's connection, which it has made when it is at rest. `None` when it has made none.
+    /// Takes the client's connection, which exists once the client is at rest. Returns `None` when the client has not
+    /// connected.
     fn accept(stage: &mut Stage<'_>) -> Result<Option<TcpStream>, Trouble> {
         stage.settle()?;
         let accepted = stage.listener().and_then(|listener| listener.accept());
@@ -228,7 +231,7 @@ impl Peer {
         taken
     }
 
-    /// The answers to what has arrived.
+    /// Returns the answers to the data that has arrived.
     fn answers(self, taken: &[u8]) -> VecDeque<Vec<u8>> {
         match self {
             Peer::Echo => taken.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect(),
@@ -241,7 +244,7 @@ impl Peer {
         if let Some(mut client) = Self::accept(stage)? {
             let mut answers = self.answers(&Self::take(&mut client));
             while let Some(answer) = answers.pop_front() {
-                // This fails when the client has gone.
+                // The write fails when the client has gone.
                 let _ = client.write_all(&answer);
                 stage.settle()?;
                 answers.extend(self.answers(&Self::take(&mut client)));
@@ -251,7 +254,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Takes what the client sends, and closes.
+    /// Takes the client's data, and closes.
     pub fn close(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
         if let Some(mut client) = Self::accept(stage)? {
             Self::take(&mut client);
@@ -260,18 +263,18 @@ impl Peer {
         Ok(())
     }
 
-    /// Closes without having taken what the client sent, which resets the connection.
+    /// Closes without taking the client's data, which resets the connection.
     pub fn reset(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
         Self::accept(stage).map(close)
     }
 }
 
-/// Lets it run.
+/// Lets the program run.
 pub fn run(_: &mut Stage<'_>) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Ctrl-C each time that it sleeps, until it ends.
+/// Sends SIGINT, as Ctrl-C does, each time that the program sleeps, until it ends.
 pub fn interrupt(stage: &mut Stage<'_>) -> Result<(), Trouble> {
     while stage.settle()? {
         stage.signal(Signal::INT)?;

@@ -1,4 +1,4 @@
-//! Exit statuses, as diff has them.
+//! The exit statuses, which are those of diff.
 
 pub const SAME: u8 = 0;
 pub const DIFFERENT: u8 = 1;

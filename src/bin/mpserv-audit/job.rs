@@ -20,7 +20,7 @@ use crate::subject::{Case, Printed, Subject};
 use crate::tree::Tree;
 use crate::trouble::Trouble;
 
-/// Origin of the trace of one side.
+/// The origin of the trace of one side.
 #[derive(Debug)]
 pub enum Origin<'j> {
     Run(Request<'j>),
@@ -28,7 +28,7 @@ pub enum Origin<'j> {
 }
 
 impl Origin<'_> {
-    /// Runs the command, or reads the kept trace. Only the first run is saved; `again` is the order of a further run.
+    /// Runs the command, or reads the kept trace. Only the first run is saved. `again` is the order of a further run.
     fn record(&self, drive: &Drive<'_>, again: Option<Ending>) -> Result<Recorded, Trouble> {
         match (self, again) {
             (Origin::Run(request), Some(ending)) => {
@@ -39,7 +39,7 @@ impl Origin<'_> {
         }
     }
 
-    /// Whether the kernel, and not this tool, settled the order of processes.
+    /// Whether the kernel, and not this tool, decided the order of processes.
     fn has_kernels_order(&self) -> bool {
         matches!(self, Origin::Kept(kept) if !kept.has_printed())
     }
@@ -52,7 +52,7 @@ impl Origin<'_> {
     }
 }
 
-/// One comparison to be made.
+/// A comparison to make.
 pub struct Job<'j> {
     pub subject: usize,
     pub drive_name: String,
@@ -62,22 +62,22 @@ pub struct Job<'j> {
     pub drive: Box<Drive<'j>>,
     /// Whether the drive missed its moment in this run.
     pub was_late: Box<dyn Fn(&Tree) -> bool + Sync + 'j>,
-    /// Placeholders for each command's own path, when the two paths differ.
+    /// The placeholders for each command's own path, when the two paths differ.
     pub own_paths: [Vec<Vec<u8>>; 2],
-    /// The ports that the tool waits for; where they differ, they are put aside.
+    /// The ports that the tool waits for. If the two differ, the comparison ignores them.
     pub listen: [Option<u16>; 2],
-    /// Number of further runs of both commands when they differ.
+    /// The number of further runs of both commands when they differ.
     pub more_runs: usize,
 }
 
-/// Number of runs when the drive came too late or the machine was changed. If that happens in each run, the tool shows
-/// the difference.
+/// The number of runs when the drive came too late or the machine was changed. If that happens in each run, the tool
+/// shows the difference.
 const TRIES: usize = 5;
 
-/// Time after which no run beyond the second begins.
+/// The time after which no run beyond the second begins.
 const MORE_RUNS_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The folder in which strace's files are kept, if they are, and their name.
+/// Returns the folder for strace's files and their name, if the files are kept.
 pub fn save<'j>(options: &'j Options, parts: &[&str]) -> Option<(&'j Path, String)> {
     let name = parts.join(".").replace(' ', "-");
     options.save.as_deref().map(|directory| (directory, name))
@@ -110,7 +110,7 @@ pub fn run_all(
             done.push((index, case));
         }
     };
-    // Programs that really sleep do hardly anything else, so they need not take turns with the busy ones.
+    // Programs that really sleep do hardly anything else, so they need not take turns with busy programs.
     let all = jobs.iter().enumerate();
     let (idle, busy): (Vec<_>, Vec<_>) =
         all.partition(|(_, job)| workers > 1 && job.sides[0].sleep() != Sleep::Skipped);
@@ -137,14 +137,16 @@ pub fn run_all(
     Ok(subjects)
 }
 
-/// Identity of the file by which programs find their shared libraries. It changes whenever packages are installed.
+/// The identity of the file by which programs find their shared libraries. The file changes whenever packages are
+/// installed.
 fn loader_cache() -> Option<(u64, SystemTime)> {
     let found = std::fs::metadata("/etc/ld.so.cache").ok()?;
     Some((found.ino(), found.modified().ok()?))
 }
 
 impl Job<'_> {
-    /// Runs both. Repeats the run if the machine was too busy for the drive, or was changed during the run.
+    /// Runs both sides. Repeats the run if the machine was too busy for the drive, or if the machine was changed during
+    /// the run.
     fn record(&self, again: Option<Ending>) -> Result<[Recorded; 2], Trouble> {
         for _ in 1..TRIES {
             let cache = loader_cache();
@@ -156,7 +158,7 @@ impl Job<'_> {
         self.record_once(again)
     }
 
-    /// Runs both: at the same time where each has nothing to do but to wait for its alarms.
+    /// Runs both sides. If each side only waits for its alarms, both run at the same time.
     fn record_once(&self, again: Option<Ending>) -> Result<[Recorded; 2], Trouble> {
         let record = |side: &Origin<'_>| side.record(&*self.drive, again);
         let [a, b] = &self.sides;
@@ -195,15 +197,15 @@ impl Job<'_> {
         Ok(Case { drive: self.drive_name.clone(), output: self.output, a: a.tree, b: b.tree, printed, comparison })
     }
 
-    /// Order of a further run. Beside a trace in the kernel's order, every other run has the opposite of this tool's
-    /// order: the program may differ from itself by what the kernel orders.
+    /// The order of a further run. If a side is a trace in the kernel's order, every second run has the opposite of
+    /// this tool's order. So the runs show differences that come from the kernel's order.
     fn order(&self, round: usize) -> Ending {
         let is_opposite = round % 2 == 0 && self.sides.iter().any(Origin::has_kernels_order);
         if is_opposite { Ending::ChildFirst } else { Ending::ParentFirst }
     }
 
-    /// Runs both again, and marks the differences that a program also shows against itself, or that only some pairs of
-    /// runs show.
+    /// Runs both sides again. Marks the differences that a program also shows against itself, or that only some pairs
+    /// of runs show.
     fn set_aside_what_varies(&self, comparison: &mut Comparison, first: [&Tree; 2], from: From) -> Result<(), Trouble> {
         let start = Instant::now();
         let abouts = |comparison: &Comparison| -> HashSet<String> {
@@ -223,7 +225,8 @@ impl Job<'_> {
                     real.retain(|about| !varying.contains(about));
                 }
                 for tree in std::iter::once(first[other]).chain(&more[other]) {
-                    // In the order of the first comparison: of two swapped calls either may be the one that moved.
+                    // The sides keep the order of the first comparison, because of two swapped calls either may count
+                    // as moved.
                     let (a, b) = if side == 0 { (&new, tree) } else { (tree, &new) };
                     let between = abouts(&self.compare_runs((0, a), (1, b), from));
                     real.retain(|about| between.contains(about));

@@ -1,5 +1,5 @@
-//! Kept traces: the files of an earlier run in place of a run, as `--save` or `strace -ff -v -s 65535 -o FILE` writes
-//! them.
+//! Kept traces: the files of an earlier run in place of a new run. `--save` writes such files, and `strace -ff -v -s
+//! 65535 -o FILE` does.
 
 use std::collections::HashSet;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::trace::{FRAME, Line, Trace, span};
 use crate::tree::{self, Tree};
 use crate::trouble::Trouble;
 
-/// Hint that shows the command for a trace that can be compared.
+/// The hint that shows the command for a trace that can be compared.
 const MAKE: &str = "make the trace with: strace -ff -v -s 65535 -o FILE COMMAND";
 
 /// The files of one run, by process id.
@@ -35,7 +35,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// The traces at a path, if there are any: in a folder, or in files that are called so up to the process id.
+    /// Returns the traces at a path, if there are any. The path is a folder, or the name of files up to the process id.
     pub fn find(word: &str) -> Option<Self> {
         let path = Path::new(word);
         if path.is_dir() {
@@ -46,7 +46,7 @@ impl Place {
         named.map(Place::Files)
     }
 
-    /// The kinds of standard output that there are traces of. A trace that does not tell its kind goes with any.
+    /// Returns the kinds of standard output of the traces. A trace that does not tell its kind fits any kind.
     pub fn outputs(&self, side: &str) -> Vec<Output> {
         let is_of = |output: &Output| match self.trace(side, *output) {
             Ok(kept) => kept.output().is_none_or(|kind| kind == *output),
@@ -55,10 +55,10 @@ impl Place {
         Output::ALL.into_iter().filter(is_of).collect()
     }
 
-    /// The trace of a side with a kind of standard output.
+    /// Returns the trace of a side with a kind of standard output.
     ///
     /// # Errors
-    /// When there is none, or several of which one would have to be named.
+    /// When there is no such trace, or when there are several and the user named none.
     pub fn trace(&self, side: &str, output: Output) -> Result<Kept, Trouble> {
         let (folder, all) = match self {
             Place::Files(kept) => return Ok(kept.clone()),
@@ -82,7 +82,7 @@ impl Place {
     }
 }
 
-/// The traces in a folder, by name.
+/// Returns the traces in a folder, by name.
 fn in_folder(folder: &Path) -> Vec<Kept> {
     let mut all: Vec<Kept> = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -110,7 +110,7 @@ impl Kept {
     /// Reads the trace.
     ///
     /// # Errors
-    /// When it lacks what the comparison needs.
+    /// When the trace lacks something that the comparison needs.
     pub fn read(&self) -> Result<Recorded, Trouble> {
         let mut traces = Vec::new();
         for (id, path) in &self.files {
@@ -131,7 +131,7 @@ impl Kept {
         Ok(Recorded { tree, printed: printed.unwrap_or_default(), standing: Standing::Ended })
     }
 
-    /// The kind of standard output that the program found when it asked.
+    /// Returns the kind of standard output, from the program's own call that asks for it.
     fn output(&self) -> Option<Output> {
         let tree = self.read().ok()?.tree;
         let mut calls = tree.processes.iter().flat_map(|process| {
@@ -143,7 +143,7 @@ impl Kept {
         calls.find_map(|call| Output::asked(&call))
     }
 
-    /// The path of the program that was run.
+    /// Returns the path of the program that was run.
     ///
     /// # Errors
     /// When the trace cannot be read.
@@ -154,12 +154,12 @@ impl Kept {
         Ok(String::from_utf8_lossy(path).into_owned())
     }
 
-    /// Whether the trace tells what the program printed.
+    /// Whether the trace has the text that the program printed.
     pub fn has_printed(&self) -> bool {
         PathBuf::from(format!("{}.{PRINTED}", self.prefix.display())).is_file()
     }
 
-    /// The process that no other has forked. All that were forked must be there.
+    /// Returns the process that no other process has forked. The traces of all forked processes must be there.
     fn root(&self, traces: &[(u32, Trace)]) -> Result<u32, Trouble> {
         let prefix = self.prefix.display();
         let ids: HashSet<u32> = traces.iter().map(|(id, _)| *id).collect();
@@ -204,7 +204,7 @@ impl Kept {
     }
 }
 
-/// The first event that lacks what a normalization needs, and what that is.
+/// Returns the first event without something that a normalization needs, and the name of the missing thing.
 fn lack(trace: &Trace) -> Option<(usize, String)> {
     for event in 0..trace.len() {
         let found = match trace.line(event) {
@@ -220,7 +220,7 @@ fn lack(trace: &Trace) -> Option<(usize, String)> {
     let last = trace.len().checked_sub(1);
     match last.map(|last| trace.line(last)) {
         Some(Line::End { .. }) => None,
-        // A thread that executes a program goes on in its process's file.
+        // If a thread executes a program, its trace goes on in the process's file.
         Some(Line::Call(call)) if call.arguments.windows(PID_CHANGED.len()).any(|part| part == PID_CHANGED) => None,
         _ => Some((last.unwrap_or_default(), "the trace stops before the process has ended".to_owned())),
     }
@@ -234,7 +234,7 @@ fn unreadable(text: &[u8]) -> String {
 
 const PID_CHANGED: &[u8] = b"<pid changed to ";
 
-/// Number of bytes of an unreadable line that are shown.
+/// The number of bytes of an unreadable line that are shown.
 const SHOWN: usize = 60;
 
 fn lack_of_result(result: &[u8]) -> Option<String> {
@@ -243,7 +243,7 @@ fn lack_of_result(result: &[u8]) -> Option<String> {
 }
 
 fn lack_of(arguments: &[u8]) -> Option<String> {
-    // `3</etc/hosts>`: -y.
+    // A descriptor such as `3</etc/hosts>` comes from the option -y.
     let digits = arguments.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if digits > 0 && arguments.get(digits) == Some(&b'<') {
         return Some("paths beside descriptors (strace -y), which other runs do not have".to_owned());

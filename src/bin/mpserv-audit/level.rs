@@ -1,23 +1,23 @@
-//! Levels of likeness: how far two runs agree.
+//! The levels of agreement of two runs.
 
-/// Degree of agreement of two runs, from nearest to farthest.
+/// The degree of agreement of two runs, from nearest to farthest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Equal, call by call.
+    /// The runs are equal, call by call.
     #[default]
     Same,
     /// The programs differ only as much as each differs from itself.
     Varies,
-    /// Equal when what is printed, its length and what follows from it are put aside.
+    /// The runs are equal except for printed texts, their lengths, and the effects of these.
     Texts,
-    /// The same calls in the same order, with other arguments or results.
+    /// The runs have the same calls in the same order, with other arguments or results.
     Values,
-    /// Other calls, or another order.
+    /// The runs have other calls, or another order.
     Different,
 }
 
 impl Level {
-    /// The verdict in words.
+    /// Returns the verdict in words.
     pub fn name(self) -> &'static str {
         match self {
             Level::Same => "same",
@@ -28,11 +28,11 @@ impl Level {
         }
     }
 
-    /// The words that `--accept` takes. What varies by itself is no difference, so it has none.
+    /// The words that `--accept` takes. Differences that vary by themselves are no differences, so they have no word.
     pub const WORDS: [(&'static str, Level); 4] =
         [("same", Level::Varies), ("texts", Level::Texts), ("values", Level::Values), ("different", Level::Different)];
 
-    /// The level of a word.
+    /// Returns the level of a word.
     pub fn of_word(word: &str) -> Option<Self> {
         Self::WORDS.into_iter().find(|(known, _)| *known == word).map(|(_, level)| level)
     }

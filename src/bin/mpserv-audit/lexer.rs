@@ -5,7 +5,7 @@
 pub enum Kind {
     /// A string with its quotes.
     String,
-    /// `/* ... */`, in which strace explains what it decoded.
+    /// `/* ... */`, in which strace explains a decoded value.
     Comment,
     /// `(`, `[` or `{`.
     Open,
@@ -13,13 +13,13 @@ pub enum Kind {
     Close,
     /// Letters, digits, `_`, `$` and `.`: a name or a number, without its sign.
     Word,
-    /// `<unfinished ...>`, `<detached ...>` or `<pid changed to 7 ...>`: the call's end was not seen.
+    /// `<unfinished ...>`, `<detached ...>` or `<pid changed to 7 ...>`: strace did not see the end of the call.
     Cut,
     /// Any other single byte.
     Other,
 }
 
-/// A part and where it lies.
+/// A part and its position.
 #[derive(Clone, Copy, Debug)]
 pub struct Token<'t> {
     pub kind: Kind,
@@ -27,8 +27,8 @@ pub struct Token<'t> {
     pub end: usize,
 }
 
-/// Walks over the parts of `text`. A string or comment that never ends makes it stop short of the
-/// text's end, and [`Lexer::is_broken`] tells.
+/// Goes through the parts of `text`. If a string or comment never ends, the lexer stops before the text's end, and
+/// [`Lexer::is_broken`] returns true.
 #[derive(Debug)]
 pub struct Lexer<'t> {
     text: &'t [u8],
@@ -37,10 +37,11 @@ pub struct Lexer<'t> {
 }
 
 const CUTS: [&[u8]; 2] = [b"<unfinished ...>", b"<detached ...>"];
-/// A thread that executes a program takes its process's id, which follows.
+/// The beginning of strace's note about a thread that executes a program. The thread takes its process's id, which
+/// follows.
 const PID_CHANGED: &[u8] = b"<pid changed to ";
 
-/// The length of a cut that a text begins with.
+/// Returns the length of a cut at the beginning of a text.
 fn cut_length(text: &[u8]) -> Option<usize> {
     if text.starts_with(PID_CHANGED) {
         return text.iter().position(|byte| *byte == b'>').map(|end| end + 1);
@@ -112,7 +113,7 @@ impl<'t> Iterator for Lexer<'t> {
     }
 }
 
-/// The bracket that closes `open`.
+/// Returns the bracket that closes `open`.
 pub fn closing(open: u8) -> u8 {
     match open {
         b'(' => b')',

@@ -1,4 +1,4 @@
-//! System calls that the C library makes for itself, unasked by the program.
+//! System calls that the C library makes for itself, without being asked by the program.
 
 /// The calls that the C library makes for itself.
 const OWN: [&[u8]; 14] = [
@@ -18,7 +18,7 @@ const OWN: [&[u8]; 14] = [
     b"set_tid_address",
 ];
 
-/// Whether the C library makes a call for itself, unasked by the program.
+/// Whether the C library makes a call for itself, without being asked by the program.
 pub fn is_own(call: &[u8]) -> bool {
     OWN.contains(&call)
 }

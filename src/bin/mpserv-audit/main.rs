@@ -1,7 +1,7 @@
-//! Shows that two programs make the same system calls, process by process, or where they do not.
+//! Shows whether two programs make the same system calls, process by process, and where they differ.
 //!
-//! strace traces both; the processes are paired by their place in the tree, what must differ between any two runs is
-//! given names by normalizations, and what is left is compared strictly.
+//! strace traces both programs. The processes are paired by their place in the tree. Normalizations replace values that
+//! differ between any two runs by names. Everything else is compared strictly.
 
 #![allow(unreachable_pub, reason = "in a program, nothing is reached from outside")]
 
@@ -118,9 +118,9 @@ fn audit(mut options: Options) -> Result<u8, Trouble> {
     for ending in [Signal::INT, Signal::TERM, Signal::HUP] {
         signal(ending, Disposition::Flag(&INTERRUPTED)).map_err(|errno| Trouble::of("signal", errno))?;
     }
-    // A traced process that outlives its parent stays ours, to be waited for and ended.
+    // A traced process that outlives its parent becomes a child of this process, which waits for it and ends it.
     process::adopt_orphans().map_err(|errno| Trouble::of("prctl", errno))?;
-    // The compiled program stays until the report has named its lines.
+    // The compiled program is kept until the report has named its lines.
     let _compiled = match &mut options.task {
         Task::Programs(programs) => Compiled::of(programs)?,
         _ => None,

@@ -24,26 +24,26 @@ pub struct Options {
     pub task: Task,
     /// The kinds of standard output to compare on.
     pub outputs: Vec<Output>,
-    /// The user named them.
+    /// Whether the user named these kinds.
     pub names_outputs: bool,
     pub from: From,
     pub show_output: bool,
     pub diff: bool,
     pub traces: bool,
-    /// The exit status is 0 up to this level.
+    /// The level up to which the exit status is 0.
     pub accept: Level,
     pub sources: bool,
     pub html: Option<PathBuf>,
     pub json: Option<PathBuf>,
     pub save: Option<PathBuf>,
-    /// Output of the lesson: a folder for programs, a file for a command.
+    /// The output of the lesson: a folder for programs, a file for a command.
     pub lesson: Option<PathBuf>,
     pub timeout: Duration,
-    /// Compare under faults, and with how many of them.
+    /// The extent of a comparison under faults, if the user asks for one.
     pub faults: Option<Extent>,
 }
 
-/// Extent of the fault injection.
+/// The extent of the fault injection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
     All,
@@ -61,22 +61,22 @@ pub enum Task {
     Commands(Commands),
     /// Grade an exercise.
     Exercise(Answer),
-    /// Compare textbook programs; none named means all.
+    /// Compare textbook programs. If the user names none, compare all.
     Programs(Programs),
 }
 
-/// Two commands and how to drive them.
+/// Two commands and the settings of their drive.
 #[derive(Clone, Debug)]
 pub struct Commands {
     pub a: String,
     pub b: String,
-    /// The ports of both.
+    /// The ports of both commands.
     pub listen: [Option<u16>; 2],
     pub drive: Option<String>,
     pub signal: Option<String>,
 }
 
-/// Textbook programs and where they are.
+/// Textbook programs and their folders.
 #[derive(Clone, Debug)]
 pub struct Programs {
     pub names: Vec<String>,
@@ -84,21 +84,22 @@ pub struct Programs {
     pub drive: Option<String>,
     pub c: PathBuf,
     pub rust: PathBuf,
-    /// One of the two places is the user's.
+    /// Whether the user has named one of the two places.
     pub is_foreign: bool,
 }
 
-/// Longest time of one command, unless the user sets another.
+/// The longest time of one command, unless the user sets another.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// A day.
+/// The longest time limit in seconds: a day.
 const TIMEOUT_MAX: u64 = 86_400;
-/// Folder of the C programs, which build.rs compiles. It does not for a dependent crate, whose documentation is built too.
+/// The folder of the C programs, which build.rs compiles. For a dependent crate build.rs does not compile them, but the
+/// documentation must still build.
 const C_PROGRAMS: &str = match option_env!("MPSERV_C_DIR") {
     Some(folder) => folder,
     None => "target/c",
 };
 
-/// The options as they come, before they are put together.
+/// The options in the order of the command line, before they are combined.
 #[derive(Debug, Default)]
 struct Given {
     a: Option<String>,
@@ -129,12 +130,12 @@ impl Options {
     /// Reads this process's command line.
     ///
     /// # Errors
-    /// Errors in the command line.
+    /// When the command line has a mistake.
     pub fn from_command_line() -> Result<Self, Trouble> {
         let mut arguments = Vec::new();
         for argument in std::env::args_os() {
             let text = CString::new(argument.into_vec()).map_err(|_| usage("an argument has a NUL in it"))?;
-            // The command line stays as long as the program, as C's does.
+            // The command line is never freed, as in C.
             arguments.push(Argument::from(&*Box::leak(text.into_boxed_c_str())));
         }
         arguments.push(Argument::END);
@@ -142,7 +143,8 @@ impl Options {
         let mut rest: &'static [Argument] = arguments.leak();
         let mut given = Given::default();
         let mut operands = Vec::new();
-        // Options may stand behind operands: getopt begins anew behind each, which it takes for the program's name.
+        // Options may follow operands, so getopt begins anew after each operand. It takes the operand for the program's
+        // name.
         loop {
             let args = Args::of(rest).ok_or_else(none)?;
             let mut options = TABLE.parse(args).ok_or_else(none)?;
@@ -249,7 +251,7 @@ impl Given {
         let names_outputs = !self.outputs.is_empty();
         let outputs = match (self.outputs.is_empty(), self.faults) {
             (false, _) => self.outputs,
-            // A file is to stdio what a pipe is.
+            // For stdio, a file is the same as a pipe.
             (true, None) if self.lesson.is_some() => vec![Output::Pty, Output::Pipe],
             (true, None) => Output::ALL.to_vec(),
             (true, Some(_)) => vec![Output::Pipe],
@@ -279,7 +281,7 @@ impl Given {
             let program = words.next().ok_or_else(|| usage("--exercise: say of which program it is"))?;
             return Ok(Task::Exercise(Answer { file: file.clone(), program, name: words.next() }));
         }
-        // A lesson of one command shows that one alone.
+        // A lesson of one command shows only that command.
         let b = if self.lesson.is_some() { self.b.as_ref().or(self.a.as_ref()) } else { self.b.as_ref() };
         match (&self.a, b) {
             (Some(a), Some(b)) => {

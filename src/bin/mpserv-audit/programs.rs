@@ -1,4 +1,4 @@
-//! The textbook programs and the drives that each is compared with.
+//! The textbook programs and their drives.
 
 use crate::drives::{self, Peer, Server};
 use crate::run::Sleep;
@@ -14,17 +14,17 @@ pub struct Program {
     pub kind: Kind,
 }
 
-/// Kind of the program, which decides how the tool drives it.
+/// The kind of the program, which decides how the tool drives it.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// Runs and ends by itself. `alarms`: the program waits for alarms, which need real time.
+    /// The program runs and ends by itself. `alarms` means that it waits for alarms, which need real time.
     Alone {
         alarms: bool,
     },
     Server {
         arguments: &'static [&'static str],
         server: Server,
-        /// Drives with arguments that are our addition.
+        /// Further drives with arguments, which the published programs lack.
         variants: &'static [(&'static str, &'static [&'static str])],
     },
     Client {
@@ -43,7 +43,7 @@ pub struct Drive {
     pub input: &'static str,
     /// A port that this tool listens on from the beginning.
     pub occupies: Option<u16>,
-    /// A port on which no process may listen.
+    /// A port on which no other process may listen.
     pub needs_free: Option<u16>,
     pub sleep: Sleep,
     /// Whether the drive tests behaviour that the published programs lack.
@@ -51,7 +51,7 @@ pub struct Drive {
     act: Act,
 }
 
-/// Steps of the drive.
+/// The steps of the drive.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Run,
@@ -91,18 +91,18 @@ impl Drive {
 }
 
 impl Program {
-    /// The program of this name, or the names that there are.
+    /// Returns the program with this name. The error lists all names.
     pub fn choose(name: &str) -> Result<Self, Trouble> {
         let all = || ALL.map(|program| program.name).join(", ");
         Self::named(name).ok_or_else(|| Trouble::new(format!("{name}: not one of {}", all())))
     }
 
-    /// The program of this name.
+    /// Returns the program of this name.
     pub fn named(name: &str) -> Option<Self> {
         ALL.into_iter().find(|program| program.name == name)
     }
 
-    /// All ways to drive it.
+    /// Returns all drives of the program.
     pub fn drives(self) -> Vec<Drive> {
         let base = Drive {
             name: "run",
@@ -152,15 +152,15 @@ impl Program {
     }
 }
 
-/// Only programs that want arguments have a usage to get wrong.
+/// Returns the drive with a wrong usage. Only programs with arguments have one.
 fn usage_error(arguments: &[&str], base: Drive) -> Option<Drive> {
     (!arguments.is_empty()).then_some(Drive { name: "usage error", ..base })
 }
 
-/// The port that echo_mpserv is given.
+/// The port for echo_mpserv.
 const ECHO_PORT: u16 = 9190;
 const ECHO_PORT_TEXT: &str = "9190";
-/// The ports that the others have built in.
+/// The port that is built into the programs for messages.
 const MESSAGE_PORT: u16 = 5051;
 const ROT13_PORT: u16 = 43211;
 
@@ -227,7 +227,7 @@ const fn client(
     Program { name, kind: Kind::Client { arguments, input, port, peer } }
 }
 
-/// All fourteen, in the order in which they are learnt.
+/// All fourteen programs, in the order in which they are learnt.
 pub const ALL: [Program; 14] = [
     alone("fork"),
     alone("zombie"),
@@ -262,7 +262,7 @@ mod tests {
         let drive = |name: &str| drives.iter().find(|drive| drive.name == name).unwrap();
         assert!(!drive("ctrl-c").was_late(&run(ctrl_c)));
         assert!(drive("ctrl-c").was_late(&run(&alarmed)));
-        // Its alarms are what this one is about.
+        // This drive is about the alarms of the program.
         assert!(!drive("run").was_late(&run(&alarmed)));
     }
 }

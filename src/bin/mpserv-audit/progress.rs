@@ -1,23 +1,24 @@
-//! Shows the current work while it is done.
+//! Shows the current work while it goes on.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 
 use crate::report::style::shorten;
 
-/// Shows on standard error how far all is: on a terminal on one line that is written over, else a line each.
+/// Shows the progress on standard error: on a terminal on one line, which is overwritten, else on one line for each
+/// step.
 #[derive(Debug)]
 pub struct Progress {
     total: usize,
     terminal: bool,
     begun: Mutex<usize>,
-    /// The width of a terminal; a longer line would not be one line.
+    /// The width of a terminal. A longer line would take two lines.
     width: usize,
 }
 
-/// The width of a terminal that does not know its own.
+/// The width of a terminal that does not report its width.
 const WIDTH: usize = 80;
-/// Goes to the beginning of the line and clears it.
+/// The text that moves the cursor to the beginning of the line and clears the line.
 const CLEAR: &str = "\r\x1b[K";
 
 impl Progress {
@@ -26,7 +27,7 @@ impl Progress {
         Progress { total, terminal: io::stderr().is_terminal(), begun: Mutex::new(0), width }
     }
 
-    /// Counts and shows what is begun: the last is N of N.
+    /// Counts and shows a piece of work that begins. The last one is N of N.
     pub fn begins(&self, what: &str) {
         let (Ok(mut begun), total) = (self.begun.lock(), self.total) else {
             return;
@@ -40,7 +41,7 @@ impl Progress {
         };
     }
 
-    /// Takes the line off the terminal.
+    /// Removes the line from the terminal.
     pub fn clear(&self) {
         if self.terminal {
             let _ = write!(io::stderr(), "{CLEAR}");

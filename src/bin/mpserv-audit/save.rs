@@ -6,10 +6,10 @@ use std::path::Path;
 
 use crate::trouble::Trouble;
 
-/// This path stands for standard output.
+/// The path that stands for standard output.
 const STDOUT: &str = "-";
 
-/// Whether a report goes to standard output, in place of the table.
+/// Whether a report goes to standard output, instead of the table.
 pub fn is_stdout(path: &Path) -> bool {
     path == Path::new(STDOUT)
 }
@@ -17,7 +17,7 @@ pub fn is_stdout(path: &Path) -> bool {
 /// Writes a file as a whole.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the file cannot be written.
 pub fn save(path: &Path, write: impl FnOnce(&mut BufWriter<Box<dyn Write>>) -> io::Result<()>) -> Result<(), Trouble> {
     let out: io::Result<Box<dyn Write>> = match is_stdout(path) {
         true => Ok(Box::new(io::stdout().lock())),

@@ -1,4 +1,4 @@
-//! The line of source that made a call: strace gives the stack (`-k`), addr2line the lines.
+//! Finds the line of source that made a call. strace gives the stack (`-k`), and addr2line the lines.
 
 mod line_table;
 mod segments;
@@ -20,12 +20,12 @@ use segments::Segments;
 #[derive(Clone, Debug)]
 struct Location {
     function: String,
-    /// File and line, if there is debugging information.
+    /// The file and line, if there is debugging information.
     line: Option<(String, usize)>,
 }
 
 impl Location {
-    /// C's main, or Rust's.
+    /// Whether the function is C's or Rust's main.
     fn is_main(&self) -> bool {
         self.function == "main" || self.function.ends_with("::main")
     }
@@ -45,7 +45,8 @@ impl<'s> SourceLine<'s> {
     }
 }
 
-/// The locations in the file that has the program's main, from the innermost outwards. All other files are its library.
+/// Returns the locations in the file of the program's main, from the innermost outwards. All other files count as
+/// libraries.
 fn in_main_file<'s>(known: &[&'s Location]) -> impl Iterator<Item = &'s Location> {
     let file = |location: &'s Location| location.line.as_ref().map(|(file, _)| file);
     let main = known.iter().find(|location| location.is_main()).and_then(|main| file(main));
@@ -58,21 +59,21 @@ const START: &str = "_start";
 /// An object file's path and an offset in it.
 type Address = (String, u64);
 
-/// Lines of source, by where their code is.
+/// The lines of source, by the addresses of their code.
 #[derive(Debug, Default)]
 pub struct Sources {
-    /// From the innermost inlined function outwards.
+    /// The locations of each address, from the innermost inlined function outwards.
     locations: HashMap<Address, Vec<Location>>,
     texts: HashMap<String, Vec<String>>,
 }
 
-/// Objects whose code is not the program's own.
+/// Whether the code of an object is not the program's own.
 fn is_library(object: &str) -> bool {
     let name = Path::new(object).file_name().and_then(|name| name.to_str()).unwrap_or(object);
     name.starts_with("ld-") || name.contains(".so") || name.starts_with('[')
 }
 
-/// The code before the return address that a frame shows, which is the call itself.
+/// Returns the address of a frame's call, which is just before the return address that the frame shows.
 fn address(frame: &Frame<'_>) -> Option<Address> {
     let object = std::str::from_utf8(frame.object).ok()?;
     let offset = std::str::from_utf8(frame.offset).ok()?.strip_prefix("0x")?;
@@ -81,7 +82,7 @@ fn address(frame: &Frame<'_>) -> Option<Address> {
 }
 
 impl Sources {
-    /// Looks up all code that the stacks of these traces name.
+    /// Looks up all addresses in the stacks of these traces.
     ///
     /// # Errors
     /// When addr2line is missing or fails.
@@ -89,7 +90,7 @@ impl Sources {
         Self::of_trees(subjects.iter().flat_map(|subject| &subject.cases).flat_map(|case| [&case.a, &case.b]))
     }
 
-    /// The same for trees of processes.
+    /// Looks up all addresses in the stacks of these trees of processes.
     ///
     /// # Errors
     /// When addr2line is missing or fails.
@@ -124,17 +125,17 @@ impl Sources {
         let asker =
             std::thread::spawn(move || input.as_mut().map_or(Ok(()), |input| input.write_all(questions.as_bytes())));
         let output = child.wait_with_output().map_err(trouble)?;
-        // An object that is no file, such as a deleted one, has no lines: its frames say so.
+        // An object that is no file, such as a deleted one, has no lines. Its frames show that.
         let _ = asker.join();
         let table = LineTable::of(object, by_address.keys().copied());
         self.read_answers(object, &by_address, &table, &String::from_utf8_lossy(&output.stdout));
         Ok(())
     }
 
-    /// Reads an address, then twice a line for each function that was inlined there.
+    /// Reads the answers: an address, followed by two lines for each function that was inlined there.
     fn read_answers(&mut self, object: &str, by_address: &HashMap<u64, u64>, table: &LineTable, answers: &str) {
         let mut current: Option<Address> = None;
-        // The innermost function at an address comes first; of the others addr2line knows the file.
+        // The innermost function at an address comes first. For the others, addr2line knows the right file.
         let mut innermost = None;
         let mut lines = answers.lines();
         while let Some(line) = lines.next() {
@@ -161,7 +162,7 @@ impl Sources {
         }
     }
 
-    /// Source line of an event, or the reason why it is unknown. None if the event is not a call.
+    /// Returns the source line of an event, or the reason why it is unknown. Returns none if the event is not a call.
     pub fn of(&self, trace: &Trace, event: usize) -> Option<String> {
         if !matches!(Line::parse(trace.text(event)), Line::Call(_)) {
             return None;
@@ -196,15 +197,15 @@ impl Sources {
         addresses.iter().filter_map(|address| self.locations.get(address)).flatten().collect()
     }
 
-    /// The lines of the program's own file that made a call: the innermost first, then the lines that called its
-    /// function.
+    /// Returns the lines of the program's own file that made a call: the innermost first, then the lines that called
+    /// its function.
     pub fn lines(&self, trace: &Trace, event: usize) -> Vec<SourceLine<'_>> {
         let own: Vec<Address> = trace.frames(event).filter_map(|frame| address(&frame)).collect();
         let known = self.known(&own);
         in_main_file(&known).filter_map(SourceLine::of).collect()
     }
 
-    /// All lines of a source, if it could be read.
+    /// Returns all lines of a source, if it could be read.
     pub fn text(&self, file: &str) -> &[String] {
         self.texts.get(file).map_or(&[], Vec::as_slice)
     }
@@ -217,7 +218,7 @@ impl Sources {
     }
 }
 
-/// `/src/echo.c:42 (discriminator 1)`; no place is `??:0` or `??:?`.
+/// Parses a place such as `/src/echo.c:42 (discriminator 1)`. Returns none for `??:0` and `??:?`, which name no place.
 fn parse_place(place: &str) -> Option<(String, usize)> {
     let place = place.split(" (").next()?;
     let (file, line) = place.rsplit_once(':')?;

@@ -1,11 +1,10 @@
-//! The beginning of a program's own code in a trace.
+//! Finds the beginning of a program's own code in a trace.
 //!
-//! A dynamically linked program is started by the loader, which runs in the same process before
-//! `main`. The loader maps its cache, /etc/ld.so.cache, once, looks all libraries up in it, and
-//! unmaps it as the last thing it does before it hands over to the program. So the first munmap of
-//! exactly the address and length that the mapping of that file returned ends the loader's part,
-//! and nothing else can be taken for it: the address was the loader's alone until then. A statically
-//! linked program has no such call; it is compared from execve on.
+//! A dynamically linked program is started by the loader, which runs in the same process before `main`. The loader maps
+//! its cache, /etc/ld.so.cache, once, and looks up all libraries in it. Its last action before the program begins is to
+//! unmap the cache. So the first munmap of exactly that address and length ends the loader's part. No other call can be
+//! taken for it, because only the loader knew the address until then. A statically linked program has no such call, and
+//! is compared from execve on.
 
 use crate::trace::{Call, Line, Trace};
 use crate::tree::Process;
@@ -13,26 +12,27 @@ use crate::tree::Process;
 /// The beginning of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
-    /// At main, in each program that a process executes.
+    /// The comparison begins at main, in each program that a process executes.
     Main,
-    /// At execve: the loader's calls too.
+    /// The comparison begins at execve, and includes the loader's calls.
     Execve,
-    /// At main, where strace was attached in the loader's last calls: of these, the last is an munmap.
+    /// The comparison begins at main, and strace was attached during the loader's last calls. The last of these is an
+    /// munmap.
     Attached,
-    /// At main of a program that is linked dynamically, or statically with the GNU C library. Before main, a static
-    /// program ends with an mprotect of the relocated data.
+    /// The comparison begins at main of a program that is linked dynamically, or statically with the GNU C library. The
+    /// last call of a static program before main is an mprotect of the relocated data.
     AnyMain,
 }
 
 /// The events of a process that come before main.
 #[derive(Debug, Default)]
 pub struct Start {
-    /// From the first event of each to one after its last.
+    /// The ranges of events that are left out, each from its first event to one after its last.
     left_out: Vec<(usize, usize)>,
 }
 
 impl Start {
-    /// Whether an event comes before main. Events are asked for in order.
+    /// Whether an event comes before main. Call this for events in ascending order.
     pub fn leaves_out(&mut self, event: usize) -> bool {
         while self.left_out.first().is_some_and(|(_, end)| *end <= event) {
             self.left_out.remove(0);
@@ -59,7 +59,7 @@ pub fn start_of_main(process: &Process, from: From) -> Start {
         if !is_executed(trace.text(event)) {
             continue;
         }
-        // The root's own execve is the tool's; any other is a call that some main made.
+        // The tool makes the root's first execve. The program's own code makes any other execve.
         let own = usize::from(!(process.place.is_root() && event == 0));
         let end = end_of_loader(trace, event + 1)
             .or_else(|| if from == From::AnyMain { end_of_static_start(trace, event + 1) } else { None });
@@ -77,11 +77,11 @@ fn is_executed(line: &[u8]) -> bool {
 
 const CACHE: &[u8] = b"\"/etc/ld.so.cache\"";
 
-/// The loader's few calls lie within this many events behind execve, even with hundreds of
-/// libraries, each of which takes it about ten.
+/// The number of events after execve among which the loader's calls are searched. Even hundreds of libraries, with
+/// about ten calls each, need fewer.
 const MAX_LOADER: usize = 20_000;
 
-/// The event after the loader's last, if a loader ran.
+/// Returns the event after the loader's last one, if a loader ran.
 fn end_of_loader(trace: &Trace, first: usize) -> Option<usize> {
     let mut cache = Cache::Unopened;
     for event in first..trace.len().min(first.saturating_add(MAX_LOADER)) {
@@ -107,19 +107,20 @@ fn end_of_loader(trace: &Trace, first: usize) -> Option<usize> {
     None
 }
 
-/// Call at the beginning of main in a program whose libraries make calls before main: see foreign/with_library.c.
+/// The text in the call that marks the beginning of main, in a program whose libraries make calls before main: see
+/// foreign/with_library.c.
 const MARK: &[u8] = b"\"//mpserv-audit: main//\"";
 
-/// Libraries make fewer calls than this between the loader's last and main.
+/// The most calls of libraries between the loader's last call and main.
 const MAX_INITIALIZERS: usize = 100;
 
-/// The event after the mark, if there is one.
+/// Returns the event after the mark, if there is one.
 fn mark(trace: &Trace, first: usize) -> Option<usize> {
     let is_mark = |event: &usize| trace.text(*event).windows(MARK.len()).any(|window| window == MARK);
     (first..trace.len().min(first + MAX_INITIALIZERS)).find(is_mark).map(|mark| mark + 1)
 }
 
-/// The event after the first mprotect.
+/// Returns the event after the first mprotect.
 fn end_of_static_start(trace: &Trace, first: usize) -> Option<usize> {
     (first..trace.len()).find(|event| trace.text(*event).starts_with(b"mprotect(")).map(|last| last + 1)
 }
@@ -128,9 +129,9 @@ fn end_of_static_start(trace: &Trace, first: usize) -> Option<usize> {
 #[derive(Debug)]
 enum Cache {
     Unopened,
-    /// Its descriptor.
+    /// The cache is open, with this descriptor.
     Opened(Vec<u8>),
-    /// The arguments with which it will be unmapped.
+    /// The cache is mapped, and will be unmapped with these arguments.
     Mapped(Vec<u8>),
 }
 
@@ -139,7 +140,7 @@ fn opens_cache(call: &Call<'_>) -> bool {
     opens && !call.result.starts_with(b"-") && call.arguments.windows(CACHE.len()).any(|window| window == CACHE)
 }
 
-/// The address and length of a mapping of `descriptor`.
+/// Returns the address and length of a mapping of `descriptor`.
 fn mapped(call: &Call<'_>, descriptor: &[u8]) -> Option<Vec<u8>> {
     if call.name != b"mmap" || !call.result.starts_with(b"0x") {
         return None;

@@ -5,34 +5,35 @@ use crate::level::Level;
 use crate::run::output::Output;
 use crate::tree::Tree;
 
-/// Names of the two sides, for textbook programs and for any commands.
+/// The names of the two sides, for textbook programs and for any commands.
 pub const PROGRAM_SIDES: [&str; 2] = ["C", "Rust"];
 pub const COMMAND_SIDES: [&str; 2] = ["A", "B"];
 
-/// Two programs that are said to be the same.
+/// Two programs to compare.
 #[derive(Debug)]
 pub struct Subject {
     pub name: String,
     pub cases: Vec<Case>,
 }
 
-/// One drive on one kind of output: a run of either program.
+/// One drive on one kind of output, with a run of either program.
 #[derive(Debug)]
 pub struct Case {
     pub drive: String,
     pub output: Output,
     pub a: Tree,
     pub b: Tree,
-    /// Output of either side, and the same output with names for values that may differ.
+    /// The output of either side, and the same output with names for values that may differ.
     pub printed: [Printed; 2],
     pub comparison: Comparison,
 }
 
-/// Output of a program: standard output, then standard error.
+/// The output of a program: standard output, then standard error.
 #[derive(Debug)]
 pub struct Printed {
     pub text: Vec<u8>,
-    /// With the places of processes for their ids, and `<program>` for its own path where that differs.
+    /// The output with places in place of process ids, and with `<program>` for the program's own path where the two
+    /// paths differ.
     pub named: Vec<u8>,
 }
 
@@ -52,23 +53,23 @@ impl Subject {
         self.cases.iter().all(Case::prints_the_same)
     }
 
-    /// Number of different rows, except in cases whose programs differ as much from themselves.
+    /// Returns the number of different rows, without cases in which each program differs from itself as much.
     pub fn differences(&self) -> usize {
         let differ = self.cases.iter().filter(|case| case.comparison.level() > Level::Varies);
         differ.map(|case| case.comparison.differences()).sum()
     }
 
-    /// The level of the gravest difference in any of its cases.
+    /// Returns the level of the gravest difference in any case.
     pub fn level(&self) -> Level {
         self.cases.iter().map(|case| case.comparison.level()).max().unwrap_or_default()
     }
 
-    /// The level when what the programs print counts as well.
+    /// Returns the level, with the printed texts taken into account.
     pub fn level_with_output(&self) -> Level {
         if self.prints_the_same() { self.level() } else { self.level().max(Level::Texts) }
     }
 
-    /// The kinds of differences, the gravest first, each with the case in which it first occurs.
+    /// Returns the kinds of differences, the gravest first, each with the case in which it first occurs.
     pub fn kinds(&self) -> Vec<(Difference, &Case)> {
         let mut kinds: Vec<(Difference, &Case)> = Vec::new();
         for case in &self.cases {

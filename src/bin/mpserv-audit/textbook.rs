@@ -15,7 +15,7 @@ use crate::trouble::Trouble;
 /// Compares textbook programs.
 ///
 /// # Errors
-/// When one is not there, or cannot be run.
+/// When a program is missing, or cannot be run.
 pub fn compare(options: &Options, places: &Programs, strace: &Strace) -> Result<Vec<Subject>, Trouble> {
     let chosen = choose(places)?;
     let mut jobs = Vec::new();
@@ -37,7 +37,8 @@ pub fn compare(options: &Options, places: &Programs, strace: &Strace) -> Result<
         return Err(Trouble::new(format!("--drive {name}: not one of {}", all.join(", "))));
     }
     let names = chosen.iter().map(|program| program.name.to_owned()).collect();
-    // Each run has a network of its own, so they do not meet; without one they would.
+    // Each run has its own network, so runs do not disturb each other. Without own networks, only one run is possible
+    // at a time.
     let workers = if network::is_own_possible() { parallelism() } else { 1 };
     run_all(options, names, &jobs, workers)
 }
@@ -98,7 +99,7 @@ fn program_job<'j>(
         sides: [request(&places.c, PROGRAM_SIDES[0]), request(&places.rust, PROGRAM_SIDES[1])].map(Origin::Run),
         drive: Box::new(move |stage| drive.act(stage)),
         was_late: Box::new(move |run| drive.was_late(run)),
-        // Both run in their own directories by the same name.
+        // Both programs run by the same name, each in its own directory.
         own_paths: [Vec::new(), Vec::new()],
         listen: [None, None],
         more_runs: 1,

@@ -1,7 +1,7 @@
-//! The lines that strace wrote about one process.
+//! Parses the lines that strace wrote about one process.
 //!
-//! No line is ever left out: what cannot be parsed is a [`Line::Unparsed`], which the comparison
-//! shows and counts as a difference.
+//! No line is left out. A line that cannot be parsed is a [`Line::Unparsed`], which the comparison shows and counts as
+//! a difference.
 
 pub mod span;
 
@@ -15,17 +15,17 @@ use span::Span;
 pub enum Line<'t> {
     /// A system call.
     Call(Call<'t>),
-    /// A signal's delivery and what came with it, braces included.
+    /// The delivery of a signal, with its information, braces included.
     Signal { name: &'t [u8], info: &'t [u8] },
-    /// A stop that is not a delivery, as of SIGSTOP.
+    /// A stop that is no delivery, such as by SIGSTOP.
     Stopped { by: &'t [u8] },
-    /// End of the process: `exited with 0`, `killed by SIGINT`.
+    /// The end of the process: `exited with 0`, `killed by SIGINT`.
     End { how: &'t [u8] },
     /// One frame of the stack of the call above it (`strace -k`).
     Frame(Frame<'t>),
-    /// Strace's own remark, as about a change to 32-bit mode.
+    /// A remark of strace, such as about a change to 32-bit mode.
     Note(&'t [u8]),
-    /// Anything else.
+    /// Any other line.
     Unparsed(&'t [u8]),
 }
 
@@ -35,18 +35,18 @@ pub struct Call<'t> {
     pub name: &'t [u8],
     /// The text between the call's parentheses.
     pub arguments: &'t [u8],
-    /// The text behind `= `; empty if the call never returned.
+    /// The text after `= `, which is empty if the call never returned.
     pub result: &'t [u8],
 }
 
 /// One frame of a call's stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'t> {
-    /// The file that the code was loaded from.
+    /// The file from which the code was loaded.
     pub object: &'t [u8],
-    /// The function, where the object names it.
+    /// The function, if the object names it.
     pub function: &'t [u8],
-    /// Offset in the object, as `0x1142`.
+    /// The offset in the object, such as `0x1142`.
     pub offset: &'t [u8],
 }
 
@@ -99,7 +99,7 @@ fn is_end(how: &[u8]) -> bool {
     how.starts_with(b"superseded by execve in pid ")
 }
 
-/// The length of `text` up to where its first bracket closes, if all in between close too.
+/// Returns the length of `text` up to the end of its first bracket, if all brackets in between are closed as well.
 fn balanced(text: &[u8]) -> Option<usize> {
     let mut open = Vec::new();
     for token in Lexer::new(text) {
@@ -121,7 +121,7 @@ fn balanced(text: &[u8]) -> Option<usize> {
     None
 }
 
-/// Whether strings end and brackets pair in a call's result, which has no outer bracket.
+/// Whether all strings end and all brackets match in a call's result, which has no outer bracket.
 fn is_result(text: &[u8]) -> bool {
     let mut open = Vec::new();
     let mut lexer = Lexer::new(text);
@@ -156,14 +156,14 @@ impl<'t> Call<'t> {
         Some(Call { name, arguments, result })
     }
 
-    /// `<... execve resumed>) = 0`: the call began under another process id.
+    /// Parses `<... execve resumed>) = 0`, the end of a call that began under another process id.
     fn parse_resumed(line: &'t [u8]) -> Option<Self> {
         let rest = line.strip_prefix(b"<... ")?;
         let mark = b" resumed>";
         let end = rest.windows(mark.len()).position(|w| w == mark)?;
         let name = &rest[..end];
         let after = &rest[end + mark.len()..];
-        // The arguments' bracket was opened in the other file.
+        // The bracket of the arguments was opened in the other process's file.
         let mut depth = 0_usize;
         let close = Lexer::new(after).find(|token| {
             match token.kind {
@@ -189,7 +189,7 @@ fn is_cut(arguments: &[u8]) -> bool {
     lexer.by_ref().last().is_some_and(|token| token.kind == Kind::Cut) && !lexer.is_broken()
 }
 
-/// Takes the blanks and the `= ` off what follows a call's parenthesis.
+/// Removes the blanks and the `= ` after a call's parenthesis.
 fn parse_result(rest: &[u8]) -> Option<&[u8]> {
     let rest = rest.trim_ascii_start();
     if rest == b"<unfinished ...>" || rest == b"<detached ...>" {
@@ -200,8 +200,8 @@ fn parse_result(rest: &[u8]) -> Option<&[u8]> {
 }
 
 impl<'t> Frame<'t> {
-    /// Parses what follows ` > `: `/usr/lib/libc.so.6(getppid+0x7) [0xd54f7]`, or strace's reason
-    /// for having no frame, which then stands as the object.
+    /// Parses the text after ` > `, such as `/usr/lib/libc.so.6(getppid+0x7) [0xd54f7]`. If strace gives a reason why
+    /// there is no frame, the reason becomes the object.
     fn parse(text: &'t [u8]) -> Self {
         Self::parse_full(text).unwrap_or(Frame { object: text, function: b"", offset: b"" })
     }
@@ -211,7 +211,7 @@ impl<'t> Frame<'t> {
         let bracket = body.iter().rposition(|b| *b == b'[')?;
         let offset = &body[bracket + 1..];
         let place = body[..bracket].strip_suffix(b" ")?;
-        // A function of C++ or Rust may have brackets of its own; the object's path rarely does.
+        // The name of a C++ or Rust function may contain brackets, but the object's path rarely does.
         let open = place.iter().position(|b| *b == b'(')?;
         let symbol = place[open + 1..].strip_suffix(b")")?;
         let plus = symbol.iter().rposition(|b| *b == b'+').unwrap_or(symbol.len());
@@ -219,25 +219,25 @@ impl<'t> Frame<'t> {
     }
 }
 
-/// A whole trace file: its bytes and where its events begin.
+/// A whole trace file: its bytes and the beginnings of its events.
 #[derive(Debug, Default)]
 pub struct Trace {
     bytes: Vec<u8>,
-    /// The start of each event's line; the frames of its stack follow it.
+    /// The start of each event's line. The frames of its stack follow.
     starts: Vec<u32>,
-    /// Begin and end of each event, if strace was asked for stacks.
+    /// The beginning and end of each event, if strace was asked for stacks.
     spans: Vec<Span>,
 }
 
-/// The longest trace of one process, so that a position fits 32 bits.
+/// The longest trace of one process, in bytes. Every position in it fits into 32 bits.
 pub const MAX_TRACE: usize = u32::MAX as usize;
 
 impl Trace {
     /// Takes a file's content. If strace was asked for stacks, lines of frames belong to the event above them, and
-    /// times are taken off the events. Otherwise frames are events themselves, and none that parse.
+    /// times are removed from the events. Otherwise a line of a frame counts as an event that cannot be parsed.
     ///
     /// # Errors
-    /// Gives the content back when it is longer than [`MAX_TRACE`].
+    /// Returns the content when it is longer than [`MAX_TRACE`].
     pub fn new(bytes: Vec<u8>, stacks: bool) -> Result<Self, Vec<u8>> {
         if bytes.len() > MAX_TRACE {
             return Err(bytes);
@@ -256,7 +256,7 @@ impl Trace {
         Ok(Trace { bytes, starts, spans })
     }
 
-    /// Forgets all events but so many at the beginning.
+    /// Forgets all events except so many at the beginning.
     pub fn truncate(&mut self, events: usize) {
         if let Some(end) = self.starts.get(events) {
             self.bytes.truncate(*end as usize);
@@ -265,28 +265,28 @@ impl Trace {
         }
     }
 
-    /// Number of events.
+    /// Returns the number of events.
     pub fn len(&self) -> usize {
         self.starts.len()
     }
 
-    /// One event's line, without its newline.
+    /// Returns one event's line, without its newline.
     pub fn text(&self, event: usize) -> &[u8] {
         let rest = &self.bytes[self.starts[event] as usize..];
         &rest[..line_length(rest)]
     }
 
-    /// One event, parsed.
+    /// Returns one event, parsed.
     pub fn line(&self, event: usize) -> Line<'_> {
         Line::parse(self.text(event))
     }
 
-    /// Begin and end of an event, if strace was asked for stacks.
+    /// Returns the beginning and end of an event, if strace was asked for stacks.
     pub fn span(&self, event: usize) -> Span {
         self.spans.get(event).copied().unwrap_or_default()
     }
 
-    /// The frames of the stack that strace wrote under an event.
+    /// Returns the frames of the stack that strace wrote under an event.
     pub fn frames(&self, event: usize) -> impl Iterator<Item = Frame<'_>> {
         let start = self.starts[event] as usize;
         let end = self.starts.get(event + 1).map_or(self.bytes.len(), |next| *next as usize);

@@ -1,15 +1,14 @@
-//! The processes of one run as a tree: the parent of each process, and the order of the forks.
+//! Arranges the processes of one run as a tree: the parent of each process, and the order of the forks.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use crate::trace::{Call, Line, Trace};
 
-/// The place of a process in the tree: the root, its second child, that one's first child.
+/// The place of a process in the tree: for example the root, its second child, or that child's first child.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Place {
-    /// The ordinal at each step down from the root, from 1; 0 for a process whose fork no trace
-    /// shows.
+    /// The ordinal at each step down from the root, from 1. 0 stands for a process whose fork no trace shows.
     steps: Vec<u32>,
 }
 
@@ -24,12 +23,12 @@ impl Place {
         self.steps.is_empty()
     }
 
-    /// The name on a page: a reader need not know the word root.
+    /// Returns the name for a page, whose reader need not know the word root.
     pub fn title(&self) -> String {
         if self.is_root() { "first process".to_owned() } else { self.to_string() }
     }
 
-    /// The name within a sentence.
+    /// Returns the name for use within a sentence.
     pub fn phrase(&self) -> String {
         if self.is_root() { "the first process".to_owned() } else { self.to_string() }
     }
@@ -51,23 +50,23 @@ pub struct Process {
     pub pid: u32,
     pub place: Place,
     pub parent: Option<usize>,
-    /// The event of the parent's trace that made it.
+    /// The event in the parent's trace that made this process.
     pub forked_at: Option<usize>,
     pub trace: Trace,
 }
 
-/// All processes of one run; a parent comes before its children.
+/// All processes of one run. A parent comes before its children.
 #[derive(Debug, Default)]
 pub struct Tree {
     pub processes: Vec<Process>,
 }
 
-/// The calls that make a process or a thread.
+/// Whether a call makes a process or a thread.
 pub fn is_fork(name: &[u8]) -> bool {
     matches!(name, b"fork" | b"vfork" | b"clone" | b"clone3")
 }
 
-/// The id of the child that this call made.
+/// Returns the id of the child that this call made.
 pub fn forked(call: &Call<'_>) -> Option<u32> {
     if !is_fork(call.name) {
         return None;
@@ -78,7 +77,7 @@ pub fn forked(call: &Call<'_>) -> Option<u32> {
     (pid > 0).then_some(pid)
 }
 
-/// The fork calls of a trace: event and child, or no child where the call never came back.
+/// Returns the fork calls of a trace: the event and the child, or no child if the call never returned.
 fn forks(trace: &Trace) -> Vec<(usize, Option<u32>)> {
     let mut found = Vec::new();
     for event in 0..trace.len() {
@@ -99,7 +98,7 @@ fn forks(trace: &Trace) -> Vec<(usize, Option<u32>)> {
     found
 }
 
-/// A trace that is still looking for its place.
+/// The traces that have no place in the tree yet.
 #[derive(Debug)]
 struct Unplaced {
     traces: HashMap<u32, Trace>,
@@ -108,7 +107,7 @@ struct Unplaced {
 }
 
 impl Tree {
-    /// Builds the tree from the trace of each process and the root's id.
+    /// Builds the tree from the traces of all processes and the root's id.
     pub fn build(traces: Vec<(u32, Trace)>, root: u32) -> Self {
         let mut forked = HashSet::new();
         for (_, trace) in &traces {
@@ -126,8 +125,8 @@ impl Tree {
         tree
     }
 
-    /// Moves one process and all below it from the unplaced into the tree, without recursion: the
-    /// depth is the traced program's to choose.
+    /// Moves one process and its descendants from the unplaced ones into the tree. Uses no recursion, because the
+    /// traced program determines the depth.
     fn place(&mut self, unplaced: &mut Unplaced, pid: u32, place: Place, from: Option<(usize, usize)>) {
         let mut waiting = vec![(pid, place, from)];
         while let Some((pid, place, from)) = waiting.pop() {
@@ -153,15 +152,15 @@ impl Tree {
         }
     }
 
-    /// All process ids with their places.
+    /// Returns all process ids with their places.
     pub fn places(&self) -> HashMap<u32, Place> {
         self.processes.iter().map(|p| (p.pid, p.place.clone())).collect()
     }
 }
 
 impl Unplaced {
-    /// The child of a fork that never came back to its parent, which was killed meanwhile: the
-    /// process that no fork call returned.
+    /// Returns the child of a fork that never returned to its parent, because the parent was killed meanwhile. It is
+    /// the process that no fork call returned.
     fn orphan_after(&self, parent: u32) -> Option<u32> {
         let unknown = self.traces.keys().filter(|pid| !self.forked.contains(pid));
         unknown.copied().filter(|pid| *pid != parent).min()

@@ -11,7 +11,7 @@ impl Trouble {
         Trouble(message.into())
     }
 
-    /// For a failed call on a file or the like.
+    /// Returns the error for a failed call on a file or the like.
     pub fn of(what: impl fmt::Display, error: impl fmt::Display) -> Self {
         Trouble(format!("{what}: {error}"))
     }

@@ -27,7 +27,7 @@ open_set!(AddressFamily from c {
     INET6 = AF_INET6,
 });
 
-/// Length of the longest path of a Unix socket.
+/// The length of the longest path of a Unix socket.
 pub const UNIX_PATH_MAX: usize = size_of::<sockaddr_un>() - offset_of!(sockaddr_un, sun_path);
 
 /// The address of a Unix socket: a path, an abstract name (which begins with a NUL), or none.

@@ -37,7 +37,7 @@ impl Resource {
     #[doc(alias = "RLIMIT_NOFILE")]
     pub const NOFILE: Resource = Resource(c::RLIMIT_NOFILE);
 
-    /// Number of resources.
+    /// The number of resources.
     pub const COUNT: usize = RESOURCES.len();
 
     /// Returns the resource with this name, such as `"nofile"` for `RLIMIT_NOFILE`.

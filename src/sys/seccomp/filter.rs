@@ -13,7 +13,7 @@ use crate::ffi::linux::seccomp as c;
 use crate::ffi::sys::syscall::SYS_seccomp;
 use crate::sys::errno::{Errno, Result};
 
-/// Most system calls in one filter: a jump's distance has 8 bits.
+/// The most system calls in one filter: a jump's distance has 8 bits.
 pub const CALLS_MAX: usize = 64;
 
 /// The most arguments of a system call.

@@ -177,7 +177,7 @@ pub struct SigAction {
     pub sa_handler: Disposition,
     /// Further signals that are blocked while a handler runs.
     pub sa_mask: SigSet,
-    /// Flags of the action.
+    /// The flags of the action.
     pub sa_flags: SaFlags,
 }
 

@@ -1,6 +1,6 @@
-//! The names of the arguments of common calls, as their manual pages have them in words.
+//! The names of the arguments of common calls, in the words of their manual pages.
 
-/// The names of a call's arguments, in order; empty for a call that is not listed.
+/// Returns the names of a call's arguments, in order, or none for a call that is not listed.
 fn names(call: &str) -> &'static [&'static str] {
     match call {
         "accept" | "accept4" => &["descriptor", "address", "length", "flags"],
@@ -51,12 +51,12 @@ fn names(call: &str) -> &'static [&'static str] {
     }
 }
 
-/// The name of one argument.
+/// Returns the name of one argument.
 pub(super) fn name(call: &str, index: usize) -> String {
     names(call).get(index).map_or_else(|| format!("argument {}", index + 1), ToString::to_string)
 }
 
-/// The index of the argument that holds what the call moves.
+/// Returns the index of the argument with the data that the call moves.
 pub(super) fn data(call: &str) -> Option<usize> {
     names(call).iter().position(|name| *name == "data")
 }

@@ -1,4 +1,4 @@
-//! Says in one line what differs between two calls, or what a call is.
+//! Describes a call, or the difference between two calls, in one line.
 
 use super::arguments;
 use super::sequence::UNPARSED;
@@ -12,9 +12,9 @@ struct Parts {
     result: String,
 }
 
-/// Longer values are cut short.
+/// The most characters of a value. Longer values are cut short.
 const VALUE_MAX: usize = 40;
-/// More parts of one call that differ are left out.
+/// The most parts of a call in one description. Further parts that differ are left out.
 const PARTS_MAX: usize = 3;
 
 impl Parts {
@@ -42,7 +42,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The elements between the bracket that `list` begins with and the one that closes it, and the length up to there.
+/// Returns the elements between the bracket at the beginning of `list` and its closing bracket, and the length up to
+/// there.
 fn elements(list: &[u8]) -> (Vec<String>, usize) {
     let mut found = Vec::new();
     let mut depth = 0_usize;
@@ -70,7 +71,7 @@ fn elements(list: &[u8]) -> (Vec<String>, usize) {
     (found, list.len())
 }
 
-/// The kind of a call's part, in the order in which parts explain a difference.
+/// The kinds of a call's parts. The first kinds explain a difference best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     /// A number, flags or a name, which the program chose.
@@ -90,18 +91,18 @@ struct Change {
     b: String,
 }
 
-/// Description of the difference between two calls of the same name.
+/// The description of the difference between two calls of the same name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Description {
-    /// For people.
+    /// The description for people.
     pub(super) what: String,
-    /// Two differences of the same kind have the same key.
+    /// The key of the kind of difference: two differences of one kind have the same key.
     pub(super) key: String,
-    /// The same without values, for which a program may differ from itself.
+    /// The key without values, in which a program may differ from itself.
     pub(super) about: String,
 }
 
-/// Describes what differs between two normalized lines about the same call.
+/// Describes the difference between two normalized lines about the same call.
 pub(super) fn changed(a: &[u8], b: &[u8]) -> Description {
     let (a, b) = (Parts::of(a), Parts::of(b));
     let mut changes = Vec::new();
@@ -123,7 +124,8 @@ pub(super) fn changed(a: &[u8], b: &[u8]) -> Description {
     let what = format!("{}: {}", a.name, shown.collect::<Vec<_>>().join(", "));
     let names: Vec<&str> = changes.iter().map(|change| change.name.as_str()).collect();
     let about = format!("{}: {}", a.name, names.join(", "));
-    // Bytes moved and values returned differ in each run; the program's request does not.
+    // The bytes that a call moves and the values that it returns differ from run to run. The program's request does
+    // not.
     let key = match rank {
         Rank::Scalar => what.clone(),
         Rank::Field | Rank::Text => about.clone(),
@@ -132,7 +134,7 @@ pub(super) fn changed(a: &[u8], b: &[u8]) -> Description {
     Description { what, key, about }
 }
 
-/// The name of the errno in a result; nothing for a success.
+/// Returns the name of the errno in a result, or nothing for a success.
 fn error(result: &str) -> &str {
     result.strip_prefix("-1 ").and_then(|error| error.split(' ').next()).unwrap_or_default()
 }
@@ -151,7 +153,7 @@ fn compare(rank: Rank, name: &str, a: &str, b: &str, changes: &mut Vec<Change>) 
             return;
         }
     }
-    // A path is what the program asked for; data is what came or went.
+    // A path is part of the program's request. Data is sent or received.
     let rank = if name == "data" { Rank::Text } else { rank };
     changes.push(Change { rank, name: name.to_owned(), a: a.to_owned(), b: b.to_owned() });
 }
@@ -173,7 +175,7 @@ fn field(outer: &str, a: &str, b: &str, changes: &mut Vec<Change>) {
     }
 }
 
-/// The value in `htons(5051)`.
+/// Returns the value in `htons(5051)`.
 fn inside(text: &str) -> &str {
     text.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(text)
 }
@@ -185,7 +187,7 @@ pub(super) fn shorten(text: &str) -> String {
     text.chars().take(VALUE_MAX - 1).chain(['…']).collect()
 }
 
-/// A call with its arguments up to what it moves.
+/// Returns a call with its arguments, up to the data that it moves.
 pub(super) fn call(line: &[u8]) -> String {
     let parts = Parts::of(line);
     if line.starts_with(b"+++ ") {
@@ -205,7 +207,7 @@ pub(super) fn call(line: &[u8]) -> String {
     format!("{}({})", parts.name, arguments.join(", "))
 }
 
-/// The text that a call writes, if it writes one.
+/// Returns the text that a call writes, if it writes one.
 pub(super) fn printed(line: &[u8]) -> Option<String> {
     let parts = Parts::of(line);
     let data = arguments::data(&parts.name)?;

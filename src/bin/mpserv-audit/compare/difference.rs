@@ -1,4 +1,4 @@
-//! Differences by kind: one for each thing that differs, however often it does.
+//! Differences by kind. Each kind is listed once, with the number of its occurrences.
 
 use std::collections::HashMap;
 
@@ -16,12 +16,13 @@ pub struct Difference {
     pub level: Level,
     what: What,
     key: String,
-    /// The same without values and sides: two runs of one program may differ in it, too.
+    /// The kind without values and sides, in which two runs of one program may differ, too.
     pub about: String,
-    /// Two runs of one program may differ in it. Not where a line cannot be read: what it says is unknown.
+    /// Whether two runs of one program may differ in this way. False for a line that cannot be read, because its
+    /// meaning is unknown.
     pub may_vary: bool,
     pub count: usize,
-    /// The row where it first occurs, by the index of the pair of processes.
+    /// The pair of processes and the row in which the difference first occurs, by their indices.
     pub first: (usize, usize),
 }
 
@@ -32,14 +33,14 @@ enum What {
     Only(usize, String),
     /// This side makes the call earlier than the other.
     Earlier(usize, String),
-    /// The text that each side prints; none if a side prints elsewhere.
+    /// The text that each side prints, or none if a side prints elsewhere.
     Printed([Option<String>; 2]),
     /// Only this side has the process, which makes so many calls.
     Process(usize, Place, usize),
 }
 
 impl Difference {
-    /// The difference in one line, with these names for the sides.
+    /// Returns the difference in one line, with these names for the sides.
     pub fn text(&self, sides: [&str; 2]) -> String {
         match &self.what {
             What::Changed(text) => text.clone(),
@@ -55,7 +56,7 @@ impl Difference {
         }
     }
 
-    /// The subject of the difference: the call, the signal, the printed text, or the process.
+    /// Returns the subject of the difference: the call, the signal, the printed text, or the process.
     pub fn subject(&self) -> &str {
         self.about.split(['(', ':']).next().unwrap_or(&self.about)
     }
@@ -65,7 +66,8 @@ impl Difference {
         self.key == other.key
     }
 
-    /// Counts more of the same kind; what is printed says more than that it is printed elsewhere.
+    /// Counts another difference of the same kind. A difference with printed texts replaces one without, because it
+    /// says more.
     pub fn add(&mut self, other: &Difference) {
         self.count += other.count;
         if let (What::Printed([None, None]), What::Printed(_)) = (&self.what, &other.what) {
@@ -103,7 +105,7 @@ pub(super) struct Compared<'c> {
 }
 
 impl Compared<'_> {
-    /// The kinds of differences between them.
+    /// Returns the kinds of differences between the processes.
     pub(super) fn differences(&self) -> Vec<Difference> {
         let (a, b) = self.sides;
         let alone = match (a.process, b.process) {
@@ -135,7 +137,7 @@ impl Compared<'_> {
     fn of_row(&self, at: usize, row: &Row, moved: &HashMap<usize, Option<usize>>) -> Option<Difference> {
         let (a, b) = (self.line(self.sides.0, row.a()), self.line(self.sides.1, row.b()));
         if row.level == Level::Texts {
-            // As it was printed: a reader looks for that text, not for the normalized one.
+            // The text is shown as it was printed, because a reader looks for that text, not for the normalized one.
             let events = [row.a(), row.b()];
             let printed = |side: usize| describe::printed(self.traces[side]?.text(events[side]?));
             let what = What::Printed([printed(0), printed(1)]);
@@ -158,7 +160,7 @@ impl Compared<'_> {
         let call = describe::call(line);
         let about = format!("{call} at a place");
         match moved.get(&at) {
-            // The later one of the two is the same difference.
+            // The later row of the two is the same difference.
             Some(None) => None,
             Some(Some(side)) => {
                 let key = format!("{call} earlier in {side}");
@@ -171,8 +173,8 @@ impl Compared<'_> {
         }
     }
 
-    /// The rows of calls that both sides make, but at different places: for the first of two such rows the side on
-    /// which the call comes earlier, for the second nothing.
+    /// Returns the rows of calls that both sides make, but at different places. The first of two such rows has the side
+    /// on which the call comes earlier, and the second has none.
     fn moved(&self) -> HashMap<usize, Option<usize>> {
         let mut waiting: HashMap<(usize, u32), Vec<usize>> = HashMap::new();
         let mut moved = HashMap::new();

@@ -1,9 +1,9 @@
-//! Each normalization: what it puts aside, and what right beside it stays compared.
+//! Tests each normalization: what it puts aside, and what is still compared.
 
 use super::tests::{compared, differences};
 use crate::normalize::list;
 
-/// A normalization's name, a line, one that it makes the same, and one that it must not.
+/// The name of a normalization, a line, a line that becomes the same, and a line that must stay different.
 const MASKS: [(&str, &str, &str, &str); 16] = [
     ("process-id", "kill(100, SIGTERM) = 0", "kill(200, SIGTERM) = 0", "kill(201, SIGTERM) = 0"),
     (
@@ -102,7 +102,7 @@ fn each_puts_aside_what_it_says_and_no_more() {
 
 #[test]
 fn all_are_tested() {
-    // A run has to be made for these two: see tests/audit.
+    // These two need a real run: see tests/audit.
     let elsewhere = ["own-path", "endless"];
     for one in list::ALL {
         let here = MASKS.iter().any(|(name, ..)| *name == one.name);
@@ -130,7 +130,7 @@ fn what_is_left_of_a_mapping_is_known() {
     };
     let (a, b) = (0x7f00_0000_0000, 0x7e00_0000_0000);
     let (page, stack) = (0x1000, 0x7ffc_0000_0000);
-    // The first, the last and the middle page go; each time another page is protected.
+    // The first, the last or the middle page is unmapped. Each time, another page is protected.
     for (gone, left) in [(0, page), (0, 2 * page), (2 * page, 0), (2 * page, page), (page, 0), (page, 2 * page)] {
         let one = trace(a, a + gone, a + left);
         assert_eq!(differences(&one, &trace(b, b + gone, b + left)), 0, "{gone:#x} {left:#x}");
@@ -153,7 +153,7 @@ fn no_line_about_a_signal_is_dropped() {
 
 #[test]
 fn lost_forks_are_paired_in_the_order_in_which_processes_were_made() {
-    // Both children of the root were killed while they forked, so no call returned their own children's ids.
+    // Both children of the root were killed while they forked, so no call returned the ids of their children.
     let root = |first: u32, second: u32| format!("fork() = {first}\nfork() = {second}\n");
     let lost = "fork( <unfinished ...>) = ?\n+++ killed by SIGKILL +++\n";
     let (one, other) = ("close(3) = 0\n", "close(4) = 0\n");
@@ -179,7 +179,7 @@ fn lost_forks_are_paired_in_the_order_in_which_processes_were_made() {
     assert_eq!(of(&first, &run(200, &b, other, one)).differences(), 2);
     let places: Vec<String> = of(&first, &first).pairs.iter().map(|pair| pair.place.to_string()).collect();
     assert_eq!(places, ["root", "child 1", "child 1.1", "child 2", "child 2.1"]);
-    // The child of the first is the one that was made first.
+    // The first child's child was made first.
     let child = |base: u32| -> Vec<(u32, String)> {
         let mut run = run(base, &root(base + 1, base + 2), one, other);
         run[2].1 = "+++ exited with 0 +++\n".to_owned();

@@ -1,8 +1,8 @@
-//! Compares two runs: processes are paired by place, their calls aligned and compared strictly.
+//! Compares two runs: it pairs processes by place, aligns their calls, and compares the calls strictly.
 //!
 //! - `sequence`: a process as a sequence of numbers, equal for equal normalized lines
-//! - `rows`: aligns two sequences; `row` is what comes of it
-//! - `difference`: differences by kind, in words by `describe` with the names in `arguments`
+//! - `rows`: aligns two sequences; `row` is the result
+//! - `difference`: differences by kind; `describe` puts them into words, with the names in `arguments`
 
 mod arguments;
 mod describe;
@@ -21,14 +21,14 @@ pub use difference::{Difference, merge};
 pub use row::{Kind, Row};
 pub use sequence::Side;
 
-/// One place in the two trees, with the process that stands there on either side.
+/// One place in the two trees, with the process of either side at that place.
 #[derive(Debug)]
 pub struct Pair {
     pub place: Place,
     pub a: Option<usize>,
     pub b: Option<usize>,
     pub rows: Vec<Row>,
-    /// Number of events before main on either side.
+    /// The number of events before main on either side.
     pub before: (usize, usize),
 }
 
@@ -38,7 +38,7 @@ impl Pair {
     }
 }
 
-/// Result of comparing two runs.
+/// The result of comparing two runs.
 #[derive(Debug)]
 pub struct Comparison {
     pub pairs: Vec<Pair>,
@@ -53,7 +53,7 @@ impl Comparison {
         self.pairs.iter().map(Pair::differences).sum()
     }
 
-    /// The level of the gravest difference.
+    /// Returns the level of the gravest difference.
     pub fn level(&self) -> Level {
         self.kinds.iter().map(|kind| kind.level).max().unwrap_or_default()
     }
@@ -85,7 +85,7 @@ pub fn compare(a: &Side<'_>, b: &Side<'_>, from: From) -> Comparison {
     Comparison { pairs, events, kinds: merge(&kinds) }
 }
 
-/// All places of both trees, parents before children.
+/// Returns all places of both trees, parents before children.
 fn places(a: &Tree, b: &Tree) -> Vec<Place> {
     let mut places: Vec<Place> = a.processes.iter().chain(&b.processes).map(|process| process.place.clone()).collect();
     places.sort();

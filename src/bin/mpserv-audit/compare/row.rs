@@ -2,17 +2,17 @@
 
 use crate::level::Level;
 
-/// Result for one row of two aligned traces.
+/// The result for one row of two aligned traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Same,
-    /// The same call on both sides with something else in it.
+    /// The same call on both sides, with a difference in it.
     Changed,
     OnlyA,
     OnlyB,
 }
 
-/// One row of two aligned traces: an event on each side, or on one.
+/// One row of two aligned traces: an event on each side, or on one side.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     a: u32,
@@ -25,7 +25,7 @@ pub struct Row {
 const NONE: u32 = u32::MAX;
 
 impl Row {
-    /// Two events beside each other, which are as like as `level` says.
+    /// Returns a row with two events, which are as similar as `level` says.
     pub(super) fn both(a: u32, b: u32, level: Level) -> Self {
         Row { a, b, kind: if level == Level::Same { Kind::Same } else { Kind::Changed }, level }
     }

@@ -12,7 +12,7 @@ use crate::lexer::Lexer;
 use crate::normalize::Name;
 use crate::trace::Trace;
 
-/// The things of A and those of B that stand for each other, as far as the calls have shown.
+/// The things of A and of B that correspond to each other, as far as the calls have shown.
 #[derive(Debug, Default)]
 struct Identities {
     forth: HashMap<Name, Name>,
@@ -20,7 +20,7 @@ struct Identities {
 }
 
 impl Identities {
-    /// Tells whether two lines may mean the same things, and holds them to it from now on.
+    /// Returns whether two lines may mean the same things. If so, later lines must agree.
     fn agree(&mut self, a: &[Name], b: &[Name]) -> bool {
         a.len() == b.len()
             && a.iter().zip(b).all(|(a, b)| bind(&mut self.forth, *a, *b) && bind(&mut self.back, *b, *a))
@@ -37,7 +37,7 @@ fn bind(known: &mut HashMap<Name, Name>, from: Name, to: Name) -> bool {
     }
 }
 
-/// Walks along the names of one side.
+/// Goes through the names of one side.
 #[derive(Debug)]
 struct Names<'s> {
     left: std::iter::Peekable<std::slice::Iter<'s, (u32, Box<[Name]>)>>,
@@ -62,10 +62,11 @@ impl<'s> Names<'s> {
     }
 }
 
-/// Aligns two processes: equal calls beside each other as far as possible, then calls of the same name.
+/// Aligns two processes: puts equal calls beside each other as far as possible, then calls of the same name.
 ///
-/// If that leaves calls that only one side makes, two other ways are tried: to align the calls first and what is
-/// printed afterwards, and, where both sides make calls of the same names in the same order, to align these one by one.
+/// If that leaves calls that only one side makes, two other ways are tried. The first way aligns the calls, and the
+/// printed texts afterwards. The second way aligns calls one by one, if both sides make calls of the same names in the
+/// same order.
 pub(super) fn rows(traces: (Option<&Trace>, Option<&Trace>), a: &Sequence, b: &Sequence) -> Vec<Row> {
     let (Some(trace_a), Some(trace_b)) = traces else {
         let rows_a = a.events.iter().map(|event| Row::only_a(*event, Level::Different));
@@ -84,24 +85,24 @@ pub(super) fn rows(traces: (Option<&Trace>, Option<&Trace>), a: &Sequence, b: &S
     let name_a = |at: &usize| head(trace_a.text(a.events[*at] as usize));
     let name_b = |at: &usize| head(trace_b.text(b.events[*at] as usize));
     let is_parallel = calls_a.len() == calls_b.len() && calls_a.iter().map(name_a).eq(calls_b.iter().map(name_b));
-    // The same calls in another order are shown as such.
+    // The same calls in another order are shown as moved calls.
     if count_different(&rows) == 0 || !is_parallel || is_permuted((a, b), &rows) {
         return rows;
     }
     sides.rows(calls_a.into_iter().zip(calls_b).collect())
 }
 
-/// Number of rows whose call only one side makes.
+/// Returns the number of rows whose call only one side makes.
 fn count_different(rows: &[Row]) -> usize {
     rows.iter().filter(|row| row.level == Level::Different).count()
 }
 
-/// The indices of the events that do not print.
+/// Returns the indices of the events that do not print.
 fn calls(side: &Sequence) -> Vec<usize> {
     (0..side.ids.len()).filter(|at| !side.prints[*at]).collect()
 }
 
-/// Two processes that are being aligned.
+/// Two processes that are to be aligned.
 #[derive(Clone, Copy, Debug)]
 struct Sides<'s> {
     traces: (&'s Trace, &'s Trace),
@@ -138,7 +139,7 @@ impl Sides<'_> {
             let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
             *numbers.entry((prints, name)).or_insert(next)
         };
-        // A call that prints stands beside no other.
+        // A call that prints is put beside no other call.
         let mut heads = |trace, sequence: &Sequence, range: Range<usize>| -> Vec<u32> {
             let name = |at: usize| head(Trace::text(trace, sequence.events[at] as usize));
             range.map(|at| number(sequence.prints[at], name(at))).collect()
@@ -177,7 +178,7 @@ fn is_permuted(sides: (&Sequence, &Sequence), rows: &[Row]) -> bool {
     counts.values().all(|count| *count == 0)
 }
 
-/// The name of the call or signal of a line.
+/// Returns the name of the call or signal of a line.
 fn head(line: &[u8]) -> &[u8] {
     if line.starts_with(b"+++ ") {
         return b"+++";

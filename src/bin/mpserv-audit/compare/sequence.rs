@@ -1,4 +1,4 @@
-//! The processes of one side as sequences of numbers, which are quick to compare.
+//! Turns the processes of one side into sequences of numbers, which are quick to compare.
 
 use std::collections::HashMap;
 
@@ -14,14 +14,14 @@ pub struct Side<'r> {
     pub run: &'r Run,
 }
 
-/// The text of a line that cannot be parsed begins with this.
+/// The beginning of the text for a line that cannot be parsed.
 pub(super) const UNPARSED: &[u8] = b"unreadable line: ";
 
-/// Numbers for lines: equal text, equal number.
+/// Numbers for lines. Equal texts have equal numbers.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
     numbers: HashMap<Box<[u8]>, u32>,
-    /// Lines that cannot be parsed: each is unlike all others.
+    /// Lines that cannot be parsed. Each has a number of its own.
     unparsed: Vec<(u32, Box<[u8]>)>,
     next: u32,
 }
@@ -36,7 +36,7 @@ impl Ids {
         id
     }
 
-    /// The texts, by their numbers.
+    /// Returns the texts, by their numbers.
     pub(super) fn texts(&self) -> Vec<&[u8]> {
         let mut texts: Vec<&[u8]> = vec![b""; self.next as usize];
         for (text, number) in &self.numbers {
@@ -48,14 +48,14 @@ impl Ids {
         texts
     }
 
-    /// The number of a line that cannot be parsed.
+    /// Returns the number of a line that cannot be parsed.
     fn of_unparsed(&mut self, text: &[u8]) -> u32 {
         let id = self.fresh();
         self.unparsed.push((id, [UNPARSED, text].concat().into()));
         id
     }
 
-    /// A number that no other line has.
+    /// Returns a number that no other line has.
     fn fresh(&mut self) -> u32 {
         self.next += 1;
         self.next - 1
@@ -69,11 +69,11 @@ pub(super) struct Sequence {
     /// The events that are compared, and their ids.
     pub(super) events: Vec<u32>,
     pub(super) ids: Vec<u32>,
-    /// Number of events before main.
+    /// The number of events before main.
     pub(super) before: usize,
-    /// The ids of those events in whose text there is what may be a process id, if it is none.
+    /// For each event whose text has a number that may be a process id: the event's id if the number is none.
     pub(super) plain: HashMap<usize, u32>,
-    /// The names of those events that have any, in the order of the events.
+    /// The names in events, in the order of the events.
     pub(super) names: Vec<(u32, Box<[Name]>)>,
     /// For each event, whether it prints.
     pub(super) prints: Vec<bool>,
@@ -84,24 +84,24 @@ impl Sequence {
         self.events.len()
     }
 
-    /// The id of one of its events.
+    /// Returns the id of an event of the process.
     pub(super) fn id_of(&self, event: usize) -> Option<u32> {
         let event = u32::try_from(event).ok()?;
         self.events.binary_search(&event).ok().map(|at| self.ids[at])
     }
 
-    /// Whether what is at an index is the same as what is at an index of another sequence.
+    /// Whether the event at an index equals the event at an index of another sequence.
     pub(super) fn is_same_at(&self, at: usize, other: &Sequence, other_at: usize) -> bool {
         self.ids_at(at).any(|id| other.ids_at(other_at).any(|other| id == other))
     }
 
-    /// The id of what is at this index, and the one that it has if its text holds no process id.
+    /// Returns the id of the event at this index, and the id that the event has if its text holds no process id.
     fn ids_at(&self, at: usize) -> impl Iterator<Item = u32> {
         std::iter::once(self.ids[at]).chain(self.plain.get(&at).copied())
     }
 }
 
-/// Reads the processes of one side, parents first, and hands what a parent knew on to its children.
+/// Reads the processes of one side, parents first. Each child inherits the state of its parent.
 #[derive(Debug)]
 pub(super) struct Reader<'r> {
     tree: &'r Tree,

@@ -1,4 +1,4 @@
-//! Comparisons of traces that are written here.
+//! Compares traces that these tests contain.
 
 use std::time::Instant;
 
@@ -52,7 +52,7 @@ fn processes_are_paired_by_place() {
         compared(&[(100, &a), (101, first), (102, second)], &[(1, &b), (999, second), (998, first)]).differences(),
         2
     );
-    // Waiting for the other child is another call.
+    // A wait for the other child is another call.
     let swapped = b.replace("wait4(998, NULL, 0, NULL) = 998", "wait4(999, NULL, 0, NULL) = 999");
     assert_eq!(
         compared(&[(100, &a), (101, first), (102, second)], &[(1, &swapped), (999, first), (998, second)])
@@ -75,7 +75,7 @@ fn text_made_of_process_ids_is_equal_and_so_is_its_length() {
         |child: u32, length: usize| format!("fork() = {child}\nwrite(1, \"child {child}\\n\", {length}) = {length}\n");
     let (a, b) = (trace(999, 10), trace(1000, 11));
     assert_eq!(compared(&[(100, &a), (999, "")], &[(200, &b), (1000, "")]).differences(), 0);
-    // One byte more is not explained by the id.
+    // The id does not explain one more byte.
     let longer = trace(1000, 12);
     assert_eq!(compared(&[(100, &a), (999, "")], &[(200, &longer), (1000, "")]).differences(), 1);
 }
@@ -117,7 +117,7 @@ fn the_block_of_the_main_thread_may_be_elsewhere_in_its_mapping() {
     let one = trace(0xffff_8000_0000, 0x50, 0x60, 0x6a0, 0x50);
     let moved = trace(0xffff_9000_0000, 0x70, 0x80, 0x6c0, 0x70);
     assert_eq!(found(&one, &moved), 0);
-    // Each pointer alone keeps its distance from the first, on either side of it.
+    // Each pointer keeps its distance from the first one, in either direction.
     for (list, rseq, forked) in
         [(0x88, 0x6c0, 0x70), (0x68, 0x6c0, 0x70), (0x80, 0x6c8, 0x70), (0x80, 0x6c0, 0x78), (0x80, 0x6c0, 0x50)]
     {
@@ -127,9 +127,9 @@ fn the_block_of_the_main_thread_may_be_elsewhere_in_its_mapping() {
             "{list:#x} {rseq:#x} {forked:#x}"
         );
     }
-    // Outside the block's mapping it is another address.
+    // An address outside the block's mapping is another address.
     assert_eq!(found(&one, &trace(0xffff_9000_0000, 0x70, 0x80, 0x6c0, 0x2070)), 1);
-    // Other pointers into the mapping are compared as they are.
+    // Other pointers into the mapping are compared unchanged.
     let unmap = |offset: u64| format!("mprotect({:#x}, 4096, PROT_READ) = 0\n", 0xffff_8000_0000_u64 + offset);
     assert_eq!(found(&(one.clone() + &unmap(0x1000)), &(one.clone() + &unmap(0x1020))), 1);
 }
@@ -181,7 +181,7 @@ fn ports_that_the_program_names_count() {
     assert_eq!(differences(&server(9190, 40000), &server(9191, 40000)), 1);
 }
 
-/// The level of two traces and their kinds of differences.
+/// Returns the level of two traces and their kinds of differences.
 fn verdict(a: &str, b: &str) -> (Level, Vec<String>) {
     let comparison = compared(&[(100, a)], &[(200, b)]);
     (comparison.level(), comparison.kinds.iter().map(|kind| kind.text(["A", "B"])).collect())
@@ -240,7 +240,7 @@ fn what_is_printed_and_what_follows_from_it_is_put_aside() {
     let print = |text: &str| format!("write(1, \"{text}\", {0}) = {0}\n", text.len());
     let close = "close(3) = 0\n";
     let one = [start, &print("one"), close].concat();
-    // Another text, twice as many writes, and the first of them elsewhere.
+    // The other side has another text, twice as many writes, and the first write elsewhere.
     for other in
         [[start, &print("another"), close], [start, &(print("o") + &print("ne")), close], [close, start, &print("one")]]
     {
@@ -257,7 +257,7 @@ fn what_is_sent_is_not_printed() {
     let send = |fd: u32, text: &str| format!("write({fd}, \"{text}\", 3) = 3\n");
     assert_eq!(verdict(&send(2, "one"), &send(2, "two")).0, Level::Texts);
     assert_eq!(verdict(&send(4, "one"), &send(4, "two")).0, Level::Values);
-    // A socket in place of the output, as a server gives it to a program.
+    // A socket replaces the output, as in a program that a server runs.
     let redirected = |text: &str| format!("dup2(4, 1) = 1\n{}", send(1, text));
     assert_eq!(verdict(&redirected("one"), &redirected("two")).0, Level::Values);
 }
@@ -273,7 +273,7 @@ fn perror_prints_through_a_copy_of_standard_error() {
     let end = "exit_group(1) = ?\n";
     assert_eq!(verdict(&(perror("one") + end), &(perror("two") + end)).0, Level::Texts);
     assert_eq!(verdict(&(perror("one") + end), &("write(2, \"one\", 3) = 3\n".to_owned() + end)).0, Level::Texts);
-    // The memory that perror allocates for its stream, or for its text if the copy cannot be written and read.
+    // perror allocates memory for its stream, or for its text if the copy cannot be written and read.
     let allocate =
         "getrandom(\"x\", 8, GRND_NONBLOCK) = 8\nbrk(NULL) = 0x555500000000\nbrk(0x555500021000) = 0x555500021000\n";
     let stream = perror("one").replace("newfstatat", &format!("{allocate}newfstatat"));
@@ -307,11 +307,11 @@ fn differences_of_one_kind_are_counted() {
     assert_eq!(kinds, [18]);
 }
 
-/// Length of the trace that `cargo test` compares; the benchmark compares the full length.
+/// The length of the trace that `cargo test` compares. The benchmark compares the full length.
 const LINES: usize = 20_000;
 const LINES_OF_BENCHMARK: usize = 1_000_000;
 
-/// A long trace whose lines are not all equal; `seed` makes some of them differ.
+/// Returns a long trace whose lines are not all equal. `seed` makes some lines differ.
 fn long(lines: usize, seed: usize) -> String {
     let line = |index: usize| {
         let odd = if index % 1000 == 5 { seed } else { 0 };
@@ -336,7 +336,8 @@ fn a_long_trace_differs_only_where_it_does() {
     assert_eq!(differences(&a, &b), LINES / 1000);
 }
 
-/// Traces with nothing in common but names, and traces of few calls in random order, are the worst cases.
+/// Returns a trace of few calls in random order. Such traces, and traces with nothing in common but names, are the
+/// worst cases.
 fn shuffled(lines: usize, mut state: u64) -> String {
     let mut line = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -358,7 +359,7 @@ fn a_million_lines_are_compared_in_ten_seconds_and_a_gibibyte() {
         ("one in a thousand differs", long(LINES_OF_BENCHMARK, 0), long(LINES_OF_BENCHMARK, 1)),
         ("shuffled", shuffled(LINES_OF_BENCHMARK, 1), shuffled(LINES_OF_BENCHMARK, 2)),
     ];
-    // A busy machine makes it take longer, not do more.
+    // The test measures processor time, because a busy machine only makes the comparison take longer.
     let processor_seconds = || {
         let times = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
         times.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9

@@ -16,11 +16,11 @@ use crate::trouble::Trouble;
 
 type Outcome = Result<Grade, Trouble>;
 
-/// Number of clients that leave at the same time.
+/// The number of clients that leave at the same time.
 const MANY: usize = 5;
-/// A program that makes more calls than this makes them without end.
+/// The number of calls from which on a program counts as one that never stops making calls.
 const ENDLESS: usize = 1000;
-/// Shortest time for which the tool watches a program that should not be busy.
+/// The shortest time for which the tool watches a program that should not be busy.
 const WATCHED: Duration = Duration::from_secs(1);
 
 const NO_FORK: &str = "inject=clone,clone3,fork,vfork:error=EAGAIN";
@@ -30,7 +30,7 @@ fn grade(is_passed: bool, seen: impl FnOnce() -> String) -> Outcome {
     Ok(if is_passed { Grade::Passed } else { Grade::NotYet(seen()) })
 }
 
-/// Lets a stopped process find out that all its children have ended, and tells how many zombies it leaves.
+/// Lets a stopped process find out that all its children have ended, and checks the number of zombies that it leaves.
 fn zombies_after(running: &mut Running<'_>, count: usize) -> Outcome {
     running.wait("all children have ended", |running| running.zombies() == count)?;
     running.signal(running.root, Signal::CONT);
@@ -116,7 +116,7 @@ pub(super) fn client_resets(subject: &Subject<'_>) -> Outcome {
     })
 }
 
-/// A line of a trace without the process id.
+/// Returns a line of a trace without the process id.
 fn call(line: &str) -> String {
     let text = line.split_once(' ').map_or(line, |(_, call)| call);
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -170,7 +170,7 @@ pub(super) fn input_ends(subject: &Subject<'_>) -> Outcome {
     running.wait("the client ends", |running| {
         client = client.take().or_else(|| accept(&listener));
         writes = running.trace().matches(" write(").count();
-        // A server that has read all and heard the end closes, and so does the client.
+        // A server that has read everything up to the end closes the connection, and so does the client.
         let is_over = client.as_mut().is_some_and(take_all);
         if is_over {
             client = None;
@@ -185,7 +185,7 @@ fn accept(listener: &TcpListener) -> Option<std::net::TcpStream> {
     client.set_nonblocking(true).ok().map(|()| client)
 }
 
-/// Reads what has come. Tells whether that was all.
+/// Reads the data that has come. Returns whether the connection has ended.
 fn take_all(client: &mut std::net::TcpStream) -> bool {
     let mut buffer = [0; 4096];
     while let Ok(length) = std::io::Read::read(client, &mut buffer) {

@@ -1,9 +1,9 @@
 //! The result of an exercise.
 
-/// Result of one exercise.
+/// The result of one exercise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grade {
     Passed,
-    /// Not passed: the wrong behaviour that was seen.
+    /// The exercise is not passed, because of this wrong behaviour.
     NotYet(String),
 }

@@ -1,4 +1,4 @@
-//! The exercises: for each fault of a program what is to be done, and the idea behind it.
+//! The exercises: for each fault of a program the task, and the idea behind it.
 
 use super::checks;
 use super::grade::Grade;
@@ -155,12 +155,12 @@ pub static ALL: [Exercise; 15] = [
     },
 ];
 
-/// The exercises of one program.
+/// Returns the exercises of one program.
 pub fn of_program(program: &str) -> Vec<&'static Exercise> {
     ALL.iter().filter(|exercise| exercise.program == program).collect()
 }
 
-/// The programs that have exercises.
+/// Returns the programs that have exercises.
 pub fn programs() -> Vec<&'static str> {
     let mut names: Vec<&str> = ALL.iter().map(|exercise| exercise.program).collect();
     names.dedup();

@@ -1,9 +1,9 @@
-//! Grades exercises: each is a fault of a textbook program that a reader mends in a copy of its C file.
+//! Grades exercises: in each, a reader mends a fault of a textbook program in a copy of its C file.
 //!
-//! | file | job |
+//! | file | content |
 //! |---|---|
-//! | `list` | the exercises, what each is about, and its check |
-//! | `checks` | what a mended program does and a wrong one does not |
+//! | `list` | the exercises: the topic and the check of each |
+//! | `checks` | the checks, which only a mended program passes |
 //! | `grade` | the result of an exercise |
 //! | `subject` | the reader's program, compiled and running |
 
@@ -28,11 +28,11 @@ pub struct Answer {
     /// The C file.
     pub file: PathBuf,
     pub program: String,
-    /// One exercise, or all of the program.
+    /// The name of one exercise, or none for all exercises of the program.
     pub name: Option<String>,
 }
 
-/// Grades an answer, and prints a line for each exercise. Tells whether all are passed.
+/// Grades an answer, and prints a line for each exercise. Returns whether all are passed.
 ///
 /// # Errors
 /// When there is no such exercise, or the file cannot be compiled or run.

@@ -1,4 +1,4 @@
-//! A reader's program: compiled, started, watched, and ended.
+//! Compiles, starts, watches and ends a reader's program.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -17,14 +17,14 @@ use crate::run::processes::{Status, children};
 use crate::run::strace::Strace;
 use crate::trouble::Trouble;
 
-/// Longest time to wait for an expected event.
+/// The longest time to wait for an expected event.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Time between two checks for an expected event.
+/// The time between two checks for an expected event.
 const TICK: Duration = Duration::from_millis(2);
-/// A process that has not run for so long does nothing by itself.
+/// The time after which a process that has not run is taken to wait.
 const REST: Duration = Duration::from_millis(300);
 
-/// Directory of the textbook programs' own headers.
+/// The directory of the textbook programs' own headers.
 const HEADERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/textbook");
 
 /// Compiles the file into the folder, as the program of this name and with the option for its standard of C.
@@ -45,7 +45,7 @@ pub struct Subject<'s> {
     folder: &'s Path,
     strace: &'s Strace,
     arguments: &'static [&'static str],
-    /// The port on which it listens, or to which it connects.
+    /// The port on which the program listens, or to which it connects.
     pub port: u16,
 }
 
@@ -59,21 +59,21 @@ impl<'s> Subject<'s> {
         Subject { program, folder, strace, arguments, port }
     }
 
-    /// Starts it.
+    /// Starts the program.
     pub fn start(&self) -> Result<Running<'_>, Trouble> {
         let mut command = Command::new(self.program);
         command.args(self.arguments);
         self.spawn(command, "", false)
     }
 
-    /// Starts it with its standard input closed.
+    /// Starts the program with its standard input closed.
     pub fn start_without_input(&self) -> Result<Running<'_>, Trouble> {
         let mut command = Command::new("sh");
         command.args(["-c", "exec \"$0\" \"$@\" <&-"]).arg(self.program).args(self.arguments);
         self.spawn(command, "", false)
     }
 
-    /// Starts it under strace, with these expressions (`-e`) and this input.
+    /// Starts the program under strace, with these expressions (`-e`) and this input.
     pub fn start_traced(&self, expressions: &[&str], input: &str) -> Result<Running<'_>, Trouble> {
         let mut command = Command::new(&self.strace.path);
         command.args(["-f", "-qq", "-o"]).arg(self.folder.join(TRACE));
@@ -94,9 +94,9 @@ impl<'s> Subject<'s> {
         let own = running.child.id();
         let mut root = None;
         running.wait("the program starts", |running| {
-            // The program's own children run it as well, so that itself comes first.
+            // The program's children run the same file, so the program itself is looked for first.
             root = std::iter::once(own).chain(children(own)).find(|pid| runs_program(*pid));
-            // strace waits for its child, so it reports a program that has ended already.
+            // If the program has ended already, strace has ended as well.
             root.is_some() || (is_traced && running.has_ended())
         })?;
         running.root = root.unwrap_or(own);
@@ -111,13 +111,13 @@ const STDOUT: &str = "stdout";
 #[derive(Debug)]
 pub struct Running<'r> {
     subject: &'r Subject<'r>,
-    /// The program, or its strace.
+    /// The process of the program, or of the strace that runs it.
     child: Child,
     pub root: u32,
 }
 
 impl Running<'_> {
-    /// Waits until something is so.
+    /// Waits until a condition holds.
     pub fn wait(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) -> Result<(), Trouble> {
         let start = Instant::now();
         while !is_so(self) {
@@ -138,7 +138,8 @@ impl Running<'_> {
         self.wait("the server listens", |running| network::listens(&[running.root], port) || running.has_ended())
     }
 
-    /// Waits until something is so, or the first process does nothing any more. Tells which.
+    /// Waits until a condition holds, or until the first process does nothing any more. Returns whether the condition
+    /// holds.
     pub fn wait_or_rest(&mut self, mut is_so: impl FnMut(&mut Self) -> bool) -> Result<bool, Trouble> {
         let mut seen = (Instant::now(), Status::of(self.root));
         let mut came = false;
@@ -157,25 +158,25 @@ impl Running<'_> {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
-    /// The children of the first process.
+    /// Returns the children of the first process.
     pub fn children(&self) -> Vec<u32> {
         children(self.root)
     }
 
-    /// Number of processes that have ended and were not waited for.
+    /// Returns the number of processes that have ended and were not waited for.
     pub fn zombies(&self) -> usize {
         let is_zombie = |pid: &u32| Status::of(*pid).is_some_and(|status| status.state == b'Z');
         self.children().iter().filter(|pid| is_zombie(pid)).count()
     }
 
-    /// The trace that strace has written until now.
+    /// Returns the trace that strace has written until now.
     pub fn trace(&self) -> String {
         fs::read(self.subject.folder.join(TRACE))
             .map(|text| String::from_utf8_lossy(&text).into_owned())
             .unwrap_or_default()
     }
 
-    /// The text that the program has printed until now.
+    /// Returns the text that the program has printed until now.
     pub fn printed(&self) -> String {
         fs::read(self.subject.folder.join(STDOUT))
             .map(|text| String::from_utf8_lossy(&text).into_owned())
@@ -184,12 +185,12 @@ impl Running<'_> {
 
     pub fn signal(&self, pid: u32, signal: Signal) {
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-            // The process may have ended.
+            // The process may have ended, so the call may fail.
             let _ = signal::kill(pid, signal);
         }
     }
 
-    /// A client of the server.
+    /// Connects to the server.
     pub fn connect(&self) -> Result<TcpStream, Trouble> {
         let port = self.subject.port;
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
@@ -197,7 +198,7 @@ impl Running<'_> {
         stream.map_err(|error| Trouble::of(format!("a connection to port {port}"), error))
     }
 
-    /// A client that was answered once.
+    /// Connects to the server, and returns the client once it has had an answer.
     pub fn client(&self) -> Result<TcpStream, Trouble> {
         let mut client = self.connect()?;
         let exchanged = client.write_all(b"hello\n").and_then(|()| client.read(&mut [0; 64]));
@@ -219,12 +220,12 @@ impl Running<'_> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        // A process may fork while it is looked for.
+        // Look again and again, because a process may fork meanwhile.
         while !self.has_ended() {
             self.kill_all();
             std::thread::sleep(TICK);
         }
-        // Orphaned children belong to this process by now.
+        // By now, orphaned children are children of this process.
         children(std::process::id()).into_iter().for_each(|pid| self.signal(pid, Signal::KILL));
         while waitpid(WaitFor::AnyChild, None, WaitOptions::NONE).is_ok() {}
     }

@@ -1,4 +1,4 @@
-//! A fault: what happens to a call, and at which occurrence of the call.
+//! The cases of the fault injection: each is a fault at one occurrence of a call.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::trouble::Trouble;
 pub enum Fault {
     /// The call fails and does nothing.
     Error(&'static str),
-    /// The call reports only this many bytes. A read returns the letter x.
+    /// The call moves only this many bytes. A read returns the letter x.
     Short(u32),
     /// A signal arrives during the call.
     Signal(&'static str),
@@ -27,7 +27,8 @@ pub enum Fault {
 /// The signals that come at each call.
 const SIGNALS: [&str; 9] = ["CHLD", "TERM", "INT", "HUP", "USR1", "USR2", "ALRM", "PIPE", "CONT"];
 
-/// Calls that move bytes, and so may move only some, and whether they read into their second argument.
+/// The calls that move bytes, and so may move only a part of them. The flag tells whether the call reads into its
+/// second argument.
 const PARTIAL: [(&str, bool); 7] = [
     ("read", true),
     ("recvfrom", true),
@@ -55,9 +56,9 @@ impl fmt::Display for Fault {
 pub struct Case {
     pub call: String,
     pub fault: Fault,
-    /// Occurrence of the call in a process, counted from 1.
+    /// The occurrence of the call in a process, counted from 1.
     pub when: usize,
-    /// Also at each later occurrence.
+    /// Whether the fault also comes at each later occurrence.
     pub for_ever: bool,
 }
 
@@ -68,13 +69,13 @@ impl fmt::Display for Case {
 }
 
 impl Case {
-    /// The fault as an argument of `strace --inject`.
+    /// Returns the argument of `strace --inject` for the fault.
     pub fn injection(&self) -> String {
         let Case { call, when, .. } = self;
         let reads = PARTIAL.iter().any(|(name, reads)| name == call && *reads);
         let what = match self.fault {
-            // The kernel's brk returns the end of the data. An end below the one asked for is a failure; 0 is below
-            // any.
+            // The kernel's brk returns the end of the data. An end below the requested one means failure, and 0 is
+            // below any end.
             Fault::Error(_) if call == "brk" => "retval=0".to_owned(),
             Fault::Error(errno) => format!("error={errno}"),
             Fault::Short(0) => "retval=0".to_owned(),
@@ -96,8 +97,9 @@ impl Case {
         })
     }
 
-    /// Whether a trace shows the signal after the call: delivered, or, while it is blocked, read from a signalfd. A
-    /// trace shows no signal after a call that never returned or after the last read, and none that was discarded.
+    /// Whether a trace shows the signal after the call. The signal is delivered, or, while it is blocked, read from a
+    /// signalfd. A trace shows no signal that was discarded, and none after the last read or after a call that never
+    /// returned.
     fn signal_came(&self, trace: &Trace, name: &str) -> bool {
         let makes = |event: usize, name: &[u8]| matches!(trace.line(event), Line::Call(call) if call.name == name);
         let mut all = (0..trace.len()).filter(|event| makes(*event, self.call.as_bytes()));
@@ -117,11 +119,11 @@ impl Case {
         });
         let is_end = |event: usize| matches!(trace.line(event), Line::End { .. });
         let last_read = (0..trace.len()).rfind(|event| makes(*event, b"read"));
-        // A blocked signal may stay blocked until the process has ended.
+        // A blocked signal may stay blocked until the process ends.
         came || last_read.is_some_and(|last| last < made) && trace.len().checked_sub(1).is_some_and(is_end)
     }
 
-    /// The same fault, at each later occurrence too.
+    /// Returns the case with the fault at each later occurrence, too.
     pub fn for_ever(&self) -> Self {
         Case { for_ever: true, ..self.clone() }
     }
@@ -131,15 +133,15 @@ fn has(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// Whether an `rt_sigaction()` may discard a pending signal: it does if the new action ignores the signal, also by
-/// default.
+/// Whether an `rt_sigaction()` may discard a pending signal: it does if the new action, possibly the default one,
+/// ignores the signal.
 fn discards(arguments: &[u8], name: &str) -> bool {
     let is_of_it = arguments.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b", {"));
     is_of_it && (has(arguments, b"{sa_handler=SIG_IGN,") || has(arguments, b"{sa_handler=SIG_DFL,"))
 }
 
-/// Text by which strace shows a signal from the kernel at the beginning of a read from a signalfd: the signal's number,
-/// no errno, and the code SI_KERNEL.
+/// Returns the text by which strace shows a signal from the kernel at the beginning of a read from a signalfd. The text
+/// has the signal's number, no errno, and the code SI_KERNEL.
 fn read_from_descriptor(name: &str) -> String {
     let number = match signal_named(name).map_or(0, Signal::raw) {
         10 => "\\n".to_owned(),
@@ -151,16 +153,16 @@ fn read_from_descriptor(name: &str) -> String {
     format!("{number}\\0\\0\\0\\0\\0\\0\\0\\200\\0\\0\\0")
 }
 
-/// Number of times the processes make a call.
+/// The number of times that the processes make a call.
 #[derive(Clone, Debug, Default)]
 struct Counts {
-    /// Number in the loader, which runs in the root.
+    /// The number of calls in the loader, which runs in the root.
     loader: usize,
-    /// Number in all, for each process that makes the call.
+    /// The number of all calls, for each process that makes the call.
     all: Vec<usize>,
 }
 
-/// The cases of a program, and those that cannot be made, with the reason.
+/// The cases of a program, and the cases that cannot be made, with the reason.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Cases {
     pub possible: Vec<Case>,
@@ -181,7 +183,7 @@ pub const ORDER: &str =
 const BIRTH: &str = "set_robust_list";
 
 impl Cases {
-    /// All faults at the calls of these processes, taken from a run without faults. `from` finds main.
+    /// Returns all faults at the calls that these processes made in a run without faults. `from` finds main.
     pub fn of<'p>(
         processes: impl IntoIterator<Item = &'p Process>,
         from: From,
@@ -225,7 +227,7 @@ impl Cases {
 }
 
 impl Counts {
-    /// The first, a middle and the last time that each process makes the call, or only the first.
+    /// Returns the occurrences to try: for each process the first, a middle and the last one, or only the first.
     fn occurrences(&self, extent: Extent) -> Vec<usize> {
         let first = |count: usize| if count > self.loader { self.loader + 1 } else { 1 };
         let of_process = |count: &usize| {
@@ -245,7 +247,7 @@ impl Counts {
 /// The call by which the kernel resumes a waiting call that strace interrupted to attach.
 const RESUMED: &[u8] = b"restart_syscall";
 
-/// Counts each call by name: in the loader, and in all.
+/// Counts each call by name: in the loader, and in the whole process.
 fn counts<'p>(processes: impl IntoIterator<Item = &'p Process>, from: From) -> BTreeMap<String, Counts> {
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
     for process in processes {
@@ -263,7 +265,7 @@ fn counts<'p>(processes: impl IntoIterator<Item = &'p Process>, from: From) -> B
             }
         }
         for (call, (loader, all)) in own {
-            // A call that only the loader makes is not the program's.
+            // A call that only the loader makes does not belong to the program.
             let known = counts.contains_key(&call);
             if all > loader || known {
                 let entry = counts.entry(call).or_default();

@@ -9,12 +9,12 @@ use crate::programs::Kind;
 use crate::run::stage::{Stage, Standing};
 use crate::trouble::Trouble;
 
-/// Number of alarms sent to a program that lives on alarms, so that the tool need not wait for them. Without a fault
-/// the program ends after three.
+/// The number of alarms that the tool sends to a program that waits for alarms, so that no real time passes. Without a
+/// fault the program ends after three alarms.
 const ALARMS: usize = 5;
-/// A program that rests for longer than this waits for ever, because TCP delays less.
+/// The time of rest after which a program is taken to wait for ever. TCP delays data for a shorter time.
 const REST_PATIENCE: Duration = Duration::from_millis(100);
-/// Number of rounds of a client, each with the first exchanges.
+/// The number of rounds of a client, each with the first exchanges.
 const EXCHANGES: usize = 2;
 
 /// Drives a program to its end, and kills it if it does not end.
@@ -34,9 +34,9 @@ pub fn act(kind: Kind, stage: &mut Stage<'_>) -> Result<(), Trouble> {
     to_the_end(stage)
 }
 
-/// Waits for a program's end, and kills a program that waits or makes calls for ever.
+/// Waits for a program's end, and kills a program that waits for ever or makes calls for ever.
 pub(super) fn to_the_end(stage: &mut Stage<'_>) -> Result<(), Trouble> {
-    // Long enough for everything that TCP may still delay.
+    // This time is long enough for all data that TCP may still delay.
     let start = Instant::now();
     while stage.settle()? {
         if start.elapsed() > REST_PATIENCE {
@@ -48,7 +48,7 @@ pub(super) fn to_the_end(stage: &mut Stage<'_>) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// The clients come together, and go in the other order.
+/// Connects two clients at the same time. The second client leaves first.
 fn two_clients(server: Server, stage: &mut Stage<'_>) -> Result<(), Trouble> {
     stage.settle()?;
     let first = Client::connect(stage, server.port)?;

@@ -1,8 +1,8 @@
-//! The one table of the errnos of each system call, from the ERRORS of its manual page.
+//! The table of the errnos of each system call, from the section ERRORS of its manual page.
 //!
-//! `pages` names the pages of section 2 that the errnos are from (Linux man-pages); a test compares the two where the
-//! pages are installed. [`BESIDE`] has the errnos that the pages name outside their lists. A call that is missing here
-//! is an error of the tool, so that the table stays complete.
+//! `pages` names the manual pages in section 2 from which the errnos are (Linux man-pages). A test compares the table
+//! with the pages where they are installed. [`BESIDE`] has the errnos that the pages name outside their lists. A call
+//! that is missing here is an error of the tool, so that the table stays complete.
 
 /// The errnos of one call.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +21,8 @@ impl Errors {
     }
 }
 
-/// Errnos that the ERRORS of a call's page do not list. accept(2) names the errors of a network, and those of some
-/// kernels, in its text. After a reset or a timeout, tcp(7), the next call that moves bytes returns the error. The
+/// The errnos that the ERRORS of a call's page do not list. accept(2) names the errors of a network, and those of some
+/// kernels, in its text. After a reset or a timeout, the next call that moves bytes returns the error: see tcp(7). The
 /// manual has no page of rseq(2), which comes with librseq.
 const BESIDE: [(&[&str], &str); 4] = [
     (
@@ -34,19 +34,19 @@ const BESIDE: [(&[&str], &str); 4] = [
     (&["rseq"], "EBUSY EFAULT EINVAL ENOSYS EPERM"),
 ];
 
-/// The kernel's own way to say that a call is to be made again: no program ever sees it, so it cannot be injected.
+/// The kernel's own sign that a call must be made again. No program ever sees it, so it cannot be injected.
 pub const NEVER_SEEN: &str = "ERESTARTNOINTR";
 
 const fn of(call: &'static str, pages: &'static str, errnos: &'static str) -> Errors {
     Errors { call, pages, errnos }
 }
 
-/// The errors of a call, if it is known.
+/// Returns the errors of a call, if it is known.
 pub fn errors_of(call: &str) -> Option<&'static Errors> {
     ERRORS.iter().find(|errors| errors.call == call)
 }
 
-/// By call, as strace names it.
+/// The errnos of each call, by strace's name for the call.
 pub const ERRORS: [Errors; 107] = [
     of(
         "accept",
@@ -237,10 +237,10 @@ mod tests {
 
     use super::{BESIDE, ERRORS};
 
-    /// Two names of one number.
+    /// Pairs of errnos with the same number.
     const SYNONYMS: [(&str, &str); 2] = [("EWOULDBLOCK", "EAGAIN"), ("ENOTSUP", "EOPNOTSUPP")];
 
-    /// Whether there are manual pages; says so if not.
+    /// Whether there are manual pages. Prints a message if there are none.
     fn are_pages_there() -> bool {
         let there = Path::new("/usr/share/man/man2/accept.2.gz").is_file();
         if !there {
@@ -256,7 +256,7 @@ mod tests {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// The errnos that head the paragraphs of a page's ERRORS.
+    /// Returns the errnos that head the paragraphs of a page's ERRORS.
     fn documented(name: &str) -> BTreeSet<String> {
         let text = page(name);
         let section = |line: &&str| !line.starts_with(".SH ") || line.starts_with(".SH ERRORS");

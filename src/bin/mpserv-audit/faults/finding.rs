@@ -1,4 +1,4 @@
-//! The results of a fault injection: a finding for each case, and all of them in a report.
+//! The results of a fault injection: a finding for each case, and a report with all findings.
 
 use std::collections::BTreeMap;
 
@@ -29,16 +29,16 @@ impl Tried {
     }
 }
 
-/// Result of one case.
+/// The result of one case.
 #[derive(Debug)]
 pub struct Finding {
-    /// Index of the subject.
+    /// The index of the subject.
     pub tried: usize,
     pub case: Case,
-    /// End of the first process, in words.
+    /// The end of the first process, in words.
     pub outcome: String,
     pub verdict: Verdict,
-    /// Number of tries.
+    /// The number of tries.
     pub tries: usize,
 }
 
@@ -46,25 +46,25 @@ pub struct Finding {
 pub enum Verdict {
     /// The programs do the same, or the server keeps its rules.
     Good,
-    /// The differences between the programs, for a person to read.
+    /// The differences between the programs, for a person to judge.
     Different(Box<subject::Case>),
     /// The server's behaviour that breaks a rule.
     Violation(String),
-    /// The call was never made that often.
+    /// The program made the call too rarely to meet the fault.
     NotMet,
-    /// Could not be tried, for this reason.
+    /// The case could not be tried, for this reason.
     Untried(Trouble),
 }
 
-/// Results of all cases.
+/// The results of all cases.
 #[derive(Debug)]
 pub struct Report {
     pub tried: Vec<Tried>,
     pub findings: Vec<Finding>,
     pub impossible: BTreeMap<&'static str, usize>,
     pub seconds: f64,
-    /// Number of planned cases.
+    /// The number of planned cases.
     pub planned: usize,
-    /// Names of the two sides.
+    /// The names of the two sides.
     pub sides: [&'static str; 2],
 }

@@ -1,4 +1,4 @@
-//! Injects every fault that a program's calls may meet, and checks that C and Rust do the same under each.
+//! Injects every fault that a program's calls may meet. Checks that C and Rust behave the same under each fault.
 
 mod case;
 mod drive;
@@ -37,20 +37,20 @@ use case::{Case, Cases};
 use finding::{Finding, Report, Tried, Verdict};
 use server::{Mode, Subject, Whose};
 
-/// Runs at the same time for each processor; a run mostly waits.
+/// The number of runs at the same time for each processor. A run mostly waits.
 const RUNS_PER_PROCESSOR: usize = 2;
 
-/// Tries of a case that may have failed by chance.
+/// The number of tries of a case that may have failed by chance.
 const TRIES: usize = 3;
 
-/// Number of events compared for a process that was ended because it made calls without end. The point at which the
-/// tool ended it is chance. Fewer events already show that both programs repeat the same calls.
+/// The number of events compared for a process that was ended because it made calls without end. The tool ends such a
+/// process at a random point. Fewer events already show that both programs repeat the same calls.
 const ENDLESS_EVENTS: usize = 500;
 
 /// Tries all cases of the chosen programs and writes the reports.
 ///
 /// # Errors
-/// When a program is not there, or cannot be run.
+/// When a program is missing, or cannot be run.
 pub fn run(options: &Options, extent: Extent, strace: &Strace) -> Result<u8, Trouble> {
     let start = Instant::now();
     let (subjects, sides) = match &options.task {
@@ -91,13 +91,13 @@ struct Bench<'b> {
 }
 
 impl Bench<'_> {
-    /// The programs that are named, or all.
+    /// Returns the programs that the user named, or all programs.
     fn choose(&self) -> Result<Vec<Tried>, Trouble> {
         let places = match &self.subjects {
             Subjects::Programs(places) => places,
             Subjects::Pair(pair) => {
                 let [a, b] = pair.words.each_ref().map(|words| words.join(" "));
-                // The name stays as long as the program, as the command line does.
+                // The name stays until the tool ends, as the command line does.
                 let name: &'static str = Box::leak(format!("{a} : {b}").into_boxed_str());
                 return Ok(self.options.outputs.iter().map(|output| Tried::Pair(name, *output)).collect());
             }
@@ -118,7 +118,7 @@ impl Bench<'_> {
         Ok(tried)
     }
 
-    /// The server, wherever it is.
+    /// Returns the path of the server.
     fn server(&self) -> PathBuf {
         match &self.subjects {
             Subjects::Programs(places) => places.rust.join(server::NAME),
@@ -126,7 +126,7 @@ impl Bench<'_> {
         }
     }
 
-    /// The cases of a subject, from a run without faults.
+    /// Returns the cases of a subject, from a run without faults.
     fn cases(&self, tried: &Tried, extent: Extent) -> Result<Cases, Trouble> {
         match *tried {
             Tried::Server(mode, whose) => {
@@ -206,7 +206,7 @@ impl Bench<'_> {
         findings
     }
 
-    /// Both programs under one fault, or none.
+    /// Runs and compares both programs under one fault, or without a fault.
     fn compare(&self, tried: &Tried, case: Option<&Case>) -> Result<(Verdict, Recorded, String), Trouble> {
         let mut sides = [self.record(tried, 0, case)?, self.record(tried, 1, case)?];
         let standings = [sides[0].standing, sides[1].standing];
@@ -248,7 +248,7 @@ impl Bench<'_> {
         Ok((verdict, c, outcome))
     }
 
-    /// Runs one side under one fault, or none.
+    /// Runs one side under one fault, or without a fault.
     fn record(&self, tried: &Tried, side: usize, case: Option<&Case>) -> Result<Recorded, Trouble> {
         match (*tried, &self.subjects) {
             (Tried::Program(program, output), Subjects::Programs(places)) => {
@@ -280,7 +280,7 @@ impl Bench<'_> {
         }
     }
 
-    /// The folder for the traces of a run, if they are kept.
+    /// Returns the folder for the traces of a run, if they are kept.
     fn kept(&self, name: &str, output: Output, side: usize, case: Option<&Case>) -> Option<(&Path, String)> {
         let case = case.map_or_else(|| "none".to_owned(), Case::to_string).replace(' ', "-");
         let folder = self.options.save.as_deref()?;
@@ -320,7 +320,7 @@ impl Bench<'_> {
     }
 }
 
-/// Cuts both to the length of the shorter one.
+/// Cuts both traces to the length of the shorter one.
 fn cut(sides: &mut [Recorded; 2]) {
     for process in sides.iter_mut().flat_map(|side| &mut side.tree.processes) {
         process.trace.truncate(ENDLESS_EVENTS);

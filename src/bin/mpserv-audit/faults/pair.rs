@@ -1,4 +1,4 @@
-//! Any two commands under faults.
+//! Drives any two commands under faults.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,11 @@ use crate::commands::Pair;
 use crate::run::stage::Stage;
 use crate::trouble::Trouble;
 
-/// Time of rest of the server after which the user's client is killed, because it waits for a reply that will not come.
+/// The time of rest of the server after which the user's client is killed. Such a client waits for a reply that will
+/// not come.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Drives one of the two to its end, exactly as without a fault.
+/// Drives one of the two commands to its end, exactly as without a fault.
 pub(super) fn act(pair: &Pair, stage: &mut Stage<'_>) -> Result<(), Trouble> {
     let runs = stage.settle()?;
     let is_ready = pair.listen[0].is_none() || stage.is_server();

@@ -1,4 +1,4 @@
-//! The table of program, call, fault and result: as text and as a page.
+//! The table of programs, calls, faults and results, as text and as a page.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ use crate::words::count;
 
 const STYLE: &str = include_str!("../report/page.css");
 
-/// Number of differing cases that are shown call by call.
+/// The number of differing cases that are shown call by call.
 const SHOWN: usize = 20;
 
 /// A row of the table: one fault at one call of one program, over all occurrences and outputs.
@@ -36,7 +36,7 @@ struct Row<'r> {
 }
 
 impl Verdict {
-    /// The programs differ, or the server does what it must not.
+    /// Whether the programs differ, or the server breaks a rule.
     fn is_bad(&self) -> bool {
         matches!(self, Verdict::Different(_) | Verdict::Violation(_))
     }
@@ -67,12 +67,13 @@ impl Row<'_> {
 }
 
 impl Report {
-    /// Names the subject of the finding, with the program's output if it has several.
+    /// Returns the name of the finding's subject. The name includes the kind of output if the program was run on
+    /// several.
     fn name(&self, finding: &Finding) -> String {
         self.tried[finding.tried].name()
     }
 
-    /// The names of what was tried, each once.
+    /// Returns the names of the subjects, each once.
     fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.tried.iter().map(Tried::name).collect();
         names.dedup();
@@ -125,7 +126,7 @@ impl Report {
         if let Some(path) = &options.html {
             save(path, |out| self.page(out, strace))?;
         }
-        // The number of a server's calls depends on the arrival of its clients.
+        // How many calls a server makes depends on when its clients arrive.
         let is_program = |finding: &Finding| !matches!(self.tried[finding.tried], Tried::Server(..));
         let missed = |finding: &Finding| match finding.verdict {
             Verdict::Untried(_) => true,

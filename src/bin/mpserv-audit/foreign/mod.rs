@@ -1,7 +1,8 @@
-//! A user's own C or C++ source of a textbook program, compiled to be compared with the port.
+//! Compiles a user's own C or C++ source of a textbook program, for a comparison with the Rust program.
 //!
-//! A C++ program is linked without the C++ library where it uses none of it, with `without_library.c` in its place.
-//! Otherwise it is linked with `with_library.c`, which marks the beginning of main: the library makes calls before.
+//! A C++ program that does not need the C++ library is linked with `without_library.c` instead of it. Any other C++
+//! program is linked with `with_library.c`, which marks the beginning of main, because the library makes calls before
+//! main.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,30 +18,31 @@ use crate::trouble::Trouble;
 #[allow(dead_code, reason = "a part is enough here")]
 mod cc;
 
-/// Directory of the textbook programs' own headers, for a source that was made from one of them.
+/// The directory of the textbook programs' own headers, for a source that was made from one of them.
 const HEADERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/textbook");
 const WITHOUT_LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/mpserv-audit/foreign/without_library.c");
 const WITH_LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/mpserv-audit/foreign/with_library.c");
 
-/// Flags of our own C programs, without the errors that newer compilers report for old sources.
+/// The flags of our own C programs, without the errors that newer compilers report for old sources.
 const C_FLAGS: [&str; 6] = ["-std=gnu11", "-O2", "-g", "-fPIE", "-w", "-Wno-error=implicit-function-declaration"];
 const CXX_FLAGS: [&str; 4] = ["-O2", "-g", "-fPIE", "-w"];
-/// Flags that keep references to the C++ library out of a program that does not need it.
+/// The flags that keep references to the C++ library out of a program that does not need it.
 const PLAIN_CXX_FLAGS: [&str; 3] = ["-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"];
 const LINK_FLAGS: [&str; 2] = ["-pie", "-Wl,-z,relro,-z,now"];
 const WRAPPED: &str = "-Wl,--wrap=main,--wrap=malloc,--wrap=free";
-/// The C++ library in the program, so that its calls of malloc can be told from the program's; else shared.
+/// The flags for a static C++ library, whose calls of malloc can be told from the program's. If that does not link, the
+/// library is shared.
 const LIBRARIES: [&[&str]; 2] = [&["-static-libstdc++", "-static-libgcc"], &[]];
 
-/// A source that has been compiled, in a folder that goes with this.
+/// A compiled source. A drop removes its folder.
 #[derive(Debug)]
 pub struct Compiled(Directory);
 
 impl Compiled {
-    /// Compiles what `--c` names, if that is a file, and makes it the C program of `programs`.
+    /// Compiles the file that `--c` names, if it is a file, and makes it the C program of `programs`.
     ///
     /// # Errors
-    /// When there is nothing of that name, or it does not compile.
+    /// When there is no file of that name, or it does not compile.
     pub fn of(programs: &mut Programs) -> Result<Option<Self>, Trouble> {
         let source = &programs.c;
         let kind = fs::metadata(source).map_err(|error| Trouble::of(format!("--c {}", source.display()), error))?;
@@ -50,7 +52,7 @@ impl Compiled {
         let [name] = programs.names.as_slice() else {
             return Err(Trouble::new(format!("--c {}: name the one program that it is", source.display())));
         };
-        // The name becomes that of a file.
+        // The name of the program becomes the name of a file.
         let program = Program::choose(name)?;
         let compiled = Compiled(Directory::new()?);
         compiled.compile(source, program.name)?;
@@ -103,7 +105,7 @@ impl Compiled {
     }
 }
 
-/// The C++ compiler: `$CXX`, else `c++`.
+/// Returns the C++ compiler: `$CXX`, or `c++` if that is not set.
 fn cxx_compiler() -> Command {
     cc::named("CXX", "c++")
 }

@@ -1,4 +1,4 @@
-//! The end of a page, behind the sources: printed text, questions, exercises.
+//! The end of a page, after the sources: printed text, questions, exercises.
 
 use std::fmt::Write as _;
 
@@ -28,7 +28,7 @@ pub fn outputs(page: &Page<'_>) -> String {
     )
 }
 
-/// The questions, with their answers folded.
+/// Returns the questions, with their answers folded.
 pub fn questions(page: &Page<'_>) -> String {
     let mut out = "<h2 id=\"questions\">Questions</h2>\n".to_owned();
     for question in questions::of(page) {
@@ -43,7 +43,7 @@ pub fn questions(page: &Page<'_>) -> String {
     out
 }
 
-/// The exercises, with the commands that grade them.
+/// Returns the exercises, with the commands that grade them.
 pub fn exercises(page: &Page<'_>) -> String {
     if page.exercises.is_empty() {
         return String::new();

@@ -5,10 +5,10 @@ use super::steps::{Runs, Step};
 use super::text;
 use crate::compare::Kind;
 
-/// A line on either side; 0 where only one side is known.
+/// A line on either side. 0 means that the line of that side is unknown.
 pub type Pair = [usize; 2];
 
-/// Both lines that made a step, if it was made by lines of the program.
+/// Returns both lines that made a step, if it was made by lines of the program.
 pub fn of(step: &Step) -> Option<Pair> {
     pair(&step.lines)
 }
@@ -18,8 +18,8 @@ fn pair(lines: &[Vec<usize>; 2]) -> Option<Pair> {
     (pair != [0, 0]).then_some(pair)
 }
 
-/// The pairs of lines that stand in two orders: the first side has one before the other, the second side has it behind.
-/// Two sources in which the statements have one order have none.
+/// Returns the pairs of lines whose order differs between the two sides. If the statements of both sources have one
+/// order, there are none.
 pub fn crossings(runs: &Runs<'_>, steps: &[Step]) -> Vec<[Pair; 2]> {
     let mut pairs: Vec<Pair> = steps.iter().filter_map(of).filter(is_whole).collect();
     pairs.extend(moved(runs, steps));
@@ -37,7 +37,7 @@ fn is_whole(pair: &Pair) -> bool {
     pair[0] != 0 && pair[1] != 0
 }
 
-/// Equal calls that the comparison found in another place: one side has them earlier.
+/// Returns equal calls that the comparison found in different places: one side makes them earlier.
 fn moved(runs: &Runs<'_>, steps: &[Step]) -> Vec<Pair> {
     let of_kind = |kind: Kind| steps.iter().filter(move |step| step.kind == kind);
     let mut pairs = Vec::new();
@@ -54,14 +54,15 @@ fn moved(runs: &Runs<'_>, steps: &[Step]) -> Vec<Pair> {
 /// A part of both sources that ends with the lines of an anchor, and the steps that those lines made.
 #[derive(Debug, Default)]
 pub struct Block {
-    /// The lines on either side, from the first to the last, both included; empty where the first is behind the last.
+    /// The lines on either side, from the first to the last, both included. The part is empty if the first is after the
+    /// last.
     pub lines: [(usize, usize); 2],
     pub steps: Vec<usize>,
     /// Output that the lines printed into a buffer.
     pub buffered: Vec<usize>,
 }
 
-/// Cuts both sources at the anchors. Steps that no line made are in a block of their own at the end.
+/// Cuts both sources at the anchors. Steps that no line made are in a separate block at the end.
 pub fn blocks(steps: &[Step], buffered: &[Buffered], lengths: [usize; 2]) -> Vec<Block> {
     let silent = buffered.iter().filter_map(|text| pair(&text.lines));
     let mut anchors: Vec<Pair> = steps.iter().filter_map(of).chain(silent).collect();

@@ -1,7 +1,8 @@
 //! Output without a system call: stdio keeps it in a buffer, and a fork copies the buffer.
 //!
-//! On a terminal each printf makes its call at once. The same run on a terminal therefore shows which lines printed what,
-//! and where between the other calls. The texts are those of the run itself: process ids differ from run to run.
+//! On a terminal each printf makes its call at once. So the same run on a terminal shows the text of each line, and its
+//! place between the other calls. The page shows the texts of the run itself, because process ids differ from run to
+//! run.
 
 mod texts;
 
@@ -17,15 +18,15 @@ use texts::{literal, same_start, written};
 #[derive(Clone, Debug)]
 pub struct Buffered {
     pub lane: usize,
-    /// The lines that printed it, in either source.
+    /// The lines that printed the text, in either source.
     pub lines: [Vec<usize>; 2],
-    /// None where no run shows it by itself.
+    /// The text, or none if no run shows it by itself.
     pub text: Option<Vec<u8>>,
-    /// The steps that wrote it: one in each process that had a copy.
+    /// The steps that wrote the text: one in each process that had a copy.
     pub written: Vec<usize>,
 }
 
-/// Finds what was buffered in `runs`, of which `terminal` are the same on a terminal.
+/// Finds the buffered texts in `runs`. `terminal` are the same runs on a terminal.
 pub fn find(runs: &Runs<'_>, steps: &[Step], terminal: &Runs<'_>) -> Vec<Buffered> {
     let lanes = runs.comparison.pairs.len();
     let mut found: Vec<Buffered> = Vec::new();
@@ -45,7 +46,7 @@ pub fn find(runs: &Runs<'_>, steps: &[Step], terminal: &Runs<'_>) -> Vec<Buffere
     found
 }
 
-/// Takes each text from a call that wrote it: `writes` are steps, and what each has written in this order.
+/// Takes each text from a call that wrote it. `writes` are steps, each with the texts that it wrote, in order.
 fn take_from_writes(runs: &Runs<'_>, steps: &[Step], writes: &[(usize, Vec<usize>)], found: &mut [Buffered]) {
     for (step, all) in writes {
         let (Some(trace), Some(event)) = (runs.trace(steps[*step].lane, 0), steps[*step].events[0]) else {
@@ -63,11 +64,11 @@ fn take_from_writes(runs: &Runs<'_>, steps: &[Step], writes: &[(usize, Vec<usize
     }
 }
 
-/// Finds lines that printed a part of a line, which stays in the buffer even on a terminal: stdio asks at a process's first
-/// output where that goes (fstat), and the first write comes from another line.
+/// Finds lines that printed only a part of a line, which stays in the buffer even on a terminal. Such a line causes the
+/// fstat of a process's first output, and another line causes the first write.
 pub fn unfinished(runs: &Runs<'_>, steps: &[Step]) -> Vec<Buffered> {
     let mut found: Vec<Buffered> = Vec::new();
-    // The text that each lane's buffer holds; a fork copies it.
+    // The text in the buffer of each lane. A fork copies it.
     let mut held: Vec<Option<usize>> = vec![None; runs.comparison.pairs.len()];
     for (at, step) in steps.iter().enumerate() {
         let Line::Call(call) = runs.line(step) else {
@@ -111,12 +112,13 @@ struct Lane<'l> {
 }
 
 impl Lane<'_> {
-    /// Adds what the process printed to `found`, and to `writes` each call that wrote something with what it wrote.
+    /// Adds the texts that the process printed to `found`. Adds each call that wrote texts to `writes`, with these
+    /// texts.
     fn walk(self, held: &mut [Vec<usize>], found: &mut Vec<Buffered>, writes: &mut Vec<(usize, Vec<usize>)>) {
         let (Some(shown), Some(trace)) = (self.trace_on_terminal(), self.runs.trace(self.lane, 0)) else {
             return;
         };
-        // The beginning of a line, which even the terminal got only with the rest.
+        // The beginning of a line. Even the terminal got it only with the rest of the line.
         let mut begun: Option<Vec<u8>> = None;
         // The children that were waited for last, on the terminal and in the run.
         let mut reaped: [Option<i64>; 2] = [None, None];
@@ -133,7 +135,7 @@ impl Lane<'_> {
             let printed = row.a().filter(|event| writes_output(shown, *event));
             let step = row.b().and_then(|event| self.step(event));
             let lines = printed.map(|event| self.lines(event));
-            // A call at the same line is no buffering.
+            // If the line made a call in the run as well, nothing was buffered.
             let same = row.kind == Kind::Same
                 && step.zip(lines.as_ref()).is_some_and(|(step, lines)| self.steps[step].lines[0] == lines[0]);
             let lines = lines.filter(|lines| !lines[0].is_empty());
@@ -160,7 +162,7 @@ impl Lane<'_> {
         }
     }
 
-    /// The beginning of a line that the terminal got later: its lines in the sources, and its text.
+    /// Returns the beginning of a line that the terminal got later: the lines of source that printed it, and its text.
     fn beginning(&self, shown: &Trace, event: usize) -> Option<([Vec<usize>; 2], Vec<u8>)> {
         let asks = |text: &[u8]| text.starts_with(b"newfstatat(1, ") || text.starts_with(b"fstat(1, ");
         let write =
@@ -174,7 +176,7 @@ impl Lane<'_> {
         written(shown, write).starts_with(&text).then_some((lines, text))
     }
 
-    /// A text of the terminal's run with the process ids of the run itself.
+    /// Returns a text of the terminal's run with the process ids of the run itself.
     fn with_ids(&self, text: &[u8], reaped: [Option<i64>; 2]) -> Vec<u8> {
         let counterpart = |pid: i64| {
             if reaped[0] == Some(pid) {
@@ -196,7 +198,7 @@ impl Lane<'_> {
         self.steps.iter().position(|step| step.lane == self.lane && step.events[0] == Some(event))
     }
 
-    /// The lines that printed something on the terminal, in either source.
+    /// Returns the lines that printed something on the terminal, in either source.
     fn lines(&self, event: usize) -> [Vec<usize>; 2] {
         let pairs = &self.terminal.comparison.pairs;
         let Some(lane) = pairs.iter().position(|pair| pair.a == self.pair.a) else {
@@ -227,7 +229,7 @@ fn writes_output(trace: &Trace, event: usize) -> bool {
     trace.text(event).starts_with(b"write(1, ")
 }
 
-/// The child that a call waited for.
+/// Returns the child that a call waited for.
 fn waited(trace: &Trace, event: usize) -> Option<i64> {
     match trace.line(event) {
         Line::Call(call) if call.name == b"wait4" => number(call.result).filter(|pid| *pid > 0),

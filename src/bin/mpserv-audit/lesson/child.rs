@@ -1,4 +1,4 @@
-//! The other end of a fork: the same call returns once more, in the child.
+//! Shows the other return of a fork: the same call returns once more, in the child.
 
 use super::page::Page;
 use super::row::Row;
@@ -6,7 +6,7 @@ use super::rows::COLOURS;
 use crate::trace::Line;
 use crate::tree::{forked, is_fork};
 
-/// The HTML of a row for each child that a row of forks has made. strace shows a fork in the parent only.
+/// Returns the HTML of a row for each child that a row of forks has made. strace shows a fork in the parent only.
 pub fn html(page: &Page<'_>, row: &Row) -> String {
     let children = row.shown().into_iter().filter_map(|at| {
         let Line::Call(call) = page.runs.line(&page.steps[at]) else {

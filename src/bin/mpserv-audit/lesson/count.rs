@@ -25,7 +25,7 @@ impl Count {
         count
     }
 
-    /// The kinds that there are: `14 calls, 2 ends`.
+    /// Returns the counts of all kinds that occur: `14 calls, 2 ends`.
     pub fn kinds(self) -> String {
         let kinds = [(self.calls, "call"), (self.signals, "signal"), (self.ends, "end of a process")];
         let text = |(count, name): &(usize, &str)| match (*count, *name) {

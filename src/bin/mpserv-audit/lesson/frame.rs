@@ -4,14 +4,14 @@ use crate::report::html::escape;
 
 const STYLE: &str = include_str!("style.css");
 
-/// A link at the head of a page; the one to the page itself has no address.
+/// A link at the head of a page. The link to the page itself has no address.
 #[derive(Clone, Debug)]
 pub struct Tab {
     pub text: String,
     pub to: Option<String>,
 }
 
-/// Everything before the body.
+/// Returns the part of the page before its body.
 pub fn head(title: &str, more: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -19,12 +19,12 @@ pub fn head(title: &str, more: &str) -> String {
     )
 }
 
-/// A list of links, whose purpose is read aloud.
+/// Returns a list of links. A screen reader reads its purpose aloud.
 pub fn tabs(label: &str, tabs: &[Tab]) -> String {
     list(label, "", tabs)
 }
 
-/// A list of links, whose purpose stands before it.
+/// Returns a list of links, with its purpose in front.
 pub fn labelled_tabs(label: &str, tabs: &[Tab]) -> String {
     list(label, &format!("<span class=\"soft\" aria-hidden=\"true\">{label}:</span>"), tabs)
 }

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use crate::report::html::escape;
 
-/// Where a page shows its words.
+/// The mark in a page for the place of its words.
 pub const PLACE: &str = "<!--words-->";
 
-/// A word, the text by which it is found on a page, and its meaning.
+/// A word, the text by which the word is found on a page, and its meaning.
 const WORDS: [(&str, &str, &str); 28] = [
     ("descriptor", "descriptor", "A number by which a process names an open file, socket or pipe."),
     ("0 1 2", "0 1 2", "The first three descriptors: standard input, standard output, standard error."),
@@ -75,10 +75,10 @@ const WORDS: [(&str, &str, &str); 28] = [
     ),
 ];
 
-/// The page with its words in their place.
+/// Returns the page with its words inserted.
 pub fn insert(page: &str) -> String {
     let mut list = String::new();
-    // A fork gives the kernel the signal for the end of the child as a flag. That is no signal yet.
+    // A fork names the signal for the end of the child as a flag, which is no signal yet.
     let text = page.replace("|SIGCHLD", "").replace("=SIGCHLD", "");
     for (word, mark, meaning) in WORDS {
         if text.contains(mark) {

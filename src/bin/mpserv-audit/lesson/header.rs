@@ -1,4 +1,4 @@
-//! The header that a program includes in the place of printf.
+//! The header that a program includes to replace printf.
 
 use super::page::Page;
 use crate::report::html::escape;
@@ -12,7 +12,7 @@ pub fn is_included(page: &Page<'_>) -> bool {
     page.columns.first().is_some_and(|column| column.lines.contains(&include))
 }
 
-/// The text of the header, folded.
+/// Returns the text of the header, folded.
 pub fn html(page: &Page<'_>) -> String {
     if !is_included(page) {
         return String::new();
@@ -26,12 +26,12 @@ pub fn html(page: &Page<'_>) -> String {
     )
 }
 
-/// The lines of the header, with spaces for tabs.
+/// Returns the lines of the header, with spaces for tabs.
 fn lines() -> String {
     TEXT.lines().map(|line| escape(&line.replace('\t', "    "))).collect::<Vec<_>>().join("\n")
 }
 
-/// A text in which the name of the header leads to it.
+/// Returns a text in which the name of the header is a link to it.
 pub fn link(page: &Page<'_>, html: &str) -> String {
     if is_included(page) { html.replace(NAME, &format!("<a href=\"#header\">{NAME}</a>")) } else { html.to_owned() }
 }

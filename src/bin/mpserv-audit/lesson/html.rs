@@ -24,7 +24,7 @@ use crate::run::output::Output;
 use crate::trace::Line;
 
 impl Page<'_> {
-    /// The page as HTML.
+    /// Returns the page as HTML.
     pub fn html(&self) -> String {
         let picture = self.picture();
         let title = format!("{}, {}", self.name, self.drive);
@@ -96,7 +96,7 @@ impl Page<'_> {
         out
     }
 
-    /// Links to the parts of the page, by which a reader can skip the others.
+    /// Returns links to the parts of the page, so that a reader can skip parts.
     fn contents(&self, has_picture: bool) -> String {
         let parts = [
             ("sources", "sources", true),
@@ -128,7 +128,8 @@ impl Page<'_> {
             out += "<div class=\"block\">";
             if block.lines.iter().any(|(first, last)| first <= last) {
                 let has_calls = !block.steps.is_empty() || !block.buffered.is_empty();
-                // The lines that made the calls are level with each other; those above them begin level.
+                // The lines that made the calls stand at the same height. The lines above them begin at the same
+                // height.
                 let parts = block.lines.map(|lines| split(lines, has_calls));
                 out += &self.pair(parts.map(|(above, _)| above), false, &stops);
                 out += &self.pair(parts.map(|(_, made)| made), true, &stops);
@@ -149,7 +150,7 @@ impl Page<'_> {
         out
     }
 
-    /// Some lines of both sources, side by side.
+    /// Returns some lines of both sources, side by side.
     fn pair(&self, lines: [(usize, usize); 2], is_anchor: bool, stops: &[Stop]) -> String {
         if lines.iter().all(|(first, last)| first > last) {
             return String::new();
@@ -161,7 +162,7 @@ impl Page<'_> {
         out + "</div>"
     }
 
-    /// The prototype and a sentence, where a call, a handler or a zombie is seen for the first time.
+    /// Returns a prototype and a sentence, if a row shows a call, a handler or a zombie for the first time.
     fn word(&self, row: &Row, known: &mut Vec<String>) -> String {
         let mut out = String::new();
         for at in &row.steps {
@@ -198,7 +199,7 @@ impl Page<'_> {
         )
     }
 
-    /// The picture, and its width.
+    /// Returns the picture, and its width.
     fn picture(&self) -> Option<(String, usize)> {
         let is_own = |at: &usize| match self.runs.line(&self.steps[*at]) {
             Line::Call(call) => !library::is_own(call.name),
@@ -236,7 +237,7 @@ impl Page<'_> {
         Some((picture.svg(&title, Some(&link)), picture.width()))
     }
 
-    /// The rules that mark a target's place in the picture.
+    /// Returns the rules that mark a target's place in the picture.
     fn marks(&self) -> String {
         let shown = (0..self.steps.len()).filter(|at| self.is_shown(*at)).map(|at| at + 1);
         let rule = |step: usize| format!("body:has(#s{step}:target) .m{step} .n{{stroke:var(--ink);stroke-width:3}}\n");
@@ -244,16 +245,16 @@ impl Page<'_> {
     }
 }
 
-/// The width of an indentation, and how many the style knows.
+/// The width of an indentation.
 const INDENT: usize = 4;
 const DEPTHS: usize = 7;
 
-/// Splits lines into those above the last and the last, if that one made calls.
+/// Splits lines into the last line, if it made calls, and the lines above.
 fn split((first, last): (usize, usize), has_calls: bool) -> ((usize, usize), (usize, usize)) {
     if has_calls && first <= last { ((first, last - 1), (last, last)) } else { ((first, last), (1, 0)) }
 }
 
-/// Some lines of a source.
+/// Returns some lines of a source.
 fn code(column: &Column, side: usize, (first, last): (usize, usize), is_anchor: bool, stops: &[Stop]) -> String {
     if first > last {
         return "<div></div>".to_owned();
@@ -275,7 +276,7 @@ fn code(column: &Column, side: usize, (first, last): (usize, usize), is_anchor: 
         };
         let id = if side == 0 { format!(" id=\"c{number}\"") } else { format!(" id=\"r{number}\"") };
         let text = if text.is_empty() { " ".to_owned() } else { text.replace('\t', "    ") };
-        // A long line goes on below its beginning.
+        // A long line continues below its beginning.
         let depth = (text.len() - text.trim_start().len()) / INDENT;
         let _ = writeln!(
             out,

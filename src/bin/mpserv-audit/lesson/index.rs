@@ -35,7 +35,7 @@ impl Entry {
     }
 }
 
-/// The page as HTML.
+/// Returns the page as HTML.
 pub fn html(entries: &[Entry]) -> String {
     let mut out = head("C, Rust, and their system calls", "");
     out += "<body>\n<header>\n<h1>C, Rust, and their system calls</h1>\n\

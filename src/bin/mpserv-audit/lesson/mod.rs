@@ -1,19 +1,20 @@
-//! A page on which one sees a C program, its Rust port, and the system calls that each line made in a real run.
+//! Makes a page that shows a C program, the same program in Rust, and the system calls that each line made in a real
+//! run.
 //!
-//! | file | job |
+//! | file | content |
 //! |---|---|
 //! | `steps` | the events of all processes in the order of time |
-//! | `state` | what the kernel keeps for them: descriptors, children, signals |
-//! | `anchors` | which lines of the two sources belong together |
-//! | `buffered` | what printf kept back |
-//! | `notes` | what the source says of itself |
+//! | `state` | the state that the kernel keeps for them: descriptors, children, signals |
+//! | `anchors` | the lines of the two sources that belong together |
+//! | `buffered` | the texts that printf kept back |
+//! | `notes` | the notes in the source |
 //! | `words` | a prototype and a sentence for each call |
 //! | `text` | calls as text |
 //! | `page` | the contents of one page |
 //! | `row` | the steps of a line, put in rows |
 //! | `html` | a page as HTML, made of the parts below |
-//! | `frame`, `tour`, `after` | its head, where to look first, what stands behind the sources |
-//! | `rows`, `step` | the calls under the lines; one of them in full |
+//! | `frame`, `tour`, `after` | its head, its tour, and the part after the sources |
+//! | `rows`, `step` | the calls under the lines; one call in full |
 //! | `child` | the row of a fork's return in the child |
 //! | `count` | the number of steps, by kind |
 //! | `glossary` | the words that a page uses |
@@ -86,7 +87,7 @@ pub const ORDER: [&str; 14] = [
     "socket_client",
 ];
 
-/// Writes the pages of textbook programs into a folder. Tells whether all sources could be aligned.
+/// Writes the pages of textbook programs into a folder. Returns whether all sources could be aligned.
 ///
 /// # Errors
 /// When a program cannot be run, or a page cannot be written.
@@ -127,7 +128,7 @@ pub fn of_programs(options: &Options, programs: &Programs, strace: &Strace, fold
 /// Writes the page of any C program, which is one source.
 ///
 /// # Errors
-/// When it cannot be run, has no debugging information, or the page cannot be written.
+/// When the program cannot be run or has no debugging information, or the page cannot be written.
 pub fn of_command(options: &Options, commands: &Commands, strace: &Strace, file: &Path) -> Result<(), Trouble> {
     let subjects = compare_commands(options, commands, strace)?;
     let sources = Sources::of_all(&subjects)?;
@@ -154,8 +155,8 @@ fn write(path: &Path, html: &str) -> Result<(), Trouble> {
     fs::write(path, html).map_err(|error| Trouble::of(path.display(), error))
 }
 
-/// The case that shows a program best, on a terminal: where nothing is done to it, else the one with the most processes,
-/// and with the most calls among these.
+/// Returns the case on a terminal that shows a program best. That is the case without a drive, else the case with the
+/// most processes, and among these the one with the most calls.
 fn best(subject: &Subject) -> &Case {
     let worth = |case: &Case| {
         let is_plain = case.drive == "run";
@@ -165,7 +166,7 @@ fn best(subject: &Subject) -> &Case {
     subject.cases.iter().fold(first, |best, case| if worth(case) > worth(best) { case } else { best })
 }
 
-/// The file of a page. That of the best case is called as the program is.
+/// Returns the name of a page's file. For the best case, it is the name of the program.
 fn address(subject: &Subject, case: &Case) -> String {
     if std::ptr::eq(case, best(subject)) {
         return format!("{}.html", subject.name);
@@ -192,14 +193,14 @@ fn tabs(subject: &Subject, case: &Case, made: &[&str]) -> Tabs {
     }
 }
 
-/// The exercises of a program: what is to be done, and the command that grades it.
+/// Returns the exercises of a program, each with its task and the command that grades it.
 fn exercises(program: &str) -> Vec<(String, String)> {
     let command = |name: &str| format!("make exercise PROGRAM={program} EXERCISE={name} C=mine.c");
     let all = exercise::of_program(program);
     all.iter().map(|exercise| (exercise.task.to_owned(), command(exercise.name))).collect()
 }
 
-/// The lesson before, all lessons, the next one, among those that are made.
+/// Returns links to the lesson before, to all lessons, and to the next lesson, among the lessons that are made.
 fn lessons(name: &str, made: &[&str]) -> Vec<Tab> {
     let order: Vec<&str> = ORDER.into_iter().filter(|other| made.contains(other)).collect();
     let at = order.iter().position(|other| *other == name).unwrap_or_default();
@@ -230,7 +231,7 @@ fn runs_of<'r>(case: &'r Case, sources: &'r Sources) -> Runs<'r> {
     Runs { trees: [&case.a, &case.b], comparison: &case.comparison, sources, output: case.output }
 }
 
-/// The same drive on another output.
+/// Returns the case of the same drive on another output.
 fn on<'s>(subject: &'s Subject, case: &Case, output: Output) -> Option<&'s Case> {
     subject.cases.iter().find(|other| other.drive == case.drive && other.output == output)
 }
@@ -240,13 +241,13 @@ fn printed(subject: &Subject, case: &Case) -> Printed {
     Printed { terminal: text(Output::Pty), pipe: text(Output::Pipe), copies: Vec::new() }
 }
 
-/// The processes that wrote each line to the pipe.
+/// Returns the processes that wrote each line to the pipe.
 fn copies(pipe: &Runs<'_>, terminal: &Runs<'_>) -> Vec<Copies> {
     let steps = pipe.steps();
     printed::copies(pipe, &steps, &buffered::find(pipe, &steps, terminal))
 }
 
-/// The source of one side: the file that has its main.
+/// Returns the source of one side: the file with its main.
 fn column(label: &str, runs: &Runs<'_>, side: usize) -> Result<Column, Trouble> {
     let processes = &runs.trees[side].processes;
     let lines = processes.iter().flat_map(|process| (0..process.trace.len()).map(move |event| (process, event)));

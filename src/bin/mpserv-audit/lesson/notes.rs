@@ -1,8 +1,8 @@
-//! Notes in the source: its first comment, and the places that are wrong or were mended.
+//! Finds notes in the source: its first comment, and the places that are wrong or were mended.
 
 use super::text::sentence;
 
-/// A place in the source that the tour stops at.
+/// A place in the source at which the tour stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stop {
     /// The line of code that the comment is about.
@@ -25,7 +25,7 @@ pub struct Header {
 
 const MARKS: [(&str, bool); 2] = [("Wrong: ", false), ("mended: ", true)];
 
-/// The stops of a source, in the order of lines.
+/// Returns the stops of a source, in the order of lines.
 pub fn stops(lines: &[String]) -> Vec<Stop> {
     let mut found = Vec::new();
     for (at, line) in lines.iter().enumerate() {
@@ -34,7 +34,7 @@ pub fn stops(lines: &[String]) -> Vec<Stop> {
                 continue;
             };
             let mut text = line[start + mark.len()..].to_owned();
-            // The comment may go on.
+            // The comment may continue on the next line.
             let is_block = line.contains("/*") && !line.contains("*/") || line.trim_start().starts_with("* ");
             let rest = lines[at + 1..].iter().map(|line| line.trim());
             for more in rest.take_while(|more| (is_block && more.starts_with('*')) || more.starts_with("// ")) {
@@ -48,7 +48,7 @@ pub fn stops(lines: &[String]) -> Vec<Stop> {
                 }
             }
             let text = text.split("*/").next().unwrap_or_default();
-            // One comment may have both: what was wrong, and how it was mended.
+            // One comment may have both parts: the fault, and its repair.
             let (text, mended) = match text.split_once(" mended: ") {
                 Some((wrong, mend)) => (format!("{}; {}", wrong.trim_end_matches('.'), mend.trim()), true),
                 None => (text.trim().to_owned(), mended),
@@ -62,7 +62,7 @@ pub fn stops(lines: &[String]) -> Vec<Stop> {
     found
 }
 
-/// The line that a comment is about: its own if there is code before it, else the next that has code.
+/// Returns the line that a comment is about: its own line if that has code, else the next line with code.
 fn code_line(lines: &[String], at: usize) -> usize {
     let mut in_comment = lines[at].trim_start().starts_with('*');
     for (number, line) in lines.iter().enumerate().skip(at) {
@@ -89,7 +89,7 @@ fn is_in_comment(before: &str) -> bool {
     before.contains("/*") || before.contains("//") || trimmed.starts_with('*')
 }
 
-/// The first comment of a source.
+/// Returns the first comment of a source.
 pub fn header(lines: &[String]) -> Header {
     let in_comment = |line: &&String| ["/*", " *", "//"].iter().any(|start| line.starts_with(start));
     let strip = |line: &String| line.trim_start_matches(['/', '*', '!', ' ']).trim().to_owned();
@@ -102,7 +102,7 @@ pub fn header(lines: &[String]) -> Header {
         let first = comment[start].trim_start_matches("Shows:").trim();
         std::iter::once(first).chain(more.map(String::as_str)).collect::<Vec<_>>().join(" ")
     });
-    // Without the marks of code. The name of a function that the program calls stays as it is.
+    // The marks of code are removed. The name of a function that the program calls stays unchanged.
     let is_called = |word: &str| lines.iter().any(|line| !in_comment(&line) && calls(line, word));
     let [title, shows] = [title, &shows].map(|text| {
         let text = text.replace('`', "");

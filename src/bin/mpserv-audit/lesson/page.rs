@@ -18,13 +18,13 @@ use crate::tree::Place;
 /// One source.
 #[derive(Clone, Debug, Default)]
 pub struct Column {
-    /// The language, or the file where there is only one.
+    /// The language, or the name of the file if there is only one source.
     pub label: String,
     pub file: String,
     pub lines: Vec<String>,
 }
 
-/// Output of the same run on a terminal, and to a pipe.
+/// The output of the same run on a terminal, and to a pipe.
 #[derive(Clone, Debug, Default)]
 pub struct Printed {
     pub terminal: Option<Vec<u8>>,
@@ -34,7 +34,7 @@ pub struct Printed {
 }
 
 impl Printed {
-    /// Whether both can be shown beside each other.
+    /// Whether both outputs can be shown beside each other.
     pub fn is_known(&self) -> bool {
         self.terminal.is_some() && self.pipe.is_some()
     }
@@ -59,13 +59,13 @@ pub struct Page<'p> {
     pub buffered: Vec<Buffered>,
     pub printed: Printed,
     pub tabs: Tabs,
-    /// The exercises: what is to be done, and the command that grades it.
+    /// The exercises, each with its task and the command that grades it.
     pub exercises: Vec<(String, String)>,
     pub places: HashMap<u32, Place>,
-    /// The closes whose reason is told at the end of the page.
+    /// The calls of close whose reason is given at the end of the page.
     pub(super) explained: Vec<usize>,
     beginning: Kernel,
-    /// The rows of each block, and the step whose anchor stands for a step.
+    /// For each step, the step whose anchor is used for it.
     pub(super) anchors: Vec<usize>,
 }
 
@@ -99,7 +99,7 @@ impl<'p> Page<'p> {
         page
     }
 
-    /// The step that is shown for each: itself, or one of the same row.
+    /// Returns, for each step, the step that is shown for it: itself, or another step of the same row.
     fn find_anchors(&self) -> Vec<usize> {
         let mut anchors: Vec<usize> = (0..self.steps.len()).collect();
         for block in self.blocks() {
@@ -117,28 +117,28 @@ impl<'p> Page<'p> {
         anchors::blocks(&self.steps, &self.buffered, [length(0), length(1)])
     }
 
-    /// The pairs of lines that cross.
+    /// Returns the pairs of lines that cross.
     pub fn crossings(&self) -> Vec<[anchors::Pair; 2]> {
         if self.columns.len() > 1 { anchors::crossings(&self.runs, &self.steps) } else { Vec::new() }
     }
 
-    /// The anchor of a step.
+    /// Returns the anchor of a step.
     pub fn anchor(&self, at: usize) -> String {
         format!("s{}", self.anchors[at] + 1)
     }
 
-    /// Whether a step is shown itself, not by another one of its row.
+    /// Whether a step is shown itself, and not represented by another step of its row.
     pub(super) fn is_shown(&self, at: usize) -> bool {
         self.anchors[at] == at
     }
 
-    /// The steps that are shown before and behind one.
+    /// Returns the shown steps before and after a step.
     pub fn neighbours(&self, at: usize) -> (Option<usize>, Option<usize>) {
         let is_shown = |at: &usize| self.is_shown(*at);
         ((0..at).rev().find(is_shown), (at + 1..self.steps.len()).find(is_shown))
     }
 
-    /// The state of the kernel before a step.
+    /// Returns the state of the kernel before a step.
     pub fn before(&self, at: usize) -> &Kernel {
         at.checked_sub(1).map_or(&self.beginning, |before| &self.steps[before].after)
     }
@@ -170,7 +170,7 @@ impl<'p> Page<'p> {
         };
         for before in self.steps[..at].iter().rev().filter(|before| before.lane == step.lane) {
             match self.runs.line(before) {
-                // The program was told, and made the next call itself.
+                // If the handler returned to an EINTR, the program made the next call itself.
                 Line::Call(back) if back.name == b"rt_sigreturn" && back.result.starts_with(b"-1 EINTR") => {
                     return false;
                 }

@@ -1,4 +1,4 @@
-//! The lines that a run prints on a terminal, beside those that a pipe gets.
+//! Compares the lines that a run prints on a terminal with those that a pipe gets.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,21 @@ use super::steps::{Runs, Step};
 use super::text::{field, number, outcome, sentence};
 use crate::trace::Line;
 
-/// A line that stayed in a buffer, and what became of it.
+/// A line that stayed in a buffer, with the processes that wrote or lost it.
 #[derive(Clone, Debug, Default)]
 pub struct Copies {
     line: String,
-    /// The number of times that each process wrote it.
+    /// The number of times that each process wrote the line.
     by: BTreeMap<usize, (String, usize)>,
-    /// The number of times that a process printed it, and did not write it.
+    /// The number of times that a process printed the line, but did not write it.
     lost: BTreeMap<usize, (String, usize)>,
-    /// Set when another process than the one that printed it wrote it, from a copy of the buffer.
+    /// Set when another process than the printing one wrote the line, from a copy of the buffer.
     is_copied: bool,
-    /// The first text of a process that sleeps before it writes: the process, and the seconds.
+    /// If the line is the first text of a process that sleeps before it writes: the process, and the seconds.
     slept: Option<(String, i64)>,
 }
 
-/// The lines that stayed in buffers, with the processes that wrote them.
+/// Returns the lines that stayed in buffers, with the processes that wrote them.
 pub fn copies(runs: &Runs<'_>, steps: &[Step], buffered: &[Buffered]) -> Vec<Copies> {
     let mut all: Vec<Copies> = Vec::new();
     for text in buffered {
@@ -48,7 +48,7 @@ pub fn copies(runs: &Runs<'_>, steps: &[Step], buffered: &[Buffered]) -> Vec<Cop
     all
 }
 
-/// The seconds that a process sleeps in some steps, if it does so once.
+/// Returns the seconds that a process sleeps in some steps, if it sleeps exactly once.
 fn only_sleep(runs: &Runs<'_>, steps: &[Step], lane: usize) -> Option<i64> {
     let mut sleeps = steps.iter().filter(|step| step.lane == lane).filter_map(|step| match runs.line(step) {
         Line::Call(call) if call.name == b"clock_nanosleep" && outcome(&call) == "0" => Some(call),
@@ -58,8 +58,8 @@ fn only_sleep(runs: &Runs<'_>, steps: &[Step], lane: usize) -> Option<i64> {
     field(only.arguments, "tv_sec").and_then(number)
 }
 
-/// The line that the terminal gets first, if the pipe gets the same lines but another one first, since a process slept: the
-/// process, and the seconds.
+/// Returns the process and its seconds of sleep, if that sleep changes the first line: the terminal and the pipe get
+/// the same lines, but not the same first line.
 fn late<'c>(terminal: &str, pipe: &str, copies: &'c [Copies]) -> Option<&'c (String, i64)> {
     let forms = |text: &str| text.lines().map(form).collect::<Vec<_>>();
     let (shown, written) = (forms(terminal), forms(pipe));
@@ -73,7 +73,7 @@ fn late<'c>(terminal: &str, pipe: &str, copies: &'c [Copies]) -> Option<&'c (Str
     is_sorted_anew(shown.clone(), written.clone()).then_some(slept)
 }
 
-/// The effects of forks, signals and sleeps on the buffers of a run.
+/// Returns the effects of forks, signals and sleeps on the buffers of a run.
 pub fn consequences(terminal: &str, pipe: &str, copies: &[Copies]) -> String {
     let mut out = String::new();
     if copies.iter().any(|copies| copies.is_copied) {
@@ -84,7 +84,7 @@ pub fn consequences(terminal: &str, pipe: &str, copies: &[Copies]) -> String {
     }
     if let Some((who, seconds)) = late(terminal, pipe, copies) {
         let first = pipe.lines().next().map(form).unwrap_or_default();
-        // The first line may be made of several texts.
+        // The first line may consist of several texts.
         let writer =
             copies.iter().find(|copies| first.starts_with(&copies.line)).and_then(|copies| copies.by.values().next());
         let other = writer.map_or_else(|| "another line".to_owned(), |(writer, _)| format!("the line of {writer}"));
@@ -94,7 +94,7 @@ pub fn consequences(terminal: &str, pipe: &str, copies: &[Copies]) -> String {
 }
 
 impl Copies {
-    /// Tells who wrote the line, and whose own was lost.
+    /// Describes the processes that wrote the line, and those whose line was lost.
     fn sentences(&self) -> String {
         let by: Vec<String> = self.by.values().map(|(who, times)| format!("{who} writes {times}")).collect();
         let lost: Vec<String> =
@@ -109,7 +109,7 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace('\r', "")
 }
 
-/// A line without its numbers: process ids differ from run to run.
+/// Returns a line without its numbers, because process ids differ from run to run.
 fn form(line: &str) -> String {
     let mut out = String::new();
     for letter in line.chars() {
@@ -121,7 +121,7 @@ fn form(line: &str) -> String {
     out.trim_end().to_owned()
 }
 
-/// The number of times that each line is printed: on the terminal, and to the pipe.
+/// Returns the number of times that each line is printed: on the terminal, and to the pipe.
 fn counts(terminal: &str, pipe: &str) -> BTreeMap<String, [usize; 2]> {
     let mut counts: BTreeMap<String, [usize; 2]> = BTreeMap::new();
     for (side, text) in [terminal, pipe].into_iter().enumerate() {
@@ -130,7 +130,7 @@ fn counts(terminal: &str, pipe: &str) -> BTreeMap<String, [usize; 2]> {
     counts
 }
 
-/// The number of lines on the pipe, and which these are.
+/// Returns the number of lines on the pipe, and the lines themselves.
 pub fn amount(terminal: &str, pipe: &str) -> String {
     let [on, to] = [terminal, pipe].map(|text| text.lines().count());
     let unlike: Vec<String> = counts(terminal, pipe)
@@ -148,7 +148,7 @@ pub fn amount(terminal: &str, pipe: &str) -> String {
     }
 }
 
-/// The difference between both texts, and its reason.
+/// Returns the difference between both texts, and its reason.
 pub fn difference(terminal: &str, pipe: &str, copies: &[Copies]) -> String {
     let counts = counts(terminal, pipe);
     let list = |is_listed: fn(&[usize; 2]) -> bool| {

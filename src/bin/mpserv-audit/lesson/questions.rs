@@ -10,7 +10,7 @@ use crate::library;
 use crate::report::html::escape;
 use crate::trace::{Call, Line};
 
-/// A question and its answer; the answer is HTML.
+/// A question and its answer. The answer is HTML.
 #[derive(Clone, Debug)]
 pub struct Question {
     /// The anchor of the answer, if steps lead to it.
@@ -19,10 +19,10 @@ pub struct Question {
     pub answer: String,
 }
 
-/// Largest number of questions on a page.
+/// The largest number of questions on a page.
 const MOST: usize = 5;
 
-/// The questions of a page.
+/// Returns the questions of a page.
 pub fn of(page: &Page<'_>) -> Vec<Question> {
     type Ask = fn(&Page<'_>) -> Option<Question>;
     let all: [Ask; 11] = [
@@ -45,7 +45,7 @@ fn question(ask: impl Into<String>, answer: String) -> Option<Question> {
     Some(Question { id: None, ask: ask.into(), answer })
 }
 
-/// A link to a step.
+/// Returns a link to a step.
 fn step(page: &Page<'_>, at: usize) -> String {
     format!("<a href=\"#{}\">step {}</a>", page.anchor(at), at + 1)
 }
@@ -108,7 +108,7 @@ fn printed(page: &Page<'_>) -> Option<Question> {
     )
 }
 
-/// The step at which a process is in a state of life for the first time.
+/// Returns the step at which a process is in a state of life for the first time.
 fn first(page: &Page<'_>, process: usize, life: Life) -> Option<usize> {
     page.steps.iter().position(|step| step.after.processes[process].life == life)
 }
@@ -149,7 +149,7 @@ fn zombies(page: &Page<'_>) -> Option<Question> {
     question("Which children are zombies, and for how long?", answer)
 }
 
-/// The reason for which a child is no zombie when it ends, and whether init waits for it.
+/// Returns the reason why a child is no zombie when it ends, and whether init waits for it.
 fn no_zombie(page: &Page<'_>, child: usize) -> (bool, String) {
     let name = sentence(&page.runs.phrase_of(child));
     let Some(end) = first(page, child, Life::Gone) else {
@@ -205,7 +205,7 @@ fn interrupted(page: &Page<'_>) -> Option<Question> {
     question(format!("What does {signal} do to {who} at step {}?", at + 1), answer)
 }
 
-/// The reason for which an interrupted call is not made again: strace shows the kernel's own error for it.
+/// Returns the reason why an interrupted call is not made again, from the kernel's own error, which strace shows.
 fn no_restart(call: &Call<'_>) -> &'static str {
     if call.result.starts_with(b"? ERESTARTSYS") {
         "the handler was installed without SA_RESTART"
@@ -298,7 +298,7 @@ fn endings(page: &Page<'_>) -> Option<Question> {
 }
 
 fn own_calls(page: &Page<'_>) -> Option<Question> {
-    // No line of the program makes what exit does, and the return of a handler.
+    // The calls in exit and the return of a handler come from no line of the program.
     let by_library = |at: usize, call: &Call<'_>| {
         library::is_own(call.name) || call.name == b"rt_sigreturn" || page.steps[at].lines.iter().all(Vec::is_empty)
     };
@@ -309,7 +309,7 @@ fn own_calls(page: &Page<'_>) -> Option<Question> {
         all if all == library.len() => " (exit_group)".to_owned(),
         some => format!(" ({some} of them exit_group)"),
     };
-    // A call that the kernel made again was asked for once.
+    // The program asked only once for a call that the kernel made again.
     let (again, program): (Vec<_>, Vec<_>) = program.into_iter().partition(|(at, ..)| page.is_restarted(*at));
     let again = restarted(page, &program, &again);
     question(
@@ -318,7 +318,7 @@ fn own_calls(page: &Page<'_>) -> Option<Question> {
     )
 }
 
-/// The reason for which there are more calls than were asked for.
+/// Returns the reason why there are more calls than the program asked for.
 fn restarted(page: &Page<'_>, program: &[(usize, usize, Call<'_>)], again: &[(usize, usize, Call<'_>)]) -> String {
     let [(at, lane, call)] = again else {
         let many = |count| format!(" {count} more are calls that the kernel made again after a signal.");

@@ -5,7 +5,7 @@ use super::steps::{Runs, Step};
 use crate::library;
 use crate::trace::Line;
 
-/// If more equal calls than this follow each other, only the first and the last are shown.
+/// The most equal calls in a sequence that are all shown. Of a longer sequence, only the first and the last are shown.
 pub const SHOWN: usize = 12;
 pub const LAST: usize = 3;
 
@@ -17,7 +17,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// The steps that are shown one by one.
+    /// Returns the steps that are shown one by one.
     pub fn shown(&self) -> Vec<usize> {
         if self.steps.len() <= SHOWN {
             return self.steps.clone();
@@ -27,7 +27,7 @@ impl Row {
     }
 }
 
-/// The key of a step: equal steps share one row.
+/// Returns the key of a step. Steps with equal keys share one row.
 fn head(line: &Line<'_>) -> Vec<u8> {
     match line {
         Line::Call(call) if library::is_own(call.name) => b"library".to_vec(),
@@ -38,7 +38,7 @@ fn head(line: &Line<'_>) -> Vec<u8> {
     }
 }
 
-/// The rows of a block, in the order of their first steps.
+/// Returns the rows of a block, in the order of their first steps.
 pub fn of_block(runs: &Runs<'_>, steps: &[Step], block: &Block) -> Vec<Row> {
     let mut rows: Vec<(Row, Vec<u8>)> = Vec::new();
     for at in &block.steps {

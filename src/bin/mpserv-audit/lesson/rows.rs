@@ -1,4 +1,5 @@
-//! The calls under the lines that made them: a row for each process and call, and behind each result the step in full.
+//! Shows the calls under the lines that made them: a row for each process and call. Each result is a link to the step
+//! in full.
 
 use std::fmt::Write as _;
 
@@ -15,10 +16,10 @@ use crate::report::html::escape;
 use crate::trace::{Call, Line};
 use crate::tree::is_fork;
 
-/// Number of processes that have a colour of their own.
+/// The number of processes that have a colour of their own.
 pub const COLOURS: usize = 8;
 
-/// The function that a program called, with the arguments that it gave.
+/// Returns the function that a program called, with the arguments that it gave.
 fn form<'c>(call: &Call<'c>) -> (String, Vec<&'c [u8]>) {
     let name = String::from_utf8_lossy(call.name);
     let all = arguments(call);
@@ -35,21 +36,21 @@ fn form<'c>(call: &Call<'c>) -> (String, Vec<&'c [u8]>) {
     }
 }
 
-/// The result of a call, with names for processes.
+/// Returns the result of a call, with names for processes.
 fn result(page: &Page<'_>, call: &Call<'_>) -> String {
     let outcome = text::outcome(call);
     let returns_process =
         matches!(call.name, b"clone" | b"clone3" | b"fork" | b"vfork" | b"wait4" | b"getpid" | b"getppid");
     let place = outcome.parse().ok().filter(|_| returns_process).and_then(|pid: u32| page.places.get(&pid));
     match place {
-        // A fork is where a process gets its id.
+        // A fork shows the id of the new process.
         Some(place) if is_fork(call.name) => format!("{} = {outcome}", place.title()),
         Some(place) => place.title(),
         None => outcome,
     }
 }
 
-/// The end of a handler: the call that it interrupted goes on, or returns.
+/// Returns the end of a handler: the interrupted call goes on, or returns.
 fn after_handler(page: &Page<'_>, at: usize, call: &Call<'_>) -> String {
     let interrupted = page.steps[at].handles.and_then(|signal| page.steps[signal].interrupts);
     match interrupted.map(|before| page.runs.line(&page.steps[before])) {
@@ -60,7 +61,7 @@ fn after_handler(page: &Page<'_>, at: usize, call: &Call<'_>) -> String {
     }
 }
 
-/// The calls of a row as one: arguments that differ are left out.
+/// Returns the calls of a row as one call, without the arguments that differ.
 fn together(calls: &[Call<'_>]) -> String {
     let forms: Vec<(String, Vec<&[u8]>)> = calls.iter().map(form).collect();
     let Some((name, first)) = forms.first() else {
@@ -74,7 +75,7 @@ fn together(calls: &[Call<'_>]) -> String {
     format!("{name}({})", list.join(", "))
 }
 
-/// The HTML of a row.
+/// Returns the HTML of a row.
 pub fn html(page: &Page<'_>, row: &Row) -> String {
     let first = &page.steps[row.steps[0]];
     let unlike = first.kind != Kind::Same;
@@ -178,7 +179,7 @@ fn what(page: &Page<'_>, row: &Row) -> String {
     }
 }
 
-/// The link to a step: its number, and what came of it.
+/// Returns the link to a step: its number, and its result.
 fn link(page: &Page<'_>, at: usize, text: &str, label: &str) -> String {
     let (step, place) = (at + 1, page.runs.place(page.steps[at].lane).title());
     format!(
@@ -192,14 +193,14 @@ fn results(links: &[String]) -> String {
     format!("<span class=\"results\">{}</span>", links.join(" "))
 }
 
-/// A call and its result in words, for a reader who hears the link without its row.
+/// Returns a call and its result in words, for a reader who hears the link without its row.
 fn label(call: &Call<'_>, result: &str) -> String {
     let returns = call.name != b"rt_sigreturn" && !matches!(text::outcome(call).as_str(), "" | "interrupted");
     let verb = if returns { " returned" } else { "," };
     format!("{}{verb} {result}", together(std::slice::from_ref(call)))
 }
 
-/// The sender of a signal, and the call that the signal interrupted.
+/// Returns the sender of a signal, and the call that the signal interrupted.
 fn signal_source(page: &Page<'_>, at: usize) -> String {
     let step = &page.steps[at];
     let Line::Signal { info, .. } = page.runs.line(step) else {
@@ -222,7 +223,7 @@ fn signal_source(page: &Page<'_>, at: usize) -> String {
     }
 }
 
-/// The note at a call that was interrupted, and that the kernel made again.
+/// Returns the note at a call that a signal interrupted and the kernel made again.
 fn restart(page: &Page<'_>, row: &Row, name: &str) -> String {
     let is_ignored = |at: &usize| {
         page.steps[*at..]
@@ -239,7 +240,7 @@ fn restart(page: &Page<'_>, row: &Row, name: &str) -> String {
     format!(" <span class=\"soft\">The program called {}{times}. {why}</span>", escape(name))
 }
 
-/// The note at a call that a handler made.
+/// Returns the note at a call that a handler made.
 fn in_handler(page: &Page<'_>, at: usize) -> String {
     match page.steps[at].handles {
         Some(signal) => {
@@ -253,7 +254,7 @@ fn in_handler(page: &Page<'_>, at: usize) -> String {
     }
 }
 
-/// The note at a call that wrote what had been buffered.
+/// Returns the note at a call that wrote buffered text.
 fn written(page: &Page<'_>, row: &Row) -> String {
     let parts: Vec<String> = page
         .buffered
@@ -287,7 +288,7 @@ fn only_one(page: &Page<'_>, at: usize) -> String {
     format!(" <span class=\"bad\">only in {}</span>", page.columns.get(side).map_or("", |column| &column.label))
 }
 
-/// The descriptors of all processes that live, if one has more than the standard ones.
+/// Returns the descriptors of all living processes, if a process has more than the standard ones.
 fn descriptors(page: &Page<'_>, kernel: &Kernel) -> String {
     if kernel.processes.iter().all(|process| process.descriptors.keys().all(|fd| *fd < STANDARD)) {
         return String::new();
@@ -307,7 +308,8 @@ fn tables_differ(before: &Kernel, after: &Kernel) -> bool {
     before.objects != after.objects || all.into_iter().any(|(old, new)| old.descriptors != new.descriptors)
 }
 
-/// Changes in the kernel by the first steps of a row. Where a row has several, each change names its step.
+/// Returns the changes in the kernel by the first steps of a row. If the row has several steps, each change names its
+/// step.
 fn state_of(page: &Page<'_>, row: &Row) -> String {
     let mut groups: Vec<(usize, String)> = Vec::new();
     let first = row.steps[0];

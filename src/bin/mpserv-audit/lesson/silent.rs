@@ -1,4 +1,4 @@
-//! The row of a line that printed and made no call: its text stays in the buffer of stdio.
+//! Shows the row of a line that printed without a call, because its text stays in the buffer of stdio.
 
 use super::page::Page;
 use super::rows::COLOURS;
@@ -9,7 +9,7 @@ use crate::trace::Line;
 /// The longest text of a buffered line.
 const TEXT: usize = 60;
 
-/// The HTML of the row.
+/// Returns the HTML of the row.
 pub fn html(page: &Page<'_>, index: usize) -> String {
     let buffered = &page.buffered[index];
     let written: Vec<String> = buffered
@@ -35,7 +35,7 @@ pub fn html(page: &Page<'_>, index: usize) -> String {
     )
 }
 
-/// The reason for which a text was never written.
+/// Returns the reason why a text was never written.
 fn never(page: &Page<'_>, lane: usize) -> String {
     let end = page.steps.iter().filter(|step| step.lane == lane).find_map(|step| match page.runs.line(step) {
         Line::End { how } => Some(String::from_utf8_lossy(how)),

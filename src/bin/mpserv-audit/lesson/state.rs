@@ -27,7 +27,7 @@ pub struct Descriptor {
 pub enum Life {
     Unborn,
     Alive,
-    /// Has ended, and no process has waited for it.
+    /// The process has ended, and no process has waited for it.
     Zombie,
     Gone,
 }
@@ -37,11 +37,11 @@ pub enum Life {
 pub enum Action {
     Ignore,
     Handler {
-        /// Signals that are blocked while it runs.
+        /// The signals that are blocked while the handler runs.
         mask: BTreeSet<String>,
-        /// The signal itself is not blocked meanwhile.
+        /// Whether the signal itself is unblocked while the handler runs.
         nodefer: bool,
-        /// The handler is reset after one signal.
+        /// Whether the handler is reset after one signal.
         resets: bool,
     },
 }
@@ -53,7 +53,7 @@ pub struct Process {
     pub parent: Option<usize>,
     pub descriptors: BTreeMap<i64, Descriptor>,
     pub actions: BTreeMap<String, Action>,
-    /// Its ended children leave no zombies (SA_NOCLDWAIT).
+    /// Whether the children of the process leave no zombies (SA_NOCLDWAIT).
     pub keeps_no_zombies: bool,
     pub blocked: BTreeSet<String>,
     pub pending: BTreeSet<String>,
@@ -61,20 +61,20 @@ pub struct Process {
     pub alarm: Option<i64>,
 }
 
-/// All of it.
+/// The state of the kernel for all processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kernel {
-    /// By the index in the tree.
+    /// The processes, by their index in the tree.
     pub processes: Vec<Process>,
     pub objects: Vec<Object>,
     connections: usize,
 }
 
-/// Standard input, output and error, which a reader takes for granted.
+/// The number of standard descriptors, which a reader takes for granted.
 pub const STANDARD: i64 = 3;
 
 impl Kernel {
-    /// The state in which the first process's main begins.
+    /// Returns the state at the beginning of the first process's main.
     pub fn new(tree: &Tree, output: Output) -> Self {
         let name = |name: &str| Object { name: name.to_owned() };
         let out = match output {
@@ -102,26 +102,26 @@ impl Kernel {
         Kernel { processes, objects, connections: 0 }
     }
 
-    /// The children that a process has, with their life.
+    /// Returns the children of a process, with their states of life.
     pub fn children(&self, parent: usize) -> impl Iterator<Item = (usize, Life)> {
         let all = self.processes.iter().enumerate();
         all.filter(move |(_, process)| process.parent == Some(parent)).map(|(index, process)| (index, process.life))
     }
 
-    /// The processes that have an object open.
+    /// Returns the processes that have an object open.
     pub fn holders(&self, object: usize) -> Vec<usize> {
         let holds = |process: &Process| process.descriptors.values().any(|descriptor| descriptor.object == object);
         let all = self.processes.iter().enumerate();
         all.filter(|(_, process)| holds(process)).map(|(index, _)| index).collect()
     }
 
-    /// The name of what a descriptor refers to.
+    /// Returns the name of a descriptor's object.
     pub fn name(&self, descriptor: Descriptor) -> &str {
         self.objects.get(descriptor.object).map_or("?", |object| &object.name)
     }
 }
 
-/// Changes by one step, in words that begin with the process.
+/// Returns the changes by one step, in words that begin with the process.
 pub fn changes(before: &Kernel, after: &Kernel, name: impl Fn(usize) -> String) -> Vec<String> {
     let mut found = Vec::new();
     for (index, (old, new)) in before.processes.iter().zip(&after.processes).enumerate() {

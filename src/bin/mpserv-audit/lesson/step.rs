@@ -1,4 +1,4 @@
-//! One step in full: what strace wrote, the lines that made the call, and what the kernel keeps behind it.
+//! Shows one step in full: strace's line, the lines of source that made the call, and the kernel's state after it.
 
 use std::fmt::Write as _;
 
@@ -10,11 +10,11 @@ use crate::compare::Kind;
 use crate::report::html::escape;
 use crate::trace::Line;
 
-/// One step in full, which is seen when it is the target.
+/// Returns the HTML of one step in full. A browser shows it only when it is the target of a link.
 pub fn html(page: &Page<'_>, at: usize) -> String {
     let step = &page.steps[at];
     let name = format!("step {} of {}, {}", at + 1, page.steps.len(), page.runs.place(step.lane).title());
-    // A reader who follows a link is taken into it.
+    // A link moves the reader's focus into the step.
     let mut out = format!(
         "<div class=\"step\" id=\"s{}\" role=\"group\" aria-label=\"{name}\" tabindex=\"-1\"><p class=\"go\">",
         at + 1
@@ -26,7 +26,7 @@ pub fn html(page: &Page<'_>, at: usize) -> String {
     let (previous, next) = page.neighbours(at);
     let _ = write!(out, "{}<span>{name}</span>{}</p>", neighbour(previous, "← previous"), neighbour(next, "next →"));
     for (side, column) in page.columns.iter().enumerate() {
-        // Both are equal but for what no two runs have in common; the first stands for both.
+        // Both lines are equal, except for values that differ in any two runs. So the first line is shown for both.
         if side == 1 && step.kind == Kind::Same {
             continue;
         }
@@ -47,7 +47,7 @@ pub fn html(page: &Page<'_>, at: usize) -> String {
     out + "</div>"
 }
 
-/// The fate of a call that a signal interrupted.
+/// Returns the fate of a call that a signal interrupted.
 fn outcome(page: &Page<'_>, at: usize) -> String {
     let Some(signal) = page.steps.iter().position(|step| step.interrupts == Some(at)) else {
         return String::new();
@@ -70,12 +70,12 @@ fn outcome(page: &Page<'_>, at: usize) -> String {
     }
 }
 
-/// The lines that made a step, and those that called them.
+/// Returns the lines that made a step, and the lines that called these.
 fn lines(page: &Page<'_>, step: &Step) -> String {
     let mut parts = Vec::new();
     for (side, column) in page.columns.iter().enumerate() {
         if let Some((first, callers)) = step.lines[side].split_first() {
-            // A handler was called by the kernel, at the line that it interrupted.
+            // The kernel called the handler at the interrupted line.
             let is_return = matches!(page.runs.line(step), Line::Call(call) if call.name == b"rt_sigreturn");
             let signal = step.handles.filter(|_| !is_return).map(|at| &page.steps[at]);
             let interrupted = signal.and_then(|signal| signal.lines[side].first());
@@ -131,7 +131,7 @@ fn kernel_html(page: &Page<'_>, kernel: &Kernel) -> String {
     out + "</table>"
 }
 
-/// A cell, which names its column where the table is too narrow for its heads.
+/// Returns a cell of a table. The cell names its column, for a screen too narrow for the table's head.
 fn cell(column: &str, text: &str) -> String {
     if text.is_empty() { "<td></td>".to_owned() } else { format!("<td data-of=\"{column}: \">{text}</td>") }
 }

@@ -1,4 +1,5 @@
-//! One run as a sequence of steps: the events of all processes in the order of time, with the lines that made them.
+//! Turns one run into a sequence of steps: the events of all processes in the order of time, with the lines that made
+//! them.
 
 use std::collections::HashMap;
 
@@ -9,7 +10,7 @@ use crate::sources::Sources;
 use crate::trace::{Line, Trace};
 use crate::tree::{Place, Tree, forked};
 
-/// The two runs that a page is about, or twice the same.
+/// The two runs that a page is about, or the same run twice.
 #[derive(Clone, Copy, Debug)]
 pub struct Runs<'r> {
     pub trees: [&'r Tree; 2],
@@ -18,7 +19,7 @@ pub struct Runs<'r> {
     pub output: Output,
 }
 
-/// One event of a process: of both runs, or of one of them.
+/// An event of a process, in both runs or in one of them.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// The pair of processes, which is a lane of the picture.
@@ -26,18 +27,19 @@ pub struct Step {
     /// The event in the first run, and in the second.
     pub events: [Option<usize>; 2],
     pub kind: Kind,
-    /// The lines of the program that made it, in either run: the innermost first, then those that called it.
+    /// The lines of the program that made the event, in either run: the innermost line first, then the lines that
+    /// called it.
     pub lines: [Vec<usize>; 2],
-    /// For a signal: the call that the process was in, or had just made.
+    /// For a signal, the call in which the process was, or which it had just made.
     pub interrupts: Option<usize>,
-    /// The signal in whose handler the process was.
+    /// The signal whose handler made the event.
     pub handles: Option<usize>,
-    /// The state of the kernel behind it.
+    /// The state of the kernel after the event.
     pub after: Kernel,
 }
 
 impl Runs<'_> {
-    /// The process in one run that belongs to a lane.
+    /// Returns the process in one run that belongs to a lane.
     pub fn process(&self, lane: usize, side: usize) -> Option<usize> {
         let pair = &self.comparison.pairs[lane];
         if side == 0 { pair.a } else { pair.b }
@@ -47,42 +49,42 @@ impl Runs<'_> {
         self.process(lane, side).map(|index| &self.trees[side].processes[index].trace)
     }
 
-    /// The event of a step: the first run's, else the second's.
+    /// Returns the event of a step: the first run's, else the second's.
     pub fn line(&self, step: &Step) -> Line<'_> {
         self.text(step, 0).or_else(|| self.text(step, 1)).map_or(Line::Note(b""), Line::parse)
     }
 
-    /// The line of strace for a step in one run.
+    /// Returns the line of strace for a step in one run.
     pub fn text(&self, step: &Step, side: usize) -> Option<&[u8]> {
         Some(self.trace(step.lane, side)?.text(step.events[side]?))
     }
 
-    /// The lane of a process of the first run.
+    /// Returns the lane of a process of the first run.
     pub fn lane_of(&self, process: usize) -> Option<usize> {
         self.comparison.pairs.iter().position(|pair| pair.a == Some(process))
     }
 
-    /// The name of a process of the first run.
+    /// Returns the name of a process of the first run.
     pub fn name_of(&self, process: usize) -> String {
         self.trees[0].processes.get(process).map_or_else(|| "?".to_owned(), |process| process.place.title())
     }
 
-    /// The same within a sentence.
+    /// Returns the name of a process of the first run, for use within a sentence.
     pub fn phrase_of(&self, process: usize) -> String {
         self.trees[0].processes.get(process).map_or_else(|| "?".to_owned(), |process| process.place.phrase())
     }
 
-    /// The place of the processes of a lane.
+    /// Returns the place of a lane's processes in the tree.
     pub fn place(&self, lane: usize) -> &Place {
         &self.comparison.pairs[lane].place
     }
 
-    /// The state with which the run begins.
+    /// Returns the state at the beginning of the run.
     pub fn beginning(&self) -> Kernel {
         Kernel::new(self.trees[0], self.output)
     }
 
-    /// All steps.
+    /// Returns all steps.
     pub fn steps(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         let mut kernel = self.beginning();
@@ -107,7 +109,8 @@ impl Runs<'_> {
         steps
     }
 
-    /// A signal, the return of its handler, and an end have no line of their own: they stand where the process was.
+    /// Gives lines to signals, to returns of handlers, and to ends. These have no line of their own, so they get the
+    /// line at which the process was.
     fn place_signals(&self, steps: &mut [Step]) {
         let mut last: HashMap<usize, usize> = HashMap::new();
         // The signals whose handlers run, from the outermost to the innermost.
@@ -141,14 +144,14 @@ impl Runs<'_> {
         }
     }
 
-    /// Whether the process has a handler for a signal that has just come.
+    /// Whether the process has a handler for the signal of a step.
     fn has_handler(&self, step: &Step, signal: &[u8]) -> bool {
         let name = String::from_utf8_lossy(signal);
         let process = self.process(step.lane, 0).map(|index| &step.after.processes[index]);
         matches!(process.and_then(|process| process.actions.get(name.as_ref())), Some(Action::Handler { .. }))
     }
 
-    /// The rows of all lanes in the order of time: lane and row.
+    /// Returns the rows of all lanes in the order of time: lane and row.
     fn order(&self) -> Vec<(usize, usize)> {
         let lanes = self.comparison.pairs.len();
         let mut queue = Queue { runs: self, next: vec![0; lanes], born: vec![false; lanes], over: vec![false; lanes] };
@@ -160,14 +163,14 @@ impl Runs<'_> {
     }
 }
 
-/// Gives a step the lines of the one before it.
+/// Gives a step the lines of the step before it.
 fn place(steps: &mut [Step], at: usize, before: Option<usize>) {
     if let Some(before) = before {
         steps[at].lines = steps[before].lines.clone();
     }
 }
 
-/// The rows that are still to be put in order.
+/// The rows that are not yet in order.
 #[derive(Debug)]
 struct Queue<'q, 'r> {
     runs: &'q Runs<'r>,
@@ -187,7 +190,7 @@ impl Queue<'_, '_> {
         (row.a(), row.b())
     }
 
-    /// The end of the next row of a lane. A row of the second run alone follows the one before it.
+    /// Returns the end of the next row of a lane. A row that only the second run has follows the row before it.
     fn time(&self, lane: usize) -> u64 {
         match (self.runs.trace(lane, 0), self.events(lane).0) {
             (Some(trace), Some(event)) => trace.span(event).end,
@@ -195,7 +198,7 @@ impl Queue<'_, '_> {
         }
     }
 
-    /// The lane whose turn it is.
+    /// Returns the lane whose turn it is.
     fn first(&self) -> Option<usize> {
         let waiting = (0..self.next.len()).filter(|lane| self.next[*lane] < self.rows(*lane));
         let mut lane = waiting.min_by_key(|lane| (self.time(*lane), *lane))?;
@@ -209,7 +212,7 @@ impl Queue<'_, '_> {
         Some(lane)
     }
 
-    /// The lane that has to go first: the parent that forks this one, or the child whose end is heard of.
+    /// Returns the lane that has to go first: the parent that forks this process, or the child whose end it hears of.
     fn cause(&self, lane: usize) -> Option<usize> {
         let process = &self.runs.trees[0].processes[self.runs.process(lane, 0)?];
         if let Some(parent) = process.parent.filter(|_| !self.born[lane]) {

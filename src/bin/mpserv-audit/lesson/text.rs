@@ -1,4 +1,4 @@
-//! The texts of calls, made fit to be read: arguments apart, strings in characters, processes by name.
+//! Makes the texts of calls readable: separate arguments, strings in characters, processes by name.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,10 @@ use crate::lexer::{Kind, Lexer};
 use crate::trace::{Call, Line};
 use crate::tree::Place;
 
-/// Longest name of a descriptor's object.
+/// The longest name of a descriptor's object.
 pub const NAME: usize = 32;
 
-/// A call's arguments, one by one.
+/// Returns the list of a call's arguments.
 pub fn arguments<'t>(call: &Call<'t>) -> Vec<&'t [u8]> {
     split(call.arguments)
 }
@@ -36,7 +36,7 @@ pub fn split(text: &[u8]) -> Vec<&[u8]> {
     parts
 }
 
-/// The number at the beginning of a text.
+/// Returns the number at the beginning of a text.
 pub fn number(text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text).ok()?.trim_start();
     let sign = usize::from(text.starts_with('-'));
@@ -44,7 +44,7 @@ pub fn number(text: &[u8]) -> Option<i64> {
     text[..sign + digits].parse().ok()
 }
 
-/// The text between `field=` and the next comma or bracket.
+/// Returns the text between `field=` and the next comma or bracket.
 pub fn field<'t>(text: &'t [u8], name: &str) -> Option<&'t [u8]> {
     let mark = [name.as_bytes(), b"="].concat();
     let at = text.windows(mark.len()).position(|window| window == mark)? + mark.len();
@@ -53,13 +53,13 @@ pub fn field<'t>(text: &'t [u8], name: &str) -> Option<&'t [u8]> {
     Some(&rest[..end])
 }
 
-/// The port in a socket's address: `sin_port=htons(9190)`.
+/// Returns the port in a socket's address: `sin_port=htons(9190)`.
 pub fn port(text: &[u8]) -> Option<i64> {
     let value = field(text, "sin_port").or_else(|| field(text, "sin6_port"))?;
     number(value.strip_prefix(b"htons(")?)
 }
 
-/// A call's result in a word: a number, the name of an error, or nothing where the call did not return.
+/// Returns a call's result in a word: a number, the name of an error, or nothing if the call did not return.
 pub fn outcome(call: &Call<'_>) -> String {
     let text = String::from_utf8_lossy(call.result);
     let mut words = text.split_whitespace();
@@ -71,7 +71,7 @@ pub fn outcome(call: &Call<'_>) -> String {
     }
 }
 
-/// The bytes of a string as strace writes it, with its quotes.
+/// Returns the bytes of a string as strace writes it, with its quotes.
 pub fn bytes(quoted: &[u8]) -> Vec<u8> {
     let body = quoted.strip_prefix(b"\"").unwrap_or(quoted);
     let body = body.strip_suffix(b"\"").unwrap_or(body);
@@ -83,7 +83,7 @@ pub fn bytes(quoted: &[u8]) -> Vec<u8> {
             out.push(*first);
             continue;
         }
-        // strace writes a string of bytes that are no text in this form.
+        // strace uses this form for bytes that are no text.
         let hex = rest.strip_prefix(b"x").and_then(|hex| std::str::from_utf8(hex.get(..2)?).ok());
         if let Some(value) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             out.push(value);
@@ -112,7 +112,7 @@ pub fn bytes(quoted: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Bytes as a string of C, in which letters of all languages stay what they are.
+/// Returns bytes as a string of C. Letters of all languages stay unchanged.
 pub fn quoted(bytes: &[u8]) -> String {
     let mut out = String::from("\"");
     for chunk in bytes.utf8_chunks() {
@@ -133,13 +133,13 @@ pub fn quoted(bytes: &[u8]) -> String {
     out + "\""
 }
 
-/// A text with a capital letter, as a sentence begins.
+/// Returns a text with a capital letter at the beginning, for a sentence.
 pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// At most so many characters of a text.
+/// Returns a text cut to so many characters.
 pub fn shorten(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
@@ -147,11 +147,11 @@ pub fn shorten(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// The most characters of a string, and of a whole argument, where a call is one of many on the page.
+/// The most characters of a string in a call that is one of many on the page.
 const STRING: usize = 28;
 const ARGUMENT: usize = 44;
 
-/// One argument in short.
+/// Returns one argument in short.
 pub fn brief(argument: &[u8]) -> String {
     match argument.first() {
         Some(b'"') => {
@@ -165,7 +165,7 @@ pub fn brief(argument: &[u8]) -> String {
     }
 }
 
-/// A structure in short: what of it a reader of the program looks for.
+/// Returns a structure in short: only the fields that matter to a reader of the program.
 fn structure(text: &[u8]) -> String {
     if let Some(handler) = field(text, "sa_handler") {
         let handler = if handler.starts_with(b"0x") { "handler".into() } else { String::from_utf8_lossy(handler) };
@@ -182,7 +182,7 @@ fn structure(text: &[u8]) -> String {
     "{…}".to_owned()
 }
 
-/// A line of a trace in short: without what no two runs have in common.
+/// Returns a line of a trace in short, without values that differ in any two runs.
 pub fn in_short(line: &[u8]) -> String {
     match Line::parse(line) {
         Line::Call(call) => {
@@ -197,7 +197,7 @@ pub fn in_short(line: &[u8]) -> String {
 /// The longest text of a call that a step shows.
 const LINE: usize = 400;
 
-/// A line of a trace in full, with strings in characters and the names of processes for their ids.
+/// Returns a line of a trace in full, with strings in characters and the names of processes for their ids.
 pub fn whole(line: &[u8], places: &HashMap<u32, Place>) -> String {
     let line = without_environment(line);
     let mut out = String::new();
@@ -206,7 +206,7 @@ pub fn whole(line: &[u8], places: &HashMap<u32, Place>) -> String {
     for token in Lexer::new(&line) {
         match token.kind {
             Kind::String => out.push_str(&quoted(&bytes(token.text))),
-            // The date that a number means.
+            // A comment gives the date for a number, and is left out.
             Kind::Comment => {}
             Kind::Word => {
                 let pid = std::str::from_utf8(token.text).ok().and_then(|text| text.parse().ok());
@@ -227,12 +227,12 @@ pub fn whole(line: &[u8], places: &HashMap<u32, Place>) -> String {
         end = token.end;
     }
     out.push_str(&String::from_utf8_lossy(&line[end.min(line.len())..]));
-    // strace pads before the result.
+    // strace adds spaces before the result.
     let words: Vec<&str> = out.split("  ").filter(|part| !part.is_empty()).map(str::trim).collect();
     shorten(&words.join(" "), LINE)
 }
 
-/// The environment is the user's own, and no part of the lesson.
+/// Returns a line without the environment, which comes from the user and is no part of the lesson.
 fn without_environment(line: &[u8]) -> Vec<u8> {
     let Some(rest) = line.strip_prefix(b"execve(") else {
         return line.to_vec();

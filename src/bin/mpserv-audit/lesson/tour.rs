@@ -1,4 +1,4 @@
-//! A first tour: the most important calls, and the places that the source calls wrong.
+//! A first tour: the most important calls, and the places that the source marks as wrong.
 
 use super::header;
 use super::page::Page;
@@ -9,7 +9,7 @@ use crate::report::html::escape;
 use crate::trace::Line;
 use crate::tree::is_fork;
 
-/// The stops of the tour: the calls that matter most, and what the source says is wrong.
+/// Returns the stops of the tour: the most important calls, and the places that the source marks as wrong.
 pub fn html(page: &Page<'_>) -> String {
     let mut items = Vec::new();
     let called = |name: &[u8]| {
@@ -61,7 +61,7 @@ pub fn html(page: &Page<'_>) -> String {
     )
 }
 
-/// The names of the first process, if it is the parent of all others.
+/// Returns the names of the first process, if it is the parent of all others.
 fn one_process(page: &Page<'_>) -> &'static str {
     let children = page.runs.trees[0].processes.get(1..).unwrap_or_default();
     if children.is_empty() || children.iter().any(|child| child.parent != Some(0)) {

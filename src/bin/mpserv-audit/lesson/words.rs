@@ -1,6 +1,6 @@
 //! A prototype and a sentence for each call, taken from the documentation of `src/ffi`.
 
-/// The modules of `src/ffi` in which the calls are documented that programs make.
+/// The modules of `src/ffi` that document the calls of programs.
 const DOCUMENTS: [&str; 10] = [
     include_str!("../../../ffi/unistd.rs"),
     include_str!("../../../ffi/fcntl.rs"),
@@ -36,7 +36,7 @@ const FUNCTIONS: [(&str, &str); 15] = [
 const ASKS: &str = "printf asks once what standard output is: to a terminal it writes line by line, to anything else when the buffer is \
                     full or at exit.";
 
-/// Events that the kernel and the C library cause without a call of the program.
+/// Explanations of events that the kernel and the C library cause without a call of the program.
 const OWN: [(&str, &str); 11] = [
     ("exited", "The end of a process is reported a little after its exit_group."),
     (
@@ -57,7 +57,7 @@ const OWN: [(&str, &str); 11] = [
     ("set_robust_list", "The C library tells the kernel of its locks, once in each process."),
 ];
 
-/// Explanation of a call.
+/// The explanation of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
     /// The C form of the function, if the program called one.
@@ -65,12 +65,12 @@ pub struct Word {
     pub sentence: String,
 }
 
-/// The function by which a program makes a system call.
+/// Returns the function by which a program makes a system call.
 pub fn function(call: &str) -> &str {
     FUNCTIONS.iter().find(|(system, _)| *system == call).map_or(call, |(_, function)| function)
 }
 
-/// The sentence that names a system call, where the function has another name.
+/// Returns the sentence that names a system call, if the function has another name.
 pub fn system_call(call: &str) -> String {
     match function(call) {
         _ if call == "exit_group" => " The C library’s exit and _exit make the system call exit_group.".to_owned(),
@@ -80,7 +80,7 @@ pub fn system_call(call: &str) -> String {
     }
 }
 
-/// The prototype and the sentence of a system call.
+/// Returns the prototype and the sentence of a system call.
 pub fn of(call: &str) -> Option<Word> {
     if let Some((_, sentence)) = OWN.iter().find(|(name, _)| *name == call) {
         return Some(Word { prototype: None, sentence: (*sentence).to_owned() });
@@ -89,7 +89,7 @@ pub fn of(call: &str) -> Option<Word> {
     DOCUMENTS.iter().find_map(|document| find(document, name))
 }
 
-/// The comment in front of a function: its C form in backquotes, an empty line, sentences.
+/// Finds the comment in front of a function: its C form in backquotes, an empty line, sentences.
 fn find(document: &str, name: &str) -> Option<Word> {
     let mark = format!("{name}(");
     let lines: Vec<&str> = document.lines().collect();

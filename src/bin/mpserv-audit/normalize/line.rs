@@ -9,23 +9,24 @@ pub enum Name {
     Inode(u64),
     /// A port that the kernel chose.
     Port(u64),
-    /// A device's number, the major one above the minor one.
+    /// A device's number, with the major number in the high bits and the minor one in the low bits.
     Device(u64),
     User(u64),
     Group(u64),
 }
-/// One line, rewritten.
+/// One line in its normalized form.
 #[derive(Debug, Default)]
 pub struct Normal {
     pub text: Vec<u8>,
     pub names: Vec<Name>,
-    /// The same with process ids left as they are in text, if there were any: a number in a text may be something else.
+    /// The line with the numbers in texts unchanged, if there may be process ids in texts. Such a number may be
+    /// something else.
     pub plain: Option<Vec<u8>>,
-    /// No normalization applies to a line that strace's grammar does not cover.
+    /// Whether strace's grammar does not cover the line. No normalization applies to such a line.
     pub unparsed: bool,
-    /// The call prints, or prepares to.
+    /// Whether the call prints, or prepares to print.
     pub prints: bool,
-    /// Process ids stay as they are in text.
+    /// Whether the process ids in texts stay unchanged.
     pub(super) keeps_ids: bool,
     pub(super) has_ids: bool,
 }

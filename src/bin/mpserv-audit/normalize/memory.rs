@@ -1,4 +1,4 @@
-//! Addresses: what is mapped where, and what an address is relative to it.
+//! Normalizes addresses: keeps the mappings, and names an address by its mapping and its offset.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -8,13 +8,13 @@ use super::number::{leading_number, plain_arguments};
 use super::position::Position;
 use crate::trace::Call;
 
-/// A 64-bit process's addresses are random between these, whatever the executable. They have 47 bits on x86-64, 48 on
-/// aarch64.
+/// The range of the random addresses of a 64-bit process, for any executable. Addresses have 47 bits on x86-64 and 48
+/// on aarch64.
 const RANDOM: std::ops::Range<u64> = 0x1000_0000_0000..0x1_0000_0000_0000;
-/// Below this a bare hexadecimal argument is a flag or a small size, not an address.
+/// The lowest address. A smaller hexadecimal argument is a flag or a size.
 const LOWEST_ADDRESS: u64 = 0x1_0000;
-/// The heap begins less than this far behind the beginning of the program's image: the image itself, and a random gap
-/// of up to 1 GiB.
+/// The greatest distance from the beginning of the program's image to the heap: the image itself, and a random gap of
+/// up to 1 GiB.
 const HEAP_GAP: u64 = 1 << 31;
 
 /// The mappings that the traced calls made, by start.
@@ -25,13 +25,13 @@ pub(super) struct Memory {
     heap: Option<u64>,
     /// The end that the last brk returned.
     heap_end: u64,
-    /// The address in the main thread's block that set_tid_address was given.
+    /// The argument of set_tid_address, which is an address in the main thread's block.
     thread: Option<u64>,
-    /// Number of mappings so far.
+    /// The number of mappings so far.
     count: u64,
 }
 
-/// One mapping; its number is no address, so that a later one at the same place is another.
+/// A mapping. Its number is no address, so that a later mapping at the same place is another one.
 #[derive(Clone, Copy, Debug)]
 struct Mapping {
     length: u64,
@@ -42,7 +42,7 @@ struct Mapping {
 const HEAP: u64 = 0;
 
 impl Memory {
-    /// Notes what a call's own line already refers to.
+    /// Notes the mappings to which a call's own line already refers.
     pub(super) fn before(&mut self, call: &Call<'_>) {
         match leading_number(call.result) {
             Some((end, true)) if call.name == b"brk" => {
@@ -63,7 +63,7 @@ impl Memory {
             if call.name == b"mremap" {
                 self.unmap(call);
             }
-            // A part of a mapping that is mapped anew stays a part of it.
+            // If a part of a mapping is mapped anew, it stays a part of that mapping.
             if self.mapping_of(start).is_none() {
                 self.count += 1;
                 self.mappings.insert(start, Mapping { length, number: self.count });
@@ -71,7 +71,7 @@ impl Memory {
         }
     }
 
-    /// Forgets what a call took away.
+    /// Forgets the mappings that a call removed.
     pub(super) fn after(&mut self, call: &Call<'_>) {
         if call.name == b"munmap" && call.result.starts_with(b"0") {
             self.unmap(call);
@@ -90,7 +90,7 @@ impl Memory {
             let Some(mapping) = self.mappings.remove(&from) else {
                 continue;
             };
-            // The remaining parts before and behind the hole keep the mapping's number.
+            // The remaining parts before and after the hole keep the mapping's number.
             let until = from.saturating_add(mapping.length);
             if from < start {
                 self.mappings.insert(from, Mapping { length: start - from, ..mapping });
@@ -106,7 +106,7 @@ impl Memory {
         (address - start < mapping.length).then_some((*start, *mapping))
     }
 
-    /// The address in the main thread's block, if the block lies in this mapping.
+    /// Returns the address in the main thread's block, if the block lies in this mapping.
     fn thread_in(&self, mapping: Mapping) -> Option<u64> {
         self.thread.filter(|thread| self.mapping_of(*thread).is_some_and(|(_, own)| own.number == mapping.number))
     }
@@ -146,12 +146,12 @@ impl Memory {
             normal.put(b"<size>");
             return true;
         }
-        // A handler returns to the result of the call that it interrupted, which may be one of brk or mmap.
+        // The return of a handler shows the result of the interrupted call, which may be brk or mmap.
         if at.call == b"rt_sigreturn" && at.is_result() && RANDOM.contains(&value) {
             normal.put(b"<pointer>");
             return true;
         }
-        // A program may keep a pointer in epoll's data, which strace shows as two numbers.
+        // A program may keep a pointer in the data of epoll, which strace shows as two numbers.
         if at.call.starts_with(b"epoll") {
             if at.field == b"u64" && RANDOM.contains(&value) {
                 return self.rewrite(at, value, normal);
@@ -188,12 +188,12 @@ fn put(what: &[u8], start: u64, number: u64, value: u64, normal: &mut Normal) {
     normal.put(b">");
 }
 
-/// Hexadecimal numbers that are no addresses: an offset in a file, a signature, a request.
+/// Whether a hexadecimal number is no address, but an offset in a file, a signature or a request.
 fn is_known_number(at: &Position<'_>) -> bool {
     matches!((at.call, at.argument), (b"mmap", Some(5)) | (b"rseq", Some(3)) | (b"ioctl", Some(1)) | (b"fcntl", None))
 }
 
-/// Addresses that the C library keeps in a thread's own block.
+/// Whether the position is that of an address in a thread's own block, which the C library keeps.
 fn is_in_thread_block(at: &Position<'_>) -> bool {
     matches!((at.call, at.argument), (b"set_tid_address" | b"set_robust_list" | b"rseq", Some(0)))
         || at.field == b"child_tidptr"

@@ -1,14 +1,14 @@
-//! Normalization: values that differ between any two runs of equal programs are replaced by names.
+//! Normalization: it replaces values that differ between any two runs of equal programs by names.
 //!
-//! No normalization drops a call, except where calls have no end. Where a value stands for a thing (a mapping, an
-//! inode, a port), the comparison also demands that the same thing on one side is the same thing on the other: see
-//! [`Name`].
+//! No normalization drops a call, unless a program makes calls without end. A value can stand for a thing: a mapping,
+//! an inode, a port. Then the comparison also requires that each thing of one side corresponds to one thing of the
+//! other side: see [`Name`].
 //!
 //! - [`list`]: the table of normalizations with their reasons
-//! - `normalizer`: walks over the lines of a process; `position` is the place of a token in a call, `line` the outcome
+//! - `normalizer`: goes through the lines of a process; `position` is the place of a token in a call, `line` the result
 //! - `run`: facts about the whole run
-//! - `printing`: which calls print
-//! - `memory`, `ports`, `strings`, `values`: one kind of value each; `number` reads numbers
+//! - `printing`: the calls that print
+//! - `memory`, `ports`, `strings`, `values`: each handles one kind of value; `number` reads numbers
 
 mod line;
 pub mod list;

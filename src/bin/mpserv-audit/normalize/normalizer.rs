@@ -18,18 +18,20 @@ use crate::trace::{Call, Line};
 pub struct Normalizer<'r> {
     run: &'r Run,
     memory: Memory,
-    /// Descriptors of /dev/random and /dev/urandom.
+    /// The descriptors of /dev/random and /dev/urandom.
     random: HashSet<u64>,
     /// Whether the last call returned a process id.
     returned_process_id: bool,
-    /// The same for the calls that running signal handlers interrupted, to whose results they return.
+    /// For each running signal handler: whether the interrupted call returns a process id. The handler's return shows
+    /// that result.
     interrupted: Vec<bool>,
     printing: Printing,
 }
-/// End of a process, another thread of which executes a program; that thread's id follows.
+/// The beginning of strace's text for the end of a process whose other thread executes a program. That thread's id
+/// follows.
 const SUPERSEDED: &[u8] = b"superseded by execve in pid ";
 
-/// The files that random bytes are read from, as strace shows them.
+/// The files of random bytes, as strace shows their names.
 const RANDOM_SOURCES: [&[u8]; 2] = [b"\"/dev/urandom\"", b"\"/dev/random\""];
 
 /// The requests of ioctl and fcntl that take or give a process id.
@@ -76,7 +78,7 @@ impl<'r> Normalizer<'r> {
     }
 
     fn call(&mut self, call: &Call<'_>, normal: &mut Normal) {
-        // The image is a new one from here on.
+        // From here on the program's image is a new one.
         if call.name == b"execve" && call.result.starts_with(b"0") {
             self.memory = Memory::default();
         }
@@ -120,7 +122,7 @@ impl<'r> Normalizer<'r> {
                 Kind::Close => {
                     at.depth = at.depth.saturating_sub(1);
                     normal.put(token.text);
-                    // The date after a `timespec`.
+                    // A comment after a `timespec` is its date.
                     if at.explained && normal.text.ends_with(b"<time>}") {
                         skip_explanation(&mut tokens);
                     }
@@ -130,7 +132,7 @@ impl<'r> Normalizer<'r> {
                     if at.depth == 0 {
                         at.argument = at.argument.map(|index| index + 1);
                     }
-                    // `{tv_sec=1, tv_nsec=2}` belongs to its own fields, the list above to its.
+                    // In `{tv_sec=1, tv_nsec=2}`, names of fields hold only within these brackets.
                     at.field = b"";
                 }
                 Kind::Other if token.text == b"=" => at.field = last_word,
@@ -141,14 +143,14 @@ impl<'r> Normalizer<'r> {
                 Kind::Word => {
                     last_word = token.text;
                     if token.text[0].is_ascii_digit() && self.number(&at, &token, lengths, normal) {
-                        // The explanation of a replaced value, such as a date, is replaced as well.
+                        // The comment that explains a replaced value, such as a date, is dropped as well.
                         if at.explained {
                             skip_explanation(&mut tokens);
                         }
                         continue;
                     }
                 }
-                // The new id is in the text of a cut.
+                // The new id of a thread is in the text of a cut.
                 Kind::Cut => {
                     normal.put(b"<cut>");
                     continue;
@@ -163,8 +165,8 @@ impl<'r> Normalizer<'r> {
         }
     }
 
-    /// Writes the environment that a call hands on, of which the opening bracket has been read: what the command has
-    /// from outside as one, then what a program has set, in order of its text.
+    /// Writes the environment that a call passes on. The opening bracket has already been read. Writes one name for the
+    /// variables that the command got from outside, and then the variables that a program has set, sorted by text.
     fn environment(&self, tokens: &mut Lexer<'_>, normal: &mut Normal) {
         let mut set = Vec::new();
         for token in tokens.by_ref() {
@@ -187,12 +189,12 @@ impl<'r> Normalizer<'r> {
         normal.put(b"]");
     }
 
-    /// Writes a name for a number, if a normalization has one; or tells that it stays.
+    /// Writes a name for a number, if a normalization has one. Returns whether the number was replaced.
     fn number(&self, at: &Position<'_>, token: &Token<'_>, lengths: &[u64], normal: &mut Normal) -> bool {
         let Some((value, hexadecimal)) = parse_number(token.text) else {
             return false;
         };
-        // Its number is decimal where it is 0.
+        // The terminal's number is decimal if it is 0.
         if values::terminal(at, normal) {
             return true;
         }
@@ -242,18 +244,18 @@ impl<'r> Normalizer<'r> {
             return;
         }
         let text = Text::new(quoted);
-        // The command line and the environment are what the tool itself gave.
+        // The tool itself has set the command line and the environment.
         let places = (at.call != b"execve" && !normal.keeps_ids).then_some(&self.run.places);
         let changes = text.rewrite(&self.run.paths, places, &mut normal.text);
         normal.has_ids |= changes.ids;
         if changes.any {
-            // getcwd counts the NUL behind the path.
+            // getcwd counts the NUL after the path.
             lengths.push(text.length() + u64::from(at.call == b"getcwd"));
         }
     }
 
     fn features(&mut self, call: &Call<'_>) -> Features {
-        // A signal without a handler leaves an entry behind, which is the same: it interrupted the same call.
+        // A signal without a handler leaves an entry behind. This does no harm, because it interrupted the same call.
         let interrupted = call.name == b"rt_sigreturn" && self.interrupted.pop().unwrap_or_default();
         let descriptor = || leading_number(call.arguments).map(|(descriptor, _)| descriptor);
         let asks_for_process = || PROCESS_REQUESTS.iter().any(|name| contains(call.arguments, name));
@@ -268,7 +270,7 @@ impl<'r> Normalizer<'r> {
         }
     }
 
-    /// Keeps track of which descriptors give random bytes.
+    /// Keeps track of the descriptors that give random bytes.
     fn note_random(&mut self, call: &Call<'_>) {
         let opens = matches!(call.name, b"open" | b"openat");
         let is_source = || RANDOM_SOURCES.iter().any(|path| contains(call.arguments, path));
@@ -284,12 +286,12 @@ impl<'r> Normalizer<'r> {
     }
 }
 
-/// Whether a variable of the environment is one that shells keep for themselves.
+/// Whether shells keep a variable of the environment for themselves.
 fn is_kept_by_shell(quoted: &[u8]) -> bool {
     [&b"\"PWD="[..], b"\"OLDPWD=", b"\"SHLVL=", b"\"_="].iter().any(|name| quoted.starts_with(name))
 }
 
-/// Writes a name for a device, of whose `makedev(0, 0xf)` the first word has been read.
+/// Writes a name for a device, such as `makedev(0, 0xf)`. The first word has already been read.
 fn device(tokens: &mut Lexer<'_>, normal: &mut Normal) {
     let mut number = 0;
     for token in tokens.by_ref() {
@@ -303,13 +305,13 @@ fn device(tokens: &mut Lexer<'_>, normal: &mut Normal) {
     normal.names.push(Name::Device(number));
 }
 
-/// Skips the space and the comment that stand next.
+/// Skips the space and the comment that come next.
 fn skip_explanation(tokens: &mut Lexer<'_>) {
     tokens.next();
     tokens.next();
 }
 
-/// Whether a number may be the length of a string in the same call: never a descriptor.
+/// Whether a number may be the length of a string in the same call. A descriptor never is.
 fn is_length(at: &Position<'_>) -> bool {
     at.field == b"iov_len" || at.is_result() || (at.depth == 0 && !at.is_argument(0))
 }

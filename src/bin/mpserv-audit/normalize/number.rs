@@ -1,8 +1,8 @@
-//! Numbers in the text of a call.
+//! Reads numbers in the text of a call.
 
 use crate::lexer::{Kind, Lexer};
 
-/// A decimal or hexadecimal number and whether it is the latter.
+/// Parses a number. Returns it, and whether it is hexadecimal.
 pub(super) fn parse_number(word: &[u8]) -> Option<(u64, bool)> {
     let text = std::str::from_utf8(word).ok()?;
     match text.strip_prefix("0x") {
@@ -11,13 +11,13 @@ pub(super) fn parse_number(word: &[u8]) -> Option<(u64, bool)> {
     }
 }
 
-/// The number at the beginning of a text.
+/// Returns the number at the beginning of a text.
 pub(super) fn leading_number(text: &[u8]) -> Option<(u64, bool)> {
     let token = Lexer::new(text).next()?;
     parse_number(token.text)
 }
 
-/// The numbers of a call's plain arguments, by index; `None` for one that is no plain number.
+/// Returns the numbers of a call's plain arguments, by index. An argument that is no plain number gives `None`.
 pub(super) fn plain_arguments(text: &[u8]) -> Vec<Option<(u64, bool)>> {
     let mut found = vec![];
     let mut depth = 0_usize;

@@ -1,4 +1,4 @@
-//! The ports that the kernel chose, and those that the program chose.
+//! Tells the ports that the kernel chose from those that the program chose.
 
 use std::collections::HashSet;
 
@@ -7,16 +7,16 @@ use super::number::leading_number;
 use crate::trace::{Call, Line};
 use crate::tree::Tree;
 
-/// The ports of one run, by the side that chose them.
+/// The ports of one run, by their source.
 #[derive(Debug, Default)]
 pub struct Ports {
-    /// Given to bind, or to the tool.
+    /// Ports that were passed to bind, or to the tool.
     bound: HashSet<u64>,
-    /// Given to connect.
+    /// Ports that were passed to connect.
     connected: HashSet<u64>,
-    /// Told by the kernel for a socket.
+    /// Ports that the kernel reported for a socket.
     told: HashSet<u64>,
-    /// The port that the tool waits for, and whether it may differ.
+    /// The port that the tool waits for.
     listen: Option<u64>,
     pub(super) listen_is_aside: bool,
 }
@@ -28,7 +28,7 @@ impl Ports {
         for process in &tree.processes {
             for event in 0..process.trace.len() {
                 let text = process.trace.text(event);
-                // Only these calls are parsed here: a trace may have a million others.
+                // Only these calls are parsed here, because a trace may have a million others.
                 if !matches!(text.first(), Some(b'a' | b'b' | b'c' | b'g')) {
                     continue;
                 }

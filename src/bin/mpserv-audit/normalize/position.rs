@@ -4,13 +4,13 @@
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Position<'t> {
     pub(super) call: &'t [u8],
-    /// Index of the argument, from 0; none in the result.
+    /// The index of the argument, from 0, or none for the result.
     pub(super) argument: Option<usize>,
-    /// Number of open brackets around it.
+    /// The number of open brackets around the token.
     pub(super) depth: usize,
-    /// The name before the last `=`, as `si_pid`.
+    /// The name before the last `=`, such as `si_pid`.
     pub(super) field: &'t [u8],
-    /// A comment explains the token, so it is no address.
+    /// Whether a comment explains the token, which is then no address.
     pub(super) explained: bool,
     pub(super) features: Features,
 }
@@ -18,15 +18,15 @@ pub(super) struct Position<'t> {
 /// Facts about a number, from the other arguments of its call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Features {
-    /// A read from a source of random bytes.
+    /// Whether the call reads from a source of random bytes.
     pub(super) reads_random: bool,
-    /// An ioctl or fcntl about a process or process group.
+    /// Whether the call is an ioctl or fcntl about a process or process group.
     pub(super) holds_process_id: bool,
-    /// An mprotect of the program's own image.
+    /// Whether the call is an mprotect of the program's own image.
     pub(super) protects_image: bool,
-    /// A status of standard input, output or error.
+    /// Whether the call gives the status of standard input, output or error.
     pub(super) of_standard_stream: bool,
-    /// The result is a process id.
+    /// Whether the result is a process id.
     pub(super) returns_process_id: bool,
 }
 impl<'t> Position<'t> {

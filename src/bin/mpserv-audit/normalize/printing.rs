@@ -1,21 +1,23 @@
-//! Calls that print: writes to standard output and error, and the calls with which stdio prepares for them.
+//! Finds the calls that print: writes to standard output and error, and the calls by which stdio prepares them.
 //!
-//! Where and how often a program prints follows from its texts: a full buffer is written at once, the first use of a
-//! stream allocates its buffer. The comparison puts these calls aside for its verdict "same but for the texts".
+//! The place and the number of a program's writes follow from its texts: a full buffer is written at once, and the
+//! first use of a stream allocates its buffer. The comparison puts these calls aside for its verdict "same but for the
+//! texts".
 
 use super::number::leading_number;
 use crate::trace::Call;
 
 /// The standard output and error.
 const STANDARD: [u64; 2] = [1, 2];
-/// glibc's perror prints through a copy of this one.
+/// The descriptor of standard error. glibc's perror prints to a copy of it.
 const STANDARD_ERROR: u64 = 2;
 
 /// The descriptors of one process that lead to its standard output or error.
 #[derive(Clone, Debug)]
 pub(super) struct Printing {
     descriptors: Vec<u64>,
-    /// The last call asked for the kind of an output, or was one of perror's: stdio allocates memory next.
+    /// Whether the last call asked for the kind of an output, or was one of perror's calls. After such a call, stdio
+    /// allocates memory.
     prepares: bool,
 }
 
@@ -24,7 +26,7 @@ impl Printing {
         Printing { descriptors: STANDARD.to_vec(), prepares: false }
     }
 
-    /// Keeps track of the descriptors, and tells whether this call prints.
+    /// Keeps track of the descriptors, and returns whether this call prints.
     pub(super) fn note(&mut self, call: &Call<'_>) -> bool {
         let prepared = std::mem::take(&mut self.prepares);
         let number = |text: &[u8]| leading_number(text).map(|(number, _)| number);
@@ -33,7 +35,7 @@ impl Printing {
         match call.name {
             b"write" | b"writev" => is_printed,
             b"fstat" | b"newfstatat" | b"ioctl" if is_printed => {
-                // If the path of newfstatat is empty, the file is the descriptor's own.
+                // If the path of newfstatat is empty, the call is about the descriptor's own file.
                 let asks = match call.name {
                     b"newfstatat" => has(call.arguments, b", \"\", "),
                     b"ioctl" => has(call.arguments, b", TCGETS"),

@@ -15,16 +15,16 @@ pub struct Run {
     pub(super) ports: Ports,
     /// Paths that have a name, longest first.
     pub(super) paths: Vec<Path>,
-    /// The environment that the command was given, as strace shows it.
+    /// The environment that the command got, as strace shows it.
     pub(super) environment: HashSet<Vec<u8>>,
 }
 
-/// The variables that name a directory, and what stands for it.
+/// The variables that name a directory, and the names that replace it.
 const DIRECTORIES: [(&[u8], &[u8]); 2] = [(b"PWD=", b"<directory>"), (b"HOME=", b"<home>")];
 
 impl Run {
-    /// `own_paths` is empty where both commands have the same; `listen` is the port the tool waits
-    /// for.
+    /// Collects the facts about a run. `own_paths` is empty if both commands have the same path. `listen` is the port
+    /// that the tool waits for.
     pub fn new(tree: &Tree, own_paths: &[Vec<u8>], listen: Option<u16>) -> Self {
         let environment = environment(tree);
         let mut paths: Vec<Path> = own_paths.iter().map(|path| Path::program(path)).collect();
@@ -37,17 +37,17 @@ impl Run {
         Run { places: tree.places(), ports: Ports::of(tree, listen), paths, environment }
     }
 
-    /// Puts the port that the tool waits for aside: the other side has another.
+    /// Makes the comparison ignore the port that the tool waits for, because the other side has another one.
     pub fn with_listen_aside(mut self) -> Self {
         self.ports.listen_is_aside = true;
         self
     }
 
-    /// Text of a program with names in it, by the normalizations of process ids and of paths.
+    /// Returns a program's text with names in place of process ids and paths.
     pub fn with_names(&self, text: &[u8]) -> Vec<u8> {
         let mut named = Vec::new();
         Text::new(&[b"\"", text, b"\""].concat()).rewrite(&self.paths, Some(&self.places), &mut named);
-        // Without the quotes.
+        // The result has no quotes.
         named[1..named.len() - 1].to_vec()
     }
 
@@ -64,7 +64,7 @@ fn inside(quoted: &[u8]) -> &[u8] {
     quoted.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(quoted)
 }
 
-/// The strings of the environment in the root's first call, which executes the command.
+/// Returns the strings of the environment in the root's first call, which executes the command.
 fn environment(tree: &Tree) -> HashSet<Vec<u8>> {
     let root = tree.processes.first().filter(|root| root.trace.len() > 0);
     match root.map(|root| root.trace.line(0)) {
@@ -73,7 +73,7 @@ fn environment(tree: &Tree) -> HashSet<Vec<u8>> {
     }
 }
 
-/// The strings in the third argument of an execve.
+/// Returns the strings in the third argument of an execve.
 fn environment_of(call: &Call<'_>) -> HashSet<Vec<u8>> {
     let mut found = HashSet::new();
     let (mut depth, mut argument) = (0, 0);
@@ -91,7 +91,7 @@ fn environment_of(call: &Call<'_>) -> HashSet<Vec<u8>> {
     found
 }
 
-/// The result of the root's first getcwd.
+/// Returns the result of the root's first getcwd.
 fn working_directory(tree: &Tree) -> Option<Vec<u8>> {
     let trace = &tree.processes.first()?.trace;
     let event = (0..trace.len()).find(|event| trace.text(*event).starts_with(b"getcwd(\""))?;

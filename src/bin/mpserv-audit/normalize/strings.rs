@@ -1,37 +1,37 @@
-//! Text in quotes: the program's own path, process ids, terminals and inodes in it.
+//! Normalizes text in quotes: the program's own path, process ids, terminals and inodes in it.
 
 use std::collections::HashMap;
 
 use crate::tree::Place;
 
-/// Names of terminals and descriptors that end in a number of the kernel's choice, and what stands
-/// for the number.
+/// The beginnings of names of terminals and descriptors that end in a number from the kernel, and the name that
+/// replaces the number.
 const NUMBERED: [(&[u8], &[u8]); 3] = [(b"/dev/pts/", b"<n>"), (b"pipe:[", b"<inode>"), (b"socket:[", b"<inode>")];
 
-/// Replacements in a string.
+/// The kinds of replacements that were made in a string.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Changes {
     pub(super) any: bool,
-    /// A process id was.
+    /// Whether a process id was replaced.
     pub(super) ids: bool,
 }
 
-/// A path that a name stands for.
+/// A path that a name replaces.
 #[derive(Clone, Debug)]
 pub(super) struct Path {
     text: Vec<u8>,
     name: &'static [u8],
-    /// The name stands for it also where it begins a longer path.
+    /// Whether the name also replaces the path at the beginning of a longer path.
     is_directory: bool,
 }
 
 impl Path {
-    /// The program's own path.
+    /// Returns the program's own path.
     pub(super) fn program(text: &[u8]) -> Self {
         Path { text: text.to_vec(), name: b"<program>", is_directory: false }
     }
 
-    /// A directory, unless it is the root, which begins every path.
+    /// Returns a directory, unless it is the root, with which every path begins.
     pub(super) fn directory(text: &[u8], name: &'static [u8]) -> Option<Self> {
         let text = text.to_vec();
         (text.len() > 1 && text.starts_with(b"/")).then_some(Path { text, name, is_directory: true })
@@ -41,7 +41,7 @@ impl Path {
         self.text.len()
     }
 
-    /// Whether the name stands here as a whole, and not as a part of another name.
+    /// Whether the path here is whole, and not a part of another name.
     fn is_here(&self, before: Option<u8>, rest: &[u8]) -> bool {
         let goes_on = |byte: u8| is_name(byte) && !(self.is_directory && byte == b'/');
         let next = rest.get(self.length()).copied();
@@ -60,7 +60,7 @@ impl<'t> Text<'t> {
         Text { quoted }
     }
 
-    /// Number of bytes in the string that strace shows.
+    /// Returns the number of bytes in the string that strace shows.
     pub(super) fn length(&self) -> u64 {
         let mut count = 0;
         let mut rest = self.inside();
@@ -76,8 +76,7 @@ impl<'t> Text<'t> {
         if length < 2 { b"" } else { &self.quoted[1..length - 1] }
     }
 
-    /// Writes the string with names in it, and tells what was replaced. Without `places`,
-    /// process ids stay.
+    /// Writes the string with names in it, and returns the kinds of replacements. Without `places`, process ids stay.
     pub(super) fn rewrite(&self, paths: &[Path], places: Option<&HashMap<u32, Place>>, out: &mut Vec<u8>) -> Changes {
         let whole = self.inside();
         let mut changes = Changes::default();
@@ -120,7 +119,7 @@ impl<'t> Text<'t> {
     }
 }
 
-/// The length of the byte or escape at the beginning: `a`, `\n`, `\33`, `\x1b`.
+/// Returns the length of the byte or escape at the beginning: `a`, `\n`, `\33`, `\x1b`.
 fn unit_length(text: &[u8]) -> Option<usize> {
     let length = match text {
         [] => return None,
@@ -134,7 +133,7 @@ fn unit_length(text: &[u8]) -> Option<usize> {
     Some(length.min(text.len()))
 }
 
-/// The byte that one unit stands for.
+/// Returns the byte that one unit stands for.
 fn unit_value(unit: &[u8]) -> Option<u8> {
     Some(match unit {
         [byte] => *byte,
@@ -152,10 +151,11 @@ fn unit_value(unit: &[u8]) -> Option<u8> {
     })
 }
 
-/// Smaller numbers are too common for a process id in binary to be told from something else.
+/// The smallest process id that is recognized in binary. Smaller numbers are too common.
 const BINARY_ID_MIN: u32 = 256;
 
-/// The place of the process whose id stands here in binary, as an int has it, and how much of the text that is.
+/// If an int in binary here is the id of a process, returns the place of that process, and the length of the text that
+/// it takes.
 fn binary_id<'p>(text: &[u8], places: &'p HashMap<u32, Place>) -> Option<(&'p Place, usize)> {
     let mut bytes = [0; size_of::<u32>()];
     let mut length = 0;
@@ -172,7 +172,7 @@ fn leading_digits(text: &[u8]) -> usize {
     text.iter().take_while(|b| b.is_ascii_digit()).count()
 }
 
-/// The name for a number in a text, and whether it is a process's.
+/// Returns the name for a number in a text, and whether the number is a process id.
 fn name_of_number(before: &[u8], digits: &[u8], places: Option<&HashMap<u32, Place>>) -> Option<(Vec<u8>, bool)> {
     if let Some((_, name)) = NUMBERED.iter().find(|(prefix, _)| before.ends_with(prefix)) {
         return Some((name.to_vec(), false));

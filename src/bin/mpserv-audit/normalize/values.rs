@@ -1,4 +1,4 @@
-//! Numbers that stand at a known position: process ids, times, usage, inodes, terminals.
+//! Normalizes numbers at a known position: process ids, times, usage, inodes, terminals.
 
 use super::line::{Name, Normal};
 use super::position::Position;
@@ -58,7 +58,7 @@ pub(super) fn returns_process_id(call: &[u8]) -> bool {
     )
 }
 
-/// The name for a number that a clock or the accounting gave.
+/// Returns the name for a number from a clock or from the accounting of resources.
 pub(super) fn measured(at: &Position<'_>) -> Option<&'static [u8]> {
     if at.field.starts_with(b"ru_") || matches!(at.field, b"si_utime" | b"si_stime") {
         return Some(b"<usage>");
@@ -83,7 +83,7 @@ pub(super) fn measured(at: &Position<'_>) -> Option<&'static [u8]> {
         {
             Some(b"<time>")
         }
-        // `statx` gives its times as {tv_sec, tv_nsec}; `select` and `ppoll` what is left.
+        // `statx` gives its times as {tv_sec, tv_nsec}. `select` and `ppoll` give the remaining time in this form.
         (b"statx", Some(4)) | (b"select" | b"pselect6" | b"ppoll", None)
             if matches!(at.field, b"tv_sec" | b"tv_usec" | b"tv_nsec") =>
         {
@@ -93,12 +93,12 @@ pub(super) fn measured(at: &Position<'_>) -> Option<&'static [u8]> {
     }
 }
 
-/// Whether the number is an inode's.
+/// Whether the number is that of an inode.
 pub(super) fn is_inode(field: &[u8]) -> bool {
     matches!(field, b"st_ino" | b"stx_ino" | b"d_ino")
 }
 
-/// The user or group that the number stands for, as one that the person who runs the command is.
+/// Returns a name for the number if it is a user or group of the person who runs the command.
 pub(super) fn person(at: &Position<'_>, value: u64) -> Option<Name> {
     let owns = at.features.of_standard_stream;
     match (at.call, at.field) {
@@ -113,13 +113,12 @@ pub(super) fn person(at: &Position<'_>, value: u64) -> Option<Name> {
     }
 }
 
-/// Whether the number is one of the two of the device that a file is on, in statx.
+/// Whether the number is one of the two numbers of a file's device in statx.
 pub(super) fn is_device_part(field: &[u8]) -> bool {
     matches!(field, b"stx_dev_major" | b"stx_dev_minor")
 }
 
-/// The first major number of Unix98 pseudoterminals, as strace shows it, is followed by the
-/// terminal's number.
+/// The first major number of Unix98 pseudoterminals, as strace shows it. The terminal's number follows.
 const PSEUDOTERMINAL: &[u8] = b"makedev(0x88, ";
 
 /// Writes a name for the number of a pseudoterminal in a device number.

@@ -1,9 +1,9 @@
-//! The options in one table, by which the command line is read and `--help` is printed. If you add one, add it to
+//! The table of the options, which parses the command line and prints the text for `--help`. If you add one, add it to
 //! `Given::take` as well.
 
 use mpserv::options::{OptionSpec, OptionTable};
 
-/// An option.
+/// The options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
     A,
@@ -104,7 +104,7 @@ A kept trace is a folder of --save, or the files of
 Exit status: 0 the same, 1 different, 2 trouble.
 ";
 
-/// The text that `--help` prints.
+/// Returns the text that `--help` prints.
 pub fn help() -> String {
     format!("{HEAD}{TABLE}{TAIL}")
 }

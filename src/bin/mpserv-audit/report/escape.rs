@@ -1,6 +1,6 @@
 //! Text in HTML.
 
-/// Text that may stand in HTML and in an attribute.
+/// Returns text that may stand in HTML and in an attribute.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

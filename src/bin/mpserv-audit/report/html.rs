@@ -1,4 +1,4 @@
-//! The report as one page, which needs nothing else: no script, no font, no network.
+//! Writes the report as one page without scripts, fonts or other files.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -15,9 +15,9 @@ use crate::subject::{Case, Subject};
 use crate::trace::{Line, Trace};
 use crate::words::count;
 
-/// More rows than this of one process are left out of the page.
+/// The most rows of one process on the page. Further rows are left out.
 const ROWS: usize = 1000;
-/// Longer lines are cut short.
+/// The most characters of a line. Longer lines are cut short.
 const LINE: usize = 300;
 
 const STYLE: &str = include_str!("page.css");
@@ -126,7 +126,7 @@ impl Page<'_> {
         writeln!(out, "</details>")
     }
 
-    /// One picture for both sides if they are the same, else one for each, with the differences marked.
+    /// Writes one picture for both sides if they are the same, else one picture for each, with the differences marked.
     fn pictures(&self, out: &mut impl Write, name: &str, case: &Case) -> io::Result<()> {
         let [a, b] = self.sides;
         let captions =
@@ -220,7 +220,8 @@ fn event_of(row: &Row, side: usize) -> Option<usize> {
     if side == 0 { row.a() } else { row.b() }
 }
 
-/// The events of one side that a picture shows, by the index of the process: from main on, without the C library's own.
+/// Returns the events of one side that a picture shows, by the index of the process. The events begin at main, and
+/// leave out the C library's own calls.
 fn events(case: &Case, side: usize) -> Vec<(usize, Vec<usize>)> {
     let tree = [&case.a, &case.b][side];
     let of_pair = |pair: &Pair| {
@@ -236,7 +237,7 @@ fn events(case: &Case, side: usize) -> Vec<(usize, Vec<usize>)> {
     case.comparison.pairs.iter().filter_map(of_pair).collect()
 }
 
-/// The mark of a node in which the two sides differ.
+/// Returns the mark of a node in which the two sides differ.
 fn unlike(case: &Case, side: usize, process: usize, events: &[usize]) -> Option<Link> {
     let pair = case.comparison.pairs.iter().find(|pair| process_of(pair, side) == Some(process))?;
     let is_here = |row: &&Row| event_of(row, side).is_some_and(|event| events.contains(&event));

@@ -1,4 +1,4 @@
-//! The report for machines.
+//! Writes the report for machines, in JSON.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -28,7 +28,7 @@ pub fn write(out: &mut impl Write, subjects: &[Subject], sides: [&str; 2], from:
     writeln!(out, "}}")
 }
 
-/// Writes a list, each element by `write_one`.
+/// Writes a list. `write_one` writes each element.
 fn list<T, W: Write>(
     out: &mut W,
     elements: impl IntoIterator<Item = T>,
@@ -91,7 +91,7 @@ fn process<W: Write>(out: &mut W, case: &Case, pair: &Pair) -> io::Result<()> {
     out.write_all(b"}")
 }
 
-/// A JSON string; bytes that are no UTF-8 become U+FFFD.
+/// Returns a JSON string. Bytes that are no UTF-8 become U+FFFD.
 fn quoted(bytes: &[u8]) -> String {
     let mut out = String::from("\"");
     for character in String::from_utf8_lossy(bytes).chars() {
@@ -99,7 +99,7 @@ fn quoted(bytes: &[u8]) -> String {
             '"' | '\\' => out.extend(['\\', character]),
             '\n' => out.push_str("\\n"),
             control if control < ' ' => {
-                // Writing to a string does not fail.
+                // A write to a string does not fail.
                 let _ = write!(out, "\\u{:04x}", u32::from(control));
             }
             other => out.push(other),

@@ -1,4 +1,4 @@
-//! The kinds of differences, one line each, under the table.
+//! Writes the kinds of differences under the table, one line each.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,10 +10,10 @@ use crate::sources::Sources;
 use crate::subject::{Case, Subject};
 use crate::words::count;
 
-/// More kinds of one program are only counted.
+/// The most kinds of one program that are shown. Further kinds are only counted.
 const SHOWN: usize = 20;
 
-/// Writes one line for each kind of difference: what differs, how often, and where first.
+/// Writes one line for each kind of difference: the difference, its count, and its first place.
 pub fn list(
     out: &mut impl Write,
     style: Style,
@@ -49,13 +49,13 @@ pub fn list(
     Ok(())
 }
 
-/// One kind of difference in one line.
+/// Returns one kind of difference in one line.
 pub fn line(difference: &Difference, case: &Case, sides: [&str; 2], sources: Option<&Sources>) -> String {
     let times = if difference.count == 1 { "once".to_owned() } else { format!("{} times", difference.count) };
     format!("{}, {times}, first {}", difference.text(sides), place(difference, case, sources))
 }
 
-/// The place where a difference first occurs: lines of source, or else lines of the traces.
+/// Returns the place where a difference first occurs: lines of source, or lines of the traces if there is no source.
 fn place(difference: &Difference, case: &Case, sources: Option<&Sources>) -> String {
     let (pair, row) = difference.first;
     let Some(pair) = case.comparison.pairs.get(pair) else {
@@ -87,7 +87,7 @@ fn place(difference: &Difference, case: &Case, sources: Option<&Sources>) -> Str
     }
 }
 
-/// The text without what a terminal would obey.
+/// Returns the text without control characters, which a terminal would obey.
 fn visible(text: &str) -> String {
     let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(shown).collect()

@@ -1,4 +1,4 @@
-//! Shows the programs' output side by side, and whether it is the same on each kind of standard output.
+//! Shows the programs' output side by side, and a verdict for each kind of standard output.
 
 use std::io::{self, Write};
 
@@ -8,10 +8,11 @@ use crate::subject::{Case, Printed, Subject};
 
 const SAME: &str = "same";
 const DIFFERENT: &str = "different";
-/// Between columns.
+/// The number of spaces between columns.
 const GAP: usize = 2;
 
-/// Writes one line a program: a verdict for each kind of standard output, over all drives, and one for the calls.
+/// Writes one line for each program: a verdict for each kind of standard output, over all drives, and one for the
+/// calls.
 pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], outputs: &[Output]) -> io::Result<()> {
     let name_width =
         subjects.iter().map(|subject| subject.name.chars().count()).max().unwrap_or(0).max("program".len());
@@ -41,7 +42,7 @@ pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], outputs: 
     Ok(())
 }
 
-/// Writes what either side printed in each run.
+/// Writes the printed text of either side in each run.
 pub fn side_by_side(out: &mut impl Write, style: Style, subjects: &[Subject], sides: [&str; 2]) -> io::Result<()> {
     let columns = Columns::new(style.width);
     let (bold, plain) = style.paint(BOLD);
@@ -67,7 +68,7 @@ pub fn side_by_side(out: &mut impl Write, style: Style, subjects: &[Subject], si
     Ok(())
 }
 
-/// Output of one side, line by line.
+/// The output of one side, line by line.
 struct Lines<'p> {
     /// The output, with control characters escaped.
     shown: Vec<String>,
@@ -85,7 +86,8 @@ impl<'p> Lines<'p> {
     }
 }
 
-/// The lines of a text, without an empty one at its end, and without the return that a terminal adds.
+/// Returns the lines of a text, without an empty line at its end, and without the carriage returns that a terminal
+/// adds.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let lines = text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n').filter(|_| !text.is_empty());
     lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line))

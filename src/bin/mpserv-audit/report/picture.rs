@@ -1,9 +1,9 @@
-//! A run as a picture: a lane for each process, time downwards, arrows from fork to child and from a child's end to
-//! its parent.
+//! Draws a run as a picture, with a lane for each process and time downwards. Arrows lead from a fork to the child and
+//! from a child's end to its parent.
 //!
-//! strace's files, one a process, say nothing about time between processes; the picture shows what follows from what: a
-//! child begins below its fork, and what its parent hears of its end is below that. What stands at the same height in
-//! two lanes may have happened in either order.
+//! strace's files, one for each process, say nothing about time between processes. So the picture shows only the order
+//! that follows from causes. A child begins below its fork, and the parent's notice of a child's end is below that end.
+//! Events at the same height in two lanes may have happened in either order.
 
 mod layout;
 mod measures;
@@ -18,21 +18,21 @@ use node::{Lane, Node, node};
 
 const HEAD: usize = 26;
 const MARGIN: usize = 12;
-/// More lanes than this make no picture.
+/// The most lanes of a picture. With more lanes, there is no picture.
 const LANES: usize = 12;
 
-/// A node's place in a text beside the picture.
+/// A link from a node to its place in a text beside the picture.
 #[derive(Clone, Debug)]
 pub struct Link {
-    /// The anchor that the node leads to, if it leads to one.
+    /// The anchor to which the node leads, if any.
     pub anchor: Option<String>,
-    /// The name of what it leads to, before the process and the call.
+    /// The name of the node's target, which precedes the process and the call.
     pub title: String,
     /// The classes by which the node can be marked.
     pub classes: String,
 }
 
-/// Gives the link of a node, by the index of its process and its events.
+/// A function that gives the link of a node, by the index of its process and its events.
 pub type Links<'l> = dyn Fn(usize, &[usize]) -> Option<Link> + 'l;
 
 /// A picture of some events of a tree.
@@ -44,7 +44,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Arranges the events, which are given for each process by its index; none if there are too many processes.
+    /// Arranges the events, which are given by the index of each process. Returns none if there are too many processes.
     pub fn of(tree: &Tree, events: &[(usize, Vec<usize>)], measures: Measures) -> Option<Self> {
         if events.len() > LANES {
             return None;
@@ -66,7 +66,7 @@ impl Picture {
         Some(Picture { measures, lanes, rows })
     }
 
-    /// Gives each node a row of its own, in an order of events that is known for each process by its index.
+    /// Gives each node a row of its own, in a known order of events. `order` gives it by the index of the process.
     pub fn in_order(mut self, order: impl Fn(usize, usize) -> Option<usize>) -> Self {
         let place = |lane: &Lane, node: &Node| order(lane.process, *node.events.first()?);
         let mut all: Vec<usize> = Vec::new();
@@ -85,14 +85,14 @@ impl Picture {
         self
     }
 
-    /// The picture as SVG; `title` is for a reader who cannot see it.
+    /// Returns the picture as SVG. `title` is for a reader who cannot see the picture.
     pub fn svg(&self, title: &str, links: Option<&Links<'_>>) -> String {
         let Measures { node_width, node_height, .. } = self.measures;
         let width = self.width();
         let height = HEAD + self.rows * self.measures.row + 4;
         let mut out = String::new();
         let mut draw = |text: String| out.push_str(&text);
-        // An image has no parts; what has links has.
+        // An image has no parts, but a picture with links has parts.
         let role = if links.is_some() { "group" } else { "img" };
         draw(format!(
             "<svg role=\"{role}\" aria-label=\"{}\" viewBox=\"0 0 {width} {height}\" style=\"max-width:{width}px\">",
@@ -135,7 +135,7 @@ impl Picture {
         out
     }
 
-    /// The width at full size. At the right there is room for what is written beside the last lane.
+    /// Returns the width at full size. At the right there is room for the text beside the last lane.
     pub fn width(&self) -> usize {
         self.lanes.len() * self.measures.lane + MARGIN
     }
@@ -148,7 +148,7 @@ impl Picture {
             .map(|(index, node)| (index, node.row))
     }
 
-    /// The lane's line: solid while the process lives, broken while it is a zombie.
+    /// Returns the lane's line: solid while the process lives, broken while it is a zombie.
     fn lane_line(&self, index: usize, lane: &Lane) -> String {
         let (Some(first), Some(last)) = (lane.nodes.first(), lane.nodes.last()) else {
             return String::new();
@@ -158,7 +158,7 @@ impl Picture {
         let mut line = format!("<line class=\"life\" x1=\"{x}\" y1=\"{from}\" x2=\"{x}\" y2=\"{to}\"/>");
         let reaped = self.find(|node| node.reaps == Some(lane.pid)).map(|(_, row)| row);
         let is_child = !lane.place.is_root() && lane.nodes.iter().any(|node| node.ends);
-        // A parent that ends leaves its children to the system, which takes them at once.
+        // When a parent ends, the system becomes the parent of its children at once.
         let parent_end = self.lanes.first().and_then(|root| root.nodes.last()).map_or(0, |node| node.row);
         let until = reaped.unwrap_or(parent_end);
         if is_child && until > last.row {
@@ -192,12 +192,12 @@ impl Picture {
         out
     }
 
-    /// The middle of a lane.
+    /// Returns the middle of a lane.
     fn middle(&self, lane: usize) -> usize {
         lane * self.measures.lane + self.measures.lane / 2
     }
 
-    /// The side of a node in lane `from` that looks towards lane `to`.
+    /// Returns the side of a node in lane `from` that looks towards lane `to`.
     fn edge(&self, from: usize, to: usize) -> usize {
         let (middle, half) = (self.middle(from), self.measures.node_width / 2);
         if to > from { middle + half } else { middle - half }
@@ -207,13 +207,13 @@ impl Picture {
         HEAD + row * self.measures.row
     }
 
-    /// The middle of a node's height.
+    /// Returns the middle of a node's height.
     fn level(&self, row: usize) -> usize {
         self.top(row) + self.measures.node_height / 2
     }
 }
 
-/// A line from a node: level to above or beside its end, then down to it.
+/// Returns a line from a node. The line goes sideways to above or beside its end, and then down to it.
 fn arrow(class: &str, x1: usize, y1: usize, x2: usize, y2: usize) -> String {
     let path = if class == "fork" {
         format!("M{x1} {y1}H{}Q{x2} {y1} {x2} {}V{}", x2.saturating_sub(8).max(x1), y1 + 8, y2.saturating_sub(5))

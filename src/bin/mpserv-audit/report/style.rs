@@ -11,13 +11,14 @@ pub struct Style {
     pub(super) width: usize,
 }
 
-/// The width where there is no terminal.
+/// The width if there is no terminal.
 const WIDTH: usize = 160;
-/// Below this there is no room for two sides.
+/// The smallest width with room for two sides.
 const WIDTH_MIN: usize = 40;
 
 impl Style {
-    /// Colour on a terminal, unless NO_COLOR is set; the terminal's width, or that of COLUMNS.
+    /// Returns the style for standard output. It has colours on a terminal, unless NO_COLOR is set. The width is that
+    /// of the terminal, or the value of COLUMNS.
     pub fn of_stdout() -> Self {
         let terminal = io::stdout().is_terminal();
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -38,7 +39,7 @@ pub(super) const YELLOW: &str = "\x1b[33m";
 pub(super) const BOLD: &str = "\x1b[1m";
 pub(super) const DIM: &str = "\x1b[2m";
 
-/// The colour of a level.
+/// Returns the colour of a level.
 pub fn colour(level: Level) -> &'static str {
     match level {
         Level::Same | Level::Varies => GREEN,
@@ -56,12 +57,12 @@ pub fn shorten(text: &str, width: usize) -> String {
     text.chars().take_while(fits).chain(['…']).collect()
 }
 
-/// Number of terminal columns that a text takes.
+/// Returns the number of terminal columns that a text takes.
 fn columns(text: &str) -> usize {
     text.chars().map(columns_of).sum()
 }
 
-/// Two for the scripts and signs of East Asia, one for others.
+/// Returns 2 for the scripts and signs of East Asia, and 1 for other characters.
 fn columns_of(c: char) -> usize {
     match c {
         '\u{1100}'..='\u{115f}'
@@ -75,7 +76,7 @@ fn columns_of(c: char) -> usize {
     }
 }
 
-/// Two columns with a mark between.
+/// Two columns with a mark between them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Columns {
     width: usize,
@@ -92,7 +93,7 @@ impl Columns {
         if pad { short + &" ".repeat(missing) } else { short }
     }
 
-    /// A call in as many lines as it takes, so that what differs at its end is seen.
+    /// Wraps a call into as many lines as it needs, so that a difference at its end is visible.
     pub(super) fn wrap(self, text: &str) -> Vec<String> {
         let characters: Vec<char> = text.chars().collect();
         characters.chunks(self.width).map(|chunk| chunk.iter().collect()).collect()

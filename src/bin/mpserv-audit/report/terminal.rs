@@ -1,4 +1,4 @@
-//! The report on a terminal: a table, and the traces side by side.
+//! Writes the report to a terminal: a table, and the traces side by side.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use crate::subject::{Case, Subject};
 use crate::trace::Trace;
 use crate::words::count;
 
-/// Writes one line a program.
+/// Writes one line for each program.
 pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], sides: [&str; 2]) -> io::Result<()> {
     let longest = subjects.iter().map(|subject| subject.name.chars().count()).max().unwrap_or(0);
     let name_width = longest.clamp("program".len(), 40);
@@ -36,10 +36,10 @@ pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], sides: [&
     Ok(())
 }
 
-/// Number of equal rows shown around a difference.
+/// The number of equal rows shown around a difference.
 const CONTEXT: usize = 3;
 
-/// Writes the traces side by side: all rows, or those around differences.
+/// Writes the traces side by side: all rows, or only the rows around differences.
 pub fn side_by_side(
     out: &mut impl Write,
     style: Style,
@@ -104,7 +104,7 @@ fn pair_rows(
     Ok(())
 }
 
-/// Tells for each row whether it is shown.
+/// Returns for each row whether it is shown.
 fn shown(rows: &[Row], whole: bool) -> Vec<bool> {
     let mut shown = vec![whole; rows.len()];
     for (at, _) in rows.iter().enumerate().filter(|(_, row)| row.is_difference()) {
@@ -144,7 +144,7 @@ fn one_row(
     Ok(())
 }
 
-/// The lines that show one side of a row.
+/// Returns the lines that show one side of a row.
 fn event_lines(columns: Columns, event: Option<(&Trace, usize)>, row: &Row, sources: Option<&Sources>) -> Vec<String> {
     let Some((trace, event)) = event else {
         return Vec::new();

@@ -1,13 +1,13 @@
-//! Says what the processes of a run are doing, for messages about a run that does not go on.
+//! Describes the present calls of a run's processes, for messages about a run that does not go on.
 
 use super::processes::Processes;
 
-/// More processes are only counted.
+/// The most processes in a message. Further processes are only counted.
 const SHOWN: usize = 3;
-/// A longer call is cut short.
+/// The most characters of a call. A longer call is cut short.
 const CALL_MAX: usize = 80;
 
-/// One clause about each process that strace traces: the call that it is in, or the last that it made.
+/// Returns one clause about each process that strace traces: its present call, or the last call that it made.
 pub(super) fn describe(processes: &Processes) -> String {
     let running = processes.traced();
     let mut clauses: Vec<String> = running.iter().take(SHOWN).map(|pid| clause(processes, *pid)).collect();
@@ -25,7 +25,8 @@ fn clause(processes: &Processes, pid: u32) -> String {
     match last.contains(" = ") || last.ends_with("---") || last.is_empty() {
         true if last.is_empty() => format!("process {pid} has made no call yet"),
         true => format!("process {pid} runs after {}", shorten(last)),
-        // The comma behind an argument comes with it, or in newer versions of strace with the next argument.
+        // strace writes the comma after an argument together with it, and newer versions write it with the next
+        // argument.
         false => format!("process {pid} is in {}, …)", shorten(last.trim_end_matches([',', ' ']))),
     }
 }

@@ -1,4 +1,4 @@
-//! The user's own command beside the program, such as a client. It is not traced.
+//! The user's own command beside the program, such as a client. The command is not traced.
 
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -8,7 +8,7 @@ use mpserv::signal::{self, Signal};
 use super::start::spawn;
 use crate::trouble::Trouble;
 
-/// The command, in a process group of its own.
+/// The command, in its own process group.
 #[derive(Debug)]
 pub(super) struct Helper {
     name: String,
@@ -16,7 +16,7 @@ pub(super) struct Helper {
 }
 
 impl Helper {
-    /// Starts the command, with the program's port in its environment; none if there are no words.
+    /// Starts the command, with the program's port in its environment. Returns none if there are no words.
     pub(super) fn start(words: &[String], port: Option<u16>) -> Result<Option<Self>, Trouble> {
         let Some((name, arguments)) = words.split_first() else {
             return Ok(None);
@@ -31,12 +31,12 @@ impl Helper {
         Ok(Some(Helper { name: name.clone(), child }))
     }
 
-    /// Status of the command, once it has ended.
+    /// Returns the status of the command, once it has ended.
     pub(super) fn status(&mut self) -> Result<Option<ExitStatus>, Trouble> {
         self.child.try_wait().map_err(|error| Trouble::of(format!("--drive: {}", self.name), error))
     }
 
-    /// Error for a status other than success.
+    /// Returns the error for a status other than success.
     pub(super) fn failure(&self, status: ExitStatus) -> Trouble {
         Trouble::new(format!("--drive: {} failed: {status}", self.name))
     }

@@ -1,10 +1,10 @@
-//! Decides which process goes next: the one place that orders events between processes.
+//! Decides which process goes next. Only this module orders events between processes.
 //!
 //! The kernel decides whether a new child or its parent runs first, and which of two children ends first. So two runs
-//! of one program differ although the program does not. A seccomp filter therefore makes each process wait at its
-//! beginning, before its end and, if the run asks for it, before it sleeps. When all processes are at rest, one goes
-//! on, and the tool waits until all rest again. No sleep takes time: the process that would wake first is told that its
-//! time is over. The calls and their results stay as they would be; only their order is settled.
+//! of one program can differ. A seccomp filter therefore makes each process wait at its beginning, before its end and,
+//! if the run asks for it, before it sleeps. When all processes are at rest, one process goes on, and the tool waits
+//! until all rest again. No sleep takes time: the tool tells the process that would wake first that its time is over.
+//! The calls and their results do not change. Only their order is decided.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use super::request::{Ending, Request, Sleep};
 /// The kind of a call that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
-    /// The C library registers a list of locks when a program or a child by fork begins.
+    /// The call by which the C library registers a list of locks, at the beginning of a program or of a forked child.
     Birth,
     Exit,
-    /// A sleep until this time, on a clock that only sleeping moves.
+    /// A sleep until this time, on a clock that advances only by sleeps.
     Sleep(Duration),
 }
 
@@ -34,16 +34,16 @@ struct Held {
 #[derive(Debug)]
 pub struct Hold {
     listener: Listener,
-    /// Skipped sleeps are held; otherwise they pass and take their time.
+    /// The treatment of sleeps: skipped sleeps are held, and other sleeps take their real time.
     sleep: Sleep,
     ending: Ending,
-    /// strace is not attached yet: the first call of the new command is held.
+    /// Whether strace is not attached yet. Until then, the first call of the new command is held.
     unattached: bool,
     held: Vec<Held>,
     clock: Duration,
 }
 
-/// The calls that a filter makes wait.
+/// Returns the calls that wait because of the filter.
 pub fn held_calls() -> [i64; 3] {
     [
         mpserv::ffi::sys::syscall::SYS_set_robust_list,
@@ -58,7 +58,7 @@ impl Hold {
         Hold { listener, sleep, ending, unattached, held: Vec::new(), clock: Duration::ZERO }
     }
 
-    /// Strace is attached to the command.
+    /// Notes that strace is attached to the command.
     pub fn is_attached(&mut self) {
         self.unattached = false;
     }
@@ -73,7 +73,7 @@ impl Hold {
     }
 
     /// Waits at most this long for a process that is about to end or sleep, and holds it. Returns whether there was
-    /// one.
+    /// such a process.
     pub fn receive(&mut self, milliseconds: i32, processes: Option<&Processes>) -> bool {
         let mut came = false;
         while matches!(self.listener.poll(if came { 0 } else { milliseconds }), Ok(true)) {
@@ -107,7 +107,7 @@ impl Hold {
         }
     }
 
-    /// A process that was killed meanwhile needs no answer.
+    /// Handles the result of an answer. A process that was killed meanwhile needs no answer.
     fn finish(&self, answered: Result<(), Errno>) {
         debug_assert!(matches!(answered, Ok(()) | Err(Errno::NOENT)), "{answered:?}");
     }
@@ -122,7 +122,8 @@ impl Hold {
                 What::Exit if self.ending == Ending::ChildFirst => (1, Duration::ZERO, 0, u32::MAX - age),
                 // A parent that ends goes before its children, so that it does not see their end.
                 What::Exit => (1, Duration::ZERO, 0, age),
-                // The root wakes after its children where both sleep equally long, as it started later.
+                // If the root and its children sleep for the same time, the root wakes last, because it went to sleep
+                // later.
                 What::Sleep(until) => (2, until, u32::from(pid == root), age),
             }
         };
@@ -131,7 +132,7 @@ impl Hold {
         };
         match held.what {
             What::Exit => {
-                // A sleep that the child's end cuts short must be a real one.
+                // A sleep that the child's end cuts short must be a real sleep.
                 let sleeper = self.sleeper_above(held.notice.thread);
                 self.pass(sleeper.unwrap_or(held));
             }
@@ -139,7 +140,7 @@ impl Hold {
             What::Sleep(until) => {
                 self.clock = until;
                 self.forget(held);
-                // SAFETY: the call is a sleep, which says by 0 that its time is over, and does nothing else.
+                // SAFETY: the call is a sleep. Its result 0 means that the time is over, and it has no other effect.
                 self.finish(unsafe { self.listener.answer(held.notice, 0) });
             }
         }
@@ -154,7 +155,7 @@ impl Hold {
         self.held.retain(|other| other.notice.thread != held.notice.thread);
     }
 
-    /// The parent of a process, if its sleep is held and it has a handler for its children's end.
+    /// Returns the parent of a process, if its sleep is held and it has a handler for its children's end.
     fn sleeper_above(&self, pid: u32) -> Option<Held> {
         let parent = Status::of(pid)?.parent;
         let catches = Status::of(parent)?.catches_child_signal();
@@ -170,16 +171,16 @@ impl Hold {
     }
 }
 
-/// Whether a process that this one has started runs its own program already.
+/// Whether a process that this process has started already runs its own program.
 fn has_executed(process: u32) -> bool {
     let program = |process: &str| std::fs::read_link(format!("/proc/{process}/exe")).ok();
     program(&process.to_string()) != program("self")
 }
 
-/// Duration of a sleep: the third argument of clock_nanosleep points to it.
+/// Returns the duration of a sleep, to which the third argument of clock_nanosleep points.
 fn duration(notice: &Notice) -> Option<Duration> {
     let [_clock, flags, request, _left, ..] = notice.arguments;
-    // An absolute time would need that clock.
+    // An absolute time cannot be converted without reading that clock.
     if flags != 0 {
         return None;
     }

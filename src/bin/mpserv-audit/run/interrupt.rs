@@ -1,6 +1,6 @@
-//! The end of a run before its time.
+//! Ends a run early.
 
 use mpserv::signal::SignalFlag;
 
-/// Raised when the user wants the tool to end.
+/// The flag that the user wants the tool to end.
 pub static INTERRUPTED: SignalFlag = SignalFlag::new();

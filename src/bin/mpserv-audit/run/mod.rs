@@ -1,8 +1,8 @@
-//! Runs a command under strace, drives it, and reads what strace wrote.
+//! Runs a command under strace, drives it, and reads strace's files.
 //!
 //! - `request`: the command to run; `start` starts it; `stage`: the running program, and the actions of a drive
-//! - `hold`: the order of processes; `processes` and `network`: what /proc shows; `doing` says it in words; `helper`:
-//!   the user's client
+//! - `hold`: the order of processes; `processes` and `network`: facts from /proc; `doing` puts them into words;
+//!   `helper`: the user's client
 //! - `output`: the kinds of standard output; `strace`: the strace on this machine
 
 mod doing;
@@ -32,30 +32,30 @@ use start::{PREFIX, STDERR, start, start_faulty};
 pub use request::{Ending, Request, Sleep};
 pub use start::close;
 
-/// Function that drives a running program.
+/// The function that drives a running program.
 pub type Drive<'d> = dyn Fn(&mut Stage<'_>) -> Result<(), Trouble> + Sync + 'd;
 
-/// Suffix of a kept trace's name, for the file with the printed text.
+/// The suffix of a kept trace's name, for the file with the printed text.
 pub const PRINTED: &str = "printed";
 
-/// Record of one run.
+/// The record of one run.
 #[derive(Debug)]
 pub struct Recorded {
     /// The processes with their traces.
     pub tree: Tree,
-    /// The text that the processes printed on standard output and then on standard error.
+    /// The text that the processes printed on standard output, followed by that on standard error.
     pub printed: Vec<u8>,
-    /// State of the processes at the end of the drive.
+    /// The state of the processes at the end of the drive.
     pub standing: Standing,
 }
 
 /// Runs the command while `drive` drives it.
 ///
 /// # Errors
-/// When it cannot be run or traced, does not do what the drive waits for, or does not end in time. Nothing of it is
-/// left running then, nor its files.
+/// When the command cannot be run or traced, does not do what the drive waits for, or does not end in time. After an
+/// error, no process of the command runs any more, and its files are removed.
 pub fn record(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Trouble> {
-    // A network and a filter belong to a thread and what it starts, so each run has threads of its own.
+    // A network and a filter belong to a thread and to the processes that it starts. So each run has its own thread.
     std::thread::scope(|scope| {
         let run = scope.spawn(|| record_here(request, drive));
         run.join().unwrap_or_else(|_| Err(Trouble::new("a run ended by a panic")))
@@ -63,7 +63,7 @@ pub fn record(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Trou
 }
 
 fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Trouble> {
-    // Without one, the drive finds a port in use and says so.
+    // Without an own network, the drive reports a port that is in use.
     if request.own_network {
         network::use_own();
     }
@@ -84,7 +84,7 @@ fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Tro
     let driven = stage.find_root().and_then(|()| drive(&mut stage)).and_then(|()| stage.finish());
     let root = stage.root();
     let standing = stage.last_standing();
-    // Ends all that is left of it.
+    // Ends all processes of the command that are left.
     drop(stage);
     let mut printed = output.printed.read()?;
     let complaint = fs::read(directory.path.join(STDERR)).unwrap_or_default();
@@ -107,7 +107,7 @@ fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Tro
     Ok(Recorded { tree: directory.read(root, request.stacks)?, printed, standing })
 }
 
-/// A directory for the files of one run, which goes with it.
+/// A directory for the files of one run. A drop removes the directory.
 #[derive(Debug)]
 pub struct Directory {
     pub path: PathBuf,
@@ -123,7 +123,7 @@ impl Directory {
         Ok(Directory { path })
     }
 
-    /// The first line of the root's trace.
+    /// Returns the first line of the root's trace.
     fn first_line(&self, root: Option<u32>) -> Vec<u8> {
         let file = root.map(|root| self.path.join(format!("{PREFIX}.{root}")));
         let text = file.and_then(|file| fs::read(file).ok()).unwrap_or_default();
@@ -131,7 +131,7 @@ impl Directory {
         span::split(first).1.to_vec()
     }
 
-    /// The trace files and their process ids.
+    /// Returns the trace files and their process ids.
     fn traces(&self) -> Result<Vec<(u32, PathBuf)>, Trouble> {
         let trouble = |error| Trouble::of(self.path.display(), error);
         let mut found = Vec::new();
@@ -155,7 +155,7 @@ impl Directory {
         Ok(Tree::build(traces, root))
     }
 
-    /// Keeps the traces and what was printed under a name, in place of what was kept under it before.
+    /// Keeps the traces and the printed text under a name. Replaces files that were kept under this name before.
     fn save(&self, to: &Path, name: &str, printed: &[u8]) -> Result<(), Trouble> {
         let trouble = |path: &Path, error: io::Error| Trouble::of(path.display(), error);
         fs::create_dir_all(to).map_err(|error| trouble(to, error))?;

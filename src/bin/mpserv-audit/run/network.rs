@@ -1,4 +1,4 @@
-//! Sockets as /proc shows them.
+//! Reads the facts about sockets from /proc.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -18,7 +18,7 @@ struct Socket {
     local_port: u16,
     listens: bool,
     lingers: bool,
-    /// Whether something that it sent has not arrived yet.
+    /// Whether data that the socket has sent has not arrived yet.
     has_unsent: bool,
     inode: u64,
 }
@@ -37,8 +37,8 @@ impl Socket {
     }
 }
 
-/// The sockets of this thread's network that `wanted` wants: IPv4's, or where there are none, IPv6's. The kernel takes
-/// milliseconds to list either.
+/// Returns the sockets of this thread's network that `wanted` accepts: those of IPv4, or those of IPv6 if there are
+/// none. The kernel takes milliseconds for each list.
 fn sockets(wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
     let found = of_table("tcp", &wanted);
     if found.is_empty() { of_table("tcp6", &wanted) } else { found }
@@ -49,17 +49,17 @@ fn of_table(table: &str, wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
     text.lines().skip(1).filter_map(Socket::parse).filter(wanted).collect()
 }
 
-/// The column of /proc/net/softnet_stat that says how many packets wait for a processor.
+/// The column of /proc/net/softnet_stat with the number of packets that wait for a processor.
 const BACKLOG_COLUMN: usize = 11;
 
-/// Whether packets are under way, which will wake a process that waits for them.
+/// Whether packets are on their way, which will wake a waiting process.
 pub fn is_delivering() -> bool {
     let processors = fs::read_to_string("/proc/net/softnet_stat").unwrap_or_default();
     let mut backlogs = processors.lines().filter_map(|line| line.split_whitespace().nth(BACKLOG_COLUMN));
     backlogs.any(|backlog| backlog.bytes().any(|digit| digit != b'0'))
 }
 
-/// Whether something has not arrived yet that was sent from this port. The kernel may hold it back for a while.
+/// Whether data that was sent from this port has not arrived yet. The kernel may hold data back for a while.
 pub fn has_unsent(port: u16) -> bool {
     !sockets(|socket| socket.has_unsent && socket.local_port == port).is_empty()
 }
@@ -69,7 +69,7 @@ pub fn listens(processes: &[u32], port: u16) -> bool {
     !held(processes, &sockets(|socket| socket.listens && socket.local_port == port)).is_empty()
 }
 
-/// The ports that these processes listen on.
+/// Returns the ports on which these processes listen.
 pub fn listening_ports(processes: &[u32]) -> Vec<u16> {
     let all = ["tcp", "tcp6"].map(|table| of_table(table, |socket| socket.listens)).concat();
     let mut ports = held(processes, &all);
@@ -78,7 +78,7 @@ pub fn listening_ports(processes: &[u32]) -> Vec<u16> {
     ports
 }
 
-/// The ports of those of these sockets that one of the processes has open.
+/// Returns the ports of those sockets that one of the processes has open.
 fn held(processes: &[u32], sockets: &[Socket]) -> Vec<u16> {
     if sockets.is_empty() {
         return Vec::new();
@@ -106,10 +106,11 @@ pub fn must_be_free(port: u16) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Time between two checks of a port that a connection still keeps. The kernel keeps it for a minute at most.
+/// The time between two checks of a port that a connection still keeps. The kernel keeps such a connection for a minute
+/// at most.
 const LINGER_POLL: Duration = Duration::from_millis(100);
 
-/// Waits until no connection that has ended keeps a port from a program that binds to it.
+/// Waits until no ended connection keeps a program from binding to the port.
 pub fn wait_for_lingering(port: u16) -> Result<(), Trouble> {
     while !sockets(|socket| socket.lingers && socket.local_port == port).is_empty() {
         if INTERRUPTED.is_raised() {
@@ -123,39 +124,40 @@ pub fn wait_for_lingering(port: u16) -> Result<(), Trouble> {
 /// Makes the sockets of this thread's own network send their data at once. Some algorithms of congestion control, such
 /// as BBR, send a little later by a timer, while all processes seem to be at rest.
 fn send_at_once() {
-    // Every kernel has this one; without it, what is sent comes a moment later.
+    // Every kernel has this algorithm. If the write fails, data only comes a moment later.
     let _ = fs::write("/proc/sys/net/ipv4/tcp_congestion_control", "reno");
 }
 
 /// The size of the kernel's hash table of the connections in an own network. By default all networks share a single
-/// table, which is as large as the memory of the machine allows, and which the kernel walks for each list of sockets.
+/// table, as large as the memory of the machine allows. The kernel goes through this table for each list of sockets.
 const HASH_ENTRIES: &[u8] = b"4096";
 
-/// Gives this thread, and what it starts from now on, a network of its own, if it may have one.
+/// Gives this thread, and all processes that it starts from now on, their own network, if that is allowed.
 pub fn use_own() {
     if mpserv::namespace::own_network().is_err() {
         return;
     }
-    // The size applies to networks that are made from this one. Before Linux 6.1 there is no such size, and lists of
+    // The size applies to networks that are made from this one. Before Linux 6.1 the size cannot be set, and lists of
     // sockets only take longer.
     if fs::write("/proc/sys/net/ipv4/tcp_child_ehash_entries", HASH_ENTRIES).is_ok() {
-        // A second network may be one more than there may be: the first one does as well.
+        // This fails if no second network is allowed. Then the first one is used.
         let _ = mpserv::namespace::own_network();
     }
     send_at_once();
 }
 
-/// Listens on a port, without ever waiting.
+/// Listens on a port. Calls on the listener never wait.
 pub fn occupy(port: u16) -> Result<TcpListener, Trouble> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
     let listener = listener.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
     listener.map_err(|error| Trouble::of(format!("listening on port {port}"), error))
 }
 
-/// Makes a user namespace if this process may not make network namespaces otherwise. It must have no other thread.
+/// Makes a user namespace if this process may not make network namespaces otherwise. The process must have no other
+/// thread.
 pub fn make_own_possible() {
     if !is_own_possible() {
-        // If that is not allowed either, runs share the network of the machine.
+        // If the user namespace is not allowed either, runs share the network of the machine.
         let _ = mpserv::namespace::own_users();
     }
 }

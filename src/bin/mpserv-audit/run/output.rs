@@ -1,5 +1,5 @@
-//! Kinds of standard output. C's stdio buffers by line on a terminal and in full elsewhere, so each kind makes other
-//! calls.
+//! The kinds of standard output. C's stdio buffers lines on a terminal and full blocks elsewhere, so the calls depend
+//! on the kind.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -37,7 +37,8 @@ impl Output {
         Self::ALL.into_iter().find(|output| output.name() == name)
     }
 
-    /// The kind that a call tells which asks for standard output's. It is none of these if it is /dev/null or a socket.
+    /// Returns the kind of standard output that a call of the program shows. Returns none for /dev/null and for a
+    /// socket.
     pub fn asked(call: &Call<'_>) -> Option<Self> {
         let has = |mark: &[u8]| call.arguments.windows(mark.len()).any(|part| part == mark);
         match call.name {
@@ -51,7 +52,7 @@ impl Output {
         }
     }
 
-    /// Opens one of this kind, with a thread that reads it as long as a process can write.
+    /// Opens an output of this kind, with a thread that reads it for as long as a process can write.
     pub fn open(self, directory: &Path) -> Result<Opened, Trouble> {
         let reading = |reader: Box<dyn Read + Send>| Printed::Reader(std::thread::spawn(move || read_all(reader)));
         let (stdio, printed) = match self {
@@ -60,10 +61,10 @@ impl Output {
                 (slave.into(), reading(Box::new(master)))
             }
             Output::Pipe => {
-                // Another thread may be starting a program, which must not inherit it.
+                // Another thread may be starting a program, which must not inherit the pipe.
                 let pipe = fd::pipe2(fd::PipeFlags::CLOEXEC);
                 let (reader, writer) = pipe.map_err(|error| Trouble::of("a pipe", error))?;
-                // SAFETY: the descriptor is open, and `into_raw` has given it away.
+                // SAFETY: the descriptor is open, and nothing else owns it after `into_raw`.
                 let writer = unsafe { std::os::fd::OwnedFd::from_raw_fd(writer.into_raw()) };
                 (writer.into(), reading(Box::new(Reader(reader))))
             }
@@ -84,7 +85,7 @@ pub struct Opened {
     pub printed: Printed,
 }
 
-/// Source from which the output of the program is read.
+/// The source from which the output of the program is read.
 #[derive(Debug)]
 pub enum Printed {
     /// The thread ends when the last writer has closed.
@@ -93,7 +94,7 @@ pub enum Printed {
 }
 
 impl Printed {
-    /// All of it, once no process can write any more.
+    /// Returns the whole output, once no process can write any more.
     pub fn read(self) -> Result<Vec<u8>, Trouble> {
         match self {
             Printed::Reader(reader) => reader.join().map_err(|_| Trouble::new("a thread ended by a panic")),
@@ -104,18 +105,18 @@ impl Printed {
 
 fn read_all(mut reader: impl Read) -> Vec<u8> {
     let mut all = Vec::new();
-    // A terminal ends with an error, in place of which there is nothing more to read.
+    // At its end, a terminal gives an error, so the result is ignored.
     let _ = reader.read_to_end(&mut all);
     all
 }
 
-/// A pipe, or the master of a pseudoterminal, to read from.
+/// The reading end of a pipe, or the master of a pseudoterminal.
 #[derive(Debug)]
 struct Reader(fd::OwnedFd);
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // EIO is how a terminal says that the last writer has closed.
+        // A terminal gives EIO when the last writer has closed.
         fd::read(&self.0, buffer).map_err(|errno| io::Error::from_raw_os_error(errno.raw()))
     }
 }

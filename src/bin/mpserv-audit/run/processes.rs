@@ -1,4 +1,4 @@
-//! The traced processes as /proc shows them, and when they are at rest.
+//! Reads the facts about the traced processes from /proc, and tells when they are at rest.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -8,27 +8,27 @@ use std::time::Duration;
 use mpserv::ffi::sched::CLONE_VFORK;
 use mpserv::syscall;
 
-/// Status of one process, from /proc.
+/// The status of one process, from /proc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
     /// `S` sleeps, `Z` is a zombie, `t` is stopped by strace.
     pub state: u8,
     pub parent: u32,
-    /// The strace that traces it; 0 once that has heard of its end.
+    /// The id of the strace that traces the process, or 0 once strace has heard of the process's end.
     pub tracer: u32,
-    /// Signals that wait to be delivered.
+    /// The signals that wait to be delivered.
     pending: u64,
-    /// Signals that it has a handler for.
+    /// The signals for which the process has a handler.
     caught: u64,
-    /// Number of context switches. If it has not changed, the process has not run.
+    /// The number of context switches. If it has not changed, the process has not run.
     switches: (u64, u64),
 }
 
-/// SIGCHLD's bit in a set of signals.
+/// The bit of SIGCHLD in a set of signals.
 const CHILD_BIT: u64 = 1 << 16;
 
 impl Status {
-    /// Reads the status of a process or thread; none when it is gone.
+    /// Reads the status of a process or thread. Returns none when it is gone.
     pub fn of(pid: u32) -> Option<Self> {
         let text = fs::read(format!("/proc/{pid}/status")).ok()?;
         Status::parse(&String::from_utf8_lossy(&text))
@@ -60,11 +60,11 @@ impl Status {
         self.caught & CHILD_BIT != 0
     }
 
-    /// Whether nothing happens in it until something else happens. `D` is another matter: see [`waits_for_vfork`].
+    /// Whether nothing happens in the process until something else happens. For the state `D`, see [`waits_for_vfork`].
     pub fn is_still(&self) -> bool {
         match self.state {
             b'S' => self.pending == 0,
-            // Its parent hears of its end only once strace has.
+            // The parent hears of the end only after strace has.
             b'Z' => self.tracer == 0,
             _ => false,
         }
@@ -72,15 +72,15 @@ impl Status {
 }
 
 /// Whether a process that /proc calls sleeping still waits for the processor. A process that is interrupted on its way
-/// to sleep has this state as long as a busy machine keeps it waiting. The kernel tells the call of a process only once
-/// the process has left the processor.
+/// to sleep has this state for as long as a busy machine keeps it waiting. The kernel tells the call of a process only
+/// once the process has left the processor.
 fn is_queued(pid: u32) -> bool {
-    // Where this is not allowed to be known, it shows as a difference at worst.
+    // If this process may not read the file, the worst effect is a false difference.
     fs::read(format!("/proc/{pid}/syscall")).is_ok_and(|call| call == b"running\n")
 }
 
-/// Whether a process that sleeps uninterruptibly does so in vfork, until its child runs a program or ends. A fork
-/// sleeps like that too, when the kernel is short of something, but not for long.
+/// Whether a process that sleeps uninterruptibly does so in vfork, until its child runs a program or ends. A fork also
+/// sleeps like this when the kernel is short of a resource, but not for long.
 fn waits_for_vfork(pid: u32) -> bool {
     let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
     let mut words = call.split(' ');
@@ -89,67 +89,68 @@ fn waits_for_vfork(pid: u32) -> bool {
     let flags = match number.and_then(syscall::name) {
         Some("vfork") => return true,
         Some("clone") => argument,
-        // Its flags are the first field of what its first argument points to.
+        // The first argument of clone3 points to a struct, and the flags are its first field.
         Some("clone3") => argument.and_then(|at| memory(pid, at)).map(u64::from_ne_bytes),
         _ => None,
     };
     flags.is_some_and(|flags| flags & CLONE_VFORK as u64 != 0)
 }
 
-/// Index of the time in user space among the fields of /proc/PID/stat after the program's name. Kernel time follows.
+/// The index of the time in user space among the fields of /proc/PID/stat after the program's name. Kernel time
+/// follows.
 const USER_TIME: usize = 11;
-/// The unit of both: hundredths of a second, on every Linux.
+/// The unit of both times: hundredths of a second, on every Linux.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// Processor time of a process.
+/// Returns the processor time of a process.
 pub fn processor_time(pid: u32) -> Option<Duration> {
     times(pid, 2)
 }
 
-/// Processor time of a process and of its reaped children, whose fields follow its own.
+/// Returns the processor time of a process and of its reaped children, whose fields follow its own.
 pub fn processor_time_of_all(pid: u32) -> Option<Duration> {
     times(pid, 4)
 }
 
 fn times(pid: u32, count: usize) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may have blanks and brackets of its own.
+    // The program's name may contain blanks and brackets.
     let (_, fields) = stat.rsplit_once(") ")?;
     let times = fields.split(' ').skip(USER_TIME).take(count).map(|field| field.parse::<u64>().ok());
     let ticks = times.sum::<Option<u64>>()?;
     Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
 }
 
-/// The children of a process, zombies among them.
+/// Returns the children of a process, zombies among them.
 pub fn children(pid: u32) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
     lists.flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()).collect()
 }
 
-/// Bytes of a process's memory.
+/// Returns some bytes of a process's memory.
 pub fn memory<const LENGTH: usize>(pid: u32, address: u64) -> Option<[u8; LENGTH]> {
     let mut bytes = [0; LENGTH];
     File::open(format!("/proc/{pid}/mem")).ok()?.read_exact_at(&mut bytes, address).ok()?;
     Some(bytes)
 }
 
-/// Bytes at the end of a trace that are read for a message.
+/// The number of bytes at the end of a trace that are read for a message.
 const END_OF_TRACE: usize = 4096;
 
-/// One process and what was seen of it; no status once it is gone.
+/// A process and its status, or none once the process is gone.
 pub type Seen = (u32, Option<Status>);
 
-/// The processes that strace keeps a file for.
+/// The processes for which strace keeps a file.
 #[derive(Debug)]
 pub struct Processes {
     pub strace: u32,
     directory: PathBuf,
-    /// Prefix of strace's file names; the process id follows.
+    /// The prefix of strace's file names. The process id follows.
     prefix: String,
-    /// The largest process id, after which numbers start over.
+    /// The largest process id. After it, ids start over.
     id_limit: u32,
-    /// Up to this id all processes of ours are known.
+    /// The id up to which all processes of this run are known.
     checked: u32,
 }
 
@@ -160,7 +161,7 @@ impl Processes {
         Processes { strace, directory: directory.into(), prefix: format!("{prefix}."), id_limit, checked: strace }
     }
 
-    /// Their ids, as far as strace has met them.
+    /// Returns the ids of all processes of which strace knows.
     pub fn ids(&self) -> Vec<u32> {
         let Ok(entries) = fs::read_dir(&self.directory) else {
             return Vec::new();
@@ -171,13 +172,13 @@ impl Processes {
         ids
     }
 
-    /// Total length of the traces of all processes.
+    /// Returns the total length of the traces of all processes.
     pub fn trace_length(&self) -> u64 {
         let file = |pid: u32| fs::metadata(self.directory.join(format!("{}{pid}", self.prefix)));
         self.ids().into_iter().filter_map(|pid| file(pid).ok()).map(|file| file.len()).sum()
     }
 
-    /// The end of what strace has written about one of them.
+    /// Returns the end of strace's file for one process.
     pub fn end_of_trace(&self, pid: u32) -> Option<String> {
         let file = File::open(self.directory.join(format!("{}{pid}", self.prefix))).ok()?;
         let start = file.metadata().ok()?.len().saturating_sub(END_OF_TRACE as u64);
@@ -186,12 +187,12 @@ impl Processes {
         Some(String::from_utf8_lossy(&end[..length]).into_owned())
     }
 
-    /// A number that grows in the order in which processes were made, since the root.
+    /// Returns a number that grows in the order in which processes were made, since the root.
     pub fn age(&self, root: u32, pid: u32) -> u32 {
         if pid >= root { pid - root } else { pid + (self.id_limit - root) }
     }
 
-    /// All of them, strace included, or none when one of them is not still.
+    /// Returns all processes, strace included, or none when one of them moves.
     pub fn look(&self) -> Option<Vec<Seen>> {
         let mut seen = vec![(self.strace, Some(Status::of(self.strace)?))];
         seen.extend(self.ids().into_iter().map(|pid| (pid, Status::of(pid))));
@@ -209,34 +210,34 @@ impl Processes {
         seen.iter().all(is_still).then_some(seen)
     }
 
-    /// The last process id that was given out.
+    /// Returns the last process id that was given out.
     pub fn last_id(&self) -> u32 {
         let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         load.split_whitespace().last().and_then(|last| last.parse().ok()).unwrap_or(self.id_limit)
     }
 
-    /// Whether there is a process or thread, with an id up to `last`, that strace traces but has not heard of yet: one
-    /// that was forked just now and has not run.
+    /// Whether strace traces a process or thread with an id up to `last` of which it has not heard yet. Such a process
+    /// has just been forked and has not run.
     pub fn has_newborn(&self, last: u32) -> bool {
         let known = self.ids();
         let is_new =
             |pid: &u32| !known.contains(pid) && Status::of(*pid).is_some_and(|status| status.tracer == self.strace);
-        // The numbers may have started over.
+        // The ids may have started over.
         let behind = if last < self.checked { last + self.id_limit } else { last };
         (self.checked + 1..=behind).any(|id| is_new(&(id % self.id_limit)))
     }
 
-    /// All processes up to this id are known.
+    /// Notes that all processes up to this id are known.
     pub fn knows_up_to(&mut self, last: u32) {
         self.checked = last;
     }
 
-    /// Processor time of all processes.
+    /// Returns the processor time of all processes.
     pub fn processor_time(&self) -> Duration {
         self.ids().into_iter().filter_map(processor_time).sum()
     }
 
-    /// Process ids that still run under our strace.
+    /// Returns the ids of the processes that still run under this strace.
     pub fn traced(&self) -> Vec<u32> {
         let is_ours = |pid: &u32| Status::of(*pid).is_some_and(|status| status.tracer == self.strace);
         self.ids().into_iter().filter(is_ours).collect()

@@ -1,4 +1,4 @@
-//! Request to run a command, with its settings.
+//! The request to run a command, with its settings.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,24 +6,24 @@ use std::time::Duration;
 use super::output::Output;
 use super::strace::Strace;
 
-/// Treatment of the time that a command sleeps.
+/// The treatment of the time that a command sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sleep {
     /// Sleeps take no time, and end in the order in which they would.
     Skipped,
     /// Alarms take their real time.
     Real,
-    /// They take their time, and so must all else: the command is one process with an alarm set. It has no order to be
-    /// settled, and waits for no permission.
+    /// Sleeps and all other waits take their real time, because the command is a single process with an alarm set. Its
+    /// events need no order, so the process is never held.
     Alarmed,
 }
 
-/// Which of several processes that are about to end goes first.
+/// The order of processes that are about to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// A parent before its children: it does not see their end.
+    /// A parent ends before its children, so it does not see their end.
     ParentFirst,
-    /// Children before their parent, which sees their end.
+    /// Children end before their parent, which sees their end.
     ChildFirst,
 }
 
@@ -35,16 +35,16 @@ pub struct Request<'r> {
     pub side: &'r str,
     /// The program and its arguments.
     pub words: Vec<String>,
-    /// The folder in which the program runs; none for this tool's own.
+    /// The folder in which the program runs, or none for that of this tool.
     pub directory: Option<&'r Path>,
-    /// Its standard input.
+    /// The standard input of the program.
     pub input: &'r str,
     pub output: Output,
-    /// With each call its stack, and when it began and ended.
+    /// Whether the trace has the stack of each call, and the times of its beginning and end.
     pub stacks: bool,
     pub sleep: Sleep,
     pub ending: Ending,
-    /// The command gets its own network namespace, if this process may make one.
+    /// Whether the command gets its own network namespace, if this process may make one.
     pub own_network: bool,
     /// A port that this tool listens on from the beginning.
     pub occupies: Option<u16>,
@@ -53,12 +53,13 @@ pub struct Request<'r> {
     pub timeout: Duration,
     /// The folder for a copy of strace's files, and the prefix of their names.
     pub save: Option<(&'r Path, String)>,
-    /// Faults that strace injects into the command's calls (`--inject`), from main on. The trace begins there as well.
+    /// The faults that strace injects into the command's calls (`--inject`), from main on. The trace begins at main as
+    /// well.
     pub faults: Option<Vec<String>>,
 }
 
 impl Request<'_> {
-    /// The side and the command as one would type it.
+    /// Returns the side, and the command in the form for a shell.
     pub fn command(&self) -> String {
         format!("{}: '{}'", self.side, self.words.join(" "))
     }

@@ -17,34 +17,34 @@ use super::request::Request;
 use super::start::{Started, TICK_MILLISECONDS};
 use crate::trouble::Trouble;
 
-/// Time between two looks at the processes once nothing has moved for [`IDLE_AFTER`] looks.
+/// The time between two looks at the processes once nothing has moved for [`IDLE_AFTER`] looks.
 const IDLE_MILLISECONDS: i32 = 10;
 const IDLE_AFTER: u32 = 50;
-/// Time between two checks whether a server that does not come to rest is listening.
+/// The time between two checks whether a server that does not come to rest is listening.
 const LISTEN_INTERVAL: Duration = Duration::from_millis(200);
-/// Longest time for which a drive waits for busy processes. The limit holds for the clock and for processor time,
+/// The longest time for which a drive waits for busy processes. The limit holds for the clock and for processor time,
 /// because a process gets little of the processor on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PROCESSOR_PATIENCE: Duration = Duration::from_secs(2);
-/// Under faults, a program whose trace has grown to more bytes than this makes calls without end. Without a fault, no
-/// trace comes near.
+/// The size of a trace, in bytes, from which on a program under faults is taken to make calls without end. Without a
+/// fault, traces are far smaller.
 const TRACE_LIMIT: u64 = 512 << 10;
 
-/// State of the processes.
+/// The state of the processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Something runs.
+    /// A process runs.
     Moving,
-    /// All wait for something from outside.
+    /// All processes wait for something from outside.
     Rest,
-    /// The last has ended.
+    /// The last process has ended.
     Ended,
 }
 
-/// State of the processes at the end of a drive.
+/// The state of the processes at the end of a drive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Standing {
-    /// All had ended, or were left to end.
+    /// All processes had ended, or were left to end.
     #[default]
     Ended,
     /// The processes waited without end and were killed.
@@ -58,16 +58,16 @@ pub enum Standing {
 pub struct Stage<'r> {
     request: &'r Request<'r>,
     started: Started,
-    /// Listener of this tool, if the request asks for one.
+    /// The listener of this tool, if the request asks for one.
     listener: Option<TcpListener>,
     root: Option<u32>,
     ended: bool,
-    /// Since when something has been moving, and how much of the processor it has had until then.
+    /// The time since which a process has been moving.
     moving: Instant,
     used: Duration,
-    /// Looks since something moved.
+    /// The number of looks since a process moved.
     idle: u32,
-    /// Command of the drive, which ends with the program.
+    /// The command of the drive, which ends with the program.
     helper: Option<Helper>,
     standing: Standing,
 }
@@ -88,22 +88,22 @@ impl<'r> Stage<'r> {
         }
     }
 
-    /// State of the processes at the end of the drive.
+    /// Returns the state of the processes at the end of the drive.
     pub fn last_standing(&self) -> Standing {
         self.standing
     }
 
-    /// The process id of the command.
+    /// Returns the process id of the command.
     pub fn root(&self) -> Option<u32> {
         self.root
     }
 
-    /// The listener that the request asks for.
+    /// Returns the listener that the request asks for.
     pub fn listener(&self) -> io::Result<&TcpListener> {
         self.listener.as_ref().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
     }
 
-    /// Waits until strace has made the command's process, and that runs its own program.
+    /// Waits until strace has made the command's process, and until that process runs its own program.
     pub fn find_root(&mut self) -> Result<(), Trouble> {
         loop {
             let ended = self.step()? == State::Ended;
@@ -118,8 +118,8 @@ impl<'r> Stage<'r> {
         }
     }
 
-    /// Waits until nothing moves, or the program has ended, and tells whether it still runs.
-    /// Under faults a program may make calls without end; that one is ended.
+    /// Waits until nothing moves, or until the program has ended. Returns whether it still runs. Under faults, ends a
+    /// program that makes calls without end.
     pub fn settle(&mut self) -> Result<bool, Trouble> {
         self.moving = Instant::now();
         loop {
@@ -135,13 +135,13 @@ impl<'r> Stage<'r> {
         }
     }
 
-    /// Ends all processes, which stood like this.
+    /// Ends all processes. `standing` is their state before.
     pub fn end_all(&mut self, standing: Standing) {
         self.standing = standing;
         self.kill_all();
     }
 
-    /// Lets a little time pass, and processes go on.
+    /// Lets processes go on for a little while.
     pub fn wait(&mut self) -> Result<(), Trouble> {
         self.step()?;
         self.pause()
@@ -156,7 +156,7 @@ impl<'r> Stage<'r> {
     pub fn wait_until_listening(&mut self, port: u16) -> Result<(), Trouble> {
         let mut looked = Instant::now();
         loop {
-            // Looking is slow, so it is done when something may have come of it.
+            // A look at the sockets is slow, so it is taken only when the result may have changed.
             let is_at_rest = self.step()? == State::Rest;
             if is_at_rest || looked.elapsed() > LISTEN_INTERVAL {
                 looked = Instant::now();
@@ -176,7 +176,7 @@ impl<'r> Stage<'r> {
         }
     }
 
-    /// Tells at once of a server that is at rest and listens, but not on the port that it was expected to.
+    /// Fails at once if a server is at rest and listens, but on another port than expected.
     fn must_not_listen_elsewhere(&self, port: u16) -> Result<(), Trouble> {
         let ports = network::listening_ports(&self.started.processes.ids());
         if ports.is_empty() || ports.contains(&port) {
@@ -196,13 +196,13 @@ impl<'r> Stage<'r> {
     pub fn signal(&mut self, signal: Signal) -> Result<(), Trouble> {
         let root = self.root.and_then(|root| i32::try_from(root).ok()).and_then(Pid::from_raw);
         match root.filter(|_| !self.ended).map(|root| signal::kill(root, signal)) {
-            // The command has ended, strace not yet.
+            // The command has ended, but strace has not.
             Some(Err(Errno::SRCH)) | Some(Ok(())) | None => Ok(()),
             Some(Err(errno)) => Err(Trouble::of("kill", errno)),
         }
     }
 
-    /// Starts another command, not traced, that is ended with the program.
+    /// Starts another command without tracing it. The command is ended with the program.
     pub fn start(&mut self, words: &[String]) -> Result<(), Trouble> {
         self.helper = Helper::start(words, self.request.needs_free)?;
         Ok(())
@@ -229,7 +229,7 @@ impl<'r> Stage<'r> {
         self.step().map(|state| state == State::Rest)
     }
 
-    /// Runs another command, not traced, to its end, and waits until nothing moves.
+    /// Runs another command to its end without tracing it, and waits until nothing moves.
     pub fn run(&mut self, words: &[String]) -> Result<(), Trouble> {
         self.start(words)?;
         while let Some(helper) = &mut self.helper {
@@ -255,7 +255,7 @@ impl<'r> Stage<'r> {
         Ok(())
     }
 
-    /// Looks at all processes once, and lets one go on if all wait and one is held.
+    /// Looks at all processes once. If all wait and one is held, lets that one go on.
     fn step(&mut self) -> Result<State, Trouble> {
         if self.has_ended()? {
             return Ok(State::Ended);
@@ -284,7 +284,7 @@ impl<'r> Stage<'r> {
         Ok(State::Rest)
     }
 
-    /// Whether anything has moved between two looks, or is about to.
+    /// Whether a process has moved between two looks, or is about to move.
     fn moves(&mut self) -> bool {
         let before = self.receive(0);
         let first = self.started.processes.look();
@@ -313,7 +313,7 @@ impl<'r> Stage<'r> {
         self.started.hold.as_mut().is_some_and(|hold| hold.receive(milliseconds, Some(processes)))
     }
 
-    /// Takes the orphans that have ended, which this process has adopted.
+    /// Reaps adopted orphans that have ended.
     fn reap(&self, seen: &[super::processes::Seen]) {
         let own = std::process::id();
         let orphans = seen.iter().filter(|(pid, status)| {
@@ -322,13 +322,13 @@ impl<'r> Stage<'r> {
         });
         for (pid, _) in orphans {
             if let Some(pid) = i32::try_from(*pid).ok().and_then(Pid::from_raw) {
-                // Whichever process it was, it is no zombie any more.
+                // The result does not matter: the process is no zombie any more.
                 let _ = waitpid(WaitFor::Child(pid), None, WaitOptions::NOHANG);
             }
         }
     }
 
-    /// Lets a little time pass, less if a process is about to end meanwhile; but not for ever.
+    /// Waits for a little while, and less if a process is about to end. Fails when all this has taken too long.
     fn pause(&mut self) -> Result<(), Trouble> {
         if INTERRUPTED.is_raised() {
             return Err(Trouble::new("interrupted"));

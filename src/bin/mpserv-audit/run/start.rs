@@ -1,4 +1,4 @@
-//! Starts a command under strace, or strace at a command that has begun.
+//! Starts a command under strace, or attaches strace to a command that has begun.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,16 +16,16 @@ use super::request::{Request, Sleep};
 use super::strace::STRING_MAX;
 use crate::trouble::Trouble;
 
-/// Prefix of strace's file names; the process id follows.
+/// The prefix of strace's file names. The process id follows.
 pub(super) const PREFIX: &str = "trace";
-/// File with the standard error of the command and of strace.
+/// The file with the standard error of the command and of strace.
 pub(super) const STDERR: &str = "stderr";
-/// File with the standard error of an attached strace.
+/// The file with the standard error of an attached strace.
 pub(super) const STRACE_STDERR: &str = "strace";
-/// File with the command's standard input.
+/// The file with the command's standard input.
 pub(super) const STDIN: &str = "stdin";
 
-/// Time between two looks at the processes.
+/// The time between two looks at the processes.
 pub(super) const TICK_MILLISECONDS: i32 = 1;
 
 /// A command that strace has begun to run.
@@ -37,7 +37,8 @@ pub struct Started {
     pub(super) end: Instant,
 }
 
-/// Starts strace in a thread that is under the filter, so that strace and the command are and this thread is not.
+/// Starts strace from a thread that is under the filter. So the filter holds for strace and the command, but not for
+/// this thread.
 pub(super) fn start(request: &Request<'_>, directory: &Path, stdout: Stdio) -> Result<Started, Trouble> {
     let (stdin, stderr) = files(request, directory)?;
     let mut command = tracer(request, directory);
@@ -49,16 +50,15 @@ pub(super) fn start(request: &Request<'_>, directory: &Path, stdout: Stdio) -> R
     if let Some(directory) = request.directory {
         command.current_dir(directory);
     }
-    // Keys of the terminal, such as Ctrl-C, must reach the tool alone, not the command.
+    // Keys of the terminal, such as Ctrl-C, must reach only the tool, not the command.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let (strace, hold) = start_held(request, directory, command, false)?;
     let processes = Processes::new(strace.id(), directory, PREFIX);
     Ok(Started { strace, processes, hold, end: Instant::now() + request.timeout })
 }
 
-/// Starts the command without strace, and attaches strace to it at its beginning, behind the loader: what happens to a
-/// call the first time that main makes it is not to happen to the loader. Held until then, it meets strace at the same
-/// place in every run.
+/// Starts the command without strace, and attaches strace after the loader, so that a fault at the first call of a kind
+/// hits main, and not the loader. The command is held until then, so strace attaches at the same place in every run.
 pub(super) fn start_faulty(
     request: &Request<'_>,
     directory: &Path,
@@ -94,7 +94,7 @@ pub(super) fn start_faulty(
     std::os::unix::process::CommandExt::process_group(&mut tracer, 0);
     let mut strace = spawn(&mut tracer).map_err(|error| Trouble::of(request.strace.path.display(), error))?;
     let processes = Processes::new(strace.id(), directory, PREFIX);
-    // A process is traced once it repeats the call in which it was held.
+    // A process is traced from the moment when it repeats the call in which it was held.
     hold.forget_all();
     while hold.is_empty() {
         if matches!(strace.try_wait(), Ok(Some(_))) {
@@ -109,12 +109,12 @@ pub(super) fn start_faulty(
     Ok(Started { strace, processes, hold: Some(hold), end })
 }
 
-/// A command that does not outlive a start that failed.
+/// A command that is ended if its start fails.
 #[derive(Debug)]
 struct Unattached(Child);
 
 impl Unattached {
-    /// From now on it is the stage's.
+    /// Gives the command to the stage.
     fn attached(self) {
         std::mem::forget(self);
     }
@@ -134,7 +134,7 @@ fn tracer(request: &Request<'_>, directory: &Path) -> Command {
     command
 }
 
-/// The command's standard input and error.
+/// Returns the command's standard input and error.
 fn files(request: &Request<'_>, directory: &Path) -> Result<(File, File), Trouble> {
     let stderr = File::create(directory.join(STDERR));
     let input = directory.join(STDIN);
@@ -143,7 +143,7 @@ fn files(request: &Request<'_>, directory: &Path) -> Result<(File, File), Troubl
     files.map_err(|error| Trouble::of(directory.display(), error))
 }
 
-/// Starts a command under the filter, if there can be one; `holds` its beginning.
+/// Starts a command under the filter, if there can be one. `holds` tells whether its beginning is held.
 fn start_held(
     request: &Request<'_>,
     directory: &Path,
@@ -182,14 +182,16 @@ fn start_held(
     Ok((child, hold))
 }
 
-/// Held while a program is being started: until it runs, the new process has copies of all that this one has open.
+/// The lock that is held while a program is being started. Until the program runs, the new process has copies of all
+/// descriptors of this process.
 static STARTING: Mutex<()> = Mutex::new(());
 
-/// The number of a descriptor above all that this tool has open, and below what any system allows.
+/// A number above all open descriptors of this tool, and below the limit of any system.
 const LAST_DESCRIPTOR: i32 = 1000;
 
-/// Starts a program, and waits until it runs and has no copies any more. They are closed in the order of their numbers
-/// a moment after the program has taken the process's place, which is all that the standard library waits for.
+/// Starts a program, and waits until it runs and has no copies of descriptors any more. The standard library waits only
+/// until the program has replaced the process. The kernel closes the copies, in the order of their numbers, a moment
+/// later.
 pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     let _guard = STARTING.lock();
     let trouble = |errno: Errno| io::Error::from_raw_os_error(errno.raw());
@@ -199,12 +201,13 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     drop(other);
     let child = command.spawn();
     drop(last);
-    // No process writes to it: it ends when the last copy is closed.
+    // No process writes to the pipe. Its end comes when the last copy is closed.
     fd::read(&end, &mut [0]).map_err(trouble)?;
     child
 }
 
-/// Closes a socket so that its peer hears of it at once: when no program that another thread is starting has a copy.
+/// Closes a socket while no other thread is starting a program, which would have a copy. So the peer notices the end at
+/// once.
 pub fn close(socket: impl Sized) {
     let _guard = STARTING.lock();
     drop(socket);
@@ -213,7 +216,7 @@ pub fn close(socket: impl Sized) {
 fn filter() -> Result<seccomp::Listener, Errno> {
     let calls = held_calls();
     seccomp::listen(&calls).or_else(|_| {
-        // Without root, the filter needs no_new_privs: no process may gain privileges by it.
+        // Without root, the filter needs no_new_privs, so that no process can gain privileges by it.
         process::no_new_privileges()?;
         seccomp::listen(&calls)
     })

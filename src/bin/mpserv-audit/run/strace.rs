@@ -1,15 +1,15 @@
-//! The strace on this machine, and what its complaints mean.
+//! The strace on this machine, and the meaning of its complaints.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::trouble::Trouble;
 
-/// The strace that is there.
+/// The strace on this machine.
 #[derive(Debug)]
 pub struct Strace {
     pub path: PathBuf,
-    /// Its first line of `-V`.
+    /// The first line that `strace -V` prints.
     pub version: String,
     /// Whether this strace can show stacks.
     pub has_stacks: bool,
@@ -18,11 +18,11 @@ pub struct Strace {
 /// The longest string that strace is asked to show.
 pub const STRING_MAX: usize = 65535;
 
-/// Hint that shows how to install strace.
+/// The hint that shows how to install strace.
 const INSTALL: &str = "install it with: apt-get install strace";
 
 impl Strace {
-    /// Looks for it where the shell would.
+    /// Looks for strace as a shell does.
     pub fn find() -> Result<Self, Trouble> {
         let missing = || Trouble::new(format!("strace is not installed; {INSTALL}"));
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -40,7 +40,7 @@ impl Strace {
     }
 }
 
-/// Checks that the program was started under strace; the error is the complaint of strace.
+/// Checks that the program was started under strace. The error is strace's complaint.
 pub fn check(command: &str, complaint: &str, first: &[u8]) -> Result<(), Trouble> {
     let began = first.starts_with(b"execve(") && first.ends_with(b"= 0");
     if began {

@@ -1,6 +1,7 @@
-//! The files of lines, as objdump shows them.
+//! Finds the files of lines by objdump.
 //!
-//! addr2line of binutils 2.40 takes the program's first file for that of a header whose functions come first in it.
+//! This is necessary because addr2line of binutils 2.40 can name the wrong file: the program's first file for a header
+//! whose functions come first.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{BufRead, BufReader};
@@ -11,11 +12,12 @@ use std::process::{Command, Stdio};
 #[derive(Debug, Default)]
 pub(super) struct LineTable {
     rows: HashMap<u64, (String, usize)>,
-    /// Paths by the last part of each.
+    /// The paths of files, by their last part.
     paths: HashMap<String, String>,
 }
 
-/// A row: from this address on, code is of that line. There is none behind the end of a function.
+/// A row of the table: from its address on, the code belongs to its line. After the end of a function, code belongs to
+/// no line.
 #[derive(Debug, PartialEq, Eq)]
 struct Row<'t> {
     file: &'t str,
@@ -68,13 +70,13 @@ impl LineTable {
         table
     }
 
-    /// The file of a line at an address, which addr2line believes to be `believed`.
+    /// Returns the file of a line at an address, for which addr2line names `believed`.
     pub(super) fn file_at(&self, address: u64, line: usize, believed: String) -> String {
         let name = Path::new(&believed).file_name().unwrap_or_default().to_string_lossy();
         match self.rows.get(&address) {
             Some((file, number)) if *number == line && *file != name => {
                 let path = self.paths.get(file).unwrap_or(file);
-                // A path that is not whole begins where the believed file is.
+                // A relative path begins in the folder of the believed file.
                 let folder = Path::new(&believed).parent().unwrap_or(Path::new(""));
                 folder.join(path).to_string_lossy().into_owned()
             }
@@ -110,7 +112,7 @@ a header.h                                     -              0x11a6
         assert_eq!(file(0x1154, 4), "/src/include/a header.h");
         assert_eq!(file(0x1155, 5), "/src/include/a header.h");
         assert_eq!(file(0x116e, 3), "/src/p.c");
-        // Behind the end of a function, and where the line is another, addr2line is believed.
+        // After the end of a function, and for another line, the answer of addr2line is used.
         assert_eq!(file(0x1180, 3), "/src/p.c");
         assert_eq!(file(0x1190, 7), "/src/p.c");
     }

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-/// Addresses of the parts of an ELF file in memory: strace gives offsets in the file, addr2line wants addresses.
+/// The addresses of the parts of an ELF file in memory: strace gives offsets in the file, but addr2line needs
+/// addresses.
 #[derive(Debug, Default)]
 pub(super) struct Segments(Vec<Segment>);
 

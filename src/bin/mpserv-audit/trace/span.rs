@@ -1,16 +1,16 @@
-//! The times that strace writes around an event: `1764108912.123456 close(3) = 0 <0.000021>` (`-ttt -T`).
+//! Parses the times that strace writes around an event: `1764108912.123456 close(3) = 0 <0.000021>` (`-ttt -T`).
 
 /// The beginning of a frame's line.
 pub const FRAME: &[u8] = b" > ";
 
-/// Begin and end of an event, in microseconds of the system's clock.
+/// The beginning and end of an event, in microseconds of the system's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     pub begin: u64,
     pub end: u64,
 }
 
-/// Takes the times off all events. A frame has none.
+/// Removes the times from all events. A frame has none.
 pub(super) fn take(text: &[u8]) -> (Vec<u8>, Vec<Span>) {
     let mut out = Vec::with_capacity(text.len());
     let mut spans = Vec::new();
@@ -44,10 +44,10 @@ pub fn split(line: &[u8]) -> (Span, &[u8]) {
     }
 }
 
-/// Number of digits that strace writes behind the point.
+/// The number of digits that strace writes after the decimal point.
 const FRACTION: usize = 6;
 
-/// Seconds with a fraction, such as `12.000345`.
+/// Parses seconds with a fraction, such as `12.000345`, to microseconds.
 fn microseconds(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?;
     let (seconds, fraction) = text.split_once('.')?;

@@ -1,4 +1,4 @@
-//! The parser against real traces, against each kind of line, and against lines that were tampered with.
+//! Tests the parser with real traces, with each kind of line, and with lines that were tampered with.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use super::*;
 use crate::normalize::{Normal, Normalizer, Run};
 use crate::tree::Tree;
 
-/// Number of tampered lines that `cargo test` tries; `AUDIT_FUZZ_LINES` sets another number.
+/// The number of tampered lines that `cargo test` tries. `AUDIT_FUZZ_LINES` sets another number.
 const FUZZ_LINES: u64 = 100_000;
 
-/// Real traces of this many programs are in the corpus, at least.
+/// The least number of programs with real traces in the corpus.
 const PROGRAMS: usize = 20;
 
 fn corpus() -> Vec<(String, Vec<u8>)> {
@@ -104,11 +104,11 @@ fn no_event_is_lost() {
     let with_stacks = Trace::new(lines.into(), true).unwrap();
     assert_eq!(with_stacks.len(), 4);
     assert_eq!(with_stacks.frames(1).count(), 1);
-    // A frame of nothing is not taken for one.
+    // A line without an event before it is not taken for a frame.
     assert_eq!(Trace::new(b" > x(f+0x1) [0x2]\n".to_vec(), true).unwrap().len(), 1);
 }
 
-/// A generator of numbers that are the same each time.
+/// A generator of random numbers, which are the same in each run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -182,7 +182,7 @@ fn tampered_lines_do_no_harm() {
     let (mut normaliser, mut normal) = (Normalizer::new(&run), Normal::default());
     let mut unparsed = 0_u64;
     for index in 0..count {
-        // The mappings that lines pretend to make are forgotten now and then.
+        // The normalizer is replaced now and then, to forget mappings that the lines seem to make.
         if index % 1000 == 0 {
             normaliser = Normalizer::new(&run);
         }
@@ -196,6 +196,6 @@ fn tampered_lines_do_no_harm() {
             unparsed += 1;
         }
     }
-    // Some of them must be broken and some whole, or nothing was tried.
+    // Some lines must be broken and some whole. Otherwise the test has tried nothing.
     assert!((count / 20..count / 20 * 19).contains(&unparsed), "{unparsed} of {count} did not parse");
 }

@@ -25,12 +25,12 @@ impl Address {
     }
 }
 
-/// Result of one client.
+/// The result of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Got {
     /// The whole answer, and then the end of the stream.
     Served,
-    /// The end of the stream, after another answer.
+    /// The end of the stream, after a wrong or incomplete answer.
     Cut,
     /// No connection.
     Refused,
@@ -85,7 +85,7 @@ impl Client {
     /// Sends a word.
     pub fn send(&mut self) {
         if let Some(stream) = &mut self.stream {
-            // If the server has ended, this fails, and the next read shows the closed connection.
+            // If the server has ended, the write fails. The next read shows the closed connection.
             let _ = stream.write_all(WORD);
         }
     }
@@ -97,7 +97,7 @@ impl Client {
         }
     }
 
-    /// Reads up to the end of the stream, or returns none after a silence of this length.
+    /// Reads up to the end of the stream, or returns `None` after a silence of this length.
     pub fn receive(&mut self, patience: Duration) -> Option<Got> {
         let Some(stream) = &mut self.stream else {
             return Some(Got::Refused);
@@ -115,7 +115,7 @@ impl Client {
         }
     }
 
-    /// Reads the echoed word; the connection stays open.
+    /// Reads the echoed word. The connection stays open.
     pub fn receive_word(&mut self, patience: Duration) -> Got {
         let Some(stream) = &mut self.stream else {
             return Got::Refused;

@@ -5,23 +5,23 @@ use mpserv::process::WaitStatus;
 
 use crate::faults::case::{Case, Fault};
 
-/// The server's exit statuses: it was told to stop; it could not go on.
+/// The server's exit status after it was told to stop.
 pub const OBEYED: i32 = 0;
 const TROUBLE: i32 = 111;
 
-/// Beginning of each log line.
+/// The beginning of each log line.
 const PREFIX: &str = "mpserv: ";
 
-/// Subjects that a server's last line may name in place of the failed call.
+/// The subjects that a server's last line may name in place of the failed call.
 const THINGS: [&str; 4] =
     ["cannot listen on ", "cannot run ", "cannot keep the program's arguments", "the port could not be printed"];
-/// Calls, each with the call that the log names in its place.
+/// Calls for which the log names another call.
 const STEPS: [(&str, &str); 2] = [("capget", "prctl"), ("capset", "prctl")];
 
-/// Signals that stop a server.
+/// The signals that stop a server.
 const STOPPING: [&str; 2] = ["TERM", "INT"];
-/// Signals that a serving server handles or ignores. Before it serves, these signals have their default action; SIGALRM
-/// always has.
+/// The signals that a serving server handles or ignores. Before the server serves, these signals have their default
+/// action. SIGALRM always has its default action.
 const TAKEN: [&str; 8] = ["TERM", "INT", "HUP", "USR1", "USR2", "CHLD", "PIPE", "CONT"];
 
 /// The end of a server.
@@ -29,14 +29,14 @@ const TAKEN: [&str; 8] = ["TERM", "INT", "HUP", "USR1", "USR2", "CHLD", "PIPE", 
 pub struct Ending<'e> {
     pub status: WaitStatus,
     pub log: &'e str,
-    /// This tool, not a fault, told the server to stop.
+    /// Whether this tool, and not a fault, told the server to stop.
     pub was_told: bool,
-    /// The server had to be killed, which is counted already.
+    /// Whether the tool had to kill the server, which is counted already.
     pub was_killed: bool,
 }
 
 impl Ending<'_> {
-    /// Describes the end, in words to stand behind others, and the rule that it breaks.
+    /// Describes the end, in words that can follow other words, and the rule that the end breaks.
     pub fn judge(self, case: Option<&Case>) -> (String, Option<String>) {
         let signal = case.and_then(|case| match case.fault {
             Fault::Signal(name) => Some(name),
@@ -77,13 +77,13 @@ impl Ending<'_> {
     }
 }
 
-/// True if the fault keeps the server from writing its log.
+/// Whether the fault keeps the server from writing its log.
 pub fn is_mute(case: &Case) -> bool {
     let writes = matches!(case.call.as_str(), "write" | "writev" | "sendmsg");
     writes && !matches!(case.fault, Fault::Signal(_))
 }
 
-/// Whether a server's last line names what failed: the call and its errno, or a subject. After the injected failure
+/// Whether a server's last line names the failure: the call and its errno, or a subject. After the injected failure
 /// another call may have failed for the same subject.
 fn names_what_failed(line: &str, case: &Case) -> bool {
     let Some((what, _)) = line.strip_prefix(PREFIX).and_then(|said| said.split_once(": ")) else {
@@ -100,20 +100,20 @@ fn names_what_failed(line: &str, case: &Case) -> bool {
         return false;
     };
     let step = STEPS.iter().find(|(call, _)| *call == case.call).map(|(_, whole)| *whole);
-    // The kernel's names have a prefix, or a number for what was added later.
+    // The kernel's names can have a prefix, and a number if the call was added later.
     let bare = |name: &str| name.trim_end_matches(|letter: char| letter.is_ascii_digit()).to_owned();
     let call = bare(case.call.strip_prefix("rt_").unwrap_or(&case.call));
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     what.split(|letter| !is_letter(letter)).any(|word| bare(word) == call || step == Some(word))
 }
 
-/// The C library's text for an errno.
+/// Returns the C library's text for an errno.
 fn text_of(name: &str) -> Option<String> {
     let mut all = (1..ERRNOS_END).map(Errno::from_raw);
     all.find(|errno| format!("{errno:?}") == name).map(|errno| errno.to_string())
 }
 
-/// One more than the last errno of Linux.
+/// The number after the last errno of Linux.
 const ERRNOS_END: i32 = 134;
 
 #[cfg(test)]

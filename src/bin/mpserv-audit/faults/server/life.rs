@@ -1,4 +1,4 @@
-//! A server from its start to its end, while strace injects faults.
+//! Runs a server from its start to its end, while strace injects faults.
 
 mod start;
 
@@ -21,13 +21,13 @@ use crate::trace::Trace;
 use crate::tree::{Process, Tree};
 use crate::trouble::Trouble;
 
-/// Time after which a server that does not act is said to hang. A server retries for 5 s when resources are short.
+/// The time after which a server that does nothing is taken to hang. A server retries for 5 s when resources are short.
 pub const WATCHDOG: Duration = Duration::from_secs(20);
-/// Longest time until the end of a killed or quickly stopped server shows.
+/// The longest time until the end of a killed or quickly stopped server shows.
 pub const ENDING: Duration = Duration::from_secs(1);
-/// Longest time to wait for rest.
+/// The longest time to wait for rest.
 const SETTLING: Duration = Duration::from_secs(1);
-/// Time after which the tool repeats SIGTERM.
+/// The time after which the tool repeats SIGTERM.
 const IMPATIENCE: Duration = Duration::from_millis(100);
 
 /// A server, from its start to its end.
@@ -35,24 +35,24 @@ pub struct Life {
     directory: Directory,
     /// The server, a child of this process: the first one, or the last successor.
     server: u32,
-    /// Process ids of the predecessors.
+    /// The process ids of the predecessors.
     before: Vec<u32>,
     mode: Mode,
     whose: Whose,
-    /// Addresses of the server, once it serves.
+    /// The addresses of the server, once it serves.
     addresses: Vec<Address>,
-    /// Strace, while there is one.
+    /// The process id of strace, while it runs.
     tracer: Option<u32>,
     status: Option<WaitStatus>,
     /// The time at which the tool told the server to stop.
     told: Option<Instant>,
     /// Set when the tool had to kill the server.
     killed: bool,
-    /// The server cannot write its log.
+    /// Whether the server cannot write its log.
     is_mute: bool,
-    /// Processor time of this server and of its predecessors.
+    /// The processor time of this server and of its predecessors.
     processor: [Duration; 2],
-    /// Number of open descriptors while no client is connected.
+    /// The number of open descriptors while no client is connected.
     pub descriptors: usize,
 }
 
@@ -77,8 +77,8 @@ impl Life {
         self.status.is_none()
     }
 
-    /// The successor of the server, which has ended with this status. A successor that was starting when a signal ended
-    /// the server goes on.
+    /// Returns the successor of the server, after the server has ended with this status. If a signal has ended the
+    /// server, a successor that was starting goes on.
     fn successor(&self, status: WaitStatus) -> Option<u32> {
         let was_ended = status.exit_status().is_none() && !self.killed;
         if !was_ended && status.exit_status() != Some(OBEYED) {
@@ -90,7 +90,7 @@ impl Life {
         loop {
             let (log, left) = (self.log(), self.left());
             let has_started = |pid: &u32| was_ended && log.contains(&format!("mpserv: start pid={pid} "));
-            // The successor may have ended too; then it is a zombie until it is reaped.
+            // If the successor has ended too, it is a zombie until it is reaped.
             let is_new = |pid: &u32| *pid != self.server && !self.before.contains(pid) && Status::of(*pid).is_some();
             let named = named(&log, "handover by").filter(is_new).last();
             let found = named.or_else(|| left.iter().find(|pid| has_started(pid) || listens(pid)).copied());
@@ -108,7 +108,8 @@ impl Life {
         self.rest();
     }
 
-    /// Whether a successor has taken over by then, or the log says that none did.
+    /// Waits until a successor has taken over, or until the log says that none did. Returns whether one of these
+    /// happened in time.
     pub fn hears_hang_up(&mut self, patience: Duration) -> bool {
         let start = Instant::now();
         let patience = if self.is_mute { ENDING } else { patience };
@@ -121,14 +122,14 @@ impl Life {
         true
     }
 
-    /// Processor time of the server, its predecessors and all their children, as far as it is known.
+    /// Returns the processor time of the server, its predecessors and all their children, as far as it is known.
     pub fn processor_time(&self) -> Duration {
         let [own, others] = self.processor;
         let own = processor_time_of_all(self.server).unwrap_or(own);
         own + others + self.children().into_iter().filter_map(processor_time).sum::<Duration>()
     }
 
-    /// Waits until nothing moves, so that the next step does not depend on the faster process.
+    /// Waits until nothing moves, so that the next step does not depend on the speed of a process.
     pub fn rest(&mut self) {
         let start = Instant::now();
         let mut before = None;
@@ -142,14 +143,14 @@ impl Life {
         }
     }
 
-    /// The server, its children and strace, or none when one of them is not still.
+    /// Returns the server, its children and strace, or `None` when one of them moves.
     fn look(&self) -> Option<Vec<(u32, Option<Status>)>> {
         let all = [self.server].into_iter().chain(self.children()).chain(self.tracer);
         let seen: Vec<_> = all.map(|pid| (pid, Status::of(pid))).collect();
         seen.iter().all(|(_, status)| status.is_none_or(|status| status.is_still())).then_some(seen)
     }
 
-    /// Connects this number of clients, one after the other. They stay connected.
+    /// Connects this number of clients, one after another. The clients stay connected.
     pub fn connect(&mut self, count: usize) -> Vec<Client> {
         let addresses = self.addresses.clone();
         let one = |address| {
@@ -164,12 +165,12 @@ impl Life {
         self.mode.idle > 0
     }
 
-    /// True if the server has as many children as without a client.
+    /// Whether the server has as many children as without a client.
     pub fn is_idle(&self) -> bool {
         self.children().len() == self.mode.idle
     }
 
-    /// True if no child is left that could still close a connection.
+    /// Whether no child is left that could still close a connection.
     pub fn closes_not(&mut self) -> bool {
         !self.runs() || self.children().len() <= self.mode.idle
     }
@@ -184,7 +185,7 @@ impl Life {
         self.runs() && !self.log().contains("mpserv: stop ")
     }
 
-    /// The same once it has had time to end, or to say that it will.
+    /// Whether the server still runs after it has had time to end. A server that says that it will end does not count.
     pub fn still_goes_on(&mut self) -> bool {
         let start = Instant::now();
         while self.goes_on() && start.elapsed() < ENDING {
@@ -203,12 +204,12 @@ impl Life {
         wait_for_end(tracer, WATCHDOG).then_some(()).ok_or_else(|| Trouble::new("strace does not end"))
     }
 
-    /// Stops the server, at once under a fault that lasts. If the fault keeps the signal from the server, the server
-    /// need not stop before the fault is over.
+    /// Stops the server. Under a fault that lasts, stops it at once. If the fault keeps the signal from the server, the
+    /// server need not stop before the fault is over.
     pub fn end(&mut self, hurried: bool, leaks: bool, violations: &mut Vec<String>) -> Result<(), Trouble> {
         let start = Instant::now();
         while self.runs() {
-            // A second SIGTERM makes the server end without waiting for clients. Two pending SIGTERMs are one.
+            // A second SIGTERM makes the server end without waiting for clients. Two pending SIGTERMs count as one.
             if self.told.is_none_or(|told| hurried && told.elapsed() > IMPATIENCE) {
                 self.told = Some(Instant::now());
                 self.signal(Signal::TERM);
@@ -240,7 +241,8 @@ impl Life {
         signal_to(self.server, signal);
     }
 
-    /// Processes of the server: the children that the log names, which may be zombies, and all that run.
+    /// Returns the processes of the server: the children that the log names, which may be zombies, and all running
+    /// processes.
     fn born(&self) -> Vec<u32> {
         let mut born: Vec<u32> = named(&self.log(), "accept pid").chain(self.left()).collect();
         born.sort_unstable();
@@ -248,7 +250,7 @@ impl Life {
         born
     }
 
-    /// The processes that run and have its log open, besides the server itself.
+    /// Returns the running processes that have the server's log open, without the server itself.
     fn left(&self) -> Vec<u32> {
         let identity = |path: PathBuf| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
         let log = identity(self.directory.path.join("log"));
@@ -258,7 +260,7 @@ impl Life {
         pids.filter(|pid| *pid != self.server && Some(*pid) != self.tracer && has_log(pid)).collect()
     }
 
-    /// The server's children, also zombies.
+    /// Returns the server's children, zombies included.
     pub fn children(&self) -> Vec<u32> {
         let pid = self.server;
         let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -331,7 +333,7 @@ impl Drop for Life {
     }
 }
 
-/// The processes that the log names in the lines of one event.
+/// Returns the processes that the log names in the lines of one event.
 fn named(log: &str, event: &str) -> impl Iterator<Item = u32> {
     let pid = move |line: &str| {
         line.strip_prefix("mpserv: ")?.strip_prefix(event)?.strip_prefix('=')?.split(' ').next()?.parse().ok()

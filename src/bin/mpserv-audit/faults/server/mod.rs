@@ -1,4 +1,5 @@
-//! Injects every fault that a call of `mpserv` may meet, and checks that the server goes on, or stops and says why.
+//! Injects every fault that a call of `mpserv` may meet, and checks that the server goes on, or stops and gives the
+//! reason.
 
 mod client;
 mod ending;
@@ -21,32 +22,32 @@ use mode::SLOTS;
 pub use mode::{MODES, Mode, NAME, Subject, Whose};
 use process::TICK;
 
-/// More calls than this in one life are a busy loop: those of an undisturbed life, and the server's tries to start a
-/// program, if they fail for each client.
+/// The most calls in one life. More calls mean a busy loop. The limit has room for an undisturbed life, and for failed
+/// tries to start a program for each client.
 const CALLS_LIMIT: usize = CALLS_OF_A_LIFE + CALLS_OF_A_TRY * TRIES * (SLOTS + 1);
 /// More calls than any mode makes without a fault.
 const CALLS_OF_A_LIFE: usize = 1000;
 /// More calls than the server makes to fork a child that cannot become the program, and to reap it.
 const CALLS_OF_A_TRY: usize = 40;
-/// The server's tries for one client.
+/// The number of the server's tries for one client.
 const TRIES: usize = (CLIENT_KEPT.as_millis() / RETRY_EVERY.as_millis()) as usize;
-/// Time for which the tool watches a lasting fault, and the most calls in that time: the server retries each call ten
-/// times a second.
+/// The time for which the tool watches a lasting fault. The server retries each call ten times a second.
 const WATCHED: Duration = Duration::from_millis(500);
 const CALLS_WATCHED: usize = 300;
-/// Greatest processor time of all processes in that time. The traced calls take less on a busy machine too, and a loop
-/// without calls takes all of it, or what other runs leave.
+/// The greatest processor time of all processes in that time. The traced calls take less, even on a busy machine. A
+/// loop without calls takes all processor time that other runs leave.
 const PROCESSOR_WATCHED: Duration = Duration::from_millis(150);
-/// The same for one life. A process in a loop without calls serves nobody, so the tool waits for it until the watchdog.
+/// The greatest processor time of one life. A process in a loop without calls serves nobody, so the tool waits until
+/// the time of the watchdog is over.
 const PROCESSOR_LIMIT: Duration = Duration::from_secs(5);
-/// Time in which the children of a pool may meet a fault one after the other.
+/// The time in which the children of a pool may meet a fault one after another.
 const POOL_PATIENCE: Duration = Duration::from_millis(200);
-/// Time for which a client waits before the tool checks whether there is anything to wait for.
+/// The time for which a client waits before the tool checks whether the wait makes sense.
 const PATIENCE: Duration = Duration::from_millis(10);
-/// Number of runs without a fault before the server is said to behave differently each time.
+/// The number of runs without a fault before the server is taken to behave differently each time.
 const LOOKS: usize = 5;
 
-/// Result of one case.
+/// The result of one case.
 #[derive(Debug)]
 pub struct Outcome {
     pub happened: bool,
@@ -58,14 +59,14 @@ pub struct Outcome {
 /// The order that the tool gives the server under the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trial {
-    /// Serve during the fault, and afterwards.
+    /// The server must serve during the fault, and afterwards.
     Serve,
-    /// Stop during the fault.
+    /// The server must stop during the fault.
     Stop,
 }
 
 impl Subject<'_> {
-    /// The cases of a mode, from lives without a fault: from the first life that equals an earlier one.
+    /// Returns the cases of a mode, from the first life without a fault that equals an earlier one.
     pub fn cases(self, extent: Extent) -> Result<Cases, Trouble> {
         let mut seen: Vec<Cases> = Vec::new();
         for _ in 0..LOOKS {
@@ -94,7 +95,8 @@ impl Subject<'_> {
             cases.possible.retain(|case| case.fault != Fault::Signal("USR2"));
             *cases.impossible.entry(CHAIN).or_default() += all - cases.possible.len();
         }
-        // Signals act here as in the other modes, so the part that checks every change leaves them out.
+        // In this mode, signals have the same effect as in other modes. So `Extent::Part`, which checks every change,
+        // leaves them out.
         if extent == Extent::Part && self.mode.begins_alike {
             cases.possible.retain(|case| !matches!(case.fault, Fault::Signal(_)));
         }
@@ -111,7 +113,7 @@ impl Subject<'_> {
         Ok(cases)
     }
 
-    /// The lives under a fault: one, or two if the fault lasts.
+    /// Runs the server under a fault: one life, or two if the fault lasts.
     pub fn try_one(self, case: &Case) -> Result<Outcome, Trouble> {
         let (mut outcome, _) = self.live(Some(case), Trial::Serve)?;
         if case.for_ever {
@@ -125,7 +127,7 @@ impl Subject<'_> {
     fn live(self, case: Option<&Case>, trial: Trial) -> Result<(Outcome, Vec<Process>), Trouble> {
         let mut life = Life::begin(self, case)?;
         let mut violations = Vec::new();
-        // An injected failure of close leaves the descriptor open; a real one closes it, close(2).
+        // An injected failure of close leaves the descriptor open. A real failure closes it: see close(2).
         let leaks = case.is_some_and(|case| case.call == "close" && matches!(case.fault, Fault::Error(_)));
         let lasts = case.is_some_and(|case| case.for_ever);
         let mut got = Vec::new();
@@ -134,7 +136,7 @@ impl Subject<'_> {
             if self.mode.restarts {
                 life.hang_up(if lasts { ENDING } else { WATCHDOG });
             }
-            // One client for each slot, and one more that waits.
+            // One client connects for each slot, and one more client waits.
             clients = life.connect(SLOTS + 1);
             if trial == Trial::Serve {
                 for client in &mut clients {
@@ -153,7 +155,7 @@ impl Subject<'_> {
                 if got.contains(&Got::Nothing) && !leaks {
                     violations.push(format!("a client was neither served nor closed: {got:?}"));
                 }
-                // The end of the server must meet the fault too, if the fault is at the server's own calls.
+                // If the fault is at the server's own calls, the end of the server must meet it, too.
                 if self.whose == Whose::Children {
                     life.no_more_faults()?;
                 }
@@ -179,7 +181,7 @@ impl Subject<'_> {
     }
 }
 
-/// Waits for what a client gets.
+/// Waits for the result of a client.
 fn receive(mut client: Client, life: &mut Life, leaks: bool, patience: Duration) -> Result<Got, Trouble> {
     let start = Instant::now();
     loop {

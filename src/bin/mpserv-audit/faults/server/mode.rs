@@ -4,10 +4,10 @@ use std::path::Path;
 
 use crate::run::strace::Strace;
 
-/// Name of the server among the programs.
+/// The name of the server among the programs.
 pub const NAME: &str = "mpserv";
 
-/// Number of slots, and of clients at the same time, so that a lost slot shows.
+/// The number of slots, and of clients at the same time. The numbers are equal, so that a lost slot shows.
 pub(super) const SLOTS: usize = 2;
 
 /// A way in which the server serves.
@@ -16,13 +16,13 @@ pub struct Mode {
     pub name: &'static str,
     pub(super) options: &'static [&'static str],
     pub(super) program: &'static [&'static str],
-    /// Number of children while no client is connected.
+    /// The number of children while no client is connected.
     pub(super) idle: usize,
-    /// Listens on a Unix socket.
+    /// Whether the server listens on a Unix socket.
     pub(super) is_unix: bool,
-    /// Number of sockets.
+    /// The number of sockets.
     pub(super) sockets: usize,
-    /// Starts as another mode does, so faults are injected only once the server waits for clients.
+    /// Whether the mode starts as another mode does. If so, faults are injected only once the server waits for clients.
     pub(super) begins_alike: bool,
     /// Whether SIGUSR2 makes the server hand over to a successor before a client comes.
     pub(super) restarts: bool,
@@ -46,7 +46,7 @@ pub const MODES: [Mode; 8] = [
     SERVICE,
     PROGRAM,
     PREFORK,
-    // A child for each client, so that some are born while there are faults.
+    // This mode has a child for each client, so that some children are born while there are faults.
     Mode {
         name: "mpserv, prefork for one client",
         options: &["--prefork", "2", "--max-requests", "1"],

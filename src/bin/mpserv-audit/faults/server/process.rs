@@ -7,7 +7,7 @@ use mpserv::signal::{Signal, kill};
 
 use crate::run::processes::Status;
 
-/// Time between two looks at a process.
+/// The time between two looks at a process.
 pub const TICK: Duration = Duration::from_millis(1);
 
 pub(super) fn signal_to(pid: u32, signal: Signal) {

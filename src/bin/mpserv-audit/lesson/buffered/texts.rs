@@ -1,10 +1,10 @@
-//! The texts that stay in a buffer, as the run itself printed them.
+//! Finds the texts that stay in a buffer, as the run itself printed them.
 
 use crate::lesson::steps::Runs;
 use crate::lesson::text::{arguments, bytes};
 use crate::trace::{Line, Trace};
 
-/// The text that a call of write has written.
+/// Returns the text that a call of write wrote.
 pub(super) fn written(trace: &Trace, event: usize) -> Vec<u8> {
     match trace.line(event) {
         Line::Call(call) => arguments(&call).get(1).map(|text| bytes(text)).unwrap_or_default(),
@@ -12,14 +12,14 @@ pub(super) fn written(trace: &Trace, event: usize) -> Vec<u8> {
     }
 }
 
-/// The string in the first source at the line that made a call, if printf prints it as it is.
+/// Returns the string in the first source at the line that made a call, if printf prints it as it is.
 pub(super) fn literal(runs: &Runs<'_>, lane: usize, event: Option<usize>) -> Option<Vec<u8>> {
     let line = runs.sources.lines(runs.trace(lane, 0)?, event?).into_iter().next()?;
     let text = runs.sources.text(line.file).get(line.number.checked_sub(1)?)?;
     string(text)
 }
 
-/// The first string of a line of C, without a conversion.
+/// Returns the first string of a line of C, without a conversion.
 fn string(line: &str) -> Option<Vec<u8>> {
     let (_, rest) = line.split_once('"')?;
     let mut is_escaped = false;
@@ -32,7 +32,7 @@ fn string(line: &str) -> Option<Vec<u8>> {
     (!text.contains(&b'%')).then_some(text)
 }
 
-/// A text in which each number that has a counterpart is that one.
+/// Returns a text in which each number with a counterpart is replaced by it.
 pub(super) fn with_numbers(text: &[u8], counterpart: impl Fn(i64) -> Option<i64>) -> Vec<u8> {
     let mut out = Vec::new();
     for part in text.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
@@ -45,7 +45,7 @@ pub(super) fn with_numbers(text: &[u8], counterpart: impl Fn(i64) -> Option<i64>
     out
 }
 
-/// The length of the part at the beginning that is as expected, but for its numbers.
+/// Returns the length of the beginning that equals the expected text, except for its numbers.
 pub(super) fn same_start(text: &[u8], expected: &[u8]) -> Option<usize> {
     let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (mut at, mut wanted) = (0, 0);

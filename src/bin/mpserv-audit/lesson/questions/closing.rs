@@ -1,11 +1,11 @@
-//! Questions about descriptors that two processes have open, and close one after the other.
+//! Questions about descriptors that two processes have open, and close one after another.
 
 use super::{Page, Question, calls, question, step};
 use crate::lesson::state::{Life, STANDARD};
 use crate::lesson::text::{arguments, number, sentence};
 use crate::report::html::escape;
 
-/// The anchor of the reasons.
+/// The anchor of the question about the reasons.
 pub(in crate::lesson) const WHY: &str = "why-close";
 
 /// A descriptor that a process closes while another has it open as well.
@@ -17,12 +17,12 @@ pub(in crate::lesson) struct Closed<'p> {
     process: usize,
 }
 
-/// The first such close of something whose name begins so, by a child or by the first process.
+/// Returns the first shared close of an object whose name begins with `start`, by a child or by the first process.
 pub(in crate::lesson) fn shared_close<'p>(page: &'p Page<'_>, start: &str, by_child: bool) -> Option<Closed<'p>> {
     shared_closes(page, start, by_child).next()
 }
 
-/// All such closes.
+/// Returns all closes of such an object by a child or by the first process.
 fn shared_closes<'p>(page: &'p Page<'_>, start: &str, by_child: bool) -> impl Iterator<Item = Closed<'p>> {
     calls(page).filter_map(move |(at, lane, call)| {
         let process = page.runs.process(lane, 0)?;
@@ -35,7 +35,8 @@ fn shared_closes<'p>(page: &'p Page<'_>, start: &str, by_child: bool) -> impl It
     })
 }
 
-/// The steps whose reason is told: the closes of a listener by children, and of connections by the first process.
+/// Returns the steps whose reason is given: the closes of a listener by children, and of connections by the first
+/// process.
 pub(in crate::lesson) fn explained(page: &Page<'_>) -> Vec<usize> {
     [("listener", true), ("client", false)]
         .into_iter()
@@ -43,7 +44,7 @@ pub(in crate::lesson) fn explained(page: &Page<'_>) -> Vec<usize> {
         .collect()
 }
 
-/// After a fork, each process closes what only the other needs: why, and what if it did not?
+/// Returns the question why each process closes, after a fork, the descriptors that only the other process needs.
 pub(super) fn reasons(page: &Page<'_>) -> Option<Question> {
     let (listener, client) = (shared_close(page, "listener", true), shared_close(page, "client", false));
     let all: Vec<&Closed<'_>> = [&listener, &client].into_iter().flatten().collect();
@@ -106,7 +107,7 @@ fn why_client(page: &Page<'_>, close: &Closed<'_>) -> String {
     )
 }
 
-/// The question which of two processes closes a shared descriptor last.
+/// Returns the question about which of two processes closes a shared descriptor last.
 pub(super) fn last(page: &Page<'_>) -> Option<Question> {
     let objects = page.steps.last()?.after.objects.len();
     let held_by_two = |object: &usize| page.steps.iter().any(|step| step.after.holders(*object).len() > 1);

@@ -7,7 +7,7 @@ use crate::lesson::text::{self, arguments, field, number};
 use crate::trace::{Call, Line};
 use crate::tree::{Tree, forked};
 
-/// The calls that return a descriptor of a new object, and what that is called.
+/// The calls that return a descriptor of a new object, and the name of the object.
 const MAKERS: [(&[u8], &str); 8] = [
     (b"socket", "a socket"),
     (b"epoll_create1", "an epoll"),
@@ -42,7 +42,7 @@ impl Kernel {
         let parts = arguments(call);
         let argument = |at: usize| parts.get(at).copied().unwrap_or_default();
         if call.name == b"close" {
-            // Even where closing fails, the number is free; but for one that was not open.
+            // Even after a failed close the number is free, unless it was not open.
             if call.result != b"" && !call.result.starts_with(b"-1 EBADF") {
                 self.close(process, number(argument(0)).unwrap_or(-1));
             }
@@ -160,7 +160,7 @@ impl Kernel {
     fn copy(&mut self, process: usize, from: Option<i64>, to: i64, close_on_exec: bool) {
         let descriptors = &mut self.processes[process].descriptors;
         if let Some(descriptor) = from.and_then(|from| descriptors.get(&from)).copied() {
-            // dup2 of a number to itself changes nothing.
+            // A dup2 of a number to itself changes nothing.
             if from != Some(to) {
                 descriptors.insert(to, Descriptor { close_on_exec, ..descriptor });
             }
@@ -171,7 +171,7 @@ impl Kernel {
         self.processes[process].descriptors.remove(&fd);
     }
 
-    /// A socket is called what has been made of it.
+    /// Renames a socket after a call that changes its role.
     fn rename(&mut self, process: usize, call: &Call<'_>, parts: &[&[u8]]) {
         let fd = parts.first().and_then(|part| number(part)).unwrap_or(-1);
         let Some(object) = self.processes[process].descriptors.get(&fd).map(|descriptor| descriptor.object) else {
@@ -219,13 +219,14 @@ impl Kernel {
         self.processes[process].blocked = mask;
     }
 
-    /// A signal waits until it is delivered. One more of its kind changes nothing: signals do not queue.
+    /// Makes a signal pending until it is delivered. A second signal of the same kind changes nothing, because signals
+    /// do not queue.
     fn send(&mut self, process: usize, signal: &str) {
         let this = &mut self.processes[process];
         let dropped = match this.actions.get(signal) {
             Some(Action::Handler { .. }) => false,
             Some(Action::Ignore) => true,
-            // By default this one is ignored.
+            // By default, SIGCHLD is ignored.
             None => signal == CHILD,
         };
         if this.life == Life::Alive && (!dropped || this.blocked.contains(signal)) {
@@ -268,7 +269,7 @@ impl Kernel {
         if let Some(parent) = parent {
             self.send(parent, CHILD);
         }
-        // The system takes the children: zombies go, the others will leave none.
+        // The system becomes the parent of the children. Zombies vanish, and the other children will leave none.
         for child in &mut self.processes {
             if child.parent == Some(process) {
                 child.parent = None;
@@ -294,14 +295,14 @@ fn mentions(call: &Call<'_>, word: &str) -> bool {
     contains(call.arguments, word)
 }
 
-/// All signals that strace knows by name, for sets that are written as what is not in them.
+/// All signals that strace knows by name. They are needed for a set that is written as its complement.
 const ALL: [&str; 31] = [
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
     "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
     "PWR", "SYS",
 ];
 
-/// A set of signals: `[CHLD USR1]`, or `~[KILL STOP]`.
+/// Returns a set of signals: `[CHLD USR1]`, or `~[KILL STOP]`.
 fn signals(text: &[u8]) -> BTreeSet<String> {
     let text = String::from_utf8_lossy(text);
     let inner = text.trim_start_matches('~').trim_start_matches('[').trim_end_matches(']');

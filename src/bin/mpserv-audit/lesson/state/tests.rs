@@ -1,4 +1,4 @@
-//! The state computed from the calls is the state that /proc showed at the same moment.
+//! Checks that the state computed from the calls is the state that /proc showed at the same moment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -51,7 +51,7 @@ fn signals(pid: u32, field: &str) -> BTreeSet<String> {
     (1..=31).filter(|number| mask & (1 << (number - 1)) != 0).filter_map(named).collect()
 }
 
-/// True for a descriptor that the process which started this test left open.
+/// Whether a descriptor is open because the process that started this test left it open.
 fn is_inherited(fd: i64, target: &str) -> bool {
     fs::read_link(format!("/proc/self/fd/{fd}")).is_ok_and(|own| own.to_string_lossy() == target)
 }
@@ -69,13 +69,13 @@ fn look(pid: u32) -> Shown {
         zombies,
         blocked: signals(pid, "SigBlk"),
         pending: signals(pid, "ShdPnd").union(&signals(pid, "SigPnd")).cloned().collect(),
-        // A shell starts a command in the background with SIGINT and SIGQUIT ignored. No trace shows that.
+        // A shell starts a background command with SIGINT and SIGQUIT ignored, which no trace shows.
         ignored: signals(pid, "SigIgn").difference(&signals(std::process::id(), "SigIgn")).cloned().collect(),
         caught: signals(pid, "SigCgt"),
     }
 }
 
-/// Takes note of all processes when they are at rest.
+/// Records the state of all processes when they are at rest.
 fn look_at_all(stage: &mut Stage<'_>, moments: &Mutex<Vec<Moment>>) {
     assert!(stage.settle().unwrap(), "it has ended");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -89,7 +89,7 @@ fn look_at_all(stage: &mut Stage<'_>, moments: &Mutex<Vec<Moment>>) {
     moments.lock().unwrap().push(Moment { time: now.as_micros().try_into().unwrap(), processes });
 }
 
-/// The computed state of the process with this index. Objects have numbers as names.
+/// Returns the computed state of the process with this index. Objects have numbers as names.
 fn computed(kernel: &Kernel, pids: &[u32], index: usize) -> Shown {
     let process = &kernel.processes[index];
     let with_life =
@@ -108,7 +108,7 @@ fn computed(kernel: &Kernel, pids: &[u32], index: usize) -> Shown {
     }
 }
 
-/// Runs a program, and compares at each moment. Returns how many moments there were.
+/// Runs a program, and compares the states at each moment. Returns the number of moments.
 fn compare(
     words: &[&str],
     directory: Option<&Path>,
@@ -169,7 +169,7 @@ fn compare(
                     name,
                     "{words:?}, moment {number}"
                 );
-                // Both ends of a pipe have its name.
+                // Both ends of a pipe have the same name.
                 if !name.starts_with("pipe:") && !name.starts_with("/dev/") {
                     assert_eq!(
                         objects.entry(name.clone()).or_insert_with(|| object.clone()),

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use super::node::{Lane, Node};
 
-/// Longer lanes are cut short in the middle: that many nodes stay at each end.
+/// The number of nodes that stay at the start of a long lane, which is cut short in the middle.
 const LANE_START: usize = 34;
 const LANE_END: usize = 16;
-/// From this many on, equal calls in a row become one node.
+/// The number of equal calls in sequence from which on they become one node.
 const RUN: usize = 3;
 
-/// Puts each node below the one before it and below what it follows from; returns how many rows there are.
+/// Puts each node below the node before it and below its cause. Returns the number of rows.
 pub(super) fn arrange(lanes: &mut [Lane]) -> usize {
     // Every pass settles at least one more link between lanes.
     let links: usize = lanes.iter().map(|lane| lane.nodes.len()).sum();
@@ -39,8 +39,8 @@ pub(super) fn arrange(lanes: &mut [Lane]) -> usize {
     lanes.iter().flat_map(|lane| &lane.nodes).map(|node| node.row + 1).max().unwrap_or(0)
 }
 
-/// A process that waited for something, and then ended, did so right before its parent heard of it: what follows its
-/// last wait is moved down to there.
+/// Moves the end of a process down. A process that waited for something and then ended did so right before its parent
+/// heard of its end. So the nodes after its last wait are moved down to there.
 fn lower_ends(lanes: &mut [Lane]) {
     let mut heard: HashMap<u32, usize> = HashMap::new();
     for node in lanes.iter().flat_map(|lane| &lane.nodes) {
@@ -68,7 +68,7 @@ fn lower_ends(lanes: &mut [Lane]) {
     }
 }
 
-/// Puts equal calls in a row together, and cuts what is too long.
+/// Puts equal calls in sequence together, and cuts long lanes.
 pub(super) fn shorten(nodes: Vec<Node>) -> Vec<Node> {
     let mut short: Vec<Node> = Vec::new();
     let mut run = 1;

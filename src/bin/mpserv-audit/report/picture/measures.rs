@@ -7,13 +7,13 @@ pub struct Measures {
     pub(super) row: usize,
     pub(super) node_width: usize,
     pub(super) node_height: usize,
-    /// Number of letters that fit into a node.
+    /// The number of letters that fit into a node.
     pub(super) label: usize,
-    /// A node says what the call was about, not only its name.
+    /// Whether a node also shows the subject of the call, and not only its name.
     pub(super) details: bool,
 }
 
-/// A picture that is read by itself.
+/// The measures of a picture without a text beside it.
 pub const WIDE: Measures = Measures { lane: 116, row: 22, node_width: 108, node_height: 18, label: 17, details: true };
-/// A picture beside a text that says what each call was about.
+/// The measures of a picture beside a text with the details of each call.
 pub const NARROW: Measures = Measures { lane: 80, row: 19, node_width: 73, node_height: 16, label: 11, details: false };

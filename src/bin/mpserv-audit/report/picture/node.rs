@@ -8,20 +8,20 @@ use crate::lexer::Lexer;
 use crate::trace::{Call, Line};
 use crate::tree::{Place, forked, is_fork};
 
-/// One thing that a process did.
+/// One action of a process.
 #[derive(Debug)]
 pub(super) struct Node {
-    /// The events that it stands for.
+    /// The events that the node stands for.
     pub(super) events: Vec<usize>,
     pub(super) label: String,
     pub(super) class: &'static str,
     pub(super) row: usize,
-    /// The call's name, by which equal ones are put together.
+    /// The call's name. Equal calls are put together by it.
     pub(super) name: Vec<u8>,
     pub(super) forks: Option<u32>,
-    /// The child whose end the process hears of here.
+    /// The child of whose end the process hears at this node.
     pub(super) hears: Option<u32>,
-    /// The child that is a zombie no more from here on.
+    /// The child that is no longer a zombie from here on.
     pub(super) reaps: Option<u32>,
     pub(super) ends: bool,
 }
@@ -36,7 +36,7 @@ pub(super) struct Lane {
 }
 
 impl Node {
-    /// Whether something in another lane follows from it, or it from something there.
+    /// Whether the node is the cause or the effect of a node in another lane.
     pub(super) fn links(&self) -> bool {
         self.forks.is_some() || self.hears.is_some() || self.reaps.is_some()
     }
@@ -124,13 +124,13 @@ fn of_call(call: &Call<'_>, places: &HashMap<u32, Place>) -> Node {
     Node { label, class, ..plain }
 }
 
-/// A call's result in a word.
+/// Returns a call's result in a word.
 fn outcome(call: &Call<'_>) -> String {
     let text = String::from_utf8_lossy(call.result);
     let mut words = text.split_whitespace();
     match (words.next().unwrap_or_default(), words.next()) {
         ("-1", Some(error)) => error.to_owned(),
-        // The call was interrupted, and is made again or returns EINTR.
+        // A signal interrupted the call, which is made again or returns EINTR.
         ("?", _) => "…".to_owned(),
         (value, _) => value.to_owned(),
     }

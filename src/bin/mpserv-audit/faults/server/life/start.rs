@@ -16,11 +16,11 @@ use crate::trouble::Trouble;
 
 /// The trace of the server alone.
 const OWN_TRACE: &str = "trace.1";
-/// File of the Unix socket.
+/// The file of the Unix socket.
 const SOCKET: &str = "socket";
-/// Number of bytes that strace shows of reads and writes: as many signals as the server reads at once.
+/// The number of bytes that strace shows of reads and writes: enough for the signals that the server reads at once.
 const SHOWN: &str = "512";
-/// A port of the kernel's choice.
+/// An address with a port that the kernel chooses.
 const ANY_PORT: &str = "127.0.0.1:0";
 
 impl Life {
@@ -38,7 +38,7 @@ impl Life {
             Command::new(program)
         } else {
             let mut command = Command::new(&strace.path);
-            // -D makes the server this process's child; -I2 lets a signal end strace.
+            // The option -D makes the server this process's child, and -I2 lets a signal end strace.
             command.args(["-D", "-I2", "-q", "-s", SHOWN, "-o"]).arg(directory.path.join(OWN_TRACE));
             command.args(&injection).arg(program);
             command
@@ -93,7 +93,8 @@ impl Life {
         Ok(life)
     }
 
-    /// Waits until the server serves or has ended. The log, the printed port or the socket file tells that it serves.
+    /// Waits until the server serves or has ended. The log, the printed port or the socket file shows that the server
+    /// serves.
     fn wait_until_ready(&mut self, is_traced: bool) {
         let start = Instant::now();
         while !self.serves() && self.runs() && start.elapsed() < WATCHDOG {
@@ -118,7 +119,7 @@ impl Life {
         let port = |text: &str| text.parse().ok().map(Address::Port);
         let log = self.log();
         if log.contains("mpserv: start ") {
-            // A port that was printed in pieces under a fault is no port, so the log comes first.
+            // Under a fault, a port may be printed in pieces, so the log is checked first.
             let lines = log.split("listen address=127.0.0.1:").skip(1);
             let logged: Vec<Address> = lines.filter_map(|rest| port(rest.split_once(' ')?.0)).collect();
             if logged.len() == self.mode.sockets {
@@ -129,7 +130,7 @@ impl Life {
         printed.split_inclusive('\n').filter_map(|line| port(line.strip_suffix('\n')?)).collect()
     }
 
-    /// Attaches strace to the server, and to its children if they are to meet faults.
+    /// Attaches strace to the server, and to its children if faults are to hit them.
     fn attach(&mut self, mut strace: Command) -> Result<(), Trouble> {
         let mut all = vec![self.server];
         if self.whose == Whose::Children {
@@ -141,7 +142,7 @@ impl Life {
         strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let tracer = strace.spawn().map_err(|error| Trouble::of("strace", error))?;
         self.tracer = Some(tracer.id());
-        // A server that has met its fault already is gone, or is a zombie.
+        // A server that has already met its fault has ended, or is a zombie.
         let traced = |status: Status| status.tracer != 0 || status.state == b'Z';
         let start = Instant::now();
         while !all.iter().all(|pid| Status::of(*pid).is_none_or(traced)) {
