@@ -9,7 +9,7 @@ use super::descriptors::Descriptors;
 use super::error::{Error, Reason, Result, shortage_hint};
 use super::inherited::{FAILURE_MAX, RESTART_VARIABLE, Socket, say_failed, take_restart};
 use super::limits::{LISTENERS_MAX, SERVICE_BUFFER};
-use super::listener::{Listener, Listeners, Shown};
+use super::listener::{Listener, Listeners};
 use super::log::Log;
 use super::parent::{Parent, Start, Stopped};
 use super::pidfile::PidFile;
@@ -280,7 +280,7 @@ fn log_listeners(listeners: &Listeners, settings: &Settings<'_>, log: &Log) -> R
     let cap = somaxconn().filter(|cap| *cap < backlog);
     listeners.skipped().for_each(|(address, errno)| log.skip(address, errno));
     for listener in listeners.iter() {
-        log.listen(Shown(address_of(listener)?), cap.unwrap_or(backlog), cap.map(|_| backlog));
+        log.listen(address_of(listener)?, cap.unwrap_or(backlog), cap.map(|_| backlog));
     }
     Ok(())
 }

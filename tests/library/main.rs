@@ -178,8 +178,8 @@ fn what_a_handler_returns_is_the_status() {
 
 fn a_connection_knows_who_is_there() {
     let serving = Serving::start(|connection: Connection| {
-        let Ok(SockAddr::Inet(local)) = connection.local_addr() else { panic!("no address") };
-        let Peer::Inet(peer) = connection.peer() else { panic!("no peer") };
+        let (peer, local) = (connection.peer(), connection.local_addr().unwrap());
+        assert!(matches!((peer, local), (Peer::Inet(_), SockAddr::Inet(_))));
         let text = format!("{peer} {local} {} {}", connection.number(), connection.from_source());
         connection.write_all(text.as_bytes()).unwrap();
     });

@@ -11,4 +11,4 @@ mod socket;
 mod unix;
 
 pub(super) use listeners::Listeners;
-pub(super) use socket::{Listener, Shown, SocketSettings, is_connection_error};
+pub(super) use socket::{Listener, SocketSettings, is_connection_error};

@@ -1,7 +1,6 @@
 //! `Listener`: a socket that listens, and its options.
 
 use core::ffi::{c_int, c_uint};
-use core::fmt;
 use core::time::Duration;
 
 use crate::ffi::sys::types::{gid_t, uid_t};
@@ -142,17 +141,4 @@ pub(super) fn cannot(text: &str, errno: Errno) -> Error {
         _ => "",
     };
     Error::new(format_args!("cannot listen on {}", Quoted(text)), Reason::System(errno), hint)
-}
-
-/// An address in the form for messages: `127.0.0.1:5000`, `[::]:5000`, `unix:/run/echo`.
-pub(crate) struct Shown(pub(crate) SockAddr);
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            SockAddr::Inet(address) => address.fmt(f),
-            SockAddr::Unix(address) => write!(f, "{address:?}"),
-            SockAddr::Other(_) => f.write_str("unknown"),
-        }
-    }
 }

@@ -93,6 +93,13 @@ impl UnixAddr {
 
 impl fmt::Debug for UnixAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// `unix:PATH`, or `unix:@NAME` for an abstract name.
+impl fmt::Display for UnixAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name.get(..self.length) {
             Some([0, name @ ..]) => write!(f, "unix:@{}", name.escape_ascii()),
             _ => write!(f, "unix:{}", self.path().unwrap_or_default().escape_ascii()),
@@ -109,6 +116,17 @@ pub enum SockAddr {
     Unix(UnixAddr),
     /// Another family.
     Other(AddressFamily),
+}
+
+/// `127.0.0.1:5000`, `[::]:5000`, `unix:/run/echo`.
+impl fmt::Display for SockAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SockAddr::Inet(address) => address.fmt(f),
+            SockAddr::Unix(address) => address.fmt(f),
+            SockAddr::Other(_) => f.write_str("unknown"),
+        }
+    }
 }
 
 /// An address that can be passed to C functions, as `struct sockaddr *` and a length.
