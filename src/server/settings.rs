@@ -112,12 +112,14 @@ impl Settings<'_> {
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(PoolSize { min, max }) = self.pool {
             check_range("prefork", min, MAX_CHILDREN_LIMIT)?;
-            if let Some(reason) = self.conflict_with_prefork() {
+            if let Some((reason, hint)) = self.conflict_with_prefork() {
                 let reason = Reason::Usage(reason);
-                return Err(Error::new(format_args!("prefork {min}-{max}"), reason, "leave one of them out"));
+                return Err(Error::new(format_args!("prefork {min}-{max}"), reason, hint));
             }
         }
         check_range("max_children", self.max_children, MAX_CHILDREN_LIMIT)?;
+        let per_source = self.max_per_source.map_or(1, |(limit, _)| limit);
+        check_range("max_per_source", per_source, MAX_CHILDREN_LIMIT)?;
         check_range("source_prefix", self.source_prefix.v4, Ipv4Addr::BITS)?;
         check_range("source_prefix", self.source_prefix.v6, Ipv6Addr::BITS)?;
         check_range("max_rate", self.max_rate.map_or(1, |(limit, _)| limit), RATE_LIMIT)?;
@@ -136,19 +138,22 @@ impl Settings<'_> {
             ("max_lifetime", is_none(self.max_lifetime)),
             ("max_requests", self.max_requests == Some(0)),
         ];
-        is_nothing.into_iter().filter(|(_, is_nothing)| *is_nothing).try_for_each(|(what, _)| {
-            Err(Error::new(format_args!("{what} of 0"), Reason::Usage("out of range"), "leave it out for no limit"))
-        })
+        let hint = "it is more than 0; without the setting there is no limit";
+        is_nothing
+            .into_iter()
+            .filter(|(_, is_nothing)| *is_nothing)
+            .try_for_each(|(what, _)| Err(Error::new(format_args!("{what} of 0"), Reason::Usage("out of range"), hint)))
     }
 
-    /// Returns the reason why the other settings exclude preforked processes.
-    fn conflict_with_prefork(&self) -> Option<&'static str> {
+    /// Returns the reason why the other settings exclude preforked processes, and a hint.
+    fn conflict_with_prefork(&self) -> Option<(&'static str, &'static str)> {
         if self.pool.is_some_and(|PoolSize { min, max }| max < min) {
-            Some("at most is less than at least")
+            Some(("the highest number is less than the lowest", "name the lowest first"))
         } else if self.max_rate.is_some() {
-            Some("processes made ahead of time accept by themselves, so there is no max_rate")
+            let reason = "processes made ahead of time accept by themselves, so there is no max_rate";
+            Some((reason, "leave one of them out"))
         } else if self.sandbox.is_some() && self.log_format == LogFormat::Syslog {
-            Some("in the sandbox they cannot log to syslog")
+            Some(("in the sandbox they cannot log to syslog", "leave one of them out"))
         } else {
             None
         }
@@ -159,6 +164,5 @@ fn check_range(what: &str, number: u32, limit: u32) -> Result<()> {
     if (1..=limit).contains(&number) {
         return Ok(());
     }
-    let hint = "it is at least 1, and at most what the docs say";
-    Err(Error::new(format_args!("{what} {number}"), Reason::Usage("out of range"), hint))
+    Err(Error::new(format_args!("{what} {number}, not from 1 to {limit}"), Reason::Usage("out of range"), ""))
 }

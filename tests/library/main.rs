@@ -17,6 +17,7 @@ use mpserv::errno::Errno;
 use mpserv::fd::OwnedFd;
 use mpserv::net::{SockAddr, SocketAddr};
 use mpserv::process::{Child, Limit, Resource};
+use mpserv::server::limits::MAX_CHILDREN_LIMIT;
 use mpserv::server::{Bound, Connection, HandlerError, Outcome, Peer, Server, Verbosity};
 use mpserv::signal::Signal;
 
@@ -271,6 +272,7 @@ fn numbers_that_make_no_sense_are_refused() {
         Server::new().max_children(0),
         Server::new().max_rate(0, second),
         Server::new().max_rate(1, nothing),
+        Server::new().max_per_source(0, ""),
         Server::new().idle_timeout(nothing),
         Server::new().max_lifetime(nothing),
         Server::new().prefork(1, 1).max_requests(0),
@@ -283,6 +285,8 @@ fn numbers_that_make_no_sense_are_refused() {
     }
     assert!(Server::new().bind().unwrap_err().is_usage());
     assert!(Server::new().listen("nonsense").bind().unwrap_err().is_usage());
+    let error = Server::new().listen("127.0.0.1:0").max_children(0).bind().unwrap_err();
+    assert_eq!(error.to_string(), format!("max_children 0, not from 1 to {MAX_CHILDREN_LIMIT}: out of range"));
 }
 
 fn the_longest_time_is_never() {

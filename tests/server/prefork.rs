@@ -193,7 +193,10 @@ fn what_does_not_go_together_is_told() {
     for (arguments, told) in [
         (&["--prefork", "0", "127.0.0.1:0"][..], "--prefork \"0\": it is a number from 1"),
         (&["--prefork", "3-", "127.0.0.1:0"], "--prefork \"\": it is a number from 1"),
-        (&["--prefork", "3-2", "127.0.0.1:0"], "prefork 3-2: at most is less than at least"),
+        (
+            &["--prefork", "3-2", "127.0.0.1:0"],
+            "prefork 3-2: the highest number is less than the lowest; name the lowest first",
+        ),
         (&["--prefork", "3", "--max-rate", "1/1", "127.0.0.1:0"], "prefork 3-3: processes made ahead of time accept"),
         (&["--prefork", "3", "127.0.0.1:0", "cat"], "--prefork: it is for services"),
         (&["--max-requests", "3", "127.0.0.1:0"], "--max-requests: it is for --prefork"),
