@@ -66,7 +66,8 @@
 //! # Features
 //! `std` adds three things. The wrappers take the descriptors of std's types, so that you can pass a `TcpStream` to
 //! [`poll`](poll::poll) or [`setsockopt`](net::setsockopt). Descriptors and connections convert to and from std's
-//! types. Connections implement std's `Read` and `Write`.
+//! types, and errors to `io::Error`. Connections implement std's `Read` and `Write`.
+//! [The guide](guide::library#a-handler-with-std) has an example.
 #![no_std]
 
 #[cfg(any(feature = "std", test))]

@@ -105,8 +105,9 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Sets the longest time that a read or a write of a connection waits before it fails with `EAGAIN` (no limit).
-    /// This setting has no effect on programs.
+    /// Sets the longest time that a read or a write of a connection waits before it fails with `EAGAIN` (no limit). In
+    /// std the error is `ErrorKind::WouldBlock`. The limit stays when a connection becomes a `TcpStream`. This setting
+    /// has no effect on programs.
     pub const fn idle_timeout(mut self, limit: Duration) -> Self {
         self.settings.idle_timeout = Some(limit);
         self

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as StdAsFd, BorrowedFd as StdBorrowedFd, OwnedFd as StdOw
 use std::os::unix::net::UnixStream;
 
 use super::connection::Connection;
+use super::error::Error;
 use crate::sys::fd::{AsFd, OwnedFd};
 use crate::sys::std_impls::borrowed;
 
@@ -33,6 +34,18 @@ impl From<Connection> for TcpStream {
 impl From<Connection> for UnixStream {
     fn from(connection: Connection) -> UnixStream {
         OwnedFd::from(connection).into()
+    }
+}
+
+/// Converts the error with its whole text. The kind is that of its errno. A wrong request is `InvalidInput`.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        let kind = match error.errno() {
+            Some(errno) => io::Error::from(errno).kind(),
+            None if error.is_usage() => io::ErrorKind::InvalidInput,
+            None => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `console` | commands, each after `$ ` and with its output; a server runs until the document ends |
 //! | `illustration` | text that nothing runs |
 //! | `rust`, `c`, `toml` | code: see `excerpts.rs`, and the tests of `cargo doc` |
+//! | `rust,ignore` | code with std, which `tests/library/std_types.rs` runs |
 //! | `haproxy` | a configuration, which `tests/server/haproxy.rs` runs |
 //!
 //! A command runs in a folder with a few programs, and in a network of its own. `# exit status 1` behind it says how it
@@ -43,7 +44,8 @@ pub(crate) const TESTS: &[Test] = tests![
 ];
 
 /// The words that a fence may have behind it, outside of recipes.
-const WORDS: [&str; 8] = ["sh", "console", "illustration", "rust", "rust,no_run", "c", "toml", "haproxy"];
+const WORDS: [&str; 9] =
+    ["sh", "console", "illustration", "rust", "rust,no_run", "rust,ignore", "c", "toml", "haproxy"];
 /// The parts of the guide to the server that `tests/recipes` runs.
 const RECIPES: [&str; 2] = ["## Coming from systemd's", "## Recipes"];
 /// Places of an installed system, which a command finds in the folder of the test.

@@ -10,6 +10,7 @@ use crate::{file, tests};
 pub(crate) const TESTS: &[Test] = tests![
     code_in_the_readme_is_in_a_source_or_in_a_guide,
     code_in_the_guides_is_compiled,
+    code_with_std_is_that_of_a_test,
     the_version_to_depend_on_is_this_one,
     each_public_module_has_an_example,
 ];
@@ -45,6 +46,16 @@ fn code_in_the_guides_is_compiled() {
             "{document}"
         );
     }
+}
+
+/// `cargo test --doc` has no feature `std`. An example that needs it is in a test that has it.
+fn code_with_std_is_that_of_a_test() {
+    let source = statements(&file("tests/library/std_types.rs"));
+    let examples: Vec<Block> = DOCUMENTS.iter().flat_map(|document| code(document, &["rust,ignore"])).collect();
+    for Block { text, .. } in &examples {
+        assert!(source.contains(&statements(text)), "no test has\n{text}");
+    }
+    assert_eq!(examples.len(), 1);
 }
 
 fn the_version_to_depend_on_is_this_one() {

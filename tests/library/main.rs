@@ -4,6 +4,8 @@
 mod common;
 mod handler_errors;
 mod safe_code;
+#[cfg(feature = "std")]
+mod std_types;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -27,7 +29,7 @@ fn main() -> ExitCode {
         handler_errors::TESTS,
         safe_code::TESTS,
         #[cfg(feature = "std")]
-        tests![std_reads_and_writes_connections, std_types_lend_their_descriptors],
+        std_types::TESTS,
     ])
 }
 
@@ -270,9 +272,9 @@ fn numbers_that_make_no_sense_are_refused() {
     let nothing = Duration::ZERO;
     for server in [
         Server::new().max_children(0),
+        Server::new().max_per_source(0, ""),
         Server::new().max_rate(0, second),
         Server::new().max_rate(1, nothing),
-        Server::new().max_per_source(0, ""),
         Server::new().idle_timeout(nothing),
         Server::new().max_lifetime(nothing),
         Server::new().prefork(1, 1).max_requests(0),
@@ -283,10 +285,10 @@ fn numbers_that_make_no_sense_are_refused() {
         let error = server.listen("127.0.0.1:0").bind().unwrap_err();
         assert!(error.is_usage(), "{error}");
     }
-    assert!(Server::new().bind().unwrap_err().is_usage());
-    assert!(Server::new().listen("nonsense").bind().unwrap_err().is_usage());
     let error = Server::new().listen("127.0.0.1:0").max_children(0).bind().unwrap_err();
     assert_eq!(error.to_string(), format!("max_children 0, not from 1 to {MAX_CHILDREN_LIMIT}: out of range"));
+    assert!(Server::new().bind().unwrap_err().is_usage());
+    assert!(Server::new().listen("nonsense").bind().unwrap_err().is_usage());
 }
 
 fn the_longest_time_is_never() {
@@ -314,60 +316,4 @@ fn a_descriptor_gets_no_second_owner() {
     let error = Server::new().listen("inherit").bind().unwrap_err().to_string();
     assert!(error.contains("has not claimed"), "{error}");
     assert!(owned.local_addr().is_ok());
-}
-
-#[cfg(feature = "std")]
-fn std_types_lend_their_descriptors() {
-    use mpserv::fd::{AsFd, STDIN, is_open, read, write_all};
-    use mpserv::net::{SocketOption, getsockopt, setsockopt};
-    use mpserv::poll::{PollEvents, PollFd, poll};
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    assert_eq!(getsockopt(&listener, SocketOption::ACCEPTCONN), Ok(true));
-    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let (server, _) = listener.accept().unwrap();
-    setsockopt(&client, SocketOption::NODELAY, true).unwrap();
-    assert!(client.nodelay().unwrap());
-    write_all(&client, b"a").unwrap();
-    let mut fds = [PollFd::new(AsFd::as_fd(&server), PollEvents::IN)];
-    assert_eq!(poll(&mut fds, None), Ok(1));
-    assert_eq!(read(&server, &mut [0; 2]), Ok(1));
-    let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
-    write_all(&one, b"b").unwrap();
-    assert_eq!(read(std::os::fd::OwnedFd::from(other), &mut [0; 2]), Ok(1));
-    let file = std::fs::File::open("/dev/null").unwrap();
-    assert!(is_open(AsFd::as_fd(&file)));
-    assert_eq!(read(std::os::fd::AsFd::as_fd(&file), &mut [0]), Ok(0));
-    assert_eq!(AsFd::as_fd(&std::io::stdin()).raw(), STDIN.raw());
-}
-
-/// The example: a server in ten lines of std's Rust.
-#[cfg(feature = "std")]
-fn std_reads_and_writes_connections() {
-    use std::io::{BufRead, BufReader};
-    let serving = Serving::start(|mut connection: Connection| {
-        writeln!(connection, "Who are you?")?;
-        for line in BufReader::new(&connection).lines() {
-            writeln!(&connection, "Hello, {}!", line?)?;
-        }
-        Ok(())
-    });
-    let mut client = serving.connect();
-    client.write_all(b"one\ntwo\n").unwrap();
-    assert_eq!(finish(client), b"Who are you?\nHello, one!\nHello, two!\n");
-    assert_eq!(serving.stop_after(1), ["0"]);
-    // And as std's own type.
-    let serving = Serving::start(|connection: Connection| {
-        let mut stream = TcpStream::from(connection);
-        let peer = stream.peer_addr()?;
-        write!(stream, "{peer}")?;
-        Ok(())
-    });
-    let mut client = serving.connect();
-    let local = client.local_addr().unwrap().to_string();
-    assert_eq!(read_all(&mut client), local.as_bytes());
-    assert_eq!(serving.stop_after(1), ["0"]);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let bound = Server::new().listener(listener).bind().unwrap();
-    assert!(format!("{bound:?}").contains(&address.to_string()), "{bound:?}");
 }

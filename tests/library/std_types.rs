@@ -1,0 +1,123 @@
+//! Feature `std`: the example of the guide, and conversions with std's types.
+
+// The example of `src/docs/library.md`, from here to the end of `main`.
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use mpserv::server::{Connection, HandlerError, Server};
+
+/// Answers each line in capitals, until the client says `quit`, goes, or is silent for too long.
+fn answer(connection: Connection) -> Result<(), HandlerError> {
+    let mut stream = TcpStream::from(connection);
+    for line in BufReader::new(stream.try_clone()?).lines() {
+        match line {
+            Ok(line) if line == "quit" => break,
+            Ok(line) => writeln!(stream, "{}", line.to_uppercase())?,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Err(HandlerError::new("silent for too long"));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let server = Server::new().listen("127.0.0.1:5000").max_children(100);
+    let server = server.max_per_source(10, "too many connections\r\n").idle_timeout(Duration::from_secs(60));
+    let stopped = server.serve(answer)?;
+    println!("{} clients were served", stopped.accepted);
+    Ok(())
+}
+
+use std::io;
+use std::net::TcpListener;
+
+use crate::common::finish;
+use crate::common::server::read_all;
+use crate::common::solo::Test;
+use crate::{Serving, tests};
+
+pub(crate) const TESTS: &[Test] = tests![
+    std_reads_and_writes_connections,
+    std_types_lend_their_descriptors,
+    std_has_the_example_of_the_guide,
+    std_takes_an_error_of_the_server,
+];
+
+fn std_has_the_example_of_the_guide() {
+    let _: fn() -> Result<(), Box<dyn std::error::Error>> = main;
+    let serving = Serving::start(answer);
+    let mut client = serving.connect();
+    client.write_all(b"one\ntwo\nquit\n").unwrap();
+    assert_eq!(read_all(&mut client), b"ONE\nTWO\n");
+    assert_eq!(serving.stop_after(1), ["0"]);
+    let serving = Serving::start_with(|server| server.idle_timeout(Duration::from_millis(1)), answer);
+    assert_eq!(read_all(&mut serving.connect()), b"");
+    assert_eq!(serving.end_lines(1)[0].get("error"), "silent for too long");
+}
+
+fn std_takes_an_error_of_the_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    for (address, kind) in [(taken.as_str(), ErrorKind::AddrInUse), ("nonsense", ErrorKind::InvalidInput)] {
+        let error = Server::new().listen(address).bind().unwrap_err();
+        let text = error.to_string();
+        let error = io::Error::from(error);
+        assert_eq!((error.kind(), error.to_string()), (kind, text));
+    }
+}
+
+fn std_types_lend_their_descriptors() {
+    use mpserv::fd::{AsFd, STDIN, is_open, read, write_all};
+    use mpserv::net::{SocketOption, getsockopt, setsockopt};
+    use mpserv::poll::{PollEvents, PollFd, poll};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    assert_eq!(getsockopt(&listener, SocketOption::ACCEPTCONN), Ok(true));
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    setsockopt(&client, SocketOption::NODELAY, true).unwrap();
+    assert!(client.nodelay().unwrap());
+    write_all(&client, b"a").unwrap();
+    let mut fds = [PollFd::new(AsFd::as_fd(&server), PollEvents::IN)];
+    assert_eq!(poll(&mut fds, None), Ok(1));
+    assert_eq!(read(&server, &mut [0; 2]), Ok(1));
+    let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+    write_all(&one, b"b").unwrap();
+    assert_eq!(read(std::os::fd::OwnedFd::from(other), &mut [0; 2]), Ok(1));
+    let file = std::fs::File::open("/dev/null").unwrap();
+    assert!(is_open(AsFd::as_fd(&file)));
+    assert_eq!(read(std::os::fd::AsFd::as_fd(&file), &mut [0]), Ok(0));
+    assert_eq!(AsFd::as_fd(&io::stdin()).raw(), STDIN.raw());
+}
+
+/// The example: a server in ten lines of std's Rust.
+fn std_reads_and_writes_connections() {
+    let serving = Serving::start(|mut connection: Connection| {
+        writeln!(connection, "Who are you?")?;
+        for line in BufReader::new(&connection).lines() {
+            writeln!(&connection, "Hello, {}!", line?)?;
+        }
+        Ok(())
+    });
+    let mut client = serving.connect();
+    client.write_all(b"one\ntwo\n").unwrap();
+    assert_eq!(finish(client), b"Who are you?\nHello, one!\nHello, two!\n");
+    assert_eq!(serving.stop_after(1), ["0"]);
+    // And as std's own type.
+    let serving = Serving::start(|connection: Connection| {
+        let mut stream = TcpStream::from(connection);
+        let peer = stream.peer_addr()?;
+        write!(stream, "{peer}")?;
+        Ok(())
+    });
+    let mut client = serving.connect();
+    let local = client.local_addr().unwrap().to_string();
+    assert_eq!(read_all(&mut client), local.as_bytes());
+    assert_eq!(serving.stop_after(1), ["0"]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let bound = Server::new().listener(listener).bind().unwrap();
+    assert!(format!("{bound:?}").contains(&address.to_string()), "{bound:?}");
+}
