@@ -97,7 +97,7 @@ impl fmt::Debug for UnixAddr {
     }
 }
 
-/// `unix:PATH`, or `unix:@NAME` for an abstract name.
+/// Writes `unix:PATH`, or `unix:@NAME` for an abstract name.
 impl fmt::Display for UnixAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name.get(..self.length) {
@@ -118,7 +118,7 @@ pub enum SockAddr {
     Other(AddressFamily),
 }
 
-/// `127.0.0.1:5000`, `[::]:5000`, `unix:/run/echo`.
+/// Writes `127.0.0.1:5000`, `[::]:5000` or `unix:/run/echo`.
 impl fmt::Display for SockAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
