@@ -23,10 +23,10 @@
 //!
 //! # The process
 //! While `serve` runs, the signals TERM, INT, QUIT, HUP, USR1, USR2 and CHLD are blocked and belong to the server. If
-//! SIGHUP was ignored, it stays ignored. SIGPIPE, SIGXFSZ and SIGTTOU are ignored, also in children that run a
-//! function. SIGCHLD has its default action. Every child of the process is reaped, even one that the server has not
-//! made. In a child, the signal mask and all other actions are as they were before `serve`. A process that has other
-//! threads cannot serve: [`Error`] says so.
+//! SIGHUP was ignored, it stays ignored. SIGPIPE, SIGXFSZ and SIGTTOU are ignored, and SIGCHLD has its default action,
+//! also in children that run a function. The signal mask of these children is the one before `serve`. Every child of
+//! the process is reaped, even one that the server has not made. A process that has other threads cannot serve:
+//! [`Error`] says so.
 //!
 //! | signal | what the server does |
 //! |---|---|
