@@ -1,4 +1,4 @@
-//! Programs compared with themselves.
+//! Compares programs with themselves.
 
 use std::fs;
 
@@ -54,7 +54,7 @@ fn a_server_with_two_workers_is_the_same_as_itself() {
     fs::write(path("nginx.conf"), configuration).unwrap();
     let command = format!("/usr/sbin/nginx -e stderr -c {}", path("nginx.conf"));
     let listen = port.to_string();
-    // The first run makes the folders that later ones find.
+    // The first run makes the folders that later runs find.
     let warm_up = ["--a", &command, "--b", &command, "--listen", &listen, "--signal", "QUIT", "--stdout", "pipe"];
     assert!(run(&warm_up).status.code() != TROUBLE);
     assert_same(&["--a", &command, "--b", &command, "--listen", &listen, "--signal", "QUIT"]);

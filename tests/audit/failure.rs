@@ -1,4 +1,4 @@
-//! Errors that prevent a comparison, after which the tool leaves nothing behind.
+//! Errors that prevent a comparison. After such an error the tool leaves nothing behind.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use crate::common::{wait_for, wait_until};
 use mpserv::process::Pid;
 use mpserv::signal::kill;
 
-/// A folder with a strace that is this script.
+/// Returns a folder with a script in place of strace.
 fn other_strace(script: &str) -> TempDir {
     let folder = TempDir::new();
     let path = folder.join("strace");
@@ -53,7 +53,7 @@ fn a_line_that_is_not_straces_is_shown_and_counts() {
     assert!(text(&output.stdout).contains("unreadable line: what is this, once, first in root"));
 }
 
-/// A command that does not end by itself, and that no other process on this machine runs.
+/// Returns a command that does not end by itself, and that no other process on this machine runs.
 fn long_sleep(number: u32) -> String {
     format!("sleep {number}.{}", std::process::id())
 }

@@ -1,10 +1,10 @@
-//! Any two programs under faults.
+//! Compares any two programs under faults.
 
 use std::fs;
 
 use super::*;
 
-/// Compiles a program that reads one byte, and reads again when `again` says so.
+/// Compiles a program that reads one byte, and reads again on the condition `again`.
 fn reader(folder: &TempDir, name: &str, again: &str) -> String {
     let (source, program) = (folder.join(&format!("{name}.c")), folder.join(name));
     let text = format!(
@@ -28,7 +28,7 @@ fn an_ignored_eintr_in_one_of_two_programs_is_found() {
     assert_eq!(output.status.code(), DIFFERENT, "{out}{}", text(&output.stderr));
     let bad: Vec<&str> = out.lines().filter(|line| line.contains("  bad  ")).collect();
     let is_found = |line: &&str| line.contains("  read  ") && line.contains("  EINTR  ");
-    // The heading of the second table has the word, too.
+    // The heading of the second table also has the word.
     assert!(bad.iter().any(is_found) && bad.iter().filter(|line| line.contains("  read")).count() == 1, "{out}");
 }
 

@@ -1,4 +1,4 @@
-//! A kept trace is compared like a run.
+//! Checks that a kept trace is compared like a run.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::common::Impl;
 
-/// A child that ends after its parent, whichever the kernel runs first.
+/// A program whose child ends after its parent, no matter which of the two the kernel runs first.
 const CHILD_ENDS_LAST: &str = r"
 #include <unistd.h>
 int main(void)
@@ -26,7 +26,7 @@ int main(void)
 }
 ";
 
-/// A trace of `fork` by this tool, and what the folder is called.
+/// Makes a trace of `fork` by this tool. Returns its folder, and the folder's name.
 fn kept() -> (TempDir, String) {
     let folder = TempDir::new();
     let path = folder.join("kept").to_str().unwrap().to_owned();
@@ -50,7 +50,7 @@ fn a_saved_trace_is_the_same_elsewhere() {
     let tool = env!("CARGO_BIN_EXE_mpserv-audit");
     let output = finish(compare(tool).args(arguments));
     assert_eq!(output.status.code(), SAME, "{}{}", text(&output.stdout), text(&output.stderr));
-    // An address space that is laid out as it was before addresses were random.
+    // Here the addresses are not random.
     let output = finish(compare("setarch").args(["-R", tool]).args(arguments));
     assert_eq!(output.status.code(), SAME, "{}{}", text(&output.stdout), text(&output.stderr));
 }
@@ -99,7 +99,7 @@ fn a_plain_trace_tells_on_which_output_it_was_made() {
     let folder = TempDir::new();
     let says = compile(&folder.0, "says", "#include <stdio.h>\nint main(void)\n{\n\treturn puts(\"hello\") < 0;\n}\n");
     let path = folder.join("trace").to_str().unwrap().to_owned();
-    // Its output goes to a pipe.
+    // The program's output goes to a pipe.
     assert!(finish(Command::new("strace").args(["-ff", "-v", "-s", "65535", "-o", &path, &says])).status.success());
     let output = run(&["--a", &path, "--b", &says]);
     assert_eq!(output.status.code(), SAME, "{}{}", text(&output.stdout), text(&output.stderr));
@@ -113,7 +113,7 @@ fn plain_files_of_strace_are_compared_or_refused_by_name() {
     let trace = |name: &str, options: &[&str]| {
         let path = folder.join(name);
         let mut command = Command::new("strace");
-        // A path of the folder could be too long to be shown whole without -s.
+        // Without -s, strace could cut off the path of the folder.
         command.current_dir(&folder.0).args(["-ff", "-o"]).arg(&path).args(options).arg("./child_ends_last");
         command.stdin(Stdio::null());
         assert!(finish(&mut command).status.success());
@@ -126,12 +126,12 @@ fn plain_files_of_strace_are_compared_or_refused_by_name() {
     assert_trouble(&run(&["--a", &short, "--b", &program]), "strace -ff -v -s 65535 -o FILE");
     let timed = trace("timed", &["-v", "-s", "65535", "-T"]);
     assert_trouble(&run(&["--a", &timed, "--b", &program]), "strace -T");
-    // One of the two processes is gone.
+    // Remove the trace of one of the two processes.
     fs::remove_file(&files(&folder.0, "whole")[0]).unwrap();
     assert_trouble(&run(&["--a", &whole, "--b", &program, "--stdout", "pipe"]), "is missing");
 }
 
-/// The files of the trace that is called so, from the shortest to the longest. The root's has the loader's calls.
+/// Returns the files of the trace with this name, from the shortest to the longest. The root's has the loader's calls.
 fn files(folder: &Path, name: &str) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     all.retain(|path| path.file_stem().is_some_and(|stem| stem == name));

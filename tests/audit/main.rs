@@ -1,14 +1,14 @@
-//! mpserv-audit: it finds what is planted, says of equal runs that they are equal, and says clearly what is in its way.
+//! Tests of mpserv-audit. It must find planted differences, report equal runs as equal, and report an obstacle clearly.
 //!
 //! - `planted`: single changes of a program, and the verdict and the line that each must give
-//! - `equal`: programs compared with themselves
+//! - `equal`: compares programs with themselves
 //! - `faults`: any two programs under faults
 //! - `kept`: kept traces
 //! - `servers`: any two servers
 //! - `ordinary`: programs of the system
-//! - `report`: what is written and how
+//! - `report`: the written reports
 //! - `usage`: the command line
-//! - `failure`: what keeps the tool from comparing
+//! - `failure`: errors that keep the tool from comparing
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -35,10 +35,10 @@ const SAME: Option<i32> = Some(0);
 const DIFFERENT: Option<i32> = Some(1);
 const TROUBLE: Option<i32> = Some(2);
 
-/// An audit that takes longer is ended, and its test fails: it makes many runs. Of a run that does not end, the tool
-/// itself says after a minute what the program waits for.
+/// The longest time of an audit, which makes many runs. After that time the audit is ended, and its test fails. If a
+/// single run does not end, the tool itself reports after a minute which event the program waits for.
 const WATCHDOG: Duration = Duration::from_secs(300);
-/// Time between two checks whether the tool has ended.
+/// The time between two checks whether the tool has ended.
 const TICK: Duration = Duration::from_millis(5);
 
 fn audit(arguments: &[&str]) -> Command {
@@ -95,7 +95,7 @@ fn assert_same(arguments: &[&str]) -> String {
     out
 }
 
-/// Asserts this verdict, and that the first kind of difference under the table has all of these signs.
+/// Asserts this verdict, and that the line of the first kind of difference has all of these signs.
 #[track_caller]
 fn assert_verdict(arguments: &[&str], verdict: &str, signs: &[&str]) -> String {
     let output = run(arguments);
@@ -112,7 +112,7 @@ fn assert_verdict(arguments: &[&str], verdict: &str, signs: &[&str]) -> String {
     out
 }
 
-/// Asserts that the audit cannot compare, and says why.
+/// Asserts that the audit cannot compare, and gives the reason.
 #[track_caller]
 fn assert_trouble(output: &Output, sign: &str) {
     let err = text(&output.stderr);
@@ -123,7 +123,7 @@ fn assert_trouble(output: &Output, sign: &str) {
     );
 }
 
-/// Asserts that the audit succeeds and prints this.
+/// Asserts that the audit succeeds, and returns its output.
 #[track_caller]
 fn assert_output(arguments: &[&str]) -> String {
     let output = run(arguments);
@@ -131,12 +131,12 @@ fn assert_output(arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Compiles a C program of this name into a folder. Gives its path.
+/// Compiles a C program of this name into a folder. Returns its path.
 fn compile(folder: &Path, name: &str, source: &str) -> String {
     let (program, file) = (folder.join(name), folder.join(name).with_extension("c"));
     std::fs::write(&file, source).unwrap();
@@ -147,13 +147,13 @@ fn compile(folder: &Path, name: &str, source: &str) -> String {
     program.to_str().unwrap().to_owned()
 }
 
-/// Folders with echo_mpserv, as it is and with changes.
+/// Folders with echo_mpserv, unchanged and with changes.
 struct Planted {
     folder: TempDir,
 }
 
 impl Planted {
-    /// Makes each change, which must apply.
+    /// Makes each change. Fails if a change does not apply.
     fn new(changes: &[(&str, &str)]) -> Planted {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook/echo_mpserv.c");
         let original = std::fs::read_to_string(source).unwrap();
@@ -178,7 +178,7 @@ impl Planted {
         self.folder.join(name).to_str().unwrap().to_owned()
     }
 
-    /// Compares the two, with one of the drives.
+    /// Compares the two programs with one of the drives.
     #[track_caller]
     fn gives(&self, drive: &str, verdict: &str, signs: &[&str]) -> String {
         let (original, changed) = (self.path("original"), self.path("changed"));

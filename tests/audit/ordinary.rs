@@ -1,4 +1,4 @@
-//! Ordinary programs of a system: each is like itself, and unlike another.
+//! Ordinary programs of a system. Each equals itself, and differs from others.
 
 use super::*;
 
@@ -65,7 +65,7 @@ const PAIRS: [(&str, &str, &str); 10] = [
     ("/bin/dash -c 'umask 022'", "/bin/dash -c 'umask 027'", "umask: mask 022 / 027"),
 ];
 
-/// Number of comparisons of each command with itself.
+/// The number of comparisons of each command with itself.
 const RUNS: usize = 20;
 
 #[test]

@@ -27,7 +27,7 @@ fn reports_are_whole_and_need_nothing_else() {
     for sign in ["\"same\":true", "\"name\":\"fork\"", "\"differences\":0", "\"place\":\"child 1\""] {
         assert!(report.contains(sign), "{sign}");
     }
-    // Two processes and what was printed, of either side.
+    // Each side has two traces and a file with the printed text.
     assert_eq!(fs::read_dir(save).unwrap().count(), 6);
 }
 

@@ -1,4 +1,4 @@
-//! Any two servers, with any client.
+//! Compares any two servers, with any client.
 
 use super::*;
 use crate::common::Impl;
@@ -7,7 +7,7 @@ fn server(of: Impl, port: &str) -> String {
     format!("{} {port}", of.path("echo_mpserv").display())
 }
 
-/// A client in the words of a shell, which takes the port from the environment.
+/// Returns the shell command of a client, which takes the port from the environment.
 fn client() -> String {
     format!("sh -c 'printf \"hello\\nq\\n\" | {} 127.0.0.1 $PORT'", Impl::C.path("echo_mpclient").display())
 }
@@ -32,7 +32,7 @@ fn two_servers_may_have_two_ports() {
 fn a_server_that_listens_elsewhere_is_told_at_once() {
     let (one, other) = (free_port().to_string(), free_port().to_string());
     let (a, b) = (server(Impl::C, &one), server(Impl::Rust, &other));
-    // Not after the time that it may take.
+    // The failure must come before the time limit.
     let output = run(&["--a", &a, "--b", &b, "--listen", &one, "-o", "pipe", "--timeout", "1000"]);
     assert_trouble(&output, &format!("B: '{b}' listens on port {other}, not on port {one}"));
 }

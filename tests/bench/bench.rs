@@ -1,17 +1,17 @@
 //! `make bench`: measures the speed of the servers in one run, each beside the server that it is compared with.
 //!
-//! | file | job |
+//! | file | content |
 //! |---|---|
 //! | `options` | the command line |
 //! | `subjects`, `peers`, `handler`, `plain` | the measured servers: ours and plain C, other projects', a handler of the library, the C compiler |
 //! | `server`, `load` | a server that runs for as long as it is measured; the clients |
-//! | `rates`, `comparisons` | connections a second, in shuffled rounds; which are compared, and what must hold |
+//! | `rates`, `comparisons` | connections a second, in shuffled rounds; the compared servers, and the wanted ratios |
 //! | `latency`, `growth`, `resources` | time to the first byte; many children and connections; memory and system calls |
-//! | `row`, `statistics`, `machine`, `report` | a row of the table; medians; where it was measured; the table, as Markdown and JSON |
+//! | `row`, `statistics`, `machine`, `report` | a row of the table; medians; the machine; the table, as Markdown and JSON |
 //!
 //! Each measurement starts its server anew. The order is shuffled in every round, so that other work of the machine is
 //! spread over all servers. Two servers are compared by the median of their ratios within the rounds, with an interval.
-//! A server that fails costs its rows, and the others are still measured.
+//! If a server fails, its rows are missing, and the other servers are still measured.
 #![allow(unreachable_pub, missing_docs, missing_debug_implementations, reason = "a program, not a library")]
 
 use std::error::Error;
@@ -42,7 +42,7 @@ mod subjects;
 use options::{Options, Task};
 use row::Row;
 
-/// Whatever stops a benchmark.
+/// A result with any error that stops a benchmark.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
 const USAGE: u8 = 100;
 const TROUBLE: u8 = 111;
 
-/// Measures and reports. Returns whether every row was measured, and is as it must be.
+/// Measures and reports. Returns whether every row was measured and meets its condition.
 fn bench(options: &Options) -> Result<bool> {
     let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench");
     fs::create_dir_all(&scratch)?;

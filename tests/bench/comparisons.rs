@@ -1,4 +1,4 @@
-//! Which servers are compared, and what must hold of the ratio of their rates.
+//! The compared servers, and the conditions on the ratios of their rates.
 
 use crate::Result;
 use crate::options::Options;
@@ -10,7 +10,7 @@ use crate::subjects::{
     C_FORK, C_PREFORK, C_VFORK, ECHO, HANDLER, ONE_EACH, PREFORK, PROGRAM, SANDBOX, Subject, TEXTBOOK,
 };
 
-/// One server against another.
+/// A comparison of two servers.
 struct Comparison {
     ours: &'static str,
     theirs: &'static str,
@@ -21,10 +21,10 @@ const fn compare(ours: &'static str, theirs: &'static str, wanted: Wanted) -> Co
     Comparison { ours, theirs, wanted }
 }
 
-/// The least ratio to each peer.
+/// The least ratio to each server of another project.
 const AHEAD: Wanted = Wanted::AtLeast(1.15);
 
-/// The table "at least". Two servers that make the same calls are as fast as each other if 1.00 is in the interval.
+/// The table "at least". Two servers that make the same calls count as equally fast if 1.00 is in the interval.
 const DESIGNS: [Comparison; 7] = [
     compare(PROGRAM, C_VFORK, Wanted::AtLeastWithin(1.00)),
     compare(PROGRAM, S6, AHEAD),
@@ -35,13 +35,13 @@ const DESIGNS: [Comparison; 7] = [
     compare(SANDBOX, ECHO, Wanted::AtLeast(0.90)),
 ];
 
-/// The rate that children made ahead of time for one client each must keep up.
+/// The rate that must be reached with children that are made ahead of time and serve one client each.
 const ONE_EACH_RATE: Wanted = Wanted::AtLeast(2000.0);
 
-/// The subjects that no comparison has, whose rates are shown all the same.
+/// The subjects whose rates are shown although no comparison has them.
 const SHOWN: [(&str, Wanted); 1] = [(ONE_EACH, ONE_EACH_RATE)];
 
-/// Fewer rounds are enough to see that the textbook programs are alike.
+/// The divisor of the number of rounds for the textbook programs. Fewer rounds are enough to see that they are alike.
 const TEXTBOOK_SHARE: usize = 4;
 
 /// Measures the rates that are asked for, and compares them.
@@ -92,7 +92,7 @@ fn clients_of(clients: Clients, subjects: &[Subject], name: &str) -> String {
     }
 }
 
-/// The rates of a subject themselves.
+/// Returns the rows with the rates of a subject.
 fn rates_of(subject: &Subject, subjects: &[Subject], rates: &Rates) -> [Row; 2] {
     let wanted = SHOWN.iter().find(|(shown, _)| *shown == subject.name).map_or(Wanted::Nothing, |(_, wanted)| *wanted);
     Clients::ALL.map(|clients| {

@@ -1,4 +1,4 @@
-//! Growth of the cost: with living children, with idle connections, with time.
+//! Measures the growth of the cost: with living children, with idle connections, and with time.
 
 use std::process::{Child, Command, Stdio};
 
@@ -16,13 +16,13 @@ use crate::subjects::{C_FORK, ECHO, HANDLER, PROGRAM, Subject};
 
 const MANY_CHILDREN: u32 = 1000;
 const FEW_CHILDREN: u32 = 10;
-/// The rate with many children over that with few.
+/// The wanted ratio of the rate with many children to that with few.
 const RATE_WITH_MANY: Wanted = Wanted::AtLeast(0.90);
-/// The share of the rounds that this takes.
+/// The divisor of the number of rounds for these measurements.
 const SHARE: usize = 2;
-/// Clients at once.
+/// The number of clients at once.
 const WORKERS: u32 = 8;
-/// Before memory is looked at first, whatever grows once has grown.
+/// The number of connections before the first look at memory, so that one-time growth is over.
 const WARM: u64 = 2000;
 /// The servers whose memory for an idle connection is measured.
 const HOLDING: [&str; 4] = [ECHO, HANDLER, PROGRAM, C_FORK];
@@ -51,7 +51,7 @@ pub fn measure(subjects: &[Subject], options: &Options) -> Vec<Row> {
     rows
 }
 
-/// The rate beside many idle connections over that beside a few.
+/// Returns the ratio of the rate beside many idle connections to that beside a few.
 fn with_children(subject: &Subject, options: &Options) -> Result<Median> {
     let rate = |idle| -> Result<f64> {
         let server = Server::start(subject)?;
@@ -60,7 +60,7 @@ fn with_children(subject: &Subject, options: &Options) -> Result<Median> {
     };
     let mut ratios = Sample::default();
     for round in 0..options.rounds.div_ceil(SHARE) {
-        // Each is first in turn.
+        // The two measurements take turns in being first.
         let many_first = if round % 2 == 0 { Some(rate(MANY_CHILDREN)?) } else { None };
         let few = rate(FEW_CHILDREN)?;
         ratios.0.push(many_first.map_or_else(|| rate(MANY_CHILDREN), Ok)? / few);
@@ -68,7 +68,7 @@ fn with_children(subject: &Subject, options: &Options) -> Result<Median> {
     Ok(ratios.median().ok_or("no round")?)
 }
 
-/// The parent's private memory after many connections, over that before them.
+/// Returns the ratio of the parent's private memory after many connections to that before them.
 fn soak(subject: &Subject, options: &Options) -> Result<Median> {
     let server = Server::start(subject)?;
     let load = |count| Load { workers: WORKERS, count: Some(count), ..Load::new(subject) };
@@ -78,7 +78,7 @@ fn soak(subject: &Subject, options: &Options) -> Result<Median> {
     Ok(Median::exact(memory_of(server.pid())? / before))
 }
 
-/// The private memory of all processes that hold idle connections, for each connection.
+/// Returns the private memory of all processes with idle connections, per connection.
 fn idle(subject: &Subject, options: &Options) -> Result<Median> {
     let server = Server::start(subject)?;
     let mut holder = Command::new(env!("CARGO_BIN_EXE_mpserv-load"))
@@ -100,7 +100,7 @@ fn idle(subject: &Subject, options: &Options) -> Result<Median> {
     Ok(Median::exact(all? / f64::from(options.idle)))
 }
 
-/// Ends a process that was not waited for, so its id is its own.
+/// Ends a process. It was not waited for, so the id is still its own.
 pub fn interrupt(child: &Child) {
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         let _ = kill(pid, Signal::INT);

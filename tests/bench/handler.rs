@@ -6,7 +6,7 @@ use crate::Result;
 
 const BUFFER: usize = 4096;
 
-/// Sends back what comes on each connection to this port of 127.0.0.1, until a signal ends the server.
+/// Sends back the bytes of each connection to this port of 127.0.0.1, until a signal ends the server.
 pub fn serve(port: u16, children: u32) -> Result<()> {
     let address = format!("127.0.0.1:{port}");
     Server::new().listen(&address).max_children(children).verbosity(Verbosity::Quiet).serve(|connection| {

@@ -1,5 +1,5 @@
-//! Time from when a connection was due to the first byte of its answer, while connections come at a fixed rate whether
-//! earlier ones are done or not.
+//! Measures the time from the moment when a connection was due to the first byte of its answer. Connections come at a
+//! fixed rate, even if earlier ones still run.
 
 use crate::Result;
 use crate::load::{self, Load};
@@ -10,16 +10,16 @@ use crate::server::Server;
 use crate::statistics::{Sample, Shuffle};
 use crate::subjects::{ECHO, ONE_EACH, PREFORK, Subject};
 
-/// Each value is the median of so many measurements.
+/// The number of measurements whose median is a value.
 const TIMES: usize = 5;
-/// As many clients as it takes for none to be late for lack of them.
+/// The number of clients, enough that no connection is late for lack of clients.
 const WORKERS: u32 = 16;
 /// The measured share of the highest rate.
 const SHARE: f64 = 0.5;
-/// The rate at which children that are there already are compared with children that are made for each client.
+/// The rate for the comparison of preforked children with children that are made for each client.
 const FIXED_RATE: f64 = 2000.0;
 const COMPARED: [&str; 3] = [ECHO, PREFORK, ONE_EACH];
-/// A measurement takes longer than one of a rate, so that a percentile means something.
+/// The factor by which a measurement takes longer than one of a rate, so that percentiles are meaningful.
 const LONGER: u32 = 2;
 const NANOS_PER_MILLISECOND: f64 = 1e6;
 

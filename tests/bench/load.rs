@@ -1,4 +1,4 @@
-//! The load: mpserv-load, and what it has found.
+//! Runs the load by mpserv-load, and reads its results.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl Load {
     }
 }
 
-/// Results of a run. Times are in nanoseconds.
+/// The results of a run. Times are in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
     pub connections: u64,
@@ -33,10 +33,10 @@ pub struct Outcome {
     pub first_byte_p99: f64,
 }
 
-/// Longest time of a connection, in seconds; no server needs as much.
+/// The longest time of a connection, in seconds. No server needs as much.
 const TIMEOUT: &str = "5";
 
-/// Loads a server. An error on any connection is an error here: a figure with errors in it says nothing.
+/// Puts load on a server. An error on any connection is an error here, because a figure with errors means nothing.
 pub fn run(server: &Server, load: &Load) -> Result<Outcome> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mpserv-load"));
     command.args(["--json", "--quiet", "--timeout", TIMEOUT, "--workers", &load.workers.to_string()]);
@@ -68,7 +68,7 @@ pub fn run(server: &Server, load: &Load) -> Result<Outcome> {
     })
 }
 
-/// The number by this name in a JSON text; in the object by the name of `object`, if that is not empty.
+/// Returns the number with this name in a JSON text. If `object` is not empty, looks in the object of that name.
 fn number(json: &str, object: &str, name: &str) -> Result<f64> {
     let missing = || format!("mpserv-load's report has no {object}.{name}: {json}");
     let rest = match object {

@@ -16,7 +16,7 @@ pub struct Machine {
     pub libc: String,
 }
 
-/// The first line that a command prints.
+/// Returns the first line that a command prints.
 fn first_line(command: &str, arguments: &[&str]) -> String {
     let output = Command::new(command).args(arguments).env("LC_ALL", "C").output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();

@@ -21,13 +21,13 @@ Exit status: 0 every row holds, 1 one does not or was not measured, 100 wrong us
 /// The options of the command line.
 pub enum Task {
     Measure(Options),
-    /// Serve this port by a handler of the library, with so many children: the bench starts itself so.
+    /// Serve this port by a handler of the library, with so many children. The bench starts itself in this way.
     Serve(u16, u32),
     Help,
 }
 
 pub struct Options {
-    /// The arguments, as they were given.
+    /// The arguments as the user gave them.
     pub given: Vec<String>,
     pub peers: bool,
     pub quick: bool,
@@ -45,7 +45,7 @@ const ROUNDS: usize = 16;
 const TIME: Duration = Duration::from_millis(300);
 const SOAK: u64 = 50_000;
 const IDLE: u32 = 1000;
-// The same with --quick.
+// The number of rounds with --quick.
 const QUICK_ROUNDS: usize = 2;
 const QUICK_TIME: Duration = Duration::from_millis(100);
 const QUICK_SOAK: u64 = 1000;

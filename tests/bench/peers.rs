@@ -6,7 +6,7 @@ use crate::subjects::{HANDLER, PORT, PREFORK, PROGRAM, Port, Subject, subject};
 pub const S6: &str = "s6-ipcserverd";
 pub const TCPSERVER: &str = "tcpserver";
 
-/// A server of another project, and the one of ours that does the same.
+/// A server of another project, and our server that does the same.
 pub struct Peer {
     pub name: &'static str,
     pub against: &'static str,
@@ -36,7 +36,7 @@ pub const PEERS: [Peer; 9] = [
     peer(PERL, PREFORK),
 ];
 
-/// An echo by Python's own server.
+/// An echo server with Python's own server class.
 const PYTHON_ECHO: &str = "
 import socketserver, sys
 class Handler(socketserver.BaseRequestHandler):
@@ -53,7 +53,7 @@ class Server(socketserver.ForkingTCPServer):
 Server(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
 ";
 
-/// An echo by Perl's Net::Server with processes ahead of time.
+/// An echo server with Perl's Net::Server, which makes processes ahead of time.
 const PERL_ECHO: &str = "
 package Echo;
 use base qw(Net::Server::PreFork);
@@ -68,7 +68,7 @@ Echo->run(host => '127.0.0.1', port => $ARGV[0], proto => 'tcp', ipv => '4', log
 /// The most children that s6's servers take.
 const S6_CHILDREN: &str = "1000";
 
-/// The servers of other projects; without `is_all` only those that the table is about.
+/// Returns the servers of other projects. Without `is_all`, returns only those in the table.
 pub fn all(plain: &Plain, children: &str, is_all: bool) -> Vec<Subject> {
     let echo = plain.path("stdio_echo");
     let socat = format!("EXEC:{echo}");

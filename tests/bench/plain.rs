@@ -1,14 +1,14 @@
-//! The plain C servers beside this file, compiled.
+//! Compiles the plain C servers beside this file.
 
 use std::path::{Path, PathBuf};
 
 use crate::{Result, cc};
 
-/// Compiler flags of all plain servers.
+/// The compiler flags of all plain servers.
 const FLAGS: [&str; 6] = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wmissing-prototypes", "-Werror"];
-/// The servers are linked as rustc links ours: position-independent, every symbol looked up at the start.
+/// The flags that link the servers as rustc links ours: position-independent, with every symbol looked up at the start.
 const LINKED: &[&str] = &["-fPIE", "-pie", "-Wl,-z,relro,-z,now"];
-/// The program that the servers start has no library: its own start is not what is measured.
+/// The flags for the program that the servers start. It has no library, because its own start must not count.
 const ALONE: &[&str] = &["-static", "-nostdlib", "-fno-stack-protector"];
 
 /// The folder of the compiled servers.

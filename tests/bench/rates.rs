@@ -1,4 +1,4 @@
-//! Connections a second, with one client and with several, in shuffled rounds.
+//! Measures connections a second, with one client and with several, in shuffled rounds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +9,11 @@ use crate::server::Server;
 use crate::statistics::{Median, Sample, Shuffle};
 use crate::subjects::Subject;
 
-/// Number of clients at once.
+/// The number of clients at once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Clients {
     One,
-    /// As many as the subject says: 8, or 6.
+    /// As many clients as the subject says: 8, or 6.
     Many,
 }
 
@@ -44,7 +44,7 @@ impl Rates {
         Ok(sample.ok_or_else(|| format!("{name}: not measured"))?.1)
     }
 
-    /// Connections a second of one over those of the other, round by round.
+    /// Returns the ratio of the connections a second of two servers, round by round.
     pub fn ratio(&self, ours: &str, theirs: &str, clients: Clients) -> Result<Median> {
         let ratios = self.of(ours, clients)?.ratios(self.of(theirs, clients)?);
         Ok(ratios.median().ok_or("no round")?)

@@ -1,4 +1,4 @@
-//! The report: one table as Markdown, for the terminal and the documents, and the same as JSON, for programs.
+//! Writes the report: a table as Markdown for the terminal and the documents, and the same as JSON for programs.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::row::{Row, Unit, Wanted};
 use crate::statistics::Median;
 
-/// The document, and the line from which on the bench writes it.
+/// The document that the bench writes.
 const DOCUMENT: &str = "src/docs/benchmarks.md";
 const HEADING: &str = "## Results\n";
 
@@ -119,7 +119,7 @@ fn interval(value: &Median, unit: Unit) -> String {
     }
 }
 
-/// A number with the digits that mean something: 12345.6/s as 12,346.
+/// Returns a number with its significant digits, such as 12,346 for 12345.6/s.
 fn number(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Ratio | Unit::Milliseconds | Unit::Calls => format!("{value:.2}"),
@@ -137,7 +137,7 @@ fn number(value: f64, unit: Unit) -> String {
     }
 }
 
-/// A text in quotes, as JSON has it.
+/// Returns a text as a JSON string, with quotes.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {

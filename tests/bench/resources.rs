@@ -1,4 +1,4 @@
-//! Resources of a server, measured from outside: memory and system calls.
+//! Measures the resources of a server from outside: memory and system calls.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -16,12 +16,12 @@ use crate::server::Server;
 use crate::statistics::Median;
 use crate::subjects::{C_FORK, ECHO, HANDLER, SANDBOX, Subject};
 
-/// The servers whose idle child is looked at, and what must hold of its memory, against that of C.
+/// The servers whose idle child is measured, and the condition on its memory in relation to that of C.
 const LOOKED_AT: [(&str, Wanted); 3] =
     [(ECHO, Wanted::AtMost(1.00)), (SANDBOX, Wanted::Nothing), (HANDLER, Wanted::Nothing)];
 /// The most system calls of the parent for a connection.
 const CALLS: Wanted = Wanted::AtMost(6.0);
-/// Number of connections counted under strace, and number at once.
+/// The number of connections that are counted under strace.
 const TRACED: u64 = 400;
 const TRACED_WORKERS: u32 = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -60,22 +60,22 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) -> Result<()>
     Ok(())
 }
 
-/// The sum of the fields of a file in /proc that have this name.
+/// Returns the sum of the fields with this name in a file of /proc.
 fn field(text: &str, name: &str) -> u64 {
     let lines = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     lines.filter_map(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).sum()
 }
 
-/// The memory that a process shares with no other, in kB.
+/// Returns the memory that a process shares with no other, in kB.
 pub fn memory_of(pid: u32) -> Result<f64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     Ok((field(&rollup, "Private_Clean") + field(&rollup, "Private_Dirty")) as f64)
 }
 
-/// The private memory of the child that has the only connection, which is idle.
+/// Returns the private memory of a child whose connection is idle.
 fn of_idle_child(subject: &Subject) -> Result<f64> {
     let server = Server::start(subject)?;
-    // The connection by which the start was noticed ends its child.
+    // The child of the connection that noticed the server's start must end first.
     wait_until("the end of the first child", || server.children().is_empty())?;
     let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port))?;
     connection.set_read_timeout(Some(PATIENCE))?;
@@ -84,7 +84,7 @@ fn of_idle_child(subject: &Subject) -> Result<f64> {
     memory_of(*server.children().first().ok_or("no child")?)
 }
 
-/// System calls of the parent for one of many connections that come at the same time.
+/// Returns the number of the parent's system calls per connection, for many connections at the same time.
 fn calls_of_parent(subject: &Subject) -> Result<f64> {
     let server = Server::start(subject)?;
     let report = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench/strace");

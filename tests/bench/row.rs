@@ -1,4 +1,4 @@
-//! A row of the table: what was measured, and what must hold.
+//! A row of the table: the measured value, and its condition.
 
 use crate::Result;
 use crate::statistics::Median;
@@ -25,14 +25,14 @@ impl Unit {
     }
 }
 
-/// Condition that a value must meet.
+/// The condition that a value must meet.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Wanted {
     AtLeast(f64),
-    /// At least so much as far as the interval tells: for two servers that make the same calls.
+    /// At least so much, with respect to the interval. This is for two servers that make the same calls.
     AtLeastWithin(f64),
     AtMost(f64),
-    /// It is shown, and nothing more.
+    /// There is no condition: the value is only shown.
     Nothing,
 }
 
@@ -49,12 +49,12 @@ impl Row {
         Row { name, unit, wanted, value: value.map_err(|error| error.to_string()) }
     }
 
-    /// A row that only says why something was not measured, which is no fault of ours.
+    /// Returns a row that only gives the reason why something was not measured. Such a row is no failure.
     pub fn missing(name: &str, why: &str) -> Row {
         Row { name: name.to_owned(), unit: Unit::Ratio, wanted: Wanted::Nothing, value: Err(why.to_owned()) }
     }
 
-    /// Whether the value is as it must be.
+    /// Whether the value meets its condition.
     pub fn holds(&self) -> bool {
         let measured = |meets: &dyn Fn(&Median) -> bool| self.value.as_ref().is_ok_and(meets);
         match self.wanted {

@@ -17,9 +17,9 @@ use mpserv::signal::{Signal, killpg};
 use crate::Result;
 use crate::subjects::{PORT, Port, Subject};
 
-/// After this long it will not listen any more, even on a busy machine.
+/// The longest time until a server listens, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// After this long no connection that was closed keeps a port.
+/// The longest time for which a closed connection keeps a port.
 const TIME_WAIT: Duration = Duration::from_secs(70);
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -31,14 +31,14 @@ pub struct Server {
     _passed: Option<TcpListener>,
 }
 
-/// Ports that no connection gets by itself: they are below those that the kernel chooses from. So no client has such a
-/// port, and a server that does not ask for SO_REUSEADDR can bind it.
+/// The first of the ports for servers. They are below the ports that the kernel chooses for clients, so a server
+/// without SO_REUSEADDR can bind them.
 const FIRST_PORT: u16 = 10_000;
 const PORTS: u16 = 20_000;
 /// The number of ports that were given out.
 static GIVEN: AtomicU16 = AtomicU16::new(0);
 
-/// A port that is free now, another one each time.
+/// Returns a port that is free now. Each call returns another port.
 fn free_port() -> Result<u16> {
     let first = std::process::id() as u16 % PORTS;
     for _ in 0..PORTS {
@@ -51,8 +51,8 @@ fn free_port() -> Result<u16> {
     Err("no port is free".into())
 }
 
-/// Whether a server can bind a port without SO_REUSEADDR. Connections that the server itself closed first keep the port
-/// for a minute (TIME_WAIT). std's listener asks for SO_REUSEADDR, and so would not notice.
+/// Whether a server can bind a port without SO_REUSEADDR. A connection that the server closed first keeps the port for
+/// a minute (TIME_WAIT). std's listener asks for SO_REUSEADDR, and so would not notice that.
 fn is_free(port: u16) -> bool {
     socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT)
         .is_ok_and(|fd| bind(&fd, &SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)).is_ok())
@@ -109,7 +109,8 @@ impl Server {
 
     fn wait_until_it_listens(&mut self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        // /proc/net/tcp would tell without a connection, but takes the longer the more were closed lately.
+        // /proc/net/tcp would show this without a connection. But a read of it takes longer the more connections were
+        // closed lately.
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
             if let Some(status) = self.child.try_wait()? {
                 return Err(format!("it has ended ({status}): {}", self.complaint()).into());
@@ -126,10 +127,10 @@ impl Server {
         self.child.id()
     }
 
-    /// The server's last line on standard error.
+    /// Returns the server's last line on standard error.
     pub fn complaint(&self) -> String {
         let mut text = Vec::new();
-        // The text is for a person; what cannot be read is left out.
+        // The text is for a person, so an error while reading it is ignored.
         let _ = self.stderr.try_clone().and_then(|mut file| {
             file.seek(SeekFrom::Start(0))?;
             file.read_to_end(&mut text)
@@ -137,7 +138,7 @@ impl Server {
         String::from_utf8_lossy(&text).lines().last().unwrap_or("it says nothing").to_owned()
     }
 
-    /// The children that it has now; not those that have ended, whether it has waited for them or not.
+    /// Returns the server's present children, without zombies.
     pub fn children(&self) -> Vec<u32> {
         let path = format!("/proc/{0}/task/{0}/children", self.pid());
         let text = fs::read_to_string(path).unwrap_or_default();
@@ -163,7 +164,7 @@ fn is_alive(pid: u32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
-/// A file without a name.
+/// Returns a file without a name.
 fn tempfile() -> Result<File> {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", std::process::id()));
     let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;

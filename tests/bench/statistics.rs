@@ -1,10 +1,10 @@
-//! Medians, and how sure they are.
+//! Medians, and their confidence.
 
 /// Values of the same thing, in the order in which they were measured.
 #[derive(Clone, Debug, Default)]
 pub struct Sample(pub Vec<f64>);
 
-/// A median, and an interval that has the true one in it with so much confidence as [`CONFIDENCE`].
+/// A median, and an interval that contains the true median with the confidence [`CONFIDENCE`].
 #[derive(Clone, Copy, Debug)]
 pub struct Median {
     pub value: f64,
@@ -13,13 +13,13 @@ pub struct Median {
 }
 
 impl Median {
-    /// A value that was measured once.
+    /// Returns the median of a value that was measured once.
     pub const fn exact(value: f64) -> Median {
         Median { value, low: value, high: value }
     }
 }
 
-/// Confidence of an interval, if there are enough values.
+/// The confidence of an interval, if there are enough values.
 const CONFIDENCE: f64 = 0.95;
 
 impl Sample {
@@ -29,14 +29,14 @@ impl Sample {
         sorted
     }
 
-    /// The median with its interval, which goes from one of the values to another: whatever their distribution, each is
-    /// as likely below the true median as above it, so how many are below is binomial.
+    /// Returns the median with its interval, which goes from one of the values to another. For any distribution, each
+    /// value is as likely below the true median as above it. So the number of values below it is binomial.
     pub fn median(&self) -> Option<Median> {
         let sorted = self.sorted();
         let (count, middle) = (sorted.len(), sorted.len() / 2);
         let upper = *sorted.get(middle)?;
         let value = if count % 2 == 1 { upper } else { f64::midpoint(sorted[middle - 1], upper) };
-        // Probability that only `left` values are on one side, for the widest interval and the next ones.
+        // The probability that only `left` values are on one side, for the widest interval and the narrower ones.
         let mut tail = 0.5_f64.powi(i32::try_from(count).ok()?);
         let mut ways = tail;
         let mut left = 0;
@@ -51,13 +51,13 @@ impl Sample {
         Some(Median { value, low: sorted[left], high: sorted[count - 1 - left] })
     }
 
-    /// One by one, this over the other.
+    /// Returns the ratios of this sample's values to those of the other.
     pub fn ratios(&self, other: &Sample) -> Sample {
         Sample(self.0.iter().zip(&other.0).map(|(a, b)| a / b).collect())
     }
 }
 
-/// Numbers in no order that matters: xorshift, from a seed that is always the same.
+/// A generator of random numbers: xorshift, from a seed that is always the same.
 pub struct Shuffle(u64);
 
 impl Shuffle {

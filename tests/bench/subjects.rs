@@ -12,20 +12,20 @@ use crate::server::Server;
 /// The way in which a server gets its port.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Port {
-    /// It is told one, in place of `{port}`.
+    /// The server gets a port in place of `{port}`.
     Told,
-    /// It always has this one.
+    /// The server always has this port.
     Fixed(u16),
-    /// It finds a socket that listens as its standard input.
+    /// The server gets a listening socket as its standard input.
     Passed,
 }
 
 /// The exchange with a server.
 #[derive(Clone, Copy)]
 pub enum Talk {
-    /// 64 bytes, which come back.
+    /// The client sends 64 bytes, which come back.
     Echo,
-    /// A text, and its answer.
+    /// The client sends a text, and expects an answer.
     Text { send: &'static str, expect: &'static str },
 }
 
@@ -35,18 +35,19 @@ pub struct Subject {
     pub command: Vec<String>,
     pub port: Port,
     pub talk: Talk,
-    /// Number of clients at once, in the measurement with many clients.
+    /// The number of clients at once, in the measurement with many clients.
     pub many: u32,
-    /// Whether it is a textbook program, of which only the rate is measured.
+    /// Whether the server is a textbook program, of which only the rate is measured.
     pub is_textbook: bool,
 }
 
-/// So many clients at once, where nothing speaks against it.
+/// The usual number of clients at once.
 const CLIENTS: u32 = 8;
-/// With a backlog of 5 the kernel holds one more: another client would wait for a second to be heard.
+/// The number of clients for a server with a backlog of 5. The kernel holds one more connection, and a further client
+/// would wait for a second.
 const CLIENTS_OF_SHORT_BACKLOG: u32 = 6;
 
-// The names by which the rest speaks of some of them.
+// The names of some subjects, for other modules.
 pub const ECHO: &str = "mpserv";
 pub const HANDLER: &str = "handler of the library, with std";
 pub const PROGRAM: &str = "mpserv, program";
@@ -57,7 +58,7 @@ pub const C_FORK: &str = "C, fork";
 pub const C_PREFORK: &str = "C, prefork 4";
 pub const C_VFORK: &str = "C, vfork and exec";
 
-/// A textbook program: the names of its two forms, and how it is called and talked to.
+/// A textbook program: the names of its two forms, its arguments, and the exchange with it.
 pub struct Textbook {
     pub rust: &'static str,
     pub c: &'static str,
@@ -111,13 +112,13 @@ pub const TEXTBOOK: [Textbook; 4] = [
     },
 ];
 
-/// Placeholder for the port in a command.
+/// The placeholder for the port in a command.
 pub const PORT: &str = "{port}";
 const ADDRESS: &str = "127.0.0.1:{port}";
 /// The most children of a server, besides those of idle connections: more than any measurement asks for.
 const CHILDREN: u32 = 1200;
 
-/// The folder of this package's programs.
+/// Returns the path of one of this package's programs.
 fn ours(name: &str) -> String {
     Path::new(env!("CARGO_BIN_EXE_mpserv-load")).with_file_name(name).to_string_lossy().into_owned()
 }
@@ -127,10 +128,10 @@ pub fn subject(name: &'static str, command: &[&str]) -> Subject {
     Subject { name, command, port: Port::Told, talk: Talk::Echo, many: CLIENTS, is_textbook: false }
 }
 
-/// A subject that there is not: its name, and why.
+/// A missing subject: its name, and the reason.
 pub type Missing = (&'static str, String);
 
-/// Every server of a comparison that is asked for; of the others' servers those that are there and answer.
+/// Returns every server of a requested comparison. Servers of other projects must be installed and answer.
 pub fn all(plain: &Plain, options: &Options) -> Result<(Vec<Subject>, Vec<Missing>)> {
     let children = (CHILDREN + options.idle).to_string();
     let mut all = designs(plain, &children)?;

@@ -1,5 +1,5 @@
-//! Other processors than this one: the proof of `ffi`, the textbook programs and the server, under an emulator. They
-//! take minutes, and are run by `make test-cross`.
+//! Tests for other processors under an emulator: the proof of `ffi`, the textbook programs and the server. These tests
+//! take minutes, and `make test-cross` runs them.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -66,7 +66,7 @@ struct Built<'m> {
 }
 
 impl<'m> Built<'m> {
-    /// Builds them all. They are linked without a warning.
+    /// Builds all programs. Linking them must give no warning.
     fn new(machine: &'m Machine, cross: &Cross) -> Built<'m> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cross");
         let mut cargo = Command::new(env!("CARGO"));
@@ -85,7 +85,7 @@ impl<'m> Built<'m> {
         command
     }
 
-    /// The programs that are no servers, all at once: they sleep for up to half a minute.
+    /// Runs the programs that are no servers, all at once, because they sleep for up to half a minute.
     fn programs_print_the_same(&self) {
         const PROGRAMS: [&str; 7] = ["fork", "zombie", "wait", "waitpid", "signal", "sigaction", "remove_zombie"];
         const LIMIT: Duration = Duration::from_secs(120);
@@ -133,8 +133,9 @@ impl<'m> Built<'m> {
     }
 }
 
-/// The program's end, and its different lines, sorted. An emulator is slow, so the order of processes and the number of
-/// a parent's checks differ. Process ids are left out: all numbers of three and more digits.
+/// Returns the program's exit status and its different lines, sorted. The order of processes and the number of a
+/// parent's checks differ, because an emulator is slow. Numbers of three and more digits, such as process ids, are left
+/// out.
 fn printed(ended: &Ended) -> (Option<i32>, Vec<String>) {
     let mut lines: Vec<String> = ended.stdout.lines().map(without_long_numbers).collect();
     lines.sort_unstable();

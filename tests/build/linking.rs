@@ -1,4 +1,4 @@
-//! The form of every binary, C's among the textbook programs as well, as `readelf` shows it.
+//! Checks the form of every binary by `readelf`, the C programs included.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +19,7 @@ const OLDEST: (u32, u32) = (2, 34);
 /// A developer's tool with std, which chooses its own glibc.
 const WITH_STD: &str = "mpserv-audit";
 
-/// Everything that is built.
+/// Returns all binaries that are built.
 fn binaries() -> Vec<PathBuf> {
     let manifest = include_str!("../../Cargo.toml").split("[[bin]]\nname = \"").skip(1);
     let names: Vec<&str> = manifest.map(|rest| rest.split('"').next().unwrap()).collect();
@@ -45,7 +45,7 @@ fn every_binary_is_position_independent_and_relocated_at_the_start() {
     }
 }
 
-/// The flags of a segment stand behind three addresses and two sizes.
+/// The position of a segment's flags: they follow three addresses and two sizes.
 const FLAGS: usize = 6;
 
 fn no_binary_has_data_in_pages_of_code() {

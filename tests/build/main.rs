@@ -1,4 +1,4 @@
-//! Tests of how the programs are linked, and of other processors than this one.
+//! Tests of the programs' linking, and of other processors than this one.
 
 #[path = "../ffi/cc.rs"]
 mod cc;

@@ -1,7 +1,7 @@
-//! Checkers of memory while the programs run: valgrind's memcheck, on the textbook programs in C and in Rust and on the
-//! server; and the sanitizers of the compiler, on the C programs. `make memcheck` and `make sanitize`.
+//! Runs the programs under checkers of memory. `make memcheck` uses valgrind's memcheck, for the textbook programs in C
+//! and in Rust and for the server. `make sanitize` uses the sanitizers of the compiler, for the C programs.
 //!
-//! In real time, because neither can be watched by strace at once: half a minute and more.
+//! Sleeps take their real time, half a minute and more, because strace cannot trace these programs at the same time.
 
 #[path = "../ffi/cc.rs"]
 #[allow(dead_code, reason = "a part is enough here")]
@@ -27,7 +27,7 @@ use common::{
 };
 use mpserv::signal::Signal;
 
-/// Each program, by each checker.
+/// Tests each program with each checker.
 macro_rules! checks {
     ($($program:ident)+; $($mode:ident $arguments:expr,)+) => {
         [
@@ -53,8 +53,8 @@ fn main() -> ExitCode {
         fork ["127.0.0.1:0"],
         prefork ["--prefork", "2-4", "127.0.0.1:0"],
         program ["127.0.0.1:0", "--", "/bin/cat"],
-        // A service's filter of calls is left out: valgrind does not know seccomp, and makes calls of its own, which
-        // end a child that has one.
+        // No service runs in the sandbox here. valgrind does not know seccomp, and makes calls of its own, for which
+        // the filter would end the child.
         sandbox ["--sandbox", "127.0.0.1:0", "--", "/bin/cat"],
     }])
 }
@@ -67,7 +67,8 @@ enum Checker {
     Sanitizers,
 }
 
-/// Options of memcheck: one report for each process; leaks are errors, and so are reads of uninitialized memory.
+/// The options of memcheck. There is one report for each process. Leaks are errors, and so are reads of uninitialized
+/// memory.
 const MEMCHECK: [&str; 7] = [
     "-q",
     "--trace-children=yes",
@@ -81,7 +82,8 @@ const MEMCHECK: [&str; 7] = [
 const SANITIZERS: [&str; 5] = ["-std=gnu11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
 impl Checker {
-    /// The program, with what looks inside, whose findings are files that begin with `found` in this folder.
+    /// Returns the command that runs the program under the checker. The findings are files in this folder whose names
+    /// begin with `found`.
     fn command(self, program: &str, folder: &Path) -> Command {
         match self {
             Checker::Memcheck(language) => memcheck(&language.path(program), folder),
@@ -106,7 +108,8 @@ fn memcheck(program: &Path, folder: &Path) -> Command {
     command
 }
 
-/// Errors found in any process: in memcheck's files, or on standard error, where the sanitizers write.
+/// Returns the errors that were found in any process, from memcheck's files or from standard error, where the
+/// sanitizers write.
 fn found(folder: &Path, stderr: &str) -> String {
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     let found = files.filter(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"found")));
@@ -114,7 +117,7 @@ fn found(folder: &Path, stderr: &str) -> String {
     found + if ["Sanitizer", "runtime error"].iter().any(|sign| stderr.contains(sign)) { stderr } else { "" }
 }
 
-/// A child that reads behind what it has allocated has to be found.
+/// Checks that the checker finds a child that reads beyond its allocated memory.
 fn finds(checker: Checker) {
     const MISTAKEN: &str = "#include <stdlib.h>\n#include <sys/wait.h>\n#include <unistd.h>\n\
                             int main(int argc, char **argv) { (void)argv; char *four = malloc(4); if (fork() == 0) \
@@ -133,10 +136,10 @@ fn finds(checker: Checker) {
     assert_ne!(found(&folder.0, &ended.stderr), "");
 }
 
-/// Longest time of a program that sleeps for up to half a minute.
+/// The longest time of a program that sleeps for up to half a minute.
 const SLEEPS: Duration = Duration::from_secs(60);
 
-/// Drives a textbook program; nothing may be found.
+/// Drives a textbook program. The checker must find nothing.
 fn check(checker: Checker, program: &str) {
     let folder = TempDir::new();
     let _network = Network::own();
@@ -156,7 +159,7 @@ fn check(checker: Checker, program: &str) {
     assert_eq!(found(&folder.0, &ended.stderr), "", "{program}");
 }
 
-/// Runs a client that sends and closes in order, a silent client, a client that resets, and a client that sends more
+/// Runs a client that sends and closes properly, a silent client, a client that resets, and a client that sends more
 /// than a buffer.
 fn drive_server(server: Server, command: &mut Command) -> Ended {
     let running = Running::start(command, Output::Pipe);
@@ -171,7 +174,8 @@ fn drive_server(server: Server, command: &mut Command) -> Ended {
     rests();
     finish(server.connect(&running));
     rests();
-    // A read that fails has echo_mpserv write -1 bytes, as it always did: the kernel refuses them, and so do checkers.
+    // After a failed read, echo_mpserv writes -1 bytes, as the original does. The kernel refuses that, and checkers
+    // report it.
     if server != ECHO_MPSERV {
         let mut client = server.connect(&running);
         server.exchange(&mut client);
@@ -186,7 +190,8 @@ fn drive_server(server: Server, command: &mut Command) -> Ended {
     running.end(Signal::TERM)
 }
 
-/// Is the server of a client: answers two messages, and closes. A client that reads from its user is told one.
+/// Acts as the server of a client: answers two messages, and closes. A client that reads from its user gets one message
+/// there.
 fn drive_client(server: Server, command: &mut Command) -> Ended {
     const PORT: u16 = 5051;
     let is_told = server == ECHO_MPSERV;
@@ -210,7 +215,7 @@ fn drive_client(server: Server, command: &mut Command) -> Ended {
     running.wait()
 }
 
-/// Drives the server in one of its ways; nothing may be found in it.
+/// Drives the server in one of its modes. The checker must find nothing.
 fn check_mpserv(arguments: &[&str]) {
     let folder = TempDir::new();
     let mut command = memcheck(&PathBuf::from(MPSERV), &folder.0);
@@ -219,7 +224,7 @@ fn check_mpserv(arguments: &[&str]) {
     for _ in 0..3 {
         finish(server.client());
     }
-    // A program would say so in the middle of the log.
+    // A program's own messages would stand in the middle of the log.
     if !arguments.contains(&"--") {
         reset(server.client());
     }

@@ -1,4 +1,4 @@
-//! Objects that processes share after a fork: the targets of their descriptors.
+//! Processes share the targets of their descriptors after a fork.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, Write};
@@ -20,13 +20,13 @@ pub(crate) fn descriptors_are_copied_by_fork() {
         0
     });
     assert_eq!(status(child), Some(0));
-    // The child's descriptor was a copy, which went with it; the file behind both, and the place in it, is one.
+    // The child's descriptor was a copy, which is closed now. Both descriptors share the open file and its position.
     assert_eq!(file.stream_position().unwrap(), 5);
     file.write_all(b" world").unwrap();
     assert_eq!(std::fs::read(folder.join("file")).unwrap(), b"hello world");
 }
 
-/// Number of sockets that a process holds.
+/// Returns the number of sockets that a process holds.
 fn sockets(pid: u32) -> usize {
     let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let links = fds.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
@@ -62,7 +62,7 @@ pub(crate) fn a_connection_closes_only_when_every_process_that_holds_it_has_clos
             assert_eq!(server.exchange(&mut client), server.answer, "and it is open all the same");
             signal(child, Signal::KILL);
             assert_eq!(client.read(&mut [0]).unwrap(), 0, "{} {language:?}", server.name);
-            // The server was the first to close, which would keep the port from the next one for a while.
+            // A client resets the connection, because a server that closes first would keep the port busy for a while.
             reset(client);
             running.end(Signal::TERM);
         }

@@ -1,5 +1,5 @@
-//! The claims of the sources, one test for each: shown by the textbook programs, in C and in Rust, if a program
-//! shows it, and by the library. If a source is wrong, the test shows the truth.
+//! Tests the claims of the sources, one test for each. The library shows each claim, and the textbook programs do in C
+//! and in Rust if they can. If a source is wrong, the test shows the truth.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -57,12 +57,12 @@ fn main() -> ExitCode {
     ]])
 }
 
-/// The id of a child as the functions that look into /proc want it.
+/// Returns the id of a child in the form for the functions that look into /proc.
 fn id(child: &Child) -> u32 {
     child.pid().raw() as u32
 }
 
-/// The exit status of a child.
+/// Returns the exit status of a child.
 fn status(mut child: Child) -> Option<i32> {
     child.wait().unwrap().exit_status()
 }

@@ -1,4 +1,4 @@
-//! Two processes out of one.
+//! A fork makes two processes out of one.
 
 use std::io::{Read, Write};
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::common::solo::child;
 use crate::common::*;
 use crate::status;
 
-/// The lines of `fork`, in which order the kernel pleases.
+/// Returns the lines of `fork`, in any order.
 fn lines_of_fork(language: Impl, output: Output) -> Vec<String> {
     // The child may end after its parent, but strace waits for both.
     let ended = run(&mut strace(&[], NOWHERE, language, "fork"), output);

@@ -1,4 +1,4 @@
-//! Signals, handlers, masks.
+//! Claims about signals, handlers and masks.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,21 +25,21 @@ use crate::{id, status};
 #[allow(dead_code, reason = "a part is enough here")]
 mod cc;
 
-/// Whether the one signal of a test came.
+/// The flag of a test's signal.
 static CAME: SignalFlag = SignalFlag::new();
 
 fn action(sa_handler: Disposition) -> SigAction {
     SigAction { sa_handler, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE }
 }
 
-/// Number of times that a program has printed a line.
+/// Returns the number of times that a program has printed a line.
 fn count(running: &Running, line: &str) -> usize {
     running.stdout_so_far().matches(line).count()
 }
 
 pub(crate) fn a_signal_wakes_a_sleep_which_is_not_resumed() {
     let by_alarm = |language: Impl, program| {
-        // Three sleeps of 100 seconds each; nothing but the alarm comes, every 2 seconds.
+        // The program sleeps three times for 100 seconds. Only the alarm interrupts it, every 2 seconds.
         let ended = run(&mut Command::new(language.path(program)), Output::Pipe);
         assert_eq!(ended.stdout, "wait...\nTime out!\n".repeat(3), "{program} {language:?}");
         assert_eq!(ended.status.code(), Some(0));
@@ -73,7 +73,7 @@ pub(crate) fn sleep_returns_the_seconds_left() {
     wait_until("it sleeps", || waits_in(id(&sleeper), libc::SYS_clock_nanosleep));
     sleeper.kill(Signal::USR1).unwrap();
     let left = status(sleeper).unwrap();
-    // 100 when it was woken at once: the kernel sleeps a little longer than it was told.
+    // The rest is 100 if the program was woken at once, because the kernel sleeps a little longer than asked.
     assert!((60..=100).contains(&left), "{left}");
     assert_eq!(sleep(0), 0);
 }
@@ -88,7 +88,7 @@ pub(crate) fn alarm_returns_the_seconds_that_were_left() {
 pub(crate) fn alarm_0_cancels() {
     assert_eq!(alarm(1), 0);
     assert_eq!(alarm(0), 1);
-    // The alarm would end this process, or at least the sleep.
+    // Otherwise the alarm would end this process, or at least the sleep.
     assert_eq!(sleep(2), 0);
     assert_eq!(alarm(0), 0, "none is left");
 }
@@ -115,7 +115,7 @@ pub(crate) fn sa_mask_must_be_emptied_by_sigemptyset() {
             USR2_CAME_DURING_USR1.store(CAME.is_raised().into(), Ordering::Relaxed);
         })
     };
-    // Without sigemptyset a mask is what memory held; here, ones.
+    // Without sigemptyset, a mask has the bytes that memory held. Here these are all ones.
     for (sa_mask, came) in [(SigSet::full(), 0), (SigSet::empty(), 1)] {
         let action = SigAction { sa_mask, ..action(Disposition::Handler(handler)) };
         sigaction(Signal::USR1, &action).unwrap();
@@ -139,8 +139,8 @@ pub(crate) fn sa_mask_must_be_emptied_by_sigemptyset() {
 
 type Install = fn(Signal, Disposition) -> Result<Disposition>;
 
-/// A process that has installed a handler for USR1 and reads. It ends with one of these, and whether the handler is
-/// still installed behind it.
+/// Starts a process that installs a handler for USR1 and reads. Its status gives the result of the read, and whether
+/// the handler is still installed afterwards.
 fn reader(install: Install) -> (Child, Channel) {
     let channel = Channel::new();
     let child = child(|| {
@@ -169,8 +169,8 @@ fn outcome<T>(result: &Result<T>, installed: bool) -> i32 {
     interrupted | if installed { INSTALLED } else { 0 }
 }
 
-/// A server that has installed a handler for SIGCHLD and accepts one connection, while a child of it ends. It is told
-/// when that child may end.
+/// Starts a server that installs a handler for SIGCHLD and accepts one connection while its child ends. The channel
+/// tells the server when the child may end.
 fn acceptor(install: Install) -> (Child, SocketAddrV4, Channel) {
     let listener = net::socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT).unwrap();
     net::bind(&listener, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -255,10 +255,10 @@ pub(crate) fn accept_fails_with_eintr_in_a_server_built_with_std_c99() {
     running.end(Signal::TERM);
 }
 
-/// Number of children that end together.
+/// The number of children that end together.
 const MANY: usize = 20;
 
-/// Makes many children that end, while SIGCHLD is held back, and lets it through.
+/// Makes many children that end while SIGCHLD is blocked, and then unblocks it.
 fn let_many_children_end() {
     let chld = SigSet::from([Signal::CHLD]);
     sigprocmask(MaskHow::Block, &chld);
@@ -305,7 +305,7 @@ pub(crate) fn one_waitpid_leaves_19_zombies_of_20_and_the_loop_none() {
     }
 }
 
-/// Number of zombies that a server keeps when many of its children end while it is stopped.
+/// Returns the number of zombies that a server keeps when many of its children end while it is stopped.
 fn zombies_of(server: Server, language: Impl) -> usize {
     let running = server.start(language, Output::Pipe);
     let clients = [(); MANY].map(|()| {

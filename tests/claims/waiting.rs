@@ -1,4 +1,4 @@
-//! wait and waitpid, and what they tell.
+//! Claims about wait and waitpid.
 
 use std::process::Command;
 use std::thread;
@@ -13,7 +13,7 @@ use crate::common::solo::{Channel, child};
 use crate::common::*;
 use crate::{id, status};
 
-/// Longest time of a program that sleeps: waitpid sleeps for about 18 seconds.
+/// The longest time of a program that sleeps. waitpid sleeps for about 18 seconds.
 const SLEEPS: Duration = Duration::from_secs(45);
 
 pub(crate) fn wait_blocks_until_a_child_ends() {
@@ -36,7 +36,8 @@ pub(crate) fn wait_without_any_child_returns_echild_at_once() {
     assert_eq!(wait(None), Err(Errno::CHILD));
 
     for language in IMPLS {
-        // Without a child, for fork fails, and without its last sleep: it would stay in the first wait if that blocked.
+        // fork fails, so there is no child, and the last sleep takes no time. If the first wait blocked, the program
+        // would stay there.
         let ended = run(&mut strace(&[NO_FORK, NO_SLEEP], NOWHERE, language, "wait"), Output::Pipe);
         let without_a_child = "child process one ID: -1\nchild process two1 ID: -1\nchild sen one: 0\n\
                                child process two2 ID: -1\nchild sen two: 0\n";
@@ -64,7 +65,7 @@ pub(crate) fn waitpid_with_wnohang_returns_0_while_children_live() {
         let mut command = strace(&[PARENT_LATE], &trace, language, "waitpid");
         let ended = Running::start(&mut command, Output::Pipe).wait_within(SLEEPS);
         let trace = std::fs::read_to_string(&trace).unwrap();
-        // If another process came between, the call stands on two lines, of which the second has the answer.
+        // If another process came between, the call takes two lines. The second line has the answer.
         let answers = trace.lines().filter(|line| line.contains("WNOHANG") && !line.contains("unfinished"));
         let answers: Vec<_> = answers.map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
         let asked_in_vain = answers.len() - 1;
@@ -75,7 +76,7 @@ pub(crate) fn waitpid_with_wnohang_returns_0_while_children_live() {
         for runs in IMPLS.map(|language| scope.spawn(move || answers(language))) {
             let answers = runs.join().unwrap();
             let (last, before) = answers.split_last().unwrap();
-            // Every 3 s for 15 s: five times, unless the machine kept the parent waiting in between.
+            // The parent asks every 3 s for 15 s, so five times, or fewer on a busy machine.
             assert!((1..=5).contains(&before.len()) && before.iter().all(|answer| answer == "0"), "{answers:?}");
             assert!(last.parse::<u32>().unwrap() > 0);
         }

@@ -1,4 +1,4 @@
-//! Children that have ended.
+//! Claims about children that have ended.
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ fn becomes_a_zombie(pid: u32) {
     wait_until("the child is a zombie", || state(pid) == Some('Z'));
 }
 
-/// Starts `zombie`, which sleeps for half a minute, and waits until it has made one.
+/// Starts `zombie`, which sleeps for half a minute, and waits until it has made a zombie.
 fn start_zombie(language: Impl) -> (Running, u32) {
     let running = Running::start(&mut Command::new(language.path("zombie")), Output::Pipe);
     let child = wait_for("a child", || children(running.pid()).first().copied());
@@ -50,7 +50,7 @@ pub(crate) fn a_zombie_goes_when_the_parent_waits() {
 }
 
 pub(crate) fn a_zombie_goes_when_the_parent_ends() {
-    // Orphans come to us in place of the first process, which may wait for no child.
+    // Orphans become children of this process, and not of the first process, which may never wait.
     mpserv::process::adopt_orphans().unwrap();
     for language in IMPLS {
         let (running, child) = start_zombie(language);
@@ -75,7 +75,7 @@ pub(crate) fn no_child_becomes_a_zombie_where_sigchld_is_ignored() {
             });
             assert_eq!(children(running.pid()).len(), 3);
             clients.into_iter().for_each(|client| drop(finish(client)));
-            // A zombie would stay, for this server waits for no child.
+            // A zombie would stay, because this server waits for no child.
             wait_until("no child is left", || children(running.pid()).is_empty());
             running.end(Signal::TERM);
         }

@@ -1,4 +1,4 @@
-//! Load on a server: many clients, each of which sends a little, has it back and ends.
+//! Puts load on a server: many clients send a few bytes each, get them back, and end.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -7,22 +7,21 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Number of bytes that each client sends.
+/// The number of bytes that each client sends.
 const SIZE: usize = 64;
-/// Longest time for which a client waits for its echo: longer than a server may delay it.
+/// The longest time for which a client waits for its echo. No server may delay the echo for so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Result of the load.
+/// The result of the load.
 #[derive(Debug, Default)]
 pub struct Load {
     pub served: u64,
-    /// Errors, with the number of each.
+    /// The errors, with their numbers.
     pub errors: BTreeMap<String, u64>,
 }
 
-/// Connects `total` clients to a port, from this number of threads. Each thread connects to an address of its own, so
-/// that the ports of this machine do not run out. The server must listen on all addresses. `served` counts during the
-/// run.
+/// Connects `total` clients to a port, from `workers` threads. Each thread connects to an address of its own, so that
+/// the ports of this machine do not run out. The server must listen on all addresses. `served` counts during the run.
 pub fn load(port: u16, total: u64, workers: u8, served: &AtomicU64) -> Load {
     let begun = AtomicU64::new(0);
     let errors = Mutex::new(BTreeMap::new());
@@ -47,7 +46,7 @@ pub fn load(port: u16, total: u64, workers: u8, served: &AtomicU64) -> Load {
     Load { served: served.load(Ordering::Relaxed), errors: errors.into_inner().unwrap() }
 }
 
-/// One client: what it sends is what it gets, and then the end.
+/// Runs one client, which must get back its bytes, and then the end.
 fn one(address: Ipv4Addr, port: u16, number: u64) -> Result<(), String> {
     let failed = |what: &'static str| move |error: std::io::Error| format!("{what}: {error}");
     let mut text = [0; SIZE];

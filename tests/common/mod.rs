@@ -1,5 +1,5 @@
-//! Helpers that the tests share: they run a program in C or in Rust, on a terminal, a pipe or a file, and watch it from
-//! outside through /proc. They end every process that they start, by its id, whatever the test does.
+//! Helpers that the tests share. They run a program in C or in Rust, on a terminal, a pipe or a file, and watch the
+//! program through /proc. The helpers end every process that they start, by its id, even if a test fails.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
 use std::fs::{self, File};
@@ -26,19 +26,19 @@ pub mod solo;
 pub use processes::*;
 pub use running::{Ended, Running};
 
-/// After this long, an event that a test waits for will not come.
+/// The longest time for which a test waits for an event.
 pub const WATCHDOG: Duration = Duration::from_secs(15);
 
-/// Time between two checks of a condition.
+/// The time between two checks of a condition.
 const POLL: Duration = Duration::from_millis(1);
 
-/// Waits until `condition` gives a value; fails when it never does.
+/// Waits until `condition` gives a value. Fails if that does not happen in time.
 #[track_caller]
 pub fn wait_for<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
     wait_within(WATCHDOG, condition).unwrap_or_else(|| panic!("waited {WATCHDOG:?} in vain: {what}"))
 }
 
-/// Waits until `condition` gives a value, for so long at most.
+/// Waits until `condition` gives a value, but at most for `limit`.
 pub fn wait_within<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + limit;
     loop {
@@ -50,7 +50,7 @@ pub fn wait_within<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>)
     }
 }
 
-/// Long enough for what must not happen to happen, if it did.
+/// A time that is long enough for a wrong event to happen.
 pub const A_WHILE: Duration = Duration::from_millis(300);
 
 /// Whether this process is root.
@@ -65,7 +65,8 @@ pub fn needs_root() {
     }
 }
 
-/// Skips the test unless this command is there. Returns the command's path: not each user's `PATH` has servers.
+/// Skips the test unless this command is installed. Returns the command's path, because some users' `PATH` lacks the
+/// folders of servers.
 pub fn needs_command(command: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
@@ -86,7 +87,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     wait_for(what, || condition().then_some(()));
 }
 
-/// In which language a program is written.
+/// The language of a program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Impl {
     C,
@@ -96,7 +97,7 @@ pub enum Impl {
 pub const IMPLS: [Impl; 2] = [Impl::C, Impl::Rust];
 
 impl Impl {
-    /// The path of a textbook program.
+    /// Returns the path of a textbook program.
     pub fn path(self, program: &str) -> PathBuf {
         let path = match self {
             Impl::C => Path::new(env!("MPSERV_C_DIR")).join(program),
@@ -111,10 +112,10 @@ impl Impl {
     }
 }
 
-/// A pipe: its reader and its writer.
+/// Returns a pipe: its reader and its writer.
 pub fn std_pipe() -> (File, File) {
     let (reader, writer) = mpserv::fd::pipe2(mpserv::fd::PipeFlags::CLOEXEC).unwrap();
-    // SAFETY: the descriptor is open, and `into_raw` has given it away.
+    // SAFETY: the descriptor is open, and nothing else owns it after `into_raw`.
     let reader = unsafe { File::from_raw_fd(reader.into_raw()) };
     // SAFETY: as above.
     let writer = unsafe { File::from_raw_fd(writer.into_raw()) };
@@ -131,7 +132,7 @@ pub enum Output {
 
 pub const OUTPUTS: [Output; 3] = [Output::Terminal, Output::Pipe, Output::File];
 
-/// A folder that goes when the test does.
+/// A folder that is removed with the test.
 pub struct TempDir(pub PathBuf);
 
 impl TempDir {
@@ -154,7 +155,7 @@ impl Drop for TempDir {
     }
 }
 
-/// The two ends of a new terminal in raw mode: the terminal changes no byte that passes through it.
+/// Returns the two ends of a new terminal in raw mode, in which the terminal changes no byte.
 pub fn terminal() -> (OwnedFd, OwnedFd) {
     // SAFETY: the call has no precondition on memory.
     let master =
@@ -177,8 +178,8 @@ pub fn terminal() -> (OwnedFd, OwnedFd) {
     (master, slave.into())
 }
 
-/// A command that starts a program without an argument, not even its name, and with an empty environment. Before 5.18
-/// Linux had argc 0 of that; since then it is 1, and the name is empty.
+/// Returns a command that starts a program without an argument, not even its name, and with an empty environment.
+/// Before Linux 5.18 argc is 0 in such a program. Since then argc is 1, and the name is empty.
 pub fn nameless(program: &Path) -> Command {
     let mut command = Command::new(program);
     let path = std::ffi::CString::new(program.as_os_str().as_encoded_bytes()).unwrap();
@@ -193,18 +194,18 @@ pub fn nameless(program: &Path) -> Command {
     command
 }
 
-/// For [`strace`]: sleeps take no time.
+/// The expression for [`strace`] that makes sleeps take no time.
 pub const NO_SLEEP: &str = "inject=clock_nanosleep:retval=0";
-/// For [`strace`]: fork fails.
+/// The expression for [`strace`] that makes fork fail.
 pub const NO_FORK: &str = "inject=clone:error=EAGAIN";
-/// For [`strace`]: a parent goes on one second after its fork, when the child has long done what it does first.
+/// The expression for [`strace`] that delays a parent for one second after its fork, so that the child runs first.
 pub const PARENT_LATE: &str = "inject=clone:delay_exit=1000000";
-/// For [`strace`]: the same, two seconds after its fork.
+/// The expression for [`strace`] that delays a parent for two seconds after its fork.
 pub const PARENT_LATER: &str = "inject=clone:delay_exit=2000000";
-/// For [`strace`]: the trace is not wanted.
+/// The path for [`strace`] if the trace is not needed.
 pub const NOWHERE: &str = "/dev/null";
 
-/// A textbook program under `strace -f`, with expressions (`-e`) that say what else becomes of its calls.
+/// Returns the command for a textbook program under `strace -f`, with further expressions (`-e`).
 pub fn strace(expressions: &[&str], trace: impl AsRef<Path>, language: Impl, program: &str) -> Command {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o"]).arg(trace.as_ref());
@@ -219,7 +220,7 @@ pub fn run(command: &mut Command, output: Output) -> Ended {
     Running::start(command, output).wait()
 }
 
-/// Output of a command that must succeed, without white space at its ends.
+/// Returns the output of a command that must succeed. White space at its ends is removed.
 #[track_caller]
 pub fn text_of(command: &mut Command) -> String {
     let ended = run(command.stdin(Stdio::null()), Output::Pipe);
@@ -227,13 +228,13 @@ pub fn text_of(command: &mut Command) -> String {
     ended.stdout.trim().to_owned()
 }
 
-/// Connects to a port of this machine. Nothing of it waits for longer than the watchdog.
+/// Connects to a port of this machine. No call on the connection waits for longer than the watchdog.
 #[track_caller]
 pub fn connect(port: u16) -> TcpStream {
     connect_to(Ipv4Addr::LOCALHOST.into(), port)
 }
 
-/// Like [`connect`], to another address of this machine.
+/// Connects as [`connect`] does, but to another address of this machine.
 #[track_caller]
 pub fn connect_to(address: IpAddr, port: u16) -> TcpStream {
     let address = (address, port).into();
@@ -243,7 +244,7 @@ pub fn connect_to(address: IpAddr, port: u16) -> TcpStream {
     stream
 }
 
-/// A connection from another address of this machine, to its loopback address of the same family.
+/// Connects from another address of this machine to its loopback address of the same family.
 #[track_caller]
 pub fn connect_from(source: &str, port: u16) -> TcpStream {
     use mpserv::net::{AddressFamily, Protocol, SocketType, bind, connect, socket};
@@ -255,7 +256,7 @@ pub fn connect_from(source: &str, port: u16) -> TcpStream {
     let fd = socket(family, SocketType::STREAM, Protocol::DEFAULT).unwrap();
     bind(&fd, &std::net::SocketAddr::new(source, 0)).unwrap();
     connect(&fd, &std::net::SocketAddr::new(server, port)).unwrap();
-    // SAFETY: the descriptor is open, and `into_raw` has given it away.
+    // SAFETY: the descriptor is open, and nothing else owns it after `into_raw`.
     let stream: TcpStream = unsafe { TcpStream::from_raw_fd(fd.into_raw()) };
     stream.set_read_timeout(Some(WATCHDOG)).unwrap();
     stream
@@ -270,7 +271,7 @@ pub fn echo(stream: &mut TcpStream, bytes: &[u8]) -> Vec<u8> {
     back
 }
 
-/// Ends our half of a connection and reads until the peer has ended its.
+/// Ends our half of a connection, and reads until the peer has ended the other half.
 #[track_caller]
 pub fn finish(mut stream: TcpStream) -> Vec<u8> {
     stream.shutdown(Shutdown::Write).unwrap();
@@ -284,13 +285,13 @@ pub fn reset(client: TcpStream) {
     mpserv::net::setsockopt(as_fd(&client), mpserv::net::SocketOption::LINGER, Some(0)).unwrap();
 }
 
-/// A connection as the wrappers take it.
+/// Returns a connection's descriptor in the form for the wrappers.
 pub fn as_fd(stream: &TcpStream) -> mpserv::fd::BorrowedFd<'_> {
     // SAFETY: the stream stays open for as long as it is borrowed.
     unsafe { mpserv::fd::BorrowedFd::from_raw(stream.as_raw_fd()) }
 }
 
-/// Puts `PID` for every number that follows one of these words, which may differ from run to run.
+/// Replaces every number that follows one of these words by `PID`, because such numbers differ from run to run.
 pub fn without_pids(text: &str, words: &[&str]) -> String {
     let mut result = String::new();
     let mut rest = text;

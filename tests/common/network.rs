@@ -1,4 +1,4 @@
-//! A network of a test's own, so that two tests with programs that use the same port do not meet.
+//! Gives a test its own network, so that two tests can use the same port.
 
 use std::fs::{self, File};
 use std::io::{Error, ErrorKind};
@@ -7,21 +7,21 @@ use std::time::Duration;
 
 use mpserv::namespace::{own_network, own_users};
 
-/// Time between two checks of a port that another process uses.
+/// The time between two checks of a port that another process uses.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A network without other processes: the kernel's, or, where this process may have none of its own, the machine's,
-/// which other tests wait for.
+/// A network without other processes. If this process may not have its own network, it is the machine's network, and
+/// other tests wait for it.
 pub struct Network(#[allow(dead_code, reason = "it is held")] Option<File>);
 
-/// The ports that programs have built in.
+/// The ports that are built into programs.
 const FIXED_PORTS: [u16; 2] = [5051, 43211];
 
 impl Network {
-    /// Takes it, for this thread and what it starts from now on. A process that takes its first has no other thread
-    /// yet.
+    /// Takes a network for this thread and the processes that it starts from now on. At the first call, the process
+    /// must have no other thread.
     pub fn own() -> Network {
-        // As root, else as root of users of its own.
+        // This works as root, or as root of an own user namespace.
         if own_network().or_else(|_| own_users().and_then(|()| own_network())).is_ok() {
             return Network(None);
         }
@@ -35,7 +35,7 @@ impl Network {
     }
 }
 
-/// Whether a connection that has ended not long ago, or another program, still has one of the ports.
+/// Whether another program, or a connection that has just ended, still has one of the ports.
 fn is_taken() -> bool {
     let table = fs::read_to_string("/proc/self/net/tcp").unwrap();
     let port = |line: &str| u16::from_str_radix(line.split_whitespace().nth(1)?.rsplit(':').next()?, 16).ok();

@@ -1,26 +1,26 @@
-//! Processes as /proc shows them, and signals to them.
+//! Reads facts about processes from /proc, and sends signals.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 
-/// The children of a process, zombies among them.
+/// Returns the children of a process, zombies among them.
 pub fn children(pid: u32) -> Vec<u32> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
-/// The state of a process as `ps` shows it (`S`, `R`, `Z`, `T`), or `None` when it is gone.
+/// Returns the state of a process as `ps` shows it (`S`, `R`, `Z`, `T`), or `None` when it is gone.
 pub fn state(pid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat[stat.rfind(')')? + 2..].chars().next()
 }
 
-/// Which of a process's children are zombies.
+/// Returns the zombies among a process's children.
 pub fn zombies(pid: u32) -> Vec<u32> {
     children(pid).into_iter().filter(|&child| state(child) == Some('Z')).collect()
 }
 
-/// The port on which a process listens, from /proc: nothing connects.
+/// Returns the port on which a process listens, from /proc, without connecting.
 pub fn listening_port(pid: u32) -> Option<u16> {
     const LISTEN: &str = "0A";
     let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
@@ -30,7 +30,7 @@ pub fn listening_port(pid: u32) -> Option<u16> {
         .collect();
     ["tcp", "tcp6"].into_iter().find_map(|table| {
         let table = BufReader::new(File::open(format!("/proc/{pid}/net/{table}")).ok()?);
-        // Sockets that listen come first; of connections that have ended there may be very many.
+        // Only the first lines matter: listening sockets come first, and there may be very many ended connections.
         let lines = table.lines().skip(1).map_while(Result::ok);
         let fields = lines.map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
         let listening = fields.take_while(|fields| fields.get(3).is_some_and(|state| state == LISTEN));

@@ -1,6 +1,6 @@
-//! Numbers that are the same in every run.
+//! Random numbers that are the same in every run.
 
-/// xorshift64*, by Marsaglia and Vigna.
+/// The generator xorshift64*, by Marsaglia and Vigna.
 pub struct Random(u64);
 
 impl Random {
@@ -15,12 +15,12 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// This many bytes, without a pattern that is easily met by chance.
+    /// Returns this many random bytes.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         std::iter::repeat_with(|| self.next().to_le_bytes()).flatten().take(length).collect()
     }
 
-    /// A number below `limit`.
+    /// Returns a number below `limit`.
     pub fn below(&mut self, limit: usize) -> usize {
         (self.next() >> 33) as usize % limit.max(1)
     }

@@ -1,4 +1,4 @@
-//! A program that runs: its output is collected, and it is ended with its test.
+//! Runs a program, collects its output, and ends it with its test.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -21,13 +21,13 @@ pub struct Running {
     stderr: Collected,
 }
 
-/// Output read from a descriptor, or written to a file.
+/// Output that is read from a descriptor, or written to a file.
 enum Collected {
     Reader(JoinHandle<()>, Arc<Mutex<Vec<u8>>>),
     File(PathBuf, TempDir),
 }
 
-/// End of a program, with its output.
+/// The end of a program, with its output.
 #[derive(Debug, PartialEq, Eq, Clone)]
 pub struct Ended {
     pub status: ExitStatus,
@@ -40,7 +40,7 @@ fn collect(mut from: impl Read + Send + 'static) -> Collected {
     let shared = text.clone();
     let reader = std::thread::spawn(move || {
         let mut buffer = [0; 4096];
-        // A terminal answers EIO when no process has its other end any more.
+        // A terminal gives EIO when no process has its other end any more.
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             shared.lock().unwrap().extend_from_slice(&buffer[..length]);
         }
@@ -57,7 +57,7 @@ impl Collected {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// All of it: until no process has the other end any more.
+    /// Returns the whole output, up to the moment when no process has the other end any more.
     #[track_caller]
     fn all(&self) -> String {
         if let Collected::Reader(reader, _) = self {
@@ -68,8 +68,8 @@ impl Collected {
 }
 
 impl Running {
-    /// Starts a command with its standard output where it is told and its standard error in a pipe. Standard input is
-    /// what the command says, else empty.
+    /// Starts a command. Standard output goes to `output`, and standard error to a pipe. Standard input is set by the
+    /// command, or empty.
     pub fn start(command: &mut Command, output: Output) -> Running {
         command.stderr(Stdio::piped());
         let (mut child, stdout) = match output {
@@ -87,7 +87,7 @@ impl Running {
             Output::Terminal => {
                 let (master, slave) = terminal();
                 let child = spawn(command.stdout(slave));
-                // The command holds the other end until it is told something else.
+                // This makes the command give up its copy of the other end.
                 command.stdout(Stdio::null());
                 (child, collect(File::from(master)))
             }
@@ -100,17 +100,17 @@ impl Running {
         self.child.id()
     }
 
-    /// Whether it has ended.
+    /// Whether the program has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Writes to the program's standard input, which has to be a pipe, and closes it.
+    /// Writes to the program's standard input, which must be a pipe, and closes it.
     pub fn input(&mut self, text: &[u8]) {
         self.child.stdin.take().expect("standard input is a pipe").write_all(text).unwrap();
     }
 
-    /// The program's standard output until now.
+    /// Returns the program's standard output until now.
     pub fn stdout_so_far(&self) -> String {
         self.stdout.so_far()
     }
@@ -120,12 +120,12 @@ impl Running {
         matches!(&self.stdout, Collected::Reader(reader, _) if reader.is_finished())
     }
 
-    /// The program's standard error until now.
+    /// Returns the program's standard error until now.
     pub fn stderr_so_far(&self) -> String {
         self.stderr.so_far()
     }
 
-    /// The port on which it listens, once it does.
+    /// Waits until the program listens, and returns its port.
     #[track_caller]
     pub fn port(&self) -> u16 {
         let port = wait_for(&format!("{} listens", self.name), || {
@@ -136,7 +136,7 @@ impl Running {
         port.unwrap_or_else(|| panic!("{} ended without listening: {}", self.name, self.stderr_so_far()))
     }
 
-    /// Waits until it, a server, has no child any more and is back in accept.
+    /// Waits until a server has no child any more and is back in accept.
     #[track_caller]
     pub fn at_rest(&self) {
         wait_until("the server is back in accept, without children", || {
@@ -144,18 +144,18 @@ impl Running {
         });
     }
 
-    /// Sends it a signal.
+    /// Sends the program a signal.
     pub fn signal(&self, signal: mpserv::signal::Signal) {
         super::signal(self.pid(), signal);
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until the program ends by itself.
     #[track_caller]
     pub fn wait(self) -> Ended {
         self.wait_within(WATCHDOG)
     }
 
-    /// Waits until it ends by itself, for so long at most.
+    /// Waits until the program ends by itself, at most for `limit`.
     #[track_caller]
     pub fn wait_within(mut self, limit: Duration) -> Ended {
         let Some(status) = wait_within(limit, || self.child.try_wait().unwrap()) else {
@@ -165,7 +165,7 @@ impl Running {
         Ended { status, stdout: self.stdout.all(), stderr: self.stderr.all() }
     }
 
-    /// Ends it with a signal.
+    /// Ends the program with a signal.
     #[track_caller]
     pub fn end(self, signal: mpserv::signal::Signal) -> Ended {
         self.signal(signal);

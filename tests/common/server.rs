@@ -1,4 +1,4 @@
-//! Running `mpserv`, reading its log and being its clients.
+//! Runs `mpserv`, reads its log, and acts as its clients.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read};
@@ -15,7 +15,7 @@ use super::{Ended, Output, Running, children, wait_for, wait_until};
 /// The path of `mpserv`.
 pub const MPSERV: &str = env!("CARGO_BIN_EXE_mpserv");
 
-/// A server that serves.
+/// A running server.
 pub struct Served {
     pub running: Running,
     /// The ports on which it listens, in the order of its addresses.
@@ -39,13 +39,13 @@ impl Line {
     }
 }
 
-/// The lines of a log in text. What is not a line of the server's is an error.
+/// Parses the lines of a log in text. Fails for a line that is not the server's.
 #[track_caller]
 pub fn parse_log(log: &str) -> Vec<Line> {
     log.split_terminator('\n').map(|line| parse_line(line).unwrap_or_else(|| panic!("not a line: {line:?}"))).collect()
 }
 
-/// The line without the time, if it begins with one: `2026-11-25T23:05:59.123Z `.
+/// Returns the line without the time, if it begins with one: `2026-11-25T23:05:59.123Z `.
 pub fn without_time(line: &str) -> &str {
     let shape = "dddd-dd-ddTdd:dd:dd.dddZ ";
     let is_time = line.len() >= shape.len()
@@ -74,15 +74,15 @@ fn parse_line(line: &str) -> Option<Line> {
     Some(Line { event, fields })
 }
 
-/// A command that runs `mpserv` with these arguments and prints its ports.
+/// Returns a command that runs `mpserv` with these arguments and prints its ports.
 pub fn mpserv(arguments: &[&str]) -> Command {
     let mut command = Command::new(MPSERV);
     command.arg("-1").args(arguments).stdin(Stdio::null());
     command
 }
 
-/// The same under strace with these options, in a way in which the process that is started is `mpserv`. Only the parent
-/// is traced, into `trace`.
+/// Returns a command that runs `mpserv` under strace with these options. The started process itself is `mpserv`. Only
+/// the parent is traced, into `trace`.
 pub fn traced(options: &[&str], trace: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("strace");
     command.args(["-D", "-q", "-o"]).arg(trace).args(options).arg(MPSERV).arg("-1").args(arguments);
@@ -90,7 +90,7 @@ pub fn traced(options: &[&str], trace: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// State of the signals that a parent leaves to its children.
+/// The state of the signals that a parent leaves to its children.
 #[derive(Clone, Copy, Debug)]
 pub struct Left {
     pub is_ignored: bool,
@@ -98,7 +98,7 @@ pub struct Left {
 }
 
 impl Left {
-    /// Each way but that in which nothing is left.
+    /// Each state except the default one.
     pub const ALL: [Left; 3] = [
         Left { is_ignored: true, is_blocked: false },
         Left { is_ignored: false, is_blocked: true },
@@ -108,10 +108,10 @@ impl Left {
     /// Starts a command with all signals in this state.
     pub fn to(self, command: &mut Command) -> &mut Command {
         let leave = move || {
-            // The tests' own parent may have left some, too.
+            // The parent of the tests may have left other states, too.
             let sa_handler = if self.is_ignored { Disposition::Ignore } else { Disposition::Default };
             let action = SigAction { sa_handler, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
-            // Two refuse to be ignored.
+            // Two signals cannot be ignored.
             (1..=64).filter_map(Signal::from_raw).for_each(|signal| _ = sigaction(signal, &action));
             let mask = if self.is_blocked { SigSet::full() } else { SigSet::empty() };
             sigprocmask(MaskHow::Set, &mask);
@@ -122,12 +122,12 @@ impl Left {
     }
 }
 
-/// The signals of a set in a process's status, as `SigBlk`, which is given as text.
+/// Returns the signals of a set, such as `SigBlk`, in the text of a process's status.
 #[track_caller]
 pub fn signals_in(status: &str, set: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':'));
     let signals = u64::from_str_radix(line.unwrap_or_else(|| panic!("no {set}: {status}")).trim(), 16).unwrap();
-    // Two signals are the C library's own, for its threads: whoever ignores them, no program can tell by its means.
+    // Two signals belong to the C library, for its threads. A program cannot change whether these are ignored.
     signals & !(0b11 << 31)
 }
 
@@ -149,7 +149,7 @@ impl Served {
         let running = Running::start(command, Output::Pipe);
         let mut served = None;
         wait_until("the server prints its ports", || {
-            // Asked for first: then what comes after it is all there will be.
+            // This is checked first, so that the text read afterwards is complete.
             let is_complete = running.stdout_is_complete();
             let text = running.stdout_so_far();
             let ports: Vec<u16> = text.split_terminator('\n').filter_map(|port| port.parse().ok()).collect();
@@ -175,7 +175,7 @@ impl Served {
         super::connect(self.port())
     }
 
-    /// A client that is known to be served: it has had its first echo.
+    /// Connects a client, and returns it after its first echo, which shows that it is served.
     #[track_caller]
     pub fn client(&self) -> TcpStream {
         let mut client = self.connect();
@@ -183,20 +183,20 @@ impl Served {
         client
     }
 
-    /// Connects this many clients, each of which has been answered once.
+    /// Connects this many clients, and waits until each has had an answer.
     #[track_caller]
     pub fn clients(&self, count: usize) -> Vec<TcpStream> {
         (0..count).map(|_| self.client()).collect()
     }
 
-    /// The lines of the log until now, but for one that is being written.
+    /// Returns the lines of the log until now, without an incomplete last line.
     #[track_caller]
     pub fn log(&self) -> Vec<Line> {
         let text = self.running.stderr_so_far();
         parse_log(&text[..text.rfind('\n').map_or(0, |end| end + 1)])
     }
 
-    /// The lines of one event.
+    /// Returns the lines of one event.
     #[track_caller]
     pub fn events(&self, event: &str) -> Vec<Line> {
         self.log().into_iter().filter(|line| line.event == event).collect()
@@ -224,18 +224,19 @@ impl Served {
         log
     }
 
-    /// Processor time of the server. `utime` and `stime` are too coarse: they count in ticks of ten milliseconds.
+    /// Returns the processor time of the server. The fields `utime` and `stime` are too coarse, because they count in
+    /// ticks of ten milliseconds.
     pub fn processor_time(&self) -> Duration {
         let schedstat = std::fs::read_to_string(format!("/proc/{}/schedstat", self.pid())).unwrap();
         Duration::from_nanos(schedstat.split(' ').next().unwrap().parse().unwrap())
     }
 
-    /// Number of open descriptors.
+    /// Returns the number of open descriptors.
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
 
-    /// The memory that is its own, in kilobytes.
+    /// Returns the server's anonymous memory, in kilobytes.
     pub fn anonymous_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
@@ -249,7 +250,7 @@ pub fn run_mpserv(arguments: &[&str]) -> Ended {
     super::run(Command::new(MPSERV).args(arguments).stdin(Stdio::null()), Output::Pipe)
 }
 
-/// Everything that comes until the peer has closed or reset the connection.
+/// Reads everything until the peer has closed or reset the connection.
 pub fn read_all(client: &mut TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
     match client.read_to_end(&mut all) {
@@ -260,7 +261,7 @@ pub fn read_all(client: &mut TcpStream) -> Vec<u8> {
     all
 }
 
-/// Whether nothing comes for this long. That it stays so nobody can know: what must not come is given a time to.
+/// Whether nothing comes for this long. A wrong message could still come later, but it has had time to come.
 pub fn is_silent(client: &TcpStream, time: Duration) -> bool {
     client.set_read_timeout(Some(time)).unwrap();
     let result = client.peek(&mut [0]);
@@ -268,7 +269,7 @@ pub fn is_silent(client: &TcpStream, time: Duration) -> bool {
     matches!(result, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
 }
 
-/// The share of one processor that a server uses over a time, in percent.
+/// Returns the share of one processor that a server uses over a time, in percent.
 pub fn processor_percent(server: &Served, time: Duration) -> f64 {
     let before = server.processor_time();
     let start = Instant::now();
@@ -276,7 +277,7 @@ pub fn processor_percent(server: &Served, time: Duration) -> f64 {
     (server.processor_time() - before).as_secs_f64() / start.elapsed().as_secs_f64() * 100.0
 }
 
-/// A server whose parent process meets this fault, by strace's injection.
+/// Starts a server under strace, which injects this fault into the parent process.
 pub fn faulty(fault: &str, trace: &Path, arguments: &[&str]) -> Served {
     let call = fault.split(':').next().unwrap();
     let options = ["-e".to_owned(), format!("trace={call}"), "-e".to_owned(), format!("inject={fault}")];
@@ -284,13 +285,13 @@ pub fn faulty(fault: &str, trace: &Path, arguments: &[&str]) -> Served {
     Served::start_command(&mut traced(&options, trace, arguments))
 }
 
-/// Output for one client, of a program that only prints.
+/// Returns the output that one client gets from a program that only prints.
 #[track_caller]
 pub fn output_of(server: &Served) -> String {
     String::from_utf8(read_all(&mut server.connect())).unwrap()
 }
 
-/// Output of a program that runs for a client which sends nothing.
+/// Returns the output of a program for a client that sends nothing.
 #[track_caller]
 pub fn program_output(arguments: &[&str]) -> String {
     let server = Served::start(arguments);
@@ -299,7 +300,7 @@ pub fn program_output(arguments: &[&str]) -> String {
     text
 }
 
-/// Whether connecting to a port of this machine is refused.
+/// Whether a connection to a port of this machine is refused.
 pub fn nobody_listens(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_err()
 }
@@ -315,13 +316,13 @@ pub const USAGE: i32 = 100;
 /// The status after a call that failed.
 pub const TROUBLE: i32 = 111;
 
-/// `mpserv` ends with this status, and one line on standard error that has all the words.
+/// Checks that `mpserv` ends with this status, and with one line on standard error that has all the words.
 #[track_caller]
 pub fn refused(arguments: &[&str], code: i32, words: &[&str]) {
     is_refusal(&run_mpserv(arguments), code, words);
 }
 
-/// Like [`refused`], for a command that has been run.
+/// Checks the same as [`refused`], for a command that has been run.
 #[track_caller]
 pub fn is_refusal(ended: &Ended, code: i32, words: &[&str]) {
     assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(code), ""), "{}", ended.stderr);
@@ -331,14 +332,14 @@ pub fn is_refusal(ended: &Ended, code: i32, words: &[&str]) {
     }
 }
 
-/// Copies a program. `cp` does it: were it written by this process, another test that starts something at that moment
-/// would hold it open for writing, and no process could run it.
+/// Copies a program by `cp`. If this process wrote the file, another test that starts a process at that moment would
+/// hold the file open for writing, and no process could run it.
 #[track_caller]
 pub fn copy_to(program: &str, copy: &Path) {
     assert!(Command::new("cp").arg("--remove-destination").arg(program).arg(copy).status().unwrap().success());
 }
 
-/// A copy of a program that any user can reach.
+/// Copies a program to a place that any user can reach, and returns the path.
 #[track_caller]
 pub fn copy_program(program: &str, folder: &super::TempDir) -> std::path::PathBuf {
     let copy = folder.join("program");
@@ -346,7 +347,7 @@ pub fn copy_program(program: &str, folder: &super::TempDir) -> std::path::PathBu
     copy
 }
 
-/// A user without processes, whom no other test takes at the same time.
+/// Returns a user without processes, which no other test takes at the same time.
 pub fn user_of_nothing() -> u32 {
     const FIRST: u32 = 2_000_000_000;
     FIRST + std::process::id()

@@ -1,4 +1,4 @@
-//! The four servers, and how their clients see them.
+//! The four servers, with their ports and answers.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use super::{Impl, Output, Running, connect};
 pub struct Server {
     pub name: &'static str,
     pub arguments: &'static [&'static str],
-    /// A message, and what it answers.
+    /// A message, and the server's answer.
     pub message: &'static str,
     pub answer: &'static str,
 }
@@ -24,7 +24,7 @@ pub const SOCKET_SERVE: Server =
 pub const ROT13_SERV: Server =
     Server { name: "rot13_serv", arguments: &[], message: "Hello, World\n", answer: "Uryyb, Jbeyq\n" };
 
-/// All four servers. Three servers have a fixed port, so a test that starts such a server has a network of its own.
+/// All four servers. Three servers have a fixed port, so a test that starts such a server has its own network.
 pub const SERVERS: [Server; 4] = [ECHO_MPSERV, CODE05, SOCKET_SERVE, ROT13_SERV];
 
 impl Server {
@@ -34,7 +34,7 @@ impl Server {
         command
     }
 
-    /// Starts it, and waits until it listens.
+    /// Starts the server, and waits until it listens.
     pub fn start(&self, language: Impl, output: Output) -> Running {
         let running = Running::start(&mut self.command(language), output);
         running.port();
@@ -45,7 +45,7 @@ impl Server {
         connect(running.port())
     }
 
-    /// Sends the message, and gives what comes back.
+    /// Sends the message, and returns the answer.
     #[track_caller]
     pub fn exchange(&self, client: &mut TcpStream) -> String {
         client.write_all(self.message.as_bytes()).unwrap();

@@ -1,8 +1,8 @@
-//! The runner of all tests: each runs in a process of its own, forked from a main function that never starts a thread,
-//! so that tests may fork, block signals and end their process. Targets have `harness = false`.
+//! The runner of all tests. Each test runs in its own process, which is forked from a main function without threads. So
+//! tests may fork, block signals and end their process. Targets have `harness = false`.
 //!
-//! A test that cannot run here calls [`skip`]. Results are printed in the form of the standard runner, so that
-//! `make test` adds up the lines of both.
+//! A test that cannot run here calls [`skip`]. Results are printed in the form of the standard runner, so that `make
+//! test` can add up all results.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -20,10 +20,10 @@ use super::{TempDir, WATCHDOG, state, wait_for};
 /// A test. Use [`tests!`](crate::tests) to list the functions of a module.
 #[derive(Clone, Copy)]
 pub struct Test {
-    /// Its path, `target::module::function`.
+    /// The path of the test, `target::module::function`.
     path: &'static str,
     function: fn(),
-    /// Runs only with `--ignored` or `--include-ignored`, because it takes minutes.
+    /// Whether the test takes minutes, and so runs only with `--ignored` or `--include-ignored`.
     is_ignored: bool,
 }
 
@@ -36,18 +36,18 @@ impl Test {
         Test { path, function, is_ignored: true }
     }
 
-    /// The path without the target.
+    /// Returns the path of the test without the target.
     fn name(&self) -> &'static str {
         self.path.split_once("::").map_or(self.path, |(_, name)| name)
     }
 
-    /// Longest time of the test.
+    /// Returns the longest time of the test.
     const fn limit(&self) -> Duration {
         if self.is_ignored { IGNORED_LIMIT } else { LIMIT }
     }
 }
 
-/// The [`Test`]s of a module: `tests![a_zombie_goes, …; ignored: a_thousand_go, …]`.
+/// Lists the [`Test`]s of a module: `tests![a_zombie_goes, …; ignored: a_thousand_go, …]`.
 #[macro_export]
 macro_rules! tests {
     ($($module:ident: $($name:ident),+;)+) => {
@@ -67,22 +67,22 @@ macro_rules! tests {
     };
 }
 
-/// Number of tests that run at once. Most of them wait most of the time.
+/// The number of tests that run at once. Most tests wait most of the time.
 const AT_ONCE: usize = 8;
-/// Longest time of a test on a very busy machine, with many events. A wait for one event ends after [`WATCHDOG`].
+/// The longest time of a test on a very busy machine, with many events. A wait for one event ends after [`WATCHDOG`].
 const LIMIT: Duration = Duration::from_secs(400);
-/// Longest time of an ignored test.
+/// The longest time of an ignored test.
 const IGNORED_LIMIT: Duration = Duration::from_secs(3600);
-/// A test that takes longer has its time printed.
+/// The time of a test from which on the time is printed.
 const SLOW: Duration = Duration::from_secs(5);
-/// Time between two looks at the running tests.
+/// The time between two looks at the running tests.
 const POLL: Duration = Duration::from_millis(2);
 
-/// Options of the command line, with the names of the standard runner. Other options are ignored.
+/// The options of the command line, with the names of the standard runner. Other options are ignored.
 struct Arguments {
-    /// A test runs if its name contains one of these, or if there are none.
+    /// The words of the command line. A test runs if its name contains one of them, or if there are none.
     words: Vec<String>,
-    /// A test does not run if its name contains one of these.
+    /// The words of `--skip`. A test does not run if its name contains one of them.
     skipped: Vec<String>,
     is_exact: bool,
     is_list: bool,
@@ -159,11 +159,11 @@ pub fn main(modules: &[&[Test]]) -> ExitCode {
 struct Results {
     passed: usize,
     skipped: usize,
-    /// Their names.
+    /// The names of the tests that failed.
     failed: Vec<&'static str>,
 }
 
-/// Raised by a signal that ends the tests: it reaches this process, but not the tests' processes.
+/// The flag of a signal that ends the tests. The signal reaches this process, but not the tests' processes.
 static INTERRUPTED: SignalFlag = SignalFlag::new();
 const INTERRUPTS: [Signal; 2] = [Signal::INT, Signal::TERM];
 
@@ -211,7 +211,7 @@ fn run_all(tests: &[Test]) -> Results {
     }
 }
 
-/// The processes of a group, each with its state and the number of the system call that it waits in.
+/// Returns the processes of a group, each with its state and the number of its present system call.
 fn processes_of_group(group: Pid) -> String {
     let mut all = String::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -230,29 +230,29 @@ fn processes_of_group(group: Pid) -> String {
     all
 }
 
-/// Result of a test.
+/// The result of a test.
 enum Verdict {
     Passed,
     /// The test cannot run here, for this reason.
     Skipped(String),
-    /// End of the test's process, and its output.
+    /// The end of the test's process, and its output.
     Failed(String),
 }
 
 /// The status of a child that panicked.
 const PANICKED: i32 = 101;
-/// The status of a test that was skipped, as other test suites have it.
+/// The status of a test that was skipped, which is usual in other test suites.
 const SKIPPED: i32 = 77;
 
-/// Ends the test, which cannot run here. The reason is a few words, the same for all tests that lack the same: "no
-/// IPv6".
+/// Ends a test that cannot run here. The reason is a few words, such as "no IPv6". Tests with the same reason use the
+/// same words.
 pub fn skip(reason: &str) -> ! {
     println!("{reason}");
     let _ = std::io::stdout().flush();
     _exit(SKIPPED);
 }
 
-/// A test that runs in a process, and process group, of its own.
+/// A test that runs in its own process and process group.
 struct Running {
     test: Test,
     child: Child,
@@ -267,7 +267,7 @@ impl Running {
         let child = child(|| {
             let said = File::create(folder.join("said")).unwrap();
             for standard in [libc::STDOUT_FILENO, libc::STDERR_FILENO] {
-                // SAFETY: the call takes numbers, and nothing here holds what either descriptor was.
+                // SAFETY: the call takes numbers, and nothing here relies on the old file of the descriptor.
                 unsafe { libc::dup2(said.as_raw_fd(), standard) };
             }
             // SAFETY: the call takes numbers.
@@ -282,7 +282,7 @@ impl Running {
         Running { test, child, start: Instant::now(), folder }
     }
 
-    /// The result of the test, once it has ended or has been ended; `None` while it runs.
+    /// Returns the result of the test once it has ended or has been ended, or `None` while it runs.
     fn verdict(&mut self) -> Option<Verdict> {
         let has_ended = state(self.child.pid().raw() as u32) == Some('Z');
         let limit = self.test.limit();
@@ -300,17 +300,17 @@ impl Running {
         })
     }
 
-    /// Ends it, if it has not ended, and what it has left running.
+    /// Ends the test's process, if it still runs, and all processes of its group.
     fn end(&mut self) -> WaitStatus {
         let _ = self.child.kill(Signal::KILL);
-        // The group has its id, which no other process gets before it is waited for.
-        // SAFETY: the call takes numbers.
+        // The group has the id of the process, which no other process gets before this one is waited for. SAFETY: the
+        // call takes numbers.
         unsafe { libc::killpg(self.child.pid().raw(), libc::SIGKILL) };
         self.child.wait().unwrap()
     }
 }
 
-/// Runs `function` in a child, which ends with what it returns, or with 101 after a panic.
+/// Runs `function` in a child. The child ends with the function's result, or with 101 after a panic.
 pub fn child(function: impl FnOnce() -> i32) -> Child {
     match fork().expect("a process without threads can fork") {
         Fork::Parent(child) => child,
@@ -322,7 +322,7 @@ pub fn child(function: impl FnOnce() -> i32) -> Child {
     }
 }
 
-/// Runs `function` in a child, which ends with 0, or with 101 after a panic.
+/// Runs `function` in a child. The child ends with 0, or with 101 after a panic.
 pub fn spawn(function: impl FnOnce()) -> Child {
     child(|| {
         function();
@@ -336,7 +336,7 @@ pub fn reap(child: &mut Child) -> WaitStatus {
     wait_for("the child ends", || child.try_wait().unwrap())
 }
 
-/// Makes a call again while a signal interrupts it.
+/// Repeats a call for as long as signals interrupt it.
 fn retry_on_eintr(mut call: impl FnMut() -> libc::c_int) -> libc::c_int {
     loop {
         let result = call();
@@ -346,7 +346,7 @@ fn retry_on_eintr(mut call: impl FnMut() -> libc::c_int) -> libc::c_int {
     }
 }
 
-/// Synchronizes two processes of a test: one writes its progress, and the other reads it.
+/// Synchronizes two processes of a test: one process writes its progress, and the other process reads it.
 pub struct Channel(UnixStream, UnixStream);
 
 impl Channel {
@@ -355,12 +355,12 @@ impl Channel {
         Channel(reader, writer)
     }
 
-    /// Tells the other process a byte.
+    /// Sends the other process a byte.
     pub fn tell(&self, byte: u8) {
         (&self.1).write_all(&[byte]).unwrap();
     }
 
-    /// Waits until the other process tells a byte.
+    /// Waits until the other process sends a byte.
     #[track_caller]
     pub fn hear(&self) -> u8 {
         let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
@@ -373,7 +373,7 @@ impl Channel {
         byte[0]
     }
 
-    /// The end that is read.
+    /// Returns the reading end.
     pub const fn reader(&self) -> &UnixStream {
         &self.0
     }

@@ -1,21 +1,21 @@
-//! The commands in the documents are run, and their output is compared.
+//! Runs the commands in the documents, and compares their output.
 //!
-//! The word behind the fence of a block says what is done with it:
+//! The word after the fence of a block says how the block is tested:
 //!
 //! | word | meaning |
 //! |---|---|
 //! | `sh` | commands, each of which is run alone and succeeds |
 //! | `console` | commands, each after `$ ` and with its output; a server runs until the document ends |
 //! | `illustration` | text that nothing runs |
-//! | `rust`, `c`, `toml` | code: see `excerpts.rs`, and the tests of `cargo doc` |
+//! | `rust`, `c`, `toml` | code: see `excerpts.rs`, and the tests of `cargo test --doc` |
 //! | `rust,ignore` | code with std, which `tests/library/std_types.rs` runs |
 //! | `haproxy` | a configuration, which `tests/server/haproxy.rs` runs |
 //!
-//! A command runs in a folder with a few programs, and in a network of its own. `# exit status 1` behind it says how it
-//! ends, if that is not 0. A server has to start. `make` only shows what it would run, and of `cargo test --test TARGET
-//! NAME` the test has to exist: both would build.
+//! A command runs in a folder with a few programs, and in its own network. If its exit status is not 0, a comment such
+//! as `# exit status 1` follows the command. A server has to start. `make` only prints its commands, and for `cargo
+//! test --test TARGET NAME` the test only has to exist, because both would build.
 //!
-//! In the output that a document shows, `…` stands for any text, and as a line for any lines. The fields of the log
+//! In the output that a document shows, `…` stands for any text, and a line `…` for any lines. The fields of the log
 //! that name a process, a port or a time have any value.
 
 use std::fs;
@@ -43,12 +43,12 @@ pub(crate) const TESTS: &[Test] = tests![
     output_that_differs_is_refused,
 ];
 
-/// The words that a fence may have behind it, outside of recipes.
+/// The words that may follow a fence outside of recipes.
 const WORDS: [&str; 9] =
     ["sh", "console", "illustration", "rust", "rust,no_run", "rust,ignore", "c", "toml", "haproxy"];
 /// The parts of the guide to the server that `tests/recipes` runs.
 const RECIPES: [&str; 2] = ["## Coming from systemd's", "## Recipes"];
-/// Places of an installed system, which a command finds in the folder of the test.
+/// Folders of an installed system. For a command they are in the folder of the test.
 const PLACES: [&str; 2] = ["/run/", "/usr/local/bin/"];
 /// Fields of the log whose value differs from run to run.
 const FIELDS: [&str; 4] = ["pid", "from", "seconds", "sender"];
@@ -60,11 +60,11 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Block {
     pub(crate) word: String,
     pub(crate) text: String,
-    /// Its line, for messages.
+    /// The line of the block, for messages.
     place: String,
 }
 
-/// The blocks of a document that are not recipes.
+/// Returns the blocks of a document that are not recipes.
 pub(crate) fn blocks(document: &str) -> Vec<Block> {
     let (mut blocks, mut open, mut is_recipe) = (Vec::<Block>::new(), false, false);
     for (index, line) in file(document).lines().enumerate() {
@@ -95,7 +95,7 @@ struct Step {
 }
 
 impl Block {
-    /// The commands. A line that ends in a backslash goes on.
+    /// Returns the commands. A line that ends in a backslash continues on the next line.
     fn steps(&self) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::new();
         let mut goes_on = false;
@@ -121,13 +121,13 @@ impl Step {
         self.command.starts_with("mpserv ") && !ends.iter().any(|option| self.command.contains(option))
     }
 
-    /// The exit status that a comment announces.
+    /// Returns the exit status that a comment announces.
     fn status(&self) -> i32 {
         let said = self.command.split_once("# exit status ");
         said.map_or(0, |(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap())
     }
 
-    /// The command for a shell in this folder.
+    /// Returns the command for a shell in this folder.
     fn shell(&self, folder: &Path) -> Command {
         let inside = |line: String, place: &&str| line.replace(place, &format!("{}{place}", folder.display()));
         let mut line = PLACES.iter().fold(self.command.clone(), inside);
@@ -170,13 +170,13 @@ impl Step {
     }
 }
 
-/// The folder of the programs under test.
+/// Returns the folder of the programs under test.
 fn programs() -> &'static Path {
     Path::new(MPSERV).parent().unwrap()
 }
 
-/// A line without values that differ from run to run, and with one space for several. In a row of the audit's table
-/// these are the numbers of calls, to which the C library adds its own.
+/// Returns a line without values that differ from run to run, and with single spaces. In a row of the audit's table,
+/// the numbers of calls are such values, because they include calls of the C library.
 fn plain(line: &str) -> String {
     let is_row = line.ends_with(" same");
     let is_count = |word: &str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_digit());
@@ -188,7 +188,7 @@ fn plain(line: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a line is as shown.
+/// Whether a line equals the line in the document.
 fn line_agrees(shown: &str, found: &str) -> bool {
     let (shown, found) = (plain(shown), plain(found));
     let mut parts = shown.split('…');
@@ -202,7 +202,7 @@ fn line_agrees(shown: &str, found: &str) -> bool {
     is_open || rest.is_empty()
 }
 
-/// Whether these lines are as shown: all of them, or the first ones.
+/// Whether these lines equal the lines in the document: all lines, or only the first ones.
 fn agree(shown: &[String], found: &[&str], are_all: bool) -> bool {
     match shown.split_first() {
         None => found.is_empty() || !are_all,
@@ -213,7 +213,7 @@ fn agree(shown: &[String], found: &[&str], are_all: bool) -> bool {
     }
 }
 
-/// A folder with the programs that documents name: small services, and the programs of somebody who compares.
+/// Makes a folder with the programs that documents name: small services, and programs to compare.
 fn folder() -> TempDir {
     let folder = TempDir::new();
     for place in PLACES.map(|place| &place[1..]).into_iter().chain(["target"]) {
@@ -232,7 +232,7 @@ fn folder() -> TempDir {
     folder
 }
 
-/// Runs the commands of a document, which are so many.
+/// Runs the commands of a document, and checks their number.
 #[track_caller]
 fn run_document(document: &str, expected: usize) {
     let _network = Network::own();
@@ -265,7 +265,7 @@ fn run_document(document: &str, expected: usize) {
 }
 
 fn commands_of_the_readme() {
-    // The first commands are those of root.
+    // The first commands need root.
     needs_root();
     needs_command("nc");
     run_document("README.md", 10);

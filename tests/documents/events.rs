@@ -1,4 +1,4 @@
-//! The events of the log, exit codes and variables: those in the source, in the man page and in the library's
+//! Compares the events of the log, exit codes and variables in the source, the man page and the library's
 //! documentation.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,21 +14,22 @@ pub(crate) const TESTS: &[Test] = tests![
     variables_that_a_program_does_not_find_are_those_of_the_man_page,
 ];
 
-/// Events, each with the names of its fields.
+/// The events, each with the names of its fields.
 type Events = BTreeMap<String, BTreeSet<String>>;
 
-/// The text between the first two quotes.
+/// Returns the text between the first two quotes.
 fn quoted(text: &str) -> &str {
     text.split('"').nth(1).unwrap_or_else(|| panic!("no text in quotes: {text}"))
 }
 
-/// The fields that a piece of source adds to a line.
+/// Returns the fields that a piece of source adds to a line.
 fn fields(source: &str) -> BTreeSet<String> {
     let adds = ["line.text(", "line.number("].into_iter().flat_map(|call| source.split(call).skip(1));
     adds.map(|rest| quoted(rest).to_owned()).collect()
 }
 
-/// The events in the source: those of `events.rs`, each with its level, and those that the writer and the throttle log.
+/// Returns the events in the source: those of `events.rs`, each with its level, and those that the writer and the
+/// throttle log.
 fn source_events() -> (Events, BTreeMap<String, BTreeSet<String>>) {
     let (mut events, mut levels) = (Events::new(), Events::new());
     let mut add = |name: &str, fields: BTreeSet<String>, level: &str| {
@@ -54,14 +55,14 @@ fn source_events() -> (Events, BTreeMap<String, BTreeSet<String>>) {
     (events, levels)
 }
 
-/// A section of the man page.
+/// Returns a section of the man page.
 fn section(name: &str) -> String {
     let page = file("src/share/mpserv.8");
     let section = page.split("\n.Sh ").find(|section| section.lines().next() == Some(name));
     section.unwrap_or_else(|| panic!("the man page has no section {name}")).to_owned()
 }
 
-/// The tags of a section's lists, each with the lines below it.
+/// Returns the tags of a section's lists, each with the lines below it.
 fn entries(section: &str) -> Vec<(String, Vec<String>)> {
     let mut all: Vec<(String, Vec<String>)> = Vec::new();
     for line in section.lines() {
@@ -74,7 +75,7 @@ fn entries(section: &str) -> Vec<(String, Vec<String>)> {
     all
 }
 
-/// The words that a macro has in these lines, with or without parentheses around it.
+/// Returns the arguments of a macro in these lines. The macro may stand in parentheses.
 fn words_of(lines: &[String], name: &str) -> BTreeSet<String> {
     let is_word = |word: &&str| word.starts_with(|c: char| c.is_ascii_alphanumeric());
     let of_macro = lines.iter().filter_map(|line| {
@@ -90,7 +91,7 @@ fn events_and_their_fields_are_those_of_the_man_page() {
         .map(|(tag, lines)| (tag.split(' ').nth(1).unwrap().to_owned(), words_of(&lines, "Va")))
         .collect();
     let (mut events, _) = source_events();
-    // The page says once, of all events, which fields a line has that sums up others.
+    // The page describes only once, for all events, the fields of a line that sums up others.
     for (event, fields) in &mut events {
         if documented.get(event).is_some_and(|documented| !documented.contains("why")) {
             fields.remove("why");
@@ -131,7 +132,7 @@ fn events_that_are_not_always_logged_are_marked_in_the_man_page() {
     }
 }
 
-/// The numbers of a file's constants that have this in their names.
+/// Returns a file's constants whose names contain `name`, with their values.
 fn constants(path: &str, name: &str) -> BTreeMap<String, u32> {
     let source = file(path);
     let constants = source.lines().filter_map(|line| {
@@ -153,7 +154,7 @@ fn exit_codes_are_those_of_the_man_page() {
     let codes = constants("src/server/limits.rs", "EXIT_");
     let of_children = documented("DIAGNOSTICS");
     assert_eq!(of_children.keys().copied().collect::<BTreeSet<u32>>(), codes.values().copied().collect());
-    // Each has the name that the log shows as its meaning.
+    // The name of each constant is the meaning that the log shows.
     let limits = file("src/server/limits.rs");
     let names = limits.lines().filter_map(|line| line.trim().split_once(" => Some("));
     let names: BTreeMap<u32, &str> = names.map(|(code, name)| (codes[code], quoted(name))).collect();
@@ -171,7 +172,7 @@ fn variables_that_a_program_does_not_find_are_those_of_the_man_page() {
     let lines: Vec<String> = removed.lines().map(str::to_owned).collect();
     let mut documented = words_of(&lines, "Ev");
     let suffixes = words_of(&lines, "Li");
-    // The texts of the constant with this name.
+    // This returns the texts of the constant with this name.
     let list = |source: &str, name: &str| -> BTreeSet<String> {
         let (_, rest) = source.split_once(&format!("const {name}: ")).unwrap();
         let (_, values) = rest.split_once("= ").unwrap();
@@ -185,7 +186,7 @@ fn variables_that_a_program_does_not_find_are_those_of_the_man_page() {
     }
     assert!(list(&environment, "ABOUT_CONNECTION").is_subset(&suffixes), "{suffixes:?}");
     let mut expected = list(&environment, "ABOUT_OTHERS");
-    // A program finds PROTO, as it is for its own client.
+    // PROTO is no such variable: the server sets it for the program's own client.
     assert!(expected.remove("PROTO"));
     expected.extend(list(&file("src/server/systemd.rs"), "VARIABLES"));
     expected.extend(list(&file("src/server/inherited.rs"), "RESTART_VARIABLE"));

@@ -1,4 +1,4 @@
-//! Code in the documents: excerpts are in the sources, and every example is compiled.
+//! Checks the code in the documents: excerpts must be in the sources, and every example must be compiled.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(crate) const TESTS: &[Test] = tests![
     each_public_module_has_an_example,
 ];
 
-/// A text without its lines of comment and without white space.
+/// Returns a text without comment lines and white space.
 fn statements(text: &str) -> String {
     let is_code = |line: &&str| !["//", "/*"].iter().any(|comment| line.trim_start().starts_with(comment));
     text.lines().filter(is_code).flat_map(str::split_whitespace).collect()
@@ -35,7 +35,7 @@ fn code_in_the_readme_is_in_a_source_or_in_a_guide() {
     assert_eq!(excerpts.len(), 3);
 }
 
-/// `cargo doc` shows the guides, and `cargo test --doc` compiles what has no other word behind its fence.
+/// Checks that `cargo doc` shows the guides, and that `cargo test --doc` compiles their examples.
 fn code_in_the_guides_is_compiled() {
     let shown = file("src/lib.rs");
     for document in DOCUMENTS {
@@ -70,7 +70,7 @@ fn the_version_to_depend_on_is_this_one() {
     assert!(count >= 2);
 }
 
-/// `cargo test --doc` compiles the examples.
+/// Checks that each module has an example. `cargo test --doc` compiles the examples.
 fn each_public_module_has_an_example() {
     let library = file("src/lib.rs");
     let (_, wrappers) = library.split_once("pub use sys::{").unwrap();

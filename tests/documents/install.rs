@@ -1,4 +1,4 @@
-//! Files that `make install` installs, and systemd's check of the units.
+//! Checks the files that `make install` installs, and lets systemd check the units.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -31,7 +31,7 @@ fn units_are_what_systemd_takes() {
     assert!(verify.status.success() && ours.is_empty(), "{complaints}");
 }
 
-/// Every file under a folder.
+/// Returns all files under a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
@@ -44,7 +44,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn what_is_installed_runs_and_is_uninstalled() {
     let root = TempDir::new();
-    // The tested programs take the place of the release.
+    // The tested programs are used instead of a release build.
     let destination = root.join("destination");
     let make = |goal: &str| {
         let mut command = Command::new("make");
@@ -84,7 +84,7 @@ fn what_is_installed_runs_and_is_uninstalled() {
     let server = Served::start_command(command.args(["-1", "127.0.0.1:0"]));
     drop(server.client());
     server.stop();
-    // A file that `make install` did not install stays.
+    // `make uninstall` keeps a file that `make install` did not install.
     let foreign = destination.join("usr/share/man/man8/other.8");
     fs::write(&foreign, "").unwrap();
     make("uninstall");

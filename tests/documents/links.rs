@@ -1,4 +1,4 @@
-//! Links, tests and programs that the documents name.
+//! Checks the links, tests and programs that the documents name.
 
 use std::path::Path;
 
@@ -21,14 +21,14 @@ pub(crate) const DOCUMENTS: [&str; 10] = [
     "src/docs/benchmarks.md",
 ];
 
-/// The longest that the README may be, in lines.
+/// The most lines of the README.
 const README_MAX: usize = 180;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every `[text](path)` to a file of the repository.
+/// Checks every `[text](path)` that leads to a file of the repository.
 fn links_lead_to_files() {
     let mut count = 0;
     for document in DOCUMENTS {
@@ -46,7 +46,7 @@ fn links_lead_to_files() {
     assert!(count >= 10, "{count} links");
 }
 
-/// Every file of `tests/` and `src/` that stands in backquotes.
+/// Checks every file of `tests/` and `src/` that stands in backquotes.
 fn files_that_are_named_exist() {
     let mut count = 0;
     for document in DOCUMENTS {
@@ -62,7 +62,7 @@ fn files_that_are_named_exist() {
     assert!(count >= 20, "{count} files");
 }
 
-/// Every name in backquotes that is long enough to be that of a test.
+/// Checks every name in backquotes that is long enough to be the name of a test.
 fn tests_that_are_named_exist() {
     let (mut folders, mut sources) = (vec![root().join("tests")], String::new());
     while let Some(folder) = folders.pop() {

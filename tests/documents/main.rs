@@ -1,4 +1,4 @@
-//! Tests of what is said about `mpserv` and installed with it.
+//! Tests of the documents about `mpserv`, and of the installed files.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     ])
 }
 
-/// The text of a file of this repository.
+/// Returns the text of a file of this repository.
 #[track_caller]
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);

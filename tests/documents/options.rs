@@ -1,4 +1,4 @@
-//! The options in `--help`, the man pages, the completions and the guide, and the version.
+//! Compares the options in `--help`, the man pages, the completions and the guide, and the version.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ fn share(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share").join(name)
 }
 
-/// The options that a text has: each word that begins with a hyphen and is one.
+/// Returns the options in a text.
 fn options(text: &str) -> BTreeSet<String> {
     let separators = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
     let is_option = |word: &&str| match word.strip_prefix("--") {
@@ -44,7 +44,7 @@ fn options(text: &str) -> BTreeSet<String> {
     text.split(separators).filter(is_option).map(str::to_owned).collect()
 }
 
-/// The text of `mpserv --help`.
+/// Returns the text of `mpserv --help`.
 pub(crate) fn help() -> String {
     help_of_program(MPSERV)
 }
@@ -55,12 +55,12 @@ fn help_of_program(program: &str) -> String {
     help.stdout
 }
 
-/// The options of `mpserv --help`.
+/// Returns the options of `mpserv --help`.
 pub(crate) fn help_options() -> BTreeSet<String> {
     options_of_program(MPSERV)
 }
 
-/// The options of `--help`: what stands before two spaces, at the start of a line.
+/// Returns the options of `--help`: the text before two spaces, at the start of a line.
 fn options_of_program(program: &str) -> BTreeSet<String> {
     let help = help_of_program(program);
     let lines = help.lines().filter(|line| line.starts_with("  ") && line.trim_start().starts_with('-'));
@@ -72,7 +72,7 @@ fn options_of_program(program: &str) -> BTreeSet<String> {
 fn man_pages_have_each_option_of_the_help_and_no_other() {
     for (name, program, section) in PROGRAMS {
         let text = file(&format!("src/share/{name}.{section}"));
-        // Tags of lists, in mdoc: `.It Fl c , Fl -max-children Ar N`.
+        // Options are tags of lists in mdoc, such as `.It Fl c , Fl -max-children Ar N`.
         let mut found = BTreeSet::new();
         for tag in text.lines().filter_map(|line| line.strip_prefix(".It ")) {
             let words: Vec<&str> = tag.split(' ').collect();
@@ -111,7 +111,7 @@ fn groff_formats_the_man_pages() {
     }
 }
 
-/// `make install` puts it into the man pages: see `install.rs`.
+/// Compares the version. `make install` puts it into the man pages: see `install.rs`.
 fn the_version_is_the_packages_everywhere() {
     let version = env!("CARGO_PKG_VERSION");
     for (name, program, section) in PROGRAMS {
@@ -129,7 +129,7 @@ fn completions_have_each_option_of_the_help_and_no_other() {
         let long = |all: &BTreeSet<String>| -> BTreeSet<String> {
             all.iter().filter(|option| option.starts_with("--")).cloned().collect()
         };
-        // The words that bash offers, from the script if it says more than a list.
+        // These are the words that bash offers. They come from the script itself if it does more than list them.
         let bash = file(&format!("src/share/completions/{name}.bash"));
         let (_, offered) = bash.rsplit_once("-*)").unwrap();
         assert_eq!(long(&options(offered.split("-- ").next().unwrap())), long(&help), "{name}");
@@ -154,7 +154,7 @@ fn completions_have_each_option_of_the_help_and_no_other() {
     }
 }
 
-/// The words that bash offers for the last of these words.
+/// Returns the words that bash offers for the last of these words.
 fn offered_by_bash(name: &str, words: &str) -> String {
     let script = format!(
         "source '{}'; COMP_WORDS=({name} {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _{}; echo \"${{COMPREPLY[@]}}\"",
@@ -172,7 +172,7 @@ fn completions_of_the_tools_complete_in_bash() {
     assert_eq!(offered_by_bash("mpserv-audit", "echo_"), "echo_mpserv echo_mpclient");
 }
 
-/// The audit says which values an option takes when it gets another one.
+/// Checks the values of options. The audit lists them when it gets a wrong value.
 fn completions_have_the_values_of_the_audit() {
     let audit = PROGRAMS[1].1;
     let scripts = ["mpserv-audit.bash", "mpserv-audit.fish", "_mpserv-audit"]
@@ -194,7 +194,7 @@ fn completions_have_the_values_of_the_audit() {
             assert!(script.contains(&part), "{part:?} is not in {script}");
         }
     }
-    // And the programs, with the server, which --faults takes.
+    // Check the programs as well, and the server, which --faults takes.
     let refused = run(Command::new(audit).arg("?"), Output::Pipe).stderr;
     let programs = format!("{} mpserv", refused.split_once("not one of ").unwrap().1.trim().replace(',', ""));
     for script in &scripts {
@@ -211,7 +211,7 @@ fn completions_complete_in_bash() {
         folder.join("mpserv.bash").display()
     );
     assert_eq!(text_of(Command::new("bash").args(["-c", &bash])), "--prefork --proxy-protocol\njson");
-    // A directory where it has to be one, and a file as well where it may be.
+    // Offer directories if an option needs one, and files as well if it takes a file.
     let files = TempDir::new();
     std::fs::create_dir(files.join("folder")).unwrap();
     std::fs::write(files.join("file"), "").unwrap();
@@ -254,7 +254,7 @@ fn completions_for_zsh_are_scripts_of_zsh() {
 
 fn the_guide_names_no_option_that_there_is_not() {
     let guide = file("src/docs/server.md");
-    // The table that compares with other servers has their options as well.
+    // The table with other servers also has their options.
     let ours = &guide[..guide.find("## Coming from another").unwrap()];
     let named: BTreeSet<String> = options(ours).into_iter().filter(|option| option.starts_with("--")).collect();
     let help = help_options();

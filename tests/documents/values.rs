@@ -1,5 +1,5 @@
-//! Defaults, limits and values: the program's own, and what `--help`, the man page, the completions and the units
-//! say of them.
+//! Compares the program's defaults, limits and values with those in `--help`, the man page, the completions and the
+//! units.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_socket_unit_fits_the_service_unit,
 ];
 
-/// The defaults, as documents show them.
+/// Returns the defaults in the form that documents show.
 fn defaults() -> BTreeMap<&'static str, String> {
     [
         ("--max-children", MAX_CHILDREN_DEFAULT.to_string()),
@@ -41,7 +41,7 @@ fn defaults() -> BTreeMap<&'static str, String> {
 
 fn the_server_has_the_defaults_that_are_documented() {
     let defaults = defaults();
-    // A client that is still there makes the server wait, for the grace.
+    // A client that is still connected makes the server wait until the grace is over.
     let folder = TempDir::new();
     let options = ["-e", "trace=setsockopt,listen"];
     let server = Served::start_command(&mut traced(&options, &folder.join("trace"), &["127.0.0.1:0"]));
@@ -57,7 +57,7 @@ fn the_server_has_the_defaults_that_are_documented() {
     assert!(trace.contains("SO_KEEPALIVE, [1]"), "{trace}");
 }
 
-/// The line of `--help` that an option begins, and those that go on with it.
+/// Returns the lines of `--help` about an option.
 fn help_of(option: &str) -> String {
     let help = help();
     let start = help.find(&format!("{option} ")).unwrap_or_else(|| panic!("no {option} in {help}"));
@@ -71,7 +71,7 @@ fn help_of(option: &str) -> String {
     text[..end.unwrap_or(text.len())].to_owned()
 }
 
-/// The entry of an option in the man page, without its macros.
+/// Returns the entry of an option in the man page, without its macros.
 fn manual_of(option: &str) -> String {
     let page = file("src/share/mpserv.8");
     let tag = format!("Fl {}", &option[1..]);
@@ -88,18 +88,18 @@ fn defaults_are_the_same_everywhere() {
         let (shown, what) = (format!("({default})"), format!("the default of {option}"));
         assert!(help.contains(&shown), "{what} in --help is not {default}: {help}");
         let manual = manual_of(option);
-        // A default that is a word stands as `.Pq text`, or as what happens first.
+        // A default that is a word stands as `.Pq text` or as `.Pq Cm text`.
         let shown = [shown, format!(".Pq {default}"), format!(".Pq Cm {default}")];
         assert!(shown.iter().any(|shown| manual.contains(shown)), "{what} in the man page is not {default}: {manual}");
     }
-    // No other text in parentheses is another default.
+    // Another text in parentheses must not be another default.
     let help = help();
     let numbers = help.split('(').skip(1).filter_map(|rest| rest.split(')').next()?.parse::<u64>().ok());
     let expected: BTreeSet<u64> = defaults().values().filter_map(|value| value.parse().ok()).collect();
     assert_eq!(numbers.collect::<BTreeSet<u64>>(), expected);
 }
 
-/// The values that an option may have, by what is said of another one.
+/// Returns the allowed values of an option, from the error for a wrong value.
 fn choices(option: &str) -> BTreeSet<String> {
     let said = run_mpserv(&[option, "?=1", "0"]).stderr;
     let list = said.split_once("it is ").or_else(|| said.split_once("one of as")).map(|(_, list)| list.trim());
@@ -137,7 +137,7 @@ fn choices_are_the_same_everywhere() {
         let text: BTreeSet<&str> = manual.split(|c: char| !c.is_ascii_alphanumeric()).collect();
         let missing: Vec<&String> = expected.iter().filter(|value| !text.contains(value.as_str())).collect();
         assert!(missing.is_empty(), "{option}: the man page lacks {missing:?}");
-        // --help has room for some of the many only.
+        // --help has room for only a few of the many values.
         if option != "--rlimit" {
             let help = help_of(option);
             let missing: Vec<&String> = expected.iter().filter(|value| !help.contains(value.as_str())).collect();
@@ -159,13 +159,13 @@ fn options_with_an_argument_are_the_same_everywhere() {
         assert_eq!(in_fish.contains(" -x ") || in_fish.contains(" -r "), takes, "{option} in fish: {in_fish}");
         let in_zsh = line(&zsh, option);
         assert_eq!(in_zsh.contains("]:"), takes, "{option} in zsh: {in_zsh}");
-        // In bash, what follows an option with an argument has a case of its own.
+        // In bash, an option with an argument has its own case.
         let has_case = bash.lines().take_while(|line| !line.starts_with("    *)")).any(|line| {
             let words: Vec<&str> = line.split([' ', '|', ')', '\\']).collect();
             words.contains(&option.as_str())
         });
         assert_eq!(has_case, takes, "{option} in bash");
-        // In --help a name in capitals, or the choice, follows.
+        // In --help, a name in capitals or the choice of values follows the option.
         let help = help_of(option);
         let next = help[option.len()..].trim_start_matches(' ');
         let is_name = help[option.len()..].starts_with(' ') && !help[option.len()..].starts_with("  ");
@@ -208,7 +208,7 @@ fn signals_in_the_man_page_are_those_of_the_help() {
     assert_eq!(documented, shown);
 }
 
-/// The value of a setting of a unit.
+/// Returns the value of a setting of a unit.
 fn setting(unit: &str, name: &str) -> String {
     let text = file(&format!("src/share/systemd/{unit}"));
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
@@ -217,24 +217,24 @@ fn setting(unit: &str, name: &str) -> String {
 
 fn the_service_unit_fits_the_program() {
     let service = |name: &str| setting("mpserv@.service", name);
-    // The server says READY=1 and MAINPID, and reloads by SIGHUP: see tests/server/systemd.rs.
+    // The server sends READY=1 and MAINPID, and reloads on SIGHUP: see tests/server/systemd.rs.
     assert_eq!(service("Type"), "notify");
     assert_eq!(service("NotifyAccess"), "main");
     assert_eq!(service("ExecReload"), "/bin/kill -HUP $MAINPID");
-    // Only the server gets SIGTERM, for it is the server who ends its children.
+    // Only the server gets SIGTERM, because the server ends its children.
     assert_eq!(service("KillMode"), "mixed");
-    // The manager waits until the grace is over and those that ignore SIGTERM are killed.
+    // The manager waits until the grace is over and children that ignore SIGTERM are killed.
     let stop: u64 = service("TimeoutStopSec").parse().unwrap();
     let needed = seconds(GRACE_DEFAULT) + seconds(KILL_AFTER);
     assert!(stop > needed, "TimeoutStopSec={stop}, but the server may take {needed} seconds to stop");
-    // A restart may take so long, in which the watchdog has to hear of the server; it is told twice as often.
+    // The server signals the watchdog twice in each period. A restart must not take longer than a period.
     let watchdog: u64 = service("WatchdogSec").parse().unwrap();
     assert!((2..=60).contains(&watchdog), "WatchdogSec={watchdog}");
 }
 
-/// The arguments of the unit's command, where its configuration file has these lines.
+/// Returns the arguments of the unit's command if its configuration file has these lines.
 fn command_of_unit(instance: &str, configuration: &str, runtime: &Path) -> Vec<String> {
-    // The file comes after `Environment=`, and so it is stronger.
+    // The file comes after `Environment=`, so its values win.
     let defaults = setting("mpserv@.service", "Environment").replace("%I", instance).replace(' ', "\n");
     let lines = configuration.lines().rev().chain(defaults.lines());
     let settings: Vec<(&str, &str)> = lines.map(|line| line.split_once('=').unwrap()).collect();
@@ -249,7 +249,7 @@ fn command_of_unit(instance: &str, configuration: &str, runtime: &Path) -> Vec<S
 }
 
 fn the_configuration_of_the_unit_names_address_options_and_program() {
-    // The manager makes the folder of the pidfile.
+    // The service manager makes the folder of the pidfile.
     let runtime = TempDir::new();
     let start = |instance: &str, configuration: &str| {
         let folder = setting("mpserv@.service", "RuntimeDirectory").replace("%i", instance);
@@ -273,7 +273,7 @@ fn the_configuration_of_the_unit_names_address_options_and_program() {
 
 fn the_socket_unit_fits_the_service_unit() {
     assert_eq!(setting("mpserv.socket", "Service"), "mpserv@inherit.service");
-    // With one socket passed, whatever it is called, ADDRESS `inherit` is enough.
+    // If one socket is passed, ADDRESS `inherit` is enough for any name of the socket.
     assert_eq!(setting("mpserv.socket", "FileDescriptorName"), "mpserv");
     let script = format!("exec '{MPSERV}' -1 inherit 3<&0 </dev/null");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,15 +1,15 @@
-//! The system's C compiler: `$CC`, else `cc`.
+//! Runs the system's C compiler: `$CC`, or `cc` if that is not set.
 
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-/// The command of the C compiler.
+/// Returns the command of the C compiler.
 pub(crate) fn compiler() -> Command {
     named("CC", "cc")
 }
 
-/// The command that a variable of the environment names: its program and first arguments.
+/// Returns the command in a variable of the environment: its program and first arguments.
 pub(crate) fn named(variable: &str, default: &str) -> Command {
     let compiler = env::var(variable).unwrap_or_else(|_| default.to_owned());
     let mut words = compiler.split_whitespace();
@@ -18,8 +18,8 @@ pub(crate) fn named(variable: &str, default: &str) -> Command {
     command
 }
 
-/// Compiles `sources` with a compiler. The executable is replaced as a whole. If they do not compile it is removed, and
-/// the error is the compiler's message.
+/// Compiles `sources` with a compiler. The executable is replaced as a whole. If the sources do not compile, the
+/// executable is removed, and the error is the compiler's message.
 pub(crate) fn compile<S: AsRef<Path>>(
     mut compiler: Command,
     sources: &[S],
@@ -29,14 +29,14 @@ pub(crate) fn compile<S: AsRef<Path>>(
     let new = executable.with_extension("new");
     compiler.args(flags).args(sources.iter().map(AsRef::as_ref)).arg("-o").arg(&new);
     if let Err(refusal) = run(&mut compiler) {
-        // The compiler may have left no file.
+        // The result is ignored, because the compiler may have left no file.
         let _ = fs::remove_file(executable);
         return Err(refusal);
     }
     fs::rename(&new, executable).map_err(|error| format!("cannot write {}: {error}", executable.display()))
 }
 
-/// Runs a compiler or a program, and returns its output; an error is its messages, untranslated.
+/// Runs a compiler or a program, and returns its output. The error is its messages, untranslated.
 pub(crate) fn run(command: &mut Command) -> Result<String, String> {
     let output = command.env("LC_ALL", "C").output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

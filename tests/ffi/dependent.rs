@@ -1,4 +1,4 @@
-//! A program that depends on `mpserv`, and prints Rust's side as the C side is printed.
+//! A program that depends on `mpserv`. It prints Rust's facts in the same form as the C side.
 #![allow(warnings)]
 
 use mpserv::ffi;

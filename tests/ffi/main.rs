@@ -1,5 +1,5 @@
-//! Proves that `mpserv::ffi` is what C is: the headers have what its docs say, and so has Rust. Both sides are written
-//! from the docs (`mirror`), compiled and compared (`proof`).
+//! Proves that `mpserv::ffi` agrees with C. The headers and the Rust items must both agree with the docs. Both sides
+//! are written from the docs (`mirror`), compiled and compared (`proof`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +18,7 @@ fn ffi_is_as_the_headers_have_it() {
     assert_eq!(proof::prove(&proof::Machine { processor: env::consts::ARCH, cross: None }), Ok(()));
 }
 
-/// A small mirror, as correct as ours, that mistakes are planted in: name and text of its files.
+/// A small correct mirror, into which mistakes are planted: the names and texts of its files.
 const SMALL: [(&str, &str); 4] = [
     ("main.rs", include_str!("planted/main.rs")),
     ("libc.rs", include_str!("planted/libc.rs")),
@@ -26,7 +26,7 @@ const SMALL: [(&str, &str); 4] = [
     ("ffi/sys/wait.rs", include_str!("planted/ffi/sys/wait.rs")),
 ];
 
-/// Puts the small mirror, with `right` made `wrong` in one file, through all that ours goes through.
+/// Proves the small mirror as ours is proved, with `right` replaced by `wrong` in one file.
 fn prove(file: &str, right: &str, wrong: &str) -> Result<(), String> {
     let test = thread::current().name().unwrap_or_default().to_owned();
     let folder = PathBuf::from(format!("{}/{test}.{}", env!("CARGO_TARGET_TMPDIR"), process::id()));
@@ -52,7 +52,7 @@ fn prove_in(folder: &Path) -> Result<(), String> {
     proof::compare(&in_c?, &in_rust?)
 }
 
-/// Asserts that the small mirror is refused for its mistake alone.
+/// Asserts that the small mirror is refused, and only for its mistake.
 #[track_caller]
 fn assert_refused(file: &str, right: &str, wrong: &str, why: &str) {
     static CORRECT: OnceLock<Result<(), String>> = OnceLock::new();

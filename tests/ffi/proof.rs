@@ -1,4 +1,4 @@
-//! Proves `mpserv::ffi` for one processor: C's program of facts and Rust's print the same.
+//! Proves `mpserv::ffi` for one processor: the programs of facts in C and in Rust must print the same.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,14 +8,14 @@ use std::{env, fs};
 use super::cc;
 use super::mirror::Mirror;
 
-/// Values of each name, in C or in Rust.
+/// The values of each name, in C or in Rust.
 pub(crate) type Facts = BTreeMap<String, Vec<i64>>;
 
 /// A processor, with a C compiler for it.
 pub(crate) struct Machine {
-    /// As in `target_arch`.
+    /// The name of the processor, as in `target_arch`.
     pub(crate) processor: &'static str,
-    /// Its triple and linker where it is not this one.
+    /// The settings for another processor than that of this machine.
     pub(crate) cross: Option<Cross>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Cross {
 }
 
 impl Cross {
-    /// The name of a variable in which cargo is told about the target.
+    /// Returns the name of an environment variable by which cargo learns about the target.
     pub(crate) fn variable(&self, name: &str) -> String {
         format!("CARGO_TARGET_{}_{name}", self.target.to_uppercase().replace('-', "_"))
     }
@@ -39,7 +39,7 @@ impl Machine {
         self.cross.as_ref().map_or_else(cc::compiler, |cross| Command::new(cross.compiler))
     }
 
-    /// The command that runs a program.
+    /// Returns the command that runs a program.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let Some(cross) = &self.cross else {
             return Command::new(program);
@@ -62,8 +62,7 @@ pub(crate) fn prove(machine: &Machine) -> Result<(), String> {
     compare(&in_c, &in_rust)
 }
 
-/// Makes a crate that depends on this one, and returns the command that builds and runs it, as any other crate. No C
-/// compiler can be run for it.
+/// Makes a crate that depends on this one. Returns the command that builds and runs that crate, without a C compiler.
 fn dependent(folder: &Path, facts: &str, cross: Option<&Cross>) -> Result<Command, String> {
     let manifest = format!(
         "[package]\nname = \"dependent\"\nedition = \"2024\"\n\n[[bin]]\nname = \"in_rust\"\npath = \"main.rs\"\n\n\
@@ -84,7 +83,7 @@ fn dependent(folder: &Path, facts: &str, cross: Option<&Cross>) -> Result<Comman
     Ok(cargo)
 }
 
-/// Writes `files`, name and text each, into `folder`, and compiles them there.
+/// Writes `files`, each given as name and text, into `folder`, and compiles them there.
 pub(crate) fn compile_texts(
     compiler: Command,
     files: &[(String, String)],
@@ -101,7 +100,7 @@ pub(crate) fn compile_texts(
     cc::compile(compiler, &sources, &FLAGS, &folder.join(executable))
 }
 
-/// The facts that a program of either language prints.
+/// Returns the facts that a program of either language prints.
 pub(crate) fn facts_of(program: &mut Command) -> Result<Facts, String> {
     let fact = |line: &str| {
         let (name, values) = line.split_once(" =").expect("a fact is `name = values`");
@@ -111,7 +110,7 @@ pub(crate) fn facts_of(program: &mut Command) -> Result<Facts, String> {
     Ok(cc::run(program)?.lines().map(fact).collect())
 }
 
-/// Compares, and says where Rust's facts are not C's.
+/// Compares the facts. The error names the facts that differ.
 pub(crate) fn compare(c: &Facts, rust: &Facts) -> Result<(), String> {
     assert!(!c.is_empty() && c.keys().eq(rust.keys()), "C and Rust do not speak of the same");
     let difference = |(name, c): (&String, &Vec<i64>)| {

@@ -1,17 +1,17 @@
-//! Text can be read in both colour schemes: the colours of text (`--ink…`) on all that text stands on (`--bg…`).
+//! Checks that text can be read in both colour schemes: the colours of text (`--ink…`) on all backgrounds (`--bg…`).
 
 use std::collections::BTreeMap;
 
 use crate::repository;
 
-/// Lowest contrast of text in the Web Content Accessibility Guidelines.
+/// The lowest contrast of text in the Web Content Accessibility Guidelines.
 const CONTRAST: f64 = 4.5;
 
 fn style() -> String {
     std::fs::read_to_string(repository("src/bin/mpserv-audit/lesson/style.css")).unwrap()
 }
 
-/// The colours that a block of the style defines.
+/// Returns the colours that a block of the style defines.
 fn colours(block: &str) -> BTreeMap<String, [f64; 3]> {
     let channel = |hex: &str, at: usize| f64::from(u8::from_str_radix(&hex[at..at + 2], 16).unwrap()) / 255.0;
     let definitions = block.split(';').filter_map(|part| part.trim().split_once(": #"));
@@ -23,7 +23,7 @@ fn colours(block: &str) -> BTreeMap<String, [f64; 3]> {
         .collect()
 }
 
-/// The light that a colour gives, as the guidelines define it.
+/// Returns the luminance of a colour, as the guidelines define it.
 fn luminance(colour: [f64; 3]) -> f64 {
     let linear = colour.map(|part| if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) });
     0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -65,7 +65,7 @@ fn text_has_no_other_colours() {
         let values = style.split(property).skip(1).map(|rest| rest.split([';', '}']).next().unwrap().trim().to_owned());
         values.collect()
     };
-    // Lines between the columns are seen through a gap, in which there is no text.
+    // The colour of lines between columns does not count, because there is no text on it.
     let (inks, grounds) = (uses(" color:"), uses("background:"));
     assert!(!inks.is_empty() && !grounds.is_empty());
     assert!(inks.iter().all(|value| value.starts_with("var(--ink")), "{inks:?}");

@@ -1,11 +1,12 @@
-//! Each exercise: the original fails with the idea in its message, a mended program passes, another change does not.
+//! Tests each exercise. The original must fail with the idea in its message. A mended program must pass, and another
+//! change must not.
 
 use std::fs;
 
 use crate::common::TempDir;
 use crate::{audit, repository, text};
 
-/// An exercise, a word of its idea, and how the program is mended.
+/// An exercise, a word of its idea, and the change that mends the program.
 struct Exercise {
     program: &'static str,
     name: &'static str,

@@ -1,4 +1,4 @@
-//! Checks that the statements of the pages are true of their own run.
+//! Checks that the statements of each page are true for its own run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use crate::html::Page;
 
 type Pages = BTreeMap<String, (Page, String)>;
 
-/// The text of a page, without its tags.
+/// Returns the text of a page, without its tags.
 fn plain(pages: &Pages, name: &str) -> String {
     let mut out = String::new();
     for part in pages[name].1.split('<') {
@@ -15,13 +15,13 @@ fn plain(pages: &Pages, name: &str) -> String {
     out.replace("&quot;", "\"")
 }
 
-/// The numbers that follow a mark.
+/// Returns the numbers that follow a mark.
 fn numbers(text: &str, mark: &str) -> BTreeSet<u32> {
     let digits = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();
     text.split(mark).skip(1).filter_map(|rest| digits(rest).parse().ok()).collect()
 }
 
-/// The process ids that forks have returned.
+/// Returns the process ids that forks have returned.
 fn forked(text: &str) -> BTreeSet<u32> {
     (1..=3).flat_map(|child| numbers(text, &format!("child {child} = "))).collect()
 }
@@ -33,7 +33,7 @@ fn has(text: &str, signs: &[&str]) {
     }
 }
 
-/// Buffered texts are those of the run itself: its process ids, and each line's own part.
+/// Checks that buffered texts are those of the run itself, with its process ids, and that each line has its own part.
 pub(crate) fn buffers(pages: &Pages) {
     for (name, mark) in [
         ("zombie-run-pipe.html", "no call: \"child process ID: "),
@@ -66,12 +66,12 @@ pub(crate) fn buffers(pages: &Pages) {
 /// The number of random bytes that the memory allocator asks for.
 const GETRANDOM_BYTES: usize = 8;
 
-/// Calls that the kernel made again are not counted as the program's.
+/// Checks that calls which the kernel made again do not count as calls of the program.
 pub(crate) fn calls(pages: &Pages) {
     let zombie = plain(pages, "zombie.html");
     has(&zombie, &["The program called sleep once.", "No handler runs", "sleep, called once, was made twice"]);
     assert!(!zombie.contains("sleep({30 s}) ×2"), "sleep was called once");
-    // Some C libraries make a call of their own before the fork, which is a step as well.
+    // Some C libraries make their own call before the fork. That call is a step as well.
     let [from, to] =
         ["from step ", " to step "].map(|mark| numbers(&zombie, mark).first().copied().unwrap_or_default());
     assert!((1..to).contains(&from), "from step {from} to step {to}");
@@ -95,7 +95,7 @@ pub(crate) fn calls(pages: &Pages) {
     assert!(!plain(pages, "rot13_serv.html").contains("Even then the port"), "it is set");
 }
 
-/// Sentences that are made of what the run did.
+/// Checks the sentences that depend on the run.
 pub(crate) fn sentences(pages: &Pages) {
     has(&plain(pages, "zombie-run-pipe.html"), &["for 30 s, so the line of child 1 comes first."]);
     let remove = plain(pages, "remove_zombie.html");

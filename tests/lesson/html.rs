@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-/// Elements that have no end.
+/// The elements that have no end tag.
 const VOID: [&str; 2] = ["meta", "br"];
-/// Text that would make a page load another file.
+/// The text that would make a page load another file.
 const FOREIGN: [&str; 8] = ["<script", "<img", "<link", "<iframe", "http:", "https:", "url(", "@import"];
 
-/// Parts of a page.
+/// The parts of a page.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) ids: BTreeSet<String>,
@@ -15,7 +15,8 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Reads a page, in which all elements end in order, no id is there twice, and nothing is taken from elsewhere.
+    /// Reads a page. Checks that all elements end in order, that no id occurs twice, and that the page needs no other
+    /// file.
     #[track_caller]
     pub(crate) fn read(name: &str, text: &str) -> Page {
         for word in FOREIGN {

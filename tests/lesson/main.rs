@@ -1,7 +1,7 @@
-//! The lessons: each page holds together, the sources are aligned, text can be read, and exercises are graded right.
+//! Tests the lessons: pages are consistent, sources are aligned, text can be read, and exercises are graded right.
 //!
-//! - `pages`: all pages of all programs, and what is planted in one
-//! - `facts`: what they say is true of the run
+//! - `pages`: all pages of all programs, and a page with planted content
+//! - `facts`: their statements are true for the run
 //! - `html`: reads a page's tags
 //! - `contrast`: the colours of text
 //! - `exercises`: the original fails, a mended program passes, another change does not
@@ -18,9 +18,9 @@ mod pages;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// Longest time of a run of the tool, in seconds, on a busy machine.
+/// The longest time of a run of the tool, in seconds, on a busy machine.
 const WATCHDOG: &str = "900";
-/// Longest time of one run of a program, in seconds: strace shows the stack of each call, which takes long.
+/// The longest time of one run of a program, in seconds. Stacks of calls make strace slow.
 const RUN_LIMIT: &str = "240";
 
 /// Runs mpserv-audit to its end. SIGTERM makes it end its programs first.
@@ -35,7 +35,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A file of the repository.
+/// Returns a file of the repository.
 fn repository(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

@@ -1,4 +1,4 @@
-//! All pages of all programs.
+//! Tests all pages of all programs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use crate::common::TempDir;
 use crate::html::Page;
 use crate::{audit, compile, repository, text};
 
-/// A page that can be sent to others.
+/// The most bytes of a page that can still be sent to others.
 const MOST_BYTES: usize = 1_000_000;
 
 const PROGRAMS: [&str; 14] = [
@@ -40,14 +40,14 @@ fn read_all(folder: &Path) -> BTreeMap<String, (Page, String)> {
         .collect()
 }
 
-/// The lines of code that a reader is told to look at first.
+/// Returns the links to the lines of code that a reader should look at first.
 fn first_links(page: &str) -> impl Iterator<Item = &str> {
     let (_, rest) = page.split_once("<ol class=\"tour\">").unwrap();
     let (tour, _) = rest.split_once("</ol>").unwrap();
     tour.split("href=\"#c").skip(1).map(|rest| rest.split('"').next().unwrap())
 }
 
-/// All links lead to something that is there.
+/// Checks that all links lead to existing targets.
 fn check_links(pages: &BTreeMap<String, (Page, String)>) {
     for (name, (page, _)) in pages {
         for link in &page.links {
@@ -64,7 +64,7 @@ fn check_links(pages: &BTreeMap<String, (Page, String)>) {
 #[test]
 fn all_programs_are_aligned_and_all_pages_hold_together() {
     let folder = TempDir::new();
-    // The command fails when the lines of two sources do not have one order, in any drive.
+    // The command fails if the lines of the two sources have different orders in any drive.
     let output = audit(&["--lesson", folder.0.to_str().unwrap()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let pages = read_all(&folder.0);
@@ -90,7 +90,7 @@ fn all_programs_are_aligned_and_all_pages_hold_together() {
                 "{name}: the tour stops at a comment, line {line}"
             );
         }
-        // Both sources stand there in full.
+        // Both sources must be on the page in full.
         let program = PROGRAMS
             .iter()
             .find(|program| name.strip_prefix(**program).is_some_and(|rest| rest.starts_with(['.', '-'])));
@@ -193,7 +193,7 @@ int main(void)
     {
         assert!(html.contains(sign), "{sign}");
     }
-    // Stripped, it cannot be shown.
+    // A stripped program cannot be shown.
     let status = std::process::Command::new("strip").arg(&program).status().unwrap();
     assert!(status.success());
     let output = audit(&["--lesson", page.to_str().unwrap(), "--a", program.to_str().unwrap()]);

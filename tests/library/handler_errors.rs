@@ -1,4 +1,4 @@
-//! Handlers that return an error, and the `end` line of the log.
+//! Tests handlers that return an error, and the `end` line of the log.
 
 use std::net::Shutdown;
 
@@ -25,7 +25,7 @@ fn end_of(handler: impl FnMut(Connection) -> Result<(), HandlerError>) -> Line {
     serving.end_lines(1).remove(0)
 }
 
-/// This compiles: neither `Ok(())` nor `?` on errors of any type needs an annotation.
+/// Checks by compiling that neither `Ok(())` nor `?` on errors of any type needs an annotation.
 fn a_handler_needs_no_type_for_its_errors() {
     let serving = Serving::start(|connection: Connection| {
         let mut bytes = [0; 16];
@@ -52,7 +52,7 @@ fn a_handler_needs_no_type_for_its_errors() {
     for line in &lines {
         assert_eq!((line.number("exit"), line.get("meaning")), (EXIT_FAILED as u64, "failed"), "{line:?}");
     }
-    // And a handler that cannot fail, or has a status, returns neither.
+    // A handler that cannot fail may return nothing or a status.
     let serving = Serving::start(|_| ());
     assert_eq!(read_all(&mut serving.connect()), b"");
     assert!(!serving.end_lines(1)[0].fields.contains_key("error"));
@@ -61,12 +61,12 @@ fn a_handler_needs_no_type_for_its_errors() {
 fn an_error_is_text_of_a_bounded_length_without_control_characters() {
     let line = end_of(|_| Err(Errno::CONNRESET.into()));
     assert_eq!(line.get("error"), Errno::CONNRESET.to_string());
-    // `parse_log` refuses what is not one line of fields.
+    // `parse_log` fails if the log has more than a line of fields.
     let line = end_of(|_| Err(HandlerError::new("a =\\\n\u{1b}[2J")));
     assert_eq!(line.get("error"), r"a =\\\u{a}\u{1b}[2J");
     let line = end_of(|_| Err(HandlerError::new("\u{1}".repeat(1000))));
     assert_eq!(line.get("error"), r"\u{1}".repeat(HANDLER_ERROR_MAX));
-    // A character is not cut in two.
+    // The text is cut at the end of a character.
     let line = end_of(|_| Err(HandlerError::new("x".to_owned() + &"\u{e9}".repeat(1000))));
     assert_eq!(line.get("error"), "x".to_owned() + &"\u{e9}".repeat((HANDLER_ERROR_MAX - 1) / 2));
     assert_eq!(end_of(|_| Err(HandlerError::new(""))).get("error"), "");
@@ -88,7 +88,8 @@ fn a_preforked_child_logs_the_error_of_each_client() {
     assert_eq!(lines[0].number("exit"), EXIT_FAILED as u64);
 }
 
-/// The second child has the place of the first one, and ends with the status of a handler that has failed.
+/// Checks that the second child, which has the slot of the first one, ends with the status of a failed handler, but
+/// without an error.
 fn an_error_is_not_that_of_an_earlier_child() {
     let one_child = |server: Server<'static>| server.max_children(1);
     let serving = Serving::start_with(one_child, |connection: Connection| {

@@ -1,4 +1,4 @@
-//! Tests of the library's `Server`: handlers in Rust, whatever they do.
+//! Tests of the library's `Server`, with handlers in Rust.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -47,7 +47,7 @@ const TESTS: &[Test] = tests![
     the_longest_time_is_never,
 ];
 
-/// A server in a process of its own, its port, and its log.
+/// A server in its own process, its port, and its log.
 struct Serving {
     child: Child,
     port: u16,
@@ -63,12 +63,12 @@ fn bind(change: impl FnOnce(Server<'static>) -> Server<'static>) -> (Bound<'stat
 }
 
 impl Serving {
-    /// Serves by `handler`.
+    /// Starts a server that serves by `handler`.
     fn start<R: Outcome>(handler: impl FnMut(Connection) -> R) -> Serving {
         Serving::start_with(|server| server, handler)
     }
 
-    /// The same, by a server with other settings.
+    /// Starts such a server with other settings.
     fn start_with<R: Outcome>(
         change: impl FnOnce(Server<'static>) -> Server<'static>,
         handler: impl FnMut(Connection) -> R,
@@ -90,13 +90,13 @@ impl Serving {
         connect(self.port)
     }
 
-    /// Waits until so many children have ended, stops, and returns how they did.
+    /// Waits until so many children have ended, stops the server, and returns how they ended.
     fn stop_after(self, ends: usize) -> Vec<String> {
         let ended = self.end_lines(ends).into_iter();
         ended.map(|line| line.fields.get("exit").or(line.fields.get("signal")).cloned().unwrap()).collect()
     }
 
-    /// The same, as lines of the log.
+    /// Does the same as `stop_after`, but returns the lines of the log.
     fn end_lines(mut self, ends: usize) -> Vec<Line> {
         let read = || std::fs::read_to_string(self.path.join("log")).unwrap();
         let count = |text: &str| text.lines().filter(|line| without_time(line).starts_with("mpserv: end ")).count();
@@ -116,7 +116,7 @@ impl Serving {
 
 fn stderr_to(file: &std::fs::File) {
     use std::os::fd::AsRawFd;
-    // SAFETY: both are open; nothing owns standard error.
+    // SAFETY: both descriptors are open, and nothing owns standard error.
     assert_eq!(unsafe { mpserv::ffi::unistd::dup2(file.as_raw_fd(), 2) }, 2);
 }
 
@@ -129,7 +129,7 @@ fn echo_once(connection: &Connection) {
 fn a_handler_serves_in_a_process_of_its_own() {
     let mut served = 0;
     let serving = Serving::start(|connection: Connection| {
-        // A copy of the server's: no other code uses it.
+        // This changes only the child's copy of the variable.
         served += 1;
         connection.write_all(format!("{} {served}", std::process::id()).as_bytes()).unwrap();
     });
@@ -148,7 +148,7 @@ fn whatever_a_handler_does_only_its_own_connection_suffers() {
             b'a' => std::process::abort(),
             b'n' => {
                 let null = std::hint::black_box(std::ptr::null_mut::<u8>());
-                // SAFETY: there is none: this is what the test is about. Null is mapped nowhere.
+                // SAFETY: the write is invalid on purpose. It only ends this child, because null is mapped nowhere.
                 unsafe { null.write_volatile(1) };
             }
             b'e' => std::process::exit(7),
@@ -196,7 +196,7 @@ fn a_socket_that_listens_is_taken() {
     use std::os::fd::IntoRawFd;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    // SAFETY: the descriptor is open, and `into_raw_fd` has given it away.
+    // SAFETY: the descriptor is open, and nothing else owns it after `into_raw_fd`.
     let listener = unsafe { OwnedFd::from_raw(listener.into_raw_fd()) };
     let mut child = solo::spawn(move || {
         let stopped = Server::new().listener(listener).serve(|connection: Connection| echo_once(&connection));
@@ -207,7 +207,7 @@ fn a_socket_that_listens_is_taken() {
     assert_eq!(read_all(&mut client), b"");
     child.kill(Signal::TERM).unwrap();
     assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
-    // One that does not listen is refused.
+    // A socket that does not listen is refused.
     let stream = std::os::unix::net::UnixStream::pair().unwrap().0;
     // SAFETY: as above.
     let stream = unsafe { OwnedFd::from_raw(stream.into_raw_fd()) };
@@ -246,14 +246,14 @@ fn with_other_threads_serving_is_refused() {
     assert!(error.to_string().contains("other threads"), "{error}");
 }
 
-/// A child inherits the buffer of stdio, and ends without writing it.
+/// Checks that a child, which inherits the buffer of stdio, ends without writing it.
 fn text_in_a_buffer_is_written_once() {
     use std::os::fd::AsRawFd;
     let (bound, port) = bind(|server| server);
     let folder = TempDir::new();
     let file = std::fs::File::create(folder.join("stdout")).unwrap();
     let mut child = solo::spawn(|| {
-        // SAFETY: both are open; nothing owns standard output.
+        // SAFETY: both descriptors are open, and nothing owns standard output.
         assert_eq!(unsafe { mpserv::ffi::unistd::dup2(file.as_raw_fd(), 1) }, 1);
         mpserv::printf!("held by stdio\n");
         bound.serve(|_| ()).unwrap();
@@ -300,13 +300,13 @@ fn the_longest_time_is_never() {
     let mut client = serving.connect();
     client.write_all(b"a").unwrap();
     assert_eq!(read_all(&mut client), b"a");
-    // The next one is one too many in all time, and waits in the kernel.
+    // The next connection exceeds the rate, and waits in the kernel.
     let next = serving.connect();
     assert_eq!(serving.stop_after(1), ["0"]);
     drop(next);
 }
 
-/// Safe code can set the variables so that they name a descriptor that something else owns.
+/// Checks that a descriptor has no second owner, even if safe code names it in the variables.
 fn a_descriptor_gets_no_second_owner() {
     let owned = TcpListener::bind("127.0.0.1:0").unwrap();
     for (name, value) in [("LISTEN_PID", std::process::id()), ("LISTEN_FDS", 100)] {

@@ -1,5 +1,5 @@
-//! Safe programs that try to break the promises of the library: none of them may reach freed memory, memory of others,
-//! or what belongs to another process.
+//! Safe programs that try to break the promises of the library. They must not reach freed memory, memory of other code,
+//! or things of another process.
 
 use std::ffi::{CString, c_int};
 use std::sync::atomic::AtomicU64;
@@ -28,7 +28,7 @@ pub(crate) const TESTS: &[Test] = tests![
     group_1_exists,
 ];
 
-/// The text of a string that stays is not written over, so its NUL stays as well.
+/// Checks that the text of a kept string is not overwritten, its NUL included.
 fn a_mark_of_another_list_cuts_no_string() {
     const ROOM: usize = 4096;
     let mut list = CStrArray::with_capacity(2, ROOM).unwrap();
@@ -39,7 +39,8 @@ fn a_mark_of_another_list_cuts_no_string() {
     assert_eq!((list.len(), list.get(0)), (1, Some(c"first")));
 }
 
-/// `${NAME:=value}` is a setenv() that no lock of std's keeps from readers.
+/// Checks that `wordexp()` refuses to run beside other threads, because `${NAME:=value}` calls setenv() without std's
+/// lock.
 fn words_wait_until_no_other_thread_reads_the_environment() {
     let words = wordexp(c"${MPSERV_TEST_WORD:=a}b").unwrap();
     assert!(words.iter().eq([c"ab"]));
@@ -49,7 +50,7 @@ fn words_wait_until_no_other_thread_reads_the_environment() {
     assert!(std::env::var_os("MPSERV_TEST_OTHER").is_none());
 }
 
-/// A process that was forked after bind() drops what it has a copy of. The server still listens there.
+/// Checks that the server still listens after a process that was forked after bind() has dropped its copy.
 fn a_process_that_does_not_serve_leaves_the_servers_files() {
     let folder = TempDir::new();
     let [socket, pidfile] = ["socket", "pid"].map(|name| folder.join(name));
@@ -63,7 +64,7 @@ fn a_process_that_does_not_serve_leaves_the_servers_files() {
     assert!(!socket.exists() && !pidfile.exists());
 }
 
-/// An argument whose place is computed with an overflow would be another one.
+/// Checks that no argument's place overflows, which would select another argument.
 fn a_filter_checks_no_argument_that_calls_lack() {
     static NOTE: AtomicU64 = AtomicU64::new(0);
     for argument in [6, 1 << 29, (1 << 29) + 1, 1 << 61, usize::MAX] {
@@ -84,7 +85,7 @@ fn a_letter_above_127_is_named() {
 
 fn a_header_that_was_refused_stays_refused() {
     let mut parser = Parser::new();
-    // Two addresses, and two of the three bytes before an additional field's value.
+    // The header has two addresses, and two of the three bytes before an additional field's value.
     let header = [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0e"[..], &[1; 14]].concat();
     let (last, first) = header.split_last().unwrap();
     assert!(first.iter().all(|&byte| parser.push(byte) == Ok(None)));
@@ -93,7 +94,7 @@ fn a_header_that_was_refused_stays_refused() {
     }
 }
 
-/// kill(-1, 0) asks about every process but this one and the first.
+/// Checks group 1. kill(-1, 0) would ask about every process except this one and the first.
 fn group_1_exists() {
     assert!(group_exists(Pid::INIT));
 }

@@ -1,4 +1,4 @@
-//! The histogram and its percentiles, beside a sorted list of all times.
+//! Compares the histogram and its percentiles with a sorted list of all times.
 
 use std::sync::atomic::AtomicU64;
 
@@ -19,7 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_time_beyond_an_hour_is_the_longest_all_the_same,
 ];
 
-/// A histogram of these times.
+/// Returns the numbers of a histogram of these times.
 fn numbers(times: &[u64]) -> Vec<AtomicU64> {
     let numbers: Vec<AtomicU64> = (0..NUMBERS).map(|_| AtomicU64::new(0)).collect();
     times.iter().for_each(|time| Histogram::new(&numbers).add(*time));
@@ -30,7 +30,7 @@ fn summary(times: &[u64]) -> Summary {
     Summary::of([Histogram::new(&numbers(times))].into_iter())
 }
 
-/// The end of the span that a time is in: the median of it, where a longer one follows.
+/// Returns the end of a time's span. It is the median of a histogram with that time and a longer one.
 fn end_of_span(time: u64) -> u64 {
     summary(&[time, time, 1 << 41]).p50
 }
@@ -40,7 +40,7 @@ fn of_no_time_there_is_none() {
     assert_eq!([count, mean, p50, p99, p999, max], [0; 6]);
 }
 
-/// Around every power of two, and within.
+/// Tries times around every power of two, and between.
 fn each_time_is_in_a_span_that_is_no_wider_than_a_64th() {
     let mut random = Random::new(1);
     let around = (0..41).flat_map(|bits| [(1_u64 << bits) - 1, 1 << bits, (1 << bits) + 1]);
@@ -48,7 +48,7 @@ fn each_time_is_in_a_span_that_is_no_wider_than_a_64th() {
     for time in around.chain(within) {
         let end = end_of_span(time);
         assert!(time <= end && end - time <= time / 64, "{time} is shown as {end}");
-        // The end is of the same span, and the next time of the next one.
+        // The end belongs to the same span, and the next time to the next span.
         assert_eq!(end_of_span(end), end, "{time}");
         assert!(end_of_span(end + 1) > end, "{time}");
         if time < 128 {
@@ -57,7 +57,7 @@ fn each_time_is_in_a_span_that_is_no_wider_than_a_64th() {
     }
 }
 
-/// Whether `shown` is the time of this rank, from 1, in a sorted list: as exactly as a span is.
+/// Checks that `shown` is the time of this rank in a sorted list, counted from 1, to the precision of a span.
 #[track_caller]
 fn is_of_rank(shown: u64, times: &[u64], rank: usize) {
     let time = times[rank - 1];
@@ -73,7 +73,7 @@ fn a_percentile_is_the_time_that_so_many_did_not_exceed() {
         times.sort_unstable();
         assert_eq!((found.count, found.max), (length as u64, times[length - 1]));
         assert_eq!(found.mean, times.iter().sum::<u64>() / length as u64);
-        // The least rank of which so many thousandths are at or below it.
+        // This is the least rank with so many thousandths of all times at or below it.
         let rank = |permille: usize| (1..=length).find(|rank| rank * 1000 >= length * permille).unwrap();
         is_of_rank(found.p50, &times, rank(500));
         is_of_rank(found.p99, &times, rank(990));

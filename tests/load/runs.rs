@@ -1,4 +1,4 @@
-//! Runs of `mpserv-load`: what it counts, which faults it finds, and that it ends.
+//! Tests runs of `mpserv-load`: its counts, the faults that it finds, and its end.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
@@ -154,13 +154,13 @@ fn who_waits_behind_a_server_that_stands_still_is_counted() {
         }
         plain_echo(number, connection);
     });
-    // A connection every 10 ms: while one takes a second, some 99 are due.
+    // There is a connection every 10 ms. While one takes a second, some 99 others become due.
     let ended = server.load(&["-r", "100", "-n", "150"]);
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert!(number(&ended, "", "late") >= 90.0, "{ended:?}");
     // More than half of the 150 connections were late, by up to the whole time.
     assert!(number(&ended, "connection", "p99") >= 0.9 * STILL.as_nanos() as f64, "{ended:?}");
-    // The one request that was slow is one in 150.
+    // Only one request in 150 was slow.
     assert!(number(&ended, "request", "p50") < 0.5 * STILL.as_nanos() as f64, "{ended:?}");
 }
 
@@ -227,7 +227,7 @@ fn a_signal_ends_it_with_a_report() {
         let ended = running.wait();
         assert_eq!(ended.status.code(), Some(0), "{ended:?}");
         assert!(number(&ended, "", "connections") > 0.0);
-        // No process of the tool is left that holds a connection.
+        // No process of the tool still holds a connection.
         wait_until("all connections closed", || server.open.load(Ordering::SeqCst) == 0);
     }
 }
@@ -239,7 +239,7 @@ fn a_process_that_is_killed_is_an_error() {
         let running = Running::start(&mut command(options, &server.port.to_string()), Output::Pipe);
         wait_until("it has connected", || server.connections() > before + 2);
         signal(children(running.pid())[0], Signal::KILL);
-        // The other worker goes on. All idle connections are in one process, and the run ends without it.
+        // The other worker goes on. All idle connections are in the ended process, and the run ends without it.
         wait_until("the process is reaped", || children(running.pid()).len() < 2);
         let ended = if options.contains(&"-i") { running.wait() } else { running.end(Signal::TERM) };
         assert_eq!((ended.status.code(), number(&ended, "errors", "died")), (Some(1), 1.0), "{options:?}: {ended:?}");
@@ -247,7 +247,7 @@ fn a_process_that_is_killed_is_an_error() {
     }
 }
 
-/// The percentile is a time that was measured: at least 99 of 100, so all ten of ten, took at most so long.
+/// Checks that the percentile is a measured time. At least 99 of 100 requests, so all ten of ten, took at most so long.
 fn one_slow_request_of_ten_is_their_99th_percentile() {
     const SLOW: Duration = Duration::from_secs(1);
     let server = Server::start(|number, connection| {
@@ -315,7 +315,7 @@ fn a_rate_is_that_of_all_processes_together() {
     let server = Server::start(plain_echo);
     for workers in ["1", "2", "4"] {
         let ended = server.load(&["-r", "100", "-n", "40", "-w", workers]);
-        // The last of forty is due 39 hundredths of a second after the first.
+        // The last of forty connections is due 39 hundredths of a second after the first.
         let seconds = number(&ended, "", "seconds");
         assert!(seconds >= 0.39, "{workers} processes: {seconds} s");
     }
@@ -329,7 +329,7 @@ fn what_is_shown_a_second_is_what_was_counted_in_the_time() {
     let is_near = |shown: f64, expected: f64| (shown / expected - 1.0).abs() < 0.01;
     assert!(is_near(number(&ended, "", "connections_per_second"), connections / seconds), "{ended:?}");
     assert!(is_near(number(&ended, "", "requests_per_second"), requests / seconds), "{ended:?}");
-    // The same for people.
+    // Check the same in the report for people.
     let mut command = Command::new(LOAD);
     let ended =
         run(command.args(["-q", "-n", "30", "-k", "3", "-z", "500000"]).arg(server.port.to_string()), Output::Pipe);
@@ -341,7 +341,7 @@ fn what_is_shown_a_second_is_what_was_counted_in_the_time() {
     let seconds: f64 = seconds.parse().unwrap();
     let near = |shown: &str, expected: f64| {
         let shown: f64 = shown.trim_end_matches("/s").parse().unwrap();
-        // The seconds have three digits behind the point, so that a short run is not shown exactly.
+        // The seconds have three digits after the decimal point, so a short run is not shown exactly.
         assert!((shown / expected - 1.0).abs() < 0.1, "{shown}, not {expected}: {}", ended.stdout);
     };
     let bytes = 90.0 * 500_000.0;
@@ -351,7 +351,7 @@ fn what_is_shown_a_second_is_what_was_counted_in_the_time() {
     near(&line("requests")[2], 90.0 / seconds);
 }
 
-/// An idle connection is tried once more when the run ends.
+/// Checks that an idle connection is tried once more when the run ends.
 fn idle_connections_have_to_answer_at_the_end() {
     let server = Server::start(|_, connection| {
         let mut count = 0;

@@ -1,4 +1,4 @@
-//! A server in the test's process, and runs of `mpserv-load` against it.
+//! Provides a server in the test's process, and runs `mpserv-load` against it.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,12 +11,12 @@ use crate::common::{Ended, Output, run};
 
 pub(crate) const LOAD: &str = env!("CARGO_BIN_EXE_mpserv-load");
 
-/// A server in this process: a thread for each connection.
+/// A server in this process, with a thread for each connection.
 pub(crate) struct Server {
     pub(crate) port: u16,
-    /// Addresses of the clients, in the order of their connections.
+    /// The addresses of the clients, in the order of their connections.
     pub(crate) peers: Arc<Mutex<Vec<SocketAddr>>>,
-    /// Number of open connections.
+    /// The number of open connections.
     pub(crate) open: Arc<AtomicUsize>,
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn load(options: &[&str], address: &str) -> Ended {
     run(&mut command(options, address), Output::Pipe)
 }
 
-/// The number by this name in a report; in the object by the name of `object`, if that is not empty.
+/// Returns the number with this name in a report. If `object` is not empty, looks in the object of that name.
 #[track_caller]
 pub(crate) fn number(ended: &Ended, object: &str, name: &str) -> f64 {
     let json = &ended.stdout;
@@ -77,7 +77,7 @@ pub(crate) fn number(ended: &Ended, object: &str, name: &str) -> f64 {
     value.split([',', '}']).next().unwrap().parse().unwrap()
 }
 
-/// Sends back what comes, each chunk as `change` makes it.
+/// Sends back each chunk after `change` has changed it.
 pub(crate) fn echo(connection: &mut (impl Read + Write), mut change: impl FnMut(&mut [u8])) {
     let mut buffer = [0; 4096];
     while let Ok(length @ 1..) = connection.read(&mut buffer) {

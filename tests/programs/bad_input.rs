@@ -1,4 +1,4 @@
-//! Invalid input and failures: the programs do the same in C and in Rust.
+//! Tests invalid input and failures. The programs must do the same in C and in Rust.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use crate::common::servers::{CODE05, ECHO_MPSERV, ROT13_SERV, SERVERS, SOCKET_SE
 use crate::common::*;
 use crate::same_everywhere;
 
-/// The port that the message servers have built in, and that of rot13_serv.
+/// The port that is built into the message servers.
 pub(crate) const MESSAGE_PORT: u16 = 5051;
 const ROT13_PORT: u16 = 43211;
 
@@ -38,8 +38,8 @@ pub(crate) fn no_server_to_connect_to() {
     assert_eq!(ends("socket_client"), is("连接服务端失败\n", "", 255));
 }
 
-/// Starts a server in a network of its own, has clients do something to it one after another, and ends it. It has to
-/// be back in accept after each.
+/// Starts a server in its own network, runs clients one after another, and ends the server. After each client, the
+/// server must be back in accept.
 fn serve(server: Server, language: Impl, output: Output, clients: &[&dyn Fn(TcpStream)]) -> Ended {
     let _network = Network::own();
     let running = server.start(language, output);
@@ -54,8 +54,8 @@ fn serve(server: Server, language: Impl, output: Output, clients: &[&dyn Fn(TcpS
     ended
 }
 
-/// A server's standard output and standard error on a terminal, while these clients come one after another. They must
-/// be the same in C and in Rust on every kind of output.
+/// Runs a server while these clients come one after another. Returns its standard output and standard error on a
+/// terminal. Both must be the same in C and in Rust on every kind of output.
 #[track_caller]
 fn printed(server: Server, clients: &[&dyn Fn(TcpStream)]) -> (String, String) {
     let [terminal, ..] = OUTPUTS.map(|output| {
@@ -66,7 +66,7 @@ fn printed(server: Server, clients: &[&dyn Fn(TcpStream)]) -> (String, String) {
     (terminal.stdout, terminal.stderr)
 }
 
-/// Output of each server for one client, with these lines for its messages.
+/// Returns the output of each server for one client, with these lines for its messages.
 fn session(server: Server, exchanges: &str) -> String {
     match server {
         ECHO_MPSERV => "new client connected...\nclient disconnected...\nremoved proc id: PID \n".to_owned(),
@@ -76,7 +76,7 @@ fn session(server: Server, exchanges: &str) -> String {
     }
 }
 
-/// The lines for one message of a server that prints its messages.
+/// Returns the lines that a server prints for one message, if it prints messages.
 fn exchange(server: Server, message: &str) -> String {
     let colon = if server == CODE05 { ": " } else { "：" };
     format!("接收{colon}{message}\n发送{colon}{}\n", server.answer)
@@ -87,7 +87,7 @@ pub(crate) fn a_client_that_resets_in_mid_line() {
         let part = &server.message[..3];
         let in_mid_line = |mut client: TcpStream| {
             client.write_all(part.as_bytes()).unwrap();
-            // The server has taken what was sent: it has answered it, or it is waiting for the rest of the line.
+            // The server has taken the bytes. It has answered, or waits for the rest of the line.
             if server == ROT13_SERV {
                 wait_until("the server has the part", || has_no_arrivals(&client));
             } else {
@@ -108,7 +108,7 @@ pub(crate) fn a_client_that_resets_in_mid_line() {
     }
 }
 
-/// Whether the connection's peer has read all bytes that came.
+/// Whether the connection's peer has read all bytes that have arrived.
 fn has_no_arrivals(client: &TcpStream) -> bool {
     let ports = [client.peer_addr().unwrap().port(), client.local_addr().unwrap().port()];
     let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap();
@@ -119,7 +119,7 @@ fn has_no_arrivals(client: &TcpStream) -> bool {
     })
 }
 
-/// Sends what it is told, ends its half, and has to get back just that.
+/// Returns a client that sends `request`, ends its half, and must get exactly `answer`.
 fn gets(request: Vec<u8>, answer: Vec<u8>) -> impl Fn(TcpStream) {
     move |client| {
         let mut writer = client.try_clone().unwrap();
@@ -129,8 +129,8 @@ fn gets(request: Vec<u8>, answer: Vec<u8>) -> impl Fn(TcpStream) {
     }
 }
 
-/// rot13_serv's line holds 4097 bytes: 4096 letters and the newline arrive whole. What does not fit is lost, the
-/// newline too, but the next line is whole.
+/// Checks that a line of 4097 bytes (4096 letters and the newline) arrives whole in rot13_serv. Bytes that do not fit
+/// are lost, the newline included, but the next line is whole.
 pub(crate) fn a_line_longer_than_the_buffer() {
     let lines = |letters: usize| [vec![b'a'; letters], b"\nb\n".to_vec()].concat();
     let fits = gets(lines(4096), [vec![b'n'; 4096], b"\no\n".to_vec()].concat());
@@ -156,7 +156,7 @@ pub(crate) fn binary_bytes_and_nuls() {
     printed(ROT13_SERV, &[&gets(line.clone(), line.iter().map(rotated).collect())]);
 
     for server in [CODE05, SOCKET_SERVE] {
-        // A message is printed up to its first NUL; no byte in it keeps the server from its answer.
+        // A message is printed up to its first NUL. No byte in it keeps the server from answering.
         let message = b"\x01\xff%s\0behind";
         let (stdout, _) = printed(server, &[&gets(message.to_vec(), server.answer.as_bytes().to_vec())]);
         assert_eq!(stdout, session(server, &exchange(server, "\u{1}\u{fffd}%s")));
@@ -165,7 +165,7 @@ pub(crate) fn binary_bytes_and_nuls() {
     }
 }
 
-/// A message that fills the buffer is a string all the same.
+/// Checks that a message which fills the buffer is still a string.
 pub(crate) fn a_message_as_long_as_the_buffer() {
     for (server, fits) in [(CODE05, 1023), (SOCKET_SERVE, 1024)] {
         let message = "m".repeat(fits);
@@ -191,7 +191,8 @@ pub(crate) fn no_socket() {
     assert_eq!(ends("rot13_serv", &[]), is("", "bind failed : Bad file descriptor (9)\n", 1));
 }
 
-/// fork fails: who takes its -1 for a parent goes on without a child; who takes it for a child serves, and ends.
+/// Checks the programs when fork fails. A program that takes -1 for the parent's side goes on without a child. A
+/// program that takes it for the child's side serves, and ends.
 pub(crate) fn no_second_process() {
     let ends = |program: &str| {
         let (stdout, stderr, status) = same_everywhere(program, |language, output| {
@@ -211,7 +212,7 @@ pub(crate) fn no_second_process() {
             let _network = Network::own();
             let mut command = strace(&[NO_FORK], NOWHERE, language, server.name);
             let running = Running::start(command.args(server.arguments), Output::Terminal);
-            // strace starts others before it, to see what the system can do.
+            // strace starts other processes first, to test the features of the system.
             let (process, port) = wait_for("it listens", || {
                 children(running.pid()).into_iter().find_map(|pid| Some((pid, listening_port(pid)?)))
             });
@@ -239,8 +240,8 @@ pub(crate) fn no_second_process() {
     }
 }
 
-/// Started without standard input a server's listener is descriptor 0. socket_serve takes it for none, and its children
-/// do not close it. code05 closes it as well.
+/// Checks servers that are started without standard input, so that the listener is descriptor 0. The children of
+/// socket_serve take 0 for no descriptor and keep it open. code05 closes it.
 pub(crate) fn no_standard_input() {
     for server in SERVERS {
         for language in IMPLS {
@@ -260,7 +261,7 @@ pub(crate) fn no_standard_input() {
     }
 }
 
-/// A program without arguments, even without its name, does the same as with its name alone.
+/// Checks that a program without any argument, even its name, does the same as with its name alone.
 pub(crate) fn no_argument_at_all() {
     for language in IMPLS {
         let _network = Network::own();
@@ -273,7 +274,7 @@ pub(crate) fn no_argument_at_all() {
             assert_eq!(start(program).wait().status.code(), Some(255), "{program} {language:?}: nobody listens");
         }
         for server in SERVERS.into_iter().filter(|server| *server != ECHO_MPSERV) {
-            // Two have the same port, which a connection holds for a while after its end.
+            // Two programs have the same port, which a connection holds for a while after its end.
             let _network = Network::own();
             let running = start(server.name);
             let mut client = connect(running.port());

@@ -1,5 +1,4 @@
-//! `make compare`, by the tool that it runs: C and Rust print the same and make the same calls, however they are
-//! driven.
+//! Tests `make compare` and its tool: C and Rust must print the same and make the same calls in every drive.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -8,7 +7,7 @@ use crate::cc;
 use crate::common::network::Network;
 use crate::common::{Impl, TempDir};
 
-/// Longest time of one run of a program, in seconds, on a very busy machine.
+/// The longest time of one run of a program, in seconds, on a very busy machine.
 const TIMEOUT: &str = "240";
 
 /// Runs `mpserv-audit --output`.
@@ -19,14 +18,14 @@ fn compare(arguments: &[&str]) -> Output {
     tool
 }
 
-/// The verdicts on a program: on a terminal, on a pipe, in a file, and on its calls.
+/// Returns the verdicts on a program: on a terminal, on a pipe, in a file, and on its calls.
 fn verdicts<'o>(table: &'o str, program: &str) -> Vec<&'o str> {
     let (_, table) = table.rsplit_once("\n\n").unwrap();
     let row = table.lines().find(|line| line.split_whitespace().next() == Some(program));
     row.unwrap_or_else(|| panic!("{program} is not in {table}")).split_whitespace().skip(1).collect()
 }
 
-/// Both print the same and make the same calls, on each kind of output.
+/// Checks that both programs print the same and make the same calls, on each kind of output.
 #[track_caller]
 fn are_the_same(programs: &[&str]) {
     let _network = Network::own();
@@ -62,12 +61,12 @@ pub(crate) fn clients_print_the_same_and_make_the_same_calls() {
     are_the_same(&["echo_mpclient", "code04", "socket_client"]);
 }
 
-/// The source of one of our C programs.
+/// Returns the path of one of our C programs.
 fn source(program: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook").join(program).with_extension("c")
 }
 
-/// A user's own copy of a C program, in place of ours: once the same, once with another number, once with a call more.
+/// Compares a user's own copy of a C program: unchanged, with another number, and with one more call.
 pub(crate) fn a_program_that_does_otherwise_is_found() {
     let source = std::fs::read_to_string(source("fork")).unwrap();
     let rust = Impl::Rust.path("fork");
@@ -94,13 +93,13 @@ fn make_compare(variables: &[&str]) -> Output {
     make.arg(concat!("rust=echo ", env!("CARGO_BIN_EXE_mpserv-audit"))).args(variables).output().unwrap()
 }
 
-/// A path with a space and a quote, C++, and options of the tool beside the program, in any order.
+/// Tries a path with a space and a quote, a C++ program, and options of the tool beside the program, in any order.
 pub(crate) fn make_compare_takes_any_path_and_c_plus_plus() {
     let _network = Network::own();
     let folder = TempDir::new();
     let text = std::fs::read_to_string(source("echo_mpserv")).unwrap();
     std::fs::write(folder.join("it's mine.c"), text).unwrap();
-    // Without the header only the library's output is missed.
+    // Without the header, only the library's output is missing.
     let with_library = "#include <iostream>\n#include <string>\n#include <unistd.h>\n\
         int main() { int a = 11, b = 25; pid_t pid = fork(); int n = pid == 0 ? 2 : -2; a += n; b += n;\n\
         std::string who = pid == 0 ? \"Child\" : \"parent\";\n\
@@ -123,7 +122,7 @@ pub(crate) fn make_compare_takes_any_path_and_c_plus_plus() {
     }
 }
 
-/// Each is one line.
+/// Checks that each refusal is one line.
 pub(crate) fn what_is_no_source_of_one_program_is_refused_in_one_line() {
     let folder = TempDir::new();
     let wrong = folder.join("fork.c");
@@ -155,7 +154,7 @@ pub(crate) fn what_is_no_source_of_one_program_is_refused_in_one_line() {
     assert!(refusal.contains("does not compile") && refusal.contains("no_such_variable"), "{refusal}");
 }
 
-/// `code05 ignore` is our addition, and so are its drives.
+/// Checks that a foreign program need not know `code05 ignore`, which is our addition, or its drives.
 pub(crate) fn our_addition_is_not_asked_of_a_foreign_program() {
     let _network = Network::own();
     let text = std::fs::read_to_string(source("code05")).unwrap();

@@ -1,4 +1,4 @@
-//! Servers of one language with clients of the other, and of the same.
+//! Tests servers with clients of the same language and of the other.
 
 use std::net::TcpStream;
 
@@ -8,7 +8,7 @@ use crate::common::network::Network;
 use crate::common::servers::{CODE05, ROT13_SERV, SOCKET_SERVE, Server};
 use crate::common::*;
 
-/// Connects a client of each language to a server of each, on each kind of output, and checks what both print.
+/// Connects a client of each language to a server of each language, on each kind of output. Checks the output of both.
 fn cross(server: Server, client: &str, server_prints: &str, client_prints: &str) {
     for output in OUTPUTS {
         for server_language in IMPLS {
@@ -52,7 +52,7 @@ pub(crate) fn rot13_serv_rotates_each_line() {
         let mut clients: [TcpStream; 2] = [(); 2].map(|()| ROT13_SERV.connect(&running));
         for client in &mut clients {
             assert_eq!(echo(client, alphabet), rotated, "{language:?}");
-            // Twice is not at all.
+            // Rotating twice gives the original text.
             assert_eq!(echo(client, rotated), alphabet);
         }
         for client in clients {

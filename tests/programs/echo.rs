@@ -1,4 +1,4 @@
-//! echo_mpserv and echo_mpclient: the C programs and the ports do the same, and the same as they should.
+//! Tests echo_mpserv and echo_mpclient: the C and the Rust programs must do the same, and the right thing.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -93,8 +93,8 @@ pub(crate) fn clients_one_after_another_leave_no_zombie() {
     }
 }
 
-/// Signals of a kind do not queue: while the server is stopped, five deaths are one SIGCHLD, and its handler waits
-/// once.
+/// Checks that signals of one kind do not queue: while the server is stopped, five deaths cause one SIGCHLD, and the
+/// handler waits once.
 pub(crate) fn of_clients_that_end_together_all_but_one_leave_a_zombie() {
     let left = IMPLS.map(|language| {
         let server = server(language, Output::Pipe);
@@ -118,7 +118,7 @@ pub(crate) fn of_clients_that_end_together_all_but_one_leave_a_zombie() {
     assert_eq!(left, [4, 4]);
 }
 
-/// One client, then three that are there at once and end one after another.
+/// Runs one client, and then three clients at the same time, which end one after another.
 fn session(language: Impl, output: Output) -> Ended {
     let server = server(language, output);
     let mut first = connect(server.port());
@@ -152,7 +152,7 @@ pub(crate) fn the_output_is_the_same_on_a_terminal_a_pipe_and_a_file() {
     }
 }
 
-/// On a terminal each line is there when it is printed, once.
+/// Checks that a terminal gets each line once, as soon as it is printed.
 pub(crate) fn a_terminal_shows_each_line_once() {
     for language in IMPLS {
         let stdout = session(language, Output::Terminal).stdout;
@@ -165,7 +165,8 @@ pub(crate) fn a_terminal_shows_each_line_once() {
     }
 }
 
-/// A pipe is buffered in full: each child prints again what its parent had printed when it forked.
+/// Checks that a pipe is buffered in full, so that each child prints again the text that its parent had printed before
+/// the fork.
 pub(crate) fn a_pipe_gets_what_the_children_inherited() {
     for language in IMPLS {
         let stdout = session(language, Output::Pipe).stdout;
@@ -179,7 +180,7 @@ fn compare(program: &str, args: &[&str]) -> Ended {
     for output in OUTPUTS {
         let [c, rust] = IMPLS.map(|language| {
             let mut command = Command::new(language.path(program));
-            // The usage line has the program's name in it.
+            // The usage line contains the program's name.
             std::os::unix::process::CommandExt::arg0(&mut command, program);
             run(command.args(args).stdin(Stdio::null()), output)
         });
@@ -213,7 +214,7 @@ pub(crate) fn a_port_in_use_is_the_same() {
 }
 
 pub(crate) fn a_refused_connection_is_the_same() {
-    // A port that is bound but does not listen refuses, and no other process can take it.
+    // A port that is bound but does not listen refuses connections, and no other process can take it.
     let fd = mpserv::net::socket(
         mpserv::net::AddressFamily::INET,
         mpserv::net::SocketType::STREAM,
@@ -225,6 +226,6 @@ pub(crate) fn a_refused_connection_is_the_same() {
     let ended = compare("echo_mpclient", &["127.0.0.1", &address.port().to_string()]);
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", "connect() error!\n"));
     assert_eq!(ended.status.code(), Some(1));
-    // An address that is none: INADDR_NONE, which cannot be connected to.
+    // An invalid address gives INADDR_NONE, to which no connection is possible.
     compare("echo_mpclient", &["nonsense", &address.port().to_string()]);
 }

@@ -1,4 +1,4 @@
-//! The calls with which the four class programs end after a call has failed, in order.
+//! Checks the last calls of the four class programs after a call has failed.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -6,8 +6,8 @@ use crate::bad_input::MESSAGE_PORT;
 use crate::common::network::Network;
 use crate::common::*;
 
-/// Runs a program on a terminal and gives its calls after its first `socket()`, each as its name and result: those on
-/// that socket, those on -1, and what it prints.
+/// Runs a program on a terminal, and returns calls after its first `socket()`, each as its name and result. These are
+/// the calls on that socket, the calls on -1, and the writes.
 fn calls(program: &str, language: Impl, injected: &[&str]) -> Vec<String> {
     let folder = TempDir::new();
     let trace = folder.join("trace");
@@ -47,7 +47,7 @@ pub(crate) fn a_socket_that_failed_is_used_and_closed() {
     ends("socket_client", &no_socket, &["connect EBADF", "close EBADF", "print"]);
 }
 
-/// InitServer and ConnectToServer close the socket before main prints.
+/// Checks that InitServer and ConnectToServer close the socket before main prints.
 pub(crate) fn what_could_not_start_closes_its_socket() {
     let _network = Network::own();
     ends("code04", &[], &["connect ECONNREFUSED", "print", "close 0"]);
@@ -60,7 +60,8 @@ pub(crate) fn what_could_not_start_closes_its_socket() {
     ends("socket_serve", &[], &["bind EADDRINUSE", "close 0", "print"]);
 }
 
-/// code05's destructor closes what is not 0, and so -1; socket_serve's closes what is above 0.
+/// Checks the destructors: that of code05 closes every descriptor except 0, and so -1. That of socket_serve closes
+/// descriptors above 0.
 pub(crate) fn a_failed_accept_closes_what_the_destructor_closes() {
     let _network = Network::own();
     let no_connection = ["inject=accept:error=ECONNABORTED"];

@@ -1,8 +1,9 @@
-//! Verdicts on copies of the C programs that differ from ours in one way each: only in the texts, by a call more, by
-//! another argument, by a call less, or by two calls in another order. The report has a line that names the change.
+//! Tests verdicts on copies of the C programs that differ from ours in one way each: in the texts, by one more call, by
+//! another argument, by one call less, or by two calls in another order. The report must have a line that names the
+//! change.
 //!
-//! The programs in `foreign` were written anew from the specification, in another style: other names, other texts, C++
-//! classes. The verdict on each is that only the texts differ.
+//! The programs in `foreign` were written from the specification, in another style: other names, other texts, C++
+//! classes. The verdict on each must be that only the texts differ.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,20 +15,20 @@ const TEXTS: &str = "same but for the texts";
 const VALUES: &str = "same calls, other values";
 const DIFFERENT: &str = "different";
 
-/// A change to the source, the level that it has, and how a line of the report begins: one of these, between bars.
+/// A change to the source, its level, and the allowed beginnings of a line in the report, separated by bars.
 type Change = (&'static [(&'static str, &'static str)], &'static str, &'static str);
 
-/// Longest time of one run of the tool, in seconds: more than a very busy machine needs.
+/// The longest time of one run of the tool, in seconds: more than a very busy machine needs.
 const TIMEOUT: &str = "90";
 
-/// The verdict on a C or C++ source, and the lines that name the differences.
+/// Returns the verdict on a C or C++ source, and the lines that name the differences.
 fn verdict(source: &Path, arguments: &[&str], program: &str) -> (String, Vec<String>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mpserv-audit"));
     let tool = command.args(["--timeout", TIMEOUT, "--c"]).arg(source).args(arguments).arg(program).output().unwrap();
     let (said, error) = (String::from_utf8(tool.stdout).unwrap(), String::from_utf8_lossy(&tool.stderr));
     let mut lines = said.lines().skip(1);
     let row = lines.next().unwrap_or_else(|| panic!("{program}: {error}"));
-    // After the name and four numbers.
+    // The level comes after the name and four numbers.
     let level: Vec<&str> = row.split_whitespace().skip(5).collect();
     let is_same = [["same"], ["varies"]].contains(&[level[0]]) && level.len() == 1;
     assert_eq!(tool.status.code(), Some(i32::from(!is_same)), "{said}{error}");
@@ -74,7 +75,7 @@ pub(crate) fn of_fork() {
             (&[("pid_t pid = fork", "getppid();\n\tpid_t pid = fork")], DIFFERENT, "getppid() only in C"),
             (&[("return 0;", "return 1;")], VALUES, "exit_group: status 1 / 0"),
             (&[("pid_t pid = fork()", "pid_t pid = 1")], DIFFERENT, "child 1 only in Rust"),
-            // All its other calls print, and prints are put aside.
+            // All other calls of the program print, and calls that print are put aside.
             (&[("pid_t pid", "printf(\"first\\n\");\n\tpid_t pid")], TEXTS, "printed: "),
         ],
     );

@@ -1,5 +1,5 @@
-//! The textbook programs do what they should, C and Rust alike: what they print on a terminal, to a pipe and to a file,
-//! how they end, and what they make of bad input. Servers of one language serve clients of the other.
+//! Tests the textbook programs, in C and Rust alike: their output on a terminal, a pipe and a file, their ends, and
+//! their reaction to bad input. Servers of one language serve clients of the other.
 
 #[path = "../ffi/cc.rs"]
 #[allow(dead_code, reason = "a part is enough here")]
@@ -103,8 +103,8 @@ fn main() -> ExitCode {
     ]])
 }
 
-/// Runs a program in both languages with each kind of standard output, all at once; C and Rust have to do the same.
-/// Gives what they did for each kind.
+/// Runs a program in both languages with each kind of standard output, all at once. C and Rust must do the same.
+/// Returns the results for each kind.
 fn same(what: &str, run: impl Fn(Impl, Output) -> Ended + Sync) -> [(Output, Ended); 3] {
     let run = &run;
     thread::scope(|scope| {
@@ -117,8 +117,8 @@ fn same(what: &str, run: impl Fn(Impl, Output) -> Ended + Sync) -> [(Output, End
     })
 }
 
-/// Like [`same`] for what does not hang on the kind of output. Gives its standard output, standard error and exit
-/// status.
+/// Checks as [`same`] does, for a program that does the same on each kind of output. Returns its standard output,
+/// standard error and exit status.
 #[track_caller]
 fn same_everywhere(what: &str, run: impl Fn(Impl, Output) -> Ended + Sync) -> (String, String, Option<i32>) {
     let [(_, terminal), (_, pipe), (_, file)] = same(what, run);

@@ -1,4 +1,4 @@
-//! Output of the programs that need no peer.
+//! Tests the output of the programs that need no peer.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use crate::{same, same_everywhere};
 const PIDS: [&str; 5] =
     ["child process ID: ", "child process one ID: ", "child process two1 ID: ", "Child proc id: ", "Removed proc id: "];
 
-/// Longest time of a program that sleeps: the longest sleeps for about 25 seconds.
+/// The longest time of a program that sleeps. No program sleeps for more than about 25 seconds.
 const SLEEPS: Duration = Duration::from_secs(45);
 
-/// The output of a program under strace, which ends when the last of its processes has.
+/// Returns the output of a program under strace, which ends after the last process of the program.
 fn traced(expressions: &[&str], language: Impl, program: &str, output: Output) -> Ended {
     let mut command = strace(expressions, NOWHERE, language, program);
     let mut ended = Running::start(&mut command, output).wait_within(SLEEPS);
@@ -20,14 +20,14 @@ fn traced(expressions: &[&str], language: Impl, program: &str, output: Output) -
     ended
 }
 
-/// Takes all lines like this one out of a text. Gives their number.
+/// Removes all lines equal to `line` from a text. Returns their number.
 fn take_lines(text: &mut String, line: &str) -> usize {
     let count = text.matches(line).count();
     *text = text.replace(line, "");
     count
 }
 
-/// The lines of a program in which order the kernel pleases, in order of the alphabet.
+/// Sorts the lines of a program whose order the kernel decides.
 fn sorted(mut ended: Ended) -> Ended {
     let mut lines: Vec<&str> = ended.stdout.split_inclusive('\n').collect();
     lines.sort_unstable();
@@ -64,7 +64,7 @@ pub(crate) fn wait_prints_each_status() {
     });
     for (output, ended) in runs {
         let one = "child process one ID: PID\n";
-        // The second child inherits what its parent has not written yet, and exit writes it.
+        // The second child inherits the text that its parent has not written yet, and exit writes it.
         let inherited = if output == Output::Terminal { "" } else { one };
         let rest = "child process two1 ID: PID\nchild sen one: 3\nchild process two2 ID: PID\nchild sen two: 7\n";
         assert_eq!(ended.stdout, format!("{inherited}{one}{rest}"), "{output:?}");
@@ -72,8 +72,8 @@ pub(crate) fn wait_prints_each_status() {
 }
 
 pub(crate) fn waitpid_prints_while_it_waits() {
-    // In real time: the parent asks 1, 4, 7, 10, 13 and 16 seconds after its child began to sleep for 15; on a busy
-    // machine less often.
+    // This runs in real time. The parent asks 1, 4, 7, 10, 13 and 16 seconds after its child began to sleep for 15
+    // seconds. On a busy machine it asks less often.
     let ended = same_everywhere("waitpid", |language, output| {
         let mut ended = traced(&[PARENT_LATE], language, "waitpid", output);
         let asked = take_lines(&mut ended.stdout, "sleep 3sec.\n");
@@ -84,7 +84,7 @@ pub(crate) fn waitpid_prints_while_it_waits() {
 }
 
 fn prints_at_each_alarm(program: &str) {
-    // In real time: there is an alarm every 2 seconds.
+    // This runs in real time, with an alarm every 2 seconds.
     let ended = same_everywhere(program, |language, output| {
         Running::start(&mut Command::new(language.path(program)), output).wait_within(SLEEPS)
     });
@@ -100,8 +100,9 @@ pub(crate) fn sigaction_prints_at_each_alarm() {
 }
 
 pub(crate) fn remove_zombie_prints_each_child_that_it_removes() {
-    // In real time. Each fork returns to the parent two seconds late, so the children end after 10 and 12 seconds. The
-    // parent waits five times in all; the machine decides how often before and between.
+    // This runs in real time. Each fork returns to the parent two seconds late, so the children end after 10 and 12
+    // seconds. The parent waits five times in all. How often it waits before and between the ends depends on the
+    // machine.
     let runs = same("remove_zombie", |language, output| {
         let mut ended = traced(&[PARENT_LATER], language, "remove_zombie", output);
         assert_eq!(take_lines(&mut ended.stdout, "wait...\n"), 5, "{language:?}, {output:?}");
@@ -113,7 +114,7 @@ pub(crate) fn remove_zombie_prints_each_child_that_it_removes() {
     for (output, ended) in runs {
         let expected = match output {
             Output::Terminal => format!("{hi}{id}{hi}{id}{rest}"),
-            // Each process writes when it ends; the second child inherits what its parent has not written yet.
+            // Each process writes when it ends. The second child inherits the text that its parent has not written yet.
             Output::Pipe | Output::File => format!("{hi}{id}{hi}{id}{id}{rest}"),
         };
         assert_eq!(ended.stdout, expected, "{output:?}");

@@ -1,4 +1,4 @@
-//! The two files of a program read side by side.
+//! Compares the two files of a program.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ const PUBLISHED: [(&str, &str); 14] = [
     ("rot13_serv", "rot13_char child_run sigchld_handler tcp_server_listen outbuf outbuf_used MAX_LINE"),
 ];
 
-/// The C file and the Rust file of a program.
+/// Returns the C file and the Rust file of a program.
 fn sources(program: &str) -> [String; 2] {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook");
     ["c", "rs"].map(|extension| std::fs::read_to_string(folder.join(program).with_extension(extension)).unwrap())
@@ -35,7 +35,7 @@ pub(crate) fn both_files_have_the_same_header() {
         let (c, _) = c.strip_prefix("/*\n").unwrap().split_once(" */\n").unwrap();
         let rust: Vec<&str> = rust.lines().map_while(|line| line.strip_prefix("//!")).collect();
         let c: Vec<&str> = c.lines().map(|line| line.strip_prefix(" *").unwrap()).collect();
-        // signal() depends on how C is compiled, which the C file says of itself.
+        // The meaning of signal() depends on how C is compiled, which only the C file mentions.
         assert_eq!(
             c.join("\n"),
             rust.join("\n").replace("the C file is compiled", "the file is compiled"),
@@ -47,7 +47,8 @@ pub(crate) fn both_files_have_the_same_header() {
     }
 }
 
-/// The comments that begin with one of the two words. Some go on in Rust, with what the library does.
+/// Returns the comments that begin with one of the two words. Some comments are longer in Rust, because they mention
+/// the library.
 fn faults(source: &str) -> Vec<&str> {
     let marked = source.lines().filter_map(|line| line.find("Wrong: ").or(line.find("mended: ")).map(|at| &line[at..]));
     marked.map(|comment| comment.trim_end_matches(" */").trim_end_matches('.')).collect()
@@ -68,7 +69,7 @@ pub(crate) fn both_files_say_what_is_wrong_and_what_is_mended_in_the_same_order(
 pub(crate) fn functions_and_variables_have_the_published_names() {
     for (program, names) in PUBLISHED {
         for (language, source) in ["C", "Rust"].into_iter().zip(sources(program)) {
-            // A method is Class_method in C; the rest of a name is no other name.
+            // A method is called Class_method in C. A part of a word is no name.
             let words: Vec<&str> = source.split(|byte: char| !byte.is_alphanumeric() && byte != '_').collect();
             for name in names.split_whitespace() {
                 let is =
@@ -79,7 +80,7 @@ pub(crate) fn functions_and_variables_have_the_published_names() {
     }
 }
 
-/// With the flags of a careful user. The published programs ignore parameters and results, and so do ours.
+/// Uses the flags of a careful user. The published programs ignore parameters and results, and so do ours.
 pub(crate) fn the_c_programs_compile_without_a_warning() {
     const FLAGS: [&str; 10] = [
         "-std=gnu11",

@@ -11,7 +11,7 @@ use mpserv::signal::Signal;
 
 pub(crate) const TESTS: &[Test] = tests![as_pid_1_it_reaps_reads_its_rules_again_and_ends_after_its_clients];
 
-/// The command of the container file.
+/// Returns the command in the container file.
 fn entry_point() -> Vec<String> {
     let recipe = blocks("### A container");
     let line = recipe[0].lines().find_map(|line| line.strip_prefix("ENTRYPOINT [")).unwrap();
@@ -22,7 +22,7 @@ fn as_pid_1_it_reaps_reads_its_rules_again_and_ends_after_its_clients() {
     needs_root();
     let _network = Network::own();
     let folder = TempDir::new();
-    // It leaves a process, whose parent ends, and which PID 1 has to reap.
+    // The script leaves a process whose parent ends. PID 1 has to reap that process.
     write_script(&folder.join("hello"), "#!/bin/sh\n(true &)\nread -r line\necho \"PID $$: $line\"\n");
     let mut arguments = entry_point();
     assert_eq!(arguments.remove(0), "mpserv");
@@ -37,7 +37,7 @@ fn as_pid_1_it_reaps_reads_its_rules_again_and_ends_after_its_clients() {
     wait_until("no process is left as a zombie", || zombies(first).is_empty());
     signal(first, Signal::HUP);
     server.wait_events("reload", 1);
-    // A client that is here when the container is told to stop is served to its end.
+    // A client that is connected when the container is told to stop is served to its end.
     signal(first, Signal::TERM);
     server.wait_events("stop", 1);
     hello.write_all(b"hello\n").unwrap();

@@ -1,4 +1,4 @@
-//! The filter of fail2ban finds the clients that were refused.
+//! Checks that the filter of fail2ban finds the clients that were refused.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,12 +12,12 @@ use crate::{blocks, command, file, output_of_tool, tests};
 
 pub(crate) const TESTS: &[Test] = tests![the_filter_finds_the_clients_that_were_refused, the_jail_names_the_filter];
 
-/// The path of the filter.
+/// Returns the path of the filter.
 fn filter() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/share/fail2ban.conf")
 }
 
-/// The hosts that fail2ban finds in a log.
+/// Returns the hosts that fail2ban finds in a log.
 #[track_caller]
 fn hosts(log: &str) -> BTreeSet<String> {
     let folder = TempDir::new();
@@ -27,7 +27,7 @@ fn hosts(log: &str) -> BTreeSet<String> {
     found.lines().map(str::to_owned).collect()
 }
 
-/// Whether the log names a client with this text as refused.
+/// Whether the log names a refused client whose address has this text.
 fn has_refused(server: &Served, client: &str) -> bool {
     server.events("refuse").iter().any(|line| line.fields.get("from").is_some_and(|from| from.contains(client)))
 }
@@ -66,7 +66,7 @@ fn the_filter_finds_the_clients_that_were_refused() {
     }
     let refused = ["127.0.0.1", "127.0.0.9", "::1"].map(str::to_owned);
     assert_eq!(hosts(&logs), refused.clone().into(), "{logs}");
-    // As syslog has the lines of --log syslog.
+    // These are the lines of --log syslog, as syslog writes them.
     let syslog: String = logs
         .lines()
         .filter_map(|line| without_time(line).strip_prefix("mpserv: "))
@@ -86,7 +86,7 @@ fn the_filter_finds_the_clients_that_were_refused() {
 fn the_jail_names_the_filter() {
     needs_command("fail2ban-client");
     let folder = TempDir::new();
-    // The jail uses the filter of its own name.
+    // The jail uses the filter with the same name.
     let jail = &blocks("### fail2ban")[0];
     assert!(jail.starts_with("[mpserv]\n"), "{jail}");
     fs::create_dir_all(folder.join("filter.d")).unwrap();
@@ -100,7 +100,7 @@ fn the_jail_names_the_filter() {
         let link = folder.join(installed);
         std::os::unix::fs::symlink(Path::new("/etc/fail2ban").join(installed), link).unwrap();
     }
-    // `-d` shows what the server would be told.
+    // `-d` shows the configuration that the server would get.
     let dump = output_of_tool(command("fail2ban-client").arg("-c").arg(&folder.0).arg("-d"));
     for part in ["'add', 'mpserv'", "'addlogpath'", "'addfailregex'", "'maxretry', 5"] {
         assert!(dump.contains(part), "no {part}: {dump}");

@@ -1,4 +1,4 @@
-//! logrotate, which copies and truncates the log while the server has it open.
+//! Tests logrotate, which copies and truncates the log while the server has it open.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ fn the_log_is_rotated_while_the_server_writes_to_it() {
     let log = folder.join("hello.log");
     let configuration = folder.join("hello.conf");
     fs::write(&configuration, with(&blocks("### logrotate")[0], "/var/log/hello.log", &log)).unwrap();
-    // The redirection as the guide has it.
+    // This redirection is the one in the guide.
     let line = format!("exec mpserv 7000 cat 2>>'{}'", log.display());
     let server = Running::start(command("sh").args(["-c", &line]), Output::Pipe);
     let lines = |name: &str| parse_log(&fs::read_to_string(folder.join(name)).unwrap_or_default());
@@ -29,7 +29,7 @@ fn the_log_is_rotated_while_the_server_writes_to_it() {
         let mut logrotate = command("logrotate");
         let state = folder.join("state");
         output_of_tool(logrotate.arg("--force").arg("--state").arg(state).arg(&configuration));
-        // No line is lost, and the file begins anew, without a hole.
+        // No line is lost. The file begins anew, and has no hole.
         assert!(ends("hello.log.1") >= 2, "{rotation}");
         assert_eq!(fs::metadata(&log).unwrap().len(), 0, "{rotation}");
     }

@@ -1,6 +1,6 @@
-//! Tests of the recipes in the guide to the server: what stands there is run, with the real tools.
+//! Runs the recipes in the guide to the server, with the real tools.
 //!
-//! Each test has a network of its own, so that it can use the ports of the guide.
+//! Each test has its own network, so that it can use the ports of the guide.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -41,14 +41,14 @@ fn main() -> ExitCode {
 /// The port of most recipes.
 const PORT: u16 = 7000;
 
-/// The text of a file of this repository.
+/// Returns the text of a file of this repository.
 #[track_caller]
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The blocks of code in the guide under this heading, in their order.
+/// Returns the blocks of code in the guide under this heading, in their order.
 #[track_caller]
 fn blocks(heading: &str) -> Vec<String> {
     let guide = file("src/docs/server.md");
@@ -66,7 +66,7 @@ fn blocks(heading: &str) -> Vec<String> {
     blocks
 }
 
-/// A text with another in place of a part that must be there.
+/// Returns a text with one part replaced. Fails if the part is missing.
 #[track_caller]
 fn with(text: &str, part: &str, other: impl AsRef<Path>) -> String {
     assert!(text.contains(part), "no {part} in {text}");
@@ -80,7 +80,7 @@ fn write_script(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A command that finds `mpserv`, and the programs that only root is expected to run.
+/// Returns a command whose `PATH` includes `mpserv` and the programs for root.
 fn command(program: &str) -> Command {
     let mut folders: Vec<std::path::PathBuf> = vec![Path::new(MPSERV).parent().unwrap().into()];
     folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
@@ -91,7 +91,7 @@ fn command(program: &str) -> Command {
     command
 }
 
-/// The longest time of a foreign tool that ends by itself: some of them take seconds on a busy machine.
+/// The longest time of a foreign tool that ends by itself. Some tools take seconds on a busy machine.
 const TOOL_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs a foreign tool to its end.
@@ -100,7 +100,7 @@ fn run_tool(command: &mut Command) -> Ended {
     Running::start(command, Output::Pipe).wait_within(TOOL_LIMIT)
 }
 
-/// The output of a foreign tool that must succeed.
+/// Returns the output of a foreign tool that must succeed.
 #[track_caller]
 fn output_of_tool(command: &mut Command) -> String {
     let ended = run_tool(command);
@@ -108,10 +108,10 @@ fn output_of_tool(command: &mut Command) -> String {
     ended.stdout
 }
 
-/// A connection to the port of the recipes, once a server listens there.
+/// Waits until a server listens on the port of the recipes, and connects to it.
 #[track_caller]
 fn client() -> TcpStream {
     wait_for("a server listens", || TcpStream::connect_timeout(&([127, 0, 0, 1], PORT).into(), WATCHDOG).ok());
-    // The one above came too early to have been set up.
+    // The connection above may have come before the server was ready.
     connect(PORT)
 }

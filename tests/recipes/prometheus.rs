@@ -1,4 +1,4 @@
-//! The metrics for Prometheus, which its own library parses.
+//! Tests the metrics for Prometheus by the project's own parser.
 
 use std::collections::BTreeMap;
 use std::process::Command;

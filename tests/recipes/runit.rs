@@ -1,4 +1,4 @@
-//! A service folder of runit, under the real `runsvdir`.
+//! Tests a service folder of runit under the real `runsvdir`.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ fn runit_runs_the_service_reloads_and_restarts_it() {
     write_script(&service.join("run"), &with(&with(&recipe[0], "/usr/local/bin/hello", &hello), "-u hello ", ""));
     write_script(&service.join("log/run"), &recipe[1]);
     fs::create_dir(service.join("log/main")).unwrap();
-    // The processes of this namespace end with its first one.
+    // All processes of this namespace end with its first process.
     let mut unshare = command("unshare");
     unshare.args(["--pid", "--fork", "--mount-proc", "--kill-child", "runsvdir"]).arg(folder.join("service"));
     let runsvdir = Running::start(&mut unshare, Output::Pipe);
@@ -31,7 +31,7 @@ fn runit_runs_the_service_reloads_and_restarts_it() {
     let log = || fs::read_to_string(service.join("log/main/current")).unwrap_or_default();
     let count = |event: &str| log().matches(&format!(" mpserv: {event} ")).count();
     wait_until("the logger has the start", || count("start") == 1);
-    // Its lines have a time of svlogd's, and none of the server's.
+    // The lines of the log have the time from svlogd, and none from the server.
     assert!(log().lines().all(|line| line.contains('_') && line.matches("mpserv: ").count() == 1), "{}", log());
     let sv = |order: &str| {
         let ended = run(command("sv").arg(order).arg(&service), Output::Pipe);

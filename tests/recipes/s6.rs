@@ -1,4 +1,4 @@
-//! Service folders of s6, under the real `s6-svscan`.
+//! Tests service folders of s6 under the real `s6-svscan`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ impl Scan {
         Scan { folder, scan, supervisor: None }
     }
 
-    /// Writes a file `run` of the guide, and beside it the number of the descriptor for the notice.
+    /// Writes a file `run` of the guide. Beside it, writes the number of the descriptor for the notice of readiness.
     fn write_run(&self, service: &str, text: &str, notification: Option<u32>) {
         let folder = self.scan.join(service);
         let hello = self.folder.join("hello");
@@ -45,7 +45,7 @@ impl Scan {
         }
     }
 
-    /// Starts the supervisor. The processes of its namespace end with it.
+    /// Starts the supervisor. The processes of its namespace end with the supervisor.
     fn start(&mut self) {
         let mut unshare = command("unshare");
         unshare.args(["--pid", "--fork", "--mount-proc", "--kill-child", "s6-svscan"]).arg(&self.scan);
@@ -56,7 +56,7 @@ impl Scan {
     #[track_caller]
     fn wait_ready(&self, service: &str) {
         let folder = self.scan.join(service);
-        // The supervisor of the service may not be there yet.
+        // The supervisor of the service may not have started yet.
         wait_until("the service is ready", || {
             let mut wait = command("s6-svwait");
             run(wait.args(["-U", "-t", "5000"]).arg(&folder), Output::Pipe).status.success()
@@ -71,7 +71,7 @@ impl Scan {
         fs::read_to_string(self.scan.join("hello/log/main/current")).unwrap_or_default()
     }
 
-    /// The number of lines of an event in the log of the service.
+    /// Returns the number of lines of an event in the log of the service.
     fn count(&self, event: &str) -> usize {
         self.log().matches(&format!("mpserv: {event} ")).count()
     }
@@ -85,13 +85,13 @@ fn s6_knows_when_the_service_is_ready_reloads_and_restarts_it() {
     scan.write_run("hello/log", &recipe[1], None);
     scan.start();
     scan.wait_ready("hello");
-    // No connection is tried before.
+    // The test makes no connection before this one.
     assert_eq!(echo(&mut connect(PORT), b"hello"), b"hello");
     wait_until("the logger has the start", || scan.count("start") == 1);
     scan.control("-h");
     wait_until("the rules are read again", || scan.count("reload") == 1);
     assert_eq!(scan.count("start"), 1);
-    // Its lines have a time of s6-log's, and none of the server's.
+    // The lines of the log have the time from s6-log, and none from the server.
     let log = scan.log();
     let is_timed = |line: &str| line.starts_with("20") && line.contains(":") && !line.contains("Z mpserv: ");
     assert!(log.lines().all(is_timed), "{log}");

@@ -1,4 +1,4 @@
-//! sshd for each connection, in place of a socket unit with `Accept=yes`: a flood makes the server pause, and no more.
+//! Tests sshd for each connection, instead of a socket unit with `Accept=yes`. A flood only makes the server pause.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -24,7 +24,7 @@ pub(crate) const TESTS: &[Test] = tests![
 
 const HEADING: &str = "## Coming from systemd's `Accept=yes`";
 
-/// The options of the unit's command, and sshd with its own.
+/// Returns the options of the unit's command, and the command of sshd with its options.
 fn command_of_unit() -> (Vec<String>, Vec<String>) {
     let service = &blocks(HEADING)[1];
     let line = service.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/mpserv ")).unwrap();
@@ -48,11 +48,11 @@ fn the_units_are_what_systemd_takes() {
     assert!(verify.status.success() && ours.is_empty(), "{}", verify.stderr);
 }
 
-/// The next client is served without help, by the same process, which has paused and gone on.
+/// Checks that the next client is served without help, by the same process, which has paused and gone on.
 #[track_caller]
 fn is_served(server: Served, why: &str) {
     let mut next = server.connect();
-    // It waits for its turn behind those of the flood.
+    // The client waits for its turn after the clients of the flood.
     next.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     assert_eq!(echo(&mut next, b"next"), b"next");
     drop(next);
@@ -66,7 +66,7 @@ fn is_served(server: Served, why: &str) {
 fn after_a_flood_over_the_limit_of_children_the_next_client_is_served() {
     const FLOOD: usize = 60;
     let server = Served::start(&["-c", "4", "127.0.0.1:0", "cat"]);
-    // All stay, and most of them in the backlog.
+    // All connections stay open, and most of them wait in the backlog.
     let flood: Vec<TcpStream> = (0..FLOOD).map(|_| server.connect()).collect();
     let pause = server.wait_events("pause", 1);
     assert_eq!((pause[0].get("why"), pause[0].number("children")), ("max-children", 4));
@@ -77,7 +77,7 @@ fn after_a_flood_over_the_limit_of_children_the_next_client_is_served() {
 fn after_a_flood_over_the_rate_the_next_client_is_served() {
     const FLOOD: usize = 30;
     let server = Served::start(&["--max-rate", "20/3", "127.0.0.1:0", "cat"]);
-    // The server finds them all in the backlog, however long it takes to connect them.
+    // The server is stopped, so that all connections are in the backlog when it goes on.
     server.running.signal(Signal::STOP);
     let flood: Vec<TcpStream> = (0..FLOOD).map(|_| server.connect()).collect();
     server.running.signal(Signal::CONT);
@@ -86,7 +86,7 @@ fn after_a_flood_over_the_rate_the_next_client_is_served() {
     is_served(server, "max-rate");
 }
 
-/// As in systemd#15633: with `Accept=yes` the socket unit has failed by then.
+/// Repeats systemd#15633. With `Accept=yes` the socket unit has failed by this time.
 fn after_200_connections_a_second_for_10_seconds_the_next_client_is_served() {
     const EVERY: Duration = Duration::from_millis(5);
     const FLOOD: Duration = Duration::from_secs(10);
@@ -105,16 +105,16 @@ fn after_200_connections_a_second_for_10_seconds_the_next_client_is_served() {
     is_served(server, "max-rate");
 }
 
-/// A key without a passphrase.
+/// Makes a key without a passphrase.
 fn make_key(path: &Path) {
     output_of_tool(command("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path));
 }
 
-/// The server with the unit's options, started as the manager would do: it passes the socket.
+/// Starts the server with the unit's options. Passes the socket as the service manager does.
 fn start_unit(folder: &TempDir, listener: TcpListener) -> Served {
     let (options, program) = command_of_unit();
     let sshd = program.join(" ");
-    // The unit makes /run/sshd.
+    // In the unit, systemd makes /run/sshd.
     let script = format!(
         "mount -t tmpfs none /run && mkdir /run/sshd && LISTEN_PID=$$ LISTEN_FDS=1 exec '{MPSERV}' -1 {} inherit {sshd} -f '{}' \
          3<&0 </dev/null",
@@ -147,7 +147,7 @@ fn a_real_client_logs_in_by_ssh_during_a_flood() {
     let port = server.port();
     fs::write(&known, format!("[127.0.0.1]:{port} {}", fs::read_to_string(host.with_extension("pub")).unwrap()))
         .unwrap();
-    // Clients that say nothing, twice as many as one source may have.
+    // These silent clients are twice as many as one source may have.
     let flood: Vec<TcpStream> = (0..20).map(|_| connect_from("127.0.0.2", port)).collect();
     let refused = server.wait_events("refuse", 1);
     assert_eq!(refused[0].get("why"), "max-per-source");

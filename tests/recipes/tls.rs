@@ -1,4 +1,4 @@
-//! TLS by stunnel, which stands between `mpserv` and the program.
+//! Tests TLS by stunnel, which runs between `mpserv` and the program.
 
 use std::process::Stdio;
 

@@ -1,4 +1,4 @@
-//! The environment of a program: nothing of it is about the server or another connection.
+//! Checks that no variable in the environment of a program is about the server or another connection.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -15,7 +15,7 @@ pub(crate) const TESTS: &[Test] = tests![
     of_a_user_that_the_system_does_not_know_nothing_is_said,
 ];
 
-/// Variables of the server that are not about the program.
+/// The variables of the server that must not reach the program.
 const NOT_FOR_PROGRAMS: &[&str] = &[
     "LISTEN_PID",
     "LISTEN_PIDFDID",
@@ -53,7 +53,7 @@ const NOT_FOR_PROGRAMS: &[&str] = &[
     "SSLREMOTEIP",
 ];
 
-/// The environment of a program.
+/// Returns the environment of a program.
 fn environment(command: &mut Command, options: &[&str]) -> BTreeMap<String, String> {
     command.args(options).args(["127.0.0.1:0", "env"]);
     let server = Served::start_command(command);
@@ -82,7 +82,7 @@ fn everything_else_reaches_a_program() {
 
 const ABOUT_USER: [&str; 4] = ["HOME", "USER", "LOGNAME", "SHELL"];
 
-/// Variables about the user that a program finds, if root starts the server.
+/// Returns the variables about the user in a program, if root starts the server.
 fn about_user(options: &[&str]) -> Vec<Option<String>> {
     let mut command = mpserv(&[]);
     ABOUT_USER.iter().for_each(|name| _ = command.env(name, "/root"));

@@ -1,4 +1,4 @@
-//! A program that wants to outlive its time: by another process group, and by processes that it leaves behind.
+//! Tests programs that try to outlive their time, by another process group or by processes that they leave behind.
 
 use std::fs;
 use std::io::Read;
@@ -23,8 +23,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_group_that_has_gone_makes_room_for_the_next,
 ];
 
-/// A program that leaves a process in its group, moves itself to another group, and then says so. Neither ends by
-/// SIGTERM.
+/// A program that leaves a process in its group, moves itself to another group, and then reports that. Neither process
+/// ends by SIGTERM.
 const MOVER: &str = r#"
     $SIG{TERM} = "IGNORE";
     my $pid = fork();
@@ -39,7 +39,7 @@ const MOVER: &str = r#"
     sleep 1 while 1;
 "#;
 
-/// The ids that a program prints before it goes on for ever.
+/// Reads the ids that a program prints before it goes on for ever.
 fn ids(client: &mut std::net::TcpStream) -> Vec<u32> {
     let mut text = String::new();
     let mut byte = [0];
@@ -72,7 +72,7 @@ fn a_program_that_moves_to_another_group_is_ended_by_the_stop() {
     assert!(ids.iter().all(|id| is_gone(*id)));
 }
 
-/// Prints its id and that of a process that it leaves behind, which holds the connection.
+/// A program that prints its id, and the id of a process that it leaves behind. That process holds the connection.
 const LEAVER: &str = "sleep 1000 & echo $$ $!";
 
 fn what_a_program_leaves_in_its_group_is_ended_by_its_lifetime() {
@@ -127,8 +127,8 @@ fn the_group_of_a_program_that_has_ended_is_forgotten() {
     server.stop();
 }
 
-/// A program that makes its parent its tracer stops at each signal, and only the tracer could make it go on.
-/// `waitpid()` tells of the stop: that is not the end of the program, which still has its slot.
+/// Tests a program that makes its parent its tracer. The program stops at each signal, and only the tracer could make
+/// it go on. `waitpid()` reports the stop, which is not the end of the program, so the program keeps its slot.
 fn a_program_that_makes_the_server_its_tracer_is_ended_and_counted() {
     let traced = format!(
         r#"my $pid = fork();
@@ -150,7 +150,7 @@ fn a_program_that_makes_the_server_its_tracer_is_ended_and_counted() {
     server.stop();
 }
 
-/// There is room for as many groups as children.
+/// Tests the table of groups, which has room for as many groups as there may be children.
 fn a_group_that_has_gone_makes_room_for_the_next() {
     adopt_orphans().unwrap();
     let folder = TempDir::new();
@@ -163,7 +163,7 @@ fn a_group_that_has_gone_makes_room_for_the_next() {
         server.wait_events("end", count);
         fs::write(&go, "").unwrap();
         assert_eq!(read_all(&mut client), b"done\n");
-        // Until it is reaped, its group is there.
+        // The group exists until its last process is reaped.
         waitpid(WaitFor::Child(Pid::from_raw(ids[1] as i32).unwrap()), None, WaitOptions::NONE).unwrap();
         fs::remove_file(&go).unwrap();
     }

@@ -1,4 +1,4 @@
-//! A root directory whose files belong to another user (`--chroot` with `-u`).
+//! Tests a root directory whose files belong to another user (`--chroot` with `-u`).
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +16,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_fifo_in_the_new_root_directory_holds_nobody_up,
 ];
 
-/// A group that no user of the system is in.
+/// A group without any user of the system.
 const HOSTILE_GROUP: &str = "4321";
 
 /// A module of the C library that leaves a mark in the root directory when it is loaded.
@@ -26,7 +26,7 @@ const MODULE: &str = "
 __attribute__((constructor)) static void mark(void) { close(open(\"/loaded\", O_CREAT | O_WRONLY, 0666)); }
 ";
 
-/// A root directory whose user database says that `nobody` is in one more group, and names a module to ask.
+/// Makes a root directory. Its user database puts `nobody` into a further group, and names a module of the C library.
 fn hostile_jail() -> TempDir {
     let jail = TempDir::new();
     fs::set_permissions(&jail.0, fs::Permissions::from_mode(0o777)).unwrap();
@@ -46,7 +46,7 @@ fn hostile_jail() -> TempDir {
     for folder in ["lib64", "usr/lib", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"] {
         copy_to(module.to_str().unwrap(), &jail.join(folder).join("libnss_mark.so.2"));
     }
-    // The C library, which the module is linked with.
+    // The module is linked with these libraries.
     for library in ["libc.so.6", "ld-linux-x86-64.so.2"] {
         for folder in ["/lib/x86_64-linux-gnu", "/lib64"] {
             let from = Path::new(folder).join(library);
@@ -95,7 +95,7 @@ fn the_groups_are_those_that_the_system_says_although_there_is_a_new_root_direct
     server.stop();
 }
 
-/// Reading a file of the new root directory cannot hold the server up.
+/// Checks that a file of the new root directory cannot hold up the server.
 fn a_fifo_in_the_new_root_directory_holds_nobody_up() {
     needs_root();
     let jail = TempDir::new();
@@ -105,7 +105,7 @@ fn a_fifo_in_the_new_root_directory_holds_nobody_up() {
     }
     let root = jail.0.to_str().unwrap();
     let arguments = ["-u", "nobody", "--chroot", root, "127.0.0.1:0"];
-    // A FIFO is no file of rules: without a writer it is empty, and nobody would be denied.
+    // A FIFO is refused as a file of rules. Without a writer it would be empty, and no client would be denied.
     let ended = run_mpserv(&[&["--rules", "/rules"], &arguments[..]].concat());
     assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
     assert!(ended.stderr.contains("not a regular file"), "{}", ended.stderr);

@@ -1,4 +1,4 @@
-//! `-C` and the rules' limits with `--proxy-protocol`: a client is counted when its header is read.
+//! Tests `-C` and the limits of rules with `--proxy-protocol`: a client counts from the moment when its header is read.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -21,10 +21,10 @@ pub(crate) const TESTS: &[Test] = tests![
 const CLIENTS: usize = 20;
 const HEADER: &[u8] = b"PROXY TCP4 192.0.2.1 198.51.100.2 1000 443\r\n";
 
-/// The modes in which children count.
+/// The modes in which children count clients.
 const MODES: [&[&str]; 2] = [&[], &["--prefork", "24"]];
 
-/// Sends something to each, and gives the number of those that answer: the others are closed.
+/// Sends a byte on each connection, and returns the number of connections with an answer. The others are closed.
 fn served(clients: &mut [TcpStream]) -> usize {
     let answers = clients.iter_mut().map(|client| {
         let _ = client.write_all(b"?");
@@ -89,7 +89,7 @@ fn silent_connections_of_one_address_leave_children_for_others() {
         let mut other = connect_from("127.0.0.2", server.port());
         other.write_all(HEADER).unwrap();
         assert_eq!(echo(&mut other, b"served"), b"served", "{mode:?} {program:?}");
-        // Before, they held all children until the header's time was up, and then ended by themselves.
+        // Without this rule, they would hold all children until the header's time limit ends them.
         let end = &server.wait_events("end", 1)[0];
         assert_eq!(end.fields.get("signal").map(String::as_str), Some("SIGTERM"), "{mode:?} {program:?}: {end:?}");
         drop(silent);

@@ -1,5 +1,5 @@
-//! mpserv: what separates a server, its children, other users and other processes of its own user. Each test is for a
-//! promise in SECURITY.md.
+//! Tests the separation of a server from its children, from other users, and from other processes of its user. Each
+//! test is for a promise in SECURITY.md.
 
 #[path = "../common/mod.rs"]
 mod common;

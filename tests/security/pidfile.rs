@@ -1,4 +1,4 @@
-//! The pidfile (`--pidfile`), in directories where others can put files, too.
+//! Tests the pidfile (`--pidfile`) in directories where other users can also put files.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -21,7 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_server_whose_successor_is_killed_before_it_takes_over_goes_on_and_has_its_file,
 ];
 
-/// Starts a server with this pidfile, and returns what it says as it refuses.
+/// Starts a server with this pidfile, and returns the message of its refusal.
 #[track_caller]
 fn refused(pidfile: &Path) -> String {
     let ended = run_mpserv(&["--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
@@ -34,7 +34,7 @@ fn the_file_of_another_server_is_left_alone() {
     let folder = TempDir::new();
     let path = folder.join("pid");
     let server = Served::start(&["--pidfile", path.to_str().unwrap(), "127.0.0.1:0"]);
-    // The name is another one's now.
+    // The name now belongs to another file.
     fs::rename(&path, folder.join("ours")).unwrap();
     let other = Served::start(&["--pidfile", path.to_str().unwrap(), "127.0.0.1:0"]);
     server.stop();
@@ -70,7 +70,7 @@ fn a_hard_link_is_not_written_through() {
 fn a_file_of_another_user_is_not_taken() {
     needs_root();
     let folder = TempDir::new();
-    // In a sticky folder the kernel itself may refuse: fs.protected_regular.
+    // The folder is not sticky, because in a sticky folder the kernel itself may refuse (fs.protected_regular).
     fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o777)).unwrap();
     let path = folder.join("pid");
     fs::write(&path, "theirs").unwrap();
@@ -93,8 +93,8 @@ fn a_server_that_became_another_user_leaves_the_file_empty_and_the_next_one_take
     }
 }
 
-/// The server is stopped while its successor becomes ready, and so learns at once that the successor was ready and that
-/// it has ended.
+/// Stops the server while its successor becomes ready. So the server learns at the same time that the successor was
+/// ready and that it has ended.
 fn a_server_whose_successor_is_killed_before_it_takes_over_goes_on_and_has_its_file() {
     let folder = TempDir::new();
     let [pidfile, program, new, go] = ["pid", "mpserv", "new", "go"].map(|name| folder.join(name));
@@ -113,7 +113,7 @@ fn a_server_whose_successor_is_killed_before_it_takes_over_goes_on_and_has_its_f
     wait_until("the successor has the pidfile", || {
         fs::read_to_string(&pidfile).is_ok_and(|text| text == format!("{successor}\n"))
     });
-    // It serves, and so it has said that it is ready.
+    // The successor serves, so it has said that it is ready.
     drop(server.client());
     signal(successor, Signal::KILL);
     wait_until("the successor has ended", || state(successor) == Some('Z'));

@@ -1,4 +1,4 @@
-//! `max-children` of a rule: counted by a counter for each rule.
+//! Tests `max-children` of a rule. There is a counter for each rule.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     clients_that_no_rule_had_matched_are_counted_as_well,
 ];
 
-/// The largest number of rules, of which the last is for every client.
+/// Returns the largest number of rules. The last rule is for every client.
 fn many_rules(limit: usize) -> String {
     let mut rules = String::new();
     for index in 0..16_383 {
@@ -28,7 +28,7 @@ fn many_rules(limit: usize) -> String {
     rules
 }
 
-/// The processor time that so many refused clients cost a server with so many children.
+/// Returns the processor time that refused clients cost a server with so many children.
 fn cost_of_refusals(children: usize) -> Duration {
     const REFUSED: usize = 20;
     let folder = TempDir::new();
@@ -46,8 +46,7 @@ fn cost_of_refusals(children: usize) -> Duration {
     cost
 }
 
-/// Before, each refused client cost as many comparisons as there are rules, for each child: with 100 children, 100
-/// times as much.
+/// Checks the cost of a refused client. Without counters, each child would cost as many comparisons as there are rules.
 fn a_refused_client_costs_the_same_however_many_children_there_are() {
     let (few, many) = (cost_of_refusals(1), cost_of_refusals(100));
     assert!(many < 10 * few, "{few:?} with one child, {many:?} with a hundred");

@@ -1,4 +1,4 @@
-//! The scoreboard: the words that a child may write, and the other processes that may write.
+//! Tests the scoreboard: the words to which a child may write, and the other processes that may write.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -27,7 +27,7 @@ pub(crate) const TESTS: &[Test] = tests![
 
 const NAME: &str = "memfd:mpserv-scoreboard";
 
-/// The path of a server's scoreboard.
+/// Returns the path of a server's scoreboard.
 fn scoreboard(pid: u32) -> Option<std::path::PathBuf> {
     let all = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let is_scoreboard =
@@ -35,7 +35,7 @@ fn scoreboard(pid: u32) -> Option<std::path::PathBuf> {
     all.map(|entry| entry.unwrap().path()).find(is_scoreboard)
 }
 
-/// The rights and the sizes of the scoreboard's mappings in a process.
+/// Returns the access rights and the sizes of the scoreboard's mappings in a process.
 fn mappings(pid: u32) -> Vec<(String, u64)> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let ours = maps.lines().filter(|line| line.contains(NAME));
@@ -82,9 +82,9 @@ fn a_child_that_needs_the_scoreboard_writes_to_its_own_slot_alone() {
         for child in children(server.pid()) {
             // SAFETY: the call has no precondition.
             let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
-            // A child in the sandbox makes its page writable when it has a violation to note.
+            // A child in the sandbox makes its page writable only to note a violation.
             let own = (!mode.contains(&"--sandbox")).then(|| ("rw-s".to_owned(), page));
-            // A child that was made just now may not have come so far.
+            // Wait, because a new child may not have changed its mappings yet.
             wait_until(&format!("a child has its own page alone: {mode:?}"), || {
                 let all = mappings(child).into_iter();
                 all.filter(|(rights, _)| rights.starts_with("rw")).eq(own.clone())
@@ -94,7 +94,7 @@ fn a_child_that_needs_the_scoreboard_writes_to_its_own_slot_alone() {
     }
 }
 
-/// The seals keep a mapping that was made read-only so, also from a child that is in no sandbox.
+/// Checks that the seals keep a read-only mapping read-only, even in a child without a sandbox.
 fn a_child_cannot_take_the_rest_of_the_scoreboard_back() {
     for pool in [false, true] {
         let server = Server::new().listen("127.0.0.1:0").proxy_protocol(!pool);
@@ -109,7 +109,7 @@ fn a_child_cannot_take_the_rest_of_the_scoreboard_back() {
                 for line in others {
                     let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
                     let [start, end] = [start, end].map(|number| usize::from_str_radix(number, 16).unwrap());
-                    // SAFETY: the memory is the scoreboard's, in which every access is atomic.
+                    // SAFETY: the memory belongs to the scoreboard, in which every access is atomic.
                     let returned = unsafe {
                         libc::mprotect(
                             std::ptr::without_provenance_mut(start),
@@ -125,7 +125,8 @@ fn a_child_cannot_take_the_rest_of_the_scoreboard_back() {
             });
             assert!(stopped.is_ok());
         });
-        // A child has the head before its slot, and one slot or more behind it, if it is not the last one.
+        // In a child's mappings, the head comes before its slot, and further slots come after it, unless it is the last
+        // one.
         let mut client = connect(address.port());
         if !pool {
             client.write_all(b"PROXY UNKNOWN\r\n").unwrap();
@@ -148,7 +149,8 @@ fn no_child_has_the_descriptor_of_the_scoreboard() {
     }
 }
 
-/// Overwrites a child's slot, as a child that is taken over may do: through the child's own mapping, by way of `/proc`.
+/// Overwrites a child's slot through the child's own mapping, by way of `/proc`. A child that is taken over could do
+/// the same.
 fn misstate(child: u32, words: [u64; 16]) {
     let maps = fs::read_to_string(format!("/proc/{child}/maps")).unwrap();
     let own = maps.lines().find(|line| line.contains(NAME) && line.contains("rw-s")).unwrap();
@@ -158,7 +160,7 @@ fn misstate(child: u32, words: [u64; 16]) {
     std::os::unix::fs::FileExt::write_all_at(&memory, &bytes, start).unwrap();
 }
 
-/// A child that says that it has no client, or one since just now.
+/// Tests a child whose slot says that it has no client, or only a new one.
 fn a_preforked_child_that_misstates_its_slot_does_not_escape_the_lifetime() {
     needs_root();
     for (state, since) in [(0, 0), (1, 0), (2, u64::MAX)] {
@@ -175,7 +177,7 @@ fn a_preforked_child_that_misstates_its_slot_does_not_escape_the_lifetime() {
     }
 }
 
-/// A limit of children that is far too high must not use up the memory of the machine.
+/// Checks that a limit of children that is far too high does not use up the memory of the machine.
 fn room_for_many_children_takes_no_memory_until_they_are_there() {
     const MOST: u64 = 4 << 20;
     for mode in [&["-c", "50000"][..], &["-c", "50000", "--sandbox"], &["--prefork", "1-50000"]] {
@@ -190,7 +192,7 @@ fn room_for_many_children_takes_no_memory_until_they_are_there() {
     }
 }
 
-/// A slot in which every number is the highest.
+/// Tests a slot in which every number is the highest.
 fn numbers_that_a_child_has_made_up_end_nobody() {
     needs_root();
     let folder = TempDir::new();
@@ -200,7 +202,7 @@ fn numbers_that_a_child_has_made_up_end_nobody() {
     let server = Served::start(&arguments);
     let mut all = server.clients(2);
     let victim = children(server.pid())[0];
-    // Serving, since ever, and all else as high as can be.
+    // The slot says that the child has served since the beginning of time. All other numbers are the highest.
     let mut words = [u64::MAX; 16];
     words[0] = 2 << 32 | u64::from(victim);
     misstate(victim, words);

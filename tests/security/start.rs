@@ -1,4 +1,4 @@
-//! Things that a server inherits at its start and must not pass on to its children.
+//! Tests things that a server inherits at its start and must not pass on to its children.
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     closed_standard_descriptors_become_something_harmless_without_dev_null,
 ];
 
-/// The descriptors that a program has, which prints them: `find` has one of its own for the folder.
+/// Returns the open descriptors of a program, which prints them itself.
 fn descriptors_of_a_program(command: &mut Command) -> Vec<String> {
     command.args(["127.0.0.1:0", "sh", "-c", "for fd in /proc/self/fd/*; do echo ${fd##*/}; done"]);
     let server = Served::start_command(command);
@@ -27,14 +27,14 @@ fn descriptors_of_a_program(command: &mut Command) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Leaves descriptor 77 of the test open in a command, which is not to be a program's.
+/// Leaves descriptor 77 of the test open in a command. A program of the server must not get it.
 fn with_foreign_descriptor(command: &mut Command) -> &mut Command {
     let file = fs::File::open("/etc/passwd").unwrap();
     let leave = move || {
         // SAFETY: the call takes numbers.
         if unsafe { libc::dup2(file.as_raw_fd(), 77) } == 77 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
     };
-    // SAFETY: dup2 is async-signal-safe, and the closure calls nothing else where it does not fail.
+    // SAFETY: dup2 is async-signal-safe, and the closure calls nothing else unless it fails.
     unsafe { command.pre_exec(leave) }
 }
 
@@ -59,7 +59,7 @@ fn where_nothing_keeps_descriptors_from_programs_it_does_not_serve() {
     assert!(ended.stderr.contains("cannot serve: close_range: Function not implemented"), "{}", ended.stderr);
 }
 
-/// `mpserv` with its standard descriptors closed, where there is no `/dev/null`.
+/// Returns a command for `mpserv` with closed standard descriptors and without `/dev/null`.
 fn without_standard_descriptors(log_to: &str, arguments: &str) -> Command {
     let mut command = Command::new("unshare");
     let hide = "mount -t tmpfs none /dev";
@@ -88,7 +88,7 @@ fn closed_standard_descriptors_become_something_harmless_without_dev_null() {
         assert_eq!(link(pid, descriptor), "/memfd:closed (deleted)");
         assert_eq!(fs::read(format!("/proc/{pid}/fd/{descriptor}")).unwrap(), b"", "nothing was written to it");
     }
-    // The scoreboard is not what the log is written to.
+    // The log has not been written to the scoreboard.
     let shown = run_mpserv(&["--status", pidfile.to_str().unwrap()]);
     assert!(shown.stdout.starts_with(&format!("mpserv {pid}: ")), "{}{}", shown.stdout, shown.stderr);
     signal(pid, Signal::TERM);

@@ -1,4 +1,5 @@
-//! Looking into a server and tracing it (`--status`, ptrace): one state, whatever the server has been through.
+//! Tests who may look into a server or trace it (`--status`, ptrace). The answer is the same before and after a
+//! restart.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -18,14 +19,14 @@ pub(crate) const TESTS: &[Test] = tests![
     a_server_that_is_still_its_user_is_shown_to_that_user_before_a_restart_and_after,
 ];
 
-/// Output of `--status` for a user.
+/// Returns the output of `--status` for a user.
 fn status(program: &Path, user: &str, pidfile: &Path) -> Ended {
     let mut command = Command::new("setpriv");
     command.args(["--reuid", user, "--clear-groups"]).arg(program).arg("--status").arg(pidfile);
     run(&mut command, Output::Pipe)
 }
 
-/// With `-u` only root looks into the server, before a restart and after.
+/// Checks that with `-u` only root can look into the server, before and after a restart.
 fn a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and_after() {
     needs_root();
     let folder = TempDir::new();
@@ -51,7 +52,7 @@ fn a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and
     wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
 }
 
-/// A child of a service is as its server is: one that is taken over cannot trace its neighbours.
+/// Checks that a child of a service cannot trace its neighbours, even if it is taken over.
 fn the_children_of_a_service_are_closed_to_each_other() {
     needs_root();
     let server = Served::start(&["-u", "nobody", "127.0.0.1:0"]);
@@ -60,7 +61,7 @@ fn the_children_of_a_service_are_closed_to_each_other() {
     server.running.end(Signal::QUIT);
 }
 
-/// Without `-u` the user that has started the server looks into it, before a restart and after.
+/// Checks that without `-u` the user that has started the server can look into it, before and after a restart.
 fn a_server_that_is_still_its_user_is_shown_to_that_user_before_a_restart_and_after() {
     let folder = TempDir::new();
     fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o777)).unwrap();

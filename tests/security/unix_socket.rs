@@ -1,4 +1,4 @@
-//! A Unix socket's path at which two servers begin at once.
+//! Tests two servers that begin at once at the path of one Unix socket.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -18,29 +18,30 @@ pub(crate) const TESTS: &[Test] = tests![
     a_lock_that_somebody_else_put_there_is_refused,
 ];
 
-/// For strace: a call takes effect a while before it returns, or the other way around.
+/// The expression for strace that delays the return of a call.
 const SLOW_UNLINK: &str = "inject=unlink:delay_exit=300000";
 const SLOW_BIND: &str = "inject=bind:delay_exit=300000";
 
-/// A socket's file without a listener.
+/// Makes a socket's file without a listener.
 fn stale(path: &Path) {
     drop(std::os::unix::net::UnixListener::bind(path).unwrap());
     assert!(fs::symlink_metadata(path).unwrap().file_type().is_socket());
 }
 
-/// `mpserv` at this path, with one call of its delayed.
+/// Starts `mpserv` at this path, with one call delayed.
 fn slow(expression: &str, path: &Path) -> Running {
     let mut command = Command::new("strace");
     command.args(["-D", "-q", "-o", NOWHERE, "-e", expression, MPSERV]);
     Running::start(command.arg(format!("unix:{}", path.display())), Output::Pipe)
 }
 
-/// Whether it says that it serves.
+/// Whether the server has logged that it serves.
 fn serves(server: &Running) -> bool {
     server.stderr_so_far().contains("mpserv: start ")
 }
 
-/// Starts two servers at the same path at once: one listens there, and the other reports why it does not.
+/// Starts two servers at the same path at once: one server must listen there, and the other must report why it does
+/// not.
 #[track_caller]
 fn one_of_two(expression: &str, is_stale: bool) {
     for _ in 0..3 {
@@ -53,7 +54,7 @@ fn one_of_two(expression: &str, is_stale: bool) {
         wait_until("each serves or has ended", || both.iter_mut().all(|server| serves(server) || server.has_ended()));
         let serving: Vec<bool> = both.iter().map(serves).collect();
         assert_eq!(serving.iter().filter(|serves| **serves).count(), 1, "{serving:?}");
-        // The one that serves is the one that is reached.
+        // A client reaches the server that serves.
         UnixStream::connect(&path).unwrap();
         wait_until("the connection is accepted", || {
             both.iter().any(|server| server.stderr_so_far().contains("mpserv: accept "))
@@ -61,7 +62,7 @@ fn one_of_two(expression: &str, is_stale: bool) {
         assert!(!folder.join("socket.lock").exists());
         for (server, serves) in both.into_iter().zip(serving) {
             if serves {
-                // A server that stops first leaves the client unaccepted.
+                // Wait, because a server that stopped now would leave the client unaccepted.
                 let accepted = || server.stderr_so_far().contains("mpserv: accept ");
                 wait_until("the client is accepted", accepted);
                 server.end(mpserv::signal::Signal::TERM);

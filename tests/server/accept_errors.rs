@@ -1,4 +1,4 @@
-//! `accept` fails: the server pauses where it must, and no client is lost.
+//! Tests failures of `accept`: the server pauses if it must, and no client is lost.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -17,10 +17,10 @@ pub(crate) const TESTS: &[Test] = tests![
     a_real_limit_of_descriptors_pauses_it_at_no_cost_until_it_is_raised,
 ];
 
-/// The most of a processor that a server uses which can do nothing, in percent.
+/// The most processor time, in percent, of a server that can do nothing.
 const IDLE_PERCENT: f64 = 1.0;
 
-/// The errors of `accept` that are one connection's alone: those of accept(2), and those that TCP passes on.
+/// The errors of `accept` that concern only one connection: those in accept(2), and those that TCP passes on.
 pub(crate) const ERRNOS_OF_A_CONNECTION: [&str; 11] = [
     "ECONNABORTED",
     "EPROTO",
@@ -63,7 +63,7 @@ fn a_connection_that_is_gone_again_costs_nobody_anything() {
         assert_eq!(server.events("pause").len(), 0, "{errno}");
         server.stop();
     }
-    // For ever, it is no busy loop.
+    // A failure that lasts for ever must not cause a busy loop.
     let trace = folder.join("for ever");
     let server = faulty("accept4:error=ECONNABORTED:when=1+", &trace, &["127.0.0.1:0"]);
     let _client = server.connect();
@@ -77,7 +77,7 @@ fn a_connection_that_is_gone_again_costs_nobody_anything() {
 }
 
 fn a_real_limit_of_descriptors_pauses_it_at_no_cost_until_it_is_raised() {
-    // 0 to 2, the listener, the signals, the scoreboard: one more is needed.
+    // The server has 0 to 2, the listener, the signals and the scoreboard, and needs one more.
     let mut command = Command::new("prlimit");
     command.args(["--nofile=6:64", MPSERV, "-1", "127.0.0.1:0"]);
     let server = Served::start_command(&mut command);

@@ -1,4 +1,4 @@
-//! System calls that hardly ever fail, at the start and in the loop.
+//! Tests failures of system calls that hardly ever fail, at the start and in the loop.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -26,7 +26,8 @@ fn calls_that_never_fail_may_fail() {
         let server = faulty(fault, &folder.join(fault), &["127.0.0.1:0"]);
         for _ in 0..3 {
             assert_eq!(echo(&mut server.connect(), b"served"), b"served", "{fault}");
-            // One after the other: children that end together are one signal, and one call of each kind.
+            // The clients come one after another, because children that end together cause only one signal and one call
+            // of each kind.
             server.wait_childless();
         }
         wait_until(&format!("{fault} is logged"), || !server.events("fail").is_empty());
@@ -67,7 +68,7 @@ fn a_port_that_cannot_be_printed_is_an_error_that_says_so() {
 }
 
 fn too_few_descriptors_to_begin_are_named() {
-    // Its three and the listener, and with one more the signals.
+    // The limit leaves room for three standard descriptors and the listener, and then for the signals as well.
     for (limit, what) in [(4, "signalfd"), (5, "the scoreboard (memfd_create, ftruncate, mmap)")] {
         let ended =
             run(Command::new("prlimit").args([&format!("--nofile={limit}"), MPSERV, "127.0.0.1:0"]), Output::Pipe);
@@ -75,7 +76,7 @@ fn too_few_descriptors_to_begin_are_named() {
         let told = format!("mpserv: cannot serve: {what}: Too many open files; allow more open files: ulimit -n");
         assert!(ended.stderr.lines().any(|line| line.starts_with(&told)), "{}", ended.stderr);
     }
-    // With one more, for the client, it serves.
+    // With one more descriptor, for the client, the server serves.
     let mut command = Command::new("prlimit");
     let server = Served::start_command(command.args(["--nofile=7", MPSERV, "-1", "127.0.0.1:0"]));
     assert_eq!(finish(server.client()), b"");

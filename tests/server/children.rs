@@ -1,4 +1,4 @@
-//! Children: what they have of the server, how they end, and what the server does with their clients.
+//! Tests children: the parts of the server that they have, their ends, and the treatment of their clients.
 
 use std::fs;
 use std::io::Write;
@@ -21,7 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     no_memory_is_both_writable_and_executable,
 ];
 
-/// Processes of a built-in service do not have the parent's tables.
+/// Checks that processes of a built-in service do not have the parent's tables.
 fn a_child_does_not_have_the_parents_tables() {
     let server = Served::start(&["127.0.0.1:0"]);
     let mut client = server.connect();
@@ -97,8 +97,8 @@ fn what_the_terminal_sends_reaches_the_server_only() {
     server.running.wait();
 }
 
-/// Number of accepted connections in a process's trace from `strace -y`, and the names of the process's calls on these
-/// connections.
+/// Returns the number of accepted connections in a process's trace from `strace -y`, and the names of the process's
+/// calls on these connections.
 pub(crate) fn calls_on_connections(trace: &Path) -> (usize, Vec<String>) {
     let trace = fs::read_to_string(trace).unwrap();
     let of_accept = |line: &&str| line.starts_with("accept4(");

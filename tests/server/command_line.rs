@@ -1,5 +1,5 @@
-//! The command line, made up of what is right and what is almost so: the parser takes all of the former and none of
-//! the latter.
+//! Tests random command lines, made of valid and almost valid parts. The parser must accept all valid ones, and no
+//! other.
 
 #[allow(dead_code, unused_imports, reason = "what is parsed is looked at by the program")]
 #[path = "../../src/bin/mpserv/options/mod.rs"]
@@ -21,11 +21,11 @@ pub(crate) const TESTS: &[Test] = tests![
     ten_million_command_lines,
 ];
 
-/// Parses a command line, and hands on what comes of it.
+/// Parses a command line, and passes the result to `then`.
 fn parse<T>(arguments: &[CString], then: impl FnOnce(Result<Task, Wrong>) -> T) -> T {
     let mut argv: Vec<*const c_char> = arguments.iter().map(|argument| argument.as_ptr()).collect();
     argv.push(std::ptr::null());
-    // SAFETY: the strings stay as they are until what refers to them is gone: it does not leave `then`.
+    // SAFETY: the strings do not change while the result refers to them, because the result does not leave `then`.
     let args = unsafe { Args::new(i32::try_from(arguments.len()).unwrap(), argv.as_ptr()) };
     then(options::parse(args, &mut Text::new()))
 }
@@ -56,7 +56,7 @@ fn number(text: &[u8], most: u128) -> bool {
     digits && (1..=most).contains(&std::str::from_utf8(text).unwrap().parse::<u128>().unwrap())
 }
 
-/// A time of at least so many thousandths of a second.
+/// Whether the text is a time of at least so many milliseconds.
 fn seconds(text: &[u8], least: u128) -> bool {
     let (whole, decimals) = match text.iter().position(|&byte| byte == b'.') {
         Some(at) => (&text[..at], &text[at + 1..]),
@@ -78,7 +78,7 @@ fn split(text: &[u8], at: u8) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// An option, what is right for it, and what is right by this.
+/// An option, valid arguments, and a function that tells whether an argument is valid.
 type Known = (&'static str, &'static [&'static str], fn(&[u8]) -> bool);
 
 const CHILDREN: u128 = 4_194_304;
@@ -153,7 +153,7 @@ const PIECES: [&[u8]; 16] = [
     b",",
 ];
 
-/// A command line, and whether it is right.
+/// Returns a random command line, and whether it is valid.
 fn line(random: &mut Random) -> (Vec<CString>, bool) {
     let mut all = words(&[]);
     let mut right = true;
@@ -169,7 +169,7 @@ fn line(random: &mut Random) -> (Vec<CString>, bool) {
             random.mutate(&mut value, &PIECES);
             value.retain(|&byte| byte != 0);
         }
-        // A letter without a value takes the next word, which then is missing where it was.
+        // A letter without a value takes the next word, which is then missing as an operand.
         if value.is_empty() && !name.starts_with("--") {
             continue;
         }
@@ -195,14 +195,14 @@ fn fuzz(inputs: u64) {
     let mut taken = 0_u64;
     for count in 0..inputs {
         let (mut all, mut right) = line(&mut random);
-        // Now and then whatever may come: then only that there is an answer.
+        // Now and then the words are arbitrary. Then the parser only has to give an answer.
         let is_noise = count % 8 == 0;
         if is_noise {
             let index = 1 + random.below(all.len() - 1);
             let mut word = all[index].as_bytes().to_vec();
             random.mutate(&mut word, &PIECES);
             word.retain(|&byte| byte != 0);
-            // Names of users are looked up in the system's files, which is slow, and not what is tested.
+            // Names of users are left out, because looking them up in the system's files is slow.
             if !word.starts_with(b"-u") && !word.starts_with(b"--u") && !word.starts_with(b"--o") {
                 all[index] = CString::new(word).unwrap();
             }

@@ -1,4 +1,4 @@
-//! The variables that tell a program about its client (UCSPI).
+//! Tests the variables that describe the client to a program (UCSPI).
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -21,14 +21,15 @@ pub(crate) const TESTS: &[Test] = tests![
     of_a_unix_socket_the_environment_says_who_it_is,
 ];
 
-/// The variables of UCSPI in what `env` has printed.
+/// Returns the variables of UCSPI in the output of `env`.
 fn ucspi(environment: &str) -> BTreeMap<String, String> {
     let variables = environment.lines().filter_map(|line| line.split_once('='));
     let ours = variables.filter(|(name, _)| ["PROTO", "TCP", "IPC"].iter().any(|prefix| name.starts_with(prefix)));
     ours.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Connects and reads what `env` prints, with the client's own port as the word `client` and the server's as `server`.
+/// Connects and reads the output of `env`. Replaces the client's port by the word `client` and the server's port by
+/// `server`.
 fn ucspi_of(port: u16) -> BTreeMap<String, String> {
     let mut client = connect(port);
     let (ours, theirs) = (client.local_addr().unwrap().port().to_string(), port.to_string());
@@ -58,7 +59,7 @@ fn the_environment_says_who_is_connected() {
     server.stop();
 }
 
-/// The variables of a client of 127.0.0.1.
+/// Returns the expected variables for a client on 127.0.0.1.
 fn expected() -> BTreeMap<String, String> {
     map(&[
         ("PROTO", "TCP"),

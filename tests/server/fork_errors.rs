@@ -1,4 +1,4 @@
-//! `fork` fails: the client is kept for a while, then told.
+//! Tests failures of `fork`: the client is kept for a while, and then gets a message.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -24,7 +24,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_thousand_failed_forks_lose_no_slot,
 ];
 
-/// The most of a processor that a server uses which can do nothing, in percent.
+/// The most processor time, in percent, of a server that can do nothing.
 const IDLE_PERCENT: f64 = 1.0;
 
 fn a_client_for_whom_there_is_no_process_is_kept_and_served() {
@@ -56,8 +56,8 @@ fn a_client_for_whom_there_is_no_process_for_long_is_told() {
     let took = start.elapsed();
     assert!(took >= Duration::from_secs(5), "{took:?}");
     assert_eq!(server.wait_events("refuse", 1)[0].get("why"), "no process could be started");
-    // 100 ms apart, there are about 50 tries in that time, fewer on a busy machine; the rest of the 60 are the next
-    // ones'.
+    // The tries are 100 ms apart, so about 50 tries happen in that time, or fewer on a busy machine. The rest of the 60
+    // failures hit the next tries.
     wait_until("the trouble is over", || {
         let mut next = server.connect();
         next.shutdown(Shutdown::Write).unwrap();
@@ -77,7 +77,7 @@ fn term_while_a_client_is_kept_is_heard() {
     assert_eq!(server.running.wait().status.code(), Some(0));
 }
 
-/// Every other fork fails. Afterwards there are as many slots as before.
+/// Lets every other fork fail. Afterwards there must be as many slots as before.
 fn failed_forks(count: usize) {
     const LIMIT: usize = 4;
     let folder = TempDir::new();
@@ -108,7 +108,8 @@ fn a_thousand_failed_forks_lose_no_slot() {
 }
 
 fn a_real_limit_of_processes_keeps_clients_waiting() {
-    // Root is not subject to it, so the server runs as a user without other processes. The server itself is one.
+    // The limit does not hold for root, so the server runs as a user without other processes. The server itself counts
+    // as one process.
     needs_root();
     let folder = TempDir::new();
     let user = user_of_nothing();

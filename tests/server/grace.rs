@@ -1,4 +1,4 @@
-//! `--grace`: after SIGTERM children may finish, until the grace is over.
+//! Tests `--grace`: after SIGTERM children may finish, until the grace is over.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use mpserv::signal::Signal;
 
 pub(crate) const TESTS: &[Test] = tests![when_the_grace_is_over_children_get_term_and_then_kill,];
 
-/// A program that ignores SIGTERM, as does the process that it starts, and says that it is there.
+/// A program that ignores SIGTERM and reports that it runs. The process that it starts ignores SIGTERM, too.
 const STUBBORN: &str = "trap '' TERM; sleep 600 & echo ready; while :; do sleep 1; done";
 
 fn when_the_grace_is_over_children_get_term_and_then_kill() {
@@ -31,6 +31,6 @@ fn when_the_grace_is_over_children_get_term_and_then_kill() {
     assert!(start.elapsed() >= Duration::from_secs(5), "it had 5 seconds: {:?}", start.elapsed());
     assert_eq!(ended.status.code(), Some(0));
     assert_eq!(parse_log(&ended.stderr).last().unwrap().number("killed"), 1);
-    // SIGKILL was for the program's whole group, or its other process would still hold the connection.
+    // SIGKILL went to the program's whole group. Otherwise its other process would still hold the connection.
     assert_eq!(read_all(&mut client), b"");
 }

@@ -1,4 +1,5 @@
-//! `--proxy-protocol` behind HAProxy: two instances, of which one is restarted and one is killed under load.
+//! Tests `--proxy-protocol` behind HAProxy, with two instances. One instance is restarted under load, and the other is
+//! killed.
 
 use std::fs;
 use std::net::TcpListener;
@@ -20,7 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     behind_a_balancer_only_what_is_in_flight_is_lost_of_fifty_thousand,
 ];
 
-/// The guide's configuration, with the ports of a test.
+/// Returns the guide's configuration, with the ports of a test.
 fn configuration(front: u16, back: [u16; 2]) -> String {
     let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs/server.md")).unwrap();
     let start = guide.find("frontend echo\n").expect("the guide has a configuration");
@@ -32,7 +33,7 @@ fn configuration(front: u16, back: [u16; 2]) -> String {
     format!("global\n    maxconn 1000\n{text}")
 }
 
-/// Ends the server whose pidfile this is, whatever becomes of the test.
+/// Ends the server with this pidfile, even if the test fails.
 struct Last<'a>(&'a Path);
 
 impl Last<'_> {
@@ -88,21 +89,21 @@ fn behind_a_balancer(clients: u64) {
     let failed: u64 = result.errors.values().sum();
     println!("{clients} clients, {failed} failed: {:?}", result.errors);
     assert_eq!(result.served + failed, clients);
-    // Each of the workers had one client in flight when the server was killed, and may have had another before the last
-    // of its children, which has the socket for a moment, had ended, too.
+    // Each worker had one client when the server was killed. Each may have lost another client before the last child
+    // ended, because a child has the socket for a moment.
     assert!(failed <= 2 * 8, "{:?}", result.errors);
-    // The log has the clients, by the addresses that they have for HAProxy.
+    // The log has the clients' addresses as HAProxy saw them.
     for server in [&restarted, &killed] {
         // HAProxy's health checks of the server carry no client's address.
         let accepts = server.events("accept").into_iter().filter(|line| line.fields.contains_key("by"));
         let accepts: Vec<Line> = accepts.collect();
         assert!(accepts.len() as u64 > clients / 20, "{}", accepts.len());
         assert!(accepts.iter().all(|line| line.get("from").starts_with("127.0.0.1:")));
-        // A client's port and the balancer's may be the same by chance.
+        // The ports of a client and of the proxy may be the same by chance.
         let differ = accepts.iter().filter(|line| line.get("from") != line.get("by")).count();
         assert!(differ > accepts.len() / 2, "{differ} of {}", accepts.len());
     }
-    // A client from an address of its own.
+    // This client has a different address.
     text_of(Command::new("nc").args(["-N", "-s", "127.5.6.7", "127.0.0.1", &front.to_string()]));
     wait_until("the log has it", || {
         restarted.events("accept").iter().any(|line| line.get("from").starts_with("127.5.6.7:"))

@@ -1,4 +1,4 @@
-//! SIGHUP: the rules are read again, and nothing else happens.
+//! Tests SIGHUP: the server reads the rules again, and does nothing else.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ pub(crate) const TESTS: &[Test] = tests![
     ignored_at_the_start_it_stays_ignored,
 ];
 
-/// A server with rules, and the file that they are in.
+/// Starts a server with rules, and returns it with the file of the rules.
 fn with_rules(options: &[&str]) -> (Served, std::path::PathBuf, TempDir) {
     let folder = TempDir::new();
     let rules = folder.join("rules");
@@ -50,7 +50,7 @@ fn a_pool_gets_the_new_rules() {
     server.running.signal(Signal::HUP);
     wait_until("the pool has the new rules", || {
         let mut client = server.connect();
-        // A client that is served gets its end at once.
+        // The served client ends its half, and gets the end at once.
         let _ = client.shutdown(std::net::Shutdown::Write);
         assert_eq!(read_all(&mut client), b"");
         server.events("refuse").len() >= 6
@@ -67,7 +67,7 @@ fn without_rules_it_changes_nothing() {
     assert!(!log.iter().any(|line| line.event == "restart"), "{log:?}");
 }
 
-/// As `nohup` starts it.
+/// Starts the server as `nohup` does.
 fn ignored_at_the_start_it_stays_ignored() {
     let mut command = mpserv(&["127.0.0.1:0", "cat", "/proc/self/status"]);
     let ignore = || {
@@ -79,7 +79,7 @@ fn ignored_at_the_start_it_stays_ignored() {
     unsafe { std::os::unix::process::CommandExt::pre_exec(&mut command, ignore) };
     let server = Served::start_command(&mut command);
     server.running.signal(Signal::HUP);
-    // The server reads its signals in the order of their numbers: SIGHUP would come first.
+    // The server reads its signals in the order of their numbers, so SIGHUP would come first.
     server.running.signal(Signal::USR1);
     server.wait_events("status", 1);
     let status = String::from_utf8(read_all(&mut server.connect())).unwrap();

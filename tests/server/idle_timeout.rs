@@ -1,4 +1,4 @@
-//! `--idle-timeout`: a client that is silent for too long is closed.
+//! Tests `--idle-timeout`: the connection of a client that is silent for too long is closed.
 
 use std::io::Write;
 use std::time::Duration;
@@ -15,7 +15,7 @@ fn a_client_of_a_service_that_is_silent_for_too_long_is_closed() {
     let mut client = server.client();
     assert_eq!(read_all(&mut client), b"");
     assert_eq!(server.wait_events("end", 1)[0].get("exit"), "2");
-    // Nor does one that takes nothing hold its child for ever.
+    // A client that takes nothing does not hold its child for ever, either.
     let mut deaf = server.connect();
     deaf.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
     let text = Random::new(1).bytes(1 << 20);

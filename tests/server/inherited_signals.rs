@@ -1,4 +1,4 @@
-//! Signals that were ignored or blocked when the server was started.
+//! Tests signals that were ignored or blocked when the server was started.
 
 use std::fs;
 use std::process::Command;
@@ -15,7 +15,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_program_is_left_nothing_of_what_the_server_was,
 ];
 
-/// The signals of a process that are blocked, ignored and handled.
+/// Returns the signals of a process that are blocked, ignored and handled.
 fn signals_of(pid: u32) -> [u64; 3] {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     ["SigBlk", "SigIgn", "SigCgt"].map(|set| signals_in(&status, set))
@@ -37,7 +37,7 @@ fn signals_that_were_ignored_or_blocked_before_are_heard() {
     for left in Left::ALL {
         for stop in [Signal::TERM, Signal::INT, Signal::QUIT] {
             let server = Served::start_command(left.to(&mut mpserv(&["127.0.0.1:0"])));
-            // SIGCHLD: it is reaped, and how it ended is known.
+            // SIGCHLD works: the child is reaped, and its status is known.
             drop(server.client());
             assert_eq!(server.wait_events("end", 1)[0].get("exit"), "0", "{left:?}");
             server.wait_childless();
@@ -71,7 +71,7 @@ fn a_program_is_left_nothing_of_what_the_server_was() {
         let found = ["SigBlk", "SigIgn", "SigCgt"].map(|set| signals_in(&status, set));
         assert_eq!(found, [0; 3], "{left:?}: {status}");
         server.stop();
-        // The program ends with the server, by the signal that tells it to.
+        // The program ends with the server, by SIGTERM.
         let server = Served::start_command(left.to(&mut mpserv(&["--grace", "0.1", "127.0.0.1:0", "cat"])));
         let mut client = server.client();
         let log = server.stop();

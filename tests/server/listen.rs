@@ -1,4 +1,4 @@
-//! ADDRESS and `--listen`: ports, hosts, IPv6 and Unix sockets.
+//! Tests ADDRESS and `--listen`: ports, hosts, IPv6 and Unix sockets.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -41,13 +41,13 @@ fn a_port_alone_is_for_both_families() {
     let mut v6 = connect_to(Ipv6Addr::LOCALHOST.into(), server.port());
     assert_eq!(echo(&mut v6, b"v6"), b"v6");
     let from = server.wait_events("accept", 2);
-    // An IPv4 client is shown as one.
+    // An IPv4 client is shown with an IPv4 address.
     assert!(from[0].get("from").starts_with("127.0.0.1:") && from[1].get("from").starts_with("[::1]:"), "{from:?}");
     drop(v6);
     server.stop();
 }
 
-/// While clients come to all listeners, one listener after another is served.
+/// Checks that the listeners are served one after another while clients come to all of them.
 fn no_listener_is_served_before_the_others() {
     const CLIENTS: usize = 6;
     let server = Served::start_ports(&mut mpserv(&["--listen", "127.0.0.1:0", "127.0.0.1:0"]), 2);
@@ -68,7 +68,7 @@ fn no_listener_is_served_before_the_others() {
     server.stop();
 }
 
-/// `[::]` is for IPv6 only, so the same port is free for IPv4.
+/// Checks that `[::]` is for IPv6 only, so that the same port is free for IPv4.
 fn an_ipv6_address_is_for_ipv6_alone() {
     needs_ipv6();
     let server = Served::start(&["[::1]:0"]);
@@ -90,7 +90,7 @@ fn it_listens_wherever_it_is_told_to() {
     }
     assert_eq!(server.wait_events("listen", 3).len(), 3);
     server.stop();
-    // A name, and no ADDRESS beside --listen.
+    // This server has a name, and no ADDRESS beside --listen.
     let server = Served::start(&["--listen", "127.0.0.1:0", "--", "cat"]);
     assert_eq!(echo(&mut server.connect(), b"cat"), b"cat");
     server.stop();
@@ -112,7 +112,7 @@ fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
     let folder = TempDir::new();
     let path = folder.join("socket");
     let address = format!("unix:{}", path.display());
-    // A socket whose server has gone without removing it.
+    // This socket's server has ended without removing it.
     drop(UnixListener::bind(&path).unwrap());
     let server = Running::start(&mut mpserv(&[&address]), Output::Pipe);
     let mut client = wait_for("the server listens", || UnixStream::connect(&path).ok());
@@ -121,7 +121,7 @@ fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
     let mut back = String::new();
     client.read_to_string(&mut back).unwrap();
     assert_eq!(back, "local");
-    // The user who connected is in the log.
+    // The log names the user who connected.
     wait_until("it is in the log", || {
         server.stderr_so_far().contains(&format!("from=unix:pid:{}:", std::process::id()))
     });
@@ -131,13 +131,14 @@ fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
     assert!(UnixStream::connect(&path).is_ok(), "the live one lives on");
     assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
     assert!(!path.exists(), "the file is removed at the end");
-    // A file that is no socket is left alone.
+    // The server does not touch a file that is no socket.
     fs::write(&path, "precious").unwrap();
     assert_eq!(run_mpserv(&[&address]).status.code(), Some(111));
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 
-/// While a server replaces a stale socket it has a lock, which is nobody else's to write to, and is gone afterwards.
+/// Checks the lock that a server has while it replaces a stale socket. No other user may write to the lock, and
+/// afterwards it is removed.
 fn the_lock_of_a_socket_is_the_servers_own() {
     let folder = TempDir::new();
     let (path, trace) = (folder.join("socket"), folder.join("trace"));
@@ -222,13 +223,13 @@ fn an_ipv4_address_in_the_form_of_ipv6_and_a_star_are_hinted_at() {
     refused(&["[fe80::1]:0"], USAGE, &["an interface", "[fe80::1%eth0]:5000"]);
     refused(&["[fe80::1%no-such-if]:0"], TROUBLE, &["No such device", "ip link"]);
     refused(&["unix:@"], USAGE, &["the abstract name is empty"]);
-    // The same address twice: no other process is blamed.
+    // If an address is given twice, the error does not blame another process.
     let twice = ["--listen", "127.0.0.1:45600", "127.0.0.1:45600"];
     let _network = Network::own();
     refused(&twice, TROUBLE, &["Address already in use", "this server listens there already"]);
 }
 
-/// `mpserv` with this text as /etc/hosts, which no other process sees.
+/// Returns a command for `mpserv` with this text as /etc/hosts, which no other process sees.
 fn with_hosts(text: &str, folder: &TempDir, arguments: &[&str]) -> Command {
     let hosts = folder.join("hosts");
     fs::write(&hosts, text).unwrap();
@@ -238,7 +239,8 @@ fn with_hosts(text: &str, folder: &TempDir, arguments: &[&str]) -> Command {
     command
 }
 
-/// The C library gives 127.0.0.1 twice for a name that stands there for `::1` as well. Without IPv6 there is no `::1`.
+/// Checks a name for which the C library gives 127.0.0.1 twice, because the file also has it for `::1`. Without IPv6
+/// there is no `::1`.
 fn each_address_of_a_host_is_listened_on_once() {
     needs_root();
     let _network = Network::own();
@@ -257,7 +259,7 @@ fn each_address_of_a_host_is_listened_on_once() {
     is_refusal(&ended, TROUBLE, &["nowhere.test:5000", "assign requested address"]);
 }
 
-/// `mpserv` at an abstract name that no other test has.
+/// Starts `mpserv` at an abstract name that no other test has.
 fn at_abstract_name(folder: &TempDir) -> (String, Running) {
     let name = format!("mpserv-test-{}", std::process::id());
     let mut command = mpserv(&[&format!("unix:@{name}")]);
@@ -293,7 +295,8 @@ fn socat_reaches_an_abstract_name() {
     assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
 }
 
-/// A link-local address means nothing without its interface: it is in the log and in the program's environment.
+/// Checks that the log and the program's environment have the interface of a link-local address, which means nothing
+/// without it.
 fn a_link_local_address_names_its_interface() {
     needs_root();
     needs_command("ip");

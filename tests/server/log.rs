@@ -1,4 +1,4 @@
-//! `--log`, `-q` and `-v`: the lines, their forms, and the throttle of floods.
+//! Tests `--log`, `-q` and `-v`: the lines, their formats, and the log throttle.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -75,7 +75,7 @@ fn json_event(line: &str) -> Option<&str> {
 fn the_log_goes_to_syslog_where_it_is_asked_for() {
     let folder = TempDir::new();
     let trace = folder.join("trace");
-    // Whether there is a log on this machine or not: what is sent is what counts.
+    // strace injects results, so the test needs no log daemon. Only the sent data counts.
     let options = ["-s", "200", "-e", "trace=connect,sendto", "-e", "inject=connect,sendto:retval=0"];
     let arguments = ["-v", "--log", "syslog", "-C", "1", "127.0.0.1:0"];
     let server = Served::start_command(&mut traced(&options, &trace, &arguments));
@@ -89,7 +89,7 @@ fn the_log_goes_to_syslog_where_it_is_asked_for() {
     assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(0), ""));
     let trace = fs::read_to_string(trace).unwrap();
     assert!(trace.contains("connect(") && trace.contains("/dev/log"), "{trace}");
-    // Facility daemon, and the priorities warning, notice and informational: 3 * 8 + 4, 5 and 6.
+    // The facility is daemon, and the priorities are warning, notice and informational: 3 * 8 + 4, 5 and 6.
     for (priority, event) in [(28, "refuse"), (29, "listen"), (29, "stop"), (30, "end")] {
         let is_one = |line: &str| line.contains(&format!("\"<{priority}>")) && line.contains(&format!(": {event} "));
         assert!(trace.lines().any(is_one), "{event} with priority {priority}: {trace}");
@@ -100,7 +100,7 @@ fn the_log_goes_to_syslog_where_it_is_asked_for() {
 fn quiet_leaves_out_connections_and_verbose_adds_details() {
     let server = Served::start(&["-q", "-C", "1", "127.0.0.1:0"]);
     let client = server.client();
-    // A client that is turned away is no ordinary connection.
+    // A refused client is no ordinary connection, so -q keeps its line.
     assert_eq!(read_all(&mut server.connect()), b"");
     drop(client);
     server.wait_childless();
@@ -115,10 +115,10 @@ fn quiet_leaves_out_connections_and_verbose_adds_details() {
     server.stop();
 }
 
-/// A text that somebody chose, here the path of a socket, cannot make the terminal of the log's reader do anything.
+/// Checks that a chosen text, here the path of a socket, cannot control the terminal of the log's reader.
 fn no_control_character_reaches_the_log() {
     let folder = TempDir::new();
-    // Escape, delete, and CSI as one character of ISO 6429 (C1).
+    // The path has Escape, Delete, and CSI as one character of ISO 6429 (C1).
     let path = format!("{}/a\u{1b}b\u{7f}c\u{9b}d\ne\"f", folder.0.display());
     for form in ["text", "json"] {
         let server = Running::start(&mut mpserv(&["--log", form, &format!("unix:{path}")]), Output::Pipe);
@@ -129,7 +129,7 @@ fn no_control_character_reaches_the_log() {
     }
 }
 
-/// After a pause in which nothing was held back, the throttle begins anew.
+/// Checks that the throttle begins anew after a pause in which nothing was held back.
 fn the_second_flood_is_throttled_like_the_first() {
     const MANY: u64 = 50;
     let server = Served::start(&["-C", "1", "127.0.0.1:0"]);
@@ -144,7 +144,7 @@ fn the_second_flood_is_throttled_like_the_first() {
         let lines =
             wait_for("all are in the log", || Some(server.events("refuse")).filter(|lines| sum(lines) == flood * MANY));
         let (new, seconds) = (lines.len() - before, start.elapsed().as_secs_f64());
-        // One at once, and one each second.
+        // There is one line at once, and one each second.
         assert!(new as f64 <= 2.0 + seconds, "flood {flood}: {new} lines in {seconds} seconds");
         assert!(new < MANY as usize / 2, "flood {flood}: {new} lines for {MANY} clients");
         before = lines.len();
@@ -156,7 +156,7 @@ fn the_second_flood_is_throttled_like_the_first() {
     server.stop();
 }
 
-/// The standard error of a server that serves and is ended, where it goes to `stderr`.
+/// Runs a server whose standard error goes to `stderr`, ends it, and returns that output.
 fn log_to(stderr: Stdio, change: impl FnOnce(&mut Command), read: impl Fn() -> String) -> String {
     let mut command = mpserv(&["127.0.0.1:0"]);
     change(command.stdout(Stdio::null()).stderr(stderr));
@@ -183,7 +183,7 @@ fn a_line_begins_with_the_time_in_a_pipe_and_not_on_a_terminal_or_in_the_journal
     let file = || fs::File::create(&path).unwrap();
     let read = || fs::read_to_string(&path).unwrap();
     assert!(has_times(&log_to(file().into(), |_| {}, read)));
-    // The journal's stream is known by its device and inode.
+    // The server knows the journal's stream by its device and inode.
     let stream = |file: &fs::File, more: u64| {
         let stat = file.metadata().unwrap();
         format!("{}:{}", stat.dev(), stat.ino() + more)
@@ -199,7 +199,7 @@ fn a_line_begins_with_the_time_in_a_pipe_and_not_on_a_terminal_or_in_the_journal
     let text = std::cell::RefCell::new(String::new());
     let read = || {
         let mut buffer = [0; 4096];
-        // All processes that had the terminal may have ended.
+        // The read may fail, because all processes with the terminal may have ended.
         if let Ok(length) = std::io::Read::read(&mut &master, &mut buffer) {
             text.borrow_mut().push_str(&String::from_utf8_lossy(&buffer[..length]));
         }
@@ -221,7 +221,7 @@ fn an_exit_of_the_servers_own_is_named() {
     assert_eq!(finish(server.connect()), b"");
     assert_eq!(meaning(&server), ("3".to_owned(), Some("refused".to_owned())));
     server.stop();
-    // A program's numbers are its own.
+    // The exit statuses of a program have no meaning for the server.
     let server = Served::start(&["127.0.0.1:0", "sh", "-c", "exit 3"]);
     assert_eq!(finish(server.connect()), b"");
     assert_eq!(meaning(&server), ("3".to_owned(), None));
@@ -238,7 +238,7 @@ fn where_no_log_daemon_listens_standard_error_is_told() {
         let stderr = server.running.end(Signal::TERM).stderr;
         let line =
             format!("mpserv: nothing is logged: /dev/log: {told}; start a log daemon, or leave out --log syslog\n");
-        // The lines of the client and of the end come within the minute.
+        // The warning comes only once a minute, so these lines come without another warning.
         assert_eq!(stderr, line);
     }
 }

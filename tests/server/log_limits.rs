@@ -1,4 +1,4 @@
-//! A log that cannot be written to as before: the file has reached a limit, or the terminal stops background processes.
+//! Tests a log that can no longer be written: the file has reached a limit, or the terminal stops background processes.
 
 use std::fs::{self, File};
 use std::net::TcpStream;
@@ -17,12 +17,12 @@ pub(crate) const TESTS: &[Test] = tests![
     a_terminal_that_stops_background_processes_stops_no_child,
 ];
 
-/// The port that a server has printed to a file.
+/// Reads the port that a server has printed to a file.
 fn port_in(path: &std::path::Path) -> u16 {
     wait_for("the server prints its port", || fs::read_to_string(path).ok()?.lines().next()?.trim().parse().ok())
 }
 
-/// The limit of a log's size. The scoreboard, which the limit concerns as well, is smaller.
+/// The limit of a log's size. The limit also holds for the scoreboard, which is smaller.
 const LIMIT: u64 = 64 * 1024;
 
 fn a_log_file_at_its_limit_ends_nobody() {
@@ -66,7 +66,7 @@ fn a_child_that_may_not_write_files_serves() {
     assert_eq!(server.wait().unwrap().code(), Some(0));
 }
 
-/// A program has the default action of SIGXFSZ, and its limit.
+/// Checks that a program has the default action of SIGXFSZ, and the limit.
 fn a_program_is_ended_by_its_limit() {
     let folder = TempDir::new();
     let file = folder.join("file");

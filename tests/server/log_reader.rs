@@ -1,4 +1,4 @@
-//! The reader of the log is slow, gone, or a full disk: clients hardly notice, and lost lines are counted.
+//! Tests a log whose reader is slow, has gone, or is a full disk. Clients hardly notice, and lost lines are counted.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -51,13 +51,13 @@ fn lines_that_were_lost_are_counted() {
 const MODES: [&str; 4] =
     ["127.0.0.1:0", "--sandbox 127.0.0.1:0", "--prefork 2 --sandbox 127.0.0.1:0", "127.0.0.1:0 -- cat"];
 
-/// A server whose standard error is this descriptor.
+/// Starts a server whose standard error is this descriptor.
 fn logging_to(log: impl Into<OwnedFd>, arguments: &str) -> Served {
     let script = format!("exec '{MPSERV}' -1 {arguments} 2>&0 </dev/null");
     Served::start_command(Command::new("sh").args(["-c", &script]).stdin(log.into()))
 }
 
-/// A pipe that is full after a page, and its reader, which does not wait.
+/// Returns a pipe that is full after one page. Reading from it does not wait.
 fn small_pipe() -> (File, OwnedFd) {
     let (reader, writer) = std_pipe();
     // SAFETY: the call has no precondition on memory.
@@ -65,11 +65,11 @@ fn small_pipe() -> (File, OwnedFd) {
     (nonblocking(reader.into()), writer.into())
 }
 
-/// Two ends of a stream that holds a few lines, of which the first does not wait.
+/// Returns the two ends of a stream that holds a few lines. Reading from the first end does not wait.
 fn small_socket() -> (File, OwnedFd) {
     let (reader, writer) = UnixStream::pair().unwrap();
     let bytes: libc::c_int = 1;
-    // SAFETY: the pointer is to a number of that length. The kernel rounds it up to the least that there may be.
+    // SAFETY: the pointer is to a number of that length. The kernel rounds the number up to its minimum.
     let set = unsafe {
         libc::setsockopt(
             writer.as_raw_fd(),
@@ -92,12 +92,12 @@ fn nonblocking(reader: OwnedFd) -> File {
 /// Reads all bytes that are there, without waiting.
 fn read_what_is_there(reader: &mut File) -> String {
     let mut text = Vec::new();
-    // Ends with EAGAIN, or with the end.
+    // The read ends with EAGAIN, or at the end of the input.
     let _ = reader.read_to_end(&mut text);
     String::from_utf8(text).unwrap()
 }
 
-/// Does it for every mode with a pipe and with a socket as the log.
+/// Runs a test for every mode, with a pipe and with a socket as the log.
 fn with_every_log(test: impl Fn(&str, (File, OwnedFd)) + Sync) {
     std::thread::scope(|scope| {
         for mode in MODES {
@@ -124,7 +124,7 @@ fn a_log_whose_reader_is_gone_ends_no_client() {
     });
 }
 
-/// A reader goes between the question whether the log takes a line and the write: strace makes the question fail.
+/// Tests a reader that ends between the check of the log and the write. strace makes the check fail.
 fn a_reader_that_goes_just_before_a_write_ends_no_client() {
     const HEADER: &[u8] = b"PROXY TCP4 192.0.2.1 198.51.100.2 1000 443\r\n";
     let folder = TempDir::new();
@@ -145,7 +145,7 @@ fn a_reader_that_goes_just_before_a_write_ends_no_client() {
         client.write_all(b"hello").unwrap();
         let text = String::from_utf8(finish(client)).unwrap();
         assert!(text.ends_with("hello"), "{mode}: {text:?}");
-        // A program does not find the signal ignored.
+        // The signal is not ignored in a program.
         let ignored = text.strip_suffix("hello").unwrap_or_default();
         assert!(ignored.is_empty() || signals_in(ignored, "SigIgn") == 0, "{mode}: {text}");
         assert_eq!(ignored.is_empty(), !mode.contains("SigIgn"), "{mode}: {text}");
@@ -154,22 +154,22 @@ fn a_reader_that_goes_just_before_a_write_ends_no_client() {
     }
 }
 
-/// Each process waits for the log once; if it did so for each of its lines, this would take minutes.
+/// Checks that each process waits for the log only once. If a process waited for each line, this would take minutes.
 fn a_log_that_nobody_reads_holds_up_nobody_for_long_and_what_is_lost_is_counted() {
     with_every_log(|mode, (mut reader, writer)| {
         let server = logging_to(writer, mode);
-        // Each has a line or two.
+        // Each connection gives one or two lines.
         for _ in 0..300 {
             assert_eq!(finish(server.client()), b"", "{mode}");
         }
-        // Once there is room again, the next line comes after one that says how many are missing.
+        // Once there is room again, a line with the number of lost lines comes before the next line.
         let mut log = read_what_is_there(&mut reader);
         wait_until("the log tells of what was lost", || {
             assert_eq!(finish(server.client()), b"", "{mode}");
             log += &read_what_is_there(&mut reader);
             log.contains(" mpserv: lost lines=")
         });
-        // Lines are whole or not there.
+        // Each line is whole or missing.
         assert!(log.lines().all(|line| without_time(line).starts_with("mpserv: ")), "{mode}: {log}");
         assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0), "{mode}");
     });

@@ -1,6 +1,6 @@
 //! Tests of the program `mpserv`, seen from outside: a module for each option, signal or kind of error.
 //!
-//! `cargo test --test server idle_timeout` runs one of them.
+//! `cargo test --test server idle_timeout` runs one module.
 
 #[path = "../common/mod.rs"]
 mod common;

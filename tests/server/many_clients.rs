@@ -1,4 +1,4 @@
-//! Many clients, slow clients, and children that are killed at random: nothing is left behind.
+//! Tests many clients, slow clients, and children that are killed at random. Nothing may be left behind.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -23,9 +23,9 @@ pub(crate) const TESTS: &[Test] = tests![
     ten_minutes_of_kill_9,
 ];
 
-/// Makes this many connections, checks each answer, and checks that the server is as before.
+/// Makes this many connections and checks each answer. Afterwards, checks that the server is unchanged.
 fn load(connections: usize) {
-    /// Number of clients at once: more than the default limit.
+    /// The number of clients at once: more than the default limit.
     const AT_ONCE: usize = 200;
     let at_once = AT_ONCE.to_string();
     let server = Served::start(&["--max-children", &at_once, "127.0.0.1:0"]);
@@ -45,7 +45,8 @@ fn load(connections: usize) {
                 for _ in 0..share {
                     let mut client = server.connect();
                     assert_eq!(&echo(&mut client, text), text);
-                    // Reset, so that no port stays in TIME_WAIT: 100,000 are more than there are.
+                    // Each client resets its connection, so that no port stays in TIME_WAIT. 100,000 ports would be
+                    // more than there are.
                     mpserv::net::setsockopt(as_fd(&client), mpserv::net::SocketOption::LINGER, Some(0)).unwrap();
                 }
             });
@@ -72,10 +73,10 @@ fn a_million_connections_leave_nothing_behind() {
     load(1_000_000);
 }
 
-/// Clients come and go while children and parents are killed; every child of a killed parent ends, every new parent
-/// serves, and no parent has a zombie, a descriptor or a slot less when the killing stops.
+/// Kills children and parents while clients come and go. Every child of a killed parent must end, and every new parent
+/// must serve. Afterwards no parent may have a zombie, or lack a descriptor or a slot.
 fn killed_at_random(time: Duration) {
-    /// A few, with which each slot is taken again and again, and more than there are by default.
+    /// The numbers of slots: a few, so that each slot is reused again and again, and more than the default.
     const SLOTS: [usize; 2] = [8, 200];
     let mut random = Random::new(1);
     let start = Instant::now();
@@ -89,16 +90,16 @@ fn killed_at_random(time: Duration) {
         for _ in 0..50 {
             while clients.len() < slots {
                 let mut client = server.connect();
-                // A child that was killed meanwhile has reset it.
+                // The write may fail, because the child may have been killed.
                 let _ = client.write_all(b"x");
                 clients.push(client);
             }
             let all = children(server.pid());
             most = most.max(all.len());
-            // Several at once, so that one signal stands for the end of many.
+            // Several children are killed at once, so that one signal stands for many ends.
             for pid in all.iter().filter(|_| random.below(8) == 0) {
                 let victim = Pid::from_raw(*pid as i32).unwrap();
-                // The id of a process that was just waited for is still free.
+                // The id cannot belong to another process: an id is not reused soon after its process was waited for.
                 killed += u32::from(kill(victim, Signal::KILL).is_ok());
             }
             for _ in 0..random.below(slots) / 4 {
@@ -135,12 +136,12 @@ fn ten_minutes_of_kill_9() {
     killed_at_random(Duration::from_secs(600));
 }
 
-/// Hundreds of clients that send a byte a second are served all the time, each by its own process, and so are those
-/// that come and go meanwhile.
+/// Checks that hundreds of clients that send a byte a second are served all the time, each by its own process. Clients
+/// that come and go meanwhile must be served as well.
 fn five_hundred_slow_clients_hinder_no_fast_one() {
     const SLOW: usize = 500;
     const SECONDS: u8 = 3;
-    /// Number of fast clients in each second, spread evenly between the bytes of the slow ones.
+    /// The number of fast clients in each second, spread evenly between the bytes of the slow ones.
     const FAST: usize = 50;
     let server = Served::start(&["-q", "--max-children", "600", "127.0.0.1:0"]);
     let mut slow: Vec<TcpStream> = (0..SLOW).map(|_| server.connect()).collect();
@@ -159,7 +160,7 @@ fn five_hundred_slow_clients_hinder_no_fast_one() {
             client.read_exact(&mut back).unwrap();
             assert_eq!(back, [second]);
         }
-        // The slow ones have nothing more to say in this second.
+        // The slow clients send nothing more in this second.
         while start.elapsed() < Duration::from_secs(1) {
             fast();
         }

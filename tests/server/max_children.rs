@@ -1,4 +1,4 @@
-//! `--max-children`: at the limit the next client waits.
+//! Tests `--max-children`: at the limit the next client waits.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -33,18 +33,19 @@ fn at_the_limit_of_children_the_next_client_waits() {
     assert!(log.iter().filter(|line| line.event == "accept").all(|line| line.number("children") <= 3));
 }
 
-/// The parent does not look for all ended children at once. A client that needs a slot of an ended child does not wait.
+/// Checks that a client which needs the slot of an ended child does not wait, although the parent does not reap all
+/// ended children at once.
 fn of_many_children_those_that_have_ended_count_against_nobody() {
     const MANY: usize = 600;
     const ENDED: usize = 40;
     let many = MANY.to_string();
-    // Clients wait for a slot, or are refused.
+    // With one limit clients wait for a slot, and with the other they are refused.
     for limits in [["--max-children", &many, "-C", "1000"], ["--max-children", "1000", "-C", &many]] {
         let mut command = mpserv(&["-q"]);
         let server = Served::start_command(command.args(limits).arg("127.0.0.1:0"));
         let mut clients: Vec<TcpStream> = server.clients(MANY);
         assert_eq!(children(server.pid()).len(), MANY);
-        // While the server does nothing, the oldest end: one SIGCHLD stands for all of them.
+        // The oldest children end while the server is stopped, so one SIGCHLD stands for all of them.
         let old = children(server.pid());
         server.running.signal(Signal::STOP);
         clients.drain(..ENDED);

@@ -1,4 +1,4 @@
-//! `--max-lifetime`: a child whose time is up is ended.
+//! Tests `--max-lifetime`: a child whose time is up is ended.
 
 use crate::common::server::*;
 use crate::common::solo::Test;

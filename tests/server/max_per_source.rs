@@ -1,4 +1,4 @@
-//! `--max-per-source`: beyond the limit a client is told, and others are not concerned.
+//! Tests `--max-per-source`: beyond the limit a client gets the message, and other sources are served.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -29,7 +29,7 @@ fn over_the_limit_of_a_source_the_client_is_told() {
     let second = server.client();
     let mut third = server.connect();
     assert_eq!(read_all(&mut third), b"too many of you\r\n");
-    // Also one that has spoken before it was told.
+    // A client that has sent data first also gets the message.
     let mut spoke = server.connect();
     spoke.write_all(b"hello").unwrap();
     assert_eq!(read_all(&mut spoke), b"too many of you\r\n");
@@ -52,7 +52,7 @@ fn of_a_client_that_it_refuses_the_parent_reads_a_little_once() {
     let server = Served::start_command(&mut traced(&["-y"], &trace, &["-C", "1", "127.0.0.1:0"]));
     let kept = server.client();
     for sent in [0, 5, 10 * MOST] {
-        // All of it is there before the server accepts.
+        // All data has arrived before the server accepts.
         server.running.signal(Signal::STOP);
         wait_until("it has stopped", || matches!(state(server.pid()), Some('T' | 't')));
         let mut client = server.connect();
@@ -70,7 +70,7 @@ fn of_a_client_that_it_refuses_the_parent_reads_a_little_once() {
     assert_eq!(read, ["-1 EAGAIN (Resource temporarily unavailable)", "5", &MOST.to_string()], "{trace}");
 }
 
-/// A network of the test's own, whose loopback interface has these addresses of two networks of 64 bits as well.
+/// Makes a network for this test. Its loopback interface also has addresses of two IPv6 networks of 64 bits.
 fn network_of_ipv6() {
     needs_root();
     needs_ipv6();
@@ -93,7 +93,7 @@ const FIRST: &str = "2001:db8:0:1::1";
 const SAME_64: &str = "2001:db8:0:1:ffff::2";
 const OTHER_64: &str = "2001:db8:0:2::1";
 
-/// Clients from these addresses one after another, all kept: the last one is refused, and no other.
+/// Connects clients from these addresses one after another, and keeps them. Only the last one must be refused.
 fn last_is_refused(options: &[&str], sources: &[&str]) {
     for pool in [&[][..], &["--prefork", "8"]] {
         let server = Served::start(&[pool, options, &["0"]].concat());
@@ -121,7 +121,7 @@ fn addresses_of_one_network_are_one_source() {
     last_is_refused(&["-C", "1", "--source-prefix", "31"], &["127.0.0.1", FIRST, "127.0.0.2", OTHER_64, "127.0.0.3"]);
 }
 
-/// Two interfaces, and two hosts on the link of each. They have the same addresses on both.
+/// Makes two interfaces, with two hosts on the link of each. The hosts have the same addresses on both links.
 fn hosts_with_link_local_addresses_are_sources_of_their_own() {
     use mpserv::net::{AddressFamily, Protocol, SocketAddrV6, SocketType, bind, connect, if_nametoindex, socket};
     network_of_ipv6();
@@ -137,7 +137,7 @@ fn hosts_with_link_local_addresses_are_sources_of_their_own() {
         let fd = socket(AddressFamily::INET6, SocketType::STREAM, Protocol::DEFAULT).unwrap();
         bind(&fd, &SocketAddrV6::new(source.parse().unwrap(), 0, 0, scope)).unwrap();
         connect(&fd, &SocketAddrV6::new("fe80::1".parse().unwrap(), port, 0, scope)).unwrap();
-        // SAFETY: the descriptor is open, and `into_raw` has given it away.
+        // SAFETY: the descriptor is open, and nothing else owns it after `into_raw`.
         let stream: TcpStream = unsafe { std::os::fd::FromRawFd::from_raw_fd(fd.into_raw()) };
         stream.set_read_timeout(Some(WATCHDOG)).unwrap();
         stream

@@ -1,4 +1,4 @@
-//! `--max-rate`: so many connections in a period, and no more.
+//! Tests `--max-rate`: the server accepts at most so many connections in a period.
 
 use std::time::{Duration, Instant};
 
@@ -17,11 +17,11 @@ fn the_rate_is_exact_at_its_boundary() {
     const PERIOD: Duration = Duration::from_secs(3);
     let server = Served::start(&["--max-rate", "3/3", "127.0.0.1:0"]);
     let start = Instant::now();
-    // They wait together, so that the server accepts three of them at once.
+    // The clients wait together, so that the server accepts three of them at once.
     let three = [(); 3].map(|()| server.connect());
     let mut fourth = server.connect();
     assert_eq!(echo(&mut fourth, b"fourth"), b"fourth");
-    // The server counted the first one a moment after we began.
+    // The server counted the first client a moment after the test began.
     let took = start.elapsed();
     assert!(took >= PERIOD, "the fourth came after {took:?}");
     let pause = server.wait_events("pause", 1);
@@ -32,7 +32,7 @@ fn the_rate_is_exact_at_its_boundary() {
     server.stop();
 }
 
-/// Not the first connections alone hold up later ones, but each of them that is less than a period ago.
+/// Checks that every connection within the last period counts, and not only the first ones.
 fn the_rate_is_kept_in_every_period() {
     const PERIOD: Duration = Duration::from_millis(500);
     const LIMIT: usize = 2;
@@ -46,7 +46,8 @@ fn the_rate_is_kept_in_every_period() {
         })
         .collect();
     for (index, later) in times.iter().enumerate().skip(LIMIT) {
-        // A client was counted after it began to connect, and another LIMIT later a period after that.
+        // A client counted after it began to connect. The client that comes LIMIT later is served at least a period
+        // after that.
         let took = later.1 - times[index - LIMIT].0;
         assert!(took >= PERIOD, "client {index} was served {took:?} after client {} had begun", index - LIMIT);
     }
@@ -55,7 +56,7 @@ fn the_rate_is_kept_in_every_period() {
     server.stop();
 }
 
-/// One source that connects again and again must not keep all others out.
+/// Checks that a source which connects again and again does not keep other clients out.
 fn clients_that_are_refused_do_not_use_up_the_rate() {
     let server = Served::start(&["--max-rate", "3/600", "-C", "1", "127.0.0.1:0"]);
     let first = server.client();

@@ -1,4 +1,4 @@
-//! `--orphans`: children of a killed server end, or live on.
+//! Tests `--orphans`: the children of a killed server end, or live on.
 
 use crate::common::server::*;
 use crate::common::solo::Test;
@@ -38,7 +38,7 @@ fn children_of_a_killed_server_end_unless_they_are_to_be_kept() {
     }
 }
 
-/// Orphans that accepted clients for ever would keep the port from the next server.
+/// Checks that preforked orphans end. If they accepted clients for ever, they would keep the port from the next server.
 fn preforked_orphans_serve_the_client_that_they_have_and_end() {
     for address in [&["127.0.0.1:0"][..], &["--listen", "127.0.0.1:0", "127.0.0.1:0"]] {
         let mut command = mpserv(&[&["--orphans", "keep", "--prefork", "3"], address].concat());

@@ -1,4 +1,4 @@
-//! `--pidfile`: locked, written and removed.
+//! Tests `--pidfile`: the file is locked, written and removed.
 
 use std::fs;
 use std::process::Command;
@@ -34,7 +34,7 @@ fn the_pidfile_is_locked_and_removed() {
     assert!(!path.exists());
 }
 
-/// Whatever the umask: only the server's user may write to it.
+/// Checks that only the server's user may write to the file, with any umask.
 fn the_pidfile_is_readable_by_all_and_writable_by_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = TempDir::new();
@@ -73,7 +73,7 @@ fn a_pidfile_that_cannot_be_is_named() {
     refused(&["--pidfile", "/dev/null", "127.0.0.1:0"], TROUBLE, &["not a regular file"]);
 }
 
-/// A mistake on the command line must not cost a file.
+/// Checks that a mistake on the command line does not destroy a file.
 fn a_file_with_something_else_is_not_overwritten() {
     let folder = TempDir::new();
     let path = folder.join("hosts");
@@ -84,7 +84,7 @@ fn a_file_with_something_else_is_not_overwritten() {
     }
 }
 
-/// Another server removes its pidfile when it stops. A server that has opened that very file must not lock a file that
+/// Checks a server that opens the pidfile just before another server removes it. That server must not lock a file that
 /// has no name any more.
 fn a_pidfile_that_is_removed_before_it_is_locked_is_made_anew() {
     let folder = TempDir::new();

@@ -1,4 +1,4 @@
-//! `--prefork` and `--max-requests`: the pool grows, shrinks, and serves.
+//! Tests `--prefork` and `--max-requests`: the pool grows, shrinks, and serves.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -34,7 +34,7 @@ pub(crate) const TESTS: &[Test] = tests![
     only_clients_of_killed_processes_fail_of_a_million,
 ];
 
-/// Number of processes in a pool.
+/// Returns the number of processes in a pool.
 fn size(server: &Served) -> usize {
     children(server.pid()).len()
 }
@@ -73,7 +73,7 @@ fn after_so_many_another_takes_its_place() {
 fn it_grows_by_twice_as_many_each_second_and_shrinks_again() {
     let server = Served::start(&["--prefork", "2-9", "127.0.0.1:0"]);
     wait_size(&server, 2);
-    // All are busy at any time: 1, 2, 4 more, and then as many as there may be.
+    // All processes are busy at any time, so there are 1, 2 and 4 more, and then as many as allowed.
     let start = Instant::now();
     let mut all: Vec<TcpStream> = (0..10).map(|_| server.connect()).collect();
     let mut sizes = Vec::new();
@@ -83,7 +83,7 @@ fn it_grows_by_twice_as_many_each_second_and_shrinks_again() {
     });
     let seconds = start.elapsed().as_secs_f64();
     assert!(sizes.is_sorted() && seconds >= 2.0, "grown in {seconds} s: {sizes:?}");
-    // The last one waits until one ends.
+    // The last client waits until another one ends.
     let mut last = all.pop().unwrap();
     std::io::Write::write_all(&mut last, b"last").unwrap();
     all.iter_mut().for_each(|client| assert_eq!(echo(client, b"served"), b"served"));
@@ -93,7 +93,7 @@ fn it_grows_by_twice_as_many_each_second_and_shrinks_again() {
     let mut back = [0; 4];
     std::io::Read::read_exact(&mut last, &mut back).unwrap();
     drop((all, last));
-    // One each second, down to as many idle ones as there are to be.
+    // One process ends each second, until the minimum of idle ones is left.
     wait_size(&server, 2);
     assert_eq!(finish(server.client()), b"");
     server.stop();
@@ -137,17 +137,18 @@ fn on_the_way_out_clients_are_served_to_their_end() {
     let mut client = server.client();
     wait_size(&server, 4);
     server.running.signal(Signal::TERM);
-    // The idle ones go, and the one with a client stays.
+    // The idle processes end, and the one with a client stays.
     wait_size(&server, 1);
     assert_eq!(echo(&mut client, b"still"), b"still");
-    // That child has the listener too, but no client may connect and wait in vain.
+    // That child also has the listener, but no client may connect and wait in vain.
     assert_eq!(TcpStream::connect(("127.0.0.1", server.port())).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     assert_eq!(finish(client), b"");
     let log = parse_log(&server.running.wait().stderr);
     assert_eq!(log.last().unwrap().number("drained"), 4);
 }
 
-/// A signal that comes just before a process waits for a client is lost. strace loses the first ones for each.
+/// Checks that a process that misses the signal to retire gets another one. A signal that comes just before the wait
+/// for a client has no effect. strace drops the first signals of each process.
 fn a_process_that_misses_the_signal_to_retire_gets_another() {
     let folder = TempDir::new();
     let options = ["-e", "trace=kill", "-e", "inject=kill:retval=0:when=1..2"];
@@ -230,7 +231,8 @@ fn kills_under_load(connections: u64) {
         while !done.load(Ordering::Relaxed) {
             let all = children(server.pid());
             if served.load(Ordering::Relaxed) / 100 > kills && !all.is_empty() {
-                // A child of the server's that was not waited for; or it has ended by itself.
+                // The process is a child of the server that was not waited for. The call may fail, because the child
+                // may have ended by itself.
                 let _ = kill(Pid::from_raw(*random.pick(&all) as i32).unwrap(), Signal::KILL);
                 kills += 1;
             }
@@ -262,7 +264,7 @@ fn only_clients_of_killed_processes_fail_of_a_million() {
     kills_under_load(1_000_000);
 }
 
-/// A child of the pool that cannot accept ends; those that take its place come no faster than they are of use.
+/// Checks that a child of the pool that cannot accept ends, and that its replacements are not made in a busy loop.
 fn a_pool_whose_children_cannot_accept_is_no_busy_loop() {
     let folder = TempDir::new();
     let trace = folder.join("trace");
@@ -284,7 +286,7 @@ fn a_pool_whose_children_cannot_accept_is_no_busy_loop() {
         let server = Served::start_ports(&mut traced(&options, &trace, arguments), ports);
         std::thread::sleep(Duration::from_secs(1));
         let calls = fs::read_to_string(&trace).unwrap().matches(&format!("{call}(")).count();
-        // Two children have so many connections in a row that are gone, and then ten tries a second each.
+        // Each of two children may try so many connections in a row, and then ten a second.
         assert!(calls < 200, "{errno}: {calls} calls of {call} in a second");
         let told = if errno == "EINVAL" { "leave" } else { "fail" };
         assert!(server.wait_events(told, 1).len() < 10, "{errno} is logged once a second");
@@ -292,7 +294,8 @@ fn a_pool_whose_children_cannot_accept_is_no_busy_loop() {
     }
 }
 
-/// Connections that are gone when the pool accepts them: the next client is served, by children that were there before.
+/// Tests connections that are gone when the pool accepts them. The next client must be served, by the same children as
+/// before.
 fn a_pool_outlives_connections_that_are_gone_again() {
     let folder = TempDir::new();
     for errno in ERRNOS_OF_A_CONNECTION {

@@ -1,4 +1,4 @@
-//! PROGRAM: what a program finds, and real programs, unchanged.
+//! Tests PROGRAM: the state in which a program starts, and real unchanged programs.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -28,8 +28,8 @@ pub(crate) const TESTS: &[Test] = tests![
 ];
 
 fn a_program_finds_three_descriptors_default_signals_and_an_empty_mask() {
-    // The server is started with more open, and with signals ignored and blocked. A shell would change what it finds,
-    // so the programs are run without one.
+    // The server is started with further open descriptors, and with ignored and blocked signals. A shell would change
+    // this state, so the programs are run without a shell.
     let folder = TempDir::new();
     let pidfile = folder.join("pid");
     let output_of = |program: &[&str]| {
@@ -44,7 +44,7 @@ fn a_program_finds_three_descriptors_default_signals_and_an_empty_mask() {
         server.stop();
         output
     };
-    // 3 is the one through which ls reads the folder.
+    // Descriptor 3 is that by which ls reads the folder.
     assert_eq!(output_of(&["ls", "/proc/self/fd"]), "0\n1\n2\n3\n");
     let status = output_of(&["cat", "/proc/self/status"]);
     assert_eq!(["SigBlk", "SigIgn", "SigCgt"].map(|set| signals_in(&status, set)), [0; 3], "{status}");
@@ -131,7 +131,7 @@ fn a_program_with_processes_of_its_own_ends_with_all_of_them() {
     client.read_exact(&mut [0]).unwrap();
     let ended = server.running.end(Signal::TERM);
     assert_eq!(ended.status.code(), Some(0));
-    // Each of them holds the connection.
+    // Each process of the program holds the connection.
     read_all(&mut client);
 }
 
@@ -147,7 +147,7 @@ fn a_program_that_is_gone_is_told_and_the_server_goes_on() {
     fs::rename(folder.join("elsewhere"), &program).unwrap();
     assert_eq!(echo(&mut server.connect(), b"back"), b"back");
     server.wait_events("end", 2);
-    // The process that could not run it was waited for at once, not found as the child of another process.
+    // The process that could not run the program was waited for at once, and not reaped as an orphan.
     assert_eq!(server.events("orphan").len(), 0);
     server.stop();
 }
@@ -170,7 +170,7 @@ fn a_program_that_cannot_run_is_named() {
     refused(&["127.0.0.1:0", ""], USAGE, &["no name"]);
 }
 
-/// If PATH has several directories, a file that may not be run gives the better error than a missing file.
+/// Checks that a file which may not be run gives a better error than a missing file, if PATH has several directories.
 fn a_file_that_may_not_be_run_is_told_wherever_it_is_in_path() {
     let (first, second) = (TempDir::new(), TempDir::new());
     fs::write(first.join("prog"), "not a program").unwrap();
@@ -181,7 +181,7 @@ fn a_file_that_may_not_be_run_is_told_wherever_it_is_in_path() {
     }
 }
 
-/// While a program is being replaced it cannot be run: the client waits.
+/// Checks that the client waits while a program is being replaced and cannot be run.
 fn a_client_waits_while_the_program_is_being_written() {
     let folder = TempDir::new();
     let program = copy_program("/bin/cat", &folder);
@@ -202,20 +202,20 @@ fn a_client_waits_while_the_program_is_being_written() {
 fn a_directory_is_no_program() {
     let folder = TempDir::new();
     fs::create_dir(folder.join("cat")).unwrap();
-    // On the way through PATH it is passed over.
+    // The search through PATH skips such a file.
     let mut command = mpserv(&["127.0.0.1:0", "cat"]);
     let path = std::env::var("PATH").unwrap();
     let server = Served::start_command(command.env("PATH", format!("{}:{path}", folder.0.display())));
     assert_eq!(echo(&mut server.connect(), b"through cat"), b"through cat");
     server.stop();
-    // If there is no other address, the server does not start.
+    // If there is no other file, the server does not start.
     let mut command = mpserv(&["127.0.0.1:0", "cat"]);
     let ended = run(command.env("PATH", &folder.0), Output::Pipe);
     assert_eq!(ended.status.code(), Some(TROUBLE), "{}", ended.stderr);
     refused_last(&["127.0.0.1:0", folder.join("cat").to_str().unwrap()]);
 }
 
-/// Ends at once, because the program cannot be run.
+/// Runs a server that ends at once because the program cannot be run.
 #[track_caller]
 fn refused_last(arguments: &[&str]) {
     let ended = run_mpserv(arguments);

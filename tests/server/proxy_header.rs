@@ -1,4 +1,4 @@
-//! The PROXY header: what the parser takes for one, and what it refuses.
+//! Tests the parser of the PROXY header: the headers that it accepts, and those that it refuses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -15,7 +15,7 @@ pub(crate) const TESTS: &[Test] = tests![
     two_parsers_agree_on_ten_million_inputs,
 ];
 
-/// Result of parsing these bytes, and the number of bytes of the header.
+/// Parses these bytes. Returns the result, and the number of bytes of the header.
 fn parse(bytes: &[u8]) -> Result<Option<(Header, usize)>, ProxyError> {
     let mut parser = Parser::new();
     for (index, byte) in bytes.iter().enumerate() {
@@ -32,7 +32,7 @@ fn proxied(source: &str, destination: &str) -> Header {
 
 pub(crate) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// A header of version 2.
+/// Returns a header of version 2.
 pub(crate) fn v2(version_command: u8, family: u8, block: &[u8]) -> Vec<u8> {
     let length = u16::try_from(block.len()).unwrap().to_be_bytes();
     [SIGNATURE, &[version_command, family], &length, block].concat()
@@ -76,7 +76,7 @@ fn what_the_standard_allows_is_understood() {
         let length = bytes.len();
         let more = [&bytes[..], b"PROXY"].concat();
         assert_eq!(parse(&more), Ok(Some((header, length))), "{}", bytes[..length.min(150)].escape_ascii());
-        // A header that is cut off is not one yet, wherever that is.
+        // A header that is cut off at any place is not complete.
         for cut in (0..length.min(400)).chain([length - 1]) {
             assert_eq!(parse(&bytes[..cut]), Ok(None), "{} of {}", cut, bytes[..length.min(150)].escape_ascii());
         }
@@ -131,7 +131,7 @@ fn what_the_standard_forbids_is_refused() {
         short(0x21, 35),
         short(0x31, 215),
         short(0x11, 0),
-        // Additional fields that are cut off, or longer than what is left.
+        // These have additional fields that are cut off, or longer than the rest of the header.
         v2(0x21, 0x11, &[&V4_BLOCK[..], &[4]].concat()),
         v2(0x21, 0x11, &[&V4_BLOCK[..], &[4, 0]].concat()),
         v2(0x21, 0x11, &[&V4_BLOCK[..], &[4, 0, 1]].concat()),
@@ -206,7 +206,7 @@ fn reference_v2(bytes: &[u8]) -> Result<Option<(Header, usize)>, ()> {
     if length - 16 < addresses {
         return Err(());
     }
-    // As far as it is there, for a mistake is one before the end has come.
+    // Only the bytes that are there are checked, because a mistake is refused before the end has come.
     let block = &bytes[16..length.min(bytes.len())];
     let mut tlvs = block.get(addresses..).unwrap_or_default();
     let mut left = length - 16 - addresses;

@@ -1,4 +1,4 @@
-//! `--proxy-protocol`: what comes of a header, and of none.
+//! Tests `--proxy-protocol`: connections with a header, and without one.
 
 use std::io::Write;
 use std::thread::sleep;
@@ -19,7 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_program_finds_the_client_in_its_environment,
 ];
 
-/// Sends a header, and what an echo server answers to it.
+/// Sends a header, and returns the answer of an echo server.
 fn talk(server: &Served, bytes: &[u8]) -> Vec<u8> {
     let mut client = server.connect();
     // The server may have closed the connection already.
@@ -38,7 +38,7 @@ fn not_a_byte_beyond_the_header_is_taken() {
             v2(0x21, 0x11, &[&V4_BLOCK[..], &[4, 0x10, 0], &[0; 0x1000]].concat()),
         ] {
             assert_eq!(talk(&server, &[&header[..], b"PROXY \r\n\r\n"].concat()), b"PROXY \r\n\r\n");
-            // Byte by byte.
+            // Send the header byte by byte.
             let mut client = server.connect();
             client.set_nodelay(true).unwrap();
             for byte in &header[..header.len().min(60)] {
@@ -88,9 +88,9 @@ fn a_header_has_three_seconds() {
         let server = Served::start(&[mode, &["--proxy-protocol", "127.0.0.1:0"]].concat());
         let start = Instant::now();
         let mut client = server.connect();
-        // A byte now and then does not help.
+        // A client that sends a byte now and then gets no more time.
         for byte in b"PROX" {
-            // On a busy machine its time may be up meanwhile.
+            // The write may fail on a busy machine, because the client's time may be up.
             let _ = client.write_all(&[*byte]);
             sleep(Duration::from_millis(500));
         }

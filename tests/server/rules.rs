@@ -1,4 +1,4 @@
-//! `--rules`: what rules say, compared with Python's ipaddress, and what is no rule.
+//! Tests `--rules`: compares rules with Python's ipaddress, and tries lines that are no rules.
 
 use std::fs;
 use std::io::Write as _;
@@ -75,7 +75,7 @@ fn a_mapped_network_is_one_of_ipv4() {
     assert_eq!(rules.find(ip("10.9.9.9")).unwrap().action, Action::Deny);
     assert_eq!(rules.find(ip("192.0.2.1")).unwrap().action, Action::Allow);
     assert!(rules.find(ip("192.0.2.2")).is_none(), "::/0 is not for IPv4");
-    // A network that is larger than that of all mapped addresses is none of IPv4.
+    // A network that is larger than that of all mapped addresses is not an IPv4 network.
     for (network, is_v4) in [("::ffff:0.0.0.0/96", true), ("::fffe:0:0/95", false), ("::/95", false), ("::/90", false)]
     {
         let rules = self::rules(&format!("deny {network}"));
@@ -134,7 +134,7 @@ fn the_longest_file_is_read() {
     fs::write(&file, "#".repeat(LONGEST - rule.len() - 1) + "\n" + rule).unwrap();
     let server = Served::start(&["--rules", file.to_str().unwrap(), "127.0.0.1:0"]);
     assert_eq!(read_all(&mut server.connect()), b"");
-    // The last line was read, too.
+    // The last line was read as well.
     assert_eq!(server.wait_events("refuse", 1)[0].get("why"), "rules");
     server.stop();
 }
@@ -160,7 +160,7 @@ fn a_file_that_is_none_is_told() {
     assert!(ended.stderr.starts_with(&told), "{}", ended.stderr);
 }
 
-/// Addresses and networks that are often near each other.
+/// Returns a random address. Addresses and networks are often near each other.
 fn address(random: &mut Random) -> IpAddr {
     if random.below(2) == 0 {
         let bits = random.next() as u32 & *random.pick(&[u32::MAX, 0xff, 0xffff, 0x0f00_00ff]);
@@ -187,7 +187,7 @@ fn network(random: &mut Random) -> String {
     }
 }
 
-/// Reads rules and addresses, and prints for each of these the line of the first rule that matches, or 0.
+/// A program that reads rules and addresses. For each address it prints the line of the first rule that matches, or 0.
 const PYTHON: &str = "
 import ipaddress, sys
 rules = [ipaddress.ip_network(line.split()[1]) for line in open(sys.argv[1])]
@@ -203,7 +203,7 @@ fn a_hundred_thousand_addresses_are_matched_as_python_does() {
     let folder = TempDir::new();
     let file = folder.join("rules");
     let mut random = Random::new(6);
-    // Each rule says by its limit which line it is.
+    // The limit of each rule is the number of its line.
     let text: String = (1..=60).map(|line| format!("allow {} max-children={line}\n", network(&mut random))).collect();
     fs::write(&file, &text).unwrap();
     let rules = rules(&text);
@@ -233,7 +233,7 @@ fn a_hundred_thousand_addresses_are_matched_as_python_does() {
 fn limits_of_rules_hold_at_their_boundary() {
     let folder = TempDir::new();
     let file = folder.join("rules");
-    // In place of the server's own limit, and for all that a rule matches.
+    // The limits hold in place of the server's own limit, and for all clients that a rule matches.
     for (rule, why) in
         [("max-per-source=2", "max-per-source"), ("max-per-source=9 max-children=2", "rule's max-children")]
     {
@@ -254,7 +254,7 @@ fn limits_of_rules_hold_at_their_boundary() {
     }
 }
 
-/// Words that rules are made of, and that are almost so.
+/// Words of rules, and words that are almost valid.
 const WORDS: [&[u8]; 22] = [
     b"allow ",
     b"deny ",
@@ -280,7 +280,7 @@ const WORDS: [&[u8]; 22] = [
     b"255",
 ];
 
-/// Parses so many texts, each of which is made of an earlier one. What is accepted is written and parsed again.
+/// Parses so many texts, each of them made from an earlier one. Accepted texts are written and parsed again.
 fn fuzz(inputs: u64) {
     let mut random = Random::new(inputs);
     let mut accepted = 0_u64;
@@ -309,7 +309,7 @@ fn fuzz(inputs: u64) {
     assert!(accepted > inputs / 100 && accepted < inputs);
 }
 
-/// Every line of an accepted text is what the docs say, by another way of looking at it.
+/// Checks that every line of an accepted text agrees with the docs, by a second parser.
 #[track_caller]
 fn assert_strict(text: &[u8]) {
     for line in text.split(|&byte| byte == b'\n') {

@@ -1,4 +1,4 @@
-//! `--sandbox`: what children cannot do.
+//! Tests `--sandbox`: the calls that children cannot make.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -40,7 +40,7 @@ fn misbehave(connection: Connection) -> mpserv::errno::Result<()> {
         b'f' if unsafe { ffi::unistd::fork() } == 0 => mpserv::process::_exit(0),
         b'x' => {
             let null = std::ptr::null();
-            // SAFETY: the lists may be null on Linux.
+            // SAFETY: Linux allows null for both lists.
             unsafe { ffi::unistd::execve(c"/bin/true".as_ptr(), null, null) };
         }
         b'n' => {
@@ -53,7 +53,7 @@ fn misbehave(connection: Connection) -> mpserv::errno::Result<()> {
     connection.write_all(&order)
 }
 
-/// Asks for the process id as a program for i386 does, by a number that is another call's elsewhere.
+/// Asks for the process id as a program for i386 does. On x86-64 the same number is another call.
 fn call_as_i386() {
     #[cfg(target_arch = "x86_64")]
     {
@@ -67,7 +67,7 @@ fn call_as_i386() {
     }
 }
 
-/// A server of this test's own, in a child of the test.
+/// A server in a child of this test.
 pub(crate) struct Own {
     child: Child,
     port: u16,
@@ -84,7 +84,7 @@ impl Own {
         let log = folder.join("log");
         let test = getpid();
         let child = spawn(|| {
-            // Whatever becomes of the test.
+            // The server must end even if the test fails.
             set_pdeathsig(test, Signal::KILL).unwrap();
             let file = File::create(&log).unwrap();
             // SAFETY: standard error is this child's own.
@@ -122,8 +122,8 @@ impl Own {
 
 const CALLS: [std::ffi::c_long; 2] = [c::SYS_recvfrom, c::SYS_sendto];
 
-/// A service that is told to do this is ended for this call, and the server goes on. `None` is for an order for which
-/// the C library chooses the call.
+/// Checks that a service which is told to do this is ended for this call, and that the server goes on. `None` is for an
+/// order for which the C library chooses the call.
 #[track_caller]
 fn is_ended_for(order: u8, call: Option<&str>) {
     let server = Own::start(|server| server.sandbox(&CALLS), misbehave);
@@ -156,7 +156,7 @@ fn a_service_that_makes_a_call_without_a_name_is_ended() {
     is_ended_for(b'n', Some("1000"));
 }
 
-/// The filter goes by numbers of calls, which are other calls' on another architecture.
+/// Tests calls of another architecture. The filter looks at the numbers of calls, which mean other calls there.
 fn a_service_that_makes_a_call_of_another_architecture_is_ended() {
     if !cfg!(target_arch = "x86_64") {
         skip("no second architecture");

@@ -1,4 +1,4 @@
-//! `--sandbox`: a child that a client has taken over reaches no further than its connection.
+//! Tests `--sandbox`: a child that a client has taken over reaches no further than its connection.
 
 use std::ffi::{c_int, c_long, c_void};
 use std::ptr;
@@ -21,10 +21,10 @@ pub(crate) const TESTS: &[Test] = tests![
     a_call_that_the_handler_names_is_allowed_on_the_connection,
 ];
 
-/// More descriptors than the server has.
+/// A number of descriptors above that of the server.
 const DESCRIPTORS: c_int = 64;
 
-/// Makes a call on every descriptor but the connection.
+/// Makes a call on every descriptor except the connection.
 fn on_all_others(connection: &Connection, call: impl Fn(c_int)) {
     (0..DESCRIPTORS).filter(|fd| *fd != connection.as_fd().raw()).for_each(call);
 }
@@ -35,7 +35,7 @@ fn reach(connection: Connection) -> mpserv::errno::Result<()> {
     connection.read(&mut order)?;
     match order[0] {
         b'f' => on_all_others(&connection, |fd| {
-            // A filter that lets no packet pass.
+            // This filter lets no packet pass.
             let mut drop_all = libc::sock_filter { code: libc::BPF_RET as u16, jt: 0, jf: 0, k: 0 };
             let program = libc::sock_fprog { len: 1, filter: &raw mut drop_all };
             let size = size_of_val(&program) as libc::socklen_t;
@@ -76,7 +76,7 @@ fn reach(connection: Connection) -> mpserv::errno::Result<()> {
 const ECHO: [c_long; 2] = [c::SYS_recvfrom, c::SYS_sendto];
 const ECHO_AND_SHUTDOWN: [c_long; 3] = [c::SYS_recvfrom, c::SYS_sendto, c::SYS_shutdown];
 
-/// A child that is told to do this is ended for the call, and the server serves on.
+/// Checks that a child which is told to do this is ended for the call, and that the server goes on.
 #[track_caller]
 fn is_ended_for(calls: &'static [c_long], is_pool: bool, order: u8, call: &str) {
     let pool = |server: mpserv::server::Server<'static>| if is_pool { server.prefork(2, 2) } else { server };

@@ -1,4 +1,4 @@
-//! `--service`: the built-in services, and the bytes that come back.
+//! Tests `--service`: the built-in services, and the bytes that come back.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -19,7 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_gigabyte_comes_back_bit_by_bit,
 ];
 
-/// Sends `text` from one thread and reads what comes back in this one, to the end.
+/// Sends `text` from another thread, and reads the answer in this one, up to the end.
 fn exchange(client: TcpStream, text: &[u8]) -> Vec<u8> {
     let mut writer = client.try_clone().unwrap();
     let mut reader = client;
@@ -48,7 +48,8 @@ fn long_lines_and_binary_data_come_back() {
 fn echo_of(length: usize) {
     let server = Served::start(&["127.0.0.1:0"]);
     let client = server.connect();
-    // Not all in memory: a block that does not divide what the service reads at once.
+    // The data is a repeated block, so that it need not be in memory as a whole. The service's buffer is no multiple of
+    // the block.
     let block = Random::new(1).bytes(1_000_003);
     let mut writer = client.try_clone().unwrap();
     let mut reader = client;
@@ -94,7 +95,7 @@ fn a_client_that_ends_its_half_gets_the_rest() {
 fn the_other_services_do_what_they_are_called() {
     let server = Served::start(&["--service", "rot13", "127.0.0.1:0"]);
     let mut client = server.connect();
-    // Every letter, and the characters beside the first and the last ones.
+    // The text has every letter, and the characters beside the first and last letters.
     client.write_all(b"@AMNZ[`amnz{ abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ \xff\n").unwrap();
     assert_eq!(finish(client), b"@NZAM[`nzam{ nopqrstuvwxyzabcdefghijklm NOPQRSTUVWXYZABCDEFGHIJKLM \xff\n");
     server.stop();

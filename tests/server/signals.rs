@@ -1,4 +1,4 @@
-//! Effect of each signal on a server with live connections. No connection is lost.
+//! Tests the effect of each signal on a server with live connections. No connection may be lost.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -65,7 +65,7 @@ fn a_second_term_skips_the_wait_and_quit_does_not_wait_at_all() {
     }
 }
 
-/// The last of them are found by a timer, not by a signal: no child is waited for then.
+/// Checks the end of a server with many children. A timer, and not a signal, finds the last ended children.
 fn a_server_with_many_children_ends_with_the_last_of_them() {
     let count = 600;
     let server = Served::start(&["-q", "-c", "600", "127.0.0.1:0"]);
@@ -101,12 +101,12 @@ fn sigpipe_does_not_end_the_server() {
     assert_eq!(ended.status.code(), Some(0), "{:?}", start.elapsed());
 }
 
-/// SIGTERM to a server that has just begun to serve, is about to wait, or waits: it always ends.
+/// Sends SIGTERM to a server that has just begun to serve, is about to wait, or waits. The server must always end.
 fn term_races(tries: usize) {
     for delay in 0..tries {
         let server = Served::start(&["-q", "127.0.0.1:0"]);
-        // The port is out before the server waits for the first time. A little later each time, in steps of about what
-        // one system call takes, the signal comes at every place between there and the wait.
+        // The server prints its port before it waits for the first time. The signal comes a little later in each try,
+        // in steps of about one system call. So it comes at every place between the print and the wait.
         for _ in 0..delay % 200 {
             std::hint::spin_loop();
         }
@@ -133,7 +133,7 @@ fn term_at_each_system_call_of_the_loop_is_not_lost() {
         let server = Served::start_command(&mut traced(&["-e", &inject], &trace, &["127.0.0.1:0"]));
         let mut server = server;
         wait_until("the call was made, and the signal was heard", || {
-            // Whether this one is served depends on when the signal comes; that the server ends does not.
+            // This client may be served or not, depending on when the signal comes. The server must end in any case.
             if let Ok(mut client) = TcpStream::connect(("127.0.0.1", server.port())) {
                 let _ = client.write_all(b"hello");
             }
@@ -147,8 +147,8 @@ fn term_at_each_system_call_of_the_loop_is_not_lost() {
 
 fn term_that_comes_when_all_is_done_changes_nothing() {
     let folder = TempDir::new();
-    // The first is the dynamic linker's, where there is one, the next of the list of mappings; the others give the
-    // tables back at the end.
+    // The first munmap is from the dynamic linker, if there is one. The next one is about the list of mappings. The
+    // others give the tables back at the end.
     let options = ["-e", "inject=munmap:signal=TERM:when=3+"];
     let server = Served::start_command(&mut traced(&options, &folder.join("trace"), &["127.0.0.1:0"]));
     server.stop();

@@ -1,4 +1,4 @@
-//! `--mode` and `--owner`: the file of a Unix socket.
+//! Tests `--mode` and `--owner`: the file of a Unix socket.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -20,7 +20,7 @@ pub(crate) const TESTS: &[Test] = tests![
     wrong_modes_and_owners_are_told,
 ];
 
-/// A folder that every user may enter and write to.
+/// Makes a folder that every user may enter and write to.
 fn open_folder() -> TempDir {
     let folder = TempDir::new();
     fs::set_permissions(&folder.0, PermissionsExt::from_mode(0o777)).unwrap();
@@ -107,7 +107,7 @@ fn only_root_gives_the_file_away_and_none_is_left() {
     needs_root();
     needs_command("setpriv");
     let folder = open_folder();
-    // A copy, because the folder of the build may be closed to others.
+    // The test uses a copy, because other users may not reach the folder of the build.
     let program = folder.join("mpserv");
     copy_to(MPSERV, &program);
     let path = folder.join("socket");

@@ -1,4 +1,4 @@
-//! `--backlog`, `--keepalive`, `--nodelay`, `--reuse-port` and `--defer-accept`.
+//! Tests `--backlog`, `--keepalive`, `--nodelay`, `--reuse-port` and `--defer-accept`.
 
 use std::fs;
 
@@ -21,8 +21,8 @@ fn a_backlog_that_the_kernel_caps_is_told() {
     server.stop();
 }
 
-/// The value of an integer option of a connection's other end, as /proc and getsockopt do not show it: by the server's
-/// own calls.
+/// Checks the options by the server's own calls, because /proc and getsockopt do not show options of the other end of a
+/// connection.
 fn options_of_sockets_are_set_once_on_the_listener() {
     let folder = TempDir::new();
     let trace = folder.join("trace");
@@ -50,7 +50,7 @@ fn two_servers_share_a_port_only_if_both_say_so() {
     let alone = run_mpserv(&[&address]);
     assert_eq!(alone.status.code(), Some(111));
     server.stop();
-    // And a port whose last connections are in TIME_WAIT is taken again.
+    // A port whose last connections are in TIME_WAIT can be used again.
     let server = Served::start(&["127.0.0.1:0", "sh", "-c", "exit 0"]);
     let address = format!("127.0.0.1:{}", server.port());
     assert_eq!(read_all(&mut server.connect()), b"");

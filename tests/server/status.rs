@@ -1,4 +1,4 @@
-//! `--status`, `--json`, `--watch` and the title of the process.
+//! Tests `--status`, `--json`, `--watch` and the title of the process.
 
 use std::collections::HashMap;
 use std::fs;
@@ -34,7 +34,7 @@ fn the_status_is_shown_as_a_table_and_in_the_title() {
         let all = server.clients(2);
         wait_until("the title has both", || {
             title(server.pid()) == format!("mpserv: 2/{limit} children") || {
-                // A pool's parent looks when it is woken.
+                // The parent of a pool updates the counts when it is woken.
                 server.running.signal(Signal::USR1);
                 false
             }
@@ -54,7 +54,7 @@ fn the_status_is_shown_as_a_table_and_in_the_title() {
             let address = client.local_addr().unwrap().to_string();
             assert!(lines.iter().any(|line| line.ends_with(&address)), "{address}: {shown}");
         }
-        // Every second, until the server is gone.
+        // The status is shown every second, until the server is gone.
         let mut command = Command::new(MPSERV);
         let watch = Running::start(command.args(["--status", pidfile, "--watch"]).stdin(Stdio::null()), Output::Pipe);
         wait_until("it was shown twice", || watch.stdout_so_far().matches("mpserv ").count() >= 2);
@@ -78,7 +78,7 @@ for line in sys.stdin:
     show('', json.loads(line))
 ";
 
-/// The values of an object of JSON, by their paths. Python parses it.
+/// Returns the values of a JSON object, by their paths. Python parses the text.
 #[track_caller]
 pub(crate) fn parse_json(json: &str) -> HashMap<String, String> {
     needs_command("python3");
@@ -148,7 +148,7 @@ fn as_json_the_status_is_watched_a_line_each_second() {
     let server = Served::start(&["--pidfile", pidfile, "127.0.0.1:0"]);
     let mut command = Command::new(MPSERV);
     let options = ["--json", "--status", pidfile, "--watch"];
-    // On a terminal as well nothing but JSON is written.
+    // Even on a terminal, only JSON is written.
     let watch = Running::start(command.args(options).stdin(Stdio::null()), Output::Terminal);
     wait_until("it was shown twice", || watch.stdout_so_far().matches('\n').count() >= 2);
     server.stop();

@@ -1,4 +1,4 @@
-//! The process that starts the server may leave it next to nothing, and the clock may be years ahead.
+//! Tests a server that starts with next to nothing, and a clock that is years ahead.
 
 use std::fs;
 use std::io::Write;
@@ -26,7 +26,7 @@ fn it_serves_with_its_standard_descriptors_closed() {
     let server = Running::start(Command::new("sh").args(["-c", &script]), Output::Pipe);
     let mut client = wait_for("the server listens", || TcpStream::connect(("127.0.0.1", port)).ok());
     client.write_all(b"hello\n").unwrap();
-    // 3 is ls's own.
+    // Descriptor 3 belongs to ls.
     assert_eq!(String::from_utf8(finish(client)).unwrap(), "0\n1\n2\n3\nhello\n");
     assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
 }
@@ -41,8 +41,8 @@ fn an_empty_environment_is_enough() {
     }
 }
 
-/// The time of day may jump: nothing that the server does depends on it. It asks the monotonic clock without a system
-/// call, so that no trace could show it: its source does. Only a line of the log in JSON bears the time of day.
+/// Checks that only the log depends on the time of day, which may jump. The server reads clocks without system calls,
+/// so a trace cannot show them. The test looks at the source instead.
 fn nothing_depends_on_the_time_of_day() {
     let mut waiting = vec![std::path::PathBuf::from("src/server")];
     let mut files = 0;
@@ -61,7 +61,7 @@ fn nothing_depends_on_the_time_of_day() {
     assert!(files > 10);
 }
 
-/// In a time namespace whose monotonic clock is years ahead, timeouts last as long as elsewhere.
+/// Checks that timeouts are unchanged in a time namespace whose monotonic clock is years ahead.
 fn a_clock_that_is_years_ahead_changes_nothing() {
     needs_command("unshare");
     let mut command = Command::new("unshare");

@@ -1,4 +1,4 @@
-//! The service manager: the sockets that it passes, and what it is told.
+//! Tests the service manager: the sockets that it passes, and the messages to it.
 
 use std::fs;
 use std::net::TcpListener;
@@ -50,7 +50,7 @@ impl Manager {
         Manager { socket, name: format!("@{name}"), _folder: None }
     }
 
-    /// The next message that is not about the status, nor a sign of life.
+    /// Returns the next message, without status messages and signs of life.
     #[track_caller]
     fn hear(&self) -> String {
         loop {
@@ -80,7 +80,7 @@ fn the_manager_is_told_how_the_server_is() {
         let client = server.client();
         wait_until("the status says so", || manager.hear_any() == "STATUS=1/64 children");
         drop(client);
-        // A successor takes over.
+        // Make a successor take over.
         server.running.signal(Signal::USR2);
         let message = manager.hear();
         let (first, micros) = message.split_once('\n').unwrap();
@@ -91,7 +91,7 @@ fn the_manager_is_told_how_the_server_is() {
             let pid: u32 = fs::read_to_string(&pidfile).ok()?.trim().parse().ok()?;
             (pid != server.pid()).then_some(pid)
         });
-        // Both say so: the old one, whom the manager believes, and the new one.
+        // Both servers send this: the old one, whom the manager trusts, and the new one.
         let ready = format!("READY=1\nMAINPID={pid}");
         assert_eq!([manager.hear(), manager.hear()], [ready.clone(), ready]);
         let pid = Pid::from_raw(pid as i32).unwrap();
@@ -101,7 +101,8 @@ fn the_manager_is_told_how_the_server_is() {
     }
 }
 
-/// After the handover only the successor speaks to the manager, though the old server still has clients.
+/// Checks that after the handover only the successor sends messages to the manager, though the old server still has
+/// clients.
 fn a_server_that_has_handed_over_is_silent() {
     let manager = Manager::at_a_path();
     let folder = TempDir::new();
@@ -130,10 +131,10 @@ fn a_server_that_has_handed_over_is_silent() {
     wait_until("both have ended", || state(server.pid()) == Some('Z') && !pidfile.exists());
 }
 
-/// Time within which a status would come: at most one a second is sent.
+/// The time within which a status would come. A server sends at most one a second.
 const STATUS_WITHIN: Duration = Duration::from_millis(1500);
 
-/// The successor gets the sockets by other means, and must not take them for those of the manager.
+/// Checks that a successor, which gets the sockets by other means, does not take them for those of the manager.
 fn a_successor_finds_nothing_of_what_was_passed() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = TempDir::new();
@@ -184,7 +185,7 @@ fn the_watchdog_hears_of_it_twice_as_often_as_need_be() {
         wait_until("the watchdog hears of it", || manager.hear_any() == "WATCHDOG=1");
         Instant::now()
     };
-    // A busy machine makes some of the periods longer than a second, and then the next one shorter.
+    // On a busy machine, some periods are longer than a second, and the next ones are shorter.
     let first = hear();
     let (mut last, mut is_short, mut count) = (first, false, 0);
     while count < 3 || !is_short {
@@ -198,7 +199,7 @@ fn the_watchdog_hears_of_it_twice_as_often_as_need_be() {
     server.stop();
 }
 
-/// A wrong path, a number, another kind of socket: the server serves, and warns once.
+/// Tries a wrong path, a number, and another kind of socket. The server must serve, and warn once.
 fn a_manager_that_cannot_be_reached_is_told_of_once() {
     for name in ["/no/such/socket", "5", "vsock:2:1234", "relative", &format!("/{}", "x".repeat(200))] {
         let server = Served::start_command(mpserv(&["127.0.0.1:0"]).env("NOTIFY_SOCKET", name));
@@ -210,7 +211,7 @@ fn a_manager_that_cannot_be_reached_is_told_of_once() {
     }
 }
 
-/// The variable by which a server tells its successor what it has passed, made up of anything.
+/// Tries random values of the variable by which a server names the passed descriptors to its successor.
 fn a_malformed_inheritance_is_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     for words in ["", ",", ",0", ",1000,0", ",2,0", ",99999999999,0", ",-1,0", ",3,3", ",3,0,3", ",3,0,x"] {
@@ -220,7 +221,8 @@ fn a_malformed_inheritance_is_refused() {
     }
 }
 
-/// A command that passes a socket as the service manager does: as descriptor 3, to the process that it becomes.
+/// Returns a command that passes a socket as the service manager does: as descriptor 3, to the program that replaces
+/// the command.
 fn passing(listener: &TcpListener, variables: &str, arguments: &str) -> Command {
     let mut command = Command::new("sh");
     let script = format!("{variables} exec '{MPSERV}' -1 {arguments} 3<&0 </dev/null");
@@ -239,9 +241,9 @@ fn a_socket_that_is_passed_is_served() {
         let mut client = server.client();
         server.running.signal(Signal::TERM);
         server.wait_events("stop", 1);
-        // No child of the pool waits for a client any more.
+        // All children of the pool that waited for a client have ended.
         wait_until("there is one child", || children(server.pid()).len() == 1);
-        // The socket is the manager's, and stays open: a client that connects now waits for the next server.
+        // The socket belongs to the manager and stays open, so a client that connects now waits for the next server.
         let mut next = connect(port);
         assert_eq!(echo(&mut client, b"still"), b"still");
         assert_eq!(finish(client), b"");
@@ -301,7 +303,7 @@ fn systemd_socket_activate_starts_it() {
         });
         (!running.has_ended()).then(|| (running, free[0].port()))
     });
-    // The first client has it started.
+    // The first client makes systemd start the server.
     let mut client = connect(port);
     assert_eq!(echo(&mut client, b"Hello"), b"Hello");
     assert_eq!(manager.hear(), format!("READY=1\nMAINPID={}", running.pid()));

@@ -1,4 +1,4 @@
-//! A terminal as the log: it may close, or stop background processes that write to it.
+//! Tests a terminal as the log. The terminal may close, or stop background processes that write to it.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -14,7 +14,8 @@ pub(crate) const TESTS: &[Test] =
 
 const MODES: [&[&str]; 3] = [&["127.0.0.1:0"], &["--prefork", "2", "127.0.0.1:0"], &["127.0.0.1:0", "cat"]];
 
-/// Starts `mpserv` as the leader of a session whose terminal is `slave`, as a login shell would be. Returns its port.
+/// Starts `mpserv` as the leader of a session whose terminal is `slave`, like a login shell. Returns the process and
+/// its port.
 fn start_on(slave: &std::os::fd::OwnedFd, arguments: &[&str]) -> (std::process::Child, u16) {
     let mut command = Command::new("setsid");
     command.args(["--ctty", MPSERV, "-1"]).args(arguments);
@@ -37,7 +38,8 @@ fn end(mut server: std::process::Child) {
     assert_eq!(status.code(), Some(0));
 }
 
-/// The kernel sends SIGHUP to the leader of the session, and every write to the terminal fails from then on.
+/// Tests a terminal that closes: the kernel sends SIGHUP to the leader of the session, and every later write to the
+/// terminal fails.
 fn a_server_whose_terminal_has_closed_goes_on() {
     needs_command("setsid");
     for mode in MODES {
@@ -54,7 +56,8 @@ fn a_server_whose_terminal_has_closed_goes_on() {
     }
 }
 
-/// `stty tostop` stops background processes that write. Children are in the background, as each has its own group.
+/// Tests `stty tostop`, which stops background processes that write. Children are in the background, because each has
+/// its own group.
 fn a_terminal_that_stops_background_processes_stops_no_child() {
     needs_command("setsid");
     for mode in &MODES[..2] {
@@ -63,7 +66,7 @@ fn a_terminal_that_stops_background_processes_stops_no_child() {
         assert!(stty.success());
         let (server, port) = start_on(&slave, mode);
         for _ in 0..3 {
-            // The child logs that it serves, and a preforked one that it has served.
+            // The child logs that it serves, and a preforked child also logs that it has served.
             assert_eq!(finish(served(port)), b"", "{mode:?}");
         }
         end(server);

@@ -1,4 +1,4 @@
-//! The usage text, and what is said of wrong command lines.
+//! Tests the usage text, and the messages about wrong command lines.
 
 use std::path::Path;
 use std::process::Command;
@@ -32,7 +32,7 @@ fn help_fits_a_screen_and_names_every_option() {
     let version = run_mpserv(&["--version"]);
     assert_eq!(version.stdout, concat!("mpserv ", env!("CARGO_PKG_VERSION"), "\n"));
     assert_eq!(run_mpserv(&["-V"]), version);
-    // Each option that it shows is one.
+    // Each option in the text is a real option.
     let options: Vec<&str> = ended
         .stdout
         .split_whitespace()

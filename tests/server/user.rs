@@ -1,4 +1,4 @@
-//! `--user`, `--chroot` and `--rlimit`: what was given up does not come back.
+//! Tests `--user`, `--chroot` and `--rlimit`: rights that were given up do not come back.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(crate) const TESTS: &[Test] = tests![
     users_and_limits_that_there_are_not_are_told,
 ];
 
-/// The value of a field of `/proc/PID/status`.
+/// Returns the value of a field of `/proc/PID/status`.
 fn status(pid: u32, field: &str) -> String {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
@@ -44,7 +44,7 @@ fn nobody_becomes_root_again() {
     let server = Own::start(|server| server.user(nobody), try_to_return);
     assert_eq!(server.order(b'.'), b"nobody", "{:?}", server.log());
     server.stop();
-    // A program that belongs to root, and says so, does not help either.
+    // A setuid program of root does not help, either.
     let folder = TempDir::new();
     fs::set_permissions(&folder.0, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let program = folder.join("id");
@@ -69,7 +69,7 @@ fn a_server_as_nobody_has_nothing_left() {
             assert_eq!(status(pid, set), "0000000000000000", "{set} of {pid}");
         }
         assert_eq!(status(pid, "NoNewPrivs"), "1");
-        // No other process of that user can look into it: its files in /proc are root's.
+        // No other process of that user can look into the server, because its files in /proc belong to root.
         let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(format!("/proc/{pid}/environ")).unwrap());
         assert_eq!(owner, 0, "process {pid} can be dumped");
     }
@@ -88,8 +88,8 @@ fn groups_are_those_that_are_asked_for() {
     }
 }
 
-/// Names are looked up by the C library, in the way that `/etc/nsswitch.conf` says: with its files alone, and with the
-/// module that Debian, Fedora and others add.
+/// Checks that the C library looks up names as `/etc/nsswitch.conf` says: only in files, and with the module that
+/// Debian, Fedora and others add.
 fn users_are_found_by_the_modules_of_the_system() {
     needs_root();
     let systemd = Command::new("sh").args(["-c", "ldconfig -p | grep -q libnss_systemd"]).status().unwrap();
@@ -100,7 +100,7 @@ fn users_are_found_by_the_modules_of_the_system() {
         let folder = TempDir::new();
         let file = folder.join("nsswitch.conf");
         fs::write(&file, format!("passwd: {modules}\ngroup: {modules}\n")).unwrap();
-        // In a mount namespace of its own, the server finds this file where the system's is.
+        // In its own mount namespace, the server finds this file in place of the system's file.
         let mpserv = |user: &str| {
             let mount = "mount --bind \"$0\" /etc/nsswitch.conf && exec \"$@\"";
             let mut command = Command::new("unshare");
@@ -127,7 +127,7 @@ fn users_are_found_by_the_modules_of_the_system() {
     }
 }
 
-/// Root may enter the directory and run the program, the user of the server may not.
+/// Tests a program in a directory that root may enter, but not the user of the server.
 fn a_program_that_the_user_cannot_reach_is_told() {
     needs_root();
     let folder = TempDir::new();
@@ -151,7 +151,8 @@ fn a_child_has_its_limits() {
     server.stop();
 }
 
-/// A server that is started as the user whom it names forbids by itself to be looked into: no change of user does it.
+/// Checks that a server which is started as the user that it names forbids by itself that other processes look into it.
+/// No change of the user does that for it.
 fn a_server_that_is_its_user_already_cannot_be_dumped() {
     needs_root();
     let folder = TempDir::new();
@@ -169,7 +170,8 @@ fn a_server_that_is_its_user_already_cannot_be_dumped() {
     assert_eq!((owner(&[]), owner(&["-u", "65534:65534"])), (65534, 0));
 }
 
-/// Without the right to raise a hard limit, a child may have any limit up to it, whatever the soft limit is.
+/// Checks limits without the right to raise a hard limit. A child may have any limit up to the hard one, for any soft
+/// limit.
 fn a_limit_above_the_hard_one_needs_root() {
     needs_root();
     let folder = TempDir::new();
@@ -207,7 +209,7 @@ fn a_root_directory_is_entered() {
 
 fn who_is_not_root_becomes_nobody_else() {
     needs_root();
-    // A copy, because the folder of the build may be closed to others.
+    // The test uses a copy, because other users may not reach the folder of the build.
     let folder = TempDir::new();
     fs::set_permissions(&folder.0, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let program = folder.join("mpserv");

@@ -1,4 +1,4 @@
-//! SIGUSR2: a successor is started, and takes over or does not.
+//! Tests SIGUSR2: a successor is started, and takes over or not.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -38,7 +38,7 @@ pub(crate) const TESTS: &[Test] = tests![
     no_client_of_fifty_thousand_is_lost_in_twenty_restarts,
 ];
 
-/// A server and its successors: the process in the pidfile ends with the test.
+/// A server and its successors. The process in the pidfile is ended with the test.
 struct Dynasty {
     first: Served,
     pidfile: PathBuf,
@@ -50,12 +50,12 @@ impl Dynasty {
         Dynasty::start_as(arguments, |command| command)
     }
 
-    /// Starts `mpserv` by a name that a test may have lead to something else, with what `change` does to the command.
+    /// Starts `mpserv` through a link that a test may redirect. `change` changes the command.
     fn start_as(arguments: &[&str], change: impl FnOnce(&mut Command) -> &mut Command) -> Dynasty {
         let folder = TempDir::new();
         let (pidfile, program) = (folder.join("pid"), folder.join("mpserv"));
-        // Not a copy: a file that is open for writing, be it in a process that another test is about to make, cannot be
-        // run.
+        // This is no copy, because a file that is open for writing in any process cannot be run, and another test may
+        // make such a process.
         std::os::unix::fs::symlink(MPSERV, &program).unwrap();
         let mut command = Command::new(&program);
         command.args(["-1", "--pidfile"]).arg(&pidfile).args(arguments);
@@ -75,7 +75,7 @@ impl Dynasty {
         kill(self.pid().unwrap(), Signal::USR2).unwrap();
     }
 
-    /// Sends SIGUSR2 and waits until another process serves. Returns the one that did.
+    /// Sends SIGUSR2 and waits until another process serves. Returns the id of that process.
     fn succeed(&self) -> Pid {
         let before = self.pid().unwrap();
         self.restart();
@@ -83,7 +83,7 @@ impl Dynasty {
         before
     }
 
-    /// Puts something else in the place of the program, in one step.
+    /// Replaces the program by a script, in one step.
     fn replace_program(&self, script: &str) {
         let new = self.folder.join("new");
         fs::write(&new, script).unwrap();
@@ -98,7 +98,7 @@ impl Dynasty {
         wait_until("the last one ends", || !exists(last) || state(last.raw() as u32) == Some('Z'));
         assert!(!self.pidfile.exists(), "the pidfile is gone");
         wait_until("the first one ends", || state(self.first.pid()) == Some('Z'));
-        // The generations between end by themselves, each after its last client.
+        // The servers between the first and the last end by themselves, each after its last client.
         wait_until("all have ended", || {
             let log = self.first.log();
             let count = |event: &str| log.iter().filter(|line| line.event == event).count();
@@ -116,7 +116,8 @@ impl Drop for Dynasty {
     }
 }
 
-/// The handover succeeds even if a process is killed in its middle: the new program has the sockets.
+/// Checks that the handover succeeds even if the server is killed in its middle, because the new program has the
+/// sockets.
 fn a_server_that_is_killed_while_another_starts_is_succeeded() {
     let trace = TempDir::new();
     let dynasty = Dynasty::start_as(&["127.0.0.1:0"], |command| {
@@ -147,7 +148,7 @@ fn restart_under_load(arguments: &[&str], clients: u64, times: u64, works: bool)
     let result = std::thread::scope(|scope| {
         let load = scope.spawn(|| load(dynasty.first.port(), clients, 8, &served));
         for time in 1..=times {
-            // Spread over the load.
+            // The restarts are spread over the load.
             wait_until("clients are served", || {
                 served.load(Ordering::Relaxed) >= clients * time / (times + 1) || load.is_finished()
             });
@@ -196,7 +197,7 @@ fn a_client_is_served_to_its_end_by_the_one_that_has_it() {
         let mut client = dynasty.first.client();
         let before = dynasty.succeed();
         dynasty.first.wait_events("handover", 1);
-        // The one that has its place is its child, too. No other child of the pool waits for a client any more.
+        // The successor is a child of the server, too. The other children of the pool have ended.
         wait_until("there are two children", || children(dynasty.first.pid()).len() == 2);
         assert_eq!(echo(&mut client, b"still here"), b"still here");
         assert!(exists(before), "it stays for its client");
@@ -265,7 +266,7 @@ fn a_successor_whose_rules_have_a_mistake_does_not_take_over() {
     fs::write(&rules, "# nobody\n\ndeny 127.0.0.1/8\n").unwrap();
     let before = dynasty.pid();
     dynasty.restart();
-    // The successor itself says what is wrong with the rules.
+    // The successor itself reports the mistake in the rules.
     for text in ["rules:3: 127.0.0.1/8: bits beyond", "mpserv: restart error=\"it ended before it was ready: "] {
         wait_until(text, || dynasty.first.running.stderr_so_far().contains(text));
     }
@@ -275,7 +276,7 @@ fn a_successor_whose_rules_have_a_mistake_does_not_take_over() {
     wait_until("it ends", || state(dynasty.first.pid()) == Some('Z'));
 }
 
-/// A process of a new PID namespace, whose other processes end with it.
+/// Runs the server as the first process of a new PID namespace, whose other processes end with it.
 fn as_pid_1_it_is_refused() {
     needs_root();
     let mut unshare = Command::new("unshare");
@@ -292,7 +293,7 @@ fn as_pid_1_it_is_refused() {
     assert_eq!(server.running.wait().status.code(), Some(0));
 }
 
-/// As with `exec -a` of shells, and `ExecStart=@` of systemd.
+/// Starts the server under another name, as `exec -a` of shells and `ExecStart=@` of systemd do.
 fn under_another_name_it_is_found() {
     for name in ["a-name-of-no-file", "true", "/no/such/path"] {
         let dynasty = Dynasty::start_as(&["127.0.0.1:0"], |command| command.arg0(name));
@@ -305,7 +306,7 @@ fn under_another_name_it_is_found() {
     }
 }
 
-/// A successor prints no port: the reader of `-1` has read those of the first server, and gone.
+/// Checks that a successor prints no port. The reader of `-1` has read the ports of the first server, and has gone.
 fn a_reader_of_the_ports_that_has_gone_does_not_matter() {
     let folder = TempDir::new();
     let log = folder.join("log");
@@ -325,7 +326,7 @@ fn a_reader_of_the_ports_that_has_gone_does_not_matter() {
     wait_until("the second server ends", || nobody_listens(port));
 }
 
-/// A program that closes what it does not know, as many daemons do, and runs.
+/// A program that closes unknown descriptors, as many daemons do, and goes on.
 const CLOSES_ALL: &str = "#!/usr/bin/env python3\nimport os, time\nos.closerange(3, 1024)\ntime.sleep(1000)\n";
 
 fn the_reason_of_a_successor_that_fails_is_in_the_log() {
@@ -349,8 +350,7 @@ fn the_reason_of_a_successor_that_fails_is_in_the_log() {
         assert_eq!(finish(dynasty.first.client()), b"");
         dynasty.stop();
     }
-    // A command line that a newer program does not take. That program prints the reason as well, which is no line of
-    // the log.
+    // The newer program does not accept the command line. It also prints the reason, which is no line of the log.
     let dynasty = Dynasty::start(&["127.0.0.1:0"]);
     dynasty.replace_program(&format!("#!/bin/sh\nexec {MPSERV} --no-such-option\n"));
     dynasty.restart();
@@ -361,7 +361,7 @@ fn the_reason_of_a_successor_that_fails_is_in_the_log() {
     wait_until("it ends", || state(dynasty.first.pid()) == Some('Z'));
 }
 
-/// A second and a third restart come while the clients of the first server are still there.
+/// Makes a second and a third restart while the clients of the first server are still connected.
 fn three_generations_serve_their_clients_to_the_end() {
     for pool in [&[][..], &["--prefork", "2"]] {
         let dynasty = Dynasty::start(&[pool, &["127.0.0.1:0"]].concat());
@@ -370,7 +370,7 @@ fn three_generations_serve_their_clients_to_the_end() {
         for generation in 1..=2 {
             dynasty.succeed();
             dynasty.first.wait_events("handover", generation);
-            // The child that has the client, and the successor: of a pool no other child waits for a client any more.
+            // Only the child with the client and the successor are left, even of a pool.
             let before = servers.last().unwrap().raw() as u32;
             wait_until("there are two children", || children(before).len() == 2);
             servers.push(dynasty.pid().unwrap());
@@ -407,7 +407,7 @@ fn three_generations_serve_their_clients_to_the_end() {
     }
 }
 
-/// A child that had the pipe could take the successor's answer from the server.
+/// Checks that a child lacks the pipe, because it could take the successor's answer from the server.
 fn a_child_made_while_a_successor_starts_lacks_its_pipe() {
     let pipes = |pid: u32| -> Vec<PathBuf> {
         let links =

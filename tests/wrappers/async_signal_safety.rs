@@ -1,34 +1,34 @@
-//! The line `Async-signal-safe: …` in the docs of each public function of `src/sys`, compared with the calls in its
+//! Compares the line `Async-signal-safe: …` in the docs of each public function of `src/sys` with the calls in its
 //! source.
 //!
-//! A `const fn` makes no call, and needs no line. Of each other function, the test walks the source: its body, those of
-//! the functions of `src/sys` that it names, and so on. It is safe if every C function that is reached is one of the
-//! lists below, and if it uses nothing of Rust's that allocates, locks or prints. So a call that is not safe is found,
-//! however deep it stands. Where a method's type is not known, all methods of that name count.
+//! A `const fn` makes no call, and needs no line. For each other function, the test goes through the body, through the
+//! bodies of the functions of `src/sys` that it names, and so on. A function is safe if every reached C function is in
+//! one of the lists below, and if no part of Rust's library that allocates, locks or prints is used. So an unsafe call
+//! is found at any depth. If a method's type is not known, all methods of that name count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// Functions of signal-safety(7), which POSIX asks to be safe.
+/// The functions of signal-safety(7), which POSIX requires to be safe.
 const POSIX: &str = "_exit abort accept access alarm bind chdir chmod chown clock_gettime close connect dup dup2 execve fchmod \
     fchown fchownat fcntl fstat ftruncate getegid geteuid getgid getpeername getpid getppid getsockname getsockopt getuid kill \
     listen lseek lstat mkdir mkfifo open pipe poll pthread_sigmask raise read readlink recv send setgid setpgid setsid setsockopt setuid \
     shutdown sigaction sigaddset sigdelset sigemptyset sigfillset sigismember signal sigpending sigprocmask sigsuspend sleep \
     socket stat symlink umask unlink wait waitpid write";
-/// Functions that are one system call in the C library, or none, whatever threads there are.
+/// Functions that make at most one system call in the C library, even in a process with threads.
 const LINUX: &str = "__errno_location __sysv_signal accept4 chroot clone close_range flock getauxval getpgid getrlimit ioctl killpg madvise \
     memfd_create mmap mprotect munmap nanosleep pipe2 ppoll prctl setrlimit signalfd syscall unshare isatty";
-/// Names of Rust's that allocate, lock or print.
+/// The names in Rust's library that allocate, lock or print.
 const RUST: &str = "std alloc Box Vec String Mutex RwLock OnceLock lock print println eprint eprintln format vec dbg";
 
-/// The beginning of the line.
+/// The beginning of the line in the docs.
 const LINE: &str = "Async-signal-safe: ";
 
 /// A function in a source.
 struct Function {
     file: String,
-    /// The type whose method it is.
+    /// The type of which the function is a method.
     owner: Option<String>,
     name: String,
     is_public: bool,
@@ -36,7 +36,7 @@ struct Function {
     body: String,
 }
 
-/// The sources in a folder, each with its path.
+/// Returns the sources in a folder, each with its path.
 fn files_of(folder: &str) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let (mut folders, mut all) = (vec![root.clone()], Vec::new());
@@ -54,14 +54,14 @@ fn files_of(folder: &str) -> Vec<(String, String)> {
     all
 }
 
-/// A line without its comment and without what stands in quotes.
+/// Returns a line without its comment and without texts in quotes.
 fn code(line: &str) -> String {
     let line = line.split("//").next().unwrap();
     line.split('"').step_by(2).collect::<Vec<_>>().join("\"\"")
 }
 
-/// The functions of a source that rustfmt has formatted: a body ends with a brace that is indented as its first line
-/// is.
+/// Returns the functions of a source that rustfmt has formatted. A body ends with a brace that is indented like its
+/// first line.
 fn functions(file: &str, source: &str) -> Vec<Function> {
     let (mut all, mut docs, mut owner) = (Vec::new(), String::new(), None);
     let mut lines = source.lines();
@@ -74,7 +74,7 @@ fn functions(file: &str, source: &str) -> Vec<Function> {
         }
         let head = code(line);
         if indent == 0 && ["impl", "pub trait", "trait"].iter().any(|word| head.starts_with(word)) {
-            // `impl<T> Trait for Type<T> {`
+            // The line has the form `impl<T> Trait for Type<T> {`.
             let types = head.split(['{', ':']).next().unwrap().replace("impl<", "< ");
             let named = types.split_once(" for ").map_or(types.as_str(), |(_, named)| named);
             let words = named.split(|c: char| !(c.is_alphanumeric() || c == '_'));
@@ -110,14 +110,14 @@ fn functions(file: &str, source: &str) -> Vec<Function> {
     all
 }
 
-/// Whether this may stand before `fn`.
+/// Whether a text may stand before `fn`.
 fn is_head(before: &str) -> bool {
     before
         .split_whitespace()
         .all(|word| ["const", "unsafe", "extern", "\"\""].contains(&word) || word.starts_with("pub"))
 }
 
-/// The names by which a source calls modules of `ffi`.
+/// Returns the names by which a source calls modules of `ffi`.
 fn ffi_names(source: &str) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = ["ffi", "libc"].map(str::to_owned).into();
     for import in source.split("use crate::ffi").skip(1).map(|rest| rest.split(';').next().unwrap()) {
@@ -128,7 +128,7 @@ fn ffi_names(source: &str) -> BTreeSet<String> {
     names
 }
 
-/// A path in a body: its parts, whether a dot stands before it, and the character after it.
+/// Returns the paths in a body: the parts of each, whether a dot stands before it, and the character after it.
 fn paths(body: &str) -> Vec<(Vec<String>, bool, char)> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let (mut all, mut rest, mut before) = (Vec::new(), body, ' ');
@@ -151,7 +151,8 @@ fn paths(body: &str) -> Vec<(Vec<String>, bool, char)> {
     all
 }
 
-/// The walk: the functions by name, what each source calls `ffi`, and the C functions that `ffi` declares.
+/// The data of the search: the functions by name, the names of `ffi` in each source, and the C functions that `ffi`
+/// declares.
 struct Walk {
     functions: Vec<Function>,
     by_name: BTreeMap<String, Vec<usize>>,
@@ -173,7 +174,7 @@ impl Walk {
         Walk { functions: all, by_name, ffi, c_functions }
     }
 
-    /// The functions of `src/sys` that a path in the body of `function` may mean.
+    /// Returns the functions of `src/sys` that a path in the body of `function` may mean.
     fn targets(&self, function: &Function, path: &[String], is_method: bool) -> Vec<usize> {
         let (name, owner) = (path.last().unwrap(), path.len().checked_sub(2).map(|index| path[index].as_str()));
         let owner = if owner == Some("Self") { function.owner.as_deref() } else { owner };
@@ -190,7 +191,7 @@ impl Walk {
         if here.is_empty() { all } else { here }
     }
 
-    /// The unsafe functions that a function reaches.
+    /// Returns the C functions that a function reaches and that are not async-signal-safe.
     fn unsafe_names(&self, index: usize, seen: &mut BTreeSet<usize>) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         if !seen.insert(index) {
@@ -201,7 +202,8 @@ impl Walk {
         for (path, is_method, next) in paths(&function.body) {
             let name = path.last().unwrap();
             if path[..path.len() - 1].iter().any(|part| self.ffi[&function.file].contains(part)) {
-                // A function may be called, or be passed on. Macros of C are functions in Rust, and compute.
+                // A function may be called, or be passed to another function. Macros of C are functions in Rust, and
+                // only compute.
                 let computes = name.starts_with(char::is_uppercase) || path[path.len() - 2].ends_with("_t");
                 let is_function = !computes && next == '(' || self.c_functions.contains(name);
                 if is_function && !is_in(POSIX, name) && !is_in(LINUX, name) {
@@ -219,7 +221,7 @@ impl Walk {
         found
     }
 
-    /// The public functions whose docs say something else than their source, and what that is.
+    /// Returns the public functions whose docs disagree with their source, and the difference.
     fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for (index, function) in self.functions.iter().enumerate().filter(|(_, function)| function.is_public) {
@@ -247,7 +249,7 @@ pub(crate) fn each_wrapper_says_whether_it_is_async_signal_safe() {
     assert!(wrong.is_empty(), "of {count} functions:\n{}", wrong.join("\n"));
 }
 
-/// Each is put into a function of a source. A wrapper that says yes is or calls that function.
+/// Plants each call into a function of a source. A wrapper that says yes is that function or calls it.
 pub(crate) fn a_planted_malloc_lock_or_stdio_call_is_found() {
     let sources = files_of("src/sys");
     for (wrapper, file, function, planted) in [

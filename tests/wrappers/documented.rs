@@ -1,4 +1,4 @@
-//! The errnos that the docs of wrappers name.
+//! Reads the errnos that the docs of wrappers name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 /// The `# Errors` section in the docs of each function.
 type Docs = BTreeMap<(String, String), String>;
 
-/// Returns the errnos that the docs of the modules of wrappers name: by module, the function and the errno.
+/// Returns the errnos that the docs of wrappers name: for each module, pairs of function and errno.
 pub(crate) fn documented() -> BTreeMap<String, BTreeSet<(String, String)>> {
     let mut docs = Docs::new();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -16,7 +16,7 @@ pub(crate) fn documented() -> BTreeMap<String, BTreeSet<(String, String)>> {
             let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
             let files: Vec<_> =
                 std::fs::read_dir(&path).map_or(vec![path], |folder| folder.map(|file| file.unwrap().path()).collect());
-            // A folder in there has unit tests alone.
+            // A folder there has only unit tests.
             for file in files.into_iter().filter(|file| file.is_file()) {
                 errors_sections(&module, &std::fs::read_to_string(&file).unwrap(), &mut docs);
             }
@@ -32,7 +32,7 @@ pub(crate) fn documented() -> BTreeMap<String, BTreeSet<(String, String)>> {
     documented
 }
 
-/// Collects the text under `# Errors` of each function, a method's by `Type::name`.
+/// Collects the text under `# Errors` of each function. The key of a method is `Type::name`.
 fn errors_sections(module: &str, source: &str, docs: &mut Docs) {
     let (mut of_type, mut section, mut is_errors) = (String::new(), String::new(), false);
     for line in source.lines() {
@@ -61,8 +61,8 @@ fn errors_sections(module: &str, source: &str, docs: &mut Docs) {
     }
 }
 
-/// Returns the errnos that a function documents: those that it names, and, where it says `As [...]`, that function's,
-/// but for those of which it says so.
+/// Returns the errnos that a function documents. For `As [...]`, the errnos of that function are added, except those
+/// after `but`.
 fn errnos_named(docs: &Docs, module: &str, function: &str) -> BTreeSet<String> {
     let text = &docs[&(module.to_owned(), function.to_owned())];
     let Some((_, rest)) = text.split_once("As [") else { return errnos_in(text) };

@@ -1,4 +1,4 @@
-//! The error type: names, numbers, texts, and what is tried again.
+//! Tests the error type: names, numbers, texts, and the retry after EINTR.
 
 use mpserv::errno::{Errno, MESSAGE_MAX, retry_on_intr, strerror};
 
@@ -10,7 +10,7 @@ pub(crate) fn an_error_has_its_name_number_and_text() {
         let mut text = [0; MESSAGE_MAX];
         let text = strerror(errno, &mut text).to_str().unwrap();
         assert_eq!(text, errno.to_string());
-        // std's text for an error is C's, with its number behind it.
+        // std's text for an error is that of C, followed by the number.
         let std = std::io::Error::from_raw_os_error(number).to_string();
         assert_eq!(format!("{text} (os error {number})"), std);
     }

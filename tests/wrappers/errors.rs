@@ -1,8 +1,8 @@
-//! Each errno that a wrapper documents, produced for real: by a call of the wrapper that fails with it.
+//! Produces each errno that a wrapper documents, by a real call of the wrapper that fails with it.
 //!
-//! A module of `src` has its table in the module of that name here: the functions, the errno, and how they come to
-//! fail with it. What cannot be produced has its reason in a second table. That the two are complete, and say nothing
-//! that the docs do not, is a test as well.
+//! A module of `src` has its table in the module of the same name here: the functions, the errno, and the way to
+//! produce it. A second table gives the reason for each errno that cannot be produced. A further test checks that the
+//! two tables have exactly the errnos of the docs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
@@ -27,10 +27,10 @@ use crate::common::solo::{self, child, reap, spawn};
 use crate::common::{TempDir, network::Network};
 use crate::documented::documented;
 
-/// Functions of a module, by their names, the errno, and what has each of them fail: it gives the errno of all. It runs
-/// in a process without threads and a folder of its own.
+/// The names of functions of a module, the errno, and a function that makes each of them fail and returns their common
+/// errno. That function runs in its own process, without threads, and in its own folder.
 type Case = (&'static str, Errno, fn() -> Errno);
-/// Functions, the errnos that nothing here can produce, and why not.
+/// The names of functions, the errnos that nothing here can produce, and the reason.
 type NotProduced = (&'static str, &'static str, &'static str);
 
 macro_rules! modules {
@@ -92,7 +92,7 @@ fn produce(module: &str, cases: &[Case]) {
     }
 }
 
-/// The file in a case's folder that says why it was skipped.
+/// The file in a case's folder with the reason why the case was skipped.
 const REASON: &str = "skipped";
 
 /// Ends a case that cannot be produced here. Its test counts as skipped when all other cases are done.
@@ -101,13 +101,13 @@ fn skip(why: &str) -> ! {
     _exit(SKIPPED)
 }
 
-/// The errno of a call that has to fail.
+/// Returns the errno of a call that has to fail.
 #[track_caller]
 fn errno<T>(result: Result<T>) -> Errno {
     result.err().expect("the call fails")
 }
 
-/// The errno that all of them are.
+/// Returns the common value of these errnos.
 #[track_caller]
 fn each<const N: usize>(errnos: [Errno; N]) -> Errno {
     assert!(errnos.iter().all(|errno| *errno == errnos[0]), "{errnos:?}");
@@ -144,13 +144,13 @@ fn no_memory_left() {
     limit("as", 0);
 }
 
-/// No file of this process may become longer, which is an error instead of SIGXFSZ.
+/// Keeps all files of this process from becoming longer. A write then fails, and causes no SIGXFSZ.
 fn no_longer_file() {
     mpserv::signal::signal(Signal::XFSZ, Disposition::Ignore).unwrap();
     limit("fsize", 0);
 }
 
-/// Becomes a user without privileges, also if this process is not root.
+/// Becomes a user without privileges, even if this process is not root.
 fn become_nobody() {
     if getuid() == 0 {
         let user = user_of_nothing();
@@ -160,14 +160,14 @@ fn become_nobody() {
     }
 }
 
-/// For what only root can prepare.
+/// Skips the case unless this process is root.
 fn as_root() {
     if getuid() != 0 {
         skip("not root");
     }
 }
 
-/// Becomes root of users of its own, so that the kernel lets this process have what else is a namespace.
+/// Becomes root of an own user namespace, so that the kernel allows this process further namespaces.
 fn become_root_of_own_users() {
     if own_users().is_err() {
         skip("no user namespace");
@@ -183,14 +183,14 @@ fn own_root() {
     chdir(c"/").unwrap();
 }
 
-/// Makes a file system of this process's own of the empty folder `mounted`.
+/// Mounts a file system on the empty folder `mounted`, for this process only.
 fn mount(options: &CStr, flags: libc::c_ulong) {
     own_mounts();
     std::fs::create_dir("mounted").unwrap();
     mount_on(c"tmpfs", c"mounted", c"tmpfs", flags, options);
 }
 
-/// Gives this process mounts of its own: no other process sees new mounts.
+/// Gives this process its own mounts, so that no other process sees new mounts.
 fn own_mounts() {
     // SAFETY: the call takes a number.
     let unshare = || unsafe { libc::unshare(libc::CLONE_NEWNS) } == 0;
@@ -212,7 +212,7 @@ fn mount_on(source: &CStr, target: &CStr, kind: &CStr, flags: libc::c_ulong, opt
     }
 }
 
-/// A network of this process's own, in which nothing is but the loopback interface.
+/// Gives this process its own network, which has only the loopback interface.
 fn own_network() {
     if mpserv::namespace::own_network().is_err() {
         become_root_of_own_users();
@@ -222,7 +222,7 @@ fn own_network() {
     }
 }
 
-/// Sets a value of the kernel's that is this process's namespace's own.
+/// Sets a value of the kernel that holds only for this process's namespace.
 fn set_of_namespace(path: &str, value: &str) {
     if std::fs::write(path, value).is_err() {
         skip("no sysctl");
@@ -237,7 +237,7 @@ fn files() {
     std::os::unix::fs::symlink("loop", "loop").unwrap();
 }
 
-/// Makes `locked/file`, and becomes a user who may not search `locked`.
+/// Makes `locked/file`, and becomes a user that may not search `locked`.
 fn locked() {
     std::fs::create_dir("locked").unwrap();
     std::fs::write("locked/file", "").unwrap();
@@ -245,7 +245,7 @@ fn locked() {
     become_nobody();
 }
 
-/// A name that is longer than a name can be.
+/// A name that is too long.
 const LONG: &CStr = {
     const NAME: &[u8] = &{
         let mut name = [b'x'; 257];
@@ -258,7 +258,7 @@ const LONG: &CStr = {
     }
 };
 
-/// A pipe that nothing more fits into.
+/// Returns a full pipe.
 fn full_pipe() -> (OwnedFd, OwnedFd) {
     let (reader, writer) = pipe().unwrap();
     set_nonblocking(&writer).unwrap();
@@ -268,7 +268,7 @@ fn full_pipe() -> (OwnedFd, OwnedFd) {
     (reader, writer)
 }
 
-/// A descriptor of std's.
+/// Converts a descriptor of std.
 pub(crate) fn owned(fd: std::os::fd::OwnedFd) -> OwnedFd {
     // SAFETY: the descriptor is open, and was taken out of its owner.
     unsafe { OwnedFd::from_raw(fd.into_raw_fd()) }
@@ -278,7 +278,7 @@ fn tcp() -> OwnedFd {
     socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT).unwrap()
 }
 
-/// A child that waits until it is ended, at the latest with this process.
+/// Starts a child that waits until it is ended. It ends at the latest with this process.
 fn waiting_child() -> Child {
     let parent = getpid();
     spawn(|| {
@@ -317,7 +317,7 @@ pub(crate) fn each_documented_errno_is_produced_or_has_its_reason() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// `getaddrinfo()` has errors of its own.
+/// Tests `getaddrinfo()`, which has its own errors.
 pub(crate) fn a_name_that_nobody_answers_for_is_an_error() {
     let _network = Network::own();
     let error = |host: &CStr| mpserv::net::getaddrinfo(host).unwrap_err();
@@ -327,7 +327,7 @@ pub(crate) fn a_name_that_nobody_answers_for_is_an_error() {
     assert!(mpserv::net::getaddrinfo(c"127.0.0.1").is_ok());
 }
 
-/// And so has `wordexp()`.
+/// Tests `wordexp()`, which has its own errors.
 pub(crate) fn a_line_that_is_no_words_is_an_error() {
     use mpserv::wordexp::{WordError, wordexp};
     let error = |line: &CStr| wordexp(line).unwrap_err();

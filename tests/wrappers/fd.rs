@@ -1,4 +1,4 @@
-//! Descriptors: reading, writing, closing and copying.
+//! Tests descriptors: read, write, close and copy.
 
 use std::fs::File;
 use std::os::fd::FromRawFd;
@@ -50,13 +50,13 @@ pub(crate) fn a_closed_descriptor_is_closed_once() {
     let _lowest = stream(AddressFamily::INET);
     let number = client.raw();
     close(client).unwrap();
-    // The number is free again: the next descriptor gets it, and nothing closes that one.
+    // The number is free again, so the next descriptor gets it. Nothing closes that descriptor.
     let next = stream(AddressFamily::INET);
     assert_eq!(next.raw(), number);
     assert_eq!(read(&server, &mut [0]), Ok(0));
     assert!(getsockopt(&next, SocketOption::TYPE).is_ok());
-    // `into_raw` gives the descriptor away, and dropping closes it.
-    // SAFETY: the descriptor has just been given away, to this.
+    // The file now owns the descriptor, and its drop closes it. SAFETY: after `into_raw` nothing else owns the
+    // descriptor.
     drop(unsafe { File::from_raw_fd(next.into_raw()) });
     let again = stream(AddressFamily::INET);
     assert_eq!(again.raw(), number);
@@ -67,7 +67,7 @@ pub(crate) fn a_duplicate_refers_to_the_same() {
     assert_eq!(read(&reader, &mut [0]), Err(Errno::AGAIN));
     let copy = dup(&writer).unwrap();
     write_all(&copy, b"a").unwrap();
-    // The other pipe's writer becomes one more of the first's, under its old number.
+    // The writer of the other pipe becomes a further writer of the first pipe, with its old number.
     let (other_reader, mut onto) = pipe().unwrap();
     let number = onto.raw();
     dup2(&writer, &mut onto).unwrap();

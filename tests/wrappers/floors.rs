@@ -1,4 +1,4 @@
-//! The order of the source: an import points down, and no two files import each other.
+//! Checks the order of the source: an import points down, and no two files import each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,7 +9,7 @@ type Imports = BTreeMap<PathBuf, BTreeSet<PathBuf>>;
 
 pub(crate) fn an_import_points_down() {
     let imports = imports();
-    // Each floor, and the floors below it.
+    // This lists each floor, and the floors below it.
     let floors =
         [("ffi", &[][..]), ("sys", &["ffi"]), ("program", &["ffi", "sys"]), ("server", &["ffi", "sys", "program"])];
     let mut upward = Vec::new();
@@ -56,7 +56,7 @@ pub(crate) fn no_topic_of_sys_needs_itself() {
             imported.iter().filter(|to| to.starts_with("sys")).filter_map(|to| topic(to)).filter(|to| *to != from);
         needs.entry(from.clone()).or_default().extend(all);
     }
-    // Topics that need nothing which is left go, until none is left.
+    // Remove topics that need no other topic, until none is left.
     while let Some(free) = needs.iter().find(|(_, all)| all.iter().all(|other| !needs.contains_key(other))) {
         let free = free.0.clone();
         needs.remove(&free);
@@ -68,7 +68,7 @@ fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// The Rust files of `src`, by their paths in it.
+/// Returns the Rust files of `src`, by their paths in it.
 fn files() -> Vec<PathBuf> {
     let (mut found, mut waiting) = (Vec::new(), vec![source()]);
     while let Some(folder) = waiting.pop() {
@@ -89,7 +89,7 @@ fn imports() -> Imports {
     let files: BTreeSet<PathBuf> = files().into_iter().collect();
     let imports_of = |file: &PathBuf| {
         let text = fs::read_to_string(source().join(file)).unwrap();
-        // The tests at the end of a file are a module of their own, whose `super` is the file.
+        // The tests at the end of a file are a separate module, whose `super` is the file.
         let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         let code: String =
             text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
@@ -108,7 +108,7 @@ fn imports() -> Imports {
 /// A crate's folder in `src`, and the names of a module in it.
 type Module = (PathBuf, Vec<String>);
 
-/// The module that a file is.
+/// Returns the module of a file.
 fn module_of(file: &Path) -> Module {
     let mut names: Vec<String> =
         file.iter().map(|name| name.to_str().unwrap().trim_end_matches(".rs").to_owned()).collect();
@@ -124,12 +124,12 @@ fn module_of(file: &Path) -> Module {
     (folder, names)
 }
 
-/// The paths that begin with `crate`, `super` or `self`, with the groups in them written out.
+/// Returns the paths that begin with `crate`, `super` or `self`, with the groups in them written out.
 fn paths(code: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for start in ["crate::", "super::", "self::"] {
         for (at, _) in code.match_indices(start) {
-            // Not within another path, and not a macro's `$crate`.
+            // Skip words within another path, and the `$crate` of a macro.
             if !code[..at].ends_with([':', '$', '_']) && !code[..at].ends_with(char::is_alphanumeric) {
                 read_path(&code[at..], &mut Vec::new(), &mut found);
             }
@@ -138,7 +138,7 @@ fn paths(code: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// The imports from modules that the code declares, as paths that begin with `self`.
+/// Returns the imports from modules that the code declares, as paths that begin with `self`.
 fn paths_of_children(code: &str) -> Vec<Vec<String>> {
     let is_child = |path: &str| {
         path.split_once("::").is_some_and(|(name, _)| code.lines().any(|line| line.ends_with(&format!("mod {name};"))))
@@ -150,7 +150,7 @@ fn paths_of_children(code: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Reads one path; returns what is behind it.
+/// Reads one path. Returns the text after it.
 fn read_path<'c>(mut code: &'c str, prefix: &mut Vec<String>, found: &mut Vec<Vec<String>>) -> &'c str {
     let depth = prefix.len();
     loop {
@@ -180,7 +180,7 @@ fn read_path<'c>(mut code: &'c str, prefix: &mut Vec<String>, found: &mut Vec<Ve
     code
 }
 
-/// The file of the longest part of a path that is a module.
+/// Returns the file of the longest beginning of a path that is a module.
 fn resolve(path: &[String], (folder, names): &Module, files: &BTreeSet<PathBuf>) -> Option<PathBuf> {
     let ups = path.iter().take_while(|name| *name == "super").count();
     let mut module = match path.first().map(String::as_str) {

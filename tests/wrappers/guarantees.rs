@@ -1,4 +1,4 @@
-//! Guarantees of wrappers that show in what the kernel does afterwards, not in a result.
+//! Tests guarantees of wrappers that show in the later behaviour of the kernel, and not in a result.
 
 use std::collections::BTreeSet;
 use std::ffi::{CString, c_int};
@@ -23,13 +23,12 @@ use crate::common::solo::{Channel, reap, skip, spawn};
 use crate::common::{TempDir, is_pending, wait_until, waits_in};
 use crate::stdio::{read_text, with_pipes};
 
-/// The open descriptors of this process.
+/// Returns the open descriptors of this process.
 fn descriptors() -> BTreeSet<c_int> {
     let all = fs::read_dir("/proc/self/fd").unwrap();
     let mut all: BTreeSet<c_int> =
         all.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
-    // The one through which they were read.
-    // SAFETY: the call takes numbers.
+    // This removes the descriptor that was used for reading the list. SAFETY: the call takes numbers.
     all.retain(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } >= 0);
     all
 }
@@ -41,7 +40,7 @@ fn flags(fd: c_int, command: c_int) -> c_int {
     flags
 }
 
-/// Each descriptor that `make` makes, of which there is at least one, is closed by exec, or none is.
+/// Checks that `make` makes at least one descriptor, and that exec closes all of them, or none.
 #[track_caller]
 fn assert_closed_by_exec<T>(what: &str, is_closed: bool, make: impl FnOnce() -> T) {
     let before = descriptors();
@@ -100,14 +99,14 @@ pub(crate) fn lstat_is_about_the_link_and_stat_about_its_target() {
     assert_eq!(stat(&link).unwrap().identity(), of_file);
     let of_link = lstat(&link).unwrap();
     assert!(of_link.identity() != of_file && !of_link.is_regular());
-    // A link to nothing is there all the same.
+    // A link without a target still exists.
     fs::remove_file(folder.join("file")).unwrap();
     assert_eq!(lstat(&link).unwrap().identity(), of_link.identity());
     assert_eq!(stat(&link).err(), Some(Errno::NOENT));
 }
 
-/// A handler that runs while `exit` writes what stdio holds must not enter stdio: here a function of `atexit` stands in
-/// for the handler.
+/// Checks that a handler does not enter stdio while `exit` writes the buffers of stdio. A function of `atexit` plays
+/// the handler.
 pub(crate) fn exit_closes_stdio_to_handlers() {
     extern "C" fn print() {
         printf!("by the handler\n");
@@ -118,12 +117,12 @@ pub(crate) fn exit_closes_stdio_to_handlers() {
         printf!("held by stdio\n");
         exit(7);
     });
-    // The handler's line was written directly, before that which stdio held.
+    // The handler's line was written directly, before the line in the buffer of stdio.
     assert_eq!(read_text(output), "by the handler\nheld by stdio\n");
     assert_eq!(reap(&mut child).exit_status(), Some(7));
 }
 
-/// Handlers that other code of the process has registered run in both processes, as in any program.
+/// Checks that handlers of other code in the process run in both processes, as in any program.
 pub(crate) fn handlers_of_pthread_atfork_run() {
     static CALLS: [AtomicU32; 3] = [const { AtomicU32::new(0) }; 3];
     extern "C" fn prepare() {
@@ -154,7 +153,7 @@ pub(crate) fn a_soft_limit_is_no_hard_limit() {
         (limit.soft, limit.hard) = (50, 60);
         setrlimit(Resource::NOFILE, limit).unwrap();
         let mut kernel = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: the pointer is to a limit.
+        // SAFETY: the pointer is to room for a limit.
         assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut kernel) }, 0);
         assert_eq!((kernel.rlim_cur, kernel.rlim_max), (50, 60));
         let now = getrlimit(Resource::NOFILE).unwrap();
@@ -174,7 +173,7 @@ pub(crate) fn a_dropped_descriptor_is_closed_and_a_borrowed_one_is_not() {
     assert!(!descriptors().contains(&number));
 }
 
-/// A function that needs more room than the stack has ends the process, and writes to no other memory.
+/// Checks that a function which needs too much stack ends the process, and writes to no other memory.
 pub(crate) fn a_stack_has_a_guard_below_it() {
     let maps = || fs::read_to_string("/proc/self/maps").unwrap();
     let guards = |maps: &str| maps.lines().filter(|line| line.split(' ').nth(1) == Some("---p")).count();
@@ -195,15 +194,14 @@ pub(crate) fn a_line_that_just_fits_is_read_whole() {
     });
     input.write_all(b"abc\nabcd\n").unwrap();
     drop(input);
-    // Four characters and a NUL are what there is room for.
+    // There is room for four characters and a NUL.
     assert_eq!(read_text(output), "[abc\n][abcd][\n]");
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 
-/// The id of a child that was reaped may be another process's: a signal to the child must not go there.
+/// Checks that a signal to a reaped child does not go to another process with the same id.
 pub(crate) fn a_child_that_was_reaped_is_no_later_process_of_its_id() {
-    // Processes of its own, among which ids can be chosen.
-    // SAFETY: the call takes a number.
+    // In its own PID namespace, the test can choose ids. SAFETY: the call takes a number.
     if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 {
         skip("no pid namespace");
     }
@@ -221,7 +219,7 @@ pub(crate) fn a_child_that_was_reaped_is_no_later_process_of_its_id() {
     });
 }
 
-/// Waits for a child of a process whose ids are not those of `/proc`.
+/// Waits for a child in a process that `/proc` shows with other ids.
 fn reap_here(child: &mut mpserv::process::Child) -> Option<c_int> {
     child.wait().unwrap().exit_status()
 }
@@ -249,14 +247,14 @@ pub(crate) fn a_child_of_another_group_is_not_one_of_the_own_group() {
     assert_eq!(of_own, Err(Errno::CHILD));
     assert!(matches!(waitpid(WaitFor::Group(child.pid()), None, WaitOptions::NOHANG), Ok(None | Some(_))));
     let _ = child.wait();
-    // A child of the own group is one.
+    // A child in the own group can be waited for.
     let mut child = spawn(|| _ = channel.hear());
     assert_eq!(waitpid(WaitFor::OwnGroup, None, WaitOptions::NOHANG), Ok(None));
     channel.tell(0);
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 
-/// The handler of the signal does not restart calls, and the call that it interrupts has written nothing.
+/// Tests a handler that does not restart calls. The interrupted call has written nothing.
 pub(crate) fn write_all_goes_on_after_a_signal() {
     static FLAG: SignalFlag = SignalFlag::new();
     let (reader, writer) = pipe().unwrap();

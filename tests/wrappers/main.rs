@@ -1,4 +1,4 @@
-//! The safe wrappers: what they promise, each error that they document, and properties that hold for any value.
+//! Tests the safe wrappers: their promises, each error that they document, and properties that hold for any value.
 
 #[path = "../common/mod.rs"]
 mod common;

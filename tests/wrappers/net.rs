@@ -1,4 +1,4 @@
-//! Sockets: addresses, options, and who has connected.
+//! Tests sockets: addresses, options, and credentials.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
@@ -40,7 +40,7 @@ fn inet(address: SockAddr) -> SocketAddr {
 
 const ANY_PORT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
 
-/// A client's end and a server's.
+/// Returns the client's end and the server's end of a connection.
 pub(crate) fn pair() -> (OwnedFd, OwnedFd) {
     let listener = listening(AddressFamily::INET, &ANY_PORT);
     let client = stream(AddressFamily::INET);
@@ -48,7 +48,7 @@ pub(crate) fn pair() -> (OwnedFd, OwnedFd) {
     (client, accept(&listener).unwrap())
 }
 
-/// Numbers that look random and are the same in each run: a linear congruential generator, its high bits.
+/// Returns random numbers that are the same in each run: the high bits of a linear congruential generator.
 fn numbers() -> impl Iterator<Item = u32> {
     std::iter::successors(Some(1_u64), |state| {
         Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
@@ -58,7 +58,7 @@ fn numbers() -> impl Iterator<Item = u32> {
 
 pub(crate) fn addresses_come_back_as_they_were_given() {
     for number in numbers().take(2_000) {
-        // All of 127.0.0.0/8 is ours to bind; port 0 would become another.
+        // Any address of 127.0.0.0/8 can be bound. Port 0 would become another port.
         let ip = Ipv4Addr::from_bits(0x7f00_0000 | (number & 0x00ff_ffff).clamp(1, 0x00ff_fffe));
         let address = SocketAddrV4::new(ip, 0);
         let socket = socket(AddressFamily::INET, SocketType::DGRAM, Protocol::DEFAULT).unwrap();
@@ -66,7 +66,7 @@ pub(crate) fn addresses_come_back_as_they_were_given() {
         let SocketAddr::V4(got) = inet(getsockname(&socket).unwrap()) else { panic!("not IPv4") };
         assert_eq!(*got.ip(), ip);
         assert_ne!(got.port(), 0);
-        // A datagram socket keeps whatever address it is connected to.
+        // A datagram socket keeps any address to which it is connected.
         let peer = SocketAddrV4::new(Ipv4Addr::LOCALHOST, (number >> 16) as u16 | 1);
         connect(&socket, &peer).unwrap();
         assert_eq!(inet(getpeername(&socket).unwrap()), SocketAddr::V4(peer));
@@ -117,7 +117,7 @@ pub(crate) fn each_accept_says_who_came() {
         connect(&client, &address).unwrap();
         assert_eq!(inet(accept()), inet(getsockname(&client).unwrap()));
     }
-    // A client of another family: what does not fit into the room is not made up.
+    // This client is of another family. Bytes that do not fit into the room are not made up.
     let folder = TempDir::new();
     let path = std::ffi::CString::new(folder.join("s").to_str().unwrap()).unwrap();
     let name = UnixAddr::new(&path).unwrap();

@@ -1,4 +1,4 @@
-//! Processes: when a fork is allowed, and what becomes of children.
+//! Tests processes: when a fork is allowed, and the ends of children.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(crate) fn fork_refuses_where_other_threads_are() {
     assert_eq!(fork().unwrap_err(), Errno::DEADLK, "a process that has had threads is taken to have them");
 }
 
-/// A server leaves its process as it found it: another one may follow, or children.
+/// Checks that a server restores its process, so that another server, or a fork, may follow.
 pub(crate) fn fork_is_allowed_after_a_server() {
     let mut term = SigSet::empty();
     term.add(Signal::TERM);

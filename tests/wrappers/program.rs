@@ -1,4 +1,4 @@
-//! The surroundings of a program: arguments, environment, title, memory and stack.
+//! Tests the surroundings of a program: arguments, environment, title, memory and stack.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -11,13 +11,14 @@ use mpserv::memory::{STACK_MIN, SharedWords, Stack};
 use mpserv::process::{environ, getenv};
 use mpserv::program::{Args, Title};
 
-/// As Linux had it before 5.18: argv begins with the null pointer, and behind it comes the environment.
+/// Tests a program without arguments, as before Linux 5.18: argv begins with the null pointer, and the environment
+/// follows.
 pub(crate) fn a_program_that_nobody_named_has_no_arguments() {
     let null = std::ptr::null();
     let argv = [null, c"NAME=value".as_ptr(), null];
     let environment = || format!("{:?}", environ().unwrap());
     let before = environment();
-    // SAFETY: they are pointers to no strings.
+    // SAFETY: with these counts there are no strings.
     let nobodys = [0, -1].map(|argc| unsafe { Args::new(argc, argv.as_ptr()) });
     // SAFETY: as above, and no reference to a variable of the environment exists.
     let (moved, mut title) = unsafe { Title::claim(0, argv.as_ptr()) };
@@ -40,7 +41,7 @@ pub(crate) fn the_environment_is_a_copy() {
     let before = environ().unwrap();
     let mut buffer = [0; 8];
     assert_eq!(getenv(c"MPSERV_TEST", &mut buffer), Some(c"one"));
-    // The C library frees, or writes over, what the variable was.
+    // The C library frees or overwrites the old value of the variable.
     set(&"two".repeat(1000));
     assert!(format!("{before:?}").contains("\"MPSERV_TEST=one\""));
     assert_eq!(buffer[..4], *b"one\0");
@@ -68,7 +69,7 @@ pub(crate) fn a_title_waits_until_no_other_thread_is_there() {
     assert_eq!(std::env::args().count(), argv.len());
 }
 
-/// The memory that the kernel shows, where C's runtime has put the arguments of this process.
+/// Claims the memory that the kernel shows, in which C's runtime has put the arguments of this process.
 fn title_of_this_process() -> Title {
     static ARGV: AtomicPtr<*const c_char> = AtomicPtr::new(std::ptr::null_mut());
     extern "C" fn note(_: c_int, argv: *mut *const c_char) {
@@ -79,7 +80,7 @@ fn title_of_this_process() -> Title {
     static NOTE: extern "C" fn(c_int, *mut *const c_char) = note;
     let argv = ARGV.load(Ordering::Relaxed);
     let argc = c_int::try_from(std::env::args().count()).unwrap();
-    // SAFETY: they are the arguments, and no reference to one exists.
+    // SAFETY: the pointer is to the arguments, and no reference to an argument exists.
     unsafe { Title::claim(argc, argv) }.1
 }
 
@@ -96,7 +97,7 @@ pub(crate) fn shared_words_stay_as_long_as_they_are() {
 
 pub(crate) fn a_second_command_line_ends_the_first() {
     let argv = [c"program", c"-a", c"-b", c"-c"].map(CStr::as_ptr);
-    // SAFETY: the array has as many strings, of which none changes.
+    // SAFETY: the array has as many strings, and none of them changes.
     let [long, short] = [4, 1].map(|argc| unsafe { Args::new(argc, argv.as_ptr()) });
     let mut first = Getopt::new(long, c"+:abc", &[LongOption::END]).unwrap();
     assert!(matches!(first.next(), Some(Opt::Option(option, None)) if option == c_int::from(b'a')));

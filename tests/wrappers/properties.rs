@@ -1,5 +1,5 @@
-//! Properties that hold for any value. A test tries every value if there are few, and otherwise many values that look
-//! random and are the same in each run.
+//! Properties that hold for any value. A test tries every value if there are few. Otherwise it tries many random
+//! values, which are the same in each run.
 
 use std::collections::BTreeSet;
 use std::ffi::{CString, c_int};
@@ -22,29 +22,29 @@ use crate::common::network::Network;
 use crate::common::random::Random;
 use crate::common::solo::{reap, spawn};
 
-/// Number of tried values if there are too many to try all.
+/// The number of tried values if there are too many for all.
 const MANY: usize = 2000;
 
 fn datagram(family: AddressFamily) -> OwnedFd {
     socket(family, SocketType::DGRAM, Protocol::DEFAULT).unwrap()
 }
 
-/// A socket that takes addresses which this machine does not have.
+/// Returns a socket that can be bound to addresses which this machine does not have.
 fn free(family: AddressFamily) -> OwnedFd {
     let socket = datagram(family);
     let on: c_int = 1;
     let length = size_of::<c_int>() as libc::socklen_t;
-    // SAFETY: the pointer is to an int, of which the length is.
+    // SAFETY: the pointer is to an int, and the length is that of an int.
     let set =
         unsafe { libc::setsockopt(socket.raw(), libc::IPPROTO_IP, libc::IP_FREEBIND, (&raw const on).cast(), length) };
     assert_eq!(set, 0);
     socket
 }
 
-/// The bytes that C is given.
+/// Returns the bytes that are passed to C.
 fn in_c(address: &impl AsSockAddr) -> Vec<u8> {
     address.with_c(|start, length| {
-        // SAFETY: the pointer is to so many bytes, for the time of the call.
+        // SAFETY: the pointer is to as many bytes, for the time of the call.
         unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length as usize) }.to_vec()
     })
 }
@@ -54,7 +54,7 @@ pub(crate) fn any_address_comes_back_from_the_kernel() {
     let mut random = Random::new(1);
     for _ in 0..MANY {
         let [a, b] = [random.next(), random.next()];
-        // Any network of one host each: none of them is for multicast or broadcast.
+        // The first byte excludes networks for multicast and broadcast.
         let [_, b1, b2, b3] = (a as u32).to_be_bytes();
         let v4 = SocketAddrV4::new(Ipv4Addr::new(1 + b1 % 223, b1, b2, b3.clamp(1, 254)), any_port(b));
         let mut octets = [a.to_be_bytes(), b.to_be_bytes()].concat();
@@ -74,7 +74,7 @@ pub(crate) fn any_address_comes_back_from_the_kernel() {
     }
 }
 
-/// A port that may be bound, and none that the kernel would choose for us.
+/// Returns a port that may be bound, but that the kernel would not choose.
 fn any_port(number: u64) -> u16 {
     (number as u16).max(1024)
 }
@@ -135,7 +135,8 @@ pub(crate) fn a_wait_status_is_what_the_macros_say() {
         assert_eq!(stop_signal, only(libc::WIFSTOPPED(raw), libc::WSTOPSIG(raw)), "{raw:#x}");
         assert_eq!(status.core_dumped(), libc::WIFSIGNALED(raw) && libc::WCOREDUMP(raw), "{raw:#x}");
         let things = [status.exit_status().is_some(), term_signal.is_some(), stop_signal.is_some()];
-        // 0xffff means that a child was continued, which no caller here asks for; the rest of these have no meaning.
+        // 0xffff means that a child was continued, for which no caller here asks. The other such values have no
+        // meaning.
         let nothing = raw & 0xff == 0xff;
         assert_eq!(things.into_iter().filter(|thing| *thing).count(), usize::from(!nothing), "{raw:#x}");
         assert!(!status.to_string().is_empty());
@@ -157,7 +158,7 @@ pub(crate) fn a_wait_status_of_a_child_comes_back() {
             if ![Signal::KILL, Signal::STOP].contains(&number) {
                 signal(number, Disposition::Default).unwrap();
             }
-            // Unblocked, whatever this process was started with.
+            // Unblock all signals, because this process may have inherited a mask.
             sigprocmask(MaskHow::Set, &SigSet::empty());
             mpserv::signal::raise(number).unwrap();
         });
@@ -196,21 +197,21 @@ pub(crate) fn no_time_is_too_long_or_becomes_none() {
         if time.as_secs() < LONGEST {
             assert!(got >= time && got <= time + TICK, "{time:?} became {got:?}");
         } else {
-            // The kernel's word for a limit that is too long to be one.
+            // The kernel uses this value for a limit that is too long.
             assert!(got == Duration::ZERO || got.as_secs() >= LONGEST, "{time:?} became {got:?}");
         }
     }
-    // Less than the unit that C has is not nothing.
+    // A time below C's unit is not 0.
     assert_eq!(poll(&mut [], Some(Duration::from_nanos(1))), Ok(0));
     assert_eq!(ppoll(&mut [], Some(Duration::from_nanos(1)), None), Ok(0));
 }
 
-/// From as many seconds on the kernel may take a limit for none: more than there are ticks in its longest time.
+/// The seconds from which on the kernel may take a limit for none. They are more than the ticks in its longest time.
 const LONGEST: u64 = 1 << 50;
-/// The kernel rounds up by at most a hundredth of a second and a microsecond.
+/// The most by which the kernel rounds up: a hundredth of a second and a microsecond.
 const TICK: Duration = Duration::from_micros(10_001);
 
-/// The timeout as the kernel stores it.
+/// Returns the timeout as the kernel stores it.
 fn receive_timeout(socket: &OwnedFd) -> Duration {
     let mut time = libc::timeval { tv_sec: -1, tv_usec: -1 };
     let mut length = size_of::<libc::timeval>() as libc::socklen_t;
@@ -241,7 +242,7 @@ pub(crate) fn a_set_of_signals_is_a_set() {
         assert_eq!(held(&set), model, "after {step}");
         let text = all.iter().filter(|signal| model.contains(&signal.raw())).map(Signal::to_string);
         assert_eq!(format!("{set:?}"), format!("{{{}}}", text.collect::<Vec<_>>().join(", ")));
-        // The kernel blocks what it is told, but for the two that cannot be blocked.
+        // The kernel blocks all these signals, except the two that cannot be blocked.
         let before = sigprocmask_replace(MaskHow::Set, &set).unwrap();
         let mut blocked: BTreeSet<c_int> = held(&sigprocmask_replace(MaskHow::Set, &before).unwrap());
         blocked.extend(model.intersection(&[Signal::KILL.raw(), Signal::STOP.raw()].into()));

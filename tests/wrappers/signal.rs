@@ -1,4 +1,4 @@
-//! Signals: sets, handlers and flags.
+//! Tests signals: sets, handlers and flags.
 
 use mpserv::errno::Errno;
 use mpserv::signal::{
@@ -44,7 +44,7 @@ pub(crate) fn a_flag_is_raised_by_its_signal() {
     assert!(FIRST.is_raised() && !SECOND.is_raised());
     assert!(FIRST.take());
     assert!(!FIRST.take(), "a flag that was taken is down");
-    // Two flags for one signal: the last that was installed is raised.
+    // Of two flags for one signal, the one that was installed last is raised.
     signal(Signal::USR1, Disposition::Flag(&SECOND)).unwrap();
     raise(Signal::USR1).unwrap();
     assert!(!FIRST.is_raised() && SECOND.take());
@@ -59,7 +59,7 @@ fn spoil_errno(_signal: Signal) {
 }
 
 pub(crate) fn a_handler_leaves_errno_as_it_was() {
-    // SAFETY: the handler only writes errno, which is restored behind it.
+    // SAFETY: the handler only writes errno, which is restored afterwards.
     let handler = unsafe { Handler::new(spoil_errno) };
     sigaction(Signal::USR1, &act(Disposition::Handler(handler))).unwrap();
     Errno::XDEV.set();
@@ -79,7 +79,7 @@ pub(crate) fn an_old_action_is_given_back_whole() {
     assert!(now.sa_flags.contains(flags));
     assert_eq!(format!("{:?}", now.sa_mask), "{SIGHUP, SIGTERM}");
     assert!(matches!(sigaction_get(Signal::CHLD).unwrap().sa_handler, Disposition::Ignore));
-    // A handler that was found installed can be installed again, and works.
+    // A handler that was found installed can be installed again, and still works.
     sigaction(Signal::CHLD, &now).unwrap();
     raise(Signal::CHLD).unwrap();
     assert!(FLAG.take());
@@ -92,7 +92,7 @@ pub(crate) fn an_old_action_is_given_back_whole() {
 }
 
 pub(crate) fn a_found_handler_stays_with_its_signal() {
-    // std's handler for a stack overflow relies on being SIGSEGV's.
+    // std's handler for a stack overflow relies on being the handler of SIGSEGV.
     let found = sigaction_get(Signal::SEGV).unwrap();
     assert!(matches!(found.sa_handler, Disposition::Handler(_)));
     assert_eq!(sigaction(Signal::USR1, &found), Err(Errno::INVAL));
@@ -118,7 +118,7 @@ pub(crate) fn sigsuspend_misses_no_signal() {
     static FLAG: SignalFlag = SignalFlag::new();
     sigaction(Signal::USR1, &act(Disposition::Flag(&FLAG))).unwrap();
     let old = sigprocmask_replace(MaskHow::Block, &SigSet::from([Signal::USR1])).unwrap();
-    // The signal comes before the wait, and the wait ends all the same.
+    // The signal comes before the wait, but the wait still ends.
     raise(Signal::USR1).unwrap();
     sigsuspend(&old);
     assert!(FLAG.take());

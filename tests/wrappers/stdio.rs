@@ -1,4 +1,4 @@
-//! The C library's streams, and printing in a handler.
+//! Tests the C library's streams, and prints in a handler.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -12,7 +12,8 @@ use mpserv::signal::{Disposition, Handler, Signal, raise, signal};
 use mpserv::stdio::{fgets, stdin, stdout};
 use mpserv::{ffi, fprintf, printf};
 
-/// Runs `function` in a child whose standard input and output are pipes; the ends of ours, and the child.
+/// Runs `function` in a child whose standard input and output are pipes. Returns the other ends of the pipes, and the
+/// child.
 pub(crate) fn with_pipes(function: impl FnOnce()) -> (File, File, mpserv::process::Child) {
     let (input, our_input) = std_pipe();
     let (our_output, output) = std_pipe();
@@ -25,7 +26,7 @@ pub(crate) fn with_pipes(function: impl FnOnce()) -> (File, File, mpserv::proces
             assert_eq!(unsafe { ffi::unistd::dup2(from, to) }, to);
         }
         for fd in [input, output, ours_in, ours_out] {
-            // SAFETY: the descriptor is this process's copy, and its owner does not come to drop it: _exit is next.
+            // SAFETY: the descriptor is this process's copy. Its owner is not dropped, because _exit is next.
             unsafe { ffi::unistd::close(fd) };
         }
         function();
@@ -47,7 +48,7 @@ pub(crate) fn read_text(mut from: impl Read) -> String {
 pub(crate) fn what_stdio_holds_is_written_when_c_writes_it() {
     let (_input, output, mut child) = with_pipes(|| {
         printf!("%s holds %d and %03d, 100%%\n", c"stdio", -12, 7);
-        // The child's exit writes its copy of the line; ours writes another.
+        // The child's exit writes its copy of the line, and this process writes another one.
         reap(&mut spawn(|| mpserv::process::exit(0)));
         assert_eq!(fprintf!(stdout(), "%d\n", getpid()), getpid().to_string().len() as i32 + 1);
     });
@@ -92,7 +93,7 @@ pub(crate) fn a_handler_inside_stdio_writes_directly() {
     });
     wait_until("the child waits for its line, inside stdio", || waits_in(child.pid().raw() as u32, libc::SYS_read));
     child.kill(Signal::USR1).unwrap();
-    // The handler's line is there at once, though what was printed before it is still held.
+    // The handler's line is there at once, though the text before it is still in the buffer.
     let mut line = vec![0; HANDLER_LINE.len()];
     output.read_exact(&mut line).unwrap();
     assert_eq!(String::from_utf8(line).unwrap(), HANDLER_LINE);
@@ -102,7 +103,7 @@ pub(crate) fn a_handler_inside_stdio_writes_directly() {
 }
 
 pub(crate) fn what_a_handler_writes_directly_is_what_printf_prints() {
-    // The two tests above expect one text of both ways; here is C's own word for it.
+    // The two tests above expect the same text from both ways. This checks the text that C itself prints.
     let printed = std::process::Command::new("printf")
         .args(["%s %d %05d %% %05d %d %d\n", "handler", "10", "42", "-42", "-2147483648", "0"])
         .output()

@@ -77,7 +77,7 @@ impl Pair {
         Ok(Pair { words: [a, b], listen: commands.listen, helper, signal })
     }
 
-    /// The placeholders for each command's own path, when the two paths differ.
+    /// Returns the placeholders for each command's own path, if the two paths differ.
     pub fn own_paths(&self) -> [Vec<Vec<u8>>; 2] {
         let [a, b] = [&self.words[0][0], &self.words[1][0]];
         if a == b { [Vec::new(), Vec::new()] } else { [own_paths(a), own_paths(b)] }

@@ -33,7 +33,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects, and waits until the server has taken the connection.
+    /// Connects to the server, and waits until the server has taken the connection.
     pub fn connect(stage: &mut Stage<'_>, port: u16) -> Result<Self, Trouble> {
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
         // Another thread may be starting a program, which must not inherit the socket.

@@ -137,8 +137,8 @@ pub fn run_all(
     Ok(subjects)
 }
 
-/// The identity of the file by which programs find their shared libraries. The file changes whenever packages are
-/// installed.
+/// Returns the identity of the file by which programs find their shared libraries. The file changes whenever packages
+/// are installed.
 fn loader_cache() -> Option<(u64, SystemTime)> {
     let found = std::fs::metadata("/etc/ld.so.cache").ok()?;
     Some((found.ino(), found.modified().ok()?))
@@ -197,8 +197,8 @@ impl Job<'_> {
         Ok(Case { drive: self.drive_name.clone(), output: self.output, a: a.tree, b: b.tree, printed, comparison })
     }
 
-    /// The order of a further run. If a side is a trace in the kernel's order, every second run has the opposite of
-    /// this tool's order. So the runs show differences that come from the kernel's order.
+    /// Returns the order of a further run. If a side is a trace in the kernel's order, every second run has the
+    /// opposite of this tool's order. So the runs show differences that come from the kernel's order.
     fn order(&self, round: usize) -> Ending {
         let is_opposite = round % 2 == 0 && self.sides.iter().any(Origin::has_kernels_order);
         if is_opposite { Ending::ChildFirst } else { Ending::ParentFirst }

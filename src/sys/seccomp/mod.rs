@@ -107,7 +107,7 @@ pub fn note_violations() -> Result<()> {
     ret(unsafe { ffi::signal::sigaction(Signal::SYS.raw(), &raw const action, ptr::null_mut()) })
 }
 
-/// The handler of SIGSYS: notes the call, and ends the process as if there were no handler.
+/// Handles SIGSYS: notes the call, and ends the process as if there were no handler.
 extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void) {
     // SAFETY: the kernel passes a pointer to the signal's information.
     let info = unsafe { info.read() };

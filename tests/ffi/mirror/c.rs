@@ -10,28 +10,28 @@ pub(crate) enum Form {
     Macro(Function),
     /// `extern char **environ;`
     Variable(Declaration),
-    /// `struct linger { int l_onoff; int l_linger; }`
-    /// or `typedef struct { size_t we_wordc; } wordexp_t;`: the name, and the whole type in C
+    /// `struct linger { int l_onoff; int l_linger; }` or `typedef struct { size_t we_wordc; } wordexp_t;`: with the
+    /// name, and the whole type in C
     Struct { name: String, c: String, fields: Vec<Declaration> },
     /// `typedef /* ... */ pid_t;`
     Integer(String),
     /// `typedef void (*sighandler_t)(int);`
     Typedef(Declaration),
-    /// `typedef struct _IO_FILE FILE;`: a type whose size is its own affair
+    /// `typedef struct _IO_FILE FILE;`: a type of unknown size
     Opaque(Declaration),
-    /// `SOL_SOCKET`, or `(int)SA_RESETHAND` where it is only used as an int
+    /// `SOL_SOCKET`, or `(int)SA_RESETHAND` if it is only used as an int
     Constant { name: String, c: String },
 }
 
 /// A function, or a macro that is used like one.
 pub(crate) struct Function {
-    /// The whole of it.
+    /// The whole declaration.
     pub(crate) declaration: Declaration,
-    /// Its parameters' names.
+    /// The names of the parameters.
     pub(crate) parameters: Vec<String>,
-    /// Whether it is `_Noreturn`.
+    /// Whether the function is `_Noreturn`.
     pub(crate) never_returns: bool,
-    /// Whether it is what the header declares in place of GNU's function of that name.
+    /// Whether the header declares POSIX's function in place of GNU's function of the same name.
     pub(crate) xsi: bool,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Declaration {
 }
 
 impl Declaration {
-    /// The same declaration in C, of another name.
+    /// Returns the same declaration in C with another name.
     pub(crate) fn c(&self, name: &str) -> String {
         let [before, after] = &self.around;
         format!("{before} {name}{after}")
@@ -53,7 +53,7 @@ impl Declaration {
 }
 
 impl Form {
-    /// Name of the declared item.
+    /// Returns the name of the declared item.
     pub(crate) fn name(&self) -> &str {
         match self {
             Form::Function(function) | Form::Macro(function) => &function.declaration.name,
@@ -75,7 +75,7 @@ impl Form {
     }
 }
 
-/// Whether names are made of it.
+/// Whether a name can contain this character.
 pub(crate) fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
@@ -96,8 +96,8 @@ fn tokens(mut text: &str) -> Vec<&str> {
     }
 }
 
-/// The place of a declaration. As a parameter an array is a pointer; elsewhere a function's address
-/// is an integer, as the libc crate has it.
+/// The place of a declaration. As a parameter, an array is a pointer. Elsewhere a function's address is an integer, as
+/// in the libc crate.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
     Parameter,
@@ -178,7 +178,7 @@ impl<'a> Parser<'a> {
         Ok(if is_macro { Form::Macro(function) } else { Form::Function(function) })
     }
 
-    /// Parses parameters, from behind the `(` to the `)`.
+    /// Parses parameters, from after the `(` to the `)`.
     fn parameters(&mut self) -> Result<Vec<Declaration>, String> {
         let mut parameters = Vec::new();
         if self.tokens[self.next..].starts_with(&["void", ")"]) {
@@ -197,7 +197,7 @@ impl<'a> Parser<'a> {
         Ok(self.declared(start, name, rust))
     }
 
-    /// The declaration in the tokens from `start` to the current one; `name` is the place of its name.
+    /// Returns the declaration in the tokens from `start` to the current one. `name` is the place of its name.
     fn declared(&self, start: usize, name: Range<usize>, rust: String) -> Declaration {
         Declaration {
             around: [start..name.start, name.end..self.next].map(|part| self.tokens[part].join(" ")),
@@ -206,8 +206,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A type and what it is the type of: the type in Rust, and the place of the name, which is
-    /// empty where there is none.
+    /// Parses a type and its name. Returns the type in Rust, and the place of the name, which is empty if there is
+    /// none.
     fn declarator(&mut self, place: Place) -> Result<(String, Range<usize>), String> {
         if self.eat("...") {
             return Ok(("...".to_owned(), self.next..self.next));
@@ -246,7 +246,8 @@ impl<'a> Parser<'a> {
         Ok((rust, name))
     }
 
-    /// A type's own name, in Rust. Those of a fixed width are `uint32_t` in POSIX, `__u32` in Linux.
+    /// Parses the name of a type, and returns it in Rust. Types of fixed width are called `uint32_t` in POSIX and
+    /// `__u32` in Linux.
     fn base_type(&mut self) -> Result<String, String> {
         self.eat("struct");
         let unsigned = self.eat("unsigned");
@@ -291,7 +292,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// A function's type in Rust, of a parameter as of a prototype.
+/// Returns the type of a function in Rust, for a parameter or a prototype.
 fn function_type(parameters: &[Declaration], result: &str) -> String {
     let types: Vec<&str> = parameters.iter().map(|parameter| parameter.rust.as_str()).collect();
     let result = if result == "c_void" { "()" } else { result };

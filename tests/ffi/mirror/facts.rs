@@ -1,26 +1,26 @@
-//! The numbers that C and Rust must agree on.
+//! The numbers on which C and Rust must agree.
 
 use super::c::{Declaration, Form};
 
-/// Number of arguments with which a macro is tried: all statuses that a child can end with.
+/// The number of arguments with which a macro is tried. They are all statuses with which a child can end.
 const ARGUMENTS: u32 = 1 << 16;
 
-/// One or more numbers under a name.
+/// One or more numbers with a name.
 pub(crate) struct Fact {
     pub(crate) name: String,
-    /// The C statement that prints them.
+    /// The C statement that prints the numbers.
     pub(crate) c: String,
-    /// The Rust expression that is a `Vec` of them.
+    /// The Rust expression for a `Vec` of the numbers.
     pub(crate) rust: String,
 }
 
 impl Fact {
-    /// A number that is named by its own expression in C.
+    /// Returns a number whose name is its expression in C.
     fn new(c: String, rust: String) -> Fact {
         Fact { c: format!("mirror_value((long long)({c}));"), rust: format!("vec![{rust} as i64]"), name: c }
     }
 
-    /// Address of an item in the C library, which identifies the item.
+    /// Returns the address of an item in the C library, which identifies the item.
     fn place(name: &str, rust: &str) -> Fact {
         Fact {
             name: format!("&{name}"),
@@ -30,7 +30,7 @@ impl Fact {
     }
 }
 
-/// Facts to compare for a form whose item is in `module`.
+/// Returns the facts to compare for a form whose item is in `module`.
 pub(crate) fn facts(form: &Form, module: &str) -> Vec<Fact> {
     let name = form.name();
     let item = format!("{module}::{name}");

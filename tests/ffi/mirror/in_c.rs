@@ -1,10 +1,10 @@
-//! Writes the C side: what the headers may refuse, and a program that prints the facts.
+//! Writes the C side: checks that may fail to compile with the headers, and a program that prints the facts.
 
 use super::c::{Declaration, Form, Function};
 use super::facts::{Fact, facts};
 use super::source::Header;
 
-/// Text that the program's files share.
+/// The text that the program's files share.
 const SHARED: &str = "\
 void mirror_name(const char *fact);
 void mirror_value(long long value);
@@ -12,7 +12,7 @@ void mirror_place(void *address);
 void mirror_end(void);
 ";
 
-/// The C files, name and text each.
+/// Returns the C files, each as name and text.
 pub(crate) fn files(headers: &[Header]) -> Vec<(String, String)> {
     let mut files = Vec::new();
     let mut calls = String::new();
@@ -61,8 +61,8 @@ int main(void)
     )
 }
 
-/// Source of the file that asks one header, so that no other header answers for it. Only `<sys/types.h>` may declare
-/// the types in its prototypes.
+/// Returns the source of the file that checks one header. Each header has its own file, so that no other header can
+/// stand in for it. Only `<sys/types.h>` may declare the types in its prototypes.
 fn file(header: &str, source: &str, name: &str, forms: &[&Form]) -> String {
     let checks: String = forms.iter().map(|form| check(form)).collect();
     let facts = forms.iter().flat_map(|form| facts(form, ""));
@@ -90,7 +90,7 @@ fn print(fact: &Fact) -> String {
     format!("    mirror_name(\"{name}\");\n    {c}\n    mirror_end();\n")
 }
 
-/// C code that does not compile if the header lacks the item or declares it otherwise.
+/// Returns C code that does not compile if the header lacks the item, or declares it in another way.
 fn check(form: &Form) -> String {
     let name = form.name();
     let is_there = format!("typedef __typeof__({name}) mirror_{name};\n");
@@ -110,13 +110,13 @@ fn check(form: &Form) -> String {
             let orders = fields.windows(2).map(|pair| check_order(c, &pair[0], &pair[1]));
             fields.iter().map(|field| check_field(name, c, field)).chain(orders).collect()
         }
-        // The facts do not compile.
+        // The code of the facts does not compile in such a case.
         Form::Integer(_) | Form::Constant { .. } => String::new(),
     }
 }
 
-/// A function that does nothing but call another one or a macro. One that is not to return does not
-/// compile where that returns.
+/// Returns the code of a function that only calls another function or a macro. If a function that must not return does
+/// return, the code does not compile.
 fn call(function: &Function) -> String {
     let name = &function.declaration.name;
     let declared = function.declaration.c(&format!("mirror_call_{name}"));
@@ -128,7 +128,7 @@ fn call(function: &Function) -> String {
     }
 }
 
-/// Members of a union, of which ours has only one in use, are no fields in a row.
+/// Returns a check of the order of two fields. Members of a union have no order.
 fn check_order(c: &str, first: &Declaration, second: &Declaration) -> String {
     let (first, second) = (&first.name, &second.name);
     format!(

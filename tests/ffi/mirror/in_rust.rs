@@ -4,7 +4,7 @@ use super::c::Form;
 use super::facts::{Fact, facts};
 use super::source::Header;
 
-/// The Rust text, for a module that has `ffi` in scope. The types in it have their names in C.
+/// Returns the Rust text for a module that has `ffi` in scope. In it, types have the same names as in C.
 pub(crate) fn text(headers: &[Header]) -> String {
     let mut types = String::new();
     let mut checks = String::new();
@@ -26,7 +26,7 @@ fn size_of_field<S, F>(_: fn(&S) -> *const F) -> usize {{
     size_of::<F>()
 }}
 
-/// Result of `dladdr` for an address.
+/// The result of `dladdr` for an address.
 #[repr(C)]
 struct Library {{
     name: *const c_char,
@@ -58,7 +58,7 @@ pub fn print() {{
     )
 }
 
-/// Rust code that does not compile if the item's type differs from its form.
+/// Returns Rust code that does not compile if the item's type differs from its form.
 fn check(form: &Form, module: &str) -> String {
     let item = format!("{module}::{}", form.name());
     match form {
@@ -69,7 +69,7 @@ fn check(form: &Form, module: &str) -> String {
             format!("const _: fn() -> *const {} = || &raw const {item};\n", it.rust)
         }
         Form::Opaque(_) => format!("const _: Option<&{item}> = None;\n"),
-        // The facts do not compile.
+        // The code of the facts does not compile in such a case.
         Form::Typedef(_) | Form::Integer(_) | Form::Struct { .. } | Form::Constant { .. } => String::new(),
     }
 }

@@ -1,9 +1,9 @@
 //! Makes the proof that `src/ffi` mirrors C, from the docs of its items.
 //!
-//! `source` reads a module and finds the C forms that its items are documented with, `c`
-//! understands a form. `in_c` writes C, which does not compile where a header has it otherwise, and
-//! `in_rust` writes Rust, which does not compile where the item is otherwise. What compilers cannot
-//! tell is in `facts`: numbers, which both sides then say, and which must be equal.
+//! `source` reads a module and finds the C forms in the docs of its items. `c` parses a form. `in_c` writes C, which
+//! does not compile if a header differs from the form. `in_rust` writes Rust, which does not compile if the item
+//! differs from the form. `facts` has numbers that compilers cannot check: both sides print them, and they must be
+//! equal.
 
 mod c;
 mod facts;
@@ -16,25 +16,25 @@ use std::path::Path;
 
 use source::Header;
 
-/// Every header that is mirrored.
+/// All headers that are mirrored.
 pub(crate) struct Mirror {
     headers: Vec<Header>,
 }
 
 impl Mirror {
-    /// Reads the modules under `root`, the `ffi` folder, as they are compiled for a processor.
+    /// Reads the modules under `root`, the `ffi` folder, in the form for a processor.
     pub(crate) fn of_folder(root: &Path, processor: &str) -> Result<Mirror, String> {
         let mut headers = Vec::new();
         read_folder(root, "", processor, &mut headers)?;
         Ok(Mirror { headers })
     }
 
-    /// C files, name and text each. Together they are a program that prints the facts.
+    /// Returns the C files, each as name and text. Together the files are a program that prints the facts.
     pub(crate) fn c_files(&self) -> Vec<(String, String)> {
         in_c::files(&self.headers)
     }
 
-    /// Rust items for a module that has `ffi` in scope. `print()` is among them.
+    /// Returns the Rust items for a module that has `ffi` in scope. The function `print()` is among them.
     pub(crate) fn rust(&self) -> String {
         in_rust::text(&self.headers)
     }

@@ -1,20 +1,20 @@
-//! Reads a module of `src/ffi`: its items, and the C forms that their docs begin with.
+//! Reads a module of `src/ffi`: its items, and the C forms at the beginning of their docs.
 
 use std::mem;
 
 use super::c::{Form, is_word};
 
-/// A header, and what is mirrored of it.
+/// A header, and its mirrored items.
 pub(crate) struct Header {
-    /// As in `#include <sys/socket.h>`.
+    /// The path of the header, as in `#include <sys/socket.h>`.
     pub(crate) path: String,
-    /// Its module in Rust.
+    /// The header's module in Rust.
     pub(crate) module: String,
     pub(crate) forms: Vec<Form>,
 }
 
-/// Reads a module, which is a header's unless it only names modules. `path` is its file's, from the
-/// `ffi` folder.
+/// Reads a module. The module is that of a header, unless it only names other modules. `path` is the path of its file
+/// in the `ffi` folder.
 pub(crate) fn read(path: &str, text: &str, processor: &str) -> Result<Option<Header>, String> {
     let path = path.trim_end_matches(".rs");
     let header = format!("{path}.h");
@@ -67,7 +67,7 @@ fn is_between_items(line: &str) -> bool {
         || line.starts_with("#![")
 }
 
-/// The C forms of an item: of its `statement`, or of nothing where that is not public.
+/// Returns the C forms of an item, or none if its `statement` is not public.
 fn item_forms(statement: &str, docs: &str) -> Result<Vec<Form>, String> {
     if statement.starts_with("use ") || statement.starts_with("pub mod ") {
         return Ok(Vec::new());
@@ -97,7 +97,7 @@ fn item_forms(statement: &str, docs: &str) -> Result<Vec<Form>, String> {
     Ok(forms)
 }
 
-/// The names that a public statement gives to the module.
+/// Returns the names that a public statement adds to the module.
 fn names(statement: &str) -> Result<Vec<String>, String> {
     const DECLARATIONS: [&str; 4] = ["pub fn ", "pub static mut ", "pub static ", "pub const "];
     let list = if let Some(list) = statement.strip_prefix("pub use libc::") {

@@ -1,4 +1,4 @@
-//! Prints Rust's side of a small `ffi`, as the C side is printed.
+//! Prints the Rust facts of a small `ffi`, in the same form as the C side.
 #![allow(warnings)]
 
 mod ffi {

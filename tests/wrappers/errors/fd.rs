@@ -22,7 +22,7 @@ pub(super) const CASES: &[Case] = &[
     ("read read_all", Errno::BADF, || reads(|| CLOSED)),
     ("read read_all", Errno::ISDIR, || reads(|| open(c".", OpenFlags::RDONLY, 0).unwrap())),
     ("read read_all", Errno::IO, || {
-        // A terminal whose other end was there, and is no more.
+        // The other end of this terminal was open, and is closed now.
         let master = pty::open_master().unwrap();
         let mut name = [0; pty::NAME_MAX];
         drop(open(pty::slave_name(&master, &mut name).unwrap(), OpenFlags::RDWR, 0).unwrap());
@@ -106,7 +106,7 @@ fn new_file() -> OwnedFd {
     open(c"file", OpenFlags::RDWR | OpenFlags::CREAT, 0o600).unwrap()
 }
 
-/// A connection that its peer has reset.
+/// Returns a connection that the peer has reset.
 fn reset() -> OwnedFd {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

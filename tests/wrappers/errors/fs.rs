@@ -42,8 +42,7 @@ pub(super) const CASES: &[Case] = &[
         errno(create(c"mounted/file"))
     }),
     ("open", Errno::INTR, || {
-        // A FIFO that no process opens to write.
-        // SAFETY: the path ends in a NUL.
+        // No process opens this FIFO to write. SAFETY: the path ends in a NUL.
         assert_eq!(unsafe { libc::mkfifo(c"fifo".as_ptr(), 0o600) }, 0);
         interrupted(|| errno(open(c"fifo", OpenFlags::RDONLY, 0)))
     }),
@@ -71,7 +70,7 @@ pub(super) const CASES: &[Case] = &[
         fs::write("file", "").unwrap();
         own_mounts();
         mount_on(c".", c".", c"", libc::MS_BIND, c"");
-        // The folder as it is beneath the mount is still the current one.
+        // The folder below the mount is still the current one.
         let here = std::env::current_dir().unwrap();
         std::env::set_current_dir(here).unwrap();
         mount_on(c".", c".", c"", libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY, c"");

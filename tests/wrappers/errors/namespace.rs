@@ -5,7 +5,7 @@ use super::{Case, NotProduced, become_nobody, become_root_of_own_users, errno, n
 
 pub(super) const CASES: &[Case] = &[
     ("own_users", Errno::PERM, || {
-        // To a process with a root of its own no users of its own are given.
+        // A process with its own root directory cannot have its own user namespace.
         own_root();
         errno(own_users())
     }),

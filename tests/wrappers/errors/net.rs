@@ -18,7 +18,7 @@ use super::{
 
 const ANY_PORT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
 const LOCALHOST_V6: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 0, 0, 0);
-/// An address of a network that is kept for documentation, and nowhere.
+/// An address of a network for documentation, which does not exist.
 const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 9);
 
 pub(super) const CASES: &[Case] = &[
@@ -53,7 +53,7 @@ pub(super) const CASES: &[Case] = &[
             locked();
             return path();
         }
-        // In the machine's own network any process may have a port.
+        // The test needs its own network, because in the machine's network any process may use a port.
         own_network();
         locked();
         each([errno(bind(tcp(), &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1))), path()])
@@ -94,7 +94,7 @@ pub(super) const CASES: &[Case] = &[
         each([errno(listen(udp(), 1)), accepts(udp)])
     }),
     ("connect", Errno::CONNREFUSED, || {
-        // A socket that is bound keeps its port from others, and takes no connection.
+        // A bound socket keeps its port from other processes, and takes no connection.
         let bound = tcp();
         bind(&bound, &ANY_PORT).unwrap();
         errno(connect(tcp(), &address_of(&bound)))
@@ -104,7 +104,7 @@ pub(super) const CASES: &[Case] = &[
         let socket = tcp();
         let once: libc::c_int = 1;
         let length = size_of::<libc::c_int>() as libc::socklen_t;
-        // SAFETY: the pointer is to an int, of which the length is.
+        // SAFETY: the pointer is to an int, and the length is that of an int.
         let set = unsafe {
             libc::setsockopt(socket.raw(), libc::IPPROTO_TCP, libc::TCP_SYNCNT, (&raw const once).cast(), length)
         };
@@ -304,7 +304,7 @@ fn address_of(socket: &OwnedFd) -> SocketAddr {
     address
 }
 
-/// A client's end and a server's.
+/// Returns the client's end and the server's end of a connection.
 fn connected() -> (OwnedFd, OwnedFd) {
     let listener = listening();
     let client = tcp();
@@ -312,7 +312,7 @@ fn connected() -> (OwnedFd, OwnedFd) {
     (client, accept(&listener).unwrap())
 }
 
-/// A listener that can hold no further connection, and the client whose it holds.
+/// Returns a listener that can hold no further connection, and the client whose connection it holds.
 fn full() -> (OwnedFd, OwnedFd) {
     let listener = tcp();
     bind(&listener, &ANY_PORT).unwrap();
@@ -322,7 +322,7 @@ fn full() -> (OwnedFd, OwnedFd) {
     (listener, client)
 }
 
-/// A Unix socket to which nothing more can be sent, and its peer, which reads nothing.
+/// Returns a Unix socket to which nothing more can be sent, and its peer, which reads nothing.
 fn filled() -> (OwnedFd, OwnedFd) {
     let (ours, peer) = std::os::unix::net::UnixStream::pair().unwrap();
     let [ours, peer] = [ours, peer].map(|socket| owned(socket.into()));
@@ -331,7 +331,7 @@ fn filled() -> (OwnedFd, OwnedFd) {
     (ours, peer)
 }
 
-/// The error of each function that accepts.
+/// Returns the error of each function that accepts.
 fn accepts<F: AsFd>(listener: impl Fn() -> F) -> Errno {
     each([
         errno(accept(listener())),
@@ -341,13 +341,13 @@ fn accepts<F: AsFd>(listener: impl Fn() -> F) -> Errno {
     ])
 }
 
-/// The error of each function that takes a path.
+/// Returns the error of each function that takes a path.
 fn with_path(path: &std::ffi::CStr) -> Errno {
     let path = UnixAddr::new(path).unwrap();
     each([errno(bind(unix(), &path)), errno(connect(unix(), &path))])
 }
 
-/// The error of any call.
+/// Returns the error that any call on the descriptor gives.
 fn any_call(fd: BorrowedFd<'_>) -> Errno {
     each([
         errno(bind(fd, &ANY_PORT)),
@@ -367,9 +367,9 @@ fn any_call(fd: BorrowedFd<'_>) -> Errno {
     ])
 }
 
-/// `route add -host ADDRESS reject`, in a network of this process's own.
+/// Does the same as `route add -host ADDRESS reject`, in this process's own network.
 fn reject(address: SocketAddrV4) {
-    // SAFETY: the type is plain numbers and null pointers, for which zeros are values.
+    // SAFETY: the type consists of numbers and pointers, for which zeros are valid.
     let mut route: libc::rtentry = unsafe { std::mem::zeroed() };
     let as_c = |ip: Ipv4Addr| libc::sockaddr_in {
         sin_family: libc::AF_INET as libc::sa_family_t,
@@ -377,7 +377,7 @@ fn reject(address: SocketAddrV4) {
         sin_addr: libc::in_addr { s_addr: ip.to_bits().to_be() },
         sin_zero: [0; 8],
     };
-    // SAFETY: the two types have the same size, and any bytes are values of both.
+    // SAFETY: the two types have the same size, and any bytes are valid for both.
     let as_any = |ip| unsafe { std::mem::transmute::<libc::sockaddr_in, libc::sockaddr>(as_c(ip)) };
     route.rt_dst = as_any(*address.ip());
     route.rt_genmask = as_any(Ipv4Addr::BROADCAST);

@@ -29,8 +29,7 @@ pub(super) const CASES: &[Case] = &[
         forks()
     }),
     ("fork fork_unchecked", Errno::NOMEM, || {
-        // Processes of its own, of which the first has ended.
-        // SAFETY: the call takes a number.
+        // The child has its own PID namespace, whose first process has ended. SAFETY: the call takes a number.
         let own_processes = || unsafe { libc::unshare(libc::CLONE_NEWPID) } == 0;
         if !own_processes() {
             become_root_of_own_users();
@@ -111,7 +110,7 @@ pub(super) const CASES: &[Case] = &[
         errno(environ())
     }),
     ("setsid", Errno::PERM, || {
-        // A child that leads no group yet may begin one, and then no session any more.
+        // A child that leads no group yet may begin a group, but after that no session.
         setpgid(None, None).unwrap();
         errno(setsid())
     }),
@@ -143,7 +142,7 @@ pub(super) const CASES: &[Case] = &[
 pub(super) const NOT_PRODUCED: &[NotProduced] = &[];
 
 fn forks() -> Errno {
-    // The child, were there one, would be this very test.
+    // If a child were made, it would be a copy of this test.
     let made = |fork: Result<Fork>| errno(fork.map(|_| mpserv::process::_exit(0)));
     // SAFETY: there is no other thread.
     let unchecked = unsafe { fork_unchecked() };
@@ -155,7 +154,7 @@ fn programs(path: &CStr) -> Errno {
     each([spawning(path, reader.as_fd()), becoming(path, reader.as_fd())])
 }
 
-/// The error of [`spawn`](mpserv::process::spawn) for a program that it cannot run.
+/// Returns the error of [`spawn`](mpserv::process::spawn) for a program that cannot be run.
 fn spawning(path: &CStr, connection: BorrowedFd<'_>) -> Errno {
     with_program(path, connection, |program| {
         let mut stack = Stack::new(STACK_MIN).unwrap();

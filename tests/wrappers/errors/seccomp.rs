@@ -50,7 +50,7 @@ pub(super) const CASES: &[Case] = &[
 pub(super) const NOT_PRODUCED: &[NotProduced] =
     &[("Listener::answer Listener::let_pass", "EINPROGRESS", "it is so for a moment only, until the caller runs again")];
 
-/// A filter that stops `getppid()`.
+/// Returns a filter that stops `getppid()`.
 fn listener() -> Listener {
     no_new_privileges().unwrap();
     listen(&[libc::SYS_getppid]).unwrap()

@@ -104,7 +104,7 @@ impl Copies {
     }
 }
 
-/// Printed bytes as text with plain ends of lines.
+/// Returns printed bytes as text with plain ends of lines.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace('\r', "")
 }
