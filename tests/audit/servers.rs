@@ -42,9 +42,9 @@ fn what_does_not_end_is_told_by_side_and_by_what_it_does() {
     let port = free_port().to_string();
     let ignores = format!("sh -c 'trap \"\" INT; exec {}'", server(Impl::C, &port));
     let arguments =
-        ["--a", &server(Impl::C, &port), "--b", &ignores, "--listen", &port, "--timeout", "5", "-o", "pipe"];
+        ["--a", &server(Impl::C, &port), "--b", &ignores, "--listen", &port, "--timeout", "15", "-o", "pipe"];
     let output = run(&arguments);
     assert_trouble(&output, "B: 'sh -c");
-    assert_trouble(&output, "did not end within 5 s");
+    assert_trouble(&output, "did not end within 15 s");
     assert_trouble(&output, " is in accept(3, …)");
 }
