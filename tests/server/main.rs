@@ -45,6 +45,7 @@ mod terminal;
 mod usage;
 mod user;
 mod usr2;
+mod usr2_under_load;
 
 use std::process::ExitCode;
 
@@ -90,5 +91,6 @@ fn main() -> ExitCode {
         usage::TESTS,
         user::TESTS,
         usr2::TESTS,
+        usr2_under_load::TESTS,
     ])
 }

@@ -7,9 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::common::load::load;
 use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
@@ -20,9 +18,6 @@ use mpserv::signal::{Signal, kill};
 
 pub(crate) const TESTS: &[Test] = tests![
     a_server_that_is_killed_while_another_starts_is_succeeded,
-    no_client_is_lost_while_it_is_restarted,
-    no_client_is_lost_while_a_pool_is_restarted,
-    no_client_is_lost_while_a_program_that_ends_at_once_is_to_take_its_place,
     a_client_is_served_to_its_end_by_the_one_that_has_it,
     one_that_was_left_signals_ignored_or_blocked_is_succeeded,
     one_that_was_succeeded_still_obeys,
@@ -34,19 +29,17 @@ pub(crate) const TESTS: &[Test] = tests![
     the_reason_of_a_successor_that_fails_is_in_the_log,
     three_generations_serve_their_clients_to_the_end,
     a_child_made_while_a_successor_starts_lacks_its_pipe,
-    ; ignored:
-    no_client_of_fifty_thousand_is_lost_in_twenty_restarts,
 ];
 
 /// A server and its successors. The process in the pidfile is ended with the test.
-struct Dynasty {
-    first: Served,
+pub(crate) struct Dynasty {
+    pub(crate) first: Served,
     pidfile: PathBuf,
     folder: TempDir,
 }
 
 impl Dynasty {
-    fn start(arguments: &[&str]) -> Dynasty {
+    pub(crate) fn start(arguments: &[&str]) -> Dynasty {
         Dynasty::start_as(arguments, |command| command)
     }
 
@@ -71,12 +64,12 @@ impl Dynasty {
         Pid::from_raw(fs::read_to_string(&self.pidfile).ok()?.trim().parse().ok()?)
     }
 
-    fn restart(&self) {
+    pub(crate) fn restart(&self) {
         kill(self.pid().unwrap(), Signal::USR2).unwrap();
     }
 
-    /// Sends SIGUSR2 and waits until another process serves. Returns the id of that process.
-    fn succeed(&self) -> Pid {
+    /// Sends SIGUSR2 and waits until another process serves. Returns the id of the process that served before.
+    pub(crate) fn succeed(&self) -> Pid {
         let before = self.pid().unwrap();
         self.restart();
         wait_until("another process has the pidfile", || self.pid().is_some_and(|now| now != before));
@@ -84,7 +77,7 @@ impl Dynasty {
     }
 
     /// Replaces the program by a script, in one step.
-    fn replace_program(&self, script: &str) {
+    pub(crate) fn replace_program(&self, script: &str) {
         let new = self.folder.join("new");
         fs::write(&new, script).unwrap();
         fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
@@ -92,7 +85,7 @@ impl Dynasty {
     }
 
     /// Stops the last server.
-    fn stop(self) -> Vec<Line> {
+    pub(crate) fn stop(self) -> Vec<Line> {
         let last = self.pid().unwrap();
         kill(last, Signal::TERM).unwrap();
         wait_until("the last one ends", || !exists(last) || state(last.raw() as u32) == Some('Z'));
@@ -135,59 +128,6 @@ fn a_server_that_is_killed_while_another_starts_is_succeeded() {
     kill(dynasty.pid().unwrap(), Signal::TERM).unwrap();
     dynasty.first.wait_events("stopped", 1);
     wait_until("the pidfile is gone", || !dynasty.pidfile.exists());
-}
-
-/// Connects clients while the server is told this number of times to start its successor.
-#[track_caller]
-fn restart_under_load(arguments: &[&str], clients: u64, times: u64, works: bool) {
-    let dynasty = Dynasty::start(&[arguments, &["-q", "0.0.0.0:0"]].concat());
-    if !works {
-        dynasty.replace_program("#!/bin/sh\nexit 1\n");
-    }
-    let served = AtomicU64::new(0);
-    let result = std::thread::scope(|scope| {
-        let load = scope.spawn(|| load(dynasty.first.port(), clients, 8, &served));
-        for time in 1..=times {
-            // The restarts are spread over the load.
-            wait_until("clients are served", || {
-                served.load(Ordering::Relaxed) >= clients * time / (times + 1) || load.is_finished()
-            });
-            if works {
-                dynasty.succeed();
-            } else {
-                dynasty.restart();
-                let failed = |line: &Line| line.event == "restart" && line.fields.contains_key("error");
-                wait_until("the restart has failed", || {
-                    dynasty.first.log().iter().filter(|line| failed(line)).count() as u64 == time
-                });
-            }
-        }
-        load.join().unwrap()
-    });
-    assert_eq!((result.served, result.errors.len()), (clients, 0), "{:?}", result.errors);
-    let log = dynasty.stop();
-    let count = |event: &str| log.iter().filter(|line| line.event == event).count() as u64;
-    assert_eq!(count("handover"), if works { times } else { 0 });
-    let accepted: u64 = log.iter().filter(|line| line.event == "stopped").map(|line| line.number("accepted")).sum();
-    assert_eq!(accepted, clients, "each client was accepted once: {log:#?}");
-}
-
-fn no_client_is_lost_while_it_is_restarted() {
-    restart_under_load(&[], 4_000, 5, true);
-}
-
-fn no_client_is_lost_while_a_pool_is_restarted() {
-    restart_under_load(&["--prefork", "4"], 8_000, 5, true);
-}
-
-fn no_client_is_lost_while_a_program_that_ends_at_once_is_to_take_its_place() {
-    restart_under_load(&[], 4_000, 5, false);
-}
-
-fn no_client_of_fifty_thousand_is_lost_in_twenty_restarts() {
-    restart_under_load(&[], 50_000, 20, true);
-    restart_under_load(&["--prefork", "4"], 50_000, 20, true);
-    restart_under_load(&[], 50_000, 20, false);
 }
 
 fn a_client_is_served_to_its_end_by_the_one_that_has_it() {
