@@ -1,8 +1,8 @@
-//! `<errno.h>`: why the last call failed.
+//! `<errno.h>`: the reason why the last call failed.
 
 /// `int *__errno_location(void);`
 ///
-/// Where this thread's `errno` lives: C's `errno` is `*__errno_location()`. errno(3), LSB.
+/// Get the place of this thread's `errno`. C's `errno` is `*__errno_location()`. errno(3), LSB.
 #[doc(inline)]
 pub use libc::__errno_location;
 

@@ -2,7 +2,7 @@
 
 /// `int open(const char *pathname, int flags, ...);`
 ///
-/// Open a file; the mode follows the flags where they create. open(2), POSIX.
+/// Open a file. If the flags create a file, the mode follows them. open(2), POSIX.
 #[doc(inline)]
 pub use libc::open;
 
@@ -22,7 +22,7 @@ pub use libc::{
 
 /// `AT_*`
 ///
-/// Flags by which an `...at()` function finds its file. open(2), POSIX.
+/// Flags that tell an `...at()` function how to find its file. open(2), POSIX.
 #[doc(inline)]
 pub use libc::AT_EMPTY_PATH;
 
@@ -40,6 +40,6 @@ pub use libc::{F_ADD_SEALS, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEA
 
 /// `FD_CLOEXEC`
 ///
-/// Closed by exec. fcntl(2), POSIX.
+/// The flag of a descriptor that exec closes. fcntl(2), POSIX.
 #[doc(inline)]
 pub use libc::FD_CLOEXEC;

@@ -13,7 +13,7 @@ pub use libc::option;
 /// `int getopt_long(int argc, char *const argv[], const char *optstring, const struct option
 /// *longopts, int *longindex);`
 ///
-/// The next option. getopt(3), GNU.
+/// Get the next option. getopt(3), GNU.
 #[doc(inline)]
 pub use libc::getopt_long;
 
@@ -45,6 +45,6 @@ unsafe extern "C" {
 
     /// `extern int optopt;`
     ///
-    /// The option at fault. getopt(3), POSIX.
+    /// The option that is wrong. getopt(3), POSIX.
     pub static mut optopt: c_int;
 }

@@ -8,13 +8,13 @@ pub use libc::group;
 
 /// `struct group *getgrnam(const char *name);`
 ///
-/// The group of that name, in a buffer that the next call may change. getgrnam(3), POSIX.
+/// Get the group with this name, in a buffer that the next call may change. getgrnam(3), POSIX.
 #[doc(inline)]
 pub use libc::getgrnam;
 
 /// `int getgrouplist(const char *user, gid_t group, gid_t *groups, int *ngroups);`
 ///
-/// The groups of a user. getgrouplist(3), BSD.
+/// Get the groups of a user. getgrouplist(3), BSD.
 #[doc(inline)]
 pub use libc::getgrouplist;
 

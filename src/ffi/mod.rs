@@ -1,14 +1,13 @@
 //! The C API as it is: one module per header, at the header's own path.
 //!
-//! `<sys/socket.h>` is [`sys::socket`], `<unistd.h>` is [`unistd`]: a call is in the module
-//! of its header in C, under its C name, with C's types and C's return value, and no logic.
-//! Items of the `libc` crate are re-exported; only missing items are declared.
+//! `<sys/socket.h>` is [`sys::socket`], `<unistd.h>` is [`unistd`]: Each call is in the module of its header, under its
+//! C name, with C's types and C's return value. There is no logic. Items of the `libc` crate are re-exported; only
+//! missing items are declared.
 //!
-//! Each item's docs begin with its C form, in the words of its man page. These forms are a
-//! specification that is checked on every machine that runs the tests: the C compiler refuses a
-//! form that its headers have otherwise, rustc refuses an item that is not as its form, and what
-//! compilers cannot tell is compared: every constant, size and offset, macros over all statuses
-//! that a child can end with, and where in the C library each function is.
+//! Each item's docs begin with its C form, in the words of its man page. These forms are a specification, which the
+//! tests check on each machine. The C compiler refuses a form that disagrees with its headers, and rustc refuses an
+//! item that disagrees with its form. Facts that compilers cannot check are compared: every constant, size and offset,
+//! macros over all statuses of a child, and the place of each function in the C library.
 //!
 //! # Example
 //! ```

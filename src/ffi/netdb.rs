@@ -19,19 +19,19 @@ pub use libc::addrinfo;
 /// `int getaddrinfo(const char *restrict node, const char *restrict service, const struct addrinfo
 /// *restrict hints, struct addrinfo **restrict res);`
 ///
-/// The addresses of a host and service. getaddrinfo(3), POSIX.
+/// Get the addresses of a host and service. getaddrinfo(3), POSIX.
 #[doc(inline)]
 pub use libc::getaddrinfo;
 
 /// `void freeaddrinfo(struct addrinfo *res);`
 ///
-/// Free what getaddrinfo gave. getaddrinfo(3), POSIX.
+/// Free the list from getaddrinfo. getaddrinfo(3), POSIX.
 #[doc(inline)]
 pub use libc::freeaddrinfo;
 
 /// `const char *gai_strerror(int errcode);`
 ///
-/// The text of getaddrinfo's error. getaddrinfo(3), POSIX.
+/// Get the text of getaddrinfo's error. getaddrinfo(3), POSIX.
 #[doc(inline)]
 pub use libc::gai_strerror;
 
@@ -50,7 +50,6 @@ pub use libc::EAI_SYSTEM;
 unsafe extern "C" {
     /// `struct hostent *gethostbyname(const char *name);`
     ///
-    /// A host's IPv4 addresses, in a buffer that the next call may change. gethostbyname(3),
-    /// POSIX.1-2001.
+    /// Get a host's IPv4 addresses, in a buffer that the next call may change. gethostbyname(3), POSIX.1-2001.
     pub fn gethostbyname(name: *const c_char) -> *mut hostent;
 }

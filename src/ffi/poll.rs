@@ -1,4 +1,4 @@
-//! `<poll.h>`: waiting for descriptors.
+//! `<poll.h>`: waits for descriptors.
 
 /// `typedef /* ... */ nfds_t;`
 ///
@@ -8,7 +8,7 @@ pub use libc::nfds_t;
 
 /// `struct pollfd { int fd; short events; short revents; }`
 ///
-/// A descriptor, what is waited for, and what came. poll(2), POSIX.
+/// A descriptor, the requested events, and the events that occurred. poll(2), POSIX.
 #[doc(inline)]
 pub use libc::pollfd;
 
@@ -21,7 +21,7 @@ pub use libc::poll;
 /// `int ppoll(struct pollfd *fds, nfds_t nfds, const struct timespec *tmo_p, const sigset_t
 /// *sigmask);`
 ///
-/// The same under another signal mask. poll(2), POSIX.1-2024.
+/// Wait for a descriptor under another signal mask. poll(2), POSIX.1-2024.
 #[doc(inline)]
 pub use libc::ppoll;
 

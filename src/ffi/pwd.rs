@@ -9,12 +9,12 @@ pub use libc::passwd;
 
 /// `struct passwd *getpwnam(const char *name);`
 ///
-/// The user of that name, in a buffer that the next call may change. getpwnam(3), POSIX.
+/// Get the user with this name, in a buffer that the next call may change. getpwnam(3), POSIX.
 #[doc(inline)]
 pub use libc::getpwnam;
 
 /// `struct passwd *getpwuid(uid_t uid);`
 ///
-/// The user with that id, in a buffer that the next call may change. getpwnam(3), POSIX.
+/// Get the user with this id, in a buffer that the next call may change. getpwnam(3), POSIX.
 #[doc(inline)]
 pub use libc::getpwuid;

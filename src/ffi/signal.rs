@@ -4,7 +4,7 @@ use core::ffi::c_int;
 
 /// `typedef void (*sighandler_t)(int);`
 ///
-/// A handler's address, or [`SIG_DFL`], [`SIG_IGN`], [`SIG_ERR`]; an integer in Rust. signal(2).
+/// A handler's address, or [`SIG_DFL`], [`SIG_IGN`], [`SIG_ERR`]. It is an integer in Rust. signal(2).
 #[doc(inline)]
 pub use libc::sighandler_t;
 
@@ -25,14 +25,14 @@ pub use libc::siginfo_t;
 /// `struct sigaction { void (*sa_sigaction)(int, siginfo_t *, void *); sigset_t sa_mask;
 /// int sa_flags; }`
 ///
-/// Ask for, or set, what a signal does. `sa_handler` and `sa_sigaction` share one place, which has
-/// the latter's name in Rust. sigaction(2), POSIX.
+/// Ask for, or set, the action for a signal. `sa_handler` and `sa_sigaction` share one place, which is called
+/// `sa_sigaction` in Rust. sigaction(2), POSIX.
 #[doc(inline)]
 pub use libc::sigaction;
 
 /// `sighandler_t signal(int signum, sighandler_t handler);`
 ///
-/// Set what a signal does, the BSD way: calls restart, the handler stays. signal(2), C11, POSIX.
+/// Set the action for a signal in the BSD form: calls restart, and the handler stays. signal(2), C11, POSIX.
 #[doc(inline)]
 pub use libc::signal;
 
@@ -120,7 +120,7 @@ pub use libc::{
 
 /// `SIG_*`
 ///
-/// The dispositions that are no handler, and signal's failure. signal(2), C11.
+/// The actions that are no handler, and the result of a failed signal(). signal(2), C11.
 #[doc(inline)]
 pub use libc::{SIG_DFL, SIG_ERR, SIG_IGN};
 
@@ -138,14 +138,14 @@ pub use libc::{SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_RESTART, SA_SIGINFO};
 
 /// `(int)SA_RESETHAND`
 ///
-/// One more, which is unsigned in C. sigaction(2), POSIX.
+/// A further flag of a struct sigaction, which is unsigned in C. sigaction(2), POSIX.
 #[doc(inline)]
 pub use libc::SA_RESETHAND;
 
 unsafe extern "C" {
     /// `sighandler_t __sysv_signal(int signum, sighandler_t handler);`
     ///
-    /// Set what a signal does, the System V way, as `signal` does under `-std=c99`: calls fail with
-    /// EINTR, and the handler is reset before it runs. sysv_signal(3).
+    /// Set the action for a signal in the System V form, as `signal` does under `-std=c99`. Calls fail with EINTR, and
+    /// the handler is reset before it runs. sysv_signal(3).
     pub fn __sysv_signal(signum: c_int, handler: sighandler_t) -> sighandler_t;
 }

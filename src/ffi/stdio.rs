@@ -2,7 +2,7 @@
 
 /// `typedef struct _IO_FILE FILE;`
 ///
-/// A stream; only ever seen behind a pointer. FILE(3type), C11.
+/// A stream, which is used only through a pointer. FILE(3type), C11.
 #[doc(inline)]
 pub use libc::FILE;
 
@@ -44,7 +44,7 @@ pub use libc::fgets;
 
 /// `int fflush(FILE *stream);`
 ///
-/// Write what a stream has buffered. fflush(3), C11.
+/// Write the buffer of a stream. fflush(3), C11.
 #[doc(inline)]
 pub use libc::fflush;
 

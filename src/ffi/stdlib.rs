@@ -2,7 +2,7 @@
 
 /// `_Noreturn void exit(int status);`
 ///
-/// Run atexit's functions, flush stdio and end the process. exit(3), C11.
+/// Run the functions of atexit, flush stdio, and end the process. exit(3), C11.
 #[doc(inline)]
 pub use libc::exit;
 
@@ -14,13 +14,13 @@ pub use libc::abort;
 
 /// `int atoi(const char *nptr);`
 ///
-/// The number that a string begins with. atoi(3), C11.
+/// Get the number at the beginning of a string. atoi(3), C11.
 #[doc(inline)]
 pub use libc::atoi;
 
 /// `char *getenv(const char *name);`
 ///
-/// The value of an environment variable, or NULL. getenv(3), C11.
+/// Get the value of an environment variable, or NULL. getenv(3), C11.
 #[doc(inline)]
 pub use libc::getenv;
 
@@ -44,6 +44,6 @@ pub use libc::unlockpt;
 
 /// `int ptsname_r(int fd, char *buf, size_t buflen);`
 ///
-/// The name of a master's slave. ptsname(3), POSIX.1-2024.
+/// Get the name of a master's slave. ptsname(3), POSIX.1-2024.
 #[doc(inline)]
 pub use libc::ptsname_r;

@@ -2,7 +2,7 @@
 
 /// `void openlog(const char *ident, int option, int facility);`
 ///
-/// Sets the name of the program in the log. syslog(3), POSIX.
+/// Set the name of the program in the log. syslog(3), POSIX.
 #[doc(inline)]
 pub use libc::openlog;
 

@@ -14,20 +14,20 @@ pub use libc::timespec;
 
 /// `int clock_gettime(clockid_t clockid, struct timespec *tp);`
 ///
-/// Clocks. clock_gettime(2), POSIX.
+/// Read a clock. clock_gettime(2), POSIX.
 #[doc(inline)]
 pub use libc::clock_gettime;
 
 /// `int clock_nanosleep(clockid_t clockid, int flags, const struct timespec *request, struct
 /// timespec *remain);`
 ///
-/// Sleep by a clock; returns an error number. clock_nanosleep(2), POSIX.
+/// Sleep by a clock. The result is an error number. clock_nanosleep(2), POSIX.
 #[doc(inline)]
 pub use libc::clock_nanosleep;
 
 /// `int nanosleep(const struct timespec *req, struct timespec *rem);`
 ///
-/// Sleep, until a signal at most. nanosleep(2), POSIX.
+/// Sleep for a time, or until a signal comes. nanosleep(2), POSIX.
 #[doc(inline)]
 pub use libc::nanosleep;
 

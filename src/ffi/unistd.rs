@@ -16,13 +16,13 @@ pub use libc::_exit;
 
 /// `pid_t getpid(void);`
 ///
-/// This process's id. getpid(2), POSIX.
+/// Get this process's id. getpid(2), POSIX.
 #[doc(inline)]
 pub use libc::getpid;
 
 /// `pid_t getppid(void);`
 ///
-/// The parent's id. getpid(2), POSIX.
+/// Get the parent's id. getpid(2), POSIX.
 #[doc(inline)]
 pub use libc::getppid;
 
@@ -34,19 +34,19 @@ pub use libc::setsid;
 
 /// `long sysconf(int name);`
 ///
-/// A number that the system has chosen. sysconf(3), POSIX.
+/// Get a number that the system has chosen. sysconf(3), POSIX.
 #[doc(inline)]
 pub use libc::sysconf;
 
 /// `_SC_PAGESIZE`
 ///
-/// The size of a page. sysconf(3), POSIX.
+/// Ask for the size of a page. sysconf(3), POSIX.
 #[doc(inline)]
 pub use libc::_SC_PAGESIZE;
 
 /// `pid_t getpgid(pid_t pid);`
 ///
-/// The process group of a process. setpgid(2), POSIX.
+/// Get the process group of a process. setpgid(2), POSIX.
 #[doc(inline)]
 pub use libc::getpgid;
 
@@ -58,13 +58,13 @@ pub use libc::setpgid;
 
 /// `unsigned int sleep(unsigned int seconds);`
 ///
-/// Sleep, until a signal at most; returns the seconds left. sleep(3), POSIX.
+/// Sleep for a time, or until a signal comes. The result is the seconds left. sleep(3), POSIX.
 #[doc(inline)]
 pub use libc::sleep;
 
 /// `unsigned int alarm(unsigned int seconds);`
 ///
-/// Schedules a SIGALRM after this number of seconds. alarm(2), POSIX.
+/// Schedule a SIGALRM after this number of seconds. alarm(2), POSIX.
 #[doc(inline)]
 pub use libc::alarm;
 
@@ -88,7 +88,7 @@ pub use libc::lseek;
 
 /// `SEEK_SET`
 ///
-/// From its start. lseek(2), POSIX.
+/// Count from the start of the file. lseek(2), POSIX.
 #[doc(inline)]
 pub use libc::SEEK_SET;
 
@@ -106,7 +106,7 @@ pub use libc::close_range;
 
 /// `CLOSE_RANGE_CLOEXEC`
 ///
-/// Flag that marks the descriptors close-on-exec and leaves them open. close_range(2), Linux.
+/// The flag that marks the descriptors close-on-exec and leaves them open. close_range(2), Linux.
 #[doc(inline)]
 pub use libc::CLOSE_RANGE_CLOEXEC;
 
@@ -118,7 +118,7 @@ pub use libc::dup;
 
 /// `int dup2(int oldfd, int newfd);`
 ///
-/// Make newfd the same open file as oldfd. dup(2), POSIX.
+/// Make newfd refer to the same open file as oldfd. dup(2), POSIX.
 #[doc(inline)]
 pub use libc::dup2;
 
@@ -154,13 +154,13 @@ pub use libc::fchownat;
 
 /// `int access(const char *pathname, int mode);`
 ///
-/// Whether the real user may do this with a file. access(2), POSIX.
+/// Ask whether the real user may use a file in this way. access(2), POSIX.
 #[doc(inline)]
 pub use libc::access;
 
 /// `X_OK`
 ///
-/// May be run. access(2), POSIX.
+/// Ask whether the file may be run. access(2), POSIX.
 #[doc(inline)]
 pub use libc::X_OK;
 
@@ -172,7 +172,7 @@ pub use libc::unlink;
 
 /// `ssize_t readlink(const char *restrict path, char *restrict buf, size_t bufsiz);`
 ///
-/// Read where a symbolic link leads. readlink(2), POSIX.
+/// Read the target of a symbolic link. readlink(2), POSIX.
 #[doc(inline)]
 pub use libc::readlink;
 
@@ -190,25 +190,25 @@ pub use libc::chroot;
 
 /// `uid_t getuid(void);`
 ///
-/// The real user. getuid(2), POSIX.
+/// Get the real user. getuid(2), POSIX.
 #[doc(inline)]
 pub use libc::getuid;
 
 /// `uid_t geteuid(void);`
 ///
-/// The effective user. getuid(2), POSIX.
+/// Get the effective user. getuid(2), POSIX.
 #[doc(inline)]
 pub use libc::geteuid;
 
 /// `gid_t getgid(void);`
 ///
-/// The real group. getgid(2), POSIX.
+/// Get the real group. getgid(2), POSIX.
 #[doc(inline)]
 pub use libc::getgid;
 
 /// `gid_t getegid(void);`
 ///
-/// The effective group. getgid(2), POSIX.
+/// Get the effective group. getgid(2), POSIX.
 #[doc(inline)]
 pub use libc::getegid;
 
@@ -226,7 +226,7 @@ pub use libc::setgid;
 
 /// `extern char **environ;`
 ///
-/// The environment, NULL at its end. environ(7), POSIX.
+/// The environment, which ends in NULL. environ(7), POSIX.
 #[doc(inline)]
 pub use libc::environ;
 
@@ -245,6 +245,6 @@ unsafe extern "C" {
 
 /// `long syscall(long number, ...);`
 ///
-/// Make a system call that the C library has no function for. syscall(2), Linux.
+/// Make a system call for which the C library has no function. syscall(2), Linux.
 #[doc(inline)]
 pub use libc::syscall;

@@ -1,18 +1,18 @@
-//! `<wordexp.h>`: words as a shell splits and expands them.
+//! `<wordexp.h>`: splits and expands words as a shell does.
 
 use core::ffi::{c_char, c_int};
 
 /// `typedef struct { size_t we_wordc; char **we_wordv; size_t we_offs; } wordexp_t;`
 ///
-/// The words. wordexp(3), POSIX.
+/// The words, and their number. wordexp(3), POSIX.
 #[repr(C)]
 #[derive(Debug)]
 pub struct wordexp_t {
-    /// Number of words.
+    /// The number of words.
     pub we_wordc: usize,
-    /// The words, and a NULL behind them.
+    /// The words, and a NULL after them.
     pub we_wordv: *mut *mut c_char,
-    /// Number of free places before the words.
+    /// The number of free places before the words.
     pub we_offs: usize,
 }
 
@@ -23,12 +23,12 @@ pub const WRDE_BADCHAR: c_int = 2;
 
 /// `WRDE_CMDSUB`
 ///
-/// A command to run, where none may be. wordexp(3), POSIX.
+/// A command to run, which is not allowed. wordexp(3), POSIX.
 pub const WRDE_CMDSUB: c_int = 4;
 
 /// `WRDE_NOCMD`
 ///
-/// Run no command. wordexp(3), POSIX.
+/// The flag that allows no command. wordexp(3), POSIX.
 pub const WRDE_NOCMD: c_int = 4;
 
 /// `WRDE_SYNTAX`
@@ -44,6 +44,6 @@ unsafe extern "C" {
 
     /// `void wordfree(wordexp_t *p);`
     ///
-    /// Free what wordexp gave. wordexp(3), POSIX.
+    /// Free the words from wordexp. wordexp(3), POSIX.
     pub fn wordfree(p: *mut wordexp_t);
 }

@@ -7,6 +7,6 @@ use crate::ffi::netinet::r#in::in_addr_t;
 unsafe extern "C" {
     /// `in_addr_t inet_addr(const char *cp);`
     ///
-    /// The address of a dotted text, or INADDR_NONE. inet(3), POSIX.
+    /// Get the address of a dotted text, or INADDR_NONE. inet(3), POSIX.
     pub fn inet_addr(cp: *const c_char) -> in_addr_t;
 }

@@ -1,4 +1,4 @@
-//! `<linux/capability.h>`: what root may do, in pieces.
+//! `<linux/capability.h>`: the rights of root, in pieces.
 
 /// `_LINUX_CAPABILITY_VERSION_3`
 ///
@@ -11,9 +11,9 @@ pub const _LINUX_CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct __user_cap_header_struct {
-    /// The form.
+    /// The form of the arguments.
     pub version: u32,
-    /// The process; 0 is the caller.
+    /// The process, or 0 for the caller.
     pub pid: core::ffi::c_int,
 }
 
@@ -23,10 +23,10 @@ pub struct __user_cap_header_struct {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct __user_cap_data_struct {
-    /// Capabilities in effect.
+    /// The capabilities in effect.
     pub effective: u32,
-    /// Capabilities that may be put into effect.
+    /// The capabilities that may be put into effect.
     pub permitted: u32,
-    /// Capabilities that a program may inherit.
+    /// The capabilities that a program may inherit.
     pub inheritable: u32,
 }

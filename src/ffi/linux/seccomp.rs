@@ -2,7 +2,7 @@
 
 /// `struct seccomp_data { int nr; __u32 arch; __u64 instruction_pointer; __u64 args[6]; }`
 ///
-/// A system call as a filter sees it. seccomp(2), Linux.
+/// A system call in the form that a filter sees. seccomp(2), Linux.
 #[doc(inline)]
 pub use libc::seccomp_data;
 
@@ -26,8 +26,8 @@ pub use libc::seccomp_notif_resp;
 
 /// `SECCOMP_*`
 ///
-/// Install a filter; ask for the descriptor that its notifications come from; make a call wait; take a notification
-/// and answer it. seccomp(2), seccomp_unotify(2), Linux.
+/// Install a filter. Ask for the descriptor of its notifications. Make a call wait. Take a notification and answer it.
+/// seccomp(2), seccomp_unotify(2), Linux.
 #[doc(inline)]
 pub use libc::{
     SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND, SECCOMP_RET_USER_NOTIF,

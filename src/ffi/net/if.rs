@@ -2,7 +2,7 @@
 
 /// `struct ifreq { char ifr_name[16]; }`
 ///
-/// An interface's name and what is asked of it. netdevice(7), BSD.
+/// An interface's name, and the data of a request about it. netdevice(7), BSD.
 #[doc(inline)]
 pub use libc::ifreq;
 
@@ -14,6 +14,6 @@ pub use libc::IFF_UP;
 
 /// `unsigned int if_nametoindex(const char *ifname);`
 ///
-/// The index of an interface. if_nametoindex(3), POSIX.
+/// Get the index of an interface. if_nametoindex(3), POSIX.
 #[doc(inline)]
 pub use libc::if_nametoindex;

@@ -51,6 +51,6 @@ pub use libc::IPV6_V6ONLY;
 
 /// `IP_BIND_ADDRESS_NO_PORT`
 ///
-/// Leave the port of an address that is bound with port 0 to connect. ip(7), Linux.
+/// After a bind with port 0, let connect choose the port. ip(7), Linux.
 #[doc(inline)]
 pub use libc::IP_BIND_ADDRESS_NO_PORT;

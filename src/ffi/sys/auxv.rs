@@ -1,13 +1,13 @@
-//! `<sys/auxv.h>`: what the kernel has told a new program.
+//! `<sys/auxv.h>`: values that the kernel gives to a new program.
 
 /// `unsigned long getauxval(unsigned long type);`
 ///
-/// A value that the kernel has passed at the start of the program. getauxval(3), GNU.
+/// Get a value that the kernel has passed at the start of the program. getauxval(3), GNU.
 #[doc(inline)]
 pub use libc::getauxval;
 
 /// `AT_EXECFN`
 ///
-/// The path that execve() was given. getauxval(3), GNU.
+/// The path that was passed to execve(). getauxval(3), GNU.
 #[doc(inline)]
 pub use libc::AT_EXECFN;

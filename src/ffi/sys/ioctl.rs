@@ -21,6 +21,6 @@ pub use libc::winsize;
 
 /// `TIOCGWINSZ`
 ///
-/// Ask for it. ioctl_tty(2), BSD.
+/// Ask for the size of a terminal. ioctl_tty(2), BSD.
 #[doc(inline)]
 pub use libc::TIOCGWINSZ;

@@ -14,19 +14,19 @@ pub use libc::munmap;
 
 /// `int mprotect(void *addr, size_t len, int prot);`
 ///
-/// Change what may be done with mapped memory. mprotect(2), POSIX.
+/// Change the permitted access to mapped memory. mprotect(2), POSIX.
 #[doc(inline)]
 pub use libc::mprotect;
 
 /// `int madvise(void *addr, size_t length, int advice);`
 ///
-/// Say how memory is going to be used. madvise(2), Linux.
+/// Announce how memory will be used. madvise(2), Linux.
 #[doc(inline)]
 pub use libc::madvise;
 
 /// `MADV_DONTFORK`
 ///
-/// Children do not have it. madvise(2), Linux.
+/// The advice that keeps memory from children. madvise(2), Linux.
 #[doc(inline)]
 pub use libc::MADV_DONTFORK;
 
@@ -50,6 +50,6 @@ pub use libc::memfd_create;
 
 /// `MFD_*`
 ///
-/// Closed when the process runs another program, and what can be sealed. memfd_create(2), Linux.
+/// Close the file when the process runs another program, and allow seals. memfd_create(2), Linux.
 #[doc(inline)]
 pub use libc::{MFD_ALLOW_SEALING, MFD_CLOEXEC};

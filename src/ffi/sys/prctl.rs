@@ -1,4 +1,4 @@
-//! `<sys/prctl.h>`: what a process may be and do.
+//! `<sys/prctl.h>`: properties of a process.
 
 /// `int prctl(int option, ...);`
 ///
@@ -8,7 +8,7 @@ pub use libc::prctl;
 
 /// `PR_*`
 ///
-/// The properties. prctl(2), Linux.
+/// The properties of a process. prctl(2), Linux.
 #[doc(inline)]
 pub use libc::{
     PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_SET_CHILD_SUBREAPER,

@@ -1,4 +1,4 @@
-//! `<sys/single_threaded.h>`: whether this is the only thread.
+//! `<sys/single_threaded.h>`: tells whether the process has a single thread.
 
 use core::ffi::c_char;
 

@@ -14,7 +14,7 @@ pub use libc::sa_family_t;
 
 /// `struct sockaddr { sa_family_t sa_family; char sa_data[14]; }`
 ///
-/// Any address, seen by its family. sockaddr(3type), POSIX.
+/// Any address, with its family. sockaddr(3type), POSIX.
 #[doc(inline)]
 pub use libc::sockaddr;
 
@@ -50,7 +50,7 @@ pub use libc::bind;
 
 /// `int listen(int sockfd, int backlog);`
 ///
-/// Let clients connect, and so many wait. listen(2), POSIX.
+/// Let clients connect, and let up to backlog of them wait. listen(2), POSIX.
 #[doc(inline)]
 pub use libc::listen;
 
@@ -94,13 +94,13 @@ pub use libc::getsockopt;
 
 /// `int getsockname(int sockfd, struct sockaddr *restrict addr, socklen_t *restrict addrlen);`
 ///
-/// A socket's own address. getsockname(2), POSIX.
+/// Get a socket's own address. getsockname(2), POSIX.
 #[doc(inline)]
 pub use libc::getsockname;
 
 /// `int getpeername(int sockfd, struct sockaddr *restrict addr, socklen_t *restrict addrlen);`
 ///
-/// The peer's address. getpeername(2), POSIX.
+/// Get the peer's address. getpeername(2), POSIX.
 #[doc(inline)]
 pub use libc::getpeername;
 

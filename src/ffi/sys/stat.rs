@@ -1,10 +1,10 @@
-//! `<sys/stat.h>`: files from outside.
+//! `<sys/stat.h>`: facts about files.
 
 /// `int stat(const char *restrict pathname, struct stat *restrict statbuf);`
 /// `struct stat { dev_t st_dev; ino_t st_ino; mode_t st_mode; uid_t st_uid; gid_t st_gid; off_t
 /// st_size; }`
 ///
-/// Ask about the file of a name. stat(2), stat(3type), POSIX.
+/// Ask about the file to which a path leads. stat(2), stat(3type), POSIX.
 #[doc(inline)]
 pub use libc::stat;
 
@@ -16,7 +16,7 @@ pub use libc::fstat;
 
 /// `int lstat(const char *restrict pathname, struct stat *restrict statbuf);`
 ///
-/// Ask about a name, and not follow it. stat(2), POSIX.
+/// Ask about a name, without following a link. stat(2), POSIX.
 #[doc(inline)]
 pub use libc::lstat;
 

@@ -20,7 +20,7 @@ pub use libc::WIFEXITED;
 
 /// `int WEXITSTATUS(int wstatus); /* macro */`
 ///
-/// Its exit status. wait(2), POSIX.
+/// The exit status of the child. wait(2), POSIX.
 #[doc(inline)]
 pub use libc::WEXITSTATUS;
 
@@ -62,6 +62,6 @@ pub use libc::WIFCONTINUED;
 
 /// `WNOHANG`, `WUNTRACED`, `WCONTINUED`
 ///
-/// Do not wait; tell of stopped, and of continued children. wait(2), POSIX.
+/// Return at once. Report stopped and continued children, too. wait(2), POSIX.
 #[doc(inline)]
 pub use libc::{WCONTINUED, WNOHANG, WUNTRACED};

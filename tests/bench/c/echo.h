@@ -1,6 +1,6 @@
 /*
- * Shared part of the benchmark's plain servers: a listener, and the echo of one connection. A plain server has its
- * design and nothing else: no log, no limits, no signals but SIGCHLD.
+ * The shared part of the benchmark's plain servers: a listener, and the echo of one connection. A plain server shows
+ * its design only. It has no log and no limits, and handles no signal except SIGCHLD.
  */
 #ifndef ECHO_H
 #define ECHO_H
@@ -21,7 +21,7 @@ static inline void fail(const char *what)
 	exit(111);
 }
 
-/* A socket that listens on this port of 127.0.0.1. */
+/* Makes a socket that listens on this port of 127.0.0.1. */
 static inline int listen_on(const char *port)
 {
 	int on = 1;
@@ -42,7 +42,7 @@ static inline int listen_on(const char *port)
 	return listener;
 }
 
-/* Sends back what comes, until the end. */
+/* Sends back all bytes, until the end. */
 static inline void echo(int connection)
 {
 	char buffer[BUFFER_SIZE];

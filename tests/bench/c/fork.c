@@ -1,4 +1,4 @@
-/* fork PORT: a process for each connection, reaped by a handler. */
+/* fork PORT: makes a process for each connection. A handler reaps it. */
 #include "echo.h"
 #include "reap.h"
 

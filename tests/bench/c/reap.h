@@ -1,4 +1,4 @@
-/* Children that have ended are reaped, all of them, by a handler. */
+/* A handler reaps all children that have ended. */
 #ifndef REAP_H
 #define REAP_H
 

@@ -1,6 +1,6 @@
 /*
- * stdio_echo: sends back on standard output what comes on standard input. Linked with nothing, so that what is measured
- * with it is how a server starts a program, and not the program's own start.
+ * stdio_echo: copies standard input to standard output. It is linked without libraries, so that a measurement shows how
+ * a server starts a program, and not the program's own start.
  */
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-/* vfork PORT PROGRAM: a program for each connection, by vfork and exec, with the environment of the server. */
+/* vfork PORT PROGRAM: runs a program for each connection, by vfork and exec, with the environment of the server. */
 #include "echo.h"
 #include "reap.h"
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
-/* start.rs looks for it. No file has this name. */
+/* start.rs looks for this name. No file has it. */
 #define MARK "//mpserv-audit: main//"
 
 #define ALIGNMENT sizeof(max_align_t)

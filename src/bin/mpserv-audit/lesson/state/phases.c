@@ -1,4 +1,4 @@
-/* Changes what the kernel keeps for it, one thing after another. It sleeps in between, until SIGUSR2 wakes it. */
+/* Changes its state in the kernel, step by step. After each step it sleeps until SIGUSR2 wakes it. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
