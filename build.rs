@@ -12,8 +12,8 @@ mod cc;
 /// The folder of the C programs, which have one file each.
 const SOURCES: &str = "src/bin/textbook";
 
-/// The flags for the C programs. They are linked as rustc links our programs: position-independent, with every symbol
-/// looked up at the start. Tail calls are switched off, so that strace's stacks show the line of each call.
+/// The flags for the C programs. The programs are linked as rustc links our programs: position-independent, with every
+/// symbol looked up at the start. Tail calls are switched off, so that strace's stacks show the line of each call.
 const FLAGS: [&str; 7] =
     ["-std=gnu11", "-O2", "-g", "-fno-optimize-sibling-calls", "-fPIE", "-pie", "-Wl,-z,relro,-z,now,-z,separate-code"];
 
@@ -26,8 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
              riscv64"
         );
     } else if option_env!("CARGO_PRIMARY_PACKAGE").is_some() {
-        // This puts code into pages of its own, whichever linker rustc uses. strace shows stacks by libunwind, which
-        // needs such pages.
+        // Every linker must put code into separate pages. strace shows stacks by libunwind, which needs such pages.
         println!("cargo::rustc-link-arg-bins=-Wl,-z,separate-code");
         compile_programs()?;
     }
@@ -60,7 +59,7 @@ fn compile_programs() -> Result<(), Box<dyn Error>> {
     }
     if cc::run(cc::compiler().arg("--version")).is_err() {
         println!("cargo::warning=no C programs: there is no C compiler ($CC, else cc): apt-get install gcc libc6-dev");
-        // cargo runs this script again if this file is missing, and it never exists.
+        // cargo runs this script again if this file is missing. The file never exists.
         println!("cargo::rerun-if-changed={}", out.join("never").display());
         return Ok(());
     }

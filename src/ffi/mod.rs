@@ -1,7 +1,7 @@
 //! The C API as it is: one module per header, at the header's own path.
 //!
-//! `<sys/socket.h>` is [`sys::socket`], `<unistd.h>` is [`unistd`]: Each call is in the module of its header, under its
-//! C name, with C's types and C's return value. There is no logic. Items of the `libc` crate are re-exported; only
+//! `<sys/socket.h>` is [`sys::socket`], and `<unistd.h>` is [`unistd`]. Each call is in the module of its header, under
+//! its C name, with C's types and C's return value. There is no logic. Items of the `libc` crate are re-exported. Only
 //! missing items are declared.
 //!
 //! Each item's docs begin with its C form, in the words of its man page. These forms are a specification, which the

@@ -4,7 +4,7 @@ use core::ffi::c_int;
 
 /// `typedef void (*sighandler_t)(int);`
 ///
-/// A handler's address, or [`SIG_DFL`], [`SIG_IGN`], [`SIG_ERR`]. It is an integer in Rust. signal(2).
+/// A handler's address, or [`SIG_DFL`], [`SIG_IGN`], [`SIG_ERR`]. The type is an integer in Rust. signal(2).
 #[doc(inline)]
 pub use libc::sighandler_t;
 

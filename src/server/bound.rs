@@ -152,8 +152,8 @@ impl<'a> Bound<'a> {
 
     /// Serves each connection by `handler`, in a process of its own, until a signal tells the server to stop.
     ///
-    /// The handler runs in a copy of this process: no other process sees what it changes. If the handler returns an
-    /// error, the log's `end` line shows the text: see [`HandlerError`](super::HandlerError).
+    /// The handler runs in a copy of this process: no other process sees the handler's changes. If the handler returns
+    /// an error, the log's `end` line shows the text: see [`HandlerError`](super::HandlerError).
     ///
     /// # Errors
     /// `EDEADLK` when this process has other threads. `ENOMEM` when there is no memory for the table of the children.
@@ -194,7 +194,7 @@ impl<'a> Bound<'a> {
     /// source has; for Unix sockets `PROTO=IPC`, `IPCREMOTEPID`, `IPCREMOTEEUID`, `IPCREMOTEEGID`.
     ///
     /// # Errors
-    /// As [`serve`](Bound::serve). Also fails for a program that does not exist, or may not be run.
+    /// Fails as [`serve`](Bound::serve) does. Also fails for a program that does not exist, or may not be run.
     pub fn serve_program<'s>(self, arguments: impl Iterator<Item = &'s CStr> + Clone) -> Result<Stopped> {
         if self.settings.pool.is_some() {
             let what = format_args!("prefork");

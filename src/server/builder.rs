@@ -126,9 +126,9 @@ impl<'a> Server<'a> {
     /// While all processes are busy, the server makes more each second, twice as many each time. While more than `min`
     /// are idle, the server retires one each second. `max` takes the place of [`max_children`](Server::max_children).
     ///
-    /// A handler finds what an earlier call of the handler has left in the process. SIGUSR2 tells a process that it is
-    /// no longer needed. This signal can make a call of the handler fail with `EINTR`, but not the functions of
-    /// [`Connection`].
+    /// A handler finds the changes that an earlier call of the handler has left in the process. SIGUSR2 tells a process
+    /// that it is no longer needed. This signal can make a call of the handler fail with `EINTR`, but not the functions
+    /// of [`Connection`].
     pub const fn prefork(mut self, min: u32, max: u32) -> Self {
         self.settings.pool = Some(PoolSize { min, max });
         self
@@ -177,8 +177,8 @@ impl<'a> Server<'a> {
     /// Puts children into a sandbox.
     ///
     /// A handler can make these system calls (`libc::SYS_…`) and those that a child needs to end. A built-in service
-    /// can make the calls that it needs, whatever is named here. Any other call ends the child, and the name of the
-    /// call is logged. A program can make any call, but gains no right from its user or its file.
+    /// can always make the calls that it needs. Any other call ends the child, and the name of the call is logged. A
+    /// program can make any call, but gains no right from its user or its file.
     pub const fn sandbox(mut self, calls: &'a [c_long]) -> Self {
         self.settings.sandbox = Some(calls);
         self

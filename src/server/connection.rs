@@ -112,7 +112,7 @@ impl Connection {
         self.local.map_or_else(|| getsockname(&self.fd), |local| Ok(SockAddr::Inet(local)))
     }
 
-    /// `recv()`: reads what is there, up to the length of `buffer`. 0 is the end.
+    /// `recv()`: reads the bytes that are there, up to the length of `buffer`. A result of 0 is the end.
     ///
     /// # Errors
     /// `EAGAIN` when the client was silent for the server's idle time. Otherwise as [`recv`].
@@ -148,8 +148,8 @@ impl Connection {
         shutdown(&self.fd, how)
     }
 
-    /// Sends a message to a client that is not served, as far as that is possible without waiting. Reads what the
-    /// client has sent: if bytes were left unread, the close would reset the connection, and the message would be lost.
+    /// Sends a message to a client that is not served, as far as that is possible without waiting. Reads the client's
+    /// data first: if bytes were left unread, the close would reset the connection, and the message would be lost.
     #[inline(never)]
     pub(super) fn reject(&self, message: &str) {
         let at_once = MsgFlags::DONTWAIT | MsgFlags::NOSIGNAL;

@@ -47,7 +47,7 @@ impl Descriptors<'_> {
     /// first child.
     ///
     /// # Safety
-    /// This process is a child, which neither uses nor drops what is closed.
+    /// This process is a child, which neither uses nor drops the closed descriptors.
     #[inline]
     pub(crate) unsafe fn close_in_child(&self, keeps_listeners: bool) {
         // SAFETY: by this function's own contract, here and below.

@@ -1,4 +1,4 @@
-//! `Error`: what failed, the reason, and a hint.
+//! `Error`: names the failed step, the reason, and a hint.
 
 use core::fmt;
 

@@ -9,8 +9,9 @@ use crate::server::limits::HANDLER_ERROR_MAX;
 /// The error of a handler: a text, which the field `error` of the log's `end` line shows.
 ///
 /// The operator `?` converts any type that is an [`Error`] to it: an [`Errno`](crate::errno::Errno), and with std an
-/// `std::io::Error` as well. A `String` and a `Box<dyn Error>` are none: `map_err(HandlerError::new)` converts them.
-/// Text beyond [`HANDLER_ERROR_MAX`] bytes is cut off. The log escapes what cannot stand in a line.
+/// `std::io::Error` as well. A `String` and a `Box<dyn Error>` do not implement `Error`, so use
+/// `map_err(HandlerError::new)` for them. Text beyond [`HANDLER_ERROR_MAX`] bytes is cut off. The log escapes
+/// characters that cannot stand in a line.
 ///
 /// ```no_run
 /// use mpserv::server::{HandlerError, Server};

@@ -28,7 +28,7 @@
 //! the process is reaped, even one that the server has not made. A process that has other threads cannot serve:
 //! [`Error`] says so.
 //!
-//! | signal | what the server does |
+//! | signal | the server's action |
 //! |---|---|
 //! | TERM, INT | stops listening at once, and lets the children end for the time of [`grace`](Server::grace). Then it sends them TERM, and after 5 seconds KILL. A second signal skips the wait |
 //! | QUIT | sends the children TERM now |

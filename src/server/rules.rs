@@ -12,7 +12,7 @@
 //! deny  all
 //! ```
 //!
-//! | word | what it matches |
+//! | word | matches |
 //! |---|---|
 //! | `192.0.2.7`, `2001:db8::1` | that address |
 //! | `192.0.2.0/24`, `2001:db8::/32` | a network; no bit beyond the length may be set |
@@ -118,7 +118,7 @@ pub struct Mistake {
     pub line: usize,
     /// The reason.
     pub reason: &'static str,
-    /// A hint what to do.
+    /// A hint for the user.
     pub hint: &'static str,
     word: Text<WORD_MAX>,
 }
@@ -155,7 +155,7 @@ impl From<Errno> for RulesError {
     }
 }
 
-/// The reason why a word is wrong, and a hint what to do.
+/// The reason why a word is wrong, and a hint for the user.
 type Wrong = (&'static str, &'static str);
 
 const NOT_AN_ACTION: Wrong = ("a rule begins with allow or deny", "write one of them, or # for a comment");

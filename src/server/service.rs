@@ -10,11 +10,11 @@ use crate::sys::memory::MapVec;
 /// A built-in service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Service {
-    /// Sends back what it receives (RFC 862).
+    /// Sends back all bytes that it receives (RFC 862).
     Echo,
     /// Sends nothing back (RFC 863).
     Discard,
-    /// Sends back what it receives, each letter moved 13 places on.
+    /// Sends back all bytes that it receives, with each letter moved by 13 places.
     Rot13,
 }
 

@@ -27,7 +27,7 @@ pub(super) const DEFAULT_IN_PROGRAMS: [Signal; 4] = [Signal::HUP, Signal::PIPE, 
 
 /// The signals of the process while it serves, and their state before.
 pub(super) struct Signals {
-    /// The signals that the server reads from a descriptor. They are blocked.
+    /// The blocked signals that the server reads from a descriptor.
     pub(super) obeyed: SigSet,
     /// The signal mask before.
     pub(super) mask: SigSet,

@@ -131,7 +131,8 @@ fn plain_files_of_strace_are_compared_or_refused_by_name() {
     assert_trouble(&run(&["--a", &whole, "--b", &program, "--stdout", "pipe"]), "is missing");
 }
 
-/// Returns the files of the trace with this name, from the shortest to the longest. The root's has the loader's calls.
+/// Returns the files of the trace with this name, from the shortest to the longest. The trace of the root is the
+/// longest, because it has the loader's calls.
 fn files(folder: &Path, name: &str) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     all.retain(|path| path.file_stem().is_some_and(|stem| stem == name));

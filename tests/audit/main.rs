@@ -1,4 +1,5 @@
-//! Tests of mpserv-audit. It must find planted differences, report equal runs as equal, and report an obstacle clearly.
+//! Tests of mpserv-audit. The tool must find planted differences, report equal runs as equal, and report an obstacle
+//! clearly.
 //!
 //! - `planted`: single changes of a program, and the verdict and the line that each must give
 //! - `equal`: compares programs with themselves

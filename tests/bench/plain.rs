@@ -8,7 +8,7 @@ use crate::{Result, cc};
 const FLAGS: [&str; 6] = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wmissing-prototypes", "-Werror"];
 /// The flags that link the servers as rustc links ours: position-independent, with every symbol looked up at the start.
 const LINKED: &[&str] = &["-fPIE", "-pie", "-Wl,-z,relro,-z,now"];
-/// The flags for the program that the servers start. It has no library, because its own start must not count.
+/// The flags for the program that the servers start. The program has no library, because its own start must not count.
 const ALONE: &[&str] = &["-static", "-nostdlib", "-fno-stack-protector"];
 
 /// The folder of the compiled servers.

@@ -31,7 +31,7 @@ pub struct Server {
     _passed: Option<TcpListener>,
 }
 
-/// The first of the ports for servers. They are below the ports that the kernel chooses for clients, so a server
+/// The first of the ports for servers. These ports are below the ports that the kernel chooses for clients, so a server
 /// without SO_REUSEADDR can bind them.
 const FIRST_PORT: u16 = 10_000;
 const PORTS: u16 = 20_000;

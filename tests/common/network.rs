@@ -10,7 +10,7 @@ use mpserv::namespace::{own_network, own_users};
 /// The time between two checks of a port that another process uses.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A network without other processes. If this process may not have its own network, it is the machine's network, and
+/// A network without other processes. If this process may not have its own network, the machine's network is used, and
 /// other tests wait for it.
 pub struct Network(#[allow(dead_code, reason = "it is held")] Option<File>);
 
@@ -21,7 +21,7 @@ impl Network {
     /// Takes a network for this thread and the processes that it starts from now on. At the first call, the process
     /// must have no other thread.
     pub fn own() -> Network {
-        // This works as root, or as root of an own user namespace.
+        // The call works as root, or as root of an own user namespace.
         if own_network().or_else(|_| own_users().and_then(|()| own_network())).is_ok() {
             return Network(None);
         }

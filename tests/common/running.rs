@@ -87,7 +87,7 @@ impl Running {
             Output::Terminal => {
                 let (master, slave) = terminal();
                 let child = spawn(command.stdout(slave));
-                // This makes the command give up its copy of the other end.
+                // The line makes the command give up its copy of the other end.
                 command.stdout(Stdio::null());
                 (child, collect(File::from(master)))
             }

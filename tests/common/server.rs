@@ -149,7 +149,7 @@ impl Served {
         let running = Running::start(command, Output::Pipe);
         let mut served = None;
         wait_until("the server prints its ports", || {
-            // This is checked first, so that the text read afterwards is complete.
+            // The check comes first, so that the text read afterwards is complete.
             let is_complete = running.stdout_is_complete();
             let text = running.stdout_so_far();
             let ports: Vec<u16> = text.split_terminator('\n').filter_map(|port| port.parse().ok()).collect();

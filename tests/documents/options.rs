@@ -129,7 +129,7 @@ fn completions_have_each_option_of_the_help_and_no_other() {
         let long = |all: &BTreeSet<String>| -> BTreeSet<String> {
             all.iter().filter(|option| option.starts_with("--")).cloned().collect()
         };
-        // These are the words that bash offers. They come from the script itself if it does more than list them.
+        // The words come from bash. They come from running the script if it does more than list words.
         let bash = file(&format!("src/share/completions/{name}.bash"));
         let (_, offered) = bash.rsplit_once("-*)").unwrap();
         assert_eq!(long(&options(offered.split("-- ").next().unwrap())), long(&help), "{name}");

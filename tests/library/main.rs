@@ -148,7 +148,8 @@ fn whatever_a_handler_does_only_its_own_connection_suffers() {
             b'a' => std::process::abort(),
             b'n' => {
                 let null = std::hint::black_box(std::ptr::null_mut::<u8>());
-                // SAFETY: the write is invalid on purpose. It only ends this child, because null is mapped nowhere.
+                // SAFETY: the write is invalid on purpose. The write only ends this child, because null is mapped
+                // nowhere.
                 unsafe { null.write_volatile(1) };
             }
             b'e' => std::process::exit(7),

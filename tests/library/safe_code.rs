@@ -1,5 +1,5 @@
-//! Safe programs that try to break the promises of the library. They must not reach freed memory, memory of other code,
-//! or things of another process.
+//! Safe programs that try to break the promises of the library. These programs must not reach freed memory, memory of
+//! other code, or things of another process.
 
 use std::ffi::{CString, c_int};
 use std::sync::atomic::AtomicU64;

@@ -1,4 +1,4 @@
-//! Feature `std`: the example of the guide, and conversions with std's types.
+//! Tests the feature `std`: the example of the guide, and conversions with std's types.
 
 // The example of `src/docs/library.md`, from here to the end of `main`.
 use std::io::{BufRead, BufReader, ErrorKind, Write};
@@ -92,7 +92,7 @@ fn std_types_lend_their_descriptors() {
     assert_eq!(AsFd::as_fd(&io::stdin()).raw(), STDIN.raw());
 }
 
-/// The example: a server in ten lines of std's Rust.
+/// Tests the example: a server in ten lines of Rust with std.
 fn std_reads_and_writes_connections() {
     let serving = Serving::start(|mut connection: Connection| {
         writeln!(connection, "Who are you?")?;
@@ -105,7 +105,7 @@ fn std_reads_and_writes_connections() {
     client.write_all(b"one\ntwo\n").unwrap();
     assert_eq!(finish(client), b"Who are you?\nHello, one!\nHello, two!\n");
     assert_eq!(serving.stop_after(1), ["0"]);
-    // And as std's own type.
+    // The connection also works as std's own type.
     let serving = Serving::start(|connection: Connection| {
         let mut stream = TcpStream::from(connection);
         let peer = stream.peer_addr()?;

@@ -30,7 +30,7 @@ fn summary(times: &[u64]) -> Summary {
     Summary::of([Histogram::new(&numbers(times))].into_iter())
 }
 
-/// Returns the end of a time's span. It is the median of a histogram with that time and a longer one.
+/// Returns the end of a time's span. The end is the median of a histogram with that time and a longer one.
 fn end_of_span(time: u64) -> u64 {
     summary(&[time, time, 1 << 41]).p50
 }
@@ -73,7 +73,7 @@ fn a_percentile_is_the_time_that_so_many_did_not_exceed() {
         times.sort_unstable();
         assert_eq!((found.count, found.max), (length as u64, times[length - 1]));
         assert_eq!(found.mean, times.iter().sum::<u64>() / length as u64);
-        // This is the least rank with so many thousandths of all times at or below it.
+        // The closure returns the least rank with so many thousandths of all times at or below it.
         let rank = |permille: usize| (1..=length).find(|rank| rank * 1000 >= length * permille).unwrap();
         is_of_rank(found.p50, &times, rank(500));
         is_of_rank(found.p99, &times, rank(990));

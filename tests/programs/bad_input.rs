@@ -87,7 +87,7 @@ pub(crate) fn a_client_that_resets_in_mid_line() {
         let part = &server.message[..3];
         let in_mid_line = |mut client: TcpStream| {
             client.write_all(part.as_bytes()).unwrap();
-            // The server has taken the bytes. It has answered, or waits for the rest of the line.
+            // Wait until the server has taken the bytes: it has answered, or waits for the rest of the line.
             if server == ROT13_SERV {
                 wait_until("the server has the part", || has_no_arrivals(&client));
             } else {

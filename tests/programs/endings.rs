@@ -6,8 +6,8 @@ use crate::bad_input::MESSAGE_PORT;
 use crate::common::network::Network;
 use crate::common::*;
 
-/// Runs a program on a terminal, and returns calls after its first `socket()`, each as its name and result. These are
-/// the calls on that socket, the calls on -1, and the writes.
+/// Runs a program on a terminal, and returns calls after its first `socket()`, each as its name and result. The calls
+/// are those on that socket, those on -1, and the writes.
 fn calls(program: &str, language: Impl, injected: &[&str]) -> Vec<String> {
     let folder = TempDir::new();
     let trace = folder.join("trace");

@@ -66,7 +66,7 @@ fn the_filter_finds_the_clients_that_were_refused() {
     }
     let refused = ["127.0.0.1", "127.0.0.9", "::1"].map(str::to_owned);
     assert_eq!(hosts(&logs), refused.clone().into(), "{logs}");
-    // These are the lines of --log syslog, as syslog writes them.
+    // The lines are those of --log syslog, as syslog writes them.
     let syslog: String = logs
         .lines()
         .filter_map(|line| without_time(line).strip_prefix("mpserv: "))

@@ -89,7 +89,7 @@ fn silent_connections_of_one_address_leave_children_for_others() {
         let mut other = connect_from("127.0.0.2", server.port());
         other.write_all(HEADER).unwrap();
         assert_eq!(echo(&mut other, b"served"), b"served", "{mode:?} {program:?}");
-        // Without this rule, they would hold all children until the header's time limit ends them.
+        // Without this rule, such clients would hold all children until the header's time limit ends them.
         let end = &server.wait_events("end", 1)[0];
         assert_eq!(end.fields.get("signal").map(String::as_str), Some("SIGTERM"), "{mode:?} {program:?}: {end:?}");
         drop(silent);

@@ -131,7 +131,7 @@ fn what_the_standard_forbids_is_refused() {
         short(0x21, 35),
         short(0x31, 215),
         short(0x11, 0),
-        // These have additional fields that are cut off, or longer than the rest of the header.
+        // The next headers have additional fields that are cut off, or longer than the rest of the header.
         v2(0x21, 0x11, &[&V4_BLOCK[..], &[4]].concat()),
         v2(0x21, 0x11, &[&V4_BLOCK[..], &[4, 0]].concat()),
         v2(0x21, 0x11, &[&V4_BLOCK[..], &[4, 0, 1]].concat()),

@@ -91,7 +91,7 @@ fn the_manager_is_told_how_the_server_is() {
             let pid: u32 = fs::read_to_string(&pidfile).ok()?.trim().parse().ok()?;
             (pid != server.pid()).then_some(pid)
         });
-        // Both servers send this: the old one, whom the manager trusts, and the new one.
+        // Both servers send this message: the old server, which the manager trusts, and the new one.
         let ready = format!("READY=1\nMAINPID={pid}");
         assert_eq!([manager.hear(), manager.hear()], [ready.clone(), ready]);
         let pid = Pid::from_raw(pid as i32).unwrap();
@@ -139,7 +139,7 @@ fn a_successor_finds_nothing_of_what_was_passed() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = TempDir::new();
     let (pidfile, trace) = (folder.join("pid"), folder.join("trace"));
-    // With -D the server is the process that was started, which LISTEN_PID names.
+    // With -D strace leaves the started process to the server, so LISTEN_PID names the server.
     let script = format!(
         "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=x exec strace -D -f -q -v -s 300 -e trace=execve -o '{}' \
          '{MPSERV}' -1 --pidfile '{}' inherit 3<&0 </dev/null",

@@ -47,8 +47,8 @@ impl Dynasty {
     fn start_as(arguments: &[&str], change: impl FnOnce(&mut Command) -> &mut Command) -> Dynasty {
         let folder = TempDir::new();
         let (pidfile, program) = (folder.join("pid"), folder.join("mpserv"));
-        // This is no copy, because a file that is open for writing in any process cannot be run, and another test may
-        // make such a process.
+        // The link is no copy, because a file that is open for writing in any process cannot be run, and another test
+        // may make such a process.
         std::os::unix::fs::symlink(MPSERV, &program).unwrap();
         let mut command = Command::new(&program);
         command.args(["-1", "--pidfile"]).arg(&pidfile).args(arguments);
@@ -290,7 +290,8 @@ fn the_reason_of_a_successor_that_fails_is_in_the_log() {
         assert_eq!(finish(dynasty.first.client()), b"");
         dynasty.stop();
     }
-    // The newer program does not accept the command line. It also prints the reason, which is no line of the log.
+    // The newer program does not accept the command line. That program also prints the reason, which is no line of the
+    // log.
     let dynasty = Dynasty::start(&["127.0.0.1:0"]);
     dynasty.replace_program(&format!("#!/bin/sh\nexec {MPSERV} --no-such-option\n"));
     dynasty.restart();

@@ -1,4 +1,4 @@
-//! The smallest parts of what strace writes: strings, comments, brackets, words.
+//! Splits strace's lines into their smallest parts: strings, comments, brackets, words.
 
 /// One part of a call's arguments or result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

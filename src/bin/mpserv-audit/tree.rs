@@ -159,8 +159,8 @@ impl Tree {
 }
 
 impl Unplaced {
-    /// Returns the child of a fork that never returned to its parent, because the parent was killed meanwhile. It is
-    /// the process that no fork call returned.
+    /// Returns the child of a fork that never returned to its parent, because the parent was killed meanwhile. The
+    /// child is the process that no fork call returned.
     fn orphan_after(&self, parent: u32) -> Option<u32> {
         let unknown = self.traces.keys().filter(|pid| !self.forked.contains(pid));
         unknown.copied().filter(|pid| *pid != parent).min()

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A clear message: what failed, why, and what to do.
+/// A clear message that names the failed step, the reason, and a remedy.
 #[derive(Debug)]
 pub struct Trouble(String);
 

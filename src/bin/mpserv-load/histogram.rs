@@ -1,4 +1,4 @@
-//! A histogram of durations, exact to 1.6 %. It has one count for each of a fixed number of spans of time.
+//! A histogram of durations, exact to 1.6 %. The histogram has one count for each of a fixed number of spans of time.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 

@@ -24,7 +24,7 @@ pub(crate) struct Schedule {
     pub(crate) end: Option<Duration>,
 }
 
-/// The pause after a connection that failed. It keeps a worker from spinning when every connection fails.
+/// The pause after a connection that failed. The pause keeps a worker from spinning when every connection fails.
 const BREATH: Duration = Duration::from_millis(1);
 const NANOS_PER_SECOND: f64 = 1e9;
 

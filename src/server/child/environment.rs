@@ -19,8 +19,8 @@ use crate::sys::process::variables;
 
 /// The protocols of UCSPI. The variables of each begin with its name.
 const PROTOCOLS: [&[u8]; 5] = [b"TCP", b"UDP", b"UNIX", b"IPC", b"SSL"];
-/// Suffixes of the variables about a connection; the protocol's name precedes them. If the server itself has such
-/// variables, they are about another connection.
+/// The suffixes of the variables about a connection. The protocol's name precedes them. If the server itself has such
+/// variables, the variables are about another connection.
 const ABOUT_CONNECTION: [&[u8]; 3] = [b"LOCAL", b"REMOTE", b"CONNNUM"];
 /// Further variables about another connection: the protocol's name, and the variables that sshd sets for a login.
 const ABOUT_OTHERS: [&str; 4] = ["PROTO", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY"];
@@ -36,8 +36,8 @@ fn is_about_server(name: &[u8]) -> bool {
 }
 
 /// Copies this process's environment, without the variables whose names are `dropped`. If the server has become another
-/// user, the variables about the user describe that user. They are missing if the system does not know the user. The
-/// copy has room for [`VARIABLES_MAX`] more variables of [`VARIABLES_BYTES`] bytes.
+/// user, the variables about the user describe that user. These variables are missing if the system does not know the
+/// user. The copy has room for [`VARIABLES_MAX`] more variables of [`VARIABLES_BYTES`] bytes.
 pub(crate) fn copy_environment(identity: Option<Identity>, dropped: impl Fn(&[u8]) -> bool) -> Result<CStrArray> {
     let is_about_user = |name: &[u8]| ABOUT_USER.iter().any(|about| about.as_bytes() == name);
     let is_dropped =

@@ -1,4 +1,4 @@
-//! The children: what each does from the fork to its end.
+//! The children, from the fork to the end of each.
 //!
 //! There are three kinds. Each has its set-up as one sequence, from the top to the bottom of one function:
 //!
@@ -8,10 +8,10 @@
 //! | a preforked process, which serves one client after another | `pool.rs`: `serve_pool` |
 //! | a program | `program.rs`: `start`, and `run_behind_proxy` if the client is named by a PROXY header |
 //!
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
-//! | `worker.rs` | [`Worker`]: what the parent asks for |
-//! | `context.rs` | [`ChildContext`]: what a child knows of the server, and the steps of its set-up |
+//! | `worker.rs` | [`Worker`]: the parent's requests to start children |
+//! | `context.rs` | [`ChildContext`]: the part of the server that a child knows, and the steps of a child's set-up |
 //! | `function.rs`, `pool.rs`, `program.rs` | the three kinds |
 //! | `environment.rs` | the environment of a program |
 //! | `executable.rs` | the file of a program |

@@ -1,4 +1,4 @@
-//! The table of the children. Every operation takes the same time, however many children there are.
+//! The table of the children. Every operation takes the same time for any number of children.
 
 use core::time::Duration;
 

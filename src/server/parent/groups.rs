@@ -39,8 +39,8 @@ impl<W: Worker> Parent<'_, '_, W> {
     }
 
     fn signal_group(&self, group: &Group, signal: Signal) {
-        // It is no error if the last process has just ended. SIGCONT is needed because a stopped process does not act
-        // on SIGTERM.
+        // An error is ignored, because the last process may just have ended. SIGCONT is needed because a stopped
+        // process does not act on SIGTERM.
         let _ = killpg(group.id, signal);
         let _ = killpg(group.id, Signal::CONT);
         self.log.group(group.id, &group.peer, signal);

@@ -86,8 +86,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Stops accepting for a while, because a call has failed for lack of a resource. `client` is the client for whom
-    /// no process could be started.
+    /// Stops accepting for a while, because a call has failed for lack of a resource. `client` is a client without a
+    /// process, if there is one.
     pub(super) fn shortage(&mut self, call: &'static str, errno: Errno, client: Option<Connection>) {
         let since = self.state.now;
         let retry_at = Some(since + RETRY_EVERY);

@@ -75,7 +75,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     /// Tells a child that it is no longer needed. The child ends once it has no client.
     fn retire(&mut self, pid: Pid) {
         self.state.set_stage(pid, Stage::Retiring);
-        // The child was not reaped, so the id is its own. It is no error if the child has ended already.
+        // The child was not reaped, so the id is still its own. A child that has ended already is no error.
         let _ = kill(pid, RETIRE);
         self.state.retire_again_at = Some(self.state.now + RETRY_EVERY);
     }

@@ -1,5 +1,5 @@
-//! `RuleCounts`: the number of connections that each rule allows, so that each client takes the same time, however many
-//! connections there are.
+//! `RuleCounts`: the number of connections that each rule allows, so that each client takes the same time for any
+//! number of connections.
 
 use super::children::{Children, Stage};
 use crate::server::admission::Admission;

@@ -131,7 +131,7 @@ pub(super) struct Shortage {
     pub(super) retry_at: Option<Duration>,
     /// Whether the pause was logged. Then its end is logged as well.
     pub(super) is_logged: bool,
-    /// The client for whom no process could be started.
+    /// The client that waits for a process, if there is one.
     pub(super) client: Option<Connection>,
 }
 

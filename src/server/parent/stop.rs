@@ -114,7 +114,7 @@ impl<W: Worker> Parent<'_, '_, W> {
 
 /// Sends a signal to a child and to the processes of its group.
 pub(super) fn signal_child(pid: Pid, signal: Signal) {
-    // The child was not reaped, so both ids are its own. It is no error if no process is left.
+    // The child was not reaped, so both ids are its own. A missing process is no error.
     let is_sent = killpg(pid, signal).is_ok();
     // A child that has just started has no group yet. A program may also have moved to another group and left processes
     // in this one. But a child in its own group has got the signal already, and a second signal might mean something

@@ -40,13 +40,13 @@ pub(super) enum Answer {
     Ready,
     /// The successor has ended or is about to, for the reason that it gave.
     Failed(Text<FAILURE_MAX>),
-    /// The successor has closed the pipe without an answer. It has ended, or it is not mpserv.
+    /// The successor has closed the pipe without an answer. The successor has ended, or it is not mpserv.
     Silent,
 }
 
 impl Successor {
-    /// Starts the program at a path, as its file is now, with the arguments of this process. Also returns the pipe
-    /// through which the successor answers.
+    /// Starts the program at a path with the arguments of this process. Also returns the pipe through which the
+    /// successor answers.
     pub(super) fn start(
         path: &CStr,
         args: Args,

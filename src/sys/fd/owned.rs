@@ -101,7 +101,7 @@ impl<T: AsFd> AsFd for &T {
     }
 }
 
-/// Lends the descriptor, or C's -1 if the call that should have made it failed. This is for a program that ignores such
+/// Lends the descriptor, or C's -1 if the call that should have made it failed. A program uses this if it ignores such
 /// a failure, as its C original does, so that the next call fails.
 impl AsFd for Result<OwnedFd> {
     fn as_fd(&self) -> BorrowedFd<'_> {

@@ -81,8 +81,8 @@ impl UnixAddr {
         if path.is_empty() { None } else { Some(path) }
     }
 
-    /// Returns the path as a C string. Returns `None` where [`path`](UnixAddr::path) does. A path from the kernel can
-    /// fill the whole address; such a path has no NUL, and also gives `None`.
+    /// Returns the path as a C string. Returns `None` where [`path`](UnixAddr::path) does. Also returns `None` for a
+    /// path from the kernel that fills the whole address, because it has no NUL.
     ///
     /// Async-signal-safe: yes.
     #[must_use]

@@ -42,7 +42,7 @@ pub fn getenv<'b>(name: &CStr, buffer: &'b mut [u8]) -> Option<&'b CStr> {
 /// Returns the value of a variable without copying it. Returns `None` where other threads exist.
 ///
 /// # Safety
-/// As [`variables`].
+/// The contract of [`variables`] holds.
 pub(crate) unsafe fn value(name: &CStr) -> Option<&'static CStr> {
     // SAFETY: by this function's own contract.
     unsafe { variables() }.find_map(|variable| {

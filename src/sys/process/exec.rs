@@ -122,8 +122,8 @@ fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
 /// Async-signal-safe: yes.
 ///
 /// # Safety
-/// Nothing in this process owns descriptor 0 or 1, or relies on what they refer to: these descriptors are replaced,
-/// even if the program cannot be run.
+/// Nothing in this process owns descriptor 0 or 1, or relies on their open files: these descriptors are replaced, even
+/// if the program cannot be run.
 ///
 /// # Errors
 /// The errno of `setrlimit()`, `dup2()` or `execve()`: `EBADF` for the connection, and `ENOENT`, `EACCES`, `ENOEXEC`

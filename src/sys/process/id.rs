@@ -101,7 +101,7 @@ pub fn getpgid(pid: Pid) -> Result<Pid> {
     ret_c_int(unsafe { ffi::unistd::getpgid(pid.raw()) }).map(Pid::from_kernel)
 }
 
-/// `exit()`: ends this process with `status`; the parent sees the low 8 bits. Runs the functions that `atexit()`
+/// `exit()`: ends this process with `status`. The parent sees the low 8 bits. Runs the functions that `atexit()`
 /// registered, and writes the buffers of stdio. If several threads call `exit()`, the status of the first call counts.
 ///
 /// Async-signal-safe: no, because `exit()` runs the functions of `atexit()` and writes the buffers of stdio.
@@ -121,7 +121,7 @@ pub fn exit(status: c_int) -> ! {
     unsafe { ffi::stdlib::exit(status) }
 }
 
-/// `_exit()`: ends this process with `status` at once. The buffers of stdio are lost. That is right in a child that
+/// `_exit()`: ends this process with `status` at once. The buffers of stdio are lost, as they should be in a child that
 /// inherited them.
 ///
 /// Async-signal-safe: yes.

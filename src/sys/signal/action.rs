@@ -33,7 +33,7 @@ impl Handler {
     ///
     /// # Safety
     /// `function` is async-signal-safe: it may run between any two instructions of this process, while the interrupted
-    /// code holds any lock and is half way through any change, and does only things that are sound even then. Allowed
+    /// code holds any lock and is half way through any change. It does only things that are sound even then. Allowed
     /// are atomics, the functions that signal-safety(7) lists, and, in a process that does not allocate, the functions
     /// of [`stdio`](crate::stdio), which know when they were interrupted themselves; a stream's first use allocates its
     /// buffer, so where the handler may interrupt an allocation, it must not be the first. Not allowed are, above all,
@@ -91,7 +91,7 @@ impl SignalFlag {
 /// The flag to raise for each signal.
 static FLAGS: [AtomicPtr<SignalFlag>; SIGNAL_MAX + 1] = [const { AtomicPtr::new(ptr::null_mut()) }; SIGNAL_MAX + 1];
 
-/// Raises the flag of a signal. This is the handler of every [`Disposition::Flag`].
+/// Raises the flag of a signal. Every [`Disposition::Flag`] has this handler.
 extern "C" fn raise_flag(signal: Signal) {
     let Some(slot) = usize::try_from(signal.raw()).ok().and_then(|number| FLAGS.get(number)) else { return };
     // SAFETY: a slot holds null, or a pointer that was made from a `&'static SignalFlag`.
@@ -262,8 +262,9 @@ fn sigaction_raw(
     ret(unsafe { c::sigaction(signal.raw(), action, old) })
 }
 
-/// `signal()`: sets the action for a signal and returns the action from before. This is the BSD form, which is glibc's
-/// default: the handler stays installed, the signal is blocked while the handler runs, and interrupted calls go on.
+/// `signal()`: sets the action for a signal and returns the action from before. The form is that of BSD, which is
+/// glibc's default: the handler stays installed, the signal is blocked while the handler runs, and interrupted calls go
+/// on.
 ///
 /// To install a handler that this function returned again, use [`sigaction`], which can install any kind of handler.
 ///
@@ -303,7 +304,7 @@ fn install(signal: Signal, disposition: Disposition, function: SignalFunction) -
     // SAFETY: a handler takes one argument, and was claimed to be async-signal-safe.
     match unsafe { function(signal.raw(), handler) } {
         c::SIG_ERR => Err(Errno::last()),
-        // The C library does not tell the number of arguments of the old handler; Three arguments suit either kind.
+        // The C library does not tell the number of arguments of the old handler. Three arguments suit either kind.
         old => Ok(Disposition::from_c(old, signal, true)),
     }
 }

@@ -91,7 +91,7 @@ pub trait Arguments: Copy {
     /// Prints the arguments to a stream.
     ///
     /// # Safety
-    /// As for `printf`. Also, `file` is an open stream.
+    /// The contract of `printf` holds. Also, `file` is an open stream.
     #[doc(hidden)]
     unsafe fn fprintf(self, file: *mut ffi::stdio::FILE, format: *const c_char) -> c_int;
 

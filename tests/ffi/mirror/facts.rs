@@ -2,7 +2,7 @@
 
 use super::c::{Declaration, Form};
 
-/// The number of arguments with which a macro is tried. They are all statuses with which a child can end.
+/// The number of arguments with which a macro is tried. The arguments are all statuses with which a child can end.
 const ARGUMENTS: u32 = 1 << 16;
 
 /// One or more numbers with a name.

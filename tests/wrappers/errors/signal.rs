@@ -12,7 +12,7 @@ pub(super) const CASES: &[Case] = &[
     ("sigaction sigaction_replace", Errno::INVAL, || {
         let ignore =
             SigAction { sa_handler: Disposition::Ignore, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
-        // This is std's handler of a stack overflow, which works only for its own signal.
+        // The handler is std's for a stack overflow, which works only for its own signal.
         let found = sigaction_get(Signal::SEGV).unwrap();
         let pairs = [(Signal::KILL, ignore), (Signal::STOP, ignore), (Signal::USR1, found)];
         let both = |(signal, action)| {
@@ -34,7 +34,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     ("kill killpg", Errno::PERM, || {
         as_root();
-        // This is the group of the test, which this process leaves. SAFETY: the call has no precondition.
+        // The group is that of the test, which this process leaves. SAFETY: the call has no precondition.
         let group = Pid::from_raw(unsafe { libc::getpgrp() }).unwrap();
         setpgid(None, None).unwrap();
         become_nobody();

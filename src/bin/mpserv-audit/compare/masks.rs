@@ -1,4 +1,4 @@
-//! Tests each normalization: what it puts aside, and what is still compared.
+//! Tests each normalization: the values that it puts aside, and the values that are still compared.
 
 use super::tests::{compared, differences};
 use crate::normalize::list;

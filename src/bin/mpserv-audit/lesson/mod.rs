@@ -155,8 +155,8 @@ fn write(path: &Path, html: &str) -> Result<(), Trouble> {
     fs::write(path, html).map_err(|error| Trouble::of(path.display(), error))
 }
 
-/// Returns the case on a terminal that shows a program best. That is the case without a drive, else the case with the
-/// most processes, and among these the one with the most calls.
+/// Returns the case on a terminal that shows a program best. The case without a drive comes first, then the case with
+/// the most processes, and then the case with the most calls.
 fn best(subject: &Subject) -> &Case {
     let worth = |case: &Case| {
         let is_plain = case.drive == "run";

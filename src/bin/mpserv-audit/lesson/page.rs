@@ -170,7 +170,7 @@ impl<'p> Page<'p> {
         };
         for before in self.steps[..at].iter().rev().filter(|before| before.lane == step.lane) {
             match self.runs.line(before) {
-                // If the handler returned to an EINTR, the program made the next call itself.
+                // If the interrupted call failed with EINTR, the program made the next call itself.
                 Line::Call(back) if back.name == b"rt_sigreturn" && back.result.starts_with(b"-1 EINTR") => {
                     return false;
                 }

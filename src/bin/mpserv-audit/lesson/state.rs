@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::run::output::Output;
 use crate::tree::Tree;
 
-/// The object that a descriptor refers to. After a fork, two processes refer to one object.
+/// The object to which a descriptor refers. After a fork, two processes refer to one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
     pub name: String,

@@ -109,8 +109,8 @@ impl Runs<'_> {
         steps
     }
 
-    /// Gives lines to signals, to returns of handlers, and to ends. These have no line of their own, so they get the
-    /// line at which the process was.
+    /// Gives lines to signals, to returns of handlers, and to ends. Such steps have no line of their own, so they get
+    /// the line at which the process was.
     fn place_signals(&self, steps: &mut [Step]) {
         let mut last: HashMap<usize, usize> = HashMap::new();
         // The signals whose handlers run, from the outermost to the innermost.

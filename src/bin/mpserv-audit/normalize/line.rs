@@ -3,7 +3,7 @@
 /// A thing whose value differs between runs but whose identity must not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Name {
-    /// A mapping's number; the heap's is 0.
+    /// A mapping's number. The number of the heap is 0.
     Mapping(u64),
     /// An inode number.
     Inode(u64),

@@ -255,7 +255,8 @@ impl<'r> Normalizer<'r> {
     }
 
     fn features(&mut self, call: &Call<'_>) -> Features {
-        // A signal without a handler leaves an entry behind. This does no harm, because it interrupted the same call.
+        // A signal without a handler leaves an entry behind. The entry does no harm, because the signal interrupted the
+        // same call.
         let interrupted = call.name == b"rt_sigreturn" && self.interrupted.pop().unwrap_or_default();
         let descriptor = || leading_number(call.arguments).map(|(descriptor, _)| descriptor);
         let asks_for_process = || PROCESS_REQUESTS.iter().any(|name| contains(call.arguments, name));

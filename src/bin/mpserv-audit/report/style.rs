@@ -17,8 +17,8 @@ const WIDTH: usize = 160;
 const WIDTH_MIN: usize = 40;
 
 impl Style {
-    /// Returns the style for standard output. It has colours on a terminal, unless NO_COLOR is set. The width is that
-    /// of the terminal, or the value of COLUMNS.
+    /// Returns the style for standard output. The style has colours on a terminal, unless NO_COLOR is set. The width is
+    /// that of the terminal, or the value of COLUMNS.
     pub fn of_stdout() -> Self {
         let terminal = io::stdout().is_terminal();
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

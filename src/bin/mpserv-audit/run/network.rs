@@ -140,7 +140,7 @@ pub fn use_own() {
     // The size applies to networks that are made from this one. Before Linux 6.1 the size cannot be set, and lists of
     // sockets only take longer.
     if fs::write("/proc/sys/net/ipv4/tcp_child_ehash_entries", HASH_ENTRIES).is_ok() {
-        // This fails if no second network is allowed. Then the first one is used.
+        // The call fails if no second network is allowed. Then the first network is used.
         let _ = mpserv::namespace::own_network();
     }
     send_at_once();

@@ -79,7 +79,7 @@ fn is_queued(pid: u32) -> bool {
     fs::read(format!("/proc/{pid}/syscall")).is_ok_and(|call| call == b"running\n")
 }
 
-/// Whether a process that sleeps uninterruptibly does so in vfork, until its child runs a program or ends. A fork also
+/// Whether a process sleeps uninterruptibly because of vfork, until its child runs a program or ends. A fork also
 /// sleeps like this when the kernel is short of a resource, but not for long.
 fn waits_for_vfork(pid: u32) -> bool {
     let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();

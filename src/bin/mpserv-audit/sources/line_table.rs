@@ -1,7 +1,7 @@
 //! Finds the files of lines by objdump.
 //!
-//! This is necessary because addr2line of binutils 2.40 can name the wrong file: the program's first file for a header
-//! whose functions come first.
+//! The module is necessary because addr2line of binutils 2.40 can name the wrong file: the program's first file for a
+//! header whose functions come first.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{BufRead, BufReader};

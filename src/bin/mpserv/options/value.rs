@@ -20,7 +20,7 @@ const OCTAL: u32 = 8;
 /// The shortest time above 0.
 pub(super) const SHORTEST: Duration = Duration::from_millis(1);
 
-/// The error of a wrong command line: the word, the reason, and what to do.
+/// The error of a wrong command line: the word, the reason, and a hint.
 pub(crate) type Wrong = Text<LINE_MAX>;
 
 /// Returns an error with this text.

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use super::Map;
 use crate::sys::errno::Errno;
 
-/// The number of operations in the comparison with std's map. It is lower under Miri, which takes a thousand times as
-/// long.
+/// The number of operations in the comparison with std's map. The number is lower under Miri, which takes a thousand
+/// times as long.
 const STEPS: u32 = if cfg!(miri) { 60 } else { 20_000 };
 
 /// Does the same operations on a [`Map`] and on std's map. There are few keys, so that operations meet the same key

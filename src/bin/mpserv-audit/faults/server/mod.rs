@@ -221,7 +221,7 @@ fn must_serve_again(life: &mut Life, leaks: bool, violations: &mut Vec<String>) 
     let mut clients = life.connect(SLOTS);
     for client in &mut clients {
         client.send();
-        // After a first violation the tool does not wait long for more.
+        // After a first violation the tool does not wait long for further ones.
         let got = client.receive_word(if violations.is_empty() { WATCHDOG } else { ENDING });
         if got != Got::Served && life.still_goes_on() {
             violations.push(format!("afterwards a client is not served: {got:?}"));

@@ -295,7 +295,7 @@ fn mentions(call: &Call<'_>, word: &str) -> bool {
     contains(call.arguments, word)
 }
 
-/// All signals that strace knows by name. They are needed for a set that is written as its complement.
+/// All signals that strace knows by name. A set that is written as its complement needs this list.
 const ALL: [&str; 31] = [
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
     "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
