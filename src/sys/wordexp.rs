@@ -27,15 +27,27 @@ pub enum WordError {
     Command,
     /// `WRDE_SYNTAX`: a quote or a bracket does not end.
     Syntax,
-    /// Other threads exist, which might be reading the environment, and `${NAME:=value}` would change it. No call was
-    /// made.
+    /// A `$` stands where it may begin an expansion other than `$NAME` and `${NAME}`. No call was made.
+    Expansion,
+    /// It is longer than [`LINE_MAX`]. No call was made.
+    TooLong,
+    /// Other threads exist, which might be changing the environment. No call was made.
     Threads,
     /// `WRDE_NOSPACE`, or another error that the C library reports.
     Other,
 }
 
+/// The longest line that is split, with its NUL. The C library copies a name after `~` to its stack, and calls itself for
+/// each `/` behind a pattern.
+pub const LINE_MAX: usize = 4096;
+
 /// `wordexp(…, WRDE_NOCMD)`: splits a line into words, with respect to quotes, and expands `~`, variables and patterns
-/// in the words. Runs no command. `${NAME:=value}` sets a variable of this process, as `setenv()` does.
+/// in the words. Runs no command.
+///
+/// A variable is `$NAME` or `${NAME}`. Every other expansion is refused, because glibc reads null pointers and frees what
+/// it has not allocated for some of them: for `$(())`, `${NAME?}`, `${#NAME-}`, `${NAME-$@}`. A `$` of any kind may stand
+/// in single quotes and behind a backslash, if no `~` and no pattern stands before it. Behind these glibc reads quotes
+/// in another way.
 ///
 /// Succeeds only where no other thread exists.
 ///
@@ -50,9 +62,10 @@ pub fn wordexp(line: &CStr) -> Result<Words, WordError> {
     if has_other_threads() {
         return Err(WordError::Threads);
     }
+    check(line.to_bytes_with_nul())?;
     let mut words = MaybeUninit::uninit();
-    // SAFETY: the line ends in a NUL, and the other pointer is to room for the words. The call may change the
-    // environment, but no other thread reads it.
+    // SAFETY: the line ends in a NUL, and has none of the expansions for which the C library fails. wordexp fills in the
+    // words, which are ours to write. No other thread changes the environment, which it reads.
     let returned = unsafe { c::wordexp(line.as_ptr(), words.as_mut_ptr(), c::WRDE_NOCMD) };
     match returned {
         // SAFETY: wordexp succeeded, so it has filled in the words.
@@ -61,6 +74,45 @@ pub fn wordexp(line: &CStr) -> Result<Words, WordError> {
         c::WRDE_CMDSUB => Err(WordError::Command),
         c::WRDE_SYNTAX => Err(WordError::Syntax),
         _ => Err(WordError::Other),
+    }
+}
+
+/// Refuses a line whose expansions the C library may not survive.
+fn check(line: &[u8]) -> Result<(), WordError> {
+    if line.len() > LINE_MAX {
+        return Err(WordError::TooLong);
+    }
+    let (mut is_in_double_quotes, mut hides) = (false, true);
+    let mut rest = line;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        match first {
+            b'\\' if hides => rest = after.get(1..).unwrap_or_default(),
+            b'\'' if hides && !is_in_double_quotes => {
+                let end = after.iter().position(|&byte| byte == b'\'').unwrap_or(after.len() - 1);
+                rest = after.get(end + 1..).unwrap_or_default();
+            }
+            b'"' => is_in_double_quotes = !is_in_double_quotes,
+            // From here on the C library may take a quote or a backslash for something else.
+            b'~' | b'*' | b'?' | b'[' if !is_in_double_quotes => hides = false,
+            b'$' => check_expansion(after)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Checks the text behind a `$`. Before a quote and at the end of a word the `$` stands for itself.
+fn check_expansion(text: &[u8]) -> Result<(), WordError> {
+    let name_of = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    let is_start = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    match text {
+        [b'\0' | b' ' | b'\t' | b'"' | b'\'', ..] => Ok(()),
+        [first, ..] if is_start(first) => Ok(()),
+        [b'{', name @ ..] if name.first().is_some_and(is_start) && name.get(name_of(name)) == Some(&b'}') => Ok(()),
+        [b'(', b'(', ..] => Err(WordError::Expansion),
+        [b'(', ..] => Err(WordError::Command),
+        _ => Err(WordError::Expansion),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Safe programs that try to break the promises of the library. These programs must not reach freed memory, memory of
 //! other code, or things of another process.
 
-use std::ffi::{CString, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::sync::atomic::AtomicU64;
 
 use mpserv::errno::Errno;
@@ -20,7 +20,9 @@ use crate::tests;
 
 pub(crate) const TESTS: &[Test] = tests![
     a_mark_of_another_list_cuts_no_string,
-    words_wait_until_no_other_thread_reads_the_environment,
+    words_wait_until_no_other_thread_changes_the_environment,
+    no_line_of_words_ends_the_process,
+    a_dollar_in_quotes_is_a_dollar,
     a_process_that_does_not_serve_leaves_the_servers_files,
     a_filter_checks_no_argument_that_calls_lack,
     a_letter_above_127_is_named,
@@ -39,15 +41,56 @@ fn a_mark_of_another_list_cuts_no_string() {
     assert_eq!((list.len(), list.get(0)), (1, Some(c"first")));
 }
 
-/// Checks that `wordexp()` refuses to run beside other threads, because `${NAME:=value}` calls setenv() without std's
-/// lock.
-fn words_wait_until_no_other_thread_reads_the_environment() {
-    let words = wordexp(c"${MPSERV_TEST_WORD:=a}b").unwrap();
-    assert!(words.iter().eq([c"ab"]));
-    assert_eq!(std::env::var("MPSERV_TEST_WORD").unwrap(), "a");
+/// Checks that `wordexp()` refuses to run beside other threads, which might be changing the environment that it reads.
+fn words_wait_until_no_other_thread_changes_the_environment() {
+    assert!(wordexp(c"$HOME").is_ok());
     std::thread::spawn(|| ()).join().unwrap();
-    assert_eq!(wordexp(c"${MPSERV_TEST_OTHER:=a}").unwrap_err(), WordError::Threads);
-    assert!(std::env::var_os("MPSERV_TEST_OTHER").is_none());
+    assert_eq!(wordexp(c"$HOME").unwrap_err(), WordError::Threads);
+}
+
+/// Checks that no line for which glibc reads a null pointer, or frees what it has not allocated, is passed to it.
+fn no_line_of_words_ends_the_process() {
+    let lines = [
+        c"$(())",
+        c"$[]",
+        c"\"$[]\"",
+        c"${A?}",
+        c"${A?$A}",
+        c"${#A-}",
+        c"${#HOME+}",
+        c"${A-$@}",
+        c"${1#$@}",
+        // Here glibc reads the quotes in another way than elsewhere.
+        c"*'\\'a'$[]'",
+        c"*'a '$[]'",
+        c"?\"a \"'$[]'",
+        c"[']'\\''$[]",
+        c"~'/'a'$[]'",
+        c"~'/'\\$[]",
+    ];
+    for line in lines {
+        let words = |line: &CStr| wordexp(line).map(|words| words.iter().count());
+        let mut child = spawn(|| assert_eq!(words(line), Err(WordError::Expansion)));
+        assert_eq!(reap(&mut child).exit_status(), Some(0), "{line:?}");
+    }
+    let long = CString::new(format!("~{}", "a".repeat(1 << 24))).unwrap();
+    let deep = CString::new("*/".repeat(1 << 12)).unwrap();
+    for line in [long, deep] {
+        let mut child = spawn(|| assert_eq!(wordexp(&line).unwrap_err(), WordError::TooLong));
+        assert_eq!(reap(&mut child).exit_status(), Some(0));
+    }
+}
+
+/// Checks that a `$` in quotes, as in the line of a shell, is passed on where no pattern stands before it.
+fn a_dollar_in_quotes_is_a_dollar() {
+    let words = |line: &CStr| {
+        let words = wordexp(line).unwrap();
+        words.iter().map(|word| word.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let line = c"sh -c 'echo $((1 + 2)) \"$1\" ~ *' \"\\$1\" a$ \"$\" $'a' \\$[]";
+    assert_eq!(words(line), ["sh", "-c", "echo $((1 + 2)) \"$1\" ~ *", "$1", "a$", "$", "$a", "$[]"]);
+    let home = std::env::var("HOME").unwrap();
+    assert_eq!(words(c"$HOME ${HOME}/a \"$HOME\" ~"), [home.clone(), format!("{home}/a"), home.clone(), home]);
 }
 
 /// Checks that the server still listens after a process that was forked after bind() has dropped its copy.

@@ -201,6 +201,12 @@ fn words(option: &str, command: &str) -> Result<Vec<String>, Trouble> {
                 format!("{option} '{command}': it has a command to run first; give the line to a shell: sh -c '...'")
             }
             WordError::Syntax => format!("{option} '{command}': a quote or bracket does not end"),
+            WordError::Expansion => {
+                format!(
+                    "{option} '{command}': a $ is for $NAME or ${{NAME}} alone; give the line to a shell, in single quotes: sh -c '...'"
+                )
+            }
+            WordError::TooLong => format!("{option}: the command is too long; put it into a script"),
             WordError::Threads | WordError::Other => format!("{option} '{command}': cannot be split into words"),
         })
     })?;
