@@ -45,7 +45,7 @@ pub use libc::AI_PASSIVE;
 ///
 /// Reasons for which getaddrinfo failed. getaddrinfo(3), POSIX and GNU.
 #[doc(inline)]
-pub use libc::EAI_SYSTEM;
+pub use libc::{EAI_NONAME, EAI_SYSTEM};
 
 unsafe extern "C" {
     /// `struct hostent *gethostbyname(const char *name);`

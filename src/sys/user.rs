@@ -18,7 +18,8 @@ use crate::sys::errno::{Errno, Result};
 use crate::sys::memory::MapVec;
 use crate::sys::threads::has_other_threads;
 
-/// The longest name that is looked up, with its NUL.
+/// The longest name that is looked up, with its NUL. The C library copies a name to its stack, so a longer one is taken
+/// for one that the system does not know.
 pub const NAME_MAX: usize = 256;
 
 /// The most bytes of a user's name, home directory and shell, each with its NUL. A user with longer texts is not found.
@@ -95,6 +96,11 @@ unsafe fn user(found: *const pwd::passwd) -> Option<User> {
     Some(user)
 }
 
+/// Says whether a name is short enough to be looked up.
+fn is_short(name: &CStr) -> bool {
+    name.count_bytes() < NAME_MAX
+}
+
 /// `getpwnam()`: looks up the user with this name. Also returns `None` where other threads exist, because the C library
 /// has only one place for the answer.
 ///
@@ -104,7 +110,7 @@ unsafe fn user(found: *const pwd::passwd) -> Option<User> {
 /// getpwnam(3), POSIX
 #[must_use]
 pub fn getpwnam(name: &CStr) -> Option<User> {
-    if has_other_threads() {
+    if has_other_threads() || !is_short(name) {
         return None;
     }
     // SAFETY: the name ends in a NUL, and no other thread makes this call.
@@ -138,7 +144,7 @@ pub fn getpwuid(uid: uid_t) -> Option<User> {
 /// getgrnam(3), POSIX
 #[must_use]
 pub fn getgrnam(name: &CStr) -> Option<gid_t> {
-    if has_other_threads() {
+    if has_other_threads() || !is_short(name) {
         return None;
     }
     // SAFETY: the name ends in a NUL, and no other thread makes this call.
@@ -160,6 +166,9 @@ pub fn getgrnam(name: &CStr) -> Option<gid_t> {
 pub fn getgrouplist(user: &CStr, gid: gid_t) -> Result<MapVec<gid_t>> {
     if has_other_threads() {
         return Err(Errno::DEADLK);
+    }
+    if !is_short(user) {
+        return MapVec::from_slice(&[gid]);
     }
     let mut groups = MapVec::with_capacity(GROUPS_MAX)?;
     groups.fill(gid);

@@ -7,11 +7,13 @@ use std::sync::atomic::AtomicU64;
 use mpserv::errno::Errno;
 use mpserv::getopt::{Getopt, LongOption, Name, Opt};
 use mpserv::memory::CStrArray;
+use mpserv::net::{getaddrinfo, gethostbyname};
 use mpserv::process::{Pid, group_exists};
 use mpserv::program::{Args, Argument};
 use mpserv::seccomp::{Check, Rule, allow_only};
 use mpserv::server::Server;
 use mpserv::server::proxy_protocol::{Parser, ProxyError};
+use mpserv::user::{getgrnam, getgrouplist, getpwnam};
 use mpserv::wordexp::{WordError, wordexp};
 
 use crate::common::TempDir;
@@ -28,6 +30,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_letter_above_127_is_named,
     a_header_that_was_refused_stays_refused,
     group_1_exists,
+    no_name_ends_the_process,
 ];
 
 /// Checks that the text of a kept string is not overwritten, its NUL included.
@@ -135,6 +138,19 @@ fn a_header_that_was_refused_stays_refused() {
     for _ in 0..3 {
         assert!(matches!(parser.push(*last), Err(ProxyError::Malformed(_))));
     }
+}
+
+/// Checks that a long name is not passed to the C library, which copies a name to its stack.
+fn no_name_ends_the_process() {
+    let name = CString::new("a".repeat(1 << 26)).unwrap();
+    let mut child = spawn(|| {
+        assert!(getpwnam(&name).is_none());
+        assert_eq!(getgrnam(&name), None);
+        assert_eq!(getgrouplist(&name, 7).unwrap()[..], [7]);
+        assert!(getaddrinfo(&name).is_err());
+        assert_eq!(gethostbyname(&name), None);
+    });
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 
 /// Checks group 1. kill(-1, 0) would ask about every process except this one and the first.

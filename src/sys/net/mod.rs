@@ -46,5 +46,5 @@ pub use calls::{
     MsgFlags, Protocol, Shutdown, SocketFlags, SocketType, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect,
     getpeername, getsockname, listen, recv, send, shutdown, socket,
 };
-pub use names::{AddrInfo, GaiError, getaddrinfo, gethostbyname, if_nametoindex};
+pub use names::{AddrInfo, GaiError, HOST_MAX, getaddrinfo, gethostbyname, if_nametoindex};
 pub use options::{Access, Credentials, OptionValue, ReadOnly, ReadWrite, SocketOption, getsockopt, setsockopt};

@@ -12,6 +12,10 @@ use crate::sys::errno::Errno;
 use crate::sys::net::address::{Ipv4Addr, SockAddr, SocketAddr, sockaddr_from_c};
 use crate::sys::threads::has_other_threads;
 
+/// The longest name of a host that is looked up, with its NUL (`NI_MAXHOST`). Parts of the C library copy a name to their
+/// stack, so a longer one is taken for one that is not known.
+pub const HOST_MAX: usize = 1025;
+
 /// `EAI_…`: the reason why a name has no address.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct GaiError {
@@ -86,6 +90,9 @@ impl Drop for AddrInfo {
 /// # References
 /// getaddrinfo(3), POSIX
 pub fn getaddrinfo(host: &CStr) -> Result<AddrInfo, GaiError> {
+    if host.count_bytes() >= HOST_MAX {
+        return Err(GaiError { code: c::EAI_NONAME, errno: Errno::INVAL });
+    }
     let hints = c::addrinfo {
         ai_flags: c::AI_PASSIVE,
         ai_family: AF_UNSPEC,
@@ -111,7 +118,7 @@ pub fn getaddrinfo(host: &CStr) -> Result<AddrInfo, GaiError> {
 /// gethostbyname(3)
 #[must_use]
 pub fn gethostbyname(name: &CStr) -> Option<Ipv4Addr> {
-    if has_other_threads() {
+    if has_other_threads() || name.count_bytes() >= HOST_MAX {
         return None;
     }
     // SAFETY: the name ends in a NUL, and no other thread makes this call.
