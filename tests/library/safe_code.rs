@@ -8,7 +8,7 @@ use mpserv::errno::Errno;
 use mpserv::getopt::{Getopt, LongOption, Name, Opt};
 use mpserv::memory::CStrArray;
 use mpserv::net::{getaddrinfo, gethostbyname};
-use mpserv::process::{Pid, group_exists};
+use mpserv::process::{Pid, getpgid, getpid, group_exists, setpgid};
 use mpserv::program::{Args, Argument};
 use mpserv::seccomp::{Check, Rule, allow_only};
 use mpserv::server::Server;
@@ -16,8 +16,8 @@ use mpserv::server::proxy_protocol::{Parser, ProxyError};
 use mpserv::user::{getgrnam, getgrouplist, getpwnam};
 use mpserv::wordexp::{WordError, wordexp};
 
-use crate::common::TempDir;
 use crate::common::solo::{Test, reap, spawn};
+use crate::common::{TempDir, needs_root};
 use crate::tests;
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -31,6 +31,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_header_that_was_refused_stays_refused,
     group_1_exists,
     no_name_ends_the_process,
+    a_group_of_another_namespace_has_no_id,
 ];
 
 /// Checks that the text of a kept string is not overwritten, its NUL included.
@@ -149,6 +150,19 @@ fn no_name_ends_the_process() {
         assert_eq!(getgrouplist(&name, 7).unwrap()[..], [7]);
         assert!(getaddrinfo(&name).is_err());
         assert_eq!(gethostbyname(&name), None);
+    });
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+/// Checks that the kernel's 0 is no id of a group. A signal to group 0 would be one to the caller's own group.
+fn a_group_of_another_namespace_has_no_id() {
+    needs_root();
+    // SAFETY: the call has no precondition on memory.
+    assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWPID) }, 0);
+    let mut child = spawn(|| {
+        assert_eq!(getpgid(getpid()), Ok(None));
+        setpgid(None, None).unwrap();
+        assert_eq!(getpgid(getpid()), Ok(Some(getpid())));
     });
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }

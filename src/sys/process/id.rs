@@ -87,7 +87,7 @@ pub fn group_exists(group: Pid) -> bool {
     group == Pid::INIT || ret(unsafe { ffi::signal::kill(-group.raw(), 0) }) != Err(Errno::SRCH)
 }
 
-/// `getpgid()`: returns the group of a process.
+/// `getpgid()`: returns the group of a process, or `None` when the group has no id in this PID namespace.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -96,9 +96,9 @@ pub fn group_exists(group: Pid) -> bool {
 ///
 /// # References
 /// getpgid(2), POSIX
-pub fn getpgid(pid: Pid) -> Result<Pid> {
+pub fn getpgid(pid: Pid) -> Result<Option<Pid>> {
     // SAFETY: the call has no precondition.
-    ret_c_int(unsafe { ffi::unistd::getpgid(pid.raw()) }).map(Pid::from_kernel)
+    ret_c_int(unsafe { ffi::unistd::getpgid(pid.raw()) }).map(Pid::from_raw)
 }
 
 /// `exit()`: ends this process with `status`. The parent sees the low 8 bits. Runs the functions that `atexit()`
