@@ -3,16 +3,18 @@
 
 use std::ffi::{CStr, CString, c_int};
 use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::channel;
 
 use mpserv::errno::Errno;
 use mpserv::getopt::{Getopt, LongOption, Name, Opt};
 use mpserv::memory::CStrArray;
 use mpserv::net::{getaddrinfo, gethostbyname};
-use mpserv::process::{Pid, getpgid, getpid, group_exists, setpgid};
+use mpserv::process::{Pid, getpgid, getpid, getppid, group_exists, no_new_privileges, setpgid};
 use mpserv::program::{Args, Argument};
 use mpserv::seccomp::{Check, Rule, allow_only};
 use mpserv::server::Server;
 use mpserv::server::proxy_protocol::{Parser, ProxyError};
+use mpserv::signal::Signal;
 use mpserv::user::{getgrnam, getgrouplist, getpwnam};
 use mpserv::wordexp::{WordError, wordexp};
 
@@ -32,6 +34,7 @@ pub(crate) const TESTS: &[Test] = tests![
     group_1_exists,
     no_name_ends_the_process,
     a_group_of_another_namespace_has_no_id,
+    a_filter_holds_for_every_thread,
 ];
 
 /// Checks that the text of a kept string is not overwritten, its NUL included.
@@ -165,6 +168,38 @@ fn a_group_of_another_namespace_has_no_id() {
         assert_eq!(getpgid(getpid()), Ok(Some(getpid())));
     });
     assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+/// Checks that the filter holds in other threads. Without it they could do what the first thread must not.
+fn a_filter_holds_for_every_thread() {
+    static NOTE: AtomicU64 = AtomicU64::new(0);
+    let mut child = spawn(|| {
+        let ((runs, running), (is_set, set)) = (channel(), channel());
+        let other = std::thread::spawn(move || {
+            runs.send(()).unwrap();
+            set.recv().unwrap();
+            getppid()
+        });
+        running.recv().unwrap();
+        no_new_privileges().unwrap();
+        // All but getppid() that threads need to go on and to end.
+        let calls = [
+            libc::SYS_futex,
+            libc::SYS_exit,
+            libc::SYS_exit_group,
+            libc::SYS_madvise,
+            libc::SYS_munmap,
+            libc::SYS_rt_sigprocmask,
+            libc::SYS_sigaltstack,
+            libc::SYS_write,
+            libc::SYS_rseq,
+            libc::SYS_mprotect,
+        ];
+        allow_only(&calls.map(Rule::any), &NOTE).unwrap();
+        is_set.send(()).unwrap();
+        other.join().unwrap();
+    });
+    assert_eq!(reap(&mut child).term_signal(), Some(Signal::SYS));
 }
 
 /// Checks group 1. kill(-1, 0) would ask about every process except this one and the first.

@@ -26,10 +26,10 @@ pub use libc::seccomp_notif_resp;
 
 /// `SECCOMP_*`
 ///
-/// Install a filter. Ask for the descriptor of its notifications. Make a call wait. Take a notification and answer it.
-/// seccomp(2), seccomp_unotify(2), Linux.
+/// Install a filter, also in all other threads. Ask for the descriptor of its notifications. Make a call wait. Take a
+/// notification and answer it. seccomp(2), seccomp_unotify(2), Linux.
 #[doc(inline)]
 pub use libc::{
-    SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND, SECCOMP_RET_USER_NOTIF,
-    SECCOMP_SET_MODE_FILTER, SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+    SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND,
+    SECCOMP_RET_USER_NOTIF, SECCOMP_SET_MODE_FILTER, SECCOMP_USER_NOTIF_FLAG_CONTINUE,
 };

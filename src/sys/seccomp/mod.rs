@@ -38,11 +38,12 @@ use crate::ffi::linux::filter::{BPF_RET, sock_fprog};
 use crate::ffi::linux::seccomp as c;
 use crate::ffi::sys::mman;
 use crate::ffi::sys::syscall::{SYS_mprotect, SYS_seccomp};
-use crate::sys::conv::ret;
+use crate::sys::conv::{ret, ret_c_int};
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::ret_owned_fd;
 use crate::sys::process::_exit;
 use crate::sys::signal::Signal;
+use crate::sys::threads::has_other_threads;
 pub use filter::{CALLS_MAX, Check, Rule};
 use filter::{Filter, INSTRUCTIONS_MAX, TRAP, statement};
 pub use listener::{Listener, Notice};
@@ -135,14 +136,16 @@ const SIGNALLED: c_int = 128;
 
 /// `seccomp(SECCOMP_SET_MODE_FILTER)`: from now on this process, and every process that it starts, can make only the
 /// system calls that the rules let through. Of two rules for one call, the first decides. Any other call is noted in
-/// `note` (see [`note_violations`] and [`violation`]), and then ends the process by SIGSYS. There is no way back.
+/// `note` (see [`note_violations`] and [`violation`]), and then ends the process by SIGSYS. There is no way back. Where
+/// other threads exist, `SECCOMP_FILTER_FLAG_TSYNC` gives the filter to them as well.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
 /// `EACCES` unless the caller has the privilege, or has given up new privileges (see
 /// [`no_new_privileges`](crate::process::no_new_privileges)). `EINVAL` when the kernel has no such filters, for more
-/// than [`CALLS_MAX`] rules, for more checks than a filter has room for, and for an argument that no call has.
+/// than [`CALLS_MAX`] rules, for more checks than a filter has room for, and for an argument that no call has. `ESRCH`
+/// when another thread has a filter of its own and so cannot get this one: then no thread has got it.
 ///
 /// # References
 /// seccomp(2), Linux 3.17
@@ -201,6 +204,11 @@ fn load_with<'a, const N: usize>(rules: impl Iterator<Item = Rule<'a>> + Clone, 
     rules.into_iter().try_for_each(|rule| filter.push_rule(&rule))?;
     last.iter().try_for_each(|rule| filter.push_rule(rule))?;
     filter.push(&TRAP)?;
-    let returned = filter.install(0);
-    ret(c_int::try_from(returned).unwrap_or(-1))
+    // A filter is a thread's own. A thread without it would do for this one whatever the rules forbid.
+    let flags = if has_other_threads() { c::SECCOMP_FILTER_FLAG_TSYNC } else { 0 };
+    match ret_c_int(c_int::try_from(filter.install(flags)).unwrap_or(-1))? {
+        0 => Ok(()),
+        // The id of a thread that cannot get it.
+        _ => Err(Errno::SRCH),
+    }
 }

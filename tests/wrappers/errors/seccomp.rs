@@ -1,4 +1,5 @@
 use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::channel;
 
 use mpserv::errno::{Errno, Result};
 use mpserv::process::no_new_privileges;
@@ -23,6 +24,20 @@ pub(super) const CASES: &[Case] = &[
     ("listen allow_only", Errno::INVAL, || {
         let calls = [libc::SYS_getppid; CALLS_MAX + 1];
         each([errno(listen(&calls)), errno(allow_only(&calls.map(Rule::any), &NOTE))])
+    }),
+    ("allow_only", Errno::SRCH, || {
+        no_new_privileges().unwrap();
+        let ((has_filter, filtered), (end, ended)) = (channel(), channel::<()>());
+        let other = std::thread::spawn(move || {
+            let _listener = listen(&[]).unwrap();
+            has_filter.send(()).unwrap();
+            let _ = ended.recv();
+        });
+        filtered.recv().unwrap();
+        let error = errno(allow_only(&[Rule::any(libc::SYS_exit_group)], &NOTE));
+        drop(end);
+        other.join().unwrap();
+        error
     }),
     ("listen", Errno::BUSY, || {
         let _listener = listener();
