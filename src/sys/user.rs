@@ -195,7 +195,7 @@ pub fn setgroups(groups: &[gid_t]) -> Result<()> {
 
 /// `setgid()`: changes the group. A privileged process changes its real, effective and saved group.
 ///
-/// Async-signal-safe: yes.
+/// Async-signal-safe: no, because `setgid()` takes a lock if there are other threads.
 ///
 /// # Errors
 /// `EPERM` without the privilege, `EINVAL` for an invalid id.
@@ -210,7 +210,7 @@ pub fn setgid(gid: gid_t) -> Result<()> {
 /// `setuid()`: changes the user. A privileged process changes its real, effective and saved user, and loses all
 /// capabilities. From such a change there is no way back.
 ///
-/// Async-signal-safe: yes.
+/// Async-signal-safe: no, because `setuid()` takes a lock if there are other threads.
 ///
 /// # Errors
 /// `EPERM` without the privilege, `EINVAL` for an invalid id, `EAGAIN`.

@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The functions of signal-safety(7), which POSIX requires to be safe.
+/// The functions of signal-safety(7), which POSIX requires to be safe. But `setgid` and `setuid` of glibc take a lock.
 const POSIX: &str = "_exit abort accept access alarm bind chdir chmod chown clock_gettime close connect dup dup2 execve fchmod \
     fchown fchownat fcntl fstat ftruncate getegid geteuid getgid getpeername getpid getppid getsockname getsockopt getuid kill \
-    listen lseek lstat mkdir mkfifo open pipe poll pthread_sigmask raise read readlink recv send setgid setpgid setsid setsockopt setuid \
+    listen lseek lstat mkdir mkfifo open pipe poll pthread_sigmask raise read readlink recv send setpgid setsid setsockopt \
     shutdown sigaction sigaddset sigdelset sigemptyset sigfillset sigismember signal sigpending sigprocmask sigsuspend sleep \
     socket stat symlink umask unlink wait waitpid write";
 /// Functions that make at most one system call in the C library, even in a process with threads.
@@ -206,6 +206,11 @@ impl Walk {
                 // only compute.
                 let computes = name.starts_with(char::is_uppercase) || path[path.len() - 2].ends_with("_t");
                 let is_function = !computes && next == '(' || self.c_functions.contains(name);
+                // A list that setenv() changes and frees, not a function.
+                let is_environ = name == "environ";
+                if is_environ {
+                    found.insert(name.clone());
+                }
                 if is_function && !is_in(POSIX, name) && !is_in(LINUX, name) {
                     found.insert(format!("{name}()"));
                 }

@@ -12,7 +12,7 @@ use crate::sys::threads::has_other_threads;
 ///
 /// Returns an empty list where other threads exist, which might be changing the environment.
 ///
-/// Async-signal-safe: yes.
+/// Async-signal-safe: no, because a `setenv()` that the handler interrupts may have freed the list of `environ`.
 ///
 /// # Errors
 /// `ENOMEM`.
@@ -27,7 +27,7 @@ pub fn environ() -> Result<CStrArray> {
 /// `getenv()`: copies the value of a variable to the caller's buffer. Returns `None` when there is no such variable, or
 /// when its value and a NUL do not fit. Also returns `None` where other threads exist.
 ///
-/// Async-signal-safe: yes.
+/// Async-signal-safe: no, because a `setenv()` that the handler interrupts may have freed the list of `environ`.
 ///
 /// # References
 /// getenv(3), POSIX
