@@ -30,11 +30,13 @@ const OF_POOL: usize = 6;
 const OF_NOTE: usize = 1;
 
 /// The calls that change a socket, or send and receive, for every process that has it.
-const SOCKET_CALLS: [c_long; 10] = [
+const SOCKET_CALLS: [c_long; 12] = [
     c::SYS_recvfrom,
     c::SYS_recvmsg,
+    c::SYS_recvmmsg,
     c::SYS_sendto,
     c::SYS_sendmsg,
+    c::SYS_sendmmsg,
     c::SYS_getsockopt,
     c::SYS_setsockopt,
     c::SYS_shutdown,

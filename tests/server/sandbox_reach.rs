@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_preforked_child_cannot_receive_from_standard_input,
     a_preforked_child_cannot_write_to_another_file_than_the_log,
     a_child_with_one_client_receives_from_its_connection_alone,
+    a_call_for_many_messages_is_allowed_on_the_connection_alone,
     a_child_sends_to_no_address,
     a_call_that_the_handler_names_is_allowed_on_the_connection,
 ];
@@ -55,6 +56,14 @@ fn reach(connection: Connection) -> mpserv::errno::Result<()> {
         b'r' => {
             // SAFETY: the buffer has no room.
             unsafe { libc::recv(libc::STDIN_FILENO, ptr::null_mut(), 0, libc::MSG_DONTWAIT) };
+        }
+        b'm' => {
+            // SAFETY: no message is received.
+            unsafe { libc::recvmmsg(libc::STDIN_FILENO, ptr::null_mut(), 0, 0, ptr::null_mut()) };
+        }
+        b'n' => {
+            // SAFETY: no message is sent.
+            unsafe { libc::sendmmsg(libc::STDIN_FILENO, ptr::null_mut(), 0, 0) };
         }
         b'w' => {
             // SAFETY: nothing is written.
@@ -111,6 +120,14 @@ fn a_preforked_child_cannot_write_to_another_file_than_the_log() {
 
 fn a_child_with_one_client_receives_from_its_connection_alone() {
     is_ended_for(&ECHO, false, b'r', "recvfrom");
+}
+
+fn a_call_for_many_messages_is_allowed_on_the_connection_alone() {
+    const MANY: [c_long; 4] = [c::SYS_recvfrom, c::SYS_sendto, c::SYS_recvmmsg, c::SYS_sendmmsg];
+    for is_pool in [false, true] {
+        is_ended_for(&MANY, is_pool, b'm', "recvmmsg");
+        is_ended_for(&MANY, is_pool, b'n', "sendmmsg");
+    }
 }
 
 fn a_child_sends_to_no_address() {
