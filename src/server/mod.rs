@@ -24,8 +24,9 @@
 //! # The process
 //! While `serve` runs, the signals TERM, INT, QUIT, HUP, USR1, USR2 and CHLD are blocked and belong to the server. If
 //! SIGHUP was ignored, it stays ignored. SIGPIPE, SIGXFSZ and SIGTTOU are ignored, and SIGCHLD has its default action,
-//! also in children that run a function. The signal mask of these children is the one before `serve`. Every child of
-//! the process is reaped, even one that the server has not made. A process that has other threads cannot serve:
+//! also in children that run a function. The signal mask of these children is the one before `serve`. A preforked child
+//! also has a handler for SIGUSR2, which is not blocked there, and a child in the sandbox has one for SIGSYS. Every child
+//! of the process is reaped, even one that the server has not made. A process that has other threads cannot serve:
 //! [`Error`] says so.
 //!
 //! | signal | the server's action |

@@ -33,7 +33,8 @@ pub struct Spawn<'a> {
     /// The signals that get their default action in the program. Otherwise the program ignores the signals that this
     /// process ignores.
     pub default: &'a [Signal],
-    /// The id of this process, if the program must get SIGTERM when this process ends.
+    /// The id of this process, if the program must get SIGTERM when this process ends. The program also gets it when the
+    /// thread that called [`spawn`] ends.
     pub parent: Option<Pid>,
     /// The limits of the program that differ from this process's.
     pub limits: &'a [(Resource, Limit)],

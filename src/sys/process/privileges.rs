@@ -63,8 +63,8 @@ pub fn forbid_dumps() -> Result<()> {
 }
 
 /// `prctl(PR_CAPBSET_READ, …)` and `prctl(PR_CAPBSET_DROP, …)` for each capability, and `prctl(PR_CAP_AMBIENT,
-/// PR_CAP_AMBIENT_CLEAR_ALL)`: no program that this process and its children execute from now on gains a capability by
-/// its user or its file.
+/// PR_CAP_AMBIENT_CLEAR_ALL)`: no program that this thread and its children execute from now on gains a capability by
+/// its user or its file. Other threads keep their bounds.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -88,7 +88,7 @@ pub fn drop_capability_bounds() -> Result<()> {
 }
 
 /// `prctl(PR_SET_PDEATHSIG, signal)` and `getppid()`: makes the kernel send a signal to this process when `parent`
-/// ends.
+/// ends. Where the parent has several threads, it is sent at the end of the thread that made this process.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -107,7 +107,7 @@ pub fn set_pdeathsig(parent: Pid, signal: Signal) -> Result<()> {
 /// The number of structs that hold the 64 capabilities of this version of the interface.
 const HALVES: usize = 2;
 
-/// `capget()` and `capset()`: keeps programs from inheriting a capability of this process.
+/// `capget()` and `capset()`: keeps programs from inheriting a capability of this thread.
 ///
 /// Async-signal-safe: yes.
 ///
