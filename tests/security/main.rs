@@ -8,6 +8,7 @@ mod environment;
 mod escape;
 mod jail;
 mod limits_behind_proxy;
+mod passed_descriptors;
 mod pidfile;
 mod rule_counts;
 mod scoreboard;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         escape::TESTS,
         jail::TESTS,
         limits_behind_proxy::TESTS,
+        passed_descriptors::TESTS,
         pidfile::TESTS,
         rule_counts::TESTS,
         scoreboard::TESTS,

@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use super::socket::{Listener, SocketSettings, bind_inet, cannot};
+use super::socket::{Listener, SocketSettings, bind_inet, cannot, refuse_descriptors};
 use super::unix::{bind_abstract, bind_unix};
 use crate::server::address::{Address, Quoted};
 use crate::server::error::{Error, Reason, Result};
@@ -79,6 +79,7 @@ impl Listeners {
             let reason = Reason::State("this socket does not listen");
             return Err(Error::new(format_args!("descriptor {raw}"), reason, "bind and listen before it is passed"));
         }
+        refuse_descriptors(&fd).map_err(fail)?;
         set_nonblocking(&fd).map_err(fail)?;
         set_close_on_exec(&fd).map_err(fail)?;
         self.push(Listener { fd, is_managed: false, file: None })

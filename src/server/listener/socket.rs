@@ -70,7 +70,22 @@ pub(super) fn prepare(family: AddressFamily, settings: &SocketSettings) -> errno
     if settings.keepalive && family != AddressFamily::UNIX {
         setsockopt(&fd, SocketOption::KEEPALIVE, true)?;
     }
+    if family == AddressFamily::UNIX {
+        refuse_descriptors(&fd)?;
+    }
     Ok(fd)
+}
+
+/// Keeps the clients of a Unix socket from passing descriptors. Connections have the option from their listener.
+///
+/// A descriptor that nobody has received is closed with the connection, by the process that closes that. The close can
+/// take as long as the client wants, for example with `SO_LINGER`. So the parent would hang when it refuses the client.
+pub(super) fn refuse_descriptors(fd: &OwnedFd) -> errno::Result<()> {
+    match setsockopt(fd, SocketOption::PASSRIGHTS, false) {
+        // A kernel before Linux 6.16, or a socket that is no Unix socket.
+        Err(Errno::NOPROTOOPT | Errno::OPNOTSUPP) => Ok(()),
+        result => result,
+    }
 }
 
 /// Gives a socket its address, and listens.

@@ -43,6 +43,10 @@ pub struct SocketOption<T, A> {
     types: PhantomData<(T, A)>,
 }
 
+/// Missing in the headers of most systems. The number is that of `asm-generic/socket.h`, as x86-64, aarch64 and riscv64
+/// have it.
+const SO_PASSRIGHTS: c_int = 83;
+
 /// An option that can be read and set.
 #[derive(Clone, Copy, Debug)]
 pub enum ReadWrite {}
@@ -92,6 +96,9 @@ impl SocketOption<bool, ReadWrite> {
     /// `SO_LOCK_FILTER`: no process can attach a filter to the socket any more, or remove one.
     #[doc(alias = "SO_LOCK_FILTER")]
     pub const LOCK_FILTER: Self = SocketOption::new(c::SOL_SOCKET, c::SO_LOCK_FILTER);
+    /// `SO_PASSRIGHTS`: the peer of a Unix socket may pass descriptors (`SCM_RIGHTS`). Linux has it since 6.16.
+    #[doc(alias = "SO_PASSRIGHTS")]
+    pub const PASSRIGHTS: Self = SocketOption::new(c::SOL_SOCKET, SO_PASSRIGHTS);
     /// `TCP_NODELAY`: small packets are sent at once.
     #[doc(alias = "TCP_NODELAY")]
     pub const NODELAY: Self = SocketOption::new(inet::IPPROTO_TCP, tcp::TCP_NODELAY);
