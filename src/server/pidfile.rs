@@ -17,8 +17,8 @@ pub(super) struct PidFile<'a> {
     file: OwnFile,
 }
 
-/// The mode of a new file.
-const MODE: c_uint = 0o644;
+/// The mode of a new file. A user who may read it may lock it as well, and keep the next server from starting.
+const MODE: c_uint = 0o600;
 /// The most digits of an id, and a newline.
 const PID_MAX: usize = 16;
 

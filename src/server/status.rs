@@ -34,6 +34,8 @@ const PATH_MAX: usize = 64;
 const DESCRIPTORS: u32 = 256;
 /// The time between two tables with `--watch`.
 const EVERY: Duration = Duration::from_secs(1);
+/// The hint to a user who may not look into the server.
+const LOOK_AS: &str = "look as root, or as the server's user";
 /// The text that moves the cursor of a terminal to the top left corner and clears the terminal.
 const CLEAR: &[u8] = b"\x1b[H\x1b[J";
 
@@ -60,6 +62,7 @@ pub fn show(pidfile: &CStr, format: StatusFormat, watch: bool) -> Result<()> {
             Errno::INVAL => {
                 (Reason::State("it holds no process id"), "an empty pidfile means that its server has stopped")
             }
+            Errno::ACCES => (Reason::System(errno), LOOK_AS),
             errno => (Reason::System(errno), "name that of the server"),
         };
         Error::new(format_args!("pidfile {file}"), reason, hint)
@@ -72,10 +75,7 @@ pub fn show(pidfile: &CStr, format: StatusFormat, watch: bool) -> Result<()> {
     }
     let scoreboard = find_scoreboard(pid).map_err(|errno| match errno {
         Errno::NOENT => no_server("name the pidfile of a server"),
-        errno => {
-            let hint = "look as root, or as the server's user";
-            Error::new(format_args!("cannot look into process {pid}"), Reason::System(errno), hint)
-        }
+        errno => Error::new(format_args!("cannot look into process {pid}"), Reason::System(errno), LOOK_AS),
     })?;
     let is_terminal = isatty(STDOUT);
     loop {

@@ -12,7 +12,7 @@ use mpserv::signal::Signal;
 pub(crate) const TESTS: &[Test] = tests![
     the_pidfile_is_locked_and_removed,
     a_child_that_lives_on_does_not_hold_the_pidfile,
-    the_pidfile_is_readable_by_all_and_writable_by_its_owner_alone,
+    the_pidfile_is_its_owners_alone,
     a_pidfile_that_is_removed_before_it_is_locked_is_made_anew,
     a_pidfile_that_cannot_be_is_named,
     a_file_with_something_else_is_not_overwritten,
@@ -34,14 +34,15 @@ fn the_pidfile_is_locked_and_removed() {
     assert!(!path.exists());
 }
 
-/// Checks that only the server's user may write to the file, with any umask.
-fn the_pidfile_is_readable_by_all_and_writable_by_its_owner_alone() {
+/// Checks that no other user may read the file, with any umask: who can read it can lock it, and so keep the next server
+/// from starting.
+fn the_pidfile_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = TempDir::new();
     let path = folder.join("pid");
     let script = format!("umask 0; exec '{MPSERV}' -1 --pidfile \"$0\" 127.0.0.1:0");
     let server = Served::start_command(Command::new("sh").args(["-c", &script]).arg(&path));
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     server.stop();
 }
 
