@@ -15,7 +15,7 @@ use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use crate::ffi;
-use crate::ffi::sys::time::timeval;
+use crate::ffi::sys::time::{ITIMER_REAL, itimerval, timeval};
 use crate::ffi::time as c;
 use crate::sys::flags::open_set;
 use crate::sys::threads::has_other_threads;
@@ -117,4 +117,29 @@ pub fn nanosleep(time: Duration) {
     let time = timespec_of(time);
     // SAFETY: the pointer is to a timespec, and null means that the remaining time is not wanted.
     unsafe { c::nanosleep(&raw const time, core::ptr::null_mut()) };
+}
+
+/// `struct itimerval`: a timer, whose times are rounded up to a microsecond.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[doc(alias = "itimerval")]
+pub struct Itimer {
+    /// The time until the signal, or 0 for no timer.
+    pub value: Duration,
+    /// The time between later signals, or 0 for one signal.
+    pub interval: Duration,
+}
+
+/// `setitimer(ITIMER_REAL, …)`: sends SIGALRM to this process when the timer is due. Returns the rest of an earlier
+/// timer, also of [`alarm`], which it replaces.
+///
+/// Async-signal-safe: yes.
+///
+/// # References
+/// setitimer(2), POSIX.1-2017
+pub fn setitimer(timer: Itimer) -> Itimer {
+    let c_of = |timer: Itimer| itimerval { it_interval: timeval_of(timer.interval), it_value: timeval_of(timer.value) };
+    let (new, mut old) = (c_of(timer), c_of(Itimer::default()));
+    // SAFETY: both pointers are to structs of ours. The times are in range, so the call does not fail.
+    unsafe { ffi::sys::time::setitimer(ITIMER_REAL, &raw const new, &raw mut old) };
+    Itimer { value: duration_of_timeval(old.it_value), interval: duration_of_timeval(old.it_interval) }
 }

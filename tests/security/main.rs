@@ -4,11 +4,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod closing;
 mod environment;
 mod escape;
 mod jail;
 mod limits_behind_proxy;
-mod passed_descriptors;
 mod pidfile;
 mod rule_counts;
 mod scoreboard;
@@ -20,11 +20,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     common::solo::main(&[
+        closing::TESTS,
         environment::TESTS,
         escape::TESTS,
         jail::TESTS,
         limits_behind_proxy::TESTS,
-        passed_descriptors::TESTS,
         pidfile::TESTS,
         rule_counts::TESTS,
         scoreboard::TESTS,

@@ -31,14 +31,16 @@ fn a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and
     needs_root();
     let folder = TempDir::new();
     fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o777)).unwrap();
-    let (program, pidfile) = (copy_program(MPSERV, &folder), folder.join("pid"));
+    let (program, pidfile, known) = (copy_program(MPSERV, &folder), folder.join("pid"), folder.join("known"));
     let mut command = Command::new(&program);
     command.args(["-1", "-u", "nobody", "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
     let server = Served::start_command(&mut command);
     let is_closed = |pid: u32| {
         // The kernel gives the files of a process that may not be traced to root.
         assert_eq!(fs::metadata(format!("/proc/{pid}/fd")).unwrap().uid(), 0);
-        let refused = status(&program, "nobody", &pidfile);
+        // The user cannot read the pidfile, but can find the id otherwise.
+        fs::write(&known, format!("{pid}\n")).unwrap();
+        let refused = status(&program, "nobody", &known);
         assert_eq!(refused.status.code(), Some(111), "{refused:?}");
         assert!(refused.stderr.contains("cannot look into process"), "{refused:?}");
         let shown = status(&program, "root", &pidfile);

@@ -100,7 +100,7 @@ fn main() -> ExitCode {
             a_half_of_a_connection_can_be_shut_down;
         signal:
             signal_numbers_that_are_not_ours_are_refused,
-            a_set_holds_what_was_put_in,
+            a_set_holds_what_was_put_in, a_timer_returns_the_one_before_and_sends_its_signal,
             a_flag_is_raised_by_its_signal,
             a_handler_leaves_errno_as_it_was,
             an_old_action_is_given_back_whole,

@@ -1,10 +1,15 @@
 //! Tests signals: sets, handlers and flags.
 
+use std::time::Duration;
+
 use mpserv::errno::Errno;
 use mpserv::signal::{
     Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, sigaction_get,
     sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend,
 };
+use mpserv::time::{Itimer, alarm, setitimer};
+
+use crate::common::wait_until;
 
 pub(crate) fn signal_numbers_that_are_not_ours_are_refused() {
     for number in [i32::MIN, -1, 0, 32, 33, 65, i32::MAX] {
@@ -122,4 +127,21 @@ pub(crate) fn sigsuspend_misses_no_signal() {
     raise(Signal::USR1).unwrap();
     sigsuspend(&old);
     assert!(FLAG.take());
+}
+
+pub(crate) fn a_timer_returns_the_one_before_and_sends_its_signal() {
+    static DUE: SignalFlag = SignalFlag::new();
+    sigaction(Signal::ALRM, &SigAction::new(Disposition::Flag(&DUE))).unwrap();
+    let hour = Duration::from_secs(3600);
+    assert_eq!(alarm(3600), 0);
+    let before = setitimer(Itimer { value: hour, interval: hour });
+    assert!(!before.value.is_zero() && before.value <= hour && before.interval.is_zero(), "{before:?}");
+    let before = setitimer(Itimer { value: Duration::from_millis(1), interval: Duration::from_millis(1) });
+    assert_eq!(before.interval, hour);
+    // The second signal shows that it comes again.
+    for _ in 0..2 {
+        wait_until("the signal comes", || DUE.take());
+    }
+    setitimer(Itimer::default());
+    assert_eq!(setitimer(Itimer::default()), Itimer::default());
 }

@@ -45,9 +45,13 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Worker for Function<H> {
         !self.is_service
     }
 
-    fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
+    fn start(
+        &mut self,
+        connection: Connection,
+        context: ChildContext<'_, '_>,
+    ) -> Result<(Pid, Connection), NotStarted> {
         match fork() {
-            Ok(Fork::Parent(child)) => Ok(child.pid()),
+            Ok(Fork::Parent(child)) => Ok((child.pid(), connection)),
             Ok(Fork::Child) => end_with(|| self.serve(connection, &context)),
             Err(errno) => Err(NotStarted { connection, call: "fork", errno, is_temporary: true }),
         }

@@ -53,9 +53,13 @@ impl Program {
     }
 
     /// Starts a process that reads the PROXY header and then becomes the program.
-    fn start_behind_proxy(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
+    fn start_behind_proxy(
+        &mut self,
+        connection: Connection,
+        context: ChildContext<'_, '_>,
+    ) -> Result<(Pid, Connection), NotStarted> {
         match fork() {
-            Ok(Fork::Parent(child)) => Ok(child.pid()),
+            Ok(Fork::Parent(child)) => Ok((child.pid(), connection)),
             Ok(Fork::Child) => end_with(|| self.run_behind_proxy(connection, context)),
             Err(errno) => Err(NotStarted { connection, call: "fork", errno, is_temporary: true }),
         }
@@ -92,7 +96,11 @@ impl Worker for Program {
         false
     }
 
-    fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
+    fn start(
+        &mut self,
+        connection: Connection,
+        context: ChildContext<'_, '_>,
+    ) -> Result<(Pid, Connection), NotStarted> {
         if context.settings.proxy_protocol {
             return self.start_behind_proxy(connection, context);
         }
@@ -103,7 +111,7 @@ impl Worker for Program {
         match spawn(&mut self.stack, &plan) {
             Ok(pid) => {
                 context.log_accept(|| pid, &connection.peer(), None);
-                Ok(pid)
+                Ok((pid, connection))
             }
             Err(SpawnError::Clone(errno)) => Err(NotStarted { connection, call: "clone", errno, is_temporary: true }),
             Err(SpawnError::Exec(errno)) => {

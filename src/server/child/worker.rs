@@ -16,8 +16,9 @@ pub(crate) trait Worker {
     /// Whether a child may end with an error of its handler.
     fn leaves_error_texts(&self) -> bool;
 
-    /// Starts a child that serves one connection.
-    fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>) -> Result<Pid, NotStarted>;
+    /// Starts a child that serves one connection. Returns the parent's copy of the connection, which it is to close.
+    fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>)
+    -> Result<(Pid, Connection), NotStarted>;
 
     /// Starts a preforked child, which serves one connection after another.
     fn start_pool(&mut self, context: ChildContext<'_, '_>) -> Result<Pid, Errno>;

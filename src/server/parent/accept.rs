@@ -98,7 +98,7 @@ impl<W: Worker> Parent<'_, '_, W> {
                 self.start_with(connection, rule);
             }
             Err(Refusal { why, message, from_source }) => {
-                Connection::new(fd, peer, number, from_source).reject(message);
+                self.reject(Connection::new(fd, peer, number, from_source), message);
                 self.refuse(&peer, why, from_source);
             }
         }
@@ -149,7 +149,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         let children = Some(self.state.children.len() + 1);
         let (worker, context) = self.next_child(slot, children);
         match worker.start(connection, context) {
-            Ok(pid) => {
+            Ok((pid, connection)) => {
+                self.close(connection);
                 if !self.settings.proxy_protocol {
                     slot.set(pid, State::Serving, self.state.now);
                 }
@@ -163,6 +164,7 @@ impl<W: Worker> Parent<'_, '_, W> {
                 if let Some(count) = self.throttle.admit(Throttled::Exec, self.state.now) {
                     self.log.exec_failed(call, errno, &connection.peer(), count);
                 }
+                self.close(connection);
                 self.count_refused();
             }
         }

@@ -133,7 +133,7 @@ impl<W: Worker> Parent<'_, '_, W> {
                 // The next client begins a wait of its own.
                 self.state.shortage = None;
                 self.refuse(&client.peer(), "no process could be started", client.from_source());
-                client.reject(BUSY_MESSAGE);
+                self.reject(client, BUSY_MESSAGE);
             }
         }
     }

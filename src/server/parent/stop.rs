@@ -27,10 +27,10 @@ impl<W: Worker> Parent<'_, '_, W> {
             // Preforked children have the listeners as well. After the shutdown no process accepts.
             self.descriptors.listeners.shut_down();
         }
-        self.descriptors.listeners.stop();
+        self.stop_listening();
         if let Some(client) = self.state.shortage.take().and_then(|shortage| shortage.client) {
             self.refuse(&client.peer(), "the server stops", client.from_source());
-            client.reject(BUSY_MESSAGE);
+            self.reject(client, BUSY_MESSAGE);
         }
         self.begin_stopping(info.signal, self.state.now.saturating_add(grace));
         self.look_at_groups();

@@ -32,7 +32,7 @@ impl Worker for Idle {
         false
     }
 
-    fn start(&mut self, connection: Connection, _: ChildContext<'_, '_>) -> Result<Pid, NotStarted> {
+    fn start(&mut self, connection: Connection, _: ChildContext<'_, '_>) -> Result<(Pid, Connection), NotStarted> {
         Err(NotStarted { connection, call: "fork", errno: Errno::AGAIN, is_temporary: true })
     }
 

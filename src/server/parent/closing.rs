@@ -1,0 +1,57 @@
+//! Closing connections, without waiting for a client.
+//!
+//! If a socket has `SO_LINGER`, closing its last copy waits until the client has taken what was sent. A program can set
+//! that option, and end before the parent has closed its own copy. A client of a Unix socket can pass such a socket,
+//! which is closed with the client's connection.
+
+use super::state::Parent;
+use crate::server::child::Worker;
+use crate::server::connection::{Connection, Peer};
+use crate::server::limits::CLOSE_WITHIN;
+use crate::sys::signal::{Disposition, SigAction, SigSet, Signal, SignalFlag, sigaction, sigaction_replace};
+use crate::sys::time::{Itimer, setitimer};
+
+impl<W: Worker> Parent<'_, '_, W> {
+    /// Closes the parent's copy of a connection that a child has.
+    pub(super) fn close(&self, connection: Connection) {
+        let may_wait = self.worker.leaves_processes() || is_local(&connection);
+        in_time(&self.mask, may_wait, || drop(connection));
+    }
+
+    /// Tells a client that it is not served, and closes its connection, which no child has.
+    pub(super) fn reject(&self, connection: Connection, message: &str) {
+        in_time(&self.mask, is_local(&connection), || {
+            connection.reject(message);
+            drop(connection);
+        });
+    }
+
+    /// Closes the listeners, and so the connections that nobody has accepted.
+    pub(super) fn stop_listening(&mut self) {
+        in_time(&self.mask, true, || self.descriptors.listeners.stop());
+    }
+}
+
+/// Runs `close`. If that may wait, a signal ends each wait in it after [`CLOSE_WITHIN`]. `mask` has the signals that
+/// are blocked: they interrupt nothing.
+fn in_time(mask: &SigSet, may_wait: bool, close: impl FnOnce()) {
+    if !may_wait || mask.contains(Signal::ALRM) {
+        return close();
+    }
+    // If the action stayed, each child would have to put back the one before.
+    let Ok(action) = sigaction_replace(Signal::ALRM, &SigAction::new(Disposition::Flag(&LATE))) else {
+        return close();
+    };
+    let timer = setitimer(Itimer { value: CLOSE_WITHIN, interval: CLOSE_WITHIN });
+    close();
+    setitimer(timer);
+    let _ = sigaction(Signal::ALRM, &action);
+}
+
+/// Raised by the signal. Nothing reads the flag: the interruption is enough.
+static LATE: SignalFlag = SignalFlag::new();
+
+/// Whether the client may have passed descriptors.
+const fn is_local(connection: &Connection) -> bool {
+    !matches!(connection.peer(), Peer::Inet(_))
+}

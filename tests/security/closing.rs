@@ -1,0 +1,208 @@
+//! Closes that wait: of a connection with `SO_LINGER`, and of descriptors that a client of a Unix socket passes, which
+//! are closed with its connection.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{mem, net};
+
+use mpserv::fd::BorrowedFd;
+use mpserv::net::{SocketOption, getsockopt, setsockopt};
+use mpserv::signal::Signal;
+
+use crate::common::server::*;
+use crate::common::solo::{Test, skip};
+use crate::common::*;
+use crate::tests;
+
+pub(crate) const TESTS: &[Test] = tests![
+    a_client_can_pass_no_descriptor_at_a_path,
+    a_client_can_pass_no_descriptor_at_an_abstract_name,
+    a_client_can_pass_no_descriptor_by_a_socket_of_the_service_manager,
+    on_an_older_kernel_a_refused_client_holds_up_nobody,
+    on_an_older_kernel_a_client_that_waits_does_not_hold_up_the_stop,
+    a_program_that_leaves_a_connection_that_lingers_holds_up_nobody,
+];
+
+/// `SCM_RIGHTS` with one descriptor.
+#[repr(C)]
+struct Rights {
+    header: libc::cmsghdr,
+    descriptor: libc::c_int,
+    padding: libc::c_int,
+}
+
+/// Sends a byte, and with it a descriptor.
+fn pass(stream: &UnixStream, file: &impl AsRawFd) -> io::Result<()> {
+    let mut byte = *b"x";
+    let mut part = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: byte.len() };
+    let header = libc::cmsghdr {
+        cmsg_len: size_of::<libc::cmsghdr>() + size_of::<libc::c_int>(),
+        cmsg_level: libc::SOL_SOCKET,
+        cmsg_type: libc::SCM_RIGHTS,
+    };
+    let mut rights = Rights { header, descriptor: file.as_raw_fd(), padding: 0 };
+    // SAFETY: any bits are a value of plain integers and pointers.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    (message.msg_iov, message.msg_iovlen) = (&raw mut part, 1);
+    (message.msg_control, message.msg_controllen) = ((&raw mut rights).cast(), size_of::<Rights>());
+    // SAFETY: the message and all that it points to live here.
+    let sent = unsafe { libc::sendmsg(stream.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Skips the test where the kernel cannot refuse descriptors.
+fn needs_refusal() {
+    let (one, _other) = UnixStream::pair().unwrap();
+    // SAFETY: the stream is open while it is lent.
+    let one = unsafe { BorrowedFd::from_raw(one.as_raw_fd()) };
+    if getsockopt(one, SocketOption::PASSRIGHTS).is_err() {
+        skip("a kernel before Linux 6.16");
+    }
+}
+
+/// Checks that the client is served but can pass no descriptor, at once or later.
+#[track_caller]
+fn passes_nothing(mut client: UnixStream) {
+    let file = File::open("/dev/null").unwrap();
+    let refused = |client: &UnixStream| pass(client, &file).unwrap_err().raw_os_error();
+    assert_eq!(refused(&client), Some(libc::EPERM), "the first message");
+    let mut echo = [0];
+    client.write_all(b"y").unwrap();
+    client.read_exact(&mut echo).unwrap();
+    assert_eq!(&echo, b"y");
+    assert_eq!(refused(&client), Some(libc::EPERM), "a later message");
+    client.shutdown(net::Shutdown::Write).unwrap();
+    assert_eq!(client.read(&mut echo).unwrap(), 0);
+}
+
+fn start(address: &str) -> Running {
+    let server = Running::start(Command::new(MPSERV).arg(address).stdin(Stdio::null()), Output::Pipe);
+    wait_until("the server serves", || server.stderr_so_far().contains("mpserv: start "));
+    server
+}
+
+fn at(path: &Path) -> UnixStream {
+    UnixStream::connect(path).unwrap()
+}
+
+fn a_client_can_pass_no_descriptor_at_a_path() {
+    needs_refusal();
+    let folder = TempDir::new();
+    let path = folder.join("socket");
+    let server = start(&format!("unix:{}", path.display()));
+    passes_nothing(at(&path));
+    server.end(Signal::TERM);
+}
+
+fn a_client_can_pass_no_descriptor_at_an_abstract_name() {
+    needs_refusal();
+    let name = format!("mpserv-passed-{}", std::process::id());
+    let server = start(&format!("unix:@{name}"));
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    passes_nothing(UnixStream::connect_addr(&address).unwrap());
+    server.end(Signal::TERM);
+}
+
+fn a_client_can_pass_no_descriptor_by_a_socket_of_the_service_manager() {
+    needs_refusal();
+    let folder = TempDir::new();
+    let path = folder.join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let script = format!("LISTEN_PID=$$ LISTEN_FDS=1 exec '{MPSERV}' inherit 3<&0 </dev/null");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).stdin(Stdio::from(OwnedFd::from(listener)));
+    let server = Running::start(&mut command, Output::Pipe);
+    wait_until("the server serves", || server.stderr_so_far().contains("mpserv: start "));
+    passes_nothing(at(&path));
+    server.end(Signal::TERM);
+}
+
+/// Returns a TCP connection whose close waits for ten minutes, and its other end, which takes nothing.
+fn lingering() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (other, _) = listener.accept().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    while (&stream).write(&[0; 65536]).is_ok() {}
+    setsockopt(as_fd(&stream), SocketOption::LINGER, Some(600)).unwrap();
+    (stream, other)
+}
+
+/// Starts `mpserv` at this path, as on a kernel on which clients can pass descriptors.
+fn start_as_on_an_older_kernel(path: &Path, arguments: &[&str]) -> Running {
+    let mut command = Command::new("strace");
+    command.args(["-D", "-q", "-o", NOWHERE, "-e", "inject=setsockopt:error=ENOPROTOOPT", MPSERV]).args(arguments);
+    let command = command.arg(format!("unix:{}", path.display())).stdin(Stdio::null());
+    let server = Running::start(command, Output::Pipe);
+    wait_until("the server serves", || server.stderr_so_far().contains("mpserv: start "));
+    server
+}
+
+/// Returns a client that has passed a descriptor whose close waits, and the other end of that descriptor.
+fn lingering_client(path: &Path) -> (UnixStream, TcpStream) {
+    let (client, (stream, other)) = (at(path), lingering());
+    pass(&client, &stream).unwrap();
+    (client, other)
+}
+
+/// Checks a client that is refused by rules which are read only after the client has passed the descriptor.
+fn on_an_older_kernel_a_refused_client_holds_up_nobody() {
+    let folder = TempDir::new();
+    let (path, rules) = (folder.join("socket"), folder.join("rules"));
+    fs::write(&rules, "allow all\n").unwrap();
+    let server = start_as_on_an_older_kernel(&path, &["-c", "1", "--rules", rules.to_str().unwrap()]);
+    let first = at(&path);
+    wait_until("the client is accepted", || server.stderr_so_far().contains("mpserv: accept "));
+    let second = lingering_client(&path);
+    fs::write(&rules, "deny all\n").unwrap();
+    server.signal(Signal::HUP);
+    wait_until("the rules are read", || server.stderr_so_far().contains("mpserv: rules "));
+    drop(first);
+    wait_until("the client is refused", || server.stderr_so_far().contains("mpserv: refuse "));
+    server.end(Signal::TERM);
+    drop(second);
+}
+
+fn on_an_older_kernel_a_client_that_waits_does_not_hold_up_the_stop() {
+    let folder = TempDir::new();
+    let path = folder.join("socket");
+    let server = start_as_on_an_older_kernel(&path, &["-c", "1"]);
+    let first = at(&path);
+    wait_until("the client is accepted", || server.stderr_so_far().contains("mpserv: accept "));
+    let second = lingering_client(&path);
+    server.end(Signal::QUIT);
+    drop((first, second));
+}
+
+/// A program that sends more than the client takes and ends. The close of its connection would wait.
+const LINGERS: &str = "
+import socket, struct
+client = socket.socket(fileno=0)
+client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 600))
+client.setblocking(False)
+try:
+    while True:
+        client.send(bytes(65536))
+except BlockingIOError:
+    pass
+";
+
+/// Checks a program that ends while the parent is about to close its own copy of the connection.
+fn a_program_that_leaves_a_connection_that_lingers_holds_up_nobody() {
+    needs_command("python3");
+    let folder = TempDir::new();
+    let program = ["127.0.0.1:0", "python3", "-c", LINGERS];
+    let server = faulty("close:delay_enter=500000", &folder.join("trace"), &program);
+    let clients = [server.connect(), server.connect()];
+    server.wait_events("end", clients.len());
+    server.running.signal(Signal::USR1);
+    server.wait_events("status", 1);
+    server.stop();
+    drop(clients);
+}
