@@ -165,7 +165,7 @@ impl<'a> Bound<'a> {
     /// Serves each connection by a built-in service.
     ///
     /// # Errors
-    /// As [`serve`](Bound::serve).
+    /// Fails as [`serve`](Bound::serve) does.
     pub fn serve_builtin(mut self, service: Service) -> Result<Stopped> {
         self.settings.sandbox = self.settings.sandbox.map(|_| service.calls());
         let has_one_client = self.settings.pool.is_none();

@@ -107,7 +107,7 @@ impl Connection {
     /// `getsockname()`: the address to which the client connected, or the address that a proxy has named.
     ///
     /// # Errors
-    /// As [`getsockname`].
+    /// Fails as [`getsockname`] does.
     pub fn local_addr(&self) -> Result<SockAddr> {
         self.local.map_or_else(|| getsockname(&self.fd), |local| Ok(SockAddr::Inet(local)))
     }
@@ -134,7 +134,7 @@ impl Connection {
     /// Calls [`write`](Connection::write) until all of `bytes` is written.
     ///
     /// # Errors
-    /// As [`write`](Connection::write). Some of the bytes may have been written.
+    /// Fails as [`write`](Connection::write) does. Some of the bytes may have been written.
     #[inline]
     pub fn write_all(&self, bytes: &[u8]) -> Result<()> {
         all_of(bytes, |rest| self.write(rest))
@@ -143,7 +143,7 @@ impl Connection {
     /// `shutdown()`: ends one half of the connection, or both.
     ///
     /// # Errors
-    /// As [`shutdown()`].
+    /// Fails as [`shutdown()`] does.
     pub fn shutdown(&self, how: Shutdown) -> Result<()> {
         shutdown(&self.fd, how)
     }

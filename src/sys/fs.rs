@@ -270,7 +270,7 @@ pub fn stat(path: &CStr) -> Result<Stat> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`stat`].
+/// Fails as [`stat`] does.
 ///
 /// # References
 /// lstat(2), POSIX

@@ -108,7 +108,7 @@ const NANOS_PER_MILLI: u128 = 1_000_000;
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`poll`].
+/// Fails as [`poll`] does.
 ///
 /// # References
 /// ppoll(2), POSIX 2024

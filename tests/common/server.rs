@@ -332,8 +332,8 @@ pub fn is_refusal(ended: &Ended, code: i32, words: &[&str]) {
     }
 }
 
-/// Copies a program by `cp`. If this process wrote the file, another test that starts a process at that moment would
-/// hold the file open for writing, and no process could run it.
+/// Copies a program by `cp`. If this process wrote the file, another test could start a process at that moment. That
+/// process would hold the file open for writing, and no process could run it.
 #[track_caller]
 pub fn copy_to(program: &str, copy: &Path) {
     assert!(Command::new("cp").arg("--remove-destination").arg(program).arg(copy).status().unwrap().success());

@@ -48,7 +48,7 @@ fn code_in_the_guides_is_compiled() {
     }
 }
 
-/// `cargo test --doc` has no feature `std`. An example that needs it is in a test that has it.
+/// Checks that each example with std is in a test, because `cargo test --doc` runs without the feature `std`.
 fn code_with_std_is_that_of_a_test() {
     let source = statements(&file("tests/library/std_types.rs"));
     let examples: Vec<Block> = DOCUMENTS.iter().flat_map(|document| code(document, &["rust,ignore"])).collect();

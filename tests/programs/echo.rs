@@ -1,4 +1,4 @@
-//! Tests echo_mpserv and echo_mpclient: the C and the Rust programs must do the same, and the right thing.
+//! Tests echo_mpserv and echo_mpclient: the C and the Rust programs must do the same, and must do it right.
 
 use std::io::Read;
 use std::net::TcpListener;

@@ -33,8 +33,8 @@ fn at_the_limit_of_children_the_next_client_waits() {
     assert!(log.iter().filter(|line| line.event == "accept").all(|line| line.number("children") <= 3));
 }
 
-/// Checks that a client which needs the slot of an ended child does not wait, although the parent does not reap all
-/// ended children at once.
+/// Checks that a client which needs the slot of an ended child does not wait. The parent does not reap all ended
+/// children at once.
 fn of_many_children_those_that_have_ended_count_against_nobody() {
     const MANY: usize = 600;
     const ENDED: usize = 40;

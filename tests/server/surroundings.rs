@@ -1,4 +1,4 @@
-//! Tests a server that starts with next to nothing, and a clock that is years ahead.
+//! Tests a server that starts with almost nothing, and a clock that is years ahead.
 
 use std::fs;
 use std::io::Write;

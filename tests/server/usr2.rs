@@ -47,7 +47,7 @@ impl Dynasty {
     fn start_as(arguments: &[&str], change: impl FnOnce(&mut Command) -> &mut Command) -> Dynasty {
         let folder = TempDir::new();
         let (pidfile, program) = (folder.join("pid"), folder.join("mpserv"));
-        // The link is no copy, because a file that is open for writing in any process cannot be run, and another test
+        // A copy would be written here. A file that is open for writing in any process cannot be run, and another test
         // may make such a process.
         std::os::unix::fs::symlink(MPSERV, &program).unwrap();
         let mut command = Command::new(&program);
@@ -246,7 +246,8 @@ fn under_another_name_it_is_found() {
     }
 }
 
-/// Checks that a successor prints no port. The reader of `-1` has read the ports of the first server, and has gone.
+/// Checks that a successor prints no port. The reader of the ports (option `-1`) has read those of the first server,
+/// and has ended.
 fn a_reader_of_the_ports_that_has_gone_does_not_matter() {
     let folder = TempDir::new();
     let log = folder.join("log");

@@ -3,8 +3,8 @@
 //!
 //! A `const fn` makes no call, and needs no line. For each other function, the test goes through the body, through the
 //! bodies of the functions of `src/sys` that it names, and so on. A function is safe if every reached C function is in
-//! one of the lists below, and if no part of Rust's library that allocates, locks or prints is used. So an unsafe call
-//! is found at any depth. If a method's type is not known, all methods of that name count.
+//! one of the lists below. It must also use no part of Rust's library that allocates, locks or prints. So an unsafe
+//! call is found at any depth. If a method's type is not known, all methods of that name count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -254,7 +254,7 @@ pub(crate) fn each_wrapper_says_whether_it_is_async_signal_safe() {
     assert!(wrong.is_empty(), "of {count} functions:\n{}", wrong.join("\n"));
 }
 
-/// Plants each call into a function of a source. A wrapper that says yes is that function or calls it.
+/// Plants each call into a function of a source. The docs of that function, or of a wrapper that calls it, say yes.
 pub(crate) fn a_planted_malloc_lock_or_stdio_call_is_found() {
     let sources = files_of("src/sys");
     for (wrapper, file, function, planted) in [

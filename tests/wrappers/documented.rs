@@ -61,11 +61,11 @@ fn errors_sections(module: &str, source: &str, docs: &mut Docs) {
     }
 }
 
-/// Returns the errnos that a function documents. For `As [...]`, the errnos of that function are added, except those
-/// after `but`.
+/// Returns the errnos that a function documents. For `Fails as [...]`, the errnos of that function are added, except
+/// those after `but`.
 fn errnos_named(docs: &Docs, module: &str, function: &str) -> BTreeSet<String> {
     let text = &docs[&(module.to_owned(), function.to_owned())];
-    let Some((_, rest)) = text.split_once("As [") else { return errnos_in(text) };
+    let Some((_, rest)) = text.split_once("Fails as [") else { return errnos_in(text) };
     let (link, rest) = rest.split_once(']').unwrap();
     let target = rest.strip_prefix('(').and_then(|rest| rest.split(')').next()).unwrap_or(link);
     let target = target.trim_matches('`').trim_end_matches("()");
@@ -74,7 +74,7 @@ fn errnos_named(docs: &Docs, module: &str, function: &str) -> BTreeSet<String> {
     let (of_module, of_function) = other.unwrap_or((module, target));
     let mut errnos = errnos_named(docs, of_module, of_function);
     let (same, more) = rest.split_once(['.', ';']).unwrap_or((rest, ""));
-    if let Some((_, but)) = same.split_once("but ") {
+    if let Some((_, but)) = same.split_once("except ") {
         errnos_in(but).iter().for_each(|errno| assert!(errnos.remove(errno), "{module}::{function}: {errno}"));
     }
     errnos.extend(errnos_in(more));

@@ -1,4 +1,4 @@
-//! Tests the C library's streams, and prints in a handler.
+//! Tests the C library's streams, and output in a handler.
 
 use std::fs::File;
 use std::io::{Read, Write};

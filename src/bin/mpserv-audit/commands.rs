@@ -23,7 +23,7 @@ const MORE_RUNS: usize = 5;
 /// Compares two commands, or kept traces in their place.
 ///
 /// # Errors
-/// When the commands cannot be run, or the traces cannot be read.
+/// Fails when the commands cannot be run, or the traces cannot be read.
 pub fn compare(options: &Options, commands: &Commands, strace: &Strace) -> Result<Vec<Subject>, Trouble> {
     let sides = [Side::of("--a", &commands.a)?, Side::of("--b", &commands.b)?];
     let helper = commands.drive.as_ref().map(|drive| words("--drive", drive)).transpose()?.unwrap_or_default();
@@ -66,7 +66,7 @@ impl Pair {
     /// Returns the commands that the user gave.
     ///
     /// # Errors
-    /// When the commands cannot be split into words, or are kept traces.
+    /// Fails when the commands cannot be split into words, or are kept traces.
     pub fn of(commands: &Commands) -> Result<Self, Trouble> {
         let sides = [Side::of("--a", &commands.a)?, Side::of("--b", &commands.b)?];
         let [Side::Words(a), Side::Words(b)] = sides else {

@@ -178,7 +178,7 @@ impl Job<'_> {
         if self.listen[0] == self.listen[1] { run } else { run.with_listen_aside() }
     }
 
-    /// Compares two runs, each of the side with this index.
+    /// Compares two runs, which are given with the indices of their sides.
     fn compare_runs(&self, one: (usize, &Tree), other: (usize, &Tree), from: From) -> Comparison {
         let [a, b] = [one, other].map(|(side, tree)| (tree, self.run(side, tree)));
         compare(&Side { tree: a.0, run: &a.1 }, &Side { tree: b.0, run: &b.1 }, from)

@@ -58,7 +58,7 @@ impl Place {
     /// Returns the trace of a side with a kind of standard output.
     ///
     /// # Errors
-    /// When there is no such trace, or when there are several and the user named none.
+    /// Fails when there is no such trace, or when there are several and the user named none.
     pub fn trace(&self, side: &str, output: Output) -> Result<Kept, Trouble> {
         let (folder, all) = match self {
             Place::Files(kept) => return Ok(kept.clone()),
@@ -110,7 +110,7 @@ impl Kept {
     /// Reads the trace.
     ///
     /// # Errors
-    /// When the trace lacks something that the comparison needs.
+    /// Fails when the trace lacks something that the comparison needs.
     pub fn read(&self) -> Result<Recorded, Trouble> {
         let mut traces = Vec::new();
         for (id, path) in &self.files {
@@ -146,7 +146,7 @@ impl Kept {
     /// Returns the path of the program that was run.
     ///
     /// # Errors
-    /// When the trace cannot be read.
+    /// Fails when the trace cannot be read.
     pub fn program(&self) -> Result<String, Trouble> {
         let tree = self.read()?.tree;
         let root = tree.processes.first().map(|root| root.trace.text(0)).unwrap_or_default();

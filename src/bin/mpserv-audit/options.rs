@@ -130,7 +130,7 @@ impl Options {
     /// Reads this process's command line.
     ///
     /// # Errors
-    /// When the command line has a mistake.
+    /// Fails when the command line has a mistake.
     pub fn from_command_line() -> Result<Self, Trouble> {
         let mut arguments = Vec::new();
         for argument in std::env::args_os() {

@@ -17,7 +17,7 @@ pub fn is_stdout(path: &Path) -> bool {
 /// Writes a file as a whole.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// Fails when the file cannot be written.
 pub fn save(path: &Path, write: impl FnOnce(&mut BufWriter<Box<dyn Write>>) -> io::Result<()>) -> Result<(), Trouble> {
     let out: io::Result<Box<dyn Write>> = match is_stdout(path) {
         true => Ok(Box::new(io::stdout().lock())),

@@ -85,7 +85,7 @@ impl Sources {
     /// Looks up all addresses in the stacks of these traces.
     ///
     /// # Errors
-    /// When addr2line is missing or fails.
+    /// Fails when addr2line is missing or fails.
     pub fn of_all(subjects: &[Subject]) -> Result<Self, Trouble> {
         Self::of_trees(subjects.iter().flat_map(|subject| &subject.cases).flat_map(|case| [&case.a, &case.b]))
     }
@@ -93,7 +93,7 @@ impl Sources {
     /// Looks up all addresses in the stacks of these trees of processes.
     ///
     /// # Errors
-    /// When addr2line is missing or fails.
+    /// Fails when addr2line is missing or fails.
     pub fn of_trees<'t>(trees: impl Iterator<Item = &'t Tree>) -> Result<Self, Trouble> {
         let mut wanted: HashMap<String, BTreeSet<u64>> = HashMap::new();
         for trace in trees.flat_map(|tree| &tree.processes).map(|process| &process.trace) {

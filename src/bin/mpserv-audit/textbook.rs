@@ -15,7 +15,7 @@ use crate::trouble::Trouble;
 /// Compares textbook programs.
 ///
 /// # Errors
-/// When a program is missing, or cannot be run.
+/// Fails when a program is missing, or cannot be run.
 pub fn compare(options: &Options, places: &Programs, strace: &Strace) -> Result<Vec<Subject>, Trouble> {
     let chosen = choose(places)?;
     let mut jobs = Vec::new();

@@ -28,7 +28,7 @@ pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`read()`], but `EINTR`. Some of the bytes may have been read.
+/// Fails as [`read()`] does, except `EINTR`. Some of the bytes may have been read.
 pub fn read_all(fd: impl AsFd, buffer: &mut [u8]) -> Result<&mut [u8]> {
     let mut length = 0;
     while let Some(room @ [_, ..]) = buffer.get_mut(length..) {
@@ -62,7 +62,7 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`write()`]. `EFAULT` when the read had failed. Also `EFAULT`, without a call, when the read returned more bytes
+/// Fails as [`write()`] does. `EFAULT` when the read had failed. Also `EFAULT`, without a call, when the read returned more bytes
 /// than `buffer` has, and so was of another buffer.
 pub fn write_back(fd: impl AsFd, buffer: &[u8], read: Result<usize>) -> Result<usize> {
     match read {
@@ -77,7 +77,7 @@ pub fn write_back(fd: impl AsFd, buffer: &[u8], read: Result<usize>) -> Result<u
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`write()`], but `EINTR`. `EIO` when a call writes nothing. Some of the bytes may have been written.
+/// Fails as [`write()`] does, except `EINTR`. `EIO` when a call writes nothing. Some of the bytes may have been written.
 pub fn write_all(fd: impl AsFd, bytes: &[u8]) -> Result<()> {
     all_of(bytes, |rest| write(&fd, rest))
 }

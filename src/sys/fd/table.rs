@@ -89,7 +89,7 @@ pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`pipe`].
+/// Fails as [`pipe`] does.
 ///
 /// # References
 /// pipe2(2), POSIX 2024

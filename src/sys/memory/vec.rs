@@ -38,7 +38,7 @@ impl<T: Copy> MapVec<T> {
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// As [`with_capacity`](MapVec::with_capacity).
+    /// Fails as [`with_capacity`](MapVec::with_capacity) does.
     pub fn from_slice(elements: &[T]) -> Result<MapVec<T>> {
         let mut vec = MapVec::with_capacity(elements.len())?;
         elements.iter().try_for_each(|element| vec.push(*element))?;
@@ -84,7 +84,7 @@ impl MapVec<u8> {
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// As [`with_capacity`](MapVec::with_capacity).
+    /// Fails as [`with_capacity`](MapVec::with_capacity) does.
     pub fn zeroed(length: usize) -> Result<MapVec<u8>> {
         let mut vec = MapVec::with_capacity(length)?;
         vec.length = length;

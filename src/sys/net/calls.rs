@@ -173,7 +173,7 @@ pub fn accept(fd: impl AsFd) -> Result<OwnedFd> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`accept`].
+/// Fails as [`accept`] does.
 pub fn acceptfrom(fd: impl AsFd) -> Result<(OwnedFd, SockAddr)> {
     acceptfrom_room(fd, length_of::<sockaddr_storage>())
 }
@@ -183,7 +183,7 @@ pub fn acceptfrom(fd: impl AsFd) -> Result<(OwnedFd, SockAddr)> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`accept`].
+/// Fails as [`accept`] does.
 pub fn acceptfrom_v4(fd: impl AsFd) -> Result<(OwnedFd, SockAddr)> {
     acceptfrom_room(fd, length_of::<sockaddr_in>())
 }
@@ -204,7 +204,7 @@ fn acceptfrom_room(fd: impl AsFd, length: socklen_t) -> Result<(OwnedFd, SockAdd
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`accept`].
+/// Fails as [`accept`] does.
 ///
 /// # References
 /// accept4(2), POSIX 2024

@@ -123,7 +123,7 @@ fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
 /// Async-signal-safe: yes.
 ///
 /// # Safety
-/// Nothing in this process owns descriptor 0 or 1, or relies on their open files: these descriptors are replaced, even
+/// Nothing in this process owns descriptor 0 or 1, or relies on their open files. These descriptors are replaced, even
 /// if the program cannot be run.
 ///
 /// # Errors

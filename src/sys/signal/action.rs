@@ -32,12 +32,12 @@ impl Handler {
     /// errno is saved before the function runs and restored afterwards.
     ///
     /// # Safety
-    /// `function` is async-signal-safe: it may run between any two instructions of this process, while the interrupted
-    /// code holds any lock and is half way through any change. It does only things that are sound even then. Allowed
-    /// are atomics, the functions that signal-safety(7) lists, and, in a process that does not allocate, the functions
-    /// of [`stdio`](crate::stdio), which know when they were interrupted themselves; a stream's first use allocates its
-    /// buffer, so where the handler may interrupt an allocation, it must not be the first. Not allowed are, above all,
-    /// anything else that allocates, and [`exit`](crate::process::exit).
+    /// `function` is async-signal-safe. It may run between any two instructions of this process. The interrupted code
+    /// may hold any lock, and may be half way through any change. `function` does only things that are sound even then.
+    /// Allowed are atomics, the functions that signal-safety(7) lists, and, in a process that does not allocate, the
+    /// functions of [`stdio`](crate::stdio), which know when they were interrupted themselves; a stream's first use
+    /// allocates its buffer, so where the handler may interrupt an allocation, it must not be the first. Not allowed
+    /// are, above all, anything else that allocates, and [`exit`](crate::process::exit).
     ///
     /// Where [`spawn`](crate::process::spawn) is called while the signal is not blocked, `function` may also run in the
     /// new process. That process has this process's memory and may be killed at any time, so stdio is not allowed
@@ -222,7 +222,7 @@ pub fn sigaction(signal: Signal, action: &SigAction) -> Result<()> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`sigaction`].
+/// Fails as [`sigaction`] does.
 pub fn sigaction_replace(signal: Signal, action: &SigAction) -> Result<SigAction> {
     sigaction_old(signal, Some(action))
 }
@@ -263,7 +263,7 @@ fn sigaction_raw(
 }
 
 /// `signal()`: sets the action for a signal and returns the action from before. The form is that of BSD, which is
-/// glibc's default: the handler stays installed, the signal is blocked while the handler runs, and interrupted calls go
+/// glibc's default. The handler stays installed, the signal is blocked while the handler runs, and interrupted calls go
 /// on.
 ///
 /// To install a handler that this function returned again, use [`sigaction`], which can install any kind of handler.
@@ -286,7 +286,7 @@ pub fn signal(signal: Signal, disposition: Disposition) -> Result<Disposition> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// As [`signal()`].
+/// Fails as [`signal()`] does.
 ///
 /// # References
 /// sysv_signal(3)

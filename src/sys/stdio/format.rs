@@ -311,8 +311,8 @@ pub fn snprintf<F: Format, A: Arguments>(buffer: &mut [u8], _format: F, argument
 /// assert_eq!(until_nul(&buffer), c"no 00");
 /// ```
 ///
-/// The value is that of C: the number of bytes of the whole text, even if it does not fit, or a negative number for an
-/// error.
+/// The value is that of C: the number of bytes of the whole text, or a negative number for an error. Bytes that do not
+/// fit also count.
 ///
 /// # References
 /// snprintf(3), POSIX

@@ -7,8 +7,8 @@
 //! # In a signal handler
 //! stdio is not async-signal-safe: a handler that interrupts stdio finds a stream half changed. The functions here note
 //! when they are inside stdio. If a handler has interrupted one of them, the functions that print write the text
-//! directly to the descriptor, and the others do nothing and return an error. If a handler has interrupted anything
-//! else, all of them work as usual.
+//! directly to the descriptor. The others do nothing and return an error. If a handler has interrupted anything else,
+//! all of them work as usual.
 //!
 //! A process has one such note. While one thread is inside stdio, the functions work in other threads as in such a
 //! handler. So a program with threads must call these functions in one thread only.

@@ -35,7 +35,7 @@ pub struct Answer {
 /// Grades an answer, and prints a line for each exercise. Returns whether all are passed.
 ///
 /// # Errors
-/// When there is no such exercise, or the file cannot be compiled or run.
+/// Fails when there is no such exercise, or the file cannot be compiled or run.
 pub fn grade(answer: &Answer, strace: &Strace) -> Result<bool, Trouble> {
     network::make_own_possible();
     let all = of_program(&answer.program);

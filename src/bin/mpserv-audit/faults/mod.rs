@@ -50,7 +50,7 @@ const ENDLESS_EVENTS: usize = 500;
 /// Tries all cases of the chosen programs and writes the reports.
 ///
 /// # Errors
-/// When a program is missing, or cannot be run.
+/// Fails when a program is missing, or cannot be run.
 pub fn run(options: &Options, extent: Extent, strace: &Strace) -> Result<u8, Trouble> {
     let start = Instant::now();
     let (subjects, sides) = match &options.task {

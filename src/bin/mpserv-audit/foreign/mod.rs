@@ -42,7 +42,7 @@ impl Compiled {
     /// Compiles the file that `--c` names, if it is a file, and makes it the C program of `programs`.
     ///
     /// # Errors
-    /// When there is no file of that name, or it does not compile.
+    /// Fails when there is no file of that name, or it does not compile.
     pub fn of(programs: &mut Programs) -> Result<Option<Self>, Trouble> {
         let source = &programs.c;
         let kind = fs::metadata(source).map_err(|error| Trouble::of(format!("--c {}", source.display()), error))?;

@@ -90,7 +90,7 @@ pub const ORDER: [&str; 14] = [
 /// Writes the pages of textbook programs into a folder. Returns whether all sources could be aligned.
 ///
 /// # Errors
-/// When a program cannot be run, or a page cannot be written.
+/// Fails when a program cannot be run, or a page cannot be written.
 pub fn of_programs(options: &Options, programs: &Programs, strace: &Strace, folder: &Path) -> Result<bool, Trouble> {
     let subjects = textbook::compare(options, programs, strace)?;
     let sources = Sources::of_all(&subjects)?;
@@ -128,7 +128,7 @@ pub fn of_programs(options: &Options, programs: &Programs, strace: &Strace, fold
 /// Writes the page of any C program, which is one source.
 ///
 /// # Errors
-/// When the program cannot be run or has no debugging information, or the page cannot be written.
+/// Fails when the program cannot be run or has no debugging information, or the page cannot be written.
 pub fn of_command(options: &Options, commands: &Commands, strace: &Strace, file: &Path) -> Result<(), Trouble> {
     let subjects = compare_commands(options, commands, strace)?;
     let sources = Sources::of_all(&subjects)?;

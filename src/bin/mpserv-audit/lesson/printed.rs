@@ -58,8 +58,8 @@ fn only_sleep(runs: &Runs<'_>, steps: &[Step], lane: usize) -> Option<i64> {
     field(only.arguments, "tv_sec").and_then(number)
 }
 
-/// Returns the process and its seconds of sleep, if that sleep changes the first line: the terminal and the pipe get
-/// the same lines, but not the same first line.
+/// Returns the process and its seconds of sleep, if that sleep changes the first line. The terminal and the pipe then
+/// get the same lines in different orders.
 fn late<'c>(terminal: &str, pipe: &str, copies: &'c [Copies]) -> Option<&'c (String, i64)> {
     let forms = |text: &str| text.lines().map(form).collect::<Vec<_>>();
     let (shown, written) = (forms(terminal), forms(pipe));

@@ -1,7 +1,7 @@
 //! Finds the calls that print: writes to standard output and error, and the calls by which stdio prepares them.
 //!
-//! The place and the number of a program's writes follow from its texts: a full buffer is written at once, and the
-//! first use of a stream allocates its buffer. The comparison puts these calls aside for its verdict "same but for the
+//! The place and the number of a program's writes follow from its texts. A full buffer is written at once. The first
+//! use of a stream allocates its buffer. The comparison puts these calls aside for its verdict "same but for the
 //! texts".
 
 use super::number::leading_number;

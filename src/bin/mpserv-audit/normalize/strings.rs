@@ -154,8 +154,7 @@ fn unit_value(unit: &[u8]) -> Option<u8> {
 /// The smallest process id that is recognized in binary. Smaller numbers are too common.
 const BINARY_ID_MIN: u32 = 256;
 
-/// If an int in binary here is the id of a process, returns the place of that process, and the length of the text that
-/// it takes.
+/// Returns the place of a process whose id stands here as an int in binary, and the length of that text.
 fn binary_id<'p>(text: &[u8], places: &'p HashMap<u32, Place>) -> Option<(&'p Place, usize)> {
     let mut bytes = [0; size_of::<u32>()];
     let mut length = 0;

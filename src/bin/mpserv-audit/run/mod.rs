@@ -52,8 +52,8 @@ pub struct Recorded {
 /// Runs the command while `drive` drives it.
 ///
 /// # Errors
-/// When the command cannot be run or traced, does not do the expected things, or does not end in time. After an error,
-/// no process of the command runs any more, and its files are removed.
+/// Fails when the command cannot be run or traced, does not do the expected things, or does not end in time. After an
+/// error no process of the command runs any more, and its files are removed.
 pub fn record(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Trouble> {
     // A network and a filter belong to a thread and to the processes that it starts. So each run has its own thread.
     std::thread::scope(|scope| {

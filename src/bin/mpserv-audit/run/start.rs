@@ -57,8 +57,8 @@ pub(super) fn start(request: &Request<'_>, directory: &Path, stdout: Stdio) -> R
     Ok(Started { strace, processes, hold, end: Instant::now() + request.timeout })
 }
 
-/// Starts the command without strace, and attaches strace after the loader, so that a fault at the first call of a kind
-/// hits main, and not the loader. The command is held until then, so strace attaches at the same place in every run.
+/// Starts the command without strace, and attaches strace after the loader. So a fault at the first call of a kind hits
+/// main, and not the loader. The command is held until then, so strace attaches at the same place in every run.
 pub(super) fn start_faulty(
     request: &Request<'_>,
     directory: &Path,

@@ -37,7 +37,7 @@ fn what_was_held_back_is_released_once_and_throttles_what_comes_then() {
     assert_eq!(throttle.due(), Some(at(2 * period)), "its time has not come");
     throttle.release(&log, at(2 * period));
     assert_eq!(throttle.due(), None, "it was logged");
-    // The line of the release counts: the next one is a second later.
+    // The line of the release counts, so the next line comes a second later.
     assert_eq!(throttle.admit(Throttled::Abort, at(2 * period + 1)), None);
     assert_eq!(throttle.due(), Some(at(4 * period)));
     // At the end of the server all events are released.
