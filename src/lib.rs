@@ -60,8 +60,8 @@
 //! | safe wrappers | [`errno`], [`fd`], [`fs`], [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] and others | sound for every call from safe code; each makes the one system call of its C function, and states whether it is async-signal-safe |
 //! | C | [`ffi`] | the C API, name for name, proved against the system's headers |
 //!
-//! Nothing here allocates, and nothing retries a call without being told to. So a program written with this library
-//! makes only the system calls that its source names.
+//! Nothing here allocates, and nothing retries a call by itself. So a program written with this library makes only the
+//! system calls that its source names.
 //!
 //! # Features
 //! `std` adds three things. The wrappers take the descriptors of std's types, so that you can pass a `TcpStream` to

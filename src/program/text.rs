@@ -10,7 +10,7 @@
 
 use core::fmt;
 
-/// Up to `N` bytes of text, which [`write!`] appends to.
+/// Up to `N` bytes of text. [`write!`] appends to them.
 ///
 /// Text that does not fit is cut off at the end of a character, and the write fails.
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@ use crate::sys::process::{has_other_threads, variables};
 /// The title of this process, which `ps` shows in place of the arguments.
 ///
 /// Linux shows the memory in which a process finds its arguments and its environment. So this type copies both
-/// elsewhere, and writes the title in their place. That takes no system call.
+/// elsewhere, and writes the title in their place. A change of the title takes no system call.
 pub struct Title {
     start: *mut u8,
     length: usize,

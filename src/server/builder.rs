@@ -24,7 +24,7 @@ use crate::sys::process::{Limit, Resource};
 #[must_use = "a server does nothing until it serves"]
 pub struct Server<'a> {
     addresses: [&'a str; LISTENERS_MAX],
-    /// The number of addresses that were given, which may be more than there is room for.
+    /// The number of addresses that were given. There may be more of them than room.
     addresses_given: usize,
     adopted: Listeners,
     adopt_error: Option<Error>,

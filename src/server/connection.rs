@@ -104,7 +104,7 @@ impl Connection {
         self.from_source
     }
 
-    /// `getsockname()`: the address to which the client connected, or the address that a proxy has named.
+    /// `getsockname()`: returns the address to which the client connected, or the address that a proxy has named.
     ///
     /// # Errors
     /// Fails as [`getsockname`] does.

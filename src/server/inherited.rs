@@ -1,4 +1,4 @@
-//! Descriptors that this process was started with. Two protocols name these descriptors: that of systemd, and that by
+//! The descriptors that this process has inherited. Two protocols name these descriptors: that of systemd, and that by
 //! which a server passes its sockets to its successor.
 
 use core::ffi::{CStr, c_int};

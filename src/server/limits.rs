@@ -56,9 +56,10 @@ pub const RETRY_EVERY: Duration = Duration::from_millis(100);
 pub const THROTTLE_PERIOD: Duration = Duration::from_secs(1);
 /// The number of children from which on SIGCHLD no longer makes the parent look for every child that has ended.
 pub const MANY_CHILDREN: u32 = 512;
-/// The number of youngest children that the parent then checks, and reaps if they have ended.
+/// The number of youngest children that the parent checks on SIGCHLD if there are many, and reaps if they have ended.
 pub const YOUNGEST: usize = 16;
-/// The longest time until the other children are reaped. Until then they hold their slots, unless the parent needs one.
+/// The longest time until other ended children are reaped. Until then they hold their slots, unless the parent needs
+/// one.
 pub const REAP_WITHIN: Duration = Duration::from_millis(10);
 /// The longest wait for a reader of the log that does not read. After one such wait, later lines are dropped at once.
 pub const LOG_PATIENCE: Duration = Duration::from_secs(1);

@@ -84,7 +84,7 @@ impl Network {
     }
 }
 
-/// The part of a client's address that rules look at.
+/// The part of a client's address that rules compare.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Client {
     /// A client over TCP, from this address. An IPv4 address that is mapped into IPv6 must be given as IPv4.

@@ -171,7 +171,7 @@ flags! {
         /// `LOCK_EX`: takes an exclusive lock.
         #[doc(alias = "LOCK_EX")]
         EX = LOCK_EX,
-        /// `LOCK_UN`: gives the lock up.
+        /// `LOCK_UN`: releases the lock.
         #[doc(alias = "LOCK_UN")]
         UN = LOCK_UN,
         /// `LOCK_NB`: fails instead of waiting.
@@ -251,7 +251,7 @@ fn stat_with(call: impl FnOnce(*mut sys::stat::stat) -> c_int) -> Result<Stat> {
     Ok(Stat(unsafe { stat.assume_init() }))
 }
 
-/// `stat()`: asks about the file that a path leads to.
+/// `stat()`: asks about the file to which a path leads.
 ///
 /// Async-signal-safe: yes.
 ///

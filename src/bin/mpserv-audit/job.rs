@@ -64,7 +64,7 @@ pub struct Job<'j> {
     pub was_late: Box<dyn Fn(&Tree) -> bool + Sync + 'j>,
     /// The placeholders for each command's own path, when the two paths differ.
     pub own_paths: [Vec<Vec<u8>>; 2],
-    /// The ports that the tool waits for. If the two differ, the comparison ignores them.
+    /// The ports for which the tool waits. If the two differ, the comparison ignores them.
     pub listen: [Option<u16>; 2],
     /// The number of further runs of both commands when they differ.
     pub more_runs: usize,

@@ -22,7 +22,7 @@ use table::{Choice, TABLE};
 #[derive(Clone, Debug)]
 pub struct Options {
     pub task: Task,
-    /// The kinds of standard output to compare on.
+    /// The kinds of standard output for the comparison.
     pub outputs: Vec<Output>,
     /// Whether the user named these kinds.
     pub names_outputs: bool,
@@ -80,7 +80,7 @@ pub struct Commands {
 #[derive(Clone, Debug)]
 pub struct Programs {
     pub names: Vec<String>,
-    /// The one drive to compare with, or all.
+    /// The name of the only drive for the comparison, or none for all drives.
     pub drive: Option<String>,
     pub c: PathBuf,
     pub rust: PathBuf,

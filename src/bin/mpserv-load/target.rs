@@ -1,4 +1,4 @@
-//! The address of the server, and the address to connect from.
+//! The address of the server, and the source addresses of connections.
 
 use core::ffi::CStr;
 use core::fmt;

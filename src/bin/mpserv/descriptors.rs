@@ -1,4 +1,4 @@
-//! Puts the descriptors in order that this process was started with.
+//! Puts the inherited descriptors of this process in order.
 
 use core::ffi::c_uint;
 

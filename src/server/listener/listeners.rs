@@ -131,7 +131,7 @@ impl Listeners {
         self.iter().try_for_each(|listener| if blocking { set_blocking(listener) } else { set_nonblocking(listener) })
     }
 
-    /// Listens on every address that `text` stands for.
+    /// Listens on every address of `text`.
     pub(crate) fn bind(
         &mut self,
         text: &str,

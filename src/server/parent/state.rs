@@ -68,7 +68,7 @@ pub(crate) struct Parent<'s, 'a, W> {
 }
 
 /// The part of the parent that its loop changes. This part is in parent-only memory. On the stack, each fork would make
-/// the parent copy the pages that it writes to.
+/// the parent copy the pages of this part.
 pub(super) struct LoopState {
     /// The time of the monotonic clock when the loop last read the clock.
     pub(super) now: Duration,
@@ -84,7 +84,8 @@ pub(super) struct LoopState {
     pub(super) generation: u32,
     /// The time at which connections without a PROXY header are looked at.
     pub(super) headers_at: Duration,
-    /// The numbers of connections that the parent has accepted and refused. Preforked children count their own.
+    /// The numbers of connections that the parent has accepted and refused. Preforked children count the connections
+    /// that they accept.
     pub(super) accepted: u64,
     pub(super) refused: u64,
     /// The number of children that have ended.

@@ -13,7 +13,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     /// Handles SIGTERM, SIGINT and SIGQUIT: stops listening, and lets the children end. A second signal, or SIGQUIT,
     /// sends the children SIGTERM at once.
     pub(super) fn stop(&mut self, info: &SignalInfo) {
-        // A server that has handed over is stopping, but no signal has told it to.
+        // A server that has handed over is stopping, but no signal has told it to stop.
         let is_second = self.state.stopping.is_some() && !self.state.has_handed_over;
         self.state.has_handed_over = false;
         let at_once = info.signal == Signal::QUIT || is_second;

@@ -35,7 +35,7 @@ pub(super) enum Timer {
     Kill,
     /// Children that got SIGKILL are still there.
     KillAgain,
-    /// Connections without a PROXY header hold the children that others wait for.
+    /// Connections without a PROXY header hold the children for which other connections wait.
     Headers,
     /// Process groups that have outlived their child are looked at.
     Groups,

@@ -122,7 +122,7 @@ impl<'w> Slot<'w> {
         }
     }
 
-    /// Adds 1 to a word that only this process writes to, and returns the sum.
+    /// Adds 1 to a word, and returns the sum. Only this process may write to the word.
     pub(super) fn add(self, word: usize) -> u64 {
         let sum = self.load(word).wrapping_add(1);
         self.store(word, sum);

@@ -22,8 +22,8 @@ pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
     ret_usize(unsafe { ffi::unistd::read(fd.as_fd().raw(), buffer.as_mut_ptr().cast(), buffer.len()) })
 }
 
-/// `read()`, repeated until the end of the input or of `buffer`, also after an interruption by a signal. Returns the
-/// part of `buffer` that was filled. If that is the whole buffer, there may be more to read.
+/// `read()`: reads until the end of the input or of `buffer`, also after an interruption by a signal. Returns the part
+/// of `buffer` that was filled. If that is the whole buffer, there may be more to read.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -55,7 +55,8 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
     ret_usize(unsafe { ffi::unistd::write(fd.as_fd().raw(), bytes.as_ptr().cast(), bytes.len()) })
 }
 
-/// `write()` of as many bytes of `buffer` as a `read()` returned, its -1 included, as the textbook echo loop does it.
+/// `write()`: writes as many bytes of `buffer` as a `read()` returned, as the textbook echo loop does. A -1 of the read
+/// is passed on.
 ///
 /// For -1 the length is `SIZE_MAX`, as in C, and the kernel refuses that length.
 ///
@@ -72,7 +73,7 @@ pub fn write_back(fd: impl AsFd, buffer: &[u8], read: Result<usize>) -> Result<u
     }
 }
 
-/// `write()`, repeated until all of `bytes` is written, also after an interruption by a signal.
+/// `write()`: writes until all of `bytes` is written, also after an interruption by a signal.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -160,7 +160,7 @@ pub fn close(fd: impl IntoFd) -> Result<()> {
     ret(unsafe { ffi::unistd::close(fd.into_raw()) })
 }
 
-/// `close()` of a descriptor, if there is one, in a process that soon ends. Leaves the owner as it is.
+/// `close()`: closes a descriptor, if there is one, in a process that soon ends. Leaves the owner as it is.
 ///
 /// After a fork, a drop of the owner would write to the owner's memory, and so copy a page.
 ///

@@ -208,7 +208,7 @@ pub fn close_range_on_exec(first: c_uint) -> Result<()> {
     ret(unsafe { ffi::unistd::close_range(first, c_uint::MAX, ffi::unistd::CLOSE_RANGE_CLOEXEC as c_int) })
 }
 
-/// `fcntl(fd, F_SETFD, FD_CLOEXEC)` for every open descriptor from `first` up to, but not including, `end`.
+/// `fcntl(fd, F_SETFD, FD_CLOEXEC)`: sets the flag of every open descriptor from `first` on, below `end`.
 ///
 /// Async-signal-safe: yes.
 ///

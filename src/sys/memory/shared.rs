@@ -86,8 +86,8 @@ pub(crate) fn page_size() -> usize {
     usize::try_from(unsafe { unistd::sysconf(unistd::_SC_PAGESIZE) }).unwrap_or(COMMON)
 }
 
-/// `mmap(…, PROT_READ, MAP_SHARED | MAP_FIXED, fd, …)`: from now on this process can write only to the numbers with the
-/// indices `own`. Maps the numbers before and after them read-only. Fails with `ENOMEM`.
+/// `mmap(…, PROT_READ, MAP_SHARED | MAP_FIXED, fd, …)`: lets this process write only to the numbers with the indices
+/// `own` from now on. Maps the numbers before and after them read-only. Fails with `ENOMEM`.
 ///
 /// The seals of the file keep `mprotect()` from making the other numbers writable again. Only `mremap()` gets around
 /// the seals, by stretching this process's own mapping over the numbers after that mapping.

@@ -17,7 +17,7 @@ pub struct Stack {
     size: usize,
 }
 
-/// The size of a page, or a multiple of it, on every system that Linux runs on.
+/// The size of a page, or a multiple of it, on every system that runs Linux.
 const GUARD: usize = 65_536;
 
 /// The smallest size of a stack. The C library needs this much before a program runs.

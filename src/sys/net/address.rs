@@ -188,7 +188,7 @@ impl AsSockAddr for UnixAddr {
     }
 }
 
-/// Room for an address that C's functions fill in.
+/// Room into which C functions write an address.
 pub(super) struct Received {
     address: MaybeUninit<sockaddr_storage>,
     room: socklen_t,

@@ -59,7 +59,7 @@ struct Shared<'a> {
 /// starts a program in a process group of its own.
 ///
 /// As with `vfork()`, no memory is copied: the new process uses the memory of this process, on a stack of its own.
-/// Meanwhile this process waits until the program runs or has failed to. So the time does not depend on the size of
+/// Meanwhile this process waits until the program runs or has failed to run. So the time does not depend on the size of
 /// this process, and the exact error is known.
 ///
 /// Block all signals that have a handler before this call. For a moment the new process has the handlers, too, and a

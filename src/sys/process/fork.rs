@@ -53,7 +53,7 @@ pub fn fork() -> Result<Fork> {
     unsafe { fork_unchecked() }
 }
 
-/// `fork()`, in a process that may have other threads.
+/// `fork()`: does the same as [`fork`], even in a process with other threads.
 ///
 /// Async-signal-safe: no, because `fork()` runs the handlers of `pthread_atfork()` and takes locks of the C library.
 ///

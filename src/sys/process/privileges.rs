@@ -35,7 +35,8 @@ pub fn adopt_orphans() -> Result<()> {
     switch_on(c::PR_SET_CHILD_SUBREAPER)
 }
 
-/// `prctl(PR_SET_NO_NEW_PRIVS)`: no program that this thread executes from now on gains privileges by its file.
+/// `prctl(PR_SET_NO_NEW_PRIVS)`: keeps programs that this thread executes from now on from gaining privileges by their
+/// files.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -63,8 +64,8 @@ pub fn forbid_dumps() -> Result<()> {
 }
 
 /// `prctl(PR_CAPBSET_READ, …)` and `prctl(PR_CAPBSET_DROP, …)` for each capability, and `prctl(PR_CAP_AMBIENT,
-/// PR_CAP_AMBIENT_CLEAR_ALL)`: no program that this thread and its children execute from now on gains a capability by
-/// its user or its file. Other threads keep their bounds.
+/// PR_CAP_AMBIENT_CLEAR_ALL)`: keeps later programs of this thread and its children from gaining a capability. Neither
+/// the user nor the file of a program gives one. Other threads keep their bounds.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -48,9 +48,9 @@ pub use filter::{CALLS_MAX, Check, Rule};
 use filter::{Filter, INSTRUCTIONS_MAX, TRAP, statement};
 pub use listener::{Listener, Notice};
 
-/// `seccomp(SECCOMP_SET_MODE_FILTER)` with a listener: from now on the calling thread, and all threads and processes
-/// that it starts, wait before each of these system calls. The wait ends when the listener's owner answers. When the
-/// listener is closed, such calls fail with `ENOSYS`.
+/// `seccomp(SECCOMP_SET_MODE_FILTER)` with a listener: makes the calling thread, and all threads and processes that it
+/// starts, wait before each of these system calls. The wait ends when the listener's owner answers. When the listener
+/// is closed, such calls fail with `ENOSYS`.
 ///
 /// The filter looks only at the number of a call, so it is meaningless for processes of another architecture.
 ///
@@ -134,10 +134,10 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
 /// Shells add this to the number of a signal that has ended a process.
 const SIGNALLED: c_int = 128;
 
-/// `seccomp(SECCOMP_SET_MODE_FILTER)`: from now on this process, and every process that it starts, can make only the
-/// system calls that the rules let through. Of two rules for one call, the first decides. Any other call is noted in
-/// `note` (see [`note_violations`] and [`violation`]), and then ends the process by SIGSYS. There is no way back. Where
-/// other threads exist, `SECCOMP_FILTER_FLAG_TSYNC` gives the filter to them as well.
+/// `seccomp(SECCOMP_SET_MODE_FILTER)`: allows this process, and every process that it starts, only the system calls
+/// that the rules let through. Of two rules for one call, the first decides. Any other call is noted in `note` (see
+/// [`note_violations`] and [`violation`]), and then ends the process by SIGSYS. There is no way back. Where other
+/// threads exist, `SECCOMP_FILTER_FLAG_TSYNC` gives the filter to them as well.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -229,7 +229,7 @@ fn writes_output(trace: &Trace, event: usize) -> bool {
     trace.text(event).starts_with(b"write(1, ")
 }
 
-/// Returns the child that a call waited for.
+/// Returns the child for which a call waited.
 fn waited(trace: &Trace, event: usize) -> Option<i64> {
     match trace.line(event) {
         Line::Call(call) if call.name == b"wait4" => number(call.result).filter(|pid| *pid > 0),

@@ -5,7 +5,7 @@ use super::text::sentence;
 /// A place in the source at which the tour stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stop {
-    /// The line of code that the comment is about.
+    /// The line of code to which the comment refers.
     pub line: usize,
     /// The line of the comment.
     pub comment: usize,
@@ -62,7 +62,7 @@ pub fn stops(lines: &[String]) -> Vec<Stop> {
     found
 }
 
-/// Returns the line that a comment is about: its own line if that has code, else the next line with code.
+/// Returns the line to which a comment refers: its own line if that has code, else the next line with code.
 fn code_line(lines: &[String], at: usize) -> usize {
     let mut in_comment = lines[at].trim_start().starts_with('*');
     for (number, line) in lines.iter().enumerate().skip(at) {

@@ -10,7 +10,7 @@ use crate::sources::Sources;
 use crate::trace::{Line, Trace};
 use crate::tree::{Place, Tree, forked};
 
-/// The two runs that a page is about, or the same run twice.
+/// The two runs on a page, or the same run twice.
 #[derive(Clone, Copy, Debug)]
 pub struct Runs<'r> {
     pub trees: [&'r Tree; 2],
@@ -212,7 +212,7 @@ impl Queue<'_, '_> {
         Some(lane)
     }
 
-    /// Returns the lane that has to go first: the parent that forks this process, or the child whose end it hears of.
+    /// Returns the lane that has to go first: the parent that forks this process, or the child of whose end it hears.
     fn cause(&self, lane: usize) -> Option<usize> {
         let process = &self.runs.trees[0].processes[self.runs.process(lane, 0)?];
         if let Some(parent) = process.parent.filter(|_| !self.born[lane]) {

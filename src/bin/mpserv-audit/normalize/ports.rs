@@ -16,7 +16,7 @@ pub struct Ports {
     connected: HashSet<u64>,
     /// Ports that the kernel reported for a socket.
     told: HashSet<u64>,
-    /// The port that the tool waits for.
+    /// The port for which the tool waits.
     listen: Option<u64>,
     pub(super) listen_is_aside: bool,
 }

@@ -24,7 +24,7 @@ const DIRECTORIES: [(&[u8], &[u8]); 2] = [(b"PWD=", b"<directory>"), (b"HOME=", 
 
 impl Run {
     /// Collects the facts about a run. `own_paths` is empty if both commands have the same path. `listen` is the port
-    /// that the tool waits for.
+    /// for which the tool waits.
     pub fn new(tree: &Tree, own_paths: &[Vec<u8>], listen: Option<u16>) -> Self {
         let environment = environment(tree);
         let mut paths: Vec<Path> = own_paths.iter().map(|path| Path::program(path)).collect();
@@ -37,7 +37,7 @@ impl Run {
         Run { places: tree.places(), ports: Ports::of(tree, listen), paths, environment }
     }
 
-    /// Makes the comparison ignore the port that the tool waits for, because the other side has another one.
+    /// Makes the comparison ignore the port for which the tool waits, because the other side has another one.
     pub fn with_listen_aside(mut self) -> Self {
         self.ports.listen_is_aside = true;
         self

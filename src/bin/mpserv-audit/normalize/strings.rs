@@ -133,7 +133,7 @@ fn unit_length(text: &[u8]) -> Option<usize> {
     Some(length.min(text.len()))
 }
 
-/// Returns the byte that one unit stands for.
+/// Returns the byte for which one unit stands.
 fn unit_value(unit: &[u8]) -> Option<u8> {
     Some(match unit {
         [byte] => *byte,

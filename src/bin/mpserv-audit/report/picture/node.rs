@@ -11,7 +11,7 @@ use crate::tree::{Place, forked, is_fork};
 /// One action of a process.
 #[derive(Debug)]
 pub(super) struct Node {
-    /// The events that the node stands for.
+    /// The events that the node represents.
     pub(super) events: Vec<usize>,
     pub(super) label: String,
     pub(super) class: &'static str,
