@@ -84,8 +84,8 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Sets the lengths, in bits, of the IPv4 and IPv6 networks that count as one source (32 and 64). They hold for the
-    /// limits here and in [`rules`](Server::rules).
+    /// Sets the lengths, in bits, of the IPv4 and IPv6 networks that count as one source (32 and 64). The lengths hold
+    /// for the limits here and in [`rules`](Server::rules).
     pub const fn source_prefix(mut self, v4: u32, v6: u32) -> Self {
         self.settings.source_prefix = SourcePrefix { v4, v6 };
         self

@@ -57,8 +57,8 @@ impl Identity {
         Ok(Identity { uid, gid, user: known, joins_groups: false, is_of_this_process: false })
     }
 
-    /// Returns the user and the group that this process is. Looks up nothing. This is for a successor [inside a root
-    /// directory](crate::server::is_successor), in which a name may mean any user.
+    /// Returns the user and the group that this process is. Looks up nothing. The result is for a successor [inside a
+    /// root directory](crate::server::is_successor), in which a name may mean any user.
     #[must_use]
     pub fn of_this_process() -> Identity {
         Identity { uid: geteuid(), gid: getegid(), user: None, joins_groups: false, is_of_this_process: true }

@@ -32,8 +32,8 @@ pub(super) enum ChildAccess {
     /// Children do not have the scoreboard.
     None,
     /// Children have the scoreboard read-only. A child in the sandbox makes its own slot writable only to note a
-    /// violation, by the one call of `mprotect()` that its filter allows. This spares each child two calls, and the
-    /// kernel two mappings.
+    /// violation, by the one call of `mprotect()` that its filter allows. This late change spares each child two calls,
+    /// and the kernel two mappings.
     Note,
     /// A child writes to its own slot from the start.
     Slot,

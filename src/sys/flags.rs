@@ -86,7 +86,7 @@ macro_rules! flags {
                         rest &= !flag;
                     }
                 }
-                // This prints flags without a name here, or the 0 of no flag.
+                // Print flags without a name here, or the 0 of no flag.
                 if rest != 0 || self.0 == 0 { write!(f, "{separator}{rest:#x}") } else { Ok(()) }
             }
         }

@@ -1,5 +1,5 @@
-//! Helpers that the tests share. They run a program in C or in Rust, on a terminal, a pipe or a file, and watch the
-//! program through /proc. The helpers end every process that they start, by its id, even if a test fails.
+//! Helpers that the tests share. The helpers run a program in C or in Rust, on a terminal, a pipe or a file, and watch
+//! the program through /proc. They also end every process that they start, by its id, even if a test fails.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
 use std::fs::{self, File};

@@ -172,7 +172,7 @@ fn variables_that_a_program_does_not_find_are_those_of_the_man_page() {
     let lines: Vec<String> = removed.lines().map(str::to_owned).collect();
     let mut documented = words_of(&lines, "Ev");
     let suffixes = words_of(&lines, "Li");
-    // This returns the texts of the constant with this name.
+    // The closure returns the texts of the constant with this name.
     let list = |source: &str, name: &str| -> BTreeSet<String> {
         let (_, rest) = source.split_once(&format!("const {name}: ")).unwrap();
         let (_, values) = rest.split_once("= ").unwrap();

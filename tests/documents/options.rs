@@ -129,7 +129,7 @@ fn completions_have_each_option_of_the_help_and_no_other() {
         let long = |all: &BTreeSet<String>| -> BTreeSet<String> {
             all.iter().filter(|option| option.starts_with("--")).cloned().collect()
         };
-        // The words come from bash. They come from running the script if it does more than list words.
+        // The words are those that bash offers. A script that does more than list words is run for them.
         let bash = file(&format!("src/share/completions/{name}.bash"));
         let (_, offered) = bash.rsplit_once("-*)").unwrap();
         assert_eq!(long(&options(offered.split("-- ").next().unwrap())), long(&help), "{name}");

@@ -1,4 +1,4 @@
-//! A program that depends on `mpserv`. It prints Rust's facts in the same form as the C side.
+//! A program that depends on `mpserv`. The program prints Rust's facts in the same form as the C side.
 #![allow(warnings)]
 
 use mpserv::ffi;

@@ -129,7 +129,7 @@ fn echo_once(connection: &Connection) {
 fn a_handler_serves_in_a_process_of_its_own() {
     let mut served = 0;
     let serving = Serving::start(|connection: Connection| {
-        // This changes only the child's copy of the variable.
+        // The addition changes only the child's copy of the variable.
         served += 1;
         connection.write_all(format!("{} {served}", std::process::id()).as_bytes()).unwrap();
     });

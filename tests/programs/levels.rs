@@ -1,6 +1,6 @@
-//! Tests verdicts on copies of the C programs that differ from ours in one way each. They differ in the texts, by one
-//! more call, by another argument, by one call less, or by two calls in another order. The report must have a line that
-//! names the change.
+//! Tests verdicts on copies of the C programs that differ from ours in one way each. The copies differ in the texts, by
+//! one more call, by another argument, by one call less, or by two calls in another order. The report must have a line
+//! that names the change.
 //!
 //! The programs in `foreign` were written from the specification, in another style: other names, other texts, C++
 //! classes. The verdict on each must be that only the texts differ.

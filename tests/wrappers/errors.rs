@@ -278,7 +278,7 @@ fn tcp() -> OwnedFd {
     socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT).unwrap()
 }
 
-/// Starts a child that waits until it is ended. It ends at the latest with this process.
+/// Starts a child that waits until it is ended. The child ends at the latest with this process.
 fn waiting_child() -> Child {
     let parent = getpid();
     spawn(|| {

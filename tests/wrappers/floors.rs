@@ -9,7 +9,7 @@ type Imports = BTreeMap<PathBuf, BTreeSet<PathBuf>>;
 
 pub(crate) fn an_import_points_down() {
     let imports = imports();
-    // This lists each floor, and the floors below it.
+    // The list has each floor, and the floors below it.
     let floors =
         [("ffi", &[][..]), ("sys", &["ffi"]), ("program", &["ffi", "sys"]), ("server", &["ffi", "sys", "program"])];
     let mut upward = Vec::new();

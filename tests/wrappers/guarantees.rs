@@ -28,7 +28,7 @@ fn descriptors() -> BTreeSet<c_int> {
     let all = fs::read_dir("/proc/self/fd").unwrap();
     let mut all: BTreeSet<c_int> =
         all.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
-    // This removes the descriptor that was used for reading the list. SAFETY: the call takes numbers.
+    // The line removes the descriptor that was used for reading the list. SAFETY: the call takes numbers.
     all.retain(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } >= 0);
     all
 }

@@ -103,7 +103,7 @@ pub(crate) fn a_handler_inside_stdio_writes_directly() {
 }
 
 pub(crate) fn what_a_handler_writes_directly_is_what_printf_prints() {
-    // The two tests above expect the same text from both ways. This checks the text that C itself prints.
+    // The two tests above expect the same text from both ways. Here is the text that C itself prints.
     let printed = std::process::Command::new("printf")
         .args(["%s %d %05d %% %05d %d %d\n", "handler", "10", "42", "-42", "-2147483648", "0"])
         .output()

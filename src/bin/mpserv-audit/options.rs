@@ -143,8 +143,8 @@ impl Options {
         let mut rest: &'static [Argument] = arguments.leak();
         let mut given = Given::default();
         let mut operands = Vec::new();
-        // Options may follow operands, so getopt begins anew after each operand. It takes the operand for the program's
-        // name.
+        // Options may follow operands, so getopt begins anew after each operand. getopt takes that operand for the
+        // program's name.
         loop {
             let args = Args::of(rest).ok_or_else(none)?;
             let mut options = TABLE.parse(args).ok_or_else(none)?;

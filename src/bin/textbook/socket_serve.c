@@ -2,7 +2,7 @@
  * socket_serve: receives messages and answers each, with one process for each connection.
  *
  * From:  the blog on concurrent servers, as a class CTcpServer with CloseListen and CloseClient, port 5051.
- * Shows: the parent closes the connection, the child closes the listener. With SIGCHLD ignored no child becomes a zombie.
+ * Shows: the parent closes the connection, the child closes the listener. With SIGCHLD ignored no zombie stays.
  * Next:  socket_client, its client; code05, whose children do become zombies.
  */
 #include <arpa/inet.h>

@@ -224,7 +224,7 @@ impl Listeners {
     /// Shuts down the listeners that the server has made: no process can accept from them any more.
     pub(crate) fn shut_down(&self) {
         for listener in self.iter().filter(|listener| !listener.is_managed) {
-            // This cannot fail: a socket that listens can be shut down.
+            // The call cannot fail, because a socket that listens can be shut down.
             let _ = shutdown(listener, Shutdown::Both);
         }
     }

@@ -101,7 +101,7 @@ impl LogThrottle {
         self.0.iter().filter_map(HeldBack::due).min()
     }
 
-    /// Sums up the events that were held back, of each kind that has not occurred for a period.
+    /// Sums up the events that were held back, for each kind that has not occurred for a period.
     pub(crate) fn release(&mut self, log: &Log, now: Duration) {
         for (held, kind) in self.0.iter_mut().zip(Throttled::ALL) {
             if held.due().is_some_and(|due| now >= due) {

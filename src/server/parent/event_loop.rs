@@ -1,7 +1,7 @@
 //! The loop of the parent.
 //!
-//! Under load the loop accepts first. It waits only when no client is left to accept. After [`ACCEPTS_IN_A_ROW`]
-//! clients it looks at the signals.
+//! Under load the loop accepts first. The loop waits only when no client is left to accept. After [`ACCEPTS_IN_A_ROW`]
+//! clients the loop looks at the signals.
 //!
 //! [`ACCEPTS_IN_A_ROW`]: crate::server::limits::ACCEPTS_IN_A_ROW
 

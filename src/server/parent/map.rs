@@ -87,7 +87,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Map<K, V> {
     }
 }
 
-/// The hash function FNV-1a, by Fowler, Noll and Vo. It suits short keys, and needs no setup and no seed.
+/// The hash function FNV-1a, by Fowler, Noll and Vo. This function suits short keys, and needs no setup and no seed.
 struct Fnv(u64);
 
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;

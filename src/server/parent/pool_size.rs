@@ -79,7 +79,7 @@ impl Pool {
         self.crash_pause = (self.crash_pause * 2).min(CRASH_PAUSE_MAX);
     }
 
-    /// Makes no child for a while.
+    /// Keeps the pool from making children for a while.
     pub(super) fn close(&mut self, time: Duration, now: Duration) {
         self.closed_until = self.closed_until.max(now + time);
     }

@@ -57,7 +57,7 @@ pub(crate) struct Parent<'s, 'a, W> {
     pub(super) pid: Pid,
     pub(super) mask: SigSet,
     pub(super) scoreboard: Scoreboard,
-    /// The scoreboard as the children have it.
+    /// The children's mapping of the scoreboard.
     of_children: Scoreboard,
     /// The errors of handlers. A preforked child logs its handler's errors itself.
     pub(super) error_texts: Option<ErrorTexts>,

@@ -108,7 +108,7 @@ extern "C" fn run(shared: *mut c_void) -> c_int {
 const EXEC_FAILED: c_int = 127;
 
 fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
-    // This cannot fail, because a new process is no session leader.
+    // The call cannot fail, because a new process is no session leader.
     setpgid(None, None)?;
     if let Some(parent) = spawn.parent {
         set_pdeathsig(parent, Signal::TERM)?;

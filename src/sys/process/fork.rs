@@ -12,9 +12,9 @@ use crate::sys::threads::has_other_threads;
 /// The side of a `fork()` on which this process is.
 #[derive(Debug)]
 pub enum Fork {
-    /// This is the new process. Its memory is a copy. Its descriptors refer to the same open files as the parent's.
+    /// This process is the new one. Its memory is a copy. Its descriptors refer to the same open files as the parent's.
     Child,
-    /// This is the process that called `fork()`, with its new child.
+    /// This process called `fork()`, and has this new child.
     Parent(Child),
 }
 

@@ -131,7 +131,7 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
     _exit(SIGNALLED + Signal::SYS.raw())
 }
 
-/// Shells add this to the number of a signal that has ended a process.
+/// The number that shells add to that of a signal which has ended a process.
 const SIGNALLED: c_int = 128;
 
 /// `seccomp(SECCOMP_SET_MODE_FILTER)`: allows this process, and every process that it starts, only the system calls

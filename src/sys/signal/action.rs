@@ -32,12 +32,12 @@ impl Handler {
     /// errno is saved before the function runs and restored afterwards.
     ///
     /// # Safety
-    /// `function` is async-signal-safe. It may run between any two instructions of this process. The interrupted code
-    /// may hold any lock, and may be half way through any change. `function` does only things that are sound even then.
-    /// Allowed are atomics, the functions that signal-safety(7) lists, and, in a process that does not allocate, the
-    /// functions of [`stdio`](crate::stdio), which know when they were interrupted themselves; a stream's first use
-    /// allocates its buffer, so where the handler may interrupt an allocation, it must not be the first. Not allowed
-    /// are, above all, anything else that allocates, and [`exit`](crate::process::exit).
+    /// `function` is async-signal-safe. The function may run between any two instructions of this process. The
+    /// interrupted code may hold any lock, and may be half way through any change. `function` does only things that are
+    /// sound even then. Allowed are atomics, the functions that signal-safety(7) lists, and, in a process that does not
+    /// allocate, the functions of [`stdio`](crate::stdio), which know when they were interrupted themselves; a stream's
+    /// first use allocates its buffer, so where the handler may interrupt an allocation, it must not be the first. Not
+    /// allowed are, above all, anything else that allocates, and [`exit`](crate::process::exit).
     ///
     /// Where [`spawn`](crate::process::spawn) is called while the signal is not blocked, `function` may also run in the
     /// new process. That process has this process's memory and may be killed at any time, so stdio is not allowed
@@ -317,7 +317,7 @@ fn install(signal: Signal, disposition: Disposition, function: SignalFunction) -
 pub fn default_all(except: &SigSet) {
     let action = SigAction::new(Disposition::Default);
     for signal in all_with_actions().filter(|signal| !except.contains(*signal)) {
-        // This cannot fail: each of these signals can be set to its default.
+        // The call cannot fail, because each of these signals can be set to its default.
         let _ = sigaction(signal, &action);
     }
 }

@@ -175,7 +175,7 @@ const fn is_format_of(format: &[u8], conversions: &[u8]) -> bool {
     seen == conversions.len() && at + 1 == format.len() && format[at] == 0
 }
 
-/// Returns the format in C's form. It fits the arguments.
+/// Returns the format in C's form. The format fits the arguments.
 fn format_for<F: Format, A: Arguments>() -> *const c_char {
     const { assert!(is_format_of(F::TEXT.as_bytes(), A::CONVERSIONS), "the format does not fit the arguments") };
     // The black box keeps the optimiser from replacing printf by another function for some formats.

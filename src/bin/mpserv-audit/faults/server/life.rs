@@ -23,7 +23,7 @@ use crate::trouble::Trouble;
 
 /// The time after which a server that does nothing is taken to hang. A server retries for 5 s when resources are short.
 pub const WATCHDOG: Duration = Duration::from_secs(20);
-/// The longest time until the end of a killed or quickly stopped server shows.
+/// The longest time in which a killed or quickly stopped server must end.
 pub const ENDING: Duration = Duration::from_secs(1);
 /// The longest time to wait for rest.
 const SETTLING: Duration = Duration::from_secs(1);
