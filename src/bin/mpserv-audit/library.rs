@@ -18,6 +18,9 @@ const OWN: [&[u8]; 14] = [
     b"set_tid_address",
 ];
 
+/// The names of the functions of the C library that fork.
+pub const FORKS: [&[u8]; 3] = [b"fork", b"__libc_fork", b"_Fork"];
+
 /// Whether the C library makes a call for itself, without being asked by the program.
 pub fn is_own(call: &[u8]) -> bool {
     OWN.contains(&call)

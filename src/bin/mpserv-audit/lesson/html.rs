@@ -17,7 +17,6 @@ use super::steps::Step;
 use super::tour;
 use super::words;
 use crate::compare::Kind;
-use crate::library;
 use crate::report::html::escape;
 use crate::report::picture::{Link, NARROW, Picture};
 use crate::run::output::Output;
@@ -201,13 +200,10 @@ impl Page<'_> {
 
     /// Returns the picture, and its width.
     fn picture(&self) -> Option<(String, usize)> {
-        let is_own = |at: &usize| match self.runs.line(&self.steps[*at]) {
-            Line::Call(call) => !library::is_own(call.name),
-            _ => true,
-        };
+        let is_asked_for = |at: &usize| !self.runs.is_own(&self.steps[*at]);
         let of_lane = |lane: usize| {
             let process = self.runs.process(lane, 0)?;
-            let own = (0..self.steps.len()).filter(|at| self.steps[*at].lane == lane).filter(is_own);
+            let own = (0..self.steps.len()).filter(|at| self.steps[*at].lane == lane).filter(is_asked_for);
             Some((process, own.filter_map(|at| self.steps[at].events[0]).collect()))
         };
         let events: Vec<_> = (0..self.runs.comparison.pairs.len()).filter_map(of_lane).collect();

@@ -6,7 +6,6 @@ use super::page::Page;
 use super::printed::{amount, difference, text as printed_text};
 use super::state::{Kernel, Life, STANDARD};
 use super::text::{self, number, sentence};
-use crate::library;
 use crate::report::html::escape;
 use crate::trace::{Call, Line};
 
@@ -244,7 +243,7 @@ fn times(count: usize) -> String {
 
 fn failure(page: &Page<'_>) -> Option<Question> {
     let failed = |call: &Call<'_>| call.result.starts_with(b"-1 ") && call.name != b"rt_sigreturn";
-    let (at, lane, call) = calls(page).find(|(_, _, call)| failed(call) && !library::is_own(call.name))?;
+    let (at, lane, call) = calls(page).find(|(at, _, call)| failed(call) && !page.runs.is_own(&page.steps[*at]))?;
     let why = String::from_utf8_lossy(call.result)
         .split_once('(')
         .map(|(_, why)| why.trim_end_matches(')').to_owned())
@@ -300,7 +299,9 @@ fn endings(page: &Page<'_>) -> Option<Question> {
 fn own_calls(page: &Page<'_>) -> Option<Question> {
     // The calls in exit and the return of a handler come from no line of the program.
     let by_library = |at: usize, call: &Call<'_>| {
-        library::is_own(call.name) || call.name == b"rt_sigreturn" || page.steps[at].lines.iter().all(Vec::is_empty)
+        page.runs.is_own(&page.steps[at])
+            || call.name == b"rt_sigreturn"
+            || page.steps[at].lines.iter().all(Vec::is_empty)
     };
     let (library, program): (Vec<_>, Vec<_>) = calls(page).partition(|(at, _, call)| by_library(*at, call));
     let at_end = library.iter().filter(|(_, _, call)| call.name == b"exit_group").count();

@@ -2,7 +2,6 @@
 
 use super::anchors::Block;
 use super::steps::{Runs, Step};
-use crate::library;
 use crate::trace::Line;
 
 /// The most equal calls in a sequence that are all shown. Of a longer sequence, only the first and the last are shown.
@@ -28,11 +27,11 @@ impl Row {
 }
 
 /// Returns the key of a step. Steps with equal keys share one row.
-fn head(line: &Line<'_>) -> Vec<u8> {
-    match line {
-        Line::Call(call) if library::is_own(call.name) => b"library".to_vec(),
+fn head(runs: &Runs<'_>, step: &Step) -> Vec<u8> {
+    match runs.line(step) {
+        Line::Call(_) if runs.is_own(step) => b"library".to_vec(),
         Line::Call(call) => call.name.to_vec(),
-        Line::Signal { name, .. } => [b"---", *name].concat(),
+        Line::Signal { name, .. } => [b"---", name].concat(),
         Line::End { .. } => b"+++".to_vec(),
         _ => b"?".to_vec(),
     }
@@ -43,7 +42,7 @@ pub fn of_block(runs: &Runs<'_>, steps: &[Step], block: &Block) -> Vec<Row> {
     let mut rows: Vec<(Row, Vec<u8>)> = Vec::new();
     for at in &block.steps {
         let step = &steps[*at];
-        let head = head(&runs.line(step));
+        let head = head(runs, step);
         let same = |(row, other): &&mut (Row, Vec<u8>)| {
             row.lane == step.lane && *other == head && steps[row.steps[0]].kind == step.kind
         };

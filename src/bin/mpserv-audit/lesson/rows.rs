@@ -11,7 +11,6 @@ use super::step;
 use super::text::{self, NAME, arguments, brief, shorten};
 use super::words;
 use crate::compare::Kind;
-use crate::library;
 use crate::report::html::escape;
 use crate::trace::{Call, Line};
 use crate::tree::is_fork;
@@ -79,7 +78,7 @@ fn together(calls: &[Call<'_>]) -> String {
 pub fn html(page: &Page<'_>, row: &Row) -> String {
     let first = &page.steps[row.steps[0]];
     let unlike = first.kind != Kind::Same;
-    let is_own = matches!(page.runs.line(first), Line::Call(call) if library::is_own(call.name));
+    let is_own = page.runs.is_own(first);
     let class = if unlike {
         " differs"
     } else if is_own {
@@ -114,7 +113,7 @@ fn what(page: &Page<'_>, row: &Row) -> String {
     let first = row.steps[0];
     let link = |at: usize, text: &str, label: &str| link(page, at, text, label);
     match page.runs.line(&page.steps[first]) {
-        Line::Call(call) if library::is_own(call.name) => {
+        Line::Call(_) if page.runs.is_own(&page.steps[first]) => {
             let names = row.shown();
             let name = |at: &usize| match page.runs.line(&page.steps[*at]) {
                 Line::Call(call) => {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::state::{Action, Kernel};
 use crate::compare::{Comparison, Kind};
+use crate::library;
 use crate::run::output::Output;
 use crate::sources::Sources;
 use crate::trace::{Line, Trace};
@@ -52,6 +53,24 @@ impl Runs<'_> {
     /// Returns the event of a step: the first run's, else the second's.
     pub fn line(&self, step: &Step) -> Line<'_> {
         self.text(step, 0).or_else(|| self.text(step, 1)).map_or(Line::Note(b""), Line::parse)
+    }
+
+    /// Whether a step is a call that the C library makes for itself.
+    pub fn is_own(&self, step: &Step) -> bool {
+        match self.line(step) {
+            Line::Call(call) if call.name == b"rt_sigprocmask" => self.is_in_fork(step),
+            Line::Call(call) => library::is_own(call.name),
+            _ => false,
+        }
+    }
+
+    /// Whether a step is in the C library's `fork()`, which blocks signals for a moment in some C libraries.
+    fn is_in_fork(&self, step: &Step) -> bool {
+        let side = usize::from(step.events[0].is_none());
+        let (Some(trace), Some(event)) = (self.trace(step.lane, side), step.events[side]) else {
+            return false;
+        };
+        trace.frames(event).any(|frame| library::FORKS.contains(&frame.function))
     }
 
     /// Returns the line of strace for a step in one run.
