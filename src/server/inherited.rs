@@ -81,7 +81,7 @@ fn passed_by_manager() -> Option<c_int> {
     number(variable(c"LISTEN_FDS")?).filter(|_| pid == getpid().raw())
 }
 
-/// Returns the words behind the process id in [`RESTART_VARIABLE`], if that id is this process's.
+/// Returns the words after the process id in [`RESTART_VARIABLE`], if that id is this process's.
 fn passed_by_predecessor() -> Option<impl Iterator<Item = &'static [u8]>> {
     let mut words = variable(c"MPSERV_INHERIT")?.split(|&byte| byte == b',');
     (number(words.next()?) == Some(getpid().raw())).then_some(words)

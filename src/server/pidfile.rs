@@ -17,7 +17,7 @@ pub(super) struct PidFile<'a> {
     file: OwnFile,
 }
 
-/// The mode of a new file. A user who may read it may lock it as well, and keep the next server from starting.
+/// The mode of a new file. A user who may read the file may also lock it, and so keep the next server from starting.
 const MODE: c_uint = 0o600;
 /// The most digits of an id, and a newline.
 const PID_MAX: usize = 16;

@@ -18,8 +18,8 @@ use crate::sys::errno::{Errno, Result};
 use crate::sys::memory::MapVec;
 use crate::sys::threads::has_other_threads;
 
-/// The longest name that is looked up, with its NUL. The C library copies a name to its stack, so a longer one is taken
-/// for one that the system does not know.
+/// The longest name that is looked up, with its NUL. The C library copies a name to its stack, so a longer name counts
+/// as unknown.
 pub const NAME_MAX: usize = 256;
 
 /// The most bytes of a user's name, home directory and shell, each with its NUL. A user with longer texts is not found.
@@ -96,7 +96,7 @@ unsafe fn user(found: *const pwd::passwd) -> Option<User> {
     Some(user)
 }
 
-/// Says whether a name is short enough to be looked up.
+/// Whether a name is short enough to be looked up.
 fn is_short(name: &CStr) -> bool {
     name.count_bytes() < NAME_MAX
 }

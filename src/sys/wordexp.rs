@@ -29,7 +29,7 @@ pub enum WordError {
     Syntax,
     /// A `$` stands where it may begin an expansion other than `$NAME` and `${NAME}`. No call was made.
     Expansion,
-    /// It is longer than [`LINE_MAX`]. No call was made.
+    /// The line is longer than [`LINE_MAX`]. No call was made.
     TooLong,
     /// Other threads exist, which might be changing the environment. No call was made.
     Threads,
@@ -37,17 +37,17 @@ pub enum WordError {
     Other,
 }
 
-/// The longest line that is split, with its NUL. The C library copies a name after `~` to its stack, and calls itself for
-/// each `/` behind a pattern.
+/// The longest line that is split, with its NUL. The C library copies a name after `~` to its stack, and calls itself
+/// for each `/` after a pattern.
 pub const LINE_MAX: usize = 4096;
 
 /// `wordexp(…, WRDE_NOCMD)`: splits a line into words, with respect to quotes, and expands `~`, variables and patterns
 /// in the words. Runs no command.
 ///
-/// A variable is `$NAME` or `${NAME}`. Every other expansion is refused, because glibc reads null pointers and frees what
-/// it has not allocated for some of them: for `$(())`, `${NAME?}`, `${#NAME-}`, `${NAME-$@}`. A `$` of any kind may stand
-/// in single quotes and behind a backslash, if no `~` and no pattern stands before it. Behind these glibc reads quotes
-/// in another way.
+/// A variable is `$NAME` or `${NAME}`. Every other expansion is refused, because glibc reads null pointers and frees
+/// foreign memory for some of them: for `$(())`, `${NAME?}`, `${#NAME-}`, `${NAME-$@}`. Any `$` may stand in single
+/// quotes and after a backslash, unless a `~` or a pattern stands before it. After these, glibc reads quotes in another
+/// way.
 ///
 /// Succeeds only where no other thread exists.
 ///
@@ -64,8 +64,8 @@ pub fn wordexp(line: &CStr) -> Result<Words, WordError> {
     }
     check(line.to_bytes_with_nul())?;
     let mut words = MaybeUninit::uninit();
-    // SAFETY: the line ends in a NUL, and has none of the expansions for which the C library fails. wordexp fills in the
-    // words, which are ours to write. No other thread changes the environment, which it reads.
+    // SAFETY: the line ends in a NUL, and has none of the expansions for which the C library fails. wordexp fills in
+    // `words`, a local variable. wordexp reads the environment, which no other thread changes.
     let returned = unsafe { c::wordexp(line.as_ptr(), words.as_mut_ptr(), c::WRDE_NOCMD) };
     match returned {
         // SAFETY: wordexp succeeded, so it has filled in the words.
@@ -102,7 +102,7 @@ fn check(line: &[u8]) -> Result<(), WordError> {
     Ok(())
 }
 
-/// Checks the text behind a `$`. Before a quote and at the end of a word the `$` stands for itself.
+/// Checks the text after a `$`. Before a quote and at the end of a word the `$` stands for itself.
 fn check_expansion(text: &[u8]) -> Result<(), WordError> {
     let name_of = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
     let is_start = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';

@@ -55,7 +55,7 @@ fn words_wait_until_no_other_thread_changes_the_environment() {
     assert_eq!(wordexp(c"$HOME").unwrap_err(), WordError::Threads);
 }
 
-/// Checks that no line for which glibc reads a null pointer, or frees what it has not allocated, is passed to it.
+/// Checks that glibc gets no line for which it reads a null pointer or frees foreign memory.
 fn no_line_of_words_ends_the_process() {
     let lines = [
         c"$(())",
@@ -157,7 +157,7 @@ fn no_name_ends_the_process() {
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 
-/// Checks that the kernel's 0 is no id of a group. A signal to group 0 would be one to the caller's own group.
+/// Checks that the kernel's 0 is no id of a group. A signal to group 0 would go to the caller's own group.
 fn a_group_of_another_namespace_has_no_id() {
     needs_root();
     // SAFETY: the call has no precondition on memory.
@@ -182,7 +182,7 @@ fn a_filter_holds_for_every_thread() {
         });
         running.recv().unwrap();
         no_new_privileges().unwrap();
-        // All but getppid() that threads need to go on and to end.
+        // The calls that threads need to go on and to end, without getppid().
         let calls = [
             libc::SYS_futex,
             libc::SYS_exit,

@@ -1,5 +1,5 @@
-//! Closes that wait: of a connection with `SO_LINGER`, and of descriptors that a client of a Unix socket passes, which
-//! are closed with its connection.
+//! Tests closes that wait: of a connection with `SO_LINGER`, and of descriptors that a client of a Unix socket has
+//! passed.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

@@ -34,8 +34,8 @@ fn the_pidfile_is_locked_and_removed() {
     assert!(!path.exists());
 }
 
-/// Checks that no other user may read the file, with any umask: who can read it can lock it, and so keep the next server
-/// from starting.
+/// Checks that no other user may read the file, with any umask. A user who can read the file can lock it, and so keep
+/// the next server from starting.
 fn the_pidfile_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = TempDir::new();

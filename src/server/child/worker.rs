@@ -16,7 +16,8 @@ pub(crate) trait Worker {
     /// Whether a child may end with an error of its handler.
     fn leaves_error_texts(&self) -> bool;
 
-    /// Starts a child that serves one connection. Returns the parent's copy of the connection, which it is to close.
+    /// Starts a child that serves one connection. Returns the parent's copy of the connection, which the parent must
+    /// close.
     fn start(&mut self, connection: Connection, context: ChildContext<'_, '_>)
     -> Result<(Pid, Connection), NotStarted>;
 

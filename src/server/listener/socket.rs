@@ -78,11 +78,11 @@ pub(super) fn prepare(family: AddressFamily, settings: &SocketSettings) -> errno
 
 /// Keeps the clients of a Unix socket from passing descriptors. Connections have the option from their listener.
 ///
-/// A descriptor that nobody has received is closed with the connection, by the process that closes that. The close can
-/// take as long as the client wants, for example with `SO_LINGER`. So the parent would hang when it refuses the client.
+/// A descriptor that was not received is closed by the process that closes the connection. The close can take as long
+/// as the client wants, for example with `SO_LINGER`. So the parent would hang when it refuses such a client.
 pub(super) fn refuse_descriptors(fd: &OwnedFd) -> errno::Result<()> {
     match setsockopt(fd, SocketOption::PASSRIGHTS, false) {
-        // A kernel before Linux 6.16, or a socket that is no Unix socket.
+        // The kernel is older than Linux 6.16, or the socket is no Unix socket.
         Err(Errno::NOPROTOOPT | Errno::OPNOTSUPP) => Ok(()),
         result => result,
     }

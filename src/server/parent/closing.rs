@@ -1,8 +1,8 @@
-//! Closing connections, without waiting for a client.
+//! Closes connections without waiting for a client.
 //!
-//! If a socket has `SO_LINGER`, closing its last copy waits until the client has taken what was sent. A program can set
-//! that option, and end before the parent has closed its own copy. A client of a Unix socket can pass such a socket,
-//! which is closed with the client's connection.
+//! If a socket has `SO_LINGER`, the close of its last copy waits until the client has taken all sent bytes. A program
+//! can set that option, and end before the parent has closed its own copy. A client of a Unix socket can also pass such
+//! a socket, which is closed with the client's connection.
 
 use super::state::Parent;
 use crate::server::child::Worker;
@@ -18,7 +18,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         in_time(&self.mask, may_wait, || drop(connection));
     }
 
-    /// Tells a client that it is not served, and closes its connection, which no child has.
+    /// Sends a client that is not served its message, and closes the connection, which no child has.
     pub(super) fn reject(&self, connection: Connection, message: &str) {
         in_time(&self.mask, is_local(&connection), || {
             connection.reject(message);
@@ -26,19 +26,19 @@ impl<W: Worker> Parent<'_, '_, W> {
         });
     }
 
-    /// Closes the listeners, and so the connections that nobody has accepted.
+    /// Closes the listeners, and so the connections that were not accepted.
     pub(super) fn stop_listening(&mut self) {
         in_time(&self.mask, true, || self.descriptors.listeners.stop());
     }
 }
 
-/// Runs `close`. If that may wait, a signal ends each wait in it after [`CLOSE_WITHIN`]. `mask` has the signals that
-/// are blocked: they interrupt nothing.
+/// Runs `close`. If `close` may wait, a signal ends each of its waits after [`CLOSE_WITHIN`]. `mask` has the blocked
+/// signals, which interrupt nothing.
 fn in_time(mask: &SigSet, may_wait: bool, close: impl FnOnce()) {
     if !may_wait || mask.contains(Signal::ALRM) {
         return close();
     }
-    // If the action stayed, each child would have to put back the one before.
+    // If the action stayed, each child would have to restore the old action.
     let Ok(action) = sigaction_replace(Signal::ALRM, &SigAction::new(Disposition::Flag(&LATE))) else {
         return close();
     };
@@ -48,7 +48,7 @@ fn in_time(mask: &SigSet, may_wait: bool, close: impl FnOnce()) {
     let _ = sigaction(Signal::ALRM, &action);
 }
 
-/// Raised by the signal. Nothing reads the flag: the interruption is enough.
+/// The flag that the signal raises. Nothing reads the flag: the interruption is enough.
 static LATE: SignalFlag = SignalFlag::new();
 
 /// Whether the client may have passed descriptors.

@@ -134,8 +134,8 @@ impl<'w> Slot<'w> {
         self.add(SLOT_REFUSED);
     }
 
-    /// Publishes the client, which has been set, and returns its place in the order. Other children need it to count
-    /// the clients of a source or of a rule.
+    /// Publishes the client, which has been set, and returns its place in the order. Other children need that place to
+    /// count the clients of a source or of a rule.
     ///
     /// Each child first says that it is about to take a ticket. Then the child reads the clock, and publishes that time
     /// as its ticket. So a child with a later ticket sees every earlier ticket, or sees that one is about to be taken,

@@ -43,8 +43,8 @@ pub struct SocketOption<T, A> {
     types: PhantomData<(T, A)>,
 }
 
-/// Missing in the headers of most systems. The number is that of `asm-generic/socket.h`, as x86-64, aarch64 and riscv64
-/// have it.
+/// The headers of most systems do not have this option. The number is that of `asm-generic/socket.h`, which x86-64,
+/// aarch64 and riscv64 use.
 const SO_PASSRIGHTS: c_int = 83;
 
 /// An option that can be read and set.

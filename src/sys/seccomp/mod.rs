@@ -145,7 +145,7 @@ const SIGNALLED: c_int = 128;
 /// `EACCES` unless the caller has the privilege, or has given up new privileges (see
 /// [`no_new_privileges`](crate::process::no_new_privileges)). `EINVAL` when the kernel has no such filters, for more
 /// than [`CALLS_MAX`] rules, for more checks than a filter has room for, and for an argument that no call has. `ESRCH`
-/// when another thread has a filter of its own and so cannot get this one: then no thread has got it.
+/// when another thread has a filter of its own: then no thread gets the new filter.
 ///
 /// # References
 /// seccomp(2), Linux 3.17
@@ -204,11 +204,11 @@ fn load_with<'a, const N: usize>(rules: impl Iterator<Item = Rule<'a>> + Clone, 
     rules.into_iter().try_for_each(|rule| filter.push_rule(&rule))?;
     last.iter().try_for_each(|rule| filter.push_rule(rule))?;
     filter.push(&TRAP)?;
-    // A filter is a thread's own. A thread without it would do for this one whatever the rules forbid.
+    // Each thread has its own filter. A thread without the new filter could make any call that the rules forbid.
     let flags = if has_other_threads() { c::SECCOMP_FILTER_FLAG_TSYNC } else { 0 };
     match ret_c_int(c_int::try_from(filter.install(flags)).unwrap_or(-1))? {
         0 => Ok(()),
-        // The id of a thread that cannot get it.
+        // The id of a thread that cannot get the filter.
         _ => Err(Errno::SRCH),
     }
 }
