@@ -64,7 +64,7 @@ impl Title {
         // and no other thread reads it now.
         unsafe { core::ptr::copy_nonoverlapping(title.as_ptr(), self.start, length) };
         let rest = self.start.wrapping_add(length);
-        // SAFETY: as above. The bytes of the last title are within that memory.
+        // SAFETY: the reason above holds here as well. The bytes of the last title are within that memory.
         unsafe { core::ptr::write_bytes(rest, 0, self.used.saturating_sub(length)) };
         self.used = length;
     }

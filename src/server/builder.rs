@@ -318,7 +318,7 @@ impl<'a> Server<'a> {
     /// Listens and serves: see [`Bound::serve`].
     ///
     /// # Errors
-    /// As [`bind`](Server::bind) and [`Bound::serve`].
+    /// Fails as [`bind`](Server::bind) and [`Bound::serve`] do.
     pub fn serve<R: Outcome>(self, handler: impl FnMut(Connection) -> R) -> Result<Stopped> {
         self.bind()?.serve(handler)
     }

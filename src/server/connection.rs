@@ -115,7 +115,7 @@ impl Connection {
     /// `recv()`: reads the bytes that are there, up to the length of `buffer`. A result of 0 is the end.
     ///
     /// # Errors
-    /// `EAGAIN` when the client was silent for the server's idle time. Otherwise as [`recv`].
+    /// `EAGAIN` when the client was silent for the server's idle time. Fails otherwise as [`recv`] does.
     #[inline]
     pub fn read(&self, buffer: &mut [u8]) -> Result<usize> {
         retry_on_intr(|| recv(&self.fd, buffer, MsgFlags::NONE))
@@ -124,8 +124,8 @@ impl Connection {
     /// `send(…, MSG_NOSIGNAL)`: writes as many of `bytes` as fit, and returns the number. Raises no SIGPIPE.
     ///
     /// # Errors
-    /// `EPIPE` when the client has gone, `EAGAIN` when the client took nothing for the server's idle time. Otherwise as
-    /// [`send`].
+    /// `EPIPE` when the client has gone, `EAGAIN` when the client took nothing for the server's idle time. Fails
+    /// otherwise as [`send`] does.
     #[inline]
     pub fn write(&self, bytes: &[u8]) -> Result<usize> {
         retry_on_intr(|| send(&self.fd, bytes, MsgFlags::NOSIGNAL))

@@ -53,14 +53,14 @@ impl Descriptors<'_> {
         // SAFETY: by this function's own contract, here and below.
         unsafe { close_for_good(&self.scoreboard) };
         for listener in self.listeners.iter().filter(|_| !keeps_listeners) {
-            // SAFETY: as above.
+            // SAFETY: the reason above holds here as well.
             unsafe { close_for_good(listener) };
         }
-        // SAFETY: as above.
+        // SAFETY: the reason above holds here as well.
         unsafe { close_for_good(&self.signals) };
-        // SAFETY: as above.
+        // SAFETY: the reason above holds here as well.
         unsafe { close_for_good(&self.pidfile) };
-        // SAFETY: as above.
+        // SAFETY: the reason above holds here as well.
         unsafe { close_for_good(&self.successor) };
     }
 

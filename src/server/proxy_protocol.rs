@@ -77,7 +77,7 @@ const CHUNK: usize = 536;
 /// Reads a header, and not a byte of the data after it.
 ///
 /// # Errors
-/// As [`ProxyError`] lists. Some of the bytes may have been read.
+/// [`ProxyError`] lists the errors. After an error, some of the bytes may have been read.
 pub fn read_header(connection: impl AsFd) -> Result<Header, ProxyError> {
     let deadline = clock_gettime(Clock::MONOTONIC) + TIME_LIMIT;
     let mut parser = Parser::new();
@@ -169,7 +169,7 @@ pub struct Parser {
     kept: [u8; V1_MAX],
     length: usize,
     part: Part,
-    /// The bytes that are still to come of a header of version 2.
+    /// The number of bytes of a header of version 2 that are still missing.
     left: usize,
     /// Whether the header is [`Header::Local`].
     is_local: bool,

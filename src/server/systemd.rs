@@ -77,7 +77,7 @@ impl Manager {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket(AddressFamily::UNIX, SocketType::DGRAM | flags, Protocol::DEFAULT)?;
         connect(&socket, &address)?;
-        // SAFETY: as above.
+        // SAFETY: the reason above holds here as well.
         let parse = |name: &CStr| unsafe { value(name) }?.to_str().ok()?.parse::<u64>().ok();
         // A successor has the variables of its predecessor.
         let is_ours = parse(c"WATCHDOG_PID").is_none_or(|pid| pid == getpid().raw() as u64) || is_successor();

@@ -1,4 +1,4 @@
-//! The command line.
+//! Tests the command line.
 
 use super::*;
 

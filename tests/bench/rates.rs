@@ -13,7 +13,7 @@ use crate::subjects::Subject;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Clients {
     One,
-    /// As many clients as the subject says: 8, or 6.
+    /// The number of clients that the subject names: 8, or 6.
     Many,
 }
 

@@ -1,4 +1,4 @@
-//! Writes the report: a table as Markdown for the terminal and the documents, and the same as JSON for programs.
+//! Writes the report: a Markdown table for the terminal and the documents, and JSON for programs.
 
 use std::fmt::Write;
 use std::fs;

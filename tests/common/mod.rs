@@ -117,7 +117,7 @@ pub fn std_pipe() -> (File, File) {
     let (reader, writer) = mpserv::fd::pipe2(mpserv::fd::PipeFlags::CLOEXEC).unwrap();
     // SAFETY: the descriptor is open, and nothing else owns it after `into_raw`.
     let reader = unsafe { File::from_raw_fd(reader.into_raw()) };
-    // SAFETY: as above.
+    // SAFETY: the reason above holds here as well.
     let writer = unsafe { File::from_raw_fd(writer.into_raw()) };
     (reader, writer)
 }
@@ -165,7 +165,7 @@ pub fn terminal() -> (OwnedFd, OwnedFd) {
     let master = unsafe { OwnedFd::from_raw_fd(master) };
     // SAFETY: the descriptor is that of a terminal's master.
     assert_eq!(unsafe { ffi::stdlib::grantpt(master.as_raw_fd()) }, 0);
-    // SAFETY: as above.
+    // SAFETY: the reason above holds here as well.
     assert_eq!(unsafe { ffi::stdlib::unlockpt(master.as_raw_fd()) }, 0);
     let mut name = [0; 64];
     // SAFETY: the buffer is valid for writes of the length that is passed with it.

@@ -210,7 +210,7 @@ fn a_socket_that_listens_is_taken() {
     assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
     // A socket that does not listen is refused.
     let stream = std::os::unix::net::UnixStream::pair().unwrap().0;
-    // SAFETY: as above.
+    // SAFETY: the reason above holds here as well.
     let stream = unsafe { OwnedFd::from_raw(stream.into_raw_fd()) };
     let error = Server::new().listener(stream).bind().unwrap_err();
     assert!(error.to_string().contains("does not listen"), "{error}");

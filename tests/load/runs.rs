@@ -247,7 +247,7 @@ fn a_process_that_is_killed_is_an_error() {
     }
 }
 
-/// Checks that the percentile is a measured time. At least 99 of 100 requests, so all ten of ten, took at most so long.
+/// Checks that the percentile is a measured time. At least 99 of 100 requests took no longer, which means all of ten.
 fn one_slow_request_of_ten_is_their_99th_percentile() {
     const SLOW: Duration = Duration::from_secs(1);
     let server = Server::start(|number, connection| {

@@ -20,7 +20,7 @@ pub(crate) fn a_program_that_nobody_named_has_no_arguments() {
     let before = environment();
     // SAFETY: with these counts there are no strings.
     let nobodys = [0, -1].map(|argc| unsafe { Args::new(argc, argv.as_ptr()) });
-    // SAFETY: as above, and no reference to a variable of the environment exists.
+    // SAFETY: the reason above holds here as well, and no reference to a variable of the environment exists.
     let (moved, mut title) = unsafe { Title::claim(0, argv.as_ptr()) };
     // The arguments leave no room for a title.
     title.set("title");

@@ -125,7 +125,7 @@ fn end_of_static_start(trace: &Trace, first: usize) -> Option<usize> {
     (first..trace.len()).find(|event| trace.text(*event).starts_with(b"mprotect(")).map(|last| last + 1)
 }
 
-/// Progress of the loader with its cache.
+/// The progress of the loader with its cache.
 #[derive(Debug)]
 enum Cache {
     Unopened,

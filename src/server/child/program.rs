@@ -69,7 +69,7 @@ impl Program {
     fn run_behind_proxy(&mut self, mut connection: Connection, context: ChildContext<'_, '_>) -> Result<c_int, c_int> {
         context.leave_parents_group()?;
         context.give_up_server_resources(false)?;
-        // The parent ends by SIGTERM a child whose header does not come.
+        // The parent sends SIGTERM to a child whose header does not come.
         sigprocmask(MaskHow::Set, &SigSet::empty());
         let proxy = context.identify_client(&mut connection)?;
         let environment = self.environment.set_client(&connection);

@@ -1,4 +1,4 @@
-//! Writes to the log: to standard error or syslog, in the format and with the details that were asked for.
+//! Writes to the log: to standard error or syslog, in the format and with the details that the settings name.
 //!
 //! If the reader of the log does not read, the server waits once, for at most [`LOG_PATIENCE`]. After that, lines are
 //! dropped and counted until the reader reads again.
@@ -83,7 +83,7 @@ pub enum Verbosity {
 /// The importance of an event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Level {
-    /// Logged only where details are asked for.
+    /// A detail, which only [`Verbose`](Verbosity::Verbose) logs have.
     Detail,
     /// A connection's start or end.
     Connection,

@@ -160,7 +160,7 @@ pub fn set_blocking(fd: impl AsFd) -> Result<()> {
 fn change_flags(fd: impl AsFd, change: impl FnOnce(c_int) -> c_int) -> Result<()> {
     // SAFETY: the call has no precondition on memory.
     let flags = ret_c_int(unsafe { c::fcntl(fd.as_fd().raw(), c::F_GETFL) })?;
-    // SAFETY: as above.
+    // SAFETY: the reason above holds here as well.
     ret(unsafe { c::fcntl(fd.as_fd().raw(), c::F_SETFL, change(flags)) })
 }
 

@@ -88,7 +88,7 @@ impl<T> Deref for ParentOnlyBox<T> {
 
 impl<T> DerefMut for ParentOnlyBox<T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as above, and no other borrow of the value exists.
+        // SAFETY: the reason above holds here as well, and no other borrow of the value exists.
         unsafe { self.0.as_mut() }
     }
 }

@@ -103,7 +103,7 @@ impl<T> Deref for MapVec<T> {
 
 impl<T> DerefMut for MapVec<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: as above, and no other borrow of the elements exists.
+        // SAFETY: the reason above holds here as well, and no other borrow of the elements exists.
         unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
     }
 }

@@ -124,7 +124,7 @@ pub fn clear_inheritable() -> Result<()> {
     let got = unsafe { ffi::unistd::syscall(SYS_capget, &raw mut header, data.as_mut_ptr()) };
     ret_syscall(got)?;
     data.iter_mut().for_each(|half| half.inheritable = 0);
-    // SAFETY: as above. This call reads the structs.
+    // SAFETY: the reason above holds here as well. This call reads the structs.
     let set = unsafe { ffi::unistd::syscall(SYS_capset, &raw mut header, data.as_ptr()) };
     ret_syscall(set)
 }

@@ -237,7 +237,7 @@ pub fn printf<F: Format, A: Arguments>(_format: F, arguments: A) -> c_int {
 /// Async-signal-safe: no, because `fprintf()` locks the stream and may allocate.
 #[doc(hidden)]
 pub fn fprintf<F: Format, A: Arguments>(stream: Stream, _format: F, arguments: A) -> c_int {
-    // SAFETY: as for `printf`. The stream is one of the three standard streams.
+    // SAFETY: the reason is the same as for `printf`. The stream is one of the three standard streams.
     print_format::<F, A>(stream.fd, arguments, |format| unsafe { arguments.fprintf(stream.file, format) })
 }
 

@@ -33,7 +33,7 @@ pub fn stdin() -> Stream {
 /// Async-signal-safe: yes.
 #[must_use]
 pub fn stdout() -> Stream {
-    // SAFETY: as for `stdin`.
+    // SAFETY: the reason is the same as for `stdin`.
     Stream { file: unsafe { ffi::stdio::stdout }, fd: fd::STDOUT }
 }
 
@@ -42,7 +42,7 @@ pub fn stdout() -> Stream {
 /// Async-signal-safe: yes.
 #[must_use]
 pub fn stderr() -> Stream {
-    // SAFETY: as for `stdin`.
+    // SAFETY: the reason is the same as for `stdin`.
     Stream { file: unsafe { ffi::stdio::stderr }, fd: fd::STDERR }
 }
 

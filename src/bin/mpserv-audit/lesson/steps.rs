@@ -31,7 +31,7 @@ pub struct Step {
     /// The lines of the program that made the event, in either run: the innermost line first, then the lines that
     /// called it.
     pub lines: [Vec<usize>; 2],
-    /// For a signal, the call in which the process was, or which it had just made.
+    /// For a signal, the call that the process was making or had just made.
     pub interrupts: Option<usize>,
     /// The signal whose handler made the event.
     pub handles: Option<usize>,

@@ -11,7 +11,7 @@ fn strings_are_there_with_a_null_behind_them() {
     assert_eq!([0, 1, 2, 3].map(|index| array.get(index)), [Some(c"one"), Some(c"2"), Some(c"three"), None]);
     // SAFETY: there are three strings and the null pointer.
     let end = unsafe { array.as_ptr().add(3) };
-    // SAFETY: as above.
+    // SAFETY: the reason above holds here as well.
     assert!(unsafe { *end }.is_null());
     array.truncate(mark);
     array.push(c"IV").unwrap();
