@@ -209,7 +209,7 @@ impl<'a> Bound<'a> {
     fn serve_with(self, worker: impl Worker) -> Result<Stopped> {
         check_single_threaded()?;
         let must_restore = self.settings.restore_signals;
-        let signals = Signals::take()?;
+        let signals = Signals::take(self.settings.sandbox.is_some())?;
         let result = self.run(worker, &signals);
         if must_restore {
             signals.restore();

@@ -33,12 +33,14 @@ pub(super) struct Signals {
     pub(super) mask: SigSet,
     /// The actions before, for each signal whose action could be replaced.
     actions: [Option<(Signal, SigAction)>; ACTIONS.len()],
+    /// The action of SIGSYS before, if the server notes violations of the sandbox.
+    sys: Option<(Signal, SigAction)>,
 }
 
 impl Signals {
     /// Blocks the signals that the server obeys, and sets the actions of others. If SIGHUP is ignored, as under
-    /// `nohup`, it stays ignored.
-    pub(super) fn take() -> Result<Signals> {
+    /// `nohup`, it stays ignored. A server with a sandbox sets the action of SIGSYS later.
+    pub(super) fn take(has_sandbox: bool) -> Result<Signals> {
         let mut obeyed = SigSet::from(OBEYED);
         if sigaction_get(Signal::HUP).is_ok_and(|action| matches!(action.sa_handler, Disposition::Ignore)) {
             // If SIGHUP were blocked, the kernel would keep it for the descriptor in spite of being ignored.
@@ -50,12 +52,13 @@ impl Signals {
             let old = sigaction_replace(signal, &SigAction::new(disposition));
             old.ok().map(|action| (signal, action))
         });
-        Ok(Signals { obeyed, mask, actions })
+        let sys = if has_sandbox { sigaction_get(Signal::SYS).ok() } else { None };
+        Ok(Signals { obeyed, mask, actions, sys: sys.map(|action| (Signal::SYS, action)) })
     }
 
     /// Restores the mask and the actions from before.
     pub(super) fn restore(self) {
-        for (signal, action) in self.actions.into_iter().flatten() {
+        for (signal, action) in self.actions.into_iter().flatten().chain(self.sys) {
             let _ = sigaction(signal, &action);
         }
         sigprocmask(MaskHow::Set, &self.mask);

@@ -14,7 +14,7 @@ use mpserv::program::{Args, Argument};
 use mpserv::seccomp::{Check, Rule, allow_only};
 use mpserv::server::Server;
 use mpserv::server::proxy_protocol::{Parser, ProxyError};
-use mpserv::signal::Signal;
+use mpserv::signal::{Disposition, MaskHow, SigAction, SigSet, Signal, raise, sigaction, sigaction_get, sigprocmask};
 use mpserv::user::{getgrnam, getgrouplist, getpwnam};
 use mpserv::wordexp::{WordError, wordexp};
 
@@ -32,6 +32,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_letter_above_127_is_named,
     a_header_that_was_refused_stays_refused,
     group_1_exists,
+    serving_in_the_sandbox_leaves_the_action_of_sigsys,
     no_name_ends_the_process,
     a_group_of_another_namespace_has_no_id,
     a_filter_holds_for_every_thread,
@@ -200,6 +201,17 @@ fn a_filter_holds_for_every_thread() {
         other.join().unwrap();
     });
     assert_eq!(reap(&mut child).term_signal(), Some(Signal::SYS));
+}
+
+/// Checks that the handler by which the sandbox notes violations goes when the server has stopped.
+fn serving_in_the_sandbox_leaves_the_action_of_sigsys() {
+    sigaction(Signal::SYS, &SigAction::new(Disposition::Ignore)).unwrap();
+    // The server finds the signal pending, and stops at once.
+    sigprocmask(MaskHow::Block, &SigSet::from([Signal::TERM]));
+    raise(Signal::TERM).unwrap();
+    Server::new().listen("127.0.0.1:0").sandbox(&[]).serve(|_| ()).unwrap();
+    let action = sigaction_get(Signal::SYS).unwrap().sa_handler;
+    assert!(matches!(action, Disposition::Ignore), "{action:?}");
 }
 
 /// Checks group 1. kill(-1, 0) would ask about every process except this one and the first.
