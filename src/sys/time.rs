@@ -17,6 +17,8 @@ use core::time::Duration;
 use crate::ffi;
 use crate::ffi::sys::time::{ITIMER_REAL, itimerval, timeval};
 use crate::ffi::time as c;
+use crate::sys::conv::ret;
+use crate::sys::errno::Result;
 use crate::sys::flags::open_set;
 use crate::sys::threads::has_other_threads;
 
@@ -134,12 +136,15 @@ pub struct Itimer {
 ///
 /// Async-signal-safe: yes.
 ///
+/// # Errors
+/// None for these times; what the C library reports.
+///
 /// # References
 /// setitimer(2), POSIX.1-2017
-pub fn setitimer(timer: Itimer) -> Itimer {
+pub fn setitimer(timer: Itimer) -> Result<Itimer> {
     let c_of = |timer: Itimer| itimerval { it_interval: timeval_of(timer.interval), it_value: timeval_of(timer.value) };
     let (new, mut old) = (c_of(timer), c_of(Itimer::default()));
-    // SAFETY: both pointers are to structs of ours. The times are in range, so the call does not fail.
-    unsafe { ffi::sys::time::setitimer(ITIMER_REAL, &raw const new, &raw mut old) };
-    Itimer { value: duration_of_timeval(old.it_value), interval: duration_of_timeval(old.it_interval) }
+    // SAFETY: both pointers are to structs of ours.
+    ret(unsafe { ffi::sys::time::setitimer(ITIMER_REAL, &raw const new, &raw mut old) })?;
+    Ok(Itimer { value: duration_of_timeval(old.it_value), interval: duration_of_timeval(old.it_interval) })
 }

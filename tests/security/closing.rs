@@ -27,6 +27,7 @@ pub(crate) const TESTS: &[Test] = tests![
     on_an_older_kernel_a_refused_client_holds_up_nobody,
     on_an_older_kernel_a_client_that_waits_does_not_hold_up_the_stop,
     a_program_that_leaves_a_connection_that_lingers_holds_up_nobody,
+    a_timer_that_cannot_be_put_back_does_not_end_the_server,
 ];
 
 /// `SCM_RIGHTS` with one descriptor.
@@ -205,4 +206,17 @@ fn a_program_that_leaves_a_connection_that_lingers_holds_up_nobody() {
     server.wait_events("status", 1);
     server.stop();
     drop(clients);
+}
+
+/// Checks a server that cannot cancel the timer of a close, once or ever. Its signal goes on coming.
+fn a_timer_that_cannot_be_put_back_does_not_end_the_server() {
+    let folder = TempDir::new();
+    for when in ["2", "2+", "1"] {
+        let fault = format!("setitimer:error=EINVAL:when={when}");
+        let server = faulty(&fault, &folder.join(when), &["127.0.0.1:0", "cat"]);
+        for _ in 0..3 {
+            assert_eq!(echo(&mut server.connect(), b"served"), b"served", "{fault}");
+        }
+        server.stop();
+    }
 }

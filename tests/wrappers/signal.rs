@@ -134,14 +134,14 @@ pub(crate) fn a_timer_returns_the_one_before_and_sends_its_signal() {
     sigaction(Signal::ALRM, &SigAction::new(Disposition::Flag(&DUE))).unwrap();
     let hour = Duration::from_secs(3600);
     assert_eq!(alarm(3600), 0);
-    let before = setitimer(Itimer { value: hour, interval: hour });
+    let before = setitimer(Itimer { value: hour, interval: hour }).unwrap();
     assert!(!before.value.is_zero() && before.value <= hour && before.interval.is_zero(), "{before:?}");
-    let before = setitimer(Itimer { value: Duration::from_millis(1), interval: Duration::from_millis(1) });
+    let before = setitimer(Itimer { value: Duration::from_millis(1), interval: Duration::from_millis(1) }).unwrap();
     assert_eq!(before.interval, hour);
     // The second signal shows that it comes again.
     for _ in 0..2 {
         wait_until("the signal comes", || DUE.take());
     }
-    setitimer(Itimer::default());
-    assert_eq!(setitimer(Itimer::default()), Itimer::default());
+    setitimer(Itimer::default()).unwrap();
+    assert_eq!(setitimer(Itimer::default()), Ok(Itimer::default()));
 }

@@ -44,8 +44,10 @@ fn in_time(mask: &SigSet, may_wait: bool, close: impl FnOnce()) {
     };
     let timer = setitimer(Itimer { value: CLOSE_WITHIN, interval: CLOSE_WITHIN });
     close();
-    setitimer(timer);
-    let _ = sigaction(Signal::ALRM, &action);
+    // If the timer could not be put back, its signal would end the server but for the handler.
+    if timer.is_err() || timer.and_then(setitimer).or_else(|_| setitimer(Itimer::default())).is_ok() {
+        let _ = sigaction(Signal::ALRM, &action);
+    }
 }
 
 /// The flag that the signal raises. Nothing reads the flag: the interruption is enough.

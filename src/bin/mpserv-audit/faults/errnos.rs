@@ -47,7 +47,7 @@ pub fn errors_of(call: &str) -> Option<&'static Errors> {
 }
 
 /// The errnos of each call, by strace's name for the call.
-pub const ERRORS: [Errors; 107] = [
+pub const ERRORS: [Errors; 108] = [
     of(
         "accept",
         "accept",
@@ -190,6 +190,7 @@ pub const ERRORS: [Errors; 107] = [
     of("set_robust_list", "get_robust_list", "EFAULT EINVAL EPERM ESRCH"),
     of("setgid", "setgid", "EINVAL EPERM"),
     of("setgroups", "getgroups", "EFAULT EINVAL ENOMEM EPERM"),
+    of("setitimer", "getitimer", "EFAULT EINVAL"),
     of("setpgid", "setpgid", "EACCES EINVAL EPERM ESRCH"),
     of("setresgid", "setresuid", "EAGAIN EINVAL EPERM"),
     of("setresuid", "setresuid", "EAGAIN EINVAL EPERM"),
