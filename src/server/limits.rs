@@ -54,7 +54,7 @@ pub const CLOSE_WITHIN: Duration = Duration::from_millis(1);
 pub const RETRY_EVERY: Duration = Duration::from_millis(100);
 /// The shortest time between two lines about the same kind of trouble.
 pub const THROTTLE_PERIOD: Duration = Duration::from_secs(1);
-/// The number of children from which on SIGCHLD no longer makes the parent look for every child that has ended.
+/// With this number of children or more, the parent does not check every child on SIGCHLD.
 pub const MANY_CHILDREN: u32 = 512;
 /// The number of youngest children that the parent checks on SIGCHLD if there are many, and reaps if they have ended.
 pub const YOUNGEST: usize = 16;
@@ -66,7 +66,7 @@ pub const LOG_PATIENCE: Duration = Duration::from_secs(1);
 /// The time between two checks whether a log daemon can be reached.
 pub const SYSLOG_LOOK: Duration = Duration::from_secs(60);
 
-/// The number of clients that are accepted before signals and timers are looked at.
+/// The number of clients that the parent accepts before it checks signals and timers.
 pub const ACCEPTS_IN_A_ROW: u32 = 32;
 /// The number of connections in a row that may be gone before they are accepted. After that, the parent pauses.
 pub const ABORTS_IN_A_ROW: u32 = 64;

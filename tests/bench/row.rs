@@ -29,7 +29,7 @@ impl Unit {
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Wanted {
     AtLeast(f64),
-    /// At least so much, with respect to the interval. The condition is for two servers that make the same calls.
+    /// At least this number, with respect to the interval. The condition is for two servers that make the same calls.
     AtLeastWithin(f64),
     AtMost(f64),
     /// There is no condition: the value is only shown.

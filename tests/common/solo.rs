@@ -73,7 +73,7 @@ const AT_ONCE: usize = 8;
 const LIMIT: Duration = Duration::from_secs(400);
 /// The longest time of an ignored test.
 const IGNORED_LIMIT: Duration = Duration::from_secs(3600);
-/// The time of a test from which on the time is printed.
+/// The shortest time of a test that is printed.
 const SLOW: Duration = Duration::from_secs(5);
 /// The time between two looks at the running tests.
 const POLL: Duration = Duration::from_millis(2);

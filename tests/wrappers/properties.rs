@@ -206,7 +206,8 @@ pub(crate) fn no_time_is_too_long_or_becomes_none() {
     assert_eq!(ppoll(&mut [], Some(Duration::from_nanos(1)), None), Ok(0));
 }
 
-/// The seconds from which on the kernel may take a limit for none. The number is above the ticks in its longest time.
+/// The kernel may treat a time of this number of seconds as no limit. The number is above the number of ticks in the
+/// kernel's longest time.
 const LONGEST: u64 = 1 << 50;
 /// The most by which the kernel rounds up: a hundredth of a second and a microsecond.
 const TICK: Duration = Duration::from_micros(10_001);

@@ -27,7 +27,7 @@ impl Progress {
         Progress { total, terminal: io::stderr().is_terminal(), begun: Mutex::new(0), width }
     }
 
-    /// Counts and shows a piece of work that begins. The last one is N of N.
+    /// Counts and shows a piece of work that begins. The last piece is N of N.
     pub fn begins(&self, what: &str) {
         let (Ok(mut begun), total) = (self.begun.lock(), self.total) else {
             return;

@@ -81,7 +81,7 @@ Exit status: 0 all went well, 1 a connection failed, 100 usage, 111 system.
 /// The exchange on a connection.
 #[derive(Clone, Copy)]
 pub(crate) enum Talk {
-    /// So many bytes, different each time, which the server must send back unchanged.
+    /// This number of bytes, different each time, which the server must send back unchanged.
     Pattern(u64),
     /// A text and its answer.
     Text { send: &'static [u8], expect: &'static [u8] },

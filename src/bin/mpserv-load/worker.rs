@@ -20,7 +20,7 @@ pub(crate) struct Schedule {
     pub(crate) worker: u32,
     /// The time at which the first connection is due.
     pub(crate) start: Duration,
-    /// The time from which on no connection begins.
+    /// The time after which no connection begins.
     pub(crate) end: Option<Duration>,
 }
 

@@ -21,13 +21,13 @@ pub const ITIMER_REAL: c_int = 0;
 
 /// `struct itimerval { struct timeval it_interval; struct timeval it_value; }`
 ///
-/// The time until a timer is due, and the time between later ones. setitimer(2), POSIX.1-2017.
+/// The time until a timer is due, and the time between later signals. setitimer(2), POSIX.1-2017.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct itimerval {
-    /// The time between later ones, or 0.
+    /// The time between later signals, or 0.
     pub it_interval: timeval,
-    /// The time until the next one, or 0 for none.
+    /// The time until the next signal, or 0 for none.
     pub it_value: timeval,
 }
 

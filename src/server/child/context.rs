@@ -63,10 +63,10 @@ impl ChildContext<'_, '_> {
             let confined = self.admission.scoreboard.confine(self.slot, fd);
             confined.map_err(|errno| self.set_up_failed("mmap", errno))?;
         }
-        // SAFETY: each kind of child uses at most the listeners from here on, and only if it is preforked. The child
-        // drops nothing of the server, because it ends by `_exit()`, or becomes a program.
+        // SAFETY: from here on, a preforked child uses only the listeners, and another child uses none of these
+        // descriptors. A child drops nothing of the server, because the child ends by `_exit()`, or becomes a program.
         unsafe { self.descriptors.close_in_child(is_preforked) };
-        // SAFETY: a child neither uses nor drops the connection to the service manager, as above.
+        // SAFETY: a child neither uses nor drops the connection to the service manager.
         unsafe { self.manager.close_in_child() };
         Ok(())
     }

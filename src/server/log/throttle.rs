@@ -62,7 +62,7 @@ pub(crate) struct LogThrottle([HeldBack; Throttled::ALL.len()]);
 /// Events of one kind that were held back.
 #[derive(Clone, Copy, Default)]
 struct HeldBack {
-    /// The time from which on the next event may be logged.
+    /// The earliest time at which the next event may be logged.
     opens: Option<Duration>,
     /// The number of events that were held back.
     count: u64,

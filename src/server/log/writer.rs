@@ -158,7 +158,7 @@ impl Log {
         if lost > 0 && self.write(Level::Warning, "lost", |line| line.number("lines", lost)) {
             self.lost.set(0);
         }
-        // While no line can be written, later ones are not tried.
+        // While no line can be written, no later line is tried.
         if self.lost.get() > 0 || !self.write(level, name, fill) {
             self.lost.set(self.lost.get() + 1);
         }

@@ -16,7 +16,7 @@ use crate::sys::net::{SocketFlags, accept4};
 use crate::sys::poll::{PollEvents, PollFd, poll};
 
 impl<W: Worker> Parent<'_, '_, W> {
-    /// Accepts clients until none waits, the parent is blocked, or other events must be looked at.
+    /// Accepts clients until none waits, the parent is blocked, or other events need attention.
     pub(super) fn accept_burst(&mut self) {
         for _ in 0..ACCEPTS_IN_A_ROW {
             if self.is_full() && self.state.reap_at.is_some() {

@@ -44,7 +44,7 @@ impl Groups {
         self.groups.is_empty()
     }
 
-    /// Returns the time at which the groups must be looked at, if there are any.
+    /// Returns the time at which the parent must check the groups, if there are any.
     pub(super) fn look_at(&self) -> Option<Duration> {
         (!self.is_empty()).then_some(self.look_at)
     }

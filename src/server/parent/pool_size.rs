@@ -48,7 +48,7 @@ impl Pool {
         self.size.min.saturating_sub(running)
     }
 
-    /// Returns the time from which on a child may be made.
+    /// Returns the earliest time at which a child may be made.
     pub(super) const fn opens_at(&self) -> Duration {
         self.closed_until
     }
@@ -84,7 +84,7 @@ impl Pool {
         self.closed_until = self.closed_until.max(now + time);
     }
 
-    /// Returns the time from which on a child may be made again, if none may be made now.
+    /// Returns the earliest time at which a child may be made again, if none may be made now.
     pub(super) fn closed_until(&self, now: Duration) -> Option<Duration> {
         (now < self.closed_until).then_some(self.closed_until)
     }

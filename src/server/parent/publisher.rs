@@ -31,7 +31,7 @@ pub(super) struct Publisher {
 #[derive(Clone, Copy)]
 struct Shown {
     number: u32,
-    /// The time from which on the number may change.
+    /// The earliest time at which the number may change.
     next: Duration,
 }
 

@@ -82,7 +82,7 @@ pub(super) struct LoopState {
     pub(super) of_rules: RuleCounts,
     /// The number of times that the rules were read again.
     pub(super) generation: u32,
-    /// The time at which connections without a PROXY header are looked at.
+    /// The time at which the parent checks the connections without a PROXY header.
     pub(super) headers_at: Duration,
     /// The numbers of connections that the parent has accepted and refused. Preforked children count the connections
     /// that they accept.

@@ -37,7 +37,7 @@ pub(super) enum Timer {
     KillAgain,
     /// Connections without a PROXY header hold the children for which other connections wait.
     Headers,
-    /// Process groups that have outlived their child are looked at.
+    /// The parent checks process groups that have outlived their child.
     Groups,
     /// The time for children to end by themselves is over.
     Grace,

@@ -18,7 +18,7 @@ type Outcome = Result<Grade, Trouble>;
 
 /// The number of clients that leave at the same time.
 const MANY: usize = 5;
-/// The number of calls from which on a program counts as one that never stops making calls.
+/// A program with this number of calls or more counts as a program that never stops making calls.
 const ENDLESS: usize = 1000;
 /// The shortest time for which the tool watches a program that should not be busy.
 const WATCHED: Duration = Duration::from_secs(1);

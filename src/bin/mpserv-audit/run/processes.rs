@@ -64,7 +64,7 @@ impl Status {
     pub fn is_still(&self) -> bool {
         match self.state {
             b'S' => self.pending == 0,
-            // The parent hears of the end only after strace has.
+            // The parent learns of the end only after strace.
             b'Z' => self.tracer == 0,
             _ => false,
         }

@@ -26,8 +26,8 @@ const LISTEN_INTERVAL: Duration = Duration::from_millis(200);
 /// because a process gets little of the processor on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PROCESSOR_PATIENCE: Duration = Duration::from_secs(2);
-/// The size of a trace, in bytes, from which on a program under faults is taken to make calls without end. Without a
-/// fault, traces are far smaller.
+/// A program under faults whose trace has this number of bytes counts as a program that makes calls without end.
+/// Without a fault, traces are far smaller.
 const TRACE_LIMIT: u64 = 512 << 10;
 
 /// The state of the processes.

@@ -7,7 +7,7 @@ use super::node::{Lane, Node};
 /// The number of nodes that stay at the start of a long lane, which is cut short in the middle.
 const LANE_START: usize = 34;
 const LANE_END: usize = 16;
-/// The number of equal calls in sequence from which on they become one node.
+/// A sequence of this number of equal calls or more becomes one node.
 const RUN: usize = 3;
 
 /// Puts each node below the node before it and below its cause. Returns the number of rows.
