@@ -18,7 +18,7 @@ pub(super) struct Group {
     pub(super) end: End,
 }
 
-/// Progress of a group towards its end. Each time is the time of the signal.
+/// The progress of a group towards its end. Each time is the time of the signal.
 #[derive(Clone, Copy)]
 pub(super) enum End {
     NotTold,

@@ -78,7 +78,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Ends a process that has made this one its tracer (`PTRACE_TRACEME`). The process has stopped, and only its
+    /// Ends a process that has made this process its tracer (`PTRACE_TRACEME`). The process has stopped, and only its
     /// tracer can make it go on, so no signal but SIGKILL would end it.
     fn end_traced(&mut self, pid: Pid) {
         self.log.traced(pid);

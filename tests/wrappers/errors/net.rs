@@ -18,7 +18,7 @@ use super::{
 
 const ANY_PORT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
 const LOCALHOST_V6: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 0, 0, 0);
-/// An address of a network for documentation, which does not exist.
+/// An address of a network for documentation. No machine has the address.
 const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 9);
 
 pub(super) const CASES: &[Case] = &[

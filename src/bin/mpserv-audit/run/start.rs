@@ -143,7 +143,8 @@ fn files(request: &Request<'_>, directory: &Path) -> Result<(File, File), Troubl
     files.map_err(|error| Trouble::of(directory.display(), error))
 }
 
-/// Starts a command under the filter, if there can be one. `holds` tells whether its beginning is held.
+/// Starts a command, under the filter if the machine allows a filter. `holds` tells whether the command's beginning is
+/// held.
 fn start_held(
     request: &Request<'_>,
     directory: &Path,
