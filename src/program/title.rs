@@ -60,8 +60,8 @@ impl Title {
         if length == 0 || has_other_threads() {
             return;
         }
-        // SAFETY: this process may write so many bytes there. Since the memory was claimed, nothing else refers to it,
-        // and no other thread reads it now.
+        // SAFETY: this process may write this many bytes there. Since the memory was claimed, nothing else refers to
+        // it, and no other thread reads it now.
         unsafe { core::ptr::copy_nonoverlapping(title.as_ptr(), self.start, length) };
         let rest = self.start.wrapping_add(length);
         // SAFETY: the reason above holds here as well. The bytes of the last title are within that memory.

@@ -21,7 +21,7 @@ Exit status: 0 every row holds, 1 one does not or was not measured, 100 wrong us
 /// The options of the command line.
 pub enum Task {
     Measure(Options),
-    /// Serve this port by a handler of the library, with so many children. The bench starts itself in this way.
+    /// Serve this port by a handler of the library, with this many children. The bench starts itself in this way.
     Serve(u16, u32),
     Help,
 }

@@ -50,7 +50,7 @@ impl Rates {
         Ok(ratios.median().ok_or("no round")?)
     }
 
-    /// Measures all subjects in so many rounds. After a failure a subject is left out.
+    /// Measures all subjects in this many rounds. After a failure a subject is left out.
     pub fn measure(&mut self, subjects: &[&Subject], rounds: usize, options: &Options) {
         let mut shuffle = Shuffle::new();
         let mut order: Vec<_> =

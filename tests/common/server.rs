@@ -143,7 +143,7 @@ impl Served {
         Served::start_ports(command, 1)
     }
 
-    /// Starts a command and waits until it has printed so many ports and its first lines.
+    /// Starts a command and waits until it has printed this many ports and its first lines.
     #[track_caller]
     pub fn start_ports(command: &mut Command, count: usize) -> Served {
         let running = Running::start(command, Output::Pipe);
@@ -202,7 +202,7 @@ impl Served {
         self.log().into_iter().filter(|line| line.event == event).collect()
     }
 
-    /// Waits until there are at least so many lines of an event.
+    /// Waits until there are at least this many lines of an event.
     #[track_caller]
     pub fn wait_events(&self, event: &str, count: usize) -> Vec<Line> {
         wait_for(&format!("{count} lines {event}"), || Some(self.events(event)).filter(|lines| lines.len() >= count))

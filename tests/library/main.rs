@@ -90,7 +90,7 @@ impl Serving {
         connect(self.port)
     }
 
-    /// Waits until so many children have ended, stops the server, and returns how they ended.
+    /// Waits until this many children have ended, stops the server, and returns how they ended.
     fn stop_after(self, ends: usize) -> Vec<String> {
         let ended = self.end_lines(ends).into_iter();
         ended.map(|line| line.fields.get("exit").or(line.fields.get("signal")).cloned().unwrap()).collect()

@@ -171,7 +171,8 @@ fn a_group_of_another_namespace_has_no_id() {
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 
-/// Checks that the filter holds in other threads. Without it they could do what the first thread must not.
+/// Checks that the filter holds in other threads. Otherwise these threads could do things that the filter forbids to
+/// the first thread.
 fn a_filter_holds_for_every_thread() {
     static NOTE: AtomicU64 = AtomicU64::new(0);
     let mut child = spawn(|| {

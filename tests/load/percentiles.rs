@@ -73,7 +73,7 @@ fn a_percentile_is_the_time_that_so_many_did_not_exceed() {
         times.sort_unstable();
         assert_eq!((found.count, found.max), (length as u64, times[length - 1]));
         assert_eq!(found.mean, times.iter().sum::<u64>() / length as u64);
-        // The closure returns the least rank with so many thousandths of all times at or below it.
+        // The closure returns the least rank with this many thousandths of all times at or below it.
         let rank = |permille: usize| (1..=length).find(|rank| rank * 1000 >= length * permille).unwrap();
         is_of_rank(found.p50, &times, rank(500));
         is_of_rank(found.p99, &times, rank(990));

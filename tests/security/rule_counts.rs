@@ -28,7 +28,7 @@ fn many_rules(limit: usize) -> String {
     rules
 }
 
-/// Returns the processor time that refused clients cost a server with so many children.
+/// Returns the processor time that refused clients cost a server with this many children.
 fn cost_of_refusals(children: usize) -> Duration {
     const REFUSED: usize = 20;
     let folder = TempDir::new();

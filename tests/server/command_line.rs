@@ -56,7 +56,7 @@ fn number(text: &[u8], most: u128) -> bool {
     digits && (1..=most).contains(&std::str::from_utf8(text).unwrap().parse::<u128>().unwrap())
 }
 
-/// Whether the text is a time of at least so many milliseconds.
+/// Whether the text is a time of at least this many milliseconds.
 fn seconds(text: &[u8], least: u128) -> bool {
     let (whole, decimals) = match text.iter().position(|&byte| byte == b'.') {
         Some(at) => (&text[..at], &text[at + 1..]),

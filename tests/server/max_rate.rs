@@ -1,4 +1,4 @@
-//! Tests `--max-rate`: the server accepts at most so many connections in a period.
+//! Tests `--max-rate`: the server accepts at most this many connections in a period.
 
 use std::time::{Duration, Instant};
 

@@ -286,7 +286,7 @@ fn a_pool_whose_children_cannot_accept_is_no_busy_loop() {
         let server = Served::start_ports(&mut traced(&options, &trace, arguments), ports);
         std::thread::sleep(Duration::from_secs(1));
         let calls = fs::read_to_string(&trace).unwrap().matches(&format!("{call}(")).count();
-        // Each of two children may try so many connections in a row, and then ten a second.
+        // Each of two children may try this many connections in a row, and then ten a second.
         assert!(calls < 200, "{errno}: {calls} calls of {call} in a second");
         let told = if errno == "EINVAL" { "leave" } else { "fail" };
         assert!(server.wait_events(told, 1).len() < 10, "{errno} is logged once a second");

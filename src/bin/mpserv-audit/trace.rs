@@ -256,7 +256,7 @@ impl Trace {
         Ok(Trace { bytes, starts, spans })
     }
 
-    /// Forgets all events except so many at the beginning.
+    /// Forgets all events except this many at the beginning.
     pub fn truncate(&mut self, events: usize) {
         if let Some(end) = self.starts.get(events) {
             self.bytes.truncate(*end as usize);

@@ -57,7 +57,7 @@ const NUMBERS: usize = SPANS_AT + SPANS * histogram::NUMBERS;
 pub(crate) struct AllStats(SharedNumbers);
 
 impl AllStats {
-    /// Returns stats for so many processes.
+    /// Returns stats for this many processes.
     pub(crate) fn new(processes: usize) -> mpserv::errno::Result<AllStats> {
         let count = processes.checked_mul(NUMBERS).and_then(|count| count.checked_add(1));
         Ok(AllStats(SharedNumbers::new(count.ok_or(Errno::NOMEM)?)?))

@@ -19,7 +19,7 @@ pub(crate) struct ErrorTexts {
 const TEXT_WORDS: usize = 1 + HANDLER_ERROR_MAX / size_of::<u64>();
 
 impl ErrorTexts {
-    /// Maps memory for the texts of so many children. The system provides a page only when a child writes to it.
+    /// Maps memory for the texts of this many children. The system provides a page only when a child writes to it.
     pub(crate) fn new(children: u32) -> Result<ErrorTexts> {
         let count = (children as usize).checked_mul(TEXT_WORDS).ok_or(Errno::NOMEM)?;
         Ok(ErrorTexts { words: SharedNumbers::new(count)? })

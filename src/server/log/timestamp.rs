@@ -20,7 +20,7 @@ const fn days_of_year(year: u64) -> u64 {
     if is_leap(year) { 366 } else { 365 }
 }
 
-/// Returns the year, month and day that is so many days after the first of January 1970.
+/// Returns the year, month and day that is this many days after the first of January 1970.
 fn date(mut days: u64) -> (u64, usize, u64) {
     let mut year = FIRST_YEAR;
     while days >= days_of_year(year) {

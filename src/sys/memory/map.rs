@@ -16,7 +16,7 @@ pub(super) fn map(size: usize, sharing: c_int) -> Result<NonNull<u8>> {
     mapped(start)
 }
 
-/// Calls [`map`] for so many `T`, and checks that the memory is aligned for a `T`.
+/// Calls [`map`] for this many `T`, and checks that the memory is aligned for a `T`.
 pub(super) fn map_for<T>(count: usize, sharing: c_int) -> Result<NonNull<T>> {
     const { assert!(align_of::<T>() <= 4096, "a page is aligned to 4096 bytes") };
     let size = count.checked_mul(size_of::<T>()).ok_or(Errno::NOMEM)?;

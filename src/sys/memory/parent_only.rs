@@ -11,7 +11,7 @@ use crate::sys::errno::Result;
 use crate::sys::memory::map::{map_for, unmap};
 use crate::sys::memory::vec::MapVec;
 
-/// `madvise(…, MADV_DONTFORK)`: keeps a mapping with room for so many `T` from processes that are forked from now on.
+/// `madvise(…, MADV_DONTFORK)`: keeps a mapping with room for this many `T` from processes that are forked from now on.
 /// If the kernel refuses, children have the mapping.
 ///
 /// # Safety

@@ -26,8 +26,8 @@ pub struct SharedWords {
 }
 
 impl SharedWords {
-    /// `memfd_create()`, `ftruncate()`, `fcntl(F_ADD_SEALS)` and `mmap(…, MAP_SHARED, …)`: makes so many numbers, each
-    /// of them 0. `/proc` shows the name with the descriptor.
+    /// `memfd_create()`, `ftruncate()`, `fcntl(F_ADD_SEALS)` and `mmap(…, MAP_SHARED, …)`: makes this many numbers,
+    /// each of them 0. `/proc` shows the name with the descriptor.
     ///
     /// Async-signal-safe: yes.
     ///

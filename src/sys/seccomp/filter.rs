@@ -231,7 +231,7 @@ pub(super) const fn statement(operation: c_uint, value: u32) -> sock_filter {
     sock_filter { code: code(operation | BPF_K), jt: 0, jf: 0, k: value }
 }
 
-/// Returns the jump over so many instructions.
+/// Returns the jump over this many instructions.
 fn jump(over: usize) -> sock_filter {
     statement(BPF_JMP | BPF_JA, field(over))
 }

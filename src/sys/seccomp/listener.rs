@@ -31,7 +31,7 @@ impl AsFd for Listener {
 }
 
 impl Listener {
-    /// `poll()`: waits up to so many milliseconds for a notice. Returns whether there is a notice.
+    /// `poll()`: waits up to this many milliseconds for a notice. Returns whether there is a notice.
     ///
     /// Async-signal-safe: yes.
     ///

@@ -35,7 +35,7 @@ enum What {
     Earlier(usize, String),
     /// The text that each side prints, or none if a side prints elsewhere.
     Printed([Option<String>; 2]),
-    /// Only this side has the process, which makes so many calls.
+    /// Only this side has the process, which makes this many calls.
     Process(usize, Place, usize),
 }
 

@@ -143,8 +143,8 @@ fn files(request: &Request<'_>, directory: &Path) -> Result<(File, File), Troubl
     files.map_err(|error| Trouble::of(directory.display(), error))
 }
 
-/// Starts a command, under the filter if the machine allows a filter. `holds` tells whether the command's beginning is
-/// held.
+/// Starts a command. The command gets the filter if the filter is needed and the machine permits it. `holds` tells
+/// whether the command's beginning is held.
 fn start_held(
     request: &Request<'_>,
     directory: &Path,

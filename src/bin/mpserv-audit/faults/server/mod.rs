@@ -25,9 +25,9 @@ use process::TICK;
 /// The most calls in one life. More calls mean a busy loop. The limit has room for an undisturbed life, and for failed
 /// tries to start a program for each client.
 const CALLS_LIMIT: usize = CALLS_OF_A_LIFE + CALLS_OF_A_TRY * TRIES * (SLOTS + 1);
-/// More calls than any mode makes without a fault.
+/// A number of calls that no mode reaches without a fault.
 const CALLS_OF_A_LIFE: usize = 1000;
-/// More calls than the server makes to fork a child that cannot become the program, and to reap it.
+/// A number of calls that the server does not reach when it forks and reaps a child that cannot become the program.
 const CALLS_OF_A_TRY: usize = 40;
 /// The number of the server's tries for one client.
 const TRIES: usize = (CLIENT_KEPT.as_millis() / RETRY_EVERY.as_millis()) as usize;
