@@ -6,8 +6,8 @@
 //!
 //! Each item's docs begin with its C form, in the words of its man page. These forms are a specification, which the
 //! tests check on each machine. The C compiler refuses a form that disagrees with its headers, and rustc refuses an
-//! item that disagrees with its form. Facts that compilers cannot check are compared. They are every constant, size and
-//! offset, macros over all statuses of a child, and the place of each function in the C library.
+//! item that disagrees with its form. Facts that compilers cannot check are compared. These facts are every constant,
+//! size and offset, macros over all statuses of a child, and the place of each function in the C library.
 //!
 //! # Example
 //! ```

@@ -1,5 +1,5 @@
-//! Tests each exercise. The original must fail with the idea in its message. A mended program must pass, and another
-//! change must not.
+//! Tests each exercise. The original must fail with the idea in its message. A mended program must pass. A program with
+//! another change must fail.
 
 use std::fs;
 

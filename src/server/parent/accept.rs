@@ -117,8 +117,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         admission.decide(rule.map(|(_, rule)| rule), others, of_rule).map(|()| index)
     }
 
-    /// Whether a child may have ended that was not reaped. Does not ask waitpid(), which takes longer the more children
-    /// there are.
+    /// Whether an ended child may be left to reap. Does not ask waitpid(), which takes longer the more children there
+    /// are.
     fn may_have_ended(&self) -> bool {
         let mut signals = [PollFd::new(self.descriptors.signals.as_fd(), PollEvents::IN)];
         self.state.reap_at.is_some() || poll(&mut signals, Some(Duration::ZERO)) != Ok(0)
