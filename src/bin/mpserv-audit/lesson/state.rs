@@ -121,6 +121,14 @@ impl Kernel {
     }
 }
 
+/// Returns the names of signals. A set of all signals that can be blocked has no list.
+pub fn list(signals: &BTreeSet<String>) -> String {
+    if signals.len() == apply::BLOCKABLE {
+        return "all signals".to_owned();
+    }
+    signals.iter().cloned().collect::<Vec<_>>().join(", ")
+}
+
 /// Returns the changes by one step, in words that begin with the process.
 pub fn changes(before: &Kernel, after: &Kernel, name: impl Fn(usize) -> String) -> Vec<String> {
     let mut found = Vec::new();
@@ -136,18 +144,17 @@ pub fn changes(before: &Kernel, after: &Kernel, name: impl Fn(usize) -> String) 
         if new.life != Life::Alive || old.life != Life::Alive {
             continue;
         }
-        let list = |signals: Vec<&String>| signals.into_iter().cloned().collect::<Vec<_>>().join(", ");
-        let pending: Vec<_> = new.pending.difference(&old.pending).collect();
+        let pending: BTreeSet<_> = new.pending.difference(&old.pending).cloned().collect();
         if !pending.is_empty() {
-            found.push(format!("{} pending for {who}", list(pending)));
+            found.push(format!("{} pending for {who}", list(&pending)));
         }
-        let blocked: Vec<_> = new.blocked.difference(&old.blocked).collect();
+        let blocked: BTreeSet<_> = new.blocked.difference(&old.blocked).cloned().collect();
         if !blocked.is_empty() {
-            found.push(format!("{} blocked in {who}", list(blocked)));
+            found.push(format!("{} blocked in {who}", list(&blocked)));
         }
-        let unblocked: Vec<_> = old.blocked.difference(&new.blocked).collect();
+        let unblocked: BTreeSet<_> = old.blocked.difference(&new.blocked).cloned().collect();
         if !unblocked.is_empty() {
-            found.push(format!("{} unblocked in {who}", list(unblocked)));
+            found.push(format!("{} unblocked in {who}", list(&unblocked)));
         }
         match (old.alarm, new.alarm) {
             (before, Some(seconds)) if before != Some(seconds) => found.push(format!("alarm in {seconds} s for {who}")),

@@ -137,17 +137,16 @@ fn cell(column: &str, text: &str) -> String {
 }
 
 fn signals(process: &state::Process) -> String {
-    let list = |set: &std::collections::BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
     let mut parts = Vec::new();
     for (signal, action) in &process.actions {
         let does = if *action == state::Action::Ignore { "ignored" } else { "handler" };
         parts.push(format!("{signal}: {does}"));
     }
     if !process.blocked.is_empty() {
-        parts.push(format!("blocked: {}", list(&process.blocked)));
+        parts.push(format!("blocked: {}", state::list(&process.blocked)));
     }
     if !process.pending.is_empty() {
-        parts.push(format!("pending: {}", list(&process.pending)));
+        parts.push(format!("pending: {}", state::list(&process.pending)));
     }
     if let Some(seconds) = process.alarm {
         parts.push(format!("alarm in {seconds} s"));

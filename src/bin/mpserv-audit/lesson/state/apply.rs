@@ -214,8 +214,7 @@ impl Kernel {
     }
 
     fn set_mask(&mut self, process: usize, mut mask: BTreeSet<String>) {
-        mask.remove("SIGKILL");
-        mask.remove("SIGSTOP");
+        mask.retain(|signal| !NEVER_BLOCKED.contains(&signal.as_str()));
         self.processes[process].blocked = mask;
     }
 
@@ -301,6 +300,10 @@ const ALL: [&str; 31] = [
     "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
     "PWR", "SYS",
 ];
+/// The signals that no process can block.
+const NEVER_BLOCKED: [&str; 2] = ["SIGKILL", "SIGSTOP"];
+/// The number of signals that a process can block.
+pub(super) const BLOCKABLE: usize = ALL.len() - NEVER_BLOCKED.len();
 
 /// Returns a set of signals: `[CHLD USR1]`, or `~[KILL STOP]`.
 fn signals(text: &[u8]) -> BTreeSet<String> {
@@ -312,4 +315,16 @@ fn signals(text: &[u8]) -> BTreeSet<String> {
         return ALL.iter().filter(|name| !listed.contains(name)).map(full).collect();
     }
     listed.iter().map(full).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::list;
+    use super::signals;
+
+    #[test]
+    fn a_set_of_all_signals_has_no_list() {
+        assert_eq!(list(&signals(b"~[KILL STOP]")), "all signals");
+        assert_eq!(list(&signals(b"[CHLD USR1]")), "SIGCHLD, SIGUSR1");
+    }
 }
