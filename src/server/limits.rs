@@ -101,7 +101,7 @@ pub const PATH_MAX: usize = 4096;
 
 /// The buffer of a built-in service, once a client has sent more than [`SERVICE_BUFFER_FIRST`] at once.
 pub const SERVICE_BUFFER: usize = 65_536;
-/// The buffer of a built-in service before that. The buffer is on the stack, so no memory need be mapped for most
+/// The first buffer of a built-in service. The buffer is on the stack, so no memory need be mapped for most
 /// clients, which send little.
 pub const SERVICE_BUFFER_FIRST: usize = 256;
 /// The stack of a new process until it becomes a program.

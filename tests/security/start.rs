@@ -27,7 +27,7 @@ fn descriptors_of_a_program(command: &mut Command) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Leaves descriptor 77 of the test open in a command. A program of the server must not get it.
+/// Leaves descriptor 77 of the test open in a command. A program of the server must not get this descriptor.
 fn with_foreign_descriptor(command: &mut Command) -> &mut Command {
     let file = fs::File::open("/etc/passwd").unwrap();
     let leave = move || {
