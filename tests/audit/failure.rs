@@ -50,7 +50,7 @@ fn a_line_that_is_not_straces_is_shown_and_counts() {
     );
     let output = with_strace(&folder, &TRUE);
     assert_eq!(output.status.code(), DIFFERENT, "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("unreadable line: what is this, once, first in root"));
+    assert!(text(&output.stdout).contains("unreadable line: what is this, once, first in the first process"));
 }
 
 /// Returns a command that does not end by itself, and that no other process on this machine runs.

@@ -114,18 +114,24 @@ fn plain_files_of_strace_are_compared_or_refused_by_name() {
         let path = folder.join(name);
         let mut command = Command::new("strace");
         // Without -s, strace could cut off the path of the folder.
-        command.current_dir(&folder.0).args(["-ff", "-o"]).arg(&path).args(options).arg("./child_ends_last");
+        command.current_dir(&folder.0).arg("-o").arg(&path).args(options).arg("./child_ends_last");
         command.stdin(Stdio::null());
         assert!(finish(&mut command).status.success());
         path.to_str().unwrap().to_owned()
     };
-    let whole = trace("whole", &["-v", "-s", "65535"]);
+    let whole = trace("whole", &["-ff", "-v", "-s", "65535"]);
     assert_same(&["--a", &whole, "--b", &program, "--stdout", "pipe"]);
-    let short = trace("short", &[]);
+    let short = trace("short", &["-ff"]);
     assert_trouble(&run(&["--a", &short, "--b", &program]), "normalization environment");
     assert_trouble(&run(&["--a", &short, "--b", &program]), "strace -ff -v -s 65535 -o FILE");
-    let timed = trace("timed", &["-v", "-s", "65535", "-T"]);
+    let timed = trace("timed", &["-ff", "-v", "-s", "65535", "-T"]);
     assert_trouble(&run(&["--a", &timed, "--b", &program]), "strace -T");
+    // A user may name one file of several, or have one file for all processes.
+    let one = files(&folder.0, "whole").remove(0).display().to_string();
+    assert_trouble(&run(&["--a", &one, "--b", &program]), &format!("one file of a trace; name them all: {whole}"));
+    assert_trouble(&run(&["--a", &format!("{whole}.*"), "--b", &program]), "one file of a trace; name them all");
+    let together = trace("together", &["-f"]);
+    assert_trouble(&run(&["--a", &together, "--b", &program]), "a trace in one file, but each process needs its own");
     // Remove the trace of one of the two processes.
     fs::remove_file(&files(&folder.0, "whole")[0]).unwrap();
     assert_trouble(&run(&["--a", &whole, "--b", &program, "--stdout", "pipe"]), "is missing");

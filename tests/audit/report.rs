@@ -37,7 +37,7 @@ fn traces_are_shown_side_by_side_as_wide_as_asked() {
     for width in [60, 100, 200] {
         let output = finish(audit(&arguments).env("COLUMNS", width.to_string()));
         let out = text(&output.stdout);
-        let traces = out.lines().skip_while(|line| !line.starts_with("A: root"));
+        let traces = out.lines().skip_while(|line| !line.starts_with("A: first process"));
         assert!(traces.clone().count() >= 3);
         assert!(traces.into_iter().all(|line| line.chars().count() <= width), "{out}");
         assert!(out.lines().any(|line| line.contains("exit_group(0)") && line.contains("exit_group(1)")));
@@ -78,8 +78,8 @@ fn traces_are_shown_on_request_only() {
         let has = |sign: &str| out.lines().any(|line| line.starts_with(sign));
         (
             has("exit_group(0)"),
-            has("A: root"),
-            out.contains("  exit_group: status 0 / 1, once, first in root (run, pipe) at call "),
+            has("A: first process"),
+            out.contains("  exit_group: status 0 / 1, once, first in the first process (run, pipe) at call "),
         )
     };
     assert_eq!(shows(&[]), (false, false, true));

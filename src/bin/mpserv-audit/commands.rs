@@ -94,9 +94,12 @@ enum Side {
 impl Side {
     fn of(option: &str, text: &str) -> Result<Self, Trouble> {
         let words = words(option, text)?;
-        match words.as_slice() {
-            [one] => Ok(kept::Place::find(one).map_or(Side::Words(words), Side::Kept)),
-            _ => Ok(Side::Words(words)),
+        if let ([_], Some(place)) = (words.as_slice(), kept::Place::find(&words[0])) {
+            return Ok(Side::Kept(place));
+        }
+        match kept::Place::refusal(&words[0]) {
+            Some(reason) => Err(Trouble::new(format!("{option} '{text}': {reason}"))),
+            None => Ok(Side::Words(words)),
         }
     }
 }

@@ -2,7 +2,8 @@
 //! 65535 -o FILE` does.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::lexer::{Kind, Lexer};
@@ -16,6 +17,9 @@ use crate::trouble::Trouble;
 
 /// The hint that shows the command for a trace that can be compared.
 const MAKE: &str = "make the trace with: strace -ff -v -s 65535 -o FILE COMMAND";
+
+/// Number of bytes at the beginning of a file that tell whether it is a trace.
+const BEGIN: u64 = 64;
 
 /// The files of one run, by process id.
 #[derive(Clone, Debug)]
@@ -44,6 +48,23 @@ impl Place {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let named = in_folder(folder).into_iter().find(|kept| kept.prefix.file_name() == path.file_name());
         named.map(Place::Files)
+    }
+
+    /// Returns why a word cannot name traces, if it names a file that strace wrote.
+    pub fn refusal(word: &str) -> Option<Trouble> {
+        let path = Path::new(word);
+        let mut begin = Vec::new();
+        if path.is_file() {
+            File::open(path).ok()?.take(BEGIN).read_to_end(&mut begin).ok()?;
+        }
+        if !begins_with_call(&begin) {
+            return None;
+        }
+        let extension = path.extension().and_then(|id| id.to_str()?.parse::<u32>().ok());
+        Some(Trouble::new(match extension {
+            Some(_) => format!("one file of a trace; name them all: {}", path.with_extension("").display()),
+            None => format!("a trace in one file, but each process needs its own; {MAKE}"),
+        }))
     }
 
     /// Returns the kinds of standard output of the traces. A trace that does not tell its kind fits any kind.
@@ -80,6 +101,14 @@ impl Place {
             }
         }
     }
+}
+
+/// Whether a line of strace begins here, perhaps behind the process id of `strace -f`.
+fn begins_with_call(text: &[u8]) -> bool {
+    let id = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let line = text[id..].trim_ascii_start();
+    let name = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    name > 0 && line.get(name) == Some(&b'(')
 }
 
 /// Returns the traces in a folder, by name.

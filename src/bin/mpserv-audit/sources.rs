@@ -189,7 +189,7 @@ impl Sources {
             None if !known.is_empty() && known.iter().all(|location| location.function == START) => {
                 Some("(outside main: the C library's own, such as what exit writes)".to_owned())
             }
-            None => Some(format!("({name} has no debugging information)")),
+            None => Some(format!("(compile {name} with -g)")),
         }
     }
 

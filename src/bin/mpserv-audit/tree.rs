@@ -23,7 +23,7 @@ impl Place {
         self.steps.is_empty()
     }
 
-    /// Returns the name for a page, whose reader need not know the word root.
+    /// Returns the name for a heading, whose reader need not know the word root.
     pub fn title(&self) -> String {
         if self.is_root() { "first process".to_owned() } else { self.to_string() }
     }

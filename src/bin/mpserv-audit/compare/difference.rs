@@ -35,6 +35,8 @@ enum What {
     Earlier(usize, String),
     /// The text that each side prints, or none if a side prints elsewhere.
     Printed([Option<String>; 2]),
+    /// A call beside the text, such as the first one of stdio: what differs, or the call that only this side makes.
+    Printing(Option<usize>, String),
     /// Only this side has the process, which makes this many calls.
     Process(usize, Place, usize),
 }
@@ -48,8 +50,11 @@ impl Difference {
             What::Earlier(side, call) => format!("{call} earlier in {} than in {}", sides[*side], sides[1 - *side]),
             What::Printed([Some(a), Some(b)]) => format!("printed: {a} / {b}"),
             What::Printed([Some(text), None]) => format!("printed: {text} only in {}", sides[0]),
-            What::Printed([None, Some(text)]) => format!("printed: {text} only in {}", sides[1]),
-            What::Printed([None, None]) => "printed: the first time elsewhere".to_owned(),
+            What::Printed([None, text]) => {
+                format!("printed: {} only in {}", text.as_deref().unwrap_or_default(), sides[1])
+            }
+            What::Printing(None, text) => format!("printing: {text}"),
+            What::Printing(Some(side), call) => format!("printing: {call} only in {}", sides[*side]),
             What::Process(side, place, calls) => {
                 format!("{place} only in {}, {}", sides[*side], count(*calls, "call", "calls"))
             }
@@ -70,7 +75,7 @@ impl Difference {
     /// says more.
     pub fn add(&mut self, other: &Difference) {
         self.count += other.count;
-        if let (What::Printed([None, None]), What::Printed(_)) = (&self.what, &other.what) {
+        if let (What::Printing(..), What::Printed(_)) = (&self.what, &other.what) {
             self.what = other.what.clone();
         }
     }
@@ -140,7 +145,12 @@ impl Compared<'_> {
             // The text is shown as it was printed, because a reader looks for that text, not for the normalized one.
             let events = [row.a(), row.b()];
             let printed = |side: usize| describe::printed(self.traces[side]?.text(events[side]?));
-            let what = What::Printed([printed(0), printed(1)]);
+            let what = match ([printed(0), printed(1)], row.kind) {
+                ([None, None], Kind::OnlyA) => What::Printing(Some(0), describe::call(a)),
+                ([None, None], Kind::OnlyB) => What::Printing(Some(1), describe::call(b)),
+                ([None, None], _) => What::Printing(None, describe::changed(a, b).what),
+                (texts, _) => What::Printed(texts),
+            };
             return Some(self.difference(Level::Texts, what, "printed".to_owned(), "printed".to_owned(), at));
         }
         if let Some(line) = [a, b].into_iter().find(|line| line.starts_with(UNPARSED)) {

@@ -250,6 +250,11 @@ fn what_is_printed_and_what_follows_from_it_is_put_aside() {
     }
     assert_verdict(&print("one"), &print("two"), Level::Texts, &["printed: \"one\" / \"two\""]);
     assert_verdict(&one, close, Level::Texts, &["printed: \"one\" only in A"]);
+    // Another process has printed before.
+    let asks =
+        |size: u32| format!("newfstatat(1, \"\", {{st_mode=S_IFREG|0600, st_size={size}}}, AT_EMPTY_PATH) = 0\n");
+    let [before, after] = [0, 21].map(|size| asks(size) + &print("one"));
+    assert_verdict(&before, &after, Level::Texts, &["printing: newfstatat: st_size 0 / 21"]);
 }
 
 #[test]

@@ -165,7 +165,7 @@ impl Page<'_> {
         writeln!(
             out,
             "<table class=\"rows\"><caption>{}</caption><thead><tr><th>{a}<th><th>{b}</thead>",
-            escape(&pair.place.to_string())
+            escape(&pair.place.title())
         )?;
         for row in pair.rows.iter().take(ROWS) {
             self.row(out, case, pair, row)?;

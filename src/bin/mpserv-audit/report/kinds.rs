@@ -80,7 +80,7 @@ fn place(difference: &Difference, case: &Case, sources: Option<&Sources>) -> Str
     if lines.iter().any(Option::is_some) {
         return format!("at {}", both(lines));
     }
-    let place = format!("in {} ({}, {})", pair.place, case.drive, case.output.name());
+    let place = format!("in {} ({}, {})", pair.place.phrase(), case.drive, case.output.name());
     match both(numbers) {
         numbers if numbers.is_empty() => place,
         numbers => format!("{place} at call {numbers}"),

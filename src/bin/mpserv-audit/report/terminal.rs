@@ -81,7 +81,7 @@ fn pair_rows(
         } else {
             String::new()
         };
-        format!("{side}: {}{there}{before}", pair.place)
+        format!("{side}: {}{there}{before}", pair.place.title())
     };
     let left = head(sides[0], pair.a, pair.before.0);
     let right = head(sides[1], pair.b, pair.before.1);
