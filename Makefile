@@ -68,6 +68,8 @@ $(if $(call goals,run-server run-client strace-server strace-client),\
 	$(if $(shell [ "$(PORT)" -ge 1 ] 2>/dev/null && [ "$(PORT)" -le 65535 ] && echo yes),,\
 		$(error PORT=$(PORT): choose a number from 1 to 65535)))
 $(if $(call goals,compare lesson),$(if $(NAMED),$(call check,PROGRAM,$(TEXTBOOK))))
+$(if $(call goals,lesson),$(if $(C),$(error C=$(C): a lesson is of this project's program; \
+	for yours: mpserv-audit --lesson mine.html --a ./mine)))
 $(if $(call goals,compare),$(if $(C),$(if $(NAMED),,$(error C=$(C): name its PROGRAM as well))$(call check_c)))
 $(if $(call goals,exercise),$(call check,PROGRAM,$(TEXTBOOK))$(call check_c))
 $(if $(call goals,faults),$(call check,FAULTS,all part))

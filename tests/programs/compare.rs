@@ -122,6 +122,14 @@ pub(crate) fn make_compare_takes_any_path_and_c_plus_plus() {
     }
 }
 
+/// Checks that a user's own source is not left unread: a lesson is of our programs.
+pub(crate) fn make_lesson_refuses_a_users_own_source() {
+    let mut make = Command::new("make");
+    let make = make.current_dir(env!("CARGO_MANIFEST_DIR")).args(["-n", "lesson", "C=mine.c"]).output().unwrap();
+    let error = String::from_utf8(make.stderr).unwrap();
+    assert!(!make.status.success() && error.contains("for yours: mpserv-audit --lesson"), "{error}");
+}
+
 /// Checks that each refusal is one line.
 pub(crate) fn what_is_no_source_of_one_program_is_refused_in_one_line() {
     let folder = TempDir::new();

@@ -77,6 +77,7 @@ fn main() -> ExitCode {
             clients_print_the_same_and_make_the_same_calls,
             a_program_that_does_otherwise_is_found,
             make_compare_takes_any_path_and_c_plus_plus,
+            make_lesson_refuses_a_users_own_source,
             what_is_no_source_of_one_program_is_refused_in_one_line,
             our_addition_is_not_asked_of_a_foreign_program;
         levels:
