@@ -282,12 +282,12 @@ fn commands_of_the_guide_to_the_library() {
 }
 
 fn commands_of_the_guide_to_the_textbook_programs() {
-    run_document("src/docs/textbook.md", 7);
+    run_document("src/docs/textbook.md", 8);
 }
 
 fn commands_of_the_guide_to_the_audit() {
     needs_command("nc");
-    run_document("src/docs/audit.md", 7);
+    run_document("src/docs/audit.md", 11);
 }
 
 fn commands_of_the_benchmarks() {
