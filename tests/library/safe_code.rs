@@ -29,6 +29,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_dollar_in_quotes_is_a_dollar,
     a_process_that_does_not_serve_leaves_the_servers_files,
     a_filter_checks_no_argument_that_calls_lack,
+    a_filter_decides_by_its_checks,
     a_letter_above_127_is_named,
     a_header_that_was_refused_stays_refused,
     group_1_exists,
@@ -123,6 +124,44 @@ fn a_filter_checks_no_argument_that_calls_lack() {
             let rule = Rule { call: libc::SYS_exit_group, checks: &[check] };
             assert_eq!(allow_only(&[rule], &NOTE), Err(Errno::INVAL), "{check:?}");
         }
+    }
+}
+
+/// Each place of a list, and both halves of a long argument, decide.
+fn a_filter_decides_by_its_checks() {
+    static NOTE: AtomicU64 = AtomicU64::new(0);
+    const LONG: u64 = 2 << 32 | 3;
+    let exits: [(&[Check<'_>], u64, bool); 18] = [
+        (&[], 1, true),
+        (&[Check::Is(0, &[])], 1, false),
+        (&[Check::Is(0, &[1])], 1, true),
+        (&[Check::Is(0, &[1])], 2, false),
+        (&[Check::Is(0, &[1, 2, 3])], 1, true),
+        (&[Check::Is(0, &[1, 2, 3])], 3, true),
+        (&[Check::Is(0, &[1, 2, 3])], 4, false),
+        (&[Check::IsNot(0, &[])], 1, true),
+        (&[Check::IsNot(0, &[1])], 1, false),
+        (&[Check::IsNot(0, &[1])], 2, true),
+        (&[Check::IsNot(0, &[1, 2, 3])], 1, false),
+        (&[Check::IsNot(0, &[1, 2, 3])], 3, false),
+        (&[Check::IsNot(0, &[1, 2, 3])], 4, true),
+        (&[Check::IsLong(0, LONG)], LONG, true),
+        (&[Check::IsLong(0, LONG)], LONG + 1, false),
+        (&[Check::IsLong(0, LONG)], 3, false),
+        (&[Check::IsLong(0, LONG), Check::Is(0, &[4, 3]), Check::IsNot(0, &[4])], LONG, true),
+        (&[Check::IsLong(0, LONG), Check::IsNot(0, &[4, 3]), Check::Is(0, &[3])], LONG, false),
+    ];
+    for (checks, status, passes) in exits {
+        let mut child = spawn(|| {
+            no_new_privileges().unwrap();
+            allow_only(&[Rule { call: libc::SYS_exit_group, checks }], &NOTE).unwrap();
+            // SAFETY: the call ends the process.
+            unsafe { libc::syscall(libc::SYS_exit_group, status) };
+        });
+        let end = reap(&mut child);
+        // The kernel keeps 8 bits of a status.
+        let expected = if passes { (Some((status & 0xff) as i32), None) } else { (None, Some(Signal::SYS)) };
+        assert_eq!((end.exit_status(), end.term_signal()), expected, "{checks:?} {status:#x}");
     }
 }
 

@@ -10,7 +10,7 @@ pub use libc::seccomp_data;
 ///
 /// A filter's decisions. seccomp(2), Linux.
 #[doc(inline)]
-pub use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_DATA, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_TRAP};
+pub use libc::{SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_TRAP};
 
 /// `struct seccomp_notif { __u64 id; __u32 pid; __u32 flags; struct seccomp_data data; }`
 ///

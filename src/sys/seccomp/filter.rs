@@ -6,8 +6,7 @@ use core::mem::offset_of;
 use crate::ffi;
 use crate::ffi::linux::audit;
 use crate::ffi::linux::filter::{
-    BPF_A, BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_OR, BPF_RET, BPF_W,
-    sock_filter, sock_fprog,
+    BPF_ABS, BPF_JEQ, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter, sock_fprog,
 };
 use crate::ffi::linux::seccomp as c;
 use crate::ffi::sys::syscall::SYS_seccomp;
@@ -34,9 +33,10 @@ impl Check<'_> {
     /// Returns the number of instructions that a check is made of.
     const fn length(&self) -> usize {
         match self {
-            Check::Is(_, values) => values.len() + 2,
-            Check::IsNot(_, values) => values.len() + 3,
-            Check::IsLong(..) => 6,
+            // To be one of none never holds, and that takes an instruction.
+            Check::Is(_, []) => 2,
+            Check::Is(_, values) | Check::IsNot(_, values) => 1 + values.len(),
+            Check::IsLong(..) => 4,
         }
     }
 }
@@ -55,7 +55,7 @@ impl Rule<'_> {
     /// does not hold.
     fn lengths(&self) -> (usize, usize) {
         let checks = self.checks.iter().map(Check::length).sum::<usize>();
-        (checks + 1, if checks == 0 { 0 } else { 1 + TRAP.len() })
+        (checks + 1, usize::from(checks > 0))
     }
 
     /// Returns the number of instructions that the rule is made of.
@@ -71,16 +71,8 @@ impl Rule<'_> {
     }
 }
 
-/// Ends the process by SIGSYS. The low 16 bits hold the number of the call, which was loaded before. The handler gets
-/// this number as si_errno.
-///
-/// When a filter is loaded, the kernel tries for each number whether the filter always allows that call, and stops at
-/// BPF_OR. So BPF_OR is the first instruction.
-pub(super) const TRAP: [sock_filter; 3] = [
-    statement(BPF_ALU | BPF_OR, c::SECCOMP_RET_TRAP),
-    statement(BPF_ALU | BPF_AND, c::SECCOMP_RET_TRAP | c::SECCOMP_RET_DATA),
-    statement(BPF_RET | BPF_A, 0),
-];
+/// Ends the process by SIGSYS. The number of the call comes to the handler as si_syscall.
+pub(super) const TRAP: sock_filter = statement(BPF_RET, c::SECCOMP_RET_TRAP);
 
 /// Loads the number of the call.
 const LOAD_NUMBER: sock_filter = statement(BPF_LD | BPF_W | BPF_ABS, field(offset_of!(c::seccomp_data, nr)));
@@ -137,10 +129,7 @@ impl<const N: usize> Filter<N> {
     /// Traps every call whose number is above the highest of the rules: for such calls the kernel tries no further
     /// test.
     pub(super) fn push_highest(&mut self, highest: c_long) -> Result<()> {
-        let next = u8::try_from(TRAP.len()).unwrap_or(u8::MAX);
-        let is_above = code(BPF_JMP | BPF_JGT | BPF_K);
-        self.push(&[sock_filter { code: is_above, jt: 0, jf: next, k: number(highest)? }])?;
-        self.push(&TRAP)
+        self.push(&[compare(BPF_JGT, number(highest)?, 0, 1), TRAP])
     }
 
     /// Lets one call through if its checks hold, and traps the call if a check fails. For any other call the next
@@ -157,8 +146,7 @@ impl<const N: usize> Filter<N> {
         }
         self.push(&[statement(BPF_RET, c::SECCOMP_RET_ALLOW)])?;
         if fails > 0 {
-            self.push(&[LOAD_NUMBER])?;
-            self.push(&TRAP)?;
+            self.push(&[TRAP])?;
         }
         Ok(())
     }
@@ -172,25 +160,28 @@ impl<const N: usize> Filter<N> {
         match *check {
             Check::Is(argument, values) => {
                 self.push(&[load_argument(argument, 0)])?;
-                for (index, value) in values.iter().enumerate() {
-                    self.push(&[jump_if_equal(*value, values.len() - index, 0)])?;
+                let Some((last, others)) = values.split_last() else {
+                    return self.push(&[jump_if_equal(0, left, left)]);
+                };
+                for (index, value) in others.iter().enumerate() {
+                    self.push(&[jump_if_equal(*value, others.len() - index, 0)])?;
                 }
-                self.push(&[jump(left)])
+                self.push(&[jump_if_equal(*last, 0, left)])
             }
             Check::IsNot(argument, values) => {
                 self.push(&[load_argument(argument, 0)])?;
                 for (index, value) in values.iter().enumerate() {
-                    self.push(&[jump_if_equal(*value, values.len() - index, 0)])?;
+                    self.push(&[jump_if_equal(*value, values.len() - index - 1 + left, 0)])?;
                 }
-                self.push(&[jump(1), jump(left)])
+                Ok(())
             }
             Check::IsLong(argument, value) => {
                 let is = |half, left| {
                     // The cast keeps the half that was shifted down.
                     let value = (value >> (half as u32 * u32::BITS)) as u32;
-                    [load_argument(argument, half), jump_if_equal(value, 1, 0), jump(left)]
+                    [load_argument(argument, half), jump_if_equal(value, 0, left)]
                 };
-                self.push(&is(0, left + 3))?;
+                self.push(&is(0, left + 2))?;
                 self.push(&is(1, left))
             }
         }
@@ -231,16 +222,16 @@ pub(super) const fn statement(operation: c_uint, value: u32) -> sock_filter {
     sock_filter { code: code(operation | BPF_K), jt: 0, jf: 0, k: value }
 }
 
-/// Returns the jump over this many instructions.
-fn jump(over: usize) -> sock_filter {
-    statement(BPF_JMP | BPF_JA, field(over))
-}
-
 /// Returns the jump over `over` instructions if the loaded value equals `value`, and over `over_else` instructions
 /// otherwise.
 fn jump_if_equal(value: u32, over: usize, over_else: usize) -> sock_filter {
+    compare(BPF_JEQ, value, over, over_else)
+}
+
+/// Returns the jump over `over` instructions if the comparison holds, and over `over_else` instructions otherwise.
+fn compare(comparison: c_uint, value: u32, over: usize, over_else: usize) -> sock_filter {
     let [jt, jf] = [over, over_else].map(|over| u8::try_from(over).unwrap_or(u8::MAX));
-    sock_filter { code: code(BPF_JMP | BPF_JEQ | BPF_K), jt, jf, k: value }
+    sock_filter { code: code(BPF_JMP | comparison | BPF_K), jt, jf, k: value }
 }
 
 /// Converts a code to the type in an instruction. All codes are small.

@@ -29,7 +29,7 @@
 mod filter;
 mod listener;
 
-use core::ffi::{c_int, c_long, c_void};
+use core::ffi::{c_int, c_long, c_uint, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
@@ -108,10 +108,24 @@ pub fn note_violations() -> Result<()> {
     ret(unsafe { ffi::signal::sigaction(Signal::SYS.raw(), &raw const action, ptr::null_mut()) })
 }
 
+/// The part of a `siginfo_t` that SIGSYS fills in. The C library has no name for it.
+#[repr(C)]
+struct SysInfo {
+    si_signo: c_int,
+    si_errno: c_int,
+    si_code: c_int,
+    si_call_addr: *mut c_void,
+    si_syscall: c_int,
+    si_arch: c_uint,
+}
+
+const _: () = assert!(size_of::<SysInfo>() <= size_of::<ffi::signal::siginfo_t>(), "it is a part");
+
 /// Handles SIGSYS: notes the call, and ends the process as if there were no handler.
 extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void) {
-    // SAFETY: the kernel passes a pointer to the signal's information.
-    let info = unsafe { info.read() };
+    // SAFETY: the kernel passes a pointer to the signal's information, which begins with these fields, whichever
+    // signal it is.
+    let info = unsafe { info.cast::<SysInfo>().read() };
     // SAFETY: the place holds null, or a pointer that was made from a `&'static AtomicU64`.
     let note = unsafe { NOTE.load(Ordering::Acquire).as_ref() };
     // Note only a signal from the kernel: a signal from a process has a code of 0 or less.
@@ -121,7 +135,7 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
         unsafe { mman::mprotect(read_only.cast(), size, mman::PROT_READ | mman::PROT_WRITE) };
     }
     if let (Some(note), 1..) = (note, info.si_code) {
-        note.store(u64::from(info.si_errno as u32) + 1, Ordering::Relaxed);
+        note.store(u64::from(info.si_syscall as u32) + 1, Ordering::Relaxed);
     }
     // A second violation, while SIGSYS is blocked because its handler runs, cannot be handled: the kernel ends the
     // process by SIGSYS. `allow_only` lets no process install a further filter, so this call is such a violation.
@@ -203,7 +217,7 @@ fn load_with<'a, const N: usize>(rules: impl Iterator<Item = Rule<'a>> + Clone, 
     filter.push_highest(calls.max().unwrap_or(0))?;
     rules.into_iter().try_for_each(|rule| filter.push_rule(&rule))?;
     last.iter().try_for_each(|rule| filter.push_rule(rule))?;
-    filter.push(&TRAP)?;
+    filter.push(&[TRAP])?;
     // Each thread has its own filter. A thread without the new filter could make any call that the rules forbid.
     let flags = if has_other_threads() { c::SECCOMP_FILTER_FLAG_TSYNC } else { 0 };
     match ret_c_int(c_int::try_from(filter.install(flags)).unwrap_or(-1))? {
