@@ -48,7 +48,7 @@ const IDLE: u32 = 1000;
 // The number of rounds with --quick.
 const QUICK_ROUNDS: usize = 2;
 const QUICK_TIME: Duration = Duration::from_millis(100);
-const QUICK_SOAK: u64 = 1000;
+const QUICK_SOAK: u64 = 2000;
 const QUICK_IDLE: u32 = 100;
 
 impl Options {

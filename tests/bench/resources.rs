@@ -75,12 +75,12 @@ pub fn memory_of(pid: u32) -> Result<f64> {
 /// Returns the private memory of a child whose connection is idle.
 fn of_idle_child(subject: &Subject) -> Result<f64> {
     let server = Server::start(subject)?;
-    // The child of the connection that noticed the server's start must end first.
-    wait_until("the end of the first child", || server.children().is_empty())?;
     let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port))?;
     connection.set_read_timeout(Some(PATIENCE))?;
     connection.write_all(b"hello")?;
     connection.read_exact(&mut [0; b"hello".len()])?;
+    // The child of the connection by which the start was noticed was made before this one, and ends by itself.
+    wait_until("the end of the first child", || server.children().len() == 1)?;
     memory_of(*server.children().first().ok_or("no child")?)
 }
 
