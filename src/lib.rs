@@ -27,7 +27,7 @@
 //! ```
 //!
 //! The wrappers alone, in the classic order. The program forks, reads a message of the child, waits for the child, and
-//! prints how it ended:
+//! checks its exit status:
 //!
 //! ```
 //! use mpserv::fd::{PipeFlags, pipe2, read_all, write_all};
@@ -40,7 +40,7 @@
 //!         _exit(status)
 //!     }
 //!     Fork::Parent(mut child) => {
-//!         // The parent's own copy: without it, the end of the child is the end of the pipe.
+//!         // Close the parent's own copy, so that the pipe ends when the child ends.
 //!         drop(writer);
 //!         let mut buffer = [0; 16];
 //!         assert_eq!(read_all(&reader, &mut buffer)?, b"hello");

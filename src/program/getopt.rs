@@ -132,8 +132,8 @@ impl<'o> Getopt<'o> {
         let option = unsafe { c::optopt };
         match u8::try_from(without_sign(option)) {
             Ok(letter @ 1..) => Name::Letter(letter),
-            // The variable is 0 for an unknown name, and its value for a known one. The C library has already moved on
-            // to the next argument.
+            // The variable is 0 for an unknown name, and the option's value for a known name. The C library has already
+            // moved on to the next argument.
             _ => Name::Long(self.args.get(self.index().saturating_sub(1)).unwrap_or_default()),
         }
     }

@@ -83,7 +83,7 @@ impl<'a> Address<'a> {
         if let Ok(ip) = host.parse::<Ipv4Addr>() {
             return Ok(Address::Inet(SocketAddr::new(IpAddr::V4(ip), port)));
         }
-        // The resolver would take a text of digits and dots for a name, and 10.0.1 for 10.0.0.1.
+        // The resolver would take any text of digits and dots for a name, and would turn 10.0.1 into 10.0.0.1.
         if host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
             return Err(wrong("the host is not an IPv4 address"));
         }

@@ -205,7 +205,7 @@ impl<'a> Bound<'a> {
         self.serve_with(program)
     }
 
-    /// Takes the signals, serves, and restores the signals.
+    /// Takes over the signals, serves, and restores the signals.
     fn serve_with(self, worker: impl Worker) -> Result<Stopped> {
         check_single_threaded()?;
         let must_restore = self.settings.restore_signals;
@@ -260,8 +260,8 @@ fn cannot_inherit(errno: Errno) -> Error {
     Error::new(format_args!("{RESTART_VARIABLE}"), Reason::System(errno), hint)
 }
 
-/// Refuses to serve in a process with other threads. Such a thread is not in a child, and a lock that the thread holds
-/// would be held in the child for ever.
+/// Refuses to serve in a process with other threads. A child has no copy of such a thread, so a lock that the thread
+/// holds would stay locked in the child for ever.
 fn check_single_threaded() -> Result<()> {
     if !has_other_threads() {
         return Ok(());

@@ -24,7 +24,7 @@ use crate::sys::process::{Limit, Resource};
 #[must_use = "a server does nothing until it serves"]
 pub struct Server<'a> {
     addresses: [&'a str; LISTENERS_MAX],
-    /// The number of addresses that were given. There may be more of them than room.
+    /// The number of addresses that were given. It may be greater than the length of `addresses`.
     addresses_given: usize,
     adopted: Listeners,
     adopt_error: Option<Error>,
@@ -53,7 +53,7 @@ impl<'a> Server<'a> {
     /// `unix:@NAME`, in the abstract namespace. With port 0 the kernel chooses a free port. A link-local address names
     /// its interface: `[fe80::1%eth0]:5000`.
     ///
-    /// Skips the addresses of a host that the system does not have, as long as another one is left.
+    /// Skips the addresses of a host that the system does not have, as long as another address is left.
     ///
     /// Replaces the file of a Unix socket if no server listens on the socket any more.
     pub fn listen(mut self, address: &'a str) -> Self {
@@ -275,8 +275,8 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Whether the signal mask and the action of SIGCHLD are restored when the server has stopped (yes). A program that
-    /// ends then sets this to no, so that a late signal does not change the exit status.
+    /// Whether the signal mask and the action of SIGCHLD are restored when the server has stopped (yes). Set this to no
+    /// in a program that ends then: a late signal does not change its exit status.
     pub const fn restore_signals(mut self, on: bool) -> Self {
         self.settings.restore_signals = on;
         self

@@ -43,8 +43,8 @@ impl Descriptors<'_> {
     }
 
     /// Closes the descriptors in a child, except `predecessor`, and except the listeners if the child is preforked. The
-    /// parent has closed `predecessor` already: it tells the predecessor that it is ready, and only then starts its
-    /// first child.
+    /// parent has closed `predecessor` already: the parent starts its first child only after it has told the
+    /// predecessor that this server is ready.
     ///
     /// # Safety
     /// This process is a child, which neither uses nor drops the closed descriptors.

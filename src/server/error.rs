@@ -31,7 +31,7 @@ pub(crate) const fn shortage_hint(errno: Errno) -> &'static str {
 /// The reason of an error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Reason {
-    /// The system refused.
+    /// A system call failed.
     System(Errno),
     /// The host has no address.
     Resolver(GaiError),

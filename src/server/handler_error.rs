@@ -8,8 +8,8 @@ use crate::server::limits::HANDLER_ERROR_MAX;
 
 /// The error of a handler: a text, which the field `error` of the log's `end` line shows.
 ///
-/// The operator `?` converts any type that is an [`Error`] to it: an [`Errno`](crate::errno::Errno), and with std an
-/// `std::io::Error` as well. A `String` and a `Box<dyn Error>` do not implement `Error`, so use
+/// The operator `?` converts any type that implements [`Error`] to a `HandlerError`: an [`Errno`](crate::errno::Errno),
+/// and with std an `std::io::Error` as well. A `String` and a `Box<dyn Error>` do not implement `Error`, so use
 /// `map_err(HandlerError::new)` for them. Text beyond [`HANDLER_ERROR_MAX`] bytes is cut off. The log escapes
 /// characters that cannot stand in a line.
 ///
@@ -45,8 +45,8 @@ impl HandlerError {
     }
 }
 
-/// The error with the text of another one. To allow this conversion for every error, `HandlerError` itself does not
-/// implement `Error`.
+/// Makes an error with the text of another error. To allow this conversion for every error, `HandlerError` itself does
+/// not implement `Error`.
 impl<E: Error> From<E> for HandlerError {
     fn from(error: E) -> HandlerError {
         HandlerError::new(error)

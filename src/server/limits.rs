@@ -58,8 +58,8 @@ pub const THROTTLE_PERIOD: Duration = Duration::from_secs(1);
 pub const MANY_CHILDREN: u32 = 512;
 /// The number of youngest children that the parent checks on SIGCHLD if there are many, and reaps if they have ended.
 pub const YOUNGEST: usize = 16;
-/// The longest time until other ended children are reaped. Until then they hold their slots, unless the parent needs
-/// one.
+/// The longest time until other ended children are reaped. Until then the children hold their slots, unless the parent
+/// needs a slot.
 pub const REAP_WITHIN: Duration = Duration::from_millis(10);
 /// The longest wait for a reader of the log that does not read. After one such wait, later lines are dropped at once.
 pub const LOG_PATIENCE: Duration = Duration::from_secs(1);
@@ -82,7 +82,7 @@ pub const POOL_TICK: Duration = Duration::from_secs(1);
 /// The pause after a preforked child that has crashed before it served a client. The pause doubles with each further
 /// crash.
 pub const CRASH_PAUSE: Duration = Duration::from_millis(100);
-/// The longest such pause.
+/// The longest pause after a crash.
 pub const CRASH_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// The shortest time between two updates of the number of children in the title and at the service manager.
 pub const STATUS_EVERY: Duration = Duration::from_secs(1);

@@ -46,19 +46,19 @@
 //! |---|---|
 //! | `listen` | a socket listens: `address`, `backlog`; if the kernel allows less, the one that was `asked` for, with a `hint` |
 //! | `skip` | an address of a host is left out, because the system does not have it: `address`, `error`, `hint` |
-//! | `start` | the server serves: `pid`, `limit`, a `warning` if it runs as root |
+//! | `start` | the server serves: `pid`, `limit`, a `warning` if the server runs as root |
 //! | `accept` | a child begins to serve: `pid`, `from`, the proxy (`by`), `children` with this one, `limit` |
 //! | `end` | a child has ended: `pid`, `from`, `exit` and its `meaning`, or `signal`, the `error` of a handler, the `seconds` of its life, `children` that are left |
 //! | `refuse` | a client was refused: `from`, `why`, `from_source`, `count` |
 //! | `pause` | the server stops accepting: `why` is a limit, with the `children`, or the call that failed, with its `error` and a `hint`; `count` |
-//! | `resume` | it accepts again: `why` it did not, and the `seconds` |
+//! | `resume` | the server accepts again: `why` it did not, and the `seconds` of the pause |
 //! | `lifetime` | a child has lived for as long as it may: `pid`, `from` |
 //! | `group` | processes that a child has left in its process group have lived for too long: the `group`, `from`, the `signal` that they get |
 //! | `fail` | a program could not be run, or a call failed unexpectedly: `call`, `error`, `hint`, `pid`, `from`, `count` |
 //! | `status` | SIGUSR1 came: `children`, `limit`, `serving`, `accepted`, `refused`, `ended`, `uptime`, `paused`, `stopping` |
-//! | `child` | the same, a line for each child if details are logged: `pid`, `state`, `from`, `served`, `seconds` |
+//! | `child` | SIGUSR1 came, and details are logged. There is a line for each child: `pid`, `state`, `from`, `served`, `seconds` |
 //! | `stop` | the server was told to stop: `signal`, `sender`, `uid`, `children`, `grace` |
-//! | `stopped` | it has stopped: `drained`, `terminated`, `killed`, `accepted`, `seconds` |
+//! | `stopped` | the server has stopped: `drained`, `terminated`, `killed`, `accepted`, `seconds` |
 //! | `abort` | a detail: a connection was gone before it was accepted: `error`, `count` |
 //! | `orphan` | a detail: a process was reaped that was no child of the server: `pid` |
 //! | `reload` | SIGHUP came and changed nothing, and `why` |

@@ -11,7 +11,7 @@ use crate::sys::user::geteuid;
 #[derive(Debug)]
 pub(super) struct OwnFile(OwnedFd);
 
-/// The reason why the file could not be had.
+/// The reason why the file could not be taken.
 pub(super) enum Problem {
     /// A call failed.
     System(Errno),
@@ -50,7 +50,7 @@ impl OwnFile {
             // The process that held the lock may have removed the name between our open and our lock. In that case,
             // begin anew.
             if file.is_at(path) {
-                // This check comes after it is known that the path is a name of the file.
+                // Check the content only once the path is known to be a name of the file.
                 let has_one_name = fstat(&file)?.links() == 1;
                 return if has_one_name { Ok(file) } else { Err(Problem::Unfit("this file has another name, too")) };
             }

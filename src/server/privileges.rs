@@ -57,8 +57,8 @@ impl Identity {
         Ok(Identity { uid, gid, user: known, joins_groups: false, is_of_this_process: false })
     }
 
-    /// Returns the user and the group that this process is. Looks up nothing. The result is for a successor [inside a
-    /// root directory](crate::server::is_successor), in which a name may mean any user.
+    /// Returns the user and the group of this process. Looks up nothing. The result is for a successor [inside a root
+    /// directory](crate::server::is_successor), in which a name may mean any user.
     #[must_use]
     pub fn of_this_process() -> Identity {
         Identity { uid: geteuid(), gid: getegid(), user: None, joins_groups: false, is_of_this_process: true }
@@ -147,8 +147,8 @@ impl Privileges<'_> {
     /// Gives up the rights: changes the root directory, and then the user. A successor is in the new root directory
     /// already.
     pub(super) fn give_up(&self, is_successor: bool) -> Result<()> {
-        // Everything is looked up before the root directory changes. A user who can write to the
-        // new root directory controls its user database, its time zone, and the C library's modules that read both.
+        // Everything is looked up before the root directory changes. A user who can write to the new root directory
+        // controls its user database, its time zone, and the C library's modules that read both.
         let groups = self.identity.map(|identity| identity.groups()).transpose()?;
         if self.chroot.is_some() {
             tzset();

@@ -143,7 +143,7 @@ const fn malformed<T>(why: &'static str) -> Result<T, ProxyError> {
     Err(ProxyError::Malformed(why))
 }
 
-/// The part of a header in which the next byte is.
+/// The part of a header to which the next byte belongs.
 #[derive(Clone, Copy, Debug)]
 enum Part {
     /// The bytes that tell the versions apart, or the line of version 1.
@@ -298,7 +298,7 @@ impl Parser {
         if head + 1 < TLV_HEAD {
             return Ok(Part::Tlvs { head: head + 1, length, value });
         }
-        // This byte still counts among those that are left.
+        // This byte still counts among the bytes that are left.
         if usize::from(length) >= self.left {
             return malformed("an additional field is longer than what is left");
         }

@@ -124,7 +124,7 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    /// Returns the word at fault, or as much of it as is worth showing.
+    /// Returns the wrong word, cut to a length that suits a message.
     #[must_use]
     pub fn word(&self) -> &str {
         self.word.as_str()
@@ -172,7 +172,7 @@ impl Rules {
     /// Reads the rules of a file.
     ///
     /// # Errors
-    /// [`RulesError`].
+    /// Returns a [`RulesError`] if the file cannot be read, or if a line is no rule.
     pub fn read(path: &CStr) -> Result<Rules, RulesError> {
         // Without NONBLOCK, opening a FIFO would wait for a writer.
         let file = open(path, OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK, 0)?;
@@ -192,7 +192,7 @@ impl Rules {
     /// Parses the text of a file.
     ///
     /// # Errors
-    /// [`RulesError`].
+    /// Returns a [`RulesError`] if a line is no rule, or if there is no memory for the rules.
     pub fn parse(text: &[u8]) -> Result<Rules, RulesError> {
         let lines = || text.split(|&byte| byte == b'\n').map(words);
         let count = lines().filter(|words| words.clone().next().is_some()).count();

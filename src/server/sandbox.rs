@@ -17,7 +17,8 @@ use crate::sys::errno::Result;
 use crate::sys::fd::{AsFd, BorrowedFd, STDERR, STDIN, STDOUT};
 use crate::sys::seccomp::{CALLS_MAX, Check, Rule, allow_only_and_note_in};
 
-/// The calls of every child at its end. Usually the clock is read without a system call.
+/// The calls of every child at its end. Reading the clock makes a system call only where the kernel cannot offer it in
+/// shared memory (the vDSO).
 const BASE: [c_long; 3] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime];
 
 /// The further calls of a preforked child whose arguments need no check. The child waits by them, and handles the
@@ -110,7 +111,7 @@ fn enter_in_pool(listeners: &Listeners, calls: &[c_long], note: &'static [Atomic
     let own: [Rule<'_>; OF_POOL] = [
         Rule { call: c::SYS_accept4, checks: &accept },
         Rule { call: c::SYS_write, checks: &log },
-        // A log that is a socket is written by sendto.
+        // If the log is a socket, it is written by sendto().
         Rule { call: c::SYS_sendto, checks: &reach },
         Rule { call: c::SYS_recvfrom, checks: connection_alone(&reach) },
         Rule { call: c::SYS_setsockopt, checks: &set },

@@ -29,11 +29,11 @@ pub(super) const DEFAULT_IN_PROGRAMS: [Signal; 4] = [Signal::HUP, Signal::PIPE, 
 pub(super) struct Signals {
     /// The blocked signals that the server reads from a descriptor.
     pub(super) obeyed: SigSet,
-    /// The signal mask before.
+    /// The signal mask from before the server served.
     pub(super) mask: SigSet,
-    /// The actions before, for each signal whose action could be replaced.
+    /// The earlier action of each signal whose action could be replaced.
     actions: [Option<(Signal, SigAction)>; ACTIONS.len()],
-    /// The action of SIGSYS before, if the server notes violations of the sandbox.
+    /// The earlier action of SIGSYS, if the server notes violations of the sandbox.
     sys: Option<(Signal, SigAction)>,
 }
 

@@ -132,7 +132,7 @@ struct Summary {
     limit: u64,
     /// The number of children that have a client.
     serving: u32,
-    /// The number of children that wait for one.
+    /// The number of children that wait for a client.
     idle: u32,
     accepted: u64,
     refused: u64,

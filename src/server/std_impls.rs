@@ -49,7 +49,8 @@ impl From<Error> for io::Error {
     }
 }
 
-/// Reads and writes through a shared reference, so that a `BufReader` can hold one reference while another one writes.
+/// Reads and writes through a shared reference, so that a `BufReader` can hold one reference while another reference
+/// writes.
 impl io::Read for &Connection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(Connection::read(self, buffer)?)

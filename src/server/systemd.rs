@@ -45,7 +45,7 @@ pub(super) const VARIABLES: [&str; 19] = [
 #[derive(Debug)]
 pub(super) struct Manager {
     socket: Option<OwnedFd>,
-    /// The time between two signs of life.
+    /// The time between two messages to the watchdog, which ends a server that sends none for too long.
     pub(super) watchdog: Option<Duration>,
 }
 

@@ -234,7 +234,8 @@ impl core::error::Error for Errno {}
 
 /// Calls `function` again for as long as a signal interrupts it (`EINTR`).
 ///
-/// No wrapper of this library does this by itself, because programs often rely on a signal to end a blocking call.
+/// No wrapper of this library repeats an interrupted call by itself, because programs often rely on a signal to end a
+/// blocking call.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -35,7 +35,7 @@ macro_rules! flags {
         pub struct $type($int);
 
         impl $type {
-            /// 0, which is no flag.
+            /// The value 0, in which no flag is set.
             pub const NONE: $type = $type(0);
             $(
                 $(#[$doc])*
@@ -86,7 +86,7 @@ macro_rules! flags {
                         rest &= !flag;
                     }
                 }
-                // Print flags without a name here, or the 0 of no flag.
+                // Print the flags without a name here as a number. Print 0 if no flag is set.
                 if rest != 0 || self.0 == 0 { write!(f, "{separator}{rest:#x}") } else { Ok(()) }
             }
         }

@@ -21,7 +21,7 @@ use crate::sys::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::sys::flags::flags;
 
 flags! {
-    /// `O_…`: how a file is opened. [`RDONLY`](OpenFlags::RDONLY) is 0, and so part of every value.
+    /// `O_…`: flags of `open()`. [`RDONLY`](OpenFlags::RDONLY) is 0, and so part of every value.
     OpenFlags(c_int) from c {
         /// `O_RDONLY`: opens for reading.
         #[doc(alias = "O_RDONLY")]
@@ -107,7 +107,7 @@ pub fn fchownat_fd(fd: impl AsFd, uid: uid_t, gid: gid_t) -> Result<()> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `ENOENT`, `EACCES`, `EPERM` in a sticky directory, `EISDIR`, `EROFS`, `EBUSY` when something is mounted on it,
+/// `ENOENT`, `EACCES`, `EPERM` in a sticky directory, `EISDIR`, `EROFS`, `EBUSY` when a file system is mounted there,
 /// `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
 ///
 /// # References

@@ -6,7 +6,7 @@
 //! ```no_run
 //! use mpserv::namespace::{own_network, own_users};
 //!
-//! // As root of users of its own, any process may have a network of its own.
+//! // Any process may become root of a user namespace, and may then make a network.
 //! own_users()?;
 //! own_network()?;
 //! # Ok::<(), mpserv::errno::Errno>(())
@@ -26,8 +26,8 @@ use crate::sys::net::{self, AddressFamily, Protocol, SocketFlags, SocketType};
 use crate::sys::user::{getegid, geteuid};
 
 /// `unshare(CLONE_NEWUSER)`, and maps of the user's and the group's id: makes this process root of a new user
-/// namespace. Namespaces that the process unshares later belong to this one. Outside of the namespace, the process's
-/// user is the same as before.
+/// namespace. Namespaces that the process unshares later belong to this user namespace. Outside of the namespace, the
+/// process's user is the same as before.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -101,9 +101,9 @@ pub fn poll(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<c_int> 
 
 const NANOS_PER_MILLI: u128 = 1_000_000;
 
-/// `ppoll()`: waits as [`poll`] does, with a timeout to the nanosecond. While it waits, exactly the signals of `mask`
-/// are blocked, so a signal that comes just before is not missed. Such a signal is delivered only when no descriptor
-/// has an event.
+/// `ppoll()`: waits as [`poll`] does, with a timeout to the nanosecond. During the wait, exactly the signals of `mask`
+/// are blocked. So a signal that comes just before the wait is not missed. Such a signal is delivered only when no
+/// descriptor has an event.
 ///
 /// Async-signal-safe: yes.
 ///

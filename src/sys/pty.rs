@@ -22,8 +22,8 @@ use crate::sys::fd::{AsFd, OwnedFd, ret_owned_fd};
 /// The longest name of a terminal, with its NUL.
 pub const NAME_MAX: usize = 64;
 
-/// `posix_openpt()`, `grantpt()` and `unlockpt()`: opens the master of a new pseudoterminal. After that its slave can
-/// be opened.
+/// `posix_openpt()`, `grantpt()` and `unlockpt()`: opens the master of a new pseudoterminal. After the call, the slave
+/// can be opened.
 ///
 /// Async-signal-safe: no, because POSIX does not say so of `posix_openpt()` and `grantpt()`.
 ///
@@ -64,7 +64,7 @@ pub fn slave_name(master: impl AsFd, buffer: &mut [u8; NAME_MAX]) -> Result<&CSt
 }
 
 /// `ioctl(TIOCGWINSZ)`: returns the number of a terminal's columns, or `None` when the descriptor is no terminal or
-/// does not know.
+/// does not know the number.
 ///
 /// Async-signal-safe: yes.
 #[must_use]

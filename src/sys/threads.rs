@@ -2,7 +2,7 @@
 
 use crate::ffi;
 
-/// Whether this process has other threads, or had one before and so may still have it. Makes no system call.
+/// Whether this process has, or may have, other threads. A thread that has ended may still count. Makes no system call.
 ///
 /// Async-signal-safe: yes.
 #[must_use]

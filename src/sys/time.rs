@@ -131,20 +131,20 @@ pub struct Itimer {
     pub interval: Duration,
 }
 
-/// `setitimer(ITIMER_REAL, …)`: sends SIGALRM to this process when the timer is due. Returns the rest of an earlier
-/// timer, also of [`alarm`], which it replaces.
+/// `setitimer(ITIMER_REAL, …)`: sends SIGALRM to this process when the timer is due. Returns the rest of the earlier
+/// timer that the call replaces, which [`alarm`] may have set.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// None for these times; what the C library reports.
+/// None for these times. Any error that the C library reports is passed on.
 ///
 /// # References
 /// setitimer(2), POSIX.1-2017
 pub fn setitimer(timer: Itimer) -> Result<Itimer> {
     let c_of = |timer: Itimer| itimerval { it_interval: timeval_of(timer.interval), it_value: timeval_of(timer.value) };
     let (new, mut old) = (c_of(timer), c_of(Itimer::default()));
-    // SAFETY: both pointers are to structs of ours.
+    // SAFETY: both pointers are to local structs.
     ret(unsafe { ffi::sys::time::setitimer(ITIMER_REAL, &raw const new, &raw mut old) })?;
     Ok(Itimer { value: duration_of_timeval(old.it_value), interval: duration_of_timeval(old.it_interval) })
 }

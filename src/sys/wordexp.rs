@@ -46,8 +46,8 @@ pub const LINE_MAX: usize = 4096;
 ///
 /// A variable is `$NAME` or `${NAME}`. Every other expansion is refused, because glibc reads null pointers and frees
 /// foreign memory for some of them: for `$(())`, `${NAME?}`, `${#NAME-}`, `${NAME-$@}`. Any `$` may stand in single
-/// quotes and after a backslash, unless a `~` or a pattern stands before it. After these, glibc reads quotes in another
-/// way.
+/// quotes and after a backslash, unless a `~` or a pattern stands before it. After a `~` or a pattern, glibc reads
+/// quotes in another way.
 ///
 /// Succeeds only where no other thread exists.
 ///

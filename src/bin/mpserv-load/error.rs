@@ -45,7 +45,7 @@ pub(crate) fn at(fault: Fault) -> impl Fn(Errno) -> Failure {
     move |errno| Failure { fault, errno: Some(errno) }
 }
 
-/// The failure of a call that the program cannot do without.
+/// The failure of a call that the program needs.
 pub(crate) struct Error {
     what: &'static str,
     errno: Errno,

@@ -66,11 +66,11 @@ impl Exchange {
         }
     }
 
-    /// Sends one request, reads the answer, and compares it with the expected one. Calls `arrived` when the first bytes
-    /// of the answer are there.
+    /// Sends one request, reads the answer, and compares it with the expected answer. Calls `arrived` when the first
+    /// bytes of the answer have come.
     pub(crate) fn run(&mut self, connection: &OwnedFd, mut arrived: impl FnMut()) -> Result<(), Failure> {
         self.count += 1;
-        // The count tells an answer to this request from an answer to another one.
+        // The count tells an answer to this request from an answer to another request.
         self.pattern[..TAG].copy_from_slice(&self.count.to_le_bytes());
         let whole = |bytes| Stream { bytes, size: bytes.len() as u64, done: 0 };
         let (mut request, mut expected) = match self.talk {
@@ -81,7 +81,7 @@ impl Exchange {
             }
         };
         while !(request.is_done() && expected.is_done()) {
-            // The peer may read on only after this process has read. So neither call waits while the other one has
+            // The peer may read on only after this process has read. So neither call waits while the other call has
             // work.
             if !request.is_done() {
                 match send(connection, request.next(), MsgFlags::NOSIGNAL | MsgFlags::DONTWAIT) {

@@ -26,7 +26,7 @@ fn span_of(nanos: u64) -> usize {
     let Some(shift) = nanos.checked_ilog2().and_then(|bits| bits.checked_sub(PART_BITS)) else {
         return nanos as usize;
     };
-    // The top bits of the time begin with a 1. So they count on from the spans of all shorter times.
+    // The shifted time is at least PARTS, so these indices continue after those of all shorter times.
     (u64::from(shift) * PARTS + (nanos >> shift)) as usize
 }
 

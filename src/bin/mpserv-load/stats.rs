@@ -22,7 +22,7 @@ pub(crate) enum Count {
     Unfinished,
     /// Idle connections that are open.
     Idle,
-    /// Connections that were due while an earlier one still ran.
+    /// Connections that were due while an earlier connection still ran.
     Late,
     /// The time at which the process began its last connection, in nanoseconds. 0 between two connections.
     Begun,

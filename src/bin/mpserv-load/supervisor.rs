@@ -139,7 +139,7 @@ impl<'p> Supervisor<'p> {
         for (_, stats, pid) in self.processes() {
             let begun = stats.get(Count::Begun);
             if begun != 0 && now.saturating_sub(Duration::from_nanos(begun)) > self.plan.timeout {
-                // A signal between two calls has no effect, but the next tick sends another one.
+                // A signal between two calls has no effect, but the next tick sends another signal.
                 let _ = kill(pid, Signal::ALRM);
             }
         }

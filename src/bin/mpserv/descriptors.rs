@@ -37,7 +37,7 @@ pub(crate) fn keep_from_programs() -> Result<()> {
 /// file.
 const STATUS_MAX: usize = 4096;
 
-/// Returns the size of this process's table of descriptors. Every descriptor's number is below it.
+/// Returns the size of this process's table of descriptors. Every descriptor's number is below this size.
 fn table_size() -> Option<c_uint> {
     let status = open(c"/proc/self/status", OpenFlags::RDONLY | OpenFlags::CLOEXEC, 0).ok()?;
     let mut text = [0; STATUS_MAX];

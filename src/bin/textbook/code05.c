@@ -24,7 +24,7 @@ struct Server {
 
 static void Server_Closelistenfd(struct Server *server)
 {
-	close(server->m_listenfd); /* for any number, also 0 */
+	close(server->m_listenfd); /* closes any number, also 0 */
 	server->m_listenfd = 0;
 }
 
@@ -75,7 +75,7 @@ static void Server_drop(struct Server *server)
 {
 	if (server->m_listenfd != 0)
 		close(server->m_listenfd);
-	/* Wrong: after a failed accept this closes -1. */
+	/* Wrong: after a failed accept, this line closes -1. */
 	if (server->m_connfd != 0)
 		close(server->m_connfd);
 }
@@ -84,7 +84,7 @@ int main(int argc, char *argv[])
 {
 	struct Server server = {0, 0};
 
-	/* Wrong: the original has this as a comment. Without it each child stays a zombie while the server lives. */
+	/* Wrong: in the original this call is commented out, so each child stays a zombie while the server lives. */
 	if (argc == 2 && strcmp(argv[1], "ignore") == 0)
 		signal(SIGCHLD, SIG_IGN);
 

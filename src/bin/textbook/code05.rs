@@ -31,7 +31,7 @@ struct Server {
 
 impl Server {
     fn Closelistenfd(&mut self) {
-        // C: close(m_listenfd), for any number, also 0; m_listenfd = 0
+        // C: close(m_listenfd), which closes any number, also 0; m_listenfd = 0
         let _ = self.m_listenfd.take().map(close);
     }
 
@@ -73,7 +73,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         // C: if (m_listenfd != 0) close(m_listenfd)
         let _ = self.m_listenfd.take_if(|fd| fd.c_return() != 0).map(close);
-        // Wrong: after a failed accept this closes -1.
+        // Wrong: after a failed accept, this line closes -1.
         let _ = self.m_connfd.take_if(|fd| fd.c_return() != 0).map(close);
         // C leaves a descriptor 0 open. forget() keeps Rust from closing it.
         forget(self.m_listenfd.take());
@@ -86,7 +86,7 @@ mpserv::main!(main);
 fn main(args: Args) -> c_int {
     let mut server = Server { m_listenfd: None, m_connfd: None };
 
-    // Wrong: the original has this as a comment. Without it each child stays a zombie while the server lives.
+    // Wrong: in the original this call is commented out, so each child stays a zombie while the server lives.
     if args.len() == 2 && args.get(1) == Some(c"ignore") {
         let _ = signal(Signal::CHLD, Disposition::Ignore);
     }

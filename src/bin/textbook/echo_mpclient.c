@@ -70,7 +70,7 @@ int main(int argc, char *argv[])
 	if (pid == 0)
 		write_routine(sock, buf);
 	else
-		read_routine(sock, buf); /* Wrong: this is also called when fork failed. Then nobody sends. */
+		read_routine(sock, buf); /* Wrong: this function is also called when fork failed. Then no process sends. */
 	close(sock);
 	return 0;
 }

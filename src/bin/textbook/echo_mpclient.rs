@@ -74,7 +74,7 @@ fn main(args: Args) -> c_int {
     if pid == 0 {
         write_routine(&sock, &mut buf);
     } else {
-        read_routine(&sock, &mut buf); // Wrong: this is also called when fork failed. Then nobody sends.
+        read_routine(&sock, &mut buf); // Wrong: this function is also called when fork failed. Then no process sends.
     }
     let _ = close(sock);
     0

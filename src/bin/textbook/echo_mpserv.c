@@ -64,7 +64,7 @@ int main(int argc, char *argv[])
 		struct sockaddr_in clnt_adr;
 		socklen_t adr_sz = sizeof(clnt_adr);
 		int clnt_sock = accept(serv_sock, (struct sockaddr *)&clnt_adr, &adr_sz);
-		/* This is right for EINTR, which the handler causes. Wrong: EMFILE makes this a busy loop. */
+		/* To try again is right for EINTR, which the handler causes. Wrong: after EMFILE the loop never waits. */
 		if (clnt_sock == -1)
 			continue;
 		printf("new client connected...\n");

@@ -2,7 +2,7 @@
 //!
 //! From:  the notes on chapter 10 (processes), the first example.
 //! Shows: fork returns twice, 0 in the child and the child's id in the parent. The child gets a copy of the memory.
-//! Next:  zombie, which shows what happens to a child that nobody waits for.
+//! Next:  zombie, which shows a child whose parent does not wait for it.
 #![no_std]
 #![no_main]
 #![allow(non_upper_case_globals, reason = "the global has its name in the published program")]

@@ -5,7 +5,7 @@
  * printf itself. This printf makes the same system calls, with one exception: a handler that interrupted stdio writes
  * its line directly to standard output. The Rust library's printf! does the same.
  *
- * Include it after the other headers: it replaces printf from there on.
+ * Include this header after the others, because it replaces printf in the code after it.
  */
 #ifndef HANDLER_PRINTF_H
 #define HANDLER_PRINTF_H

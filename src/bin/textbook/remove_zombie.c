@@ -15,7 +15,7 @@
 
 static void read_childproc(int sig)
 {
-	int status = 0; /* mended: the original reads it even when waitpid returned 0 or -1 and did not set it */
+	int status = 0; /* mended: the original reads status even when waitpid returned 0 or -1 and did not set it */
 	/* Wrong: signals do not queue. If several children end together, one SIGCHLD may stand for all. One waitpid takes
 	 * one child, so the others can stay zombies. */
 	pid_t pid = waitpid(-1, &status, WNOHANG);

@@ -16,7 +16,7 @@ use mpserv::signal::{Disposition, Handler, SaFlags, SigAction, SigSet, Signal, s
 use mpserv::time::sleep;
 
 fn read_childproc(_sig: Signal) {
-    // mended: the original reads it even when waitpid returned 0 or -1 and did not set it
+    // mended: the original reads status even when waitpid returned 0 or -1 and did not set it
     let mut status = WaitStatus::default();
     // Wrong: signals do not queue. If several children end together, one SIGCHLD may stand for all. One waitpid takes
     // one child, so the others can stay zombies.

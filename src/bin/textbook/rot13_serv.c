@@ -45,7 +45,7 @@ static void child_run(int fd)
 
 	while (1) {
 		char ch;
-		ssize_t result = recv(fd, &ch, 1, 0); /* Wrong: one system call for each byte. */
+		ssize_t result = recv(fd, &ch, 1, 0); /* Wrong: recv makes a system call for each byte. */
 		if (result == 0)
 			break; /* Wrong: a last line without a newline is lost. */
 		if (result == -1) {
@@ -108,6 +108,6 @@ int main(void)
 			child_run(fd);
 			exit(0);
 		}
-		close(fd); /* Wrong: this line is also reached when fork failed. Then nobody serves the client. */
+		close(fd); /* Wrong: this line is also reached when fork failed. Then no process serves the client. */
 	}
 }

@@ -45,7 +45,7 @@ fn child_run(fd: &OwnedFd) {
 
     loop {
         let mut ch = [0];
-        let result = recv(fd, &mut ch, MsgFlags::NONE).c_return(); // Wrong: one system call for each byte.
+        let result = recv(fd, &mut ch, MsgFlags::NONE).c_return(); // Wrong: recv makes a system call for each byte.
         if result == 0 {
             break; // Wrong: a last line without a newline is lost.
         }
@@ -106,6 +106,6 @@ fn main(_: Args) -> c_int {
             child_run(&fd);
             exit(0);
         }
-        let _ = close(fd); // Wrong: this line is also reached when fork failed. Then nobody serves the client.
+        let _ = close(fd); // Wrong: this line is also reached when fork failed. Then no process serves the client.
     }
 }

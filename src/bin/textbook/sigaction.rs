@@ -1,4 +1,4 @@
-//! sigaction: one handled signal, installed with the call that states all that signal leaves to the system.
+//! sigaction: handles one signal. The call sigaction states everything that the call signal leaves to the system.
 //!
 //! From:  the process notes (signal handling with sigaction).
 //! Shows: sigemptyset empties the mask, which has no defined value before. With flags 0 no call is restarted.

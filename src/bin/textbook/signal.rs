@@ -2,7 +2,7 @@
 //!
 //! From:  the process notes (signal handling with signal).
 //! Shows: the kernel calls the handler in this same process. A signal ends a sleep early; the sleep is not resumed.
-//! Next:  sigaction, which states what signal leaves to the system.
+//! Next:  sigaction, which states everything that signal leaves to the system.
 #![no_std]
 #![no_main]
 

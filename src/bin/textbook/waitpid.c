@@ -11,7 +11,7 @@
 
 int main(void)
 {
-	int status = 0; /* mended: the original reads it even when waitpid returned -1 and did not set it */
+	int status = 0; /* mended: the original reads status even when waitpid returned -1 and did not set it */
 
 	pid_t pid = fork();
 	if (pid == 0) {

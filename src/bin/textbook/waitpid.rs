@@ -17,7 +17,7 @@ use mpserv::time::sleep;
 mpserv::main!(main);
 
 fn main(_: Args) -> c_int {
-    // mended: the original reads it even when waitpid returned -1 and did not set it
+    // mended: the original reads status even when waitpid returned -1 and did not set it
     let mut status = WaitStatus::default();
 
     let pid = fork().c_return();

@@ -17,7 +17,7 @@ use crate::sys::memory::{CStrArray, Mark};
 use crate::sys::net::{Credentials, SockAddr};
 use crate::sys::process::variables;
 
-/// The protocols of UCSPI. The variables of each begin with its name.
+/// The protocols of UCSPI. The name of each variable begins with its protocol's name.
 const PROTOCOLS: [&[u8]; 5] = [b"TCP", b"UDP", b"UNIX", b"IPC", b"SSL"];
 /// The suffixes of the variables about a connection. The protocol's name precedes them. If the server itself has such
 /// variables, the variables are about another connection.
@@ -27,7 +27,8 @@ const ABOUT_OTHERS: [&str; 4] = ["PROTO", "SSH_CLIENT", "SSH_CONNECTION", "SSH_T
 /// The variables about the user.
 const ABOUT_USER: [&str; 4] = ["HOME", "USER", "LOGNAME", "SHELL"];
 
-/// Whether a variable of the server's must not reach a program: it is about the server, or about another connection.
+/// Whether a variable of the server must not reach a program, because it is about the server or about another
+/// connection.
 fn is_about_server(name: &[u8]) -> bool {
     let about_connection = PROTOCOLS.iter().filter_map(|protocol| name.strip_prefix(*protocol));
     let mut dropped = ABOUT_OTHERS.iter().chain(&systemd::VARIABLES).chain([&RESTART_VARIABLE]);
@@ -78,7 +79,7 @@ impl Environment {
         &self.variables
     }
 
-    /// Names the client of a connection, in place of an earlier one.
+    /// Sets the variables that name the client of a connection, in place of those of an earlier client.
     pub(super) fn set_client(&mut self, connection: &Connection) -> Result<()> {
         let variables = &mut self.variables;
         variables.truncate(self.own);

@@ -1,7 +1,7 @@
 //! `ErrorTexts`: memory in which a child leaves the text of its handler's error for the parent.
 //!
 //! A child writes only if its handler returns an error, just before it ends. The parent reads after it has reaped the
-//! child, and takes nothing on trust: a child may have written anything.
+//! child. The parent checks what it reads, because a child may have written anything.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +10,7 @@ use crate::server::limits::HANDLER_ERROR_MAX;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::memory::SharedNumbers;
 
-/// The texts, one for each child that there may be.
+/// The texts, with room for one text of each child.
 pub(crate) struct ErrorTexts {
     words: SharedNumbers,
 }

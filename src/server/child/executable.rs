@@ -22,8 +22,7 @@ pub(crate) fn find_executable(name: &CStr) -> Result<[u8; PATH_MAX]> {
     for directory in path.split(|&byte| byte == b':') {
         match check_executable(if directory.is_empty() { b"." } else { directory }, name) {
             Ok(path) => return Ok(path),
-            // A file without permission to run gives the better error, unless a later directory has a file with
-            // permission.
+            // If no directory has a file that may be run, EACCES tells the user more than ENOENT.
             Err(Errno::ACCES) => found = Err(Errno::ACCES),
             Err(_) => {}
         }

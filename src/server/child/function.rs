@@ -17,7 +17,8 @@ use crate::sys::signal::{MaskHow, pthread_sigmask};
 /// A function that serves connections.
 pub(crate) struct Function<H> {
     handler: H,
-    /// Whether it is a built-in service. A service starts no processes, and its exit status says how it ended.
+    /// Whether the function is a built-in service. A service starts no processes, and its exit status says how it
+    /// ended.
     is_service: bool,
 }
 

@@ -16,7 +16,7 @@
 //! | `environment.rs` | the environment of a program |
 //! | `executable.rs` | the file of a program |
 //! | `outcome.rs` | the result of a handler: the exit status, or the error |
-//! | `error_texts.rs` | the way of a handler's error to the parent, which logs it |
+//! | `error_texts.rs` | the memory in which a child leaves its handler's error for the parent, which logs the error |
 
 mod context;
 mod environment;

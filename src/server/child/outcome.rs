@@ -18,21 +18,21 @@ pub trait Outcome {
     fn status(self) -> Result<c_int, HandlerError>;
 }
 
-/// [`EXIT_DONE`].
+/// Ends the child with [`EXIT_DONE`].
 impl Outcome for () {
     fn status(self) -> Result<c_int, HandlerError> {
         Ok(EXIT_DONE)
     }
 }
 
-/// The status itself.
+/// Ends the child with this number as its exit status.
 impl Outcome for c_int {
     fn status(self) -> Result<c_int, HandlerError> {
         Ok(self)
     }
 }
 
-/// The status of the value, or the error. After an error the child ends with
+/// Ends the child with the status of the value. After an error, ends the child with
 /// [`EXIT_FAILED`](crate::server::limits::EXIT_FAILED).
 impl<T: Outcome> Outcome for Result<T, HandlerError> {
     fn status(self) -> Result<c_int, HandlerError> {

@@ -19,7 +19,7 @@ use crate::sys::signal::{Disposition, MaskHow, SigAction, Signal, SignalFlag, si
 use crate::sys::time::{Clock, clock_gettime};
 
 /// The signal by which the parent tells a preforked child that it is no longer needed. With `--orphans keep` the kernel
-/// sends it when the parent is killed.
+/// sends this signal when the parent is killed.
 pub(crate) const RETIRE: Signal = Signal::USR2;
 
 /// Set once [`RETIRE`] has been received.
@@ -81,7 +81,7 @@ fn serve_client<H: FnMut(Connection) -> R, R: Outcome>(
     let result = if is_served {
         Some(handler(connection).status())
     } else {
-        // The log has told already why the client is not served.
+        // The log already says why the client is not served.
         drop(connection);
         None
     };
@@ -109,7 +109,7 @@ fn begin_client(context: &ChildContext<'_, '_>, pid: Pid, connection: &mut Conne
 
 /// Accepts clients in a preforked child.
 struct Acceptor {
-    /// Whether each listener may have a client that waits.
+    /// For each listener, whether a client may wait there.
     ready: [bool; LISTENERS_MAX],
     aborts_in_a_row: u32,
     throttle: LogThrottle,

@@ -69,7 +69,8 @@ impl Program {
     fn run_behind_proxy(&mut self, mut connection: Connection, context: ChildContext<'_, '_>) -> Result<c_int, c_int> {
         context.leave_parents_group()?;
         context.give_up_server_resources(false)?;
-        // The parent sends SIGTERM to a child whose header does not come.
+        // Unblock all signals before the header is read: the parent sends SIGTERM to a child whose header does not
+        // come.
         sigprocmask(MaskHow::Set, &SigSet::empty());
         let proxy = context.identify_client(&mut connection)?;
         let environment = self.environment.set_client(&connection);
@@ -115,7 +116,7 @@ impl Worker for Program {
             }
             Err(SpawnError::Clone(errno)) => Err(NotStarted { connection, call: "clone", errno, is_temporary: true }),
             Err(SpawnError::Exec(errno)) => {
-                // A resource is short, or the file is being replaced.
+                // These errors are temporary: a resource is short, a signal came, or the file is being replaced.
                 let is_temporary = matches!(
                     errno,
                     Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE | Errno::TXTBSY | Errno::INTR

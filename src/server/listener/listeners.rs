@@ -20,7 +20,7 @@ use crate::sys::net::{
 pub(crate) struct Listeners {
     listeners: [Option<Listener>; LISTENERS_MAX],
     length: usize,
-    /// The first addresses of hosts that the system does not have, and the error of each.
+    /// The first addresses that were skipped, because the system does not have them, and the error of each.
     skipped: [Option<(SocketAddr, Errno)>; SKIPPED_MAX],
 }
 
@@ -126,7 +126,7 @@ impl Listeners {
         Ok(())
     }
 
-    /// Makes accept4() wait for a client, or not, in every process that has the listeners.
+    /// Sets whether accept4() waits for a client, in every process that has the listeners.
     pub(crate) fn set_blocking(&self, blocking: bool) -> errno::Result<()> {
         self.iter().try_for_each(|listener| if blocking { set_blocking(listener) } else { set_nonblocking(listener) })
     }
@@ -187,8 +187,8 @@ impl Listeners {
         self.iter().any(|listener| matches!(listener.address(), Ok(SockAddr::Inet(own)) if own.port() == port))
     }
 
-    /// Listens on each address of a host once. Skips an address that the system does not have, if there is another one.
-    /// For example, /etc/hosts often names `::1` where IPv6 is off.
+    /// Listens on each address of a host once. Skips an address that the system does not have, if the host has another
+    /// address. For example, /etc/hosts often names `::1` where IPv6 is off.
     fn bind_each(
         &mut self,
         text: &str,

@@ -76,7 +76,7 @@ pub(super) fn prepare(family: AddressFamily, settings: &SocketSettings) -> errno
     Ok(fd)
 }
 
-/// Keeps the clients of a Unix socket from passing descriptors. Connections have the option from their listener.
+/// Keeps the clients of a Unix socket from passing descriptors. Connections inherit the option from their listener.
 ///
 /// A descriptor that was not received is closed by the process that closes the connection. The close can take as long
 /// as the client wants, for example with `SO_LINGER`. So the parent would hang when it refuses such a client.
@@ -99,7 +99,7 @@ pub(super) fn start(fd: &OwnedFd, settings: &SocketSettings) -> errno::Result<()
     listen(fd, c_int::try_from(settings.backlog).unwrap_or(c_int::MAX))
 }
 
-/// Listens on an address of TCP.
+/// Listens on a TCP address.
 pub(super) fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSettings) -> errno::Result<Listener> {
     let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let fd = prepare(family, settings)?;

@@ -24,7 +24,7 @@ const LOCK_MODE: c_uint = 0o600;
 
 /// Listens at a path. `text` is the address as the user gave it.
 ///
-/// A lock beside the path lets servers that begin at the same path do so one after another. Without the lock, a server
+/// A lock beside the path makes servers that begin to listen at the same path take turns. Without the lock, a server
 /// could take another server's socket for stale, and remove it, before the other server listens.
 pub(super) fn bind_unix(path: &str, text: &str, settings: &SocketSettings) -> Result<Listener> {
     let mut buffer = [0; UNIX_PATH_MAX + LOCK_SUFFIX.len()];

@@ -59,7 +59,7 @@ impl ChildEnd {
 pub(crate) struct ServerStatus {
     pub(crate) children: u32,
     pub(crate) limit: u32,
-    /// The preforked children that have a client.
+    /// The number of preforked children that have a client.
     pub(crate) serving: Option<u32>,
     pub(crate) accepted: u64,
     pub(crate) refused: u64,
@@ -69,7 +69,7 @@ pub(crate) struct ServerStatus {
     pub(crate) is_stopping: bool,
 }
 
-/// The start and the end of the server.
+/// Events of the server's start and end.
 impl Log {
     /// Logs that a socket listens. `asked` is the backlog that was asked for, if the kernel allows less.
     pub(crate) fn listen(&self, address: impl Display, backlog: u32, asked: Option<u32>) {
@@ -166,7 +166,7 @@ impl Log {
     }
 }
 
-/// Connections and children.
+/// Events of connections and children.
 impl Log {
     /// Logs that a child serves a client. `pid` is called only if the line is logged: a child needs a system call to
     /// know its own pid.
@@ -291,7 +291,7 @@ impl Log {
     }
 }
 
-/// Limits and trouble.
+/// Events of limits and trouble.
 impl Log {
     pub(crate) fn limit_reached(&self, why: &str, children: u32, count: u64) {
         self.event(Level::Notice, "pause", |line| {
@@ -353,7 +353,7 @@ impl Log {
     }
 }
 
-/// Reload and handover.
+/// Events of reload and handover.
 impl Log {
     /// Logs that SIGHUP came, and that there was nothing to do.
     pub(crate) fn reload_ignored(&self, why: &str) {

@@ -12,7 +12,7 @@ pub(super) struct Line {
     json: bool,
 }
 
-/// The most bytes of a line's end.
+/// The highest number of bytes after the last field of a line.
 const LINE_END: usize = 2;
 
 impl Line {

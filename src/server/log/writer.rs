@@ -89,7 +89,7 @@ pub(super) enum Level {
     Connection,
     /// An event of the server itself.
     Notice,
-    /// Trouble.
+    /// Trouble that needs the operator's attention.
     Warning,
 }
 

@@ -51,7 +51,8 @@ pub(super) struct Child {
 /// The index that stands for no slot.
 const NONE: u32 = u32::MAX;
 
-/// The children of one stage, in the order in which they came to the stage. So the time of the first child is up first.
+/// The children of one stage, in the order in which they came to the stage. So the first child is the first to reach a
+/// deadline.
 #[derive(Clone, Copy)]
 struct List {
     first: u32,
@@ -150,7 +151,7 @@ impl Children {
         Some(child)
     }
 
-    /// Returns the children at a stage, the one that has been there for the longest time first.
+    /// Returns the children at a stage, first the child that has been there for the longest time.
     pub(super) fn at(&self, stage: Stage) -> impl Iterator<Item = Child> + use<'_> {
         core::iter::successors(self.first(stage), |child| self.next(child))
     }

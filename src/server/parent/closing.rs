@@ -18,7 +18,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         in_time(&self.mask, may_wait, || drop(connection));
     }
 
-    /// Sends a client that is not served its message, and closes the connection, which no child has.
+    /// Sends the message to a client that is not served, and closes the connection, which no child has.
     pub(super) fn reject(&self, connection: Connection, message: &str) {
         in_time(&self.mask, is_local(&connection), || {
             connection.reject(message);
@@ -44,7 +44,8 @@ fn in_time(mask: &SigSet, may_wait: bool, close: impl FnOnce()) {
     };
     let timer = setitimer(Itimer { value: CLOSE_WITHIN, interval: CLOSE_WITHIN });
     close();
-    // If the timer could not be put back, its signal would end the server but for the handler.
+    // If the timer cannot be reset, keep the handler, because the timer's signal would end a server without the
+    // handler.
     if timer.is_err() || timer.and_then(setitimer).or_else(|_| setitimer(Itimer::default())).is_ok() {
         let _ = sigaction(Signal::ALRM, &action);
     }

@@ -21,8 +21,8 @@ impl<W: Worker> Parent<'_, '_, W> {
             return;
         }
         let group = Group { id: child.pid, peer: *peer, started, end: End::NotTold };
-        // Only the first group makes the parent look at once. After that, all groups are looked at once a period,
-        // because a look takes longer the more groups there are.
+        // The first group is checked immediately. From then on, all groups are checked once in each period, because a
+        // check takes longer the more groups there are.
         if self.state.groups.is_empty() {
             self.state.groups.look_at = self.state.now;
         }

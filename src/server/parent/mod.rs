@@ -12,7 +12,7 @@
 //! | `timers.rs` | everything that happens at a certain time |
 //! | `pool.rs`, `pool_size.rs` | preforked children: makes and retires them; computes their number |
 //! | `reload.rs`, `successor.rs` | SIGHUP: the rules are read again; SIGUSR2: a successor is started and takes over |
-//! | `stop.rs` | SIGTERM and its like: from the signal to the last child |
+//! | `stop.rs` | SIGTERM, SIGINT and SIGQUIT: from the signal to the last child |
 //! | `closing.rs` | closes connections without waiting |
 //! | `headers.rs` | connections whose PROXY header does not come |
 //! | `publisher.rs`, `status.rs` | reports of the server's state to the service manager, `ps` and the log |

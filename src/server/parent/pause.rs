@@ -125,12 +125,13 @@ impl<W: Worker> Parent<'_, '_, W> {
         shortage.retry_at = None;
         let is_late = now - shortage.since >= CLIENT_KEPT;
         match shortage.client.take() {
-            // Only a try tells whether the shortage is over, even if no client has come meanwhile.
+            // Call accept4() even if no client has come meanwhile, because only a try tells whether the shortage is
+            // over.
             None => self.state.ready = [true; LISTENERS_MAX],
             // There is a slot, because no client was accepted since.
             Some(client) if !is_late => self.start(client),
             Some(client) => {
-                // The next client begins a wait of its own.
+                // The wait of the next client begins anew.
                 self.state.shortage = None;
                 self.refuse(&client.peer(), "no process could be started", client.from_source());
                 self.reject(client, BUSY_MESSAGE);

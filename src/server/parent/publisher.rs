@@ -64,7 +64,7 @@ impl Publisher {
         self.manager.stopping();
     }
 
-    /// Tells the service manager of the successor, and from then on tells it nothing.
+    /// Tells the service manager of the successor, and sends no further message.
     pub(super) fn hand_over_to(&mut self, successor: Pid) {
         self.manager.succeeded_by(successor);
         self.manager = Manager::none();

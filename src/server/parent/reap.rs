@@ -119,7 +119,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             shortage.retry_at = Some(now);
         }
         self.log_end(&child, end);
-        // When a preforked child's connection started is unknown, so take the present time.
+        // The start of a preforked child's connection is unknown, so take the present time.
         let started = if self.pool.is_some() { self.state.now } else { child.started };
         self.keep_group(&child, &child.peer, started);
         self.scoreboard.slot(child.index).clear();
@@ -145,7 +145,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             return self.log.end(child.pid, &peer, end, error, time, Some(self.state.children.len()));
         };
         let has_crashed = status.is_none_or(|status| status.exit_status() != Some(EXIT_DONE));
-        // A child that was not retired and has served no client is likely to be followed by others like it.
+        // If a child that was not retired has served no client, the next children are likely to fail as well.
         let was_useful = child.stage != Stage::Running || slot.requests() > 0;
         pool.on_end(was_useful, now);
         if was_serving {

@@ -114,7 +114,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Handles that the successor has taken too long.
+    /// Handles a successor that has taken too long.
     pub(super) fn successor_late(&mut self) {
         // The successor may have answered while this process was stopped.
         self.on_successor();

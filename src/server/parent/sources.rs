@@ -5,7 +5,7 @@ use crate::server::connection::Peer;
 use crate::server::source::{Source, SourcePrefix};
 use crate::sys::errno::Result;
 
-/// The number of connections of each source with at least one.
+/// The number of connections of each source that has any.
 pub(super) struct Sources {
     counts: Map<Source, u32>,
     prefix: SourcePrefix,

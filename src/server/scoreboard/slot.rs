@@ -40,7 +40,7 @@ pub(super) const SLOT_ACCEPTED: usize = 10;
 /// The number of connections that the children of this slot have refused.
 pub(super) const SLOT_REFUSED: usize = 11;
 
-/// The ticket of a child that is about to take one.
+/// The value of a ticket while its child is about to take the ticket.
 const CHOOSING: u64 = u64::MAX;
 /// The number of times that a child checks whether another child has taken its ticket. Usually the other child needs
 /// only a few more instructions for that. If the other child was stopped there, the wait ends after this number of

@@ -63,8 +63,8 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// Fails as [`write()`] does. `EFAULT` when the read had failed. Also `EFAULT`, without a call, when the read returned more bytes
-/// than `buffer` has, and so was of another buffer.
+/// Fails as [`write()`] does. `EFAULT` when the read had failed. Also `EFAULT`, without a call, when the read returned
+/// more bytes than `buffer` has, because the read then filled another buffer.
 pub fn write_back(fd: impl AsFd, buffer: &[u8], read: Result<usize>) -> Result<usize> {
     match read {
         Ok(length) => write(fd, buffer.get(..length).ok_or(Errno::FAULT)?),
@@ -78,7 +78,8 @@ pub fn write_back(fd: impl AsFd, buffer: &[u8], read: Result<usize>) -> Result<u
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// Fails as [`write()`] does, except `EINTR`. `EIO` when a call writes nothing. Some of the bytes may have been written.
+/// Fails as [`write()`] does, except `EINTR`. `EIO` when a call writes nothing. Some of the bytes may have been
+/// written.
 pub fn write_all(fd: impl AsFd, bytes: &[u8]) -> Result<()> {
     all_of(bytes, |rest| write(&fd, rest))
 }

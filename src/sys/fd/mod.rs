@@ -14,7 +14,7 @@
 //! fn main() -> mpserv::errno::Result<()> {
 //!     let (reader, writer) = pipe2(PipeFlags::CLOEXEC)?;
 //!     write_all(&writer, b"through a pipe\n")?;
-//!     // Without this, the end of the pipe never comes.
+//!     // Close the last writer, so that the reader finds the end of the pipe.
 //!     drop(writer);
 //!     let mut buffer = [0; 64];
 //!     let text = read_all(&reader, &mut buffer)?;

@@ -58,7 +58,8 @@ impl Drop for OwnedFd {
 }
 
 impl BorrowedFd<'_> {
-    /// -1, which C has in place of a descriptor after a failed call. Every call fails with `EBADF` for it.
+    /// The number -1, which C has in place of a descriptor after a failed call. Every call with this number fails with
+    /// `EBADF`.
     pub const NONE: BorrowedFd<'static> = BorrowedFd(-1, PhantomData);
 
     /// Borrows the descriptor with this number.

@@ -10,7 +10,7 @@ use crate::sys::fd::owned::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
 use crate::sys::flags::flags;
 
 /// `fcntl(fd, F_DUPFD_CLOEXEC, least)`: makes another descriptor of the same open file, with the lowest free number
-/// from `least` on. A program does not inherit it.
+/// from `least` on. A program does not inherit the new descriptor.
 ///
 /// Async-signal-safe: yes.
 ///

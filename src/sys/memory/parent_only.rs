@@ -1,7 +1,7 @@
 //! Memory of this process alone, which later children do not have.
 //!
-//! The server's state and its tables of children and clients are such memory. So a fork need not copy it, and the next
-//! write of this process to it copies no page.
+//! The server's state and its tables of children and clients are such memory. So a fork need not copy this memory, and
+//! the next write to it copies no page.
 
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;

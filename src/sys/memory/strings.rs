@@ -89,7 +89,7 @@ impl CStrArray {
         self.end_string(start)
     }
 
-    /// Makes the text from `start` on a string.
+    /// Turns the text after `start` into a string of the array.
     fn end_string(&mut self, start: usize) -> Result<()> {
         let has_nul = self.text.get(start..).is_some_and(|string| string.contains(&0));
         let result = if has_nul { Err(Errno::INVAL) } else { self.text.push(0) };

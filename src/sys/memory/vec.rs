@@ -57,7 +57,7 @@ impl<T: Copy> MapVec<T> {
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `ENOMEM` when there is no room for one more.
+    /// `ENOMEM` when there is no room for another element.
     pub fn push(&mut self, value: T) -> Result<()> {
         if self.length == self.capacity {
             return Err(Errno::NOMEM);

@@ -82,7 +82,7 @@ impl UnixAddr {
     }
 
     /// Returns the path as a C string. Returns `None` where [`path`](UnixAddr::path) does. Also returns `None` for a
-    /// path from the kernel that fills the whole address, because it has no NUL.
+    /// path from the kernel that fills the whole address, because such a path has no NUL.
     ///
     /// Async-signal-safe: yes.
     #[must_use]

@@ -56,7 +56,7 @@ open_set!(Protocol from inet {
 });
 
 flags! {
-    /// `MSG_…`: how `send()` and `recv()` work.
+    /// `MSG_…`: flags of `send()` and `recv()`.
     MsgFlags(c_int) from c {
         /// `MSG_DONTWAIT`: the call fails with `EAGAIN` instead of waiting.
         #[doc(alias = "MSG_DONTWAIT")]
@@ -77,7 +77,7 @@ pub enum Shutdown {
     Read,
     /// `SHUT_WR`: ends writing. The peer reads the end.
     Write,
-    /// `SHUT_RDWR`: ends both.
+    /// `SHUT_RDWR`: ends both halves.
     Both,
 }
 
@@ -261,10 +261,10 @@ pub fn getpeername(fd: impl AsFd) -> Result<SockAddr> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EINTR` when a signal came first, `EAGAIN` when nothing fits and the call must not wait, or when its time is over,
-/// `EPIPE` (and SIGPIPE) when this half is shut down or was never connected, `ECONNRESET`, `ENOTCONN` for a Unix socket
-/// without a peer, `EBADF`, `ENOTSOCK`. For datagrams also `EDESTADDRREQ` without a peer, `EMSGSIZE` for a datagram
-/// that is too long, `ECONNREFUSED` when no socket received an earlier datagram.
+/// `EINTR` when a signal came first, `EAGAIN` when nothing fits and the call must not wait, or when the socket's time
+/// limit is over, `EPIPE` (and SIGPIPE) when this half is shut down or was never connected, `ECONNRESET`, `ENOTCONN`
+/// for a Unix socket without a peer, `EBADF`, `ENOTSOCK`. For datagrams also `EDESTADDRREQ` without a peer, `EMSGSIZE`
+/// for a datagram that is too long, `ECONNREFUSED` when no socket received an earlier datagram.
 ///
 /// # References
 /// send(2), POSIX
@@ -278,9 +278,9 @@ pub fn send(fd: impl AsFd, bytes: &[u8], flags: MsgFlags) -> Result<usize> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EINTR` when a signal came first, `EAGAIN` when nothing is there and the call must not wait, or when its time is
-/// over, `ECONNRESET` when the peer reset the connection, `ENOTCONN`, `EBADF`, `ENOTSOCK`. For datagrams also
-/// `ECONNREFUSED` when no socket received an earlier datagram of this socket.
+/// `EINTR` when a signal came first, `EAGAIN` when nothing is there and the call must not wait, or when the socket's
+/// time limit is over, `ECONNRESET` when the peer reset the connection, `ENOTCONN`, `EBADF`, `ENOTSOCK`. For datagrams
+/// also `ECONNREFUSED` when no socket received an earlier datagram of this socket.
 ///
 /// # References
 /// recv(2), POSIX

@@ -12,8 +12,8 @@ use crate::sys::errno::Errno;
 use crate::sys::net::address::{Ipv4Addr, SockAddr, SocketAddr, sockaddr_from_c};
 use crate::sys::threads::has_other_threads;
 
-/// The longest name of a host that is looked up, with its NUL (`NI_MAXHOST`). Parts of the C library copy a name to their
-/// stack, so a longer name counts as unknown.
+/// The longest name of a host that is looked up, with its NUL (`NI_MAXHOST`). Parts of the C library copy a name to
+/// their stack, so a longer name counts as unknown.
 pub const HOST_MAX: usize = 1025;
 
 /// `EAI_…`: the reason why a name has no address.

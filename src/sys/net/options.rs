@@ -133,7 +133,7 @@ impl SocketOption<Option<c_int>, ReadWrite> {
 }
 
 impl SocketOption<Option<Errno>, ReadOnly> {
-    /// `SO_ERROR`: the pending error. Reading it clears it.
+    /// `SO_ERROR`: the pending error. A read clears the error.
     #[doc(alias = "SO_ERROR")]
     pub const ERROR: Self = SocketOption::new(c::SOL_SOCKET, c::SO_ERROR);
 }

@@ -8,9 +8,9 @@ use crate::sys::memory::CStrArray;
 use crate::sys::threads::has_other_threads;
 
 /// `environ`: returns a copy of the variables of the environment, each as `NAME=value`. A later `setenv()` does not
-/// change it.
+/// change the copy.
 ///
-/// Returns an empty list where other threads exist, which might be changing the environment.
+/// Returns an empty list where other threads exist, because such a thread might be changing the environment.
 ///
 /// Async-signal-safe: no, because a `setenv()` that the handler interrupts may have freed the list of `environ`.
 ///

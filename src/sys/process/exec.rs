@@ -33,8 +33,8 @@ pub struct Spawn<'a> {
     /// The signals that get their default action in the program. Otherwise the program ignores the signals that this
     /// process ignores.
     pub default: &'a [Signal],
-    /// The id of this process, if the program must get SIGTERM when this process ends. The program also gets it when the
-    /// thread that called [`spawn`] ends.
+    /// The id of this process, if the program must get SIGTERM when this process ends. The program also gets the signal
+    /// when the thread that called [`spawn`] ends.
     pub parent: Option<Pid>,
     /// The limits of the program that differ from this process's.
     pub limits: &'a [(Resource, Limit)],
@@ -69,7 +69,7 @@ struct Shared<'a> {
 ///
 /// # Errors
 /// [`SpawnError`]: `EBADF` when the connection is one of descriptors 0 to 2, which are the program's own. `ENOENT` when
-/// the program is missing, `EACCES` when it may not be run, `ENOEXEC` when the file is no program.
+/// the program is missing, `EACCES` when the program may not be run, `ENOEXEC` when the file is no program.
 ///
 /// # References
 /// clone(2), vfork(2), execve(2)
@@ -104,7 +104,7 @@ extern "C" fn run(shared: *mut c_void) -> c_int {
     _exit(EXEC_FAILED)
 }
 
-/// The status of a process that could not become a program, as shells have it.
+/// The exit status of a process that could not become a program. Shells use the same status.
 const EXEC_FAILED: c_int = 127;
 
 fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {

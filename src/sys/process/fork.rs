@@ -9,10 +9,10 @@ use crate::sys::pid::Pid;
 use crate::sys::process::wait::Child;
 use crate::sys::threads::has_other_threads;
 
-/// The side of a `fork()` on which this process is.
+/// The result of a `fork()`: the side of the child, or that of the parent.
 #[derive(Debug)]
 pub enum Fork {
-    /// This process is the new one. Its memory is a copy. Its descriptors refer to the same open files as the parent's.
+    /// This process is the child. Its memory is a copy. Its descriptors refer to the same open files as the parent's.
     Child,
     /// This process called `fork()`, and has this new child.
     Parent(Child),
@@ -28,12 +28,12 @@ impl CReturn for Fork {
     }
 }
 
-/// `fork()`: makes a second process out of this one. Both return from the call.
+/// `fork()`: makes a second process, which is a copy of this one. Both processes return from the call.
 ///
-/// Succeeds only where no other thread exists. A child has a copy of the memory, but only the thread that called. So a
-/// lock that another thread held, such as the allocator's, would stay locked in the child for ever. The check for
-/// threads needs no system call, because it reads the C library's variable `__libc_single_threaded`. A process that
-/// once had a second thread may fail the check even when that thread has ended.
+/// Succeeds only where no other thread exists. A child has a copy of the memory, but of the threads it has only the
+/// caller. So a lock that another thread held, such as the allocator's, would stay locked in the child for ever. The
+/// check for threads needs no system call, because it reads the C library's variable `__libc_single_threaded`. A
+/// process that once had a second thread may fail the check even when that thread has ended.
 ///
 /// Async-signal-safe: no, because `fork()` runs the handlers of `pthread_atfork()` and takes locks of the C library.
 ///

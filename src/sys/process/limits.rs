@@ -111,6 +111,6 @@ pub fn getrlimit(resource: Resource) -> Result<Limit> {
 /// setrlimit(2), POSIX
 pub fn setrlimit(resource: Resource, limit: Limit) -> Result<()> {
     let limit = c::rlimit { rlim_cur: limit.soft, rlim_max: limit.hard };
-    // SAFETY: the pointer is to a struct of ours.
+    // SAFETY: the pointer is to a local struct.
     ret(unsafe { c::setrlimit(resource.0, &raw const limit) })
 }

@@ -21,7 +21,7 @@
 //!     let arguments = CStrArray::copy([c"sh", c"-c", c"exit 3"].into_iter())?;
 //!     match fork()? {
 //!         Fork::Child => {
-//!             // It returns only if it fails. The status is that of a shell that finds no program.
+//!             // execve() returns only if it fails. The status is that of a shell that finds no program.
 //!             execve(c"/bin/sh", &arguments, &environment);
 //!             _exit(127)
 //!         }

@@ -65,7 +65,7 @@ pub fn forbid_dumps() -> Result<()> {
 
 /// `prctl(PR_CAPBSET_READ, …)` and `prctl(PR_CAPBSET_DROP, …)` for each capability, and `prctl(PR_CAP_AMBIENT,
 /// PR_CAP_AMBIENT_CLEAR_ALL)`: keeps later programs of this thread and its children from gaining a capability. Neither
-/// the user nor the file of a program gives one. Other threads keep their bounds.
+/// the user nor the file of a program then gives the program a capability. Other threads keep their bounds.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -89,7 +89,7 @@ pub fn drop_capability_bounds() -> Result<()> {
 }
 
 /// `prctl(PR_SET_PDEATHSIG, signal)` and `getppid()`: makes the kernel send a signal to this process when `parent`
-/// ends. Where the parent has several threads, it is sent at the end of the thread that made this process.
+/// ends. Where the parent has several threads, the signal is sent at the end of the thread that made this process.
 ///
 /// Async-signal-safe: yes.
 ///

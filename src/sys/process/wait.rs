@@ -70,7 +70,7 @@ impl Child {
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `ESRCH` when the child was waited for. `EPERM` when it runs as another user.
+    /// `ESRCH` when the child was waited for. `EPERM` when the child runs as another user.
     pub fn kill(&self, signal: Signal) -> Result<()> {
         if self.status.is_some() {
             return Err(Errno::SRCH);
@@ -107,7 +107,7 @@ impl WaitFor {
 }
 
 flags! {
-    /// `W…`: how `waitpid()` waits.
+    /// `W…`: options of `waitpid()`.
     WaitOptions(c_int) from c {
         /// `WNOHANG`: returns at once, with `None` when no child has ended yet.
         #[doc(alias = "WNOHANG")]
@@ -136,7 +136,8 @@ pub fn wait(status: Option<&mut WaitStatus>) -> Result<Pid> {
 }
 
 /// `waitpid()`: waits until one of the named children has ended, and returns its id. With
-/// [`NOHANG`](WaitOptions::NOHANG) it returns `None` when no such child has ended. `status` is written only with an id.
+/// [`NOHANG`](WaitOptions::NOHANG), returns `None` when no such child has ended. Writes `status` only if the result is
+/// an id.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -25,12 +25,12 @@ pub enum Check<'a> {
     Is(usize, &'a [u32]),
     /// The argument, of 32 bits, is none of these.
     IsNot(usize, &'a [u32]),
-    /// The argument, of 64 bits, is this one.
+    /// The argument, of 64 bits, equals this number.
     IsLong(usize, u64),
 }
 
 impl Check<'_> {
-    /// Returns the number of instructions that a check is made of.
+    /// Returns the number of instructions of a check.
     const fn length(&self) -> usize {
         match self {
             // To be one of none never holds, and that takes an instruction.
@@ -51,14 +51,14 @@ pub struct Rule<'a> {
 }
 
 impl Rule<'_> {
-    /// Returns two numbers of instructions: that of the checks with the return if all hold, and that of the end if one
-    /// does not hold.
+    /// Returns two numbers of instructions: those that run the checks and let the call through, and those that trap the
+    /// call if a check fails.
     fn lengths(&self) -> (usize, usize) {
         let checks = self.checks.iter().map(Check::length).sum::<usize>();
         (checks + 1, usize::from(checks > 0))
     }
 
-    /// Returns the number of instructions that the rule is made of.
+    /// Returns the number of instructions of the rule.
     pub(super) fn length(&self) -> usize {
         let (checks, fails) = self.lengths();
         1 + checks + fails

@@ -189,8 +189,7 @@ pub(crate) unsafe fn allow_only_and_note_in<'a>(
 /// The most instructions of a filter that is built on few bytes of the stack. A new process has to copy each page of
 /// the stack that it uses.
 const INSTRUCTIONS_FEW: usize = 128;
-/// An upper bound for a filter's instructions besides its rules, which test the machine, load the number, and end the
-/// filter.
+/// An upper bound for a filter's other instructions, which test the machine, load the number, and end the filter.
 const BESIDES_RULES: usize = 16;
 
 fn load<'a>(

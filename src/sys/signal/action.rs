@@ -34,10 +34,11 @@ impl Handler {
     /// # Safety
     /// `function` is async-signal-safe. The function may run between any two instructions of this process. The
     /// interrupted code may hold any lock, and may be half way through any change. `function` does only things that are
-    /// sound even then. Allowed are atomics, the functions that signal-safety(7) lists, and, in a process that does not
-    /// allocate, the functions of [`stdio`](crate::stdio), which know when they were interrupted themselves; a stream's
-    /// first use allocates its buffer, so where the handler may interrupt an allocation, it must not be the first. Not
-    /// allowed are, above all, anything else that allocates, and [`exit`](crate::process::exit).
+    /// sound even then. It may use atomics and the functions that signal-safety(7) lists. In a process that does not
+    /// allocate, it may also use the functions of [`stdio`](crate::stdio), which notice that they were interrupted. The
+    /// first use of a stream allocates the stream's buffer. So a handler that may interrupt an allocation must not be
+    /// the first to use a stream. Above all, `function` must not do anything else that allocates, and must not call
+    /// [`exit`](crate::process::exit).
     ///
     /// Where [`spawn`](crate::process::spawn) is called while the signal is not blocked, `function` may also run in the
     /// new process. That process has this process's memory and may be killed at any time, so stdio is not allowed
@@ -150,7 +151,7 @@ impl Disposition {
 }
 
 flags! {
-    /// `sa_flags`: how a handler runs.
+    /// `sa_flags`: flags of an action.
     SaFlags(c_int) from c {
         /// `SA_RESTART`: a call that the handler interrupted goes on, if it can, instead of failing with `EINTR`.
         #[doc(alias = "SA_RESTART")]

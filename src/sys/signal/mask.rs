@@ -42,8 +42,8 @@ pub fn sigprocmask(how: MaskHow, set: &SigSet) {
 }
 
 /// `pthread_sigmask(how, &set, NULL)`: does the same as [`sigprocmask`], for the calling thread. POSIX defines
-/// `pthread_sigmask()` for processes with threads as well. glibc's `sigprocmask()` calls it, so a new process that
-/// calls it directly touches one page of code less.
+/// `pthread_sigmask()` for processes with threads as well. glibc's `sigprocmask()` calls `pthread_sigmask()`, so a new
+/// process that calls the latter directly touches one page of code less.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -82,8 +82,8 @@ pub fn sigpending() -> SigSet {
     set
 }
 
-/// `sigsuspend()`: blocks exactly the signals of `mask`, waits until a handler has run, and restores the mask. All this
-/// is one step, so a signal that comes just before is not missed.
+/// `sigsuspend()`: blocks exactly the signals of `mask`, waits until a handler has run, and restores the mask. The
+/// change of the mask and the wait are one step, so no signal is missed between them.
 ///
 /// Async-signal-safe: yes.
 ///

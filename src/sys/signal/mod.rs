@@ -17,7 +17,7 @@
 //!
 //! static CAUGHT: SignalFlag = SignalFlag::new();
 //!
-//! /// Waits for a signal and loses none: it is blocked except while the process waits.
+//! /// Waits for a signal and loses none: the signal is blocked except while the process waits.
 //! fn main() -> mpserv::errno::Result<()> {
 //!     sigprocmask(MaskHow::Block, &SigSet::from([Signal::USR1]));
 //!     sigaction(Signal::USR1, &SigAction::new(Disposition::Flag(&CAUGHT)))?;

@@ -11,7 +11,7 @@ use crate::sys::signal::set::Signal;
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `ESRCH` when there is no such process, `EPERM` when it runs as another user.
+/// `ESRCH` when there is no such process, `EPERM` when the process runs as another user.
 ///
 /// # References
 /// kill(2), POSIX

@@ -57,7 +57,7 @@ impl Argument for &CStr {
         self.as_ptr()
     }
     fn print(self, to: &mut Direct, _zeros: usize) {
-        // The bytes are read by the pointer. As in C, that needs no strlen.
+        // Read the bytes by the pointer: a slice would need a strlen() first.
         let mut at = self.as_ptr();
         // SAFETY: the pointer is to a byte of the string or to its NUL, where the loop ends.
         while let byte @ 1.. = unsafe { at.cast::<u8>().read() } {
@@ -208,7 +208,7 @@ fn put_format(direct: &mut Direct, format: &[u8], arguments: impl Arguments) {
     }
 }
 
-/// Prints a format: by stdio, as `print` does, or past stdio if stdio was interrupted.
+/// Prints a format: by stdio, as `print` does, or without stdio if stdio was interrupted.
 fn print_format<F: Format, A: Arguments>(
     fd: BorrowedFd<'static>,
     arguments: A,

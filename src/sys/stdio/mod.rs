@@ -1,14 +1,14 @@
 //! `<stdio.h>`: C's own streams, so that a program makes the same writes as its C twin. On a terminal, each line is
-//! written at once. To a pipe or a file, full blocks are written. A child writes the text again that it inherited in a
-//! buffer.
+//! written at once. To a pipe or a file, full blocks are written. A child that inherits text in a buffer writes this
+//! text a second time.
 //!
 //! [`printf!`](crate::printf!) calls C's `printf()`. The compiler checks its format against its arguments.
 //!
 //! # In a signal handler
 //! stdio is not async-signal-safe: a handler that interrupts stdio finds a stream half changed. The functions here note
 //! when they are inside stdio. If a handler has interrupted one of them, the functions that print write the text
-//! directly to the descriptor. The others do nothing and return an error. If a handler has interrupted anything else,
-//! all of them work as usual.
+//! directly to the descriptor. The other functions do nothing and return an error. If a handler has interrupted
+//! anything else, all functions work as usual.
 //!
 //! A process has one such note. While one thread is inside stdio, the functions work in other threads as in such a
 //! handler. So a program with threads must call these functions in one thread only.

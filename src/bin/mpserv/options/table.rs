@@ -1,4 +1,4 @@
-//! The options of `mpserv`, in one table. If you add one, add it to `parse.rs` and to the man page as well.
+//! The options of `mpserv`, in one table. If you add an option, add it to `parse.rs` and to the man page as well.
 
 use core::fmt;
 

@@ -28,7 +28,7 @@ pub(super) fn wrong(text: fmt::Arguments<'_>) -> Wrong {
     Text::of(text)
 }
 
-/// The word of the command line from which a value is.
+/// The word of the command line that holds a value.
 #[derive(Clone, Copy)]
 pub(super) enum Subject {
     /// A long option.

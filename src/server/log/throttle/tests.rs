@@ -32,7 +32,7 @@ fn what_was_held_back_is_released_once_and_throttles_what_comes_then() {
     // The line of this kind is a detail, so the test prints nothing.
     assert_eq!(throttle.admit(Throttled::Abort, at(0)), Some(1));
     assert_eq!(throttle.admit(Throttled::Abort, at(10)), None);
-    // In the second period a further event would be logged with its fields, and stand for both.
+    // In the second period a further event would be logged with its fields, and its line would stand for both events.
     throttle.release(&log, at(2 * period - 1));
     assert_eq!(throttle.due(), Some(at(2 * period)), "its time has not come");
     throttle.release(&log, at(2 * period));

@@ -135,7 +135,7 @@ fn the_grace_ends_once_and_only_while_a_child_serves() {
         parent.begin_stopping(Signal::TERM, deadline);
         assert_fires(parent, Timer::Grace, deadline, None);
         assert_eq!(parent.state.children.len_at(Stage::Terminating), 1);
-        // A later deadline does not count, an earlier one does.
+        // A later deadline does not count, but an earlier deadline does.
         parent.state.add_child(nobody(1), Peer::Unknown, None);
         parent.begin_stopping(Signal::TERM, deadline + Duration::from_secs(1));
         assert_eq!(parent.deadline(Timer::Grace), Some(deadline));
