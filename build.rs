@@ -1,5 +1,5 @@
 //! Refuses systems that are not supported. Also compiles the C programs with which the textbook programs are compared.
-//! A crate that depends on this package does not get them.
+//! A crate that depends on this package does not get these programs.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

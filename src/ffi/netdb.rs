@@ -12,7 +12,7 @@ pub use libc::hostent;
 /// `struct addrinfo { int ai_flags; int ai_family; int ai_socktype; int ai_protocol; socklen_t
 /// ai_addrlen; struct sockaddr *ai_addr; char *ai_canonname; struct addrinfo *ai_next; }`
 ///
-/// An address to bind or connect to. getaddrinfo(3), POSIX.
+/// An address for bind or connect. getaddrinfo(3), POSIX.
 #[doc(inline)]
 pub use libc::addrinfo;
 

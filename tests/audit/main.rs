@@ -48,7 +48,7 @@ fn audit(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs an audit to its end, under a watchdog. SIGTERM makes it end its programs first.
+/// Runs an audit to its end, under a watchdog. On SIGTERM the audit first ends its programs.
 #[track_caller]
 fn finish(command: &mut Command) -> Output {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -1,4 +1,4 @@
-//! `make bench`: measures the speed of the servers in one run, each beside the server that it is compared with.
+//! `make bench`: measures the speed of the servers in one run, each beside the server with which it is compared.
 //!
 //! | file | content |
 //! |---|---|

@@ -33,7 +33,7 @@ const DESIGNS: [Comparison; 8] = [
     compare(ECHO, C_FORK, Wanted::AtLeast(1.05)),
     compare(PREFORK, C_PREFORK, Wanted::AtLeastWithin(1.00)),
     compare(SANDBOX, ECHO, Wanted::AtLeast(0.90)),
-    // The most that any sandbox in each child can keep.
+    // Shows the highest ratio that a sandbox in each child can reach.
     compare(C_FILTERED, C_FORK, Wanted::Nothing),
 ];
 

@@ -24,8 +24,8 @@ const SHARE: usize = 2;
 const WORKERS: u32 = 8;
 /// The number of connections before the first look at memory, so that one-time growth is over.
 const WARM: u64 = 1000;
-/// The most kB by which the parent may grow from then on: four pages, because one that it had not touched before is no
-/// leak. Something that is kept for each connection grows by more: even a byte of each is 12 pages.
+/// The most kB by which the parent may grow after that: four pages, because a page that it had not touched before is no
+/// leak. A leak of a single byte for each connection would be 12 pages.
 const GROWTH: Wanted = Wanted::AtMost(16.0);
 /// The servers whose memory for an idle connection is measured.
 const HOLDING: [&str; 4] = [ECHO, HANDLER, PROGRAM, C_FORK];

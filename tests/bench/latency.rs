@@ -10,7 +10,7 @@ use crate::server::Server;
 use crate::statistics::{Sample, Shuffle};
 use crate::subjects::{ECHO, ONE_EACH, PREFORK, Subject};
 
-/// The number of measurements whose median is a value.
+/// The number of measurements of a value. Their median is the value.
 const TIMES: usize = 5;
 /// The number of clients, enough that no connection is late for lack of clients.
 const WORKERS: u32 = 16;
@@ -19,7 +19,7 @@ const SHARE: f64 = 0.5;
 /// The rate for the comparison of preforked children with children that are made for each client.
 const FIXED_RATE: f64 = 2000.0;
 const COMPARED: [&str; 3] = [ECHO, PREFORK, ONE_EACH];
-/// The factor by which a measurement takes longer than one of a rate, so that percentiles are meaningful.
+/// The factor by which a measurement takes longer than that of a rate, so that percentiles are meaningful.
 const LONGER: u32 = 2;
 const NANOS_PER_MILLISECOND: f64 = 1e6;
 

@@ -33,7 +33,7 @@ pub struct Outcome {
     pub first_byte_p99: f64,
 }
 
-/// The longest time of a connection, in seconds. No server needs as much.
+/// The longest time of a connection, in seconds. No server needs that much time.
 const TIMEOUT: &str = "5";
 
 /// Puts load on a server. An error on any connection is an error here, because a figure with errors means nothing.

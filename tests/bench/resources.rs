@@ -79,7 +79,7 @@ fn of_idle_child(subject: &Subject) -> Result<f64> {
     connection.set_read_timeout(Some(PATIENCE))?;
     connection.write_all(b"hello")?;
     connection.read_exact(&mut [0; b"hello".len()])?;
-    // The child of the connection by which the start was noticed was made before this one, and ends by itself.
+    // Wait for the end of an earlier child, which served the connection that checked the start.
     wait_until("the end of the first child", || server.children().len() == 1)?;
     memory_of(*server.children().first().ok_or("no child")?)
 }

@@ -52,7 +52,7 @@ fn free_port() -> Result<u16> {
 }
 
 /// Whether a server can bind a port without SO_REUSEADDR. A connection that the server closed first keeps the port for
-/// a minute (TIME_WAIT). std's listener asks for SO_REUSEADDR, and so would not notice that.
+/// a minute (TIME_WAIT). std's listener asks for SO_REUSEADDR, and so would not notice such a connection.
 fn is_free(port: u16) -> bool {
     socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT)
         .is_ok_and(|fd| bind(&fd, &SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)).is_ok())

@@ -55,7 +55,7 @@ pub const PREFORK: &str = "mpserv --prefork 4";
 pub const ONE_EACH: &str = "mpserv --prefork 16 --max-requests 1";
 pub const SANDBOX: &str = "mpserv --sandbox";
 pub const C_FORK: &str = "C, fork";
-/// The same with a filter of a few instructions in each child.
+/// A server like C_FORK, with a filter of a few instructions in each child.
 pub const C_FILTERED: &str = "C, fork, least sandbox";
 pub const C_PREFORK: &str = "C, prefork 4";
 pub const C_VFORK: &str = "C, vfork and exec";

@@ -88,7 +88,7 @@ pub(crate) fn alarm_returns_the_seconds_that_were_left() {
 pub(crate) fn alarm_0_cancels() {
     assert_eq!(alarm(1), 0);
     assert_eq!(alarm(0), 1);
-    // Otherwise the alarm would end this process, or at least the sleep.
+    // An alarm that was not cancelled would end this process, or at least the sleep.
     assert_eq!(sleep(2), 0);
     assert_eq!(alarm(0), 0, "none is left");
 }

@@ -21,7 +21,7 @@ impl Network {
     /// Takes a network for this thread and the processes that it starts from now on. At the first call, the process
     /// must have no other thread.
     pub fn own() -> Network {
-        // The call works as root, or as root of an own user namespace.
+        // The call works as root, or as root of a new user namespace.
         if own_network().or_else(|_| own_users().and_then(|()| own_network())).is_ok() {
             return Network(None);
         }

@@ -261,7 +261,7 @@ pub fn read_all(client: &mut TcpStream) -> Vec<u8> {
     all
 }
 
-/// Whether nothing comes for this long. A wrong message could still come later, but it has had time to come.
+/// Whether nothing comes for this long. A wrong message could still come later, but it usually comes within this time.
 pub fn is_silent(client: &TcpStream, time: Duration) -> bool {
     client.set_read_timeout(Some(time)).unwrap();
     let result = client.peek(&mut [0]);

@@ -303,8 +303,8 @@ impl Running {
     /// Ends the test's process, if it still runs, and all processes of its group.
     fn end(&mut self) -> WaitStatus {
         let _ = self.child.kill(Signal::KILL);
-        // The group has the id of the process, which no other process gets before this one is waited for. SAFETY: the
-        // call takes numbers.
+        // The group has the id of the process, which no other process gets before this process is waited for. SAFETY:
+        // the call takes numbers.
         unsafe { libc::killpg(self.child.pid().raw(), libc::SIGKILL) };
         self.child.wait().unwrap()
     }

@@ -172,7 +172,7 @@ fn completions_of_the_tools_complete_in_bash() {
     assert_eq!(offered_by_bash("mpserv-audit", "echo_"), "echo_mpserv echo_mpclient");
 }
 
-/// Checks the values of options. The audit lists them when it gets a wrong value.
+/// Checks the values of options. When the audit gets a wrong value, it lists the right ones.
 fn completions_have_the_values_of_the_audit() {
     let audit = PROGRAMS[1].1;
     let scripts = ["mpserv-audit.bash", "mpserv-audit.fish", "_mpserv-audit"]
@@ -211,7 +211,7 @@ fn completions_complete_in_bash() {
         folder.join("mpserv.bash").display()
     );
     assert_eq!(text_of(Command::new("bash").args(["-c", &bash])), "--prefork --proxy-protocol\njson");
-    // Offer directories if an option needs one, and files as well if it takes a file.
+    // Offer directories if an option needs one, and files as well if the option takes a file.
     let files = TempDir::new();
     std::fs::create_dir(files.join("folder")).unwrap();
     std::fs::write(files.join("file"), "").unwrap();

@@ -23,7 +23,7 @@ const WATCHDOG: &str = "900";
 /// The longest time of one run of a program, in seconds. Stacks of calls make strace slow.
 const RUN_LIMIT: &str = "240";
 
-/// Runs mpserv-audit to its end. SIGTERM makes it end its programs first.
+/// Runs mpserv-audit to its end. On SIGTERM the tool first ends its programs.
 fn audit(arguments: &[&str]) -> Output {
     let mut command = Command::new("timeout");
     command.args(["--signal=TERM", WATCHDOG, env!("CARGO_BIN_EXE_mpserv-audit")]);

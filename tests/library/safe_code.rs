@@ -127,7 +127,7 @@ fn a_filter_checks_no_argument_that_calls_lack() {
     }
 }
 
-/// Each place of a list, and both halves of a long argument, decide.
+/// Checks that a filter compares with each value of a list, and compares both halves of a long argument.
 fn a_filter_decides_by_its_checks() {
     static NOTE: AtomicU64 = AtomicU64::new(0);
     const LONG: u64 = 2 << 32 | 3;
@@ -243,7 +243,7 @@ fn a_filter_holds_for_every_thread() {
     assert_eq!(reap(&mut child).term_signal(), Some(Signal::SYS));
 }
 
-/// Checks that the handler by which the sandbox notes violations goes when the server has stopped.
+/// Checks that a stopped server has removed the handler by which the sandbox notes violations.
 fn serving_in_the_sandbox_leaves_the_action_of_sigsys() {
     sigaction(Signal::SYS, &SigAction::new(Disposition::Ignore)).unwrap();
     // The server finds the signal pending, and stops at once.

@@ -40,7 +40,7 @@ fn of_no_time_there_is_none() {
     assert_eq!([count, mean, p50, p99, p999, max], [0; 6]);
 }
 
-/// Tries times around every power of two, and between.
+/// Tries times around and between the powers of two.
 fn each_time_is_in_a_span_that_is_no_wider_than_a_64th() {
     let mut random = Random::new(1);
     let around = (0..41).flat_map(|bits| [(1_u64 << bits) - 1, 1 << bits, (1 << bits) + 1]);

@@ -154,7 +154,7 @@ fn who_waits_behind_a_server_that_stands_still_is_counted() {
         }
         plain_echo(number, connection);
     });
-    // There is a connection every 10 ms. While one takes a second, some 99 others become due.
+    // There is a connection every 10 ms. While one connection takes a second, some 99 other connections become due.
     let ended = server.load(&["-r", "100", "-n", "150"]);
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert!(number(&ended, "", "late") >= 90.0, "{ended:?}");
@@ -239,7 +239,8 @@ fn a_process_that_is_killed_is_an_error() {
         let running = Running::start(&mut command(options, &server.port.to_string()), Output::Pipe);
         wait_until("it has connected", || server.connections() > before + 2);
         signal(children(running.pid())[0], Signal::KILL);
-        // The other worker goes on. All idle connections are in the ended process, and the run ends without it.
+        // The other worker goes on. All idle connections are in the ended process, and the run ends without this
+        // process.
         wait_until("the process is reaped", || children(running.pid()).len() < 2);
         let ended = if options.contains(&"-i") { running.wait() } else { running.end(Signal::TERM) };
         assert_eq!((ended.status.code(), number(&ended, "errors", "died")), (Some(1), 1.0), "{options:?}: {ended:?}");
@@ -247,7 +248,8 @@ fn a_process_that_is_killed_is_an_error() {
     }
 }
 
-/// Checks that the percentile is a measured time. At least 99 of 100 requests took no longer, which means all of ten.
+/// Checks that the percentile is a measured time. At least 99 % of the requests took no longer than the percentile. Of
+/// ten requests, these are all ten.
 fn one_slow_request_of_ten_is_their_99th_percentile() {
     const SLOW: Duration = Duration::from_secs(1);
     let server = Server::start(|number, connection| {

@@ -156,7 +156,7 @@ pub(crate) fn binary_bytes_and_nuls() {
     printed(ROT13_SERV, &[&gets(line.clone(), line.iter().map(rotated).collect())]);
 
     for server in [CODE05, SOCKET_SERVE] {
-        // A message is printed up to its first NUL. No byte in it keeps the server from answering.
+        // A message is printed up to its first NUL. No byte of the message keeps the server from answering.
         let message = b"\x01\xff%s\0behind";
         let (stdout, _) = printed(server, &[&gets(message.to_vec(), server.answer.as_bytes().to_vec())]);
         assert_eq!(stdout, session(server, &exchange(server, "\u{1}\u{fffd}%s")));
@@ -192,7 +192,7 @@ pub(crate) fn no_socket() {
 }
 
 /// Checks the programs when fork fails. A program that takes -1 for the parent's side goes on without a child. A
-/// program that takes it for the child's side serves, and ends.
+/// program that takes -1 for the child's side serves, and ends.
 pub(crate) fn no_second_process() {
     let ends = |program: &str| {
         let (stdout, stderr, status) = same_everywhere(program, |language, output| {
@@ -241,7 +241,7 @@ pub(crate) fn no_second_process() {
 }
 
 /// Checks servers that are started without standard input, so that the listener is descriptor 0. The children of
-/// socket_serve take 0 for no descriptor and keep it open. code05 closes it.
+/// socket_serve take 0 for no descriptor, and keep the listener open. The children of code05 close the listener.
 pub(crate) fn no_standard_input() {
     for server in SERVERS {
         for language in IMPLS {

@@ -86,7 +86,7 @@ pub(crate) fn a_program_that_does_otherwise_is_found() {
     assert_eq!(own(("pid_t pid", "getppid(); pid_t pid")), ("same same same different".to_owned(), Some(1)));
 }
 
-/// `make compare`, with a tool that has been built already.
+/// Runs `make compare`, with a tool that has been built already.
 fn make_compare(variables: &[&str]) -> Output {
     let mut make = Command::new("make");
     make.current_dir(env!("CARGO_MANIFEST_DIR")).args(["-s", "compare", "--old-file=release"]);
@@ -122,7 +122,7 @@ pub(crate) fn make_compare_takes_any_path_and_c_plus_plus() {
     }
 }
 
-/// Checks that a user's own source is not left unread: a lesson is of our programs.
+/// Checks that a user's own source is not left unread: a lesson shows our programs only, and says so.
 pub(crate) fn make_lesson_refuses_a_users_own_source() {
     let mut make = Command::new("make");
     let make = make.current_dir(env!("CARGO_MANIFEST_DIR")).args(["-n", "lesson", "C=mine.c"]).output().unwrap();

@@ -1,4 +1,4 @@
-//! Tests servers with clients of the same language and of the other.
+//! Tests servers with clients of the same language and of the other language.
 
 use std::net::TcpStream;
 

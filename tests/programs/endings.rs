@@ -60,8 +60,8 @@ pub(crate) fn what_could_not_start_closes_its_socket() {
     ends("socket_serve", &[], &["bind EADDRINUSE", "close 0", "print"]);
 }
 
-/// Checks the destructors: that of code05 closes every descriptor except 0, and so -1. That of socket_serve closes
-/// descriptors above 0.
+/// Checks the destructors. The destructor of code05 closes every descriptor except 0, so it also closes -1. The
+/// destructor of socket_serve closes descriptors above 0.
 pub(crate) fn a_failed_accept_closes_what_the_destructor_closes() {
     let _network = Network::own();
     let no_connection = ["inject=accept:error=ECONNABORTED"];

@@ -73,7 +73,7 @@ pub(crate) fn wait_prints_each_status() {
 
 pub(crate) fn waitpid_prints_while_it_waits() {
     // The program runs in real time. The parent asks 1, 4, 7, 10, 13 and 16 seconds after its child began to sleep for
-    // 15 seconds. On a busy machine it asks less often.
+    // 15 seconds. On a busy machine the parent asks less often.
     let ended = same_everywhere("waitpid", |language, output| {
         let mut ended = traced(&[PARENT_LATE], language, "waitpid", output);
         let asked = take_lines(&mut ended.stdout, "sleep 3sec.\n");
@@ -101,7 +101,7 @@ pub(crate) fn sigaction_prints_at_each_alarm() {
 
 pub(crate) fn remove_zombie_prints_each_child_that_it_removes() {
     // The program runs in real time. Each fork returns to the parent two seconds late, so the children end after 10 and
-    // 12 seconds. The parent waits five times in all. How often it waits before and between the ends depends on the
+    // 12 seconds. The parent waits five times in all. The number of waits before and between the ends depends on the
     // machine.
     let runs = same("remove_zombie", |language, output| {
         let mut ended = traced(&[PARENT_LATER], language, "remove_zombie", output);

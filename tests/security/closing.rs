@@ -208,7 +208,7 @@ fn a_program_that_leaves_a_connection_that_lingers_holds_up_nobody() {
     drop(clients);
 }
 
-/// Checks a server that cannot cancel the timer of a close, once or ever. Its signal goes on coming.
+/// Checks a server that cannot cancel the timer of a close, once or ever. The timer's signal comes again and again.
 fn a_timer_that_cannot_be_put_back_does_not_end_the_server() {
     let folder = TempDir::new();
     for when in ["2", "2+", "1"] {

@@ -23,8 +23,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_group_that_has_gone_makes_room_for_the_next,
 ];
 
-/// A program that leaves a process in its group, moves itself to another group, and then reports that. Neither process
-/// ends by SIGTERM.
+/// A program that leaves a process in its group, moves itself to another group, and then reports its new group. Neither
+/// process ends by SIGTERM.
 const MOVER: &str = r#"
     $SIG{TERM} = "IGNORE";
     my $pid = fork();

@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     clients_that_no_rule_had_matched_are_counted_as_well,
 ];
 
-/// Returns the largest number of rules. The last rule is for every client.
+/// Returns a file with the largest number of rules. The last rule matches every client.
 fn many_rules(limit: usize) -> String {
     let mut rules = String::new();
     for index in 0..16_383 {

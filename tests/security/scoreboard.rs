@@ -125,8 +125,8 @@ fn a_child_cannot_take_the_rest_of_the_scoreboard_back() {
             });
             assert!(stopped.is_ok());
         });
-        // In a child's mappings, the head comes before its slot, and further slots come after it, unless it is the last
-        // one.
+        // In a child's mappings, the head comes before its slot, and further slots come after it, unless its slot is
+        // the last one.
         let mut client = connect(address.port());
         if !pool {
             client.write_all(b"PROXY UNKNOWN\r\n").unwrap();
@@ -160,7 +160,7 @@ fn misstate(child: u32, words: [u64; 16]) {
     std::os::unix::fs::FileExt::write_all_at(&memory, &bytes, start).unwrap();
 }
 
-/// Tests a child whose slot says that it has no client, or only a new one.
+/// Tests a child whose slot says that it has no client, or only a new client.
 fn a_preforked_child_that_misstates_its_slot_does_not_escape_the_lifetime() {
     needs_root();
     for (state, since) in [(0, 0), (1, 0), (2, u64::MAX)] {

@@ -44,7 +44,7 @@ fn where_close_range_is_refused_a_program_inherits_nothing_all_the_same() {
         let inject = format!("inject=close_range:error={error}");
         command.args(["-D", "-q", "-o", NOWHERE, "-e", &inject, MPSERV, "-1"]).stdin(Stdio::null());
         let found = descriptors_of_a_program(with_foreign_descriptor(&mut command));
-        // The shell has the folder open while it lists it.
+        // The shell that lists the folder has the folder open.
         assert!(found.len() <= 4 && !found.contains(&"77".to_owned()), "{error}: {found:?}");
     }
 }
@@ -88,7 +88,7 @@ fn closed_standard_descriptors_become_something_harmless_without_dev_null() {
         assert_eq!(link(pid, descriptor), "/memfd:closed (deleted)");
         assert_eq!(fs::read(format!("/proc/{pid}/fd/{descriptor}")).unwrap(), b"", "nothing was written to it");
     }
-    // The log has not been written to the scoreboard.
+    // The scoreboard is whole, because the log was not written to it.
     let shown = run_mpserv(&["--status", pidfile.to_str().unwrap()]);
     assert!(shown.stdout.starts_with(&format!("mpserv {pid}: ")), "{}{}", shown.stdout, shown.stderr);
     signal(pid, Signal::TERM);

@@ -1,5 +1,5 @@
-//! Tests who may look into a server or trace it (`--status`, ptrace). The answer is the same before and after a
-//! restart.
+//! Tests the users and processes that may look into a server or trace it (`--status`, ptrace). The answer is the same
+//! before and after a restart.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

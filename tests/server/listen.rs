@@ -112,7 +112,7 @@ fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
     let folder = TempDir::new();
     let path = folder.join("socket");
     let address = format!("unix:{}", path.display());
-    // This socket's server has ended without removing it.
+    // The server of this socket has ended without removing the socket's file.
     drop(UnixListener::bind(&path).unwrap());
     let server = Running::start(&mut mpserv(&[&address]), Output::Pipe);
     let mut client = wait_for("the server listens", || UnixStream::connect(&path).ok());
@@ -137,8 +137,8 @@ fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 
-/// Checks the lock that a server has while it replaces a stale socket. No other user may write to the lock, and
-/// afterwards it is removed.
+/// Checks the lock that a server has while it replaces a stale socket. No other user may write to the lock, and the
+/// server removes the lock afterwards.
 fn the_lock_of_a_socket_is_the_servers_own() {
     let folder = TempDir::new();
     let (path, trace) = (folder.join("socket"), folder.join("trace"));
@@ -296,7 +296,7 @@ fn socat_reaches_an_abstract_name() {
 }
 
 /// Checks that the log and the program's environment have the interface of a link-local address, which means nothing
-/// without it.
+/// without the interface.
 fn a_link_local_address_names_its_interface() {
     needs_root();
     needs_command("ip");

@@ -154,7 +154,8 @@ fn a_reader_that_goes_just_before_a_write_ends_no_client() {
     }
 }
 
-/// Checks that each process waits for the log only once. If a process waited for each line, this would take minutes.
+/// Checks that each process waits for the log only once. If a process waited for each line, the test would take
+/// minutes.
 fn a_log_that_nobody_reads_holds_up_nobody_for_long_and_what_is_lost_is_counted() {
     with_every_log(|mode, (mut reader, writer)| {
         let server = logging_to(writer, mode);

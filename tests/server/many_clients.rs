@@ -141,7 +141,7 @@ fn ten_minutes_of_kill_9() {
 fn five_hundred_slow_clients_hinder_no_fast_one() {
     const SLOW: usize = 500;
     const SECONDS: u8 = 3;
-    /// The number of fast clients in each second, spread evenly between the bytes of the slow ones.
+    /// The number of fast clients in each second, spread evenly between the bytes of the slow clients.
     const FAST: usize = 50;
     let server = Served::start(&["-q", "--max-children", "600", "127.0.0.1:0"]);
     let mut slow: Vec<TcpStream> = (0..SLOW).map(|_| server.connect()).collect();

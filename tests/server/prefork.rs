@@ -83,7 +83,7 @@ fn it_grows_by_twice_as_many_each_second_and_shrinks_again() {
     });
     let seconds = start.elapsed().as_secs_f64();
     assert!(sizes.is_sorted() && seconds >= 2.0, "grown in {seconds} s: {sizes:?}");
-    // The last client waits until another one ends.
+    // The last client waits until another client ends.
     let mut last = all.pop().unwrap();
     std::io::Write::write_all(&mut last, b"last").unwrap();
     all.iter_mut().for_each(|client| assert_eq!(echo(client, b"served"), b"served"));
@@ -93,7 +93,7 @@ fn it_grows_by_twice_as_many_each_second_and_shrinks_again() {
     let mut back = [0; 4];
     std::io::Read::read_exact(&mut last, &mut back).unwrap();
     drop((all, last));
-    // One process ends each second, until the minimum of idle ones is left.
+    // One process ends each second, until the minimum of idle processes is left.
     wait_size(&server, 2);
     assert_eq!(finish(server.client()), b"");
     server.stop();
@@ -137,7 +137,7 @@ fn on_the_way_out_clients_are_served_to_their_end() {
     let mut client = server.client();
     wait_size(&server, 4);
     server.running.signal(Signal::TERM);
-    // The idle processes end, and the one with a client stays.
+    // The idle processes end, and the process with a client stays.
     wait_size(&server, 1);
     assert_eq!(echo(&mut client, b"still"), b"still");
     // That child also has the listener, but no client may connect and wait in vain.
@@ -147,7 +147,7 @@ fn on_the_way_out_clients_are_served_to_their_end() {
     assert_eq!(log.last().unwrap().number("drained"), 4);
 }
 
-/// Checks that a process that misses the signal to retire gets another one. A signal that comes just before the wait
+/// Checks that a process that misses the signal to retire gets another signal. A signal that comes just before the wait
 /// for a client has no effect. strace drops the first signals of each process.
 fn a_process_that_misses_the_signal_to_retire_gets_another() {
     let folder = TempDir::new();
@@ -272,7 +272,7 @@ fn a_pool_whose_children_cannot_accept_is_no_busy_loop() {
     let two = ["--prefork", "2", "--listen", "127.0.0.1:0", "127.0.0.1:0"];
     for (call, errno, arguments) in [
         ("accept4", "EINVAL", &one[..]),
-        // This error concerns one connection, but not for ever.
+        // If this error comes once, it concerns one connection. If it comes for ever, it must not cause a busy loop.
         ("accept4", "EPROTO", &one),
         ("accept4", "ECONNABORTED", &one),
         // An errno that no manual page lists.

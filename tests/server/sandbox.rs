@@ -122,7 +122,7 @@ impl Own {
 
 const CALLS: [std::ffi::c_long; 2] = [c::SYS_recvfrom, c::SYS_sendto];
 
-/// Checks that a service which is told to do this is ended for this call, and that the server goes on. `None` is for an
+/// Checks that a service which obeys this order is ended for this call, and that the server goes on. `None` is for an
 /// order for which the C library chooses the call.
 #[track_caller]
 fn is_ended_for(order: u8, call: Option<&str>) {

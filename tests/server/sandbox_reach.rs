@@ -85,7 +85,7 @@ fn reach(connection: Connection) -> mpserv::errno::Result<()> {
 const ECHO: [c_long; 2] = [c::SYS_recvfrom, c::SYS_sendto];
 const ECHO_AND_SHUTDOWN: [c_long; 3] = [c::SYS_recvfrom, c::SYS_sendto, c::SYS_shutdown];
 
-/// Checks that a child which is told to do this is ended for the call, and that the server goes on.
+/// Checks that a child which obeys this order is ended for the call, and that the server goes on.
 #[track_caller]
 fn is_ended_for(calls: &'static [c_long], is_pool: bool, order: u8, call: &str) {
     let pool = |server: mpserv::server::Server<'static>| if is_pool { server.prefork(2, 2) } else { server };

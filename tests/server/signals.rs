@@ -147,8 +147,8 @@ fn term_at_each_system_call_of_the_loop_is_not_lost() {
 
 fn term_that_comes_when_all_is_done_changes_nothing() {
     let folder = TempDir::new();
-    // The first munmap is from the dynamic linker, if there is one. The next one is about the list of mappings. The
-    // others give the tables back at the end.
+    // The first munmap is from the dynamic linker, if there is one. The next munmap is about the list of mappings. The
+    // other calls give the tables back at the end.
     let options = ["-e", "inject=munmap:signal=TERM:when=3+"];
     let server = Served::start_command(&mut traced(&options, &folder.join("trace"), &["127.0.0.1:0"]));
     server.stop();

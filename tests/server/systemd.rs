@@ -50,7 +50,7 @@ impl Manager {
         Manager { socket, name: format!("@{name}"), _folder: None }
     }
 
-    /// Returns the next message, without status messages and signs of life.
+    /// Returns the next message, except status messages and messages for the watchdog.
     #[track_caller]
     fn hear(&self) -> String {
         loop {
@@ -134,7 +134,7 @@ fn a_server_that_has_handed_over_is_silent() {
 /// The time within which a status would come. A server sends at most one a second.
 const STATUS_WITHIN: Duration = Duration::from_millis(1500);
 
-/// Checks that a successor, which gets the sockets by other means, does not take them for those of the manager.
+/// Checks that a successor, which gets the sockets by other means, does not take them for sockets of the manager.
 fn a_successor_finds_nothing_of_what_was_passed() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = TempDir::new();

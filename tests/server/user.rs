@@ -151,8 +151,8 @@ fn a_child_has_its_limits() {
     server.stop();
 }
 
-/// Checks that a server which is started as the user that it names forbids by itself that other processes look into it.
-/// No change of the user does that for it.
+/// Tests a server that is started as the user that it names. The server itself must forbid other processes to look into
+/// it, because without a change of the user the kernel does not.
 fn a_server_that_is_its_user_already_cannot_be_dumped() {
     needs_root();
     let folder = TempDir::new();

@@ -1,4 +1,4 @@
-//! Tests SIGUSR2 under load: no client is lost while successors take over, or fail to.
+//! Tests SIGUSR2 under load: no client is lost while successors take over, or fail.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -206,7 +206,7 @@ impl Walk {
                 // only compute.
                 let computes = name.starts_with(char::is_uppercase) || path[path.len() - 2].ends_with("_t");
                 let is_function = !computes && next == '(' || self.c_functions.contains(name);
-                // A list that setenv() changes and frees, not a function.
+                // `environ` is no function, but a list that setenv() changes and frees.
                 let is_environ = name == "environ";
                 if is_environ {
                     found.insert(name.clone());

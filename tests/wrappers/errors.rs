@@ -124,7 +124,7 @@ fn interrupted<T>(call: impl FnOnce() -> T) -> T {
     let action = SigAction::new(Disposition::Flag(&FLAG));
     sigaction(Signal::ALRM, &action).unwrap();
     let often = libc::itimerval { it_interval: OFTEN, it_value: OFTEN };
-    // SAFETY: the pointer is to a struct of ours, and null asks for nothing.
+    // SAFETY: the pointer is to a local struct, and null asks for nothing.
     assert_eq!(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const often, ptr::null_mut()) }, 0);
     call()
 }
@@ -167,7 +167,7 @@ fn as_root() {
     }
 }
 
-/// Becomes root of an own user namespace, so that the kernel allows this process further namespaces.
+/// Becomes root of a new user namespace, so that the kernel allows this process further namespaces.
 fn become_root_of_own_users() {
     if own_users().is_err() {
         skip("no user namespace");

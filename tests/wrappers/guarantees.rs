@@ -247,7 +247,7 @@ pub(crate) fn a_child_of_another_group_is_not_one_of_the_own_group() {
     assert_eq!(of_own, Err(Errno::CHILD));
     assert!(matches!(waitpid(WaitFor::Group(child.pid()), None, WaitOptions::NOHANG), Ok(None | Some(_))));
     let _ = child.wait();
-    // A child in the own group can be waited for.
+    // A process can wait for a child in its own group.
     let mut child = spawn(|| _ = channel.hear());
     assert_eq!(waitpid(WaitFor::OwnGroup, None, WaitOptions::NOHANG), Ok(None));
     channel.tell(0);

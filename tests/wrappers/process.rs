@@ -1,4 +1,4 @@
-//! Tests processes: when a fork is allowed, and the ends of children.
+//! Tests processes: the condition for a fork, and the ends of children.
 
 use std::time::Duration;
 

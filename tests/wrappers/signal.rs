@@ -138,7 +138,7 @@ pub(crate) fn a_timer_returns_the_one_before_and_sends_its_signal() {
     assert!(!before.value.is_zero() && before.value <= hour && before.interval.is_zero(), "{before:?}");
     let before = setitimer(Itimer { value: Duration::from_millis(1), interval: Duration::from_millis(1) }).unwrap();
     assert_eq!(before.interval, hour);
-    // The second signal shows that it comes again.
+    // Two signals show that the timer sends its signal again and again.
     for _ in 0..2 {
         wait_until("the signal comes", || DUE.take());
     }

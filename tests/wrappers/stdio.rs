@@ -48,7 +48,7 @@ pub(crate) fn read_text(mut from: impl Read) -> String {
 pub(crate) fn what_stdio_holds_is_written_when_c_writes_it() {
     let (_input, output, mut child) = with_pipes(|| {
         printf!("%s holds %d and %03d, 100%%\n", c"stdio", -12, 7);
-        // The child's exit writes its copy of the line, and this process writes another one.
+        // The child's exit writes its copy of the line, and this process writes another copy.
         reap(&mut spawn(|| mpserv::process::exit(0)));
         assert_eq!(fprintf!(stdout(), "%d\n", getpid()), getpid().to_string().len() as i32 + 1);
     });
@@ -103,7 +103,7 @@ pub(crate) fn a_handler_inside_stdio_writes_directly() {
 }
 
 pub(crate) fn what_a_handler_writes_directly_is_what_printf_prints() {
-    // The two tests above expect the same text from both ways. Here is the text that C itself prints.
+    // The two tests above expect the same text from both ways. The command printf shows that C itself prints this text.
     let printed = std::process::Command::new("printf")
         .args(["%s %d %05d %% %05d %d %d\n", "handler", "10", "42", "-42", "-2147483648", "0"])
         .output()

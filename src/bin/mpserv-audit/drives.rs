@@ -254,7 +254,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Takes the client's data, and closes.
+    /// Takes the client's data, and closes the connection.
     pub fn close(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
         if let Some(mut client) = Self::accept(stage)? {
             Self::take(&mut client);
@@ -263,7 +263,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Closes without taking the client's data, which resets the connection.
+    /// Closes the connection without taking the client's data, which resets the connection.
     pub fn reset(self, stage: &mut Stage<'_>) -> Result<(), Trouble> {
         Self::accept(stage).map(close)
     }
@@ -274,7 +274,7 @@ pub fn run(_: &mut Stage<'_>) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Sends SIGINT, as Ctrl-C does, each time that the program sleeps, until it ends.
+/// Sends SIGINT, as Ctrl-C does, each time that the program sleeps, until the program ends.
 pub fn interrupt(stage: &mut Stage<'_>) -> Result<(), Trouble> {
     while stage.settle()? {
         stage.signal(Signal::INT)?;

@@ -1,5 +1,5 @@
-//! Kept traces: the files of an earlier run in place of a new run. `--save` writes such files, and `strace -ff -v -s
-//! 65535 -o FILE` does.
+//! Kept traces: the files of an earlier run in place of a new run. `--save` writes such files, and so does `strace -ff
+//! -v -s 65535 -o FILE`.
 
 use std::collections::HashSet;
 use std::fs::{self, File};

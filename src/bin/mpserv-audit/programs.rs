@@ -41,7 +41,7 @@ pub struct Drive {
     pub name: &'static str,
     pub arguments: &'static [&'static str],
     pub input: &'static str,
-    /// A port that this tool listens on from the beginning.
+    /// A port on which this tool listens from the beginning.
     pub occupies: Option<u16>,
     /// A port on which no other process may listen.
     pub needs_free: Option<u16>,

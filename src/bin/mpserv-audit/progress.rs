@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use crate::report::style::shorten;
 
-/// Shows the progress on standard error: on a terminal on one line, which is overwritten, else on one line for each
-/// step.
+/// Shows the progress on standard error. On a terminal the progress takes one line, which is overwritten. Elsewhere
+/// each step takes a line.
 #[derive(Debug)]
 pub struct Progress {
     total: usize,

@@ -125,7 +125,7 @@ impl Sources {
         let asker =
             std::thread::spawn(move || input.as_mut().map_or(Ok(()), |input| input.write_all(questions.as_bytes())));
         let output = child.wait_with_output().map_err(trouble)?;
-        // An object that is no file, such as a deleted one, has no lines. Its frames show that.
+        // An object that is no file, such as a deleted one, has no lines. The frames of such an object show this.
         let _ = asker.join();
         let table = LineTable::of(object, by_address.keys().copied());
         self.read_answers(object, &by_address, &table, &String::from_utf8_lossy(&output.stdout));

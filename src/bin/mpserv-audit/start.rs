@@ -3,8 +3,8 @@
 //! A dynamically linked program is started by the loader, which runs in the same process before `main`. The loader maps
 //! its cache, /etc/ld.so.cache, once, and looks up all libraries in it. Its last action before the program begins is to
 //! unmap the cache. So the first munmap of exactly that address and length ends the loader's part. No other call can be
-//! taken for it, because only the loader knew the address until then. A statically linked program has no such call, and
-//! is compared from execve on.
+//! taken for that munmap, because only the loader knew the address until then. A statically linked program has no such
+//! call, and is compared from execve on.
 
 use crate::trace::{Call, Line, Trace};
 use crate::tree::Process;

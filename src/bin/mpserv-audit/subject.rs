@@ -32,8 +32,8 @@ pub struct Case {
 #[derive(Debug)]
 pub struct Printed {
     pub text: Vec<u8>,
-    /// The output with places in place of process ids, and with `<program>` for the program's own path where the two
-    /// paths differ.
+    /// The output with the places of processes in place of their ids, and with `<program>` for the program's own path
+    /// where the two paths differ.
     pub named: Vec<u8>,
 }
 

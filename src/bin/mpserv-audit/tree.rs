@@ -125,7 +125,7 @@ impl Tree {
         tree
     }
 
-    /// Moves one process and its descendants from the unplaced ones into the tree. Uses no recursion, because the
+    /// Moves one process and its descendants from the unplaced processes into the tree. Uses no recursion, because the
     /// traced program determines the depth.
     fn place(&mut self, unplaced: &mut Unplaced, pid: u32, place: Place, from: Option<(usize, usize)>) {
         let mut waiting = vec![(pid, place, from)];

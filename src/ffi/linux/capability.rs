@@ -7,7 +7,7 @@ pub const _LINUX_CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 
 /// `struct __user_cap_header_struct { __u32 version; int pid; }`
 ///
-/// The form of the arguments, and the process whose capabilities they are. capget(2), Linux.
+/// The form of the arguments, and the process that has the capabilities. capget(2), Linux.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct __user_cap_header_struct {

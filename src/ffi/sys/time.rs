@@ -16,7 +16,7 @@ pub use libc::suseconds_t;
 
 /// `ITIMER_REAL`
 ///
-/// The timer that sends SIGALRM, by the time that passes. setitimer(2), POSIX.1-2017.
+/// The timer that counts real time and sends SIGALRM. setitimer(2), POSIX.1-2017.
 pub const ITIMER_REAL: c_int = 0;
 
 /// `struct itimerval { struct timeval it_interval; struct timeval it_value; }`

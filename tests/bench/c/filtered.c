@@ -1,6 +1,6 @@
 /*
- * filtered PORT: as fork, but each child loads a filter of system calls, which is about as short as a filter of use can
- * be. What it costs is the least that a sandbox in each child costs.
+ * filtered PORT: does the same as fork, but each child loads a filter of system calls. The filter is about as short as
+ * a useful filter can be. So its cost is the least that a sandbox in each child costs.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>

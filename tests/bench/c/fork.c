@@ -1,4 +1,4 @@
-/* fork PORT: makes a process for each connection. A handler reaps it. */
+/* fork PORT: makes a process for each connection. A handler reaps the process. */
 #include "echo.h"
 #include "reap.h"
 

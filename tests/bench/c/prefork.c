@@ -1,4 +1,4 @@
-/* prefork PORT COUNT: makes so many processes ahead of time. Each process accepts by itself. */
+/* prefork PORT COUNT: makes COUNT processes ahead of time. Each process accepts by itself. */
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>

@@ -4,7 +4,7 @@ use super::c::Form;
 use super::facts::{Fact, facts};
 use super::source::Header;
 
-/// Returns the Rust text for a module that has `ffi` in scope. In it, types have the same names as in C.
+/// Returns the Rust text for a module that has `ffi` in scope. In that module, types have the same names as in C.
 pub(crate) fn text(headers: &[Header]) -> String {
     let mut types = String::new();
     let mut checks = String::new();

@@ -171,7 +171,7 @@ fn create(path: &CStr) -> Result<OwnedFd> {
     open(path, OpenFlags::RDWR | OpenFlags::CREAT, 0o600)
 }
 
-/// Gives a path to each function that takes a directory's.
+/// Gives a path to each function that takes the path of a directory.
 fn with_folder(path: &CStr) -> Errno {
     each([errno(chroot(path)), errno(chdir(path))])
 }

@@ -110,7 +110,7 @@ pub(super) const CASES: &[Case] = &[
         errno(environ())
     }),
     ("setsid", Errno::PERM, || {
-        // A child that leads no group yet may begin a group, but after that no session.
+        // A child that leads no group yet may begin a group. The leader of a group may begin no session.
         setpgid(None, None).unwrap();
         errno(setsid())
     }),

@@ -170,7 +170,7 @@ impl Compared<'_> {
         let call = describe::call(line);
         let about = format!("{call} at a place");
         match moved.get(&at) {
-            // The later row of the two is the same difference.
+            // The earlier of the two rows has already shown this difference.
             Some(None) => None,
             Some(Some(side)) => {
                 let key = format!("{call} earlier in {side}");

@@ -102,7 +102,7 @@ fn each_puts_aside_what_it_says_and_no_more() {
 
 #[test]
 fn all_are_tested() {
-    // These two need a real run: see tests/audit.
+    // These two normalizations need a real run: see tests/audit.
     let elsewhere = ["own-path", "endless"];
     for one in list::ALL {
         let here = MASKS.iter().any(|(name, ..)| *name == one.name);

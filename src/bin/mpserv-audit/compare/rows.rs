@@ -20,7 +20,7 @@ struct Identities {
 }
 
 impl Identities {
-    /// Returns whether two lines may mean the same things. If so, later lines must agree.
+    /// Returns whether two lines may mean the same things. If they may, later lines must agree with that.
     fn agree(&mut self, a: &[Name], b: &[Name]) -> bool {
         a.len() == b.len()
             && a.iter().zip(b).all(|(a, b)| bind(&mut self.forth, *a, *b) && bind(&mut self.back, *b, *a))

@@ -71,7 +71,7 @@ pub(super) struct Sequence {
     pub(super) ids: Vec<u32>,
     /// The number of events before main.
     pub(super) before: usize,
-    /// For each event whose text has a number that may be a process id: the event's id if the number is none.
+    /// For each event whose text has a number that may be a process id: the event's id if the number is no process id.
     pub(super) plain: HashMap<usize, u32>,
     /// The names in events, in the order of the events.
     pub(super) names: Vec<(u32, Box<[Name]>)>,

@@ -52,7 +52,7 @@ fn processes_are_paired_by_place() {
         compared(&[(100, &a), (101, first), (102, second)], &[(1, &b), (999, second), (998, first)]).differences(),
         2
     );
-    // A wait for the other child is another call.
+    // A wait for the other child is a different call.
     let swapped = b.replace("wait4(998, NULL, 0, NULL) = 998", "wait4(999, NULL, 0, NULL) = 999");
     assert_eq!(
         compared(&[(100, &a), (101, first), (102, second)], &[(1, &swapped), (999, first), (998, second)])
@@ -127,7 +127,7 @@ fn the_block_of_the_main_thread_may_be_elsewhere_in_its_mapping() {
             "{list:#x} {rseq:#x} {forked:#x}"
         );
     }
-    // An address outside the block's mapping is another address.
+    // An address outside the block's mapping is a different address.
     assert_eq!(found(&one, &trace(0xffff_9000_0000, 0x70, 0x80, 0x6c0, 0x2070)), 1);
     // Other pointers into the mapping are compared unchanged.
     let unmap = |offset: u64| format!("mprotect({:#x}, 4096, PROT_READ) = 0\n", 0xffff_8000_0000_u64 + offset);

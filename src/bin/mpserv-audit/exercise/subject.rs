@@ -21,7 +21,7 @@ use crate::trouble::Trouble;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The time between two checks for an expected event.
 const TICK: Duration = Duration::from_millis(2);
-/// The time after which a process that has not run is taken to wait.
+/// The time after which a process that has not run counts as a process that waits.
 const REST: Duration = Duration::from_millis(300);
 
 /// The directory of the textbook programs' own headers.
@@ -94,7 +94,7 @@ impl<'s> Subject<'s> {
         let own = running.child.id();
         let mut root = None;
         running.wait("the program starts", |running| {
-            // The program's children run the same file, so the program itself is looked for first.
+            // The program's children run the same file, so look for the program itself first.
             root = std::iter::once(own).chain(children(own)).find(|pid| runs_program(*pid));
             // If the program has ended already, strace has ended as well.
             root.is_some() || (is_traced && running.has_ended())

@@ -12,7 +12,7 @@ use crate::trouble::Trouble;
 /// The number of alarms that the tool sends to a program that waits for alarms, so that no real time passes. Without a
 /// fault the program ends after three alarms.
 const ALARMS: usize = 5;
-/// The time of rest after which a program is taken to wait for ever. TCP delays data for a shorter time.
+/// The time of rest after which a program counts as a program that waits for ever. TCP delays data for a shorter time.
 const REST_PATIENCE: Duration = Duration::from_millis(100);
 /// The number of rounds of a client, each with the first exchanges.
 const EXCHANGES: usize = 2;

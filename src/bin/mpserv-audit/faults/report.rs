@@ -126,7 +126,7 @@ impl Report {
         if let Some(path) = &options.html {
             save(path, |out| self.page(out, strace))?;
         }
-        // How many calls a server makes depends on when its clients arrive.
+        // The number of a server's calls depends on the moments at which its clients arrive.
         let is_program = |finding: &Finding| !matches!(self.tried[finding.tried], Tried::Server(..));
         let missed = |finding: &Finding| match finding.verdict {
             Verdict::Untried(_) => true,

@@ -1,11 +1,12 @@
 /*
- * Replaces the C++ library for a program that does not use it. Compilers refer to these functions even then.
+ * Replaces the C++ library for a program that does not use it. Compilers refer to these functions even in such a
+ * program.
  *
  * The names are those of the Itanium C++ ABI, which all compilers on Linux follow.
  */
 #include <stdlib.h>
 
-/* std::ios_base::Init: #include <iostream> makes an object of it. */
+/* std::ios_base::Init: #include <iostream> makes an object of this class. */
 void _ZNSt8ios_base4InitC1Ev(void *init) { (void)init; }
 void _ZNSt8ios_base4InitD1Ev(void *init) { (void)init; }
 

@@ -8,7 +8,7 @@ use crate::compare::Kind;
 /// A line on either side. 0 means that the line of that side is unknown.
 pub type Pair = [usize; 2];
 
-/// Returns both lines that made a step, if it was made by lines of the program.
+/// Returns both lines that made a step, if lines of the program made the step.
 pub fn of(step: &Step) -> Option<Pair> {
     pair(&step.lines)
 }

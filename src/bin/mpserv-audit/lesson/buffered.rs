@@ -1,4 +1,4 @@
-//! Output without a system call: stdio keeps it in a buffer, and a fork copies the buffer.
+//! Output without a system call: stdio keeps the output in a buffer, and a fork copies the buffer.
 //!
 //! On a terminal each printf makes its call at once. So the same run on a terminal shows the text of each line, and its
 //! place between the other calls. The page shows the texts of the run itself, because process ids differ from run to
@@ -20,7 +20,7 @@ pub struct Buffered {
     pub lane: usize,
     /// The lines that printed the text, in either source.
     pub lines: [Vec<usize>; 2],
-    /// The text, or none if no run shows it by itself.
+    /// The text, or none if no run shows the text alone.
     pub text: Option<Vec<u8>>,
     /// The steps that wrote the text: one in each process that had a copy.
     pub written: Vec<usize>,
@@ -118,9 +118,9 @@ impl Lane<'_> {
         let (Some(shown), Some(trace)) = (self.trace_on_terminal(), self.runs.trace(self.lane, 0)) else {
             return;
         };
-        // The beginning of a line. Even the terminal got it only with the rest of the line.
+        // A text that began a line: even the terminal got this text only with the rest of the line.
         let mut begun: Option<Vec<u8>> = None;
-        // The children that were waited for last, on the terminal and in the run.
+        // The child for which the process waited last: on the terminal, and in the run.
         let mut reaped: [Option<i64>; 2] = [None, None];
         for row in &self.pair.rows {
             reaped = [

@@ -19,7 +19,7 @@ pub fn head(title: &str, more: &str) -> String {
     )
 }
 
-/// Returns a list of links. A screen reader reads its purpose aloud.
+/// Returns a list of links. A screen reader reads the list's purpose aloud.
 pub fn tabs(label: &str, tabs: &[Tab]) -> String {
     list(label, "", tabs)
 }

@@ -65,7 +65,7 @@ pub struct Page<'p> {
     /// The calls of close whose reason is given at the end of the page.
     pub(super) explained: Vec<usize>,
     beginning: Kernel,
-    /// For each step, the step whose anchor is used for it.
+    /// For each step, the step that is shown in its place.
     pub(super) anchors: Vec<usize>,
 }
 
@@ -99,7 +99,7 @@ impl<'p> Page<'p> {
         page
     }
 
-    /// Returns, for each step, the step that is shown for it: itself, or another step of the same row.
+    /// Returns, for each step, the step that is shown in its place: itself, or another step of the same row.
     fn find_anchors(&self) -> Vec<usize> {
         let mut anchors: Vec<usize> = (0..self.steps.len()).collect();
         for block in self.blocks() {

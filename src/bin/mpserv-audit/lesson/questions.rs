@@ -107,7 +107,7 @@ fn printed(page: &Page<'_>) -> Option<Question> {
     )
 }
 
-/// Returns the step at which a process is in a state of life for the first time.
+/// Returns the step after which a process is in this state of life for the first time.
 fn first(page: &Page<'_>, process: usize, life: Life) -> Option<usize> {
     page.steps.iter().position(|step| step.after.processes[process].life == life)
 }

@@ -70,7 +70,7 @@ fn outcome(page: &Page<'_>, at: usize) -> String {
     }
 }
 
-/// Returns the lines that made a step, and the lines that called these.
+/// Returns the lines that made a step, and the lines that called their functions.
 fn lines(page: &Page<'_>, step: &Step) -> String {
     let mut parts = Vec::new();
     for (side, column) in page.columns.iter().enumerate() {

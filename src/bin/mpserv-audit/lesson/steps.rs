@@ -129,7 +129,7 @@ impl Runs<'_> {
     }
 
     /// Gives lines to signals, to returns of handlers, and to ends. Such steps have no line of their own, so they get
-    /// the line at which the process was.
+    /// the line that the process was executing.
     fn place_signals(&self, steps: &mut [Step]) {
         let mut last: HashMap<usize, usize> = HashMap::new();
         // The signals whose handlers run, from the outermost to the innermost.
@@ -231,7 +231,8 @@ impl Queue<'_, '_> {
         Some(lane)
     }
 
-    /// Returns the lane that has to go first: the parent that forks this process, or the child of whose end it hears.
+    /// Returns the lane that has to go first: the parent that forks this process, or the child whose end this process
+    /// notices.
     fn cause(&self, lane: usize) -> Option<usize> {
         let process = &self.runs.trees[0].processes[self.runs.process(lane, 0)?];
         if let Some(parent) = process.parent.filter(|_| !self.born[lane]) {

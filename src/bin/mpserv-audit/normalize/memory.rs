@@ -31,7 +31,7 @@ pub(super) struct Memory {
     count: u64,
 }
 
-/// A mapping. Its number is no address, so that a later mapping at the same place is another one.
+/// A mapping. Its number is no address, so that a later mapping at the same place is another mapping.
 #[derive(Clone, Copy, Debug)]
 struct Mapping {
     length: u64,

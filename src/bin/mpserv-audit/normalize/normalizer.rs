@@ -150,7 +150,7 @@ impl<'r> Normalizer<'r> {
                         continue;
                     }
                 }
-                // The new id of a thread is in the text of a cut.
+                // The text of a cut may contain the new id of a thread, so replace the whole text.
                 Kind::Cut => {
                     normal.put(b"<cut>");
                     continue;

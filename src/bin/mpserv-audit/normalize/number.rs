@@ -2,7 +2,7 @@
 
 use crate::lexer::{Kind, Lexer};
 
-/// Parses a number. Returns it, and whether it is hexadecimal.
+/// Parses a number. Returns its value, and whether its digits are hexadecimal.
 pub(super) fn parse_number(word: &[u8]) -> Option<(u64, bool)> {
     let text = std::str::from_utf8(word).ok()?;
     match text.strip_prefix("0x") {

@@ -37,7 +37,7 @@ impl Run {
         Run { places: tree.places(), ports: Ports::of(tree, listen), paths, environment }
     }
 
-    /// Makes the comparison ignore the port for which the tool waits, because the other side has another one.
+    /// Makes the comparison ignore the port for which the tool waits, because the other side has another port.
     pub fn with_listen_aside(mut self) -> Self {
         self.ports.listen_is_aside = true;
         self

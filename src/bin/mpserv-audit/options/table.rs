@@ -1,5 +1,5 @@
-//! The table of the options, which parses the command line and prints the text for `--help`. If you add one, add it to
-//! `Given::take` as well.
+//! The table of the options, which parses the command line and prints the text for `--help`. If you add an option, add
+//! it to `Given::take` as well.
 
 use mpserv::options::{OptionSpec, OptionTable};
 

@@ -66,7 +66,8 @@ impl Picture {
         Some(Picture { measures, lanes, rows })
     }
 
-    /// Gives each node a row of its own, in a known order of events. `order` gives it by the index of the process.
+    /// Gives each node a row of its own, in a known order of events. `order` gives this order, by the index of the
+    /// process.
     pub fn in_order(mut self, order: impl Fn(usize, usize) -> Option<usize>) -> Self {
         let place = |lane: &Lane, node: &Node| order(lane.process, *node.events.first()?);
         let mut all: Vec<usize> = Vec::new();
@@ -213,7 +214,8 @@ impl Picture {
     }
 }
 
-/// Returns a line from a node. The line goes sideways to above or beside its end, and then down to it.
+/// Returns a line from a node. The line goes sideways until it is above or beside its end, and then goes down to its
+/// end.
 fn arrow(class: &str, x1: usize, y1: usize, x2: usize, y2: usize) -> String {
     let path = if class == "fork" {
         format!("M{x1} {y1}H{}Q{x2} {y1} {x2} {}V{}", x2.saturating_sub(8).max(x1), y1 + 8, y2.saturating_sub(5))

@@ -155,7 +155,8 @@ impl Hold {
         self.held.retain(|other| other.notice.thread != held.notice.thread);
     }
 
-    /// Returns the parent of a process, if its sleep is held and it has a handler for its children's end.
+    /// Returns the parent of a process, if the parent's sleep is held and the parent has a handler for its children's
+    /// end.
     fn sleeper_above(&self, pid: u32) -> Option<Held> {
         let parent = Status::of(pid)?.parent;
         let catches = Status::of(parent)?.catches_child_signal();

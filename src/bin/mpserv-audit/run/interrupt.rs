@@ -2,5 +2,5 @@
 
 use mpserv::signal::SignalFlag;
 
-/// The flag that the user wants the tool to end.
+/// The flag that is raised when the user wants the tool to end.
 pub static INTERRUPTED: SignalFlag = SignalFlag::new();

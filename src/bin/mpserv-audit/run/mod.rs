@@ -63,7 +63,7 @@ pub fn record(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Trou
 }
 
 fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Trouble> {
-    // Without an own network, the drive reports a port that is in use.
+    // Without a network of its own, the drive reports a port that is in use.
     if request.own_network {
         network::use_own();
     }

@@ -128,8 +128,9 @@ fn send_at_once() {
     let _ = fs::write("/proc/sys/net/ipv4/tcp_congestion_control", "reno");
 }
 
-/// The size of the kernel's hash table of the connections in an own network. By default all networks share a single
-/// table, as large as the memory of the machine allows. The kernel goes through this table for each list of sockets.
+/// The size of the kernel's hash table of the connections in a run's own network. By default all networks share a
+/// single table, as large as the memory of the machine allows. The kernel goes through this table for each list of
+/// sockets.
 const HASH_ENTRIES: &[u8] = b"4096";
 
 /// Gives this thread, and all processes that it starts from now on, their own network, if that is allowed.

@@ -72,7 +72,7 @@ impl Status {
 }
 
 /// Whether a process that /proc calls sleeping still waits for the processor. A process that is interrupted on its way
-/// to sleep has this state for as long as a busy machine keeps it waiting. The kernel tells the call of a process only
+/// to sleep has this state for as long as a busy machine keeps it waiting. The kernel shows the call of a process only
 /// once the process has left the processor.
 fn is_queued(pid: u32) -> bool {
     // If this process may not read the file, the worst effect is a false difference.
@@ -216,7 +216,7 @@ impl Processes {
         load.split_whitespace().last().and_then(|last| last.parse().ok()).unwrap_or(self.id_limit)
     }
 
-    /// Whether strace traces a process or thread with an id up to `last` of which it has not heard yet. Such a process
+    /// Whether strace traces a process or thread that has no trace file yet, with an id up to `last`. Such a process
     /// has just been forked and has not run.
     pub fn has_newborn(&self, last: u32) -> bool {
         let known = self.ids();

@@ -46,7 +46,7 @@ pub struct Request<'r> {
     pub ending: Ending,
     /// Whether the command gets its own network namespace, if this process may make one.
     pub own_network: bool,
-    /// A port that this tool listens on from the beginning.
+    /// A port on which this tool listens from the beginning.
     pub occupies: Option<u16>,
     /// A port on which no other process may listen.
     pub needs_free: Option<u16>,

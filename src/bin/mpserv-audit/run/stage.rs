@@ -53,7 +53,7 @@ pub enum Standing {
     Endless,
 }
 
-/// A program on its stage.
+/// A running program, and the state of its drive.
 #[derive(Debug)]
 pub struct Stage<'r> {
     request: &'r Request<'r>,
@@ -255,7 +255,7 @@ impl<'r> Stage<'r> {
         Ok(())
     }
 
-    /// Looks at all processes once. If all wait and one is held, lets that one go on.
+    /// Looks at all processes once. If all wait and one is held, lets that process go on.
     fn step(&mut self) -> Result<State, Trouble> {
         if self.has_ended()? {
             return Ok(State::Ended);
@@ -328,7 +328,8 @@ impl<'r> Stage<'r> {
         }
     }
 
-    /// Waits for a little while, and less if a process is about to end. Fails when all this has taken too long.
+    /// Waits for a little while, and less if a process is about to end. Fails when the waits together have taken too
+    /// long.
     fn pause(&mut self) -> Result<(), Trouble> {
         if INTERRUPTED.is_raised() {
             return Err(Trouble::new("interrupted"));
@@ -349,7 +350,7 @@ impl<'r> Stage<'r> {
         Ok(())
     }
 
-    /// Whether strace has ended, which it does when all processes have.
+    /// Whether strace has ended. Strace ends when all processes have ended.
     fn has_ended(&mut self) -> Result<bool, Trouble> {
         if !self.ended {
             let status = self.started.strace.try_wait();

@@ -36,7 +36,8 @@ pub struct Ending<'e> {
 }
 
 impl Ending<'_> {
-    /// Describes the end, in words that can follow other words, and the rule that the end breaks.
+    /// Describes the end, in words for the middle of a sentence. Also describes the rule that the end breaks, if it
+    /// breaks one.
     pub fn judge(self, case: Option<&Case>) -> (String, Option<String>) {
         let signal = case.and_then(|case| match case.fault {
             Fault::Signal(name) => Some(name),

@@ -21,7 +21,7 @@ use crate::trace::Trace;
 use crate::tree::{Process, Tree};
 use crate::trouble::Trouble;
 
-/// The time after which a server that does nothing is taken to hang. A server retries for 5 s when resources are short.
+/// The time after which a server that does nothing counts as hung. A server retries for 5 s when resources are short.
 pub const WATCHDOG: Duration = Duration::from_secs(20);
 /// The longest time in which a killed or quickly stopped server must end.
 pub const ENDING: Duration = Duration::from_secs(1);
@@ -108,8 +108,8 @@ impl Life {
         self.rest();
     }
 
-    /// Waits until a successor has taken over, or until the log says that none did. Returns whether one of these
-    /// happened in time.
+    /// Waits until a successor has taken over, or until the log says that no successor did. Returns whether one of
+    /// these happened in time.
     pub fn hears_hang_up(&mut self, patience: Duration) -> bool {
         let start = Instant::now();
         let patience = if self.is_mute { ENDING } else { patience };

@@ -34,8 +34,8 @@ const TRIES: usize = (CLIENT_KEPT.as_millis() / RETRY_EVERY.as_millis()) as usiz
 /// The time for which the tool watches a lasting fault. The server retries each call ten times a second.
 const WATCHED: Duration = Duration::from_millis(500);
 const CALLS_WATCHED: usize = 300;
-/// The greatest processor time of all processes in that time. The traced calls take less, even on a busy machine. A
-/// loop without calls takes all processor time that other runs leave.
+/// The greatest processor time of all processes within [`WATCHED`]. The traced calls take less, even on a busy machine.
+/// A loop without calls takes all processor time that other runs leave.
 const PROCESSOR_WATCHED: Duration = Duration::from_millis(150);
 /// The greatest processor time of one life. A process in a loop without calls serves nobody, so the tool waits until
 /// the time of the watchdog is over.

@@ -32,7 +32,7 @@ fn string(line: &str) -> Option<Vec<u8>> {
     (!text.contains(&b'%')).then_some(text)
 }
 
-/// Returns a text in which each number with a counterpart is replaced by it.
+/// Returns a text in which each number with a counterpart is replaced by this counterpart.
 pub(super) fn with_numbers(text: &[u8], counterpart: impl Fn(i64) -> Option<i64>) -> Vec<u8> {
     let mut out = Vec::new();
     for part in text.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {

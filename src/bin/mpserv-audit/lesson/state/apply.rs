@@ -42,7 +42,7 @@ impl Kernel {
         let parts = arguments(call);
         let argument = |at: usize| parts.get(at).copied().unwrap_or_default();
         if call.name == b"close" {
-            // Even after a failed close the number is free, unless it was not open.
+            // Even after a failed close the number is free, unless the descriptor was not open.
             if call.result != b"" && !call.result.starts_with(b"-1 EBADF") {
                 self.close(process, number(argument(0)).unwrap_or(-1));
             }

@@ -1,4 +1,4 @@
-/* Changes its state in the kernel, step by step. After each step it sleeps until SIGUSR2 wakes it. */
+/* Changes the program's state in the kernel, step by step. After each step the program sleeps until SIGUSR2 comes. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -39,8 +39,8 @@ pub(super) fn arrange(lanes: &mut [Lane]) -> usize {
     lanes.iter().flat_map(|lane| &lane.nodes).map(|node| node.row + 1).max().unwrap_or(0)
 }
 
-/// Moves the end of a process down. If a process waited before it ended, it ended right before its parent heard of
-/// that. So the nodes after its last wait move down to that place.
+/// Moves the end of a process down. If a process waited before it ended, it ended right before its parent noticed the
+/// end. So the nodes after its last wait move down to that place.
 fn lower_ends(lanes: &mut [Lane]) {
     let mut heard: HashMap<u32, usize> = HashMap::new();
     for node in lanes.iter().flat_map(|lane| &lane.nodes) {

@@ -16,10 +16,10 @@ pub(super) struct Node {
     pub(super) label: String,
     pub(super) class: &'static str,
     pub(super) row: usize,
-    /// The call's name. Equal calls are put together by it.
+    /// The call's name. Consecutive calls of one name may become one node.
     pub(super) name: Vec<u8>,
     pub(super) forks: Option<u32>,
-    /// The child of whose end the process hears at this node.
+    /// The child whose end the process notices at this node.
     pub(super) hears: Option<u32>,
     /// The child that is no longer a zombie from here on.
     pub(super) reaps: Option<u32>,
