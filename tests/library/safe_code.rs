@@ -14,7 +14,9 @@ use mpserv::program::{Args, Argument};
 use mpserv::seccomp::{Check, Rule, allow_only};
 use mpserv::server::Server;
 use mpserv::server::proxy_protocol::{Parser, ProxyError};
-use mpserv::signal::{Disposition, MaskHow, SigAction, SigSet, Signal, raise, sigaction, sigaction_get, sigprocmask};
+use mpserv::signal::{
+    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, sigaction_get, sigprocmask,
+};
 use mpserv::user::{getgrnam, getgrouplist, getpwnam};
 use mpserv::wordexp::{WordError, wordexp};
 
@@ -34,6 +36,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_header_that_was_refused_stays_refused,
     group_1_exists,
     serving_in_the_sandbox_leaves_the_action_of_sigsys,
+    serving_leaves_the_flag_of_sigalrm,
     no_name_ends_the_process,
     a_group_of_another_namespace_has_no_id,
     a_filter_holds_for_every_thread,
@@ -252,6 +255,19 @@ fn serving_in_the_sandbox_leaves_the_action_of_sigsys() {
     Server::new().listen("127.0.0.1:0").sandbox(&[]).serve(|_| ()).unwrap();
     let action = sigaction_get(Signal::SYS).unwrap().sa_handler;
     assert!(matches!(action, Disposition::Ignore), "{action:?}");
+}
+
+/// Checks that the server, which sets an action of SIGALRM while it closes, puts the flag of the program back.
+fn serving_leaves_the_flag_of_sigalrm() {
+    static DUE: SignalFlag = SignalFlag::new();
+    sigaction(Signal::ALRM, &SigAction::new(Disposition::Flag(&DUE))).unwrap();
+    // The server finds the signal pending, and stops at once.
+    sigprocmask(MaskHow::Block, &SigSet::from([Signal::TERM]));
+    raise(Signal::TERM).unwrap();
+    Server::new().listen("127.0.0.1:0").serve(|_| ()).unwrap();
+    assert!(!DUE.take(), "the timer of the server raises no flag of the program");
+    raise(Signal::ALRM).unwrap();
+    assert!(DUE.take());
 }
 
 /// Checks group 1. kill(-1, 0) would ask about every process except this one and the first.

@@ -104,6 +104,9 @@ fn main() -> ExitCode {
             a_flag_is_raised_by_its_signal,
             a_handler_leaves_errno_as_it_was,
             an_old_action_is_given_back_whole,
+            a_handler_that_was_found_can_be_installed_again,
+            an_old_action_has_the_flag_from_before,
+            sigsys_has_no_flag,
             a_found_handler_stays_with_its_signal,
             what_is_blocked_is_pending,
             sigsuspend_misses_no_signal;

@@ -1,11 +1,12 @@
 //! Tests signals: sets, handlers and flags.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use mpserv::errno::Errno;
 use mpserv::signal::{
     Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, sigaction_get,
-    sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend,
+    sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend, sysv_signal,
 };
 use mpserv::time::{Itimer, alarm, setitimer};
 
@@ -80,20 +81,69 @@ pub(crate) fn an_old_action_is_given_back_whole() {
     let old = sigaction_replace(Signal::CHLD, &action).unwrap();
     assert!(matches!(old.sa_handler, Disposition::Default));
     let now = sigaction_replace(Signal::CHLD, &act(Disposition::Ignore)).unwrap();
-    assert!(matches!(now.sa_handler, Disposition::Handler(_)));
+    assert!(matches!(now.sa_handler, Disposition::Flag(_)));
     assert!(now.sa_flags.contains(flags));
     assert_eq!(format!("{:?}", now.sa_mask), "{SIGHUP, SIGTERM}");
     assert!(matches!(sigaction_get(Signal::CHLD).unwrap().sa_handler, Disposition::Ignore));
-    // A handler that was found installed can be installed again, and still works.
     sigaction(Signal::CHLD, &now).unwrap();
     raise(Signal::CHLD).unwrap();
     assert!(FLAG.take());
-    // signal() does not know whether its result takes three arguments, so only sigaction restores it.
     let old = signal(Signal::CHLD, Disposition::Default).unwrap();
-    assert_eq!(signal(Signal::CHLD, old).unwrap_err(), Errno::INVAL);
-    sigaction(Signal::CHLD, &act(old)).unwrap();
+    signal(Signal::CHLD, old).unwrap();
     raise(Signal::CHLD).unwrap();
     assert!(FLAG.take());
+}
+
+static CALLS: AtomicU32 = AtomicU32::new(0);
+
+fn count_call(_signal: Signal) {
+    CALLS.fetch_add(1, Ordering::Relaxed);
+}
+
+pub(crate) fn a_handler_that_was_found_can_be_installed_again() {
+    // SAFETY: the handler only adds to an atomic.
+    let handler = unsafe { Handler::new(count_call) };
+    sigaction(Signal::USR1, &act(Disposition::Handler(handler))).unwrap();
+    let found = sigaction_replace(Signal::USR1, &act(Disposition::Ignore)).unwrap();
+    assert!(matches!(found.sa_handler, Disposition::Handler(_)));
+    sigaction(Signal::USR1, &found).unwrap();
+    raise(Signal::USR1).unwrap();
+    assert_eq!(CALLS.load(Ordering::Relaxed), 1);
+    // signal() does not know whether its result takes three arguments, so only sigaction restores it.
+    let old = signal(Signal::USR1, Disposition::Default).unwrap();
+    assert_eq!(signal(Signal::USR1, old).unwrap_err(), Errno::INVAL);
+    sigaction(Signal::USR1, &act(old)).unwrap();
+    raise(Signal::USR1).unwrap();
+    assert_eq!(CALLS.load(Ordering::Relaxed), 2);
+}
+
+pub(crate) fn an_old_action_has_the_flag_from_before() {
+    static OUTER: SignalFlag = SignalFlag::new();
+    static INNER: SignalFlag = SignalFlag::new();
+    sigaction(Signal::USR1, &act(Disposition::Flag(&OUTER))).unwrap();
+    let inner = act(Disposition::Flag(&INNER));
+    let old = sigaction_replace(Signal::USR1, &inner).unwrap();
+    sigaction(Signal::USR1, &old).unwrap();
+    raise(Signal::USR1).unwrap();
+    assert!(OUTER.take() && !INNER.take(), "sigaction_replace");
+    for install in [signal, sysv_signal] {
+        let old = install(Signal::USR1, inner.sa_handler).unwrap();
+        install(Signal::USR1, old).unwrap();
+        raise(Signal::USR1).unwrap();
+        assert!(OUTER.take() && !INNER.take(), "signal");
+        sigaction(Signal::USR1, &act(Disposition::Flag(&OUTER))).unwrap();
+    }
+}
+
+pub(crate) fn sigsys_has_no_flag() {
+    // After the handler, a call that a filter has refused would return its own number: that of a descriptor, perhaps.
+    static FLAG: SignalFlag = SignalFlag::new();
+    let flag = Disposition::Flag(&FLAG);
+    assert_eq!(sigaction(Signal::SYS, &act(flag)), Err(Errno::INVAL));
+    assert_eq!(sigaction_replace(Signal::SYS, &act(flag)).unwrap_err(), Errno::INVAL);
+    assert_eq!(signal(Signal::SYS, flag).unwrap_err(), Errno::INVAL);
+    assert_eq!(sysv_signal(Signal::SYS, flag).unwrap_err(), Errno::INVAL);
+    assert!(matches!(sigaction_get(Signal::SYS).unwrap().sa_handler, Disposition::Default));
 }
 
 pub(crate) fn a_found_handler_stays_with_its_signal() {

@@ -40,6 +40,10 @@ impl Handler {
     /// the first to use a stream. Above all, `function` must not do anything else that allocates, and must not call
     /// [`exit`](crate::process::exit).
     ///
+    /// As a handler of SIGSYS, `function` does not return when a filter of system calls has sent the signal, as that of
+    /// [`allow_only`](crate::seccomp::allow_only) does. The call that the filter has refused would return a number that
+    /// no kernel gave: a descriptor that another owner has, or an address without memory.
+    ///
     /// Where [`spawn`](crate::process::spawn) is called while the signal is not blocked, `function` may also run in the
     /// new process. That process has this process's memory and may be killed at any time, so stdio is not allowed
     /// either.
@@ -92,13 +96,29 @@ impl SignalFlag {
 /// The flag to raise for each signal.
 static FLAGS: [AtomicPtr<SignalFlag>; SIGNAL_MAX + 1] = [const { AtomicPtr::new(ptr::null_mut()) }; SIGNAL_MAX + 1];
 
-/// Raises the flag of a signal. Every [`Disposition::Flag`] has this handler.
-extern "C" fn raise_flag(signal: Signal) {
-    let Some(slot) = usize::try_from(signal.raw()).ok().and_then(|number| FLAGS.get(number)) else { return };
+/// Returns the slot for the flag of a signal.
+fn slot_of(signal: Signal) -> Option<&'static AtomicPtr<SignalFlag>> {
+    usize::try_from(signal.raw()).ok().and_then(|number| FLAGS.get(number))
+}
+
+/// Returns the flag that was installed last for a signal.
+fn flag_of(signal: Signal) -> Option<&'static SignalFlag> {
     // SAFETY: a slot holds null, or a pointer that was made from a `&'static SignalFlag`.
-    if let Some(flag) = unsafe { slot.load(Ordering::Acquire).as_ref() } {
+    slot_of(signal).and_then(|slot| unsafe { slot.load(Ordering::Acquire).as_ref() })
+}
+
+/// Raises the flag of a signal. Every [`Disposition::Flag`] has this handler. A copy of it, inlined elsewhere, would have
+/// another address, by which it would not be known as the handler of a flag.
+#[inline(never)]
+extern "C" fn raise_flag(signal: Signal) {
+    if let Some(flag) = flag_of(signal) {
         flag.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// Returns the address of the handler of every flag.
+fn flag_handler() -> c::sighandler_t {
+    raise_flag as extern "C" fn(Signal) as usize
 }
 
 /// A process's action for a signal.
@@ -113,6 +133,9 @@ pub enum Disposition {
     /// A function runs.
     Handler(Handler),
     /// A flag is raised. Of several flags for one signal, only the one that was installed last is raised.
+    ///
+    /// SIGSYS has no flag. After its handler, a system call that a filter has refused would return a number that no
+    /// kernel gave.
     Flag(&'static SignalFlag),
 }
 
@@ -127,20 +150,28 @@ impl Disposition {
                 (function as usize, found.siginfo)
             }
             Disposition::Handler(_) => return Err(Errno::INVAL),
+            Disposition::Flag(_) if signal == Signal::SYS => return Err(Errno::INVAL),
             Disposition::Flag(flag) => {
-                if let Some(slot) = usize::try_from(signal.raw()).ok().and_then(|number| FLAGS.get(number)) {
+                if let Some(slot) = slot_of(signal) {
                     slot.store(ptr::from_ref(flag).cast_mut(), Ordering::Release);
                 }
-                (raise_flag as extern "C" fn(Signal) as usize, false)
+                (flag_handler(), false)
             }
         })
     }
 
-    fn from_c(handler: c::sighandler_t, signal: Signal, siginfo: bool) -> Disposition {
-        match handler {
-            c::SIG_DFL => Disposition::Default,
-            c::SIG_IGN => Disposition::Ignore,
-            address => Disposition::Handler(Handler {
+    /// Converts an action that was found installed. `flag` is the flag that the signal had then.
+    fn from_c(
+        handler: c::sighandler_t,
+        signal: Signal,
+        siginfo: bool,
+        flag: Option<&'static SignalFlag>,
+    ) -> Disposition {
+        match (handler, flag) {
+            (c::SIG_DFL, _) => Disposition::Default,
+            (c::SIG_IGN, _) => Disposition::Ignore,
+            (address, Some(flag)) if address == flag_handler() => Disposition::Flag(flag),
+            (address, _) => Disposition::Handler(Handler {
                 // SAFETY: the address was installed as a handler, so it is that of a function. Only the kernel calls
                 // the function, with as many arguments as `siginfo` says.
                 function: unsafe { core::mem::transmute::<usize, extern "C" fn(Signal)>(address) },
@@ -210,7 +241,7 @@ impl SigAction {
 ///
 /// # Errors
 /// `EINVAL` for SIGKILL and SIGSTOP, whose actions cannot be changed. Also `EINVAL`, without a call, for a handler that
-/// was found installed for another signal.
+/// was found installed for another signal, and for a flag of SIGSYS.
 ///
 /// # References
 /// sigaction(2), POSIX
@@ -240,11 +271,12 @@ pub fn sigaction_get(signal: Signal) -> Result<SigAction> {
 
 fn sigaction_old(signal: Signal, action: Option<&SigAction>) -> Result<SigAction> {
     let mut old = MaybeUninit::uninit();
+    let flag = flag_of(signal);
     sigaction_raw(signal, action, Some(&mut old))?;
     // SAFETY: the call did not fail, so it has filled in the old action.
     let old = unsafe { old.assume_init() };
     Ok(SigAction {
-        sa_handler: Disposition::from_c(old.sa_sigaction, signal, old.sa_flags & c::SA_SIGINFO != 0),
+        sa_handler: Disposition::from_c(old.sa_sigaction, signal, old.sa_flags & c::SA_SIGINFO != 0, flag),
         sa_mask: SigSet::from_c(old.sa_mask),
         sa_flags: SaFlags(old.sa_flags & !c::SA_SIGINFO),
     })
@@ -273,7 +305,7 @@ fn sigaction_raw(
 ///
 /// # Errors
 /// `EINVAL` for SIGKILL and SIGSTOP. Also `EINVAL`, without a call, for a handler that was found installed and may take
-/// three arguments.
+/// three arguments, and for a flag of SIGSYS.
 ///
 /// # References
 /// signal(2), POSIX
@@ -298,6 +330,7 @@ pub fn sysv_signal(signal: Signal, disposition: Disposition) -> Result<Dispositi
 type SignalFunction = unsafe extern "C" fn(c_int, c::sighandler_t) -> c::sighandler_t;
 
 fn install(signal: Signal, disposition: Disposition, function: SignalFunction) -> Result<Disposition> {
+    let flag = flag_of(signal);
     let (handler, siginfo) = disposition.to_c(signal)?;
     if siginfo {
         return Err(Errno::INVAL);
@@ -306,7 +339,7 @@ fn install(signal: Signal, disposition: Disposition, function: SignalFunction) -
     match unsafe { function(signal.raw(), handler) } {
         c::SIG_ERR => Err(Errno::last()),
         // The C library does not tell the number of arguments of the old handler. Three arguments suit either kind.
-        old => Ok(Disposition::from_c(old, signal, true)),
+        old => Ok(Disposition::from_c(old, signal, true, flag)),
     }
 }
 
