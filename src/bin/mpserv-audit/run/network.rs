@@ -37,16 +37,20 @@ impl Socket {
     }
 }
 
-/// Returns the sockets of this thread's network that `wanted` accepts: those of IPv4, or those of IPv6 if there are
-/// none. The kernel takes milliseconds for each list.
-fn sockets(wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
-    let found = of_table("tcp", &wanted);
-    if found.is_empty() { of_table("tcp6", &wanted) } else { found }
+/// Returns the sockets of this thread's network with a local port that `wanted` accepts: those of IPv4, or those of
+/// IPv6 if there are none. The kernel takes milliseconds for each list.
+fn sockets(port: u16, wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
+    let sign = format!(":{port:04X} ");
+    let wanted = |socket: &Socket| socket.local_port == port && wanted(socket);
+    let found = of_table("tcp", &sign, wanted);
+    if found.is_empty() { of_table("tcp6", &sign, wanted) } else { found }
 }
 
-fn of_table(table: &str, wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
+/// Returns the sockets of a table that `wanted` accepts. Each of their lines has the sign. A busy machine keeps
+/// thousands of ended connections in the table, so the other lines are not parsed.
+fn of_table(table: &str, sign: &str, wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
     let text = fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap_or_default();
-    text.lines().skip(1).filter_map(Socket::parse).filter(wanted).collect()
+    text.lines().filter(|line| line.contains(sign)).filter_map(Socket::parse).filter(wanted).collect()
 }
 
 /// The column of /proc/net/softnet_stat with the number of packets that wait for a processor.
@@ -61,17 +65,17 @@ pub fn is_delivering() -> bool {
 
 /// Whether data that was sent from this port has not arrived yet. The kernel may hold data back for a while.
 pub fn has_unsent(port: u16) -> bool {
-    !sockets(|socket| socket.has_unsent && socket.local_port == port).is_empty()
+    !sockets(port, |socket| socket.has_unsent).is_empty()
 }
 
 /// Whether one of these processes listens on a port.
 pub fn listens(processes: &[u32], port: u16) -> bool {
-    !held(processes, &sockets(|socket| socket.listens && socket.local_port == port)).is_empty()
+    !held(processes, &sockets(port, |socket| socket.listens)).is_empty()
 }
 
 /// Returns the ports on which these processes listen.
 pub fn listening_ports(processes: &[u32]) -> Vec<u16> {
-    let all = ["tcp", "tcp6"].map(|table| of_table(table, |socket| socket.listens)).concat();
+    let all = ["tcp", "tcp6"].map(|table| of_table(table, &format!(" {LISTEN} "), |socket| socket.listens)).concat();
     let mut ports = held(processes, &all);
     ports.sort_unstable();
     ports.dedup();
@@ -98,7 +102,7 @@ fn held(processes: &[u32], sockets: &[Socket]) -> Vec<u16> {
 
 /// Makes sure that no other process listens on a port that a program will need.
 pub fn must_be_free(port: u16) -> Result<(), Trouble> {
-    if !sockets(|socket| socket.listens && socket.local_port == port).is_empty() {
+    if !sockets(port, |socket| socket.listens).is_empty() {
         return Err(Trouble::new(format!(
             "port {port} is in use by another program, which has to end first (ss -ltnp shows it)"
         )));
@@ -112,7 +116,7 @@ const LINGER_POLL: Duration = Duration::from_millis(100);
 
 /// Waits until no ended connection keeps a program from binding to the port.
 pub fn wait_for_lingering(port: u16) -> Result<(), Trouble> {
-    while !sockets(|socket| socket.lingers && socket.local_port == port).is_empty() {
+    while !sockets(port, |socket| socket.lingers).is_empty() {
         if INTERRUPTED.is_raised() {
             return Err(Trouble::new("interrupted"));
         }
