@@ -23,6 +23,15 @@ fn a_run_is_the_same_as_itself() {
 }
 
 #[test]
+fn addresses_are_not_random() {
+    let is_permitted = std::thread::spawn(mpserv::process::fix_addresses).join().unwrap().is_ok();
+    // The flag of personality(2) for this is 0x40000.
+    let prints = "cat /proc/self/personality";
+    let out = assert_same(&["--a", prints, "--b", prints, "--stdout", "pipe", "--output"]);
+    assert!(out.contains("0040000") || !is_permitted, "{out}");
+}
+
+#[test]
 fn two_shells_are_not_the_same() {
     assert_verdict(&["--a", "dash -c :", "--b", "bash -c :", "--stdout", "pipe"], "different", &[" in "]);
 }

@@ -41,17 +41,8 @@ fn a_saved_trace_is_the_same_elsewhere() {
     let elsewhere = folder.join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     fs::copy(Impl::C.path("fork"), elsewhere.join("fork")).unwrap();
-    let compare = |program: &str| {
-        let mut command = Command::new(program);
-        command.current_dir(&elsewhere).stdin(Stdio::null()).env("HOME", "/nowhere").env("MORE", "than before");
-        command
-    };
-    let arguments = ["--a", &kept, "--b", "./fork", "--output"];
-    let tool = env!("CARGO_BIN_EXE_mpserv-audit");
-    let output = finish(compare(tool).args(arguments));
-    assert_eq!(output.status.code(), SAME, "{}{}", text(&output.stdout), text(&output.stderr));
-    // Here the addresses are not random.
-    let output = finish(compare("setarch").args(["-R", tool]).args(arguments));
+    let mut compare = audit(&["--a", &kept, "--b", "./fork", "--output"]);
+    let output = finish(compare.current_dir(&elsewhere).env("HOME", "/nowhere").env("MORE", "than before"));
     assert_eq!(output.status.code(), SAME, "{}{}", text(&output.stdout), text(&output.stderr));
 }
 
@@ -99,7 +90,7 @@ fn a_plain_trace_tells_on_which_output_it_was_made() {
     let folder = TempDir::new();
     let says = compile(&folder.0, "says", "#include <stdio.h>\nint main(void)\n{\n\treturn puts(\"hello\") < 0;\n}\n");
     let path = folder.join("trace").to_str().unwrap().to_owned();
-    // The program's output goes to a pipe.
+    // The program's output goes to a pipe, and its addresses are random.
     assert!(finish(Command::new("strace").args(["-ff", "-v", "-s", "65535", "-o", &path, &says])).status.success());
     let output = run(&["--a", &path, "--b", &says]);
     assert_eq!(output.status.code(), SAME, "{}{}", text(&output.stdout), text(&output.stderr));

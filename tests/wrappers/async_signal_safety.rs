@@ -18,7 +18,7 @@ const POSIX: &str = "_exit abort accept access alarm bind chdir chmod chown cloc
     socket stat symlink umask unlink wait waitpid write";
 /// Functions that make at most one system call in the C library, even in a process with threads.
 const LINUX: &str = "__errno_location __sysv_signal accept4 chroot clone close_range flock getauxval getpgid getrlimit ioctl killpg madvise \
-    memfd_create mmap mprotect munmap nanosleep pipe2 ppoll prctl setitimer setrlimit signalfd syscall unshare isatty";
+    memfd_create mmap mprotect munmap nanosleep personality pipe2 ppoll prctl setitimer setrlimit signalfd syscall unshare isatty";
 /// The names in Rust's library that allocate, lock or print.
 const RUST: &str = "std alloc Box Vec String Mutex RwLock OnceLock lock print println eprint eprintln format vec dbg";
 

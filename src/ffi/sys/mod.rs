@@ -4,6 +4,7 @@ pub mod auxv;
 pub mod file;
 pub mod ioctl;
 pub mod mman;
+pub mod personality;
 pub mod prctl;
 pub mod resource;
 pub mod signalfd;

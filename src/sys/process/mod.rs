@@ -39,6 +39,7 @@ mod exec;
 mod fork;
 mod id;
 mod limits;
+mod personality;
 mod privileges;
 mod wait;
 
@@ -50,6 +51,7 @@ pub use exec::{Spawn, SpawnError, become_program, executed_path, execve, spawn};
 pub use fork::{Fork, fork, fork_unchecked};
 pub use id::{_exit, abort, exists, exit, getpgid, getpid, getppid, group_exists, setpgid, setsid};
 pub use limits::{INFINITY, Limit, Resource, getrlimit, setrlimit};
+pub use personality::fix_addresses;
 pub use privileges::{
     adopt_orphans, clear_inheritable, drop_capability_bounds, forbid_dumps, no_new_privileges, set_pdeathsig,
 };

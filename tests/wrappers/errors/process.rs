@@ -6,9 +6,11 @@ use mpserv::errno::{Errno, Result};
 use mpserv::fd::{AsFd, BorrowedFd, STDIN, pipe};
 use mpserv::memory::{CStrArray, STACK_MIN, Stack};
 use mpserv::process::{
-    Fork, Limit, Pid, Resource, Spawn, SpawnError, WaitFor, WaitOptions, become_program, drop_capability_bounds, environ, fork,
-    fork_unchecked, getpgid, getpid, getppid, set_pdeathsig, setpgid, setrlimit, setsid, wait, waitpid,
+    Fork, Limit, Pid, Resource, Spawn, SpawnError, WaitFor, WaitOptions, become_program, drop_capability_bounds, environ,
+    fix_addresses, fork, fork_unchecked, getpgid, getpid, getppid, no_new_privileges, set_pdeathsig, setpgid,
+    setrlimit, setsid, wait, waitpid,
 };
+use mpserv::seccomp::listen;
 use mpserv::signal::{SigSet, Signal, kill};
 
 use super::{
@@ -123,6 +125,15 @@ pub(super) const CASES: &[Case] = &[
     ("drop_capability_bounds", Errno::PERM, || {
         become_nobody();
         errno(drop_capability_bounds())
+    }),
+    ("fix_addresses", Errno::PERM, || {
+        no_new_privileges().unwrap();
+        let listener = listen(&[libc::SYS_personality]).unwrap();
+        std::thread::scope(|scope| {
+            // SAFETY: a call that fails has no effect. The kernel's result for EPERM is its negative number.
+            scope.spawn(|| unsafe { listener.answer(listener.receive().unwrap(), i64::from(-libc::EPERM)) }.unwrap());
+            errno(fix_addresses())
+        })
     }),
     ("set_pdeathsig", Errno::SRCH, || errno(set_pdeathsig(getpid(), Signal::TERM))),
     ("spawn", Errno::BADF, || spawning(c"/bin/true", STDIN)),
