@@ -5,7 +5,7 @@ use core::ffi::{CStr, c_char, c_int};
 use crate::ffi;
 use crate::sys::memory::CStrArray;
 
-/// `argc` and `argv`.
+/// The arguments of C's main function: `argc` and `argv`.
 #[derive(Clone, Copy, Debug)]
 pub struct Args {
     argc: usize,

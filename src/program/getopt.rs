@@ -31,9 +31,9 @@ unsafe impl Sync for LongOption {}
 /// Whether an option has an argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HasArg {
-    /// `no_argument`
+    /// `no_argument`: the option has no argument.
     No,
-    /// `required_argument`: `--name ARGUMENT` or `--name=ARGUMENT`.
+    /// `required_argument`: the option is `--name ARGUMENT` or `--name=ARGUMENT`.
     Required,
 }
 
@@ -45,7 +45,7 @@ impl LongOption {
     /// the same value.
     ///
     /// # Panics
-    /// Panics when `value` is 255 or less. For an option in a `static`, the compiler reports this.
+    /// Panics when `value` is 255 or less. For an option in a `static`, the compiler reports this error.
     #[must_use]
     pub const fn new(name: &'static CStr, has_arg: HasArg, value: c_int) -> LongOption {
         assert!(value > u8::MAX as c_int, "the value of a long option is that of a letter");
@@ -73,9 +73,9 @@ pub enum Opt {
 /// An option as written on the command line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Name {
-    /// `-x`
+    /// A letter: `-x`.
     Letter(u8),
-    /// `--name`, or `--name=ARGUMENT`
+    /// A long option: `--name`, or `--name=ARGUMENT`.
     Long(&'static CStr),
 }
 

@@ -41,8 +41,8 @@ pub struct OptionSpec<T> {
 }
 
 impl<T> OptionSpec<T> {
-    /// Returns an option. A `letter` of 0 or an empty `name` means that the option has none. An empty `argument` means
-    /// that the option takes no argument.
+    /// Returns an option. A `letter` of 0 or an empty `name` means that the option has no such name. An empty
+    /// `argument` means that the option takes no argument.
     #[must_use]
     pub const fn new(
         option: T,
@@ -61,7 +61,7 @@ impl<T> OptionSpec<T> {
     }
 }
 
-/// `-c, --max-children N`
+/// Writes the names and the argument: `-c, --max-children N`.
 impl<T> fmt::Display for OptionSpec<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.letter, self.name.is_empty()) {
@@ -98,7 +98,7 @@ impl<T: Copy> OptionTable<T> {
     /// Returns the table of these options.
     ///
     /// # Panics
-    /// Panics if there are more than 64 options. For a table in a `static`, the compiler reports this.
+    /// Panics if there are more than 64 options. For a table in a `static`, the compiler reports this error.
     #[must_use]
     pub const fn new(specs: &'static [OptionSpec<T>]) -> OptionTable<T> {
         assert!(specs.len() <= OPTIONS_MAX, "a table has at most 64 options");

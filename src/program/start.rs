@@ -67,7 +67,7 @@ macro_rules! panic_handler {
     () => {};
 }
 
-/// Calls the program's function. Only [`main!`](crate::main!) uses this.
+/// Calls the program's function. Only [`main!`](crate::main!) uses this function.
 #[doc(hidden)]
 pub fn run(function: fn(Args) -> c_int, args: Args) -> c_int {
     end(function(args))
@@ -80,7 +80,7 @@ pub fn end(status: c_int) -> c_int {
     status
 }
 
-/// Reports a panic, and ends the process. Only [`main!`](crate::main!) uses this.
+/// Reports a panic, and ends the process. Only [`main!`](crate::main!) uses this function.
 #[doc(hidden)]
 pub fn panicked(info: &PanicInfo<'_>) -> ! {
     let mut direct = Direct::new(fd::STDERR);

@@ -10,7 +10,7 @@
 
 use core::fmt;
 
-/// Up to `N` bytes of text. [`write!`] appends to them.
+/// Up to `N` bytes of text. [`write!`] appends to the text.
 ///
 /// Text that does not fit is cut off at the end of a character, and the write fails.
 #[derive(Clone, Copy)]

@@ -52,8 +52,8 @@ impl Title {
         (new, Title { start: start.cast_mut().cast(), length, used })
     }
 
-    /// Shows as much of a title as there is room for. Does nothing where other threads exist, because
-    /// `std::env::args()` in such a thread may be reading the memory.
+    /// Shows as much of a title as fits. Does nothing where other threads exist, because `std::env::args()` in such a
+    /// thread may be reading the memory.
     pub fn set(&mut self, title: &str) {
         // The last byte stays a NUL.
         let length = title.len().min(self.length.saturating_sub(1));

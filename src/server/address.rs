@@ -1,4 +1,4 @@
-//! `Address`: an address to listen on, and its text.
+//! `Address`: an address on which a server listens, and its text.
 
 use core::ffi::CStr;
 use core::fmt;
@@ -7,16 +7,16 @@ use super::error::{Error, Reason, Result};
 use crate::sys::errno::{self, Errno};
 use crate::sys::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, if_nametoindex};
 
-/// An address to listen on.
+/// An address on which a server listens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Address<'a> {
     /// `PORT`: every address of the machine, IPv6 and IPv4.
     Port(u16),
-    /// `V4:PORT`, `[V6]:PORT`, `[V6%INTERFACE]:PORT`
+    /// An IP address: `V4:PORT`, `[V6]:PORT`, `[V6%INTERFACE]:PORT`.
     Inet(SocketAddr),
     /// `HOST:PORT`: every address that the host has.
     Host(&'a str, u16),
-    /// `unix:PATH`
+    /// The path of a Unix socket: `unix:PATH`.
     Unix(&'a str),
     /// `unix:@NAME`: a name in the abstract namespace, which is in no file system.
     Abstract(&'a str),

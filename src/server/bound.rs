@@ -32,7 +32,7 @@ use crate::sys::signal::SignalFd;
 /// A server that listens: clients can connect, and wait until it serves.
 ///
 /// A drop without a call of `serve` closes the sockets and removes their files. In a process that was forked from this
-/// one, the drop only closes the sockets.
+/// process, the drop only closes the sockets.
 pub struct Bound<'a> {
     descriptors: Descriptors<'a>,
     rules: Option<Rules>,
@@ -247,7 +247,7 @@ impl<'a> Bound<'a> {
             log.manager_unreachable(errno);
         }
         log.start(pid, settings.max_children, is_root() && settings.privileges.identity.is_none());
-        // A successor prints no ports: its predecessor has printed the same ones, and their reader may have gone.
+        // A successor prints no ports: its predecessor has printed the same ports, and their reader may have gone.
         if settings.announce && !parent.has_predecessor() {
             print_ports(parent.listeners())?;
         }

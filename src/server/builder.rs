@@ -24,7 +24,7 @@ use crate::sys::process::{Limit, Resource};
 #[must_use = "a server does nothing until it serves"]
 pub struct Server<'a> {
     addresses: [&'a str; LISTENERS_MAX],
-    /// The number of addresses that were given. It may be greater than the length of `addresses`.
+    /// The number of addresses that were given. The number may be greater than the length of `addresses`.
     addresses_given: usize,
     adopted: Listeners,
     adopt_error: Option<Error>,
@@ -49,7 +49,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Adds an address to listen on: `PORT` (IPv6 and IPv4), `HOST:PORT`, `[IPV6]:PORT`, `unix:PATH` or
+    /// Adds an address on which the server listens: `PORT` (IPv6 and IPv4), `HOST:PORT`, `[IPV6]:PORT`, `unix:PATH` or
     /// `unix:@NAME`, in the abstract namespace. With port 0 the kernel chooses a free port. A link-local address names
     /// its interface: `[fe80::1%eth0]:5000`.
     ///
@@ -64,7 +64,7 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Adds a socket that listens already. The settings of sockets do not apply to it.
+    /// Adds a socket that listens already. The settings of sockets do not apply to this socket.
     pub fn listener(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.adopt_error = self.adopted.adopt(socket.into()).err().or(self.adopt_error);
         self
@@ -262,7 +262,7 @@ impl<'a> Server<'a> {
     }
 
     /// Whether the port of each listener is printed to standard output, a line each, once the server serves (no). A
-    /// successor prints none: its ports are those of its predecessor.
+    /// successor prints no ports: its ports are those of its predecessor.
     pub const fn announce(mut self, on: bool) -> Self {
         self.settings.announce = on;
         self

@@ -17,8 +17,8 @@ const END: c_int = 1024;
 /// The variable by which a server names the passed descriptors to its successor.
 pub(crate) const RESTART_VARIABLE: &str = "MPSERV_INHERIT";
 
-/// The descriptors that were passed to this process, for [`Server::inherit`](crate::server::Server::inherit). Each of
-/// them can be taken once.
+/// The descriptors that were passed to this process, for [`Server::inherit`](crate::server::Server::inherit). Each
+/// descriptor can be taken once.
 #[derive(Debug)]
 pub struct Inherited {
     /// One bit for each number that was passed and is open.
@@ -93,7 +93,7 @@ fn number<T: core::str::FromStr>(text: &[u8]) -> Option<T> {
 }
 
 /// `sd_listen_fds_with_names()`: returns the sockets that systemd has passed to this process, by `LISTEN_PID`,
-/// `LISTEN_FDS` and `LISTEN_FDNAMES`. `wanted` chooses them by name. Each socket can be taken once.
+/// `LISTEN_FDS` and `LISTEN_FDNAMES`. `wanted` chooses the sockets by name. Each socket can be taken once.
 ///
 /// Returns `None` when systemd has passed no sockets to this process.
 ///

@@ -44,7 +44,7 @@ pub const KILL_AGAIN_EVERY: Duration = Duration::from_secs(1);
 pub const GROUPS_LOOK: Duration = Duration::from_secs(1);
 /// The period at which the parent looks at such process groups once the server stops.
 pub const GROUPS_LOOK_AT_STOP: Duration = Duration::from_millis(100);
-/// The time for which a connection without a PROXY header may hold a child while other connections wait for one.
+/// The time for which a connection without a PROXY header may hold a child while other connections wait for a child.
 pub const HEADER_PATIENCE: Duration = Duration::from_millis(500);
 /// The time that a client is kept waiting if no process can be started for the client.
 pub const CLIENT_KEPT: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ pub const SYSLOG_LOOK: Duration = Duration::from_secs(60);
 
 /// The number of clients that the parent accepts before it checks signals and timers.
 pub const ACCEPTS_IN_A_ROW: u32 = 32;
-/// The number of connections in a row that may be gone before they are accepted. After that, the parent pauses.
+/// The number of connections in a row that may be gone before they are accepted. After that number, the parent pauses.
 pub const ABORTS_IN_A_ROW: u32 = 64;
 
 /// The number of earlier servers that `--status` shows. An earlier server still has clients after a restart.

@@ -25,16 +25,16 @@
 //! While `serve` runs, the signals TERM, INT, QUIT, HUP, USR1, USR2 and CHLD are blocked and belong to the server. If
 //! SIGHUP was ignored, it stays ignored. SIGPIPE, SIGXFSZ and SIGTTOU are ignored, and SIGCHLD has its default action,
 //! also in children that run a function. The signal mask of these children is the one before `serve`. A preforked child
-//! also has a handler for SIGUSR2, which is not blocked there, and a child in the sandbox has one for SIGSYS. Every
-//! child of the process is reaped, even one that the server has not made. A process that has other threads cannot
-//! serve: [`Error`] says so.
+//! also has a handler for SIGUSR2, which is not blocked there, and a child in the sandbox has a handler for SIGSYS.
+//! Every child of the process is reaped, even a child that the server has not made. A process that has other threads
+//! cannot serve: [`Error`] says so.
 //!
 //! | signal | the server's action |
 //! |---|---|
-//! | TERM, INT | stops listening at once, and lets the children end for the time of [`grace`](Server::grace). Then it sends them TERM, and after 5 seconds KILL. A second signal skips the wait |
+//! | TERM, INT | stops listening at once, and lets the children end for the time of [`grace`](Server::grace). Then the server sends the children TERM, and after 5 seconds KILL. A second signal skips the wait |
 //! | QUIT | sends the children TERM now |
 //! | HUP | reads the [rules](Server::rules) again |
-//! | USR2 | starts the program anew and hands over to it, if [`restart`](Server::restart) is set and this is not PID 1 |
+//! | USR2 | starts the program anew and hands over to it, if [`restart`](Server::restart) is set and the server is not PID 1 |
 //! | USR1 | logs the status |
 //!
 //! # The log
@@ -44,10 +44,10 @@
 //!
 //! | event | when, and its fields |
 //! |---|---|
-//! | `listen` | a socket listens: `address`, `backlog`; if the kernel allows less, the one that was `asked` for, with a `hint` |
+//! | `listen` | a socket listens: `address`, `backlog`; if the kernel allows less, the backlog that the user `asked` for, with a `hint` |
 //! | `skip` | an address of a host is left out, because the system does not have it: `address`, `error`, `hint` |
 //! | `start` | the server serves: `pid`, `limit`, a `warning` if the server runs as root |
-//! | `accept` | a child begins to serve: `pid`, `from`, the proxy (`by`), `children` with this one, `limit` |
+//! | `accept` | a child begins to serve: `pid`, `from`, the proxy (`by`), `children` with this child, `limit` |
 //! | `end` | a child has ended: `pid`, `from`, `exit` and its `meaning`, or `signal`, the `error` of a handler, the `seconds` of its life, `children` that are left |
 //! | `refuse` | a client was refused: `from`, `why`, `from_source`, `count` |
 //! | `pause` | the server stops accepting: `why` is a limit, with the `children`, or the call that failed, with its `error` and a `hint`; `count` |
@@ -63,7 +63,7 @@
 //! | `orphan` | a detail: a process was reaped that was no child of the server: `pid` |
 //! | `reload` | SIGHUP came and changed nothing, and `why` |
 //! | `rules` | the rules were read again: the number of `rules`, or the `error` and a `hint` |
-//! | `restart` | a successor was started: its `pid` and `program`; or it has failed: `error`, `hint`; or why SIGUSR2 was `refused` |
+//! | `restart` | a successor was started: its `pid` and `program`; or the successor has failed: `error`, `hint`; or why SIGUSR2 was `refused` |
 //! | `handover` | the successor (`by`) is ready. This server serves the clients that it has: `children` |
 //! | `violation` | the sandbox has ended a child: `pid`, `from`, the `call` that it made |
 //! | `traced` | a child has made the server its tracer, which would keep signals from it, and gets SIGKILL: `pid` |

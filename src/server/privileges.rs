@@ -179,7 +179,8 @@ pub(super) fn is_root() -> bool {
 pub(super) fn restrict_programs() -> errno::Result<()> {
     clear_inheritable()?;
     match drop_capability_bounds() {
-        // A process without capabilities has none to pass on. The next call keeps it from gaining any.
+        // A process without capabilities has none to pass on. The next call keeps the process from gaining a
+        // capability.
         Err(Errno::PERM) if !is_root() => {}
         result => result?,
     }

@@ -71,7 +71,7 @@ impl fmt::Display for ProxyError {
 
 impl core::error::Error for ProxyError {}
 
-/// The number of bytes that one call looks at. Most headers are shorter.
+/// The number of bytes that one call examines. Most headers are shorter.
 const CHUNK: usize = 536;
 
 /// Reads a header, and not a byte of the data after it.

@@ -91,7 +91,7 @@ pub enum Client {
     Ip(IpAddr),
     /// A client through a Unix socket.
     Unix,
-    /// Any other client. Only `all` matches it.
+    /// Any other client. Only `all` matches such a client.
     Other,
 }
 
@@ -116,7 +116,7 @@ pub struct Rules(MapVec<Rule>);
 pub struct Mistake {
     /// The number of the line, from 1.
     pub line: usize,
-    /// The reason.
+    /// The reason why the line is no rule.
     pub reason: &'static str,
     /// A hint for the user.
     pub hint: &'static str,

@@ -3,7 +3,7 @@
 //!
 //! A child that a client has taken over must not reach further than its connection. So a call on a socket is allowed
 //! only on the connection. A preforked child does not know the descriptors of its connections beforehand. So its filter
-//! allows such calls on every descriptor except the listeners and the standard ones.
+//! allows such calls on every descriptor except the listeners and the standard descriptors.
 
 use core::ffi::{c_int, c_long};
 use core::sync::atomic::AtomicU64;
@@ -21,8 +21,8 @@ use crate::sys::seccomp::{CALLS_MAX, Check, Rule, allow_only_and_note_in};
 /// shared memory (the vDSO).
 const BASE: [c_long; 3] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime];
 
-/// The further calls of a preforked child whose arguments need no check. The child waits by them, and handles the
-/// signal that retires it.
+/// The further calls of a preforked child whose arguments need no check. By these calls the child waits, and handles
+/// the signal that retires it.
 const POOL: [c_long; 4] = [c::SYS_getpid, c::SYS_ppoll, c::SYS_rt_sigreturn, c::SYS_clock_nanosleep];
 
 /// The number of further calls of a preforked child whose arguments are checked.

@@ -1,10 +1,10 @@
 //! The scoreboard: the state of each child, in memory that the parent shares with its children.
 //!
 //! A child writes only to its own slot, by plain stores. Each slot fills pages of its own, and the other slots are
-//! read-only in the child. The parent decides nothing about one child by the slot of another. There are no locks, so a
-//! reader may see a half-updated slot. A reader must make only decisions that a half-updated slot cannot make wrong.
-//! Children that use no slot do not have the memory. `mpserv --status` reads the scoreboard of another process through
-//! `/proc`.
+//! read-only in the child. The parent decides nothing about one child by the slot of another child. There are no locks,
+//! so a reader may see a half-updated slot. A reader must make only decisions that a half-updated slot cannot make
+//! wrong. Children that use no slot do not have the memory. `mpserv --status` reads the scoreboard of another process
+//! through `/proc`.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -59,7 +59,7 @@ impl Scoreboard {
         let length = (children as usize + 1).checked_mul(stride).ok_or(Errno::NOMEM)?;
         let (words, read_only, fd) = SharedWords::with_view(NAME, length, access == ChildAccess::Note)?;
         if access != ChildAccess::Slot {
-            // SAFETY: the words are a whole mapping, and children use the other one, or none.
+            // SAFETY: the words are a whole mapping, and children use the other mapping, or no mapping.
             unsafe { keep_from_children(words.as_ptr(), words.len()) };
         }
         let scoreboard = Scoreboard { words, stride };
@@ -100,8 +100,8 @@ impl Scoreboard {
 
     /// Returns the slot of a child that is about to be started.
     ///
-    /// The new child publishes its client only after this. So if another child does not see yet that the slot is in
-    /// use, that child has published its own client before.
+    /// The new child publishes its client only after this call. So if another child does not see yet that the slot is
+    /// in use, that child has published its own client before.
     pub(super) fn take_slot(&self, index: u32) -> Slot<'static> {
         if let Some(used) = self.words.get(USED) {
             used.fetch_max(u64::from(index) + 1, Ordering::SeqCst);

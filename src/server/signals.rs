@@ -1,5 +1,5 @@
 //! `Signals`: blocks the signals of the process while it serves, and sets their actions. The parent reads and handles
-//! them in `parent/event_loop.rs`.
+//! the signals in `parent/event_loop.rs`.
 
 use super::error::{Error, Result};
 use crate::sys::signal::{

@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::limits::{SOURCE_PREFIX_V4, SOURCE_PREFIX_V6};
 
-/// The source of a connection. `--max-per-source` counts connections by it.
+/// The source of a connection. `--max-per-source` counts connections by source.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Source {
     /// A network, given by its first address.

@@ -42,7 +42,7 @@ const CLEAR: &[u8] = b"\x1b[H\x1b[J";
 /// The format of a status.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StatusFormat {
-    /// A line about the server, and one for each child. A table for each earlier server follows.
+    /// A line about the server, and a line for each child. A table for each earlier server follows.
     Table,
     /// One JSON object on one line, with an array of the children and one of the earlier servers.
     Json,
@@ -104,7 +104,7 @@ fn read_pid(pidfile: &CStr) -> errno::Result<Pid> {
     number.and_then(Pid::from_raw).ok_or(Errno::INVAL)
 }
 
-/// Opens the scoreboard of another process. Fails with `ENOENT` if the process has none.
+/// Opens the scoreboard of another process. Fails with `ENOENT` if the process has no scoreboard.
 fn find_scoreboard(pid: Pid) -> errno::Result<OwnedFd> {
     let mut result = Err(Errno::NOENT);
     // The descriptor may belong to another file by now. NONBLOCK is for a FIFO, whose open would otherwise wait.

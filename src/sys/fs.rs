@@ -185,7 +185,7 @@ flags! {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EWOULDBLOCK` when another open file has the lock and [`NB`](FlockFlags::NB) was asked for, `EINTR` when a signal
+/// `EWOULDBLOCK` when another open file has the lock and the flags have [`NB`](FlockFlags::NB), `EINTR` when a signal
 /// came first, `EINVAL` for flags that contradict each other, `ENOLCK`, `EBADF`.
 ///
 /// # References

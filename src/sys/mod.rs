@@ -1,4 +1,4 @@
-//! Safe wrappers of C functions, one topic a file. The crate's root exports each module of them under its own name.
+//! Safe wrappers of C functions, one topic a file. The crate's root exports each of these modules under its own name.
 
 mod conv;
 pub mod errno;

@@ -1,4 +1,4 @@
-//! The id of a process. The modules for signals, stdio and processes use it.
+//! The id of a process. The modules for signals, stdio and processes use this type.
 
 use core::ffi::c_int;
 use core::fmt;

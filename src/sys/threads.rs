@@ -8,6 +8,6 @@ use crate::ffi;
 #[must_use]
 pub fn has_other_threads() -> bool {
     // SAFETY: the C library's variable is a char that is always there. Its value changes only when this thread starts
-    // another.
+    // another thread.
     unsafe { (&raw const ffi::sys::single_threaded::__libc_single_threaded).read_volatile() == 0 }
 }

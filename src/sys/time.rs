@@ -51,7 +51,8 @@ pub fn clock_gettime(clock: Clock) -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// `tzset()`: reads the time zone, which the C library then keeps. `syslog()` needs it for the local time in its lines.
+/// `tzset()`: reads the time zone, which the C library then keeps. `syslog()` needs the time zone for the local time in
+/// its lines.
 ///
 /// Does nothing where other threads exist, which may be using the time zone.
 ///

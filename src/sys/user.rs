@@ -31,7 +31,7 @@ pub const GROUPS_MAX: usize = 65_536;
 /// A user, as described in the system's files.
 #[derive(Clone, Copy)]
 pub struct User {
-    /// `pw_uid`
+    /// `pw_uid`: the id of the user.
     pub uid: uid_t,
     /// `pw_gid`: the group of a login.
     pub gid: gid_t,

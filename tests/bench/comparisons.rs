@@ -46,7 +46,7 @@ const SHOWN: [(&str, Wanted); 1] = [(ONE_EACH, ONE_EACH_RATE)];
 /// The divisor of the number of rounds for the textbook programs. Fewer rounds are enough to see that they are alike.
 const TEXTBOOK_SHARE: usize = 4;
 
-/// Measures the rates that are asked for, and compares them.
+/// Measures the requested rates, and compares them.
 pub fn measure(subjects: &[Subject], options: &Options) -> Result<(Rates, Vec<Row>)> {
     let is_there = |name: &str| subjects.iter().any(|subject| subject.name == name);
     let peers = PEERS.iter().filter(|_| options.peers).map(|peer| compare(peer.against, peer.name, AHEAD));

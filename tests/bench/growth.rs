@@ -103,7 +103,7 @@ fn idle(subject: &Subject, options: &Options) -> Result<Median> {
     Ok(Median::exact(all? / f64::from(options.idle)))
 }
 
-/// Ends a process. The process was not waited for, so the id is still its own.
+/// Ends a process. The process was not reaped, so the id is still its own.
 pub fn interrupt(child: &Child) {
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         let _ = kill(pid, Signal::INT);

@@ -52,7 +52,7 @@ const QUICK_SOAK: u64 = 2000;
 const QUICK_IDLE: u32 = 100;
 
 impl Options {
-    /// Whether a row of this name is asked for.
+    /// Whether a row of this name is requested.
     pub fn wants(&self, name: &str) -> bool {
         self.only.as_ref().is_none_or(|only| name.contains(only.as_str()))
     }

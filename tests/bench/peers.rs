@@ -68,7 +68,7 @@ Echo->run(host => '127.0.0.1', port => $ARGV[0], proto => 'tcp', ipv => '4', log
 /// The most children that s6's servers take.
 const S6_CHILDREN: &str = "1000";
 
-/// Returns the servers of other projects. Without `is_all`, returns only those in the table.
+/// Returns the servers of other projects. Without `is_all`, returns only the servers in the table.
 pub fn all(plain: &Plain, children: &str, is_all: bool) -> Vec<Subject> {
     let echo = plain.path("stdio_echo");
     let socat = format!("EXEC:{echo}");

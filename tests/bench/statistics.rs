@@ -36,7 +36,7 @@ impl Sample {
         let (count, middle) = (sorted.len(), sorted.len() / 2);
         let upper = *sorted.get(middle)?;
         let value = if count % 2 == 1 { upper } else { f64::midpoint(sorted[middle - 1], upper) };
-        // The probability that only `left` values are on one side, for the widest interval and the narrower ones.
+        // The probability that only `left` values are on one side, for the widest interval and the narrower intervals.
         let mut tail = 0.5_f64.powi(i32::try_from(count).ok()?);
         let mut ways = tail;
         let mut left = 0;
@@ -51,7 +51,7 @@ impl Sample {
         Some(Median { value, low: sorted[left], high: sorted[count - 1 - left] })
     }
 
-    /// Returns the ratios of this sample's values to those of the other.
+    /// Returns the ratios of this sample's values to those of the other sample.
     pub fn ratios(&self, other: &Sample) -> Sample {
         Sample(self.0.iter().zip(&other.0).map(|(a, b)| a / b).collect())
     }

@@ -117,7 +117,7 @@ pub const TEXTBOOK: [Textbook; 4] = [
 /// The placeholder for the port in a command.
 pub const PORT: &str = "{port}";
 const ADDRESS: &str = "127.0.0.1:{port}";
-/// The most children of a server, besides those of idle connections: more than any measurement asks for.
+/// The most children of a server, besides those of idle connections: more than any measurement needs.
 const CHILDREN: u32 = 1200;
 
 /// Returns the path of one of this package's programs.

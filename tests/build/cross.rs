@@ -66,7 +66,7 @@ struct Built<'m> {
 }
 
 impl<'m> Built<'m> {
-    /// Builds all programs. Linking them must give no warning.
+    /// Builds all programs. Linking the programs must give no warning.
     fn new(machine: &'m Machine, cross: &Cross) -> Built<'m> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cross");
         let mut cargo = Command::new(env!("CARGO"));

@@ -174,8 +174,8 @@ fn drive_server(server: Server, command: &mut Command) -> Ended {
     rests();
     finish(server.connect(&running));
     rests();
-    // After a failed read, echo_mpserv writes -1 bytes, as the original does. The kernel refuses that, and checkers
-    // report it.
+    // After a failed read, echo_mpserv writes -1 bytes, as the original does. The kernel refuses such a write, and
+    // checkers report it.
     if server != ECHO_MPSERV {
         let mut client = server.connect(&running);
         server.exchange(&mut client);

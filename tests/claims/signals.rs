@@ -39,7 +39,7 @@ fn count(running: &Running, line: &str) -> usize {
 
 pub(crate) fn a_signal_wakes_a_sleep_which_is_not_resumed() {
     let by_alarm = |language: Impl, program| {
-        // The program sleeps three times for 100 seconds. Only the alarm interrupts it, every 2 seconds.
+        // The program sleeps three times for 100 seconds. Only the alarm interrupts a sleep, every 2 seconds.
         let ended = run(&mut Command::new(language.path(program)), Output::Pipe);
         assert_eq!(ended.stdout, "wait...\nTime out!\n".repeat(3), "{program} {language:?}");
         assert_eq!(ended.status.code(), Some(0));
@@ -115,7 +115,7 @@ pub(crate) fn sa_mask_must_be_emptied_by_sigemptyset() {
             USR2_CAME_DURING_USR1.store(CAME.is_raised().into(), Ordering::Relaxed);
         })
     };
-    // Without sigemptyset, a mask has the bytes that memory held. Here these are all ones.
+    // Without sigemptyset, a mask has the bytes that memory held. Here all bits of these bytes are 1.
     for (sa_mask, came) in [(SigSet::full(), 0), (SigSet::empty(), 1)] {
         let action = SigAction { sa_mask, ..action(Disposition::Handler(handler)) };
         sigaction(Signal::USR1, &action).unwrap();

@@ -32,7 +32,7 @@ pub const WATCHDOG: Duration = Duration::from_secs(15);
 /// The time between two checks of a condition.
 const POLL: Duration = Duration::from_millis(1);
 
-/// Waits until `condition` gives a value. Fails if that does not happen in time.
+/// Waits until `condition` gives a value. Fails if `condition` gives no value in time.
 #[track_caller]
 pub fn wait_for<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
     wait_within(WATCHDOG, condition).unwrap_or_else(|| panic!("waited {WATCHDOG:?} in vain: {what}"))

@@ -10,8 +10,8 @@ use mpserv::namespace::{own_network, own_users};
 /// The time between two checks of a port that another process uses.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A network without other processes. If this process may not have its own network, the machine's network is used, and
-/// other tests wait for it.
+/// A network without other processes. If this process may not have its own network, the test uses the machine's
+/// network, and other tests wait.
 pub struct Network(#[allow(dead_code, reason = "it is held")] Option<File>);
 
 /// The ports that are built into programs.

@@ -98,7 +98,7 @@ pub struct Left {
 }
 
 impl Left {
-    /// Each state except the default one.
+    /// Each state except the default state.
     pub const ALL: [Left; 3] = [
         Left { is_ignored: true, is_blocked: false },
         Left { is_ignored: false, is_blocked: true },
@@ -208,7 +208,7 @@ impl Served {
         wait_for(&format!("{count} lines {event}"), || Some(self.events(event)).filter(|lines| lines.len() >= count))
     }
 
-    /// Waits until every child has ended and was waited for.
+    /// Waits until every child has ended and was reaped.
     #[track_caller]
     pub fn wait_childless(&self) {
         wait_until("the server has no children", || children(self.pid()).is_empty());

@@ -80,9 +80,9 @@ const POLL: Duration = Duration::from_millis(2);
 
 /// The options of the command line, with the names of the standard runner. Other options are ignored.
 struct Arguments {
-    /// The words of the command line. A test runs if its name contains one of them, or if there are none.
+    /// The words of the command line. A test runs if its name contains one of the words, or if there are no words.
     words: Vec<String>,
-    /// The words of `--skip`. A test does not run if its name contains one of them.
+    /// The words of `--skip`. A test does not run if its name contains one of these words.
     skipped: Vec<String>,
     is_exact: bool,
     is_list: bool,
@@ -125,7 +125,7 @@ impl Arguments {
     }
 }
 
-/// Runs the tests that the command line asks for.
+/// Runs the tests that the command line names.
 pub fn main(modules: &[&[Test]]) -> ExitCode {
     let arguments = Arguments::read();
     let all: usize = modules.iter().map(|tests| tests.len()).sum();
@@ -303,8 +303,8 @@ impl Running {
     /// Ends the test's process, if it still runs, and all processes of its group.
     fn end(&mut self) -> WaitStatus {
         let _ = self.child.kill(Signal::KILL);
-        // The group has the id of the process, which no other process gets before this process is waited for. SAFETY:
-        // the call takes numbers.
+        // The group has the id of the process. No other process gets this id before the process is reaped. SAFETY: the
+        // call takes numbers.
         unsafe { libc::killpg(self.child.pid().raw(), libc::SIGKILL) };
         self.child.wait().unwrap()
     }

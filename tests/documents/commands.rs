@@ -48,7 +48,7 @@ const WORDS: [&str; 9] =
     ["sh", "console", "illustration", "rust", "rust,no_run", "rust,ignore", "c", "toml", "haproxy"];
 /// The parts of the guide to the server that `tests/recipes` runs.
 const RECIPES: [&str; 2] = ["## Coming from systemd's", "## Recipes"];
-/// Folders of an installed system. For a command they are in the folder of the test.
+/// Folders of an installed system. For a command these folders are in the folder of the test.
 const PLACES: [&str; 2] = ["/run/", "/usr/local/bin/"];
 /// Fields of the log whose value differs from run to run.
 const FIELDS: [&str; 4] = ["pid", "from", "seconds", "sender"];
@@ -202,7 +202,7 @@ fn line_agrees(shown: &str, found: &str) -> bool {
     is_open || rest.is_empty()
 }
 
-/// Whether these lines equal the lines in the document: all lines, or only the first ones.
+/// Whether these lines equal the lines in the document: all lines, or only the first lines.
 fn agree(shown: &[String], found: &[&str], are_all: bool) -> bool {
     match shown.split_first() {
         None => found.is_empty() || !are_all,

@@ -129,7 +129,7 @@ fn completions_have_each_option_of_the_help_and_no_other() {
         let long = |all: &BTreeSet<String>| -> BTreeSet<String> {
             all.iter().filter(|option| option.starts_with("--")).cloned().collect()
         };
-        // The words are those that bash offers. A script that does more than list words is run for them.
+        // The words are those that bash offers. The test runs a script that does more than list words.
         let bash = file(&format!("src/share/completions/{name}.bash"));
         let (_, offered) = bash.rsplit_once("-*)").unwrap();
         assert_eq!(long(&options(offered.split("-- ").next().unwrap())), long(&help), "{name}");
@@ -172,7 +172,7 @@ fn completions_of_the_tools_complete_in_bash() {
     assert_eq!(offered_by_bash("mpserv-audit", "echo_"), "echo_mpserv echo_mpclient");
 }
 
-/// Checks the values of options. When the audit gets a wrong value, it lists the right ones.
+/// Checks the values of options. When the audit gets a wrong value, it lists the right values.
 fn completions_have_the_values_of_the_audit() {
     let audit = PROGRAMS[1].1;
     let scripts = ["mpserv-audit.bash", "mpserv-audit.fish", "_mpserv-audit"]

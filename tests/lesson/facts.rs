@@ -63,7 +63,7 @@ pub(crate) fn buffers(pages: &Pages) {
     );
 }
 
-/// The number of random bytes that the memory allocator asks for.
+/// The number of random bytes that the memory allocator requests.
 const GETRANDOM_BYTES: usize = 8;
 
 /// Checks that calls which the kernel made again do not count as calls of the program.

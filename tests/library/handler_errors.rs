@@ -88,7 +88,7 @@ fn a_preforked_child_logs_the_error_of_each_client() {
     assert_eq!(lines[0].number("exit"), EXIT_FAILED as u64);
 }
 
-/// Checks that the second child, which has the slot of the first one, ends with the status of a failed handler, but
+/// Checks that the second child, which has the slot of the first child, ends with the status of a failed handler, but
 /// without an error.
 fn an_error_is_not_that_of_an_earlier_child() {
     let one_child = |server: Server<'static>| server.max_children(1);

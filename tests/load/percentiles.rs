@@ -30,7 +30,7 @@ fn summary(times: &[u64]) -> Summary {
     Summary::of([Histogram::new(&numbers(times))].into_iter())
 }
 
-/// Returns the end of a time's span. The end is the median of a histogram with that time and a longer one.
+/// Returns the end of a time's span. The end is the median of a histogram with that time and a longer time.
 fn end_of_span(time: u64) -> u64 {
     summary(&[time, time, 1 << 41]).p50
 }

@@ -8,7 +8,8 @@ use crate::common::network::Network;
 use crate::common::servers::{CODE05, ROT13_SERV, SOCKET_SERVE, Server};
 use crate::common::*;
 
-/// Connects a client of each language to a server of each language, on each kind of output. Checks the output of both.
+/// Connects a client of each language to a server of each language, on each kind of output. Checks the output of both
+/// programs.
 fn cross(server: Server, client: &str, server_prints: &str, client_prints: &str) {
     for output in OUTPUTS {
         for server_language in IMPLS {

@@ -1,5 +1,5 @@
 //! Tests the textbook programs in C and Rust. The tests check their output on a terminal, a pipe and a file, their
-//! ends, and their reaction to bad input. Servers of one language serve clients of the other.
+//! ends, and their reaction to bad input. Servers of one language serve clients of the other language.
 
 #[path = "../ffi/cc.rs"]
 #[allow(dead_code, reason = "a part is enough here")]

@@ -64,7 +64,7 @@ pub(crate) fn wait_prints_each_status() {
     });
     for (output, ended) in runs {
         let one = "child process one ID: PID\n";
-        // The second child inherits the text that its parent has not written yet, and exit writes it.
+        // The second child inherits the text that its parent has not written yet, and exit writes that text.
         let inherited = if output == Output::Terminal { "" } else { one };
         let rest = "child process two1 ID: PID\nchild sen one: 3\nchild process two2 ID: PID\nchild sen two: 7\n";
         assert_eq!(ended.stdout, format!("{inherited}{one}{rest}"), "{output:?}");

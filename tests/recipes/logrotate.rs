@@ -18,7 +18,7 @@ fn the_log_is_rotated_while_the_server_writes_to_it() {
     let log = folder.join("hello.log");
     let configuration = folder.join("hello.conf");
     fs::write(&configuration, with(&blocks("### logrotate")[0], "/var/log/hello.log", &log)).unwrap();
-    // This redirection is the one in the guide.
+    // The guide has this redirection.
     let line = format!("exec mpserv 7000 cat 2>>'{}'", log.display());
     let server = Running::start(command("sh").args(["-c", &line]), Output::Pipe);
     let lines = |name: &str| parse_log(&fs::read_to_string(folder.join(name)).unwrap_or_default());

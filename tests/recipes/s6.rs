@@ -34,7 +34,8 @@ impl Scan {
         Scan { folder, scan, supervisor: None }
     }
 
-    /// Writes a file `run` of the guide. Beside it, writes the number of the descriptor for the notice of readiness.
+    /// Writes a file `run` of the guide. Beside that file, writes the number of the descriptor for the notice of
+    /// readiness.
     fn write_run(&self, service: &str, text: &str, notification: Option<u32>) {
         let folder = self.scan.join(service);
         let hello = self.folder.join("hello");
@@ -85,7 +86,7 @@ fn s6_knows_when_the_service_is_ready_reloads_and_restarts_it() {
     scan.write_run("hello/log", &recipe[1], None);
     scan.start();
     scan.wait_ready("hello");
-    // The test makes no connection before this one.
+    // The test makes no connection before this connection.
     assert_eq!(echo(&mut connect(PORT), b"hello"), b"hello");
     wait_until("the logger has the start", || scan.count("start") == 1);
     scan.control("-h");

@@ -105,7 +105,7 @@ fn a_fifo_in_the_new_root_directory_holds_nobody_up() {
     }
     let root = jail.0.to_str().unwrap();
     let arguments = ["-u", "nobody", "--chroot", root, "127.0.0.1:0"];
-    // A FIFO is refused as a file of rules. Without a writer it would be empty, and no client would be denied.
+    // A FIFO is refused as a file of rules. Without a writer the FIFO would be empty, and no client would be denied.
     let ended = run_mpserv(&[&["--rules", "/rules"], &arguments[..]].concat());
     assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
     assert!(ended.stderr.contains("not a regular file"), "{}", ended.stderr);

@@ -24,7 +24,8 @@ const HEADER: &[u8] = b"PROXY TCP4 192.0.2.1 198.51.100.2 1000 443\r\n";
 /// The modes in which children count clients.
 const MODES: [&[&str]; 2] = [&[], &["--prefork", "24"]];
 
-/// Sends a byte on each connection, and returns the number of connections with an answer. The others are closed.
+/// Sends a byte on each connection, and returns the number of connections with an answer. The other connections are
+/// closed.
 fn served(clients: &mut [TcpStream]) -> usize {
     let answers = clients.iter_mut().map(|client| {
         let _ = client.write_all(b"?");

@@ -1,5 +1,5 @@
-//! Tests random command lines, made of valid and almost valid parts. The parser must accept all valid ones, and no
-//! other.
+//! Tests random command lines, made of valid and almost valid parts. The parser must accept all valid command lines,
+//! and no other.
 
 #[allow(dead_code, unused_imports, reason = "what is parsed is looked at by the program")]
 #[path = "../../src/bin/mpserv/options/mod.rs"]

@@ -254,7 +254,7 @@ fn each_address_of_a_host_is_listened_on_once() {
     assert!(skipped[0].get("error").contains("assign requested address"), "{skipped:?}");
     assert_eq!(finish(server.client()), b"");
     server.stop();
-    // If no address works, that is an error.
+    // If no address works, the server reports an error.
     let ended = run(&mut with_hosts(hosts, &folder, &["nowhere.test:5000"]), Output::Pipe);
     is_refusal(&ended, TROUBLE, &["nowhere.test:5000", "assign requested address"]);
 }

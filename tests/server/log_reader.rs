@@ -57,7 +57,7 @@ fn logging_to(log: impl Into<OwnedFd>, arguments: &str) -> Served {
     Served::start_command(Command::new("sh").args(["-c", &script]).stdin(log.into()))
 }
 
-/// Returns a pipe that is full after one page. Reading from it does not wait.
+/// Returns a pipe that is full after one page. Reading from the pipe does not wait.
 fn small_pipe() -> (File, OwnedFd) {
     let (reader, writer) = std_pipe();
     // SAFETY: the call has no precondition on memory.

@@ -99,7 +99,7 @@ fn killed_at_random(time: Duration) {
             // Several children are killed at once, so that one signal stands for many ends.
             for pid in all.iter().filter(|_| random.below(8) == 0) {
                 let victim = Pid::from_raw(*pid as i32).unwrap();
-                // The id cannot belong to another process: an id is not reused soon after its process was waited for.
+                // The id cannot belong to another process: an id is not reused soon after its process was reaped.
                 killed += u32::from(kill(victim, Signal::KILL).is_ok());
             }
             for _ in 0..random.below(slots) / 4 {

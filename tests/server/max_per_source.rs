@@ -93,7 +93,7 @@ const FIRST: &str = "2001:db8:0:1::1";
 const SAME_64: &str = "2001:db8:0:1:ffff::2";
 const OTHER_64: &str = "2001:db8:0:2::1";
 
-/// Connects clients from these addresses one after another, and keeps them. Only the last one must be refused.
+/// Connects clients from these addresses one after another, and keeps them. Only the last client must be refused.
 fn last_is_refused(options: &[&str], sources: &[&str]) {
     for pool in [&[][..], &["--prefork", "8"]] {
         let server = Served::start(&[pool, options, &["0"]].concat());

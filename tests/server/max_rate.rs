@@ -47,7 +47,7 @@ fn the_rate_is_kept_in_every_period() {
         .collect();
     for (index, later) in times.iter().enumerate().skip(LIMIT) {
         // A client counted after it began to connect. The client that comes LIMIT later is served at least a period
-        // after that.
+        // after that moment.
         let took = later.1 - times[index - LIMIT].0;
         assert!(took >= PERIOD, "client {index} was served {took:?} after client {} had begun", index - LIMIT);
     }

@@ -231,8 +231,8 @@ fn kills_under_load(connections: u64) {
         while !done.load(Ordering::Relaxed) {
             let all = children(server.pid());
             if served.load(Ordering::Relaxed) / 100 > kills && !all.is_empty() {
-                // The process is a child of the server that was not waited for. The call may fail, because the child
-                // may have ended by itself.
+                // The process is a child that the server has not reaped. The call may fail, because the child may have
+                // ended by itself.
                 let _ = kill(Pid::from_raw(*random.pick(&all) as i32).unwrap(), Signal::KILL);
                 kills += 1;
             }

@@ -280,7 +280,7 @@ const WORDS: [&[u8]; 22] = [
     b"255",
 ];
 
-/// Parses this many texts, each of them made from an earlier one. Accepted texts are written and parsed again.
+/// Parses this many texts, each of them made from an earlier text. Accepted texts are written and parsed again.
 fn fuzz(inputs: u64) {
     let mut random = Random::new(inputs);
     let mut accepted = 0_u64;

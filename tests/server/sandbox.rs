@@ -29,7 +29,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_program_in_the_sandbox_gains_nothing,
 ];
 
-/// Makes the forbidden call that the client asks for.
+/// Makes the forbidden call that the client requests.
 fn misbehave(connection: Connection) -> mpserv::errno::Result<()> {
     let mut order = [0];
     connection.read(&mut order)?;

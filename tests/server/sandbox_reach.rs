@@ -30,7 +30,7 @@ fn on_all_others(connection: &Connection, call: impl Fn(c_int)) {
     (0..DESCRIPTORS).filter(|fd| *fd != connection.as_fd().raw()).for_each(call);
 }
 
-/// Makes the call that the client asks for.
+/// Makes the call that the client requests.
 fn reach(connection: Connection) -> mpserv::errno::Result<()> {
     let mut order = [0];
     connection.read(&mut order)?;

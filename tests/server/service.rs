@@ -19,7 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_gigabyte_comes_back_bit_by_bit,
 ];
 
-/// Sends `text` from another thread, and reads the answer in this one, up to the end.
+/// Sends `text` from another thread, and reads the answer in this thread, up to the end.
 fn exchange(client: TcpStream, text: &[u8]) -> Vec<u8> {
     let mut writer = client.try_clone().unwrap();
     let mut reader = client;

@@ -133,7 +133,7 @@ fn term_at_each_system_call_of_the_loop_is_not_lost() {
         let server = Served::start_command(&mut traced(&["-e", &inject], &trace, &["127.0.0.1:0"]));
         let mut server = server;
         wait_until("the call was made, and the signal was heard", || {
-            // This client may be served or not, depending on when the signal comes. The server must end in any case.
+            // The moment of the signal decides whether this client is served. The server must end in any case.
             if let Ok(mut client) = TcpStream::connect(("127.0.0.1", server.port())) {
                 let _ = client.write_all(b"hello");
             }

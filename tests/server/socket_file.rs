@@ -20,7 +20,7 @@ pub(crate) const TESTS: &[Test] = tests![
     wrong_modes_and_owners_are_told,
 ];
 
-/// Makes a folder that every user may enter and write to.
+/// Makes a folder in which every user may make files.
 fn open_folder() -> TempDir {
     let folder = TempDir::new();
     fs::set_permissions(&folder.0, PermissionsExt::from_mode(0o777)).unwrap();

@@ -91,7 +91,7 @@ fn the_manager_is_told_how_the_server_is() {
             let pid: u32 = fs::read_to_string(&pidfile).ok()?.trim().parse().ok()?;
             (pid != server.pid()).then_some(pid)
         });
-        // Both servers send this message: the old server, which the manager trusts, and the new one.
+        // Both servers send this message: the old server, which the manager trusts, and the new server.
         let ready = format!("READY=1\nMAINPID={pid}");
         assert_eq!([manager.hear(), manager.hear()], [ready.clone(), ready]);
         let pid = Pid::from_raw(pid as i32).unwrap();

@@ -152,7 +152,7 @@ fn a_child_has_its_limits() {
 }
 
 /// Tests a server that is started as the user that it names. The server itself must forbid other processes to look into
-/// it, because without a change of the user the kernel does not.
+/// it, because the kernel does so only when the user changes.
 fn a_server_that_is_its_user_already_cannot_be_dumped() {
     needs_root();
     let folder = TempDir::new();
@@ -170,7 +170,7 @@ fn a_server_that_is_its_user_already_cannot_be_dumped() {
     assert_eq!((owner(&[]), owner(&["-u", "65534:65534"])), (65534, 0));
 }
 
-/// Checks limits without the right to raise a hard limit. A child may have any limit up to the hard one, for any soft
+/// Checks limits without the right to raise a hard limit. A child may have any limit up to the hard limit, for any soft
 /// limit.
 fn a_limit_above_the_hard_one_needs_root() {
     needs_root();

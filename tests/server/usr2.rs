@@ -1,4 +1,4 @@
-//! Tests SIGUSR2: a successor is started, and takes over or not.
+//! Tests SIGUSR2: a successor is started, and takes over or fails.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each file of `src`, and the files that it imports from.
+/// Each file of `src`, and the files from which it imports.
 type Imports = BTreeMap<PathBuf, BTreeSet<PathBuf>>;
 
 pub(crate) fn an_import_points_down() {

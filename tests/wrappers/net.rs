@@ -117,7 +117,7 @@ pub(crate) fn each_accept_says_who_came() {
         connect(&client, &address).unwrap();
         assert_eq!(inet(accept()), inet(getsockname(&client).unwrap()));
     }
-    // This client is of another family. Bytes that do not fit into the room are not made up.
+    // This client is of another family. The wrapper does not make up bytes that do not fit into the room.
     let folder = TempDir::new();
     let path = std::ffi::CString::new(folder.join("s").to_str().unwrap()).unwrap();
     let name = UnixAddr::new(&path).unwrap();

@@ -60,7 +60,7 @@ pub struct Job<'j> {
     /// Both commands, or kept traces in their place.
     pub sides: [Origin<'j>; 2],
     pub drive: Box<Drive<'j>>,
-    /// Whether the drive missed its moment in this run.
+    /// Whether the drive came too late in this run.
     pub was_late: Box<dyn Fn(&Tree) -> bool + Sync + 'j>,
     /// The placeholders for each command's own path, when the two paths differ.
     pub own_paths: [Vec<Vec<u8>>; 2],
@@ -70,8 +70,8 @@ pub struct Job<'j> {
     pub more_runs: usize,
 }
 
-/// The number of runs when the drive came too late or the machine was changed. If that happens in each run, the tool
-/// shows the difference.
+/// The number of runs when the drive came too late or the machine was changed. If each run is disturbed, the tool shows
+/// the difference.
 const TRIES: usize = 5;
 
 /// The time after which no run beyond the second begins.

@@ -39,7 +39,7 @@ pub struct Options {
     /// The output of the lesson: a folder for programs, a file for a command.
     pub lesson: Option<PathBuf>,
     pub timeout: Duration,
-    /// The extent of a comparison under faults, if the user asks for one.
+    /// The extent of a comparison under faults, if the user asks for faults.
     pub faults: Option<Extent>,
 }
 
@@ -92,8 +92,8 @@ pub struct Programs {
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest time limit in seconds: a day.
 const TIMEOUT_MAX: u64 = 86_400;
-/// The folder of the C programs, which build.rs compiles. For a dependent crate build.rs does not compile them, but the
-/// documentation must still build.
+/// The folder of the C programs, which build.rs compiles. For a dependent crate build.rs does not compile these
+/// programs, but the documentation must still build.
 const C_PROGRAMS: &str = match option_env!("MPSERV_C_DIR") {
     Some(folder) => folder,
     None => "target/c",

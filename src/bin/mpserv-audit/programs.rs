@@ -17,7 +17,7 @@ pub struct Program {
 /// The kind of the program, which decides how the tool drives it.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// The program runs and ends by itself. `alarms` means that it waits for alarms, which need real time.
+    /// The program runs and ends by itself. `alarms` means that the program waits for alarms, which need real time.
     Alone {
         alarms: bool,
     },
@@ -152,7 +152,7 @@ impl Program {
     }
 }
 
-/// Returns the drive with a wrong usage. Only programs with arguments have one.
+/// Returns the drive with a wrong usage. Only programs with arguments have such a drive.
 fn usage_error(arguments: &[&str], base: Drive) -> Option<Drive> {
     (!arguments.is_empty()).then_some(Drive { name: "usage error", ..base })
 }

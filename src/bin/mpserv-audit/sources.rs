@@ -125,7 +125,7 @@ impl Sources {
         let asker =
             std::thread::spawn(move || input.as_mut().map_or(Ok(()), |input| input.write_all(questions.as_bytes())));
         let output = child.wait_with_output().map_err(trouble)?;
-        // An object that is no file, such as a deleted one, has no lines. The frames of such an object show this.
+        // An object that is no file, such as a deleted file, has no lines. The frames of such an object show this.
         let _ = asker.join();
         let table = LineTable::of(object, by_address.keys().copied());
         self.read_answers(object, &by_address, &table, &String::from_utf8_lossy(&output.stdout));
@@ -135,7 +135,7 @@ impl Sources {
     /// Reads the answers: an address, followed by two lines for each function that was inlined there.
     fn read_answers(&mut self, object: &str, by_address: &HashMap<u64, u64>, table: &LineTable, answers: &str) {
         let mut current: Option<Address> = None;
-        // The innermost function at an address comes first. For the others, addr2line knows the right file.
+        // The innermost function at an address comes first. For the other functions, addr2line knows the right file.
         let mut innermost = None;
         let mut lines = answers.lines();
         while let Some(line) = lines.next() {

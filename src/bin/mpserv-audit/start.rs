@@ -32,7 +32,7 @@ pub struct Start {
 }
 
 impl Start {
-    /// Whether an event comes before main. Call this for events in ascending order.
+    /// Whether an event comes before main. Call this function for events in ascending order.
     pub fn leaves_out(&mut self, event: usize) -> bool {
         while self.left_out.first().is_some_and(|(_, end)| *end <= event) {
             self.left_out.remove(0);
@@ -78,10 +78,10 @@ fn is_executed(line: &[u8]) -> bool {
 const CACHE: &[u8] = b"\"/etc/ld.so.cache\"";
 
 /// The number of events after execve among which the loader's calls are searched. Even hundreds of libraries, with
-/// about ten calls each, need fewer.
+/// about ten calls each, need fewer events.
 const MAX_LOADER: usize = 20_000;
 
-/// Returns the event after the loader's last one, if a loader ran.
+/// Returns the event after the loader's last event, if a loader ran.
 fn end_of_loader(trace: &Trace, first: usize) -> Option<usize> {
     let mut cache = Cache::Unopened;
     for event in first..trace.len().min(first.saturating_add(MAX_LOADER)) {

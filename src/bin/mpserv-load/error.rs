@@ -1,4 +1,4 @@
-//! Errors. An error of a connection is counted, and an error of a necessary call ends the program.
+//! The errors of the program. An error of a connection is counted, and an error of a necessary call ends the program.
 
 use core::fmt;
 

@@ -87,7 +87,7 @@ pub(crate) enum Talk {
     Text { send: &'static [u8], expect: &'static [u8] },
 }
 
-/// The run that the user asked for.
+/// The run that the user requested.
 pub(crate) struct Plan {
     pub(crate) target: Target,
     pub(crate) workers: u32,

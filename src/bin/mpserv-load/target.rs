@@ -66,7 +66,7 @@ impl Target {
     fn prepare(&self, fd: &OwnedFd, process: u32, earlier: u64, reset: bool) -> Result<()> {
         match self {
             Target::Inet(SocketAddr::V4(address)) if address.ip().is_loopback() => {
-                // Without this option, bind would choose the port, and only among ports that no socket has.
+                // Without this option, bind would choose the port only among ports that no socket has.
                 setsockopt(fd, SocketOption::BIND_ADDRESS_NO_PORT, true)?;
                 bind(fd, &source(process, earlier))?;
             }

@@ -44,12 +44,12 @@ impl Client {
     }
 }
 
-// C: Client_drop(). Rust calls it at each return from main.
+// C: Client_drop(). Rust calls this function at each return from main.
 impl Drop for Client {
     fn drop(&mut self) {
         // C: if (m_connfd != 0) close(m_connfd)
         let _ = self.m_connfd.take_if(|fd| fd.c_return() != 0).map(close);
-        // C leaves a descriptor 0 open. forget() keeps Rust from closing it.
+        // C leaves a descriptor 0 open. forget() keeps Rust from closing the descriptor.
         forget(self.m_connfd.take());
     }
 }

@@ -2,7 +2,7 @@
  * code05 [ignore]: receives messages and answers each, with one process for each connection.
  *
  * From:  the server/client notes, as a class Server, port 5051. The argument `ignore` is our addition.
- * Shows: which descriptors parent and child close. An object holds both and closes them at its end.
+ * Shows: which descriptors parent and child close. An object holds both descriptors and closes them at its end.
  * Next:  code04, its client; socket_serve, which leaves no zombies.
  */
 #include <arpa/inet.h>

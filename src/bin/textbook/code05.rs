@@ -1,7 +1,7 @@
 //! code05 [ignore]: receives messages and answers each, with one process for each connection.
 //!
 //! From:  the server/client notes, as a class Server, port 5051. The argument `ignore` is our addition.
-//! Shows: which descriptors parent and child close. An object holds both and closes them at its end.
+//! Shows: which descriptors parent and child close. An object holds both descriptors and closes them at its end.
 //! Next:  code04, its client; socket_serve, which leaves no zombies.
 #![no_std]
 #![no_main]
@@ -68,14 +68,14 @@ impl Server {
     }
 }
 
-// C: Server_drop(). Rust calls it at each return from main.
+// C: Server_drop(). Rust calls this function at each return from main.
 impl Drop for Server {
     fn drop(&mut self) {
         // C: if (m_listenfd != 0) close(m_listenfd)
         let _ = self.m_listenfd.take_if(|fd| fd.c_return() != 0).map(close);
         // Wrong: after a failed accept, this line closes -1.
         let _ = self.m_connfd.take_if(|fd| fd.c_return() != 0).map(close);
-        // C leaves a descriptor 0 open. forget() keeps Rust from closing it.
+        // C leaves a descriptor 0 open. forget() keeps Rust from closing the descriptor.
         forget(self.m_listenfd.take());
         forget(self.m_connfd.take());
     }

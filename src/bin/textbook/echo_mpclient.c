@@ -49,7 +49,7 @@ static void write_routine(int sock, char *buf)
 
 int main(int argc, char *argv[])
 {
-	/* mended: the original has no room for the NUL after 30 bytes. Without any input it sends an unset buffer. */
+	/* mended: the original has no room for the NUL after 30 bytes. Without input, the original sends an unset buffer. */
 	char buf[BUF_SIZE + 1] = "";
 
 	if (argc != 3) {

@@ -55,7 +55,7 @@ fn write_routine(sock: &Result<OwnedFd>, buf: &mut [u8; BUF_SIZE + 1]) {
 mpserv::main!(main);
 
 fn main(args: Args) -> c_int {
-    // mended: the original has no room for the NUL after 30 bytes. Without any input it sends an unset buffer.
+    // mended: the original has no room for the NUL after 30 bytes. Without input, the original sends an unset buffer.
     let mut buf = [0; BUF_SIZE + 1];
 
     // C: if (argc != 3)

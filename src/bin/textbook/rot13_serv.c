@@ -93,7 +93,7 @@ int main(void)
 	int listener = tcp_server_listen(PORT);
 
 	signal(SIGPIPE, SIG_IGN);
-	/* Wrong: with -std=c99 this is System V's signal. Such a handler works only once, and makes accept fail with EINTR. */
+	/* Wrong: with -std=c99 this call is System V's signal. Such a handler works once, and makes accept fail with EINTR. */
 	signal(SIGCHLD, sigchld_handler);
 
 	while (1) {

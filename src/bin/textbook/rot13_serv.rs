@@ -93,7 +93,7 @@ fn main(_: Args) -> c_int {
     let _ = signal(Signal::PIPE, Disposition::Ignore);
     // SAFETY: `sigchld_handler` is async-signal-safe: it calls only waitpid.
     let sigchld_handler = unsafe { Handler::new(sigchld_handler) };
-    // Wrong: with -std=c99 this is System V's signal. Such a handler works only once, and makes accept fail with EINTR.
+    // Wrong: with -std=c99 this call is System V's signal. Such a handler works once, and makes accept fail with EINTR.
     let _ = signal(Signal::CHLD, Disposition::Handler(sigchld_handler));
 
     loop {

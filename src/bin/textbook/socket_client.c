@@ -2,7 +2,7 @@
  * socket_client: sends fifty messages, one each second, and prints each answer.
  *
  * From:  the blog on concurrent servers, as the client of socket_serve, port 5051.
- * Shows: gethostbyname looks up a host by name. It reads the resolver's files even when the name is an address.
+ * Shows: gethostbyname looks up a host by name. The call reads the resolver's files even when the name is an address.
  * Next:  echo_mpclient, which sends and receives at the same time.
  */
 #include <arpa/inet.h>

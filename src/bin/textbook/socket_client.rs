@@ -1,7 +1,7 @@
 //! socket_client: sends fifty messages, one each second, and prints each answer.
 //!
 //! From:  the blog on concurrent servers, as the client of socket_serve, port 5051.
-//! Shows: gethostbyname looks up a host by name. It reads the resolver's files even when the name is an address.
+//! Shows: gethostbyname looks up a host by name. The call reads the resolver's files even when the name is an address.
 //! Next:  echo_mpclient, which sends and receives at the same time.
 #![no_std]
 #![no_main]
@@ -52,12 +52,12 @@ impl CTcpClient {
     }
 }
 
-// C: CTcpClient_drop(). Rust calls it at each return from main.
+// C: CTcpClient_drop(). Rust calls this function at each return from main.
 impl Drop for CTcpClient {
     fn drop(&mut self) {
         // C: if (m_sockfd > 0) close(m_sockfd)
         let _ = self.m_sockfd.take_if(|fd| fd.c_return() > 0).map(close);
-        // C leaves a descriptor 0 open. forget() keeps Rust from closing it.
+        // C leaves a descriptor 0 open. forget() keeps Rust from closing the descriptor.
         forget(self.m_sockfd.take());
     }
 }

@@ -71,7 +71,7 @@ impl CTcpServer {
     }
 }
 
-// C: CTcpServer_drop(). Rust calls it at each return from main.
+// C: CTcpServer_drop(). Rust calls this function at each return from main.
 impl Drop for CTcpServer {
     fn drop(&mut self) {
         self.CloseListen();

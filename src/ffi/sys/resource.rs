@@ -8,7 +8,7 @@ pub use libc::rlim_t;
 
 /// `typedef /* ... */ __rlimit_resource_t;`
 ///
-/// A resource, in a type of glibc. The man page calls it an int. getrlimit(2).
+/// A resource, in a type of glibc. The man page calls this type an int. getrlimit(2).
 #[doc(inline)]
 pub use libc::__rlimit_resource_t;
 

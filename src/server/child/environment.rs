@@ -19,8 +19,8 @@ use crate::sys::process::variables;
 
 /// The protocols of UCSPI. The name of each variable begins with its protocol's name.
 const PROTOCOLS: [&[u8]; 5] = [b"TCP", b"UDP", b"UNIX", b"IPC", b"SSL"];
-/// The suffixes of the variables about a connection. The protocol's name precedes them. If the server itself has such
-/// variables, the variables are about another connection.
+/// The suffixes of the variables about a connection. The protocol's name precedes each suffix. If the server itself has
+/// such variables, the variables are about another connection.
 const ABOUT_CONNECTION: [&[u8]; 3] = [b"LOCAL", b"REMOTE", b"CONNNUM"];
 /// Further variables about another connection: the protocol's name, and the variables that sshd sets for a login.
 const ABOUT_OTHERS: [&str; 4] = ["PROTO", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY"];

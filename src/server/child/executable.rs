@@ -1,4 +1,4 @@
-//! The file of a program, and how to find it as `execvp()` does.
+//! The file of a program, and the search for it as in `execvp()`.
 
 use core::ffi::CStr;
 
@@ -16,7 +16,7 @@ pub(crate) fn find_executable(name: &CStr) -> Result<[u8; PATH_MAX]> {
     if name.contains(&b'/') {
         return check_executable(&[], name);
     }
-    // SAFETY: nothing changes the environment while the file is looked for.
+    // SAFETY: nothing changes the environment during the search for the file.
     let path = unsafe { value(c"PATH") }.map_or(DEFAULT_PATH, CStr::to_bytes);
     let mut found = Err(Errno::NOENT);
     for directory in path.split(|&byte| byte == b':') {

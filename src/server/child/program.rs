@@ -1,7 +1,7 @@
 //! `Program`: a program that serves connections, each in a process made as `vfork()` makes it.
 //!
 //! The child shares the parent's memory until it becomes the program, so nothing is copied. If a PROXY header names the
-//! client, the child is forked instead: it reads the header first, and needs memory of its own for that.
+//! client, the child is forked instead, because it needs memory of its own to read the header first.
 
 use core::ffi::{CStr, c_int};
 
@@ -65,7 +65,7 @@ impl Program {
         }
     }
 
-    /// Reads the PROXY header, and becomes the program. Returns only if that fails, with the exit status.
+    /// Reads the PROXY header, and becomes the program. Returns only if a step fails, with the exit status.
     fn run_behind_proxy(&mut self, mut connection: Connection, context: ChildContext<'_, '_>) -> Result<c_int, c_int> {
         context.leave_parents_group()?;
         context.give_up_server_resources(false)?;

@@ -29,13 +29,14 @@ impl LogDaemon {
     /// Ends the search for the log daemon. In another root directory the path of the daemon's socket may mean nothing,
     /// but the C library keeps its connection. A child in the sandbox must make no socket.
     pub(super) fn stop_looking(&self) {
-        // Each child calls this. A child that has nothing to change does not write, because a write would copy a page.
+        // Each child calls this function. A child that has nothing to change does not write, because a write would copy
+        // a page.
         if self.next.get().is_some() {
             self.next.set(None);
         }
     }
 
-    /// Looks for the daemon, if it is time to. Returns the error if no daemon can be reached.
+    /// Looks for the daemon, if the next look is due. Returns the error if no daemon can be reached.
     pub(super) fn look(&self) -> Option<Errno> {
         let now = clock_gettime(Clock::MONOTONIC);
         if self.next.get().is_none_or(|next| now < next) {

@@ -71,7 +71,7 @@ pub(crate) struct ServerStatus {
 
 /// Events of the server's start and end.
 impl Log {
-    /// Logs that a socket listens. `asked` is the backlog that was asked for, if the kernel allows less.
+    /// Logs that a socket listens. `asked` is the requested backlog, if the kernel allows less.
     pub(crate) fn listen(&self, address: impl Display, backlog: u32, asked: Option<u32>) {
         self.event(Level::Notice, "listen", |line| {
             line.text("address", address);

@@ -76,7 +76,7 @@ impl HeldBack {
 }
 
 impl LogThrottle {
-    /// Counts an event. If it must be logged now, returns the number of events for which the line stands.
+    /// Counts an event. If the event must be logged now, returns the number of events for which the line stands.
     pub(crate) fn admit(&mut self, kind: Throttled, now: Duration) -> Option<u64> {
         let held = self.0.get_mut(kind as usize)?;
         held.count += 1;

@@ -1,7 +1,7 @@
 //! Writes to the log: to standard error or syslog, in the format and with the details that the settings name.
 //!
-//! If the reader of the log does not read, the server waits once, for at most [`LOG_PATIENCE`]. After that, lines are
-//! dropped and counted until the reader reads again.
+//! If the reader of the log does not read, the server waits once, for at most [`LOG_PATIENCE`]. After that wait, lines
+//! are dropped and counted until the reader reads again.
 
 use core::cell::Cell;
 use core::ffi::CStr;
@@ -52,7 +52,7 @@ pub enum LogTime {
     Auto,
     /// A time in each line.
     Yes,
-    /// No time.
+    /// Lines without the time.
     No,
 }
 
@@ -164,7 +164,7 @@ impl Log {
         }
     }
 
-    /// Writes a line. Returns whether it could be written.
+    /// Writes a line. Returns whether the line could be written.
     #[inline(never)]
     fn write(&self, level: Level, name: &str, fill: impl FnOnce(&mut Line)) -> bool {
         let mut line = Line::new(self.format == LogFormat::Json);

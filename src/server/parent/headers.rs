@@ -13,7 +13,7 @@ use crate::server::source::Source;
 use crate::sys::process::Pid;
 
 impl<W: Worker> Parent<'_, '_, W> {
-    /// Returns the time at which connections without a header are looked at: only while no child is left for other
+    /// Returns the time at which connections without a header are checked: only while no child is left for other
     /// connections.
     pub(super) fn headers_due(&self) -> Option<Duration> {
         (self.settings.proxy_protocol && self.pool.is_none() && self.is_full()).then_some(self.state.headers_at)

@@ -1,4 +1,4 @@
-//! The size of the pool: how many preforked children there should be, and when there may be a new one.
+//! The size of the pool: the wanted number of preforked children, and the time at which the next child may be made.
 
 use core::time::Duration;
 

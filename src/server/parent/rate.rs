@@ -1,4 +1,5 @@
-//! `Rate`: the times of connections for `--max-rate`, the limit of connections in a period. `pause.rs` uses them.
+//! `Rate`: the times of connections for `--max-rate`, the limit of connections in a period. `pause.rs` uses these
+//! times.
 
 use core::time::Duration;
 

@@ -120,9 +120,9 @@ pub(super) fn why_late(answers: Option<&OwnedFd>) -> Text<FAILURE_MAX> {
     }
 }
 
-/// Finds the file of this program. Tries the path with which it was started, then its name in the arguments, and then
-/// the running program itself. The name in the arguments can be any text (`exec -a` of shells, `ExecStart=@` of
-/// systemd), and the path may no longer exist.
+/// Finds the file of this program. Tries the path with which the program was started, then its name in the arguments,
+/// and then the running program itself. The name in the arguments can be any text (`exec -a` of shells, `ExecStart=@`
+/// of systemd), and the path may no longer exist.
 pub(super) fn find_own_program(args: Args) -> Result<[u8; PATH_MAX]> {
     let by_path = executed_path().map_or(Err(Errno::NOENT), find_executable);
     by_path.or_else(|errno| {

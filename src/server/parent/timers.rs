@@ -136,7 +136,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             Timer::Groups => self.look_at_groups(),
             Timer::Grace => self.terminate_all(),
             Timer::Reap => self.reap(),
-            // Nothing to do: the loop accepts again by itself.
+            // No action is needed, because the loop accepts again by itself.
             Timer::Rate => {}
             Timer::Throttle => self.throttle.release(self.log, now),
             Timer::Title => self.publisher.set_title(self.busy_children(), now),

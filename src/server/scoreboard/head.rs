@@ -16,7 +16,7 @@ pub(super) const REFUSED: usize = 4;
 pub(super) const STRIDE: usize = 5;
 /// The first of the words with the earlier servers.
 pub(super) const EARLIER: usize = 6;
-/// The number of slots that are or were in use. The used slots are the first ones, and no other memory is touched.
+/// The number of slots that are or were in use. The used slots come first, and no other memory is touched.
 pub(super) const USED: usize = 14;
 /// The longest distance that a reader accepts. Pages have up to 64 KiB.
 pub(super) const STRIDE_MAX: u64 = 8192;

@@ -68,7 +68,7 @@ impl<F: AsFd> Reader<F> {
         &self.head
     }
 
-    /// Returns the next slot. The first one is the head.
+    /// Returns the next slot. The first slot is the head.
     pub(crate) fn next(&mut self) -> Result<Option<Slot<'_>>> {
         let mut bytes = [0; SLOT_WORDS * size_of::<u64>()];
         let index = self.next;

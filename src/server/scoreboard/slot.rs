@@ -23,7 +23,7 @@ const NUMBER: usize = 2;
 /// The number of connections that the child has served to their end.
 const REQUESTS: usize = 3;
 /// The kind of the client in the high bits. The low bits hold the port and, for a link-local address, the index of the
-/// interface. For a client of a Unix socket they hold the process id.
+/// interface. For a client of a Unix socket, the low bits hold the process id.
 const PEER: usize = 4;
 /// The client's address, or its user and group.
 const ADDRESS: usize = 5;
@@ -33,7 +33,7 @@ const NOTE: usize = 7;
 const TICKET: usize = 8;
 /// The rule that allows the client, counted from 1, in the low half. The generation of the rules is in the high half.
 const RULE: usize = 9;
-/// The number of words that are cleared at the child's end. The words after them outlive the child.
+/// The number of words that are cleared at the child's end. The words after the cleared words outlive the child.
 const CLEARED: usize = 10;
 /// The number of connections that the children of this slot have accepted.
 pub(super) const SLOT_ACCEPTED: usize = 10;
@@ -43,8 +43,8 @@ pub(super) const SLOT_REFUSED: usize = 11;
 /// The value of a ticket while its child is about to take the ticket.
 const CHOOSING: u64 = u64::MAX;
 /// The number of times that a child checks whether another child has taken its ticket. Usually the other child needs
-/// only a few more instructions for that. If the other child was stopped there, the wait ends after this number of
-/// checks.
+/// only a few more instructions to take the ticket. If the other child was stopped there, the wait ends after this
+/// number of checks.
 const CHOOSING_LOOKS: u32 = 10_000;
 
 /// The number of bits below the kind of the client.
@@ -57,7 +57,7 @@ const PEER_UNIX: u64 = 2;
 /// The state of a child, as the child itself says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
-    /// No child.
+    /// The slot has no child.
     Free,
     /// The child waits for a client.
     Idle,
@@ -138,8 +138,8 @@ impl<'w> Slot<'w> {
     /// count the clients of a source or of a rule.
     ///
     /// Each child first says that it is about to take a ticket. Then the child reads the clock, and publishes that time
-    /// as its ticket. So a child with a later ticket sees every earlier ticket, or sees that one is about to be taken,
-    /// and waits for it.
+    /// as its ticket. So a child with a later ticket sees every earlier ticket, or sees that a child is about to take a
+    /// ticket, and waits for that ticket.
     pub(crate) fn publish(self, rule: Option<u32>, generation: u32) -> Ticket {
         self.store(RULE, u64::from(generation) << u32::BITS | rule.map_or(0, |rule| u64::from(rule) + 1));
         let Some(ticket) = self.words.get(TICKET) else { return Ticket { time: 0, index: self.index } };
@@ -258,7 +258,7 @@ impl<'w> Slot<'w> {
         [SLOT_ACCEPTED, SLOT_REFUSED].map(|word| self.load(word))
     }
 
-    /// Returns the words from the first up to the one that notes the system call of a violation.
+    /// Returns the words from the first up to the word that notes the system call of a violation.
     pub(crate) fn note(self) -> &'w [AtomicU64] {
         self.words.get(..=NOTE).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! `mmap()` and `munmap()`.
+//! Maps memory by `mmap()`, and gives memory back by `munmap()`.
 
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};

@@ -65,8 +65,8 @@ impl SharedWords {
         add_seals(&fd, no_writer | fcntl::F_SEAL_SEAL)?;
         let numbers = |start: NonNull<u8>| {
             // SAFETY: the mapping has as many bytes, is aligned to a page, is all 0, and is never unmapped. Processes
-            // of this program change it only by atomic operations on the same numbers. The seals keep the file from
-            // getting shorter.
+            // of this program change the mapped numbers only by atomic operations. The seals keep the file from getting
+            // shorter.
             unsafe { core::slice::from_raw_parts(start.cast::<AtomicU64>().as_ptr(), length) }
         };
         Ok((numbers(start), view.map_or(&[], numbers), fd))
@@ -87,7 +87,7 @@ pub(crate) fn page_size() -> usize {
 }
 
 /// `mmap(…, PROT_READ, MAP_SHARED | MAP_FIXED, fd, …)`: lets this process write only to the numbers with the indices
-/// `own` from now on. Maps the numbers before and after them read-only. Fails with `ENOMEM`.
+/// `own` from now on. Maps the numbers before and after these read-only. Fails with `ENOMEM`.
 ///
 /// The seals of the file keep `mprotect()` from making the other numbers writable again. Only `mremap()` gets around
 /// the seals, by stretching this process's own mapping over the numbers after that mapping.

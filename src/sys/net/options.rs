@@ -96,7 +96,8 @@ impl SocketOption<bool, ReadWrite> {
     /// `SO_LOCK_FILTER`: no process can attach a filter to the socket any more, or remove one.
     #[doc(alias = "SO_LOCK_FILTER")]
     pub const LOCK_FILTER: Self = SocketOption::new(c::SOL_SOCKET, c::SO_LOCK_FILTER);
-    /// `SO_PASSRIGHTS`: the peer of a Unix socket may pass descriptors (`SCM_RIGHTS`). Linux has it since 6.16.
+    /// `SO_PASSRIGHTS`: the peer of a Unix socket may pass descriptors (`SCM_RIGHTS`). Linux has this option since
+    /// 6.16.
     #[doc(alias = "SO_PASSRIGHTS")]
     pub const PASSRIGHTS: Self = SocketOption::new(c::SOL_SOCKET, SO_PASSRIGHTS);
     /// `TCP_NODELAY`: small packets are sent at once.

@@ -153,7 +153,7 @@ pub unsafe fn become_program(spawn: &Spawn<'_>) -> Result<Infallible> {
 /// execve(2), POSIX
 #[must_use]
 pub fn execve(path: &CStr, argv: &CStrArray, envp: &CStrArray) -> Errno {
-    // SAFETY: the path ends in a NUL and both lists in a null pointer. The call writes to neither.
+    // SAFETY: the path ends in a NUL and both lists in a null pointer. The call writes to neither list.
     unsafe { ffi::unistd::execve(path.as_ptr(), argv.as_ptr().cast(), envp.as_ptr().cast()) };
     Errno::last()
 }

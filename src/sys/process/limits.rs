@@ -76,9 +76,9 @@ pub const INFINITY: c::rlim_t = c::RLIM_INFINITY;
 /// `struct rlimit`: the limit that holds (soft), and the limit up to which a process may raise it (hard).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limit {
-    /// `rlim_cur`
+    /// `rlim_cur`: the soft limit.
     pub soft: c::rlim_t,
-    /// `rlim_max`
+    /// `rlim_max`: the hard limit.
     pub hard: c::rlim_t,
 }
 
@@ -105,7 +105,8 @@ pub fn getrlimit(resource: Resource) -> Result<Limit> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EPERM` for a hard limit above the present one, without the privilege. `EINVAL` for a soft limit above the hard one.
+/// `EPERM` for a hard limit above the present hard limit, without the privilege. `EINVAL` for a soft limit above the
+/// hard limit.
 ///
 /// # References
 /// setrlimit(2), POSIX

@@ -25,7 +25,7 @@ impl Child {
         Child { pid, status: None }
     }
 
-    /// Returns the id of the child. Once the child was waited for, the kernel may give the id to another process.
+    /// Returns the id of the child. After a wait for the child, the kernel may give the id to another process.
     #[must_use]
     pub const fn pid(&self) -> Pid {
         self.pid
@@ -70,7 +70,7 @@ impl Child {
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `ESRCH` when the child was waited for. `EPERM` when the child runs as another user.
+    /// `ESRCH` when the child was reaped. `EPERM` when the child runs as another user.
     pub fn kill(&self, signal: Signal) -> Result<()> {
         if self.status.is_some() {
             return Err(Errno::SRCH);
@@ -79,7 +79,7 @@ impl Child {
     }
 }
 
-/// Children to wait for: the first argument of `waitpid()`.
+/// The children of a wait: the first argument of `waitpid()`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WaitFor {
     /// -1: any child.
@@ -126,7 +126,7 @@ flags! {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `ECHILD`, at once, when there is no child to wait for. `EINTR` when a signal came first.
+/// `ECHILD`, at once, when this process has no child. `EINTR` when a signal came first.
 ///
 /// # References
 /// wait(2), POSIX

@@ -21,9 +21,9 @@ const ARGUMENTS_MAX: usize = 6;
 /// A condition on an argument of a system call. Arguments are counted from 0.
 #[derive(Clone, Copy, Debug)]
 pub enum Check<'a> {
-    /// The argument, of 32 bits, is one of these.
+    /// The argument, of 32 bits, is one of these numbers.
     Is(usize, &'a [u32]),
-    /// The argument, of 32 bits, is none of these.
+    /// The argument, of 32 bits, is none of these numbers.
     IsNot(usize, &'a [u32]),
     /// The argument, of 64 bits, equals this number.
     IsLong(usize, u64),

@@ -19,7 +19,7 @@
 //! if let Fork::Parent(mut child) = fork()? {
 //!     assert_eq!(child.wait()?.term_signal(), Some(Signal::SYS));
 //! } else {
-//!     // From here on the child can only end. Another call ends it as well, by SIGSYS.
+//!     // From here on the child can only end. Any other call ends the child by SIGSYS.
 //!     let is_set = allow_only(&[Rule::any(libc::SYS_exit_group)], &NOTE);
 //!     _exit(if is_set.is_ok() && getppid().is_some() { 0 } else { 1 })
 //! }
@@ -108,7 +108,7 @@ pub fn note_violations() -> Result<()> {
     ret(unsafe { ffi::signal::sigaction(Signal::SYS.raw(), &raw const action, ptr::null_mut()) })
 }
 
-/// The part of a `siginfo_t` that SIGSYS fills in. The C library has no name for it.
+/// The part of a `siginfo_t` that SIGSYS fills in. The C library has no name for this part.
 #[repr(C)]
 struct SysInfo {
     si_signo: c_int,
@@ -123,8 +123,7 @@ const _: () = assert!(size_of::<SysInfo>() <= size_of::<ffi::signal::siginfo_t>(
 
 /// Handles SIGSYS: notes the call, and ends the process as if there were no handler.
 extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void) {
-    // SAFETY: the kernel passes a pointer to the signal's information, which begins with these fields, whichever
-    // signal it is.
+    // SAFETY: the kernel passes a pointer to the signal's information, which begins with these fields for every signal.
     let info = unsafe { info.cast::<SysInfo>().read() };
     // SAFETY: the place holds null, or a pointer that was made from a `&'static AtomicU64`.
     let note = unsafe { NOTE.load(Ordering::Acquire).as_ref() };
@@ -145,7 +144,7 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
     _exit(SIGNALLED + Signal::SYS.raw())
 }
 
-/// The number that shells add to that of a signal which has ended a process.
+/// The number that shells add to the number of the signal that has ended a process.
 const SIGNALLED: c_int = 128;
 
 /// `seccomp(SECCOMP_SET_MODE_FILTER)`: allows this process, and every process that it starts, only the system calls
@@ -158,8 +157,8 @@ const SIGNALLED: c_int = 128;
 /// # Errors
 /// `EACCES` unless the caller has the privilege, or has given up new privileges (see
 /// [`no_new_privileges`](crate::process::no_new_privileges)). `EINVAL` when the kernel has no such filters, for more
-/// than [`CALLS_MAX`] rules, for more checks than a filter has room for, and for an argument that no call has. `ESRCH`
-/// when another thread has a filter of its own: then no thread gets the new filter.
+/// than [`CALLS_MAX`] rules, for too many checks, and for an argument that no call has. `ESRCH` when another thread has
+/// a filter of its own: then no thread gets the new filter.
 ///
 /// # References
 /// seccomp(2), Linux 3.17
@@ -168,8 +167,8 @@ pub fn allow_only(rules: &[Rule<'_>], note: &'static AtomicU64) -> Result<()> {
 }
 
 /// Does the same as [`allow_only`], with the note in memory that this process cannot write to yet. The note is the last
-/// of `words`, and the first of them begins a page. The handler makes the page writable only to note a violation, so
-/// there is no cost before. The filter allows that one call of `mprotect()`.
+/// of `words`, and the first word begins a page. The handler makes the page writable only to note a violation, so there
+/// is no cost before. The filter allows that one call of `mprotect()`.
 ///
 /// # Safety
 /// The words are part of a shared mapping that stays, and this process may write to the whole page.

@@ -67,7 +67,8 @@ extern "C" fn call<F: Fn(Signal) + Copy + Sync + 'static>(signal: Signal) {
     interrupted.set();
 }
 
-/// A flag that notes that a signal came. A program can use it without a handler of its own, and without `unsafe`.
+/// A flag that notes that a signal came. A program can use such a flag without a handler of its own, and without
+/// `unsafe`.
 #[derive(Debug, Default)]
 pub struct SignalFlag(AtomicBool);
 
@@ -290,8 +291,8 @@ fn sigaction_raw(
     let action = action.map(|action| action.to_c(signal)).transpose()?;
     let action = action.as_ref().map_or(ptr::null(), ptr::from_ref);
     let old = old.map_or(ptr::null_mut(), MaybeUninit::as_mut_ptr);
-    // SAFETY: both pointers are null or to a struct that only the call uses meanwhile. A handler in it was claimed to
-    // be async-signal-safe.
+    // SAFETY: both pointers are null or to a struct that only the call uses meanwhile. A handler in the struct was
+    // claimed to be async-signal-safe.
     ret(unsafe { c::sigaction(signal.raw(), action, old) })
 }
 

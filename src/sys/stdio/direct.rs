@@ -10,7 +10,7 @@ const DIRECT_MAX: usize = 128;
 /// The most digits of an int.
 const DIGITS_MAX: usize = 10;
 
-/// A buffer of text for a descriptor, without stdio. A handler may use it at any time.
+/// A buffer of text for a descriptor, without stdio. A handler may use the buffer at any time.
 #[derive(Debug)]
 pub struct Direct {
     fd: BorrowedFd<'static>,

@@ -71,7 +71,7 @@ pub(crate) fn close_to_handlers() {
 /// # References
 /// fputs(3), POSIX
 pub fn fputs(text: &CStr, stream: Stream) -> c_int {
-    // SAFETY: the text ends in a NUL, and the stream is one of the three standard ones.
+    // SAFETY: the text ends in a NUL, and the stream is one of the three standard streams.
     enter(|| unsafe { ffi::stdio::fputs(text.as_ptr(), stream.file) }).unwrap_or_else(|| {
         let mut direct = Direct::new(stream.fd);
         direct.put(text.to_bytes());
@@ -87,7 +87,7 @@ pub fn fputs(text: &CStr, stream: Stream) -> c_int {
 /// # References
 /// fputc(3), POSIX
 pub fn fputc(byte: u8, stream: Stream) -> c_int {
-    // SAFETY: the stream is one of the three standard ones.
+    // SAFETY: the stream is one of the three standard streams.
     enter(|| unsafe { ffi::stdio::fputc(c_int::from(byte), stream.file) }).unwrap_or_else(|| {
         let mut direct = Direct::new(stream.fd);
         direct.put(&[byte]);
@@ -106,7 +106,7 @@ pub fn fputc(byte: u8, stream: Stream) -> c_int {
 /// fgets(3), POSIX
 pub fn fgets(buffer: &mut [u8], stream: Stream) -> Option<&CStr> {
     let size = c_int::try_from(buffer.len()).unwrap_or(c_int::MAX);
-    // SAFETY: the buffer is valid for writes of that size, and the stream is one of the three standard ones.
+    // SAFETY: the buffer is valid for writes of that size, and the stream is one of the three standard streams.
     let line = enter(|| unsafe { ffi::stdio::fgets(buffer.as_mut_ptr().cast(), size, stream.file) })?;
     if line.is_null() { None } else { Some(until_nul(buffer)) }
 }
@@ -118,7 +118,7 @@ pub fn fgets(buffer: &mut [u8], stream: Stream) -> Option<&CStr> {
 /// # References
 /// fflush(3), POSIX
 pub fn fflush(stream: Stream) -> c_int {
-    // SAFETY: the stream is one of the three standard ones.
+    // SAFETY: the stream is one of the three standard streams.
     enter(|| unsafe { ffi::stdio::fflush(stream.file) }).unwrap_or(EOF)
 }
 

@@ -1,6 +1,6 @@
 /*
  * The shared part of the benchmark's plain servers: a listener, and the echo of one connection. A plain server shows
- * its design only. It has no log and no limits, and handles no signal except SIGCHLD.
+ * its design only. Such a server has no log and no limits, and handles no signal except SIGCHLD.
  */
 #ifndef ECHO_H
 #define ECHO_H

@@ -1,6 +1,6 @@
 /*
- * stdio_echo: copies standard input to standard output. It is linked without libraries, so that a measurement shows how
- * a server starts a program, and not the program's own start.
+ * stdio_echo: copies standard input to standard output. The program is linked without libraries, so that a measurement
+ * shows how a server starts a program, and not the program's own start.
  */
 #include <stddef.h>
 

@@ -70,7 +70,7 @@ pub(super) const CASES: &[Case] = &[
         fs::write("file", "").unwrap();
         own_mounts();
         mount_on(c".", c".", c"", libc::MS_BIND, c"");
-        // The folder below the mount is still the current one.
+        // The folder below the mount is still the current folder.
         let here = std::env::current_dir().unwrap();
         std::env::set_current_dir(here).unwrap();
         mount_on(c".", c".", c"", libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY, c"");
@@ -155,7 +155,7 @@ pub(super) const NOT_PRODUCED: &[NotProduced] = &[
     ("flock", "ENOLCK", "only a kernel without memory has it"),
 ];
 
-/// Gives a path to each function that takes one.
+/// Gives a path to each function that takes a path.
 fn with_path(path: &CStr) -> Errno {
     each([
         errno(open(path, OpenFlags::RDONLY, 0)),

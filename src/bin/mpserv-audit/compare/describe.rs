@@ -207,7 +207,7 @@ pub(super) fn call(line: &[u8]) -> String {
     format!("{}({})", parts.name, arguments.join(", "))
 }
 
-/// Returns the text that a call writes, if it writes one.
+/// Returns the text that a call writes, if it writes text.
 pub(super) fn printed(line: &[u8]) -> Option<String> {
     let parts = Parts::of(line);
     let data = arguments::data(&parts.name)?;

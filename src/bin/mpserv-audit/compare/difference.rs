@@ -31,7 +31,7 @@ enum What {
     Changed(String),
     /// Only this side makes the call.
     Only(usize, String),
-    /// This side makes the call earlier than the other.
+    /// This side makes the call earlier than the other side.
     Earlier(usize, String),
     /// The text that each side prints, or none if a side prints elsewhere.
     Printed([Option<String>; 2]),
@@ -142,7 +142,7 @@ impl Compared<'_> {
     fn of_row(&self, at: usize, row: &Row, moved: &HashMap<usize, Option<usize>>) -> Option<Difference> {
         let (a, b) = (self.line(self.sides.0, row.a()), self.line(self.sides.1, row.b()));
         if row.level == Level::Texts {
-            // The text is shown as it was printed, because a reader looks for that text, not for the normalized one.
+            // The text is shown as it was printed, because a reader looks for that text, not for the normalized text.
             let events = [row.a(), row.b()];
             let printed = |side: usize| describe::printed(self.traces[side]?.text(events[side]?));
             let what = match ([printed(0), printed(1)], row.kind) {
@@ -184,7 +184,7 @@ impl Compared<'_> {
     }
 
     /// Returns the rows of calls that both sides make, but at different places. The first of two such rows has the side
-    /// on which the call comes earlier, and the second has none.
+    /// on which the call comes earlier, and the second has no side.
     fn moved(&self) -> HashMap<usize, Option<usize>> {
         let mut waiting: HashMap<(usize, u32), Vec<usize>> = HashMap::new();
         let mut moved = HashMap::new();

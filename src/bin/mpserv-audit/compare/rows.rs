@@ -20,7 +20,8 @@ struct Identities {
 }
 
 impl Identities {
-    /// Returns whether two lines may mean the same things. If they may, later lines must agree with that.
+    /// Returns whether two lines may mean the same things. If they may, the things of later lines must correspond in
+    /// the same way.
     fn agree(&mut self, a: &[Name], b: &[Name]) -> bool {
         a.len() == b.len()
             && a.iter().zip(b).all(|(a, b)| bind(&mut self.forth, *a, *b) && bind(&mut self.back, *b, *a))

@@ -1,4 +1,4 @@
-//! Checks that pass for a mended program and fail for a wrong one.
+//! Checks that pass for a mended program and fail for a wrong program.
 
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;

@@ -32,7 +32,7 @@ pub struct Answer {
     pub name: Option<String>,
 }
 
-/// Grades an answer, and prints a line for each exercise. Returns whether all are passed.
+/// Grades an answer, and prints a line for each exercise. Returns whether all exercises are passed.
 ///
 /// # Errors
 /// Fails when there is no such exercise, or the file cannot be compiled or run.

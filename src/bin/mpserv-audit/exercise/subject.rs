@@ -163,7 +163,7 @@ impl Running<'_> {
         children(self.root)
     }
 
-    /// Returns the number of processes that have ended and were not waited for.
+    /// Returns the number of processes that have ended and were not reaped.
     pub fn zombies(&self) -> usize {
         let is_zombie = |pid: &u32| Status::of(*pid).is_some_and(|status| status.state == b'Z');
         self.children().iter().filter(|pid| is_zombie(pid)).count()

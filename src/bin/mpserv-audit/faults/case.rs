@@ -227,7 +227,7 @@ impl Cases {
 }
 
 impl Counts {
-    /// Returns the occurrences to try: for each process the first, a middle and the last one, or only the first.
+    /// Returns the occurrences to try: for each process the first, a middle and the last occurrence, or only the first.
     fn occurrences(&self, extent: Extent) -> Vec<usize> {
         let first = |count: usize| if count > self.loader { self.loader + 1 } else { 1 };
         let of_process = |count: &usize| {

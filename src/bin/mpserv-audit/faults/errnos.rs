@@ -34,7 +34,7 @@ const BESIDE: [(&[&str], &str); 4] = [
     (&["rseq"], "EBUSY EFAULT EINVAL ENOSYS EPERM"),
 ];
 
-/// The kernel's own sign that a call must be made again. No program ever sees it, so it cannot be injected.
+/// The kernel's own sign that a call must be made again. No program ever sees this errno, so a fault cannot have it.
 pub const NEVER_SEEN: &str = "ERESTARTNOINTR";
 
 const fn of(call: &'static str, pages: &'static str, errnos: &'static str) -> Errors {
@@ -241,7 +241,7 @@ mod tests {
     /// Pairs of errnos with the same number.
     const SYNONYMS: [(&str, &str); 2] = [("EWOULDBLOCK", "EAGAIN"), ("ENOTSUP", "EOPNOTSUPP")];
 
-    /// Whether there are manual pages. Prints a message if there are none.
+    /// Whether there are manual pages. Prints a message if there are no pages.
     fn are_pages_there() -> bool {
         let there = Path::new("/usr/share/man/man2/accept.2.gz").is_file();
         if !there {

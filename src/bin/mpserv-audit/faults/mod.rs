@@ -144,8 +144,8 @@ impl Bench<'_> {
     }
 
     /// Tries a case, and repeats a bad result that may be chance. On a busy machine the tool may take a running process
-    /// for a resting one, and then two runs differ. A faulty program is faulty each time. A server's violation is never
-    /// tried again.
+    /// for a resting process, and then two runs differ. A faulty program is faulty each time. A server's violation is
+    /// never tried again.
     fn try_well(&self, tried: &Tried, case: &Case) -> (Result<(Verdict, String), Trouble>, usize) {
         let mut tries = 1;
         loop {
@@ -320,7 +320,7 @@ impl Bench<'_> {
     }
 }
 
-/// Cuts both traces to the length of the shorter one.
+/// Cuts both traces to the length of the shorter trace.
 fn cut(sides: &mut [Recorded; 2]) {
     for process in sides.iter_mut().flat_map(|side| &mut side.tree.processes) {
         process.trace.truncate(ENDLESS_EVENTS);

@@ -68,7 +68,7 @@ impl Row<'_> {
 
 impl Report {
     /// Returns the name of the finding's subject. The name includes the kind of output if the program was run on
-    /// several.
+    /// several kinds.
     fn name(&self, finding: &Finding) -> String {
         self.tried[finding.tried].name()
     }

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
-/* start.rs looks for this name. No file has it. */
+/* start.rs looks for this name. No file has this name. */
 #define MARK "//mpserv-audit: main//"
 
 #define ALIGNMENT sizeof(max_align_t)

@@ -19,7 +19,7 @@ fn pair(lines: &[Vec<usize>; 2]) -> Option<Pair> {
 }
 
 /// Returns the pairs of lines whose order differs between the two sides. If the statements of both sources have one
-/// order, there are none.
+/// order, there are no such pairs.
 pub fn crossings(runs: &Runs<'_>, steps: &[Step]) -> Vec<[Pair; 2]> {
     let mut pairs: Vec<Pair> = steps.iter().filter_map(of).filter(is_whole).collect();
     pairs.extend(moved(runs, steps));

@@ -68,7 +68,7 @@ fn take_from_writes(runs: &Runs<'_>, steps: &[Step], writes: &[(usize, Vec<usize
 /// fstat of a process's first output, and another line causes the first write.
 pub fn unfinished(runs: &Runs<'_>, steps: &[Step]) -> Vec<Buffered> {
     let mut found: Vec<Buffered> = Vec::new();
-    // The text in the buffer of each lane. A fork copies it.
+    // The text in the buffer of each lane. A fork copies the text.
     let mut held: Vec<Option<usize>> = vec![None; runs.comparison.pairs.len()];
     for (at, step) in steps.iter().enumerate() {
         let Line::Call(call) = runs.line(step) else {

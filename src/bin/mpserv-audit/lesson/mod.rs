@@ -166,7 +166,7 @@ fn best(subject: &Subject) -> &Case {
     subject.cases.iter().fold(first, |best, case| if worth(case) > worth(best) { case } else { best })
 }
 
-/// Returns the name of a page's file. For the best case, it is the name of the program.
+/// Returns the name of a page's file. For the best case, the file has the name of the program.
 fn address(subject: &Subject, case: &Case) -> String {
     if std::ptr::eq(case, best(subject)) {
         return format!("{}.html", subject.name);

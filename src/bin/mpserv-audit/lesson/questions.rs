@@ -319,7 +319,7 @@ fn own_calls(page: &Page<'_>) -> Option<Question> {
     )
 }
 
-/// Returns the reason why there are more calls than the program asked for.
+/// Returns the reason why there are more calls than the program requested.
 fn restarted(page: &Page<'_>, program: &[(usize, usize, Call<'_>)], again: &[(usize, usize, Call<'_>)]) -> String {
     let [(at, lane, call)] = again else {
         let many = |count| format!(" {count} more are calls that the kernel made again after a signal.");

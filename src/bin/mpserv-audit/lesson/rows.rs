@@ -287,7 +287,7 @@ fn only_one(page: &Page<'_>, at: usize) -> String {
     format!(" <span class=\"bad\">only in {}</span>", page.columns.get(side).map_or("", |column| &column.label))
 }
 
-/// Returns the descriptors of all living processes, if a process has more than the standard ones.
+/// Returns the descriptors of all living processes, if a process has more than the standard descriptors.
 fn descriptors(page: &Page<'_>, kernel: &Kernel) -> String {
     if kernel.processes.iter().all(|process| process.descriptors.keys().all(|fd| *fd < STANDARD)) {
         return String::new();

@@ -10,7 +10,7 @@ use crate::compare::Kind;
 use crate::report::html::escape;
 use crate::trace::Line;
 
-/// Returns the HTML of one step in full. A browser shows it only when it is the target of a link.
+/// Returns the HTML of one step in full. A browser shows the step only when the step is the target of a link.
 pub fn html(page: &Page<'_>, at: usize) -> String {
     let step = &page.steps[at];
     let name = format!("step {} of {}, {}", at + 1, page.steps.len(), page.runs.place(step.lane).title());

@@ -60,7 +60,7 @@ const OWN: [(&str, &str); 11] = [
 /// The explanation of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
-    /// The C form of the function, if the program called one.
+    /// The C form of the function, if the program called a function.
     pub prototype: Option<String>,
     pub sentence: String,
 }

@@ -9,7 +9,7 @@ pub enum Name {
     Inode(u64),
     /// A port that the kernel chose.
     Port(u64),
-    /// A device's number, with the major number in the high bits and the minor one in the low bits.
+    /// A device's number, with the major number in the high bits and the minor number in the low bits.
     Device(u64),
     User(u64),
     Group(u64),

@@ -78,7 +78,7 @@ impl<'r> Normalizer<'r> {
     }
 
     fn call(&mut self, call: &Call<'_>, normal: &mut Normal) {
-        // From here on the program's image is a new one.
+        // From here on the program has a new image.
         if call.name == b"execve" && call.result.starts_with(b"0") {
             self.memory = Memory::default();
         }
@@ -189,7 +189,7 @@ impl<'r> Normalizer<'r> {
         normal.put(b"]");
     }
 
-    /// Writes a name for a number, if a normalization has one. Returns whether the number was replaced.
+    /// Writes a name for a number, if a normalization has such a name. Returns whether the number was replaced.
     fn number(&self, at: &Position<'_>, token: &Token<'_>, lengths: &[u64], normal: &mut Normal) -> bool {
         let Some((value, hexadecimal)) = parse_number(token.text) else {
             return false;

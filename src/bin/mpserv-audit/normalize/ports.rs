@@ -28,7 +28,7 @@ impl Ports {
         for process in &tree.processes {
             for event in 0..process.trace.len() {
                 let text = process.trace.text(event);
-                // Only these calls are parsed here, because a trace may have a million others.
+                // Only these calls are parsed here, because a trace may have a million other calls.
                 if !matches!(text.first(), Some(b'a' | b'b' | b'c' | b'g')) {
                     continue;
                 }

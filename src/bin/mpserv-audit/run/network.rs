@@ -37,8 +37,8 @@ impl Socket {
     }
 }
 
-/// Returns the sockets of this thread's network with a local port that `wanted` accepts: those of IPv4, or those of
-/// IPv6 if there are none. The kernel takes milliseconds for each list.
+/// Returns the sockets of this thread's network that have this local port and that `wanted` accepts: those of IPv4, or
+/// those of IPv6 if no socket of IPv4 is accepted. The kernel takes milliseconds for each list.
 fn sockets(port: u16, wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
     let sign = format!(":{port:04X} ");
     let wanted = |socket: &Socket| socket.local_port == port && wanted(socket);
@@ -142,8 +142,8 @@ pub fn use_own() {
     if mpserv::namespace::own_network().is_err() {
         return;
     }
-    // The size applies to networks that are made from this one. Before Linux 6.1 the size cannot be set, and lists of
-    // sockets only take longer.
+    // The size applies to networks that are made from this network. Before Linux 6.1 the size cannot be set, and lists
+    // of sockets only take longer.
     if fs::write("/proc/sys/net/ipv4/tcp_child_ehash_entries", HASH_ENTRIES).is_ok() {
         // The call fails if no second network is allowed. Then the first network is used.
         let _ = mpserv::namespace::own_network();

@@ -20,7 +20,7 @@ pub struct Status {
     pending: u64,
     /// The signals for which the process has a handler.
     caught: u64,
-    /// The number of context switches. If it has not changed, the process has not run.
+    /// The number of context switches. If the number has not changed, the process has not run.
     switches: (u64, u64),
 }
 
@@ -148,7 +148,7 @@ pub struct Processes {
     directory: PathBuf,
     /// The prefix of strace's file names. The process id follows.
     prefix: String,
-    /// The largest process id. After it, ids start over.
+    /// The largest process id. After this id, ids start over.
     id_limit: u32,
     /// The id up to which all processes of this run are known.
     checked: u32,

@@ -44,7 +44,7 @@ pub struct Request<'r> {
     pub stacks: bool,
     pub sleep: Sleep,
     pub ending: Ending,
-    /// Whether the command gets its own network namespace, if this process may make one.
+    /// Whether the command gets its own network namespace, if this process may make a namespace.
     pub own_network: bool,
     /// A port on which this tool listens from the beginning.
     pub occupies: Option<u16>,

@@ -98,7 +98,7 @@ impl<'r> Stage<'r> {
         self.root
     }
 
-    /// Returns the listener that the request asks for.
+    /// Returns this tool's listener, for a request that has one.
     pub fn listener(&self) -> io::Result<&TcpListener> {
         self.listener.as_ref().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
     }
@@ -118,8 +118,8 @@ impl<'r> Stage<'r> {
         }
     }
 
-    /// Waits until nothing moves, or until the program has ended. Returns whether it still runs. Under faults, ends a
-    /// program that makes calls without end.
+    /// Waits until nothing moves, or until the program has ended. Returns whether the program still runs. Under faults,
+    /// ends a program that makes calls without end.
     pub fn settle(&mut self) -> Result<bool, Trouble> {
         self.moving = Instant::now();
         loop {

@@ -10,7 +10,7 @@ pub struct Span {
     pub end: u64,
 }
 
-/// Removes the times from all events. A frame has none.
+/// Removes the times from all events. A frame has no times.
 pub(super) fn take(text: &[u8]) -> (Vec<u8>, Vec<Span>) {
     let mut out = Vec::with_capacity(text.len());
     let mut spans = Vec::new();

@@ -1,4 +1,4 @@
-//! Tests the parser with real traces, with each kind of line, and with lines that were tampered with.
+//! Tests the parser with real traces, with each kind of line, and with altered lines.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::normalize::{Normal, Normalizer, Run};
 use crate::tree::Tree;
 
-/// The number of tampered lines that `cargo test` tries. `AUDIT_FUZZ_LINES` sets another number.
+/// The number of altered lines that `cargo test` tries. `AUDIT_FUZZ_LINES` sets another number.
 const FUZZ_LINES: u64 = 100_000;
 
 /// The least number of programs with real traces in the corpus.

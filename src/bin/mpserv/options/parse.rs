@@ -57,7 +57,7 @@ struct Given {
     /// The name of a given option that is about the files of Unix sockets.
     of_unix: Option<&'static str>,
     pidfile_of_status: Option<&'static CStr>,
-    /// Whether `--chroot` was given. The flags below are for further options that need or exclude others.
+    /// Whether `--chroot` was given. The flags below are for further options that need or exclude other options.
     has_chroot: bool,
     has_idle_timeout: bool,
     has_json: bool,

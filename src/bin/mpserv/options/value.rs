@@ -33,7 +33,7 @@ pub(super) fn wrong(text: fmt::Arguments<'_>) -> Wrong {
 pub(super) enum Subject {
     /// A long option.
     Option(&'static CStr),
-    /// `ADDRESS`, `PROGRAM`
+    /// An operand: `ADDRESS` or `PROGRAM`.
     Operand(&'static str),
 }
 

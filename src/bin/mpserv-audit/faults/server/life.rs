@@ -33,7 +33,7 @@ const IMPATIENCE: Duration = Duration::from_millis(100);
 /// A server, from its start to its end.
 pub struct Life {
     directory: Directory,
-    /// The server, a child of this process: the first one, or the last successor.
+    /// The server, a child of this process: the first server, or the last successor.
     server: u32,
     /// The process ids of the predecessors.
     before: Vec<u32>,
@@ -204,8 +204,8 @@ impl Life {
         wait_for_end(tracer, WATCHDOG).then_some(()).ok_or_else(|| Trouble::new("strace does not end"))
     }
 
-    /// Stops the server. Under a fault that lasts, stops it at once. If the fault keeps the signal from the server, the
-    /// server need not stop before the fault is over.
+    /// Stops the server. Under a fault that lasts, stops the server at once. If the fault keeps the signal from the
+    /// server, the server need not stop before the fault is over.
     pub fn end(&mut self, hurried: bool, leaks: bool, violations: &mut Vec<String>) -> Result<(), Trouble> {
         let start = Instant::now();
         while self.runs() {

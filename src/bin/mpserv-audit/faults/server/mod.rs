@@ -66,7 +66,7 @@ enum Trial {
 }
 
 impl Subject<'_> {
-    /// Returns the cases of a mode, from the first life without a fault that equals an earlier one.
+    /// Returns the cases of a mode, from the first life without a fault that equals an earlier life.
     pub fn cases(self, extent: Extent) -> Result<Cases, Trouble> {
         let mut seen: Vec<Cases> = Vec::new();
         for _ in 0..LOOKS {
@@ -96,7 +96,7 @@ impl Subject<'_> {
             *cases.impossible.entry(CHAIN).or_default() += all - cases.possible.len();
         }
         // In this mode, signals have the same effect as in other modes. So `Extent::Part`, which checks every change,
-        // leaves them out.
+        // leaves signals out.
         if extent == Extent::Part && self.mode.begins_alike {
             cases.possible.retain(|case| !matches!(case.fault, Fault::Signal(_)));
         }
@@ -127,7 +127,7 @@ impl Subject<'_> {
     fn live(self, case: Option<&Case>, trial: Trial) -> Result<(Outcome, Vec<Process>), Trouble> {
         let mut life = Life::begin(self, case)?;
         let mut violations = Vec::new();
-        // An injected failure of close leaves the descriptor open. A real failure closes it: see close(2).
+        // An injected failure of close leaves the descriptor open. A real failure closes the descriptor: see close(2).
         let leaks = case.is_some_and(|case| case.call == "close" && matches!(case.fault, Fault::Error(_)));
         let lasts = case.is_some_and(|case| case.for_ever);
         let mut got = Vec::new();
@@ -221,7 +221,7 @@ fn must_serve_again(life: &mut Life, leaks: bool, violations: &mut Vec<String>) 
     let mut clients = life.connect(SLOTS);
     for client in &mut clients {
         client.send();
-        // After a first violation the tool does not wait long for further ones.
+        // After a first violation the tool does not wait long for further violations.
         let got = client.receive_word(if violations.is_empty() { WATCHDOG } else { ENDING });
         if got != Got::Served && life.still_goes_on() {
             violations.push(format!("afterwards a client is not served: {got:?}"));

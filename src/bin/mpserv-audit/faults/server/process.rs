@@ -1,4 +1,4 @@
-//! A process that this tool signals, reaps, or waits for.
+//! A process that this tool signals or reaps, or whose end it awaits.
 
 use std::time::{Duration, Instant};
 

@@ -8,7 +8,7 @@ use crate::report::html::escape;
 /// The anchor of the question about the reasons.
 pub(in crate::lesson) const WHY: &str = "why-close";
 
-/// A descriptor that a process closes while another has it open as well.
+/// A descriptor that a process closes while another process has it open as well.
 pub(in crate::lesson) struct Closed<'p> {
     pub(in crate::lesson) at: usize,
     fd: i64,

@@ -268,7 +268,7 @@ impl Kernel {
         if let Some(parent) = parent {
             self.send(parent, CHILD);
         }
-        // The system becomes the parent of the children. Zombies vanish, and the other children will leave none.
+        // The system becomes the parent of the children. Zombies vanish, and the other children will leave no zombies.
         for child in &mut self.processes {
             if child.parent == Some(process) {
                 child.parent = None;
