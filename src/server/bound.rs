@@ -1,4 +1,4 @@
-//! A bound server: it listens, prints its ports if asked to, and serves.
+//! A bound server: it listens, prints its ports on request, and serves.
 
 use core::ffi::CStr;
 use core::fmt;
@@ -65,7 +65,7 @@ impl<'a> Bound<'a> {
         settings.socket.owner = settings.socket.owner.or(settings.privileges.identity.map(|identity| identity.ids()));
         let log = Log::new(settings.log_format, settings.log_time, settings.verbosity);
         let manager = if settings.notify { Manager::from_environment() } else { Ok(Manager::none()) };
-        // Clients are served even if the service manager cannot be told.
+        // The server serves clients even if it cannot reach the service manager.
         let (manager, manager_error) = manager.map_or_else(|errno| (Manager::none(), Some(errno)), |it| (it, None));
         let descriptors = Descriptors::new(adopted);
         let mut bound = Bound { descriptors, rules: None, manager, manager_error, settings, log };
@@ -191,7 +191,7 @@ impl<'a> Bound<'a> {
     /// The program has the connection as its standard input and output, and the server's standard error. Every signal
     /// has its default action, and none is blocked. The environment names the client: `PROTO=TCP`, `TCPREMOTEIP`,
     /// `TCPREMOTEPORT`, `TCPLOCALIP`, `TCPLOCALPORT`, and `TCPCONNNUM`, the number of connections that the client's
-    /// source has; for Unix sockets `PROTO=IPC`, `IPCREMOTEPID`, `IPCREMOTEEUID`, `IPCREMOTEEGID`.
+    /// source has. For a Unix socket the variables are `PROTO=IPC`, `IPCREMOTEPID`, `IPCREMOTEEUID`, `IPCREMOTEEGID`.
     ///
     /// # Errors
     /// Fails as [`serve`](Bound::serve) does. Also fails for a program that does not exist, or may not be run.
@@ -299,7 +299,7 @@ fn print_ports(listeners: &Listeners) -> Result<()> {
 /// The longest port, and a newline.
 const PORT_LINE: usize = 6;
 
-/// Returns the longest backlog that the kernel allows, if it says so.
+/// Returns the longest backlog that the kernel allows, if the kernel reports it.
 fn somaxconn() -> Option<u32> {
     let flags = OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK;
     let file = open(c"/proc/sys/net/core/somaxconn", flags, 0).ok()?;

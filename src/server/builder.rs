@@ -123,8 +123,9 @@ impl<'a> Server<'a> {
     /// Makes between `min` and `max` processes before clients come. Each process serves one connection after another.
     /// Programs cannot be preforked.
     ///
-    /// While all processes are busy, the server makes more each second, twice as many each time. While more than `min`
-    /// are idle, the server retires one each second. `max` takes the place of [`max_children`](Server::max_children).
+    /// While all processes are busy, the server makes more processes each second, twice as many each time. While more
+    /// than `min` processes are idle, the server retires one process each second. `max` takes the place of
+    /// [`max_children`](Server::max_children).
     ///
     /// A handler finds the changes that an earlier call of the handler has left in the process. SIGUSR2 tells a process
     /// that it is no longer needed. This signal can make a call of the handler fail with `EINTR`, but not the functions
@@ -185,7 +186,7 @@ impl<'a> Server<'a> {
     }
 
     /// Makes SIGUSR2 start the program anew, with these arguments and with the sockets of this server. The new process
-    /// takes over, and this one ends after its last client. No client is refused.
+    /// takes over, and this process ends after its last client. No client is refused.
     pub const fn restart(mut self, args: Args) -> Self {
         self.settings.restart = Some(args);
         self
@@ -275,8 +276,8 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Whether the signal mask and the action of SIGCHLD are restored when the server has stopped (yes). Set this to no
-    /// in a program that ends then: a late signal does not change its exit status.
+    /// Whether the signal mask and the action of SIGCHLD are restored when the server has stopped (yes). A program that
+    /// ends with its server sets this to no, so that a late signal does not change its exit status.
     pub const fn restore_signals(mut self, on: bool) -> Self {
         self.settings.restore_signals = on;
         self

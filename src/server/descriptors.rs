@@ -75,8 +75,8 @@ impl Drop for Descriptors<'_> {
     fn drop(&mut self) {
         // A server that ends before it is ready leaves everything to its predecessor, which still serves.
         if let Some(predecessor) = self.predecessor.take() {
-            // The predecessor kills a successor that closes the pipe. So the end of the process closes it, and an error
-            // can still be printed.
+            // The predecessor kills a successor that closes the pipe. So only the end of the process closes the pipe,
+            // and an error can still be printed.
             let _ = predecessor.into_raw();
             return self.hand_over();
         }

@@ -27,7 +27,7 @@ pub struct Inherited {
 
 impl Inherited {
     /// Claims the descriptors that `LISTEN_FDS` and `MPSERV_INHERIT` name, if these variables are about this process.
-    /// [`server_main!`](crate::server_main!) calls this before a program's main function.
+    /// [`server_main!`](crate::server_main!) calls this function before a program's main function.
     ///
     /// # Safety
     /// The call is at the start of main, when nothing in this process owns a descriptor above 2.

@@ -18,7 +18,7 @@ pub const MAX_CHILDREN_LIMIT: u32 = 4_194_304;
 pub const BACKLOG_DEFAULT: u32 = 511;
 /// The longest wait for the lock of a Unix socket's path, while another server begins to listen there.
 pub const LOCK_WITHIN: Duration = Duration::from_secs(5);
-/// The time between two tries to get that lock.
+/// The time between two tries to get the lock of a Unix socket's path.
 pub const LOCK_RETRY: Duration = Duration::from_millis(10);
 /// Every permission of a file, for its owner, its group and all others.
 pub const MODE_MAX: u32 = 0o777;
@@ -42,7 +42,7 @@ pub const KILL_AFTER: Duration = Duration::from_secs(5);
 pub const KILL_AGAIN_EVERY: Duration = Duration::from_secs(1);
 /// The period at which the parent looks at process groups that have outlived their child.
 pub const GROUPS_LOOK: Duration = Duration::from_secs(1);
-/// The period at which the parent looks at such process groups once the server stops.
+/// The period at which the parent looks at process groups that have outlived their child, once the server stops.
 pub const GROUPS_LOOK_AT_STOP: Duration = Duration::from_millis(100);
 /// The time for which a connection without a PROXY header may hold a child while other connections wait for a child.
 pub const HEADER_PATIENCE: Duration = Duration::from_millis(500);
@@ -108,7 +108,7 @@ pub const SERVICE_BUFFER_FIRST: usize = 256;
 pub const SPAWN_STACK: usize = 65_536;
 /// The number of variables that a program's environment has in addition to the server's own.
 pub const VARIABLES_MAX: usize = 12;
-/// The bytes of these variables, with the longest home directory and shell.
+/// The number of bytes of the additional variables of a program, with the longest home directory and shell.
 pub const VARIABLES_BYTES: usize = 4096;
 
 /// The message to a client for which no process could be started within [`CLIENT_KEPT`].

@@ -24,7 +24,7 @@
 //! # The process
 //! While `serve` runs, the signals TERM, INT, QUIT, HUP, USR1, USR2 and CHLD are blocked and belong to the server. If
 //! SIGHUP was ignored, it stays ignored. SIGPIPE, SIGXFSZ and SIGTTOU are ignored, and SIGCHLD has its default action,
-//! also in children that run a function. The signal mask of these children is the one before `serve`. A preforked child
+//! also in children that run a function. These children have the signal mask from before `serve`. A preforked child
 //! also has a handler for SIGUSR2, which is not blocked there, and a child in the sandbox has a handler for SIGSYS.
 //! Every child of the process is reaped, even a child that the server has not made. A process that has other threads
 //! cannot serve: [`Error`] says so.
@@ -40,7 +40,7 @@
 //! # The log
 //! Each event is one line on standard error, or in syslog: `mpserv: EVENT name=value ...`. Each kind of trouble is
 //! logged at most once a second. A line with a `count` stands for this many events. A last line, with `why` and `count`
-//! alone, stands for the events that came after the line before.
+//! alone, stands for the events that came after the previous line.
 //!
 //! | event | when, and its fields |
 //! |---|---|

@@ -179,7 +179,7 @@ pub(super) fn is_root() -> bool {
 pub(super) fn restrict_programs() -> errno::Result<()> {
     clear_inheritable()?;
     match drop_capability_bounds() {
-        // A process without capabilities has none to pass on. The next call keeps the process from gaining a
+        // A process without capabilities has no capability to pass on. The next call keeps the process from gaining a
         // capability.
         Err(Errno::PERM) if !is_root() => {}
         result => result?,

@@ -38,7 +38,7 @@ impl Service {
     }
 
     /// Serves as [`serve`](Service::serve) does. `room` is a buffer that was made before, for a child in the sandbox,
-    /// which cannot make one.
+    /// which cannot make a buffer.
     pub(super) fn serve_with(self, connection: &Connection, room: Option<&mut [u8]>) -> c_int {
         match self.exchange(connection, room) {
             Ok(()) => EXIT_DONE,

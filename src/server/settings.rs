@@ -97,7 +97,7 @@ impl Settings<'_> {
 
     /// Returns the access of children to the scoreboard. A preforked child uses its slot, and so does a child that
     /// reads a PROXY header. A child in the sandbox notes a violation in its slot. If you make another child use its
-    /// slot, add it here.
+    /// slot, change this function.
     pub(super) const fn child_access(&self) -> ChildAccess {
         if self.pool.is_some() || self.proxy_protocol {
             ChildAccess::Slot

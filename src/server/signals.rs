@@ -25,7 +25,7 @@ const ACTIONS: [(Signal, Disposition); 4] = [
 /// The signals that the server or its caller may ignore, but that must not be ignored in a program.
 pub(super) const DEFAULT_IN_PROGRAMS: [Signal; 4] = [Signal::HUP, Signal::PIPE, Signal::XFSZ, Signal::TTOU];
 
-/// The signals of the process while it serves, and their state before.
+/// The signals of the process while it serves, and their earlier state.
 pub(super) struct Signals {
     /// The blocked signals that the server reads from a descriptor.
     pub(super) obeyed: SigSet,
@@ -38,7 +38,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Blocks the signals that the server obeys, and sets the actions of others. If SIGHUP is ignored, as under
+    /// Blocks the signals that the server obeys, and sets the actions of other signals. If SIGHUP is ignored, as under
     /// `nohup`, it stays ignored. A server with a sandbox sets the action of SIGSYS later.
     pub(super) fn take(has_sandbox: bool) -> Result<Signals> {
         let mut obeyed = SigSet::from(OBEYED);

@@ -44,7 +44,7 @@ const CLEAR: &[u8] = b"\x1b[H\x1b[J";
 pub enum StatusFormat {
     /// A line about the server, and a line for each child. A table for each earlier server follows.
     Table,
-    /// One JSON object on one line, with an array of the children and one of the earlier servers.
+    /// One JSON object on one line, with an array of the children and an array of the earlier servers.
     Json,
 }
 

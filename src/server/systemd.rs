@@ -61,8 +61,8 @@ impl Manager {
         Manager { socket: Some(socket), watchdog }
     }
 
-    /// Connects to the service manager that `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` name. Call this before
-    /// the server changes its root directory and its user.
+    /// Connects to the service manager that `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` name. Call this
+    /// function before the server changes its root directory and its user.
     pub(super) fn from_environment() -> Result<Manager> {
         // SAFETY: nothing changes the environment while the value is in use.
         let Some(path) = unsafe { value(c"NOTIFY_SOCKET") }.filter(|path| !path.is_empty()) else {

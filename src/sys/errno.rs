@@ -179,7 +179,7 @@ impl Errno {
         self.0
     }
 
-    /// `errno`: returns the error that the last failed call of this thread has left there.
+    /// `errno`: returns the error that the last failed call of this thread has left.
     ///
     /// Async-signal-safe: yes.
     #[must_use]

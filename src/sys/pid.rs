@@ -11,7 +11,7 @@ use crate::sys::errno::CReturn;
 pub struct Pid(c_int);
 
 impl Pid {
-    /// 1: the process that began all others in this PID namespace.
+    /// 1: the process that began all other processes in this PID namespace.
     pub const INIT: Pid = Pid(1);
 
     /// Returns the id with this number, or `None` for 0 and below, which are no ids.

@@ -30,9 +30,9 @@ use crate::sys::signal::SigSet;
 use crate::sys::time::timespec_of;
 
 flags! {
-    /// `POLL…`: the events to wait for, or those that occurred.
+    /// `POLL…`: the events to wait for, or the events that occurred.
     PollEvents(c_short) from c {
-        /// `POLLIN`: there is something to read, to accept, or the end.
+        /// `POLLIN`: there are bytes to read, a connection to accept, or the end of the stream.
         #[doc(alias = "POLLIN")]
         IN = POLLIN,
         /// `POLLOUT`: something can be written.

@@ -179,7 +179,7 @@ pub fn getgrouplist(user: &CStr, gid: gid_t) -> Result<MapVec<gid_t>> {
     Ok(groups)
 }
 
-/// `setgroups()`: joins these groups, and leaves all others.
+/// `setgroups()`: joins these groups, and leaves all other groups.
 ///
 /// Async-signal-safe: no, because `setgroups()` takes a lock if there are other threads.
 ///

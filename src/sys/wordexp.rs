@@ -77,7 +77,7 @@ pub fn wordexp(line: &CStr) -> Result<Words, WordError> {
     }
 }
 
-/// Refuses a line whose expansions the C library may not survive.
+/// Refuses a line with expansions for which the C library may fail.
 fn check(line: &[u8]) -> Result<(), WordError> {
     if line.len() > LINE_MAX {
         return Err(WordError::TooLong);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::common::Impl;
 
-/// A program whose child ends after its parent, no matter which of the two the kernel runs first.
+/// A program whose child ends after its parent, whichever process the kernel runs first.
 const CHILD_ENDS_LAST: &str = r"
 #include <unistd.h>
 int main(void)

@@ -37,7 +37,7 @@ const DIFFERENT: Option<i32> = Some(1);
 const TROUBLE: Option<i32> = Some(2);
 
 /// The longest time of an audit, which makes many runs. After that time the audit is ended, and its test fails. If a
-/// single run does not end, the tool itself reports after a minute which event the program waits for.
+/// single run does not end, the tool itself reports after a minute the event for which the program waits.
 const WATCHDOG: Duration = Duration::from_secs(300);
 /// The time between two checks whether the tool has ended.
 const TICK: Duration = Duration::from_millis(5);

@@ -1,8 +1,8 @@
-//! Ordinary programs of a system. Each equals itself, and differs from others.
+//! Ordinary programs of a system. Each program equals itself, and differs from other programs.
 
 use super::*;
 
-/// Commands whose runs may vary by themselves, but are never different.
+/// Commands whose runs may vary, but never count as different.
 const ALONE: [&str; 40] = [
     "/bin/true",
     "/bin/ls /",

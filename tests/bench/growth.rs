@@ -63,7 +63,7 @@ fn with_children(subject: &Subject, options: &Options) -> Result<Median> {
     };
     let mut ratios = Sample::default();
     for round in 0..options.rounds.div_ceil(SHARE) {
-        // The two measurements take turns in being first.
+        // The two measurements take turns to be the first.
         let many_first = if round % 2 == 0 { Some(rate(MANY_CHILDREN)?) } else { None };
         let few = rate(FEW_CHILDREN)?;
         ratios.0.push(many_first.map_or_else(|| rate(MANY_CHILDREN), Ok)? / few);

@@ -1,5 +1,5 @@
 //! Measures the time from the moment when a connection was due to the first byte of its answer. Connections come at a
-//! fixed rate, even if earlier ones still run.
+//! fixed rate, even if earlier connections still run.
 
 use crate::Result;
 use crate::load::{self, Load};
@@ -23,7 +23,7 @@ const COMPARED: [&str; 3] = [ECHO, PREFORK, ONE_EACH];
 const LONGER: u32 = 2;
 const NANOS_PER_MILLISECOND: f64 = 1e6;
 
-/// A subject at a rate.
+/// A subject, and the rate at which its latency is measured.
 struct Point<'s> {
     subject: &'s Subject,
     rate: f64,

@@ -66,7 +66,7 @@ fn field(text: &str, name: &str) -> u64 {
     lines.filter_map(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).sum()
 }
 
-/// Returns the memory that a process shares with no other, in kB.
+/// Returns the memory that a process shares with no other process, in kB.
 pub fn memory_of(pid: u32) -> Result<f64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     Ok((field(&rollup, "Private_Clean") + field(&rollup, "Private_Dirty")) as f64)

@@ -40,7 +40,7 @@ pub struct Row {
     pub name: String,
     pub unit: Unit,
     pub wanted: Wanted,
-    /// The value, or the reason why there is none.
+    /// The value, or the reason why there is no value.
     pub value: std::result::Result<Median, String>,
 }
 

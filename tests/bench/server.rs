@@ -109,8 +109,8 @@ impl Server {
 
     fn wait_until_it_listens(&mut self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        // /proc/net/tcp would show this without a connection. But a read of it takes longer the more connections were
-        // closed lately.
+        // /proc/net/tcp would show the listener without a connection. But a read of that file takes longer the more
+        // connections were closed lately.
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
             if let Some(status) = self.child.try_wait()? {
                 return Err(format!("it has ended ({status}): {}", self.complaint()).into());

@@ -1,5 +1,5 @@
-//! Tests the claims of the sources, one test for each. The library shows each claim, and the textbook programs do in C
-//! and in Rust if they can. If a source is wrong, the test shows the truth.
+//! Tests the claims of the sources, one test for each. The library shows each claim. Where the textbook programs can
+//! show a claim, they show it in C and in Rust. If a source is wrong, the test shows the truth.
 
 #[path = "../common/mod.rs"]
 mod common;

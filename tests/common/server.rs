@@ -18,7 +18,7 @@ pub const MPSERV: &str = env!("CARGO_BIN_EXE_mpserv");
 /// A running server.
 pub struct Served {
     pub running: Running,
-    /// The ports on which it listens, in the order of its addresses.
+    /// The ports on which the server listens, in the order of its addresses.
     pub ports: Vec<u16>,
 }
 
@@ -45,7 +45,7 @@ pub fn parse_log(log: &str) -> Vec<Line> {
     log.split_terminator('\n').map(|line| parse_line(line).unwrap_or_else(|| panic!("not a line: {line:?}"))).collect()
 }
 
-/// Returns the line without the time, if it begins with one: `2026-11-25T23:05:59.123Z `.
+/// Returns the line without the time, if the line begins with a time: `2026-11-25T23:05:59.123Z `.
 pub fn without_time(line: &str) -> &str {
     let shape = "dddd-dd-ddTdd:dd:dd.dddZ ";
     let is_time = line.len() >= shape.len()
@@ -127,7 +127,7 @@ impl Left {
 pub fn signals_in(status: &str, set: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':'));
     let signals = u64::from_str_radix(line.unwrap_or_else(|| panic!("no {set}: {status}")).trim(), 16).unwrap();
-    // Two signals belong to the C library, for its threads. A program cannot change whether these are ignored.
+    // Two signals belong to the C library, for its threads. A program cannot change whether these signals are ignored.
     signals & !(0b11 << 31)
 }
 

@@ -91,7 +91,7 @@ fn events_and_their_fields_are_those_of_the_man_page() {
         .map(|(tag, lines)| (tag.split(' ').nth(1).unwrap().to_owned(), words_of(&lines, "Va")))
         .collect();
     let (mut events, _) = source_events();
-    // The page describes only once, for all events, the fields of a line that sums up others.
+    // The page describes only once, for all events, the fields of a line that sums up other events.
     for (event, fields) in &mut events {
         if documented.get(event).is_some_and(|documented| !documented.contains("why")) {
             fields.remove("why");
@@ -186,7 +186,7 @@ fn variables_that_a_program_does_not_find_are_those_of_the_man_page() {
     }
     assert!(list(&environment, "ABOUT_CONNECTION").is_subset(&suffixes), "{suffixes:?}");
     let mut expected = list(&environment, "ABOUT_OTHERS");
-    // PROTO is no such variable: the server sets it for the program's own client.
+    // PROTO is no such variable: the server sets PROTO for the program's own client.
     assert!(expected.remove("PROTO"));
     expected.extend(list(&file("src/server/systemd.rs"), "VARIABLES"));
     expected.extend(list(&file("src/server/inherited.rs"), "RESTART_VARIABLE"));

@@ -111,7 +111,7 @@ fn groff_formats_the_man_pages() {
     }
 }
 
-/// Compares the version. `make install` puts it into the man pages: see `install.rs`.
+/// Compares the version. `make install` puts the version into the man pages: see `install.rs`.
 fn the_version_is_the_packages_everywhere() {
     let version = env!("CARGO_PKG_VERSION");
     for (name, program, section) in PROGRAMS {

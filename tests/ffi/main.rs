@@ -26,7 +26,7 @@ const SMALL: [(&str, &str); 4] = [
     ("ffi/sys/wait.rs", include_str!("planted/ffi/sys/wait.rs")),
 ];
 
-/// Proves the small mirror in the same way as ours, with `right` replaced by `wrong` in one file.
+/// Proves the small mirror in the same way as the mirror of `src/ffi`, with `right` replaced by `wrong` in one file.
 fn prove(file: &str, right: &str, wrong: &str) -> Result<(), String> {
     let test = thread::current().name().unwrap_or_default().to_owned();
     let folder = PathBuf::from(format!("{}/{test}.{}", env!("CARGO_TARGET_TMPDIR"), process::id()));

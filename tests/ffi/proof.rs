@@ -62,7 +62,8 @@ pub(crate) fn prove(machine: &Machine) -> Result<(), String> {
     compare(&in_c, &in_rust)
 }
 
-/// Makes a crate that depends on this one. Returns the command that builds and runs that crate, without a C compiler.
+/// Makes a crate that depends on this crate. Returns the command that builds and runs the new crate, without a C
+/// compiler.
 fn dependent(folder: &Path, facts: &str, cross: Option<&Cross>) -> Result<Command, String> {
     let manifest = format!(
         "[package]\nname = \"dependent\"\nedition = \"2024\"\n\n[[bin]]\nname = \"in_rust\"\npath = \"main.rs\"\n\n\

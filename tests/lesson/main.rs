@@ -1,7 +1,7 @@
 //! Tests the lessons: pages are consistent, sources are aligned, text can be read, and exercises are graded right.
 //!
 //! - `pages`: all pages of all programs, and a page with planted content
-//! - `facts`: their statements are true for the run
+//! - `facts`: the statements of a page are true for its run
 //! - `html`: reads a page's tags
 //! - `contrast`: the colours of text
 //! - `exercises`: the original fails, a mended program passes, another change does not

@@ -40,7 +40,7 @@ fn read_all(folder: &Path) -> BTreeMap<String, (Page, String)> {
         .collect()
 }
 
-/// Returns the links to the lines of code that a reader should look at first.
+/// Returns the links to the lines of code that a reader should read first.
 fn first_links(page: &str) -> impl Iterator<Item = &str> {
     let (_, rest) = page.split_once("<ol class=\"tour\">").unwrap();
     let (tour, _) = rest.split_once("</ol>").unwrap();

@@ -68,7 +68,7 @@ impl Serving {
         Serving::start_with(|server| server, handler)
     }
 
-    /// Starts such a server with other settings.
+    /// Starts a server that serves by `handler`, with other settings.
     fn start_with<R: Outcome>(
         change: impl FnOnce(Server<'static>) -> Server<'static>,
         handler: impl FnMut(Connection) -> R,
@@ -90,7 +90,7 @@ impl Serving {
         connect(self.port)
     }
 
-    /// Waits until this many children have ended, stops the server, and returns how they ended.
+    /// Waits until this many children have ended, stops the server, and returns the ends of the children.
     fn stop_after(self, ends: usize) -> Vec<String> {
         let ended = self.end_lines(ends).into_iter();
         ended.map(|line| line.fields.get("exit").or(line.fields.get("signal")).cloned().unwrap()).collect()

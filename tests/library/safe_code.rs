@@ -270,7 +270,7 @@ fn serving_leaves_the_flag_of_sigalrm() {
     assert!(DUE.take());
 }
 
-/// Checks group 1. kill(-1, 0) would ask about every process except this one and the first.
+/// Checks group 1. kill(-1, 0) would ask about every process except this process and the first process.
 fn group_1_exists() {
     assert!(group_exists(Pid::INIT));
 }

@@ -3,7 +3,7 @@
 //! that names the change.
 //!
 //! The programs in `foreign` were written from the specification, in another style: other names, other texts, C++
-//! classes. The verdict on each must be that only the texts differ.
+//! classes. The verdict on each program must be that only the texts differ.
 
 use std::path::Path;
 use std::process::Command;

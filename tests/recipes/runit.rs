@@ -31,7 +31,7 @@ fn runit_runs_the_service_reloads_and_restarts_it() {
     let log = || fs::read_to_string(service.join("log/main/current")).unwrap_or_default();
     let count = |event: &str| log().matches(&format!(" mpserv: {event} ")).count();
     wait_until("the logger has the start", || count("start") == 1);
-    // The lines of the log have the time from svlogd, and none from the server.
+    // The lines of the log have the time from svlogd, and no time from the server.
     assert!(log().lines().all(|line| line.contains('_') && line.matches("mpserv: ").count() == 1), "{}", log());
     let sv = |order: &str| {
         let ended = run(command("sv").arg(order).arg(&service), Output::Pipe);

@@ -92,7 +92,7 @@ fn s6_knows_when_the_service_is_ready_reloads_and_restarts_it() {
     scan.control("-h");
     wait_until("the rules are read again", || scan.count("reload") == 1);
     assert_eq!(scan.count("start"), 1);
-    // The lines of the log have the time from s6-log, and none from the server.
+    // The lines of the log have the time from s6-log, and no time from the server.
     let log = scan.log();
     let is_timed = |line: &str| line.starts_with("20") && line.contains(":") && !line.contains("Z mpserv: ");
     assert!(log.lines().all(is_timed), "{log}");

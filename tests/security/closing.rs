@@ -181,7 +181,7 @@ fn on_an_older_kernel_a_client_that_waits_does_not_hold_up_the_stop() {
     drop((first, second));
 }
 
-/// A program that sends more than the client takes and ends. The close of its connection would wait.
+/// A program that sends more than the client takes, and then ends. The close of its connection would wait.
 const LINGERS: &str = "
 import socket, struct
 client = socket.socket(fileno=0)

@@ -36,7 +36,7 @@ fn a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and
     command.args(["-1", "-u", "nobody", "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
     let server = Served::start_command(&mut command);
     let is_closed = |pid: u32| {
-        // The kernel gives the files of a process that may not be traced to root.
+        // If a process may not be traced, its files in /proc belong to root.
         assert_eq!(fs::metadata(format!("/proc/{pid}/fd")).unwrap().uid(), 0);
         // The user cannot read the pidfile, but can find the id otherwise.
         fs::write(&known, format!("{pid}\n")).unwrap();
@@ -54,7 +54,7 @@ fn a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and
     wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
 }
 
-/// Checks that a child of a service cannot trace its neighbours, even if it is taken over.
+/// Checks that a child of a service cannot trace its neighbours, even if a client has taken the child over.
 fn the_children_of_a_service_are_closed_to_each_other() {
     needs_root();
     let server = Served::start(&["-u", "nobody", "127.0.0.1:0"]);

@@ -77,7 +77,7 @@ fn a_connection_that_is_gone_again_costs_nobody_anything() {
 }
 
 fn a_real_limit_of_descriptors_pauses_it_at_no_cost_until_it_is_raised() {
-    // The server has 0 to 2, the listener, the signals and the scoreboard, and needs one more.
+    // The server has descriptors 0 to 2, the listener, the signals and the scoreboard, and needs one more descriptor.
     let mut command = Command::new("prlimit");
     command.args(["--nofile=6:64", MPSERV, "-1", "127.0.0.1:0"]);
     let server = Served::start_command(&mut command);

@@ -102,7 +102,7 @@ fn what_the_terminal_sends_reaches_the_server_only() {
 pub(crate) fn calls_on_connections(trace: &Path) -> (usize, Vec<String>) {
     let trace = fs::read_to_string(trace).unwrap();
     let of_accept = |line: &&str| line.starts_with("accept4(");
-    // accept4(3<socket:[1]>, …) = 6<socket:[2]>
+    // A line of the trace: accept4(3<socket:[1]>, …) = 6<socket:[2]>
     let accepted = |line: &str| Some(line.rsplit_once(" = ")?.1.split_once('<')?.1.to_owned());
     let connections: Vec<String> = trace.lines().filter(of_accept).filter_map(accepted).collect();
     let is_on = |line: &&str| connections.iter().any(|connection| line.contains(&format!("<{connection}")));

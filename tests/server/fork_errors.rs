@@ -56,8 +56,8 @@ fn a_client_for_whom_there_is_no_process_for_long_is_told() {
     let took = start.elapsed();
     assert!(took >= Duration::from_secs(5), "{took:?}");
     assert_eq!(server.wait_events("refuse", 1)[0].get("why"), "no process could be started");
-    // The tries are 100 ms apart, so about 50 tries happen in that time, or fewer on a busy machine. The rest of the 60
-    // failures hit the next tries.
+    // The tries are 100 ms apart, so about 50 tries happen while the client is kept, or fewer on a busy machine. The
+    // rest of the 60 failures hit the next tries.
     wait_until("the trouble is over", || {
         let mut next = server.connect();
         next.shutdown(Shutdown::Write).unwrap();

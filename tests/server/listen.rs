@@ -239,8 +239,8 @@ fn with_hosts(text: &str, folder: &TempDir, arguments: &[&str]) -> Command {
     command
 }
 
-/// Checks a name for which the C library gives 127.0.0.1 twice, because the file also has it for `::1`. Without IPv6
-/// there is no `::1`.
+/// Checks a name for which the C library gives 127.0.0.1 twice, because the file also has the name for `::1`. Without
+/// IPv6 there is no `::1`.
 fn each_address_of_a_host_is_listened_on_once() {
     needs_root();
     let _network = Network::own();

@@ -121,7 +121,7 @@ fn addresses_of_one_network_are_one_source() {
     last_is_refused(&["-C", "1", "--source-prefix", "31"], &["127.0.0.1", FIRST, "127.0.0.2", OTHER_64, "127.0.0.3"]);
 }
 
-/// Makes two interfaces, with two hosts on the link of each. The hosts have the same addresses on both links.
+/// Makes two interfaces, with two hosts on the link of each interface. The hosts have the same addresses on both links.
 fn hosts_with_link_local_addresses_are_sources_of_their_own() {
     use mpserv::net::{AddressFamily, Protocol, SocketAddrV6, SocketType, bind, connect, if_nametoindex, socket};
     network_of_ipv6();

@@ -32,7 +32,7 @@ fn the_rate_is_exact_at_its_boundary() {
     server.stop();
 }
 
-/// Checks that every connection within the last period counts, and not only the first ones.
+/// Checks that every connection within the last period counts, and not only the first connections.
 fn the_rate_is_kept_in_every_period() {
     const PERIOD: Duration = Duration::from_millis(500);
     const LIMIT: usize = 2;

@@ -73,7 +73,7 @@ fn after_so_many_another_takes_its_place() {
 fn it_grows_by_twice_as_many_each_second_and_shrinks_again() {
     let server = Served::start(&["--prefork", "2-9", "127.0.0.1:0"]);
     wait_size(&server, 2);
-    // All processes are busy at any time, so there are 1, 2 and 4 more, and then as many as allowed.
+    // All processes are busy at any time, so the pool gets 1, 2 and 4 more processes, and then as many as allowed.
     let start = Instant::now();
     let mut all: Vec<TcpStream> = (0..10).map(|_| server.connect()).collect();
     let mut sizes = Vec::new();
@@ -212,7 +212,7 @@ fn what_does_not_go_together_is_told() {
     }
 }
 
-/// Makes this many connections, and kills a process after about every hundredth.
+/// Makes this many connections, and kills a process after about every hundredth connection.
 fn kills_under_load(connections: u64) {
     const POOL: usize = 8;
     let server = Served::start(&["-q", "--prefork", &POOL.to_string(), "0.0.0.0:0"]);

@@ -44,7 +44,7 @@ fn a_program_finds_three_descriptors_default_signals_and_an_empty_mask() {
         server.stop();
         output
     };
-    // Descriptor 3 is that by which ls reads the folder.
+    // By descriptor 3, ls reads the folder.
     assert_eq!(output_of(&["ls", "/proc/self/fd"]), "0\n1\n2\n3\n");
     let status = output_of(&["cat", "/proc/self/status"]);
     assert_eq!(["SigBlk", "SigIgn", "SigCgt"].map(|set| signals_in(&status, set)), [0; 3], "{status}");
@@ -147,7 +147,7 @@ fn a_program_that_is_gone_is_told_and_the_server_goes_on() {
     fs::rename(folder.join("elsewhere"), &program).unwrap();
     assert_eq!(echo(&mut server.connect(), b"back"), b"back");
     server.wait_events("end", 2);
-    // The process that could not run the program was waited for at once, and not reaped as an orphan.
+    // The process that could not run the program was reaped at once, and not as an orphan.
     assert_eq!(server.events("orphan").len(), 0);
     server.stop();
 }
@@ -202,7 +202,7 @@ fn a_client_waits_while_the_program_is_being_written() {
 fn a_directory_is_no_program() {
     let folder = TempDir::new();
     fs::create_dir(folder.join("cat")).unwrap();
-    // The search through PATH skips such a file.
+    // The search through PATH skips a directory of this name.
     let mut command = mpserv(&["127.0.0.1:0", "cat"]);
     let path = std::env::var("PATH").unwrap();
     let server = Served::start_command(command.env("PATH", format!("{}:{path}", folder.0.display())));

@@ -42,7 +42,7 @@ fn an_empty_environment_is_enough() {
 }
 
 /// Checks that only the log depends on the time of day, which may jump. The server reads clocks without system calls,
-/// so a trace cannot show them. The test looks at the source instead.
+/// so a trace cannot show these reads. The test looks at the source instead.
 fn nothing_depends_on_the_time_of_day() {
     let mut waiting = vec![std::path::PathBuf::from("src/server")];
     let mut files = 0;

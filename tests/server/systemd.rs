@@ -185,7 +185,7 @@ fn the_watchdog_hears_of_it_twice_as_often_as_need_be() {
         wait_until("the watchdog hears of it", || manager.hear_any() == "WATCHDOG=1");
         Instant::now()
     };
-    // On a busy machine, some periods are longer than a second, and the next ones are shorter.
+    // On a busy machine, some periods are longer than a second, and the next periods are shorter.
     let first = hear();
     let (mut last, mut is_short, mut count) = (first, false, 0);
     while count < 3 || !is_short {

@@ -47,8 +47,8 @@ impl Dynasty {
     fn start_as(arguments: &[&str], change: impl FnOnce(&mut Command) -> &mut Command) -> Dynasty {
         let folder = TempDir::new();
         let (pidfile, program) = (folder.join("pid"), folder.join("mpserv"));
-        // A copy would be written here. A file that is open for writing in any process cannot be run, and another test
-        // may make such a process.
+        // A copy would be open for writing for a moment, also in processes that other tests start. No process can run
+        // such a file.
         std::os::unix::fs::symlink(MPSERV, &program).unwrap();
         let mut command = Command::new(&program);
         command.args(["-1", "--pidfile"]).arg(&pidfile).args(arguments);

@@ -150,7 +150,7 @@ fn paths_of_children(code: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Reads one path. Returns the text after it.
+/// Reads one path. Returns the text after the path.
 fn read_path<'c>(mut code: &'c str, prefix: &mut Vec<String>, found: &mut Vec<Vec<String>>) -> &'c str {
     let depth = prefix.len();
     loop {

@@ -122,7 +122,7 @@ pub(crate) fn exit_closes_stdio_to_handlers() {
     assert_eq!(reap(&mut child).exit_status(), Some(7));
 }
 
-/// Checks that handlers of other code in the process run in both processes, as in any program.
+/// Checks that a fork runs the handlers of `pthread_atfork()` in both processes.
 pub(crate) fn handlers_of_pthread_atfork_run() {
     static CALLS: [AtomicU32; 3] = [const { AtomicU32::new(0) }; 3];
     extern "C" fn prepare() {

@@ -64,7 +64,7 @@ pub struct Job<'j> {
     pub was_late: Box<dyn Fn(&Tree) -> bool + Sync + 'j>,
     /// The placeholders for each command's own path, when the two paths differ.
     pub own_paths: [Vec<Vec<u8>>; 2],
-    /// The ports for which the tool waits. If the two differ, the comparison ignores them.
+    /// The ports for which the tool waits. If the ports differ, the comparison ignores them.
     pub listen: [Option<u16>; 2],
     /// The number of further runs of both commands when they differ.
     pub more_runs: usize,
@@ -225,7 +225,7 @@ impl Job<'_> {
                     real.retain(|about| !varying.contains(about));
                 }
                 for tree in std::iter::once(first[other]).chain(&more[other]) {
-                    // The sides keep the order of the first comparison, because of two swapped calls either may count
+                    // The sides keep the order of the first comparison, because either of two swapped calls may count
                     // as moved.
                     let (a, b) = if side == 0 { (&new, tree) } else { (tree, &new) };
                     let between = abouts(&self.compare_runs((0, a), (1, b), from));

@@ -18,7 +18,7 @@ use crate::trouble::Trouble;
 /// The hint that shows the command for a trace that can be compared.
 const MAKE: &str = "make the trace with: strace -ff -v -s 65535 -o FILE COMMAND";
 
-/// Number of bytes at the beginning of a file that tell whether it is a trace.
+/// The number of bytes at the beginning of a file that tell whether the file is a trace.
 const BEGIN: u64 = 64;
 
 /// The files of one run, by process id.
@@ -50,7 +50,7 @@ impl Place {
         named.map(Place::Files)
     }
 
-    /// Returns why a word cannot name traces, if it names a file that strace wrote.
+    /// Returns the reason why a word cannot name traces, if the word names a file that strace wrote.
     pub fn refusal(word: &str) -> Option<Trouble> {
         let path = Path::new(word);
         let mut begin = Vec::new();

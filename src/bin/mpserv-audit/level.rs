@@ -8,7 +8,7 @@ pub enum Level {
     Same,
     /// The programs differ only as much as each differs from itself.
     Varies,
-    /// The runs are equal except for printed texts, their lengths, and the effects of these.
+    /// The runs are equal except for printed texts, their lengths, and the effects of these texts.
     Texts,
     /// The runs have the same calls in the same order, with other arguments or results.
     Values,
@@ -28,7 +28,8 @@ impl Level {
         }
     }
 
-    /// The words that `--accept` takes. Differences that vary by themselves are no differences, so they have no word.
+    /// The words that `--accept` takes. Variations of one program by itself do not count as differences, so there is no
+    /// word for them.
     pub const WORDS: [(&'static str, Level); 4] =
         [("same", Level::Varies), ("texts", Level::Texts), ("values", Level::Values), ("different", Level::Different)];
 

@@ -61,7 +61,7 @@ pub enum Task {
     Commands(Commands),
     /// Grade an exercise.
     Exercise(Answer),
-    /// Compare textbook programs. If the user names none, compare all.
+    /// Compare textbook programs. If the user names no program, compare all programs.
     Programs(Programs),
 }
 

@@ -16,8 +16,8 @@ pub enum From {
     Main,
     /// The comparison begins at execve, and includes the loader's calls.
     Execve,
-    /// The comparison begins at main, and strace was attached during the loader's last calls. The last of these is an
-    /// munmap.
+    /// The comparison begins at main, and strace was attached during the loader's last calls. The last of these calls
+    /// is an munmap.
     Attached,
     /// The comparison begins at main of a program that is linked dynamically, or statically with the GNU C library. The
     /// last call of a static program before main is an mprotect of the relocated data.

@@ -37,8 +37,8 @@ pub fn compare(options: &Options, places: &Programs, strace: &Strace) -> Result<
         return Err(Trouble::new(format!("--drive {name}: not one of {}", all.join(", "))));
     }
     let names = chosen.iter().map(|program| program.name.to_owned()).collect();
-    // Each run has its own network, so runs do not disturb each other. Without networks of their own, only one run is
-    // possible at a time.
+    // Each run has its own network, so runs do not disturb each other. If no run may have its own network, only one run
+    // is possible at a time.
     let workers = if network::is_own_possible() { parallelism() } else { 1 };
     run_all(options, names, &jobs, workers)
 }

@@ -37,11 +37,11 @@ const COUNTS: usize = Count::Pid as usize + 1;
 /// The span of time that is measured.
 #[derive(Clone, Copy)]
 pub(crate) enum Span {
-    /// From the time when the connection was due until it is closed.
+    /// The span from the moment when the connection was due until its close.
     Connection,
-    /// From the time when the connection was due until the first byte of the answer.
+    /// The span from the moment when the connection was due until the first byte of the answer.
     FirstByte,
-    /// From the send until the last byte of the answer.
+    /// The span from the send until the last byte of the answer.
     Request,
 }
 

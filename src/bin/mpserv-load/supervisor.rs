@@ -1,4 +1,4 @@
-//! The first process: starts the others, watches them, and reports.
+//! The first process: starts the other processes, watches them, and reports.
 
 use core::ffi::c_int;
 use core::time::Duration;

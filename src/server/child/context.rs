@@ -49,7 +49,7 @@ impl ChildContext<'_, '_> {
     #[inline]
     pub(super) fn leave_parents_group(&self) -> Result<(), c_int> {
         self.log.stop_looking_for_daemon();
-        // A new process is no session leader, so this cannot fail.
+        // The call cannot fail, because a new process is no session leader.
         let _ = setpgid(None, None);
         self.parent.map_or(Ok(()), |parent| set_pdeathsig(parent, Signal::TERM)).map_err(|_| EXIT_UNFIT)
     }

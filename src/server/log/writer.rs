@@ -48,7 +48,7 @@ impl LogFormat {
 /// Whether a line of text on standard error begins with the time, in UTC as RFC 3339 writes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LogTime {
-    /// A time, unless standard error is a terminal or the journal of systemd, which adds its own.
+    /// A time, unless standard error is a terminal or the journal of systemd, which adds its own time.
     Auto,
     /// A time in each line.
     Yes,

@@ -16,7 +16,7 @@ use crate::sys::net::{SocketFlags, accept4};
 use crate::sys::poll::{PollEvents, PollFd, poll};
 
 impl<W: Worker> Parent<'_, '_, W> {
-    /// Accepts clients until none waits, the parent is blocked, or other events need attention.
+    /// Accepts clients until no client waits, the parent is blocked, or other events need attention.
     pub(super) fn accept_burst(&mut self) {
         for _ in 0..ACCEPTS_IN_A_ROW {
             if self.is_full() && self.state.reap_at.is_some() {
@@ -30,7 +30,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Accepts one client, from the next listener that may have one. Returns whether there may be more.
+    /// Accepts one client, from the next listener that may have one. Returns whether there may be more clients.
     fn accept_next(&mut self) -> bool {
         let count = self.descriptors.listeners.len();
         for step in 0..count {

@@ -8,8 +8,8 @@ use crate::sys::errno::Result;
 use crate::sys::memory::ParentOnly;
 use crate::sys::process::Pid;
 
-/// The stage of a child on its way to its end, as far as the parent decides it. A child without a client is `Running`
-/// too. The scoreboard's [`State`](crate::server::scoreboard::State) tells whether a child has a client.
+/// The stage of a child on its way to its end. The parent decides the stage. A child without a client is `Running` too.
+/// The scoreboard's [`State`](crate::server::scoreboard::State) tells whether a child has a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
     /// The child has not been told to end.

@@ -45,7 +45,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Makes a preforked child. Returns whether that succeeded.
+    /// Makes a preforked child. Returns whether the child was made.
     fn start_pool_child(&mut self) -> bool {
         let slot = self.scoreboard.take_slot(self.state.children.next_index());
         let (worker, context) = self.next_child(slot, None);

@@ -68,7 +68,7 @@ impl Pool {
         if idle > self.size.min && running > self.size.min { Step::Shrink } else { Step::Stay }
     }
 
-    /// Takes note of a child that has ended. After a child that was not useful, the next child has to wait, each time
+    /// Takes note of a child that has ended. After each child that was not useful, the next child has to wait for
     /// longer.
     pub(super) fn on_end(&mut self, was_useful: bool, now: Duration) {
         if was_useful {

@@ -10,7 +10,7 @@ use crate::sys::memory::ParentOnly;
 /// last `limit` connections are kept.
 pub(super) struct Rate {
     times: ParentOnly<Duration>,
-    /// The index of the oldest time, once there are as many as the limit.
+    /// The index of the oldest time, once there are as many times as the limit.
     oldest: usize,
     limit: usize,
     period: Duration,

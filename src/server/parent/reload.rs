@@ -14,7 +14,7 @@ use crate::server::log::ChildEnd;
 use crate::server::rules::Rules;
 use crate::sys::signal::Signal;
 
-/// The id of the first process of a system or a container. When this process ends, all others end.
+/// The id of the first process of a system or a container. When this process ends, all other processes end.
 const INIT: c_int = 1;
 
 impl<W: Worker> Parent<'_, '_, W> {
@@ -98,7 +98,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Handles that the successor has been reaped. The successor may have said why it ended.
+    /// Handles the end of a successor that has been reaped. The successor may have said why it ended.
     #[inline(never)]
     pub(super) fn successor_ended(&mut self, end: ChildEnd) {
         let why = match (self.descriptors.successor.as_ref().map(Answer::read), end.status()) {
@@ -145,12 +145,13 @@ impl<W: Worker> Parent<'_, '_, W> {
         if let Err(errno) = written {
             self.back_off("write", errno);
         }
-        // The successor may have changed whether the listeners block, which is shared with this server.
+        // The successor may have changed whether the listeners block. Both servers share this setting.
         let _ = self.descriptors.listeners.set_blocking(self.pool.is_some() && self.descriptors.listeners.len() == 1);
         self.publisher.ready();
     }
 
-    /// Leaves the listeners to the successor, and serves the clients that are here already, for as long as that takes.
+    /// Leaves the listeners to the successor, and serves the clients that are here already, until their connections
+    /// end.
     fn hand_over(&mut self) {
         let Some(successor) = self.take_successor() else { return };
         self.log.handover(successor.pid, self.state.children.len());

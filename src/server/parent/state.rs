@@ -90,7 +90,7 @@ pub(super) struct LoopState {
     pub(super) refused: u64,
     /// The number of children that have ended.
     pub(super) ended: u64,
-    /// Whether each listener may have a client that waits.
+    /// For each listener, whether a client may wait there.
     pub(super) ready: [bool; LISTENERS_MAX],
     /// The listener that is tried first at the next accept.
     pub(super) turn: usize,
@@ -119,7 +119,7 @@ pub(super) enum Limit {
 pub(super) struct LimitReached {
     pub(super) limit: Limit,
     pub(super) since: Duration,
-    /// Whether the pause was logged. Then its end is logged as well.
+    /// Whether the pause was logged. If so, the end of the pause is logged as well.
     pub(super) is_logged: bool,
 }
 
@@ -130,7 +130,7 @@ pub(super) struct Shortage {
     pub(super) since: Duration,
     /// The time at which the parent tries again. `None` during that try.
     pub(super) retry_at: Option<Duration>,
-    /// Whether the pause was logged. Then its end is logged as well.
+    /// Whether the pause was logged. If so, the end of the pause is logged as well.
     pub(super) is_logged: bool,
     /// The client that waits for a process, if there is one.
     pub(super) client: Option<Connection>,

@@ -80,7 +80,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.state.set_stage(pid, Stage::Terminating);
     }
 
-    /// Sends SIGTERM to all children that have not got it yet.
+    /// Sends SIGTERM to all children that have not got SIGTERM yet.
     pub(super) fn terminate_all(&mut self) {
         for stage in [Stage::Running, Stage::Retiring] {
             while let Some(child) = self.state.children.first(stage) {
@@ -100,7 +100,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Sends SIGKILL again to the children that got it [`KILL_AGAIN_EVERY`] ago: their groups may have new processes.
+    /// Sends SIGKILL again to the children that got SIGKILL [`KILL_AGAIN_EVERY`] ago: their groups may have new
+    /// processes.
     pub(super) fn kill_again(&mut self) {
         let now = self.state.now;
         while let Some(child) =

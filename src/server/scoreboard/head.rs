@@ -2,7 +2,7 @@
 
 /// The word that marks a scoreboard of this form.
 pub(super) const MAGIC: usize = 0;
-/// The value of that word.
+/// The value of the word that marks a scoreboard.
 pub(super) const MAGIC_VALUE: u64 = u64::from_be_bytes(*b"mpserv 3");
 /// The time at which the server began.
 pub(super) const STARTED: usize = 1;

@@ -23,7 +23,7 @@ pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
 }
 
 /// `read()`: reads until the end of the input or of `buffer`, also after an interruption by a signal. Returns the part
-/// of `buffer` that was filled. If that is the whole buffer, there may be more to read.
+/// of `buffer` that was filled. If the whole buffer was filled, there may be more to read.
 ///
 /// Async-signal-safe: yes.
 ///

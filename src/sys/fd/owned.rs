@@ -102,8 +102,8 @@ impl<T: AsFd> AsFd for &T {
     }
 }
 
-/// Lends the descriptor, or C's -1 if the call that should have made it failed. A program uses this if it ignores such
-/// a failure, as its C original does, so that the next call fails.
+/// Lends the descriptor, or C's -1 if the call that should have made it failed. A program that ignores such a failure,
+/// as its C original does, uses this function so that the next call fails.
 impl AsFd for Result<OwnedFd> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.as_ref().map_or(BorrowedFd::NONE, OwnedFd::as_fd)

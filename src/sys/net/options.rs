@@ -112,7 +112,8 @@ impl SocketOption<bool, ReadWrite> {
 }
 
 impl SocketOption<c_int, ReadWrite> {
-    /// `TCP_DEFER_ACCEPT`: the seconds for which a listener waits for a connection's first byte. 0 is off.
+    /// `TCP_DEFER_ACCEPT`: the seconds for which a listener waits for a connection's first byte. 0 turns the option
+    /// off.
     #[doc(alias = "TCP_DEFER_ACCEPT")]
     pub const DEFER_ACCEPT: Self = SocketOption::new(inet::IPPROTO_TCP, tcp::TCP_DEFER_ACCEPT);
 }
@@ -162,9 +163,9 @@ impl SocketOption<Credentials, ReadOnly> {
 pub struct Credentials {
     /// The id of the process that connected, or 0 if it is outside of this PID namespace.
     pub pid: c_int,
-    /// The user of that process.
+    /// The user of the process that connected.
     pub uid: u32,
-    /// The group of that process.
+    /// The group of the process that connected.
     pub gid: u32,
 }
 

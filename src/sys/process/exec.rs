@@ -1,4 +1,4 @@
-//! Runs programs by `execve()`, in this process or in a new one.
+//! Runs programs by `execve()`, in this process or in a new process.
 
 use core::cell::Cell;
 use core::convert::Infallible;

@@ -28,10 +28,10 @@ impl CReturn for Fork {
     }
 }
 
-/// `fork()`: makes a second process, which is a copy of this one. Both processes return from the call.
+/// `fork()`: makes a second process, which is a copy of this process. Both processes return from the call.
 ///
-/// Succeeds only where no other thread exists. A child has a copy of the memory, but of the threads it has only the
-/// caller. So a lock that another thread held, such as the allocator's, would stay locked in the child for ever. The
+/// Succeeds only where no other thread exists. A child has a copy of the memory, but only the thread that called
+/// `fork()`. So a lock that another thread held, such as the allocator's, would stay locked in the child for ever. The
 /// check for threads needs no system call, because it reads the C library's variable `__libc_single_threaded`. A
 /// process that once had a second thread may fail the check even when that thread has ended.
 ///

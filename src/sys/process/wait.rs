@@ -34,7 +34,7 @@ impl Child {
     /// `waitpid(pid, &status, 0)`: waits until the child has ended. A second call returns the same status again.
     ///
     /// A child that has made this process its tracer (`PTRACE_TRACEME`) also returns when it stops: see
-    /// [`WaitStatus::stop_signal`]. The child has not ended then, and can be waited for again.
+    /// [`WaitStatus::stop_signal`]. Such a child has not ended, and a further wait is possible.
     ///
     /// Async-signal-safe: yes.
     ///
@@ -64,7 +64,7 @@ impl Child {
         Ok(found)
     }
 
-    /// `kill()`: sends a signal to the child, unless the child was waited for through this value. In that case another
+    /// `kill()`: sends a signal to the child, unless this value has already reaped the child. In that case another
     /// process may have the id by now.
     ///
     /// Async-signal-safe: yes.

@@ -33,7 +33,7 @@ impl Check<'_> {
     /// Returns the number of instructions of a check.
     const fn length(&self) -> usize {
         match self {
-            // To be one of none never holds, and that takes an instruction.
+            // A list without numbers never matches, which takes one instruction.
             Check::Is(_, []) => 2,
             Check::Is(_, values) | Check::IsNot(_, values) => 1 + values.len(),
             Check::IsLong(..) => 4,

@@ -87,7 +87,7 @@ static READ_ONLY: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 static READ_ONLY_SIZE: AtomicUsize = AtomicUsize::new(0);
 
 /// `sigaction(SIGSYS)`: makes this process and its forked children note the call for which [`allow_only`] ends the
-/// process. Call this once, before `allow_only`.
+/// process. Call this function once, before `allow_only`.
 ///
 /// Async-signal-safe: yes.
 ///

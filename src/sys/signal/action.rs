@@ -133,7 +133,7 @@ pub enum Disposition {
     Ignore,
     /// A function runs.
     Handler(Handler),
-    /// A flag is raised. Of several flags for one signal, only the one that was installed last is raised.
+    /// A flag is raised. Of several flags for one signal, only the flag that was installed last is raised.
     ///
     /// SIGSYS has no flag. After its handler, a system call that a filter has refused would return a number that no
     /// kernel gave.

@@ -43,7 +43,7 @@ pub fn sigprocmask(how: MaskHow, set: &SigSet) {
 
 /// `pthread_sigmask(how, &set, NULL)`: does the same as [`sigprocmask`], for the calling thread. POSIX defines
 /// `pthread_sigmask()` for processes with threads as well. glibc's `sigprocmask()` calls `pthread_sigmask()`, so a new
-/// process that calls the latter directly touches one page of code less.
+/// process that calls `pthread_sigmask()` directly touches one page of code less.
 ///
 /// Async-signal-safe: yes.
 ///

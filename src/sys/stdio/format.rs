@@ -68,7 +68,7 @@ impl Argument for &CStr {
     }
 }
 
-/// A format with a NUL at its end, as a type: [`printf!`](crate::printf!) makes one for each of its calls.
+/// A format with a NUL at its end, as a type: [`printf!`](crate::printf!) makes such a type for each of its calls.
 #[doc(hidden)]
 pub trait Format {
     /// The text.

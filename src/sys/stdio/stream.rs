@@ -1,4 +1,4 @@
-//! C's standard streams, and the functions that take one.
+//! C's standard streams, and the functions that take a stream.
 
 use core::ffi::{CStr, c_int};
 use core::fmt::Write as _;

@@ -4,26 +4,26 @@ use std::ops::Range;
 
 /// One C form of an item.
 pub(crate) enum Form {
-    /// `int close(int fd);`
+    /// A function: `int close(int fd);`
     Function(Function),
-    /// `int WEXITSTATUS(int wstatus); /* macro */`
+    /// A macro that is used like a function: `int WEXITSTATUS(int wstatus); /* macro */`
     Macro(Function),
-    /// `extern char **environ;`
+    /// A variable: `extern char **environ;`
     Variable(Declaration),
-    /// `struct linger { int l_onoff; int l_linger; }` or `typedef struct { size_t we_wordc; } wordexp_t;`: with the
-    /// name, and the whole type in C
+    /// A struct, with its name, and the whole type in C: `struct linger { int l_onoff; int l_linger; }` or `typedef
+    /// struct { size_t we_wordc; } wordexp_t;`
     Struct { name: String, c: String, fields: Vec<Declaration> },
-    /// `typedef /* ... */ pid_t;`
+    /// An integer type: `typedef /* ... */ pid_t;`
     Integer(String),
-    /// `typedef void (*sighandler_t)(int);`
+    /// A name for another type: `typedef void (*sighandler_t)(int);`
     Typedef(Declaration),
-    /// `typedef struct _IO_FILE FILE;`: a type of unknown size
+    /// A type of unknown size: `typedef struct _IO_FILE FILE;`
     Opaque(Declaration),
-    /// `SOL_SOCKET`, or `(int)SA_RESETHAND` if it is only used as an int
+    /// A constant: `SOL_SOCKET`, or `(int)SA_RESETHAND` if it is only used as an int
     Constant { name: String, c: String },
 }
 
-/// A function, or a macro that is used like one.
+/// A function, or a macro that is used like a function.
 pub(crate) struct Function {
     /// The whole declaration.
     pub(crate) declaration: Declaration,
@@ -197,7 +197,7 @@ impl<'a> Parser<'a> {
         Ok(self.declared(start, name, rust))
     }
 
-    /// Returns the declaration in the tokens from `start` to the current one. `name` is the place of its name.
+    /// Returns the declaration in the tokens from `start` to the current token. `name` is the place of its name.
     fn declared(&self, start: usize, name: Range<usize>, rust: String) -> Declaration {
         Declaration {
             around: [start..name.start, name.end..self.next].map(|part| self.tokens[part].join(" ")),
@@ -206,8 +206,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Parses a type and its name. Returns the type in Rust, and the place of the name, which is empty if there is
-    /// none.
+    /// Parses a type and its name. Returns the type in Rust, and the place of the name, which is empty if there is no
+    /// name.
     fn declarator(&mut self, place: Place) -> Result<(String, Range<usize>), String> {
         if self.eat("...") {
             return Ok(("...".to_owned(), self.next..self.next));

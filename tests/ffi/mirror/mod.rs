@@ -2,8 +2,8 @@
 //!
 //! `source` reads a module and finds the C forms in the docs of its items. `c` parses a form. `in_c` writes C, which
 //! does not compile if a header differs from the form. `in_rust` writes Rust, which does not compile if the item
-//! differs from the form. `facts` has numbers that compilers cannot check: both sides print them, and they must be
-//! equal.
+//! differs from the form. `facts` has numbers that compilers cannot check: both sides print these numbers, and the
+//! numbers must be equal.
 
 mod c;
 mod facts;

@@ -38,7 +38,7 @@ pub(super) const CASES: &[Case] = &[
         let group = Pid::from_raw(unsafe { libc::getpgrp() }).unwrap();
         setpgid(None, None).unwrap();
         become_nobody();
-        // If the signal were sent in spite of this, it would have no effect.
+        // If the signal were sent nevertheless, it would have no effect.
         each([kill, killpg].map(|call| errno(call(group, Signal::URG))))
     }),
     ("killpg", Errno::INVAL, || {

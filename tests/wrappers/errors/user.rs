@@ -3,7 +3,7 @@ use mpserv::user::{GROUPS_MAX, getgrouplist, setgid, setgroups, setuid};
 
 use super::{Case, NotProduced, as_root, become_nobody, each, errno};
 
-/// -1, which is the id of no user.
+/// The number -1, which is the id of no user.
 const NO_ID: u32 = u32::MAX;
 
 pub(super) const CASES: &[Case] = &[

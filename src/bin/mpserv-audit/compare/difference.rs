@@ -35,7 +35,7 @@ enum What {
     Earlier(usize, String),
     /// The text that each side prints, or none if a side prints elsewhere.
     Printed([Option<String>; 2]),
-    /// A call beside the text, such as the first one of stdio: what differs, or the call that only this side makes.
+    /// A call beside the text, such as the first call of stdio: what differs, or the call that only this side makes.
     Printing(Option<usize>, String),
     /// Only this side has the process, which makes this many calls.
     Process(usize, Place, usize),
@@ -71,8 +71,8 @@ impl Difference {
         self.key == other.key
     }
 
-    /// Counts another difference of the same kind. A difference with printed texts replaces one without, because it
-    /// says more.
+    /// Counts another difference of the same kind. A difference with printed texts replaces a difference without texts,
+    /// because it says more.
     pub fn add(&mut self, other: &Difference) {
         self.count += other.count;
         if let (What::Printing(..), What::Printed(_)) = (&self.what, &other.what) {

@@ -129,7 +129,7 @@ impl Sides<'_> {
         rows
     }
 
-    /// Puts calls of the same name beside each other and the others on rows of their own.
+    /// Puts calls of the same name beside each other and the other calls on rows of their own.
     fn gap(self, of_a: Range<usize>, of_b: Range<usize>, rows: &mut Vec<Row>) {
         let (a, b) = self.sequences;
         let level = |prints: bool| if prints { Level::Texts } else { Level::Different };

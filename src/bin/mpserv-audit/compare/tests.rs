@@ -117,7 +117,7 @@ fn the_block_of_the_main_thread_may_be_elsewhere_in_its_mapping() {
     let one = trace(0xffff_8000_0000, 0x50, 0x60, 0x6a0, 0x50);
     let moved = trace(0xffff_9000_0000, 0x70, 0x80, 0x6c0, 0x70);
     assert_eq!(found(&one, &moved), 0);
-    // Each pointer keeps its distance from the first one, in either direction.
+    // Each pointer keeps its distance from the first pointer, in either direction.
     for (list, rseq, forked) in
         [(0x88, 0x6c0, 0x70), (0x68, 0x6c0, 0x70), (0x80, 0x6c8, 0x70), (0x80, 0x6c0, 0x78), (0x80, 0x6c0, 0x50)]
     {

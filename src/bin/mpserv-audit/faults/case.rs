@@ -74,7 +74,7 @@ impl Case {
         let Case { call, when, .. } = self;
         let reads = PARTIAL.iter().any(|(name, reads)| name == call && *reads);
         let what = match self.fault {
-            // The kernel's brk returns the end of the data. An end below the requested one means failure, and 0 is
+            // The kernel's brk returns the end of the data. An end below the requested end means failure, and 0 is
             // below any end.
             Fault::Error(_) if call == "brk" => "retval=0".to_owned(),
             Fault::Error(errno) => format!("error={errno}"),
@@ -98,8 +98,8 @@ impl Case {
     }
 
     /// Whether a trace shows the signal after the call. The signal is delivered, or, while it is blocked, read from a
-    /// signalfd. A trace shows no signal that was discarded, and none after the last read or after a call that never
-    /// returned.
+    /// signalfd. A trace shows no signal that was discarded, and no signal after the last read or after a call that
+    /// never returned.
     fn signal_came(&self, trace: &Trace, name: &str) -> bool {
         let makes = |event: usize, name: &[u8]| matches!(trace.line(event), Line::Call(call) if call.name == name);
         let mut all = (0..trace.len()).filter(|event| makes(*event, self.call.as_bytes()));
@@ -133,7 +133,7 @@ fn has(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// Whether an `rt_sigaction()` may discard a pending signal: it does if the new action, possibly the default one,
+/// Whether an `rt_sigaction()` may discard a pending signal: it does if the new action, possibly the default action,
 /// ignores the signal.
 fn discards(arguments: &[u8], name: &str) -> bool {
     let is_of_it = arguments.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b", {"));

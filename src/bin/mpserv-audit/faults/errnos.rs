@@ -1,6 +1,6 @@
 //! The table of the errnos of each system call, from the section ERRORS of its manual page.
 //!
-//! `pages` names the manual pages in section 2 from which the errnos are (Linux man-pages). A test compares the table
+//! `pages` names the manual pages in section 2 from which the errnos come (Linux man-pages). A test compares the table
 //! with the pages where they are installed. [`BESIDE`] has the errnos that the pages name outside their lists. A call
 //! that is missing here is an error of the tool, so that the table stays complete.
 

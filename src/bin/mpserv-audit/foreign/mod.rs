@@ -1,8 +1,8 @@
 //! Compiles a user's own C or C++ source of a textbook program, for a comparison with the Rust program.
 //!
-//! A C++ program that does not need the C++ library is linked with `without_library.c` instead of it. Any other C++
-//! program is linked with `with_library.c`, which marks the beginning of main, because the library makes calls before
-//! main.
+//! A C++ program that does not need the C++ library is linked with `without_library.c` instead of that library. Any
+//! other C++ program is linked with `with_library.c`, which marks the beginning of main, because the library makes
+//! calls before main.
 
 use std::ffi::OsStr;
 use std::fs;

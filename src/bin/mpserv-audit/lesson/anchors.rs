@@ -37,7 +37,7 @@ fn is_whole(pair: &Pair) -> bool {
     pair[0] != 0 && pair[1] != 0
 }
 
-/// Returns equal calls that the comparison found in different places: one side makes them earlier.
+/// Returns equal calls that the comparison found in different places: one side makes these calls earlier.
 fn moved(runs: &Runs<'_>, steps: &[Step]) -> Vec<Pair> {
     let of_kind = |kind: Kind| steps.iter().filter(move |step| step.kind == kind);
     let mut pairs = Vec::new();

@@ -125,7 +125,7 @@ pub fn of_programs(options: &Options, programs: &Programs, strace: &Strace, fold
     Ok(is_aligned)
 }
 
-/// Writes the page of any C program. The page shows this single source.
+/// Writes the page of any C program. The page shows a single source.
 ///
 /// # Errors
 /// Fails when the program cannot be run or has no debugging information, or the page cannot be written.

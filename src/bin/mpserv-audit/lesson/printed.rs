@@ -15,7 +15,7 @@ pub struct Copies {
     by: BTreeMap<usize, (String, usize)>,
     /// The number of times that a process printed the line, but did not write it.
     lost: BTreeMap<usize, (String, usize)>,
-    /// Set when another process than the printing one wrote the line, from a copy of the buffer.
+    /// Set when another process than the printing process wrote the line, from a copy of the buffer.
     is_copied: bool,
     /// If the line is the first text of a process that sleeps before it writes: the process, and the seconds.
     slept: Option<(String, i64)>,

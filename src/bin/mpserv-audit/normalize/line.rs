@@ -1,6 +1,6 @@
 //! A line after normalization.
 
-/// A thing whose value differs between runs but whose identity must not.
+/// A thing whose value may differ between runs. Its identity must be the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Name {
     /// A mapping's number. The number of the heap is 0.

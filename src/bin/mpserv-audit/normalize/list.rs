@@ -8,7 +8,7 @@ pub struct Normalization {
     pub reason: &'static str,
 }
 
-/// All normalizations, which `--normalizations` prints. Only the last one drops calls.
+/// All normalizations, which `--normalizations` prints. Only the last normalization drops calls.
 pub const ALL: [Normalization; 17] = [
     Normalization {
         name: "process-id",

@@ -312,7 +312,7 @@ fn skip_explanation(tokens: &mut Lexer<'_>) {
     tokens.next();
 }
 
-/// Whether a number may be the length of a string in the same call. A descriptor never is.
+/// Whether a number may be the length of a string in the same call. A descriptor is never such a length.
 fn is_length(at: &Position<'_>) -> bool {
     at.field == b"iov_len" || at.is_result() || (at.depth == 0 && !at.is_argument(0))
 }

@@ -126,7 +126,7 @@ impl Page<'_> {
         writeln!(out, "</details>")
     }
 
-    /// Writes one picture for both sides if they are the same, else one picture for each, with the differences marked.
+    /// Writes one picture if both sides are the same, else a picture for each side, with the differences marked.
     fn pictures(&self, out: &mut impl Write, name: &str, case: &Case) -> io::Result<()> {
         let [a, b] = self.sides;
         let captions =

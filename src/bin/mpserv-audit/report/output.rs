@@ -11,7 +11,7 @@ const DIFFERENT: &str = "different";
 /// The number of spaces between columns.
 const GAP: usize = 2;
 
-/// Writes one line for each program: a verdict for each kind of standard output, over all drives, and one for the
+/// Writes one line for each program: a verdict for each kind of standard output, over all drives, and a verdict for the
 /// calls.
 pub fn table(out: &mut impl Write, style: Style, subjects: &[Subject], outputs: &[Output]) -> io::Result<()> {
     let name_width =

@@ -25,8 +25,8 @@ fn clause(processes: &Processes, pid: u32) -> String {
     match last.contains(" = ") || last.ends_with("---") || last.is_empty() {
         true if last.is_empty() => format!("process {pid} has made no call yet"),
         true => format!("process {pid} runs after {}", shorten(last)),
-        // strace writes the comma after an argument together with it, and newer versions write it with the next
-        // argument.
+        // strace writes the comma after an argument together with the argument, and newer versions write it with the
+        // next argument.
         false => format!("process {pid} is in {}, …)", shorten(last.trim_end_matches([',', ' ']))),
     }
 }

@@ -140,7 +140,8 @@ impl Hold {
             What::Sleep(until) => {
                 self.clock = until;
                 self.forget(held);
-                // SAFETY: the call is a sleep. Its result 0 means that the time is over, and it has no other effect.
+                // SAFETY: the call is a sleep. Its result 0 means that the time is over, and the call has no other
+                // effect.
                 self.finish(unsafe { self.listener.answer(held.notice, 0) });
             }
         }

@@ -43,7 +43,7 @@ pub const PRINTED: &str = "printed";
 pub struct Recorded {
     /// The processes with their traces.
     pub tree: Tree,
-    /// The text that the processes printed on standard output, followed by that on standard error.
+    /// The text that the processes printed on standard output, followed by their text on standard error.
     pub printed: Vec<u8>,
     /// The state of the processes at the end of the drive.
     pub standing: Standing,

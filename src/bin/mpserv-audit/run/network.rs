@@ -56,7 +56,7 @@ fn of_table(table: &str, sign: &str, wanted: impl Fn(&Socket) -> bool) -> Vec<So
 /// The column of /proc/net/softnet_stat with the number of packets that wait for a processor.
 const BACKLOG_COLUMN: usize = 11;
 
-/// Whether packets are on their way, which will wake a waiting process.
+/// Whether packets that will wake a waiting process are on their way.
 pub fn is_delivering() -> bool {
     let processors = fs::read_to_string("/proc/net/softnet_stat").unwrap_or_default();
     let mut backlogs = processors.lines().filter_map(|line| line.split_whitespace().nth(BACKLOG_COLUMN));

@@ -52,7 +52,7 @@ impl Output {
         }
     }
 
-    /// Opens an output of this kind, with a thread that reads it for as long as a process can write.
+    /// Opens an output of this kind, with a thread that reads the output for as long as a process can write.
     pub fn open(self, directory: &Path) -> Result<Opened, Trouble> {
         let reading = |reader: Box<dyn Read + Send>| Printed::Reader(std::thread::spawn(move || read_all(reader)));
         let (stdio, printed) = match self {

@@ -60,7 +60,8 @@ impl Status {
         self.caught & CHILD_BIT != 0
     }
 
-    /// Whether nothing happens in the process until something else happens. For the state `D`, see [`waits_for_vfork`].
+    /// Whether the process is at rest: it does nothing until another process or the kernel acts. For the state `D`, see
+    /// [`waits_for_vfork`].
     pub fn is_still(&self) -> bool {
         match self.state {
             b'S' => self.pending == 0,

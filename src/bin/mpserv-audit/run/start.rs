@@ -205,7 +205,7 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     drop(other);
     let child = command.spawn();
     drop(last);
-    // No process writes to the pipe. Its end comes when the last copy is closed.
+    // No process writes to the pipe. The pipe ends when the last copy is closed.
     fd::read(&end, &mut [0]).map_err(trouble)?;
     child
 }

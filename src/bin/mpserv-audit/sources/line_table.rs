@@ -45,7 +45,7 @@ impl LineTable {
         };
         let lines = child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines().map_while(Result::ok));
         let table = LineTable::read(lines, &addresses.collect());
-        // The exit status says nothing: the printed table counts.
+        // Ignore the exit status, because only the printed table counts.
         let _ = child.wait();
         table
     }

@@ -41,7 +41,7 @@ impl Worker for Idle {
     }
 }
 
-/// Ids that no process has: Linux gives out none above 4,194,304.
+/// Ids that no process has: Linux gives out no id above 4,194,304.
 const NOBODY: i32 = i32::MAX;
 
 fn nobody(number: i32) -> Pid {

@@ -122,7 +122,7 @@ impl Life {
         true
     }
 
-    /// Returns the processor time of the server, its predecessors and all their children, as far as it is known.
+    /// Returns the processor time of the server, its predecessors and all their children, as far as this time is known.
     pub fn processor_time(&self) -> Duration {
         let [own, others] = self.processor;
         let own = processor_time_of_all(self.server).unwrap_or(own);

@@ -44,7 +44,7 @@ const PROCESSOR_LIMIT: Duration = Duration::from_secs(5);
 const POOL_PATIENCE: Duration = Duration::from_millis(200);
 /// The time for which a client waits before the tool checks whether the wait makes sense.
 const PATIENCE: Duration = Duration::from_millis(10);
-/// The number of runs without a fault before the server is taken to behave differently each time.
+/// The number of runs without a fault after which the server counts as a server that behaves differently each time.
 const LOOKS: usize = 5;
 
 /// The result of one case.

@@ -28,7 +28,8 @@ pub(super) fn ended(pid: u32) -> Option<WaitStatus> {
     waitpid(child, Some(&mut status), WaitOptions::NOHANG).ok().flatten().map(|_| status)
 }
 
-/// Waits for the end of a child, or of an orphan that becomes a child of this process. Returns whether it has ended.
+/// Waits for the end of a child, or of an orphan that becomes a child of this process. Returns whether the process has
+/// ended.
 pub(super) fn wait_for_end(pid: u32, patience: Duration) -> bool {
     let start = Instant::now();
     while let Some(status) = Status::of(pid) {

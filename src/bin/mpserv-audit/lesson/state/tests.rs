@@ -156,7 +156,7 @@ fn compare(
         let alive = |index: &usize| kernel.processes[*index].life == Life::Alive;
         let alive: BTreeSet<u32> = (0..pids.len()).filter(alive).map(|index| pids[index]).collect();
         assert_eq!(alive, moment.processes.keys().copied().collect(), "{words:?}, moment {number}: which live");
-        // One object has one name in the kernel, and two objects have two.
+        // One object has one name in the kernel, and two objects have two names.
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         let mut objects: BTreeMap<String, String> = BTreeMap::new();
         for (pid, shown) in &moment.processes {
