@@ -1,4 +1,4 @@
-//! Tests of the programs' linking, and of other processors than this one.
+//! Tests of the programs' linking, and of other processors than that of this machine.
 
 #[path = "../ffi/cc.rs"]
 mod cc;

@@ -126,7 +126,7 @@ fn a_child_cannot_take_the_rest_of_the_scoreboard_back() {
             assert!(stopped.is_ok());
         });
         // In a child's mappings, the head comes before its slot, and further slots come after it, unless its slot is
-        // the last one.
+        // the last slot.
         let mut client = connect(address.port());
         if !pool {
             client.write_all(b"PROXY UNKNOWN\r\n").unwrap();

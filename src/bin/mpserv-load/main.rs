@@ -4,7 +4,7 @@
 //! | file | content |
 //! |---|---|
 //! | `options` | the command line |
-//! | `supervisor` | the first process: starts the others, watches them, and reports |
+//! | `supervisor` | the first process: starts the other processes, watches them, and reports |
 //! | `worker`, `idle` | a process that makes one connection after another; a process that keeps idle connections open |
 //! | `error` | the errors |
 //! | `exchange`, `target` | one request and its answer; the server's address, and how to connect to it |

@@ -1,7 +1,7 @@
 /*
  * echo_mpserv PORT: sends back the bytes that it receives, with one process for each connection.
  *
- * From:  the process notes (multi-process servers). The earlier programs of the notes lead to this one.
+ * From:  the process notes (multi-process servers). The earlier programs of the notes lead to this program.
  * Shows: a parent that only accepts and forks, children that only serve, and a SIGCHLD handler that reaps them.
  * Next:  echo_mpclient, which reads and writes in two processes; rot13_serv, whose handler reaps in a loop.
  */

@@ -121,8 +121,8 @@ impl Acceptor {
         Acceptor { ready: [listeners == 1; LISTENERS_MAX], aborts_in_a_row: 0, throttle: LogThrottle::default() }
     }
 
-    /// Accepts the next client, or waits for one. Returns `None` if the caller must check whether the child has been
-    /// retired. The error is the exit status.
+    /// Accepts the next client, or waits for a client. Returns `None` if the caller must check whether the child has
+    /// been retired. The error is the exit status.
     fn next_client(&mut self, context: &ChildContext<'_, '_>) -> Result<Option<(OwnedFd, SockAddr)>, c_int> {
         for (listener, ready) in context.descriptors.listeners.iter().zip(&mut self.ready) {
             if !*ready {

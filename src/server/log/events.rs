@@ -1,7 +1,7 @@
 //! Every event of the log with its fields, one function each.
 //!
-//! If you add an event or a field, add it to two other places: the table in the documentation of the module `server`,
-//! and the section LOG of the man page. A test compares the functions, the table and the section.
+//! If you add an event or a field, add it to the table in the documentation of the module `server`. Also add it to the
+//! section LOG of the man page. A test compares the functions, the table and the section.
 
 use core::ffi::{c_int, c_long};
 use core::fmt::Display;

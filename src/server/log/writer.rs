@@ -100,7 +100,7 @@ pub(crate) struct Log {
     verbosity: Verbosity,
     /// Whether a line of text begins with the time.
     has_time: bool,
-    /// Whether standard error is a socket: systemd makes it one.
+    /// Whether standard error is a socket, as under systemd.
     is_socket: bool,
     /// The number of lines that could not be written.
     lost: Cell<u64>,

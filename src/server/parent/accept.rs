@@ -30,7 +30,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Accepts one client, from the next listener that may have one. Returns whether there may be more clients.
+    /// Accepts one client, from the next listener that may have a client. Returns whether there may be more clients.
     fn accept_next(&mut self) -> bool {
         let count = self.descriptors.listeners.len();
         for step in 0..count {

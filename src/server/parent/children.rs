@@ -171,12 +171,12 @@ impl Children {
         self.by_pid.get(&pid).is_some()
     }
 
-    /// Returns the child that came to the same stage before this one.
+    /// Returns the child that came to the same stage before this child.
     pub(super) fn before(&self, child: &Child) -> Option<Child> {
         self.slot(child.before).copied()
     }
 
-    /// Returns the child that came to the same stage after this one.
+    /// Returns the child that came to the same stage after this child.
     pub(super) fn next(&self, child: &Child) -> Option<Child> {
         self.slot(child.after).copied()
     }

@@ -103,8 +103,8 @@ impl<W: Worker> Parent<'_, '_, W> {
     /// Ends preforked children that have had the same client for longer than `--max-lifetime`.
     ///
     /// A child that a client has taken over can write false values to its slot. So each child is also retired at the
-    /// age of the limit. If the child still runs after the same time again, the parent ends the child, because its
-    /// client has then been there for at least that long.
+    /// age of the limit. If the child still runs after the same time again, its client has been there for at least that
+    /// long. So the parent ends the child.
     fn end_long_connections(&mut self) {
         let Some(limit) = self.settings.max_lifetime else { return };
         let now = self.state.now;

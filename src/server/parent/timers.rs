@@ -1,7 +1,7 @@
 //! Timers: everything that happens at a certain time.
 //!
 //! Each timer has one deadline, in [`deadline`](Parent::deadline). The loop fires the timers whose deadline has come,
-//! and waits until the next one. So a timer that has fired must have a later deadline, or none. Otherwise the loop
+//! and waits until the next deadline. So a timer that has fired must have a later deadline, or none. Otherwise the loop
 //! would spin.
 
 use core::time::Duration;

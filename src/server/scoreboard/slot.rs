@@ -138,8 +138,8 @@ impl<'w> Slot<'w> {
     /// count the clients of a source or of a rule.
     ///
     /// Each child first says that it is about to take a ticket. Then the child reads the clock, and publishes that time
-    /// as its ticket. So a child with a later ticket sees every earlier ticket, or sees that a child is about to take a
-    /// ticket, and waits for that ticket.
+    /// as its ticket. So a child with a later ticket sees every earlier ticket. If another child is about to take a
+    /// ticket, the child sees this, and waits for that ticket.
     pub(crate) fn publish(self, rule: Option<u32>, generation: u32) -> Ticket {
         self.store(RULE, u64::from(generation) << u32::BITS | rule.map_or(0, |rule| u64::from(rule) + 1));
         let Some(ticket) = self.words.get(TICKET) else { return Ticket { time: 0, index: self.index } };

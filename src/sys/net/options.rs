@@ -93,7 +93,7 @@ impl SocketOption<bool, ReadWrite> {
     /// `SO_KEEPALIVE`: the kernel asks a silent peer now and then whether it is still there.
     #[doc(alias = "SO_KEEPALIVE")]
     pub const KEEPALIVE: Self = SocketOption::new(c::SOL_SOCKET, c::SO_KEEPALIVE);
-    /// `SO_LOCK_FILTER`: no process can attach a filter to the socket any more, or remove one.
+    /// `SO_LOCK_FILTER`: no process can attach a filter to the socket any more, or remove a filter.
     #[doc(alias = "SO_LOCK_FILTER")]
     pub const LOCK_FILTER: Self = SocketOption::new(c::SOL_SOCKET, c::SO_LOCK_FILTER);
     /// `SO_PASSRIGHTS`: the peer of a Unix socket may pass descriptors (`SCM_RIGHTS`). Linux has this option since

@@ -1,6 +1,6 @@
 /*
- * Linked to a program that uses the C++ library. Marks the beginning of main with a call that does nothing, and serves
- * the library's calls of malloc before main from an array, so that the program's first malloc grows the heap, as in C.
+ * Linked to a program that uses the C++ library. Marks the beginning of main with a call that does nothing. Serves the
+ * library's calls of malloc before main from an array, so that the program's first malloc grows the heap, as in C.
  */
 #include <stddef.h>
 #include <unistd.h>

@@ -255,7 +255,7 @@ impl<'r> Stage<'r> {
         Ok(())
     }
 
-    /// Looks at all processes once. If all wait and one is held, lets that process go on.
+    /// Looks at all processes once. If all wait and a process is held, lets that process go on.
     fn step(&mut self) -> Result<State, Trouble> {
         if self.has_ended()? {
             return Ok(State::Ended);

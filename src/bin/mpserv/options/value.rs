@@ -46,7 +46,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// An argument, or a part of one.
+/// An argument, or a part of an argument.
 #[derive(Clone, Copy)]
 pub(super) struct Value {
     subject: Subject,
