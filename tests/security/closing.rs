@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::{mem, net};
 
 use mpserv::fd::BorrowedFd;
+use mpserv::namespace::{own_network, own_users};
 use mpserv::net::{SocketOption, getsockopt, setsockopt};
 use mpserv::signal::Signal;
 
@@ -27,6 +28,7 @@ pub(crate) const TESTS: &[Test] = tests![
     on_an_older_kernel_a_refused_client_holds_up_nobody,
     on_an_older_kernel_a_client_that_waits_does_not_hold_up_the_stop,
     a_program_that_leaves_a_connection_that_lingers_holds_up_nobody,
+    a_passed_listener_that_lingers_holds_up_nobody,
     a_timer_that_cannot_be_put_back_does_not_end_the_server,
 ];
 
@@ -110,16 +112,21 @@ fn a_client_can_pass_no_descriptor_at_an_abstract_name() {
     server.end(Signal::TERM);
 }
 
+/// Starts a server with this socket, as a service manager does.
+fn start_with(listener: impl Into<OwnedFd>, arguments: &str) -> Running {
+    let script = format!("LISTEN_PID=$$ LISTEN_FDS=1 exec '{MPSERV}' {arguments} inherit 3<&0 </dev/null");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).stdin(Stdio::from(listener.into()));
+    let server = Running::start(&mut command, Output::Pipe);
+    wait_until("the server serves", || server.stderr_so_far().contains("mpserv: start "));
+    server
+}
+
 fn a_client_can_pass_no_descriptor_by_a_socket_of_the_service_manager() {
     needs_refusal();
     let folder = TempDir::new();
     let path = folder.join("socket");
-    let listener = UnixListener::bind(&path).unwrap();
-    let script = format!("LISTEN_PID=$$ LISTEN_FDS=1 exec '{MPSERV}' inherit 3<&0 </dev/null");
-    let mut command = Command::new("sh");
-    command.args(["-c", &script]).stdin(Stdio::from(OwnedFd::from(listener)));
-    let server = Running::start(&mut command, Output::Pipe);
-    wait_until("the server serves", || server.stderr_so_far().contains("mpserv: start "));
+    let server = start_with(UnixListener::bind(&path).unwrap(), "");
     passes_nothing(at(&path));
     server.end(Signal::TERM);
 }
@@ -205,6 +212,31 @@ fn a_program_that_leaves_a_connection_that_lingers_holds_up_nobody() {
     server.running.signal(Signal::USR1);
     server.wait_events("status", 1);
     server.stop();
+    drop(clients);
+}
+
+/// Checks clients that are refused at a socket whose connections linger. The clients have no network any more, so they
+/// acknowledge nothing.
+fn a_passed_listener_that_lingers_holds_up_nobody() {
+    needs_command("ip");
+    if own_network().or_else(|_| own_users().and_then(|()| own_network())).is_err() {
+        skip("no network of its own");
+    }
+    let folder = TempDir::new();
+    let rules = folder.join("rules");
+    fs::write(&rules, "deny all\n").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // SAFETY: the listener is open while it is lent.
+    let lent = unsafe { BorrowedFd::from_raw(listener.as_raw_fd()) };
+    setsockopt(lent, SocketOption::LINGER, Some(600)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = start_with(listener, &format!("--rules '{}'", rules.display()));
+    server.signal(Signal::STOP);
+    let clients = [(); 3].map(|()| TcpStream::connect(address).unwrap());
+    assert!(Command::new("ip").args(["link", "set", "lo", "down"]).status().unwrap().success());
+    server.signal(Signal::CONT);
+    wait_until("a client is refused", || server.stderr_so_far().contains("mpserv: refuse "));
+    server.end(Signal::TERM);
     drop(clients);
 }
 

@@ -20,6 +20,8 @@ use crate::sys::net::{
 pub(crate) struct Listeners {
     listeners: [Option<Listener>; LISTENERS_MAX],
     length: usize,
+    /// Whether a listener was passed with `SO_LINGER`, which its connections inherit.
+    lingers: bool,
     /// The first addresses that were skipped, because the system does not have them, and the error of each.
     skipped: [Option<(SocketAddr, Errno)>; SKIPPED_MAX],
 }
@@ -29,7 +31,12 @@ const SKIPPED_MAX: usize = 4;
 
 impl Listeners {
     pub(crate) const fn new() -> Listeners {
-        Listeners { listeners: [const { None }; LISTENERS_MAX], length: 0, skipped: [None; SKIPPED_MAX] }
+        Listeners {
+            listeners: [const { None }; LISTENERS_MAX],
+            length: 0,
+            lingers: false,
+            skipped: [None; SKIPPED_MAX],
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Listener> + Clone {
@@ -38,6 +45,12 @@ impl Listeners {
 
     pub(crate) const fn len(&self) -> usize {
         self.length
+    }
+
+    /// Whether a close of a connection may wait for the client, because the connection has inherited `SO_LINGER`. Also
+    /// known after the listeners are closed.
+    pub(crate) const fn lingers(&self) -> bool {
+        self.lingers
     }
 
     pub(crate) fn get(&self, index: usize) -> Option<&Listener> {
@@ -80,6 +93,8 @@ impl Listeners {
             return Err(Error::new(format_args!("descriptor {raw}"), reason, "bind and listen before it is passed"));
         }
         refuse_descriptors(&fd).map_err(fail)?;
+        // If the option cannot be read, it may be set.
+        self.lingers |= getsockopt(&fd, SocketOption::LINGER) != Ok(None);
         set_nonblocking(&fd).map_err(fail)?;
         set_close_on_exec(&fd).map_err(fail)?;
         self.push(Listener { fd, is_managed: false, file: None })

@@ -1,8 +1,9 @@
 //! Closes connections without waiting for a client.
 //!
 //! If a socket has `SO_LINGER`, the close of its last copy waits until the client has taken all sent bytes. A program
-//! can set that option, and end before the parent has closed its own copy. A client of a Unix socket can also pass such
-//! a socket, which is closed with the client's connection.
+//! can set that option, and end before the parent has closed its own copy. A connection has the option from the start if
+//! its listener was passed to the server with it. A client of a Unix socket can also pass such a socket, which is closed
+//! with the client's connection.
 
 use super::state::Parent;
 use crate::server::child::Worker;
@@ -14,13 +15,13 @@ use crate::sys::time::{Itimer, setitimer};
 impl<W: Worker> Parent<'_, '_, W> {
     /// Closes the parent's copy of a connection that a child has.
     pub(super) fn close(&self, connection: Connection) {
-        let may_wait = self.worker.leaves_processes() || is_local(&connection);
+        let may_wait = self.worker.leaves_processes() || self.may_linger(&connection);
         in_time(&self.mask, may_wait, || drop(connection));
     }
 
     /// Sends the message to a client that is not served, and closes the connection, which no child has.
     pub(super) fn reject(&self, connection: Connection, message: &str) {
-        in_time(&self.mask, is_local(&connection), || {
+        in_time(&self.mask, self.may_linger(&connection), || {
             connection.reject(message);
             drop(connection);
         });
@@ -29,6 +30,11 @@ impl<W: Worker> Parent<'_, '_, W> {
     /// Closes the listeners, and so the connections that were not accepted.
     pub(super) fn stop_listening(&mut self) {
         in_time(&self.mask, true, || self.descriptors.listeners.stop());
+    }
+
+    /// Whether the close of a connection may wait although no child has changed the connection.
+    fn may_linger(&self, connection: &Connection) -> bool {
+        self.descriptors.listeners.lingers() || is_local(connection)
     }
 }
 
