@@ -112,7 +112,7 @@ impl Connection {
         self.local.map_or_else(|| getsockname(&self.fd), |local| Ok(SockAddr::Inet(local)))
     }
 
-    /// `recv()`: reads the bytes that are there, up to the length of `buffer`. A result of 0 is the end.
+    /// `recv()`: reads the bytes that are there, up to the length of `buffer`. A result of 0 is the end of the stream.
     ///
     /// # Errors
     /// `EAGAIN` when the client was silent for the server's idle time. Fails otherwise as [`recv`] does.

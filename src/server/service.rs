@@ -98,7 +98,7 @@ enum Said {
     More,
 }
 
-/// The places by which a letter is moved.
+/// The number of places by which a letter is moved.
 const SHIFT: u8 = 13;
 /// The number of letters.
 const LETTERS: u8 = 26;

@@ -133,7 +133,7 @@ impl<'m> Built<'m> {
     }
 }
 
-/// Returns the program's exit status and its different lines, sorted. The order of processes and the number of a
+/// Returns the program's exit status and its lines, each once, sorted. The order of processes and the number of a
 /// parent's checks differ, because an emulator is slow. Numbers of three and more digits, such as process ids, are left
 /// out.
 fn printed(ended: &Ended) -> (Option<i32>, Vec<String>) {

@@ -1,4 +1,4 @@
-//! A fork makes two processes out of one.
+//! A fork makes two processes out of one process.
 
 use std::io::{Read, Write};
 use std::process::Command;

@@ -241,7 +241,7 @@ enum Verdict {
 
 /// The status of a child that panicked.
 const PANICKED: i32 = 101;
-/// The status of a test that was skipped, which is usual in other test suites.
+/// The status of a test that was skipped. Other test suites use this status as well.
 const SKIPPED: i32 = 77;
 
 /// Ends a test that cannot run here. The reason is a few words, such as "no IPv6". Tests with the same reason use the

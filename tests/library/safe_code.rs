@@ -105,7 +105,7 @@ fn a_dollar_in_quotes_is_a_dollar() {
     assert_eq!(words(c"$HOME ${HOME}/a \"$HOME\" ~"), [home.clone(), format!("{home}/a"), home.clone(), home]);
 }
 
-/// Checks that the server still listens after a process that was forked after bind() has dropped its copy.
+/// Checks that a process that was forked after bind() can drop its copy of the server. The server must still listen.
 fn a_process_that_does_not_serve_leaves_the_servers_files() {
     let folder = TempDir::new();
     let [socket, pidfile] = ["socket", "pid"].map(|name| folder.join(name));

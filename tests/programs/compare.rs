@@ -122,7 +122,7 @@ pub(crate) fn make_compare_takes_any_path_and_c_plus_plus() {
     }
 }
 
-/// Checks that a user's own source is not left unread: a lesson shows our programs only, and says so.
+/// Checks that `make lesson` refuses a user's own source, because it shows our programs only.
 pub(crate) fn make_lesson_refuses_a_users_own_source() {
     let mut make = Command::new("make");
     let make = make.current_dir(env!("CARGO_MANIFEST_DIR")).args(["-n", "lesson", "C=mine.c"]).output().unwrap();

@@ -1,4 +1,4 @@
-//! Tests two servers that begin at once at the path of one Unix socket.
+//! Tests two servers that begin to listen at the path of one Unix socket at the same time.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -40,8 +40,8 @@ fn serves(server: &Running) -> bool {
     server.stderr_so_far().contains("mpserv: start ")
 }
 
-/// Starts two servers at the same path at once: one server must listen there, and the other must report why it does
-/// not.
+/// Starts two servers at the same path at once: one server must listen there, and the other server must report the
+/// reason why it does not.
 #[track_caller]
 fn one_of_two(expression: &str, is_stale: bool) {
     for _ in 0..3 {

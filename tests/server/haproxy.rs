@@ -1,5 +1,5 @@
-//! Tests `--proxy-protocol` behind HAProxy, with two instances. One instance is restarted under load, and the other is
-//! killed.
+//! Tests `--proxy-protocol` behind HAProxy, with two instances. One instance is restarted under load, and the other
+//! instance is killed.
 
 use std::fs;
 use std::net::TcpListener;
@@ -89,8 +89,8 @@ fn behind_a_balancer(clients: u64) {
     let failed: u64 = result.errors.values().sum();
     println!("{clients} clients, {failed} failed: {:?}", result.errors);
     assert_eq!(result.served + failed, clients);
-    // Each worker had one client when the server was killed. Each may have lost another client before the last child
-    // ended, because a child has the socket for a moment.
+    // Each worker had one client when the server was killed. Each worker may have lost another client before the last
+    // child ended, because a child has the socket for a moment.
     assert!(failed <= 2 * 8, "{:?}", result.errors);
     // The log has the clients' addresses as HAProxy saw them.
     for server in [&restarted, &killed] {

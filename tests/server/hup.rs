@@ -50,7 +50,7 @@ fn a_pool_gets_the_new_rules() {
     server.running.signal(Signal::HUP);
     wait_until("the pool has the new rules", || {
         let mut client = server.connect();
-        // The served client ends its half, and gets the end at once.
+        // The served client ends its half, and gets the end of the stream at once.
         let _ = client.shutdown(std::net::Shutdown::Write);
         assert_eq!(read_all(&mut client), b"");
         server.events("refuse").len() >= 6

@@ -145,7 +145,7 @@ fn a_reader_that_goes_just_before_a_write_ends_no_client() {
         client.write_all(b"hello").unwrap();
         let text = String::from_utf8(finish(client)).unwrap();
         assert!(text.ends_with("hello"), "{mode}: {text:?}");
-        // The signal is not ignored in a program.
+        // No signal is ignored in a program.
         let ignored = text.strip_suffix("hello").unwrap_or_default();
         assert!(ignored.is_empty() || signals_in(ignored, "SigIgn") == 0, "{mode}: {text}");
         assert_eq!(ignored.is_empty(), !mode.contains("SigIgn"), "{mode}: {text}");

@@ -39,7 +39,7 @@ fn of_many_children_those_that_have_ended_count_against_nobody() {
     const MANY: usize = 600;
     const ENDED: usize = 40;
     let many = MANY.to_string();
-    // With one limit clients wait for a slot, and with the other they are refused.
+    // With one limit clients wait for a slot, and with the other limit they are refused.
     for limits in [["--max-children", &many, "-C", "1000"], ["--max-children", "1000", "-C", &many]] {
         let mut command = mpserv(&["-q"]);
         let server = Served::start_command(command.args(limits).arg("127.0.0.1:0"));

@@ -140,7 +140,7 @@ fn on_the_way_out_clients_are_served_to_their_end() {
     // The idle processes end, and the process with a client stays.
     wait_size(&server, 1);
     assert_eq!(echo(&mut client, b"still"), b"still");
-    // That child also has the listener, but no client may connect and wait in vain.
+    // The process with the client also has the listener, but no client may connect and wait in vain.
     assert_eq!(TcpStream::connect(("127.0.0.1", server.port())).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     assert_eq!(finish(client), b"");
     let log = parse_log(&server.running.wait().stderr);

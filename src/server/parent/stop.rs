@@ -118,8 +118,8 @@ pub(super) fn signal_child(pid: Pid, signal: Signal) {
     // The child was not reaped, so both ids are its own. A missing process is no error.
     let is_sent = killpg(pid, signal).is_ok();
     // A child that has just started has no group yet. A program may also have moved to another group and left processes
-    // in this group. But a child in its own group has got the signal already, and a second signal might mean something
-    // else to the program.
+    // in its first group. But a child in its own group has got the signal already, and a second signal might mean
+    // something else to the program.
     if !is_sent || getpgid(pid) != Ok(Some(pid)) {
         let _ = kill(pid, signal);
     }

@@ -7,7 +7,7 @@ use crate::sys::conv::ret_usize;
 use crate::sys::errno::{CReturn, Errno, Result, retry_on_intr};
 use crate::sys::fd::owned::AsFd;
 
-/// `read()`: reads the bytes that are there, up to the length of `buffer`. A result of 0 is the end.
+/// `read()`: reads the bytes that are there, up to the length of `buffer`. A result of 0 is the end of the input.
 ///
 /// Async-signal-safe: yes.
 ///

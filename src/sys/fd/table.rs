@@ -70,7 +70,7 @@ flags! {
     }
 }
 
-/// `pipe()`: makes a pipe. The first descriptor reads the bytes that are written to the second.
+/// `pipe()`: makes a pipe. The first descriptor reads the bytes that are written to the second descriptor.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -75,7 +75,7 @@ flags! {
 pub enum Shutdown {
     /// `SHUT_RD`: ends reading.
     Read,
-    /// `SHUT_WR`: ends writing. The peer reads the end.
+    /// `SHUT_WR`: ends writing. The peer then reads the end of the stream.
     Write,
     /// `SHUT_RDWR`: ends both halves.
     Both,
@@ -273,7 +273,7 @@ pub fn send(fd: impl AsFd, bytes: &[u8], flags: MsgFlags) -> Result<usize> {
     ret_usize(unsafe { c::send(fd.as_fd().raw(), bytes.as_ptr().cast(), bytes.len(), flags.raw()) })
 }
 
-/// `recv()`: reads the bytes that are there, up to the length of `buffer`. A result of 0 is the end.
+/// `recv()`: reads the bytes that are there, up to the length of `buffer`. A result of 0 is the end of the stream.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -19,14 +19,14 @@ use crate::sys::signal::{Disposition, MaskHow, SigAction, SigSet, Signal, sigact
 /// A program to run with a connection as its standard input and output, for [`spawn`].
 #[derive(Debug)]
 pub struct Spawn<'a> {
-    /// The file.
+    /// The file of the program.
     pub path: &'a CStr,
     /// The arguments, the program's name first.
     pub argv: &'a CStrArray,
-    /// The environment.
+    /// The environment of the program.
     pub envp: &'a CStrArray,
-    /// Becomes descriptors 0 and 1. Every other descriptor of this process stays open in the program unless it has
-    /// `FD_CLOEXEC`.
+    /// The connection, which becomes descriptors 0 and 1. Every other descriptor of this process stays open in the
+    /// program unless it has `FD_CLOEXEC`.
     pub connection: BorrowedFd<'a>,
     /// The signals that are blocked in the program.
     pub mask: SigSet,

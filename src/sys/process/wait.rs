@@ -169,7 +169,7 @@ impl WaitStatus {
         WaitStatus(status)
     }
 
-    /// Returns the int.
+    /// Returns the status as an int.
     #[must_use]
     pub const fn raw(self) -> c_int {
         self.0

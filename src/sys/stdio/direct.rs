@@ -35,7 +35,7 @@ impl Direct {
         }
     }
 
-    /// Writes the rest. Ignores an error, which could not be reported anywhere.
+    /// Writes the rest of the buffer. Ignores an error, which could not be reported anywhere.
     pub(crate) fn flush(&mut self) {
         let mut text = self.text.get(..self.length).unwrap_or_default();
         while !text.is_empty() {

@@ -9,7 +9,7 @@ use crate::sys::errno::Errno;
 use crate::sys::fd::{self, BorrowedFd};
 use crate::sys::stdio::direct::Direct;
 
-/// `EOF`: the result of stdio's functions for an error, and for the end.
+/// `EOF`: the result of stdio's functions for an error, and for the end of the input.
 pub const EOF: c_int = ffi::stdio::EOF;
 
 /// `FILE *`: one of C's three standard streams.

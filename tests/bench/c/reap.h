@@ -1,4 +1,4 @@
-/* A handler reaps all children that have ended. */
+/* Reaps all children that have ended, in a handler of SIGCHLD. */
 #ifndef REAP_H
 #define REAP_H
 

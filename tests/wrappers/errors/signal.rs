@@ -34,7 +34,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     ("kill killpg", Errno::PERM, || {
         as_root();
-        // The group is that of the test, which this process leaves. SAFETY: the call has no precondition.
+        // This process leaves its group, which is that of the test. SAFETY: the call has no precondition.
         let group = Pid::from_raw(unsafe { libc::getpgrp() }).unwrap();
         setpgid(None, None).unwrap();
         become_nobody();

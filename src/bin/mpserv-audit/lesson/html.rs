@@ -127,7 +127,7 @@ impl Page<'_> {
             out += "<div class=\"block\">";
             if block.lines.iter().any(|(first, last)| first <= last) {
                 let has_calls = !block.steps.is_empty() || !block.buffered.is_empty();
-                // The lines that made the calls stand at the same height. The lines above them begin at the same
+                // The lines that made the calls stand at the same height. The lines above these lines begin at the same
                 // height.
                 let parts = block.lines.map(|lines| split(lines, has_calls));
                 out += &self.pair(parts.map(|(above, _)| above), false, &stops);

@@ -19,8 +19,8 @@ pub enum Name {
 pub struct Normal {
     pub text: Vec<u8>,
     pub names: Vec<Name>,
-    /// The line with the numbers in texts unchanged, if there may be process ids in texts. Such a number may be
-    /// something else.
+    /// The line with the numbers in texts unchanged, if there may be process ids in texts. A number in a text may be
+    /// something else than a process id.
     pub plain: Option<Vec<u8>>,
     /// Whether strace's grammar does not cover the line. No normalization applies to such a line.
     pub unparsed: bool,

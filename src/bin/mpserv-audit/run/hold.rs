@@ -120,7 +120,7 @@ impl Hold {
             match held.what {
                 What::Birth => (0, Duration::ZERO, 0, age),
                 What::Exit if self.ending == Ending::ChildFirst => (1, Duration::ZERO, 0, u32::MAX - age),
-                // A parent that ends goes before its children, so that it does not see their end.
+                // A parent that ends goes before its children, so that the parent does not see their end.
                 What::Exit => (1, Duration::ZERO, 0, age),
                 // If the root and its children sleep for the same time, the root wakes last, because it went to sleep
                 // later.

@@ -9,7 +9,7 @@ use super::strace::Strace;
 /// The treatment of the time that a command sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sleep {
-    /// Sleeps take no time, and end in the order in which they would.
+    /// Sleeps take no time, and end in the same order as real sleeps.
     Skipped,
     /// Alarms take their real time.
     Real,
@@ -21,7 +21,7 @@ pub enum Sleep {
 /// The order of processes that are about to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// A parent ends before its children, so it does not see their end.
+    /// A parent ends before its children, so the parent does not see their end.
     ParentFirst,
     /// Children end before their parent, which sees their end.
     ChildFirst,
