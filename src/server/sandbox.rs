@@ -18,7 +18,7 @@ use crate::sys::fd::{AsFd, BorrowedFd, STDERR, STDIN, STDOUT};
 use crate::sys::seccomp::{CALLS_MAX, Check, Rule, allow_only_and_note_in};
 
 /// The calls of every child at its end. Reading the clock makes a system call only where the kernel cannot offer it in
-/// shared memory (the vDSO).
+/// shared memory.
 const BASE: [c_long; 3] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime];
 
 /// The further calls of a preforked child whose arguments need no check. By these calls the child waits, and handles
