@@ -59,7 +59,7 @@ fn compile_programs() -> Result<(), Box<dyn Error>> {
     }
     if cc::run(cc::compiler().arg("--version")).is_err() {
         println!("cargo::warning=no C programs: there is no C compiler ($CC, else cc): apt-get install gcc libc6-dev");
-        // cargo runs this script again if this file is missing. The file never exists.
+        // This file never exists, so cargo runs the script again each time.
         println!("cargo::rerun-if-changed={}", out.join("never").display());
         return Ok(());
     }

@@ -76,7 +76,7 @@ fn tcpserver_says_the_same() {
     let tcpserver =
         Running::start(Command::new("tcpserver").args(["-HR", "-l0", "127.0.0.1", "0", "env"]), Output::Pipe);
     let mut theirs = ucspi_of(tcpserver.port());
-    // `-l0` sets TCPLOCALHOST. tcpserver does not set TCPCONNNUM.
+    // Remove TCPLOCALHOST, which `-l0` sets, and add TCPCONNNUM, which tcpserver does not set.
     theirs.remove("TCPLOCALHOST");
     theirs.insert("TCPCONNNUM".to_owned(), "1".to_owned());
     assert_eq!(theirs, expected());

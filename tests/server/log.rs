@@ -144,7 +144,7 @@ fn the_second_flood_is_throttled_like_the_first() {
         let lines =
             wait_for("all are in the log", || Some(server.events("refuse")).filter(|lines| sum(lines) == flood * MANY));
         let (new, seconds) = (lines.len() - before, start.elapsed().as_secs_f64());
-        // There is one line at once, and one each second.
+        // There is one line at once, and one line each second.
         assert!(new as f64 <= 2.0 + seconds, "flood {flood}: {new} lines in {seconds} seconds");
         assert!(new < MANY as usize / 2, "flood {flood}: {new} lines for {MANY} clients");
         before = lines.len();

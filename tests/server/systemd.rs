@@ -131,7 +131,7 @@ fn a_server_that_has_handed_over_is_silent() {
     wait_until("both have ended", || state(server.pid()) == Some('Z') && !pidfile.exists());
 }
 
-/// The time within which a status would come. A server sends at most one a second.
+/// The time within which a status would come. A server sends at most one status a second.
 const STATUS_WITHIN: Duration = Duration::from_millis(1500);
 
 /// Checks that a successor, which gets the sockets by other means, does not take them for sockets of the manager.

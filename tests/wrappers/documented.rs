@@ -16,7 +16,7 @@ pub(crate) fn documented() -> BTreeMap<String, BTreeSet<(String, String)>> {
             let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
             let files: Vec<_> =
                 std::fs::read_dir(&path).map_or(vec![path], |folder| folder.map(|file| file.unwrap().path()).collect());
-            // A folder beside the modules has only unit tests.
+            // A folder within the folder of a module has only unit tests.
             for file in files.into_iter().filter(|file| file.is_file()) {
                 errors_sections(&module, &std::fs::read_to_string(&file).unwrap(), &mut docs);
             }

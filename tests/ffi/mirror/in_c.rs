@@ -110,7 +110,7 @@ fn check(form: &Form) -> String {
             let orders = fields.windows(2).map(|pair| check_order(c, &pair[0], &pair[1]));
             fields.iter().map(|field| check_field(name, c, field)).chain(orders).collect()
         }
-        // The code of the facts does not compile in such a case.
+        // If such an item differs, the code of the facts does not compile.
         Form::Integer(_) | Form::Constant { .. } => String::new(),
     }
 }

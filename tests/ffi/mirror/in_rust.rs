@@ -69,7 +69,7 @@ fn check(form: &Form, module: &str) -> String {
             format!("const _: fn() -> *const {} = || &raw const {item};\n", it.rust)
         }
         Form::Opaque(_) => format!("const _: Option<&{item}> = None;\n"),
-        // The code of the facts does not compile in such a case.
+        // If such an item differs, the code of the facts does not compile.
         Form::Typedef(_) | Form::Integer(_) | Form::Struct { .. } | Form::Constant { .. } => String::new(),
     }
 }

@@ -100,7 +100,7 @@ fn waits_for_vfork(pid: u32) -> bool {
 /// The index of the time in user space among the fields of /proc/PID/stat after the program's name. Kernel time
 /// follows.
 const USER_TIME: usize = 11;
-/// The unit of both times: hundredths of a second, on every Linux.
+/// The unit of processor times: hundredths of a second, on every Linux.
 const TICKS_PER_SECOND: u64 = 100;
 
 /// Returns the processor time of a process.
