@@ -54,7 +54,7 @@ pub const CLOSE_WITHIN: Duration = Duration::from_millis(1);
 pub const RETRY_EVERY: Duration = Duration::from_millis(100);
 /// The shortest time between two lines about the same kind of trouble.
 pub const THROTTLE_PERIOD: Duration = Duration::from_secs(1);
-/// With this number of children or more, the parent does not check every child on SIGCHLD.
+/// The lowest number of children at which the parent does not check every child on SIGCHLD.
 pub const MANY_CHILDREN: u32 = 512;
 /// The number of youngest children that the parent checks on SIGCHLD if there are many, and reaps if they have ended.
 pub const YOUNGEST: usize = 16;

@@ -47,8 +47,8 @@ impl Listeners {
         self.length
     }
 
-    /// Whether a close of a connection may wait for the client, because the connection has inherited `SO_LINGER`. Also
-    /// known after the listeners are closed.
+    /// Whether a close of a connection may wait for the client, because the connection has inherited `SO_LINGER`. The
+    /// result stays the same after the listeners are closed.
     pub(crate) const fn lingers(&self) -> bool {
         self.lingers
     }

@@ -113,7 +113,7 @@ impl Value {
         find(self.str()?).ok_or_else(|| self.wrong(why))
     }
 
-    /// Parses one of two words. Returns whether the value is the first.
+    /// Parses one of two words. Returns whether the value is the first word.
     pub(super) fn choice(self, first: &str, second: &str) -> Result<bool, Wrong> {
         match self.bytes {
             word if word == first.as_bytes() => Ok(true),
