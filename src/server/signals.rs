@@ -2,6 +2,8 @@
 //! the signals in `parent/event_loop.rs`.
 
 use super::error::{Error, Result};
+use crate::sys::errno;
+use crate::sys::memory::MapVec;
 use crate::sys::signal::{
     Disposition, MaskHow, SigAction, SigSet, Signal, sigaction, sigaction_get, sigaction_replace, sigprocmask,
     sigprocmask_replace,
@@ -22,8 +24,21 @@ const ACTIONS: [(Signal, Disposition); 4] = [
     (Signal::TTOU, Disposition::Ignore),
 ];
 
-/// The signals that the server or its caller may ignore, but that must not be ignored in a program.
-pub(super) const DEFAULT_IN_PROGRAMS: [Signal; 4] = [Signal::HUP, Signal::PIPE, Signal::XFSZ, Signal::TTOU];
+/// Returns the signals that must get their default action in a program: those that the server ignores while it serves,
+/// and those that its caller ignores now. Fails with `ENOMEM`.
+pub(super) fn default_in_programs() -> errno::Result<MapVec<Signal>> {
+    let is_ignored = |signal: &Signal| {
+        let by_server = |action: &(Signal, Disposition)| action.0 == *signal && is_ignore(action.1);
+        ACTIONS.iter().any(by_server) || sigaction_get(*signal).is_ok_and(|action| is_ignore(action.sa_handler))
+    };
+    let mut signals = MapVec::with_capacity(Signal::all().count())?;
+    Signal::all().filter(is_ignored).try_for_each(|signal| signals.push(signal))?;
+    Ok(signals)
+}
+
+const fn is_ignore(disposition: Disposition) -> bool {
+    matches!(disposition, Disposition::Ignore)
+}
 
 /// The signals of the process while it serves, and their earlier state.
 pub(super) struct Signals {
@@ -42,7 +57,7 @@ impl Signals {
     /// `nohup`, it stays ignored. A server with a sandbox sets the action of SIGSYS later.
     pub(super) fn take(has_sandbox: bool) -> Result<Signals> {
         let mut obeyed = SigSet::from(OBEYED);
-        if sigaction_get(Signal::HUP).is_ok_and(|action| matches!(action.sa_handler, Disposition::Ignore)) {
+        if sigaction_get(Signal::HUP).is_ok_and(|action| is_ignore(action.sa_handler)) {
             // If SIGHUP were blocked, the kernel would keep it for the descriptor in spite of being ignored.
             obeyed.remove(Signal::HUP);
         }

@@ -21,7 +21,7 @@ use mpserv::net::{SockAddr, SocketAddr};
 use mpserv::process::{Child, Limit, Resource};
 use mpserv::server::limits::MAX_CHILDREN_LIMIT;
 use mpserv::server::{Bound, Connection, HandlerError, Outcome, Peer, Server, Verbosity};
-use mpserv::signal::Signal;
+use mpserv::signal::{Disposition, SigAction, Signal, sigaction};
 
 fn main() -> ExitCode {
     solo::main(&[
@@ -45,6 +45,7 @@ const TESTS: &[Test] = tests![
     numbers_that_make_no_sense_are_refused,
     a_descriptor_gets_no_second_owner,
     the_longest_time_is_never,
+    a_program_ignores_no_signal_that_its_server_ignores,
 ];
 
 /// A server in its own process, its port, and its log.
@@ -124,6 +125,25 @@ fn echo_once(connection: &Connection) {
     let mut buffer = [0; 100];
     let length = connection.read(&mut buffer).unwrap();
     connection.write_all(&buffer[..length]).unwrap();
+}
+
+fn a_program_ignores_no_signal_that_its_server_ignores() {
+    let (bound, port) = bind(|server| server);
+    let signals = || (1..=64).filter_map(Signal::from_raw);
+    let mut child = solo::spawn(move || {
+        for signal in signals() {
+            // SIGKILL and SIGSTOP cannot be ignored.
+            let _ = sigaction(signal, &SigAction::new(Disposition::Ignore));
+        }
+        let program = [c"grep", c"SigIgn", c"/proc/self/status"];
+        bound.serve_program(program.into_iter()).unwrap();
+    });
+    let ignored = String::from_utf8(read_all(&mut connect(port))).unwrap();
+    child.kill(Signal::TERM).unwrap();
+    assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
+    let bits = u64::from_str_radix(ignored.split_whitespace().last().unwrap(), 16).unwrap();
+    let ignored: Vec<Signal> = signals().filter(|signal| bits & 1 << (signal.raw() - 1) != 0).collect();
+    assert_eq!(ignored, []);
 }
 
 fn a_handler_serves_in_a_process_of_its_own() {

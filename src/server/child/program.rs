@@ -14,18 +14,20 @@ use crate::server::connection::Connection;
 use crate::server::error::{Error, Reason, Result as ServerResult};
 use crate::server::limits::{PATH_MAX, SPAWN_STACK};
 use crate::server::privileges::Identity;
-use crate::server::signals::DEFAULT_IN_PROGRAMS;
+use crate::server::signals::default_in_programs;
 use crate::sys::errno::Errno;
 use crate::sys::fd::AsFd;
-use crate::sys::memory::{CStrArray, Stack};
+use crate::sys::memory::{CStrArray, MapVec, Stack};
 use crate::sys::process::{Fork, Pid, Spawn, SpawnError, become_program, fork, getpid, spawn};
-use crate::sys::signal::{MaskHow, SigSet, sigprocmask};
+use crate::sys::signal::{MaskHow, SigSet, Signal, sigprocmask};
 
 /// A program that serves connections.
 pub(crate) struct Program {
     path: [u8; PATH_MAX],
     argv: CStrArray,
     environment: Environment,
+    /// The signals that get their default action in the program.
+    default: MapVec<Signal>,
     stack: Stack,
 }
 
@@ -49,7 +51,8 @@ impl Program {
         let fail = |errno| Error::new(format_args!("cannot keep the program's arguments"), Reason::System(errno), "");
         let environment = Environment::new(identity).map_err(fail)?;
         let argv = CStrArray::copy(arguments).map_err(fail)?;
-        Ok(Program { path, argv, environment, stack: Stack::new(SPAWN_STACK).map_err(fail)? })
+        let default = default_in_programs().map_err(fail)?;
+        Ok(Program { path, argv, environment, default, stack: Stack::new(SPAWN_STACK).map_err(fail)? })
     }
 
     /// Starts a process that reads the PROXY header and then becomes the program.
@@ -77,7 +80,7 @@ impl Program {
         environment.map_err(|errno| context.set_up_failed("getsockname", errno))?;
         context.log_accept(getpid, &connection.peer(), proxy.as_ref());
         // The plan also sets the limits, the descriptors and the signals.
-        let plan = plan(&self.path, &self.argv, &self.environment, &connection, &context);
+        let plan = plan(&self.path, &self.argv, &self.environment, &self.default, &connection, &context);
         // SAFETY: this process has only the connection and the log, which is descriptor 2.
         let Err(errno) = unsafe { become_program(&plan) };
         Err(context.set_up_failed("execve", errno))
@@ -108,7 +111,7 @@ impl Worker for Program {
         if let Err(errno) = self.environment.set_client(&connection) {
             return Err(NotStarted { connection, call: "getsockname", errno, is_temporary: false });
         }
-        let plan = plan(&self.path, &self.argv, &self.environment, &connection, &context);
+        let plan = plan(&self.path, &self.argv, &self.environment, &self.default, &connection, &context);
         match spawn(&mut self.stack, &plan) {
             Ok(pid) => {
                 context.log_accept(|| pid, &connection.peer(), None);
@@ -137,6 +140,7 @@ fn plan<'p>(
     path: &'p [u8],
     argv: &'p CStrArray,
     environment: &'p Environment,
+    default: &'p [Signal],
     connection: &'p Connection,
     context: &'p ChildContext<'_, '_>,
 ) -> Spawn<'p> {
@@ -146,7 +150,7 @@ fn plan<'p>(
         envp: environment.as_array(),
         connection: connection.as_fd(),
         mask: SigSet::empty(),
-        default: &DEFAULT_IN_PROGRAMS,
+        default,
         parent: context.parent,
         limits: context.settings.limits.as_slice(),
     }
