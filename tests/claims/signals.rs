@@ -98,7 +98,7 @@ pub(crate) fn sigactions_old_action_gives_back_what_signal_had_set() {
     let old = sigaction_replace(Signal::USR1, &action(Disposition::Ignore)).unwrap();
     raise(Signal::USR1).unwrap();
     assert!(!CAME.take(), "it is ignored");
-    assert!(matches!(old.sa_handler, Disposition::Handler(_)));
+    assert!(matches!(old.sa_handler, Disposition::Flag(_)));
     assert!(old.sa_flags.contains(SaFlags::RESTART), "what signal means by itself");
     sigaction(Signal::USR1, &old).unwrap();
     raise(Signal::USR1).unwrap();
@@ -149,7 +149,7 @@ fn reader(install: Install) -> (Child, Channel) {
         let reader = unsafe { fd::BorrowedFd::from_raw(std::os::fd::AsRawFd::as_raw_fd(channel.reader())) };
         let result = fd::read(reader, &mut [0]);
         assert!(CAME.take());
-        let installed = matches!(sigaction_get(Signal::USR1).unwrap().sa_handler, Disposition::Handler(_));
+        let installed = matches!(sigaction_get(Signal::USR1).unwrap().sa_handler, Disposition::Flag(_));
         outcome(&result, installed)
     });
     wait_until("it reads", || waits_in(id(&child), libc::SYS_read));
@@ -187,7 +187,7 @@ fn acceptor(install: Install) -> (Child, SocketAddrV4, Channel) {
         });
         let result = net::accept(listener.as_fd());
         assert!(CAME.take());
-        outcome(&result, matches!(sigaction_get(Signal::CHLD).unwrap().sa_handler, Disposition::Handler(_)))
+        outcome(&result, matches!(sigaction_get(Signal::CHLD).unwrap().sa_handler, Disposition::Flag(_)))
     });
     wait_until("it accepts", || waits_in(id(&server), libc::SYS_accept));
     (server, address, channel)
