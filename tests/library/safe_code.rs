@@ -9,13 +9,14 @@ use mpserv::errno::Errno;
 use mpserv::getopt::{Getopt, LongOption, Name, Opt};
 use mpserv::memory::CStrArray;
 use mpserv::net::{getaddrinfo, gethostbyname};
-use mpserv::process::{Pid, getpgid, getpid, getppid, group_exists, no_new_privileges, setpgid};
+use mpserv::process::{Pid, exit, getpgid, getpid, getppid, group_exists, no_new_privileges, setpgid};
 use mpserv::program::{Args, Argument};
 use mpserv::seccomp::{Check, Rule, allow_only};
 use mpserv::server::Server;
 use mpserv::server::proxy_protocol::{Parser, ProxyError};
 use mpserv::signal::{
-    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, sigaction_get, sigprocmask,
+    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, kill, raise, sigaction, sigaction_get, sigpending,
+    sigprocmask,
 };
 use mpserv::user::{getgrnam, getgrouplist, getpwnam};
 use mpserv::wordexp::{WordError, wordexp};
@@ -37,6 +38,8 @@ pub(crate) const TESTS: &[Test] = tests![
     group_1_exists,
     serving_in_the_sandbox_leaves_the_action_of_sigsys,
     serving_leaves_the_flag_of_sigalrm,
+    serving_leaves_no_signal_for_later,
+    exit_may_be_called_again_while_it_runs,
     no_name_ends_the_process,
     a_group_of_another_namespace_has_no_id,
     a_filter_holds_for_every_thread,
@@ -268,6 +271,36 @@ fn serving_leaves_the_flag_of_sigalrm() {
     assert!(!DUE.take(), "the timer of the server raises no flag of the program");
     raise(Signal::ALRM).unwrap();
     assert!(DUE.take());
+}
+
+/// Checks that no signal to the server ends the process when the server has stopped and unblocks its signals.
+fn serving_leaves_no_signal_for_later() {
+    let signals = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::TERM];
+    sigprocmask(MaskHow::Block, &SigSet::from(signals));
+    for signal in signals {
+        // The one is pending for this thread, and the other for the process.
+        raise(signal).unwrap();
+        kill(getpid(), signal).unwrap();
+    }
+    Server::new().listen("127.0.0.1:0").serve(|_| ()).unwrap();
+    let left = sigpending();
+    assert!(!signals.iter().any(|signal| left.contains(*signal)), "{left:?}");
+}
+
+/// Checks that a value which ends the process when it is dropped, as `exit()` drops it, does not make `exit()` wait.
+fn exit_may_be_called_again_while_it_runs() {
+    struct Exits;
+    impl Drop for Exits {
+        fn drop(&mut self) {
+            exit(7);
+        }
+    }
+    thread_local!(static EXITS: Exits = const { Exits });
+    let mut child = spawn(|| {
+        std::thread::spawn(|| ()).join().unwrap();
+        EXITS.with(|_| exit(3));
+    });
+    assert_eq!(reap(&mut child).exit_status(), Some(7));
 }
 
 /// Checks group 1. kill(-1, 0) would ask about every process except this process and the first process.

@@ -304,9 +304,9 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
 
 impl<W> Drop for Parent<'_, '_, W> {
     fn drop(&mut self) {
-        // Signals that are pending now must not be delivered when they are unblocked.
+        // Signals that are pending now must not be delivered when they are unblocked. One read may not take all of them.
         if let Some(signals) = &self.descriptors.signals {
-            let _ = signals.read();
+            while signals.read().is_ok_and(|mut infos| infos.next().is_some()) {}
         }
     }
 }

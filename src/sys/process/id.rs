@@ -1,7 +1,8 @@
 //! Ids of processes, groups and sessions, and the end of this process.
 
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::ffi;
 use crate::sys::conv::{ret, ret_c_int};
@@ -109,8 +110,13 @@ pub fn getpgid(pid: Pid) -> Result<Option<Pid>> {
 /// # References
 /// exit(3), POSIX
 pub fn exit(status: c_int) -> ! {
-    static ENTERED: AtomicBool = AtomicBool::new(false);
-    if ENTERED.swap(true, Ordering::Relaxed) && has_other_threads() {
+    /// The thread that called first, by the address of its errno.
+    static FIRST: AtomicPtr<c_int> = AtomicPtr::new(ptr::null_mut());
+    // SAFETY: the call has no precondition.
+    let own = unsafe { ffi::errno::__errno_location() };
+    let first = FIRST.compare_exchange(ptr::null_mut(), own, Ordering::Relaxed, Ordering::Relaxed);
+    // A function that the first call runs may call again, in the same thread. The C library then runs the others.
+    if first.is_err_and(|first| first != own) && has_other_threads() {
         // Wait: another thread is about to end the process.
         loop {
             core::hint::spin_loop();
