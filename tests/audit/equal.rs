@@ -25,7 +25,7 @@ fn a_run_is_the_same_as_itself() {
 #[test]
 fn addresses_are_not_random() {
     let is_permitted = std::thread::spawn(mpserv::process::fix_addresses).join().unwrap().is_ok();
-    // The flag of personality(2) for this is 0x40000.
+    // 0x40000 is ADDR_NO_RANDOMIZE, a flag of personality(2).
     let prints = "cat /proc/self/personality";
     let out = assert_same(&["--a", prints, "--b", prints, "--stdout", "pipe", "--output"]);
     assert!(out.contains("0040000") || !is_permitted, "{out}");

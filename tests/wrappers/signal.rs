@@ -136,7 +136,8 @@ pub(crate) fn an_old_action_has_the_flag_from_before() {
 }
 
 pub(crate) fn sigsys_has_no_flag() {
-    // After the handler, a call that a filter has refused would return its own number: that of a descriptor, perhaps.
+    // After the handler, a call that a filter has refused would return its own number, which may be the number of a
+    // descriptor.
     static FLAG: SignalFlag = SignalFlag::new();
     let flag = Disposition::Flag(&FLAG);
     assert_eq!(sigaction(Signal::SYS, &act(flag)), Err(Errno::INVAL));

@@ -1,8 +1,9 @@
-//! `<sys/personality.h>`: how the kernel runs programs.
+//! `<sys/personality.h>`: the way in which the kernel runs programs.
 
 /// `int personality(unsigned long persona);`
 ///
-/// Set how the kernel runs the programs of this thread, or ask for it with 0xffffffff. personality(2), Linux.
+/// Set the way in which the kernel runs the programs of this thread. With 0xffffffff, only return the present way.
+/// personality(2), Linux.
 #[doc(inline)]
 pub use libc::personality;
 

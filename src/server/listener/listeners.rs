@@ -93,7 +93,7 @@ impl Listeners {
             return Err(Error::new(format_args!("descriptor {raw}"), reason, "bind and listen before it is passed"));
         }
         refuse_descriptors(&fd).map_err(fail)?;
-        // If the option cannot be read, it may be set.
+        // If the option cannot be read, assume that it is set.
         self.lingers |= getsockopt(&fd, SocketOption::LINGER) != Ok(None);
         set_nonblocking(&fd).map_err(fail)?;
         set_close_on_exec(&fd).map_err(fail)?;

@@ -1,9 +1,9 @@
 //! Closes connections without waiting for a client.
 //!
 //! If a socket has `SO_LINGER`, the close of its last copy waits until the client has taken all sent bytes. A program
-//! can set that option, and end before the parent has closed its own copy. A connection has the option from the start if
-//! its listener was passed to the server with it. A client of a Unix socket can also pass such a socket, which is closed
-//! with the client's connection.
+//! can set that option, and end before the parent has closed its own copy. If the server was given a listener with this
+//! option, each connection has the option from the start. A client of a Unix socket can also pass such a socket, which
+//! is closed with the client's connection.
 
 use super::state::Parent;
 use crate::server::child::Worker;

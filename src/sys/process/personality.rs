@@ -15,12 +15,12 @@ fn call(persona: c_ulong) -> Result<c_ulong> {
 }
 
 /// `personality(ADDR_NO_RANDOMIZE)`: the kernel does not choose at random the addresses of programs that this thread
-/// executes from now on. This holds for the processes that the thread makes, too.
+/// executes from now on. The setting also holds for the processes that the thread makes.
 ///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EPERM` where a filter of system calls forbids it, as in many containers.
+/// `EPERM` where a filter of system calls forbids the call, as in many containers.
 ///
 /// # References
 /// personality(2), Linux

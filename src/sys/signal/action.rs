@@ -40,9 +40,9 @@ impl Handler {
     /// the first to use a stream. Above all, `function` must not do anything else that allocates, and must not call
     /// [`exit`](crate::process::exit).
     ///
-    /// As a handler of SIGSYS, `function` does not return when a filter of system calls has sent the signal, as that of
-    /// [`allow_only`](crate::seccomp::allow_only) does. The call that the filter has refused would return a number that
-    /// no kernel gave: a descriptor that another owner has, or an address without memory.
+    /// If `function` handles SIGSYS, it does not return when a filter of system calls has sent the signal, such as the
+    /// filter of [`allow_only`](crate::seccomp::allow_only). If `function` returned, the refused call would return a
+    /// number that no kernel gave: a descriptor that another owner has, or an address without memory.
     ///
     /// Where [`spawn`](crate::process::spawn) is called while the signal is not blocked, `function` may also run in the
     /// new process. That process has this process's memory and may be killed at any time, so stdio is not allowed
@@ -108,8 +108,8 @@ fn flag_of(signal: Signal) -> Option<&'static SignalFlag> {
     slot_of(signal).and_then(|slot| unsafe { slot.load(Ordering::Acquire).as_ref() })
 }
 
-/// Raises the flag of a signal. Every [`Disposition::Flag`] has this handler. A copy of it, inlined elsewhere, would have
-/// another address, by which it would not be known as the handler of a flag.
+/// Raises the flag of a signal. Every [`Disposition::Flag`] has this handler. An inlined copy of this function would
+/// have another address, and so would not count as the handler of a flag.
 #[inline(never)]
 extern "C" fn raise_flag(signal: Signal) {
     if let Some(flag) = flag_of(signal) {

@@ -46,8 +46,8 @@ fn sockets(port: u16, wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
     if found.is_empty() { of_table("tcp6", &sign, wanted) } else { found }
 }
 
-/// Returns the sockets of a table that `wanted` accepts. Each of their lines has the sign. A busy machine keeps
-/// thousands of ended connections in the table, so the other lines are not parsed.
+/// Returns the sockets of a table that `wanted` accepts. The line of each such socket contains `sign`. A busy machine
+/// keeps thousands of ended connections in the table, so the other lines are not parsed.
 fn of_table(table: &str, sign: &str, wanted: impl Fn(&Socket) -> bool) -> Vec<Socket> {
     let text = fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap_or_default();
     text.lines().filter(|line| line.contains(sign)).filter_map(Socket::parse).filter(wanted).collect()

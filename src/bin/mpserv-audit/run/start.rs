@@ -157,7 +157,7 @@ fn start_held(
     let has_order = holds || request.sleep != Sleep::Alarmed;
     let starter = std::thread::spawn(move || {
         // On aarch64, libraries are aligned to 64 KiB. The loader unmaps what is left over on both sides, and random
-        // addresses decide how much that is. If fixed addresses are not permitted, the loader's calls vary.
+        // addresses decide how much is left over. If fixed addresses are not permitted, the loader's calls vary.
         let _ = process::fix_addresses();
         let _ = sender.send(has_order.then(filter).and_then(Result::ok));
         spawn(&mut command)
