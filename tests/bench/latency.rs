@@ -12,7 +12,7 @@ use crate::subjects::{ECHO, ONE_EACH, PREFORK, Subject};
 
 /// The number of measurements of a value. Their median is the value.
 const TIMES: usize = 5;
-/// The number of clients, enough that no connection is late for lack of clients.
+/// The number of clients, which is so high that no connection is late for lack of clients.
 const WORKERS: u32 = 16;
 /// The measured share of the highest rate.
 const SHARE: f64 = 0.5;

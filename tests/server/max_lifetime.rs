@@ -1,4 +1,4 @@
-//! Tests `--max-lifetime`: a child whose time is up is ended.
+//! Tests `--max-lifetime`: the server ends a child whose time is over.
 
 use crate::common::server::*;
 use crate::common::solo::Test;

@@ -105,7 +105,7 @@ pub(crate) fn lstat_is_about_the_link_and_stat_about_its_target() {
     assert_eq!(stat(&link).err(), Some(Errno::NOENT));
 }
 
-/// Checks that a handler does not enter stdio while `exit` writes the buffers of stdio. A function of `atexit` plays
+/// Checks that a handler does not enter stdio while `exit` writes the buffers of stdio. A function of `atexit` acts as
 /// the handler.
 pub(crate) fn exit_closes_stdio_to_handlers() {
     extern "C" fn print() {

@@ -22,7 +22,7 @@ use crate::common::network::Network;
 use crate::common::random::Random;
 use crate::common::solo::{reap, spawn};
 
-/// The number of tried values if there are too many for all.
+/// The number of values that a test tries, if there are too many values to try all.
 const MANY: usize = 2000;
 
 fn datagram(family: AddressFamily) -> OwnedFd {

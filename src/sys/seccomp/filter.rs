@@ -126,8 +126,8 @@ impl<const N: usize> Filter<N> {
         Ok(filter)
     }
 
-    /// Traps every call whose number is above the highest of the rules: for such calls the kernel tries no further
-    /// test.
+    /// Traps every call whose number is above the highest number in the rules: for such calls the kernel tries no
+    /// further test.
     pub(super) fn push_highest(&mut self, highest: c_long) -> Result<()> {
         self.push(&[compare(BPF_JGT, number(highest)?, 0, 1), TRAP])
     }

@@ -12,7 +12,7 @@ use crate::lexer::Lexer;
 use crate::normalize::Name;
 use crate::trace::Trace;
 
-/// The things of A and of B that correspond to each other, as far as the calls have shown.
+/// The things of A and of B that correspond to each other, as the calls so far have shown.
 #[derive(Debug, Default)]
 struct Identities {
     forth: HashMap<Name, Name>,

@@ -11,9 +11,9 @@ pub struct Style {
     pub(super) width: usize,
 }
 
-/// The width if there is no terminal.
+/// The width of the output if there is no terminal.
 const WIDTH: usize = 160;
-/// The smallest width with room for two sides.
+/// The smallest width of the output with room for two sides.
 const WIDTH_MIN: usize = 40;
 
 impl Style {

@@ -60,7 +60,7 @@ fn crashes_close_it_for_twice_as_long_each_time_until_a_child_is_of_use() {
         pool.on_end(false, now);
         assert_eq!(pool.closed_until(now), Some(now + pause), "crash {crash}");
         assert_eq!(pool.opens_at(), now + pause);
-        // The pool does not grow during the pause, but at its end.
+        // The pool does not grow during the pause. It grows at the end of the pause.
         assert_eq!(pool.step(1, 0, now), Step::Stay);
         now += pause;
         assert_eq!(pool.closed_until(now), None);
