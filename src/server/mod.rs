@@ -18,8 +18,8 @@
 //!
 //! `serve` returns when the process gets SIGTERM, SIGINT or SIGQUIT and the children have ended. The function runs in a
 //! new process for each connection. The function may panic, never end, or write to a null pointer there: no other
-//! connection is affected. When the function returns, the child ends by `_exit()`, so flush the output of std or C
-//! before.
+//! connection is affected. When the function returns, the child ends by `_exit()`, so flush the output of std or C in
+//! the function.
 //!
 //! # The process
 //! While `serve` runs, the signals TERM, INT, QUIT, HUP, USR1, USR2 and CHLD are blocked and belong to the server. If
@@ -61,14 +61,14 @@
 //! | `stopped` | the server has stopped: `drained`, `terminated`, `killed`, `accepted`, `seconds` |
 //! | `abort` | a detail: a connection was gone before it was accepted: `error`, `count` |
 //! | `orphan` | a detail: a process was reaped that was no child of the server: `pid` |
-//! | `reload` | SIGHUP came and changed nothing, and `why` |
+//! | `reload` | SIGHUP came and changed nothing: `why` |
 //! | `rules` | the rules were read again: the number of `rules`, or the `error` and a `hint` |
-//! | `restart` | a successor was started: its `pid` and `program`; or the successor has failed: `error`, `hint`; or why SIGUSR2 was `refused` |
+//! | `restart` | a successor was started: its `pid` and `program`; or the successor has failed: `error`, `hint`; or the reason why SIGUSR2 was `refused` |
 //! | `handover` | the successor (`by`) is ready. This server serves the clients that it has: `children` |
 //! | `violation` | the sandbox has ended a child: `pid`, `from`, the `call` that it made |
-//! | `traced` | a child has made the server its tracer, which would keep signals from it, and gets SIGKILL: `pid` |
-//! | `leave` | a preforked child has ended without a client: `pid`, `status`, `meaning`, the `seconds` of its life, the `pause` before the next is made |
-//! | `lost` | the number of `lines` before this one that could not be written |
+//! | `traced` | a child has made the server its tracer, which would keep signals from the child, and gets SIGKILL: `pid` |
+//! | `leave` | a preforked child has ended without a client: `pid`, `status`, `meaning`, the `seconds` of its life, the `pause` before the next child is made |
+//! | `lost` | the number of `lines` before this line that could not be written |
 //!
 //! # The source
 //! | file | content |

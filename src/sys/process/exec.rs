@@ -36,7 +36,7 @@ pub struct Spawn<'a> {
     /// The id of this process, if the program must get SIGTERM when this process ends. The program also gets the signal
     /// when the thread that called [`spawn`] ends.
     pub parent: Option<Pid>,
-    /// The limits of the program that differ from this process's.
+    /// The limits of the program that differ from the limits of this process.
     pub limits: &'a [(Resource, Limit)],
 }
 

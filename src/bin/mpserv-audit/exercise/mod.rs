@@ -25,7 +25,7 @@ use subject::Subject;
 /// The user's program and the exercise that grades it.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The C file.
+    /// The C file of the user.
     pub file: PathBuf,
     pub program: String,
     /// The name of one exercise, or none for all exercises of the program.
