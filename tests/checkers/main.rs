@@ -63,7 +63,7 @@ fn main() -> ExitCode {
 #[derive(Clone, Copy)]
 enum Checker {
     Memcheck(Impl),
-    /// `-fsanitize=address,undefined`, which only C programs have.
+    /// The compiler's sanitizers, which only C programs have: `-fsanitize=address,undefined`.
     Sanitizers,
 }
 

@@ -1,4 +1,4 @@
-//! Properties that hold for any value. A test tries every value if there are few. Otherwise it tries many random
+//! Properties that hold for any value. A test tries every value if there are few. Otherwise the test tries many random
 //! values, which are the same in each run.
 
 use std::collections::BTreeSet;

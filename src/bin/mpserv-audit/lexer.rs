@@ -5,15 +5,16 @@
 pub enum Kind {
     /// A string with its quotes.
     String,
-    /// `/* ... */`, in which strace explains a decoded value.
+    /// A comment `/* ... */`, in which strace explains a decoded value.
     Comment,
-    /// `(`, `[` or `{`.
+    /// An opening bracket: `(`, `[` or `{`.
     Open,
-    /// `)`, `]` or `}`.
+    /// A closing bracket: `)`, `]` or `}`.
     Close,
-    /// Letters, digits, `_`, `$` and `.`: a name or a number, without its sign.
+    /// A word of letters, digits, `_`, `$` and `.`: a name or a number, without its sign.
     Word,
-    /// `<unfinished ...>`, `<detached ...>` or `<pid changed to 7 ...>`: strace did not see the end of the call.
+    /// A cut, where strace did not see the end of the call: `<unfinished ...>`, `<detached ...>` or `<pid changed to 7
+    /// ...>`.
     Cut,
     /// Any other single byte.
     Other,

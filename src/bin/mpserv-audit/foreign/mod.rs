@@ -30,8 +30,8 @@ const CXX_FLAGS: [&str; 4] = ["-O2", "-g", "-fPIE", "-w"];
 const PLAIN_CXX_FLAGS: [&str; 3] = ["-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"];
 const LINK_FLAGS: [&str; 2] = ["-pie", "-Wl,-z,relro,-z,now"];
 const WRAPPED: &str = "-Wl,--wrap=main,--wrap=malloc,--wrap=free";
-/// The flags for a static C++ library, whose calls of malloc can be told from the program's. If a static library does
-/// not link, the library is shared.
+/// The flags for a static C++ library. The tool can tell its calls of malloc from the program's calls. If a static
+/// library does not link, the library is shared.
 const LIBRARIES: [&[&str]; 2] = [&["-static-libstdc++", "-static-libgcc"], &[]];
 
 /// A compiled source. A drop removes its folder.
