@@ -63,8 +63,8 @@ fn main(args: Args) -> c_int {
     }
 
     loop {
-        // C: accept(serv_sock, &clnt_adr, &adr_sz). acceptfrom_v4 has room for the same address. To try again is right
-        // for EINTR, which the handler causes. Wrong: after EMFILE the loop never waits.
+        // C: accept(serv_sock, &clnt_adr, &adr_sz). acceptfrom_v4 has room for the same address.
+        // To try again is right for EINTR, which the handler causes. Wrong: after EMFILE the loop never waits.
         let Ok((clnt_sock, _clnt_adr)) = acceptfrom_v4(&serv_sock) else { continue };
         printf!("new client connected...\n");
 
