@@ -68,7 +68,7 @@
 //! | `violation` | the sandbox has ended a child: `pid`, `from`, the `call` that it made |
 //! | `traced` | a child has made the server its tracer, which would keep signals from the child, and gets SIGKILL: `pid` |
 //! | `leave` | a preforked child has ended without a client: `pid`, `status`, `meaning`, the `seconds` of its life, the `pause` before the next child is made |
-//! | `lost` | the number of `lines` before this line that could not be written |
+//! | `lost` | the number of `lines` of the same process before this line that could not be written |
 //!
 //! # The source
 //! | file | content |
@@ -87,6 +87,7 @@
 //! | `systemd.rs`, `inherited.rs` | the service manager; sockets that are passed on |
 //! | `pidfile.rs`, `own_file.rs` | files of the server |
 //! | `limits.rs`, `error.rs`, `handler_error.rs` | numbers; errors of the server; errors of a handler |
+//! | `in_time.rs` | bounds the time of a call that may wait |
 
 #![allow(
     clippy::result_large_err,
@@ -102,6 +103,7 @@ mod connection;
 mod descriptors;
 mod error;
 mod handler_error;
+mod in_time;
 mod inherited;
 pub mod limits;
 mod listener;

@@ -21,9 +21,9 @@ use crate::sys::seccomp::{CALLS_MAX, Check, Rule, allow_only_and_note_in};
 /// shared memory.
 const BASE: [c_long; 3] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime];
 
-/// The further calls of a preforked child whose arguments need no check. By these calls the child waits, and handles
-/// the signal that retires it.
-const POOL: [c_long; 4] = [c::SYS_getpid, c::SYS_ppoll, c::SYS_rt_sigreturn, c::SYS_clock_nanosleep];
+/// The further calls of a preforked child whose arguments need no check. By these calls the child waits, handles the
+/// signal that retires it, and bounds the time of a write to a terminal.
+const POOL: [c_long; 5] = [c::SYS_getpid, c::SYS_ppoll, c::SYS_rt_sigreturn, c::SYS_clock_nanosleep, c::SYS_setitimer];
 
 /// The number of further calls of a preforked child whose arguments are checked.
 const OF_POOL: usize = 6;

@@ -18,7 +18,9 @@ pub(crate) const TESTS: &[Test] = tests![
     a_log_whose_reader_is_gone_ends_no_client,
     a_reader_that_goes_just_before_a_write_ends_no_client,
     a_log_that_nobody_reads_holds_up_nobody_for_long_and_what_is_lost_is_counted,
+    a_terminal_that_nobody_reads_holds_up_nobody_for_long,
     a_full_disk_behind_the_log_stops_nobody,
+    when_a_full_log_has_room_again_lost_lines_are_counted_once_and_half_a_line_is_ended,
 ];
 
 fn a_log_that_nobody_takes_does_not_stop_it() {
@@ -42,7 +44,8 @@ fn lines_that_were_lost_are_counted() {
     let server = Running::start(Command::new("sh").args(["-c", &command]), Output::Pipe);
     server.port();
     server.end(Signal::TERM);
-    let log = parse_log(&fs::read_to_string(log).unwrap());
+    // The log begins with an empty line, because a part of a line might have been written.
+    let log = parse_log(fs::read_to_string(log).unwrap().trim_start());
     // The two lost lines are listen and start.
     assert_eq!((log[0].event.as_str(), log[0].number("lines"), log[1].event.as_str()), ("lost", 2, "stop"));
 }
@@ -193,4 +196,59 @@ fn a_full_disk_behind_the_log_stops_nobody() {
     }
     signal(server.id(), Signal::TERM);
     assert_eq!(server.wait().unwrap().code(), Some(0));
+}
+
+/// Checks each process that writes to a terminal which has room for a part of a line only.
+fn a_terminal_that_nobody_reads_holds_up_nobody_for_long() {
+    std::thread::scope(|scope| {
+        for mode in MODES {
+            scope.spawn(move || {
+                let (master, slave) = terminal();
+                // A terminal that changes a newline takes a line in parts.
+                let stty = Command::new("stty").args(["opost", "onlcr"]).stdin(slave.try_clone().unwrap()).status();
+                assert!(stty.unwrap().success());
+                let mut reader = nonblocking(master);
+                let server = logging_to(slave, mode);
+                for _ in 0..600 {
+                    assert_eq!(finish(server.client()), b"", "{mode}");
+                }
+                let mut log = read_what_is_there(&mut reader);
+                wait_until("the log tells of what was lost", || {
+                    assert_eq!(finish(server.client()), b"", "{mode}");
+                    log += &read_what_is_there(&mut reader);
+                    log.contains("mpserv: lost lines=")
+                });
+                assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0), "{mode}");
+            });
+        }
+    });
+}
+
+/// Checks a file that reaches its largest size in the middle of a line, and may then grow again.
+fn when_a_full_log_has_room_again_lost_lines_are_counted_once_and_half_a_line_is_ended() {
+    let folder = TempDir::new();
+    let log = folder.join("log");
+    let script = format!("ulimit -S -f 16; exec '{MPSERV}' -1 -c 1 127.0.0.1:0 2>>'{}' </dev/null", log.display());
+    let server = Served::start_command(Command::new("sh").args(["-c", &script]));
+    let clients = |count: usize| {
+        for _ in 0..count {
+            assert_eq!(finish(server.client()), b"");
+            server.wait_childless();
+        }
+    };
+    clients(80);
+    let full = fs::read_to_string(&log).unwrap();
+    let no_limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    let pid = libc::pid_t::try_from(server.pid()).unwrap();
+    // SAFETY: the pointer is to a limit, and null means that the old limit is not wanted.
+    let set = unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &raw const no_limit, std::ptr::null_mut()) };
+    assert_eq!(set, 0);
+    clients(3);
+    server.running.end(Signal::TERM);
+    let text = fs::read_to_string(&log).unwrap();
+    let later = text.strip_prefix(&full).unwrap();
+    assert_eq!(later.matches("mpserv: lost lines=").count(), 1, "{later}");
+    // A line that was cut off has an end of its own.
+    assert!(full.ends_with('\n') || later.starts_with('\n'), "{full}{later}");
+    assert!(text.lines().all(|line| line.matches("mpserv: ").count() <= 1), "{text}");
 }

@@ -48,7 +48,7 @@ impl ChildContext<'_, '_> {
     /// Makes the child the leader of a process group, and asks the kernel for SIGTERM when the server dies.
     #[inline]
     pub(super) fn leave_parents_group(&self) -> Result<(), c_int> {
-        self.log.stop_looking_for_daemon();
+        self.log.begin_child();
         // The call cannot fail, because a new process is no session leader.
         let _ = setpgid(None, None);
         self.parent.map_or(Ok(()), |parent| set_pdeathsig(parent, Signal::TERM)).map_err(|_| EXIT_UNFIT)
@@ -130,6 +130,9 @@ impl ChildContext<'_, '_> {
     #[inline]
     pub(super) fn enter_sandbox(&self, kind: &ChildKind<'_>) -> Result<(), c_int> {
         let Some(calls) = self.settings.sandbox else { return Ok(()) };
+        if matches!(kind, ChildKind::Pool(_)) {
+            self.log.enter_sandbox();
+        }
         sandbox::enter(kind, calls, self.slot.note()).map_err(|errno| self.set_up_failed("seccomp", errno))
     }
 

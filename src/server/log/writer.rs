@@ -11,13 +11,15 @@ use super::daemon::LogDaemon;
 use super::line::{Line, Seconds};
 use super::timestamp::Timestamp;
 use crate::program::text::Text;
+use crate::server::in_time::{catch_signal, in_time, is_late, with_timer};
 use crate::server::limits::{ERROR_MAX, LOG_PATIENCE};
 use crate::sys::errno::{self, Errno, retry_on_intr};
-use crate::sys::fd::{AsFd, STDERR, all_of, isatty, write_all};
+use crate::sys::fd::{AsFd, STDERR, all_of, isatty, write};
 use crate::sys::fs::{Stat, fstat};
 use crate::sys::net::{MsgFlags, send};
 use crate::sys::poll::{PollEvents, PollFd, ppoll};
 use crate::sys::process::value;
+use crate::sys::signal::{MaskHow, SigSet, Signal, sigprocmask};
 use crate::sys::syslog::{Priority, openlog, syslog};
 use crate::sys::time::{Clock, clock_gettime};
 
@@ -102,8 +104,17 @@ pub(crate) struct Log {
     has_time: bool,
     /// Whether standard error is a socket, as under systemd.
     is_socket: bool,
-    /// The number of lines that could not be written.
+    /// Whether standard error is a terminal. A write to a terminal may wait after a part of a line.
+    is_terminal: bool,
+    /// Whether standard error may take a part of a line, as a file on a full disk does.
+    may_tear: bool,
+    /// Whether this process is in the sandbox, and catches the signal of a timer for as long as it lives.
+    in_sandbox: Cell<bool>,
+    /// The number of lines that this process could not write.
     lost: Cell<u64>,
+    /// Whether the last line was not written as a whole. In that case this process, or the one from which it was forked,
+    /// has waited for the reader already.
+    is_stuck: Cell<bool>,
     daemon: LogDaemon,
 }
 
@@ -114,15 +125,45 @@ impl Log {
         }
         let stderr = fstat(STDERR).ok();
         let is_socket = stderr.as_ref().is_some_and(Stat::is_socket);
+        let is_regular = stderr.as_ref().is_some_and(Stat::is_regular);
+        let is_terminal = isatty(STDERR);
         let has_time = match time {
-            LogTime::Auto => !isatty(STDERR) && !stderr.is_some_and(|stat| is_journal(stat.identity())),
+            LogTime::Auto => !is_terminal && !stderr.is_some_and(|stat| is_journal(stat.identity())),
             LogTime::Yes => true,
             LogTime::No => false,
         };
         let daemon = if format == LogFormat::Syslog { LogDaemon::new() } else { LogDaemon::none() };
-        let log = Log { format, verbosity, has_time, is_socket, lost: Cell::new(0), daemon };
+        let log = Log {
+            format,
+            verbosity,
+            has_time,
+            is_socket,
+            is_terminal,
+            may_tear: format != LogFormat::Syslog && (is_terminal || is_regular),
+            in_sandbox: Cell::new(false),
+            lost: Cell::new(0),
+            is_stuck: Cell::new(false),
+            daemon,
+        };
         log.look_for_daemon();
         log
+    }
+
+    /// Begins the log of a child. The parent itself tells of the lines that the parent has lost.
+    pub(crate) fn begin_child(&self) {
+        self.stop_looking_for_daemon();
+        // A child that has nothing to change does not write, because a write would copy a page.
+        if self.lost.get() > 0 {
+            self.lost.set(0);
+        }
+    }
+
+    /// Prepares the log of a child for the sandbox, in which the child can set no action of a signal.
+    pub(crate) fn enter_sandbox(&self) {
+        if self.is_terminal && catch_signal().is_ok() {
+            sigprocmask(MaskHow::Unblock, &SigSet::from([Signal::ALRM]));
+            self.in_sandbox.set(true);
+        }
     }
 
     /// Leaves the log daemon alone from now on: in a child, and in another root directory.
@@ -168,6 +209,10 @@ impl Log {
     #[inline(never)]
     fn write(&self, level: Level, name: &str, fill: impl FnOnce(&mut Line)) -> bool {
         let mut line = Line::new(self.format == LogFormat::Json);
+        if self.is_stuck.get() && self.may_tear {
+            // This process, or a child, may have written a part of the line before.
+            line.start(format_args!("\n"));
+        }
         match self.format {
             LogFormat::Text if self.has_time => {
                 let now = Timestamp(time_of_day());
@@ -202,21 +247,46 @@ impl Log {
 
     /// Writes a line to standard error. If the reader is gone, SIGPIPE does not end this process: see `signals.rs`.
     fn write_in_time(&self, line: &[u8]) -> errno::Result<()> {
-        let patience = if self.lost.get() > 0 { Duration::ZERO } else { LOG_PATIENCE };
+        let patience = if self.is_stuck.get() { Duration::ZERO } else { LOG_PATIENCE };
         let mut stderr = [PollFd::new(STDERR.as_fd(), PollEvents::OUT)];
         let asked = retry_on_intr(|| ppoll(&mut stderr, Some(patience), None));
         // If ppoll() fails, the write is tried anyway.
-        if asked.is_ok() && stderr.iter().any(|stderr| stderr.revents() != PollEvents::OUT) {
-            return Err(Errno::AGAIN);
-        }
-        // A pipe that has any room has room for a whole line.
-        if self.is_socket {
-            all_of(line, |rest| send(STDERR, rest, MsgFlags::DONTWAIT | MsgFlags::NOSIGNAL))
+        let has_room = asked.is_err() || stderr.iter().all(|stderr| stderr.revents() == PollEvents::OUT);
+        let limit = patience.max(INTERRUPT_EVERY);
+        let written = if !has_room {
+            Err(Errno::AGAIN)
+        } else if !self.is_terminal {
+            // A pipe that has any room has room for a whole line.
+            self.write_whole(line)
+        } else if self.in_sandbox.get() {
+            with_timer(limit, INTERRUPT_EVERY, || self.write_whole(line)).0
         } else {
-            write_all(STDERR, line)
+            in_time(limit, INTERRUPT_EVERY, true, || self.write_whole(line))
+        };
+        // A child that has nothing to change does not write, because a write would copy a page.
+        if self.is_stuck.get() != written.is_err() {
+            self.is_stuck.set(written.is_err());
         }
+        written
+    }
+
+    /// Writes a line until all of it is written, or until a call fails.
+    fn write_whole(&self, line: &[u8]) -> errno::Result<()> {
+        all_of(line, |rest| {
+            let result = if self.is_socket {
+                send(STDERR, rest, MsgFlags::DONTWAIT | MsgFlags::NOSIGNAL)
+            } else {
+                write(STDERR, rest)
+            };
+            result.map_err(
+                |errno| if errno == Errno::INTR && self.is_terminal && is_late() { Errno::AGAIN } else { errno },
+            )
+        })
     }
 }
+
+/// The time between two signals that interrupt a write to a terminal, once the write has taken too long.
+const INTERRUPT_EVERY: Duration = Duration::from_millis(1);
 
 /// Whether this device and inode are those of the stream to systemd's journal, as `JOURNAL_STREAM` names them: see
 /// systemd.exec(5).

@@ -8,20 +8,20 @@
 use super::state::Parent;
 use crate::server::child::Worker;
 use crate::server::connection::{Connection, Peer};
+use crate::server::in_time::in_time;
 use crate::server::limits::CLOSE_WITHIN;
-use crate::sys::signal::{Disposition, SigAction, SigSet, Signal, SignalFlag, sigaction, sigaction_replace};
-use crate::sys::time::{Itimer, setitimer};
+use crate::sys::signal::{SigSet, Signal};
 
 impl<W: Worker> Parent<'_, '_, W> {
     /// Closes the parent's copy of a connection that a child has.
     pub(super) fn close(&self, connection: Connection) {
         let may_wait = self.worker.leaves_processes() || self.may_linger(&connection);
-        in_time(&self.mask, may_wait, || drop(connection));
+        close_in_time(&self.mask, may_wait, || drop(connection));
     }
 
     /// Sends the message to a client that is not served, and closes the connection, which no child has.
     pub(super) fn reject(&self, connection: Connection, message: &str) {
-        in_time(&self.mask, self.may_linger(&connection), || {
+        close_in_time(&self.mask, self.may_linger(&connection), || {
             connection.reject(message);
             drop(connection);
         });
@@ -29,7 +29,7 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Closes the listeners, and so the connections that were not accepted.
     pub(super) fn stop_listening(&mut self) {
-        in_time(&self.mask, true, || self.descriptors.listeners.stop());
+        close_in_time(&self.mask, true, || self.descriptors.listeners.stop());
     }
 
     /// Whether the close of a connection may wait although no child has changed the connection.
@@ -39,26 +39,14 @@ impl<W: Worker> Parent<'_, '_, W> {
 }
 
 /// Runs `close`. If `close` may wait, a signal ends each of its waits after [`CLOSE_WITHIN`]. `mask` has the blocked
-/// signals, which interrupt nothing.
-fn in_time(mask: &SigSet, may_wait: bool, close: impl FnOnce()) {
-    if !may_wait || mask.contains(Signal::ALRM) {
-        return close();
-    }
-    // If the action stayed, each child would have to restore the old action.
-    let Ok(action) = sigaction_replace(Signal::ALRM, &SigAction::new(Disposition::Flag(&LATE))) else {
-        return close();
-    };
-    let timer = setitimer(Itimer { value: CLOSE_WITHIN, interval: CLOSE_WITHIN });
-    close();
-    // If the timer cannot be reset, keep the handler, because the timer's signal would end a server without the
-    // handler.
-    if timer.is_err() || timer.and_then(setitimer).or_else(|_| setitimer(Itimer::default())).is_ok() {
-        let _ = sigaction(Signal::ALRM, &action);
+/// signals.
+fn close_in_time(mask: &SigSet, may_wait: bool, close: impl FnOnce()) {
+    if may_wait {
+        in_time(CLOSE_WITHIN, CLOSE_WITHIN, mask.contains(Signal::ALRM), close);
+    } else {
+        close();
     }
 }
-
-/// The flag that the signal raises. Nothing reads the flag: the interruption is enough.
-static LATE: SignalFlag = SignalFlag::new();
 
 /// Whether the client may have passed descriptors.
 const fn is_local(connection: &Connection) -> bool {
