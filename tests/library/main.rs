@@ -21,7 +21,9 @@ use mpserv::net::{SockAddr, SocketAddr};
 use mpserv::process::{Child, Limit, Resource};
 use mpserv::server::limits::MAX_CHILDREN_LIMIT;
 use mpserv::server::{Bound, Connection, HandlerError, Outcome, Peer, Server, Verbosity};
-use mpserv::signal::{Disposition, SigAction, Signal, sigaction};
+use mpserv::signal::{
+    Disposition, MaskHow, SigAction, SigSet, Signal, sigaction, sigpending, sigprocmask, sigprocmask_replace,
+};
 
 fn main() -> ExitCode {
     solo::main(&[
@@ -46,6 +48,7 @@ const TESTS: &[Test] = tests![
     a_descriptor_gets_no_second_owner,
     the_longest_time_is_never,
     a_program_ignores_no_signal_that_its_server_ignores,
+    a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm,
 ];
 
 /// A server in its own process, its port, and its log.
@@ -211,6 +214,34 @@ fn a_connection_knows_who_is_there() {
     let expected = format!("{} {} 1 1", client.local_addr().unwrap(), client.peer_addr().unwrap());
     assert_eq!(read_all(&mut client), expected.as_bytes());
     serving.stop_after(1);
+}
+
+/// Checks a server whose caller has blocked the signal that ends the wait for a terminal.
+fn a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm() {
+    use std::os::fd::{AsRawFd, IntoRawFd};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // SAFETY: the descriptor is open, and nothing else owns it after `into_raw_fd`.
+    let listener = unsafe { OwnedFd::from_raw(listener.into_raw_fd()) };
+    let (master, slave) = terminal();
+    let stty = std::process::Command::new("stty").args(["opost", "onlcr"]).stdin(slave.try_clone().unwrap()).status();
+    assert!(stty.unwrap().success());
+    let mut child = solo::spawn(move || {
+        let alarm = SigSet::from([Signal::ALRM]);
+        sigprocmask(MaskHow::Block, &alarm);
+        // SAFETY: the call has no precondition on memory, and this process uses descriptor 2 only as the log.
+        assert_eq!(unsafe { libc::dup2(slave.as_raw_fd(), 2) }, 2);
+        Server::new().listener(listener).serve(|_: Connection| ()).unwrap();
+        let mask = sigprocmask_replace(MaskHow::Block, &alarm).unwrap();
+        assert!(mask.contains(Signal::ALRM));
+        assert!(!sigpending().contains(Signal::ALRM));
+    });
+    for _ in 0..600 {
+        assert_eq!(finish(connect(port)), b"");
+    }
+    child.kill(Signal::TERM).unwrap();
+    assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
+    drop(master);
 }
 
 fn a_socket_that_listens_is_taken() {
