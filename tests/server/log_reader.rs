@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
@@ -19,6 +20,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_reader_that_goes_just_before_a_write_ends_no_client,
     a_log_that_nobody_reads_holds_up_nobody_for_long_and_what_is_lost_is_counted,
     a_terminal_that_nobody_reads_holds_up_nobody_for_long,
+    a_child_that_waits_for_the_log_retires_in_time,
     a_full_disk_behind_the_log_stops_nobody,
     when_a_full_log_has_room_again_lost_lines_are_counted_once_and_half_a_line_is_ended,
 ];
@@ -177,6 +179,27 @@ fn a_log_that_nobody_reads_holds_up_nobody_for_long_and_what_is_lost_is_counted(
         assert!(log.lines().all(|line| without_time(line).starts_with("mpserv: ")), "{mode}: {log}");
         assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0), "{mode}");
     });
+}
+
+/// Checks that the signals which retire a child do not make its wait for the log begin anew. The parent sends them every
+/// 100 ms.
+fn a_child_that_waits_for_the_log_retires_in_time() {
+    let (_reader, writer) = std_pipe();
+    let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
+    let mut filler = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path).unwrap();
+    let server = logging_to(writer, "--prefork 1 127.0.0.1:0");
+    let client = server.connect();
+    let child = wait_for("the child serves the client", || {
+        children(server.pid()).into_iter().find(|child| waits_in(*child, libc::SYS_recvfrom))
+    });
+    while filler.write(b"full").is_ok() {}
+    // The parent loses a line, and does not wait again when it stops.
+    server.running.signal(Signal::USR1);
+    wait_until("the parent logs its status", || !is_pending(server.pid(), Signal::USR1));
+    drop(client);
+    wait_until("the child waits for the log", || waits_in(child, libc::SYS_ppoll));
+    // A wait that begins anew with each signal would end with the grace, after 30 s.
+    assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0));
 }
 
 fn a_full_disk_behind_the_log_stops_nobody() {

@@ -249,7 +249,10 @@ impl Log {
     fn write_in_time(&self, line: &[u8]) -> errno::Result<()> {
         let patience = if self.is_stuck.get() { Duration::ZERO } else { LOG_PATIENCE };
         let mut stderr = [PollFd::new(STDERR.as_fd(), PollEvents::OUT)];
-        let asked = retry_on_intr(|| ppoll(&mut stderr, Some(patience), None));
+        // A retired child gets a signal every 100 ms. After a signal, the child waits for the rest of the time alone.
+        let deadline = clock_gettime(Clock::MONOTONIC).saturating_add(patience);
+        let left = || deadline.saturating_sub(clock_gettime(Clock::MONOTONIC));
+        let asked = retry_on_intr(|| ppoll(&mut stderr, Some(left()), None));
         // If ppoll() fails, the write is tried anyway.
         let has_room = asked.is_err() || stderr.iter().all(|stderr| stderr.revents() == PollEvents::OUT);
         let limit = patience.max(INTERRUPT_EVERY);
