@@ -22,6 +22,8 @@ pub(super) fn in_time<R>(limit: Duration, again: Duration, is_blocked: bool, cal
     let (result, is_cancelled) = with_timer(limit, again, call);
     // If the timer could not be put back, its signal would end the server but for the handler.
     if is_cancelled {
+        // A signal that has come and was not delivered yet is discarded, because the earlier action could be to end.
+        let _ = sigaction(Signal::ALRM, &SigAction::new(Disposition::Ignore));
         if let Some(mask) = mask {
             sigprocmask(MaskHow::Set, &mask);
         }
