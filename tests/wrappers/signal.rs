@@ -50,7 +50,7 @@ pub(crate) fn a_flag_is_raised_by_its_signal() {
     assert!(FIRST.is_raised() && !SECOND.is_raised());
     assert!(FIRST.take());
     assert!(!FIRST.take(), "a flag that was taken is down");
-    // Of two flags for one signal, the flag that was installed last is raised.
+    // If a signal has two flags, the flag that was installed last is raised.
     signal(Signal::USR1, Disposition::Flag(&SECOND)).unwrap();
     raise(Signal::USR1).unwrap();
     assert!(!FIRST.is_raised() && SECOND.take());
