@@ -8,6 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use crate::subject::Subject;
 use crate::trace::{Frame, Line, Trace};
@@ -102,14 +103,22 @@ impl Sources {
                 wanted.entry(object).or_default().insert(offset);
             }
         }
+        let all: Vec<Result<Sources, Trouble>> = thread::scope(|scope| {
+            let askers: Vec<_> =
+                wanted.iter().map(|(object, offsets)| scope.spawn(|| Sources::of_object(object, offsets))).collect();
+            let panicked = |_| Err(Trouble::new("a look for lines of source ended by a panic"));
+            askers.into_iter().map(|asker| asker.join().unwrap_or_else(panicked)).collect()
+        });
         let mut sources = Sources::default();
-        for (object, offsets) in wanted {
-            sources.look_up(&object, &offsets)?;
+        for of_object in all {
+            let Sources { locations, texts } = of_object?;
+            sources.locations.extend(locations);
+            sources.texts.extend(texts);
         }
         Ok(sources)
     }
 
-    fn look_up(&mut self, object: &str, offsets: &BTreeSet<u64>) -> Result<(), Trouble> {
+    fn of_object(object: &str, offsets: &BTreeSet<u64>) -> Result<Self, Trouble> {
         let segments = Segments::of(Path::new(object)).unwrap_or_default();
         let by_address: HashMap<u64, u64> =
             offsets.iter().filter_map(|offset| Some((segments.address(*offset)?, *offset))).collect();
@@ -122,14 +131,14 @@ impl Sources {
         let questions: String = by_address.keys().map(|address| format!("{address:#x}\n")).collect();
         let mut input = child.stdin.take();
         // addr2line answers while it still reads, so another thread writes the questions.
-        let asker =
-            std::thread::spawn(move || input.as_mut().map_or(Ok(()), |input| input.write_all(questions.as_bytes())));
+        let asker = thread::spawn(move || input.as_mut().map_or(Ok(()), |input| input.write_all(questions.as_bytes())));
         let output = child.wait_with_output().map_err(trouble)?;
         // An object that is no file, such as a deleted file, has no lines. The frames of such an object show this.
         let _ = asker.join();
         let table = LineTable::of(object, by_address.keys().copied());
-        self.read_answers(object, &by_address, &table, &String::from_utf8_lossy(&output.stdout));
-        Ok(())
+        let mut sources = Sources::default();
+        sources.read_answers(object, &by_address, &table, &String::from_utf8_lossy(&output.stdout));
+        Ok(sources)
     }
 
     /// Reads the answers: an address, followed by two lines for each function that was inlined there.

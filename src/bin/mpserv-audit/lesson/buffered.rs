@@ -164,9 +164,11 @@ impl Lane<'_> {
 
     /// Returns the beginning of a line that the terminal got later: the lines of source that printed it, and its text.
     fn beginning(&self, shown: &Trace, event: usize) -> Option<([Vec<usize>; 2], Vec<u8>)> {
-        let asks = |text: &[u8]| text.starts_with(b"newfstatat(1, ") || text.starts_with(b"fstat(1, ");
-        let write =
-            (event..shown.len()).find(|later| writes_output(shown, *later)).filter(|_| asks(shown.text(event)))?;
+        let text = shown.text(event);
+        if !text.starts_with(b"newfstatat(1, ") && !text.starts_with(b"fstat(1, ") {
+            return None;
+        }
+        let write = (event..shown.len()).find(|later| writes_output(shown, *later))?;
         let lines = self.lines(event);
         if lines[0].is_empty() || lines[0].first() == self.lines(write)[0].first() {
             return None;

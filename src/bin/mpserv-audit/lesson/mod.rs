@@ -48,8 +48,10 @@ mod text;
 mod tour;
 mod words;
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::thread;
 
 use crate::commands::compare as compare_commands;
 use crate::compare::{Comparison, Side, compare};
@@ -95,34 +97,61 @@ pub fn of_programs(options: &Options, programs: &Programs, strace: &Strace, fold
     let subjects = textbook::compare(options, programs, strace)?;
     let sources = Sources::of_all(&subjects)?;
     fs::create_dir_all(folder).map_err(|error| Trouble::of(folder.display(), error))?;
+    let made: Vec<&str> = subjects.iter().map(|subject| subject.name.as_str()).collect();
+    let write_one = |subject| write_pages(subject, &sources, &made, folder);
+    let write_one = &write_one;
+    let all: Vec<Result<Written, Trouble>> = thread::scope(|scope| {
+        let writers: Vec<_> = subjects.iter().map(|subject| scope.spawn(move || write_one(subject))).collect();
+        let panicked = |_| Err(Trouble::new("the pages of a program ended by a panic"));
+        writers.into_iter().map(|writer| writer.join().unwrap_or_else(panicked)).collect()
+    });
     let mut is_aligned = true;
     let mut entries = Vec::new();
-    let has_all = subjects.len() > 1;
-    let made: Vec<&str> = subjects.iter().map(|subject| subject.name.as_str()).collect();
-    for subject in &subjects {
-        let best = best(subject);
-        for case in &subject.cases {
-            let mut page = page_of(subject, case, &sources)?;
-            page.tabs = tabs(subject, case, &made);
-            page.exercises = exercises(&subject.name);
-            for [first, second] in page.crossings() {
-                is_aligned = false;
-                eprintln!(
-                    "mpserv-audit: {}, {}: the lines do not have one order: C {} goes with Rust {}, but C {} with Rust {}",
-                    subject.name, case.drive, first[0], first[1], second[0], second[1]
-                );
-            }
-            write(&folder.join(address(subject, case)), &page.html())?;
-            if std::ptr::eq(case, best) {
-                entries.push(index::Entry::of(&page, address(subject, case)));
-            }
-        }
+    for written in all {
+        let written = written?;
+        is_aligned &= written.crossings.is_empty();
+        written.crossings.iter().for_each(|crossing| eprintln!("mpserv-audit: {crossing}"));
+        entries.push(written.entry);
     }
-    if has_all {
+    if entries.len() > 1 {
         entries.sort_by_key(|entry| ORDER.iter().position(|name| *name == entry.name));
         write(&folder.join(INDEX), &index::html(&entries))?;
     }
     Ok(is_aligned)
+}
+
+/// The result of writing the pages of one program.
+struct Written {
+    entry: index::Entry,
+    /// A sentence for each two pairs of lines that cross.
+    crossings: Vec<String>,
+}
+
+/// Writes the pages of one program. `made` are all programs that get pages.
+fn write_pages(subject: &Subject, sources: &Sources, made: &[&str], folder: &Path) -> Result<Written, Trouble> {
+    let best = best(subject);
+    let mut entry = None;
+    let mut crossings = Vec::new();
+    // A drive has the same copies on each output.
+    let mut copies: HashMap<&str, Vec<Copies>> = HashMap::new();
+    for case in &subject.cases {
+        let mut page = page_of(subject, case, sources)?;
+        page.printed.copies = copies.entry(&case.drive).or_insert_with(|| copies_of(subject, case, sources)).clone();
+        page.tabs = tabs(subject, case, made);
+        page.exercises = exercises(&subject.name);
+        crossings.extend(page.crossings().into_iter().map(|[first, second]| {
+            format!(
+                "{}, {}: the lines do not have one order: C {} goes with Rust {}, but C {} with Rust {}",
+                subject.name, case.drive, first[0], first[1], second[0], second[1]
+            )
+        }));
+        write(&folder.join(address(subject, case)), &page.html())?;
+        if std::ptr::eq(case, best) {
+            entry = Some(index::Entry::of(&page, address(subject, case)));
+        }
+    }
+    let entry = entry.ok_or_else(|| Trouble::new("there is nothing to show"))?;
+    Ok(Written { entry, crossings })
 }
 
 /// Writes the page of any C program. The page shows a single source.
@@ -221,9 +250,6 @@ fn page_of<'p>(subject: &'p Subject, case: &'p Case, sources: &'p Sources) -> Re
     };
     let mut page = Page::new(&subject.name, &case.drive, runs, columns, buffered);
     page.printed = printed(subject, case);
-    if let (Some(terminal), Some(pipe)) = (on(subject, case, Output::Pty), on(subject, case, Output::Pipe)) {
-        page.printed.copies = copies(&runs_of(pipe, sources), &runs_of(terminal, sources));
-    }
     Ok(page)
 }
 
@@ -241,10 +267,14 @@ fn printed(subject: &Subject, case: &Case) -> Printed {
     Printed { terminal: text(Output::Pty), pipe: text(Output::Pipe), copies: Vec::new() }
 }
 
-/// Returns the processes that wrote each line to the pipe.
-fn copies(pipe: &Runs<'_>, terminal: &Runs<'_>) -> Vec<Copies> {
+/// Returns the processes that wrote each line to the pipe, in the drive of a case.
+fn copies_of(subject: &Subject, case: &Case, sources: &Sources) -> Vec<Copies> {
+    let (Some(terminal), Some(pipe)) = (on(subject, case, Output::Pty), on(subject, case, Output::Pipe)) else {
+        return Vec::new();
+    };
+    let (terminal, pipe) = (runs_of(terminal, sources), runs_of(pipe, sources));
     let steps = pipe.steps();
-    printed::copies(pipe, &steps, &buffered::find(pipe, &steps, terminal))
+    printed::copies(&pipe, &steps, &buffered::find(&pipe, &steps, &terminal))
 }
 
 /// Returns the source of one side: the file with its main.

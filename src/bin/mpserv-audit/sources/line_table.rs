@@ -30,8 +30,8 @@ impl<'t> Row<'t> {
     fn parse(text: &'t str) -> Option<Self> {
         let (start, rest) = text.rsplit_once(" 0x")?;
         let address = u64::from_str_radix(rest.split_whitespace().next()?, 16).ok()?;
-        let (file, line) = start.trim_end().rsplit_once(' ')?;
-        Some(Row { file: file.trim_end(), line: line.parse().ok(), address })
+        let (file, line) = start.trim_ascii_end().rsplit_once(' ')?;
+        Some(Row { file: file.trim_ascii_end(), line: line.parse().ok(), address })
     }
 }
 
