@@ -7,7 +7,7 @@ use super::own_file::{OwnFile, Problem};
 use crate::program::text::Text;
 use crate::sys::errno;
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, lseek, read, read_all, write_all};
-use crate::sys::fs::ftruncate;
+use crate::sys::fs::{fchmod, fstat, ftruncate};
 use crate::sys::process::Pid;
 
 /// A file with the server's process id. The file is locked while the server lives, so that a second server is refused.
@@ -38,6 +38,7 @@ impl<'a> PidFile<'a> {
             let reason = Reason::State("there is something else than a process id in this file");
             return Err(Error::new(format_args!("pidfile {name}"), reason, "remove it, or choose another"));
         }
+        pidfile.restrict().map_err(|errno| fail(errno, "its mode could not be set to 600"))?;
         match pidfile.write(pid) {
             Ok(()) => Ok(pidfile),
             Err(errno) => {
@@ -55,9 +56,17 @@ impl<'a> PidFile<'a> {
         Ok(text.len() <= PID_MAX && text.trim_ascii_end().iter().all(u8::is_ascii_digit))
     }
 
+    /// Takes from other users the permissions that an earlier version of the server, or the operator, has given them.
+    fn restrict(&self) -> errno::Result<()> {
+        if fstat(&self.file)?.permissions() & !MODE == 0 { Ok(()) } else { fchmod(&self.file, MODE) }
+    }
+
     /// Takes over the file of the predecessor, with its lock.
-    pub(super) const fn inherit(path: &'a CStr, fd: OwnedFd) -> PidFile<'a> {
-        PidFile { path, file: OwnFile::inherited(fd) }
+    pub(super) fn inherit(path: &'a CStr, fd: OwnedFd) -> PidFile<'a> {
+        let pidfile = PidFile { path, file: OwnFile::inherited(fd) };
+        // A server that has become another user cannot set the mode, and serves all the same.
+        let _ = pidfile.restrict();
+        pidfile
     }
 
     /// Writes a process id to the file.

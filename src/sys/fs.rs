@@ -87,6 +87,20 @@ pub fn umask(mask: c_uint) -> c_uint {
     unsafe { sys::stat::umask(mask) }
 }
 
+/// `fchmod()`: sets the permissions of an open file.
+///
+/// Async-signal-safe: yes.
+///
+/// # Errors
+/// `EPERM` when the file belongs to another user, `EROFS`, `EBADF`.
+///
+/// # References
+/// chmod(2), POSIX
+pub fn fchmod(fd: impl AsFd, mode: c_uint) -> Result<()> {
+    // SAFETY: the call has no precondition on memory.
+    ret(unsafe { sys::stat::fchmod(fd.as_fd().raw(), mode) })
+}
+
 /// `fchownat(fd, "", uid, gid, AT_EMPTY_PATH)`: gives an open file, even one opened by [`PATH`](OpenFlags::PATH), to a
 /// user and a group.
 ///
@@ -216,6 +230,12 @@ impl Stat {
     #[must_use]
     pub const fn is_regular(&self) -> bool {
         self.0.st_mode & sys::stat::S_IFMT == sys::stat::S_IFREG
+    }
+
+    /// `st_mode`: returns the permissions of the file, without its type.
+    #[must_use]
+    pub const fn permissions(&self) -> u32 {
+        self.0.st_mode & !sys::stat::S_IFMT
     }
 
     /// `st_uid`: returns the user that owns the file.

@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_pidfile_is_locked_and_removed,
     a_child_that_lives_on_does_not_hold_the_pidfile,
     the_pidfile_is_its_owners_alone,
+    a_pidfile_that_others_may_read_becomes_its_owners_alone,
     a_pidfile_that_is_removed_before_it_is_locked_is_made_anew,
     a_pidfile_that_cannot_be_is_named,
     a_file_with_something_else_is_not_overwritten,
@@ -44,6 +45,30 @@ fn the_pidfile_is_its_owners_alone() {
     let server = Served::start_command(Command::new("sh").args(["-c", &script]).arg(&path));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     server.stop();
+}
+
+/// Checks a file that an earlier version has left or passes on, and a file that is not a pidfile.
+fn a_pidfile_that_others_may_read_becomes_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new();
+    let path = folder.join("pid");
+    let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+    let set = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    let arguments = ["--pidfile", path.to_str().unwrap(), "127.0.0.1:0"];
+    fs::write(&path, "1\n").unwrap();
+    set(0o644);
+    let server = Served::start(&arguments);
+    assert_eq!(mode(), 0o600);
+    set(0o644);
+    server.running.signal(Signal::USR2);
+    server.wait_events("handover", 1);
+    assert_eq!(mode(), 0o600);
+    signal(fs::read_to_string(&path).unwrap().trim().parse().unwrap(), Signal::TERM);
+    wait_until("the successor has ended", || !path.exists());
+    fs::write(&path, "something else\n").unwrap();
+    set(0o644);
+    refused(&arguments, TROUBLE, &["something else"]);
+    assert_eq!(mode(), 0o644);
 }
 
 fn a_child_that_lives_on_does_not_hold_the_pidfile() {

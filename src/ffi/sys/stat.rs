@@ -20,6 +20,12 @@ pub use libc::fstat;
 #[doc(inline)]
 pub use libc::lstat;
 
+/// `int fchmod(int fd, mode_t mode);`
+///
+/// Set the permissions of an open file. chmod(2), POSIX.
+#[doc(inline)]
+pub use libc::fchmod;
+
 /// `mode_t umask(mode_t mask);`
 ///
 /// Set the permissions that new files do not get. umask(2), POSIX.

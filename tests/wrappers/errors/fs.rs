@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 
 use mpserv::errno::{Errno, Result};
 use mpserv::fd::{OwnedFd, pipe};
-use mpserv::fs::{FlockFlags, OpenFlags, access_x, chdir, chroot, fchownat_fd, flock, fstat, ftruncate, lstat, open, readlink, stat, unlink};
+use mpserv::fs::{FlockFlags, OpenFlags, access_x, chdir, chroot, fchmod, fchownat_fd, flock, fstat, ftruncate, lstat, open, readlink, stat, unlink};
 
 use super::{
     CLOSED, Case, LONG, NotProduced, as_root, become_nobody, each, errno, files, interrupted, locked, mount, mount_on,
@@ -110,11 +110,21 @@ pub(super) const CASES: &[Case] = &[
         become_nobody();
         errno(fchownat_fd(open(c"file", OpenFlags::PATH, 0).unwrap(), 1, 1))
     }),
-    ("ftruncate flock fstat fchownat_fd", Errno::BADF, || {
+    ("fchmod", Errno::PERM, || {
+        let file = create(c"file").unwrap();
+        become_nobody();
+        errno(fchmod(file, 0o600))
+    }),
+    ("fchmod", Errno::ROFS, || {
+        mount(c"", libc::MS_RDONLY);
+        errno(fchmod(open(c"mounted", OpenFlags::RDONLY, 0).unwrap(), 0o700))
+    }),
+    ("ftruncate flock fstat fchmod fchownat_fd", Errno::BADF, || {
         each([
             errno(ftruncate(CLOSED, 0)),
             errno(flock(CLOSED, FlockFlags::EX | FlockFlags::NB)),
             errno(fstat(CLOSED)),
+            errno(fchmod(CLOSED, 0o600)),
             errno(fchownat_fd(CLOSED, 1, 1)),
         ])
     }),
