@@ -86,11 +86,35 @@ impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         text.chars().try_for_each(|character| match character {
             '"' | '\\' => write!(self.text, "\\{character}"),
-            ' '.. if !character.is_control() => self.text.write_char(character),
-            _ if self.json => write!(self.text, "\\u{:04x}", u32::from(character)),
+            _ if !character.is_control() && !is_format(character) => self.text.write_char(character),
+            _ if self.json => {
+                let mut units = [0; 2];
+                let mut units = character.encode_utf16(&mut units).iter();
+                units.try_for_each(|unit| write!(self.text, "\\u{unit:04x}"))
+            }
             _ => write!(self.text, "{}", character.escape_unicode()),
         })
     }
+}
+
+/// Whether a character changes how others are shown, or is not shown itself: the separators of lines and paragraphs, and
+/// Unicode's format characters (`Cf`), except those that stand for a visible sign. Such a character could make a line of
+/// the log look like another line.
+const fn is_format(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// A time in seconds, to the millisecond.

@@ -35,6 +35,16 @@ fn a_value_that_could_be_mistaken_stands_in_quotes() {
         ("\u{80}", "\\u{80}", "\\u0080"),
         ("\u{9f}", "\\u{9f}", "\\u009f"),
         ("\u{a0}", "\u{a0}", "\u{a0}"),
+        // Characters that turn the direction of a text or end a line, and their neighbours.
+        ("\u{202e}", "\\u{202e}", "\\u202e"),
+        ("\u{2028}\u{2029}", "\\u{2028}\\u{2029}", "\\u2028\\u2029"),
+        ("\u{2027}\u{202f}", "\u{2027}\u{202f}", "\u{2027}\u{202f}"),
+        ("\u{2066}\u{2069}", "\\u{2066}\\u{2069}", "\\u2066\\u2069"),
+        ("\u{200b}\u{200f}", "\\u{200b}\\u{200f}", "\\u200b\\u200f"),
+        ("\u{feff}", "\\u{feff}", "\\ufeff"),
+        // JSON writes a character above 16 bits as two halves.
+        ("\u{e0001}", "\\u{e0001}", "\\udb40\\udc01"),
+        ("\u{1f600}", "\u{1f600}", "\u{1f600}"),
     ] {
         assert_eq!(fields(false, "n", value), format!(" n=\"{text}\""), "{value:?}");
         assert_eq!(fields(true, "n", value), format!(",\"n\":\"{json}\""), "{value:?}");
