@@ -200,8 +200,7 @@ impl<'a> Bound<'a> {
             let what = format_args!("prefork");
             return Err(Error::new(what, Reason::Usage("a program serves one client and ends"), "leave it out"));
         }
-        let program =
-            Program::new(arguments, self.settings.privileges.identity).map_err(|error| self.tell_predecessor(error))?;
+        let program = Program::new(arguments, &self.settings).map_err(|error| self.tell_predecessor(error))?;
         self.serve_with(program)
     }
 

@@ -25,11 +25,13 @@ const ACTIONS: [(Signal, Disposition); 4] = [
 ];
 
 /// Returns the signals that must get their default action in a program: those that the server ignores while it serves,
-/// and those that its caller ignores now. Fails with `ENOMEM`.
-pub(super) fn default_in_programs() -> errno::Result<MapVec<Signal>> {
+/// and those that its caller ignores now. If the caller `has_reset` all signals, only SIGHUP may still be ignored. Fails
+/// with `ENOMEM`.
+pub(super) fn default_in_programs(has_reset: bool) -> errno::Result<MapVec<Signal>> {
     let is_ignored = |signal: &Signal| {
         let by_server = |action: &(Signal, Disposition)| action.0 == *signal && is_ignore(action.1);
-        ACTIONS.iter().any(by_server) || sigaction_get(*signal).is_ok_and(|action| is_ignore(action.sa_handler))
+        let by_caller = || sigaction_get(*signal).is_ok_and(|action| is_ignore(action.sa_handler));
+        ACTIONS.iter().any(by_server) || ((!has_reset || *signal == Signal::HUP) && by_caller())
     };
     let mut signals = MapVec::with_capacity(Signal::all().count())?;
     Signal::all().filter(is_ignored).try_for_each(|signal| signals.push(signal))?;

@@ -13,7 +13,7 @@ use super::worker::{NotStarted, Worker};
 use crate::server::connection::Connection;
 use crate::server::error::{Error, Reason, Result as ServerResult};
 use crate::server::limits::{PATH_MAX, SPAWN_STACK};
-use crate::server::privileges::Identity;
+use crate::server::settings::Settings;
 use crate::server::signals::default_in_programs;
 use crate::sys::errno::Errno;
 use crate::sys::fd::AsFd;
@@ -32,10 +32,10 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Returns the program with these arguments, its name first. `identity` is the user that the server has become.
+    /// Returns the program with these arguments, its name first.
     pub(crate) fn new<'s>(
         arguments: impl Iterator<Item = &'s CStr> + Clone,
-        identity: Option<Identity>,
+        settings: &Settings<'_>,
     ) -> ServerResult<Program> {
         let Some(name) = arguments.clone().next().filter(|name| !name.is_empty()) else {
             return Err(Error::new(format_args!("the program"), Reason::Usage("it has no name"), "name one"));
@@ -49,9 +49,9 @@ impl Program {
             Error::new(format_args!("cannot run {}", name.to_bytes().escape_ascii()), Reason::System(errno), hint)
         })?;
         let fail = |errno| Error::new(format_args!("cannot keep the program's arguments"), Reason::System(errno), "");
-        let environment = Environment::new(identity).map_err(fail)?;
+        let environment = Environment::new(settings.privileges.identity).map_err(fail)?;
         let argv = CStrArray::copy(arguments).map_err(fail)?;
-        let default = default_in_programs().map_err(fail)?;
+        let default = default_in_programs(settings.signals_are_reset).map_err(fail)?;
         Ok(Program { path, argv, environment, default, stack: Stack::new(SPAWN_STACK).map_err(fail)? })
     }
 
