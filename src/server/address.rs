@@ -34,6 +34,10 @@ impl<'a> Address<'a> {
             if digits { port.parse().ok() } else { None }
                 .ok_or_else(|| wrong("the port is not a number from 0 to 65535"))
         };
+        // C would take the name before the NUL for the whole name. An abstract name may have a NUL.
+        if text.contains('\0') && !text.starts_with("unix:@") {
+            return Err(wrong("there is a NUL in it"));
+        }
         match text.split_once(':') {
             None if text == "inherit" => return Ok(Address::Inherit(None)),
             Some(("inherit", name)) => return Ok(Address::Inherit(Some(name))),

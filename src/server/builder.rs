@@ -8,7 +8,7 @@ use super::child::Outcome;
 use super::connection::Connection;
 use super::error::{Error, Result};
 use super::inherited::Inherited;
-use super::limits::{LISTENERS_MAX, MODE_MAX};
+use super::limits::LISTENERS_MAX;
 use super::listener::Listeners;
 use super::log::{LogFormat, LogTime, Verbosity};
 use super::parent::Stopped;
@@ -224,10 +224,10 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Sets the permissions of the file of each Unix socket (as the umask says). A client needs the permission to
+    /// Sets the permissions of the file of each Unix socket, up to `0o777` (as the umask says). A client needs the permission to
     /// write. The server changes the umask of the process while it binds.
     pub const fn mode(mut self, mode: u32) -> Self {
-        self.settings.socket.mode = Some(mode & MODE_MAX);
+        self.settings.socket.mode = Some(mode);
         self
     }
 

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::error::{Error, Reason, Result};
 use super::inherited::Inherited;
-use super::limits::{BACKLOG_DEFAULT, GRACE_DEFAULT, MAX_CHILDREN_DEFAULT, MAX_CHILDREN_LIMIT, RATE_LIMIT};
+use super::limits::{BACKLOG_DEFAULT, GRACE_DEFAULT, MAX_CHILDREN_DEFAULT, MAX_CHILDREN_LIMIT, MODE_MAX, RATE_LIMIT};
 use super::listener::SocketSettings;
 use super::log::{LogFormat, LogTime, Verbosity};
 use super::privileges::{Limits, Privileges};
@@ -125,6 +125,14 @@ impl Settings<'_> {
         check_range("source_prefix", self.source_prefix.v4, Ipv4Addr::BITS)?;
         check_range("source_prefix", self.source_prefix.v6, Ipv6Addr::BITS)?;
         check_range("max_rate", self.max_rate.map_or(1, |(limit, _)| limit), RATE_LIMIT)?;
+        if let Some(mode) = self.socket.mode.filter(|mode| *mode > MODE_MAX) {
+            let reason = Reason::Usage("out of range");
+            return Err(Error::new(
+                format_args!("mode {mode:#o}, not up to {MODE_MAX:#o}"),
+                reason,
+                "write 0o before it",
+            ));
+        }
         if self.sandbox.is_some_and(|calls| !can_allow(calls)) {
             let reason = Reason::Usage("a number that no system call has, or more than a filter has room for");
             return Err(Error::new(

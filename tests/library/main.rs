@@ -16,8 +16,8 @@ use common::server::{Line, parse_log, read_all, without_time};
 use common::solo::{self, Channel, Test};
 use common::*;
 use mpserv::errno::Errno;
-use mpserv::fd::OwnedFd;
-use mpserv::net::{SockAddr, SocketAddr};
+use mpserv::fd::{BorrowedFd, OwnedFd};
+use mpserv::net::{SockAddr, SocketAddr, SocketOption, UnixAddr, getsockopt};
 use mpserv::process::{Child, Limit, Resource};
 use mpserv::server::limits::MAX_CHILDREN_LIMIT;
 use mpserv::server::{Bound, Connection, HandlerError, Outcome, Peer, Server, Verbosity};
@@ -39,6 +39,7 @@ const TESTS: &[Test] = tests![
     a_handler_serves_in_a_process_of_its_own,
     whatever_a_handler_does_only_its_own_connection_suffers,
     what_a_handler_returns_is_the_status,
+    a_status_that_no_process_can_have_is_an_error,
     a_connection_knows_who_is_there,
     a_socket_that_listens_is_taken,
     serving_ends_and_leaves_the_process_as_it_was,
@@ -46,6 +47,8 @@ const TESTS: &[Test] = tests![
     text_in_a_buffer_is_written_once,
     numbers_that_make_no_sense_are_refused,
     a_descriptor_gets_no_second_owner,
+    an_address_with_a_nul_is_refused,
+    a_part_of_a_second_defers_an_accept,
     the_longest_time_is_never,
     a_program_ignores_no_signal_that_its_server_ignores,
     a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm,
@@ -100,15 +103,24 @@ impl Serving {
         ended.map(|line| line.fields.get("exit").or(line.fields.get("signal")).cloned().unwrap()).collect()
     }
 
+    fn text(&self) -> String {
+        std::fs::read_to_string(self.path.join("log")).unwrap()
+    }
+
+    /// Waits until this many children, or clients of preforked children, have ended.
+    fn wait_for_ends(&self, ends: usize) {
+        let count = |text: &str| text.lines().filter(|line| without_time(line).starts_with("mpserv: end ")).count();
+        wait_until("the children have ended", || count(&self.text()) >= ends);
+    }
+
     /// Does the same as `stop_after`, but returns the lines of the log.
     fn end_lines(mut self, ends: usize) -> Vec<Line> {
-        let read = || std::fs::read_to_string(self.path.join("log")).unwrap();
-        let count = |text: &str| text.lines().filter(|line| without_time(line).starts_with("mpserv: end ")).count();
-        wait_until("the children have ended", || count(&read()) >= ends);
+        self.wait_for_ends(ends);
         self.child.kill(Signal::TERM).unwrap();
-        assert_eq!(solo::reap(&mut self.child).exit_status(), Some(0), "{}", read());
+        let status = solo::reap(&mut self.child).exit_status();
+        let log = self.text();
+        assert_eq!(status, Some(0), "{log}");
         drop(self.log);
-        let log = read();
         let lines: String = log
             .lines()
             .filter(|line| without_time(line).starts_with("mpserv: "))
@@ -201,6 +213,31 @@ fn what_a_handler_returns_is_the_status() {
     let serving = Serving::start(|_| -> Result<(), HandlerError> { Err(Errno::IO.into()) });
     assert_eq!(read_all(&mut serving.connect()), b"");
     assert_eq!(serving.stop_after(1), ["1"]);
+}
+
+/// Checks statuses of which the kernel would keep 8 bits, as of 256, which would become success.
+fn a_status_that_no_process_can_have_is_an_error() {
+    for change in [|server: Server<'static>| server, |server: Server<'static>| server.prefork(1, 1)] {
+        let statuses = [0, 255, 256, -1, i32::MIN];
+        let serving = Serving::start_with(change, |connection: Connection| {
+            let mut index = [0];
+            connection.read(&mut index).unwrap();
+            statuses[usize::from(index[0])]
+        });
+        for index in 0..5 {
+            let mut client = serving.connect();
+            client.write_all(&[index]).unwrap();
+            assert_eq!(read_all(&mut client), b"");
+            // One client after another, so that the lines of the log are in this order.
+            serving.wait_for_ends(usize::from(index) + 1);
+        }
+        let lines = serving.end_lines(5);
+        let exits: Vec<&str> = lines.iter().map(|line| line.get("exit")).collect();
+        assert_eq!(exits, ["0", "255", "1", "1", "1"]);
+        for (line, status) in lines[2..].iter().zip(&statuses[2..]) {
+            assert_eq!(line.get("error"), format!("the status {status} is not from 0 to 255"));
+        }
+    }
 }
 
 fn a_connection_knows_who_is_there() {
@@ -333,6 +370,9 @@ fn numbers_that_make_no_sense_are_refused() {
         Server::new().sandbox(&[-1]),
         Server::new().sandbox(&[0; 64]),
         Server::new().rlimit(Resource::NOFILE, Limit { soft: 2, hard: 1 }),
+        // These numbers are 0o1224 and 0o1000.
+        Server::new().mode(660),
+        Server::new().mode(0o1000),
     ] {
         let error = server.listen("127.0.0.1:0").bind().unwrap_err();
         assert!(error.is_usage(), "{error}");
@@ -343,10 +383,38 @@ fn numbers_that_make_no_sense_are_refused() {
     assert!(Server::new().listen("nonsense").bind().unwrap_err().is_usage());
 }
 
+fn an_address_with_a_nul_is_refused() {
+    for address in
+        ["127.0.0.1\0:0", "localhost\0.example:0", "[fe80::1%lo\0x]:0", "unix:/tmp/\0mpserv", "inherit:\0", "0\0"]
+    {
+        let error = Server::new().listen(address).bind().unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains("\\0"), "{error}");
+        assert!(error.to_string().contains("there is a NUL in it"), "{error}");
+    }
+    // An abstract name has a length, and so may have any byte.
+    let name = format!("unix:@mpserv-{}\0x", std::process::id());
+    let bound = Server::new().listen(&name).bind().unwrap();
+    let Some(Ok(SockAddr::Unix(address))) = bound.addresses().next() else { panic!("{bound:?}") };
+    let expected = UnixAddr::from_abstract(name.strip_prefix("unix:@").unwrap().as_bytes()).unwrap();
+    assert_eq!(SockAddr::Unix(address).to_string(), SockAddr::Unix(expected).to_string());
+}
+
+/// Checks that a part of a second does not turn the option off.
+fn a_part_of_a_second_defers_an_accept() {
+    for (millis, is_on) in [(1, true), (999, true), (1000, true), (0, false)] {
+        let (bound, _) = bind(|server| server.defer_accept(Duration::from_millis(millis)));
+        // SAFETY: the descriptors are only asked for options.
+        let mut fds = (3..16).map(|number| unsafe { BorrowedFd::from_raw(number) });
+        let listener = fds.find(|fd| getsockopt(fd, SocketOption::ACCEPTCONN) == Ok(true)).unwrap();
+        assert_eq!(getsockopt(listener, SocketOption::DEFER_ACCEPT).unwrap() > 0, is_on, "{millis} ms");
+        drop(bound);
+    }
+}
+
 fn the_longest_time_is_never() {
     let change = |server: Server<'static>| {
         let server = server.max_lifetime(Duration::MAX).grace(Duration::MAX).idle_timeout(Duration::MAX);
-        server.max_rate(1, Duration::MAX)
+        server.max_rate(1, Duration::MAX).defer_accept(Duration::MAX)
     };
     let serving = Serving::start_with(change, |connection: Connection| echo_once(&connection));
     let mut client = serving.connect();

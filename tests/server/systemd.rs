@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::{Command, Stdio};
@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_watchdog_hears_of_it_twice_as_often_as_need_be,
     a_manager_that_cannot_be_reached_is_told_of_once,
     a_socket_that_is_passed_is_served,
+    a_passed_socket_of_another_type_is_refused,
     a_program_finds_nothing_of_what_was_passed,
     what_is_not_passed_is_told,
     a_malformed_inheritance_is_refused,
@@ -223,11 +224,32 @@ fn a_malformed_inheritance_is_refused() {
 
 /// Returns a command that passes a socket as the service manager does: as descriptor 3, to the program that replaces
 /// the command.
-fn passing(listener: &TcpListener, variables: &str, arguments: &str) -> Command {
+fn passing(socket: &impl AsFd, variables: &str, arguments: &str) -> Command {
     let mut command = Command::new("sh");
     let script = format!("{variables} exec '{MPSERV}' -1 {arguments} 3<&0 </dev/null");
-    command.args(["-c", &script]).stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
+    command.args(["-c", &script]).stdin(Stdio::from(socket.as_fd().try_clone_to_owned().unwrap()));
     command
+}
+
+/// Tries a socket for datagrams, and one that listens but keeps the bounds of messages.
+fn a_passed_socket_of_another_type_is_refused() {
+    // SAFETY: the call takes numbers.
+    let seqpacket = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0) };
+    assert!(seqpacket >= 0);
+    // SAFETY: the descriptor was made just now.
+    let seqpacket = unsafe { OwnedFd::from_raw_fd(seqpacket) };
+    let family = libc::AF_UNIX as libc::sa_family_t;
+    let length = size_of_val(&family) as libc::socklen_t;
+    // With the family alone, the kernel chooses a name. SAFETY: the pointer is to as many bytes.
+    assert_eq!(unsafe { libc::bind(seqpacket.as_raw_fd(), (&raw const family).cast(), length) }, 0);
+    // SAFETY: the call takes numbers.
+    assert_eq!(unsafe { libc::listen(seqpacket.as_raw_fd(), 1) }, 0);
+    let variables = "LISTEN_PID=$$ LISTEN_FDS=1";
+    for socket in [seqpacket, UnixDatagram::unbound().unwrap().into()] {
+        let ended = run(&mut passing(&socket, variables, "inherit"), Output::Pipe);
+        assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
+        assert!(ended.stderr.starts_with("mpserv: descriptor 3: this is no stream socket; "), "{}", ended.stderr);
+    }
 }
 
 fn a_socket_that_is_passed_is_served() {

@@ -25,10 +25,14 @@ impl Outcome for () {
     }
 }
 
-/// Ends the child with this number as its exit status.
+/// Ends the child with this number as its exit status. A number that is not from 0 to 255 counts as an error, because the
+/// kernel keeps only its lowest 8 bits: 256 would become 0, which is success.
 impl Outcome for c_int {
     fn status(self) -> Result<c_int, HandlerError> {
-        Ok(self)
+        match u8::try_from(self) {
+            Ok(_) => Ok(self),
+            Err(_) => Err(HandlerError::new(format_args!("the status {self} is not from 0 to 255"))),
+        }
     }
 }
 

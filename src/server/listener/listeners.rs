@@ -12,7 +12,8 @@ use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{OwnedFd, set_blocking, set_close_on_exec, set_nonblocking};
 use crate::sys::fs::{lstat, unlink};
 use crate::sys::net::{
-    Ipv4Addr, Ipv6Addr, Shutdown, SockAddr, SocketAddr, SocketOption, getaddrinfo, getsockopt, setsockopt, shutdown,
+    Ipv4Addr, Ipv6Addr, Shutdown, SockAddr, SocketAddr, SocketOption, SocketType, getaddrinfo, getsockopt, setsockopt,
+    shutdown,
 };
 
 /// All sockets on which a server listens.
@@ -87,10 +88,12 @@ impl Listeners {
     pub(crate) fn adopt(&mut self, fd: OwnedFd) -> Result<()> {
         let raw = fd.raw();
         let fail = |errno| Error::new(format_args!("descriptor {raw}"), Reason::System(errno), "it is to be a socket");
-        let listens = getsockopt(&fd, SocketOption::ACCEPTCONN).map_err(fail)?;
-        if !listens {
-            let reason = Reason::State("this socket does not listen");
-            return Err(Error::new(format_args!("descriptor {raw}"), reason, "bind and listen before it is passed"));
+        let unfit = |reason, hint| Err(Error::new(format_args!("descriptor {raw}"), Reason::State(reason), hint));
+        if getsockopt(&fd, SocketOption::TYPE).map_err(fail)? != SocketType::STREAM {
+            return unfit("this is no stream socket", "pass a socket of the type SOCK_STREAM (ListenStream=)");
+        }
+        if !getsockopt(&fd, SocketOption::ACCEPTCONN).map_err(fail)? {
+            return unfit("this socket does not listen", "bind and listen before it is passed");
         }
         refuse_descriptors(&fd).map_err(fail)?;
         // If the option cannot be read, assume that it is set.

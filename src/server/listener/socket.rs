@@ -114,7 +114,9 @@ pub(super) fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSe
         setsockopt(&fd, SocketOption::NODELAY, true)?;
     }
     if let Some(time) = settings.defer_accept {
-        setsockopt(&fd, SocketOption::DEFER_ACCEPT, c_int::try_from(time.as_secs()).unwrap_or(c_int::MAX))?;
+        // A part of a second counts as a second, because 0 seconds would turn the option off.
+        let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
+        setsockopt(&fd, SocketOption::DEFER_ACCEPT, c_int::try_from(seconds).unwrap_or(c_int::MAX))?;
     }
     finish(&fd, address, settings)?;
     Ok(Listener { fd, is_managed: false, file: None })
