@@ -62,7 +62,8 @@ pub struct PollFd<'fd> {
 }
 
 impl<'fd> PollFd<'fd> {
-    /// Requests these events. An error and a hang-up are always reported as well.
+    /// Requests these events. An error and a hang-up are always reported as well. Of [`BorrowedFd::NONE`] nothing is
+    /// ever reported.
     #[must_use]
     pub const fn new(fd: BorrowedFd<'fd>, events: PollEvents) -> PollFd<'fd> {
         PollFd { pollfd: c::pollfd { fd: fd.raw(), events: events.raw(), revents: 0 }, fd: PhantomData }
@@ -85,6 +86,9 @@ impl fmt::Debug for PollFd<'_> {
 /// `poll()`: waits until an event occurs, or until `timeout` has passed, rounded up to a millisecond. `None` is no
 /// timeout. Returns the number of descriptors with events.
 ///
+/// An int has no room for more milliseconds than those of 24 days. With a longer timeout, this function calls
+/// [`ppoll()`] instead, so that it does not return too early.
+///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
@@ -93,10 +97,10 @@ impl fmt::Debug for PollFd<'_> {
 /// # References
 /// poll(2), POSIX
 pub fn poll(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<c_int> {
-    let timeout = timeout
-        .map_or(-1, |timeout| c_int::try_from(timeout.as_nanos().div_ceil(NANOS_PER_MILLI)).unwrap_or(c_int::MAX));
+    let milliseconds = timeout.map_or(Ok(-1), |timeout| c_int::try_from(timeout.as_nanos().div_ceil(NANOS_PER_MILLI)));
+    let Ok(milliseconds) = milliseconds else { return ppoll(fds, timeout, None) };
     // SAFETY: the pointer is to that many structs, which only the call uses meanwhile.
-    ret_c_int(unsafe { c::poll(fds.as_mut_ptr().cast(), fds.len() as c::nfds_t, timeout) })
+    ret_c_int(unsafe { c::poll(fds.as_mut_ptr().cast(), fds.len() as c::nfds_t, milliseconds) })
 }
 
 const NANOS_PER_MILLI: u128 = 1_000_000;

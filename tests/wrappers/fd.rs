@@ -9,6 +9,7 @@ use mpserv::fd::{
     AsFd, BorrowedFd, OwnedFd, PipeFlags, close, dup, dup2, pipe, pipe2, read, read_all, write_all, write_back,
 };
 use mpserv::net::{AddressFamily, Protocol, SocketOption, SocketType, getsockopt, listen, socket};
+use mpserv::poll::{PollEvents, PollFd, poll};
 use mpserv::process::fork;
 
 pub(crate) fn read_all_reads_until_the_end_or_what_there_is_room_for() {
@@ -31,6 +32,12 @@ pub(crate) fn a_failed_call_lends_a_descriptor_that_nothing_accepts() {
     assert_eq!(failed.as_fd().raw(), -1);
     assert_eq!(listen(&failed, 1), Err(Errno::BADF));
     assert_eq!(read(BorrowedFd::NONE, &mut [0]), Err(Errno::BADF));
+    // A poll skips it.
+    let (reader, writer) = pipe().unwrap();
+    drop(writer);
+    let mut fds = [BorrowedFd::NONE, reader.as_fd()].map(|fd| PollFd::new(fd, PollEvents::IN));
+    assert_eq!(poll(&mut fds, None), Ok(1));
+    assert_eq!(fds.map(|fd| fd.revents()), [PollEvents::NONE, PollEvents::HUP]);
     assert_eq!(fork().map(|_| ()).and(Err::<usize, _>(Errno::PERM)).c_return(), -1);
 }
 

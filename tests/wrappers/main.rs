@@ -66,6 +66,7 @@ fn main() -> ExitCode {
             a_wait_status_is_what_the_macros_say,
             a_wait_status_of_a_child_comes_back,
             no_time_is_too_long_or_becomes_none,
+            a_poll_waits_for_as_long_as_it_is_told,
             a_set_of_signals_is_a_set,
             a_text_is_the_longest_prefix_that_fits;
         errno:

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::ffi::{CString, c_int};
 use std::fmt::Write;
+use std::fs::{self, File};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use mpserv::fd::{AsFd, OwnedFd, pipe, write};
@@ -17,10 +19,12 @@ use mpserv::process::{_exit, WaitOptions, WaitStatus, waitpid};
 use mpserv::process::{Limit, Resource, setrlimit};
 use mpserv::signal::{Disposition, MaskHow, SigSet, Signal, signal, sigprocmask, sigprocmask_replace};
 use mpserv::text::Text;
+use mpserv::time::{Itimer, setitimer};
 
 use crate::common::network::Network;
 use crate::common::random::Random;
 use crate::common::solo::{reap, spawn};
+use crate::common::{wait_until, waits_in};
 
 /// The number of values that a test tries, if there are too many values to try all.
 const MANY: usize = 2000;
@@ -189,6 +193,7 @@ pub(crate) fn no_time_is_too_long_or_becomes_none() {
     let extremes = [0, 1, 999, 1000, 999_999_999].map(Duration::from_nanos);
     let longest = [Duration::MAX, Duration::from_secs(i64::MAX as u64), Duration::from_secs(u64::MAX)];
     let socket = datagram(AddressFamily::INET);
+    sigprocmask(MaskHow::Block, &SigSet::from([Signal::ALRM]));
     for time in extremes.into_iter().chain(longest).chain(numbers) {
         let mut fds = [PollFd::new(reader.as_fd(), PollEvents::IN)];
         assert_eq!((poll(&mut fds, Some(time)), ppoll(&mut fds, Some(time), None)), (Ok(1), Ok(1)), "{time:?}");
@@ -200,11 +205,39 @@ pub(crate) fn no_time_is_too_long_or_becomes_none() {
             // The kernel uses this value for a limit that is too long.
             assert!(got == Duration::ZERO || got.as_secs() >= LONGEST, "{time:?} became {got:?}");
         }
+        setitimer(Itimer { value: time, interval: time }).unwrap();
+        let left = setitimer(Itimer::default()).unwrap();
+        let least = time.min(CENTURY);
+        // A timer of a minute does not end during this test.
+        assert!(time < MINUTE || left.value + MINUTE >= least, "{time:?} became {left:?}");
+        assert!(left.interval >= least, "{time:?} became {left:?}");
     }
     // A time below C's unit is not 0.
     assert_eq!(poll(&mut [], Some(Duration::from_nanos(1))), Ok(0));
     assert_eq!(ppoll(&mut [], Some(Duration::from_nanos(1)), None), Ok(0));
 }
+
+/// Checks a timeout that has a millisecond more than an int has room for, by the time that the kernel got.
+pub(crate) fn a_poll_waits_for_as_long_as_it_is_told() {
+    let time = Duration::from_millis(u64::try_from(c_int::MAX).unwrap() + 1);
+    let mut child = spawn(|| _ = poll(&mut [], Some(time)));
+    let pid = child.pid().raw() as u32;
+    wait_until("the child waits in ppoll", || waits_in(pid, libc::SYS_ppoll));
+    // The words are the number of the call, its arguments, and two registers.
+    let words = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap();
+    let timeout = words.split(' ').nth(3).unwrap().strip_prefix("0x").unwrap();
+    let timeout = u64::from_str_radix(timeout, 16).unwrap();
+    let mut timespec = [0; 16];
+    File::open(format!("/proc/{pid}/mem")).unwrap().read_exact_at(&mut timespec, timeout).unwrap();
+    let [seconds, nanoseconds] = [0, 8].map(|at| u64::from_ne_bytes(timespec[at..at + 8].try_into().unwrap()));
+    assert_eq!((seconds, nanoseconds), (time.as_secs(), time.subsec_nanos().into()));
+    child.kill(Signal::KILL).unwrap();
+    assert_eq!(reap(&mut child).term_signal(), Some(Signal::KILL));
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// The kernel counts the nanoseconds of a timer, for up to 292 years.
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// The kernel may treat a time of this number of seconds as no limit. The number is above the number of ticks in the
 /// kernel's longest time.

@@ -59,7 +59,7 @@ impl Drop for OwnedFd {
 
 impl BorrowedFd<'_> {
     /// The number -1, which C has in place of a descriptor after a failed call. Every call with this number fails with
-    /// `EBADF`.
+    /// `EBADF`, except [`poll`](crate::poll::poll), which skips it.
     pub const NONE: BorrowedFd<'static> = BorrowedFd(-1, PhantomData);
 
     /// Borrows the descriptor with this number.
