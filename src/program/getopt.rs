@@ -103,14 +103,17 @@ static BEGUN: AtomicUsize = AtomicUsize::new(0);
 
 impl<'o> Getopt<'o> {
     /// Begins an iteration over `args`, and ends every earlier iteration. `short` must begin with `+:`, which keeps the
-    /// C library from printing and from changing the order of the arguments. `long` must end with [`LongOption::END`].
+    /// C library from printing and from changing the order of the arguments. No letter may be `?`, by which the C library
+    /// reports an unknown option, or the byte 255, which C takes for -1, the end of the options. `long` must end with
+    /// [`LongOption::END`].
     ///
     /// Returns `None` when one of these conditions fails. Also returns `None` where other threads exist, because the C
     /// library keeps its position in global variables.
     #[must_use]
     pub fn new(args: Args, short: &'o CStr, long: &'o [LongOption]) -> Option<Getopt<'o>> {
         let ended = long.last().is_some_and(|last| last.0.name.is_null());
-        if !short.to_bytes().starts_with(b"+:") || !ended || has_other_threads() {
+        let letters = short.to_bytes().strip_prefix(b"+:")?;
+        if letters.iter().any(|letter| matches!(*letter, b'?' | u8::MAX)) || !ended || has_other_threads() {
             return None;
         }
         // SAFETY: no other thread uses the variable. The value 0 makes the C library begin anew.

@@ -43,6 +43,10 @@ pub struct OptionSpec<T> {
 impl<T> OptionSpec<T> {
     /// Returns an option. A `letter` of 0 or an empty `name` means that the option has no such name. An empty
     /// `argument` means that the option takes no argument.
+    ///
+    /// # Panics
+    /// Panics if `letter` is anything else than 0, an ASCII letter or a digit, because other bytes may have a meaning of
+    /// their own in C. For an option in a `static`, the compiler reports this error.
     #[must_use]
     pub const fn new(
         option: T,
@@ -51,6 +55,7 @@ impl<T> OptionSpec<T> {
         argument: &'static str,
         help: &'static str,
     ) -> OptionSpec<T> {
+        assert!(letter == 0 || letter.is_ascii_alphanumeric(), "the letter of an option is no ASCII letter or digit");
         OptionSpec { option, letter, name, argument, help }
     }
 

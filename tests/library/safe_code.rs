@@ -2,6 +2,7 @@
 //! other code, or things of another process.
 
 use std::ffi::{CStr, CString, c_int};
+use std::panic::catch_unwind;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::channel;
 
@@ -9,6 +10,7 @@ use mpserv::errno::Errno;
 use mpserv::getopt::{Getopt, LongOption, Name, Opt};
 use mpserv::memory::CStrArray;
 use mpserv::net::{getaddrinfo, gethostbyname};
+use mpserv::options::OptionSpec;
 use mpserv::process::{Pid, exit, getpgid, getpid, getppid, group_exists, no_new_privileges, setpgid};
 use mpserv::program::{Args, Argument};
 use mpserv::seccomp::{Check, Rule, allow_only};
@@ -34,6 +36,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_filter_checks_no_argument_that_calls_lack,
     a_filter_decides_by_its_checks,
     a_letter_above_127_is_named,
+    a_letter_with_a_meaning_of_its_own_is_refused,
     a_header_that_was_refused_stays_refused,
     group_1_exists,
     serving_in_the_sandbox_leaves_the_action_of_sigsys,
@@ -177,6 +180,21 @@ fn a_letter_above_127_is_named() {
         |letters| Getopt::new(Args::of(line).unwrap(), letters, &[LongOption::END]).unwrap().collect::<Vec<_>>();
     assert_eq!(options(c"+:a"), [0xc3, 0xa9].map(|letter| Opt::Unknown(Name::Letter(letter))));
     assert_eq!(options(c"+:\xc3\xa9"), [0xc3, 0xa9].map(|letter| Opt::Option(c_int::from(letter), None)));
+}
+
+/// Checks letters by which C's function also reports an error or the end.
+fn a_letter_with_a_meaning_of_its_own_is_refused() {
+    let line: &[Argument] = vec![Argument::from(c"program"), Argument::from(c"-\xff?:"), Argument::END].leak();
+    let options = |letters| Getopt::new(Args::of(line).unwrap(), letters, &[LongOption::END]);
+    let unknown = [0xff, b'?', b':'].map(|letter| Opt::Unknown(Name::Letter(letter)));
+    assert_eq!(options(c"+:a").unwrap().collect::<Vec<_>>(), unknown);
+    for letters in [c"+:\xff", c"+:?", c"+:a?", c"+:a:\xff:"] {
+        assert!(options(letters).is_none(), "{letters:?}");
+    }
+    let is_refused = |letter| catch_unwind(|| OptionSpec::new((), letter, c"name", "", "help")).is_err();
+    let taken: Vec<u8> = (0..=u8::MAX).filter(|letter| !is_refused(*letter)).collect();
+    let expected: Vec<u8> = [0].into_iter().chain(b'0'..=b'9').chain(b'A'..=b'Z').chain(b'a'..=b'z').collect();
+    assert_eq!(taken, expected);
 }
 
 fn a_header_that_was_refused_stays_refused() {

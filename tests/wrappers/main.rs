@@ -115,6 +115,7 @@ fn main() -> ExitCode {
             a_program_that_nobody_named_has_no_arguments,
             the_environment_is_a_copy,
             a_title_waits_until_no_other_thread_is_there,
+            an_empty_title_leaves_nothing_of_the_last,
             shared_words_stay_as_long_as_they_are,
             a_second_command_line_ends_the_first,
             a_stack_is_never_too_small_to_start_on;

@@ -69,6 +69,17 @@ pub(crate) fn a_title_waits_until_no_other_thread_is_there() {
     assert_eq!(std::env::args().count(), argv.len());
 }
 
+pub(crate) fn an_empty_title_leaves_nothing_of_the_last() {
+    let line = || std::fs::read("/proc/self/cmdline").unwrap();
+    let mut title = title_of_this_process();
+    title.set("changed");
+    assert!(line().starts_with(b"changed\0"));
+    title.set("");
+    assert!(line().iter().all(|&byte| byte == 0));
+    title.set("again");
+    assert!(line().starts_with(b"again\0"));
+}
+
 /// Claims the memory that the kernel shows, in which C's runtime has put the arguments of this process.
 fn title_of_this_process() -> Title {
     static ARGV: AtomicPtr<*const c_char> = AtomicPtr::new(std::ptr::null_mut());
