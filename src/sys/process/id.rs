@@ -127,8 +127,8 @@ pub fn exit(status: c_int) -> ! {
     unsafe { ffi::stdlib::exit(status) }
 }
 
-/// `_exit()`: ends this process with `status` at once. The buffers of stdio are lost, as they should be in a child that
-/// inherited them.
+/// `_exit()`: ends this process with `status` at once. The parent sees the low 8 bits. The buffers of stdio are lost, as
+/// they should be in a child that inherited them.
 ///
 /// Async-signal-safe: yes.
 ///

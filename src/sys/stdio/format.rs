@@ -144,6 +144,9 @@ arguments!(A 0);
 arguments!(A 0, B 1);
 arguments!(A 0, B 1, C 2);
 
+/// The most digits of a width. A text of C has at most as many bytes as an int can count.
+const WIDTH_DIGITS: usize = 3;
+
 /// Whether `format` ends in its only NUL and has just these conversions: `%d`, `%03d` and the like, or `%s`. `%%` is a
 /// percent sign.
 const fn is_format_of(format: &[u8], conversions: &[u8]) -> bool {
@@ -163,7 +166,7 @@ const fn is_format_of(format: &[u8], conversions: &[u8]) -> bool {
                 // `%%` takes no argument.
             } else if seen < conversions.len()
                 && format[at] == conversions[seen]
-                && (!has_width || (format[width] == b'0' && format[at] == b'd'))
+                && (!has_width || (format[width] == b'0' && format[at] == b'd' && at - width <= WIDTH_DIGITS))
             {
                 seen += 1;
             } else {
@@ -255,8 +258,8 @@ macro_rules! __format {
 }
 
 /// `fprintf()`: prints to a [`Stream`](crate::stdio::Stream). Conversions are `%d` for a `c_int` or a
-/// [`Pid`](crate::process::Pid), also as `%03d`, and `%s` for a `&CStr`. Other conversions, and arguments that do not
-/// fit, do not compile.
+/// [`Pid`](crate::process::Pid), also as `%03d`, and `%s` for a `&CStr`. Other conversions, a width of more than three
+/// digits, and arguments that do not fit, do not compile.
 ///
 /// ```
 /// use mpserv::{fprintf, stdio::stderr};
@@ -265,8 +268,12 @@ macro_rules! __format {
 /// ```compile_fail
 /// mpserv::printf!("%s\n", 7);
 /// ```
+/// ```compile_fail
+/// mpserv::printf!("%09999999999d\n", 7);
+/// ```
 ///
-/// The value is that of C: the number of bytes, or a negative number for an error.
+/// The value is that of C: the number of bytes, or a negative number for an error. It is an error (`EOVERFLOW`) if an int
+/// has no room for the number of bytes. In a handler that interrupted stdio, the value is 0.
 ///
 /// # References
 /// fprintf(3), POSIX
