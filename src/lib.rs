@@ -60,8 +60,9 @@
 //! | safe wrappers | [`errno`], [`fd`], [`fs`], [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] and others | sound for every call from safe code; each makes the one system call of its C function, and states whether it is async-signal-safe |
 //! | C | [`ffi`] | the C API, name for name, proved against the system's headers |
 //!
-//! Nothing here allocates, and nothing retries a call by itself. So a program written with this library makes only the
-//! system calls that its source names.
+//! The library has no allocator, and retries no call by itself. So a program written with this library makes only the
+//! system calls that its source names. The C library allocates inside of some functions: `stdio`, `syslog`, `wordexp`, and
+//! the look-ups of hosts, users, groups and the time zone.
 //!
 //! # Features
 //! `std` adds three things. The wrappers take the descriptors of std's types, so that you can pass a `TcpStream` to
