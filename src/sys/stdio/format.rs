@@ -272,8 +272,8 @@ macro_rules! __format {
 /// mpserv::printf!("%09999999999d\n", 7);
 /// ```
 ///
-/// The value is that of C: the number of bytes, or a negative number for an error. It is an error (`EOVERFLOW`) if an int
-/// has no room for the number of bytes. In a handler that interrupted stdio, the value is 0.
+/// The value is that of C: the number of bytes, or a negative number for an error. A text of more bytes than an int can
+/// count is an error (`EOVERFLOW`). In a handler that interrupted stdio, the value is 0.
 ///
 /// # References
 /// fprintf(3), POSIX
