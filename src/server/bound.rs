@@ -7,7 +7,7 @@ use super::child::{Function, Outcome, Program, Worker};
 use super::connection::Connection;
 use super::descriptors::Descriptors;
 use super::error::{Error, Reason, Result, shortage_hint};
-use super::inherited::{FAILURE_MAX, RESTART_VARIABLE, Socket, say_failed, take_restart};
+use super::inherited::{RESTART_VARIABLE, Socket, say_failed, take_restart};
 use super::limits::{LISTENERS_MAX, SERVICE_BUFFER};
 use super::listener::{Listener, Listeners};
 use super::log::Log;
@@ -93,7 +93,7 @@ impl<'a> Bound<'a> {
     /// Tells the predecessor, if there is one, why this server does not serve.
     fn tell_predecessor(&self, error: Error) -> Error {
         if let Some(predecessor) = &self.descriptors.predecessor {
-            say_failed(predecessor, Text::<FAILURE_MAX>::of(format_args!("{error}")).as_str());
+            say_failed(predecessor, format_args!("{error}"));
         }
         error
     }

@@ -5,6 +5,7 @@ use core::ffi::{CStr, c_int};
 use core::fmt;
 
 use super::limits::EARLIER_MAX;
+use crate::program::text::Text;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{BorrowedFd, OwnedFd, is_open, write_all};
 use crate::sys::process::{Pid, exists, getpid, value};
@@ -126,16 +127,17 @@ impl Inherited {
     pub fn report_failure(&mut self, why: &str) {
         let ready = passed_by_predecessor().and_then(|mut words| words.next().and_then(number::<c_int>));
         if let Some(Ok(ready)) = ready.map(|number| self.take(number)) {
-            say_failed(&ready, why);
+            say_failed(&ready, format_args!("{why}"));
         }
     }
 }
 
-/// Tells the predecessor why this server, its successor, does not serve.
-pub(crate) fn say_failed(predecessor: &OwnedFd, why: &str) {
+/// Tells the predecessor why this server, its successor, does not serve. Cuts the text to the length that the
+/// predecessor reads.
+pub(crate) fn say_failed(predecessor: &OwnedFd, why: fmt::Arguments<'_>) {
     // The write may fail, because the predecessor may have been killed. Otherwise the predecessor notices by itself
     // that this process ends.
-    let _ = write_all(predecessor, why.as_bytes());
+    let _ = write_all(predecessor, Text::<FAILURE_MAX>::of(why).as_bytes());
 }
 
 /// Tells the predecessor that this server, its successor, serves.

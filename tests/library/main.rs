@@ -16,11 +16,11 @@ use common::server::{Line, parse_log, read_all, without_time};
 use common::solo::{self, Channel, Test};
 use common::*;
 use mpserv::errno::Errno;
-use mpserv::fd::{BorrowedFd, OwnedFd};
+use mpserv::fd::{BorrowedFd, OwnedFd, pipe, read};
 use mpserv::net::{SockAddr, SocketAddr, SocketOption, UnixAddr, getsockopt};
 use mpserv::process::{Child, Limit, Resource};
 use mpserv::server::limits::MAX_CHILDREN_LIMIT;
-use mpserv::server::{Bound, Connection, HandlerError, Outcome, Peer, Server, Verbosity};
+use mpserv::server::{Bound, Connection, HandlerError, Inherited, Outcome, Peer, Server, Verbosity};
 use mpserv::signal::{
     Disposition, MaskHow, SigAction, SigSet, Signal, sigaction, sigpending, sigprocmask, sigprocmask_replace,
 };
@@ -49,6 +49,7 @@ const TESTS: &[Test] = tests![
     a_descriptor_gets_no_second_owner,
     an_address_with_a_nul_is_refused,
     a_part_of_a_second_defers_an_accept,
+    a_long_failure_of_a_successor_is_cut_after_a_character,
     the_longest_time_is_never,
     a_program_ignores_no_signal_that_its_server_ignores,
     a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm,
@@ -409,6 +410,23 @@ fn a_part_of_a_second_defers_an_accept() {
         assert_eq!(getsockopt(listener, SocketOption::DEFER_ACCEPT).unwrap() > 0, is_on, "{millis} ms");
         drop(bound);
     }
+}
+
+fn a_long_failure_of_a_successor_is_cut_after_a_character() {
+    let (reader, writer) = pipe().unwrap();
+    let mut child = solo::spawn(|| {
+        // The predecessor would name the pipe, and no pidfile.
+        let passed = format!("{},{},0", std::process::id(), writer.into_raw());
+        // SAFETY: this process has no other thread.
+        unsafe { std::env::set_var("MPSERV_INHERIT", passed) };
+        // SAFETY: nothing owns the descriptor that the variable names.
+        let mut inherited = unsafe { Inherited::claim() };
+        inherited.report_failure(&("x".to_owned() + &"\u{e9}".repeat(1000)));
+    });
+    assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
+    let mut text = [0; 2000];
+    let text = read(&reader, &mut text).map(|length| std::str::from_utf8(&text[..length]).unwrap()).unwrap();
+    assert_eq!(text, "x".to_owned() + &"\u{e9}".repeat(255));
 }
 
 fn the_longest_time_is_never() {

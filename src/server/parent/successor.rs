@@ -76,7 +76,7 @@ impl Successor {
                 if told.is_ok() && fds.try_for_each(keep_on_exec).is_ok() {
                     sigprocmask(MaskHow::Set, mask);
                     let errno = execve(path, &argv, &envp);
-                    say_failed(&ready, Text::<FAILURE_MAX>::of(format_args!("execve: {errno}")).as_str());
+                    say_failed(&ready, format_args!("execve: {errno}"));
                 }
                 _exit(NO_PROGRAM)
             }
