@@ -71,8 +71,11 @@ impl Dynasty {
     /// Sends SIGUSR2 and waits until another process serves. Returns the id of the process that served before.
     pub(crate) fn succeed(&self) -> Pid {
         let before = self.pid().unwrap();
+        let handovers = self.first.log().iter().filter(|line| line.event == "handover").count();
         self.restart();
         wait_until("another process has the pidfile", || self.pid().is_some_and(|now| now != before));
+        // The successor writes its id before it says that it is ready. If it ended now, it would not take over.
+        self.first.wait_events("handover", handovers + 1);
         before
     }
 
