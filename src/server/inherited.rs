@@ -167,12 +167,17 @@ pub(crate) type EarlierServers = [Option<Pid>; EARLIER_MAX];
 /// The mark before the number of an earlier server.
 const EARLIER: &str = "g";
 
-/// Returns the earlier servers that have not ended.
+/// Returns the newest of the earlier servers that have not ended, the oldest first.
 pub(crate) fn earlier_servers() -> EarlierServers {
     let words = passed_by_predecessor().into_iter().flatten();
     let pids = words.filter_map(|word| Pid::from_raw(number(word.strip_prefix(EARLIER.as_bytes())?)?));
-    let mut pids = pids.filter(|pid| exists(*pid));
-    core::array::from_fn(|_| pids.next())
+    let mut servers = [None; EARLIER_MAX];
+    for pid in pids.filter(|pid| exists(*pid)) {
+        // The oldest makes room for the newest.
+        servers.rotate_left(1);
+        servers.last_mut().into_iter().for_each(|last| *last = Some(pid));
+    }
+    servers
 }
 
 /// The mark after the number of a socket that belongs to the service manager.

@@ -71,7 +71,7 @@ pub const ACCEPTS_IN_A_ROW: u32 = 32;
 /// The number of connections in a row that may be gone before they are accepted. After that number, the parent pauses.
 pub const ABORTS_IN_A_ROW: u32 = 64;
 
-/// The number of earlier servers that `--status` shows. An earlier server still has clients after a restart.
+/// The number of earlier servers that `--status` shows, the newest. An earlier server still has clients after a restart.
 pub const EARLIER_MAX: usize = 8;
 /// The time that a successor has to become ready.
 pub const READY_WITHIN: Duration = Duration::from_secs(30);

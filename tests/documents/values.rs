@@ -11,7 +11,9 @@ use crate::common::solo::Test;
 use crate::common::*;
 use crate::options::{help, help_options};
 use crate::{file, tests};
-use mpserv::server::limits::{BACKLOG_DEFAULT, GRACE_DEFAULT, KILL_AFTER, MAX_CHILDREN_DEFAULT, READY_WITHIN};
+use mpserv::server::limits::{
+    BACKLOG_DEFAULT, EARLIER_MAX, GRACE_DEFAULT, KILL_AFTER, MAX_CHILDREN_DEFAULT, READY_WITHIN,
+};
 use mpserv::server::proxy_protocol::TIME_LIMIT;
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -19,7 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     defaults_are_the_same_everywhere,
     choices_are_the_same_everywhere,
     options_with_an_argument_are_the_same_everywhere,
-    times_in_the_man_page_are_those_of_the_program,
+    numbers_in_the_man_page_are_those_of_the_program,
     signals_in_the_man_page_are_those_of_the_help,
     the_service_unit_fits_the_program,
     the_configuration_of_the_unit_names_address_options_and_program,
@@ -178,7 +180,7 @@ fn seconds(time: Duration) -> u64 {
     time.as_secs()
 }
 
-fn times_in_the_man_page_are_those_of_the_program() {
+fn numbers_in_the_man_page_are_those_of_the_program() {
     let manual = file("src/share/mpserv.8").split_whitespace().collect::<Vec<_>>().join(" ");
     let (kill, header, ready) = (seconds(KILL_AFTER), seconds(TIME_LIMIT), seconds(READY_WITHIN));
     for sentence in [
@@ -186,6 +188,7 @@ fn times_in_the_man_page_are_those_of_the_program() {
         format!("and after {kill} seconds SIGKILL"),
         format!("It has {header} seconds"),
         format!("does not get ready within {ready} seconds"),
+        format!("the newest {EARLIER_MAX} of them"),
     ] {
         assert!(manual.contains(&sentence), "the man page does not say {sentence:?}");
     }

@@ -14,6 +14,7 @@ use crate::common::*;
 use crate::status::parse_json;
 use crate::tests;
 use mpserv::process::{Pid, exists};
+use mpserv::server::limits::EARLIER_MAX;
 use mpserv::signal::{Signal, kill};
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -28,6 +29,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_reader_of_the_ports_that_has_gone_does_not_matter,
     the_reason_of_a_successor_that_fails_is_in_the_log,
     three_generations_serve_their_clients_to_the_end,
+    the_newest_of_many_earlier_servers_are_shown,
     a_child_made_while_a_successor_starts_lacks_its_pipe,
 ];
 
@@ -350,6 +352,27 @@ fn three_generations_serve_their_clients_to_the_end() {
         let drained: Vec<u64> = stopped.map(|line| line.number("accepted")).collect();
         assert_eq!(drained, [1, 1, 1], "{log:#?}");
     }
+}
+
+/// Makes one restart more than `--status` can show, while each server has a client.
+fn the_newest_of_many_earlier_servers_are_shown() {
+    let dynasty = Dynasty::start(&["127.0.0.1:0"]);
+    let (mut clients, mut servers) = (Vec::new(), Vec::new());
+    for generation in 1..=EARLIER_MAX + 1 {
+        clients.push(dynasty.first.client());
+        servers.push(dynasty.succeed());
+        dynasty.first.wait_events("handover", generation);
+    }
+    let shown = run_mpserv(&["--status", dynasty.pidfile.to_str().unwrap(), "--json"]);
+    let status = parse_json(&shown.stdout);
+    let newest: Vec<String> = servers[servers.len() - EARLIER_MAX..].iter().map(Pid::to_string).collect();
+    assert_eq!(status["earlier"], EARLIER_MAX.to_string(), "{status:#?}");
+    let earlier: Vec<&String> = (0..EARLIER_MAX).map(|index| &status[&format!("earlier.{index}.pid")]).collect();
+    assert_eq!(earlier, newest.iter().collect::<Vec<_>>(), "{status:#?}");
+    for client in clients {
+        assert_eq!(finish(client), b"");
+    }
+    dynasty.stop();
 }
 
 /// Checks that a child lacks the pipe, because it could take the successor's answer from the server.
