@@ -138,7 +138,7 @@ impl<'a> Bound<'a> {
         if self.settings.privileges.chroot.is_some() {
             self.log.stop_looking_for_daemon();
         }
-        self.settings.privileges.give_up(self.descriptors.predecessor.is_some())?;
+        self.settings.privileges.give_up()?;
         self.settings.limits.check()
     }
 

@@ -163,7 +163,7 @@ impl<'a> Server<'a> {
     }
 
     /// Sets the directory that becomes the root directory once the server listens. Files that are read later, such as
-    /// rules and programs, are looked up there.
+    /// rules and programs, are looked up there. SIGUSR2 starts no successor then.
     pub const fn chroot(mut self, directory: &'a CStr) -> Self {
         self.settings.privileges.chroot = Some(directory);
         self

@@ -34,7 +34,7 @@
 //! | TERM, INT | stops listening at once, and lets the children end for the time of [`grace`](Server::grace). Then the server sends the children TERM, and after 5 seconds KILL. A second signal skips the wait |
 //! | QUIT | sends the children TERM now |
 //! | HUP | reads the [rules](Server::rules) again |
-//! | USR2 | starts the program anew and hands over to it, if [`restart`](Server::restart) is set and the server is not PID 1 |
+//! | USR2 | starts the program anew and hands over to it, if [`restart`](Server::restart) is set, [`chroot`](Server::chroot) is not, and the server is not PID 1 |
 //! | USR1 | logs the status |
 //!
 //! # The log

@@ -28,8 +28,6 @@ pub struct Identity {
     user: Option<User>,
     /// Whether to join the user's supplementary groups. False if a group was named.
     joins_groups: bool,
-    /// Whether this identity is that of the process itself, and was made without a look-up.
-    is_of_this_process: bool,
 }
 
 impl Identity {
@@ -50,18 +48,11 @@ impl Identity {
         let uid = known.map(|user| user.uid).or(id(user)).unwrap_or(uid_t::MAX);
         let Some(group) = group else {
             let user = known.ok_or_else(|| wrong(user, "no user has this number", "name a group, too: USER:GROUP"))?;
-            return Ok(Identity { uid, gid: user.gid, user: known, joins_groups: true, is_of_this_process: false });
+            return Ok(Identity { uid, gid: user.gid, user: known, joins_groups: true });
         };
         let gid = id(group).or_else(|| with_name(group, getgrnam));
         let gid = gid.ok_or_else(|| wrong(group, "there is no such group", "getent group shows all"))?;
-        Ok(Identity { uid, gid, user: known, joins_groups: false, is_of_this_process: false })
-    }
-
-    /// Returns the user and the group of this process. Looks up nothing. The result is for a successor [inside a root
-    /// directory](crate::server::is_successor), in which a name may mean any user.
-    #[must_use]
-    pub fn of_this_process() -> Identity {
-        Identity { uid: geteuid(), gid: getegid(), user: None, joins_groups: false, is_of_this_process: true }
+        Ok(Identity { uid, gid, user: known, joins_groups: false })
     }
 
     /// Returns the numbers of the user and of the group.
@@ -72,12 +63,6 @@ impl Identity {
     /// Returns the user, where the system knows it.
     pub(super) const fn user(&self) -> Option<User> {
         self.user
-    }
-
-    /// Whether the environment describes another user. False in a successor inside another root directory, whose
-    /// predecessor has corrected the environment.
-    pub(super) const fn is_another(&self) -> bool {
-        !self.is_of_this_process
     }
 
     /// Whether this process has this identity already and is not root.
@@ -144,16 +129,15 @@ pub(super) struct Privileges<'a> {
 }
 
 impl Privileges<'_> {
-    /// Gives up the rights: changes the root directory, and then the user. A successor is in the new root directory
-    /// already.
-    pub(super) fn give_up(&self, is_successor: bool) -> Result<()> {
+    /// Gives up the rights: changes the root directory, and then the user.
+    pub(super) fn give_up(&self) -> Result<()> {
         // Everything is looked up before the root directory changes. A user who can write to the new root directory
         // controls its user database, its time zone, and the C library's modules that read both.
         let groups = self.identity.map(|identity| identity.groups()).transpose()?;
         if self.chroot.is_some() {
             tzset();
         }
-        if let Some(directory) = self.chroot.filter(|_| !is_successor) {
+        if let Some(directory) = self.chroot {
             let fail = |errno| {
                 let hint = match errno {
                     Errno::PERM => "only root can have another root directory",

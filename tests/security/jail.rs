@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use mpserv::signal::Signal;
+
 use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
@@ -14,6 +16,7 @@ pub(crate) const TESTS: &[Test] = tests![
     nothing_is_looked_up_in_the_new_root_directory,
     the_groups_are_those_that_the_system_says_although_there_is_a_new_root_directory,
     a_fifo_in_the_new_root_directory_holds_nobody_up,
+    a_program_of_the_new_root_directory_does_not_take_over,
 ];
 
 /// A group without any user of the system.
@@ -77,7 +80,7 @@ fn nothing_is_looked_up_in_the_new_root_directory() {
         assert!(!jail.join("loaded").exists(), "a module of the new root directory was loaded");
         let maps = fs::read_to_string(format!("/proc/{}/maps", server.pid())).unwrap();
         assert!(!maps.contains("libnss_mark"), "{maps}");
-        server.running.end(mpserv::signal::Signal::TERM);
+        server.running.end(Signal::TERM);
         assert!(!jail.join("loaded").exists());
     }
 }
@@ -93,6 +96,25 @@ fn the_groups_are_those_that_the_system_says_although_there_is_a_new_root_direct
     groups.sort();
     assert_eq!(groups, listed);
     server.stop();
+}
+
+/// Checks that SIGUSR2 runs no program of the new root directory, although one stands at the path of the server's own.
+fn a_program_of_the_new_root_directory_does_not_take_over() {
+    needs_root();
+    let jail = TempDir::new();
+    fs::set_permissions(&jail.0, fs::Permissions::from_mode(0o777)).unwrap();
+    let program = jail.join(MPSERV.strip_prefix('/').unwrap());
+    fs::create_dir_all(program.parent().unwrap()).unwrap();
+    copy_to(MPSERV, &program);
+    for user in [&["-u", "nobody"][..], &[]] {
+        let arguments = [user, &["--chroot", jail.0.to_str().unwrap(), "127.0.0.1:0"]].concat();
+        let server = Served::start(&arguments);
+        server.running.signal(Signal::USR2);
+        let restart = server.wait_events("restart", 1);
+        assert!(restart[0].get("refused").contains("--chroot"), "{restart:?}");
+        drop(server.client());
+        server.stop();
+    }
 }
 
 /// Checks that a file of the new root directory cannot hold up the server.

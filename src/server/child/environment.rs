@@ -41,8 +41,7 @@ fn is_about_server(name: &[u8]) -> bool {
 /// user. The copy has room for [`VARIABLES_MAX`] more variables of [`VARIABLES_BYTES`] bytes.
 pub(crate) fn copy_environment(identity: Option<Identity>, dropped: impl Fn(&[u8]) -> bool) -> Result<CStrArray> {
     let is_about_user = |name: &[u8]| ABOUT_USER.iter().any(|about| about.as_bytes() == name);
-    let is_dropped =
-        |name: &[u8]| dropped(name) || (identity.is_some_and(|own| own.is_another()) && is_about_user(name));
+    let is_dropped = |name: &[u8]| dropped(name) || (identity.is_some() && is_about_user(name));
     // SAFETY: nothing changes the environment meanwhile.
     let copied = unsafe { variables() }.filter(|variable| !is_dropped(name_of(variable)));
     let bytes: usize = copied.clone().map(|variable| variable.to_bytes_with_nul().len()).sum();

@@ -48,6 +48,11 @@ impl<W: Worker> Parent<'_, '_, W> {
         if self.pid.raw() == INIT {
             return self.log.restart_refused("as PID 1 this process must not end: restart the container");
         }
+        if self.settings.privileges.chroot.is_some() {
+            return self.log.restart_refused(
+                "with --chroot the program would come from the new root directory: stop the server and start it again",
+            );
+        }
         if self.state.stopping.is_some() {
             return self.log.restart_refused("the server stops");
         }

@@ -57,8 +57,7 @@ struct Given {
     /// The name of a given option that is about the files of Unix sockets.
     of_unix: Option<&'static str>,
     pidfile_of_status: Option<&'static CStr>,
-    /// Whether `--chroot` was given. The flags below are for further options that need or exclude other options.
-    has_chroot: bool,
+    /// Whether `--idle-timeout` was given. The flags below are for further options that need or exclude other options.
     has_idle_timeout: bool,
     has_json: bool,
     has_listen: bool,
@@ -78,7 +77,6 @@ pub(crate) fn parse(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<Task,
         owner: None,
         of_unix: None,
         pidfile_of_status: None,
-        has_chroot: false,
         has_idle_timeout: false,
         has_json: false,
         has_listen: false,
@@ -186,10 +184,7 @@ impl Given {
                 self.user = Some(value.str()?);
                 server
             }
-            Choice::Chroot => {
-                self.has_chroot = true;
-                server.chroot(text)
-            }
+            Choice::Chroot => server.chroot(text),
             Choice::Rlimit => {
                 let (resource, limit) = value.limit()?;
                 server.rlimit(resource, limit)
@@ -227,11 +222,7 @@ impl Given {
     /// Takes the operands, and refuses options that exclude each other. `next` is the index of the first operand.
     fn finish(mut self, args: Args, next: usize) -> Result<Task, Wrong> {
         if let Some(user) = self.user {
-            // The predecessor has already looked up the user and has become that user. A look-up inside the root
-            // directory could be forged by anyone who can write there.
-            let identity =
-                if self.has_chroot && is_successor() { Ok(Identity::of_this_process()) } else { Identity::parse(user) };
-            let identity = identity.map_err(|error| wrong(format_args!("--user {error}")))?;
+            let identity = Identity::parse(user).map_err(|error| wrong(format_args!("--user {error}")))?;
             self.plan.server = self.plan.server.user(identity);
         }
         // A successor has the sockets of its predecessor, and their files already have their owner.
