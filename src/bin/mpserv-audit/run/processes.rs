@@ -60,6 +60,11 @@ impl Status {
         self.caught & CHILD_BIT != 0
     }
 
+    /// Whether the process can be at rest, as far as its own status tells.
+    fn may_be_still(&self) -> bool {
+        self.state == b'D' || self.is_still()
+    }
+
     /// Whether the process is at rest: it does nothing until another process or the kernel acts. For the state `D`, see
     /// [`waits_for_vfork`].
     pub fn is_still(&self) -> bool {
@@ -195,8 +200,15 @@ impl Processes {
 
     /// Returns all processes, strace included, or none when one of them moves.
     pub fn look(&self) -> Option<Vec<Seen>> {
-        let mut seen = vec![(self.strace, Some(Status::of(self.strace)?))];
-        seen.extend(self.ids().into_iter().map(|pid| (pid, Status::of(pid))));
+        let strace = Status::of(self.strace).filter(Status::may_be_still)?;
+        let mut seen = vec![(self.strace, Some(strace))];
+        for pid in self.ids() {
+            let status = Status::of(pid);
+            if status.is_some_and(|status| !status.may_be_still()) {
+                return None;
+            }
+            seen.push((pid, status));
+        }
         let is_still = |(pid, status): &Seen| match status {
             // The process has ended and was reaped.
             None => true,
