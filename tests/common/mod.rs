@@ -29,8 +29,11 @@ pub use running::{Ended, Running};
 /// The longest time for which a test waits for an event.
 pub const WATCHDOG: Duration = Duration::from_secs(15);
 
-/// The time between two checks of a condition.
-const POLL: Duration = Duration::from_millis(1);
+/// The shortest and the longest time between two checks of a condition. The checks become rarer while a test waits,
+/// because they take processor time from other tests.
+const POLL: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(10)];
+/// The number of checks in the time that a test has waited so far.
+const CHECKS: u32 = 100;
 
 /// Waits until `condition` gives a value. Fails if `condition` gives no value in time.
 #[track_caller]
@@ -40,13 +43,14 @@ pub fn wait_for<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
 
 /// Waits until `condition` gives a value, but at most for `limit`.
 pub fn wait_within<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
-    let deadline = Instant::now() + limit;
+    let start = Instant::now();
     loop {
         let value = condition();
-        if value.is_some() || Instant::now() >= deadline {
+        let waited = start.elapsed();
+        if value.is_some() || waited >= limit {
             return value;
         }
-        std::thread::sleep(POLL);
+        std::thread::sleep((waited / CHECKS).clamp(POLL[0], POLL[1]));
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use mpserv::process::{_exit, Child, Fork, Pid, WaitStatus, fork};
 use mpserv::signal::{Disposition, Signal, SignalFlag, signal};
 
-use super::{TempDir, WATCHDOG, state, wait_for};
+use super::{TempDir, WATCHDOG, wait_for};
 
 /// A test. Use [`tests!`](crate::tests) to list the functions of a module.
 #[derive(Clone, Copy)]
@@ -284,7 +284,7 @@ impl Running {
 
     /// Returns the result of the test once it has ended or has been ended, or `None` while it runs.
     fn verdict(&mut self) -> Option<Verdict> {
-        let has_ended = state(self.child.pid().raw() as u32) == Some('Z');
+        let has_ended = has_ended(&self.child);
         let limit = self.test.limit();
         if !has_ended && self.start.elapsed() < limit {
             return None;
@@ -308,6 +308,17 @@ impl Running {
         unsafe { libc::killpg(self.child.pid().raw(), libc::SIGKILL) };
         self.child.wait().unwrap()
     }
+}
+
+/// Whether a child has ended. The child stays a zombie.
+fn has_ended(child: &Child) -> bool {
+    // SAFETY: a structure of zeros is valid.
+    let mut ended: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: the pointer is to a siginfo_t.
+    let result = unsafe { libc::waitid(libc::P_PID, child.pid().raw() as libc::id_t, &raw mut ended, options) };
+    // A child that has not ended leaves the structure as it is.
+    result == 0 && ended.si_signo == libc::SIGCHLD
 }
 
 /// Runs `function` in a child. The child ends with the function's result, or with 101 after a panic.
