@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::*;
-use crate::common::{wait_for, wait_until};
+use crate::common::{Impl, wait_for, wait_until};
+use crate::servers::server;
 use mpserv::process::Pid;
 use mpserv::signal::kill;
 
@@ -129,4 +130,16 @@ fn an_interrupted_audit_leaves_nothing() {
         assert!(errors.contains("interrupted"), "{errors}");
         assert_nothing_left(&folder, command);
     }
+}
+
+#[test]
+fn what_does_not_end_is_told_by_side_and_by_what_it_does() {
+    let port = free_port().to_string();
+    let ignores = format!("sh -c 'trap \"\" INT; exec {}'", server(Impl::C, &port));
+    let arguments =
+        ["--a", &server(Impl::C, &port), "--b", &ignores, "--listen", &port, "--timeout", "15", "-o", "pipe"];
+    let output = run(&arguments);
+    assert_trouble(&output, "B: 'sh -c");
+    assert_trouble(&output, "did not end within 15 s");
+    assert_trouble(&output, " is in accept(3, …)");
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::common::Impl;
 
-fn server(of: Impl, port: &str) -> String {
+pub(crate) fn server(of: Impl, port: &str) -> String {
     format!("{} {port}", of.path("echo_mpserv").display())
 }
 
@@ -35,16 +35,4 @@ fn a_server_that_listens_elsewhere_is_told_at_once() {
     // The failure must come before the time limit.
     let output = run(&["--a", &a, "--b", &b, "--listen", &one, "-o", "pipe", "--timeout", "1000"]);
     assert_trouble(&output, &format!("B: '{b}' listens on port {other}, not on port {one}"));
-}
-
-#[test]
-fn what_does_not_end_is_told_by_side_and_by_what_it_does() {
-    let port = free_port().to_string();
-    let ignores = format!("sh -c 'trap \"\" INT; exec {}'", server(Impl::C, &port));
-    let arguments =
-        ["--a", &server(Impl::C, &port), "--b", &ignores, "--listen", &port, "--timeout", "15", "-o", "pipe"];
-    let output = run(&arguments);
-    assert_trouble(&output, "B: 'sh -c");
-    assert_trouble(&output, "did not end within 15 s");
-    assert_trouble(&output, " is in accept(3, …)");
 }

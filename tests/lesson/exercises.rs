@@ -2,6 +2,8 @@
 //! another change must fail.
 
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use crate::common::TempDir;
 use crate::{audit, repository, text};
@@ -114,38 +116,52 @@ const ALL: [Exercise; 15] = [
     },
 ];
 
+/// The number of exercises that are graded at once. A grade waits most of the time.
+const AT_ONCE: usize = 4;
+
 #[test]
 fn faults_are_told_from_mends() {
-    let folder = TempDir::new();
-    for exercise in &ALL {
-        let original = fs::read_to_string(repository(&format!("src/bin/textbook/{}.c", exercise.program))).unwrap();
-        let change = |changes: &[(&str, &str)]| {
-            changes.iter().fold(original.clone(), |source, (from, to)| {
-                assert!(source.contains(from), "{} has no {from}", exercise.program);
-                source.replacen(from, to, 1)
-            })
-        };
-        let grade = |source: &str| {
-            let file = folder.join("mine.c");
-            fs::write(&file, source).unwrap();
-            audit(&["--exercise", file.to_str().unwrap(), exercise.program, exercise.name])
-        };
-        let name = format!("{} {}", exercise.program, exercise.name);
-        for (what, source) in [
-            ("the original", original.clone()),
-            ("another change", change(&[("int main(", "static const int other = 1;\n\nint main(")])),
-        ] {
-            let output = grade(&source);
-            assert_eq!(output.status.code(), Some(1), "{name}: {what}: {}", text(&output.stderr));
-            let said = text(&output.stdout);
-            assert!(said.starts_with(&format!("{}: not yet. ", exercise.name)), "{name}: {what}: {said}");
-            assert!(said.contains(exercise.idea), "{name}: {what}: {said}");
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(exercise) = ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    fault_is_told_from_mend(exercise);
+                }
+            });
         }
-        let output = grade(&change(exercise.mend));
-        let said = text(&output.stdout) + &text(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{name}: mended: {said}");
-        assert_eq!(said, format!("{}: passed\n", exercise.name), "{name}");
+    });
+}
+
+fn fault_is_told_from_mend(exercise: &Exercise) {
+    let folder = TempDir::new();
+    let original = fs::read_to_string(repository(&format!("src/bin/textbook/{}.c", exercise.program))).unwrap();
+    let change = |changes: &[(&str, &str)]| {
+        changes.iter().fold(original.clone(), |source, (from, to)| {
+            assert!(source.contains(from), "{} has no {from}", exercise.program);
+            source.replacen(from, to, 1)
+        })
+    };
+    let grade = |source: &str| {
+        let file = folder.join("mine.c");
+        fs::write(&file, source).unwrap();
+        audit(&["--exercise", file.to_str().unwrap(), exercise.program, exercise.name])
+    };
+    let name = format!("{} {}", exercise.program, exercise.name);
+    for (what, source) in [
+        ("the original", original.clone()),
+        ("another change", change(&[("int main(", "static const int other = 1;\n\nint main(")])),
+    ] {
+        let output = grade(&source);
+        assert_eq!(output.status.code(), Some(1), "{name}: {what}: {}", text(&output.stderr));
+        let said = text(&output.stdout);
+        assert!(said.starts_with(&format!("{}: not yet. ", exercise.name)), "{name}: {what}: {said}");
+        assert!(said.contains(exercise.idea), "{name}: {what}: {said}");
     }
+    let output = grade(&change(exercise.mend));
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{name}: mended: {said}");
+    assert_eq!(said, format!("{}: passed\n", exercise.name), "{name}");
 }
 
 #[test]
