@@ -20,7 +20,7 @@ use mpserv::signal::{
     Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, kill, raise, sigaction, sigaction_get, sigpending,
     sigprocmask,
 };
-use mpserv::user::{getgrnam, getgrouplist, getpwnam};
+use mpserv::user::{getgrnam, getgrouplist, getpwnam, getpwuid};
 use mpserv::wordexp::{WordError, wordexp};
 
 use crate::common::solo::{Test, reap, spawn};
@@ -44,6 +44,8 @@ pub(crate) const TESTS: &[Test] = tests![
     serving_leaves_no_signal_for_later,
     exit_may_be_called_again_while_it_runs,
     no_name_ends_the_process,
+    users_are_looked_up_only_where_no_other_threads_are,
+    a_rule_has_as_many_checks_as_a_jump_reaches,
     a_group_of_another_namespace_has_no_id,
     a_filter_holds_for_every_thread,
 ];
@@ -206,6 +208,46 @@ fn a_header_that_was_refused_stays_refused() {
     for _ in 0..3 {
         assert!(matches!(parser.push(*last), Err(ProxyError::Malformed(_))));
     }
+}
+
+/// Checks that nothing asks the C library for a user or a group where another thread could be asking as well.
+fn users_are_looked_up_only_where_no_other_threads_are() {
+    let found = || {
+        [
+            getpwnam(c"root").is_some(),
+            getpwuid(0).is_some(),
+            getgrnam(c"root").is_some(),
+            getgrouplist(c"root", 0).is_ok(),
+        ]
+    };
+    assert_eq!(found(), [true; 4]);
+    std::thread::spawn(|| ()).join().unwrap();
+    assert_eq!(found(), [false; 4]);
+}
+
+/// Checks the longest rule: from its first instruction, a jump reaches the last instruction.
+fn a_rule_has_as_many_checks_as_a_jump_reaches() {
+    static NOTE: AtomicU64 = AtomicU64::new(0);
+    const MOST: u64 = 252;
+    let values: Vec<u32> = (0..MOST as u32).collect();
+    let exit = |status: u64, values: &[u32]| {
+        let mut child = spawn(|| {
+            no_new_privileges().unwrap();
+            let rule = Rule { call: libc::SYS_exit_group, checks: &[Check::Is(0, values)] };
+            assert_eq!(allow_only(&[rule], &NOTE), Ok(()));
+            // SAFETY: the call ends the process.
+            unsafe { libc::syscall(libc::SYS_exit_group, status) };
+        });
+        let end = reap(&mut child);
+        (end.exit_status(), end.term_signal())
+    };
+    for status in [0, 1, MOST - 1] {
+        assert_eq!(exit(status, &values), (Some(status as i32), None));
+    }
+    assert_eq!(exit(MOST, &values), (None, Some(Signal::SYS)));
+    let more: Vec<u32> = (0..=MOST as u32).collect();
+    let rule = Rule { call: libc::SYS_exit_group, checks: &[Check::Is(0, &more)] };
+    assert_eq!(allow_only(&[rule], &NOTE), Err(Errno::INVAL));
 }
 
 /// Checks that a long name is not passed to the C library, which copies a name to its stack.

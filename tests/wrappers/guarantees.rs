@@ -7,20 +7,22 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use mpserv::errno::Errno;
 use mpserv::fd::{
-    BorrowedFd, OwnedFd, PipeFlags, dup, keep_on_exec, pipe, pipe2, read, set_blocking, set_close_on_exec,
-    set_nonblocking, write, write_all,
+    AsFd, BorrowedFd, OwnedFd, PipeFlags, dup, keep_on_exec, pipe, pipe2, read, read_all, set_blocking,
+    set_close_on_exec, set_nonblocking, write, write_all,
 };
 use mpserv::fs::{OpenFlags, lstat, open, stat};
 use mpserv::memory::{CStrArray, STACK_MIN, SharedWords, Stack};
 use mpserv::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket};
 use mpserv::printf;
-use mpserv::process::{_exit, Fork, Resource, WaitFor, WaitOptions, exit, fork, getrlimit, setrlimit, waitpid};
+use mpserv::process::{
+    _exit, Fork, INFINITY, Limit, Resource, WaitFor, WaitOptions, exit, fork, getrlimit, setrlimit, waitpid,
+};
 use mpserv::pty::open_master;
 use mpserv::signal::{Disposition, SigAction, SigSet, Signal, SignalFd, SignalFlag, sigaction};
 use mpserv::stdio::{fgets, stdin};
 
 use crate::common::solo::{Channel, reap, skip, spawn};
-use crate::common::{TempDir, is_pending, wait_until, waits_in};
+use crate::common::{TempDir, is_pending, wait_until, waits_in, zombies};
 use crate::stdio::{read_text, with_pipes};
 
 /// Returns the open descriptors of this process.
@@ -72,15 +74,19 @@ pub(crate) fn new_descriptors_are_closed_by_exec_or_not_as_documented() {
 pub(crate) fn flags_of_a_descriptor_are_what_was_set_last() {
     let (fd, _other) = pipe().unwrap();
     let cloexec = || flags(fd.raw(), libc::F_GETFD) & libc::FD_CLOEXEC != 0;
-    keep_on_exec(&fd).unwrap();
-    assert!(!cloexec());
-    set_close_on_exec(&fd).unwrap();
-    assert!(cloexec());
     let nonblocking = || flags(fd.raw(), libc::F_GETFL) & libc::O_NONBLOCK != 0;
-    set_nonblocking(&fd).unwrap();
-    assert!(nonblocking());
-    set_blocking(&fd).unwrap();
-    assert!(!nonblocking());
+    // Each function is called twice: the second call changes nothing.
+    for (set, has_flag, is_set) in [
+        (keep_on_exec as fn(_) -> _, &cloexec as &dyn Fn() -> bool, false),
+        (set_close_on_exec, &cloexec, true),
+        (set_nonblocking, &nonblocking, true),
+        (set_blocking, &nonblocking, false),
+    ] {
+        for time in 1..=2 {
+            set(fd.as_fd()).unwrap();
+            assert_eq!((time, has_flag()), (time, is_set));
+        }
+    }
     let other = || flags(fd.raw(), libc::F_GETFL) & !libc::O_NONBLOCK;
     let before = other();
     set_nonblocking(&fd).unwrap();
@@ -158,6 +164,48 @@ pub(crate) fn a_soft_limit_is_no_hard_limit() {
         assert_eq!((kernel.rlim_cur, kernel.rlim_max), (50, 60));
         let now = getrlimit(Resource::NOFILE).unwrap();
         assert_eq!((now.soft, now.hard), (50, 60));
+    });
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+/// Checks that each name of a limit is that of C's constant. In its own process, the test sets a value of its own for
+/// each.
+pub(crate) fn a_limit_is_the_one_of_its_name() {
+    let all = [
+        ("as", libc::RLIMIT_AS),
+        ("core", libc::RLIMIT_CORE),
+        ("cpu", libc::RLIMIT_CPU),
+        ("data", libc::RLIMIT_DATA),
+        ("fsize", libc::RLIMIT_FSIZE),
+        ("locks", libc::RLIMIT_LOCKS),
+        ("memlock", libc::RLIMIT_MEMLOCK),
+        ("msgqueue", libc::RLIMIT_MSGQUEUE),
+        ("nice", libc::RLIMIT_NICE),
+        ("nofile", libc::RLIMIT_NOFILE),
+        ("nproc", libc::RLIMIT_NPROC),
+        ("rss", libc::RLIMIT_RSS),
+        ("rtprio", libc::RLIMIT_RTPRIO),
+        ("rttime", libc::RLIMIT_RTTIME),
+        ("sigpending", libc::RLIMIT_SIGPENDING),
+        ("stack", libc::RLIMIT_STACK),
+    ];
+    assert!(Resource::names().eq(all.map(|(name, _)| name)));
+    let mut child = spawn(|| {
+        for (number, (name, constant)) in (1..).zip(all) {
+            let resource = Resource::from_name(name).unwrap();
+            assert_eq!(resource.name(), name);
+            let mut limit = getrlimit(resource).unwrap();
+            // Some hard limits are 0. Only a process with the privilege may raise them.
+            if setrlimit(resource, Limit { hard: INFINITY, ..limit }).is_ok() {
+                limit.hard = INFINITY;
+            }
+            limit.soft = limit.hard.min(1 << 40).saturating_sub(number);
+            setrlimit(resource, limit).unwrap();
+            let mut kernel = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            // SAFETY: the pointer is to room for a limit.
+            assert_eq!(unsafe { libc::getrlimit(constant, &raw mut kernel) }, 0);
+            assert_eq!((kernel.rlim_cur, kernel.rlim_max), (limit.soft, limit.hard), "{name}");
+        }
     });
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
@@ -251,6 +299,26 @@ pub(crate) fn a_child_of_another_group_is_not_one_of_the_own_group() {
     let mut child = spawn(|| _ = channel.hear());
     assert_eq!(waitpid(WaitFor::OwnGroup, None, WaitOptions::NOHANG), Ok(None));
     channel.tell(0);
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+/// Tests a handler that does not restart calls. The interrupted call has read nothing.
+pub(crate) fn read_all_goes_on_after_a_signal() {
+    static FLAG: SignalFlag = SignalFlag::new();
+    let (reader, writer) = pipe().unwrap();
+    let mut child = spawn(|| {
+        sigaction(Signal::USR1, &SigAction::new(Disposition::Flag(&FLAG))).unwrap();
+        let mut buffer = [0; 3];
+        assert_eq!(read_all(&reader, &mut buffer).unwrap(), b"end");
+        assert!(FLAG.is_raised());
+    });
+    let pid = child.pid().raw() as u32;
+    wait_until("the child waits in read", || waits_in(pid, libc::SYS_read));
+    child.kill(Signal::USR1).unwrap();
+    wait_until("the signal is delivered, and the child waits again or has ended", || {
+        !is_pending(pid, Signal::USR1) && (waits_in(pid, libc::SYS_read) || zombies(std::process::id()).contains(&pid))
+    });
+    write_all(&writer, b"end").unwrap();
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 

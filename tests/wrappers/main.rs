@@ -47,9 +47,11 @@ fn main() -> ExitCode {
             exit_closes_stdio_to_handlers,
             handlers_of_pthread_atfork_run,
             a_soft_limit_is_no_hard_limit,
+            a_limit_is_the_one_of_its_name,
             a_stack_has_a_guard_below_it,
             a_list_of_strings_ends_where_it_was_truncated,
             a_child_of_another_group_is_not_one_of_the_own_group,
+            read_all_goes_on_after_a_signal,
             write_all_goes_on_after_a_signal,
             a_line_that_just_fits_is_read_whole,
             a_child_that_was_reaped_is_no_later_process_of_its_id,
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
             a_wait_status_of_a_child_comes_back,
             no_time_is_too_long_or_becomes_none,
             a_poll_waits_for_as_long_as_it_is_told,
+            a_wait_is_no_shorter_than_asked,
             a_set_of_signals_is_a_set,
             a_text_is_the_longest_prefix_that_fits;
         errno:
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
             a_duplicate_refers_to_the_same;
         net:
             gethostbyname_answers_only_where_no_other_threads_are,
+            getaddrinfo_gives_each_address_once,
             addresses_come_back_as_they_were_given,
             unix_addresses_come_back_as_they_were_given,
             an_address_too_long_is_an_error,
@@ -113,6 +117,8 @@ fn main() -> ExitCode {
             sigsuspend_misses_no_signal;
         program:
             a_program_that_nobody_named_has_no_arguments,
+            a_command_line_has_one_end,
+            a_title_leaves_the_last_byte,
             the_environment_is_a_copy,
             a_title_waits_until_no_other_thread_is_there,
             an_empty_title_leaves_nothing_of_the_last,

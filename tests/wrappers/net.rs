@@ -9,8 +9,8 @@ use mpserv::fd::{OwnedFd, close, read, write};
 use mpserv::fs::OpenFlags;
 use mpserv::net::{
     AddressFamily, AsSockAddr, MsgFlags, Protocol, Shutdown, SockAddr, SocketAddr, SocketFlags, SocketOption,
-    SocketType, UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, gethostbyname,
-    getpeername, getsockname, getsockopt, inet_addr, listen, recv, send, setsockopt, shutdown, socket,
+    SocketType, UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, getaddrinfo,
+    gethostbyname, getpeername, getsockname, getsockopt, inet_addr, listen, recv, send, setsockopt, shutdown, socket,
 };
 use mpserv::poll::PollEvents;
 use mpserv::process::{WaitOptions, getpid};
@@ -20,6 +20,12 @@ pub(crate) fn gethostbyname_answers_only_where_no_other_threads_are() {
     assert_eq!(gethostbyname(c"127.0.0.1"), Some(Ipv4Addr::LOCALHOST));
     std::thread::spawn(|| ()).join().unwrap();
     assert_eq!(gethostbyname(c"127.0.0.1"), None);
+}
+
+pub(crate) fn getaddrinfo_gives_each_address_once() {
+    for (host, address) in [(c"127.0.0.1", "127.0.0.1:80"), (c"::1", "[::1]:80")] {
+        assert!(getaddrinfo(host).unwrap().addresses(80).eq([address.parse().unwrap()]), "{host:?}");
+    }
 }
 
 pub(crate) fn stream(family: AddressFamily) -> OwnedFd {

@@ -1,6 +1,8 @@
 //! Tests the surroundings of a program: arguments, environment, title, memory and stack.
 
 use std::ffi::{CStr, c_char, c_int};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::common::solo::{Channel, reap, spawn};
@@ -9,7 +11,7 @@ use mpserv::fs::ftruncate;
 use mpserv::getopt::{Getopt, LongOption, Opt};
 use mpserv::memory::{STACK_MIN, SharedWords, Stack};
 use mpserv::process::{environ, getenv};
-use mpserv::program::{Args, Title};
+use mpserv::program::{Args, Argument, Title};
 
 /// Tests a program without arguments, as before Linux 5.18: argv begins with the null pointer, and the environment
 /// follows.
@@ -29,6 +31,42 @@ pub(crate) fn a_program_that_nobody_named_has_no_arguments() {
         assert_eq!((args.len(), args.get(0), args.get(1), args.from(0).next()), (0, None, None, None));
         assert_eq!(args.program(), c"");
         assert!(Getopt::new(args, c"+:abc", &[LongOption::END]).unwrap().next().is_none());
+    }
+}
+
+pub(crate) fn a_command_line_has_one_end() {
+    let word = Argument::from(c"word");
+    let end = Argument::END;
+    for (line, length) in [
+        (vec![], None),
+        (vec![word], None),
+        (vec![end], Some(0)),
+        (vec![word, end], Some(1)),
+        (vec![word, word, end], Some(2)),
+        (vec![end, end], None),
+        (vec![word, end, end], None),
+        (vec![word, end, word], None),
+        (vec![word, end, word, end], None),
+    ] {
+        let line: &'static [Argument] = line.leak();
+        assert_eq!(Args::of(line).map(|args| args.len()), length, "{line:?}");
+    }
+}
+
+/// Checks that a title which is longer than its place still ends in a NUL.
+pub(crate) fn a_title_leaves_the_last_byte() {
+    let mut title = title_of_this_process();
+    // The kernel tells where the arguments begin, in the 48th field: after the name there are those from the 3rd.
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let start: u64 = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(45).unwrap().parse().unwrap();
+    let length = format!("{title:?}").split(|letter: char| !letter.is_ascii_digit()).find_map(|word| word.parse().ok());
+    let length: usize = length.unwrap();
+    for long in [length - 1, length, length + 1] {
+        title.set(&"t".repeat(long));
+        let mut memory = vec![0; length];
+        File::open("/proc/self/mem").unwrap().read_exact_at(&mut memory, start).unwrap();
+        let (last, shown) = memory.split_last().unwrap();
+        assert_eq!((*last, shown.iter().all(|&byte| byte == b't')), (0, true), "{long} of {length}");
     }
 }
 

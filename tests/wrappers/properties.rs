@@ -15,8 +15,9 @@ use mpserv::net::{
     getsockname, inet_addr, setsockopt, socket,
 };
 use mpserv::poll::{PollEvents, PollFd, poll, ppoll};
-use mpserv::process::{_exit, WaitOptions, WaitStatus, waitpid};
+use mpserv::process::{_exit, WaitOptions, WaitStatus, no_new_privileges, waitpid};
 use mpserv::process::{Limit, Resource, setrlimit};
+use mpserv::seccomp::{Notice, listen};
 use mpserv::signal::{Disposition, MaskHow, SigSet, Signal, signal, sigprocmask, sigprocmask_replace};
 use mpserv::text::Text;
 use mpserv::time::{Itimer, setitimer};
@@ -238,6 +239,53 @@ pub(crate) fn a_poll_waits_for_as_long_as_it_is_told() {
 const MINUTE: Duration = Duration::from_secs(60);
 /// The kernel counts the nanoseconds of a timer, for up to 292 years.
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+#[cfg(target_arch = "x86_64")]
+fn milliseconds_of(poll: &Notice) -> c_int {
+    poll.arguments[2] as c_int
+}
+
+/// On other machines the C library calls ppoll().
+#[cfg(not(target_arch = "x86_64"))]
+fn milliseconds_of(ppoll: &Notice) -> c_int {
+    // SAFETY: the pointer is null, or to a timespec of this process that stays until the call is answered.
+    let time = unsafe { (ppoll.arguments[2] as *const libc::timespec).as_ref() };
+    time.map_or(-1, |time| (time.tv_sec * 1000 + time.tv_nsec / 1_000_000) as c_int)
+}
+
+/// Checks the timeout that the kernel gets. A filter makes the call wait, and a thread looks at its arguments.
+pub(crate) fn a_wait_is_no_shorter_than_asked() {
+    #[cfg(target_arch = "x86_64")]
+    const CALL: libc::c_long = libc::SYS_poll;
+    #[cfg(not(target_arch = "x86_64"))]
+    const CALL: libc::c_long = libc::SYS_ppoll;
+    for (timeout, milliseconds) in [
+        (None, -1),
+        (Some(Duration::ZERO), 0),
+        (Some(Duration::from_nanos(1)), 1),
+        (Some(Duration::from_millis(1)), 1),
+        (Some(Duration::from_nanos(1_000_001)), 2),
+        (Some(Duration::from_nanos(1_999_999)), 2),
+        (Some(Duration::from_millis(c_int::MAX as u64)), c_int::MAX),
+    ] {
+        let mut child = spawn(|| {
+            no_new_privileges().unwrap();
+            let listener = listen(&[CALL]).unwrap();
+            std::thread::scope(|scope| {
+                let asked = scope.spawn(|| {
+                    let notice = listener.receive().unwrap();
+                    let asked = milliseconds_of(&notice);
+                    // SAFETY: without descriptors, the call writes nothing.
+                    unsafe { listener.answer(notice, 0) }.unwrap();
+                    asked
+                });
+                assert_eq!(poll(&mut [], timeout), Ok(0));
+                assert_eq!(asked.join().unwrap(), milliseconds, "{timeout:?}");
+            });
+        });
+        assert_eq!(reap(&mut child).exit_status(), Some(0), "{timeout:?}");
+    }
+}
 
 /// The kernel may treat a time of this number of seconds as no limit. The number is above the number of ticks in the
 /// kernel's longest time.

@@ -3,7 +3,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use mpserv::errno::{Errno, Result};
-use mpserv::fd::{AsFd, BorrowedFd, STDIN, pipe};
+use mpserv::fd::{AsFd, BorrowedFd, STDERR, STDIN, STDOUT, pipe};
 use mpserv::memory::{CStrArray, STACK_MIN, Stack};
 use mpserv::process::{
     Fork, Limit, Pid, Resource, Spawn, SpawnError, WaitFor, WaitOptions, become_program, drop_capability_bounds, environ,
@@ -136,7 +136,7 @@ pub(super) const CASES: &[Case] = &[
         })
     }),
     ("set_pdeathsig", Errno::SRCH, || errno(set_pdeathsig(getpid(), Signal::TERM))),
-    ("spawn", Errno::BADF, || spawning(c"/bin/true", STDIN)),
+    ("spawn", Errno::BADF, || each([STDIN, STDOUT, STDERR].map(|standard| spawning(c"/bin/true", standard)))),
     ("spawn become_program", Errno::NOENT, || programs(c"none")),
     ("spawn become_program", Errno::ACCES, || {
         files();
