@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common::solo::Test;
 use crate::common::{Output, Running, TempDir, children, needs_ipv6, run, signal, wait_until};
@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_server_that_closes_early_is_found,
     nobody_who_listens_is_told_by_its_name,
     a_server_that_says_nothing_is_not_waited_for,
+    a_server_that_answers_a_whole_request_gets_it,
     idle_connections_are_held_beside_the_others,
     who_waits_behind_a_server_that_stands_still_is_counted,
     texts_are_sent_and_expected,
@@ -34,6 +35,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_process_that_is_killed_is_an_error,
     one_slow_request_of_ten_is_their_99th_percentile,
     time_ends_it,
+    idle_connections_alone_are_held_for_ten_seconds,
     a_rate_is_that_of_all_processes_together,
     what_is_shown_a_second_is_what_was_counted_in_the_time,
     idle_connections_have_to_answer_at_the_end,
@@ -72,6 +74,19 @@ fn requests_may_be_a_byte_or_more_than_sockets_hold() {
         assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{size}: {ended:?}");
         assert_eq!(number(&ended, "", "bytes"), 2.0 * size.parse::<f64>().unwrap());
     }
+}
+
+/// Tests a server that reads the whole request, which is more than sockets hold, before it answers.
+fn a_server_that_answers_a_whole_request_gets_it() {
+    const SIZE: usize = 20_000_000;
+    let server = Server::start(|_, connection| {
+        let mut request = vec![0; SIZE];
+        if connection.read_exact(&mut request).is_ok() {
+            let _ = connection.write_all(&request);
+        }
+    });
+    let ended = server.load(&["-n", "1", "-z", &SIZE.to_string()]);
+    assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
 }
 
 fn one_changed_byte_is_found() {
@@ -271,6 +286,15 @@ fn time_ends_it() {
     let ended = server.load(&["-s", "0.2", "-w", "2"]);
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert!(number(&ended, "", "seconds") >= 0.2, "{ended:?}");
+}
+
+/// Checks that a number of connections, which only workers make, does not take the place of the time.
+fn idle_connections_alone_are_held_for_ten_seconds() {
+    let server = Server::start(plain_echo);
+    let start = Instant::now();
+    let ended = server.load(&["-w", "0", "-i", "2", "-n", "5"]);
+    assert_eq!((ended.status.code(), number(&ended, "", "idle")), (Some(0), 2.0), "{ended:?}");
+    assert!(start.elapsed() >= Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
 fn a_wrong_command_line_is_told() {
