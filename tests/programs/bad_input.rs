@@ -191,6 +191,21 @@ pub(crate) fn no_socket() {
     assert_eq!(ends("rot13_serv", &[]), is("", "bind failed : Bad file descriptor (9)\n", 1));
 }
 
+/// Checks the servers when their port is taken between bind and listen.
+pub(crate) fn no_listener() {
+    let _network = Network::own();
+    let ends = |server: Server| {
+        same_everywhere(server.name, |language, output| {
+            let mut command = strace(&["inject=listen:error=EADDRINUSE"], NOWHERE, language, server.name);
+            run(command.args(server.arguments), output)
+        })
+    };
+    assert_eq!(ends(ECHO_MPSERV), is("", "listen() error\n", 1));
+    assert_eq!(ends(CODE05), is("", "", 255));
+    assert_eq!(ends(SOCKET_SERVE), is("服务端初始化失败，程序退出。\n", "", 255));
+    assert_eq!(ends(ROT13_SERV), is("", "listen failed : Address already in use (98)\n", 1));
+}
+
 /// Checks the programs when fork fails. A program that takes -1 for the parent's side goes on without a child. A
 /// program that takes -1 for the child's side serves, and ends.
 pub(crate) fn no_second_process() {

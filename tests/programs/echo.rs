@@ -16,14 +16,16 @@ pub(crate) fn the_client_gets_its_lines_back() {
     for server_language in IMPLS {
         let server = server(server_language, Output::Pipe);
         let port = server.port().to_string();
-        for client_language in IMPLS {
+        for (client_language, end) in IMPLS.into_iter().flat_map(|language| [(language, "q"), (language, "Q")]) {
             let mut client = Running::start(
                 Command::new(client_language.path("echo_mpclient")).args(["127.0.0.1", &port]).stdin(Stdio::piped()),
                 Output::Pipe,
             );
-            client.input(b"hello\nq\n");
+            // A client that does not end at this line sends the next line as well.
+            client.input(format!("hello\n{end}\nmore\nq\n").as_bytes());
             let ended = client.wait();
-            assert_eq!(ended.stdout, "Message from server: hello\n", "{client_language:?} at {server_language:?}");
+            let what = format!("{client_language:?} at {server_language:?}, {end}");
+            assert_eq!(ended.stdout, "Message from server: hello\n", "{what}");
             assert!(ended.status.success());
         }
         server.end(Signal::TERM);

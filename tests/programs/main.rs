@@ -56,6 +56,7 @@ fn main() -> ExitCode {
             binary_bytes_and_nuls,
             a_message_as_long_as_the_buffer,
             no_socket,
+            no_listener,
             no_second_process,
             no_standard_input,
             no_argument_at_all;
