@@ -46,6 +46,34 @@ fn traces_are_shown_side_by_side_as_wide_as_asked() {
 }
 
 #[test]
+fn a_difference_is_shown_with_three_calls_before_and_behind() {
+    let folder = TempDir::new();
+    let kept = |name: &str, changed: &str| {
+        let calls: String = (1..10).map(|call| format!("close({call}) = 0\n")).collect();
+        let begin = "execve(\"/bin/x\", [\"x\"], []) = 0\n";
+        let trace = format!("{begin}{}exit_group(0) = ?\n+++ exited with 0 +++\n", calls.replace("close(5)", changed));
+        fs::write(folder.join(&format!("{name}.100")), trace).unwrap();
+        folder.join(name).to_str().unwrap().to_owned()
+    };
+    let output = run(&[
+        "--diff",
+        "--from",
+        "execve",
+        "--stdout",
+        "pipe",
+        "--a",
+        &kept("one", "close(5)"),
+        "--b",
+        &kept("other", "close(55)"),
+    ]);
+    let out = text(&output.stdout);
+    let rows = out.lines().skip_while(|line| !line.starts_with("A: first process")).skip(1);
+    let rows: Vec<&str> = rows.map(|row| row.split_once(')').map_or(row, |(call, _)| call)).collect();
+    let shown = ["...", "close(2", "close(3", "close(4", "close(5", "close(6", "close(7", "close(8", "..."];
+    assert_eq!(rows, shown, "{out}");
+}
+
+#[test]
 fn sources_name_the_line_that_made_each_call() {
     let planted = Planted::new(&[]);
     let (original, changed) = (planted.path("original"), planted.path("changed"));

@@ -166,3 +166,26 @@ impl Unplaced {
         unknown.copied().filter(|pid| *pid != parent).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_come_in_the_order_of_their_forks() {
+        let run = [
+            (103, "+++ exited with 0 +++\n"),
+            (101, "fork() = 103\n"),
+            (100, "fork() = 102\nfork() = 101\n"),
+            (102, "+++ exited with 0 +++\n"),
+        ];
+        let traces = run.map(|(pid, text)| (pid, Trace::new(text.into(), false).unwrap()));
+        let tree = Tree::build(traces.into(), 100);
+        let order: Vec<(u32, String)> =
+            tree.processes.iter().map(|process| (process.pid, process.place.to_string())).collect();
+        let expected = [(100, "root"), (102, "child 1"), (101, "child 2"), (103, "child 2.1")];
+        assert_eq!(order, expected.map(|(pid, place)| (pid, place.to_owned())));
+        let parents = [(None, None), (Some(0), Some(0)), (Some(0), Some(1)), (Some(2), Some(0))];
+        assert!(tree.processes.iter().map(|process| (process.parent, process.forked_at)).eq(parents));
+    }
+}

@@ -121,6 +121,79 @@ fn an_identity_holds_in_both_directions() {
 }
 
 #[test]
+fn each_argument_that_is_a_process_id_is_known() {
+    let trace = |child: u32, line: &str| format!("fork() = {child}\n{line}\n");
+    for line in [
+        "fcntl(3, F_SETOWN, C) = 0",
+        "getpgid(C) = 0",
+        "getpriority(PRIO_PROCESS, C) = 20",
+        "getsid(C) = 0",
+        "kill(C, SIGTERM) = 0",
+        "pidfd_open(C, 0) = 3",
+        "prlimit64(C, RLIMIT_NOFILE, NULL, NULL) = 0",
+        "process_vm_readv(C, [], 0, [], 0, 0) = 0",
+        "process_vm_writev(C, [], 0, [], 0, 0) = 0",
+        "ptrace(PTRACE_ATTACH, C) = 0",
+        "rt_sigqueueinfo(C, SIGUSR1, {}) = 0",
+        "rt_tgsigqueueinfo(C, P, SIGUSR1, {}) = 0",
+        "rt_tgsigqueueinfo(P, C, SIGUSR1, {}) = 0",
+        "sched_getaffinity(C, 8, [0]) = 8",
+        "sched_getparam(C, [0]) = 0",
+        "sched_getscheduler(C) = 0",
+        "sched_setaffinity(C, 8, [0]) = 0",
+        "sched_setparam(C, [0]) = 0",
+        "sched_setscheduler(C, SCHED_OTHER, [0]) = 0",
+        "setpgid(C, P) = 0",
+        "setpgid(P, C) = 0",
+        "setpriority(PRIO_PROCESS, C, 1) = 0",
+        "tgkill(C, P, SIGTERM) = 0",
+        "tgkill(P, C, SIGTERM) = 0",
+        "tkill(C, SIGTERM) = 0",
+        "wait4(C, NULL, 0, NULL) = 0",
+        "waitid(P_PID, C, NULL, WEXITED, NULL) = 0",
+    ] {
+        let with = |parent: u32, child: u32| {
+            let line = line.replace("(C", &format!("({child}")).replace("(P,", &format!("({parent},"));
+            line.replace(", C", &format!(", {child}")).replace(", P,", &format!(", {parent},"))
+        };
+        let found = |other: &str| {
+            let (a, b) = (trace(101, &with(100, 101)), trace(201, other));
+            compared(&[(100, &a), (101, "")], &[(200, &b), (201, "")]).differences()
+        };
+        assert_eq!(found(&with(200, 201)), 0, "{line}");
+        assert_eq!(found(&with(200, 200)), 1, "{line}: the parent's id in place of the child's");
+    }
+}
+
+#[test]
+fn a_port_from_the_kernel_is_one_wherever_it_comes() {
+    let address =
+        |port: u32| format!("{{sa_family=AF_INET, sin_port=htons({port}), sin_addr=inet_addr(\"127.0.0.1\")}}");
+    let connects = |port: u32| format!("connect(4, {}, 16) = 0\n", address(port));
+    let told = |port: u32, to: u32| {
+        format!("bind(3, {}, 16) = 0\ngetsockname(3, {}, [16]) = 0\n{}", address(0), address(port), connects(to))
+    };
+    assert_eq!(differences(&told(40000, 40000), &told(50000, 50000)), 0);
+    assert_eq!(differences(&told(40000, 40000), &told(50000, 50001)), 1, "it connects to another port");
+    assert_eq!(differences(&connects(40000), &connects(50000)), 1, "the program chose the port");
+}
+
+#[test]
+fn a_mapping_is_as_long_as_its_last_call_made_it() {
+    let trace = |base: u64, moved: u64, offset: u64| {
+        format!(
+            "mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, -1, 0) = {base:#x}\n\
+             mremap({base:#x}, 4096, 12288, MREMAP_MAYMOVE) = {moved:#x}\n\
+             madvise({:#x}, 4096, MADV_DONTNEED) = 0\n",
+            moved + offset
+        )
+    };
+    let one = trace(0x7f00_0000_0000, 0x7f00_0010_0000, 0x2000);
+    assert_eq!(differences(&one, &trace(0x7e00_0000_0000, 0x7e00_0070_0000, 0x2000)), 0);
+    assert_eq!(differences(&one, &trace(0x7e00_0000_0000, 0x7e00_0070_0000, 0x1000)), 1);
+}
+
+#[test]
 fn what_is_left_of_a_mapping_is_known() {
     let trace = |base: u64, unmapped: u64, protected: u64| {
         format!(
