@@ -24,7 +24,7 @@ use core::time::Duration;
 use crate::sys::errno::{Errno, retry_on_intr};
 use crate::sys::fd::AsFd;
 use crate::sys::net::{MsgFlags, recv};
-use crate::sys::poll::{PollEvents, PollFd, poll};
+use crate::sys::poll::{PollEvents, PollFd, ppoll};
 use crate::sys::time::{Clock, clock_gettime};
 
 /// The time that a proxy has to send the header.
@@ -116,8 +116,9 @@ fn peek(connection: &impl AsFd, chunk: &mut [u8], deadline: Duration) -> Result<
             return Err(ProxyError::TimedOut);
         }
         let mut fds = [PollFd::new(connection.as_fd(), PollEvents::IN)];
-        // After an interruption, the deadline still holds.
-        match poll(&mut fds, Some(left)) {
+        // After an interruption, the deadline still holds. A preforked child in the sandbox may call ppoll(), but not
+        // poll(), which is another system call on x86-64.
+        match ppoll(&mut fds, Some(left), None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(ProxyError::System(errno)),
         }

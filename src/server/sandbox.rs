@@ -18,8 +18,8 @@ use crate::sys::fd::{AsFd, BorrowedFd, STDERR, STDIN, STDOUT};
 use crate::sys::seccomp::{CALLS_MAX, Check, Rule, allow_only_and_note_in};
 
 /// The calls of every child at its end. Reading the clock makes a system call only where the kernel cannot offer it in
-/// shared memory.
-const BASE: [c_long; 3] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime];
+/// shared memory. By `restart_syscall()` the kernel goes on with a wait that a stop of the process has interrupted.
+const BASE: [c_long; 4] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime, c::SYS_restart_syscall];
 
 /// The further calls of a preforked child whose arguments need no check. By these calls the child waits, handles the
 /// signal that retires it, and bounds the time of a write to a terminal.

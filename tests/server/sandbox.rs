@@ -9,8 +9,10 @@ use crate::common::server::*;
 use crate::common::solo::{Channel, Test, reap, skip, spawn};
 use crate::common::*;
 use crate::tests;
+use mpserv::fd::AsFd;
 use mpserv::ffi;
 use mpserv::ffi::sys::syscall as c;
+use mpserv::poll::{PollEvents, PollFd, poll};
 use mpserv::process::{Child, getpid, set_pdeathsig};
 use mpserv::server::{Connection, Server};
 use mpserv::signal::Signal;
@@ -25,6 +27,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_signal_that_somebody_sends_is_no_violation,
     a_service_that_does_what_it_may_is_served,
     a_child_of_the_pool_that_is_ended_is_replaced,
+    a_child_of_the_pool_waits_for_the_header_of_a_proxy,
+    a_wait_goes_on_after_a_stop,
     each_builtin_service_works_in_the_sandbox,
     a_program_in_the_sandbox_gains_nothing,
 ];
@@ -107,6 +111,12 @@ impl Own {
         let mut client = connect(self.port);
         client.write_all(&[order]).unwrap();
         read_all(&mut client)
+    }
+
+    /// Waits until the server has a child, and returns the child.
+    #[track_caller]
+    fn wait_child(&self) -> u32 {
+        wait_for("a child", || children(self.child.pid().raw() as u32).first().copied())
     }
 
     #[track_caller]
@@ -205,6 +215,48 @@ fn a_child_of_the_pool_that_is_ended_is_replaced() {
     wait_until("the pool is as large as before", || children(server.child.pid().raw() as u32).len() == 2);
     assert_eq!(server.order(b'.'), b".");
     server.stop();
+}
+
+fn a_child_of_the_pool_waits_for_the_header_of_a_proxy() {
+    let server = Own::start(|server| server.sandbox(&CALLS).prefork(1, 1).proxy_protocol(true), misbehave);
+    for start in ["", "PROXY TCP4 192.0.2.1 "] {
+        let mut client = connect(server.port);
+        client.write_all(start.as_bytes()).unwrap();
+        let child = server.wait_child();
+        wait_until("the child waits for the rest of the header", || waits_in(child, c::SYS_ppoll));
+        let header = "PROXY TCP4 192.0.2.1 192.0.2.9 40000 80\r\n.";
+        client.write_all(&header.as_bytes()[start.len()..]).unwrap();
+        assert_eq!(read_all(&mut client), b".", "{start:?}");
+    }
+    server.stop();
+}
+
+/// Tests a wait with a time limit. After a stop, the kernel goes on with such a wait by a call of its own.
+fn a_wait_goes_on_after_a_stop() {
+    if !cfg!(target_arch = "x86_64") {
+        skip("there is no poll() in this kernel");
+    }
+    #[cfg(target_arch = "x86_64")]
+    {
+        const WITH_POLL: [std::ffi::c_long; 3] = [c::SYS_recvfrom, c::SYS_sendto, c::SYS_poll];
+        let server = Own::start(
+            |server| server.sandbox(&WITH_POLL),
+            |connection| {
+                poll(&mut [PollFd::new(connection.as_fd(), PollEvents::IN)], Some(WATCHDOG))?;
+                misbehave(connection)
+            },
+        );
+        let mut client = connect(server.port);
+        let child = server.wait_child();
+        wait_until("the child waits", || waits_in(child, c::SYS_poll));
+        signal(child, Signal::STOP);
+        wait_until("the child is stopped", || state(child) == Some('T'));
+        signal(child, Signal::CONT);
+        wait_until("the child waits again", || waits_in(child, c::SYS_restart_syscall));
+        client.write_all(b".").unwrap();
+        assert_eq!(read_all(&mut client), b".");
+        server.stop();
+    }
 }
 
 fn each_builtin_service_works_in_the_sandbox() {
