@@ -144,11 +144,19 @@ c: need-cargo need-cc
 	[ -x "$$program" ] || { echo 'make: they could not be compiled: see the warning above' >&2; exit 1; }; \
 	echo "make: the C programs are in $${program%/*}"
 
+# Each folder of tests is a target of cargo; `make memcheck` and `make sanitize` run the checkers. Two targets run at
+# once, because many tests wait. The output of a target is printed when the target ends.
+FOLDERS       = $(patsubst tests/%/main.rs,%,$(sort $(wildcard tests/*/main.rs)))
+TESTS         = $(patsubst %,--test=%,$(filter-out checkers,$(FOLDERS))) '--lib --bin=mpserv-audit' --doc
+TESTS_AT_ONCE = 2
+test_one      = said=$$($(CARGO) test --no-fail-fast {} 2>&1); status=$$?; \
+	printf "%s\n\n" "$$said" | flock $(TARGET) cat; exit $$status
 test: need-cargo need-cc need-strace
 	$(call need,nc,netcat-openbsd)
 	@mkdir -p $(TARGET)
-	@{ $(CARGO) test --features std --test library -- std_ && $(CARGO) test --no-fail-fast; echo "make: status $$?"; } 2>&1 \
-		| tee $(TARGET)/test.log
+	@{ $(CARGO) test --features std --test library -- std_ && $(CARGO) test --no-run && \
+		printf '%s\n' $(TESTS) | xargs -P $(TESTS_AT_ONCE) -I {} sh -c '$(test_one)'; \
+		echo "make: status $$?"; } 2>&1 | tee $(TARGET)/test.log
 	@awk -v skips=$(SKIPS) -v file=$(TARGET)/test-summary -f tests/common/summary.awk $(TARGET)/test.log
 
 # Packages of Debian that the tests use. A test is skipped if what it needs is not installed.
