@@ -289,6 +289,7 @@ INSTALLED = $(PROGRAMS:%=bin/%) \
             $(UNITS:%=lib/systemd/system/%) \
             share/mpserv/fail2ban.conf
 
+# Only the owner can read the file of mpserv. Otherwise a server with -u refuses to restart: see USR2 in mpserv(8).
 install: release
 	@set -ex; mpserv=$$($(call rust,mpserv)); \
 	for program in $(PROGRAMS); do \
@@ -297,6 +298,7 @@ install: release
 		install -D -m 644 $(SHARE)/completions/_$$program $(TO)/share/zsh/site-functions/_$$program; \
 		install -D -m 644 $(SHARE)/completions/$$program.fish $(TO)/share/fish/vendor_completions.d/$$program.fish; \
 	done; \
+	chmod 711 $(TO)/bin/mpserv; \
 	for page in $(PAGES); do \
 		folder=$(TO)/share/man/man$${page##*.}; \
 		install -D -m 644 $(SHARE)/$$page $$folder/$$page; \

@@ -158,6 +158,12 @@ pub use libc::fchownat;
 #[doc(inline)]
 pub use libc::access;
 
+/// `R_OK`
+///
+/// Ask whether the file may be read. access(2), POSIX.
+#[doc(inline)]
+pub use libc::R_OK;
+
 /// `X_OK`
 ///
 /// Ask whether the file may be run. access(2), POSIX.

@@ -187,6 +187,9 @@ impl<'a> Server<'a> {
 
     /// Makes SIGUSR2 start the program anew, with these arguments and with the sockets of this server. The new process
     /// takes over, and this process ends after its last client. No client is refused.
+    ///
+    /// With [`user`](Server::user), SIGUSR2 starts no successor if that user can read the program's file, or owns it:
+    /// other processes of the user could trace the new process. Let the file be root's, with the mode 711.
     pub const fn restart(mut self, args: Args) -> Self {
         self.settings.restart = Some(args);
         self

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use super::error::{Error, Reason, Result};
 use crate::ffi::sys::types::{gid_t, uid_t};
 use crate::sys::errno::{self, Errno};
-use crate::sys::fs::{chdir, chroot};
+use crate::sys::fs::{access_r, chdir, chroot, stat};
 use crate::sys::memory::MapVec;
 use crate::sys::process::{
     Limit, Resource, clear_inheritable, drop_capability_bounds, forbid_dumps, getrlimit, no_new_privileges,
@@ -151,6 +151,17 @@ impl Privileges<'_> {
             chdir(directory).and_then(|()| chroot(c".")).and_then(|()| chdir(c"/")).map_err(fail)?;
         }
         self.identity.zip(groups).map_or(Ok(()), |(identity, groups)| identity.take_on(&groups))
+    }
+
+    /// Whether other processes of the server's user could trace a new process of this program before the process
+    /// forbids that. The kernel itself forbids it from the start if the user cannot read the program's file. The owner
+    /// of a file can always make it readable.
+    pub(super) fn exposes(&self, program: &CStr) -> bool {
+        self.identity.is_some_and(|Identity { uid, .. }| {
+            let is_unreadable =
+                access_r(program) == Err(Errno::ACCES) && stat(program).is_ok_and(|file| file.uid() != uid);
+            uid != ROOT && !is_unreadable
+        })
     }
 }
 

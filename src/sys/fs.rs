@@ -147,6 +147,20 @@ pub fn readlink<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
     Ok(buffer.get(..length).unwrap_or_default())
 }
 
+/// `access(path, R_OK)`: whether the real user may read a file.
+///
+/// Async-signal-safe: yes.
+///
+/// # Errors
+/// `ENOENT`, `EACCES` when the user may not, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
+///
+/// # References
+/// access(2), POSIX
+pub fn access_r(path: &CStr) -> Result<()> {
+    // SAFETY: the path ends in a NUL.
+    ret(unsafe { unistd::access(path.as_ptr(), unistd::R_OK) })
+}
+
 /// `access(path, X_OK)`: whether the real user may run a file, or search a directory.
 ///
 /// Async-signal-safe: yes.

@@ -76,7 +76,14 @@ fn what_is_installed_runs_and_is_uninstalled() {
     assert_eq!(installed, expected);
     for name in &installed {
         let mode = PermissionsExt::mode(&fs::metadata(destination.join(name)).unwrap().permissions()) & 0o777;
-        assert_eq!(mode, if name.contains("/bin/") { 0o755 } else { 0o644 }, "{name}");
+        let expected = if name == "usr/bin/mpserv" {
+            0o711
+        } else if name.contains("/bin/") {
+            0o755
+        } else {
+            0o644
+        };
+        assert_eq!(mode, expected, "{name}");
     }
     let unit = fs::read_to_string(destination.join("usr/lib/systemd/system/mpserv@.service")).unwrap();
     assert!(unit.contains("ExecStart=/usr/bin/mpserv ") && !unit.contains("@BINDIR@"), "{unit}");

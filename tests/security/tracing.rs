@@ -2,8 +2,8 @@
 //! before and after a restart.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mpserv::signal::Signal;
@@ -15,6 +15,8 @@ use crate::tests;
 
 pub(crate) const TESTS: &[Test] = tests![
     a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and_after,
+    a_successor_is_closed_to_its_user_before_it_does_anything,
+    a_program_that_its_user_can_read_is_not_restarted,
     the_children_of_a_service_are_closed_to_each_other,
     a_server_that_is_still_its_user_is_shown_to_that_user_before_a_restart_and_after,
 ];
@@ -26,18 +28,33 @@ fn status(program: &Path, user: &str, pidfile: &Path) -> Ended {
     run(&mut command, Output::Pipe)
 }
 
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Copies the server to a file that only root can read, as `make install` does.
+fn unreadable_program(folder: &TempDir) -> PathBuf {
+    let program = copy_program(MPSERV, folder);
+    set_mode(&program, 0o711);
+    program
+}
+
+/// Returns the owner of the files that a process has in `/proc`. If the process may not be traced, it is root.
+fn owner_in_proc(pid: u32) -> u32 {
+    fs::metadata(format!("/proc/{pid}/fd")).unwrap().uid()
+}
+
 /// Checks that with `-u` only root can look into the server, before and after a restart.
 fn a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and_after() {
     needs_root();
     let folder = TempDir::new();
-    fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o777)).unwrap();
-    let (program, pidfile, known) = (copy_program(MPSERV, &folder), folder.join("pid"), folder.join("known"));
+    set_mode(&folder.0, 0o777);
+    let (program, pidfile, known) = (unreadable_program(&folder), folder.join("pid"), folder.join("known"));
     let mut command = Command::new(&program);
     command.args(["-1", "-u", "nobody", "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
     let server = Served::start_command(&mut command);
     let is_closed = |pid: u32| {
-        // If a process may not be traced, its files in /proc belong to root.
-        assert_eq!(fs::metadata(format!("/proc/{pid}/fd")).unwrap().uid(), 0);
+        assert_eq!(owner_in_proc(pid), 0);
         // The user cannot read the pidfile, but can find the id otherwise.
         fs::write(&known, format!("{pid}\n")).unwrap();
         let refused = status(&program, "nobody", &known);
@@ -54,35 +71,92 @@ fn a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and
     wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
 }
 
+/// A program that does nothing. Like a successor at its start, it has not forbidden anybody to trace it.
+const IDLE: &str = "#include <unistd.h>\nint main(void) { for (;;) pause(); }\n";
+
+/// Checks that the kernel closes a successor from the start. A process that does nothing stands in for a successor
+/// before its first step.
+fn a_successor_is_closed_to_its_user_before_it_does_anything() {
+    needs_root();
+    let folder = TempDir::new();
+    set_mode(&folder.0, 0o755);
+    let (program, source, idle) = (unreadable_program(&folder), folder.join("idle.c"), folder.join("idle"));
+    fs::write(&source, IDLE).unwrap();
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    assert!(Command::new(compiler).arg("-o").arg(&idle).arg(&source).status().unwrap().success());
+    set_mode(&idle, 0o711);
+    let server = Served::start_command(Command::new(&program).args(["-1", "-u", "nobody", "127.0.0.1:0"]));
+    fs::rename(&idle, &program).unwrap();
+    server.running.signal(Signal::USR2);
+    let successor = u32::try_from(server.wait_events("restart", 1)[0].number("pid")).unwrap();
+    wait_until("it runs the program", || {
+        fs::read_link(format!("/proc/{successor}/exe")).is_ok_and(|exe| exe == program)
+    });
+    assert_eq!(owner_in_proc(successor), 0);
+    server.running.end(Signal::TERM);
+}
+
+/// Checks that SIGUSR2 is refused while the user of `-u` can read the program's file, or can make it readable. The log
+/// tells what to do, and that helps.
+fn a_program_that_its_user_can_read_is_not_restarted() {
+    needs_root();
+    let folder = TempDir::new();
+    set_mode(&folder.0, 0o755);
+    let program = unreadable_program(&folder);
+    let server = Served::start_command(Command::new(&program).args(["-1", "-u", "nobody", "127.0.0.1:0"]));
+    let (root, nobody) = (Some(0), Some(65534));
+    for (count, (owner, mode)) in
+        [(root, 0o755), (root, 0o715), (nobody, 0o711), (nobody, 0o111)].into_iter().enumerate()
+    {
+        chown(&program, owner, None).unwrap();
+        set_mode(&program, mode);
+        server.running.signal(Signal::USR2);
+        let refused = &server.wait_events("restart", count + 1)[count];
+        let advice = format!("chown root and chmod 711 {}", program.display());
+        assert!(refused.get("refused").ends_with(&advice), "{owner:?} {mode:o}: {refused:?}");
+    }
+    drop(server.client());
+    chown(&program, root, None).unwrap();
+    set_mode(&program, 0o711);
+    server.running.signal(Signal::USR2);
+    let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
+    signal(successor, Signal::TERM);
+    wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
+}
+
 /// Checks that a child of a service cannot trace its neighbours, even if a client has taken the child over.
 fn the_children_of_a_service_are_closed_to_each_other() {
     needs_root();
     let server = Served::start(&["-u", "nobody", "127.0.0.1:0"]);
     let _client = server.client();
-    assert_eq!(fs::metadata(format!("/proc/{}/fd", children(server.pid())[0])).unwrap().uid(), 0);
+    assert_eq!(owner_in_proc(children(server.pid())[0]), 0);
     server.running.end(Signal::QUIT);
 }
 
-/// Checks that without `-u` the user that has started the server can look into it, before and after a restart.
+/// Checks that without `-u` the user that has started the server can look into it, before and after a restart. That user
+/// need not be able to read the program's file.
 fn a_server_that_is_still_its_user_is_shown_to_that_user_before_a_restart_and_after() {
-    let folder = TempDir::new();
-    fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o777)).unwrap();
-    let (program, pidfile) = (copy_program(MPSERV, &folder), folder.join("pid"));
-    let mut command = Command::new(&program);
-    command.args(["-1", "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
-    if is_root() {
-        std::os::unix::process::CommandExt::uid(&mut command, 65534);
+    for mode in [0o755, 0o711] {
+        let folder = TempDir::new();
+        set_mode(&folder.0, 0o777);
+        let (program, pidfile) = (copy_program(MPSERV, &folder), folder.join("pid"));
+        set_mode(&program, mode);
+        let mut command = Command::new(&program);
+        command.args(["-1", "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
+        if is_root() {
+            std::os::unix::process::CommandExt::uid(&mut command, 65534);
+        }
+        let server = Served::start_command(&mut command);
+        let user = if is_root() { "nobody".to_owned() } else { text_of(Command::new("id").arg("-un")) };
+        let is_shown = |pid: u32| {
+            let shown = status(&program, &user, &pidfile);
+            assert!(shown.stdout.starts_with(&format!("mpserv {pid}: ")), "{mode:o}: {shown:?}");
+        };
+        is_shown(server.pid());
+        server.running.signal(Signal::USR2);
+        let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
+        is_shown(successor);
+        signal(successor, Signal::TERM);
+        wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
     }
-    let server = Served::start_command(&mut command);
-    let user = if is_root() { "nobody".to_owned() } else { text_of(Command::new("id").arg("-un")) };
-    let is_shown = |pid: u32| {
-        let shown = status(&program, &user, &pidfile);
-        assert!(shown.stdout.starts_with(&format!("mpserv {pid}: ")), "{shown:?}");
-    };
-    is_shown(server.pid());
-    server.running.signal(Signal::USR2);
-    let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
-    is_shown(successor);
-    signal(successor, Signal::TERM);
-    wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
 }

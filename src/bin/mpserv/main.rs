@@ -11,6 +11,7 @@ use core::ffi::c_int;
 
 use mpserv::errno::Errno;
 use mpserv::fd::{self, BorrowedFd, STDERR, STDOUT};
+use mpserv::process::allow_dumps;
 use mpserv::program::{Args, Title};
 use mpserv::server::{Bound, Inherited, Service, status};
 use mpserv::signal::{MaskHow, SigSet, Signal, default_all, sigprocmask};
@@ -97,6 +98,11 @@ fn serve(
         Task::Help => return Ok(print(STDOUT, Text::<HELP_MAX>::of(format_args!("{Help}")).as_str(), DONE)),
         Task::Version => return Ok(print(STDOUT, VERSION, DONE)),
     };
+    if !plan.has_user {
+        // `make install` lets only root read the file of this program, so that a server with `--user` can be restarted.
+        // Without `--user`, the user that starts the server may look into it all the same (`--status`).
+        let _ = allow_dumps();
+    }
     let (program, service) = (plan.program, plan.service);
     let bound = bind(plan, args, title, inherited, message.as_str()).map_err(error)?;
     let stopped = match program {

@@ -379,7 +379,7 @@ impl Log {
     }
 
     /// Logs that SIGUSR2 came, but no successor is started.
-    pub(crate) fn restart_refused(&self, why: &str) {
+    pub(crate) fn restart_refused(&self, why: impl Display) {
         self.event(Level::Warning, "restart", |line| line.text("refused", why));
     }
 

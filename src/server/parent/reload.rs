@@ -59,9 +59,17 @@ impl<W: Worker> Parent<'_, '_, W> {
         if self.state.successor.is_some() {
             return self.log.restart_refused("a successor is starting already");
         }
+        let program = find_own_program(args);
+        let path = program.as_ref().map(|path| CStr::from_bytes_until_nul(path).unwrap_or_default());
+        let path = path.map_err(|errno| *errno);
+        if let Some(path) = path.ok().filter(|path| self.settings.privileges.exposes(path)) {
+            return self.log.restart_refused(format_args!(
+                "the server's user can read its program, and so could trace the new process: chown root and chmod 711 {}",
+                path.to_bytes().escape_ascii()
+            ));
+        }
         self.publisher.reloading();
-        let started = find_own_program(args).and_then(|path| {
-            let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
+        let started = path.and_then(|path| {
             let identity = self.settings.privileges.identity;
             let started = Successor::start(path, args, identity, &self.descriptors, &self.mask, self.state.now)?;
             self.log.restart(started.0.pid, path.to_bytes().escape_ascii());

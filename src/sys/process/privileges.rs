@@ -50,7 +50,8 @@ pub fn no_new_privileges() -> Result<()> {
 }
 
 /// `prctl(PR_SET_DUMPABLE, 0)`: makes no core dump of this process, and lets only a privileged process trace it, read
-/// its memory or look into its `/proc` directory. A program that this process executes can be dumped and traced again.
+/// its memory or look into its `/proc` directory. A program that this process executes can be dumped and traced again,
+/// unless this process may not read the program's file.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -61,6 +62,20 @@ pub fn no_new_privileges() -> Result<()> {
 /// prctl(2), ptrace(2), Linux
 pub fn forbid_dumps() -> Result<()> {
     call(c::PR_SET_DUMPABLE, 0).map(|_| ())
+}
+
+/// `prctl(PR_SET_DUMPABLE, 1)`: lets processes of the same user trace this process and look into its `/proc` directory,
+/// even if they may not read the file of its program.
+///
+/// Async-signal-safe: yes.
+///
+/// # Errors
+/// None on Linux.
+///
+/// # References
+/// prctl(2), ptrace(2), Linux
+pub fn allow_dumps() -> Result<()> {
+    call(c::PR_SET_DUMPABLE, 1).map(|_| ())
 }
 
 /// `prctl(PR_CAPBSET_READ, …)` and `prctl(PR_CAPBSET_DROP, …)` for each capability, and `prctl(PR_CAP_AMBIENT,

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 
 use mpserv::errno::{Errno, Result};
 use mpserv::fd::{OwnedFd, pipe};
-use mpserv::fs::{FlockFlags, OpenFlags, access_x, chdir, chroot, fchmod, fchownat_fd, flock, fstat, ftruncate, lstat, open, readlink, stat, unlink};
+use mpserv::fs::{FlockFlags, OpenFlags, access_r, access_x, chdir, chroot, fchmod, fchownat_fd, flock, fstat, ftruncate, lstat, open, readlink, stat, unlink};
 
 use super::{
     CLOSED, Case, LONG, NotProduced, as_root, become_nobody, each, errno, files, interrupted, locked, mount, mount_on,
@@ -13,21 +13,21 @@ use super::{
 };
 
 pub(super) const CASES: &[Case] = &[
-    ("open unlink readlink access_x stat lstat", Errno::NOENT, || with_path(c"none")),
-    ("open unlink readlink access_x stat lstat", Errno::ACCES, || {
+    ("open unlink readlink access_r access_x stat lstat", Errno::NOENT, || with_path(c"none")),
+    ("open unlink readlink access_r access_x stat lstat", Errno::ACCES, || {
         locked();
         with_path(c"locked/file")
     }),
-    ("open unlink readlink access_x stat lstat", Errno::NOTDIR, || {
+    ("open unlink readlink access_r access_x stat lstat", Errno::NOTDIR, || {
         files();
         with_path(c"file/below")
     }),
-    ("open unlink readlink access_x stat lstat", Errno::LOOP, || {
+    ("open unlink readlink access_r access_x stat lstat", Errno::LOOP, || {
         files();
         assert_eq!(errno(open(c"link", OpenFlags::RDONLY | OpenFlags::NOFOLLOW, 0)), Errno::LOOP);
         with_path(c"loop/below")
     }),
-    ("open unlink readlink access_x stat lstat", Errno::NAMETOOLONG, || with_path(LONG)),
+    ("open unlink readlink access_r access_x stat lstat", Errno::NAMETOOLONG, || with_path(LONG)),
     ("open", Errno::ISDIR, || errno(open(c".", OpenFlags::RDWR, 0))),
     ("open", Errno::MFILE, || {
         no_descriptor_left();
@@ -171,6 +171,7 @@ fn with_path(path: &CStr) -> Errno {
         errno(open(path, OpenFlags::RDONLY, 0)),
         errno(unlink(path)),
         errno(readlink(path, &mut [0; 8])),
+        errno(access_r(path)),
         errno(access_x(path)),
         errno(stat(path)),
         errno(lstat(path)),

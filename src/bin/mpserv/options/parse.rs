@@ -42,6 +42,8 @@ pub(crate) enum Task {
 /// A server, and the program or service that it runs.
 pub(crate) struct Plan {
     pub(crate) server: Server<'static>,
+    /// Whether the server becomes another user.
+    pub(crate) has_user: bool,
     /// The limit of `--max-per-source`. Its message is in a separate buffer.
     pub(crate) per_source: Option<u32>,
     pub(crate) service: Option<Service>,
@@ -70,7 +72,7 @@ struct Given {
 /// Parses a command line. The message of `--max-per-source` is written to `message`.
 #[inline(never)]
 pub(crate) fn parse(args: Args, message: &mut Text<MESSAGE_MAX>) -> Result<Task, Wrong> {
-    let plan = Plan { server: Server::new(), per_source: None, service: None, program: None };
+    let plan = Plan { server: Server::new(), has_user: false, per_source: None, service: None, program: None };
     let mut given = Given {
         plan,
         user: None,
@@ -224,6 +226,7 @@ impl Given {
         if let Some(user) = self.user {
             let identity = Identity::parse(user).map_err(|error| wrong(format_args!("--user {error}")))?;
             self.plan.server = self.plan.server.user(identity);
+            self.plan.has_user = true;
         }
         // A successor has the sockets of its predecessor, and their files already have their owner.
         if let Some(owner) = self.owner.filter(|_| !is_successor()) {
