@@ -31,6 +31,19 @@ pub use libc::clock_nanosleep;
 #[doc(inline)]
 pub use libc::nanosleep;
 
+/// `struct tm { int tm_sec; int tm_min; int tm_hour; int tm_mday; int tm_mon; int tm_year; int
+/// tm_wday; int tm_yday; int tm_isdst; long tm_gmtoff; const char *tm_zone; }`
+///
+/// A date and a time of day. tm(3type), C11, POSIX, BSD.
+#[doc(inline)]
+pub use libc::tm;
+
+/// `struct tm *localtime_r(const time_t *timep, struct tm *result);`
+///
+/// Convert a time to the local time. localtime_r(3), POSIX.
+#[doc(inline)]
+pub use libc::localtime_r;
+
 unsafe extern "C" {
     /// `void tzset(void);`
     ///

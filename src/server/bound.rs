@@ -136,7 +136,7 @@ impl<'a> Bound<'a> {
             restrict_programs().map_err(|errno| Error::cannot_serve("prctl", errno, "leave the sandbox out"))?;
         }
         if self.settings.privileges.chroot.is_some() {
-            self.log.stop_looking_for_daemon();
+            self.log.keep_connection();
         }
         self.settings.privileges.give_up()?;
         self.settings.limits.check()

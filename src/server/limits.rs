@@ -63,8 +63,8 @@ pub const YOUNGEST: usize = 16;
 pub const REAP_WITHIN: Duration = Duration::from_millis(10);
 /// The longest wait for a reader of the log that does not read. After one such wait, later lines are dropped at once.
 pub const LOG_PATIENCE: Duration = Duration::from_secs(1);
-/// The time between two checks whether a log daemon can be reached.
-pub const SYSLOG_LOOK: Duration = Duration::from_secs(60);
+/// The shortest time between two warnings that no log daemon takes the lines.
+pub const SYSLOG_WARN: Duration = Duration::from_secs(60);
 
 /// The number of clients that the parent accepts before it checks signals and timers.
 pub const ACCEPTS_IN_A_ROW: u32 = 32;

@@ -26,6 +26,17 @@ open_set!(Priority from c {
     DEBUG = LOG_DEBUG,
 });
 
+impl Priority {
+    /// Returns the number with which a line of this priority begins, if it comes from a daemon (`LOG_DAEMON`): see RFC
+    /// 3164.
+    ///
+    /// Async-signal-safe: yes.
+    #[must_use]
+    pub const fn of_daemon(self) -> c_int {
+        c::LOG_DAEMON | self.0
+    }
+}
+
 /// `openlog(ident, LOG_PID | LOG_NDELAY, LOG_DAEMON)`: sets the name of this program in the log, and connects to the
 /// log at once.
 ///

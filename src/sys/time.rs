@@ -51,8 +51,7 @@ pub fn clock_gettime(clock: Clock) -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// `tzset()`: reads the time zone, which the C library then keeps. `syslog()` needs the time zone for the local time in
-/// its lines.
+/// `tzset()`: reads the time zone, which the C library then keeps. `syslog()` and [`localtime_r`] need the time zone.
 ///
 /// Does nothing where other threads exist, which may be using the time zone.
 ///
@@ -65,6 +64,50 @@ pub fn tzset() {
         // SAFETY: no other thread reads the environment or the time zone meanwhile.
         unsafe { c::tzset() };
     }
+}
+
+/// `struct tm`: a moment of a year, in some time zone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[doc(alias = "tm")]
+pub struct Tm {
+    /// The month, from 0.
+    pub month: u8,
+    /// The day of the month, from 1.
+    pub day: u8,
+    /// The hour, from 0 to 23.
+    pub hour: u8,
+    /// The minute, from 0 to 59.
+    pub minute: u8,
+    /// The second, from 0 to 60: there are leap seconds.
+    pub second: u8,
+}
+
+/// `localtime_r()`: returns the local time of a time since 1970. `None` for a time that is too long. Reads the time zone
+/// if neither [`tzset`] nor this function has read it before.
+///
+/// Returns `None` where other threads exist, which may be using the time zone.
+///
+/// Async-signal-safe: no, because `localtime_r()` takes a lock, allocates and reads files.
+///
+/// # References
+/// localtime_r(3), POSIX
+#[must_use]
+pub fn localtime_r(time: Duration) -> Option<Tm> {
+    if has_other_threads() {
+        return None;
+    }
+    let seconds = ffi::sys::types::time_t::try_from(time.as_secs()).ok()?;
+    let mut tm = MaybeUninit::<c::tm>::zeroed();
+    // SAFETY: the pointers are to a time and to room for one struct. No other thread changes the environment meanwhile.
+    if unsafe { c::localtime_r(&raw const seconds, tm.as_mut_ptr()) }.is_null() {
+        return None;
+    }
+    // SAFETY: the struct was zeroed, which is a valid value, and then filled in.
+    let tm = unsafe { tm.assume_init() };
+    // Each of these numbers is below 100.
+    let [month, day, hour, minute, second] =
+        [tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec].map(|number| u8::try_from(number).unwrap_or(0));
+    Some(Tm { month, day, hour, minute, second })
 }
 
 /// Converts a time to C's type. A time that is too long becomes the longest of that type.

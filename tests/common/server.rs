@@ -90,6 +90,15 @@ pub fn traced(options: &[&str], trace: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// Returns a command that runs `mpserv` where `/dev/log` is `socket`. It needs root.
+pub fn with_log_daemon(socket: &Path, arguments: &[&str]) -> Command {
+    let script =
+        "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && ln -s \"$0\" /dev/log && exec \"$@\" </dev/null";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script]).arg(socket).args([MPSERV, "-1"]).args(arguments);
+    command
+}
+
 /// The state of the signals that a parent leaves to its children.
 #[derive(Clone, Copy, Debug)]
 pub struct Left {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
@@ -17,6 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_groups_are_those_that_the_system_says_although_there_is_a_new_root_directory,
     a_fifo_in_the_new_root_directory_holds_nobody_up,
     a_program_of_the_new_root_directory_does_not_take_over,
+    a_socket_in_the_new_root_directory_neither_gets_the_log_nor_holds_anybody_up,
 ];
 
 /// A group without any user of the system.
@@ -134,4 +136,35 @@ fn a_fifo_in_the_new_root_directory_holds_nobody_up() {
     let server = Served::start(&arguments);
     drop(server.client());
     server.stop();
+}
+
+/// Checks that a log daemon of the new root directory is not the server's, whether the system's daemon has gone or never
+/// was.
+fn a_socket_in_the_new_root_directory_neither_gets_the_log_nor_holds_anybody_up() {
+    needs_root();
+    needs_command("unshare");
+    let room = fs::read_to_string("/proc/sys/net/unix/max_dgram_qlen").unwrap();
+    let room: usize = room.trim().parse().unwrap();
+    for has_daemon in [true, false] {
+        let folder = TempDir::new();
+        let daemon = has_daemon.then(|| UnixDatagram::bind(folder.join("log")).unwrap());
+        let jail = TempDir::new();
+        fs::create_dir(jail.join("dev")).unwrap();
+        let theirs = UnixDatagram::bind(jail.join("dev/log")).unwrap();
+        fs::set_permissions(jail.join("dev/log"), fs::Permissions::from_mode(0o777)).unwrap();
+        let root = jail.0.to_str().unwrap();
+        let arguments = ["--log", "syslog", "-u", "nobody", "--chroot", root, "127.0.0.1:0"];
+        let server = Served::start_command(&mut with_log_daemon(&folder.join("log"), &arguments));
+        drop(daemon);
+        // Each client makes at least one line.
+        for _ in 0..=room {
+            assert_eq!(finish(server.client()), b"");
+        }
+        let ended = server.running.end(mpserv::signal::Signal::TERM);
+        assert_eq!(ended.status.code(), Some(0));
+        let advice = if has_daemon { "start this server again" } else { "start a log daemon" };
+        assert!(ended.stderr.contains("nothing is logged") && ended.stderr.contains(advice), "{}", ended.stderr);
+        theirs.set_nonblocking(true).unwrap();
+        assert_eq!(theirs.recv(&mut [0; 2048]).map_err(|error| error.kind()), Err(std::io::ErrorKind::WouldBlock));
+    }
 }

@@ -40,6 +40,7 @@ mod socket_file;
 mod socket_options;
 mod status;
 mod surroundings;
+mod syslog;
 mod systemd;
 mod terminal;
 mod usage;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         socket_options::TESTS,
         status::TESTS,
         surroundings::TESTS,
+        syslog::TESTS,
         systemd::TESTS,
         terminal::TESTS,
         usage::TESTS,

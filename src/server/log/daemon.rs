@@ -1,58 +1,104 @@
-//! `LogDaemon`: checks for the daemon behind `syslog()`, because `syslog()` does not say whether a daemon takes a line.
+//! `LogDaemon`: the connection to the daemon of the system's log.
+//!
+//! The server sends its lines itself, in the form of `syslog()` (RFC 3164). `syslog()` would wait for a daemon that does
+//! not read. It would also connect again by the path of the daemon's socket, and in another root directory another user
+//! may control that path.
 
 use core::cell::Cell;
+use core::fmt;
 use core::time::Duration;
 
-use crate::server::limits::SYSLOG_LOOK;
+use crate::server::limits::SYSLOG_WARN;
 use crate::sys::errno::{Errno, Result};
-use crate::sys::net::{AddressFamily, Protocol, SocketFlags, SocketType, UnixAddr, connect, socket};
-use crate::sys::time::{Clock, clock_gettime};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
+use crate::sys::net::{AddressFamily, MsgFlags, Protocol, SocketFlags, SocketType, UnixAddr, connect, send, socket};
+use crate::sys::time::{Clock, Tm, clock_gettime, localtime_r};
 
-/// Looks now and then whether a log daemon can be reached.
+/// The connection to the log daemon. Processes that are forked share the connection, so if one of them connects again,
+/// all of them have the new connection.
 #[derive(Debug)]
 pub(super) struct LogDaemon {
-    /// The time of the next look. `None` if there is no further look.
-    next: Cell<Option<Duration>>,
+    socket: Result<OwnedFd>,
+    /// Whether the server may connect. In another root directory it must not.
+    may_connect: Cell<bool>,
+    /// The earliest time of the next warning that nothing is logged. `None` if this process gives no warning.
+    warn_at: Cell<Option<Duration>>,
 }
 
 impl LogDaemon {
-    /// Returns the state without a daemon: the log goes elsewhere.
-    pub(super) const fn none() -> LogDaemon {
-        LogDaemon { next: Cell::new(None) }
+    /// Returns a `LogDaemon` that is not connected.
+    pub(super) fn new() -> LogDaemon {
+        let kind = SocketType::DGRAM | (SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
+        let socket = socket(AddressFamily::UNIX, kind, Protocol::DEFAULT);
+        LogDaemon { socket, may_connect: Cell::new(true), warn_at: Cell::new(Some(Duration::ZERO)) }
     }
 
-    /// Returns the state in which the first line makes the log look for the daemon.
-    pub(super) const fn new() -> LogDaemon {
-        LogDaemon { next: Cell::new(Some(Duration::ZERO)) }
+    /// Returns the socket, to wait until it has room.
+    pub(super) fn socket(&self) -> Result<BorrowedFd<'_>> {
+        self.socket.as_ref().map(AsFd::as_fd).map_err(|errno| *errno)
     }
 
-    /// Ends the search for the log daemon. In another root directory the path of the daemon's socket may mean nothing,
-    /// but the C library keeps its connection. A child in the sandbox must make no socket.
-    pub(super) fn stop_looking(&self) {
+    /// Connects to the daemon, or to another daemon after the first has gone.
+    pub(super) fn connect(&self) -> Result<()> {
+        connect(self.socket()?, &UnixAddr::new(c"/dev/log")?)
+    }
+
+    /// Keeps the present connection from now on: the root directory changes.
+    pub(super) fn keep_connection(&self) {
+        self.may_connect.set(false);
+    }
+
+    /// Gives no warning from now on: in a child, whose parent warns.
+    pub(super) fn stop_warning(&self) {
         // Each child calls this function. A child that has nothing to change does not write, because a write would copy
         // a page.
-        if self.next.get().is_some() {
-            self.next.set(None);
+        if self.warn_at.get().is_some() {
+            self.warn_at.set(None);
         }
     }
 
-    /// Looks for the daemon, if the next look is due. Returns the error if no daemon can be reached.
-    pub(super) fn look(&self) -> Option<Errno> {
+    /// Sends a line, and never waits. Fails with `EAGAIN` if the daemon does not read. If the daemon has gone, connects
+    /// again.
+    pub(super) fn send(&self, line: &[u8]) -> Result<()> {
+        let send_once = || send(self.socket()?, line, MsgFlags::DONTWAIT | MsgFlags::NOSIGNAL).map(drop);
+        match send_once() {
+            Err(errno) if self.may_connect.get() && !is_shortage(errno) => {
+                self.connect()?;
+                send_once()
+            }
+            result => result,
+        }
+    }
+
+    /// Returns the advice for a warning about this error, if a warning is due.
+    pub(super) fn advice(&self, errno: Errno) -> Option<&'static str> {
         let now = clock_gettime(Clock::MONOTONIC);
-        if self.next.get().is_none_or(|next| now < next) {
+        if is_shortage(errno) || self.warn_at.get().is_none_or(|due| now < due) {
             return None;
         }
-        self.next.set(Some(now + SYSLOG_LOOK));
-        let reached = match reach(SocketType::DGRAM) {
-            Err(Errno::PROTOTYPE) => reach(SocketType::STREAM),
-            reached => reached,
-        };
-        // Other errors say nothing about the connection that the C library has.
-        reached.err().filter(|errno| matches!(*errno, Errno::NOENT | Errno::CONNREFUSED))
+        self.warn_at.set(Some(now + SYSLOG_WARN));
+        Some(if self.may_connect.get() {
+            "start a log daemon, or leave out --log syslog"
+        } else {
+            "start this server again once a log daemon runs: after --chroot it does not connect again"
+        })
     }
 }
 
-fn reach(kind: SocketType) -> Result<()> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    connect(&socket(AddressFamily::UNIX, kind | flags, Protocol::DEFAULT)?, &UnixAddr::new(c"/dev/log")?)
+/// Whether a line could not be sent because there was no room for it.
+const fn is_shortage(errno: Errno) -> bool {
+    matches!(errno, Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM)
+}
+
+/// The local time of a line, with the space after it: `Nov  6 08:04:37 `. Nothing if the time is unknown: the daemon then
+/// takes its own.
+pub(super) struct LocalTime(pub(super) Duration);
+
+impl fmt::Display for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let Some(Tm { month, day, hour, minute, second }) = localtime_r(self.0) else { return Ok(()) };
+        let month = MONTHS.get(usize::from(month)).unwrap_or(&"Jan");
+        write!(f, "{month} {day:2} {hour:02}:{minute:02}:{second:02} ")
+    }
 }

@@ -8,7 +8,7 @@
 //! | file | content |
 //! |---|---|
 //! | `writer.rs` | [`Log`]: format, verbosity, writing without waiting for long |
-//! | `daemon.rs` | the daemon behind `syslog()` |
+//! | `daemon.rs` | the connection to the daemon of the system's log |
 //! | `line.rs` | a line: its fields, and their quotes |
 //! | `events.rs` | every event with its fields, one function each |
 //! | `timestamp.rs` | the time of a line of text |

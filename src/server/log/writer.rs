@@ -4,10 +4,9 @@
 //! are dropped and counted until the reader reads again.
 
 use core::cell::Cell;
-use core::ffi::CStr;
 use core::time::Duration;
 
-use super::daemon::LogDaemon;
+use super::daemon::{LocalTime, LogDaemon};
 use super::line::{Line, Seconds};
 use super::timestamp::Timestamp;
 use crate::program::text::Text;
@@ -18,9 +17,9 @@ use crate::sys::fd::{AsFd, STDERR, all_of, isatty, write};
 use crate::sys::fs::{Stat, fstat};
 use crate::sys::net::{MsgFlags, send};
 use crate::sys::poll::{PollEvents, PollFd, ppoll};
-use crate::sys::process::value;
+use crate::sys::process::{getpid, value};
 use crate::sys::signal::{MaskHow, SigSet, Signal, sigprocmask};
-use crate::sys::syslog::{Priority, openlog, syslog};
+use crate::sys::syslog::Priority;
 use crate::sys::time::{Clock, clock_gettime};
 
 /// The format of the log, and its destination.
@@ -115,14 +114,12 @@ pub(crate) struct Log {
     /// Whether the last line was not written as a whole. In that case this process, or the one from which it was forked,
     /// has waited for the reader already.
     is_stuck: Cell<bool>,
-    daemon: LogDaemon,
+    /// The connection to the log daemon, if the log goes to syslog.
+    daemon: Option<LogDaemon>,
 }
 
 impl Log {
     pub(crate) fn new(format: LogFormat, time: LogTime, verbosity: Verbosity) -> Log {
-        if format == LogFormat::Syslog {
-            openlog(c"mpserv");
-        }
         let stderr = fstat(STDERR).ok();
         let is_socket = stderr.as_ref().is_some_and(Stat::is_socket);
         let is_regular = stderr.as_ref().is_some_and(Stat::is_regular);
@@ -132,7 +129,6 @@ impl Log {
             LogTime::Yes => true,
             LogTime::No => false,
         };
-        let daemon = if format == LogFormat::Syslog { LogDaemon::new() } else { LogDaemon::none() };
         let log = Log {
             format,
             verbosity,
@@ -143,15 +139,19 @@ impl Log {
             in_sandbox: Cell::new(false),
             lost: Cell::new(0),
             is_stuck: Cell::new(false),
-            daemon,
+            daemon: (format == LogFormat::Syslog).then(LogDaemon::new),
         };
-        log.look_for_daemon();
+        if let Some(daemon) = &log.daemon {
+            let _ = daemon.connect().inspect_err(|errno| log.warn_of_daemon(daemon, *errno));
+        }
         log
     }
 
     /// Begins the log of a child. The parent itself tells of the lines that the parent has lost.
     pub(crate) fn begin_child(&self) {
-        self.stop_looking_for_daemon();
+        if let Some(daemon) = &self.daemon {
+            daemon.stop_warning();
+        }
         // A child that has nothing to change does not write, because a write would copy a page.
         if self.lost.get() > 0 {
             self.lost.set(0);
@@ -166,22 +166,19 @@ impl Log {
         }
     }
 
-    /// Leaves the log daemon alone from now on: in a child, and in another root directory.
-    pub(crate) fn stop_looking_for_daemon(&self) {
-        self.daemon.stop_looking();
+    /// Keeps the present connection to the log daemon from now on: the root directory changes.
+    pub(crate) fn keep_connection(&self) {
+        if let Some(daemon) = &self.daemon {
+            daemon.keep_connection();
+        }
     }
 
-    /// Warns on standard error, once in a while, if the log goes to syslog and no daemon takes it.
-    fn look_for_daemon(&self) {
-        if self.format != LogFormat::Syslog {
-            return;
-        }
-        if let Some(errno) = self.daemon.look() {
-            let line = Text::<ERROR_MAX>::of(format_args!(
-                "mpserv: nothing is logged: /dev/log: {errno}; start a log daemon, or leave out --log syslog\n"
-            ));
+    /// Warns on standard error, once in a while, if no log daemon takes the lines.
+    fn warn_of_daemon(&self, daemon: &LogDaemon, errno: Errno) {
+        if let Some(advice) = daemon.advice(errno) {
+            let line = Text::<ERROR_MAX>::of(format_args!("mpserv: nothing is logged: /dev/log: {errno}; {advice}\n"));
             // If standard error is gone as well, there is no other place for the warning.
-            let _ = self.write_in_time(line.as_bytes());
+            let _ = self.write_in_time(None, line.as_bytes());
         }
     }
 
@@ -223,41 +220,48 @@ impl Log {
                 let now = Seconds(time_of_day());
                 line.start(format_args!("{{\"time\":{now},\"event\":\"{name}\""));
             }
-            LogFormat::Syslog => line.start(format_args!("{name}")),
+            LogFormat::Syslog => {
+                let priority = match level {
+                    Level::Detail => Priority::DEBUG,
+                    Level::Connection => Priority::INFO,
+                    Level::Notice => Priority::NOTICE,
+                    Level::Warning => Priority::WARNING,
+                };
+                let (number, now) = (priority.of_daemon(), LocalTime(time_of_day()));
+                line.start(format_args!("<{number}>{now}mpserv[{}]: {name}", getpid()));
+            }
         }
         fill(&mut line);
         line.end(match self.format {
             LogFormat::Text => "\n",
             LogFormat::Json => "}\n",
-            LogFormat::Syslog => "\0",
+            LogFormat::Syslog => "",
         });
-        if self.format == LogFormat::Syslog {
-            self.look_for_daemon();
-            let priority = match level {
-                Level::Detail => Priority::DEBUG,
-                Level::Connection => Priority::INFO,
-                Level::Notice => Priority::NOTICE,
-                Level::Warning => Priority::WARNING,
-            };
-            syslog(priority, CStr::from_bytes_until_nul(line.as_bytes()).unwrap_or_default());
-            return true;
+        let daemon = self.daemon.as_ref();
+        let written = self.write_in_time(daemon, line.as_bytes());
+        if let (Some(daemon), Err(errno)) = (daemon, written) {
+            self.warn_of_daemon(daemon, errno);
         }
-        self.write_in_time(line.as_bytes()).is_ok()
+        written.is_ok()
     }
 
-    /// Writes a line to standard error. If the reader is gone, SIGPIPE does not end this process: see `signals.rs`.
-    fn write_in_time(&self, line: &[u8]) -> errno::Result<()> {
+    /// Sends a line to the log daemon, or writes it to standard error if there is no `daemon`. If the reader is gone,
+    /// SIGPIPE does not end this process: see `signals.rs`.
+    fn write_in_time(&self, daemon: Option<&LogDaemon>, line: &[u8]) -> errno::Result<()> {
+        let fd = daemon.map_or(Ok(STDERR.as_fd()), LogDaemon::socket)?;
         let patience = if self.is_stuck.get() { Duration::ZERO } else { LOG_PATIENCE };
-        let mut stderr = [PollFd::new(STDERR.as_fd(), PollEvents::OUT)];
+        let mut reader = [PollFd::new(fd, PollEvents::OUT)];
         // A retired child gets a signal every 100 ms. After a signal, the child waits for the rest of the time alone.
         let deadline = clock_gettime(Clock::MONOTONIC).saturating_add(patience);
         let left = || deadline.saturating_sub(clock_gettime(Clock::MONOTONIC));
-        let asked = retry_on_intr(|| ppoll(&mut stderr, Some(left()), None));
+        let asked = retry_on_intr(|| ppoll(&mut reader, Some(left()), None));
         // If ppoll() fails, the write is tried anyway.
-        let has_room = asked.is_err() || stderr.iter().all(|stderr| stderr.revents() == PollEvents::OUT);
+        let has_room = asked.is_err() || reader.iter().all(|reader| reader.revents() == PollEvents::OUT);
         let limit = patience.max(INTERRUPT_EVERY);
         let written = if !has_room {
             Err(Errno::AGAIN)
+        } else if let Some(daemon) = daemon {
+            daemon.send(line)
         } else if !self.is_terminal {
             // A pipe that has any room has room for a whole line.
             self.write_whole(line)
