@@ -22,14 +22,18 @@ pub(crate) const TESTS: &[Test] = tests![
     a_client_is_served_to_its_end_by_the_one_that_has_it,
     one_that_was_left_signals_ignored_or_blocked_is_succeeded,
     one_that_was_succeeded_still_obeys,
+    one_that_was_succeeded_is_hurried_by_a_second_signal,
+    a_client_that_waits_for_a_process_is_served_after_the_handover,
     a_unix_socket_stays_and_is_removed_by_the_last,
     a_successor_whose_rules_have_a_mistake_does_not_take_over,
     as_pid_1_it_is_refused,
     under_another_name_it_is_found,
+    one_whose_path_is_gone_is_found_by_its_name_before_the_file_that_runs,
     a_reader_of_the_ports_that_has_gone_does_not_matter,
     the_reason_of_a_successor_that_fails_is_in_the_log,
     three_generations_serve_their_clients_to_the_end,
     the_newest_of_many_earlier_servers_are_shown,
+    servers_that_have_ended_take_no_place_in_the_status,
     a_child_made_while_a_successor_starts_lacks_its_pipe,
 ];
 
@@ -184,6 +188,34 @@ fn one_that_was_succeeded_still_obeys() {
     assert_eq!(stopped[0].number("terminated"), 1, "{stopped:?}");
 }
 
+fn one_that_was_succeeded_is_hurried_by_a_second_signal() {
+    let dynasty = Dynasty::start(&["127.0.0.1:0"]);
+    let mut client = dynasty.first.client();
+    dynasty.succeed();
+    for (count, grace) in [(1, "30.000"), (2, "0.000")] {
+        dynasty.first.running.signal(Signal::TERM);
+        assert_eq!(dynasty.first.wait_events("stop", count)[count - 1].get("grace"), grace, "signal {count}");
+    }
+    assert_eq!(read_all(&mut client), b"");
+    dynasty.stop();
+}
+
+/// Checks that a server serves the client for which it could start no process yet, although another server takes over.
+fn a_client_that_waits_for_a_process_is_served_after_the_handover() {
+    let folder = TempDir::new();
+    let program = copy_program("/bin/cat", &folder);
+    let dynasty = Dynasty::start(&["127.0.0.1:0", program.to_str().unwrap()]);
+    // A file that is open for writing cannot be run.
+    let writer = fs::File::options().write(true).open(&program).unwrap();
+    let mut client = dynasty.first.connect();
+    client.write_all(b"waited").unwrap();
+    dynasty.first.wait_events("pause", 1);
+    dynasty.succeed();
+    drop(writer);
+    assert_eq!(String::from_utf8(finish(client)).unwrap(), "waited");
+    dynasty.stop();
+}
+
 fn a_unix_socket_stays_and_is_removed_by_the_last() {
     let folder = TempDir::new();
     let path = folder.join("socket");
@@ -248,6 +280,21 @@ fn under_another_name_it_is_found() {
         let log = dynasty.stop();
         let restart = log.iter().find(|line| line.event == "restart").unwrap();
         assert_eq!(restart.get("program"), program, "{name}");
+    }
+}
+
+/// Checks that the new file at the name of the server wins against the old file, which still runs.
+fn one_whose_path_is_gone_is_found_by_its_name_before_the_file_that_runs() {
+    let folder = TempDir::new();
+    let moved = folder.join("moved");
+    std::os::unix::fs::symlink(MPSERV, &moved).unwrap();
+    for (name, found) in [(moved.to_str().unwrap(), moved.to_str().unwrap()), ("/no/such/path", "/proc/self/exe")] {
+        let dynasty = Dynasty::start_as(&["127.0.0.1:0"], |command| command.arg0(name));
+        fs::remove_file(dynasty.program()).unwrap();
+        dynasty.succeed();
+        let log = dynasty.stop();
+        let restart = log.iter().find(|line| line.event == "restart").unwrap();
+        assert_eq!(restart.get("program"), found, "{name}");
     }
 }
 
@@ -372,6 +419,31 @@ fn the_newest_of_many_earlier_servers_are_shown() {
     for client in clients {
         assert_eq!(finish(client), b"");
     }
+    dynasty.stop();
+}
+
+/// Checks that the status shows the first server, which has a client, after many servers have come and gone.
+fn servers_that_have_ended_take_no_place_in_the_status() {
+    // This process gets the servers whose parents have ended, and reaps them. Otherwise they could stay as zombies.
+    // SAFETY: the call takes numbers.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }, 0);
+    let dynasty = Dynasty::start(&["127.0.0.1:0"]);
+    let client = dynasty.first.client();
+    dynasty.succeed();
+    for _ in 0..=EARLIER_MAX {
+        let before = dynasty.succeed();
+        wait_until("it is gone", || {
+            // The first server reaps the second one.
+            // SAFETY: a null pointer asks for no status.
+            unsafe { libc::waitpid(before.raw(), std::ptr::null_mut(), libc::WNOHANG) };
+            !exists(before)
+        });
+    }
+    let shown = run_mpserv(&["--status", dynasty.pidfile.to_str().unwrap(), "--json"]);
+    let status = parse_json(&shown.stdout);
+    assert_eq!(status["earlier"], "1", "{status:#?}");
+    assert_eq!(status["earlier.0.pid"], dynasty.first.pid().to_string(), "{status:#?}");
+    drop(client);
     dynasty.stop();
 }
 

@@ -63,8 +63,10 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Returns the report, and logs it, if the server was told to stop and the last child has ended.
     pub(super) fn stopped(&mut self) -> Option<Stopped> {
-        let stopping =
-            self.state.stopping.as_ref().filter(|_| self.state.children.is_empty() && self.state.groups.is_empty())?;
+        // After a handover, a client may still wait for a process.
+        let has_client = self.state.shortage.as_ref().is_some_and(|shortage| shortage.client.is_some());
+        let is_over = !has_client && self.state.children.is_empty() && self.state.groups.is_empty();
+        let stopping = self.state.stopping.as_ref().filter(|_| is_over)?;
         self.throttle.release(self.log, Duration::MAX);
         // A preforked child may have accepted one more client before it heard that it was retired.
         let report = Stopped { accepted: self.accepted(), ..stopping.report };
