@@ -132,7 +132,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             Some(client) if !is_late => self.start(client),
             Some(client) => {
                 // The wait of the next client begins anew.
-                self.state.shortage = None;
+                self.shortage_over();
                 self.refuse(&client.peer(), "no process could be started", client.from_source());
                 self.reject(client, BUSY_MESSAGE);
             }
