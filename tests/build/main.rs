@@ -10,9 +10,10 @@ mod linking;
 mod mirror;
 #[path = "../ffi/proof.rs"]
 mod proof;
+mod supported;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    common::solo::main(&[linking::TESTS, cross::TESTS])
+    common::solo::main(&[linking::TESTS, supported::TESTS, cross::TESTS])
 }

@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     defaults_are_the_same_everywhere,
     choices_are_the_same_everywhere,
     options_with_an_argument_are_the_same_everywhere,
+    options_that_may_be_repeated_are_offered_again_in_zsh,
     numbers_in_the_man_page_are_those_of_the_program,
     signals_in_the_man_page_are_those_of_the_help,
     the_service_unit_fits_the_program,
@@ -173,6 +174,17 @@ fn options_with_an_argument_are_the_same_everywhere() {
         let is_name = help[option.len()..].starts_with(' ') && !help[option.len()..].starts_with("  ");
         assert_eq!(is_name && !next.is_empty(), takes, "{option} in --help: {help}");
     }
+}
+
+fn options_that_may_be_repeated_are_offered_again_in_zsh() {
+    let zsh = file("src/share/completions/_mpserv");
+    let mut repeated = BTreeSet::new();
+    for option in help_options().iter().filter(|option| option.starts_with("--")) {
+        let may_be = manual_of(option).contains("\nMay be repeated.");
+        assert_eq!(zsh.contains(&format!("'*{option}[")), may_be, "{option} in zsh");
+        repeated.extend(may_be.then_some(option.clone()));
+    }
+    assert_eq!(repeated, ["--listen", "--rlimit"].map(str::to_owned).into());
 }
 
 fn seconds(time: Duration) -> u64 {

@@ -43,6 +43,7 @@ const TESTS: &[Test] = tests![
     a_connection_knows_who_is_there,
     a_socket_that_listens_is_taken,
     serving_ends_and_leaves_the_process_as_it_was,
+    a_handler_finds_the_signals_blocked_that_the_caller_has_blocked,
     with_other_threads_serving_is_refused,
     text_in_a_buffer_is_written_once,
     numbers_that_make_no_sense_are_refused,
@@ -303,6 +304,33 @@ fn a_socket_that_listens_is_taken() {
     let stream = unsafe { OwnedFd::from_raw(stream.into_raw_fd()) };
     let error = Server::new().listener(stream).bind().unwrap_err();
     assert!(error.to_string().contains("does not listen"), "{error}");
+    // A good socket before or after that socket changes nothing.
+    for wrong in 0..3 {
+        let server = (0..3).fold(Server::new(), |server, index| {
+            let listens = TcpListener::bind("127.0.0.1:0").unwrap();
+            let connected = std::os::unix::net::UnixStream::pair().unwrap().0;
+            let fd = if index == wrong { connected.into_raw_fd() } else { listens.into_raw_fd() };
+            // SAFETY: the reason above holds here as well.
+            server.listener(unsafe { OwnedFd::from_raw(fd) })
+        });
+        let error = server.bind().unwrap_err();
+        assert!(error.to_string().contains("does not listen"), "{wrong}: {error}");
+    }
+}
+
+/// Checks the mask of a child. A preforked child unblocks SIGUSR2, which tells the child that it is no longer needed.
+fn a_handler_finds_the_signals_blocked_that_the_caller_has_blocked() {
+    const SIGNALS: [Signal; 3] = [Signal::USR2, Signal::WINCH, Signal::TERM];
+    sigprocmask(MaskHow::Set, &SigSet::from([Signal::USR2, Signal::WINCH]));
+    for (pool, expected) in [(None, [1, 1, 0]), (Some(1), [0, 1, 0])] {
+        let prefork = |server: Server<'static>| if let Some(size) = pool { server.prefork(size, size) } else { server };
+        let serving = Serving::start_with(prefork, |connection: Connection| {
+            let mask = sigprocmask_replace(MaskHow::Block, &SigSet::empty()).unwrap();
+            connection.write_all(&SIGNALS.map(|signal| u8::from(mask.contains(signal)))).unwrap();
+        });
+        assert_eq!(read_all(&mut serving.connect()), expected, "{SIGNALS:?} with {pool:?}");
+        serving.stop_after(1);
+    }
 }
 
 fn serving_ends_and_leaves_the_process_as_it_was() {

@@ -15,6 +15,7 @@ use crate::tests;
 
 pub(crate) const TESTS: &[Test] = tests![
     nothing_is_looked_up_in_the_new_root_directory,
+    no_file_of_the_system_is_read_in_the_new_root_directory,
     the_groups_are_those_that_the_system_says_although_there_is_a_new_root_directory,
     a_fifo_in_the_new_root_directory_holds_nobody_up,
     a_program_of_the_new_root_directory_does_not_take_over,
@@ -116,6 +117,28 @@ fn a_program_of_the_new_root_directory_does_not_take_over() {
         assert!(restart[0].get("refused").contains("--chroot"), "{restart:?}");
         drop(server.client());
         server.stop();
+    }
+}
+
+/// Checks that no file of the system, such as that of the time zone, is looked for once there is a new root directory.
+fn no_file_of_the_system_is_read_in_the_new_root_directory() {
+    needs_root();
+    let (jail, folder) = (TempDir::new(), TempDir::new());
+    let trace = folder.join("trace");
+    let root = jail.0.to_str().unwrap();
+    for log in ["text", "syslog"] {
+        // strace injects results, so the test needs no log daemon.
+        let options = ["-e", "trace=open,openat,chroot,connect,sendto", "-e", "inject=connect,sendto:retval=0"];
+        let mut command = traced(&options, &trace, &["--chroot", root, "--log", log, "127.0.0.1:0"]);
+        let server = Served::start_command(command.env_remove("TZ"));
+        assert_eq!(finish(server.client()), b"");
+        server.wait_childless();
+        assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0));
+        let trace = fs::read_to_string(&trace).unwrap();
+        let (_, inside) = trace.split_once("chroot(").unwrap();
+        let opened = inside.lines().filter(|line| line.contains("open") && line.contains('"'));
+        let paths: Vec<&str> = opened.filter_map(|line| line.split('"').nth(1)).collect();
+        assert_eq!(paths, ["/proc/sys/net/core/somaxconn"], "{log}: {trace}");
     }
 }
 

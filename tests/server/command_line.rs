@@ -17,6 +17,7 @@ use options::{Task, Wrong};
 pub(crate) const TESTS: &[Test] = tests![
     no_command_line_is_taken_that_is_wrong,
     an_address_may_be_left_out_with_listen,
+    options_of_a_socket_file_need_one_among_all_addresses,
     ; ignored:
     ten_million_command_lines,
 ];
@@ -49,6 +50,18 @@ fn an_address_may_be_left_out_with_listen() {
     assert_eq!(program(&["1", "--", "cat"]), Ok(Some(3)));
     assert_eq!(program(&[]), Err(()));
     assert_eq!(program(&["1", "-q"]), Err(()), "options stand before ADDRESS");
+}
+
+fn options_of_a_socket_file_need_one_among_all_addresses() {
+    const ADDRESSES: [&str; 3] = ["1", "unix:/x", "unix:@x"];
+    for option in [["--mode", "600"], ["--owner", "0:0"]] {
+        for addresses in ADDRESSES.iter().flat_map(|a| ADDRESSES.iter().flat_map(|b| ADDRESSES.map(|c| [*a, *b, c]))) {
+            let [first, second, last] = addresses;
+            let line = [&["--listen", first][..], &option, &["--listen", second, last]].concat();
+            let is_taken = parse(&words(&line), |parsed| parsed.is_ok());
+            assert_eq!(is_taken, addresses.contains(&"unix:/x"), "{line:?}");
+        }
+    }
 }
 
 fn number(text: &[u8], most: u128) -> bool {

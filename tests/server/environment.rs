@@ -115,12 +115,24 @@ fn connections_of_one_source_are_numbered() {
 fn of_a_unix_socket_the_environment_says_who_it_is() {
     let folder = TempDir::new();
     let path = folder.join("socket");
-    let server = Running::start(&mut mpserv(&[&format!("unix:{}", path.display()), "env"]), Output::Pipe);
-    let mut client = wait_for("the server listens", || UnixStream::connect(&path).ok());
+    let address = format!("unix:{}", path.display());
+    let server = Running::start(&mut mpserv(&["--mode", "666", &address, "env"]), Output::Pipe);
+    wait_until("the server serves", || server.stderr_so_far().contains("mpserv: start "));
+    let user = mpserv::user::geteuid();
+    if is_root() {
+        // Each id differs from the others.
+        // SAFETY: the call takes a number.
+        assert_eq!(unsafe { libc::setegid(23_456) }, 0);
+        // SAFETY: the reason above holds here as well.
+        assert_eq!(unsafe { libc::seteuid(12_345) }, 0);
+    }
+    let mut client = UnixStream::connect(&path).unwrap();
     let mut text = String::new();
     client.read_to_string(&mut text).unwrap();
     let uid = mpserv::user::geteuid();
     let gid = mpserv::user::getegid();
+    // SAFETY: the call takes a number. Only root can end the server.
+    assert_eq!(unsafe { libc::seteuid(user) }, 0);
     let expected = map(&[
         ("PROTO", "IPC"),
         ("IPCREMOTEEUID", &uid.to_string()),

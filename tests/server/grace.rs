@@ -14,13 +14,15 @@ pub(crate) const TESTS: &[Test] = tests![when_the_grace_is_over_children_get_ter
 const STUBBORN: &str = "trap '' TERM; sleep 600 & echo ready; while :; do sleep 1; done";
 
 fn when_the_grace_is_over_children_get_term_and_then_kill() {
-    let server = Served::start(&["--grace", "0.2", "127.0.0.1:0"]);
-    let mut client = server.client();
-    server.running.signal(Signal::TERM);
-    assert_eq!(read_all(&mut client), b"");
-    let ended = server.running.wait();
-    assert_eq!(ended.status.code(), Some(0));
-    assert_eq!(parse_log(&ended.stderr).last().unwrap().number("terminated"), 1);
+    for pool in [&[][..], &["--prefork", "1"]] {
+        let server = Served::start(&[pool, &["--grace", "0.2", "127.0.0.1:0"]].concat());
+        let mut client = server.client();
+        server.running.signal(Signal::TERM);
+        assert_eq!(read_all(&mut client), b"", "{pool:?}");
+        let ended = server.running.wait();
+        assert_eq!(ended.status.code(), Some(0));
+        assert_eq!(parse_log(&ended.stderr).last().unwrap().number("terminated"), 1, "{pool:?}");
+    }
 
     let server = Served::start(&["--grace", "0.2", "127.0.0.1:0", "sh", "-c", STUBBORN]);
     let mut client = server.connect();

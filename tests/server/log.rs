@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_log_is_json_where_it_is_asked_for,
     python_reads_the_log_in_json,
     the_log_goes_to_syslog_where_it_is_asked_for,
+    pauses_that_are_held_back_are_summed_up_under_the_name_of_their_limit,
     quiet_leaves_out_connections_and_verbose_adds_details,
     no_control_character_reaches_the_log,
     the_second_flood_is_throttled_like_the_first,
@@ -83,14 +84,16 @@ fn the_log_goes_to_syslog_where_it_is_asked_for() {
     let _refused = server.connect();
     let said = || fs::read_to_string(&trace).unwrap();
     wait_until("the second client is refused", || said().contains("refuse"));
+    server.running.signal(Signal::USR1);
+    wait_until("the first client is listed", || said().contains(": child "));
     drop(kept);
     wait_until("the end of the first is logged", || said().contains(": end "));
     let ended = server.running.end(Signal::TERM);
     assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(0), ""));
     let trace = fs::read_to_string(trace).unwrap();
     assert!(trace.contains("connect(") && trace.contains("/dev/log"), "{trace}");
-    // The facility is daemon, and the priorities are warning, notice and informational: 3 * 8 + 4, 5 and 6.
-    for (priority, event) in [(28, "refuse"), (29, "listen"), (29, "stop"), (30, "end")] {
+    // The facility is daemon, and the priorities are warning, notice, informational and debug: 3 * 8 + 4, 5, 6 and 7.
+    for (priority, event) in [(28, "refuse"), (29, "listen"), (29, "stop"), (30, "end"), (31, "child")] {
         let is_one = |line: &str| line.contains(&format!("\"<{priority}>")) && line.contains(&format!(": {event} "));
         assert!(trace.lines().any(is_one), "{event} with priority {priority}: {trace}");
     }
@@ -240,5 +243,22 @@ fn where_no_log_daemon_listens_standard_error_is_told() {
             format!("mpserv: nothing is logged: /dev/log: {told}; start a log daemon, or leave out --log syslog\n");
         // The warning comes only once a minute, so these lines come without another warning.
         assert_eq!(stderr, line);
+    }
+}
+
+/// Checks the sums of pauses that came too often. A sum has no `children`.
+fn pauses_that_are_held_back_are_summed_up_under_the_name_of_their_limit() {
+    for (options, limit) in [(["-c", "1"], "max-children"), (["--max-rate", "1/0.01"], "max-rate")] {
+        let server = Served::start(&[&options[..], &["-q", "127.0.0.1:0"]].concat());
+        // On a very busy machine, some pauses are so far apart that each has its line. In that case try again.
+        wait_until("there is a sum", || {
+            let clients: Vec<_> = (0..5).map(|_| server.connect()).collect();
+            clients.into_iter().for_each(|client| assert_eq!(finish(client), b""));
+            let is_sum = |line: &Line| !line.fields.contains_key("children");
+            wait_within(Duration::from_secs(3), || server.events("pause").iter().any(is_sum).then_some(())).is_some()
+        });
+        let pauses = server.events("pause");
+        assert!(pauses.iter().all(|line| line.get("why") == limit), "{pauses:?}");
+        server.stop();
     }
 }

@@ -24,7 +24,8 @@ pub(crate) const TESTS: &[Test] = tests![
 ];
 
 fn over_the_limit_of_a_source_the_client_is_told() {
-    let server = Served::start(&["--max-per-source", "2:too many of you", "127.0.0.1:0"]);
+    // If the option is given twice, the last one holds, with its message.
+    let server = Served::start(&["-C", "1:another message", "--max-per-source", "2:too many of you", "127.0.0.1:0"]);
     let first = server.client();
     let second = server.client();
     let mut third = server.connect();

@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Test] = tests![
     it_grows_by_twice_as_many_each_second_and_shrinks_again,
     one_that_is_killed_is_replaced_at_once,
     those_that_crash_before_they_serve_are_made_ever_more_slowly,
+    one_that_is_retired_before_it_serves_is_no_crash,
     on_the_way_out_clients_are_served_to_their_end,
     a_process_that_misses_the_signal_to_retire_gets_another,
     a_pool_keeps_time_limits,
@@ -129,6 +130,26 @@ fn those_that_crash_before_they_serve_are_made_ever_more_slowly() {
     assert_eq!(pauses, ["0.100", "0.200", "0.400", "0.800", "1.600"]);
     assert!(start.elapsed() >= Duration::from_millis(1500));
     assert_eq!(finish(server.client()), b"", "and then it serves");
+    server.stop();
+}
+
+/// Checks that no process waits to be made because others were retired before they had served a client.
+fn one_that_is_retired_before_it_serves_is_no_crash() {
+    const POOL: usize = 3;
+    let folder = TempDir::new();
+    let rules = folder.join("rules");
+    fs::write(&rules, "allow all\n").unwrap();
+    let arguments = ["-v", "--prefork", &POOL.to_string(), "--rules", rules.to_str().unwrap(), "127.0.0.1:0"];
+    let server = Served::start(&arguments);
+    wait_until("each waits for a client", || {
+        let all = children(server.pid());
+        all.len() == POOL && all.iter().all(|child| waits_in(*child, libc::SYS_accept4))
+    });
+    // The processes have the old rules.
+    server.running.signal(Signal::HUP);
+    for line in server.wait_events("leave", POOL) {
+        assert_eq!((line.get("status"), line.get("pause")), ("exit 0", "0.000"), "{line:?}");
+    }
     server.stop();
 }
 

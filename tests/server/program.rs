@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_directory_is_no_program,
     a_file_that_may_not_be_run_is_told_wherever_it_is_in_path,
     a_client_waits_while_the_program_is_being_written,
+    an_empty_entry_of_path_is_the_working_directory,
 ];
 
 fn a_program_finds_three_descriptors_default_signals_and_an_empty_mask() {
@@ -189,8 +190,10 @@ fn a_client_waits_while_the_program_is_being_written() {
     let writer = fs::File::options().write(true).open(&program).unwrap();
     let mut client = server.connect();
     client.write_all(b"waited").unwrap();
-    let pause = server.wait_events("pause", 1);
-    assert_eq!((pause[0].get("why"), pause[0].get("error")), ("execve", "Text file busy"));
+    let is_told = |line: &Line| ["pause", "fail"].contains(&line.event.as_str());
+    let pause = wait_for("the trouble is logged", || server.log().into_iter().find(is_told));
+    assert_eq!((pause.event.as_str(), pause.get("error")), ("pause", "Text file busy"));
+    assert_eq!(pause.get("why"), "execve");
     drop(writer);
     let mut back = [0; 6];
     client.read_exact(&mut back).unwrap();
@@ -221,4 +224,16 @@ fn refused_last(arguments: &[&str]) {
     let ended = run_mpserv(arguments);
     assert_eq!(ended.status.code(), Some(TROUBLE), "{}", ended.stderr);
     assert!(ended.stderr.lines().all(|line| !line.contains("mpserv: start")), "{}", ended.stderr);
+}
+
+/// Checks that the search for a program understands `PATH` as `execvp()` does.
+fn an_empty_entry_of_path_is_the_working_directory() {
+    let folder = TempDir::new();
+    copy_to("/bin/cat", &folder.join("prog"));
+    for path in ["", ":", ":/nonexistent", "/nonexistent:", "/nonexistent::/nonexistent"] {
+        let mut command = mpserv(&["127.0.0.1:0", "prog"]);
+        let server = Served::start_command(command.env("PATH", path).current_dir(&folder.0));
+        assert_eq!(echo(&mut server.connect(), b"through cat"), b"through cat", "{path:?}");
+        server.stop();
+    }
 }

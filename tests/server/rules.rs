@@ -44,10 +44,17 @@ fn mistake(text: &[u8]) -> String {
 }
 
 fn the_first_rule_that_matches_decides() {
-    let rules = rules(
-        "# a comment\r\n\ndeny 192.0.2.7 # not this one\n\tallow\t192.0.2.0/24  max-per-source=5\n\
-         allow 2001:db8::/32 max-children=20 max-per-source=1\nallow unix\n  deny all",
-    );
+    let text = "# a comment\n\ndeny 192.0.2.7 # not this one\n\tallow\t192.0.2.0/24  max-per-source=5\n\
+                allow 2001:db8::/32 max-children=20 max-per-source=1\nallow unix\n  deny all";
+    // A line may end as in a file of another system.
+    for text in [text.to_owned(), text.replace('\n', "\r\n"), text.to_owned() + "\r\n"] {
+        decides(&rules(&text));
+    }
+}
+
+/// Checks the decisions of the rules above.
+#[track_caller]
+fn decides(rules: &Rules) {
     assert_eq!(rules.len(), 5);
     let found = |client| *rules.find(client).unwrap();
     assert_eq!(found(ip("192.0.2.7")).action, Action::Deny);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -15,6 +15,7 @@ use mpserv::signal::Signal;
 pub(crate) const TESTS: &[Test] = tests![
     the_mode_is_exact_and_a_program_gets_the_umask,
     the_file_belongs_to_its_owner,
+    a_successor_does_not_look_for_the_owner,
     only_those_whom_the_mode_allows_can_connect,
     only_root_gives_the_file_away_and_none_is_left,
     wrong_modes_and_owners_are_told,
@@ -46,13 +47,19 @@ fn the_mode_is_exact_and_a_program_gets_the_umask() {
     let path = folder.join("socket");
     for umask in ["0000", "0027", "0777"] {
         for (option, expected) in [("600", 0o600), ("0660", 0o660), ("666", 0o666), ("777", 0o777)] {
-            let server = serve(umask, &path, &["--mode", option], &["sh", "-c", "umask"]);
-            assert_eq!(mode(&path), expected, "umask {umask}");
-            let mut text = String::new();
-            std::io::Read::read_to_string(&mut UnixStream::connect(&path).unwrap(), &mut text).unwrap();
-            assert_eq!(text.trim(), umask);
-            assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
-            assert!(!path.exists());
+            for is_stale in [false, true] {
+                if is_stale {
+                    // A server that was killed has left its file.
+                    drop(UnixListener::bind(&path).unwrap());
+                }
+                let server = serve(umask, &path, &["--mode", option], &["sh", "-c", "umask"]);
+                assert_eq!(mode(&path), expected, "umask {umask}, stale {is_stale}");
+                let mut text = String::new();
+                std::io::Read::read_to_string(&mut UnixStream::connect(&path).unwrap(), &mut text).unwrap();
+                assert_eq!(text.trim(), umask);
+                assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
+                assert!(!path.exists());
+            }
         }
     }
     let server = serve("0027", &path, &[], &[]);
@@ -83,6 +90,27 @@ fn the_file_belongs_to_its_owner() {
         assert_eq!(file.mode() & 0o777, 0o755);
         server.end(Signal::TERM);
     }
+}
+
+/// Checks that a server is restarted although the owner, whom its file has already, is no user any more.
+fn a_successor_does_not_look_for_the_owner() {
+    needs_root();
+    let folder = TempDir::new();
+    let (socket, passwd) = (folder.join("socket"), folder.join("passwd"));
+    fs::copy("/etc/passwd", &passwd).unwrap();
+    let mut command = Command::new("unshare");
+    let arguments = format!("-1 --owner daemon --listen unix:{} 127.0.0.1:0", socket.display());
+    let script = format!("mount --bind {} /etc/passwd && exec '{MPSERV}' {arguments}", passwd.display());
+    let server = Served::start_command(command.args(["-m", "sh", "-c", &script]).stdin(Stdio::null()));
+    fs::write(&passwd, "root:x:0:0::/:/bin/sh\n").unwrap();
+    server.running.signal(Signal::USR2);
+    let log = wait_for("the successor takes over, or says why it does not", || {
+        Some(server.running.stderr_so_far())
+            .filter(|log| log.contains(": handover ") || log.contains(": restart error="))
+    });
+    assert!(log.contains(": handover "), "{log}");
+    send(server.events("handover")[0].number("by"), Signal::TERM);
+    assert_eq!(server.running.wait().status.code(), Some(0));
 }
 
 fn only_those_whom_the_mode_allows_can_connect() {

@@ -10,6 +10,7 @@ use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
 use crate::tests;
+use mpserv::server::limits::LISTENERS_MAX;
 use mpserv::signal::Signal;
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -17,6 +18,9 @@ pub(crate) const TESTS: &[Test] = tests![
     as_json_the_status_has_what_the_table_has,
     as_json_the_status_is_watched_a_line_each_second,
     there_is_no_status_of_what_is_no_server,
+    each_client_that_is_not_served_counts_as_refused,
+    a_child_is_shown_with_the_client_that_it_has_now,
+    a_server_with_as_many_listeners_as_there_may_be_has_a_status,
 ];
 
 fn title(pid: u32) -> String {
@@ -175,4 +179,81 @@ fn there_is_no_status_of_what_is_no_server() {
     }
     let ended = run_mpserv(&["--status", "/no/such/file"]);
     assert!(ended.stderr.contains("No such file"), "{}", ended.stderr);
+}
+
+/// Checks that a client counts as refused, no matter which process refuses the client, and why.
+fn each_client_that_is_not_served_counts_as_refused() {
+    let folder = TempDir::new();
+    let (program, rules) = (copy_program("/bin/cat", &folder), folder.join("rules"));
+    fs::write(&rules, "deny all\n").unwrap();
+    let rules = rules.to_str().unwrap();
+    for arguments in [
+        &["127.0.0.1:0", program.to_str().unwrap()][..],
+        &["--rules", rules, "127.0.0.1:0"],
+        &["--prefork", "1", "--rules", rules, "127.0.0.1:0"],
+        &["--proxy-protocol", "127.0.0.1:0"],
+        &["--prefork", "1", "--proxy-protocol", "127.0.0.1:0"],
+        &["--proxy-protocol", "127.0.0.1:0", "cat"],
+    ] {
+        let server = Served::start(arguments);
+        // Only the first server needs the program, and cannot run the program any more.
+        let _ = fs::remove_file(&program);
+        let mut client = server.connect();
+        let _ = client.shutdown(std::net::Shutdown::Write);
+        assert_eq!(read_all(&mut client), b"", "{arguments:?}");
+        server.running.signal(Signal::USR1);
+        let status = &server.wait_events("status", 1)[0];
+        assert_eq!((status.number("accepted"), status.number("refused")), (1, 1), "{arguments:?}");
+        server.stop();
+    }
+}
+
+/// Checks the client of a child in each state: the sender of the connection until the header has come, then the client
+/// that the header names, and then none.
+fn a_child_is_shown_with_the_client_that_it_has_now() {
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let pidfile = pidfile.to_str().unwrap();
+    for pool in [&[][..], &["--prefork", "1"]] {
+        let server = Served::start(&[pool, &["-v", "--proxy-protocol", "--pidfile", pidfile, "127.0.0.1:0"]].concat());
+        // Returns the client of the only child, in the status and in the log, once the child has this state.
+        let mut asked = 0;
+        let mut client_of = |wanted: &str| {
+            let shown = wait_for(&format!("the child is {wanted}"), || {
+                let status = parse_json(&run_mpserv(&["--status", pidfile, "--json"]).stdout);
+                let state = status.get("children.0.state")?;
+                (*state == format!("\"{wanted}\"")).then(|| status["children.0.client"].trim_matches('"').to_owned())
+            });
+            server.running.signal(Signal::USR1);
+            asked += 1;
+            let line = server.wait_events("child", asked).remove(asked - 1);
+            assert_eq!(line.get("state"), wanted);
+            (shown, line.get("from").to_owned())
+        };
+        let mut client = server.connect();
+        let sender = client.local_addr().unwrap().to_string();
+        assert_eq!(client_of("header").0, sender, "{pool:?}");
+        client.write_all(b"PROXY TCP4 192.0.2.1 198.51.100.2 4660 443\r\n").unwrap();
+        let named = "192.0.2.1:4660".to_owned();
+        assert_eq!(client_of("serving"), (named.clone(), named), "{pool:?}");
+        assert_eq!(finish(client), b"");
+        if !pool.is_empty() {
+            assert_eq!(client_of("idle"), ("null".to_owned(), "unknown".to_owned()));
+        }
+        server.stop();
+    }
+}
+
+fn a_server_with_as_many_listeners_as_there_may_be_has_a_status() {
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let pidfile = pidfile.to_str().unwrap();
+    let mut arguments = vec!["--pidfile", pidfile, "127.0.0.1:0"];
+    for _ in 1..LISTENERS_MAX {
+        arguments.splice(0..0, ["--listen", "127.0.0.1:0"]);
+    }
+    let server = Served::start_ports(&mut mpserv(&arguments), LISTENERS_MAX);
+    let shown = run_mpserv(&["--status", pidfile]);
+    assert!(shown.stdout.starts_with(&format!("mpserv {}: 0 of ", server.pid())), "{}{}", shown.stdout, shown.stderr);
+    server.stop();
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,10 @@ pub(crate) const TESTS: &[Test] = tests![
     a_reload_that_fails_ends_in_ready,
     the_watchdog_hears_of_it_twice_as_often_as_need_be,
     a_manager_that_cannot_be_reached_is_told_of_once,
+    the_watchdog_is_that_of_the_process_that_it_names,
     a_socket_that_is_passed_is_served,
     a_passed_socket_of_another_type_is_refused,
+    the_file_of_a_socket_that_is_passed_stays,
     a_program_finds_nothing_of_what_was_passed,
     what_is_not_passed_is_told,
     a_malformed_inheritance_is_refused,
@@ -200,6 +202,25 @@ fn the_watchdog_hears_of_it_twice_as_often_as_need_be() {
     server.stop();
 }
 
+/// Checks that the first message after READY is for the watchdog, if the variables are about this process.
+fn the_watchdog_is_that_of_the_process_that_it_names() {
+    let manager = Manager::at_a_path();
+    for (pid, first) in [
+        ("unset WATCHDOG_PID", "WATCHDOG=1"),
+        ("export WATCHDOG_PID=$$", "WATCHDOG=1"),
+        ("export WATCHDOG_PID=1", "STATUS=0/64 children"),
+    ] {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{pid}; exec '{MPSERV}' -1 127.0.0.1:0")]).stdin(Stdio::null());
+        command.env("NOTIFY_SOCKET", &manager.name).env("WATCHDOG_USEC", "600000000");
+        let server = Served::start_command(&mut command);
+        assert_eq!(manager.hear_any(), format!("READY=1\nMAINPID={}", server.pid()));
+        assert_eq!(manager.hear_any(), first, "{pid}");
+        server.stop();
+        assert_eq!(manager.hear(), "STOPPING=1");
+    }
+}
+
 /// Tries a wrong path, a number, and another kind of socket. The server must serve, and warn once.
 fn a_manager_that_cannot_be_reached_is_told_of_once() {
     for name in ["/no/such/socket", "5", "vsock:2:1234", "relative", &format!("/{}", "x".repeat(200))] {
@@ -274,6 +295,22 @@ fn a_socket_that_is_passed_is_served() {
         assert_eq!(echo(&mut next, b"and now"), b"and now");
         drop(next);
         server.stop();
+    }
+}
+
+/// Checks that the file of a Unix socket, which belongs to the manager, is there for the next server.
+fn the_file_of_a_socket_that_is_passed_stays() {
+    let folder = TempDir::new();
+    let path = folder.join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    for options in ["", "--prefork 2"] {
+        let mut command = Command::new("sh");
+        let script = format!("LISTEN_PID=$$ LISTEN_FDS=1 exec '{MPSERV}' {options} inherit 3<&0 </dev/null");
+        command.args(["-c", &script]).stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
+        let server = Running::start(&mut command, Output::Pipe);
+        wait_until("the server serves", || server.stderr_so_far().contains("mpserv: start "));
+        assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
+        assert!(path.exists(), "{options}");
     }
 }
 
