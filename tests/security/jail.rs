@@ -183,7 +183,7 @@ fn a_socket_in_the_new_root_directory_neither_gets_the_log_nor_holds_anybody_up(
         for _ in 0..=room {
             assert_eq!(finish(server.client()), b"");
         }
-        let ended = server.running.end(mpserv::signal::Signal::TERM);
+        let ended = server.running.end(Signal::TERM);
         assert_eq!(ended.status.code(), Some(0));
         let advice = if has_daemon { "start this server again" } else { "start a log daemon" };
         assert!(ended.stderr.contains("nothing is logged") && ended.stderr.contains(advice), "{}", ended.stderr);
