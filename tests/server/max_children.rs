@@ -1,7 +1,8 @@
 //! Tests `--max-children`: at the limit the next client waits.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
 
 use crate::common::server::*;
 use crate::common::solo::Test;
@@ -12,6 +13,7 @@ use mpserv::signal::Signal;
 pub(crate) const TESTS: &[Test] = tests![
     at_the_limit_of_children_the_next_client_waits,
     of_many_children_those_that_have_ended_count_against_nobody,
+    at_a_limit_the_clients_of_each_listener_have_their_turn,
 ];
 
 fn at_the_limit_of_children_the_next_client_waits() {
@@ -61,5 +63,27 @@ fn of_many_children_those_that_have_ended_count_against_nobody() {
         let log = server.stop();
         assert_eq!(log.iter().filter(|line| line.event == "refuse").count(), 0, "{limits:?}");
         assert_eq!(log.last().unwrap().number("accepted"), (MANY + ENDED) as u64, "{limits:?}");
+    }
+}
+
+/// Checks the order in which the clients of two listeners are served, one after another.
+fn at_a_limit_the_clients_of_each_listener_have_their_turn() {
+    const OTHERS: usize = 6;
+    for limit in [&["-c", "1"][..], &["--prefork", "1"], &["-c", "1", "--max-rate", "1/0.05"]] {
+        let folder = TempDir::new();
+        let path = folder.join("socket");
+        let address = format!("unix:{}", path.display());
+        let server = Served::start(&[limit, &["--listen", &address, "127.0.0.1:0"]].concat());
+        let first = server.client();
+        let second = UnixStream::connect(&path).unwrap();
+        second.shutdown(Shutdown::Write).unwrap();
+        let others = [(); OTHERS].map(|()| server.connect());
+        others.iter().for_each(|other| other.shutdown(Shutdown::Write).unwrap());
+        drop(first);
+        server.wait_events("end", OTHERS + 2);
+        let from: Vec<String> = server.events("accept").iter().map(|line| line.get("from").to_owned()).collect();
+        let place = from.iter().position(|from| !from.starts_with("127.0.0.1:"));
+        assert_eq!((place, from.len()), (Some(1), OTHERS + 2), "{limit:?}: {from:?}");
+        server.stop();
     }
 }

@@ -111,6 +111,8 @@ fn begin_client(context: &ChildContext<'_, '_>, pid: Pid, connection: &mut Conne
 struct Acceptor {
     /// For each listener, whether a client may wait there.
     ready: [bool; LISTENERS_MAX],
+    /// The listener that is tried first at the next accept.
+    turn: usize,
     aborts_in_a_row: u32,
     throttle: LogThrottle,
 }
@@ -118,19 +120,30 @@ struct Acceptor {
 impl Acceptor {
     fn new(listeners: usize) -> Acceptor {
         // With a single listener, accept4() itself waits for a client, because the listener blocks.
-        Acceptor { ready: [listeners == 1; LISTENERS_MAX], aborts_in_a_row: 0, throttle: LogThrottle::default() }
+        Acceptor {
+            ready: [listeners == 1; LISTENERS_MAX],
+            turn: 0,
+            aborts_in_a_row: 0,
+            throttle: LogThrottle::default(),
+        }
     }
 
     /// Accepts the next client, or waits for a client. Returns `None` if the caller must check whether the child has
     /// been retired. The error is the exit status.
     fn next_client(&mut self, context: &ChildContext<'_, '_>) -> Result<Option<(OwnedFd, SockAddr)>, c_int> {
-        for (listener, ready) in context.descriptors.listeners.iter().zip(&mut self.ready) {
-            if !*ready {
-                continue;
-            }
+        let listeners = &context.descriptors.listeners;
+        let count = listeners.len();
+        for step in 0..count {
+            let index = (self.turn + step) % count;
+            let Some(ready) = self.ready.get_mut(index).filter(|ready| **ready) else { continue };
+            let Some(listener) = listeners.get(index) else { continue };
             match accept4(listener, SocketFlags::CLOEXEC) {
                 Ok(client) => {
-                    self.aborts_in_a_row = 0;
+                    (self.turn, self.aborts_in_a_row) = (index + 1, 0);
+                    if count > 1 {
+                        // Once this client is served, any listener may have a client.
+                        self.ready = [false; LISTENERS_MAX];
+                    }
                     return Ok(Some(client));
                 }
                 Err(Errno::AGAIN) => (*ready, self.aborts_in_a_row) = (false, 0),

@@ -48,9 +48,11 @@ impl<W: Worker> Parent<'_, '_, W> {
             self.state.now = monotonic();
             match ready {
                 Ok(ready) => {
-                    if can_accept {
-                        self.state.ready = ready.listeners;
-                    }
+                    // After a pause each listener may have a client. If the loop kept its old view, the clients of one
+                    // listener could keep those of another waiting for as long as the server is at its limit.
+                    let count = self.descriptors.listeners.len();
+                    let all = core::array::from_fn(|index| index < count);
+                    self.state.ready = if can_accept { ready.listeners } else { all };
                     // Signals come before the successor's answer: a successor that has ended cannot take over, even if
                     // it was ready.
                     if ready.signals {
