@@ -1,5 +1,6 @@
 //! Tests `--max-rate`: the server accepts at most this many connections in a period.
 
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use crate::common::server::*;
@@ -11,6 +12,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_rate_is_exact_at_its_boundary,
     the_rate_is_kept_in_every_period,
     clients_that_are_refused_do_not_use_up_the_rate,
+    clients_that_are_refused_behind_a_proxy_do_not_use_up_the_rate,
 ];
 
 fn the_rate_is_exact_at_its_boundary() {
@@ -68,4 +70,36 @@ fn clients_that_are_refused_do_not_use_up_the_rate() {
     assert_eq!(finish(server.client()), b"");
     assert_eq!(server.events("pause").len(), 0);
     server.stop();
+}
+
+/// Checks a client that the rules deny, one beyond the share of its source, and one without a header.
+fn clients_that_are_refused_behind_a_proxy_do_not_use_up_the_rate() {
+    let folder = TempDir::new();
+    let rules = folder.join("rules");
+    std::fs::write(&rules, "deny 192.0.2.66\nallow all\n").unwrap();
+    let options = ["--proxy-protocol", "--max-rate", "3/600", "-C", "1", "--rules", rules.to_str().unwrap()];
+    for program in [&["127.0.0.1:0"][..], &["127.0.0.1:0", "cat"]] {
+        let server = Served::start(&[&options, program].concat());
+        let connect = |start: &str| {
+            let mut client = server.connect();
+            client.write_all(start.as_bytes()).unwrap();
+            client
+        };
+        let from = |client: &str| format!("PROXY TCP4 {client} 192.0.2.9 4000 80\r\n");
+        let mut first = connect(&from("192.0.2.1"));
+        assert_eq!(echo(&mut first, b"first"), b"first");
+        for start in [from("192.0.2.66"), from("192.0.2.1"), "no header\r\n".to_owned()] {
+            for _ in 0..4 {
+                // A child that does not read all of the start resets the connection.
+                let _ = connect(&start).read_to_end(&mut Vec::new());
+                wait_until("the child is reaped", || children(server.pid()).len() == 1);
+            }
+        }
+        // Of three in ten minutes, this is the second.
+        let mut second = connect(&from("192.0.2.2"));
+        assert_eq!(echo(&mut second, b"second"), b"second");
+        drop((first, second));
+        server.wait_childless();
+        server.stop();
+    }
 }

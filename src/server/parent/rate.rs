@@ -9,7 +9,8 @@ use crate::sys::memory::ParentOnly;
 /// A limit of connections in any stretch of time as long as the period. The limit is exact, because the times of the
 /// last `limit` connections are kept.
 pub(super) struct Rate {
-    times: ParentOnly<Duration>,
+    /// The times, in a ring. `None` is no connection. It is older than all times.
+    times: ParentOnly<Option<Duration>>,
     /// The index of the oldest time, once there are as many times as the limit.
     oldest: usize,
     limit: usize,
@@ -29,17 +30,42 @@ impl Rate {
         if self.times.len() < self.limit {
             return None;
         }
-        self.times.get(self.oldest).map(|oldest| oldest.saturating_add(self.period))
+        self.times.get(self.oldest).copied().flatten().map(|oldest| oldest.saturating_add(self.period))
     }
 
     /// Counts a connection.
     pub(super) fn count(&mut self, now: Duration) {
         if self.times.len() < self.limit {
             // The list has room for as many times as the limit.
-            let _ = self.times.push(now);
+            let _ = self.times.push(Some(now));
         } else if let Some(oldest) = self.times.get_mut(self.oldest) {
-            *oldest = now;
+            *oldest = Some(now);
             self.oldest = (self.oldest + 1) % self.limit;
+        }
+    }
+
+    /// Forgets a connection that was counted at this time, if it is still there. The function takes longer the more
+    /// connections were counted afterwards.
+    pub(super) fn give_back(&mut self, time: Duration) {
+        let length = self.times.len();
+        let place = |age: usize| (self.oldest + length - 1 - age) % length;
+        let at = |age: usize| self.times.get(place(age)).copied().flatten();
+        let Some(found) = (0..length).find(|age| at(*age).is_none_or(|other| other <= time)) else { return };
+        if at(found) != Some(time) {
+            return;
+        }
+        for age in (1..=found).rev() {
+            let newer = self.times.get(place(age - 1)).copied().flatten();
+            if let Some(older) = self.times.get_mut(place(age)) {
+                *older = newer;
+            }
+        }
+        let free = place(0);
+        if length < self.limit {
+            self.times.truncate(free);
+        } else if let Some(newest) = self.times.get_mut(free) {
+            *newest = None;
+            self.oldest = free;
         }
     }
 }

@@ -6,8 +6,10 @@ use super::children::{Child, Stage};
 use super::state::Parent;
 use super::stop::signal_child;
 use crate::server::child::Worker;
-use crate::server::limits::{EXIT_DONE, EXIT_FAILED, MANY_CHILDREN, REAP_WITHIN, RETRY_EVERY, YOUNGEST};
+use crate::server::connection::Peer;
+use crate::server::limits::{EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, MANY_CHILDREN, REAP_WITHIN, RETRY_EVERY, YOUNGEST};
 use crate::server::log::ChildEnd;
+use crate::server::scoreboard::State;
 use crate::sys::errno::{Errno, Result, retry_on_intr};
 use crate::sys::process::{Pid, WaitFor, WaitOptions, WaitStatus, exists, waitpid};
 use crate::sys::seccomp::violation;
@@ -119,10 +121,22 @@ impl<W: Worker> Parent<'_, '_, W> {
             shortage.retry_at = Some(now);
         }
         self.log_end(&child, end);
+        self.give_rate_back(&child, end);
         // The start of a preforked child's connection is unknown, so take the present time.
         let started = if self.pool.is_some() { self.state.now } else { child.started };
         self.keep_group(&child, &child.peer, started);
         self.scoreboard.slot(child.index).clear();
+    }
+
+    /// Gives back the share of the rate of a client that the child has refused: behind a proxy only the child knows the
+    /// client. Such a child has not become a program, and its slot tells of no client.
+    fn give_rate_back(&mut self, child: &Child, end: ChildEnd) {
+        let Some(rate) = self.rate.as_mut().filter(|_| self.settings.proxy_protocol) else { return };
+        let slot = self.scoreboard.slot(child.index);
+        let has_none = slot.state() == State::Header || slot.peer() == Peer::Unknown;
+        if has_none && end.status().is_some_and(|status| status.exit_status() == Some(EXIT_REFUSED)) {
+            rate.give_back(child.started);
+        }
     }
 
     /// Logs the end of a child. Also tells the pool, if the child was preforked.

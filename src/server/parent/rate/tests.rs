@@ -1,4 +1,5 @@
 use core::time::Duration;
+use std::vec::Vec;
 
 use super::Rate;
 
@@ -38,5 +39,31 @@ fn a_limit_of_one_keeps_the_last_time_alone() {
         assert!(rate.opens_at().is_none_or(|opens| opens <= at(time)));
         rate.count(at(time));
         assert_eq!(rate.opens_at(), Some(at(time + 250)));
+    }
+}
+
+/// Compares the ring with a plain list.
+#[test]
+fn a_time_that_is_given_back_does_not_count() {
+    for limit in 1..=5 {
+        let mut rate = Rate::new(limit, at(1000)).unwrap();
+        let mut times = Vec::new();
+        for step in 0..300_u64 {
+            let now = at(step * 7);
+            if step * step % 7 == 2 && !times.is_empty() {
+                // Give back one of the last times, the oldest of them, or a time that was never counted.
+                let index = times.len().saturating_sub(1 + step as usize % limit as usize);
+                rate.give_back(times.remove(index));
+                rate.give_back(now);
+            } else {
+                rate.count(now);
+                times.push(now);
+                if times.len() > limit as usize {
+                    times.remove(0);
+                }
+            }
+            let oldest = (times.len() == limit as usize).then(|| times[0] + at(1000));
+            assert_eq!(rate.opens_at(), oldest, "limit {limit}, step {step}");
+        }
     }
 }
