@@ -7,7 +7,8 @@ use crate::rates::{Clients, Rates};
 use crate::row::{Row, Unit, Wanted};
 use crate::statistics::Sample;
 use crate::subjects::{
-    C_FILTERED, C_FORK, C_PREFORK, C_VFORK, ECHO, HANDLER, ONE_EACH, PREFORK, PROGRAM, SANDBOX, Subject, TEXTBOOK,
+    C_AS_ECHO, C_AS_HANDLER, C_FILTERED, C_FORK, C_PREFORK, C_VFORK, ECHO, HANDLER, ONE_EACH, PREFORK, PROGRAM,
+    SANDBOX, Subject, TEXTBOOK,
 };
 
 /// A comparison of two servers.
@@ -25,7 +26,7 @@ const fn compare(ours: &'static str, theirs: &'static str, wanted: Wanted) -> Co
 const AHEAD: Wanted = Wanted::AtLeast(1.15);
 
 /// The table "at least". Two servers that make the same calls count as equally fast if 1.00 is in the interval.
-const DESIGNS: [Comparison; 8] = [
+const DESIGNS: [Comparison; 11] = [
     compare(PROGRAM, C_VFORK, Wanted::AtLeastWithin(1.00)),
     compare(PROGRAM, S6, AHEAD),
     compare(PROGRAM, TCPSERVER, Wanted::AtLeast(1.20)),
@@ -33,8 +34,11 @@ const DESIGNS: [Comparison; 8] = [
     compare(ECHO, C_FORK, Wanted::AtLeast(1.05)),
     compare(PREFORK, C_PREFORK, Wanted::AtLeastWithin(1.00)),
     compare(SANDBOX, ECHO, Wanted::AtLeast(0.90)),
-    // Shows the highest ratio that a sandbox in each child can reach.
+    // Plain C shows the limits: of servers that make the same calls, of a sandbox in each child, and of vfork().
+    compare(HANDLER, C_AS_HANDLER, Wanted::Nothing),
+    compare(ECHO, C_AS_ECHO, Wanted::Nothing),
     compare(C_FILTERED, C_FORK, Wanted::Nothing),
+    compare(C_VFORK, TCPSERVER, Wanted::Nothing),
 ];
 
 /// The rate that must be reached with children that are made ahead of time and serve one client each.

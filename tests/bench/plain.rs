@@ -24,9 +24,8 @@ impl Plain {
 
 pub fn compile(scratch: &Path) -> Result<Plain> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/c");
-    for (name, flags) in
-        [("fork", LINKED), ("filtered", LINKED), ("prefork", LINKED), ("vfork", LINKED), ("stdio_echo", ALONE)]
-    {
+    let servers = ["fork", "calls", "filtered", "prefork", "vfork"].map(|name| (name, LINKED));
+    for (name, flags) in servers.into_iter().chain([("stdio_echo", ALONE)]) {
         let flags: Vec<&str> = FLAGS.iter().chain(flags).copied().collect();
         cc::compile(cc::compiler(), &[sources.join(name).with_extension("c")], &flags, &scratch.join(name))?;
     }
