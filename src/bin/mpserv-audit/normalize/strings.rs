@@ -158,14 +158,14 @@ const BINARY_ID_MIN: u32 = 256;
 fn binary_id<'p>(text: &[u8], places: &'p HashMap<u32, Place>) -> Option<(&'p Place, usize)> {
     let mut bytes = [0; size_of::<u32>()];
     let mut length = 0;
-    for at in 0..bytes.len() {
+    for (at, place) in bytes.iter_mut().enumerate() {
         let unit = unit_length(&text[length..])?;
         let byte = unit_value(&text[length..length + unit])?;
         // Most texts have no byte of an id here.
         if !places.keys().any(|id| id.to_ne_bytes()[at] == byte) {
             return None;
         }
-        bytes[at] = byte;
+        *place = byte;
         length += unit;
     }
     let id = Some(u32::from_ne_bytes(bytes)).filter(|id| *id >= BINARY_ID_MIN)?;
