@@ -180,6 +180,16 @@ impl<'a> Server<'a> {
     /// A handler can make these system calls (`libc::SYS_…`) and those that a child needs to end. A built-in service
     /// can always make the calls that it needs. Any other call ends the child, and the name of the call is logged. A
     /// program can make any call, but gains no right from its user or its file.
+    ///
+    /// If you name a call that changes a socket, or sends or receives, a handler can make the call on its connection
+    /// alone: `recvfrom`, `recvmsg`, `recvmmsg`, `sendto` without an address, `sendmsg`, `sendmmsg`, `getsockopt`,
+    /// `setsockopt`, `shutdown`, `bind`, `connect` and `listen`. Any other call that you name has no limits: by `read`
+    /// and `write` a handler reaches every open descriptor.
+    ///
+    /// With [`prefork`](Server::prefork), a handler can make these calls on
+    /// [`SANDBOX_CONNECTIONS`](super::limits::SANDBOX_CONNECTIONS) descriptors: the lowest numbers that are free when
+    /// the child begins. So a handler that keeps more connections than that is ended, and so is a handler that closes
+    /// a descriptor of the program and then gets a connection with that number.
     pub const fn sandbox(mut self, calls: &'a [c_long]) -> Self {
         self.settings.sandbox = Some(calls);
         self

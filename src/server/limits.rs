@@ -24,6 +24,9 @@ pub const LOCK_RETRY: Duration = Duration::from_millis(10);
 pub const MODE_MAX: u32 = 0o777;
 /// The highest number of sockets on which a server listens.
 pub const LISTENERS_MAX: usize = 32;
+/// The number of connections that a preforked child in the sandbox can have at once, and other descriptors that it has
+/// made itself.
+pub const SANDBOX_CONNECTIONS: usize = 8;
 /// The highest number of connections of a rate. Each connection takes 16 bytes.
 pub const RATE_LIMIT: u32 = 1_000_000;
 /// The default length of an IPv4 network that counts as one source: a single address.

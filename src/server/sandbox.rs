@@ -2,19 +2,20 @@
 //! have.
 //!
 //! A child that a client has taken over must not reach further than its connection. So a call on a socket is allowed
-//! only on the connection. A preforked child does not know the descriptors of its connections beforehand. So its filter
-//! allows such calls on every descriptor except the listeners and the standard descriptors.
+//! only on the connection. A preforked child gets its connections later. So its filter allows such calls on the lowest
+//! numbers that no descriptor has when the child enters the sandbox: `accept4()` takes the lowest free number. The
+//! listeners and all other sockets of the program have other numbers.
 
 use core::ffi::{c_int, c_long};
 use core::sync::atomic::AtomicU64;
 
-use super::limits::LISTENERS_MAX;
+use super::limits::{LISTENERS_MAX, SANDBOX_CONNECTIONS};
 use super::listener::Listeners;
 use super::service::Service;
 use crate::ffi::sys::socket as option;
 use crate::ffi::sys::syscall as c;
 use crate::sys::errno::Result;
-use crate::sys::fd::{AsFd, BorrowedFd, STDERR, STDIN, STDOUT};
+use crate::sys::fd::{AsFd, BorrowedFd, STDERR, free_numbers};
 use crate::sys::seccomp::{CALLS_MAX, Check, Rule, allow_only_and_note_in};
 
 /// The calls of every child at its end. Reading the clock makes a system call only where the kernel cannot offer it in
@@ -90,24 +91,21 @@ fn enter_with_one_client(connection: u32, calls: &[c_long], note: &'static [Atom
 }
 
 fn enter_in_pool(listeners: &Listeners, calls: &[c_long], note: &'static [AtomicU64]) -> Result<()> {
-    let mut numbers = [0; LISTENERS_MAX + STANDARD.len()];
-    let mut length = 0;
-    for (place, fd) in numbers.iter_mut().zip(listeners.iter().map(AsFd::as_fd).chain(STANDARD)) {
-        *place = number(fd);
-        length += 1;
+    let connections: [c_int; SANDBOX_CONNECTIONS] = free_numbers(STDERR.raw() + 1)?;
+    let connections = connections.map(|number| number as u32);
+    let reach = [Check::Is(0, &connections), NO_ADDRESS];
+    let mut accepting = [0; LISTENERS_MAX];
+    for (place, listener) in accepting.iter_mut().zip(listeners.iter()) {
+        *place = number(listener.as_fd());
     }
-    let closed = numbers.get(..length).unwrap_or_default();
-    // The listeners stand first.
-    let accepting = closed.get(..length - STANDARD.len()).unwrap_or_default();
-    let reach = [Check::IsNot(0, closed), NO_ADDRESS];
-    let accept = [Check::Is(0, accepting)];
+    let accept = [Check::Is(0, accepting.get(..listeners.len()).unwrap_or_default())];
     let stderr = [number(STDERR)];
     let log = [Check::Is(0, &stderr)];
     let level = [constant(option::SOL_SOCKET)];
     let timeouts = [constant(option::SO_RCVTIMEO), constant(option::SO_SNDTIMEO)];
     let credentials = [constant(option::SO_PEERCRED)];
-    let set = [Check::IsNot(0, closed), Check::Is(1, &level), Check::Is(2, &timeouts)];
-    let get = [Check::IsNot(0, closed), Check::Is(1, &level), Check::Is(2, &credentials)];
+    let set = [Check::Is(0, &connections), Check::Is(1, &level), Check::Is(2, &timeouts)];
+    let get = [Check::Is(0, &connections), Check::Is(1, &level), Check::Is(2, &credentials)];
     let own: [Rule<'_>; OF_POOL] = [
         Rule { call: c::SYS_accept4, checks: &accept },
         Rule { call: c::SYS_write, checks: &log },
@@ -122,9 +120,6 @@ fn enter_in_pool(listeners: &Listeners, calls: &[c_long], note: &'static [Atomic
 
 /// The check that `sendto()` names no other socket.
 const NO_ADDRESS: Check<'static> = Check::IsLong(SENDTO_ADDRESS, 0);
-
-/// The standard descriptors that a preforked child does not use.
-const STANDARD: [BorrowedFd<'static>; 2] = [STDIN, STDOUT];
 
 /// Returns the calls that the handler names, and those of every child. A call on a socket is allowed where `reach`
 /// allows it. The first check of `reach` is about the descriptor.

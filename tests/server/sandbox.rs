@@ -14,6 +14,7 @@ use mpserv::ffi;
 use mpserv::ffi::sys::syscall as c;
 use mpserv::poll::{PollEvents, PollFd, poll};
 use mpserv::process::{Child, getpid, set_pdeathsig};
+use mpserv::server::limits::LISTENERS_MAX;
 use mpserv::server::{Connection, Server};
 use mpserv::signal::Signal;
 
@@ -29,6 +30,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_child_of_the_pool_that_is_ended_is_replaced,
     a_child_of_the_pool_waits_for_the_header_of_a_proxy,
     a_wait_goes_on_after_a_stop,
+    a_filter_has_room_for_every_call_that_can_be_named,
     each_builtin_service_works_in_the_sandbox,
     a_program_in_the_sandbox_gains_nothing,
 ];
@@ -256,6 +258,26 @@ fn a_wait_goes_on_after_a_stop() {
         client.write_all(b".").unwrap();
         assert_eq!(read_all(&mut client), b".");
         server.stop();
+    }
+}
+
+/// Tests the longest filter: the most calls, each with all checks, and the most listeners.
+fn a_filter_has_room_for_every_call_that_can_be_named() {
+    const MOST: usize = 48;
+    const TOO_MANY: [std::ffi::c_long; MOST + 1] = [c::SYS_sendto; MOST + 1];
+    static CALLS: [std::ffi::c_long; MOST] = {
+        let mut calls = [c::SYS_sendto; MOST];
+        calls[MOST - 1] = c::SYS_recvfrom;
+        calls
+    };
+    let listen = |server: Server<'static>| (1..LISTENERS_MAX).fold(server, |server, _| server.listen("127.0.0.1:0"));
+    for is_pool in [false, true] {
+        let pool = |server: Server<'static>| if is_pool { server.prefork(1, 1) } else { server };
+        let server = Own::start(|server| pool(listen(server)).sandbox(&CALLS), misbehave);
+        assert_eq!(server.order(b'.'), b".");
+        server.stop();
+        let error = pool(Server::new().listen("127.0.0.1:0")).sandbox(&TOO_MANY).bind().unwrap_err();
+        assert!(error.is_usage(), "{error}");
     }
 }
 

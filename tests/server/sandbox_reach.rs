@@ -1,14 +1,19 @@
 //! Tests `--sandbox`: a child that a client has taken over reaches no further than its connection.
 
 use std::ffi::{c_int, c_long, c_void};
+use std::io::{ErrorKind, Read};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::ptr;
 
 use crate::common::solo::Test;
 use crate::sandbox::Own;
 use crate::tests;
-use mpserv::fd::AsFd;
+use mpserv::fd::{AsFd, BorrowedFd, fcntl_dupfd_cloexec};
 use mpserv::ffi::sys::syscall as c;
+use mpserv::net::Shutdown;
 use mpserv::server::Connection;
+use mpserv::server::limits::SANDBOX_CONNECTIONS;
 
 pub(crate) const TESTS: &[Test] = tests![
     a_preforked_child_cannot_filter_the_listener,
@@ -19,6 +24,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_child_with_one_client_receives_from_its_connection_alone,
     a_call_for_many_messages_is_allowed_on_the_connection_alone,
     a_child_sends_to_no_address,
+    a_preforked_child_reaches_no_other_socket_of_the_program,
+    a_preforked_child_can_have_few_connections,
     a_call_that_the_handler_names_is_allowed_on_the_connection,
 ];
 
@@ -76,7 +83,7 @@ fn reach(connection: Connection) -> mpserv::errno::Result<()> {
             // SAFETY: the pointers are to a byte and to an address of this size.
             unsafe { libc::sendto(fd, data, 1, libc::MSG_NOSIGNAL, &raw const address, size) };
         }
-        b'S' => connection.shutdown(mpserv::net::Shutdown::Read)?,
+        b'S' => connection.shutdown(Shutdown::Read)?,
         _ => {}
     }
     connection.write_all(&order)
@@ -133,6 +140,58 @@ fn a_call_for_many_messages_is_allowed_on_the_connection_alone() {
 fn a_child_sends_to_no_address() {
     is_ended_for(&ECHO, false, b'a', "sendto");
     is_ended_for(&ECHO, true, b'a', "sendto");
+}
+
+fn borrowed(stream: &UnixStream) -> BorrowedFd<'_> {
+    // SAFETY: the stream stays open for as long as it is borrowed.
+    unsafe { BorrowedFd::from_raw(stream.as_raw_fd()) }
+}
+
+/// Checks sockets with numbers below and above those of the listener and the connection.
+fn a_preforked_child_reaches_no_other_socket_of_the_program() {
+    let (outside, low) = UnixStream::pair().unwrap();
+    let high = fcntl_dupfd_cloexec(borrowed(&low), 300).unwrap();
+    for inside in [low.as_raw_fd(), high.raw()] {
+        let server = Own::start(
+            |server| server.sandbox(&ECHO).prefork(2, 2),
+            |connection| {
+                let mut order = [0];
+                connection.read(&mut order)?;
+                if order[0] == b'p' {
+                    // SAFETY: the pointer is to one byte.
+                    unsafe { libc::send(inside, order.as_ptr().cast(), 1, 0) };
+                }
+                connection.write_all(&order)
+            },
+        );
+        assert_eq!(server.order(b'p'), b"");
+        assert_eq!(server.wait_line("violation").get("call"), "sendto");
+        assert_eq!(server.order(b'.'), b".", "it serves on");
+        server.stop();
+    }
+    outside.set_nonblocking(true).unwrap();
+    assert_eq!((&outside).read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "nothing has come");
+}
+
+fn a_preforked_child_can_have_few_connections() {
+    let server = Own::start(
+        |server| server.sandbox(&ECHO_AND_SHUTDOWN).prefork(1, 1),
+        |connection| {
+            let mut order = [0];
+            connection.read(&mut order)?;
+            connection.write_all(&order)?;
+            connection.shutdown(Shutdown::Both)?;
+            std::mem::forget(connection);
+            Ok(())
+        },
+    );
+    for _ in 0..SANDBOX_CONNECTIONS {
+        assert_eq!(server.order(b'.'), b".");
+    }
+    assert_eq!(server.order(b'.'), b"");
+    assert_eq!(server.wait_line("violation").get("call"), "recvfrom");
+    assert_eq!(server.order(b'.'), b".", "another child serves");
+    server.stop();
 }
 
 fn a_call_that_the_handler_names_is_allowed_on_the_connection() {

@@ -5,7 +5,7 @@ use core::ffi::{c_int, c_uint};
 use crate::ffi;
 use crate::ffi::fcntl as c;
 use crate::sys::conv::{ret, ret_c_int};
-use crate::sys::errno::Result;
+use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::owned::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
 use crate::sys::flags::flags;
 
@@ -128,6 +128,34 @@ pub fn isatty(fd: impl AsFd) -> bool {
 pub fn is_open(fd: BorrowedFd<'_>) -> bool {
     // SAFETY: the call has no precondition on memory.
     unsafe { c::fcntl(fd.raw(), c::F_GETFD) != -1 }
+}
+
+/// `fcntl(number, F_GETFD)`: returns the lowest numbers from `least` on that no descriptor has. A call that makes a
+/// descriptor takes the lowest number of all that is free.
+///
+/// Async-signal-safe: yes.
+///
+/// # Errors
+/// None on Linux. Where a filter of system calls does not allow the call, the filter's error.
+///
+/// # References
+/// fcntl(2), POSIX
+pub(crate) fn free_numbers<const N: usize>(least: c_int) -> Result<[c_int; N]> {
+    let mut free = [-1; N];
+    let mut number = least;
+    for place in &mut free {
+        loop {
+            // SAFETY: the call has no precondition on memory.
+            match ret_c_int(unsafe { c::fcntl(number, c::F_GETFD) }) {
+                Ok(_) => number = number.saturating_add(1),
+                Err(Errno::BADF) => break,
+                Err(errno) => return Err(errno),
+            }
+        }
+        *place = number;
+        number = number.saturating_add(1);
+    }
+    Ok(free)
 }
 
 /// `fcntl(fd, F_SETFL, … | O_NONBLOCK)`: makes calls fail with `EAGAIN` instead of waiting, for every process that has

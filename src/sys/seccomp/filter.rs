@@ -86,8 +86,8 @@ const MACHINE: u32 = if cfg!(target_arch = "x86_64") {
     audit::AUDIT_ARCH_RISCV64
 };
 
-/// The most instructions of a filter: a test for each call, and the instructions of a few checks.
-pub(super) const INSTRUCTIONS_MAX: usize = 512;
+/// The most instructions of a filter: for each call its test, and some 16 instructions of its checks.
+pub(super) const INSTRUCTIONS_MAX: usize = 1024;
 
 /// A filter that decides by the machine, the number of a call, and its arguments. The filter has up to `N`
 /// instructions.
