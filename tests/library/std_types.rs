@@ -33,10 +33,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 use std::io;
 use std::net::TcpListener;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, Ordering};
 
-use crate::common::finish;
 use crate::common::server::read_all;
-use crate::common::solo::Test;
+use crate::common::solo::{Test, reap, spawn};
+use crate::common::{finish, wait_until, waits_in};
 use crate::{Serving, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -44,7 +46,51 @@ pub(crate) const TESTS: &[Test] = tests![
     std_types_lend_their_descriptors,
     std_has_the_example_of_the_guide,
     std_takes_an_error_of_the_server,
+    exit_excludes_the_exit_of_std,
 ];
+
+/// Checks that a thread which calls `exit()` waits while another thread ends the process by std, and the other way
+/// round. The function of `atexit()` that runs last then runs in the first thread.
+fn exit_excludes_the_exit_of_std() {
+    static SECOND: OnceLock<fn(i32) -> !> = OnceLock::new();
+    static LAST: AtomicI32 = AtomicI32::new(0);
+    fn thread_id() -> i32 {
+        // SAFETY: the call has no precondition.
+        unsafe { libc::gettid() }
+    }
+    extern "C" fn last() {
+        LAST.store(thread_id(), Ordering::SeqCst);
+    }
+    /// Runs first, in the thread that ends the process. Waits until the other thread waits, or has come through.
+    extern "C" fn end_in_another_thread() {
+        static OTHER: AtomicI32 = AtomicI32::new(0);
+        std::thread::spawn(|| {
+            OTHER.store(thread_id(), Ordering::SeqCst);
+            SECOND.get().unwrap()(4);
+        });
+        // By pause() std waits, by a futex glibc 2.41. Where there is no pause(), the C library calls ppoll().
+        let waits = |thread| WAITS.iter().any(|call| waits_in(thread as u32, *call));
+        wait_until("the other thread waits", || {
+            waits(OTHER.load(Ordering::SeqCst)) || LAST.load(Ordering::SeqCst) != 0
+        });
+    }
+    #[cfg(target_arch = "x86_64")]
+    const WAITS: [libc::c_long; 2] = [libc::SYS_pause, libc::SYS_futex];
+    #[cfg(not(target_arch = "x86_64"))]
+    const WAITS: [libc::c_long; 2] = [libc::SYS_ppoll, libc::SYS_futex];
+    let [by_std, by_exit]: [fn(i32) -> !; 2] = [std::process::exit, mpserv::process::exit];
+    for (first, second) in [(by_std, by_exit), (by_exit, by_std)] {
+        let mut child = spawn(|| {
+            SECOND.set(second).unwrap();
+            for function in [last as extern "C" fn(), end_in_another_thread] {
+                // SAFETY: the function takes nothing, returns nothing, and may run when the process ends.
+                assert_eq!(unsafe { libc::atexit(function) }, 0);
+            }
+            first(3);
+        });
+        assert_eq!(reap(&mut child).exit_status(), Some(3));
+    }
+}
 
 fn std_has_the_example_of_the_guide() {
     let _: fn() -> Result<(), Box<dyn std::error::Error>> = main;

@@ -105,6 +105,11 @@ pub fn getpgid(pid: Pid) -> Result<Option<Pid>> {
 /// `exit()`: ends this process with `status`. The parent sees the low 8 bits. Runs the functions that `atexit()`
 /// registered, and writes the buffers of stdio. If several threads call `exit()`, the status of the first call counts.
 ///
+/// With the feature `std`, the first call goes through `std::process::exit()`. Before glibc 2.41, two threads must not
+/// call C's `exit()` at once. This function and std both keep to that, and so does the end of a std program's `main`.
+/// Without the feature, this function knows nothing of a call by std: a program that uses std, ends by both, and has
+/// threads sets the feature `std`. Nothing here knows of a call of `exit()` by C code.
+///
 /// Async-signal-safe: no, because `exit()` runs the functions of `atexit()` and writes the buffers of stdio.
 ///
 /// # References
@@ -123,7 +128,14 @@ pub fn exit(status: c_int) -> ! {
         }
     }
     stdio::close_to_handlers();
-    // SAFETY: the call has one precondition: two threads must not call it, which holds here.
+    #[cfg(feature = "std")]
+    if first.is_ok() {
+        // If another thread has called std's function, the call waits for the end of the process.
+        std::process::exit(status);
+    }
+    // SAFETY: the call has one precondition: two threads must not call it. This thread is the first that has called
+    // this function. With the feature `std`, this thread has also passed the lock of std. Without it, the documentation
+    // asks programs that use std as well for the feature.
     unsafe { ffi::stdlib::exit(status) }
 }
 
