@@ -26,6 +26,9 @@
 //! SIGHUP was ignored, it stays ignored. SIGPIPE, SIGXFSZ and SIGTTOU are ignored, and SIGCHLD has its default action,
 //! also in children that run a function. These children have the signal mask from before `serve`. A preforked child
 //! also has a handler for SIGUSR2, which is not blocked there, and a child in the sandbox has a handler for SIGSYS.
+//! For a close or a write that may wait, the server catches SIGALRM, unblocks it and sets the timer of `setitimer()`.
+//! Afterwards all three are as before, and a SIGALRM that was pending is pending again. A SIGALRM that a process sends
+//! during such a call is lost.
 //! Every child of the process is reaped, even a child that the server has not made. A process that has other threads
 //! cannot serve: [`Error`] says so.
 //!

@@ -2,14 +2,19 @@
 //! other code, or things of another process.
 
 use std::ffi::{CStr, CString, c_int};
+use std::net::Ipv4Addr;
 use std::panic::catch_unwind;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::channel;
 
 use mpserv::errno::Errno;
+use mpserv::fd::{OwnedFd, fcntl_dupfd_cloexec};
 use mpserv::getopt::{Getopt, LongOption, Name, Opt};
 use mpserv::memory::CStrArray;
-use mpserv::net::{getaddrinfo, gethostbyname};
+use mpserv::net::{
+    AddressFamily, Protocol, SocketAddr, SocketFlags, SocketOption, SocketType, bind, getaddrinfo, gethostbyname,
+    listen, setsockopt, socket,
+};
 use mpserv::options::OptionSpec;
 use mpserv::process::{Pid, exit, getpgid, getpid, getppid, group_exists, no_new_privileges, setpgid};
 use mpserv::program::{Args, Argument};
@@ -41,6 +46,7 @@ pub(crate) const TESTS: &[Test] = tests![
     group_1_exists,
     serving_in_the_sandbox_leaves_the_action_of_sigsys,
     serving_leaves_the_flag_of_sigalrm,
+    serving_leaves_a_pending_sigalrm,
     serving_leaves_no_signal_for_later,
     exit_may_be_called_again_while_it_runs,
     no_name_ends_the_process,
@@ -331,6 +337,29 @@ fn serving_leaves_the_flag_of_sigalrm() {
     assert!(!DUE.take(), "the timer of the server raises no flag of the program");
     raise(Signal::ALRM).unwrap();
     assert!(DUE.take());
+}
+
+/// Checks that a signal which the program has blocked stays pending. Because the listener lingers, the server sets its
+/// timer for the close.
+fn serving_leaves_a_pending_sigalrm() {
+    let (mask, listener) = (SigSet::from([Signal::TERM, Signal::ALRM]), listening_socket());
+    setsockopt(&listener, SocketOption::LINGER, Some(1)).unwrap();
+    sigprocmask(MaskHow::Block, &mask);
+    for is_pending in [false, true] {
+        if is_pending {
+            raise(Signal::ALRM).unwrap();
+        }
+        raise(Signal::TERM).unwrap();
+        Server::new().listener(fcntl_dupfd_cloexec(&listener, 0).unwrap()).serve(|_| ()).unwrap();
+        assert_eq!(sigpending().contains(Signal::ALRM), is_pending);
+    }
+}
+
+fn listening_socket() -> OwnedFd {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM | SocketFlags::CLOEXEC, Protocol::DEFAULT).unwrap();
+    bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    listen(&socket, 1).unwrap();
+    socket
 }
 
 /// Checks that no signal to the server ends the process when the server has stopped and unblocks its signals.

@@ -266,7 +266,7 @@ impl Log {
             // A pipe that has any room has room for a whole line.
             self.write_whole(line)
         } else if self.in_sandbox.get() {
-            with_timer(limit, INTERRUPT_EVERY, || self.write_whole(line)).0
+            with_timer(limit, INTERRUPT_EVERY, || self.write_whole(line)).result
         } else {
             in_time(limit, INTERRUPT_EVERY, true, || self.write_whole(line))
         };
