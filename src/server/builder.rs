@@ -108,6 +108,10 @@ impl<'a> Server<'a> {
     /// Sets the longest time that a read or a write of a connection waits before it fails with `EAGAIN` (no limit). In
     /// std the error is `ErrorKind::WouldBlock`. The limit stays when a connection becomes a `TcpStream`. This setting
     /// has no effect on programs.
+    ///
+    /// If the handler catches signals, a wait may take up to twice this time: after a signal the kernel counts anew, and
+    /// the first signal after the limit ends the wait. Reads and writes of a `TcpStream` fail with `EINTR` instead, and
+    /// what repeats them counts anew.
     pub const fn idle_timeout(mut self, limit: Duration) -> Self {
         self.settings.idle_timeout = Some(limit);
         self

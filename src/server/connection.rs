@@ -1,13 +1,16 @@
 //! `Connection` and `Peer`: a connection, and the client at its other end.
 
 use core::fmt;
+use core::time::Duration;
 
 use super::source::{Source, SourcePrefix};
-use crate::sys::errno::{Result, retry_on_intr};
+use crate::sys::errno::{Errno, Result, retry_on_intr};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, all_of};
 use crate::sys::net::{
-    Credentials, MsgFlags, Shutdown, SockAddr, SocketAddr, SocketOption, getsockname, getsockopt, recv, send, shutdown,
+    Credentials, MsgFlags, Shutdown, SockAddr, SocketAddr, SocketOption, getsockname, getsockopt, recv, send,
+    setsockopt, shutdown,
 };
+use crate::sys::time::{Clock, clock_gettime};
 
 /// A client's connection, in the child that serves it. A drop closes the connection.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub struct Connection {
     from_source: u32,
     /// The address to which the client connected, if a proxy has named it.
     local: Option<SocketAddr>,
+    /// The longest wait of a call, which the socket has as well.
+    idle_timeout: Option<Duration>,
 }
 
 /// The other end of a connection.
@@ -68,7 +73,7 @@ impl fmt::Display for Peer {
 
 impl Connection {
     pub(super) const fn new(fd: OwnedFd, peer: Peer, number: u64, from_source: u32) -> Connection {
-        Connection { fd, peer, number, from_source, local: None }
+        Connection { fd, peer, number, from_source, local: None, idle_timeout: None }
     }
 
     /// Sets the client that a proxy has named, and the address to which that client connected.
@@ -79,6 +84,28 @@ impl Connection {
         };
         self.peer = Peer::Inet(canonical(source));
         self.local = Some(canonical(destination));
+    }
+
+    /// Sets how long a read and a write wait.
+    pub(super) fn set_idle_timeout(&mut self, limit: Duration) -> Result<()> {
+        self.idle_timeout = Some(limit);
+        let mut options = [SocketOption::RCVTIMEO, SocketOption::SNDTIMEO].into_iter();
+        options.try_for_each(|option| setsockopt(&self.fd, option, limit))
+    }
+
+    /// Repeats a call that a signal has interrupted. The kernel counts the time limit of the call anew each time. So
+    /// once the limit has passed, a signal ends the wait.
+    #[inline]
+    fn retry<R>(&self, mut call: impl FnMut() -> Result<R>) -> Result<R> {
+        let Some(limit) = self.idle_timeout else { return retry_on_intr(call) };
+        let deadline = clock_gettime(Clock::MONOTONIC).saturating_add(limit);
+        loop {
+            match call() {
+                Err(Errno::INTR) if clock_gettime(Clock::MONOTONIC) >= deadline => return Err(Errno::AGAIN),
+                Err(Errno::INTR) => {}
+                result => return result,
+            }
+        }
     }
 
     pub(super) const fn set_from_source(&mut self, from_source: u32) {
@@ -118,7 +145,7 @@ impl Connection {
     /// `EAGAIN` when the client was silent for the server's idle time. Fails otherwise as [`recv`] does.
     #[inline]
     pub fn read(&self, buffer: &mut [u8]) -> Result<usize> {
-        retry_on_intr(|| recv(&self.fd, buffer, MsgFlags::NONE))
+        self.retry(|| recv(&self.fd, buffer, MsgFlags::NONE))
     }
 
     /// `send(…, MSG_NOSIGNAL)`: writes as many of `bytes` as fit, and returns the number. Raises no SIGPIPE.
@@ -128,7 +155,7 @@ impl Connection {
     /// otherwise as [`send`] does.
     #[inline]
     pub fn write(&self, bytes: &[u8]) -> Result<usize> {
-        retry_on_intr(|| send(&self.fd, bytes, MsgFlags::NOSIGNAL))
+        self.retry(|| send(&self.fd, bytes, MsgFlags::NOSIGNAL))
     }
 
     /// Calls [`write`](Connection::write) until all of `bytes` is written.

@@ -18,7 +18,6 @@ use crate::server::scoreboard::{ChildAccess, Slot, State};
 use crate::server::settings::Settings;
 use crate::server::systemd::Manager;
 use crate::sys::errno::Errno;
-use crate::sys::net::{SocketOption, setsockopt};
 use crate::sys::process::{Pid, getpid, set_pdeathsig, setpgid, setrlimit};
 use crate::sys::signal::{SigSet, Signal};
 use crate::sys::time::{Clock, clock_gettime};
@@ -120,10 +119,9 @@ impl ChildContext<'_, '_> {
 
     /// Sets how long a read and a write of the connection wait.
     #[inline]
-    pub(super) fn set_idle_timeout(&self, connection: &Connection) -> Result<(), c_int> {
+    pub(super) fn set_idle_timeout(&self, connection: &mut Connection) -> Result<(), c_int> {
         let Some(limit) = self.settings.idle_timeout else { return Ok(()) };
-        let mut options = [SocketOption::RCVTIMEO, SocketOption::SNDTIMEO].into_iter();
-        options.try_for_each(|option| setsockopt(connection, option, limit)).map_err(|_| EXIT_FAILED)
+        connection.set_idle_timeout(limit).map_err(|_| EXIT_FAILED)
     }
 
     /// Enters the sandbox, if there is one.

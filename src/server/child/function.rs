@@ -75,7 +75,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
         context.set_resource_limits()?;
         let proxy = if context.settings.proxy_protocol { context.identify_client(&mut connection)? } else { None };
         context.log_accept(getpid, &connection.peer(), proxy.as_ref());
-        context.set_idle_timeout(&connection)?;
+        context.set_idle_timeout(&mut connection)?;
         context.enter_sandbox(&ChildKind::OneClient(connection.as_fd()))?;
         (self.handler)(connection).status().map_err(|error| context.leave_error(&error))
     }
