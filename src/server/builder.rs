@@ -140,7 +140,7 @@ impl<'a> Server<'a> {
     }
 
     /// Sets the number of connections that a preforked process serves before another process takes its place (no
-    /// limit).
+    /// limit). [`bind`](Server::bind) refuses this setting without [`prefork`](Server::prefork).
     pub const fn max_requests(mut self, limit: u64) -> Self {
         self.settings.max_requests = Some(limit);
         self
@@ -201,6 +201,9 @@ impl<'a> Server<'a> {
 
     /// Makes SIGUSR2 start the program anew, with these arguments and with the sockets of this server. The new process
     /// takes over, and this process ends after its last client. No client is refused.
+    ///
+    /// The new process takes the sockets by [`inherit`](Server::inherit). So [`bind`](Server::bind) refuses `restart`
+    /// without `inherit`.
     ///
     /// With [`user`](Server::user), SIGUSR2 starts no successor if that user can read the program's file, or owns it:
     /// other processes of the user could trace the new process. Let the file be root's, with the mode 711.

@@ -141,6 +141,14 @@ impl Settings<'_> {
                 "name those that the handler makes",
             ));
         }
+        if self.restart.is_some() && self.inherited.is_none() {
+            let reason = Reason::Usage("without inherit, the new process could not take the sockets of this one");
+            return Err(Error::new(format_args!("restart"), reason, "set inherit, or leave restart out"));
+        }
+        if self.max_requests.is_some() && self.pool.is_none() {
+            let reason = Reason::Usage("without prefork, a process serves one connection and ends");
+            return Err(Error::new(format_args!("max_requests"), reason, "set prefork, or leave max_requests out"));
+        }
         let is_none = |time: Option<Duration>| time.is_some_and(|time| time.is_zero());
         let is_nothing = [
             ("a period of max_rate", is_none(self.max_rate.map(|(_, period)| period))),

@@ -19,11 +19,14 @@ use mpserv::errno::Errno;
 use mpserv::fd::{BorrowedFd, OwnedFd, pipe, read};
 use mpserv::net::{SockAddr, SocketAddr, SocketOption, UnixAddr, getsockopt};
 use mpserv::process::{Child, Limit, Resource};
+use mpserv::program::{Args, Argument};
 use mpserv::server::limits::MAX_CHILDREN_LIMIT;
 use mpserv::server::{Bound, Connection, HandlerError, Inherited, Outcome, Peer, Server, Verbosity};
 use mpserv::signal::{
-    Disposition, MaskHow, SigAction, SigSet, Signal, sigaction, sigpending, sigprocmask, sigprocmask_replace,
+    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, sigaction, sigpending, sigprocmask,
+    sigprocmask_replace,
 };
+use mpserv::time::{Itimer, setitimer};
 
 fn main() -> ExitCode {
     solo::main(&[
@@ -52,6 +55,7 @@ const TESTS: &[Test] = tests![
     a_part_of_a_second_defers_an_accept,
     a_long_failure_of_a_successor_is_cut_after_a_character,
     the_longest_time_is_never,
+    a_silent_client_is_closed_although_the_handler_gets_signals,
     a_program_ignores_no_signal_that_its_server_ignores,
     a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm,
 ];
@@ -283,6 +287,29 @@ fn a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm() {
     drop(master);
 }
 
+/// Checks that a wait ends although a signal, and so a new wait, comes more often than the limit.
+fn a_silent_client_is_closed_although_the_handler_gets_signals() {
+    static TICKS: SignalFlag = SignalFlag::new();
+    let limit = |server: Server<'static>| server.idle_timeout(Duration::from_millis(100));
+    let serving = Serving::start_with(limit, |connection: Connection| {
+        sigaction(Signal::ALRM, &SigAction::new(Disposition::Flag(&TICKS))).unwrap();
+        let tick = Duration::from_millis(10);
+        setitimer(Itimer { value: tick, interval: tick }).unwrap();
+        assert_eq!(connection.read(&mut [0]), Err(Errno::AGAIN));
+        let full = loop {
+            match connection.write(&[0; 65536]) {
+                Ok(_) => {}
+                Err(errno) => break errno,
+            }
+        };
+        assert_eq!(full, Errno::AGAIN);
+        assert!(TICKS.is_raised());
+    });
+    let client = serving.connect();
+    assert_eq!(serving.stop_after(1), ["0"]);
+    drop(client);
+}
+
 fn a_socket_that_listens_is_taken() {
     use std::os::fd::IntoRawFd;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -388,6 +415,7 @@ fn text_in_a_buffer_is_written_once() {
 fn numbers_that_make_no_sense_are_refused() {
     let second = Duration::from_secs(1);
     let nothing = Duration::ZERO;
+    let args = || Args::of(vec![Argument::from(c"program"), Argument::END].leak()).unwrap();
     for server in [
         Server::new().max_children(0),
         Server::new().max_per_source(0, ""),
@@ -396,6 +424,8 @@ fn numbers_that_make_no_sense_are_refused() {
         Server::new().idle_timeout(nothing),
         Server::new().max_lifetime(nothing),
         Server::new().prefork(1, 1).max_requests(0),
+        Server::new().max_requests(1),
+        Server::new().restart(args()),
         Server::new().sandbox(&[-1]),
         Server::new().sandbox(&[0; 64]),
         Server::new().rlimit(Resource::NOFILE, Limit { soft: 2, hard: 1 }),
