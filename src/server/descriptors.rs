@@ -24,7 +24,9 @@ pub(crate) struct Descriptors<'a> {
     pub(crate) scoreboard: Option<OwnedFd>,
     /// The pipe to the predecessor, until this server is ready.
     pub(crate) predecessor: Option<OwnedFd>,
-    /// The pipe through which a successor answers while it starts.
+    /// The same pipe, from then on until the predecessor has let go: the predecessor closes its end.
+    pub(crate) letting_go: Option<OwnedFd>,
+    /// The pipe through which a successor answers, until this server lets go.
     pub(crate) successor: Option<OwnedFd>,
 }
 
@@ -38,6 +40,7 @@ impl Descriptors<'_> {
             pidfile: None,
             scoreboard: None,
             predecessor: None,
+            letting_go: None,
             successor: None,
         }
     }
@@ -62,6 +65,8 @@ impl Descriptors<'_> {
         unsafe { close_for_good(&self.pidfile) };
         // SAFETY: the reason above holds here as well.
         unsafe { close_for_good(&self.successor) };
+        // SAFETY: the reason above holds here as well.
+        unsafe { close_for_good(&self.letting_go) };
     }
 
     /// Closes the listeners and the pidfile, and leaves their files to the successor, which has them open as well.

@@ -115,6 +115,12 @@ pub(crate) fn listen_fds(
 /// The answer of a successor when it serves.
 pub(crate) const READY: &[u8] = b"R";
 
+/// What a successor adds to [`READY`] when it is told to stop before its predecessor has let go.
+const STOPPING: &[u8] = b"S";
+
+/// The answer of a successor that was ready, and then was told to stop.
+pub(crate) const READY_AND_STOPPING: &[u8] = b"RS";
+
 /// The longest text of a successor about its failure.
 pub(crate) const FAILURE_MAX: usize = 512;
 
@@ -143,6 +149,12 @@ pub(crate) fn say_failed(predecessor: &OwnedFd, why: fmt::Arguments<'_>) {
 /// Tells the predecessor that this server, its successor, serves.
 pub(crate) fn say_ready(predecessor: &OwnedFd) -> Result<()> {
     write_all(predecessor, READY)
+}
+
+/// Tells the predecessor, which may not have let go yet, that this server was told to stop.
+pub(crate) fn say_stopping(predecessor: &OwnedFd) {
+    // The write fails if the predecessor has let go, or was killed. Then nobody need know.
+    let _ = write_all(predecessor, STOPPING);
 }
 
 /// The descriptors that a server passes to its successor. Their text is the value of [`RESTART_VARIABLE`].

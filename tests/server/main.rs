@@ -46,6 +46,7 @@ mod terminal;
 mod usage;
 mod user;
 mod usr2;
+mod usr2_handover;
 mod usr2_under_load;
 
 use std::process::ExitCode;
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
         usage::TESTS,
         user::TESTS,
         usr2::TESTS,
+        usr2_handover::TESTS,
         usr2_under_load::TESTS,
     ])
 }

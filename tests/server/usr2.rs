@@ -40,8 +40,8 @@ pub(crate) const TESTS: &[Test] = tests![
 /// A server and its successors. The process in the pidfile is ended with the test.
 pub(crate) struct Dynasty {
     pub(crate) first: Served,
-    pidfile: PathBuf,
-    folder: TempDir,
+    pub(crate) pidfile: PathBuf,
+    pub(crate) folder: TempDir,
 }
 
 impl Dynasty {
@@ -50,7 +50,7 @@ impl Dynasty {
     }
 
     /// Starts `mpserv` through a link that a test may redirect. `change` changes the command.
-    fn start_as(arguments: &[&str], change: impl FnOnce(&mut Command) -> &mut Command) -> Dynasty {
+    pub(crate) fn start_as(arguments: &[&str], change: impl FnOnce(&mut Command) -> &mut Command) -> Dynasty {
         let folder = TempDir::new();
         let (pidfile, program) = (folder.join("pid"), folder.join("mpserv"));
         // A copy would be open for writing for a moment, also in processes that other tests start. No process can run
@@ -66,8 +66,13 @@ impl Dynasty {
         self.folder.join("mpserv")
     }
 
-    fn pid(&self) -> Option<Pid> {
+    pub(crate) fn pid(&self) -> Option<Pid> {
         Pid::from_raw(fs::read_to_string(&self.pidfile).ok()?.trim().parse().ok()?)
+    }
+
+    /// Whether the pidfile names this process.
+    pub(crate) fn names(&self, pid: u32) -> bool {
+        self.pid().is_some_and(|named| named.raw() as u32 == pid)
     }
 
     pub(crate) fn restart(&self) {
@@ -192,6 +197,7 @@ fn one_that_was_succeeded_is_hurried_by_a_second_signal() {
     let dynasty = Dynasty::start(&["127.0.0.1:0"]);
     let mut client = dynasty.first.client();
     dynasty.succeed();
+    dynasty.first.wait_events("handover", 1);
     for (count, grace) in [(1, "30.000"), (2, "0.000")] {
         dynasty.first.running.signal(Signal::TERM);
         assert_eq!(dynasty.first.wait_events("stop", count)[count - 1].get("grace"), grace, "signal {count}");

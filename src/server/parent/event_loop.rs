@@ -17,13 +17,13 @@ use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::poll::{PollEvents, PollFd, poll};
 use crate::sys::signal::{Signal, SignalInfo};
 
-/// The descriptors that are polled besides the listeners: the descriptor of the signals, and the pipe of a successor.
+/// The descriptors that are polled besides the listeners: the descriptor of the signals, and the pipe of a restart.
 const OTHERS: usize = 2;
 
 /// The descriptors that are ready.
 struct Ready {
     signals: bool,
-    successor: bool,
+    pipe: bool,
     listeners: [bool; LISTENERS_MAX],
 }
 
@@ -53,13 +53,11 @@ impl<W: Worker> Parent<'_, '_, W> {
                     let count = self.descriptors.listeners.len();
                     let all = core::array::from_fn(|index| index < count);
                     self.state.ready = if can_accept { ready.listeners } else { all };
-                    // Signals come before the successor's answer: a successor that has ended cannot take over, even if
-                    // it was ready.
                     if ready.signals {
                         self.on_signals();
                     }
-                    if ready.successor {
-                        self.on_successor();
+                    if ready.pipe {
+                        self.on_pipe();
                     }
                 }
                 Err(errno) => self.back_off("poll", errno),
@@ -78,14 +76,15 @@ impl<W: Worker> Parent<'_, '_, W> {
         if let Some(predecessor) = self.descriptors.predecessor.take() {
             let pidfile = self.descriptors.pidfile.as_ref();
             let written = pidfile.map_or(Ok(()), |pidfile| pidfile.write(self.pid));
-            if let Err(errno) = written.and_then(|()| say_ready(&predecessor)) {
-                self.back_off("write", errno);
+            match written.and_then(|()| say_ready(&predecessor)) {
+                Ok(()) => self.descriptors.letting_go = Some(predecessor),
+                Err(errno) => self.back_off("write", errno),
             }
         }
         self.publisher.ready();
     }
 
-    /// Waits for a signal, a successor's answer or the next deadline. Also waits for a client if the parent can accept.
+    /// Waits for a signal, the pipe of a restart or the next deadline. Also waits for a client if the parent can accept.
     /// Returns at once if a listener may have a client already.
     fn wait(&self, can_accept: bool) -> Result<Ready> {
         let timeout = if can_accept && self.state.ready.contains(&true) {
@@ -94,7 +93,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             self.next_deadline().map(|due| due.saturating_sub(self.state.now))
         };
         let mut fds = [PollFd::new(BorrowedFd::NONE, PollEvents::NONE); OTHERS + LISTENERS_MAX];
-        let others = [self.descriptors.signals.as_fd(), self.descriptors.successor.as_fd()];
+        let others = [self.descriptors.signals.as_fd(), self.pipe()];
         let listeners = self.descriptors.listeners.iter().filter(|_| can_accept).map(AsFd::as_fd);
         let mut length = 0;
         for (place, fd) in fds.iter_mut().zip(others.into_iter().chain(listeners)) {
@@ -107,7 +106,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
         let mut events = fds.iter().map(|fd| !fd.revents().is_empty());
         let mut next = || events.next().unwrap_or(false);
-        Ok(Ready { signals: next(), successor: next(), listeners: core::array::from_fn(|_| next()) })
+        Ok(Ready { signals: next(), pipe: next(), listeners: core::array::from_fn(|_| next()) })
     }
 
     /// Reads the signals that are pending, and handles each.

@@ -75,8 +75,26 @@ impl<W: Worker> Parent<'_, '_, W> {
                 Ok(true)
             }
             Ok(None) => Ok(false),
-            Err(Errno::CHILD) if self.state.children.is_empty() => Ok(false),
+            Err(Errno::CHILD) if self.state.children.is_empty() => {
+                self.forget_lost_successor();
+                Ok(false)
+            }
             Err(errno) => Err(errno),
+        }
+    }
+
+    /// Reaps the successor, if it has ended.
+    pub(super) fn reap_successor(&mut self) {
+        let Some(pid) = self.state.successor.as_ref().map(|successor| successor.pid) else { return };
+        if let Err(errno) = self.reap_one(WaitFor::Child(pid)) {
+            self.waitpid_failed(errno);
+        }
+    }
+
+    /// Forgets a successor that no longer exists: other code of this process may have reaped it.
+    fn forget_lost_successor(&mut self) {
+        if self.state.successor.as_ref().is_some_and(|successor| !exists(successor.pid)) {
+            self.successor_ended(ChildEnd::Unknown);
         }
     }
 
@@ -101,7 +119,9 @@ impl<W: Worker> Parent<'_, '_, W> {
                 }
             }
         }
-        self.state.reap_at = (!self.state.children.is_empty()).then(|| self.state.now + RETRY_EVERY);
+        self.forget_lost_successor();
+        let is_waiting = !self.state.children.is_empty() || self.state.successor.is_some();
+        self.state.reap_at = is_waiting.then(|| self.state.now + RETRY_EVERY);
     }
 
     /// Forgets a process that has ended, and logs its end.

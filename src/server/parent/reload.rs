@@ -6,12 +6,12 @@ use core::time::Duration;
 
 use super::state::{LoopState, Parent};
 use super::successor::{Answer, Successor, find_own_program, why_late};
-use crate::program::text::Text;
 use crate::server::admission::Admission;
 use crate::server::child::Worker;
-use crate::server::inherited::FAILURE_MAX;
+use crate::server::descriptors::Descriptors;
 use crate::server::log::ChildEnd;
 use crate::server::rules::Rules;
+use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::signal::Signal;
 
 /// The id of the first process of a system or a container. When this process ends, all other processes end.
@@ -59,6 +59,11 @@ impl<W: Worker> Parent<'_, '_, W> {
         if self.state.successor.is_some() {
             return self.log.restart_refused("a successor is starting already");
         }
+        if self.descriptors.letting_go.is_some() {
+            // If this process were killed now, its predecessor would go on. So it must not have a successor yet.
+            self.state.must_restart = true;
+            return;
+        }
         let program = find_own_program(args);
         let path = program.as_ref().map(|path| CStr::from_bytes_until_nul(path).unwrap_or_default());
         let path = path.map_err(|errno| *errno);
@@ -97,32 +102,55 @@ impl<W: Worker> Parent<'_, '_, W> {
         of_rules.recount(children, &admission);
     }
 
+    /// Returns the pipe of a restart: to the predecessor until it has let go, or to the successor until this server lets
+    /// go. A server has only one of them.
+    pub(super) fn pipe(&self) -> BorrowedFd<'_> {
+        let is_killed = self.state.successor.as_ref().is_some_and(Successor::is_killed);
+        let Descriptors { letting_go, successor, .. } = &self.descriptors;
+        if letting_go.is_some() || is_killed { letting_go.as_fd() } else { successor.as_fd() }
+    }
+
+    /// Handles an event of the [`pipe`](Parent::pipe).
+    pub(super) fn on_pipe(&mut self) {
+        if self.descriptors.letting_go.take().is_none() {
+            return self.on_successor();
+        }
+        // The predecessor has let go, or was killed.
+        if core::mem::take(&mut self.state.must_restart) {
+            self.restart();
+        }
+    }
+
     /// Handles the answer or the end of the successor.
-    pub(super) fn on_successor(&mut self) {
+    fn on_successor(&mut self) {
+        // A successor that has ended cannot take over.
+        self.reap_successor();
+        let now = self.state.now;
+        let Some(successor) = self.state.successor.as_mut().filter(|successor| !successor.is_killed()) else { return };
         match self.descriptors.successor.as_ref().map_or(Answer::None, Answer::read) {
             Answer::None => {}
-            Answer::Ready => self.hand_over(),
-            Answer::Failed(why) => self.successor_failed(why.as_str()),
+            Answer::Ready | Answer::Stopping => self.hand_over(false),
+            Answer::Failed(why) => successor.await_end(Some(why), now),
             Answer::Silent => {
                 self.descriptors.successor = None;
-                let now = self.state.now;
-                self.state.successor.as_mut().into_iter().for_each(|successor| successor.await_end(now));
+                successor.await_end(None, now);
             }
         }
     }
 
-    /// Handles the end of a successor that has been reaped. The successor may have said why it ended.
+    /// Handles the end of a successor that has been reaped.
     #[inline(never)]
     pub(super) fn successor_ended(&mut self, end: ChildEnd) {
-        let why = match (self.descriptors.successor.as_ref().map(Answer::read), end.status()) {
-            (Some(Answer::Failed(why)), _) => why,
-            (_, Some(status)) => Text::<FAILURE_MAX>::of(format_args!(
-                "it ended before it was ready ({status}), and gave no reason: is the file mpserv?"
-            )),
-            (_, None) => Text::of(format_args!("it ended before it was ready")),
-        };
-        // The successor must not get a signal any more: its id may already belong to another process.
-        if self.take_successor().is_some() {
+        // The pipe decides, because the successor may have served, and may have been told to stop.
+        let answer = self.descriptors.successor.as_ref().map_or(Answer::None, Answer::read);
+        let status = end.status();
+        let has_obeyed = status.is_some_and(|status| status.exit_status() == Some(0));
+        if self.state.stopping.is_some() {
+            self.take_successor();
+        } else if matches!(answer, Answer::Stopping) || matches!(answer, Answer::Ready) && has_obeyed {
+            self.hand_over(true);
+        } else if let Some(successor) = self.take_successor() {
+            let why = successor.why_ended(answer, status);
             self.go_on_without_successor(why.as_str());
         }
     }
@@ -131,29 +159,36 @@ impl<W: Worker> Parent<'_, '_, W> {
     pub(super) fn successor_late(&mut self) {
         // The successor may have answered while this process was stopped.
         self.on_successor();
-        if self.state.successor.is_some() {
-            let why = why_late(self.descriptors.successor.as_ref());
-            self.successor_failed(why.as_str());
+        let why = why_late(self.descriptors.successor.as_ref());
+        if let Some(successor) = &mut self.state.successor {
+            successor.kill(Some(why));
         }
     }
 
-    /// Ends a successor that does not get ready.
-    fn successor_failed(&mut self, why: &str) {
-        if let Some(successor) = self.take_successor() {
-            successor.kill();
-            self.go_on_without_successor(why);
+    /// Stops the successor, because this server was told to stop by a signal. A successor that is ready may have clients,
+    /// so it takes over and gets the same signal. Any other is killed.
+    pub(super) fn stop_successor(&mut self, signal: Signal) {
+        self.reap_successor();
+        let Some(successor) = self.state.successor.as_mut().filter(|successor| !successor.is_killed()) else { return };
+        match self.descriptors.successor.as_ref().map_or(Answer::None, Answer::read) {
+            Answer::Ready => {
+                successor.signal(signal);
+                self.hand_over(false);
+            }
+            Answer::Stopping => self.hand_over(false),
+            Answer::None | Answer::Failed(_) | Answer::Silent => successor.kill(None),
         }
     }
 
-    /// Returns the successor that is starting. From then on the server does not wait for its answer.
-    pub(super) fn take_successor(&mut self) -> Option<Successor> {
+    /// Returns the successor, which has ended or takes over, and lets go: closes the pipe.
+    fn take_successor(&mut self) -> Option<Successor> {
         self.descriptors.successor = None;
         self.state.successor.take()
     }
 
+    /// Goes on as before. The successor, if there was one, has been reaped.
     fn go_on_without_successor(&mut self, why: impl Display) {
-        self.log.restart_failed(why);
-        // A successor that ended late has written its own id to the pidfile.
+        // The successor may have written its own id to the pidfile.
         let written = self.descriptors.pidfile.as_ref().map_or(Ok(()), |pidfile| pidfile.write(self.pid));
         if let Err(errno) = written {
             self.back_off("write", errno);
@@ -161,21 +196,26 @@ impl<W: Worker> Parent<'_, '_, W> {
         // The successor may have changed whether the listeners block. Both servers share this setting.
         let _ = self.descriptors.listeners.set_blocking(self.pool.is_some() && self.descriptors.listeners.len() == 1);
         self.publisher.ready();
+        self.log.restart_failed(why);
     }
 
     /// Leaves the listeners to the successor, and serves the clients that are here already, until their connections
-    /// end.
-    fn hand_over(&mut self) {
-        let Some(successor) = self.take_successor() else { return };
-        self.log.handover(successor.pid, self.state.children.len());
-        self.publisher.hand_over_to(successor.pid);
+    /// end. A successor that `has_ended` was told to stop, and has left nothing to serve.
+    fn hand_over(&mut self, has_ended: bool) {
+        let Some(pid) = self.state.successor.as_ref().map(|successor| successor.pid) else { return };
+        self.log.handover(pid, self.state.children.len());
+        if has_ended {
+            self.publisher.stopping();
+        } else {
+            self.publisher.hand_over_to(pid);
+        }
         self.state.has_handed_over = true;
         self.descriptors.hand_over();
-        if let Some(client) = self.state.shortage.take().and_then(|shortage| shortage.client) {
-            // A client that waits for a process is served by this server.
-            self.start(client);
-        }
+        // A client that waits for a process is served by this server.
+        let _ = self.state.shortage.take_if(|shortage| shortage.client.is_none());
         self.begin_stopping(Signal::USR2, Duration::MAX);
         self.retire_all();
+        // From here on the successor may hand over to its own successor, so this step is the last.
+        self.take_successor();
     }
 }

@@ -104,6 +104,8 @@ pub(super) struct LoopState {
     /// A successor that is starting.
     pub(super) successor: Option<Successor>,
     pub(super) has_handed_over: bool,
+    /// Whether SIGUSR2 has come before the predecessor has let go.
+    pub(super) must_restart: bool,
     pub(super) stopping: Option<Stopping>,
 }
 
@@ -201,6 +203,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             retire_again_at: None,
             successor: None,
             has_handed_over: false,
+            must_restart: false,
             stopping: None,
         };
         Ok(Parent {

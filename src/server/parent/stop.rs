@@ -3,8 +3,9 @@
 use core::time::Duration;
 
 use super::children::Stage;
-use super::state::{Parent, Stopped, Stopping};
+use super::state::{LoopState, Parent, Stopped, Stopping};
 use crate::server::child::Worker;
+use crate::server::inherited::say_stopping;
 use crate::server::limits::{BUSY_MESSAGE, KILL_AFTER, KILL_AGAIN_EVERY};
 use crate::sys::process::{Pid, getpgid};
 use crate::sys::signal::{Signal, SignalInfo, kill, killpg};
@@ -15,14 +16,16 @@ impl<W: Worker> Parent<'_, '_, W> {
     pub(super) fn stop(&mut self, info: &SignalInfo) {
         // A server that has handed over is stopping, but no signal has told it to stop.
         let is_second = self.state.stopping.is_some() && !self.state.has_handed_over;
-        self.state.has_handed_over = false;
         let at_once = info.signal == Signal::QUIT || is_second;
         let grace = if at_once { Duration::ZERO } else { self.settings.grace };
+        if let Some(predecessor) = &self.descriptors.letting_go {
+            // From here on, the predecessor does not go on if this server ends.
+            say_stopping(predecessor);
+        }
+        self.stop_successor(info.signal);
+        self.state.has_handed_over = false;
         self.log.stop(info, self.state.children.len(), grace);
         self.publisher.stopping();
-        if let Some(successor) = self.take_successor() {
-            successor.kill();
-        }
         if self.pool.is_some() {
             // Preforked children have the listeners as well. After the shutdown no process accepts.
             self.descriptors.listeners.shut_down();
@@ -63,10 +66,11 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Returns the report, and logs it, if the server was told to stop and the last child has ended.
     pub(super) fn stopped(&mut self) -> Option<Stopped> {
-        // After a handover, a client may still wait for a process.
-        let has_client = self.state.shortage.as_ref().is_some_and(|shortage| shortage.client.is_some());
-        let is_over = !has_client && self.state.children.is_empty() && self.state.groups.is_empty();
-        let stopping = self.state.stopping.as_ref().filter(|_| is_over)?;
+        let LoopState { stopping, children, groups, successor, shortage, .. } = &*self.state;
+        // A client may still wait for a process, and a successor that was killed must not write to the pidfile later.
+        let has_client = shortage.as_ref().is_some_and(|shortage| shortage.client.is_some());
+        let is_over = children.is_empty() && groups.is_empty() && successor.is_none() && !has_client;
+        let stopping = stopping.as_ref().filter(|_| is_over)?;
         self.throttle.release(self.log, Duration::MAX);
         // A preforked child may have accepted one more client before it heard that it was retired.
         let report = Stopped { accepted: self.accepted(), ..stopping.report };

@@ -10,13 +10,15 @@ use crate::program::Args;
 use crate::program::text::Text;
 use crate::server::child::{copy_environment, find_executable};
 use crate::server::descriptors::Descriptors;
-use crate::server::inherited::{FAILURE_MAX, Passed, READY, RESTART_VARIABLE, earlier_servers, say_failed};
+use crate::server::inherited::{
+    FAILURE_MAX, Passed, READY, READY_AND_STOPPING, RESTART_VARIABLE, earlier_servers, say_failed,
+};
 use crate::server::limits::{ENDS_WITHIN, PATH_MAX, READY_WITHIN};
 use crate::server::privileges::Identity;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, OwnedFd, PipeFlags, keep_on_exec, pipe2, read};
 use crate::sys::memory::CStrArray;
-use crate::sys::process::{_exit, Fork, Pid, executed_path, execve, fork, getpid};
+use crate::sys::process::{_exit, Fork, Pid, WaitStatus, executed_path, execve, fork, getpid};
 use crate::sys::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
 
 /// The status of a process that could not become the program.
@@ -28,8 +30,10 @@ const STALE_VARIABLES: [&str; 5] = [RESTART_VARIABLE, "LISTEN_PID", "LISTEN_PIDF
 /// A successor that is starting.
 pub(super) struct Successor {
     pub(super) pid: Pid,
-    /// The time by which the successor must have answered.
-    pub(super) deadline: Duration,
+    /// The time at which the successor is killed. `None` once it was killed.
+    pub(super) deadline: Option<Duration>,
+    /// The reason why the successor cannot take over, once it is known.
+    failure: Option<Text<FAILURE_MAX>>,
 }
 
 /// The answer of a successor.
@@ -38,6 +42,8 @@ pub(super) enum Answer {
     None,
     /// The successor serves.
     Ready,
+    /// The successor has served, and was told to stop.
+    Stopping,
     /// The successor has ended or is about to, for the reason that it gave.
     Failed(Text<FAILURE_MAX>),
     /// The successor has closed the pipe without an answer. The successor has ended, or it is not mpserv.
@@ -67,7 +73,9 @@ impl Successor {
         let mut envp = copy_environment(identity, |name| STALE_VARIABLES.iter().any(|stale| stale.as_bytes() == name))?;
         let argv = CStrArray::copy(args.from(0))?;
         match fork()? {
-            Fork::Parent(child) => Ok((Successor { pid: child.pid(), deadline: now + READY_WITHIN }, answers)),
+            Fork::Parent(child) => {
+                Ok((Successor { pid: child.pid(), deadline: Some(now + READY_WITHIN), failure: None }, answers))
+            }
             Fork::Child => {
                 passed.successor = getpid();
                 let told = envp.push_fmt(format_args!("{RESTART_VARIABLE}={passed}"));
@@ -83,15 +91,42 @@ impl Successor {
         }
     }
 
-    /// Waits for the end of a successor that has closed the pipe. Its exit status is the only information left.
-    pub(super) fn await_end(&mut self, now: Duration) {
-        self.deadline = self.deadline.min(now + ENDS_WITHIN);
+    /// Waits for the end of a successor that has closed the pipe, or has given the reason for its failure.
+    pub(super) fn await_end(&mut self, why: Option<Text<FAILURE_MAX>>, now: Duration) {
+        self.failure = self.failure.take().or(why);
+        self.deadline = self.deadline.map(|deadline| deadline.min(now + ENDS_WITHIN));
     }
 
-    /// Ends a successor that does not get ready.
-    pub(super) fn kill(&self) {
+    /// Whether the successor was killed. What it has said no longer counts then.
+    pub(super) const fn is_killed(&self) -> bool {
+        self.deadline.is_none()
+    }
+
+    /// Kills the successor. It is still there until it has been reaped.
+    pub(super) fn kill(&mut self, why: Option<Text<FAILURE_MAX>>) {
+        self.failure = self.failure.take().or(why);
+        self.deadline = None;
+        self.signal(Signal::KILL);
+    }
+
+    /// Sends the successor a signal.
+    pub(super) fn signal(&self, signal: Signal) {
         // The successor is a child that was not reaped, so the id is still its own.
-        let _ = kill(self.pid, Signal::KILL);
+        let _ = kill(self.pid, signal);
+    }
+
+    /// Returns the reason why a successor that has ended did not take over. `answer` is its last answer.
+    pub(super) fn why_ended(self, answer: Answer, status: Option<WaitStatus>) -> Text<FAILURE_MAX> {
+        match (self.failure, answer, status) {
+            (Some(why), ..) | (None, Answer::Failed(why), _) => why,
+            (None, Answer::Ready, Some(status)) => {
+                Text::of(format_args!("it ended as soon as it was ready ({status})"))
+            }
+            (None, _, Some(status)) => Text::of(format_args!(
+                "it ended before it was ready ({status}), and gave no reason: is the file mpserv?"
+            )),
+            (None, _, None) => Text::of(format_args!("it ended before it was ready")),
+        }
     }
 }
 
@@ -101,6 +136,7 @@ impl Answer {
         let mut text = [0; FAILURE_MAX];
         match read(answers, &mut text).map(|length| text.get(..length).unwrap_or_default()) {
             Ok(READY) => Answer::Ready,
+            Ok(READY_AND_STOPPING) => Answer::Stopping,
             Ok(why @ [_, ..]) => {
                 let why = core::str::from_utf8(why).unwrap_or("the reason that it has told is not UTF-8");
                 Answer::Failed(Text::of(format_args!("it ended before it was ready: {why}")))

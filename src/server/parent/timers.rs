@@ -94,7 +94,7 @@ impl<W: Worker> Parent<'_, '_, W> {
                 (pool.missing(state.children.len_at(Stage::Running)) > 0).then(|| pool.opens_at())
             }
             Timer::RetireAgain => state.retire_again_at,
-            Timer::Successor => state.successor.as_ref().map(|successor| successor.deadline),
+            Timer::Successor => state.successor.as_ref()?.deadline,
             Timer::Watchdog => self.publisher.watchdog_due(),
             Timer::Status => self.publisher.status_due(self.busy_children()),
             Timer::Kill => state.children.first(Stage::Terminating).map(|child| child.since + KILL_AFTER),
