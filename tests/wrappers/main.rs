@@ -113,6 +113,7 @@ fn main() -> ExitCode {
             an_old_action_has_the_flag_from_before,
             sigsys_has_no_flag,
             a_found_handler_stays_with_its_signal,
+            a_found_handler_keeps_its_mask,
             what_is_blocked_is_pending,
             sigsuspend_misses_no_signal;
         program:

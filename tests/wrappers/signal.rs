@@ -155,6 +155,33 @@ pub(crate) fn a_found_handler_stays_with_its_signal() {
     sigaction(Signal::SEGV, &found).unwrap();
 }
 
+/// Checks that a handler which relies on its mask is never interrupted by what its mask blocks.
+pub(crate) fn a_found_handler_keeps_its_mask() {
+    // SAFETY: the handler only adds to an atomic.
+    let handler = Disposition::Handler(unsafe { Handler::new(count_call) });
+    let mask = SigSet::from([Signal::HUP]);
+    sigaction(Signal::USR1, &SigAction { sa_mask: mask, ..act(handler) }).unwrap();
+    let found = sigaction_get(Signal::USR1).unwrap();
+    let flags = SaFlags::NODEFER | SaFlags::RESTART;
+    sigaction(Signal::USR1, &SigAction { sa_mask: SigSet::from([Signal::TERM]), sa_flags: flags, ..found }).unwrap();
+    let now = sigaction_get(Signal::USR1).unwrap();
+    assert_eq!(format!("{:?}", now.sa_mask), "{SIGHUP, SIGTERM}");
+    assert!(now.sa_flags.contains(SaFlags::RESTART) && !now.sa_flags.contains(SaFlags::NODEFER));
+    for install in [signal, sysv_signal] {
+        assert_eq!(install(Signal::USR1, found.sa_handler).unwrap_err(), Errno::INVAL);
+    }
+    // A handler that had the flag may have it again.
+    sigaction(Signal::USR2, &SigAction { sa_flags: SaFlags::NODEFER, ..act(handler) }).unwrap();
+    let found = sigaction_get(Signal::USR2).unwrap();
+    sigaction(Signal::USR2, &found).unwrap();
+    assert!(sigaction_get(Signal::USR2).unwrap().sa_flags.contains(SaFlags::NODEFER));
+    // signal() does not tell the mask, so everything is blocked.
+    let old = signal(Signal::USR2, Disposition::Default).unwrap();
+    sigaction(Signal::USR2, &act(old)).unwrap();
+    let now = sigaction_get(Signal::USR2).unwrap();
+    assert!(now.sa_mask.contains(Signal::HUP) && !now.sa_flags.contains(SaFlags::NODEFER));
+}
+
 pub(crate) fn what_is_blocked_is_pending() {
     static FLAG: SignalFlag = SignalFlag::new();
     sigaction(Signal::USR1, &act(Disposition::Flag(&FLAG))).unwrap();

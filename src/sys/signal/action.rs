@@ -15,15 +15,27 @@ use crate::sys::signal::set::{SIGNAL_MAX, SigSet, Signal};
 #[derive(Clone, Copy, Debug)]
 pub struct Handler {
     function: extern "C" fn(Signal),
-    /// For a handler that was found installed: its signal, and the fact that it takes three arguments (`SA_SIGINFO`).
+    /// For a handler that was found installed: the action that it was installed with.
     found: Option<Found>,
 }
 
-/// Facts about a handler that was found installed. The handler's owner may rely on its signal.
+/// The action with which a handler was found installed. The handler's owner may rely on its signal, and on the signals
+/// that are blocked while it runs.
 #[derive(Clone, Copy, Debug)]
 struct Found {
     signal: Signal,
-    siginfo: bool,
+    mask: SigSet,
+    flags: c_int,
+}
+
+impl Found {
+    /// Returns a mask and flags with which the handler can be installed again. At least the signals are blocked that
+    /// were blocked before. The flags that have no name in [`SaFlags`] stay: the number of arguments, and the stack.
+    fn limit(&self, mask: SigSet, flags: c_int) -> (SigSet, c_int) {
+        const FREE: c_int = c::SA_RESTART | c::SA_NOCLDSTOP | c::SA_NOCLDWAIT | c::SA_RESETHAND;
+        let nodefer = flags & self.flags & c::SA_NODEFER;
+        (mask.union(&self.mask), flags & FREE | self.flags & !FREE & !c::SA_NODEFER | nodefer)
+    }
 }
 
 impl Handler {
@@ -141,14 +153,14 @@ pub enum Disposition {
 }
 
 impl Disposition {
-    /// Returns the handler in C's form, and whether it takes three arguments.
-    fn to_c(self, signal: Signal) -> Result<(c::sighandler_t, bool)> {
+    /// Returns the handler in C's form. If the handler was found installed, also returns the action from then.
+    fn to_c(self, signal: Signal) -> Result<(c::sighandler_t, Option<Found>)> {
         Ok(match self {
-            Disposition::Default => (c::SIG_DFL, false),
-            Disposition::Ignore => (c::SIG_IGN, false),
-            Disposition::Handler(Handler { function, found: None }) => (function as usize, false),
+            Disposition::Default => (c::SIG_DFL, None),
+            Disposition::Ignore => (c::SIG_IGN, None),
+            Disposition::Handler(Handler { function, found: None }) => (function as usize, None),
             Disposition::Handler(Handler { function, found: Some(found) }) if found.signal == signal => {
-                (function as usize, found.siginfo)
+                (function as usize, Some(found))
             }
             Disposition::Handler(_) => return Err(Errno::INVAL),
             Disposition::Flag(_) if signal == Signal::SYS => return Err(Errno::INVAL),
@@ -156,27 +168,22 @@ impl Disposition {
                 if let Some(slot) = slot_of(signal) {
                     slot.store(ptr::from_ref(flag).cast_mut(), Ordering::Release);
                 }
-                (flag_handler(), false)
+                (flag_handler(), None)
             }
         })
     }
 
     /// Converts an action that was found installed. `flag` is the flag that the signal had then.
-    fn from_c(
-        handler: c::sighandler_t,
-        signal: Signal,
-        siginfo: bool,
-        flag: Option<&'static SignalFlag>,
-    ) -> Disposition {
+    fn from_c(handler: c::sighandler_t, found: Found, flag: Option<&'static SignalFlag>) -> Disposition {
         match (handler, flag) {
             (c::SIG_DFL, _) => Disposition::Default,
             (c::SIG_IGN, _) => Disposition::Ignore,
             (address, Some(flag)) if address == flag_handler() => Disposition::Flag(flag),
             (address, _) => Disposition::Handler(Handler {
                 // SAFETY: the address was installed as a handler, so it is that of a function. Only the kernel calls
-                // the function, with as many arguments as `siginfo` says.
+                // the function, with as many arguments as the flags say.
                 function: unsafe { core::mem::transmute::<usize, extern "C" fn(Signal)>(address) },
-                found: Some(Found { signal, siginfo }),
+                found: Some(found),
             }),
         }
     }
@@ -225,18 +232,18 @@ impl SigAction {
     }
 
     fn to_c(self, signal: Signal) -> Result<c::sigaction> {
-        let (sa_sigaction, siginfo) = self.sa_handler.to_c(signal)?;
-        let siginfo = if siginfo { c::SA_SIGINFO } else { 0 };
-        Ok(c::sigaction {
-            sa_sigaction,
-            sa_mask: self.sa_mask.raw(),
-            sa_flags: self.sa_flags.raw() | siginfo,
-            sa_restorer: None,
-        })
+        let (sa_sigaction, found) = self.sa_handler.to_c(signal)?;
+        let (mask, flags) = (self.sa_mask, self.sa_flags.raw());
+        let (mask, sa_flags) = found.map_or((mask, flags), |found| found.limit(mask, flags));
+        Ok(c::sigaction { sa_sigaction, sa_mask: mask.raw(), sa_flags, sa_restorer: None })
     }
 }
 
 /// `sigaction(signal, &action, NULL)`: sets the action for a signal.
+///
+/// A handler that was found installed may rely on the signals that were blocked while it ran, and on its stack. So for
+/// such a handler the mask is the union of both masks, `SA_NODEFER` counts only if the handler had it, and the flags
+/// without a name in [`SaFlags`] are as they were. If [`signal()`] found the handler, all signals are blocked.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -276,9 +283,10 @@ fn sigaction_old(signal: Signal, action: Option<&SigAction>) -> Result<SigAction
     sigaction_raw(signal, action, Some(&mut old))?;
     // SAFETY: the call did not fail, so it has filled in the old action.
     let old = unsafe { old.assume_init() };
+    let mask = SigSet::from_c(old.sa_mask);
     Ok(SigAction {
-        sa_handler: Disposition::from_c(old.sa_sigaction, signal, old.sa_flags & c::SA_SIGINFO != 0, flag),
-        sa_mask: SigSet::from_c(old.sa_mask),
+        sa_handler: Disposition::from_c(old.sa_sigaction, Found { signal, mask, flags: old.sa_flags }, flag),
+        sa_mask: mask,
         sa_flags: SaFlags(old.sa_flags & !c::SA_SIGINFO),
     })
 }
@@ -305,8 +313,8 @@ fn sigaction_raw(
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EINVAL` for SIGKILL and SIGSTOP. Also `EINVAL`, without a call, for a handler that was found installed and may take
-/// three arguments, and for a flag of SIGSYS.
+/// `EINVAL` for SIGKILL and SIGSTOP. Also `EINVAL`, without a call, for a handler that was found installed, and for a
+/// flag of SIGSYS.
 ///
 /// # References
 /// signal(2), POSIX
@@ -332,15 +340,16 @@ type SignalFunction = unsafe extern "C" fn(c_int, c::sighandler_t) -> c::sighand
 
 fn install(signal: Signal, disposition: Disposition, function: SignalFunction) -> Result<Disposition> {
     let flag = flag_of(signal);
-    let (handler, siginfo) = disposition.to_c(signal)?;
-    if siginfo {
+    let (handler, found) = disposition.to_c(signal)?;
+    if found.is_some() {
         return Err(Errno::INVAL);
     }
     // SAFETY: a handler takes one argument, and was claimed to be async-signal-safe.
     match unsafe { function(signal.raw(), handler) } {
         c::SIG_ERR => Err(Errno::last()),
-        // The C library does not tell the number of arguments of the old handler. Three arguments suit either kind.
-        old => Ok(Disposition::from_c(old, signal, true, flag)),
+        // The C library does not tell the mask and the flags of the old handler. A full mask and three arguments suit
+        // any handler.
+        old => Ok(Disposition::from_c(old, Found { signal, mask: SigSet::full(), flags: c::SA_SIGINFO }, flag)),
     }
 }
 

@@ -159,6 +159,12 @@ impl SigSet {
         unsafe { c::sigismember(&raw const self.0, signal.0) == 1 }
     }
 
+    /// Returns the signals that are in either set.
+    pub(super) fn union(mut self, other: &SigSet) -> SigSet {
+        Signal::all().filter(|signal| other.contains(*signal)).for_each(|signal| self.add(signal));
+        self
+    }
+
     pub(super) const fn from_c(set: c::sigset_t) -> SigSet {
         SigSet(set)
     }
