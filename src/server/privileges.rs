@@ -8,7 +8,7 @@ use crate::sys::errno::{self, Errno};
 use crate::sys::fs::{access_r, chdir, chroot, stat};
 use crate::sys::memory::MapVec;
 use crate::sys::process::{
-    Limit, Resource, clear_inheritable, drop_capability_bounds, forbid_dumps, getrlimit, no_new_privileges,
+    Limit, Resource, clear_inheritable, drop_capability_bounds, forbid_dumps, getrlimit, no_new_privileges, setrlimit,
 };
 use crate::sys::time::tzset;
 use crate::sys::user::{
@@ -219,15 +219,26 @@ impl Limits {
                     "lower it",
                 ));
             }
-            let now = getrlimit(*resource).map_or(limit.hard, |now| now.hard);
-            if limit.hard > now && !is_root() {
+            if !may_raise(*resource, limit.hard) {
                 return Err(Error::new(
                     format_args!("the limit {} for {resource:?}", limit.hard),
-                    Reason::State("it is above the hard limit that the server has"),
-                    "lower it, or raise the server's (ulimit -H)",
+                    Reason::State("it is above the hard limit that the server has, or can set"),
+                    "lower it, or raise the server's (ulimit -H); nofile is at most fs.nr_open",
                 ));
             }
         }
         Ok(())
     }
+}
+
+/// Whether this process may set this hard limit, which a child sets later. If the limit is above the present one, sets
+/// it and puts the present one back: even root may not raise each limit without end.
+fn may_raise(resource: Resource, hard: u64) -> bool {
+    let Ok(now) = getrlimit(resource) else { return true };
+    if hard <= now.hard {
+        return true;
+    }
+    let is_set = setrlimit(resource, Limit { hard, ..now }).is_ok();
+    // Everybody may lower a hard limit.
+    is_set && setrlimit(resource, now).is_ok()
 }

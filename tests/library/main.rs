@@ -18,7 +18,7 @@ use common::*;
 use mpserv::errno::Errno;
 use mpserv::fd::{BorrowedFd, OwnedFd, pipe, read};
 use mpserv::net::{SockAddr, SocketAddr, SocketOption, UnixAddr, getsockopt};
-use mpserv::process::{Child, Limit, Resource};
+use mpserv::process::{Child, INFINITY, Limit, Resource, getrlimit, setrlimit};
 use mpserv::program::{Args, Argument};
 use mpserv::server::limits::MAX_CHILDREN_LIMIT;
 use mpserv::server::{Bound, Connection, HandlerError, Inherited, Outcome, Peer, Server, Verbosity};
@@ -55,6 +55,7 @@ const TESTS: &[Test] = tests![
     a_part_of_a_second_defers_an_accept,
     a_long_failure_of_a_successor_is_cut_after_a_character,
     the_longest_time_is_never,
+    a_limit_that_the_server_cannot_set_is_refused,
     a_silent_client_is_closed_although_the_handler_gets_signals,
     a_program_ignores_no_signal_that_its_server_ignores,
     a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm,
@@ -285,6 +286,20 @@ fn a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm() {
     child.kill(Signal::TERM).unwrap();
     assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
     drop(master);
+}
+
+/// Checks a number of descriptors that nobody can allow, and one that this process may be allowed to set. In some
+/// containers even root is not. A limit that can be set is not left set.
+fn a_limit_that_the_server_cannot_set_is_refused() {
+    let with = |hard| Server::new().listen("127.0.0.1:0").rlimit(Resource::NOFILE, Limit { soft: 10, hard }).bind();
+    let error = with(INFINITY).unwrap_err();
+    assert!(error.to_string().contains("nofile"), "{error}");
+    let (lower, raised) = (Limit { soft: 100, hard: 200 }, Limit { soft: 100, hard: 201 });
+    setrlimit(Resource::NOFILE, lower).unwrap();
+    let may_raise = setrlimit(Resource::NOFILE, raised).is_ok();
+    setrlimit(Resource::NOFILE, lower).unwrap();
+    assert_eq!(with(raised.hard).is_ok(), may_raise);
+    assert_eq!(getrlimit(Resource::NOFILE).unwrap(), lower);
 }
 
 /// Checks that a wait ends although a signal, and so a new wait, comes more often than the limit.
