@@ -155,6 +155,9 @@ impl<'a> Bound<'a> {
     /// The handler runs in a copy of this process: no other process sees the handler's changes. If the handler returns
     /// an error, the log's `end` line shows the text: see [`HandlerError`](super::HandlerError).
     ///
+    /// The shared memory of the server stays mapped until the process ends. So a process that serves again and again
+    /// maps more each time, a mapping or two for each call.
+    ///
     /// # Errors
     /// `EDEADLK` when this process has other threads. `ENOMEM` when there is no memory for the table of the children.
     /// `EMFILE` when there is no descriptor for the signals.

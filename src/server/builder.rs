@@ -65,6 +65,9 @@ impl<'a> Server<'a> {
     }
 
     /// Adds a socket that listens already. The settings of sockets do not apply to this socket.
+    ///
+    /// The server takes the open file itself. If the program keeps a copy of the descriptor, the copy no longer listens
+    /// once a server with [`prefork`](Server::prefork) has stopped.
     pub fn listener(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.adopt_error = self.adopted.adopt(socket.into()).err().or(self.adopt_error);
         self

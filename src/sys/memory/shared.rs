@@ -16,7 +16,9 @@ use crate::sys::fs::ftruncate;
 use crate::sys::memory::map::{map_for, mapped, unmap};
 
 /// Numbers that several processes see and change: this process, its forked children, and each process that opens the
-/// descriptor. A seal keeps every process from making the file shorter, so an access never ends a process by SIGBUS.
+/// descriptor. A seal keeps every process from making the file shorter, so no other process can make an access end a
+/// process by SIGBUS. The kernel provides a page at its first access. If it has no page left then, in the system or in
+/// the cgroup, SIGBUS or the kernel's killer ends the process.
 ///
 /// The memory stays mapped for as long as the process lives, so references to the numbers may be `'static`.
 #[derive(Debug)]
@@ -32,7 +34,8 @@ impl SharedWords {
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`.
+    /// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`. `EINVAL` for a name of more than 249 bytes. `EFBIG`
+    /// when `RLIMIT_FSIZE` is lower than the size, if SIGXFSZ, which comes as well, does not end the process.
     ///
     /// # References
     /// memfd_create(2), mmap(2), Linux 3.17
@@ -171,7 +174,7 @@ impl fmt::Debug for SharedNumbers {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`.
+/// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`. `EINVAL` for a name of more than 249 bytes.
 ///
 /// # References
 /// memfd_create(2), fcntl(2), Linux 3.17

@@ -1,7 +1,7 @@
 use mpserv::errno::Errno;
 use mpserv::memory::{CStrArray, MapVec, STACK_MIN, SharedNumbers, SharedWords, Stack, empty_file};
 
-use super::{Case, NotProduced, each, errno, no_descriptor_left, no_memory_left};
+use super::{Case, NotProduced, each, errno, no_descriptor_left, no_longer_file, no_memory_left};
 
 pub(super) const CASES: &[Case] = &[
     (
@@ -35,6 +35,14 @@ pub(super) const CASES: &[Case] = &[
         errno(CStrArray::with_capacity(1, 9).unwrap().push_fmt(format_args!("a\0b")))
     }),
     ("Stack::new", Errno::INVAL, || errno(Stack::new(STACK_MIN - 1))),
+    ("SharedWords::new empty_file", Errno::INVAL, || {
+        let name = std::ffi::CString::new("a".repeat(250)).unwrap();
+        each([errno(SharedWords::new(&name, 1)), errno(empty_file(&name))])
+    }),
+    ("SharedWords::new", Errno::FBIG, || {
+        no_longer_file();
+        errno(SharedWords::new(c"words", 1))
+    }),
     ("SharedWords::new empty_file", Errno::MFILE, || {
         no_descriptor_left();
         each([errno(SharedWords::new(c"words", 1)), errno(empty_file(c"empty"))])
