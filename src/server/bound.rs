@@ -109,8 +109,8 @@ impl<'a> Bound<'a> {
         let pidfile = self.settings.pidfile.zip(found.pidfile);
         self.descriptors.pidfile = pidfile.map(|(path, fd)| PidFile::inherit(path, fd));
         for listener in found.listeners {
-            let Socket { fd, is_managed } = listener.map_err(cannot_inherit)?;
-            self.descriptors.listeners.inherit(fd, is_managed)?;
+            let Socket { fd, is_managed, file } = listener.map_err(cannot_inherit)?;
+            self.descriptors.listeners.inherit(fd, is_managed, file)?;
         }
         Ok(())
     }

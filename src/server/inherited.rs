@@ -39,7 +39,7 @@ impl Inherited {
             (FIRST..FIRST.saturating_add(count).min(END)).for_each(|number| inherited.note(number));
         }
         for word in passed_by_predecessor().into_iter().flatten() {
-            if let Some(number) = number(word.strip_suffix(MANAGED.as_bytes()).unwrap_or(word)) {
+            if let Some(number) = parse_listener(word).map(|(number, ..)| number) {
                 inherited.note(number);
             }
         }
@@ -166,7 +166,7 @@ pub(crate) struct Passed<'a, L> {
     pub(crate) ready: BorrowedFd<'a>,
     /// The pidfile, with its lock.
     pub(crate) pidfile: Option<BorrowedFd<'a>>,
-    /// The sockets, and whether each belongs to the service manager.
+    /// The sockets, whether each belongs to the service manager, and the identity of its file.
     pub(crate) listeners: L,
     /// The server that passes the descriptors.
     pub(crate) predecessor: Pid,
@@ -195,13 +195,34 @@ pub(crate) fn earlier_servers() -> EarlierServers {
 /// The mark after the number of a socket that belongs to the service manager.
 const MANAGED: &str = "m";
 
-impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool)> + Clone> fmt::Display for Passed<'a, L> {
+/// The mark between the number of a Unix socket, and the device and the inode of its file.
+const FILE: u8 = b':';
+
+/// The device and the inode of a file.
+type Identity = (u64, u64);
+
+/// Parses the word of a socket: its number, whether it belongs to the service manager, and the identity of its file. A
+/// predecessor of an earlier version names no file.
+fn parse_listener(word: &[u8]) -> Option<(c_int, bool, Option<Identity>)> {
+    let mut parts = word.split(|&byte| byte == FILE);
+    let first = parts.next()?;
+    let file = match (parts.next(), parts.next(), parts.next()) {
+        (None, ..) => None,
+        (Some(device), Some(inode), None) => Some((number(device)?, number(inode)?)),
+        _ => return None,
+    };
+    let managed = first.strip_suffix(MANAGED.as_bytes());
+    Some((number(managed.unwrap_or(first))?, managed.is_some(), file))
+}
+
+impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool, Option<Identity>)> + Clone> fmt::Display for Passed<'a, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pidfile = self.pidfile.map_or(0, BorrowedFd::raw);
         write!(f, "{},{},{pidfile}", self.successor, self.ready.raw())?;
         let mut listeners = self.listeners.clone();
-        listeners.try_for_each(|(listener, managed)| {
-            write!(f, ",{}{}", listener.raw(), if managed { MANAGED } else { "" })
+        listeners.try_for_each(|(listener, managed, file)| {
+            write!(f, ",{}{}", listener.raw(), if managed { MANAGED } else { "" })?;
+            file.map_or(Ok(()), |(device, inode)| write!(f, "{0}{device}{0}{inode}", char::from(FILE)))
         })?;
         let mut servers = self.earlier.iter().flatten().chain([&self.predecessor]);
         servers.try_for_each(|server| write!(f, ",{EARLIER}{server}"))
@@ -215,6 +236,8 @@ pub(crate) struct Socket {
     pub(crate) fd: OwnedFd,
     /// Whether the socket belongs to the service manager.
     pub(crate) is_managed: bool,
+    /// The identity of the file of a Unix socket that the first of these servers has made, if it is known.
+    pub(crate) file: Option<Identity>,
 }
 
 /// The descriptors that a successor finds.
@@ -246,9 +269,8 @@ pub(crate) fn take_restart(
     let ready = inherited.take(ready)?;
     let pidfile = if pidfile == 0 { None } else { Some(inherited.take(pidfile)?) };
     let listeners = words.filter(|word| !word.starts_with(EARLIER.as_bytes())).map(|word| {
-        let managed = word.strip_suffix(MANAGED.as_bytes());
-        let number = number(managed.unwrap_or(word)).ok_or(Errno::BADF)?;
-        Ok(Socket { fd: inherited.take(number)?, is_managed: managed.is_some() })
+        let (number, is_managed, file) = parse_listener(word).ok_or(Errno::BADF)?;
+        Ok(Socket { fd: inherited.take(number)?, is_managed, file })
     });
     Ok(Some(Found { ready, pidfile, listeners }))
 }

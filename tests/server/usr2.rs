@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -25,6 +25,8 @@ pub(crate) const TESTS: &[Test] = tests![
     one_that_was_succeeded_is_hurried_by_a_second_signal,
     a_client_that_waits_for_a_process_is_served_after_the_handover,
     a_unix_socket_stays_and_is_removed_by_the_last,
+    the_socket_of_another_server_at_the_path_stays,
+    a_socket_is_removed_only_if_its_predecessor_names_its_file,
     a_successor_whose_rules_have_a_mistake_does_not_take_over,
     as_pid_1_it_is_refused,
     under_another_name_it_is_found,
@@ -227,7 +229,7 @@ fn a_unix_socket_stays_and_is_removed_by_the_last() {
     let path = folder.join("socket");
     let address = format!("unix:{}", path.display());
     let dynasty = Dynasty::start(&["--listen", &address, "127.0.0.1:0"]);
-    let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+    let inode = |path: &Path| fs::metadata(path).unwrap().ino();
     let before = inode(&path);
     for _ in 0..3 {
         dynasty.succeed();
@@ -239,6 +241,45 @@ fn a_unix_socket_stays_and_is_removed_by_the_last() {
     assert_eq!(std::io::read_to_string(&client).unwrap(), "x");
     dynasty.stop();
     assert!(!path.exists());
+}
+
+/// Removes the file of the socket, and lets another server listen at the path, before the restart.
+fn the_socket_of_another_server_at_the_path_stays() {
+    let folder = TempDir::new();
+    let path = folder.join("socket");
+    let address = format!("unix:{}", path.display());
+    let dynasty = Dynasty::start(&["--listen", &address, "127.0.0.1:0"]);
+    fs::remove_file(&path).unwrap();
+    let other = Served::start(&["--listen", &address, "127.0.0.1:0"]);
+    dynasty.succeed();
+    dynasty.stop();
+    let mut client = UnixStream::connect(&path).unwrap();
+    client.write_all(b"x").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(std::io::read_to_string(&client).unwrap(), "x");
+    other.stop();
+    assert!(!path.exists());
+}
+
+/// Starts a successor whose predecessor names the file of the socket, another file, or no file, as an earlier version.
+fn a_socket_is_removed_only_if_its_predecessor_names_its_file() {
+    let folder = TempDir::new();
+    let path = folder.join("socket");
+    for (difference, is_removed) in [(Some(0), true), (Some(1), false), (None, false)] {
+        let listener = UnixListener::bind(&path).unwrap();
+        let file = fs::metadata(&path).unwrap();
+        let identity = difference.map(|difference| format!(":{}:{}", file.dev(), file.ino() + difference));
+        let passed = format!("MPSERV_INHERIT=$$,4,0,3{}", identity.unwrap_or_default());
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{passed} exec '{MPSERV}' 127.0.0.1:0 3<&0 4>/dev/null </dev/null")]);
+        let server = Running::start(command.stdin(std::os::fd::OwnedFd::from(listener)), Output::Pipe);
+        wait_until("the server starts", || server.stderr_so_far().contains("mpserv: start "));
+        drop(UnixStream::connect(&path).unwrap());
+        let ended = server.end(Signal::TERM);
+        assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+        assert_eq!(path.exists(), !is_removed, "{difference:?}: {}", ended.stderr);
+        let _ = fs::remove_file(&path);
+    }
 }
 
 fn a_successor_whose_rules_have_a_mistake_does_not_take_over() {

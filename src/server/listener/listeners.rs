@@ -103,15 +103,14 @@ impl Listeners {
         self.push(Listener { fd, is_managed: false, file: None })
     }
 
-    /// Takes a socket of the predecessor, or of the service manager (`is_managed`).
-    pub(crate) fn inherit(&mut self, fd: OwnedFd, is_managed: bool) -> Result<()> {
+    /// Takes a socket of the predecessor, or of the service manager (`is_managed`). `file` is the identity of the file
+    /// that a predecessor has made. Without it, the server removes no file: the path may lead to another server's.
+    pub(crate) fn inherit(&mut self, fd: OwnedFd, is_managed: bool, file: Option<(u64, u64)>) -> Result<()> {
         self.adopt(fd)?;
         let index = self.length - 1;
         if let Some(Some(listener)) = self.listeners.get_mut(index) {
             listener.is_managed = is_managed;
-            if !is_managed {
-                listener.find_file();
-            }
+            listener.file = file;
         }
         Ok(())
     }
@@ -135,7 +134,7 @@ impl Listeners {
         let before = self.length;
         for fd in passed {
             let hint = "each socket can be had once";
-            self.inherit(fd.map_err(|errno| Error::new(what, Reason::System(errno), hint))?, true)?;
+            self.inherit(fd.map_err(|errno| Error::new(what, Reason::System(errno), hint))?, true, None)?;
         }
         if self.length == before {
             let reason = Reason::State("no socket that was passed has this name (LISTEN_FDNAMES)");

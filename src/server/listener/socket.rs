@@ -8,7 +8,6 @@ use crate::server::address::Quoted;
 use crate::server::error::{Error, Reason};
 use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
-use crate::sys::fs::{Stat, lstat};
 use crate::sys::net::{
     AddressFamily, AsSockAddr, Protocol, SockAddr, SocketAddr, SocketFlags, SocketOption, SocketType, bind,
     getsockname, listen, setsockopt, socket,
@@ -34,7 +33,7 @@ pub(crate) struct Listener {
     pub(super) fd: OwnedFd,
     /// Whether the socket belongs to the service manager, which keeps the socket when the server stops.
     pub(super) is_managed: bool,
-    /// The device and inode of the file, for a Unix socket that the server has made.
+    /// The device and inode of the file, for a Unix socket that this server or a predecessor has made.
     pub(super) file: Option<(u64, u64)>,
 }
 
@@ -49,11 +48,9 @@ impl Listener {
         getsockname(&self.fd)
     }
 
-    /// Finds the file of a Unix socket.
-    pub(super) fn find_file(&mut self) {
-        let Ok(SockAddr::Unix(address)) = self.address() else { return };
-        let stat = address.path_c().and_then(|path| lstat(path).ok());
-        self.file = stat.filter(Stat::is_socket).map(|stat| stat.identity());
+    /// Returns the device and inode of the file, for a Unix socket that this server or a predecessor has made.
+    pub(crate) const fn file(&self) -> Option<(u64, u64)> {
+        self.file
     }
 }
 

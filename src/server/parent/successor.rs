@@ -66,7 +66,10 @@ impl Successor {
             successor: getpid(),
             ready: ready.as_fd(),
             pidfile: descriptors.pidfile.as_ref().map(AsFd::as_fd),
-            listeners: descriptors.listeners.iter().map(|listener| (listener.as_fd(), listener.is_managed())),
+            listeners: descriptors
+                .listeners
+                .iter()
+                .map(|listener| (listener.as_fd(), listener.is_managed(), listener.file())),
             predecessor: getpid(),
             earlier: earlier_servers(),
         };
@@ -79,7 +82,7 @@ impl Successor {
             Fork::Child => {
                 passed.successor = getpid();
                 let told = envp.push_fmt(format_args!("{RESTART_VARIABLE}={passed}"));
-                let listeners = passed.listeners.map(|(listener, _)| listener);
+                let listeners = passed.listeners.map(|(listener, ..)| listener);
                 let mut fds = listeners.chain(passed.pidfile).chain([passed.ready]);
                 if told.is_ok() && fds.try_for_each(keep_on_exec).is_ok() {
                     sigprocmask(MaskHow::Set, mask);
