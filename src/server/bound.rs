@@ -7,7 +7,7 @@ use super::child::{Function, Outcome, Program, Worker};
 use super::connection::Connection;
 use super::descriptors::Descriptors;
 use super::error::{Error, Reason, Result, shortage_hint};
-use super::inherited::{RESTART_VARIABLE, Socket, say_failed, take_restart};
+use super::inherited::{RESTART_VARIABLE, Socket, take_restart};
 use super::limits::{LISTENERS_MAX, SERVICE_BUFFER};
 use super::listener::{Listener, Listeners};
 use super::log::Log;
@@ -72,7 +72,7 @@ impl<'a> Bound<'a> {
         bound.take_over()?;
         match bound.prepare(addresses, addresses_given) {
             Ok(()) => Ok(bound),
-            Err(error) => Err(bound.tell_predecessor(error)),
+            Err(error) => Err(bound.descriptors.tell_predecessor(error)),
         }
     }
 
@@ -88,14 +88,6 @@ impl<'a> Bound<'a> {
         self.give_up_rights()?;
         self.rules = self.settings.rules.map(Rules::load).transpose()?;
         Ok(())
-    }
-
-    /// Tells the predecessor, if there is one, why this server does not serve.
-    fn tell_predecessor(&self, error: Error) -> Error {
-        if let Some(predecessor) = &self.descriptors.predecessor {
-            say_failed(predecessor, format_args!("{error}"));
-        }
-        error
     }
 
     /// Takes the sockets and the pidfile of the predecessor, if this server has one.
@@ -176,7 +168,9 @@ impl<'a> Bound<'a> {
         // for each client. Only children write to the memory, so only children have pages of it.
         let buffer = (self.settings.sandbox.is_some() || !has_one_client).then(|| MapVec::zeroed(SERVICE_BUFFER));
         let buffer = buffer.transpose();
-        let mut buffer = buffer.map_err(|errno| Error::cannot_serve("mmap", errno, shortage_hint(errno)))?;
+        let mut buffer = buffer.map_err(|errno| {
+            self.descriptors.tell_predecessor(Error::cannot_serve("mmap", errno, shortage_hint(errno)))
+        })?;
         let handler = |connection| {
             let status = service.serve_with(&connection, buffer.as_deref_mut());
             if has_one_client {
@@ -203,15 +197,16 @@ impl<'a> Bound<'a> {
             let what = format_args!("prefork");
             return Err(Error::new(what, Reason::Usage("a program serves one client and ends"), "leave it out"));
         }
-        let program = Program::new(arguments, &self.settings).map_err(|error| self.tell_predecessor(error))?;
+        let program =
+            Program::new(arguments, &self.settings).map_err(|error| self.descriptors.tell_predecessor(error))?;
         self.serve_with(program)
     }
 
     /// Takes over the signals, serves, and restores the signals.
     fn serve_with(self, worker: impl Worker) -> Result<Stopped> {
-        check_single_threaded()?;
         let must_restore = self.settings.restore_signals;
-        let signals = Signals::take(self.settings.sandbox.is_some())?;
+        let signals = check_single_threaded().and_then(|()| Signals::take(self.settings.sandbox.is_some()));
+        let signals = signals.map_err(|error| self.descriptors.tell_predecessor(error))?;
         let result = self.run(worker, &signals);
         if must_restore {
             signals.restore();
@@ -219,10 +214,8 @@ impl<'a> Bound<'a> {
         result
     }
 
-    #[inline(never)]
-    fn run(mut self, worker: impl Worker, signals: &Signals) -> Result<Stopped> {
-        let pid = getpid();
-        self.descriptors.owner = pid;
+    /// Makes the descriptor of the signals. With a sandbox, also sets the action of SIGSYS.
+    fn take_signals(&mut self, signals: &Signals) -> Result<()> {
         let fd = SignalFd::new(&signals.obeyed);
         self.descriptors.signals =
             Some(fd.map_err(|errno| Error::cannot_serve("signalfd", errno, shortage_hint(errno)))?);
@@ -230,6 +223,14 @@ impl<'a> Bound<'a> {
             let hint = "leave the sandbox out";
             note_violations().map_err(|errno| Error::cannot_serve("sigaction", errno, hint))?;
         }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn run(mut self, worker: impl Worker, signals: &Signals) -> Result<Stopped> {
+        let pid = getpid();
+        self.descriptors.owner = pid;
+        self.take_signals(signals).map_err(|error| self.descriptors.tell_predecessor(error))?;
         let Bound { descriptors, rules, manager, manager_error, mut settings, log } = self;
         let title = settings.title.take();
         let start = Start {
@@ -244,7 +245,7 @@ impl<'a> Bound<'a> {
             mask: signals.mask,
         };
         let mut parent = Parent::new(start)?;
-        log_listeners(parent.listeners(), &settings, &log)?;
+        log_listeners(parent.listeners(), &settings, &log).map_err(|error| parent.tell_predecessor(error))?;
         if let Some(errno) = manager_error {
             log.manager_unreachable(errno);
         }

@@ -1,5 +1,7 @@
 //! The descriptors that the server has open and its children must not have.
 
+use super::error::Error;
+use super::inherited::say_failed;
 use super::listener::Listeners;
 use super::pidfile::PidFile;
 use crate::sys::fd::{OwnedFd, close_for_good};
@@ -43,6 +45,14 @@ impl Descriptors<'_> {
             letting_go: None,
             successor: None,
         }
+    }
+
+    /// Tells the predecessor, if there is one, why this server does not serve.
+    pub(crate) fn tell_predecessor(&self, error: Error) -> Error {
+        if let Some(predecessor) = &self.predecessor {
+            say_failed(predecessor, format_args!("{error}"));
+        }
+        error
     }
 
     /// Closes the descriptors in a child, except `predecessor`, and except the listeners if the child is preforked. The

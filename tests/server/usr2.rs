@@ -33,6 +33,7 @@ pub(crate) const TESTS: &[Test] = tests![
     one_whose_path_is_gone_is_found_by_its_name_before_the_file_that_runs,
     a_reader_of_the_ports_that_has_gone_does_not_matter,
     the_reason_of_a_successor_that_fails_is_in_the_log,
+    the_reason_of_a_successor_that_fails_late_is_in_the_log,
     three_generations_serve_their_clients_to_the_end,
     the_newest_of_many_earlier_servers_are_shown,
     servers_that_have_ended_take_no_place_in_the_status,
@@ -400,6 +401,27 @@ fn the_reason_of_a_successor_that_fails_is_in_the_log() {
     assert_eq!(finish(dynasty.first.client()), b"");
     dynasty.first.running.signal(Signal::TERM);
     wait_until("it ends", || state(dynasty.first.pid()) == Some('Z'));
+}
+
+/// Lets calls of the successor fail that come after it has its sockets.
+fn the_reason_of_a_successor_that_fails_late_is_in_the_log() {
+    for (fault, why) in [
+        ("signalfd4:error=EMFILE", "it ended before it was ready: cannot serve: signalfd: Too many open files"),
+        ("memfd_create:error=ENOMEM", "it ended before it was ready: cannot serve: the scoreboard (memfd_create, "),
+    ] {
+        let dynasty = Dynasty::start(&["127.0.0.1:0"]);
+        let strace = format!("strace -D -q -o {NOWHERE} -e inject={fault}");
+        dynasty.replace_program(&format!("#!/bin/sh\nexec {strace} '{MPSERV}' \"$@\"\n"));
+        dynasty.restart();
+        let failed = wait_for("the restart fails", || {
+            let log = dynasty.first.running.stderr_so_far();
+            log.lines().find(|line| line.contains("restart error=")).map(str::to_owned)
+        });
+        assert!(failed.contains(why), "{failed}");
+        assert_eq!(finish(dynasty.first.client()), b"");
+        dynasty.first.running.signal(Signal::TERM);
+        wait_until("it ends", || state(dynasty.first.pid()) == Some('Z'));
+    }
 }
 
 /// Makes a second and a third restart while the clients of the first server are still connected.

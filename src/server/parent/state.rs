@@ -172,12 +172,12 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     pub(crate) fn new(start: Start<'s, 'a, W>) -> Result<Self> {
         let Start { settings, log, mut descriptors, rules, manager, title, worker, pid, mask } = start;
         let now = monotonic();
-        let fail = |call| move |errno| Error::cannot_serve(call, errno, shortage_hint(errno));
+        let told = &descriptors;
+        let fail = |call| move |errno| told.tell_predecessor(Error::cannot_serve(call, errno, shortage_hint(errno)));
         let rate = settings.max_rate.map(|(limit, period)| Rate::new(limit, period)).transpose();
         let access = settings.child_access();
         let scoreboard = Scoreboard::new(now, settings.max_children, access).map_err(fail(SCOREBOARD_CALLS))?;
         let (scoreboard, of_children, fd) = scoreboard;
-        descriptors.scoreboard = Some(fd);
         scoreboard.set_earlier(&earlier_servers());
         let of_rules = RuleCounts::new(rules.as_ref()).map_err(fail("mmap"))?;
         let has_error_texts = settings.pool.is_none() && worker.leaves_error_texts();
@@ -206,6 +206,11 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             must_restart: false,
             stopping: None,
         };
+        let error_texts = error_texts.map_err(fail("mmap"))?;
+        let rate = rate.map_err(fail("mmap"))?;
+        // SAFETY: a child does not use the state, because it has its own `ChildContext`.
+        let state = unsafe { ParentOnlyBox::new(state) }.map_err(fail("mmap"))?;
+        descriptors.scoreboard = Some(fd);
         Ok(Parent {
             settings,
             log,
@@ -217,18 +222,22 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             mask,
             scoreboard,
             of_children,
-            error_texts: error_texts.map_err(fail("mmap"))?,
+            error_texts,
             pool: settings.pool.map(|size| Pool::new(size, now)),
-            rate: rate.map_err(fail("mmap"))?,
+            rate,
             publisher: Publisher::new(manager, title, settings.max_children, now),
-            // SAFETY: a child does not use the state, because it has its own `ChildContext`.
-            state: unsafe { ParentOnlyBox::new(state) }.map_err(fail("mmap"))?,
+            state,
         })
     }
 
     /// Whether this server is a successor whose predecessor still waits for its answer.
     pub(crate) const fn has_predecessor(&self) -> bool {
         self.descriptors.predecessor.is_some()
+    }
+
+    /// Tells the predecessor, if there is one, why this server does not serve.
+    pub(crate) fn tell_predecessor(&self, error: Error) -> Error {
+        self.descriptors.tell_predecessor(error)
     }
 
     pub(crate) const fn listeners(&self) -> &Listeners {
