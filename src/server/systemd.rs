@@ -101,25 +101,26 @@ impl Manager {
         self.socket.is_some()
     }
 
-    /// Sends a message. If the manager does not read, the message is lost, so that the server never waits.
-    fn tell(&self, message: fmt::Arguments<'_>) {
-        if let Some(socket) = &self.socket {
-            let text = Text::<MESSAGE_MAX>::of(message);
-            let _ = send(socket, text.as_bytes(), MsgFlags::NOSIGNAL | MsgFlags::DONTWAIT);
-        }
+    /// Sends a message, and never waits. Returns whether the manager reads too slowly, so that the message is lost.
+    fn is_too_slow_for(&self, message: fmt::Arguments<'_>) -> bool {
+        let Some(socket) = &self.socket else { return false };
+        let text = Text::<MESSAGE_MAX>::of(message);
+        let sent = send(socket, text.as_bytes(), MsgFlags::NOSIGNAL | MsgFlags::DONTWAIT);
+        matches!(sent, Err(Errno::AGAIN | Errno::NOBUFS))
     }
 
-    pub(super) fn ready(&self) {
-        self.tell(format_args!("READY=1\nMAINPID={}", getpid()));
+    /// Sends a message that may be lost.
+    fn tell(&self, message: fmt::Arguments<'_>) {
+        let _ = self.is_too_slow_for(message);
+    }
+
+    /// Names the main process, this one or its successor, which is ready. Returns whether the message must be sent again.
+    pub(super) fn ready(&self, main: Pid) -> bool {
+        self.is_too_slow_for(format_args!("READY=1\nMAINPID={main}"))
     }
 
     pub(super) fn reloading(&self) {
         self.tell(format_args!("RELOADING=1\nMONOTONIC_USEC={}", clock_gettime(Clock::MONOTONIC).as_micros()));
-    }
-
-    /// Names the successor as the main process.
-    pub(super) fn succeeded_by(&self, pid: Pid) {
-        self.tell(format_args!("READY=1\nMAINPID={pid}"));
     }
 
     pub(super) fn stopping(&self) {

@@ -81,7 +81,7 @@ impl<W: Worker> Parent<'_, '_, W> {
                 Err(errno) => self.back_off("write", errno),
             }
         }
-        self.publisher.ready();
+        self.publisher.ready(self.pid, self.state.now);
     }
 
     /// Waits for a signal, the pipe of a restart or the next deadline. Also waits for a client if the parent can accept.

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::program::Title;
 use crate::program::text::Text;
-use crate::server::limits::STATUS_EVERY;
+use crate::server::limits::{RETRY_EVERY, STATUS_EVERY};
 use crate::server::systemd::Manager;
 use crate::sys::process::Pid;
 
@@ -17,6 +17,9 @@ const NOT_SHOWN: u32 = u32::MAX;
 /// Tells the service manager and `ps` the server's state.
 pub(super) struct Publisher {
     manager: Manager,
+    /// The process that is ready, and the time at which the manager is told again. `None` once the manager was told.
+    untold: Option<(Pid, Duration)>,
+    has_handed_over: bool,
     title: Option<Title>,
     /// The highest number of children.
     limit: u32,
@@ -44,7 +47,16 @@ impl Shown {
 impl Publisher {
     pub(super) const fn new(manager: Manager, title: Option<Title>, limit: u32, now: Duration) -> Publisher {
         let shown = Shown { number: NOT_SHOWN, next: now };
-        Publisher { manager, title, limit, watchdog_at: now, status: shown, titled: shown }
+        Publisher {
+            manager,
+            untold: None,
+            has_handed_over: false,
+            title,
+            limit,
+            watchdog_at: now,
+            status: shown,
+            titled: shown,
+        }
     }
 
     /// Returns the connection to the service manager, for the child to close.
@@ -52,27 +64,43 @@ impl Publisher {
         &self.manager
     }
 
-    pub(super) fn ready(&self) {
-        self.manager.ready();
+    /// Tells the service manager that this process, or its successor, is ready. If the manager does not read, it is told
+    /// again, because it waits for this message.
+    pub(super) fn ready(&mut self, main: Pid, now: Duration) {
+        self.untold = self.manager.ready(main).then_some((main, now + RETRY_EVERY));
+    }
+
+    /// Returns the time at which the service manager is told again that a process is ready.
+    pub(super) fn ready_due(&self) -> Option<Duration> {
+        self.untold.map(|(_, again)| again)
+    }
+
+    pub(super) fn ready_again(&mut self, now: Duration) {
+        if let Some((main, _)) = self.untold {
+            self.ready(main, now);
+        }
     }
 
     pub(super) fn reloading(&self) {
         self.manager.reloading();
     }
 
-    pub(super) fn stopping(&self) {
-        self.manager.stopping();
+    pub(super) fn stopping(&mut self) {
+        self.untold = None;
+        if !self.has_handed_over {
+            self.manager.stopping();
+        }
     }
 
-    /// Tells the service manager of the successor, and sends no further message.
-    pub(super) fn hand_over_to(&mut self, successor: Pid) {
-        self.manager.succeeded_by(successor);
-        self.manager = Manager::none();
+    /// Tells the service manager of the successor, and sends no other message from now on.
+    pub(super) fn hand_over_to(&mut self, successor: Pid, now: Duration) {
+        self.ready(successor, now);
+        self.has_handed_over = true;
     }
 
     /// Returns the time at which the watchdog must hear from the server.
     pub(super) fn watchdog_due(&self) -> Option<Duration> {
-        self.manager.watchdog.map(|_| self.watchdog_at)
+        self.manager.watchdog.filter(|_| !self.has_handed_over).map(|_| self.watchdog_at)
     }
 
     pub(super) fn notify_watchdog(&mut self, now: Duration) {
@@ -85,7 +113,7 @@ impl Publisher {
     /// Returns the earliest time to tell the service manager `children`, or `None` if the manager knows that number
     /// already.
     pub(super) fn status_due(&self, children: u32) -> Option<Duration> {
-        if self.manager.is_there() { self.status.due(children) } else { None }
+        if self.manager.is_there() && !self.has_handed_over { self.status.due(children) } else { None }
     }
 
     pub(super) fn notify_status(&mut self, children: u32, now: Duration) {

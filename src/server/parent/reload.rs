@@ -39,7 +39,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             }
             Err(error) => self.log.rules_failed(error),
         }
-        self.publisher.ready();
+        self.publisher.ready(self.pid, self.state.now);
     }
 
     /// Handles SIGUSR2: starts the program anew, if the settings say so.
@@ -125,6 +125,10 @@ impl<W: Worker> Parent<'_, '_, W> {
     fn on_successor(&mut self) {
         // A successor that has ended cannot take over.
         self.reap_successor();
+        if self.state.successor.is_none() {
+            // The successor has taken over, and stops or has ended already.
+            self.descriptors.successor = None;
+        }
         let now = self.state.now;
         let Some(successor) = self.state.successor.as_mut().filter(|successor| !successor.is_killed()) else { return };
         match self.descriptors.successor.as_ref().map_or(Answer::None, Answer::read) {
@@ -195,7 +199,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
         // The successor may have changed whether the listeners block. Both servers share this setting.
         let _ = self.descriptors.listeners.set_blocking(self.pool.is_some() && self.descriptors.listeners.len() == 1);
-        self.publisher.ready();
+        self.publisher.ready(self.pid, self.state.now);
         self.log.restart_failed(why);
     }
 
@@ -207,7 +211,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         if has_ended {
             self.publisher.stopping();
         } else {
-            self.publisher.hand_over_to(pid);
+            self.publisher.hand_over_to(pid, self.state.now);
         }
         self.state.has_handed_over = true;
         self.descriptors.hand_over();
@@ -215,7 +219,21 @@ impl<W: Worker> Parent<'_, '_, W> {
         let _ = self.state.shortage.take_if(|shortage| shortage.client.is_none());
         self.begin_stopping(Signal::USR2, Duration::MAX);
         self.retire_all();
-        // From here on the successor may hand over to its own successor, so this step is the last.
-        self.take_successor();
+        self.state.successor = None;
+        self.let_go();
+    }
+
+    /// Closes the pipe to a successor that has taken over, once the service manager knows the successor. From then on
+    /// the successor may hand over to its own successor, of which the manager must hear later.
+    pub(super) fn let_go(&mut self) {
+        if self.state.successor.is_none() && self.publisher.ready_due().is_none() {
+            self.descriptors.successor = None;
+        }
+    }
+
+    /// Tells the service manager again that a process is ready.
+    pub(super) fn ready_again(&mut self) {
+        self.publisher.ready_again(self.state.now);
+        self.let_go();
     }
 }

@@ -26,6 +26,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.state.has_handed_over = false;
         self.log.stop(info, self.state.children.len(), grace);
         self.publisher.stopping();
+        self.let_go();
         if self.pool.is_some() {
             // Preforked children have the listeners as well. After the shutdown no process accepts.
             self.descriptors.listeners.shut_down();
@@ -69,7 +70,9 @@ impl<W: Worker> Parent<'_, '_, W> {
         let LoopState { stopping, children, groups, successor, shortage, .. } = &*self.state;
         // A client may still wait for a process, and a successor that was killed must not write to the pidfile later.
         let has_client = shortage.as_ref().is_some_and(|shortage| shortage.client.is_some());
-        let is_over = children.is_empty() && groups.is_empty() && successor.is_none() && !has_client;
+        // The service manager may trust only this process to name the successor.
+        let has_message = self.publisher.ready_due().is_some();
+        let is_over = children.is_empty() && groups.is_empty() && successor.is_none() && !has_client && !has_message;
         let stopping = stopping.as_ref().filter(|_| is_over)?;
         self.throttle.release(self.log, Duration::MAX);
         // A preforked child may have accepted one more client before it heard that it was retired.

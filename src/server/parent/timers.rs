@@ -27,6 +27,8 @@ pub(super) enum Timer {
     RetireAgain,
     /// A successor takes too long.
     Successor,
+    /// The service manager was too slow for the message that a process is ready.
+    Ready,
     /// The service manager's watchdog wants to hear from the server.
     Watchdog,
     /// The service manager is told the number of children.
@@ -52,13 +54,14 @@ pub(super) enum Timer {
 }
 
 impl Timer {
-    pub(super) const ALL: [Timer; 17] = [
+    pub(super) const ALL: [Timer; 18] = [
         Timer::Retry,
         Timer::Lifetime,
         Timer::PoolTick,
         Timer::PoolRefill,
         Timer::RetireAgain,
         Timer::Successor,
+        Timer::Ready,
         Timer::Watchdog,
         Timer::Status,
         Timer::Kill,
@@ -95,6 +98,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             }
             Timer::RetireAgain => state.retire_again_at,
             Timer::Successor => state.successor.as_ref()?.deadline,
+            Timer::Ready => self.publisher.ready_due(),
             Timer::Watchdog => self.publisher.watchdog_due(),
             Timer::Status => self.publisher.status_due(self.busy_children()),
             Timer::Kill => state.children.first(Stage::Terminating).map(|child| child.since + KILL_AFTER),
@@ -128,6 +132,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             Timer::PoolRefill => self.refill_pool(),
             Timer::RetireAgain => self.retire_again(),
             Timer::Successor => self.successor_late(),
+            Timer::Ready => self.ready_again(),
             Timer::Watchdog => self.publisher.notify_watchdog(now),
             Timer::Status => self.publisher.notify_status(self.busy_children(), now),
             Timer::Kill => self.kill_overdue(),
