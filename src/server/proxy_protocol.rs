@@ -104,10 +104,13 @@ pub fn read_header(connection: impl AsFd) -> Result<Header, ProxyError> {
 
 /// Looks at the data that has come, without taking it. Waits for data until the deadline.
 fn peek(connection: &impl AsFd, chunk: &mut [u8], deadline: Duration) -> Result<usize, ProxyError> {
+    let mut is_readable = false;
     loop {
         match recv(connection, chunk, MsgFlags::PEEK | MsgFlags::DONTWAIT) {
             Ok(0) => return Err(ProxyError::Closed),
             Ok(seen) => return Ok(seen),
+            // Out-of-band data of a Unix socket makes it readable, and cannot be read like other data.
+            Err(Errno::AGAIN) if is_readable => return malformed("it begins with out-of-band data"),
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(errno) => return Err(ProxyError::System(errno)),
         }
@@ -119,7 +122,8 @@ fn peek(connection: &impl AsFd, chunk: &mut [u8], deadline: Duration) -> Result<
         // After an interruption, the deadline still holds. A preforked child in the sandbox may call ppoll(), but not
         // poll(), which is another system call on x86-64.
         match ppoll(&mut fds, Some(left), None) {
-            Ok(_) | Err(Errno::INTR) => {}
+            Ok(ready) => is_readable = ready > 0,
+            Err(Errno::INTR) => is_readable = false,
             Err(errno) => return Err(ProxyError::System(errno)),
         }
     }
