@@ -14,9 +14,11 @@ impl<W: Worker> Parent<'_, '_, W> {
     /// Runs each second: ends connections that take too long, and makes or retires children as the load requires.
     pub(super) fn on_pool_tick(&mut self) {
         self.end_long_connections();
-        self.end_silent_connections();
         let running = self.state.children.len_at(Stage::Running);
         let idle = self.scoreboard.idle();
+        if idle == 0 {
+            self.end_silent_connections();
+        }
         let Some(pool) = &mut self.pool else { return };
         let step = pool.step(running, idle, self.state.now);
         if self.state.stopping.is_some() {
