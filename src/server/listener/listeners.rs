@@ -60,9 +60,9 @@ impl Listeners {
 
     fn push(&mut self, listener: Listener) -> Result<()> {
         // The lock keeps a child that has the listener from adding a filter that drops every client. An emulator of
-        // Linux may have no filters to lock.
+        // Linux may have no filters to lock, and a listener of Multipath TCP takes none.
         match setsockopt(&listener, SocketOption::LOCK_FILTER, true) {
-            Ok(()) | Err(Errno::NOPROTOOPT) => {}
+            Ok(()) | Err(Errno::NOPROTOOPT | Errno::OPNOTSUPP) => {}
             Err(errno) => {
                 let reason = Reason::System(errno);
                 return Err(Error::new(
