@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_pidfile_that_is_removed_before_it_is_locked_is_made_anew,
     a_pidfile_that_cannot_be_is_named,
     a_file_with_something_else_is_not_overwritten,
+    beyond_the_limit_of_a_files_size_it_is_refused_and_no_part_is_left,
 ];
 
 fn the_pidfile_is_locked_and_removed() {
@@ -131,4 +132,16 @@ fn a_pidfile_that_is_removed_before_it_is_locked_is_made_anew() {
     assert_eq!(second.status.code(), Some(TROUBLE), "a second server is told: {}", second.stderr);
     assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
     assert!(!path.exists());
+}
+
+fn beyond_the_limit_of_a_files_size_it_is_refused_and_no_part_is_left() {
+    for limit in [0, 2] {
+        let folder = TempDir::new();
+        let pidfile = folder.join("pid");
+        let limits = format!("--fsize={limit}:{limit}");
+        let mut command = Command::new("prlimit");
+        command.args([&limits, "--", MPSERV, "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
+        is_refusal(&run(&mut command, Output::Pipe), TROUBLE, &["pidfile", "File too large"]);
+        assert!(!pidfile.exists());
+    }
 }

@@ -14,7 +14,7 @@ use mpserv::fd::{self, BorrowedFd, STDERR, STDOUT};
 use mpserv::process::allow_dumps;
 use mpserv::program::{Args, Title};
 use mpserv::server::{Bound, Inherited, Service, status};
-use mpserv::signal::{MaskHow, SigSet, Signal, default_all, sigprocmask};
+use mpserv::signal::{Disposition, MaskHow, SigSet, Signal, default_all, signal, sigprocmask};
 use mpserv::text::Text;
 
 use options::{Help, LINE_MAX, MESSAGE_MAX, Plan, Task, Wrong};
@@ -65,6 +65,8 @@ fn own_the_process() -> Result<(), (&'static str, Errno)> {
     descriptors::keep_from_programs().map_err(|errno| ("close_range", errno))?;
     // The server itself handles SIGHUP, which stays ignored under nohup.
     default_all(&SigSet::from([Signal::HUP]));
+    // A write beyond the limit of a file's size fails, so that it can be told. The pidfile and the log may be such files.
+    signal(Signal::XFSZ, Disposition::Ignore).map_err(|errno| ("signal", errno))?;
     // A child with SIGTERM blocked would outlive `--max-lifetime` and the server.
     sigprocmask(MaskHow::Set, &SigSet::empty());
     Ok(())
