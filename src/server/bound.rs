@@ -20,11 +20,12 @@ use super::settings::Settings;
 use super::signals::Signals;
 use super::systemd::Manager;
 use crate::program::text::Text;
-use crate::sys::errno::{self, Errno};
-use crate::sys::fd::{self, STDOUT};
+use crate::sys::errno::{self, Errno, retry_on_intr};
+use crate::sys::fd::{self, BorrowedFd, STDOUT};
 use crate::sys::fs::{OpenFlags, open};
 use crate::sys::memory::MapVec;
 use crate::sys::net::SockAddr;
+use crate::sys::poll::{PollEvents, PollFd, poll};
 use crate::sys::process::{getpid, has_other_threads};
 use crate::sys::seccomp::note_violations;
 use crate::sys::signal::SignalFd;
@@ -252,7 +253,7 @@ impl<'a> Bound<'a> {
         log.start(pid, settings.max_children, is_root() && settings.privileges.identity.is_none());
         // A successor prints no ports: its predecessor has printed the same ports, and their reader may have gone.
         if settings.announce && !parent.has_predecessor() {
-            print_ports(parent.listeners())?;
+            print_ports(parent.listeners(), parent.signals())?;
         }
         Ok(parent.run())
     }
@@ -288,13 +289,20 @@ fn log_listeners(listeners: &Listeners, settings: &Settings<'_>, log: &Log) -> R
     Ok(())
 }
 
-/// Prints the port of each listener to standard output.
-fn print_ports(listeners: &Listeners) -> Result<()> {
+/// Prints the port of each listener to standard output. A signal ends the wait for a reader that does not read: the
+/// signals are blocked, and would not end the server.
+fn print_ports(listeners: &Listeners, signals: BorrowedFd<'_>) -> Result<()> {
+    let fail = |errno| Error::cannot_serve("the port could not be printed", errno, "");
     for listener in listeners.iter() {
         let SockAddr::Inet(address) = address_of(listener)? else { continue };
         let line = Text::<PORT_LINE>::of(format_args!("{}\n", address.port()));
-        fd::write_all(STDOUT, line.as_bytes())
-            .map_err(|errno| Error::cannot_serve("the port could not be printed", errno, ""))?;
+        let mut fds = [PollFd::new(STDOUT, PollEvents::OUT), PollFd::new(signals, PollEvents::IN)];
+        // If poll() fails, the write is tried anyway.
+        let is_asked = retry_on_intr(|| poll(&mut fds, None)).is_ok();
+        if is_asked && fds.first().is_some_and(|stdout| stdout.revents().is_empty()) {
+            return Err(fail(Errno::INTR));
+        }
+        fd::write_all(STDOUT, line.as_bytes()).map_err(fail)?;
     }
     Ok(())
 }

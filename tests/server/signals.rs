@@ -12,6 +12,7 @@ use crate::tests;
 use mpserv::signal::Signal;
 
 pub(crate) const TESTS: &[Test] = tests![
+    a_signal_ends_a_server_whose_port_nobody_reads,
     a_client_in_mid_line_gets_its_whole_echo_after_term_and_int,
     a_second_term_skips_the_wait_and_quit_does_not_wait_at_all,
     a_server_with_many_children_ends_with_the_last_of_them,
@@ -154,4 +155,24 @@ fn term_that_comes_when_all_is_done_changes_nothing() {
     server.stop();
     let trace = fs::read_to_string(folder.join("trace")).unwrap();
     assert!(trace.matches("munmap(").count() >= 4, "{trace}");
+}
+
+/// Checks a server whose standard output is a full pipe (`-1`).
+fn a_signal_ends_a_server_whose_port_nobody_reads() {
+    use std::os::fd::AsRawFd;
+    const SIZE: usize = 4096;
+    let (_reader, mut writer) = std_pipe();
+    // SAFETY: the call has no precondition on memory.
+    let size = unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, SIZE) };
+    writer.write_all(&vec![0; usize::try_from(size).unwrap()]).unwrap();
+    let folder = TempDir::new();
+    let log = folder.join("log");
+    let mut command = mpserv(&["127.0.0.1:0"]);
+    let mut server = command.stdout(writer).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+    wait_until("the server begins", || fs::read_to_string(&log).unwrap().contains("mpserv: start "));
+    signal(server.id(), Signal::TERM);
+    wait_until("the server ends", || server.try_wait().unwrap().is_some());
+    assert_eq!(server.wait().unwrap().code(), Some(TROUBLE));
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(log.ends_with("the port could not be printed: Interrupted system call\n"), "{log}");
 }

@@ -132,8 +132,9 @@ fn a_server_that_is_killed_while_another_starts_is_succeeded() {
     let trace = TempDir::new();
     let dynasty = Dynasty::start_as(&["127.0.0.1:0"], |command| {
         let mut strace = Command::new("strace");
-        // The server waits, gets the signal, starts its successor, and is killed as it waits again.
-        strace.args(["-D", "-q", "-e", "trace=poll", "-e", "inject=poll:signal=KILL:when=2", "-o"]);
+        // The server asks for room for its port, waits, gets the signal, starts its successor, and is killed as it
+        // waits again.
+        strace.args(["-D", "-q", "-e", "trace=poll", "-e", "inject=poll:signal=KILL:when=3", "-o"]);
         strace.arg(trace.join("trace")).arg(command.get_program()).args(command.get_args());
         *command = strace;
         command

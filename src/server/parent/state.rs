@@ -24,6 +24,7 @@ use crate::server::rules::Rules;
 use crate::server::scoreboard::{Scoreboard, Slot};
 use crate::server::settings::Settings;
 use crate::server::systemd::Manager;
+use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::memory::ParentOnlyBox;
 use crate::sys::process::Pid;
 use crate::sys::signal::{SigSet, Signal};
@@ -238,6 +239,11 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// Tells the predecessor, if there is one, why this server does not serve.
     pub(crate) fn tell_predecessor(&self, error: Error) -> Error {
         self.descriptors.tell_predecessor(error)
+    }
+
+    /// Returns the descriptor of the signals.
+    pub(crate) fn signals(&self) -> BorrowedFd<'_> {
+        self.descriptors.signals.as_fd()
     }
 
     pub(crate) const fn listeners(&self) -> &Listeners {
