@@ -15,6 +15,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_local_header_leaves_the_address_as_it_is,
     who_sends_no_header_is_turned_away,
     a_header_has_three_seconds,
+    out_of_band_data_is_no_header,
+    while_a_child_is_idle_silent_connections_have_their_time,
     rules_and_limits_are_about_the_client_and_not_the_balancer,
     a_program_finds_the_client_in_its_environment,
 ];
@@ -137,4 +139,42 @@ fn a_program_finds_the_client_in_its_environment() {
     assert_eq!(String::from_utf8(talk(&server, &bytes)).unwrap(), expected);
     assert_eq!(server.wait_events("accept", 1)[0].get("from"), "192.0.2.1:4660");
     server.stop();
+}
+
+/// Checks data that makes a Unix socket readable, and cannot be read like other data.
+fn out_of_band_data_is_no_header() {
+    use std::os::fd::AsRawFd;
+    let folder = TempDir::new();
+    let path = folder.join("socket");
+    let address = format!("unix:{}", path.display());
+    for mode in MODES {
+        let server = Served::start(&[mode, &["--proxy-protocol", "--listen", &address, "127.0.0.1:0"]].concat());
+        let client = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        // SAFETY: the pointer is to one byte.
+        let sent = unsafe { libc::send(client.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
+        if sent < 0 {
+            solo::skip("Unix sockets have no out-of-band data");
+        }
+        let refused = &server.wait_events("refuse", 1)[0];
+        assert_eq!(refused.get("why"), "no PROXY header: it begins with out-of-band data");
+        drop(client);
+        server.stop();
+    }
+}
+
+/// Checks that silent connections of one source, more than half of the children, are not closed early.
+fn while_a_child_is_idle_silent_connections_have_their_time() {
+    for mode in [["--prefork", "4"], ["-c", "4"]] {
+        let server = Served::start(&[&mode[..], &["--proxy-protocol", "127.0.0.1:0"]].concat());
+        let silent = [(); 3].map(|()| server.connect());
+        for mut client in silent {
+            assert_eq!(read_all(&mut client), b"");
+        }
+        let count = |lines: &[Line]| lines.iter().map(|line| line.number("count")).sum::<u64>();
+        let lines = wait_for("all are in the log", || Some(server.events("refuse")).filter(|lines| count(lines) == 3));
+        for line in lines {
+            assert_eq!(line.get("why"), "no PROXY header within 3 s", "{mode:?}");
+        }
+        server.stop();
+    }
 }

@@ -18,12 +18,14 @@ use mpserv::signal::{Signal, kill};
 pub(crate) const TESTS: &[Test] = tests![
     the_manager_is_told_how_the_server_is,
     a_server_that_has_handed_over_is_silent,
+    a_manager_that_does_not_read_is_told_later_who_is_ready,
     a_successor_finds_nothing_of_what_was_passed,
     a_reload_that_fails_ends_in_ready,
     the_watchdog_hears_of_it_twice_as_often_as_need_be,
     a_manager_that_cannot_be_reached_is_told_of_once,
     the_watchdog_is_that_of_the_process_that_it_names,
     a_socket_that_is_passed_is_served,
+    a_socket_of_multipath_tcp_is_served,
     a_passed_socket_of_another_type_is_refused,
     the_file_of_a_socket_that_is_passed_stays,
     a_program_finds_nothing_of_what_was_passed,
@@ -136,6 +138,43 @@ fn a_server_that_has_handed_over_is_silent() {
 
 /// The time within which a status would come. A server sends at most one status a second.
 const STATUS_WITHIN: Duration = Duration::from_millis(1500);
+
+/// Checks a manager whose queue is full when the server starts, and when it hands over.
+fn a_manager_that_does_not_read_is_told_later_who_is_ready() {
+    let manager = Manager::at_a_path();
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let fill = || {
+        let other = UnixDatagram::unbound().unwrap();
+        other.connect(&manager.name).unwrap();
+        other.set_nonblocking(true).unwrap();
+        while other.send(b"OTHER=1").is_ok() {}
+    };
+    let hear_ready = || loop {
+        let message = manager.hear();
+        if let Some(pid) = message.strip_prefix("READY=1\nMAINPID=") {
+            return pid.parse::<u32>().unwrap();
+        }
+    };
+    fill();
+    let mut command = mpserv(&["--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
+    let server = Served::start_command(command.env("NOTIFY_SOCKET", &manager.name));
+    // The server serves only after its first message.
+    assert_eq!(finish(server.client()), b"");
+    assert_eq!(hear_ready(), server.pid());
+    server.wait_childless();
+    fill();
+    server.running.signal(Signal::USR2);
+    server.wait_events("handover", 1);
+    let successor = fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
+    assert_ne!(successor, server.pid());
+    // Without clients the server waits for nothing but the manager.
+    assert_ne!(state(server.pid()), Some('Z'));
+    assert_eq!([hear_ready(), hear_ready()], [successor, successor]);
+    wait_until("the old server ends", || state(server.pid()) == Some('Z'));
+    signal(successor, Signal::TERM);
+    wait_until("the successor ends", || !pidfile.exists());
+}
 
 /// Checks that a successor, which gets the sockets by other means, does not take them for sockets of the manager.
 fn a_successor_finds_nothing_of_what_was_passed() {
@@ -295,6 +334,25 @@ fn a_socket_that_is_passed_is_served() {
         assert_eq!(echo(&mut next, b"and now"), b"and now");
         drop(next);
         server.stop();
+    }
+}
+
+/// Checks a listener that takes no filter of packets.
+fn a_socket_of_multipath_tcp_is_served() {
+    // SAFETY: the call has no precondition on memory.
+    let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, libc::IPPROTO_MPTCP) };
+    if fd < 0 {
+        solo::skip("no Multipath TCP");
+    }
+    // SAFETY: the descriptor was made just now.
+    let listener = unsafe { TcpListener::from_raw_fd(fd) };
+    // SAFETY: the call has no precondition on memory. A socket without an address gets a port of the kernel's choice.
+    assert_eq!(unsafe { libc::listen(fd, 5) }, 0);
+    for arguments in ["inherit", "--prefork 2 inherit", "inherit cat"] {
+        let variables = "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=echo.socket";
+        let server = Served::start_command(&mut passing(&listener, variables, arguments));
+        assert_eq!(finish(server.client()), b"");
+        server.running.end(Signal::TERM);
     }
 }
 
