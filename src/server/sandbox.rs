@@ -86,14 +86,20 @@ pub(super) fn enter(kind: &ChildKind<'_>, calls: &[c_long], note: &'static [Atom
 
 fn enter_with_one_client(connection: u32, calls: &[c_long], note: &'static [AtomicU64]) -> Result<()> {
     let connection = [connection];
-    let reach = [Check::Is(0, &connection), NO_ADDRESS];
-    allow_only_noting(common(calls, &reach), note)
+    let send = [Check::Is(0, &connection), NO_ADDRESS];
+    allow_only_noting(common(calls, &[Check::Is(0, &connection)], &send), note)
 }
 
 fn enter_in_pool(listeners: &Listeners, calls: &[c_long], note: &'static [AtomicU64]) -> Result<()> {
     let connections: [c_int; SANDBOX_CONNECTIONS] = free_numbers(STDERR.raw() + 1)?;
     let connections = connections.map(|number| number as u32);
-    let reach = [Check::Is(0, &connections), NO_ADDRESS];
+    let reach = [Check::Is(0, &connections)];
+    // If the log is a socket, it is written by sendto().
+    let mut sendable = [number(STDERR); SANDBOX_CONNECTIONS + 1];
+    for (place, connection) in sendable.iter_mut().zip(connections) {
+        *place = connection;
+    }
+    let send = [Check::Is(0, &sendable), NO_ADDRESS];
     let mut accepting = [0; LISTENERS_MAX];
     for (place, listener) in accepting.iter_mut().zip(listeners.iter()) {
         *place = number(listener.as_fd());
@@ -109,31 +115,30 @@ fn enter_in_pool(listeners: &Listeners, calls: &[c_long], note: &'static [Atomic
     let own: [Rule<'_>; OF_POOL] = [
         Rule { call: c::SYS_accept4, checks: &accept },
         Rule { call: c::SYS_write, checks: &log },
-        // If the log is a socket, it is written by sendto().
-        Rule { call: c::SYS_sendto, checks: &reach },
-        Rule { call: c::SYS_recvfrom, checks: connection_alone(&reach) },
+        Rule { call: c::SYS_sendto, checks: &send },
+        Rule { call: c::SYS_recvfrom, checks: &reach },
         Rule { call: c::SYS_setsockopt, checks: &set },
         Rule { call: c::SYS_getsockopt, checks: &get },
     ];
-    allow_only_noting(common(calls, &reach).chain(POOL.map(Rule::any)).chain(own), note)
+    allow_only_noting(common(calls, &reach, &send).chain(POOL.map(Rule::any)).chain(own), note)
 }
 
 /// The check that `sendto()` names no other socket.
 const NO_ADDRESS: Check<'static> = Check::IsLong(SENDTO_ADDRESS, 0);
 
-/// Returns the calls that the handler names, and those of every child. A call on a socket is allowed where `reach`
-/// allows it. The first check of `reach` is about the descriptor.
-fn common<'a>(calls: &'a [c_long], reach: &'a [Check<'a>; 2]) -> impl Iterator<Item = Rule<'a>> + Clone {
+/// Returns the calls that the handler names, and those of every child. `sendto()` is allowed where the checks `send`
+/// hold, and any other call on a socket where `reach` holds.
+fn common<'a>(
+    calls: &'a [c_long],
+    reach: &'a [Check<'a>],
+    send: &'a [Check<'a>],
+) -> impl Iterator<Item = Rule<'a>> + Clone {
     let of_handler = |call: &c_long| match *call {
-        c::SYS_sendto => Rule { call: *call, checks: reach },
-        call if SOCKET_CALLS.contains(&call) => Rule { call, checks: connection_alone(reach) },
+        c::SYS_sendto => Rule { call: *call, checks: send },
+        call if SOCKET_CALLS.contains(&call) => Rule { call, checks: reach },
         call => Rule::any(call),
     };
     calls.iter().map(of_handler).chain(BASE.map(Rule::any))
-}
-
-fn connection_alone<'a>(reach: &'a [Check<'a>; 2]) -> &'a [Check<'a>] {
-    reach.get(..1).unwrap_or_default()
 }
 
 /// Calls [`allow_only_and_note_in`] with a slot of the scoreboard.
