@@ -184,10 +184,7 @@ fn a_successor_that_is_killed_before_it_is_let_go_leaves_all_to_its_predecessor(
         held.signal(Signal::USR2);
         let of_successor = children(held.successor);
         held.end(Signal::KILL);
-        // A preforked child of the successor may accept one more client before it ends.
-        wait_until("the successor's children have ended", || {
-            of_successor.iter().all(|pid| matches!(state(*pid), None | Some('Z')))
-        });
+        wait_ends(&of_successor);
         held.go_on();
         let failed = held.dynasty.first.wait_events("restart", 2);
         assert_eq!(failed[1].get("error"), "it ended as soon as it was ready (SIGKILL)");
@@ -203,12 +200,22 @@ fn a_predecessor_that_is_killed_before_it_lets_go_leaves_all_to_its_successor() 
     for arguments in KINDS {
         let held = Held::new(Dynasty::start(arguments));
         held.signal(Signal::USR2);
+        let mut of_predecessor = children(held.dynasty.first.pid());
+        of_predecessor.retain(|pid| *pid != held.successor);
         held.dynasty.first.running.signal(Signal::KILL);
+        wait_ends(&of_predecessor);
         let handover = held.dynasty.first.wait_events("handover", 1);
         assert!(held.dynasty.names(u32::try_from(handover[0].number("by")).unwrap()));
         assert_eq!(finish(held.dynasty.first.client()), b"");
         kill_last(held.dynasty);
     }
+}
+
+/// Waits for the ends of the preforked children of a server that was killed. Until then, one of them may accept a client
+/// and end.
+#[track_caller]
+fn wait_ends(children: &[u32]) {
+    wait_until("the children have ended", || children.iter().all(|pid| matches!(state(*pid), None | Some('Z'))));
 }
 
 /// Stops the server that the pidfile names, after others were killed.
