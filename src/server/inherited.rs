@@ -115,7 +115,7 @@ pub(crate) fn listen_fds(
 /// The answer of a successor when it serves.
 pub(crate) const READY: &[u8] = b"R";
 
-/// What a successor adds to [`READY`] when it is told to stop before its predecessor has let go.
+/// The addition of a successor to [`READY`], if the successor is told to stop before its predecessor has let go.
 const STOPPING: &[u8] = b"S";
 
 /// The answer of a successor that was ready, and then was told to stop.

@@ -263,8 +263,8 @@ fn a_process_that_is_killed_is_an_error() {
     }
 }
 
-/// Checks that the percentile is a measured time. At least 99 % of the connections took no longer than the percentile.
-/// Of ten connections, these are all ten. The server sleeps after it has accepted, so within the time of the connection.
+/// Checks that the percentile is a measured time. At least 99 % of the connections took no longer than the percentile:
+/// all ten, if there are ten. The server sleeps after it has accepted, so within the time of the connection.
 fn one_slow_connection_of_ten_is_their_99th_percentile() {
     const SLOW: Duration = Duration::from_secs(1);
     let server = Server::start(|number, connection| {

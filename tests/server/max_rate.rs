@@ -95,7 +95,7 @@ fn clients_that_are_refused_behind_a_proxy_do_not_use_up_the_rate() {
                 wait_until("the child is reaped", || children(server.pid()).len() == 1);
             }
         }
-        // Of three in ten minutes, this is the second.
+        // This is the second of three connections in ten minutes.
         let mut second = connect(&from("192.0.2.2"));
         assert_eq!(echo(&mut second, b"second"), b"second");
         drop((first, second));
