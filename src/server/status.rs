@@ -51,8 +51,8 @@ pub enum StatusFormat {
 /// Prints the status of the server with this pidfile to standard output, in this format.
 ///
 /// After a restart, also prints the status of each earlier server that still has clients, or of the newest
-/// [`EARLIER_MAX`](super::limits::EARLIER_MAX) if there are more. With `watch`, prints the status every second until the server is
-/// gone.
+/// [`EARLIER_MAX`](super::limits::EARLIER_MAX) if there are more. With `watch`, prints the status every second until the
+/// server is gone.
 ///
 /// # Errors
 /// An error if the file or the server does not exist, or if this process may not look into the server's process.

@@ -237,12 +237,17 @@ fn a_unix_socket_stays_and_is_removed_by_the_last() {
         dynasty.succeed();
     }
     assert_eq!(inode(&path), before);
-    let mut client = UnixStream::connect(&path).unwrap();
+    assert_echo_at(&path);
+    dynasty.stop();
+    assert!(!path.exists());
+}
+
+/// Checks that an echo server answers at the path of a socket.
+fn assert_echo_at(path: &Path) {
+    let mut client = UnixStream::connect(path).unwrap();
     client.write_all(b"x").unwrap();
     client.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(std::io::read_to_string(&client).unwrap(), "x");
-    dynasty.stop();
-    assert!(!path.exists());
 }
 
 /// Removes the file of the socket, and lets another server listen at the path, before the restart.
@@ -255,10 +260,7 @@ fn the_socket_of_another_server_at_the_path_stays() {
     let other = Served::start(&["--listen", &address, "127.0.0.1:0"]);
     dynasty.succeed();
     dynasty.stop();
-    let mut client = UnixStream::connect(&path).unwrap();
-    client.write_all(b"x").unwrap();
-    client.shutdown(std::net::Shutdown::Write).unwrap();
-    assert_eq!(std::io::read_to_string(&client).unwrap(), "x");
+    assert_echo_at(&path);
     other.stop();
     assert!(!path.exists());
 }

@@ -1,6 +1,7 @@
 //! Tests SIGUSR2 between the time when a successor is ready and the time when its predecessor lets go.
 
 use std::fs;
+use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
@@ -74,6 +75,15 @@ impl Held {
         wait_until("the predecessor ends", || state(self.dynasty.first.pid()) == Some('Z'));
     }
 
+    /// Checks that the stopped successor serves its client to the end, and then leaves nothing.
+    fn assert_serves_to_its_end(&self, mut client: TcpStream) {
+        self.assert_stopped();
+        assert_eq!(echo(&mut client, b"still here"), b"still here");
+        assert_eq!(finish(client), b"");
+        self.dynasty.first.wait_events("stopped", 2);
+        wait_until("the pidfile is gone", || !self.dynasty.pidfile.exists());
+    }
+
     /// Checks that nobody serves, and that the predecessor has handed over instead of going on.
     #[track_caller]
     fn assert_stopped(&self) {
@@ -97,15 +107,11 @@ fn a_stop_of_a_successor_that_was_not_let_go_stops_the_service() {
 
 fn a_client_of_a_successor_that_was_not_let_go_is_served_to_its_end() {
     let held = Held::new(Dynasty::start(KINDS[0]));
-    let mut client = held.dynasty.first.client();
+    let client = held.dynasty.first.client();
     held.signal(Signal::TERM);
     held.go_on();
     held.wait_end_of_predecessor();
-    held.assert_stopped();
-    assert_eq!(echo(&mut client, b"still here"), b"still here");
-    assert_eq!(finish(client), b"");
-    held.dynasty.first.wait_events("stopped", 2);
-    wait_until("the pidfile is gone", || !held.dynasty.pidfile.exists());
+    held.assert_serves_to_its_end(client);
 }
 
 /// Preforked children share the listener. So a successor that stops has shut the listener down for its predecessor, too.
@@ -130,7 +136,7 @@ fn a_successor_that_is_killed_while_it_stops_has_stopped_the_service() {
 }
 
 /// Whether a child of the successor has this client.
-fn has_client(held: &Held, client: &std::net::TcpStream) -> bool {
+fn has_client(held: &Held, client: &TcpStream) -> bool {
     let from = client.local_addr().unwrap().to_string();
     let accepts = held.dynasty.first.events("accept").into_iter();
     let pid = accepts.filter(|line| line.get("from") == from).map(|line| line.number("pid")).next();
@@ -230,16 +236,12 @@ fn kill_last(dynasty: Dynasty) {
 /// Tells the predecessor to stop while its successor is ready, and has a client.
 fn a_successor_that_is_ready_stops_with_its_predecessor() {
     let held = Held::new(Dynasty::start(KINDS[0]));
-    let mut client = held.dynasty.first.client();
+    let client = held.dynasty.first.client();
     held.dynasty.first.running.signal(Signal::TERM);
     held.go_on();
     held.wait_end_of_predecessor();
     held.dynasty.first.wait_events("stop", 2);
-    held.assert_stopped();
-    assert_eq!(echo(&mut client, b"still here"), b"still here");
-    assert_eq!(finish(client), b"");
-    held.dynasty.first.wait_events("stopped", 2);
-    wait_until("the pidfile is gone", || !held.dynasty.pidfile.exists());
+    held.assert_serves_to_its_end(client);
 }
 
 fn a_successor_that_starts_is_reaped_before_its_predecessor_ends() {
