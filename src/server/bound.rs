@@ -206,7 +206,11 @@ impl<'a> Bound<'a> {
     /// Takes over the signals, serves, and restores the signals.
     fn serve_with(self, worker: impl Worker) -> Result<Stopped> {
         let must_restore = self.settings.restore_signals;
-        let signals = check_single_threaded().and_then(|()| Signals::take(self.settings.sandbox.is_some()));
+        // The parent closes no connection of a preforked child.
+        let from_children = worker.leaves_processes() && self.settings.pool.is_none();
+        let closes_may_wait = from_children || self.descriptors.listeners.closes_may_wait();
+        let signals =
+            check_single_threaded().and_then(|()| Signals::take(self.settings.sandbox.is_some(), closes_may_wait));
         let signals = signals.map_err(|error| self.descriptors.tell_predecessor(error))?;
         let result = self.run(worker, &signals);
         if must_restore {
@@ -243,7 +247,7 @@ impl<'a> Bound<'a> {
             title,
             worker,
             pid,
-            mask: signals.mask,
+            earlier: &signals.earlier,
         };
         let mut parent = Parent::new(start)?;
         log_listeners(parent.listeners(), &settings, &log).map_err(|error| parent.tell_predecessor(error))?;

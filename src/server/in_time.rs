@@ -1,16 +1,25 @@
 //! Bounds the time of a call that may wait for another process: a timer's signal interrupts the call.
+//!
+//! [`in_time`] sets the timer for one call. [`Ticks`] sets the timer once for all closes of a server, because a server
+//! closes a connection for each client.
 
+use core::sync::atomic::{AtomicI32, Ordering};
 use core::time::Duration;
 
+use super::limits::CLOSE_WITHIN;
 use crate::sys::errno::Result;
+use crate::sys::process::getpid;
 use crate::sys::signal::{
-    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, sigaction_replace, sigprocmask,
-    sigprocmask_replace,
+    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, sigaction_replace, sigpending,
+    sigprocmask, sigprocmask_replace,
 };
 use crate::sys::time::{Itimer, setitimer};
 
 /// The flag that the signal raises.
 static LATE: SignalFlag = SignalFlag::new();
+
+/// The process whose timer is that of [`Ticks`], or 0.
+static TICKING: AtomicI32 = AtomicI32::new(0);
 
 /// Runs `call`. SIGALRM interrupts the call after `limit`, and again after each further `again`. If the signal
 /// `is_blocked`, or may be, it is unblocked meanwhile. Afterwards the signal, its mask and the timer are as before.
@@ -25,16 +34,14 @@ pub(super) fn in_time<R>(limit: Duration, again: Duration, is_blocked: bool, cal
     let Timed { result, came_before, is_cancelled } = with_timer(limit, again, call);
     // If the timer could not be put back, its signal would end the server but for the handler.
     if is_cancelled {
-        // A signal that has come and was not delivered yet is discarded, because the earlier action could be to end.
-        let _ = sigaction(Signal::ALRM, &SigAction::new(Disposition::Ignore));
-        LATE.take();
-        if let Some(mask) = mask {
-            sigprocmask(MaskHow::Set, &mask);
-        }
-        let _ = sigaction(Signal::ALRM, &action);
-        if came_before {
-            let _ = raise(Signal::ALRM);
-        }
+        put_back(&action, came_before, || {
+            if let Some(mask) = mask {
+                sigprocmask(MaskHow::Set, &mask);
+            }
+        });
+    }
+    if TICKING.load(Ordering::Relaxed) == getpid().raw() {
+        let _ = setitimer(TICK);
     }
     result
 }
@@ -60,6 +67,65 @@ pub(super) fn with_timer<R>(limit: Duration, again: Duration, call: impl FnOnce(
     let result = call();
     let is_cancelled = timer.is_err() || timer.and_then(setitimer).or_else(|_| setitimer(Itimer::default())).is_ok();
     Timed { result, came_before, is_cancelled }
+}
+
+/// The timer that interrupts each wait of a close after [`CLOSE_WITHIN`].
+const TICK: Itimer = Itimer { value: CLOSE_WITHIN, interval: CLOSE_WITHIN };
+
+/// The timer of a server's closes, and the state of SIGALRM and its timer from before.
+///
+/// SIGALRM is blocked except during a close. While the signal is pending, Linux lets the timer rest, so a server that
+/// closes nothing does not wake up.
+pub(super) struct Ticks {
+    action: SigAction,
+    timer: Itimer,
+    /// Whether the signal was pending before.
+    came_before: bool,
+}
+
+impl Ticks {
+    /// Blocks and catches SIGALRM, and sets the timer, for this process but not for its children.
+    pub(super) fn start() -> Result<Ticks> {
+        sigprocmask(MaskHow::Block, &SigSet::from([Signal::ALRM]));
+        let came_before = sigpending().contains(Signal::ALRM);
+        let action = catch_signal()?;
+        let timer = setitimer(TICK).or_else(|errno| sigaction(Signal::ALRM, &action).and(Err(errno)))?;
+        TICKING.store(getpid().raw(), Ordering::Relaxed);
+        Ok(Ticks { action, timer, came_before })
+    }
+
+    /// Runs `call`, in which each wait ends within [`CLOSE_WITHIN`].
+    pub(super) fn interrupt(&self, call: impl FnOnce()) {
+        let alarm = SigSet::from([Signal::ALRM]);
+        sigprocmask(MaskHow::Unblock, &alarm);
+        call();
+        sigprocmask(MaskHow::Block, &alarm);
+    }
+
+    /// Restores the action of SIGALRM in a child, which has no timer.
+    pub(super) fn restore_in_child(&self) {
+        let _ = sigaction(Signal::ALRM, &self.action);
+    }
+
+    /// Restores the timer, and the action of SIGALRM. The signal stays blocked.
+    pub(super) fn stop(self) {
+        TICKING.store(0, Ordering::Relaxed);
+        if setitimer(self.timer).is_ok() {
+            put_back(&self.action, self.came_before, || {});
+        }
+    }
+}
+
+/// Restores the action of SIGALRM, and between this and the discarding of a late signal `restore_mask`.
+fn put_back(action: &SigAction, came_before: bool, restore_mask: impl FnOnce()) {
+    // A signal that has come and was not delivered yet is discarded, because the earlier action could be to end.
+    let _ = sigaction(Signal::ALRM, &SigAction::new(Disposition::Ignore));
+    LATE.take();
+    restore_mask();
+    let _ = sigaction(Signal::ALRM, action);
+    if came_before {
+        let _ = raise(Signal::ALRM);
+    }
 }
 
 /// Whether the time of the call that runs now is up.

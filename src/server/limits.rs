@@ -52,7 +52,7 @@ pub const HEADER_PATIENCE: Duration = Duration::from_millis(500);
 /// The time that a client is kept waiting if no process can be started for the client.
 pub const CLIENT_KEPT: Duration = Duration::from_secs(5);
 /// The longest wait of the parent for the close of a connection.
-pub const CLOSE_WITHIN: Duration = Duration::from_millis(1);
+pub const CLOSE_WITHIN: Duration = Duration::from_millis(5);
 /// The time between two tries of a call that fails because a resource is short.
 pub const RETRY_EVERY: Duration = Duration::from_millis(100);
 /// The shortest time between two lines about the same kind of trouble.

@@ -26,9 +26,10 @@
 //! SIGHUP was ignored, it stays ignored. SIGPIPE, SIGXFSZ and SIGTTOU are ignored, and SIGCHLD has its default action,
 //! also in children that run a function. These children have the signal mask from before `serve`. A preforked child
 //! also has a handler for SIGUSR2, which is not blocked there, and a child in the sandbox has a handler for SIGSYS.
-//! For a close or a write that may wait, the server catches SIGALRM, unblocks it and sets the timer of `setitimer()`.
-//! Afterwards all three are as before, and a SIGALRM that was pending is pending again. A SIGALRM that a process sends
-//! during such a call is lost.
+//! If a close may wait, SIGALRM and the timer of `alarm()` and `setitimer()` belong to the server as well. A close may
+//! wait if a function or a program serves, but not in preforked children, and with a Unix socket. An earlier timer
+//! stands still meanwhile. Also for a write to a terminal, the server uses SIGALRM and that timer. Afterwards the
+//! action, the timer and a pending SIGALRM are as before. A SIGALRM that a process sends meanwhile is lost.
 //! Every child of the process is reaped, even a child that the server has not made. A process that has other threads
 //! cannot serve: [`Error`] says so.
 //!

@@ -2,6 +2,7 @@
 //! the signals in `parent/event_loop.rs`.
 
 use super::error::{Error, Result};
+use super::in_time::Ticks;
 use crate::sys::errno;
 use crate::sys::memory::MapVec;
 use crate::sys::signal::{
@@ -42,12 +43,18 @@ const fn is_ignore(disposition: Disposition) -> bool {
     matches!(disposition, Disposition::Ignore)
 }
 
+/// The state of the signals from before the server served, as a child that runs a function gets it back.
+pub(crate) struct Earlier {
+    pub(super) mask: SigSet,
+    /// The server's use of SIGALRM, if a close may wait.
+    pub(super) ticks: Option<Ticks>,
+}
+
 /// The signals of the process while it serves, and their earlier state.
 pub(super) struct Signals {
     /// The blocked signals that the server reads from a descriptor.
     pub(super) obeyed: SigSet,
-    /// The signal mask from before the server served.
-    pub(super) mask: SigSet,
+    pub(super) earlier: Earlier,
     /// The earlier action of each signal whose action could be replaced.
     actions: [Option<(Signal, SigAction)>; ACTIONS.len()],
     /// The earlier action of SIGSYS, if the server notes violations of the sandbox.
@@ -56,8 +63,9 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Blocks the signals that the server obeys, and sets the actions of other signals. If SIGHUP is ignored, as under
-    /// `nohup`, it stays ignored. A server with a sandbox sets the action of SIGSYS later.
-    pub(super) fn take(has_sandbox: bool) -> Result<Signals> {
+    /// `nohup`, it stays ignored. A server with a sandbox sets the action of SIGSYS later. If a close may wait, also
+    /// starts the timer that interrupts closes.
+    pub(super) fn take(has_sandbox: bool, closes_may_wait: bool) -> Result<Signals> {
         let mut obeyed = SigSet::from(OBEYED);
         if sigaction_get(Signal::HUP).is_ok_and(|action| is_ignore(action.sa_handler)) {
             // If SIGHUP were blocked, the kernel would keep it for the descriptor in spite of being ignored.
@@ -70,7 +78,8 @@ impl Signals {
             old.ok().map(|action| (signal, action))
         });
         let sys = if has_sandbox { sigaction_get(Signal::SYS).ok() } else { None };
-        Ok(Signals { obeyed, mask, actions, sys: sys.map(|action| (Signal::SYS, action)) })
+        let ticks = if closes_may_wait { Ticks::start().ok() } else { None };
+        Ok(Signals { obeyed, earlier: Earlier { mask, ticks }, actions, sys: sys.map(|action| (Signal::SYS, action)) })
     }
 
     /// Restores the mask and the actions from before.
@@ -78,6 +87,9 @@ impl Signals {
         for (signal, action) in self.actions.into_iter().flatten().chain(self.sys) {
             let _ = sigaction(signal, &action);
         }
-        sigprocmask(MaskHow::Set, &self.mask);
+        if let Some(ticks) = self.earlier.ticks {
+            ticks.stop();
+        }
+        sigprocmask(MaskHow::Set, &self.earlier.mask);
     }
 }

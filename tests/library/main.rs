@@ -23,7 +23,7 @@ use mpserv::program::{Args, Argument};
 use mpserv::server::limits::MAX_CHILDREN_LIMIT;
 use mpserv::server::{Bound, Connection, HandlerError, Inherited, Outcome, Peer, Server, Verbosity};
 use mpserv::signal::{
-    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, sigaction, sigpending, sigprocmask,
+    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, sigpending, sigprocmask,
     sigprocmask_replace,
 };
 use mpserv::time::{Itimer, setitimer};
@@ -59,6 +59,7 @@ const TESTS: &[Test] = tests![
     a_silent_client_is_closed_although_the_handler_gets_signals,
     a_program_ignores_no_signal_that_its_server_ignores,
     a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm,
+    a_handler_has_sigalrm_as_it_was_before,
 ];
 
 /// A server in its own process, its port, and its log.
@@ -286,6 +287,20 @@ fn a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm() {
     child.kill(Signal::TERM).unwrap();
     assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
     drop(master);
+}
+
+/// Checks children whose parent has SIGALRM blocked and caught: with a Unix socket also a preforked child.
+fn a_handler_has_sigalrm_as_it_was_before() {
+    let handler = |_: Connection| raise(Signal::ALRM).unwrap();
+    let serving = Serving::start(handler);
+    drop(serving.connect());
+    assert_eq!(serving.stop_after(1), ["SIGALRM"]);
+
+    let name: &'static str = format!("unix:@mpserv-sigalrm-{}", std::process::id()).leak();
+    let change = |server: Server<'static>| server.listen(name).prefork(1, 1);
+    let serving = Serving::start_with(change, handler);
+    drop(serving.connect());
+    assert_eq!(serving.stop_after(1)[0], "SIGALRM");
 }
 
 /// Checks a number of descriptors that nobody can allow, and one that this process may be allowed to set. In some

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::panic::catch_unwind;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use mpserv::errno::Errno;
 use mpserv::fd::{OwnedFd, fcntl_dupfd_cloexec};
@@ -25,6 +26,7 @@ use mpserv::signal::{
     Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, kill, raise, sigaction, sigaction_get, sigpending,
     sigprocmask,
 };
+use mpserv::time::{Itimer, setitimer};
 use mpserv::user::{getgrnam, getgrouplist, getpwnam, getpwuid};
 use mpserv::wordexp::{WordError, wordexp};
 
@@ -47,6 +49,7 @@ pub(crate) const TESTS: &[Test] = tests![
     serving_in_the_sandbox_leaves_the_action_of_sigsys,
     serving_leaves_the_flag_of_sigalrm,
     serving_leaves_a_pending_sigalrm,
+    serving_leaves_the_timer,
     serving_leaves_no_signal_for_later,
     exit_may_be_called_again_while_it_runs,
     no_name_ends_the_process,
@@ -353,6 +356,18 @@ fn serving_leaves_a_pending_sigalrm() {
         Server::new().listener(fcntl_dupfd_cloexec(&listener, 0).unwrap()).serve(|_| ()).unwrap();
         assert_eq!(sigpending().contains(Signal::ALRM), is_pending);
     }
+}
+
+/// Checks that the timer of the caller goes on after the server's, from where it was.
+fn serving_leaves_the_timer() {
+    let (hour, day) = (Duration::from_secs(60 * 60), Duration::from_secs(24 * 60 * 60));
+    setitimer(Itimer { value: hour, interval: day }).unwrap();
+    sigprocmask(MaskHow::Block, &SigSet::from([Signal::TERM]));
+    raise(Signal::TERM).unwrap();
+    Server::new().listen("127.0.0.1:0").serve(|_| ()).unwrap();
+    let left = setitimer(Itimer::default()).unwrap();
+    assert_eq!(left.interval, day);
+    assert!(left.value <= hour && left.value > hour / 2, "{left:?}");
 }
 
 fn listening_socket() -> OwnedFd {

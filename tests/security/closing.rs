@@ -29,7 +29,9 @@ pub(crate) const TESTS: &[Test] = tests![
     on_an_older_kernel_a_client_that_waits_does_not_hold_up_the_stop,
     a_program_that_leaves_a_connection_that_lingers_holds_up_nobody,
     a_passed_listener_that_lingers_holds_up_nobody,
+    the_timer_of_closes_does_not_wake_an_idle_server,
     a_timer_that_cannot_be_put_back_does_not_end_the_server,
+    a_timer_that_cannot_be_set_does_not_end_the_server,
 ];
 
 /// `SCM_RIGHTS` with one descriptor.
@@ -240,10 +242,41 @@ fn a_passed_listener_that_lingers_holds_up_nobody() {
     drop(clients);
 }
 
-/// Checks a server that cannot cancel the timer of a close, once or ever. The timer's signal comes again and again.
+/// Checks that the signal of the timer stays pending, so that it does not wake an idle server.
+fn the_timer_of_closes_does_not_wake_an_idle_server() {
+    let server = Served::start(&["127.0.0.1:0", "cat"]);
+    assert_eq!(echo(&mut server.connect(), b"served"), b"served");
+    let bit = 1 << (Signal::ALRM.raw() - 1);
+    let status = format!("/proc/{}/status", server.pid());
+    let has = |set: &str| signals_in(&fs::read_to_string(&status).unwrap(), set) & bit != 0;
+    wait_until("the signal is pending", || has("ShdPnd") && has("SigBlk"));
+    server.stop();
+}
+
+/// Checks a server that cannot cancel the timer of a write to a terminal, once or ever. The timer's signal comes again
+/// and again.
 fn a_timer_that_cannot_be_put_back_does_not_end_the_server() {
     let folder = TempDir::new();
-    for when in ["2", "2+", "1"] {
+    for when in ["2", "2+"] {
+        let (master, slave) = terminal();
+        let inject = format!("inject=setitimer:error=EINVAL:when={when}");
+        let options = ["-e", "trace=setitimer", "-e", &inject];
+        let strace = traced(&options, &folder.join(when), &["127.0.0.1:0"]);
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec \"$0\" \"$@\" 2>&0"]).arg(strace.get_program()).args(strace.get_args());
+        let server = Served::start_command(command.stdin(slave));
+        for _ in 0..3 {
+            assert_eq!(echo(&mut server.connect(), b"served"), b"served", "{when}");
+        }
+        server.running.end(Signal::TERM);
+        drop(master);
+    }
+}
+
+/// Checks a server that cannot set the timer of its closes.
+fn a_timer_that_cannot_be_set_does_not_end_the_server() {
+    let folder = TempDir::new();
+    for when in ["1", "1+"] {
         let fault = format!("setitimer:error=EINVAL:when={when}");
         let server = faulty(&fault, &folder.join(when), &["127.0.0.1:0", "cat"]);
         for _ in 0..3 {

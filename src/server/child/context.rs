@@ -16,10 +16,11 @@ use crate::server::proxy_protocol::{Header, read_header};
 use crate::server::sandbox::{self, ChildKind};
 use crate::server::scoreboard::{ChildAccess, Slot, State};
 use crate::server::settings::Settings;
+use crate::server::signals::Earlier;
 use crate::server::systemd::Manager;
 use crate::sys::errno::Errno;
 use crate::sys::process::{Pid, getpid, set_pdeathsig, setpgid, setrlimit};
-use crate::sys::signal::{SigSet, Signal};
+use crate::sys::signal::Signal;
 use crate::sys::time::{Clock, clock_gettime};
 
 /// The part of the server that a child knows.
@@ -27,8 +28,7 @@ pub(crate) struct ChildContext<'b, 'a> {
     pub(crate) descriptors: &'b Descriptors<'a>,
     pub(crate) log: &'b Log,
     pub(crate) settings: &'b Settings<'a>,
-    /// The signals that were blocked before the server blocked its own.
-    pub(crate) mask: &'b SigSet,
+    pub(crate) earlier: &'b Earlier,
     /// The pid to watch with PDEATHSIG, if any.
     pub(crate) parent: Option<Pid>,
     /// The server's pid.

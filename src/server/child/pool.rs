@@ -57,7 +57,10 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
 fn catch_retire(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
     let action = SigAction::new(Disposition::Flag(&RETIRED));
     sigaction(RETIRE, &action).map_err(|errno| context.set_up_failed("sigaction", errno))?;
-    let mut mask = *context.mask;
+    if let Some(ticks) = &context.earlier.ticks {
+        ticks.restore_in_child();
+    }
+    let mut mask = context.earlier.mask;
     mask.remove(RETIRE);
     sigprocmask(MaskHow::Set, &mask);
     Ok(())

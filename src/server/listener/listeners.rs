@@ -21,8 +21,9 @@ use crate::sys::net::{
 pub(crate) struct Listeners {
     listeners: [Option<Listener>; LISTENERS_MAX],
     length: usize,
-    /// Whether a listener was passed with `SO_LINGER`, which its connections inherit.
-    lingers: bool,
+    /// Whether a close of a connection may wait although no child has changed the connection: a listener was passed with
+    /// `SO_LINGER`, which its connections inherit, or the client of a Unix socket may have passed descriptors.
+    closes_may_wait: bool,
     /// The first addresses that were skipped, because the system does not have them, and the error of each.
     skipped: [Option<(SocketAddr, Errno)>; SKIPPED_MAX],
 }
@@ -35,7 +36,7 @@ impl Listeners {
         Listeners {
             listeners: [const { None }; LISTENERS_MAX],
             length: 0,
-            lingers: false,
+            closes_may_wait: false,
             skipped: [None; SKIPPED_MAX],
         }
     }
@@ -48,10 +49,8 @@ impl Listeners {
         self.length
     }
 
-    /// Whether a close of a connection may wait for the client, because the connection has inherited `SO_LINGER`. The
-    /// result stays the same after the listeners are closed.
-    pub(crate) const fn lingers(&self) -> bool {
-        self.lingers
+    pub(crate) const fn closes_may_wait(&self) -> bool {
+        self.closes_may_wait
     }
 
     pub(crate) fn get(&self, index: usize) -> Option<&Listener> {
@@ -79,6 +78,7 @@ impl Listeners {
                 "start a second server for the rest",
             )
         })?;
+        self.closes_may_wait |= !matches!(listener.address(), Ok(SockAddr::Inet(_)));
         *place = Some(listener);
         self.length += 1;
         Ok(())
@@ -97,7 +97,7 @@ impl Listeners {
         }
         refuse_descriptors(&fd).map_err(fail)?;
         // If the option cannot be read, assume that it is set.
-        self.lingers |= getsockopt(&fd, SocketOption::LINGER) != Ok(None);
+        self.closes_may_wait |= getsockopt(&fd, SocketOption::LINGER) != Ok(None);
         set_nonblocking(&fd).map_err(fail)?;
         set_close_on_exec(&fd).map_err(fail)?;
         self.push(Listener { fd, is_managed: false, file: None })

@@ -76,7 +76,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.publisher.reloading();
         let started = path.and_then(|path| {
             let identity = self.settings.privileges.identity;
-            let started = Successor::start(path, args, identity, &self.descriptors, &self.mask, self.state.now)?;
+            let started =
+                Successor::start(path, args, identity, &self.descriptors, &self.earlier.mask, self.state.now)?;
             self.log.restart(started.0.pid, path.to_bytes().escape_ascii());
             Ok(started)
         });

@@ -23,11 +23,12 @@ use crate::server::log::{Log, LogThrottle};
 use crate::server::rules::Rules;
 use crate::server::scoreboard::{Scoreboard, Slot};
 use crate::server::settings::Settings;
+use crate::server::signals::Earlier;
 use crate::server::systemd::Manager;
 use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::memory::ParentOnlyBox;
 use crate::sys::process::Pid;
-use crate::sys::signal::{SigSet, Signal};
+use crate::sys::signal::Signal;
 use crate::sys::time::{Clock, clock_gettime};
 
 /// The calls that an error names if there is no memory for the scoreboard.
@@ -43,8 +44,7 @@ pub(crate) struct Start<'s, 'a, W> {
     pub(crate) title: Option<Title>,
     pub(crate) worker: W,
     pub(crate) pid: Pid,
-    /// The signals that were blocked before the server blocked its own.
-    pub(crate) mask: SigSet,
+    pub(crate) earlier: &'s Earlier,
 }
 
 /// The parent of all children.
@@ -56,7 +56,7 @@ pub(crate) struct Parent<'s, 'a, W> {
     pub(super) rules: Option<Rules>,
     pub(super) worker: W,
     pub(super) pid: Pid,
-    pub(super) mask: SigSet,
+    pub(super) earlier: &'s Earlier,
     pub(super) scoreboard: Scoreboard,
     /// The children's mapping of the scoreboard.
     of_children: Scoreboard,
@@ -171,7 +171,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// Returns a parent that has not begun to serve.
     #[inline(never)]
     pub(crate) fn new(start: Start<'s, 'a, W>) -> Result<Self> {
-        let Start { settings, log, mut descriptors, rules, manager, title, worker, pid, mask } = start;
+        let Start { settings, log, mut descriptors, rules, manager, title, worker, pid, earlier } = start;
         let now = monotonic();
         let told = &descriptors;
         let fail = |call| move |errno| told.tell_predecessor(Error::cannot_serve(call, errno, shortage_hint(errno)));
@@ -220,7 +220,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             rules,
             worker,
             pid,
-            mask,
+            earlier,
             scoreboard,
             of_children,
             error_texts,
@@ -301,7 +301,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             descriptors: &self.descriptors,
             log: self.log,
             settings: self.settings,
-            mask: &self.mask,
+            earlier: self.earlier,
             parent: self.settings.orphans_end.then_some(self.pid),
             server: self.pid,
             admission: Admission {

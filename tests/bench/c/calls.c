@@ -18,25 +18,39 @@
 #define HANDLER_PAGES 40
 #define HANDLER_MAPPINGS 8
 #define PAGE_SIZE 4096
+#define TICK_US 5000
 
 static void late(int signal_number)
 {
 	(void)signal_number;
 }
 
-/* Closes a connection for which a handler may have set SO_LINGER: a timer interrupts the close. */
+static void block_alarm(int how)
+{
+	sigset_t alarm_alone;
+
+	sigemptyset(&alarm_alone);
+	sigaddset(&alarm_alone, SIGALRM);
+	sigprocmask(how, &alarm_alone, NULL);
+}
+
+/* Starts the timer that interrupts closes. SIGALRM is blocked but for a close. */
+static void start_ticks(void)
+{
+	const struct itimerval tick = {{0, TICK_US}, {0, TICK_US}};
+	const struct sigaction action = {.sa_handler = late};
+
+	block_alarm(SIG_BLOCK);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &tick, NULL);
+}
+
+/* Closes a connection for which a handler may have set SO_LINGER. */
 static void close_in_time(int connection)
 {
-	const struct itimerval millisecond = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
-	struct sigaction action = {.sa_handler = late}, ignored = {.sa_handler = SIG_IGN}, old;
-	struct itimerval before;
-
-	sigaction(SIGALRM, &action, &old);
-	setitimer(ITIMER_REAL, &millisecond, &before);
+	block_alarm(SIG_UNBLOCK);
 	close(connection);
-	setitimer(ITIMER_REAL, &never, &before);
-	sigaction(SIGALRM, &ignored, NULL);
-	sigaction(SIGALRM, &old, NULL);
+	block_alarm(SIG_BLOCK);
 }
 
 static void use_memory_of_a_handler(void)
@@ -67,6 +81,8 @@ static void serve(int listener, int connection, const int others[2], int is_hand
 	close(others[1]);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (is_handler)
+		signal(SIGALRM, SIG_DFL);
 	echo(connection);
 	if (is_handler)
 		close(connection);
@@ -81,8 +97,10 @@ int main(int argc, char *argv[])
 	size_t size = (size_t)(is_handler ? HANDLER_PAGES : SERVICE_PAGES) * PAGE_SIZE;
 
 	memset(alloca(size), 1, size);
-	if (is_handler)
+	if (is_handler) {
 		use_memory_of_a_handler();
+		start_ticks();
+	}
 	reap_children();
 	for (;;) {
 		int connection = accept(listener, NULL, NULL);

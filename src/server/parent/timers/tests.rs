@@ -10,11 +10,13 @@ use crate::server::limits::{
 use crate::server::listener::Listeners;
 use crate::server::log::{Log, LogFormat, LogTime, Throttled, Verbosity};
 use crate::server::settings::{PoolSize, Settings};
+use crate::server::signals::Earlier;
 use crate::server::systemd::Manager;
 use crate::sys::errno::Errno;
 use crate::sys::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket};
 use crate::sys::process::{Pid, getpid};
 use crate::sys::signal::{SigSet, Signal};
+use std::boxed::Box;
 
 /// A worker that can start no child.
 struct Idle;
@@ -65,7 +67,7 @@ fn parent<'s>(settings: &'s Settings<'static>, log: &'s Log, manager: Manager) -
         title: None,
         worker: Idle,
         pid: getpid(),
-        mask: SigSet::empty(),
+        earlier: Box::leak(Box::new(Earlier { mask: SigSet::empty(), ticks: None })),
     };
     Parent::new(start).unwrap()
 }
