@@ -232,7 +232,7 @@ impl<'a> Bound<'a> {
     }
 
     #[inline(never)]
-    fn run(mut self, worker: impl Worker, signals: &Signals) -> Result<Stopped> {
+    fn run(mut self, mut worker: impl Worker, signals: &Signals) -> Result<Stopped> {
         let pid = getpid();
         self.descriptors.owner = pid;
         self.take_signals(signals).map_err(|error| self.descriptors.tell_predecessor(error))?;
@@ -245,7 +245,7 @@ impl<'a> Bound<'a> {
             rules,
             manager,
             title,
-            worker,
+            worker: &mut worker,
             pid,
             earlier: &signals.earlier,
         };

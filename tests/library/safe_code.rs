@@ -1,6 +1,7 @@
 //! Safe programs that try to break the promises of the library. These programs must not reach freed memory, memory of
 //! other code, or things of another process.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString, c_int};
 use std::net::Ipv4Addr;
 use std::panic::catch_unwind;
@@ -17,7 +18,9 @@ use mpserv::net::{
     listen, setsockopt, socket,
 };
 use mpserv::options::OptionSpec;
-use mpserv::process::{Pid, exit, getpgid, getpid, getppid, group_exists, no_new_privileges, setpgid};
+use mpserv::process::{
+    _exit, Fork, Pid, exit, fork, getpgid, getpid, getppid, group_exists, no_new_privileges, setpgid,
+};
 use mpserv::program::{Args, Argument};
 use mpserv::seccomp::{Check, Rule, allow_only};
 use mpserv::server::Server;
@@ -51,6 +54,7 @@ pub(crate) const TESTS: &[Test] = tests![
     serving_leaves_a_pending_sigalrm,
     serving_leaves_the_timer,
     serving_leaves_no_signal_for_later,
+    a_handler_may_fork_when_it_is_dropped,
     exit_may_be_called_again_while_it_runs,
     no_name_ends_the_process,
     users_are_looked_up_only_where_no_other_threads_are,
@@ -389,6 +393,29 @@ fn serving_leaves_no_signal_for_later() {
     Server::new().listen("127.0.0.1:0").serve(|_| ()).unwrap();
     let left = sigpending();
     assert!(!signals.iter().any(|signal| left.contains(*signal)), "{left:?}");
+}
+
+/// Checks that the child has all that it still drops: the server's memory that no child has is gone by then.
+fn a_handler_may_fork_when_it_is_dropped() {
+    struct Forks<'a>(&'a Cell<Option<Fork>>);
+    impl Drop for Forks<'_> {
+        fn drop(&mut self) {
+            self.0.set(Some(fork().unwrap()));
+        }
+    }
+    let with_rate = |server: Server<'static>| server.max_rate(9, Duration::from_secs(1));
+    for change in [with_rate, |server: Server<'static>| server.prefork(1, 1)] {
+        let sides = Cell::new(None);
+        let forks = Forks(&sides);
+        // The server finds the signal pending, and stops at once.
+        sigprocmask(MaskHow::Block, &SigSet::from([Signal::TERM]));
+        raise(Signal::TERM).unwrap();
+        change(Server::new().listen("127.0.0.1:0")).serve(move |_| _ = &forks).unwrap();
+        match sides.take().unwrap() {
+            Fork::Child => _exit(7),
+            Fork::Parent(mut child) => assert_eq!(reap(&mut child).exit_status(), Some(7)),
+        }
+    }
 }
 
 /// Checks that a value which ends the process when it is dropped, as `exit()` drops it, does not make `exit()` wait.

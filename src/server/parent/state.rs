@@ -42,7 +42,9 @@ pub(crate) struct Start<'s, 'a, W> {
     pub(crate) rules: Option<Rules>,
     pub(crate) manager: Manager,
     pub(crate) title: Option<Title>,
-    pub(crate) worker: W,
+    /// The worker outlives the parent. So when its drop runs code of the program, which may fork, no parent-only memory
+    /// is left that a child would miss.
+    pub(crate) worker: &'s mut W,
     pub(crate) pid: Pid,
     pub(crate) earlier: &'s Earlier,
 }
@@ -54,7 +56,7 @@ pub(crate) struct Parent<'s, 'a, W> {
     pub(super) throttle: LogThrottle,
     pub(super) descriptors: Descriptors<'a>,
     pub(super) rules: Option<Rules>,
-    pub(super) worker: W,
+    pub(super) worker: &'s mut W,
     pub(super) pid: Pid,
     pub(super) earlier: &'s Earlier,
     pub(super) scoreboard: Scoreboard,
@@ -316,7 +318,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             error_texts: self.error_texts.as_ref(),
             children,
         };
-        (&mut self.worker, context)
+        (self.worker, context)
     }
 }
 

@@ -55,7 +55,12 @@ fn log() -> Log {
     Log::new(LogFormat::Text, LogTime::No, Verbosity::Quiet)
 }
 
-fn parent<'s>(settings: &'s Settings<'static>, log: &'s Log, manager: Manager) -> Parent<'s, 'static, Idle> {
+fn parent<'s>(
+    settings: &'s Settings<'static>,
+    log: &'s Log,
+    manager: Manager,
+    worker: &'s mut Idle,
+) -> Parent<'s, 'static, Idle> {
     let listeners = Listeners::new();
     let descriptors = Descriptors::new(listeners);
     let start = Start {
@@ -65,7 +70,7 @@ fn parent<'s>(settings: &'s Settings<'static>, log: &'s Log, manager: Manager) -
         rules: None,
         manager,
         title: None,
-        worker: Idle,
+        worker,
         pid: getpid(),
         earlier: Box::leak(Box::new(Earlier { mask: SigSet::empty(), ticks: None })),
     };
@@ -74,8 +79,8 @@ fn parent<'s>(settings: &'s Settings<'static>, log: &'s Log, manager: Manager) -
 
 /// Runs a test with a parent that has these settings.
 fn with(settings: &Settings<'static>, test: impl FnOnce(&mut Parent<'_, 'static, Idle>, Duration)) {
-    let log = log();
-    let mut parent = parent(settings, &log, Manager::none());
+    let (log, mut worker) = (log(), Idle);
+    let mut parent = parent(settings, &log, Manager::none(), &mut worker);
     let now = parent.state.now;
     test(&mut parent, now);
 }
@@ -270,7 +275,8 @@ fn the_service_manager_hears_of_changes_once_a_second_and_of_life_by_its_period(
     let manager = socket(AddressFamily::UNIX, flags, Protocol::DEFAULT).unwrap();
     let period = Duration::from_millis(300);
     let (settings, log) = (Settings::new(), log());
-    let mut parent = parent(&settings, &log, Manager::connected(manager, Some(period)));
+    let mut worker = Idle;
+    let mut parent = parent(&settings, &log, Manager::connected(manager, Some(period)), &mut worker);
     let now = parent.state.now;
     assert_fires(&mut parent, Timer::Watchdog, now, Some(now + period));
     assert_fires(&mut parent, Timer::Watchdog, now + period, Some(now + period * 2));
