@@ -26,6 +26,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_service_that_makes_a_call_without_a_name_is_ended,
     a_service_that_makes_a_call_of_another_architecture_is_ended,
     a_signal_that_somebody_sends_is_no_violation,
+    a_child_that_is_taken_over_names_no_other_client,
     a_service_that_does_what_it_may_is_served,
     a_child_of_the_pool_that_is_ended_is_replaced,
     a_child_of_the_pool_waits_for_the_header_of_a_proxy,
@@ -192,6 +193,52 @@ fn a_signal_that_somebody_sends_is_no_violation() {
     let end = server.wait_events("end", 1);
     assert!(end[0].get("signal").starts_with("SIGSYS"), "{end:?}");
     assert_eq!(server.events("violation").len(), 0);
+    server.stop();
+}
+
+/// Tests a child that makes its slot writable, as the filter allows, and puts another client there.
+fn a_child_that_is_taken_over_names_no_other_client() {
+    // The words of a slot up to the note, and those of its client.
+    const NOTED: usize = 8;
+    const PEER: std::ops::Range<usize> = 4..7;
+    // 203.0.113.66:4242
+    const OTHER: [u64; 3] = [1 << 48 | 4242, 0, 0xffff_cb00_7142];
+    let server = Own::start(
+        |server| server.sandbox(&CALLS).verbosity(mpserv::server::Verbosity::Verbose),
+        |connection| {
+            let mut start = [0; size_of::<usize>()];
+            assert_eq!(connection.read(&mut start)?, start.len());
+            let slot = std::ptr::with_exposed_provenance_mut::<u64>(usize::from_ne_bytes(start));
+            // SAFETY: the page is the child's own slot, which nothing else in the child uses.
+            unsafe {
+                libc::mprotect(slot.cast(), NOTED * size_of::<u64>(), libc::PROT_READ | libc::PROT_WRITE);
+                PEER.zip(OTHER).for_each(|(word, value)| slot.add(word).write_volatile(value));
+            }
+            connection.write_all(b".")?;
+            connection.read(&mut [0])?;
+            misbehave(connection)
+        },
+    );
+    let mut client = connect(server.port);
+    let child = server.wait_child();
+    wait_until("the child waits for the address", || waits_in(child, c::SYS_recvfrom));
+    let maps = fs::read_to_string(format!("/proc/{child}/maps")).unwrap();
+    let view = maps.lines().find(|line| line.contains("mpserv-scoreboard")).unwrap();
+    // SAFETY: the call has no precondition.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
+    // The head has the first page.
+    let slot = usize::from_str_radix(view.split('-').next().unwrap(), 16).unwrap() + page;
+    client.write_all(&slot.to_ne_bytes()).unwrap();
+    let mut answer = [0];
+    std::io::Read::read_exact(&mut client, &mut answer).unwrap();
+    server.child.kill(Signal::USR1).unwrap();
+    let own = client.local_addr().unwrap().to_string();
+    assert_eq!(server.wait_line("child").get("from"), own);
+    client.write_all(b".o").unwrap();
+    assert_eq!(read_all(&mut client), b"");
+    for event in ["violation", "end"] {
+        assert_eq!(server.wait_line(event).get("from"), own);
+    }
     server.stop();
 }
 

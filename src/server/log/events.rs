@@ -155,11 +155,11 @@ impl Log {
         });
     }
 
-    pub(crate) fn child(&self, pid: Pid, slot: Slot<'_>, now: Duration) {
+    pub(crate) fn child(&self, pid: Pid, peer: &Peer, slot: Slot<'_>, now: Duration) {
         self.event(Level::Detail, "child", |line| {
             line.number("pid", pid);
             line.text("state", slot.state().name());
-            line.text("from", slot.peer());
+            line.text("from", peer);
             line.number("served", slot.requests());
             line.number("seconds", Seconds(now.saturating_sub(slot.since())));
         });

@@ -165,8 +165,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         let now = self.state.now;
         let slot = self.scoreboard.slot(child.index);
         let was_serving = slot.state().has_client();
-        // A preforked child, or one behind a proxy, has put its client into the slot.
-        let peer = if was_serving { slot.peer() } else { child.peer };
+        let peer = self.client_of(child);
         let status = end.status();
         let is_violation = status.is_some_and(|status| status.term_signal() == Some(Signal::SYS));
         if let Some(call) = violation(slot.noted()).filter(|_| is_violation) {

@@ -21,7 +21,7 @@ use crate::server::limits::LISTENERS_MAX;
 use crate::server::listener::Listeners;
 use crate::server::log::{Log, LogThrottle};
 use crate::server::rules::Rules;
-use crate::server::scoreboard::{Scoreboard, Slot};
+use crate::server::scoreboard::{ChildAccess, Scoreboard, Slot};
 use crate::server::settings::Settings;
 use crate::server::signals::Earlier;
 use crate::server::systemd::Manager;
@@ -260,6 +260,14 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// Returns the number of children that have a client.
     pub(super) fn busy_children(&self) -> u32 {
         if self.pool.is_some() { self.scoreboard.serving() } else { self.state.children.len() }
+    }
+
+    /// Returns the client of a child. A preforked child, or one behind a proxy, names its client in its slot. In all
+    /// other cases the parent knows the client, and a child that is taken over cannot name another.
+    pub(super) fn client_of(&self, child: &Child) -> Peer {
+        let slot = self.scoreboard.slot(child.index);
+        let is_named = self.settings.child_access() == ChildAccess::Slot && slot.state().has_client();
+        if is_named { slot.peer() } else { child.peer }
     }
 
     /// Counts a connection that the parent has accepted, and returns its number, from 1.

@@ -21,7 +21,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             is_stopping: state.stopping.is_some(),
         });
         for child in Stage::ALL.into_iter().flat_map(|stage| state.children.at(stage)) {
-            self.log.child(child.pid, self.scoreboard.slot(child.index), state.now);
+            self.log.child(child.pid, &self.client_of(&child), self.scoreboard.slot(child.index), state.now);
         }
     }
 }
