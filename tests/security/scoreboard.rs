@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = tests![
     numbers_that_a_child_has_made_up_end_nobody,
     room_for_many_children_takes_no_memory_until_they_are_there,
     a_preforked_child_that_misstates_its_slot_does_not_escape_the_lifetime,
+    a_preforked_child_that_says_it_is_idle_keeps_nobody_waiting,
 ];
 
 const NAME: &str = "memfd:mpserv-scoreboard";
@@ -175,6 +176,21 @@ fn a_preforked_child_that_misstates_its_slot_does_not_escape_the_lifetime() {
         drop(server.client());
         server.stop();
     }
+}
+
+/// Tests a child that serves a client and says that it waits for one. The pool must grow all the same.
+fn a_preforked_child_that_says_it_is_idle_keeps_nobody_waiting() {
+    needs_root();
+    let server = Served::start(&["--prefork", "1-8", "127.0.0.1:0"]);
+    let mut client = server.client();
+    let child = children(server.pid())[0];
+    let mut words = [0; 16];
+    words[0] = 1 << 32 | u64::from(child);
+    misstate(child, words);
+    drop(server.client());
+    assert_eq!(echo(&mut client, b"goes on"), b"goes on");
+    drop(client);
+    server.stop();
 }
 
 /// Checks that a limit of children that is far too high does not use up the memory of the machine.

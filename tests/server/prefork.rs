@@ -31,6 +31,7 @@ pub(crate) const TESTS: &[Test] = tests![
     only_clients_of_killed_processes_fail,
     a_pool_whose_children_cannot_accept_is_no_busy_loop,
     a_pool_outlives_connections_that_are_gone_again,
+    a_process_that_is_stopped_while_it_waits_keeps_nobody_waiting,
     ; ignored:
     only_clients_of_killed_processes_fail_of_a_million,
 ];
@@ -328,4 +329,18 @@ fn a_pool_outlives_connections_that_are_gone_again() {
         assert_eq!((server.events("fail").len(), server.events("leave").len()), (0, 0), "{errno}");
         server.stop();
     }
+}
+
+/// Tests a process that says that it waits for a client, and takes none.
+fn a_process_that_is_stopped_while_it_waits_keeps_nobody_waiting() {
+    let server = Served::start(&["--prefork", "1-8", "127.0.0.1:0"]);
+    wait_size(&server, 1);
+    let stopped = children(server.pid())[0];
+    wait_until("it waits for a client", || waits_in(stopped, libc::SYS_accept4));
+    signal(stopped, Signal::STOP);
+    wait_until("it is stopped", || state(stopped) == Some('T'));
+    // The first client waits until the pool has grown.
+    drop(server.client());
+    signal(stopped, Signal::CONT);
+    server.stop();
 }

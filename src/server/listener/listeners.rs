@@ -1,6 +1,7 @@
 //! `Listeners`: all sockets on which a server listens.
 
 use core::ffi::CStr;
+use core::time::Duration;
 
 use super::socket::{Listener, SocketSettings, bind_inet, cannot, refuse_descriptors};
 use super::unix::{bind_abstract, bind_unix};
@@ -9,12 +10,13 @@ use crate::server::error::{Error, Reason, Result};
 use crate::server::inherited::{Inherited, listen_fds};
 use crate::server::limits::{HOST_MAX, LISTENERS_MAX};
 use crate::sys::errno::{self, Errno};
-use crate::sys::fd::{OwnedFd, set_blocking, set_close_on_exec, set_nonblocking};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, set_blocking, set_close_on_exec, set_nonblocking};
 use crate::sys::fs::{lstat, unlink};
 use crate::sys::net::{
     Ipv4Addr, Ipv6Addr, Shutdown, SockAddr, SocketAddr, SocketOption, SocketType, getaddrinfo, getsockopt, setsockopt,
     shutdown,
 };
+use crate::sys::poll::{PollEvents, PollFd, poll};
 
 /// All sockets on which a server listens.
 #[derive(Debug)]
@@ -47,6 +49,15 @@ impl Listeners {
 
     pub(crate) const fn len(&self) -> usize {
         self.length
+    }
+
+    /// Whether a client waits to be accepted.
+    pub(crate) fn have_client(&self) -> bool {
+        let mut fds = [PollFd::new(BorrowedFd::NONE, PollEvents::NONE); LISTENERS_MAX];
+        for (place, listener) in fds.iter_mut().zip(self.iter()) {
+            *place = PollFd::new(listener.as_fd(), PollEvents::IN);
+        }
+        poll(&mut fds, Some(Duration::ZERO)).is_ok_and(|ready| ready > 0)
     }
 
     pub(crate) const fn closes_may_wait(&self) -> bool {

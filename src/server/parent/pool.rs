@@ -15,7 +15,8 @@ impl<W: Worker> Parent<'_, '_, W> {
     pub(super) fn on_pool_tick(&mut self) {
         self.end_long_connections();
         let running = self.state.children.len_at(Stage::Running);
-        let idle = self.scoreboard.idle();
+        // A child that is stopped, or taken over, may say that it is idle. While a client waits, no child is.
+        let idle = if self.descriptors.listeners.have_client() { 0 } else { self.scoreboard.idle() };
         if idle == 0 {
             self.end_silent_connections();
         }
