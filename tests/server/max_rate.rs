@@ -7,12 +7,16 @@ use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
 use crate::tests;
+use mpserv::server::limits::BUSY_MESSAGE;
 
 pub(crate) const TESTS: &[Test] = tests![
     the_rate_is_exact_at_its_boundary,
     the_rate_is_kept_in_every_period,
     clients_that_are_refused_do_not_use_up_the_rate,
     clients_that_are_refused_behind_a_proxy_do_not_use_up_the_rate,
+    clients_whose_program_cannot_be_run_do_not_use_up_the_rate,
+    a_client_for_whom_there_is_no_process_does_not_use_up_the_rate,
+    a_client_that_was_kept_and_then_refused_does_not_use_up_the_rate,
 ];
 
 fn the_rate_is_exact_at_its_boundary() {
@@ -102,4 +106,52 @@ fn clients_that_are_refused_behind_a_proxy_do_not_use_up_the_rate() {
         server.wait_childless();
         server.stop();
     }
+}
+
+/// Checks clients that come while the file of the program is gone, for example during an update.
+fn clients_whose_program_cannot_be_run_do_not_use_up_the_rate() {
+    let folder = TempDir::new();
+    let [program, away] = ["program", "away"].map(|name| folder.join(name));
+    std::os::unix::fs::symlink("/bin/cat", &program).unwrap();
+    let server = Served::start(&["--max-rate", "1/600", "127.0.0.1:0", program.to_str().unwrap()]);
+    std::fs::rename(&program, &away).unwrap();
+    for _ in 0..3 {
+        assert_eq!(read_all(&mut server.connect()), b"");
+    }
+    std::fs::rename(&away, &program).unwrap();
+    drop(server.client());
+    assert_eq!(server.events("fail").len(), 1, "the log throttle holds the others back");
+    server.stop();
+}
+
+fn a_client_for_whom_there_is_no_process_does_not_use_up_the_rate() {
+    let folder = TempDir::new();
+    let options = ["--max-rate", "1/600", "127.0.0.1:0"];
+    let server = faulty("clone:error=EAGAIN:when=1..60", &folder.join("trace"), &options);
+    assert_eq!(read_all(&mut server.connect()), BUSY_MESSAGE.as_bytes());
+    // The rest of the failures may hit the next clients.
+    wait_until("a client is served", || {
+        let mut next = server.connect();
+        next.shutdown(std::net::Shutdown::Write).unwrap();
+        read_all(&mut next).is_empty()
+    });
+    assert_eq!(server.wait_events("accept", 1).len(), 1);
+    server.stop();
+}
+
+/// Checks a client that waited for a process, and whose child then refuses it. The child starts later than the client
+/// was accepted.
+fn a_client_that_was_kept_and_then_refused_does_not_use_up_the_rate() {
+    let folder = TempDir::new();
+    let options = ["--proxy-protocol", "--max-rate", "1/600", "127.0.0.1:0"];
+    let server = faulty("clone:error=EAGAIN:when=1..2", &folder.join("trace"), &options);
+    let mut first = server.connect();
+    first.write_all(b"no header\r\n").unwrap();
+    let _ = first.read_to_end(&mut Vec::new());
+    let mut second = server.connect();
+    second.write_all(b"PROXY TCP4 192.0.2.1 192.0.2.9 4000 80\r\n").unwrap();
+    assert_eq!(echo(&mut second, b"second"), b"second");
+    drop(second);
+    server.wait_childless();
+    server.stop();
 }

@@ -90,10 +90,6 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
         match rule {
             Ok(rule) => {
-                // A refused client does not count, so that it uses up nothing of the rate.
-                if let Some(rate) = &mut self.rate {
-                    rate.count(self.state.now);
-                }
                 let connection = Connection::new(fd, peer, number, self.state.sources.count(&peer) + 1);
                 self.start_with(connection, rule);
             }
@@ -155,6 +151,10 @@ impl<W: Worker> Parent<'_, '_, W> {
                     slot.set(pid, State::Serving, self.state.now);
                 }
                 self.shortage_over();
+                // Only a client that has a child counts, so that one that is not served uses up nothing of the rate.
+                if let Some(rate) = &mut self.rate {
+                    rate.count(self.state.now);
+                }
                 self.state.add_serving_child(pid, peer, rule);
             }
             Err(NotStarted { connection, call, errno, is_temporary: true }) => {
