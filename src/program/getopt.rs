@@ -1,15 +1,22 @@
 //! `<getopt.h>`: the command line.
 //!
 //! # Example
-//! ```no_run
+//! ```
 //! use mpserv::getopt::{Getopt, HasArg, LongOption, Opt};
-//! use mpserv::program::Args;
+//! use mpserv::program::{Args, Argument};
 //!
-//! fn parse(args: Args) -> bool {
-//!     let long = [LongOption::new(c"verbose", HasArg::No, 'v' as i32), LongOption::END];
-//!     let options = Getopt::new(args, c"v", &long).expect("this process has one thread");
-//!     options.into_iter().all(|option| matches!(option, Opt::Option(value, _) if value == 'v' as i32))
+//! const LETTER: i32 = b'v' as i32;
+//! const VERBOSE: i32 = 256;
+//! static LONG: [LongOption; 2] = [LongOption::new(c"verbose", HasArg::No, VERBOSE), LongOption::END];
+//!
+//! fn parse(args: Args) -> Option<bool> {
+//!     let mut options = Getopt::new(args, c"+:v", &LONG)?;
+//!     Some(options.all(|option| matches!(option, Opt::Option(LETTER | VERBOSE, None))))
 //! }
+//!
+//! let line: [Argument; 4] = [c"program".into(), c"-v".into(), c"--verbose".into(), Argument::END];
+//! let args = Args::of(Vec::from(line).leak()).expect("the line ends in END");
+//! assert_eq!(parse(args), Some(true));
 //! ```
 
 use core::ffi::{CStr, c_int};
