@@ -270,7 +270,8 @@ pub(crate) fn a_wait_is_no_shorter_than_asked() {
     ] {
         let mut child = spawn(|| {
             no_new_privileges().unwrap();
-            let listener = listen(&[CALL]).unwrap();
+            // SAFETY: a caller of `poll()` must take any error.
+            let listener = unsafe { listen(&[CALL]) }.unwrap();
             std::thread::scope(|scope| {
                 let asked = scope.spawn(|| {
                     let notice = listener.receive().unwrap();

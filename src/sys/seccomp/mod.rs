@@ -56,6 +56,15 @@ pub use listener::{Listener, Notice};
 ///
 /// Async-signal-safe: yes.
 ///
+/// # Safety
+/// Code that makes one of these calls must be able to take `ENOSYS` from it. This is so for the code of this process, the
+/// C library and the kernel's own use included. For example, a handler of a signal returns by `rt_sigreturn`. If that call
+/// failed, the process would go on after it, where there is no code.
+///
+/// ```compile_fail,E0133
+/// mpserv::seccomp::listen(&[libc::SYS_getppid]);
+/// ```
+///
 /// # Errors
 /// `EACCES` unless the caller has the privilege, or has given up new privileges (see
 /// [`no_new_privileges`](crate::process::no_new_privileges)). `EBUSY` when there is a listener already. `EINVAL` when
@@ -63,7 +72,7 @@ pub use listener::{Listener, Notice};
 ///
 /// # References
 /// seccomp(2), seccomp_unotify(2), Linux 5.0
-pub fn listen(calls: &[c_long]) -> Result<Listener> {
+pub unsafe fn listen(calls: &[c_long]) -> Result<Listener> {
     let [pass, notify] = [c::SECCOMP_RET_ALLOW, c::SECCOMP_RET_USER_NOTIF].map(|value| [statement(BPF_RET, value)]);
     let filter = Filter::<INSTRUCTIONS_MAX>::new(calls, &notify, &pass)?;
     let returned = filter.install(c::SECCOMP_FILTER_FLAG_NEW_LISTENER);

@@ -19,17 +19,17 @@ pub(super) const CASES: &[Case] = &[
         if unsafe { libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) } != 0 {
             skip("no new privileges");
         }
-        each([errno(listen(&[libc::SYS_getppid])), errno(allow_only(&[Rule::any(libc::SYS_getppid)], &NOTE))])
+        each([errno(listen_to(&[libc::SYS_getppid])), errno(allow_only(&[Rule::any(libc::SYS_getppid)], &NOTE))])
     }),
     ("listen allow_only", Errno::INVAL, || {
         let calls = [libc::SYS_getppid; CALLS_MAX + 1];
-        each([errno(listen(&calls)), errno(allow_only(&calls.map(Rule::any), &NOTE))])
+        each([errno(listen_to(&calls)), errno(allow_only(&calls.map(Rule::any), &NOTE))])
     }),
     ("allow_only", Errno::SRCH, || {
         no_new_privileges().unwrap();
         let ((has_filter, filtered), (end, ended)) = (channel(), channel::<()>());
         let other = std::thread::spawn(move || {
-            let _listener = listen(&[]).unwrap();
+            let _listener = listen_to(&[]).unwrap();
             has_filter.send(()).unwrap();
             let _ = ended.recv();
         });
@@ -41,7 +41,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     ("listen", Errno::BUSY, || {
         let _listener = listener();
-        errno(listen(&[libc::SYS_getppid]))
+        errno(listen_to(&[libc::SYS_getppid]))
     }),
     ("Listener::poll Listener::receive", Errno::INTR, || {
         let listener = listener();
@@ -68,7 +68,12 @@ pub(super) const NOT_PRODUCED: &[NotProduced] =
 /// Returns a filter that stops `getppid()`.
 fn listener() -> Listener {
     no_new_privileges().unwrap();
-    listen(&[libc::SYS_getppid]).unwrap()
+    listen_to(&[libc::SYS_getppid]).unwrap()
+}
+
+fn listen_to(calls: &[libc::c_long]) -> Result<Listener> {
+    // SAFETY: `getppid()` is the only call that these tests name, and nothing relies on its result.
+    unsafe { listen(calls) }
 }
 
 fn after_the_caller_has_gone(answer: fn(&Listener, Notice) -> Result<()>) -> Errno {

@@ -219,9 +219,12 @@ pub fn close(socket: impl Sized) {
 
 fn filter() -> Result<seccomp::Listener, Errno> {
     let calls = held_calls();
-    seccomp::listen(&calls).or_else(|_| {
+    // SAFETY: the C library ignores a failed set_robust_list(), and tells its caller of a failed sleep. After a failed
+    // exit_group() it ends the process by a trap.
+    let listen = || unsafe { seccomp::listen(&calls) };
+    listen().or_else(|_| {
         // Without root, the filter needs no_new_privs, so that no process can gain privileges by it.
         process::no_new_privileges()?;
-        seccomp::listen(&calls)
+        listen()
     })
 }
