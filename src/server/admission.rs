@@ -38,11 +38,6 @@ impl Peer {
 }
 
 impl<'a> Admission<'a> {
-    /// Whether any client could be refused.
-    pub(super) const fn decides(&self) -> bool {
-        self.rules.is_some() || self.max_per_source.is_some()
-    }
-
     /// Returns the index of the rule for a client, and the rule.
     pub(super) fn rule_of(&self, peer: &Peer) -> Option<(u32, &'a Rule)> {
         self.rules.and_then(|rules| rules.position(peer.as_client()))

@@ -118,7 +118,8 @@ impl Connection {
         self.peer
     }
 
-    /// Returns the number of this connection among those of the server, from 1.
+    /// Returns the number of this connection, from 1. No other connection of the server has it. With
+    /// [`prefork`](super::Server::prefork) the numbers have gaps, and their order is not that of the clients.
     #[must_use]
     pub const fn number(&self) -> u64 {
         self.number

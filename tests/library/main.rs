@@ -7,7 +7,7 @@ mod safe_code;
 #[cfg(feature = "std")]
 mod std_types;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -44,6 +44,7 @@ const TESTS: &[Test] = tests![
     what_a_handler_returns_is_the_status,
     a_status_that_no_process_can_have_is_an_error,
     a_connection_knows_who_is_there,
+    a_preforked_handler_knows_how_many_connections_its_source_has,
     a_socket_that_listens_is_taken,
     serving_ends_and_leaves_the_process_as_it_was,
     a_handler_finds_the_signals_blocked_that_the_caller_has_blocked,
@@ -259,6 +260,33 @@ fn a_connection_knows_who_is_there() {
     let expected = format!("{} {} 1 1", client.local_addr().unwrap(), client.peer_addr().unwrap());
     assert_eq!(read_all(&mut client), expected.as_bytes());
     serving.stop_after(1);
+}
+
+/// Checks that a preforked handler finds the number of connections of its client's source, and a number of its own,
+/// where no setting needs either.
+fn a_preforked_handler_knows_how_many_connections_its_source_has() {
+    let counts = |connection: Connection| {
+        let text = format!("{} {}\n", connection.from_source(), connection.number());
+        connection.write_all(text.as_bytes()).unwrap();
+        connection.read(&mut [0]).unwrap();
+    };
+    let serving = Serving::start_with(|server| server.prefork(3, 3), counts);
+    let mut clients = Vec::new();
+    let mut numbers = Vec::new();
+    for expected in ["1", "2", "3"] {
+        let mut client = BufReader::new(serving.connect());
+        let mut line = String::new();
+        client.read_line(&mut line).unwrap();
+        let (from_source, number) = line.trim_end().split_once(' ').unwrap();
+        assert_eq!(from_source, expected);
+        numbers.push(number.parse::<u64>().unwrap());
+        clients.push(client);
+    }
+    drop(clients);
+    serving.stop_after(3);
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert!(numbers.len() == 3 && numbers[0] >= 1, "{numbers:?}");
 }
 
 /// Checks a server whose caller has blocked the signal that ends the wait for a terminal.

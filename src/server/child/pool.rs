@@ -102,7 +102,7 @@ fn begin_client(context: &ChildContext<'_, '_>, pid: Pid, connection: &mut Conne
     let mut proxy = None;
     if context.settings.proxy_protocol {
         proxy = context.identify_client(connection)?;
-    } else if context.admission.decides() {
+    } else {
         context.admit(connection)?;
     }
     context.set_idle_timeout(connection)?;
