@@ -26,14 +26,15 @@ use crate::sys::fs::{OpenFlags, open};
 use crate::sys::memory::MapVec;
 use crate::sys::net::SockAddr;
 use crate::sys::poll::{PollEvents, PollFd, poll};
-use crate::sys::process::{getpid, has_other_threads};
+use crate::sys::process::{Pid, getpid, has_other_threads};
 use crate::sys::seccomp::note_violations;
 use crate::sys::signal::SignalFd;
 
 /// A server that listens: clients can connect, and wait until it serves.
 ///
-/// A drop without a call of `serve` closes the sockets and removes their files. In a process that was forked from this
-/// process, the drop only closes the sockets.
+/// A drop without a call of `serve` closes the sockets and removes their files and the pidfile. In a process that was
+/// forked from this process, the drop only closes the sockets. If the forked process serves, this process must not drop its
+/// copy: end it by [`_exit`](crate::process::_exit).
 pub struct Bound<'a> {
     descriptors: Descriptors<'a>,
     rules: Option<Rules>,
@@ -219,6 +220,15 @@ impl<'a> Bound<'a> {
         result
     }
 
+    /// Makes this process the owner of the server's files. If another process has called `bind`, the pidfile names that
+    /// process until now. A successor writes its id only when it is ready.
+    fn take_ownership(&mut self, pid: Pid) -> Result<()> {
+        let binder = core::mem::replace(&mut self.descriptors.owner, pid);
+        let descriptors = &self.descriptors;
+        let pidfile = descriptors.pidfile.as_ref().filter(|_| binder != pid && descriptors.predecessor.is_none());
+        pidfile.map_or(Ok(()), |pidfile| pidfile.name(pid))
+    }
+
     /// Makes the descriptor of the signals. With a sandbox, also sets the action of SIGSYS.
     fn take_signals(&mut self, signals: &Signals) -> Result<()> {
         let fd = SignalFd::new(&signals.obeyed);
@@ -234,7 +244,7 @@ impl<'a> Bound<'a> {
     #[inline(never)]
     fn run(mut self, mut worker: impl Worker, signals: &Signals) -> Result<Stopped> {
         let pid = getpid();
-        self.descriptors.owner = pid;
+        self.take_ownership(pid)?;
         self.take_signals(signals).map_err(|error| self.descriptors.tell_predecessor(error))?;
         let Bound { descriptors, rules, manager, manager_error, mut settings, log } = self;
         let title = settings.title.take();

@@ -5,7 +5,7 @@ use core::ffi::{CStr, c_uint};
 use super::error::{Error, Reason, Result};
 use super::own_file::{OwnFile, Problem};
 use crate::program::text::Text;
-use crate::sys::errno;
+use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, lseek, read, read_all, write_all};
 use crate::sys::fs::{fchmod, fstat, ftruncate};
 use crate::sys::process::Pid;
@@ -25,7 +25,7 @@ const PID_MAX: usize = 16;
 impl<'a> PidFile<'a> {
     pub(super) fn create(path: &'a CStr, pid: Pid) -> Result<PidFile<'a>> {
         let name = path.to_bytes().escape_ascii();
-        let fail = |errno, hint| Error::new(format_args!("pidfile {name}"), Reason::System(errno), hint);
+        let fail = |errno, hint| failed(path, errno, hint);
         let file = OwnFile::lock(path, MODE).map_err(|problem| match problem {
             Problem::System(errno) => fail(errno, "choose a file in a directory that the server may write to"),
             Problem::Unfit(reason) => {
@@ -39,13 +39,18 @@ impl<'a> PidFile<'a> {
             return Err(Error::new(format_args!("pidfile {name}"), reason, "remove it, or choose another"));
         }
         pidfile.restrict().map_err(|errno| fail(errno, "its mode could not be set to 600"))?;
-        match pidfile.write(pid) {
+        match pidfile.name(pid) {
             Ok(()) => Ok(pidfile),
-            Err(errno) => {
+            Err(error) => {
                 pidfile.remove();
-                Err(fail(errno, "the server's id could not be written to it"))
+                Err(error)
             }
         }
+    }
+
+    /// Writes the id of the process that serves, before it serves.
+    pub(super) fn name(&self, pid: Pid) -> Result<()> {
+        self.write(pid).map_err(|errno| failed(self.path, errno, "the server's id could not be written to it"))
     }
 
     /// Whether the file is empty, or holds only an id, which an earlier server has left. A file with other content is
@@ -93,6 +98,11 @@ impl AsFd for PidFile<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
+}
+
+/// Returns the error of a call on the file.
+fn failed(path: &CStr, errno: Errno, hint: &'static str) -> Error {
+    Error::new(format_args!("pidfile {}", path.to_bytes().escape_ascii()), Reason::System(errno), hint)
 }
 
 /// Returns the error of a file that another server has locked.

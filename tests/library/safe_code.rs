@@ -3,7 +3,9 @@
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_int};
+use std::fs;
 use std::net::Ipv4Addr;
+use std::os::unix::net::UnixDatagram;
 use std::panic::catch_unwind;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::channel;
@@ -34,7 +36,7 @@ use mpserv::user::{getgrnam, getgrouplist, getpwnam, getpwuid};
 use mpserv::wordexp::{WordError, wordexp};
 
 use crate::common::solo::{Test, reap, spawn};
-use crate::common::{TempDir, needs_root};
+use crate::common::{TempDir, WATCHDOG, needs_root};
 use crate::tests;
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -43,6 +45,7 @@ pub(crate) const TESTS: &[Test] = tests![
     no_line_of_words_ends_the_process,
     a_dollar_in_quotes_is_a_dollar,
     a_process_that_does_not_serve_leaves_the_servers_files,
+    the_pidfile_names_a_process_that_serves_for_its_parent,
     a_filter_checks_no_argument_that_calls_lack,
     a_filter_decides_by_its_checks,
     a_letter_above_127_is_named,
@@ -138,6 +141,27 @@ fn a_process_that_does_not_serve_leaves_the_servers_files() {
     assert!(socket.exists() && pidfile.exists());
     drop(bound);
     assert!(!socket.exists() && !pidfile.exists());
+}
+
+/// Checks that the pidfile names the process that serves, where another process has bound the server.
+fn the_pidfile_names_a_process_that_serves_for_its_parent() {
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let path = CString::new(pidfile.to_str().unwrap()).unwrap();
+    let bound = Server::new().listen("127.0.0.1:0").pidfile(&path).notify(true);
+    let manager = UnixDatagram::bind(folder.join("manager")).unwrap();
+    // SAFETY: this process has no other thread.
+    unsafe { std::env::set_var("NOTIFY_SOCKET", folder.join("manager")) };
+    // The parent keeps its copy, because a drop there would remove the file.
+    let mut bound = Some(bound.bind().unwrap());
+    let mut child = spawn(|| _ = bound.take().unwrap().serve(|_| ()).unwrap());
+    // The server tells the manager when it serves.
+    manager.set_read_timeout(Some(WATCHDOG)).unwrap();
+    manager.recv(&mut [0; 256]).unwrap();
+    assert_eq!(fs::read_to_string(&pidfile).unwrap(), format!("{}\n", child.pid()));
+    child.kill(Signal::TERM).unwrap();
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+    assert!(!pidfile.exists());
 }
 
 /// Checks that no argument's place overflows, which would select another argument.
