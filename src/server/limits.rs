@@ -82,7 +82,7 @@ pub const READY_WITHIN: Duration = Duration::from_secs(30);
 pub const ENDS_WITHIN: Duration = Duration::from_secs(1);
 /// The time between two looks at the size of the pool.
 pub const POOL_TICK: Duration = Duration::from_secs(1);
-/// The pause after a preforked child that has crashed before it served a client. The pause doubles with each further
+/// The pause after a preforked child that has crashed before it had a client. The pause doubles with each further
 /// crash.
 pub const CRASH_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause after a crash.

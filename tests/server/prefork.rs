@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Test] = tests![
     it_grows_by_twice_as_many_each_second_and_shrinks_again,
     one_that_is_killed_is_replaced_at_once,
     those_that_crash_before_they_serve_are_made_ever_more_slowly,
+    those_that_crash_with_a_client_are_replaced_at_once,
     one_that_is_retired_before_it_serves_is_no_crash,
     on_the_way_out_clients_are_served_to_their_end,
     a_process_that_misses_the_signal_to_retire_gets_another,
@@ -114,6 +115,23 @@ fn one_that_is_killed_is_replaced_at_once() {
     assert_eq!(echo(&mut other, b"untouched"), b"untouched");
     wait_size(&server, 3);
     drop(other);
+    server.stop();
+}
+
+/// Checks that clients whose processes crash do not keep the others waiting. If a crash with a client made the next
+/// process wait, the pause after a crash without a client would be a longer one.
+fn those_that_crash_with_a_client_are_replaced_at_once() {
+    let server = Served::start(&["--prefork", "1", "127.0.0.1:0"]);
+    for count in 1..=4 {
+        let mut client = server.client();
+        let pid = server.wait_events("accept", count)[count - 1].number("pid");
+        send(pid, Signal::SEGV);
+        assert_eq!(read_all(&mut client), b"");
+        server.wait_events("end", count);
+    }
+    let pid = wait_for("there is a process", || children(server.pid()).first().copied());
+    signal(pid, Signal::KILL);
+    assert_eq!(server.wait_events("leave", 1)[0].get("pause"), "0.100");
     server.stop();
 }
 

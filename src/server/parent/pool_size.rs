@@ -12,7 +12,7 @@ pub(super) struct Pool {
     growth: u32,
     /// The time of the next decision about the size.
     tick: Duration,
-    /// The pause after the next child that crashes before serving a client.
+    /// The pause after the next child that crashes before it has a client.
     crash_pause: Duration,
     /// The time until which no child is made.
     closed_until: Duration,

@@ -178,8 +178,9 @@ impl<W: Worker> Parent<'_, '_, W> {
             return self.log.end(child.pid, &peer, end, error, time, Some(self.state.children.len()));
         };
         let has_crashed = status.is_none_or(|status| status.exit_status() != Some(EXIT_DONE));
-        // If a child that was not retired has served no client, the next children are likely to fail as well.
-        let was_useful = child.stage != Stage::Running || slot.requests() > 0;
+        // If a child that was not retired has had no client, the next children are likely to fail as well. A crash with
+        // a client concerns that client alone.
+        let was_useful = child.stage != Stage::Running || was_serving || slot.requests() > 0;
         pool.on_end(was_useful, now);
         if was_serving {
             let time = now.saturating_sub(slot.since());
