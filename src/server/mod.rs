@@ -89,12 +89,13 @@
 //! | `privileges.rs`, `sandbox.rs` | rights that are given up |
 //! | `signals.rs` | the signals of the process while it serves |
 //! | `systemd.rs`, `inherited.rs` | the service manager; sockets that are passed on |
-//! | `pidfile.rs`, `own_file.rs` | files of the server |
+//! | `pidfile.rs`, `own_file.rs`, `path.rs` | files of the server, and their paths |
 //! | `limits.rs`, `error.rs`, `handler_error.rs` | numbers; errors of the server; errors of a handler |
 //! | `in_time.rs` | bounds the time of a call that may wait |
 
 #![allow(
     clippy::result_large_err,
+    clippy::large_enum_variant,
     reason = "an error has its text with it, as there is no allocator; none is on a hot path"
 )]
 
@@ -114,6 +115,7 @@ mod listener;
 mod log;
 mod own_file;
 mod parent;
+mod path;
 mod pidfile;
 mod privileges;
 pub mod proxy_protocol;

@@ -3,11 +3,11 @@
 use core::ffi::{CStr, c_uint};
 
 use super::error::{Error, Reason, Result};
-use super::own_file::{OwnFile, Problem};
+use super::own_file::{OwnFile, PID_MAX, Problem, REPLACEABLE};
 use crate::program::text::Text;
 use crate::sys::errno::{self, Errno};
-use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, lseek, read, read_all, write_all};
-use crate::sys::fs::{fchmod, fstat, ftruncate};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, lseek, read, write_all};
+use crate::sys::fs::{fchmod, ftruncate};
 use crate::sys::process::Pid;
 
 /// A file with the server's process id. The file is locked while the server lives, so that a second server is refused.
@@ -19,8 +19,6 @@ pub(super) struct PidFile<'a> {
 
 /// The mode of a new file. A user who may read the file may also lock it, and so keep the next server from starting.
 const MODE: c_uint = 0o600;
-/// The most digits of an id, and a newline.
-const PID_MAX: usize = 16;
 
 impl<'a> PidFile<'a> {
     pub(super) fn create(path: &'a CStr, pid: Pid) -> Result<PidFile<'a>> {
@@ -31,14 +29,13 @@ impl<'a> PidFile<'a> {
             Problem::Unfit(reason) => {
                 Error::new(format_args!("pidfile {name}"), Reason::State(reason), "remove it, or choose another")
             }
+            Problem::Replaceable(directory) => {
+                let (reason, hint) = REPLACEABLE;
+                Error::new(format_args!("pidfile {name}: {}", directory.as_str()), Reason::State(reason), hint)
+            }
             Problem::Locked(fd) => held(path, &fd),
         })?;
         let pidfile = PidFile { path, file };
-        if !pidfile.has_id_alone().map_err(|errno| fail(errno, "it could not be read"))? {
-            let reason = Reason::State("there is something else than a process id in this file");
-            return Err(Error::new(format_args!("pidfile {name}"), reason, "remove it, or choose another"));
-        }
-        pidfile.restrict().map_err(|errno| fail(errno, "its mode could not be set to 600"))?;
         match pidfile.name(pid) {
             Ok(()) => Ok(pidfile),
             Err(error) => {
@@ -53,24 +50,12 @@ impl<'a> PidFile<'a> {
         self.write(pid).map_err(|errno| failed(self.path, errno, "the server's id could not be written to it"))
     }
 
-    /// Whether the file is empty, or holds only an id, which an earlier server has left. A file with other content is
-    /// not overwritten.
-    fn has_id_alone(&self) -> errno::Result<bool> {
-        let mut text = [0; PID_MAX + 1];
-        let text = read_all(&self.file, &mut text)?;
-        Ok(text.len() <= PID_MAX && text.trim_ascii_end().iter().all(u8::is_ascii_digit))
-    }
-
-    /// Takes from other users the permissions that an earlier version of the server, or the operator, has given them.
-    fn restrict(&self) -> errno::Result<()> {
-        if fstat(&self.file)?.permissions() & !MODE == 0 { Ok(()) } else { fchmod(&self.file, MODE) }
-    }
-
     /// Takes over the file of the predecessor, with its lock.
     pub(super) fn inherit(path: &'a CStr, fd: OwnedFd) -> PidFile<'a> {
         let pidfile = PidFile { path, file: OwnFile::inherited(fd) };
-        // A server that has become another user cannot set the mode, and serves all the same.
-        let _ = pidfile.restrict();
+        // An earlier version of the server, or the operator, may have given permissions to other users. A server that
+        // has become another user cannot take them, and serves all the same.
+        let _ = fchmod(&pidfile.file, MODE);
         pidfile
     }
 

@@ -16,7 +16,11 @@ pub(crate) const TESTS: &[Test] = tests![
     the_file_of_another_server_is_left_alone,
     the_same_path_inside_a_root_directory_is_another_file,
     a_hard_link_is_not_written_through,
+    a_file_that_is_there_is_replaced_and_not_written_to,
     a_file_of_another_user_is_not_taken,
+    a_directory_that_another_user_can_replace_is_refused,
+    a_link_that_another_user_can_replace_is_refused,
+    a_directory_that_nobody_else_can_replace_is_taken,
     a_server_that_became_another_user_leaves_the_file_empty_and_the_next_one_takes_it,
     a_server_whose_successor_is_killed_before_it_takes_over_goes_on_and_has_its_file,
 ];
@@ -65,6 +69,21 @@ fn a_hard_link_is_not_written_through() {
     fs::hard_link(&precious, folder.join("pid")).unwrap();
     assert!(refused(&folder.join("pid")).contains("this file has another name, too"));
     assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+}
+
+/// Checks that a file of another program, which another user has linked to the path for a moment, stays as it is.
+fn a_file_that_is_there_is_replaced_and_not_written_to() {
+    let folder = TempDir::new();
+    let path = folder.join("pid");
+    fs::write(&path, "4242\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let mut found = fs::File::open(&path).unwrap();
+    let server = Served::start(&["--pidfile", path.to_str().unwrap(), "127.0.0.1:0"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", server.pid()));
+    server.stop();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut found, &mut text).unwrap();
+    assert_eq!((text.as_str(), found.metadata().unwrap().mode() & 0o7777), ("4242\n", 0o644));
 }
 
 fn a_file_of_another_user_is_not_taken() {
@@ -125,4 +144,83 @@ fn a_server_whose_successor_is_killed_before_it_takes_over_goes_on_and_has_its_f
     drop(server.client());
     server.stop();
     assert!(!pidfile.exists());
+}
+
+/// Makes a folder with this owner and mode.
+fn make(path: &Path, owner: u32, mode: u32) {
+    fs::create_dir(path).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    chown(path, Some(owner), Some(owner)).unwrap();
+}
+
+/// Checks that a server with a pidfile or a socket in this folder is refused, and names the folder `unsafe_one`.
+#[track_caller]
+fn is_refused_in(folder: &Path, unsafe_one: &Path) {
+    let words = format!("{}: another user can replace this directory", unsafe_one.display());
+    let message = refused(&folder.join("pid"));
+    assert!(message.contains(&words), "{message}");
+    let ended = run_mpserv(&[&format!("unix:{}", folder.join("socket").display())]);
+    assert!(ended.stderr.contains(&words), "{}", ended.stderr);
+}
+
+/// Checks that a server has its pidfile and its socket in this folder.
+#[track_caller]
+fn serves_in(folder: &Path) {
+    let (pidfile, socket) = (folder.join("pid"), format!("unix:{}", folder.join("socket").display()));
+    let server = Served::start(&["--pidfile", pidfile.to_str().unwrap(), "--listen", &socket, "127.0.0.1:0"]);
+    assert_eq!(fs::read_to_string(&pidfile).unwrap(), format!("{}\n", server.pid()));
+    server.stop();
+    assert!(!pidfile.exists());
+}
+
+fn a_directory_that_another_user_can_replace_is_refused() {
+    needs_root();
+    let (folder, user) = (TempDir::new(), user_of_nothing());
+    for (name, owner, mode) in [("home", user, 0o755), ("shared", 0, 0o775), ("open", 0, 0o757)] {
+        let outer = folder.join(name);
+        make(&outer, owner, mode);
+        make(&outer.join("inner"), 0, 0o755);
+        is_refused_in(&outer.join("inner"), &outer.join("inner"));
+        // In a folder of another user, that user can do no more than keep the server from starting.
+        serves_in(&outer);
+    }
+    // In a sticky folder, users can replace what is their own.
+    make(&folder.join("sticky"), 0, 0o1777);
+    make(&folder.join("sticky/theirs"), user, 0o755);
+    is_refused_in(&folder.join("sticky/theirs"), &folder.join("sticky/theirs"));
+}
+
+/// Tests a symbolic link that leads to a file of another program.
+fn a_link_that_another_user_can_replace_is_refused() {
+    needs_root();
+    let (folder, user) = (TempDir::new(), user_of_nothing());
+    make(&folder.join("home"), user, 0o755);
+    make(&folder.join("system"), 0, 0o755);
+    let precious = folder.join("system/pid");
+    fs::write(&precious, "4242\n").unwrap();
+    std::os::unix::fs::symlink("../system", folder.join("home/run")).unwrap();
+    std::os::unix::fs::symlink("home/run", folder.join("run")).unwrap();
+    for (way, found) in [
+        ("home/run", "home/run"),
+        ("run", "home/run"),
+        ("home/../home/./run", "home/../home/./run"),
+        ("system/../run", "system/../home/run"),
+    ] {
+        is_refused_in(&folder.join(way), &folder.join(found));
+    }
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "4242\n");
+}
+
+fn a_directory_that_nobody_else_can_replace_is_taken() {
+    let folder = TempDir::new();
+    let own = folder.join("own");
+    fs::create_dir(&own).unwrap();
+    serves_in(&own);
+    std::os::unix::fs::symlink("own", folder.join("relative")).unwrap();
+    serves_in(&folder.join("relative"));
+    std::os::unix::fs::symlink(folder.join("relative/"), folder.join("absolute")).unwrap();
+    serves_in(&folder.join("absolute"));
+    serves_in(&folder.join("absolute/../own//./"));
+    std::os::unix::fs::symlink("loop", folder.join("loop")).unwrap();
+    assert!(refused(&folder.join("loop/pid")).contains("symbolic links"));
 }

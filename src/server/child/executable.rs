@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 
 use crate::server::limits::PATH_MAX;
+use crate::server::path::join;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fs::{access_x, stat};
 use crate::sys::process::value;
@@ -34,14 +35,7 @@ pub(crate) fn find_executable(name: &CStr) -> Result<[u8; PATH_MAX]> {
 fn check_executable(directory: &[u8], name: &[u8]) -> Result<[u8; PATH_MAX]> {
     let mut path = [0; PATH_MAX];
     let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
-    let mut length = 0;
-    for part in [directory, slash, name] {
-        // The last byte stays a NUL.
-        let room = path.get_mut(length..length + part.len()).filter(|_| length + part.len() < PATH_MAX);
-        room.ok_or(Errno::NAMETOOLONG)?.copy_from_slice(part);
-        length += part.len();
-    }
-    let file = CStr::from_bytes_until_nul(&path).unwrap_or_default();
+    let file = join(&mut path, &[directory, slash, name])?;
     access_x(file)?;
     if stat(file)?.is_regular() { Ok(path) } else { Err(Errno::ACCES) }
 }

@@ -7,7 +7,8 @@ use crate::ffi::sys::types::{gid_t, uid_t};
 use crate::server::address::Quoted;
 use crate::server::error::{Error, Reason, Result};
 use crate::server::limits::{LOCK_RETRY, LOCK_WITHIN, MODE_MAX};
-use crate::server::own_file::{OwnFile, Problem};
+use crate::server::own_file::{OwnFile, Problem, REPLACEABLE};
+use crate::server::path::join;
 use crate::sys::errno::{self, Errno};
 use crate::sys::fd::OwnedFd;
 use crate::sys::fs::{OpenFlags, fchownat_fd, fstat, lstat, open, umask, unlink};
@@ -27,12 +28,11 @@ const LOCK_MODE: c_uint = 0o600;
 /// A lock beside the path makes servers that begin to listen at the same path take turns. Without the lock, a server
 /// could take another server's socket for stale, and remove it, before the other server listens.
 pub(super) fn bind_unix(path: &str, text: &str, settings: &SocketSettings) -> Result<Listener> {
+    // The kernel would accept a path without its NUL, but other programs would not find that socket.
+    let mut buffer = [0; UNIX_PATH_MAX];
+    let path = join(&mut buffer, &[path.as_bytes()]).map_err(|errno| cannot(text, errno))?;
     let mut buffer = [0; UNIX_PATH_MAX + LOCK_SUFFIX.len()];
-    let path = terminated(&mut buffer, &[path.as_bytes()], UNIX_PATH_MAX).map_err(|errno| cannot(text, errno))?;
-    let mut buffer = [0; UNIX_PATH_MAX + LOCK_SUFFIX.len()];
-    let length = buffer.len();
-    let lock_path =
-        terminated(&mut buffer, &[path.to_bytes(), LOCK_SUFFIX], length).map_err(|errno| cannot(text, errno))?;
+    let lock_path = join(&mut buffer, &[path.to_bytes(), LOCK_SUFFIX]).map_err(|errno| cannot(text, errno))?;
     let lock = lock_in_time(lock_path, text)?;
     let listener = bind_unix_locked(path, settings).map_err(|errno| cannot(text, errno));
     lock.remove(lock_path);
@@ -49,22 +49,6 @@ pub(super) fn bind_abstract(name: &str, text: &str, settings: &SocketSettings) -
     bind().map_err(|errno| cannot(text, errno))
 }
 
-/// Joins the parts to a string of at most `most` bytes, its NUL included. The kernel would accept a socket's path
-/// without its NUL, but other programs would not find that socket.
-fn terminated<'b>(buffer: &'b mut [u8], parts: &[&[u8]], most: usize) -> errno::Result<&'b CStr> {
-    let mut length = 0;
-    for part in parts {
-        if part.contains(&0) {
-            return Err(Errno::INVAL);
-        }
-        let end = length + part.len();
-        let room = buffer.get_mut(length..end).filter(|_| end < most).ok_or(Errno::NAMETOOLONG)?;
-        room.copy_from_slice(part);
-        length = end;
-    }
-    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
-}
-
 /// Takes the lock of a socket's path. Waits a while if another server has the lock.
 fn lock_in_time(path: &CStr, text: &str) -> Result<OwnFile> {
     let unfit = |reason| {
@@ -72,12 +56,17 @@ fn lock_in_time(path: &CStr, text: &str) -> Result<OwnFile> {
         let hint = "remove it, or choose another directory";
         Error::new(format_args!("cannot listen on {text}: lock {path}"), Reason::State(reason), hint)
     };
+    let replaceable = |directory: &str| {
+        let (reason, hint) = REPLACEABLE;
+        Error::new(format_args!("cannot listen on {}: {directory}", Quoted(text)), Reason::State(reason), hint)
+    };
     let deadline = clock_gettime(Clock::MONOTONIC) + LOCK_WITHIN;
     loop {
         match OwnFile::lock(path, LOCK_MODE) {
             Ok(lock) => return Ok(lock),
             Err(Problem::System(errno)) => return Err(cannot(text, errno)),
             Err(Problem::Unfit(reason)) => return Err(unfit(reason)),
+            Err(Problem::Replaceable(directory)) => return Err(replaceable(directory.as_str())),
             Err(Problem::Locked(_)) if clock_gettime(Clock::MONOTONIC) >= deadline => {
                 return Err(unfit("another server that begins has kept it locked"));
             }
