@@ -210,9 +210,10 @@ fn a_child_that_is_taken_over_names_no_other_client() {
             assert_eq!(connection.read(&mut start)?, start.len());
             let slot = std::ptr::with_exposed_provenance_mut::<u64>(usize::from_ne_bytes(start));
             // SAFETY: the page is the child's own slot, which nothing else in the child uses.
-            unsafe {
-                libc::mprotect(slot.cast(), NOTED * size_of::<u64>(), libc::PROT_READ | libc::PROT_WRITE);
-                PEER.zip(OTHER).for_each(|(word, value)| slot.add(word).write_volatile(value));
+            unsafe { libc::mprotect(slot.cast(), NOTED * size_of::<u64>(), libc::PROT_READ | libc::PROT_WRITE) };
+            for (word, value) in PEER.zip(OTHER) {
+                // SAFETY: the words are in the page, to which this child may write now.
+                unsafe { slot.wrapping_add(word).write_volatile(value) };
             }
             connection.write_all(b".")?;
             connection.read(&mut [0])?;
