@@ -105,17 +105,27 @@ fn a_program_that_its_user_can_read_is_not_restarted() {
     let program = unreadable_program(&folder);
     let server = Served::start_command(Command::new(&program).args(["-1", "-u", "nobody", "127.0.0.1:0"]));
     let (root, nobody) = (Some(0), Some(65534));
-    for (count, (owner, mode)) in
-        [(root, 0o755), (root, 0o715), (nobody, 0o711), (nobody, 0o111)].into_iter().enumerate()
+    // The last folder is one that the user cannot enter, so the server finds its program in /proc alone.
+    for (count, (owner, mode, of_folder)) in [
+        (root, 0o755, 0o755),
+        (root, 0o715, 0o755),
+        (nobody, 0o711, 0o755),
+        (nobody, 0o111, 0o755),
+        (root, 0o755, 0o700),
+    ]
+    .into_iter()
+    .enumerate()
     {
         chown(&program, owner, None).unwrap();
         set_mode(&program, mode);
+        set_mode(&folder.0, of_folder);
         server.running.signal(Signal::USR2);
         let refused = &server.wait_events("restart", count + 1)[count];
         let advice = format!("chown root and chmod 711 {}", program.display());
         assert!(refused.get("refused").ends_with(&advice), "{owner:?} {mode:o}: {refused:?}");
     }
     drop(server.client());
+    set_mode(&folder.0, 0o755);
     chown(&program, root, None).unwrap();
     set_mode(&program, 0o711);
     server.running.signal(Signal::USR2);

@@ -9,9 +9,11 @@ use super::successor::{Answer, Successor, find_own_program, why_late};
 use crate::server::admission::Admission;
 use crate::server::child::Worker;
 use crate::server::descriptors::Descriptors;
+use crate::server::limits::PATH_MAX;
 use crate::server::log::ChildEnd;
 use crate::server::rules::Rules;
 use crate::sys::fd::{AsFd, BorrowedFd};
+use crate::sys::fs::readlink;
 use crate::sys::signal::Signal;
 
 /// The id of the first process of a system or a container. When this process ends, all other processes end.
@@ -68,9 +70,12 @@ impl<W: Worker> Parent<'_, '_, W> {
         let path = program.as_ref().map(|path| CStr::from_bytes_until_nul(path).unwrap_or_default());
         let path = path.map_err(|errno| *errno);
         if let Some(path) = path.ok().filter(|path| self.settings.privileges.exposes(path)) {
+            let mut buffer = [0; PATH_MAX];
+            // The path may be that of the running program in /proc, which leads to the file.
+            let file = readlink(path, &mut buffer).ok().filter(|file| file.starts_with(b"/"));
             return self.log.restart_refused(format_args!(
                 "the server's user can read its program, and so could trace the new process: chown root and chmod 711 {}",
-                path.to_bytes().escape_ascii()
+                file.unwrap_or(path.to_bytes()).escape_ascii()
             ));
         }
         self.publisher.reloading();
