@@ -7,7 +7,7 @@ use super::child::{Function, Outcome, Program, Worker};
 use super::connection::Connection;
 use super::descriptors::Descriptors;
 use super::error::{Error, Reason, Result, shortage_hint};
-use super::inherited::{RESTART_VARIABLE, Socket, take_restart};
+use super::inherited::{RESTART_VARIABLE, Socket, fill_standard, take_restart};
 use super::limits::{LISTENERS_MAX, SERVICE_BUFFER};
 use super::listener::{Listener, Listeners};
 use super::log::Log;
@@ -60,6 +60,8 @@ impl<'a> Bound<'a> {
         addresses: &[&str],
         addresses_given: usize,
     ) -> Result<Bound<'a>> {
+        let hint = "start the program with descriptors 0, 1 and 2 open";
+        fill_standard().map_err(|errno| Error::cannot_serve("memfd_create", errno, hint))?;
         if let Some(pool) = settings.pool {
             settings.max_children = pool.max;
         }

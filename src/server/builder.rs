@@ -333,7 +333,8 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Checks the settings, and listens.
+    /// Checks the settings, and listens. Opens `/dev/null` as each of descriptors 0, 1 and 2 that is closed, so that
+    /// nothing but the log is written to standard error.
     ///
     /// # Errors
     /// An error for an address or a number that makes no sense. Otherwise the system's error for a socket, or for the

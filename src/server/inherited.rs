@@ -7,8 +7,25 @@ use core::fmt;
 use super::limits::EARLIER_MAX;
 use crate::program::text::Text;
 use crate::sys::errno::{Errno, Result};
-use crate::sys::fd::{BorrowedFd, OwnedFd, is_open, write_all};
+use crate::sys::fd::{BorrowedFd, OwnedFd, STDERR, STDIN, STDOUT, is_open, write_all};
+use crate::sys::fs::{OpenFlags, open};
+use crate::sys::memory::empty_file;
 use crate::sys::process::{Pid, exists, getpid, value};
+
+/// Opens a harmless file as each of descriptors 0, 1 and 2 that is closed. Otherwise a connection, the scoreboard or a
+/// listener would get such a number, and the log or a program would use it.
+pub(crate) fn fill_standard() -> Result<()> {
+    for standard in [STDIN, STDOUT, STDERR] {
+        if !is_open(standard) {
+            let filler = open(c"/dev/null", OpenFlags::RDWR, 0).or_else(|_| empty_file(c"closed"))?;
+            // The kernel gives the lowest number that is free. The descriptor stays open as long as the process lives.
+            if filler.raw() == standard.raw() {
+                let _ = filler.into_raw();
+            }
+        }
+    }
+    Ok(())
+}
 
 /// The first descriptor that systemd passes.
 const FIRST: c_int = 3;
@@ -27,13 +44,16 @@ pub struct Inherited {
 }
 
 impl Inherited {
-    /// Claims the descriptors that `LISTEN_FDS` and `MPSERV_INHERIT` name, if these variables are about this process.
+    /// Claims the descriptors that `LISTEN_FDS` and `MPSERV_INHERIT` name, if these variables are about this process. Opens
+    /// `/dev/null` as each of descriptors 0, 1 and 2 that is closed, before a file of the program gets such a number.
     /// [`server_main!`](crate::server_main!) calls this function before a program's main function.
     ///
     /// # Safety
     /// The call is at the start of main, when nothing in this process owns a descriptor above 2.
     #[must_use]
     pub unsafe fn claim() -> Inherited {
+        // `bind` tries again, and reports the error.
+        let _ = fill_standard();
         let mut inherited = Inherited { open: [0; END as usize / u64::BITS as usize] };
         if let Some(count) = passed_by_manager() {
             (FIRST..FIRST.saturating_add(count).min(END)).for_each(|number| inherited.note(number));

@@ -35,7 +35,7 @@ use mpserv::time::{Itimer, setitimer};
 use mpserv::user::{getgrnam, getgrouplist, getpwnam, getpwuid};
 use mpserv::wordexp::{WordError, wordexp};
 
-use crate::common::solo::{Test, reap, spawn};
+use crate::common::solo::{Test, child, reap, spawn};
 use crate::common::{TempDir, WATCHDOG, needs_root};
 use crate::tests;
 
@@ -46,6 +46,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_dollar_in_quotes_is_a_dollar,
     a_process_that_does_not_serve_leaves_the_servers_files,
     the_pidfile_names_a_process_that_serves_for_its_parent,
+    a_server_opens_the_standard_descriptors_that_are_closed,
     a_filter_checks_no_argument_that_calls_lack,
     a_filter_decides_by_its_checks,
     a_letter_above_127_is_named,
@@ -162,6 +163,24 @@ fn the_pidfile_names_a_process_that_serves_for_its_parent() {
     child.kill(Signal::TERM).unwrap();
     assert_eq!(reap(&mut child).exit_status(), Some(0));
     assert!(!pidfile.exists());
+}
+
+/// Checks that no socket and no file of the server gets the number of standard output or of the log.
+fn a_server_opens_the_standard_descriptors_that_are_closed() {
+    for closed in [&[0][..], &[1], &[2], &[0, 1, 2]] {
+        let mut child = child(|| {
+            for number in closed {
+                // SAFETY: nothing owns the descriptor.
+                unsafe { libc::close(*number) };
+            }
+            let _bound = Server::new().listen("127.0.0.1:0").bind();
+            let is_null = |number| {
+                fs::read_link(format!("/proc/self/fd/{number}")).is_ok_and(|file| file.as_os_str() == "/dev/null")
+            };
+            i32::from(!closed.iter().all(is_null))
+        });
+        assert_eq!(reap(&mut child).exit_status(), Some(0), "{closed:?}");
+    }
 }
 
 /// Checks that no argument's place overflows, which would select another argument.

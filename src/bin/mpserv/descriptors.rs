@@ -3,25 +3,11 @@
 use core::ffi::c_uint;
 
 use mpserv::errno::{Errno, Result};
-use mpserv::fd::{self, STDERR, STDIN, STDOUT};
+use mpserv::fd;
 use mpserv::fs::{OpenFlags, open};
-use mpserv::memory::empty_file;
 
 /// The first descriptor after standard error.
 const FIRST_NOT_STANDARD: c_uint = 3;
-
-/// Opens a harmless file as each of descriptors 0, 1 and 2 that is closed. Otherwise a connection, the scoreboard or a
-/// listener would get such a number, and the log or a program would use it.
-pub(crate) fn fill_standard() -> Result<()> {
-    for standard in [STDIN, STDOUT, STDERR] {
-        if !fd::is_open(standard) {
-            let filler = open(c"/dev/null", OpenFlags::RDWR, 0).or_else(|_| empty_file(c"closed"))?;
-            // The descriptor stays open as long as the process lives.
-            let _ = filler.into_raw();
-        }
-    }
-    Ok(())
-}
 
 /// Keeps programs from inheriting any further descriptor.
 pub(crate) fn keep_from_programs() -> Result<()> {

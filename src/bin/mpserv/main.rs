@@ -40,8 +40,7 @@ const VERSION: &str = concat!("mpserv ", env!("CARGO_PKG_VERSION"), "\n");
 const HELP_MAX: usize = 4096;
 
 /// The hint if the descriptors cannot be put in order.
-const OWN_HINT: &str =
-    "start it with descriptors 0, 1 and 2 open, and where /proc is mounted or close_range is allowed";
+const OWN_HINT: &str = "start it where /proc is mounted or close_range is allowed";
 
 fn main(args: Args, title: Title, inherited: Inherited) -> c_int {
     if args.len() <= 1 {
@@ -58,10 +57,8 @@ fn main(args: Args, title: Title, inherited: Inherited) -> c_int {
     }
 }
 
-/// Undoes settings that this process has inherited: closed standard descriptors, open files, ignored and blocked
-/// signals. An error names the call that failed.
+/// Undoes settings that this process has inherited: open files, ignored and blocked signals. An error names the call that failed.
 fn own_the_process() -> Result<(), (&'static str, Errno)> {
-    descriptors::fill_standard().map_err(|errno| ("memfd_create", errno))?;
     descriptors::keep_from_programs().map_err(|errno| ("close_range", errno))?;
     // The server itself handles SIGHUP, which stays ignored under nohup.
     default_all(&SigSet::from([Signal::HUP]));
