@@ -1,13 +1,13 @@
 //! Tests two servers that begin to listen at the path of one Unix socket at the same time.
 
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
 use crate::common::server::*;
-use crate::common::solo::Test;
+use crate::common::solo::{Test, skip};
 use crate::common::*;
 use crate::tests;
 
@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = tests![
     of_two_that_bind_one_listens,
     a_lock_that_was_left_behind_holds_nobody_up,
     a_lock_that_somebody_else_put_there_is_refused,
+    a_socket_that_takes_the_place_of_the_servers_keeps_its_owner,
 ];
 
 /// The expression for strace that delays the return of a call.
@@ -109,4 +110,30 @@ fn a_lock_that_somebody_else_put_there_is_refused() {
         let ended = run_mpserv(&[&format!("unix:{}", path.display())]);
         assert!(ended.stderr.contains("this file belongs to another user"), "{}", ended.stderr);
     }
+}
+
+/// Tests a directory to which another user can write. That user puts another socket of root's at the path, after the
+/// server has made its socket and before it gives the socket to its owner.
+fn a_socket_that_takes_the_place_of_the_servers_keeps_its_owner() {
+    needs_root();
+    let folder = TempDir::new();
+    let [path, victim] = ["socket", "victim"].map(|name| folder.join(name));
+    let listener = std::os::unix::net::UnixListener::bind(&victim).unwrap();
+    if mpserv::net::open_unix_file(&listener).is_err() {
+        skip("no CAP_NET_ADMIN");
+    }
+    let owner = user_of_nothing().to_string();
+    let mut command = Command::new("strace");
+    command.args(["-D", "-q", "-o", NOWHERE, "-e", "inject=bind:signal=STOP", MPSERV, "--owner"]);
+    command.arg(format!("{owner}:{owner}")).arg(format!("unix:{}", path.display()));
+    let server = Running::start(&mut command, Output::Pipe);
+    wait_until("the server stops after it has made its socket", || {
+        path.exists() && matches!(state(server.pid()), Some('T' | 't'))
+    });
+    fs::rename(&victim, &path).unwrap();
+    server.signal(mpserv::signal::Signal::CONT);
+    let ended = server.wait();
+    assert!(ended.stderr.contains("Address already in use"), "{}", ended.stderr);
+    let left = fs::symlink_metadata(&path).unwrap();
+    assert_eq!((left.uid(), left.gid()), (0, 0));
 }

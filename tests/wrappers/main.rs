@@ -95,6 +95,7 @@ fn main() -> ExitCode {
             getaddrinfo_gives_each_address_once,
             addresses_come_back_as_they_were_given,
             unix_addresses_come_back_as_they_were_given,
+            the_file_of_a_unix_socket_is_found_wherever_it_is,
             an_address_too_long_is_an_error,
             each_accept_says_who_came,
             inet_addr_reads_what_c_reads,

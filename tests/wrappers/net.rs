@@ -3,14 +3,15 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
 
-use crate::common::TempDir;
+use crate::common::{TempDir, solo::skip};
 use mpserv::errno::Errno;
 use mpserv::fd::{OwnedFd, close, read, write};
-use mpserv::fs::OpenFlags;
+use mpserv::fs::{OpenFlags, fstat, stat};
 use mpserv::net::{
     AddressFamily, AsSockAddr, MsgFlags, Protocol, Shutdown, SockAddr, SocketAddr, SocketFlags, SocketOption,
     SocketType, UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, getaddrinfo,
-    gethostbyname, getpeername, getsockname, getsockopt, inet_addr, listen, recv, send, setsockopt, shutdown, socket,
+    gethostbyname, getpeername, getsockname, getsockopt, inet_addr, listen, open_unix_file, recv, send, setsockopt,
+    shutdown, socket,
 };
 use mpserv::poll::PollEvents;
 use mpserv::process::{WaitOptions, getpid};
@@ -101,6 +102,18 @@ pub(crate) fn unix_addresses_come_back_as_they_were_given() {
     assert_eq!(peer.path(), None, "a client without a name");
     assert_eq!(write(&client, b"x"), Ok(1));
     assert_eq!(read(&server, &mut [0]), Ok(1));
+}
+
+pub(crate) fn the_file_of_a_unix_socket_is_found_wherever_it_is() {
+    let folder = TempDir::new();
+    let [made, moved] = ["made", "moved"].map(|name| folder.join(name));
+    let path = std::ffi::CString::new(made.to_str().unwrap()).unwrap();
+    let listener = listening(AddressFamily::UNIX, &UnixAddr::new(&path).unwrap());
+    std::fs::rename(&made, &moved).unwrap();
+    std::fs::write(&made, "another file").unwrap();
+    let moved = std::ffi::CString::new(moved.to_str().unwrap()).unwrap();
+    let Ok(file) = open_unix_file(&listener) else { skip("no CAP_NET_ADMIN") };
+    assert_eq!(fstat(file).unwrap().identity(), stat(&moved).unwrap().identity());
 }
 
 pub(crate) fn an_address_too_long_is_an_error() {

@@ -1,5 +1,7 @@
 //! `<sys/ioctl.h>`: requests to devices.
 
+use core::ffi::c_ulong;
+
 /// `int ioctl(int fd, unsigned long request, ...);`
 ///
 /// Make a request of a device. ioctl(2), BSD.
@@ -24,3 +26,9 @@ pub use libc::winsize;
 /// Ask for the size of a terminal. ioctl_tty(2), BSD.
 #[doc(inline)]
 pub use libc::TIOCGWINSZ;
+
+/// `SIOCPROTOPRIVATE`
+///
+/// The first request that each protocol defines for itself. For a Unix socket it opens the socket's file
+/// (`SIOCUNIXFILE`). Linux.
+pub const SIOCPROTOPRIVATE: c_ulong = 0x89E0;

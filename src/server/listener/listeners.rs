@@ -4,14 +4,13 @@ use core::ffi::CStr;
 use core::time::Duration;
 
 use super::socket::{Listener, SocketSettings, bind_inet, cannot, refuse_descriptors};
-use super::unix::{bind_abstract, bind_unix};
+use super::unix::{bind_abstract, bind_unix, remove};
 use crate::server::address::{Address, Quoted};
 use crate::server::error::{Error, Reason, Result};
 use crate::server::inherited::{Inherited, listen_fds};
 use crate::server::limits::{HOST_MAX, LISTENERS_MAX};
 use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, set_blocking, set_close_on_exec, set_nonblocking};
-use crate::sys::fs::{lstat, unlink};
 use crate::sys::net::{
     Ipv4Addr, Ipv6Addr, Shutdown, SockAddr, SocketAddr, SocketOption, SocketType, getaddrinfo, getsockopt, setsockopt,
     shutdown,
@@ -262,10 +261,7 @@ impl Listeners {
         for listener in self.iter() {
             if let (Some(file), Ok(SockAddr::Unix(address))) = (listener.file, listener.address()) {
                 let Some(path) = address.path_c() else { continue };
-                // Another server may have put its own file at the path.
-                if lstat(path).is_ok_and(|now| now.identity() == file) {
-                    let _ = unlink(path);
-                }
+                remove(path, file);
             }
         }
         self.close();

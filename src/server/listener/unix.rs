@@ -13,7 +13,7 @@ use crate::sys::errno::{self, Errno};
 use crate::sys::fd::OwnedFd;
 use crate::sys::fs::{OpenFlags, fchownat_fd, fstat, lstat, open, umask, unlink};
 use crate::sys::net::{
-    AddressFamily, Protocol, SocketFlags, SocketType, UNIX_PATH_MAX, UnixAddr, bind, connect, socket,
+    AddressFamily, Protocol, SocketFlags, SocketType, UNIX_PATH_MAX, UnixAddr, bind, connect, open_unix_file, socket,
 };
 use crate::sys::time::{Clock, clock_gettime, nanosleep};
 use crate::sys::user::geteuid;
@@ -85,15 +85,29 @@ fn bind_unix_locked(path: &CStr, settings: &SocketSettings) -> errno::Result<Lis
         }
         bound => bound?,
     }
+    let file = file_of(&fd, path).inspect_err(|_| _ = unlink(path))?;
+    let identity = fstat(&file)?.identity();
     // The file gets its owner before the server listens, because clients can connect from then on.
-    let file = settings.owner.map_or(Ok(()), |owner| give_to(path, owner));
-    match file.and_then(|()| start(&fd, settings)).and_then(|()| lstat(path)) {
-        Ok(file) => Ok(Listener { fd, is_managed: false, file: Some(file.identity()) }),
-        Err(errno) => {
-            // The file is of no use, because no server listens there.
-            let _ = unlink(path);
-            Err(errno)
-        }
+    let given = settings.owner.map_or(Ok(()), |owner| give_to(&file, owner));
+    let at_path = given.and_then(|()| start(&fd, settings)).and_then(|()| lstat(path));
+    if at_path.is_ok_and(|at_path| at_path.identity() == identity) {
+        return Ok(Listener { fd, is_managed: false, file: Some(identity) });
+    }
+    // The file is of no use, because no server listens there.
+    remove(path, identity);
+    Err(at_path.err().unwrap_or(Errno::ADDRINUSE))
+}
+
+/// Opens the file of a socket that has just been bound, without rights to the content. If this process may not ask the
+/// kernel for it, the path leads to the file, unless another user has put another file there.
+fn file_of(fd: &OwnedFd, path: &CStr) -> errno::Result<OwnedFd> {
+    open_unix_file(fd).or_else(|_| open(path, OpenFlags::PATH | OpenFlags::NOFOLLOW | OpenFlags::CLOEXEC, 0))
+}
+
+/// Removes a socket's file, unless the path leads to another file. Another server may have put its own file there.
+pub(super) fn remove(path: &CStr, file: (u64, u64)) {
+    if lstat(path).is_ok_and(|now| now.identity() == file) {
+        let _ = unlink(path);
     }
 }
 
@@ -106,15 +120,13 @@ fn bind_with_mode(fd: &OwnedFd, address: &UnixAddr, mode: Option<c_uint>) -> err
     bound
 }
 
-/// Gives the file of a socket to a user and a group. If other users can write to the directory, they may have put
-/// another file there. Such a file keeps its owner.
-fn give_to(path: &CStr, (uid, gid): (uid_t, gid_t)) -> errno::Result<()> {
-    let file = open(path, OpenFlags::PATH | OpenFlags::NOFOLLOW | OpenFlags::CLOEXEC, 0)?;
-    let found = fstat(&file)?;
+/// Gives the file of a socket to a user and a group. Another file, which the path may lead to, keeps its owner.
+fn give_to(file: &OwnedFd, (uid, gid): (uid_t, gid_t)) -> errno::Result<()> {
+    let found = fstat(file)?;
     if !found.is_socket() || found.links() != 1 || found.uid() != geteuid() {
         return Err(Errno::ADDRINUSE);
     }
-    if (found.uid(), found.gid()) == (uid, gid) { Ok(()) } else { fchownat_fd(&file, uid, gid) }
+    if (found.uid(), found.gid()) == (uid, gid) { Ok(()) } else { fchownat_fd(file, uid, gid) }
 }
 
 /// Removes a socket's file if no server listens there. Fails with `EADDRINUSE` if a server listens there, or if the

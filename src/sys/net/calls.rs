@@ -4,6 +4,7 @@ use core::ffi::c_int;
 use core::ptr;
 
 use crate::ffi::netinet::r#in::{self as inet, sockaddr_in};
+use crate::ffi::sys::ioctl::{SIOCPROTOPRIVATE, ioctl};
 use crate::ffi::sys::socket::{self as c, sockaddr_storage, socklen_t};
 use crate::sys::conv::{ret, ret_usize};
 use crate::sys::errno::Result;
@@ -217,6 +218,24 @@ pub fn accept4(fd: impl AsFd, flags: SocketFlags) -> Result<(OwnedFd, SockAddr)>
     let fd = unsafe { ret_owned_fd(fd) }?;
     // SAFETY: the call did not fail, so it has filled in the address.
     Ok((fd, unsafe { received.get() }))
+}
+
+/// `ioctl(SIOCUNIXFILE)`: opens the file of a bound Unix socket, as `open()` with `O_PATH` does, wherever its name is.
+/// The descriptor is closed when the process runs another program.
+///
+/// Async-signal-safe: yes.
+///
+/// # Errors
+/// `EPERM` without the capability, `ENOENT` when the socket has no file, `EMFILE`, `ENFILE`, `ENOTTY` when this is no
+/// socket, `EBADF`.
+///
+/// # References
+/// `<linux/un.h>`, Linux 4.12
+pub fn open_unix_file(fd: impl AsFd) -> Result<OwnedFd> {
+    // SAFETY: the request has no argument.
+    let file = unsafe { ioctl(fd.as_fd().raw(), SIOCPROTOPRIVATE) };
+    // SAFETY: the descriptor was made just now.
+    unsafe { ret_owned_fd(file) }
 }
 
 /// `getsockname()`: returns the address of a socket itself. After a bind to port 0, the address has the port that the

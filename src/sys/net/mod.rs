@@ -44,7 +44,7 @@ pub use address::{
 };
 pub use calls::{
     MsgFlags, Protocol, Shutdown, SocketFlags, SocketType, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect,
-    getpeername, getsockname, listen, recv, send, shutdown, socket,
+    getpeername, getsockname, listen, open_unix_file, recv, send, shutdown, socket,
 };
 pub use names::{AddrInfo, GaiError, HOST_MAX, getaddrinfo, gethostbyname, if_nametoindex};
 pub use options::{Access, Credentials, OptionValue, ReadOnly, ReadWrite, SocketOption, getsockopt, setsockopt};

@@ -6,13 +6,13 @@ use mpserv::fd::{AsFd, BorrowedFd, OwnedFd, pipe, set_nonblocking};
 use mpserv::net::{
     AddressFamily, MsgFlags, Protocol, Shutdown, SockAddr, SocketFlags, SocketOption, SocketType,
     UNIX_PATH_MAX, UnixAddr, accept, accept4, acceptfrom, acceptfrom_v4, bind, connect, getpeername, getsockname,
-    getsockopt, if_nametoindex, listen, recv, send, setsockopt, shutdown,
+    getsockopt, if_nametoindex, listen, open_unix_file, recv, send, setsockopt, shutdown,
     socket,
 };
 use mpserv::user::getuid;
 
 use super::{
-    CLOSED, Case, NotProduced, each, errno, files, interrupted, locked, mount, no_descriptor_left,
+    CLOSED, Case, NotProduced, become_nobody, each, errno, files, interrupted, locked, mount, no_descriptor_left,
     own_network, owned, set_of_namespace, tcp,
 };
 
@@ -181,6 +181,24 @@ pub(super) const CASES: &[Case] = &[
         Errno::NOTSOCK,
         || any_call(pipe().unwrap().0.as_fd()),
     ),
+    ("open_unix_file", Errno::PERM, || {
+        let socket = unix();
+        become_nobody();
+        errno(open_unix_file(socket))
+    }),
+    ("open_unix_file", Errno::NOENT, || {
+        own_network();
+        errno(open_unix_file(unix()))
+    }),
+    ("open_unix_file", Errno::MFILE, || {
+        own_network();
+        let socket = unix();
+        bind(&socket, &UnixAddr::new(c"socket").unwrap()).unwrap();
+        no_descriptor_left();
+        errno(open_unix_file(socket))
+    }),
+    ("open_unix_file", Errno::NOTTY, || errno(open_unix_file(pipe().unwrap().0))),
+    ("open_unix_file", Errno::BADF, || errno(open_unix_file(CLOSED))),
     ("getpeername recv shutdown", Errno::NOTCONN, || {
         each([
             errno(getpeername(tcp())),
@@ -258,7 +276,7 @@ pub(super) const CASES: &[Case] = &[
 
 pub(super) const NOT_PRODUCED: &[NotProduced] = &[
     ("getsockopt", "ENOPROTOOPT", "only a kernel that does not know the option has it"),
-    ("socket accept acceptfrom acceptfrom_v4 accept4", "ENFILE", "the limit is the whole system's"),
+    ("socket accept acceptfrom acceptfrom_v4 accept4 open_unix_file", "ENFILE", "the limit is the whole system's"),
     (
         "socket accept acceptfrom acceptfrom_v4 accept4 getsockname getpeername",
         "ENOBUFS",
