@@ -52,13 +52,16 @@ impl Title {
         (new, Title { start: start.cast_mut().cast(), length, used })
     }
 
-    /// Shows as much of a title as fits. With an empty title, `ps` shows the name of the program's file in brackets. Does
-    /// nothing where other threads exist, because `std::env::args()` in such a
-    /// thread may be reading the memory.
+    /// Shows as many characters of a title as fit. With an empty title, `ps` shows the name of the program's file in
+    /// brackets. Does nothing where other threads exist, because `std::env::args()` in such a thread may be reading the
+    /// memory.
     pub fn set(&mut self, title: &str) {
         // The last byte stays a NUL.
         let Some(room) = self.length.checked_sub(1).filter(|_| !has_other_threads()) else { return };
-        let length = title.len().min(room);
+        let mut length = title.len().min(room);
+        while !title.is_char_boundary(length) {
+            length -= 1;
+        }
         // SAFETY: this process may write this many bytes there. Since the memory was claimed, nothing else refers to
         // it, and no other thread reads it now.
         unsafe { core::ptr::copy_nonoverlapping(title.as_ptr(), self.start, length) };

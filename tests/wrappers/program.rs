@@ -53,6 +53,17 @@ pub(crate) fn a_command_line_has_one_end() {
     }
 }
 
+/// Checks titles of characters of two bytes. In one of them, the middle of a character is at the end of the place.
+pub(crate) fn a_title_is_cut_after_a_character() {
+    let mut title = title_of_this_process();
+    for first in ["", "-"] {
+        title.set(&(first.to_owned() + &"é".repeat(1 << 12)));
+        let line = std::fs::read("/proc/self/cmdline").unwrap();
+        assert!(line.starts_with(first.as_bytes()));
+        assert!(std::str::from_utf8(&line).is_ok(), "{:?}", &line[line.len() - 4..]);
+    }
+}
+
 /// Checks that a title which is longer than its place still ends in a NUL.
 pub(crate) fn a_title_leaves_the_last_byte() {
     let mut title = title_of_this_process();
