@@ -8,7 +8,8 @@ use crate::sys::errno::{self, Errno};
 use crate::sys::fs::{access_r, chdir, chroot, stat};
 use crate::sys::memory::MapVec;
 use crate::sys::process::{
-    Limit, Resource, clear_inheritable, drop_capability_bounds, forbid_dumps, getrlimit, no_new_privileges, setrlimit,
+    Limit, Resource, clear_inheritable, drop_capability_bounds, forbid_dumps, getrlimit, has_other_threads,
+    no_new_privileges, setrlimit,
 };
 use crate::sys::time::tzset;
 use crate::sys::user::{
@@ -35,10 +36,11 @@ impl Identity {
     ///
     /// # Errors
     /// An error for a name that the system does not know. If the text has no group, also for a user's number that the
-    /// system does not know.
+    /// system does not know. Where other threads exist, nothing can be looked up, so only `UID:GID` is no error.
     pub fn parse(text: &str) -> Result<Identity> {
         let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
         let wrong = |name: &str, reason, hint| {
+            let (reason, hint) = if has_other_threads() { (THREADS, THREADS_HINT) } else { (reason, hint) };
             Error::new(format_args!("\"{}\"", name.escape_debug()), Reason::Usage(reason), hint)
         };
         let known = match id(user) {
@@ -103,6 +105,8 @@ impl Identity {
     }
 }
 
+const THREADS: &str = "this process has, or had, other threads, and cannot look it up";
+const THREADS_HINT: &str = "parse it before any is started, or give two numbers: UID:GID";
 const USER_HINT: &str = "getent passwd shows all; a number needs no name";
 
 /// Returns a user or group that is given as a number.

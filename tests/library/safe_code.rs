@@ -25,8 +25,8 @@ use mpserv::process::{
 };
 use mpserv::program::{Args, Argument};
 use mpserv::seccomp::{Check, Rule, allow_only};
-use mpserv::server::Server;
 use mpserv::server::proxy_protocol::{Parser, ProxyError};
+use mpserv::server::{Identity, Server};
 use mpserv::signal::{
     Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, kill, raise, sigaction, sigaction_get, sigpending,
     sigprocmask,
@@ -62,6 +62,7 @@ pub(crate) const TESTS: &[Test] = tests![
     exit_may_be_called_again_while_it_runs,
     no_name_ends_the_process,
     users_are_looked_up_only_where_no_other_threads_are,
+    an_identity_that_cannot_be_looked_up_is_not_denied,
     a_rule_has_as_many_checks_as_a_jump_reaches,
     a_group_of_another_namespace_has_no_id,
     a_filter_holds_for_every_thread,
@@ -279,6 +280,16 @@ fn users_are_looked_up_only_where_no_other_threads_are() {
     assert_eq!(found(), [true; 4]);
     std::thread::spawn(|| ()).join().unwrap();
     assert_eq!(found(), [false; 4]);
+}
+
+/// Checks that the error does not deny a user whom nobody has looked up.
+fn an_identity_that_cannot_be_looked_up_is_not_denied() {
+    std::thread::spawn(|| ()).join().unwrap();
+    for text in ["root", "0", "0:root"] {
+        let error = Identity::parse(text).unwrap_err().to_string();
+        assert!(error.contains("other threads"), "{error}");
+    }
+    assert!(Identity::parse("0:0").is_ok());
 }
 
 /// Checks the longest rule: from its first instruction, a jump reaches the last instruction.
