@@ -192,11 +192,13 @@ fn each_child(scoreboard: &OwnedFd, mut show: impl FnMut(ChildStatus) -> errno::
     Ok(())
 }
 
-/// Returns the scoreboards of the earlier servers that have not ended yet.
+/// Returns the scoreboards of the earlier servers that have not ended yet, except those of another form, which another
+/// version has made.
 fn earlier(scoreboard: &OwnedFd) -> errno::Result<impl Iterator<Item = (OwnedFd, Pid)>> {
     let earlier = Reader::new(scoreboard.as_fd())?.head().earlier;
     // A process of another program may have the id by now.
-    Ok(earlier.into_iter().flatten().filter_map(|pid| find_scoreboard(pid).ok().map(|board| (board, pid))))
+    let boards = earlier.into_iter().flatten().filter_map(|pid| find_scoreboard(pid).ok().map(|board| (board, pid)));
+    Ok(boards.filter(|(board, _)| Reader::new(board).is_ok()))
 }
 
 /// Prints a text to standard output, cut to [`PIECE_MAX`] bytes.

@@ -10,6 +10,7 @@ use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
 use crate::tests;
+use mpserv::memory::SharedWords;
 use mpserv::server::limits::LISTENERS_MAX;
 use mpserv::signal::Signal;
 
@@ -18,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     as_json_the_status_has_what_the_table_has,
     as_json_the_status_is_watched_a_line_each_second,
     there_is_no_status_of_what_is_no_server,
+    of_a_scoreboard_of_another_form_nothing_is_printed,
     each_client_that_is_not_served_counts_as_refused,
     a_child_is_shown_with_the_client_that_it_has_now,
     a_server_with_as_many_listeners_as_there_may_be_has_a_status,
@@ -179,6 +181,19 @@ fn there_is_no_status_of_what_is_no_server() {
     }
     let ended = run_mpserv(&["--status", "/no/such/file"]);
     assert!(ended.stderr.contains("No such file"), "{}", ended.stderr);
+}
+
+/// Checks a scoreboard that the program of another version might have made.
+fn of_a_scoreboard_of_another_form_nothing_is_printed() {
+    let _scoreboard = SharedWords::new(c"mpserv-scoreboard", 1 << 12).unwrap();
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    fs::write(&pidfile, format!("{}\n", std::process::id())).unwrap();
+    for format in [&[][..], &["--json"]] {
+        let ended = run_mpserv(&[&["--status", pidfile.to_str().unwrap()], format].concat());
+        assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(111), ""), "{format:?}");
+        assert!(ended.stderr.contains("cannot show the status"), "{}", ended.stderr);
+    }
 }
 
 /// Checks that a client counts as refused, no matter which process refuses the client, and why.

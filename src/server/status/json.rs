@@ -9,23 +9,21 @@ use crate::sys::process::Pid;
 /// Prints the object of a server. The object's array `earlier` has the objects of the earlier servers that have
 /// not ended yet.
 pub(super) fn print_all(scoreboard: &OwnedFd, pid: Pid) -> Result<()> {
-    print(format_args!("{{"))?;
-    members(scoreboard, pid)?;
+    members("", scoreboard, pid)?;
     print(format_args!(",\"earlier\":["))?;
     let mut comma = "";
     earlier(scoreboard)?.try_for_each(|(scoreboard, pid)| {
-        print(format_args!("{comma}{{"))?;
+        members(comma, &scoreboard, pid)?;
         comma = ",";
-        members(&scoreboard, pid)?;
         print(format_args!("}}"))
     })?;
     print(format_args!("]}}\n"))
 }
 
-/// Prints the members of a server's object.
-fn members(scoreboard: &OwnedFd, pid: Pid) -> Result<()> {
+/// Prints `before`, and a server's object up to its last member. Prints nothing if the scoreboard cannot be read.
+fn members(before: &str, scoreboard: &OwnedFd, pid: Pid) -> Result<()> {
     let Summary { limit, serving, idle, accepted, refused, uptime } = Summary::read(scoreboard)?;
-    print(format_args!("\"pid\":{pid},\"limit\":{limit},\"serving\":{serving},\"idle\":{idle}"))?;
+    print(format_args!("{before}{{\"pid\":{pid},\"limit\":{limit},\"serving\":{serving},\"idle\":{idle}"))?;
     print(format_args!(",\"accepted\":{accepted},\"refused\":{refused},\"uptime\":{}", Seconds(uptime)))?;
     print(format_args!(",\"children\":["))?;
     let mut comma = "";
