@@ -33,8 +33,8 @@ use crate::sys::signal::SignalFd;
 /// A server that listens: clients can connect, and wait until it serves.
 ///
 /// A drop without a call of `serve` closes the sockets and removes their files and the pidfile. In a process that was
-/// forked from this process, the drop only closes the sockets. If the forked process serves, this process must not drop its
-/// copy: end it by [`_exit`](crate::process::_exit).
+/// forked from this process, the drop only closes the sockets. If the forked process serves, this process must not drop
+/// its copy: end it by [`_exit`](crate::process::_exit).
 pub struct Bound<'a> {
     descriptors: Descriptors<'a>,
     rules: Option<Rules>,

@@ -121,7 +121,7 @@ impl<'a> Server<'a> {
     }
 
     /// Sets the longest time that a child lives (no limit). After that time the child gets TERM, and 5 seconds later
-    /// KILL.
+    /// KILL. With [`prefork`](Server::prefork), it is the longest time that a connection lasts.
     pub const fn max_lifetime(mut self, limit: Duration) -> Self {
         self.settings.max_lifetime = Some(limit);
         self
@@ -134,9 +134,11 @@ impl<'a> Server<'a> {
     /// than `min` processes are idle, the server retires one process each second. `max` takes the place of
     /// [`max_children`](Server::max_children).
     ///
-    /// A handler finds the changes that an earlier call of the handler has left in the process. SIGUSR2 tells a process
-    /// that it is no longer needed. This signal can make a call of the handler fail with `EINTR`, but not the functions
-    /// of [`Connection`].
+    /// A handler finds the changes that an earlier call of the handler has left in the process. A process that the
+    /// handler forks must end in the handler: if it returned, it would serve clients as well, as if it were its parent.
+    ///
+    /// SIGUSR2 tells a process that it is no longer needed. This signal can make a call of the handler fail with `EINTR`,
+    /// but not the functions of [`Connection`].
     pub const fn prefork(mut self, min: u32, max: u32) -> Self {
         self.settings.pool = Some(PoolSize { min, max });
         self

@@ -136,7 +136,8 @@ pub fn unlink(path: &CStr) -> Result<()> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `ENOENT`, `EACCES`, `EINVAL` when the path names no symbolic link, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
+/// `ENOENT`, `EACCES`, `EINVAL` when the path names no symbolic link, or for an empty buffer, `ENOTDIR`, `ELOOP`,
+/// `ENAMETOOLONG`.
 ///
 /// # References
 /// readlink(2), POSIX

@@ -8,6 +8,7 @@ use crate::server::limits::EXIT_DONE;
 /// The result of a handler: nothing, an exit status, or a `Result` of these with [`HandlerError`].
 #[diagnostic::on_unimplemented(
     message = "a handler returns `()`, an exit status, or a `Result` of these with `HandlerError`, not `{Self}`",
+    note = "a handler that never returns says `-> ()`",
     note = "in a handler whose error is `HandlerError`, `?` takes any type that is an `Error`; for others there is `map_err(HandlerError::new)`"
 )]
 pub trait Outcome {

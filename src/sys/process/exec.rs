@@ -45,7 +45,8 @@ pub struct Spawn<'a> {
 pub enum SpawnError {
     /// No process could be made: `EAGAIN` when a limit is reached, or `ENOMEM`.
     Clone(Errno),
-    /// The process could not run the program: the error of `execve()` or `dup2()`.
+    /// The process could not run the program: the error of `execve()`, or of a call before it, by which the process sets
+    /// up its descriptors, signals and limits.
     Exec(Errno),
 }
 

@@ -70,8 +70,9 @@ impl AsFd for SignalFd {
 pub struct SignalInfo {
     /// The signal.
     pub signal: Signal,
-    /// The process that sent the signal. `None` if the kernel sent it, as for ctrl-C.
+    /// The process that sent the signal, or the child of a SIGCHLD. `None` if the kernel sent another signal, as for
+    /// ctrl-C.
     pub sender: Option<Pid>,
-    /// The user of that process.
+    /// The user of that process. 0 if there is none.
     pub uid: u32,
 }
