@@ -5,7 +5,7 @@
 //! two tables have exactly the errnos of the docs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::IntoRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -329,7 +329,7 @@ pub(crate) fn a_name_that_nobody_answers_for_is_an_error() {
 
 /// Tests `wordexp()`, which has its own errors.
 pub(crate) fn a_line_that_is_no_words_is_an_error() {
-    use mpserv::wordexp::{WordError, wordexp};
+    use mpserv::wordexp::{LINE_MAX, WordError, wordexp};
     let error = |line: &CStr| wordexp(line).unwrap_err();
     for line in [c"a | b", c"a & b", c"a ; b", c"a < b", c"a > b", c"( a", c"{ a", c"a\nb"] {
         assert_eq!(error(line), WordError::BadCharacter, "{line:?}");
@@ -344,5 +344,10 @@ pub(crate) fn a_line_that_is_no_words_is_an_error() {
     assert!(!Path::new("ran").exists());
     for line in [c"${a", c"$((1", c"$((1/0))", c"$((`touch ran`))", c"${a-b}", c"$1"] {
         assert_eq!(error(line), WordError::Expansion, "{line:?}");
+    }
+    // The longest line fills the room with its NUL.
+    for (length, words) in [(LINE_MAX - 1, Ok(1)), (LINE_MAX, Err(WordError::TooLong))] {
+        let line = CString::new("a".repeat(length)).unwrap();
+        assert_eq!(wordexp(&line).map(|words| words.iter().count()), words, "{length}");
     }
 }

@@ -64,12 +64,12 @@ pub(crate) fn no_topic_of_sys_needs_itself() {
     assert!(needs.is_empty(), "these need each other: {needs:#?}");
 }
 
-fn source() -> PathBuf {
+pub(crate) fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
 /// Returns the Rust files of `src`, by their paths in it.
-fn files() -> Vec<PathBuf> {
+pub(crate) fn files() -> Vec<PathBuf> {
     let (mut found, mut waiting) = (Vec::new(), vec![source()]);
     while let Some(folder) = waiting.pop() {
         for entry in fs::read_dir(folder).unwrap() {

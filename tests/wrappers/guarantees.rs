@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::{CString, c_int};
 use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use mpserv::errno::Errno;
@@ -10,7 +11,7 @@ use mpserv::fd::{
     AsFd, BorrowedFd, OwnedFd, PipeFlags, dup, keep_on_exec, pipe, pipe2, read, read_all, set_blocking,
     set_close_on_exec, set_nonblocking, write, write_all,
 };
-use mpserv::fs::{OpenFlags, lstat, open, stat};
+use mpserv::fs::{OpenFlags, Stat, fchmod, fstat, lstat, open, stat};
 use mpserv::memory::{CStrArray, STACK_MIN, SharedWords, Stack};
 use mpserv::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket};
 use mpserv::printf;
@@ -109,6 +110,40 @@ pub(crate) fn lstat_is_about_the_link_and_stat_about_its_target() {
     fs::remove_file(folder.join("file")).unwrap();
     assert_eq!(lstat(&link).unwrap().identity(), of_link.identity());
     assert_eq!(stat(&link).err(), Some(Errno::NOENT));
+}
+
+pub(crate) fn a_stat_has_the_facts_of_the_file() {
+    let folder = TempDir::new();
+    let path = |name: &str| CString::new(folder.join(name).to_str().unwrap()).unwrap();
+    fs::write(folder.join("file"), "").unwrap();
+    fs::create_dir(folder.join("folder")).unwrap();
+    std::os::unix::fs::symlink("file", folder.join("link")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
+    // SAFETY: the path ends in a NUL.
+    assert_eq!(unsafe { libc::mkfifo(path("fifo").as_ptr(), 0o640) }, 0);
+    fs::hard_link(folder.join("file"), folder.join("second")).unwrap();
+    // Only root may give a file away.
+    let _ = std::os::unix::fs::chown(folder.join("socket"), Some(1), Some(2));
+    let same = |what: &str, stat: Stat, std: fs::Metadata| {
+        assert_eq!((stat.uid(), stat.gid(), stat.links()), (std.uid(), std.gid(), std.nlink()), "{what}");
+        assert_eq!((stat.permissions(), stat.identity()), (std.mode() & 0o7777, (std.dev(), std.ino())), "{what}");
+        let kind = (std.file_type().is_socket(), std.is_file());
+        assert_eq!((stat.is_socket(), stat.is_regular()), kind, "{what}");
+    };
+    for name in ["file", "folder", "link", "socket", "fifo"] {
+        same(name, lstat(&path(name)).unwrap(), fs::symlink_metadata(folder.join(name)).unwrap());
+        same(name, stat(&path(name)).unwrap(), fs::metadata(folder.join(name)).unwrap());
+    }
+    for name in [c"/dev/null", c"/tmp"] {
+        same("elsewhere", stat(name).unwrap(), fs::metadata(name.to_str().unwrap()).unwrap());
+    }
+    // Every permission alone, the three special permissions included.
+    let file = open(&path("file"), OpenFlags::RDWR, 0).unwrap();
+    for mode in (0..12).map(|bit| 1 << bit).chain([0, 0o7777]) {
+        fchmod(&file, mode).unwrap();
+        assert_eq!(fstat(&file).unwrap().permissions(), mode, "{mode:o}");
+        same("file", fstat(&file).unwrap(), fs::metadata(folder.join("file")).unwrap());
+    }
 }
 
 /// Checks that a handler does not enter stdio while `exit` writes the buffers of stdio. A function of `atexit` acts as

@@ -4,6 +4,7 @@
 mod common;
 
 mod async_signal_safety;
+mod constants;
 mod documented;
 mod errno;
 mod errors;
@@ -16,6 +17,7 @@ mod program;
 mod properties;
 mod signal;
 mod stdio;
+mod system;
 
 use std::process::ExitCode;
 
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         async_signal_safety:
             each_wrapper_says_whether_it_is_async_signal_safe,
             a_planted_malloc_lock_or_stdio_call_is_found;
+        constants:
+            each_constant_is_that_of_its_name_in_c;
         errors:
             each_documented_errno_is_produced_or_has_its_reason,
             errnos_of_fd,
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
             new_descriptors_are_closed_by_exec_or_not_as_documented,
             flags_of_a_descriptor_are_what_was_set_last,
             lstat_is_about_the_link_and_stat_about_its_target,
+            a_stat_has_the_facts_of_the_file,
             exit_closes_stdio_to_handlers,
             handlers_of_pthread_atfork_run,
             a_soft_limit_is_no_hard_limit,
@@ -81,6 +86,7 @@ fn main() -> ExitCode {
             fork_is_allowed_where_none_are,
             fork_is_allowed_after_a_server,
             a_child_keeps_its_status,
+            a_child_that_stops_has_not_ended,
             a_child_that_was_waited_for_gets_no_signal,
             a_child_that_goes_on_is_reported,
             group_1_is_not_everybody;
@@ -133,5 +139,9 @@ fn main() -> ExitCode {
             a_handler_outside_stdio_prints_by_stdio,
             a_handler_inside_stdio_writes_directly,
             what_a_handler_writes_directly_is_what_printf_prints;
+        system:
+            a_user_is_the_one_of_the_system,
+            a_local_time_is_that_of_date,
+            a_line_reaches_the_log_with_name_and_process;
     ]])
 }

@@ -1,10 +1,14 @@
 //! Tests processes: the condition for a fork, and the ends of children.
 
+use std::ffi::c_void;
 use std::time::Duration;
 
 use crate::common::solo::{Channel, reap, spawn};
+use crate::common::wait_for;
 use mpserv::errno::Errno;
-use mpserv::process::{Pid, WaitFor, WaitOptions, WaitStatus, fork, getpid, getppid, has_other_threads, waitpid};
+use mpserv::process::{
+    Child, Pid, WaitFor, WaitOptions, WaitStatus, fork, getpid, getppid, has_other_threads, waitpid,
+};
 use mpserv::server::{Server, Service};
 use mpserv::signal::{MaskHow, SigSet, Signal, killpg, raise, sigprocmask};
 use mpserv::time::{Clock, clock_gettime};
@@ -49,6 +53,38 @@ pub(crate) fn a_child_keeps_its_status() {
     assert_eq!(child.wait().unwrap().exit_status(), Some(300 & 0xff));
     assert_eq!(child.wait().unwrap().exit_status(), Some(300 & 0xff));
     assert_eq!(waitpid(WaitFor::Child(child.pid()), None, WaitOptions::NONE), Err(Errno::CHILD));
+}
+
+/// Checks that the stop of a child that this process traces is reported once, and not kept as its end.
+pub(crate) fn a_child_that_stops_has_not_ended() {
+    let mut child = spawn(|| {
+        let nothing = std::ptr::null_mut::<c_void>();
+        // SAFETY: the request takes no memory.
+        assert_eq!(unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, nothing, nothing) }, 0);
+        raise(Signal::STOP).unwrap();
+        raise(Signal::STOP).unwrap();
+        mpserv::process::_exit(3);
+    });
+    let go_on = |child: &Child| {
+        // SAFETY: the request takes numbers.
+        let result = unsafe { libc::ptrace(libc::PTRACE_CONT, child.pid().raw(), 0, 0) };
+        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    };
+    assert_eq!(child.wait().unwrap().stop_signal(), Some(Signal::STOP));
+    assert_eq!(child.try_wait(), Ok(None));
+    go_on(&child);
+    let status = wait_for("the child stops again", || child.try_wait().unwrap());
+    assert_eq!(status.stop_signal(), Some(Signal::STOP));
+    child.kill(Signal::WINCH).unwrap();
+    go_on(&child);
+    // The tracer sees the signal as well, before the child goes on.
+    let mut status = child.wait().unwrap();
+    if status.stop_signal() == Some(Signal::WINCH) {
+        go_on(&child);
+        status = child.wait().unwrap();
+    }
+    assert_eq!(status.exit_status(), Some(3), "{status}");
+    assert_eq!(child.kill(Signal::WINCH), Err(Errno::SRCH));
 }
 
 pub(crate) fn a_child_that_was_waited_for_gets_no_signal() {
