@@ -4,11 +4,12 @@
 mod common;
 
 mod percentiles;
+mod report;
 mod runs;
 mod server;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    common::solo::main(&[runs::TESTS, percentiles::TESTS])
+    common::solo::main(&[runs::TESTS, report::TESTS, percentiles::TESTS])
 }

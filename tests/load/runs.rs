@@ -18,6 +18,7 @@ use mpserv::signal::Signal;
 pub(crate) const TESTS: &[Test] = tests![
     every_connection_request_and_byte_is_counted,
     each_process_has_source_addresses_of_its_own,
+    idle_connections_are_held_by_several_processes,
     requests_may_be_a_byte_or_more_than_sockets_hold,
     one_changed_byte_is_found,
     an_answer_to_another_request_is_found,
@@ -40,6 +41,7 @@ pub(crate) const TESTS: &[Test] = tests![
     what_is_shown_a_second_is_what_was_counted_in_the_time,
     idle_connections_have_to_answer_at_the_end,
     a_wrong_command_line_is_told,
+    each_number_has_its_bounds,
     a_report_that_cannot_be_printed_is_an_error,
     help_and_version_are_printed,
 ];
@@ -58,13 +60,39 @@ fn every_connection_request_and_byte_is_counted() {
     }
 }
 
+/// Checks the addresses of the processes with idle connections, which come first, and of the workers.
 fn each_process_has_source_addresses_of_its_own() {
+    // The options, and the number of connections of each process.
+    let runs: [(&[&str], &[u8]); 3] = [
+        (&["-n", "20", "-w", "2"], &[10, 10]),
+        (&["-n", "5", "-w", "2", "-i", "3"], &[3, 3, 2]),
+        // An address is used again after 250 connections.
+        (&["-n", "253", "-i", "3"], &[3, 253]),
+    ];
+    for (options, counts) in runs {
+        let server = Server::start(plain_echo);
+        assert_eq!(server.load(options).status.code(), Some(0));
+        let mut sources: Vec<IpAddr> = server.peers.lock().unwrap().iter().map(SocketAddr::ip).collect();
+        sources.sort();
+        let of_process = |(process, count): (u8, &u8)| {
+            (0..*count).map(move |number| IpAddr::from([127, 0, process, 1 + number % 250]))
+        };
+        let mut expected: Vec<IpAddr> = (1..).zip(counts).flat_map(of_process).collect();
+        expected.sort();
+        assert_eq!(sources, expected, "{options:?}");
+    }
+}
+
+/// Checks that the connections of two processes are all held: one process has 500 of them at most.
+fn idle_connections_are_held_by_several_processes() {
     let server = Server::start(plain_echo);
-    assert_eq!(server.load(&["-n", "20", "-w", "2"]).status.code(), Some(0));
-    let mut sources: Vec<IpAddr> = server.peers.lock().unwrap().iter().map(SocketAddr::ip).collect();
-    sources.sort();
-    let expected = (1..=2).flat_map(|process| (1..=10).map(move |number| IpAddr::from([127, 0, process, number])));
-    assert_eq!(sources, expected.collect::<Vec<_>>());
+    let ended = server.load(&["-w", "0", "-i", "501", "-s", "0.1"]);
+    assert_eq!((ended.status.code(), number(&ended, "", "idle")), (Some(0), 501.0), "{ended:?}");
+    let of_process = |process: u8| {
+        let peers = server.peers.lock().unwrap();
+        peers.iter().filter(|peer| matches!(peer.ip(), IpAddr::V4(ip) if ip.octets()[2] == process)).count()
+    };
+    assert_eq!([1, 2].map(of_process), [500, 1]);
 }
 
 fn requests_may_be_a_byte_or_more_than_sockets_hold() {
@@ -318,6 +346,34 @@ fn a_wrong_command_line_is_told() {
         let ended = run(Command::new(LOAD).args(arguments), Output::Pipe);
         assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(100), ""), "{arguments:?}");
         assert!(ended.stderr.contains(told) && ended.stderr.lines().count() == 1, "{arguments:?}: {ended:?}");
+    }
+}
+
+/// Checks the numbers at the bounds. With `--help`, a command line that is right starts no run.
+fn each_number_has_its_bounds() {
+    for (option, allowed, refused, told) in [
+        ("--workers", &["0", "4096"][..], &["-1", "4097", "1.5"][..], "a number of processes, at most 4096"),
+        ("--seconds", &["0.001", "86400"], &["0", "86400.001", "nan"], "seconds, more than 0 and at most 86400"),
+        (
+            "--count",
+            &["1", "18446744073709551615"],
+            &["0", "18446744073709551616"],
+            "a number of connections, at least 1",
+        ),
+        ("--rate", &["0.001", "1000000000"], &["0", "1000000001", "inf"], "connections a second, more than 0"),
+        ("--keep", &["1", "18446744073709551615"], &["0", "18446744073709551616"], "a number of requests, at least 1"),
+        ("--size", &["1", "1099511627776"], &["0", "1099511627777"], "a number of bytes, 1 to 2^40"),
+        ("--idle", &["0", "1000000"], &["-1", "1000001"], "a number of connections, at most 1000000"),
+        ("--timeout", &["0.001", "86400"], &["0", "86401"], "seconds, more than 0 and at most 86400"),
+    ] {
+        let run = |number: &str| run(Command::new(LOAD).args([option, number, "--help"]), Output::Pipe);
+        for number in allowed {
+            assert_eq!(run(number).status.code(), Some(0), "{option} {number}");
+        }
+        for number in refused {
+            let expected = format!("mpserv-load: {option} {number}: it takes {told}; see mpserv-load --help\n");
+            assert_eq!(run(number).stderr, expected);
+        }
     }
 }
 
