@@ -45,15 +45,67 @@ fn traces_are_shown_side_by_side_as_wide_as_asked() {
     }
 }
 
+/// Writes a trace of one process that makes these calls. Returns its path.
+fn keep(folder: &TempDir, name: &str, pid: u32, calls: &str) -> String {
+    let begin = "execve(\"/bin/x\", [\"x\"], []) = 0\n";
+    let trace = format!("{begin}{calls}exit_group(0) = ?\n+++ exited with 0 +++\n");
+    fs::write(folder.join(&format!("{name}.{pid}")), trace).unwrap();
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+/// Checks each place of a report that is about one of the two sides.
+#[test]
+fn each_side_stands_at_its_place() {
+    let folder = TempDir::new();
+    let one = keep(&folder, "one", 100, "close(1) = 0\ngetpid() = 100\nclose(2) = 0\nlisten(3, 5) = 0\nclose(3) = 0\n");
+    let other = "close(1) = 0\nclose(2) = 0\nlisten(3, 6) = 0\nclose(3) = 0\numask(022) = 022\nchdir(\"/\") = 0\n";
+    let other = keep(&folder, "other", 200, other);
+    let arguments = ["--from", "execve", "--stdout", "pipe", "--a", &one, "--b", &other];
+    let output = run(&[&arguments[..], &["--diff"]].concat());
+    assert_eq!(output.status.code(), DIFFERENT);
+    let out = text(&output.stdout);
+    let rows: Vec<String> = out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(rows[0], "program runs calls in A calls in B differences verdict", "{out}");
+    // The end of a process counts as well.
+    assert!(rows[1].ends_with(" 1 8 9 4 different"), "{out}");
+    for row in [
+        "A: first process B: first process",
+        "getpid() = 100 <",
+        "listen(3, 5) = 0 | listen(3, 6) = 0",
+        "> umask(022) = 022",
+        "> chdir(\"/\") = 0",
+    ] {
+        assert!(rows.iter().any(|shown| shown == row), "{row}: {out}");
+    }
+    for line in [
+        "getpid() only in A, once, first in the first process (run, pipe) at call 3",
+        "listen: backlog 5 / 6, once, first in the first process (run, pipe) at call 5 / 4",
+        "umask(022) only in B, once, first in the first process (run, pipe) at call 6",
+    ] {
+        assert!(out.lines().any(|shown| shown.trim() == line), "{line}: {out}");
+    }
+    let json = text(&run(&[&arguments[..], &["--json", "-"]].concat()).stdout);
+    for part in [
+        "\"from\":\"execve\",\"same\":false,\"verdict\":\"different\",\"a\":\"A\",\"b\":\"B\",",
+        "\"calls\":[8,9],\"differences\":4,\"verdict\":\"different\"",
+        "\"stdout\":\"pipe\",\"calls\":[8,9],\"differences\":4,",
+        "\"pids\":[100,200],\"differences\":",
+        "{\"kind\":\"only a\",\"a\":\"getpid() = 100\",\"b\":null}",
+        "{\"kind\":\"changed\",\"a\":\"listen(3, 5) = 0\",\"b\":\"listen(3, 6) = 0\"}",
+        "{\"kind\":\"only b\",\"a\":null,\"b\":\"umask(022) = 022\"}",
+        "{\"level\":\"same calls, other values\",\"count\":1,\"text\":\"listen: backlog 5 / 6, once, first",
+        "{\"level\":\"different\",\"count\":1,\"text\":\"getpid() only in A, once, first",
+    ] {
+        assert!(json.contains(part), "{part}: {json}");
+    }
+}
+
 #[test]
 fn a_difference_is_shown_with_three_calls_before_and_behind() {
     let folder = TempDir::new();
     let kept = |name: &str, changed: &str| {
         let calls: String = (1..10).map(|call| format!("close({call}) = 0\n")).collect();
-        let begin = "execve(\"/bin/x\", [\"x\"], []) = 0\n";
-        let trace = format!("{begin}{}exit_group(0) = ?\n+++ exited with 0 +++\n", calls.replace("close(5)", changed));
-        fs::write(folder.join(&format!("{name}.100")), trace).unwrap();
-        folder.join(name).to_str().unwrap().to_owned()
+        keep(&folder, name, 100, &calls.replace("close(5)", changed))
     };
     let output = run(&[
         "--diff",

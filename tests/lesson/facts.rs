@@ -113,6 +113,7 @@ pub(crate) fn sentences(pages: &Pages) {
     );
     let alone = plain(pages, "echo_mpserv-no-client-pty.html");
     has(&alone, &["The first process was killed by SIGINT (step ", ": descriptor 3, a socket"]);
+    has(&plain(pages, "echo_mpserv-no-client-pipe.html"), &[" from outside, interrupts accept at line "]);
     let (_, fork) = &pages["fork.html"];
     assert!(!fork.contains("<dt>SIGCHLD</dt>") && fork.contains("<dt>zombie</dt>"), "the words of the page");
     let (_, echo) = &pages["echo_mpserv.html"];

@@ -154,6 +154,53 @@ fn two_statements_in_another_order_are_found() {
     assert!(text(&found.stderr).contains("do not have one order"), "{}", text(&found.stderr));
 }
 
+/// Checks that each signal is shown with its sender: a child, the program itself, or the kernel.
+#[test]
+fn a_signal_is_shown_with_its_sender() {
+    const SOURCE: &str = "\
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void handle(int number)
+{
+}
+
+int main(void)
+{
+\tsigset_t set, before;
+
+\tsignal(SIGALRM, handle);
+\tsignal(SIGUSR1, handle);
+\tsignal(SIGUSR2, handle);
+\tif (fork() == 0) {
+\t\tkill(getppid(), SIGUSR1);
+\t\t_exit(0);
+\t}
+\twhile (wait(NULL) < 0)
+\t\t;
+\traise(SIGUSR2);
+\tsigemptyset(&set);
+\tsigaddset(&set, SIGALRM);
+\tsigprocmask(SIG_BLOCK, &set, &before);
+\talarm(1);
+\tsigsuspend(&before);
+\treturn 0;
+}
+";
+    let folder = TempDir::new();
+    let (source, program, page) = (folder.join("signals.c"), folder.join("signals"), folder.join("signals.html"));
+    fs::write(&source, SOURCE).unwrap();
+    compile(&source, &program);
+    let output = audit(&["--lesson", page.to_str().unwrap(), "--a", program.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let html = fs::read_to_string(&page).unwrap();
+    for (signal, sender) in [("SIGUSR1", "child 1"), ("SIGUSR2", "the first process"), ("SIGALRM", "the kernel")] {
+        let sign = format!(": {signal} from {sender}");
+        assert!(html.contains(&sign), "{sign}");
+    }
+}
+
 #[test]
 fn any_c_program_gives_a_page() {
     const SOURCE: &str = "\

@@ -100,6 +100,131 @@ fn each_puts_aside_what_it_says_and_no_more() {
     }
 }
 
+/// Checks each place of a user or a group, with a user and a group of different ids.
+#[test]
+fn each_place_of_a_user_or_group_is_put_aside() {
+    let lines = |user: u32, group: u32| {
+        let owner = format!("st_uid={user}, st_gid={group}");
+        let of_streams = (0..=2).flat_map(|fd| {
+            [format!("fstat({fd}, {{{owner}}}) = 0"), format!("newfstatat({fd}, \"\", {{{owner}}}, AT_EMPTY_PATH) = 0")]
+        });
+        let others = [
+            format!("--- SIGUSR1 {{si_signo=SIGUSR1, si_code=SI_USER, si_uid={user}}} ---"),
+            format!("getuid() = {user}"),
+            format!("geteuid() = {user}"),
+            format!("getgid() = {group}"),
+            format!("getegid() = {group}"),
+            format!("getresuid([{user}], [{user}], [{user}]) = 0"),
+            format!("getresgid([{group}], [{group}], [{group}]) = 0"),
+            format!("getgroups(1, [{group}]) = 1"),
+        ];
+        of_streams.chain(others).collect::<Vec<_>>()
+    };
+    // The trace first names its user and its group, and then uses them or others.
+    let trace = |line: &str, user: u32, group: u32| format!("getuid() = {user}\ngetgid() = {group}\n{line}\n");
+    for ((of_root, of_user), of_other) in lines(0, 0).iter().zip(lines(1000, 100)).zip(lines(1001, 101)) {
+        assert_eq!(differences(&trace(of_root, 0, 0), &trace(&of_user, 1000, 100)), 0, "{of_user}");
+        assert_ne!(differences(&trace(of_root, 0, 0), &trace(&of_other, 1000, 100)), 0, "{of_user}");
+    }
+    // The owner of another file stays.
+    for line in [
+        "fstat(3, {st_uid=0}) = 0",
+        "newfstatat(3, \"\", {st_gid=0}, AT_EMPTY_PATH) = 0",
+        "stat(\"/\", {st_uid=0}) = 0",
+    ] {
+        assert_ne!(differences(&format!("{line}\n"), &format!("{}\n", line.replace("id=0", "id=7"))), 0, "{line}");
+    }
+}
+
+/// Checks the results and the fields that are process ids. `#` stands for the id.
+#[test]
+fn each_result_and_field_that_is_a_process_id_is_known() {
+    let trace = |line: &str, id: &str| format!("{}\n", line.replace('#', id));
+    for line in [
+        "getpid() = #",
+        "gettid() = #",
+        "getppid() = #",
+        "getpgrp() = #",
+        "getpgid(0) = #",
+        "getsid(0) = #",
+        "setsid() = #",
+        "set_tid_address(0x7f0000001000) = #",
+        "wait4(-1, NULL, 0, NULL) = #",
+        "waitpid(-1, NULL, 0) = #",
+        "waitpid(#, NULL, 0) = -1 ECHILD (No child processes)",
+        "fcntl(3, F_GETLK, {l_type=F_UNLCK, l_pid=#}) = 0",
+        "ioctl(0, TIOCSPGRP, [#]) = 0",
+        "ioctl(0, TIOCGPGRP, [#]) = 0",
+        "--- SIGUSR1 {si_signo=SIGUSR1, si_code=SI_USER, si_pid=#} ---",
+        "clone3({flags=CLONE_PARENT_SETTID, parent_tid=[#]}, 88) = -1 EAGAIN (x)",
+        "rt_sigtimedwait([USR1], {si_signo=SIGUSR1, si_pid=#}, NULL, 8) = 10 (SIGUSR1)",
+    ] {
+        assert_eq!(differences(&trace(line, "100"), &trace(line, "200")), 0, "{line}");
+        assert_eq!(differences(&trace(line, "100"), &trace(line, "201")), 1, "{line}");
+    }
+    // Other numbers of such calls stay.
+    for line in [
+        "fcntl(3, F_SETFD, #) = 0",
+        "fcntl(#, F_SETFD, 0) = 0",
+        "getpriority(PRIO_PROCESS, 0) = #",
+        "ioctl(0, TIOCSWINSZ, {ws_row=#}) = 0",
+        "kill(5, #) = 0",
+        "sched_getaffinity(0, #, [0]) = 8",
+        "setpriority(PRIO_PROCESS, 0, #) = 0",
+        "waitid(P_PID, 5, NULL, #, NULL) = 0",
+    ] {
+        assert_eq!(differences(&trace(line, "100"), &trace(line, "200")), 1, "{line}");
+    }
+}
+
+/// Checks each place of a measured number. `#` stands for the number.
+#[test]
+fn each_measured_number_is_put_aside() {
+    let lines = [
+        "wait4(-1, NULL, 0, {ru_utime={tv_sec=#, tv_usec=#}, ru_maxrss=#}) = -1 ECHILD (x)",
+        "waitid(P_ALL, 0, NULL, WEXITED, {ru_nswap=#}) = 0",
+        "getrusage(RUSAGE_SELF, {ru_utime={tv_sec=#, tv_usec=#}, ru_minflt=#}) = 0",
+        "times({tms_utime=#, tms_stime=#}) = 5",
+        "times(NULL) = #",
+        "--- SIGCHLD {si_signo=SIGCHLD, si_status=0, si_utime=#, si_stime=#} ---",
+        "clock_gettime(CLOCK_REALTIME, {tv_sec=#, tv_nsec=#}) = 0",
+        "clock_getres(CLOCK_REALTIME, {tv_sec=#, tv_nsec=#}) = 0",
+        "timer_gettime(0, {it_interval={tv_sec=#, tv_nsec=#}}) = 0",
+        "getitimer(ITIMER_REAL, {it_value={tv_sec=#, tv_usec=#}}) = 0",
+        "gettimeofday({tv_sec=#, tv_usec=#}, NULL) = 0",
+        "sysinfo({uptime=#, loads=[#]}) = 0",
+        "clock_nanosleep(CLOCK_REALTIME, 0, {tv_sec=5, tv_nsec=0}, {tv_sec=#, tv_nsec=#}) = -1 EINTR (x)",
+        "nanosleep({tv_sec=5, tv_nsec=0}, {tv_sec=#, tv_nsec=#}) = -1 EINTR (x)",
+        "setitimer(ITIMER_REAL, NULL, {it_value={tv_sec=#, tv_usec=#}}) = 0",
+        "timer_settime(0, 0, NULL, {it_value={tv_sec=#, tv_nsec=#}}) = 0",
+        "time(NULL) = #",
+        "fstat(3, {st_atime=#, st_atime_nsec=#, st_mtime=#, st_mtime_nsec=#, st_ctime=#, st_ctime_nsec=#}) = 0",
+        "statx(3, \"\", 0, STATX_ALL, {stx_mtime={tv_sec=#, tv_nsec=#}}) = 0",
+        "select(4, [3], NULL, NULL, {tv_sec=5, tv_usec=0}) = 1 (in [3], left {tv_sec=#, tv_usec=#})",
+        "ppoll([{fd=3}], 1, {tv_sec=5, tv_nsec=0}, NULL, 8) = 1 ([{fd=3}], left {tv_sec=#, tv_nsec=#})",
+        "pselect6(4, [3], NULL, NULL, {tv_sec=5, tv_nsec=0}, NULL) = 1 (in [3], left {tv_sec=#, tv_nsec=#})",
+    ];
+    let trace = |line: &str, number: &str| format!("{}\n", line.replace('#', number));
+    for line in lines {
+        assert_eq!(differences(&trace(line, "3"), &trace(line, "4")), 0, "{line}");
+        // A time that the program asks for stays.
+        if line.contains("tv_sec=5") {
+            let other = line.replace("tv_sec=5", "tv_sec=6");
+            assert_ne!(differences(&trace(line, "3"), &trace(&other, "3")), 0, "{line}");
+        }
+    }
+    for line in [
+        "setitimer(ITIMER_REAL, {it_value={tv_sec=#, tv_usec=0}}, NULL) = 0",
+        "timer_settime(0, 0, {it_value={tv_sec=#, tv_nsec=0}}, NULL) = 0",
+        "alarm(#) = 0",
+        "clock_gettime(#, {}) = 0",
+        "clock_settime(CLOCK_REALTIME, {tv_sec=#, tv_nsec=0}) = 0",
+        "fstat(3, {st_size=#}) = 0",
+    ] {
+        assert_ne!(differences(&trace(line, "3"), &trace(line, "4")), 0, "{line}");
+    }
+}
+
 #[test]
 fn all_are_tested() {
     // These two normalizations need a real run: see tests/audit.

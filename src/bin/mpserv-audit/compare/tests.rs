@@ -304,6 +304,41 @@ fn a_process_more_is_one_difference_beside_its_fork() {
     );
 }
 
+/// Checks each message that names a side, with the two traces in either order.
+#[test]
+fn a_message_names_the_side_that_it_is_about() {
+    let common = "close(4) = 0\nclose(5) = 0\nclose(6) = 0\n";
+    let asks = "newfstatat(1, \"\", {st_mode=S_IFIFO|0600}, AT_EMPTY_PATH) = 0\n";
+    let print = "write(1, \"one\", 3) = 3\n";
+    let turn = |text: &str| text.replace("5 / 6", "6 / 5").replace("\"one\" / \"two\"", "\"two\" / \"one\"");
+    for ([a, b], expected) in [
+        (
+            [format!("umask(001) = 022\n{common}"), format!("{common}umask(001) = 022\n")],
+            "umask(001) earlier in A than in B",
+        ),
+        ([format!("{common}umask(001) = 022\n"), common.to_owned()], "umask(001) only in A"),
+        ([print.to_owned(), String::new()], "printed: \"one\" only in A"),
+        (
+            [asks.to_owned() + print, print.to_owned()],
+            "printing: newfstatat(1, \"\", {st_mode=S_IFIFO|0600}, AT_EMPTY_PATH) only in A",
+        ),
+        (["listen(3, 5) = 0\n".to_owned(), "listen(3, 6) = 0\n".to_owned()], "listen: backlog 5 / 6"),
+        ([print.to_owned(), print.replace("one", "two")], "printed: \"one\" / \"two\""),
+    ] {
+        for (traces, sides, expected) in [([&a, &b], ["A", "B"], expected), ([&b, &a], ["B", "A"], &turn(expected))] {
+            let comparison = compared(&[(100, traces[0])], &[(200, traces[1])]);
+            let kinds: Vec<String> = comparison.kinds.iter().map(|kind| kind.text(sides)).collect();
+            assert_eq!(kinds, [expected], "{a}{b}");
+        }
+    }
+    let (root, child) = ((100, "fork() = 101\n"), (101, "getpid() = 101\n"));
+    for (a, b, side) in [(&[root, child][..], &[(100, "")][..], 0), (&[(100, "")], &[root, child], 1)] {
+        let kinds: Vec<String> = compared(a, b).kinds.iter().map(|kind| kind.text(["A", "B"])).collect();
+        let side = ["A", "B"][side];
+        assert_eq!(kinds, [format!("fork() only in {side}"), format!("child 1 only in {side}, 1 call")]);
+    }
+}
+
 #[test]
 fn differences_of_one_kind_are_counted() {
     let reads = |size: u32| format!("read(4, \"hi\", {size}) = 2\n").repeat(18);
