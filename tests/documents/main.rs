@@ -8,6 +8,7 @@ mod events;
 mod excerpts;
 mod install;
 mod links;
+mod make;
 mod options;
 mod values;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         events::TESTS,
         install::TESTS,
         links::TESTS,
+        make::TESTS,
         values::TESTS,
     ])
 }
