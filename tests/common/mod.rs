@@ -242,9 +242,17 @@ pub fn connect(port: u16) -> TcpStream {
 #[track_caller]
 pub fn connect_to(address: IpAddr, port: u16) -> TcpStream {
     let address = (address, port).into();
-    let stream = TcpStream::connect_timeout(&address, WATCHDOG).unwrap();
-    stream.set_read_timeout(Some(WATCHDOG)).unwrap();
-    stream.set_write_timeout(Some(WATCHDOG)).unwrap();
+    watched(TcpStream::connect_timeout(&address, WATCHDOG).unwrap())
+}
+
+/// Returns a connection on which no call waits for longer than the watchdog.
+#[track_caller]
+pub fn watched<S: AsRawFd>(stream: S) -> S {
+    use mpserv::net::{SocketOption, setsockopt};
+    for timeout in [SocketOption::RCVTIMEO, SocketOption::SNDTIMEO] {
+        // SAFETY: the stream stays open for as long as it is borrowed.
+        setsockopt(unsafe { mpserv::fd::BorrowedFd::from_raw(stream.as_raw_fd()) }, timeout, WATCHDOG).unwrap();
+    }
     stream
 }
 
@@ -261,9 +269,7 @@ pub fn connect_from(source: &str, port: u16) -> TcpStream {
     bind(&fd, &std::net::SocketAddr::new(source, 0)).unwrap();
     connect(&fd, &std::net::SocketAddr::new(server, port)).unwrap();
     // SAFETY: the descriptor is open, and nothing else owns it after `into_raw`.
-    let stream: TcpStream = unsafe { TcpStream::from_raw_fd(fd.into_raw()) };
-    stream.set_read_timeout(Some(WATCHDOG)).unwrap();
-    stream
+    watched(unsafe { TcpStream::from_raw_fd(fd.into_raw()) })
 }
 
 /// Sends `bytes` and reads as many back.

@@ -126,7 +126,7 @@ fn of_a_unix_socket_the_environment_says_who_it_is() {
         // SAFETY: the reason above holds here as well.
         assert_eq!(unsafe { libc::seteuid(12_345) }, 0);
     }
-    let mut client = UnixStream::connect(&path).unwrap();
+    let mut client = watched(UnixStream::connect(&path).unwrap());
     let mut text = String::new();
     client.read_to_string(&mut text).unwrap();
     let uid = mpserv::user::geteuid();

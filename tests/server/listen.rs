@@ -115,7 +115,7 @@ fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
     // The server of this socket has ended without removing the socket's file.
     drop(UnixListener::bind(&path).unwrap());
     let server = Running::start(&mut mpserv(&[&address]), Output::Pipe);
-    let mut client = wait_for("the server listens", || UnixStream::connect(&path).ok());
+    let mut client = wait_for("the server listens", || UnixStream::connect(&path).ok().map(watched));
     client.write_all(b"local").unwrap();
     client.shutdown(Shutdown::Write).unwrap();
     let mut back = String::new();
@@ -274,7 +274,7 @@ fn an_abstract_name_is_in_no_file_system() {
     let folder = TempDir::new();
     let (name, server) = at_abstract_name(&folder);
     let address = SocketAddr::from_abstract_name(&name).unwrap();
-    let mut client = UnixStream::connect_addr(&address).unwrap();
+    let mut client = watched(UnixStream::connect_addr(&address).unwrap());
     client.write_all(b"local").unwrap();
     client.shutdown(Shutdown::Write).unwrap();
     assert_eq!(std::io::read_to_string(&client).unwrap(), "local");
@@ -312,11 +312,14 @@ fn a_link_local_address_names_its_interface() {
         .or_else(|| mpserv::net::if_nametoindex(c"one").ok())
         .unwrap();
     let shown = format!("[fe80::77%{index}]:");
+    let connect = |server: &Served| {
+        let address = SocketAddrV6::new("fe80::77".parse().unwrap(), server.port(), 0, index);
+        watched(TcpStream::connect(address).unwrap())
+    };
     for (interface, mode) in [("one".to_owned(), &[][..]), (index.to_string(), &["--prefork", "1"])] {
         let server = Served::start(&[mode, &[&format!("[fe80::77%{interface}]:0")]].concat());
         assert!(server.wait_events("listen", 1)[0].get("address").starts_with(&shown));
-        let mut client =
-            TcpStream::connect(SocketAddrV6::new("fe80::77".parse().unwrap(), server.port(), 0, index)).unwrap();
+        let mut client = connect(&server);
         assert_eq!(echo(&mut client, b"near"), b"near");
         drop(client);
         for event in ["accept", "end"] {
@@ -327,7 +330,7 @@ fn a_link_local_address_names_its_interface() {
     }
     let program = ["sh", "-c", "echo $TCPREMOTEIP $TCPLOCALIP"];
     let server = Served::start(&[&["[fe80::77%one]:0"][..], &program].concat());
-    let client = TcpStream::connect(SocketAddrV6::new("fe80::77".parse().unwrap(), server.port(), 0, index)).unwrap();
+    let client = connect(&server);
     assert_eq!(String::from_utf8(finish(client)).unwrap(), format!("fe80::77%{index} fe80::77%{index}\n"));
     server.stop();
 }

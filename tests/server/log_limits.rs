@@ -1,7 +1,6 @@
 //! Tests a log that can no longer be written: the file has reached a limit, or the terminal stops background processes.
 
 use std::fs::{self, File};
-use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use crate::common::server::*;
@@ -42,7 +41,7 @@ fn a_log_file_at_its_limit_ends_nobody() {
         let shell = Running::start(Command::new("sh").args(["-c", &script]), Output::Pipe);
         let port = port_in(&port);
         for _ in 0..20 {
-            assert_eq!(echo(&mut TcpStream::connect(("127.0.0.1", port)).unwrap(), b"hello"), b"hello", "{options}");
+            assert_eq!(echo(&mut connect(port), b"hello"), b"hello", "{options}");
         }
         assert_eq!(fs::metadata(&log).unwrap().len(), LIMIT, "the log has reached its limit");
         let pid: u32 = fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
@@ -59,7 +58,7 @@ fn a_child_that_may_not_write_files_serves() {
     command.stdout(File::create(&port).unwrap()).stderr(File::create(&log).unwrap());
     let mut server = command.spawn().unwrap();
     let port = port_in(&port);
-    assert_eq!(echo(&mut TcpStream::connect(("127.0.0.1", port)).unwrap(), b"hello"), b"hello");
+    assert_eq!(echo(&mut connect(port), b"hello"), b"hello");
     wait_until("the child has ended", || fs::read_to_string(&log).unwrap().contains("mpserv: end "));
     assert!(fs::read_to_string(&log).unwrap().contains(" exit=0 "));
     signal(server.id(), Signal::TERM);
@@ -85,7 +84,7 @@ fn a_terminal_that_stops_background_processes_stops_no_child() {
         format!("stty tostop; exec '{MPSERV}' -1 --pidfile '{}' 127.0.0.1:0 >'{}'", pidfile.display(), port.display());
     let terminal = Running::start(Command::new("script").args(["-qec", &server, "/dev/null"]), Output::Pipe);
     let port = port_in(&port);
-    assert_eq!(echo(&mut TcpStream::connect(("127.0.0.1", port)).unwrap(), b"hello"), b"hello");
+    assert_eq!(echo(&mut connect(port), b"hello"), b"hello");
     wait_until("the child has logged", || terminal.stdout_so_far().contains("mpserv: end "));
     let pid: u32 = fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
     signal(pid, Signal::TERM);

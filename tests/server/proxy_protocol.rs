@@ -149,7 +149,7 @@ fn out_of_band_data_is_no_header() {
     let address = format!("unix:{}", path.display());
     for mode in MODES {
         let server = Served::start(&[mode, &["--proxy-protocol", "--listen", &address, "127.0.0.1:0"]].concat());
-        let client = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        let client = watched(std::os::unix::net::UnixStream::connect(&path).unwrap());
         // SAFETY: the pointer is to one byte.
         let sent = unsafe { libc::send(client.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
         if sent < 0 {

@@ -55,7 +55,7 @@ fn the_mode_is_exact_and_a_program_gets_the_umask() {
                 let server = serve(umask, &path, &["--mode", option], &["sh", "-c", "umask"]);
                 assert_eq!(mode(&path), expected, "umask {umask}, stale {is_stale}");
                 let mut text = String::new();
-                std::io::Read::read_to_string(&mut UnixStream::connect(&path).unwrap(), &mut text).unwrap();
+                std::io::Read::read_to_string(&mut watched(UnixStream::connect(&path).unwrap()), &mut text).unwrap();
                 assert_eq!(text.trim(), umask);
                 assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
                 assert!(!path.exists());

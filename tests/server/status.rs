@@ -104,7 +104,7 @@ fn as_json_the_status_has_what_the_table_has() {
     let socket = format!("unix:{}", folder.join("socket").display());
     let server = Served::start(&["--prefork", "3", "--pidfile", pidfile, "--listen", &socket, "127.0.0.1:0"]);
     let client = server.client();
-    let mut local = UnixStream::connect(folder.join("socket")).unwrap();
+    let mut local = watched(UnixStream::connect(folder.join("socket")).unwrap());
     local.write_all(b"x").unwrap();
     local.read_exact(&mut [0]).unwrap();
     // A new child is not idle at once.

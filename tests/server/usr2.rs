@@ -244,7 +244,7 @@ fn a_unix_socket_stays_and_is_removed_by_the_last() {
 
 /// Checks that an echo server answers at the path of a socket.
 fn assert_echo_at(path: &Path) {
-    let mut client = UnixStream::connect(path).unwrap();
+    let mut client = watched(UnixStream::connect(path).unwrap());
     client.write_all(b"x").unwrap();
     client.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(std::io::read_to_string(&client).unwrap(), "x");
