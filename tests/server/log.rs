@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = tests![
     quiet_leaves_out_connections_and_verbose_adds_details,
     no_control_character_reaches_the_log,
     the_second_flood_is_throttled_like_the_first,
+    what_is_held_back_is_summed_up_at_the_end,
     a_line_begins_with_the_time_in_a_pipe_and_not_on_a_terminal_or_in_the_journal,
     an_exit_of_the_servers_own_is_named,
     where_no_log_daemon_listens_standard_error_is_told,
@@ -157,6 +158,20 @@ fn the_second_flood_is_throttled_like_the_first() {
     }
     drop(kept);
     server.stop();
+}
+
+/// Checks that a server which stops first tells of the events that the throttle still holds back.
+fn what_is_held_back_is_summed_up_at_the_end() {
+    const MANY: u64 = 20;
+    let server = Served::start(&["-C", "1", "127.0.0.1:0"]);
+    let kept = server.client();
+    for _ in 0..MANY {
+        assert_eq!(read_all(&mut server.connect()), b"");
+    }
+    drop(kept);
+    let log = server.stop();
+    let refused = log.iter().filter(|line| line.event == "refuse");
+    assert_eq!(refused.map(|line| line.number("count")).sum::<u64>(), MANY, "{log:?}");
 }
 
 /// Runs a server whose standard error goes to `stderr`, ends it, and returns that output.

@@ -120,6 +120,8 @@ fn addresses_of_one_network_are_one_source() {
     last_is_refused(&["-C", "1", "--source-prefix", "32:128"], &[FIRST, SAME_64, OTHER_64, FIRST]);
     last_is_refused(&["-C", "1", "--source-prefix", "31:48"], &[FIRST, "127.0.0.1", "127.0.0.2", OTHER_64]);
     last_is_refused(&["-C", "1", "--source-prefix", "31"], &["127.0.0.1", FIRST, "127.0.0.2", OTHER_64, "127.0.0.3"]);
+    // Without a prefix for IPv6, it is the default.
+    last_is_refused(&["-C", "1", "--source-prefix", "31"], &[FIRST, OTHER_64, SAME_64]);
 }
 
 /// Makes two interfaces, with two hosts on the link of each interface. The hosts have the same addresses on both links.

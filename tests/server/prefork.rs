@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = tests![
     those_that_crash_with_a_client_are_replaced_at_once,
     one_that_is_retired_before_it_serves_is_no_crash,
     on_the_way_out_clients_are_served_to_their_end,
+    a_client_that_is_accepted_at_the_last_moment_counts,
     a_process_that_misses_the_signal_to_retire_gets_another,
     a_pool_keeps_time_limits,
     several_listeners_have_one_pool,
@@ -187,6 +188,25 @@ fn on_the_way_out_clients_are_served_to_their_end() {
     assert_eq!(log.last().unwrap().number("drained"), 4);
 }
 
+/// Checks that a client counts as accepted if a process accepts it while the server is told to stop. strace lets the
+/// processes return from `accept4()` late.
+fn a_client_that_is_accepted_at_the_last_moment_counts() {
+    let folder = TempDir::new();
+    let options = ["-f", "-e", "trace=accept4", "-e", "inject=accept4:delay_exit=2000000"];
+    let server =
+        Served::start_command(&mut traced(&options, &folder.join("trace"), &["--prefork", "1", "127.0.0.1:0"]));
+    let child = wait_for("there is a process", || children(server.pid()).first().copied());
+    wait_until("it waits for a client", || waits_in(child, libc::SYS_accept4));
+    let descriptors = || fs::read_dir(format!("/proc/{child}/fd")).unwrap().count();
+    let before = descriptors();
+    let client = server.connect();
+    wait_until("it has accepted", || descriptors() > before);
+    server.running.signal(Signal::TERM);
+    assert_eq!(finish(client), b"");
+    let log = server.stop();
+    assert_eq!(log.last().unwrap().number("accepted"), 1, "{log:?}");
+}
+
 /// Checks that a process that misses the signal to retire gets another signal. A signal that comes just before the wait
 /// for a client has no effect. strace drops the first signals of each process.
 fn a_process_that_misses_the_signal_to_retire_gets_another() {
@@ -209,6 +229,15 @@ fn a_pool_keeps_time_limits() {
     assert!(start.elapsed() >= Duration::from_millis(300));
     server.wait_events("lifetime", 1);
     wait_size(&server, 2);
+    server.stop();
+    // The end of a lifetime is no crash: the pause after the first crash is the shortest.
+    let server = Served::start(&["--prefork", "2", "--max-lifetime", "1", "127.0.0.1:0"]);
+    let mut clients = server.clients(2);
+    clients.iter_mut().for_each(|client| assert_eq!(read_all(client), b""));
+    assert!(server.wait_events("end", 2).iter().all(|line| line.get("signal") == "SIGTERM"));
+    wait_size(&server, 2);
+    send(children(server.pid())[0].into(), Signal::KILL);
+    assert_eq!(server.wait_events("leave", 1)[0].get("pause"), "0.100");
     server.stop();
     let server = Served::start(&["--prefork", "1", "-t", "0.2", "127.0.0.1:0"]);
     assert_eq!(read_all(&mut server.connect()), b"");

@@ -21,10 +21,11 @@ pub(crate) const TESTS: &[Test] = tests![
 
 fn it_serves_with_its_standard_descriptors_closed() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let script =
-        format!("exec '{MPSERV}' 127.0.0.1:{port} -- sh -c 'read line; ls /proc/self/fd; echo $line' <&- >&- 2>&-");
+    // The program can also write to its standard error.
+    let program = "read line; ls /proc/self/fd; echo no >&2 && echo $line";
+    let script = format!("exec '{MPSERV}' 127.0.0.1:{port} -- sh -c '{program}' <&- >&- 2>&-");
     let server = Running::start(Command::new("sh").args(["-c", &script]), Output::Pipe);
-    let mut client = wait_for("the server listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+    let mut client = wait_for("the server listens", || TcpStream::connect(("127.0.0.1", port)).ok().map(watched));
     client.write_all(b"hello\n").unwrap();
     // Descriptor 3 belongs to ls.
     assert_eq!(String::from_utf8(finish(client)).unwrap(), "0\n1\n2\n3\nhello\n");

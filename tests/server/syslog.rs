@@ -12,6 +12,7 @@ use mpserv::signal::Signal;
 
 pub(crate) const TESTS: &[Test] = tests![
     a_line_has_the_form_of_syslog_with_the_local_time,
+    a_line_has_the_day_of_any_month,
     a_log_daemon_that_does_not_read_holds_up_nobody_and_what_is_lost_is_counted,
     a_log_daemon_that_starts_again_gets_the_later_lines,
     once_the_log_daemon_is_gone_standard_error_is_told_and_what_is_lost_is_counted,
@@ -51,21 +52,9 @@ fn receive_until(daemon: &UnixDatagram, word: &str) -> String {
 }
 
 fn a_line_has_the_form_of_syslog_with_the_local_time() {
-    const ZONE: &str = "XYZ-9:30";
-    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let folder = TempDir::new();
     let daemon = daemon(&folder.join("log"));
-    let before = now();
-    let server = start(&folder.join("log"), &["127.0.0.1:0"], |command| _ = command.env("TZ", ZONE));
-    let line = receive(&daemon);
-    let after = now();
-    let is_of = |seconds: u64| {
-        let at = format!("@{seconds}");
-        let time = text_of(Command::new("date").args(["-d", &at, "+%b %e %T"]).env("TZ", ZONE).env("LC_ALL", "C"));
-        let start = format!("<29>{time} mpserv[{}]: listen address=127.0.0.1:{} ", server.pid(), server.port());
-        line.starts_with(&start)
-    };
-    assert!((before..=after).any(is_of), "{line}");
+    let server = start_in_zone(&folder, &daemon, "XYZ-9:30");
     assert_eq!(finish(server.client()), b"");
     let accept = receive_until(&daemon, "]: accept ");
     // The child logs the line itself.
@@ -74,6 +63,49 @@ fn a_line_has_the_form_of_syslog_with_the_local_time() {
     let end = receive_until(&daemon, "]: end ");
     assert!(end.contains(&format!(" mpserv[{}]: end pid=", server.pid())) && !end.ends_with(['\0', '\n']), "{end:?}");
     assert_eq!(server.running.end(Signal::TERM).stderr, "");
+}
+
+/// Checks a day of each month. Some of the days have one digit.
+fn a_line_has_the_day_of_any_month() {
+    const DAY: u64 = 86_400;
+    const JANUARY_1_2001: u64 = 978_307_200;
+    for number in 0..12 {
+        let folder = TempDir::new();
+        let daemon = daemon(&folder.join("log"));
+        let zone = folder.join("zone");
+        std::fs::write(&zone, zone_at(JANUARY_1_2001 + number * 32 * DAY)).unwrap();
+        let zone = format!(":{}", zone.display());
+        let server = start_in_zone(&folder, &daemon, &zone);
+        assert_eq!(server.running.end(Signal::TERM).stderr, "");
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// Returns the file of a time zone in which it is now this time: see tzfile(5).
+fn zone_at(seconds: u64) -> Vec<u8> {
+    let ahead = i32::try_from(seconds as i64 - now() as i64).unwrap();
+    let counts = [0, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat();
+    [&b"TZif"[..], &[0; 16], &counts, &ahead.to_be_bytes(), &[0, 0], b"XYZ\0"].concat()
+}
+
+/// Starts a server in a time zone, and checks its first line.
+#[track_caller]
+fn start_in_zone(folder: &TempDir, daemon: &UnixDatagram, zone: &str) -> Served {
+    let before = now();
+    let server = start(&folder.join("log"), &["127.0.0.1:0"], |command| _ = command.env("TZ", zone));
+    let line = receive(daemon);
+    let after = now();
+    let is_of = |seconds: u64| {
+        let at = format!("@{seconds}");
+        let time = text_of(Command::new("date").args(["-d", &at, "+%b %e %T"]).env("TZ", zone).env("LC_ALL", "C"));
+        let start = format!("<29>{time} mpserv[{}]: listen address=127.0.0.1:{} ", server.pid(), server.port());
+        line.starts_with(&start)
+    };
+    assert!((before..=after).any(is_of), "{line}");
+    server
 }
 
 fn a_log_daemon_that_does_not_read_holds_up_nobody_and_what_is_lost_is_counted() {
