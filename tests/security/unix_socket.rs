@@ -10,6 +10,7 @@ use crate::common::server::*;
 use crate::common::solo::{Test, skip};
 use crate::common::*;
 use crate::tests;
+use mpserv::net::{AddressFamily, Protocol, SocketType, UnixAddr, bind, open_unix_file, socket};
 
 pub(crate) const TESTS: &[Test] = tests![
     of_two_that_replace_a_stale_socket_one_listens,
@@ -118,8 +119,10 @@ fn a_socket_that_takes_the_place_of_the_servers_keeps_its_owner() {
     needs_root();
     let folder = TempDir::new();
     let [path, victim] = ["socket", "victim"].map(|name| folder.join(name));
-    let listener = std::os::unix::net::UnixListener::bind(&victim).unwrap();
-    if mpserv::net::open_unix_file(&listener).is_err() {
+    let made = socket(AddressFamily::UNIX, SocketType::STREAM, Protocol::DEFAULT).unwrap();
+    let victim_c = std::ffi::CString::new(victim.to_str().unwrap()).unwrap();
+    bind(&made, &UnixAddr::new(&victim_c).unwrap()).unwrap();
+    if open_unix_file(&made).is_err() {
         skip("no CAP_NET_ADMIN");
     }
     let owner = user_of_nothing().to_string();
