@@ -18,7 +18,7 @@ use super::scoreboard::{NAME, Reader, Slot, State};
 use crate::program::text::Text;
 use crate::sys::errno::{self, Errno};
 use crate::sys::fd::{self, AsFd, OwnedFd, STDOUT, isatty, read};
-use crate::sys::fs::{OpenFlags, open, readlink};
+use crate::sys::fs::{OpenFlags, fstat, open, readlink};
 use crate::sys::process::{Pid, exists};
 use crate::sys::time::{Clock, clock_gettime, nanosleep};
 
@@ -108,19 +108,28 @@ fn read_pid(pidfile: &CStr) -> errno::Result<Pid> {
 /// Opens the scoreboard of another process. Fails with `ENOENT` if the process has no scoreboard.
 fn find_scoreboard(pid: Pid) -> errno::Result<OwnedFd> {
     let mut result = Err(Errno::NOENT);
-    // The descriptor may belong to another file by now. NONBLOCK is for a FIFO, whose open would otherwise wait.
-    let flags = OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK;
     for descriptor in 0..DESCRIPTORS {
         let path = Text::<PATH_MAX>::of(format_args!("/proc/{pid}/fd/{descriptor}\0"));
         let path = CStr::from_bytes_with_nul(path.as_bytes()).unwrap_or_default();
         let mut buffer = [0; PATH_MAX];
         match readlink(path, &mut buffer) {
-            Ok(target) if is_scoreboard(target) => return open(path, flags, 0),
+            Ok(target) if is_scoreboard(target) => return open_regular(path),
             Ok(_) | Err(Errno::NOENT) => {}
             Err(errno) => result = Err(errno),
         }
     }
     result
+}
+
+/// Opens a file to read it, if it is a regular one. The descriptor in `/proc` may belong to another file by now: the open
+/// of a device may have an effect, and that of a FIFO may wait.
+fn open_regular(path: &CStr) -> errno::Result<OwnedFd> {
+    let found = open(path, OpenFlags::PATH | OpenFlags::CLOEXEC, 0)?;
+    if !fstat(&found)?.is_regular() {
+        return Err(Errno::NOENT);
+    }
+    let own = Text::<PATH_MAX>::of(format_args!("/proc/self/fd/{}\0", found.raw()));
+    open(CStr::from_bytes_with_nul(own.as_bytes()).unwrap_or_default(), OpenFlags::RDONLY | OpenFlags::CLOEXEC, 0)
 }
 
 /// Whether the target of a link in `/proc` is a scoreboard.

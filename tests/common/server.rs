@@ -294,6 +294,20 @@ pub fn faulty(fault: &str, trace: &Path, arguments: &[&str]) -> Served {
     Served::start_command(&mut traced(&options, trace, arguments))
 }
 
+/// Starts `mpserv` under strace, and waits until it has stopped itself (SIGSTOP) after its first call that matches.
+/// `calls` is an expression of strace.
+#[track_caller]
+pub fn stopped_after(calls: &str, trace: &Path, arguments: &[&str]) -> Running {
+    let mut command = Command::new("strace");
+    command.args(["-D", "-q", "-o"]).arg(trace).args(["-e", &format!("trace={calls}"), "-e"]);
+    command.arg(format!("inject={calls}:signal=STOP:when=1")).arg(MPSERV).args(arguments).stdin(Stdio::null());
+    let running = Running::start(&mut command, Output::Pipe);
+    wait_until(&format!("mpserv stops after {calls}"), || {
+        std::fs::read_to_string(trace).is_ok_and(|text| text.contains("stopped by SIGSTOP"))
+    });
+    running
+}
+
 /// Returns the output that one client gets from a program that only prints.
 #[track_caller]
 pub fn output_of(server: &Served) -> String {

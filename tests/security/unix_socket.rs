@@ -125,14 +125,9 @@ fn a_socket_that_takes_the_place_of_the_servers_keeps_its_owner() {
     if open_unix_file(&made).is_err() {
         skip("no CAP_NET_ADMIN");
     }
-    let owner = user_of_nothing().to_string();
-    let mut command = Command::new("strace");
-    command.args(["-D", "-q", "-o", NOWHERE, "-e", "inject=bind:signal=STOP", MPSERV, "--owner"]);
-    command.arg(format!("{owner}:{owner}")).arg(format!("unix:{}", path.display()));
-    let server = Running::start(&mut command, Output::Pipe);
-    wait_until("the server stops after it has made its socket", || {
-        path.exists() && matches!(state(server.pid()), Some('T' | 't'))
-    });
+    let owner = user_of_nothing();
+    let (owner, address) = (format!("{owner}:{owner}"), format!("unix:{}", path.display()));
+    let server = stopped_after("bind", &folder.join("trace"), &["--owner", &owner, &address]);
     fs::rename(&victim, &path).unwrap();
     server.signal(mpserv::signal::Signal::CONT);
     let ended = server.wait();

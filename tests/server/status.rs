@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = tests![
     as_json_the_status_is_watched_a_line_each_second,
     there_is_no_status_of_what_is_no_server,
     of_a_scoreboard_of_another_form_nothing_is_printed,
+    of_a_scoreboard_that_has_become_another_file_nothing_is_opened,
     each_client_that_is_not_served_counts_as_refused,
     a_child_is_shown_with_the_client_that_it_has_now,
     a_server_with_as_many_listeners_as_there_may_be_has_a_status,
@@ -197,6 +198,28 @@ fn of_a_scoreboard_of_another_form_nothing_is_printed() {
 }
 
 /// Checks that a client counts as refused, no matter which process refuses the client, and why.
+/// Tests a process that has taken the id of a server. Once its descriptor has been found, it puts a FIFO there, in place
+/// of a device whose open would have an effect.
+fn of_a_scoreboard_that_has_become_another_file_nothing_is_opened() {
+    let folder = TempDir::new();
+    let [pidfile, fifo] = ["pid", "fifo"].map(|name| folder.join(name));
+    fs::write(&pidfile, format!("{}\n", std::process::id())).unwrap();
+    let fifo = std::ffi::CString::new(fifo.to_str().unwrap()).unwrap();
+    // SAFETY: the path ends in a NUL.
+    assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
+    // SAFETY: the name ends in a NUL.
+    let board = unsafe { libc::memfd_create(c"mpserv-scoreboard".as_ptr(), 0) };
+    // SAFETY: the calls take numbers. Standard input is this process's own, and the first descriptor that is looked at.
+    assert_eq!(unsafe { libc::dup2(board, 0) }, 0);
+    let server = stopped_after("/^readlink", &folder.join("trace"), &["--status", pidfile.to_str().unwrap()]);
+    // SAFETY: the path ends in a NUL.
+    let named = unsafe { libc::open(fifo.as_ptr(), libc::O_PATH) };
+    // SAFETY: the call takes numbers.
+    assert_eq!(unsafe { libc::dup2(named, 0) }, 0);
+    server.signal(Signal::CONT);
+    is_refusal(&server.wait(), TROUBLE, &["this is no mpserv that serves"]);
+}
+
 fn each_client_that_is_not_served_counts_as_refused() {
     let folder = TempDir::new();
     let (program, rules) = (copy_program("/bin/cat", &folder), folder.join("rules"));
