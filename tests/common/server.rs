@@ -328,6 +328,13 @@ pub fn nobody_listens(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_err()
 }
 
+/// Checks that a number of seconds is between two times. It has three digits after the decimal point.
+#[track_caller]
+pub fn assert_between(seconds: &str, least: Duration, most: Duration) {
+    let range = least.as_secs_f64() - 0.001..=most.as_secs_f64() + 0.001;
+    assert!(range.contains(&seconds.parse().unwrap()), "{seconds} is not in {range:?}");
+}
+
 /// Sends a signal to the process that a line of the log names.
 #[track_caller]
 pub fn send(pid: u64, signal: Signal) {

@@ -21,6 +21,8 @@ pub(crate) const TESTS: &[Test] = tests![
     no_control_character_reaches_the_log,
     the_second_flood_is_throttled_like_the_first,
     what_is_held_back_is_summed_up_at_the_end,
+    each_number_in_a_line_is_what_its_name_says,
+    the_seconds_of_a_pause_and_of_an_idle_child_are_right,
     a_line_begins_with_the_time_in_a_pipe_and_not_on_a_terminal_or_in_the_journal,
     an_exit_of_the_servers_own_is_named,
     where_no_log_daemon_listens_standard_error_is_told,
@@ -157,6 +159,100 @@ fn the_second_flood_is_throttled_like_the_first() {
         assert_eq!(server.events("refuse").len(), before);
     }
     drop(kept);
+    server.stop();
+}
+
+/// Checks each number of the lines about clients, children and the end, in a server with two clients of one process
+/// each.
+fn each_number_in_a_line_is_what_its_name_says() {
+    const WAIT: Duration = Duration::from_millis(300);
+    for (options, pool) in [(&[][..], 0), (&["--prefork", "2"], 2), (&["-C", "3"], 0)] {
+        let (begun, limit) = (Instant::now(), if pool > 0 { pool } else { 5 });
+        let options = [&["-v", "-c", "5", "--grace", "7.5"], options, &["127.0.0.1:0"]].concat();
+        let server = Served::start(&options);
+        let started = Instant::now();
+        let start = &server.wait_events("start", 1)[0];
+        assert_eq!((start.number("pid"), start.number("limit")), (u64::from(server.pid()), limit));
+        // The first client comes and goes.
+        assert_eq!(finish(server.client()), b"");
+        server.wait_events("end", 1);
+        let before = Instant::now();
+        let mut clients = server.clients(2);
+        let served = Instant::now();
+        std::thread::sleep(WAIT);
+        let accepts = server.wait_events("accept", 3);
+        let accepts: Vec<_> = accepts.iter().skip(1).collect();
+        for (client, (accept, count)) in clients.iter().zip(accepts.iter().zip(1..)) {
+            assert_eq!((accept.number("children"), accept.number("limit")), (count, limit), "{options:?}");
+            assert_eq!(accept.get("from"), client.local_addr().unwrap().to_string());
+            assert!(children(server.pid()).contains(&u32::try_from(accept.number("pid")).unwrap()));
+        }
+        let asked = Instant::now();
+        server.running.signal(Signal::USR1);
+        let lines = server.wait_events("child", 2);
+        let told = Instant::now();
+        let status = &server.events("status")[0];
+        let numbers = ["children", "limit", "accepted", "refused", "ended"].map(|field| status.number(field));
+        assert_eq!(numbers, [2, limit, 3, 0, if pool > 0 { 0 } else { 1 }], "{status:?}");
+        assert_eq!(status.fields.get("serving").map(String::as_str), (pool > 0).then_some("2"));
+        assert_eq!((status.get("paused"), status.get("stopping")), ("no", "no"));
+        assert_between(status.get("uptime"), asked - started, told - begun);
+        // One of the pool's processes has served the first client.
+        assert_eq!(lines.iter().map(|line| line.number("served")).sum::<u64>(), if pool > 0 { 1 } else { 0 });
+        for accept in &accepts {
+            let line = lines.iter().find(|line| line.get("pid") == accept.get("pid")).unwrap();
+            assert_eq!((line.get("from"), line.get("state")), (accept.get("from"), "serving"));
+            assert_between(line.get("seconds"), asked - served, told - before);
+        }
+        let left = Instant::now();
+        assert_eq!(finish(clients.remove(0)), b"");
+        let end = &server.wait_events("end", 2)[1];
+        assert_eq!((end.get("pid"), end.get("from")), (accepts[0].get("pid"), accepts[0].get("from")));
+        assert_eq!(end.get("exit"), "0");
+        // A preforked child logs the end itself, and does not know the others.
+        assert_eq!(end.fields.get("children").map(String::as_str), (pool == 0).then_some("1"));
+        assert_between(end.get("seconds"), left - served, before.elapsed());
+        let stopping = Instant::now();
+        server.running.signal(Signal::TERM);
+        let stop = &server.wait_events("stop", 1)[0];
+        let uid = u64::from(mpserv::user::geteuid());
+        assert_eq!((stop.number("sender"), stop.number("uid")), (u64::from(std::process::id()), uid));
+        assert_eq!(stop.get("grace"), "7.500");
+        assert!((1..=1 + pool).contains(&stop.number("children")), "{stop:?}");
+        std::thread::sleep(WAIT);
+        assert_eq!(finish(clients.remove(0)), b"");
+        let log = parse_log(&server.running.wait().stderr);
+        let stopped = log.last().unwrap();
+        let drained = if pool > 0 { 2 } else { 1 };
+        let numbers = ["drained", "terminated", "killed", "accepted"].map(|field| stopped.number(field));
+        assert_eq!(numbers, [drained, 0, 0, 3], "{stopped:?}");
+        assert_between(stopped.get("seconds"), WAIT, stopping.elapsed());
+    }
+}
+
+/// Checks the time of a pause, and of a preforked child without a client.
+fn the_seconds_of_a_pause_and_of_an_idle_child_are_right() {
+    const WAIT: Duration = Duration::from_millis(300);
+    let server = Served::start(&["-c", "1", "127.0.0.1:0"]);
+    let before = Instant::now();
+    let first = server.client();
+    let second = server.connect();
+    let pause = server.wait_events("pause", 1);
+    assert_eq!((pause[0].get("why"), pause[0].number("children"), pause[0].number("count")), ("max-children", 1, 1));
+    std::thread::sleep(WAIT);
+    assert_eq!(finish(first), b"");
+    let resume = &server.wait_events("resume", 1)[0];
+    assert_between(resume.get("seconds"), WAIT, before.elapsed());
+    assert_eq!(finish(second), b"");
+    server.stop();
+    let before = Instant::now();
+    let server = Served::start(&["--prefork", "1", "127.0.0.1:0"]);
+    let child = wait_for("there is a process", || children(server.pid()).first().copied());
+    std::thread::sleep(WAIT);
+    signal(child, Signal::KILL);
+    let leave = &server.wait_events("leave", 1)[0];
+    assert_eq!((leave.number("pid"), leave.get("status")), (u64::from(child), "SIGKILL"));
+    assert_between(leave.get("seconds"), WAIT, before.elapsed());
     server.stop();
 }
 

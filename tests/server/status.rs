@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::common::server::*;
 use crate::common::solo::Test;
@@ -38,6 +39,7 @@ fn the_status_is_shown_as_a_table_and_in_the_title() {
     for (mode, idle, limit) in [(&[][..], 0, 7), (&["--prefork", "3"], 1, 3)] {
         let server = Served::start(&[mode, &["-c", "7", "--pidfile", pidfile, "127.0.0.1:0"]].concat());
         wait_until("the title is there", || title(server.pid()) == format!("mpserv: 0/{limit} children"));
+        let begun = Instant::now();
         let all = server.clients(2);
         wait_until("the title has both", || {
             title(server.pid()) == format!("mpserv: 2/{limit} children") || {
@@ -59,7 +61,12 @@ fn the_status_is_shown_as_a_table_and_in_the_title() {
         assert_eq!(serving.len(), 2, "{shown}");
         for client in &all {
             let address = client.local_addr().unwrap().to_string();
-            assert!(lines.iter().any(|line| line.ends_with(&address)), "{address}: {shown}");
+            let line =
+                lines.iter().find(|line| line.ends_with(&address)).unwrap_or_else(|| panic!("{address}: {shown}"));
+            let words: Vec<&str> = line.split_whitespace().collect();
+            assert!(children(server.pid()).contains(&words[0].parse().unwrap()), "{shown}");
+            assert_eq!((words.len(), words[1], words[2]), (5, "serving", "0"), "{shown}");
+            assert_between(words[3], Duration::ZERO, begun.elapsed());
         }
         // The status is shown every second, until the server is gone.
         let mut command = Command::new(MPSERV);
@@ -103,13 +110,26 @@ fn as_json_the_status_has_what_the_table_has() {
     let pidfile = folder.join("pid");
     let pidfile = pidfile.to_str().unwrap();
     let socket = format!("unix:{}", folder.join("socket").display());
-    let server = Served::start(&["--prefork", "3", "--pidfile", pidfile, "--listen", &socket, "127.0.0.1:0"]);
+    let begun = Instant::now();
+    let options = ["-C", "1", "--prefork", "3", "--pidfile", pidfile, "--listen", &socket, "127.0.0.1:0"];
+    let server = Served::start(&options);
+    let started = Instant::now();
+    for _ in 0..4 {
+        assert_eq!(finish(server.client()), b"");
+    }
+    server.wait_events("end", 4);
+    let connected = Instant::now();
     let client = server.client();
+    // The second of one source is refused.
+    assert_eq!(read_all(&mut server.connect()), b"");
+    let served = Instant::now();
     let mut local = watched(UnixStream::connect(folder.join("socket")).unwrap());
     local.write_all(b"x").unwrap();
     local.read_exact(&mut [0]).unwrap();
     // A new child is not idle at once.
+    let mut asked = Instant::now();
     let status = wait_for("one is idle", || {
+        asked = Instant::now();
         let shown = run_mpserv(&["--status", pidfile, "--json"]);
         assert_eq!((shown.status.code(), shown.stdout.lines().count()), (Some(0), 1), "{}", shown.stderr);
         let status = parse_json(&shown.stdout);
@@ -120,8 +140,8 @@ fn as_json_the_status_has_what_the_table_has() {
         ("pid", &server.pid().to_string()),
         ("limit", "3"),
         ("serving", "2"),
-        ("accepted", "2"),
-        ("refused", "0"),
+        ("accepted", "7"),
+        ("refused", "1"),
         ("children", "3"),
         ("children.0", "pid,state,served,seconds,client"),
         ("earlier", "0"),
@@ -130,14 +150,20 @@ fn as_json_the_status_has_what_the_table_has() {
         assert_eq!(status[path], value, "{path} of {status:#?}");
     }
     let (me, inet) = (std::process::id(), client.local_addr().unwrap());
-    let (mut clients, mut pids) = (Vec::new(), Vec::new());
+    let (mut clients, mut pids, mut served_before) = (Vec::new(), Vec::new(), 0);
+    assert_between(&status["uptime"], asked - started, begun.elapsed());
     for index in 0..3 {
         let child = |name: &str| status[&format!("children.{index}.{name}")].clone();
-        assert!(child("served") == "0" && child("seconds").parse::<f64>().unwrap() >= 0.0, "{status:#?}");
+        served_before += child("served").parse::<u32>().unwrap();
+        if child("client") == format!("\"{inet}\"") {
+            assert_between(&child("seconds"), asked - served, connected.elapsed());
+        }
         assert_eq!(child("client") == "null", child("state") == "\"idle\"", "{status:#?}");
         clients.push(child("client"));
         pids.push(child("pid").parse::<u32>().unwrap());
     }
+    // The client that was refused counts as well.
+    assert_eq!(served_before, 5, "{status:#?}");
     assert!(clients.contains(&format!("\"{inet}\"")), "{status:#?}");
     assert!(clients.iter().any(|client| client.starts_with(&format!("\"unix:pid:{me}:uid:"))), "{status:#?}");
     pids.sort_unstable();
