@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = tests![
     groff_formats_the_man_pages,
     the_version_is_the_packages_everywhere,
     completions_have_each_option_of_the_help_and_no_other,
+    completions_know_which_options_take_a_value,
     completions_complete_in_bash,
     completions_complete_in_fish,
     completions_for_zsh_are_scripts_of_zsh,
@@ -162,6 +163,55 @@ fn offered_by_bash(name: &str, words: &str) -> String {
         name.replace('-', "_")
     );
     text_of(Command::new("bash").args(["-c", &script]))
+}
+
+/// Checks that each completion knows which options take a value, under each of their names. Behind such an option, bash
+/// must offer no option.
+fn completions_know_which_options_take_a_value() {
+    for (name, program, _) in PROGRAMS {
+        let help = help_of_program(program);
+        let lines = help.lines().filter(|line| line.starts_with("  ") && line.trim_start().starts_with('-'));
+        let [mut with, mut all] = [(); 2].map(|()| BTreeSet::new());
+        for line in lines {
+            // A value stands behind the names, as in `-b, --backlog N`.
+            let head = line.trim_start().split("  ").next().unwrap();
+            let named: Vec<String> =
+                head.split([',', ' ']).filter(|word| word.starts_with('-')).map(str::to_owned).collect();
+            if !head.rsplit(' ').next().unwrap().starts_with('-') {
+                with.extend(named.clone());
+            }
+            all.extend(named);
+        }
+        assert!(with.len() > 5 && with.len() < all.len(), "{help}");
+        let list = all.iter().cloned().collect::<Vec<_>>().join(" ");
+        let script = format!(
+            "source '{}'; for option in {list}; do COMP_WORDS=({name} $option --); COMP_CWORD=2; _{}; \
+             [[ \" ${{COMPREPLY[*]}}\" = *' --'* ]] || printf '%s\\n' $option; done",
+            share(&format!("completions/{name}.bash")).display(),
+            name.replace('-', "_")
+        );
+        let bash = text_of(Command::new("bash").args(["-c", &script]));
+        assert_eq!(bash.lines().map(str::to_owned).collect::<BTreeSet<_>>(), with, "{name} in bash");
+        let zsh = file(&format!("src/share/completions/_{name}"));
+        let takes = |line: &&str| line.split_once(']').is_some_and(|(_, rest)| rest.starts_with(':'));
+        let specified = zsh.lines().filter(takes).flat_map(|line| options(line.split('[').next().unwrap()));
+        assert_eq!(specified.collect::<BTreeSet<_>>(), with, "{name} in zsh");
+        let fish = file(&format!("src/share/completions/{name}.fish"));
+        let takes = |line: &&str| line.contains(" -x ") || line.contains(" -r ");
+        let mut found = BTreeSet::new();
+        for line in fish.lines().filter(takes) {
+            let words: Vec<&str> = line.split(' ').collect();
+            for pair in words.windows(2) {
+                let dashes = match pair[0] {
+                    "-s" => "-",
+                    "-l" => "--",
+                    _ => continue,
+                };
+                found.insert(format!("{dashes}{}", pair[1]));
+            }
+        }
+        assert_eq!(found, with, "{name} in fish");
+    }
 }
 
 fn completions_of_the_tools_complete_in_bash() {
