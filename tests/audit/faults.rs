@@ -30,6 +30,20 @@ fn an_ignored_eintr_in_one_of_two_programs_is_found() {
     let is_found = |line: &&str| line.contains("  read  ") && line.contains("  EINTR  ");
     // The heading of the second table also has the word.
     assert!(bad.iter().any(is_found) && bad.iter().filter(|line| line.contains("  read")).count() == 1, "{out}");
+    // The sums are those of the rows above them, whose cases stand behind the fault.
+    let (table, sums) = out.split_once("\n\n").unwrap();
+    let cases = |verdict: &str| -> usize {
+        let rows = table.lines().skip(1).map(|line| line.split("  ").map(str::trim).filter(|word| !word.is_empty()));
+        let rows = rows.map(Iterator::collect::<Vec<_>>).filter(|row| verdict.is_empty() || row[4] == verdict);
+        rows.map(|row| row[3].parse::<usize>().unwrap()).sum()
+    };
+    let (all, bad, not_met) = (cases(""), cases("bad"), cases("not met"));
+    assert!(bad > 0 && all > bad, "{out}");
+    let row: Vec<&str> = sums.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row[row.len() - 3..], [all, bad, not_met].map(|count| count.to_string()), "{out}");
+    let summary = sums.lines().nth(3).unwrap();
+    assert!(summary.starts_with(&format!("{all} cases in ")), "{out}");
+    assert!(summary.ends_with(&format!(" s: {bad} are bad, {not_met} were not met")), "{out}");
 }
 
 #[test]

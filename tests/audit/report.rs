@@ -98,6 +98,26 @@ fn each_side_stands_at_its_place() {
     ] {
         assert!(json.contains(part), "{part}: {json}");
     }
+    let html = text(&run(&[&arguments[..], &["--html", "-"]].concat()).stdout);
+    for part in [
+        "<title>A and B, system call by system call</title>",
+        "<strong>4</strong> differ.",
+        "<th class=\"r\">runs<th class=\"r\">A<th class=\"r\">B<th class=\"r\">differ<th>verdict</thead>",
+        "<td class=\"r\">1<td class=\"r\">8<td class=\"r\">9<td class=\"r\">4<td><b class=\"different\">different</b>",
+        "<li>different: getpid() only in A, once, first ",
+        "<thead><tr><th>A<th><th>B</thead>",
+        "<tr><td>close(1) = 0<td><td>close(1) = 0\n",
+        "<tr class=\"only-a\"><td>getpid() = 100<td>←<td>\n",
+        "<tr class=\"changed\"><td>listen(3, 5) = 0<td>≠<td>listen(3, 6) = 0\n",
+        "<tr class=\"only-b\"><td><td>→<td>umask(022) = 022\n",
+    ] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    // Each side has its picture.
+    let pictures: Vec<&str> = html.split("<figure><figcaption>").skip(1).collect();
+    assert!(pictures.len() == 2 && pictures[0].starts_with("A<") && pictures[1].starts_with("B<"), "{html}");
+    let has = |call: &str| [0, 1].map(|side: usize| pictures[side].split("</svg>").next().unwrap().contains(call));
+    assert_eq!([has("getpid"), has("umask"), has("listen")], [[true, false], [false, true], [true, true]], "{html}");
 }
 
 #[test]

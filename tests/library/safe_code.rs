@@ -24,7 +24,7 @@ use mpserv::process::{
     _exit, Fork, Pid, exit, fork, getpgid, getpid, getppid, group_exists, no_new_privileges, setpgid,
 };
 use mpserv::program::{Args, Argument};
-use mpserv::seccomp::{Check, Rule, allow_only};
+use mpserv::seccomp::{CALLS_MAX, Check, Rule, allow_only};
 use mpserv::server::proxy_protocol::{Parser, ProxyError};
 use mpserv::server::{Identity, Server};
 use mpserv::signal::{
@@ -129,6 +129,9 @@ fn a_dollar_in_quotes_is_a_dollar() {
     assert_eq!(words(line), ["sh", "-c", "echo $((1 + 2)) \"$1\" ~ *", "$1", "a$", "$", "$a", "$[]"]);
     let home = std::env::var("HOME").unwrap();
     assert_eq!(words(c"$HOME ${HOME}/a \"$HOME\" ~"), [home.clone(), format!("{home}/a"), home.clone(), home]);
+    // SAFETY: no other thread reads the environment.
+    unsafe { std::env::set_var("_a1", "v") };
+    assert_eq!(words(c"$_a1 ${_a1}b a$\t$_a1-c"), ["v", "vb", "a$", "v-c"]);
 }
 
 /// Checks that a process that was forked after bind() can drop its copy of the server. The server must still listen.
@@ -317,6 +320,16 @@ fn a_rule_has_as_many_checks_as_a_jump_reaches() {
     let more: Vec<u32> = (0..=MOST as u32).collect();
     let rule = Rule { call: libc::SYS_exit_group, checks: &[Check::Is(0, &more)] };
     assert_eq!(allow_only(&[rule], &NOTE), Err(Errno::INVAL));
+    // The last of as many rules as there may be lets its call through.
+    let mut rules = [Rule::any(libc::SYS_getppid); CALLS_MAX];
+    rules[CALLS_MAX - 1] = Rule::any(libc::SYS_exit_group);
+    let mut child = spawn(|| {
+        no_new_privileges().unwrap();
+        allow_only(&rules, &NOTE).unwrap();
+        // SAFETY: the call ends the process.
+        unsafe { libc::syscall(libc::SYS_exit_group, 5) };
+    });
+    assert_eq!(reap(&mut child).exit_status(), Some(5));
 }
 
 /// Checks that a long name is not passed to the C library, which copies a name to its stack.

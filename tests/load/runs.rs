@@ -117,17 +117,23 @@ fn a_server_that_answers_a_whole_request_gets_it() {
     assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
 }
 
+/// Changes the last byte of an answer that comes at once, and of an answer that comes in several parts.
 fn one_changed_byte_is_found() {
-    let server = Server::start(|number, connection| {
-        echo(connection, |bytes| match bytes.last_mut() {
-            Some(last) if number == 4 => *last ^= 1,
-            _ => {}
+    for size in [64, 100_000] {
+        let server = Server::start(move |number, connection| {
+            let mut left = size;
+            echo(connection, |bytes| {
+                left -= bytes.len();
+                if number == 4 && left == 0 {
+                    *bytes.last_mut().unwrap() ^= 1;
+                }
+            });
         });
-    });
-    let ended = server.load(&["-n", "9"]);
-    assert_eq!(ended.status.code(), Some(1));
-    assert_eq!((number(&ended, "errors", "all"), number(&ended, "errors", "differs")), (1.0, 1.0));
-    assert_eq!(number(&ended, "", "connections"), 8.0);
+        let ended = server.load(&["-n", "9", "-z", &size.to_string()]);
+        assert_eq!(ended.status.code(), Some(1));
+        assert_eq!((number(&ended, "errors", "all"), number(&ended, "errors", "differs")), (1.0, 1.0));
+        assert_eq!(number(&ended, "", "connections"), 8.0);
+    }
 }
 
 fn an_answer_to_another_request_is_found() {
@@ -203,6 +209,8 @@ fn who_waits_behind_a_server_that_stands_still_is_counted() {
     assert!(number(&ended, "", "late") >= 90.0, "{ended:?}");
     // More than half of the 150 connections were late, by up to the whole time.
     assert!(number(&ended, "connection", "p99") >= 0.9 * STILL.as_nanos() as f64, "{ended:?}");
+    // The first byte of a late connection counts from the same moment.
+    assert!(number(&ended, "first_byte", "p99") >= 0.9 * STILL.as_nanos() as f64, "{ended:?}");
     // Only one request in 150 was slow.
     assert!(number(&ended, "request", "p50") < 0.5 * STILL.as_nanos() as f64, "{ended:?}");
 }
@@ -246,8 +254,11 @@ fn connections_are_reset_only_when_asked_for() {
 fn ipv6_is_loaded_too() {
     needs_ipv6();
     let server = Server::start_on(TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).unwrap(), plain_echo);
-    let ended = load(&["-n", "3"], &format!("[::1]:{}", server.port));
+    let address = format!("[::1]:{}", server.port);
+    let ended = load(&["-n", "3"], &address);
     assert_eq!((ended.status.code(), number(&ended, "", "connections")), (Some(0), 3.0), "{ended:?}");
+    let text = run(Command::new(LOAD).args(["-q", "-n", "1", &address]), Output::Pipe).stdout;
+    assert!(text.starts_with(&format!("{address}: 1 processes, ")), "{text}");
 }
 
 fn unix_sockets_are_loaded_too() {
@@ -255,8 +266,11 @@ fn unix_sockets_are_loaded_too() {
     let path = folder.join("socket");
     let listener = UnixListener::bind(&path).unwrap();
     thread::spawn(move || listener.incoming().for_each(|connection| echo(&mut connection.unwrap(), |_| {})));
-    let ended = load(&["-n", "3"], &format!("unix:{}", path.display()));
+    let address = format!("unix:{}", path.display());
+    let ended = load(&["-n", "3"], &address);
     assert_eq!((ended.status.code(), number(&ended, "", "connections")), (Some(0), 3.0), "{ended:?}");
+    let text = run(Command::new(LOAD).args(["-q", "-n", "1", &address]), Output::Pipe).stdout;
+    assert!(text.lines().next().unwrap().contains(path.to_str().unwrap()), "{text}");
 }
 
 fn a_signal_ends_it_with_a_report() {

@@ -11,7 +11,7 @@ use mpserv::fd::{
     AsFd, BorrowedFd, OwnedFd, PipeFlags, dup, keep_on_exec, pipe, pipe2, read, read_all, set_blocking,
     set_close_on_exec, set_nonblocking, write, write_all,
 };
-use mpserv::fs::{OpenFlags, Stat, fchmod, fstat, lstat, open, stat};
+use mpserv::fs::{OpenFlags, Stat, fchmod, fchownat_fd, fstat, lstat, open, readlink, stat, umask};
 use mpserv::memory::{CStrArray, STACK_MIN, SharedWords, Stack};
 use mpserv::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket};
 use mpserv::printf;
@@ -23,7 +23,7 @@ use mpserv::signal::{Disposition, SigAction, SigSet, Signal, SignalFd, SignalFla
 use mpserv::stdio::{fgets, stdin};
 
 use crate::common::solo::{Channel, reap, skip, spawn};
-use crate::common::{TempDir, is_pending, wait_until, waits_in, zombies};
+use crate::common::{TempDir, is_pending, is_root, wait_until, waits_in, zombies};
 use crate::stdio::{read_text, with_pipes};
 
 /// Returns the open descriptors of this process.
@@ -137,6 +137,19 @@ pub(crate) fn a_stat_has_the_facts_of_the_file() {
     for name in [c"/dev/null", c"/tmp"] {
         same("elsewhere", stat(name).unwrap(), fs::metadata(name.to_str().unwrap()).unwrap());
     }
+    if is_root() {
+        fchownat_fd(open(&path("fifo"), OpenFlags::PATH, 0).unwrap(), 3, 4).unwrap();
+        let fifo = stat(&path("fifo")).unwrap();
+        assert_eq!((fifo.uid(), fifo.gid()), (3, 4));
+    }
+    let mut target = [0; 8];
+    assert_eq!(readlink(&path("link"), &mut target).unwrap(), b"file");
+    assert_eq!(readlink(&path("link"), &mut target[..3]).unwrap(), b"fil");
+    // A new file does not get the permissions of the mask.
+    let before = umask(0o027);
+    drop(open(&path("new"), OpenFlags::RDWR | OpenFlags::CREAT | OpenFlags::EXCL, 0o666).unwrap());
+    assert_eq!(stat(&path("new")).unwrap().permissions(), 0o640);
+    assert_eq!(umask(before), 0o027);
     // Every permission alone, the three special permissions included.
     let file = open(&path("file"), OpenFlags::RDWR, 0).unwrap();
     for mode in (0..12).map(|bit| 1 << bit).chain([0, 0o7777]) {

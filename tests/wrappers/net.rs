@@ -122,6 +122,10 @@ pub(crate) fn an_address_too_long_is_an_error() {
     assert_eq!(UnixAddr::new(&path(UNIX_PATH_MAX)).unwrap_err(), Errno::NAMETOOLONG);
     assert_eq!(UnixAddr::new(&path(10_000)).unwrap_err(), Errno::NAMETOOLONG);
     assert_eq!(UnixAddr::new(c"").unwrap_err(), Errno::NOENT);
+    // A NUL stands before an abstract name, and not behind it.
+    let name = [b'x'; UNIX_PATH_MAX];
+    assert!(UnixAddr::from_abstract(&name[1..]).is_ok());
+    assert_eq!(UnixAddr::from_abstract(&name).unwrap_err(), Errno::NAMETOOLONG);
 }
 
 pub(crate) fn each_accept_says_who_came() {

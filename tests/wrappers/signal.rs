@@ -212,10 +212,17 @@ pub(crate) fn a_timer_returns_the_one_before_and_sends_its_signal() {
     sigaction(Signal::ALRM, &SigAction::new(Disposition::Flag(&DUE))).unwrap();
     let hour = Duration::from_secs(3600);
     assert_eq!(alarm(3600), 0);
-    let before = setitimer(Itimer { value: hour, interval: hour }).unwrap();
+    let day = 24 * hour;
+    let before = setitimer(Itimer { value: hour, interval: day }).unwrap();
     assert!(!before.value.is_zero() && before.value <= hour && before.interval.is_zero(), "{before:?}");
+    let none = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let mut kernel = libc::itimerval { it_interval: none, it_value: none };
+    // SAFETY: the pointer is to room for a timer.
+    assert_eq!(unsafe { libc::getitimer(libc::ITIMER_REAL, &raw mut kernel) }, 0);
+    let interval = u64::try_from(kernel.it_interval.tv_sec).unwrap();
+    assert!(kernel.it_value.tv_sec <= 3600 && interval == day.as_secs(), "{interval}");
     let before = setitimer(Itimer { value: Duration::from_millis(1), interval: Duration::from_millis(1) }).unwrap();
-    assert_eq!(before.interval, hour);
+    assert!(!before.value.is_zero() && before.value <= hour && before.interval == day, "{before:?}");
     // Two signals show that the timer sends its signal again and again.
     for _ in 0..2 {
         wait_until("the signal comes", || DUE.take());
