@@ -1,13 +1,13 @@
 //! The calls on sockets: they make, bind, connect and shut down sockets, listen, accept, send and receive.
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 use core::ptr;
 
 use crate::ffi::netinet::r#in::{self as inet, sockaddr_in};
 use crate::ffi::sys::ioctl::{SIOCPROTOPRIVATE, ioctl};
 use crate::ffi::sys::socket::{self as c, sockaddr_storage, socklen_t};
 use crate::sys::conv::{ret, ret_usize};
-use crate::sys::errno::Result;
+use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, OwnedFd, ret_owned_fd};
 use crate::sys::flags::{flags, open_set};
 use crate::sys::net::address::{AddressFamily, AsSockAddr, Received, SockAddr, length_of};
@@ -226,14 +226,19 @@ pub fn accept4(fd: impl AsFd, flags: SocketFlags) -> Result<(OwnedFd, SockAddr)>
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EPERM` without the capability, `ENOENT` when the socket has no file, `EMFILE`, `ENFILE`, `ENOTTY` when this is no
-/// socket, `EBADF`.
+/// `EPERM` without the capability, `ENOENT` when the socket has no file, `EMFILE`, `ENFILE`, `ENOTSOCK` when this is no
+/// socket, `EAFNOSUPPORT` when this is no Unix socket, `EBADF`.
 ///
 /// # References
 /// `<linux/un.h>`, Linux 4.12
 pub fn open_unix_file(fd: impl AsFd) -> Result<OwnedFd> {
-    // SAFETY: the request has no argument.
-    let file = unsafe { ioctl(fd.as_fd().raw(), SIOCPROTOPRIVATE) };
+    let fd = fd.as_fd();
+    // For another family, the same number is a request that has an argument, and another result.
+    if !matches!(getsockname(fd)?, SockAddr::Unix(_)) {
+        return Err(Errno::AFNOSUPPORT);
+    }
+    // SAFETY: the request of a Unix socket has no argument.
+    let file = unsafe { ioctl(fd.raw(), SIOCPROTOPRIVATE, ptr::null_mut::<c_void>()) };
     // SAFETY: the descriptor was made just now.
     unsafe { ret_owned_fd(file) }
 }

@@ -197,7 +197,8 @@ pub(super) const CASES: &[Case] = &[
         no_descriptor_left();
         errno(open_unix_file(socket))
     }),
-    ("open_unix_file", Errno::NOTTY, || errno(open_unix_file(pipe().unwrap().0))),
+    ("open_unix_file", Errno::NOTSOCK, || errno(open_unix_file(pipe().unwrap().0))),
+    ("open_unix_file", Errno::AFNOSUPPORT, || errno(open_unix_file(tcp()))),
     ("open_unix_file", Errno::BADF, || errno(open_unix_file(CLOSED))),
     ("getpeername recv shutdown", Errno::NOTCONN, || {
         each([
