@@ -18,6 +18,44 @@ fn ffi_is_as_the_headers_have_it() {
     assert_eq!(proof::prove(&proof::Machine { processor: env::consts::ARCH, cross: None }), Ok(()));
 }
 
+/// Returns the Rust files under a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Checks that the docs of an item count time only in units that its C form names.
+#[test]
+fn docs_count_time_in_the_units_of_their_form() {
+    const UNITS: [(&str, &str); 7] = [
+        ("seconds", "seconds"),
+        ("time_t", "seconds"),
+        ("tv_sec", "seconds"),
+        ("timeout", "milliseconds"),
+        ("tv_usec", "microseconds"),
+        ("suseconds_t", "microseconds"),
+        ("tv_nsec", "nanoseconds"),
+    ];
+    let words = |text: &str| -> Vec<String> {
+        text.split(|c: char| !(c.is_alphanumeric() || c == '_')).map(str::to_lowercase).collect()
+    };
+    let mut count = 0;
+    for file in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ffi")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let docs = text.split("\n\n").flat_map(|part| part.split_once("/// `"));
+        for (form, docs) in docs.filter_map(|(_, docs)| docs.split_once("`\n")) {
+            let docs: String = docs.lines().map_while(|line| line.strip_prefix("///")).collect();
+            let form = words(form);
+            for unit in words(&docs).iter().filter(|word| UNITS.iter().any(|(_, unit)| word == unit)) {
+                let is_named = UNITS.iter().any(|(name, named)| unit == named && form.iter().any(|word| word == name));
+                assert!(is_named, "{}: {form:?} has no {unit}", file.display());
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 8, "{count}");
+}
+
 /// A small correct mirror, into which mistakes are planted: the names and texts of its files.
 const SMALL: [(&str, &str); 4] = [
     ("main.rs", include_str!("planted/main.rs")),

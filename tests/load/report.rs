@@ -19,6 +19,7 @@ use crate::tests;
 
 pub(crate) const TESTS: &[Test] = tests![
     each_number_is_the_one_that_the_server_counted,
+    each_default_is_the_one_of_the_help,
     each_time_is_that_of_its_part_of_the_connection,
     a_row_of_times_begins_with_the_mean_and_ends_with_the_longest,
     a_connection_that_is_open_at_the_end_has_a_second_more,
@@ -31,14 +32,27 @@ fn text_of_run(options: &[&str], port: u16) -> Ended {
     run(Command::new(LOAD).arg("-q").args(options).arg(port.to_string()), Output::Pipe)
 }
 
-/// Returns the words behind `name` in a report for people, if there is such a line.
+/// Returns the words behind `name` in a report for people, if there is such a line. The first word ends at its column.
 fn words<'e>(ended: &'e Ended, name: &str) -> Option<Vec<&'e str>> {
-    let line = ended
-        .stdout
-        .lines()
-        .find_map(|line| line.trim_start().strip_prefix(name).filter(|rest| rest.starts_with(' ')))?;
-    Some(line.split_whitespace().collect())
+    let is_it = |line: &&str| line.trim_start().strip_prefix(name).is_some_and(|rest| rest.starts_with(' '));
+    let line = ended.stdout.lines().find(is_it)?;
+    let words: Vec<&str> = line.trim_start()[name.len()..].split_whitespace().collect();
+    let column = if ["ms", "connection", "first byte", "request"].contains(&name) { 22 } else { 24 };
+    let (left, right) = line.split_at(column);
+    assert!(left.ends_with(&format!(" {}", words[0])) && (right.is_empty() || right.starts_with(' ')), "{line}");
+    Some(words)
 }
+
+/// A report as JSON, with `#` in place of each number.
+const FORM: &str = concat!(
+    r##"{"processes":#,"keep":#,"idle":#,"seconds":#,"connections":#,"requests":#,"bytes":#,"late":#,"unfinished":#,"##,
+    r##""connections_per_second":#,"requests_per_second":#,"nanoseconds":{"##,
+    r##""connection":{"count":#,"mean":#,"p#":#,"p#":#,"p#":#,"max":#},"##,
+    r##""first_byte":{"count":#,"mean":#,"p#":#,"p#":#,"p#":#,"max":#},"##,
+    r##""request":{"count":#,"mean":#,"p#":#,"p#":#,"p#":#,"max":#}},"##,
+    r##""errors":{"all":#,"socket":#,"connect":#,"send":#,"receive":#,"end":#,"differs":#,"timeout":#,"died":#}}"##,
+    "\n",
+);
 
 fn each_number_is_the_one_that_the_server_counted() {
     let bytes = Arc::new(AtomicUsize::new(0));
@@ -64,15 +78,36 @@ fn each_number_is_the_one_that_the_server_counted() {
     for (name, count) in [("processes", 2.0), ("keep", 5.0), ("late", 0.0), ("unfinished", 0.0)] {
         assert_eq!(number(&json, "", name), count, "{name}: {json:?}");
     }
+    let mut form: String = json.stdout.split(|c: char| c.is_ascii_digit() || c == '.').collect::<Vec<_>>().join("#");
+    while form.contains("##") {
+        form = form.replace("##", "#");
+    }
+    assert_eq!(form, FORM);
     assert_eq!((number(&json, "errors", "all"), words(&text, "errors").unwrap()[0]), (0.0, "0"));
     assert_eq!((words(&text, "late"), words(&text, "unfinished")), (None, None), "{text:?}");
     let first = text.stdout.lines().next().unwrap();
     let start = format!("127.0.0.1:{}: 2 processes, 3 bytes for 6, 5 a connection, ", server.port);
     assert!(first.starts_with(&start) && first.ends_with(" s"), "{first}");
     let server = Server::start(plain_echo);
-    let text = text_of_run(&["-n", "1", "-z", "7"], server.port);
+    let text = text_of_run(&["-n", "1", "-z", "7", "-i", "1"], server.port);
+    assert_eq!(words(&text, "idle").unwrap(), ["1"], "{text:?}");
     let start = format!("127.0.0.1:{}: 1 processes, 7 bytes, 1 a connection, ", server.port);
     assert!(text.stdout.starts_with(&start), "{text:?}");
+}
+
+/// Checks the numbers that a run has without options. The idle connections of `runs` are held for the time.
+fn each_default_is_the_one_of_the_help() {
+    let help = run(Command::new(LOAD).arg("--help"), Output::Pipe).stdout;
+    let default = |name: &str| {
+        let line = help.lines().find(|line| line.contains(&format!("--{name} "))).unwrap();
+        line.rsplit(['(', ')']).nth(1).unwrap().to_owned()
+    };
+    let server = Server::start(plain_echo);
+    let ended = server.load(&["-n", "1"]);
+    for (option, field) in [("workers", "processes"), ("keep", "keep"), ("size", "bytes")] {
+        assert_eq!(number(&ended, "", field).to_string(), default(option), "{option}");
+    }
+    assert_eq!((default("seconds"), default("timeout")), ("10, unless --count is given".to_owned(), "10".to_owned()));
 }
 
 /// Tests a server that lets some time pass before each answer, and some time within each answer.
@@ -105,6 +140,9 @@ fn each_time_is_that_of_its_part_of_the_connection() {
         assert!(is_at_least(connection - first_byte, before + 2.0 * within), "{ended:?}");
         assert!(connection <= all && request < connection, "{ended:?}");
     }
+    let digits = |number: &str| number.split_once('.').map_or(0, |(_, digits)| digits.len());
+    let rate = json.stdout.split_once("\"connections_per_second\":").unwrap().1.split(',').next().unwrap();
+    assert_eq!((digits(rate), digits(words(&text, "request").unwrap()[0])), (2, 3), "{rate} {text:?}");
     // Of a single connection, each of these is its time.
     let row = words(&text, "connection").unwrap();
     assert!(row.len() == 5 && row.iter().all(|time| *time == row[0]), "{text:?}");

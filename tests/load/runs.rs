@@ -460,4 +460,6 @@ fn idle_connections_have_to_answer_at_the_end() {
     });
     let ended = server.load(&["-w", "0", "-i", "3", "-s", "0.2"]);
     assert_eq!((ended.status.code(), number(&ended, "errors", "differs")), (Some(1), 3.0), "{ended:?}");
+    // Without a worker there is no speed.
+    assert_eq!(number(&ended, "", "connections_per_second"), 0.0, "{ended:?}");
 }
