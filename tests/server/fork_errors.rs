@@ -59,6 +59,7 @@ fn a_client_for_whom_there_is_no_process_for_long_is_told() {
     // The server accepts again, and has said so before.
     let resumed: Vec<Line> = server.events("resume");
     assert!(resumed.len() == 1 && resumed[0].get("why") == "fork", "{resumed:?}");
+    assert_between(resumed[0].get("seconds"), Duration::from_secs(5), start.elapsed());
     server.running.signal(Signal::USR1);
     assert_eq!(server.wait_events("status", 1)[0].get("paused"), "no");
     // The tries are 100 ms apart, so about 50 tries happen while the client is kept, or fewer on a busy machine. The

@@ -253,6 +253,18 @@ fn the_seconds_of_a_pause_and_of_an_idle_child_are_right() {
     let leave = &server.wait_events("leave", 1)[0];
     assert_eq!((leave.number("pid"), leave.get("status")), (u64::from(child), "SIGKILL"));
     assert_between(leave.get("seconds"), WAIT, before.elapsed());
+    // Of a process that is killed while it serves, the parent logs the end. The time is that of the client.
+    std::thread::sleep(WAIT);
+    let before = Instant::now();
+    let client = server.client();
+    let accept = &server.wait_events("accept", 1)[0];
+    std::thread::sleep(WAIT);
+    send(accept.number("pid"), Signal::KILL);
+    let end = &server.wait_events("end", 1)[0];
+    assert_eq!((end.get("pid"), end.get("from")), (accept.get("pid"), accept.get("from")));
+    assert_eq!((end.get("signal"), end.number("children")), ("SIGKILL", 0));
+    assert_between(end.get("seconds"), WAIT, before.elapsed());
+    drop(client);
     server.stop();
 }
 

@@ -14,7 +14,11 @@ fn a_child_whose_time_is_up_is_ended_and_nobody_else() {
     send(accepts[0].number("pid"), Signal::STOP);
     assert_eq!(read_all(&mut stopped), b"");
     assert_eq!(server.wait_events("end", 1)[0].get("signal"), "SIGTERM");
-    assert_eq!(server.events("lifetime").len(), 1);
+    let lifetimes = server.events("lifetime");
+    assert_eq!(lifetimes.len(), 1);
+    for field in ["pid", "from"] {
+        assert_eq!(lifetimes[0].get(field), accepts[0].get(field), "{lifetimes:?}");
+    }
     drop(server.client());
     server.stop();
     // A program that ignores SIGTERM gets SIGKILL, with all processes of its group.
