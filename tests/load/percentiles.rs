@@ -38,6 +38,9 @@ fn end_of_span(time: u64) -> u64 {
 fn of_no_time_there_is_none() {
     let Summary { count, mean, p50, p99, p999, max } = summary(&[]);
     assert_eq!([count, mean, p50, p99, p999, max], [0; 6]);
+    // A time of 0 is a time.
+    let Summary { count, mean, p50, max, .. } = summary(&[0, 0, 3]);
+    assert_eq!((count, mean, p50, max), (3, 1, 0, 3));
 }
 
 /// Tries times around and between the powers of two.
