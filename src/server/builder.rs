@@ -243,7 +243,9 @@ impl<'a> Server<'a> {
     }
 
     /// Whether children get TERM when the server is killed (yes). Otherwise each child goes on with its client, and
-    /// ends after that client.
+    /// ends after that client. A preforked child closes the listeners at once, so that another server can listen at the
+    /// address. But if its [`sandbox`](Server::sandbox) has a call that may make a descriptor, the child keeps the
+    /// listeners until its client leaves: a new socket must not get the number of a listener.
     pub const fn orphans_end(mut self, end: bool) -> Self {
         self.settings.orphans_end = end;
         self

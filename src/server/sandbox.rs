@@ -74,6 +74,13 @@ pub(super) fn can_allow(calls: &[c_long]) -> bool {
     calls.len() + own <= CALLS_MAX && calls.iter().all(|call| u32::try_from(*call).is_ok())
 }
 
+/// Whether a handler can get descriptors besides its connection by these calls. A call on a socket makes none, unless
+/// it receives a message.
+pub(super) fn can_get_descriptors(calls: &[c_long]) -> bool {
+    let makes_none = |call| SOCKET_CALLS.contains(call) && !matches!(*call, c::SYS_recvmsg | c::SYS_recvmmsg);
+    !calls.iter().all(makes_none)
+}
+
 /// Enters the sandbox. From now on this process can make `calls`, and those that every child of its kind needs. A
 /// violation is noted in the last word of `note`.
 #[inline(never)]

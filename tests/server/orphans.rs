@@ -9,6 +9,7 @@ use mpserv::signal::Signal;
 pub(crate) const TESTS: &[Test] = tests![
     children_of_a_killed_server_end_unless_they_are_to_be_kept,
     preforked_orphans_serve_the_client_that_they_have_and_end,
+    preforked_orphans_leave_the_address_to_the_next_server,
 ];
 
 fn children_of_a_killed_server_end_unless_they_are_to_be_kept() {
@@ -54,5 +55,24 @@ fn preforked_orphans_serve_the_client_that_they_have_and_end() {
         assert_eq!(finish(client), b"");
         wait_until("the last one ends", || has_ended(busy));
         assert!(nobody_listens(server.port()));
+    }
+}
+
+/// Checks that another server can listen while a preforked orphan still has its client.
+fn preforked_orphans_leave_the_address_to_the_next_server() {
+    for options in [&[][..], &["--sandbox"], &["--listen", "127.0.0.1:0"]] {
+        let mut command = mpserv(&[&["--orphans", "keep", "--prefork", "2"], options, &["127.0.0.1:0"]].concat());
+        let server = Served::start_ports(&mut command, 1 + options.len() / 2);
+        let mut client = server.client();
+        wait_until("the pool is there", || children(server.pid()).len() == 2);
+        let pool = children(server.pid());
+        server.running.signal(Signal::KILL);
+        wait_until("no child listens", || pool.iter().all(|pid| listening_port(*pid).is_none()));
+        assert!(server.ports.iter().all(|port| nobody_listens(*port)));
+        let next = Served::start(&[&format!("127.0.0.1:{}", server.port())]);
+        assert_eq!(echo(&mut next.client(), b"served"), b"served");
+        assert_eq!(echo(&mut client, b"still here"), b"still here");
+        assert_eq!(finish(client), b"");
+        next.stop();
     }
 }

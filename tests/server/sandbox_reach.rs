@@ -11,9 +11,11 @@ use crate::sandbox::Own;
 use crate::tests;
 use mpserv::fd::{AsFd, BorrowedFd, fcntl_dupfd_cloexec};
 use mpserv::ffi::sys::syscall as c;
-use mpserv::net::Shutdown;
+use mpserv::net::{AddressFamily, Protocol, Shutdown, SocketType, shutdown, socket};
+use mpserv::process::getpid;
 use mpserv::server::Connection;
 use mpserv::server::limits::SANDBOX_CONNECTIONS;
+use mpserv::signal::{Signal, kill};
 
 pub(crate) const TESTS: &[Test] = tests![
     a_preforked_child_cannot_filter_the_listener,
@@ -27,6 +29,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_preforked_child_reaches_no_other_socket_of_the_program,
     a_preforked_child_can_have_few_connections,
     a_call_that_the_handler_names_is_allowed_on_the_connection,
+    a_retired_child_can_use_a_socket_that_its_handler_makes,
 ];
 
 /// A number of descriptors above that of the server.
@@ -201,4 +204,23 @@ fn a_call_that_the_handler_names_is_allowed_on_the_connection() {
         assert_eq!(server.order(b'S'), b"S");
         server.stop();
     }
+}
+
+/// Checks that a socket which the handler makes does not get the number of a listener: a retired child would have closed
+/// the listener, and no call on that number is allowed.
+fn a_retired_child_can_use_a_socket_that_its_handler_makes() {
+    const CALLS: [c_long; 5] = [c::SYS_recvfrom, c::SYS_sendto, c::SYS_shutdown, c::SYS_kill, c::SYS_socket];
+    let server = Own::start(
+        |server| server.sandbox(&CALLS).prefork(1, 1),
+        |connection| {
+            let mut order = [0];
+            connection.read(&mut order)?;
+            kill(getpid(), Signal::USR2)?;
+            let other = socket(AddressFamily::INET, SocketType::STREAM, Protocol::DEFAULT)?;
+            let _ = shutdown(&other, Shutdown::Both);
+            connection.write_all(&order)
+        },
+    );
+    assert_eq!(server.order(b'.'), b".", "{:?}", server.log());
+    server.stop();
 }

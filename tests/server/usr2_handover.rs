@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_predecessor_that_is_killed_before_it_lets_go_leaves_all_to_its_successor,
     a_successor_that_is_ready_stops_with_its_predecessor,
     a_successor_that_starts_is_reaped_before_its_predecessor_ends,
+    a_child_that_was_retired_leaves_the_address_when_the_successor_is_killed,
 ];
 
 /// The arguments of a server without, and of a server with preforked children.
@@ -265,4 +266,22 @@ fn a_successor_that_starts_is_reaped_before_its_predecessor_ends() {
     wait_until("the server ends", || state(dynasty.first.pid()) == Some('Z'));
     assert!(!dynasty.pidfile.exists());
     assert_eq!(dynasty.first.events("restart").len(), 1);
+}
+
+/// Checks that another server can listen after the successor was killed, while a preforked child of the predecessor
+/// still has its client.
+fn a_child_that_was_retired_leaves_the_address_when_the_successor_is_killed() {
+    let dynasty = Dynasty::start(&["--prefork", "2", "127.0.0.1:0"]);
+    let mut client = dynasty.first.client();
+    let pool = children(dynasty.first.pid());
+    dynasty.succeed();
+    let successor = dynasty.pid().unwrap().raw() as u32;
+    let pool = [pool, children(successor)].concat();
+    signal(successor, Signal::KILL);
+    wait_until("no child listens", || pool.iter().all(|pid| listening_port(*pid).is_none()));
+    assert!(nobody_listens(dynasty.first.port()));
+    assert_eq!(echo(&mut client, b"still here"), b"still here");
+    assert_eq!(finish(client), b"");
+    wait_until("the predecessor ends", || state(dynasty.first.pid()) == Some('Z'));
+    fs::remove_file(&dynasty.pidfile).unwrap();
 }

@@ -1,6 +1,7 @@
 //! A preforked child: it accepts and serves one client after another.
 
 use core::ffi::c_int;
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use super::context::ChildContext;
 use super::outcome::Outcome;
@@ -8,14 +9,14 @@ use crate::server::connection::{Connection, Peer};
 use crate::server::limits::{ABORTS_IN_A_ROW, EXIT_DONE, EXIT_FAILED, LISTENERS_MAX};
 use crate::server::listener::is_connection_error;
 use crate::server::log::{ChildEnd, LogThrottle};
-use crate::server::sandbox::ChildKind;
+use crate::server::sandbox::{ChildKind, can_get_descriptors};
 use crate::server::scoreboard::State;
 use crate::sys::errno::Errno;
-use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, close_for_good};
 use crate::sys::net::{SockAddr, SocketFlags, accept4};
 use crate::sys::poll::{PollEvents, PollFd, ppoll};
 use crate::sys::process::{Pid, getpid, set_pdeathsig};
-use crate::sys::signal::{Disposition, MaskHow, SigAction, Signal, SignalFlag, sigaction, sigprocmask};
+use crate::sys::signal::{Disposition, Handler, MaskHow, SigAction, Signal, sigaction, sigprocmask};
 use crate::sys::time::{Clock, clock_gettime};
 
 /// The signal by which the parent tells a preforked child that it is no longer needed. With `--orphans keep` the kernel
@@ -23,7 +24,10 @@ use crate::sys::time::{Clock, clock_gettime};
 pub(crate) const RETIRE: Signal = Signal::USR2;
 
 /// Set once [`RETIRE`] has been received.
-static RETIRED: SignalFlag = SignalFlag::new();
+static RETIRED: AtomicBool = AtomicBool::new(false);
+
+/// The descriptors that the handler of [`RETIRE`] closes. -1 stands for none.
+static LISTENERS: [AtomicI32; LISTENERS_MAX] = [const { AtomicI32::new(BorrowedFd::NONE.raw()) }; LISTENERS_MAX];
 
 /// Serves one client after another in a preforked child, until the child is retired.
 pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
@@ -44,7 +48,7 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     let mut acceptor = Acceptor::new(context.descriptors.listeners.len());
     let mut requests_left = context.settings.max_requests.unwrap_or(u64::MAX);
     context.slot.set(pid, State::Idle, clock_gettime(Clock::MONOTONIC));
-    while requests_left > 0 && !RETIRED.is_raised() {
+    while requests_left > 0 && !is_retired() {
         if let Some((fd, address)) = acceptor.next_client(&context)? {
             serve_client(handler, &context, pid, fd, address);
             requests_left -= 1;
@@ -53,9 +57,38 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     Ok(EXIT_DONE)
 }
 
+/// Whether [`RETIRE`] has been received.
+fn is_retired() -> bool {
+    RETIRED.load(Ordering::Relaxed)
+}
+
+/// Handles [`RETIRE`]: closes the listeners at once. If the child kept them until its client leaves, and the server was
+/// killed, no other server could listen at the address.
+///
+/// Async-signal-safe: yes.
+fn on_retire(_: Signal) {
+    RETIRED.store(true, Ordering::Relaxed);
+    for listener in &LISTENERS {
+        // A second signal finds no number: by then, the number may be that of another descriptor.
+        let fd = listener.swap(BorrowedFd::NONE.raw(), Ordering::Relaxed);
+        // SAFETY: the number is -1, or that of a listener, which is open until it is closed here.
+        let listener = unsafe { BorrowedFd::from_raw(fd) };
+        // SAFETY: a retired child takes no client from its listeners, and a child never drops them. If the child was
+        // about to wait for a client, the call fails with `EBADF`.
+        unsafe { close_for_good(&listener) };
+    }
+}
+
 /// Installs the handler of [`RETIRE`], restores the signal mask, and unblocks that signal.
 fn catch_retire(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
-    let action = SigAction::new(Disposition::Flag(&RETIRED));
+    // In the sandbox, a socket that the handler makes must not get the number of a listener: it could not be used.
+    if !context.settings.sandbox.is_some_and(can_get_descriptors) {
+        for (place, listener) in LISTENERS.iter().zip(context.descriptors.listeners.iter()) {
+            place.store(listener.as_fd().raw(), Ordering::Relaxed);
+        }
+    }
+    // SAFETY: the function uses atomics and close().
+    let action = SigAction::new(Disposition::Handler(unsafe { Handler::new(on_retire) }));
     sigaction(RETIRE, &action).map_err(|errno| context.set_up_failed("sigaction", errno))?;
     if let Some(ticks) = &context.earlier.ticks {
         ticks.restore_in_child();
@@ -151,6 +184,8 @@ impl Acceptor {
                 }
                 Err(Errno::AGAIN) => (*ready, self.aborts_in_a_row) = (false, 0),
                 Err(Errno::INTR) => return Ok(None),
+                // The handler of the signal has closed the listener.
+                Err(Errno::BADF) if is_retired() => return Ok(None),
                 // The server has shut the listener down.
                 Err(Errno::INVAL) => return Err(EXIT_DONE),
                 Err(errno) if is_connection_error(errno) && self.aborts_in_a_row < ABORTS_IN_A_ROW => {
