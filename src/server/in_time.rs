@@ -15,7 +15,7 @@ use crate::sys::signal::{
 };
 use crate::sys::time::{Itimer, setitimer};
 
-/// The flag that the signal raises.
+/// The flag that the signal raises. Outside a call whose time is bounded, the flag is lowered.
 static LATE: SignalFlag = SignalFlag::new();
 
 /// The process whose timer is that of [`Ticks`], or 0.
@@ -100,6 +100,11 @@ impl Ticks {
         sigprocmask(MaskHow::Unblock, &alarm);
         call();
         sigprocmask(MaskHow::Block, &alarm);
+        // A child would take a raised flag for a signal that was pending before, and raise the signal again. If the flag
+        // is not raised, it is not written: after a fork, a write copies a page.
+        if is_late() {
+            LATE.take();
+        }
     }
 
     /// Restores the action of SIGALRM in a child, which has no timer.

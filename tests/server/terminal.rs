@@ -1,16 +1,23 @@
 //! Tests a terminal as the log. The terminal may close, or stop background processes that write to it.
 
 use std::io::{BufRead, BufReader};
+use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 
 use crate::common::server::*;
-use crate::common::solo::Test;
+use crate::common::solo::{Channel, Test, reap, spawn};
 use crate::common::*;
 use crate::tests;
+use mpserv::ffi;
+use mpserv::process::{getpid, set_pdeathsig};
+use mpserv::server::Server;
 use mpserv::signal::Signal;
 
-pub(crate) const TESTS: &[Test] =
-    tests![a_server_whose_terminal_has_closed_goes_on, a_terminal_that_stops_background_processes_stops_no_child,];
+pub(crate) const TESTS: &[Test] = tests![
+    a_server_whose_terminal_has_closed_goes_on,
+    a_terminal_that_stops_background_processes_stops_no_child,
+    a_close_that_was_interrupted_ends_no_later_child,
+];
 
 const MODES: [&[&str]; 3] = [&["127.0.0.1:0"], &["--prefork", "2", "127.0.0.1:0"], &["127.0.0.1:0", "cat"]];
 
@@ -70,6 +77,47 @@ fn a_terminal_that_stops_background_processes_stops_no_child() {
             assert_eq!(finish(served(port)), b"", "{mode:?}");
         }
         end(server);
+        drop((slave, master));
+    }
+}
+
+/// Checks that a child does not take the signal of the parent's timer for its own. The signal interrupts the close of a
+/// connection in the parent. If the next child took over its flag, that child would raise the signal again.
+fn a_close_that_was_interrupted_ends_no_later_child() {
+    for options in [|server| server, |server: Server<'static>| server.sandbox(&[libc::SYS_recvfrom, libc::SYS_sendto])]
+    {
+        let (master, slave) = terminal();
+        let (channel, test) = (Channel::new(), getpid());
+        let mut server = spawn(|| {
+            // The server must end even if the test fails.
+            set_pdeathsig(test, Signal::KILL).unwrap();
+            // SAFETY: standard error is this child's own.
+            assert_eq!(unsafe { ffi::unistd::dup2(slave.as_raw_fd(), 2) }, 2);
+            let bound = options(Server::new().listen("127.0.0.1:0")).bind().unwrap();
+            let Some(Ok(mpserv::net::SockAddr::Inet(address))) = bound.addresses().next() else { unreachable!() };
+            address.port().to_be_bytes().into_iter().for_each(|byte| channel.tell(byte));
+            let echo = |connection: mpserv::server::Connection| {
+                let mut buffer = [0; 16];
+                loop {
+                    match connection.read(&mut buffer)? {
+                        0 => return Ok::<(), mpserv::errno::Errno>(()),
+                        length => connection.write_all(&buffer[..length])?,
+                    }
+                }
+            };
+            bound.serve(|connection| Ok(echo(connection)?)).unwrap();
+        });
+        let port = u16::from_be_bytes([channel.hear(), channel.hear()]);
+        let pid = server.pid().raw() as u32;
+        let clients = [(); 4].map(|()| {
+            wait_until("the timer has run out", || is_pending(pid, Signal::ALRM));
+            served(port)
+        });
+        for client in clients {
+            assert_eq!(finish(client), b"");
+        }
+        server.kill(Signal::TERM).unwrap();
+        assert_eq!(reap(&mut server).exit_status(), Some(0));
         drop((slave, master));
     }
 }
