@@ -44,7 +44,8 @@
 //! # The log
 //! Each event is one line on standard error, or in syslog: `mpserv: EVENT name=value ...`. Each kind of trouble is
 //! logged at most once a second. A line with a `count` stands for this many events. A last line, with `why` and `count`
-//! alone, stands for the events that came after the previous line.
+//! alone, stands for the events that came after the previous line. A preforked child counts the clients that it refuses
+//! for itself. With [`proxy_protocol`](Server::proxy_protocol) alone each refused client is a line.
 //!
 //! | event | when, and its fields |
 //! |---|---|

@@ -1,7 +1,9 @@
 //! Tests a log that can no longer be written: the file has reached a limit, or the terminal stops background processes.
+//! Also tests that many refusals make few lines.
 
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use crate::common::server::*;
 use crate::common::solo::Test;
@@ -14,6 +16,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_child_that_may_not_write_files_serves,
     a_program_is_ended_by_its_limit,
     a_terminal_that_stops_background_processes_stops_no_child,
+    many_refusals_are_few_lines_and_each_is_counted,
 ];
 
 /// Reads the port that a server has printed to a file.
@@ -89,4 +92,26 @@ fn a_terminal_that_stops_background_processes_stops_no_child() {
     let pid: u32 = fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
     signal(pid, Signal::TERM);
     assert_eq!(terminal.wait().status.code(), Some(0));
+}
+
+fn many_refusals_are_few_lines_and_each_is_counted() {
+    const CLIENTS: u64 = 200;
+    let folder = TempDir::new();
+    let rules = folder.join("rules");
+    fs::write(&rules, "deny all\n").unwrap();
+    for (options, processes) in [(&[][..], 1), (&["--prefork", "1"], 1), (&["--prefork", "2", "--sandbox"], 2)] {
+        let arguments = [&["-q", "--rules", rules.to_str().unwrap()], options, &["127.0.0.1:0"]].concat();
+        let began = Instant::now();
+        let server = Served::start(&arguments);
+        for _ in 0..CLIENTS {
+            read_all(&mut server.connect());
+        }
+        let log = server.stop();
+        let seconds = began.elapsed().as_secs();
+        let lines: Vec<&Line> = log.iter().filter(|line| line.event == "refuse").collect();
+        assert_eq!(lines.iter().map(|line| line.number("count")).sum::<u64>(), CLIENTS, "{options:?}: {lines:#?}");
+        // A process logs one line in a second, and one for the rest.
+        let most = processes * (seconds + 2);
+        assert!(lines.len() as u64 <= most, "{options:?}: {} lines in {seconds} s", lines.len());
+    }
 }

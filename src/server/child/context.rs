@@ -2,6 +2,7 @@
 //!
 //! A step that fails returns the exit status with which the child ends.
 
+use core::cell::RefCell;
 use core::ffi::c_int;
 use core::fmt;
 
@@ -11,7 +12,7 @@ use crate::server::connection::{Connection, Peer};
 use crate::server::descriptors::Descriptors;
 use crate::server::handler_error::HandlerError;
 use crate::server::limits::{EXIT_FAILED, EXIT_REFUSED, EXIT_UNFIT};
-use crate::server::log::Log;
+use crate::server::log::{Log, LogThrottle, Throttled};
 use crate::server::proxy_protocol::{Header, read_header};
 use crate::server::sandbox::{self, ChildKind};
 use crate::server::scoreboard::{ChildAccess, Slot, State};
@@ -39,6 +40,8 @@ pub(crate) struct ChildContext<'b, 'a> {
     pub(crate) slot: Slot<'static>,
     /// The memory for the error of the handler, if each child has one client.
     pub(crate) error_texts: Option<&'b ErrorTexts>,
+    /// The log throttle of this child. It holds back lines of a preforked child, which has many clients.
+    pub(crate) throttle: RefCell<LogThrottle>,
     /// The number of children, this one included, if each has one client.
     pub(crate) children: Option<u32>,
 }
@@ -157,6 +160,9 @@ impl ChildContext<'_, '_> {
 
     fn log_refuse(&self, peer: &Peer, why: fmt::Arguments<'_>, from_source: u32) {
         self.slot.count_refused();
-        self.log.refuse(peer, why, from_source, 1);
+        let now = clock_gettime(Clock::MONOTONIC);
+        if let Some(count) = self.throttle.borrow_mut().admit(Throttled::Refuse, now) {
+            self.log.refuse(peer, why, from_source, count);
+        }
     }
 }

@@ -2,13 +2,14 @@
 
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::time::Duration;
 
 use super::context::ChildContext;
 use super::outcome::Outcome;
 use crate::server::connection::{Connection, Peer};
 use crate::server::limits::{ABORTS_IN_A_ROW, EXIT_DONE, EXIT_FAILED, LISTENERS_MAX};
 use crate::server::listener::is_connection_error;
-use crate::server::log::{ChildEnd, LogThrottle};
+use crate::server::log::ChildEnd;
 use crate::server::sandbox::{ChildKind, can_get_descriptors};
 use crate::server::scoreboard::State;
 use crate::sys::errno::Errno;
@@ -48,13 +49,20 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     let mut acceptor = Acceptor::new(context.descriptors.listeners.len());
     let mut requests_left = context.settings.max_requests.unwrap_or(u64::MAX);
     context.slot.set(pid, State::Idle, clock_gettime(Clock::MONOTONIC));
-    while requests_left > 0 && !is_retired() {
-        if let Some((fd, address)) = acceptor.next_client(&context)? {
-            serve_client(handler, &context, pid, fd, address);
-            requests_left -= 1;
+    let mut status = Ok(EXIT_DONE);
+    while requests_left > 0 && !is_retired() && status.is_ok() {
+        match acceptor.next_client(&context) {
+            Ok(Some((fd, address))) => {
+                serve_client(handler, &context, pid, fd, address);
+                requests_left -= 1;
+            }
+            Ok(None) => {}
+            Err(failed) => status = Err(failed),
         }
+        context.throttle.borrow_mut().release(context.log, clock_gettime(Clock::MONOTONIC));
     }
-    Ok(EXIT_DONE)
+    context.throttle.borrow_mut().release(context.log, Duration::MAX);
+    status
 }
 
 /// Whether [`RETIRE`] has been received.
@@ -150,18 +158,12 @@ struct Acceptor {
     /// The listener that is tried first at the next accept.
     turn: usize,
     aborts_in_a_row: u32,
-    throttle: LogThrottle,
 }
 
 impl Acceptor {
     fn new(listeners: usize) -> Acceptor {
         // With a single listener, accept4() itself waits for a client, because the listener blocks.
-        Acceptor {
-            ready: [listeners == 1; LISTENERS_MAX],
-            turn: 0,
-            aborts_in_a_row: 0,
-            throttle: LogThrottle::default(),
-        }
+        Acceptor { ready: [listeners == 1; LISTENERS_MAX], turn: 0, aborts_in_a_row: 0 }
     }
 
     /// Accepts the next client, or waits for a client. Returns `None` if the caller must check whether the child has
@@ -193,7 +195,7 @@ impl Acceptor {
                     return Ok(None);
                 }
                 Err(errno) => {
-                    self.back_off(context, "accept4", errno);
+                    back_off(context, "accept4", errno);
                     return Ok(None);
                 }
             }
@@ -216,11 +218,13 @@ impl Acceptor {
                 }
             }
             Err(Errno::INTR) => {}
-            Err(errno) => self.back_off(context, "ppoll", errno),
+            Err(errno) => back_off(context, "ppoll", errno),
         }
     }
+}
 
-    fn back_off(&mut self, context: &ChildContext<'_, '_>, call: &str, errno: Errno) {
-        self.throttle.back_off(context.log, clock_gettime(Clock::MONOTONIC), call, errno, Some(getpid()));
-    }
+/// Logs an unexpected failure of a call, and waits for a while.
+fn back_off(context: &ChildContext<'_, '_>, call: &str, errno: Errno) {
+    let now = clock_gettime(Clock::MONOTONIC);
+    context.throttle.borrow_mut().back_off(context.log, now, call, errno, Some(getpid()));
 }

@@ -1,5 +1,6 @@
 //! [`Parent`]: the state of the parent.
 
+use core::cell::RefCell;
 use core::time::Duration;
 
 use super::children::{Child, Children, Stage};
@@ -324,6 +325,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             manager: self.publisher.manager(),
             slot: self.of_children.same_slot(slot),
             error_texts: self.error_texts.as_ref(),
+            throttle: RefCell::default(),
             children,
         };
         (self.worker, context)
