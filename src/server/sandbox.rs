@@ -115,9 +115,9 @@ fn enter_in_pool(listeners: &Listeners, calls: &[c_long], note: &'static [Atomic
     let stderr = [number(STDERR)];
     let log = [Check::Is(0, &stderr)];
     let level = [constant(option::SOL_SOCKET)];
-    let timeouts = [constant(option::SO_RCVTIMEO), constant(option::SO_SNDTIMEO)];
+    let options = [constant(option::SO_RCVTIMEO), constant(option::SO_SNDTIMEO), constant(option::SO_LINGER)];
     let credentials = [constant(option::SO_PEERCRED)];
-    let set = [Check::Is(0, &connections), Check::Is(1, &level), Check::Is(2, &timeouts)];
+    let set = [Check::Is(0, &connections), Check::Is(1, &level), Check::Is(2, &options)];
     let get = [Check::Is(0, &connections), Check::Is(1, &level), Check::Is(2, &credentials)];
     let own: [Rule<'_>; OF_POOL] = [
         Rule { call: c::SYS_accept4, checks: &accept },

@@ -227,19 +227,32 @@ fn a_passed_listener_that_lingers_holds_up_nobody() {
     let folder = TempDir::new();
     let rules = folder.join("rules");
     fs::write(&rules, "deny all\n").unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    // SAFETY: the listener is open while it is lent.
-    let lent = unsafe { BorrowedFd::from_raw(listener.as_raw_fd()) };
-    setsockopt(lent, SocketOption::LINGER, Some(600)).unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = start_with(listener, &format!("--rules '{}'", rules.display()));
-    server.signal(Signal::STOP);
-    let clients = [(); 3].map(|()| TcpStream::connect(address).unwrap());
-    assert!(Command::new("ip").args(["link", "set", "lo", "down"]).status().unwrap().success());
-    server.signal(Signal::CONT);
-    wait_until("a client is refused", || server.stderr_so_far().contains("mpserv: refuse "));
-    server.end(Signal::TERM);
-    drop(clients);
+    let lo = |state| assert!(Command::new("ip").args(["link", "set", "lo", state]).status().unwrap().success());
+    // Each child has one client. So all lines come only if each child closes its connection at once.
+    let pool = "--prefork 1 --max-requests 1";
+    for (options, lines) in
+        [("", 1), (pool, 3), (&format!("{pool} --sandbox"), 3), ("--max-children 1 --proxy-protocol", 3)]
+    {
+        lo("up");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // SAFETY: the listener is open while it is lent.
+        let lent = unsafe { BorrowedFd::from_raw(listener.as_raw_fd()) };
+        setsockopt(lent, SocketOption::LINGER, Some(600)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = start_with(listener, &format!("--rules '{}' {options}", rules.display()));
+        let group = [vec![server.pid()], children(server.pid())].concat();
+        group.iter().for_each(|pid| signal(*pid, Signal::STOP));
+        let clients = [(); 3].map(|()| {
+            let mut client = TcpStream::connect(address).unwrap();
+            client.write_all(b"PROXY UNKNOWN\r\n").unwrap();
+            client
+        });
+        lo("down");
+        group.iter().for_each(|pid| signal(*pid, Signal::CONT));
+        wait_until("clients are refused", || server.stderr_so_far().matches("mpserv: refuse ").count() >= lines);
+        server.end(Signal::TERM);
+        drop(clients);
+    }
 }
 
 /// Checks that the signal of the timer stays pending, so that it does not wake an idle server.

@@ -20,6 +20,7 @@ use crate::server::settings::Settings;
 use crate::server::signals::Earlier;
 use crate::server::systemd::Manager;
 use crate::sys::errno::Errno;
+use crate::sys::net::{SocketOption, setsockopt};
 use crate::sys::process::{Pid, getpid, set_pdeathsig, setpgid, setrlimit};
 use crate::sys::signal::Signal;
 use crate::sys::time::{Clock, clock_gettime};
@@ -89,7 +90,7 @@ impl ChildContext<'_, '_> {
         let pid = getpid();
         self.slot.set(pid, State::Header, clock_gettime(Clock::MONOTONIC));
         let header = read_header(&*connection).map_err(|error| {
-            self.log_refuse(&sender, format_args!("{error}"), 0);
+            self.refuse(connection, &sender, format_args!("{error}"), 0);
             EXIT_REFUSED
         })?;
         let mut proxy = None;
@@ -113,7 +114,7 @@ impl ChildContext<'_, '_> {
             Err(refusal) => {
                 // The slot is cleared first: a client that has read the message may connect again at once.
                 self.slot.forget_client();
-                self.log_refuse(&connection.peer(), format_args!("{}", refusal.why), refusal.from_source);
+                self.refuse(connection, &connection.peer(), format_args!("{}", refusal.why), refusal.from_source);
                 connection.reject(refusal.message);
                 Err(EXIT_REFUSED)
             }
@@ -158,7 +159,12 @@ impl ChildContext<'_, '_> {
         EXIT_FAILED
     }
 
-    fn log_refuse(&self, peer: &Peer, why: fmt::Arguments<'_>, from_source: u32) {
+    /// Counts and logs a client that is refused, and lets the close of its connection wait for nothing.
+    fn refuse(&self, connection: &Connection, peer: &Peer, why: fmt::Arguments<'_>, from_source: u32) {
+        if self.descriptors.listeners.closes_may_wait() {
+            // The connection may have the option of a listener that was passed. A failure changes nothing.
+            let _ = setsockopt(connection, SocketOption::LINGER, None);
+        }
         self.slot.count_refused();
         let now = clock_gettime(Clock::MONOTONIC);
         if let Some(count) = self.throttle.borrow_mut().admit(Throttled::Refuse, now) {
