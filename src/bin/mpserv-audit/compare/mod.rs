@@ -94,6 +94,10 @@ fn places(a: &Tree, b: &Tree) -> Vec<Place> {
 }
 
 #[cfg(test)]
+mod long_traces;
+#[cfg(test)]
 mod masks;
+#[cfg(test)]
+mod processes;
 #[cfg(test)]
 mod tests;
