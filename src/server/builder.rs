@@ -67,7 +67,8 @@ impl<'a> Server<'a> {
     /// Adds a socket that listens already. The settings of sockets do not apply to this socket.
     ///
     /// The server takes the open file itself. If the program keeps a copy of the descriptor, the copy no longer listens
-    /// once a server with [`prefork`](Server::prefork) has stopped.
+    /// once a server with [`prefork`](Server::prefork) has stopped. The server sets options that the copy shares: the
+    /// copy may no longer block, and takes no socket filter any more.
     pub fn listener(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.adopt_error = self.adopted.adopt(socket.into()).err().or(self.adopt_error);
         self
@@ -303,8 +304,9 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Whether the signal mask and the action of SIGCHLD are restored when the server has stopped (yes). A program that
-    /// ends with its server sets this to no, so that a late signal does not change its exit status.
+    /// Whether the signal mask, the actions of signals and the timer of SIGALRM are restored when the server has stopped
+    /// (yes). A program that ends with its server sets this to no, so that a late signal does not change its exit
+    /// status.
     pub const fn restore_signals(mut self, on: bool) -> Self {
         self.settings.restore_signals = on;
         self

@@ -105,6 +105,10 @@ impl Own {
         Own { child, port, log, _folder: folder }
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn log(&self) -> Vec<Line> {
         let text = fs::read_to_string(&self.log).unwrap();
         parse_log(&text[..text.rfind('\n').map_or(0, |end| end + 1)])

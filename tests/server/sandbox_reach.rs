@@ -6,15 +6,17 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::ptr;
 
+use crate::common::server::read_all;
 use crate::common::solo::Test;
+use crate::common::{connect, signal};
 use crate::sandbox::Own;
 use crate::tests;
 use mpserv::fd::{AsFd, BorrowedFd, fcntl_dupfd_cloexec};
 use mpserv::ffi::sys::syscall as c;
-use mpserv::net::{AddressFamily, Protocol, Shutdown, SocketType, shutdown, socket};
+use mpserv::net::{AddressFamily, Protocol, Shutdown, SockAddr, SocketType, shutdown, socket};
 use mpserv::process::getpid;
-use mpserv::server::Connection;
 use mpserv::server::limits::SANDBOX_CONNECTIONS;
+use mpserv::server::{Connection, Server};
 use mpserv::signal::{Signal, kill};
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -30,6 +32,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_preforked_child_can_have_few_connections,
     a_call_that_the_handler_names_is_allowed_on_the_connection,
     a_retired_child_can_use_a_socket_that_its_handler_makes,
+    a_pool_in_a_retired_child_serves,
 ];
 
 /// A number of descriptors above that of the server.
@@ -98,7 +101,7 @@ const ECHO_AND_SHUTDOWN: [c_long; 3] = [c::SYS_recvfrom, c::SYS_sendto, c::SYS_s
 /// Checks that a child which obeys this order is ended for the call, and that the server goes on.
 #[track_caller]
 fn is_ended_for(calls: &'static [c_long], is_pool: bool, order: u8, call: &str) {
-    let pool = |server: mpserv::server::Server<'static>| if is_pool { server.prefork(2, 2) } else { server };
+    let pool = |server: Server<'static>| if is_pool { server.prefork(2, 2) } else { server };
     let server = Own::start(|server| pool(server.sandbox(calls)), reach);
     assert_eq!(server.order(order), b"");
     assert_eq!(server.wait_line("violation").get("call"), call);
@@ -199,7 +202,7 @@ fn a_preforked_child_can_have_few_connections() {
 
 fn a_call_that_the_handler_names_is_allowed_on_the_connection() {
     for is_pool in [false, true] {
-        let pool = |server: mpserv::server::Server<'static>| if is_pool { server.prefork(2, 2) } else { server };
+        let pool = |server: Server<'static>| if is_pool { server.prefork(2, 2) } else { server };
         let server = Own::start(|server| pool(server.sandbox(&ECHO_AND_SHUTDOWN)), reach);
         assert_eq!(server.order(b'S'), b"S");
         server.stop();
@@ -222,5 +225,29 @@ fn a_retired_child_can_use_a_socket_that_its_handler_makes() {
         },
     );
     assert_eq!(server.order(b'.'), b".", "{:?}", server.log());
+    server.stop();
+}
+
+/// Checks a handler that serves by itself after its child was retired: the children of that server are not retired.
+fn a_pool_in_a_retired_child_serves() {
+    let server = Own::start(
+        |server| server.prefork(1, 1),
+        |connection| {
+            kill(getpid(), Signal::USR2)?;
+            let nested = Server::new().listen("127.0.0.1:0").prefork(1, 1).bind().unwrap();
+            let Some(Ok(SockAddr::Inet(address))) = nested.addresses().next() else { unreachable!() };
+            connection.write_all(&address.port().to_be_bytes())?;
+            connection.write_all(&getpid().raw().to_be_bytes())?;
+            nested.serve(|connection| connection.write_all(b"nested").unwrap_or_default()).unwrap();
+            Ok(())
+        },
+    );
+    let mut client = connect(server.port());
+    let mut answer = [0; 6];
+    client.read_exact(&mut answer).unwrap();
+    let port = u16::from_be_bytes([answer[0], answer[1]]);
+    assert_eq!(read_all(&mut connect(port)), b"nested");
+    signal(u32::from_be_bytes([answer[2], answer[3], answer[4], answer[5]]), Signal::TERM);
+    assert_eq!(read_all(&mut client), b"");
     server.stop();
 }

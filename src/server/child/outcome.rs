@@ -27,7 +27,8 @@ impl Outcome for () {
 }
 
 /// Ends the child with this number as its exit status. A number that is not from 0 to 255 counts as an error, because the
-/// kernel keeps only its lowest 8 bits: 256 would become 0, which is success.
+/// kernel keeps only its lowest 8 bits: 256 would become 0, which is success. The log gives the numbers 1 to 4 and 101 the
+/// meaning that they have from the server: see [`limits`](crate::server::limits).
 impl Outcome for c_int {
     fn status(self) -> Result<c_int, HandlerError> {
         match u8::try_from(self) {

@@ -89,6 +89,11 @@ fn on_retire(_: Signal) {
 
 /// Installs the handler of [`RETIRE`], restores the signal mask, and unblocks that signal.
 fn catch_retire(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
+    // A pool of a handler, in a child that was retired, begins anew. The signal is blocked until the end.
+    RETIRED.store(false, Ordering::Relaxed);
+    for place in &LISTENERS {
+        place.store(BorrowedFd::NONE.raw(), Ordering::Relaxed);
+    }
     // In the sandbox, a socket that the handler makes must not get the number of a listener: it could not be used.
     if !context.settings.sandbox.is_some_and(can_get_descriptors) {
         for (place, listener) in LISTENERS.iter().zip(context.descriptors.listeners.iter()) {
