@@ -134,6 +134,9 @@ impl Connection {
 
     /// `getsockname()`: returns the address to which the client connected, or the address that a proxy has named.
     ///
+    /// If the listener takes IPv4 and IPv6, the address of the server is a mapped one (`::ffff:127.0.0.1`) for a client
+    /// of IPv4, while [`peer`](Connection::peer) is an IPv4 address: see `to_canonical`.
+    ///
     /// # Errors
     /// Fails as [`getsockname`] does.
     pub fn local_addr(&self) -> Result<SockAddr> {
