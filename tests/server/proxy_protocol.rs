@@ -111,7 +111,8 @@ fn rules_and_limits_are_about_the_client_and_not_the_balancer() {
     let folder = TempDir::new();
     let rules = folder.join("rules");
     std::fs::write(&rules, "deny 192.0.2.9\nallow 192.0.2.0/24\nallow 2001:db8::/32\ndeny all\n").unwrap();
-    for mode in [MODES[0], &["--prefork", "8"]] {
+    // A preforked child that has one client logs each refusal.
+    for mode in [MODES[0], &["--prefork", "8", "--max-requests", "1"]] {
         let options = ["--proxy-protocol", "--rules", rules.to_str().unwrap(), "-C", "2:enough", "127.0.0.1:0"];
         let server = Served::start(&[mode, &options].concat());
         let connect = |source: &str| {
