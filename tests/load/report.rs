@@ -143,7 +143,7 @@ fn each_time_is_that_of_its_part_of_the_connection() {
     let digits = |number: &str| number.split_once('.').map_or(0, |(_, digits)| digits.len());
     let rate = json.stdout.split_once("\"connections_per_second\":").unwrap().1.split(',').next().unwrap();
     assert_eq!((digits(rate), digits(words(&text, "request").unwrap()[0])), (2, 3), "{rate} {text:?}");
-    // Of a single connection, each of these is its time.
+    // Each of these is the time of the single connection.
     let row = words(&text, "connection").unwrap();
     assert!(row.len() == 5 && row.iter().all(|time| *time == row[0]), "{text:?}");
 }

@@ -253,7 +253,7 @@ fn the_seconds_of_a_pause_and_of_an_idle_child_are_right() {
     let leave = &server.wait_events("leave", 1)[0];
     assert_eq!((leave.number("pid"), leave.get("status")), (u64::from(child), "SIGKILL"));
     assert_between(leave.get("seconds"), WAIT, before.elapsed());
-    // Of a process that is killed while it serves, the parent logs the end. The time is that of the client.
+    // The parent logs the end of a process that is killed while it serves, and the client's time.
     std::thread::sleep(WAIT);
     let before = Instant::now();
     let client = server.client();

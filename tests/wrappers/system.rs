@@ -36,7 +36,7 @@ pub(crate) fn a_user_is_the_one_of_the_system() {
         let user = getpwnam(&c(name)).unwrap();
         assert_eq!([user.uid.to_string(), user.gid.to_string()], [uid.as_str(), gid], "{name}");
         assert_eq!([user.name(), user.home(), user.shell()], [&*c(name), &*c(home), &*c(shell)], "{name}");
-        // Of two users with one id, the first is found.
+        // The first of two users with one id is found.
         let first = users.iter().find(|other| other[2] == *uid).unwrap();
         assert_eq!(getpwuid(user.uid).unwrap().name(), &*c(&first[0]));
         let mut found = getgrouplist(&c(name), user.gid).unwrap()[..].to_vec();
