@@ -50,6 +50,23 @@ pub(crate) struct Earlier {
     pub(super) ticks: Option<Ticks>,
 }
 
+impl Earlier {
+    /// Runs `close`. If a close of this server may wait, a signal ends each wait.
+    pub(super) fn interrupt(&self, close: impl FnOnce()) {
+        match &self.ticks {
+            Some(ticks) => ticks.interrupt(close),
+            None => close(),
+        }
+    }
+
+    /// Restores the action of SIGALRM in a child.
+    pub(super) fn restore_in_child(&self) {
+        if let Some(ticks) = &self.ticks {
+            ticks.restore_in_child();
+        }
+    }
+}
+
 /// The signals of the process while it serves, and their earlier state.
 pub(super) struct Signals {
     /// The blocked signals that the server reads from a descriptor.

@@ -57,7 +57,8 @@ fn main(args: Args, title: Title, inherited: Inherited) -> c_int {
     }
 }
 
-/// Undoes settings that this process has inherited: open files, ignored and blocked signals. An error names the call that failed.
+/// Undoes settings that this process has inherited: open files, ignored and blocked signals. An error names the call
+/// that failed.
 fn own_the_process() -> Result<(), (&'static str, Errno)> {
     descriptors::keep_from_programs().map_err(|errno| ("close_range", errno))?;
     // The server itself handles SIGHUP, which stays ignored under nohup.

@@ -71,9 +71,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
     fn serve(&mut self, mut connection: Connection, context: &ChildContext<'_, '_>) -> Result<c_int, c_int> {
         context.leave_parents_group()?;
         context.give_up_server_resources(false)?;
-        if let Some(ticks) = &context.earlier.ticks {
-            ticks.restore_in_child();
-        }
+        context.earlier.restore_in_child();
         pthread_sigmask(MaskHow::Set, &context.earlier.mask);
         context.set_resource_limits()?;
         let proxy = if context.settings.proxy_protocol { context.identify_client(&mut connection)? } else { None };

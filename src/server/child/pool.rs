@@ -103,9 +103,7 @@ fn catch_retire(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
     // SAFETY: the function uses atomics and close().
     let action = SigAction::new(Disposition::Handler(unsafe { Handler::new(on_retire) }));
     sigaction(RETIRE, &action).map_err(|errno| context.set_up_failed("sigaction", errno))?;
-    if let Some(ticks) = &context.earlier.ticks {
-        ticks.restore_in_child();
-    }
+    context.earlier.restore_in_child();
     let mut mask = context.earlier.mask;
     mask.remove(RETIRE);
     sigprocmask(MaskHow::Set, &mask);

@@ -8,17 +8,16 @@
 use super::state::Parent;
 use crate::server::child::Worker;
 use crate::server::connection::Connection;
-use crate::server::signals::Earlier;
 
 impl<W: Worker> Parent<'_, '_, W> {
     /// Closes the parent's copy of a connection that a child has.
     pub(super) fn close(&self, connection: Connection) {
-        self.interrupt(|| drop(connection));
+        self.earlier.interrupt(|| drop(connection));
     }
 
     /// Sends the message to a client that is not served, and closes the connection, which no child has.
     pub(super) fn reject(&self, connection: Connection, message: &str) {
-        self.interrupt(|| {
+        self.earlier.interrupt(|| {
             connection.reject(message);
             drop(connection);
         });
@@ -26,19 +25,6 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Closes the listeners, and so the connections that were not accepted.
     pub(super) fn stop_listening(&mut self) {
-        let Parent { descriptors, earlier, .. } = self;
-        interrupt(earlier, || descriptors.listeners.stop());
-    }
-
-    fn interrupt(&self, close: impl FnOnce()) {
-        interrupt(self.earlier, close);
-    }
-}
-
-/// Runs `close`. If a close of this server may wait, a signal ends each wait.
-fn interrupt(earlier: &Earlier, close: impl FnOnce()) {
-    match &earlier.ticks {
-        Some(ticks) => ticks.interrupt(close),
-        None => close(),
+        self.earlier.interrupt(|| self.descriptors.listeners.stop());
     }
 }
