@@ -70,12 +70,18 @@ impl<'a> Admission<'a> {
         let ticket = slot.publish(index, self.generation);
         let source = peer.source(self.source_prefix);
         let (mut others, mut of_rule) = (0, 0);
-        for other in self.scoreboard.slots().filter(|other| other.is_before(ticket)) {
+        for other in self.scoreboard.slots().filter(|other| other.is_published()) {
+            // The client is read before its ticket: if it ends in between, the slot has no ticket, or a later one.
             let its_peer = other.peer();
             // A child that began before the rules were read again has the index of another rule.
             let its_rule = || self.rule_of(&its_peer).map(|(index, _)| index);
-            others += u32::from(its_peer.source(self.source_prefix) == source);
-            of_rule += u32::from(index.is_some() && other.rule(self.generation).unwrap_or_else(its_rule) == index);
+            let has_source = its_peer.source(self.source_prefix) == source;
+            let has_rule = index.is_some() && other.rule(self.generation).unwrap_or_else(its_rule) == index;
+            // A client that does not count is not waited for.
+            if (has_source || has_rule) && other.is_before(ticket) {
+                others += u32::from(has_source);
+                of_rule += u32::from(has_rule);
+            }
         }
         self.decide(rule.map(|(_, rule)| rule), others, of_rule).map(|()| others)
     }

@@ -8,7 +8,7 @@ use core::time::Duration;
 use crate::server::connection::Peer;
 use crate::sys::net::Credentials;
 use crate::sys::process::Pid;
-use crate::sys::time::{Clock, clock_gettime};
+use crate::sys::time::{Clock, clock_gettime, nanosleep};
 
 /// The number of words of a slot. A slot fills cache lines, so that children do not slow each other down.
 pub(crate) const SLOT_WORDS: usize = 16;
@@ -42,10 +42,13 @@ pub(super) const SLOT_REFUSED: usize = 11;
 
 /// The value of a ticket while its child is about to take the ticket.
 const CHOOSING: u64 = u64::MAX;
-/// The number of times that a child checks whether another child has taken its ticket. Usually the other child needs
-/// only a few more instructions to take the ticket. If the other child was stopped there, the wait ends after this
-/// number of checks.
-const CHOOSING_LOOKS: u32 = 10_000;
+/// The number of times that a child checks whether another child has taken its ticket, before it sleeps. Usually the
+/// other child needs only a few more instructions to take the ticket.
+const CHOOSING_LOOKS: u32 = 1_000;
+/// The time that a child sleeps between such checks: the other child may wait for the processor.
+const CHOOSING_SLEEP: Duration = Duration::from_millis(1);
+/// The highest number of such sleeps. If the other child was stopped there, the wait ends after this number.
+const CHOOSING_SLEEPS: u32 = 100;
 
 /// The number of bits below the kind of the client.
 const PEER_KIND_SHIFT: u32 = u16::BITS + u32::BITS;
@@ -151,17 +154,39 @@ impl<'w> Slot<'w> {
         Ticket { time, index: self.index }
     }
 
-    /// Whether another child has published its client before this ticket was taken.
+    /// Whether a client is published, or about to be published.
+    pub(crate) fn is_published(self) -> bool {
+        self.ticket() != 0
+    }
+
+    /// Whether another child has published its client before this ticket was taken. If this cannot be known, the
+    /// answer is yes.
     pub(crate) fn is_before(self, own: Ticket) -> bool {
-        let Some(ticket) = self.words.get(TICKET).filter(|_| self.index != own.index) else { return false };
-        for _ in 0..CHOOSING_LOOKS {
-            match ticket.load(Ordering::SeqCst) {
-                0 => return false,
-                CHOOSING => core::hint::spin_loop(),
-                time => return Ticket { time, index: self.index } < own,
+        self.is_before_after(own, || {
+            nanosleep(CHOOSING_SLEEP);
+        })
+    }
+
+    /// Does the work of [`Slot::is_before`]. Calls `sleep` while the other child has not taken its ticket.
+    fn is_before_after(self, own: Ticket, mut sleep: impl FnMut()) -> bool {
+        if self.index == own.index {
+            return false;
+        }
+        for _ in 0..CHOOSING_SLEEPS {
+            for _ in 0..CHOOSING_LOOKS {
+                match self.ticket() {
+                    0 => return false,
+                    CHOOSING => core::hint::spin_loop(),
+                    time => return Ticket { time, index: self.index } < own,
+                }
             }
+            sleep();
         }
         true
+    }
+
+    fn ticket(self) -> u64 {
+        self.words.get(TICKET).map_or(0, |ticket| ticket.load(Ordering::SeqCst))
     }
 
     /// Returns the rule that allows the client, if it is one of the rules of this generation. The outer `None` means
@@ -284,5 +309,36 @@ fn to_v6(ip: IpAddr) -> Ipv6Addr {
     match ip {
         IpAddr::V4(ip) => ip.to_ipv6_mapped(),
         IpAddr::V6(ip) => ip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asks whether the client of another child is before a ticket of the time 5, while that child is about to take
+    /// its ticket. The child has the given value in the place of its ticket after the given number of sleeps. Returns
+    /// the answer, and the number of sleeps.
+    fn ask(taken: u64, after: u32) -> (bool, u32) {
+        let words = [const { AtomicU64::new(0) }; SLOT_WORDS];
+        words[TICKET].store(CHOOSING, Ordering::SeqCst);
+        let (slot, mut sleeps) = (Slot { words: &words, index: 1 }, 0);
+        let is_before = slot.is_before_after(Ticket { time: 5, index: 2 }, || {
+            sleeps += 1;
+            if sleeps == after {
+                words[TICKET].store(taken, Ordering::SeqCst);
+            }
+        });
+        (is_before, sleeps)
+    }
+
+    #[test]
+    fn a_child_that_waits_for_the_processor_is_waited_for() {
+        assert_eq!(ask(4, 1), (true, 1));
+        assert_eq!(ask(5, 1), (true, 1), "of two tickets of one time, that of the lower index is first");
+        assert_eq!(ask(6, 1), (false, 1));
+        assert_eq!(ask(0, 1), (false, 1), "the client has gone");
+        assert_eq!(ask(6, CHOOSING_SLEEPS - 1), (false, CHOOSING_SLEEPS - 1));
+        assert_eq!(ask(6, CHOOSING_SLEEPS + 1), (true, CHOOSING_SLEEPS), "the child may have been stopped");
     }
 }
