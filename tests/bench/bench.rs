@@ -9,8 +9,9 @@
 //! | `latency`, `growth`, `resources` | time to the first byte; many children and connections; memory and system calls |
 //! | `row`, `statistics`, `machine`, `report` | a row of the table; medians; the machine; the table, as Markdown and JSON |
 //!
-//! Each measurement starts its server anew. The order is shuffled in every round, so that other work of the machine is
-//! spread over all servers. Two servers are compared by the median of their ratios within the rounds, with an interval.
+//! Each measurement starts its server anew. Servers that are compared are measured one after another, and the order is
+//! shuffled in every round. So other work of the machine concerns all of them. Two servers are compared by the median of
+//! their ratios within the rounds, with an interval.
 //! If a server fails, its rows are missing, and the other servers are still measured.
 #![allow(unreachable_pub, missing_docs, missing_debug_implementations, reason = "a program, not a library")]
 

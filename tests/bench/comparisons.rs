@@ -69,7 +69,7 @@ pub fn measure(subjects: &[Subject], options: &Options) -> Result<(Rates, Vec<Ro
                 || rows.is_empty() && SHOWN.iter().any(|(shown, _)| *shown == name && options.wants(name))
         };
         let measured: Vec<&Subject> = subjects.iter().filter(|subject| is_part(subject.name)).collect();
-        rates.measure(&measured, rounds, options);
+        rates.measure(&groups(&measured, &asked), rounds, options);
         for it in &asked {
             rows.extend(Clients::ALL.map(|clients| {
                 let value = rates.ratio(it.ours, it.theirs, clients);
@@ -84,6 +84,19 @@ pub fn measure(subjects: &[Subject], options: &Options) -> Result<(Rates, Vec<Ro
         rows.extend(measured.iter().flat_map(|subject| rates_of(subject, subjects, &rates)));
     }
     Ok((rates, rows))
+}
+
+/// Returns the subjects in groups. Subjects that are compared with each other, or with the same subject, are in one
+/// group.
+fn groups<'s>(subjects: &[&'s Subject], comparisons: &[Comparison]) -> Vec<Vec<&'s Subject>> {
+    let mut groups: Vec<Vec<&Subject>> = subjects.iter().map(|subject| vec![*subject]).collect();
+    for it in comparisons {
+        let is_in = |group: &Vec<&Subject>| group.iter().any(|subject| [it.ours, it.theirs].contains(&subject.name));
+        let (joined, others): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_in);
+        groups = others;
+        groups.push(joined.concat());
+    }
+    groups
 }
 
 fn name_of(comparison: &Comparison) -> String {

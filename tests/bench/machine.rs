@@ -40,6 +40,33 @@ impl Machine {
     }
 }
 
+/// The processors' time since the start of the machine, in ticks.
+#[derive(Clone, Copy)]
+pub struct ProcessorTime {
+    /// The time that the host of a virtual machine gave to others while this machine had work to do.
+    stolen: u64,
+    all: u64,
+}
+
+/// The number of times in the first line of `/proc/stat`, up to the time that was stolen. The later times are parts of
+/// the earlier times.
+const TIMES: usize = 8;
+
+impl ProcessorTime {
+    pub fn now() -> Result<ProcessorTime> {
+        let stat = fs::read_to_string("/proc/stat")?;
+        let line = stat.lines().next().unwrap_or_default();
+        let times: Vec<u64> = line.split_whitespace().skip(1).take(TIMES).map_while(|time| time.parse().ok()).collect();
+        let stolen = *times.get(TIMES - 1).ok_or("/proc/stat has no time that was stolen")?;
+        Ok(ProcessorTime { stolen, all: times.iter().sum() })
+    }
+
+    /// Returns the share of the time since an earlier moment that was stolen, in percent.
+    pub fn stolen_since(self, earlier: ProcessorTime) -> f64 {
+        100.0 * (self.stolen - earlier.stolen) as f64 / (self.all - earlier.all).max(1) as f64
+    }
+}
+
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Machine { date, processor, cores, kernel, rustc, cc, libc } = self;

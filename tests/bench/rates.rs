@@ -1,6 +1,6 @@
 //! Measures connections a second, with one client and with several, in shuffled rounds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::Result;
 use crate::load::{self, Load};
@@ -50,25 +50,32 @@ impl Rates {
         Ok(ratios.median().ok_or("no round")?)
     }
 
-    /// Measures all subjects in this many rounds. After a failure a subject is left out.
-    pub fn measure(&mut self, subjects: &[&Subject], rounds: usize, options: &Options) {
+    /// Measures all groups of subjects in this many rounds. The subjects of a group are compared with each other, so
+    /// they are measured one after another: what disturbs the machine then disturbs all of them. After a failure a
+    /// subject is left out.
+    pub fn measure(&mut self, groups: &[Vec<&Subject>], rounds: usize, options: &Options) {
         let mut shuffle = Shuffle::new();
-        let mut order: Vec<_> =
-            subjects.iter().flat_map(|subject| Clients::ALL.map(|clients| (*subject, clients))).collect();
+        let mut groups: Vec<_> =
+            groups.iter().flat_map(|group| Clients::ALL.map(|clients| (group.clone(), clients))).collect();
         for round in 1..=rounds {
-            eprintln!("bench: round {round} of {rounds}: {} measurements", order.len());
-            shuffle.shuffle(&mut order);
-            for &(subject, clients) in &order {
-                match rate(subject, clients, options) {
-                    Ok(rate) => self.samples.entry((subject.name, clients)).or_default().0.push(rate),
-                    Err(error) => {
-                        eprintln!("bench: {}: {error}", subject.name);
-                        self.failed.insert(subject.name, error.to_string());
+            let measurements: usize = groups.iter().map(|(group, _)| group.len()).sum();
+            eprintln!("bench: round {round} of {rounds}: {measurements} measurements");
+            shuffle.shuffle(&mut groups);
+            for (group, clients) in &mut groups {
+                shuffle.shuffle(group);
+                for subject in group.iter() {
+                    match rate(subject, *clients, options) {
+                        Ok(rate) => self.samples.entry((subject.name, *clients)).or_default().0.push(rate),
+                        Err(error) => {
+                            eprintln!("bench: {}: {error}", subject.name);
+                            self.failed.insert(subject.name, error.to_string());
+                        }
                     }
                 }
             }
-            let failed: BTreeSet<&str> = self.failed.keys().copied().collect();
-            order.retain(|(subject, _)| !failed.contains(subject.name));
+            for (group, _) in &mut groups {
+                group.retain(|subject| !self.failed.contains_key(subject.name));
+            }
         }
     }
 }

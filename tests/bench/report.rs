@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::Result;
-use crate::machine::Machine;
+use crate::machine::{Machine, ProcessorTime};
 use crate::options::Options;
 use crate::row::{Row, Unit, Wanted};
 use crate::statistics::Median;
@@ -17,6 +17,7 @@ const HEADING: &str = "## Results\n";
 
 pub struct Report {
     begin: Instant,
+    processors: ProcessorTime,
     machine: Machine,
     command: String,
 }
@@ -29,7 +30,7 @@ impl Report {
             [] => "make bench".to_owned(),
             given => format!("make bench ARGS='{}'", given.join(" ")),
         };
-        Ok(Report { begin: Instant::now(), machine, command })
+        Ok(Report { begin: Instant::now(), processors: ProcessorTime::now()?, machine, command })
     }
 
     pub fn write(&self, rows: &[Row], options: &Options) -> Result<()> {
@@ -53,8 +54,12 @@ impl Report {
         let mut text = String::new();
         let (machine, seconds) = (&self.machine, self.begin.elapsed().as_secs());
         writeln!(text, "Written by `{}`. {machine}.", self.command)?;
-        writeln!(text, "It took {seconds} s. An interval contains the true median with a confidence of 95 % or more")?;
-        writeln!(text, "({} rounds).\n", options.rounds)?;
+        let stolen = ProcessorTime::now()?.stolen_since(self.processors);
+        writeln!(
+            text,
+            "It took {seconds} s. Others of the host had {stolen:.1} % of the processors' time. An interval"
+        )?;
+        writeln!(text, "contains the true median with a confidence of 95 % or more ({} rounds).\n", options.rounds)?;
         writeln!(text, "| what | measured | interval | required | |\n|---|---|---|---|---|")?;
         for row in rows {
             let wanted = match row.wanted {
