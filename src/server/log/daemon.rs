@@ -33,6 +33,12 @@ impl LogDaemon {
         LogDaemon { socket, may_connect: Cell::new(true), warn_at: Cell::new(Some(Duration::ZERO)) }
     }
 
+    /// Returns a `LogDaemon` that is connected to the other end of a socket, and stays so.
+    #[cfg(test)]
+    pub(super) const fn connected(socket: OwnedFd) -> LogDaemon {
+        LogDaemon { socket: Ok(socket), may_connect: Cell::new(false), warn_at: Cell::new(None) }
+    }
+
     /// Returns the socket, to wait until it has room.
     pub(super) fn socket(&self) -> Result<BorrowedFd<'_>> {
         self.socket.as_ref().map(AsFd::as_fd).map_err(|errno| *errno)

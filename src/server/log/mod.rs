@@ -13,6 +13,7 @@
 //! | `events.rs` | every event with its fields, one function each |
 //! | `timestamp.rs` | the time of a line of text |
 //! | `throttle.rs` | repeated trouble is logged once a second |
+//! | `reader.rs` | reads the lines, in tests |
 
 mod daemon;
 mod events;
@@ -20,6 +21,11 @@ mod line;
 mod throttle;
 mod timestamp;
 mod writer;
+
+#[cfg(test)]
+pub(super) mod reader;
+#[cfg(test)]
+mod tests;
 
 pub(super) use events::{ChildEnd, ServerStatus};
 pub(super) use line::Seconds;

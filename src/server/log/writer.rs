@@ -13,6 +13,8 @@ use crate::program::text::Text;
 use crate::server::in_time::{catch_signal, in_time, is_late, with_timer};
 use crate::server::limits::{ERROR_MAX, LOG_PATIENCE};
 use crate::sys::errno::{self, Errno, retry_on_intr};
+#[cfg(test)]
+use crate::sys::fd::OwnedFd;
 use crate::sys::fd::{AsFd, STDERR, all_of, isatty, write};
 use crate::sys::fs::{Stat, fstat};
 use crate::sys::net::{MsgFlags, send};
@@ -145,6 +147,13 @@ impl Log {
             let _ = daemon.connect().inspect_err(|errno| log.warn_of_daemon(daemon, *errno));
         }
         log
+    }
+
+    /// Returns a log of every event whose daemon is at the other end of a socket.
+    #[cfg(test)]
+    pub(crate) fn to(socket: OwnedFd) -> Log {
+        let log = Log::new(LogFormat::Text, LogTime::No, Verbosity::Verbose);
+        Log { format: LogFormat::Syslog, may_tear: false, daemon: Some(LogDaemon::connected(socket)), ..log }
     }
 
     /// Begins the log of a child. The parent itself tells of the lines that the parent has lost.

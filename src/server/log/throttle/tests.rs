@@ -1,3 +1,4 @@
+use super::super::reader::LogReader;
 use super::super::writer::{LogFormat, LogTime, Verbosity};
 use super::*;
 
@@ -43,4 +44,26 @@ fn what_was_held_back_is_released_once_and_throttles_what_comes_then() {
     // At the end of the server all events are released.
     throttle.release(&log, Duration::MAX);
     assert_eq!(throttle.due(), None);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no sockets")]
+fn each_kind_is_summed_up_as_the_event_that_it_is() {
+    let summaries = [
+        (Throttled::Refuse, "<28>refuse why=\"as before\""),
+        (Throttled::Abort, "<31>abort why=\"as before\""),
+        (Throttled::MaxChildren, "<29>pause why=max-children"),
+        (Throttled::MaxRate, "<29>pause why=max-rate"),
+        (Throttled::Shortage, "<28>pause why=\"as before\""),
+        (Throttled::Exec, "<28>fail why=\"as before\""),
+        (Throttled::Call, "<28>fail why=\"as before\""),
+    ];
+    assert_eq!(summaries.map(|(kind, _)| kind), Throttled::ALL);
+    for (kind, line) in summaries {
+        let (log, reader) = LogReader::new();
+        let mut throttle = LogThrottle::default();
+        (0..4).for_each(|_| _ = throttle.admit(kind, at(0)));
+        throttle.release(&log, Duration::MAX);
+        assert_eq!(reader.lines(), [std::format!("{line} count=3")]);
+    }
 }
