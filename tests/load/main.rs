@@ -4,6 +4,7 @@
 mod common;
 
 mod percentiles;
+mod processes;
 mod report;
 mod runs;
 mod server;
@@ -11,5 +12,5 @@ mod server;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    common::solo::main(&[runs::TESTS, report::TESTS, percentiles::TESTS])
+    common::solo::main(&[runs::TESTS, report::TESTS, percentiles::TESTS, processes::TESTS])
 }

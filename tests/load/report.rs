@@ -9,12 +9,9 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mpserv::process::no_new_privileges;
-use mpserv::seccomp::listen;
-
 use crate::common::solo::Test;
 use crate::common::{Ended, Output, Running, reset, run, wait_until};
-use crate::server::{LOAD, Server, number, plain_echo};
+use crate::server::{LOAD, Server, number, plain_echo, without};
 use crate::tests;
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -176,13 +173,6 @@ fn a_connection_that_is_open_at_the_end_has_a_second_more() {
     assert_eq!(words(&text, "unfinished").unwrap(), ["2"], "{text:?}");
 }
 
-/// Makes every later `socket()` of this process fail with ENOSYS: nobody answers for the call.
-fn without_sockets() -> std::io::Result<()> {
-    // SAFETY: the later program takes any error of the call.
-    let listener = no_new_privileges().and_then(|()| unsafe { listen(&[libc::SYS_socket]) });
-    listener.map(drop).map_err(|errno| std::io::Error::from_raw_os_error(errno.raw()))
-}
-
 /// Returns a port on which nobody listens.
 fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -218,7 +208,7 @@ fn each_fault_is_counted_under_its_name() {
             command.args(["-q", "-n", "2"]).args(options).args(form).arg(port.to_string());
             if name == "socket" {
                 // SAFETY: the function makes system calls only.
-                unsafe { command.pre_exec(without_sockets) };
+                unsafe { command.pre_exec(|| without(&[libc::SYS_socket])) };
             }
             run(&mut command, Output::Pipe)
         };

@@ -36,6 +36,10 @@ pub(crate) const TESTS: &[Test] = tests![
     a_process_that_is_killed_is_an_error,
     one_slow_connection_of_ten_is_their_99th_percentile,
     time_ends_it,
+    time_or_number_ends_it_and_the_first_connection_is_never_late,
+    each_default_lasts_ten_seconds,
+    quiet_is_quiet,
+    elsewhere_the_kernel_chooses_the_source_address,
     idle_connections_alone_are_held_for_ten_seconds,
     a_rate_is_that_of_all_processes_together,
     what_is_shown_a_second_is_what_was_counted_in_the_time,
@@ -328,6 +332,59 @@ fn time_ends_it() {
     let ended = server.load(&["-s", "0.2", "-w", "2"]);
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert!(number(&ended, "", "seconds") >= 0.2, "{ended:?}");
+}
+
+/// Counts the connections at a fixed rate. A connection that is due at the very end is not made.
+fn time_or_number_ends_it_and_the_first_connection_is_never_late() {
+    let server = Server::start(plain_echo);
+    for (options, connections) in [
+        (&["-s", "0.2", "-r", "10"][..], 2.0),
+        (&["-s", "0.201", "-r", "10"], 3.0),
+        (&["-s", "0.2", "-r", "10", "-w", "2"], 2.0),
+        (&["-s", "1000", "-n", "3"], 3.0),
+        (&["-s", "0.2", "-r", "10", "-n", "1000"], 2.0),
+    ] {
+        let ended = server.load(options);
+        assert_eq!(number(&ended, "", "connections"), connections, "{options:?}: {ended:?}");
+    }
+    for workers in ["1", "3"] {
+        let ended = server.load(&["-r", "1000000", "-w", workers, "-n", workers]);
+        assert_eq!(number(&ended, "", "late"), 0.0, "{workers} processes: {ended:?}");
+    }
+}
+
+/// Counts the connections of a run at one a second, while a server keeps another run waiting until its timeout.
+fn each_default_lasts_ten_seconds() {
+    let (server, silent) =
+        (Server::start(plain_echo), Server::start(|_, connection| _ = connection.read_to_end(&mut Vec::new())));
+    let start = Instant::now();
+    let run = Running::start(&mut command(&["-r", "1"], &server.port.to_string()), Output::Pipe);
+    let waits = Running::start(&mut command(&["-n", "1"], &silent.port.to_string()), Output::Pipe);
+    let waits = waits.wait();
+    assert!(start.elapsed() >= Duration::from_secs(10), "{:?}", start.elapsed());
+    assert_eq!(number(&waits, "errors", "timeout"), 1.0, "{waits:?}");
+    let run = run.wait();
+    assert_eq!(number(&run, "", "connections"), 10.0, "{run:?}");
+}
+
+/// Runs for longer than the time between two lines of progress.
+fn quiet_is_quiet() {
+    let server = Server::start(plain_echo);
+    for (options, is_quiet) in [(&["-q"][..], true), (&["--quiet", "--json"], true), (&["--json"], false)] {
+        let mut command = Command::new(LOAD);
+        command.args(options).args(["-s", "1.5", "-r", "10"]).arg(server.port.to_string());
+        let ended = run(&mut command, Output::Pipe);
+        assert_eq!(ended.stderr.is_empty(), is_quiet, "{options:?}: {ended:?}");
+    }
+}
+
+/// Connects by an address that is not one of the loopback network, although it leads there.
+fn elsewhere_the_kernel_chooses_the_source_address() {
+    let server = Server::start(plain_echo);
+    let ended = load(&["-n", "3"], &format!("0.0.0.0:{}", server.port));
+    assert_eq!((ended.status.code(), number(&ended, "", "connections")), (Some(0), 3.0), "{ended:?}");
+    let peers: Vec<IpAddr> = server.peers.lock().unwrap().iter().map(SocketAddr::ip).collect();
+    assert_eq!(peers, [IpAddr::from([127, 0, 0, 1]); 3]);
 }
 
 /// Checks that a number of connections, which only workers make, does not take the place of the time.

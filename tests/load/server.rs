@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::common::{Ended, Output, run};
+use mpserv::process::no_new_privileges;
+use mpserv::seccomp::listen;
 
 pub(crate) const LOAD: &str = env!("CARGO_BIN_EXE_mpserv-load");
 
@@ -90,4 +92,11 @@ pub(crate) fn echo(connection: &mut (impl Read + Write), mut change: impl FnMut(
 
 pub(crate) fn plain_echo(_number: usize, connection: &mut TcpStream) {
     echo(connection, |_| {});
+}
+
+/// Makes every later call of this kind of this process fail with ENOSYS: nobody answers for the call.
+pub(crate) fn without(calls: &[std::ffi::c_long]) -> std::io::Result<()> {
+    // SAFETY: the later program takes any error of the call.
+    let listener = no_new_privileges().and_then(|()| unsafe { listen(calls) });
+    listener.map(drop).map_err(|errno| std::io::Error::from_raw_os_error(errno.raw()))
 }

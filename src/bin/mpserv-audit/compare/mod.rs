@@ -98,6 +98,8 @@ mod long_traces;
 #[cfg(test)]
 mod masks;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod processes;
 #[cfg(test)]
 mod tests;

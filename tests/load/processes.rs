@@ -1,0 +1,97 @@
+//! Tests the processes of `mpserv-load`: their bytes, their time limit and their end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::IpAddr;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use crate::common::solo::Test;
+use crate::common::{Output, Running, children, run, state, wait_until};
+use crate::server::{LOAD, Server, command, number, plain_echo, without};
+use crate::tests;
+use mpserv::process::Pid;
+use mpserv::signal::{Signal, killpg};
+
+pub(crate) const TESTS: &[Test] = tests![
+    each_process_sends_bytes_of_its_own,
+    an_idle_connection_has_the_time_limit_as_well,
+    processes_end_with_the_program_that_started_them,
+    a_signal_to_the_whole_group_ends_it_with_a_report,
+    a_process_that_cannot_be_made_is_told,
+];
+
+/// Compares the bytes behind the tag of each request. The processes are told apart by their source addresses.
+fn each_process_sends_bytes_of_its_own() {
+    let requests: Arc<Mutex<BTreeMap<IpAddr, Vec<Vec<u8>>>>> = Arc::default();
+    let shared = requests.clone();
+    let server = Server::start(move |_, connection| {
+        let peer = connection.peer_addr().unwrap().ip();
+        let mut request = [0; 64];
+        while connection.read_exact(&mut request).is_ok() {
+            shared.lock().unwrap().entry(peer).or_default().push(request.to_vec());
+            connection.write_all(&request).unwrap();
+        }
+    });
+    // One process holds the idle connection, and makes a request at its end.
+    let ended = server.load(&["-w", "2", "-n", "2", "-k", "2", "-i", "1"]);
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    wait_until("the server has ended", || server.open.load(Ordering::SeqCst) == 0);
+    let requests = requests.lock().unwrap();
+    assert_eq!(requests.len(), 3, "{:?}", requests.keys());
+    let mut patterns = BTreeSet::new();
+    for (peer, requests) in requests.iter() {
+        assert!(requests.len() == 2 && requests[0] != requests[1], "the requests of {peer} differ by their tags");
+        assert_eq!(requests[0][8..], requests[1][8..], "{peer}");
+        patterns.insert(&requests[0][8..]);
+    }
+    assert_eq!(patterns.len(), 3, "the bytes of each process are its own");
+}
+
+fn an_idle_connection_has_the_time_limit_as_well() {
+    let server = Server::start(|_, connection| _ = connection.read_to_end(&mut Vec::new()));
+    let ended = server.load(&["-w", "0", "-i", "2", "-t", "0.2", "-s", "0.1"]);
+    assert_eq!((ended.status.code(), number(&ended, "errors", "timeout")), (Some(1), 2.0), "{ended:?}");
+    assert_eq!((number(&ended, "errors", "all"), number(&ended, "", "idle")), (2.0, 0.0), "{ended:?}");
+}
+
+/// Starts a long run of two workers and a process with idle connections, in a process group of its own.
+fn long_run(server: &Server) -> (Running, Vec<u32>) {
+    let mut command = command(&["-s", "1000", "-w", "2", "-i", "3"], &server.port.to_string());
+    let running = Running::start(command.process_group(0), Output::Pipe);
+    wait_until("work", || server.connections() > 20);
+    let processes = children(running.pid());
+    assert_eq!(processes.len(), 3);
+    (running, processes)
+}
+
+fn processes_end_with_the_program_that_started_them() {
+    let server = Server::start(plain_echo);
+    let (running, processes) = long_run(&server);
+    running.signal(Signal::KILL);
+    for process in processes {
+        wait_until("a process ends with its parent", || state(process).is_none_or(|state| state == 'Z'));
+    }
+    drop(running);
+}
+
+/// Sends what a terminal sends for ctrl-C.
+fn a_signal_to_the_whole_group_ends_it_with_a_report() {
+    let server = Server::start(plain_echo);
+    let (running, _) = long_run(&server);
+    killpg(Pid::from_raw(running.pid().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    let ended = running.wait();
+    assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
+    assert_eq!(number(&ended, "", "idle"), 3.0, "{ended:?}");
+}
+
+fn a_process_that_cannot_be_made_is_told() {
+    let mut command = Command::new(LOAD);
+    // SAFETY: the function makes system calls only.
+    unsafe { command.args(["-q", "1"]).pre_exec(|| without(&[libc::SYS_clone, libc::SYS_clone3])) };
+    let ended = run(&mut command, Output::Pipe);
+    let told = "mpserv-load: no further process (fewer --workers, or ulimit -u): Function not implemented\n";
+    assert_eq!((ended.status.code(), ended.stdout.as_str(), ended.stderr.as_str()), (Some(111), "", told));
+}
