@@ -21,6 +21,10 @@ pub(crate) const TESTS: &[Test] = tests![
     completions_for_zsh_are_scripts_of_zsh,
     completions_of_the_tools_complete_in_bash,
     completions_have_the_values_of_the_audit,
+    each_shell_completes_the_same_kind_of_value,
+    a_letter_has_the_same_name_everywhere,
+    exit_statuses_in_the_man_pages_are_those_of_the_help,
+    defaults_in_the_man_pages_are_those_of_the_help,
     the_guide_names_no_option_that_there_is_not,
 ];
 
@@ -250,6 +254,165 @@ fn completions_have_the_values_of_the_audit() {
     for script in &scripts {
         let words = script.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains(&programs), "{programs:?} is not in {script}");
+    }
+}
+
+/// The kind of an option's value that a shell completes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Nothing,
+    Files,
+    Directories,
+    Users,
+    Words(BTreeSet<String>),
+}
+
+/// Returns the kind that the script of bash offers behind an option.
+fn kind_in_bash(script: &str, option: &str) -> Kind {
+    let (_, cases) = script.split_once("case $before in\n").unwrap();
+    let case = cases.split(";;").find(|case| {
+        let patterns = case.split(')').next().unwrap().replace(['\\', '\n'], " ");
+        patterns.split('|').any(|pattern| pattern.trim() == option)
+    });
+    let case = case.unwrap_or_else(|| panic!("no {option} in the script of bash"));
+    match case.split_once("-W '") {
+        Some((_, words)) => words_of(words.split('\'').next().unwrap()),
+        None if case.contains(" -f ") => Kind::Files,
+        None if case.contains(" -d ") => Kind::Directories,
+        None if case.contains(" -u ") => Kind::Users,
+        None => Kind::Nothing,
+    }
+}
+
+fn words_of(words: &str) -> Kind {
+    Kind::Words(words.split_whitespace().map(|word| word.trim_end_matches('=').replace("\\:", ":")).collect())
+}
+
+fn kind_in_fish(script: &str, name: &str) -> Kind {
+    let line = script.lines().find(|line| line.contains(&format!(" -l {name} "))).unwrap();
+    match line.split_once(" -a '").map(|(_, rest)| rest.split('\'').next().unwrap()) {
+        Some("(__fish_complete_directories)") => Kind::Directories,
+        Some("(__fish_complete_users)") => Kind::Users,
+        Some(words) => words_of(words),
+        None if line.contains(" -r -F ") => Kind::Files,
+        None => Kind::Nothing,
+    }
+}
+
+fn kind_in_zsh(script: &str, option: &str) -> Kind {
+    let line = script.lines().find(|line| line.split('[').next().unwrap().contains(option)).unwrap();
+    let value = line.split_once("]:").unwrap().1.split('\'').next().unwrap().replace("\\:", "\0");
+    match value.split_once(':').map(|(_, action)| action.replace('\0', ":")) {
+        None => Kind::Nothing,
+        Some(action) => match action.as_str() {
+            "_files" => Kind::Files,
+            "_directories" => Kind::Directories,
+            "_users" => Kind::Users,
+            words => words_of(words.trim_matches(['(', ')'])),
+        },
+    }
+}
+
+/// Compares the three completions of each option with a value. Bash breaks words at a colon, and so offers no prefixes.
+fn each_shell_completes_the_same_kind_of_value() {
+    for (name, program, _) in PROGRAMS {
+        let script = |file_name: String| file(&format!("src/share/completions/{file_name}"));
+        let [bash, fish, zsh] = [format!("{name}.bash"), format!("{name}.fish"), format!("_{name}")].map(script);
+        let help = help_of_program(program);
+        let mut count = 0;
+        for line in help.lines().filter(|line| line.starts_with("  ") && line.trim_start().starts_with('-')) {
+            let head: Vec<&str> = line.trim_start().split("  ").next().unwrap().split([',', ' ']).collect();
+            let Some(option) = head.iter().rev().nth(1).filter(|option| option.starts_with("--")) else { continue };
+            let expected = kind_in_fish(&fish, &option[2..]);
+            assert_eq!(kind_in_zsh(&zsh, option), expected, "{name} {option}: zsh and fish");
+            if *option != "--source-prefix" {
+                assert_eq!(kind_in_bash(&bash, option), expected, "{name} {option}: bash and fish");
+            }
+            count += 1;
+        }
+        assert!(count >= 9, "{name}: {count} options with a value");
+    }
+}
+
+/// Returns the letters in `--help`, each with its long name.
+fn letters(help: &str) -> BTreeSet<(String, String)> {
+    let heads = help.lines().filter_map(|line| line.trim_start().strip_prefix('-')?.split_once(", --"));
+    let pairs = heads.map(|(letter, rest)| (letter.to_owned(), rest.split([' ', ',']).next().unwrap().to_owned()));
+    pairs.collect()
+}
+
+fn a_letter_has_the_same_name_everywhere() {
+    for (name, program, section) in PROGRAMS {
+        let expected = letters(&help_of_program(program));
+        assert!(expected.len() >= 7, "{expected:?}");
+        let pairs = |text: &str, between: &str, before: &str, ends: [char; 2]| -> BTreeSet<(String, String)> {
+            let found = text.lines().filter_map(|line| line.split_once(before)?.1.split_once(between));
+            let found = found.filter(|(letter, _)| letter.len() == 1);
+            found.map(|(letter, rest)| (letter.to_owned(), rest.split(ends).next().unwrap().to_owned())).collect()
+        };
+        let manual = file(&format!("src/share/{name}.{section}"));
+        assert_eq!(pairs(&manual, " , Fl -", ".It Fl ", [' ', '\n']), expected, "the man page of {name}");
+        let fish = file(&format!("src/share/completions/{name}.fish"));
+        assert_eq!(pairs(&fish, " -l ", " -s ", [' ', '\n']), expected, "{name} in fish");
+        let zsh = file(&format!("src/share/completions/_{name}"));
+        assert_eq!(pairs(&zsh, ",--", "{-", ['}', '\n']), expected, "{name} in zsh");
+        // An option that may not be repeated excludes both of its names.
+        assert!(pairs(&zsh, " --", "'(-", [')', '\n']).is_subset(&expected), "{name} in zsh");
+    }
+}
+
+/// Compares the numbers in their order, and the number for a wrong command line with the one of the program.
+fn exit_statuses_in_the_man_pages_are_those_of_the_help() {
+    for (name, program, section) in PROGRAMS {
+        let help = help_of_program(program);
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (_, shown) = help.split_once("Exit").unwrap();
+        let shown = shown.trim_start_matches(" status").trim_start_matches(": ");
+        let shown: Vec<(&str, &str)> =
+            shown.split(", ").map(|part| part.trim_end_matches('.').split_once(' ').unwrap()).collect();
+        let manual = file(&format!("src/share/{name}.{section}"));
+        let statuses = manual.split("\n.Sh ").find(|section| section.starts_with("EXIT STATUS")).unwrap();
+        let documented: Vec<&str> = statuses.lines().filter_map(|line| line.strip_prefix(".It ")).collect();
+        assert_eq!(shown.iter().map(|(number, _)| *number).collect::<Vec<_>>(), documented, "{name}: {shown:?}");
+        let wrong = run(Command::new(program).arg("--no-such-option"), Output::Pipe).status.code().unwrap().to_string();
+        let meaning = shown.iter().find(|(number, _)| *number == wrong).unwrap().1;
+        assert!(["usage", "trouble"].contains(&meaning), "{name} --no-such-option: {wrong} {meaning}");
+    }
+}
+
+/// Compares a default that is one word at the end of an option's text in `--help` with the man page.
+fn defaults_in_the_man_pages_are_those_of_the_help() {
+    for (name, program, section) in &PROGRAMS[1..] {
+        let help = help_of_program(program);
+        let options = help.split("\n\n").nth(1).unwrap().lines();
+        let mut shown: Vec<(String, String)> = Vec::new();
+        for line in options {
+            if line.trim_start().starts_with('-') {
+                let head = line.trim_start().split("  ").next().unwrap();
+                let option = head.split([',', ' ']).find(|word| word.starts_with("--")).unwrap();
+                shown.push((option[1..].to_owned(), line.to_owned()));
+            } else if let Some((_, text)) = shown.last_mut() {
+                text.push_str(line);
+            }
+        }
+        let manual = file(&format!("src/share/{name}.{section}"));
+        let mut count = 0;
+        for (option, text) in shown {
+            let default = text.strip_suffix(')').and_then(|text| text.rsplit_once('(')).map(|(_, default)| default);
+            let Some(default) = default.filter(|default| !default.contains(' ') && *default != "each") else {
+                continue;
+            };
+            let entry = manual
+                .split("\n.It ")
+                .find(|entry| entry.lines().next().unwrap().split(' ').any(|word| word == option));
+            let entry = entry.unwrap_or_else(|| panic!("no {option} in the man page of {name}"));
+            assert!(
+                entry.lines().any(|line| line == format!(".Pq {default} .")),
+                "{name} -{option} ({default}): {entry}"
+            );
+            count += 1;
+        }
+        assert!(count >= 3, "{name}: {count} defaults");
     }
 }
 

@@ -12,7 +12,8 @@ use crate::common::*;
 use crate::options::{help, help_options};
 use crate::{file, tests};
 use mpserv::server::limits::{
-    BACKLOG_DEFAULT, EARLIER_MAX, GRACE_DEFAULT, KILL_AFTER, MAX_CHILDREN_DEFAULT, READY_WITHIN,
+    BACKLOG_DEFAULT, EARLIER_MAX, GRACE_DEFAULT, HEADER_PATIENCE, KILL_AFTER, MAX_CHILDREN_DEFAULT, POOL_TICK,
+    READY_WITHIN, SOURCE_PREFIX_V4, SOURCE_PREFIX_V6, STATUS_EVERY, SYSLOG_WARN, THROTTLE_PERIOD,
 };
 use mpserv::server::proxy_protocol::TIME_LIMIT;
 
@@ -33,6 +34,7 @@ pub(crate) const TESTS: &[Test] = tests![
 fn defaults() -> BTreeMap<&'static str, String> {
     [
         ("--max-children", MAX_CHILDREN_DEFAULT.to_string()),
+        ("--source-prefix", format!("{SOURCE_PREFIX_V4}:{SOURCE_PREFIX_V6}")),
         ("--backlog", BACKLOG_DEFAULT.to_string()),
         ("--grace", GRACE_DEFAULT.as_secs().to_string()),
         ("--orphans", "end".to_owned()),
@@ -118,7 +120,7 @@ fn choices(option: &str) -> BTreeSet<String> {
 fn choices_are_the_same_everywhere() {
     let completions =
         ["mpserv.bash", "mpserv.fish", "_mpserv"].map(|name| file(&format!("src/share/completions/{name}")));
-    for option in ["--service", "--log", "--orphans", "--keepalive", "--rlimit"] {
+    for option in ["--service", "--log", "--log-time", "--orphans", "--keepalive", "--rlimit"] {
         let expected = choices(option);
         assert!(expected.len() >= 2, "{option}: {expected:?}");
         let words = |text: &str| -> BTreeSet<String> {
@@ -204,6 +206,19 @@ fn numbers_in_the_man_page_are_those_of_the_program() {
     ] {
         assert!(manual.contains(&sentence), "the man page does not say {sentence:?}");
     }
+    // These times stand in words.
+    for (time, milliseconds, sentence) in [
+        (HEADER_PATIENCE, 500, "its connections beyond that are closed after half a second"),
+        (SYSLOG_WARN, 60_000, "standard error is told, at the start and at most once a minute"),
+        (THROTTLE_PERIOD, 1000, "comes more often than once a second, one line stands"),
+        (POOL_TICK, 1000, "1, 2, 4 and so on more are made each second"),
+        (STATUS_EVERY, 1000, "Show it each second, until the server is gone"),
+    ] {
+        assert_eq!(time, Duration::from_millis(milliseconds), "{sentence:?} is no longer true");
+        assert!(manual.contains(sentence), "the man page does not say {sentence:?}");
+    }
+    let source = format!("an IPv6 network of {SOURCE_PREFIX_V6} bits, or a user of a Unix socket");
+    assert!(manual.contains(&source), "the man page does not say {source:?}");
 }
 
 fn signals_in_the_man_page_are_those_of_the_help() {
@@ -230,6 +245,9 @@ fn setting(unit: &str, name: &str) -> String {
     line.unwrap_or_else(|| panic!("{unit} does not set {name}")).to_owned()
 }
 
+/// The targets that start the service and the socket at boot.
+const WANTED_BY: (&str, &str) = ("multi-user.target", "sockets.target");
+
 fn the_service_unit_fits_the_program() {
     let service = |name: &str| setting("mpserv@.service", name);
     // The server sends READY=1 and MAINPID, and reloads on SIGHUP: see tests/server/systemd.rs.
@@ -245,6 +263,19 @@ fn the_service_unit_fits_the_program() {
     // The server signals the watchdog twice in each period. A restart must not take longer than a period.
     let watchdog: u64 = service("WatchdogSec").parse().unwrap();
     assert!((2..=60).contains(&watchdog), "WatchdogSec={watchdog}");
+    // A server that was told to stop is not started again.
+    assert_eq!(service("Restart"), "on-failure");
+    // The server may listen on a port below 1024 as a user without other rights.
+    for setting in ["AmbientCapabilities", "CapabilityBoundingSet"] {
+        assert_eq!(service(setting), "CAP_NET_BIND_SERVICE", "{setting}");
+    }
+    for setting in ["DynamicUser", "NoNewPrivileges", "ProtectHome", "PrivateDevices"] {
+        assert_eq!(service(setting), "yes", "{setting}");
+    }
+    // A server needs no configuration file.
+    assert_eq!(service("EnvironmentFile"), "-/etc/mpserv/%i.conf");
+    assert!(file("src/share/mpserv.8").contains("\n.It Pa /etc/mpserv/NAME.conf\n"));
+    assert_eq!((service("WantedBy").as_str(), setting("mpserv.socket", "WantedBy").as_str()), WANTED_BY);
 }
 
 /// Returns the arguments of the unit's command if its configuration file has these lines.
@@ -290,6 +321,8 @@ fn the_socket_unit_fits_the_service_unit() {
     assert_eq!(setting("mpserv.socket", "Service"), "mpserv@inherit.service");
     // If one socket is passed, ADDRESS `inherit` is enough for any name of the socket.
     assert_eq!(setting("mpserv.socket", "FileDescriptorName"), "mpserv");
+    let said = format!("With `mpserv.socket` systemd listens, on port {},", setting("mpserv.socket", "ListenStream"));
+    assert!(file("src/docs/server.md").contains(&said), "the guide does not say {said:?}");
     let script = format!("exec '{MPSERV}' -1 inherit 3<&0 </dev/null");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = Command::new("sh");
