@@ -151,7 +151,7 @@ fn no_longer_file() {
 }
 
 /// Becomes a user without privileges, even if this process is not root.
-fn become_nobody() {
+pub(crate) fn become_nobody() {
     if getuid() == 0 {
         let user = user_of_nothing();
         setgroups(&[user]).unwrap();

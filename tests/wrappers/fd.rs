@@ -1,16 +1,21 @@
 //! Tests descriptors: read, write, close and copy.
 
+use std::ffi::c_int;
 use std::fs::File;
 use std::os::fd::FromRawFd;
 
+use crate::common::TempDir;
+use crate::common::solo::skip;
 use crate::net::{pair, stream};
 use mpserv::errno::{CReturn, Errno, Result};
 use mpserv::fd::{
-    AsFd, BorrowedFd, OwnedFd, PipeFlags, close, dup, dup2, pipe, pipe2, read, read_all, write_all, write_back,
+    AsFd, BorrowedFd, OwnedFd, PipeFlags, close, close_range_on_exec, dup, dup2, fcntl_dupfd_cloexec, keep_on_exec,
+    pipe, pipe2, read, read_all, set_blocking, set_close_on_exec_each, set_nonblocking, write_all, write_back,
 };
+use mpserv::fs::{OpenFlags, open};
 use mpserv::net::{AddressFamily, Protocol, SocketOption, SocketType, getsockopt, listen, socket};
 use mpserv::poll::{PollEvents, PollFd, poll};
-use mpserv::process::fork;
+use mpserv::process::{fork, getpid};
 
 pub(crate) fn read_all_reads_until_the_end_or_what_there_is_room_for() {
     let piped = |pieces: &[&[u8]]| {
@@ -87,4 +92,59 @@ pub(crate) fn a_duplicate_refers_to_the_same() {
     assert_eq!(read(&reader, &mut [0]), Err(Errno::AGAIN), "one writer is left");
     drop(onto);
     assert_eq!(read(&reader, &mut [0]), Ok(0));
+}
+
+/// Checks the flag of each descriptor on both sides of each end of the range.
+pub(crate) fn a_range_of_descriptors_is_closed_by_exec() {
+    const PLACES: [c_int; 6] = [100, 101, 102, 103, 104, 900];
+    let null = open(c"/dev/null", OpenFlags::RDWR, 0).unwrap();
+    let at = PLACES.map(|number| {
+        let fd = fcntl_dupfd_cloexec(&null, number).unwrap();
+        assert_eq!(fd.raw(), number, "the number is the lowest that was asked for");
+        fd
+    });
+    let closed = || {
+        at.each_ref().map(|fd| {
+            // SAFETY: the call takes numbers.
+            let flags = unsafe { libc::fcntl(fd.raw(), libc::F_GETFD) };
+            assert!(flags >= 0, "{} is open", fd.raw());
+            flags & libc::FD_CLOEXEC != 0
+        })
+    };
+    let none = || at.iter().for_each(|fd| keep_on_exec(fd).unwrap());
+    none();
+    set_close_on_exec_each(101, 104);
+    assert_eq!(closed(), [false, true, true, true, false, false]);
+    none();
+    set_close_on_exec_each(104, 104);
+    assert_eq!(closed(), [false; 6]);
+    match close_range_on_exec(102) {
+        Ok(()) => assert_eq!(closed(), [false, false, true, true, true, true]),
+        Err(errno) => skip(&format!("no close_range: {errno}")),
+    }
+}
+
+/// Checks that a change of one flag leaves the others.
+pub(crate) fn a_descriptor_that_waits_again_keeps_its_other_flags() {
+    let folder = TempDir::new();
+    let path = std::ffi::CString::new(folder.join("file").to_str().unwrap()).unwrap();
+    let file = open(&path, OpenFlags::RDWR | OpenFlags::CREAT | OpenFlags::APPEND, 0o600).unwrap();
+    for change in [set_nonblocking, set_blocking] {
+        change(&file).unwrap();
+        // SAFETY: the call takes numbers.
+        let flags = unsafe { libc::fcntl(file.raw(), libc::F_GETFL) };
+        assert_eq!(flags & (libc::O_APPEND | libc::O_ACCMODE), libc::O_APPEND | libc::O_RDWR);
+    }
+}
+
+/// Checks that C's number of a result is the result, where an int has room for it.
+pub(crate) fn a_result_is_the_number_that_c_returns() {
+    let most = c_int::MAX as usize;
+    let counts = [(0, 0), (1, 1), (most, c_int::MAX), (most + 1, c_int::MAX), (usize::MAX, c_int::MAX)];
+    assert_eq!(counts.map(|(count, _)| Ok::<usize, Errno>(count).c_return()), counts.map(|(_, number)| number));
+    assert_eq!(Err::<usize, _>(Errno::IO).c_return(), -1);
+    let pid = getpid();
+    assert_eq!([Ok(Some(pid)), Ok(None), Err(Errno::CHILD)].map(|result| result.c_return()), [pid.raw(), 0, -1]);
+    let fd = pipe().map(|(reader, _)| reader);
+    assert_eq!(fd.c_return(), fd.as_fd().raw());
 }

@@ -9,12 +9,14 @@ mod documented;
 mod errno;
 mod errors;
 mod fd;
+mod files;
 mod floors;
 mod guarantees;
 mod net;
 mod process;
 mod program;
 mod properties;
+mod seccomp;
 mod signal;
 mod stdio;
 mod system;
@@ -89,13 +91,29 @@ fn main() -> ExitCode {
             a_child_that_stops_has_not_ended,
             a_child_that_was_waited_for_gets_no_signal,
             a_child_that_goes_on_is_reported,
-            group_1_is_not_everybody;
+            group_1_is_not_everybody,
+            a_group_is_asked_about_as_a_group,
+            a_wait_for_any_child_has_its_status,
+            each_right_is_given_up_alone,
+            fixed_addresses_leave_the_rest_of_the_personality,
+            the_executed_path_is_that_of_this_program,
+            a_program_gets_what_its_fields_say;
         fd:
             read_all_reads_until_the_end_or_what_there_is_room_for,
             a_failed_call_lends_a_descriptor_that_nothing_accepts,
             write_back_of_a_failed_read_fails,
             a_closed_descriptor_is_closed_once,
-            a_duplicate_refers_to_the_same;
+            a_duplicate_refers_to_the_same,
+            a_range_of_descriptors_is_closed_by_exec,
+            a_descriptor_that_waits_again_keeps_its_other_flags,
+            a_result_is_the_number_that_c_returns;
+        files:
+            a_seek_counts_from_the_start_and_a_length_is_exact,
+            a_right_to_read_is_none_to_run,
+            a_lock_excludes_the_locks_that_it_should,
+            a_stat_shows_its_two_numbers,
+            nobody_writes_to_an_empty_file,
+            a_terminal_has_the_width_of_its_columns;
         net:
             gethostbyname_answers_only_where_no_other_threads_are,
             getaddrinfo_gives_each_address_once,
@@ -109,7 +127,15 @@ fn main() -> ExitCode {
             a_pending_error_is_read_once,
             a_unix_socket_knows_who_connected,
             flags_are_a_set_and_print_their_names,
-            a_half_of_a_connection_can_be_shut_down;
+            a_half_of_a_connection_can_be_shut_down,
+            each_half_that_is_shut_down_ends,
+            a_socket_has_the_flags_that_were_asked_for,
+            bytes_that_were_peeked_at_are_still_there,
+            a_listener_has_the_backlog_that_was_asked_for,
+            an_address_of_each_kind_has_its_text,
+            credentials_are_those_of_the_peer,
+            the_longest_name_of_a_host_is_looked_up,
+            an_error_of_the_system_has_its_own_text;
         signal:
             signal_numbers_that_are_not_ours_are_refused,
             a_set_holds_what_was_put_in, a_timer_returns_the_one_before_and_sends_its_signal,
@@ -122,7 +148,14 @@ fn main() -> ExitCode {
             a_found_handler_stays_with_its_signal,
             a_found_handler_keeps_its_mask,
             what_is_blocked_is_pending,
-            sigsuspend_misses_no_signal;
+            sigsuspend_misses_no_signal,
+            a_read_signal_says_who_sent_it,
+            each_form_of_signal_has_its_flags,
+            a_found_handler_gets_the_flags_that_it_may_have,
+            every_action_but_the_excepted_becomes_the_default,
+            each_way_to_change_the_mask_changes_it_so,
+            a_wait_blocks_exactly_its_mask,
+            a_sleep_and_an_alarm_return_what_was_left;
         program:
             a_program_that_nobody_named_has_no_arguments,
             a_command_line_has_one_end,
@@ -133,15 +166,33 @@ fn main() -> ExitCode {
             an_empty_title_leaves_nothing_of_the_last,
             shared_words_stay_as_long_as_they_are,
             a_second_command_line_ends_the_first,
-            a_stack_is_never_too_small_to_start_on;
+            a_stack_is_never_too_small_to_start_on,
+            a_number_is_what_atoi_reads,
+            a_table_prints_and_parses_its_options,
+            options_are_read_only_where_no_other_threads_are,
+            memory_is_given_back,
+            a_list_has_room_for_its_capacity,
+            shared_numbers_are_the_same_in_a_child;
+        seccomp:
+            a_listener_is_told_the_call_and_decides_its_result,
+            a_filter_looks_at_each_argument,
+            a_refused_call_is_noted_and_a_sent_signal_is_not;
         stdio:
             what_stdio_holds_is_written_when_c_writes_it,
             a_handler_outside_stdio_prints_by_stdio,
             a_handler_inside_stdio_writes_directly,
-            what_a_handler_writes_directly_is_what_printf_prints;
+            what_a_handler_writes_directly_is_what_printf_prints,
+            a_handler_inside_stdio_prints_everything_to_its_stream,
+            stdio_returns_what_c_returns;
         system:
             a_user_is_the_one_of_the_system,
             a_local_time_is_that_of_date,
-            a_line_reaches_the_log_with_name_and_process;
+            a_line_reaches_the_log_with_name_and_process,
+            a_user_is_found_up_to_the_longest_name_and_texts,
+            each_id_of_a_process_is_the_one_that_was_asked_for,
+            a_user_namespace_has_the_user_and_the_group_of_before,
+            each_clock_is_its_own,
+            the_time_zone_is_read_only_where_no_other_threads_are,
+            each_system_call_has_its_name;
     ]])
 }

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use crate::common::solo::{Channel, reap, spawn};
 use mpserv::errno::Errno;
 use mpserv::fs::ftruncate;
-use mpserv::getopt::{Getopt, LongOption, Opt};
-use mpserv::memory::{STACK_MIN, SharedWords, Stack};
+use mpserv::getopt::{Getopt, HasArg, LongOption, Opt};
+use mpserv::memory::{CStrArray, MapVec, STACK_MIN, SharedNumbers, SharedWords, Stack};
+use mpserv::options::{OptionSpec, OptionTable, Parsed};
 use mpserv::process::{environ, getenv};
-use mpserv::program::{Args, Argument, Title};
+use mpserv::program::{Args, Argument, Title, atoi};
 
 /// Tests a program without arguments, as before Linux 5.18: argv begins with the null pointer, and the environment
 /// follows.
@@ -171,4 +172,168 @@ pub(crate) fn a_stack_is_never_too_small_to_start_on() {
     }
     assert!(Stack::new(STACK_MIN).is_ok());
     assert_eq!(Stack::new(usize::MAX).unwrap_err(), Errno::NOMEM);
+}
+
+pub(crate) fn a_number_is_what_atoi_reads() {
+    for (text, number) in [
+        (c"", 0),
+        (c"9190", 9190),
+        (c"-17", -17),
+        (c"+8", 8),
+        (c" \t\n12 13", 12),
+        (c"010", 10),
+        (c"0x10", 0),
+        (c"12abc", 12),
+        (c"abc", 0),
+        (c"2147483647", i32::MAX),
+        (c"-2147483648", i32::MIN),
+        (c"4294967297", 1),
+    ] {
+        assert_eq!(atoi(text), number, "{text:?}");
+    }
+}
+
+/// Returns the options that a table of four finds, as text, and the index of the next argument.
+fn parsed(arguments: &[&'static CStr]) -> (String, usize) {
+    static TABLE: OptionTable<char> = OptionTable::new(&TABLE_SPECS);
+    let line = [c"program"].iter().chain(arguments).map(|text| Argument::from(*text)).chain([Argument::END]);
+    let line: &'static [Argument] = line.collect::<Vec<_>>().leak();
+    let mut parser = TABLE.parse(Args::of(line).unwrap()).unwrap();
+    let found: Vec<String> = parser
+        .by_ref()
+        .map(|parsed| match parsed {
+            Parsed::Option(spec, option, argument) => {
+                format!("{option}{:?}{}", spec.name(), argument.to_str().unwrap())
+            }
+            Parsed::Unknown(name) => format!("unknown {name}"),
+            Parsed::Missing(name) => format!("missing {name}"),
+        })
+        .collect();
+    (found.join(", "), parser.index())
+}
+
+static TABLE_SPECS: [OptionSpec<char>; 4] = [
+    OptionSpec::new('B', b'b', c"both", "ARG", "has both names"),
+    OptionSpec::new('L', b'l', c"", "", "has a letter"),
+    OptionSpec::new('N', 0, c"name", "", "has a name\nand two lines"),
+    OptionSpec::new('Q', 0, c"quantity", "N", "has a name"),
+];
+
+pub(crate) fn a_table_prints_and_parses_its_options() {
+    let help = "  -b, --both ARG    has both names\n\
+                \x20 -l                has a letter\n\
+                \x20     --name        has a name\n\
+                \x20                   and two lines\n\
+                \x20     --quantity N  has a name\n";
+    assert_eq!(OptionTable::new(&TABLE_SPECS).to_string(), help);
+    let texts = TABLE_SPECS.each_ref().map(|spec| spec.to_string());
+    assert_eq!(texts, ["-b, --both ARG", "-l", "    --name", "    --quantity N"]);
+    for (line, found, index) in [
+        (&[][..], "", 1),
+        (&[c"-b", c"x", c"-l", c"rest", c"-l"], "B\"both\"x, L\"\"", 4),
+        (&[c"-lbx", c"--name"], "L\"\", B\"both\"x, N\"name\"", 3),
+        (&[c"--both", c"x", c"--both=y", c"--quantity", c"-1"], "B\"both\"x, B\"both\"y, Q\"quantity\"-1", 6),
+        (&[c"--n", c"--q=2", c"--", c"-l"], "N\"name\", Q\"quantity\"2", 4),
+        (&[c"-b", c"", c"-"], "B\"both\"", 3),
+        (&[c"-x", c"-l"], "unknown -x, L\"\"", 3),
+        (&[c"--none", c"--name=2", c"-l"], "unknown --none, unknown --name=2, L\"\"", 4),
+        (&[c"-l", c"-b"], "L\"\", missing -b", 3),
+        (&[c"--quantity"], "missing --quantity", 2),
+    ] {
+        assert_eq!(parsed(line), (found.to_owned(), index), "{line:?}");
+    }
+}
+
+pub(crate) fn options_are_read_only_where_no_other_threads_are() {
+    let line: &'static [Argument] = vec![c"program".into(), c"-a".into(), c"-b".into(), Argument::END].leak();
+    let args = Args::of(line).unwrap();
+    let mut begun = Getopt::new(args, c"+:ab", &[LongOption::END]).unwrap();
+    assert_eq!(begun.next(), Some(Opt::Option(c_int::from(b'a'), None)));
+    let long = [LongOption::new(c"long", HasArg::No, 256)];
+    assert!(Getopt::new(args, c"+:ab", &long).is_none() && Getopt::new(args, c"+:ab", &[]).is_none(), "it has no end");
+    for short in [c"ab", c":ab", c"+ab", c":+ab", c""] {
+        assert!(Getopt::new(args, short, &[LongOption::END]).is_none(), "{short:?}");
+    }
+    // None of these has begun an iteration, so the first goes on.
+    assert_eq!(begun.next(), Some(Opt::Option(c_int::from(b'b'), None)));
+    let mut begun = Getopt::new(args, c"+:ab", &[LongOption::END]).unwrap();
+    let channel = Channel::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| channel.hear());
+        assert!(begun.next().is_none() && Getopt::new(args, c"+:ab", &[LongOption::END]).is_none());
+        channel.tell(0);
+    });
+}
+
+/// Returns the sizes of this process's mappings in all.
+fn mapped() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    // SAFETY: the call has no precondition.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+    pages.split(' ').next().unwrap().parse::<usize>().unwrap() * page
+}
+
+/// Checks that each kind of memory is given back, an empty one included. The sizes are those of large mappings, which
+/// the allocator of this test does not make.
+pub(crate) fn memory_is_given_back() {
+    const LARGE: usize = 1 << 24;
+    let makes: [(&str, &dyn Fn()); 7] = [
+        ("MapVec", &|| drop(MapVec::<u64>::with_capacity(LARGE).unwrap())),
+        ("an empty MapVec", &|| drop(MapVec::<u64>::with_capacity(0).unwrap())),
+        ("zeroed", &|| drop(MapVec::zeroed(LARGE).unwrap())),
+        ("Stack", &|| drop(Stack::new(LARGE).unwrap())),
+        ("CStrArray", &|| drop(CStrArray::with_capacity(1 << 20, LARGE).unwrap())),
+        ("SharedNumbers", &|| drop(SharedNumbers::new(LARGE).unwrap())),
+        ("no SharedNumbers", &|| drop(SharedNumbers::new(0).unwrap())),
+    ];
+    for (what, make) in makes {
+        make();
+        let before = mapped();
+        (0..100).for_each(|_| make());
+        assert_eq!(mapped(), before, "{what}");
+    }
+}
+
+pub(crate) fn a_list_has_room_for_its_capacity() {
+    for capacity in [0, 1, 2, 511, 512, 513] {
+        let mut list = MapVec::with_capacity(capacity).unwrap();
+        for number in 0..capacity {
+            assert_eq!(list.push(number), Ok(()), "{number} of {capacity}");
+        }
+        assert_eq!(list.push(0), Err(Errno::NOMEM));
+        assert!(list.iter().copied().eq(0..capacity));
+        list.truncate(capacity + 1);
+        assert_eq!(list.len(), capacity);
+        list.truncate(capacity / 2);
+        assert!(list.iter().copied().eq(0..capacity / 2));
+        list.fill(7);
+        assert!(list.len() == capacity && list[capacity / 2..].iter().all(|number| *number == 7));
+        assert_eq!(MapVec::zeroed(capacity).unwrap()[..], vec![0; capacity]);
+        let copy = MapVec::from_slice(&list).unwrap();
+        assert_eq!((&copy[..], format!("{copy:?}")), (&list[..], format!("{:?}", &list[..])));
+        // A list of strings has as many, and no more.
+        let mut strings = CStrArray::with_capacity(capacity, 2 * capacity).unwrap();
+        for number in 0..capacity {
+            assert_eq!((strings.push(c"a"), strings.len()), (Ok(()), number + 1));
+        }
+        assert_eq!((strings.push(c""), strings.len(), strings.get(capacity)), (Err(Errno::NOMEM), capacity, None));
+        assert_eq!(strings.is_empty(), capacity == 0);
+    }
+}
+
+/// Checks that two processes have the same numbers, and that a child's drop leaves the parent's numbers.
+pub(crate) fn shared_numbers_are_the_same_in_a_child() {
+    let numbers = SharedNumbers::new(1000).unwrap();
+    assert!(numbers.len() == 1000 && numbers.iter().all(|number| number.load(Ordering::Relaxed) == 0));
+    numbers[0].store(1, Ordering::Relaxed);
+    let mut numbers = Some(numbers);
+    let mut child = spawn(|| {
+        let numbers = numbers.take().unwrap();
+        assert_eq!(numbers[0].fetch_add(1, Ordering::Relaxed), 1);
+        numbers[999].store(9, Ordering::Relaxed);
+        assert_eq!(format!("{numbers:?}"), "SharedNumbers { count: 1000, .. }");
+    });
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+    let numbers = numbers.unwrap();
+    assert_eq!([0, 1, 999].map(|index| numbers[index].load(Ordering::Relaxed)), [2, 0, 9]);
 }

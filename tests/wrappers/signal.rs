@@ -1,16 +1,23 @@
 //! Tests signals: sets, handlers and flags.
 
+use std::ffi::c_int;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mpserv::errno::Errno;
+use mpserv::poll::ppoll;
+use mpserv::process::getpid;
 use mpserv::signal::{
-    Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, sigaction_get,
-    sigaction_replace, signal, sigpending, sigprocmask, sigprocmask_replace, sigsuspend, sysv_signal,
+    Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, SignalFlag, default_all, kill,
+    pthread_sigmask, raise, sigaction, sigaction_get, sigaction_replace, signal, sigpending, sigprocmask,
+    sigprocmask_replace, sigsuspend, sysv_signal,
 };
-use mpserv::time::{Itimer, alarm, setitimer};
+use mpserv::time::{Itimer, alarm, nanosleep, setitimer, sleep};
+use mpserv::user::getuid;
 
-use crate::common::wait_until;
+use crate::common::solo::{reap, spawn};
+use crate::common::{wait_for, wait_until};
+use crate::errors::become_nobody;
 
 pub(crate) fn signal_numbers_that_are_not_ours_are_refused() {
     for number in [i32::MIN, -1, 0, 32, 33, 65, i32::MAX] {
@@ -229,4 +236,175 @@ pub(crate) fn a_timer_returns_the_one_before_and_sends_its_signal() {
     }
     setitimer(Itimer::default()).unwrap();
     assert_eq!(setitimer(Itimer::default()), Ok(Itimer::default()));
+}
+
+/// Tests a user whose id is not that of the process, and signals from a process and from the kernel.
+pub(crate) fn a_read_signal_says_who_sent_it() {
+    become_nobody();
+    let all = [Signal::HUP, Signal::USR1, Signal::USR2, Signal::TERM, Signal::WINCH, Signal::URG].map(Some);
+    let real_time = [40, 41].map(Signal::from_raw);
+    let signals: Vec<Signal> = all.into_iter().chain(real_time).flatten().collect();
+    let mut set = SigSet::from([Signal::ALRM, Signal::CHLD]);
+    signals.iter().for_each(|signal| set.add(*signal));
+    sigprocmask(MaskHow::Block, &set);
+    let descriptor = SignalFd::new(&set).unwrap();
+    let read = || descriptor.read().map_or_else(|_| Vec::new(), |infos| infos.collect());
+    assert!(read().is_empty(), "nothing was sent, and a read does not wait");
+    let parent = getpid();
+    let mut child = spawn(|| signals.iter().for_each(|signal| kill(parent, *signal).unwrap()));
+    let sender = child.pid();
+    reap(&mut child);
+    let mut got: Vec<_> = std::iter::repeat_with(read).take_while(|infos| !infos.is_empty()).flatten().collect();
+    // The kernel gives the signals in the order of their numbers.
+    got.sort_by_key(|info| info.signal.raw());
+    let mut expected: Vec<_> = signals.iter().copied().chain([Signal::CHLD]).collect();
+    expected.sort_by_key(|signal| signal.raw());
+    assert_eq!(got.iter().map(|info| info.signal).collect::<Vec<_>>(), expected);
+    for info in got {
+        assert_eq!((info.sender, info.uid), (Some(sender), getuid()), "{info:?}");
+    }
+    // The kernel sends the signal of a timer.
+    setitimer(Itimer { value: Duration::from_micros(1), interval: Duration::ZERO }).unwrap();
+    let [alarm] =
+        <[_; 1]>::try_from(wait_for("the timer's signal", || Some(read()).filter(|all| !all.is_empty()))).unwrap();
+    assert_eq!((alarm.signal, alarm.sender, alarm.uid), (Signal::ALRM, None, 0));
+}
+
+/// Returns the action that the kernel has for a signal: the handler, the flags, and the mask.
+fn kernel_action(signal: Signal) -> (usize, c_int, SigSet) {
+    // SAFETY: zeros are a valid action.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: the call writes the action.
+    assert_eq!(unsafe { libc::sigaction(signal.raw(), std::ptr::null(), &raw mut action) }, 0);
+    let mut mask = SigSet::empty();
+    for signal in (1..=64).filter_map(Signal::from_raw) {
+        // SAFETY: the pointer is to a set.
+        if unsafe { libc::sigismember(&raw const action.sa_mask, signal.raw()) } == 1 {
+            mask.add(signal);
+        }
+    }
+    // The C library adds a flag of its own.
+    (action.sa_sigaction, action.sa_flags & !0x0400_0000, mask)
+}
+
+pub(crate) fn each_form_of_signal_has_its_flags() {
+    static FLAG: SignalFlag = SignalFlag::new();
+    let flag = Disposition::Flag(&FLAG);
+    signal(Signal::USR1, flag).unwrap();
+    assert_eq!(kernel_action(Signal::USR1).1, libc::SA_RESTART);
+    sysv_signal(Signal::USR1, flag).unwrap();
+    let (_, flags, mask) = kernel_action(Signal::USR1);
+    assert_eq!((flags, format!("{mask:?}")), (libc::SA_RESETHAND | libc::SA_NODEFER, "{}".to_owned()));
+    let action = SigAction::new(flag);
+    sigaction(Signal::USR1, &action).unwrap();
+    let (_, flags, mask) = kernel_action(Signal::USR1);
+    assert_eq!((flags, format!("{mask:?}")), (0, "{}".to_owned()));
+}
+
+/// Checks the flags of a handler that was found, for each set of flags that it may have had and may get.
+pub(crate) fn a_found_handler_gets_the_flags_that_it_may_have() {
+    extern "C" fn of_one(_: c_int) {}
+    const FREE: [(SaFlags, c_int); 5] = [
+        (SaFlags::RESTART, libc::SA_RESTART),
+        (SaFlags::NOCLDSTOP, libc::SA_NOCLDSTOP),
+        (SaFlags::NOCLDWAIT, libc::SA_NOCLDWAIT),
+        (SaFlags::RESETHAND, libc::SA_RESETHAND),
+        (SaFlags::NONE, 0),
+    ];
+    for had in [0, libc::SA_SIGINFO, libc::SA_ONSTACK, libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART] {
+        for (new, expected) in FREE {
+            // SAFETY: zeros are a valid action.
+            let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+            action.sa_sigaction = of_one as extern "C" fn(c_int) as usize;
+            action.sa_flags = had;
+            // SAFETY: the call reads the action, whose handler does nothing.
+            assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()) }, 0);
+            let found = sigaction_get(Signal::USR1).unwrap();
+            let kept = had & !libc::SA_RESTART;
+            let shown = format!("{:?}", found.sa_flags);
+            assert!(!shown.contains("0x4 ") && !shown.ends_with("0x4"), "{shown} has no SA_SIGINFO");
+            sigaction(Signal::USR1, &SigAction { sa_flags: new, ..found }).unwrap();
+            let (handler, flags, _) = kernel_action(Signal::USR1);
+            assert_eq!((handler, flags), (action.sa_sigaction, kept | expected), "{had:#x} and {new:?}");
+        }
+    }
+    // signal() does not tell the flags and the mask. Three arguments and a full mask suit any handler.
+    let found = signal(Signal::USR1, Disposition::Default).unwrap();
+    sigaction(Signal::USR1, &SigAction::new(found)).unwrap();
+    let (_, flags, mask) = kernel_action(Signal::USR1);
+    assert_eq!(flags, libc::SA_SIGINFO);
+    let blockable = |signal: &Signal| ![Signal::KILL, Signal::STOP].contains(signal);
+    assert!((1..=64).filter_map(Signal::from_raw).filter(blockable).all(|signal| mask.contains(signal)), "{mask:?}");
+}
+
+pub(crate) fn every_action_but_the_excepted_becomes_the_default() {
+    let changeable = |signal: &Signal| ![Signal::KILL, Signal::STOP].contains(signal);
+    let all: Vec<Signal> = (1..=64).filter_map(Signal::from_raw).filter(changeable).collect();
+    all.iter().for_each(|number| _ = signal(*number, Disposition::Ignore).unwrap());
+    let excepted = [Signal::HUP, Signal::PIPE, Signal::from_raw(64).unwrap()];
+    default_all(&SigSet::from(excepted));
+    for signal in all {
+        let expected = if excepted.contains(&signal) { libc::SIG_IGN } else { libc::SIG_DFL };
+        assert_eq!(kernel_action(signal).0, expected, "{signal}");
+    }
+}
+
+/// Tests both functions that change the mask, in the same steps.
+pub(crate) fn each_way_to_change_the_mask_changes_it_so() {
+    let mask = || format!("{:?}", sigprocmask_replace(MaskHow::Block, &SigSet::empty()).unwrap());
+    for change in [sigprocmask, pthread_sigmask] {
+        change(MaskHow::Set, &SigSet::from([Signal::HUP, Signal::TERM]));
+        assert_eq!(mask(), "{SIGHUP, SIGTERM}");
+        change(MaskHow::Block, &SigSet::from([Signal::USR1]));
+        assert_eq!(mask(), "{SIGHUP, SIGUSR1, SIGTERM}");
+        change(MaskHow::Unblock, &SigSet::from([Signal::HUP, Signal::QUIT]));
+        assert_eq!(mask(), "{SIGUSR1, SIGTERM}");
+    }
+}
+
+/// Checks that only the signals outside of a wait's mask are delivered in the wait. Two signals are pending.
+pub(crate) fn a_wait_blocks_exactly_its_mask() {
+    static FIRST: SignalFlag = SignalFlag::new();
+    static SECOND: SignalFlag = SignalFlag::new();
+    let both = SigSet::from([Signal::USR1, Signal::USR2]);
+    sigaction(Signal::USR1, &act(Disposition::Flag(&FIRST))).unwrap();
+    sigaction(Signal::USR2, &act(Disposition::Flag(&SECOND))).unwrap();
+    let raised = || (FIRST.take(), SECOND.take());
+    sigprocmask(MaskHow::Block, &both);
+    let second = SigSet::from([Signal::USR2]);
+    let waits: [(&str, &dyn Fn()); 2] = [
+        ("sigsuspend", &|| sigsuspend(&second)),
+        ("ppoll", &|| assert_eq!(ppoll(&mut [], None, Some(&second)), Err(Errno::INTR))),
+    ];
+    for (name, wait) in waits {
+        raise(Signal::USR1).unwrap();
+        raise(Signal::USR2).unwrap();
+        // Without a mask, the mask of the process holds.
+        assert_eq!(ppoll(&mut [], Some(Duration::ZERO), None), Ok(0));
+        assert_eq!(raised(), (false, false));
+        wait();
+        assert_eq!(raised(), (true, false), "{name}");
+        sigprocmask(MaskHow::Unblock, &both);
+        assert_eq!(raised(), (false, true), "{name}");
+        sigprocmask(MaskHow::Block, &both);
+    }
+}
+
+pub(crate) fn a_sleep_and_an_alarm_return_what_was_left() {
+    static DUE: SignalFlag = SignalFlag::new();
+    sigaction(Signal::ALRM, &act(Disposition::Flag(&DUE))).unwrap();
+    assert_eq!(alarm(3000), 0);
+    let left = alarm(0);
+    assert!((2000..=3000).contains(&left), "{left}");
+    assert_eq!((alarm(0), sleep(0)), (0, 0));
+    // The signal comes again and again, so it does not matter when the sleep begins.
+    let soon = Duration::from_millis(1);
+    setitimer(Itimer { value: soon, interval: soon }).unwrap();
+    let left = sleep(5000);
+    setitimer(Itimer::default()).unwrap();
+    assert!(DUE.take() && (4000..=5000).contains(&left), "{left}");
+    let start = Instant::now();
+    let time = Duration::from_millis(20);
+    nanosleep(time);
+    assert!(start.elapsed() >= time);
 }

@@ -1,16 +1,19 @@
 //! Tests the C library's streams, and output in a handler.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::IntoRawFd;
+use std::os::fd::{AsRawFd, IntoRawFd};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::common::solo::{reap, spawn};
 use crate::common::{std_pipe, wait_until, waits_in};
+use mpserv::errno::Errno;
 use mpserv::fd::OwnedFd;
 use mpserv::process::getpid;
 use mpserv::signal::{Disposition, Handler, Signal, raise, signal};
-use mpserv::stdio::{fgets, stdin, stdout};
-use mpserv::{ffi, fprintf, printf};
+use mpserv::stdio::{EOF, fflush, fgets, fputc, fputs, perror, stderr, stdin, stdout, until_nul};
+use mpserv::{ffi, fprintf, printf, snprintf};
 
 /// Runs `function` in a child whose standard input and output are pipes. Returns the other ends of the pipes, and the
 /// child.
@@ -18,8 +21,7 @@ pub(crate) fn with_pipes(function: impl FnOnce()) -> (File, File, mpserv::proces
     let (input, our_input) = std_pipe();
     let (our_output, output) = std_pipe();
     let (input, output) = (input.into_raw_fd(), output.into_raw_fd());
-    let (ours_in, ours_out) =
-        (std::os::fd::AsRawFd::as_raw_fd(&our_input), std::os::fd::AsRawFd::as_raw_fd(&our_output));
+    let (ours_in, ours_out) = (our_input.as_raw_fd(), our_output.as_raw_fd());
     let child = spawn(|| {
         for (from, to) in [(input, 0), (output, 1)] {
             // SAFETY: the descriptor is open, and nothing else uses the numbers 0 and 1 in this process.
@@ -109,4 +111,106 @@ pub(crate) fn what_a_handler_writes_directly_is_what_printf_prints() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8(printed.stdout).unwrap(), HANDLER_LINE);
+}
+
+/// The results of the functions in a handler that has interrupted stdio.
+static RESULTS: [AtomicI32; 6] = [const { AtomicI32::new(-2) }; 6];
+
+/// Calls each function for a stream. The text is longer than the buffer of a direct write.
+fn print_everything(_signal: Signal) {
+    let results = [
+        fputs(c"a text ", stderr()),
+        fputc(b'x', stderr()),
+        fprintf!(stderr(), " %s %03d\n", LONG, 7),
+        fflush(stdout()),
+        i32::from(fgets(&mut [0; 8], stdin()).is_some()),
+        fputc(b'o', stdout()),
+    ];
+    RESULTS.iter().zip(results).for_each(|(place, result)| place.store(result, Ordering::Relaxed));
+    Errno::XDEV.set();
+    perror(c"the prefix");
+}
+
+const LONG: &CStr = {
+    const BYTES: &[u8] = &{
+        let mut bytes = [b'-'; 1001];
+        (bytes[500], bytes[999], bytes[1000]) = (b'm', b'e', 0);
+        bytes
+    };
+    match CStr::from_bytes_with_nul(BYTES) {
+        Ok(text) => text,
+        Err(_) => panic!("it ends in a NUL"),
+    }
+};
+
+/// Runs `function` in a child with pipes, whose standard error is a pipe as well. Returns the three ends, and the child.
+fn with_error_pipe(function: impl FnOnce()) -> (File, File, File, mpserv::process::Child) {
+    let (our_error, error) = std_pipe();
+    let (input, output, child) = with_pipes(|| {
+        // SAFETY: the call takes numbers, and nothing relies on the old file of the descriptor.
+        assert_eq!(unsafe { ffi::unistd::dup2(error.as_raw_fd(), 2) }, 2);
+        drop(error);
+        function();
+    });
+    (input, output, our_error, child)
+}
+
+pub(crate) fn a_handler_inside_stdio_prints_everything_to_its_stream() {
+    let (mut input, output, error, mut child) = with_error_pipe(|| {
+        // SAFETY: the handler only uses the library's stdio, sets errno and stores to atomics.
+        let handler = unsafe { Handler::new(print_everything) };
+        signal(Signal::USR1, Disposition::Handler(handler)).unwrap();
+        printf!("held ");
+        assert_eq!(fgets(&mut [0; 10], stdin()), Some(c"line\n"));
+        let results = RESULTS.each_ref().map(|result| result.load(Ordering::Relaxed));
+        assert_eq!(results, [0, i32::from(b'x'), 0, EOF, 0, i32::from(b'o')]);
+    });
+    wait_until("the child waits for its line, inside stdio", || waits_in(child.pid().raw() as u32, libc::SYS_read));
+    child.kill(Signal::USR1).unwrap();
+    input.write_all(b"line\n").unwrap();
+    drop(input);
+    assert_eq!(read_text(output), "oheld ");
+    let long = LONG.to_str().unwrap();
+    let expected = format!("a text x {long} 007\nthe prefix: Invalid cross-device link\n");
+    assert_eq!(read_text(error), expected);
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+/// Checks the results of the functions, and when they write. The output is a pipe, so stdio keeps it.
+pub(crate) fn stdio_returns_what_c_returns() {
+    let (mut input, mut output, error, mut child) = with_error_pipe(|| {
+        assert!(fputs(c"kept ", stdout()) >= 0);
+        assert_eq!(fputc(0xff, stdout()), 0xff);
+        assert_eq!(printf!("%d", -5), 2);
+        assert_eq!(fflush(stdout()), 0);
+        // The line has no newline, and the next read finds the end.
+        let mut buffer = [0; 16];
+        assert_eq!(fgets(&mut buffer, stdin()), Some(c"go on"));
+        assert_eq!(fgets(&mut buffer, stdin()), None);
+        Errno::NOSPC.set();
+        perror(c"prefix");
+        assert!(fprintf!(stderr(), "%s", c"not kept") > 0);
+        let mut text = [b'.'; 8];
+        assert_eq!(snprintf!(&mut text, "%s %d", c"abc", 123), 7);
+        assert_eq!((until_nul(&text), until_nul(b"no end"), until_nul(b"")), (c"abc 123", c"", c""));
+        fill_standard_output();
+        assert!(fputs(c"lost", stdout()) >= 0);
+        assert_eq!(fflush(stdout()), EOF);
+    });
+    let mut flushed = [0; 8];
+    output.read_exact(&mut flushed).unwrap();
+    assert_eq!(&flushed, b"kept \xff-5");
+    input.write_all(b"go on").unwrap();
+    drop(input);
+    assert_eq!(read_text(error), "prefix: No space left on device\nnot kept");
+    assert_eq!(read_text(output), "");
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+/// Makes every later write to standard output fail.
+fn fill_standard_output() {
+    // SAFETY: the call takes numbers.
+    let null = unsafe { libc::open(c"/dev/full".as_ptr(), libc::O_WRONLY) };
+    // SAFETY: the call takes numbers.
+    assert_eq!(unsafe { libc::dup2(null, 1) }, 1);
 }

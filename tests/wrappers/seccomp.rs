@@ -1,0 +1,156 @@
+//! Tests filters of system calls: what a listener is told and answers, and what a filter lets through.
+
+use std::ffi::c_long;
+use std::sync::atomic::Ordering;
+
+use mpserv::errno::Errno;
+use mpserv::memory::SharedWords;
+use mpserv::process::{_exit, getpid, no_new_privileges};
+use mpserv::seccomp::{Check, Listener, Rule, allow_only, listen, note_violations, violation};
+use mpserv::signal::Signal;
+
+use crate::common::solo::{reap, spawn};
+
+/// Makes a call that ignores its arguments, with six arguments.
+fn getppid_with(arguments: [u64; 6]) -> Result<c_long, Errno> {
+    let [a, b, c, d, e, f] = arguments;
+    // SAFETY: the call reads no argument.
+    let result = unsafe { libc::syscall(libc::SYS_getppid, a, b, c, d, e, f) };
+    if result == -1 { Err(Errno::last()) } else { Ok(result) }
+}
+
+const ARGUMENTS: [u64; 6] = [1 << 40 | 10, 11, 1 << 63 | 12, 13, 14, u64::MAX];
+
+/// Answers one call of a thread in the way that `answer` says, and returns the result of the call.
+fn answered(calls: &[c_long], answer: impl FnOnce(Listener) + Send) -> Result<c_long, Errno> {
+    no_new_privileges().unwrap();
+    // SAFETY: nothing relies on the results of these calls.
+    let listener = unsafe { listen(calls) }.unwrap();
+    assert_eq!(listener.poll(0), Ok(false), "no call waits");
+    std::thread::scope(|scope| {
+        scope.spawn(|| answer(listener));
+        getppid_with(ARGUMENTS)
+    })
+}
+
+pub(crate) fn a_listener_is_told_the_call_and_decides_its_result() {
+    // The call that waits is the last, the first, or one of several.
+    let lists: [&[c_long]; 4] = [
+        &[libc::SYS_getppid],
+        &[libc::SYS_sched_yield, libc::SYS_getppid],
+        &[libc::SYS_getppid, libc::SYS_sched_yield],
+        &[libc::SYS_sched_yield, libc::SYS_getppid, libc::SYS_sync],
+    ];
+    for calls in lists {
+        let told = |result: Result<c_long, Errno>, answer: fn(Listener)| {
+            let mut child = spawn(|| assert_eq!(answered(calls, answer), result, "{calls:?}"));
+            assert_eq!(reap(&mut child).exit_status(), Some(0));
+        };
+        told(Ok(12345), |listener| {
+            assert_eq!(listener.poll(-1), Ok(true));
+            let notice = listener.receive().unwrap();
+            assert_eq!((notice.call, notice.arguments), (libc::SYS_getppid, ARGUMENTS));
+            // The first thread of the process has the id of the process.
+            assert_eq!(notice.thread, getpid().raw() as u32);
+            // SAFETY: nothing relies on the result.
+            unsafe { listener.answer(notice, 12345) }.unwrap();
+        });
+        // SAFETY: nothing relies on the result.
+        told(Err(Errno::XDEV), |listener| unsafe {
+            listener.answer(listener.receive().unwrap(), i64::from(-libc::EXDEV)).unwrap();
+        });
+        told(Err(Errno::NOSYS), drop);
+    }
+    let parent = getpid();
+    let mut child = spawn(|| {
+        let found = answered(&[libc::SYS_getppid], |listener| listener.let_pass(listener.receive().unwrap()).unwrap());
+        assert_eq!(found, Ok(c_long::from(parent.raw())));
+    });
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+    // A list that does not name the call stops nothing.
+    let mut child = spawn(|| assert!(answered(&[libc::SYS_sched_yield, libc::SYS_sync], |_| ()).is_ok()));
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+/// Checks that each argument of a call is compared with its own number, in both of its halves.
+pub(crate) fn a_filter_looks_at_each_argument() {
+    let note = SharedWords::new(c"note", 1).unwrap().words();
+    let low = ARGUMENTS.map(|argument| [argument as u32]);
+    let ends = |checks: &[Check<'_>], arguments: [u64; 6]| {
+        let mut child = spawn(|| {
+            no_new_privileges().unwrap();
+            let rules = [Rule { call: libc::SYS_getppid, checks }, Rule::any(libc::SYS_exit_group)];
+            allow_only(&rules, &note[0]).unwrap();
+            let _ = getppid_with(arguments);
+            _exit(0)
+        });
+        reap(&mut child).term_signal()
+    };
+    for changed in 0..6 {
+        let mut others = ARGUMENTS;
+        others[changed] ^= 1 << 7;
+        let mut high = ARGUMENTS;
+        high[changed] ^= 1 << 39;
+        for at in 0..6 {
+            let is_other = at == changed;
+            let ends_if = |fails: bool| fails.then_some(Signal::SYS);
+            assert_eq!(ends(&[Check::Is(at, &low[at])], others), ends_if(is_other), "Is({at}), changed {changed}");
+            assert_eq!(
+                ends(&[Check::IsNot(at, &low[at])], others),
+                ends_if(!is_other),
+                "IsNot({at}), changed {changed}"
+            );
+            assert_eq!(ends(&[Check::Is(at, &low[at])], high), None, "Is({at}) compares 32 bits");
+            for arguments in [others, high] {
+                let end = ends(&[Check::IsLong(at, ARGUMENTS[at])], arguments);
+                assert_eq!(end, ends_if(is_other), "IsLong({at}), changed {changed}");
+            }
+        }
+        let all = [0, 1, 2, 3, 4, 5].map(|at| Check::IsLong(at, ARGUMENTS[at]));
+        assert_eq!(
+            (ends(&all, ARGUMENTS), ends(&all, others), ends(&all, high)),
+            (None, Some(Signal::SYS), Some(Signal::SYS))
+        );
+    }
+}
+
+/// Checks the note of a call that a filter refused. A signal that a process has sent is no such call.
+pub(crate) fn a_refused_call_is_noted_and_a_sent_signal_is_not() {
+    let note = &SharedWords::new(c"note", 1).unwrap().words()[0];
+    let end_of = |calls: &[c_long], violate: &dyn Fn()| {
+        note.store(0, Ordering::Relaxed);
+        let mut child = spawn(|| {
+            note_violations().unwrap();
+            no_new_privileges().unwrap();
+            let rules: Vec<Rule<'_>> = calls.iter().map(|call| Rule::any(*call)).collect();
+            allow_only(&rules, note).unwrap();
+            violate();
+            _exit(0)
+        });
+        let end = reap(&mut child);
+        (end.exit_status(), end.term_signal(), violation(note.load(Ordering::Relaxed)))
+    };
+    let exit = libc::SYS_exit_group;
+    let make = |call: c_long| {
+        move || {
+            // SAFETY: the filter refuses the call, or the call takes nothing.
+            let _ = unsafe { libc::syscall(call) };
+        }
+    };
+    assert_eq!(end_of(&[exit], &|| ()), (Some(0), None, None));
+    // The last has a higher number than every rule, and the second but last the highest of all.
+    for call in [0, libc::SYS_getppid, libc::SYS_sync, exit - 1, exit + 1, 400] {
+        let killed = (None, Some(Signal::SYS), Some(call));
+        assert_eq!(end_of(&[exit], &make(call)), killed, "{call}");
+    }
+    assert_eq!(end_of(&[exit, libc::SYS_getppid, exit + 1], &make(libc::SYS_getppid)), (Some(0), None, None));
+    assert_eq!(end_of(&[libc::SYS_sched_yield, exit], &make(libc::SYS_sched_yield)), (Some(0), None, None));
+    // With the call by which the handler makes sure of the end, the process can exit.
+    let send = || {
+        // SAFETY: the call takes numbers.
+        let _ = unsafe { libc::syscall(libc::SYS_kill, getpid().raw(), libc::SIGSYS) };
+    };
+    let may_send = [exit, libc::SYS_kill, libc::SYS_getpid, libc::SYS_seccomp, libc::SYS_rt_sigreturn];
+    assert_eq!(end_of(&may_send, &send), (Some(128 + libc::SIGSYS), None, None));
+    assert_eq!([0, 1, 60, u64::MAX].map(violation), [None, Some(0), Some(59), None]);
+}
