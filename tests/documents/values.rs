@@ -12,8 +12,9 @@ use crate::common::*;
 use crate::options::{help, help_options};
 use crate::{file, tests};
 use mpserv::server::limits::{
-    BACKLOG_DEFAULT, EARLIER_MAX, GRACE_DEFAULT, HEADER_PATIENCE, KILL_AFTER, MAX_CHILDREN_DEFAULT, POOL_TICK,
-    READY_WITHIN, SOURCE_PREFIX_V4, SOURCE_PREFIX_V6, STATUS_EVERY, SYSLOG_WARN, THROTTLE_PERIOD,
+    BACKLOG_DEFAULT, CLOSE_WITHIN, CRASH_PAUSE, CRASH_PAUSE_MAX, EARLIER_MAX, GRACE_DEFAULT, HEADER_PATIENCE,
+    KILL_AFTER, MAX_CHILDREN_DEFAULT, POOL_TICK, READY_WITHIN, SOURCE_PREFIX_V4, SOURCE_PREFIX_V6, STATUS_EVERY,
+    SYSLOG_WARN, THROTTLE_PERIOD,
 };
 use mpserv::server::proxy_protocol::TIME_LIMIT;
 
@@ -24,6 +25,8 @@ pub(crate) const TESTS: &[Test] = tests![
     options_with_an_argument_are_the_same_everywhere,
     options_that_may_be_repeated_are_offered_again_in_zsh,
     numbers_in_the_man_page_are_those_of_the_program,
+    numbers_in_the_guides_are_those_of_the_program,
+    units_and_permissions_are_the_same_in_each_document,
     signals_in_the_man_page_are_those_of_the_help,
     the_service_unit_fits_the_program,
     the_configuration_of_the_unit_names_address_options_and_program,
@@ -219,6 +222,67 @@ fn numbers_in_the_man_page_are_those_of_the_program() {
     }
     let source = format!("an IPv6 network of {SOURCE_PREFIX_V6} bits, or a user of a Unix socket");
     assert!(manual.contains(&source), "the man page does not say {source:?}");
+}
+
+/// Returns a document with one space in place of each line's end, and without the marks of tables and code.
+fn sentences(document: &str) -> String {
+    file(document).split_whitespace().collect::<Vec<_>>().join(" ").replace('`', "")
+}
+
+fn numbers_in_the_guides_are_those_of_the_program() {
+    let (grace, kill, header, ready) =
+        (seconds(GRACE_DEFAULT), seconds(KILL_AFTER), seconds(TIME_LIMIT), seconds(READY_WITHIN));
+    let (pause, most, close) = (CRASH_PAUSE.as_secs_f32(), seconds(CRASH_PAUSE_MAX), CLOSE_WITHIN.as_millis());
+    let guide = sentences("src/docs/server.md");
+    for sentence in [
+        format!("children may finish for the time of --grace ({grace} s), then get TERM, and {kill} s later KILL"),
+        format!("If the new process is not ready within {ready} seconds"),
+        format!("by {pause} s at first and up to {most} s."),
+        format!("is required within {header} seconds."),
+        format!("ends them after {grace} seconds (--grace)"),
+        format!("after --grace, and SIGKILL {kill} seconds later. So --grace must be at least {kill} seconds shorter"),
+        format!("A source is an IPv4 address or an IPv6 network of {SOURCE_PREFIX_V6} bits"),
+    ] {
+        assert!(guide.contains(&sentence), "the guide to the server does not say {sentence:?}");
+    }
+    let library = sentences("src/docs/library.md");
+    assert!(library.contains(&format!("SIGTERM gives them {grace} seconds (grace)")), "the grace in library.md");
+    let internals = sentences("src/docs/internals.md");
+    assert!(internals.contains(&format!("setitimer(ITIMER_REAL, {close} ms)")), "the timer in internals.md");
+    assert_eq!(close, 5, "SECURITY.md says five milliseconds");
+    let security = sentences("SECURITY.md");
+    let sentence = format!("an IPv6 network of {SOURCE_PREFIX_V6} bits");
+    assert!(security.contains("A close holds up the server for five milliseconds at most"));
+    assert!(security.contains(&sentence), "SECURITY.md does not say {sentence:?}");
+    let example =
+        "mpserv -c 100 -C 5 -u nobody --max-lifetime 600 5000 ./service # 100 clients, 5 of an address, 600 s each";
+    assert!(sentences("README.md").contains(example), "the comment in README.md is about another command");
+}
+
+/// Checks units, modes and priorities that other tests prove of the program.
+fn units_and_permissions_are_the_same_in_each_document() {
+    let server = Served::start(&["--log", "json", "127.0.0.1:0"]);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    wait_until("the server logs", || server.running.stderr_so_far().contains("\"time\":"));
+    let log = server.running.stderr_so_far();
+    let time = log.split("\"time\":").nth(1).unwrap().split([',', '}']).next().unwrap();
+    assert!((time.parse::<f64>().unwrap() - now).abs() < 1000.0, "{time} is not in seconds since 1970");
+    server.running.end(mpserv::signal::Signal::TERM);
+    let manual = sentences("src/share/mpserv.8");
+    for (sentence, proof) in [
+        ("As JSON a line is an object with .Va time , in seconds since 1970, .Va event and the same fields", "above"),
+        ("Times are in seconds.", "server/log.rs"),
+        (".Va uptime , a time in seconds.", "server/status.rs"),
+        ("It is made with the permissions 600, because", "server/pidfile.rs"),
+        ("let the file be root's, with the permissions 711.", "documents/install.rs"),
+        ("trouble goes as warning, connections as info, details as debug, and all else as notice.", "server/syslog.rs"),
+    ] {
+        assert!(manual.contains(sentence), "the man page does not say {sentence:?}, which {proof} proves");
+    }
+    let load = sentences("src/share/mpserv-load.1");
+    assert!(load.contains("The default is 10, unless .Fl -count is given."), "the default of --seconds");
+    assert!(load.contains("the mean, the 50th, 99th and 99.9th percentile and the maximum."), "the percentiles");
+    assert!(load.contains("source addresses of its own on the loopback .Pq 127.0.N.x ,"), "the source addresses");
 }
 
 fn signals_in_the_man_page_are_those_of_the_help() {

@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use crate::common::solo::Test;
-use crate::common::{Output, Running, children, run, state, wait_until};
+use crate::common::{Output, Running, children, is_pending, reset, run, state, wait_until, waits_in};
 use crate::server::{LOAD, Server, command, number, plain_echo, without};
 use crate::tests;
 use mpserv::process::Pid;
@@ -21,6 +22,9 @@ pub(crate) const TESTS: &[Test] = tests![
     processes_end_with_the_program_that_started_them,
     a_signal_to_the_whole_group_ends_it_with_a_report,
     a_process_that_cannot_be_made_is_told,
+    a_process_that_waits_for_its_time_ends_at_a_signal,
+    idle_connections_are_opened_until_a_signal,
+    an_error_of_any_process_has_its_reason,
 ];
 
 /// Compares the bytes behind the tag of each request. The processes are told apart by their source addresses.
@@ -52,7 +56,7 @@ fn each_process_sends_bytes_of_its_own() {
 
 fn an_idle_connection_has_the_time_limit_as_well() {
     let server = Server::start(|_, connection| _ = connection.read_to_end(&mut Vec::new()));
-    let ended = server.load(&["-w", "0", "-i", "2", "-t", "0.2", "-s", "0.1"]);
+    let ended = server.load(&["-w", "0", "-i", "2", "-t", "0.3", "-s", "0.1"]);
     assert_eq!((ended.status.code(), number(&ended, "errors", "timeout")), (Some(1), 2.0), "{ended:?}");
     assert_eq!((number(&ended, "errors", "all"), number(&ended, "", "idle")), (2.0, 0.0), "{ended:?}");
 }
@@ -94,4 +98,53 @@ fn a_process_that_cannot_be_made_is_told() {
     let ended = run(&mut command, Output::Pipe);
     let told = "mpserv-load: no further process (fewer --workers, or ulimit -u): Function not implemented\n";
     assert_eq!((ended.status.code(), ended.stdout.as_str(), ended.stderr.as_str()), (Some(111), "", told));
+}
+
+/// Stops a process whose second connection is due after 1000 seconds.
+fn a_process_that_waits_for_its_time_ends_at_a_signal() {
+    let server = Server::start(plain_echo);
+    let running = Running::start(&mut command(&["-r", "0.001", "-n", "2"], &server.port.to_string()), Output::Pipe);
+    wait_until("the first connection", || server.connections() == 1 && server.open.load(Ordering::SeqCst) == 0);
+    let ended = running.end(Signal::TERM);
+    assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
+    assert_eq!(number(&ended, "", "connections"), 1.0, "{ended:?}");
+}
+
+/// Stops a run that has opened three of its many idle connections. The server answers none after the third.
+fn idle_connections_are_opened_until_a_signal() {
+    let (go_on, waits) = channel::<()>();
+    let waits = Mutex::new(waits);
+    let server = Server::start(move |number, connection| {
+        if number == 3 {
+            let _ = waits.lock().unwrap().recv();
+        }
+        plain_echo(number, connection);
+    });
+    let mut command = command(&["-w", "0", "-i", "400"], &server.port.to_string());
+    let running = Running::start(&mut command, Output::Pipe);
+    wait_until("the fourth connection", || server.connections() == 4);
+    let processes = children(running.pid());
+    running.signal(Signal::TERM);
+    // The program tells its processes to stop when it no longer waits for their connections.
+    wait_until("the program has the signal", || !is_pending(running.pid(), Signal::TERM));
+    wait_until("the process waits", || waits_in(processes[0], libc::SYS_recvfrom));
+    go_on.send(()).unwrap();
+    let ended = running.wait();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(server.connections() < 400, "{}", server.connections());
+}
+
+/// Resets the connections of the second process alone.
+fn an_error_of_any_process_has_its_reason() {
+    let server = Server::start(|number, connection| {
+        if connection.peer_addr().unwrap().ip() == IpAddr::from([127, 0, 2, 1]) {
+            connection.read_exact(&mut [0; 64]).unwrap();
+            return reset(connection.try_clone().unwrap());
+        }
+        plain_echo(number, connection);
+    });
+    let mut command = Command::new(LOAD);
+    let ended = run(command.args(["-q", "-w", "2", "-n", "2"]).arg(server.port.to_string()), Output::Pipe);
+    let errors = ended.stdout.split_once("\nerrors").unwrap().1.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(errors, "1 receive 1 Connection reset by peer", "{ended:?}");
 }

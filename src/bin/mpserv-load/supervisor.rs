@@ -182,7 +182,7 @@ impl<'p> Supervisor<'p> {
     /// Tells every process to stop, and ends each process that does not stop in time.
     fn stop_all(&mut self) {
         self.all.stop();
-        let deadline = now() + self.plan.timeout;
+        let deadline = now() + self.plan.timeout.max(LAST);
         while self.idle_running + self.workers_running > 0 {
             let is_late = now() > deadline;
             for (index, _, pid) in self.processes() {

@@ -71,6 +71,10 @@ impl Worker<'_> {
                     self.stats.add(Count::Late, 1);
                 }
                 self.wait_until(begin);
+                // A signal has ended the wait, so this connection is not due yet.
+                if now() < begin {
+                    break;
+                }
             }
             self.stats.set(Count::Begun, nanos(now()));
             let result = self.connection(made, begin);
