@@ -271,7 +271,10 @@ impl<'a> Bound<'a> {
         if settings.announce && !parent.has_predecessor() {
             print_ports(parent.listeners(), parent.signals())?;
         }
-        Ok(parent.run())
+        match parent.begin() {
+            Ok(()) => Ok(parent.run()),
+            Err(error) => Err(parent.tell_predecessor(error)),
+        }
     }
 }
 

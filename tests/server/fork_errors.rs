@@ -20,6 +20,8 @@ pub(crate) const TESTS: &[Test] = tests![
     failed_forks_lose_no_slot,
     a_real_limit_of_processes_keeps_clients_waiting,
     where_no_process_can_be_made_clients_are_told,
+    a_pool_says_when_processes_can_be_made_again,
+    a_pool_that_needs_no_further_process_lacks_none,
     ; ignored:
     a_thousand_failed_forks_lose_no_slot,
 ];
@@ -136,6 +138,30 @@ fn a_real_limit_of_processes_keeps_clients_waiting() {
     assert_eq!(&back, b"kept");
     drop((second, third));
     server.wait_events("end", 3);
+    server.stop();
+}
+
+fn a_pool_says_when_processes_can_be_made_again() {
+    let folder = TempDir::new();
+    let server = faulty("clone:error=EAGAIN:when=1..3", &folder.join("trace"), &["--prefork", "1", "127.0.0.1:0"]);
+    assert_eq!(server.wait_events("resume", 1)[0].get("why"), "fork");
+    assert_eq!(finish(server.client()), b"");
+    let pauses = server.events("pause");
+    assert_eq!((pauses.len(), pauses[0].get("why")), (1, "fork"), "{pauses:?}");
+    server.stop();
+}
+
+fn a_pool_that_needs_no_further_process_lacks_none() {
+    let folder = TempDir::new();
+    let server = faulty("clone:error=EAGAIN:when=2+", &folder.join("trace"), &["--prefork", "1-2", "127.0.0.1:0"]);
+    let client = server.client();
+    server.wait_events("pause", 1);
+    server.running.signal(Signal::USR1);
+    assert_eq!(server.wait_events("status", 1)[0].get("paused"), "fork");
+    assert_eq!(finish(client), b"");
+    assert_eq!(server.wait_events("resume", 1)[0].get("why"), "fork");
+    server.running.signal(Signal::USR1);
+    assert_eq!(server.wait_events("status", 2)[1].get("paused"), "no");
     server.stop();
 }
 

@@ -12,6 +12,7 @@ use crate::common::random::Random;
 use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
+use crate::status::parse_json;
 use crate::tests;
 use mpserv::process::Pid;
 use mpserv::signal::{Signal, kill};
@@ -19,6 +20,7 @@ use mpserv::signal::{Signal, kill};
 pub(crate) const TESTS: &[Test] = tests![
     a_process_serves_one_client_after_another,
     after_so_many_another_takes_its_place,
+    a_client_that_is_refused_is_not_one_that_was_served,
     it_grows_by_twice_as_many_each_second_and_shrinks_again,
     one_that_is_killed_is_replaced_at_once,
     those_that_crash_before_they_serve_are_made_ever_more_slowly,
@@ -71,6 +73,41 @@ fn after_so_many_another_takes_its_place() {
         assert!(three.iter().all(|pid| *pid == three[0]), "{pids:?}");
     }
     assert!(pids[0] != pids[3] && pids[3] != pids[6]);
+    server.stop();
+}
+
+fn a_client_that_is_refused_is_not_one_that_was_served() {
+    let folder = TempDir::new();
+    let (rules, pidfile) = (folder.join("rules"), folder.join("pid"));
+    let (rules, pidfile) = (rules.to_str().unwrap(), pidfile.to_str().unwrap());
+    fs::write(rules, "deny 127.0.0.2\nallow 127.0.0.1\n").unwrap();
+    let server = Served::start(&[
+        "--prefork",
+        "1",
+        "--max-requests",
+        "2",
+        "--rules",
+        rules,
+        "--pidfile",
+        pidfile,
+        "127.0.0.1:0",
+    ]);
+    let refused_then_served = || {
+        for _ in 0..3 {
+            assert_eq!(read_all(&mut connect_from("127.0.0.2", server.port())), b"");
+        }
+        assert_eq!(finish(server.client()), b"");
+    };
+    refused_then_served();
+    server.wait_events("end", 1);
+    let shown = parse_json(&run_mpserv(&["--status", pidfile, "--json"]).stdout);
+    assert_eq!(shown.get("children.0.served").map(String::as_str), Some("1"), "{shown:?}");
+    assert_eq!(shown.get("refused").map(String::as_str), Some("3"), "{shown:?}");
+    refused_then_served();
+    refused_then_served();
+    let accepts = server.wait_events("accept", 3);
+    let pids: Vec<&str> = accepts.iter().map(|line| line.get("pid")).collect();
+    assert!(pids[0] == pids[1] && pids[1] != pids[2], "{pids:?}");
     server.stop();
 }
 

@@ -411,6 +411,7 @@ fn the_reason_of_a_successor_that_fails_late_is_in_the_log() {
     for (fault, why) in [
         ("signalfd4:error=EMFILE", "it ended before it was ready: cannot serve: signalfd: Too many open files"),
         ("memfd_create:error=ENOMEM", "it ended before it was ready: cannot serve: the scoreboard (memfd_create, "),
+        ("lseek:error=EIO", "it ended before it was ready: pidfile "),
     ] {
         let dynasty = Dynasty::start(&["127.0.0.1:0"]);
         let strace = format!("strace -D -q -o {NOWHERE} -e inject={fault}");
@@ -421,6 +422,7 @@ fn the_reason_of_a_successor_that_fails_late_is_in_the_log() {
             log.lines().find(|line| line.contains("restart error=")).map(str::to_owned)
         });
         assert!(failed.contains(why), "{failed}");
+        assert!(dynasty.names(dynasty.first.pid()));
         assert_eq!(finish(dynasty.first.client()), b"");
         dynasty.first.running.signal(Signal::TERM);
         wait_until("it ends", || state(dynasty.first.pid()) == Some('Z'));

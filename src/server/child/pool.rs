@@ -53,8 +53,9 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     while requests_left > 0 && !is_retired() && status.is_ok() {
         match acceptor.next_client(&context) {
             Ok(Some((fd, address))) => {
-                serve_client(handler, &context, pid, fd, address);
-                requests_left -= 1;
+                if serve_client(handler, &context, pid, fd, address) {
+                    requests_left -= 1;
+                }
             }
             Ok(None) => {}
             Err(failed) => status = Err(failed),
@@ -110,14 +111,15 @@ fn catch_retire(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
     Ok(())
 }
 
-/// Serves one client, from its acceptance to its end, and keeps the scoreboard up to date.
+/// Serves or refuses one client, from its acceptance to its end, and keeps the scoreboard up to date. Returns whether
+/// the client was served.
 fn serve_client<H: FnMut(Connection) -> R, R: Outcome>(
     handler: &mut H,
     context: &ChildContext<'_, '_>,
     pid: Pid,
     fd: OwnedFd,
     address: SockAddr,
-) {
+) -> bool {
     let began = clock_gettime(Clock::MONOTONIC);
     let peer = Peer::of(&fd, address);
     let mut connection = Connection::new(fd, peer, context.admission.scoreboard.count_accepted_by(context.slot), 0);
@@ -125,20 +127,20 @@ fn serve_client<H: FnMut(Connection) -> R, R: Outcome>(
     context.slot.set(pid, State::Serving, began);
     let is_served = begin_client(context, pid, &mut connection).is_ok();
     let peer = connection.peer();
-    let result = if is_served {
-        Some(handler(connection).status())
-    } else {
+    if !is_served {
         // The log already says why the client is not served.
         drop(connection);
-        None
-    };
+        context.slot.forget_client();
+        context.slot.set(pid, State::Idle, clock_gettime(Clock::MONOTONIC));
+        return false;
+    }
+    let result = handler(connection).status();
     let ended = clock_gettime(Clock::MONOTONIC);
     context.slot.end_client();
     context.slot.set(pid, State::Idle, ended);
-    if let Some(result) = result {
-        let end = ChildEnd::Exit(*result.as_ref().unwrap_or(&EXIT_FAILED));
-        context.log.end(pid, &peer, end, result.err(), ended - began, None);
-    }
+    let end = ChildEnd::Exit(*result.as_ref().unwrap_or(&EXIT_FAILED));
+    context.log.end(pid, &peer, end, result.err(), ended - began, None);
+    true
 }
 
 /// Identifies the client, decides whether it is served, and sets the time limit of the connection.

@@ -10,6 +10,7 @@ use core::time::Duration;
 use super::state::{Parent, Stopped, monotonic};
 use super::timers::Timer;
 use crate::server::child::Worker;
+use crate::server::error;
 use crate::server::inherited::say_ready;
 use crate::server::limits::LISTENERS_MAX;
 use crate::sys::errno::{Errno, Result};
@@ -28,10 +29,9 @@ struct Ready {
 }
 
 impl<W: Worker> Parent<'_, '_, W> {
-    /// Serves until a signal has told the server to stop and all children have ended.
+    /// Serves, after [`begin`](Parent::begin), until a signal has told the server to stop and all children have ended.
     #[inline(never)]
     pub(crate) fn run(&mut self) -> Stopped {
-        self.begin();
         loop {
             self.state.now = monotonic();
             for timer in Timer::ALL {
@@ -65,23 +65,25 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Tells the predecessor and the service manager that this server is ready.
+    /// Takes over from the predecessor, if there is one, and tells the service manager that this server is ready.
     #[inline(never)]
-    fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) -> error::Result<()> {
+        if let (Some(pidfile), Some(_)) = (&self.descriptors.pidfile, &self.descriptors.predecessor) {
+            pidfile.name(self.pid)?;
+        }
         if self.pool.is_some() && self.descriptors.listeners.len() == 1 {
             // Children wait in accept4(), and the kernel wakes one child for each client. If a listener cannot be made
             // to block, the children wait in ppoll().
             let _ = self.descriptors.listeners.set_blocking(true);
         }
         if let Some(predecessor) = self.descriptors.predecessor.take() {
-            let pidfile = self.descriptors.pidfile.as_ref();
-            let written = pidfile.map_or(Ok(()), |pidfile| pidfile.write(self.pid));
-            match written.and_then(|()| say_ready(&predecessor)) {
+            match say_ready(&predecessor) {
                 Ok(()) => self.descriptors.letting_go = Some(predecessor),
                 Err(errno) => self.back_off("write", errno),
             }
         }
         self.publisher.ready(self.pid, self.state.now);
+        Ok(())
     }
 
     /// Waits for a signal, the pipe of a restart or the next deadline. Also waits for a client if the parent can accept.

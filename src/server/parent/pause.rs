@@ -87,7 +87,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     }
 
     /// Stops accepting for a while, because a call has failed for lack of a resource. `client` is a client without a
-    /// process, if there is one.
+    /// process, if there is one. A pool, whose children accept, makes no further children for a while.
     pub(super) fn shortage(&mut self, call: &'static str, errno: Errno, client: Option<Connection>) {
         let since = self.state.now;
         let retry_at = Some(since + RETRY_EVERY);
@@ -95,18 +95,11 @@ impl<W: Worker> Parent<'_, '_, W> {
             (shortage.retry_at, shortage.client) = (retry_at, client);
             return;
         }
-        let is_logged = self.log_shortage(call, errno);
-        self.state.shortage = Some(Shortage { call, since, retry_at, is_logged, client });
-    }
-
-    /// Logs that a call has failed for lack of a resource, unless the log throttle holds the line back. Returns whether
-    /// the line was logged.
-    pub(super) fn log_shortage(&mut self, call: &'static str, errno: Errno) -> bool {
-        let count = self.throttle.admit(Throttled::Shortage, self.state.now);
+        let count = self.throttle.admit(Throttled::Shortage, since);
         if let Some(count) = count {
             self.log.shortage(call, errno, count);
         }
-        count.is_some()
+        self.state.shortage = Some(Shortage { call, since, retry_at, is_logged: count.is_some(), client });
     }
 
     /// Ends a shortage: the call has succeeded, or does not fail any more. A client that waits for a process goes on

@@ -22,6 +22,10 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
         let Some(pool) = &mut self.pool else { return };
         let step = pool.step(running, idle, self.state.now);
+        let wants_more = matches!(step, Step::Grow(_)) || pool.missing(running) > 0;
+        if !wants_more {
+            self.shortage_over();
+        }
         if self.state.stopping.is_some() {
             return;
         }
@@ -55,13 +59,14 @@ impl<W: Worker> Parent<'_, '_, W> {
         match worker.start_pool(context) {
             Ok(pid) => {
                 self.state.add_child(pid, Peer::Unknown, None);
+                self.shortage_over();
                 true
             }
             Err(errno) => {
                 if let Some(pool) = &mut self.pool {
                     pool.close(RETRY_EVERY, self.state.now);
                 }
-                self.log_shortage("fork", errno);
+                self.shortage("fork", errno, None);
                 false
             }
         }
