@@ -47,5 +47,8 @@ mod stop;
 mod successor;
 mod timers;
 
+#[cfg(test)]
+mod tests;
+
 pub use state::Stopped;
 pub(super) use state::{Parent, Start};

@@ -191,3 +191,6 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

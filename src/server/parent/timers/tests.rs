@@ -1,94 +1,22 @@
 use super::super::group_table::{End, Group};
-use super::super::state::{Shortage, Start};
+use super::super::state::Shortage;
+use super::super::tests::{Stub, nobody, parent, with};
 use super::*;
-use crate::server::child::{ChildContext, NotStarted};
-use crate::server::connection::{Connection, Peer};
-use crate::server::descriptors::Descriptors;
+use crate::server::connection::Peer;
 use crate::server::limits::{
     GROUPS_LOOK, HEADER_PATIENCE, LISTENERS_MAX, POOL_TICK, RETRY_EVERY, STATUS_EVERY, THROTTLE_PERIOD,
 };
-use crate::server::listener::Listeners;
-use crate::server::log::{Log, LogFormat, LogTime, Throttled, Verbosity};
+use crate::server::log::Throttled;
+use crate::server::log::reader::LogReader;
 use crate::server::settings::{PoolSize, Settings};
-use crate::server::signals::Earlier;
 use crate::server::systemd::Manager;
-use crate::sys::errno::Errno;
 use crate::sys::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket};
-use crate::sys::process::{Pid, getpid};
-use crate::sys::signal::{SigSet, Signal};
-use std::boxed::Box;
-
-/// A worker that can start no child.
-struct Idle;
-
-impl Worker for Idle {
-    fn runs_program(&self) -> bool {
-        false
-    }
-
-    fn leaves_processes(&self) -> bool {
-        false
-    }
-
-    fn leaves_error_texts(&self) -> bool {
-        false
-    }
-
-    fn start(&mut self, connection: Connection, _: ChildContext<'_, '_>) -> Result<(Pid, Connection), NotStarted> {
-        Err(NotStarted { connection, call: "fork", errno: Errno::AGAIN, is_temporary: true })
-    }
-
-    fn start_pool(&mut self, _: ChildContext<'_, '_>) -> Result<Pid, Errno> {
-        Err(Errno::AGAIN)
-    }
-}
-
-/// Ids that no process has: Linux gives out no id above 4,194,304.
-const NOBODY: i32 = i32::MAX;
-
-fn nobody(number: i32) -> Pid {
-    Pid::from_raw(NOBODY - number).unwrap()
-}
-
-/// Returns a log that writes no event of these tests.
-fn log() -> Log {
-    Log::new(LogFormat::Text, LogTime::No, Verbosity::Quiet)
-}
-
-fn parent<'s>(
-    settings: &'s Settings<'static>,
-    log: &'s Log,
-    manager: Manager,
-    worker: &'s mut Idle,
-) -> Parent<'s, 'static, Idle> {
-    let listeners = Listeners::new();
-    let descriptors = Descriptors::new(listeners);
-    let start = Start {
-        settings,
-        log,
-        descriptors,
-        rules: None,
-        manager,
-        title: None,
-        worker,
-        pid: getpid(),
-        earlier: Box::leak(Box::new(Earlier { mask: SigSet::empty(), ticks: None })),
-    };
-    Parent::new(start).unwrap()
-}
-
-/// Runs a test with a parent that has these settings.
-fn with(settings: &Settings<'static>, test: impl FnOnce(&mut Parent<'_, 'static, Idle>, Duration)) {
-    let (log, mut worker) = (log(), Idle);
-    let mut parent = parent(settings, &log, Manager::none(), &mut worker);
-    let now = parent.state.now;
-    test(&mut parent, now);
-}
+use crate::sys::signal::Signal;
 
 /// Checks that a timer fires at `due` and not before, and that its next deadline is `next`. If `next` were not later,
 /// the loop would spin.
 #[track_caller]
-fn assert_fires(parent: &mut Parent<'_, '_, Idle>, timer: Timer, due: Duration, next: Option<Duration>) {
+fn assert_fires(parent: &mut Parent<'_, '_, Stub>, timer: Timer, due: Duration, next: Option<Duration>) {
     assert_eq!(parent.deadline(timer), Some(due), "{timer:?}");
     assert!(parent.next_deadline().is_some_and(|first| first <= due), "{timer:?}");
     parent.state.now = due;
@@ -274,8 +202,8 @@ fn the_service_manager_hears_of_changes_once_a_second_and_of_life_by_its_period(
     let flags = SocketType::DGRAM | SocketFlags::CLOEXEC;
     let manager = socket(AddressFamily::UNIX, flags, Protocol::DEFAULT).unwrap();
     let period = Duration::from_millis(300);
-    let (settings, log) = (Settings::new(), log());
-    let mut worker = Idle;
+    let (settings, (log, _reader)) = (Settings::new(), LogReader::new());
+    let mut worker = Stub::default();
     let mut parent = parent(&settings, &log, Manager::connected(manager, Some(period)), &mut worker);
     let now = parent.state.now;
     assert_fires(&mut parent, Timer::Watchdog, now, Some(now + period));

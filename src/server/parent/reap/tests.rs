@@ -1,0 +1,140 @@
+use super::super::pause::Blocked;
+use super::super::tests::{client, nobody, with, with_log};
+use super::*;
+use crate::server::limits::{CRASH_PAUSE, MAX_CHILDREN_DEFAULT};
+use crate::server::settings::{PoolSize, Settings};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn exit(status: i32) -> ChildEnd {
+    ChildEnd::Status(WaitStatus::from_raw(status << 8))
+}
+
+fn killed() -> ChildEnd {
+    ChildEnd::Status(WaitStatus::from_raw(Signal::KILL.raw()))
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn after_a_shortage_the_end_of_a_child_is_the_time_of_the_next_try() {
+    with(&Settings::new(), |parent, now| {
+        parent.add(0, client(1, 1), State::Serving);
+        parent.shortage("fork", Errno::AGAIN, None);
+        assert_eq!(parent.blocked(), Some(Blocked::Shortage));
+        assert_eq!(parent.state.shortage.as_ref().unwrap().retry_at, Some(now + RETRY_EVERY));
+        parent.on_end(nobody(0), exit(0));
+        assert_eq!(parent.state.shortage.as_ref().unwrap().retry_at, Some(now));
+    });
+}
+
+/// Checks which ends give the client's share of the rate back: only the end of a child that has refused its client. A
+/// program may end with the same status.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn only_a_client_that_a_child_has_refused_gives_its_share_of_the_rate_back() {
+    for (proxy_protocol, state, peer, end, is_given_back) in [
+        (true, State::Header, client(1, 1), exit(EXIT_REFUSED), true),
+        (true, State::Serving, Peer::Unknown, exit(EXIT_REFUSED), true),
+        (true, State::Serving, client(1, 1), exit(EXIT_REFUSED), false),
+        (true, State::Header, client(1, 1), exit(EXIT_DONE), false),
+        (true, State::Header, client(1, 1), exit(EXIT_FAILED), false),
+        (true, State::Header, client(1, 1), killed(), false),
+        (true, State::Header, client(1, 1), ChildEnd::Unknown, false),
+        (false, State::Header, client(1, 1), exit(EXIT_REFUSED), false),
+    ] {
+        let settings = Settings { proxy_protocol, max_rate: Some((1, SECOND)), ..Settings::new() };
+        with(&settings, |parent, now| {
+            parent.add(0, peer, state);
+            parent.rate.as_mut().unwrap().count(now);
+            parent.on_end(nobody(0), end);
+            let opens_at = parent.rate.as_ref().unwrap().opens_at();
+            let expected = if is_given_back { None } else { Some(now + SECOND) };
+            assert_eq!(opens_at, expected, "{proxy_protocol} {state:?} {peer} {:?}", end.status());
+        });
+    }
+}
+
+/// Checks the line of each end of a preforked child, and the pause before the next child: a child that has had no
+/// client and was not told to end was of no use.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_preforked_child_that_was_of_no_use_is_replaced_later() {
+    let settings = Settings { pool: Some(PoolSize { min: 1, max: 1 }), ..Settings::new() };
+    for (stage, state, served, end, text, pause) in [
+        (Stage::Running, State::Idle, 0, exit(0), "<28>leave pid=PID status=\"exit 0\"", 1),
+        (Stage::Running, State::Idle, 0, killed(), "<28>leave pid=PID status=SIGKILL", 1),
+        (Stage::Running, State::Free, 0, exit(4), "<28>leave pid=PID status=\"exit 4\" meaning=unfit", 1),
+        (Stage::Running, State::Idle, 1, exit(0), "<31>leave pid=PID status=\"exit 0\"", 0),
+        (Stage::Running, State::Idle, 1, killed(), "<28>leave pid=PID status=SIGKILL", 0),
+        (Stage::Retiring, State::Idle, 0, exit(0), "<31>leave pid=PID status=\"exit 0\"", 0),
+        (Stage::Retiring, State::Idle, 0, killed(), "<28>leave pid=PID status=SIGKILL", 0),
+        (Stage::Terminating, State::Idle, 0, killed(), "<28>leave pid=PID status=SIGKILL", 0),
+        (Stage::Running, State::Serving, 0, killed(), "<30>end pid=PID from=192.0.2.1:1 signal=SIGKILL", 0),
+        (Stage::Terminating, State::Serving, 0, killed(), "<30>end pid=PID from=192.0.2.1:1 signal=SIGKILL", 0),
+        (Stage::Running, State::Header, 0, exit(1), "<30>end pid=PID from=192.0.2.1:1 exit=1 meaning=failed", 0),
+    ] {
+        with_log(&settings, |parent, reader, now| {
+            // The child is a second older than its state.
+            parent.add(0, client(1, 1), State::Free);
+            parent.state.now += SECOND;
+            let slot = parent.scoreboard.slot(0);
+            if state != State::Free {
+                slot.set(nobody(0), state, parent.state.now);
+            }
+            (0..served).for_each(|_| slot.end_client());
+            if stage != Stage::Running {
+                parent.state.set_stage(nobody(0), stage);
+            }
+            parent.state.now += SECOND;
+            parent.on_end(nobody(0), end);
+            let text = text.replace("PID", &std::format!("{}", nobody(0)));
+            let rest = match text.contains("leave") {
+                true => std::format!("seconds=2.000 pause={}", if pause == 1 { "0.100" } else { "0.000" }),
+                false => std::format!("seconds=1.000 children=0"),
+            };
+            assert_eq!(reader.lines(), [std::format!("{text} {rest}")], "{stage:?} {state:?} {served}");
+            let opens_at = parent.pool.as_ref().unwrap().opens_at();
+            let expected = if pause == 1 { now + SECOND * 2 + CRASH_PAUSE } else { Duration::ZERO };
+            assert_eq!(opens_at, expected, "{stage:?} {state:?} {served}");
+        });
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_child_that_has_gone_without_a_status_is_forgotten() {
+    with_log(&Settings::new(), |parent, reader, now| {
+        parent.add(0, client(1, 1), State::Serving);
+        parent.state.add_child(Pid::from_raw(1).unwrap(), Peer::Unknown, None);
+        parent.state.now = now + SECOND;
+        parent.waitpid_failed(Errno::CHILD);
+        assert_eq!(parent.state.children.len(), 1, "one still exists");
+        assert_eq!((parent.state.ended, parent.state.sources.count(&client(1, 1))), (1, 0));
+        assert_eq!(parent.state.reap_at, Some(now + SECOND + RETRY_EVERY));
+        assert_eq!(
+            reader.lines(),
+            [
+                "<28>fail call=waitpid error=\"No child processes\" count=1".into(),
+                std::format!("<30>end pid={} from=192.0.2.1:1 exit=unknown seconds=1.000 children=1", nobody(0)),
+            ]
+        );
+        // The end of a process that the server does not know is a detail.
+        parent.on_end(nobody(1), exit(0));
+        assert_eq!(reader.lines(), [std::format!("<31>orphan pid={}", nobody(1))]);
+        assert_eq!((parent.state.ended, parent.settings.max_children), (1, MAX_CHILDREN_DEFAULT));
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_child_that_is_traced_is_killed_and_counts_until_it_has_ended() {
+    with_log(&Settings::new(), |parent, reader, now| {
+        parent.begin_stopping(Signal::TERM, now);
+        parent.add(0, client(1, 1), State::Serving);
+        parent.end_traced(nobody(0));
+        assert_eq!(parent.stages(), [Some(Stage::Killed)]);
+        assert_eq!(reader.lines(), [std::format!("<28>traced pid={}", nobody(0))]);
+        parent.on_end(nobody(0), killed());
+        assert_eq!(parent.stopped().map(|stopped| (stopped.terminated, stopped.killed)), Some((0, 1)));
+    });
+}
