@@ -2,6 +2,7 @@
 //!
 //! - `pages`: all pages of all programs, and a page with planted content
 //! - `facts`: the statements of a page are true for its run
+//! - `sentences`: what a page says about two programs whose runs have one order only
 //! - `html`: reads a page's tags
 //! - `contrast`: the colours of text
 //! - `exercises`: the original fails, a mended program passes, another change does not
@@ -14,6 +15,7 @@ mod exercises;
 mod facts;
 mod html;
 mod pages;
+mod sentences;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -27,7 +29,8 @@ const RUN_LIMIT: &str = "240";
 fn audit(arguments: &[&str]) -> Output {
     let mut command = Command::new("timeout");
     command.args(["--signal=TERM", WATCHDOG, env!("CARGO_BIN_EXE_mpserv-audit")]);
-    command.args(["--timeout", RUN_LIMIT]).args(arguments);
+    // The loader would seek each library in the folders that cargo sets, and strace would unwind each of these calls.
+    command.args(["--timeout", RUN_LIMIT]).args(arguments).env_remove("LD_LIBRARY_PATH");
     command.stdin(Stdio::null()).output().unwrap()
 }
 
