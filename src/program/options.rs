@@ -149,12 +149,14 @@ impl<T> fmt::Display for OptionTable<T> {
         let width = self.specs.iter().map(length).max().unwrap_or(0);
         self.specs.iter().try_for_each(|spec| {
             write!(f, "  {spec}")?;
-            let mut padding = width - length(spec);
-            for line in spec.help.lines() {
-                writeln!(f, "{:padding$}  {line}", "")?;
-                padding = "  ".len() + width;
+            let mut lines = spec.help.lines();
+            if let Some(first) = lines.next() {
+                write!(f, "{:padding$}  {first}", "", padding = width - length(spec))?;
             }
-            Ok(())
+            for line in lines {
+                write!(f, "\n  {:width$}  {line}", "")?;
+            }
+            writeln!(f)
         })
     }
 }

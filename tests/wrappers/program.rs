@@ -226,6 +226,9 @@ pub(crate) fn a_table_prints_and_parses_its_options() {
                 \x20                   and two lines\n\
                 \x20     --quantity N  has a name\n";
     assert_eq!(OptionTable::new(&TABLE_SPECS).to_string(), help);
+    static BARE: [OptionSpec<char>; 2] =
+        [OptionSpec::new('B', b'b', c"", "", ""), OptionSpec::new('D', b'd', c"", "", "")];
+    assert_eq!(OptionTable::new(&BARE).to_string(), "  -b\n  -d\n");
     let texts = TABLE_SPECS.each_ref().map(|spec| spec.to_string());
     assert_eq!(texts, ["-b, --both ARG", "-l", "    --name", "    --quantity N"]);
     for (line, found, index) in [

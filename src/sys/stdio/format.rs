@@ -144,7 +144,7 @@ arguments!(A 0);
 arguments!(A 0, B 1);
 arguments!(A 0, B 1, C 2);
 
-/// The most digits of a width. A text of C has at most as many bytes as an int can count.
+/// The most digits of a width, after the flag 0. A text of C has at most as many bytes as an int can count.
 const WIDTH_DIGITS: usize = 3;
 
 /// Whether `format` ends in its only NUL and has just these conversions: `%d`, `%03d` and the like, or `%s`. `%%` is a
@@ -166,7 +166,7 @@ const fn is_format_of(format: &[u8], conversions: &[u8]) -> bool {
                 // `%%` takes no argument.
             } else if seen < conversions.len()
                 && format[at] == conversions[seen]
-                && (!has_width || (format[width] == b'0' && format[at] == b'd' && at - width <= WIDTH_DIGITS))
+                && (!has_width || (format[width] == b'0' && format[at] == b'd' && at - (width + 1) <= WIDTH_DIGITS))
             {
                 seen += 1;
             } else {
@@ -264,12 +264,13 @@ macro_rules! __format {
 /// ```
 /// use mpserv::{fprintf, stdio::stderr};
 /// fprintf!(stderr(), "%s is %03d\n", c"seven", 7);
+/// assert_eq!(fprintf!(stderr(), "%0999d\n", 7), 1000);
 /// ```
 /// ```compile_fail
 /// mpserv::printf!("%s\n", 7);
 /// ```
 /// ```compile_fail
-/// mpserv::printf!("%09999999999d\n", 7);
+/// mpserv::printf!("%01000d\n", 7);
 /// ```
 ///
 /// The value is that of C: the number of bytes, or a negative number for an error. A text of more bytes than an int can
