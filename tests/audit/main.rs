@@ -8,6 +8,7 @@
 //! - `servers`: any two servers
 //! - `ordinary`: programs of the system
 //! - `report`: the written reports
+//! - `limits`: how much of a comparison a report shows, and its colours
 //! - `usage`: the command line
 //! - `failure`: errors that keep the tool from comparing
 
@@ -18,6 +19,7 @@ mod equal;
 mod failure;
 mod faults;
 mod kept;
+mod limits;
 mod ordinary;
 mod planted;
 mod report;

@@ -46,7 +46,7 @@ fn traces_are_shown_side_by_side_as_wide_as_asked() {
 }
 
 /// Writes a trace of one process that makes these calls. Returns its path.
-fn keep(folder: &TempDir, name: &str, pid: u32, calls: &str) -> String {
+pub(crate) fn keep(folder: &TempDir, name: &str, pid: u32, calls: &str) -> String {
     let begin = "execve(\"/bin/x\", [\"x\"], []) = 0\n";
     let trace = format!("{begin}{calls}exit_group(0) = ?\n+++ exited with 0 +++\n");
     fs::write(folder.join(&format!("{name}.{pid}")), trace).unwrap();
