@@ -271,4 +271,91 @@ mod tests {
             "openat(AT_FDCWD, \"/etc/hosts\", O_RDONLY)"
         );
     }
+
+    /// Checks the name of each argument: one argument after another has another value.
+    #[test]
+    fn each_argument_has_the_name_of_its_manual_page() {
+        for line in [
+            "accept4: descriptor, address, length, flags",
+            "alarm: seconds",
+            "bind: descriptor, address, length",
+            "connect: descriptor, address, length",
+            "brk: end",
+            "chdir: path",
+            "unlink: path",
+            "rmdir: path",
+            "clock_nanosleep: clock, flags, time, remaining",
+            "clone: stack, flags",
+            "close: descriptor",
+            "fsync: descriptor",
+            "dup3: descriptor, copy, flags",
+            "execve: path, arguments, environment",
+            "exit: status",
+            "exit_group: status",
+            "fcntl: descriptor, command, argument",
+            "fstat: descriptor, status",
+            "futex: word, operation, value, timeout",
+            "getsockopt: descriptor, level, option, value, length",
+            "setsockopt: descriptor, level, option, value, length",
+            "ioctl: descriptor, request, argument",
+            "kill: process, signal",
+            "listen: descriptor, backlog",
+            "lseek: descriptor, offset, whence",
+            "mkdir: path, mode",
+            "mmap: address, length, protection, flags, descriptor, offset",
+            "mprotect: address, length, protection",
+            "munmap: address, length",
+            "nanosleep: time, remaining",
+            "newfstatat: directory, path, status, flags",
+            "open: path, flags, mode",
+            "openat: directory, path, flags, mode",
+            "pipe2: descriptors, flags",
+            "poll: descriptors, count, timeout",
+            "prctl: option, argument 2",
+            "prlimit64: process, resource, limit, old limit",
+            "read: descriptor, data, size",
+            "write: descriptor, data, size",
+            "pread64: descriptor, data, size, offset",
+            "pwrite64: descriptor, data, size, offset",
+            "recvfrom: descriptor, data, size, flags, address, length",
+            "sendto: descriptor, data, size, flags, address, length",
+            "rt_sigaction: signal, action, old action",
+            "rt_sigprocmask: operation, set, old set",
+            "setitimer: timer, time, old time",
+            "shutdown: descriptor, direction",
+            "socket: family, type, protocol",
+            "socketpair: family, type, protocol, descriptors",
+            "tgkill: process, thread, signal",
+            "umask: mask",
+            "wait4: process, status, options, usage",
+            "waitid: kind, process, information, options, usage",
+            "unlisted: argument 1, argument 2",
+        ] {
+            let (call, names) = line.split_once(": ").unwrap();
+            let names: Vec<&str> = names.split(", ").collect();
+            for (at, name) in names.iter().enumerate() {
+                let with = |value: &str| {
+                    let all: Vec<&str> = (0..names.len()).map(|index| if index == at { value } else { "0" }).collect();
+                    format!("{call}({}) = 0", all.join(", "))
+                };
+                assert_eq!(what(&with("1"), &with("2")), format!("{call}: {name} 1 / 2"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_description_has_three_parts_of_forty_characters() {
+        let call = |length: usize, end: char| format!("chdir(\"{}{end}\") = 0", "x".repeat(length - 3));
+        let whole = |end: char| format!("\"{}{end}\"", "x".repeat(37));
+        assert_eq!(what(&call(40, 'a'), &call(40, 'b')), format!("chdir: path {} / {}", whole('a'), whole('b')));
+        let cut = format!("\"{}…", "x".repeat(38));
+        assert_eq!(what(&call(41, 'a'), &call(41, 'b')), format!("chdir: path {cut} / {cut}"));
+        assert_eq!(
+            what("mmap(1, 1, 1, 1, 1, 1) = 0", "mmap(2, 2, 2, 2, 2, 2) = 0"),
+            "mmap: address 1 / 2, length 1 / 2, protection 1 / 2"
+        );
+        // The lines may be equal, and only the things that they mean differ.
+        let same = "munmap(<mapping>, 8) = 0";
+        assert_eq!(what(same, same), "munmap: refers to another mapping, file or port");
+    }
 }

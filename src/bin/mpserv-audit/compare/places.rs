@@ -1,6 +1,7 @@
 //! Tests each place to which a normalization applies, and the places beside it.
 
 use super::tests::{compared, differences};
+use crate::level::Level;
 
 /// Checks that a line is the same with both values, or not. `#` stands for the value.
 #[track_caller]
@@ -214,4 +215,51 @@ fn of_two_directories_the_longer_path_has_its_name() {
     let home = trace("/home/one", "/work", "/home/one/file");
     assert_eq!(differences(&home, &trace("/other", "/work", "/other/file")), 0);
     assert_eq!(differences(&home, &trace("/other", "/work", "/other/work/file")), 1);
+}
+
+/// Checks the calls by which stdio prepares to print. They may differ as the printed texts do. The calls beside them
+/// may not.
+#[test]
+fn each_call_that_prints_or_prepares_is_put_aside() {
+    let texts = |lines: &str| compared(&[(100, lines)], &[(200, "close(9) = 0\n")]).level() == Level::Texts;
+    let asks = "fstat(1, {st_mode=S_IFIFO|0600}) = 0\n";
+    let brk = "brk(NULL) = 0x555500000000\n";
+    let close = "close(9) = 0\n";
+    for (lines, is_put_aside) in [
+        ("write(1, \"a\", 1) = 1\n".to_owned(), true),
+        ("write(2, \"a\", 1) = 1\n".to_owned(), true),
+        ("writev(2, [{iov_base=\"a\", iov_len=1}], 1) = 1\n".to_owned(), true),
+        ("write(3, \"a\", 1) = 1\n".to_owned(), false),
+        ("read(0, \"a\", 1) = 1\n".to_owned(), false),
+        (asks.to_owned(), true),
+        ("fstat(0, {st_mode=S_IFIFO|0600}) = 0\n".to_owned(), false),
+        ("newfstatat(1, \"\", {}, AT_EMPTY_PATH) = 0\n".to_owned(), true),
+        ("newfstatat(1, \"x\", {}, 0) = 0\n".to_owned(), false),
+        ("ioctl(1, TCGETS, {}) = 0\n".to_owned(), true),
+        ("ioctl(1, TIOCGWINSZ, {}) = 0\n".to_owned(), false),
+        ([asks, "getrandom(\"a\", 8, GRND_NONBLOCK) = 8\n", brk, brk].concat(), true),
+        ([asks, "getpid() = 100\n", brk].concat(), false),
+        (brk.to_owned(), false),
+        // A copy of an output prints as well, until it is closed or becomes something else.
+        ("dup(2) = 4\nfcntl(4, F_GETFL) = 0x1\nwrite(4, \"a\", 1) = 1\nclose(4) = 0\n".to_owned(), true),
+        ("dup(1) = 4\n".to_owned(), false),
+        ("fcntl(3, F_GETFL) = 0x1\n".to_owned(), false),
+    ] {
+        assert_eq!(texts(&(lines.clone() + close)), is_put_aside, "{lines}");
+    }
+    let write = |fd: u32, text: &str| format!("write({fd}, \"{text}\", 1) = 1\n");
+    for (before, fd, prints) in [
+        ("dup2(1, 5) = 5\n", 5, true),
+        ("dup3(2, 5, O_CLOEXEC) = 5\n", 5, true),
+        ("fcntl(1, F_DUPFD, 5) = 5\n", 5, true),
+        ("fcntl(1, F_DUPFD_CLOEXEC, 5) = 5\n", 5, true),
+        ("dup2(1, 5) = 5\nclose(5) = 0\n", 5, false),
+        ("dup2(1, 5) = 5\ndup2(0, 5) = 5\n", 5, false),
+        ("dup2(3, 1) = 1\n", 1, false),
+        ("close(2) = 0\n", 2, false),
+    ] {
+        let [a, b] = ["a", "b"].map(|text| format!("{before}{}", write(fd, text)));
+        let level = compared(&[(100, &a)], &[(200, &b)]).level();
+        assert_eq!(level, if prints { Level::Texts } else { Level::Values }, "{before}");
+    }
 }
