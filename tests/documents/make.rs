@@ -1,12 +1,21 @@
 //! Checks that each target of the Makefile passes on the variables that `make help` names for it.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use crate::common::solo::Test;
-use crate::common::text_of;
+use crate::common::{Output, TempDir, run, text_of};
 use crate::tests;
 
-pub(crate) const TESTS: &[Test] = tests![a_target_passes_on_its_variables,];
+pub(crate) const TESTS: &[Test] = tests![
+    a_target_passes_on_its_variables,
+    a_target_has_its_values_by_default,
+    a_value_that_there_is_not_is_refused,
+    each_target_runs_its_commands_and_needs_what_they_use,
+    a_server_says_how_to_talk_to_it,
+    tools_that_are_missing_are_named,
+];
 
 /// Goals, variables, and parts of the commands that run then. For a test, a program is built by `echo`, and `mine` is a
 /// file of this repository.
@@ -39,7 +48,11 @@ const GOALS: [(&str, &[&str], &[&str]); 19] = [
         &["$(echo rust mpserv-audit --profile dev)", "--exercise build.rs wait zombies"],
     ),
     ("test", &["SKIPS=fail"], &["awk -v skips=fail "]),
-    ("test-on", &["SUITE=sid"], &["mkdir -p there/test-on/sid\n", " sid there/test-on/sid\n"]),
+    (
+        "test-on",
+        &["SUITE=sid"],
+        &["\nrm -rf --one-file-system there/test-on/sid\n", "mkdir -p there/test-on/sid\n", " sid there/test-on/sid\n"],
+    ),
     ("bench", &["ARGS=--more"], &["--bench bench -- --more"]),
     (
         "install",
@@ -48,10 +61,20 @@ const GOALS: [(&str, &[&str], &[&str]); 19] = [
     ),
 ];
 
-fn make(arguments: &[&str]) -> String {
+fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new("make");
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["-s", "TARGET=there"]).args(arguments);
-    text_of(&mut command)
+    command
+}
+
+fn make(arguments: &[&str]) -> String {
+    text_of(&mut command(arguments))
+}
+
+/// Returns the commands of a goal, without the lines that only look for tools and install them.
+fn commands(goal: &[&str]) -> String {
+    let all = make(&[goal, &["-n"]].concat());
+    all.lines().filter(|line| !line.contains("command -v ")).map(|line| format!("{line}\n")).collect()
 }
 
 fn a_target_passes_on_its_variables() {
@@ -77,4 +100,256 @@ fn a_target_passes_on_its_variables() {
         }
     }
     assert!(count > 15, "{help}");
+}
+
+/// Checks the values that hold if none is given. The environment may mean something else by the same names.
+fn a_target_has_its_values_by_default() {
+    let built = ["rust=echo rust $(1) $(2)", "c=echo c $(1)", "--old-file=release"];
+    for (goal, parts) in [
+        ("run", &["$(echo rust fork )"][..]),
+        ("run-server", &["$(echo rust echo_mpserv )", "\"$program\" 9190;"]),
+        ("run-client", &["$(echo rust echo_mpclient )", "\"$program\" 127.0.0.1 9190;"]),
+        ("strace-client", &["$(echo rust echo_mpclient )", "strace -f \"$program\" 127.0.0.1 9190;"]),
+        ("compare", &["$(echo rust mpserv-audit )", "\"$tool\" --output"]),
+        (
+            "lesson",
+            &["$(echo rust mpserv-audit --profile dev)", "--lesson there/lesson  \n", "there/lesson/index.html"],
+        ),
+        ("faults", &["$(echo rust mpserv-audit )", "--faults all --html"]),
+        (
+            "audit",
+            &[
+                "$(echo rust mpserv-audit --profile dev) && \"$tool\" --from main",
+                "$(echo rust mpserv-audit ) && \"$tool\" --from execve",
+            ],
+        ),
+        ("audit-report", &["$(echo rust mpserv-audit ) && \"$tool\" --from execve --html there/audit.html"]),
+        ("watch-zombies", &["$(echo rust zombie )"]),
+        ("c", &["$(echo c echo_mpserv)"]),
+        ("test", &["awk -v skips=allow -v file=there/test-summary -f tests/common/summary.awk there/test.log"]),
+        ("test-on", &["mkdir -p there/test-on/trixie\n", " trixie there/test-on/trixie\n"]),
+        ("install", &[" /usr/local/bin/$program;", "s#@BINDIR@#/usr/local/bin#"]),
+        ("uninstall", &["rm -f /usr/local/bin/mpserv "]),
+    ] {
+        let mut command = command(&[&["-n", goal], &built[..]].concat());
+        for name in ["PROGRAM", "IMPL", "HOST", "PORT", "FAULTS", "SKIPS", "SUITE", "EXERCISE"] {
+            command.env(name, "of the environment");
+        }
+        let commands = text_of(command.env_remove("PREFIX").env_remove("DESTDIR"));
+        for part in parts {
+            assert!(commands.contains(part), "make {goal}: no {part:?} in\n{commands}");
+        }
+    }
+}
+
+fn a_value_that_there_is_not_is_refused() {
+    const NO_SERVERS: &str = "fork zombie wait waitpid signal sigaction remove_zombie";
+    const C_SERVERS: &str = "echo_mpserv code05 socket_serve rot13_serv";
+    let all = format!("{C_SERVERS} echo_mpclient code04 socket_client {NO_SERVERS}");
+    let program = |name: &str, choices: &str| format!("PROGRAM={name}: choose one of {choices}.");
+    let port = |port: &str| format!("PORT={port}: choose a number from 1 to 65535.");
+    for (arguments, message) in [
+        (&["run", "IMPL=java"][..], "IMPL=java: choose one of rust c.".to_owned()),
+        (&["run", "PROGRAM=echo_mpserv"], program("echo_mpserv", NO_SERVERS)),
+        (&["run-server", "PROGRAM=fork"], program("fork", &format!("{C_SERVERS} mpserv"))),
+        (&["run-server", "PROGRAM=mpserv", "IMPL=c"], program("mpserv", C_SERVERS)),
+        (&["strace-server", "PROGRAM=mpserv", "IMPL=c"], program("mpserv", C_SERVERS)),
+        (&["run-client", "PROGRAM=mpserv"], program("mpserv", "echo_mpserv code05 socket_serve")),
+        (&["strace-client", "PROGRAM=rot13_serv"], program("rot13_serv", "echo_mpserv code05 socket_serve")),
+        (&["run-server", "PORT=0"], port("0")),
+        (&["run-client", "PORT=65536"], port("65536")),
+        (&["strace-server", "PORT=x"], port("x")),
+        (&["strace-client", "PORT=-1"], port("-1")),
+        (&["compare", "PROGRAM=mpserv"], program("mpserv", &all)),
+        (&["compare", "C=build.rs"], "C=build.rs: name its PROGRAM as well.".to_owned()),
+        (
+            &["compare", "C=none.c", "PROGRAM=fork"],
+            "C=none.c: name your file, as in C=mine.c; there is none of this name.".to_owned(),
+        ),
+        (&["lesson", "PROGRAM=mpserv"], program("mpserv", &all)),
+        (&["lesson", "C=build.rs"], "C=build.rs: a lesson is of this project's program".to_owned()),
+        (&["exercise", "PROGRAM=mpserv", "C=build.rs"], program("mpserv", &all)),
+        (&["exercise", "PROGRAM=fork"], "C=: name your file".to_owned()),
+        (&["faults", "FAULTS=some"], "FAULTS=some: choose one of all part.".to_owned()),
+        (&["test", "SKIPS=no"], "SKIPS=no: choose one of allow fail.".to_owned()),
+    ] {
+        let ended = run(command(arguments).arg("-n"), Output::Pipe);
+        assert!(
+            !ended.status.success() && ended.stderr.contains(&message),
+            "{arguments:?}: no {message:?} in {ended:?}"
+        );
+    }
+    for port in ["1", "65535"] {
+        assert!(make(&["run-server", "-n", &format!("PORT={port}")]).contains(&format!("\"$program\" {port};")));
+    }
+}
+
+/// The tools that goals look for, and the packages of Debian that have them and what else their users need.
+const PACKAGES: [(&str, &str); 12] = [
+    ("cc", "gcc libc6-dev"),
+    ("gcc", "gcc libc6-dev"),
+    ("clang", "clang"),
+    ("strace", "strace"),
+    ("nc", "netcat-openbsd"),
+    ("ps", "procps"),
+    ("addr2line", "binutils"),
+    ("valgrind", "valgrind libc6-dbg"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"),
+    ("riscv64-linux-gnu-gcc", "gcc-riscv64-linux-gnu libc6-dev-riscv64-cross"),
+    ("qemu-aarch64", "qemu-user"),
+];
+
+/// Checks the goals that have no variables, and the tools that each goal looks for. Another cargo than the usual runs.
+fn each_target_runs_its_commands_and_needs_what_they_use() {
+    let folders = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests")).unwrap();
+    let folders = folders.map(|entry| entry.unwrap().path()).filter(|path| path.join("main.rs").exists());
+    let mut targets: Vec<String> =
+        folders.map(|path| format!("--test={}", path.file_name().unwrap().to_str().unwrap())).collect();
+    targets.retain(|target| target != "--test=checkers");
+    targets.sort();
+    let tests =
+        format!("printf '%s\\n' {} '--lib --bin=mpserv-audit' --doc | xargs -P 2 -I {{}} sh -c", targets.join(" "));
+    let rust =
+        |program: &str, options: &str| format!("program=$(other build {options} --bin {program} --message-format=");
+    let tool = |options: &str| format!("tool=$(other build {options} --bin mpserv-audit --message-format=");
+    const C: &str = "other build --release --lib --message-format=";
+    for (goal, parts, needed) in [
+        (&["release"][..], vec!["other build --release\n".to_owned()], "other cc"),
+        (&["c"], vec![C.to_owned()], "other cc"),
+        (&["run-server"], vec![rust("echo_mpserv", "--release")], "other cc"),
+        (&["run-server", "IMPL=c"], vec![C.to_owned()], "other cc"),
+        (&["run-client"], vec![rust("echo_mpclient", "--release")], "other cc"),
+        (&["run"], vec![rust("fork", "--release")], "other cc"),
+        (&["strace-server"], vec![rust("echo_mpserv", "--release")], "other cc strace"),
+        (&["strace-client"], vec![rust("echo_mpclient", "--release")], "other cc strace"),
+        (&["watch-zombies"], vec![rust("zombie", "--release")], "other cc ps"),
+        (
+            &["test"],
+            vec![
+                "other test --features std --test library -- std_ && other test --no-run && ".to_owned(),
+                tests,
+                "$(other test --no-fail-fast {} 2>&1)".to_owned(),
+            ],
+            "other cc strace nc",
+        ),
+        (
+            &["test-cross"],
+            vec![
+                "rustup target add aarch64-unknown-linux-gnu riscv64gc-unknown-linux-gnu || true\n".to_owned(),
+                "other test --test build -- --ignored\n".to_owned(),
+            ],
+            "other cc aarch64-linux-gnu-gcc riscv64-linux-gnu-gcc qemu-aarch64",
+        ),
+        (&["test-on"], vec!["other fetch --locked\n".to_owned(), "make -k test audit".to_owned()], "other mmdebstrap"),
+        (&["memcheck"], vec!["other test --test checkers -- memcheck\n".to_owned()], "other cc valgrind"),
+        (&["sanitize"], vec!["other test --test checkers -- sanitize\n".to_owned()], "other cc"),
+        (
+            &["miri"],
+            vec![
+                "MIRIFLAGS=-Zmiri-disable-isolation other +nightly miri test --target-dir target/miri --lib\n"
+                    .to_owned(),
+            ],
+            "other",
+        ),
+        (&["audit"], vec!["other build\n".to_owned(), tool("--profile dev"), tool("--release")], "other cc strace"),
+        (&["audit-report"], vec![tool("--release")], "other cc strace"),
+        (&["faults"], vec![tool("--release")], "other cc strace"),
+        (&["compare"], vec!["other build --release\n".to_owned(), tool("--release")], "other cc strace"),
+        (&["compare", "C=tests/checkers/main.rs", "PROGRAM=fork"], vec![tool("--release")], "other cc strace"),
+        (&["lesson"], vec!["other build --quiet\n".to_owned(), tool("--profile dev")], "other cc strace addr2line"),
+        (&["exercise", "C=build.rs"], vec!["other build\n".to_owned(), tool("--profile dev")], "other cc strace"),
+        (&["bench"], vec!["other bench --bench bench --".to_owned()], "other cc strace"),
+        (
+            &["bench-peers", "ARGS=--more"],
+            vec!["other bench --bench bench -- --peers --more\n".to_owned()],
+            "other cc strace",
+        ),
+        (
+            &["lint"],
+            vec![
+                "other fmt --check\n".to_owned(),
+                "other clippy --all-targets --all-features -- -D warnings\n".to_owned(),
+                "RUSTDOCFLAGS='-D warnings' other doc --no-deps --all-features\n".to_owned(),
+            ],
+            "other cc gcc clang",
+        ),
+        (&["clean"], vec!["other clean\n".to_owned()], "other"),
+    ] {
+        let other = [goal, &["CARGO=other"]].concat();
+        let found = commands(&other);
+        for part in parts {
+            assert!(found.contains(&part), "make {goal:?}: no {part:?} in\n{found}");
+        }
+        let is_usual = |start: &str| found.contains(&format!("{start}cargo "));
+        assert!(!["$(", "{ ", "&& ", "\n"].iter().any(|start| is_usual(start)), "make {goal:?}: {found}");
+        // `origin CC` is the environment's where the tests run with a compiler of their own.
+        let all = text_of(command(&other).arg("-n").env_remove("CC"));
+        let looked_for: BTreeSet<&str> =
+            all.lines().filter_map(|line| line.trim_start().strip_prefix("command -v ")?.split(' ').next()).collect();
+        assert_eq!(looked_for, needed.split(' ').collect(), "make {goal:?}");
+        for hint in all.split("make: there is no ").filter(|hint| hint.contains(": sudo ")) {
+            let (tool, packages) = hint.split('"').next().unwrap().split_once(": sudo apt-get install ").unwrap();
+            assert!(PACKAGES.contains(&(tool, packages)), "make {goal:?}: {tool} is not in {packages}");
+            assert!(
+                all.contains(&format!("apt-get install -y -qq {packages} >/dev/null;")),
+                "make {goal:?}: {packages}"
+            );
+        }
+    }
+    // Each source in C is compiled with both compilers, and with their warnings.
+    let lint = commands(&["lint"]);
+    for folder in ["src/bin/textbook", "tests/bench/c"] {
+        for source in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
+            let name = source.unwrap().file_name().into_string().unwrap();
+            assert!(!name.ends_with(".c") || lint.contains(&format!(" {folder}/{name}")), "{name} is not in {lint}");
+        }
+    }
+    let flags = lint.split("do gcc ").nth(1).unwrap().split(" $source").next().unwrap();
+    assert!(lint.contains(&format!("gcc {flags} $source && clang {flags} $source || exit 1;")), "{lint}");
+    let words: BTreeSet<&str> = flags.split_whitespace().collect();
+    for flag in ["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"] {
+        assert!(words.contains(flag), "{flags}");
+    }
+    // C++ needs its own compiler.
+    let folder = TempDir::new();
+    for (end, is_needed) in [("cc", true), ("cpp", true), ("cxx", true), ("c", false)] {
+        let file = folder.join(&format!("mine.{end}"));
+        std::fs::write(&file, "").unwrap();
+        let commands = make(&["compare", "PROGRAM=fork", &format!("C={}", file.display()), "-n"]);
+        assert_eq!(commands.contains("command -v c++ "), is_needed, "{end}: {commands}");
+    }
+}
+
+fn a_server_says_how_to_talk_to_it() {
+    for (server, way) in [
+        ("echo_mpserv", "nc 192.0.2.1 4321    or    make run-client PORT=4321'"),
+        ("mpserv", "nc 192.0.2.1 4321'"),
+        ("code05", "make run-client PROGRAM=code05'"),
+        ("socket_serve", "make run-client PROGRAM=socket_serve'"),
+        ("rot13_serv", "nc 127.0.0.1 43211'"),
+    ] {
+        for goal in ["run-server", "strace-server"] {
+            let found = commands(&[goal, &format!("PROGRAM={server}"), "HOST=192.0.2.1", "PORT=4321"]);
+            let line = format!("echo 'make: talk to it from another terminal:  {way};");
+            assert!(found.contains(&line), "make {goal} {server}: no {line} in\n{found}");
+        }
+    }
+    for (server, client) in [("echo_mpserv", "echo_mpclient"), ("code05", "code04"), ("socket_serve", "socket_client")]
+    {
+        let built = commands(&["run-client", &format!("PROGRAM={server}"), "rust=echo $(1)"]);
+        assert!(built.contains(&format!("$(echo {client})")), "{built}");
+    }
+}
+
+fn tools_that_are_missing_are_named() {
+    for (arguments, message) in [
+        (["need-cargo", "CARGO=no-such-cargo"], "make: there is no cargo: install Rust 1.85 or later, "),
+        (["need-cc", "CC=no-such-cc with options"], "make: CC=no-such-cc with options: there is no such compiler\n"),
+    ] {
+        let ended = run(&mut command(&arguments), Output::Pipe);
+        assert!(!ended.status.success() && ended.stderr.contains(message), "{arguments:?}: {ended:?}");
+    }
+    let named = env!("CARGO_PKG_RUST_VERSION");
+    assert!(make(&["need-cargo", "-n"]).contains(&format!("install Rust {named} or later")), "Rust {named}");
 }

@@ -30,6 +30,8 @@ fn main() -> ExitCode {
             a_planted_malloc_lock_or_stdio_call_is_found;
         constants:
             each_constant_is_that_of_its_name_in_c;
+        documented:
+            a_manual_page_has_the_item_that_refers_to_it;
         errors:
             each_documented_errno_is_produced_or_has_its_reason,
             errnos_of_fd,
@@ -97,7 +99,8 @@ fn main() -> ExitCode {
             each_right_is_given_up_alone,
             fixed_addresses_leave_the_rest_of_the_personality,
             the_executed_path_is_that_of_this_program,
-            a_program_gets_what_its_fields_say;
+            a_program_gets_what_its_fields_say,
+            a_program_gets_sigterm_at_the_end_of_its_parent;
         fd:
             read_all_reads_until_the_end_or_what_there_is_room_for,
             a_failed_call_lends_a_descriptor_that_nothing_accepts,
@@ -134,8 +137,7 @@ fn main() -> ExitCode {
             a_listener_has_the_backlog_that_was_asked_for,
             an_address_of_each_kind_has_its_text,
             credentials_are_those_of_the_peer,
-            the_longest_name_of_a_host_is_looked_up,
-            an_error_of_the_system_has_its_own_text;
+            the_longest_name_of_a_host_is_looked_up;
         signal:
             signal_numbers_that_are_not_ours_are_refused,
             a_set_holds_what_was_put_in, a_timer_returns_the_one_before_and_sends_its_signal,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_void};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -315,6 +315,36 @@ pub(crate) fn a_program_gets_what_its_fields_say() {
         let (_, told) = told_by(is_spawned, &[c"grep", c"^Sig[BI]", c"/proc/self/status"], c"/bin/grep");
         assert_eq!(told, signals, "by spawn: {is_spawned}");
     }
+}
+
+/// Checks the signal that a program gets at the end of the process that spawned it. The program tells of it.
+pub(crate) fn a_program_gets_sigterm_at_the_end_of_its_parent() {
+    let script = c"trap 'kill $!; echo SIGTERM; exit' TERM; sleep 20 >/dev/null & echo ready; wait; echo no signal";
+    let argv = CStrArray::copy([c"sh", c"-c", script].into_iter()).unwrap();
+    let envp = CStrArray::copy([c"PATH=/usr/bin:/bin"].into_iter()).unwrap();
+    let (ours, its) = UnixStream::pair().unwrap();
+    let its = owned(its.into());
+    let channel = Channel::new();
+    let mut parent = spawn(|| {
+        let program = Spawn {
+            path: c"/bin/sh",
+            argv: &argv,
+            envp: &envp,
+            connection: its.as_fd(),
+            mask: SigSet::empty(),
+            default: &[Signal::TERM],
+            parent: Some(getpid()),
+            limits: &[],
+        };
+        mpserv::process::spawn(&mut Stack::new(STACK_MIN).unwrap(), &program).unwrap();
+        channel.hear();
+    });
+    drop(its);
+    let mut lines = BufReader::new(&ours).lines().map(Result::unwrap);
+    assert_eq!(lines.next().as_deref(), Some("ready"));
+    channel.tell(0);
+    reap(&mut parent);
+    assert_eq!(lines.next().as_deref(), Some("SIGTERM"));
 }
 
 /// Runs a program with a value of its own for each field. Returns its id and its output.

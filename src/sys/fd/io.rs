@@ -116,3 +116,6 @@ impl CReturn for usize {
         c_int::try_from(*self).unwrap_or(c_int::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

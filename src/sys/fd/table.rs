@@ -250,3 +250,6 @@ pub fn set_close_on_exec_each(first: c_uint, end: c_uint) {
         unsafe { ffi::fcntl::fcntl(number, ffi::fcntl::F_SETFD, ffi::fcntl::FD_CLOEXEC) };
     }
 }
+
+#[cfg(test)]
+mod tests;

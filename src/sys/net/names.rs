@@ -151,3 +151,6 @@ pub fn if_nametoindex(name: &CStr) -> Result<c_uint, Errno> {
         index => Ok(index),
     }
 }
+
+#[cfg(test)]
+mod tests;
