@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Output;
 
 use crate::common::TempDir;
 use crate::html::Page;
@@ -155,6 +156,20 @@ fn two_statements_in_another_order_are_found() {
 }
 
 /// Checks that each signal is shown with its sender: a child, the program itself, or the kernel.
+/// Compiles a text in C, as `program` in a folder.
+fn compile_text(text: &str, folder: &TempDir) {
+    let source = folder.join("program.c");
+    fs::write(&source, text).unwrap();
+    compile(&source, &folder.join("program"));
+}
+
+/// Returns the page of the program in a folder, or the output of a tool that makes none.
+fn page_of_program(folder: &TempDir) -> Result<String, Output> {
+    let (program, page) = (folder.join("program"), folder.join("page.html"));
+    let output = audit(&["--lesson", page.to_str().unwrap(), "--a", program.to_str().unwrap()]);
+    if output.status.success() { Ok(fs::read_to_string(page).unwrap()) } else { Err(output) }
+}
+
 #[test]
 fn a_signal_is_shown_with_its_sender() {
     const SOURCE: &str = "\
@@ -189,12 +204,8 @@ int main(void)
 }
 ";
     let folder = TempDir::new();
-    let (source, program, page) = (folder.join("signals.c"), folder.join("signals"), folder.join("signals.html"));
-    fs::write(&source, SOURCE).unwrap();
-    compile(&source, &program);
-    let output = audit(&["--lesson", page.to_str().unwrap(), "--a", program.to_str().unwrap()]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let html = fs::read_to_string(&page).unwrap();
+    compile_text(SOURCE, &folder);
+    let html = page_of_program(&folder).unwrap();
     for (signal, sender) in [("SIGUSR1", "child 1"), ("SIGUSR2", "the first process"), ("SIGALRM", "the kernel")] {
         let sign = format!(": {signal} from {sender}");
         assert!(html.contains(&sign), "{sign}");
@@ -227,13 +238,9 @@ int main(void)
 }
 ";
     let folder = TempDir::new();
-    let (source, program, page) = (folder.join("foreign.c"), folder.join("foreign"), folder.join("foreign.html"));
-    fs::write(&source, SOURCE).unwrap();
-    compile(&source, &program);
-    let output = audit(&["--lesson", page.to_str().unwrap(), "--a", program.to_str().unwrap()]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let html = fs::read_to_string(&page).unwrap();
-    let read = Page::read("foreign.html", &html);
+    compile_text(SOURCE, &folder);
+    let html = page_of_program(&folder).unwrap();
+    let read = Page::read("page.html", &html);
     assert!(read.ids.contains("c21") && !read.ids.contains("r1"), "one source");
     for sign in
         ["3 pipe, to read, 4 pipe, to write", "write(4, &quot;héllo&quot;, 6)", "child 1 is a zombie", "exited with 3"]
@@ -241,9 +248,9 @@ int main(void)
         assert!(html.contains(sign), "{sign}");
     }
     // A stripped program cannot be shown.
-    let status = std::process::Command::new("strip").arg(&program).status().unwrap();
+    let status = std::process::Command::new("strip").arg(folder.join("program")).status().unwrap();
     assert!(status.success());
-    let output = audit(&["--lesson", page.to_str().unwrap(), "--a", program.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("compile it with -g"), "{}", text(&output.stderr));
+    let refused = page_of_program(&folder).unwrap_err();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("compile it with -g"), "{}", text(&refused.stderr));
 }
