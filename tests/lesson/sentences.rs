@@ -138,6 +138,7 @@ int main(void)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	kill(getpid(), SIGTERM);
 	if (fork() == 0)
@@ -157,18 +158,18 @@ fn of_children_their_ends_and_a_blocked_signal() {
     says(
         &page,
         &[
-            "sigprocmask(SIG_BLOCK, [TERM], NULL) → # 0 SIGTERM blocked in the first process",
+            "sigprocmask(SIG_BLOCK, [USR1 TERM], NULL) → # 0 SIGTERM, SIGUSR1 blocked in the first process",
             "getpid() → # first process",
             "SIGTERM) → # 0 SIGTERM pending for the first process",
             "fork() → # the same call returns in the child too, with 0",
             "exited with 3 child 1 is a zombie",
             "waitpid(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 3}], 0) → # child 1 child 1 is a zombie no more",
-            "SIGCHLD # from child 1 at line 16: no handler, ignored",
+            "SIGCHLD # from child 1 at line 17: no handler, ignored",
             "exited with 4 child 2 is gone",
             "→ # ECHILD",
-            "first process 0 1 2 child 1 blocked: SIGTERM; pending: SIGTERM child 1 0 1 2 blocked: SIGTERM",
-            "first process 0 1 2 child 1 (zombie) blocked: SIGTERM; pending: SIGTERM child 1 none (zombie)",
-            "first process 0 1 2 child 2 SIGCHLD: ignored; blocked: SIGTERM; pending: SIGTERM child 2 0 1 2 SIGCHLD: ignored; blocked",
+            "first process 0 1 2 child 1 blocked: SIGTERM, SIGUSR1; pending: SIGTERM child 1 0 1 2 blocked: SIGTERM, SIGUSR1",
+            "first process 0 1 2 child 1 (zombie) blocked: SIGTERM, SIGUSR1; pending: SIGTERM child 1 none (zombie)",
+            "first process 0 1 2 child 2 SIGCHLD: ignored; blocked: SIGTERM, SIGUSR1; pending: SIGTERM child 2 0 1 2 SIGCHLD: ignored; blocked",
             "3: the first one and 2 children. 2 at the same time, from step # to step # .",
             "Child 1 ends at step # and is a zombie until its parent waits at step # .",
             "Child 1 exited with 3 ( step # ); child 2 exited with 4 ( step # ); the first process exited with 0 ( step # ).",

@@ -14,6 +14,7 @@ use crate::tests;
 
 pub(crate) const TESTS: &[Test] = tests![
     where_close_range_is_refused_a_program_inherits_nothing_all_the_same,
+    a_program_inherits_no_descriptor_of_the_servers_parent,
     where_nothing_keeps_descriptors_from_programs_it_does_not_serve,
     closed_standard_descriptors_become_something_harmless_without_dev_null,
 ];
@@ -27,12 +28,13 @@ fn descriptors_of_a_program(command: &mut Command) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Leaves descriptor 77 of the test open in a command. A program of the server must not get this descriptor.
-fn with_foreign_descriptor(command: &mut Command) -> &mut Command {
+/// Leaves descriptors 3 and 77 of the test open in a command. A program of the server must not get these descriptors.
+fn with_foreign_descriptors(command: &mut Command) -> &mut Command {
     let file = fs::File::open("/etc/passwd").unwrap();
     let leave = move || {
         // SAFETY: the call takes numbers.
-        if unsafe { libc::dup2(file.as_raw_fd(), 77) } == 77 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        let is_left = |fd| unsafe { libc::dup2(file.as_raw_fd(), fd) } == fd;
+        if is_left(77) && is_left(3) { Ok(()) } else { Err(std::io::Error::last_os_error()) }
     };
     // SAFETY: dup2 is async-signal-safe, and the closure calls nothing else unless it fails.
     unsafe { command.pre_exec(leave) }
@@ -43,10 +45,15 @@ fn where_close_range_is_refused_a_program_inherits_nothing_all_the_same() {
         let mut command = Command::new("strace");
         let inject = format!("inject=close_range:error={error}");
         command.args(["-D", "-q", "-o", NOWHERE, "-e", &inject, MPSERV, "-1"]).stdin(Stdio::null());
-        let found = descriptors_of_a_program(with_foreign_descriptor(&mut command));
+        let found = descriptors_of_a_program(with_foreign_descriptors(&mut command));
         // The shell that lists the folder has the folder open.
         assert!(found.len() <= 4 && !found.contains(&"77".to_owned()), "{error}: {found:?}");
     }
+}
+
+fn a_program_inherits_no_descriptor_of_the_servers_parent() {
+    let found = descriptors_of_a_program(with_foreign_descriptors(&mut mpserv(&["-1"])));
+    assert!(found.len() <= 4 && !found.contains(&"77".to_owned()), "{found:?}");
 }
 
 fn where_nothing_keeps_descriptors_from_programs_it_does_not_serve() {
@@ -56,7 +63,9 @@ fn where_nothing_keeps_descriptors_from_programs_it_does_not_serve() {
     command.args(["-m", "sh", "-c", &format!("mount -t tmpfs none /proc && exec {strace}")]).stdin(Stdio::null());
     let ended = run(&mut command, Output::Pipe);
     assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
-    assert!(ended.stderr.contains("cannot serve: close_range: Function not implemented"), "{}", ended.stderr);
+    let told = "mpserv: cannot serve: close_range: Function not implemented; start it where /proc is mounted or close_range is \
+                allowed\n";
+    assert_eq!(ended.stderr, told);
 }
 
 /// Returns a command for `mpserv` with closed standard descriptors and without `/dev/null`.

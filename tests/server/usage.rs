@@ -14,6 +14,8 @@ pub(crate) const TESTS: &[Test] = tests![
     where_help_cannot_be_printed_it_says_so_by_its_status,
     wrong_options_are_named,
     wrong_numbers_are_named,
+    each_wrong_word_is_told_in_full,
+    a_message_to_clients_has_510_bytes_at_most,
     without_any_argument_not_even_a_name_it_prints_its_usage,
 ];
 
@@ -88,6 +90,66 @@ fn wrong_numbers_are_named() {
     refused(&["--keepalive", "maybe", "0"], USAGE, &["--keepalive", "on or off"]);
     refused(&["--log", "xml", "0"], USAGE, &["--log", "text, json or syslog"]);
     refused(&["--service", "time", "0"], USAGE, &["--service", "echo, discard or rot13"]);
+}
+
+/// Checks the whole line for each option, and for options that do not go together.
+fn each_wrong_word_is_told_in_full() {
+    const COUNT: &str = "it is a number from 1 to 4194304";
+    const TIME: &str = "it is a number of seconds from 0.001 to 40000000";
+    const MODE: &str = "it is an octal number from 0 to 777, such as 660";
+    const NAMES: &str = "the name is one of as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio \
+                         rttime sigpending stack";
+    let forms = "PORT, HOST:PORT, [IPV6]:PORT or unix:PATH";
+    for (line, told) in [
+        ("--max-children 0", format!("--max-children \"0\": {COUNT}")),
+        ("--max-per-source 0", format!("--max-per-source \"0\": {COUNT}")),
+        ("--source-prefix 33", "--source-prefix \"33\": it is a number from 1 to 32".to_owned()),
+        ("--source-prefix 24:129", "--source-prefix \"129\": it is a number from 1 to 128".to_owned()),
+        ("--max-rate 3", "--max-rate \"3\": it is N/SECONDS".to_owned()),
+        ("--max-rate 1000001/1", "--max-rate \"1000001\": it is a number from 1 to 1000000".to_owned()),
+        ("--max-rate 1/0", format!("--max-rate \"0\": {TIME}")),
+        ("--prefork 0", format!("--prefork \"0\": {COUNT}")),
+        ("--prefork 2-4194305", format!("--prefork \"4194305\": {COUNT}")),
+        ("--prefork 1 --max-requests 0", "--max-requests \"0\": it is a number from 1 to 4294967295".to_owned()),
+        ("--backlog 2147483648", "--backlog \"2147483648\": it is a number from 1 to 2147483647".to_owned()),
+        ("--mode 888", format!("--mode \"888\": {MODE}")),
+        ("--mode 1000", format!("--mode \"1000\": {MODE}")),
+        ("--idle-timeout 0", format!("--idle-timeout \"0\": {TIME}")),
+        ("--max-lifetime 40000001", format!("--max-lifetime \"40000001\": {TIME}")),
+        ("--grace x", "--grace \"x\": it is a number of seconds from 0 to 40000000".to_owned()),
+        ("--defer-accept 0.5", "--defer-accept \"0.5\": it is a number of seconds from 1 to 40000000".to_owned()),
+        ("--rlimit x", "--rlimit \"x\": it is NAME=N".to_owned()),
+        ("--rlimit x=1", format!("--rlimit \"x\": {NAMES}")),
+        ("--rlimit core=y", "--rlimit \"y\": it is a number, or unlimited".to_owned()),
+        ("--log-time x", "--log-time \"x\": it is auto, yes or no".to_owned()),
+        ("--status /x", "ADDRESS \"0\": --status shows a server that runs; leave it out".to_owned()),
+        ("--owner 0", "--owner: it is for the file of an ADDRESS unix:PATH".to_owned()),
+        ("--service echo 0", "PROGRAM \"0\": there is a --service as well; name one of them".to_owned()),
+        ("--idle-timeout 1 0", "--idle-timeout: it is for services; for a PROGRAM use --max-lifetime".to_owned()),
+        ("--prefork 1 0", "--prefork: it is for services; a PROGRAM serves one client and ends".to_owned()),
+    ] {
+        let arguments: Vec<&str> = line.split(' ').chain(["0"]).collect();
+        let ended = run_mpserv(&arguments);
+        assert_eq!((ended.status.code(), ended.stderr), (Some(USAGE), format!("mpserv: {told}\n")), "{line}");
+    }
+    assert_eq!(run_mpserv(&["-v"]).stderr, format!("mpserv: no ADDRESS is named; it is {forms}\n"));
+    let short = "mpserv: usage: mpserv [OPTION]... ADDRESS [--] [PROGRAM [ARG]...]\n\
+                 ADDRESS is PORT, HOST:PORT, [IPV6]:PORT, unix:PATH or inherit. mpserv --help shows the options.\n";
+    assert_eq!(run_mpserv(&[]).stderr, short);
+    // A long word is cut short.
+    let shown = "x".repeat(80);
+    refused(&["-c", &format!("{shown}y"), "0"], USAGE, &[&format!("--max-children \"{shown}\": ")]);
+}
+
+/// Counts the bytes without the end of the line. The end of the line makes 512 bytes of them.
+fn a_message_to_clients_has_510_bytes_at_most() {
+    let message = "m".repeat(510);
+    let server = Served::start(&["-C", &format!("1:{message}"), "127.0.0.1:0"]);
+    let first = server.client();
+    assert_eq!(read_all(&mut server.connect()), format!("{message}\r\n").as_bytes());
+    drop(first);
+    server.stop();
+    refused(&["-C", &format!("1:{message}m"), "0"], USAGE, &["--max-per-source", "the message is too long"]);
 }
 
 fn without_any_argument_not_even_a_name_it_prints_its_usage() {
