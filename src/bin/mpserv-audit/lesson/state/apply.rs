@@ -318,38 +318,4 @@ fn signals(text: &[u8]) -> BTreeSet<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{Kernel, list};
-    use super::signals;
-    use crate::run::output::Output;
-    use crate::trace::{Line, Trace};
-    use crate::tree::Tree;
-
-    #[test]
-    fn a_set_of_all_signals_has_no_list() {
-        assert_eq!(list(&signals(b"~[KILL STOP]")), "all signals");
-        assert_eq!(list(&signals(b"[CHLD USR1]")), "SIGCHLD, SIGUSR1");
-    }
-
-    #[test]
-    fn a_child_has_its_parents_state_without_pending_signals_and_alarm() {
-        let calls = [
-            "socket(AF_INET, SOCK_STREAM, 0) = 3",
-            "rt_sigaction(SIGUSR1, {sa_handler=SIG_IGN, sa_mask=[], sa_flags=0}, NULL, 8) = 0",
-            "rt_sigprocmask(SIG_BLOCK, [TERM], [], 8) = 0",
-            "kill(100, SIGTERM) = 0",
-            "alarm(5) = 0",
-            "fork() = 101",
-        ];
-        let trace = |text: String| Trace::new(text.into_bytes(), false).unwrap();
-        let traces = vec![(100, trace(calls.map(|call| format!("{call}\n")).concat())), (101, trace(String::new()))];
-        let tree = Tree::build(traces, 100);
-        let mut kernel = Kernel::new(&tree, Output::Pipe);
-        calls.iter().for_each(|call| kernel.apply(&tree, 0, &Line::parse(call.as_bytes())));
-        let [parent, child] = kernel.processes.as_slice() else { panic!("two processes") };
-        assert_eq!((list(&parent.pending), parent.alarm), ("SIGTERM".to_owned(), Some(5)));
-        assert_eq!((list(&child.pending), child.alarm), (String::new(), None));
-        assert_eq!((&child.descriptors, &child.actions), (&parent.descriptors, &parent.actions));
-        assert_eq!((list(&child.blocked), child.parent), ("SIGTERM".to_owned(), Some(0)));
-    }
-}
+mod tests;
