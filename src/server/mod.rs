@@ -73,7 +73,7 @@
 //! | `violation` | the sandbox has ended a child: `pid`, `from`, the `call` that it made |
 //! | `traced` | a child has made the server its tracer, which would keep signals from the child, and gets SIGKILL: `pid` |
 //! | `leave` | a preforked child has ended without a client: `pid`, `status`, `meaning`, the `seconds` of its life, the `pause` before the next child is made |
-//! | `lost` | the number of `lines` of the same process before this line that could not be written |
+//! | `lost` | the number of `lines` of the server and its children before this line that could not be written |
 //!
 //! # The source
 //! | file | content |

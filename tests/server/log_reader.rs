@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_log_whose_reader_is_gone_ends_no_client,
     a_reader_that_goes_just_before_a_write_ends_no_client,
     a_log_that_nobody_reads_holds_up_nobody_for_long_and_what_is_lost_is_counted,
+    a_server_waits_once_whichever_of_its_processes_has_a_line,
     a_terminal_that_nobody_reads_holds_up_nobody_for_long,
     a_child_that_waits_for_the_log_retires_in_time,
     a_full_disk_behind_the_log_stops_nobody,
@@ -179,6 +180,58 @@ fn a_log_that_nobody_reads_holds_up_nobody_for_long_and_what_is_lost_is_counted(
         assert!(log.lines().all(|line| without_time(line).starts_with("mpserv: ")), "{mode}: {log}");
         assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0), "{mode}");
     });
+}
+
+/// Checks that no process waits for the log after another one of the server has waited. Each client has a process of its
+/// own. A line is either in the log or counted, whichever process has lost it.
+fn a_server_waits_once_whichever_of_its_processes_has_a_line() {
+    const CLIENTS: usize = 20;
+    let folder = TempDir::new();
+    for (mode, lines_of_a_client) in [
+        ("127.0.0.1:0", 2),
+        ("--sandbox 127.0.0.1:0", 2),
+        ("--prefork 2 --max-requests 1 --sandbox 127.0.0.1:0", 2),
+        ("--proxy-protocol 127.0.0.1:0", 2),
+        ("-q --proxy-protocol 127.0.0.1:0 -- cat", 1),
+        ("127.0.0.1:0 -- cat", 2),
+    ] {
+        // A pipe of one page has no room for a second line, as ppoll() sees it.
+        let (reader, writer) = std_pipe();
+        let mut reader = nonblocking(reader.into());
+        let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
+        let mut filler = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path).unwrap();
+        let trace = folder.join("trace");
+        let strace = format!("strace -D -f -q -o '{}' -e trace=ppoll", trace.display());
+        let script = format!("exec {strace} '{MPSERV}' -1 {mode} 2>&0 </dev/null");
+        let server = Served::start_command(Command::new("sh").args(["-c", &script]).stdin(OwnedFd::from(writer)));
+        let empty_lines = [b'\n'; 4096];
+        for length in [empty_lines.len(), 1] {
+            while filler.write(&empty_lines[..length]).is_ok() {}
+        }
+        drop(filler);
+        let mut log = String::new();
+        for count in 0..=CLIENTS {
+            if count == CLIENTS {
+                log = read_what_is_there(&mut reader);
+            }
+            // A client without a header is refused.
+            let client = if mode.contains("proxy") { server.connect() } else { server.client() };
+            assert_eq!(finish(client), b"", "{mode}");
+        }
+        assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0), "{mode}");
+        log += &read_what_is_there(&mut reader);
+        let log =
+            parse_log(&log.lines().filter(|line| !line.is_empty()).fold(String::new(), |log, line| log + line + "\n"));
+        let lost: u64 = log.iter().filter(|line| line.event == "lost").map(|line| line.number("lines")).sum();
+        let of_clients = ["accept", "end", "refuse"];
+        let written = log.iter().filter(|line| of_clients.contains(&line.event.as_str())).count();
+        assert!(lost > 0, "{mode}: {log:?}");
+        assert_eq!(lost as usize + written, lines_of_a_client * (CLIENTS + 1), "{mode}: {log:?}");
+        let trace = fs::read_to_string(&trace).unwrap();
+        let asks = trace.lines().filter(|line| line.contains("ppoll([{fd=2,"));
+        let waits: Vec<&str> = asks.filter(|line| !line.contains("{tv_sec=0, tv_nsec=0}")).collect();
+        assert_eq!(waits.len(), 1, "{mode}: {waits:?}");
+    }
 }
 
 /// Checks that the signals which retire a child do not make its wait for the log begin anew. The parent sends them every

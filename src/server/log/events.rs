@@ -178,7 +178,7 @@ impl Log {
         children: u32,
         limit: u32,
     ) {
-        self.event(Level::Connection, "accept", |line| {
+        self.event(Level::ConnectionStart, "accept", |line| {
             line.number("pid", pid());
             line.text("from", peer);
             if let Some(proxy) = proxy {

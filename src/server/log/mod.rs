@@ -8,6 +8,7 @@
 //! | file | content |
 //! |---|---|
 //! | `writer.rs` | [`Log`]: format, verbosity, writing without waiting for long |
+//! | `reader_state.rs` | the state of the log's reader, which the processes of a server share |
 //! | `daemon.rs` | the connection to the daemon of the system's log |
 //! | `line.rs` | a line: its fields, and their quotes |
 //! | `events.rs` | every event with its fields, one function each |
@@ -18,6 +19,7 @@
 mod daemon;
 mod events;
 mod line;
+mod reader_state;
 mod throttle;
 mod timestamp;
 mod writer;

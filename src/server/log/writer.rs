@@ -1,17 +1,20 @@
 //! Writes to the log: to standard error or syslog, in the format and with the details that the settings name.
 //!
 //! If the reader of the log does not read, the server waits once, for at most [`LOG_PATIENCE`]. After that wait, lines
-//! are dropped and counted until the reader reads again.
+//! are dropped and counted until the reader reads again. The processes of a server share this: see `reader_state.rs`.
+//!
+//! [`LOG_PATIENCE`]: crate::server::limits::LOG_PATIENCE
 
 use core::cell::Cell;
 use core::time::Duration;
 
 use super::daemon::{LocalTime, LogDaemon};
 use super::line::{Line, Seconds};
+use super::reader_state::ReaderState;
 use super::timestamp::Timestamp;
 use crate::program::text::Text;
 use crate::server::in_time::{catch_signal, in_time, is_late, with_timer};
-use crate::server::limits::{ERROR_MAX, LOG_PATIENCE};
+use crate::server::limits::ERROR_MAX;
 use crate::sys::errno::{self, Errno, retry_on_intr};
 #[cfg(test)]
 use crate::sys::fd::OwnedFd;
@@ -88,7 +91,9 @@ pub enum Verbosity {
 pub(super) enum Level {
     /// A detail, which only [`Verbose`](Verbosity::Verbose) logs have.
     Detail,
-    /// A connection's start or end.
+    /// A connection's start. The line of its end follows.
+    ConnectionStart,
+    /// A connection's end, or another event of a connection.
     Connection,
     /// An event of the server itself.
     Notice,
@@ -111,10 +116,10 @@ pub(crate) struct Log {
     may_tear: bool,
     /// Whether this process is in the sandbox, and catches the signal of a timer for as long as it lives.
     in_sandbox: Cell<bool>,
-    /// The number of lines that this process could not write.
-    lost: Cell<u64>,
-    /// Whether the last line was not written as a whole. In that case this process, or the one from which it was forked,
-    /// has waited for the reader already.
+    /// The state of the reader, as all processes of the server know it.
+    reader: ReaderState,
+    /// Whether this process, or the one from which it was forked, did not write its last line as a whole. In that case
+    /// it has waited for the reader already.
     is_stuck: Cell<bool>,
     /// The connection to the log daemon, if the log goes to syslog.
     daemon: Option<LogDaemon>,
@@ -139,7 +144,7 @@ impl Log {
             is_terminal,
             may_tear: format != LogFormat::Syslog && (is_terminal || is_regular),
             in_sandbox: Cell::new(false),
-            lost: Cell::new(0),
+            reader: ReaderState::new(),
             is_stuck: Cell::new(false),
             daemon: (format == LogFormat::Syslog).then(LogDaemon::new),
         };
@@ -156,14 +161,10 @@ impl Log {
         Log { format: LogFormat::Syslog, may_tear: false, daemon: Some(LogDaemon::connected(socket)), ..log }
     }
 
-    /// Begins the log of a child. The parent itself tells of the lines that the parent has lost.
+    /// Begins the log of a child.
     pub(crate) fn begin_child(&self) {
         if let Some(daemon) = &self.daemon {
             daemon.stop_warning();
-        }
-        // A child that has nothing to change does not write, because a write would copy a page.
-        if self.lost.get() > 0 {
-            self.lost.set(0);
         }
     }
 
@@ -187,27 +188,33 @@ impl Log {
         if let Some(advice) = daemon.advice(errno) {
             let line = Text::<ERROR_MAX>::of(format_args!("mpserv: nothing is logged: /dev/log: {errno}; {advice}\n"));
             // If standard error is gone as well, there is no other place for the warning.
-            let _ = self.write_in_time(None, line.as_bytes());
+            let _ = self.write_in_time(None, line.as_bytes(), true);
         }
+    }
+
+    /// Whether a line looks at the state that the processes of the server share, even if there is room for the line. The
+    /// first look of a process costs a page fault, and most children of one client write the first line of a connection
+    /// alone. So that line looks only if there is no room for it, or none was found before.
+    fn looks(&self, level: Level) -> bool {
+        level != Level::ConnectionStart || self.is_stuck.get()
     }
 
     /// Logs an event. `fill` adds its fields.
     pub(super) fn event(&self, level: Level, name: &str, fill: impl FnOnce(&mut Line)) {
         let is_wanted = match level {
             Level::Detail => self.verbosity == Verbosity::Verbose,
-            Level::Connection => self.verbosity != Verbosity::Quiet,
+            Level::ConnectionStart | Level::Connection => self.verbosity != Verbosity::Quiet,
             Level::Notice | Level::Warning => true,
         };
         if !is_wanted {
             return;
         }
-        let lost = self.lost.get();
-        if lost > 0 && self.write(Level::Warning, "lost", |line| line.number("lines", lost)) {
-            self.lost.set(0);
-        }
-        // While no line can be written, no later line is tried.
-        if self.lost.get() > 0 || !self.write(level, name, fill) {
-            self.lost.set(self.lost.get() + 1);
+        let lost = if self.looks(level) { self.reader.take_lost() } else { 0 };
+        if lost > 0 && !self.write(Level::Warning, "lost", |line| line.number("lines", lost)) {
+            // While no line can be written, no later line is tried.
+            self.reader.add_lost(lost.saturating_add(1));
+        } else if !self.write(level, name, fill) {
+            self.reader.add_lost(1);
         }
     }
 
@@ -215,8 +222,9 @@ impl Log {
     #[inline(never)]
     fn write(&self, level: Level, name: &str, fill: impl FnOnce(&mut Line)) -> bool {
         let mut line = Line::new(self.format == LogFormat::Json);
-        if self.is_stuck.get() && self.may_tear {
-            // This process, or a child, may have written a part of the line before.
+        let looks = self.looks(level);
+        if self.may_tear && (self.is_stuck.get() || (looks && self.reader.is_stuck())) {
+            // This process, or another of the server, may have written a part of the line before.
             line.start(format_args!("\n"));
         }
         match self.format {
@@ -232,7 +240,7 @@ impl Log {
             LogFormat::Syslog => {
                 let priority = match level {
                     Level::Detail => Priority::DEBUG,
-                    Level::Connection => Priority::INFO,
+                    Level::ConnectionStart | Level::Connection => Priority::INFO,
                     Level::Notice => Priority::NOTICE,
                     Level::Warning => Priority::WARNING,
                 };
@@ -247,26 +255,31 @@ impl Log {
             LogFormat::Syslog => "",
         });
         let daemon = self.daemon.as_ref();
-        let written = self.write_in_time(daemon, line.as_bytes());
+        let written = self.write_in_time(daemon, line.as_bytes(), looks);
         if let (Some(daemon), Err(errno)) = (daemon, written) {
             self.warn_of_daemon(daemon, errno);
         }
         written.is_ok()
     }
 
-    /// Sends a line to the log daemon, or writes it to standard error if there is no `daemon`. If the reader is gone,
-    /// SIGPIPE does not end this process: see `signals.rs`.
-    fn write_in_time(&self, daemon: Option<&LogDaemon>, line: &[u8]) -> errno::Result<()> {
+    /// Sends a line to the log daemon, or writes it to standard error if there is no `daemon`. `looks` is the result of
+    /// [`Log::looks`]. If the reader is gone, SIGPIPE does not end this process: see `signals.rs`.
+    fn write_in_time(&self, daemon: Option<&LogDaemon>, line: &[u8], looks: bool) -> errno::Result<()> {
         let fd = daemon.map_or(Ok(STDERR.as_fd()), LogDaemon::socket)?;
-        let patience = if self.is_stuck.get() { Duration::ZERO } else { LOG_PATIENCE };
+        let now = clock_gettime(Clock::MONOTONIC);
         let mut reader = [PollFd::new(fd, PollEvents::OUT)];
+        let mut asked = retry_on_intr(|| ppoll(&mut reader, Some(Duration::ZERO), None));
+        // A write to a terminal may wait although there is some room.
+        let may_wait = !self.is_stuck.get() && (asked == Ok(0) || self.is_terminal);
+        let deadline = if may_wait { self.reader.wait_ends(now) } else { now };
         // A retired child gets a signal every 100 ms. After a signal, the child waits for the rest of the time alone.
-        let deadline = clock_gettime(Clock::MONOTONIC).saturating_add(patience);
         let left = || deadline.saturating_sub(clock_gettime(Clock::MONOTONIC));
-        let asked = retry_on_intr(|| ppoll(&mut reader, Some(left()), None));
+        if asked == Ok(0) && deadline > now {
+            asked = retry_on_intr(|| ppoll(&mut reader, Some(left()), None));
+        }
         // If ppoll() fails, the write is tried anyway.
         let has_room = asked.is_err() || reader.iter().all(|reader| reader.revents() == PollEvents::OUT);
-        let limit = patience.max(INTERRUPT_EVERY);
+        let limit = left().max(INTERRUPT_EVERY);
         let written = if !has_room {
             Err(Errno::AGAIN)
         } else if let Some(daemon) = daemon {
@@ -279,6 +292,9 @@ impl Log {
         } else {
             in_time(limit, INTERRUPT_EVERY, true, || self.write_whole(line))
         };
+        if looks || may_wait || written.is_err() {
+            self.reader.note(written.is_ok(), clock_gettime(Clock::MONOTONIC));
+        }
         // A child that has nothing to change does not write, because a write would copy a page.
         if self.is_stuck.get() != written.is_err() {
             self.is_stuck.set(written.is_err());

@@ -26,6 +26,7 @@ fn each_kind_of_trouble_is_logged_once_a_second_with_how_often_it_came() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it has no shared memory")]
 fn what_was_held_back_is_released_once_and_throttles_what_comes_then() {
     let mut throttle = LogThrottle::default();
     let log = Log::new(LogFormat::Text, LogTime::No, Verbosity::Quiet);
