@@ -342,7 +342,7 @@ pub(crate) fn a_line_that_is_no_words_is_an_error() {
         assert_eq!(error(line), WordError::Command, "{line:?}");
     }
     assert!(!Path::new("ran").exists());
-    for line in [c"${a", c"$((1", c"$((1/0))", c"$((`touch ran`))", c"${a-b}", c"$1"] {
+    for line in [c"${a", c"$((1", c"$((1/0))", c"$((`touch ran`))", c"${a-b}", c"$1", c"\"'$((1))'\""] {
         assert_eq!(error(line), WordError::Expansion, "{line:?}");
     }
     // The longest line fills the room with its NUL.

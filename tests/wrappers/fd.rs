@@ -42,6 +42,9 @@ pub(crate) fn a_failed_call_lends_a_descriptor_that_nothing_accepts() {
     drop(writer);
     let mut fds = [BorrowedFd::NONE, reader.as_fd()].map(|fd| PollFd::new(fd, PollEvents::IN));
     assert_eq!(poll(&mut fds, None), Ok(1));
+    assert_eq!(format!("{:?}", fds[0]), format!("PollFd {{ fd: -1, events: {}, revents: 0 }}", libc::POLLIN));
+    let shown = format!("PollFd {{ fd: {}, events: {}, revents: {} }}", reader.raw(), libc::POLLIN, libc::POLLHUP);
+    assert_eq!(format!("{:?}", fds[1]), shown);
     assert_eq!(fds.map(|fd| fd.revents()), [PollEvents::NONE, PollEvents::HUP]);
     assert_eq!(fork().map(|_| ()).and(Err::<usize, _>(Errno::PERM)).c_return(), -1);
 }

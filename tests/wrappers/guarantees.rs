@@ -18,6 +18,7 @@ use mpserv::printf;
 use mpserv::process::{
     _exit, Fork, INFINITY, Limit, Resource, WaitFor, WaitOptions, exit, fork, getrlimit, setrlimit, waitpid,
 };
+use mpserv::program::{Args, Argument, run};
 use mpserv::pty::open_master;
 use mpserv::signal::{Disposition, SigAction, SigSet, Signal, SignalFd, SignalFlag, sigaction};
 use mpserv::stdio::{fgets, stdin};
@@ -159,21 +160,28 @@ pub(crate) fn a_stat_has_the_facts_of_the_file() {
     }
 }
 
-/// Checks that a handler does not enter stdio while `exit` writes the buffers of stdio. A function of `atexit` acts as
-/// the handler.
+/// Checks that a handler does not enter stdio while `exit` writes the buffers of stdio, also at the end of a main
+/// function. A function of `atexit` acts as the handler.
 pub(crate) fn exit_closes_stdio_to_handlers() {
     extern "C" fn print() {
         printf!("by the handler\n");
     }
-    let (_input, output, mut child) = with_pipes(|| {
-        // SAFETY: the function takes nothing, returns nothing, and may run when the process ends.
-        assert_eq!(unsafe { libc::atexit(print) }, 0);
-        printf!("held by stdio\n");
-        exit(7);
-    });
-    // The handler's line was written directly, before the line in the buffer of stdio.
-    assert_eq!(read_text(output), "by the handler\nheld by stdio\n");
-    assert_eq!(reap(&mut child).exit_status(), Some(7));
+    let end_of_main: &dyn Fn() = &|| {
+        let status = run(|args| args.len() as c_int + 6, Args::of(&[Argument::END]).unwrap());
+        // SAFETY: the call has no precondition.
+        unsafe { libc::exit(status + 1) }
+    };
+    for end in [&|| exit(7), end_of_main] {
+        let (_input, output, mut child) = with_pipes(|| {
+            // SAFETY: the function takes nothing, returns nothing, and may run when the process ends.
+            assert_eq!(unsafe { libc::atexit(print) }, 0);
+            printf!("held by stdio\n");
+            end();
+        });
+        // The handler's line was written directly, before the line in the buffer of stdio.
+        assert_eq!(read_text(output), "by the handler\nheld by stdio\n");
+        assert_eq!(reap(&mut child).exit_status(), Some(7));
+    }
 }
 
 /// Checks that a fork runs the handlers of `pthread_atfork()` in both processes.

@@ -95,6 +95,7 @@ fn main() -> ExitCode {
             a_child_that_goes_on_is_reported,
             group_1_is_not_everybody,
             a_group_is_asked_about_as_a_group,
+            a_number_of_no_process_is_no_id,
             a_wait_for_any_child_has_its_status,
             each_right_is_given_up_alone,
             fixed_addresses_leave_the_rest_of_the_personality,
@@ -173,6 +174,7 @@ fn main() -> ExitCode {
             a_table_prints_and_parses_its_options,
             options_are_read_only_where_no_other_threads_are,
             memory_is_given_back,
+            memory_of_the_c_library_is_given_back,
             a_list_has_room_for_its_capacity,
             shared_numbers_are_the_same_in_a_child;
         seccomp:

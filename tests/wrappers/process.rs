@@ -176,6 +176,18 @@ pub(crate) fn a_group_is_asked_about_as_a_group() {
     assert_eq!((channel.hear(), reap(&mut child).exit_status()), (0, Some(0)));
 }
 
+pub(crate) fn a_number_of_no_process_is_no_id() {
+    for number in [c_int::MIN, -1, 0] {
+        assert_eq!(Pid::from_raw(number), None, "{number}");
+    }
+    for number in [1, 2, 32768, c_int::MAX] {
+        let pid = Pid::from_raw(number).unwrap();
+        assert_eq!((pid.raw(), pid.to_string(), format!("{pid:?}")), (number, number.to_string(), number.to_string()));
+    }
+    assert_eq!((Pid::INIT.raw(), getpid().raw() as u32), (1, std::process::id()));
+    assert_eq!(getppid().unwrap().raw() as u32, std::os::unix::process::parent_id());
+}
+
 /// Tests the two functions that wait for any child.
 pub(crate) fn a_wait_for_any_child_has_its_status() {
     for wait_for_any in [(|status| wait(Some(status)).unwrap()) as fn(&mut WaitStatus) -> Pid, |status| {

@@ -1,6 +1,6 @@
 //! Tests the surroundings of a program: arguments, environment, title, memory and stack.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -10,9 +10,11 @@ use mpserv::errno::Errno;
 use mpserv::fs::ftruncate;
 use mpserv::getopt::{Getopt, HasArg, LongOption, Opt};
 use mpserv::memory::{CStrArray, MapVec, STACK_MIN, SharedNumbers, SharedWords, Stack};
+use mpserv::net::getaddrinfo;
 use mpserv::options::{OptionSpec, OptionTable, Parsed};
 use mpserv::process::{environ, getenv};
 use mpserv::program::{Args, Argument, Title, atoi};
+use mpserv::wordexp::wordexp;
 
 /// Tests a program without arguments, as before Linux 5.18: argv begins with the null pointer, and the environment
 /// follows.
@@ -103,7 +105,7 @@ pub(crate) fn the_environment_is_a_copy() {
 
 pub(crate) fn a_title_waits_until_no_other_thread_is_there() {
     let line = || std::fs::read("/proc/self/cmdline").unwrap();
-    let argv = std::env::args().map(|argument| std::ffi::CString::new(argument).unwrap()).collect::<Vec<_>>();
+    let argv = std::env::args().map(|argument| CString::new(argument).unwrap()).collect::<Vec<_>>();
     let before = line();
     let title = |title: &mut Title| {
         title.set("changed");
@@ -259,6 +261,12 @@ pub(crate) fn options_are_read_only_where_no_other_threads_are() {
     }
     // None of these has begun an iteration, so the first goes on.
     assert_eq!(begun.next(), Some(Opt::Option(c_int::from(b'b'), None)));
+    // A new iteration begins at the first option, though the last one ended between two letters.
+    let line: &'static [Argument] = vec![c"program".into(), c"-ab".into(), Argument::END].leak();
+    for _ in 0..2 {
+        let mut begun = Getopt::new(Args::of(line).unwrap(), c"+:ab", &[LongOption::END]).unwrap();
+        assert_eq!((begun.next(), begun.index()), (Some(Opt::Option(c_int::from(b'a'), None)), 1));
+    }
     let mut begun = Getopt::new(args, c"+:ab", &[LongOption::END]).unwrap();
     let channel = Channel::new();
     std::thread::scope(|scope| {
@@ -297,6 +305,27 @@ pub(crate) fn memory_is_given_back() {
     }
 }
 
+/// Checks that the C library's memory is given back. Some of it stays, for the next call.
+pub(crate) fn memory_of_the_c_library_is_given_back() {
+    const TIMES: usize = 2000;
+    let line = CString::new("a ".repeat(2000)).unwrap();
+    let makes: [(&str, &dyn Fn()); 2] =
+        [("wordexp", &|| drop(wordexp(&line).unwrap())), ("getaddrinfo", &|| drop(getaddrinfo(c"127.0.0.1").unwrap()))];
+    for (what, make) in makes {
+        (0..TIMES / 10).for_each(|_| make());
+        let before = allocated();
+        (0..TIMES).for_each(|_| make());
+        assert!(allocated() < before + 8 * TIMES, "{what}: {} bytes more", allocated() - before);
+    }
+}
+
+/// Returns the number of bytes that the C library has given out and not got back.
+fn allocated() -> usize {
+    // SAFETY: the call has no precondition.
+    let info = unsafe { libc::mallinfo2() };
+    info.uordblks + info.hblkhd
+}
+
 pub(crate) fn a_list_has_room_for_its_capacity() {
     for capacity in [0, 1, 2, 511, 512, 513] {
         let mut list = MapVec::with_capacity(capacity).unwrap();
@@ -315,7 +344,7 @@ pub(crate) fn a_list_has_room_for_its_capacity() {
         let copy = MapVec::from_slice(&list).unwrap();
         assert_eq!((&copy[..], format!("{copy:?}")), (&list[..], format!("{:?}", &list[..])));
         // A list of strings has as many, and no more.
-        let mut strings = CStrArray::with_capacity(capacity, 2 * capacity).unwrap();
+        let mut strings = CStrArray::with_capacity(capacity, 2 * capacity + 9).unwrap();
         for number in 0..capacity {
             assert_eq!((strings.push(c"a"), strings.len()), (Ok(()), number + 1));
         }
