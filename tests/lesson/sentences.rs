@@ -197,3 +197,71 @@ fn of_a_child_that_becomes_no_zombie() {
         );
     }
 }
+
+const PRINTS: &str = "\
+/*
+ * program: prints.
+ *
+ * Shows: a buffer.
+ */
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int main(void)
+{
+	printf(\"one\\n\"); /* Wrong: it is printed twice. */
+	write(1, \"two\\n\", 4);
+	if (fork() == 0)
+		return 5;
+	wait(NULL);
+	return 0;
+}
+";
+
+#[test]
+fn of_what_is_printed_on_a_terminal_and_to_a_pipe() {
+    says(
+        &page_of(PRINTS),
+        &[
+            "What it prints on a terminal one two to a pipe two one one On a terminal printf makes its call",
+            "On a terminal this run prints 2 lines. How many lines does a pipe get, and why? 3 lines. printf keeps its text in a \
+             buffer when standard output is no terminal, and writes it at exit. More often: “one” (1 on the terminal, 2 on the \
+             pipe). fork copies the buffer with all other memory, and each process writes its copy. two one one",
+            "2: the first one and 1 child. 2 at the same time, from step # to step # .",
+            "4 by lines of the program, ",
+            "Look first fork: one process becomes two, each with its own copy of the variables the first zombie what is printed , on \
+             a terminal and to a pipe line 12 , a known mistake, left in on purpose: it is printed twice",
+            "“First process” and “parent” are one process.",
+            "child 1 fork() → # the same call returns in the child too, with 0",
+            "Child 1 exited with 5 ( step # ); the first process exited with 0 ( step # ).",
+        ],
+    );
+    let same = PRINTS.replace("	printf(", "	if (fork() != 0)\n		wait(NULL);\n	printf(");
+    let lines = same.lines().take_while(|line| !line.contains("write(1"));
+    let page = page_of(&format!("{}\n	return 0;\n}}\n", lines.collect::<Vec<_>>().join("\n")));
+    says(&page, &["2 lines. printf keeps", "Here the text is the same; what differs is when write is called."]);
+}
+
+/// Checks each row of the index: its order, and the numbers of its page.
+#[test]
+fn of_the_index() {
+    let folder = TempDir::new();
+    // The programs come in the order in which they are learnt.
+    let output = audit(&["--lesson", folder.0.to_str().unwrap(), "--stdout", "pty", "wait", "fork"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let index = read("index.html");
+    for (program, order, processes, does) in [
+        ("fork", 1, 2, "A parent and a child change the same two variables, each its own copy."),
+        ("wait", 2, 3, "Two children that end in two ways, and two waits that read their exit status."),
+    ] {
+        let page = read(&format!("{program}.html"));
+        let calls = page.split_once(" steps (").unwrap().1.split(' ').next().unwrap();
+        let start =
+            format!("<tr><th scope=\"row\">{order}. <a href=\"{program}.html\">{program}</a></th><td>{does}<br>");
+        let end = format!("<td>{processes}</td><td>{calls}</td></tr>");
+        let row = index.lines().find(|line| line.starts_with(&start));
+        assert!(row.is_some_and(|row| row.ends_with(&end)), "{start} {end}: {index}");
+    }
+}
