@@ -212,7 +212,8 @@ impl<'a> Server<'a> {
     /// without `inherit`.
     ///
     /// With [`user`](Server::user), SIGUSR2 starts no successor if that user can read the program's file, or owns it:
-    /// other processes of the user could trace the new process. Let the file be root's, with the mode 711.
+    /// other processes of the user could trace the new process. Let the file be root's, with the mode 711. Nor does it if a
+    /// user other than root can write to the file, or can replace it or an entry on its path.
     pub const fn restart(mut self, args: Args) -> Self {
         self.settings.restart = Some(args);
         self

@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 
 use super::limits::{ERROR_MAX, PATH_MAX};
+use crate::ffi::sys::types::uid_t;
 use crate::program::text::Text;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fs::{Stat, lstat, readlink};
@@ -11,8 +12,11 @@ use crate::sys::user::geteuid;
 /// The most symbolic links that the kernel follows on one way.
 const LINKS_MAX: usize = 40;
 
+/// Root's id.
+pub(super) const ROOT: uid_t = 0;
+
 /// The permissions by which users other than the owner can write.
-const OTHERS_WRITE: u32 = 0o022;
+pub(super) const OTHERS_WRITE: u32 = 0o022;
 /// The permission of a directory in which users can replace only what is their own.
 const STICKY: u32 = 0o1000;
 
@@ -37,12 +41,24 @@ pub(super) fn join<'b>(buffer: &'b mut [u8], parts: &[&[u8]]) -> Result<&'b CStr
 /// a user can lead this process to a file in another directory, where the user has no rights.
 ///
 /// The directory of the file itself may belong to anybody: there, its owner can replace the file in any case.
-#[inline(never)]
 pub(super) fn find_replaceable(path: &CStr) -> Result<Option<Text<ERROR_MAX>>> {
+    find([path.to_bytes(), b""], &[ROOT, geteuid()])
+}
+
+/// Finds the first directory, symbolic link or file on the way to a file, the file included, that a user other than root
+/// can replace. If there is none, only root can make the path lead to another file.
+pub(super) fn find_replaceable_file(path: &CStr) -> Result<Option<Text<ERROR_MAX>>> {
+    // What stands before a slash is looked at.
+    find([path.to_bytes(), b"/"], &[ROOT])
+}
+
+/// Finds the first entry on a way, before its last slash, that a user can replace who is not `trusted`.
+#[inline(never)]
+fn find(parts: [&[u8]; 2], trusted: &[uid_t]) -> Result<Option<Text<ERROR_MAX>>> {
     let [mut way, mut next] = [[0; PATH_MAX]; 2];
-    join(&mut way, &[path.to_bytes()])?;
+    join(&mut way, &parts)?;
     for _ in 0..=LINKS_MAX {
-        match look(CStr::from_bytes_until_nul(&way).unwrap_or_default(), &mut next)? {
+        match look(CStr::from_bytes_until_nul(&way).unwrap_or_default(), &mut next, trusted)? {
             Look::Over(found) => return Ok(found),
             Look::Link => way = next,
         }
@@ -59,7 +75,7 @@ enum Look {
 }
 
 /// Follows a way to its first symbolic link. Stores the way through the link in `next`.
-fn look(way: &CStr, next: &mut [u8; PATH_MAX]) -> Result<Look> {
+fn look(way: &CStr, next: &mut [u8; PATH_MAX], trusted: &[uid_t]) -> Result<Look> {
     let way = way.to_bytes();
     let mut above = lstat(if way.starts_with(b"/") { c"/" } else { c"." })?;
     let mut start = 0;
@@ -73,7 +89,7 @@ fn look(way: &CStr, next: &mut [u8; PATH_MAX]) -> Result<Look> {
         let prefix = join(&mut prefix, &[way.get(..end).unwrap_or_default()])?;
         let entry = lstat(prefix)?;
         // Nobody can replace the entry `..`.
-        if name != b".." && is_replaceable(&above, &entry) {
+        if name != b".." && is_replaceable(&above, &entry, trusted) {
             return Ok(Look::Over(Some(Text::of(format_args!("{}", prefix.to_bytes().escape_ascii())))));
         }
         match readlink(prefix, &mut target) {
@@ -91,9 +107,9 @@ fn look(way: &CStr, next: &mut [u8; PATH_MAX]) -> Result<Look> {
     Ok(Look::Over(None))
 }
 
-/// Whether a user other than root and this one can replace an entry of a directory.
-fn is_replaceable(directory: &Stat, entry: &Stat) -> bool {
-    let is_trusted = |file: &Stat| [0, geteuid()].contains(&file.uid());
+/// Whether a user who is not `trusted` can replace an entry of a directory.
+fn is_replaceable(directory: &Stat, entry: &Stat, trusted: &[uid_t]) -> bool {
+    let is_trusted = |file: &Stat| trusted.contains(&file.uid());
     let permissions = directory.permissions();
     let is_kept = permissions & OTHERS_WRITE == 0 || (permissions & STICKY != 0 && is_trusted(entry));
     !(is_trusted(directory) && is_kept)

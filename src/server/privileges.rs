@@ -3,9 +3,10 @@
 use core::ffi::CStr;
 
 use super::error::{Error, Reason, Result};
+use super::path::{OTHERS_WRITE, ROOT};
 use crate::ffi::sys::types::{gid_t, uid_t};
 use crate::sys::errno::{self, Errno};
-use crate::sys::fs::{access_r, chdir, chroot, stat};
+use crate::sys::fs::{Stat, access_r, chdir, chroot, stat};
 use crate::sys::memory::MapVec;
 use crate::sys::process::{
     Limit, Resource, clear_inheritable, drop_capability_bounds, forbid_dumps, getrlimit, has_other_threads,
@@ -16,9 +17,6 @@ use crate::sys::user::{
     NAME_MAX, User, getegid, geteuid, getgid, getgrnam, getgrouplist, getpwnam, getpwuid, getuid, setgid, setgroups,
     setuid,
 };
-
-/// Root's id.
-const ROOT: uid_t = 0;
 
 /// The user and the group that a server becomes.
 #[derive(Clone, Copy, Debug)]
@@ -157,15 +155,18 @@ impl Privileges<'_> {
         self.identity.zip(groups).map_or(Ok(()), |(identity, groups)| identity.take_on(&groups))
     }
 
+    /// Whether the server becomes, or is, a user of its own who is not root.
+    pub(super) fn is_other_than_root(&self) -> bool {
+        self.identity.is_some_and(|Identity { uid, .. }| uid != ROOT)
+    }
+
     /// Whether other processes of the server's user could trace a new process of this program before the process
     /// forbids that. The kernel itself forbids it from the start if the user cannot read the program's file. The owner
-    /// of a file can always make it readable.
+    /// of a file can always make it readable, and whoever can write to it can change the program.
     pub(super) fn exposes(&self, program: &CStr) -> bool {
-        self.identity.is_some_and(|Identity { uid, .. }| {
-            let is_unreadable =
-                access_r(program) == Err(Errno::ACCES) && stat(program).is_ok_and(|file| file.uid() != uid);
-            uid != ROOT && !is_unreadable
-        })
+        let is_closed = |file: Stat| file.uid() == ROOT && file.permissions() & OTHERS_WRITE == 0;
+        let is_unreadable = || access_r(program) == Err(Errno::ACCES) && stat(program).is_ok_and(is_closed);
+        self.is_other_than_root() && !is_unreadable()
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and_after,
     a_successor_is_closed_to_its_user_before_it_does_anything,
     a_program_that_its_user_can_read_is_not_restarted,
+    a_program_that_another_user_can_replace_is_not_restarted,
     the_children_of_a_service_are_closed_to_each_other,
     a_server_that_is_still_its_user_is_shown_to_that_user_before_a_restart_and_after,
 ];
@@ -47,9 +48,10 @@ fn owner_in_proc(pid: u32) -> u32 {
 /// Checks that with `-u` only root can look into the server, before and after a restart.
 fn a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and_after() {
     needs_root();
-    let folder = TempDir::new();
+    let (of_root, folder) = (TempDir::new(), TempDir::new());
+    set_mode(&of_root.0, 0o755);
     set_mode(&folder.0, 0o777);
-    let (program, pidfile, known) = (unreadable_program(&folder), folder.join("pid"), folder.join("known"));
+    let (program, pidfile, known) = (unreadable_program(&of_root), folder.join("pid"), folder.join("known"));
     let mut command = Command::new(&program);
     command.args(["-1", "-u", "nobody", "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
     let server = Served::start_command(&mut command);
@@ -111,6 +113,8 @@ fn a_program_that_its_user_can_read_is_not_restarted() {
         (root, 0o715, 0o755),
         (nobody, 0o711, 0o755),
         (nobody, 0o111, 0o755),
+        (Some(1), 0o711, 0o755),
+        (root, 0o733, 0o755),
         (root, 0o755, 0o700),
     ]
     .into_iter()
@@ -132,6 +136,48 @@ fn a_program_that_its_user_can_read_is_not_restarted() {
     let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
     signal(successor, Signal::TERM);
     wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
+}
+
+/// Checks that SIGUSR2 is refused while a user other than root can make the path of the program lead to another file.
+/// Such a user could do so after the server has looked at the file.
+fn a_program_that_another_user_can_replace_is_not_restarted() {
+    needs_root();
+    let (safe, folder) = (TempDir::new(), TempDir::new());
+    set_mode(&safe.0, 0o755);
+    set_mode(&folder.0, 0o755);
+    let program = unreadable_program(&safe);
+    let (link, through) = (folder.join("link"), folder.join("through"));
+    std::os::unix::fs::symlink(&program, &link).unwrap();
+    std::os::unix::fs::symlink(&safe.0, &through).unwrap();
+    let by_folder = through.join(program.file_name().unwrap());
+    for (path, replaceable) in [(&program, None), (&link, Some(&link)), (&by_folder, Some(&through))] {
+        let server = Served::start_command(Command::new(path).args(["-1", "-u", "nobody", "127.0.0.1:0"]));
+        let mut count = 0;
+        let mut restart = || {
+            server.running.signal(Signal::USR2);
+            count += 1;
+            server.wait_events("restart", count).remove(count - 1)
+        };
+        // The folder of `program` is that of the file itself.
+        let (of_entry, replaceable) = replaceable.map_or((&safe.0, &program), |entry| (&folder.0, entry));
+        for (owner, mode) in [(0, 0o777), (0, 0o775), (65534, 0o755)] {
+            chown(of_entry, Some(owner), None).unwrap();
+            set_mode(of_entry, mode);
+            let refused = restart();
+            // The owner of a folder in /tmp can replace the folder itself.
+            let replaceable = if owner == 0 { replaceable } else { of_entry };
+            let expected = format!("a user other than root can replace {}, and so", replaceable.display());
+            assert!(refused.get("refused").starts_with(&expected), "{path:?} {owner} {mode:o}: {refused:?}");
+        }
+        chown(of_entry, Some(0), None).unwrap();
+        // In a sticky folder, nobody can replace what is root's.
+        set_mode(of_entry, 0o1777);
+        assert!(restart().fields.contains_key("pid"), "{path:?}");
+        let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
+        signal(successor, Signal::TERM);
+        wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
+        set_mode(of_entry, 0o755);
+    }
 }
 
 /// Checks that a child of a service cannot trace its neighbours, even if a client has taken the child over.

@@ -5,12 +5,13 @@ use core::fmt::Display;
 use core::time::Duration;
 
 use super::state::{LoopState, Parent};
-use super::successor::{Answer, Successor, find_own_program, why_late};
+use super::successor::{Answer, SELF, Successor, find_own_program, why_late};
 use crate::server::admission::Admission;
 use crate::server::child::Worker;
 use crate::server::descriptors::Descriptors;
 use crate::server::limits::PATH_MAX;
 use crate::server::log::ChildEnd;
+use crate::server::path::find_replaceable_file;
 use crate::server::rules::Rules;
 use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::fs::readlink;
@@ -77,6 +78,22 @@ impl<W: Worker> Parent<'_, '_, W> {
                 "the server's user can read its program, and so could trace the new process: chown root and chmod 711 {}",
                 file.unwrap_or(path.to_bytes()).escape_ascii()
             ));
+        }
+        if let Some(path) = path.ok().filter(|path| self.settings.privileges.is_other_than_root() && *path != SELF) {
+            // Otherwise the path could lead to another program after the look at its file.
+            match find_replaceable_file(path) {
+                Ok(None) => {}
+                Ok(Some(entry)) => {
+                    return self.log.restart_refused(format_args!(
+                        "a user other than root can replace {}, and so could run another program in its place: \
+                         install it where only root can write",
+                        entry.as_str()
+                    ));
+                }
+                Err(errno) => {
+                    return self.log.restart_failed(format_args!("{}: {errno}", path.to_bytes().escape_ascii()));
+                }
+            }
         }
         self.publisher.reloading();
         let started = path.and_then(|path| {

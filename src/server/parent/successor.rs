@@ -171,4 +171,4 @@ pub(super) fn find_own_program(args: Args) -> Result<[u8; PATH_MAX]> {
 }
 
 /// The file of the running program, even if it has been removed.
-const SELF: &CStr = c"/proc/self/exe";
+pub(super) const SELF: &CStr = c"/proc/self/exe";
