@@ -218,6 +218,12 @@ pub use libc::getgid;
 #[doc(inline)]
 pub use libc::getegid;
 
+/// `int getgroups(int size, gid_t list[]);`
+///
+/// Get the supplementary groups. getgroups(2), POSIX.
+#[doc(inline)]
+pub use libc::getgroups;
+
 /// `int setuid(uid_t uid);`
 ///
 /// Become another user. setuid(2), POSIX.

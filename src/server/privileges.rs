@@ -14,8 +14,8 @@ use crate::sys::process::{
 };
 use crate::sys::time::tzset;
 use crate::sys::user::{
-    NAME_MAX, User, getegid, geteuid, getgid, getgrnam, getgrouplist, getpwnam, getpwuid, getuid, setgid, setgroups,
-    setuid,
+    NAME_MAX, User, getegid, geteuid, getgid, getgrnam, getgrouplist, getgroups, getpwnam, getpwuid, getuid, setgid,
+    setgroups, setuid,
 };
 
 /// The user and the group that a server becomes.
@@ -65,14 +65,16 @@ impl Identity {
         self.user
     }
 
-    /// Whether this process has this identity already and is not root.
-    fn is_ours(&self) -> bool {
-        self.uid != ROOT && [getuid(), geteuid()] == [self.uid; 2] && [getgid(), getegid()] == [self.gid; 2]
+    /// Whether this process has this identity already, has no other groups, and is not root.
+    fn is_ours(&self, groups: &[gid_t]) -> bool {
+        let has_ids = [getuid(), geteuid()] == [self.uid; 2] && [getgid(), getegid()] == [self.gid; 2];
+        let has_no_others = || getgroups().is_ok_and(|has| has.iter().all(|group| groups.contains(group)));
+        self.uid != ROOT && has_ids && has_no_others()
     }
 
-    /// Returns the groups to join. Looks the groups up only if they are needed.
+    /// Returns the groups to join.
     fn groups(&self) -> Result<MapVec<gid_t>> {
-        let user = self.user.filter(|_| self.joins_groups && !self.is_ours());
+        let user = self.user.filter(|_| self.joins_groups);
         let groups = user.map_or_else(|| MapVec::from_slice(&[self.gid]), |user| getgrouplist(user.name(), self.gid));
         groups.map_err(|errno| {
             let hint = "name a group, too: USER:GROUP";
@@ -84,10 +86,10 @@ impl Identity {
     fn take_on(&self, groups: &[gid_t]) -> Result<()> {
         let (uid, gid) = (self.uid, self.gid);
         let fail = |call: &str, errno| {
-            let hint = if errno == Errno::PERM { "only root can become another user" } else { "" };
+            let hint = if errno == Errno::PERM { "only root can become another user, or leave a group" } else { "" };
             Error::new(format_args!("cannot become user {uid}, group {gid}: {call}"), Reason::System(errno), hint)
         };
-        if !self.is_ours() {
+        if !self.is_ours(groups) {
             setgroups(groups).map_err(|errno| fail("setgroups", errno))?;
             setgid(gid).map_err(|errno| fail("setgid", errno))?;
             setuid(uid).map_err(|errno| fail("setuid", errno))?;

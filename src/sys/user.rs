@@ -13,7 +13,7 @@ use core::fmt;
 
 use crate::ffi::sys::types::{gid_t, uid_t};
 use crate::ffi::{grp, pwd, unistd};
-use crate::sys::conv::ret;
+use crate::sys::conv::{ret, ret_c_int};
 use crate::sys::errno::{Errno, Result};
 use crate::sys::memory::MapVec;
 use crate::sys::threads::has_other_threads;
@@ -176,6 +176,25 @@ pub fn getgrouplist(user: &CStr, gid: gid_t) -> Result<MapVec<gid_t>> {
     // SAFETY: the name ends in a NUL, and the list has room for the number of groups that is passed with it.
     let found = unsafe { grp::getgrouplist(user.as_ptr(), gid, groups.as_mut_ptr(), &raw mut length) };
     groups.truncate(usize::try_from(found).map_err(|_| Errno::NOMEM)?);
+    Ok(groups)
+}
+
+/// `getgroups()`: returns the supplementary groups of this process.
+///
+/// Async-signal-safe: yes.
+///
+/// # Errors
+/// `ENOMEM`.
+///
+/// # References
+/// getgroups(2), POSIX
+pub fn getgroups() -> Result<MapVec<gid_t>> {
+    let mut groups = MapVec::with_capacity(GROUPS_MAX)?;
+    groups.fill(0);
+    let room = c_int::try_from(groups.len()).unwrap_or(c_int::MAX);
+    // SAFETY: the list has room for the number of groups that is passed with it.
+    let found = unsafe { unistd::getgroups(room, groups.as_mut_ptr()) };
+    groups.truncate(usize::try_from(ret_c_int(found)?).unwrap_or_default());
     Ok(groups)
 }
 

@@ -26,6 +26,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_watchdog_is_that_of_the_process_that_it_names,
     a_socket_that_is_passed_is_served,
     a_socket_of_multipath_tcp_is_served,
+    no_accept_waits_at_a_passed_socket,
     a_passed_socket_of_another_type_is_refused,
     the_file_of_a_socket_that_is_passed_stays,
     a_program_finds_nothing_of_what_was_passed,
@@ -338,6 +339,20 @@ fn a_socket_that_is_passed_is_served() {
 }
 
 /// Checks a listener that takes no filter of packets.
+/// Checks that the children of a pool do not make accept4() wait at a socket that other servers may have.
+fn no_accept_waits_at_a_passed_socket() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = passing(&listener, "LISTEN_PID=$$ LISTEN_FDS=1", "--prefork 2 inherit");
+    let server = Running::start(&mut command, Output::Pipe);
+    let mut client = connect_to("127.0.0.1".parse().unwrap(), listener.local_addr().unwrap().port());
+    assert_eq!(echo(&mut client, b"served"), b"served");
+    // SAFETY: the call takes numbers.
+    let flags = unsafe { libc::fcntl(listener.as_raw_fd(), libc::F_GETFL) };
+    assert_eq!(flags & libc::O_NONBLOCK, libc::O_NONBLOCK);
+    drop(client);
+    server.end(Signal::TERM);
+}
+
 fn a_socket_of_multipath_tcp_is_served() {
     // SAFETY: the call has no precondition on memory.
     let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, libc::IPPROTO_MPTCP) };

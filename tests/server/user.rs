@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_child_has_its_limits,
     a_limit_above_the_hard_one_needs_root,
     a_server_that_is_its_user_already_cannot_be_dumped,
+    a_server_that_cannot_leave_other_groups_is_told,
     a_root_directory_is_entered,
     a_program_that_the_user_cannot_reach_is_told,
     who_is_not_root_becomes_nobody_else,
@@ -85,6 +86,25 @@ fn groups_are_those_that_are_asked_for() {
         let server = Served::start(&["-u", user, "127.0.0.1:0"]);
         assert_eq!(format!("{} / {}", status(server.pid(), "Gid"), status(server.pid(), "Groups")), expected);
         server.stop();
+    }
+}
+
+fn a_server_that_cannot_leave_other_groups_is_told() {
+    needs_root();
+    let as_daemon = |groups: &str, user: &str| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=1", "--regid=1", "--groups", groups, MPSERV, "-1", "-u", user, "127.0.0.1:0"]);
+        command
+    };
+    for user in ["daemon", "daemon:daemon"] {
+        let server = Served::start_command(&mut as_daemon("1", user));
+        assert_eq!(status(server.pid(), "Groups"), "1");
+        server.stop();
+        let ended = run(as_daemon("1,2,42", user).stdin(Stdio::null()), Output::Pipe);
+        let told = "mpserv: cannot become user 1, group 1: setgroups: Operation not permitted; only root can become \
+                    another user, or leave a group";
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert_eq!(ended.status.code(), Some(TROUBLE));
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// The functions of signal-safety(7), which POSIX requires to be safe. But `setgid` and `setuid` of glibc take a lock.
 const POSIX: &str = "_exit abort accept access alarm bind chdir chmod chown clock_gettime close connect dup dup2 execve fchmod \
-    fchown fchownat fcntl fstat ftruncate getegid geteuid getgid getpeername getpid getppid getsockname getsockopt getuid kill \
+    fchown fchownat fcntl fstat ftruncate getegid geteuid getgid getgroups getpeername getpid getppid getsockname getsockopt getuid kill \
     listen lseek lstat mkdir mkfifo open pipe poll pthread_sigmask raise read readlink recv send setpgid setsid setsockopt \
     shutdown sigaction sigaddset sigdelset sigemptyset sigfillset sigismember signal sigpending sigprocmask sigsuspend sleep \
     socket stat symlink umask unlink wait waitpid write";

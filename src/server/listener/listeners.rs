@@ -153,9 +153,12 @@ impl Listeners {
         Ok(())
     }
 
-    /// Sets whether accept4() waits for a client, in every process that has the listeners.
-    pub(crate) fn set_blocking(&self, blocking: bool) -> errno::Result<()> {
-        self.iter().try_for_each(|listener| if blocking { set_blocking(listener) } else { set_nonblocking(listener) })
+    /// Sets whether accept4() waits for a client, in every process that has the listeners. Only the children of a pool
+    /// with one listener wait there, and the kernel wakes one child for each client. The service manager may pass a
+    /// socket to several servers. There accept4() never waits, because a server without a pool would wait as well.
+    pub(crate) fn set_waiting(&self, has_pool: bool) -> errno::Result<()> {
+        let waits = has_pool && self.length == 1 && self.iter().all(|listener| !listener.is_managed());
+        self.iter().try_for_each(|listener| if waits { set_blocking(listener) } else { set_nonblocking(listener) })
     }
 
     /// Listens on every address of `text`.

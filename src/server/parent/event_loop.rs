@@ -71,10 +71,9 @@ impl<W: Worker> Parent<'_, '_, W> {
         if let (Some(pidfile), Some(_)) = (&self.descriptors.pidfile, &self.descriptors.predecessor) {
             pidfile.name(self.pid)?;
         }
-        if self.pool.is_some() && self.descriptors.listeners.len() == 1 {
-            // Children wait in accept4(), and the kernel wakes one child for each client. If a listener cannot be made
-            // to block, the children wait in ppoll().
-            let _ = self.descriptors.listeners.set_blocking(true);
+        if self.pool.is_some() {
+            // If a listener cannot be made to wait, the children wait in ppoll().
+            let _ = self.descriptors.listeners.set_waiting(true);
         }
         if let Some(predecessor) = self.descriptors.predecessor.take() {
             match say_ready(&predecessor) {

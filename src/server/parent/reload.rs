@@ -221,7 +221,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             self.back_off("write", errno);
         }
         // The successor may have changed whether the listeners block. Both servers share this setting.
-        let _ = self.descriptors.listeners.set_blocking(self.pool.is_some() && self.descriptors.listeners.len() == 1);
+        let _ = self.descriptors.listeners.set_waiting(self.pool.is_some());
         self.publisher.ready(self.pid, self.state.now);
         self.log.restart_failed(why);
     }

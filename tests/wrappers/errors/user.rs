@@ -27,6 +27,6 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 pub(super) const NOT_PRODUCED: &[NotProduced] = &[
-    ("getgrouplist setgroups", "ENOMEM", "no more memory is asked for than there is, and nobody is in so many groups"),
+    ("getgrouplist getgroups setgroups", "ENOMEM", "no more memory is asked for than there is, and nobody is in so many groups"),
     ("setuid", "EAGAIN", "only a kernel without memory has it"),
 ];
