@@ -43,8 +43,9 @@ impl From<Errno> for Problem {
 
 impl OwnFile {
     /// Makes the file, and locks it. An earlier server's file is removed first, and never written to: another user may
-    /// have put a name of another program's file there. Refuses anything else at the path: a symbolic link, a hard link,
-    /// a file of another user, a device, and a file that holds something else than an id.
+    /// have put a name of another program's file there, or have given the file a further name elsewhere. Refuses anything
+    /// else at the path: a symbolic link, a file of another user, a device, and a file that holds something else than an
+    /// id.
     pub(super) fn lock(path: &CStr, mode: c_uint) -> Result<OwnFile, Problem> {
         if let Some(directory) = find_replaceable(path)? {
             return Err(Problem::Replaceable(directory));
@@ -82,9 +83,6 @@ impl OwnFile {
             }
             if is_new {
                 return Ok(file);
-            }
-            if fstat(&file)?.links() != 1 {
-                return Err(Problem::Unfit("this file has another name, too"));
             }
             if !file.has_id_alone()? {
                 return Err(Problem::Unfit("there is something else than a process id in this file"));

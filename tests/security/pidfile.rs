@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_file_of_another_server_is_left_alone,
     the_same_path_inside_a_root_directory_is_another_file,
     a_hard_link_is_not_written_through,
+    a_further_name_of_the_file_of_a_killed_server_keeps_nobody_from_starting,
     a_file_that_is_there_is_replaced_and_not_written_to,
     a_file_of_another_user_is_not_taken,
     a_directory_that_another_user_can_replace_is_refused,
@@ -67,8 +68,25 @@ fn a_hard_link_is_not_written_through() {
     let precious = folder.join("precious");
     fs::write(&precious, "precious").unwrap();
     fs::hard_link(&precious, folder.join("pid")).unwrap();
-    assert!(refused(&folder.join("pid")).contains("this file has another name, too"));
+    assert!(refused(&folder.join("pid")).contains("there is something else than a process id in this file"));
     assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+}
+
+/// Checks a further name that another user has made in a directory of its own (`fs.protected_hardlinks=0`). The file of
+/// that name stays as it is.
+fn a_further_name_of_the_file_of_a_killed_server_keeps_nobody_from_starting() {
+    let folder = TempDir::new();
+    let (path, further) = (folder.join("pid"), folder.join("further"));
+    let arguments = ["--pidfile", path.to_str().unwrap(), "127.0.0.1:0"];
+    let killed = Served::start(&arguments);
+    let text = format!("{}\n", killed.pid());
+    fs::hard_link(&path, &further).unwrap();
+    killed.running.end(Signal::KILL);
+    let server = Served::start(&arguments);
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", server.pid()));
+    server.stop();
+    assert!(!path.exists());
+    assert_eq!(fs::read_to_string(&further).unwrap(), text);
 }
 
 /// Checks that a file of another program, which another user has linked to the path for a moment, stays as it is.

@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_lock_that_was_left_behind_holds_nobody_up,
     a_lock_that_somebody_else_put_there_is_refused,
     a_socket_that_takes_the_place_of_the_servers_keeps_its_owner,
+    a_further_name_of_the_socket_keeps_no_server_from_starting,
 ];
 
 /// The expression for strace that delays the return of a call.
@@ -134,4 +135,20 @@ fn a_socket_that_takes_the_place_of_the_servers_keeps_its_owner() {
     assert!(ended.stderr.contains("Address already in use"), "{}", ended.stderr);
     let left = fs::symlink_metadata(&path).unwrap();
     assert_eq!((left.uid(), left.gid()), (0, 0));
+}
+
+/// Checks a further name that another user makes after the server has made its socket, and before it gives the socket to
+/// its owner.
+fn a_further_name_of_the_socket_keeps_no_server_from_starting() {
+    needs_root();
+    let folder = TempDir::new();
+    let path = folder.join("socket");
+    let owner = user_of_nothing();
+    let (given, address) = (format!("{owner}:{owner}"), format!("unix:{}", path.display()));
+    let server = stopped_after("bind", &folder.join("trace"), &["--owner", &given, &address]);
+    fs::hard_link(&path, folder.join("further")).unwrap();
+    server.signal(mpserv::signal::Signal::CONT);
+    wait_until("the server serves", || serves(&server));
+    assert_eq!(fs::symlink_metadata(&path).unwrap().uid(), owner);
+    assert_eq!(server.end(mpserv::signal::Signal::TERM).status.code(), Some(0));
 }

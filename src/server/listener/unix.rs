@@ -85,10 +85,10 @@ fn bind_unix_locked(path: &CStr, settings: &SocketSettings) -> errno::Result<Lis
         }
         bound => bound?,
     }
-    let file = file_of(&fd, path).inspect_err(|_| _ = unlink(path))?;
+    let (file, is_own) = file_of(&fd, path).inspect_err(|_| _ = unlink(path))?;
     let identity = fstat(&file)?.identity();
     // The file gets its owner before the server listens, because clients can connect from then on.
-    let given = settings.owner.map_or(Ok(()), |owner| give_to(&file, owner));
+    let given = settings.owner.map_or(Ok(()), |owner| give_to(&file, is_own, owner));
     let at_path = given.and_then(|()| start(&fd, settings)).and_then(|()| lstat(path));
     if at_path.is_ok_and(|at_path| at_path.identity() == identity) {
         return Ok(Listener { fd, is_managed: false, file: Some(identity) });
@@ -99,9 +99,11 @@ fn bind_unix_locked(path: &CStr, settings: &SocketSettings) -> errno::Result<Lis
 }
 
 /// Opens the file of a socket that has just been bound, without rights to the content. If this process may not ask the
-/// kernel for it, the path leads to the file, unless another user has put another file there.
-fn file_of(fd: &OwnedFd, path: &CStr) -> errno::Result<OwnedFd> {
-    open_unix_file(fd).or_else(|_| open(path, OpenFlags::PATH | OpenFlags::NOFOLLOW | OpenFlags::CLOEXEC, 0))
+/// kernel for it, the path leads to the file, unless another user has put another file there. Also returns whether the
+/// file is certain to be the socket's.
+fn file_of(fd: &OwnedFd, path: &CStr) -> errno::Result<(OwnedFd, bool)> {
+    let at_path = || open(path, OpenFlags::PATH | OpenFlags::NOFOLLOW | OpenFlags::CLOEXEC, 0);
+    open_unix_file(fd).map(|file| (file, true)).or_else(|_| at_path().map(|file| (file, false)))
 }
 
 /// Removes a socket's file, unless the path leads to another file. Another server may have put its own file there.
@@ -120,10 +122,11 @@ fn bind_with_mode(fd: &OwnedFd, address: &UnixAddr, mode: Option<c_uint>) -> err
     bound
 }
 
-/// Gives the file of a socket to a user and a group. Another file, which the path may lead to, keeps its owner.
-fn give_to(file: &OwnedFd, (uid, gid): (uid_t, gid_t)) -> errno::Result<()> {
+/// Gives the file of a socket to a user and a group. Another file, which the path may lead to, keeps its owner. If the
+/// file is certain to be the socket's (`is_own`), a further name that another user has given it changes nothing.
+fn give_to(file: &OwnedFd, is_own: bool, (uid, gid): (uid_t, gid_t)) -> errno::Result<()> {
     let found = fstat(file)?;
-    if !found.is_socket() || found.links() != 1 || found.uid() != geteuid() {
+    if !is_own && (!found.is_socket() || found.links() != 1 || found.uid() != geteuid()) {
         return Err(Errno::ADDRINUSE);
     }
     if (found.uid(), found.gid()) == (uid, gid) { Ok(()) } else { fchownat_fd(file, uid, gid) }
