@@ -21,6 +21,8 @@ pub(crate) const TESTS: &[Test] = tests![
     the_group_of_a_program_that_has_ended_is_forgotten,
     a_program_that_makes_the_server_its_tracer_is_ended_and_counted,
     a_group_that_has_gone_makes_room_for_the_next,
+    a_group_for_which_there_is_no_room_is_killed,
+    a_process_that_is_left_stopped_acts_on_sigterm,
 ];
 
 /// A program that leaves a process in its group, moves itself to another group, and then reports its new group. Neither
@@ -169,4 +171,33 @@ fn a_group_that_has_gone_makes_room_for_the_next() {
     }
     assert_eq!(server.events("group").len(), 0);
     server.stop();
+}
+
+/// Checks that no process escapes the stop of the server, although the table of groups is full.
+fn a_group_for_which_there_is_no_room_is_killed() {
+    let server = Served::start(&["-c", "1", "--grace", "0", "127.0.0.1:0", "sh", "-c", LEAVER]);
+    let (mut first, mut second) = (server.connect(), server.connect());
+    let (kept, killed) = (ids(&mut first), ids(&mut second));
+    // The second group ends although the server goes on.
+    assert_eq!(read_all(&mut second), b"");
+    let line = &server.wait_events("group", 1)[0];
+    let from = second.local_addr().unwrap().to_string();
+    assert_eq!((line.number("group"), line.get("signal"), line.get("from")), (killed[0].into(), "SIGKILL", &*from));
+    wait_until("its process has ended", || is_gone(killed[1]));
+    assert!(!is_gone(kept[1]), "the first group goes on");
+    server.stop();
+    assert!(is_gone(kept[1]));
+}
+
+fn a_process_that_is_left_stopped_acts_on_sigterm() {
+    let program = "sleep 1000 & kill -STOP $!; echo $$ $!";
+    let server = Served::start(&["--grace", "0", "127.0.0.1:0", "sh", "-c", program]);
+    let mut client = server.connect();
+    let ids = ids(&mut client);
+    server.wait_events("end", 1);
+    wait_until("it is stopped", || state(ids[1]) == Some('T'));
+    let log = server.stop();
+    assert!(is_gone(ids[1]));
+    let signals: Vec<&str> = log.iter().filter(|line| line.event == "group").map(|line| line.get("signal")).collect();
+    assert_eq!(signals, ["SIGTERM"], "it needs no SIGKILL");
 }

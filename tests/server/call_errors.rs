@@ -13,6 +13,8 @@ pub(crate) const TESTS: &[Test] = tests![
     what_fails_at_the_start_is_told,
     a_port_that_cannot_be_printed_is_an_error_that_says_so,
     too_few_descriptors_to_begin_are_named,
+    an_address_on_which_it_cannot_listen_has_a_hint,
+    what_fails_in_a_child_before_it_serves_is_told,
 ];
 
 fn calls_that_never_fail_may_fail() {
@@ -81,4 +83,50 @@ fn too_few_descriptors_to_begin_are_named() {
     let server = Served::start_command(command.args(["--nofile=7", MPSERV, "-1", "127.0.0.1:0"]));
     assert_eq!(finish(server.client()), b"");
     server.stop();
+}
+
+fn an_address_on_which_it_cannot_listen_has_a_hint() {
+    const INET: &str = "127.0.0.1:0";
+    const UNIX: &str = "unix:@mpserv-test-hint";
+    let folder = TempDir::new();
+    for (address, error, hint) in [
+        (INET, "EADDRINUSE", "another process listens there (ss -ltnp shows which): stop it, or choose another port"),
+        (UNIX, "EADDRINUSE", "a server listens there, or it is not a socket: choose another"),
+        (INET, "EACCES", "a port below 1024 needs root or CAP_NET_BIND_SERVICE: choose a higher one"),
+        (UNIX, "EACCES", "the directory may not be written to: choose another"),
+        (UNIX, "EPERM", "only root can give the file to another user (--owner, --user)"),
+        (INET, "EADDRNOTAVAIL", "this machine does not have that address (ip address shows those that it has)"),
+        (UNIX, "ENAMETOOLONG", "choose a shorter one"),
+        (UNIX, "ENOENT", "the directory is not there: make it, or choose another"),
+        (UNIX, "ENOTDIR", "the directory is not there: make it, or choose another"),
+        (INET, "EMFILE", "allow more open files (ulimit -n)"),
+        (INET, "ENFILE", "allow more open files (ulimit -n)"),
+    ] {
+        let fault = format!("inject=bind:error={error}");
+        let ended =
+            run(&mut traced(&["-e", "trace=bind", "-e", &fault], &folder.join("trace"), &[address]), Output::Pipe);
+        is_refusal(&ended, TROUBLE, &[&format!("cannot listen on \"{address}\": "), &format!("; {hint}\n")]);
+    }
+}
+
+/// Checks children that cannot set the limits that they are to have.
+fn what_fails_in_a_child_before_it_serves_is_told() {
+    let folder = TempDir::new();
+    for pool in [&[][..], &["--prefork", "1"]] {
+        // The server itself sets no limit, and asks for none that it needs.
+        let options = ["-f", "-e", "trace=prlimit64", "-e", "inject=prlimit64:error=EPERM"];
+        let arguments = [pool, &["--rlimit", "core=0", "127.0.0.1:0"]].concat();
+        let server = Served::start_command(&mut traced(&options, &folder.join("trace"), &arguments));
+        let mut client = server.connect();
+        let (event, field, value) = if pool.is_empty() { ("end", "exit", "4") } else { ("leave", "status", "exit 4") };
+        let end = &server.wait_events(event, 1)[0];
+        assert_eq!((end.get(field), end.get("meaning")), (value, "unfit"), "{pool:?}");
+        let fail = &server.wait_events("fail", 1)[0];
+        assert_eq!((fail.get("call"), fail.get("error")), ("setrlimit", "Operation not permitted"), "{pool:?}");
+        assert_eq!(fail.get("pid"), end.get("pid"), "{pool:?}");
+        if pool.is_empty() {
+            assert_eq!(read_all(&mut client), b"");
+        }
+        server.stop();
+    }
 }

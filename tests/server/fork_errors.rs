@@ -22,6 +22,8 @@ pub(crate) const TESTS: &[Test] = tests![
     where_no_process_can_be_made_clients_are_told,
     a_pool_says_when_processes_can_be_made_again,
     a_pool_that_needs_no_further_process_lacks_none,
+    a_client_that_was_kept_counts_by_its_rule,
+    a_program_behind_a_proxy_is_started_later,
     ; ignored:
     a_thousand_failed_forks_lose_no_slot,
 ];
@@ -57,7 +59,8 @@ fn a_client_for_whom_there_is_no_process_for_long_is_told() {
     assert_eq!(read_all(&mut client), b"The server is busy. Try again later.\r\n");
     let took = start.elapsed();
     assert!(took >= Duration::from_secs(5), "{took:?}");
-    assert_eq!(server.wait_events("refuse", 1)[0].get("why"), "no process could be started");
+    let refuse = &server.wait_events("refuse", 1)[0];
+    assert_eq!((refuse.get("why"), refuse.number("from_source")), ("no process could be started", 1));
     // The server accepts again, and has said so before.
     let resumed: Vec<Line> = server.events("resume");
     assert!(resumed.len() == 1 && resumed[0].get("why") == "fork", "{resumed:?}");
@@ -80,9 +83,17 @@ fn term_while_a_client_is_kept_is_heard() {
     let server = faulty("clone:error=EAGAIN:when=1+", &folder.join("trace"), &["127.0.0.1:0"]);
     let mut client = server.connect();
     server.wait_events("pause", 1);
+    server.running.signal(Signal::USR1);
+    let status = &server.wait_events("status", 1)[0];
+    assert_eq!((status.get("paused"), status.get("stopping")), ("fork", "no"));
     server.running.signal(Signal::TERM);
     assert_eq!(read_all(&mut client), b"The server is busy. Try again later.\r\n");
-    assert_eq!(server.running.wait().status.code(), Some(0));
+    let ended = server.running.wait();
+    assert_eq!(ended.status.code(), Some(0));
+    let log = parse_log(&ended.stderr);
+    let refuse = log.iter().find(|line| line.event == "refuse").unwrap();
+    let refused = (refuse.get("from"), refuse.get("why"), refuse.number("from_source"));
+    assert_eq!(refused, (&*client.local_addr().unwrap().to_string(), "the server stops", 1));
 }
 
 /// Lets every other fork fail. Afterwards there must be as many slots as before.
@@ -175,5 +186,33 @@ fn where_no_process_can_be_made_clients_are_told() {
     let mut client = server.connect();
     assert_eq!(server.wait_events("pause", 1)[0].get("why"), "fork");
     assert_eq!(read_all(&mut client), b"The server is busy. Try again later.\r\n");
+    server.stop();
+}
+
+fn a_client_that_was_kept_counts_by_its_rule() {
+    let folder = TempDir::new();
+    let rules = folder.join("rules");
+    fs::write(&rules, "deny 192.0.2.0/24\nallow all max-children=1\n").unwrap();
+    let options = ["--rules", rules.to_str().unwrap(), "127.0.0.1:0"];
+    let server = faulty("clone:error=EAGAIN:when=1", &folder.join("trace"), &options);
+    let kept = server.client();
+    assert_eq!(read_all(&mut server.connect()), b"");
+    assert_eq!(server.wait_events("refuse", 1)[0].get("why"), "rule's max-children");
+    drop(kept);
+    server.wait_events("end", 1);
+    drop(server.client());
+    server.stop();
+}
+
+fn a_program_behind_a_proxy_is_started_later() {
+    let folder = TempDir::new();
+    let options = ["--proxy-protocol", "127.0.0.1:0", "cat"];
+    let server = faulty("clone:error=EAGAIN:when=1", &folder.join("trace"), &options);
+    let mut client = server.connect();
+    client.write_all(b"PROXY TCP4 192.0.2.1 192.0.2.9 4000 80\r\n").unwrap();
+    assert_eq!(echo(&mut client, b"kept"), b"kept");
+    assert_eq!(server.wait_events("pause", 1)[0].get("why"), "fork");
+    drop(client);
+    server.wait_events("end", 1);
     server.stop();
 }

@@ -310,15 +310,15 @@ fn a_line_begins_with_the_time_in_a_pipe_and_not_on_a_terminal_or_in_the_journal
     let read = || fs::read_to_string(&path).unwrap();
     assert!(has_times(&log_to(file().into(), |_| {}, read)));
     // The server knows the journal's stream by its device and inode.
-    let stream = |file: &fs::File, more: u64| {
+    let stream = |file: &fs::File, more: [u64; 2]| {
         let stat = file.metadata().unwrap();
-        format!("{}:{}", stat.dev(), stat.ino() + more)
+        format!("{}:{}", stat.dev() + more[0], stat.ino() + more[1])
     };
-    for more in [0, 1] {
+    for more in [[0, 0], [0, 1], [1, 0]] {
         let log = file();
         let named = stream(&log, more);
         let set = |command: &mut Command| _ = command.env("JOURNAL_STREAM", &named);
-        assert_eq!(has_times(&log_to(log.into(), set, read)), more == 1, "{named}");
+        assert_eq!(has_times(&log_to(log.into(), set, read)), more != [0, 0], "{named}");
     }
     let (master, slave) = terminal();
     let master = fs::File::from(master);
@@ -346,6 +346,7 @@ fn an_exit_of_the_servers_own_is_named() {
     let server = Served::start(&["--proxy-protocol", "127.0.0.1:0"]);
     assert_eq!(finish(server.connect()), b"");
     assert_eq!(meaning(&server), ("3".to_owned(), Some("refused".to_owned())));
+    assert_eq!(server.wait_events("refuse", 1)[0].number("from_source"), 0, "the proxy has named no client");
     server.stop();
     // The exit statuses of a program have no meaning for the server.
     let server = Served::start(&["127.0.0.1:0", "sh", "-c", "exit 3"]);

@@ -29,6 +29,7 @@ pub(crate) const TESTS: &[Test] = tests![
     on_the_way_out_clients_are_served_to_their_end,
     a_client_that_is_accepted_at_the_last_moment_counts,
     a_process_that_misses_the_signal_to_retire_gets_another,
+    a_process_with_a_client_is_told_to_retire_once,
     a_pool_keeps_time_limits,
     several_listeners_have_one_pool,
     what_does_not_go_together_is_told,
@@ -422,6 +423,18 @@ fn a_pool_outlives_connections_that_are_gone_again() {
         assert_eq!((server.events("fail").len(), server.events("leave").len()), (0, 0), "{errno}");
         server.stop();
     }
+    // A process pauses after 64 in a row.
+    for (when, fails) in [("1..64", 0), ("1..65", 1)] {
+        let fault = format!("inject=accept4:error=ECONNABORTED:when={when}");
+        let options = ["-f", "-e", "trace=accept4", "-e", &fault];
+        let command = &mut traced(&options, &folder.join(when), &["--prefork", "1", "127.0.0.1:0"]);
+        let server = Served::start_command(command);
+        drop(server.client());
+        let child = server.wait_events("accept", 1)[0].number("pid");
+        let log = server.stop();
+        let pids = log.iter().filter(|line| line.event == "fail").map(|line| line.number("pid"));
+        assert!(pids.eq([child].into_iter().take(fails)), "{when}: {log:?}");
+    }
 }
 
 /// Tests a process that says that it waits for a client, and takes none.
@@ -436,4 +449,21 @@ fn a_process_that_is_stopped_while_it_waits_keeps_nobody_waiting() {
     drop(server.client());
     signal(stopped, Signal::CONT);
     server.stop();
+}
+
+/// Checks that no signal interrupts a handler again and again.
+fn a_process_with_a_client_is_told_to_retire_once() {
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let server = Served::start_command(&mut traced(&["-e", "trace=kill"], &trace, &["--prefork", "1", "127.0.0.1:0"]));
+    let client = server.client();
+    server.running.signal(Signal::TERM);
+    server.wait_events("stop", 1);
+    // Another process would be told again each 100 ms.
+    std::thread::sleep(A_WHILE);
+    assert_eq!(finish(client), b"");
+    assert_eq!(server.running.wait().status.code(), Some(0));
+    let trace = fs::read_to_string(trace).unwrap();
+    let before_end = trace.split("SIGCHLD").next().unwrap();
+    assert_eq!(before_end.matches("SIGUSR2").count(), 1, "{trace}");
 }

@@ -23,6 +23,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_program_that_is_gone_is_told_and_the_server_goes_on,
     a_program_that_cannot_run_is_named,
     a_directory_is_no_program,
+    a_name_with_a_slash_is_not_looked_up,
+    the_last_limit_of_a_resource_holds,
     a_file_that_may_not_be_run_is_told_wherever_it_is_in_path,
     a_client_waits_while_the_program_is_being_written,
     an_empty_entry_of_path_is_the_working_directory,
@@ -236,4 +238,22 @@ fn an_empty_entry_of_path_is_the_working_directory() {
         assert_eq!(echo(&mut server.connect(), b"through cat"), b"through cat", "{path:?}");
         server.stop();
     }
+}
+
+fn a_name_with_a_slash_is_not_looked_up() {
+    let folder = TempDir::new();
+    fs::create_dir(folder.join("bin")).unwrap();
+    std::os::unix::fs::symlink("/bin/echo", folder.join("bin/program")).unwrap();
+    for name in ["bin/program", "./bin/program"] {
+        let mut command = mpserv(&["127.0.0.1:0", name, "found"]);
+        let server = Served::start_command(command.current_dir(&folder.0).env("PATH", "/bin:/usr/bin"));
+        assert_eq!(output_of(&server), "found\n", "{name}");
+        server.stop();
+    }
+}
+
+fn the_last_limit_of_a_resource_holds() {
+    let limits = ["--rlimit", "nofile=20", "--rlimit", "core=0", "--rlimit", "nofile=30", "127.0.0.1:0"];
+    let output = program_output(&[&limits[..], &["sh", "-c", "ulimit -n; ulimit -c"]].concat());
+    assert_eq!(output, "30\n0\n");
 }

@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_second_term_skips_the_wait_and_quit_does_not_wait_at_all,
     a_server_with_many_children_ends_with_the_last_of_them,
     usr1_logs_the_status,
+    a_server_that_stops_says_so_and_neither_reads_rules_nor_restarts,
     sigpipe_does_not_end_the_server,
     term_in_the_moment_before_the_wait_is_not_lost,
     term_at_each_system_call_of_the_loop_is_not_lost,
@@ -175,4 +176,24 @@ fn a_signal_ends_a_server_whose_port_nobody_reads() {
     assert_eq!(server.wait().unwrap().code(), Some(TROUBLE));
     let log = fs::read_to_string(&log).unwrap();
     assert!(log.ends_with("the port could not be printed: Interrupted system call\n"), "{log}");
+}
+
+fn a_server_that_stops_says_so_and_neither_reads_rules_nor_restarts() {
+    for options in [&[][..], &["--prefork", "1"]] {
+        let server = Served::start(&[options, &["-v", "127.0.0.1:0"]].concat());
+        let client = server.client();
+        server.running.signal(Signal::TERM);
+        server.wait_events("stop", 1);
+        server.running.signal(Signal::USR1);
+        let status = &server.wait_events("status", 1)[0];
+        assert_eq!((status.get("stopping"), status.get("children")), ("yes", "1"), "{options:?}");
+        let child = &server.wait_events("child", 1)[0];
+        assert_eq!(child.get("from"), client.local_addr().unwrap().to_string(), "{options:?}");
+        server.running.signal(Signal::HUP);
+        assert_eq!(server.wait_events("reload", 1)[0].get("why"), "the server stops", "{options:?}");
+        server.running.signal(Signal::USR2);
+        assert_eq!(server.wait_events("restart", 1)[0].get("refused"), "the server stops", "{options:?}");
+        assert_eq!(finish(client), b"");
+        assert_eq!(server.running.wait().status.code(), Some(0), "{options:?}");
+    }
 }

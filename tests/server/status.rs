@@ -55,7 +55,11 @@ fn the_status_is_shown_as_a_table_and_in_the_title() {
             assert_eq!(shown.status.code(), Some(0), "{}", shown.stderr);
             shown.stdout.starts_with(&first).then_some(shown.stdout)
         });
+        assert!(shown.ends_with('\n') && !shown.contains('\u{1b}'), "{shown:?}");
         let lines: Vec<&str> = shown.lines().collect();
+        let is_idle = |line: &&&str| line.split_whitespace().nth(1) == Some("idle");
+        let idle_words = lines.iter().filter(is_idle).map(|line| line.split_whitespace().count());
+        assert!(idle_words.eq([4].into_iter().cycle().take(idle)), "{shown}");
         let serving: Vec<&&str> = lines.iter().filter(|line| line.contains(" serving ")).collect();
         assert_eq!(lines.len(), 4 + idle, "{shown}");
         assert_eq!(serving.len(), 2, "{shown}");
@@ -68,6 +72,10 @@ fn the_status_is_shown_as_a_table_and_in_the_title() {
             assert_eq!((words.len(), words[1], words[2]), (5, "serving", "0"), "{shown}");
             assert_between(words[3], Duration::ZERO, begun.elapsed());
         }
+        // A terminal is cleared only before each of several tables.
+        let mut command = Command::new(MPSERV);
+        let on_terminal = run(command.args(["--status", pidfile]).stdin(Stdio::null()), Output::Terminal);
+        assert!(on_terminal.stdout.starts_with(&first), "{on_terminal:?}");
         // The status is shown every second, until the server is gone.
         let mut command = Command::new(MPSERV);
         let watch = Running::start(command.args(["--status", pidfile, "--watch"]).stdin(Stdio::null()), Output::Pipe);

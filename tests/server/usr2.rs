@@ -35,6 +35,9 @@ pub(crate) const TESTS: &[Test] = tests![
     the_reason_of_a_successor_that_fails_is_in_the_log,
     the_reason_of_a_successor_that_fails_late_is_in_the_log,
     three_generations_serve_their_clients_to_the_end,
+    the_handover_names_the_successor_and_counts_the_clients,
+    while_a_successor_starts_another_is_refused,
+    after_a_restart_that_failed_it_waits_for_clients_as_before,
     the_newest_of_many_earlier_servers_are_shown,
     servers_that_have_ended_take_no_place_in_the_status,
     a_child_made_while_a_successor_starts_lacks_its_pipe,
@@ -541,5 +544,46 @@ fn a_child_made_while_a_successor_starts_lacks_its_pipe() {
     let child = children(server).into_iter().find(|child| pipes(*child).iter().all(|pipe| *pipe != of_successor[0]));
     assert!(child.is_some(), "one of the children, the successor, has the pipe, and the other has not");
     drop(client);
+    dynasty.stop();
+}
+
+/// Also checks that the children of a successor have no signal blocked, although its predecessor has.
+fn the_handover_names_the_successor_and_counts_the_clients() {
+    let dynasty = Dynasty::start(&["127.0.0.1:0"]);
+    let client = dynasty.first.client();
+    dynasty.succeed();
+    let successor = dynasty.pid().unwrap().raw() as u32;
+    let line = &dynasty.first.wait_events("handover", 1)[0];
+    assert_eq!((line.number("by"), line.number("children")), (successor.into(), 1));
+    let next = dynasty.first.client();
+    let child = children(successor)[0];
+    let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap();
+    assert_eq!(signals_in(&status, "SigBlk"), 0, "{status}");
+    drop((client, next));
+    dynasty.stop();
+}
+
+fn while_a_successor_starts_another_is_refused() {
+    let dynasty = Dynasty::start(&["127.0.0.1:0"]);
+    dynasty.replace_program("#!/bin/sh\nexec sleep 600\n");
+    dynasty.restart();
+    dynasty.first.wait_events("restart", 1);
+    dynasty.restart();
+    assert_eq!(dynasty.first.wait_events("restart", 2)[1].get("refused"), "a successor is starting already");
+    dynasty.stop();
+}
+
+/// Tests a successor that lets accept() wait, as one with preforked processes does, and then fails. Both servers share
+/// the listener with its flags.
+fn after_a_restart_that_failed_it_waits_for_clients_as_before() {
+    needs_command("python3");
+    let dynasty = Dynasty::start(&["127.0.0.1:0"]);
+    let script = "import os; os.set_blocking(int(os.environ['MPSERV_INHERIT'].split(',')[3]), True)";
+    dynasty.replace_program(&format!("#!/bin/sh\nexec python3 -c \"{script}\"\n"));
+    dynasty.restart();
+    dynasty.first.wait_events("restart", 2);
+    // If accept() waited for the next client, the server would hear no signal.
+    assert_eq!(finish(dynasty.first.client()), b"");
+    dynasty.first.wait_events("end", 1);
     dynasty.stop();
 }
