@@ -53,6 +53,34 @@ fn a_difference_is_counted_and_named_by_its_process() {
     assert!(out.contains("B: child 1 (not there)"), "{out}");
 }
 
+/// Checks the order of the kinds of differences: the gravest first, whatever the calls' order is.
+#[test]
+fn the_gravest_difference_comes_first() {
+    let folder = TempDir::new();
+    let [one, other] = [("a", 5), ("b", 6)].map(|(text, backlog)| {
+        format!("write(1, \"{text}\", 1) = 1\nclose(3) = 0\nlisten(3, {backlog}) = 0\nclose(4) = 0\n")
+    });
+    let out = text(&compare(&folder, [&format!("{one}umask(022) = 022\n"), &other], &[]).stdout);
+    let kinds: Vec<&str> = out.lines().skip(2).map(|line| line.split(", ").next().unwrap().trim()).collect();
+    assert_eq!(kinds, ["umask(022) only in A", "listen: backlog 5 / 6", "printed: \"a\" / \"b\""], "{out}");
+}
+
+/// Checks the letters that have a meaning in a page or in JSON.
+#[test]
+fn letters_with_a_meaning_are_escaped() {
+    let folder = TempDir::new();
+    let calls = "chdir(\"/<b>&\\n\") = 0\n";
+    let html = text(&compare(&folder, [calls, ""], &["--html", "-"]).stdout);
+    assert!(html.contains("<td>chdir(&quot;/&lt;b&gt;&amp;\\n&quot;) = 0<td>"), "{html}");
+    let json = text(&compare(&folder, [calls, ""], &["--json", "-"]).stdout);
+    assert!(json.contains(r#"{"kind":"only a","a":"chdir(\"/<b>&\\n\") = 0","b":null}"#), "{json}");
+    // A text may hold a byte that would command a terminal.
+    let out = text(&compare(&folder, ["chdir(\"/\u{1b}[31m\") = 0\n", ""], &[]).stdout);
+    assert!(!out.contains('\u{1b}') && out.contains("\\u{1b}[31m"), "{out}");
+    let json = text(&compare(&folder, ["chdir(\"/\u{1b}\") = 0\n", ""], &["--json", "-"]).stdout);
+    assert!(json.contains(r#""chdir(\"/\u001b\") = 0""#), "{json}");
+}
+
 #[test]
 fn a_page_shows_a_thousand_rows_and_three_hundred_characters() {
     let folder = TempDir::new();

@@ -314,3 +314,26 @@ fn own_directory() -> Result<PathBuf, Trouble> {
     let own = std::env::current_exe().map_err(|error| Trouble::new(format!("this program's own path: {error}")))?;
     Ok(own.parent().map(PathBuf::from).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Compares the values without an option with those that the help names.
+    #[test]
+    fn each_default_is_the_one_of_the_help() {
+        let none = Given::default().finish(Vec::new()).unwrap();
+        let help = help();
+        assert!(help.contains(&format!("one run may take so long ({})", none.timeout.as_secs())), "{help}");
+        assert_eq!(none.outputs, Output::ALL, "pty, pipe or file (each)");
+        assert_eq!((none.from, none.accept), (From::Main, Level::Varies));
+        assert!(help.contains("compare from main or from execve on (main)") && help.contains("different (same)"));
+        assert!(!(none.names_outputs || none.show_output || none.diff || none.traces || none.sources));
+        let Task::Programs(programs) = &none.task else { panic!("{none:?}") };
+        assert!(programs.names.is_empty() && programs.drive.is_none() && !programs.is_foreign);
+        let lesson = Given { lesson: Some(PathBuf::from("x")), ..Given::default() }.finish(Vec::new()).unwrap();
+        assert_eq!((lesson.outputs, lesson.sources), (vec![Output::Pty, Output::Pipe], true));
+        let faults = Given { faults: Some(Extent::All), ..Given::default() }.finish(Vec::new()).unwrap();
+        assert_eq!(faults.outputs, [Output::Pipe]);
+    }
+}
