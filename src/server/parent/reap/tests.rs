@@ -90,7 +90,7 @@ fn a_preforked_child_that_was_of_no_use_is_replaced_later() {
             let text = text.replace("PID", &std::format!("{}", nobody(0)));
             let rest = match text.contains("leave") {
                 true => std::format!("seconds=2.000 pause={}", if pause == 1 { "0.100" } else { "0.000" }),
-                false => std::format!("seconds=1.000 children=0"),
+                false => std::string::String::from("seconds=1.000 children=0"),
             };
             assert_eq!(reader.lines(), [std::format!("{text} {rest}")], "{stage:?} {state:?} {served}");
             let opens_at = parent.pool.as_ref().unwrap().opens_at();
