@@ -32,11 +32,16 @@ fn descriptors_of_a_program(command: &mut Command) -> Vec<String> {
 fn with_foreign_descriptors(command: &mut Command) -> &mut Command {
     let file = fs::File::open("/etc/passwd").unwrap();
     let leave = move || {
-        // SAFETY: the call takes numbers.
-        let is_left = |fd| unsafe { libc::dup2(file.as_raw_fd(), fd) } == fd;
+        let is_left = |fd| {
+            // SAFETY: the call takes numbers.
+            let copy = unsafe { libc::dup2(file.as_raw_fd(), fd) };
+            // The file may have this number itself, with the flag to close it.
+            // SAFETY: the call takes numbers.
+            copy == fd && unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } == 0
+        };
         if is_left(77) && is_left(3) { Ok(()) } else { Err(std::io::Error::last_os_error()) }
     };
-    // SAFETY: dup2 is async-signal-safe, and the closure calls nothing else unless it fails.
+    // SAFETY: dup2 and fcntl are async-signal-safe, and the closure calls nothing else unless it fails.
     unsafe { command.pre_exec(leave) }
 }
 
