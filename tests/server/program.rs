@@ -253,7 +253,7 @@ fn a_name_with_a_slash_is_not_looked_up() {
 }
 
 fn the_last_limit_of_a_resource_holds() {
-    let limits = ["--rlimit", "nofile=20", "--rlimit", "core=0", "--rlimit", "nofile=30", "127.0.0.1:0"];
-    let output = program_output(&[&limits[..], &["sh", "-c", "ulimit -n; ulimit -c"]].concat());
-    assert_eq!(output, "30\n0\n");
+    let limits = ["--rlimit", "nofile=20", "--rlimit", "cpu=77", "--rlimit", "nofile=30", "127.0.0.1:0"];
+    let output = program_output(&[&limits[..], &["sh", "-c", "ulimit -n; ulimit -t"]].concat());
+    assert_eq!(output, "30\n77\n");
 }
