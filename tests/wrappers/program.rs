@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::common::solo::{Channel, reap, spawn};
 use mpserv::errno::Errno;
+use mpserv::fd::AsFd;
 use mpserv::fs::ftruncate;
 use mpserv::getopt::{Getopt, HasArg, LongOption, Opt};
 use mpserv::memory::{CStrArray, MapVec, STACK_MIN, SharedNumbers, SharedWords, Stack};
@@ -101,6 +102,9 @@ pub(crate) fn the_environment_is_a_copy() {
     set("1234567");
     assert_eq!(getenv(c"MPSERV_TEST", &mut buffer), Some(c"1234567"));
     assert_eq!(getenv(c"MPSERV_TES", &mut buffer), None);
+    // Another thread might be changing the environment.
+    std::thread::spawn(|| ()).join().unwrap();
+    assert_eq!((getenv(c"MPSERV_TEST", &mut buffer), environ().unwrap().len()), (None, 0));
 }
 
 pub(crate) fn a_title_waits_until_no_other_thread_is_there() {
@@ -149,6 +153,10 @@ fn title_of_this_process() -> Title {
 
 pub(crate) fn shared_words_stay_as_long_as_they_are() {
     let shared = SharedWords::new(c"words", 512).unwrap();
+    // SAFETY: the call takes numbers.
+    let seals = unsafe { libc::fcntl(shared.as_fd().raw(), libc::F_GET_SEALS) };
+    let all = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_FUTURE_WRITE;
+    assert_eq!(seals, all);
     for length in [0, 1 << 20] {
         assert_eq!(ftruncate(&shared, length), Err(Errno::PERM));
     }

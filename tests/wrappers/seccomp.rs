@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use mpserv::errno::Errno;
 use mpserv::memory::SharedWords;
 use mpserv::process::{_exit, getpid, no_new_privileges};
-use mpserv::seccomp::{Check, Listener, Rule, allow_only, listen, note_violations, violation};
+use mpserv::seccomp::{CALLS_MAX, Check, Listener, Rule, allow_only, listen, note_violations, violation};
 use mpserv::signal::Signal;
 
 use crate::common::solo::{reap, spawn};
@@ -66,6 +66,11 @@ pub(crate) fn a_listener_is_told_the_call_and_decides_its_result() {
         let found = answered(&[libc::SYS_getppid], |listener| listener.let_pass(listener.receive().unwrap()).unwrap());
         assert_eq!(found, Ok(c_long::from(parent.raw())));
     });
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+    // The longest list, whose last call waits.
+    let mut longest = [libc::SYS_sync; CALLS_MAX];
+    longest[CALLS_MAX - 1] = libc::SYS_getppid;
+    let mut child = spawn(|| assert_eq!(answered(&longest, drop), Err(Errno::NOSYS)));
     assert_eq!(reap(&mut child).exit_status(), Some(0));
     // A list that does not name the call stops nothing.
     let mut child = spawn(|| assert!(answered(&[libc::SYS_sched_yield, libc::SYS_sync], |_| ()).is_ok()));
