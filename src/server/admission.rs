@@ -1,6 +1,8 @@
 //! `Admission`: decides whether a client is served, by the rules and by `--max-per-source`. The parent decides when to
 //! accept at all: see `parent/pause.rs`.
 
+use core::num::NonZero;
+
 use super::connection::Peer;
 use super::rules::{Action, Client, Rule, Rules};
 use super::scoreboard::{Scoreboard, Slot};
@@ -69,14 +71,14 @@ impl<'a> Admission<'a> {
         let index = rule.map(|(index, _)| index);
         let ticket = slot.publish(index, self.generation);
         let source = peer.source(self.source_prefix);
+        // The clients of the rule are counted up to its limit.
+        let limit = rule.and_then(|(_, rule)| rule.max_children).map_or(0, NonZero::get);
         let (mut others, mut of_rule) = (0, 0);
         for other in self.scoreboard.slots().filter(|other| other.is_published()) {
             // The client is read before its ticket: if it ends in between, the slot has no ticket, or a later one.
             let its_peer = other.peer();
-            // A child that began before the rules were read again has the index of another rule.
-            let its_rule = || self.rule_of(&its_peer).map(|(index, _)| index);
             let has_source = its_peer.source(self.source_prefix) == source;
-            let has_rule = index.is_some() && other.rule(self.generation).unwrap_or_else(its_rule) == index;
+            let has_rule = of_rule < limit && rule.is_some_and(|rule| self.is_allowed_by(rule, other, &its_peer));
             // A client that does not count is not waited for.
             if (has_source || has_rule) && other.is_before(ticket) {
                 others += u32::from(has_source);
@@ -84,5 +86,16 @@ impl<'a> Admission<'a> {
             }
         }
         self.decide(rule.map(|(_, rule)| rule), others, of_rule).map(|()| others)
+    }
+
+    /// Whether a rule allows the client of another child.
+    fn is_allowed_by(&self, (index, rule): (u32, &Rule), other: Slot<'_>, its_peer: &Peer) -> bool {
+        match other.rule(self.generation) {
+            Some(its_index) => its_index == Some(index),
+            // The child had the rules of before when it took its client, and the parent has not said which rule it is.
+            None => {
+                rule.matches(its_peer.as_client()) && self.rule_of(its_peer).is_some_and(|(first, _)| first == index)
+            }
+        }
     }
 }

@@ -233,13 +233,13 @@ impl Rules {
 
     /// Returns the index of the first rule that matches a client, and the rule.
     pub(super) fn position(&self, client: Client) -> Option<(u32, &Rule)> {
-        (0..).zip(self.0.iter()).find(|(_, rule)| rule.network.contains(client))
+        (0..).zip(self.0.iter()).find(|(_, rule)| rule.matches(client))
     }
 
     /// Returns the first rule that matches a client.
     #[must_use]
     pub fn find(&self, client: Client) -> Option<&Rule> {
-        self.0.iter().find(|rule| rule.network.contains(client))
+        self.0.iter().find(|rule| rule.matches(client))
     }
 
     /// Returns the number of rules.
@@ -262,6 +262,11 @@ fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
 }
 
 impl Rule {
+    /// Whether the rule matches a client. An earlier rule may match the same client.
+    pub(super) fn matches(&self, client: Client) -> bool {
+        self.network.contains(client)
+    }
+
     fn parse<'w>(first: &'w [u8], words: &mut impl Iterator<Item = &'w [u8]>) -> Result<Rule, (&'w [u8], Wrong)> {
         let action = match first {
             b"allow" => Action::Allow,

@@ -14,6 +14,7 @@ use crate::tests;
 pub(crate) const TESTS: &[Test] = tests![
     the_limit_of_a_source_holds_when_headers_come_in_reverse_order,
     the_limit_of_a_rule_holds_when_headers_come_in_reverse_order,
+    the_limit_of_a_rule_counts_clients_of_before_the_rules_were_read_again,
     the_limit_of_a_source_holds_when_headers_come_at_once,
     silent_connections_of_one_address_leave_children_for_others,
 ];
@@ -61,6 +62,44 @@ fn the_limit_of_a_rule_holds_when_headers_come_in_reverse_order() {
     let rules = folder.join("rules");
     fs::write(&rules, "allow 198.51.100.0/24\nallow 192.0.2.0/24 max-children=2\n").unwrap();
     holds_in_reverse_order(&["--rules", rules.to_str().unwrap()], 2);
+}
+
+fn the_limit_of_a_rule_counts_clients_of_before_the_rules_were_read_again() {
+    let folder = TempDir::new();
+    let rules = folder.join("rules");
+    for mode in MODES {
+        fs::write(&rules, "allow 192.0.2.0/24 max-children=9\n").unwrap();
+        let options = ["--rules", rules.to_str().unwrap(), "--proxy-protocol", "127.0.0.1:0"];
+        let server = Served::start(&[mode, &options].concat());
+        let connect = |count| {
+            let mut clients: Vec<_> = (0..count).map(|_| server.connect()).collect();
+            clients.iter_mut().for_each(|client| client.write_all(HEADER).unwrap());
+            clients
+        };
+        let mut before = connect(2);
+        assert_eq!(served(&mut before), 2, "{mode:?}");
+        // The rules are read twice, and the limit is that of another rule each time.
+        for (text, limit) in
+            [("allow all max-children=4\n", 4), ("deny 198.51.100.0/24\nallow all max-children=3\n", 3)]
+        {
+            fs::write(&rules, text).unwrap();
+            let (read, old) = (server.events("rules").len(), children(server.pid()));
+            server.running.signal(Signal::HUP);
+            server.wait_events("rules", read + 1);
+            wait_until("only the clients of before have the rules of before", || {
+                let children = children(server.pid());
+                children.len() == old.len() && children.iter().filter(|pid| old.contains(pid)).count() == before.len()
+            });
+            let mut after = connect(limit);
+            assert_eq!(served(&mut after), limit - before.len(), "{mode:?} {text}");
+            drop(after);
+            wait_until("the clients of before are left", || {
+                let ends = server.events("end").iter().filter(|line| line.get("exit") == "0").count();
+                server.events("accept").len() - ends == before.len()
+            });
+        }
+        server.running.end(Signal::QUIT);
+    }
 }
 
 fn the_limit_of_a_source_holds_when_headers_come_at_once() {

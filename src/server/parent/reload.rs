@@ -123,6 +123,10 @@ impl<W: Worker> Parent<'_, '_, W> {
         };
         let LoopState { of_rules, children, .. } = &mut *self.state;
         of_rules.recount(children, &admission);
+        // Behind a proxy, or preforked, children count the clients.
+        for slot in self.scoreboard.slots() {
+            slot.set_new_rule(self.state.generation, |peer| admission.rule_of(peer).map(|(index, _)| index));
+        }
     }
 
     /// Returns the pipe of a restart: to the predecessor until it has let go, or to the successor until this server lets

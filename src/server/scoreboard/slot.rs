@@ -39,6 +39,11 @@ const CLEARED: usize = 10;
 pub(super) const SLOT_ACCEPTED: usize = 10;
 /// The number of connections that the children of this slot have refused.
 pub(super) const SLOT_REFUSED: usize = 11;
+/// The rule that allows the client by the rules that the parent has read again, and their generation, as in [`RULE`].
+/// The parent writes this word.
+const NEW_RULE: usize = 12;
+/// The ticket of the client for which [`NEW_RULE`] holds. The parent writes this word.
+const NEW_RULE_TICKET: usize = 13;
 
 /// The value of a ticket while its child is about to take the ticket.
 const CHOOSING: u64 = u64::MAX;
@@ -144,7 +149,7 @@ impl<'w> Slot<'w> {
     /// as its ticket. So a child with a later ticket sees every earlier ticket. If another child is about to take a
     /// ticket, the child sees this, and waits for that ticket.
     pub(crate) fn publish(self, rule: Option<u32>, generation: u32) -> Ticket {
-        self.store(RULE, u64::from(generation) << u32::BITS | rule.map_or(0, |rule| u64::from(rule) + 1));
+        self.store(RULE, rule_word(rule, generation));
         let Some(ticket) = self.words.get(TICKET) else { return Ticket { time: 0, index: self.index } };
         ticket.store(CHOOSING, Ordering::SeqCst);
         let now = u64::try_from(clock_gettime(Clock::MONOTONIC).as_nanos()).unwrap_or(CHOOSING);
@@ -189,11 +194,28 @@ impl<'w> Slot<'w> {
         self.words.get(TICKET).map_or(0, |ticket| ticket.load(Ordering::SeqCst))
     }
 
+    /// Stores, in the parent, the rule that allows the client by rules that were read again. `find` finds the rule.
+    pub(crate) fn set_new_rule(self, generation: u32, find: impl FnOnce(&Peer) -> Option<u32>) {
+        let ticket = self.ticket();
+        if matches!(ticket, 0 | CHOOSING) {
+            return;
+        }
+        self.store(NEW_RULE_TICKET, 0);
+        self.store(NEW_RULE, rule_word(find(&self.peer()), generation));
+        // If the client has changed meanwhile, the word is that of no client: no later client has this ticket.
+        if let Some(word) = self.words.get(NEW_RULE_TICKET) {
+            word.store(ticket, Ordering::SeqCst);
+        }
+    }
+
     /// Returns the rule that allows the client, if it is one of the rules of this generation. The outer `None` means
     /// that the rule is of another generation.
     pub(crate) fn rule(self, generation: u32) -> Option<Option<u32>> {
-        let word = self.load(RULE);
-        (word >> u32::BITS == u64::from(generation)).then(|| (word as u32).checked_sub(1))
+        let rule_of = |word: u64| (word >> u32::BITS == u64::from(generation)).then(|| (word as u32).checked_sub(1));
+        rule_of(self.load(RULE)).or_else(|| {
+            let ticket = self.words.get(NEW_RULE_TICKET)?.load(Ordering::SeqCst);
+            if ticket != 0 && ticket == self.ticket() { rule_of(self.load(NEW_RULE)) } else { None }
+        })
     }
 
     /// Sets the child and its state.
@@ -293,6 +315,10 @@ impl<'w> Slot<'w> {
     }
 }
 
+fn rule_word(rule: Option<u32>, generation: u32) -> u64 {
+    u64::from(generation) << u32::BITS | rule.map_or(0, |rule| u64::from(rule) + 1)
+}
+
 pub(super) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
@@ -330,6 +356,27 @@ mod tests {
             }
         });
         (is_before, sleeps)
+    }
+
+    #[test]
+    fn the_parent_names_the_rule_of_a_client_after_the_rules_were_read_again() {
+        let words = [const { AtomicU64::new(0) }; SLOT_WORDS];
+        let slot = Slot { words: &words, index: 1 };
+        let rules = || [0, 1, 2, 3].map(|generation| slot.rule(generation));
+        slot.set_new_rule(2, |_| Some(7));
+        slot.publish(Some(5), 1);
+        assert_eq!(rules(), [None, Some(Some(5)), None, None]);
+        slot.set_new_rule(2, |_| Some(7));
+        assert_eq!(rules(), [None, Some(Some(5)), Some(Some(7)), None]);
+        slot.set_new_rule(3, |_| None);
+        assert_eq!(rules(), [None, Some(Some(5)), None, Some(None)]);
+        // The next client has another rule.
+        slot.publish(Some(4), 1);
+        assert_eq!(rules(), [None, Some(Some(4)), None, None]);
+        // While a client takes its ticket, the parent cannot say for which client it found the rule.
+        words[TICKET].store(CHOOSING, Ordering::SeqCst);
+        slot.set_new_rule(2, |_| Some(7));
+        assert_eq!(rules(), [None, Some(Some(4)), None, None]);
     }
 
     #[test]
