@@ -4,7 +4,7 @@
 use core::ffi::{CStr, c_int};
 use core::fmt;
 
-use super::limits::EARLIER_MAX;
+use super::limits::{EARLIER_MAX, LISTENERS_MAX};
 use crate::program::text::Text;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{BorrowedFd, OwnedFd, STDERR, STDIN, STDOUT, is_open, write_all};
@@ -29,8 +29,11 @@ pub(crate) fn fill_standard() -> Result<()> {
 
 /// The first descriptor that systemd passes.
 const FIRST: c_int = 3;
-/// One more than the highest descriptor that can be taken.
+/// One more than the highest descriptor that systemd can pass.
 const END: c_int = 1024;
+/// The most descriptors that a predecessor passes: its sockets, the pidfile and a pipe. They can have any numbers, because
+/// the predecessor may itself have inherited many descriptors.
+const FROM_PREDECESSOR: usize = LISTENERS_MAX + 2;
 
 /// The variable by which a server names the passed descriptors to its successor.
 pub(crate) const RESTART_VARIABLE: &str = "MPSERV_INHERIT";
@@ -39,8 +42,10 @@ pub(crate) const RESTART_VARIABLE: &str = "MPSERV_INHERIT";
 /// descriptor can be taken once.
 #[derive(Debug)]
 pub struct Inherited {
-    /// One bit for each number that was passed and is open.
+    /// One bit for each number below [`END`] that was passed and is open.
     open: [u64; END as usize / u64::BITS as usize],
+    /// The higher numbers that were passed and are open. -1 stands for none.
+    high: [c_int; FROM_PREDECESSOR],
 }
 
 impl Inherited {
@@ -54,7 +59,8 @@ impl Inherited {
     pub unsafe fn claim() -> Inherited {
         // `bind` tries again, and reports the error.
         let _ = fill_standard();
-        let mut inherited = Inherited { open: [0; END as usize / u64::BITS as usize] };
+        let open = [0; END as usize / u64::BITS as usize];
+        let mut inherited = Inherited { open, high: [BorrowedFd::NONE.raw(); FROM_PREDECESSOR] };
         if let Some(count) = passed_by_manager() {
             (FIRST..FIRST.saturating_add(count).min(END)).for_each(|number| inherited.note(number));
         }
@@ -66,7 +72,7 @@ impl Inherited {
         inherited
     }
 
-    /// Returns the word of `open` and the bit in it for a descriptor that can be taken.
+    /// Returns the word of `open` and the bit in it for a descriptor below [`END`].
     fn bit(&mut self, number: c_int) -> Option<(&mut u64, u64)> {
         let number = u32::try_from(number).ok().filter(|number| (FIRST as u32..END as u32).contains(number))?;
         Some((self.open.get_mut((number / u64::BITS) as usize)?, 1 << (number % u64::BITS)))
@@ -76,15 +82,24 @@ impl Inherited {
     fn note(&mut self, number: c_int) {
         // SAFETY: the borrowed descriptor is only used to ask whether it is open.
         let fd = unsafe { BorrowedFd::from_raw(number) };
-        if let Some((word, bit)) = self.bit(number).filter(|_| is_open(fd)) {
+        if !is_open(fd) || self.high.contains(&number) {
+            return;
+        }
+        if let Some((word, bit)) = self.bit(number) {
             *word |= bit;
+        } else if let Some(place) = self.high.iter_mut().find(|place| number >= END && **place < END) {
+            *place = number;
         }
     }
 
     /// Takes a descriptor. Fails with `EBADF` when the descriptor was not passed, or was taken before.
     fn take(&mut self, number: c_int) -> Result<OwnedFd> {
-        let (word, bit) = self.bit(number).filter(|(word, bit)| **word & bit != 0).ok_or(Errno::BADF)?;
-        *word &= !bit;
+        if let Some((word, bit)) = self.bit(number).filter(|(word, bit)| **word & bit != 0) {
+            *word &= !bit;
+        } else {
+            let place = self.high.iter_mut().find(|place| **place == number && number >= END).ok_or(Errno::BADF)?;
+            *place = BorrowedFd::NONE.raw();
+        }
         // SAFETY: the descriptor was passed and open when it was claimed, and had no owner then.
         Ok(unsafe { OwnedFd::from_raw(number) })
     }

@@ -29,9 +29,9 @@ mod table;
 const PIECE_MAX: usize = 256;
 /// The most bytes of a path in `/proc`, and of a link there.
 const PATH_MAX: usize = 64;
-/// The number of descriptors among which the scoreboard is searched. A server makes the scoreboard soon after its
-/// start, so its descriptor is one of the lowest.
-const DESCRIPTORS: u32 = 256;
+/// The number of free numbers in a row after which the search for the scoreboard's descriptor ends. When the server made
+/// the scoreboard, all lower numbers were in use, and the server has closed few of those descriptors since.
+const FREE_IN_A_ROW: u32 = 256;
 /// The time between two tables with `--watch`.
 const EVERY: Duration = Duration::from_secs(1);
 /// The hint to a user who may not look into the server.
@@ -108,15 +108,19 @@ fn read_pid(pidfile: &CStr) -> errno::Result<Pid> {
 /// Opens the scoreboard of another process. Fails with `ENOENT` if the process has no scoreboard.
 fn find_scoreboard(pid: Pid) -> errno::Result<OwnedFd> {
     let mut result = Err(Errno::NOENT);
-    for descriptor in 0..DESCRIPTORS {
+    let (mut descriptor, mut free) = (0_u32, 0);
+    while free < FREE_IN_A_ROW {
         let path = Text::<PATH_MAX>::of(format_args!("/proc/{pid}/fd/{descriptor}\0"));
         let path = CStr::from_bytes_with_nul(path.as_bytes()).unwrap_or_default();
         let mut buffer = [0; PATH_MAX];
         match readlink(path, &mut buffer) {
             Ok(target) if is_scoreboard(target) => return open_regular(path),
-            Ok(_) | Err(Errno::NOENT) => {}
-            Err(errno) => result = Err(errno),
+            // `/proc` does not show a path that is longer than a page.
+            Ok(_) | Err(Errno::NAMETOOLONG) => free = 0,
+            Err(Errno::NOENT) => free += 1,
+            Err(errno) => (result, free) = (Err(errno), free + 1),
         }
+        descriptor += 1;
     }
     result
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use mpserv::signal::Signal;
 pub(crate) const TESTS: &[Test] = tests![
     it_serves_with_its_standard_descriptors_closed,
     an_empty_environment_is_enough,
+    a_server_that_has_inherited_many_descriptors_is_shown_and_restarted,
     nothing_depends_on_the_time_of_day,
     a_clock_that_is_years_ahead_changes_nothing,
 ];
@@ -40,6 +42,46 @@ fn an_empty_environment_is_enough() {
         assert_eq!(echo(&mut server.connect(), b"bare"), b"bare", "{program:?}");
         server.stop();
     }
+}
+
+/// Checks a server whose parent has leaked more descriptors than one word of a table can name: its own get high numbers.
+fn a_server_that_has_inherited_many_descriptors_is_shown_and_restarted() {
+    const DESCRIPTORS: libc::c_int = 1100;
+    let limit = libc::rlimit { rlim_cur: 2048, rlim_max: 2048 };
+    // SAFETY: the pointer is to a limit.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } == -1 {
+        skip("the limit of descriptors is too low");
+    }
+    let leak = || {
+        // The program would find gaps where descriptors were that are closed when it runs.
+        // SAFETY: nothing uses these descriptors from now on, unless the program cannot be run.
+        if (3..DESCRIPTORS).all(|number| unsafe { libc::dup2(libc::STDIN_FILENO, number) } != -1) {
+            Ok(())
+        } else {
+            Err(std::io::Error::last_os_error())
+        }
+    };
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let mut command = mpserv(&["--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
+    // SAFETY: the function makes only calls that are async-signal-safe.
+    let server = Served::start_command(unsafe { command.pre_exec(leak) });
+    let is_shown = |pid: u32| {
+        let shown = run_mpserv(&["--status", pidfile.to_str().unwrap()]);
+        assert!(shown.stdout.starts_with(&format!("mpserv {pid}: ")), "{shown:?}");
+    };
+    is_shown(server.pid());
+    server.running.signal(Signal::USR2);
+    let restarts = server.wait_events("restart", 1);
+    let successor = wait_for("the successor serves", || {
+        assert_eq!(server.events("restart").len(), 1, "{:?}", server.log());
+        server.events("handover").first().map(|line| u32::try_from(line.number("by")).unwrap())
+    });
+    assert_eq!(restarts[0].number("pid"), u64::from(successor));
+    is_shown(successor);
+    assert_eq!(finish(server.client()), b"");
+    signal(successor, Signal::TERM);
+    wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
 }
 
 /// Checks that only the log depends on the time of day, which may jump. The server reads clocks without system calls,
