@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::descriptors::Descriptors;
 use super::error::{Error, Reason, Result, shortage_hint};
 use super::inherited::{RESTART_VARIABLE, Socket, fill_standard, take_restart};
-use super::limits::{LISTENERS_MAX, SERVICE_BUFFER};
+use super::limits::{LISTENERS_MAX, RETRY_EVERY, SERVICE_BUFFER};
 use super::listener::{Listener, Listeners};
 use super::log::Log;
 use super::parent::{Parent, Start, Stopped};
@@ -28,7 +28,7 @@ use crate::sys::net::SockAddr;
 use crate::sys::poll::{PollEvents, PollFd, poll};
 use crate::sys::process::{Pid, getpid, has_other_threads};
 use crate::sys::seccomp::note_violations;
-use crate::sys::signal::SignalFd;
+use crate::sys::signal::{Signal, SignalFd, sigpending};
 
 /// A server that listens: clients can connect, and wait until it serves.
 ///
@@ -308,22 +308,42 @@ fn log_listeners(listeners: &Listeners, settings: &Settings<'_>, log: &Log) -> R
     Ok(())
 }
 
-/// Prints the port of each listener to standard output. A signal ends the wait for a reader that does not read: the
-/// signals are blocked, and would not end the server.
+/// Prints the port of each listener to standard output. A signal to stop ends the wait for a reader that does not read:
+/// the signals are blocked, and the server obeys them once it serves.
 fn print_ports(listeners: &Listeners, signals: BorrowedFd<'_>) -> Result<()> {
     let fail = |errno| Error::cannot_serve("the port could not be printed", errno, "");
     for listener in listeners.iter() {
         let SockAddr::Inet(address) = address_of(listener)? else { continue };
         let line = Text::<PORT_LINE>::of(format_args!("{}\n", address.port()));
-        let mut fds = [PollFd::new(STDOUT, PollEvents::OUT), PollFd::new(signals, PollEvents::IN)];
-        // If poll() fails, the write is tried anyway.
-        let is_asked = retry_on_intr(|| poll(&mut fds, None)).is_ok();
-        if is_asked && fds.first().is_some_and(|stdout| stdout.revents().is_empty()) {
-            return Err(fail(Errno::INTR));
+        if !wait_for_reader(signals) {
+            return Ok(());
         }
         fd::write_all(STDOUT, line.as_bytes()).map_err(fail)?;
     }
     Ok(())
+}
+
+/// Waits until standard output has room. Returns false if a signal to stop has come before.
+fn wait_for_reader(signals: BorrowedFd<'_>) -> bool {
+    loop {
+        let pending = sigpending();
+        let has = |signals: &[Signal]| signals.iter().any(|signal| pending.contains(*signal));
+        // Another signal stays pending until the server serves, and would end each wait at once.
+        let (signals, time) = if has(&[Signal::HUP, Signal::USR1, Signal::USR2, Signal::CHLD]) {
+            (BorrowedFd::NONE, Some(RETRY_EVERY))
+        } else {
+            (signals, None)
+        };
+        let mut fds = [PollFd::new(STDOUT, PollEvents::OUT), PollFd::new(signals, PollEvents::IN)];
+        // If poll() fails, the write is tried anyway.
+        let is_asked = retry_on_intr(|| poll(&mut fds, time)).is_ok();
+        if !is_asked || fds.first().is_some_and(|stdout| !stdout.revents().is_empty()) {
+            return true;
+        }
+        if has(&[Signal::TERM, Signal::INT, Signal::QUIT]) {
+            return false;
+        }
+    }
 }
 
 /// The longest port, and a newline.
