@@ -16,7 +16,7 @@ use mpserv::time::{Itimer, alarm, nanosleep, setitimer, sleep};
 use mpserv::user::getuid;
 
 use crate::common::solo::{reap, spawn};
-use crate::common::{wait_for, wait_until};
+use crate::common::{WATCHDOG, wait_for, wait_until};
 use crate::errors::become_nobody;
 
 pub(crate) fn signal_numbers_that_are_not_ours_are_refused() {
@@ -373,6 +373,8 @@ pub(crate) fn a_wait_blocks_exactly_its_mask() {
     sigaction(Signal::USR1, &act(Disposition::Flag(&FIRST))).unwrap();
     sigaction(Signal::USR2, &act(Disposition::Flag(&SECOND))).unwrap();
     let raised = || (FIRST.take(), SECOND.take());
+    // A wait that misses its signal ends by SIGALRM.
+    alarm(WATCHDOG.as_secs() as u32);
     sigprocmask(MaskHow::Block, &both);
     let second = SigSet::from([Signal::USR2]);
     let waits: [(&str, &dyn Fn()); 2] = [

@@ -7,12 +7,13 @@ use std::os::fd::{AsRawFd, IntoRawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::common::solo::{reap, spawn};
-use crate::common::{std_pipe, wait_until, waits_in};
+use crate::common::{WATCHDOG, std_pipe, wait_until, waits_in};
 use mpserv::errno::Errno;
 use mpserv::fd::OwnedFd;
 use mpserv::process::getpid;
 use mpserv::signal::{Disposition, Handler, Signal, raise, signal};
 use mpserv::stdio::{EOF, fflush, fgets, fputc, fputs, perror, stderr, stdin, stdout, until_nul};
+use mpserv::time::alarm;
 use mpserv::{ffi, fprintf, printf, snprintf};
 
 /// Runs `function` in a child whose standard input and output are pipes. Returns the other ends of the pipes, and the
@@ -197,6 +198,8 @@ pub(crate) fn stdio_returns_what_c_returns() {
         assert!(fputs(c"lost", stdout()) >= 0);
         assert_eq!(fflush(stdout()), EOF);
     });
+    // A text that does not come ends the test by SIGALRM.
+    alarm(WATCHDOG.as_secs() as u32);
     let mut flushed = [0; 8];
     output.read_exact(&mut flushed).unwrap();
     assert_eq!(&flushed, b"kept \xff-5");
