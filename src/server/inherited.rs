@@ -106,20 +106,20 @@ impl Inherited {
 }
 
 /// Returns the value of a variable of the environment.
-fn variable(name: &CStr) -> Option<&'static [u8]> {
+fn variable(name: &[u8]) -> Option<&'static [u8]> {
     // SAFETY: the functions here read a value at once, and nothing changes the environment meanwhile.
     unsafe { value(name) }.map(CStr::to_bytes)
 }
 
 /// Returns the number of descriptors that the service manager has passed to this process.
 fn passed_by_manager() -> Option<c_int> {
-    let pid: c_int = number(variable(c"LISTEN_PID")?)?;
-    number(variable(c"LISTEN_FDS")?).filter(|_| pid == getpid().raw())
+    let pid: c_int = number(variable(b"LISTEN_PID")?)?;
+    number(variable(b"LISTEN_FDS")?).filter(|_| pid == getpid().raw())
 }
 
 /// Returns the words after the process id in [`RESTART_VARIABLE`], if that id is this process's.
 fn passed_by_predecessor() -> Option<impl Iterator<Item = &'static [u8]>> {
-    let mut words = variable(c"MPSERV_INHERIT")?.split(|&byte| byte == b',');
+    let mut words = variable(b"MPSERV_INHERIT")?.split(|&byte| byte == b',');
     (number(words.next()?) == Some(getpid().raw())).then_some(words)
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn listen_fds(
     wanted: impl Fn(&[u8]) -> bool,
 ) -> Option<impl Iterator<Item = Result<OwnedFd>>> {
     let count = passed_by_manager()?;
-    let names = variable(c"LISTEN_FDNAMES").unwrap_or_default();
+    let names = variable(b"LISTEN_FDNAMES").unwrap_or_default();
     let names = names.split(|&byte| byte == b':').chain(core::iter::repeat(&b""[..]));
     let numbers = FIRST..FIRST.saturating_add(count).min(END);
     let wanted = numbers.zip(names).filter(move |(_, name)| wanted(name));

@@ -2,7 +2,6 @@
 //!
 //! The protocol is that of `sd_notify(3)`: a datagram with lines of `NAME=value` to the socket of `NOTIFY_SOCKET`.
 
-use core::ffi::CStr;
 use core::fmt;
 use core::time::Duration;
 
@@ -65,7 +64,7 @@ impl Manager {
     /// function before the server changes its root directory and its user.
     pub(super) fn from_environment() -> Result<Manager> {
         // SAFETY: nothing changes the environment while the value is in use.
-        let Some(path) = unsafe { value(c"NOTIFY_SOCKET") }.filter(|path| !path.is_empty()) else {
+        let Some(path) = unsafe { value(b"NOTIFY_SOCKET") }.filter(|path| !path.is_empty()) else {
             return Ok(Manager::none());
         };
         let address = match path.to_bytes() {
@@ -78,10 +77,10 @@ impl Manager {
         let socket = socket(AddressFamily::UNIX, SocketType::DGRAM | flags, Protocol::DEFAULT)?;
         connect(&socket, &address)?;
         // SAFETY: the reason above holds here as well.
-        let parse = |name: &CStr| unsafe { value(name) }?.to_str().ok()?.parse::<u64>().ok();
+        let parse = |name: &[u8]| unsafe { value(name) }?.to_str().ok()?.parse::<u64>().ok();
         // A successor has the variables of its predecessor.
-        let is_ours = parse(c"WATCHDOG_PID").is_none_or(|pid| pid == getpid().raw() as u64) || is_successor();
-        let watchdog = parse(c"WATCHDOG_USEC").filter(|micros| is_ours && *micros > 0).map(Duration::from_micros);
+        let is_ours = parse(b"WATCHDOG_PID").is_none_or(|pid| pid == getpid().raw() as u64) || is_successor();
+        let watchdog = parse(b"WATCHDOG_USEC").filter(|micros| is_ours && *micros > 0).map(Duration::from_micros);
         // The server reports twice as often as necessary, as sd_watchdog_enabled(3) recommends.
         Ok(Manager { socket: Some(socket), watchdog: watchdog.map(|limit| limit / 2) })
     }

@@ -12,6 +12,7 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use crate::ffi::wordexp as c;
+use crate::sys::process::value;
 use crate::sys::threads::has_other_threads;
 
 /// The words of a line. A drop frees their memory.
@@ -29,16 +30,18 @@ pub enum WordError {
     Syntax,
     /// A `$` stands where it may begin an expansion other than `$NAME` and `${NAME}`. No call was made.
     Expansion,
-    /// The line is longer than [`LINE_MAX`]. No call was made.
+    /// The line, with the values of its variables, is longer than [`LINE_MAX`]. No call was made.
     TooLong,
+    /// The variable `IFS` names separators other than space, tab and newline. No call was made.
+    Separators,
     /// Other threads exist, which might be changing the environment. No call was made.
     Threads,
     /// `WRDE_NOSPACE`, or another error that the C library reports.
     Other,
 }
 
-/// The longest line that is split, with its NUL. The C library copies a name after `~` to its stack, and calls itself
-/// for each `/` after a pattern.
+/// The longest line that is split, with its NUL and the values of its variables, each as often as it is named. The C
+/// library copies a name after `~` to its stack, and calls itself for each `/` after a pattern.
 pub const LINE_MAX: usize = 4096;
 
 /// `wordexp(…, WRDE_NOCMD)`: splits a line into words, with respect to quotes, and expands `~`, variables and patterns
@@ -48,6 +51,9 @@ pub const LINE_MAX: usize = 4096;
 /// foreign memory for some of them: for `$(())`, `${NAME?}`, `${#NAME-}`, `${NAME-$@}`. Any `$` may stand in single
 /// quotes and after a backslash, unless a `~` or a pattern stands before it. After a `~` or a pattern, glibc reads
 /// quotes in another way.
+///
+/// `IFS` may name no other separators than space, tab and newline, because glibc does not return from some lines if
+/// `IFS` has a character of a pattern.
 ///
 /// Succeeds only where no other thread exists.
 ///
@@ -62,7 +68,9 @@ pub fn wordexp(line: &CStr) -> Result<Words, WordError> {
     if has_other_threads() {
         return Err(WordError::Threads);
     }
-    check(line.to_bytes_with_nul())?;
+    // SAFETY: no other thread exists, and the values are used here alone.
+    let value_of = |name: &[u8]| unsafe { value(name) }.map_or(&b""[..], CStr::to_bytes);
+    check(line.to_bytes_with_nul(), value_of)?;
     let mut words = MaybeUninit::uninit();
     // SAFETY: the line ends in a NUL, and has none of the expansions for which the C library fails. wordexp fills in
     // `words`, a local variable. wordexp reads the environment, which no other thread changes.
@@ -77,11 +85,12 @@ pub fn wordexp(line: &CStr) -> Result<Words, WordError> {
     }
 }
 
-/// Refuses a line with expansions for which the C library may fail.
-fn check(line: &[u8]) -> Result<(), WordError> {
-    if line.len() > LINE_MAX {
-        return Err(WordError::TooLong);
+/// Refuses a line with expansions for which the C library may fail. `value_of` returns the value of a variable.
+fn check<'v>(line: &[u8], value_of: impl Fn(&[u8]) -> &'v [u8]) -> Result<(), WordError> {
+    if !value_of(b"IFS").iter().all(|byte| b" \t\n".contains(byte)) {
+        return Err(WordError::Separators);
     }
+    let mut length = line.len();
     let (mut is_in_double_quotes, mut hides) = (false, true);
     let mut rest = line;
     while let Some((first, after)) = rest.split_first() {
@@ -94,22 +103,35 @@ fn check(line: &[u8]) -> Result<(), WordError> {
             }
             b'"' => is_in_double_quotes = !is_in_double_quotes,
             // From here on the C library may take a quote or a backslash for something else.
-            b'~' | b'*' | b'?' | b'[' if !is_in_double_quotes => hides = false,
-            b'$' => check_expansion(after)?,
+            b'~' | b'*' | b'?' | b'[' if !is_in_double_quotes => {
+                hides = false;
+                length += if *first == b'~' { value_of(b"HOME").len() } else { 0 };
+            }
+            b'$' => length += value_of(variable(after)?).len(),
             _ => {}
+        }
+        if length > LINE_MAX {
+            return Err(WordError::TooLong);
         }
     }
     Ok(())
 }
 
-/// Checks the text after a `$`. Before a quote and at the end of a word the `$` stands for itself.
-fn check_expansion(text: &[u8]) -> Result<(), WordError> {
-    let name_of = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+/// Returns the name of the variable after a `$`. The name is empty before a quote and at the end of a word, where the
+/// `$` stands for itself.
+fn variable(text: &[u8]) -> Result<&[u8], WordError> {
+    fn name(text: &[u8]) -> (&[u8], &[u8]) {
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        text.split_at(text.iter().take_while(|byte| is_part(byte)).count())
+    }
     let is_start = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
     match text {
-        [b'\0' | b' ' | b'\t' | b'"' | b'\'', ..] => Ok(()),
-        [first, ..] if is_start(first) => Ok(()),
-        [b'{', name @ ..] if name.first().is_some_and(is_start) && name.get(name_of(name)) == Some(&b'}') => Ok(()),
+        [b'\0' | b' ' | b'\t' | b'"' | b'\'', ..] => Ok(b""),
+        [first, ..] if is_start(first) => Ok(name(text).0),
+        [b'{', text @ ..] if text.first().is_some_and(is_start) => match name(text) {
+            (name, [b'}', ..]) => Ok(name),
+            _ => Err(WordError::Expansion),
+        },
         [b'(', b'(', ..] => Err(WordError::Expansion),
         [b'(', ..] => Err(WordError::Command),
         _ => Err(WordError::Expansion),

@@ -111,11 +111,32 @@ fn no_line_of_words_ends_the_process() {
         let mut child = spawn(|| assert_eq!(words(line), Err(WordError::Expansion)));
         assert_eq!(reap(&mut child).exit_status(), Some(0), "{line:?}");
     }
-    let long = CString::new(format!("~{}", "a".repeat(1 << 24))).unwrap();
-    let deep = CString::new("*/".repeat(1 << 12)).unwrap();
-    for line in [long, deep] {
+    // The variable and the home directory have 34 bytes, and the value of `deep` has many levels.
+    const HOME: &str = "/home/of/somebody/with/a/long/name";
+    for (name, value) in [("HOME", HOME), ("PLACE", HOME), ("DEEP", &"/*".repeat(2000))] {
+        // SAFETY: no other thread reads the environment.
+        unsafe { std::env::set_var(name, value) };
+    }
+    for line in [
+        format!("~{}", "a".repeat(1 << 24)),
+        "*/".repeat(1 << 12),
+        format!("*{}", "$PLACE".repeat(200)),
+        format!("*{}", "${PLACE}".repeat(200)),
+        format!("*{}", "$HOME".repeat(200)),
+        "~/* ".repeat(200),
+        "*$DEEP$DEEP".to_owned(),
+    ] {
+        let line = CString::new(line).unwrap();
         let mut child = spawn(|| assert_eq!(wordexp(&line).unwrap_err(), WordError::TooLong));
-        assert_eq!(reap(&mut child).exit_status(), Some(0));
+        assert_eq!(reap(&mut child).exit_status(), Some(0), "{line:?}");
+    }
+    let mut child = spawn(|| assert_eq!(wordexp(c"*$DEEP").unwrap().iter().count(), 1));
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+    for (separators, is_refused) in [(" \t\n", false), ("", false), ("*", true), (" ?", true), (":", true)] {
+        // SAFETY: no other thread reads the environment.
+        unsafe { std::env::set_var("IFS", separators) };
+        let mut child = spawn(|| assert_eq!(wordexp(c"a*b").err(), is_refused.then_some(WordError::Separators)));
+        assert_eq!(reap(&mut child).exit_status(), Some(0), "{separators:?}");
     }
 }
 

@@ -345,7 +345,17 @@ pub(crate) fn a_line_that_is_no_words_is_an_error() {
     for line in [c"${a", c"$((1", c"$((1/0))", c"$((`touch ran`))", c"${a-b}", c"$1", c"\"'$((1))'\""] {
         assert_eq!(error(line), WordError::Expansion, "{line:?}");
     }
-    // The longest line fills the room with its NUL.
+    // The longest line fills the room with its NUL, and so does a line with the value of its variable.
+    // SAFETY: no other thread reads the environment.
+    unsafe { std::env::set_var("MPSERV_WORD", "a".repeat(100)) };
+    for (variable, room) in
+        [("$MPSERV_WORD", 100), ("${MPSERV_WORD}", 100), ("'$MPSERV_WORD'", 0), ("$MPSERV_WORD_", 0)]
+    {
+        for (length, words) in [(LINE_MAX - 1 - room, Ok(2)), (LINE_MAX - room, Err(WordError::TooLong))] {
+            let line = CString::new(format!("{} a{variable}", "b".repeat(length - variable.len() - 2))).unwrap();
+            assert_eq!(wordexp(&line).map(|words| words.iter().count()), words, "{length} {variable}");
+        }
+    }
     for (length, words) in [(LINE_MAX - 1, Ok(1)), (LINE_MAX, Err(WordError::TooLong))] {
         let line = CString::new("a".repeat(length)).unwrap();
         assert_eq!(wordexp(&line).map(|words| words.iter().count()), words, "{length}");

@@ -102,6 +102,7 @@ pub(crate) fn the_environment_is_a_copy() {
     set("1234567");
     assert_eq!(getenv(c"MPSERV_TEST", &mut buffer), Some(c"1234567"));
     assert_eq!(getenv(c"MPSERV_TES", &mut buffer), None);
+    assert_eq!(getenv(c"", &mut buffer), None);
     // Another thread might be changing the environment.
     std::thread::spawn(|| ()).join().unwrap();
     assert_eq!((getenv(c"MPSERV_TEST", &mut buffer), environ().unwrap().len()), (None, 0));

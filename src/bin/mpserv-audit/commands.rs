@@ -210,6 +210,7 @@ fn words(option: &str, command: &str) -> Result<Vec<String>, Trouble> {
                 )
             }
             WordError::TooLong => format!("{option}: the command is too long; put it into a script"),
+            WordError::Separators => format!("{option}: the variable IFS names other separators than a shell; unset it"),
             WordError::Threads | WordError::Other => format!("{option} '{command}': cannot be split into words"),
         })
     })?;

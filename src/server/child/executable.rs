@@ -18,7 +18,7 @@ pub(crate) fn find_executable(name: &CStr) -> Result<[u8; PATH_MAX]> {
         return check_executable(&[], name);
     }
     // SAFETY: nothing changes the environment during the search for the file.
-    let path = unsafe { value(c"PATH") }.map_or(DEFAULT_PATH, CStr::to_bytes);
+    let path = unsafe { value(b"PATH") }.map_or(DEFAULT_PATH, CStr::to_bytes);
     let mut found = Err(Errno::NOENT);
     for directory in path.split(|&byte| byte == b':') {
         match check_executable(if directory.is_empty() { b"." } else { directory }, name) {

@@ -324,7 +324,7 @@ const INTERRUPT_EVERY: Duration = Duration::from_millis(1);
 /// systemd.exec(5).
 fn is_journal((device, inode): (u64, u64)) -> bool {
     // SAFETY: nothing changes the environment while the value is in use.
-    let stream = unsafe { value(c"JOURNAL_STREAM") }.and_then(|stream| stream.to_str().ok()?.split_once(':'));
+    let stream = unsafe { value(b"JOURNAL_STREAM") }.and_then(|stream| stream.to_str().ok()?.split_once(':'));
     stream.is_some_and(|(dev, ino)| dev.parse() == Ok(device) && ino.parse() == Ok(inode))
 }
 

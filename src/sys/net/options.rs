@@ -129,7 +129,8 @@ impl SocketOption<Duration, ReadWrite> {
 
 impl SocketOption<Option<c_int>, ReadWrite> {
     /// `SO_LINGER`: tells `close()` how to treat bytes that were not sent yet. `Some(0)` resets the connection,
-    /// `Some(n)` waits for up to n seconds, and `None` leaves the sending to the kernel.
+    /// `Some(n)` waits for up to n seconds, and `None` leaves the sending to the kernel. If n is negative, Linux waits
+    /// without a limit, and later reports another number.
     #[doc(alias = "SO_LINGER")]
     pub const LINGER: Self = SocketOption::new(c::SOL_SOCKET, c::SO_LINGER);
 }

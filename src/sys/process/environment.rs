@@ -33,20 +33,20 @@ pub fn environ() -> Result<CStrArray> {
 /// getenv(3), POSIX
 pub fn getenv<'b>(name: &CStr, buffer: &'b mut [u8]) -> Option<&'b CStr> {
     // SAFETY: nothing runs between here and the end of the copy.
-    let value = unsafe { value(name) }?.to_bytes_with_nul();
+    let value = unsafe { value(name.to_bytes()) }?.to_bytes_with_nul();
     let copy = buffer.get_mut(..value.len())?;
     copy.copy_from_slice(value);
     CStr::from_bytes_with_nul(copy).ok()
 }
 
-/// Returns the value of a variable without copying it. Returns `None` where other threads exist.
+/// Returns the value of a variable without copying it. Returns `None` where other threads exist, and for an empty name.
 ///
 /// # Safety
 /// The contract of [`variables`] holds.
-pub(crate) unsafe fn value(name: &CStr) -> Option<&'static CStr> {
+pub(crate) unsafe fn value(name: &[u8]) -> Option<&'static CStr> {
     // SAFETY: by this function's own contract.
-    unsafe { variables() }.find_map(|variable| {
-        let value = variable.to_bytes_with_nul().strip_prefix(name.to_bytes())?.strip_prefix(b"=")?;
+    unsafe { variables() }.filter(|_| !name.is_empty()).find_map(|variable| {
+        let value = variable.to_bytes_with_nul().strip_prefix(name)?.strip_prefix(b"=")?;
         CStr::from_bytes_with_nul(value).ok()
     })
 }

@@ -108,7 +108,8 @@ pub fn getpgid(pid: Pid) -> Result<Option<Pid>> {
 /// With the feature `std`, the first call goes through `std::process::exit()`. Before glibc 2.41, two threads must not
 /// call C's `exit()` at once. This function and std both keep to that, and so does the end of a std program's `main`.
 /// Without the feature, this function knows nothing of a call by std: a program that uses std, ends by both, and has
-/// threads sets the feature `std`. Nothing here knows of a call of `exit()` by C code.
+/// threads sets the feature `std`. Nothing here knows of a call of `exit()` by C code. As with `std::process::exit()`,
+/// a call in a destructor that runs after `main` has returned aborts the process.
 ///
 /// Async-signal-safe: no, because `exit()` runs the functions of `atexit()` and writes the buffers of stdio.
 ///
