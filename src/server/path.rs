@@ -48,7 +48,7 @@ pub(super) fn find_replaceable(path: &CStr) -> Result<Option<Text<ERROR_MAX>>> {
 /// Finds the first directory, symbolic link or file on the way to a file, the file included, that a user other than root
 /// can replace. If there is none, only root can make the path lead to another file.
 pub(super) fn find_replaceable_file(path: &CStr) -> Result<Option<Text<ERROR_MAX>>> {
-    // What stands before a slash is looked at.
+    // The slash makes the last entry one that is looked at.
     find([path.to_bytes(), b"/"], &[ROOT])
 }
 

@@ -209,12 +209,12 @@ fn of_two_directories_the_longer_path_has_its_name() {
             "execve(\"/bin/x\", [\"x\"], [\"HOME={home}\", \"PWD={home}{work}\"]) = 0\nopen(\"{file}\", O_RDONLY) = 3\n"
         )
     };
-    let one = trace("/home/one", "/work", "/home/one/work/file");
+    let one = trace("/home/one", "/job", "/home/one/job/file");
     assert_eq!(differences(&one, &trace("/other", "/elsewhere/deep", "/other/elsewhere/deep/file")), 0);
-    assert_eq!(differences(&one, &trace("/other", "/elsewhere", "/other/work/file")), 1, "a file of the home");
-    let home = trace("/home/one", "/work", "/home/one/file");
-    assert_eq!(differences(&home, &trace("/other", "/work", "/other/file")), 0);
-    assert_eq!(differences(&home, &trace("/other", "/work", "/other/work/file")), 1);
+    assert_eq!(differences(&one, &trace("/other", "/elsewhere", "/other/job/file")), 1, "a file of the home");
+    let home = trace("/home/one", "/job", "/home/one/file");
+    assert_eq!(differences(&home, &trace("/other", "/job", "/other/file")), 0);
+    assert_eq!(differences(&home, &trace("/other", "/job", "/other/job/file")), 1);
 }
 
 /// Checks the calls by which stdio prepares to print. They may differ as the printed texts do. The calls beside them
