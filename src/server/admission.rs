@@ -99,3 +99,6 @@ impl<'a> Admission<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

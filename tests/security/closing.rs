@@ -17,7 +17,7 @@ use mpserv::net::{SocketOption, getsockopt, setsockopt};
 use mpserv::signal::Signal;
 
 use crate::common::server::*;
-use crate::common::solo::{Test, skip};
+use crate::common::solo::{Channel, Test, reap, skip, spawn};
 use crate::common::*;
 use crate::tests;
 
@@ -30,6 +30,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_program_that_leaves_a_connection_that_lingers_holds_up_nobody,
     a_passed_listener_that_lingers_holds_up_nobody,
     the_timer_of_closes_does_not_wake_an_idle_server,
+    only_a_server_whose_closes_may_wait_has_the_timer_of_closes,
     a_timer_that_cannot_be_put_back_does_not_end_the_server,
     a_timer_that_cannot_be_set_does_not_end_the_server,
 ];
@@ -264,6 +265,48 @@ fn the_timer_of_closes_does_not_wake_an_idle_server() {
     let has = |set: &str| signals_in(&fs::read_to_string(&status).unwrap(), set) & bit != 0;
     wait_until("the signal is pending", || has("ShdPnd") && has("SigBlk"));
     server.stop();
+}
+
+/// Checks which servers have the timer of closes: those whose children, or whose clients, can make a close wait.
+fn only_a_server_whose_closes_may_wait_has_the_timer_of_closes() {
+    let alarm = 1 << (Signal::ALRM.raw() - 1);
+    // A handler can start processes, but the parent closes no connection of a preforked child.
+    for (pool, has_timer) in [(false, true), (true, false)] {
+        let served = |connection: mpserv::server::Connection| connection.write_all(b"served");
+        let pool = |server: mpserv::server::Server<'static>| if pool { server.prefork(1, 1) } else { server };
+        let (channel, test) = (Channel::new(), mpserv::process::getpid());
+        let mut server = spawn(|| {
+            // The server must end even if the test fails.
+            mpserv::process::set_pdeathsig(test, Signal::KILL).unwrap();
+            let bound = pool(mpserv::server::Server::new().listen("127.0.0.1:0")).bind().unwrap();
+            let Some(Ok(mpserv::net::SockAddr::Inet(address))) = bound.addresses().next() else { unreachable!() };
+            address.port().to_be_bytes().into_iter().for_each(|byte| channel.tell(byte));
+            bound.serve(|connection| Ok(served(connection)?)).unwrap();
+        });
+        let port = u16::from_be_bytes([channel.hear(), channel.hear()]);
+        assert_eq!(read_all(&mut connect(port)), b"served");
+        let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+        assert_eq!(signals_in(&status, "SigCgt") & alarm != 0, has_timer, "{status}");
+        server.kill(Signal::TERM).unwrap();
+        assert_eq!(reap(&mut server).exit_status(), Some(0));
+    }
+    let folder = TempDir::new();
+    let address = format!("unix:{}", folder.join("socket").display());
+    for (arguments, has_timer) in [
+        (&["127.0.0.1:0"][..], false),
+        (&["--prefork", "1", "127.0.0.1:0"], false),
+        (&["127.0.0.1:0", "cat"], true),
+        (&["--listen", &address, "127.0.0.1:0"], true),
+        (&["--prefork", "1", "--listen", &address, "127.0.0.1:0"], true),
+    ] {
+        let server = Served::start(arguments);
+        // Once a client is served, the server has taken its signals.
+        drop(server.client());
+        let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+        let has = |set: &str| signals_in(&status, set) & alarm != 0;
+        assert_eq!((has("SigCgt"), has("SigBlk")), (has_timer, has_timer), "{arguments:?}: {status}");
+        server.stop();
+    }
 }
 
 /// Checks a server that cannot cancel the timer of a write to a terminal, once or ever. The timer's signal comes again

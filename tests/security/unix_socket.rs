@@ -19,6 +19,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_lock_that_somebody_else_put_there_is_refused,
     a_socket_that_takes_the_place_of_the_servers_keeps_its_owner,
     a_further_name_of_the_socket_keeps_no_server_from_starting,
+    a_file_that_may_be_anothers_keeps_its_owner,
+    a_file_that_takes_the_place_of_the_socket_late_stays,
 ];
 
 /// The expression for strace that delays the return of a call.
@@ -151,4 +153,77 @@ fn a_further_name_of_the_socket_keeps_no_server_from_starting() {
     wait_until("the server serves", || serves(&server));
     assert_eq!(fs::symlink_metadata(&path).unwrap().uid(), owner);
     assert_eq!(server.end(mpserv::signal::Signal::TERM).status.code(), Some(0));
+}
+
+/// Starts a server that may not ask the kernel for the file of its socket, and that stops after this call.
+fn without_the_kernels_word(call: &str, trace: &Path, arguments: &[&str]) -> Running {
+    let mut command = Command::new("strace");
+    command.args(["-D", "-q", "-o"]).arg(trace).args(["-e", &format!("trace={call},ioctl")]);
+    command.args(["-e", &format!("inject={call}:signal=STOP:when=1"), "-e", "inject=ioctl:error=EPERM"]);
+    let running = Running::start(command.arg(MPSERV).args(arguments), Output::Pipe);
+    wait_until(&format!("mpserv stops after {call}"), || {
+        fs::read_to_string(trace).is_ok_and(|text| text.contains("stopped by SIGSTOP"))
+    });
+    running
+}
+
+/// Tests a directory to which another user can write, and a server that has only the path to find its file. The file
+/// gets its owner only if nobody else can have put it there.
+fn a_file_that_may_be_anothers_keeps_its_owner() {
+    needs_root();
+    let folder = TempDir::new();
+    let [path, other] = ["socket", "other"].map(|name| folder.join(name));
+    let (owner, stranger) = (user_of_nothing(), 1);
+    let (given, address) = (format!("{owner}:{owner}"), format!("unix:{}", path.display()));
+    let linked = || fs::hard_link(&path, &other).unwrap();
+    let of_another = || {
+        stale(&other);
+        std::os::unix::fs::chown(&other, Some(stranger), Some(stranger)).unwrap();
+        fs::rename(&other, &path).unwrap();
+    };
+    let no_socket = || {
+        fs::write(&other, "precious").unwrap();
+        fs::rename(&other, &path).unwrap();
+    };
+    let untouched = || {};
+    for (what, change, left) in [
+        ("a further name", &linked as &dyn Fn(), Some((&other, 0))),
+        ("the socket of another user", &of_another, None),
+        ("another kind of file", &no_socket, None),
+        ("its own file", &untouched, Some((&path, owner))),
+    ] {
+        let server = without_the_kernels_word("bind", &folder.join(what), &["--owner", &given, &address]);
+        change();
+        server.signal(mpserv::signal::Signal::CONT);
+        if what == "its own file" {
+            wait_until("the server serves", || serves(&server));
+        } else {
+            let ended = server.wait();
+            assert!(ended.stderr.contains("Address already in use"), "{what}: {}", ended.stderr);
+            if let Some((path, uid)) = left {
+                assert_eq!(fs::symlink_metadata(path).unwrap().uid(), uid, "{what}");
+            }
+            let _ = (fs::remove_file(&path), fs::remove_file(&other));
+            continue;
+        }
+        if let Some((path, uid)) = left {
+            assert_eq!(fs::symlink_metadata(path).unwrap().uid(), uid, "{what}");
+        }
+        assert_eq!(server.end(mpserv::signal::Signal::TERM).status.code(), Some(0));
+    }
+}
+
+/// Tests a file that takes the place of the socket just before the server looks at it for the last time: no client could
+/// reach the server, which must not remove the file.
+fn a_file_that_takes_the_place_of_the_socket_late_stays() {
+    let folder = TempDir::new();
+    let [path, other] = ["socket", "other"].map(|name| folder.join(name));
+    let server = stopped_after("listen", &folder.join("trace"), &[&format!("unix:{}", path.display())]);
+    stale(&other);
+    let file = fs::symlink_metadata(&other).unwrap().ino();
+    fs::rename(&other, &path).unwrap();
+    server.signal(mpserv::signal::Signal::CONT);
+    let ended = server.wait();
+    assert!(ended.stderr.contains("Address already in use"), "{}", ended.stderr);
+    assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), file);
 }

@@ -1,6 +1,7 @@
 //! Tests failures of system calls that hardly ever fail, at the start and in the loop.
 
 use std::fs::File;
+use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::common::server::*;
@@ -15,6 +16,7 @@ pub(crate) const TESTS: &[Test] = tests![
     too_few_descriptors_to_begin_are_named,
     an_address_on_which_it_cannot_listen_has_a_hint,
     what_fails_in_a_child_before_it_serves_is_told,
+    a_child_that_could_outlive_the_server_is_unfit,
 ];
 
 fn calls_that_never_fail_may_fail() {
@@ -128,5 +130,34 @@ fn what_fails_in_a_child_before_it_serves_is_told() {
             assert_eq!(read_all(&mut client), b"");
         }
         server.stop();
+    }
+}
+
+/// Checks children that cannot ask the kernel for a signal when the server is killed. Without it, they could outlive the
+/// server.
+fn a_child_that_could_outlive_the_server_is_unfit() {
+    let folder = TempDir::new();
+    let header = b"PROXY UNKNOWN\r\n";
+    for (options, program, event, field, status) in [
+        (&[][..], &[][..], "end", "exit", "4"),
+        (&["--proxy-protocol"], &["cat"], "end", "exit", "4"),
+        (&["--prefork", "1"], &[], "leave", "status", "exit 4"),
+        // A preforked child that is to outlive the server only until it has no client ends before it has one.
+        (&["--prefork", "1", "--orphans", "keep"], &[], "leave", "status", "exit 0"),
+        (&[], &["cat"], "fail", "error", "Operation not permitted"),
+    ] {
+        let strace = ["-f", "-e", "trace=prctl", "-e", "inject=prctl:error=EPERM"];
+        let arguments = [options, &["127.0.0.1:0"], program].concat();
+        let server = Served::start_command(&mut traced(&strace, &folder.join("trace"), &arguments));
+        let mut client = server.connect();
+        // The connection may be closed already.
+        let _ = client.write_all(header);
+        let line = &server.wait_events(event, 1)[0];
+        assert_eq!(line.get(field), status, "{options:?} {program:?}: {line:?}");
+        if event != "leave" {
+            assert_eq!(read_all(&mut client), b"", "{options:?} {program:?}");
+        }
+        assert_eq!(server.events("accept").len(), 0, "{options:?} {program:?}");
+        server.running.end(mpserv::signal::Signal::QUIT);
     }
 }

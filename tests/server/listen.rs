@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, Shutdown, SocketAddrV6, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
@@ -13,6 +14,7 @@ use crate::common::server::*;
 use crate::common::solo::{Test, skip};
 use crate::common::*;
 use crate::tests;
+use mpserv::server::limits::LISTENERS_MAX;
 use mpserv::signal::Signal;
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -27,6 +29,7 @@ pub(crate) const TESTS: &[Test] = tests![
     wrong_addresses_are_named,
     an_ipv4_address_in_the_form_of_ipv6_and_a_star_are_hinted_at,
     each_address_of_a_host_is_listened_on_once,
+    a_host_with_too_many_addresses_is_told,
     an_abstract_name_is_in_no_file_system,
     socat_reaches_an_abstract_name,
     a_link_local_address_names_its_interface,
@@ -131,6 +134,15 @@ fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
     assert!(UnixStream::connect(&path).is_ok(), "the live one lives on");
     assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
     assert!(!path.exists(), "the file is removed at the end");
+    // The queue of this socket is full, so no client can connect at once.
+    let full = UnixListener::bind(&path).unwrap();
+    // SAFETY: the call takes numbers.
+    assert_eq!(unsafe { libc::listen(full.as_raw_fd(), 0) }, 0);
+    let _waiting = UnixStream::connect(&path).unwrap();
+    let third = run_mpserv(&[&address]);
+    assert!(third.stderr.contains("Address already in use"), "{}", third.stderr);
+    assert!(path.exists(), "the server that is slow lives on");
+    fs::remove_file(&path).unwrap();
     // The server does not touch a file that is no socket.
     fs::write(&path, "precious").unwrap();
     assert_eq!(run_mpserv(&[&address]).status.code(), Some(111));
@@ -191,7 +203,9 @@ fn wrong_addresses_are_named() {
     refused(&[&format!("unix:/{}", "x".repeat(200))], TROUBLE, &["File name too long"]);
     refused(&["192.0.2.1:5000"], TROUBLE, &["192.0.2.1:5000", "ip address"]);
     refused(&["no-such-host.invalid:5000"], TROUBLE, &["no-such-host.invalid:5000", "check the name"]);
-    refused(&[&format!("{}:5000", "h".repeat(300))], TROUBLE, &["File name too long"]);
+    for (length, told) in [(255, "check the name"), (256, "File name too long"), (300, "File name too long")] {
+        refused(&[&format!("{}:5000", "h".repeat(length))], TROUBLE, &[told]);
+    }
     let many: Vec<&str> = (0..40).flat_map(|_| ["--listen", "127.0.0.1:0"]).collect();
     refused(&many, USAGE, &["too many", "second server"]);
 }
@@ -257,6 +271,24 @@ fn each_address_of_a_host_is_listened_on_once() {
     // If no address works, the server reports an error.
     let ended = run(&mut with_hosts(hosts, &folder, &["nowhere.test:5000"]), Output::Pipe);
     is_refusal(&ended, TROUBLE, &["nowhere.test:5000", "assign requested address"]);
+}
+
+/// Checks a name that has as many addresses as there may be, and one more.
+fn a_host_with_too_many_addresses_is_told() {
+    needs_root();
+    let folder = TempDir::new();
+    for (count, is_refused) in [(LISTENERS_MAX, false), (LISTENERS_MAX + 1, true)] {
+        let line = |number: usize| format!("127.0.1.{number} many.test\n");
+        let hosts: String = (1..=count).map(line).collect();
+        if is_refused {
+            let ended = run(&mut with_hosts(&hosts, &folder, &["many.test:0"]), Output::Pipe);
+            is_refusal(&ended, USAGE, &["more than 32 addresses to listen on: too many", "second server"]);
+        } else {
+            let server = Served::start_ports(&mut with_hosts(&hosts, &folder, &["-1", "many.test:0"]), count);
+            assert_eq!(server.wait_events("listen", count).len(), count);
+            server.stop();
+        }
+    }
 }
 
 /// Starts `mpserv` at an abstract name that no other test has.

@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_log_that_nobody_takes_does_not_stop_it,
     lines_that_were_lost_are_counted,
     a_log_whose_reader_is_gone_ends_no_client,
+    a_line_to_a_socket_neither_waits_nor_raises_a_signal,
     a_reader_that_goes_just_before_a_write_ends_no_client,
     a_log_that_nobody_reads_holds_up_nobody_for_long_and_what_is_lost_is_counted,
     a_server_waits_once_whichever_of_its_processes_has_a_line,
@@ -158,6 +159,26 @@ fn a_reader_that_goes_just_before_a_write_ends_no_client() {
         assert!(fs::read_to_string(&trace).unwrap().contains("(INJECTED)"), "{mode}");
         assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0), "{mode}");
     }
+}
+
+/// Checks the flags of each line to a socket. Another process may have taken the room that was there a moment ago, and the
+/// reader may have gone.
+fn a_line_to_a_socket_neither_waits_nor_raises_a_signal() {
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let (_reader, writer) = UnixStream::pair().unwrap();
+    let strace = format!("strace -D -f -q -s 9 -o '{}' -e trace=sendto,write", trace.display());
+    let script = format!("exec {strace} '{MPSERV}' -1 127.0.0.1:0 2>&0 </dev/null");
+    let server = Served::start_command(Command::new("sh").args(["-c", &script]).stdin(OwnedFd::from(writer)));
+    assert_eq!(finish(server.client()), b"");
+    server.wait_childless();
+    assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0));
+    let trace = fs::read_to_string(&trace).unwrap();
+    let lines: Vec<&str> = trace.lines().filter(|line| line.contains("(2, ")).collect();
+    // Those are listen, start, accept, end, stop and stopped.
+    assert_eq!(lines.len(), 6, "{trace}");
+    let is_sent = |line: &&str| line.contains("sendto(2, ") && line.contains(", MSG_DONTWAIT|MSG_NOSIGNAL, NULL, 0)");
+    assert!(lines.iter().all(is_sent), "{lines:#?}");
 }
 
 /// Checks that each process waits for the log only once. If a process waited for each line, the test would take

@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_pidfile_that_is_removed_before_it_is_locked_is_made_anew,
     a_pidfile_that_cannot_be_is_named,
     a_file_with_something_else_is_not_overwritten,
+    a_file_with_a_long_number_is_overwritten_up_to_the_longest_id,
     beyond_the_limit_of_a_files_size_it_is_refused_and_no_part_is_left,
 ];
 
@@ -98,6 +99,24 @@ fn a_pidfile_that_cannot_be_is_named() {
     std::os::unix::fs::symlink("/dev/null", &link).unwrap();
     refused(&["--pidfile", link.to_str().unwrap(), "127.0.0.1:0"], TROUBLE, &["symbolic links"]);
     refused(&["--pidfile", "/dev/null", "127.0.0.1:0"], TROUBLE, &["not a regular file"]);
+}
+
+/// Checks the longest file that is taken for that of an earlier server, and one that is a byte longer.
+fn a_file_with_a_long_number_is_overwritten_up_to_the_longest_id() {
+    let folder = TempDir::new();
+    let path = folder.join("pid");
+    let arguments = ["--pidfile", path.to_str().unwrap(), "127.0.0.1:0"];
+    for text in ["", "\n", "123456789012345\n", "1234567890123456"] {
+        fs::write(&path, text).unwrap();
+        let server = Served::start(&arguments);
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", server.pid()), "{text:?}");
+        server.stop();
+    }
+    for text in ["1234567890123456\n", "12345678901234567"] {
+        fs::write(&path, text).unwrap();
+        refused(&arguments, TROUBLE, &["something else"]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
 }
 
 /// Checks that a mistake on the command line does not destroy a file.

@@ -36,6 +36,7 @@ pub(crate) const TESTS: &[Test] = tests![
     only_clients_of_killed_processes_fail,
     a_pool_whose_children_cannot_accept_is_no_busy_loop,
     a_pool_outlives_connections_that_are_gone_again,
+    a_process_that_is_retired_while_it_looks_for_a_client_ends_without_an_error,
     a_process_that_is_stopped_while_it_waits_keeps_nobody_waiting,
     ; ignored:
     only_clients_of_killed_processes_fail_of_a_million,
@@ -435,6 +436,57 @@ fn a_pool_outlives_connections_that_are_gone_again() {
         let pids = log.iter().filter(|line| line.event == "fail").map(|line| line.number("pid"));
         assert!(pids.eq([child].into_iter().take(fails)), "{when}: {log:?}");
     }
+    // A client begins the row anew.
+    const CLIENTS: usize = 70;
+    for ports in [1, 2] {
+        let options = ["-f", "-e", "trace=accept4", "-e", "inject=accept4:error=ECONNABORTED:when=1+2"];
+        let listen = ["--listen", "127.0.0.1:0"].repeat(ports - 1);
+        let arguments = [&["--prefork", "1"], &listen[..], &["127.0.0.1:0"]].concat();
+        let trace = folder.join("anew");
+        let server = Served::start_ports(&mut traced(&options, &trace, &arguments), ports);
+        for count in 0..CLIENTS {
+            drop(connect(server.ports[count % ports]));
+        }
+        server.wait_events("accept", CLIENTS);
+        let log = server.stop();
+        assert!(log.iter().all(|line| line.event != "fail"), "{ports}: {log:?}");
+        let injected = fs::read_to_string(&trace).unwrap().matches("(INJECTED)").count();
+        assert!(injected >= CLIENTS, "{ports}: {injected}");
+    }
+}
+
+/// Tells a child to retire while it looks for a client at the first of two listeners, both of which have one. It closes
+/// both, and must not take the second for a failure.
+fn a_process_that_is_retired_while_it_looks_for_a_client_ends_without_an_error() {
+    use std::os::fd::{AsRawFd, OwnedFd};
+    use std::os::unix::process::CommandExt;
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let listeners = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let _clients = [0, 1].map(|index: usize| connect(listeners[index].local_addr().unwrap().port()));
+    let strace = format!("strace -D -f -q -o '{}' -e trace=accept4", trace.display());
+    let inject = "-e inject=accept4:error=EAGAIN:signal=USR2:when=1";
+    let script = format!(
+        "LISTEN_PID=$$ LISTEN_FDS=2 exec {strace} {inject} '{MPSERV}' -v --prefork 1 --max-requests 1 inherit 3<&0 </dev/null"
+    );
+    let mut command = std::process::Command::new("sh");
+    let second = listeners[1].as_raw_fd();
+    let place = move || {
+        // The copy is open in the program, although the listener itself may have this number already.
+        // SAFETY: nothing uses these descriptors from now on, unless the program cannot be run.
+        let placed = unsafe { libc::dup2(libc::fcntl(second, libc::F_DUPFD, 9), 4) };
+        if placed == 4 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    };
+    // SAFETY: the function makes only a call that is async-signal-safe.
+    unsafe { command.pre_exec(place) };
+    command.args(["-c", &script]).stdin(OwnedFd::from(listeners[0].try_clone().unwrap()));
+    let server = Running::start(&mut command, Output::Pipe);
+    let log = wait_for("a process has left", || Some(server.stderr_so_far()).filter(|log| log.contains(": leave ")));
+    assert!(!log.contains("mpserv: fail "), "{log}");
+    assert!(log.contains(" status=\"exit 0\" "), "{log}");
+    server.end(Signal::TERM);
+    let trace = fs::read_to_string(&trace).unwrap();
+    assert!(trace.contains("EBADF"), "the second listener was tried: {trace}");
 }
 
 /// Tests a process that says that it waits for a client, and takes none.

@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     while_a_child_is_idle_silent_connections_have_their_time,
     rules_and_limits_are_about_the_client_and_not_the_balancer,
     a_program_finds_the_client_in_its_environment,
+    a_program_that_is_gone_is_told,
 ];
 
 /// Sends a header, and returns the answer of an echo server.
@@ -138,9 +139,36 @@ fn a_program_finds_the_client_in_its_environment() {
         Served::start(&["--proxy-protocol", "127.0.0.1:0", "sh", "-c", "env | grep -E '^(PROTO|TCP)' | sort; cat"]);
     let expected = "PROTO=TCP\nTCPCONNNUM=1\nTCPLOCALIP=198.51.100.2\nTCPLOCALPORT=443\nTCPREMOTEIP=192.0.2.1\n\
                     TCPREMOTEPORT=4660\nand this";
-    let bytes = [&v2(0x21, 0x11, &V4_BLOCK)[..], b"and this"].concat();
-    assert_eq!(String::from_utf8(talk(&server, &bytes)).unwrap(), expected);
-    assert_eq!(server.wait_events("accept", 1)[0].get("from"), "192.0.2.1:4660");
+    // A proxy may name addresses of IPv4 in the form of IPv6.
+    let mapped = b"PROXY TCP6 ::ffff:192.0.2.1 ::ffff:198.51.100.2 4660 443\r\n".to_vec();
+    for (count, header) in [v2(0x21, 0x11, &V4_BLOCK), mapped].into_iter().enumerate() {
+        let bytes = [&header[..], b"and this"].concat();
+        assert_eq!(String::from_utf8(talk(&server, &bytes)).unwrap(), expected, "{}", header.escape_ascii());
+        assert_eq!(server.wait_events("accept", count + 1)[count].get("from"), "192.0.2.1:4660");
+        server.wait_childless();
+    }
+    server.stop();
+}
+
+/// Checks that a child which cannot become the program says so, and that the server goes on.
+fn a_program_that_is_gone_is_told() {
+    let folder = TempDir::new();
+    let program = copy_program("/bin/cat", &folder);
+    let server = Served::start(&["--proxy-protocol", "127.0.0.1:0", program.to_str().unwrap()]);
+    let away = folder.join("elsewhere");
+    let header = b"PROXY TCP4 192.0.2.1 198.51.100.2 4660 443\r\nx";
+    for count in 1..=2 {
+        std::fs::rename(&program, &away).unwrap();
+        assert_eq!(talk(&server, header), b"");
+        let fail = server.wait_events("fail", count)[count - 1].clone();
+        assert_eq!((fail.get("call"), fail.get("error")), ("execve", "No such file or directory"));
+        let end = server.wait_events("end", 2 * count - 1)[2 * count - 2].clone();
+        let told = (end.get("exit"), end.get("from"), end.get("pid"));
+        assert_eq!(told, ("4", "192.0.2.1:4660", fail.get("pid")), "{end:?}");
+        std::fs::rename(&away, &program).unwrap();
+        assert_eq!(talk(&server, header), b"x");
+        server.wait_events("end", 2 * count);
+    }
     server.stop();
 }
 

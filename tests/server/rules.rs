@@ -151,10 +151,10 @@ fn a_file_that_is_none_is_told() {
     let long = folder.join("long");
     fs::write(&long, "#".repeat(LONGEST + 1)).unwrap();
     for (path, told) in [
-        ("/no/such/rules", "No such file"),
-        (folder.0.to_str().unwrap(), "not a regular file"),
-        ("/dev/null", "not a regular file"),
-        (long.to_str().unwrap(), "File too large"),
+        ("/no/such/rules", "No such file or directory; name a file that is there; with --chroot, in there\n"),
+        (folder.0.to_str().unwrap(), "this is not a regular file; name a file\n"),
+        ("/dev/null", "this is not a regular file; name a file\n"),
+        (long.to_str().unwrap(), "File too large; it is longer than 1 MiB: join networks\n"),
     ] {
         let ended = run_mpserv(&["--rules", path, "127.0.0.1:0"]);
         assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);

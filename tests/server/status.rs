@@ -296,7 +296,11 @@ fn a_child_is_shown_with_the_client_that_it_has_now() {
                 // A child waits three seconds for its header, and Python may need longer to begin. So this is the table.
                 let shown = run_mpserv(&["--status", pidfile]).stdout;
                 let words: Vec<&str> = shown.lines().nth(2)?.split_whitespace().collect();
-                (words[1] == wanted).then(|| words.get(4).copied().unwrap_or("none").to_owned())
+                // A child that waits for a header is counted as one that serves.
+                let [serving, idle] = if wanted == "idle" { [0, 1] } else { [1, 0] };
+                let counted =
+                    shown.contains(&format!(": {serving} of ")) && shown.contains(&format!(", {idle} idle, "));
+                (words[1] == wanted && counted).then(|| words.get(4).copied().unwrap_or("none").to_owned())
             });
             server.running.signal(Signal::USR1);
             asked += 1;

@@ -24,6 +24,8 @@ pub(crate) const TESTS: &[Test] = tests![
     the_watchdog_hears_of_it_twice_as_often_as_need_be,
     a_manager_that_cannot_be_reached_is_told_of_once,
     the_watchdog_is_that_of_the_process_that_it_names,
+    the_watchdog_of_a_server_is_that_of_its_successor,
+    a_socket_is_taken_whichever_number_it_has,
     a_socket_that_is_passed_is_served,
     a_socket_of_multipath_tcp_is_served,
     no_accept_waits_at_a_passed_socket,
@@ -264,6 +266,33 @@ fn the_watchdog_is_that_of_the_process_that_it_names() {
     }
 }
 
+/// Checks that a successor reports to the watchdog, although the variable names its predecessor.
+fn the_watchdog_of_a_server_is_that_of_its_successor() {
+    let manager = Manager::at_a_path();
+    let mut command = Command::new("sh");
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let script = format!("export WATCHDOG_PID=$$; exec '{MPSERV}' -1 --pidfile '{}' 127.0.0.1:0", pidfile.display());
+    command.args(["-c", &script]).stdin(Stdio::null());
+    command.env("NOTIFY_SOCKET", &manager.name).env("WATCHDOG_USEC", "600000000");
+    let server = Served::start_command(&mut command);
+    server.running.signal(Signal::USR2);
+    let successor = server.wait_events("handover", 1)[0].number("by");
+    wait_until("the server ends", || state(server.pid()) == Some('Z'));
+    // The next message after a long time would be one to the watchdog. Each server sends one when it begins.
+    manager.socket.set_nonblocking(true).unwrap();
+    let mut alive = 0;
+    wait_until("both have told the watchdog", || {
+        let mut buffer = [0; 4096];
+        while let Ok(length) = manager.socket.recv(&mut buffer) {
+            alive += usize::from(&buffer[..length] == b"WATCHDOG=1");
+        }
+        alive == 2
+    });
+    send(successor, Signal::TERM);
+    wait_until("the successor ends", || !pidfile.exists());
+}
+
 /// Tries a wrong path, a number, and another kind of socket. The server must serve, and warn once.
 fn a_manager_that_cannot_be_reached_is_told_of_once() {
     for name in ["/no/such/socket", "5", "vsock:2:1234", "relative", &format!("/{}", "x".repeat(200))] {
@@ -284,6 +313,70 @@ fn a_malformed_inheritance_is_refused() {
         assert_eq!(ended.status.code(), Some(111), "{words}: {}", ended.stderr);
         assert!(ended.stderr.starts_with("mpserv: MPSERV_INHERIT: Bad file descriptor"), "{words}: {}", ended.stderr);
     }
+}
+
+/// Starts a command in which a socket has each of these numbers.
+fn with_socket_at(socket: &impl AsFd, numbers: &'static [libc::c_int], script: &str) -> Command {
+    use std::os::unix::process::CommandExt;
+    const LIMIT: libc::rlim_t = 2048;
+    let limit = libc::rlimit { rlim_cur: LIMIT, rlim_max: LIMIT };
+    // SAFETY: the pointer is to a limit.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } == -1 {
+        solo::skip("the limit of descriptors is too low");
+    }
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).stdin(Stdio::from(socket.as_fd().try_clone_to_owned().unwrap()));
+    let place = move || {
+        // SAFETY: nothing uses these descriptors from now on, unless the program cannot be run.
+        if numbers.iter().all(|number| unsafe { libc::dup2(libc::STDIN_FILENO, *number) } != -1) {
+            Ok(())
+        } else {
+            Err(std::io::Error::last_os_error())
+        }
+    };
+    // SAFETY: the function makes only calls that are async-signal-safe.
+    unsafe { command.pre_exec(place) };
+    command
+}
+
+/// Checks the bounds of the numbers that a service manager and a predecessor can pass.
+fn a_socket_is_taken_whichever_number_it_has() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let serves = |mut command: Command, what: &str| {
+        let server = Running::start(&mut command, Output::Pipe);
+        wait_until(what, || server.stderr_so_far().contains("mpserv: start "));
+        assert_eq!(finish(connect(listener.local_addr().unwrap().port())), b"", "{what}");
+        assert_eq!(server.end(Signal::TERM).status.code(), Some(0), "{what}");
+    };
+    // The pipe of the predecessor is any file to which a byte can be written.
+    const PIPE: &str = "4>/dev/null </dev/null";
+    for numbers in [&[3][..], &[5], &[63], &[64], &[127], &[128], &[1022], &[1023], &[1024], &[1025]] {
+        let number = numbers[0];
+        let script = format!("MPSERV_INHERIT=$$,4,0,{number} exec '{MPSERV}' 127.0.0.1:0 {PIPE}");
+        serves(with_socket_at(&listener, numbers, &script), &script);
+    }
+    // A predecessor passes at most 32 sockets.
+    let fail = |command: &mut Command, told: &str| {
+        let ended = run(command, Output::Pipe);
+        assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);
+        assert!(ended.stderr.starts_with(&format!("mpserv: {told}")), "{told}: {}", ended.stderr);
+    };
+    let names = |last: usize| "x:".repeat(last - 3) + "last";
+    let passed = |count: usize, last: usize| {
+        let names = names(last);
+        format!("LISTEN_PID=$$ LISTEN_FDS={count} LISTEN_FDNAMES={names} exec '{MPSERV}' inherit:last </dev/null")
+    };
+    for (count, last) in [(61, 63), (62, 64), (1021, 1023), (2000, 1023)] {
+        let numbers: &[libc::c_int] = match last {
+            63 => &[63],
+            64 => &[64],
+            _ => &[1023],
+        };
+        serves(with_socket_at(&listener, numbers, &passed(count, last)), &format!("{count} up to {last}"));
+    }
+    let told = "inherit: no socket that was passed has this name (LISTEN_FDNAMES)";
+    fail(&mut with_socket_at(&listener, &[1024], &passed(2000, 1024)), told);
+    fail(&mut with_socket_at(&listener, &[63], &passed(60, 63)), told);
 }
 
 /// Returns a command that passes a socket as the service manager does: as descriptor 3, to the program that replaces

@@ -25,6 +25,9 @@ pub(crate) const TESTS: &[Test] = tests![
     a_program_that_the_user_cannot_reach_is_told,
     who_is_not_root_becomes_nobody_else,
     users_and_limits_that_there_are_not_are_told,
+    what_the_user_may_not_read_or_write_is_told,
+    a_limit_above_the_hard_one_is_that_of_children_alone,
+    a_user_who_has_no_rights_can_have_a_sandbox,
 ];
 
 /// Returns the value of a field of `/proc/PID/status`.
@@ -266,5 +269,91 @@ fn users_and_limits_that_there_are_not_are_told() {
     }
     let ended = run_mpserv(&["--chroot", "/no/such", "127.0.0.1:0"]);
     assert_eq!(ended.status.code(), Some(111));
-    assert!(ended.stderr.contains("/no/such") && Path::new("/").exists(), "{}", ended.stderr);
+    let told = "cannot make /no/such the root directory: No such file or directory; make it first\n";
+    assert!(ended.stderr.ends_with(told) && Path::new("/").exists(), "{}", ended.stderr);
+}
+
+/// Checks the hints to a user who may not read or write a file, though root may.
+fn what_the_user_may_not_read_or_write_is_told() {
+    needs_root();
+    let folder = TempDir::new();
+    fs::set_permissions(&folder.0, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let [rules, pidfile, program] = ["rules", "pid", "mpserv"].map(|name| folder.join(name));
+    copy_to(MPSERV, &program);
+    fs::write(&rules, "allow all\n").unwrap();
+    fs::set_permissions(&rules, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let (rules, pidfile) = (rules.to_str().unwrap(), pidfile.to_str().unwrap());
+    let user = user_of_nothing();
+    let as_user = |arguments: &[&str]| {
+        use std::os::unix::process::CommandExt;
+        run(Command::new(&program).args(arguments).uid(user).gid(user).stdin(Stdio::null()), Output::Pipe)
+    };
+    let of_rules = format!("{rules}: Permission denied; the server's user is to be allowed to read it\n");
+    let of_pidfile =
+        format!("{pidfile}: Permission denied; choose a file in a directory that the server may write to\n");
+    is_refusal(&as_user(&["--rules", rules, "127.0.0.1:0"]), TROUBLE, &["cannot read the rules in ", &of_rules]);
+    is_refusal(&as_user(&["--pidfile", pidfile, "127.0.0.1:0"]), TROUBLE, &["pidfile ", &of_pidfile]);
+    // A server that becomes the user reads the rules afterwards, and has made its pidfile before.
+    let becomes = format!("{user}:{user}");
+    let ended = run_mpserv(&["-u", &becomes, "--rules", rules, "--pidfile", pidfile, "127.0.0.1:0"]);
+    is_refusal(&ended, TROUBLE, &[&of_rules]);
+    // Another user can neither read the pidfile of a server, nor look into the server.
+    let server = Served::start(&["--pidfile", pidfile, "127.0.0.1:0"]);
+    let hint = "Permission denied; look as root, or as the server's user\n";
+    is_refusal(&as_user(&["--status", pidfile]), TROUBLE, &["pidfile ", hint]);
+    fs::set_permissions(pidfile, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let looked = format!("cannot look into process {}: {hint}", server.pid());
+    is_refusal(&as_user(&["--status", pidfile]), TROUBLE, &[&looked]);
+    server.stop();
+}
+
+/// Checks that the server puts its own limit back after it has tried a higher one, which only children are to have. Not
+/// each root may raise a limit, so strace lets the calls succeed.
+fn a_limit_above_the_hard_one_is_that_of_children_alone() {
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let arguments = ["--rlimit", "nofile=80", "127.0.0.1:0"];
+    let command = |fault: &str| {
+        let strace = traced(&["-e", "trace=prlimit64", "-e", fault], &trace, &arguments);
+        let mut command = Command::new("prlimit");
+        command.arg("--nofile=60:70").arg(strace.get_program()).args(strace.get_args()).stdin(Stdio::null());
+        command
+    };
+    let calls = || -> Vec<String> {
+        let text = fs::read_to_string(&trace).unwrap();
+        text.lines().filter(|line| line.contains("prlimit64(")).map(str::to_owned).collect()
+    };
+    let raises = |line: &String| line.contains("RLIMIT_NOFILE, {rlim_cur=60, rlim_max=80}, NULL) = ");
+    let puts_back = |line: &String| line.contains("RLIMIT_NOFILE, {rlim_cur=60, rlim_max=70}, NULL) = ");
+    let ended = run(&mut command("inject=prlimit64:error=EPERM:when=65535"), Output::Pipe);
+    let first = calls().iter().position(raises).unwrap_or_else(|| panic!("{:?}{}", calls(), ended.stderr)) + 1;
+    let server = Served::start_command(&mut command(&format!("inject=prlimit64:retval=0:when={first}..{}", first + 1)));
+    let calls = calls();
+    assert!(raises(&calls[first - 1]) && calls.get(first).is_some_and(puts_back), "{calls:#?}");
+    server.stop();
+}
+
+/// Checks a user who has no capability that could be given up.
+fn a_user_who_has_no_rights_can_have_a_sandbox() {
+    needs_root();
+    use std::os::unix::process::CommandExt;
+    let folder = TempDir::new();
+    fs::set_permissions(&folder.0, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let program = folder.join("mpserv");
+    copy_to(MPSERV, &program);
+    let user = user_of_nothing();
+    for pool in [&[][..], &["--prefork", "1"]] {
+        let mut command = Command::new(&program);
+        command.arg("-1").args(pool).args(["--sandbox", "127.0.0.1:0"]).uid(user).gid(user).stdin(Stdio::null());
+        let server = Served::start_command(&mut command);
+        let mut client = server.client();
+        let child = children(server.pid())[0];
+        wait_until("the child is in the sandbox", || status(child, "Seccomp") == "2");
+        for pid in [server.pid(), child] {
+            assert_eq!((status(pid, "NoNewPrivs").as_str(), status(pid, "CapEff").as_str()), ("1", "0000000000000000"));
+        }
+        assert_eq!(echo(&mut client, b"served"), b"served", "{pool:?}");
+        drop(client);
+        server.stop();
+    }
 }

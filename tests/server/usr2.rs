@@ -36,6 +36,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_reason_of_a_successor_that_fails_late_is_in_the_log,
     three_generations_serve_their_clients_to_the_end,
     the_handover_names_the_successor_and_counts_the_clients,
+    the_new_program_has_no_signal_blocked,
     while_a_successor_starts_another_is_refused,
     after_a_restart_that_failed_it_waits_for_clients_as_before,
     the_newest_of_many_earlier_servers_are_shown,
@@ -560,6 +561,20 @@ fn the_handover_names_the_successor_and_counts_the_clients() {
     let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap();
     assert_eq!(signals_in(&status, "SigBlk"), 0, "{status}");
     drop((client, next));
+    dynasty.stop();
+}
+
+/// Checks the program that is run in place of the server. The server itself has most signals blocked.
+fn the_new_program_has_no_signal_blocked() {
+    let dynasty = Dynasty::start(&["127.0.0.1:0"]);
+    let found = dynasty.folder.join("status");
+    dynasty.replace_program(&format!("#!/bin/sh\ncat /proc/self/status >'{}'\nexit 3\n", found.display()));
+    let own = fs::read_to_string(format!("/proc/{}/status", dynasty.first.pid())).unwrap();
+    assert_ne!(signals_in(&own, "SigBlk"), 0, "{own}");
+    dynasty.restart();
+    dynasty.first.wait_events("restart", 2);
+    let status = fs::read_to_string(&found).unwrap();
+    assert_eq!(signals_in(&status, "SigBlk"), 0, "{status}");
     dynasty.stop();
 }
 

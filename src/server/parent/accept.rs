@@ -170,3 +170,6 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -264,3 +264,6 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.let_go();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,7 @@ pub(super) struct Successor {
     /// The time at which the successor is killed. `None` once it was killed.
     pub(super) deadline: Option<Duration>,
     /// The reason why the successor cannot take over, once it is known.
-    failure: Option<Text<FAILURE_MAX>>,
+    pub(super) failure: Option<Text<FAILURE_MAX>>,
 }
 
 /// The answer of a successor.

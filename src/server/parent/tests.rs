@@ -9,7 +9,8 @@ use std::vec::Vec;
 
 use super::children::Stage;
 use super::group_table::{End, Group};
-use super::state::{Parent, Start};
+use super::pause::Blocked;
+use super::state::{Limit, Parent, Start};
 use crate::server::child::{ChildContext, NotStarted, Worker};
 use crate::server::connection::{Connection, Peer};
 use crate::server::descriptors::Descriptors;
@@ -32,7 +33,18 @@ use crate::sys::signal::{SigSet, Signal};
 pub(super) struct Stub {
     /// Whether a preforked child can be made.
     can_prefork: bool,
+    /// The result of the start of a child with a client.
+    pub(super) started: Started,
     made: i32,
+}
+
+/// The result of the start of a child with a client.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Started {
+    #[default]
+    NotNow,
+    Never,
+    Yes,
 }
 
 impl Worker for Stub {
@@ -49,7 +61,14 @@ impl Worker for Stub {
     }
 
     fn start(&mut self, connection: Connection, _: ChildContext<'_, '_>) -> Result<(Pid, Connection), NotStarted> {
-        Err(NotStarted { connection, call: "fork", errno: Errno::AGAIN, is_temporary: true })
+        match self.started {
+            Started::NotNow => Err(NotStarted { connection, call: "fork", errno: Errno::AGAIN, is_temporary: true }),
+            Started::Never => Err(NotStarted { connection, call: "execve", errno: Errno::NOENT, is_temporary: false }),
+            Started::Yes => {
+                self.made += 1;
+                Ok((nobody(100 + self.made), connection))
+            }
+        }
     }
 
     fn start_pool(&mut self, _: ChildContext<'_, '_>) -> Result<Pid, Errno> {
@@ -281,6 +300,47 @@ fn each_pause_of_a_limit_has_its_line_or_counts_in_the_next() {
             assert_eq!(pause(Duration::from_millis(time)), [""; 0], "neither the pause nor its end is logged");
         }
         assert_eq!(pause(THROTTLE_PERIOD), ["<29>pause why=max-children children=1 count=3", resume]);
+    });
+}
+
+/// Checks that the end of a pause is logged although the parent does not accept because of another limit.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_limit_that_is_reached_after_another_ends_the_pause_of_the_other() {
+    let settings = Settings { max_children: 1, max_rate: Some((1, SECOND)), ..Settings::new() };
+    with_log(&settings, |parent, reader, now| {
+        let step = Duration::from_millis(100);
+        parent.state.add_child(nobody(0), Peer::Unknown, None);
+        parent.rate.as_mut().unwrap().count(now);
+        assert_eq!(parent.note_blocked(), Some(Blocked::Limit(Limit::MaxChildren)));
+        assert_eq!(reader.lines(), ["<29>pause why=max-children children=1 count=1"]);
+        parent.state.children.remove(nobody(0));
+        parent.state.now = now + step;
+        assert_eq!(parent.note_blocked(), Some(Blocked::Limit(Limit::MaxRate)));
+        let lines = ["<29>resume why=max-children seconds=0.100", "<29>pause why=max-rate children=0 count=1"];
+        assert_eq!(reader.lines(), lines);
+        parent.state.add_child(nobody(0), Peer::Unknown, None);
+        parent.state.now = now + step * 3;
+        assert_eq!(parent.note_blocked(), Some(Blocked::Limit(Limit::MaxChildren)));
+        assert_eq!(reader.lines(), ["<29>resume why=max-rate seconds=0.200"], "the other line came a moment ago");
+        parent.state.children.remove(nobody(0));
+        parent.state.now = now + SECOND;
+        assert_eq!((parent.note_blocked(), reader.lines()), (None, Vec::new()));
+    });
+}
+
+/// Checks the last lines of a server: each event that was held back is counted before the report.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn events_that_are_held_back_at_the_stop_are_summed_up_before_the_report() {
+    with_log(&Settings::new(), |parent, reader, now| {
+        (0..3).for_each(|_| parent.refuse(&client(1, 1), "rules", 2));
+        assert_eq!(reader.lines(), ["<28>refuse from=192.0.2.1:1 why=rules from_source=2 count=1"]);
+        parent.begin_stopping(Signal::TERM, now);
+        parent.state.now = now + MOMENT;
+        assert!(parent.stopped().is_some());
+        let stopped = "<29>stopped drained=0 terminated=0 killed=0 accepted=0 seconds=0.001";
+        assert_eq!(reader.lines(), ["<28>refuse why=\"as before\" count=2", stopped]);
     });
 }
 

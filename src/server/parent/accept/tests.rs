@@ -1,0 +1,112 @@
+use std::net::TcpStream;
+use std::os::fd::IntoRawFd;
+use std::os::unix::net::UnixStream;
+use std::string::String;
+use std::vec::Vec;
+
+use super::super::tests::{Started, Stub, client, with_log};
+use super::*;
+use crate::server::limits::THROTTLE_PERIOD;
+use crate::server::log::reader::LogReader;
+use crate::server::settings::Settings;
+use crate::sys::net::SockAddr;
+
+/// Makes the parent listen at a port of this machine, and returns the port.
+fn listen(parent: &mut Parent<'_, 'static, Stub>) -> u16 {
+    parent.descriptors.listeners.bind("127.0.0.1:0", &parent.settings.socket, None).unwrap();
+    let Ok(SockAddr::Inet(address)) = parent.descriptors.listeners.get(0).unwrap().address() else { unreachable!() };
+    address.port()
+}
+
+/// Returns a connection, and its other end.
+fn connection() -> (Connection, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    // SAFETY: the descriptor is open, and nothing else owns it.
+    let ours = unsafe { OwnedFd::from_raw(ours.into_raw_fd()) };
+    (Connection::new(ours, client(1, 1), 1, 2), theirs)
+}
+
+/// Checks the lines of trouble that comes four times, the last of them a period after the first.
+#[track_caller]
+fn assert_throttled(line: &str, mut trouble: impl FnMut(&mut Parent<'_, 'static, Stub>)) {
+    with_log(&Settings::new(), |parent, reader: &LogReader, now| {
+        let mut at = |time| {
+            parent.state.now = now + time;
+            trouble(parent);
+            reader.lines()
+        };
+        assert_eq!(at(Duration::ZERO), [std::format!("{line} count=1")]);
+        for millis in [200, 400] {
+            assert_eq!(at(Duration::from_millis(millis)), [""; 0], "{line}");
+        }
+        assert_eq!(at(THROTTLE_PERIOD), [std::format!("{line} count=3")]);
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn each_client_that_is_lost_has_its_line_or_counts_in_the_next() {
+    assert_throttled("<31>abort error=\"Software caused connection abort\"", |parent| {
+        parent.accept_failed(Errno::CONNABORTED);
+    });
+    assert_throttled("<28>refuse from=192.0.2.1:1 why=rules from_source=2", |parent| {
+        parent.refuse(&client(1, 1), "rules", 2);
+    });
+    let mut refused = 0;
+    assert_throttled("<28>fail call=execve error=\"No such file or directory\" from=192.0.2.1:1", |parent| {
+        parent.worker.started = Started::Never;
+        let (ours, theirs) = connection();
+        parent.start(ours);
+        refused += 1;
+        assert_eq!(parent.refused(), refused);
+        assert_eq!(std::io::Read::read(&mut &theirs, &mut [0]).unwrap(), 0, "the connection is closed");
+        assert!(parent.state.shortage.is_none() && parent.state.children.is_empty());
+    });
+}
+
+/// Checks what ends a row of aborts, and a shortage: a client, or the end of the queue.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_client_ends_a_row_of_aborts_and_so_does_the_end_of_the_queue() {
+    for has_client in [false, true] {
+        // A parent that has a child accepts no further client, and so does not reach the end of the queue.
+        with_log(&Settings { max_children: 1, ..Settings::new() }, |parent, reader, _| {
+            let port = listen(parent);
+            let _client = has_client.then(|| TcpStream::connect(("127.0.0.1", port)).unwrap());
+            parent.worker.started = Started::Yes;
+            (parent.state.aborts_in_a_row, parent.state.ready[0]) = (ABORTS_IN_A_ROW, true);
+            parent.shortage("accept4", Errno::MFILE, None);
+            parent.state.shortage.as_mut().unwrap().retry_at = None;
+            reader.lines();
+            parent.accept_burst();
+            assert_eq!(parent.state.aborts_in_a_row, 0, "{has_client}");
+            assert!(parent.state.shortage.is_none(), "{has_client}");
+            let lines: Vec<String> = reader.lines();
+            assert!(lines[0].starts_with("<29>resume why=accept4 seconds="), "{has_client}: {lines:?}");
+            let (children, accepted) = (parent.state.children.len(), parent.state.accepted);
+            assert_eq!((children, accepted), (u32::from(has_client), u64::from(has_client)));
+            assert_eq!((parent.state.ready[0], parent.state.turn), (has_client, usize::from(has_client)));
+        });
+    }
+}
+
+/// Checks that the last abort of a row is one connection's, and the next one a shortage.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_row_of_aborts_is_a_shortage_and_so_is_any_other_failure_at_once() {
+    for (errno, before, is_shortage) in [
+        (Errno::CONNABORTED, ABORTS_IN_A_ROW - 1, false),
+        (Errno::CONNABORTED, ABORTS_IN_A_ROW, true),
+        (Errno::INTR, ABORTS_IN_A_ROW - 1, false),
+        (Errno::INTR, ABORTS_IN_A_ROW, true),
+        (Errno::MFILE, 0, true),
+    ] {
+        with_log(&Settings::new(), |parent, _, _| {
+            parent.state.aborts_in_a_row = before;
+            parent.accept_failed(errno);
+            assert_eq!(parent.state.shortage.is_some(), is_shortage, "{errno} after {before}");
+            let now = parent.state.aborts_in_a_row;
+            assert_eq!(now, before + u32::from(!is_shortage), "{errno} after {before}");
+        });
+    }
+}
