@@ -21,12 +21,13 @@ use mpserv::net::{
 };
 use mpserv::options::OptionSpec;
 use mpserv::process::{
-    _exit, Fork, Pid, exit, fork, getpgid, getpid, getppid, group_exists, no_new_privileges, setpgid,
+    _exit, Fork, Limit, Pid, Resource, exit, fork, getpgid, getpid, getppid, getrlimit, group_exists,
+    no_new_privileges, setpgid, setrlimit,
 };
 use mpserv::program::{Args, Argument};
 use mpserv::seccomp::{CALLS_MAX, Check, Rule, allow_only};
 use mpserv::server::proxy_protocol::{Parser, ProxyError};
-use mpserv::server::{Identity, Server};
+use mpserv::server::{Identity, Inherited, Server};
 use mpserv::signal::{
     Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, kill, raise, sigaction, sigaction_get, sigpending,
     sigprocmask,
@@ -36,7 +37,7 @@ use mpserv::user::{getgrnam, getgrouplist, getpwnam, getpwuid};
 use mpserv::wordexp::{WordError, wordexp};
 
 use crate::common::solo::{Test, child, reap, spawn};
-use crate::common::{TempDir, WATCHDOG, needs_root};
+use crate::common::{TempDir, WATCHDOG, children, needs_root, std_pipe};
 use crate::tests;
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -46,6 +47,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_dollar_in_quotes_is_a_dollar,
     a_process_that_does_not_serve_leaves_the_servers_files,
     the_pidfile_names_a_process_that_serves_for_its_parent,
+    the_pidfile_names_a_successor_that_forks_once_it_is_ready,
     a_server_opens_the_standard_descriptors_that_are_closed,
     a_filter_checks_no_argument_that_calls_lack,
     a_filter_decides_by_its_checks,
@@ -188,6 +190,57 @@ fn the_pidfile_names_a_process_that_serves_for_its_parent() {
     child.kill(Signal::TERM).unwrap();
     assert_eq!(reap(&mut child).exit_status(), Some(0));
     assert!(!pidfile.exists());
+}
+
+/// Checks a successor that serves in a process which it has forked. The pidfile names the predecessor until the successor
+/// is ready, because a successor that fails leaves everything to its predecessor.
+fn the_pidfile_names_a_successor_that_forks_once_it_is_ready() {
+    use std::io::Read;
+    use std::os::fd::IntoRawFd;
+    const PREDECESSOR: &str = "1\n";
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let path = CString::new(pidfile.to_str().unwrap()).unwrap();
+    for fails in [true, false] {
+        fs::write(&pidfile, PREDECESSOR).unwrap();
+        let file = fs::File::options().read(true).write(true).open(&pidfile).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (mut answer, writer) = std_pipe();
+        let mut successor = spawn(|| {
+            let numbers = [writer.into_raw_fd(), file.into_raw_fd(), listener.into_raw_fd()];
+            let passed = format!("{},{},{},{}", std::process::id(), numbers[0], numbers[1], numbers[2]);
+            // SAFETY: this process has no other thread.
+            unsafe { std::env::set_var("MPSERV_INHERIT", passed) };
+            // SAFETY: nothing owns the descriptors that the variable names.
+            let inherited = unsafe { Inherited::claim() };
+            let args = Args::of(vec![Argument::from(c"program"), Argument::END].leak()).unwrap();
+            let server = Server::new().listen("127.0.0.1:0").pidfile(&path).inherit(inherited).restart(args);
+            let mut bound = Some(server.bind().unwrap());
+            let mut child = spawn(|| {
+                if fails {
+                    // There is no number for another descriptor.
+                    setrlimit(Resource::NOFILE, Limit { soft: 3, ..getrlimit(Resource::NOFILE).unwrap() }).unwrap();
+                }
+                assert_eq!(bound.take().unwrap().serve(|_| ()).is_err(), fails);
+            });
+            assert_eq!(reap(&mut child).exit_status(), Some(0));
+        });
+        if fails {
+            let mut text = String::new();
+            answer.read_to_string(&mut text).unwrap();
+            assert!(text.starts_with("cannot serve: signalfd: "), "{text}");
+            assert_eq!(fs::read_to_string(&pidfile).unwrap(), PREDECESSOR);
+        } else {
+            let mut ready = [0];
+            answer.read_exact(&mut ready).unwrap();
+            assert_eq!(&ready, b"R");
+            let server: i32 = fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
+            assert_eq!(children(successor.pid().raw() as u32), [server as u32]);
+            kill(Pid::from_raw(server).unwrap(), Signal::TERM).unwrap();
+        }
+        assert_eq!(reap(&mut successor).exit_status(), Some(0));
+        assert_eq!(pidfile.exists(), fails);
+    }
 }
 
 /// Checks that no socket and no file of the server gets the number of standard output or of the log.

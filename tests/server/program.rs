@@ -27,6 +27,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_last_limit_of_a_resource_holds,
     a_file_that_may_not_be_run_is_told_wherever_it_is_in_path,
     a_client_waits_while_the_program_is_being_written,
+    each_error_of_a_program_is_a_pause_or_a_failure,
     an_empty_entry_of_path_is_the_working_directory,
 ];
 
@@ -202,6 +203,28 @@ fn a_client_waits_while_the_program_is_being_written() {
     assert_eq!(&back, b"waited");
     drop(client);
     server.stop();
+}
+
+/// Checks which errors keep the client waiting, because another try may succeed, and which end the connection.
+fn each_error_of_a_program_is_a_pause_or_a_failure() {
+    let folder = TempDir::new();
+    let pauses = ["EAGAIN", "ENOMEM", "EMFILE", "ENFILE", "ETXTBSY", "EINTR"];
+    let failures = ["EACCES", "ENOENT", "ENOEXEC", "EPERM", "EIO", "E2BIG", "ELOOP", "EISDIR"];
+    for (errno, event) in pauses.map(|errno| (errno, "pause")).into_iter().chain(failures.map(|errno| (errno, "fail")))
+    {
+        let fault = format!("inject=execve:error={errno}");
+        let options = ["-f", "-e", "trace=execve", "-e", &fault];
+        let server = Served::start_command(&mut traced(&options, &folder.join(errno), &["127.0.0.1:0", "cat"]));
+        let mut client = server.connect();
+        let is_told = |line: &Line| ["pause", "fail"].contains(&line.event.as_str());
+        let line = wait_for("the error is logged", || server.log().into_iter().find(is_told));
+        assert_eq!(line.event, event, "{errno}: {line:?}");
+        assert_eq!(line.get(if event == "pause" { "why" } else { "call" }), "execve", "{errno}");
+        if event == "fail" {
+            assert_eq!(read_all(&mut client), b"", "{errno}");
+        }
+        server.running.end(Signal::TERM);
+    }
 }
 
 fn a_directory_is_no_program() {

@@ -26,9 +26,9 @@ fn connection() -> (Connection, UnixStream) {
     (Connection::new(ours, client(1, 1), 1, 2), theirs)
 }
 
-/// Checks the lines of trouble that comes four times, the last of them a period after the first.
+/// Checks the lines of trouble that comes four times, the last time a period after the first.
 #[track_caller]
-fn assert_throttled(line: &str, mut trouble: impl FnMut(&mut Parent<'_, 'static, Stub>)) {
+fn assert_throttled(kind: Throttled, line: &str, mut trouble: impl FnMut(&mut Parent<'_, 'static, Stub>)) {
     with_log(&Settings::new(), |parent, reader: &LogReader, now| {
         let mut at = |time| {
             parent.state.now = now + time;
@@ -40,28 +40,33 @@ fn assert_throttled(line: &str, mut trouble: impl FnMut(&mut Parent<'_, 'static,
             assert_eq!(at(Duration::from_millis(millis)), [""; 0], "{line}");
         }
         assert_eq!(at(THROTTLE_PERIOD), [std::format!("{line} count=3")]);
+        assert_eq!(parent.throttle.admit(kind, now + THROTTLE_PERIOD), None, "it is trouble of this kind");
     });
 }
 
 #[test]
 #[cfg_attr(miri, ignore = "it has no memfd_create")]
 fn each_client_that_is_lost_has_its_line_or_counts_in_the_next() {
-    assert_throttled("<31>abort error=\"Software caused connection abort\"", |parent| {
+    assert_throttled(Throttled::Abort, "<31>abort error=\"Software caused connection abort\"", |parent| {
         parent.accept_failed(Errno::CONNABORTED);
     });
-    assert_throttled("<28>refuse from=192.0.2.1:1 why=rules from_source=2", |parent| {
+    assert_throttled(Throttled::Refuse, "<28>refuse from=192.0.2.1:1 why=rules from_source=2", |parent| {
         parent.refuse(&client(1, 1), "rules", 2);
     });
     let mut refused = 0;
-    assert_throttled("<28>fail call=execve error=\"No such file or directory\" from=192.0.2.1:1", |parent| {
-        parent.worker.started = Started::Never;
-        let (ours, theirs) = connection();
-        parent.start(ours);
-        refused += 1;
-        assert_eq!(parent.refused(), refused);
-        assert_eq!(std::io::Read::read(&mut &theirs, &mut [0]).unwrap(), 0, "the connection is closed");
-        assert!(parent.state.shortage.is_none() && parent.state.children.is_empty());
-    });
+    assert_throttled(
+        Throttled::Exec,
+        "<28>fail call=execve error=\"No such file or directory\" from=192.0.2.1:1",
+        |parent| {
+            parent.worker.started = Started::Never;
+            let (ours, theirs) = connection();
+            parent.start(ours);
+            refused += 1;
+            assert_eq!(parent.refused(), refused);
+            assert_eq!(std::io::Read::read(&mut &theirs, &mut [0]).unwrap(), 0, "the connection is closed");
+            assert!(parent.state.shortage.is_none() && parent.state.children.is_empty());
+        },
+    );
 }
 
 /// Checks what ends a row of aborts, and a shortage: a client, or the end of the queue.
