@@ -473,8 +473,10 @@ fn a_process_that_is_retired_while_it_looks_for_a_client_ends_without_an_error()
     let second = listeners[1].as_raw_fd();
     let place = move || {
         // The copy is open in the program, although the listener itself may have this number already.
-        // SAFETY: nothing uses these descriptors from now on, unless the program cannot be run.
-        let placed = unsafe { libc::dup2(libc::fcntl(second, libc::F_DUPFD, 9), 4) };
+        // SAFETY: the call has no precondition on memory.
+        let copy = unsafe { libc::fcntl(second, libc::F_DUPFD, 9) };
+        // SAFETY: nothing uses this descriptor from now on, unless the program cannot be run.
+        let placed = unsafe { libc::dup2(copy, 4) };
         if placed == 4 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
     };
     // SAFETY: the function makes only a call that is async-signal-safe.

@@ -134,3 +134,6 @@ impl Publisher {
         self.titled = Shown { number: children, next: now + STATUS_EVERY };
     }
 }
+
+#[cfg(test)]
+mod tests;
