@@ -208,6 +208,9 @@ impl<'a> Server<'a> {
     /// Makes SIGUSR2 start the program anew, with these arguments and with the sockets of this server. The new process
     /// takes over, and this process ends after its last client. No client is refused.
     ///
+    /// The program is the file at the path with which this process was started. If that path was relative, it is the
+    /// file that runs, or the file that has replaced it: the working directory may have changed.
+    ///
     /// The new process takes the sockets by [`inherit`](Server::inherit). So [`bind`](Server::bind) refuses `restart`
     /// without `inherit`.
     ///

@@ -30,7 +30,8 @@ pub enum WordError {
     Syntax,
     /// A `$` stands where it may begin an expansion other than `$NAME` and `${NAME}`. No call was made.
     Expansion,
-    /// The line, with the values of its variables, is longer than [`LINE_MAX`]. No call was made.
+    /// The line, with the values of its variables, is longer than [`LINE_MAX`], or has a pattern and more than
+    /// [`SLASHES_MAX`] slashes. No call was made.
     TooLong,
     /// The variable `IFS` names separators other than space, tab and newline. No call was made.
     Separators,
@@ -41,8 +42,12 @@ pub enum WordError {
 }
 
 /// The longest line that is split, with its NUL and the values of its variables, each as often as it is named. The C
-/// library copies a name after `~` to its stack, and calls itself for each `/` after a pattern.
+/// library copies a name after `~` to its stack.
 pub const LINE_MAX: usize = 4096;
+
+/// The most `/` of a line with a pattern (`*`, `?`, `[`), and of the values of its variables. The C library calls itself
+/// for each `/` after a pattern.
+pub const SLASHES_MAX: usize = 64;
 
 /// `wordexp(…, WRDE_NOCMD)`: splits a line into words, with respect to quotes, and expands `~`, variables and patterns
 /// in the words. Runs no command.
@@ -90,7 +95,14 @@ fn check<'v>(line: &[u8], value_of: impl Fn(&[u8]) -> &'v [u8]) -> Result<(), Wo
     if !value_of(b"IFS").iter().all(|byte| b" \t\n".contains(byte)) {
         return Err(WordError::Separators);
     }
-    let mut length = line.len();
+    let (mut length, mut slashes, mut has_pattern) = (0, 0, false);
+    let mut count = |bytes: &[u8]| {
+        length += bytes.len();
+        slashes += bytes.iter().filter(|byte| **byte == b'/').count();
+        has_pattern |= bytes.iter().any(|byte| b"*?[".contains(byte));
+        if length > LINE_MAX || (has_pattern && slashes > SLASHES_MAX) { Err(WordError::TooLong) } else { Ok(()) }
+    };
+    count(line)?;
     let (mut is_in_double_quotes, mut hides) = (false, true);
     let mut rest = line;
     while let Some((first, after)) = rest.split_first() {
@@ -105,13 +117,10 @@ fn check<'v>(line: &[u8], value_of: impl Fn(&[u8]) -> &'v [u8]) -> Result<(), Wo
             // From here on the C library may take a quote or a backslash for something else.
             b'~' | b'*' | b'?' | b'[' if !is_in_double_quotes => {
                 hides = false;
-                length += if *first == b'~' { value_of(b"HOME").len() } else { 0 };
+                count(if *first == b'~' { value_of(b"HOME") } else { b"" })?;
             }
-            b'$' => length += value_of(variable(after)?).len(),
+            b'$' => count(value_of(variable(after)?))?,
             _ => {}
-        }
-        if length > LINE_MAX {
-            return Err(WordError::TooLong);
         }
     }
     Ok(())

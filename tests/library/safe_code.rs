@@ -34,7 +34,7 @@ use mpserv::signal::{
 };
 use mpserv::time::{Itimer, setitimer};
 use mpserv::user::{getgrnam, getgrouplist, getpwnam, getpwuid};
-use mpserv::wordexp::{WordError, wordexp};
+use mpserv::wordexp::{SLASHES_MAX, WordError, wordexp};
 
 use crate::common::solo::{Test, child, reap, spawn};
 use crate::common::{TempDir, WATCHDOG, children, needs_root, std_pipe};
@@ -113,9 +113,9 @@ fn no_line_of_words_ends_the_process() {
         let mut child = spawn(|| assert_eq!(words(line), Err(WordError::Expansion)));
         assert_eq!(reap(&mut child).exit_status(), Some(0), "{line:?}");
     }
-    // The variable and the home directory have 34 bytes, and the value of `deep` has many levels.
+    // The variable and the home directory have 34 bytes and 7 slashes.
     const HOME: &str = "/home/of/somebody/with/a/long/name";
-    for (name, value) in [("HOME", HOME), ("PLACE", HOME), ("DEEP", &"/*".repeat(2000))] {
+    for (name, value) in [("HOME", HOME), ("PLACE", HOME), ("DEEP", &"/*".repeat(SLASHES_MAX))] {
         // SAFETY: no other thread reads the environment.
         unsafe { std::env::set_var(name, value) };
     }
@@ -125,15 +125,21 @@ fn no_line_of_words_ends_the_process() {
         format!("*{}", "$PLACE".repeat(200)),
         format!("*{}", "${PLACE}".repeat(200)),
         format!("*{}", "$HOME".repeat(200)),
-        "~/* ".repeat(200),
-        "*$DEEP$DEEP".to_owned(),
+        "~ ".repeat(200),
+        format!("*{}", "$PLACE".repeat(10)),
+        format!("{}*", "~ ".repeat(10)),
+        format!("[{}", "/".repeat(SLASHES_MAX + 1)),
+        "$DEEP/".to_owned(),
     ] {
         let line = CString::new(line).unwrap();
         let mut child = spawn(|| assert_eq!(wordexp(&line).unwrap_err(), WordError::TooLong));
         assert_eq!(reap(&mut child).exit_status(), Some(0), "{line:?}");
     }
-    let mut child = spawn(|| assert_eq!(wordexp(c"*$DEEP").unwrap().iter().count(), 1));
-    assert_eq!(reap(&mut child).exit_status(), Some(0));
+    for line in ["*$DEEP".to_owned(), format!("?{}", "/".repeat(SLASHES_MAX)), "/".repeat(2000)] {
+        let line = CString::new(line).unwrap();
+        let mut child = spawn(|| assert_eq!(wordexp(&line).unwrap().iter().count(), 1));
+        assert_eq!(reap(&mut child).exit_status(), Some(0), "{line:?}");
+    }
     for (separators, is_refused) in [(" \t\n", false), ("", false), ("*", true), (" ?", true), (":", true)] {
         // SAFETY: no other thread reads the environment.
         unsafe { std::env::set_var("IFS", separators) };

@@ -31,6 +31,7 @@ pub(crate) const TESTS: &[Test] = tests![
     as_pid_1_it_is_refused,
     under_another_name_it_is_found,
     one_whose_path_is_gone_is_found_by_its_name_before_the_file_that_runs,
+    a_relative_path_is_that_of_the_file_that_runs,
     a_reader_of_the_ports_that_has_gone_does_not_matter,
     the_reason_of_a_successor_that_fails_is_in_the_log,
     the_reason_of_a_successor_that_fails_late_is_in_the_log,
@@ -350,6 +351,25 @@ fn one_whose_path_is_gone_is_found_by_its_name_before_the_file_that_runs() {
         let log = dynasty.stop();
         let restart = log.iter().find(|line| line.event == "restart").unwrap();
         assert_eq!(restart.get("program"), found, "{name}");
+    }
+}
+
+/// Checks that a relative path, which would lead elsewhere in another working directory, is not looked up again.
+fn a_relative_path_is_that_of_the_file_that_runs() {
+    let folder = TempDir::new();
+    let program = copy_program(MPSERV, &folder);
+    for script in ["cd \"$0\" && exec ./program -1 127.0.0.1:0", "cd / && exec \"${0#/}/program\" -1 127.0.0.1:0"] {
+        let server = Served::start_command(Command::new("sh").args(["-c", script]).arg(&folder.0));
+        let new = folder.join("new");
+        copy_to(MPSERV, &new);
+        fs::rename(&new, &program).unwrap();
+        server.running.signal(Signal::USR2);
+        let restart = &server.wait_events("restart", 1)[0];
+        assert_eq!(restart.get("program"), program.to_str().unwrap(), "{script}");
+        let successor = restart.number("pid");
+        server.wait_events("handover", 1);
+        send(successor, Signal::TERM);
+        assert_eq!(server.running.wait().status.code(), Some(0));
     }
 }
 

@@ -14,9 +14,11 @@ use crate::server::inherited::{
     FAILURE_MAX, Passed, READY, READY_AND_STOPPING, RESTART_VARIABLE, earlier_servers, say_failed,
 };
 use crate::server::limits::{ENDS_WITHIN, PATH_MAX, READY_WITHIN};
+use crate::server::path::join;
 use crate::server::privileges::Identity;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, OwnedFd, PipeFlags, keep_on_exec, pipe2, read};
+use crate::sys::fs::readlink;
 use crate::sys::memory::CStrArray;
 use crate::sys::process::{_exit, Fork, Pid, WaitStatus, executed_path, execve, fork, getpid};
 use crate::sys::signal::{MaskHow, SigSet, Signal, kill, sigprocmask};
@@ -161,14 +163,31 @@ pub(super) fn why_late(answers: Option<&OwnedFd>) -> Text<FAILURE_MAX> {
 
 /// Finds the file of this program. Tries the path with which the program was started, then its name in the arguments,
 /// and then the running program itself. The name in the arguments can be any text (`exec -a` of shells, `ExecStart=@`
-/// of systemd), and the path may no longer exist.
+/// of systemd), and the path may no longer exist. A relative path is not tried, because the working directory may have
+/// changed. The path of the running file stands for it.
 pub(super) fn find_own_program(args: Args) -> Result<[u8; PATH_MAX]> {
-    let by_path = executed_path().map_or(Err(Errno::NOENT), find_executable);
+    let is_absolute = |path: &CStr| path.to_bytes().starts_with(b"/");
+    let by_path = match executed_path() {
+        Some(path) if is_absolute(path) => find_executable(path),
+        Some(_) => find_running_file(),
+        None => Err(Errno::NOENT),
+    };
     by_path.or_else(|errno| {
-        let others = [args.program(), SELF];
-        others.into_iter().find_map(|name| find_executable(name).ok()).ok_or(errno)
+        let name = Some(args.program()).filter(|name| is_absolute(name) || !name.to_bytes().contains(&b'/'));
+        let others = [name, Some(SELF)];
+        others.into_iter().flatten().find_map(|name| find_executable(name).ok()).ok_or(errno)
     })
 }
+
+/// Finds the file from which this program runs, or the file that has replaced it at the same path.
+fn find_running_file() -> Result<[u8; PATH_MAX]> {
+    let [mut link, mut path] = [[0; PATH_MAX]; 2];
+    let file = readlink(SELF, &mut link)?;
+    join(&mut path, &[file.strip_suffix(DELETED).unwrap_or(file)]).and_then(find_executable)
+}
+
+/// The text that the kernel adds to the path of a file that was removed or replaced.
+const DELETED: &[u8] = b" (deleted)";
 
 /// The file of the running program, even if it has been removed.
 pub(super) const SELF: &CStr = c"/proc/self/exe";
