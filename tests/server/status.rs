@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Test] = tests![
     there_is_no_status_of_what_is_no_server,
     of_a_scoreboard_of_another_form_nothing_is_printed,
     of_a_scoreboard_that_has_become_another_file_nothing_is_opened,
+    an_earlier_server_whose_scoreboard_has_another_form_is_left_out,
     each_client_that_is_not_served_counts_as_refused,
     a_child_is_shown_with_the_client_that_it_has_now,
     a_server_with_as_many_listeners_as_there_may_be_has_a_status,
@@ -232,7 +233,30 @@ fn of_a_scoreboard_of_another_form_nothing_is_printed() {
     }
 }
 
-/// Checks that a client counts as refused, no matter which process refuses the client, and why.
+/// Checks that an earlier server which is of another version, or has become another program, is left out. This process
+/// stands for the first, and process 1 for the second.
+fn an_earlier_server_whose_scoreboard_has_another_form_is_left_out() {
+    let _scoreboard = SharedWords::new(c"mpserv-scoreboard", 1 << 12).unwrap();
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let passed = format!("MPSERV_INHERIT=$$,4,0,3,g1,g{}", std::process::id());
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{passed} exec '{MPSERV}' 127.0.0.1:0 3<&0 4>/dev/null </dev/null")]);
+    let server = Running::start(command.stdin(std::os::fd::OwnedFd::from(listener)), Output::Pipe);
+    wait_until("the server starts", || server.stderr_so_far().contains("mpserv: start "));
+    fs::write(&pidfile, format!("{}\n", server.pid())).unwrap();
+    let show = |format: &[&str]| {
+        let shown = run_mpserv(&[&["--status", pidfile.to_str().unwrap()], format].concat());
+        assert_eq!((shown.status.code(), shown.stderr.as_str()), (Some(0), ""), "{format:?}: {}", shown.stdout);
+        shown.stdout
+    };
+    let table = show(&[]);
+    assert!(table.starts_with(&format!("mpserv {}: ", server.pid())) && !table.contains("Before"), "{table}");
+    assert!(show(&["--json"]).ends_with(",\"children\":[],\"earlier\":[]}\n"));
+    server.end(Signal::TERM);
+}
+
 /// Tests a process that has taken the id of a server. Once its descriptor has been found, it puts a FIFO there, in place
 /// of a device whose open would have an effect.
 fn of_a_scoreboard_that_has_become_another_file_nothing_is_opened() {
@@ -255,6 +279,7 @@ fn of_a_scoreboard_that_has_become_another_file_nothing_is_opened() {
     is_refusal(&server.wait(), TROUBLE, &["this is no mpserv that serves"]);
 }
 
+/// Checks that a client counts as refused, no matter which process refuses the client, and why.
 fn each_client_that_is_not_served_counts_as_refused() {
     let folder = TempDir::new();
     let (program, rules) = (copy_program("/bin/cat", &folder), folder.join("rules"));

@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_reload_that_fails_ends_in_ready,
     the_watchdog_hears_of_it_twice_as_often_as_need_be,
     a_manager_that_cannot_be_reached_is_told_of_once,
+    a_message_that_could_not_be_sent_is_sent_again_to_a_slow_manager,
     the_watchdog_is_that_of_the_process_that_it_names,
     the_watchdog_of_a_server_is_that_of_its_successor,
     a_socket_is_taken_whichever_number_it_has,
@@ -293,6 +294,28 @@ fn the_watchdog_of_a_server_is_that_of_its_successor() {
     wait_until("the successor ends", || !pidfile.exists());
 }
 
+/// Checks after which errors the manager is told again who is ready: those of a manager that is slow, but not those of one
+/// that has gone.
+fn a_message_that_could_not_be_sent_is_sent_again_to_a_slow_manager() {
+    let folder = TempDir::new();
+    for (errno, is_told_again) in [("EAGAIN", true), ("ENOBUFS", true), ("ECONNREFUSED", false)] {
+        let manager = Manager::at_a_path();
+        let fault = format!("inject=sendto:error={errno}:when=1");
+        let mut command =
+            traced(&["-e", "trace=sendto", "-e", &fault], &folder.join(errno), &["--grace", "0", "127.0.0.1:0"]);
+        let server = Served::start_command(command.env("NOTIFY_SOCKET", &manager.name));
+        let ready = format!("READY=1\nMAINPID={}", server.pid());
+        // The first message is lost. A status comes before any other one.
+        assert_eq!(manager.hear_any(), "STATUS=0/64 children", "{errno}");
+        if is_told_again {
+            assert_eq!(manager.hear_any(), ready, "{errno}");
+        }
+        server.running.signal(Signal::TERM);
+        assert_eq!(manager.hear_any(), "STOPPING=1", "{errno}");
+        server.running.wait();
+    }
+}
+
 /// Tries a wrong path, a number, and another kind of socket. The server must serve, and warn once.
 fn a_manager_that_cannot_be_reached_is_told_of_once() {
     for name in ["/no/such/socket", "5", "vsock:2:1234", "relative", &format!("/{}", "x".repeat(200))] {
@@ -343,8 +366,10 @@ fn with_socket_at(socket: &impl AsFd, numbers: &'static [libc::c_int], script: &
 fn a_socket_is_taken_whichever_number_it_has() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let serves = |mut command: Command, what: &str| {
-        let server = Running::start(&mut command, Output::Pipe);
-        wait_until(what, || server.stderr_so_far().contains("mpserv: start "));
+        let mut server = Running::start(&mut command, Output::Pipe);
+        let is_started = |server: &Running| server.stderr_so_far().contains("mpserv: start ");
+        wait_until("the server starts or ends", || is_started(&server) || server.has_ended());
+        assert!(is_started(&server), "{what}: {}", server.stderr_so_far());
         assert_eq!(finish(connect(listener.local_addr().unwrap().port())), b"", "{what}");
         assert_eq!(server.end(Signal::TERM).status.code(), Some(0), "{what}");
     };

@@ -35,6 +35,8 @@ pub(super) struct Stub {
     can_prefork: bool,
     /// The result of the start of a child with a client.
     pub(super) started: Started,
+    /// Whether a child may leave processes.
+    pub(super) leaves_processes: bool,
     made: i32,
 }
 
@@ -53,7 +55,7 @@ impl Worker for Stub {
     }
 
     fn leaves_processes(&self) -> bool {
-        false
+        self.leaves_processes
     }
 
     fn leaves_error_texts(&self) -> bool {
@@ -152,13 +154,13 @@ const SECOND: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// A process group that exists until the test reaps its only process, which is dead.
-struct DeadGroup {
-    id: Pid,
+pub(super) struct DeadGroup {
+    pub(super) id: Pid,
     member: std::process::Child,
 }
 
 impl DeadGroup {
-    fn new() -> DeadGroup {
+    pub(super) fn new() -> DeadGroup {
         let start = |group: i32| Command::new("true").process_group(group).spawn().unwrap();
         let mut leader = start(0);
         let id = leader.id() as i32;

@@ -1,5 +1,5 @@
 use super::super::pause::Blocked;
-use super::super::tests::{client, nobody, with, with_log};
+use super::super::tests::{DeadGroup, client, nobody, with, with_log};
 use super::*;
 use crate::server::limits::{CRASH_PAUSE, MAX_CHILDREN_DEFAULT};
 use crate::server::settings::{PoolSize, Settings};
@@ -137,4 +137,28 @@ fn a_child_that_is_traced_is_killed_and_counts_until_it_has_ended() {
         parent.on_end(nobody(0), killed());
         assert_eq!(parent.stopped().map(|stopped| (stopped.terminated, stopped.killed)), Some((0, 1)));
     });
+}
+
+/// Checks the age of a group that outlives its child. A preforked child may be older than the connection of which it has
+/// left a process.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_group_is_as_old_as_its_child_or_begins_at_the_end_of_a_preforked_one() {
+    for (leaves_processes, pool, age) in [
+        (true, None, Some(SECOND)),
+        (true, Some(PoolSize { min: 1, max: 1 }), Some(Duration::ZERO)),
+        (false, None, None),
+    ] {
+        let dead = DeadGroup::new();
+        with(&Settings { pool, ..Settings::new() }, |parent, now| {
+            parent.worker.leaves_processes = leaves_processes;
+            parent.state.add_serving_child(dead.id, client(1, 1), None);
+            parent.state.now = now + SECOND;
+            parent.on_end(dead.id, exit(0));
+            let groups = &parent.state.groups;
+            let kept = groups.groups.get(0).map(|group| (group.id, group.peer, parent.state.now - group.started));
+            assert_eq!(kept, age.map(|age| (dead.id, client(1, 1), age)), "{leaves_processes} {pool:?}");
+            assert_eq!(groups.look_at(), age.map(|_| parent.state.now), "it is looked at immediately");
+        });
+    }
 }

@@ -1,0 +1,59 @@
+use super::*;
+
+const NOW: Duration = Duration::from_secs(100);
+const LATEST: Duration = Duration::from_secs(101);
+
+/// Returns a state whose wait ends at this time.
+fn state(ends: u64) -> ReaderState {
+    let state = ReaderState::new();
+    state.number(WAIT_ENDS).unwrap().store(ends, Ordering::Relaxed);
+    state
+}
+
+/// Checks the time until which a process waits, whatever another process has written. A child that is taken over can
+/// write any number.
+#[test]
+#[cfg_attr(miri, ignore = "it has no shared memory")]
+fn no_process_waits_longer_than_its_patience() {
+    assert_eq!(LATEST - NOW, LOG_PATIENCE);
+    for (ends, expected) in [
+        (0, LATEST),
+        (1, Duration::from_micros(1)),
+        (micros(NOW), NOW),
+        (micros(NOW) + 1, NOW + Duration::from_micros(1)),
+        (micros(LATEST), LATEST),
+        (micros(LATEST) + 1, LATEST),
+        (u64::MAX, LATEST),
+    ] {
+        assert_eq!(state(ends).wait_ends(NOW), expected, "{ends}");
+    }
+    // The first process that waits sets the end of the wait for all.
+    let state = state(0);
+    assert_eq!((state.is_stuck(), state.wait_ends(NOW)), (false, LATEST));
+    assert_eq!((state.is_stuck(), state.wait_ends(NOW + LOG_PATIENCE / 2)), (true, LATEST));
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no shared memory")]
+fn a_line_that_is_written_ends_the_wait_and_one_that_is_lost_begins_none() {
+    for (before, is_written, after) in
+        [(0, true, 0), (micros(LATEST), true, 0), (0, false, micros(NOW)), (micros(LATEST), false, micros(LATEST))]
+    {
+        let state = state(before);
+        state.note(is_written, NOW);
+        assert_eq!(state.number(WAIT_ENDS).unwrap().load(Ordering::Relaxed), after, "{before} {is_written}");
+    }
+    // The time 0 means that the last line was written.
+    let state = state(0);
+    state.note(false, Duration::ZERO);
+    assert!(state.is_stuck());
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no shared memory")]
+fn lost_lines_are_counted_until_they_are_taken() {
+    let state = state(0);
+    assert_eq!(state.take_lost(), 0);
+    (2..4).for_each(|lines| state.add_lost(lines));
+    assert_eq!([state.take_lost(), state.take_lost()], [5, 0]);
+}
