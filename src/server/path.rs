@@ -114,3 +114,6 @@ fn is_replaceable(directory: &Stat, entry: &Stat, trusted: &[uid_t]) -> bool {
     let is_kept = permissions & OTHERS_WRITE == 0 || (permissions & STICKY != 0 && is_trusted(entry));
     !(is_trusted(directory) && is_kept)
 }
+
+#[cfg(test)]
+mod tests;

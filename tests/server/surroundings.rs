@@ -35,7 +35,8 @@ fn it_serves_with_its_standard_descriptors_closed() {
 }
 
 fn an_empty_environment_is_enough() {
-    for program in [&[][..], &["/bin/cat"]] {
+    // Without PATH, a program is looked for where execvp() looks.
+    for program in [&[][..], &["/bin/cat"], &["cat"]] {
         let mut command = mpserv(&["127.0.0.1:0"]);
         command.args(program).env_clear();
         let server = Served::start_command(&mut command);

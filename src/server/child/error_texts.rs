@@ -55,3 +55,6 @@ impl ErrorTexts {
         core::str::from_utf8(bytes.get(..length)?).ok().map(HandlerError::new)
     }
 }
+
+#[cfg(test)]
+mod tests;

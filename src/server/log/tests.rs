@@ -165,6 +165,27 @@ fn each_event_has_its_level_its_fields_and_their_values() {
     check(&|log| log.handover(pid(7), 8), &["<29>handover by=7 children=8"]);
 }
 
+/// Checks the hint for each resource that can be short.
+#[test]
+#[cfg_attr(miri, ignore = "it has no sockets")]
+fn each_shortage_has_the_hint_for_its_resource() {
+    let (log, reader) = LogReader::new();
+    let memory = "give the machine more memory, or lower --max-children";
+    for (errno, hint) in [
+        (Errno::MFILE, "allow more open files: ulimit -n, LimitNOFILE="),
+        (Errno::NFILE, "allow more open files on this machine: sysctl fs.file-max"),
+        (Errno::FBIG, "allow larger files: ulimit -f, LimitFSIZE="),
+        (Errno::AGAIN, "allow more processes: ulimit -u, TasksMax="),
+        (Errno::NOMEM, memory),
+        (Errno::NOBUFS, memory),
+        (Errno::IO, "it is tried again until it works"),
+    ] {
+        log.shortage("fork", errno, 1);
+        let line = std::format!("<28>pause why=fork error=\"{errno}\" hint=\"{hint}\" count=1");
+        assert_eq!(reader.lines(), [line]);
+    }
+}
+
 /// Checks the line of a child: its state and its client are those of its slot.
 #[test]
 #[cfg_attr(miri, ignore = "it has no memfd_create")]

@@ -228,3 +228,6 @@ impl Children {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,3 +38,6 @@ impl Sources {
         self.counts.get(&peer.source(self.prefix)).unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests;
