@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_client_of_a_successor_that_was_not_let_go_is_served_to_its_end,
     a_successor_that_is_killed_while_it_stops_has_stopped_the_service,
     a_restart_of_a_successor_waits_until_it_is_let_go,
+    a_successor_that_starts_while_the_rules_change_has_the_new_rules,
     a_successor_that_is_killed_before_it_is_let_go_leaves_all_to_its_predecessor,
     a_predecessor_that_is_killed_before_it_lets_go_leaves_all_to_its_successor,
     a_successor_that_is_ready_stops_with_its_predecessor,
@@ -113,6 +114,25 @@ fn a_client_of_a_successor_that_was_not_let_go_is_served_to_its_end() {
     held.go_on();
     held.wait_end_of_predecessor();
     held.assert_serves_to_its_end(client);
+}
+
+fn a_successor_that_starts_while_the_rules_change_has_the_new_rules() {
+    for arguments in KINDS {
+        let folder = TempDir::new();
+        let rules = folder.join("rules");
+        fs::write(&rules, "allow all\n").unwrap();
+        let held = Held::new(Dynasty::start(&[&["--rules", rules.to_str().unwrap()], arguments].concat()));
+        // The successor has read the rules of before.
+        fs::write(&rules, "deny all\n").unwrap();
+        let read = held.dynasty.first.events("rules").len();
+        held.dynasty.first.running.signal(Signal::HUP);
+        held.go_on();
+        held.wait_end_of_predecessor();
+        held.dynasty.first.wait_events("rules", read + 2);
+        assert_eq!(read_all(&mut held.dynasty.first.connect()), b"");
+        held.dynasty.first.wait_events("refuse", 1);
+        held.end(Signal::TERM);
+    }
 }
 
 /// Preforked children share the listener. So a successor that stops has shut the listener down for its predecessor, too.

@@ -30,6 +30,9 @@ impl<W: Worker> Parent<'_, '_, W> {
         let Some(path) = self.settings.rules else {
             return self.log.reload_ignored("there are no rules to read again");
         };
+        if let Some(successor) = &mut self.state.successor {
+            successor.must_reload = true;
+        }
         self.publisher.reloading();
         match Rules::load(path) {
             Ok(rules) => {
@@ -233,8 +236,12 @@ impl<W: Worker> Parent<'_, '_, W> {
     /// Leaves the listeners to the successor, and serves the clients that are here already, until their connections
     /// end. A successor that `has_ended` was told to stop, and has left nothing to serve.
     fn hand_over(&mut self, has_ended: bool) {
-        let Some(pid) = self.state.successor.as_ref().map(|successor| successor.pid) else { return };
+        let Some(successor) = &self.state.successor else { return };
+        let pid = successor.pid;
         self.log.handover(pid, self.state.children.len());
+        if successor.must_reload && !has_ended {
+            successor.signal(Signal::HUP);
+        }
         if has_ended {
             self.publisher.stopping();
         } else {

@@ -36,6 +36,8 @@ pub(super) struct Successor {
     pub(super) deadline: Option<Duration>,
     /// The reason why the successor cannot take over, once it is known.
     pub(super) failure: Option<Text<FAILURE_MAX>>,
+    /// Whether the rules were read again since the successor was started. It may have read the rules of before.
+    pub(super) must_reload: bool,
 }
 
 /// The answer of a successor.
@@ -79,7 +81,8 @@ impl Successor {
         let argv = CStrArray::copy(args.from(0))?;
         match fork()? {
             Fork::Parent(child) => {
-                Ok((Successor { pid: child.pid(), deadline: Some(now + READY_WITHIN), failure: None }, answers))
+                let deadline = Some(now + READY_WITHIN);
+                Ok((Successor { pid: child.pid(), deadline, failure: None, must_reload: false }, answers))
             }
             Fork::Child => {
                 passed.successor = getpid();

@@ -22,7 +22,7 @@ fn starts(parent: &mut Parent<'_, 'static, Stub>, pid: Pid, answer: &[u8]) -> Ow
     write_all(&ready, answer).unwrap();
     parent.descriptors.successor = Some(answers);
     let deadline = Some(parent.state.now + READY_WITHIN);
-    parent.state.successor = Some(Successor { pid, deadline, failure: None });
+    parent.state.successor = Some(Successor { pid, deadline, failure: None, must_reload: false });
     ready
 }
 
@@ -126,7 +126,8 @@ fn a_successor_that_is_lost_is_forgotten() {
 fn the_first_reason_of_a_successor_that_fails_counts() {
     let text = |text: &str| Text::of(format_args!("{text}"));
     let now = Duration::from_secs(100);
-    let successor = || Successor { pid: nobody(0), deadline: Some(now + READY_WITHIN), failure: None };
+    let successor =
+        || Successor { pid: nobody(0), deadline: Some(now + READY_WITHIN), failure: None, must_reload: false };
     let killed = || Some(WaitStatus::from_raw(Signal::KILL.raw()));
     let mut one = successor();
     one.await_end(Some(text("first")), now);
