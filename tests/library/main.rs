@@ -44,6 +44,7 @@ const TESTS: &[Test] = tests![
     what_a_handler_returns_is_the_status,
     a_status_that_no_process_can_have_is_an_error,
     a_connection_knows_who_is_there,
+    a_connection_knows_whom_a_proxy_has_named,
     a_preforked_handler_knows_how_many_connections_its_source_has,
     a_socket_that_listens_is_taken,
     serving_ends_and_leaves_the_process_as_it_was,
@@ -262,6 +263,28 @@ fn a_connection_knows_who_is_there() {
     serving.stop_after(1);
 }
 
+/// Checks the addresses that a proxy has named in the form of IPv6, although they are of IPv4.
+fn a_connection_knows_whom_a_proxy_has_named() {
+    for prefork in [|server| server, |server: Server<'static>| server.prefork(1, 1)] {
+        let change = |server: Server<'static>| prefork(server.proxy_protocol(true));
+        let serving = Serving::start_with(change, |connection: Connection| {
+            let SockAddr::Inet(local) = connection.local_addr().unwrap() else { unreachable!() };
+            let told = format!("{} {local} {}", connection.peer(), connection.from_source());
+            connection.write_all(told.as_bytes()).unwrap();
+        });
+        let named = [["192.0.2.1", "198.51.100.2"], ["::ffff:192.0.2.1", "::ffff:198.51.100.2"]];
+        for (before, [source, destination]) in named.into_iter().enumerate() {
+            let family = if source.contains(':') { 6 } else { 4 };
+            let mut client = serving.connect();
+            write!(client, "PROXY TCP{family} {source} {destination} 4660 443\r\n").unwrap();
+            let told = String::from_utf8(read_all(&mut client)).unwrap();
+            assert_eq!(told, "192.0.2.1:4660 198.51.100.2:443 1", "{source}");
+            serving.wait_for_ends(before + 1);
+        }
+        assert_eq!(serving.stop_after(2), ["0", "0"]);
+    }
+}
+
 /// Checks that a preforked handler finds the number of connections of its client's source, and a number of its own,
 /// where no setting needs either.
 fn a_preforked_handler_knows_how_many_connections_its_source_has() {
@@ -289,32 +312,36 @@ fn a_preforked_handler_knows_how_many_connections_its_source_has() {
     assert!(numbers.len() == 3 && numbers[0] >= 1, "{numbers:?}");
 }
 
-/// Checks a server whose caller has blocked the signal that ends the wait for a terminal.
+/// Checks a server whose caller has blocked the signal that ends the wait for a terminal. A preforked child in the
+/// sandbox cannot unblock it for each line.
 fn a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm() {
     use std::os::fd::{AsRawFd, IntoRawFd};
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    // SAFETY: the descriptor is open, and nothing else owns it after `into_raw_fd`.
-    let listener = unsafe { OwnedFd::from_raw(listener.into_raw_fd()) };
-    let (master, slave) = terminal();
-    let stty = std::process::Command::new("stty").args(["opost", "onlcr"]).stdin(slave.try_clone().unwrap()).status();
-    assert!(stty.unwrap().success());
-    let mut child = solo::spawn(move || {
-        let alarm = SigSet::from([Signal::ALRM]);
-        sigprocmask(MaskHow::Block, &alarm);
-        // SAFETY: the call has no precondition on memory, and this process uses descriptor 2 only as the log.
-        assert_eq!(unsafe { libc::dup2(slave.as_raw_fd(), 2) }, 2);
-        Server::new().listener(listener).serve(|_: Connection| ()).unwrap();
-        let mask = sigprocmask_replace(MaskHow::Block, &alarm).unwrap();
-        assert!(mask.contains(Signal::ALRM));
-        assert!(!sigpending().contains(Signal::ALRM));
-    });
-    for _ in 0..600 {
-        assert_eq!(finish(connect(port)), b"");
+    for change in [|server| server, |server: Server<'static>| server.prefork(1, 1).sandbox(&[])] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // SAFETY: the descriptor is open, and nothing else owns it after `into_raw_fd`.
+        let listener = unsafe { OwnedFd::from_raw(listener.into_raw_fd()) };
+        let (master, slave) = terminal();
+        let stty =
+            std::process::Command::new("stty").args(["opost", "onlcr"]).stdin(slave.try_clone().unwrap()).status();
+        assert!(stty.unwrap().success());
+        let mut child = solo::spawn(move || {
+            let alarm = SigSet::from([Signal::ALRM]);
+            sigprocmask(MaskHow::Block, &alarm);
+            // SAFETY: the call has no precondition on memory, and this process uses descriptor 2 only as the log.
+            assert_eq!(unsafe { libc::dup2(slave.as_raw_fd(), 2) }, 2);
+            change(Server::new().listener(listener)).serve(|_: Connection| ()).unwrap();
+            let mask = sigprocmask_replace(MaskHow::Block, &alarm).unwrap();
+            assert!(mask.contains(Signal::ALRM));
+            assert!(!sigpending().contains(Signal::ALRM));
+        });
+        for _ in 0..600 {
+            assert_eq!(finish(connect(port)), b"");
+        }
+        child.kill(Signal::TERM).unwrap();
+        assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
+        drop(master);
     }
-    child.kill(Signal::TERM).unwrap();
-    assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
-    drop(master);
 }
 
 /// Checks children whose parent has SIGALRM blocked and caught: with a Unix socket also a preforked child.

@@ -116,6 +116,15 @@ fn a_lock_that_somebody_else_put_there_is_refused() {
     }
 }
 
+/// Lets a server that has stopped itself go on, and returns its end. The server must not serve.
+#[track_caller]
+fn refused_after(mut server: Running) -> Ended {
+    server.signal(mpserv::signal::Signal::CONT);
+    wait_until("the server ends or serves", || server.has_ended() || serves(&server));
+    assert!(!serves(&server), "{}", server.stderr_so_far());
+    server.wait()
+}
+
 /// Tests a directory to which another user can write. That user puts another socket of root's at the path, after the
 /// server has made its socket and before it gives the socket to its owner.
 fn a_socket_that_takes_the_place_of_the_servers_keeps_its_owner() {
@@ -132,8 +141,7 @@ fn a_socket_that_takes_the_place_of_the_servers_keeps_its_owner() {
     let (owner, address) = (format!("{owner}:{owner}"), format!("unix:{}", path.display()));
     let server = stopped_after("bind", &folder.join("trace"), &["--owner", &owner, &address]);
     fs::rename(&victim, &path).unwrap();
-    server.signal(mpserv::signal::Signal::CONT);
-    let ended = server.wait();
+    let ended = refused_after(server);
     assert!(ended.stderr.contains("Address already in use"), "{}", ended.stderr);
     let left = fs::symlink_metadata(&path).unwrap();
     assert_eq!((left.uid(), left.gid()), (0, 0));
@@ -186,30 +194,25 @@ fn a_file_that_may_be_anothers_keeps_its_owner() {
         fs::rename(&other, &path).unwrap();
     };
     let untouched = || {};
-    for (what, change, left) in [
-        ("a further name", &linked as &dyn Fn(), Some((&other, 0))),
-        ("the socket of another user", &of_another, None),
-        ("another kind of file", &no_socket, None),
-        ("its own file", &untouched, Some((&path, owner))),
+    for (what, change, is_refused, left) in [
+        ("a further name", &linked as &dyn Fn(), true, Some((&other, 0))),
+        ("the socket of another user", &of_another, true, None),
+        ("another kind of file", &no_socket, true, None),
+        ("its own file", &untouched, false, Some((&path, owner))),
     ] {
         let server = without_the_kernels_word("bind", &folder.join(what), &["--owner", &given, &address]);
         change();
-        server.signal(mpserv::signal::Signal::CONT);
-        if what == "its own file" {
-            wait_until("the server serves", || serves(&server));
-        } else {
-            let ended = server.wait();
+        if is_refused {
+            let ended = refused_after(server);
             assert!(ended.stderr.contains("Address already in use"), "{what}: {}", ended.stderr);
-            if let Some((path, uid)) = left {
-                assert_eq!(fs::symlink_metadata(path).unwrap().uid(), uid, "{what}");
-            }
-            let _ = (fs::remove_file(&path), fs::remove_file(&other));
-            continue;
+        } else {
+            server.signal(mpserv::signal::Signal::CONT);
+            wait_until("the server serves", || serves(&server));
         }
         if let Some((path, uid)) = left {
             assert_eq!(fs::symlink_metadata(path).unwrap().uid(), uid, "{what}");
         }
-        assert_eq!(server.end(mpserv::signal::Signal::TERM).status.code(), Some(0));
+        let _ = (fs::remove_file(&path), fs::remove_file(&other));
     }
 }
 
@@ -222,8 +225,7 @@ fn a_file_that_takes_the_place_of_the_socket_late_stays() {
     stale(&other);
     let file = fs::symlink_metadata(&other).unwrap().ino();
     fs::rename(&other, &path).unwrap();
-    server.signal(mpserv::signal::Signal::CONT);
-    let ended = server.wait();
+    let ended = refused_after(server);
     assert!(ended.stderr.contains("Address already in use"), "{}", ended.stderr);
     assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), file);
 }

@@ -18,7 +18,6 @@ pub(crate) const TESTS: &[Test] = tests![
     a_server_whose_terminal_has_closed_goes_on,
     a_terminal_that_stops_background_processes_stops_no_child,
     a_close_that_was_interrupted_ends_no_later_child,
-    a_child_in_the_sandbox_can_be_interrupted_while_it_writes,
 ];
 
 const MODES: [&[&str]; 3] = [&["127.0.0.1:0"], &["--prefork", "2", "127.0.0.1:0"], &["127.0.0.1:0", "cat"]];
@@ -124,24 +123,5 @@ fn a_close_that_was_interrupted_ends_no_later_child() {
         server.kill(Signal::TERM).unwrap();
         assert_eq!(reap(&mut server).exit_status(), Some(0));
         drop((slave, master));
-    }
-}
-
-/// Checks that the signal which ends a write to a terminal reaches a preforked child in the sandbox, even if all signals
-/// were blocked when the server was started.
-fn a_child_in_the_sandbox_can_be_interrupted_while_it_writes() {
-    let alarm = 1 << (libc::SIGALRM - 1);
-    for left in Left::ALL {
-        let (master, slave) = terminal();
-        let mut command = mpserv(&["--prefork", "1", "--sandbox", "127.0.0.1:0"]);
-        let mut server = left.to(&mut command).stderr(slave).stdout(Stdio::piped()).spawn().unwrap();
-        let child = wait_for("there is a child", || children(server.id()).first().copied());
-        wait_until("the child waits for a client", || waits_in(child, libc::SYS_accept4));
-        let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
-        assert_eq!(signals_in(&status, "SigBlk") & alarm, 0, "{left:?}: {status}");
-        assert_eq!(signals_in(&status, "SigCgt") & alarm, alarm, "{left:?}: {status}");
-        signal(server.id(), Signal::TERM);
-        assert_eq!(server.wait().unwrap().code(), Some(0));
-        drop(master);
     }
 }
