@@ -8,6 +8,7 @@ use super::connection::Connection;
 use super::descriptors::Descriptors;
 use super::error::{Error, Reason, Result, shortage_hint};
 use super::inherited::{RESTART_VARIABLE, Socket, fill_standard, take_restart};
+use super::keep_from_programs::keep_from_programs;
 use super::limits::{LISTENERS_MAX, RETRY_EVERY, SERVICE_BUFFER};
 use super::listener::{Listener, Listeners};
 use super::log::Log;
@@ -194,6 +195,9 @@ impl<'a> Bound<'a> {
     /// `TCPREMOTEPORT`, `TCPLOCALIP`, `TCPLOCALPORT`, and `TCPCONNNUM`, the number of connections that the client's
     /// source has. For a Unix socket the variables are `PROTO=IPC`, `IPCREMOTEPID`, `IPCREMOTEEUID`, `IPCREMOTEEGID`.
     ///
+    /// A program has the descriptors 0, 1 and 2, and no other: every other descriptor of this process gets
+    /// `FD_CLOEXEC`.
+    ///
     /// # Errors
     /// Fails as [`serve`](Bound::serve) does. Also fails for a program that does not exist, or may not be run.
     pub fn serve_program<'s>(self, arguments: impl Iterator<Item = &'s CStr> + Clone) -> Result<Stopped> {
@@ -201,6 +205,10 @@ impl<'a> Bound<'a> {
             let what = format_args!("prefork");
             return Err(Error::new(what, Reason::Usage("a program serves one client and ends"), "leave it out"));
         }
+        keep_from_programs().map_err(|errno| {
+            let error = Error::cannot_serve("close_range", errno, "allow it where system calls are filtered");
+            self.descriptors.tell_predecessor(error)
+        })?;
         let program =
             Program::new(arguments, &self.settings).map_err(|error| self.descriptors.tell_predecessor(error))?;
         self.serve_with(program)

@@ -10,8 +10,8 @@ use super::limits::CLOSE_WITHIN;
 use crate::sys::errno::Result;
 use crate::sys::process::getpid;
 use crate::sys::signal::{
-    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, sigaction_replace, sigpending,
-    sigprocmask, sigprocmask_replace,
+    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, sigaction_replace,
+    sigaction_restore, sigpending, sigprocmask, sigprocmask_replace,
 };
 use crate::sys::time::{Itimer, setitimer};
 
@@ -89,7 +89,7 @@ impl Ticks {
         sigprocmask(MaskHow::Block, &SigSet::from([Signal::ALRM]));
         let came_before = sigpending().contains(Signal::ALRM);
         let action = catch_signal()?;
-        let timer = setitimer(TICK).or_else(|errno| sigaction(Signal::ALRM, &action).and(Err(errno)))?;
+        let timer = setitimer(TICK).or_else(|errno| restore(&action).and(Err(errno)))?;
         TICKING.store(getpid().raw(), Ordering::Relaxed);
         Ok(Ticks { action, timer, came_before })
     }
@@ -109,7 +109,7 @@ impl Ticks {
 
     /// Restores the action of SIGALRM in a child, which has no timer.
     pub(super) fn restore_in_child(&self) {
-        let _ = sigaction(Signal::ALRM, &self.action);
+        let _ = restore(&self.action);
     }
 
     /// Restores the timer, and the action of SIGALRM. The signal stays blocked.
@@ -121,13 +121,19 @@ impl Ticks {
     }
 }
 
+/// Restores the action that SIGALRM had.
+fn restore(action: &SigAction) -> Result<()> {
+    // SAFETY: no code of the program has run in this process since the action was found.
+    unsafe { sigaction_restore(Signal::ALRM, action) }
+}
+
 /// Restores the action of SIGALRM, and between this and the discarding of a late signal `restore_mask`.
 fn put_back(action: &SigAction, came_before: bool, restore_mask: impl FnOnce()) {
     // A signal that has come and was not delivered yet is discarded, because the earlier action could be to end.
     let _ = sigaction(Signal::ALRM, &SigAction::new(Disposition::Ignore));
     LATE.take();
     restore_mask();
-    let _ = sigaction(Signal::ALRM, action);
+    let _ = restore(action);
     if came_before {
         let _ = raise(Signal::ALRM);
     }

@@ -7,7 +7,7 @@ use core::fmt;
 use super::limits::{EARLIER_MAX, LISTENERS_MAX};
 use crate::program::text::Text;
 use crate::sys::errno::{Errno, Result};
-use crate::sys::fd::{BorrowedFd, OwnedFd, STDERR, STDIN, STDOUT, is_open, write_all};
+use crate::sys::fd::{BorrowedFd, OwnedFd, STDERR, STDIN, STDOUT, is_open, set_close_on_exec, write_all};
 use crate::sys::fs::{OpenFlags, open};
 use crate::sys::memory::empty_file;
 use crate::sys::process::{Pid, exists, getpid, value};
@@ -101,7 +101,10 @@ impl Inherited {
             *place = BorrowedFd::NONE.raw();
         }
         // SAFETY: the descriptor was passed and open when it was claimed, and had no owner then.
-        Ok(unsafe { OwnedFd::from_raw(number) })
+        let fd = unsafe { OwnedFd::from_raw(number) };
+        // It was passed without the flag. A program must not get it.
+        set_close_on_exec(&fd)?;
+        Ok(fd)
     }
 }
 

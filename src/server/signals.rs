@@ -6,7 +6,7 @@ use super::in_time::Ticks;
 use crate::sys::errno;
 use crate::sys::memory::MapVec;
 use crate::sys::signal::{
-    Disposition, MaskHow, SigAction, SigSet, Signal, sigaction, sigaction_get, sigaction_replace, sigprocmask,
+    Disposition, MaskHow, SigAction, SigSet, Signal, sigaction_get, sigaction_replace, sigaction_restore, sigprocmask,
     sigprocmask_replace,
 };
 
@@ -102,7 +102,8 @@ impl Signals {
     /// Restores the mask and the actions from before.
     pub(super) fn restore(self) {
         for (signal, action) in self.actions.into_iter().flatten().chain(self.sys) {
-            let _ = sigaction(signal, &action);
+            // SAFETY: no code of the program has run in this process since the action was found.
+            let _ = unsafe { sigaction_restore(signal, &action) };
         }
         if let Some(ticks) = self.earlier.ticks {
             ticks.stop();

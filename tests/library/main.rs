@@ -60,6 +60,7 @@ const TESTS: &[Test] = tests![
     a_limit_that_the_server_cannot_set_is_refused,
     a_silent_client_is_closed_although_the_handler_gets_signals,
     a_program_ignores_no_signal_that_its_server_ignores,
+    a_program_has_no_descriptor_of_its_server,
     a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm,
     a_handler_has_sigalrm_as_it_was_before,
 ];
@@ -169,6 +170,21 @@ fn a_program_ignores_no_signal_that_its_server_ignores() {
     let bits = u64::from_str_radix(ignored.split_whitespace().last().unwrap(), 16).unwrap();
     let ignored: Vec<Signal> = signals().filter(|signal| bits & 1 << (signal.raw() - 1) != 0).collect();
     assert_eq!(ignored, []);
+}
+
+/// Tests a descriptor without `FD_CLOEXEC`.
+fn a_program_has_no_descriptor_of_its_server() {
+    let (bound, port) = bind(|server| server);
+    let mut child = solo::spawn(move || {
+        // SAFETY: the call takes numbers, and nothing owns the number.
+        assert_eq!(unsafe { mpserv::ffi::unistd::dup2(2, 500) }, 500);
+        bound.serve_program([c"ls", c"/proc/self/fd"].into_iter()).unwrap();
+    });
+    let numbers = String::from_utf8(read_all(&mut connect(port))).unwrap();
+    child.kill(Signal::TERM).unwrap();
+    assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
+    // The fourth is that of the directory.
+    assert_eq!(numbers.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3"]);
 }
 
 fn a_handler_serves_in_a_process_of_its_own() {

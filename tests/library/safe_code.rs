@@ -214,6 +214,9 @@ fn the_pidfile_names_a_successor_that_forks_once_it_is_ready() {
         let (mut answer, writer) = std_pipe();
         let mut successor = spawn(|| {
             let numbers = [writer.into_raw_fd(), file.into_raw_fd(), listener.into_raw_fd()];
+            // SAFETY: the call takes numbers.
+            let flags = |call, flags: i32| numbers.map(|number| unsafe { libc::fcntl(number, call, flags) });
+            assert_eq!(flags(libc::F_SETFD, 0), [0; 3]);
             let passed = format!("{},{},{},{}", std::process::id(), numbers[0], numbers[1], numbers[2]);
             // SAFETY: this process has no other thread.
             unsafe { std::env::set_var("MPSERV_INHERIT", passed) };
@@ -222,6 +225,7 @@ fn the_pidfile_names_a_successor_that_forks_once_it_is_ready() {
             let args = Args::of(vec![Argument::from(c"program"), Argument::END].leak()).unwrap();
             let server = Server::new().listen("127.0.0.1:0").pidfile(&path).inherit(inherited).restart(args);
             let mut bound = Some(server.bind().unwrap());
+            assert_eq!(flags(libc::F_GETFD, 0), [libc::FD_CLOEXEC; 3], "no program gets a descriptor that was passed");
             let mut child = spawn(|| {
                 if fails {
                     // There is no number for another descriptor.

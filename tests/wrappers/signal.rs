@@ -9,8 +9,8 @@ use mpserv::poll::ppoll;
 use mpserv::process::getpid;
 use mpserv::signal::{
     Disposition, Handler, MaskHow, SaFlags, SigAction, SigSet, Signal, SignalFd, SignalFlag, default_all, kill,
-    pthread_sigmask, raise, sigaction, sigaction_get, sigaction_replace, signal, sigpending, sigprocmask,
-    sigprocmask_replace, sigsuspend, sysv_signal,
+    pthread_sigmask, raise, sigaction, sigaction_get, sigaction_replace, sigaction_restore, signal, sigpending,
+    sigprocmask, sigprocmask_replace, sigsuspend, sysv_signal,
 };
 use mpserv::time::{Itimer, alarm, nanosleep, setitimer, sleep};
 use mpserv::user::getuid;
@@ -113,13 +113,15 @@ pub(crate) fn a_handler_that_was_found_can_be_installed_again() {
     sigaction(Signal::USR1, &act(Disposition::Handler(handler))).unwrap();
     let found = sigaction_replace(Signal::USR1, &act(Disposition::Ignore)).unwrap();
     assert!(matches!(found.sa_handler, Disposition::Handler(_)));
-    sigaction(Signal::USR1, &found).unwrap();
+    // SAFETY: the handler is still there.
+    unsafe { sigaction_restore(Signal::USR1, &found) }.unwrap();
     raise(Signal::USR1).unwrap();
     assert_eq!(CALLS.load(Ordering::Relaxed), 1);
-    // signal() does not know whether its result takes three arguments, so only sigaction restores it.
+    // signal() does not know whether its result takes three arguments, so only sigaction_restore restores it.
     let old = signal(Signal::USR1, Disposition::Default).unwrap();
     assert_eq!(signal(Signal::USR1, old).unwrap_err(), Errno::INVAL);
-    sigaction(Signal::USR1, &act(old)).unwrap();
+    // SAFETY: the handler is still there.
+    unsafe { sigaction_restore(Signal::USR1, &act(old)) }.unwrap();
     raise(Signal::USR1).unwrap();
     assert_eq!(CALLS.load(Ordering::Relaxed), 2);
 }
@@ -158,8 +160,11 @@ pub(crate) fn a_found_handler_stays_with_its_signal() {
     // std's handler for a stack overflow relies on being the handler of SIGSEGV.
     let found = sigaction_get(Signal::SEGV).unwrap();
     assert!(matches!(found.sa_handler, Disposition::Handler(_)));
-    assert_eq!(sigaction(Signal::USR1, &found), Err(Errno::INVAL));
-    sigaction(Signal::SEGV, &found).unwrap();
+    assert_eq!(sigaction(Signal::SEGV, &found), Err(Errno::INVAL));
+    // SAFETY: the handler is still there.
+    let restore = |signal| unsafe { sigaction_restore(signal, &found) };
+    assert_eq!(restore(Signal::USR1), Err(Errno::INVAL));
+    restore(Signal::SEGV).unwrap();
 }
 
 /// Checks that a handler which relies on its mask is never interrupted by what its mask blocks.
@@ -170,7 +175,9 @@ pub(crate) fn a_found_handler_keeps_its_mask() {
     sigaction(Signal::USR1, &SigAction { sa_mask: mask, ..act(handler) }).unwrap();
     let found = sigaction_get(Signal::USR1).unwrap();
     let flags = SaFlags::NODEFER | SaFlags::RESTART;
-    sigaction(Signal::USR1, &SigAction { sa_mask: SigSet::from([Signal::TERM]), sa_flags: flags, ..found }).unwrap();
+    let changed = SigAction { sa_mask: SigSet::from([Signal::TERM]), sa_flags: flags, ..found };
+    // SAFETY: the handler is still there.
+    unsafe { sigaction_restore(Signal::USR1, &changed) }.unwrap();
     let now = sigaction_get(Signal::USR1).unwrap();
     assert_eq!(format!("{:?}", now.sa_mask), "{SIGHUP, SIGTERM}");
     assert!(now.sa_flags.contains(SaFlags::RESTART) && !now.sa_flags.contains(SaFlags::NODEFER));
@@ -180,11 +187,13 @@ pub(crate) fn a_found_handler_keeps_its_mask() {
     // A handler that had the flag may have it again.
     sigaction(Signal::USR2, &SigAction { sa_flags: SaFlags::NODEFER, ..act(handler) }).unwrap();
     let found = sigaction_get(Signal::USR2).unwrap();
-    sigaction(Signal::USR2, &found).unwrap();
+    // SAFETY: the handler is still there.
+    unsafe { sigaction_restore(Signal::USR2, &found) }.unwrap();
     assert!(sigaction_get(Signal::USR2).unwrap().sa_flags.contains(SaFlags::NODEFER));
     // signal() does not tell the mask, so everything is blocked.
     let old = signal(Signal::USR2, Disposition::Default).unwrap();
-    sigaction(Signal::USR2, &act(old)).unwrap();
+    // SAFETY: the handler is still there.
+    unsafe { sigaction_restore(Signal::USR2, &act(old)) }.unwrap();
     let now = sigaction_get(Signal::USR2).unwrap();
     assert!(now.sa_mask.contains(Signal::HUP) && !now.sa_flags.contains(SaFlags::NODEFER));
 }
@@ -326,14 +335,16 @@ pub(crate) fn a_found_handler_gets_the_flags_that_it_may_have() {
             let rest = shown.rsplit_once("0x").map_or(0, |(_, rest)| c_int::from_str_radix(rest, 16).unwrap());
             assert_eq!(rest & (libc::SA_SIGINFO | libc::SA_ONSTACK), had & libc::SA_ONSTACK, "{shown}");
             assert_eq!(shown.starts_with("SA_RESTART | 0x"), had & libc::SA_RESTART != 0, "{shown}");
-            sigaction(Signal::USR1, &SigAction { sa_flags: new, ..found }).unwrap();
+            // SAFETY: the handler is still there.
+            unsafe { sigaction_restore(Signal::USR1, &SigAction { sa_flags: new, ..found }) }.unwrap();
             let (handler, flags, _) = kernel_action(Signal::USR1);
             assert_eq!((handler, flags), (action.sa_sigaction, kept | expected), "{had:#x} and {new:?}");
         }
     }
     // signal() does not tell the flags and the mask. Three arguments and a full mask suit any handler.
     let found = signal(Signal::USR1, Disposition::Default).unwrap();
-    sigaction(Signal::USR1, &SigAction::new(found)).unwrap();
+    // SAFETY: the handler is still there.
+    unsafe { sigaction_restore(Signal::USR1, &SigAction::new(found)) }.unwrap();
     let (_, flags, mask) = kernel_action(Signal::USR1);
     assert_eq!(flags, libc::SA_SIGINFO);
     let blockable = |signal: &Signal| ![Signal::KILL, Signal::STOP].contains(signal);

@@ -13,13 +13,12 @@ use mpserv::errno::Errno;
 use mpserv::fd::{self, BorrowedFd, STDERR, STDOUT};
 use mpserv::process::allow_dumps;
 use mpserv::program::{Args, Title};
-use mpserv::server::{Bound, Inherited, Service, status};
+use mpserv::server::{Bound, Inherited, Service, keep_from_programs, status};
 use mpserv::signal::{Disposition, MaskHow, SigSet, Signal, default_all, signal, sigprocmask};
 use mpserv::text::Text;
 
 use options::{Help, LINE_MAX, MESSAGE_MAX, Plan, Task, Wrong};
 
-mod descriptors;
 mod options;
 
 mpserv::server_main!(main);
@@ -60,7 +59,7 @@ fn main(args: Args, title: Title, inherited: Inherited) -> c_int {
 /// Undoes settings that this process has inherited: open files, ignored and blocked signals. An error names the call
 /// that failed.
 fn own_the_process() -> Result<(), (&'static str, Errno)> {
-    descriptors::keep_from_programs().map_err(|errno| ("close_range", errno))?;
+    keep_from_programs().map_err(|errno| ("close_range", errno))?;
     // The server itself handles SIGHUP, which stays ignored under nohup.
     default_all(&SigSet::from([Signal::HUP]));
     // A write beyond the limit of a file's size fails, so that it can be told. The pidfile and the log may be such files.

@@ -148,13 +148,16 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.scoreboard.slot(child.index).clear();
     }
 
-    /// Gives back the share of the rate of a client that the child has refused: behind a proxy only the child knows the
-    /// client. Such a child has not become a program, and its slot tells of no client.
+    /// Gives back the share of the rate of a client that was refused: behind a proxy only the child knows the client.
+    ///  Such a child has not become a program, and its slot tells of no client.
     fn give_rate_back(&mut self, child: &Child, end: ChildEnd) {
         let Some(rate) = self.rate.as_mut().filter(|_| self.settings.proxy_protocol) else { return };
         let slot = self.scoreboard.slot(child.index);
         let has_none = slot.state() == State::Header || slot.peer() == Peer::Unknown;
-        if has_none && end.status().is_some_and(|status| status.exit_status() == Some(EXIT_REFUSED)) {
+        // The server has ended a child that waited for its header for too long.
+        let was_refused = child.stage != Stage::Running
+            || end.status().is_some_and(|status| status.exit_status() == Some(EXIT_REFUSED));
+        if has_none && was_refused {
             rate.give_back(child.started);
         }
     }

@@ -231,6 +231,14 @@ impl SigAction {
         SigAction { sa_handler: disposition, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE }
     }
 
+    /// Returns this action, unless its handler was found installed.
+    fn without_found(&self) -> Result<&SigAction> {
+        match self.sa_handler {
+            Disposition::Handler(Handler { found: Some(_), .. }) => Err(Errno::INVAL),
+            _ => Ok(self),
+        }
+    }
+
     fn to_c(self, signal: Signal) -> Result<c::sigaction> {
         let (sa_sigaction, found) = self.sa_handler.to_c(signal)?;
         let (mask, flags) = (self.sa_mask, self.sa_flags.raw());
@@ -241,6 +249,20 @@ impl SigAction {
 
 /// `sigaction(signal, &action, NULL)`: sets the action for a signal.
 ///
+/// Async-signal-safe: yes.
+///
+/// # Errors
+/// `EINVAL` for SIGKILL and SIGSTOP, whose actions cannot be changed. Also `EINVAL`, without a call, for a flag of
+/// SIGSYS, and for a handler that was found installed: see [`sigaction_restore`].
+///
+/// # References
+/// sigaction(2), POSIX
+pub fn sigaction(signal: Signal, action: &SigAction) -> Result<()> {
+    sigaction_raw(signal, Some(action.without_found()?), None)
+}
+
+/// `sigaction(signal, &action, NULL)`: sets the action for a signal, also to a handler that was found installed.
+///
 /// A handler that was found installed may rely on the signals that were blocked while it ran, and on its stack. So for
 /// such a handler the mask is the union of both masks, `SA_NODEFER` counts only if the handler had it, and the flags
 /// without a name in [`SaFlags`] are as they were. If [`signal()`] found the handler, all signals are blocked.
@@ -248,12 +270,16 @@ impl SigAction {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// `EINVAL` for SIGKILL and SIGSTOP, whose actions cannot be changed. Also `EINVAL`, without a call, for a handler that
-/// was found installed for another signal, and for a flag of SIGSYS.
+/// `EINVAL` for SIGKILL and SIGSTOP, whose actions cannot be changed. Also `EINVAL`, without a call, for a flag of
+/// SIGSYS, and for a handler that was found installed for another signal.
+///
+/// # Safety
+/// A handler that was found installed may still run. Its owner may have put another action in its place, and then have
+/// taken away what the handler uses.
 ///
 /// # References
 /// sigaction(2), POSIX
-pub fn sigaction(signal: Signal, action: &SigAction) -> Result<()> {
+pub unsafe fn sigaction_restore(signal: Signal, action: &SigAction) -> Result<()> {
     sigaction_raw(signal, Some(action), None)
 }
 
@@ -264,7 +290,7 @@ pub fn sigaction(signal: Signal, action: &SigAction) -> Result<()> {
 /// # Errors
 /// Fails as [`sigaction`] does.
 pub fn sigaction_replace(signal: Signal, action: &SigAction) -> Result<SigAction> {
-    sigaction_old(signal, Some(action))
+    sigaction_old(signal, Some(action.without_found()?))
 }
 
 /// `sigaction(signal, NULL, &old)`: returns the present action for a signal.
@@ -308,7 +334,7 @@ fn sigaction_raw(
 /// glibc's default. The handler stays installed, the signal is blocked while the handler runs, and interrupted calls go
 /// on.
 ///
-/// To install a handler that this function returned again, use [`sigaction`], which can install any kind of handler.
+/// To install a handler that this function returned again, use [`sigaction_restore`].
 ///
 /// Async-signal-safe: yes.
 ///

@@ -38,7 +38,7 @@ mod set;
 
 pub use action::{
     Disposition, Handler, SaFlags, SigAction, SignalFlag, default_all, sigaction, sigaction_get, sigaction_replace,
-    signal, sysv_signal,
+    sigaction_restore, signal, sysv_signal,
 };
 pub use descriptor::{SignalFd, SignalInfo};
 pub use mask::{MaskHow, pthread_sigmask, sigpending, sigprocmask, sigprocmask_replace, sigsuspend};

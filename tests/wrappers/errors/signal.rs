@@ -2,23 +2,28 @@ use mpserv::errno::Errno;
 use mpserv::process::{Pid, setpgid};
 use mpserv::signal::{
     Disposition, SaFlags, SigAction, SigSet, Signal, SignalFd, kill, killpg, sigaction, sigaction_get,
-    sigaction_replace, signal, sysv_signal,
+    sigaction_replace, sigaction_restore, signal, sysv_signal,
 };
 
 use super::{Case, NotProduced, as_root, become_nobody, each, errno, no_descriptor_left};
 use crate::common::solo::spawn;
 
 pub(super) const CASES: &[Case] = &[
-    ("sigaction sigaction_replace", Errno::INVAL, || {
+    ("sigaction sigaction_replace sigaction_restore", Errno::INVAL, || {
         let ignore =
             SigAction { sa_handler: Disposition::Ignore, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE };
         // The handler is std's for a stack overflow, which works only for its own signal.
         let found = sigaction_get(Signal::SEGV).unwrap();
         let pairs = [(Signal::KILL, ignore), (Signal::STOP, ignore), (Signal::USR1, found)];
-        let both = |(signal, action)| {
-            each([errno(sigaction(signal, &action)), errno(sigaction_replace(signal, &action))])
+        let all = |(signal, action)| {
+            each([
+                errno(sigaction(signal, &action)),
+                errno(sigaction_replace(signal, &action)),
+                // SAFETY: std's handler is still there.
+                errno(unsafe { sigaction_restore(signal, &action) }),
+            ])
         };
-        each(pairs.map(both))
+        each(pairs.map(all))
     }),
     ("signal sysv_signal", Errno::INVAL, || {
         let found = sigaction_get(Signal::SEGV).unwrap().sa_handler;

@@ -27,11 +27,27 @@ fn after_a_shortage_the_end_of_a_child_is_the_time_of_the_next_try() {
     });
 }
 
-/// Checks which ends give the client's share of the rate back: only the end of a child that has refused its client. A
-/// program may end with the same status.
+/// Checks which ends give the client's share of the rate back: only the end of a child that has refused its client, or
+/// that was ended before it had one. A program may end with the same status.
 #[test]
 #[cfg_attr(miri, ignore = "it has no memfd_create")]
-fn only_a_client_that_a_child_has_refused_gives_its_share_of_the_rate_back() {
+fn only_a_client_that_was_refused_gives_its_share_of_the_rate_back() {
+    for (stage, state, peer, is_given_back) in [
+        (Stage::Terminating, State::Header, client(1, 1), true),
+        (Stage::Terminating, State::Free, Peer::Unknown, true),
+        (Stage::Killed, State::Header, client(1, 1), true),
+        (Stage::Terminating, State::Serving, client(1, 1), false),
+        (Stage::Running, State::Header, client(1, 1), false),
+    ] {
+        let settings = Settings { proxy_protocol: true, max_rate: Some((1, SECOND)), ..Settings::new() };
+        with(&settings, |parent, now| {
+            parent.add(0, peer, state);
+            parent.rate.as_mut().unwrap().count(now);
+            parent.state.set_stage(nobody(0), stage);
+            parent.on_end(nobody(0), killed());
+            assert_eq!(parent.rate.as_ref().unwrap().opens_at().is_none(), is_given_back, "{stage:?} {state:?}");
+        });
+    }
     for (proxy_protocol, state, peer, end, is_given_back) in [
         (true, State::Header, client(1, 1), exit(EXIT_REFUSED), true),
         (true, State::Serving, Peer::Unknown, exit(EXIT_REFUSED), true),
