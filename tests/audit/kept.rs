@@ -113,7 +113,10 @@ fn plain_files_of_strace_are_compared_or_refused_by_name() {
     let whole = trace("whole", &["-ff", "-v", "-s", "65535"]);
     assert_same(&["--a", &whole, "--b", &program, "--stdout", "pipe"]);
     let short = trace("short", &["-ff"]);
-    assert_trouble(&run(&["--a", &short, "--b", &program]), "normalization environment");
+    let output = run(&["--a", &short, "--b", &program]);
+    assert_trouble(&output, "normalization environment");
+    // The environment is in the first line of the first process.
+    assert!(text(&output.stderr).contains(" line 1: "), "{}", text(&output.stderr));
     assert_trouble(&run(&["--a", &short, "--b", &program]), "strace -ff -v -s 65535 -o FILE");
     let timed = trace("timed", &["-ff", "-v", "-s", "65535", "-T"]);
     assert_trouble(&run(&["--a", &timed, "--b", &program]), "strace -T");
@@ -161,6 +164,10 @@ fn the_kernels_order_of_two_processes_varies() {
     let json = folder.join("report.json");
     let out = assert_output(&[&arguments[..], &["--json", json.to_str().unwrap()]].concat());
     assert!(out.contains("  varies\n") && out.contains("SIGCHLD"), "{out}");
+    // Each level includes those that are nearer.
+    for level in ["same", "texts", "values", "different"] {
+        assert_output(&[&arguments[..], &["--accept", level]].concat());
+    }
     // For a machine as well, a difference that varies is none.
     let json = fs::read_to_string(json).unwrap();
     assert!(json.contains("\"same\":true,\"verdict\":\"varies\""), "{json}");

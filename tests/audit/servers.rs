@@ -36,3 +36,13 @@ fn a_server_that_listens_elsewhere_is_told_at_once() {
     let output = run(&["--a", &a, "--b", &b, "--listen", &one, "-o", "pipe", "--timeout", "1000"]);
     assert_trouble(&output, &format!("B: '{b}' listens on port {other}, not on port {one}"));
 }
+
+/// Checks that a program which is no server may go on for as long as it wants after its drive.
+#[test]
+fn a_program_that_goes_on_after_its_drive_is_not_interrupted() {
+    let folder = TempDir::new();
+    let source = "#include <unistd.h>\nint main(void)\n{\n\treturn (int)sleep(1);\n}\n";
+    let sleeps = compile(&folder.0, "sleeps", source);
+    let out = assert_same(&["--a", &sleeps, "--b", &sleeps, "--drive", "true", "--traces", "-o", "pipe"]);
+    assert!(out.contains("exited with 0") && !out.contains("SIGINT"), "{out}");
+}

@@ -164,6 +164,21 @@ fn fault_is_told_from_mend(exercise: &Exercise) {
     assert_eq!(said, format!("{}: passed\n", exercise.name), "{name}");
 }
 
+/// Checks a server that serves its client itself. Nobody can tell how its children would close the listener.
+#[test]
+fn a_server_without_children_closes_nothing_in_them() {
+    let folder = TempDir::new();
+    let file = folder.join("mine.c");
+    let source = fs::read_to_string(repository("src/bin/textbook/socket_serve.c")).unwrap();
+    let fork = "if (fork() > 0)";
+    assert!(source.contains(fork));
+    fs::write(&file, source.replace(fork, "if (0)")).unwrap();
+    let output = audit(&["--exercise", file.to_str().unwrap(), "socket_serve", "descriptor-0"]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}{}", text(&output.stderr));
+    assert!(said.starts_with("descriptor-0: not yet. "), "{said}");
+}
+
 #[test]
 fn what_cannot_be_graded_is_said() {
     let folder = TempDir::new();

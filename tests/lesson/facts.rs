@@ -119,3 +119,46 @@ pub(crate) fn sentences(pages: &Pages) {
     let (_, echo) = &pages["echo_mpserv.html"];
     has(echo, &[" mended\" data-n=\"35\"", "A call stands where it returns", "the system call wait4"]);
 }
+
+/// Checks that each step which a sentence names is the one that the sentence is about.
+pub(crate) fn steps(pages: &Pages) {
+    let mut found = BTreeMap::new();
+    for (name, (_, page)) in pages.iter().filter(|(name, _)| *name != "index.html") {
+        // Returns the first code of a step: its call, signal or end.
+        let code = |step: &str| {
+            let at =
+                page.split_once(&format!(" id=\"s{step}\"")).unwrap_or_else(|| panic!("{name} has no step {step}")).1;
+            at.split_once("<code>").unwrap().1.split_once("</code>").unwrap().0
+        };
+        let plain = plain(pages, name);
+        let mut rest = plain.as_str();
+        while let Some((before, after)) = rest.split_once(" at step ") {
+            let step: String = after.chars().take_while(char::is_ascii_digit).collect();
+            let last = |mark: &str| before.rsplit_once(mark).map(|(_, rest)| rest).filter(|rest| !rest.contains(' '));
+            let sign = if let Some(descriptor) = last(" close descriptor ") {
+                Some(("close", format!("close({descriptor}) = ")))
+            } else if before.ends_with("fails with EINTR") {
+                Some(("EINTR", " EINTR (".to_owned()))
+            } else if let Some(text) = before.strip_suffix(" is called") {
+                let is_of_call = |letter: char| letter.is_ascii_alphanumeric() || "()".contains(letter);
+                let call = text.rsplit(|letter| !is_of_call(letter)).next().unwrap();
+                Some(("alarm", format!("{call} = ")))
+            } else if before.ends_with(" ends") {
+                Some(("end", "+++ ".to_owned()))
+            } else if before.ends_with(" parent waits") {
+                Some(("wait", "wait".to_owned()))
+            } else {
+                let (_, signal) = before.rsplit_once("What does ").unwrap_or_default();
+                let signal = signal.split_once(" do to ").map(|(signal, _)| signal);
+                signal.filter(|signal| !signal.contains(' ')).map(|signal| ("signal", format!("--- {signal} {{")))
+            };
+            if let Some((kind, sign)) = sign {
+                assert!(code(&step).contains(&sign), "{name}: step {step} is no {sign}: {}", code(&step));
+                *found.entry(kind).or_insert(0) += 1;
+            }
+            rest = after;
+        }
+    }
+    let kinds: Vec<&str> = found.keys().copied().collect();
+    assert_eq!(kinds, ["EINTR", "alarm", "close", "end", "signal", "wait"], "{found:?}");
+}

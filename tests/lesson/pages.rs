@@ -129,6 +129,14 @@ fn all_programs_are_aligned_and_all_pages_hold_together() {
 }
 
 #[test]
+fn a_sentence_names_the_step_that_it_is_about() {
+    let folder = TempDir::new();
+    let output = audit(&["--lesson", folder.0.to_str().unwrap(), "echo_mpserv", "sigaction"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    crate::facts::steps(&read_all(&folder.0));
+}
+
+#[test]
 fn two_statements_in_another_order_are_found() {
     let folder = TempDir::new();
     let source = fs::read_to_string(repository("src/bin/textbook/echo_mpserv.c")).unwrap();

@@ -308,3 +308,18 @@ pub(crate) fn no_argument_at_all() {
         }
     }
 }
+
+/// Checks which command lines make `code05` ignore the ends of its children.
+pub(crate) fn the_word_ignore_counts_alone() {
+    let ignores = [(&[][..], false), (&["ignore"], true), (&["ignore", "more"], false), (&["other"], false)];
+    for (arguments, is_ignored) in ignores {
+        for language in IMPLS {
+            let _network = Network::own();
+            let running = Running::start(CODE05.command(language).args(arguments), Output::Pipe);
+            running.port();
+            let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
+            let ignored = server::signals_in(&status, "SigIgn") & (1 << (libc::SIGCHLD - 1));
+            assert_eq!(ignored != 0, is_ignored, "{language:?} {arguments:?}");
+        }
+    }
+}

@@ -59,7 +59,8 @@ fn main() -> ExitCode {
             no_listener,
             no_second_process,
             no_standard_input,
-            no_argument_at_all;
+            no_argument_at_all,
+            the_word_ignore_counts_alone;
         sources:
             both_files_have_the_same_header,
             both_files_say_what_is_wrong_and_what_is_mended_in_the_same_order,

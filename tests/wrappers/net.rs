@@ -155,6 +155,15 @@ pub(crate) fn each_accept_says_who_came() {
     let SockAddr::Unix(peer) = acceptfrom_v4(&listener).unwrap().1 else { panic!("of another family") };
     let room = size_of::<libc::sockaddr_in>() - size_of::<libc::sa_family_t>();
     assert_eq!(peer.path(), long.to_bytes().get(..room));
+    if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return;
+    }
+    // An address of IPv6 is of no use without its end.
+    let listener = listening(AddressFamily::INET6, &SocketAddrV6::new(Ipv6Addr::LOCALHOST, 0, 0, 0));
+    let client = stream(AddressFamily::INET6);
+    connect(&client, &inet(getsockname(&listener).unwrap())).unwrap();
+    let came = acceptfrom_v4(&listener).unwrap().1;
+    assert!(matches!(came, SockAddr::Other(_)), "{came:?}");
 }
 
 pub(crate) fn inet_addr_reads_what_c_reads() {

@@ -172,7 +172,7 @@ fn a_group_is_as_old_as_its_child_or_begins_at_the_end_of_a_preforked_one() {
             parent.state.now = now + SECOND;
             parent.on_end(dead.id, exit(0));
             let groups = &parent.state.groups;
-            let kept = groups.groups.get(0).map(|group| (group.id, group.peer, parent.state.now - group.started));
+            let kept = groups.groups.first().map(|group| (group.id, group.peer, parent.state.now - group.started));
             assert_eq!(kept, age.map(|age| (dead.id, client(1, 1), age)), "{leaves_processes} {pool:?}");
             assert_eq!(groups.look_at(), age.map(|_| parent.state.now), "it is looked at immediately");
         });
