@@ -233,3 +233,6 @@ fn back_off(context: &ChildContext<'_, '_>, call: &str, errno: Errno) {
     let now = clock_gettime(Clock::MONOTONIC);
     context.throttle.borrow_mut().back_off(context.log, now, call, errno, Some(getpid()));
 }
+
+#[cfg(test)]
+mod tests;
