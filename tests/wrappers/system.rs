@@ -103,6 +103,8 @@ pub(crate) fn a_line_reaches_the_log_with_name_and_process() {
     mount("tmpfs", "/dev", "tmpfs", 0);
     std::os::unix::fs::symlink(&path, "/dev/log").unwrap();
     openlog(c"some name");
+    // From now on the path leads nowhere, as in another root directory.
+    std::fs::remove_file("/dev/log").unwrap();
     let levels = [
         (Priority::ERR, libc::LOG_ERR),
         (Priority::WARNING, libc::LOG_WARNING),
