@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use crate::server::limits::LOG_PATIENCE;
 use crate::sys::memory::SharedNumbers;
+use crate::sys::time::{Clock, clock_gettime};
 
 /// The index of the end of the wait, in microseconds of the monotonic clock. 0 means that the last line was written.
 const WAIT_ENDS: usize = 0;
@@ -33,9 +34,11 @@ impl ReaderState {
         self.0.as_ref()?.get(index)
     }
 
-    /// Whether the last line was not written, or a process waits for the reader.
+    /// Whether the last line was not written: the time to wait for the reader has passed. Until then, a process may
+    /// still write its line.
     pub(super) fn is_stuck(&self) -> bool {
-        self.number(WAIT_ENDS).is_some_and(|ends| ends.load(Ordering::Relaxed) != 0)
+        let ends = self.number(WAIT_ENDS).map_or(0, |ends| ends.load(Ordering::Relaxed));
+        ends != 0 && ends <= micros(clock_gettime(Clock::MONOTONIC))
     }
 
     /// Returns the time until which a process may wait for the reader. The time has come already if the server has

@@ -29,8 +29,8 @@ fn no_process_waits_longer_than_its_patience() {
     }
     // The first process that waits sets the end of the wait for all.
     let state = state(0);
-    assert_eq!((state.is_stuck(), state.wait_ends(NOW)), (false, LATEST));
-    assert_eq!((state.is_stuck(), state.wait_ends(NOW + LOG_PATIENCE / 2)), (true, LATEST));
+    assert_eq!(state.wait_ends(NOW), LATEST);
+    assert_eq!(state.wait_ends(NOW + LOG_PATIENCE / 2), LATEST);
 }
 
 #[test]
@@ -56,4 +56,23 @@ fn lost_lines_are_counted_until_they_are_taken() {
     assert_eq!(state.take_lost(), 0);
     (2..4).for_each(|lines| state.add_lost(lines));
     assert_eq!([state.take_lost(), state.take_lost()], [5, 0]);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no shared memory")]
+fn a_reader_that_is_waited_for_is_not_stuck_yet() {
+    let now = clock_gettime(Clock::MONOTONIC);
+    let state = ReaderState::new();
+    assert!(!state.is_stuck());
+    assert_eq!(state.wait_ends(now + LOG_PATIENCE), now + 2 * LOG_PATIENCE);
+    assert!(!state.is_stuck(), "a process waits");
+    state.note(true, now);
+    let ends = state.wait_ends(now - 2 * LOG_PATIENCE);
+    assert!(state.is_stuck(), "the wait has ended");
+    // The others do not wait again.
+    assert_eq!(state.wait_ends(now).as_micros(), ends.as_micros());
+    state.note(true, now);
+    assert!(!state.is_stuck());
+    state.note(false, now);
+    assert!(state.is_stuck());
 }
