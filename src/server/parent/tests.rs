@@ -26,7 +26,7 @@ use crate::server::signals::Earlier;
 use crate::server::systemd::Manager;
 use crate::sys::errno::Errno;
 use crate::sys::process::{Pid, getpid};
-use crate::sys::signal::{SigSet, Signal};
+use crate::sys::signal::{SigSet, Signal, kill};
 
 /// A worker whose children do not exist.
 #[derive(Default)]
@@ -228,6 +228,39 @@ fn a_group_that_has_gone_is_forgotten_without_a_signal() {
         assert_eq!(reader.lines(), [std::format!("<28>group group={} from=192.0.2.1:1 signal=SIGTERM", dead.id)]);
         assert_eq!(parent.state.groups.groups.len(), 1);
     });
+}
+
+/// Checks that a stopped process acts on SIGTERM, as the only one left of its group and as a child.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_process_that_is_stopped_is_made_to_go_on_when_it_is_told_to_end() {
+    for is_child in [false, true] {
+        let mut leader = Command::new("true").process_group(0).spawn().unwrap();
+        let group = if is_child { 0 } else { leader.id() as i32 };
+        let mut stopped = Command::new("sleep").arg("20").process_group(group).spawn().unwrap();
+        leader.wait().unwrap();
+        let pid = Pid::from_raw(stopped.id() as i32).unwrap();
+        kill(pid, Signal::STOP).unwrap();
+        with(&Settings::new(), |parent, now| {
+            if is_child {
+                parent.state.add_child(pid, Peer::Unknown, None);
+                return parent.terminate(pid);
+            }
+            let id = Pid::from_raw(group).unwrap();
+            let group = Group { id, peer: client(1, 1), started: now, end: End::NotTold };
+            parent.state.groups.groups.push(group).unwrap();
+            parent.begin_stopping(Signal::TERM, now);
+            parent.look_at_groups();
+        });
+        // A process that stays stopped is ended in the end.
+        let ended = (0..500).find_map(|_| {
+            std::thread::sleep(MOMENT * 10);
+            stopped.try_wait().unwrap()
+        });
+        stopped.kill().unwrap();
+        stopped.wait().unwrap();
+        assert_eq!(ended.and_then(|status| status.signal()), Some(Signal::TERM.raw()), "{is_child}");
+    }
 }
 
 /// Checks that each of the signals after the first SIGKILL reaches a new process of the group.
