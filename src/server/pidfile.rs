@@ -62,8 +62,8 @@ impl<'a> PidFile<'a> {
     /// Writes a process id to the file.
     pub(super) fn write(&self, pid: Pid) -> errno::Result<()> {
         let text = Text::<PID_MAX>::of(format_args!("{pid}\n"));
-        // The id is written by one write, and the length is set afterwards. So a reader finds either the old id or the
-        // new id.
+        // The id is written by one write, and the length is set afterwards. So a reader finds an id at any time. If the
+        // new id is shorter, the end of the old one may stand in a line of its own for a moment.
         lseek(&self.file, 0)?;
         write_all(&self.file, text.as_bytes())?;
         ftruncate(&self.file, i64::try_from(text.len()).unwrap_or(i64::MAX))

@@ -56,7 +56,9 @@ impl Listeners {
         for (place, listener) in fds.iter_mut().zip(self.iter()) {
             *place = PollFd::new(listener.as_fd(), PollEvents::IN);
         }
-        poll(&mut fds, Some(Duration::ZERO)).is_ok_and(|ready| ready > 0)
+        // poll() takes no more places than descriptors are allowed.
+        let fds = fds.get_mut(..self.length).unwrap_or_default();
+        poll(fds, Some(Duration::ZERO)).is_ok_and(|ready| ready > 0)
     }
 
     pub(crate) const fn closes_may_wait(&self) -> bool {

@@ -55,6 +55,8 @@ impl<W: Worker> Parent<'_, '_, W> {
                     self.shortage_over();
                 }
                 Err(errno) => {
+                    // If this listener fails for good, the others have their turn.
+                    self.state.turn = index + 1;
                     self.accept_failed(errno);
                     return true;
                 }
