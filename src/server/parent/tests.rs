@@ -1,22 +1,21 @@
 //! Tests the actions of the parent, with children that do not exist.
 
+mod groups;
+mod pool;
+
 use core::time::Duration;
 use std::boxed::Box;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::string::String;
 use std::vec::Vec;
 
 use super::children::Stage;
-use super::group_table::{End, Group};
 use super::pause::Blocked;
 use super::state::{Limit, Parent, Start};
 use crate::server::child::{ChildContext, NotStarted, Worker};
 use crate::server::connection::{Connection, Peer};
 use crate::server::descriptors::Descriptors;
-use crate::server::limits::{
-    GROUPS_LOOK, GROUPS_LOOK_AT_STOP, HEADER_PATIENCE, KILL_AFTER, KILL_AGAIN_EVERY, THROTTLE_PERIOD,
-};
+use crate::server::limits::{HEADER_PATIENCE, THROTTLE_PERIOD};
 use crate::server::listener::Listeners;
 use crate::server::log::Log;
 use crate::server::log::reader::LogReader;
@@ -26,7 +25,7 @@ use crate::server::signals::Earlier;
 use crate::server::systemd::Manager;
 use crate::sys::errno::Errno;
 use crate::sys::process::{Pid, getpid};
-use crate::sys::signal::{SigSet, Signal, kill};
+use crate::sys::signal::{SigSet, Signal};
 
 /// A worker whose children do not exist.
 #[derive(Default)]
@@ -176,109 +175,6 @@ impl Drop for DeadGroup {
     }
 }
 
-/// Checks the signals to a group, at the boundary of each time: at the end of its lifetime, and when the server stops.
-#[test]
-#[cfg_attr(miri, ignore = "it has no memfd_create")]
-fn a_group_gets_term_then_kill_and_is_then_forgotten() {
-    const LIFETIME: Duration = Duration::from_secs(10);
-    for is_stopped in [false, true] {
-        let dead = DeadGroup::new();
-        let lifetime = if is_stopped { None } else { Some(LIFETIME) };
-        with_log(&Settings { max_lifetime: lifetime, ..Settings::new() }, |parent, reader, now| {
-            let group = Group { id: dead.id, peer: client(1, 1), started: now, end: End::NotTold };
-            parent.state.groups.groups.push(group).unwrap();
-            if is_stopped {
-                parent.begin_stopping(Signal::TERM, now + LIFETIME);
-            }
-            let (told, killed) = (now + LIFETIME, now + LIFETIME + KILL_AFTER);
-            let period = if is_stopped { GROUPS_LOOK_AT_STOP } else { GROUPS_LOOK };
-            for (time, signal) in [
-                (told - MOMENT, None),
-                (told, Some("SIGTERM")),
-                (killed - MOMENT, None),
-                (killed, Some("SIGKILL")),
-                (killed + KILL_AFTER - MOMENT, None),
-            ] {
-                parent.state.now = time;
-                parent.look_at_groups();
-                let line = |signal| std::format!("<28>group group={} from=192.0.2.1:1 signal={signal}", dead.id);
-                let expected: Vec<String> = signal.into_iter().map(line).collect();
-                assert_eq!(reader.lines(), expected, "{is_stopped}: {:?} after its start", time - now);
-                assert_eq!(parent.state.groups.look_at(), Some(time + period));
-                assert!(parent.stopped().is_none(), "the server waits for the group");
-            }
-            parent.state.now = killed + KILL_AFTER;
-            parent.look_at_groups();
-            assert_eq!(parent.state.groups.look_at(), None, "nobody reaps its processes");
-        });
-    }
-}
-
-#[test]
-#[cfg_attr(miri, ignore = "it has no memfd_create")]
-fn a_group_that_has_gone_is_forgotten_without_a_signal() {
-    let dead = DeadGroup::new();
-    with_log(&Settings::new(), |parent, reader, now| {
-        let group = |id| Group { id, peer: client(1, 1), started: now, end: End::NotTold };
-        // The second takes the place of the first.
-        parent.state.groups.groups.push(group(nobody(1))).unwrap();
-        parent.state.groups.groups.push(group(dead.id)).unwrap();
-        parent.begin_stopping(Signal::TERM, now);
-        parent.look_at_groups();
-        assert_eq!(reader.lines(), [std::format!("<28>group group={} from=192.0.2.1:1 signal=SIGTERM", dead.id)]);
-        assert_eq!(parent.state.groups.groups.len(), 1);
-    });
-}
-
-/// Checks that a stopped process acts on SIGTERM, as the only one left of its group and as a child.
-#[test]
-#[cfg_attr(miri, ignore = "it has no memfd_create")]
-fn a_process_that_is_stopped_is_made_to_go_on_when_it_is_told_to_end() {
-    for is_child in [false, true] {
-        let mut leader = Command::new("true").process_group(0).spawn().unwrap();
-        let group = if is_child { 0 } else { leader.id() as i32 };
-        let mut stopped = Command::new("sleep").arg("20").process_group(group).spawn().unwrap();
-        leader.wait().unwrap();
-        let pid = Pid::from_raw(stopped.id() as i32).unwrap();
-        kill(pid, Signal::STOP).unwrap();
-        with(&Settings::new(), |parent, now| {
-            if is_child {
-                parent.state.add_child(pid, Peer::Unknown, None);
-                return parent.terminate(pid);
-            }
-            let id = Pid::from_raw(group).unwrap();
-            let group = Group { id, peer: client(1, 1), started: now, end: End::NotTold };
-            parent.state.groups.groups.push(group).unwrap();
-            parent.begin_stopping(Signal::TERM, now);
-            parent.look_at_groups();
-        });
-        // A process that stays stopped is ended in the end.
-        let ended = (0..500).find_map(|_| {
-            std::thread::sleep(MOMENT * 10);
-            stopped.try_wait().unwrap()
-        });
-        stopped.kill().unwrap();
-        stopped.wait().unwrap();
-        assert_eq!(ended.and_then(|status| status.signal()), Some(Signal::TERM.raw()), "{is_child}");
-    }
-}
-
-/// Checks that each of the signals after the first SIGKILL reaches a new process of the group.
-#[test]
-#[cfg_attr(miri, ignore = "it has no memfd_create")]
-fn a_child_that_is_still_there_is_killed_again() {
-    // Without the signal, the process would end by itself.
-    let mut child = Command::new("sleep").arg("3").process_group(0).spawn().unwrap();
-    with(&Settings::new(), |parent, now| {
-        let pid = Pid::from_raw(child.id() as i32).unwrap();
-        parent.state.add_child(pid, Peer::Unknown, None);
-        parent.state.set_stage(pid, Stage::Killed);
-        parent.state.now = now + KILL_AGAIN_EVERY;
-        parent.kill_again();
-        assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL.raw()));
-    });
-}
-
 /// Checks which connections without a header are ended: the oldest of a source that has more than half of the children,
 /// until it has half of them.
 #[test]
@@ -404,90 +300,6 @@ fn each_shortage_has_its_line_or_counts_in_the_next() {
         }
         let lines = shortage(THROTTLE_PERIOD);
         assert!(lines.len() == 2 && is_pause(&lines[0], 3) && lines[1] == resume, "{lines:?}");
-    });
-}
-
-/// Returns the settings of a pool.
-fn pool(min: u32, max: u32) -> Settings<'static> {
-    Settings { pool: Some(PoolSize { min, max }), max_children: max, ..Settings::new() }
-}
-
-#[test]
-#[cfg_attr(miri, ignore = "it has no memfd_create")]
-fn a_pool_makes_a_child_for_each_that_is_missing_but_none_beyond_its_limit_or_after_a_stop() {
-    let with_pool = |settings: &Settings<'static>, test: &dyn Fn(&mut Parent<'_, 'static, Stub>)| {
-        with(settings, |parent, _| {
-            parent.worker.can_prefork = true;
-            test(parent);
-        });
-    };
-    with_pool(&pool(2, 4), &|parent| {
-        parent.refill_pool();
-        assert_eq!(parent.state.children.len(), 2);
-        parent.on_pool_tick();
-        assert_eq!(parent.state.children.len(), 3, "none is idle");
-    });
-    // Children that were retired still have their clients, and count.
-    with_pool(&pool(2, 3), &|parent| {
-        (0..3).for_each(|number| parent.add(number, client(1, 1), State::Serving));
-        (0..2).for_each(|number| parent.state.set_stage(nobody(number), Stage::Retiring));
-        parent.refill_pool();
-        parent.on_pool_tick();
-        assert_eq!(parent.worker.made, 0, "there are as many as there may be");
-    });
-    with_pool(&pool(2, 4), &|parent| {
-        parent.begin_stopping(Signal::TERM, Duration::MAX);
-        parent.on_pool_tick();
-        assert_eq!(parent.state.children.len(), 0, "the server stops");
-    });
-}
-
-#[test]
-#[cfg_attr(miri, ignore = "it has no memfd_create")]
-fn a_pool_that_shrinks_retires_a_child_without_a_client() {
-    with(&pool(1, 4), |parent, _| {
-        for (number, state) in [State::Serving, State::Header, State::Idle, State::Idle].into_iter().enumerate() {
-            parent.add(number as i32, client(1, 1), state);
-        }
-        parent.on_pool_tick();
-        let running = Some(Stage::Running);
-        assert_eq!(parent.stages(), [running, running, Some(Stage::Retiring), running]);
-    });
-}
-
-/// Checks which preforked children are ended, and the client in the line of each: those that serve a client for too
-/// long, retired or not. A child that was retired at the age of the limit is ended after the same time again, whatever
-/// it says.
-#[test]
-#[cfg_attr(miri, ignore = "it has no memfd_create")]
-fn a_preforked_child_is_ended_by_the_time_of_its_client_and_retired_by_its_own() {
-    const LIMIT: Duration = Duration::from_secs(10);
-    with_log(&Settings { max_lifetime: Some(LIMIT), ..pool(4, 4) }, |parent, reader, now| {
-        for (number, state) in [State::Serving, State::Serving, State::Header, State::Idle].into_iter().enumerate() {
-            parent.add(number as i32, client(number as u8, 1), state);
-        }
-        parent.state.now = now + SECOND;
-        // Their stages begin later than their states, as those of children that have had other clients before.
-        (0..4).for_each(|number| parent.state.set_stage(nobody(number), Stage::Running));
-        parent.state.set_stage(nobody(1), Stage::Retiring);
-        let (running, retiring, ended) = (Some(Stage::Running), Some(Stage::Retiring), Some(Stage::Terminating));
-        parent.state.now = now + LIMIT - MOMENT;
-        parent.on_pool_tick();
-        assert_eq!(parent.stages(), [running, retiring, running, running]);
-        parent.state.now = now + LIMIT;
-        parent.on_pool_tick();
-        assert_eq!(parent.stages(), [ended, ended, running, running]);
-        let line = |number: i32| std::format!("<30>lifetime pid={} from=192.0.2.{number}:1", nobody(number));
-        assert_eq!(reader.lines(), [line(0), line(1)]);
-        parent.state.now = now + SECOND + LIMIT;
-        parent.on_pool_tick();
-        assert_eq!(parent.stages(), [ended, ended, retiring, retiring]);
-        parent.state.now = now + SECOND + LIMIT * 2 - MOMENT;
-        parent.on_pool_tick();
-        assert_eq!((parent.stages(), reader.lines()), ([ended, ended, retiring, retiring], Vec::new()));
-        parent.state.now = now + SECOND + LIMIT * 2;
-        parent.on_pool_tick();
-        assert_eq!((parent.stages(), reader.lines()), ([ended; 4], [line(2), line(3)].into()));
     });
 }
 
