@@ -135,6 +135,9 @@ pub fn main(modules: &[&[Test]]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let tests: Vec<Test> = asked.iter().copied().filter(|test| arguments.runs(test)).collect();
+    // Under nohup the servers of the tests would ignore SIGHUP.
+    // SAFETY: this is the main thread at its start, and installs no handler.
+    unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
     println!("\nrunning {} tests", tests.len());
     let start = Instant::now();
     let results = run_all(&tests);
