@@ -7,8 +7,8 @@ use crate::rates::{Clients, Rates};
 use crate::row::{Row, Unit, Wanted};
 use crate::statistics::Sample;
 use crate::subjects::{
-    C_AS_ECHO, C_AS_HANDLER, C_FILTERED, C_FORK, C_PREFORK, C_VFORK, ECHO, HANDLER, ONE_EACH, PREFORK, PROGRAM,
-    SANDBOX, Subject, TEXTBOOK,
+    C_AS_ECHO, C_AS_HANDLER, C_AS_PROGRAM, C_FILTERED, C_FORK, C_PREFORK, C_VFORK, ECHO, HANDLER, ONE_EACH, PREFORK,
+    PROGRAM, SANDBOX, Subject, TEXTBOOK,
 };
 
 /// A comparison of two servers.
@@ -26,7 +26,7 @@ const fn compare(ours: &'static str, theirs: &'static str, wanted: Wanted) -> Co
 const AHEAD: Wanted = Wanted::AtLeast(1.15);
 
 /// The table "at least". Two servers that make the same calls count as equally fast if 1.00 is in the interval.
-const DESIGNS: [Comparison; 11] = [
+const DESIGNS: [Comparison; 12] = [
     compare(PROGRAM, C_VFORK, Wanted::AtLeastWithin(1.00)),
     compare(PROGRAM, S6, AHEAD),
     compare(PROGRAM, TCPSERVER, Wanted::AtLeast(1.20)),
@@ -36,6 +36,7 @@ const DESIGNS: [Comparison; 11] = [
     compare(SANDBOX, ECHO, Wanted::AtLeast(0.90)),
     // Plain C shows the limits: of servers that make the same calls, of a sandbox in each child, and of vfork().
     compare(HANDLER, C_AS_HANDLER, Wanted::AtLeastWithin(1.00)),
+    compare(PROGRAM, C_AS_PROGRAM, Wanted::AtLeastWithin(1.00)),
     compare(ECHO, C_AS_ECHO, Wanted::AtLeastWithin(1.00)),
     compare(C_FILTERED, C_FORK, Wanted::Nothing),
     compare(C_VFORK, TCPSERVER, Wanted::Nothing),

@@ -55,9 +55,10 @@ pub const PREFORK: &str = "mpserv --prefork 4";
 pub const ONE_EACH: &str = "mpserv --prefork 16 --max-requests 1";
 pub const SANDBOX: &str = "mpserv --sandbox";
 pub const C_FORK: &str = "C, fork";
-/// Servers like C_FORK, with the calls and the memory of ECHO and of HANDLER.
+/// Servers in C, with the calls and the memory of ECHO, of HANDLER and of PROGRAM.
 pub const C_AS_ECHO: &str = "C, fork, calls of mpserv";
 pub const C_AS_HANDLER: &str = "C, fork, calls of a handler";
+pub const C_AS_PROGRAM: &str = "C, vfork, calls of a program";
 /// A server like C_FORK, with a filter of a few instructions in each child.
 pub const C_FILTERED: &str = "C, fork, least sandbox";
 pub const C_PREFORK: &str = "C, prefork 4";
@@ -172,6 +173,7 @@ fn designs(plain: &Plain, children: &str) -> Result<Vec<Subject>> {
         subject(C_FORK, &[&plain.path("fork"), PORT]),
         subject(C_AS_ECHO, &[&plain.path("calls"), PORT, "service"]),
         subject(C_AS_HANDLER, &[&plain.path("calls"), PORT, "handler"]),
+        subject(C_AS_PROGRAM, &[&plain.path("calls"), PORT, "program", &program]),
         subject(C_FILTERED, &[&plain.path("filtered"), PORT]),
         subject(C_PREFORK, &[&plain.path("prefork"), PORT, "4"]),
         subject(C_VFORK, &[&plain.path("vfork"), PORT, &program]),

@@ -1,24 +1,43 @@
 /*
- * calls PORT service|handler: does the same as fork, and also makes the calls that mpserv makes for a connection of a
- * built-in service, or the library for a connection of a handler. Its memory has as many pages in use and as many
- * mappings as theirs. So its cost is the least that a server with these calls and this memory costs.
+ * calls PORT service|handler|program [PROGRAM]: makes the calls that mpserv makes for a connection of a built-in service
+ * or of a program, or the library for a connection of a handler, in the parent and in the child. Its memory has as many
+ * pages in use and as many mappings as theirs. So its cost is the least that a server with these calls and this memory
+ * costs.
  */
+#define _GNU_SOURCE
 #include <alloca.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 
 #include "echo.h"
-#include "reap.h"
 
-/* What is in use besides what fork has. A program with std has a heap, libgcc_s, and a stack for signals. */
-#define SERVICE_PAGES 20
-#define HANDLER_PAGES 40
-#define HANDLER_MAPPINGS 8
 #define PAGE_SIZE 4096
 #define TICK_US 5000
+/* So many records the parent reads from the descriptor of its signals at once. */
+#define RECORDS 4
+
+enum { SERVICE, HANDLER, PROGRAM };
+
+/*
+ * What is in use besides what a plain C program has: pages of the stack, private mappings, and shared ones. A program
+ * with std has a heap, libgcc_s, and a stack for signals. Shared are the scoreboard and the state of the log, and the
+ * words that the library's signals are told by.
+ */
+static const struct mode {
+	const char *name;
+	int pages, private, shared;
+} modes[] = {
+	[SERVICE] = {"service", 26, 2, 2},
+	[HANDLER] = {"handler", 16, 10, 3},
+	[PROGRAM] = {"program", 32, 4, 2},
+};
 
 static void late(int signal_number)
 {
@@ -53,64 +72,157 @@ static void close_in_time(int connection)
 	block_alarm(SIG_BLOCK);
 }
 
-static void use_memory_of_a_handler(void)
+/* Blocks SIGCHLD, and returns the descriptor that it is read from. */
+static int read_children(void)
 {
-	char *heap = malloc(PAGE_SIZE);
+	sigset_t set;
 
-	if (heap == NULL)
-		fail("malloc");
-	memset(heap, 1, PAGE_SIZE);
-	/* The two halves of each area differ in their protection, so they are two mappings. */
-	for (int i = 0; i < HANDLER_MAPPINGS / 2; i++) {
-		char *area = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (area == MAP_FAILED || mprotect(area, PAGE_SIZE, PROT_NONE) == -1)
-			fail("mmap");
-		area[PAGE_SIZE] = 1;
-	}
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-static void serve(int listener, int connection, const int others[2], int is_handler)
+static char *map(size_t size, int flags)
 {
-	sigset_t none;
+	char *area = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
 
+	if (area == MAP_FAILED)
+		fail("mmap");
+	return area;
+}
+
+/* The two halves of each private area differ in their protection, so they are two mappings. So do the shared ones. */
+static void use_mappings(int private, int shared)
+{
+	for (int i = 0; i < private / 2; i++) {
+		char *area = map(2 * PAGE_SIZE, MAP_PRIVATE);
+		if (mprotect(area, PAGE_SIZE, PROT_NONE) == -1)
+			fail("mprotect");
+		area[PAGE_SIZE] = 1;
+	}
+	for (int i = 0; i < shared; i++)
+		*map(PAGE_SIZE, MAP_SHARED) = 1;
+}
+
+/* Does what comes before the work of each child. */
+static void begin_child(void)
+{
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	getppid();
+}
+
+static void serve(int listener, int connection, const int others[2], int mode)
+{
+	char buffer[BUFFER_SIZE];
+	ssize_t length;
+	sigset_t none;
+
+	begin_child();
 	close(others[0]);
 	close(listener);
 	close(others[1]);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (is_handler)
+	if (mode == HANDLER)
 		signal(SIGALRM, SIG_DFL);
-	echo(connection);
-	if (is_handler)
+	while ((length = recv(connection, buffer, sizeof(buffer), 0)) > 0)
+		for (ssize_t sent = 0, now; sent < length; sent += now)
+			if ((now = send(connection, buffer + sent, (size_t)(length - sent), MSG_NOSIGNAL)) == -1)
+				_exit(1);
+	if (mode == HANDLER)
 		close(connection);
 	_exit(0);
+}
+
+/* Runs in the memory of the parent. The parent's other descriptors are closed on exec. */
+static void run(int connection, char *argv[])
+{
+	sigset_t none;
+
+	begin_child();
+	dup2(connection, STDIN_FILENO);
+	dup2(connection, STDOUT_FILENO);
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGTTOU, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv(argv[0], argv);
+	_exit(127);
+}
+
+/* Reaps each child that has ended. A handler and a program may leave processes in their group. */
+static void reap(int descriptor, int mode)
+{
+	struct signalfd_siginfo records[RECORDS];
+	pid_t pid;
+
+	if (read(descriptor, records, sizeof(records)) == -1)
+		return;
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		if (mode != SERVICE)
+			kill(-pid, 0);
+}
+
+static int mode_of(const char *name)
+{
+	for (int mode = SERVICE; mode <= PROGRAM; mode++)
+		if (strcmp(modes[mode].name, name) == 0)
+			return mode;
+	exit(100);
+}
+
+/* Makes the child for this connection. */
+static void start(int listener, int connection, const int others[2], int mode, char *argv[])
+{
+	struct sockaddr_storage name;
+	socklen_t length = sizeof(name);
+
+	if (mode != PROGRAM) {
+		if (fork() == 0)
+			serve(listener, connection, others, mode);
+		return;
+	}
+	getsockname(connection, (struct sockaddr *)&name, &length);
+	if (vfork() == 0)
+		run(connection, argv);
 }
 
 int main(int argc, char *argv[])
 {
 	int listener = listen_on(argc > 1 ? argv[1] : "0");
-	int is_handler = argc > 2 && strcmp(argv[2], "handler") == 0;
-	int others[2] = {dup(STDERR_FILENO), dup(STDERR_FILENO)};
-	size_t size = (size_t)(is_handler ? HANDLER_PAGES : SERVICE_PAGES) * PAGE_SIZE;
+	int mode = mode_of(argc > 2 ? argv[2] : "service");
+	int others[2] = {read_children(), fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)};
+	struct pollfd events[] = {{others[0], POLLIN, 0}, {-1, 0, 0}, {listener, POLLIN, 0}};
+	size_t size = (size_t)modes[mode].pages * PAGE_SIZE;
 
+	if (mode == PROGRAM && argc != 4)
+		return 100;
 	memset(alloca(size), 1, size);
-	if (is_handler) {
-		use_memory_of_a_handler();
+	use_mappings(modes[mode].private, modes[mode].shared);
+	if (mode == HANDLER && sbrk(PAGE_SIZE) == (void *)-1)
+		fail("sbrk");
+	if (mode != SERVICE)
 		start_ticks();
-	}
-	reap_children();
+	fcntl(listener, F_SETFL, O_NONBLOCK);
+	fcntl(listener, F_SETFD, FD_CLOEXEC);
 	for (;;) {
-		int connection = accept(listener, NULL, NULL);
-		if (connection == -1)
+		struct sockaddr_storage peer;
+		socklen_t length = sizeof(peer);
+		int connection = accept4(listener, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC);
+
+		if (connection == -1) {
+			poll(events, sizeof(events) / sizeof(events[0]), -1);
+			if (events[0].revents != 0)
+				reap(others[0], mode);
 			continue;
-		if (fork() == 0)
-			serve(listener, connection, others, is_handler);
-		if (is_handler)
-			close_in_time(connection);
-		else
+		}
+		start(listener, connection, others, mode, &argv[3]);
+		if (mode == SERVICE)
 			close(connection);
+		else
+			close_in_time(connection);
 	}
 }
