@@ -48,8 +48,9 @@ const ONE_EACH_RATE: Wanted = Wanted::AtLeast(2000.0);
 /// The subjects whose rates are shown although no comparison has them.
 const SHOWN: [(&str, Wanted); 1] = [(ONE_EACH, ONE_EACH_RATE)];
 
-/// The divisor of the number of rounds for the textbook programs. Fewer rounds are enough to see that they are alike.
-const TEXTBOOK_SHARE: usize = 4;
+/// The divisor of the number of rounds for the textbook programs. Fewer rounds are enough to see that they are alike, but
+/// an interval with a confidence of 95 % needs six.
+const TEXTBOOK_SHARE: usize = 2;
 
 /// Measures the requested rates, and compares them.
 pub fn measure(subjects: &[Subject], options: &Options) -> Result<(Rates, Vec<Row>)> {
