@@ -61,8 +61,8 @@
 //! | C | [`ffi`] | the C API, name for name, proved against the system's headers |
 //!
 //! The library has no allocator, and retries no call by itself. So a program written with this library makes only the
-//! system calls that its source names. The C library allocates inside of some functions: `stdio`, `syslog`, `wordexp`, and
-//! the look-ups of hosts, users, groups and the time zone.
+//! system calls that its source names. The C library allocates inside of some functions: `stdio`, `syslog`, and the
+//! look-ups of hosts, users, groups and the time zone.
 //!
 //! # Features
 //! `std` adds three things. The wrappers take the descriptors of std's types, so that you can pass a `TcpStream` to
@@ -82,7 +82,6 @@ mod sys;
 pub use program::{getopt, options, text};
 pub use sys::{
     errno, fd, fs, memory, namespace, net, poll, process, pty, seccomp, signal, stdio, syscall, syslog, time, user,
-    wordexp,
 };
 
 /// Guides, each for one kind of reader.

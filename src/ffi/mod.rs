@@ -37,4 +37,3 @@ pub mod sys;
 pub mod syslog;
 pub mod time;
 pub mod unistd;
-pub mod wordexp;

@@ -23,4 +23,3 @@ pub mod syslog;
 mod threads;
 pub mod time;
 pub mod user;
-pub mod wordexp;

@@ -2,7 +2,7 @@
 //! other code, or things of another process.
 
 use std::cell::Cell;
-use std::ffi::{CStr, CString, c_int, c_long};
+use std::ffi::{CString, c_int, c_long};
 use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::net::UnixDatagram;
@@ -34,7 +34,6 @@ use mpserv::signal::{
 };
 use mpserv::time::{Itimer, setitimer};
 use mpserv::user::{getgrnam, getgrouplist, getpwnam, getpwuid};
-use mpserv::wordexp::{SLASHES_MAX, WordError, wordexp};
 
 use crate::common::solo::{Test, child, reap, spawn};
 use crate::common::{TempDir, WATCHDOG, children, needs_root, std_pipe};
@@ -42,9 +41,6 @@ use crate::tests;
 
 pub(crate) const TESTS: &[Test] = tests![
     a_mark_of_another_list_cuts_no_string,
-    words_wait_until_no_other_thread_changes_the_environment,
-    no_line_of_words_ends_the_process,
-    a_dollar_in_quotes_is_a_dollar,
     a_process_that_does_not_serve_leaves_the_servers_files,
     the_pidfile_names_a_process_that_serves_for_its_parent,
     the_pidfile_names_a_successor_that_forks_once_it_is_ready,
@@ -79,88 +75,6 @@ fn a_mark_of_another_list_cuts_no_string() {
     list.truncate(CStrArray::copy([c""].into_iter()).unwrap().mark());
     assert!(list.push_fmt(format_args!("{:ROOM$}", "")).is_err());
     assert_eq!((list.len(), list.get(0)), (1, Some(c"first")));
-}
-
-/// Checks that `wordexp()` refuses to run beside other threads, which might be changing the environment that it reads.
-fn words_wait_until_no_other_thread_changes_the_environment() {
-    assert!(wordexp(c"$HOME").is_ok());
-    std::thread::spawn(|| ()).join().unwrap();
-    assert_eq!(wordexp(c"$HOME").unwrap_err(), WordError::Threads);
-}
-
-/// Checks that glibc gets no line for which it reads a null pointer or frees foreign memory.
-fn no_line_of_words_ends_the_process() {
-    let lines = [
-        c"$(())",
-        c"$[]",
-        c"\"$[]\"",
-        c"${A?}",
-        c"${A?$A}",
-        c"${#A-}",
-        c"${#HOME+}",
-        c"${A-$@}",
-        c"${1#$@}",
-        // Here glibc reads the quotes in another way than elsewhere.
-        c"*'\\'a'$[]'",
-        c"*'a '$[]'",
-        c"?\"a \"'$[]'",
-        c"[']'\\''$[]",
-        c"~'/'a'$[]'",
-        c"~'/'\\$[]",
-    ];
-    for line in lines {
-        let words = |line: &CStr| wordexp(line).map(|words| words.iter().count());
-        let mut child = spawn(|| assert_eq!(words(line), Err(WordError::Expansion)));
-        assert_eq!(reap(&mut child).exit_status(), Some(0), "{line:?}");
-    }
-    // The variable and the home directory have 34 bytes and 7 slashes.
-    const HOME: &str = "/home/of/somebody/with/a/long/name";
-    for (name, value) in [("HOME", HOME), ("PLACE", HOME), ("DEEP", &"/*".repeat(SLASHES_MAX))] {
-        // SAFETY: no other thread reads the environment.
-        unsafe { std::env::set_var(name, value) };
-    }
-    for line in [
-        format!("~{}", "a".repeat(1 << 24)),
-        "*/".repeat(1 << 12),
-        format!("*{}", "$PLACE".repeat(200)),
-        format!("*{}", "${PLACE}".repeat(200)),
-        format!("*{}", "$HOME".repeat(200)),
-        "~ ".repeat(200),
-        format!("*{}", "$PLACE".repeat(10)),
-        format!("{}*", "~ ".repeat(10)),
-        format!("[{}", "/".repeat(SLASHES_MAX + 1)),
-        "$DEEP/".to_owned(),
-    ] {
-        let line = CString::new(line).unwrap();
-        let mut child = spawn(|| assert_eq!(wordexp(&line).unwrap_err(), WordError::TooLong));
-        assert_eq!(reap(&mut child).exit_status(), Some(0), "{line:?}");
-    }
-    for line in ["*$DEEP".to_owned(), format!("?{}", "/".repeat(SLASHES_MAX)), "/".repeat(2000)] {
-        let line = CString::new(line).unwrap();
-        let mut child = spawn(|| assert_eq!(wordexp(&line).unwrap().iter().count(), 1));
-        assert_eq!(reap(&mut child).exit_status(), Some(0), "{line:?}");
-    }
-    for (separators, is_refused) in [(" \t\n", false), ("", false), ("*", true), (" ?", true), (":", true)] {
-        // SAFETY: no other thread reads the environment.
-        unsafe { std::env::set_var("IFS", separators) };
-        let mut child = spawn(|| assert_eq!(wordexp(c"a*b").err(), is_refused.then_some(WordError::Separators)));
-        assert_eq!(reap(&mut child).exit_status(), Some(0), "{separators:?}");
-    }
-}
-
-/// Checks that a `$` in quotes, as in the line of a shell, is passed on where no pattern stands before it.
-fn a_dollar_in_quotes_is_a_dollar() {
-    let words = |line: &CStr| {
-        let words = wordexp(line).unwrap();
-        words.iter().map(|word| word.to_str().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    let line = c"sh -c 'echo $((1 + 2)) \"$1\" ~ *' \"\\$1\" a$ \"$\" $'a' \\$[]";
-    assert_eq!(words(line), ["sh", "-c", "echo $((1 + 2)) \"$1\" ~ *", "$1", "a$", "$", "$a", "$[]"]);
-    let home = std::env::var("HOME").unwrap();
-    assert_eq!(words(c"$HOME ${HOME}/a \"$HOME\" ~"), [home.clone(), format!("{home}/a"), home.clone(), home]);
-    // SAFETY: no other thread reads the environment.
-    unsafe { std::env::set_var("_a1", "v") };
-    assert_eq!(words(c"$_a1 ${_a1}b a$\t$_a1-c"), ["v", "vb", "a$", "v-c"]);
 }
 
 /// Checks that a process that was forked after bind() can drop its copy of the server. The server must still listen.

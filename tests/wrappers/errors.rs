@@ -5,10 +5,9 @@
 //! two tables have exactly the errnos of the docs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::os::fd::IntoRawFd;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::ptr;
 use std::time::Duration;
 
@@ -325,39 +324,4 @@ pub(crate) fn a_name_that_nobody_answers_for_is_an_error() {
     assert!(!error(c"nobody.invalid").to_string().is_empty());
     assert_ne!(error(c"").to_string(), "");
     assert!(mpserv::net::getaddrinfo(c"127.0.0.1").is_ok());
-}
-
-/// Tests `wordexp()`, which has its own errors.
-pub(crate) fn a_line_that_is_no_words_is_an_error() {
-    use mpserv::wordexp::{LINE_MAX, WordError, wordexp};
-    let error = |line: &CStr| wordexp(line).unwrap_err();
-    for line in [c"a | b", c"a & b", c"a ; b", c"a < b", c"a > b", c"( a", c"{ a", c"a\nb"] {
-        assert_eq!(error(line), WordError::BadCharacter, "{line:?}");
-    }
-    for line in [c"'a", c"\"a", c"'a$[]"] {
-        assert_eq!(error(line), WordError::Syntax, "{line:?}");
-    }
-    // No command is run, so the file is not made.
-    for line in [c"$(touch ran)", c"`touch ran`", c"a$(touch ran)b", c"\"$(touch ran)\"", c"${HOME}`touch ran`"] {
-        assert_eq!(error(line), WordError::Command, "{line:?}");
-    }
-    assert!(!Path::new("ran").exists());
-    for line in [c"${a", c"$((1", c"$((1/0))", c"$((`touch ran`))", c"${a-b}", c"$1", c"\"'$((1))'\""] {
-        assert_eq!(error(line), WordError::Expansion, "{line:?}");
-    }
-    // The longest line fills the room with its NUL, and so does a line with the value of its variable.
-    // SAFETY: no other thread reads the environment.
-    unsafe { std::env::set_var("MPSERV_WORD", "a".repeat(100)) };
-    for (variable, room) in
-        [("$MPSERV_WORD", 100), ("${MPSERV_WORD}", 100), ("'$MPSERV_WORD'", 0), ("$MPSERV_WORD_", 0)]
-    {
-        for (length, words) in [(LINE_MAX - 1 - room, Ok(2)), (LINE_MAX - room, Err(WordError::TooLong))] {
-            let line = CString::new(format!("{} a{variable}", "b".repeat(length - variable.len() - 2))).unwrap();
-            assert_eq!(wordexp(&line).map(|words| words.iter().count()), words, "{length} {variable}");
-        }
-    }
-    for (length, words) in [(LINE_MAX - 1, Ok(1)), (LINE_MAX, Err(WordError::TooLong))] {
-        let line = CString::new("a".repeat(length)).unwrap();
-        assert_eq!(wordexp(&line).map(|words| words.iter().count()), words, "{length}");
-    }
 }

@@ -46,8 +46,7 @@ fn main() -> ExitCode {
             errnos_of_signal,
             errnos_of_time,
             errnos_of_user,
-            a_name_that_nobody_answers_for_is_an_error,
-            a_line_that_is_no_words_is_an_error;
+            a_name_that_nobody_answers_for_is_an_error;
         guarantees:
             new_descriptors_are_closed_by_exec_or_not_as_documented,
             flags_of_a_descriptor_are_what_was_set_last,

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use mpserv::signal::Signal;
-use mpserv::wordexp::{WordError, wordexp};
 
+use crate::command_line::split;
 use crate::job::{Job, Origin, run_all, save};
 use crate::kept;
 use crate::options::{Commands, Options};
@@ -26,7 +26,7 @@ const MORE_RUNS: usize = 5;
 /// Fails when the commands cannot be run, or the traces cannot be read.
 pub fn compare(options: &Options, commands: &Commands, strace: &Strace) -> Result<Vec<Subject>, Trouble> {
     let sides = [Side::of("--a", &commands.a)?, Side::of("--b", &commands.b)?];
-    let helper = commands.drive.as_ref().map(|drive| words("--drive", drive)).transpose()?.unwrap_or_default();
+    let helper = commands.drive.as_ref().map(|drive| split("--drive", drive)).transpose()?.unwrap_or_default();
     let signal = commands.signal.as_deref().map(signal_named).transpose()?;
     let driven = Driven { helper: &helper, signal, listens: commands.listen[0].is_some() };
     let mut jobs = Vec::new();
@@ -72,7 +72,7 @@ impl Pair {
         let [Side::Words(a), Side::Words(b)] = sides else {
             return Err(Trouble::new("--faults runs both commands: a kept trace cannot meet a fault"));
         };
-        let helper = commands.drive.as_ref().map(|drive| words("--drive", drive)).transpose()?.unwrap_or_default();
+        let helper = commands.drive.as_ref().map(|drive| split("--drive", drive)).transpose()?.unwrap_or_default();
         let signal = commands.signal.as_deref().map(signal_named).transpose()?;
         Ok(Pair { words: [a, b], listen: commands.listen, helper, signal })
     }
@@ -93,7 +93,7 @@ enum Side {
 
 impl Side {
     fn of(option: &str, text: &str) -> Result<Self, Trouble> {
-        let words = words(option, text)?;
+        let words = split(option, text)?;
         if let ([_], Some(place)) = (words.as_slice(), kept::Place::find(&words[0])) {
             return Ok(Side::Kept(place));
         }
@@ -191,34 +191,6 @@ impl Driven<'_> {
             None => Ok(()),
         }
     }
-}
-
-fn words(option: &str, command: &str) -> Result<Vec<String>, Trouble> {
-    let line = std::ffi::CString::new(command).map_err(|_| Trouble::new(format!("{option}: a NUL in the command")))?;
-    let words = wordexp(&line).map_err(|error| {
-        Trouble::new(match error {
-            WordError::BadCharacter => {
-                format!("{option} '{command}': not one command; for what a shell does, give it to one: sh -c '...'")
-            }
-            WordError::Command => {
-                format!("{option} '{command}': it has a command to run first; give the line to a shell: sh -c '...'")
-            }
-            WordError::Syntax => format!("{option} '{command}': a quote or bracket does not end"),
-            WordError::Expansion => {
-                format!(
-                    "{option} '{command}': a $ is for $NAME or ${{NAME}} alone; give the line to a shell, in single quotes: sh -c '...'"
-                )
-            }
-            WordError::TooLong => format!("{option}: the command is too long; put it into a script"),
-            WordError::Separators => format!("{option}: the variable IFS names other separators than a shell; unset it"),
-            WordError::Threads | WordError::Other => format!("{option} '{command}': cannot be split into words"),
-        })
-    })?;
-    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    if words.is_empty() {
-        return Err(Trouble::new(format!("{option}: there is no command in it")));
-    }
-    Ok(words)
 }
 
 pub fn signal_named(name: &str) -> Result<Signal, Trouble> {

@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "in a program, nothing is reached from outside")]
 
 mod align;
+mod command_line;
 mod commands;
 mod compare;
 mod drives;

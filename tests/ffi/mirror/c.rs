@@ -11,7 +11,7 @@ pub(crate) enum Form {
     /// A variable: `extern char **environ;`
     Variable(Declaration),
     /// A struct, with its name, and the whole type in C: `struct linger { int l_onoff; int l_linger; }` or `typedef
-    /// struct { size_t we_wordc; } wordexp_t;`
+    /// struct { int si_signo; } siginfo_t;`
     Struct { name: String, c: String, fields: Vec<Declaration> },
     /// An integer type: `typedef /* ... */ pid_t;`
     Integer(String),
