@@ -164,3 +164,6 @@ const fn number(fd: BorrowedFd<'_>) -> u32 {
 const fn constant(value: c_int) -> u32 {
     value as u32
 }
+
+#[cfg(test)]
+mod tests;

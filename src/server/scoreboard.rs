@@ -167,3 +167,6 @@ impl Scoreboard {
         self.slots().map(|slot| slot.load(word)).fold(0, u64::saturating_add)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,3 +108,6 @@ impl fmt::Display for LocalTime {
         write!(f, "{month} {day:2} {hour:02}:{minute:02}:{second:02} ")
     }
 }
+
+#[cfg(test)]
+mod tests;

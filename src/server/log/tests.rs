@@ -95,7 +95,13 @@ fn each_event_has_its_level_its_fields_and_their_values() {
         &["<30>accept pid=7 from=FROM by=unknown children=8 limit=9"],
     );
     for (end, text) in [
+        (ChildEnd::Exit(0), "exit=0"),
+        (ChildEnd::Exit(1), "exit=1 meaning=failed"),
+        (ChildEnd::Exit(2), "exit=2 meaning=idle"),
         (ChildEnd::Exit(3), "exit=3 meaning=refused"),
+        (ChildEnd::Exit(4), "exit=4 meaning=unfit"),
+        (ChildEnd::Exit(101), "exit=101 meaning=panicked"),
+        (ChildEnd::Exit(5), "exit=5"),
         (ChildEnd::Status(exit), "exit=4 meaning=unfit"),
         (ChildEnd::OfProgram(exit), "exit=4"),
         (ChildEnd::Status(kill), "signal=SIGKILL"),

@@ -18,11 +18,7 @@ use crate::sys::signal::Signal;
 impl<W: Worker> Parent<'_, '_, W> {
     /// Handles SIGCHLD. One signal may stand for several children.
     pub(super) fn on_child(&mut self, sender: Option<Pid>) {
-        let must_reap_now = self.state.children.len() < MANY_CHILDREN
-            || self.pool.is_some()
-            || self.state.shortage.is_some()
-            || self.settings.proxy_protocol;
-        if must_reap_now {
+        if self.must_reap_now() {
             return self.reap();
         }
         let now = self.state.now;
@@ -30,6 +26,14 @@ impl<W: Worker> Parent<'_, '_, W> {
         if let Err(errno) = self.reap_likely(sender) {
             self.waitpid_failed(errno);
         }
+    }
+
+    /// Whether each child that has ended must be reaped at once, and not only the likely ones.
+    fn must_reap_now(&self) -> bool {
+        self.state.children.len() < MANY_CHILDREN
+            || self.pool.is_some()
+            || self.state.shortage.is_some()
+            || self.settings.proxy_protocol
     }
 
     /// Reaps the child that has sent SIGCHLD, and the youngest children, if they have ended.

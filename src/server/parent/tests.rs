@@ -5,7 +5,7 @@ mod pool;
 
 use core::time::Duration;
 use std::boxed::Box;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 use std::vec::Vec;
 
@@ -172,6 +172,31 @@ impl DeadGroup {
 impl Drop for DeadGroup {
     fn drop(&mut self) {
         self.member.wait().unwrap();
+    }
+}
+
+/// A process that a signal must end. Without the signal, the process would end by itself.
+pub(super) struct Sleep(pub(super) std::process::Child);
+
+impl Sleep {
+    pub(super) fn new() -> Sleep {
+        Sleep(Command::new("sleep").arg("10").spawn().unwrap())
+    }
+
+    pub(super) fn pid(&self) -> Pid {
+        Pid::from_raw(self.0.id() as i32).unwrap()
+    }
+
+    /// Waits for the end of the process, and returns the signal that has ended it.
+    pub(super) fn ended_by(&mut self) -> Option<i32> {
+        self.0.wait().unwrap().signal()
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
     }
 }
 

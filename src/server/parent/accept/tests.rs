@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use super::super::tests::{Started, Stub, client, with_log};
 use super::*;
-use crate::server::limits::THROTTLE_PERIOD;
+use crate::server::limits::{BUSY_MESSAGE, CLIENT_KEPT, THROTTLE_PERIOD};
 use crate::server::log::reader::LogReader;
 use crate::server::settings::Settings;
 use crate::sys::net::SockAddr;
@@ -114,4 +114,50 @@ fn a_row_of_aborts_is_a_shortage_and_so_is_any_other_failure_at_once() {
             assert_eq!(now, before + u32::from(!is_shortage), "{errno} after {before}");
         });
     }
+}
+
+/// Checks the time for which a client without a process is kept, at its boundary, and the message that it then gets.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_client_without_a_process_is_kept_for_its_time() {
+    let moment = Duration::from_millis(1);
+    for (time, is_refused) in [(CLIENT_KEPT - moment, false), (CLIENT_KEPT, true)] {
+        with_log(&Settings::new(), |parent, reader, now| {
+            let (ours, theirs) = connection();
+            parent.shortage("fork", Errno::AGAIN, Some(ours));
+            reader.lines();
+            parent.state.now = now + time;
+            parent.retry();
+            assert_eq!(parent.refused(), u64::from(is_refused), "{time:?}");
+            let has_client = parent.state.shortage.as_ref().is_some_and(|shortage| shortage.client.is_some());
+            assert_eq!(has_client, !is_refused, "{time:?}");
+            if is_refused {
+                let lines = [
+                    "<29>resume why=fork seconds=5.000",
+                    "<28>refuse from=192.0.2.1:1 why=\"no process could be started\" from_source=2 count=1",
+                ];
+                assert_eq!(reader.lines(), lines);
+                let mut message = String::new();
+                std::io::Read::read_to_string(&mut &theirs, &mut message).unwrap();
+                assert_eq!(message, BUSY_MESSAGE);
+            }
+        });
+    }
+}
+
+/// Checks that a listener that fails has its next turn after the others.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_listener_that_fails_does_not_have_the_next_turn() {
+    with_log(&Settings::new(), |parent, _, _| {
+        let port = listen(parent);
+        let _client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        parent.descriptors.listeners.bind("127.0.0.1:0", &parent.settings.socket, None).unwrap();
+        // accept4() of a socket that does not listen any more fails for good.
+        parent.descriptors.listeners.shut_down();
+        (parent.state.turn, parent.state.ready[0]) = (0, true);
+        parent.accept_burst();
+        assert!(parent.state.shortage.is_some());
+        assert_eq!(parent.state.turn, 1);
+    });
 }

@@ -72,3 +72,14 @@ fn crashes_close_it_for_twice_as_long_each_time_until_a_child_is_of_use() {
     pool.on_end(false, now);
     assert_eq!(pool.closed_until(now), Some(now + CRASH_PAUSE), "the pause begins anew");
 }
+
+#[test]
+fn a_pool_that_is_closed_twice_opens_at_the_later_time() {
+    let second = Duration::from_secs(1);
+    for (first, then) in [(second * 3, second), (second, second * 3)] {
+        let mut pool = pool(1, 9);
+        pool.close(first, START);
+        pool.close(then, START);
+        assert_eq!(pool.closed_until(START), Some(START + second * 3), "{first:?} {then:?}");
+    }
+}

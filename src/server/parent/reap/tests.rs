@@ -1,6 +1,10 @@
+use core::sync::atomic::Ordering;
+
 use super::super::pause::Blocked;
+use super::super::successor::Successor;
 use super::super::tests::{DeadGroup, client, nobody, with, with_log};
 use super::*;
+use crate::ffi::sys::syscall::SYS_openat;
 use crate::server::limits::{CRASH_PAUSE, MAX_CHILDREN_DEFAULT};
 use crate::server::settings::{PoolSize, Settings};
 
@@ -177,4 +181,56 @@ fn a_group_is_as_old_as_its_child_or_begins_at_the_end_of_a_preforked_one() {
             assert_eq!(groups.look_at(), age.map(|_| parent.state.now), "it is looked at immediately");
         });
     }
+}
+
+/// Checks which servers reap each child at once: those with few children, and those to which each end matters.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn among_many_children_only_the_likely_ones_are_reaped_at_once() {
+    let pool = Some(PoolSize { min: 1, max: MANY_CHILDREN });
+    for (children, pool, proxy_protocol, has_shortage, must_reap) in [
+        (MANY_CHILDREN - 1, None, false, false, true),
+        (MANY_CHILDREN, None, false, false, false),
+        (MANY_CHILDREN, pool, false, false, true),
+        (MANY_CHILDREN, None, true, false, true),
+        (MANY_CHILDREN, None, false, true, true),
+    ] {
+        let settings = Settings { pool, proxy_protocol, max_children: MANY_CHILDREN, ..Settings::new() };
+        with(&settings, |parent, _| {
+            (0..children).for_each(|number| parent.state.add_child(nobody(number as i32), Peer::Unknown, None));
+            if has_shortage {
+                parent.shortage("fork", Errno::AGAIN, None);
+            }
+            assert_eq!(parent.must_reap_now(), must_reap, "{children} {pool:?} {proxy_protocol} {has_shortage}");
+        });
+    }
+}
+
+/// Checks that a child that has noted a call, and has ended in another way than by the sandbox, has no line about it.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn only_the_sandbox_makes_a_call_a_violation() {
+    for (raw, is_violation) in [(Signal::SYS.raw(), true), (Signal::KILL.raw(), false), (0, false)] {
+        with_log(&Settings { proxy_protocol: true, ..Settings::new() }, |parent, reader, _| {
+            parent.add(0, client(1, 1), State::Serving);
+            parent.scoreboard.slot(0).note().last().unwrap().store(SYS_openat as u64 + 1, Ordering::Relaxed);
+            parent.on_end(nobody(0), ChildEnd::Status(WaitStatus::from_raw(raw)));
+            let line = std::format!("<28>violation pid={} from=192.0.2.1:1 call=openat", nobody(0));
+            assert_eq!(reader.lines().contains(&line), is_violation, "{raw}");
+        });
+    }
+}
+
+/// Checks that a successor that still exists is waited for, when children are lost.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_successor_that_exists_is_kept() {
+    with_log(&Settings::new(), |parent, reader, now| {
+        let pid = parent.pid;
+        parent.state.successor = Some(Successor { pid, deadline: None, failure: None, must_reload: false });
+        parent.waitpid_failed(Errno::CHILD);
+        assert!(parent.state.successor.is_some());
+        assert_eq!(parent.state.reap_at, Some(now + RETRY_EVERY));
+        assert_eq!(reader.lines(), ["<28>fail call=waitpid error=\"No child processes\" count=1"]);
+    });
 }

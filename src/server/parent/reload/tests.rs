@@ -1,16 +1,20 @@
-use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
+use std::os::fd::IntoRawFd;
+use std::os::unix::net::UnixDatagram;
 use std::string::String;
 use std::vec::Vec;
 
-use super::super::tests::{Stub, client, nobody, with_log};
+use super::super::children::Stage;
+use super::super::rule_counts::RuleCounts;
+use super::super::tests::{Sleep, Stub, client, nobody, parent, with, with_log};
 use super::*;
 use crate::program::text::Text;
 use crate::server::connection::Peer;
 use crate::server::inherited::{READY, READY_AND_STOPPING};
 use crate::server::limits::{ENDS_WITHIN, READY_WITHIN};
+use crate::server::log::reader::LogReader;
 use crate::server::scoreboard::State;
 use crate::server::settings::Settings;
+use crate::server::systemd::Manager;
 use crate::sys::errno::Errno;
 use crate::sys::fd::{OwnedFd, PipeFlags, pipe2, write_all};
 use crate::sys::process::{Pid, WaitStatus};
@@ -24,31 +28,6 @@ fn starts(parent: &mut Parent<'_, 'static, Stub>, pid: Pid, answer: &[u8]) -> Ow
     let deadline = Some(parent.state.now + READY_WITHIN);
     parent.state.successor = Some(Successor { pid, deadline, failure: None, must_reload: false });
     ready
-}
-
-/// A process that a signal must end. Without the signal, the process would end by itself.
-struct Sleep(std::process::Child);
-
-impl Sleep {
-    fn new() -> Sleep {
-        Sleep(Command::new("sleep").arg("10").spawn().unwrap())
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_raw(self.0.id() as i32).unwrap()
-    }
-
-    /// Waits for the end of the process, and returns the signal that has ended it.
-    fn ended_by(&mut self) -> Option<i32> {
-        self.0.wait().unwrap().signal()
-    }
-}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
 }
 
 const TERM: SignalInfo = SignalInfo { signal: Signal::TERM, sender: None, uid: 0 };
@@ -164,5 +143,128 @@ fn a_restart_that_fails_changes_nothing() {
         assert_eq!(reader.lines(), [line]);
         assert!(parent.state.stopping.is_none() && !parent.state.has_handed_over);
         assert_eq!(parent.state.children.len(), 1);
+    });
+}
+
+/// Checks a successor whose time is up: it takes over if it has answered meanwhile, and is killed for the right reason
+/// otherwise.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_successor_that_is_late_is_heard_once_more() {
+    let not_ready = "it was not ready within 30 seconds";
+    for (answer, is_closed, why) in [
+        (&b"R"[..], false, None),
+        (b"", false, Some(not_ready)),
+        (b"why", false, Some("it ended before it was ready: why")),
+        (b"", true, Some("it has closed its descriptors without an answer: is the file mpserv?")),
+    ] {
+        let mut sleep = Sleep::new();
+        with(&Settings::new(), |parent, _| {
+            let ready = Some(starts(parent, sleep.pid(), answer)).filter(|_| !is_closed);
+            parent.successor_late();
+            let successor = parent.state.successor.as_ref();
+            assert_eq!(parent.state.has_handed_over, why.is_none(), "{}", answer.escape_ascii());
+            let failure = successor.map(|successor| successor.failure.unwrap());
+            assert_eq!(failure.as_ref().map(Text::as_str), why, "{}", answer.escape_ascii());
+            if why.is_some() {
+                assert_eq!(sleep.ended_by(), Some(Signal::KILL.raw()));
+                assert_eq!(parent.pipe().raw(), BorrowedFd::NONE.raw(), "one that is killed is not heard any more");
+            }
+            drop(ready);
+        });
+    }
+}
+
+/// Checks the messages to the service manager about a successor that takes over, and about one that has ended already.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn the_manager_hears_of_a_successor_that_lives_and_of_the_stop_of_one_that_has_ended() {
+    for (answer, status, has_ended) in
+        [(READY, None, false), (READY_AND_STOPPING, Some(Signal::KILL.raw()), true), (READY, Some(0), true)]
+    {
+        let sleep = Sleep::new();
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        // SAFETY: the descriptor is open, and nothing else owns it.
+        let manager = Manager::connected(unsafe { OwnedFd::from_raw(ours.into_raw_fd()) }, None);
+        let (settings, (log, _reader), mut worker) = (Settings::new(), LogReader::new(), Stub::default());
+        let mut parent = parent(&settings, &log, manager, &mut worker);
+        let _ready = starts(&mut parent, sleep.pid(), answer);
+        match status {
+            None => parent.on_pipe(),
+            Some(status) => parent.successor_ended(ChildEnd::Status(WaitStatus::from_raw(status))),
+        }
+        assert!(parent.state.has_handed_over && parent.descriptors.successor.is_none(), "{status:?}");
+        let mut buffer = [0; 512];
+        let next =
+            || theirs.recv(&mut buffer).ok().map(|length| String::from_utf8_lossy(&buffer[..length]).into_owned());
+        let expected =
+            if has_ended { String::from("STOPPING=1") } else { std::format!("READY=1\nMAINPID={}", sleep.pid()) };
+        assert_eq!(core::iter::from_fn(next).collect::<Vec<_>>(), [expected], "{status:?}");
+    }
+}
+
+/// Checks that the pipe to a successor is open until the service manager knows the successor, and no longer.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_successor_is_let_go_once_the_manager_knows_it() {
+    let sleep = Sleep::new();
+    let (ours, theirs) = UnixDatagram::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    while ours.send(b"WATCHDOG=1").is_ok() {}
+    // SAFETY: the descriptor is open, and nothing else owns it.
+    let manager = Manager::connected(unsafe { OwnedFd::from_raw(ours.into_raw_fd()) }, None);
+    let (settings, (log, _reader), mut worker) = (Settings::new(), LogReader::new(), Stub::default());
+    let mut parent = parent(&settings, &log, manager, &mut worker);
+    let _ready = starts(&mut parent, sleep.pid(), READY);
+    parent.on_pipe();
+    assert!(parent.state.has_handed_over && parent.descriptors.successor.is_some(), "the manager does not read");
+    parent.ready_again();
+    assert!(parent.descriptors.successor.is_some(), "the manager still does not read");
+    theirs.set_nonblocking(true).unwrap();
+    while theirs.recv(&mut [0; 64]).is_ok() {}
+    parent.ready_again();
+    assert!(parent.descriptors.successor.is_none(), "the manager was told");
+}
+
+/// Checks that the pipe of a successor that ends before it is let go does not wake the server up for ever.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn the_pipe_of_a_successor_that_has_taken_over_and_ended_is_closed() {
+    with(&Settings::new(), |parent, _| {
+        drop(starts(parent, nobody(0), READY));
+        parent.state.successor = None;
+        parent.on_pipe();
+        assert!(parent.descriptors.successor.is_none());
+    });
+}
+
+/// Checks the counts by rule after the rules were read again: each child counts once, at any stage, by its new rule.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn rules_that_are_read_again_count_each_child_once() {
+    with(&Settings::new(), |parent, _| {
+        let before = Rules::parse(b"allow 192.0.2.1 max-children=9\nallow all max-children=9\n").unwrap();
+        parent.state.of_rules = RuleCounts::new(Some(&before)).unwrap();
+        for (number, (host, stage)) in
+            [(1, Stage::Running), (1, Stage::Retiring), (2, Stage::Terminating), (3, Stage::Killed)]
+                .into_iter()
+                .enumerate()
+        {
+            let (peer, rule) = (client(host, 1), Some(u32::from(host != 1)));
+            parent.state.add_serving_child(nobody(number as i32), peer, rule);
+            parent.state.set_stage(nobody(number as i32), stage);
+        }
+        let counts = |parent: &Parent<'_, '_, Stub>| [0, 1, 2].map(|rule| parent.state.of_rules.get(Some(rule)));
+        assert_eq!(counts(parent), [2, 2, 0]);
+        parent.rules =
+            Some(Rules::parse(b"allow 192.0.2.3\nallow 192.0.2.1 max-children=9\nallow all max-children=9\n").unwrap());
+        parent.recount_rules();
+        assert_eq!(counts(parent), [1, 2, 1]);
+        for number in 0..4 {
+            let child = parent.state.children.remove(nobody(number)).unwrap();
+            parent.state.forget_client(&child);
+        }
+        assert_eq!(counts(parent), [0, 0, 0]);
     });
 }

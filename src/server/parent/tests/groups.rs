@@ -110,3 +110,20 @@ fn a_child_that_is_still_there_is_killed_again() {
         assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL.raw()));
     });
 }
+
+/// Checks that a group whose number a new process has is not taken for that of a child: the new process leads a group of
+/// its own.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_group_whose_number_is_that_of_a_process_is_not_signalled() {
+    let mut leader = Sleep(Command::new("sleep").arg("10").process_group(0).spawn().unwrap());
+    with_log(&Settings::new(), |parent, reader, now| {
+        let group = Group { id: leader.pid(), peer: client(1, 1), started: now, end: End::NotTold };
+        parent.state.groups.groups.push(group).unwrap();
+        parent.begin_stopping(Signal::TERM, now);
+        parent.look_at_groups();
+        assert_eq!((reader.lines(), parent.state.groups.is_empty()), (Vec::new(), true));
+    });
+    leader.0.kill().unwrap();
+    assert_eq!(leader.ended_by(), Some(Signal::KILL.raw()), "it has got no signal of the server");
+}

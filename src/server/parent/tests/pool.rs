@@ -85,3 +85,64 @@ fn a_preforked_child_is_ended_by_the_time_of_its_client_and_retired_by_its_own()
         assert_eq!((parent.stages(), reader.lines()), ([ended; 4], [line(2), line(3)].into()));
     });
 }
+
+/// Checks which retired children are told again: those that wait for a client. The signal would interrupt the calls of a
+/// handler.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_retired_child_without_a_client_is_told_again() {
+    for (state, is_told) in [(State::Idle, true), (State::Free, true), (State::Serving, false), (State::Header, false)]
+    {
+        let mut sleep = Sleep::new();
+        with(&pool(1, 1), |parent, now| {
+            parent.state.add_child(sleep.pid(), Peer::Unknown, None);
+            parent.scoreboard.slot(0).set(sleep.pid(), state, now);
+            parent.state.set_stage(sleep.pid(), Stage::Retiring);
+            parent.retire_again();
+        });
+        if !is_told {
+            sleep.0.kill().unwrap();
+        }
+        let signal = if is_told { Signal::USR2 } else { Signal::KILL };
+        assert_eq!(sleep.ended_by(), Some(signal.raw()), "{state:?}");
+    }
+}
+
+/// Checks when the lack of a resource for further children is over: once no further child is wanted.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_pool_that_wants_no_more_children_lacks_nothing() {
+    for (running, idle, is_over) in [(2, 0, false), (1, 1, false), (2, 1, true), (3, 3, true)] {
+        with_log(&pool(2, 4), |parent, reader, now| {
+            for number in 0..running {
+                let state = if number < idle { State::Idle } else { State::Serving };
+                parent.add(number, client(1, 1), state);
+            }
+            parent.shortage("fork", Errno::AGAIN, None);
+            reader.lines();
+            parent.state.now = now + SECOND;
+            parent.on_pool_tick();
+            assert_eq!(parent.state.shortage.is_none(), is_over, "{idle} of {running} are idle");
+            let resume: &[&str] = if is_over { &["<29>resume why=fork seconds=1.000"] } else { &[] };
+            assert_eq!(reader.lines(), resume, "{idle} of {running} are idle");
+        });
+    }
+}
+
+/// Checks the time that a connection without a header has: it begins with the connection, not with the child.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_silent_connection_of_an_old_child_has_its_time() {
+    let settings = Settings { proxy_protocol: true, ..pool(2, 2) };
+    with(&settings, |parent, now| {
+        (0..2).for_each(|number| parent.add(number, client(1, 1), State::Idle));
+        let began = now + SECOND * 10;
+        (0..2).for_each(|number| parent.scoreboard.slot(number).set(nobody(number as i32), State::Header, began));
+        parent.state.now = began + HEADER_PATIENCE - MOMENT;
+        parent.end_silent_connections();
+        assert_eq!(parent.stages(), [Some(Stage::Running); 2]);
+        parent.state.now = began + HEADER_PATIENCE;
+        parent.end_silent_connections();
+        assert_eq!(parent.stages(), [Some(Stage::Terminating), Some(Stage::Running)]);
+    });
+}

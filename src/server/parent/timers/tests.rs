@@ -127,8 +127,9 @@ fn the_pool_is_looked_at_each_second_while_it_may_change() {
     // Connections can be too old, or silent, even in a pool of a fixed size.
     let lifetime = Some(Duration::from_secs(1));
     with(&Settings { max_lifetime: lifetime, ..fixed }, |parent, now| {
-        assert_fires(parent, Timer::PoolTick, now + POOL_TICK, Some(now + POOL_TICK * 2));
+        parent.state.add_child(nobody(0), Peer::Unknown, None);
         assert_eq!(parent.deadline(Timer::Lifetime), None, "the tick sees to it");
+        assert_fires(parent, Timer::PoolTick, now + POOL_TICK, Some(now + POOL_TICK * 2));
     });
 }
 
