@@ -1,6 +1,6 @@
 //! Compares the options in `--help`, the man pages, the completions and the guide, and the version.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Test] = tests![
     completions_of_the_tools_complete_in_bash,
     completions_have_the_values_of_the_audit,
     each_shell_completes_the_same_kind_of_value,
+    each_shell_describes_an_option_alike,
     a_letter_has_the_same_name_everywhere,
     exit_statuses_in_the_man_pages_are_those_of_the_help,
     defaults_in_the_man_pages_are_those_of_the_help,
@@ -334,6 +335,33 @@ fn each_shell_completes_the_same_kind_of_value() {
     }
 }
 
+/// Compares the descriptions in the completions of fish and of zsh. Those of fish begin with a capital.
+fn each_shell_describes_an_option_alike() {
+    for (name, program, _) in PROGRAMS {
+        let between = |line: &str, start: &str, end: char| {
+            let (_, rest) = line.split_once(start).unwrap_or_else(|| panic!("{name}: no {start} in {line}"));
+            rest.split(end).next().unwrap().to_lowercase()
+        };
+        let options = |file_name: String, option: &str, ends: [char; 4]| -> Vec<(String, String)> {
+            let script = file(&format!("src/share/completions/{file_name}"));
+            let lines = script.lines().filter_map(|line| {
+                let (_, rest) = line.split_once(option)?;
+                Some((rest.split(ends).next()?.to_owned(), line.to_owned()))
+            });
+            lines.collect()
+        };
+        let zsh = options(format!("_{name}"), "--", ['[', '}', ')', ' ']);
+        let fish = options(format!("{name}.fish"), " -l ", [' '; 4]);
+        let of_zsh: BTreeMap<&str, String> =
+            zsh.iter().map(|(option, line)| (option.as_str(), between(line, "[", ']'))).collect();
+        let of_fish: BTreeMap<&str, String> =
+            fish.iter().map(|(option, line)| (option.as_str(), between(line, " -d '", '\''))).collect();
+        assert_eq!(of_fish, of_zsh, "{name}");
+        let long = options_of_program(program).iter().filter(|option| option.starts_with("--")).count();
+        assert_eq!(of_fish.len(), long, "{name}");
+    }
+}
+
 /// Returns the letters in `--help`, each with its long name.
 fn letters(help: &str) -> BTreeSet<(String, String)> {
     let heads = help.lines().filter_map(|line| line.trim_start().strip_prefix('-')?.split_once(", --"));
@@ -361,7 +389,21 @@ fn a_letter_has_the_same_name_everywhere() {
     }
 }
 
-/// Compares the numbers in their order, and the number for a wrong command line with the one of the program.
+/// The words for an exit status in `--help`, and those in the man pages.
+const STATUSES: [(&str, &str); 9] = [
+    ("told to stop", "told to stop"),
+    ("usage", "command line"),
+    ("system trouble", "The system refuses"),
+    ("system", "A system call failed"),
+    ("the same", "same"),
+    ("different", "another one"),
+    ("trouble", "was not possible"),
+    ("all went well", "All went well"),
+    ("a connection failed", "connection failed"),
+];
+
+/// Compares the numbers in their order and their meanings, and the number for a wrong command line with the one of the
+/// program.
 fn exit_statuses_in_the_man_pages_are_those_of_the_help() {
     for (name, program, section) in PROGRAMS {
         let help = help_of_program(program);
@@ -374,6 +416,10 @@ fn exit_statuses_in_the_man_pages_are_those_of_the_help() {
         let statuses = manual.split("\n.Sh ").find(|section| section.starts_with("EXIT STATUS")).unwrap();
         let documented: Vec<&str> = statuses.lines().filter_map(|line| line.strip_prefix(".It ")).collect();
         assert_eq!(shown.iter().map(|(number, _)| *number).collect::<Vec<_>>(), documented, "{name}: {shown:?}");
+        for (entry, (number, meaning)) in statuses.split("\n.It ").skip(1).zip(&shown) {
+            let (_, words) = STATUSES.iter().find(|(short, _)| short == meaning).unwrap_or_else(|| panic!("{meaning}"));
+            assert!(entry.contains(words), "{name}: {number} is {meaning:?} in --help, and in the man page {entry:?}");
+        }
         let wrong = run(Command::new(program).arg("--no-such-option"), Output::Pipe).status.code().unwrap().to_string();
         let meaning = shown.iter().find(|(number, _)| *number == wrong).unwrap().1;
         assert!(["usage", "trouble"].contains(&meaning), "{name} --no-such-option: {wrong} {meaning}");

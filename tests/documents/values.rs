@@ -12,9 +12,9 @@ use crate::common::*;
 use crate::options::{help, help_options};
 use crate::{file, tests};
 use mpserv::server::limits::{
-    BACKLOG_DEFAULT, CLOSE_WITHIN, CRASH_PAUSE, CRASH_PAUSE_MAX, EARLIER_MAX, GRACE_DEFAULT, HEADER_PATIENCE,
-    KILL_AFTER, MAX_CHILDREN_DEFAULT, POOL_TICK, READY_WITHIN, SOURCE_PREFIX_V4, SOURCE_PREFIX_V6, STATUS_EVERY,
-    SYSLOG_WARN, THROTTLE_PERIOD,
+    ACCEPTS_IN_A_ROW, BACKLOG_DEFAULT, CLIENT_KEPT, CLOSE_WITHIN, CRASH_PAUSE, CRASH_PAUSE_MAX, EARLIER_MAX,
+    GRACE_DEFAULT, HEADER_PATIENCE, KILL_AFTER, LOG_PATIENCE, MAX_CHILDREN_DEFAULT, POOL_TICK, READY_WITHIN,
+    REAP_WITHIN, RETRY_EVERY, SOURCE_PREFIX_V4, SOURCE_PREFIX_V6, STATUS_EVERY, SYSLOG_WARN, THROTTLE_PERIOD, YOUNGEST,
 };
 use mpserv::server::proxy_protocol::TIME_LIMIT;
 
@@ -28,6 +28,8 @@ pub(crate) const TESTS: &[Test] = tests![
     numbers_in_the_guides_are_those_of_the_program,
     units_and_permissions_are_the_same_in_each_document,
     signals_in_the_man_page_are_those_of_the_help,
+    a_signal_has_the_same_effect_in_each_document,
+    requirements_are_the_same_in_each_document,
     the_service_unit_fits_the_program,
     the_configuration_of_the_unit_names_address_options_and_program,
     the_socket_unit_fits_the_service_unit,
@@ -250,6 +252,29 @@ fn numbers_in_the_guides_are_those_of_the_program() {
     let internals = sentences("src/docs/internals.md");
     assert!(internals.contains(&format!("setitimer(ITIMER_REAL, {close} ms)")), "the timer in internals.md");
     assert_eq!(close, 5, "SECURITY.md says five milliseconds");
+    let retry = RETRY_EVERY.as_millis();
+    for sentence in [
+        format!("poll([4], 1, {retry}) = 0, accept4(3) = EMFILE, ten times a second"),
+        format!("poll([4], 1, {retry}) = 0, clone = EAGAIN, for up to {} s per client", seconds(CLIENT_KEPT)),
+        format!("poll(…, {}), then kill(-pid, SIGKILL)", KILL_AFTER.as_millis()),
+        format!("or after {ACCEPTS_IN_A_ROW} in a row, to hear signals"),
+        format!("asks for ended children after {} ms at the latest", REAP_WITHIN.as_millis()),
+        format!("For each SIGCHLD it asks for up to {YOUNGEST} of the youngest"),
+    ] {
+        assert!(internals.contains(&sentence), "internals.md does not say {sentence:?}");
+    }
+    assert_eq!(retry, 100, "internals.md says ten times a second");
+    // These times stand in words.
+    for (time, sentence) in [
+        (LOG_PATIENCE, "If nobody reads the log, the server waits at most one second"),
+        (THROTTLE_PERIOD, "The same kind of trouble is logged once a second, with a count."),
+        (POOL_TICK, "ends one each second"),
+    ] {
+        assert_eq!(time, Duration::from_secs(1), "{sentence:?} is no longer true");
+        assert!(guide.contains(sentence), "the guide to the server does not say {sentence:?}");
+    }
+    let watchdog = format!("A test waits {} seconds for an event", seconds(WATCHDOG));
+    assert!(sentences("CONTRIBUTING.md").contains(&watchdog), "CONTRIBUTING.md does not say {watchdog:?}");
     let security = sentences("SECURITY.md");
     let sentence = format!("an IPv6 network of {SOURCE_PREFIX_V6} bits");
     assert!(security.contains("A close holds up the server for five milliseconds at most"));
@@ -302,6 +327,78 @@ fn signals_in_the_man_page_are_those_of_the_help() {
     assert_eq!(documented, shown);
 }
 
+/// Checks the effects that tests/server proves of the program.
+fn a_signal_has_the_same_effect_in_each_document() {
+    let stop = ["TERM and INT stop (a second one skips the wait)", "Stop listening at once", "stop listening at once"];
+    let help = help().split_whitespace().collect::<Vec<_>>().join(" ");
+    let manual = file("src/share/mpserv.8");
+    let manual = manual.split("\n.Sh SIGNALS\n").nth(1).unwrap().split("\n.El\n").next().unwrap();
+    let (guide, library) = (file("src/docs/server.md"), file("src/server/mod.rs"));
+    let mut count = 0;
+    for (signals, [in_help, in_manual, in_guide], in_library) in [
+        ("TERM, INT", stop, "stops listening at once"),
+        (
+            "QUIT",
+            ["QUIT stops without a wait", "Send the children SIGTERM now", "send TERM to the children now"],
+            "sends the children TERM now",
+        ),
+        (
+            "HUP",
+            ["HUP reads the rules again", "Read the rules again, and do nothing else", "read the rules again"],
+            "reads the [rules](Server::rules) again",
+        ),
+        (
+            "USR2",
+            ["USR2 restarts and refuses nobody", "Start the program anew", "start the program anew"],
+            "starts the program anew",
+        ),
+        ("USR1", ["USR1 logs the status", "Log the status", "log the status"], "logs the status"),
+    ] {
+        assert!(help.contains(in_help), "--help does not say {in_help:?}");
+        assert!(manual.contains(&format!(".It {signals}\n{in_manual}")), "{signals} in the man page: {manual}");
+        let row = format!("| {signals} | {in_guide}");
+        assert!(guide.contains(&row), "the guide to the server does not say {row:?}");
+        let row = format!("//! | {signals} | {in_library}");
+        assert!(library.contains(&row), "the documentation of the library does not say {row:?}");
+        count += 1;
+    }
+    assert_eq!(manual.matches("\n.It ").count(), count, "{manual}");
+    let readme = sentences("README.md");
+    for part in ["TERM stops it after its clients", "HUP reads again who may connect", "USR2 restarts it"] {
+        assert!(readme.contains(part), "README.md does not say {part:?}");
+    }
+}
+
+/// Checks that the documents name the systems that the build script takes, the oldest glibc that it names, and the
+/// oldest Rust of the package.
+fn requirements_are_the_same_in_each_document() {
+    let script = file("build.rs");
+    let (_, list) = script.split_once("&& [\"").unwrap();
+    let processors: Vec<String> =
+        list.split(']').next().unwrap().split('"').step_by(2).map(|name| name.replace("x86_64", "x86-64")).collect();
+    let [first, second, third] = processors.as_slice() else { panic!("{processors:?}") };
+    let (_, needed) = script.split_once("mpserv needs ").unwrap();
+    let (system, named) = needed.split_once(", on ").unwrap();
+    let named = named.split('"').next().unwrap().replace('\\', "");
+    assert_eq!(
+        named.split_whitespace().collect::<Vec<_>>().join(" "),
+        format!("{first}, {second} or {third}"),
+        "the processors in the error of build.rs"
+    );
+    assert!(system.starts_with("Linux with glibc 2."), "{system}");
+    let rust = env!("CARGO_PKG_RUST_VERSION");
+    for (document, sentence) in [
+        ("README.md", format!("{system} ({first}, {second} or {third}), make, and Rust {rust} or later")),
+        ("CHANGELOG.md", format!("{system}, on {first}, {second} and {third}; Rust {rust} or later")),
+    ] {
+        assert!(sentences(document).contains(&sentence), "{document} does not say {sentence:?}");
+    }
+    // The tests of the binaries hold them to this version.
+    let oldest = file("tests/build/linking.rs");
+    let version = system.trim_start_matches("Linux with glibc ").trim_end_matches(" or later");
+    assert!(oldest.contains(&format!("const OLDEST: (u32, u32) = ({});", version.replace('.', ", "))), "{version}");
+}
+
 /// Returns the value of a setting of a unit.
 fn setting(unit: &str, name: &str) -> String {
     let text = file(&format!("src/share/systemd/{unit}"));
@@ -336,6 +433,16 @@ fn the_service_unit_fits_the_program() {
     for setting in ["DynamicUser", "NoNewPrivileges", "ProtectHome", "PrivateDevices"] {
         assert_eq!(service(setting), "yes", "{setting}");
     }
+    // The guide says that the file system is read-only but for /tmp and /var/tmp.
+    assert_eq!(service("ProtectSystem"), "strict");
+    let command = service("ExecStart").replace("@BINDIR@/", "").replace("%t", "/run").replace("%i", "NAME");
+    let sentence = format!("The unit starts {command}.");
+    assert!(sentences("src/docs/server.md").contains(&sentence), "the guide does not say {sentence:?}");
+    for (unit, what) in [("mpserv@.service", "mpserv %I"), ("mpserv.socket", "Socket of mpserv")] {
+        assert_eq!(setting(unit, "Description"), what);
+        assert_eq!(setting(unit, "Documentation"), "man:mpserv(8)", "{unit}");
+    }
+    assert_eq!(service("After"), "network.target");
     // A server needs no configuration file.
     assert_eq!(service("EnvironmentFile"), "-/etc/mpserv/%i.conf");
     assert!(file("src/share/mpserv.8").contains("\n.It Pa /etc/mpserv/NAME.conf\n"));

@@ -171,6 +171,7 @@ fn main() -> ExitCode {
             a_stack_is_never_too_small_to_start_on,
             a_number_is_what_atoi_reads,
             a_table_prints_and_parses_its_options,
+            a_letter_is_a_byte,
             options_are_read_only_where_no_other_threads_are,
             memory_is_given_back,
             memory_of_the_c_library_is_given_back,
@@ -196,6 +197,7 @@ fn main() -> ExitCode {
             a_user_namespace_has_the_user_and_the_group_of_before,
             each_clock_is_its_own,
             the_time_zone_is_read_only_where_no_other_threads_are,
+            users_are_looked_up_only_where_no_other_threads_are,
             each_system_call_has_its_name;
     ]])
 }

@@ -220,6 +220,8 @@ pub(crate) fn flags_are_a_set_and_print_their_names() {
     let both = flags | SaFlags::NOCLDSTOP;
     assert!(both.contains(SaFlags::RESTART) && both.contains(flags) && !flags.contains(both) && !both.is_empty());
     assert_eq!(format!("{both:?}"), "SA_RESTART | SA_NOCLDSTOP");
+    flags |= SaFlags::NODEFER;
+    assert_eq!(format!("{flags:?}"), "SA_RESTART | SA_NODEFER");
     assert_eq!(format!("{:?}", SaFlags::NONE), "0x0");
     assert_eq!(format!("{:?}", OpenFlags::RDWR | OpenFlags::CLOEXEC), "O_RDWR | O_CLOEXEC");
     assert_eq!(format!("{:?}", WaitOptions::NOHANG | WaitOptions::CONTINUED), "WNOHANG | WCONTINUED");

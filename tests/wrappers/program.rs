@@ -9,7 +9,7 @@ use crate::common::solo::{Channel, reap, spawn};
 use mpserv::errno::Errno;
 use mpserv::fd::AsFd;
 use mpserv::fs::ftruncate;
-use mpserv::getopt::{Getopt, HasArg, LongOption, Opt};
+use mpserv::getopt::{Getopt, HasArg, LongOption, Name, Opt};
 use mpserv::memory::{CStrArray, MapVec, STACK_MIN, SharedNumbers, SharedWords, Stack};
 use mpserv::net::getaddrinfo;
 use mpserv::options::{OptionSpec, OptionTable, Parsed};
@@ -252,9 +252,30 @@ pub(crate) fn a_table_prints_and_parses_its_options() {
         (&[c"--none", c"--name=2", c"-l"], "unknown --none, unknown --name=2, L\"\"", 4),
         (&[c"-l", c"-b"], "L\"\", missing -b", 3),
         (&[c"--quantity"], "missing --quantity", 2),
+        (&[c"-\x1bl"], "unknown -\\x1b, L\"\"", 2),
+        (&[c"-\xe9l"], "unknown -\\xe9, L\"\"", 2),
+        (&[c"--n\x1b\xe9"], "unknown --n\\x1b\\xe9", 2),
     ] {
         assert_eq!(parsed(line), (found.to_owned(), index), "{line:?}");
     }
+    assert_eq!(format!("{:?}", OptionTable::new(&TABLE_SPECS)), r#"["both", "", "name", "quantity"]"#);
+}
+
+/// Tests a letter that C's char may have as a negative number.
+pub(crate) fn a_letter_is_a_byte() {
+    const LETTER: u8 = 0xe9;
+    let line: &'static [Argument] = vec![c"program".into(), c"-a\xe9".into(), c"-\xe9".into(), Argument::END].leak();
+    let args = Args::of(line).unwrap();
+    let found = |letters| Getopt::new(args, letters, &[LongOption::END]).unwrap().collect::<Vec<_>>();
+    let [a, letter] = [b'a', LETTER].map(|letter| Opt::Option(letter.into(), None));
+    let unknown = Opt::Unknown(Name::Letter(LETTER));
+    assert_eq!(found(c"+:a\xe9"), [a, letter, letter]);
+    assert_eq!(found(c"+:a"), [a, unknown, unknown]);
+    assert_eq!(found(c"+:a\xe9:"), [a, Opt::Option(LETTER.into(), Some(c"-\xe9"))]);
+    let line: &'static [Argument] = vec![c"program".into(), c"-\xe9".into(), Argument::END].leak();
+    let mut missing = Getopt::new(Args::of(line).unwrap(), c"+:\xe9:", &[LongOption::END]).unwrap();
+    assert_eq!(missing.next(), Some(Opt::Missing(Name::Letter(LETTER))));
+    assert_eq!(format!("{:?}", LongOption::new(c"long", HasArg::Required, 300)), "LongOption { val: 300, .. }");
 }
 
 pub(crate) fn options_are_read_only_where_no_other_threads_are() {
@@ -264,7 +285,7 @@ pub(crate) fn options_are_read_only_where_no_other_threads_are() {
     assert_eq!(begun.next(), Some(Opt::Option(c_int::from(b'a'), None)));
     let long = [LongOption::new(c"long", HasArg::No, 256)];
     assert!(Getopt::new(args, c"+:ab", &long).is_none() && Getopt::new(args, c"+:ab", &[]).is_none(), "it has no end");
-    for short in [c"ab", c":ab", c"+ab", c":+ab", c""] {
+    for short in [c"ab", c":ab", c"+ab", c":+ab", c"", c"+:a?", c"+:\xff"] {
         assert!(Getopt::new(args, short, &[LongOption::END]).is_none(), "{short:?}");
     }
     // None of these has begun an iteration, so the first goes on.

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
 
+use mpserv::errno::Errno;
 use mpserv::namespace::{own_network, own_users};
 use mpserv::process::allow_dumps;
 use mpserv::syscall;
@@ -191,11 +192,17 @@ pub(crate) fn each_id_of_a_process_is_the_one_that_was_asked_for() {
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 
+/// The id that a namespace shows for each id that it does not have.
+const UNMAPPED: u32 = 65_534;
+
 /// Tests a user and a group with different ids.
 pub(crate) fn a_user_namespace_has_the_user_and_the_group_of_before() {
     needs_root();
-    setgid(12).unwrap();
-    setuid(34).unwrap();
+    // The real ids are others, as in a program with setuid.
+    // SAFETY: the call takes numbers.
+    assert_eq!(unsafe { libc::setresgid(11, 12, 12) }, 0);
+    // SAFETY: the call takes numbers.
+    assert_eq!(unsafe { libc::setresuid(33, 34, 34) }, 0);
     // Without this, the files of /proc belong to root, because the user has changed.
     allow_dumps().unwrap();
     // SAFETY: the call takes a number.
@@ -204,7 +211,7 @@ pub(crate) fn a_user_namespace_has_the_user_and_the_group_of_before() {
         skip("no user namespace");
     }
     own_users().unwrap();
-    assert_eq!((getuid(), geteuid(), getgid(), getegid()), (0, 0, 0, 0));
+    assert_eq!((getuid(), geteuid(), getgid(), getegid()), (UNMAPPED, 0, UNMAPPED, 0));
     let words = |file: &str| {
         let text = std::fs::read_to_string(format!("/proc/self/{file}")).unwrap();
         text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ")
@@ -257,6 +264,16 @@ pub(crate) fn the_time_zone_is_read_only_where_no_other_threads_are() {
     assert!(localtime_r(Duration::ZERO).is_some_and(|tm| tm.hour == 9));
     std::thread::spawn(|| ()).join().unwrap();
     assert_eq!((west("ABC3"), localtime_r(Duration::ZERO)), (-9 * 3600, None));
+}
+
+pub(crate) fn users_are_looked_up_only_where_no_other_threads_are() {
+    let found = || {
+        let users = [getpwnam(c"root"), getpwuid(0)].map(|user| user.map(|user| user.uid));
+        (users, getgrnam(c"root"), getgrouplist(c"root", 0).map(|groups| groups[0]))
+    };
+    assert_eq!(found(), ([Some(0); 2], Some(0), Ok(0)));
+    std::thread::spawn(|| ()).join().unwrap();
+    assert_eq!(found(), ([None; 2], None, Err(Errno::DEADLK)));
 }
 
 /// Checks that each system call of this machine up to Linux 5.13 has a name of its own.
