@@ -126,6 +126,14 @@ impl Report {
         if let Some(path) = &options.html {
             save(path, |out| self.page(out, strace))?;
         }
+        let status = self.status();
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        self.text(&mut out).and_then(|()| out.flush()).map_err(|error| Trouble::of("standard output", error))?;
+        status
+    }
+
+    /// Returns the exit status: the cases are good, or one is bad or was missed. Fails when the user ended the tool.
+    fn status(&self) -> Result<u8, Trouble> {
         // The number of a server's calls depends on the moments at which its clients arrive.
         let is_program = |finding: &Finding| !matches!(self.tried[finding.tried], Tried::Server(..));
         let missed = |finding: &Finding| match finding.verdict {
@@ -133,12 +141,8 @@ impl Report {
             Verdict::NotMet => is_program(finding),
             _ => false,
         };
-        let differences = self.differences() + self.count(missed);
-        let (planned, found) = (self.planned, self.findings.len());
-        let mut out = io::BufWriter::new(io::stdout().lock());
-        self.text(&mut out).and_then(|()| out.flush()).map_err(|error| Trouble::of("standard output", error))?;
-        match planned - found {
-            0 if differences == 0 => Ok(SAME),
+        match self.planned - self.findings.len() {
+            0 if self.differences() + self.count(missed) == 0 => Ok(SAME),
             0 => Ok(DIFFERENT),
             left => Err(Trouble::new(format!("interrupted: {} not tried", count(left, "case was", "cases were")))),
         }
@@ -251,3 +255,6 @@ impl Report {
         writeln!(out, "</main>\n</html>")
     }
 }
+
+#[cfg(test)]
+mod tests;

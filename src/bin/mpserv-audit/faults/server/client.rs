@@ -129,3 +129,49 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// The server of a test answers with these bytes, and then keeps or closes the connection.
+    fn client(answer: &[u8], closes: bool) -> (Client, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = Client::connect(&Address::Port(listener.local_addr().unwrap().port()));
+        let (mut stream, _) = listener.accept().unwrap();
+        client.send();
+        let mut word = [0; WORD.len()];
+        stream.read_exact(&mut word).unwrap();
+        assert_eq!(word, WORD);
+        stream.write_all(answer).unwrap();
+        if closes {
+            stream.shutdown(Shutdown::Write).unwrap();
+        }
+        (client, stream)
+    }
+
+    #[test]
+    fn a_client_tells_what_it_got() {
+        const SHORT: Duration = Duration::from_millis(1);
+        const LONG: Duration = Duration::from_secs(20);
+        for (answer, got) in
+            [(&b"a word"[..], Got::Served), (b"a wor", Got::Cut), (b"a word!", Got::Cut), (b"", Got::Cut)]
+        {
+            assert_eq!(client(answer, true).0.receive(LONG), Some(got), "{answer:?}");
+        }
+        let (mut open, stream) = client(b"a word", false);
+        assert_eq!(open.receive(SHORT), None, "the stream has not ended");
+        open.end();
+        assert_eq!((&stream).read(&mut [0]).unwrap(), 0, "the client has shut down its side");
+        for (answer, got) in [(&b"a word"[..], Got::Served), (b"b word", Got::Cut), (b"a wor", Got::Nothing)] {
+            let closes = got == Got::Nothing;
+            assert_eq!(client(answer, closes).0.receive_word(LONG), got, "{answer:?}");
+        }
+        // Nobody listens on the port of a listener that is gone.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut refused = Client::connect(&Address::Port(port));
+        assert_eq!((refused.receive(LONG), refused.receive_word(LONG)), (Some(Got::Refused), Got::Refused));
+    }
+}

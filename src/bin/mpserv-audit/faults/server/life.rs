@@ -340,3 +340,16 @@ fn named(log: &str, event: &str) -> impl Iterator<Item = u32> {
     };
     log.lines().filter_map(pid)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn processes_are_named_by_the_lines_of_their_event() {
+        let log = "mpserv: accept pid=7 from=127.0.0.1:1\nmpserv: end pid=8 status=0\nmpserv: accept pid=9\n\
+                   accept pid=10\nmpserv: accept pid=x from=1\nmpserv: handover by=12 children=0\n";
+        assert!(named(log, "accept pid").eq([7, 9]));
+        assert!(named(log, "handover by").eq([12]));
+    }
+}

@@ -244,3 +244,69 @@ fn must_serve_again(life: &mut Life, leaks: bool, violations: &mut Vec<String>) 
         violations.push(format!("descriptors that stay: {descriptors:?}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::run::strace::Strace;
+    use crate::trace::Trace;
+    use crate::tree::Tree;
+
+    /// Returns the faults that a mode meets at the poll of either process, which the other process does not call.
+    fn faults(mode: Mode, whose: Whose, extent: Extent) -> (Vec<String>, Cases) {
+        let strace = Strace { path: "strace".into(), version: String::new(), has_stacks: false };
+        let traces =
+            [(1, "poll([], 0, 0) = 0\nfork() = 2\nclose(1) = 0\n"), (2, "poll([], 0, 0) = 0\nlisten(1, 1) = 0\n")];
+        let traces = traces.map(|(pid, text)| (pid, Trace::new(text.into(), false).unwrap()));
+        let tree = Tree::build(traces.into(), 1);
+        let subject = Subject { program: Path::new("mpserv"), mode, whose, strace: &strace };
+        let cases = subject.cases_of(&tree.processes, extent).unwrap();
+        let polls = cases.possible.iter().filter(|case| case.call == "poll");
+        (polls.map(|case| case.to_string().replace("poll ", "")).collect(), cases)
+    }
+
+    fn mode(name: &str) -> Mode {
+        *MODES.iter().find(|mode| mode.name == name).unwrap()
+    }
+
+    #[test]
+    fn each_mode_meets_its_faults() {
+        let errors = ["EFAULT at 1", "EINTR at 1", "EINVAL at 1", "ENOMEM at 1"];
+        let signals = ["CHLD", "TERM", "INT", "HUP", "USR1", "USR2", "ALRM", "PIPE", "CONT"];
+        let signals = signals.map(|name| format!("SIG{name} at 1"));
+        // EINTR for ever is impossible.
+        let lasting = ["EFAULT at 1+", "EINVAL at 1+", "ENOMEM at 1+"];
+        let both = Whose::ALL;
+        for (name, whose, extent, has_signals, has_lasting) in [
+            ("mpserv, a service", &both[..], Extent::Part, true, false),
+            ("mpserv, a service", &both[..1], Extent::All, true, true),
+            // A child with a single client meets few more faults.
+            ("mpserv, a service", &both[1..], Extent::All, true, false),
+            ("mpserv, prefork", &both[..], Extent::All, true, true),
+            ("mpserv, prefork on two sockets", &both[..], Extent::Part, false, false),
+            ("mpserv, prefork on two sockets", &both[..], Extent::All, true, true),
+            ("mpserv, a restart", &both[..1], Extent::All, true, true),
+        ] {
+            for whose in whose {
+                let (found, cases) = faults(mode(name), *whose, extent);
+                let mut expected: Vec<String> = errors.map(str::to_owned).to_vec();
+                expected.extend(signals.iter().filter(|_| has_signals).cloned());
+                expected.extend(lasting.iter().filter(|_| has_lasting).map(|fault| (*fault).to_owned()));
+                assert_eq!(found, expected, "{name}, {whose:?}, {extent:?}");
+                let own = if *whose == Whose::Parent { "close" } else { "listen" };
+                assert!(cases.possible.iter().any(|case| case.call == own), "{name}, {whose:?}");
+                let others = if *whose == Whose::Parent { "listen" } else { "close" };
+                assert!(!cases.possible.iter().any(|case| case.call == others), "{name}, {whose:?}");
+                // EINTR of poll, and of the parent's close.
+                let again = if *whose == Whose::Parent { 2 } else { 1 };
+                assert_eq!(cases.impossible.get(AGAIN), has_lasting.then_some(&again), "{name}, {whose:?}");
+            }
+        }
+        // No server is told to make place for a successor in the successor's place.
+        let (found, cases) = faults(mode("mpserv, a restart"), Whose::Children, Extent::All);
+        assert!(!found.iter().any(|fault| fault.contains("USR2")), "{found:?}");
+        assert_eq!(cases.impossible[CHAIN], 2, "at poll and at listen");
+    }
+}
