@@ -265,4 +265,62 @@ mod tests {
         // This drive is about the alarms of the program.
         assert!(!drive("run").was_late(&run(&alarmed)));
     }
+
+    /// Checks each drive: its name, its arguments, the ports that this tool occupies and that must be free, and its
+    /// sleeps.
+    #[test]
+    fn each_program_has_its_drives() {
+        let shown = |name: &str| -> Vec<String> {
+            let drives = Program::named(name).unwrap().drives();
+            let port = |port: Option<u16>| port.map_or("-".to_owned(), |port| port.to_string());
+            let one = |drive: Drive| {
+                let words =
+                    [drive.name.to_owned(), drive.arguments.join(" "), port(drive.occupies), port(drive.needs_free)];
+                let added = if drive.is_addition { ", added" } else { "" };
+                format!("{}{added}", words.join(", "))
+            };
+            drives.into_iter().map(one).collect()
+        };
+        let server = |name: &str, argument: &str, port: &str| -> Vec<String> {
+            let free = ["no client", "one client", "three clients", "reset"];
+            let mut all: Vec<String> = free.iter().map(|drive| format!("{drive}, {argument}, -, {port}")).collect();
+            all.push(format!("port in use, {argument}, {port}, {port}"));
+            all.extend((name == "code05").then(|| format!("children ignored, ignore, -, {port}, added")));
+            all.extend((!argument.is_empty()).then(|| "usage error, , -, -".to_owned()));
+            all
+        };
+        let client = |arguments: &str, port: &str| -> Vec<String> {
+            let mut all = vec![format!("no server, {arguments}, -, {port}")];
+            all.extend(["one server", "closed", "reset"].map(|drive| format!("{drive}, {arguments}, {port}, {port}")));
+            all.extend((!arguments.is_empty()).then(|| "usage error, , -, -".to_owned()));
+            all
+        };
+        for name in ["fork", "zombie", "wait", "waitpid", "remove_zombie"] {
+            assert_eq!(shown(name), ["run, , -, -"], "{name}");
+        }
+        for name in ["signal", "sigaction"] {
+            assert_eq!(shown(name), ["run, , -, -", "ctrl-c, , -, -"], "{name}");
+        }
+        for (name, argument, port) in [
+            ("echo_mpserv", "9190", "9190"),
+            ("code05", "", "5051"),
+            ("socket_serve", "", "5051"),
+            ("rot13_serv", "", "43211"),
+        ] {
+            assert_eq!(shown(name), server(name, argument, port), "{name}");
+        }
+        for (name, arguments, port) in
+            [("echo_mpclient", "127.0.0.1 9190", "9190"), ("code04", "", "5051"), ("socket_client", "", "5051")]
+        {
+            assert_eq!(shown(name), client(arguments, port), "{name}");
+        }
+        for program in ALL {
+            let alarms = matches!(program.name, "signal" | "sigaction");
+            let sleep = if alarms { Sleep::Alarmed } else { Sleep::Skipped };
+            assert!(program.drives().iter().all(|drive| drive.sleep == sleep), "{}", program.name);
+            let input = if program.name == "echo_mpclient" { "hello\nworld\nq\n" } else { "" };
+            let asks = program.drives().into_iter().filter(|drive| drive.name != "usage error");
+            assert!(asks.into_iter().all(|drive| drive.input == input), "{}", program.name);
+        }
+    }
 }

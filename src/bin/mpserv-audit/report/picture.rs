@@ -238,3 +238,6 @@ fn arrow(class: &str, x1: usize, y1: usize, x2: usize, y2: usize) -> String {
     };
     format!("<path class=\"{class}\" d=\"{path}\"/><path class=\"{class} head\" d=\"{head}\"/>")
 }
+
+#[cfg(test)]
+mod tests;

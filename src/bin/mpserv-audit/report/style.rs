@@ -99,3 +99,43 @@ impl Columns {
         characters.chunks(self.width).map(|chunk| chunk.iter().collect()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_where_its_columns_end() {
+        for (text, width, shown) in [
+            ("", 0, ""),
+            ("abc", 3, "abc"),
+            ("abcd", 3, "ab…"),
+            ("abcd", 1, "…"),
+            ("abcd", 0, "…"),
+            // A sign of East Asia takes two columns.
+            ("日本語", 6, "日本語"),
+            ("日本語", 5, "日本…"),
+            ("日本語", 4, "日…"),
+            ("a日本", 4, "a日…"),
+        ] {
+            assert_eq!(shorten(text, width), shown, "{text} in {width}");
+        }
+        for wide in "\u{1100}\u{115f}\u{2e80}\u{a4cf}\u{ac00}\u{d7a3}\u{f900}\u{faff}\u{fe30}\u{fe6f}\u{ff00}\u{ff60}\u{ffe0}\u{ffe6}".chars() {
+            assert_eq!(columns_of(wide), 2, "{:x}", u32::from(wide));
+        }
+        for narrow in "\u{10ff}\u{1160}\u{2e7f}\u{a4d0}\u{abff}\u{d7a4}\u{f8ff}\u{fb00}\u{fe2f}\u{fe70}\u{feff}\u{ff61}\u{ffdf}\u{ffe7}é…".chars() {
+            assert_eq!(columns_of(narrow), 1, "{:x}", u32::from(narrow));
+        }
+    }
+
+    #[test]
+    fn two_columns_and_a_mark_fill_the_width() {
+        let columns = Columns::new(13);
+        assert_eq!(columns.fit("ab", true), "ab   ");
+        assert_eq!(columns.fit("ab", false), "ab");
+        assert_eq!(columns.fit("日本語", true), "日本…");
+        assert_eq!(columns.fit("日本", true), "日本 ");
+        assert_eq!(columns.wrap("abcdefghijk"), ["abcde", "fghij", "k"]);
+        assert_eq!(columns.wrap("abcde"), ["abcde"]);
+    }
+}

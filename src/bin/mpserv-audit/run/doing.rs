@@ -20,7 +20,11 @@ pub(super) fn describe(processes: &Processes) -> String {
 
 fn clause(processes: &Processes, pid: u32) -> String {
     let text = processes.end_of_trace(pid).unwrap_or_default();
-    let last = text.lines().last().unwrap_or_default();
+    words(pid, text.lines().last().unwrap_or_default())
+}
+
+/// Returns the clause about a process whose trace ends with this line.
+fn words(pid: u32, last: &str) -> String {
     // strace writes the arguments when a call begins, and the bracket and the result when it ends.
     match last.contains(" = ") || last.ends_with("---") || last.is_empty() {
         true if last.is_empty() => format!("process {pid} has made no call yet"),
@@ -35,4 +39,28 @@ fn shorten(call: &str) -> String {
     let call = call.split_whitespace().collect::<Vec<_>>().join(" ");
     let cut: String = call.chars().take(CALL_MAX).collect();
     if cut.len() < call.len() { cut + "…" } else { cut }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_in_its_last_call_or_runs_after_it() {
+        let x = "x".repeat(77);
+        for (last, clause) in [
+            ("", "process 7 has made no call yet".to_owned()),
+            ("accept(3, ", "process 7 is in accept(3, …)".to_owned()),
+            ("accept(3,", "process 7 is in accept(3, …)".to_owned()),
+            ("pause(", "process 7 is in pause(, …)".to_owned()),
+            ("close(3)      = 0", "process 7 runs after close(3) = 0".to_owned()),
+            ("--- SIGINT {si_signo=SIGINT} ---", "process 7 runs after --- SIGINT {si_signo=SIGINT} ---".to_owned()),
+            // A call has 80 characters at most.
+            (&format!("a({x}"), format!("process 7 is in a({x}, …)")),
+            (&format!("ab({x}"), format!("process 7 is in ab({x}, …)")),
+            (&format!("abc({x}"), format!("process 7 is in abc({}…, …)", &x[1..])),
+        ] {
+            assert_eq!(words(7, last), clause);
+        }
+    }
 }

@@ -171,3 +171,29 @@ pub fn make_own_possible() {
 pub fn is_own_possible() -> bool {
     std::thread::spawn(mpserv::namespace::own_network).join().is_ok_and(|made| made.is_ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_kernel_tells_port_state_unsent_data_and_inode() {
+        let socket = |local: &str, state: &str, queues: &str| {
+            let line = format!(
+                "   0: {local} 0200007F:0050 {state} {queues} 00:00000000 00000000  1000        0 4711 1 0000 100 0"
+            );
+            let socket = Socket::parse(&line).unwrap();
+            (socket.local_port, socket.listens, socket.lingers, socket.has_unsent, socket.inode)
+        };
+        assert_eq!(socket("0100007F:23A2", "0A", "00000000:00000000"), (9122, true, false, false, 4711));
+        assert_eq!(socket("0100007F:23A2", "06", "00000000:00000000"), (9122, false, true, false, 4711));
+        assert_eq!(socket("0100007F:23A2", "01", "00000010:00000000"), (9122, false, false, true, 4711));
+        assert_eq!(
+            socket("0100007F:23A2", "01", "00000000:00000001"),
+            (9122, false, false, false, 4711),
+            "not read yet"
+        );
+        assert_eq!(socket("0000000000000000FFFF00000100007F:FFFF", "01", "00000000:00000000").0, 65535);
+        assert!(Socket::parse("  sl  local_address rem_address   st tx_queue rx_queue").is_none());
+    }
+}

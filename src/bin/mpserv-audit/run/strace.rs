@@ -57,3 +57,31 @@ pub fn check(command: &str, complaint: &str, first: &[u8]) -> Result<(), Trouble
     }
     Err(Trouble::new(format!("{command} does not start: {said}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_did_not_start_is_told_with_all_that_strace_said() {
+        let told =
+            |complaint: &str, first: &[u8]| check("'x'", complaint, first).err().map(|trouble| trouble.to_string());
+        assert_eq!(told("", b"execve(\"x\", [\"x\"], []) = 0"), None);
+        let nothing = "'x' does not start: strace said nothing about it";
+        assert_eq!(told("x: usage\n", b"execve(\"x\", [\"x\"], []) = -1 ENOENT").as_deref(), Some(nothing));
+        assert_eq!(told("", b"read(0) = 0").as_deref(), Some(nothing));
+        let two = "a\nstrace: exec: Permission denied\nb\nstrace: more\n";
+        assert_eq!(
+            told(two, b"").as_deref(),
+            Some("'x' does not start: strace: exec: Permission denied; strace: more")
+        );
+        let forbidden = told("/usr/bin/strace: ptrace(PTRACE_SEIZE, 7): Operation not permitted\n", b"").unwrap();
+        assert_eq!(
+            forbidden,
+            "strace may not trace here (/usr/bin/strace: ptrace(PTRACE_SEIZE, 7): Operation not permitted). In a \
+             container: start it with --cap-add=SYS_PTRACE. Else: as root, sysctl kernel.yama.ptrace_scope=1"
+        );
+        let other = told("strace: open: Operation not permitted\n", b"").unwrap();
+        assert_eq!(other, "'x' does not start: strace: open: Operation not permitted");
+    }
+}
