@@ -143,3 +143,34 @@ fn what_does_not_end_is_told_by_side_and_by_what_it_does() {
     assert_trouble(&output, "did not end within 15 s");
     assert_trouble(&output, " is in accept(3, …)");
 }
+
+#[test]
+fn sources_without_what_they_need_are_told() {
+    let folder = other_strace("echo 'strace -- version 6'");
+    let sources = [&TRUE[..], &["--sources"]].concat();
+    assert_trouble(&with_strace(&folder, &sources), "strace -- version 6 cannot show stacks, which --sources needs");
+    let folder = other_strace("echo other");
+    assert_trouble(
+        &with_strace(&folder, &TRUE),
+        "is not the strace that is meant; install it with: apt-get install strace",
+    );
+    // The true strace, and nothing else.
+    let folder = TempDir::new();
+    let strace = Command::new("sh").args(["-c", "command -v strace"]).output().unwrap();
+    std::os::unix::fs::symlink(text(&strace.stdout).trim(), folder.join("strace")).unwrap();
+    let output = finish(audit(&sources).env("PATH", &folder.0));
+    assert_trouble(
+        &output,
+        "addr2line, which --sources needs (install it with: apt-get install binutils): No such file",
+    );
+}
+
+#[test]
+fn a_pair_that_cannot_meet_faults_is_told() {
+    let folder = TempDir::new();
+    let kept = report::keep(&folder, "one", 100, "");
+    let told = "--faults runs both commands: a kept trace cannot meet a fault";
+    assert_trouble(&run(&["--faults", "part", "--a", &kept, "--b", "true"]), told);
+    let told = "/bin/true : /bin/false: same calls, other values without a fault; --accept LEVEL takes less for good";
+    assert_trouble(&run(&["--faults", "part", "--a", "/bin/true", "--b", "/bin/false"]), told);
+}

@@ -265,3 +265,132 @@ fn one_is_not_many() {
     assert_same(&["--html", &page, "--stdout", "pipe", "--a", "/bin/true", "--b", "/bin/true"]);
     assert!(fs::read_to_string(page).unwrap().contains("1 pair of runs."));
 }
+
+/// Returns the rows of an output, each with single spaces.
+fn rows(out: &[u8]) -> Vec<String> {
+    text(out).lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn printed_texts_stand_side_by_side() {
+    let folder = TempDir::new();
+    let (a, b) = (keep(&folder, "one", 100, ""), keep(&folder, "other", 200, ""));
+    fs::write(folder.join("one.printed"), "same\none\r\nmore\u{1b}\nlast\n").unwrap();
+    fs::write(folder.join("other.printed"), "same\r\nother\n").unwrap();
+    let compare = |a: &str, b: &str, more: &[&str]| {
+        let arguments = ["--from", "execve", "--stdout", "pipe", "--output", "--a", a, "--b", b];
+        run(&[&arguments[..], more].concat())
+    };
+    let output = compare(&a, &b, &[]);
+    assert_eq!(output.status.code(), DIFFERENT);
+    let shown = rows(&output.stdout);
+    let name = format!("{a} : {b}");
+    let expected = [
+        "",
+        &format!("{name} (run, pipe)"),
+        "A B",
+        "same same",
+        "one | other",
+        "more\\u{1b} <",
+        "last <",
+        "",
+        "program pipe calls",
+        &format!("{name} different same"),
+    ];
+    assert_eq!(shown, expected);
+    assert_eq!(compare(&a, &b, &["--accept", "texts"]).status.code(), SAME);
+    let shown = rows(&compare(&b, &a, &[]).stdout);
+    for row in ["other | one", "> more\\u{1b}", "> last"] {
+        assert!(shown.iter().any(|line| line == row), "{row}: {shown:?}");
+    }
+    // Nobody printed into the trace of another strace.
+    fs::remove_file(folder.join("other.printed")).unwrap();
+    let told = "B: --output needs what was printed, which only --save keeps";
+    assert_trouble(&compare(&a, &b, &[]), told);
+}
+
+#[test]
+fn each_kind_of_output_has_its_verdict_about_the_text() {
+    let folder = TempDir::new();
+    for output in ["pty", "pipe", "file"] {
+        for (side, pid) in [("A", 100), ("B", 200)] {
+            let name = format!("{side}.{output}");
+            keep(&folder, &name, pid, if output == "file" && side == "A" { "chdir(\"/\") = 0\n" } else { "" });
+            let printed = if output == "pipe" { side } else { "" };
+            fs::write(folder.join(&format!("{name}.printed")), printed).unwrap();
+        }
+    }
+    let path = folder.0.to_str().unwrap();
+    let out = run(&["--from", "execve", "--output", "--a", path, "--b", path]).stdout;
+    let (shown, lines) = (rows(&out), text(&out));
+    let at = shown.iter().position(|row| row == "program pty pipe file calls").unwrap();
+    assert_eq!(shown[at + 1], format!("{path} same different same different"));
+    assert_eq!(shown[at + 2], "chdir(\"/\") only in A, once, first in the first process (run, file) at call 2");
+    // Each verdict stands below its head.
+    let columns = |line: &str, words: [&str; 4]| {
+        let mut from = 0;
+        words.map(|word| {
+            from += line[from..].find(word).unwrap() + 1;
+            from
+        })
+    };
+    let (head, row) = (lines.lines().nth(at).unwrap(), lines.lines().nth(at + 1).unwrap());
+    let verdicts = columns(&row.replace(path, &"x".repeat(path.len())), ["same", "different", "same", "different"]);
+    assert_eq!(columns(head, ["pty", "pipe", "file", "calls"]), verdicts, "{lines}");
+}
+
+#[test]
+fn of_several_programs_each_difference_names_its_own() {
+    let folder = TempDir::new();
+    let textbook = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook");
+    let source = |name: &str| fs::read_to_string(textbook.join(name).with_extension("c")).unwrap();
+    for place in ["c", "changed"] {
+        fs::create_dir(folder.join(place)).unwrap();
+        for name in ["fork", "sigaction"] {
+            let call = if place == "changed" { "\tusleep(1);\n\treturn 0;\n" } else { "\treturn 0;\n" };
+            assert!(source(name).contains("\treturn 0;\n"));
+            compile(&folder.join(place), name, &source(name).replace("\treturn 0;\n", call));
+        }
+    }
+    let path = |place: &str| folder.join(place).to_str().unwrap().to_owned();
+    let output = run(&["--c", &path("c"), "--rust", &path("changed"), "-o", "pipe", "fork", "sigaction"]);
+    let shown = rows(&output.stdout);
+    assert_eq!(output.status.code(), DIFFERENT, "{shown:?}");
+    for name in ["fork", "sigaction"] {
+        let start = format!("{name}: clock_nanosleep");
+        assert!(
+            shown.iter().any(|row| row.starts_with(&start) && row.contains(" only in Rust, ")),
+            "{name}: {shown:?}"
+        );
+    }
+}
+
+#[test]
+fn calls_before_main_are_counted_and_left_out() {
+    let folder = TempDir::new();
+    let loader = "openat(AT_FDCWD, \"/etc/ld.so.cache\", O_RDONLY) = 3\nmmap(NULL, 10, PROT_READ, MAP_PRIVATE, 3, 0) = \
+                  0x7f0000000000\nclose(3) = 0\nmunmap(0x7f0000000000, 10) = 0\n";
+    let a = keep(&folder, "one", 100, &format!("{loader}umask(022) = 022\n"));
+    let b = keep(&folder, "other", 200, "umask(020) = 022\n");
+    for (from, heads, calls) in [
+        ("main", "A: first process (5 calls before main not shown) B: first process", "3 4"),
+        ("execve", "A: first process B: first process", "8 4"),
+    ] {
+        let output = run(&["--from", from, "--diff", "--stdout", "pipe", "--a", &a, "--b", &b]);
+        let shown = rows(&output.stdout);
+        assert!(shown.iter().any(|row| row == heads), "{heads}: {shown:?}");
+        assert!(shown[1].contains(&format!(" 1 {calls} ")), "{calls}: {shown:?}");
+    }
+}
+
+#[test]
+fn a_long_name_takes_forty_columns() {
+    let folder = TempDir::new();
+    let a = keep(&folder, &"x".repeat(60), 100, "");
+    let b = keep(&folder, &"y".repeat(60), 200, "");
+    let out = assert_output(&["--from", "execve", "--stdout", "pipe", "--a", &a, "--b", &b]);
+    let lines: Vec<Vec<char>> = out.lines().map(|line| line.chars().collect()).collect();
+    let first: Vec<String> = lines.iter().map(|line| line[..42].iter().collect()).collect();
+    let name: String = a.chars().take(39).collect();
+    assert_eq!(first, [format!("{:42}", "program"), format!("{name}…  ")], "{out}");
+}
