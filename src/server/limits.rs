@@ -92,6 +92,8 @@ pub const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 /// The longest line of the log. A pipe takes a line of up to 4096 bytes as a whole (`PIPE_BUF`).
 pub const LINE_MAX: usize = 1024;
+/// The longest text of a field of the log. All other fields of the same line fit beside it.
+pub const VALUE_MAX: usize = 768;
 /// The longest text of an error.
 pub const ERROR_MAX: usize = 256;
 /// The longest text of a handler's error, in bytes. Even if every byte is escaped, the text fits into a line of the

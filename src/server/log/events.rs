@@ -9,7 +9,6 @@ use core::time::Duration;
 
 use super::line::Seconds;
 use super::writer::{Level, Log};
-use crate::program::text::Text;
 use crate::server::connection::Peer;
 use crate::server::error::shortage_hint;
 use crate::server::handler_error::HandlerError;
@@ -19,9 +18,6 @@ use crate::sys::errno::Errno;
 use crate::sys::process::{Pid, WaitStatus};
 use crate::sys::signal::{Signal, SignalInfo};
 use crate::sys::syscall;
-
-/// The longest text of a wait status.
-const STATUS_MAX: usize = 32;
 
 /// The end of a child, as far as it is known.
 #[derive(Clone, Copy)]
@@ -274,10 +270,10 @@ impl Log {
     pub(crate) fn leave(&self, is_trouble: bool, pid: Pid, end: ChildEnd, time: Duration, pause: Duration) {
         self.event(if is_trouble { Level::Warning } else { Level::Detail }, "leave", |line| {
             line.number("pid", pid);
-            line.text(
-                "status",
-                end.status().map_or(Text::new(), |status| Text::<STATUS_MAX>::of(format_args!("{status}"))),
-            );
+            match end.status() {
+                Some(status) => line.text("status", status),
+                None => line.text("status", "unknown"),
+            }
             if let Some(meaning) = end.meaning() {
                 line.text("meaning", meaning);
             }

@@ -4,7 +4,7 @@ use core::fmt::{self, Display, Write as _};
 use core::time::Duration;
 
 use crate::program::text::Text;
-use crate::server::limits::LINE_MAX;
+use crate::server::limits::{LINE_MAX, VALUE_MAX};
 
 /// A line on its way to the log.
 pub(super) struct Line {
@@ -14,6 +14,8 @@ pub(super) struct Line {
 
 /// The highest number of bytes after the last field of a line.
 const LINE_END: usize = 2;
+/// The end of a value that was cut.
+const CUT: &str = "...";
 
 impl Line {
     pub(super) const fn new(json: bool) -> Line {
@@ -40,22 +42,31 @@ impl Line {
         self.field(name, |text, _| write!(text, "{value}"));
     }
 
-    /// Adds a field that is a text.
+    /// Adds a field that is a text. A text that is too long is cut, and ends in `...`.
     pub(super) fn text(&mut self, name: &str, value: impl Display) {
         self.field(name, |text, json| {
-            let mut plain = IsPlain(true);
+            let mut look = Look { length: 0, is_plain: true };
             // This sink never fails.
-            let _ = write!(plain, "{value}");
-            if plain.0 && !json {
+            let _ = write!(look, "{value}");
+            let is_plain = look.is_plain && look.length > 0 && !json;
+            let quote = if is_plain { "" } else { "\"" };
+            text.write_str(quote)?;
+            let start = text.len();
+            let end = (start + VALUE_MAX).min(LINE_MAX - LINE_END - quote.len());
+            if is_plain && start + look.length <= end {
                 return write!(text, "{value}");
             }
-            text.write_char('"')?;
-            write!(Escaped { text, json }, "{value}")?;
-            text.write_char('"')
+            let mut escaped = Escaped { text, json, end, cut_at: start };
+            if write!(escaped, "{value}").is_err() {
+                let cut_at = escaped.cut_at;
+                text.truncate(cut_at);
+                text.write_str(CUT)?;
+            }
+            text.write_str(quote)
         });
     }
 
-    /// Adds a field, or nothing if it does not fit.
+    /// Adds a field, or nothing if not even a part of its value fits.
     fn field(&mut self, name: &str, fill: impl FnOnce(&mut Text<LINE_MAX>, bool) -> fmt::Result) {
         let before = self.text.len();
         let name = if self.json { write!(self.text, ",\"{name}\":") } else { write!(self.text, " {name}=") };
@@ -66,25 +77,33 @@ impl Line {
     }
 }
 
-/// A sink that notes whether a value can stand without quotes.
-struct IsPlain(bool);
+/// A sink that notes the length of a value, and whether each of its characters can stand without quotes.
+struct Look {
+    length: usize,
+    is_plain: bool,
+}
 
-impl fmt::Write for IsPlain {
+impl fmt::Write for Look {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0 &= text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'='));
+        self.length += text.len();
+        self.is_plain &= text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'='));
         Ok(())
     }
 }
 
-/// A value between quotes.
+/// A sink that escapes a value. A write fails at the first character that does not fit.
 struct Escaped<'a> {
     text: &'a mut Text<LINE_MAX>,
     json: bool,
+    /// The highest length of the text.
+    end: usize,
+    /// The length to which the text is cut if a later character does not fit.
+    cut_at: usize,
 }
 
-impl fmt::Write for Escaped<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|character| match character {
+impl Escaped<'_> {
+    fn put(&mut self, character: char) -> fmt::Result {
+        match character {
             '"' | '\\' => write!(self.text, "\\{character}"),
             _ if !character.is_control() && !is_format(character) => self.text.write_char(character),
             _ if self.json => {
@@ -93,6 +112,18 @@ impl fmt::Write for Escaped<'_> {
                 units.try_for_each(|unit| write!(self.text, "\\u{unit:04x}"))
             }
             _ => write!(self.text, "{}", character.escape_unicode()),
+        }
+    }
+}
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| {
+            self.put(character)?;
+            if self.text.len() + CUT.len() <= self.end {
+                self.cut_at = self.text.len();
+            }
+            if self.text.len() > self.end { Err(fmt::Error) } else { Ok(()) }
         })
     }
 }

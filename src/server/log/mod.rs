@@ -2,8 +2,9 @@
 //!
 //! A line is the event's name and its fields: `mpserv: accept pid=12 from=127.0.0.1:40000 children=3 limit=64`. The
 //! time stands before the event, unless standard error is a terminal or systemd's journal: see [`LogTime`]. A value
-//! that could be mistaken for something else stands in quotes. In quotes, special characters are escaped as `\"`, `\\`
-//! and `\u{a}`. In JSON, a line is an object with `time`, in seconds since 1970, `event` and the same fields.
+//! that could be mistaken for something else, or is empty, stands in quotes. A value that is too long is cut, and ends
+//! in `...`. In quotes, special characters are escaped as `\"`, `\\` and `\u{a}`. In JSON, a line is an object with
+//! `time`, in seconds since 1970, `event` and the same fields.
 //!
 //! | file | content |
 //! |---|---|

@@ -126,9 +126,11 @@ fn each_event_has_its_level_its_fields_and_their_values() {
     check(&|log| log.violation(pid(7), &PEER, 9999), &["<28>violation pid=7 from=FROM call=9999"]);
     check(&|log| log.traced(pid(7)), &["<28>traced pid=7"]);
     for (is_trouble, level) in [(true, 28), (false, 31)] {
-        for (end, text) in
-            [(ChildEnd::Status(exit), "status=\"exit 4\" meaning=unfit"), (ChildEnd::Status(kill), "status=SIGKILL")]
-        {
+        for (end, text) in [
+            (ChildEnd::Status(exit), "status=\"exit 4\" meaning=unfit"),
+            (ChildEnd::Status(kill), "status=SIGKILL"),
+            (ChildEnd::Unknown, "status=unknown"),
+        ] {
             let line = std::format!("<{level}>leave pid=7 {text} seconds=1.234 pause=2.468");
             check(&|log| log.leave(is_trouble, pid(7), end, TIME, TIME * 2), &[&line]);
         }

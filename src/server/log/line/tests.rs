@@ -51,23 +51,67 @@ fn a_value_that_could_be_mistaken_stands_in_quotes() {
     }
 }
 
-/// Checks that a field which leaves no room for the end of the line is left out, and that a field which just fits
-/// stays.
 #[test]
-fn a_field_fits_or_is_left_out() {
+fn an_empty_value_stands_in_quotes() {
+    assert_eq!(fields(false, "n", ""), " n=\"\"");
+    assert_eq!(fields(true, "n", ""), ",\"n\":\"\"");
+}
+
+/// Checks that a value which is too long is cut after a whole character, and ends in a mark.
+#[test]
+fn a_value_that_is_too_long_is_cut() {
+    const MARK: usize = CUT.len();
+    for (piece, text, json) in [
+        ("x", "x", "x"),
+        ("a b", "a b", "a b"),
+        ("\u{1}", "\\u{1}", "\\u0001"),
+        ("\u{10ffff} ", "\u{10ffff} ", "\u{10ffff} "),
+        ("\"", "\\\"", "\\\""),
+    ] {
+        for (is_json, shown) in [(false, text), (true, json)] {
+            for count in [VALUE_MAX / shown.len(), VALUE_MAX / shown.len() + 1, LINE_MAX * 4] {
+                let field = fields(is_json, "n", &piece.repeat(count));
+                let value = field.trim_start_matches(|c| c != '=' && c != ':').get(1..).unwrap().trim_matches('"');
+                let whole = shown.repeat(count);
+                if whole.len() <= VALUE_MAX {
+                    assert_eq!(value, whole.trim_matches('"'), "{is_json} {piece:?} {count}");
+                    continue;
+                }
+                let kept = value.strip_suffix(CUT).unwrap();
+                assert!(whole.starts_with(kept), "{is_json} {piece:?} {count}: {value}");
+                // The longest character takes eight bytes when it is escaped.
+                assert!(
+                    (VALUE_MAX - MARK - 8..=VALUE_MAX - MARK).contains(&kept.len()),
+                    "{is_json} {piece:?}: {value}"
+                );
+                assert_eq!(kept.matches('\\').count(), kept.len() * whole.matches('\\').count() / whole.len());
+            }
+        }
+    }
+}
+
+/// Checks that a value is cut to the room that is left, and that a field for which there is no room is left out. A
+/// later field and the end of the line still fit.
+#[test]
+fn a_value_takes_the_room_that_is_left() {
     for json in [false, true] {
-        let overhead = fields(json, "n", "").len();
-        let longest = LINE_MAX - LINE_END - overhead;
-        for (length, fits) in [(longest - 1, true), (longest, true), (longest + 1, false), (LINE_MAX, false)] {
+        let overhead = fields(json, "n", "x").len() - 1;
+        for room in 0..=overhead + 2 * CUT.len() {
             let mut line = Line::new(json);
-            line.text("n", "x".repeat(length).as_str());
-            assert_eq!(line.text.len(), if fits { overhead + length } else { 0 }, "json {json}, {length} bytes");
-            // A later field is tried as well, and the end always fits.
-            line.number("m", 1);
+            line.start(format_args!("{}", "s".repeat(LINE_MAX - LINE_END - room)));
+            let before = line.text.len();
+            line.text("n", "x".repeat(2 * LINE_MAX));
+            let fits = room >= overhead + CUT.len();
+            assert_eq!(line.text.len() - before, if fits { room } else { 0 }, "json {json}, {room} bytes");
             let end = if json { "}\n" } else { "\n" };
-            assert!(line.text.write_str(end).is_ok(), "json {json}, {length} bytes");
+            assert!(line.text.write_str(end).is_ok(), "json {json}, {room} bytes");
             assert!(line.text.as_str().ends_with(end));
         }
+        let mut line = Line::new(json);
+        line.text("n", "x".repeat(2 * LINE_MAX));
+        line.text("hint", "help");
+        let help = fields(json, "hint", "help");
+        assert!(line.text.as_str().ends_with(&help), "json {json}");
     }
 }
 
