@@ -311,7 +311,8 @@ fn log_listeners(listeners: &Listeners, settings: &Settings<'_>, log: &Log) -> R
     let cap = somaxconn().filter(|cap| *cap < backlog);
     listeners.skipped().for_each(|(address, errno)| log.skip(address, errno));
     for listener in listeners.iter() {
-        log.listen(address_of(listener)?, cap.unwrap_or(backlog), cap.map(|_| backlog));
+        let backlog = listener.is_own().then_some((cap.unwrap_or(backlog), cap.map(|_| backlog)));
+        log.listen(address_of(listener)?, backlog);
     }
     Ok(())
 }

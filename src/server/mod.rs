@@ -49,7 +49,7 @@
 //!
 //! | event | when, and its fields |
 //! |---|---|
-//! | `listen` | a socket listens: `address`, `backlog`; if the kernel allows less, the backlog that the user `asked` for, with a `hint` |
+//! | `listen` | a socket listens: `address`; the `backlog`, unless the socket was passed to this process; if the kernel allows less, the backlog that the user `asked` for, with a `hint` |
 //! | `skip` | an address of a host is left out, because the system does not have it: `address`, `error`, `hint` |
 //! | `start` | the server serves: `pid`, `limit`, a `warning` if the server runs as root |
 //! | `accept` | a child begins to serve: `pid`, `from`, the proxy (`by`), `children` with this child, `limit` |

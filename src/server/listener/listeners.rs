@@ -112,7 +112,7 @@ impl Listeners {
         self.closes_may_wait |= getsockopt(&fd, SocketOption::LINGER) != Ok(None);
         set_nonblocking(&fd).map_err(fail)?;
         set_close_on_exec(&fd).map_err(fail)?;
-        self.push(Listener { fd, is_managed: false, file: None })
+        self.push(Listener { fd, is_managed: false, is_own: false, file: None })
     }
 
     /// Takes a socket of the predecessor, or of the service manager (`is_managed`). `file` is the identity of the file

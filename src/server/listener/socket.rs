@@ -33,6 +33,8 @@ pub(crate) struct Listener {
     pub(super) fd: OwnedFd,
     /// Whether the socket belongs to the service manager, which keeps the socket when the server stops.
     pub(super) is_managed: bool,
+    /// Whether this process listens there by its own settings. The backlog of any other socket is unknown.
+    pub(super) is_own: bool,
     /// The device and inode of the file, for a Unix socket that this server or a predecessor has made.
     pub(super) file: Option<(u64, u64)>,
 }
@@ -40,6 +42,10 @@ pub(crate) struct Listener {
 impl Listener {
     pub(crate) const fn is_managed(&self) -> bool {
         self.is_managed
+    }
+
+    pub(crate) const fn is_own(&self) -> bool {
+        self.is_own
     }
 
     /// Returns the address, with the port that the kernel has chosen. The address is rarely needed, so each call asks
@@ -116,7 +122,7 @@ pub(super) fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSe
         setsockopt(&fd, SocketOption::DEFER_ACCEPT, c_int::try_from(seconds).unwrap_or(c_int::MAX))?;
     }
     finish(&fd, address, settings)?;
-    Ok(Listener { fd, is_managed: false, file: None })
+    Ok(Listener { fd, is_managed: false, is_own: true, file: None })
 }
 
 /// Whether accept4() has failed because of one connection alone, which has ended or never got through. The next

@@ -67,10 +67,12 @@ pub(crate) struct ServerStatus {
 
 /// Events of the server's start and end.
 impl Log {
-    /// Logs that a socket listens. `asked` is the requested backlog, if the kernel allows less.
-    pub(crate) fn listen(&self, address: impl Display, backlog: u32, asked: Option<u32>) {
+    /// Logs that a socket listens, with its backlog, if that is known, and the requested backlog, if the kernel allows
+    /// less.
+    pub(crate) fn listen(&self, address: impl Display, backlog: Option<(u32, Option<u32>)>) {
         self.event(Level::Notice, "listen", |line| {
             line.text("address", address);
+            let Some((backlog, asked)) = backlog else { return };
             line.number("backlog", backlog);
             if let Some(asked) = asked {
                 line.number("asked", asked);

@@ -48,9 +48,10 @@ fn each_event_has_its_level_its_fields_and_their_values() {
         let expected: Vec<String> = lines.iter().copied().map(expected).collect();
         assert_eq!(reader.lines(), expected);
     };
-    check(&|log| log.listen("a:1", 511, None), &["<29>listen address=a:1 backlog=511"]);
+    check(&|log| log.listen("a:1", Some((511, None))), &["<29>listen address=a:1 backlog=511"]);
+    check(&|log| log.listen("a:1", None), &["<29>listen address=a:1"]);
     check(
-        &|log| log.listen("a:1", 511, Some(600)),
+        &|log| log.listen("a:1", Some((511, Some(600)))),
         &["<29>listen address=a:1 backlog=511 asked=600 hint=\"the kernel allows no more: sysctl net.core.somaxconn\""],
     );
     check(

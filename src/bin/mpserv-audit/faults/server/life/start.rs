@@ -121,7 +121,7 @@ impl Life {
         if log.contains("mpserv: start ") {
             // Under a fault, a port may be printed in pieces, so the log is checked first.
             let lines = log.split("listen address=127.0.0.1:").skip(1);
-            let logged: Vec<Address> = lines.filter_map(|rest| port(rest.split_once(' ')?.0)).collect();
+            let logged: Vec<Address> = lines.filter_map(|rest| port(rest.split_once([' ', '\n'])?.0)).collect();
             if logged.len() == self.mode.sockets {
                 return logged;
             }
