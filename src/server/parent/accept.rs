@@ -11,7 +11,7 @@ use crate::server::listener::is_connection_error;
 use crate::server::log::Throttled;
 use crate::server::scoreboard::State;
 use crate::sys::errno::Errno;
-use crate::sys::fd::{AsFd, OwnedFd};
+use crate::sys::fd::AsFd;
 use crate::sys::net::{SocketFlags, accept4};
 use crate::sys::poll::{PollEvents, PollFd, poll};
 
@@ -44,7 +44,8 @@ impl<W: Worker> Parent<'_, '_, W> {
                     self.state.aborts_in_a_row = 0;
                     self.shortage_over();
                     let peer = Peer::of(&fd, address);
-                    self.admit(fd, peer);
+                    let number = self.count_accepted();
+                    self.start(Connection::new(fd, peer, number, 0));
                     return true;
                 }
                 Err(Errno::AGAIN) => {
@@ -81,27 +82,6 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Starts a child for a connection, or refuses the client.
-    fn admit(&mut self, fd: OwnedFd, peer: Peer) {
-        let number = self.count_accepted();
-        let mut rule = self.check(&peer);
-        if rule.is_err() && self.may_have_ended() {
-            // Children that have ended meanwhile do not count against the client.
-            self.reap();
-            rule = self.check(&peer);
-        }
-        match rule {
-            Ok(rule) => {
-                let connection = Connection::new(fd, peer, number, self.state.sources.count(&peer) + 1);
-                self.start_with(connection, rule);
-            }
-            Err(Refusal { why, message, from_source }) => {
-                self.reject(Connection::new(fd, peer, number, from_source), message);
-                self.refuse(&peer, why, from_source);
-            }
-        }
-    }
-
     /// Decides whether a client is served, and returns the rule that allows it. If a PROXY header will name the client,
     /// the child decides instead.
     fn check(&self, peer: &Peer) -> Result<Option<u32>, Refusal<'_>> {
@@ -130,15 +110,29 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Starts a child for a connection that was kept for a while.
-    pub(super) fn start(&mut self, connection: Connection) {
+    /// Starts a child for a connection, or refuses the client. If no process can be started, the client is kept for a
+    /// while, and this function decides again then: the rules may be others.
+    pub(super) fn start(&mut self, mut connection: Connection) {
         let peer = connection.peer();
-        let rule = self.admission().rule_of(&peer).filter(|_| !self.settings.proxy_protocol);
-        let index = rule.map(|(index, _)| index);
-        self.start_with(connection, index);
+        let mut rule = self.check(&peer);
+        if rule.is_err() && self.may_have_ended() {
+            // Children that have ended meanwhile do not count against the client.
+            self.reap();
+            rule = self.check(&peer);
+        }
+        match rule {
+            Ok(rule) => {
+                connection.set_from_source(self.state.sources.count(&peer) + 1);
+                self.start_with(connection, rule);
+            }
+            Err(Refusal { why, message, from_source }) => {
+                self.reject(connection, message);
+                self.refuse(&peer, why, from_source);
+            }
+        }
     }
 
-    /// Starts a child for a connection. If no process can be started, the client is kept for a while.
+    /// Starts a child for a connection that this rule allows.
     fn start_with(&mut self, connection: Connection, rule: Option<u32>) {
         let peer = connection.peer();
         let slot = self.scoreboard.take_slot(self.state.children.next_index());

@@ -153,7 +153,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     }
 
     /// Gives back the share of the rate of a client that was refused: behind a proxy only the child knows the client.
-    ///  Such a child has not become a program, and its slot tells of no client.
+    /// Such a child has not become a program, and its slot tells of no client.
     fn give_rate_back(&mut self, child: &Child, end: ChildEnd) {
         let Some(rate) = self.rate.as_mut().filter(|_| self.settings.proxy_protocol) else { return };
         let slot = self.scoreboard.slot(child.index);

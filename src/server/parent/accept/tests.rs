@@ -8,7 +8,9 @@ use super::super::tests::{Started, Stub, client, with_log};
 use super::*;
 use crate::server::limits::{BUSY_MESSAGE, CLIENT_KEPT, THROTTLE_PERIOD};
 use crate::server::log::reader::LogReader;
+use crate::server::rules::Rules;
 use crate::server::settings::Settings;
+use crate::sys::fd::OwnedFd;
 use crate::sys::net::SockAddr;
 
 /// Makes the parent listen at a port of this machine, and returns the port.
@@ -67,6 +69,25 @@ fn each_client_that_is_lost_has_its_line_or_counts_in_the_next() {
             assert!(parent.state.shortage.is_none() && parent.state.children.is_empty());
         },
     );
+}
+
+/// Checks that a client for which no process could be started is refused if the rules that were read meanwhile deny it.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn the_rules_of_the_moment_decide_about_a_client_that_was_kept() {
+    with_log(&Settings::new(), |parent, reader, _| {
+        let (ours, theirs) = connection();
+        parent.start(ours);
+        assert!(parent.state.shortage.as_ref().unwrap().client.is_some());
+        reader.lines();
+        parent.rules = Some(Rules::parse(b"deny all").unwrap());
+        parent.worker.started = Started::Yes;
+        parent.retry();
+        assert_eq!(reader.lines(), ["<28>refuse from=192.0.2.1:1 why=rules from_source=0 count=1"]);
+        assert_eq!(std::io::Read::read(&mut &theirs, &mut [0]).unwrap(), 0, "the connection is closed");
+        assert!(parent.state.children.is_empty());
+        assert_eq!((parent.refused(), parent.blocked()), (1, None), "the next client is tried");
+    });
 }
 
 /// Checks what ends a row of aborts, and a shortage: a client, or the end of the queue.
