@@ -61,12 +61,14 @@ impl<'a> PidFile<'a> {
 
     /// Writes a process id to the file.
     pub(super) fn write(&self, pid: Pid) -> errno::Result<()> {
-        let text = Text::<PID_MAX>::of(format_args!("{pid}\n"));
-        // The id is written by one write, and the length is set afterwards. So a reader finds an id at any time. If the
-        // new id is shorter, the end of the old one may stand in a line of its own for a moment.
+        let id = Text::<PID_MAX>::of(format_args!("{pid}\n"));
+        // The id is written by one write, with newlines in place of a longer old id. The length is set afterwards. So a
+        // reader finds one id at any time.
+        let mut text = [b'\n'; PID_MAX];
+        text.iter_mut().zip(id.as_bytes()).for_each(|(place, byte)| *place = *byte);
         lseek(&self.file, 0)?;
-        write_all(&self.file, text.as_bytes())?;
-        ftruncate(&self.file, i64::try_from(text.len()).unwrap_or(i64::MAX))
+        write_all(&self.file, &text)?;
+        ftruncate(&self.file, i64::try_from(id.len()).unwrap_or(i64::MAX))
     }
 
     /// Removes the file. If the server can no longer remove the file, for example inside a root directory, it leaves
@@ -101,3 +103,6 @@ fn held(path: &CStr, fd: &OwnedFd) -> Error {
         "stop that one first, or choose another file",
     )
 }
+
+#[cfg(test)]
+mod tests;
