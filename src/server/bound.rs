@@ -53,11 +53,11 @@ impl fmt::Debug for Bound<'_> {
 }
 
 impl<'a> Bound<'a> {
-    /// Listens on the first [`LISTENERS_MAX`] of `addresses`, and gives up the rights that serving does not need.
-    /// `addresses_given` is the number of addresses that the user gave.
+    /// Listens on the adopted sockets and on the first [`LISTENERS_MAX`] of `addresses`, and gives up the rights that
+    /// serving does not need. `addresses_given` is the number of addresses that the user gave.
     pub(super) fn new(
         mut settings: Settings<'a>,
-        adopted: Listeners,
+        adopted: Result<Listeners>,
         addresses: &[&str],
         addresses_given: usize,
     ) -> Result<Bound<'a>> {
@@ -66,49 +66,34 @@ impl<'a> Bound<'a> {
         if let Some(pool) = settings.pool {
             settings.max_children = pool.max;
         }
-        settings.check()?;
+        let mut descriptors = Descriptors::new(Listeners::new());
+        take_over(&mut settings, &mut descriptors)
+            .and_then(|()| settings.check())
+            .map_err(|error| descriptors.tell_predecessor(error))?;
         settings.socket.owner = settings.socket.owner.or(settings.privileges.identity.map(|identity| identity.ids()));
         let log = Log::new(settings.log_format, settings.log_time, settings.verbosity);
         let manager = if settings.notify { Manager::from_environment() } else { Ok(Manager::none()) };
         // The server serves clients even if it cannot reach the service manager.
         let (manager, manager_error) = manager.map_or_else(|errno| (Manager::none(), Some(errno)), |it| (it, None));
-        let descriptors = Descriptors::new(adopted);
         let mut bound = Bound { descriptors, rules: None, manager, manager_error, settings, log };
-        bound.take_over()?;
-        match bound.prepare(addresses, addresses_given) {
+        match bound.prepare(adopted, addresses, addresses_given) {
             Ok(()) => Ok(bound),
             Err(error) => Err(bound.descriptors.tell_predecessor(error)),
         }
     }
 
     /// Takes the pidfile, listens unless a predecessor has passed its sockets, gives up rights, and reads the rules.
-    fn prepare(&mut self, addresses: &[&str], addresses_given: usize) -> Result<()> {
+    fn prepare(&mut self, adopted: Result<Listeners>, addresses: &[&str], addresses_given: usize) -> Result<()> {
         if self.descriptors.pidfile.is_none() {
             let pidfile = self.settings.pidfile.map(|path| PidFile::create(path, getpid()));
             self.descriptors.pidfile = pidfile.transpose()?;
         }
         if self.descriptors.predecessor.is_none() {
+            self.descriptors.listeners = adopted?;
             self.listen(addresses, addresses_given)?;
         }
         self.give_up_rights()?;
         self.rules = self.settings.rules.map(Rules::load).transpose()?;
-        Ok(())
-    }
-
-    /// Takes the sockets and the pidfile of the predecessor, if this server has one.
-    fn take_over(&mut self) -> Result<()> {
-        // Without `restart` this server has no successor, and takes no predecessor's place.
-        let Some(inherited) = self.settings.inherited.as_mut().filter(|_| self.settings.restart.is_some()) else {
-            return Ok(());
-        };
-        let Some(found) = take_restart(inherited).map_err(cannot_inherit)? else { return Ok(()) };
-        self.descriptors.predecessor = Some(found.ready);
-        let pidfile = self.settings.pidfile.zip(found.pidfile);
-        self.descriptors.pidfile = pidfile.map(|(path, fd)| PidFile::inherit(path, fd));
-        for listener in found.listeners {
-            let Socket { fd, is_managed, file } = listener.map_err(cannot_inherit)?;
-            self.descriptors.listeners.inherit(fd, is_managed, file)?;
-        }
         Ok(())
     }
 
@@ -284,6 +269,21 @@ impl<'a> Bound<'a> {
             Err(error) => Err(parent.tell_predecessor(error)),
         }
     }
+}
+
+/// Takes the sockets and the pidfile of the predecessor, if this server has one.
+fn take_over<'a>(settings: &mut Settings<'a>, descriptors: &mut Descriptors<'a>) -> Result<()> {
+    // Without `restart` this server has no successor, and takes no predecessor's place.
+    let Some(inherited) = settings.inherited.as_mut().filter(|_| settings.restart.is_some()) else { return Ok(()) };
+    let Some(found) = take_restart(inherited).map_err(cannot_inherit)? else { return Ok(()) };
+    descriptors.predecessor = Some(found.ready);
+    let pidfile = settings.pidfile.zip(found.pidfile);
+    descriptors.pidfile = pidfile.map(|(path, fd)| PidFile::inherit(path, fd));
+    for listener in found.listeners {
+        let Socket { fd, is_managed, file } = listener.map_err(cannot_inherit)?;
+        descriptors.listeners.inherit(fd, is_managed, file)?;
+    }
+    Ok(())
 }
 
 fn cannot_inherit(errno: Errno) -> Error {

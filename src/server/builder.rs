@@ -67,6 +67,10 @@ impl<'a> Server<'a> {
     /// Adds a socket that listens already. The settings of sockets do not apply to this socket.
     ///
     /// The server takes the open file itself. If the program keeps a copy of the descriptor, the copy no longer listens
+    /// A successor (see [`restart`](Server::restart)) has the sockets of its predecessor, and closes this one. So a
+    /// program with both makes this socket only if [`is_successor`](super::is_successor) is false: a client that has
+    /// come to a second socket on the same port would be lost.
+    ///
     /// once a server with [`prefork`](Server::prefork) has stopped. The server sets options that the copy shares: the
     /// copy may no longer block, and takes no socket filter any more.
     pub fn listener(mut self, socket: impl Into<OwnedFd>) -> Self {
@@ -352,10 +356,7 @@ impl<'a> Server<'a> {
     #[inline(never)]
     pub fn bind(self) -> Result<Bound<'a>> {
         let Server { addresses, addresses_given, adopted, adopt_error, settings } = self;
-        match adopt_error {
-            Some(error) => Err(error),
-            None => Bound::new(settings, adopted, &addresses, addresses_given),
-        }
+        Bound::new(settings, adopt_error.map_or(Ok(adopted), Err), &addresses, addresses_given)
     }
 
     /// Listens and serves: see [`Bound::serve`].

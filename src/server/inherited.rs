@@ -3,13 +3,15 @@
 
 use core::ffi::{CStr, c_int};
 use core::fmt;
+use core::time::Duration;
 
 use super::limits::{EARLIER_MAX, LISTENERS_MAX};
 use crate::program::text::Text;
 use crate::sys::errno::{Errno, Result};
-use crate::sys::fd::{BorrowedFd, OwnedFd, STDERR, STDIN, STDOUT, is_open, set_close_on_exec, write_all};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, STDERR, STDIN, STDOUT, is_open, set_close_on_exec, write_all};
 use crate::sys::fs::{OpenFlags, open};
 use crate::sys::memory::empty_file;
+use crate::sys::poll::{PollEvents, PollFd, poll};
 use crate::sys::process::{Pid, exists, getpid, value};
 
 /// Opens a harmless file as each of descriptors 0, 1 and 2 that is closed. Otherwise a connection, the scoreboard or a
@@ -78,11 +80,11 @@ impl Inherited {
         Some((self.open.get_mut((number / u64::BITS) as usize)?, 1 << (number % u64::BITS)))
     }
 
-    /// Notes a descriptor that was passed, if it is open.
+    /// Notes a descriptor that was passed, if it is open. A program must not get it, so sets `FD_CLOEXEC`.
     fn note(&mut self, number: c_int) {
         // SAFETY: the borrowed descriptor is only used to ask whether it is open.
         let fd = unsafe { BorrowedFd::from_raw(number) };
-        if !is_open(fd) || self.high.contains(&number) {
+        if set_close_on_exec(fd).is_err() || self.high.contains(&number) {
             return;
         }
         if let Some((word, bit)) = self.bit(number) {
@@ -101,10 +103,7 @@ impl Inherited {
             *place = BorrowedFd::NONE.raw();
         }
         // SAFETY: the descriptor was passed and open when it was claimed, and had no owner then.
-        let fd = unsafe { OwnedFd::from_raw(number) };
-        // It was passed without the flag. A program must not get it.
-        set_close_on_exec(&fd)?;
-        Ok(fd)
+        Ok(unsafe { OwnedFd::from_raw(number) })
     }
 }
 
@@ -179,8 +178,13 @@ impl Inherited {
 /// Tells the predecessor why this server, its successor, does not serve. Cuts the text to the length that the
 /// predecessor reads.
 pub(crate) fn say_failed(predecessor: &OwnedFd, why: fmt::Arguments<'_>) {
-    // The write may fail, because the predecessor may have been killed. Otherwise the predecessor notices by itself
-    // that this process ends.
+    let mut pipe = [PollFd::new(predecessor.as_fd(), PollEvents::OUT)];
+    let is_asked = poll(&mut pipe, Some(Duration::ZERO)).is_ok();
+    if !is_asked || pipe.iter().any(|pipe| pipe.revents() != PollEvents::OUT) {
+        // The predecessor may have been killed. A write to a pipe without a reader would end this process by SIGPIPE.
+        return;
+    }
+    // If the write fails, the predecessor notices by itself that this process ends.
     let _ = write_all(predecessor, Text::<FAILURE_MAX>::of(why).as_bytes());
 }
 

@@ -56,6 +56,9 @@ const TESTS: &[Test] = tests![
     an_address_with_a_nul_is_refused,
     a_part_of_a_second_defers_an_accept,
     a_long_failure_of_a_successor_is_cut_after_a_character,
+    a_successor_has_the_sockets_of_its_predecessor_and_no_other,
+    a_successor_tells_why_it_does_not_take_over,
+    a_passed_descriptor_reaches_no_program,
     the_longest_time_is_never,
     a_limit_that_the_server_cannot_set_is_refused,
     a_silent_client_is_closed_although_the_handler_gets_signals,
@@ -589,6 +592,69 @@ fn a_long_failure_of_a_successor_is_cut_after_a_character() {
     let mut text = [0; 2000];
     let text = read(&reader, &mut text).map(|length| std::str::from_utf8(&text[..length]).unwrap()).unwrap();
     assert_eq!(text, "x".to_owned() + &"\u{e9}".repeat(255));
+}
+
+/// Makes this process the successor of one that passes it a pipe and the sockets, and no pidfile.
+fn become_successor(ready: OwnedFd, sockets: Vec<TcpListener>) -> Inherited {
+    use std::os::fd::IntoRawFd;
+    let mut passed = format!("{},{},0", std::process::id(), ready.into_raw());
+    for socket in sockets {
+        passed += &format!(",{}", socket.into_raw_fd());
+    }
+    // SAFETY: this process has no other thread.
+    unsafe { std::env::set_var("MPSERV_INHERIT", passed) };
+    // SAFETY: nothing owns the descriptors that the variable names.
+    unsafe { Inherited::claim() }
+}
+
+/// Returns any arguments of a program.
+fn some_args() -> Args {
+    let line: &'static [Argument] = vec![Argument::from(c"server"), Argument::END].leak();
+    Args::of(line).unwrap()
+}
+
+/// Checks that a socket by `listener()`, which the program makes in its successor as well, is not added to those of the
+/// predecessor.
+fn a_successor_has_the_sockets_of_its_predecessor_and_no_other() {
+    let [passed, own] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [passed_address, own_address] = [&passed, &own].map(|socket| socket.local_addr().unwrap());
+    let (_reader, writer) = pipe().unwrap();
+    let inherited = become_successor(writer, vec![passed]);
+    // SAFETY: the descriptor is open, and nothing else owns it after `into_raw_fd`.
+    let own = unsafe { OwnedFd::from_raw(std::os::fd::IntoRawFd::into_raw_fd(own)) };
+    let bound = Server::new().listener(own).restart(some_args()).inherit(inherited).bind().unwrap();
+    assert_eq!(format!("{bound:?}"), format!("[Ok(Inet({passed_address}))]"));
+    assert_eq!(TcpStream::connect(own_address).unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+fn a_successor_tells_why_it_does_not_take_over() {
+    let why = |count: usize, change: fn(Server<'static>) -> Server<'static>| {
+        let (reader, writer) = pipe().unwrap();
+        let mut child = solo::spawn(|| {
+            let sockets = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+            let inherited = become_successor(writer, sockets);
+            change(Server::new().restart(some_args()).inherit(inherited)).bind().unwrap_err();
+        });
+        assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
+        let mut text = [0; 2000];
+        read(&reader, &mut text).map(|length| String::from_utf8(text[..length].into()).unwrap()).unwrap()
+    };
+    let too_many = why(33, |server| server);
+    assert!(too_many.starts_with("more than 32 addresses"), "{too_many}");
+    let wrong = why(1, |server| server.max_children(0));
+    assert!(wrong.starts_with("max_children 0"), "{wrong}");
+}
+
+/// Checks a program that runs before the server binds.
+fn a_passed_descriptor_reaches_no_program() {
+    let passed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let number = std::os::fd::AsRawFd::as_raw_fd(&passed);
+    // SAFETY: the call has no precondition on memory.
+    assert_eq!(unsafe { libc::fcntl(number, libc::F_SETFD, 0) }, 0);
+    let (_reader, writer) = pipe().unwrap();
+    let _ = become_successor(writer, vec![passed]);
+    let has = std::process::Command::new("test").args(["-e", &format!("/proc/self/fd/{number}")]).status().unwrap();
+    assert_eq!(has.code(), Some(1));
 }
 
 fn the_longest_time_is_never() {
