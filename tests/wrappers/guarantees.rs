@@ -161,9 +161,11 @@ pub(crate) fn a_stat_has_the_facts_of_the_file() {
 }
 
 /// Checks that a handler does not enter stdio while `exit` writes the buffers of stdio, also at the end of a main
-/// function. A function of `atexit` acts as the handler.
+/// function, and that earlier text stands before the handler's. A function of `atexit` acts as the handler.
 pub(crate) fn exit_closes_stdio_to_handlers() {
     extern "C" fn print() {
+        // SAFETY: the text ends in a NUL.
+        assert!(unsafe { libc::puts(c"held by stdio".as_ptr()) } >= 0);
         printf!("by the handler\n");
     }
     let end_of_main: &dyn Fn() = &|| {
@@ -175,11 +177,11 @@ pub(crate) fn exit_closes_stdio_to_handlers() {
         let (_input, output, mut child) = with_pipes(|| {
             // SAFETY: the function takes nothing, returns nothing, and may run when the process ends.
             assert_eq!(unsafe { libc::atexit(print) }, 0);
-            printf!("held by stdio\n");
+            printf!("earlier\n");
             end();
         });
         // The handler's line was written directly, before the line in the buffer of stdio.
-        assert_eq!(read_text(output), "by the handler\nheld by stdio\n");
+        assert_eq!(read_text(output), "earlier\nby the handler\nheld by stdio\n");
         assert_eq!(reap(&mut child).exit_status(), Some(7));
     }
 }

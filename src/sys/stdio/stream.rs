@@ -59,8 +59,11 @@ pub(super) fn enter<T>(function: impl FnOnce() -> T) -> Option<T> {
     Some(result)
 }
 
-/// Makes every handler write without stdio from now on: `exit()` is about to flush the streams, and does not return.
+/// Makes every handler, and every function that `exit()` runs, write without stdio from now on: `exit()` is about to
+/// flush the streams, and does not return. Writes earlier text first, so that it stands before theirs.
 pub(crate) fn close_to_handlers() {
+    // If another thread is inside stdio, exit() writes the text.
+    let _ = fflush(stdout());
     INSIDE.store(true, Ordering::Relaxed);
 }
 
