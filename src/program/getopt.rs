@@ -133,7 +133,8 @@ impl<'o> Getopt<'o> {
     pub fn index(&self) -> usize {
         // SAFETY: no other thread uses the variable.
         let index = unsafe { c::optind };
-        usize::try_from(index).unwrap_or(0)
+        // The variable is 0 until the first option is asked for.
+        usize::try_from(index).unwrap_or(0).max(1)
     }
 
     /// Returns the option that is wrong.

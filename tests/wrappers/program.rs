@@ -209,6 +209,7 @@ fn parsed(arguments: &[&'static CStr]) -> (String, usize) {
     let line = [c"program"].iter().chain(arguments).map(|text| Argument::from(*text)).chain([Argument::END]);
     let line: &'static [Argument] = line.collect::<Vec<_>>().leak();
     let mut parser = TABLE.parse(Args::of(line).unwrap()).unwrap();
+    assert_eq!(parser.index(), 1, "the first option is next");
     let found: Vec<String> = parser
         .by_ref()
         .map(|parsed| match parsed {
