@@ -57,7 +57,7 @@
 //! |---|---|---|
 //! | programs | `src/bin` | `mpserv`, and the textbook programs in `textbook`, each beside its C original |
 //! | server | [`server`] | one process per connection, which runs a function or a program |
-//! | safe wrappers | [`errno`], [`fd`], [`fs`], [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] and others | sound for every call from safe code; each makes the one system call of its C function, and states whether it is async-signal-safe |
+//! | safe wrappers | [`errno`], [`fd`], [`fs`], [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] and others | sound for every call from safe code; each makes the system calls of its C function, and states whether it is async-signal-safe |
 //! | C | [`ffi`] | the C API, name for name, proved against the system's headers |
 //!
 //! The library has no allocator, and retries no call by itself. So a program written with this library makes only the

@@ -55,7 +55,8 @@ impl<'a> Server<'a> {
     ///
     /// Skips the addresses of a host that the system does not have, as long as another address is left.
     ///
-    /// Replaces the file of a Unix socket if no server listens on the socket any more.
+    /// Replaces the file of a Unix socket if no server listens on the socket any more. A relative path is looked up again
+    /// when the file is removed, at the stop: do not change the working directory while the server exists.
     pub fn listen(mut self, address: &'a str) -> Self {
         if let Some(place) = self.addresses.get_mut(self.addresses_given) {
             *place = address;
@@ -66,11 +67,11 @@ impl<'a> Server<'a> {
 
     /// Adds a socket that listens already. The settings of sockets do not apply to this socket.
     ///
-    /// The server takes the open file itself. If the program keeps a copy of the descriptor, the copy no longer listens
     /// A successor (see [`restart`](Server::restart)) has the sockets of its predecessor, and closes this one. So a
     /// program with both makes this socket only if [`is_successor`](super::is_successor) is false: a client that has
     /// come to a second socket on the same port would be lost.
     ///
+    /// The server takes the open file itself. If the program keeps a copy of the descriptor, the copy no longer listens
     /// once a server with [`prefork`](Server::prefork) has stopped. The server sets options that the copy shares: the
     /// copy may no longer block, and takes no socket filter any more.
     pub fn listener(mut self, socket: impl Into<OwnedFd>) -> Self {
@@ -215,6 +216,8 @@ impl<'a> Server<'a> {
     /// The program is the file at the path with which this process was started. If that path was relative, it is the
     /// file that runs, or the file that has replaced it: the working directory may have changed.
     ///
+    /// SIGPIPE, SIGXFSZ and SIGTTOU are ignored when the new process starts, as they are while a server serves.
+    ///
     /// The new process takes the sockets by [`inherit`](Server::inherit). So [`bind`](Server::bind) refuses `restart`
     /// without `inherit`.
     ///
@@ -306,7 +309,7 @@ impl<'a> Server<'a> {
     }
 
     /// Sets the file for the server's process id. The file is locked while the server lives, and removed when the
-    /// server stops.
+    /// server stops. A relative path is looked up again then: do not change the working directory before.
     pub const fn pidfile(mut self, path: &'a CStr) -> Self {
         self.settings.pidfile = Some(path);
         self

@@ -82,7 +82,7 @@ impl Inherited {
 
     /// Notes a descriptor that was passed, if it is open. A program must not get it, so sets `FD_CLOEXEC`.
     fn note(&mut self, number: c_int) {
-        // SAFETY: the borrowed descriptor is only used to ask whether it is open.
+        // SAFETY: the call fails if the descriptor is not open, and nothing uses it afterwards.
         let fd = unsafe { BorrowedFd::from_raw(number) };
         if set_close_on_exec(fd).is_err() || self.high.contains(&number) {
             return;
@@ -166,7 +166,8 @@ impl Inherited {
     /// reason.
     ///
     /// Call this only before a [`Server`](crate::server::Server) takes the passed descriptors. From then on, the
-    /// `Server` itself reports a failure.
+    /// `Server` itself reports a failure. Does nothing where other threads exist, or have existed: see
+    /// [`is_successor`].
     pub fn report_failure(&mut self, why: &str) {
         let ready = passed_by_predecessor().and_then(|mut words| words.next().and_then(number::<c_int>));
         if let Some(Ok(ready)) = ready.map(|number| self.take(number)) {
@@ -293,7 +294,8 @@ pub(crate) struct Found<L> {
     pub(crate) listeners: L,
 }
 
-/// Whether a server has started this process as its successor.
+/// Whether a server has started this process as its successor. Returns false where other threads exist, or have
+/// existed, because such a thread might be changing the environment. So ask at the start of main.
 #[must_use]
 pub fn is_successor() -> bool {
     passed_by_predecessor().is_some()

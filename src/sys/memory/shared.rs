@@ -15,10 +15,10 @@ use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, ret_owned_fd};
 use crate::sys::fs::ftruncate;
 use crate::sys::memory::map::{map_for, mapped, unmap};
 
-/// Numbers that several processes see and change: this process, its forked children, and each process that opens the
-/// descriptor. A seal keeps every process from making the file shorter, so no other process can make an access end a
-/// process by SIGBUS. The kernel provides a page at its first access. If it has no page left then, in the system or in
-/// the cgroup, SIGBUS or the kernel's killer ends the process.
+/// Numbers that this process and its forked children see and change. Another process that opens the descriptor sees
+/// them, and cannot change them. A seal keeps every process from making the file shorter, so no other process can make
+/// an access end a process by SIGBUS. The kernel provides a page at its first access. If it has no page left then, in
+/// the system or in the cgroup, SIGBUS or the kernel's killer ends the process.
 ///
 /// The memory stays mapped for as long as the process lives, so references to the numbers may be `'static`.
 #[derive(Debug)]

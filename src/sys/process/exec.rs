@@ -64,7 +64,8 @@ struct Shared<'a> {
 /// this process, and the exact error is known.
 ///
 /// Block all signals that have a handler before this call. For a moment the new process has the handlers, too, and a
-/// handler that ran there would change this process's memory.
+/// handler that ran there would change this process's memory. Just before the program runs, the new process gets the
+/// mask of the plan. So a handler whose signal is not in that mask may run there all the same.
 ///
 /// Async-signal-safe: yes.
 ///

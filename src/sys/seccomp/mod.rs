@@ -157,9 +157,12 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
 const SIGNALLED: c_int = 128;
 
 /// `seccomp(SECCOMP_SET_MODE_FILTER)`: allows this process, and every process that it starts, only the system calls
-/// that the rules let through. Of two rules for one call, the first decides. Any other call is noted in `note` (see
-/// [`note_violations`] and [`violation`]), and then ends the process by SIGSYS. There is no way back. Where other
-/// threads exist, `SECCOMP_FILTER_FLAG_TSYNC` gives the filter to them as well.
+/// that the rules let through. Of two rules for one call, the first decides. Any other call ends the process by SIGSYS.
+/// There is no way back. Where other threads exist, `SECCOMP_FILTER_FLAG_TSYNC` gives the filter to them as well.
+///
+/// After [`note_violations`], the call is first noted in `note` (see [`violation`]), unless it is a call of another
+/// machine, as `int $0x80` makes on x86-64. If a rule lets `seccomp()` through, the process then ends by the exit
+/// status 159 instead.
 ///
 /// Async-signal-safe: yes.
 ///
