@@ -55,8 +55,8 @@ impl<'a> Server<'a> {
     ///
     /// Skips the addresses of a host that the system does not have, as long as another address is left.
     ///
-    /// Replaces the file of a Unix socket if no server listens on the socket any more. A relative path is looked up again
-    /// when the file is removed, at the stop: do not change the working directory while the server exists.
+    /// Replaces the file of a Unix socket if no server listens on the socket any more. A relative path is looked up
+    /// again when the file is removed, at the stop: do not change the working directory while the server exists.
     pub fn listen(mut self, address: &'a str) -> Self {
         if let Some(place) = self.addresses.get_mut(self.addresses_given) {
             *place = address;
@@ -143,8 +143,11 @@ impl<'a> Server<'a> {
     /// A handler finds the changes that an earlier call of the handler has left in the process. A process that the
     /// handler forks must end in the handler: if it returned, it would serve clients as well, as if it were its parent.
     ///
-    /// SIGUSR2 tells a process that it is no longer needed. This signal can make a call of the handler fail with `EINTR`,
-    /// but not the functions of [`Connection`].
+    /// SIGUSR2 tells a process that it is no longer needed. This signal can make a call of the handler fail with
+    /// `EINTR`, but not the functions of [`Connection`]. The process closes the listeners at once, and ends after its
+    /// client. But if its [`sandbox`](Server::sandbox) has a call that may make a descriptor, the process keeps the
+    /// listeners until its client leaves: a new socket must not get the number of a listener. Until then no other
+    /// server can listen at the address, even if this server has been killed.
     pub const fn prefork(mut self, min: u32, max: u32) -> Self {
         self.settings.pool = Some(PoolSize { min, max });
         self
@@ -255,9 +258,8 @@ impl<'a> Server<'a> {
     }
 
     /// Whether children get TERM when the server is killed (yes). Otherwise each child goes on with its client, and
-    /// ends after that client. A preforked child closes the listeners at once, so that another server can listen at the
-    /// address. But if its [`sandbox`](Server::sandbox) has a call that may make a descriptor, the child keeps the
-    /// listeners until its client leaves: a new socket must not get the number of a listener.
+    /// ends after that client. A preforked child closes the listeners as [`prefork`](Server::prefork) says, so that
+    /// another server can listen at the address.
     pub const fn orphans_end(mut self, end: bool) -> Self {
         self.settings.orphans_end = end;
         self
