@@ -12,6 +12,8 @@ pub(crate) const TESTS: &[Test] = tests![
     events_that_are_not_always_logged_are_marked_in_the_man_page,
     exit_codes_are_those_of_the_man_page,
     variables_that_a_program_does_not_find_are_those_of_the_man_page,
+    variables_that_a_program_finds_are_those_of_the_man_page,
+    files_in_the_man_page_are_those_of_the_program,
 ];
 
 /// The events, each with the names of its fields.
@@ -165,6 +167,13 @@ fn exit_codes_are_those_of_the_man_page() {
     }
 }
 
+/// Returns the texts of the constant with this name.
+fn list(source: &str, name: &str) -> BTreeSet<String> {
+    let (_, rest) = source.split_once(&format!("const {name}: ")).unwrap();
+    let (_, values) = rest.split_once("= ").unwrap();
+    values.split(';').next().unwrap().split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
 fn variables_that_a_program_does_not_find_are_those_of_the_man_page() {
     let page = section("ENVIRONMENT");
     let (_, removed) = page.split_once("A program does not find").unwrap();
@@ -172,12 +181,6 @@ fn variables_that_a_program_does_not_find_are_those_of_the_man_page() {
     let lines: Vec<String> = removed.lines().map(str::to_owned).collect();
     let mut documented = words_of(&lines, "Ev");
     let suffixes = words_of(&lines, "Li");
-    // The closure returns the texts of the constant with this name.
-    let list = |source: &str, name: &str| -> BTreeSet<String> {
-        let (_, rest) = source.split_once(&format!("const {name}: ")).unwrap();
-        let (_, values) = rest.split_once("= ").unwrap();
-        values.split(';').next().unwrap().split('"').skip(1).step_by(2).map(str::to_owned).collect()
-    };
     let environment = file("src/server/child/environment.rs");
     let protocols = list(&environment, "PROTOCOLS");
     assert_eq!(protocols.len(), 5);
@@ -191,4 +194,67 @@ fn variables_that_a_program_does_not_find_are_those_of_the_man_page() {
     expected.extend(list(&file("src/server/systemd.rs"), "VARIABLES"));
     expected.extend(list(&file("src/server/inherited.rs"), "RESTART_VARIABLE"));
     assert_eq!(documented, expected);
+}
+
+/// Compares the variables about a client of each kind, those about the user, and those that the server itself uses.
+fn variables_that_a_program_finds_are_those_of_the_man_page() {
+    let page = section("ENVIRONMENT");
+    let (found, rest) = page.split_once("A program does not find").unwrap();
+    let (inet, rest_of_found) = found.split_once("and of a Unix socket").unwrap();
+    let (unix, user) = rest_of_found.split_once(".El").unwrap();
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    let source = file("src/server/child/environment.rs");
+    let (_, of_clients) = source.split_once("Peer::Inet(remote) =>").unwrap();
+    let (of_inet, of_unix) = of_clients.split_once("Peer::Unix(").unwrap();
+    let (of_unix, _) = of_unix.split_once("Peer::Unknown").unwrap();
+    let set = |text: &str| -> BTreeSet<String> {
+        let names = text.split('"').skip(1).step_by(2).map(|text| text.split_once('=').unwrap().0.to_owned());
+        names.collect()
+    };
+    assert_eq!((set(of_inet).len(), set(of_unix).len()), (6, 4));
+    let guide = file("src/docs/server.md");
+    for (names, documented) in [(set(of_inet), inet), (set(of_unix), unix)] {
+        assert_eq!(words_of(&lines(documented), "It Ev"), names);
+        for name in names {
+            assert!(guide.contains(&format!("`{name}")), "the guide to the server does not name {name}");
+        }
+    }
+    assert_eq!(words_of(&lines(user), "Ev"), list(&source, "ABOUT_USER"));
+    let (_, used) = rest.split_once("itself uses").unwrap();
+    let sources = ["systemd.rs", "listener/listeners.rs", "inherited.rs", "log/writer.rs", "child/executable.rs"];
+    let sources = sources.map(|name| file(&format!("src/server/{name}"))).concat();
+    let used = words_of(&lines(used), "It Ev");
+    for name in &used {
+        assert!(sources.contains(&format!("\"{name}\"")), "the server does not use {name}");
+    }
+    let expected = "JOURNAL_STREAM LISTEN_FDNAMES LISTEN_FDS LISTEN_PID MPSERV_INHERIT NOTIFY_SOCKET PATH WATCHDOG_PID \
+                    WATCHDOG_USEC";
+    assert_eq!(used, expected.split(' ').map(str::to_owned).collect());
+}
+
+fn files_in_the_man_page_are_those_of_the_program() {
+    let tags: Vec<String> = entries(&section("FILES")).into_iter().map(|(tag, _)| tag).collect();
+    let constant = |path: &str, before: &str| {
+        let source = file(path);
+        let (_, rest) = source.split_once(before).unwrap_or_else(|| panic!("no {before} in {path}"));
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let suffix = constant("src/server/listener/unix.rs", "LOCK_SUFFIX: &[u8] = b\"");
+    let daemon = constant("src/server/log/daemon.rs", "UnixAddr::new(c\"");
+    // `install.rs` checks the place of the filter, and `values.rs` that of the configuration.
+    let filter = "PREFIX/share/mpserv/fail2ban.conf";
+    let expected = [
+        "Pa /etc/mpserv/NAME.conf".to_owned(),
+        format!("Pa {filter}"),
+        format!("Ar PATH Ns Pa {suffix}"),
+        format!("Pa {daemon}"),
+        "Pa /proc".to_owned(),
+    ];
+    assert_eq!(tags, expected);
+    let page = file("src/share/mpserv.8");
+    for rest in page.split("Ar PATH Ns Pa ").skip(1) {
+        assert!(rest.starts_with(&format!("{suffix}\n")), "{suffix}: {rest:.20}");
+    }
+    let sentence = format!("`make install` puts a filter into `{filter}`");
+    assert!(file("src/docs/server.md").contains(&sentence), "the guide to the server does not say {sentence:?}");
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::common::solo::Test;
 use crate::common::{Output, TempDir, run, text_of};
-use crate::tests;
+use crate::{file, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
     a_target_passes_on_its_variables,
@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = tests![
     each_target_runs_its_commands_and_needs_what_they_use,
     a_server_says_how_to_talk_to_it,
     tools_that_are_missing_are_named,
+    the_readme_shows_what_is_printed,
 ];
 
 /// Goals, variables, and parts of the commands that run then. For a test, a program is built by `echo`, and `mine` is a
@@ -354,4 +355,41 @@ fn tools_that_are_missing_are_named() {
     }
     let named = env!("CARGO_PKG_RUST_VERSION");
     assert!(make(&["need-cargo", "-n"]).contains(&format!("install Rust {named} or later")), "Rust {named}");
+}
+
+/// Compares the first example of the README with the commands of make and the sources of the programs. The illustration
+/// shows two lines of make, and then those of the server; the next shows what the client is told and answers.
+fn the_readme_shows_what_is_printed() {
+    let readme = file("README.md");
+    let illustrations: Vec<&str> =
+        readme.split("```illustration\n").skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect();
+    let [server, client] = illustrations.as_slice() else { panic!("{illustrations:?}") };
+    let lines: Vec<&str> = server.lines().collect();
+    let ["$ make run-server", started, talk, printed @ ..] = lines.as_slice() else { panic!("{server}") };
+    let commands = commands(&["run-server"]);
+    let started = started.replace("target/release/echo_mpserv", "$program");
+    for line in [started.as_str(), talk] {
+        assert!(
+            commands.contains(&format!("{line}\";")) || commands.contains(&format!("{line}';")),
+            "{line}: {commands}"
+        );
+    }
+    let port = started.split([' ', ';']).nth(2).unwrap();
+    assert!(readme.contains(&format!("make run-server     # a multi-process echo server on port {port}\n")), "{port}");
+    let without_digits = |line: &str| line.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+    let source = file("src/bin/textbook/echo_mpserv.c");
+    for line in printed {
+        assert!(source.contains(&format!("printf(\"{}", without_digits(line))), "the server does not print {line:?}");
+    }
+    assert_eq!(printed.len(), 3, "{printed:?}");
+    let (said, heard) = client.split_once('\n').unwrap();
+    let heard = heard.strip_suffix(&format!("{said}\nq")).unwrap_or_else(|| panic!("{client}"));
+    assert!(file("src/bin/textbook/echo_mpclient.c").contains(&format!("printf(\"{heard}%s\"")), "{heard}");
+    // The number of programs stands in words.
+    let sources = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/textbook")).unwrap();
+    let programs = sources.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|end| end == "c"));
+    assert_eq!(programs.count(), 14, "the documents say fourteen");
+    for document in ["README.md", "CHANGELOG.md", "src/docs/textbook.md", "src/docs/audit.md"] {
+        assert!(file(document).contains("ourteen"), "{document}");
+    }
 }

@@ -26,6 +26,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_letter_has_the_same_name_everywhere,
     exit_statuses_in_the_man_pages_are_those_of_the_help,
     defaults_in_the_man_pages_are_those_of_the_help,
+    examples_in_the_man_pages_do_what_their_words_say,
     the_guide_names_no_option_that_there_is_not,
 ];
 
@@ -460,6 +461,62 @@ fn defaults_in_the_man_pages_are_those_of_the_help() {
         }
         assert!(count >= 3, "{name}: {count} defaults");
     }
+}
+
+/// Numbers as they stand in a text, and in a command.
+const NUMBERS: [(&str, &str); 6] = [
+    ("five hundred", "500"),
+    ("a thousand", "1000"),
+    ("five", "5"),
+    ("eight", "8"),
+    ("an hour", "3600"),
+    ("one client", "nc"),
+];
+
+/// Checks that a program has each option in the examples of its man page, and that each number in the text above an
+/// example is in its commands.
+fn examples_in_the_man_pages_do_what_their_words_say() {
+    let mut numbers = 0;
+    for (name, program, section) in PROGRAMS {
+        let known = options_of_program(program);
+        let manual = file(&format!("src/share/{name}.{section}"));
+        let examples = manual.split("\n.Sh ").find_map(|section| section.strip_prefix("EXAMPLES\n")).unwrap();
+        let (mut text, mut commands) = (String::new(), String::new());
+        let mut all = Vec::new();
+        for line in examples.lines() {
+            let is_command =
+                line.starts_with(".Dl ") || line.trim_start().starts_with("mpserv") || line.starts_with("kill ");
+            if is_command {
+                commands += &format!(" {}", line.trim_start_matches(".Dl "));
+            } else if !line.starts_with(['.', ' ']) {
+                if !commands.is_empty() {
+                    all.push((std::mem::take(&mut text), std::mem::take(&mut commands)));
+                }
+                text += &format!(" {line}");
+            } else if line.starts_with(' ') {
+                commands += line;
+            }
+        }
+        all.push((text, commands));
+        assert!(all.len() >= 3, "{all:?}");
+        for (text, commands) in all {
+            assert!(commands.contains(name), "{name}: {text} has no command: {commands}");
+            let text = NUMBERS.iter().fold(text, |text, (word, number)| text.replace(word, number));
+            let words: BTreeSet<&str> = commands.split([' ', ':', '-', '=']).collect();
+            for number in text
+                .split([' ', ',', ':', '.'])
+                .filter(|word| NUMBERS.iter().any(|(_, known)| known == word) || word.parse::<u32>().is_ok())
+            {
+                assert!(words.contains(number), "{name}: {text} is not {commands}");
+                numbers += 1;
+            }
+            let ours = commands.split(" kill ").next().unwrap().split(" | ").next().unwrap();
+            let ours = ours.split('\'').step_by(2).collect::<String>();
+            let unknown: Vec<String> = options(&ours).into_iter().filter(|option| !known.contains(option)).collect();
+            assert!(unknown.is_empty(), "{name} has no {unknown:?}: {commands}");
+        }
+    }
+    assert!(numbers >= 8, "{numbers}");
 }
 
 fn completions_complete_in_bash() {

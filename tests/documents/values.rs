@@ -13,8 +13,9 @@ use crate::options::{help, help_options};
 use crate::{file, tests};
 use mpserv::server::limits::{
     ACCEPTS_IN_A_ROW, BACKLOG_DEFAULT, CLIENT_KEPT, CLOSE_WITHIN, CRASH_PAUSE, CRASH_PAUSE_MAX, EARLIER_MAX,
-    GRACE_DEFAULT, HEADER_PATIENCE, KILL_AFTER, LOG_PATIENCE, MAX_CHILDREN_DEFAULT, POOL_TICK, READY_WITHIN,
-    REAP_WITHIN, RETRY_EVERY, SOURCE_PREFIX_V4, SOURCE_PREFIX_V6, STATUS_EVERY, SYSLOG_WARN, THROTTLE_PERIOD, YOUNGEST,
+    EXIT_PANICKED, GRACE_DEFAULT, HEADER_PATIENCE, KILL_AFTER, LOG_PATIENCE, MAX_CHILDREN_DEFAULT, POOL_TICK,
+    READY_WITHIN, REAP_WITHIN, RETRY_EVERY, SOURCE_PREFIX_V4, SOURCE_PREFIX_V6, STATUS_EVERY, SYSLOG_WARN,
+    THROTTLE_PERIOD, YOUNGEST,
 };
 use mpserv::server::proxy_protocol::TIME_LIMIT;
 
@@ -248,7 +249,15 @@ fn numbers_in_the_guides_are_those_of_the_program() {
         assert!(guide.contains(&sentence), "the guide to the server does not say {sentence:?}");
     }
     let library = sentences("src/docs/library.md");
-    assert!(library.contains(&format!("SIGTERM gives them {grace} seconds (grace)")), "the grace in library.md");
+    for sentence in [
+        format!("SIGTERM gives them {grace} seconds (grace)"),
+        format!(
+            "The child ends with status {EXIT_PANICKED}, and the log says panicked. With panic = \"abort\" it ends by SIGABRT"
+        ),
+        "fork refuses with EDEADLK if the process has, or had, another thread".to_owned(),
+    ] {
+        assert!(library.contains(&sentence), "library.md does not say {sentence:?}");
+    }
     let internals = sentences("src/docs/internals.md");
     assert!(internals.contains(&format!("setitimer(ITIMER_REAL, {close} ms)")), "the timer in internals.md");
     assert_eq!(close, 5, "SECURITY.md says five milliseconds");

@@ -15,7 +15,7 @@ use mpserv::fd::{
 use mpserv::fs::{OpenFlags, open};
 use mpserv::net::{AddressFamily, Protocol, SocketOption, SocketType, getsockopt, listen, socket};
 use mpserv::poll::{PollEvents, PollFd, poll};
-use mpserv::process::{fork, getpid};
+use mpserv::process::{Limit, Resource, fork, getpid, getrlimit, setrlimit};
 
 pub(crate) fn read_all_reads_until_the_end_or_what_there_is_room_for() {
     let piped = |pieces: &[&[u8]]| {
@@ -37,6 +37,7 @@ pub(crate) fn a_failed_call_lends_a_descriptor_that_nothing_accepts() {
     assert_eq!(failed.as_fd().raw(), -1);
     assert_eq!(listen(&failed, 1), Err(Errno::BADF));
     assert_eq!(read(BorrowedFd::NONE, &mut [0]), Err(Errno::BADF));
+    assert_eq!((None::<OwnedFd>.as_fd().raw(), None::<BorrowedFd<'_>>.as_fd().raw()), (-1, -1));
     // A poll skips it.
     let (reader, writer) = pipe().unwrap();
     drop(writer);
@@ -99,7 +100,11 @@ pub(crate) fn a_duplicate_refers_to_the_same() {
 
 /// Checks the flag of each descriptor on both sides of each end of the range.
 pub(crate) fn a_range_of_descriptors_is_closed_by_exec() {
-    const PLACES: [c_int; 6] = [100, 101, 102, 103, 104, 900];
+    const PLACES: [c_int; 7] = [100, 101, 102, 103, 104, 900, 5000];
+    let limit = getrlimit(Resource::NOFILE).unwrap();
+    if setrlimit(Resource::NOFILE, Limit { soft: 5001, hard: limit.hard.max(5001) }).is_err() {
+        skip("the limit of descriptors is too low");
+    }
     let null = open(c"/dev/null", OpenFlags::RDWR, 0).unwrap();
     let at = PLACES.map(|number| {
         let fd = fcntl_dupfd_cloexec(&null, number).unwrap();
@@ -117,12 +122,12 @@ pub(crate) fn a_range_of_descriptors_is_closed_by_exec() {
     let none = || at.iter().for_each(|fd| keep_on_exec(fd).unwrap());
     none();
     set_close_on_exec_each(101, 104);
-    assert_eq!(closed(), [false, true, true, true, false, false]);
+    assert_eq!(closed(), [false, true, true, true, false, false, false]);
     none();
     set_close_on_exec_each(104, 104);
-    assert_eq!(closed(), [false; 6]);
+    assert_eq!(closed(), [false; 7]);
     match close_range_on_exec(102) {
-        Ok(()) => assert_eq!(closed(), [false, false, true, true, true, true]),
+        Ok(()) => assert_eq!(closed(), [false, false, true, true, true, true, true]),
         Err(errno) => {
             assert!([Errno::NOSYS, Errno::PERM].contains(&errno), "{errno:?}");
             skip("no close_range");

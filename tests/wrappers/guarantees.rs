@@ -22,9 +22,10 @@ use mpserv::program::{Args, Argument, run};
 use mpserv::pty::open_master;
 use mpserv::signal::{Disposition, SigAction, SigSet, Signal, SignalFd, SignalFlag, sigaction};
 use mpserv::stdio::{fgets, stdin};
+use mpserv::time::alarm;
 
 use crate::common::solo::{Channel, reap, skip, spawn};
-use crate::common::{TempDir, is_pending, is_root, wait_until, waits_in, zombies};
+use crate::common::{TempDir, WATCHDOG, is_pending, is_root, wait_until, waits_in, zombies};
 use crate::stdio::{read_text, with_pipes};
 
 /// Returns the open descriptors of this process.
@@ -160,6 +161,25 @@ pub(crate) fn a_stat_has_the_facts_of_the_file() {
     }
 }
 
+/// Checks that a function that `exit` runs may call `exit`, also where another thread is.
+pub(crate) fn exit_may_be_called_by_what_it_runs() {
+    extern "C" fn again() {
+        exit(3)
+    }
+    let mut child = spawn(|| {
+        alarm(WATCHDOG.as_secs() as u32);
+        std::thread::spawn(|| {
+            loop {
+                std::thread::park();
+            }
+        });
+        // SAFETY: the call takes a function.
+        assert_eq!(unsafe { libc::atexit(again) }, 0);
+        exit(1)
+    });
+    assert_eq!(reap(&mut child).exit_status(), Some(3));
+}
+
 /// Checks that a handler does not enter stdio while `exit` writes the buffers of stdio, also at the end of a main
 /// function, and that earlier text stands before the handler's. A function of `atexit` acts as the handler.
 pub(crate) fn exit_closes_stdio_to_handlers() {
@@ -288,6 +308,18 @@ pub(crate) fn a_stack_has_a_guard_below_it() {
     assert_eq!(guards(&maps()), before + 1, "{}", maps());
     drop(stack);
     assert_eq!(guards(&maps()), before);
+    // The guard is no part of the size.
+    const GUARD: usize = 65_536;
+    let pages = || fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse::<usize>().unwrap();
+    // SAFETY: the call has no precondition.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
+    for size in [STACK_MIN, GUARD, 1 << 20] {
+        let before = pages();
+        let stack = Stack::new(size).unwrap();
+        assert_eq!((pages() - before) * page, (size + GUARD).next_multiple_of(page), "{size}");
+        drop(stack);
+        assert_eq!(pages(), before);
+    }
 }
 
 pub(crate) fn a_line_that_just_fits_is_read_whole() {

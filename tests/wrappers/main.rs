@@ -53,6 +53,7 @@ fn main() -> ExitCode {
             lstat_is_about_the_link_and_stat_about_its_target,
             a_stat_has_the_facts_of_the_file,
             exit_closes_stdio_to_handlers,
+            exit_may_be_called_by_what_it_runs,
             handlers_of_pthread_atfork_run,
             a_soft_limit_is_no_hard_limit,
             a_limit_is_the_one_of_its_name,
@@ -99,6 +100,7 @@ fn main() -> ExitCode {
             each_right_is_given_up_alone,
             fixed_addresses_leave_the_rest_of_the_personality,
             the_executed_path_is_that_of_this_program,
+            a_program_that_is_not_run_leaves_no_process,
             a_program_gets_what_its_fields_say,
             a_program_gets_sigterm_at_the_end_of_its_parent;
         fd:
@@ -176,10 +178,13 @@ fn main() -> ExitCode {
             memory_is_given_back,
             memory_of_the_c_library_is_given_back,
             a_list_has_room_for_its_capacity,
+            a_size_that_no_memory_has_is_refused,
             shared_numbers_are_the_same_in_a_child;
         seccomp:
             a_listener_is_told_the_call_and_decides_its_result,
             a_filter_looks_at_each_argument,
+            a_filter_takes_as_many_rules_and_numbers_as_it_says,
+            the_end_of_a_filter_is_no_notice,
             a_refused_call_is_noted_and_a_sent_signal_is_not;
         stdio:
             what_stdio_holds_is_written_when_c_writes_it,

@@ -182,6 +182,8 @@ pub(crate) fn options_are_set_and_read() {
             assert_eq!(getsockopt(&socket, option), Ok(value), "{option:?}");
         }
     }
+    let shown = format!("SocketOption {{ level: {}, name: {} }}", libc::IPPROTO_TCP, libc::TCP_NODELAY);
+    assert_eq!(format!("{:?}", SocketOption::NODELAY), shown);
     for seconds in [None, Some(0), Some(7)] {
         setsockopt(&socket, SocketOption::LINGER, seconds).unwrap();
         assert_eq!(getsockopt(&socket, SocketOption::LINGER), Ok(seconds));

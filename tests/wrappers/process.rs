@@ -13,11 +13,12 @@ use crate::stdio::read_text;
 use mpserv::errno::Errno;
 use mpserv::fd::AsFd;
 use mpserv::memory::{CStrArray, STACK_MIN, Stack};
+use mpserv::net::AddressFamily;
 use mpserv::process::{
-    _exit, Child, Limit, Pid, Resource, Spawn, WaitFor, WaitOptions, WaitStatus, abort, adopt_orphans, allow_dumps,
-    become_program, clear_inheritable, drop_capability_bounds, executed_path, exists, fix_addresses, forbid_dumps,
-    fork, getpgid, getpid, getppid, group_exists, has_other_threads, no_new_privileges, set_pdeathsig, setpgid, wait,
-    waitpid,
+    _exit, Child, Limit, Pid, Resource, Spawn, SpawnError, WaitFor, WaitOptions, WaitStatus, abort, adopt_orphans,
+    allow_dumps, become_program, clear_inheritable, drop_capability_bounds, executed_path, exists, fix_addresses,
+    forbid_dumps, fork, getpgid, getpid, getppid, group_exists, has_other_threads, no_new_privileges, set_pdeathsig,
+    setpgid, setrlimit, wait, waitpid,
 };
 use mpserv::server::{Server, Service};
 use mpserv::signal::{Disposition, MaskHow, SigSet, Signal, killpg, raise, signal, sigprocmask};
@@ -95,6 +96,16 @@ pub(crate) fn a_child_that_stops_has_not_ended() {
     }
     assert_eq!(status.exit_status(), Some(3), "{status}");
     assert_eq!(child.kill(Signal::WINCH), Err(Errno::SRCH));
+    // The stop of a child that is not traced is no news.
+    let mut child = spawn(|| {
+        raise(Signal::STOP).unwrap();
+        _exit(4);
+    });
+    let stat = format!("/proc/{}/stat", child.pid());
+    wait_for("the child stops", || std::fs::read_to_string(&stat).unwrap().contains(") T ").then_some(()));
+    assert_eq!(child.try_wait(), Ok(None));
+    child.kill(Signal::CONT).unwrap();
+    assert_eq!(reap(&mut child).exit_status(), Some(4));
 }
 
 pub(crate) fn a_child_that_was_waited_for_gets_no_signal() {
@@ -171,9 +182,13 @@ pub(crate) fn a_group_is_asked_about_as_a_group() {
     let mut child = spawn(|| {
         become_nobody();
         assert!(exists(Pid::INIT) && exists(parent));
+        // Of the group, no process is left that may be signalled.
+        setpgid(None, None).unwrap();
+        assert!(group_exists(own));
         channel.tell(0);
     });
-    assert_eq!((channel.hear(), reap(&mut child).exit_status()), (0, Some(0)));
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+    assert_eq!(channel.hear(), 0);
 }
 
 pub(crate) fn a_number_of_no_process_is_no_id() {
@@ -305,6 +320,31 @@ fn ignored() -> u64 {
 }
 
 /// Tests each field of a program to run. The programs tell what they got.
+/// Checks that an error says at which step it came, and that the process of a program that was not run is gone.
+pub(crate) fn a_program_that_is_not_run_leaves_no_process() {
+    let none = CStrArray::with_capacity(0, 0).unwrap();
+    let socket = crate::net::stream(AddressFamily::INET);
+    let program = Spawn {
+        path: c"/no/such/program",
+        argv: &none,
+        envp: &none,
+        connection: socket.as_fd(),
+        mask: SigSet::empty(),
+        default: &[],
+        parent: None,
+        limits: &[],
+    };
+    let spawned = || mpserv::process::spawn(&mut Stack::new(STACK_MIN).unwrap(), &program);
+    assert_eq!(spawned(), Err(SpawnError::Exec(Errno::NOENT)));
+    assert_eq!(waitpid(WaitFor::AnyChild, None, WaitOptions::NOHANG), Err(Errno::CHILD));
+    let mut child = spawn(|| {
+        become_nobody();
+        setrlimit(Resource::from_name("nproc").unwrap(), Limit { soft: 0, hard: 0 }).unwrap();
+        assert_eq!(spawned(), Err(SpawnError::Clone(Errno::AGAIN)));
+    });
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
 pub(crate) fn a_program_gets_what_its_fields_say() {
     sigprocmask(MaskHow::Block, &SigSet::from([Signal::USR1]));
     for ignored in [Signal::USR1, Signal::URG, Signal::WINCH] {

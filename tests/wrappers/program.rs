@@ -203,6 +203,18 @@ pub(crate) fn a_number_is_what_atoi_reads() {
     }
 }
 
+/// Tests counts whose sizes in bytes are small numbers again.
+pub(crate) fn a_size_that_no_memory_has_is_refused() {
+    for count in [usize::MAX / 8 + 2, usize::MAX / 8 + 513, usize::MAX] {
+        assert_eq!(MapVec::<u64>::with_capacity(count).map(drop), Err(Errno::NOMEM), "{count}");
+        assert_eq!(SharedNumbers::new(count).map(drop), Err(Errno::NOMEM), "{count}");
+        assert_eq!(SharedWords::new(c"words", count).map(drop), Err(Errno::NOMEM), "{count}");
+        assert_eq!(CStrArray::with_capacity(count, 1).map(drop), Err(Errno::NOMEM), "{count}");
+    }
+    assert!(SharedWords::new(c"none", 0).unwrap().words().is_empty());
+    assert!(SharedNumbers::new(0).unwrap().is_empty());
+}
+
 /// Returns the options that a table of four finds, as text, and the index of the next argument.
 fn parsed(arguments: &[&'static CStr]) -> (String, usize) {
     static TABLE: OptionTable<char> = OptionTable::new(&TABLE_SPECS);
@@ -364,6 +376,8 @@ pub(crate) fn a_list_has_room_for_its_capacity() {
         assert_eq!(list.len(), capacity);
         list.truncate(capacity / 2);
         assert!(list.iter().copied().eq(0..capacity / 2));
+        list.truncate(capacity);
+        assert_eq!(list.len(), capacity / 2);
         list.fill(7);
         assert!(list.len() == capacity && list[capacity / 2..].iter().all(|number| *number == 7));
         assert_eq!(MapVec::zeroed(capacity).unwrap()[..], vec![0; capacity]);

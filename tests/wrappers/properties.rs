@@ -150,6 +150,7 @@ pub(crate) fn a_wait_status_is_what_the_macros_say() {
     assert_eq!(WaitStatus::from_raw(9).to_string(), "SIGKILL");
     assert_eq!(WaitStatus::from_raw(0x80 | 11).to_string(), "SIGSEGV (core dumped)");
     assert_eq!(WaitStatus::from_raw(0x137f).to_string(), "stopped by SIGSTOP");
+    assert_eq!(WaitStatus::from_raw(0xff).to_string(), "status 0x00ff");
 }
 
 pub(crate) fn a_wait_status_of_a_child_comes_back() {
