@@ -115,3 +115,6 @@ impl fmt::Display for Quoted<'_> {
         write!(f, "\"{}\"", self.0.escape_debug())
     }
 }
+
+#[cfg(test)]
+mod tests;

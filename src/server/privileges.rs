@@ -249,3 +249,6 @@ fn may_raise(resource: Resource, hard: u64) -> bool {
     // Everybody may lower a hard limit.
     is_set && setrlimit(resource, now).is_ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -376,3 +376,6 @@ fn parse_port(text: &str) -> Option<u16> {
     let digits = is_canonical && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
+
+#[cfg(test)]
+mod tests;

@@ -344,3 +344,6 @@ fn v6(address: u128, length: u32) -> Option<Network> {
     let mask = mask_v6(length);
     (address & !mask == 0).then_some(Network::V6 { address, mask })
 }
+
+#[cfg(test)]
+mod tests;

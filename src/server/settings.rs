@@ -184,3 +184,6 @@ fn check_range(what: &str, number: u32, limit: u32) -> Result<()> {
     }
     Err(Error::new(format_args!("{what} {number}, not from 1 to {limit}"), Reason::Usage("out of range"), ""))
 }
+
+#[cfg(test)]
+mod tests;

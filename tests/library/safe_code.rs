@@ -61,6 +61,7 @@ pub(crate) const TESTS: &[Test] = tests![
     no_name_ends_the_process,
     users_are_looked_up_only_where_no_other_threads_are,
     an_identity_that_cannot_be_looked_up_is_not_denied,
+    a_name_with_a_nul_is_that_of_nobody,
     a_rule_has_as_many_checks_as_a_jump_reaches,
     a_group_of_another_namespace_has_no_id,
     a_filter_holds_for_every_thread,
@@ -293,6 +294,17 @@ fn an_identity_that_cannot_be_looked_up_is_not_denied() {
         assert!(error.contains("other threads"), "{error}");
     }
     assert!(Identity::parse("0:0").is_ok());
+}
+
+/// Checks that a name with a NUL is nobody's: C would take the name before the NUL for the whole name.
+fn a_name_with_a_nul_is_that_of_nobody() {
+    for (text, wrong) in [("root\0", "user"), ("root\0x:0", "user"), ("0:root\0", "group"), ("\0", "user")] {
+        let error = Identity::parse(text).unwrap_err();
+        assert!(
+            error.is_usage() && error.to_string().contains(&format!("there is no such {wrong}")),
+            "{text:?}: {error}"
+        );
+    }
 }
 
 /// Checks the longest rule: from its first instruction, a jump reaches the last instruction.

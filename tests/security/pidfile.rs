@@ -201,7 +201,17 @@ fn a_directory_that_another_user_can_replace_is_refused() {
         is_refused_in(&outer.join("inner"), &outer.join("inner"));
         // In a folder of another user, that user can do no more than keep the server from starting.
         serves_in(&outer);
+        // A path may begin in the working directory.
+        let mut command = mpserv(&["--pidfile", "inner/pid", "127.0.0.1:0"]);
+        let ended = run(command.current_dir(&outer), Output::Pipe);
+        is_refusal(&ended, TROUBLE, &["pidfile inner/pid: inner: another user can replace this directory"]);
+        let mut command = mpserv(&["--pidfile", "pid", "127.0.0.1:0"]);
+        Served::start_command(command.current_dir(outer.join("inner"))).stop();
     }
+    make(&folder.join("safe"), 0, 0o755);
+    make(&folder.join("safe/inner"), 0, 0o755);
+    let mut command = mpserv(&["--pidfile", "inner/pid", "127.0.0.1:0"]);
+    Served::start_command(command.current_dir(folder.join("safe"))).stop();
     // In a sticky folder, users can replace what is their own.
     make(&folder.join("sticky"), 0, 0o1777);
     make(&folder.join("sticky/theirs"), user, 0o755);

@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_successor_is_closed_to_its_user_before_it_does_anything,
     a_program_that_its_user_can_read_is_not_restarted,
     a_program_that_another_user_can_replace_is_not_restarted,
+    a_program_that_was_removed_is_restarted_for_another_user,
     the_children_of_a_service_are_closed_to_each_other,
     a_server_that_is_still_its_user_is_shown_to_that_user_before_a_restart_and_after,
 ];
@@ -178,6 +179,23 @@ fn a_program_that_another_user_can_replace_is_not_restarted() {
         wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
         set_mode(of_entry, 0o755);
     }
+}
+
+/// Checks that a program whose file was removed is restarted from the running one, whose path in /proc nobody can replace.
+fn a_program_that_was_removed_is_restarted_for_another_user() {
+    needs_root();
+    let folder = TempDir::new();
+    set_mode(&folder.0, 0o755);
+    let program = unreadable_program(&folder);
+    let server = Served::start_command(Command::new(&program).args(["-1", "-u", "nobody", "127.0.0.1:0"]));
+    fs::remove_file(&program).unwrap();
+    server.running.signal(Signal::USR2);
+    let restart = &server.wait_events("restart", 1)[0];
+    assert_eq!(restart.fields.get("program").map(String::as_str), Some("/proc/self/exe"), "{restart:?}");
+    let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
+    drop(server.client());
+    signal(successor, Signal::TERM);
+    wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
 }
 
 /// Checks that a child of a service cannot trace its neighbours, even if a client has taken the child over.

@@ -11,6 +11,7 @@ use crate::tests;
 
 pub(crate) const TESTS: &[Test] = tests![
     calls_that_never_fail_may_fail,
+    a_client_whose_address_cannot_be_told_to_a_program_is_refused,
     what_fails_at_the_start_is_told,
     a_port_that_cannot_be_printed_is_an_error_that_says_so,
     too_few_descriptors_to_begin_are_named,
@@ -21,11 +22,12 @@ pub(crate) const TESTS: &[Test] = tests![
 
 fn calls_that_never_fail_may_fail() {
     let folder = TempDir::new();
-    for fault in [
-        "poll:error=ENOMEM:when=1..3",
-        "read:error=EIO:when=5..6",
-        "wait4:error=ECHILD:when=1",
-        "wait4:error=EINVAL:when=1..3",
+    for (fault, call) in [
+        ("poll:error=ENOMEM:when=1..3", Some("poll")),
+        ("poll:error=EINTR:when=1..6", None),
+        ("read:error=EIO:when=5..6", Some("read")),
+        ("wait4:error=ECHILD:when=1", Some("waitpid")),
+        ("wait4:error=EINVAL:when=1..3", Some("waitpid")),
     ] {
         let server = faulty(fault, &folder.join(fault), &["127.0.0.1:0"]);
         for _ in 0..3 {
@@ -34,10 +36,36 @@ fn calls_that_never_fail_may_fail() {
             // of each kind.
             server.wait_childless();
         }
-        wait_until(&format!("{fault} is logged"), || !server.events("fail").is_empty());
         server.wait_events("end", 3);
+        let fails = server.wait_events("fail", usize::from(call.is_some()));
+        assert_eq!(fails.first().map(|line| line.get("call")), call, "{fault}: {fails:?}");
         server.stop();
     }
+}
+
+/// Checks a program whose environment cannot be made for a client: the client is told nothing, and the operator the call.
+fn a_client_whose_address_cannot_be_told_to_a_program_is_refused() {
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let start = |when: &str| {
+        let fault = format!("inject=getsockname:error=ENOBUFS:when={when}");
+        let options = ["-e", "trace=getsockname", "-e", &fault];
+        Served::start_command(&mut traced(&options, &trace, &["127.0.0.1:0", "cat"]))
+    };
+    let server = start("1000");
+    // The server asks for its own addresses before it prints its port, and when it stops.
+    let own = std::fs::read_to_string(&trace).unwrap().matches("getsockname(").count();
+    server.stop();
+    let server = start(&(own + 1).to_string());
+    let mut client = server.connect();
+    assert_eq!(read_all(&mut client), b"");
+    let fail = &server.wait_events("fail", 1)[0];
+    let told = (fail.get("call"), fail.get("error"), fail.get("from"));
+    let from = client.local_addr().unwrap().to_string();
+    assert_eq!(told, ("getsockname", "No buffer space available", &from[..]));
+    assert_eq!(finish(server.client()), b"", "the next one is served");
+    let log = server.stop();
+    assert!(log.iter().all(|line| line.event != "pause"), "{log:?}");
 }
 
 fn what_fails_at_the_start_is_told() {

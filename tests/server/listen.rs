@@ -206,6 +206,11 @@ fn wrong_addresses_are_named() {
     for (length, told) in [(255, "check the name"), (256, "File name too long"), (300, "File name too long")] {
         refused(&[&format!("{}:5000", "h".repeat(length))], TROUBLE, &[told]);
     }
+    // No interface has the index 0, or a name of 16 bytes.
+    for zone in ["0", "x", "", "abcdefghijklmnop", "4294967296"] {
+        let address = format!("[fe80::1%{zone}]:5000");
+        refused(&[&address], TROUBLE, &[&format!("cannot listen on \"{address}\""), "there is no such interface"]);
+    }
     let many: Vec<&str> = (0..40).flat_map(|_| ["--listen", "127.0.0.1:0"]).collect();
     refused(&many, USAGE, &["too many", "second server"]);
 }
@@ -334,21 +339,23 @@ fn a_link_local_address_names_its_interface() {
     needs_command("ip");
     let _network = Network::own();
     let ip = |arguments: &str| assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success());
-    ip("link add one type veth peer name other");
-    ip("link set one up");
+    // A name has at most 15 bytes.
+    const ONE: &str = "abcdefghijklmno";
+    ip(&format!("link add {ONE} type veth peer name other"));
+    ip(&format!("link set {ONE} up"));
     ip("link set other up");
-    ip("addr add fe80::77/64 dev one nodad");
-    let index: u32 = fs::read_to_string("/sys/class/net/one/ifindex")
+    ip(&format!("addr add fe80::77/64 dev {ONE} nodad"));
+    let index: u32 = fs::read_to_string(format!("/sys/class/net/{ONE}/ifindex"))
         .ok()
         .and_then(|text| text.trim().parse().ok())
-        .or_else(|| mpserv::net::if_nametoindex(c"one").ok())
+        .or_else(|| mpserv::net::if_nametoindex(c"abcdefghijklmno").ok())
         .unwrap();
     let shown = format!("[fe80::77%{index}]:");
     let connect = |server: &Served| {
         let address = SocketAddrV6::new("fe80::77".parse().unwrap(), server.port(), 0, index);
         watched(TcpStream::connect(address).unwrap())
     };
-    for (interface, mode) in [("one".to_owned(), &[][..]), (index.to_string(), &["--prefork", "1"])] {
+    for (interface, mode) in [(ONE.to_owned(), &[][..]), (index.to_string(), &["--prefork", "1"])] {
         let server = Served::start(&[mode, &[&format!("[fe80::77%{interface}]:0")]].concat());
         assert!(server.wait_events("listen", 1)[0].get("address").starts_with(&shown));
         let mut client = connect(&server);
@@ -361,7 +368,7 @@ fn a_link_local_address_names_its_interface() {
         server.stop();
     }
     let program = ["sh", "-c", "echo $TCPREMOTEIP $TCPLOCALIP"];
-    let server = Served::start(&[&["[fe80::77%one]:0"][..], &program].concat());
+    let server = Served::start(&[&[&format!("[fe80::77%{ONE}]:0")[..]][..], &program].concat());
     let client = connect(&server);
     assert_eq!(String::from_utf8(finish(client)).unwrap(), format!("fe80::77%{index} fe80::77%{index}\n"));
     server.stop();

@@ -10,6 +10,7 @@ use mpserv::server::proxy_protocol::{Header, Parser, ProxyError};
 pub(crate) const TESTS: &[Test] = tests![
     what_the_standard_allows_is_understood,
     what_the_standard_forbids_is_refused,
+    after_a_header_nothing_is_taken,
     two_parsers_agree,
     ; ignored:
     two_parsers_agree_on_ten_million_inputs,
@@ -139,6 +140,24 @@ fn what_the_standard_forbids_is_refused() {
         v2(0x21, 0x31, &[[1; 216].to_vec(), vec![4, 0, 2, 7]].concat()),
     ] {
         assert!(matches!(parse(&bytes), Err(ProxyError::Malformed(_))), "{}", bytes.escape_ascii());
+        // No later byte makes it a header.
+        let mut parser = Parser::new();
+        let mut results = bytes.iter().map(|byte| parser.push(*byte));
+        results.find(Result::is_err).unwrap().unwrap_err();
+        assert!(results.all(|result| result.is_err()), "{}", bytes.escape_ascii());
+        let header = b"PROXY TCP4 192.0.2.1 198.51.100.2 4660 443\r\n";
+        assert!(header.iter().all(|byte| parser.push(*byte).is_err()), "{}", bytes.escape_ascii());
+    }
+}
+
+/// Checks that a byte after a header is an error, and so is each further byte.
+fn after_a_header_nothing_is_taken() {
+    for header in [&b"PROXY UNKNOWN\r\n"[..], &v2(0x20, 0, &[]), &v2(0x21, 0x11, &V4_BLOCK)] {
+        let mut parser = Parser::new();
+        assert!(header.iter().any(|byte| parser.push(*byte).unwrap().is_some()), "{}", header.escape_ascii());
+        for byte in header.iter().chain(&[0; 300]) {
+            assert_eq!(parser.push(*byte), Err(ProxyError::Malformed("it is over")), "{}", header.escape_ascii());
+        }
     }
 }
 

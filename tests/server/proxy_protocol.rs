@@ -16,6 +16,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_local_header_leaves_the_address_as_it_is,
     who_sends_no_header_is_turned_away,
     a_header_has_three_seconds,
+    a_child_that_is_retired_while_it_waits_for_a_header_serves_its_client,
+    a_program_that_waits_for_a_header_holds_no_listener,
     out_of_band_data_is_no_header,
     while_a_child_is_idle_silent_connections_have_their_time,
     rules_and_limits_are_about_the_client_and_not_the_balancer,
@@ -193,6 +195,48 @@ fn out_of_band_data_is_no_header() {
         }
         let refused = &server.wait_events("refuse", 1)[0];
         assert_eq!(refused.get("why"), "no PROXY header: it begins with out-of-band data");
+        drop(client);
+        server.stop();
+    }
+}
+
+/// Retires a preforked child while it waits for a header. The signal interrupts the wait, and the client does not notice.
+fn a_child_that_is_retired_while_it_waits_for_a_header_serves_its_client() {
+    let folder = TempDir::new();
+    let rules = folder.join("rules");
+    std::fs::write(&rules, "allow all\n").unwrap();
+    let options = ["--prefork", "1", "--proxy-protocol", "--rules", rules.to_str().unwrap(), "127.0.0.1:0"];
+    let server = Served::start(&options);
+    let child = wait_for("there is a child", || children(server.pid()).first().copied());
+    let mut client = server.connect();
+    wait_until("it waits for the header", || waits_in(child, libc::SYS_ppoll));
+    let descriptors = || std::fs::read_dir(format!("/proc/{child}/fd")).unwrap().count();
+    let before = descriptors();
+    server.running.signal(Signal::HUP);
+    wait_until("it has closed the listener", || descriptors() < before);
+    client.write_all(b"PROXY TCP4 192.0.2.1 198.51.100.2 4660 443\r\n").unwrap();
+    assert_eq!(echo(&mut client, b"served"), b"served");
+    assert_eq!(finish(client), b"");
+    let log = server.stop();
+    assert!(log.iter().all(|line| line.event != "refuse"), "{log:?}");
+    let accept = log.iter().find(|line| line.event == "accept").unwrap();
+    assert_eq!((accept.get("from"), accept.get("pid")), ("192.0.2.1:4660", &child.to_string()[..]));
+}
+
+/// Checks that a child which waits for a header has no socket but its connection: a listener would stay open for as long
+/// as a client likes.
+fn a_program_that_waits_for_a_header_holds_no_listener() {
+    for program in [&[][..], &["cat"]] {
+        let server = Served::start(&[&["--proxy-protocol", "127.0.0.1:0"], program].concat());
+        let client = server.connect();
+        let child = wait_for("there is a child", || children(server.pid()).first().copied());
+        wait_until("it waits for the header", || waits_in(child, libc::SYS_ppoll));
+        let descriptors = std::fs::read_dir(format!("/proc/{child}/fd")).unwrap();
+        let is_socket = |path: std::path::PathBuf| {
+            std::fs::read_link(path).is_ok_and(|link| link.to_string_lossy().starts_with("socket:"))
+        };
+        let sockets = descriptors.filter(|entry| is_socket(entry.as_ref().unwrap().path())).count();
+        assert_eq!(sockets, 1, "{program:?}");
         drop(client);
         server.stop();
     }

@@ -131,6 +131,10 @@ impl Own {
         wait_for(event, || self.log().into_iter().find(|line| line.event == event))
     }
 
+    pub(crate) fn signal(&self, signal: Signal) {
+        mpserv::signal::kill(self.child.pid(), signal).unwrap();
+    }
+
     pub(crate) fn stop(mut self) {
         self.child.kill(Signal::TERM).unwrap();
         assert_eq!(reap(&mut self.child).exit_status(), Some(0), "{:?}", self.log());
@@ -339,11 +343,13 @@ fn each_builtin_service_works_in_the_sandbox() {
             let arguments = [&["--sandbox", "--service", service, "-t", "20"], pool, &["127.0.0.1:0"]].concat();
             let ports = 1 + usize::from(pool.contains(&"--listen"));
             let server = Served::start_ports(&mut mpserv(&arguments), ports);
+            // More than the first buffer of a service holds, which then goes on with a larger one.
+            const MANY: usize = 1_000;
             for port in &server.ports {
-                for _ in 0..5 {
+                for count in [1, 1, 1, 1, MANY] {
                     let mut client = connect(*port);
-                    client.write_all(b"Hello").unwrap();
-                    assert_eq!(finish(client), answer);
+                    client.write_all(&b"Hello".repeat(count)).unwrap();
+                    assert!(finish(client) == answer.repeat(count), "{service}: {:?}", server.log());
                 }
             }
             let log = server.stop();

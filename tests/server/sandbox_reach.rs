@@ -6,9 +6,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::ptr;
 
-use crate::common::server::read_all;
+use crate::common::server::{Served, nobody_listens, read_all};
 use crate::common::solo::Test;
-use crate::common::{connect, signal};
+use crate::common::{connect, echo, signal, wait_until};
 use crate::sandbox::Own;
 use crate::tests;
 use mpserv::fd::{AsFd, BorrowedFd, fcntl_dupfd_cloexec};
@@ -25,6 +25,9 @@ pub(crate) const TESTS: &[Test] = tests![
     a_preforked_child_cannot_shut_the_listener_down,
     a_preforked_child_cannot_receive_from_standard_input,
     a_preforked_child_cannot_write_to_another_file_than_the_log,
+    a_preforked_child_makes_the_calls_of_the_server_only_as_the_server_does,
+    a_preforked_child_has_the_lowest_numbers_for_its_connections,
+    once_the_server_stops_no_child_in_the_sandbox_accepts,
     a_child_with_one_client_receives_from_its_connection_alone,
     a_call_for_many_messages_is_allowed_on_the_connection_alone,
     a_child_sends_to_no_address,
@@ -89,10 +92,33 @@ fn reach(connection: Connection) -> mpserv::errno::Result<()> {
             // SAFETY: the pointers are to a byte and to an address of this size.
             unsafe { libc::sendto(fd, data, 1, libc::MSG_NOSIGNAL, &raw const address, size) };
         }
+        b'o' => set_option(&connection, libc::SOL_SOCKET, libc::SO_RCVBUF),
+        // The number of SO_LINGER is that of TCP_CONGESTION.
+        b'l' => set_option(&connection, libc::IPPROTO_TCP, libc::SO_LINGER),
+        b'g' => {
+            let (mut kind, mut size) = (0_i32, 4);
+            let place = (&raw mut kind).cast();
+            // SAFETY: the pointers are to a number and its size.
+            unsafe {
+                libc::getsockopt(connection.as_fd().raw(), libc::SOL_SOCKET, libc::SO_TYPE, place, &raw mut size)
+            };
+        }
+        b'A' => {
+            // SAFETY: no address is stored.
+            unsafe { libc::accept4(connection.as_fd().raw(), ptr::null_mut(), ptr::null_mut(), 0) };
+        }
         b'S' => connection.shutdown(Shutdown::Read)?,
         _ => {}
     }
     connection.write_all(&order)
+}
+
+/// Sets an option of the connection to a number.
+fn set_option(connection: &Connection, level: c_int, option: c_int) {
+    let number: c_int = 1;
+    let size = size_of_val(&number) as libc::socklen_t;
+    // SAFETY: the pointer is to a number of this size.
+    unsafe { libc::setsockopt(connection.as_fd().raw(), level, option, (&raw const number).cast(), size) };
 }
 
 const ECHO: [c_long; 2] = [c::SYS_recvfrom, c::SYS_sendto];
@@ -129,6 +155,41 @@ fn a_preforked_child_cannot_receive_from_standard_input() {
 
 fn a_preforked_child_cannot_write_to_another_file_than_the_log() {
     is_ended_for(&ECHO, true, b'w', "write");
+}
+
+/// Checks calls that a preforked child makes for the server, with other arguments.
+fn a_preforked_child_makes_the_calls_of_the_server_only_as_the_server_does() {
+    for (order, call) in [(b'o', "setsockopt"), (b'l', "setsockopt"), (b'g', "getsockopt"), (b'A', "accept4")] {
+        is_ended_for(&ECHO, true, order, call);
+    }
+}
+
+/// Checks that a connection can have the lowest free number. That of the pidfile is below that of the listener, and a child
+/// closes it.
+fn a_preforked_child_has_the_lowest_numbers_for_its_connections() {
+    let folder = crate::common::TempDir::new();
+    let pidfile = folder.join("pid");
+    let arguments = ["--sandbox", "--prefork", "1", "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"];
+    let server = Served::start(&arguments);
+    let mut client = server.connect();
+    assert_eq!(echo(&mut client, b"low"), b"low", "{:?}", server.log());
+    drop(client);
+    server.stop();
+}
+
+/// Checks that a child which keeps the listeners until its client leaves, because its handler can make descriptors, takes
+/// no further client once the server stops.
+fn once_the_server_stops_no_child_in_the_sandbox_accepts() {
+    const CALLS: [c_long; 3] = [c::SYS_recvfrom, c::SYS_sendto, c::SYS_openat];
+    let server = Own::start(|server| server.sandbox(&CALLS).prefork(1, 1), reach);
+    let mut client = connect(server.port());
+    server.wait_line("accept");
+    server.signal(Signal::TERM);
+    server.wait_line("stop");
+    wait_until("nobody listens", || nobody_listens(server.port()));
+    std::io::Write::write_all(&mut client, b".").unwrap();
+    assert_eq!(read_all(&mut client), b".", "the client is served to its end");
+    server.stop();
 }
 
 fn a_child_with_one_client_receives_from_its_connection_alone() {

@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = tests![
     sixteen_megabytes_come_back_bit_by_bit,
     a_client_that_ends_its_half_gets_the_rest,
     the_other_services_do_what_they_are_called,
+    a_service_that_can_map_no_memory_serves_in_small_pieces,
     ; ignored:
     a_gigabyte_comes_back_bit_by_bit,
 ];
@@ -104,4 +105,13 @@ fn the_other_services_do_what_they_are_called() {
     client.write_all(&Random::new(1).bytes(1_000_000)).unwrap();
     assert_eq!(finish(client), b"");
     server.stop();
+}
+
+/// Checks a service whose child cannot have the larger buffer.
+fn a_service_that_can_map_no_memory_serves_in_small_pieces() {
+    let server = Served::start(&["--rlimit", "as=1", "127.0.0.1:0"]);
+    let text = Random::new(2).bytes(10_000);
+    assert!(exchange(server.connect(), &text) == text, "{:?}", server.log());
+    let log = server.stop();
+    assert_eq!(log.iter().find(|line| line.event == "end").unwrap().get("exit"), "0", "{log:?}");
 }

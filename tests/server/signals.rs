@@ -161,12 +161,14 @@ fn term_that_comes_when_all_is_done_changes_nothing() {
 
 /// Checks a server whose standard output is a full pipe (`-1`).
 fn a_signal_to_stop_ends_a_server_whose_port_nobody_reads() {
-    let (_reader, server, log) = server_whose_port_nobody_reads();
-    signal(server.id(), Signal::TERM);
-    let status = ended(server);
-    let log = fs::read_to_string(log.join("log")).unwrap();
-    assert_eq!(status, Some(0), "{log}");
-    assert!(log.contains("mpserv: stop signal=SIGTERM") && log.contains("mpserv: stopped "), "{log}");
+    for sent in [Signal::TERM, Signal::INT, Signal::QUIT] {
+        let (_reader, server, log) = server_whose_port_nobody_reads();
+        signal(server.id(), sent);
+        let status = ended(server);
+        let log = fs::read_to_string(log.join("log")).unwrap();
+        assert_eq!(status, Some(0), "{log}");
+        assert!(log.contains(&format!("mpserv: stop signal={sent}")) && log.contains("mpserv: stopped "), "{log}");
+    }
 }
 
 /// Checks that the server obeys a signal that has come before its port was read.

@@ -197,9 +197,13 @@ fn as_json_the_status_is_watched_a_line_each_second() {
     server.stop();
     let ended = watch.wait();
     assert_eq!(ended.status.code(), Some(0));
+    let mut uptimes = Vec::new();
     for line in ended.stdout.lines() {
-        assert_eq!(parse_json(line)["children"], "0", "{line}");
+        let shown = parse_json(line);
+        assert_eq!(shown["children"], "0", "{line}");
+        uptimes.push(shown["uptime"].parse::<f64>().unwrap());
     }
+    assert!(uptimes[1] - uptimes[0] > 0.99, "{uptimes:?}");
 }
 
 fn there_is_no_status_of_what_is_no_server() {

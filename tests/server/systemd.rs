@@ -402,6 +402,17 @@ fn a_socket_is_taken_whichever_number_it_has() {
     let told = "inherit: no socket that was passed has this name (LISTEN_FDNAMES)";
     fail(&mut with_socket_at(&listener, &[1024], &passed(2000, 1024)), told);
     fail(&mut with_socket_at(&listener, &[63], &passed(60, 63)), told);
+    // A name is meant as a whole, and a socket without a name has none.
+    for (names, wanted) in [("lastly", "last"), ("las", "last"), ("x", ""), ("", "unknown"), ("x", "unknown")] {
+        let script =
+            format!("LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={names} exec '{MPSERV}' inherit:{wanted} </dev/null");
+        fail(&mut with_socket_at(&listener, &[3], &script), told);
+    }
+    // A predecessor names each socket once.
+    for numbers in [&[63][..], &[1500]] {
+        let script = format!("MPSERV_INHERIT=$$,4,0,{0},{0} exec '{MPSERV}' 127.0.0.1:0 {PIPE}", numbers[0]);
+        fail(&mut with_socket_at(&listener, numbers, &script), "MPSERV_INHERIT: Bad file descriptor");
+    }
 }
 
 /// Returns a command that passes a socket as the service manager does: as descriptor 3, to the program that replaces

@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = tests![
     nobody_becomes_root_again,
     a_server_as_nobody_has_nothing_left,
     groups_are_those_that_are_asked_for,
+    the_further_groups_of_a_user_are_joined_unless_a_group_is_named,
     users_are_found_by_the_modules_of_the_system,
     a_child_has_its_limits,
     a_limit_above_the_hard_one_needs_root,
@@ -88,6 +89,27 @@ fn groups_are_those_that_are_asked_for() {
     for (user, expected) in [("nobody:daemon", "1 1 1 1 / 1"), ("1234:5678", "5678 5678 5678 5678 / 5678")] {
         let server = Served::start(&["-u", user, "127.0.0.1:0"]);
         assert_eq!(format!("{} / {}", status(server.pid(), "Gid"), status(server.pid(), "Groups")), expected);
+        server.stop();
+    }
+}
+
+/// Checks a user who is in further groups: the server joins them, unless a group was named.
+fn the_further_groups_of_a_user_are_joined_unless_a_group_is_named() {
+    needs_root();
+    let folder = TempDir::new();
+    let file = folder.join("group");
+    fs::write(&file, "root:x:0:\ndaemon:x:1:\nfurther:x:4242:daemon\nothers:x:4343:bin\n").unwrap();
+    for (user, expected) in [
+        ("daemon", "1 1 1 1 / 1 4242"),
+        ("daemon:daemon", "1 1 1 1 / 1"),
+        ("daemon:further", "4242 4242 4242 4242 / 4242"),
+        ("1:1", "1 1 1 1 / 1"),
+    ] {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/group && exec \"$@\""]).arg(&file).arg(MPSERV);
+        let server = Served::start_command(command.args(["-1", "-u", user, "127.0.0.1:0"]));
+        let ids = format!("{} / {}", status(server.pid(), "Gid"), status(server.pid(), "Groups"));
+        assert_eq!(ids, expected, "{user}");
         server.stop();
     }
 }

@@ -147,6 +147,9 @@ fn a_server_that_is_killed_while_another_starts_is_succeeded() {
     dynasty.restart();
     wait_until("it is killed", || state(dynasty.first.pid()) == Some('Z'));
     dynasty.first.wait_events("start", 2);
+    // The successor says so, and that nobody hears it.
+    let fail = &dynasty.first.wait_events("fail", 1)[0];
+    assert_eq!((fail.get("call"), fail.get("error")), ("write", "Broken pipe"), "{fail:?}");
     assert_eq!(finish(dynasty.first.client()), b"");
     kill(dynasty.pid().unwrap(), Signal::TERM).unwrap();
     dynasty.first.wait_events("stopped", 1);
@@ -344,8 +347,13 @@ fn one_whose_path_is_gone_is_found_by_its_name_before_the_file_that_runs() {
     let folder = TempDir::new();
     let moved = folder.join("moved");
     std::os::unix::fs::symlink(MPSERV, &moved).unwrap();
-    for (name, found) in [(moved.to_str().unwrap(), moved.to_str().unwrap()), ("/no/such/path", "/proc/self/exe")] {
-        let dynasty = Dynasty::start_as(&["127.0.0.1:0"], |command| command.arg0(name));
+    for (name, found) in [
+        (moved.to_str().unwrap(), moved.to_str().unwrap()),
+        ("/no/such/path", "/proc/self/exe"),
+        // The working directory may be another by now.
+        ("./moved", "/proc/self/exe"),
+    ] {
+        let dynasty = Dynasty::start_as(&["127.0.0.1:0"], |command| command.current_dir(&folder.0).arg0(name));
         fs::remove_file(dynasty.program()).unwrap();
         dynasty.succeed();
         let log = dynasty.stop();

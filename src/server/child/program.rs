@@ -155,3 +155,6 @@ fn plan<'p>(
         limits: context.settings.limits.as_slice(),
     }
 }
+
+#[cfg(test)]
+mod tests;

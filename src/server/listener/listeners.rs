@@ -278,3 +278,6 @@ impl Listeners {
         self.length = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;
