@@ -8,45 +8,76 @@ use std::thread;
 use crate::common::TempDir;
 use crate::{audit, repository, text};
 
-/// An exercise, a word of its idea, and the change that mends the program.
+/// An exercise, what is seen of the original, a word of its idea, and the change that mends the program.
 struct Exercise {
     program: &'static str,
     name: &'static str,
+    seen: &'static str,
     idea: &'static str,
     mend: &'static [(&'static str, &'static str)],
 }
 
+const FORK_SERVES: &str =
+    "fork failed. The server took itself for the child, closed the listener, and served until its client went.";
 const FORK_FAILS: &str = "fork has three results";
 const LOOP: (&str, &str) =
     ("pid_t pid = waitpid(-1, &status, WNOHANG);", "pid_t pid;\n\twhile ((pid = waitpid(-1, &status, WNOHANG)) > 0)");
 const CHECKED: &str = "pid_t pid = fork();\n\tif (pid == -1)\n\t\treturn 1;";
 
 const ALL: [Exercise; 15] = [
-    Exercise { program: "wait", name: "fork", idea: FORK_FAILS, mend: &[("pid_t pid = fork();", CHECKED)] },
-    Exercise { program: "remove_zombie", name: "zombies", idea: "do not queue", mend: &[LOOP] },
-    Exercise { program: "remove_zombie", name: "fork", idea: FORK_FAILS, mend: &[("pid_t pid = fork();", CHECKED)] },
-    Exercise { program: "echo_mpserv", name: "zombies", idea: "do not queue", mend: &[LOOP] },
+    Exercise {
+        program: "wait",
+        name: "fork",
+        seen: "fork failed, and the program printed: ",
+        idea: FORK_FAILS,
+        mend: &[("pid_t pid = fork();", CHECKED)],
+    },
+    Exercise {
+        program: "remove_zombie",
+        name: "zombies",
+        seen: "2 children ended together, and 1 of them stay zombies.",
+        idea: "do not queue",
+        mend: &[LOOP],
+    },
+    Exercise {
+        program: "remove_zombie",
+        name: "fork",
+        seen: "fork failed, and the program printed: ",
+        idea: FORK_FAILS,
+        mend: &[("pid_t pid = fork();", CHECKED)],
+    },
+    Exercise {
+        program: "echo_mpserv",
+        name: "zombies",
+        seen: "5 children ended together, and 4 of them stay zombies.",
+        idea: "do not queue",
+        mend: &[LOOP],
+    },
     Exercise {
         program: "echo_mpserv",
         name: "busy-loop",
+        seen: "accept fails with EMFILE, and was called more than 1000 times without a pause.",
         idea: "EMFILE",
         mend: &[("if (clnt_sock == -1)\n", "if (clnt_sock == -1 && sleep(1) == 0)\n")],
     },
     Exercise {
         program: "echo_mpserv",
         name: "read-error",
+        seen: "the client reset the connection, read failed, and then: write(",
         idea: "read returns -1 when it fails",
         mend: &[("read(clnt_sock, buf, BUF_SIZE)) != 0)", "read(clnt_sock, buf, BUF_SIZE)) > 0)")],
     },
     Exercise {
         program: "echo_mpclient",
         name: "end-of-input",
+        seen: "the input was one line and ended, and the client has written ",
         idea: "fgets returns NULL",
         mend: &[("fgets(buf, BUF_SIZE, stdin);\n\t\tif (", "if (fgets(buf, BUF_SIZE, stdin) == NULL || ")],
     },
     Exercise {
         program: "rot13_serv",
         name: "standard-c",
+        seen: "after its first client, the server ended.",
         idea: "System V",
         mend: &[
             ("#include", "#define _XOPEN_SOURCE 700\n#include"),
@@ -59,13 +90,21 @@ const ALL: [Exercise; 15] = [
     Exercise {
         program: "code05",
         name: "zombies",
+        seen: "5 clients came and went one by one, and 5 of the children stay zombies.",
         idea: "until its parent waits",
         mend: &[("if (argc == 2 && strcmp(argv[1], \"ignore\") == 0)", "")],
     },
-    Exercise { program: "code05", name: "fork", idea: FORK_FAILS, mend: &[("if (fork() > 0)", "if (fork() != 0)")] },
+    Exercise {
+        program: "code05",
+        name: "fork",
+        seen: FORK_SERVES,
+        idea: FORK_FAILS,
+        mend: &[("if (fork() > 0)", "if (fork() != 0)")],
+    },
     Exercise {
         program: "code05",
         name: "socket",
+        seen: "socket failed, and then: ",
         idea: "no descriptor",
         mend: &[
             (
@@ -78,6 +117,7 @@ const ALL: [Exercise; 15] = [
     Exercise {
         program: "code04",
         name: "socket",
+        seen: "socket failed, and then: ",
         idea: "no descriptor",
         mend: &[
             (
@@ -90,6 +130,7 @@ const ALL: [Exercise; 15] = [
     Exercise {
         program: "socket_serve",
         name: "descriptor-0",
+        seen: "started without standard input, the listener is descriptor 0, and the child did not close it.",
         idea: "0 is a descriptor like any other",
         mend: &[(
             "if (server->m_listen_sock > 0)\n\t\tclose(server->m_listen_sock);\n\tserver->m_listen_sock = 0;",
@@ -99,12 +140,14 @@ const ALL: [Exercise; 15] = [
     Exercise {
         program: "socket_serve",
         name: "fork",
+        seen: FORK_SERVES,
         idea: FORK_FAILS,
         mend: &[("if (fork() > 0)", "if (fork() != 0)")],
     },
     Exercise {
         program: "socket_client",
         name: "socket",
+        seen: "socket failed, and then: ",
         idea: "no descriptor",
         mend: &[
             (
@@ -155,8 +198,11 @@ fn fault_is_told_from_mend(exercise: &Exercise) {
         let output = grade(&source);
         assert_eq!(output.status.code(), Some(1), "{name}: {what}: {}", text(&output.stderr));
         let said = text(&output.stdout);
-        assert!(said.starts_with(&format!("{}: not yet. ", exercise.name)), "{name}: {what}: {said}");
-        assert!(said.contains(exercise.idea), "{name}: {what}: {said}");
+        let lines: Vec<&str> = said.lines().collect();
+        let [seen, idea, task] = lines.as_slice() else { panic!("{name}: {what}: {said}") };
+        assert!(seen.starts_with(&format!("{}: not yet. {}", exercise.name, exercise.seen)), "{name}: {what}: {said}");
+        assert!(idea.starts_with("    Idea: ") && idea.contains(exercise.idea), "{name}: {what}: {said}");
+        assert!(task.starts_with("    Task: ") && !task.contains(exercise.idea), "{name}: {what}: {said}");
     }
     let output = grade(&change(exercise.mend));
     let said = text(&output.stdout) + &text(&output.stderr);

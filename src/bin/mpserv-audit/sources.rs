@@ -234,3 +234,67 @@ fn parse_place(place: &str) -> Option<(String, usize)> {
     let line = line.parse().ok().filter(|line| *line > 0)?;
     (file != "??").then(|| (file.to_owned(), line))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_a_file_and_a_line_or_is_none() {
+        let place = |file: &str, line| Some((file.to_owned(), line));
+        assert_eq!(parse_place("/src/echo.c:42"), place("/src/echo.c", 42));
+        assert_eq!(parse_place("/src/a:b.c:1 (discriminator 3)"), place("/src/a:b.c", 1));
+        for none in ["??:0", "??:?", "/src/echo.c:0", "/src/echo.c:?", "", "??:7"] {
+            assert_eq!(parse_place(none), None, "{none}");
+        }
+    }
+
+    /// The addresses that the stacks of these tests have: one in a function of a header, which main called, one in
+    /// exit, and one in main of a program without lines.
+    fn sources() -> Sources {
+        let location = |function: &str, line: Option<(&str, usize)>| Location {
+            function: function.to_owned(),
+            line: line.map(|(file, line)| (file.to_owned(), line)),
+        };
+        let at = |offset, locations: Vec<Location>| (("/bin/x".to_owned(), offset), locations);
+        let texts =
+            ["/src/x.c", "/src/x.h"].map(|file| (file.to_owned(), vec!["\tone();".to_owned(), "\ttwo(); ".to_owned()]));
+        let locations = [
+            at(0xf, vec![location("say", Some(("/src/x.h", 1)))]),
+            at(0x1f, vec![location("main", Some(("/src/x.c", 2)))]),
+            at(0x2f, vec![location("_start", None)]),
+            at(0x3f, vec![location("main", None)]),
+            at(0x4f, vec![location("f", Some(("/src/x.c", 1)))]),
+        ];
+        Sources { locations: locations.into(), texts: texts.into() }
+    }
+
+    #[test]
+    fn each_call_has_its_line_or_the_reason_why_there_is_none() {
+        let frame = |object: &str, offset: u64| format!(" > {object}() [{offset:#x}]\n");
+        let library = frame("/lib/libc.so.6", 0x10);
+        let own = |offset| frame("/bin/x", offset);
+        for (stack, shown, lines) in [
+            (String::new(), "(no stack: strace could not unwind it)", &[][..]),
+            (library.clone(), "(not called from the program: the loader's or the C library's own)", &[]),
+            ([library.clone(), own(0x10), own(0x20)].concat(), "x.c:2: two();", &[2]),
+            ([library.clone(), own(0x50), own(0x20)].concat(), "x.c:1: one();", &[1, 2]),
+            (
+                [library.clone(), own(0x30)].concat(),
+                "(outside main: the C library's own, such as what exit writes)",
+                &[],
+            ),
+            ([library.clone(), own(0x40)].concat(), "(compile x with -g)", &[]),
+            (own(0x60), "(compile x with -g)", &[]),
+            (own(0x10), "x.h:1: one(); (the stack ends before main: x was built without -C force-unwind-tables)", &[]),
+        ] {
+            let trace = Trace::new(format!("write(1, \"a\", 1) = 1\n{stack}").into(), true).unwrap();
+            let sources = sources();
+            assert_eq!(sources.of(&trace, 0).as_deref(), Some(shown), "{stack}");
+            let found: Vec<usize> = sources.lines(&trace, 0).iter().map(|line| line.number).collect();
+            assert_eq!(found, lines, "{stack}");
+        }
+        let end = Trace::new(b"+++ exited with 0 +++\n".to_vec(), true).unwrap();
+        assert_eq!(sources().of(&end, 0), None);
+    }
+}

@@ -343,3 +343,6 @@ fn outcome(recorded: &Recorded) -> String {
     });
     end.unwrap_or_else(|| "ends".to_owned())
 }
+
+#[cfg(test)]
+mod tests;
