@@ -174,3 +174,26 @@ fn a_pair_that_cannot_meet_faults_is_told() {
     let told = "/bin/true : /bin/false: same calls, other values without a fault; --accept LEVEL takes less for good";
     assert_trouble(&run(&["--faults", "part", "--a", "/bin/true", "--b", "/bin/false"]), told);
 }
+
+#[test]
+fn a_drive_that_does_not_end_either_is_told() {
+    let (command_line, client) = (long_sleep(98761), long_sleep(98760));
+    let output = run(&["--a", &command_line, "--b", "true", "--drive", &client, "--timeout", "1", "-o", "pipe"]);
+    let told = format!("A: '{command_line}' did not end within 1 s (--timeout gives it more): process ");
+    assert_trouble(&output, &told);
+    assert_trouble(&output, " is in clock_nanosleep(");
+    assert_trouble(&output, ". Its drive had not ended either");
+    assert!(!is_running(&command_line) && !is_running(&client));
+}
+
+#[test]
+fn a_textbook_program_that_is_not_built_is_told_with_how_to_make_it() {
+    let folder = TempDir::new();
+    let tool = folder.join("mpserv-audit");
+    fs::copy(env!("CARGO_BIN_EXE_mpserv-audit"), &tool).unwrap();
+    let output = finish(Command::new(&tool).arg("fork").stdin(Stdio::null()));
+    assert_trouble(&output, &format!("{}/fork is not there; 'cargo build' makes it", folder.0.display()));
+    let output = run(&["--rust", folder.0.to_str().unwrap(), "fork"]);
+    let told = format!("{}/fork is not there: name a folder that has it, or its source", folder.0.display());
+    assert_trouble(&output, &told);
+}

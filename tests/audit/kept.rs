@@ -162,7 +162,7 @@ fn the_kernels_order_of_two_processes_varies() {
     fs::remove_file(kept_folder.join("A.pipe.printed")).unwrap();
     let json = folder.join("report.json");
     let out = assert_output(&[&arguments[..], &["--json", json.to_str().unwrap()]].concat());
-    assert!(out.contains("  varies\n") && out.contains("SIGCHLD"), "{out}");
+    assert!(out.contains("  varies\n") && out.contains("  varies from run to run: SIGCHLD\n"), "{out}");
     // Each level includes those that are nearer.
     for level in ["same", "texts", "values", "different"] {
         assert_output(&[&arguments[..], &["--accept", level]].concat());
@@ -170,4 +170,53 @@ fn the_kernels_order_of_two_processes_varies() {
     // For a machine as well, a difference that varies is none.
     let json = fs::read_to_string(json).unwrap();
     assert!(json.contains("\"same\":true,\"verdict\":\"varies\""), "{json}");
+}
+
+#[test]
+fn traces_that_cannot_be_compared_are_refused_with_the_reason() {
+    let folder = TempDir::new();
+    let end = "exit_group(0) = ?\n+++ exited with 0 +++\n";
+    let begin = "execve(\"/bin/x\", [\"x\"], []) = 0\n";
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+    for (name, text) in [("two.100", format!("{begin}{end}")), ("two.101", format!("{begin}{end}"))] {
+        write(name, &text);
+    }
+    write("late.100", end);
+    write("child.100", &format!("{begin}fork() = 101\n{end}"));
+    let make = "; make the trace with: strace -ff -v -s 65535 -o FILE COMMAND";
+    let empty = folder.join("empty");
+    fs::create_dir(&empty).unwrap();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (all, two, late, child) = (folder.0.display(), path("two"), path("late"), path("child"));
+    for (kept, told) in [
+        (path("empty"), format!("{}: there is no trace in this folder{make}", empty.display())),
+        (all.to_string(), format!("{all}: no trace is called A.pipe; name one, as {all}/NAME: child, late, two")),
+        (two.clone(), format!("{two}: 2 processes that no other has forked; one trace is of one command{make}")),
+        (late.clone(), format!("{late}.100 does not begin with execve, which --from main needs{make}")),
+        (
+            child.clone(),
+            format!(
+                "{child}.100 line 2: it forked process 101, but {child}.101 is missing, which the normalization \
+                 process-id needs{make}"
+            ),
+        ),
+    ] {
+        let output = run(&["--from", "execve", "--stdout", "pipe", "--a", &kept, "--b", "/bin/true"]);
+        assert_trouble(&output, &told);
+    }
+}
+
+#[test]
+fn saved_traces_have_the_names_of_their_program_drive_output_and_side() {
+    let folder = TempDir::new();
+    let path = folder.0.to_str().unwrap();
+    assert_same(&["--save", path, "-o", "pipe", "-d", "no client", "echo_mpserv"]);
+    let mut names: Vec<String> = fs::read_dir(&folder.0)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(|name| name.trim_end_matches(|letter: char| letter.is_ascii_digit()).to_owned())
+        .collect();
+    names.sort();
+    let expected = ["C.", "C.printed", "Rust.", "Rust.printed"].map(|end| format!("echo_mpserv.no-client.pipe.{end}"));
+    assert_eq!(names, expected);
 }

@@ -326,6 +326,16 @@ fn each_kind_of_output_has_its_verdict_about_the_text() {
     let at = shown.iter().position(|row| row == "program pty pipe file calls").unwrap();
     assert_eq!(shown[at + 1], format!("{path} same different same different"));
     assert_eq!(shown[at + 2], "chdir(\"/\") only in A, once, first in the first process (run, file) at call 2");
+    let html = text(&run(&["--from", "execve", "--html", "-", "--a", path, "--b", path]).stdout);
+    for part in [
+        "driven the same way: 3 pairs of runs.",
+        "<details open><summary>run <small>pty, pipe, file</small> <b class=\"different\">different</b></summary>",
+        "<details class=\"trace\"><summary>trace on a pty <b class=\"same\">same</b></summary>",
+        "<details class=\"trace\"><summary>trace on a pipe <b class=\"same\">same</b></summary>",
+        "<details class=\"trace\" open><summary>trace on a file <b class=\"different\">different</b></summary>",
+    ] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
     // Each verdict stands below its head.
     let columns = |line: &str, words: [&str; 4]| {
         let mut from = 0;

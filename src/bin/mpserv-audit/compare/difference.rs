@@ -10,6 +10,9 @@ use crate::trace::Trace;
 use crate::tree::Place;
 use crate::words::count;
 
+/// The end of [`Difference::about`] for a call or a signal that one side has at a place where the other has none.
+const AT_A_PLACE: &str = " at a place";
+
 /// One kind of difference.
 #[derive(Clone, Debug)]
 pub struct Difference {
@@ -63,7 +66,8 @@ impl Difference {
 
     /// Returns the subject of the difference: the call, the signal, the printed text, or the process.
     pub fn subject(&self) -> &str {
-        self.about.split(['(', ':']).next().unwrap_or(&self.about)
+        let about = self.about.strip_suffix(AT_A_PLACE).unwrap_or(&self.about);
+        about.split(['(', ':']).next().unwrap_or(about)
     }
 
     /// Whether two differences are of one kind.
@@ -168,7 +172,7 @@ impl Compared<'_> {
             }
         };
         let call = describe::call(line);
-        let about = format!("{call} at a place");
+        let about = format!("{call}{AT_A_PLACE}");
         match moved.get(&at) {
             // The earlier of the two rows has already shown this difference.
             Some(None) => None,
