@@ -369,3 +369,6 @@ fn somaxconn() -> Option<u32> {
 
 /// The most digits of a number in /proc/sys, and a newline.
 const NUMBER_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests;

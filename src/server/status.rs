@@ -218,3 +218,6 @@ fn earlier(scoreboard: &OwnedFd) -> errno::Result<impl Iterator<Item = (OwnedFd,
 fn print(text: fmt::Arguments<'_>) -> errno::Result<()> {
     fd::write_all(STDOUT, Text::<PIECE_MAX>::of(text).as_bytes())
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,7 +174,9 @@ fn make(path: &Path, owner: u32, mode: u32) {
 /// Checks that a server with a pidfile or a socket in this folder is refused, and names the folder `unsafe_one`.
 #[track_caller]
 fn is_refused_in(folder: &Path, unsafe_one: &Path) {
-    let words = format!("{}: another user can replace this directory", unsafe_one.display());
+    let hint =
+        "choose a path on which only root, or the user of this server, can write to the directories above the last";
+    let words = format!("{}: another user can replace this directory; {hint}\n", unsafe_one.display());
     let message = refused(&folder.join("pid"));
     assert!(message.contains(&words), "{message}");
     let ended = run_mpserv(&[&format!("unix:{}", folder.join("socket").display())]);

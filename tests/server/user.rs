@@ -274,11 +274,14 @@ fn who_is_not_root_becomes_nobody_else() {
 
 fn users_and_limits_that_there_are_not_are_told() {
     for (arguments, told) in [
-        (&["-u", "nosuchuser"][..], "--user \"nosuchuser\": there is no such user"),
+        (
+            &["-u", "nosuchuser"][..],
+            "--user \"nosuchuser\": there is no such user; getent passwd shows all; a number needs no name",
+        ),
         (&["-u", ""], "--user \"\": there is no such user"),
-        (&["-u", "nobody:nosuchgroup"], "--user \"nosuchgroup\": there is no such group"),
+        (&["-u", "nobody:nosuchgroup"], "--user \"nosuchgroup\": there is no such group; getent group shows all"),
         (&["-u", "nobody:"], "--user \"\": there is no such group"),
-        (&["-u", "54321"], "--user \"54321\": no user has this number"),
+        (&["-u", "54321"], "--user \"54321\": no user has this number; name a group, too: USER:GROUP"),
         (&["-u", "4294967295:0"], "--user \"4294967295\": there is no such user"),
         (&["--rlimit", "nofile"], "--rlimit \"nofile\": it is NAME=N"),
         (&["--rlimit", "files=3"], "--rlimit \"files\": the name is one of as core cpu"),

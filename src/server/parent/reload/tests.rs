@@ -1,3 +1,4 @@
+use std::boxed::Box;
 use std::os::fd::IntoRawFd;
 use std::os::unix::net::UnixDatagram;
 use std::string::String;
@@ -8,10 +9,12 @@ use super::super::rule_counts::RuleCounts;
 use super::super::tests::{Sleep, Stub, client, nobody, parent, with, with_log};
 use super::*;
 use crate::program::text::Text;
+use crate::program::{Args, Argument};
 use crate::server::connection::Peer;
 use crate::server::inherited::{READY, READY_AND_STOPPING};
 use crate::server::limits::{ENDS_WITHIN, READY_WITHIN};
 use crate::server::log::reader::LogReader;
+use crate::server::privileges::Privileges;
 use crate::server::scoreboard::State;
 use crate::server::settings::Settings;
 use crate::server::systemd::Manager;
@@ -266,5 +269,57 @@ fn rules_that_are_read_again_count_each_child_once() {
             parent.state.forget_client(&child);
         }
         assert_eq!(counts(parent), [0, 0, 0]);
+    });
+}
+
+/// Checks each reason for which a restart is refused, and that none starts a process.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn each_restart_that_is_refused_is_told_with_its_reason() {
+    let arguments: &'static [Argument] = Box::leak(Box::new([c"mpserv".into(), Argument::END]));
+    let on = || Settings { restart: Args::of(arguments), ..Settings::new() };
+    let in_jail = Privileges { identity: None, chroot: Some(c"/srv") };
+    let check = |settings: &Settings<'static>, prepare: &dyn Fn(&mut Parent<'_, 'static, Stub>), told: Option<&str>| {
+        with_log(settings, |parent, reader, _| {
+            prepare(parent);
+            parent.restart();
+            let expected: Vec<String> =
+                told.iter().map(|told| std::format!("<28>restart refused=\"{told}\"")).collect();
+            assert_eq!(reader.lines(), expected);
+            assert_eq!(parent.state.must_restart, told.is_none());
+        });
+    };
+    check(&Settings::new(), &|_| {}, Some("it is off"));
+    let pid_1 = "as PID 1 this process must not end: restart the container";
+    check(&on(), &|parent| parent.pid = Pid::from_raw(1).unwrap(), Some(pid_1));
+    let jail = "with --chroot the program would come from the new root directory: stop the server and start it again";
+    check(&Settings { privileges: in_jail, ..on() }, &|_| {}, Some(jail));
+    check(&on(), &|parent| parent.begin_stopping(Signal::TERM, Duration::MAX), Some("the server stops"));
+    check(&on(), &|parent| drop(starts(parent, nobody(0), b"")), Some("a successor is starting already"));
+    // It is done later.
+    let letting_go = |parent: &mut Parent<'_, 'static, Stub>| {
+        parent.descriptors.letting_go = Some(pipe2(PipeFlags::CLOEXEC).unwrap().0);
+    };
+    check(&on(), &letting_go, None);
+}
+
+/// Checks each reason for which rules are not read again.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn each_reload_that_changes_nothing_is_told_with_its_reason() {
+    with_log(&Settings::new(), |parent, reader, _| {
+        parent.reload();
+        assert_eq!(reader.lines(), ["<29>reload why=\"there are no rules to read again\""]);
+        parent.begin_stopping(Signal::TERM, Duration::MAX);
+        parent.reload();
+        assert_eq!(reader.lines(), ["<29>reload why=\"the server stops\""]);
+    });
+    with_log(&Settings { rules: Some(c"/no/such"), ..Settings::new() }, |parent, reader, _| {
+        parent.reload();
+        let told = "cannot read the rules in /no/such: No such file or directory; name a file that is there; with --chroot, \
+                    in there";
+        let hint = "the rules are as before, and the server goes on";
+        assert_eq!(reader.lines(), [std::format!("<28>rules error=\"{told}\" hint=\"{hint}\"")]);
+        assert_eq!((parent.state.generation, parent.rules.is_none()), (0, true));
     });
 }
