@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use mpserv::errno::Errno;
 use mpserv::fd::{OwnedFd, fcntl_dupfd_cloexec};
-use mpserv::getopt::{Getopt, LongOption, Name, Opt};
+use mpserv::getopt::{Getopt, HasArg, LongOption, Name, Opt};
 use mpserv::memory::CStrArray;
 use mpserv::net::{
     AddressFamily, Protocol, SocketAddr, SocketFlags, SocketOption, SocketType, bind, getaddrinfo, gethostbyname,
     listen, setsockopt, socket,
 };
-use mpserv::options::OptionSpec;
+use mpserv::options::{OptionSpec, OptionTable};
 use mpserv::process::{
     _exit, Fork, Limit, Pid, Resource, exit, fork, getpgid, getpid, getppid, getrlimit, group_exists,
     no_new_privileges, setpgid, setrlimit,
@@ -201,8 +201,9 @@ fn a_filter_checks_no_argument_that_calls_lack() {
 fn a_filter_decides_by_its_checks() {
     static NOTE: AtomicU64 = AtomicU64::new(0);
     const LONG: u64 = 2 << 32 | 3;
-    let exits: [(&[Check<'_>], u64, bool); 18] = [
+    let exits: [(&[Check<'_>], u64, bool); 19] = [
         (&[], 1, true),
+        (&[Check::Is(0, &[])], 0, false),
         (&[Check::Is(0, &[])], 1, false),
         (&[Check::Is(0, &[1])], 1, true),
         (&[Check::Is(0, &[1])], 2, false),
@@ -258,6 +259,13 @@ fn a_letter_with_a_meaning_of_its_own_is_refused() {
     let taken: Vec<u8> = (0..=u8::MAX).filter(|letter| !is_refused(*letter)).collect();
     let expected: Vec<u8> = [0].into_iter().chain(b'0'..=b'9').chain(b'A'..=b'Z').chain(b'a'..=b'z').collect();
     assert_eq!(taken, expected);
+    // The value of a long option is no letter, and a table has room for 64 options.
+    let is_taken = |value| catch_unwind(|| LongOption::new(c"long", HasArg::No, value)).is_ok();
+    assert_eq!([-1, 0, 255, 256, c_int::MAX].map(is_taken), [false, false, false, true, true]);
+    let specs: &[OptionSpec<usize>] =
+        (0..65).map(|number| OptionSpec::new(number, b'a', c"name", "N", "")).collect::<Vec<_>>().leak();
+    let is_taken = |length: usize| catch_unwind(|| OptionTable::new(&specs[..length])).is_ok();
+    assert_eq!([0, 63, 64, 65].map(is_taken), [true, true, true, false]);
 }
 
 fn a_header_that_was_refused_stays_refused() {

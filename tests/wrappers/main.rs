@@ -173,7 +173,7 @@ fn main() -> ExitCode {
             a_stack_is_never_too_small_to_start_on,
             a_number_is_what_atoi_reads,
             a_table_prints_and_parses_its_options,
-            a_letter_is_a_byte,
+            a_missing_argument_is_that_of_a_byte,
             options_are_read_only_where_no_other_threads_are,
             memory_is_given_back,
             memory_of_the_c_library_is_given_back,
@@ -183,7 +183,6 @@ fn main() -> ExitCode {
         seccomp:
             a_listener_is_told_the_call_and_decides_its_result,
             a_filter_looks_at_each_argument,
-            a_filter_takes_as_many_rules_and_numbers_as_it_says,
             the_end_of_a_filter_is_no_notice,
             a_refused_call_is_noted_and_a_sent_signal_is_not;
         stdio:
@@ -202,7 +201,6 @@ fn main() -> ExitCode {
             a_user_namespace_has_the_user_and_the_group_of_before,
             each_clock_is_its_own,
             the_time_zone_is_read_only_where_no_other_threads_are,
-            users_are_looked_up_only_where_no_other_threads_are,
             each_system_call_has_its_name;
     ]])
 }

@@ -275,19 +275,10 @@ pub(crate) fn a_table_prints_and_parses_its_options() {
 }
 
 /// Tests a letter that C's char may have as a negative number.
-pub(crate) fn a_letter_is_a_byte() {
-    const LETTER: u8 = 0xe9;
-    let line: &'static [Argument] = vec![c"program".into(), c"-a\xe9".into(), c"-\xe9".into(), Argument::END].leak();
-    let args = Args::of(line).unwrap();
-    let found = |letters| Getopt::new(args, letters, &[LongOption::END]).unwrap().collect::<Vec<_>>();
-    let [a, letter] = [b'a', LETTER].map(|letter| Opt::Option(letter.into(), None));
-    let unknown = Opt::Unknown(Name::Letter(LETTER));
-    assert_eq!(found(c"+:a\xe9"), [a, letter, letter]);
-    assert_eq!(found(c"+:a"), [a, unknown, unknown]);
-    assert_eq!(found(c"+:a\xe9:"), [a, Opt::Option(LETTER.into(), Some(c"-\xe9"))]);
+pub(crate) fn a_missing_argument_is_that_of_a_byte() {
     let line: &'static [Argument] = vec![c"program".into(), c"-\xe9".into(), Argument::END].leak();
     let mut missing = Getopt::new(Args::of(line).unwrap(), c"+:\xe9:", &[LongOption::END]).unwrap();
-    assert_eq!(missing.next(), Some(Opt::Missing(Name::Letter(LETTER))));
+    assert_eq!(missing.next(), Some(Opt::Missing(Name::Letter(0xe9))));
     assert_eq!(format!("{:?}", LongOption::new(c"long", HasArg::Required, 300)), "LongOption { val: 300, .. }");
 }
 
@@ -298,7 +289,7 @@ pub(crate) fn options_are_read_only_where_no_other_threads_are() {
     assert_eq!(begun.next(), Some(Opt::Option(c_int::from(b'a'), None)));
     let long = [LongOption::new(c"long", HasArg::No, 256)];
     assert!(Getopt::new(args, c"+:ab", &long).is_none() && Getopt::new(args, c"+:ab", &[]).is_none(), "it has no end");
-    for short in [c"ab", c":ab", c"+ab", c":+ab", c"", c"+:a?", c"+:\xff"] {
+    for short in [c"ab", c":ab", c"+ab", c":+ab", c""] {
         assert!(Getopt::new(args, short, &[LongOption::END]).is_none(), "{short:?}");
     }
     // None of these has begun an iteration, so the first goes on.

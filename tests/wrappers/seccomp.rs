@@ -120,47 +120,6 @@ pub(crate) fn a_filter_looks_at_each_argument() {
     }
 }
 
-/// Tests the most rules, the most numbers of a check, and the last argument.
-pub(crate) fn a_filter_takes_as_many_rules_and_numbers_as_it_says() {
-    // A jump of a filter goes over 255 instructions. Two of them end the rule, and one loads the argument.
-    const NUMBERS_MAX: u32 = 252;
-    let note = SharedWords::new(c"note", 1).unwrap().words();
-    let end = |rules: &[Rule<'_>], status: u32| {
-        let mut child = spawn(|| {
-            no_new_privileges().unwrap();
-            allow_only(rules, &note[0]).unwrap();
-            // SAFETY: the call ends the process.
-            unsafe { libc::syscall(libc::SYS_exit_group, status) };
-        });
-        let end = reap(&mut child);
-        (end.exit_status(), end.term_signal())
-    };
-    let refused = |rules: &[Rule<'_>]| {
-        no_new_privileges().unwrap();
-        assert_eq!(allow_only(rules, &note[0]), Err(Errno::INVAL));
-    };
-    let mut rules = [Rule::any(libc::SYS_sync); CALLS_MAX + 1];
-    rules[CALLS_MAX - 1] = Rule::any(libc::SYS_exit_group);
-    assert_eq!(end(&rules[..CALLS_MAX], 7), (Some(7), None));
-    refused(&rules);
-    let numbers: Vec<u32> = (1..=NUMBERS_MAX + 1).collect();
-    let (most, more) = (&numbers[..NUMBERS_MAX as usize], &numbers[..]);
-    let killed = (None, Some(Signal::SYS));
-    for status in [1, 2, NUMBERS_MAX - 1, NUMBERS_MAX, NUMBERS_MAX + 1] {
-        let known = (Some(status as i32), None);
-        let is_known = status <= NUMBERS_MAX;
-        for (check, passes) in [(Check::Is(0, most), is_known), (Check::IsNot(0, most), !is_known)] {
-            let rule = Rule { call: libc::SYS_exit_group, checks: &[check] };
-            assert_eq!(end(&[rule], status), if passes { known } else { killed }, "{status}: {passes}");
-        }
-    }
-    for check in
-        [Check::Is(0, more), Check::IsNot(0, more), Check::Is(6, &[0]), Check::IsNot(6, &[0]), Check::IsLong(6, 0)]
-    {
-        refused(&[Rule { call: libc::SYS_exit_group, checks: &[check] }]);
-    }
-}
-
 /// Tests a listener whose filter has ended with its only thread. Since Linux 5.9 the descriptor then hangs up.
 pub(crate) fn the_end_of_a_filter_is_no_notice() {
     let make = || {

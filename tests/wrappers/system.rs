@@ -6,7 +6,6 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
 
-use mpserv::errno::Errno;
 use mpserv::namespace::{own_network, own_users};
 use mpserv::process::allow_dumps;
 use mpserv::syscall;
@@ -264,16 +263,6 @@ pub(crate) fn the_time_zone_is_read_only_where_no_other_threads_are() {
     assert!(localtime_r(Duration::ZERO).is_some_and(|tm| tm.hour == 9));
     std::thread::spawn(|| ()).join().unwrap();
     assert_eq!((west("ABC3"), localtime_r(Duration::ZERO)), (-9 * 3600, None));
-}
-
-pub(crate) fn users_are_looked_up_only_where_no_other_threads_are() {
-    let found = || {
-        let users = [getpwnam(c"root"), getpwuid(0)].map(|user| user.map(|user| user.uid));
-        (users, getgrnam(c"root"), getgrouplist(c"root", 0).map(|groups| groups[0]))
-    };
-    assert_eq!(found(), ([Some(0); 2], Some(0), Ok(0)));
-    std::thread::spawn(|| ()).join().unwrap();
-    assert_eq!(found(), ([None; 2], None, Err(Errno::DEADLK)));
 }
 
 /// Checks that each system call of this machine up to Linux 5.13 has a name of its own.

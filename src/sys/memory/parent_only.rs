@@ -100,3 +100,6 @@ impl<T> Drop for ParentOnlyBox<T> {
         unmap(self.0.cast(), size_of::<T>());
     }
 }
+
+#[cfg(test)]
+mod tests;

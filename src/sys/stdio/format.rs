@@ -330,3 +330,6 @@ macro_rules! snprintf {
         $crate::stdio::snprintf($buffer, $crate::__format!($format), ($($argument,)*))
     };
 }
+
+#[cfg(test)]
+mod tests;
