@@ -277,6 +277,7 @@ fn take_over<'a>(settings: &mut Settings<'a>, descriptors: &mut Descriptors<'a>)
     let Some(inherited) = settings.inherited.as_mut().filter(|_| settings.restart.is_some()) else { return Ok(()) };
     let Some(found) = take_restart(inherited).map_err(cannot_inherit)? else { return Ok(()) };
     descriptors.predecessor = Some(found.ready);
+    descriptors.earlier = found.earlier;
     let pidfile = settings.pidfile.zip(found.pidfile);
     descriptors.pidfile = pidfile.map(|(path, fd)| PidFile::inherit(path, fd));
     for listener in found.listeners {

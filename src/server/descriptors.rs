@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::inherited::say_failed;
 use super::listener::Listeners;
+use super::orders::EarlierPipes;
 use super::pidfile::PidFile;
 use crate::sys::fd::{OwnedFd, close_for_good};
 use crate::sys::process::{Pid, getpid};
@@ -30,6 +31,10 @@ pub(crate) struct Descriptors<'a> {
     pub(crate) letting_go: Option<OwnedFd>,
     /// The pipe through which a successor answers, until this server lets go.
     pub(crate) successor: Option<OwnedFd>,
+    /// The pipe by which the successor and later servers tell this server to stop.
+    pub(crate) orders: Option<OwnedFd>,
+    /// The pipes by which this server tells earlier servers to stop.
+    pub(crate) earlier: EarlierPipes,
 }
 
 impl Descriptors<'_> {
@@ -44,6 +49,8 @@ impl Descriptors<'_> {
             predecessor: None,
             letting_go: None,
             successor: None,
+            orders: None,
+            earlier: EarlierPipes::default(),
         }
     }
 
@@ -77,12 +84,20 @@ impl Descriptors<'_> {
         unsafe { close_for_good(&self.successor) };
         // SAFETY: the reason above holds here as well.
         unsafe { close_for_good(&self.letting_go) };
+        // SAFETY: the reason above holds here as well.
+        unsafe { close_for_good(&self.orders) };
+        for pipe in self.earlier.iter() {
+            // SAFETY: the reason above holds here as well.
+            unsafe { close_for_good(pipe) };
+        }
     }
 
-    /// Closes the listeners and the pidfile, and leaves their files to the successor, which has them open as well.
+    /// Closes the listeners and the pidfile, and leaves their files to the successor, which has them open as well. Also
+    /// leaves it to the successor to tell earlier servers to stop.
     pub(crate) fn hand_over(&mut self) {
         self.listeners.close();
         self.pidfile = None;
+        self.earlier = EarlierPipes::default();
     }
 }
 
@@ -97,6 +112,10 @@ impl Drop for Descriptors<'_> {
         }
         if self.owner != getpid() {
             return self.hand_over();
+        }
+        if let Some(orders) = self.orders.take() {
+            // A later server waits for the end of this process. So only that end closes the pipe.
+            let _ = orders.into_raw();
         }
         self.listeners.stop();
         if let Some(pidfile) = self.pidfile.take() {

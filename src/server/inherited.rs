@@ -6,6 +6,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::limits::{EARLIER_MAX, LISTENERS_MAX};
+use super::orders::EarlierPipes;
 use crate::program::text::Text;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, STDERR, STDIN, STDOUT, is_open, set_close_on_exec, write_all};
@@ -33,9 +34,10 @@ pub(crate) fn fill_standard() -> Result<()> {
 const FIRST: c_int = 3;
 /// One more than the highest descriptor that systemd can pass.
 const END: c_int = 1024;
-/// The most descriptors that a predecessor passes: its sockets, the pidfile and a pipe. They can have any numbers, because
-/// the predecessor may itself have inherited many descriptors.
-const FROM_PREDECESSOR: usize = LISTENERS_MAX + 2;
+/// The most descriptors that a predecessor passes: its sockets, the pidfile, a pipe for the answer, and the pipes to the
+/// predecessor and to earlier servers. They can have any numbers, because the predecessor may itself have inherited many
+/// descriptors.
+const FROM_PREDECESSOR: usize = LISTENERS_MAX + 2 + 1 + EARLIER_MAX;
 
 /// The variable by which a server names the passed descriptors to its successor.
 pub(crate) const RESTART_VARIABLE: &str = "MPSERV_INHERIT";
@@ -67,7 +69,7 @@ impl Inherited {
             (FIRST..FIRST.saturating_add(count).min(END)).for_each(|number| inherited.note(number));
         }
         for word in passed_by_predecessor().into_iter().flatten() {
-            if let Some(number) = parse_listener(word).map(|(number, ..)| number) {
+            if let Some(number) = parse_listener(word).map(|(number, ..)| number).or_else(|| parse_pipe(word)) {
                 inherited.note(number);
             }
         }
@@ -214,6 +216,10 @@ pub(crate) struct Passed<'a, L> {
     /// The server that passes the descriptors.
     pub(crate) predecessor: Pid,
     pub(crate) earlier: EarlierServers,
+    /// The pipe by which later servers tell the predecessor to stop.
+    pub(crate) orders: BorrowedFd<'a>,
+    /// The pipes to earlier servers.
+    pub(crate) earlier_pipes: &'a EarlierPipes,
 }
 
 /// Earlier servers that still have clients: the predecessor, and the servers before it.
@@ -233,6 +239,15 @@ pub(crate) fn earlier_servers() -> EarlierServers {
         servers.last_mut().into_iter().for_each(|last| *last = Some(pid));
     }
     servers
+}
+
+/// The mark before the number of a pipe to an earlier server. It begins as [`EARLIER`] does, so earlier versions skip the
+/// word.
+const PIPE: &str = "gp";
+
+/// Parses the word of a pipe to an earlier server.
+fn parse_pipe(word: &[u8]) -> Option<c_int> {
+    number(word.strip_prefix(PIPE.as_bytes())?)
 }
 
 /// The mark after the number of a socket that belongs to the service manager.
@@ -268,7 +283,9 @@ impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool, Option<Identity>)> + Clone> f
             file.map_or(Ok(()), |(device, inode)| write!(f, "{0}{device}{0}{inode}", char::from(FILE)))
         })?;
         let mut servers = self.earlier.iter().flatten().chain([&self.predecessor]);
-        servers.try_for_each(|server| write!(f, ",{EARLIER}{server}"))
+        servers.try_for_each(|server| write!(f, ",{EARLIER}{server}"))?;
+        let mut pipes = self.earlier_pipes.iter().map(OwnedFd::as_fd).chain([self.orders]);
+        pipes.try_for_each(|pipe| write!(f, ",{PIPE}{}", pipe.raw()))
     }
 }
 
@@ -290,6 +307,8 @@ pub(crate) struct Found<L> {
     pub(crate) ready: OwnedFd,
     /// The pidfile, which is locked.
     pub(crate) pidfile: Option<OwnedFd>,
+    /// The pipes to the predecessor and to earlier servers. A predecessor of an earlier version passes none.
+    pub(crate) earlier: EarlierPipes,
     /// The sockets.
     pub(crate) listeners: L,
 }
@@ -312,9 +331,14 @@ pub(crate) fn take_restart(
     let [ready, pidfile] = [next()?, next()?];
     let ready = inherited.take(ready)?;
     let pidfile = if pidfile == 0 { None } else { Some(inherited.take(pidfile)?) };
+    let mut earlier = EarlierPipes::default();
+    for number in passed_by_predecessor().into_iter().flatten().filter_map(parse_pipe) {
+        // Without the pipe this server can serve all the same.
+        let _ = inherited.take(number).map(|pipe| earlier.add(pipe));
+    }
     let listeners = words.filter(|word| !word.starts_with(EARLIER.as_bytes())).map(|word| {
         let (number, is_managed, file) = parse_listener(word).ok_or(Errno::BADF)?;
         Ok(Socket { fd: inherited.take(number)?, is_managed, file })
     });
-    Ok(Some(Found { ready, pidfile, listeners }))
+    Ok(Some(Found { ready, pidfile, earlier, listeners }))
 }

@@ -74,8 +74,12 @@ pub const ACCEPTS_IN_A_ROW: u32 = 32;
 /// The number of connections in a row that may be gone before they are accepted. After that number, the parent pauses.
 pub const ABORTS_IN_A_ROW: u32 = 64;
 
-/// The number of earlier servers that `--status` shows, the newest. An earlier server still has clients after a restart.
+/// The number of earlier servers that `--status` shows, and that stop together with the newest server. These are the
+/// newest of them. An earlier server still has clients after a restart.
 pub const EARLIER_MAX: usize = 8;
+/// The time that an earlier server has to end after its last child should have got SIGKILL. Then the newest server ends
+/// without it.
+pub const EARLIER_ENDS_WITHIN: Duration = Duration::from_secs(2);
 /// The time that a successor has to become ready.
 pub const READY_WITHIN: Duration = Duration::from_secs(30);
 /// The time in which a successor must end after it has closed its end of the pipe without an answer.

@@ -115,6 +115,7 @@ mod keep_from_programs;
 pub mod limits;
 mod listener;
 mod log;
+mod orders;
 mod own_file;
 mod parent;
 mod path;

@@ -47,6 +47,7 @@ mod usage;
 mod user;
 mod usr2;
 mod usr2_handover;
+mod usr2_stop;
 mod usr2_under_load;
 
 use std::process::ExitCode;
@@ -95,6 +96,7 @@ fn main() -> ExitCode {
         user::TESTS,
         usr2::TESTS,
         usr2_handover::TESTS,
+        usr2_stop::TESTS,
         usr2_under_load::TESTS,
     ])
 }

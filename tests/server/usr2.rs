@@ -522,10 +522,16 @@ fn the_newest_of_many_earlier_servers_are_shown() {
     assert_eq!(status["earlier"], EARLIER_MAX.to_string(), "{status:#?}");
     let earlier: Vec<&String> = (0..EARLIER_MAX).map(|index| &status[&format!("earlier.{index}.pid")]).collect();
     assert_eq!(earlier, newest.iter().collect::<Vec<_>>(), "{status:#?}");
+    // The same servers stop together with the newest one.
+    let before = dynasty.first.events("stop").len();
+    kill(dynasty.pid().unwrap(), Signal::TERM).unwrap();
+    dynasty.first.wait_events("stop", before + EARLIER_MAX + 1);
     for client in clients {
         assert_eq!(finish(client), b"");
     }
-    dynasty.stop();
+    dynasty.first.wait_events("stopped", EARLIER_MAX + 2);
+    assert_eq!(dynasty.first.events("stop").len(), before + EARLIER_MAX + 1);
+    wait_until("the pidfile is gone", || !dynasty.pidfile.exists());
 }
 
 /// Checks that the status shows the first server, which has a client, after many servers have come and gone.
@@ -553,7 +559,7 @@ fn servers_that_have_ended_take_no_place_in_the_status() {
     dynasty.stop();
 }
 
-/// Checks that a child lacks the pipe, because it could take the successor's answer from the server.
+/// Checks that a child lacks the pipes, because it could take the successor's answer or orders from the server.
 fn a_child_made_while_a_successor_starts_lacks_its_pipe() {
     let pipes = |pid: u32| -> Vec<PathBuf> {
         let links =
@@ -567,11 +573,12 @@ fn a_child_made_while_a_successor_starts_lacks_its_pipe() {
     dynasty.restart();
     dynasty.first.wait_events("restart", 1);
     let of_successor: Vec<PathBuf> = pipes(server).into_iter().filter(|pipe| !before.contains(pipe)).collect();
-    assert_eq!(of_successor.len(), 1);
+    assert_eq!(of_successor.len(), 2);
     let mut client = dynasty.first.client();
     assert_eq!(echo(&mut client, b"served"), b"served");
-    let child = children(server).into_iter().find(|child| pipes(*child).iter().all(|pipe| *pipe != of_successor[0]));
-    assert!(child.is_some(), "one of the children, the successor, has the pipe, and the other has not");
+    let lacks_all = |child: &u32| pipes(*child).iter().all(|pipe| !of_successor.contains(pipe));
+    let child = children(server).into_iter().find(lacks_all);
+    assert!(child.is_some(), "one of the children, the successor, has the pipes, and the other has none");
     drop(client);
     dynasty.stop();
 }

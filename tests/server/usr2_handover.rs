@@ -100,11 +100,14 @@ impl Held {
 fn a_stop_of_a_successor_that_was_not_let_go_stops_the_service() {
     for arguments in KINDS {
         let held = Held::new(Dynasty::start(arguments));
-        held.end(Signal::TERM);
+        held.signal(Signal::TERM);
+        held.dynasty.first.wait_events("stop", 1);
+        assert!(held.dynasty.names(held.successor), "the successor ends after its predecessor");
         held.go_on();
         held.wait_end_of_predecessor();
         held.assert_stopped();
-        assert!(!held.dynasty.pidfile.exists());
+        held.dynasty.first.wait_events("stopped", 2);
+        wait_until("the pidfile is gone", || !held.dynasty.pidfile.exists());
     }
 }
 

@@ -124,6 +124,15 @@ impl Log {
         });
     }
 
+    /// Logs that an earlier server has not ended in time, so that this server ends before it.
+    pub(crate) fn earlier_left(&self) {
+        self.event(Level::Warning, "fail", |line| {
+            line.text("call", "wait for an earlier server");
+            line.text("error", Errno::TIMEDOUT);
+            line.text("hint", "if its process is stopped, send it SIGCONT");
+        });
+    }
+
     /// Logs that the server has stopped. `ended` counts the children that ended by themselves, after SIGTERM, and after
     /// SIGKILL.
     pub(crate) fn stopped(&self, ended: [u64; 3], accepted: u64, time: Duration) {

@@ -96,8 +96,10 @@ impl<W: Worker> Parent<'_, '_, W> {
         let mut fds = [PollFd::new(BorrowedFd::NONE, PollEvents::NONE); OTHERS + LISTENERS_MAX];
         let others = [self.descriptors.signals.as_fd(), self.pipe()];
         let listeners = self.descriptors.listeners.iter().filter(|_| can_accept).map(AsFd::as_fd);
+        // A server that stops cannot accept. It waits for the ends of earlier servers in the place of clients.
+        let earlier = self.descriptors.earlier.iter().filter(|_| self.state.stopping.is_some()).map(AsFd::as_fd);
         let mut length = 0;
-        for (place, fd) in fds.iter_mut().zip(others.into_iter().chain(listeners)) {
+        for (place, fd) in fds.iter_mut().zip(others.into_iter().chain(listeners).chain(earlier)) {
             *place = PollFd::new(fd, PollEvents::IN);
             length += 1;
         }

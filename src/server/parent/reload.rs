@@ -107,9 +107,10 @@ impl<W: Worker> Parent<'_, '_, W> {
             Ok(started)
         });
         match started {
-            Ok((successor, answers)) => {
+            Ok((successor, [answers, orders])) => {
                 self.state.successor = Some(successor);
                 self.descriptors.successor = Some(answers);
+                self.descriptors.orders = Some(orders);
             }
             Err(errno) => self.go_on_without_successor(errno),
         }
@@ -132,22 +133,38 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Returns the pipe of a restart: to the predecessor until it has let go, or to the successor until this server lets
-    /// go. A server has only one of them.
+    /// Returns the pipe of a restart: to the predecessor until it has let go, with the answer of a successor that starts,
+    /// or with orders of later servers. A server has only one of them to listen to.
     pub(super) fn pipe(&self) -> BorrowedFd<'_> {
         let is_killed = self.state.successor.as_ref().is_some_and(Successor::is_killed);
-        let Descriptors { letting_go, successor, .. } = &self.descriptors;
-        if letting_go.is_some() || is_killed { letting_go.as_fd() } else { successor.as_fd() }
+        let Descriptors { letting_go, successor, orders, .. } = &self.descriptors;
+        if letting_go.is_some() {
+            letting_go.as_fd()
+        } else if self.may_get_orders() {
+            orders.as_fd()
+        } else if is_killed {
+            BorrowedFd::NONE
+        } else {
+            successor.as_fd()
+        }
+    }
+
+    /// Whether a successor that has taken over, or a later server, may tell this server to stop.
+    fn may_get_orders(&self) -> bool {
+        self.state.stopping.is_some() && self.descriptors.orders.is_some()
     }
 
     /// Handles an event of the [`pipe`](Parent::pipe).
     pub(super) fn on_pipe(&mut self) {
-        if self.descriptors.letting_go.take().is_none() {
-            return self.on_successor();
-        }
-        // The predecessor has let go, or was killed.
-        if core::mem::take(&mut self.state.must_restart) {
-            self.restart();
+        if self.descriptors.letting_go.take().is_some() {
+            // The predecessor has let go, or was killed.
+            if core::mem::take(&mut self.state.must_restart) {
+                self.restart();
+            }
+        } else if self.may_get_orders() {
+            self.on_order();
+        } else {
+            self.on_successor();
         }
     }
 
@@ -222,6 +239,7 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Goes on as before. The successor, if there was one, has been reaped.
     fn go_on_without_successor(&mut self, why: impl Display) {
+        self.descriptors.orders = None;
         // The successor may have written its own id to the pidfile.
         let written = self.descriptors.pidfile.as_ref().map_or(Ok(()), |pidfile| pidfile.write(self.pid));
         if let Err(errno) = written {

@@ -1,4 +1,4 @@
-//! Stops the server: from the signal to the end of the last child.
+//! Stops the server: from the signal to the end of the last child, and of the last earlier server.
 
 use core::time::Duration;
 
@@ -6,27 +6,49 @@ use super::children::Stage;
 use super::state::{LoopState, Parent, Stopped, Stopping};
 use crate::server::child::Worker;
 use crate::server::inherited::say_stopping;
-use crate::server::limits::{BUSY_MESSAGE, KILL_AFTER, KILL_AGAIN_EVERY};
+use crate::server::limits::{BUSY_MESSAGE, EARLIER_ENDS_WITHIN, KILL_AFTER, KILL_AGAIN_EVERY};
+use crate::server::orders::{EarlierPipes, Order};
+use crate::sys::errno::Errno;
 use crate::sys::process::{Pid, getpgid};
 use crate::sys::signal::{Signal, SignalInfo, kill, killpg};
 
 impl<W: Worker> Parent<'_, '_, W> {
     /// Handles SIGTERM, SIGINT and SIGQUIT: stops listening, and lets the children end. A second signal, or SIGQUIT,
-    /// sends the children SIGTERM at once.
+    /// sends the children SIGTERM at once. The earlier servers are told the same.
     pub(super) fn stop(&mut self, info: &SignalInfo) {
         // A server that has handed over is stopping, but no signal has told it to stop.
         let is_second = self.state.stopping.is_some() && !self.state.has_handed_over;
         let at_once = info.signal == Signal::QUIT || is_second;
-        let grace = if at_once { Duration::ZERO } else { self.settings.grace };
         if let Some(predecessor) = &self.descriptors.letting_go {
             // From here on, the predecessor does not go on if this server ends.
             say_stopping(predecessor);
         }
         self.stop_successor(info.signal);
-        self.state.has_handed_over = false;
-        self.log.stop(info, self.state.children.len(), grace);
         self.publisher.stopping();
         self.let_go();
+        self.stop_serving(info, at_once);
+        self.state.has_handed_over = false;
+    }
+
+    /// Obeys the next order of a later server.
+    pub(super) fn on_order(&mut self) {
+        match self.descriptors.orders.as_ref().map_or(Ok(None), Order::read) {
+            Ok(None) => self.descriptors.orders = None,
+            // If a signal has told this server to stop, the time since then counts. An order is no second signal, and the
+            // first signal after an order is none either: somebody may have sent it to all servers.
+            Ok(Some(order)) if order.at_once || self.state.has_handed_over => {
+                self.stop_serving(&SignalInfo { signal: order.signal, sender: None, uid: 0 }, order.at_once);
+            }
+            Ok(Some(_)) | Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(errno) => self.back_off("read", errno),
+        }
+    }
+
+    /// Tells the earlier servers to stop, stops listening, and lets the children end or ends them `at_once`.
+    fn stop_serving(&mut self, info: &SignalInfo, at_once: bool) {
+        let grace = if at_once { Duration::ZERO } else { self.settings.grace };
+        self.descriptors.earlier.tell(Order { signal: info.signal, at_once });
+        self.log.stop(info, self.state.children.len(), grace);
         if self.pool.is_some() {
             // Preforked children have the listeners as well. After the shutdown no process accepts.
             self.descriptors.listeners.shut_down();
@@ -65,8 +87,12 @@ impl<W: Worker> Parent<'_, '_, W> {
         *count += 1;
     }
 
-    /// Returns the report, and logs it, if the server was told to stop and the last child has ended.
+    /// Returns the report, and logs it, if the server was told to stop, and the last child and the earlier servers have
+    /// ended.
     pub(super) fn stopped(&mut self) -> Option<Stopped> {
+        if self.state.stopping.is_some() && self.descriptors.earlier.forget_ended() {
+            return None;
+        }
         let LoopState { stopping, children, groups, successor, shortage, .. } = &*self.state;
         // A client may still wait for a process, and a successor that was killed must not write to the pidfile later.
         let has_client = shortage.as_ref().is_some_and(|shortage| shortage.client.is_some());
@@ -80,6 +106,20 @@ impl<W: Worker> Parent<'_, '_, W> {
         let ended = [report.drained, report.terminated, report.killed];
         self.log.stopped(ended, report.accepted, self.state.now - stopping.since);
         Some(report)
+    }
+
+    /// Returns the time at which this server no longer waits for the ends of earlier servers.
+    pub(super) fn earlier_due(&self) -> Option<Duration> {
+        let stopping = self.state.stopping.as_ref().filter(|_| self.descriptors.earlier.iter().next().is_some())?;
+        Some(stopping.deadline.saturating_add(KILL_AFTER + EARLIER_ENDS_WITHIN))
+    }
+
+    /// Leaves the earlier servers alone that have not ended in time.
+    pub(super) fn leave_earlier(&mut self) {
+        if self.descriptors.earlier.forget_ended() {
+            self.log.earlier_left();
+        }
+        self.descriptors.earlier = EarlierPipes::default();
     }
 
     /// Sends SIGTERM to a child, and SIGCONT, because a stopped process does not act on SIGTERM.

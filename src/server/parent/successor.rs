@@ -56,7 +56,7 @@ pub(super) enum Answer {
 
 impl Successor {
     /// Starts the program at a path with the arguments of this process. Also returns the pipe through which the
-    /// successor answers.
+    /// successor answers, and the pipe by which it tells this server to stop.
     pub(super) fn start(
         path: &CStr,
         args: Args,
@@ -64,8 +64,9 @@ impl Successor {
         descriptors: &Descriptors<'_>,
         mask: &SigSet,
         now: Duration,
-    ) -> Result<(Successor, OwnedFd)> {
+    ) -> Result<(Successor, [OwnedFd; 2])> {
         let (answers, ready) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let (orders, to_orders) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         let mut passed = Passed {
             successor: getpid(),
             ready: ready.as_fd(),
@@ -76,19 +77,22 @@ impl Successor {
                 .map(|listener| (listener.as_fd(), listener.is_managed(), listener.file())),
             predecessor: getpid(),
             earlier: earlier_servers(),
+            orders: to_orders.as_fd(),
+            earlier_pipes: &descriptors.earlier,
         };
         let mut envp = copy_environment(identity, |name| STALE_VARIABLES.iter().any(|stale| stale.as_bytes() == name))?;
         let argv = CStrArray::copy(args.from(0))?;
         match fork()? {
             Fork::Parent(child) => {
                 let deadline = Some(now + READY_WITHIN);
-                Ok((Successor { pid: child.pid(), deadline, failure: None, must_reload: false }, answers))
+                Ok((Successor { pid: child.pid(), deadline, failure: None, must_reload: false }, [answers, orders]))
             }
             Fork::Child => {
                 passed.successor = getpid();
                 let told = envp.push_fmt(format_args!("{RESTART_VARIABLE}={passed}"));
                 let listeners = passed.listeners.map(|(listener, ..)| listener);
-                let mut fds = listeners.chain(passed.pidfile).chain([passed.ready]);
+                let pipes = passed.earlier_pipes.iter().map(AsFd::as_fd).chain([passed.ready, passed.orders]);
+                let mut fds = listeners.chain(passed.pidfile).chain(pipes);
                 if told.is_ok() && fds.try_for_each(keep_on_exec).is_ok() {
                     sigprocmask(MaskHow::Set, mask);
                     let errno = execve(path, &argv, &envp);

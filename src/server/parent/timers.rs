@@ -43,6 +43,8 @@ pub(super) enum Timer {
     Groups,
     /// The time for children to end by themselves is over.
     Grace,
+    /// Earlier servers have not ended in time.
+    Earlier,
     /// Children are reaped without a signal.
     Reap,
     /// Connections may be accepted again after `--max-rate`.
@@ -54,7 +56,7 @@ pub(super) enum Timer {
 }
 
 impl Timer {
-    pub(super) const ALL: [Timer; 18] = [
+    pub(super) const ALL: [Timer; 19] = [
         Timer::Retry,
         Timer::Lifetime,
         Timer::PoolTick,
@@ -69,6 +71,7 @@ impl Timer {
         Timer::Headers,
         Timer::Groups,
         Timer::Grace,
+        Timer::Earlier,
         Timer::Reap,
         Timer::Rate,
         Timer::Throttle,
@@ -111,6 +114,7 @@ impl<W: Worker> Parent<'_, '_, W> {
                     [Stage::Running, Stage::Retiring].iter().any(|stage| state.children.len_at(*stage) > 0);
                 state.stopping.as_ref().filter(|_| has_untold).map(|stopping| stopping.deadline)
             }
+            Timer::Earlier => self.earlier_due(),
             Timer::Reap => state.reap_at,
             Timer::Rate => {
                 let is_blocked = self.blocked() == Some(Blocked::Limit(Limit::MaxRate));
@@ -140,6 +144,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             Timer::Headers => self.end_silent_connections(),
             Timer::Groups => self.look_at_groups(),
             Timer::Grace => self.terminate_all(),
+            Timer::Earlier => self.leave_earlier(),
             Timer::Reap => self.reap(),
             // No action is needed, because the loop accepts again by itself.
             Timer::Rate => {}

@@ -14,6 +14,7 @@ use crate::server::connection::Peer;
 use crate::server::inherited::{READY, READY_AND_STOPPING};
 use crate::server::limits::{ENDS_WITHIN, READY_WITHIN};
 use crate::server::log::reader::LogReader;
+use crate::server::orders::{EarlierPipes, Order};
 use crate::server::privileges::Privileges;
 use crate::server::scoreboard::State;
 use crate::server::settings::Settings;
@@ -77,6 +78,47 @@ fn the_report_of_a_server_that_has_handed_over_names_the_signal_of_the_restart()
                 parent.stop(&TERM);
             }
             assert_eq!(parent.stopped().map(|stopped| stopped.signal), Some(Signal::USR2), "{is_told}");
+        });
+    }
+}
+
+/// Checks the orders to a server that has handed over: the first, and one to hurry, are obeyed as a signal would be. After
+/// a signal to the server itself, an order does not shorten the time that its children have.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn an_order_is_obeyed_once_and_is_no_second_signal() {
+    let [stop, hurry] = [false, true].map(|at_once| Order { signal: Signal::TERM, at_once });
+    let (told, graceful, hurried) = (Some(&TERM), "grace=30.000", "grace=0.000");
+    for (signal, order, after, graces) in [
+        (None, stop, None, &[graceful][..]),
+        (None, stop, told, &[graceful, graceful]),
+        (told, stop, None, &[graceful]),
+        (told, hurry, None, &[graceful, hurried]),
+        (told, stop, told, &[graceful, hurried]),
+    ] {
+        let sleep = Sleep::new();
+        with_log(&Settings::new(), |parent, reader, _| {
+            let _ready = starts(parent, sleep.pid(), READY);
+            let (orders, pipe) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+            parent.descriptors.orders = Some(orders);
+            let mut later = EarlierPipes::default();
+            later.add(pipe);
+            parent.on_pipe();
+            assert!(parent.state.has_handed_over);
+            signal.into_iter().for_each(|info| parent.stop(info));
+            later.tell(order);
+            parent.on_pipe();
+            after.into_iter().for_each(|info| parent.stop(info));
+            let lines = reader.lines();
+            let stops: Vec<&str> = lines
+                .iter()
+                .filter(|line| line.contains("stop signal=SIGTERM"))
+                .filter_map(|line| line.rsplit(' ').next())
+                .collect();
+            assert_eq!(stops, graces, "{lines:?}");
+            drop(later);
+            parent.on_pipe();
+            assert!(parent.descriptors.orders.is_none(), "no later server is left");
         });
     }
 }

@@ -1,15 +1,17 @@
 use super::super::group_table::{End, Group};
 use super::super::state::Shortage;
-use super::super::tests::{Stub, nobody, parent, with};
+use super::super::tests::{Stub, nobody, parent, with, with_log};
 use super::*;
 use crate::server::connection::Peer;
 use crate::server::limits::{
-    GROUPS_LOOK, HEADER_PATIENCE, LISTENERS_MAX, POOL_TICK, RETRY_EVERY, STATUS_EVERY, THROTTLE_PERIOD,
+    EARLIER_ENDS_WITHIN, GROUPS_LOOK, HEADER_PATIENCE, LISTENERS_MAX, POOL_TICK, RETRY_EVERY, STATUS_EVERY,
+    THROTTLE_PERIOD,
 };
 use crate::server::log::Throttled;
 use crate::server::log::reader::LogReader;
 use crate::server::settings::{PoolSize, Settings};
 use crate::server::systemd::Manager;
+use crate::sys::fd::{PipeFlags, pipe2};
 use crate::sys::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket};
 use crate::sys::signal::Signal;
 
@@ -213,4 +215,28 @@ fn the_service_manager_hears_of_changes_once_a_second_and_of_life_by_its_period(
     assert_fires(&mut parent, Timer::Status, now, None);
     parent.state.add_child(nobody(0), Peer::Unknown, None);
     assert_fires(&mut parent, Timer::Status, now + STATUS_EVERY, None);
+}
+
+/// Checks that a server that stops waits for an earlier server, but only for so long.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn an_earlier_server_is_waited_for_until_its_children_should_be_dead() {
+    for ends in [false, true] {
+        with_log(&Settings::new(), |parent, reader, now| {
+            let (orders, pipe) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+            parent.descriptors.earlier.add(pipe);
+            assert_eq!(parent.deadline(Timer::Earlier), None);
+            parent.begin_stopping(Signal::TERM, now + parent.settings.grace);
+            assert_eq!(parent.stopped(), None);
+            let due = now + parent.settings.grace + KILL_AFTER + EARLIER_ENDS_WITHIN;
+            let _orders = (!ends).then_some(orders);
+            assert_fires(parent, Timer::Earlier, due, None);
+            let lines = reader.lines();
+            assert_eq!(
+                lines.iter().filter(|line| line.contains("fail call=\"wait for an earlier server\"")).count() == 1,
+                !ends
+            );
+            assert!(parent.stopped().is_some());
+        });
+    }
 }

@@ -1,0 +1,62 @@
+use std::vec::Vec;
+
+use super::*;
+use crate::sys::errno::Errno;
+use crate::sys::fd::{PipeFlags, pipe2};
+
+/// Returns the reading ends of this number of pipes, and the other ends as those of earlier servers.
+fn servers(count: usize) -> (Vec<Option<OwnedFd>>, EarlierPipes) {
+    let mut pipes = EarlierPipes::default();
+    let servers = (0..count).map(|_| {
+        let (orders, pipe) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        pipes.add(pipe);
+        Some(orders)
+    });
+    (servers.collect(), pipes)
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "its poll knows no pipes")]
+fn orders_arrive_as_they_were_given_and_in_order() {
+    let (servers, mut pipes) = servers(2);
+    let orders = [(Signal::TERM, false), (Signal::INT, true), (Signal::QUIT, true)];
+    let orders = orders.map(|(signal, at_once)| Order { signal, at_once });
+    orders.iter().for_each(|order| pipes.tell(*order));
+    assert!(pipes.forget_ended());
+    drop(pipes);
+    for server in servers.iter().flatten() {
+        orders.iter().for_each(|order| assert_eq!(Order::read(server), Ok(Some(*order))));
+        assert_eq!(Order::read(server), Ok(None), "all later servers have ended");
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "its poll knows no pipes")]
+fn a_server_that_has_ended_is_forgotten() {
+    let (mut servers, mut pipes) = servers(3);
+    assert_eq!(Order::read(servers[0].as_ref().unwrap()), Err(Errno::AGAIN));
+    for (ended, left) in [(1, true), (2, true), (0, false)] {
+        servers[ended] = None;
+        // Orders to the others still arrive.
+        pipes.tell(Order { signal: Signal::TERM, at_once: false });
+        assert_eq!(pipes.forget_ended(), left, "{ended}");
+    }
+}
+
+/// Checks that servers that have ended displace no other, and that of too many the newest stay.
+#[test]
+#[cfg_attr(miri, ignore = "its poll knows no pipes")]
+fn the_newest_that_have_not_ended_are_known() {
+    let mut pipes = EarlierPipes::default();
+    let mut servers = Vec::new();
+    for number in 0..3 * EARLIER_MAX {
+        let (orders, pipe) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        let lives = number % 2 == 0;
+        servers.extend(lives.then_some(orders));
+        pipes.add(pipe);
+    }
+    pipes.tell(Order { signal: Signal::TERM, at_once: false });
+    let told: Vec<bool> = servers.iter().map(|orders| matches!(Order::read(orders), Ok(Some(_)))).collect();
+    let oldest = servers.len() - EARLIER_MAX;
+    assert_eq!(told, (0..servers.len()).map(|number| number >= oldest).collect::<Vec<_>>());
+}
