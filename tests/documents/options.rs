@@ -574,7 +574,8 @@ fn the_guide_names_no_option_that_there_is_not() {
     let ours = &guide[..guide.find("## Coming from another").unwrap()];
     let named: BTreeSet<String> = options(ours).into_iter().filter(|option| option.starts_with("--")).collect();
     let help = help_options();
-    let foreign = ["--now", "--man", "--kill-whom", "--inetd", "--export-all", "--base-path", "--option", "--system"];
+    let foreign =
+        ["--now", "--man", "--kill-whom", "--inetd", "--export-all", "--base-path", "--option", "--system", "--pid"];
     let wrong: Vec<&String> =
         named.iter().filter(|option| !help.contains(*option) && !foreign.contains(&option.as_str())).collect();
     assert!(named.len() >= 12 && wrong.is_empty(), "{wrong:?} of {named:?}");

@@ -12,9 +12,9 @@ use crate::common::*;
 use crate::options::{help, help_options};
 use crate::{file, tests};
 use mpserv::server::limits::{
-    ACCEPTS_IN_A_ROW, BACKLOG_DEFAULT, CLIENT_KEPT, CLOSE_WITHIN, CRASH_PAUSE, CRASH_PAUSE_MAX, EARLIER_MAX,
-    EXIT_PANICKED, GRACE_DEFAULT, HEADER_PATIENCE, KILL_AFTER, LOG_PATIENCE, MAX_CHILDREN_DEFAULT, POOL_TICK,
-    READY_WITHIN, REAP_WITHIN, RETRY_EVERY, SOURCE_PREFIX_V4, SOURCE_PREFIX_V6, STATUS_EVERY, SYSLOG_WARN,
+    ACCEPTS_IN_A_ROW, BACKLOG_DEFAULT, CLIENT_KEPT, CLOSE_WITHIN, CRASH_PAUSE, CRASH_PAUSE_MAX, EARLIER_ENDS_WITHIN,
+    EARLIER_MAX, EXIT_PANICKED, GRACE_DEFAULT, HEADER_PATIENCE, KILL_AFTER, LOG_PATIENCE, MAX_CHILDREN_DEFAULT,
+    POOL_TICK, READY_WITHIN, REAP_WITHIN, RETRY_EVERY, SOURCE_PREFIX_V4, SOURCE_PREFIX_V6, STATUS_EVERY, SYSLOG_WARN,
     THROTTLE_PERIOD, YOUNGEST,
 };
 use mpserv::server::proxy_protocol::TIME_LIMIT;
@@ -32,6 +32,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_signal_has_the_same_effect_in_each_document,
     requirements_are_the_same_in_each_document,
     the_service_unit_fits_the_program,
+    the_stop_command_of_the_units_waits_for_the_end,
     the_configuration_of_the_unit_names_address_options_and_program,
     the_socket_unit_fits_the_service_unit,
 ];
@@ -203,12 +204,15 @@ fn seconds(time: Duration) -> u64 {
 fn numbers_in_the_man_page_are_those_of_the_program() {
     let manual = file("src/share/mpserv.8").split_whitespace().collect::<Vec<_>>().join(" ");
     let (kill, header, ready) = (seconds(KILL_AFTER), seconds(TIME_LIMIT), seconds(READY_WITHIN));
+    let left = seconds(KILL_AFTER + EARLIER_ENDS_WITHIN);
     for sentence in [
         format!("and SIGKILL after {kill} seconds"),
         format!("and after {kill} seconds SIGKILL"),
         format!("It has {header} seconds"),
         format!("does not get ready within {ready} seconds"),
-        format!("the newest {EARLIER_MAX} of them"),
+        format!("for each earlier server that still has clients, or for the newest {EARLIER_MAX} of them"),
+        format!("to stop as well, or the newest {EARLIER_MAX} of them"),
+        format!("It waits no longer than {left} seconds beyond the time of"),
     ] {
         assert!(manual.contains(&sentence), "the man page does not say {sentence:?}");
     }
@@ -235,6 +239,7 @@ fn sentences(document: &str) -> String {
 fn numbers_in_the_guides_are_those_of_the_program() {
     let (grace, kill, header, ready) =
         (seconds(GRACE_DEFAULT), seconds(KILL_AFTER), seconds(TIME_LIMIT), seconds(READY_WITHIN));
+    let left = seconds(KILL_AFTER + EARLIER_ENDS_WITHIN);
     let (pause, most, close) = (CRASH_PAUSE.as_secs_f32(), seconds(CRASH_PAUSE_MAX), CLOSE_WITHIN.as_millis());
     let guide = sentences("src/docs/server.md");
     for sentence in [
@@ -243,6 +248,8 @@ fn numbers_in_the_guides_are_those_of_the_program() {
         format!("by {pause} s at first and up to {most} s."),
         format!("is required within {header} seconds."),
         format!("ends them after {grace} seconds (--grace)"),
+        format!("stops the old ones as well, or the newest {EARLIER_MAX} of them, and the newest ends last"),
+        format!("If an old one has not ended {left} seconds after --grace"),
         format!("after --grace, and SIGKILL {kill} seconds later. So --grace must be at least {kill} seconds shorter"),
         format!("A source is an IPv4 address or an IPv6 network of {SOURCE_PREFIX_V6} bits"),
     ] {
@@ -426,9 +433,9 @@ fn the_service_unit_fits_the_program() {
     assert_eq!(service("ExecReload"), "/bin/kill -HUP $MAINPID");
     // Only the server gets SIGTERM, because the server ends its children.
     assert_eq!(service("KillMode"), "mixed");
-    // The manager waits until the grace is over and children that ignore SIGTERM are killed.
+    // The manager waits until the grace is over, children that ignore SIGTERM are killed, and earlier servers have ended.
     let stop: u64 = service("TimeoutStopSec").parse().unwrap();
-    let needed = seconds(GRACE_DEFAULT) + seconds(KILL_AFTER);
+    let needed = seconds(GRACE_DEFAULT) + seconds(KILL_AFTER) + seconds(EARLIER_ENDS_WITHIN);
     assert!(stop > needed, "TimeoutStopSec={stop}, but the server may take {needed} seconds to stop");
     // The server signals the watchdog twice in each period. A restart must not take longer than a period.
     let watchdog: u64 = service("WatchdogSec").parse().unwrap();
@@ -456,6 +463,28 @@ fn the_service_unit_fits_the_program() {
     assert_eq!(service("EnvironmentFile"), "-/etc/mpserv/%i.conf");
     assert!(file("src/share/mpserv.8").contains("\n.It Pa /etc/mpserv/NAME.conf\n"));
     assert_eq!((service("WantedBy").as_str(), setting("mpserv.socket", "WantedBy").as_str()), WANTED_BY);
+}
+
+/// Checks the command that waits for the end of the main process, which may be no child of the manager. If the process
+/// has ended by itself, there is no `MAINPID`, and the manager ignores that the command fails.
+fn the_stop_command_of_the_units_waits_for_the_end() {
+    let line = format!("\nExecStop={}\n", setting("mpserv@.service", "ExecStop"));
+    assert!(file("src/docs/server.md").contains(&line), "the unit of the guide has another command than {line}");
+    let script = line.trim().strip_prefix("ExecStop=-/bin/sh -c '").and_then(|line| line.strip_suffix('\'')).unwrap();
+    let stop = |pid: &str| {
+        let mut command = Command::new("/bin/sh");
+        Running::start(command.args(["-c", script]).env("MAINPID", pid), Output::Pipe)
+    };
+    let server = Served::start(&["127.0.0.1:0"]);
+    let mut client = server.client();
+    let stopping = stop(&server.pid().to_string());
+    server.wait_events("stop", 1);
+    assert_eq!(echo(&mut client, b"still here"), b"still here");
+    assert_ne!(state(stopping.pid()), Some('Z'), "it waits");
+    drop(client);
+    assert_eq!(server.running.wait().status.code(), Some(0));
+    assert_eq!(stopping.wait().status.code(), Some(0));
+    assert_ne!(stop("").wait().status.code(), Some(0));
 }
 
 /// Returns the arguments of the unit's command if its configuration file has these lines.
