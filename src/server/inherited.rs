@@ -342,3 +342,6 @@ pub(crate) fn take_restart(
     });
     Ok(Some(Found { ready, pidfile, earlier, listeners }))
 }
+
+#[cfg(test)]
+mod tests;

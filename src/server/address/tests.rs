@@ -14,7 +14,7 @@ fn each_wrong_address_is_told_with_its_reason_and_a_hint() {
         ("+1", port),
         ("127.0.0.1:", port),
         ("[::1]:x", port),
-        ("50\00", "there is a NUL in it"),
+        ("50\x000", "there is a NUL in it"),
         ("inherit:a\0", "there is a NUL in it"),
         ("unix:/a\0", "there is a NUL in it"),
         ("unix:", "the path is empty"),

@@ -17,7 +17,8 @@ fn each_number_has_its_range() {
     let v4 = |number| Settings { source_prefix: SourcePrefix { v4: number, v6: 1 }, ..Settings::new() };
     let v6 = |number| Settings { source_prefix: SourcePrefix { v4: 1, v6: number }, ..Settings::new() };
     let pool = |number| Settings { pool: Some(PoolSize { min: number, max: u32::MAX }), ..Settings::new() };
-    let kinds: [(&str, u32, &dyn Fn(u32) -> Settings<'static>); 6] = [
+    type Kind<'a> = (&'a str, u32, &'a dyn Fn(u32) -> Settings<'static>);
+    let kinds: [Kind<'_>; 6] = [
         ("max_children", 4_194_304, &children),
         ("max_per_source", 4_194_304, &per_source),
         ("max_rate", 1_000_000, &rate),

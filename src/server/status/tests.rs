@@ -27,3 +27,18 @@ fn each_pidfile_of_no_server_is_told_with_a_hint() {
     assert_eq!(told(), no_server + "it has ended");
     std::fs::remove_file(&path).unwrap();
 }
+
+#[test]
+fn the_name_of_a_scoreboard_is_known_as_a_whole() {
+    for (target, is_one) in [
+        ("/memfd:mpserv-scoreboard (deleted)", true),
+        ("/memfd:mpserv-scoreboard", false),
+        ("/memfd:mpserv-scoreboard2 (deleted)", false),
+        ("/memfd:mpserv-score (deleted)", false),
+        ("memfd:mpserv-scoreboard (deleted)", false),
+        ("/mpserv-scoreboard (deleted)", false),
+        ("", false),
+    ] {
+        assert_eq!(is_scoreboard(target.as_bytes()), is_one, "{target}");
+    }
+}

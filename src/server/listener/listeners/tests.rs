@@ -122,3 +122,38 @@ fn each_descriptor_that_is_no_listener_is_told_with_a_hint() {
     let told = std::format!("cannot listen on \"{address}\": Address already in use; {hint}");
     assert_eq!(error.to_string(), told);
 }
+
+/// Checks which addresses of a host are told as skipped: the first ones. Without any other address, it is an error.
+#[test]
+#[cfg_attr(miri, ignore = "it has no sockets")]
+fn the_first_addresses_that_the_system_lacks_are_told() {
+    let (mut listeners, settings) = (Listeners::new(), Settings::new());
+    // No machine has an address of this network.
+    let missing = |host: u8| SocketAddr::new(Ipv4Addr::new(203, 0, 113, host).into(), 0);
+    let own = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
+    let error = listeners.bind_each("host:0", [missing(1)].into_iter(), &settings.socket).unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::ADDRNOTAVAIL));
+    let mut listeners = Listeners::new();
+    let addresses = (1..=3).map(missing).chain([own]).chain((4..=6).map(missing));
+    listeners.bind_each("host:0", addresses, &settings.socket).unwrap();
+    assert_eq!(listeners.len(), 1);
+    let skipped: Vec<(SocketAddr, Errno)> = listeners.skipped().collect();
+    assert_eq!(skipped, [1, 2, 3, 4].map(|host| (missing(host), Errno::ADDRNOTAVAIL)));
+}
+
+/// Checks which listeners of IPv6 take clients of IPv4 as well: those of a port alone.
+#[test]
+#[cfg_attr(miri, ignore = "it has no sockets")]
+fn only_a_port_alone_is_for_both_families() {
+    for (address, is_v6_only) in [("[::]:0", true), ("[::1]:0", true), ("0", false)] {
+        let mut listeners = Listeners::new();
+        // Without IPv6 there is nothing to check.
+        if listeners.bind(address, &Settings::new().socket, None).is_err() {
+            continue;
+        }
+        let listener = listeners.get(0).unwrap();
+        if matches!(listener.address(), Ok(SockAddr::Inet(SocketAddr::V6(_)))) {
+            assert_eq!(getsockopt(listener, SocketOption::V6ONLY), Ok(is_v6_only), "{address}");
+        }
+    }
+}
