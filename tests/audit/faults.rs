@@ -54,3 +54,39 @@ fn two_careful_programs_are_good_under_every_fault() {
     let output = run(&["--faults", "part", "--a", &one, "--b", &other]);
     assert_eq!(output.status.code(), SAME, "{}{}", text(&output.stdout), text(&output.stderr));
 }
+
+/// Checks a textbook program: its two sides, the page, and the names of the kept traces.
+#[test]
+fn a_textbook_program_is_good_under_every_fault_and_its_traces_are_kept() {
+    let folder = TempDir::new();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let output = run(&["--faults", "part", "--save", &path("kept"), "--html", &path("page"), "fork"]);
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), SAME, "{out}{}", text(&output.stderr));
+    assert!(out.lines().any(|line| line.starts_with("fork  ") && line.contains("  write  ")), "{out}");
+    let page = fs::read_to_string(path("page")).unwrap();
+    assert!(page.contains("<summary>fork <small>") && page.ends_with("</main>\n</html>\n"), "{page}");
+    let names: Vec<String> =
+        fs::read_dir(path("kept")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    for start in ["fork.none.pipe", "fork.write-1-byte-at-1.pipe", "fork.exit_group-SIGCHLD-at-1.pipe"] {
+        for side in ["C", "Rust"] {
+            let start = format!("{start}.{side}.");
+            // The root, its child, and what both have printed.
+            let count = names.iter().filter(|name| name.starts_with(&start)).count();
+            assert!((2..=3).contains(&count), "{start}: {count} of {names:?}");
+        }
+    }
+}
+
+#[test]
+fn sides_that_differ_without_a_fault_are_told() {
+    let folder = TempDir::new();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/textbook/fork.c");
+    let source = fs::read_to_string(source).unwrap().replace("\treturn 0;\n", "\tusleep(1);\n\treturn 0;\n");
+    compile(&folder.0, "fork", &source);
+    for side in ["--c", "--rust"] {
+        let output = run(&["--faults", "part", side, folder.0.to_str().unwrap(), "fork"]);
+        assert_trouble(&output, "fork: different without a fault; --accept LEVEL takes less for good");
+    }
+    assert_trouble(&run(&["--faults", "part", "none"]), "none: not one of fork, zombie, ");
+}
