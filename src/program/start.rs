@@ -11,7 +11,8 @@ use crate::sys::stdio::{self, Direct};
 
 /// Makes `function`, of type `fn(Args) -> c_int`, the main function of a program that is `#![no_std]` and
 /// `#![no_main]`. C's runtime calls the function, and passes its result to `exit()`. A panic prints its place to
-/// standard error and ends the process by SIGABRT.
+/// standard error and ends the process by SIGABRT. The profiles in `Cargo.toml` need `panic = "abort"`, because without std
+/// nothing unwinds.
 ///
 /// Unlike std, this does not open descriptors 0, 1 and 2 if they are closed. Then the first files that the program opens
 /// get these numbers. [`server_main!`](crate::server_main!) and [`Server::bind`](crate::server::Server::bind) open them.

@@ -119,6 +119,8 @@ impl<'a> Bound<'a> {
         }
         if self.settings.privileges.chroot.is_some() {
             self.log.keep_connection();
+            // Afterwards a `/proc` would be that of the new root directory.
+            self.keep_from_programs()?;
         }
         self.settings.privileges.give_up()?;
         self.settings.limits.check()
@@ -181,7 +183,7 @@ impl<'a> Bound<'a> {
     /// source has. For a Unix socket the variables are `PROTO=IPC`, `IPCREMOTEPID`, `IPCREMOTEEUID`, `IPCREMOTEEGID`.
     ///
     /// A program has the descriptors 0, 1 and 2, and no other: every other descriptor of this process gets
-    /// `FD_CLOEXEC`.
+    /// `FD_CLOEXEC`. With [`chroot`](super::Server::chroot), `bind` has set the flag for those that were open then.
     ///
     /// # Errors
     /// Fails as [`serve`](Bound::serve) does. Also fails for a program that does not exist, or may not be run.
@@ -190,17 +192,21 @@ impl<'a> Bound<'a> {
             let what = format_args!("prefork");
             return Err(Error::new(what, Reason::Usage("a program serves one client and ends"), "leave it out"));
         }
-        keep_from_programs().map_err(|errno| {
-            let error = Error::cannot_serve("close_range", errno, "allow it where system calls are filtered");
-            self.descriptors.tell_predecessor(error)
-        })?;
+        if self.settings.privileges.chroot.is_none() {
+            self.keep_from_programs().map_err(|error| self.descriptors.tell_predecessor(error))?;
+        }
         let program =
             Program::new(arguments, &self.settings).map_err(|error| self.descriptors.tell_predecessor(error))?;
         self.serve_with(program)
     }
 
+    fn keep_from_programs(&self) -> Result<()> {
+        let hint = "allow it where system calls are filtered";
+        keep_from_programs().map_err(|errno| Error::cannot_serve("close_range", errno, hint))
+    }
+
     /// Takes over the signals, serves, and restores the signals.
-    fn serve_with(self, worker: impl Worker) -> Result<Stopped> {
+    fn serve_with(self, mut worker: impl Worker) -> Result<Stopped> {
         let must_restore = self.settings.restore_signals;
         // The parent closes no connection of a preforked child.
         let from_children = worker.leaves_processes() && self.settings.pool.is_none();
@@ -208,10 +214,12 @@ impl<'a> Bound<'a> {
         let signals =
             check_single_threaded().and_then(|()| Signals::take(self.settings.sandbox.is_some(), closes_may_wait));
         let signals = signals.map_err(|error| self.descriptors.tell_predecessor(error))?;
-        let result = self.run(worker, &signals);
+        let result = self.run(&mut worker, &signals);
         if must_restore {
+            // The worker is dropped later. Its drop may run the caller's code, which may change the actions.
             signals.restore();
         }
+        drop(worker);
         result
     }
 
@@ -237,7 +245,7 @@ impl<'a> Bound<'a> {
     }
 
     #[inline(never)]
-    fn run(mut self, mut worker: impl Worker, signals: &Signals) -> Result<Stopped> {
+    fn run(mut self, worker: &mut impl Worker, signals: &Signals) -> Result<Stopped> {
         let pid = getpid();
         self.take_ownership(pid)?;
         self.take_signals(signals).map_err(|error| self.descriptors.tell_predecessor(error))?;
@@ -250,7 +258,7 @@ impl<'a> Bound<'a> {
             rules,
             manager,
             title,
-            worker: &mut worker,
+            worker,
             pid,
             earlier: &signals.earlier,
         };

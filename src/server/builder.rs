@@ -196,8 +196,8 @@ impl<'a> Server<'a> {
     /// Puts children into a sandbox.
     ///
     /// A handler can make these system calls (`libc::SYS_…`) and those that a child needs to end. A built-in service
-    /// can always make the calls that it needs. Any other call ends the child, and the name of the call is logged. A
-    /// program can make any call, but gains no right from its user or its file.
+    /// can always make the calls that it needs. Any other call ends the child, and the name of the call is logged, unless
+    /// you name `rt_sigaction` or `seccomp`. A program can make any call, but gains no right from its user or its file.
     ///
     /// If you name a call that changes a socket, or sends or receives, a handler can make the call on its connection
     /// alone: `recvfrom`, `recvmsg`, `recvmmsg`, `sendto` without an address, `sendmsg`, `sendmmsg`, `getsockopt`,

@@ -39,6 +39,17 @@ pub(super) fn default_in_programs(has_reset: bool) -> errno::Result<MapVec<Signa
     Ok(signals)
 }
 
+/// Returns the signals for which the caller has a handler, if there are any.
+pub(super) fn handled_by_caller() -> Option<SigSet> {
+    let is_handler = |action: SigAction| !matches!(action.sa_handler, Disposition::Default | Disposition::Ignore);
+    let handled = Signal::all().filter(|signal| sigaction_get(*signal).is_ok_and(is_handler));
+    handled.fold(None, |set: Option<SigSet>, signal| {
+        let mut set = set.unwrap_or_else(SigSet::empty);
+        set.add(signal);
+        Some(set)
+    })
+}
+
 const fn is_ignore(disposition: Disposition) -> bool {
     matches!(disposition, Disposition::Ignore)
 }
@@ -102,7 +113,8 @@ impl Signals {
     /// Restores the mask and the actions from before.
     pub(super) fn restore(self) {
         for (signal, action) in self.actions.into_iter().flatten().chain(self.sys) {
-            // SAFETY: no code of the program has run in this process since the action was found.
+            // SAFETY: since the action was found, only the server's code has run in this process. The caller's handler has
+            // run in children, and is dropped later.
             let _ = unsafe { sigaction_restore(signal, &action) };
         }
         if let Some(ticks) = self.earlier.ticks {

@@ -29,8 +29,8 @@ use mpserv::seccomp::{CALLS_MAX, Check, Rule, allow_only};
 use mpserv::server::proxy_protocol::{Parser, ProxyError};
 use mpserv::server::{Identity, Inherited, Server};
 use mpserv::signal::{
-    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, kill, raise, sigaction, sigaction_get, sigpending,
-    sigprocmask,
+    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, kill, raise, sigaction, sigaction_get, signal,
+    sigpending, sigprocmask,
 };
 use mpserv::time::{Itimer, setitimer};
 use mpserv::user::{getgrnam, getgrouplist, getpwnam, getpwuid};
@@ -57,6 +57,7 @@ pub(crate) const TESTS: &[Test] = tests![
     serving_leaves_the_timer,
     serving_leaves_no_signal_for_later,
     a_handler_may_fork_when_it_is_dropped,
+    a_handler_may_change_the_actions_of_signals_when_it_is_dropped,
     exit_may_be_called_again_while_it_runs,
     no_name_ends_the_process,
     users_are_looked_up_only_where_no_other_threads_are,
@@ -502,6 +503,26 @@ fn a_handler_may_fork_when_it_is_dropped() {
             Fork::Child => _exit(7),
             Fork::Parent(mut child) => assert_eq!(reap(&mut child).exit_status(), Some(7)),
         }
+    }
+}
+
+/// Checks that the actions of signals are put back before the handler is dropped: its drop may change them.
+fn a_handler_may_change_the_actions_of_signals_when_it_is_dropped() {
+    struct TakesOut(Signal);
+    impl Drop for TakesOut {
+        fn drop(&mut self) {
+            signal(self.0, Disposition::Default).unwrap();
+        }
+    }
+    for taken in [Signal::CHLD, Signal::PIPE, Signal::XFSZ, Signal::TTOU, Signal::ALRM, Signal::SYS] {
+        signal(taken, Disposition::Ignore).unwrap();
+        let takes_out = TakesOut(taken);
+        // The server finds the signal pending, and stops at once.
+        sigprocmask(MaskHow::Block, &SigSet::from([Signal::TERM]));
+        raise(Signal::TERM).unwrap();
+        Server::new().listen("127.0.0.1:0").sandbox(&[]).serve(move |_| _ = &takes_out).unwrap();
+        let action = sigaction_get(taken).unwrap().sa_handler;
+        assert!(matches!(action, Disposition::Default), "{taken:?}: {action:?}");
     }
 }
 

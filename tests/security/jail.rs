@@ -147,7 +147,8 @@ fn a_fifo_in_the_new_root_directory_holds_nobody_up() {
     needs_root();
     let jail = TempDir::new();
     fs::create_dir_all(jail.join("proc/sys/net/core")).unwrap();
-    for path in ["proc/sys/net/core/somaxconn", "rules"] {
+    fs::create_dir(jail.join("proc/self")).unwrap();
+    for path in ["proc/sys/net/core/somaxconn", "proc/self/status", "rules"] {
         assert!(Command::new("mkfifo").arg(jail.join(path)).status().unwrap().success());
     }
     let root = jail.0.to_str().unwrap();
@@ -158,6 +159,13 @@ fn a_fifo_in_the_new_root_directory_holds_nobody_up() {
     assert!(ended.stderr.contains("not a regular file"), "{}", ended.stderr);
     let server = Served::start(&arguments);
     drop(server.client());
+    server.stop();
+    // Without close_range(), a server learns from /proc which descriptors a program must not get.
+    fs::write(jail.join("program"), "").unwrap();
+    fs::set_permissions(jail.join("program"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new("strace");
+    command.args(["-D", "-q", "-o", NOWHERE, "-e", "inject=close_range:error=ENOSYS", MPSERV, "-1"]);
+    let server = Served::start_command(command.args(arguments).arg("/program"));
     server.stop();
 }
 

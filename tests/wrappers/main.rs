@@ -184,6 +184,7 @@ fn main() -> ExitCode {
             a_listener_is_told_the_call_and_decides_its_result,
             a_filter_looks_at_each_argument,
             the_end_of_a_filter_is_no_notice,
+            no_handler_runs_in_a_process_that_is_about_to_run_a_program,
             a_refused_call_is_noted_and_a_sent_signal_is_not;
         stdio:
             what_stdio_holds_is_written_when_c_writes_it,

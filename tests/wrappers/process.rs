@@ -319,7 +319,6 @@ fn ignored() -> u64 {
     u64::from_str_radix(bits, 16).unwrap()
 }
 
-/// Tests each field of a program to run. The programs tell what they got.
 /// Checks that an error says at which step it came, and that the process of a program that was not run is gone.
 pub(crate) fn a_program_that_is_not_run_leaves_no_process() {
     let none = CStrArray::with_capacity(0, 0).unwrap();
@@ -331,10 +330,12 @@ pub(crate) fn a_program_that_is_not_run_leaves_no_process() {
         connection: socket.as_fd(),
         mask: SigSet::empty(),
         default: &[],
+        handled: None,
         parent: None,
         limits: &[],
     };
-    let spawned = || mpserv::process::spawn(&mut Stack::new(STACK_MIN).unwrap(), &program);
+    // SAFETY: no signal has a handler that changes memory.
+    let spawned = || unsafe { mpserv::process::spawn(&mut Stack::new(STACK_MIN).unwrap(), &program) };
     assert_eq!(spawned(), Err(SpawnError::Exec(Errno::NOENT)));
     assert_eq!(waitpid(WaitFor::AnyChild, None, WaitOptions::NOHANG), Err(Errno::CHILD));
     let mut child = spawn(|| {
@@ -385,10 +386,12 @@ pub(crate) fn a_program_gets_sigterm_at_the_end_of_its_parent() {
             connection: its.as_fd(),
             mask: SigSet::empty(),
             default: &[Signal::TERM],
+            handled: None,
             parent: Some(getpid()),
             limits: &[],
         };
-        mpserv::process::spawn(&mut Stack::new(STACK_MIN).unwrap(), &program).unwrap();
+        // SAFETY: no signal has a handler that changes memory.
+        unsafe { mpserv::process::spawn(&mut Stack::new(STACK_MIN).unwrap(), &program) }.unwrap();
         channel.hear();
     });
     drop(its);
@@ -412,11 +415,13 @@ fn told_by(is_spawned: bool, arguments: &[&CStr], path: &CStr) -> (Pid, String) 
         connection: its.as_fd(),
         mask: SigSet::from([Signal::USR2, Signal::HUP]),
         default: &[Signal::USR1, Signal::WINCH],
+        handled: None,
         parent: Some(getpid()),
         limits: &[(Resource::from_name("core").unwrap(), Limit { soft: 0, hard: 512 })],
     };
     let pid = if is_spawned {
-        mpserv::process::spawn(&mut Stack::new(STACK_MIN).unwrap(), &program).unwrap()
+        // SAFETY: no signal has a handler that changes memory.
+        unsafe { mpserv::process::spawn(&mut Stack::new(STACK_MIN).unwrap(), &program) }.unwrap()
     } else {
         // SAFETY: the child uses descriptors 0 and 1 no more.
         spawn(|| _ = unsafe { become_program(&program) }).pid()

@@ -1,13 +1,14 @@
 //! Tests filters of system calls: what a listener is told and answers, and what a filter lets through.
 
 use std::ffi::c_long;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mpserv::errno::Errno;
-use mpserv::memory::SharedWords;
-use mpserv::process::{_exit, getpid, no_new_privileges};
+use mpserv::fd::{AsFd, PipeFlags, pipe2};
+use mpserv::memory::{CStrArray, STACK_MIN, SharedWords, Stack};
+use mpserv::process::{_exit, Pid, Spawn, WaitFor, WaitOptions, WaitStatus, getpid, no_new_privileges, waitpid};
 use mpserv::seccomp::{CALLS_MAX, Check, Listener, Rule, allow_only, listen, note_violations, violation};
-use mpserv::signal::Signal;
+use mpserv::signal::{Disposition, Handler, MaskHow, SigSet, Signal, kill, signal, sigprocmask_replace};
 
 use crate::common::WATCHDOG;
 use crate::common::solo::{reap, spawn};
@@ -75,6 +76,45 @@ pub(crate) fn a_listener_is_told_the_call_and_decides_its_result() {
     assert_eq!(reap(&mut child).exit_status(), Some(0));
     // A list that does not name the call stops nothing.
     let mut child = spawn(|| assert!(answered(&[libc::SYS_sched_yield, libc::SYS_sync], |_| ()).is_ok()));
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+}
+
+/// Checks that no handler runs in a process that `spawn()` has started: the process has the memory of its parent. The
+/// program's start waits until the process has got the signal.
+pub(crate) fn no_handler_runs_in_a_process_that_is_about_to_run_a_program() {
+    static HAS_RUN: AtomicBool = AtomicBool::new(false);
+    let mut child = spawn(|| {
+        // SAFETY: the handler stores to an atomic.
+        let handler = unsafe { Handler::new(|_| HAS_RUN.store(true, Ordering::Relaxed)) };
+        signal(Signal::USR1, Disposition::Handler(handler)).unwrap();
+        no_new_privileges().unwrap();
+        // SAFETY: nothing relies on the result of this call.
+        let listener = unsafe { listen(&[libc::SYS_execve]) }.unwrap();
+        std::thread::spawn(move || {
+            let notice = listener.receive().unwrap();
+            kill(Pid::from_raw(i32::try_from(notice.thread).unwrap()).unwrap(), Signal::USR1).unwrap();
+        });
+        let list = || CStrArray::copy([c"true"].into_iter()).unwrap();
+        let (connection, _other) = pipe2(PipeFlags::CLOEXEC).unwrap();
+        let program = Spawn {
+            path: c"/bin/true",
+            argv: &list(),
+            envp: &list(),
+            connection: connection.as_fd(),
+            mask: SigSet::empty(),
+            default: &[],
+            handled: Some(SigSet::from([Signal::USR1])),
+            parent: None,
+            limits: &[],
+        };
+        // SAFETY: the only signal with a handler is named.
+        let pid = unsafe { mpserv::process::spawn(&mut Stack::new(STACK_MIN).unwrap(), &program) }.unwrap();
+        let mut status = WaitStatus::default();
+        waitpid(WaitFor::Child(pid), Some(&mut status), WaitOptions::NONE).unwrap();
+        assert_eq!((status.term_signal(), HAS_RUN.load(Ordering::Relaxed)), (Some(Signal::USR1), false));
+        let mask = sigprocmask_replace(MaskHow::Block, &SigSet::empty()).unwrap();
+        assert!(!mask.contains(Signal::USR1), "the mask is as before");
+    });
     assert_eq!(reap(&mut child).exit_status(), Some(0));
 }
 
@@ -162,6 +202,30 @@ pub(crate) fn a_refused_call_is_noted_and_a_sent_signal_is_not() {
     }
     assert_eq!(end_of(&[exit, libc::SYS_getppid, exit + 1], &make(libc::SYS_getppid)), (Some(0), None, None));
     assert_eq!(end_of(&[libc::SYS_sched_yield, exit], &make(libc::SYS_sched_yield)), (Some(0), None, None));
+    // A handler of another's would return from the call. So it is not called, wherever it may come from.
+    let other = || {
+        extern "C" fn other(_: i32) {}
+        // SAFETY: the handler does nothing.
+        unsafe { libc::signal(libc::SIGSYS, other as extern "C" fn(i32) as usize) };
+    };
+    let killed = (None, Some(Signal::SYS), None);
+    for allowed in [libc::SYS_rt_sigaction, libc::SYS_seccomp] {
+        assert_eq!(end_of(&[exit, allowed], &make(libc::SYS_getppid)), killed, "{allowed}");
+    }
+    let violate_after = || {
+        other();
+        make(libc::SYS_getppid)();
+    };
+    assert_eq!(end_of(&[exit, libc::SYS_rt_sigaction, libc::SYS_rt_sigreturn], &violate_after), killed);
+    let mut child = spawn(|| {
+        note_violations().unwrap();
+        other();
+        no_new_privileges().unwrap();
+        allow_only(&[exit, libc::SYS_rt_sigreturn].map(Rule::any), note).unwrap();
+        make(libc::SYS_getppid)();
+        _exit(0)
+    });
+    assert_eq!((reap(&mut child).term_signal(), violation(note.load(Ordering::Relaxed))), (Some(Signal::SYS), None));
     // With the call by which the handler makes sure of the end, the process can exit.
     let send = || {
         // SAFETY: the call takes numbers.

@@ -14,7 +14,7 @@ use crate::server::connection::Connection;
 use crate::server::error::{Error, Reason, Result as ServerResult};
 use crate::server::limits::{PATH_MAX, SPAWN_STACK};
 use crate::server::settings::Settings;
-use crate::server::signals::default_in_programs;
+use crate::server::signals::{default_in_programs, handled_by_caller};
 use crate::sys::errno::Errno;
 use crate::sys::fd::AsFd;
 use crate::sys::memory::{CStrArray, MapVec, Stack};
@@ -28,6 +28,8 @@ pub(crate) struct Program {
     environment: Environment,
     /// The signals that get their default action in the program.
     default: MapVec<Signal>,
+    /// The signals for which the caller has a handler.
+    handled: Option<SigSet>,
     stack: Stack,
 }
 
@@ -52,7 +54,8 @@ impl Program {
         let environment = Environment::new(settings.privileges.identity).map_err(fail)?;
         let argv = CStrArray::copy(arguments).map_err(fail)?;
         let default = default_in_programs(settings.signals_are_reset).map_err(fail)?;
-        Ok(Program { path, argv, environment, default, stack: Stack::new(SPAWN_STACK).map_err(fail)? })
+        let handled = if settings.signals_are_reset { None } else { handled_by_caller() };
+        Ok(Program { path, argv, environment, default, handled, stack: Stack::new(SPAWN_STACK).map_err(fail)? })
     }
 
     /// Starts a process that reads the PROXY header and then becomes the program.
@@ -111,8 +114,10 @@ impl Worker for Program {
         if let Err(errno) = self.environment.set_client(&connection) {
             return Err(NotStarted { connection, call: "getsockname", errno, is_temporary: false });
         }
-        let plan = plan(&self.path, &self.argv, &self.environment, &self.default, &connection, &context);
-        match spawn(&mut self.stack, &plan) {
+        let mut plan = plan(&self.path, &self.argv, &self.environment, &self.default, &connection, &context);
+        plan.handled = self.handled;
+        // SAFETY: since the handlers were found, only the server has installed handlers. Its own only raise a flag.
+        match unsafe { spawn(&mut self.stack, &plan) } {
             Ok(pid) => {
                 context.log_accept(|| pid, &connection.peer(), None);
                 Ok((pid, connection))
@@ -151,6 +156,7 @@ fn plan<'p>(
         connection: connection.as_fd(),
         mask: SigSet::empty(),
         default,
+        handled: None,
         parent: context.parent,
         limits: context.settings.limits.as_slice(),
     }

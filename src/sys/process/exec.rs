@@ -14,7 +14,9 @@ use crate::sys::process::id::{_exit, setpgid};
 use crate::sys::process::limits::{Limit, Resource, setrlimit};
 use crate::sys::process::privileges::set_pdeathsig;
 use crate::sys::process::wait::{WaitFor, WaitOptions, waitpid};
-use crate::sys::signal::{Disposition, MaskHow, SigAction, SigSet, Signal, sigaction, sigprocmask};
+use crate::sys::signal::{
+    Disposition, MaskHow, SigAction, SigSet, Signal, sigaction, sigprocmask, sigprocmask_replace,
+};
 
 /// A program to run with a connection as its standard input and output, for [`spawn`].
 #[derive(Debug)]
@@ -33,6 +35,9 @@ pub struct Spawn<'a> {
     /// The signals that get their default action in the program. Otherwise the program ignores the signals that this
     /// process ignores.
     pub default: &'a [Signal],
+    /// The signals that have a handler, if any has one. [`spawn`] blocks them until they have their default action in the
+    /// new process. So no handler runs in this process's memory there.
+    pub handled: Option<SigSet>,
     /// The id of this process, if the program must get SIGTERM when this process ends. The program also gets the signal
     /// when the thread that called [`spawn`] ends.
     pub parent: Option<Pid>,
@@ -63,29 +68,33 @@ struct Shared<'a> {
 /// Meanwhile this process waits until the program runs or has failed to run. So the time does not depend on the size of
 /// this process, and the exact error is known.
 ///
-/// Block all signals that have a handler before this call. For a moment the new process has the handlers, too, and a
-/// handler that ran there would change this process's memory. Just before the program runs, the new process gets the
-/// mask of the plan. So a handler whose signal is not in that mask may run there all the same.
-///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
 /// [`SpawnError`]: `EBADF` when the connection is one of descriptors 0 to 2, which are the program's own. `ENOENT` when
 /// the program is missing, `EACCES` when the program may not be run, `ENOEXEC` when the file is no program.
 ///
+/// # Safety
+/// Each signal that has a handler is in [`Spawn::handled`]. A handler may be left out if it may run in another process
+/// that has this memory, and may be killed there before its end. A handler that only raises a flag is such a handler.
+///
 /// # References
 /// clone(2), vfork(2), execve(2)
-pub fn spawn(stack: &mut Stack, spawn: &Spawn<'_>) -> core::result::Result<Pid, SpawnError> {
+pub unsafe fn spawn(stack: &mut Stack, spawn: &Spawn<'_>) -> core::result::Result<Pid, SpawnError> {
     if spawn.connection.raw() <= ffi::unistd::STDERR_FILENO {
         return Err(SpawnError::Exec(Errno::BADF));
     }
     let shared = Shared { spawn, error: Cell::new(0) };
+    let mask = spawn.handled.as_ref().map(|handled| sigprocmask_replace(MaskHow::Block, handled));
+    let mask = mask.transpose().map_err(SpawnError::Clone)?;
     let flags = ffi::sched::CLONE_VM | ffi::sched::CLONE_VFORK | Signal::CHLD.raw();
     // SAFETY: this process waits until the new process no longer uses its memory. So `shared` and the stack outlive
     // that use, and no other code has the stack. The new process calls only async-signal-safe functions, allocates
     // nothing, and does not return from `run`, which is the first function on its stack.
     let pid = unsafe { ffi::sched::clone(run, stack.top().cast(), flags, (&raw const shared).cast_mut().cast()) };
-    let pid = ret_c_int(pid).map_err(SpawnError::Clone)?;
+    let pid = ret_c_int(pid);
+    mask.iter().for_each(|mask| sigprocmask(MaskHow::Set, mask));
+    let pid = pid.map_err(SpawnError::Clone)?;
     let pid = Pid::from_kernel(pid);
     match shared.error.get() {
         0 => Ok(pid),
@@ -114,6 +123,10 @@ fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
     setpgid(None, None)?;
     if let Some(parent) = spawn.parent {
         set_pdeathsig(parent, Signal::TERM)?;
+    }
+    if let Some(handled) = &spawn.handled {
+        let default = SigAction::new(Disposition::Default);
+        Signal::all().filter(|signal| handled.contains(*signal)).try_for_each(|signal| sigaction(signal, &default))?;
     }
     // SAFETY: the table of descriptors is this new process's own, and nothing in this process uses a descriptor again.
     unsafe { become_program(spawn) }

@@ -71,8 +71,10 @@ impl Rule<'_> {
     }
 }
 
-/// Ends the process by SIGSYS. The number of the call comes to the handler as si_syscall.
+/// Calls the handler of SIGSYS, which ends the process. The number of the call comes to the handler as si_syscall.
 pub(super) const TRAP: sock_filter = statement(BPF_RET, c::SECCOMP_RET_TRAP);
+/// Ends the process by SIGSYS, whatever the action of that signal is.
+pub(super) const KILL: sock_filter = statement(BPF_RET, c::SECCOMP_RET_KILL_PROCESS);
 
 /// Loads the number of the call.
 const LOAD_NUMBER: sock_filter = statement(BPF_LD | BPF_W | BPF_ABS, field(offset_of!(c::seccomp_data, nr)));
@@ -126,15 +128,15 @@ impl<const N: usize> Filter<N> {
         Ok(filter)
     }
 
-    /// Traps every call whose number is above the highest number in the rules: for such calls the kernel tries no
+    /// Forbids every call whose number is above the highest number in the rules: for such calls the kernel tries no
     /// further test.
-    pub(super) fn push_highest(&mut self, highest: c_long) -> Result<()> {
-        self.push(&[compare(BPF_JGT, number(highest)?, 0, 1), TRAP])
+    pub(super) fn push_highest(&mut self, highest: c_long, forbid: sock_filter) -> Result<()> {
+        self.push(&[compare(BPF_JGT, number(highest)?, 0, 1), forbid])
     }
 
-    /// Lets one call through if its checks hold, and traps the call if a check fails. For any other call the next
+    /// Lets one call through if its checks hold, and forbids the call if a check fails. For any other call the next
     /// instruction decides.
-    pub(super) fn push_rule(&mut self, rule: &Rule<'_>) -> Result<()> {
+    pub(super) fn push_rule(&mut self, rule: &Rule<'_>, forbid: sock_filter) -> Result<()> {
         let (mut left, fails) = rule.lengths();
         if left + fails > usize::from(u8::MAX) {
             return Err(Errno::INVAL);
@@ -146,7 +148,7 @@ impl<const N: usize> Filter<N> {
         }
         self.push(&[statement(BPF_RET, c::SECCOMP_RET_ALLOW)])?;
         if fails > 0 {
-            self.push(&[TRAP])?;
+            self.push(&[forbid])?;
         }
         Ok(())
     }

@@ -34,10 +34,11 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use crate::ffi;
+use crate::ffi::linux::filter::sock_filter;
 use crate::ffi::linux::filter::{BPF_RET, sock_fprog};
 use crate::ffi::linux::seccomp as c;
 use crate::ffi::sys::mman;
-use crate::ffi::sys::syscall::{SYS_mprotect, SYS_seccomp};
+use crate::ffi::sys::syscall::{SYS_mprotect, SYS_rt_sigaction, SYS_seccomp};
 use crate::sys::conv::{ret, ret_c_int};
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::ret_owned_fd;
@@ -45,7 +46,7 @@ use crate::sys::process::_exit;
 use crate::sys::signal::Signal;
 use crate::sys::threads::has_other_threads;
 pub use filter::{CALLS_MAX, Check, Rule};
-use filter::{Filter, INSTRUCTIONS_MAX, TRAP, statement};
+use filter::{Filter, INSTRUCTIONS_MAX, KILL, TRAP, statement};
 pub use listener::{Listener, Notice};
 
 /// `seccomp(SECCOMP_SET_MODE_FILTER)` with a listener: makes the calling thread, and all threads and processes that it
@@ -98,13 +99,16 @@ static READ_ONLY_SIZE: AtomicUsize = AtomicUsize::new(0);
 /// `sigaction(SIGSYS)`: makes this process and its forked children note the call for which [`allow_only`] ends the
 /// process. Call this function once, before `allow_only`.
 ///
+/// No call is noted if SIGSYS has another action when `allow_only` is called, or if the rules let `rt_sigaction` or
+/// `seccomp` through.
+///
 /// Async-signal-safe: yes.
 ///
 /// # Errors
 /// None on Linux.
 pub fn note_violations() -> Result<()> {
     let mut action = ffi::signal::sigaction {
-        sa_sigaction: note as extern "C" fn(c_int, *const ffi::signal::siginfo_t, *mut c_void) as usize,
+        sa_sigaction: note_address(),
         // SAFETY: zeros are a valid set of signals.
         sa_mask: unsafe { core::mem::zeroed() },
         sa_flags: ffi::signal::SA_SIGINFO,
@@ -115,6 +119,19 @@ pub fn note_violations() -> Result<()> {
     // SAFETY: the pointer is to a valid action. The handler takes three arguments, as its flag says, and is
     // async-signal-safe: it only stores to atomics and makes system calls.
     ret(unsafe { ffi::signal::sigaction(Signal::SYS.raw(), &raw const action, ptr::null_mut()) })
+}
+
+fn note_address() -> usize {
+    note as extern "C" fn(c_int, *const ffi::signal::siginfo_t, *mut c_void) as usize
+}
+
+/// Whether [`note`] is the handler of SIGSYS.
+fn is_noting() -> bool {
+    // SAFETY: zeros are a valid action.
+    let mut action: ffi::signal::sigaction = unsafe { core::mem::zeroed() };
+    // SAFETY: the new action is null, and the pointer is to a place for the present one.
+    let is_read = ret(unsafe { ffi::signal::sigaction(Signal::SYS.raw(), ptr::null(), &raw mut action) }).is_ok();
+    is_read && action.sa_sigaction == note_address()
 }
 
 /// The part of a `siginfo_t` that SIGSYS fills in. The C library has no name for this part.
@@ -146,7 +163,7 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
         note.store(u64::from(info.si_syscall as u32) + 1, Ordering::Relaxed);
     }
     // A second violation, while SIGSYS is blocked because its handler runs, cannot be handled: the kernel ends the
-    // process by SIGSYS. `allow_only` lets no process install a further filter, so this call is such a violation.
+    // process by SIGSYS. Rules that let this call through have no handler, so this call is such a violation.
     // SAFETY: if the call is allowed, the kernel refuses a filter that is null.
     unsafe { ffi::unistd::syscall(SYS_seccomp, c::SECCOMP_SET_MODE_FILTER, 0, ptr::null::<sock_fprog>()) };
     // The signal came from a process, and not from a filter of `allow_only`.
@@ -157,12 +174,10 @@ extern "C" fn note(_: c_int, info: *const ffi::signal::siginfo_t, _: *mut c_void
 const SIGNALLED: c_int = 128;
 
 /// `seccomp(SECCOMP_SET_MODE_FILTER)`: allows this process, and every process that it starts, only the system calls
-/// that the rules let through. Of two rules for one call, the first decides. Any other call ends the process by SIGSYS.
-/// There is no way back. Where other threads exist, `SECCOMP_FILTER_FLAG_TSYNC` gives the filter to them as well.
-///
-/// After [`note_violations`], the call is first noted in `note` (see [`violation`]), unless it is a call of another
-/// machine, as `int $0x80` makes on x86-64. If a rule lets `seccomp()` through, the process then ends by the exit
-/// status 159 instead.
+/// that the rules let through. Of two rules for one call, the first decides. Any other call ends the process by SIGSYS,
+/// whatever the action of that signal is. Before, the call is noted in `note`, if [`note_violations`] was called; see
+/// [`violation`]. A call of another machine is not noted. There is no way back. Where other threads exist,
+/// `SECCOMP_FILTER_FLAG_TSYNC` gives the filter to them as well.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -175,7 +190,7 @@ const SIGNALLED: c_int = 128;
 /// # References
 /// seccomp(2), Linux 3.17
 pub fn allow_only(rules: &[Rule<'_>], note: &'static AtomicU64) -> Result<()> {
-    load(rules.iter().copied(), None, note)
+    load(rules.iter().copied(), None, note, is_noting())
 }
 
 /// Does the same as [`allow_only`], with the note in memory that this process cannot write to yet. The note is the last
@@ -183,7 +198,8 @@ pub fn allow_only(rules: &[Rule<'_>], note: &'static AtomicU64) -> Result<()> {
 /// is no cost before. The filter allows that one call of `mprotect()`.
 ///
 /// # Safety
-/// The words are part of a shared mapping that stays, and this process may write to the whole page.
+/// The words are part of a shared mapping that stays, and this process may write to the whole page. The action of SIGSYS
+/// is that of [`note_violations`].
 pub(crate) unsafe fn allow_only_and_note_in<'a>(
     rules: impl Iterator<Item = Rule<'a>> + Clone,
     words: &'static [AtomicU64],
@@ -194,7 +210,7 @@ pub(crate) unsafe fn allow_only_and_note_in<'a>(
     READ_ONLY_SIZE.store(size, Ordering::Relaxed);
     let access = [(mman::PROT_READ | mman::PROT_WRITE) as u32];
     let checks = [Check::IsLong(0, start.addr() as u64), Check::IsLong(1, size as u64), Check::Is(2, &access)];
-    load(rules, Some(Rule { call: SYS_mprotect, checks: &checks }), note)
+    load(rules, Some(Rule { call: SYS_mprotect, checks: &checks }), note, true)
 }
 
 /// The most instructions of a filter that is built on few bytes of the stack. A new process has to copy each page of
@@ -207,27 +223,36 @@ fn load<'a>(
     rules: impl Iterator<Item = Rule<'a>> + Clone,
     last: Option<Rule<'_>>,
     note: &'static AtomicU64,
+    is_noting: bool,
 ) -> Result<()> {
     if rules.clone().count() > CALLS_MAX {
         return Err(Errno::INVAL);
     }
+    // After another handler, the program would go on with the number of the call as its result. The handler of this
+    // module must stay, and must be able to end the process.
+    let may_go_on = rules.clone().any(|rule| [SYS_rt_sigaction, SYS_seccomp].contains(&rule.call));
+    let forbid = if is_noting && !may_go_on { TRAP } else { KILL };
     NOTE.store(ptr::from_ref(note).cast_mut(), Ordering::Release);
     let length = rules.clone().map(|rule| rule.length()).sum::<usize>() + last.map_or(0, |rule| rule.length());
     if length + BESIDES_RULES <= INSTRUCTIONS_FEW {
-        load_with::<INSTRUCTIONS_FEW>(rules, last)
+        load_with::<INSTRUCTIONS_FEW>(rules, last, forbid)
     } else {
-        load_with::<INSTRUCTIONS_MAX>(rules, last)
+        load_with::<INSTRUCTIONS_MAX>(rules, last, forbid)
     }
 }
 
 #[inline(never)]
-fn load_with<'a, const N: usize>(rules: impl Iterator<Item = Rule<'a>> + Clone, last: Option<Rule<'_>>) -> Result<()> {
-    let mut filter = Filter::<N>::begin(&[statement(BPF_RET, c::SECCOMP_RET_KILL_PROCESS)])?;
+fn load_with<'a, const N: usize>(
+    rules: impl Iterator<Item = Rule<'a>> + Clone,
+    last: Option<Rule<'_>>,
+    forbid: sock_filter,
+) -> Result<()> {
+    let mut filter = Filter::<N>::begin(&[KILL])?;
     let calls = rules.clone().map(|rule| rule.call).chain(last.map(|rule| rule.call));
-    filter.push_highest(calls.max().unwrap_or(0))?;
-    rules.into_iter().try_for_each(|rule| filter.push_rule(&rule))?;
-    last.iter().try_for_each(|rule| filter.push_rule(rule))?;
-    filter.push(&[TRAP])?;
+    filter.push_highest(calls.max().unwrap_or(0), forbid)?;
+    rules.into_iter().try_for_each(|rule| filter.push_rule(&rule, forbid))?;
+    last.iter().try_for_each(|rule| filter.push_rule(rule, forbid))?;
+    filter.push(&[forbid])?;
     // Each thread has its own filter. A thread without the new filter could make any call that the rules forbid.
     let flags = if has_other_threads() { c::SECCOMP_FILTER_FLAG_TSYNC } else { 0 };
     match ret_c_int(c_int::try_from(filter.install(flags)).unwrap_or(-1))? {

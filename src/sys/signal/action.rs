@@ -56,10 +56,6 @@ impl Handler {
     /// filter of [`allow_only`](crate::seccomp::allow_only). If `function` returned, the refused call would return a
     /// number that no kernel gave: a descriptor that another owner has, or an address without memory.
     ///
-    /// Where [`spawn`](crate::process::spawn) is called, `function` may also run in the new process, even if the caller
-    /// has blocked the signal: the new process gets the mask of the plan. That process has this process's memory and
-    /// may be killed at any time, so stdio is not allowed either.
-    ///
     /// # References
     /// signal-safety(7), POSIX
     #[must_use]

@@ -98,10 +98,12 @@ pub(super) const CASES: &[Case] = &[
             connection: writer.as_fd(),
             mask: SigSet::empty(),
             default: &[],
+            handled: None,
             parent: Some(getpid()),
             limits: &[],
         };
-        let pid = mpserv::process::spawn(&mut Stack::new(STACK_MIN).unwrap(), &program).unwrap();
+        // SAFETY: no signal has a handler that changes memory.
+        let pid = unsafe { mpserv::process::spawn(&mut Stack::new(STACK_MIN).unwrap(), &program) }.unwrap();
         let got = errno(setpgid(Some(pid), None));
         kill(pid, Signal::KILL).unwrap();
         waitpid(WaitFor::Child(pid), None, WaitOptions::NONE).unwrap();
@@ -170,7 +172,8 @@ fn programs(path: &CStr) -> Errno {
 fn spawning(path: &CStr, connection: BorrowedFd<'_>) -> Errno {
     with_program(path, connection, |program| {
         let mut stack = Stack::new(STACK_MIN).unwrap();
-        let Err(SpawnError::Exec(errno)) = mpserv::process::spawn(&mut stack, program) else { panic!("it runs") };
+        // SAFETY: no signal has a handler that changes memory.
+        let Err(SpawnError::Exec(errno)) = (unsafe { mpserv::process::spawn(&mut stack, program) }) else { panic!("it runs") };
         errno
     })
 }
@@ -183,5 +186,5 @@ fn becoming(path: &CStr, connection: BorrowedFd<'_>) -> Errno {
 fn with_program(path: &CStr, connection: BorrowedFd<'_>, run: impl FnOnce(&Spawn<'_>) -> Errno) -> Errno {
     let [argv, envp] = [&[path][..], &[]].map(|strings| CStrArray::copy(strings.iter().copied()).unwrap());
     let (argv, envp, mask) = (&argv, &envp, SigSet::empty());
-    run(&Spawn { path, argv, envp, connection, mask, default: &[], parent: None, limits: &[] })
+    run(&Spawn { path, argv, envp, connection, mask, default: &[], handled: None, parent: None, limits: &[] })
 }
