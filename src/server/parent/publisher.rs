@@ -92,10 +92,21 @@ impl Publisher {
         }
     }
 
-    /// Tells the service manager of the successor, and sends no other message from now on.
+    /// Tells the service manager of the successor, and sends no other message from now on. The watchdog hears this process
+    /// once more, so that the successor has the whole time for its own message.
     pub(super) fn hand_over_to(&mut self, successor: Pid, now: Duration) {
+        if self.watchdog_due().is_some() {
+            self.notify_watchdog(now);
+        }
         self.ready(successor, now);
         self.has_handed_over = true;
+    }
+
+    /// Tells the service manager everything again. Before the predecessor let go, the manager may not have known this
+    /// process.
+    pub(super) fn take_over(&mut self, now: Duration) {
+        self.watchdog_at = now;
+        self.status = Shown { number: NOT_SHOWN, next: now };
     }
 
     /// Returns the time at which the watchdog must hear from the server.

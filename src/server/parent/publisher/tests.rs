@@ -32,6 +32,23 @@ fn fill(publisher: &mut Publisher) {
     (0..2000).for_each(|_| publisher.notify_watchdog(NOW));
 }
 
+/// Checks that no more than one period lies between two messages to the watchdog, whenever a successor takes over.
+#[test]
+#[cfg_attr(miri, ignore = "it has no sockets")]
+fn at_a_handover_the_watchdog_hears_both_servers() {
+    let (mut old, manager) = publisher();
+    old.hand_over_to(nobody(2), NOW);
+    let mut buffer = [0; 512];
+    let length = manager.recv(&mut buffer).unwrap();
+    assert_eq!(&buffer[..length], b"WATCHDOG=1");
+    let (mut new, manager) = publisher();
+    new.notify_watchdog(NOW);
+    new.notify_status(3, NOW);
+    messages(&manager);
+    new.take_over(NOW + PERIOD / 4);
+    assert_eq!((new.watchdog_due(), new.status_due(3)), (Some(NOW + PERIOD / 4), Some(NOW + PERIOD / 4)));
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "it has no sockets")]
 fn the_manager_hears_each_message() {
