@@ -142,6 +142,16 @@ pub use libc::{SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_RESTART, SA_SIGINFO};
 #[doc(inline)]
 pub use libc::SA_RESETHAND;
 
+/// `SI_USER`
+///
+/// The code of a signal that was sent by kill. sigaction(2), POSIX.
+pub const SI_USER: c_int = 0;
+
+/// `SI_TKILL`
+///
+/// The code of a signal that was sent to one thread. sigaction(2), Linux.
+pub const SI_TKILL: c_int = -6;
+
 unsafe extern "C" {
     /// `sighandler_t __sysv_signal(int signum, sighandler_t handler);`
     ///

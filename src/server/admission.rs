@@ -5,7 +5,7 @@ use core::num::NonZero;
 
 use super::connection::Peer;
 use super::rules::{Action, Client, Rule, Rules};
-use super::scoreboard::{Scoreboard, Slot};
+use super::scoreboard::{Patience, Scoreboard, Slot};
 use super::source::SourcePrefix;
 
 /// The rules and the limits that decide about a client.
@@ -73,14 +73,14 @@ impl<'a> Admission<'a> {
         let source = peer.source(self.source_prefix);
         // The clients of the rule are counted up to its limit.
         let limit = rule.and_then(|(_, rule)| rule.max_children).map_or(0, NonZero::get);
-        let (mut others, mut of_rule) = (0, 0);
+        let (mut others, mut of_rule, mut patience) = (0, 0, Patience::new());
         for other in self.scoreboard.slots().filter(|other| other.is_published()) {
             // The client is read before its ticket: if it ends in between, the slot has no ticket, or a later one.
             let its_peer = other.peer();
             let has_source = its_peer.source(self.source_prefix) == source;
             let has_rule = of_rule < limit && rule.is_some_and(|rule| self.is_allowed_by(rule, other, &its_peer));
             // A client that does not count is not waited for.
-            if (has_source || has_rule) && other.is_before(ticket) {
+            if (has_source || has_rule) && other.is_before(ticket, &mut patience) {
                 others += u32::from(has_source);
                 of_rule += u32::from(has_rule);
             }

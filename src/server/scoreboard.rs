@@ -20,8 +20,8 @@ mod slot;
 
 use head::{ACCEPTED, EARLIER, LIMIT, MAGIC, MAGIC_VALUE, REFUSED, STARTED, STRIDE, USED};
 pub(super) use reader::Reader;
+pub(super) use slot::{Patience, Slot, State};
 use slot::{SLOT_ACCEPTED, SLOT_REFUSED, SLOT_WORDS, micros};
-pub(super) use slot::{Slot, State};
 
 /// The name of the memory, as `/proc/PID/fd` shows it.
 pub(super) const NAME: &core::ffi::CStr = c"mpserv-scoreboard";

@@ -96,7 +96,7 @@ pub fn show(pidfile: &CStr, format: StatusFormat, watch: bool) -> Result<()> {
 }
 
 fn read_pid(pidfile: &CStr) -> errno::Result<Pid> {
-    let file = open(pidfile, OpenFlags::RDONLY | OpenFlags::CLOEXEC | OpenFlags::NONBLOCK, 0)?;
+    let file = open_regular(pidfile)?;
     let mut text = [0; PATH_MAX];
     let length = read(&file, &mut text)?;
     let number = core::str::from_utf8(text.get(..length).unwrap_or_default())
@@ -125,8 +125,8 @@ fn find_scoreboard(pid: Pid) -> errno::Result<OwnedFd> {
     result
 }
 
-/// Opens a file to read it, if it is a regular one. The descriptor in `/proc` may belong to another file by now: the open
-/// of a device may have an effect, and that of a FIFO may wait.
+/// Opens a file to read it, if it is a regular one. The descriptor in `/proc` may belong to another file by now, and the
+/// directory of the pidfile to another user. The open of a device may have an effect, and that of a FIFO may wait.
 fn open_regular(path: &CStr) -> errno::Result<OwnedFd> {
     let found = open(path, OpenFlags::PATH | OpenFlags::CLOEXEC, 0)?;
     if !fstat(&found)?.is_regular() {

@@ -101,7 +101,7 @@ fn a_port_that_cannot_be_printed_is_an_error_that_says_so() {
 
 fn too_few_descriptors_to_begin_are_named() {
     // The limit leaves room for three standard descriptors and the listener, and then for the signals as well.
-    for (limit, what) in [(4, "signalfd"), (5, "the scoreboard (memfd_create, ftruncate, mmap)")] {
+    for (limit, what) in [(4, "signalfd"), (5, "the scoreboard (memfd_create, ftruncate, fcntl, mmap)")] {
         let ended =
             run(Command::new("prlimit").args([&format!("--nofile={limit}"), MPSERV, "127.0.0.1:0"]), Output::Pipe);
         assert_eq!(ended.status.code(), Some(111), "{}", ended.stderr);

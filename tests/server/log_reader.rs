@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
@@ -18,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     lines_that_were_lost_are_counted,
     a_log_whose_reader_is_gone_ends_no_client,
     a_line_to_a_socket_neither_waits_nor_raises_a_signal,
+    a_reader_of_datagrams_that_was_away_gets_lines_again,
     a_reader_that_goes_just_before_a_write_ends_no_client,
     a_log_that_nobody_reads_holds_up_nobody_for_long_and_what_is_lost_is_counted,
     a_server_waits_once_whichever_of_its_processes_has_a_line,
@@ -183,6 +185,30 @@ fn a_line_to_a_socket_neither_waits_nor_raises_a_signal() {
 
 /// Checks that each process waits for the log only once. If a process waited for each line, the test would take
 /// minutes.
+/// Checks a log on a UDP socket. While nobody has the port, each datagram leaves an error in the socket.
+fn a_reader_of_datagrams_that_was_away_gets_lines_again() {
+    // No other test has this address, so nobody else gets the port meanwhile.
+    let reader = UdpSocket::bind("127.71.76.1:0").unwrap();
+    let address = reader.local_addr().unwrap();
+    let writer = UdpSocket::bind("127.71.76.1:0").unwrap();
+    writer.connect(address).unwrap();
+    let server = logging_to(writer, "127.0.0.1:0");
+    drop(reader);
+    assert_eq!(finish(server.client()), b"");
+    server.wait_childless();
+    let reader = UdpSocket::bind(address).unwrap();
+    reader.set_read_timeout(Some(WATCHDOG)).unwrap();
+    // The first line may meet the error that is left.
+    for _ in 0..2 {
+        assert_eq!(finish(server.client()), b"");
+    }
+    let mut line = [0; 1024];
+    let length = reader.recv(&mut line).unwrap();
+    let lines = parse_log(std::str::from_utf8(&line[..length]).unwrap());
+    assert_eq!(lines[0].event, "lost");
+    assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0));
+}
+
 fn a_log_that_nobody_reads_holds_up_nobody_for_long_and_what_is_lost_is_counted() {
     with_every_log(|mode, (mut reader, writer)| {
         let server = logging_to(writer, mode);

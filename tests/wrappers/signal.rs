@@ -272,6 +272,19 @@ pub(crate) fn a_read_signal_says_who_sent_it() {
     for info in got {
         assert_eq!((info.sender, info.uid), (Some(sender), getuid()), "{info:?}");
     }
+    // A sender may make up its id and its user.
+    let forge = || {
+        // SAFETY: zeros are valid.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        (info.si_signo, info.si_code) = (libc::SIGUSR1, -1);
+        // SAFETY: the call reads the information of one signal.
+        let sent = unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, parent.raw(), libc::SIGUSR1, &raw const info) };
+        assert_eq!(sent, 0);
+    };
+    let mut child = spawn(forge);
+    reap(&mut child);
+    let made_up = read().into_iter().find(|info| info.signal == Signal::USR1).unwrap();
+    assert_eq!((made_up.sender, made_up.uid), (None, 0));
     // The kernel sends the signal of a timer.
     setitimer(Itimer { value: Duration::from_micros(1), interval: Duration::ZERO }).unwrap();
     let [alarm] =

@@ -39,14 +39,16 @@ const VERSION: &str = concat!("mpserv ", env!("CARGO_PKG_VERSION"), "\n");
 const HELP_MAX: usize = 4096;
 
 /// The hint if the descriptors cannot be put in order.
-const OWN_HINT: &str = "start it where /proc is mounted or close_range is allowed";
+const DESCRIPTORS_HINT: &str = "start it where /proc is mounted or close_range is allowed";
+/// The hint if the signals cannot be put in order.
+const FILTERED_HINT: &str = "allow it where system calls are filtered";
 
 fn main(args: Args, title: Title, inherited: Inherited) -> c_int {
     if args.len() <= 1 {
         return print(STDERR, SHORT_USAGE, USAGE);
     }
-    if let Err((call, errno)) = own_the_process() {
-        let line = Text::<LINE_MAX>::of(format_args!("mpserv: cannot serve: {call}: {errno}; {OWN_HINT}\n"));
+    if let Err((call, errno, hint)) = own_the_process() {
+        let line = Text::<LINE_MAX>::of(format_args!("mpserv: cannot serve: {call}: {errno}; {hint}\n"));
         return print(STDERR, line.as_str(), TROUBLE);
     }
     let mut message = Text::new();
@@ -57,13 +59,13 @@ fn main(args: Args, title: Title, inherited: Inherited) -> c_int {
 }
 
 /// Undoes settings that this process has inherited: open files, ignored and blocked signals. An error names the call
-/// that failed.
-fn own_the_process() -> Result<(), (&'static str, Errno)> {
-    keep_from_programs().map_err(|errno| ("close_range", errno))?;
+/// that failed, and what to do.
+fn own_the_process() -> Result<(), (&'static str, Errno, &'static str)> {
+    keep_from_programs().map_err(|errno| ("close_range", errno, DESCRIPTORS_HINT))?;
     // The server itself handles SIGHUP, which stays ignored under nohup.
     default_all(&SigSet::from([Signal::HUP]));
     // A write beyond the limit of a file's size fails, so that it can be told. The pidfile and the log may be such files.
-    signal(Signal::XFSZ, Disposition::Ignore).map_err(|errno| ("signal", errno))?;
+    signal(Signal::XFSZ, Disposition::Ignore).map_err(|errno| ("signal", errno, FILTERED_HINT))?;
     // A child with SIGTERM blocked would outlive `--max-lifetime` and the server.
     sigprocmask(MaskHow::Set, &SigSet::empty());
     Ok(())

@@ -277,8 +277,15 @@ impl Log {
         if asked == Ok(0) && deadline > now {
             asked = retry_on_intr(|| ppoll(&mut reader, Some(left()), None));
         }
+        // A datagram socket has an error until the next call returns it, for example because a reader was away once.
+        let ready =
+            if self.is_socket || daemon.is_some() { PollEvents::OUT | PollEvents::ERR } else { PollEvents::OUT };
+        // A device that cannot be polled has room.
+        let cannot_ask = |events: PollEvents| events.contains(PollEvents::NVAL);
+        let is_ready =
+            |events: PollEvents| cannot_ask(events) || (events.contains(PollEvents::OUT) && ready.contains(events));
         // If ppoll() fails, the write is tried anyway.
-        let has_room = asked.is_err() || reader.iter().all(|reader| reader.revents() == PollEvents::OUT);
+        let has_room = asked.is_err() || reader.iter().all(|reader| is_ready(reader.revents()));
         let limit = left().max(INTERRUPT_EVERY);
         let written = if !has_room {
             Err(Errno::AGAIN)

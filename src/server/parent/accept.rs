@@ -117,7 +117,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         let mut rule = self.check(&peer);
         if rule.is_err() && self.may_have_ended() {
             // Children that have ended meanwhile do not count against the client.
-            self.reap();
+            self.reap_for_refused();
             rule = self.check(&peer);
         }
         match rule {

@@ -53,9 +53,21 @@ impl<W: Worker> Parent<'_, '_, W> {
         Ok(())
     }
 
+    /// Reaps children that have ended, before a client is refused. Among many children, all are looked at only once in
+    /// [`REAP_WITHIN`]. So a flood of refused clients costs the same however many children there are.
+    pub(super) fn reap_for_refused(&mut self) {
+        let is_due = self.state.reaped_at + REAP_WITHIN <= self.state.now;
+        if is_due || self.state.children.len() < MANY_CHILDREN {
+            self.reap();
+        } else if let Err(errno) = self.reap_likely(None) {
+            self.waitpid_failed(errno);
+        }
+    }
+
     /// Reaps every child that has ended.
     pub(super) fn reap(&mut self) {
         self.state.reap_at = None;
+        self.state.reaped_at = self.state.now;
         loop {
             match self.reap_one(WaitFor::AnyChild) {
                 Ok(true) => {}

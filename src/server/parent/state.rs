@@ -33,7 +33,7 @@ use crate::sys::signal::Signal;
 use crate::sys::time::{Clock, clock_gettime};
 
 /// The calls that an error names if there is no memory for the scoreboard.
-const SCOREBOARD_CALLS: &str = "the scoreboard (memfd_create, ftruncate, mmap)";
+const SCOREBOARD_CALLS: &str = "the scoreboard (memfd_create, ftruncate, fcntl, mmap)";
 
 /// The parts of a parent.
 pub(crate) struct Start<'s, 'a, W> {
@@ -103,6 +103,8 @@ pub(super) struct LoopState {
     pub(super) shortage: Option<Shortage>,
     /// The time at which the parent reaps children without a signal.
     pub(super) reap_at: Option<Duration>,
+    /// The time when all children were last asked whether they have ended.
+    pub(super) reaped_at: Duration,
     /// The time at which retired children are signalled again.
     pub(super) retire_again_at: Option<Duration>,
     /// A successor that is starting.
@@ -204,6 +206,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             limit_reached: None,
             shortage: None,
             reap_at: None,
+            reaped_at: Duration::ZERO,
             retire_again_at: None,
             successor: None,
             has_handed_over: false,

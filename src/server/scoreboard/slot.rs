@@ -52,8 +52,18 @@ const CHOOSING: u64 = u64::MAX;
 const CHOOSING_LOOKS: u32 = 1_000;
 /// The time that a child sleeps between such checks: the other child may wait for the processor.
 const CHOOSING_SLEEP: Duration = Duration::from_millis(1);
-/// The highest number of such sleeps. If the other child was stopped there, the wait ends after this number.
-const CHOOSING_SLEEPS: u32 = 100;
+/// The highest number of such sleeps for one client, whichever children it waits for. A child may be stopped there, and
+/// one that was taken over may claim to be there for ever.
+const CHOOSING_SLEEPS: u32 = 10;
+
+/// The sleeps that a child has left while it decides about one client.
+pub(crate) struct Patience(u32);
+
+impl Patience {
+    pub(crate) const fn new() -> Patience {
+        Patience(CHOOSING_SLEEPS)
+    }
+}
 
 /// The number of bits below the kind of the client.
 const PEER_KIND_SHIFT: u32 = u16::BITS + u32::BITS;
@@ -166,18 +176,18 @@ impl<'w> Slot<'w> {
 
     /// Whether another child has published its client before this ticket was taken. If this cannot be known, the
     /// answer is yes.
-    pub(crate) fn is_before(self, own: Ticket) -> bool {
-        self.is_before_after(own, || {
+    pub(crate) fn is_before(self, own: Ticket, patience: &mut Patience) -> bool {
+        self.is_before_after(own, patience, || {
             nanosleep(CHOOSING_SLEEP);
         })
     }
 
     /// Does the work of [`Slot::is_before`]. Calls `sleep` while the other child has not taken its ticket.
-    fn is_before_after(self, own: Ticket, mut sleep: impl FnMut()) -> bool {
+    fn is_before_after(self, own: Ticket, patience: &mut Patience, mut sleep: impl FnMut()) -> bool {
         if self.index == own.index {
             return false;
         }
-        for _ in 0..CHOOSING_SLEEPS {
+        loop {
             for _ in 0..CHOOSING_LOOKS {
                 match self.ticket() {
                     0 => return false,
@@ -185,9 +195,12 @@ impl<'w> Slot<'w> {
                     time => return Ticket { time, index: self.index } < own,
                 }
             }
+            if patience.0 == 0 {
+                return true;
+            }
+            patience.0 -= 1;
             sleep();
         }
-        true
     }
 
     fn ticket(self) -> u64 {
@@ -349,13 +362,19 @@ mod tests {
         let words = [const { AtomicU64::new(0) }; SLOT_WORDS];
         words[TICKET].store(CHOOSING, Ordering::SeqCst);
         let (slot, mut sleeps) = (Slot { words: &words, index: 1 }, 0);
-        let is_before = slot.is_before_after(Ticket { time: 5, index: 2 }, || {
-            sleeps += 1;
-            if sleeps == after {
-                words[TICKET].store(taken, Ordering::SeqCst);
-            }
-        });
-        (is_before, sleeps)
+        let mut patience = Patience::new();
+        let mut is_before = || {
+            slot.is_before_after(Ticket { time: 5, index: 2 }, &mut patience, || {
+                sleeps += 1;
+                if sleeps == after {
+                    words[TICKET].store(taken, Ordering::SeqCst);
+                }
+            })
+        };
+        // A second question, as about another child, has only the sleeps that are left.
+        let answers = (is_before(), is_before());
+        assert_eq!(answers.0, answers.1);
+        (answers.0, sleeps)
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
+use crate::ffi::signal;
 use crate::ffi::sys::signalfd;
 use crate::ffi::unistd;
 use crate::sys::conv::ret_usize;
@@ -51,10 +52,14 @@ impl SignalFd {
         let read = unsafe { unistd::read(self.0.raw(), infos.as_mut_ptr().cast(), size_of_val(&infos)) };
         let count = ret_usize(read)? / size_of::<signalfd::signalfd_siginfo>();
         // SAFETY: the call has filled in that many elements.
-        Ok(infos.into_iter().take(count).map(|info| unsafe { info.assume_init() }).map(|info| SignalInfo {
-            signal: Signal::from_kernel(info.ssi_signo as c_int),
-            sender: Pid::from_raw(info.ssi_pid as c_int),
-            uid: info.ssi_uid,
+        Ok(infos.into_iter().take(count).map(|info| unsafe { info.assume_init() }).map(|info| {
+            // The kernel itself has filled in the sender. With any other code, the sender has done so.
+            let is_true = info.ssi_code >= signal::SI_USER || info.ssi_code == signal::SI_TKILL;
+            SignalInfo {
+                signal: Signal::from_kernel(info.ssi_signo as c_int),
+                sender: Pid::from_raw(info.ssi_pid as c_int).filter(|_| is_true),
+                uid: if is_true { info.ssi_uid } else { 0 },
+            }
         }))
     }
 }
@@ -71,7 +76,7 @@ pub struct SignalInfo {
     /// The signal.
     pub signal: Signal,
     /// The process that sent the signal, or the child of a SIGCHLD. `None` if the kernel sent another signal, as for
-    /// ctrl-C.
+    /// ctrl-C, or if the sender has made up the facts itself, as by `sigqueue()`.
     pub sender: Option<Pid>,
     /// The user of that process. 0 if there is none.
     pub uid: u32,

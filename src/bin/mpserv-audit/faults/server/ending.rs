@@ -16,7 +16,7 @@ const PREFIX: &str = "mpserv: ";
 const THINGS: [&str; 4] =
     ["cannot listen on ", "cannot run ", "cannot keep the program's arguments", "the port could not be printed"];
 /// Calls for which the log names another call.
-const STEPS: [(&str, &str); 2] = [("capget", "prctl"), ("capset", "prctl")];
+const STEPS: [(&str, &str); 3] = [("capget", "prctl"), ("capset", "prctl"), ("rt_sigaction", "signal")];
 
 /// The signals that stop a server.
 const STOPPING: [&str; 2] = ["TERM", "INT"];
@@ -152,7 +152,7 @@ mod tests {
         assert!(says(
             "ftruncate",
             "EIO",
-            "mpserv: cannot serve: the scoreboard (memfd_create, ftruncate, mmap): Input/output error"
+            "mpserv: cannot serve: the scoreboard (memfd_create, ftruncate, fcntl, mmap): Input/output error"
         ));
         assert!(!says("getsockname", "EBADF", "mpserv: cannot serve: mmap: Bad file descriptor"));
         assert!(!says("getsockname", "EBADF", "mpserv: cannot serve: : Bad file descriptor"));
