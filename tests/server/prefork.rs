@@ -37,6 +37,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_pool_whose_children_cannot_accept_is_no_busy_loop,
     a_pool_outlives_connections_that_are_gone_again,
     a_process_that_is_retired_while_it_looks_for_a_client_ends_without_an_error,
+    the_end_of_each_client_is_logged_although_its_process_is_killed,
     a_process_that_is_stopped_while_it_waits_keeps_nobody_waiting,
     ; ignored:
     only_clients_of_killed_processes_fail_of_a_million,
@@ -458,6 +459,27 @@ fn a_pool_outlives_connections_that_are_gone_again() {
         let injected = fs::read_to_string(&trace).unwrap().matches("(INJECTED)").count();
         assert!(injected >= CLIENTS, "{ports}: {injected}");
     }
+}
+
+/// Kills a child when it is about to log the end of its third client. Each line is written after a ppoll().
+fn the_end_of_each_client_is_logged_although_its_process_is_killed() {
+    let inject = "inject=ppoll:signal=KILL:when=6";
+    let mut command = std::process::Command::new("strace");
+    command.args(["-D", "-f", "-q", "-o", NOWHERE, "-e", "trace=ppoll", "-e", inject, MPSERV, "-1", "--prefork", "1"]);
+    let server = Served::start_command(command.arg("127.0.0.1:0"));
+    for _ in 0..4 {
+        assert_eq!(finish(server.client()), b"");
+    }
+    server.wait_events("end", 4);
+    let log = server.stop();
+    let clients = |event: &str| {
+        log.iter().filter(|line| line.event == event).map(|line| line.get("from").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(clients("accept"), clients("end"), "{log:?}");
+    assert!(
+        log.iter().any(|line| line.event == "end" && line.fields.values().any(|value| value.contains("KILL"))),
+        "{log:?}"
+    );
 }
 
 /// Tells a child to retire while it looks for a client at the first of two listeners, both of which have one. It closes

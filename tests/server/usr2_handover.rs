@@ -98,10 +98,12 @@ impl Held {
 }
 
 fn a_stop_of_a_successor_that_was_not_let_go_stops_the_service() {
-    for arguments in KINDS {
+    for (arguments, signals) in KINDS.into_iter().flat_map(|kind| [1, 2].map(|signals| (kind, signals))) {
         let held = Held::new(Dynasty::start(arguments));
-        held.signal(Signal::TERM);
-        held.dynasty.first.wait_events("stop", 1);
+        for sent in 1..=signals {
+            held.signal(Signal::TERM);
+            held.dynasty.first.wait_events("stop", sent);
+        }
         assert!(held.dynasty.names(held.successor), "the successor ends after its predecessor");
         held.go_on();
         held.wait_end_of_predecessor();

@@ -137,9 +137,11 @@ fn serve_client<H: FnMut(Connection) -> R, R: Outcome>(
     let result = handler(connection).status();
     let ended = clock_gettime(Clock::MONOTONIC);
     context.slot.end_client();
-    context.slot.set(pid, State::Idle, ended);
     let end = ChildEnd::Exit(*result.as_ref().unwrap_or(&EXIT_FAILED));
     context.log.end(pid, &peer, end, result.err(), ended - began, None);
+    // If this process is killed before, the parent logs the end.
+    context.slot.forget_client();
+    context.slot.set(pid, State::Idle, ended);
     true
 }
 

@@ -19,7 +19,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         // A server that has handed over is stopping, but no signal has told it to stop.
         let is_second = self.state.stopping.is_some() && !self.state.has_handed_over;
         let at_once = info.signal == Signal::QUIT || is_second;
-        if let Some(predecessor) = &self.descriptors.letting_go {
+        if let Some(predecessor) = self.descriptors.letting_go.as_ref().filter(|_| !is_second) {
             // From here on, the predecessor does not go on if this server ends.
             say_stopping(predecessor);
         }

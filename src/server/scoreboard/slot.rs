@@ -274,9 +274,9 @@ impl<'w> Slot<'w> {
         self.store(PEER, 0);
     }
 
-    /// Removes the client of the child, and counts it as served.
+    /// Counts the client as served, and counts it no longer for others. The client stays until it is forgotten.
     pub(crate) fn end_client(self) {
-        self.forget_client();
+        self.store(TICKET, 0);
         self.add(REQUESTS);
     }
 
