@@ -324,15 +324,6 @@ impl<'a> Server<'a> {
         self.settings.restore_signals = on;
         self
     }
-
-    /// Whether the caller has set every signal but SIGHUP to its default action, by
-    /// [`default_all`](crate::signal::default_all) (no). Then the server does not ask for each signal whether it is
-    /// ignored, before it runs programs. A program ignores a signal that the caller ignores in spite of that.
-    pub const fn signals_are_reset(mut self, on: bool) -> Self {
-        self.settings.signals_are_reset = on;
-        self
-    }
-
     /// Sets the format of the log and its destination (text, to standard error).
     pub const fn log(mut self, format: LogFormat) -> Self {
         self.settings.log_format = format;

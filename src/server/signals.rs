@@ -25,29 +25,30 @@ const ACTIONS: [(Signal, Disposition); 4] = [
     (Signal::TTOU, Disposition::Ignore),
 ];
 
-/// Returns the signals that must get their default action in a program: those that the server ignores while it serves,
-/// and those that its caller ignores now. If the caller `has_reset` all signals, only SIGHUP may still be ignored. Fails
-/// with `ENOMEM`.
-pub(super) fn default_in_programs(has_reset: bool) -> errno::Result<MapVec<Signal>> {
-    let is_ignored = |signal: &Signal| {
-        let by_server = |action: &(Signal, Disposition)| action.0 == *signal && is_ignore(action.1);
-        let by_caller = || sigaction_get(*signal).is_ok_and(|action| is_ignore(action.sa_handler));
-        ACTIONS.iter().any(by_server) || ((!has_reset || *signal == Signal::HUP) && by_caller())
-    };
-    let mut signals = MapVec::with_capacity(Signal::all().count())?;
-    Signal::all().filter(is_ignored).try_for_each(|signal| signals.push(signal))?;
-    Ok(signals)
+/// The signals that a program must not find as they are while the server serves.
+#[derive(Debug)]
+pub(super) struct InPrograms {
+    /// The signals that get their default action: those that the server ignores, and those that its caller ignores.
+    pub(super) default: MapVec<Signal>,
+    /// The signals for which the caller has a handler, if there are any.
+    pub(super) handled: Option<SigSet>,
 }
 
-/// Returns the signals for which the caller has a handler, if there are any.
-pub(super) fn handled_by_caller() -> Option<SigSet> {
-    let is_handler = |action: SigAction| !matches!(action.sa_handler, Disposition::Default | Disposition::Ignore);
-    let handled = Signal::all().filter(|signal| sigaction_get(*signal).is_ok_and(is_handler));
-    handled.fold(None, |set: Option<SigSet>, signal| {
-        let mut set = set.unwrap_or_else(SigSet::empty);
-        set.add(signal);
-        Some(set)
-    })
+impl InPrograms {
+    /// Finds the signals. Fails with `ENOMEM`.
+    pub(super) fn find() -> errno::Result<InPrograms> {
+        let mut found = InPrograms { default: MapVec::with_capacity(Signal::all().count())?, handled: None };
+        for signal in Signal::all() {
+            let by_caller = sigaction_get(signal).map_or(Disposition::Default, |action| action.sa_handler);
+            if is_ignore(by_caller) || ACTIONS.iter().any(|action| action.0 == signal && is_ignore(action.1)) {
+                found.default.push(signal)?;
+            }
+            if !matches!(by_caller, Disposition::Default | Disposition::Ignore) {
+                found.handled.get_or_insert_with(SigSet::empty).add(signal);
+            }
+        }
+        Ok(found)
+    }
 }
 
 const fn is_ignore(disposition: Disposition) -> bool {

@@ -13,7 +13,6 @@ pub(crate) const TESTS: &[Test] = tests![
     a_parent_can_leave_all_signals_ignored_and_blocked,
     signals_that_were_ignored_or_blocked_before_are_heard,
     a_program_is_left_nothing_of_what_the_server_was,
-    signals_that_were_reset_are_not_asked_for,
 ];
 
 /// Returns the signals of a process that are blocked, ignored and handled.
@@ -79,16 +78,4 @@ fn a_program_is_left_nothing_of_what_the_server_was() {
         assert_eq!(read_all(&mut client), b"", "{left:?}");
         assert_eq!(log.last().unwrap().number("terminated"), 1, "{left:?}: {log:?}");
     }
-}
-
-/// Checks that the library does not ask for the signals that `mpserv` has just reset.
-fn signals_that_were_reset_are_not_asked_for() {
-    let folder = TempDir::new();
-    let trace = folder.join("trace");
-    let arguments = ["127.0.0.1:0", "cat"];
-    let server = Served::start_command(&mut traced(&["-e", "trace=rt_sigaction"], &trace, &arguments));
-    server.stop();
-    let trace = fs::read_to_string(trace).unwrap();
-    let asked: Vec<&str> = trace.lines().filter(|line| line.contains(", NULL, {")).collect();
-    assert!(!asked.is_empty() && asked.iter().all(|line| line.contains("(SIGHUP, NULL, ")), "{asked:?}");
 }

@@ -122,9 +122,7 @@ fn bind<'m>(
     inherited: Inherited,
     message: &'m str,
 ) -> Result<Bound<'m>, mpserv::server::Error> {
-    let server = plan.server.inherit(inherited).restart(args).notify(true).title(title);
-    // `own_the_process` has reset them.
-    let mut server = server.restore_signals(false).signals_are_reset(true);
+    let mut server = plan.server.inherit(inherited).restart(args).notify(true).title(title).restore_signals(false);
     if let Some(limit) = plan.per_source {
         server = server.max_per_source(limit, message);
     }

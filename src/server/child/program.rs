@@ -14,10 +14,10 @@ use crate::server::connection::Connection;
 use crate::server::error::{Error, Reason, Result as ServerResult};
 use crate::server::limits::{PATH_MAX, SPAWN_STACK};
 use crate::server::settings::Settings;
-use crate::server::signals::{default_in_programs, handled_by_caller};
+use crate::server::signals::InPrograms;
 use crate::sys::errno::Errno;
 use crate::sys::fd::AsFd;
-use crate::sys::memory::{CStrArray, MapVec, Stack};
+use crate::sys::memory::{CStrArray, Stack};
 use crate::sys::process::{Fork, Pid, Spawn, SpawnError, become_program, fork, getpid, spawn};
 use crate::sys::signal::{MaskHow, SigSet, Signal, sigprocmask};
 
@@ -26,10 +26,7 @@ pub(crate) struct Program {
     path: [u8; PATH_MAX],
     argv: CStrArray,
     environment: Environment,
-    /// The signals that get their default action in the program.
-    default: MapVec<Signal>,
-    /// The signals for which the caller has a handler.
-    handled: Option<SigSet>,
+    signals: InPrograms,
     stack: Stack,
 }
 
@@ -53,9 +50,8 @@ impl Program {
         let fail = |errno| Error::new(format_args!("cannot keep the program's arguments"), Reason::System(errno), "");
         let environment = Environment::new(settings.privileges.identity).map_err(fail)?;
         let argv = CStrArray::copy(arguments).map_err(fail)?;
-        let default = default_in_programs(settings.signals_are_reset).map_err(fail)?;
-        let handled = if settings.signals_are_reset { None } else { handled_by_caller() };
-        Ok(Program { path, argv, environment, default, handled, stack: Stack::new(SPAWN_STACK).map_err(fail)? })
+        let signals = InPrograms::find().map_err(fail)?;
+        Ok(Program { path, argv, environment, signals, stack: Stack::new(SPAWN_STACK).map_err(fail)? })
     }
 
     /// Starts a process that reads the PROXY header and then becomes the program.
@@ -83,7 +79,7 @@ impl Program {
         environment.map_err(|errno| context.set_up_failed("getsockname", errno))?;
         context.log_accept(getpid, &connection.peer(), proxy.as_ref());
         // The plan also sets the limits, the descriptors and the signals.
-        let plan = plan(&self.path, &self.argv, &self.environment, &self.default, &connection, &context);
+        let plan = plan(&self.path, &self.argv, &self.environment, &self.signals.default, &connection, &context);
         // SAFETY: this process has only the connection and the log, which is descriptor 2.
         let Err(errno) = unsafe { become_program(&plan) };
         Err(context.set_up_failed("execve", errno))
@@ -114,8 +110,8 @@ impl Worker for Program {
         if let Err(errno) = self.environment.set_client(&connection) {
             return Err(NotStarted { connection, call: "getsockname", errno, is_temporary: false });
         }
-        let mut plan = plan(&self.path, &self.argv, &self.environment, &self.default, &connection, &context);
-        plan.handled = self.handled;
+        let mut plan = plan(&self.path, &self.argv, &self.environment, &self.signals.default, &connection, &context);
+        plan.handled = self.signals.handled;
         // SAFETY: since the handlers were found, only the server has installed handlers. Its own only raise a flag.
         match unsafe { spawn(&mut self.stack, &plan) } {
             Ok(pid) => {
