@@ -225,6 +225,22 @@ fn a_server_without_children_closes_nothing_in_them() {
     assert!(said.starts_with("descriptor-0: not yet. "), "{said}");
 }
 
+/// Checks a server that ends when it has no descriptor: it is no busy loop, and no server either.
+#[test]
+fn a_server_that_ends_without_descriptors_is_told_so() {
+    let folder = TempDir::new();
+    let file = folder.join("mine.c");
+    let source = fs::read_to_string(repository("src/bin/textbook/echo_mpserv.c")).unwrap();
+    let accepted = "if (clnt_sock == -1)\n";
+    assert!(source.contains(accepted));
+    fs::write(&file, source.replace(accepted, "if (clnt_sock == -1)\n\t\t\treturn 1;\n\t\tif (clnt_sock == -1)\n"))
+        .unwrap();
+    let output = audit(&["--exercise", file.to_str().unwrap(), "echo_mpserv", "busy-loop"]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}{}", text(&output.stderr));
+    assert!(said.starts_with("busy-loop: not yet. accept failed once with EMFILE, and the server ended."), "{said}");
+}
+
 #[test]
 fn what_cannot_be_graded_is_said() {
     let folder = TempDir::new();

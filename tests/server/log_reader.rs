@@ -27,6 +27,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_child_that_waits_for_the_log_retires_in_time,
     a_full_disk_behind_the_log_stops_nobody,
     when_a_full_log_has_room_again_lost_lines_are_counted_once_and_half_a_line_is_ended,
+    half_a_line_of_another_process_is_ended,
 ];
 
 fn a_log_that_nobody_takes_does_not_stop_it() {
@@ -361,11 +362,7 @@ fn when_a_full_log_has_room_again_lost_lines_are_counted_once_and_half_a_line_is
     };
     clients(80);
     let full = fs::read_to_string(&log).unwrap();
-    let no_limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-    let pid = libc::pid_t::try_from(server.pid()).unwrap();
-    // SAFETY: the pointer is to a limit, and null means that the old limit is not wanted.
-    let set = unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &raw const no_limit, std::ptr::null_mut()) };
-    assert_eq!(set, 0);
+    limit_files(server.pid(), libc::RLIM_INFINITY);
     clients(3);
     server.running.end(Signal::TERM);
     let text = fs::read_to_string(&log).unwrap();
@@ -374,4 +371,33 @@ fn when_a_full_log_has_room_again_lost_lines_are_counted_once_and_half_a_line_is
     // A line that was cut off has an end of its own.
     assert!(full.ends_with('\n') || later.starts_with('\n'), "{full}{later}");
     assert!(text.lines().all(|line| line.matches("mpserv: ").count() <= 1), "{text}");
+}
+
+/// Sets the size to which a process may write files.
+fn limit_files(pid: u32, size: libc::rlim_t) {
+    let limit = libc::rlimit { rlim_cur: size, rlim_max: libc::RLIM_INFINITY };
+    let pid = libc::pid_t::try_from(pid).unwrap();
+    // SAFETY: the pointer is to a limit, and null means that the old limit is not wanted.
+    let set = unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &raw const limit, std::ptr::null_mut()) };
+    assert_eq!(set, 0);
+}
+
+/// Lets a child write a part of its line. The next line is its parent's.
+fn half_a_line_of_another_process_is_ended() {
+    let folder = TempDir::new();
+    let log = folder.join("log");
+    let script = format!("exec '{MPSERV}' -1 127.0.0.1:0 2>>'{}' </dev/null", log.display());
+    let server = Served::start_command(Command::new("sh").args(["-c", &script]));
+    let size = || fs::metadata(&log).unwrap().len();
+    wait_until("the server has begun", || fs::read_to_string(&log).unwrap().contains("mpserv: start "));
+    let room = size() + 40;
+    limit_files(server.pid(), room);
+    let client = server.client();
+    wait_until("the child has written a part of its line", || size() == room);
+    limit_files(server.pid(), libc::RLIM_INFINITY);
+    assert_eq!(finish(client), b"");
+    server.running.end(Signal::TERM);
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.lines().all(|line| line.matches("mpserv: ").count() <= 1), "{text}");
+    assert!(text.contains("mpserv: lost lines=1\n"), "{text}");
 }

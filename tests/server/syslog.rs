@@ -160,6 +160,7 @@ fn once_the_log_daemon_is_gone_standard_error_is_told_and_what_is_lost_is_counte
         server.running.signal(Signal::USR1);
         wait_until("the server has taken the signal", || !is_pending(server.pid(), Signal::USR1));
     }
+    wait_until("the server has tried to log both", || waits_in(server.pid(), libc::SYS_poll));
     wait_until("standard error is told", || server.running.stderr_so_far().ends_with('\n'));
     std::fs::remove_file(folder.join("log")).unwrap();
     let second = daemon(&folder.join("log"));

@@ -280,7 +280,8 @@ fn the_watchdog_of_a_server_is_that_of_its_successor() {
     server.running.signal(Signal::USR2);
     let successor = server.wait_events("handover", 1)[0].number("by");
     wait_until("the server ends", || state(server.pid()) == Some('Z'));
-    // The next message after a long time would be one to the watchdog. Each server sends one when it begins.
+    // The next message after a long time would be one to the watchdog. Each server sends one when it begins, and one at
+    // the handover.
     manager.socket.set_nonblocking(true).unwrap();
     let mut alive = 0;
     wait_until("both have told the watchdog", || {
@@ -288,7 +289,7 @@ fn the_watchdog_of_a_server_is_that_of_its_successor() {
         while let Ok(length) = manager.socket.recv(&mut buffer) {
             alive += usize::from(&buffer[..length] == b"WATCHDOG=1");
         }
-        alive == 2
+        alive == 4
     });
     send(successor, Signal::TERM);
     wait_until("the successor ends", || !pidfile.exists());

@@ -274,11 +274,11 @@ pub(crate) fn a_read_signal_says_who_sent_it() {
     }
     // A sender may make up its id and its user.
     let forge = || {
-        // SAFETY: zeros are valid.
-        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-        (info.si_signo, info.si_code) = (libc::SIGUSR1, -1);
+        // The information of a signal: its number, an errno, the code of sigqueue(), and a process and a user.
+        let mut info = [0; size_of::<libc::siginfo_t>() / size_of::<c_int>()];
+        (info[0], info[2], info[4], info[5]) = (libc::SIGUSR1, -1, 7, 7);
         // SAFETY: the call reads the information of one signal.
-        let sent = unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, parent.raw(), libc::SIGUSR1, &raw const info) };
+        let sent = unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, parent.raw(), libc::SIGUSR1, info.as_ptr()) };
         assert_eq!(sent, 0);
     };
     let mut child = spawn(forge);

@@ -213,3 +213,16 @@ fn own_paths(program: &str) -> Vec<Vec<u8>> {
     }
     paths
 }
+
+#[cfg(test)]
+mod tests {
+    use super::own_paths;
+
+    #[test]
+    fn a_program_may_name_itself_by_its_path_or_by_the_end_of_it() {
+        let paths = |program: &str| own_paths(program).into_iter().map(|path| String::from_utf8(path).unwrap());
+        assert!(paths("/proc/../etc/passwd").eq(["/proc/../etc/passwd", "/etc/passwd", "passwd"]));
+        assert!(paths("no/such").eq(["no/such", "such"]));
+        assert!(paths("..").len() == 2);
+    }
+}

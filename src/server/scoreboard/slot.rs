@@ -54,7 +54,7 @@ const CHOOSING_LOOKS: u32 = 1_000;
 const CHOOSING_SLEEP: Duration = Duration::from_millis(1);
 /// The highest number of such sleeps for one client, whichever children it waits for. A child may be stopped there, and
 /// one that was taken over may claim to be there for ever.
-const CHOOSING_SLEEPS: u32 = 10;
+const CHOOSING_SLEEPS: u32 = 100;
 
 /// The sleeps that a child has left while it decides about one client.
 pub(crate) struct Patience(u32);

@@ -138,7 +138,8 @@ fn the_pool_is_looked_at_each_second_while_it_may_change() {
 #[test]
 #[cfg_attr(miri, ignore = "it has no memfd_create")]
 fn missing_children_are_made_at_once_and_after_a_failure_later() {
-    with(&Settings { pool: Some(PoolSize { min: 2, max: 2 }), ..Settings::new() }, |parent, now| {
+    let settings = Settings { pool: Some(PoolSize { min: 2, max: 2 }), max_children: 2, ..Settings::new() };
+    with(&settings, |parent, now| {
         parent.throttle.admit(Throttled::Shortage, now);
         assert_eq!(parent.deadline(Timer::PoolRefill), Some(Duration::ZERO));
         parent.fire(Timer::PoolRefill);
@@ -146,6 +147,9 @@ fn missing_children_are_made_at_once_and_after_a_failure_later() {
         parent.state.add_child(nobody(0), Peer::Unknown, None);
         assert!(parent.deadline(Timer::PoolRefill).is_some(), "one of two");
         parent.state.add_child(nobody(1), Peer::Unknown, None);
+        assert_eq!(parent.deadline(Timer::PoolRefill), None);
+        // Children that were retired, and still have clients, leave no place.
+        (0..2).for_each(|child| parent.state.set_stage(nobody(child), Stage::Retiring));
         assert_eq!(parent.deadline(Timer::PoolRefill), None);
     });
 }
