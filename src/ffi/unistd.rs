@@ -122,6 +122,12 @@ pub use libc::dup;
 #[doc(inline)]
 pub use libc::dup2;
 
+/// `int dup3(int oldfd, int newfd, int flags);`
+///
+/// Make newfd refer to the same open file as oldfd, with flags. dup(2), Linux.
+#[doc(inline)]
+pub use libc::dup3;
+
 /// `int pipe(int pipefd[2]);`
 ///
 /// Make a pipe. pipe(2), POSIX.

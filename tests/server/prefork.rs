@@ -38,6 +38,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_pool_outlives_connections_that_are_gone_again,
     a_process_that_is_retired_while_it_looks_for_a_client_ends_without_an_error,
     the_end_of_each_client_is_logged_although_its_process_is_killed,
+    a_retired_process_closes_its_listener_and_keeps_the_number,
     a_process_that_is_stopped_while_it_waits_keeps_nobody_waiting,
     ; ignored:
     only_clients_of_killed_processes_fail_of_a_million,
@@ -461,6 +462,22 @@ fn a_pool_outlives_connections_that_are_gone_again() {
     }
 }
 
+/// Checks that no descriptor of a handler can get the number of a listener, which the child may be about to use.
+fn a_retired_process_closes_its_listener_and_keeps_the_number() {
+    let server = Served::start(&["--prefork", "1", "127.0.0.1:0"]);
+    wait_size(&server, 1);
+    let process = children(server.pid())[0];
+    let client = server.client();
+    let file =
+        |number: u32| fs::read_link(format!("/proc/{process}/fd/{number}")).map(|link| link.display().to_string());
+    let listener = (3..).find(|number| file(*number).is_ok_and(|file| file.starts_with("socket:"))).unwrap();
+    server.running.signal(Signal::TERM);
+    wait_until("the process is retired", || nobody_listens(server.port()));
+    wait_until("another file has the number", || file(listener).is_ok_and(|file| file.starts_with("pipe:")));
+    assert_eq!(finish(client), b"");
+    assert_eq!(server.running.wait().status.code(), Some(0));
+}
+
 /// Kills a child when it is about to log the end of its third client. Each line is written after a ppoll().
 fn the_end_of_each_client_is_logged_although_its_process_is_killed() {
     let inject = "inject=ppoll:signal=KILL:when=6";
@@ -515,7 +532,7 @@ fn a_process_that_is_retired_while_it_looks_for_a_client_ends_without_an_error()
     assert!(log.contains(" status=\"exit 0\" "), "{log}");
     server.end(Signal::TERM);
     let trace = fs::read_to_string(&trace).unwrap();
-    assert!(trace.contains("EBADF"), "the second listener was tried: {trace}");
+    assert!(trace.contains("ENOTSOCK"), "the second listener was tried: {trace}");
 }
 
 /// Tests a process that says that it waits for a client, and takes none.

@@ -181,7 +181,10 @@ fn the_children_lack_the_pipes_to_earlier_servers() {
         wait_until("the predecessor has let go", || pipes(last).len() == 1);
         let client = dynasty.first.client();
         for child in children(last) {
-            wait_until("the child has no pipe", || pipes(child).is_empty());
+            wait_until("the child has no pipe of the server", || {
+                let of_server = pipes(last);
+                pipes(child).iter().all(|pipe| !of_server.contains(pipe))
+            });
         }
         drop((client, oldest));
         signal(last, Signal::TERM);

@@ -13,7 +13,7 @@ use crate::server::log::ChildEnd;
 use crate::server::sandbox::{ChildKind, can_get_descriptors};
 use crate::server::scoreboard::State;
 use crate::sys::errno::Errno;
-use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, close_for_good};
+use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, PipeFlags, close_for_good, pipe2, replace_for_good};
 use crate::sys::net::{SockAddr, SocketFlags, accept4};
 use crate::sys::poll::{PollEvents, PollFd, ppoll};
 use crate::sys::process::{Pid, getpid, set_pdeathsig};
@@ -27,6 +27,9 @@ pub(crate) const RETIRE: Signal = Signal::USR2;
 /// Set once [`RETIRE`] has been received.
 static RETIRED: AtomicBool = AtomicBool::new(false);
 
+/// The end of a pipe without the other end, whose copies the handler of [`RETIRE`] puts in the places of the listeners.
+/// -1 stands for none. A place that is given back could become another descriptor's, just when this child accepts.
+static STAND_IN: AtomicI32 = AtomicI32::new(BorrowedFd::NONE.raw());
 /// The descriptors that the handler of [`RETIRE`] closes. -1 stands for none.
 static LISTENERS: [AtomicI32; LISTENERS_MAX] = [const { AtomicI32::new(BorrowedFd::NONE.raw()) }; LISTENERS_MAX];
 
@@ -77,14 +80,22 @@ fn is_retired() -> bool {
 /// Async-signal-safe: yes.
 fn on_retire(_: Signal) {
     RETIRED.store(true, Ordering::Relaxed);
+    let stand_in = STAND_IN.load(Ordering::Relaxed);
+    // SAFETY: the number is -1, or that of a pipe that is open until the process ends.
+    let stand_in = unsafe { BorrowedFd::from_raw(stand_in) };
     for listener in &LISTENERS {
         // A second signal finds no number: by then, the number may be that of another descriptor.
         let fd = listener.swap(BorrowedFd::NONE.raw(), Ordering::Relaxed);
         // SAFETY: the number is -1, or that of a listener, which is open until it is closed here.
         let listener = unsafe { BorrowedFd::from_raw(fd) };
-        // SAFETY: a retired child takes no client from its listeners, and a child never drops them. If the child was
-        // about to wait for a client, the call fails with `EBADF`.
-        unsafe { close_for_good(&listener) };
+        if fd != BorrowedFd::NONE.raw() && stand_in.raw() != BorrowedFd::NONE.raw() {
+            // SAFETY: a retired child takes no client from its listeners, and a child never drops them. If the child was
+            // about to wait for a client, the call fails with `ENOTSOCK`.
+            unsafe { replace_for_good(&listener, stand_in) };
+        } else {
+            // SAFETY: the same as above, but the call fails with `EBADF`.
+            unsafe { close_for_good(&listener) };
+        }
     }
 }
 
@@ -94,6 +105,11 @@ fn catch_retire(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
     RETIRED.store(false, Ordering::Relaxed);
     for place in &LISTENERS {
         place.store(BorrowedFd::NONE.raw(), Ordering::Relaxed);
+    }
+    if context.settings.sandbox.is_none() {
+        // If there is no room for a pipe, the handler closes the listeners.
+        let pipe = pipe2(PipeFlags::CLOEXEC).map(|(end, _)| end.into_raw());
+        STAND_IN.store(pipe.unwrap_or(BorrowedFd::NONE.raw()), Ordering::Relaxed);
     }
     // In the sandbox, a socket that the handler makes must not get the number of a listener: it could not be used.
     if !context.settings.sandbox.is_some_and(can_get_descriptors) {
@@ -194,7 +210,7 @@ impl Acceptor {
                 Err(Errno::AGAIN) => (*ready, self.aborts_in_a_row) = (false, 0),
                 Err(Errno::INTR) => return Ok(None),
                 // The handler of the signal has closed the listener.
-                Err(Errno::BADF) if is_retired() => return Ok(None),
+                Err(Errno::BADF | Errno::NOTSOCK) if is_retired() => return Ok(None),
                 // The server has shut the listener down.
                 Err(Errno::INVAL) => return Err(EXIT_DONE),
                 Err(errno) if is_connection_error(errno) && self.aborts_in_a_row < ABORTS_IN_A_ROW => {

@@ -3,53 +3,21 @@
 //! If you add an event or a field, add it to the table in the documentation of the module `server`. Also add it to the
 //! section LOG of the man page. A test compares the functions, the table and the section.
 
-use core::ffi::{c_int, c_long};
+use core::ffi::c_long;
 use core::fmt::Display;
 use core::time::Duration;
 
+use super::child_end::ChildEnd;
 use super::line::Seconds;
 use super::writer::{Level, Log};
 use crate::server::connection::Peer;
 use crate::server::error::shortage_hint;
 use crate::server::handler_error::HandlerError;
-use crate::server::limits::exit_meaning;
 use crate::server::scoreboard::Slot;
 use crate::sys::errno::Errno;
-use crate::sys::process::{Pid, WaitStatus};
+use crate::sys::process::Pid;
 use crate::sys::signal::{Signal, SignalInfo};
 use crate::sys::syscall;
-
-/// The end of a child, as far as it is known.
-#[derive(Clone, Copy)]
-pub(crate) enum ChildEnd {
-    /// The exit status, as the child itself reports it.
-    Exit(c_int),
-    /// The wait status, as the kernel reports it.
-    Status(WaitStatus),
-    /// The wait status of a program. Only the program knows the meaning of its exit status.
-    OfProgram(WaitStatus),
-    /// Another part of this process has waited for the child.
-    Unknown,
-}
-
-impl ChildEnd {
-    /// Returns the wait status, if the child was reaped.
-    pub(crate) const fn status(self) -> Option<WaitStatus> {
-        match self {
-            ChildEnd::Status(status) | ChildEnd::OfProgram(status) => Some(status),
-            ChildEnd::Exit(_) | ChildEnd::Unknown => None,
-        }
-    }
-
-    /// Returns the meaning of the exit status, if the server defines it.
-    fn meaning(self) -> Option<&'static str> {
-        match self {
-            ChildEnd::Exit(code) => exit_meaning(code),
-            ChildEnd::Status(status) => status.exit_status().and_then(exit_meaning),
-            ChildEnd::OfProgram(_) | ChildEnd::Unknown => None,
-        }
-    }
-}
 
 /// The fields of the event `status`.
 pub(crate) struct ServerStatus {

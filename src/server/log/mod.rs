@@ -12,11 +12,13 @@
 //! | `reader_state.rs` | the state of the log's reader, which the processes of a server share |
 //! | `daemon.rs` | the connection to the daemon of the system's log |
 //! | `line.rs` | a line: its fields, and their quotes |
+//! | `child_end.rs` | how a child ended |
 //! | `events.rs` | every event with its fields, one function each |
 //! | `timestamp.rs` | the time of a line of text |
 //! | `throttle.rs` | repeated trouble is logged once a second |
 //! | `reader.rs` | reads the lines, in tests |
 
+mod child_end;
 mod daemon;
 mod events;
 mod line;
@@ -30,7 +32,8 @@ pub(super) mod reader;
 #[cfg(test)]
 mod tests;
 
-pub(super) use events::{ChildEnd, ServerStatus};
+pub(super) use child_end::ChildEnd;
+pub(super) use events::ServerStatus;
 pub(super) use line::Seconds;
 pub(super) use throttle::{LogThrottle, Throttled};
 pub(super) use writer::Log;

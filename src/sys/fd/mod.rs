@@ -33,7 +33,7 @@ mod table;
 pub(crate) use io::all_of;
 pub use io::{lseek, read, read_all, write, write_all, write_back};
 pub use owned::{AsFd, BorrowedFd, IntoFd, OwnedFd, STDERR, STDIN, STDOUT, close};
-pub(crate) use owned::{close_for_good, ret_owned_fd};
+pub(crate) use owned::{close_for_good, replace_for_good, ret_owned_fd};
 pub(crate) use table::free_numbers;
 pub use table::{
     PipeFlags, close_range_on_exec, dup, dup2, fcntl_dupfd_cloexec, is_open, isatty, keep_on_exec, pipe, pipe2,

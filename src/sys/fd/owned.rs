@@ -175,6 +175,20 @@ pub(crate) unsafe fn close_for_good(owner: &impl AsFd) {
     }
 }
 
+/// `dup3(…, O_CLOEXEC)`: closes a descriptor, and gives its number to a copy of another one. Leaves the owner as it is.
+///
+/// Async-signal-safe: yes.
+///
+/// # Safety
+/// This process does not use the file of the owner from now on, and never closes the number by another owner.
+///
+/// # References
+/// dup3(2), Linux
+pub(crate) unsafe fn replace_for_good(owner: &impl AsFd, by: BorrowedFd<'_>) {
+    // SAFETY: by this function's own contract nothing uses the former file any more.
+    unsafe { ffi::unistd::dup3(by.raw(), owner.as_fd().raw(), ffi::fcntl::O_CLOEXEC) };
+}
+
 /// Gives the number of the descriptor.
 impl CReturn for OwnedFd {
     fn c_return(&self) -> c_int {
