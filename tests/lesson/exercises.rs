@@ -210,35 +210,33 @@ fn fault_is_told_from_mend(exercise: &Exercise) {
     assert_eq!(said, format!("{}: passed\n", exercise.name), "{name}");
 }
 
+/// Grades a textbook program with one change, and checks the beginning of what is said.
+#[track_caller]
+fn assert_not_yet(program: &str, exercise: &str, (from, to): (&str, &str), seen: &str) {
+    let folder = TempDir::new();
+    let file = folder.join("mine.c");
+    let source = fs::read_to_string(repository(&format!("src/bin/textbook/{program}.c"))).unwrap();
+    assert!(source.contains(from));
+    fs::write(&file, source.replace(from, to)).unwrap();
+    let output = audit(&["--exercise", file.to_str().unwrap(), program, exercise]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}{}", text(&output.stderr));
+    assert!(said.starts_with(&format!("{exercise}: not yet. {seen}")), "{said}");
+}
+
 /// Checks a server that serves its client itself. Nobody can tell how its children would close the listener.
 #[test]
 fn a_server_without_children_closes_nothing_in_them() {
-    let folder = TempDir::new();
-    let file = folder.join("mine.c");
-    let source = fs::read_to_string(repository("src/bin/textbook/socket_serve.c")).unwrap();
-    let fork = "if (fork() > 0)";
-    assert!(source.contains(fork));
-    fs::write(&file, source.replace(fork, "if (0)")).unwrap();
-    let output = audit(&["--exercise", file.to_str().unwrap(), "socket_serve", "descriptor-0"]);
-    let said = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{said}{}", text(&output.stderr));
-    assert!(said.starts_with("descriptor-0: not yet. "), "{said}");
+    assert_not_yet("socket_serve", "descriptor-0", ("if (fork() > 0)", "if (0)"), "");
 }
 
 /// Checks a server that ends when it has no descriptor: it is no busy loop, and no server either.
 #[test]
 fn a_server_that_ends_without_descriptors_is_told_so() {
-    let folder = TempDir::new();
-    let file = folder.join("mine.c");
-    let source = fs::read_to_string(repository("src/bin/textbook/echo_mpserv.c")).unwrap();
-    let accepted = "if (clnt_sock == -1)\n";
-    assert!(source.contains(accepted));
-    fs::write(&file, source.replace(accepted, "if (clnt_sock == -1)\n\t\t\treturn 1;\n\t\tif (clnt_sock == -1)\n"))
-        .unwrap();
-    let output = audit(&["--exercise", file.to_str().unwrap(), "echo_mpserv", "busy-loop"]);
-    let said = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{said}{}", text(&output.stderr));
-    assert!(said.starts_with("busy-loop: not yet. accept failed once with EMFILE, and the server ended."), "{said}");
+    const ACCEPTED: &str = "if (clnt_sock == -1)\n";
+    let ends = format!("if (clnt_sock == -1)\n\t\t\treturn 1;\n\t\t{ACCEPTED}");
+    let seen = "accept failed once with EMFILE, and the server ended.";
+    assert_not_yet("echo_mpserv", "busy-loop", (ACCEPTED, &ends), seen);
 }
 
 #[test]

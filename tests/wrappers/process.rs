@@ -182,7 +182,7 @@ pub(crate) fn a_group_is_asked_about_as_a_group() {
     let mut child = spawn(|| {
         become_nobody();
         assert!(exists(Pid::INIT) && exists(parent));
-        // Of the group, no process is left that may be signalled.
+        // No process of the group is left that may be signalled.
         setpgid(None, None).unwrap();
         assert!(group_exists(own));
         channel.tell(0);

@@ -26,8 +26,8 @@
 enum { SERVICE, HANDLER, PROGRAM };
 
 /*
- * What is in use besides what a plain C program has: pages of the stack, private mappings, and shared ones. A program
- * with std has a heap, libgcc_s, and a stack for signals. Shared are the scoreboard and the state of the log, and the
+ * The pages of the stack, the private mappings and the shared ones that are in use besides those of a plain C program.
+ * A program with std has a heap, libgcc_s, and a stack for signals. Shared are the scoreboard and the state of the log, and the
  * words that the library's signals are told by.
  */
 static const struct mode {
