@@ -135,6 +135,7 @@ impl<'a> Bound<'a> {
     }
 
     /// Serves each connection by `handler`, in a process of its own, until a signal tells the server to stop.
+    /// Also returns when a successor has taken over and the last client has gone: see [`restart`](super::Server::restart).
     ///
     /// The handler runs in a copy of this process: no other process sees the handler's changes. If the handler returns
     /// an error, the log's `end` line shows the text: see [`HandlerError`](super::HandlerError).

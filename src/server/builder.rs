@@ -142,6 +142,7 @@ impl<'a> Server<'a> {
     ///
     /// A handler finds the changes that an earlier call of the handler has left in the process. A process that the
     /// handler forks must end in the handler: if it returned, it would serve clients as well, as if it were its parent.
+    /// Such a process has the listeners, too: while it lives, no other server can listen there after a kill of this one.
     ///
     /// SIGUSR2 tells a process that it is no longer needed. This signal can make a call of the handler fail with
     /// `EINTR`, but not the functions of [`Connection`]. The process closes the listeners at once, and ends after its

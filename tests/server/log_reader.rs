@@ -49,7 +49,9 @@ fn lines_that_were_lost_are_counted() {
         log.display()
     );
     let server = Running::start(Command::new("sh").args(["-c", &command]), Output::Pipe);
-    server.port();
+    wait_until("two lines were tried", || {
+        fs::read_to_string(&trace).is_ok_and(|trace| trace.matches("(INJECTED)").count() == 2)
+    });
     server.end(Signal::TERM);
     // The log begins with an empty line, because a part of a line might have been written.
     let log = parse_log(fs::read_to_string(log).unwrap().trim_start());

@@ -210,10 +210,13 @@ fn a_child_that_is_retired_while_it_waits_for_a_header_serves_its_client() {
     let child = wait_for("there is a child", || children(server.pid()).first().copied());
     let mut client = server.connect();
     wait_until("it waits for the header", || waits_in(child, libc::SYS_ppoll));
-    let descriptors = || std::fs::read_dir(format!("/proc/{child}/fd")).unwrap().count();
-    let before = descriptors();
+    let sockets = || {
+        let links = (0..64).filter_map(|number| std::fs::read_link(format!("/proc/{child}/fd/{number}")).ok());
+        links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+    };
+    let before = sockets();
     server.running.signal(Signal::HUP);
-    wait_until("it has closed the listener", || descriptors() < before);
+    wait_until("it has closed the listener", || sockets() < before);
     client.write_all(b"PROXY TCP4 192.0.2.1 198.51.100.2 4660 443\r\n").unwrap();
     assert_eq!(echo(&mut client, b"served"), b"served");
     assert_eq!(finish(client), b"");

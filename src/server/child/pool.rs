@@ -103,6 +103,7 @@ fn on_retire(_: Signal) {
 fn catch_retire(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
     // A pool of a handler, in a child that was retired, begins anew. The signal is blocked until the end.
     RETIRED.store(false, Ordering::Relaxed);
+    STAND_IN.store(BorrowedFd::NONE.raw(), Ordering::Relaxed);
     for place in &LISTENERS {
         place.store(BorrowedFd::NONE.raw(), Ordering::Relaxed);
     }
