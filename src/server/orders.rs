@@ -70,12 +70,16 @@ impl EarlierPipes {
         }
     }
 
-    /// Closes the pipes to servers that have ended. Returns whether there are others.
-    pub(crate) fn forget_ended(&mut self) -> bool {
+    /// Whether an earlier server has not ended, as far as is known.
+    pub(crate) fn has_any(&self) -> bool {
+        self.iter().next().is_some()
+    }
+
+    /// Closes the pipes to servers that have ended.
+    pub(crate) fn forget_ended(&mut self) {
         for place in &mut self.0 {
             let _ = place.take_if(|pipe| has_ended(pipe));
         }
-        self.iter().next().is_some()
     }
 }
 

@@ -144,8 +144,13 @@ fn a_server_that_is_killed_while_another_starts_is_succeeded() {
         *command = strace;
         command
     });
+    // The successor begins when its predecessor has been killed.
+    let fifo = dynasty.folder.join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    dynasty.replace_program(&format!("#!/bin/sh\nread go < '{}'\nexec '{MPSERV}' \"$@\"\n", fifo.display()));
     dynasty.restart();
     wait_until("it is killed", || state(dynasty.first.pid()) == Some('Z'));
+    fs::write(&fifo, "go\n").unwrap();
     dynasty.first.wait_events("start", 2);
     // The successor says so, and that nobody hears it.
     let fail = &dynasty.first.wait_events("fail", 1)[0];

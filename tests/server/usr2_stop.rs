@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     an_earlier_server_that_is_stopped_does_not_hold_the_newest_for_ever,
     an_earlier_server_that_was_killed_holds_nobody_up,
     a_signal_to_an_earlier_server_stops_no_other,
-    the_children_lack_the_pipes_to_earlier_servers,
+    only_the_newest_has_the_pipes_to_earlier_servers_and_closes_them,
 ];
 
 /// The arguments of a server without, and of a server with preforked children.
@@ -169,8 +169,9 @@ fn a_signal_to_an_earlier_server_stops_no_other() {
     assert_eq!(log.iter().filter(|line| line.event == "stop").count(), 2, "{log:#?}");
 }
 
-/// Checks that no child of a successor can tell an earlier server to stop.
-fn the_children_lack_the_pipes_to_earlier_servers() {
+/// Checks that no child of a successor can tell an earlier server to stop, and that the successor closes its pipe to a
+/// server that has ended.
+fn only_the_newest_has_the_pipes_to_earlier_servers_and_closes_them() {
     let pipes = |pid: u32| -> Vec<PathBuf> {
         let links = (3..64).filter_map(|number| fs::read_link(format!("/proc/{pid}/fd/{number}")).ok());
         links.filter(|link| link.to_str().is_some_and(|link| link.starts_with("pipe:"))).collect()
@@ -187,6 +188,7 @@ fn the_children_lack_the_pipes_to_earlier_servers() {
             });
         }
         drop((client, oldest));
+        wait_until("the pipe to the server that has ended is closed", || pipes(last).is_empty());
         signal(last, Signal::TERM);
         wait_ends(&dynasty, 2);
     }

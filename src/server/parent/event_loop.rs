@@ -12,20 +12,23 @@ use super::timers::Timer;
 use crate::server::child::Worker;
 use crate::server::error;
 use crate::server::inherited::say_ready;
-use crate::server::limits::LISTENERS_MAX;
+use crate::server::limits::{EARLIER_MAX, LISTENERS_MAX};
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::poll::{PollEvents, PollFd, poll};
 use crate::sys::signal::{Signal, SignalInfo};
 
-/// The descriptors that are polled besides the listeners: the descriptor of the signals, and the pipe of a restart.
-const OTHERS: usize = 2;
+/// The descriptors that are polled besides the listeners: that of the signals, the pipe of a restart, and the pipes to
+/// earlier servers.
+const OTHERS: usize = 2 + EARLIER_MAX;
 
 /// The descriptors that are ready.
 struct Ready {
     signals: bool,
     pipe: bool,
     listeners: [bool; LISTENERS_MAX],
+    /// Whether an earlier server has ended.
+    earlier: bool,
 }
 
 impl<W: Worker> Parent<'_, '_, W> {
@@ -59,6 +62,9 @@ impl<W: Worker> Parent<'_, '_, W> {
                     if ready.pipe {
                         self.on_pipe();
                     }
+                    if ready.earlier {
+                        self.descriptors.earlier.forget_ended();
+                    }
                 }
                 Err(errno) => self.back_off("poll", errno),
             }
@@ -85,8 +91,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         Ok(())
     }
 
-    /// Waits for a signal, the pipe of a restart or the next deadline. Also waits for a client if the parent can accept.
-    /// Returns at once if a listener may have a client already.
+    /// Waits for a signal, the pipe of a restart, the end of an earlier server or the next deadline. Also waits for a
+    /// client if the parent can accept. Returns at once if a listener may have a client already.
     fn wait(&self, can_accept: bool) -> Result<Ready> {
         let timeout = if can_accept && self.state.ready.contains(&true) {
             Some(Duration::ZERO)
@@ -96,8 +102,8 @@ impl<W: Worker> Parent<'_, '_, W> {
         let mut fds = [PollFd::new(BorrowedFd::NONE, PollEvents::NONE); OTHERS + LISTENERS_MAX];
         let others = [self.descriptors.signals.as_fd(), self.pipe()];
         let listeners = self.descriptors.listeners.iter().filter(|_| can_accept).map(AsFd::as_fd);
-        // A server that stops cannot accept. It waits for the ends of earlier servers in the place of clients.
-        let earlier = self.descriptors.earlier.iter().filter(|_| self.state.stopping.is_some()).map(AsFd::as_fd);
+        let count = listeners.clone().count();
+        let earlier = self.descriptors.earlier.iter().map(AsFd::as_fd);
         let mut length = 0;
         for (place, fd) in fds.iter_mut().zip(others.into_iter().chain(listeners).chain(earlier)) {
             *place = PollFd::new(fd, PollEvents::IN);
@@ -109,7 +115,9 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
         let mut events = fds.iter().map(|fd| !fd.revents().is_empty());
         let mut next = || events.next().unwrap_or(false);
-        Ok(Ready { signals: next(), pipe: next(), listeners: core::array::from_fn(|_| next()) })
+        let (signals, pipe) = (next(), next());
+        let listeners = core::array::from_fn(|index| index < count && next());
+        Ok(Ready { signals, pipe, listeners, earlier: events.any(|is_ready| is_ready) })
     }
 
     /// Reads the signals that are pending, and handles each.

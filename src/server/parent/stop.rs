@@ -92,15 +92,18 @@ impl<W: Worker> Parent<'_, '_, W> {
     /// Returns the report, and logs it, if the server was told to stop, and the last child and the earlier servers have
     /// ended.
     pub(super) fn stopped(&mut self) -> Option<Stopped> {
-        if self.state.stopping.is_some() && self.descriptors.earlier.forget_ended() {
-            return None;
-        }
         let LoopState { stopping, children, groups, successor, shortage, .. } = &*self.state;
         // A client may still wait for a process, and a successor that was killed must not write to the pidfile later.
         let has_client = shortage.as_ref().is_some_and(|shortage| shortage.client.is_some());
         // The service manager may trust only this process to name the successor.
         let has_message = self.publisher.ready_due().is_some();
-        let is_over = children.is_empty() && groups.is_empty() && successor.is_none() && !has_client && !has_message;
+        let has_earlier = self.descriptors.earlier.has_any();
+        let is_over = children.is_empty()
+            && groups.is_empty()
+            && successor.is_none()
+            && !has_client
+            && !has_message
+            && !has_earlier;
         let stopping = stopping.as_ref().filter(|_| is_over)?;
         self.throttle.release(self.log, Duration::MAX);
         // A preforked child may have accepted one more client before it heard that it was retired.
@@ -112,13 +115,14 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Returns the time at which this server no longer waits for the ends of earlier servers.
     pub(super) fn earlier_due(&self) -> Option<Duration> {
-        let stopping = self.state.stopping.as_ref().filter(|_| self.descriptors.earlier.iter().next().is_some())?;
+        let stopping = self.state.stopping.as_ref().filter(|_| self.descriptors.earlier.has_any())?;
         Some(stopping.deadline.saturating_add(KILL_AFTER + EARLIER_ENDS_WITHIN))
     }
 
     /// Leaves the earlier servers alone that have not ended in time.
     pub(super) fn leave_earlier(&mut self) {
-        if self.descriptors.earlier.forget_ended() {
+        self.descriptors.earlier.forget_ended();
+        if self.descriptors.earlier.has_any() {
             self.log.earlier_left();
         }
         self.descriptors.earlier = EarlierPipes::default();

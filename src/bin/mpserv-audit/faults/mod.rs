@@ -14,6 +14,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use mpserv::server::keep_from_programs;
+
 use crate::commands::Pair;
 use crate::compare::{Side, compare};
 use crate::job::parallelism;
@@ -59,6 +61,8 @@ pub fn run(options: &Options, extent: Extent, strace: &Strace) -> Result<u8, Tro
         _ => return Err(Trouble::new("--faults goes with programs or with --a and --b")),
     };
     network::make_own_possible();
+    // A program must behave the same whatever descriptors this tool has inherited.
+    keep_from_programs().map_err(|errno| Trouble::new(format!("close_range: {errno}")))?;
     let bench = Bench { options, subjects, sides, strace };
     let tried = bench.choose()?;
     let mut jobs = Vec::new();
