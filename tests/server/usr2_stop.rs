@@ -69,7 +69,7 @@ fn a_signal_to_the_newest_stops_its_earlier_servers_and_it_ends_last() {
         let name = if with == Signal::TERM { "SIGTERM" } else { "SIGINT" };
         assert!(stops.iter().all(|line| (line.get("signal"), line.get("grace")) == (name, "30.000")), "{stops:?}");
         assert_eq!(stops.iter().filter(|line| line.fields.contains_key("sender")).count(), 1, "{stops:?}");
-        assert!(nobody_listens(dynasty.first.port()));
+        wait_until("nobody listens", || nobody_listens(dynasty.first.port()));
         for (client, ended) in [(&mut other, 1), (&mut oldest, 2)] {
             assert_eq!(echo(client, b"still here"), b"still here");
             assert!(dynasty.names(last), "the newest waits, although it has no client");
