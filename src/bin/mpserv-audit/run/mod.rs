@@ -18,7 +18,7 @@ mod start;
 pub mod strace;
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -116,11 +116,17 @@ pub struct Directory {
 impl Directory {
     pub fn new() -> Result<Self, Trouble> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("mpserv-audit.{}.{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).map_err(|error| Trouble::of(path.display(), error))?;
-        Ok(Directory { path })
+        loop {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("mpserv-audit.{}.{count}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Directory { path }),
+                // An earlier process of the same id was killed and has left it.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(Trouble::of(path.display(), error)),
+            }
+        }
     }
 
     /// Returns the first line of the root's trace.
@@ -181,5 +187,24 @@ impl Drop for Directory {
         if let Err(error) = fs::remove_dir_all(&self.path) {
             eprintln!("mpserv-audit: {}: {error}", self.path.display());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_was_left_is_passed_over() {
+        let first = Directory::new().unwrap();
+        let (stem, count) = first.path.to_str().unwrap().rsplit_once('.').unwrap();
+        let count: u64 = count.parse().unwrap();
+        // Other tests may take some of the numbers meanwhile.
+        let left: Vec<String> = (1..=32).map(|more| format!("{stem}.{}", count + more)).collect();
+        let left: Vec<&String> = left.iter().filter(|path| fs::create_dir(path).is_ok()).collect();
+        let next = Directory::new();
+        left.iter().for_each(|path| fs::remove_dir(path).unwrap());
+        assert!(!left.is_empty());
+        next.unwrap();
     }
 }
