@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_predecessor_that_is_killed_before_it_lets_go_leaves_all_to_its_successor,
     a_successor_that_is_ready_stops_with_its_predecessor,
     a_successor_that_starts_is_reaped_before_its_predecessor_ends,
+    a_predecessor_without_a_pool_never_waits_in_accept,
     a_child_that_was_retired_leaves_the_address_when_the_successor_is_killed,
 ];
 
@@ -38,9 +39,15 @@ struct Held {
 impl Held {
     #[track_caller]
     fn new(dynasty: Dynasty) -> Held {
+        Held::with(dynasty, "")
+    }
+
+    /// Makes a successor that has further options.
+    #[track_caller]
+    fn with(dynasty: Dynasty, options: &str) -> Held {
         let go = dynasty.folder.join("go");
         let wait = format!("until [ -e '{}' ]; do sleep 0.01; done", go.display());
-        dynasty.replace_program(&format!("#!/bin/sh\n{wait}\nexec '{MPSERV}' \"$@\"\n"));
+        dynasty.replace_program(&format!("#!/bin/sh\n{wait}\nexec '{MPSERV}' {options} \"$@\"\n"));
         dynasty.restart();
         let successor = u32::try_from(dynasty.first.wait_events("restart", 1)[0].number("pid")).unwrap();
         dynasty.first.running.signal(Signal::STOP);
@@ -297,6 +304,26 @@ fn a_successor_that_starts_is_reaped_before_its_predecessor_ends() {
     wait_until("the server ends", || state(dynasty.first.pid()) == Some('Z'));
     assert!(!dynasty.pidfile.exists());
     assert_eq!(dynasty.first.events("restart").len(), 1);
+}
+
+/// Checks that the pool of a successor waits for clients in accept4() only when the predecessor, which has no pool and
+/// the same listener, accepts no longer.
+fn a_predecessor_without_a_pool_never_waits_in_accept() {
+    let held = Held::with(Dynasty::start(KINDS[0]), "--prefork 2");
+    let pool = || children(held.successor);
+    let all_wait_in = |call| pool().len() == 2 && pool().iter().all(|child| waits_in(*child, call));
+    wait_until("the pool waits in ppoll()", || all_wait_in(libc::SYS_ppoll));
+    held.go_on();
+    held.wait_end_of_predecessor();
+    wait_until("the pool waits in accept4()", || {
+        let waits = all_wait_in(libc::SYS_accept4);
+        if !waits {
+            assert_eq!(finish(held.dynasty.first.client()), b"");
+        }
+        waits
+    });
+    signal(held.successor, Signal::TERM);
+    held.dynasty.first.wait_events("stopped", 2);
 }
 
 /// Checks that another server can listen after the successor was killed, while a preforked child of the predecessor

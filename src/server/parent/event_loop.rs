@@ -77,18 +77,26 @@ impl<W: Worker> Parent<'_, '_, W> {
         if let (Some(pidfile), Some(_)) = (&self.descriptors.pidfile, &self.descriptors.predecessor) {
             pidfile.name(self.pid)?;
         }
-        if self.pool.is_some() {
-            // If a listener cannot be made to wait, the children wait in ppoll().
-            let _ = self.descriptors.listeners.set_waiting(true);
-        }
         if let Some(predecessor) = self.descriptors.predecessor.take() {
             match say_ready(&predecessor) {
                 Ok(()) => self.descriptors.letting_go = Some(predecessor),
                 Err(errno) => self.back_off("write", errno),
             }
         }
+        if self.descriptors.letting_go.is_none() {
+            self.let_children_wait();
+        }
         self.publisher.ready(self.pid, self.state.now);
         Ok(())
+    }
+
+    /// Lets preforked children wait in accept4(). A predecessor that has not let go shares this setting. If it has no
+    /// pool, it would wait there itself.
+    pub(super) fn let_children_wait(&self) {
+        if self.pool.is_some() {
+            // If a listener cannot be made to wait, the children wait in ppoll().
+            let _ = self.descriptors.listeners.set_waiting(true);
+        }
     }
 
     /// Waits for a signal, the pipe of a restart, the end of an earlier server or the next deadline. Also waits for a

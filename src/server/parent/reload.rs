@@ -158,6 +158,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     pub(super) fn on_pipe(&mut self) {
         if self.descriptors.letting_go.take().is_some() {
             // The predecessor has let go, or was killed.
+            self.let_children_wait();
             self.publisher.take_over(self.state.now);
             if core::mem::take(&mut self.state.must_restart) {
                 self.restart();
