@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::inherited::say_failed;
 use super::listener::Listeners;
-use super::orders::EarlierPipes;
+use super::orders::EarlierServers;
 use super::pidfile::PidFile;
 use crate::sys::fd::{OwnedFd, close_for_good};
 use crate::sys::process::{Pid, getpid};
@@ -33,8 +33,8 @@ pub(crate) struct Descriptors<'a> {
     pub(crate) successor: Option<OwnedFd>,
     /// The pipe by which the successor and later servers tell this server to stop.
     pub(crate) orders: Option<OwnedFd>,
-    /// The pipes by which this server tells earlier servers to stop.
-    pub(crate) earlier: EarlierPipes,
+    /// The earlier servers, with the pipes by which this server tells them to stop.
+    pub(crate) earlier: EarlierServers,
 }
 
 impl Descriptors<'_> {
@@ -50,7 +50,7 @@ impl Descriptors<'_> {
             letting_go: None,
             successor: None,
             orders: None,
-            earlier: EarlierPipes::default(),
+            earlier: EarlierServers::default(),
         }
     }
 
@@ -86,7 +86,7 @@ impl Descriptors<'_> {
         unsafe { close_for_good(&self.letting_go) };
         // SAFETY: the reason above holds here as well.
         unsafe { close_for_good(&self.orders) };
-        for pipe in self.earlier.iter() {
+        for pipe in self.earlier.pipes() {
             // SAFETY: the reason above holds here as well.
             unsafe { close_for_good(pipe) };
         }
@@ -97,7 +97,7 @@ impl Descriptors<'_> {
     pub(crate) fn hand_over(&mut self) {
         self.listeners.close();
         self.pidfile = None;
-        self.earlier = EarlierPipes::default();
+        self.earlier = EarlierServers::default();
     }
 }
 

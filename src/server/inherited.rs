@@ -6,14 +6,14 @@ use core::fmt;
 use core::time::Duration;
 
 use super::limits::{EARLIER_MAX, LISTENERS_MAX};
-use super::orders::EarlierPipes;
+use super::orders::{EarlierServer, EarlierServers};
 use crate::program::text::Text;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, STDERR, STDIN, STDOUT, is_open, set_close_on_exec, write_all};
 use crate::sys::fs::{OpenFlags, open};
 use crate::sys::memory::empty_file;
 use crate::sys::poll::{PollEvents, PollFd, poll};
-use crate::sys::process::{Pid, exists, getpid, value};
+use crate::sys::process::{Pid, getpid, value};
 
 /// Opens a harmless file as each of descriptors 0, 1 and 2 that is closed. Otherwise a connection, the scoreboard or a
 /// listener would get such a number, and the log or a program would use it.
@@ -69,7 +69,8 @@ impl Inherited {
             (FIRST..FIRST.saturating_add(count).min(END)).for_each(|number| inherited.note(number));
         }
         for word in passed_by_predecessor().into_iter().flatten() {
-            if let Some(number) = parse_listener(word).map(|(number, ..)| number).or_else(|| parse_pipe(word)) {
+            let earlier = parse_earlier(word).map(|(_, pipe)| pipe);
+            if let Some(number) = parse_listener(word).map(|(number, ..)| number).or(earlier) {
                 inherited.note(number);
             }
         }
@@ -215,39 +216,24 @@ pub(crate) struct Passed<'a, L> {
     pub(crate) listeners: L,
     /// The server that passes the descriptors.
     pub(crate) predecessor: Pid,
-    pub(crate) earlier: EarlierServers,
     /// The pipe by which later servers tell the predecessor to stop.
     pub(crate) orders: BorrowedFd<'a>,
-    /// The pipes to earlier servers.
-    pub(crate) earlier_pipes: &'a EarlierPipes,
+    /// The servers before the predecessor that have not ended.
+    pub(crate) earlier: &'a EarlierServers,
 }
 
-/// Earlier servers that still have clients: the predecessor, and the servers before it.
-pub(crate) type EarlierServers = [Option<Pid>; EARLIER_MAX];
-
-/// The mark before the number of an earlier server.
+/// The mark before the id of an earlier server.
 const EARLIER: &str = "g";
 
-/// Returns the newest of the earlier servers that have not ended, the oldest first.
-pub(crate) fn earlier_servers() -> EarlierServers {
-    let words = passed_by_predecessor().into_iter().flatten();
-    let pids = words.filter_map(|word| Pid::from_raw(number(word.strip_prefix(EARLIER.as_bytes())?)?));
-    let mut servers = [None; EARLIER_MAX];
-    for pid in pids.filter(|pid| exists(*pid)) {
-        // The oldest makes room for the newest.
-        servers.rotate_left(1);
-        servers.last_mut().into_iter().for_each(|last| *last = Some(pid));
-    }
-    servers
-}
+/// The mark between the id of an earlier server and the number of the pipe to it.
+const PIPE: char = 'p';
 
-/// The mark before the number of a pipe to an earlier server. It begins as [`EARLIER`] does, so earlier versions skip the
-/// word.
-const PIPE: &str = "gp";
-
-/// Parses the word of a pipe to an earlier server.
-fn parse_pipe(word: &[u8]) -> Option<c_int> {
-    number(word.strip_prefix(PIPE.as_bytes())?)
+/// Parses the word of an earlier server: its id, and the number of the pipe to it. A predecessor of an earlier version
+/// names no pipe, and an earlier version skips each word that begins with [`EARLIER`].
+fn parse_earlier(word: &[u8]) -> Option<(Pid, c_int)> {
+    let word = core::str::from_utf8(word).ok()?;
+    let (pid, pipe) = word.strip_prefix(EARLIER)?.split_once(PIPE)?;
+    Some((Pid::from_raw(number(pid.as_bytes())?)?, number(pipe.as_bytes())?))
 }
 
 /// The mark after the number of a socket that belongs to the service manager.
@@ -282,10 +268,9 @@ impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool, Option<Identity>)> + Clone> f
             write!(f, ",{}{}", listener.raw(), if managed { MANAGED } else { "" })?;
             file.map_or(Ok(()), |(device, inode)| write!(f, "{0}{device}{0}{inode}", char::from(FILE)))
         })?;
-        let mut servers = self.earlier.iter().flatten().chain([&self.predecessor]);
-        servers.try_for_each(|server| write!(f, ",{EARLIER}{server}"))?;
-        let mut pipes = self.earlier_pipes.iter().map(OwnedFd::as_fd).chain([self.orders]);
-        pipes.try_for_each(|pipe| write!(f, ",{PIPE}{}", pipe.raw()))
+        let earlier = self.earlier.iter().map(|server| (server.pid, server.pipe.as_fd()));
+        let mut servers = earlier.chain([(self.predecessor, self.orders)]);
+        servers.try_for_each(|(pid, pipe)| write!(f, ",{EARLIER}{pid}{PIPE}{}", pipe.raw()))
     }
 }
 
@@ -307,8 +292,8 @@ pub(crate) struct Found<L> {
     pub(crate) ready: OwnedFd,
     /// The pidfile, which is locked.
     pub(crate) pidfile: Option<OwnedFd>,
-    /// The pipes to the predecessor and to earlier servers. A predecessor of an earlier version passes none.
-    pub(crate) earlier: EarlierPipes,
+    /// The predecessor and the servers before it that have not ended.
+    pub(crate) earlier: EarlierServers,
     /// The sockets.
     pub(crate) listeners: L,
 }
@@ -331,10 +316,10 @@ pub(crate) fn take_restart(
     let [ready, pidfile] = [next()?, next()?];
     let ready = inherited.take(ready)?;
     let pidfile = if pidfile == 0 { None } else { Some(inherited.take(pidfile)?) };
-    let mut earlier = EarlierPipes::default();
-    for number in passed_by_predecessor().into_iter().flatten().filter_map(parse_pipe) {
+    let mut earlier = EarlierServers::default();
+    for (pid, number) in passed_by_predecessor().into_iter().flatten().filter_map(parse_earlier) {
         // Without the pipe this server can serve all the same.
-        let _ = inherited.take(number).map(|pipe| earlier.add(pipe));
+        let _ = inherited.take(number).map(|pipe| earlier.add(EarlierServer { pid, pipe }));
     }
     let listeners = words.filter(|word| !word.starts_with(EARLIER.as_bytes())).map(|word| {
         let (number, is_managed, file) = parse_listener(word).ok_or(Errno::BADF)?;

@@ -11,6 +11,7 @@ use super::limits::EARLIER_MAX;
 use crate::sys::errno::Result;
 use crate::sys::fd::{AsFd, OwnedFd, read, write};
 use crate::sys::poll::{PollEvents, PollFd, poll};
+use crate::sys::process::Pid;
 use crate::sys::signal::Signal;
 
 /// An order to stop, which is one byte in the pipe.
@@ -43,28 +44,42 @@ impl Order {
     }
 }
 
-/// The pipes to earlier servers that have not ended, the oldest first.
-#[derive(Debug, Default)]
-pub(crate) struct EarlierPipes([Option<OwnedFd>; EARLIER_MAX]);
+/// A server that still has clients after a restart.
+#[derive(Debug)]
+pub(crate) struct EarlierServer {
+    /// The id of the server. Only `--status` uses it.
+    pub(crate) pid: Pid,
+    /// The pipe to the server.
+    pub(crate) pipe: OwnedFd,
+}
 
-impl EarlierPipes {
-    /// Adds the pipe to a server that is newer than the others, unless that server has ended. The oldest makes room.
-    pub(crate) fn add(&mut self, pipe: OwnedFd) {
-        if !has_ended(&pipe) {
+/// The earlier servers that have not ended, the oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct EarlierServers([Option<EarlierServer>; EARLIER_MAX]);
+
+impl EarlierServers {
+    /// Adds a server that is newer than the others, unless that server has ended. The oldest makes room.
+    pub(crate) fn add(&mut self, server: EarlierServer) {
+        if !has_ended(&server.pipe) {
             self.0.rotate_left(1);
             if let Some(last) = self.0.last_mut() {
-                *last = Some(pipe);
+                *last = Some(server);
             }
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &OwnedFd> + Clone {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &EarlierServer> + Clone {
         self.0.iter().flatten()
+    }
+
+    /// Returns the pipes to the servers.
+    pub(crate) fn pipes(&self) -> impl Iterator<Item = &OwnedFd> + Clone {
+        self.iter().map(|server| &server.pipe)
     }
 
     /// Gives each earlier server an order.
     pub(crate) fn tell(&self, order: Order) {
-        for pipe in self.iter() {
+        for pipe in self.pipes() {
             // The write fails if the server has ended. It never waits, because the pipe does not.
             let _ = write(pipe, &[order.byte()]);
         }
@@ -75,10 +90,10 @@ impl EarlierPipes {
         self.iter().next().is_some()
     }
 
-    /// Closes the pipes to servers that have ended.
+    /// Forgets the servers that have ended, and closes the pipes to them.
     pub(crate) fn forget_ended(&mut self) {
         for place in &mut self.0 {
-            let _ = place.take_if(|pipe| has_ended(pipe));
+            let _ = place.take_if(|server| has_ended(&server.pipe));
         }
     }
 }
@@ -91,4 +106,4 @@ fn has_ended(pipe: &OwnedFd) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -9,7 +9,8 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
-use super::inherited::EarlierServers;
+use super::limits::EARLIER_MAX;
+use super::orders::EarlierServers;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::OwnedFd;
 use crate::sys::memory::{SharedWords, keep_from_children, page_size, write_only_to};
@@ -90,11 +91,11 @@ impl Scoreboard {
         Slot { words: self.words, index: 0 }
     }
 
-    /// Stores the earlier servers that still have clients.
+    /// Stores the ids of the earlier servers.
     pub(super) fn set_earlier(&self, servers: &EarlierServers) {
-        let head = self.head();
-        for (index, server) in servers.iter().enumerate() {
-            head.store(EARLIER + index, server.map_or(0, |server| u64::from(server.raw() as u32)));
+        let ids = servers.iter().map(|server| u64::from(server.pid.raw() as u32));
+        for (index, id) in ids.chain([0; EARLIER_MAX]).take(EARLIER_MAX).enumerate() {
+            self.head().store(EARLIER + index, id);
         }
     }
 

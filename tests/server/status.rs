@@ -11,6 +11,7 @@ use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
 use crate::tests;
+use mpserv::fd::{PipeFlags, pipe2};
 use mpserv::memory::SharedWords;
 use mpserv::server::limits::LISTENERS_MAX;
 use mpserv::signal::Signal;
@@ -238,13 +239,20 @@ fn of_a_scoreboard_of_another_form_nothing_is_printed() {
 }
 
 /// Checks that an earlier server which is of another version, or has become another program, is left out. This process
-/// stands for the first, and process 1 for the second.
+/// stands for the first, and process 1 for the second. An earlier version names process 1 without a pipe.
 fn an_earlier_server_whose_scoreboard_has_another_form_is_left_out() {
     let _scoreboard = SharedWords::new(c"mpserv-scoreboard", 1 << 12).unwrap();
     let folder = TempDir::new();
     let pidfile = folder.join("pid");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let passed = format!("MPSERV_INHERIT=$$,4,0,3,g1,g{}", std::process::id());
+    // The server does not get the reading ends, so it sees when this process closes them.
+    let readers = [50, 51].map(|number| {
+        let (reader, pipe) = pipe2(PipeFlags::CLOEXEC).unwrap();
+        // SAFETY: the call takes numbers, and nothing in this process uses the second.
+        assert_eq!(unsafe { libc::dup2(pipe.raw(), number) }, number);
+        reader
+    });
+    let passed = format!("MPSERV_INHERIT=$$,4,0,3,g1,g1p50,g{}p51", std::process::id());
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{passed} exec '{MPSERV}' 127.0.0.1:0 3<&0 4>/dev/null </dev/null")]);
     let server = Running::start(command.stdin(std::os::fd::OwnedFd::from(listener)), Output::Pipe);
@@ -258,6 +266,7 @@ fn an_earlier_server_whose_scoreboard_has_another_form_is_left_out() {
     let table = show(&[]);
     assert!(table.starts_with(&format!("mpserv {}: ", server.pid())) && !table.contains("Before"), "{table}");
     assert!(show(&["--json"]).ends_with(",\"children\":[],\"earlier\":[]}\n"));
+    drop(readers);
     server.end(Signal::TERM);
 }
 

@@ -63,7 +63,7 @@ impl<W: Worker> Parent<'_, '_, W> {
                         self.on_pipe();
                     }
                     if ready.earlier {
-                        self.descriptors.earlier.forget_ended();
+                        self.forget_earlier();
                     }
                 }
                 Err(errno) => self.back_off("poll", errno),
@@ -111,7 +111,7 @@ impl<W: Worker> Parent<'_, '_, W> {
         let others = [self.descriptors.signals.as_fd(), self.pipe()];
         let listeners = self.descriptors.listeners.iter().filter(|_| can_accept).map(AsFd::as_fd);
         let count = listeners.clone().count();
-        let earlier = self.descriptors.earlier.iter().map(AsFd::as_fd);
+        let earlier = self.descriptors.earlier.pipes().map(AsFd::as_fd);
         let mut length = 0;
         for (place, fd) in fds.iter_mut().zip(others.into_iter().chain(listeners).chain(earlier)) {
             *place = PollFd::new(fd, PollEvents::IN);

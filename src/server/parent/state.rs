@@ -17,7 +17,6 @@ use crate::server::child::{ChildContext, ErrorTexts, Worker};
 use crate::server::connection::{Connection, Peer};
 use crate::server::descriptors::Descriptors;
 use crate::server::error::{Error, Result, shortage_hint};
-use crate::server::inherited::earlier_servers;
 use crate::server::limits::LISTENERS_MAX;
 use crate::server::listener::Listeners;
 use crate::server::log::{Log, LogThrottle};
@@ -184,7 +183,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
         let access = settings.child_access();
         let scoreboard = Scoreboard::new(now, settings.max_children, access).map_err(fail(SCOREBOARD_CALLS))?;
         let (scoreboard, of_children, fd) = scoreboard;
-        scoreboard.set_earlier(&earlier_servers());
+        scoreboard.set_earlier(&descriptors.earlier);
         let of_rules = RuleCounts::new(rules.as_ref()).map_err(fail("mmap"))?;
         let has_error_texts = settings.pool.is_none() && worker.leaves_error_texts();
         let error_texts = has_error_texts.then(|| ErrorTexts::new(settings.max_children)).transpose();

@@ -7,7 +7,7 @@ use super::state::{LoopState, Parent, Stopped, Stopping};
 use crate::server::child::Worker;
 use crate::server::inherited::say_stopping;
 use crate::server::limits::{BUSY_MESSAGE, EARLIER_ENDS_WITHIN, KILL_AFTER, KILL_AGAIN_EVERY};
-use crate::server::orders::{EarlierPipes, Order};
+use crate::server::orders::{EarlierServers, Order};
 use crate::sys::errno::Errno;
 use crate::sys::process::{Pid, getpgid};
 use crate::sys::signal::{Signal, SignalInfo, kill, killpg};
@@ -119,13 +119,19 @@ impl<W: Worker> Parent<'_, '_, W> {
         Some(stopping.deadline.saturating_add(KILL_AFTER + EARLIER_ENDS_WITHIN))
     }
 
+    /// Forgets the earlier servers that have ended, so that `--status` shows the others.
+    pub(super) fn forget_earlier(&mut self) {
+        self.descriptors.earlier.forget_ended();
+        self.scoreboard.set_earlier(&self.descriptors.earlier);
+    }
+
     /// Leaves the earlier servers alone that have not ended in time.
     pub(super) fn leave_earlier(&mut self) {
-        self.descriptors.earlier.forget_ended();
+        self.forget_earlier();
         if self.descriptors.earlier.has_any() {
             self.log.earlier_left();
         }
-        self.descriptors.earlier = EarlierPipes::default();
+        self.descriptors.earlier = EarlierServers::default();
     }
 
     /// Sends SIGTERM to a child, and SIGCONT, because a stopped process does not act on SIGTERM.

@@ -10,9 +10,7 @@ use crate::program::Args;
 use crate::program::text::Text;
 use crate::server::child::{copy_environment, find_executable};
 use crate::server::descriptors::Descriptors;
-use crate::server::inherited::{
-    FAILURE_MAX, Passed, READY, READY_AND_STOPPING, RESTART_VARIABLE, earlier_servers, say_failed,
-};
+use crate::server::inherited::{FAILURE_MAX, Passed, READY, READY_AND_STOPPING, RESTART_VARIABLE, say_failed};
 use crate::server::limits::{ENDS_WITHIN, PATH_MAX, READY_WITHIN};
 use crate::server::path::join;
 use crate::server::privileges::Identity;
@@ -76,9 +74,8 @@ impl Successor {
                 .iter()
                 .map(|listener| (listener.as_fd(), listener.is_managed(), listener.file())),
             predecessor: getpid(),
-            earlier: earlier_servers(),
             orders: to_orders.as_fd(),
-            earlier_pipes: &descriptors.earlier,
+            earlier: &descriptors.earlier,
         };
         let mut envp = copy_environment(identity, |name| STALE_VARIABLES.iter().any(|stale| stale.as_bytes() == name))?;
         let argv = CStrArray::copy(args.from(0))?;
@@ -91,7 +88,7 @@ impl Successor {
                 passed.successor = getpid();
                 let told = envp.push_fmt(format_args!("{RESTART_VARIABLE}={passed}"));
                 let listeners = passed.listeners.map(|(listener, ..)| listener);
-                let pipes = passed.earlier_pipes.iter().map(AsFd::as_fd).chain([passed.ready, passed.orders]);
+                let pipes = passed.earlier.pipes().map(AsFd::as_fd).chain([passed.ready, passed.orders]);
                 let mut fds = listeners.chain(passed.pidfile).chain(pipes);
                 if told.is_ok() && fds.try_for_each(keep_on_exec).is_ok() {
                     sigprocmask(MaskHow::Set, mask);

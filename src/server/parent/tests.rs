@@ -19,11 +19,14 @@ use crate::server::limits::{HEADER_PATIENCE, THROTTLE_PERIOD};
 use crate::server::listener::Listeners;
 use crate::server::log::Log;
 use crate::server::log::reader::LogReader;
-use crate::server::scoreboard::State;
+use crate::server::orders::EarlierServer;
+use crate::server::orders::tests::comes;
+use crate::server::scoreboard::{Reader, State};
 use crate::server::settings::{PoolSize, Settings};
 use crate::server::signals::Earlier;
 use crate::server::systemd::Manager;
 use crate::sys::errno::Errno;
+use crate::sys::fd::{AsFd, PipeFlags, pipe2};
 use crate::sys::process::{Pid, getpid};
 use crate::sys::signal::{SigSet, Signal};
 
@@ -341,4 +344,26 @@ fn a_server_that_has_handed_over_tells_the_manager_nothing_more() {
     assert_eq!((parent.publisher.watchdog_due(), parent.publisher.status_due(1)), (Some(now), Some(now)));
     parent.publisher.hand_over_to(nobody(0), now);
     assert_eq!((parent.publisher.watchdog_due(), parent.publisher.status_due(1)), (None, None));
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn the_scoreboard_names_the_earlier_servers_that_have_not_ended() {
+    with(&Settings::new(), |parent, _| {
+        let mut servers = [0, 1, 2].map(|number| {
+            let (orders, pipe) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+            parent.descriptors.earlier.add(EarlierServer { pid: nobody(number), pipe });
+            Some(orders)
+        });
+        for (ended, left) in [(1, &[0, 2][..]), (0, &[2]), (2, &[])] {
+            servers[ended] = None;
+            let left: Vec<Pid> = left.iter().copied().map(nobody).collect();
+            let is_named = || {
+                parent.forget_earlier();
+                let head = *Reader::new(parent.descriptors.scoreboard.as_fd()).unwrap().head();
+                head.earlier.into_iter().flatten().eq(left.iter().copied())
+            };
+            assert!(comes(is_named), "{ended}");
+        }
+    });
 }

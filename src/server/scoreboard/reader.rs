@@ -6,8 +6,7 @@ use core::time::Duration;
 
 use super::head::{ACCEPTED, EARLIER, LIMIT, MAGIC, MAGIC_VALUE, REFUSED, STARTED, STRIDE, STRIDE_MAX, USED};
 use super::slot::{SLOT_WORDS, Slot};
-use crate::server::inherited::EarlierServers;
-use crate::server::limits::MAX_CHILDREN_LIMIT;
+use crate::server::limits::{EARLIER_MAX, MAX_CHILDREN_LIMIT};
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, lseek, read};
 use crate::sys::process::Pid;
@@ -23,8 +22,8 @@ pub(crate) struct Head {
     pub(crate) accepted: u64,
     /// The number of connections that were refused.
     pub(crate) refused: u64,
-    /// The earlier servers that still had clients when the server began.
-    pub(crate) earlier: EarlierServers,
+    /// The earlier servers that have not ended.
+    pub(crate) earlier: [Option<Pid>; EARLIER_MAX],
 }
 
 /// Reads the scoreboard of another process, slot by slot.

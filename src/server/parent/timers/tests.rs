@@ -9,6 +9,7 @@ use crate::server::limits::{
 };
 use crate::server::log::Throttled;
 use crate::server::log::reader::LogReader;
+use crate::server::orders::EarlierServer;
 use crate::server::settings::{PoolSize, Settings};
 use crate::server::systemd::Manager;
 use crate::sys::fd::{PipeFlags, pipe2};
@@ -228,7 +229,7 @@ fn an_earlier_server_is_waited_for_until_its_children_should_be_dead() {
     for ends in [false, true] {
         with_log(&Settings::new(), |parent, reader, now| {
             let (orders, pipe) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
-            parent.descriptors.earlier.add(pipe);
+            parent.descriptors.earlier.add(EarlierServer { pid: nobody(0), pipe });
             assert_eq!(parent.deadline(Timer::Earlier), None);
             parent.begin_stopping(Signal::TERM, now + parent.settings.grace);
             assert_eq!(parent.stopped(), None);
