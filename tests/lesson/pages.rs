@@ -262,3 +262,28 @@ int main(void)
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("compile it with -g"), "{}", text(&refused.stderr));
 }
+
+#[test]
+fn a_source_that_cannot_be_read_is_told_with_what_to_do() {
+    let folder = TempDir::new();
+    let (source, program) = (folder.join("moved.c"), folder.join("program"));
+    // A comment in Latin-1 is no reason to refuse a source.
+    fs::write(&source, b"#include <unistd.h>\nint main(void) { return getppid() == 0; } /* caf\xe9 */\n").unwrap();
+    compile(&source, &program);
+    let page = folder.join("page.html");
+    let lesson = || audit(&["--a", program.to_str().unwrap(), "--lesson", page.to_str().unwrap()]);
+    let output = lesson();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(fs::read_to_string(&page).unwrap().contains("caf\u{fffd}"));
+    fs::remove_file(&page).unwrap();
+    fs::rename(&source, folder.join("elsewhere.c")).unwrap();
+    let output = lesson();
+    assert_eq!(output.status.code(), Some(2));
+    let told = format!(
+        "mpserv-audit: the program: its source {} cannot be read: No such file or directory (os error 2): put the \
+         source there, or compile the program again from the source as it is now\n",
+        source.display()
+    );
+    assert!(text(&output.stderr).ends_with(&told), "{}", text(&output.stderr));
+    assert!(!page.exists(), "a page without its source was written");
+}

@@ -268,10 +268,12 @@ pub(crate) fn a_limit_is_the_one_of_its_name() {
         ("stack", libc::RLIMIT_STACK),
     ];
     assert!(Resource::names().eq(all.map(|(name, _)| name)));
+    assert_eq!((Resource::COUNT, Resource::from_name(""), Resource::from_name("nofiles")), (all.len(), None, None));
+    assert_eq!((Resource::NOFILE.name(), Resource::from_name("NOFILE")), ("nofile", None));
     let mut child = spawn(|| {
         for (number, (name, constant)) in (1..).zip(all) {
             let resource = Resource::from_name(name).unwrap();
-            assert_eq!(resource.name(), name);
+            assert_eq!((resource.name(), format!("{resource:?}").as_str()), (name, name));
             let mut limit = getrlimit(resource).unwrap();
             // Some hard limits are 0. Only a process with the privilege may raise them.
             if setrlimit(resource, Limit { hard: INFINITY, ..limit }).is_ok() {

@@ -185,7 +185,9 @@ fn main() -> ExitCode {
             a_filter_looks_at_each_argument,
             the_end_of_a_filter_is_no_notice,
             no_handler_runs_in_a_process_that_is_about_to_run_a_program,
-            a_refused_call_is_noted_and_a_sent_signal_is_not;
+            a_refused_call_is_noted_and_a_sent_signal_is_not,
+            a_call_of_another_machine_ends_the_process_without_a_note,
+            filters_of_every_length_decide_alike;
         stdio:
             what_stdio_holds_is_written_when_c_writes_it,
             a_handler_outside_stdio_prints_by_stdio,

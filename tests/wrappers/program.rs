@@ -101,6 +101,10 @@ pub(crate) fn the_environment_is_a_copy() {
     set("1234567");
     assert_eq!(getenv(c"MPSERV_TEST", &mut buffer), Some(c"1234567"));
     assert_eq!(getenv(c"MPSERV_TES", &mut buffer), None);
+    // A variable without a name is there, but an empty name asks for nothing.
+    // SAFETY: this process has no other thread, and the text stays.
+    assert_eq!(unsafe { libc::putenv(c"=no name".as_ptr().cast_mut()) }, 0);
+    assert!(format!("{:?}", environ().unwrap()).contains("\"=no name\""));
     assert_eq!(getenv(c"", &mut buffer), None);
     // Another thread might be changing the environment.
     std::thread::spawn(|| ()).join().unwrap();

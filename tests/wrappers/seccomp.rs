@@ -1,7 +1,7 @@
 //! Tests filters of system calls: what a listener is told and answers, and what a filter lets through.
 
 use std::ffi::c_long;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use mpserv::errno::Errno;
 use mpserv::fd::{AsFd, PipeFlags, pipe2};
@@ -234,4 +234,75 @@ pub(crate) fn a_refused_call_is_noted_and_a_sent_signal_is_not() {
     let may_send = [exit, libc::SYS_kill, libc::SYS_getpid, libc::SYS_seccomp, libc::SYS_rt_sigreturn];
     assert_eq!(end_of(&may_send, &send), (Some(128 + libc::SIGSYS), None, None));
     assert_eq!([0, 1, 60, u64::MAX].map(violation), [None, Some(0), Some(59), None]);
+}
+
+/// Makes a call of i386, which has numbers of its own: its call 20 returns the process id. On x86-64, 20 is another call.
+#[cfg(target_arch = "x86_64")]
+fn getpid_of_i386() -> i64 {
+    let mut number = 20;
+    // SAFETY: the call takes no argument, and changes no register but that of its result.
+    unsafe { std::arch::asm!("int 0x80", inout("rax") number, out("r8") _, out("r9") _, out("r10") _, out("r11") _) };
+    number
+}
+
+pub(crate) fn a_call_of_another_machine_ends_the_process_without_a_note() {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let note = &SharedWords::new(c"note", 1).unwrap().words()[0];
+        let end_of = |filter: fn(&'static AtomicU64)| {
+            let mut child = spawn(|| {
+                note_violations().unwrap();
+                no_new_privileges().unwrap();
+                filter(note);
+                _exit(i32::from(getpid_of_i386() != i64::from(getpid().raw())))
+            });
+            let end = reap(&mut child);
+            (end.exit_status(), end.term_signal(), violation(note.load(Ordering::Relaxed)))
+        };
+        let unfiltered = end_of(|_| ());
+        if unfiltered.1.is_some() {
+            return; // The kernel runs no programs of i386.
+        }
+        assert_eq!(unfiltered, (Some(0), None, None));
+        // The rules let both numbers through, but the numbers are those of this machine.
+        let allow = |note| allow_only(&[20, libc::SYS_getpid, libc::SYS_exit_group].map(Rule::any), note).unwrap();
+        assert_eq!(end_of(allow), (None, Some(Signal::SYS), None));
+    }
+}
+
+/// Checks filters of every length up to beyond the one that is built on few bytes of the stack, and the longest.
+pub(crate) fn filters_of_every_length_decide_alike() {
+    let note = &SharedWords::new(c"note", 1).unwrap().words()[0];
+    let set = |rules: &[Rule<'_>]| {
+        let mut child = spawn(|| {
+            no_new_privileges().unwrap();
+            if let Err(errno) = allow_only(rules, note) {
+                _exit(errno.raw())
+            }
+            let _ = getppid_with(ARGUMENTS);
+            _exit(0)
+        });
+        let end = reap(&mut child);
+        (end.exit_status(), end.term_signal())
+    };
+    let (allowed, killed, invalid) = ((Some(0), None), (None, Some(Signal::SYS)), (Some(libc::EINVAL), None));
+    let values = [u32::MAX; 256];
+    let exit = Rule::any(libc::SYS_exit_group);
+    for length in (0..20).chain(95..=130).chain([250]) {
+        // The values are other than the argument. The last of the checks decides.
+        let checks = |value| [Check::IsNot(0, &values[..length]), Check::IsLong(0, value)];
+        let (good, bad) = (checks(ARGUMENTS[0]), checks(0));
+        let rule = |checks| Rule { call: libc::SYS_getppid, checks };
+        let is_too_long = length == 250;
+        let ends = [&good, &bad].map(|checks| set(&[rule(checks), exit]));
+        assert_eq!(ends, if is_too_long { [invalid; 2] } else { [allowed, killed] }, "{length} values");
+    }
+    for count in 1..=CALLS_MAX + 1 {
+        let mut rules = vec![Rule::any(libc::SYS_sync); count];
+        rules[count - 1] = exit;
+        assert_eq!(set(&rules), if count > CALLS_MAX { invalid } else { killed }, "{count} rules");
+        rules[0] = Rule::any(libc::SYS_getppid);
+        rules[count - 1] = exit;
+        assert_eq!(set(&rules), [allowed, killed, invalid][usize::from(count == 1) + 2 * usize::from(count > CALLS_MAX)]);
+    }
 }

@@ -65,7 +65,8 @@ type Address = (String, u64);
 pub struct Sources {
     /// The locations of each address, from the innermost inlined function outwards.
     locations: HashMap<Address, Vec<Location>>,
-    texts: HashMap<String, Vec<String>>,
+    /// The lines of each source, or the reason why it cannot be read.
+    texts: HashMap<String, Result<Vec<String>, String>>,
 }
 
 /// Whether the code of an object is not the program's own.
@@ -162,7 +163,9 @@ impl Sources {
             let location = Location { function: line.to_owned(), line: found };
             if let Some(file) = location.line.as_ref().map(|(file, _)| file) {
                 self.texts.entry(file.clone()).or_insert_with(|| {
-                    fs::read_to_string(file).map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
+                    // Not every source is in UTF-8.
+                    let text = fs::read(file).map_err(|error| error.to_string())?;
+                    Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
                 });
             }
             if let Some(address) = &current {
@@ -214,14 +217,22 @@ impl Sources {
         in_main_file(&known).filter_map(SourceLine::of).collect()
     }
 
-    /// Returns all lines of a source, if it could be read.
-    pub fn text(&self, file: &str) -> &[String] {
-        self.texts.get(file).map_or(&[], Vec::as_slice)
+    /// Returns all lines of a source.
+    ///
+    /// # Errors
+    /// Fails when the source cannot be read, for example because it was moved after the program was compiled.
+    pub fn text(&self, file: &str) -> Result<&[String], Trouble> {
+        let text = self.texts.get(file).map_or(Ok(&[][..]), |text| text.as_deref());
+        text.map_err(|error| {
+            let remedy = "put the source there, or compile the program again from the source as it is now";
+            Trouble::of(format_args!("its source {file} cannot be read"), format_args!("{error}: {remedy}"))
+        })
     }
 
     fn show(&self, location: &Location) -> Option<String> {
         let (file, number) = location.line.as_ref()?;
-        let text = self.texts.get(file).and_then(|lines| lines.get(number.checked_sub(1)?));
+        let lines = self.texts.get(file).and_then(|lines| lines.as_ref().ok());
+        let text = lines.and_then(|lines| lines.get(number.checked_sub(1)?));
         let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy();
         Some(format!("{name}:{number}: {}", text.map_or("", |text| text.trim())))
     }
@@ -257,8 +268,8 @@ mod tests {
             line: line.map(|(file, line)| (file.to_owned(), line)),
         };
         let at = |offset, locations: Vec<Location>| (("/bin/x".to_owned(), offset), locations);
-        let texts =
-            ["/src/x.c", "/src/x.h"].map(|file| (file.to_owned(), vec!["\tone();".to_owned(), "\ttwo(); ".to_owned()]));
+        let texts = ["/src/x.c", "/src/x.h"]
+            .map(|file| (file.to_owned(), Ok(vec!["\tone();".to_owned(), "\ttwo(); ".to_owned()])));
         let locations = [
             at(0xf, vec![location("say", Some(("/src/x.h", 1)))]),
             at(0x1f, vec![location("main", Some(("/src/x.c", 2)))]),

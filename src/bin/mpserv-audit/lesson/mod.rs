@@ -289,5 +289,6 @@ fn column(label: &str, runs: &Runs<'_>, side: usize) -> Result<Column, Trouble> 
         Trouble::new(format!("{label}: {what}"))
     })?;
     let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Column { label: label.to_owned(), file: name, lines: runs.sources.text(file).to_vec() })
+    let lines = runs.sources.text(file).map_err(|trouble| Trouble::of(label, trouble))?.to_vec();
+    Ok(Column { label: label.to_owned(), file: name, lines })
 }

@@ -15,7 +15,7 @@ pub(super) fn written(trace: &Trace, event: usize) -> Vec<u8> {
 /// Returns the string in the first source at the line that made a call, if printf prints it as it is.
 pub(super) fn literal(runs: &Runs<'_>, lane: usize, event: Option<usize>) -> Option<Vec<u8>> {
     let line = runs.sources.lines(runs.trace(lane, 0)?, event?).into_iter().next()?;
-    let text = runs.sources.text(line.file).get(line.number.checked_sub(1)?)?;
+    let text = runs.sources.text(line.file).ok()?.get(line.number.checked_sub(1)?)?;
     string(text)
 }
 
