@@ -303,6 +303,9 @@ pub(crate) fn filters_of_every_length_decide_alike() {
         assert_eq!(set(&rules), if count > CALLS_MAX { invalid } else { killed }, "{count} rules");
         rules[0] = Rule::any(libc::SYS_getppid);
         rules[count - 1] = exit;
-        assert_eq!(set(&rules), [allowed, killed, invalid][usize::from(count == 1) + 2 * usize::from(count > CALLS_MAX)]);
+        assert_eq!(
+            set(&rules),
+            [allowed, killed, invalid][usize::from(count == 1) + 2 * usize::from(count > CALLS_MAX)]
+        );
     }
 }

@@ -276,6 +276,9 @@ mod tests {
             at(0x2f, vec![location("_start", None)]),
             at(0x3f, vec![location("main", None)]),
             at(0x4f, vec![location("f", Some(("/src/x.c", 1)))]),
+            at(0x6f, vec![location("x::main", Some(("/src/x.c", 1)))]),
+            at(0x7f, vec![location("start", None), location("f", Some(("/src/x.c", 2)))]),
+            at(0x8f, vec![location("mainly", Some(("/src/gone.c", 1)))]),
         ];
         Sources { locations: locations.into(), texts: texts.into() }
     }
@@ -297,6 +300,11 @@ mod tests {
             ),
             ([library.clone(), own(0x40)].concat(), "(compile x with -g)", &[]),
             (own(0x60), "(compile x with -g)", &[]),
+            (own(0x70), "x.c:1: one();", &[1]),
+            (own(0x80), "x.c:2: two(); (the stack ends before main: x was built without -C force-unwind-tables)", &[]),
+            (own(0x90), "gone.c:1:  (the stack ends before main: x was built without -C force-unwind-tables)", &[]),
+            (frame("[vdso]", 0x20), "(not called from the program: the loader's or the C library's own)", &[]),
+            (frame("/lib/ld-2.36", 0x20), "(not called from the program: the loader's or the C library's own)", &[]),
             (own(0x10), "x.h:1: one(); (the stack ends before main: x was built without -C force-unwind-tables)", &[]),
         ] {
             let trace = Trace::new(format!("write(1, \"a\", 1) = 1\n{stack}").into(), true).unwrap();

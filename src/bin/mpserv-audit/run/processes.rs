@@ -119,7 +119,10 @@ pub fn processor_time_of_all(pid: u32) -> Option<Duration> {
 }
 
 fn times(pid: u32, count: usize) -> Option<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    times_in(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?, count)
+}
+
+fn times_in(stat: &str, count: usize) -> Option<Duration> {
     // The program's name may contain blanks and brackets.
     let (_, fields) = stat.rsplit_once(") ")?;
     let times = fields.split(' ').skip(USER_TIME).take(count).map(|field| field.parse::<u64>().ok());
@@ -258,44 +261,4 @@ impl Processes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STATUS: &str = "Name:\tx\nState:\tS (sleeping)\nTgid:\t7\nPid:\t7\nPPid:\t5\nTracerPid:\t6\nThreads:\t1\n\
-                          SigPnd:\t0000000000000001\nShdPnd:\t0000000000000006\nSigBlk:\t0000000000000003\n\
-                          SigIgn:\t0000000000000008\nSigCgt:\t0000000000010000\nSpeculation:\tx\n\
-                          voluntary_ctxt_switches:\t11\nnonvoluntary_ctxt_switches:\t12\n";
-
-    #[test]
-    fn a_status_is_read_field_by_field() {
-        let status = Status { state: b'S', parent: 5, tracer: 6, pending: 4, caught: 1 << 16, switches: (11, 12) };
-        assert_eq!(Status::parse(STATUS), Some(status));
-        assert!(status.catches_child_signal());
-        assert!(!Status { caught: !(1 << 16), ..status }.catches_child_signal());
-        assert_eq!(Status::parse(&STATUS.replace("SigBlk", "SigBlock")), None);
-    }
-
-    #[test]
-    fn a_process_rests_while_it_sleeps_without_a_signal_or_is_a_zombie_that_strace_knows() {
-        let status = Status::parse(STATUS).unwrap();
-        let rests = |state, tracer, pending| {
-            let status = Status { state, tracer, pending, ..status };
-            (status.is_still(), status.may_be_still())
-        };
-        assert_eq!(rests(b'S', 6, 0), (true, true));
-        assert_eq!(rests(b'S', 6, 4), (false, false), "a signal will wake it");
-        assert_eq!(rests(b'Z', 0, 4), (true, true));
-        assert_eq!(rests(b'Z', 6, 0), (false, false), "strace has not heard of its end");
-        assert_eq!(rests(b'D', 6, 0), (false, true));
-        assert_eq!(rests(b'R', 6, 0), (false, false));
-        assert_eq!(rests(b't', 6, 0), (false, false));
-    }
-
-    #[test]
-    fn processes_are_ordered_by_age_where_ids_start_over() {
-        let directory = Path::new("/nowhere");
-        let processes =
-            Processes { strace: 90, directory: directory.into(), prefix: String::new(), id_limit: 100, checked: 90 };
-        assert_eq!([95, 99, 1, 94].map(|pid| processes.age(95, pid)), [0, 4, 6, 99]);
-    }
-}
+mod tests;

@@ -115,5 +115,18 @@ a header.h                                     -              0x11a6
         // After the end of a function, and for another line, the answer of addr2line is used.
         assert_eq!(file(0x1180, 3), "/src/p.c");
         assert_eq!(file(0x1190, 7), "/src/p.c");
+        // The right answer of addr2line keeps its folder, whatever objdump names.
+        assert_eq!(table.file_at(0x1190, 10, "/usr/a header.h".to_owned()), "/usr/a header.h");
+    }
+
+    #[test]
+    fn rows_of_one_address_give_it_the_last_line_and_no_range_to_the_others() {
+        let shown = "/src/p.c:\np.c  3  0x10  x\np.c  4  0x10  x\nh.h  5  0x18  x\nh.h  6  0x12  x\nh.h  -  0x20\n";
+        let addresses = BTreeSet::from([0x10, 0x17, 0x18, 0x1f, 0x20]);
+        let table = LineTable::read(shown.lines().map(str::to_owned), &addresses);
+        let rows: std::collections::BTreeMap<_, _> =
+            table.rows.iter().map(|(at, (file, line))| (*at, (file.as_str(), *line))).collect();
+        let expected = [(0x10, ("p.c", 4)), (0x17, ("h.h", 6)), (0x18, ("h.h", 6)), (0x1f, ("h.h", 6))];
+        assert_eq!(rows, expected.into());
     }
 }

@@ -54,3 +54,59 @@ impl Segments {
         segment.address.checked_add(offset - segment.offset)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Directory;
+
+    /// Returns an ELF file with these segments: type, offset, address and length. All other fields are full of ones.
+    fn elf(segments: &[[u64; 4]]) -> Vec<u8> {
+        const TABLE: usize = 72;
+        const SIZE: usize = 60;
+        let mut bytes = vec![0xff; TABLE + SIZE * segments.len()];
+        let mut put = |at: usize, number: u64, length: usize| {
+            bytes[at..at + length].copy_from_slice(&number.to_le_bytes()[..length]);
+        };
+        put(0, u64::from(u32::from_le_bytes(*b"\x7fELF")), 4);
+        put(32, TABLE as u64, 8);
+        put(54, SIZE as u64, 2);
+        put(56, segments.len() as u64, 2);
+        for (index, [kind, offset, address, length]) in segments.iter().enumerate() {
+            let header = TABLE + SIZE * index;
+            put(header, *kind, 4);
+            [(8, offset), (16, address), (32, length)].iter().for_each(|(at, number)| put(header + at, **number, 8));
+        }
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Option<Segments> {
+        let directory = Directory::new().unwrap();
+        let path = directory.path.join("program");
+        fs::write(&path, bytes).unwrap();
+        Segments::of(&path)
+    }
+
+    #[test]
+    fn an_offset_in_a_segment_has_its_address() {
+        const NOTE: u64 = 4;
+        let whole = elf(&[[NOTE, 0, 0xdead_0000, 0x5000], [1, 0x10, 0x40_0010, 0x100], [1, 0x1000, 0x40_3000, 0x80]]);
+        let segments = read(&whole).unwrap();
+        for (offset, address) in [
+            (0xf, None),
+            (0x10, Some(0x40_0010)),
+            (0x10f, Some(0x40_010f)),
+            (0x110, None),
+            (0xfff, None),
+            (0x1000, Some(0x40_3000)),
+            (0x107f, Some(0x40_307f)),
+            (0x1080, None),
+        ] {
+            assert_eq!(segments.address(offset), address, "{offset:#x}");
+        }
+        assert_eq!(read(&elf(&[[1, 0, u64::MAX, 0x10]])).unwrap().address(1), None, "no address is so high");
+        assert!(read(&[b"\x7fELG", &whole[4..]].concat()).is_none(), "it is no ELF file");
+        assert!(read(&whole[..whole.len() - 21]).is_none(), "its last header has no length");
+        assert!(Segments::of(Path::new("/nowhere")).is_none());
+    }
+}

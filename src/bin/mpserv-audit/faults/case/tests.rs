@@ -38,10 +38,13 @@ fn a_blocked_signal_that_is_read_from_a_descriptor_came() {
     assert!(!came("TERM", 1, &read("\\2", "\\200")), "it was another signal");
     assert!(!came("TERM", 1, &read("\\17", "\\0")), "somebody else sent it");
     assert!(!came("TERM", 1, "poll([{fd=3}], 1, NULL) = 1\n"), "nobody took it");
+    assert!(!came("TERM", 1, &read("\\17", "\\200").replace("read(", "pread64(")), "no descriptor was read");
     let end = "+++ exited with 0 +++\n";
     let looked = "read(3, 0x7ffc, 512) = -1 EAGAIN (Resource temporarily unavailable)\n";
     assert!(came("TERM", 1, &format!("{looked}poll([{{fd=3}}], 1, NULL) = 1\n{end}")), "nobody looked again");
     assert!(!came("TERM", 1, &format!("poll([{{fd=3}}], 1, NULL) = 1\n{end}")), "nobody ever looked");
+    let stays = format!("{looked}poll([{{fd=3}}], 1, NULL) = 1\nclose(3) = 0\n");
+    assert!(!came("TERM", 1, &stays), "the end of the process is not shown");
     assert!(!came("TERM", 1, &format!("{}{end}", read("\\2", "\\200"))), "it was another signal, to the end");
 }
 
@@ -55,6 +58,9 @@ fn a_signal_that_is_thrown_away_came() {
     assert!(came("CHLD", 1, &trace("SIGCHLD", "SIG_DFL")));
     assert!(!came("CHLD", 1, &trace("SIGCHLD", "0x401136")));
     assert!(!came("CHLD", 1, &trace("SIGPIPE", "SIG_IGN")));
+    assert!(!came("CHLD", 1, &trace("SIGCHLD2", "SIG_IGN")), "the name goes on");
+    let asked = "poll([{fd=3}], 1, NULL) = 1\nrt_sigaction(SIGCHLD, NULL, {sa_handler=SIG_IGN, sa_flags=0}, 8) = 0\n";
+    assert!(!came("CHLD", 1, asked), "the action was only asked for");
 }
 
 #[test]
@@ -158,4 +164,22 @@ fn cases_that_cannot_be_made_are_counted_by_their_reason() {
         assert_eq!(found.get(reason), Some(&count), "{reason}: {found:?}");
     }
     assert_eq!(found.len(), expected.len(), "{found:?}");
+}
+
+/// Of two processes, the one that was made later has fewer calls. The loader makes a call that a child makes, too.
+#[test]
+fn calls_are_counted_in_each_process_and_tried_in_the_order_of_their_numbers() {
+    let child = "set_robust_list(0x1, 24) = 0\nbrk(NULL) = 0x1\nbrk(0x5) = 0x5\nread(1, \"\", 1) = 0\n";
+    let traces = [(100, ROOT), (101, &format!("{child}clone() = 102\n+++ exited with 0 +++\n")), (102, CHILD)];
+    let traces = traces.map(|(pid, text)| (pid, Trace::new(text.into(), false).unwrap()));
+    let tree = Tree::build(traces.into(), 100);
+    let found = counts(&tree.processes, From::Attached);
+    let of = |call: &str| found.get(call).map(|counts| (counts.loader, counts.all.as_slice()));
+    assert_eq!(of("read"), Some((1, &[6, 1, 1][..])));
+    assert_eq!(of("brk"), Some((1, &[2][..])), "the loader's call counts once the program makes it too");
+    assert_eq!(of("munmap"), None, "only the loader makes it");
+    assert_eq!(of("restart_syscall"), None, "the kernel makes it");
+    let counts = Counts { loader: 1, all: vec![9, 1, 4] };
+    assert_eq!(counts.occurrences(Extent::All), [1, 2, 3, 4, 5, 9]);
+    assert_eq!(counts.occurrences(Extent::Part), [1, 2]);
 }
