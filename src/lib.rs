@@ -57,11 +57,12 @@
 //! |---|---|---|
 //! | programs | `src/bin` | `mpserv`, and the textbook programs in `textbook`, each beside its C original |
 //! | server | [`server`] | one process per connection, which runs a function or a program |
-//! | safe wrappers | [`errno`], [`fd`], [`fs`], [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`], [`program`] and others | sound for every call from safe code; each makes the system calls of its C function, and states whether it is async-signal-safe |
+//! | program | [`program`] | arguments, options and texts |
+//! | safe wrappers | [`errno`], [`fd`], [`fs`], [`memory`], [`net`], [`poll`], [`process`], [`signal`], [`stdio`], [`time`] and others | sound for every call from safe code; each makes the system calls of its C function, and states whether it is async-signal-safe |
 //! | C | [`ffi`] | the C API, name for name, proved against the system's headers |
 //!
-//! The library has no allocator, and retries no call by itself. So a program written with this library makes only the
-//! system calls that its source names. The C library allocates inside of some functions: `stdio`, `syslog`, and the
+//! The library has no allocator, and a wrapper of one call does not retry it. So a program written with this library
+//! makes only the system calls that its source names. The C library allocates inside of some functions: `stdio`, `syslog`, and the
 //! look-ups of hosts, users, groups and the time zone.
 //!
 //! # Features

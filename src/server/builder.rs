@@ -148,7 +148,8 @@ impl<'a> Server<'a> {
     /// `EINTR`, but not the functions of [`Connection`]. The process closes the listeners at once, and ends after its
     /// client. But if its [`sandbox`](Server::sandbox) has a call that may make a descriptor, the process keeps the
     /// listeners until its client leaves: a new socket must not get the number of a listener. Until then no other
-    /// server can listen at the address, even if this server has been killed.
+    /// server can listen at the address, even if this server has been killed. A handler that becomes another program
+    /// must block or ignore SIGUSR2 before, because the signal would end that program.
     pub const fn prefork(mut self, min: u32, max: u32) -> Self {
         self.settings.pool = Some(PoolSize { min, max });
         self
@@ -169,7 +170,8 @@ impl<'a> Server<'a> {
     }
 
     /// Whether each connection begins with a PROXY header, by which a proxy names the client (no). A connection without
-    /// such a header is closed. See [`proxy_protocol`](super::proxy_protocol).
+    /// such a header is closed. See [`proxy_protocol`](super::proxy_protocol). If the caller catches, ignores or blocks
+    /// SIGTERM, a silent connection can hold its child 5 seconds longer when others wait.
     pub const fn proxy_protocol(mut self, on: bool) -> Self {
         self.settings.proxy_protocol = on;
         self
@@ -188,7 +190,8 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Sets a resource limit for each child.
+    /// Sets a resource limit for each child. A limit of the size of files ([`Resource::FSIZE`]) also cuts off the lines that
+    /// children write to a log that is a file.
     pub fn rlimit(mut self, resource: Resource, limit: Limit) -> Self {
         self.settings.limits.set(resource, limit);
         self
@@ -259,8 +262,8 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Whether children get TERM when the server is killed (yes). Otherwise each child goes on with its client, and
-    /// ends after that client. A preforked child closes the listeners as [`prefork`](Server::prefork) says, so that
+    /// Whether children get TERM when the server is killed (yes), except those whose handler has changed its user.
+    /// Otherwise each child goes on with its client, and ends after that client. A preforked child closes the listeners as [`prefork`](Server::prefork) says, so that
     /// another server can listen at the address.
     pub const fn orphans_end(mut self, end: bool) -> Self {
         self.settings.orphans_end = end;

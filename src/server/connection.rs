@@ -146,7 +146,8 @@ impl Connection {
     /// `recv()`: reads the bytes that are there, up to the length of `buffer`. A result of 0 is the end of the stream.
     ///
     /// # Errors
-    /// `EAGAIN` when the client was silent for the server's idle time. Fails otherwise as [`recv`] does.
+    /// `EAGAIN` when the client was silent for the server's idle time. Fails otherwise as [`recv`] does, but not with
+    /// `EINTR`.
     #[inline]
     pub fn read(&self, buffer: &mut [u8]) -> Result<usize> {
         self.retry(|| recv(&self.fd, buffer, MsgFlags::NONE))
@@ -156,7 +157,7 @@ impl Connection {
     ///
     /// # Errors
     /// `EPIPE` when the client has gone, `EAGAIN` when the client took nothing for the server's idle time. Fails
-    /// otherwise as [`send`] does.
+    /// otherwise as [`send`] does, but not with `EINTR`.
     #[inline]
     pub fn write(&self, bytes: &[u8]) -> Result<usize> {
         self.retry(|| send(&self.fd, bytes, MsgFlags::NOSIGNAL))

@@ -16,7 +16,9 @@ use crate::ffi::sys::socket as option;
 use crate::ffi::sys::syscall as c;
 use crate::sys::errno::Result;
 use crate::sys::fd::{AsFd, BorrowedFd, STDERR, free_numbers};
+use crate::sys::process::getpid;
 use crate::sys::seccomp::{CALLS_MAX, Check, Rule, allow_only_and_note_in};
+use crate::sys::signal::Signal;
 
 /// The calls of every child at its end. Reading the clock makes a system call only where the kernel cannot offer it in
 /// shared memory. By `restart_syscall()` the kernel goes on with a wait that a stop of the process has interrupted.
@@ -24,10 +26,11 @@ const BASE: [c_long; 4] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime
 
 /// The further calls of a preforked child whose arguments need no check. By these calls the child waits, handles the
 /// signal that retires it, and bounds the time of a write to a terminal.
-const POOL: [c_long; 5] = [c::SYS_getpid, c::SYS_ppoll, c::SYS_rt_sigreturn, c::SYS_clock_nanosleep, c::SYS_setitimer];
+const POOL: [c_long; 6] =
+    [c::SYS_getpid, c::SYS_getppid, c::SYS_ppoll, c::SYS_rt_sigreturn, c::SYS_clock_nanosleep, c::SYS_setitimer];
 
 /// The number of further calls of a preforked child whose arguments are checked.
-const OF_POOL: usize = 6;
+const OF_POOL: usize = 7;
 /// The number of calls that are allowed for the note of a violation.
 const OF_NOTE: usize = 1;
 
@@ -119,6 +122,9 @@ fn enter_in_pool(listeners: &Listeners, calls: &[c_long], note: &'static [Atomic
     let credentials = [constant(option::SO_PEERCRED)];
     let set = [Check::Is(0, &connections), Check::Is(1, &level), Check::Is(2, &options)];
     let get = [Check::Is(0, &connections), Check::Is(1, &level), Check::Is(2, &credentials)];
+    // A child whose server was killed ends itself.
+    let itself = [getpid().raw() as u32];
+    let end = [Check::Is(0, &itself), Check::Is(1, &[constant(Signal::TERM.raw())])];
     let own: [Rule<'_>; OF_POOL] = [
         Rule { call: c::SYS_accept4, checks: &accept },
         Rule { call: c::SYS_write, checks: &log },
@@ -126,6 +132,7 @@ fn enter_in_pool(listeners: &Listeners, calls: &[c_long], note: &'static [Atomic
         Rule { call: c::SYS_recvfrom, checks: &reach },
         Rule { call: c::SYS_setsockopt, checks: &set },
         Rule { call: c::SYS_getsockopt, checks: &get },
+        Rule { call: c::SYS_kill, checks: &end },
     ];
     allow_only_noting(common(calls, &reach, &send).chain(POOL.map(Rule::any)).chain(own), note)
 }

@@ -234,8 +234,8 @@ impl core::error::Error for Errno {}
 
 /// Calls `function` again for as long as a signal interrupts it (`EINTR`).
 ///
-/// No wrapper of this library repeats an interrupted call by itself, because programs often rely on a signal to end a
-/// blocking call.
+/// The wrappers of one call do not repeat an interrupted call, because programs often rely on a signal to end a blocking
+/// call. [`read_all`](crate::fd::read_all) and [`write_all`](crate::fd::write_all) do.
 ///
 /// Async-signal-safe: yes.
 ///

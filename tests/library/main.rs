@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod handler_errors;
+mod orphans;
 mod safe_code;
 #[cfg(feature = "std")]
 mod std_types;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     solo::main(&[
         TESTS,
         handler_errors::TESTS,
+        orphans::TESTS,
         safe_code::TESTS,
         #[cfg(feature = "std")]
         std_types::TESTS,

@@ -107,6 +107,10 @@ fn reach(connection: Connection) -> mpserv::errno::Result<()> {
             // SAFETY: no address is stored.
             unsafe { libc::accept4(connection.as_fd().raw(), ptr::null_mut(), ptr::null_mut(), 0) };
         }
+        // SAFETY: the call takes numbers, and sends nothing.
+        b'k' => _ = unsafe { libc::kill(getpid().raw(), 0) },
+        // SAFETY: the call takes numbers. No process has the id.
+        b'K' => _ = unsafe { libc::kill(c_int::MAX, libc::SIGTERM) },
         b'S' => connection.shutdown(Shutdown::Read)?,
         _ => {}
     }
@@ -159,7 +163,8 @@ fn a_preforked_child_cannot_write_to_another_file_than_the_log() {
 
 /// Checks calls that a preforked child makes for the server, with other arguments.
 fn a_preforked_child_makes_the_calls_of_the_server_only_as_the_server_does() {
-    for (order, call) in [(b'o', "setsockopt"), (b'l', "setsockopt"), (b'g', "getsockopt"), (b'A', "accept4")] {
+    let calls = [(b'o', "setsockopt"), (b'l', "setsockopt"), (b'g', "getsockopt"), (b'A', "accept4")];
+    for (order, call) in calls.into_iter().chain([(b'k', "kill"), (b'K', "kill")]) {
         is_ended_for(&ECHO, true, order, call);
     }
 }

@@ -16,12 +16,12 @@ use crate::sys::errno::Errno;
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, PipeFlags, close_for_good, pipe2, replace_for_good};
 use crate::sys::net::{SockAddr, SocketFlags, accept4};
 use crate::sys::poll::{PollEvents, PollFd, ppoll};
-use crate::sys::process::{Pid, getpid, set_pdeathsig};
-use crate::sys::signal::{Disposition, Handler, MaskHow, SigAction, Signal, sigaction, sigprocmask};
+use crate::sys::process::{Pid, getpid, getppid, set_pdeathsig};
+use crate::sys::signal::{Disposition, Handler, MaskHow, SigAction, Signal, kill, sigaction, sigprocmask};
 use crate::sys::time::{Clock, clock_gettime};
 
-/// The signal by which the parent tells a preforked child that it is no longer needed. With `--orphans keep` the kernel
-/// sends this signal when the parent is killed.
+/// The signal by which the parent tells a preforked child that it is no longer needed. The kernel sends this signal when
+/// the parent is killed.
 pub(crate) const RETIRE: Signal = Signal::USR2;
 
 /// Set once [`RETIRE`] has been received.
@@ -33,6 +33,9 @@ static STAND_IN: AtomicI32 = AtomicI32::new(BorrowedFd::NONE.raw());
 /// The descriptors that the handler of [`RETIRE`] closes. -1 stands for none.
 static LISTENERS: [AtomicI32; LISTENERS_MAX] = [const { AtomicI32::new(BorrowedFd::NONE.raw()) }; LISTENERS_MAX];
 
+/// The id of the server without which this child must end. 0 stands for none: see `--orphans keep`.
+static NEEDED: AtomicI32 = AtomicI32::new(0);
+
 /// Serves one client after another in a preforked child, until the child is retired.
 pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     handler: &mut H,
@@ -42,22 +45,21 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     context.give_up_server_resources(true)?;
     let pid = getpid();
     catch_retire(&context)?;
-    if context.parent.is_none() {
-        // A killed server must not leave children that accept clients for ever: see `--orphans keep`. If the server has
-        // gone already, this child has no client yet and ends.
-        set_pdeathsig(context.server, RETIRE).map_err(|_| EXIT_DONE)?;
-    }
+    retire_with_server(&context)?;
     context.set_resource_limits()?;
     context.enter_sandbox(&ChildKind::Pool(&context.descriptors.listeners))?;
     let mut acceptor = Acceptor::new(context.descriptors.listeners.len());
     let mut requests_left = context.settings.max_requests.unwrap_or(u64::MAX);
     context.slot.set(pid, State::Idle, clock_gettime(Clock::MONOTONIC));
-    let mut status = Ok(EXIT_DONE);
+    let mut status = Ok(());
     while requests_left > 0 && !is_retired() && status.is_ok() {
         match acceptor.next_client(&context) {
             Ok(Some((fd, address))) => {
                 if serve_client(handler, &context, pid, fd, address) {
                     requests_left -= 1;
+                }
+                if context.settings.sandbox.is_none() {
+                    status = retire_with_server(&context);
                 }
             }
             Ok(None) => {}
@@ -66,7 +68,14 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
         context.throttle.borrow_mut().release(context.log, clock_gettime(Clock::MONOTONIC));
     }
     context.throttle.borrow_mut().release(context.log, Duration::MAX);
-    status
+    status.map(|()| EXIT_DONE)
+}
+
+/// Asks the kernel for [`RETIRE`] when the server dies. A killed server must not leave children that accept clients for
+/// ever. The kernel forgets the signal when a handler changes its user. Fails if the server has gone already: this child
+/// has no client, and ends.
+fn retire_with_server(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
+    set_pdeathsig(context.server, RETIRE).map_err(|_| EXIT_DONE)
 }
 
 /// Whether [`RETIRE`] has been received.
@@ -75,7 +84,8 @@ fn is_retired() -> bool {
 }
 
 /// Handles [`RETIRE`]: closes the listeners at once. If the child kept them until its client leaves, and the server was
-/// killed, no other server could listen at the address.
+/// killed, no other server could listen at the address. If the server that this child needs was killed, also sends
+/// SIGTERM to this child.
 ///
 /// Async-signal-safe: yes.
 fn on_retire(_: Signal) {
@@ -97,12 +107,18 @@ fn on_retire(_: Signal) {
             unsafe { close_for_good(&listener) };
         }
     }
+    let needed = Pid::from_raw(NEEDED.load(Ordering::Relaxed));
+    if needed.is_some() && getppid() != needed {
+        // A caller may have a handler of SIGTERM. If so, the child ends after its client.
+        let _ = kill(getpid(), Signal::TERM);
+    }
 }
 
 /// Installs the handler of [`RETIRE`], restores the signal mask, and unblocks that signal.
 fn catch_retire(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
     // A pool of a handler, in a child that was retired, begins anew. The signal is blocked until the end.
     RETIRED.store(false, Ordering::Relaxed);
+    NEEDED.store(context.parent.map_or(0, Pid::raw), Ordering::Relaxed);
     STAND_IN.store(BorrowedFd::NONE.raw(), Ordering::Relaxed);
     for place in &LISTENERS {
         place.store(BorrowedFd::NONE.raw(), Ordering::Relaxed);
@@ -118,7 +134,7 @@ fn catch_retire(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
             place.store(listener.as_fd().raw(), Ordering::Relaxed);
         }
     }
-    // SAFETY: the function uses atomics and close().
+    // SAFETY: the function uses atomics, close(), dup3(), getpid(), getppid() and kill().
     let action = SigAction::new(Disposition::Handler(unsafe { Handler::new(on_retire) }));
     sigaction(RETIRE, &action).map_err(|errno| context.set_up_failed("sigaction", errno))?;
     context.earlier.restore_in_child();

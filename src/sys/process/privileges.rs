@@ -105,6 +105,7 @@ pub fn drop_capability_bounds() -> Result<()> {
 
 /// `prctl(PR_SET_PDEATHSIG, signal)` and `getppid()`: makes the kernel send a signal to this process when `parent`
 /// ends. Where the parent has several threads, the signal is sent at the end of the thread that made this process.
+/// The kernel forgets the signal when this process changes its user or group, or becomes a program that gains rights.
 ///
 /// Async-signal-safe: yes.
 ///

@@ -1,0 +1,85 @@
+//! Tests the preforked children of a server that is killed, where the caller or the handler changes its process.
+
+use crate::common::server::nobody_listens;
+use crate::common::solo::{self, Test};
+use crate::common::*;
+use crate::{Serving, tests};
+
+use mpserv::ffi::sys::syscall as c;
+use mpserv::server::{Connection, HandlerError, Server};
+use mpserv::signal::{Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, sigaction, sigprocmask};
+use mpserv::user::{geteuid, setuid};
+
+pub(crate) const TESTS: &[Test] = tests![
+    no_pool_outlives_its_server_whatever_the_caller_does_with_sigterm,
+    no_pool_outlives_its_server_although_its_handler_changes_the_user,
+];
+
+/// The user that has no rights.
+const NOBODY: u32 = 65534;
+
+fn echo_each(connection: &Connection) -> Result<(), HandlerError> {
+    let mut buffer = [0; 100];
+    loop {
+        match connection.read(&mut buffer)? {
+            0 => return Ok(()),
+            length => connection.write_all(&buffer[..length])?,
+        }
+    }
+}
+
+/// Kills a server, and checks that no child accepts any more.
+#[track_caller]
+fn kill(mut serving: Serving) {
+    serving.child.kill(Signal::KILL).unwrap();
+    assert_eq!(solo::reap(&mut serving.child).term_signal(), Some(Signal::KILL));
+    wait_until("no child accepts", || nobody_listens(serving.port));
+}
+
+/// Checks that children whose caller catches, ignores or blocks SIGTERM end after the client that they have.
+fn no_pool_outlives_its_server_whatever_the_caller_does_with_sigterm() {
+    static TOLD: SignalFlag = SignalFlag::new();
+    let caught = || sigaction(Signal::TERM, &SigAction::new(Disposition::Flag(&TOLD))).unwrap();
+    let ignored = || sigaction(Signal::TERM, &SigAction::new(Disposition::Ignore)).unwrap();
+    let blocked = || sigprocmask(MaskHow::Set, &SigSet::from([Signal::TERM]));
+    let changes: [(&str, &dyn Fn()); 3] = [("caught", &caught), ("ignored", &ignored), ("blocked", &blocked)];
+    for (how, change) in changes {
+        change();
+        for sandbox in [false, true] {
+            let settings = |server: Server<'static>| {
+                let server = server.prefork(2, 2);
+                if sandbox { server.sandbox(&[c::SYS_recvfrom, c::SYS_sendto]) } else { server }
+            };
+            let serving = Serving::start_with(settings, |connection: Connection| echo_each(&connection));
+            let mut client = serving.connect();
+            assert_eq!(echo(&mut client, b"served"), b"served", "{how}, sandbox: {sandbox}");
+            kill(serving);
+            if how == "ignored" || how == "blocked" {
+                assert_eq!(echo(&mut client, b"still here"), b"still here", "{how}, sandbox: {sandbox}");
+            }
+            assert_eq!(finish(client), b"");
+        }
+    }
+}
+
+/// Checks that the kernel ends children, although it forgets their signal when they change their user.
+fn no_pool_outlives_its_server_although_its_handler_changes_the_user() {
+    needs_root();
+    for keep in [false, true] {
+        let serving = Serving::start_with(
+            |server: Server<'static>| server.prefork(1, 1).orphans_end(!keep),
+            |connection: Connection| {
+                if geteuid() == 0 {
+                    setuid(NOBODY)?;
+                }
+                echo_each(&connection)
+            },
+        );
+        assert_eq!(finish(serving.connect()), b"");
+        let mut client = serving.connect();
+        assert_eq!(echo(&mut client, b"served"), b"served");
+        assert_eq!(finish(client), b"");
+        serving.wait_for_ends(2);
+        kill(serving);
+    }
+}
