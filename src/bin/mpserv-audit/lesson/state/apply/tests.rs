@@ -1,6 +1,6 @@
 //! Tests the state after calls that these tests contain.
 
-use super::super::{Kernel, list};
+use super::super::{Kernel, changes, list};
 use super::signals;
 use crate::run::output::Output;
 use crate::trace::{Line, Trace};
@@ -80,9 +80,135 @@ fn each_call_that_makes_or_changes_a_descriptor_is_known() {
         (&format!("{socket}dup2(1, 3) = 3"), "3 a pipe"),
         (&format!("{socket}close(3) = 0"), ""),
         (&format!("{socket}close(3) = -1 EINTR (Interrupted system call)"), ""),
+        (&format!("{socket}close(3) = -1 EBADF (Bad file descriptor)"), "3 a socket"),
         (&format!("{socket}dup(3) = 4\ndup(3) = 5\nclose_range(4, 5, 0) = 0"), "3 a socket"),
         (&format!("{socket}dup3(3, 4, O_CLOEXEC) = 4\nexecve(\"/x\", [], []) = 0"), "3 a socket"),
     ] {
         assert_eq!(open_after(calls), open, "{calls}");
+    }
+}
+
+/// Checks the changes that a page shows for each event of five processes, and the signals that are then pending for the
+/// first process.
+#[test]
+fn each_event_changes_what_it_changes_in_the_kernel() {
+    const SHOWN: [(u32, &str, &str, &str); 49] = [
+        // The mask.
+        (100, "rt_sigprocmask(SIG_BLOCK, [USR1 KILL STOP], [], 8) = 0", "SIGUSR1 blocked in P", ""),
+        (100, "rt_sigprocmask(SIG_SETMASK, NULL, [USR1], 8) = 0", "", ""),
+        (100, "rt_sigprocmask(SIG_BLOCK, [USR2 TERM], NULL, 8) = 0", "SIGTERM, SIGUSR2 blocked in P", ""),
+        (100, "rt_sigprocmask(SIG_UNBLOCK, [TERM], NULL, 8) = 0", "SIGTERM unblocked in P", ""),
+        (100, "rt_sigprocmask(SIG_BLOCK, [HUP], NULL, 8) = -1 EFAULT (Bad address)", "", ""),
+        (100, "rt_sigprocmask(SIG_SETMASK, [USR1], NULL, 8) = 0", "SIGUSR2 unblocked in P", ""),
+        // Pending signals.
+        (100, "kill(100, SIGUSR1) = 0", "SIGUSR1 pending for P", "SIGUSR1"),
+        (100, "kill(100, SIGUSR1) = 0", "", "SIGUSR1"),
+        (100, "kill(100, SIGCHLD) = 0", "", "SIGUSR1"),
+        (100, "rt_sigprocmask(SIG_BLOCK, [CHLD], NULL, 8) = 0", "SIGCHLD blocked in P", "SIGUSR1"),
+        (100, "tkill(100, SIGCHLD) = 0", "SIGCHLD pending for P", "SIGCHLD, SIGUSR1"),
+        (100, "rt_sigaction(SIGCHLD, {sa_handler=SIG_IGN, sa_mask=[], sa_flags=0}, NULL, 8) = 0", "", "SIGUSR1"),
+        (100, "rt_sigaction(SIGCHLD, {sa_handler=SIG_DFL, sa_mask=[], sa_flags=0}, NULL, 8) = 0", "", "SIGUSR1"),
+        (100, "tgkill(7, 100, SIGHUP) = 0", "SIGHUP pending for P", "SIGHUP, SIGUSR1"),
+        (100, "--- SIGHUP {si_signo=SIGHUP, si_code=SI_USER} ---", "", "SIGUSR1"),
+        (
+            100,
+            "rt_sigaction(SIGUSR2, {sa_handler=SIG_IGN, sa_mask=[], sa_flags=SA_NOCLDWAIT}, NULL, 8) = 0",
+            "",
+            "SIGUSR1",
+        ),
+        (100, "kill(100, SIGUSR2) = 0", "", "SIGUSR1"),
+        // The alarm.
+        (100, "alarm(7) = 0", "alarm in 7 s for P", "SIGUSR1"),
+        (100, "alarm(7) = 7", "", "SIGUSR1"),
+        (100, "--- SIGHUP {si_signo=SIGHUP, si_code=SI_USER} ---", "", "SIGUSR1"),
+        (100, "alarm(0) = 7", "no alarm set for P", "SIGUSR1"),
+        (
+            100,
+            "setitimer(ITIMER_VIRTUAL, {it_interval={tv_sec=3, tv_usec=0}, it_value={tv_sec=5, tv_usec=0}}, NULL) = 0",
+            "",
+            "SIGUSR1",
+        ),
+        (
+            100,
+            "setitimer(ITIMER_REAL, {it_interval={tv_sec=3, tv_usec=0}, it_value={tv_sec=5, tv_usec=0}}, NULL) = 0",
+            "alarm in 5 s for P",
+            "SIGUSR1",
+        ),
+        (100, "--- SIGALRM {si_signo=SIGALRM, si_code=SI_KERNEL} ---", "no alarm set for P", "SIGUSR1"),
+        (100, "setitimer(ITIMER_REAL, {it_interval={tv_sec=3}, it_value={tv_sec=0}}, NULL) = 0", "", "SIGUSR1"),
+        // Handlers.
+        (
+            100,
+            "rt_sigaction(SIGTERM, {sa_handler=0x1, sa_mask=[INT], sa_flags=SA_RESTART}, NULL, 8) = 0",
+            "",
+            "SIGUSR1",
+        ),
+        (100, "--- SIGTERM {si_signo=SIGTERM} ---", "SIGINT, SIGTERM blocked in P", "SIGUSR1"),
+        (100, "rt_sigreturn({mask=[USR1]}) = 15", "SIGCHLD, SIGINT, SIGTERM unblocked in P", "SIGUSR1"),
+        (100, "--- SIGTERM {si_signo=SIGTERM} ---", "SIGINT, SIGTERM blocked in P", "SIGUSR1"),
+        (
+            100,
+            "rt_sigreturn({mask=[USR1]}) = -1 EINTR (Interrupted system call)",
+            "SIGINT, SIGTERM unblocked in P",
+            "SIGUSR1",
+        ),
+        (
+            100,
+            "rt_sigaction(SIGTERM, {sa_handler=0x1, sa_mask=[HUP], sa_flags=SA_NODEFER|SA_RESETHAND}, NULL, 8) = 0",
+            "",
+            "SIGUSR1",
+        ),
+        (100, "--- SIGTERM {si_signo=SIGTERM} ---", "SIGHUP blocked in P", "SIGUSR1"),
+        (100, "rt_sigreturn({mask=[USR1]}) = 15", "SIGHUP unblocked in P", "SIGUSR1"),
+        (100, "--- SIGTERM {si_signo=SIGTERM} ---", "", "SIGUSR1"),
+        // Lives. A child keeps the mask, and with it nothing of what is pending.
+        (100, "fork() = 101", "C begins", "SIGUSR1"),
+        (101, "alarm(3) = 0", "alarm in 3 s for C", "SIGUSR1"),
+        (101, "fork() = 102", "G begins", "SIGUSR1"),
+        (101, "fork() = 103", "H begins", "SIGUSR1"),
+        (102, "+++ exited with 0 +++", "G is a zombie", "SIGUSR1"),
+        (101, "waitid(P_ALL, 0, {si_pid=102, si_uid=0}, WEXITED|WNOWAIT, NULL) = 0", "", "SIGUSR1"),
+        (101, "waitid(P_ALL, 0, {si_pid=102, si_uid=0}, WEXITED, NULL) = 0", "G is a zombie no more", "SIGUSR1"),
+        (103, "+++ exited with 0 +++", "H is a zombie", "SIGUSR1"),
+        (101, "+++ exited with 0 +++", "C is a zombie, H is a zombie no more", "SIGUSR1"),
+        (100, "kill(101, SIGTERM) = 0", "", "SIGUSR1"),
+        (100, "wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 0}], 0, NULL) = 101", "C is a zombie no more", "SIGUSR1"),
+        (100, "rt_sigaction(SIGCHLD, {sa_handler=0x1, sa_mask=[], sa_flags=SA_NOCLDWAIT}, NULL, 8) = 0", "", "SIGUSR1"),
+        (100, "fork() = 104", "K begins", "SIGUSR1"),
+        (104, "+++ killed by SIGKILL +++", "SIGCHLD pending for P, K is gone", "SIGCHLD, SIGUSR1"),
+        (100, "+++ exited with 0 +++", "P is gone", ""),
+    ];
+    let traces = [100, 101, 102, 103, 104].map(|pid| {
+        let own = SHOWN.iter().filter(|(of, ..)| *of == pid).map(|(_, line, ..)| format!("{line}\n"));
+        (pid, Trace::new(own.collect::<String>().into_bytes(), false).unwrap())
+    });
+    let tree = Tree::build(traces.into(), 100);
+    let mut kernel = Kernel::new(&tree, Output::File);
+    for (at, (pid, line, changed, pending)) in SHOWN.iter().enumerate() {
+        let index = tree.processes.iter().position(|process| process.pid == *pid).unwrap();
+        let before = kernel.clone();
+        kernel.apply(&tree, index, &Line::parse(line.as_bytes()));
+        let name = |index: usize| ["P", "C", "G", "H", "K"][(tree.processes[index].pid - 100) as usize].to_owned();
+        assert_eq!(changes(&before, &kernel, name).join(", "), *changed, "event {at}: {line}");
+        assert_eq!(list(&kernel.processes[0].pending), *pending, "event {at}: {line}");
+    }
+}
+
+#[test]
+fn an_object_is_held_by_each_process_that_has_it_open() {
+    let calls = ["fork() = 101", "close(0) = 0"];
+    let trace = |text: &str| Trace::new(text.into(), false).unwrap();
+    let tree = Tree::build(vec![(100, trace("fork() = 101\nclose(0) = 0\n")), (101, trace(""))], 100);
+    let mut kernel = Kernel::new(&tree, Output::File);
+    let holders = |kernel: &Kernel| [0, 1, 2, 3].map(|object| kernel.holders(object));
+    assert_eq!(holders(&kernel), [vec![0], vec![0], vec![0], vec![]]);
+    calls.iter().for_each(|call| kernel.apply(&tree, 0, &Line::parse(call.as_bytes())));
+    assert_eq!(holders(&kernel), [vec![1], vec![0, 1], vec![0, 1], vec![]]);
+    kernel.apply(&tree, 1, &Line::parse(b"+++ exited with 0 +++"));
+    assert_eq!(holders(&kernel), [vec![], vec![0], vec![0], vec![]]);
+    for (output, name) in [(Output::Pty, "the terminal"), (Output::Pipe, "a pipe"), (Output::File, "a file")] {
+        let kernel = Kernel::new(&tree, output);
+        let names = kernel.processes[0].descriptors.values().map(|descriptor| kernel.name(*descriptor));
+        assert_eq!(names.collect::<Vec<_>>(), ["standard input", name, "standard error"]);
     }
 }
