@@ -29,16 +29,21 @@ impl Progress {
 
     /// Counts and shows a piece of work that begins. The last piece is N of N.
     pub fn begins(&self, what: &str) {
-        let (Ok(mut begun), total) = (self.begun.lock(), self.total) else {
+        let Ok(mut begun) = self.begun.lock() else {
             return;
         };
         *begun += 1;
-        let line = format!("[{begun}/{total}] {what}");
         // Progress that cannot be shown is no reason to stop.
-        let _ = match self.terminal {
-            true => write!(io::stderr(), "{CLEAR}{}", shorten(&line, self.width.saturating_sub(1))),
-            false => writeln!(io::stderr(), "{line}"),
-        };
+        let _ = write!(io::stderr(), "{}", self.text(*begun, what));
+    }
+
+    /// Returns the text for the piece of work with this number.
+    fn text(&self, number: usize, what: &str) -> String {
+        let line = format!("[{number}/{}] {what}", self.total);
+        match self.terminal {
+            true => format!("{CLEAR}{}", shorten(&line, self.width.saturating_sub(1))),
+            false => format!("{line}\n"),
+        }
     }
 
     /// Removes the line from the terminal.
@@ -46,5 +51,23 @@ impl Progress {
         if self.terminal {
             let _ = write!(io::stderr(), "{CLEAR}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_shows_one_line_that_fits_and_a_file_shows_all() {
+        let text =
+            |terminal, width, what: &str| Progress { total: 12, terminal, begun: Mutex::new(0), width }.text(3, what);
+        assert_eq!(text(true, 20, "fork (run)"), "\r\x1b[K[3/12] fork (run)");
+        assert_eq!(text(true, 19, "fork (run)"), "\r\x1b[K[3/12] fork (run)");
+        let cut = text(true, 18, "fork (run)");
+        let line = cut.strip_prefix("\r\x1b[K[3/12] fork ").unwrap_or_else(|| panic!("{cut:?}"));
+        assert_eq!(("[3/12] fork ".len() + line.chars().count(), cut.contains('\n')), (17, false), "{cut:?}");
+        assert_eq!(text(false, 18, "fork (run, to a pipe)"), "[3/12] fork (run, to a pipe)\n");
+        text(true, 0, "a terminal without a width");
     }
 }

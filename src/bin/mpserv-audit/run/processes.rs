@@ -88,7 +88,11 @@ fn is_queued(pid: u32) -> bool {
 /// Whether a process sleeps uninterruptibly because of vfork, until its child runs a program or ends. A fork also
 /// sleeps like this when the kernel is short of a resource, but not for long.
 fn waits_for_vfork(pid: u32) -> bool {
-    let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    is_vfork(pid, &fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default())
+}
+
+/// Whether a call of a process, as /proc shows it, is a vfork.
+fn is_vfork(pid: u32, call: &str) -> bool {
     let mut words = call.split(' ');
     let number = words.next().and_then(|number| number.parse::<i64>().ok());
     let argument = words.next().and_then(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());

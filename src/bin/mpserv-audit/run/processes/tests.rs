@@ -48,8 +48,15 @@ fn the_processor_time_is_that_of_the_process_or_also_of_its_children() {
     let seconds = |count| times_in(stat, count);
     assert_eq!((seconds(2), seconds(4)), (Some(Duration::from_secs(4)), Some(Duration::from_secs(34))));
     assert_eq!(times_in("7 (x) Z", 2), Some(Duration::ZERO), "no times are shown");
+    // A child that this test reaps takes some time.
+    let script = "i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done";
+    std::process::Command::new("sh").args(["-c", script]).status().unwrap();
     let own = std::process::id();
-    assert!(processor_time(own).unwrap() <= processor_time_of_all(own).unwrap());
+    let shown = |count| times_in(&fs::read_to_string("/proc/self/stat").unwrap(), count).unwrap();
+    for (time, count) in [(processor_time as fn(u32) -> _, 2), (processor_time_of_all, 4)] {
+        let (before, found, after) = (shown(count), time(own).unwrap(), shown(count));
+        assert!(before <= found && found <= after, "{count}: {before:?}, {found:?}, {after:?}");
+    }
 }
 
 /// Returns a folder of traces with these names, and the processes whose traces begin with `run`.
@@ -69,6 +76,7 @@ fn the_processes_are_those_with_a_trace_of_this_run() {
     assert_eq!(processes.trace_length(), 21);
     let limit = fs::read_to_string("/proc/sys/kernel/pid_max").unwrap();
     assert_eq!((processes.strace, processes.checked, processes.id_limit.to_string()), (90, 90, limit.trim().into()));
+    assert!((1..processes.id_limit).contains(&processes.last_id()));
     processes.knows_up_to(120);
     assert_eq!(processes.checked, 120);
     assert_eq!((processes.end_of_trace(7).as_deref(), processes.end_of_trace(8)), (Some("a line\n"), None));
@@ -147,4 +155,27 @@ fn the_memory_of_a_process_is_read_from_its_address_on() {
     let from = |offset: u64| memory::<4>(std::process::id(), bytes.as_ptr().addr() as u64 + offset);
     assert_eq!((from(0), from(12)), (Some(*b"0123"), Some(*b"cdef")));
     assert_eq!(memory::<4>(std::process::id(), 8), None);
+}
+
+#[test]
+fn a_vfork_is_known_by_its_flags() {
+    const SIGCHLD: u64 = 17;
+    let own = std::process::id();
+    let (with, without) = ((libc::CLONE_VM | CLONE_VFORK) as u64, libc::CLONE_VM as u64);
+    let structs = [[with | SIGCHLD, 0], [without | SIGCHLD, with]];
+    let at = structs.each_ref().map(|fields| fields.as_ptr().addr() as u64);
+    for (number, argument, expected) in [
+        (libc::SYS_clone, with | SIGCHLD, true),
+        (libc::SYS_clone, without | SIGCHLD, false),
+        (libc::SYS_clone3, at[0], true),
+        (libc::SYS_clone3, at[1], false),
+        (libc::SYS_clone3, 8, false),
+        (libc::SYS_read, with, false),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_vfork, 0, true),
+    ] {
+        let call = format!("{number} {argument:#x} 0x0 0x0 0x0 0x0 0x0 0x7ffc 0x7f00\n");
+        assert_eq!(is_vfork(own, &call), expected, "{call}");
+    }
+    assert!(!is_vfork(own, "running\n") && !is_vfork(own, ""));
 }

@@ -77,6 +77,7 @@ fn each_call_that_makes_or_changes_a_descriptor_is_known() {
         (&format!("{socket}fcntl(3, F_SETFD, FD_CLOEXEC) = 0"), "3 a socket*"),
         (&format!("{socket}fcntl(3, F_SETFD, FD_CLOEXEC) = 0\nfcntl(3, F_SETFD, 0) = 0"), "3 a socket"),
         (&format!("{socket}dup2(3, 3) = 3"), "3 a socket"),
+        ("socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, 0) = 3\ndup2(3, 3) = 3", "3 a socket*"),
         (&format!("{socket}dup2(1, 3) = 3"), "3 a pipe"),
         (&format!("{socket}close(3) = 0"), ""),
         (&format!("{socket}close(3) = -1 EINTR (Interrupted system call)"), ""),
@@ -88,11 +89,11 @@ fn each_call_that_makes_or_changes_a_descriptor_is_known() {
     }
 }
 
-/// Checks the changes that a page shows for each event of five processes, and the signals that are then pending for the
+/// Checks the changes that a page shows for each event of six processes, and the signals that are then pending for the
 /// first process.
 #[test]
 fn each_event_changes_what_it_changes_in_the_kernel() {
-    const SHOWN: [(u32, &str, &str, &str); 49] = [
+    const SHOWN: [(u32, &str, &str, &str); 54] = [
         // The mask.
         (100, "rt_sigprocmask(SIG_BLOCK, [USR1 KILL STOP], [], 8) = 0", "SIGUSR1 blocked in P", ""),
         (100, "rt_sigprocmask(SIG_SETMASK, NULL, [USR1], 8) = 0", "", ""),
@@ -100,6 +101,8 @@ fn each_event_changes_what_it_changes_in_the_kernel() {
         (100, "rt_sigprocmask(SIG_UNBLOCK, [TERM], NULL, 8) = 0", "SIGTERM unblocked in P", ""),
         (100, "rt_sigprocmask(SIG_BLOCK, [HUP], NULL, 8) = -1 EFAULT (Bad address)", "", ""),
         (100, "rt_sigprocmask(SIG_SETMASK, [USR1], NULL, 8) = 0", "SIGUSR2 unblocked in P", ""),
+        (100, "rt_sigprocmask(SIG_UNBLOCK, ~[KILL STOP], NULL, 8) = 0", "SIGUSR1 unblocked in P", ""),
+        (100, "rt_sigprocmask(SIG_BLOCK, [USR1], NULL, 8) = 0", "SIGUSR1 blocked in P", ""),
         // Pending signals.
         (100, "kill(100, SIGUSR1) = 0", "SIGUSR1 pending for P", "SIGUSR1"),
         (100, "kill(100, SIGUSR1) = 0", "", "SIGUSR1"),
@@ -166,19 +169,22 @@ fn each_event_changes_what_it_changes_in_the_kernel() {
         (101, "alarm(3) = 0", "alarm in 3 s for C", "SIGUSR1"),
         (101, "fork() = 102", "G begins", "SIGUSR1"),
         (101, "fork() = 103", "H begins", "SIGUSR1"),
+        (101, "fork() = 105", "O begins", "SIGUSR1"),
         (102, "+++ exited with 0 +++", "G is a zombie", "SIGUSR1"),
         (101, "waitid(P_ALL, 0, {si_pid=102, si_uid=0}, WEXITED|WNOWAIT, NULL) = 0", "", "SIGUSR1"),
         (101, "waitid(P_ALL, 0, {si_pid=102, si_uid=0}, WEXITED, NULL) = 0", "G is a zombie no more", "SIGUSR1"),
         (103, "+++ exited with 0 +++", "H is a zombie", "SIGUSR1"),
         (101, "+++ exited with 0 +++", "C is a zombie, H is a zombie no more", "SIGUSR1"),
+        (105, "+++ exited with 0 +++", "O is gone", "SIGUSR1"),
         (100, "kill(101, SIGTERM) = 0", "", "SIGUSR1"),
         (100, "wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 0}], 0, NULL) = 101", "C is a zombie no more", "SIGUSR1"),
         (100, "rt_sigaction(SIGCHLD, {sa_handler=0x1, sa_mask=[], sa_flags=SA_NOCLDWAIT}, NULL, 8) = 0", "", "SIGUSR1"),
         (100, "fork() = 104", "K begins", "SIGUSR1"),
+        (100, "rt_sigaction(SIGINT, {sa_handler=0x1, sa_mask=[], sa_flags=0}, NULL, 8) = 0", "", "SIGUSR1"),
         (104, "+++ killed by SIGKILL +++", "SIGCHLD pending for P, K is gone", "SIGCHLD, SIGUSR1"),
         (100, "+++ exited with 0 +++", "P is gone", ""),
     ];
-    let traces = [100, 101, 102, 103, 104].map(|pid| {
+    let traces = [100, 101, 102, 103, 104, 105].map(|pid| {
         let own = SHOWN.iter().filter(|(of, ..)| *of == pid).map(|(_, line, ..)| format!("{line}\n"));
         (pid, Trace::new(own.collect::<String>().into_bytes(), false).unwrap())
     });
@@ -188,7 +194,7 @@ fn each_event_changes_what_it_changes_in_the_kernel() {
         let index = tree.processes.iter().position(|process| process.pid == *pid).unwrap();
         let before = kernel.clone();
         kernel.apply(&tree, index, &Line::parse(line.as_bytes()));
-        let name = |index: usize| ["P", "C", "G", "H", "K"][(tree.processes[index].pid - 100) as usize].to_owned();
+        let name = |index: usize| ["P", "C", "G", "H", "K", "O"][(tree.processes[index].pid - 100) as usize].to_owned();
         assert_eq!(changes(&before, &kernel, name).join(", "), *changed, "event {at}: {line}");
         assert_eq!(list(&kernel.processes[0].pending), *pending, "event {at}: {line}");
     }
