@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::compare::{Comparison, Side, compare};
+use crate::compare::{Comparer, Comparison, Sequences, Side};
 use crate::kept::Kept;
 use crate::level::Level;
 use crate::normalize::Run;
@@ -15,7 +15,6 @@ use crate::options::Options;
 use crate::progress::Progress;
 use crate::run::output::Output;
 use crate::run::{self, Drive, Ending, Recorded, Request, Sleep};
-use crate::start::From;
 use crate::subject::{Case, Printed, Subject};
 use crate::tree::Tree;
 use crate::trouble::Trouble;
@@ -178,17 +177,20 @@ impl Job<'_> {
         if self.listen[0] == self.listen[1] { run } else { run.with_listen_aside() }
     }
 
-    /// Compares two runs, which are given with the indices of their sides.
-    fn compare_runs(&self, one: (usize, &Tree), other: (usize, &Tree), from: From) -> Comparison {
-        let [a, b] = [one, other].map(|(side, tree)| (tree, self.run(side, tree)));
-        compare(&Side { tree: a.0, run: &a.1 }, &Side { tree: b.0, run: &b.1 }, from)
+    /// Normalizes the lines of a run of one side.
+    fn read(&self, comparer: &mut Comparer, side: usize, tree: &Tree) -> Sequences {
+        comparer.read(&Side { tree, run: &self.run(side, tree) })
     }
 
     fn compare(&self, options: &Options) -> Result<Case, Trouble> {
         let [a, b] = self.record(None)?;
-        let mut comparison = self.compare_runs((0, &a.tree), (1, &b.tree), options.from);
+        let mut comparer = Comparer::new(options.from);
+        let read_a = self.read(&mut comparer, 0, &a.tree);
+        let read_b = self.read(&mut comparer, 1, &b.tree);
+        let first = [(&a.tree, &read_a), (&b.tree, &read_b)];
+        let mut comparison = comparer.compare(first[0], first[1]);
         if comparison.level() > Level::Same {
-            self.set_aside_what_varies(&mut comparison, [&a.tree, &b.tree], options.from)?;
+            self.set_aside_what_varies(&mut comparison, comparer, first)?;
         }
         let printed = [(0, a.printed, &a.tree), (1, b.printed, &b.tree)].map(|(side, text, tree)| {
             let run = self.run(side, tree);
@@ -206,32 +208,41 @@ impl Job<'_> {
 
     /// Runs both sides again. Marks the differences that a program also shows against itself, or that only some pairs
     /// of runs show.
-    fn set_aside_what_varies(&self, comparison: &mut Comparison, first: [&Tree; 2], from: From) -> Result<(), Trouble> {
+    fn set_aside_what_varies(
+        &self,
+        comparison: &mut Comparison,
+        mut comparer: Comparer,
+        first: [(&Tree, &Sequences); 2],
+    ) -> Result<(), Trouble> {
         let start = Instant::now();
         let abouts = |comparison: &Comparison| -> HashSet<String> {
             comparison.kinds.iter().map(|difference| difference.about.clone()).collect()
         };
         let mut real = abouts(comparison);
-        let mut more: [Vec<Tree>; 2] = [Vec::new(), Vec::new()];
+        let mut more: [Vec<(Tree, Sequences)>; 2] = [Vec::new(), Vec::new()];
         for round in 0..self.more_runs {
             if real.is_empty() || (round > 0 && start.elapsed() > MORE_RUNS_PATIENCE) {
                 break;
             }
             let [a, b] = self.record(Some(self.order(round)))?;
-            for (side, new) in [(0, a.tree), (1, b.tree)] {
-                let other = 1 - side;
-                for own in std::iter::once(first[side]).chain(&more[side]) {
-                    let varying = abouts(&self.compare_runs((side, own), (side, &new), from));
+            for (side, tree) in [(0, a.tree), (1, b.tree)] {
+                let sequences = self.read(&mut comparer, side, &tree);
+                let (new, other) = ((&tree, &sequences), 1 - side);
+                let all = |side: usize| {
+                    std::iter::once(first[side]).chain(more[side].iter().map(|(tree, sequences)| (tree, sequences)))
+                };
+                for own in all(side) {
+                    let varying = abouts(&comparer.compare(own, new));
                     real.retain(|about| !varying.contains(about));
                 }
-                for tree in std::iter::once(first[other]).chain(&more[other]) {
+                for known in all(other) {
                     // The sides keep the order of the first comparison, because either of two swapped calls may count
                     // as moved.
-                    let (a, b) = if side == 0 { (&new, tree) } else { (tree, &new) };
-                    let between = abouts(&self.compare_runs((0, a), (1, b), from));
+                    let (a, b) = if side == 0 { (new, known) } else { (known, new) };
+                    let between = abouts(&comparer.compare(a, b));
                     real.retain(|about| between.contains(about));
                 }
-                more[side].push(new);
+                more[side].push((tree, sequences));
             }
         }
         for difference in

@@ -15,11 +15,11 @@ use crate::level::Level;
 use crate::start::From;
 use crate::tree::{Place, Tree};
 use difference::Compared;
-use sequence::{Ids, Reader};
+use sequence::Ids;
 
 pub use difference::{Difference, merge};
 pub use row::{Kind, Row};
-pub use sequence::Side;
+pub use sequence::{Sequences, Side};
 
 /// One place in the two trees, with the process of either side at that place.
 #[derive(Debug)]
@@ -61,28 +61,51 @@ impl Comparison {
 
 /// Compares two runs.
 pub fn compare(a: &Side<'_>, b: &Side<'_>, from: From) -> Comparison {
-    let mut reader_a = Reader::new(a);
-    let mut reader_b = Reader::new(b);
-    let mut pairs = Vec::new();
-    let mut events = (0, 0);
-    let mut kinds = Vec::new();
-    for place in places(a.tree, b.tree) {
-        let mut ids = Ids::default();
-        let side_a = reader_a.read(&place, from, &mut ids);
-        let side_b = reader_b.read(&place, from, &mut ids);
-        events.0 += side_a.compared();
-        events.1 += side_b.compared();
-        let traces = [reader_a.trace(&side_a), reader_b.trace(&side_b)];
-        let rows = rows::rows((traces[0], traces[1]), &side_a, &side_b);
-        if rows.iter().any(Row::is_difference) || side_a.process.is_some() != side_b.process.is_some() {
-            let (sides, texts) = ((&side_a, &side_b), ids.texts());
-            let compared = Compared { index: pairs.len(), place: &place, rows: &rows, sides, texts: &texts, traces };
-            kinds.extend(compared.differences());
-        }
-        let before = (side_a.before, side_b.before);
-        pairs.push(Pair { place, a: side_a.process, b: side_b.process, rows, before });
+    let mut comparer = Comparer::new(from);
+    let (read_a, read_b) = (comparer.read(a), comparer.read(b));
+    comparer.compare((a.tree, &read_a), (b.tree, &read_b))
+}
+
+/// Compares runs with each other. The lines of a run are normalized once, however often the run is compared.
+#[derive(Debug)]
+pub struct Comparer {
+    from: From,
+    ids: Ids,
+}
+
+impl Comparer {
+    pub fn new(from: From) -> Self {
+        Comparer { from, ids: Ids::default() }
     }
-    Comparison { pairs, events, kinds: merge(&kinds) }
+
+    /// Normalizes the lines of a run.
+    pub fn read(&mut self, side: &Side<'_>) -> Sequences {
+        Sequences::read(side, self.from, &mut self.ids)
+    }
+
+    /// Compares two runs that this comparer has read.
+    pub fn compare(&self, a: (&Tree, &Sequences), b: (&Tree, &Sequences)) -> Comparison {
+        let texts = self.ids.texts();
+        let mut pairs = Vec::new();
+        let mut events = (0, 0);
+        let mut kinds = Vec::new();
+        for place in places(a.0, b.0) {
+            let (side_a, side_b) = (a.1.at(&place), b.1.at(&place));
+            events.0 += side_a.compared();
+            events.1 += side_b.compared();
+            let traces = [side_a.trace(a.0), side_b.trace(b.0)];
+            let rows = rows::rows((traces[0], traces[1]), side_a, side_b);
+            if rows.iter().any(Row::is_difference) || side_a.process.is_some() != side_b.process.is_some() {
+                let sides = (side_a, side_b);
+                let compared =
+                    Compared { index: pairs.len(), place: &place, rows: &rows, sides, texts: &texts, traces };
+                kinds.extend(compared.differences());
+            }
+            let before = (side_a.before, side_b.before);
+            pairs.push(Pair { place, a: side_a.process, b: side_b.process, rows, before });
+        }
+        Comparison { pairs, events, kinds: merge(&kinds) }
+    }
 }
 
 /// Returns all places of both trees, parents before children.

@@ -84,6 +84,11 @@ impl Sequence {
         self.events.len()
     }
 
+    /// Returns the trace of the process, which is in this tree.
+    pub(super) fn trace<'t>(&self, tree: &'t Tree) -> Option<&'t Trace> {
+        self.process.map(|index| &tree.processes[index].trace)
+    }
+
     /// Returns the id of an event of the process.
     pub(super) fn id_of(&self, event: usize) -> Option<u32> {
         let event = u32::try_from(event).ok()?;
@@ -101,9 +106,35 @@ impl Sequence {
     }
 }
 
+/// The processes of one run, by their places.
+#[derive(Debug)]
+pub struct Sequences {
+    by_place: HashMap<Place, Sequence>,
+    /// The sequence of a place without a process.
+    none: Sequence,
+}
+
+impl Sequences {
+    pub(super) fn read(side: &Side<'_>, from: From, ids: &mut Ids) -> Self {
+        let mut reader = Reader::new(side);
+        let mut places: Vec<Place> = reader.by_place.keys().cloned().collect();
+        // Parents come before their children.
+        places.sort();
+        let read = |place: Place| {
+            let sequence = reader.read(&place, from, ids);
+            (place, sequence)
+        };
+        Sequences { by_place: places.into_iter().map(read).collect(), none: Sequence::default() }
+    }
+
+    pub(super) fn at(&self, place: &Place) -> &Sequence {
+        self.by_place.get(place).unwrap_or(&self.none)
+    }
+}
+
 /// Reads the processes of one side, parents first. Each child inherits the state of its parent.
 #[derive(Debug)]
-pub(super) struct Reader<'r> {
+struct Reader<'r> {
     tree: &'r Tree,
     run: &'r Run,
     /// The state that a child inherits at its fork, by the parent's index and the fork's event.
@@ -113,7 +144,7 @@ pub(super) struct Reader<'r> {
 }
 
 impl<'r> Reader<'r> {
-    pub(super) fn new(side: &Side<'r>) -> Self {
+    fn new(side: &Side<'r>) -> Self {
         let mut forks: HashMap<usize, Vec<usize>> = HashMap::new();
         let mut by_place = HashMap::new();
         for (index, process) in side.tree.processes.iter().enumerate() {
@@ -125,16 +156,12 @@ impl<'r> Reader<'r> {
         Reader { tree: side.tree, run: side.run, inherited: HashMap::new(), forks, by_place }
     }
 
-    pub(super) fn trace(&self, sequence: &Sequence) -> Option<&'r Trace> {
-        sequence.process.map(|index| &self.tree.processes[index].trace)
-    }
-
     fn normalizer_of(&mut self, process: &Process) -> Normalizer<'r> {
         let from = process.parent.zip(process.forked_at);
         from.and_then(|key| self.inherited.remove(&key)).unwrap_or_else(|| Normalizer::new(self.run))
     }
 
-    pub(super) fn read(&mut self, place: &Place, from: From, ids: &mut Ids) -> Sequence {
+    fn read(&mut self, place: &Place, from: From, ids: &mut Ids) -> Sequence {
         let Some(index) = self.by_place.get(place).copied() else {
             return Sequence::default();
         };
