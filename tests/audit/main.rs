@@ -46,7 +46,8 @@ const TICK: Duration = Duration::from_millis(5);
 
 fn audit(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mpserv-audit"));
-    command.args(arguments).stdin(Stdio::null());
+    // The loader of each program would seek its libraries in the folders that cargo sets.
+    command.args(arguments).stdin(Stdio::null()).env_remove("LD_LIBRARY_PATH");
     command
 }
 

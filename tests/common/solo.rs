@@ -135,6 +135,9 @@ pub fn main(modules: &[&[Test]]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let tests: Vec<Test> = asked.iter().copied().filter(|test| arguments.runs(test)).collect();
+    // The loader of each program would seek its libraries in the folders that cargo sets.
+    // SAFETY: the process has no other thread.
+    unsafe { std::env::remove_var("LD_LIBRARY_PATH") };
     // Under nohup the servers of the tests would ignore SIGHUP.
     // SAFETY: this is the main thread at its start, and installs no handler.
     unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
