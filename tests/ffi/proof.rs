@@ -70,7 +70,12 @@ fn dependent(folder: &Path, facts: &str, cross: Option<&Cross>) -> Result<Comman
          [dependencies]\nmpserv.path = {:?}\n\n[workspace]\n",
         env!("CARGO_MANIFEST_DIR")
     );
-    let write = |name: &str, text: &str| fs::write(folder.join(name), text).map_err(|error| error.to_string());
+    // A file that has its text already keeps its time, so that cargo does not compile the same again.
+    let write = |name: &str, text: &str| {
+        let file = folder.join(name);
+        let is_there = fs::read_to_string(&file).is_ok_and(|old| old == text);
+        if is_there { Ok(()) } else { fs::write(file, text).map_err(|error| error.to_string()) }
+    };
     write("Cargo.toml", &manifest)?;
     write("Cargo.lock", include_str!("../../Cargo.lock"))?;
     write("main.rs", include_str!("dependent.rs"))?;

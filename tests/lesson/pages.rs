@@ -121,19 +121,12 @@ fn all_programs_are_aligned_and_all_pages_hold_together() {
     crate::facts::buffers(&pages);
     crate::facts::calls(&pages);
     crate::facts::sentences(&pages);
+    crate::facts::steps(&pages);
     let (_, pipe) = &pages["echo_mpserv-three-clients-pipe.html"];
     for sign in ["stays in the buffer", "writes what was buffered at", "of the first process</a>"] {
         assert!(pipe.contains(sign), "{sign}");
     }
     assert!(pages["socket_serve.html"].1.contains("客户端已连接"), "letters of all languages");
-}
-
-#[test]
-fn a_sentence_names_the_step_that_it_is_about() {
-    let folder = TempDir::new();
-    let output = audit(&["--lesson", folder.0.to_str().unwrap(), "echo_mpserv", "sigaction"]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    crate::facts::steps(&read_all(&folder.0));
 }
 
 #[test]
