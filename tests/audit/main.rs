@@ -135,8 +135,11 @@ fn assert_output(arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// Returns a port that was free a moment ago.
+/// Returns a free port. This thread, and the programs that it starts from now on, get a network of their own, if that is
+/// allowed. In the network of the machine, another program may take the port in the meantime.
 fn free_port() -> u16 {
+    // Without an own network, the port was free a moment ago.
+    let _ = mpserv::namespace::own_network();
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

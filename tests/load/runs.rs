@@ -87,10 +87,14 @@ fn each_process_has_source_addresses_of_its_own() {
     }
 }
 
+/// The longest time of a run with hundreds of connections, each of which has a thread of this test, on a busy machine.
+const LONG: Duration = Duration::from_secs(120);
+
 /// Checks that the connections of two processes are all held: one process has 500 of them at most.
 fn idle_connections_are_held_by_several_processes() {
     let server = Server::start(plain_echo);
-    let ended = server.load(&["-w", "0", "-i", "501", "-s", "0.1"]);
+    let mut command = command(&["-w", "0", "-i", "501", "-s", "0.1"], &server.port.to_string());
+    let ended = Running::start(&mut command, Output::Pipe).wait_within(LONG);
     assert_eq!((ended.status.code(), number(&ended, "", "idle")), (Some(0), 501.0), "{ended:?}");
     let of_process = |process: u8| {
         let peers = server.peers.lock().unwrap();
