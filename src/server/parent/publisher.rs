@@ -85,9 +85,11 @@ impl Publisher {
         self.manager.reloading();
     }
 
+    /// Tells the service manager that the service stops. After a handover, the successor tells it, and the manager still
+    /// hears of the successor. Otherwise the manager would take the end of this process for that of the service.
     pub(super) fn stopping(&mut self) {
-        self.untold = None;
         if !self.has_handed_over {
+            self.untold = None;
             self.manager.stopping();
         }
     }

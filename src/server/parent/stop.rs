@@ -37,8 +37,6 @@ impl<W: Worker> Parent<'_, '_, W> {
             // If a signal has told this server to stop, the time since then counts. An order is no second signal, and the
             // first signal after an order is none either: somebody may have sent it to all servers.
             Ok(Some(order)) if order.at_once || self.state.has_handed_over => {
-                // The service stops, so the manager need not know the successor.
-                self.publisher.stopping();
                 self.stop_serving(&SignalInfo { signal: order.signal, sender: None, uid: 0 }, order.at_once);
             }
             Ok(Some(_)) | Err(Errno::AGAIN | Errno::INTR) => {}

@@ -93,9 +93,10 @@ fn after_a_handover_the_manager_hears_of_the_successor_alone() {
     let (mut publisher, manager) = publisher();
     assert_eq!((publisher.watchdog_due(), publisher.status_due(0)), (Some(NOW), Some(NOW)));
     fill(&mut publisher);
-    messages(&manager);
     publisher.hand_over_to(nobody(2), NOW);
     publisher.stopping();
+    assert_eq!((messages(&manager), publisher.ready_due()), (Vec::new(), Some(NOW + RETRY_EVERY)));
+    publisher.ready_again(NOW + RETRY_EVERY);
     assert_eq!(messages(&manager), [std::format!("READY=1\nMAINPID={}", nobody(2))]);
     assert_eq!((publisher.watchdog_due(), publisher.status_due(1), publisher.ready_due()), (None, None, None));
 }

@@ -249,27 +249,46 @@ fn the_manager_hears_of_a_successor_that_lives_and_of_the_stop_of_one_that_has_e
     }
 }
 
-/// Checks that the pipe to a successor is open until the service manager knows the successor, and no longer.
+/// Checks that the pipe to a successor is open until the service manager knows the successor, and no longer. Checks the
+/// same for a server that is told to stop meanwhile, by a signal or by an order.
 #[test]
 #[cfg_attr(miri, ignore = "it has no memfd_create")]
 fn a_successor_is_let_go_once_the_manager_knows_it() {
-    let sleep = Sleep::new();
-    let (ours, theirs) = UnixDatagram::pair().unwrap();
-    ours.set_nonblocking(true).unwrap();
-    while ours.send(b"WATCHDOG=1").is_ok() {}
-    // SAFETY: the descriptor is open, and nothing else owns it.
-    let manager = Manager::connected(unsafe { OwnedFd::from_raw(ours.into_raw_fd()) }, None);
-    let (settings, (log, _reader), mut worker) = (Settings::new(), LogReader::new(), Stub::default());
-    let mut parent = parent(&settings, &log, manager, &mut worker);
-    let _ready = starts(&mut parent, sleep.pid(), READY);
-    parent.on_pipe();
-    assert!(parent.state.has_handed_over && parent.descriptors.successor.is_some(), "the manager does not read");
-    parent.ready_again();
-    assert!(parent.descriptors.successor.is_some(), "the manager still does not read");
-    theirs.set_nonblocking(true).unwrap();
-    while theirs.recv(&mut [0; 64]).is_ok() {}
-    parent.ready_again();
-    assert!(parent.descriptors.successor.is_none(), "the manager was told");
+    for (by_signal, by_order) in [(false, false), (true, false), (false, true), (true, true)] {
+        let sleep = Sleep::new();
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        while ours.send(b"WATCHDOG=1").is_ok() {}
+        // SAFETY: the descriptor is open, and nothing else owns it.
+        let manager = Manager::connected(unsafe { OwnedFd::from_raw(ours.into_raw_fd()) }, None);
+        let (settings, (log, _reader), mut worker) = (Settings::new(), LogReader::new(), Stub::default());
+        let mut parent = parent(&settings, &log, manager, &mut worker);
+        let _ready = starts(&mut parent, sleep.pid(), READY);
+        let (orders, pipe) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        parent.descriptors.orders = Some(orders);
+        let mut later = EarlierServers::default();
+        later.add(EarlierServer { pid: nobody(1), pipe });
+        parent.on_pipe();
+        assert!(parent.state.has_handed_over && parent.descriptors.successor.is_some(), "the manager does not read");
+        if by_signal {
+            parent.stop(&TERM);
+        }
+        if by_order {
+            later.tell(Order { signal: Signal::TERM, at_once: true });
+            parent.on_pipe();
+        }
+        parent.ready_again();
+        assert!(parent.descriptors.successor.is_some(), "the manager still does not read");
+        assert_eq!(parent.stopped(), None, "the manager must hear of the successor first");
+        theirs.set_nonblocking(true).unwrap();
+        while theirs.recv(&mut [0; 64]).is_ok() {}
+        parent.ready_again();
+        assert!(parent.descriptors.successor.is_none(), "the manager was told");
+        let (mut buffer, told) = ([0; 64], std::format!("READY=1\nMAINPID={}", sleep.pid()));
+        assert_eq!(theirs.recv(&mut buffer).map(|length| &buffer[..length]).unwrap(), told.as_bytes());
+        assert!(theirs.recv(&mut [0; 64]).is_err(), "the manager is told nothing else");
+        assert!(parent.stopped().is_some());
+    }
 }
 
 /// Checks that the pipe of a successor that ends before it is let go does not wake the server up for ever.
