@@ -59,7 +59,7 @@
 //! | `resume` | the server accepts again: `why` it did not, and the `seconds` of the pause |
 //! | `lifetime` | a child has lived for as long as it may: `pid`, `from` |
 //! | `group` | processes that a child has left in its process group have lived for too long: the `group`, `from`, the `signal` that they get |
-//! | `fail` | a program could not be run, or a call failed unexpectedly: `call`, `error`, `hint`, `pid`, `from`, `count` |
+//! | `fail` | a program could not be run, a call failed unexpectedly, or a successor has failed after the handover: `call`, `error`, `hint`, `pid`, `from`, `count` |
 //! | `status` | SIGUSR1 came: `children`, `limit`, `serving`, `accepted`, `refused`, `ended`, `uptime`, `paused`, `stopping` |
 //! | `child` | SIGUSR1 came, and details are logged. There is a line for each child: `pid`, `state`, `from`, `served`, `seconds` |
 //! | `stop` | the server was told to stop: `signal`, `sender`, `uid`, `children`, `grace` |

@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     an_earlier_server_that_is_stopped_does_not_hold_the_newest_for_ever,
     an_earlier_server_that_was_killed_holds_nobody_up,
     a_signal_to_an_earlier_server_stops_no_other,
+    the_end_of_a_successor_that_was_killed_is_told_by_its_predecessor,
     only_the_newest_has_the_pipes_to_earlier_servers_and_closes_them,
 ];
 
@@ -167,6 +168,18 @@ fn a_signal_to_an_earlier_server_stops_no_other() {
     signal(newest(&dynasty), Signal::TERM);
     let log = wait_ends(&dynasty, 3);
     assert_eq!(log.iter().filter(|line| line.event == "stop").count(), 2, "{log:#?}");
+}
+
+/// Kills the newest server while its predecessor still has a client.
+fn the_end_of_a_successor_that_was_killed_is_told_by_its_predecessor() {
+    let (dynasty, client) = succeed_with_client(KINDS[0]);
+    let last = newest(&dynasty);
+    signal(last, Signal::KILL);
+    let fail = &dynasty.first.wait_events("fail", 1)[0];
+    assert_eq!((fail.get("call"), fail.get("error")), ("serve as the successor", "SIGKILL"), "{fail:?}");
+    assert_eq!(fail.number("pid"), last.into());
+    assert_eq!(finish(client), b"");
+    wait_until("the first server ends", || state(dynasty.first.pid()) == Some('Z'));
 }
 
 /// Checks that no child of a successor can tell an earlier server to stop, and that the successor closes its pipe to a

@@ -15,7 +15,7 @@ use crate::server::error::shortage_hint;
 use crate::server::handler_error::HandlerError;
 use crate::server::scoreboard::Slot;
 use crate::sys::errno::Errno;
-use crate::sys::process::Pid;
+use crate::sys::process::{Pid, WaitStatus};
 use crate::sys::signal::{Signal, SignalInfo};
 use crate::sys::syscall;
 
@@ -98,6 +98,16 @@ impl Log {
             line.text("call", "wait for an earlier server");
             line.text("error", Errno::TIMEDOUT);
             line.text("hint", "if its process is stopped, send it SIGCONT");
+        });
+    }
+
+    /// Logs that the successor, which had taken over, has failed while this server still serves its clients.
+    pub(crate) fn successor_lost(&self, pid: Pid, status: WaitStatus) {
+        self.event(Level::Warning, "fail", |line| {
+            line.text("call", "serve as the successor");
+            line.text("error", status);
+            line.text("hint", "if no later server listens, start the server again");
+            line.number("pid", pid);
         });
     }
 

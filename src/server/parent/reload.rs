@@ -268,6 +268,7 @@ impl<W: Worker> Parent<'_, '_, W> {
             self.publisher.hand_over_to(pid, self.state.now);
         }
         self.state.has_handed_over = true;
+        self.state.succeeded_by = Some(pid).filter(|_| !has_ended);
         self.descriptors.hand_over();
         // A client that waits for a process is served by this server.
         let _ = self.state.shortage.take_if(|shortage| shortage.client.is_none());

@@ -109,6 +109,8 @@ pub(super) struct LoopState {
     /// A successor that is starting.
     pub(super) successor: Option<Successor>,
     pub(super) has_handed_over: bool,
+    /// The successor that has taken over, until it has ended.
+    pub(super) succeeded_by: Option<Pid>,
     /// Whether SIGUSR2 has come before the predecessor has let go.
     pub(super) must_restart: bool,
     pub(super) stopping: Option<Stopping>,
@@ -209,6 +211,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
             retire_again_at: None,
             successor: None,
             has_handed_over: false,
+            succeeded_by: None,
             must_restart: false,
             stopping: None,
         };

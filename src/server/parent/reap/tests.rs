@@ -145,6 +145,29 @@ fn a_child_that_has_gone_without_a_status_is_forgotten() {
     });
 }
 
+/// Checks the line about a successor that has taken over and then ends. One that ends in order has no line of its own.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn the_failure_of_a_successor_after_the_handover_is_told() {
+    let hint = "if no later server listens, start the server again";
+    let fail = |error| {
+        let (call, pid) = ("serve as the successor", nobody(1));
+        std::format!("<28>fail call=\"{call}\" error={error} hint=\"{hint}\" pid={pid}")
+    };
+    let orphan = std::format!("<31>orphan pid={}", nobody(1));
+    let killed = ChildEnd::Status(WaitStatus::from_raw(Signal::KILL.raw()));
+    for (end, line) in [(exit(0), &orphan), (exit(111), &fail("\"exit 111\"")), (killed, &fail("SIGKILL"))] {
+        with_log(&Settings::new(), |parent, reader, _| {
+            parent.state.succeeded_by = Some(nobody(1));
+            parent.on_end(nobody(1), end);
+            assert_eq!(reader.lines(), [line.as_str()]);
+            // Another process may get the same id.
+            parent.on_end(nobody(1), end);
+            assert_eq!(reader.lines(), [orphan.as_str()]);
+        });
+    }
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "it has no memfd_create")]
 fn a_child_that_is_traced_is_killed_and_counts_until_it_has_ended() {
