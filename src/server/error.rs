@@ -1,6 +1,6 @@
 //! `Error`: names the failed step, the reason, and a hint.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use super::limits::ERROR_MAX;
 use crate::program::text::Text;
@@ -46,7 +46,7 @@ pub type Result<T> = core::result::Result<T, Error>;
 
 impl Error {
     pub(super) fn new(what: fmt::Arguments<'_>, reason: Reason, hint: &'static str) -> Error {
-        Error { what: Text::of(what), reason, hint }
+        Error { what: shortened(what), reason, hint }
     }
 
     /// Returns the error of a server that cannot serve because a call failed.
@@ -70,6 +70,22 @@ impl Error {
     }
 }
 
+/// The end of a text that was cut.
+const CUT: &str = "...";
+
+/// Formats a text. A text that is too long is cut, and ends in [`CUT`].
+fn shortened(arguments: fmt::Arguments<'_>) -> Text<ERROR_MAX> {
+    let mut text = Text::new();
+    if text.write_fmt(arguments).is_err() {
+        let mut lengths = (0..=ERROR_MAX - CUT.len()).rev();
+        let length = lengths.find(|length| text.as_str().is_char_boundary(*length));
+        text.truncate(length.unwrap_or_default());
+        // There is room for the mark.
+        let _ = text.write_str(CUT);
+    }
+    text
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.what.as_str())?;
@@ -89,3 +105,6 @@ impl fmt::Debug for Error {
 }
 
 impl core::error::Error for Error {}
+
+#[cfg(test)]
+mod tests;
