@@ -52,7 +52,7 @@ pub enum StatusFormat {
 ///
 /// After a restart, also prints the status of each earlier server that still has clients, or of the newest
 /// [`EARLIER_MAX`](super::limits::EARLIER_MAX) if there are more. With `watch`, prints the status every second until the
-/// server is gone.
+/// server has ended.
 ///
 /// # Errors
 /// An error if the file or the server does not exist, or if this process may not look into the server's process.
@@ -71,7 +71,7 @@ pub fn show(pidfile: &CStr, format: StatusFormat, watch: bool) -> Result<()> {
     let pid = read_pid(pidfile).map_err(fail)?;
     let no_server =
         |hint| Error::new(format_args!("process {pid}"), Reason::State("this is no mpserv that serves"), hint);
-    if !exists(pid) {
+    if has_ended(pid) {
         return Err(no_server("it has ended"));
     }
     let scoreboard = find_scoreboard(pid).map_err(|errno| match errno {
@@ -87,12 +87,33 @@ pub fn show(pidfile: &CStr, format: StatusFormat, watch: bool) -> Result<()> {
             StatusFormat::Table => table::print_all(&scoreboard, pid),
             StatusFormat::Json => json::print_all(&scoreboard, pid),
         };
-        shown.map_err(|errno| Error::new(format_args!("cannot show the status"), Reason::System(errno), ""))?;
-        if !watch || !exists(pid) {
+        shown.map_err(cannot_show)?;
+        if !watch {
             return Ok(());
         }
         nanosleep(EVERY);
+        if has_ended(pid) {
+            // A reader of JSON sees the end of the lines.
+            let said =
+                if format == StatusFormat::Table { print(format_args!("mpserv {pid} has ended\n")) } else { Ok(()) };
+            return said.map_err(cannot_show);
+        }
     }
+}
+
+fn cannot_show(errno: Errno) -> Error {
+    Error::new(format_args!("cannot show the status"), Reason::System(errno), "")
+}
+
+/// Whether a process has ended. Its parent may not have reaped it yet, so that it is a zombie.
+fn has_ended(pid: Pid) -> bool {
+    let path = Text::<PATH_MAX>::of(format_args!("/proc/{pid}/stat\0"));
+    let path = CStr::from_bytes_with_nul(path.as_bytes()).unwrap_or_default();
+    let mut text = [0; PIECE_MAX];
+    let length = open(path, OpenFlags::RDONLY | OpenFlags::CLOEXEC, 0).and_then(|file| read(&file, &mut text));
+    // The name of the process stands in parentheses, and may have some itself. Its state follows.
+    let state = text.get(..length.unwrap_or(0)).unwrap_or_default().rsplit(|byte| *byte == b')').next();
+    state.is_some_and(|state| state.starts_with(b" Z") || state.starts_with(b" X")) || !exists(pid)
 }
 
 fn read_pid(pidfile: &CStr) -> errno::Result<Pid> {

@@ -222,7 +222,7 @@ fn numbers_in_the_man_page_are_those_of_the_program() {
         (SYSLOG_WARN, 60_000, "standard error is told, at the start and at most once a minute"),
         (THROTTLE_PERIOD, 1000, "comes more often than once a second, one line stands"),
         (POOL_TICK, 1000, "1, 2, 4 and so on more are made each second"),
-        (STATUS_EVERY, 1000, "Show it each second, until the server is gone"),
+        (STATUS_EVERY, 1000, "Show it each second, until the server has ended"),
     ] {
         assert_eq!(time, Duration::from_millis(milliseconds), "{sentence:?} is no longer true");
         assert!(manual.contains(sentence), "the man page does not say {sentence:?}");

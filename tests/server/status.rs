@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_status_is_shown_as_a_table_and_in_the_title,
     as_json_the_status_has_what_the_table_has,
     as_json_the_status_is_watched_a_line_each_second,
+    of_a_server_that_is_a_zombie_it_is_told_that_it_has_ended,
     there_is_no_status_of_what_is_no_server,
     of_a_scoreboard_of_another_form_nothing_is_printed,
     of_a_scoreboard_that_has_become_another_file_nothing_is_opened,
@@ -78,7 +79,7 @@ fn the_status_is_shown_as_a_table_and_in_the_title() {
         let mut command = Command::new(MPSERV);
         let on_terminal = run(command.args(["--status", pidfile]).stdin(Stdio::null()), Output::Terminal);
         assert!(on_terminal.stdout.starts_with(&first), "{on_terminal:?}");
-        // The status is shown every second, until the server is gone.
+        // The status is shown every second, until the server has ended.
         let mut command = Command::new(MPSERV);
         let watch = Running::start(command.args(["--status", pidfile, "--watch"]).stdin(Stdio::null()), Output::Pipe);
         wait_until("it was shown twice", || watch.stdout_so_far().matches("mpserv ").count() >= 2);
@@ -205,6 +206,30 @@ fn as_json_the_status_is_watched_a_line_each_second() {
         uptimes.push(shown["uptime"].parse::<f64>().unwrap());
     }
     assert!(uptimes[1] - uptimes[0] > 0.99, "{uptimes:?}");
+}
+
+/// Kills a server, which this process does not reap before the last look.
+fn of_a_server_that_is_a_zombie_it_is_told_that_it_has_ended() {
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let pidfile = pidfile.to_str().unwrap();
+    let server = Served::start(&["--pidfile", pidfile, "127.0.0.1:0"]);
+    let watch = |format: &[&str]| {
+        let mut command = Command::new(MPSERV);
+        command.args(["--status", pidfile, "--watch"]).args(format).stdin(Stdio::null());
+        Running::start(&mut command, Output::Pipe)
+    };
+    let [table, json] = [watch(&[]), watch(&["--json"])];
+    wait_until("both have shown it", || [&table, &json].iter().all(|watch| !watch.stdout_so_far().is_empty()));
+    server.running.signal(Signal::KILL);
+    wait_until("it has ended", || state(server.pid()) == Some('Z'));
+    let [table, json] = [table, json].map(Running::wait);
+    assert!(table.stdout.ends_with(&format!("\nmpserv {} has ended\n", server.pid())), "{}", table.stdout);
+    assert!(json.stdout.ends_with("}\n") && !json.stdout.contains("ended"), "{}", json.stdout);
+    assert_eq!((table.status.code(), json.status.code()), (Some(0), Some(0)));
+    let ended = run_mpserv(&["--status", pidfile]);
+    is_refusal(&ended, TROUBLE, &["it has ended"]);
+    assert_eq!(state(server.pid()), Some('Z'));
 }
 
 fn there_is_no_status_of_what_is_no_server() {
