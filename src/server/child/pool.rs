@@ -195,6 +195,8 @@ fn begin_client(context: &ChildContext<'_, '_>, pid: Pid, connection: &mut Conne
 struct Acceptor {
     /// For each listener, whether a client may wait there.
     ready: [bool; LISTENERS_MAX],
+    /// For each listener, whether it has been shut down.
+    is_shut_down: [bool; LISTENERS_MAX],
     /// The listener that is tried first at the next accept.
     turn: usize,
     aborts_in_a_row: u32,
@@ -203,7 +205,12 @@ struct Acceptor {
 impl Acceptor {
     fn new(listeners: usize) -> Acceptor {
         // With a single listener, accept4() itself waits for a client, because the listener blocks.
-        Acceptor { ready: [listeners == 1; LISTENERS_MAX], turn: 0, aborts_in_a_row: 0 }
+        Acceptor {
+            ready: [listeners == 1; LISTENERS_MAX],
+            is_shut_down: [false; LISTENERS_MAX],
+            turn: 0,
+            aborts_in_a_row: 0,
+        }
     }
 
     /// Accepts the next client, or waits for a client. Returns `None` if the caller must check whether the child has
@@ -228,8 +235,14 @@ impl Acceptor {
                 Err(Errno::INTR) => return Ok(None),
                 // The handler of the signal has closed the listener.
                 Err(Errno::BADF | Errno::NOTSOCK) if is_retired() => return Ok(None),
-                // The server has shut the listener down.
-                Err(Errno::INVAL) => return Err(EXIT_DONE),
+                // The server has shut all listeners down, or another process this one.
+                Err(Errno::INVAL) => {
+                    *ready = false;
+                    self.is_shut_down.iter_mut().skip(index).take(1).for_each(|is_shut_down| *is_shut_down = true);
+                    if self.is_shut_down.iter().take(count).all(|is_shut_down| *is_shut_down) {
+                        return Err(EXIT_DONE);
+                    }
+                }
                 Err(errno) if is_connection_error(errno) && self.aborts_in_a_row < ABORTS_IN_A_ROW => {
                     self.aborts_in_a_row += 1;
                     return Ok(None);
@@ -247,8 +260,11 @@ impl Acceptor {
     /// Waits until a listener has a client, or a signal comes.
     fn wait(&mut self, context: &ChildContext<'_, '_>) {
         let mut fds = [PollFd::new(BorrowedFd::NONE, PollEvents::NONE); LISTENERS_MAX];
-        for (place, listener) in fds.iter_mut().zip(context.descriptors.listeners.iter()) {
-            *place = PollFd::new(listener.as_fd(), PollEvents::IN);
+        let listeners = context.descriptors.listeners.iter().zip(self.is_shut_down);
+        for (place, (listener, is_shut_down)) in fds.iter_mut().zip(listeners) {
+            // A listener that was shut down would end each wait at once.
+            let fd = if is_shut_down { BorrowedFd::NONE } else { listener.as_fd() };
+            *place = PollFd::new(fd, PollEvents::IN);
         }
         let fds = fds.get_mut(..context.descriptors.listeners.len()).unwrap_or_default();
         match ppoll(fds, None, None) {

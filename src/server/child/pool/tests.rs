@@ -10,6 +10,7 @@ use crate::server::scoreboard::{ChildAccess, Scoreboard};
 use crate::server::settings::Settings;
 use crate::server::signals::Earlier;
 use crate::server::systemd::Manager;
+use crate::sys::net::{Shutdown, shutdown};
 use crate::sys::signal::SigSet;
 
 /// Runs a test with a child that has this many listeners, and their ports.
@@ -86,5 +87,26 @@ fn a_single_listener_is_always_asked() {
             assert_eq!(address, client.local_addr().unwrap());
             assert!(acceptor.ready[0]);
         }
+    });
+}
+
+/// Checks that a listener that was shut down keeps no client of another listener waiting, and that the child ends when
+/// none is left.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_child_serves_as_long_as_a_listener_is_left() {
+    with_listeners(3, |context, ports| {
+        let mut acceptor = Acceptor::new(ports.len());
+        let shut_down =
+            |index: usize| shutdown(context.descriptors.listeners.get(index).unwrap(), Shutdown::Both).unwrap();
+        [0, 2].into_iter().for_each(shut_down);
+        for _ in 0..2 {
+            let client = TcpStream::connect(("127.0.0.1", ports[1])).unwrap();
+            let came = (0..3).find_map(|_| acceptor.next_client(context).unwrap());
+            let Some((_, SockAddr::Inet(address))) = came else { panic!("{came:?}") };
+            assert_eq!(address, client.local_addr().unwrap());
+        }
+        shut_down(1);
+        assert_eq!((0..3).find_map(|_| acceptor.next_client(context).err()), Some(EXIT_DONE));
     });
 }
