@@ -90,21 +90,23 @@ fn is_retired() -> bool {
 /// Async-signal-safe: yes.
 fn on_retire(_: Signal) {
     RETIRED.store(true, Ordering::Relaxed);
-    let stand_in = STAND_IN.load(Ordering::Relaxed);
     // SAFETY: the number is -1, or that of a pipe that is open until the process ends.
-    let stand_in = unsafe { BorrowedFd::from_raw(stand_in) };
+    let stand_in = unsafe { BorrowedFd::from_raw(STAND_IN.load(Ordering::Relaxed)) };
     for listener in &LISTENERS {
         // A second signal finds no number: by then, the number may be that of another descriptor.
-        let fd = listener.swap(BorrowedFd::NONE.raw(), Ordering::Relaxed);
-        // SAFETY: the number is -1, or that of a listener, which is open until it is closed here.
-        let listener = unsafe { BorrowedFd::from_raw(fd) };
-        if fd != BorrowedFd::NONE.raw() && stand_in.raw() != BorrowedFd::NONE.raw() {
-            // SAFETY: a retired child takes no client from its listeners, and a child never drops them. If the child was
-            // about to wait for a client, the call fails with `ENOTSOCK`.
-            unsafe { replace_for_good(&listener, stand_in) };
-        } else {
-            // SAFETY: the same as above, but the call fails with `EBADF`.
+        let number = listener.swap(BorrowedFd::NONE.raw(), Ordering::Relaxed);
+        if number == BorrowedFd::NONE.raw() {
+            continue;
+        }
+        // SAFETY: the number is that of a listener, which is open until it is closed here.
+        let listener = unsafe { BorrowedFd::from_raw(number) };
+        // If the child is about to wait for a client, its call fails with `ENOTSOCK`, or with `EBADF` without a stand-in.
+        if stand_in.raw() == BorrowedFd::NONE.raw() {
+            // SAFETY: a retired child takes no client from its listeners, and a child never drops them.
             unsafe { close_for_good(&listener) };
+        } else {
+            // SAFETY: the reason above holds here as well.
+            unsafe { replace_for_good(&listener, stand_in) };
         }
     }
     let needed = Pid::from_raw(NEEDED.load(Ordering::Relaxed));

@@ -277,15 +277,9 @@ impl Log {
         if asked == Ok(0) && deadline > now {
             asked = retry_on_intr(|| ppoll(&mut reader, Some(left()), None));
         }
-        // A datagram socket has an error until the next call returns it, for example because a reader was away once.
-        let ready =
-            if self.is_socket || daemon.is_some() { PollEvents::OUT | PollEvents::ERR } else { PollEvents::OUT };
-        // A device that cannot be polled has room.
-        let cannot_ask = |events: PollEvents| events.contains(PollEvents::NVAL);
-        let is_ready =
-            |events: PollEvents| cannot_ask(events) || (events.contains(PollEvents::OUT) && ready.contains(events));
+        let is_socket = self.is_socket || daemon.is_some();
         // If ppoll() fails, the write is tried anyway.
-        let has_room = asked.is_err() || reader.iter().all(|reader| is_ready(reader.revents()));
+        let has_room = asked.is_err() || reader.iter().all(|reader| is_ready(reader.revents(), is_socket));
         let limit = left().max(INTERRUPT_EVERY);
         let written = if !has_room {
             Err(Errno::AGAIN)
@@ -322,6 +316,14 @@ impl Log {
             )
         })
     }
+}
+
+/// Whether a reader of the log has room for a line, by the events of a poll.
+fn is_ready(events: PollEvents, is_socket: bool) -> bool {
+    // A datagram socket has an error until the next call returns it, for example because a reader was away once.
+    let ready = if is_socket { PollEvents::OUT | PollEvents::ERR } else { PollEvents::OUT };
+    // A device that cannot be polled has room.
+    events.contains(PollEvents::NVAL) || (events.contains(PollEvents::OUT) && ready.contains(events))
 }
 
 /// The time between two signals that interrupt a write to a terminal, once the write has taken too long.

@@ -125,8 +125,7 @@ fn exec(spawn: &Spawn<'_>) -> Result<Infallible> {
         set_pdeathsig(parent, Signal::TERM)?;
     }
     if let Some(handled) = &spawn.handled {
-        let default = SigAction::new(Disposition::Default);
-        Signal::all().filter(|signal| handled.contains(*signal)).try_for_each(|signal| sigaction(signal, &default))?;
+        set_default(Signal::all().filter(|signal| handled.contains(*signal)))?;
     }
     // SAFETY: the table of descriptors is this new process's own, and nothing in this process uses a descriptor again.
     unsafe { become_program(spawn) }
@@ -152,12 +151,15 @@ pub unsafe fn become_program(spawn: &Spawn<'_>) -> Result<Infallible> {
         // SAFETY: by this function's own contract.
         ret_c_int(unsafe { ffi::unistd::dup2(spawn.connection.raw(), standard) })?;
     }
-    let default = SigAction::new(Disposition::Default);
-    for signal in spawn.default {
-        sigaction(*signal, &default)?;
-    }
+    set_default(spawn.default.iter().copied())?;
     sigprocmask(MaskHow::Set, &spawn.mask);
     Err(execve(spawn.path, spawn.argv, spawn.envp))
+}
+
+/// Gives signals their default action.
+fn set_default(mut signals: impl Iterator<Item = Signal>) -> Result<()> {
+    let default = SigAction::new(Disposition::Default);
+    signals.try_for_each(|signal| sigaction(signal, &default))
 }
 
 /// `execve()`: replaces this process by another program. Returns only an error.
