@@ -265,11 +265,13 @@ bench-peers: need-cargo need-cc need-strace
 
 C_SOURCES = $(wildcard src/bin/textbook/*.c tests/bench/c/*.c)
 C_STRICT  = -std=gnu11 -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-            -Wno-unused-parameter -Wno-unused-result -Werror -c -o /dev/null
+            -Wno-unused-parameter -Wno-unused-result -Werror -S -o -
 lint: need-cargo need-cc
 	$(call need,gcc,gcc libc6-dev)
 	$(call need,clang,clang)
-	@for source in $(C_SOURCES); do gcc $(C_STRICT) $$source && clang $(C_STRICT) $$source || exit 1; done
+	@for source in $(C_SOURCES); do \
+		gcc $(C_STRICT) $$source >/dev/null && clang $(C_STRICT) $$source >/dev/null || exit 1; \
+	done
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features

@@ -1,6 +1,7 @@
 //! Tests `--pidfile`: the file is locked, written and removed.
 
 use std::fs;
+use std::os::unix::fs::FileTypeExt;
 use std::process::Command;
 
 use crate::common::server::*;
@@ -96,9 +97,14 @@ fn a_pidfile_that_cannot_be_is_named() {
     );
     refused(&["--pidfile", folder.0.to_str().unwrap(), "127.0.0.1:0"], TROUBLE, &["Is a directory"]);
     let link = folder.join("link");
-    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    std::os::unix::fs::symlink("missing", &link).unwrap();
     refused(&["--pidfile", link.to_str().unwrap(), "127.0.0.1:0"], TROUBLE, &["symbolic links"]);
-    refused(&["--pidfile", "/dev/null", "127.0.0.1:0"], TROUBLE, &["not a regular file"]);
+    // A FIFO stands for every file that is not regular. A device of the system would be at risk.
+    let fifo = folder.join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    refused(&["--pidfile", fifo.to_str().unwrap(), "127.0.0.1:0"], TROUBLE, &["not a regular file"]);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && !folder.join("missing").exists());
+    assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
 }
 
 /// Checks the longest file that is taken for that of an earlier server, and one that is a byte longer.

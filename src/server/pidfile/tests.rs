@@ -1,6 +1,6 @@
 use std::ffi::CString;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::PathBuf;
 use std::string::{String, ToString};
 
@@ -70,18 +70,21 @@ fn each_file_that_is_no_pidfile_is_told_with_a_hint() {
     fs::write(folder.path("text").0, "hosts\n").unwrap();
     fs::create_dir(folder.path("directory").0).unwrap();
     std::os::unix::fs::symlink("text", folder.path("link").0).unwrap();
+    let fifo = folder.path("fifo").0;
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     for (name, told) in [
         ("missing/pid", std::format!("No such file or directory; {directory}")),
         ("text/pid", std::format!("Not a directory; {directory}")),
         ("directory", std::format!("Is a directory; {directory}")),
         ("link", std::format!("Too many levels of symbolic links; {directory}")),
         ("text", std::format!("there is something else than a process id in this file; {other}")),
-        ("/dev/null", std::format!("this is not a regular file; {other}")),
+        ("fifo", std::format!("this is not a regular file; {other}")),
     ] {
         let (path, c) = folder.path(name);
         let error = PidFile::create(&c, pid(7)).unwrap_err();
         assert_eq!(error.to_string(), std::format!("pidfile {}: {told}", path.display()));
     }
+    assert!(fs::symlink_metadata(fifo).unwrap().file_type().is_fifo());
     let (path, c) = folder.path("pid");
     let first = PidFile::create(&c, pid(1234)).unwrap();
     let told = "a server that runs has locked it; stop that one first, or choose another file";
