@@ -62,8 +62,13 @@ pub(super) struct Timed<R> {
 
 /// Runs `call` as [`in_time`] does, in a process that catches SIGALRM already.
 pub(super) fn with_timer<R>(limit: Duration, again: Duration, call: impl FnOnce() -> R) -> Timed<R> {
+    // From here on, the signal of an earlier timer has either raised the flag or is not due yet.
+    let timer = setitimer(Itimer::default());
     let came_before = LATE.take();
-    let timer = setitimer(Itimer { value: limit, interval: again });
+    if timer.is_ok() {
+        // If the timer cannot be set, the time of the call is not bounded.
+        let _ = setitimer(Itimer { value: limit, interval: again });
+    }
     let result = call();
     let is_cancelled = timer.is_err() || timer.and_then(setitimer).or_else(|_| setitimer(Itimer::default())).is_ok();
     Timed { result, came_before, is_cancelled }
@@ -87,9 +92,14 @@ impl Ticks {
     /// Blocks and catches SIGALRM, and sets the timer, for this process but not for its children.
     pub(super) fn start() -> Result<Ticks> {
         sigprocmask(MaskHow::Block, &SigSet::from([Signal::ALRM]));
+        // From here on, the signal of the program's own timer is either pending or not due yet.
+        let timer = setitimer(Itimer::default())?;
         let came_before = sigpending().contains(Signal::ALRM);
-        let action = catch_signal()?;
-        let timer = setitimer(TICK).or_else(|errno| restore(&action).and(Err(errno)))?;
+        let action = catch_signal().or_else(|errno| setitimer(timer).and(Err(errno)))?;
+        if let Err(errno) = setitimer(TICK) {
+            let _ = restore(&action);
+            return setitimer(timer).and(Err(errno));
+        }
         TICKING.store(getpid().raw(), Ordering::Relaxed);
         Ok(Ticks { action, timer, came_before })
     }

@@ -9,12 +9,15 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use std::{mem, net};
 
 use mpserv::fd::BorrowedFd;
 use mpserv::namespace::{own_network, own_users};
 use mpserv::net::{SocketOption, getsockopt, setsockopt};
-use mpserv::signal::Signal;
+use mpserv::server::{Connection, Server};
+use mpserv::signal::{MaskHow, SigSet, Signal, sigpending, sigprocmask};
+use mpserv::time::{Itimer, setitimer};
 
 use crate::common::server::*;
 use crate::common::solo::{Channel, Test, reap, skip, spawn};
@@ -33,6 +36,7 @@ pub(crate) const TESTS: &[Test] = tests![
     only_a_server_whose_closes_may_wait_has_the_timer_of_closes,
     a_timer_that_cannot_be_put_back_does_not_end_the_server,
     a_timer_that_cannot_be_set_does_not_end_the_server,
+    the_signal_of_a_timer_that_is_due_at_the_start_comes_at_the_end,
 ];
 
 /// `SCM_RIGHTS` with one descriptor.
@@ -272,13 +276,13 @@ fn only_a_server_whose_closes_may_wait_has_the_timer_of_closes() {
     let alarm = 1 << (Signal::ALRM.raw() - 1);
     // A handler can start processes, but the parent closes no connection of a preforked child.
     for (pool, has_timer) in [(false, true), (true, false)] {
-        let served = |connection: mpserv::server::Connection| connection.write_all(b"served");
-        let pool = |server: mpserv::server::Server<'static>| if pool { server.prefork(1, 1) } else { server };
+        let served = |connection: Connection| connection.write_all(b"served");
+        let pool = |server: Server<'static>| if pool { server.prefork(1, 1) } else { server };
         let (channel, test) = (Channel::new(), mpserv::process::getpid());
         let mut server = spawn(|| {
             // The server must end even if the test fails.
             mpserv::process::set_pdeathsig(test, Signal::KILL).unwrap();
-            let bound = pool(mpserv::server::Server::new().listen("127.0.0.1:0")).bind().unwrap();
+            let bound = pool(Server::new().listen("127.0.0.1:0")).bind().unwrap();
             let Some(Ok(mpserv::net::SockAddr::Inet(address))) = bound.addresses().next() else { unreachable!() };
             address.port().to_be_bytes().into_iter().for_each(|byte| channel.tell(byte));
             bound.serve(|connection| Ok(served(connection)?)).unwrap();
@@ -313,7 +317,7 @@ fn only_a_server_whose_closes_may_wait_has_the_timer_of_closes() {
 /// and again.
 fn a_timer_that_cannot_be_put_back_does_not_end_the_server() {
     let folder = TempDir::new();
-    for when in ["2", "2+"] {
+    for when in ["2", "2+", "3", "3+"] {
         let (master, slave) = terminal();
         let inject = format!("inject=setitimer:error=EINVAL:when={when}");
         let options = ["-e", "trace=setitimer", "-e", &inject];
@@ -327,6 +331,37 @@ fn a_timer_that_cannot_be_put_back_does_not_end_the_server() {
         server.running.end(Signal::TERM);
         drop(master);
     }
+}
+
+/// Starts a server whose caller has SIGALRM blocked, and a timer that is due while the server sets its own: the server's
+/// first call for that begins late. Checks that the signal is pending afterwards, as it would be without the server.
+fn the_signal_of_a_timer_that_is_due_at_the_start_comes_at_the_end() {
+    let (go, folder) = (Channel::new(), TempDir::new());
+    let name = format!("mpserv-timer-{}", std::process::id());
+    let mut child = spawn(|| {
+        go.hear();
+        sigprocmask(MaskHow::Block, &SigSet::from([Signal::ALRM]));
+        setitimer(Itimer { value: Duration::from_millis(300), interval: Duration::ZERO }).unwrap();
+        let address = format!("unix:@{name}");
+        Server::new().listen(&address).serve(|_: Connection| ()).unwrap();
+        assert!(sigpending().contains(Signal::ALRM));
+    });
+    let pid = child.pid().raw() as u32;
+    let mut strace = Command::new("strace");
+    strace.args(["-q", "-e", "trace=setitimer", "-e", "inject=setitimer:delay_enter=600000:when=2", "-o"]);
+    strace.arg(folder.join("trace")).args(["-p", &pid.to_string()]).stdin(Stdio::null());
+    let strace = Running::start(&mut strace, Output::Pipe);
+    wait_until("it is traced", || {
+        !fs::read_to_string(format!("/proc/{pid}/status")).unwrap().contains("TracerPid:\t0")
+    });
+    go.tell(b'!');
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let mut client = wait_for("the server listens", || UnixStream::connect_addr(&address).ok());
+    // Once a client is served, the server has taken its signals.
+    assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 0);
+    child.kill(Signal::TERM).unwrap();
+    assert_eq!(reap(&mut child).exit_status(), Some(0));
+    strace.wait();
 }
 
 /// Checks a server that cannot set the timer of its closes.
