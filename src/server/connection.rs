@@ -205,3 +205,6 @@ impl From<Connection> for OwnedFd {
         connection.fd
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,9 +13,9 @@ use crate::options::{help, help_options};
 use crate::{file, tests};
 use mpserv::server::limits::{
     ACCEPTS_IN_A_ROW, BACKLOG_DEFAULT, CLIENT_KEPT, CLOSE_WITHIN, CRASH_PAUSE, CRASH_PAUSE_MAX, EARLIER_ENDS_WITHIN,
-    EARLIER_MAX, EXIT_PANICKED, GRACE_DEFAULT, HEADER_PATIENCE, KILL_AFTER, LOG_PATIENCE, MAX_CHILDREN_DEFAULT,
-    POOL_TICK, READY_WITHIN, REAP_WITHIN, RETRY_EVERY, SOURCE_PREFIX_V4, SOURCE_PREFIX_V6, STATUS_EVERY, SYSLOG_WARN,
-    THROTTLE_PERIOD, YOUNGEST,
+    EARLIER_MAX, EXIT_PANICKED, EXIT_REFUSED, EXIT_UNFIT, GRACE_DEFAULT, HEADER_PATIENCE, KILL_AFTER, LOG_PATIENCE,
+    MAX_CHILDREN_DEFAULT, POOL_TICK, READY_WITHIN, REAP_WITHIN, RETRY_EVERY, SOURCE_PREFIX_V4, SOURCE_PREFIX_V6,
+    STATUS_EVERY, SYSLOG_WARN, THROTTLE_PERIOD, YOUNGEST,
 };
 use mpserv::server::proxy_protocol::TIME_LIMIT;
 
@@ -171,6 +171,9 @@ fn options_with_an_argument_are_the_same_everywhere() {
         assert_eq!(in_fish.contains(" -x ") || in_fish.contains(" -r "), takes, "{option} in fish: {in_fish}");
         let in_zsh = line(&zsh, option);
         assert_eq!(in_zsh.contains("]:"), takes, "{option} in zsh: {in_zsh}");
+        // zsh names the unit of a time.
+        let is_time = help_of(option).starts_with(&format!("{option} SECONDS"));
+        assert_eq!(in_zsh.contains("]:seconds'"), is_time, "{option} in zsh: {in_zsh}");
         // In bash, an option with an argument has its own case.
         let has_case = bash.lines().take_while(|line| !line.starts_with("    *)")).any(|line| {
             let words: Vec<&str> = line.split([' ', '|', ')', '\\']).collect();
@@ -227,8 +230,33 @@ fn numbers_in_the_man_page_are_those_of_the_program() {
         assert_eq!(time, Duration::from_millis(milliseconds), "{sentence:?} is no longer true");
         assert!(manual.contains(sentence), "the man page does not say {sentence:?}");
     }
-    let source = format!("an IPv6 network of {SOURCE_PREFIX_V6} bits, or a user of a Unix socket");
-    assert!(manual.contains(&source), "the man page does not say {source:?}");
+    for sentence in [
+        format!("an IPv6 network of {SOURCE_PREFIX_V6} bits, or a user of a Unix socket"),
+        format!("A host usually has an IPv6 network of {SOURCE_PREFIX_V6} bits for itself"),
+        format!("{EXIT_REFUSED} and {EXIT_UNFIT} may also stand for a client that was refused, or a child that failed"),
+        format!("ends with {USAGE} or {TROUBLE}, one line on standard error says what failed"),
+        "every address of the machine, IPv6 and IPv4; 0 is any port that is free".to_owned(),
+        "It has descriptors 0 to 2 only, every signal at its default and none blocked".to_owned(),
+        "Each connection begins with a PROXY header, of version 1 or 2".to_owned(),
+        "As PID 1 of a container it is refused".to_owned(),
+        "are idle, there is one fewer each second.".to_owned(),
+    ] {
+        assert!(manual.contains(&sentence), "the man page does not say {sentence:?}");
+    }
+    // Each page that is named is in its section.
+    for (section, pages) in [
+        ("1", &["nohup"][..]),
+        ("2", &["rename"]),
+        ("3", &["sd_listen_fds", "sd_notify"]),
+        ("5", &["subuid", "systemd.socket"]),
+        ("7", &["capabilities", "tcp", "unix"]),
+    ] {
+        for page in pages {
+            let before = format!("Xr {page} ");
+            let named: BTreeSet<&str> = manual.split(&before).skip(1).map(|rest| &rest[..1]).collect();
+            assert_eq!(named, [section].into(), "the section of {page} in the man page");
+        }
+    }
 }
 
 /// Returns a document with one space in place of each line's end, and without the marks of tables and code.
@@ -252,6 +280,12 @@ fn numbers_in_the_guides_are_those_of_the_program() {
         format!("If an old one has not ended {left} seconds after --grace"),
         format!("after --grace, and SIGKILL {kill} seconds later. So --grace must be at least {kill} seconds shorter"),
         format!("A source is an IPv4 address or an IPv6 network of {SOURCE_PREFIX_V6} bits"),
+        format!("| limit the children | -c N, {MAX_CHILDREN_DEFAULT} without it;"),
+        "A program starts with descriptors 0, 1 (the connection) and 2 (the server's log)".to_owned(),
+        "make install installs it with mode 711, which only root can read.".to_owned(),
+        "use chown root FILE and chmod 711 FILE.".to_owned(),
+        "a container (PID 1)".to_owned(),
+        "can be the first process (PID 1).".to_owned(),
     ] {
         assert!(guide.contains(&sentence), "the guide to the server does not say {sentence:?}");
     }
@@ -437,6 +471,14 @@ fn the_service_unit_fits_the_program() {
     let stop: u64 = service("TimeoutStopSec").parse().unwrap();
     let needed = seconds(GRACE_DEFAULT) + seconds(KILL_AFTER) + seconds(EARLIER_ENDS_WITHIN);
     assert!(stop > needed, "TimeoutStopSec={stop}, but the server may take {needed} seconds to stop");
+    let guide = sentences("src/docs/server.md");
+    let more = stop - seconds(GRACE_DEFAULT);
+    let sentence = format!("If you set a longer --grace, let TimeoutStopSec= be {more} seconds more.");
+    assert!(guide.contains(&sentence), "the guide does not say {sentence:?}");
+    for name in ["TimeoutStopSec", "WatchdogSec", "KillMode", "ExecReload", "ExecStop"] {
+        let own = format!(" {name}={} ", service(name));
+        assert!(guide.contains(&own), "the unit in the guide does not set{own}");
+    }
     // The server signals the watchdog twice in each period. A restart must not take longer than a period.
     let watchdog: u64 = service("WatchdogSec").parse().unwrap();
     assert!((2..=60).contains(&watchdog), "WatchdogSec={watchdog}");

@@ -10,11 +10,13 @@ use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
 use crate::tests;
+use mpserv::server::limits::ABORTS_IN_A_ROW;
 
 pub(crate) const TESTS: &[Test] = tests![
     accept_that_lacks_something_pauses_and_serves_everybody_afterwards,
     a_connection_that_is_gone_again_costs_nobody_anything,
     a_real_limit_of_descriptors_pauses_it_at_no_cost_until_it_is_raised,
+    in_a_preforked_child_a_row_of_aborts_is_a_failure_of_that_child,
 ];
 
 /// The most processor time, in percent, of a server that can do nothing.
@@ -113,4 +115,25 @@ fn a_real_limit_of_descriptors_pauses_it_at_no_cost_until_it_is_raised() {
     server.wait_events("resume", 1);
     drop(clients);
     server.stop();
+}
+
+/// Checks the row of aborted connections after which a preforked child waits, and the line of that child.
+fn in_a_preforked_child_a_row_of_aborts_is_a_failure_of_that_child() {
+    let folder = TempDir::new();
+    for (count, fails) in [(ABORTS_IN_A_ROW, 0), (ABORTS_IN_A_ROW + 1, 1)] {
+        let fault = format!("inject=accept4:error=ECONNABORTED:when=1..{count}");
+        let options = ["-f", "-e", "trace=accept4", "-e", &fault];
+        let arguments = ["--prefork", "1", "127.0.0.1:0"];
+        let server = Served::start_command(&mut traced(&options, &folder.join("trace"), &arguments));
+        let client = server.client();
+        let accept = &server.wait_events("accept", 1)[0];
+        let log = server.events("fail");
+        assert_eq!(log.len(), fails, "{count}: {log:?}");
+        for fail in log {
+            let told = (fail.get("call"), fail.get("error"), fail.get("pid"));
+            assert_eq!(told, ("accept4", "Software caused connection abort", accept.get("pid")));
+        }
+        drop(client);
+        server.stop();
+    }
 }

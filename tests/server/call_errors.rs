@@ -8,10 +8,12 @@ use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
 use crate::tests;
+use mpserv::signal::Signal;
 
 pub(crate) const TESTS: &[Test] = tests![
     calls_that_never_fail_may_fail,
     a_client_whose_address_cannot_be_told_to_a_program_is_refused,
+    behind_a_proxy_a_program_is_not_run_without_the_address_of_the_server,
     what_fails_at_the_start_is_told,
     a_port_that_cannot_be_printed_is_an_error_that_says_so,
     too_few_descriptors_to_begin_are_named,
@@ -66,6 +68,32 @@ fn a_client_whose_address_cannot_be_told_to_a_program_is_refused() {
     assert_eq!(finish(server.client()), b"", "the next one is served");
     let log = server.stop();
     assert!(log.iter().all(|line| line.event != "pause"), "{log:?}");
+}
+
+/// Checks the same behind a proxy that names no client, where the child asks for the address.
+fn behind_a_proxy_a_program_is_not_run_without_the_address_of_the_server() {
+    let folder = TempDir::new();
+    let server = Served::start(&["--proxy-protocol", "127.0.0.1:0", "cat"]);
+    // The server has asked for its own addresses already, so the only further call is that of the child.
+    let mut command = Command::new("strace");
+    command.args(["-f", "-q", "-o"]).arg(folder.join("trace")).args(["-e", "trace=getsockname"]);
+    command.args(["-e", "inject=getsockname:error=ENOBUFS", "-p", &server.pid().to_string()]);
+    let tracer = Running::start(command.stdin(Stdio::null()), Output::Pipe);
+    let status = format!("/proc/{}/status", server.pid());
+    wait_until("the server is traced", || {
+        std::fs::read_to_string(&status).unwrap().contains(&format!("TracerPid:\t{}\n", tracer.pid()))
+    });
+    let mut client = server.connect();
+    client.write_all(b"PROXY UNKNOWN\r\nHello").unwrap();
+    assert_eq!(read_all(&mut client), b"");
+    let fail = &server.wait_events("fail", 1)[0];
+    assert_eq!((fail.get("call"), fail.get("error")), ("getsockname", "No buffer space available"));
+    let end = &server.wait_events("end", 1)[0];
+    let from = client.local_addr().unwrap().to_string();
+    assert_eq!((end.get("exit"), end.get("from"), end.get("pid")), ("4", &from[..], fail.get("pid")), "{end:?}");
+    tracer.end(Signal::INT);
+    let log = server.stop();
+    assert!(log.iter().all(|line| line.event != "accept"), "{log:?}");
 }
 
 fn what_fails_at_the_start_is_told() {
@@ -186,6 +214,6 @@ fn a_child_that_could_outlive_the_server_is_unfit() {
             assert_eq!(read_all(&mut client), b"", "{options:?} {program:?}");
         }
         assert_eq!(server.events("accept").len(), 0, "{options:?} {program:?}");
-        server.running.end(mpserv::signal::Signal::QUIT);
+        server.running.end(Signal::QUIT);
     }
 }

@@ -29,6 +29,7 @@ pub(crate) const TESTS: &[Test] = tests![
     wrong_addresses_are_named,
     an_ipv4_address_in_the_form_of_ipv6_and_a_star_are_hinted_at,
     each_address_of_a_host_is_listened_on_once,
+    an_address_of_a_family_that_there_is_not_is_skipped,
     a_host_with_too_many_addresses_is_told,
     an_abstract_name_is_in_no_file_system,
     socat_reaches_an_abstract_name,
@@ -104,11 +105,12 @@ fn it_listens_wherever_it_is_told_to() {
 
 fn where_there_is_no_ipv6_a_port_is_for_ipv4() {
     let folder = TempDir::new();
-    let options = ["-e", "trace=socket", "-e", "inject=socket:error=EAFNOSUPPORT:when=1"];
-    let server = Served::start_command(&mut traced(&options, &folder.join("trace"), &["0"]));
-    assert!(server.wait_events("listen", 1)[0].get("address").starts_with("0.0.0.0:"));
-    assert_eq!(echo(&mut server.connect(), b"v4"), b"v4");
-    server.stop();
+    for fault in ["socket:error=EAFNOSUPPORT:when=1", "bind:error=EADDRNOTAVAIL:when=1"] {
+        let server = faulty(fault, &folder.join("trace"), &["0"]);
+        assert!(server.wait_events("listen", 1)[0].get("address").starts_with("0.0.0.0:"), "{fault}");
+        assert_eq!(echo(&mut server.connect(), b"v4"), b"v4", "{fault}");
+        server.stop();
+    }
 }
 
 fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
@@ -276,6 +278,37 @@ fn each_address_of_a_host_is_listened_on_once() {
     // If no address works, the server reports an error.
     let ended = run(&mut with_hosts(hosts, &folder, &["nowhere.test:5000"]), Output::Pipe);
     is_refusal(&ended, TROUBLE, &["nowhere.test:5000", "assign requested address"]);
+}
+
+/// Checks a host of which one address, the first or the last, is of a family that the system does not have.
+fn an_address_of_a_family_that_there_is_not_is_skipped() {
+    needs_root();
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let hosts = "127.0.0.1 two.test\n127.0.0.2 two.test\n";
+    let started = |fault: &str, count: usize| {
+        let inner = with_hosts(hosts, &folder, &["-1", "two.test:0"]);
+        let mut command = Command::new("strace");
+        command.args(["-D", "-q", "-o"]).arg(&trace).args(["-e", "trace=socket", "-e", fault]);
+        command.arg(inner.get_program()).args(inner.get_args()).stdin(Stdio::null());
+        Served::start_ports(&mut command, count)
+    };
+    // The look-up of the name may make sockets as well.
+    started("inject=socket:error=EAFNOSUPPORT:when=1000", 2).stop();
+    let calls = fs::read_to_string(&trace).unwrap();
+    let calls = calls.lines().filter(|line| line.contains("socket(")).enumerate();
+    let of_listeners: Vec<usize> = calls
+        .filter(|(_, line)| line.contains("SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK"))
+        .map(|(at, _)| at + 1)
+        .collect();
+    assert!(of_listeners.len() >= 2, "{of_listeners:?}");
+    for (at, skipped) in of_listeners[of_listeners.len() - 2..].iter().zip(["127.0.0.1:0", "127.0.0.2:0"]) {
+        let server = started(&format!("inject=socket:error=EAFNOSUPPORT:when={at}"), 1);
+        let skips = server.wait_events("skip", 1);
+        let told = (skips.len(), skips[0].get("address"), skips[0].get("error"));
+        assert_eq!(told, (1, skipped, "Address family not supported by protocol"));
+        server.stop();
+    }
 }
 
 /// Checks a name that has as many addresses as there may be, and one more.

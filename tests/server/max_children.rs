@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Test] = tests![
     at_the_limit_of_children_the_next_client_waits,
     of_many_children_those_that_have_ended_count_against_nobody,
     at_a_limit_the_clients_of_each_listener_have_their_turn,
+    at_a_limit_a_client_that_waits_costs_nothing,
 ];
 
 fn at_the_limit_of_children_the_next_client_waits() {
@@ -86,4 +87,20 @@ fn at_a_limit_the_clients_of_each_listener_have_their_turn() {
         assert_eq!((place, from.len()), (Some(1), OTHERS + 2), "{limit:?}: {from:?}");
         server.stop();
     }
+}
+
+/// Checks that the server sleeps while it may not accept a client that waits.
+fn at_a_limit_a_client_that_waits_costs_nothing() {
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let server = Served::start_command(&mut traced(&["-e", "trace=poll"], &trace, &["-c", "1", "127.0.0.1:0"]));
+    let first = server.client();
+    let second = server.connect();
+    server.wait_events("pause", 1);
+    std::thread::sleep(A_WHILE);
+    let calls = std::fs::read_to_string(&trace).unwrap().lines().count();
+    assert!(calls < 50, "{calls} calls of poll()");
+    drop(first);
+    assert_eq!(finish(second), b"");
+    server.stop();
 }

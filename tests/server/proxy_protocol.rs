@@ -82,9 +82,14 @@ fn who_sends_no_header_is_turned_away() {
             (b"", "no PROXY header: the peer closed the connection"),
         ] {
             let server = Served::start(&[mode, &["--proxy-protocol", "127.0.0.1:0"]].concat());
-            assert_eq!(talk(&server, bytes), b"", "{mode:?} {}", bytes.escape_ascii());
+            let mut client = server.connect();
+            let from = client.local_addr().unwrap().to_string();
+            client.write_all(bytes).unwrap();
+            let _ = client.shutdown(std::net::Shutdown::Write);
+            assert_eq!(read_all(&mut client), b"", "{mode:?} {}", bytes.escape_ascii());
             let refused = server.wait_events("refuse", 1);
-            assert_eq!(refused[0].get("why"), why, "{mode:?} {}", bytes.escape_ascii());
+            let told = (refused[0].get("why"), refused[0].get("from"), refused[0].get("from_source"));
+            assert_eq!(told, (why, &from[..], "0"), "{mode:?} {}", bytes.escape_ascii());
             let log = server.stop();
             assert!(log.iter().all(|line| line.event != "accept"));
         }
@@ -149,9 +154,12 @@ fn a_program_finds_the_client_in_its_environment() {
     // A proxy may name addresses of IPv4 in the form of IPv6.
     let mapped = b"PROXY TCP6 ::ffff:192.0.2.1 ::ffff:198.51.100.2 4660 443\r\n".to_vec();
     for (count, header) in [v2(0x21, 0x11, &V4_BLOCK), mapped].into_iter().enumerate() {
-        let bytes = [&header[..], b"and this"].concat();
-        assert_eq!(String::from_utf8(talk(&server, &bytes)).unwrap(), expected, "{}", header.escape_ascii());
-        assert_eq!(server.wait_events("accept", count + 1)[count].get("from"), "192.0.2.1:4660");
+        let mut proxy = server.connect();
+        proxy.write_all(&[&header[..], b"and this"].concat()).unwrap();
+        let by = proxy.local_addr().unwrap().to_string();
+        assert_eq!(String::from_utf8(finish(proxy)).unwrap(), expected, "{}", header.escape_ascii());
+        let accept = &server.wait_events("accept", count + 1)[count];
+        assert_eq!((accept.get("from"), accept.get("by")), ("192.0.2.1:4660", &by[..]));
         server.wait_childless();
     }
     server.stop();

@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_server_with_many_children_ends_with_the_last_of_them,
     usr1_logs_the_status,
     a_server_that_stops_says_so_and_neither_reads_rules_nor_restarts,
+    a_program_gets_each_signal_once,
     sigpipe_does_not_end_the_server,
     term_in_the_moment_before_the_wait_is_not_lost,
     term_at_each_system_call_of_the_loop_is_not_lost,
@@ -26,6 +27,25 @@ pub(crate) const TESTS: &[Test] = tests![
     ; ignored:
     term_in_the_moment_before_the_wait_is_not_lost_in_ten_thousand_tries,
 ];
+
+/// Checks the calls that end a program: a second SIGTERM might mean something else to it.
+fn a_program_gets_each_signal_once() {
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let server = Served::start_command(&mut traced(&["-e", "trace=kill"], &trace, &["127.0.0.1:0", "cat"]));
+    let client = server.client();
+    let child = children(server.pid())[0];
+    server.running.signal(Signal::QUIT);
+    server.wait_events("stopped", 1);
+    server.running.wait();
+    drop(client);
+    let trace = fs::read_to_string(trace).unwrap();
+    // A call without a signal asks whether a process is left.
+    let signals = |line: &str| line.starts_with("kill(") && line.contains(&child.to_string()) && line.contains(", SIG");
+    let calls: Vec<&str> = trace.lines().filter(|line| signals(line)).collect();
+    let expected = ["SIGTERM", "SIGCONT"].map(|signal| format!("kill(-{child}, {signal})"));
+    assert!(calls.len() == 2 && calls.iter().zip(&expected).all(|(call, start)| call.starts_with(start)), "{trace}");
+}
 
 fn a_client_in_mid_line_gets_its_whole_echo_after_term_and_int() {
     for signal in [Signal::TERM, Signal::INT] {

@@ -14,11 +14,16 @@ pub(crate) const TESTS: &[Test] = tests![
 ];
 
 fn a_backlog_that_the_kernel_caps_is_told() {
-    let cap = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
-    let server = Served::start(&["--backlog", "2000000000", "127.0.0.1:0"]);
-    let listen = &server.wait_events("listen", 1)[0];
-    assert_eq!((listen.get("backlog"), listen.get("asked")), (cap.trim(), "2000000000"));
-    server.stop();
+    let cap: u32 = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse().unwrap();
+    for asked in [1, cap, cap + 1, 2_000_000_000] {
+        let asked_text = asked.to_string();
+        let server = Served::start(&["--backlog", &asked_text, "127.0.0.1:0"]);
+        let listen = &server.wait_events("listen", 1)[0];
+        assert_eq!(listen.get("backlog"), asked.min(cap).to_string(), "{asked}");
+        let told = listen.fields.get("asked").map(String::as_str);
+        assert_eq!(told, (asked > cap).then_some(&asked_text[..]), "{asked} of {cap}");
+        server.stop();
+    }
 }
 
 /// Checks the options by the server's own calls, because /proc and getsockopt do not show options of the other end of a

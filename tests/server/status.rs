@@ -28,6 +28,7 @@ pub(crate) const TESTS: &[Test] = tests![
     each_client_that_is_not_served_counts_as_refused,
     a_child_is_shown_with_the_client_that_it_has_now,
     a_server_with_as_many_listeners_as_there_may_be_has_a_status,
+    times_and_counts_are_those_of_each_child,
 ];
 
 fn title(pid: u32) -> String {
@@ -397,4 +398,29 @@ fn a_server_with_as_many_listeners_as_there_may_be_has_a_status() {
     let shown = run_mpserv(&["--status", pidfile]);
     assert!(shown.stdout.starts_with(&format!("mpserv {}: 0 of ", server.pid())), "{}{}", shown.stdout, shown.stderr);
     server.stop();
+}
+
+/// Checks, at one moment, the time of a child that is younger than its server, and the number of children that have ended.
+fn times_and_counts_are_those_of_each_child() {
+    for mode in [&[][..], &["--prefork", "1", "--max-requests", "2"]] {
+        let server = Served::start(&[mode, &["-v", "127.0.0.1:0"]].concat());
+        // Two clients, so that the preforked child of both has ended as well.
+        (0..2).for_each(|count| {
+            assert_eq!(finish(server.client()), b"");
+            server.wait_events("end", count + 1);
+        });
+        if !mode.is_empty() {
+            server.wait_events("leave", 1);
+        }
+        std::thread::sleep(A_WHILE);
+        let client = server.client();
+        server.running.signal(Signal::USR1);
+        let seconds = |line: &Line, field: &str| line.get(field).parse::<f64>().unwrap();
+        let (status, child) = (server.wait_events("status", 1).remove(0), server.wait_events("child", 1).remove(0));
+        assert_eq!(status.number("ended"), if mode.is_empty() { 2 } else { 1 }, "{mode:?}");
+        let younger = seconds(&status, "uptime") - seconds(&child, "seconds");
+        assert!(younger >= A_WHILE.as_secs_f64() - 0.002, "{mode:?}: the child is younger by {younger} s");
+        drop(client);
+        server.stop();
+    }
 }

@@ -23,6 +23,9 @@ pub(crate) const TESTS: &[Test] = tests![
     a_reload_that_fails_ends_in_ready,
     the_watchdog_hears_of_it_twice_as_often_as_need_be,
     a_manager_that_cannot_be_reached_is_told_of_once,
+    a_manager_without_a_name_is_none,
+    the_manager_is_told_of_preforked_children_with_clients,
+    a_successor_that_fails_when_its_predecessor_has_gone_tells_the_operator,
     a_message_that_could_not_be_sent_is_sent_again_to_a_slow_manager,
     the_watchdog_is_that_of_the_process_that_it_names,
     the_watchdog_of_a_server_is_that_of_its_successor,
@@ -30,6 +33,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_socket_that_is_passed_is_served,
     a_socket_of_multipath_tcp_is_served,
     no_accept_waits_at_a_passed_socket,
+    sockets_without_a_name_are_taken_as_well,
     a_passed_socket_of_another_type_is_refused,
     the_file_of_a_socket_that_is_passed_stays,
     a_program_finds_nothing_of_what_was_passed,
@@ -255,6 +259,9 @@ fn the_watchdog_is_that_of_the_process_that_it_names() {
         ("unset WATCHDOG_PID", "WATCHDOG=1"),
         ("export WATCHDOG_PID=$$", "WATCHDOG=1"),
         ("export WATCHDOG_PID=1", "STATUS=0/64 children"),
+        ("export WATCHDOG_USEC=0", "STATUS=0/64 children"),
+        ("export WATCHDOG_USEC=1s", "STATUS=0/64 children"),
+        ("unset WATCHDOG_USEC", "STATUS=0/64 children"),
     ] {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("{pid}; exec '{MPSERV}' -1 127.0.0.1:0")]).stdin(Stdio::null());
@@ -327,6 +334,48 @@ fn a_manager_that_cannot_be_reached_is_told_of_once() {
         let warned: Vec<&Line> = log.iter().filter(|line| line.event == "fail").collect();
         assert_eq!((warned.len(), warned[0].get("call")), (1, "connect to NOTIFY_SOCKET"), "{name}: {log:?}");
     }
+}
+
+/// Checks that an empty variable is as none.
+fn a_manager_without_a_name_is_none() {
+    let server = Served::start_command(mpserv(&["127.0.0.1:0"]).env("NOTIFY_SOCKET", ""));
+    let log = server.stop();
+    assert!(log.iter().all(|line| line.event != "fail"), "{log:?}");
+}
+
+/// Checks that the status counts the preforked children that have a client, and not the others.
+fn the_manager_is_told_of_preforked_children_with_clients() {
+    let manager = Manager::at_a_path();
+    let mut command = mpserv(&["--prefork", "3", "127.0.0.1:0"]);
+    let server = Served::start_command(command.env("NOTIFY_SOCKET", &manager.name));
+    assert_eq!(manager.hear(), format!("READY=1\nMAINPID={}", server.pid()));
+    assert_eq!(manager.hear_any(), "STATUS=0/3 children");
+    let client = server.client();
+    // A status is sent once another event wakes the server.
+    wait_until("the status says so", || {
+        server.running.signal(Signal::USR1);
+        manager.socket.set_read_timeout(Some(A_WHILE)).unwrap();
+        let mut buffer = [0; 512];
+        manager.socket.recv(&mut buffer).is_ok_and(|length| &buffer[..length] == b"STATUS=1/3 children")
+    });
+    drop(client);
+    server.stop();
+}
+
+/// Checks a successor that fails once nobody hears its reason any more: it says the reason on standard error.
+fn a_successor_that_fails_when_its_predecessor_has_gone_tells_the_operator() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = TempDir::new();
+    let pipe = folder.join("pipe");
+    let mut command = Command::new("sh");
+    let script = format!(
+        "mkfifo '{0}' && exec 5<>'{0}' 4>'{0}' && exec 5>&- && MPSERV_INHERIT=$$,4,0,3 exec '{MPSERV}' --rules /no/such \
+         127.0.0.1:0 3<&0 </dev/null",
+        pipe.display()
+    );
+    command.args(["-c", &script]).stdin(Stdio::from(OwnedFd::from(listener)));
+    let ended = run(&mut command, Output::Pipe);
+    is_refusal(&ended, TROUBLE, &["cannot read the rules in /no/such: No such file or directory"]);
 }
 
 /// Tries random values of the variable by which a server names the passed descriptors to its successor.
@@ -425,6 +474,24 @@ fn passing(socket: &impl AsFd, variables: &str, arguments: &str) -> Command {
     command
 }
 
+/// Checks that all sockets are taken although not all of them have a name.
+fn sockets_without_a_name_are_taken_as_well() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for (names, address, count) in [
+        ("unset LISTEN_FDNAMES", "inherit", 3),
+        ("export LISTEN_FDNAMES=", "inherit", 3),
+        ("export LISTEN_FDNAMES=a", "inherit", 3),
+        ("export LISTEN_FDNAMES=a:b", "inherit", 3),
+        ("export LISTEN_FDNAMES=a:b", "inherit:b", 1),
+        ("export LISTEN_FDNAMES=a", "inherit:", 2),
+    ] {
+        let script = format!("{names}; LISTEN_PID=$$ LISTEN_FDS=3 exec '{MPSERV}' -1 {address} </dev/null");
+        let server = Served::start_ports(&mut with_socket_at(&listener, &[3, 4, 5], &script), count);
+        assert_eq!(server.wait_events("listen", count).len(), count, "{names} {address}");
+        server.stop();
+    }
+}
+
 /// Tries a socket for datagrams, and one that listens but keeps the bounds of messages.
 fn a_passed_socket_of_another_type_is_refused() {
     // SAFETY: the call takes numbers.
@@ -471,7 +538,6 @@ fn a_socket_that_is_passed_is_served() {
     }
 }
 
-/// Checks a listener that takes no filter of packets.
 /// Checks that the children of a pool do not make accept4() wait at a socket that other servers may have.
 fn no_accept_waits_at_a_passed_socket() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -486,6 +552,7 @@ fn no_accept_waits_at_a_passed_socket() {
     server.end(Signal::TERM);
 }
 
+/// Checks a listener that takes no filter of packets.
 fn a_socket_of_multipath_tcp_is_served() {
     // SAFETY: the call has no precondition on memory.
     let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, libc::IPPROTO_MPTCP) };

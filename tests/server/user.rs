@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_root_directory_is_entered,
     a_program_that_the_user_cannot_reach_is_told,
     who_is_not_root_becomes_nobody_else,
+    root_alone_is_warned_at_the_start,
     users_and_limits_that_there_are_not_are_told,
     what_the_user_may_not_read_or_write_is_told,
     a_limit_above_the_hard_one_is_that_of_children_alone,
@@ -380,5 +381,27 @@ fn a_user_who_has_no_rights_can_have_a_sandbox() {
         assert_eq!(echo(&mut client, b"served"), b"served", "{pool:?}");
         drop(client);
         server.stop();
+    }
+}
+
+/// Checks who is told to name another user: root, and nobody who is or becomes another user.
+fn root_alone_is_warned_at_the_start() {
+    needs_root();
+    let folder = TempDir::new();
+    fs::set_permissions(&folder.0, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let program = copy_program(MPSERV, &folder);
+    for (user, options, is_warned) in [
+        (0, &[][..], true),
+        (0, &["-u", "nobody"], false),
+        (0, &["-u", "root"], false),
+        (user_of_nothing(), &[], false),
+    ] {
+        let mut command = Command::new(&program);
+        command.arg("-1").args(options).arg("127.0.0.1:0").stdin(Stdio::null());
+        std::os::unix::process::CommandExt::uid(&mut command, user);
+        let server = Served::start_command(&mut command);
+        let start = server.wait_events("start", 1).remove(0);
+        assert_eq!(start.fields.contains_key("warning"), is_warned, "{user} {options:?}: {start:?}");
+        server.running.end(mpserv::signal::Signal::TERM);
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ use crate::common::*;
 use crate::status::parse_json;
 use crate::tests;
 use mpserv::process::{Pid, exists};
-use mpserv::server::limits::EARLIER_MAX;
+use mpserv::server::limits::{EARLIER_MAX, READY_WITHIN};
 use mpserv::signal::{Signal, kill};
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -43,6 +43,9 @@ pub(crate) const TESTS: &[Test] = tests![
     the_newest_of_many_earlier_servers_are_shown,
     servers_that_have_ended_take_no_place_in_the_status,
     a_child_made_while_a_successor_starts_lacks_its_pipe,
+    a_successor_has_the_environment_of_its_user,
+    a_successor_has_no_descriptor_too_many,
+    a_successor_has_its_time_to_become_ready,
 ];
 
 /// A server and its successors. The process in the pidfile is ended with the test.
@@ -640,4 +643,95 @@ fn after_a_restart_that_failed_it_waits_for_clients_as_before() {
     assert_eq!(finish(dynasty.first.client()), b"");
     dynasty.first.wait_events("end", 1);
     dynasty.stop();
+}
+
+/// Checks that the variables about the user are those of the user that the server has become, and that all others stay.
+fn a_successor_has_the_environment_of_its_user() {
+    needs_root();
+    let nobody = mpserv::user::getpwnam(c"nobody").unwrap();
+    let [home, shell] = [nobody.home(), nobody.shell()].map(|text| text.to_str().unwrap());
+    let of_nobody = [home, "nobody", "nobody", shell];
+    let of_caller = ["/no/home", "me", "who", "/no/shell"];
+    let names = ["HOME", "USER", "LOGNAME", "SHELL"];
+    for (options, expected) in [(&["-u", "nobody", "127.0.0.1:0"][..], of_nobody), (&["127.0.0.1:0"], of_caller)] {
+        let folder = TempDir::new();
+        fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755)).unwrap();
+        let (program, trace) = (copy_program(MPSERV, &folder), folder.join("trace"));
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o711)).unwrap();
+        let mut command = Command::new("strace");
+        command.args(["-D", "-f", "-q", "-v", "-s", "300", "-e", "trace=execve", "-o"]).arg(&trace).arg(&program);
+        command.arg("-1").args(options).env("A_THING", "1").stdin(Stdio::null());
+        let server = Served::start_command(command.envs(names.into_iter().zip(of_caller)));
+        // The file of the program that runs is still there, although its name is gone.
+        fs::remove_file(&program).unwrap();
+        server.running.signal(Signal::USR2);
+        let successor = server.wait_events("handover", 1)[0].number("by") as u32;
+        assert_eq!(server.wait_events("restart", 1)[0].get("program"), "/proc/self/exe", "{options:?}");
+        let text = fs::read_to_string(&trace).unwrap();
+        let call = text.lines().rfind(|line| line.contains("execve(")).unwrap();
+        for (name, value) in names.into_iter().zip(expected).chain([("A_THING", "1")]) {
+            let found: Vec<&str> =
+                call.split('"').filter_map(|word| word.strip_prefix(name)?.strip_prefix('=')).collect();
+            assert_eq!(found, [value], "{name} with {options:?}: {call}");
+        }
+        signal(successor, Signal::TERM);
+        server.wait_events("stopped", 2);
+    }
+}
+
+/// Checks that the sockets to the log daemon and to the service manager, and all else, do not come to a successor twice.
+fn a_successor_has_no_descriptor_too_many() {
+    needs_root();
+    let folder = TempDir::new();
+    let [daemon, manager] = ["log", "notify"].map(|name| UnixDatagram::bind(folder.join(name)).unwrap());
+    let heard = |socket: &UnixDatagram, what: &str| {
+        socket.set_nonblocking(true).unwrap();
+        wait_for(what, || {
+            let mut buffer = [0; 4096];
+            let length = socket.recv(&mut buffer).ok()?;
+            let text = String::from_utf8(buffer[..length].to_vec()).unwrap();
+            text.contains(what).then_some(text)
+        })
+    };
+    let of = |pid: u32| -> Vec<String> {
+        let links = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().filter_map(|entry| {
+            let link = fs::read_link(entry.ok()?.path()).ok()?;
+            Some(link.to_str().unwrap().split(':').next().unwrap().to_owned())
+        });
+        // The first server has further files and pipes of the test, which it keeps from other programs.
+        let mut links: Vec<String> = links.filter(|link| !["/dev/null", "pipe"].contains(&&link[..])).collect();
+        links.sort();
+        links
+    };
+    let pidfile = folder.join("pid");
+    let options = ["--log", "syslog", "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"];
+    let mut command = with_log_daemon(&folder.join("log"), &options);
+    let first = Served::start_command(command.env("NOTIFY_SOCKET", folder.join("notify")));
+    heard(&daemon, "]: start ");
+    let expected = of(first.pid());
+    signal(first.pid(), Signal::USR2);
+    heard(&daemon, "]: stopped ");
+    let successor: u32 = fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
+    assert_ne!(successor, first.pid());
+    assert_eq!(of(successor), expected);
+    signal(successor, Signal::TERM);
+    heard(&daemon, "]: stopped ");
+    heard(&manager, "STOPPING=1");
+}
+
+/// Checks the longest wait of the server for its successor.
+fn a_successor_has_its_time_to_become_ready() {
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let server = Served::start_command(&mut traced(&["-e", "trace=poll"], &trace, &["127.0.0.1:0"]));
+    server.running.signal(Signal::USR2);
+    let successor = server.wait_events("handover", 1)[0].number("by");
+    send(successor, Signal::TERM);
+    server.wait_events("stopped", 2);
+    let trace = fs::read_to_string(trace).unwrap();
+    // The last argument of a call is the longest wait, in milliseconds.
+    let waits = trace.lines().filter_map(|line| line.split(") = ").next()?.rsplit(", ").next()?.parse::<u128>().ok());
+    let longest = waits.max().unwrap();
+    let limit = READY_WITHIN.as_millis();
+    assert!((limit / 2..=limit).contains(&longest), "{longest} ms of {limit}: {trace}");
 }

@@ -49,6 +49,17 @@ fn a_server_that_has_ended_is_forgotten() {
     }
 }
 
+/// Checks a byte that is the number of no signal, as that of a later version could be.
+#[test]
+#[cfg_attr(miri, ignore = "its poll knows no pipes")]
+fn an_order_by_an_unknown_signal_is_that_of_sigterm() {
+    let (orders, pipe) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+    for (byte, at_once) in [(0x00, false), (0x80, true), (0x7f, false), (0xff, true)] {
+        write(&pipe, &[byte]).unwrap();
+        assert_eq!(Order::read(&orders), Ok(Some(Order { signal: Signal::TERM, at_once })), "{byte:#x}");
+    }
+}
+
 /// Whether something comes about. Another test may be starting a process, which has copies of the pipes for a moment.
 pub(crate) fn comes(mut about: impl FnMut() -> bool) -> bool {
     (0..10_000).any(|_| {

@@ -25,3 +25,6 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

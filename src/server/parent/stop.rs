@@ -183,3 +183,6 @@ pub(super) fn signal_child(pid: Pid, signal: Signal) {
         let _ = kill(pid, signal);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -195,3 +195,6 @@ const DELETED: &[u8] = b" (deleted)";
 
 /// The file of the running program, even if it has been removed.
 pub(super) const SELF: &CStr = c"/proc/self/exe";
+
+#[cfg(test)]
+mod tests;

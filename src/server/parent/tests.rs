@@ -1,6 +1,7 @@
 //! Tests the actions of the parent, with children that do not exist.
 
 mod groups;
+mod handover;
 mod pool;
 
 use core::time::Duration;
@@ -12,10 +13,11 @@ use std::vec::Vec;
 use super::children::Stage;
 use super::pause::Blocked;
 use super::state::{Limit, Parent, Start};
+use super::successor::Successor;
 use crate::server::child::{ChildContext, NotStarted, Worker};
 use crate::server::connection::{Connection, Peer};
 use crate::server::descriptors::Descriptors;
-use crate::server::limits::{HEADER_PATIENCE, THROTTLE_PERIOD};
+use crate::server::limits::{HEADER_PATIENCE, READY_WITHIN, THROTTLE_PERIOD};
 use crate::server::listener::Listeners;
 use crate::server::log::Log;
 use crate::server::log::reader::LogReader;
@@ -26,7 +28,7 @@ use crate::server::settings::{PoolSize, Settings};
 use crate::server::signals::Earlier;
 use crate::server::systemd::Manager;
 use crate::sys::errno::Errno;
-use crate::sys::fd::{AsFd, PipeFlags, pipe2};
+use crate::sys::fd::{AsFd, OwnedFd, PipeFlags, pipe2, write_all};
 use crate::sys::process::{Pid, getpid};
 use crate::sys::signal::{SigSet, Signal};
 
@@ -138,6 +140,14 @@ impl Parent<'_, '_, Stub> {
         self.state.add_serving_child(nobody(number), peer, None);
     }
 
+    /// Adds a preforked child, which has taken this client by itself.
+    pub(super) fn add_preforked(&mut self, number: i32, peer: Peer, state: State) {
+        let slot = self.scoreboard.take_slot(self.state.children.next_index());
+        slot.set_client(1, &peer);
+        slot.set(nobody(number), state, self.state.now);
+        self.state.add_child(nobody(number), Peer::Unknown, None);
+    }
+
     /// Returns the stages of the children with the numbers from 0.
     pub(super) fn stages<const COUNT: usize>(&self) -> [Option<Stage>; COUNT] {
         core::array::from_fn(|number| {
@@ -150,6 +160,16 @@ impl Parent<'_, '_, Stub> {
 /// Returns a client of this host, from this port.
 pub(super) fn client(host: u8, port: u16) -> Peer {
     Peer::Inet(([192, 0, 2, host], port).into())
+}
+
+/// Makes this process the successor that starts, with this answer. Returns its end of the pipe.
+pub(super) fn starts(parent: &mut Parent<'_, 'static, Stub>, pid: Pid, answer: &[u8]) -> OwnedFd {
+    let (answers, ready) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+    write_all(&ready, answer).unwrap();
+    parent.descriptors.successor = Some(answers);
+    let deadline = Some(parent.state.now + READY_WITHIN);
+    parent.state.successor = Some(Successor { pid, deadline, failure: None, must_reload: false });
+    ready
 }
 
 const SECOND: Duration = Duration::from_secs(1);

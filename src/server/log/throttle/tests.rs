@@ -68,3 +68,14 @@ fn each_kind_is_summed_up_as_the_event_that_it_is() {
         assert_eq!(reader.lines(), [std::format!("{line} count=3")]);
     }
 }
+
+/// Checks that a call that fails again and again makes no busy loop.
+#[test]
+#[cfg_attr(miri, ignore = "it has no sockets")]
+fn after_an_unexpected_failure_there_is_a_wait() {
+    let ((log, reader), mut throttle) = (LogReader::new(), LogThrottle::default());
+    let began = std::time::Instant::now();
+    throttle.back_off(&log, at(0), "poll", Errno::IO, None);
+    assert!(began.elapsed() >= RETRY_EVERY);
+    assert_eq!(reader.lines(), ["<28>fail call=poll error=\"Input/output error\" count=1"]);
+}

@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use super::super::tests::{Started, Stub, client, with_log};
 use super::*;
-use crate::server::limits::{BUSY_MESSAGE, CLIENT_KEPT, THROTTLE_PERIOD};
+use crate::server::limits::{BUSY_MESSAGE, CLIENT_KEPT, MANY_CHILDREN, THROTTLE_PERIOD};
 use crate::server::log::reader::LogReader;
 use crate::server::rules::Rules;
 use crate::server::settings::Settings;
@@ -181,4 +181,42 @@ fn a_listener_that_fails_does_not_have_the_next_turn() {
         assert!(parent.state.shortage.is_some());
         assert_eq!(parent.state.turn, 1);
     });
+}
+
+/// Checks that the parent looks at its signals and timers after so many clients, although more clients wait.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_burst_of_clients_ends_although_more_of_them_wait() {
+    with_log(&Settings::new(), |parent, _, _| {
+        let port = listen(parent);
+        let count = ACCEPTS_IN_A_ROW + 2;
+        let _clients: Vec<_> = (0..count).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+        parent.worker.started = Started::Yes;
+        for accepted in [ACCEPTS_IN_A_ROW, count] {
+            parent.state.ready[0] = true;
+            parent.accept_burst();
+            assert_eq!(parent.state.children.len(), accepted);
+        }
+    });
+}
+
+/// Checks that, before a client is refused, children are asked whether they have ended, if one may have ended.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn children_that_have_ended_do_not_count_against_a_client() {
+    for may_have_ended in [false, true] {
+        let max_per_source = Some((1, ""));
+        let settings = Settings { max_children: MANY_CHILDREN + 1, max_per_source, ..Settings::new() };
+        with_log(&settings, |parent, _, now| {
+            // These children do not exist, and all of them are of one source.
+            (0..MANY_CHILDREN as i32).for_each(|number| parent.add(number, client(1, 1), State::Serving));
+            parent.worker.started = Started::Yes;
+            parent.state.reaped_at = now;
+            parent.state.reap_at = may_have_ended.then_some(now);
+            let (ours, _theirs) = connection();
+            parent.start(ours);
+            assert_eq!(parent.refused(), u64::from(!may_have_ended));
+            assert_eq!(parent.state.children.len(), if may_have_ended { 1 } else { MANY_CHILDREN });
+        });
+    }
 }

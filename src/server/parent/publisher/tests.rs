@@ -13,6 +13,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Returns a publisher, and the socket of its service manager.
 fn publisher() -> (Publisher, UnixDatagram) {
     let (ours, theirs) = UnixDatagram::pair().unwrap();
+    // As the server's own socket, this one never waits.
+    ours.set_nonblocking(true).unwrap();
     theirs.set_nonblocking(true).unwrap();
     // SAFETY: the descriptor is open, and nothing else owns it.
     let manager = Manager::connected(unsafe { OwnedFd::from_raw(ours.into_raw_fd()) }, Some(PERIOD));

@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use super::super::children::Stage;
 use super::super::rule_counts::RuleCounts;
-use super::super::tests::{Sleep, Stub, client, nobody, parent, with, with_log};
+use super::super::tests::{Sleep, Stub, client, nobody, parent, starts, with, with_log};
 use super::*;
 use crate::program::text::Text;
 use crate::program::{Args, Argument};
@@ -20,19 +20,9 @@ use crate::server::scoreboard::State;
 use crate::server::settings::Settings;
 use crate::server::systemd::Manager;
 use crate::sys::errno::Errno;
-use crate::sys::fd::{OwnedFd, PipeFlags, pipe2, write_all};
+use crate::sys::fd::{OwnedFd, PipeFlags, pipe2};
 use crate::sys::process::{Pid, WaitStatus};
 use crate::sys::signal::SignalInfo;
-
-/// Makes this process the successor that starts, with this answer. Returns its end of the pipe.
-fn starts(parent: &mut Parent<'_, 'static, Stub>, pid: Pid, answer: &[u8]) -> OwnedFd {
-    let (answers, ready) = pipe2(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
-    write_all(&ready, answer).unwrap();
-    parent.descriptors.successor = Some(answers);
-    let deadline = Some(parent.state.now + READY_WITHIN);
-    parent.state.successor = Some(Successor { pid, deadline, failure: None, must_reload: false });
-    ready
-}
 
 const TERM: SignalInfo = SignalInfo { signal: Signal::TERM, sender: None, uid: 0 };
 

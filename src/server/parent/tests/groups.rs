@@ -127,3 +127,25 @@ fn a_group_whose_number_is_that_of_a_process_is_not_signalled() {
     leader.0.kill().unwrap();
     assert_eq!(leader.ended_by(), Some(Signal::KILL.raw()), "it has got no signal of the server");
 }
+
+/// Checks a list of groups that is full: a group that has gone makes room, and otherwise the next group ends at once.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_group_for_which_there_is_no_room_is_killed() {
+    let dead = [DeadGroup::new(), DeadGroup::new()];
+    with_log(&Settings { max_children: 1, ..Settings::new() }, |parent, reader, now| {
+        parent.worker.leaves_processes = true;
+        let gone = Group { id: nobody(1), peer: client(1, 1), started: now, end: End::NotTold };
+        parent.state.groups.groups.push(gone).unwrap();
+        assert!(parent.state.groups.groups.push(gone).is_err(), "the list is full");
+        parent.state.groups.look_at = now + GROUPS_LOOK;
+        let killed = std::format!("<28>group group={} from=192.0.2.1:1 signal=SIGKILL", dead[1].id);
+        for (dead, lines) in dead.iter().zip([&[][..], &[killed]]) {
+            parent.state.add_child(dead.id, client(1, 1), None);
+            let child = parent.state.children.remove(dead.id).unwrap();
+            parent.keep_group(&child, &client(1, 1), now);
+            assert_eq!(reader.lines(), lines);
+        }
+        assert_eq!(parent.state.groups.groups.first().map(|group| group.id), Some(dead[0].id));
+    });
+}

@@ -59,7 +59,7 @@ fn a_preforked_child_is_ended_by_the_time_of_its_client_and_retired_by_its_own()
     const LIMIT: Duration = Duration::from_secs(10);
     with_log(&Settings { max_lifetime: Some(LIMIT), ..pool(4, 4) }, |parent, reader, now| {
         for (number, state) in [State::Serving, State::Serving, State::Header, State::Idle].into_iter().enumerate() {
-            parent.add(number as i32, client(number as u8, 1), state);
+            parent.add_preforked(number as i32, client(number as u8, 1), state);
         }
         parent.state.now = now + SECOND;
         // Their stages begin later than their states, as those of children that have had other clients before.

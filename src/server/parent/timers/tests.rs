@@ -129,11 +129,16 @@ fn the_pool_is_looked_at_each_second_while_it_may_change() {
     with(&fixed, |parent, _| assert_eq!(parent.deadline(Timer::PoolTick), None));
     // Connections can be too old, or silent, even in a pool of a fixed size.
     let lifetime = Some(Duration::from_secs(1));
-    with(&Settings { max_lifetime: lifetime, ..fixed }, |parent, now| {
-        parent.state.add_child(nobody(0), Peer::Unknown, None);
-        assert_eq!(parent.deadline(Timer::Lifetime), None, "the tick sees to it");
-        assert_fires(parent, Timer::PoolTick, now + POOL_TICK, Some(now + POOL_TICK * 2));
-    });
+    for settings in [
+        Settings { max_lifetime: lifetime, pool: fixed.pool, ..Settings::new() },
+        Settings { proxy_protocol: true, pool: fixed.pool, ..Settings::new() },
+    ] {
+        with(&settings, |parent, now| {
+            parent.state.add_child(nobody(0), Peer::Unknown, None);
+            assert_eq!(parent.deadline(Timer::Lifetime), None, "the tick sees to it");
+            assert_fires(parent, Timer::PoolTick, now + POOL_TICK, Some(now + POOL_TICK * 2));
+        });
+    }
 }
 
 #[test]
