@@ -146,12 +146,11 @@ impl<W: Worker> Parent<'_, '_, W> {
             if self.state.successor.as_ref().is_some_and(|successor| successor.pid == pid) {
                 return self.successor_ended(end);
             }
-            let succeeded_by = self.state.succeeded_by.take_if(|successor| *successor == pid);
-            let status = end.status().filter(|status| status.exit_status() != Some(EXIT_DONE));
-            if let Some(status) = status.filter(|_| succeeded_by.is_some()) {
-                return self.log.successor_lost(pid, status);
+            if self.state.succeeded_by.take_if(|successor| *successor == pid).is_none() {
+                return self.log.orphan(pid);
             }
-            return self.log.orphan(pid);
+            let status = end.status().filter(|status| status.exit_status() != Some(EXIT_DONE));
+            return status.map_or((), |status| self.log.successor_lost(pid, status));
         };
         self.state.forget_client(&child);
         self.state.ended += 1;
