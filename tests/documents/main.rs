@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod ci;
 mod commands;
 mod events;
 mod excerpts;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     common::solo::main(&[
+        ci::TESTS,
         commands::TESTS,
         excerpts::TESTS,
         options::TESTS,
