@@ -16,3 +16,17 @@ pub fn escape(text: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn no_text_ends_an_attribute_or_acts_as_a_command() {
+        assert_eq!(escape("<a href=\"x\">&'</a>"), "&lt;a href=&quot;x&quot;&gt;&amp;'&lt;/a&gt;");
+        assert_eq!(
+            escape("\0\x1b\x1f \x7f\u{85}\u{9b}\u{a0}\u{e4}"),
+            "\u{fffd}\u{fffd}\u{fffd} \u{fffd}\u{fffd}\u{fffd}\u{a0}\u{e4}"
+        );
+    }
+}

@@ -108,3 +108,20 @@ fn quoted(bytes: &[u8]) -> String {
     out.push('"');
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_string_holds_what_json_allows() {
+        for (bytes, string) in [
+            (&b"plain \xc3\xa4 /\x7f"[..], "plain \u{e4} /\x7f"),
+            (b"\"\\\n", "\\\"\\\\\\n"),
+            (b"\0\t\x1b\x1f ", "\\u0000\\u0009\\u001b\\u001f "),
+            (b"\xff", "\u{fffd}"),
+        ] {
+            assert_eq!(quoted(bytes), format!("\"{string}\""), "{bytes:?}");
+        }
+    }
+}
