@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_server_waits_once_whichever_of_its_processes_has_a_line,
     a_terminal_that_nobody_reads_holds_up_nobody_for_long,
     a_child_that_waits_for_the_log_retires_in_time,
+    a_child_that_may_have_no_descriptor_waits_no_longer_for_the_log,
     a_full_disk_behind_the_log_stops_nobody,
     when_a_full_log_has_room_again_lost_lines_are_counted_once_and_half_a_line_is_ended,
     half_a_line_of_another_process_is_ended,
@@ -284,12 +285,32 @@ fn a_server_waits_once_whichever_of_its_processes_has_a_line() {
     }
 }
 
+/// Checks a child that cannot ask whether the log takes a line, because ppoll() takes no more descriptors than the limit.
+fn a_child_that_may_have_no_descriptor_waits_no_longer_for_the_log() {
+    let (mut reader, writer) = small_pipe();
+    let mut filler = filler_of(&writer);
+    let server = logging_to(writer, "--rlimit nofile=0 127.0.0.1:0");
+    while filler.write(b"full").is_ok() {}
+    assert_eq!(echo(&mut server.connect(), b"unread"), b"unread");
+    read_what_is_there(&mut reader);
+    let mut client = server.connect();
+    assert_eq!(echo(&mut client, b"read"), b"read");
+    wait_until("the line is there", || read_what_is_there(&mut reader).contains("mpserv: accept "));
+    assert_eq!(finish(client), b"");
+    assert_eq!(server.running.end(Signal::TERM).status.code(), Some(0));
+}
+
+/// Returns another end of a pipe that writes without waiting.
+fn filler_of(writer: &impl AsRawFd) -> File {
+    let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
+    File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path).unwrap()
+}
+
 /// Checks that the signals which retire a child do not make its wait for the log begin anew. The parent sends them every
 /// 100 ms.
 fn a_child_that_waits_for_the_log_retires_in_time() {
     let (_reader, writer) = std_pipe();
-    let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
-    let mut filler = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path).unwrap();
+    let mut filler = filler_of(&writer);
     let server = logging_to(writer, "--prefork 1 127.0.0.1:0");
     let client = server.connect();
     let child = wait_for("the child serves the client", || {

@@ -170,10 +170,13 @@ impl Log {
 
     /// Prepares the log of a child for the sandbox, in which the child can set no action of a signal.
     pub(crate) fn enter_sandbox(&self) {
-        if self.is_terminal && catch_signal().is_ok() {
+        if self.is_terminal {
+            if catch_signal().is_err() {
+                return;
+            }
             sigprocmask(MaskHow::Unblock, &SigSet::from([Signal::ALRM]));
-            self.in_sandbox.set(true);
         }
+        self.in_sandbox.set(true);
     }
 
     /// Keeps the present connection to the log daemon from now on: the root directory changes.
@@ -269,8 +272,9 @@ impl Log {
         let now = clock_gettime(Clock::MONOTONIC);
         let mut reader = [PollFd::new(fd, PollEvents::OUT)];
         let mut asked = retry_on_intr(|| ppoll(&mut reader, Some(Duration::ZERO), None));
-        // A write to a terminal may wait although there is some room.
-        let may_wait = !self.is_stuck.get() && (asked == Ok(0) || self.is_terminal);
+        // A write to a terminal may wait although there is some room. If a process may have no descriptor, ppoll() fails.
+        let is_bounded = self.is_terminal || (asked.is_err() && !self.in_sandbox.get());
+        let may_wait = !self.is_stuck.get() && (asked == Ok(0) || is_bounded);
         let deadline = if may_wait { self.reader.wait_ends(now) } else { now };
         // A retired child gets a signal every 100 ms. After a signal, the child waits for the rest of the time alone.
         let left = || deadline.saturating_sub(clock_gettime(Clock::MONOTONIC));
@@ -278,20 +282,20 @@ impl Log {
             asked = retry_on_intr(|| ppoll(&mut reader, Some(left()), None));
         }
         let is_socket = self.is_socket || daemon.is_some();
-        // If ppoll() fails, the write is tried anyway.
+        // If ppoll() fails, the write is tried anyway, but not for long.
         let has_room = asked.is_err() || reader.iter().all(|reader| is_ready(reader.revents(), is_socket));
         let limit = left().max(INTERRUPT_EVERY);
         let written = if !has_room {
             Err(Errno::AGAIN)
         } else if let Some(daemon) = daemon {
             daemon.send(line)
-        } else if !self.is_terminal {
+        } else if !is_bounded {
             // A pipe that has any room has room for a whole line.
-            self.write_whole(line)
+            self.write_whole(line, false)
         } else if self.in_sandbox.get() {
-            with_timer(limit, INTERRUPT_EVERY, || self.write_whole(line)).result
+            with_timer(limit, INTERRUPT_EVERY, || self.write_whole(line, true)).result
         } else {
-            in_time(limit, INTERRUPT_EVERY, true, || self.write_whole(line))
+            in_time(limit, INTERRUPT_EVERY, true, || self.write_whole(line, true))
         };
         if looks || may_wait || written.is_err() {
             self.reader.note(written.is_ok(), clock_gettime(Clock::MONOTONIC));
@@ -303,17 +307,16 @@ impl Log {
         written
     }
 
-    /// Writes a line until all of it is written, or until a call fails.
-    fn write_whole(&self, line: &[u8]) -> errno::Result<()> {
+    /// Writes a line until all of it is written, or until a call fails. If the time `is_bounded`, the end of the time is
+    /// a failure, too.
+    fn write_whole(&self, line: &[u8], is_bounded: bool) -> errno::Result<()> {
         all_of(line, |rest| {
             let result = if self.is_socket {
                 send(STDERR, rest, MsgFlags::DONTWAIT | MsgFlags::NOSIGNAL)
             } else {
                 write(STDERR, rest)
             };
-            result.map_err(
-                |errno| if errno == Errno::INTR && self.is_terminal && is_late() { Errno::AGAIN } else { errno },
-            )
+            result.map_err(|errno| if errno == Errno::INTR && is_bounded && is_late() { Errno::AGAIN } else { errno })
         })
     }
 }
