@@ -6,7 +6,7 @@ use core::panic::PanicInfo;
 
 use crate::program::args::Args;
 use crate::sys::fd;
-use crate::sys::process::abort;
+use crate::sys::process::{abort, exit};
 use crate::sys::stdio::{self, Direct};
 
 /// Makes `function`, of type `fn(Args) -> c_int`, the main function of a program that is `#![no_std]` and
@@ -77,9 +77,13 @@ pub fn run(function: fn(Args) -> c_int, args: Args) -> c_int {
     end(function(args))
 }
 
-/// Ends a main function: returns `status`, which C's runtime gives to `exit()`.
+/// Ends a main function: returns `status`, which C's runtime gives to `exit()`. With the feature `std`, threads may call
+/// `exit()` as well, so [`exit`] is called here.
 #[doc(hidden)]
 pub fn end(status: c_int) -> c_int {
+    if cfg!(feature = "std") {
+        exit(status);
+    }
     stdio::close_to_handlers();
     status
 }

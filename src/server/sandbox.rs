@@ -84,6 +84,11 @@ pub(super) fn can_get_descriptors(calls: &[c_long]) -> bool {
     !calls.iter().all(makes_none)
 }
 
+/// Whether a handler can make memory writable by these calls.
+pub(super) fn can_change_memory(calls: &[c_long]) -> bool {
+    calls.iter().any(|call| matches!(*call, c::SYS_mprotect | c::SYS_pkey_mprotect))
+}
+
 /// Enters the sandbox. From now on this process can make `calls`, and those that every child of its kind needs. A
 /// violation is noted in the last word of `note`.
 #[inline(never)]

@@ -10,7 +10,7 @@ use super::limits::{BACKLOG_DEFAULT, GRACE_DEFAULT, MAX_CHILDREN_DEFAULT, MAX_CH
 use super::listener::SocketSettings;
 use super::log::{LogFormat, LogTime, Verbosity};
 use super::privileges::{Limits, Privileges};
-use super::sandbox::can_allow;
+use super::sandbox::{can_allow, can_change_memory};
 use super::scoreboard::ChildAccess;
 use super::source::SourcePrefix;
 use crate::program::{Args, Title};
@@ -96,10 +96,10 @@ impl Settings<'_> {
     }
 
     /// Returns the access of children to the scoreboard. A preforked child uses its slot, and so does a child that
-    /// reads a PROXY header. A child in the sandbox notes a violation in its slot. If you make another child use its
-    /// slot, change this function.
-    pub(super) const fn child_access(&self) -> ChildAccess {
-        if self.pool.is_some() || self.proxy_protocol {
+    /// reads a PROXY header. A child in the sandbox notes a violation in its slot, and can write to no other slot unless
+    /// it can change its memory. If you make another child use its slot, change this function.
+    pub(super) fn child_access(&self) -> ChildAccess {
+        if self.pool.is_some() || self.proxy_protocol || self.sandbox.is_some_and(can_change_memory) {
             ChildAccess::Slot
         } else if self.sandbox.is_some() {
             ChildAccess::Note

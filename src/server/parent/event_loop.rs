@@ -47,8 +47,10 @@ impl<W: Worker> Parent<'_, '_, W> {
             }
             self.accept_burst();
             let can_accept = self.note_blocked().is_none();
-            let ready = self.wait(can_accept);
+            let due = self.wait_ends(can_accept);
+            let ready = self.wait(can_accept, due);
             self.state.now = monotonic();
+            self.forgive_stall(due);
             match ready {
                 Ok(ready) => {
                     // After a pause each listener may have a client. If the loop kept its old view, the clients of one
@@ -99,14 +101,16 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Waits for a signal, the pipe of a restart, the end of an earlier server or the next deadline. Also waits for a
-    /// client if the parent can accept. Returns at once if a listener may have a client already.
-    fn wait(&self, can_accept: bool) -> Result<Ready> {
-        let timeout = if can_accept && self.state.ready.contains(&true) {
-            Some(Duration::ZERO)
-        } else {
-            self.next_deadline().map(|due| due.saturating_sub(self.state.now))
-        };
+    /// Returns the time at which a wait ends: at once if a listener may have a client already.
+    fn wait_ends(&self, can_accept: bool) -> Option<Duration> {
+        let has_client = can_accept && self.state.ready.contains(&true);
+        if has_client { Some(self.state.now) } else { self.next_deadline() }
+    }
+
+    /// Waits for a signal, the pipe of a restart, the end of an earlier server or the time `due`. Also waits for a client
+    /// if the parent can accept.
+    fn wait(&self, can_accept: bool, due: Option<Duration>) -> Result<Ready> {
+        let timeout = due.map(|due| due.saturating_sub(self.state.now));
         let mut fds = [PollFd::new(BorrowedFd::NONE, PollEvents::NONE); OTHERS + LISTENERS_MAX];
         let others = [self.descriptors.signals.as_fd(), self.pipe()];
         let listeners = self.descriptors.listeners.iter().filter(|_| can_accept).map(AsFd::as_fd);

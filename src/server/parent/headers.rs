@@ -19,6 +19,14 @@ impl<W: Worker> Parent<'_, '_, W> {
         (self.settings.proxy_protocol && self.pool.is_none() && self.is_full()).then_some(self.state.headers_at)
     }
 
+    /// Gives the children time to read the headers that have come, if a wait until `due` has ended much later: then the
+    /// children could not run either, as on a machine that was suspended.
+    pub(super) fn forgive_stall(&mut self, due: Option<Duration>) {
+        if due.is_some_and(|due| due.saturating_add(HEADER_PATIENCE) <= self.state.now) {
+            self.state.headers_at = self.state.now + HEADER_PATIENCE;
+        }
+    }
+
     /// Ends old connections without a header, the oldest first. A connection is ended if it has waited for
     /// [`HEADER_PATIENCE`], and if its source has more than half of the children with such connections.
     pub(super) fn end_silent_connections(&mut self) {
@@ -49,13 +57,11 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
     }
 
-    /// Returns a child that waits for a header, the address that has not sent it, and the time since which it waits.
+    /// Returns a child that waits for a header, the address that has not sent it, and the time since which it waits. A
+    /// child that has not yet run does not count: its header may be there.
     fn silent(&self, child: &Child) -> Option<(Pid, Peer, Duration)> {
         let slot = self.scoreboard.slot(child.index);
-        if self.pool.is_some() {
-            return (slot.state() == State::Header).then(|| (child.pid, slot.peer(), slot.since()));
-        }
-        // A child that has just been started has not set its state yet.
-        matches!(slot.state(), State::Header | State::Free).then_some((child.pid, child.peer, child.started))
+        let peer = if self.pool.is_some() { slot.peer() } else { child.peer };
+        (slot.state() == State::Header).then(|| (child.pid, peer, slot.since()))
     }
 }

@@ -21,7 +21,7 @@ use crate::server::limits::LISTENERS_MAX;
 use crate::server::listener::Listeners;
 use crate::server::log::{Log, LogThrottle};
 use crate::server::rules::Rules;
-use crate::server::scoreboard::{ChildAccess, Scoreboard, Slot};
+use crate::server::scoreboard::{Scoreboard, Slot};
 use crate::server::settings::Settings;
 use crate::server::signals::Earlier;
 use crate::server::systemd::Manager;
@@ -272,7 +272,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// other cases the parent knows the client, and a child that is taken over cannot name another.
     pub(super) fn client_of(&self, child: &Child) -> Peer {
         let slot = self.scoreboard.slot(child.index);
-        let is_named = self.settings.child_access() == ChildAccess::Slot && slot.state().has_client();
+        let is_named = (self.pool.is_some() || self.settings.proxy_protocol) && slot.state().has_client();
         if is_named { slot.peer() } else { child.peer }
     }
 

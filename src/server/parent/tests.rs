@@ -231,11 +231,9 @@ fn of_silent_connections_the_oldest_of_a_large_source_are_ended() {
     for pool in [None, Some(PoolSize { min: 6, max: 6 })] {
         let settings = Settings { proxy_protocol: true, max_children: 6, pool, ..Settings::new() };
         with_log(&settings, |parent, reader, now| {
-            // A child that was just started has no state yet. A preforked child has one.
-            let just_started = if pool.is_some() { State::Header } else { State::Free };
             parent.add(0, client(2, 1), State::Header);
             parent.add(1, client(1, 1), State::Header);
-            parent.add(2, client(1, 2), just_started);
+            parent.add(2, client(1, 2), State::Header);
             parent.add(3, client(1, 3), State::Header);
             parent.add(4, client(1, 4), State::Header);
             parent.add(5, client(1, 5), State::Serving);
@@ -256,6 +254,27 @@ fn of_silent_connections_the_oldest_of_a_large_source_are_ended() {
             assert_eq!(parent.refused(), 1);
         });
     }
+}
+
+/// Checks that a child which has not run yet, or not for some time, may read a header that has come meanwhile.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_child_that_could_not_run_is_not_taken_for_silent() {
+    let settings = Settings { proxy_protocol: true, max_children: 1, ..Settings::new() };
+    with(&settings, |parent, now| {
+        parent.add(0, client(1, 1), State::Free);
+        parent.state.now = now + HEADER_PATIENCE;
+        parent.end_silent_connections();
+        assert_eq!(parent.stages::<1>(), [Some(Stage::Running)], "it has not run");
+        let due = parent.headers_due().unwrap();
+        parent.state.now = due + HEADER_PATIENCE - MOMENT;
+        parent.forgive_stall(None);
+        parent.forgive_stall(Some(due));
+        assert_eq!(parent.headers_due(), Some(due), "the wait ended in time");
+        parent.state.now += MOMENT;
+        parent.forgive_stall(Some(due));
+        assert_eq!(parent.headers_due(), Some(parent.state.now + HEADER_PATIENCE));
+    });
 }
 
 #[test]

@@ -1,6 +1,8 @@
+use core::ffi::c_long;
 use std::string::{String, ToString};
 
 use super::*;
+use crate::ffi::sys::syscall as c;
 
 /// Returns the error of settings, or nothing.
 fn told(settings: &Settings<'_>) -> String {
@@ -121,6 +123,10 @@ fn children_have_the_access_that_they_need() {
     };
     assert_eq!(access(None, false, None), "none");
     assert_eq!(access(None, false, Some(&[])), "note");
+    const CHANGING: [[c_long; 2]; 2] = [[c::SYS_read, c::SYS_mprotect], [c::SYS_read, c::SYS_pkey_mprotect]];
+    for calls in &CHANGING {
+        assert_eq!(access(None, false, Some(calls)), "slot");
+    }
     for (pool, proxy_protocol) in [(pool, false), (None, true), (pool, true)] {
         assert_eq!([access(pool, proxy_protocol, None), access(pool, proxy_protocol, Some(&[]))], ["slot"; 2]);
     }
