@@ -159,6 +159,9 @@ fn the_failure_of_a_successor_after_the_handover_is_told() {
     for (end, lines) in [(exit(0), &[][..]), (exit(111), &[fail("\"exit 111\"")]), (killed, &[fail("SIGKILL")])] {
         with_log(&Settings::new(), |parent, reader, _| {
             parent.state.succeeded_by = Some(nobody(1));
+            // The end of another process does not matter.
+            parent.on_end(nobody(2), ChildEnd::Status(WaitStatus::from_raw(Signal::KILL.raw())));
+            assert_eq!(reader.lines(), [std::format!("<31>orphan pid={}", nobody(2))]);
             parent.on_end(nobody(1), end);
             assert_eq!(reader.lines(), lines);
             // Another process may get the same id.
