@@ -65,3 +65,6 @@ impl<W: Worker> Parent<'_, '_, W> {
         (slot.state() == State::Header).then(|| (child.pid, peer, slot.since()))
     }
 }
+
+#[cfg(test)]
+mod tests;
