@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_line_has_the_form_of_syslog_with_the_local_time,
     a_line_has_the_day_of_any_month,
     a_log_daemon_that_does_not_read_holds_up_nobody_and_what_is_lost_is_counted,
+    a_line_whose_room_another_process_takes_is_sent_again,
     a_log_daemon_that_starts_again_gets_the_later_lines,
     once_the_log_daemon_is_gone_standard_error_is_told_and_what_is_lost_is_counted,
 ];
@@ -77,6 +78,24 @@ fn a_line_has_the_day_of_any_month() {
         let zone = format!(":{}", zone.display());
         let server = start_in_zone(&folder, &daemon, &zone);
         assert_eq!(server.running.end(Signal::TERM).stderr, "");
+    }
+}
+
+/// Checks that a line is sent again if the room for it has gone since the process asked: other processes of the server
+/// have lines as well.
+fn a_line_whose_room_another_process_takes_is_sent_again() {
+    let folder = TempDir::new();
+    let daemon = daemon(&folder.join("log"));
+    let server = start(&folder.join("log"), &["127.0.0.1:0"], |command| {
+        let mut strace = Command::new("strace");
+        strace.args(["-D", "-q", "-o", NOWHERE, "-e", "trace=sendto", "-e", "inject=sendto:error=EAGAIN:when=1..3"]);
+        strace.arg(command.get_program()).args(command.get_args());
+        *command = strace;
+    });
+    assert_eq!(server.running.end(Signal::TERM).stderr, "");
+    for event in ["listen", "start", "stop", "stopped"] {
+        let line = receive(&daemon);
+        assert!(line.contains(&format!("]: {event} ")), "{event}: {line}");
     }
 }
 

@@ -274,30 +274,42 @@ impl Log {
         let mut asked = retry_on_intr(|| ppoll(&mut reader, Some(Duration::ZERO), None));
         // A write to a terminal may wait although there is some room. If a process may have no descriptor, ppoll() fails.
         let is_bounded = self.is_terminal || (asked.is_err() && !self.in_sandbox.get());
-        let may_wait = !self.is_stuck.get() && (asked == Ok(0) || is_bounded);
-        let deadline = if may_wait { self.reader.wait_ends(now) } else { now };
-        // A retired child gets a signal every 100 ms. After a signal, the child waits for the rest of the time alone.
-        let left = || deadline.saturating_sub(clock_gettime(Clock::MONOTONIC));
-        if asked == Ok(0) && deadline > now {
-            asked = retry_on_intr(|| ppoll(&mut reader, Some(left()), None));
-        }
         let is_socket = self.is_socket || daemon.is_some();
-        // If ppoll() fails, the write is tried anyway, but not for long.
-        let has_room = asked.is_err() || reader.iter().all(|reader| is_ready(reader.revents(), is_socket));
-        let limit = left().max(INTERRUPT_EVERY);
-        let written = if !has_room {
-            Err(Errno::AGAIN)
-        } else if let Some(daemon) = daemon {
-            daemon.send(line)
-        } else if !is_bounded {
-            // A pipe that has any room has room for a whole line.
-            self.write_whole(line, false)
-        } else if self.in_sandbox.get() {
-            with_timer(limit, INTERRUPT_EVERY, || self.write_whole(line, true)).result
-        } else {
-            in_time(limit, INTERRUPT_EVERY, true, || self.write_whole(line, true))
+        let may_wait = !self.is_stuck.get();
+        let mut waits = may_wait && (is_bounded || asked == Ok(0));
+        let mut deadline = if waits { self.reader.wait_ends(now) } else { now };
+        // A retired child gets a signal every 100 ms. After a signal, the child waits for the rest of the time alone.
+        let left = |deadline: Duration| deadline.saturating_sub(clock_gettime(Clock::MONOTONIC));
+        let written = loop {
+            if asked == Ok(0) && deadline > now {
+                asked = retry_on_intr(|| ppoll(&mut reader, Some(left(deadline)), None));
+            }
+            // If ppoll() fails, the write is tried anyway, but not for long.
+            let has_room = asked.is_err() || reader.iter().all(|reader| is_ready(reader.revents(), is_socket));
+            let limit = left(deadline).max(INTERRUPT_EVERY);
+            let written = if !has_room {
+                Err(Errno::AGAIN)
+            } else if let Some(daemon) = daemon {
+                daemon.send(line)
+            } else if !is_bounded {
+                // A pipe that has any room has room for a whole line.
+                self.write_whole(line, false)
+            } else if self.in_sandbox.get() {
+                with_timer(limit, INTERRUPT_EVERY, || self.write_whole(line, true)).result
+            } else {
+                in_time(limit, INTERRUPT_EVERY, true, || self.write_whole(line, true))
+            };
+            // Another process of the server may have taken the room for the line.
+            let was_taken = written == Err(Errno::AGAIN) && has_room && daemon.is_some() && may_wait;
+            if !was_taken || (waits && left(deadline).is_zero()) {
+                break written;
+            }
+            if !waits {
+                (waits, deadline) = (true, self.reader.wait_ends(now));
+            }
+            asked = Ok(0);
         };
-        if looks || may_wait || written.is_err() {
+        if looks || waits || written.is_err() {
             self.reader.note(written.is_ok(), clock_gettime(Clock::MONOTONIC));
         }
         // A child that has nothing to change does not write, because a write would copy a page.
