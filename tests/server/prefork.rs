@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_process_serves_one_client_after_another,
     after_so_many_another_takes_its_place,
     a_client_that_is_refused_is_not_one_that_was_served,
+    what_a_process_holds_back_is_summed_up_while_it_serves_and_at_its_end,
     it_grows_by_twice_as_many_each_second_and_shrinks_again,
     one_that_is_killed_is_replaced_at_once,
     those_that_crash_before_they_serve_are_made_ever_more_slowly,
@@ -113,6 +114,29 @@ fn a_client_that_is_refused_is_not_one_that_was_served() {
     let pids: Vec<&str> = accepts.iter().map(|line| line.get("pid")).collect();
     assert!(pids[0] == pids[1] && pids[1] != pids[2], "{pids:?}");
     server.stop();
+}
+
+/// Refuses many clients at once, so that most lines are held back. No line of another refusal follows.
+fn what_a_process_holds_back_is_summed_up_while_it_serves_and_at_its_end() {
+    const MANY: u64 = 20;
+    let folder = TempDir::new();
+    let rules = folder.join("rules");
+    fs::write(&rules, "deny 127.0.0.2\nallow 127.0.0.1\n").unwrap();
+    let server = Served::start(&["--prefork", "1", "--rules", rules.to_str().unwrap(), "127.0.0.1:0"]);
+    let refuse_many = || {
+        (0..MANY).for_each(|_| assert_eq!(read_all(&mut connect_from("127.0.0.2", server.port())), b""));
+    };
+    let told = |lines: &[Line]| {
+        lines.iter().filter(|line| line.event == "refuse").map(|line| line.number("count")).sum::<u64>()
+    };
+    refuse_many();
+    wait_until("a process that serves has told of all refusals", || {
+        assert_eq!(finish(server.client()), b"");
+        told(&server.log()) == MANY
+    });
+    refuse_many();
+    let log = server.stop();
+    assert_eq!(told(&log), 2 * MANY, "{log:?}");
 }
 
 fn it_grows_by_twice_as_many_each_second_and_shrinks_again() {
