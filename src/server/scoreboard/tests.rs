@@ -65,6 +65,20 @@ fn a_reader_ends_with_the_used_slots_or_the_file() {
     }
 }
 
+/// Checks which children count as having a client, and which as idle: the numbers of slots in each state differ.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_child_that_waits_for_a_header_has_a_client() {
+    let states = [(State::Free, 8), (State::Idle, 4), (State::Serving, 2), (State::Header, 1)];
+    let (scoreboard, ..) = Scoreboard::new(Duration::ZERO, 15, ChildAccess::Slot).unwrap();
+    let in_each = states.iter().flat_map(|(state, count)| std::iter::repeat_n(*state, *count));
+    for (index, state) in in_each.enumerate() {
+        scoreboard.take_slot(index as u32).set(Pid::from_raw(7).unwrap(), state, Duration::ZERO);
+    }
+    assert_eq!((scoreboard.serving(), scoreboard.idle()), (3, 4));
+    assert_eq!(states.map(|(state, _)| state.has_client()), [false, false, true, true]);
+}
+
 /// Checks that a slot gives each client back as it was, whatever its numbers are.
 #[test]
 #[cfg_attr(miri, ignore = "it has no memfd_create")]
