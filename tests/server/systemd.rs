@@ -609,6 +609,33 @@ fn what_is_not_passed_is_told() {
             "inherit:b",
             "inherit: no socket that was passed has this name",
         ),
+        // Another listener does not make up for the one that is missing.
+        (
+            "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=a",
+            "--listen 127.0.0.1:0 inherit:b",
+            "inherit: no socket that was passed has this name",
+        ),
+        (
+            "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=a",
+            "--listen inherit:b 127.0.0.1:0",
+            "inherit: no socket that was passed has this name",
+        ),
+        (
+            "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=a",
+            "--listen inherit:a inherit:b",
+            "inherit: no socket that was passed has this name",
+        ),
+        (
+            "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=a",
+            "--listen inherit:b inherit:a",
+            "inherit: no socket that was passed has this name",
+        ),
+        (
+            "LISTEN_PID=$$ LISTEN_FDS=0",
+            "--listen 127.0.0.1:0 inherit",
+            "inherit: no socket that was passed has this name",
+        ),
+        ("", "--listen 127.0.0.1:0 inherit", "inherit: no socket was passed to this process"),
         ("LISTEN_PID=$$ LISTEN_FDS=2", "inherit", "inherit: Bad file descriptor"),
         ("LISTEN_PID=$$ LISTEN_FDS=1", "--listen inherit inherit", "inherit: Bad file descriptor"),
     ] {
