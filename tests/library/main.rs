@@ -66,6 +66,7 @@ const TESTS: &[Test] = tests![
     a_silent_client_is_closed_although_the_handler_gets_signals,
     a_program_ignores_no_signal_that_its_server_ignores,
     a_program_has_no_descriptor_of_its_server,
+    a_program_of_a_handler_gets_no_more_descriptors_once_its_process_is_retired,
     a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm,
     a_handler_has_sigalrm_as_it_was_before,
 ];
@@ -190,6 +191,47 @@ fn a_program_has_no_descriptor_of_its_server() {
     assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
     // The fourth is that of the directory.
     assert_eq!(numbers.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3"]);
+}
+
+/// Starts a program in a preforked child before and after the child is retired: other files have then the numbers of the
+/// listeners.
+fn a_program_of_a_handler_gets_no_more_descriptors_once_its_process_is_retired() {
+    let change = |server: Server<'static>| server.listen("127.0.0.1:0").prefork(1, 1);
+    let mut serving = Serving::start_with(change, |connection: Connection| {
+        let mut byte = [0];
+        while connection.read(&mut byte) == Ok(1) {
+            let list =
+                std::process::Command::new("ls").arg("/proc/self/fd").stdin(std::process::Stdio::null()).output();
+            connection.write_all(&[list.unwrap().stdout, b".".to_vec()].concat()).unwrap();
+        }
+    });
+    let mut client = serving.connect();
+    let mut numbers = || {
+        client.write_all(b"?").unwrap();
+        let mut text = Vec::new();
+        while text.last() != Some(&b'.') {
+            let mut byte = [0];
+            client.read_exact(&mut byte).unwrap();
+            text.extend_from_slice(&byte);
+        }
+        String::from_utf8(text).unwrap()
+    };
+    let before = numbers();
+    assert!(before.contains("\n2\n"), "{before}");
+    let process = children(serving.child.pid().raw() as u32)[0];
+    let files = |kind: &str| {
+        let entries = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap().flatten();
+        let links = entries.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        links.filter(|link| link.to_string_lossy().starts_with(kind)).count()
+    };
+    let [sockets, pipes] = ["socket:", "pipe:"].map(files);
+    serving.child.kill(Signal::TERM).unwrap();
+    wait_until("pipes have the numbers of both listeners", || {
+        (files("socket:"), files("pipe:")) == (sockets - 2, pipes + 2)
+    });
+    assert_eq!(numbers(), before);
+    drop(client);
+    assert_eq!(solo::reap(&mut serving.child).exit_status(), Some(0), "{}", serving.text());
 }
 
 fn a_handler_serves_in_a_process_of_its_own() {

@@ -195,3 +195,6 @@ impl CReturn for OwnedFd {
         self.raw()
     }
 }
+
+#[cfg(test)]
+mod tests;
