@@ -274,6 +274,22 @@ pub(crate) fn a_read_signal_says_who_sent_it() {
     for info in got {
         assert_eq!((info.sender, info.uid), (Some(sender), getuid()), "{info:?}");
     }
+    // A signal may be for one thread alone.
+    // SAFETY: the call takes nothing.
+    let thread = unsafe { libc::gettid() };
+    let send = || {
+        // SAFETY: the call takes numbers.
+        let sent = unsafe { libc::syscall(libc::SYS_tgkill, parent.raw(), thread, libc::SIGUSR1) };
+        assert_eq!(sent, 0);
+    };
+    let mut child = spawn(send);
+    let sender = child.pid();
+    reap(&mut child);
+    let sent = read().into_iter().find(|info| info.signal == Signal::USR1).unwrap();
+    assert_eq!((sent.sender, sent.uid), (Some(sender), getuid()), "by tgkill");
+    raise(Signal::USR1).unwrap();
+    let [sent] = <[_; 1]>::try_from(read()).unwrap();
+    assert_eq!((sent.signal, sent.sender, sent.uid), (Signal::USR1, Some(parent), getuid()), "by raise");
     // A sender may make up its id and its user.
     let forge = || {
         // The information of a signal: its number, an errno, the code of sigqueue(), and a process and a user.
