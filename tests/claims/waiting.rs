@@ -38,7 +38,7 @@ pub(crate) fn wait_without_any_child_returns_echild_at_once() {
     for language in IMPLS {
         // fork fails, so there is no child, and the last sleep takes no time. If the first wait blocked, the program
         // would stay there.
-        let ended = run(&mut strace(&[NO_FORK, NO_SLEEP], NOWHERE, language, "wait"), Output::Pipe);
+        let ended = run(&mut strace(&[NO_FORK, NO_SLEEP, NO_LOOP], NOWHERE, language, "wait"), Output::Pipe);
         let without_a_child = "child process one ID: -1\nchild process two1 ID: -1\nchild sen one: 0\n\
                                child process two2 ID: -1\nchild sen two: 0\n";
         assert_eq!((ended.stdout.as_str(), ended.status.code()), (without_a_child, Some(0)), "{language:?}");

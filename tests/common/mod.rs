@@ -208,6 +208,9 @@ pub fn nameless(program: &Path) -> Command {
 pub const NO_SLEEP: &str = "inject=clock_nanosleep:retval=0";
 /// The expression for [`strace`] that makes fork fail.
 pub const NO_FORK: &str = "inject=clone:error=EAGAIN";
+/// The expression for [`strace`] that kills a program at its 50th call of one of these kinds, so that a program that goes
+/// on for ever ends soon. No textbook program makes as many.
+pub const NO_LOOP: &str = "inject=wait4,read,write:signal=KILL:when=50+";
 /// The expression for [`strace`] that delays a parent for one second after its fork, so that the child runs first.
 pub const PARENT_LATE: &str = "inject=clone:delay_exit=1000000";
 /// The expression for [`strace`] that delays a parent for two seconds after its fork.

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use mpserv::signal::Signal;
@@ -211,7 +212,10 @@ pub(crate) fn no_listener() {
 pub(crate) fn no_second_process() {
     let ends = |program: &str| {
         let (stdout, stderr, status) = same_everywhere(program, |language, output| {
-            run(&mut strace(&[NO_FORK, NO_SLEEP], NOWHERE, language, program), output)
+            let ended = run(&mut strace(&[NO_FORK, NO_SLEEP, NO_LOOP], NOWHERE, language, program), output);
+            let was_killed = ended.status.signal() == Some(Signal::KILL.raw());
+            assert!(!was_killed, "{program} goes on for ever in {language:?} without a child: {ended:?}");
+            ended
         });
         assert_eq!((stderr.as_str(), status), ("", Some(0)), "{program}");
         stdout
@@ -225,7 +229,7 @@ pub(crate) fn no_second_process() {
     for server in SERVERS {
         let [c, rust] = IMPLS.map(|language| {
             let _network = Network::own();
-            let mut command = strace(&[NO_FORK], NOWHERE, language, server.name);
+            let mut command = strace(&[NO_FORK, NO_LOOP], NOWHERE, language, server.name);
             let running = Running::start(command.args(server.arguments), Output::Terminal);
             // strace starts other processes first, to test the features of the system.
             let (process, port) = wait_for("it listens", || {
