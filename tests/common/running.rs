@@ -162,7 +162,9 @@ impl Running {
             let (stdout, stderr) = (self.stdout_so_far(), self.stderr_so_far());
             panic!("{} has not ended after {limit:?}; it printed {stdout:?}, and as errors {stderr:?}", self.name);
         };
-        Ended { status, stdout: self.stdout.all(), stderr: self.stderr.all() }
+        // Standard error is never a file. When nobody holds it any more, a file of the output is complete as well.
+        let stderr = self.stderr.all();
+        Ended { status, stdout: self.stdout.all(), stderr }
     }
 
     /// Ends the program with a signal.
