@@ -10,11 +10,13 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use crate::common::solo::Test;
-use crate::common::{Output, Running, children, is_pending, reset, run, state, wait_until, waits_in};
+use crate::common::{
+    NOWHERE, Output, Running, children, is_pending, reset, run, state, wait_for, wait_until, waits_in,
+};
 use crate::server::{LOAD, Server, command, number, plain_echo, without};
 use crate::tests;
 use mpserv::process::Pid;
-use mpserv::signal::{Signal, killpg};
+use mpserv::signal::{Signal, kill, killpg};
 
 pub(crate) const TESTS: &[Test] = tests![
     each_process_sends_bytes_of_its_own,
@@ -23,6 +25,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_signal_to_the_whole_group_ends_it_with_a_report,
     a_process_that_cannot_be_made_is_told,
     a_process_that_waits_for_its_time_ends_at_a_signal,
+    a_run_may_end_before_a_process_has_begun,
     idle_connections_are_opened_until_a_signal,
     an_error_of_any_process_has_its_reason,
 ];
@@ -108,6 +111,28 @@ fn a_process_that_waits_for_its_time_ends_at_a_signal() {
     let ended = running.end(Signal::TERM);
     assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
     assert_eq!(number(&ended, "", "connections"), 1.0, "{ended:?}");
+}
+
+/// Ends a run whose process stands still at its first call, and lets the process go on once it was told to stop.
+fn a_run_may_end_before_a_process_has_begun() {
+    let server = Server::start(plain_echo);
+    let mut command = Command::new("strace");
+    let stop = ["-e", "trace=prctl", "-e", "inject=prctl:signal=STOP:when=1"];
+    command.args(["-D", "-f", "-qq", "-o", NOWHERE]).args(stop).arg(LOAD).args(["-q", "--json", "-s", "1000"]);
+    let mut running = Running::start(command.arg(server.port.to_string()), Output::Pipe);
+    let process = wait_for("the process stands still", || {
+        children(running.pid()).into_iter().find(|pid| matches!(state(*pid), Some('T' | 't')))
+    });
+    running.signal(Signal::TERM);
+    wait_until("it was told to stop", || is_pending(process, Signal::ALRM));
+    wait_until("the run has ended", || {
+        // The process may be about to stop only now.
+        let _ = kill(Pid::from_raw(process.try_into().unwrap()).unwrap(), Signal::CONT);
+        running.has_ended()
+    });
+    let ended = running.wait();
+    assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
+    assert_eq!(number(&ended, "", "connections"), 0.0, "{ended:?}");
 }
 
 /// Stops a run that has opened three of its many idle connections. The server answers none after the third.

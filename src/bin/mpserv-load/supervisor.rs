@@ -34,8 +34,9 @@ static ENDED: SignalFlag = SignalFlag::new();
 /// The flag of SIGALRM in the other processes. The signal interrupts a call that takes too long.
 static INTERRUPTED: SignalFlag = SignalFlag::new();
 
-/// The signals that the first process blocks except while it waits.
-const WAITED_FOR: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::CHLD];
+/// The signals that the first process blocks except while it waits. It gets no SIGALRM, but starts each process with the
+/// signal blocked. The first process may send the signal before the new one has its handler.
+const WAITED_FOR: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::CHLD, Signal::ALRM];
 
 fn handle(signal: Signal, sa_handler: Disposition) -> Result<()> {
     sigaction(signal, &SigAction { sa_handler, sa_mask: SigSet::empty(), sa_flags: SaFlags::NONE })
