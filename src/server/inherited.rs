@@ -58,7 +58,8 @@ impl Inherited {
     /// [`server_main!`](crate::server_main!) calls this function before a program's main function.
     ///
     /// # Safety
-    /// The call is at the start of main, when nothing in this process owns a descriptor above 2.
+    /// The call is at the start of main, when nothing in this process owns a descriptor above 2. It is the only call in
+    /// this process.
     #[must_use]
     pub unsafe fn claim() -> Inherited {
         // `bind` tries again, and reports the error.

@@ -58,8 +58,8 @@ impl Drop for OwnedFd {
 }
 
 impl BorrowedFd<'_> {
-    /// The number -1, which C has in place of a descriptor after a failed call. Every call with this number fails with
-    /// `EBADF`, except [`poll`](crate::poll::poll), which skips it.
+    /// The number -1, which C has in place of a descriptor after a failed call. A call with this number fails with
+    /// `EBADF`, or with `EINVAL` if another argument is invalid as well. [`poll`](crate::poll::poll) skips it.
     pub const NONE: BorrowedFd<'static> = BorrowedFd(-1, PhantomData);
 
     /// Borrows the descriptor with this number.

@@ -156,10 +156,11 @@ pub unsafe fn become_program(spawn: &Spawn<'_>) -> Result<Infallible> {
     Err(execve(spawn.path, spawn.argv, spawn.envp))
 }
 
-/// Gives signals their default action.
-fn set_default(mut signals: impl Iterator<Item = Signal>) -> Result<()> {
+/// Gives signals their default action. SIGKILL and SIGSTOP always have it.
+fn set_default(signals: impl Iterator<Item = Signal>) -> Result<()> {
     let default = SigAction::new(Disposition::Default);
-    signals.try_for_each(|signal| sigaction(signal, &default))
+    let mut others = signals.filter(|signal| !matches!(*signal, Signal::KILL | Signal::STOP));
+    others.try_for_each(|signal| sigaction(signal, &default))
 }
 
 /// `execve()`: replaces this process by another program. Returns only an error.

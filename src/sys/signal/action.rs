@@ -294,7 +294,8 @@ pub fn sigaction_replace(signal: Signal, action: &SigAction) -> Result<SigAction
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// None for a [`Signal`]. Any error that the C library reports is passed on.
+/// `EINVAL` for a signal that the C library keeps for itself or does not know, as a
+/// [`WaitStatus`](crate::process::WaitStatus) may name it.
 pub fn sigaction_get(signal: Signal) -> Result<SigAction> {
     sigaction_old(signal, None)
 }

@@ -43,7 +43,8 @@ pub fn killpg(group: Pid, signal: Signal) -> Result<()> {
 /// Async-signal-safe: yes.
 ///
 /// # Errors
-/// None for a [`Signal`]. Any error that the C library reports is passed on.
+/// `EINVAL` for a signal that the C library keeps for itself or does not know, as a
+/// [`WaitStatus`](crate::process::WaitStatus) may name it.
 ///
 /// # References
 /// raise(3), POSIX

@@ -1,7 +1,7 @@
 use mpserv::errno::Errno;
-use mpserv::process::{Pid, setpgid};
+use mpserv::process::{Pid, WaitStatus, setpgid};
 use mpserv::signal::{
-    Disposition, SaFlags, SigAction, SigSet, Signal, SignalFd, kill, killpg, sigaction, sigaction_get,
+    Disposition, SaFlags, SigAction, SigSet, Signal, SignalFd, kill, killpg, raise, sigaction, sigaction_get,
     sigaction_replace, sigaction_restore, signal, sysv_signal,
 };
 
@@ -24,6 +24,10 @@ pub(super) const CASES: &[Case] = &[
             ])
         };
         each(pairs.map(all))
+    }),
+    ("raise sigaction_get", Errno::INVAL, || {
+        let unknown = WaitStatus::from_raw(65).term_signal().unwrap();
+        each([errno(raise(unknown)), errno(sigaction_get(unknown))])
     }),
     ("signal sysv_signal", Errno::INVAL, || {
         let found = sigaction_get(Signal::SEGV).unwrap().sa_handler;
