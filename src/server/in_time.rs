@@ -125,8 +125,10 @@ impl Ticks {
     /// Restores the timer, and the action of SIGALRM. The signal stays blocked.
     pub(super) fn stop(self) {
         TICKING.store(0, Ordering::Relaxed);
-        if setitimer(self.timer).is_ok() {
+        if setitimer(Itimer::default()).is_ok() {
             put_back(&self.action, self.came_before, || {});
+            // The signal of the earlier timer may come at once, so the timer is the last to be restored.
+            let _ = setitimer(self.timer);
         }
     }
 }
