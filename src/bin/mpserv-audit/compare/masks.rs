@@ -245,6 +245,27 @@ fn an_identity_holds_in_both_directions() {
     assert_eq!(differences(&stat(1, 1), &stat(8, 9)), 1, "one file of A is two of B");
 }
 
+/// Lists a directory, and asks for two files of different devices. A number that two devices have by chance is no
+/// identity. For example, the inode number of a terminal follows from its number.
+#[test]
+fn an_inode_is_one_of_its_device() {
+    let listed = |listed: u32| format!("getdents64(3, [{{d_ino={listed}, d_off=1}}], 32768) = 24\n");
+    let stat = |device: u32, inode: u32| format!("fstat(1, {{st_dev=makedev(0, {device}), st_ino={inode}}}) = 0\n");
+    let statx = |device: u32, inode: u32| {
+        let device = format!("stx_dev_major=0, stx_dev_minor={device}");
+        format!("statx(1, \"\", AT_EMPTY_PATH, STATX_INO, {{stx_ino={inode}, {device}}}) = 0\n")
+    };
+    for of_file in [&stat as &dyn Fn(u32, u32) -> String, &statx] {
+        let both = |first: u32, second: u32| [listed(14), of_file(26, first), of_file(27, second)].concat();
+        assert_eq!(differences(&both(14, 14), &both(8, 14)), 0, "{}", both(14, 14));
+        assert_eq!(differences(&both(14, 14), &both(8, 9)), 0, "{}", both(14, 14));
+        let one = |first: u32, second: u32| [listed(14), of_file(26, first), of_file(26, second)].concat();
+        assert_eq!(differences(&one(14, 14), &one(8, 8)), 0, "{}", one(14, 14));
+        assert_eq!(differences(&one(14, 14), &one(8, 9)), 1, "{}", one(14, 14));
+        assert_eq!(differences(&one(14, 15), &one(8, 8)), 1, "{}", one(14, 15));
+    }
+}
+
 #[test]
 fn each_argument_that_is_a_process_id_is_known() {
     let trace = |child: u32, line: &str| format!("fork() = {child}\n{line}\n");

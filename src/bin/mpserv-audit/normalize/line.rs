@@ -5,8 +5,12 @@
 pub enum Name {
     /// A mapping's number. The number of the heap is 0.
     Mapping(u64),
-    /// An inode number.
-    Inode(u64),
+    /// An inode number, and the number of its device, if the call gives that as well. Files of two devices may have the
+    /// same inode number.
+    Inode {
+        device: Option<u64>,
+        number: u64,
+    },
     /// A port that the kernel chose.
     Port(u64),
     /// A device's number, with the major number in the high bits and the minor number in the low bits.

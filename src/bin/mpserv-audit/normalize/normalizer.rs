@@ -220,7 +220,12 @@ impl<'r> Normalizer<'r> {
         }
         if values::is_inode(at.field) {
             normal.put(b"<inode>");
-            normal.names.push(Name::Inode(value));
+            // A stat gives the device just before the inode, and statx after it.
+            let device = match normal.names.last() {
+                Some(Name::Device(device)) => Some(*device),
+                _ => at.features.device,
+            };
+            normal.names.push(Name::Inode { device, number: value });
             return true;
         }
         if at.field == b"sin_port" || at.field == b"sin6_port" {
@@ -267,6 +272,7 @@ impl<'r> Normalizer<'r> {
             holds_process_id: matches!(call.name, b"ioctl" | b"fcntl") && asks_for_process(),
             of_standard_stream: matches!(call.name, b"fstat" | b"newfstatat") && descriptor().is_some_and(|fd| fd <= 2),
             protects_image: self.memory.protects_image(call),
+            device: if call.name == b"statx" { values::device_of_statx(call.arguments) } else { None },
             returns_process_id: values::returns_process_id(call.name) || (call.name == b"rt_sigreturn" && interrupted),
         }
     }

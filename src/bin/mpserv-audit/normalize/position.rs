@@ -26,6 +26,8 @@ pub(super) struct Features {
     pub(super) protects_image: bool,
     /// Whether the call gives the status of standard input, output or error.
     pub(super) of_standard_stream: bool,
+    /// The device of the file whose status a statx gives.
+    pub(super) device: Option<u64>,
     /// Whether the result is a process id.
     pub(super) returns_process_id: bool,
 }

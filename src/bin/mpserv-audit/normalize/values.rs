@@ -1,6 +1,7 @@
 //! Normalizes numbers at a known position: process ids, times, usage, inodes, terminals.
 
 use super::line::{Name, Normal};
+use super::number::leading_number;
 use super::position::Position;
 
 /// Whether the number here is a process id.
@@ -116,6 +117,15 @@ pub(super) fn person(at: &Position<'_>, value: u64) -> Option<Name> {
 /// Whether the number is one of the two numbers of a file's device in statx.
 pub(super) fn is_device_part(field: &[u8]) -> bool {
     matches!(field, b"stx_dev_major" | b"stx_dev_minor")
+}
+
+/// Returns the number of the device in the arguments of a statx, in the form of [`Name::Device`].
+pub(super) fn device_of_statx(arguments: &[u8]) -> Option<u64> {
+    let part = |name: &[u8]| {
+        let start = arguments.windows(name.len()).position(|window| window == name)? + name.len();
+        leading_number(arguments.get(start..)?).map(|(part, _)| part)
+    };
+    Some(part(b"stx_dev_major=")? << u32::BITS | part(b"stx_dev_minor=")?)
 }
 
 /// The first major number of Unix98 pseudoterminals, as strace shows it. The terminal's number follows.
