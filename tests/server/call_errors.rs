@@ -210,6 +210,10 @@ fn a_child_that_could_outlive_the_server_is_unfit() {
         let _ = client.write_all(header);
         let line = &server.wait_events(event, 1)[0];
         assert_eq!(line.get(field), status, "{options:?} {program:?}: {line:?}");
+        if status.ends_with('4') {
+            let fail = &server.wait_events("fail", 1)[0];
+            assert_eq!((fail.get("call"), fail.get("error")), ("prctl", "Operation not permitted"), "{fail:?}");
+        }
         if event != "leave" {
             assert_eq!(read_all(&mut client), b"", "{options:?} {program:?}");
         }

@@ -54,7 +54,8 @@ impl ChildContext<'_, '_> {
         self.log.begin_child();
         // The call cannot fail, because a new process is no session leader.
         let _ = setpgid(None, None);
-        self.parent.map_or(Ok(()), |parent| set_pdeathsig(parent, Signal::TERM)).map_err(|_| EXIT_UNFIT)
+        let set = self.parent.map_or(Ok(()), |parent| set_pdeathsig(parent, Signal::TERM));
+        set.map_err(|errno| self.set_up_failed("prctl", errno))
     }
 
     /// Closes the descriptors of the server. A preforked child keeps the listeners. If children use the scoreboard,
