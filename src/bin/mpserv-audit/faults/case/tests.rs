@@ -166,7 +166,7 @@ fn cases_that_cannot_be_made_are_counted_by_their_reason() {
     assert_eq!(found.len(), expected.len(), "{found:?}");
 }
 
-/// Of two processes, the one that was made later has fewer calls. The loader makes a call that a child makes, too.
+/// Checks the counts of two processes: the later one has fewer calls. The loader makes a call that a child makes, too.
 #[test]
 fn calls_are_counted_in_each_process_and_tried_in_the_order_of_their_numbers() {
     let child = "set_robust_list(0x1, 24) = 0\nbrk(NULL) = 0x1\nbrk(0x5) = 0x5\nread(1, \"\", 1) = 0\n";
