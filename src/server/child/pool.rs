@@ -193,6 +193,10 @@ fn begin_client(context: &ChildContext<'_, '_>, pid: Pid, connection: &mut Conne
     Ok(())
 }
 
+/// The time after which a listener that was shut down is asked again. The process that has shut it down may have made it
+/// listen again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Accepts clients in a preforked child.
 struct Acceptor {
     /// For each listener, whether a client may wait there.
@@ -259,7 +263,7 @@ impl Acceptor {
         Ok(None)
     }
 
-    /// Waits until a listener has a client, or a signal comes.
+    /// Waits until a listener has a client, a signal comes, or listeners that were shut down are to be asked again.
     fn wait(&mut self, context: &ChildContext<'_, '_>) {
         let mut fds = [PollFd::new(BorrowedFd::NONE, PollEvents::NONE); LISTENERS_MAX];
         let listeners = context.descriptors.listeners.iter().zip(self.is_shut_down);
@@ -269,7 +273,9 @@ impl Acceptor {
             *place = PollFd::new(fd, PollEvents::IN);
         }
         let fds = fds.get_mut(..context.descriptors.listeners.len()).unwrap_or_default();
-        match ppoll(fds, None, None) {
+        let has_shut_down = self.is_shut_down.contains(&true);
+        match ppoll(fds, has_shut_down.then_some(ASK_AGAIN), None) {
+            Ok(0) => self.is_shut_down = [false; LISTENERS_MAX],
             Ok(_) => {
                 for (ready, fd) in self.ready.iter_mut().zip(fds.iter()) {
                     *ready = !fd.revents().is_empty();

@@ -10,7 +10,7 @@ use crate::server::scoreboard::{ChildAccess, Scoreboard};
 use crate::server::settings::Settings;
 use crate::server::signals::Earlier;
 use crate::server::systemd::Manager;
-use crate::sys::net::{Shutdown, shutdown};
+use crate::sys::net::{Shutdown, listen, shutdown};
 use crate::sys::signal::SigSet;
 
 /// Runs a test with a child that has this many listeners, and their ports.
@@ -90,8 +90,8 @@ fn a_single_listener_is_always_asked() {
     });
 }
 
-/// Checks that a listener that was shut down keeps no client of another listener waiting, and that the child ends when
-/// none is left.
+/// Checks that a listener that was shut down keeps no client of another listener waiting, that it may listen again, and
+/// that the child ends when none is left.
 #[test]
 #[cfg_attr(miri, ignore = "it has no memfd_create")]
 fn a_child_serves_as_long_as_a_listener_is_left() {
@@ -106,7 +106,15 @@ fn a_child_serves_as_long_as_a_listener_is_left() {
             let Some((_, SockAddr::Inet(address))) = came else { panic!("{came:?}") };
             assert_eq!(address, client.local_addr().unwrap());
         }
-        shut_down(1);
+        // A listener that listens again is asked again, after a while.
+        let listener = context.descriptors.listeners.get(2).unwrap();
+        listen(listener, 1).unwrap();
+        let Ok(SockAddr::Inet(address)) = listener.address() else { panic!("{listener:?}") };
+        let client = TcpStream::connect(("127.0.0.1", address.port())).unwrap();
+        let came = (0..6).find_map(|_| acceptor.next_client(context).unwrap());
+        let Some((_, SockAddr::Inet(address))) = came else { panic!("{came:?}") };
+        assert_eq!(address, client.local_addr().unwrap());
+        [1, 2].into_iter().for_each(shut_down);
         assert_eq!((0..3).find_map(|_| acceptor.next_client(context).err()), Some(EXIT_DONE));
     });
 }
