@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::{CString, c_int};
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use mpserv::errno::Errno;
@@ -119,6 +119,7 @@ pub(crate) fn a_stat_has_the_facts_of_the_file() {
     let path = |name: &str| CString::new(folder.join(name).to_str().unwrap()).unwrap();
     fs::write(folder.join("file"), "").unwrap();
     fs::create_dir(folder.join("folder")).unwrap();
+    fs::set_permissions(folder.join("folder"), fs::Permissions::from_mode(0o1777)).unwrap();
     std::os::unix::fs::symlink("file", folder.join("link")).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
     // SAFETY: the path ends in a NUL.
@@ -136,7 +137,7 @@ pub(crate) fn a_stat_has_the_facts_of_the_file() {
         same(name, lstat(&path(name)).unwrap(), fs::symlink_metadata(folder.join(name)).unwrap());
         same(name, stat(&path(name)).unwrap(), fs::metadata(folder.join(name)).unwrap());
     }
-    for name in [c"/dev/null", c"/tmp"] {
+    for name in [c"/dev/null", c"/usr"] {
         same("elsewhere", stat(name).unwrap(), fs::metadata(name.to_str().unwrap()).unwrap());
     }
     if is_root() {
