@@ -190,8 +190,8 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Sets a resource limit for each child. A limit of the size of files ([`Resource::FSIZE`]) also cuts off the lines that
-    /// children write to a log that is a file.
+    /// Sets a resource limit for each child. A limit of the size of files (`fsize`) also cuts off the lines that children
+    /// write to a log that is a file.
     pub fn rlimit(mut self, resource: Resource, limit: Limit) -> Self {
         self.settings.limits.set(resource, limit);
         self
