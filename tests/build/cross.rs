@@ -90,6 +90,8 @@ impl<'m> Built<'m> {
         const PROGRAMS: [&str; 7] = ["fork", "zombie", "wait", "waitpid", "signal", "sigaction", "remove_zombie"];
         const LIMIT: Duration = Duration::from_secs(120);
         const REMOVED: &str = "Child send: ";
+        const ENDED: &str = "child sen ";
+        const STATUS_AT: usize = "child sen one: ".len();
         let start = |program| IMPLS.map(|language| Running::start(&mut self.command(language, program), Output::Pipe));
         let running = PROGRAMS.map(start);
         for (program, pair) in PROGRAMS.iter().zip(running) {
@@ -100,6 +102,13 @@ impl<'m> Built<'m> {
                     let removed = lines.iter_mut().filter(|line| line.starts_with(REMOVED));
                     removed.for_each(|line| line.truncate(REMOVED.len()));
                     lines.dedup();
+                }
+                if *program == "wait" {
+                    // Its children end in any order.
+                    let ends = lines.iter_mut().filter(|line| line.starts_with(ENDED));
+                    let mut statuses: Vec<String> = ends.map(|line| line.split_off(STATUS_AT)).collect();
+                    statuses.sort();
+                    lines.extend(statuses);
                 }
                 (status, lines)
             });
