@@ -129,7 +129,8 @@ fn enter_in_pool(listeners: &Listeners, calls: &[c_long], note: &'static [Atomic
     let get = [Check::Is(0, &connections), Check::Is(1, &level), Check::Is(2, &credentials)];
     // A child whose server was killed ends itself.
     let itself = [getpid().raw() as u32];
-    let end = [Check::Is(0, &itself), Check::Is(1, &[constant(Signal::TERM.raw())])];
+    let term = [constant(Signal::TERM.raw())];
+    let end = [Check::Is(0, &itself), Check::Is(1, &term)];
     let own: [Rule<'_>; OF_POOL] = [
         Rule { call: c::SYS_accept4, checks: &accept },
         Rule { call: c::SYS_write, checks: &log },
