@@ -286,18 +286,10 @@ impl Log {
             }
             // If ppoll() fails, the write is tried anyway, but not for long.
             let has_room = asked.is_err() || reader.iter().all(|reader| is_ready(reader.revents(), is_socket));
-            let limit = left(deadline).max(INTERRUPT_EVERY);
-            let written = if !has_room {
-                Err(Errno::AGAIN)
-            } else if let Some(daemon) = daemon {
-                daemon.send(line)
-            } else if !is_bounded {
-                // A pipe that has any room has room for a whole line.
-                self.write_whole(line, false)
-            } else if self.in_sandbox.get() {
-                with_timer(limit, INTERRUPT_EVERY, || self.write_whole(line, true)).result
-            } else {
-                in_time(limit, INTERRUPT_EVERY, true, || self.write_whole(line, true))
+            let written = match daemon {
+                _ if !has_room => Err(Errno::AGAIN),
+                Some(daemon) => daemon.send(line),
+                None => self.write_for(is_bounded.then(|| left(deadline)), line),
             };
             // Another process of the server may have taken the room for the line.
             let was_taken = written == Err(Errno::AGAIN) && has_room && daemon.is_some() && may_wait;
@@ -317,6 +309,18 @@ impl Log {
             self.is_stuck.set(written.is_err());
         }
         written
+    }
+
+    /// Writes a line to standard error, which may take a `limit` of time.
+    fn write_for(&self, limit: Option<Duration>, line: &[u8]) -> errno::Result<()> {
+        // Without a limit, it is a pipe or a file: a pipe that has any room has room for a whole line.
+        let Some(limit) = limit else { return self.write_whole(line, false) };
+        let limit = limit.max(INTERRUPT_EVERY);
+        if self.in_sandbox.get() {
+            with_timer(limit, INTERRUPT_EVERY, || self.write_whole(line, true)).result
+        } else {
+            in_time(limit, INTERRUPT_EVERY, true, || self.write_whole(line, true))
+        }
     }
 
     /// Writes a line until all of it is written, or until a call fails. If the time `is_bounded`, the end of the time is
