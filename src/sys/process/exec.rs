@@ -15,7 +15,7 @@ use crate::sys::process::limits::{Limit, Resource, setrlimit};
 use crate::sys::process::privileges::set_pdeathsig;
 use crate::sys::process::wait::{WaitFor, WaitOptions, waitpid};
 use crate::sys::signal::{
-    Disposition, MaskHow, SigAction, SigSet, Signal, sigaction, sigprocmask, sigprocmask_replace,
+    Disposition, MaskHow, SigAction, SigSet, Signal, can_have_action, sigaction, sigprocmask, sigprocmask_replace,
 };
 
 /// A program to run with a connection as its standard input and output, for [`spawn`].
@@ -159,7 +159,7 @@ pub unsafe fn become_program(spawn: &Spawn<'_>) -> Result<Infallible> {
 /// Gives signals their default action. SIGKILL and SIGSTOP always have it.
 fn set_default(signals: impl Iterator<Item = Signal>) -> Result<()> {
     let default = SigAction::new(Disposition::Default);
-    let mut others = signals.filter(|signal| !matches!(*signal, Signal::KILL | Signal::STOP));
+    let mut others = signals.filter(|signal| can_have_action(*signal));
     others.try_for_each(|signal| sigaction(signal, &default))
 }
 

@@ -391,5 +391,10 @@ pub fn default_all(except: &SigSet) {
 
 /// Returns every signal but SIGKILL and SIGSTOP.
 fn all_with_actions() -> impl Iterator<Item = Signal> {
-    Signal::all().filter(|signal| !matches!(*signal, Signal::KILL | Signal::STOP))
+    Signal::all().filter(|signal| can_have_action(*signal))
+}
+
+/// Whether a signal can have another action than the default: all but SIGKILL and SIGSTOP.
+pub(crate) const fn can_have_action(signal: Signal) -> bool {
+    !matches!(signal, Signal::KILL | Signal::STOP)
 }

@@ -36,6 +36,7 @@ mod mask;
 mod send;
 mod set;
 
+pub(crate) use action::can_have_action;
 pub use action::{
     Disposition, Handler, SaFlags, SigAction, SignalFlag, default_all, sigaction, sigaction_get, sigaction_replace,
     sigaction_restore, signal, sysv_signal,
