@@ -10,6 +10,9 @@
 
 use core::fmt;
 
+/// The end of a text that was cut, where a reader is told so.
+pub(crate) const CUT: &str = "...";
+
 /// Up to `N` bytes of text. [`write!`] appends to the text.
 ///
 /// Text that does not fit is cut off at the end of a character, and the write fails.

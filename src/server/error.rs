@@ -3,7 +3,7 @@
 use core::fmt::{self, Write as _};
 
 use super::limits::ERROR_MAX;
-use crate::program::text::Text;
+use crate::program::text::{CUT, Text};
 use crate::sys::errno::Errno;
 use crate::sys::net::GaiError;
 
@@ -70,20 +70,13 @@ impl Error {
     }
 }
 
-/// The end of a text that was cut.
-const CUT: &str = "...";
-
 /// Formats a text. A text that is too long is cut, and ends in [`CUT`].
 fn shortened(arguments: fmt::Arguments<'_>) -> Text<ERROR_MAX> {
     let mut text = Text::new();
-    if text.write_fmt(arguments).is_err() {
-        let mut lengths = (0..=ERROR_MAX - CUT.len()).rev();
-        let length = lengths.find(|length| text.as_str().is_char_boundary(*length));
-        text.truncate(length.unwrap_or_default());
-        // There is room for the mark.
-        let _ = text.write_str(CUT);
+    if text.write_fmt(arguments).is_ok() {
+        return text;
     }
-    text
+    Text::of(format_args!("{}{CUT}", Text::<{ ERROR_MAX - CUT.len() }>::of(arguments)))
 }
 
 impl fmt::Display for Error {

@@ -3,7 +3,7 @@
 use core::fmt::{self, Display, Write as _};
 use core::time::Duration;
 
-use crate::program::text::Text;
+use crate::program::text::{CUT, Text};
 use crate::server::limits::{LINE_MAX, VALUE_MAX};
 
 /// A line on its way to the log.
@@ -14,8 +14,6 @@ pub(super) struct Line {
 
 /// The highest number of bytes after the last field of a line.
 const LINE_END: usize = 2;
-/// The end of a value that was cut.
-const CUT: &str = "...";
 
 impl Line {
     pub(super) const fn new(json: bool) -> Line {
