@@ -95,11 +95,16 @@ impl Settings<'_> {
         }
     }
 
+    /// Whether the children name their clients in their slots, because the parent does not know them.
+    pub(super) const fn children_name_clients(&self) -> bool {
+        self.pool.is_some() || self.proxy_protocol
+    }
+
     /// Returns the access of children to the scoreboard. A preforked child uses its slot, and so does a child that
     /// reads a PROXY header. A child in the sandbox notes a violation in its slot, and can write to no other slot unless
     /// it can change its memory. If you make another child use its slot, change this function.
     pub(super) fn child_access(&self) -> ChildAccess {
-        if self.pool.is_some() || self.proxy_protocol || self.sandbox.is_some_and(can_change_memory) {
+        if self.children_name_clients() || self.sandbox.is_some_and(can_change_memory) {
             ChildAccess::Slot
         } else if self.sandbox.is_some() {
             ChildAccess::Note

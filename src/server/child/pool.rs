@@ -244,7 +244,9 @@ impl Acceptor {
                 // The server has shut all listeners down, or another process this one.
                 Err(Errno::INVAL) => {
                     *ready = false;
-                    self.is_shut_down.iter_mut().skip(index).take(1).for_each(|is_shut_down| *is_shut_down = true);
+                    if let Some(is_shut_down) = self.is_shut_down.get_mut(index) {
+                        *is_shut_down = true;
+                    }
                     if self.is_shut_down.iter().take(count).all(|is_shut_down| *is_shut_down) {
                         return Err(EXIT_DONE);
                     }

@@ -272,7 +272,7 @@ impl<'s, 'a, W: Worker> Parent<'s, 'a, W> {
     /// other cases the parent knows the client, and a child that is taken over cannot name another.
     pub(super) fn client_of(&self, child: &Child) -> Peer {
         let slot = self.scoreboard.slot(child.index);
-        let is_named = (self.pool.is_some() || self.settings.proxy_protocol) && slot.state().has_client();
+        let is_named = self.settings.children_name_clients() && slot.state().has_client();
         if is_named { slot.peer() } else { child.peer }
     }
 
