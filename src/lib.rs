@@ -62,8 +62,8 @@
 //! | C | [`ffi`] | the C API, name for name, proved against the system's headers |
 //!
 //! The library has no allocator, and a wrapper of one call does not retry it. So a program written with this library
-//! makes only the system calls that its source names. The C library allocates inside of some functions: `stdio`, `syslog`, and the
-//! look-ups of hosts, users, groups and the time zone.
+//! makes only the system calls that its source names. The C library allocates inside of some functions: `stdio`,
+//! `syslog`, and the look-ups of hosts, users, groups and the time zone.
 //!
 //! # Features
 //! `std` adds three things. The wrappers take the descriptors of std's types, so that you can pass a `TcpStream` to

@@ -206,8 +206,8 @@ impl<'a> Server<'a> {
     /// If you name a call that changes a socket, or sends or receives, a handler can make the call on its connection
     /// alone: `recvfrom`, `recvmsg`, `recvmmsg`, `sendto` without an address, `sendmsg`, `sendmmsg`, `getsockopt`,
     /// `setsockopt`, `shutdown`, `bind`, `connect` and `listen`. But by `sendmsg` and `sendmmsg` a handler can pass every
-    /// open descriptor to the client of a Unix socket, and by `connect` it can reach another address. Any other call that you name has no limits: by `read`
-    /// and `write` a handler reaches every open descriptor.
+    /// open descriptor to the client of a Unix socket, and by `connect` it can reach another address. Any other call that
+    /// you name has no limits: by `read` and `write` a handler reaches every open descriptor.
     ///
     /// With [`prefork`](Server::prefork), a handler can make these calls on
     /// [`SANDBOX_CONNECTIONS`](super::limits::SANDBOX_CONNECTIONS) descriptors: the lowest numbers that are free when
@@ -263,8 +263,8 @@ impl<'a> Server<'a> {
     }
 
     /// Whether children get TERM when the server is killed (yes), except those whose handler has changed its user.
-    /// Otherwise each child goes on with its client, and ends after that client. A preforked child closes the listeners as [`prefork`](Server::prefork) says, so that
-    /// another server can listen at the address.
+    /// Otherwise each child goes on with its client, and ends after that client. A preforked child closes the listeners
+    /// as [`prefork`](Server::prefork) says, so that another server can listen at the address.
     pub const fn orphans_end(mut self, end: bool) -> Self {
         self.settings.orphans_end = end;
         self
@@ -329,6 +329,7 @@ impl<'a> Server<'a> {
         self.settings.restore_signals = on;
         self
     }
+
     /// Sets the format of the log and its destination (text, to standard error).
     pub const fn log(mut self, format: LogFormat) -> Self {
         self.settings.log_format = format;

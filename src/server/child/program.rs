@@ -112,7 +112,8 @@ impl Worker for Program {
         }
         let mut plan = plan(&self.path, &self.argv, &self.environment, &self.signals.default, &connection, &context);
         plan.handled = self.signals.handled;
-        // SAFETY: since the handlers were found, only the server has installed handlers. Its own raise a flag, or end the process.
+        // SAFETY: since the handlers were found, only the server has installed handlers. Its own raise a flag, or end
+        // the process.
         match unsafe { spawn(&mut self.stack, &plan) } {
             Ok(pid) => {
                 context.log_accept(|| pid, &connection.peer(), None);
