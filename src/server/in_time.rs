@@ -31,8 +31,8 @@ pub(super) fn in_time<R>(limit: Duration, again: Duration, is_blocked: bool, cal
     let Ok(action) = catch_signal() else { return call() };
     let alarm = SigSet::from([Signal::ALRM]);
     let mask = if is_blocked { sigprocmask_replace(MaskHow::Unblock, &alarm).ok() } else { None };
-    let Timed { result, came_before, is_cancelled } = with_timer(limit, again, call);
-    // If the timer could not be put back, its signal would end the server but for the handler.
+    let Timed { result, came_before, earlier, is_cancelled } = timed(limit, again, call);
+    // If the timer could not be cancelled, its signal would end the server but for the handler.
     if is_cancelled {
         put_back(&action, came_before, || {
             if let Some(mask) = mask {
@@ -40,9 +40,7 @@ pub(super) fn in_time<R>(limit: Duration, again: Duration, is_blocked: bool, cal
             }
         });
     }
-    if TICKING.load(Ordering::Relaxed) == getpid().raw() {
-        let _ = setitimer(TICK);
-    }
+    restore_timer(if TICKING.load(Ordering::Relaxed) == getpid().raw() { TICK } else { earlier });
     result
 }
 
@@ -51,28 +49,49 @@ pub(super) fn catch_signal() -> Result<SigAction> {
     sigaction_replace(Signal::ALRM, &SigAction::new(Disposition::Flag(&LATE)))
 }
 
-/// The result of [`with_timer`].
-pub(super) struct Timed<R> {
-    pub(super) result: R,
+/// Runs `call` as [`in_time`] does, in a process that catches SIGALRM already.
+pub(super) fn with_timer<R>(limit: Duration, again: Duration, call: impl FnOnce() -> R) -> R {
+    let Timed { result, earlier, .. } = timed(limit, again, call);
+    restore_timer(earlier);
+    result
+}
+
+/// The result of [`timed`].
+struct Timed<R> {
+    result: R,
     /// Whether the signal had come before the timer was set.
     came_before: bool,
+    /// The timer from before, which does not run now.
+    earlier: Itimer,
     /// Whether no timer of this module is left.
     is_cancelled: bool,
 }
 
-/// Runs `call` as [`in_time`] does, in a process that catches SIGALRM already.
-pub(super) fn with_timer<R>(limit: Duration, again: Duration, call: impl FnOnce() -> R) -> Timed<R> {
+/// Runs `call`, and interrupts it by the timer, which is cancelled afterwards.
+fn timed<R>(limit: Duration, again: Duration, call: impl FnOnce() -> R) -> Timed<R> {
     // From here on, the signal of an earlier timer has either raised the flag or is not due yet.
-    let timer = setitimer(Itimer::default());
+    let earlier = setitimer(Itimer::default());
     let came_before = LATE.take();
-    if timer.is_ok() {
+    if earlier.is_ok() {
         // If the timer cannot be set, the time of the call is not bounded.
         let _ = setitimer(Itimer { value: limit, interval: again });
     }
     let result = call();
-    let is_cancelled = timer.is_err() || timer.and_then(setitimer).or_else(|_| setitimer(Itimer::default())).is_ok();
-    Timed { result, came_before, is_cancelled }
+    let is_cancelled = earlier.is_err() || setitimer(Itimer::default()).is_ok();
+    Timed { result, came_before, earlier: earlier.unwrap_or_default(), is_cancelled }
 }
+
+/// Restores a timer. Its signal may come at once, so the action of the signal must be restored before.
+fn restore_timer(mut timer: Itimer) {
+    if timer != Itimer::default() {
+        // The kernel says 0 for a rest of less than a microsecond. A timer that is set to 0 never comes again.
+        timer.value = timer.value.max(SHORTEST);
+        let _ = setitimer(timer);
+    }
+}
+
+/// The shortest time of a timer.
+const SHORTEST: Duration = Duration::from_micros(1);
 
 /// The timer that interrupts each wait of a close after [`CLOSE_WITHIN`].
 const TICK: Itimer = Itimer { value: CLOSE_WITHIN, interval: CLOSE_WITHIN };
@@ -127,8 +146,7 @@ impl Ticks {
         TICKING.store(0, Ordering::Relaxed);
         if setitimer(Itimer::default()).is_ok() {
             put_back(&self.action, self.came_before, || {});
-            // The signal of the earlier timer may come at once, so the timer is the last to be restored.
-            let _ = setitimer(self.timer);
+            restore_timer(self.timer);
         }
     }
 }
@@ -155,3 +173,6 @@ fn put_back(action: &SigAction, came_before: bool, restore_mask: impl FnOnce()) 
 pub(super) fn is_late() -> bool {
     LATE.is_raised()
 }
+
+#[cfg(test)]
+mod tests;

@@ -317,7 +317,7 @@ impl Log {
         let Some(limit) = limit else { return self.write_whole(line, false) };
         let limit = limit.max(INTERRUPT_EVERY);
         if self.in_sandbox.get() {
-            with_timer(limit, INTERRUPT_EVERY, || self.write_whole(line, true)).result
+            with_timer(limit, INTERRUPT_EVERY, || self.write_whole(line, true))
         } else {
             in_time(limit, INTERRUPT_EVERY, true, || self.write_whole(line, true))
         }
