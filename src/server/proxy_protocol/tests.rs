@@ -57,7 +57,8 @@ fn each_mistake_has_its_reason() {
     for (error, text) in [
         (ProxyError::Closed, "no PROXY header: the peer closed the connection"),
         (ProxyError::TimedOut, "no PROXY header within 3 s"),
-        (ProxyError::System(Errno::CONNRESET), "no PROXY header: Connection reset by peer"),
+        // Miri's strerror_r() has other texts.
+        (ProxyError::System(Errno::CONNRESET), &*std::format!("no PROXY header: {}", Errno::CONNRESET)),
     ] {
         assert_eq!(error.to_string(), text);
     }
