@@ -130,12 +130,14 @@ impl Bench<'_> {
         }
     }
 
+    fn subject<'s>(&'s self, program: &'s Path, mode: Mode, whose: Whose) -> Subject<'s> {
+        Subject { program, mode, whose, strace: self.strace, watchdog: server::WATCHDOG }
+    }
+
     /// Returns the cases of a subject, from a run without faults.
     fn cases(&self, tried: &Tried, extent: Extent) -> Result<Cases, Trouble> {
         match *tried {
-            Tried::Server(mode, whose) => {
-                Subject { program: &self.server(), mode, whose, strace: self.strace }.cases(extent)
-            }
+            Tried::Server(mode, whose) => self.subject(&self.server(), mode, whose).cases(extent),
             Tried::Program(..) | Tried::Pair(..) => match self.compare(tried, None)? {
                 (Verdict::Good, recorded, _) => Cases::of(&recorded.tree.processes, From::Attached, extent),
                 (Verdict::Different(case), ..) => {
@@ -168,8 +170,7 @@ impl Bench<'_> {
                 self.compare(tried, Some(case)).map(|(verdict, _, outcome)| (verdict, outcome))
             }
             Tried::Server(mode, whose) => {
-                let subject = Subject { program: &self.server(), mode, whose, strace: self.strace };
-                let outcome = subject.try_one(case)?;
+                let outcome = self.subject(&self.server(), mode, whose).try_one(case)?;
                 let verdict = match (outcome.violations.is_empty(), outcome.happened) {
                     (true, true) => Verdict::Good,
                     (true, false) => Verdict::NotMet,

@@ -39,6 +39,7 @@ pub struct Life {
     before: Vec<u32>,
     mode: Mode,
     whose: Whose,
+    watchdog: Duration,
     /// The addresses of the server, once it serves.
     addresses: Vec<Address>,
     /// The process id of strace, while it runs.
@@ -217,7 +218,7 @@ impl Life {
             if hurried && start.elapsed() > ENDING {
                 self.no_more_faults()?;
             }
-            if start.elapsed() > WATCHDOG {
+            if start.elapsed() > self.watchdog {
                 violations.push("SIGTERM does not end it".to_owned());
                 self.signal(Signal::KILL);
                 self.killed = true;
@@ -225,7 +226,7 @@ impl Life {
             std::thread::sleep(TICK);
         }
         for pid in self.born() {
-            if !wait_for_end(pid, WATCHDOG.saturating_sub(start.elapsed())) && !leaks {
+            if !wait_for_end(pid, self.watchdog.saturating_sub(start.elapsed())) && !leaks {
                 violations.push(format!("child {pid} outlives the server"));
             }
         }

@@ -17,7 +17,8 @@ use crate::start::From;
 use crate::tree::Process;
 use crate::trouble::Trouble;
 use client::{Client, Got};
-use life::{ENDING, Life, WATCHDOG};
+pub use life::WATCHDOG;
+use life::{ENDING, Life};
 use mode::SLOTS;
 pub use mode::{MODES, Mode, NAME, Subject, Whose};
 use process::TICK;
@@ -134,7 +135,7 @@ impl Subject<'_> {
         let mut clients = Vec::new();
         if life.serves() {
             if self.mode.restarts {
-                life.hang_up(if lasts { ENDING } else { WATCHDOG });
+                life.hang_up(if lasts { ENDING } else { self.watchdog });
             }
             // One client connects for each slot, and one more client waits.
             clients = life.connect(SLOTS + 1);
@@ -149,7 +150,7 @@ impl Subject<'_> {
                     life.no_more_faults()?;
                 }
                 for client in clients.drain(..) {
-                    let patience = if got.contains(&Got::Nothing) { ENDING } else { WATCHDOG };
+                    let patience = if got.contains(&Got::Nothing) { ENDING } else { self.watchdog };
                     got.push(receive(client, &mut life, leaks, patience)?);
                 }
                 if got.contains(&Got::Nothing) && !leaks {
@@ -159,8 +160,8 @@ impl Subject<'_> {
                 if self.whose == Whose::Children {
                     life.no_more_faults()?;
                 }
-                must_serve_again(&mut life, leaks, &mut violations);
-                if self.mode.restarts && !life.hears_hang_up(WATCHDOG) {
+                must_serve_again(&mut life, self.watchdog, leaks, &mut violations);
+                if self.mode.restarts && !life.hears_hang_up(self.watchdog) {
                     violations.push("SIGUSR2 neither has another server take its place nor is said to fail".to_owned());
                 }
             }
@@ -169,12 +170,7 @@ impl Subject<'_> {
         drop(clients);
         let processes = life.processes()?;
         let calls: usize = processes.iter().map(|process| process.trace.len()).sum();
-        if calls > CALLS_LIMIT {
-            violations.push(format!("a busy loop: {calls} calls"));
-        }
-        if life.processor_time() > PROCESSOR_LIMIT {
-            violations.push(format!("a busy loop: {:?} of the processor", life.processor_time()));
-        }
+        violations.extend(busy((calls, life.processor_time()), (CALLS_LIMIT, PROCESSOR_LIMIT), ""));
         let happened = case.is_none_or(|case| case.happened(processes.iter().map(|process| &process.trace)));
         let text = life.outcome(&got, case, &mut violations);
         Ok((Outcome { happened, text, violations }, processes))
@@ -200,21 +196,28 @@ fn receive(mut client: Client, life: &mut Life, leaks: bool, patience: Duration)
 
 /// Checks that a lasting fault makes no process busy.
 fn watch(life: &Life, violations: &mut Vec<String>) {
-    let lines = || life.processes().map_or(0, |all| all.iter().map(|process| process.trace.len()).sum::<usize>());
-    let (before, had) = (lines(), life.processor_time());
+    let (calls, had) = activity(life);
     std::thread::sleep(WATCHED);
-    let made = lines() - before;
-    if made > CALLS_WATCHED {
-        violations.push(format!("a busy loop: {made} calls in {WATCHED:?}"));
-    }
-    let took = life.processor_time().saturating_sub(had);
-    if took > PROCESSOR_WATCHED {
-        violations.push(format!("a busy loop: {took:?} of the processor in {WATCHED:?}"));
-    }
+    let (all, has) = activity(life);
+    let made = (all - calls, has.saturating_sub(had));
+    violations.extend(busy(made, (CALLS_WATCHED, PROCESSOR_WATCHED), &format!(" in {WATCHED:?}")));
+}
+
+/// Returns the number of calls of all processes, and their processor time.
+fn activity(life: &Life) -> (usize, Duration) {
+    let calls = life.processes().map_or(0, |all| all.iter().map(|process| process.trace.len()).sum());
+    (calls, life.processor_time())
+}
+
+/// Describes each of both limits that the activity of a server exceeds.
+fn busy((calls, took): (usize, Duration), limits: (usize, Duration), within: &str) -> Vec<String> {
+    let by_calls = (calls > limits.0).then(|| format!("a busy loop: {calls} calls{within}"));
+    let by_time = (took > limits.1).then(|| format!("a busy loop: {took:?} of the processor{within}"));
+    by_calls.into_iter().chain(by_time).collect()
 }
 
 /// Checks the server after the fault is over.
-fn must_serve_again(life: &mut Life, leaks: bool, violations: &mut Vec<String>) {
+fn must_serve_again(life: &mut Life, watchdog: Duration, leaks: bool, violations: &mut Vec<String>) {
     if !life.runs() {
         return;
     }
@@ -222,7 +225,7 @@ fn must_serve_again(life: &mut Life, leaks: bool, violations: &mut Vec<String>) 
     for client in &mut clients {
         client.send();
         // After a first violation the tool does not wait long for further violations.
-        let got = client.receive_word(if violations.is_empty() { WATCHDOG } else { ENDING });
+        let got = client.receive_word(if violations.is_empty() { watchdog } else { ENDING });
         if got != Got::Served && life.still_goes_on() {
             violations.push(format!("afterwards a client is not served: {got:?}"));
         }
@@ -233,7 +236,7 @@ fn must_serve_again(life: &mut Life, leaks: bool, violations: &mut Vec<String>) 
     }
     let start = Instant::now();
     while life.goes_on() && !life.is_idle() {
-        if start.elapsed() > WATCHDOG {
+        if start.elapsed() > watchdog {
             violations.push(format!("children, when nobody is connected: {:?}", life.children()));
             break;
         }
@@ -244,6 +247,9 @@ fn must_serve_again(life: &mut Life, leaks: bool, violations: &mut Vec<String>) 
         violations.push(format!("descriptors that stay: {descriptors:?}"));
     }
 }
+
+#[cfg(test)]
+mod wrong;
 
 #[cfg(test)]
 mod tests {
@@ -261,7 +267,7 @@ mod tests {
             [(1, "poll([], 0, 0) = 0\nfork() = 2\nclose(1) = 0\n"), (2, "poll([], 0, 0) = 0\nlisten(1, 1) = 0\n")];
         let traces = traces.map(|(pid, text)| (pid, Trace::new(text.into(), false).unwrap()));
         let tree = Tree::build(traces.into(), 1);
-        let subject = Subject { program: Path::new("mpserv"), mode, whose, strace: &strace };
+        let subject = Subject { program: Path::new("mpserv"), mode, whose, strace: &strace, watchdog: WATCHDOG };
         let cases = subject.cases_of(&tree.processes, extent).unwrap();
         let polls = cases.possible.iter().filter(|case| case.call == "poll");
         (polls.map(|case| case.to_string().replace("poll ", "")).collect(), cases)

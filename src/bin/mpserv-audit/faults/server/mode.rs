@@ -1,6 +1,7 @@
 //! The ways in which the server serves in a fault injection, and the processes whose calls meet a fault.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::run::strace::Strace;
 
@@ -86,4 +87,6 @@ pub struct Subject<'s> {
     pub mode: Mode,
     pub whose: Whose,
     pub strace: &'s Strace,
+    /// The time after which a server that does nothing counts as hung.
+    pub watchdog: Duration,
 }

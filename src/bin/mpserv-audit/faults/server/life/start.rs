@@ -25,7 +25,7 @@ const ANY_PORT: &str = "127.0.0.1:0";
 
 impl Life {
     pub fn begin(subject: Subject<'_>, case: Option<&Case>) -> Result<Self, Trouble> {
-        let Subject { program, mode, whose, strace } = subject;
+        let Subject { program, mode, whose, strace, watchdog } = subject;
         let directory = Directory::new()?;
         let file = |name: &str| {
             File::create(directory.path.join(name)).map_err(|error| Trouble::of(directory.path.display(), error))
@@ -60,6 +60,7 @@ impl Life {
             before: Vec::new(),
             mode,
             whose,
+            watchdog,
             addresses: Vec::new(),
             tracer: None,
             status: None,
@@ -97,7 +98,7 @@ impl Life {
     /// serves.
     fn wait_until_ready(&mut self, is_traced: bool) {
         let start = Instant::now();
-        while !self.serves() && self.runs() && start.elapsed() < WATCHDOG {
+        while !self.serves() && self.runs() && start.elapsed() < self.watchdog {
             if is_traced {
                 let tracer = Status::of(self.server).map(|status| status.tracer).filter(|tracer| *tracer != 0);
                 self.tracer = self.tracer.or(tracer);
