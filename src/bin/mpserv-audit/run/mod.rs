@@ -94,7 +94,12 @@ fn record_here(request: &Request<'_>, drive: &Drive<'_>) -> Result<Recorded, Tro
         return Err(Trouble::new("interrupted"));
     }
     if request.faults.is_none() {
-        strace::check(&request.command(), &said, &directory.first_line(root))?;
+        let started = strace::check(&request.command(), &said, &directory.first_line(root));
+        // On a busy machine, the time may be up before strace has written a line.
+        started.map_err(|start| match &driven {
+            Ok(()) => start,
+            Err(drive) => Trouble::of(start, drive),
+        })?;
     }
     driven?;
     // strace shares the program's standard error.

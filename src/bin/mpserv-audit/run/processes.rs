@@ -158,6 +158,8 @@ pub type Seen = (u32, Option<Status>);
 #[derive(Debug)]
 pub struct Processes {
     pub strace: u32,
+    /// The process since which the ages count: strace, or the process to which strace was attached.
+    origin: u32,
     directory: PathBuf,
     /// The prefix of strace's file names. The process id follows.
     prefix: String,
@@ -171,7 +173,19 @@ impl Processes {
     pub fn new(strace: u32, directory: &Path, prefix: &str) -> Self {
         let limit = fs::read_to_string("/proc/sys/kernel/pid_max").ok();
         let id_limit = limit.and_then(|limit| limit.trim().parse().ok()).unwrap_or(1 << 22);
-        Processes { strace, directory: directory.into(), prefix: format!("{prefix}."), id_limit, checked: strace }
+        Processes {
+            strace,
+            origin: strace,
+            directory: directory.into(),
+            prefix: format!("{prefix}."),
+            id_limit,
+            checked: strace,
+        }
+    }
+
+    /// Notes the process to which strace is attached, which is older than strace.
+    pub fn attached_to(self, root: u32) -> Self {
+        Processes { origin: root, ..self }
     }
 
     /// Returns the ids of all processes of which strace knows.
@@ -183,6 +197,11 @@ impl Processes {
         let mut ids: Vec<u32> = entries.flatten().filter_map(|entry| id(entry.file_name().to_str()?)).collect();
         ids.sort_unstable();
         ids
+    }
+
+    /// Returns the command's process, which is the first of all. Its id may be the largest, because ids start over.
+    pub fn root(&self) -> Option<u32> {
+        self.ids().into_iter().min_by_key(|pid| self.age(self.origin, *pid))
     }
 
     /// Returns the total length of the traces of all processes.

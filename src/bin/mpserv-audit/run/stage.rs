@@ -107,7 +107,7 @@ impl<'r> Stage<'r> {
     pub fn find_root(&mut self) -> Result<(), Trouble> {
         loop {
             let ended = self.step()? == State::Ended;
-            self.root = self.started.processes.ids().first().copied();
+            self.root = self.started.processes.root();
             // strace writes the execve first. If strace was attached later, the execve is already over.
             let first_line = self.root.and_then(|root| self.started.processes.end_of_trace(root));
             let has_begun = self.request.faults.is_some() || first_line.is_some_and(|text| text.contains('\n'));

@@ -93,7 +93,7 @@ pub(super) fn start_faulty(
     tracer.stderr(complaints.map_err(|error| Trouble::of(directory.display(), error))?);
     std::os::unix::process::CommandExt::process_group(&mut tracer, 0);
     let mut strace = spawn(&mut tracer).map_err(|error| Trouble::of(request.strace.path.display(), error))?;
-    let processes = Processes::new(strace.id(), directory, PREFIX);
+    let processes = Processes::new(strace.id(), directory, PREFIX).attached_to(root.0.id());
     // A process is traced from the moment when it repeats the call in which it was held.
     hold.forget_all();
     while hold.is_empty() {

@@ -48,7 +48,11 @@ pub fn check(command: &str, complaint: &str, first: &[u8]) -> Result<(), Trouble
     }
     let of_strace = |line: &&str| line.contains("strace: ");
     let said: Vec<&str> = complaint.lines().filter(of_strace).collect();
-    let said = if said.is_empty() { "strace said nothing about it".to_owned() } else { said.join("; ") };
+    let said = match (said.is_empty(), first.is_empty()) {
+        (false, _) => said.join("; "),
+        (true, true) => "there is no trace, and strace said nothing about it".to_owned(),
+        (true, false) => format!("the trace begins with {}", String::from_utf8_lossy(first)),
+    };
     if said.contains("ptrace(") && said.contains("not permitted") {
         return Err(Trouble::new(format!(
             "strace may not trace here ({said}). In a container: start it with --cap-add=SYS_PTRACE. Else: as root, \
@@ -67,9 +71,12 @@ mod tests {
         let told =
             |complaint: &str, first: &[u8]| check("'x'", complaint, first).err().map(|trouble| trouble.to_string());
         assert_eq!(told("", b"execve(\"x\", [\"x\"], []) = 0"), None);
-        let nothing = "'x' does not start: strace said nothing about it";
-        assert_eq!(told("x: usage\n", b"execve(\"x\", [\"x\"], []) = -1 ENOENT").as_deref(), Some(nothing));
-        assert_eq!(told("", b"read(0) = 0").as_deref(), Some(nothing));
+        let other = |first: &str| format!("'x' does not start: the trace begins with {first}");
+        let refused = "execve(\"x\", [\"x\"], []) = -1 ENOENT";
+        assert_eq!(told("x: usage\n", refused.as_bytes()), Some(other(refused)));
+        assert_eq!(told("", b"read(0) = 0"), Some(other("read(0) = 0")));
+        let nothing = "'x' does not start: there is no trace, and strace said nothing about it";
+        assert_eq!(told("x: usage\n", b"").as_deref(), Some(nothing));
         let two = "a\nstrace: exec: Permission denied\nb\nstrace: more\n";
         assert_eq!(
             told(two, b"").as_deref(),

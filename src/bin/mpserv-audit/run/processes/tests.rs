@@ -35,10 +35,24 @@ fn a_process_rests_while_it_sleeps_without_a_signal_or_is_a_zombie_that_strace_k
 
 #[test]
 fn processes_are_ordered_by_age_where_ids_start_over() {
-    let directory = Path::new("/nowhere");
-    let processes =
-        Processes { strace: 90, directory: directory.into(), prefix: String::new(), id_limit: 100, checked: 90 };
+    let processes = Processes { id_limit: 100, ..Processes::new(90, Path::new("/nowhere"), "run") };
     assert_eq!([95, 99, 1, 94].map(|pid| processes.age(95, pid)), [0, 4, 6, 99]);
+    assert_eq!(processes.root(), None);
+}
+
+#[test]
+fn the_root_is_the_first_process_also_where_ids_start_over() {
+    let root = |strace, names: &[&str], root: Option<u32>| {
+        let (_directory, processes) = traces(strace, names);
+        let processes = Processes { id_limit: 100, ..processes };
+        root.into_iter().fold(processes, Processes::attached_to).root()
+    };
+    assert_eq!(root(90, &["run.91", "run.93"], None), Some(91));
+    assert_eq!(root(90, &["run.5", "run.98", "run.7"], None), Some(98), "the children have smaller ids");
+    assert_eq!(root(98, &["run.5", "run.7"], None), Some(5), "all ids are smaller than that of strace");
+    // strace was made after the process to which it is attached.
+    assert_eq!(root(90, &["run.88", "run.91"], Some(88)), Some(88));
+    assert_eq!(root(2, &["run.4", "run.98"], Some(98)), Some(98));
 }
 
 #[test]
