@@ -24,7 +24,7 @@ static struct pollfd sockets[SOCKETS];
 static int socket_count;
 static pid_t children[SLOTS];
 static sigset_t all, none;
-static int accepted;
+static int accepted, slots = SLOTS;
 static volatile sig_atomic_t told, asked_for_successor;
 
 static int has(const char *word)
@@ -106,7 +106,7 @@ static void reap(void)
 	pid_t pid;
 	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
 		for (int at = 0; at < SLOTS; at++)
-			if (children[at] == pid && !has("loses-slots"))
+			if (children[at] == pid)
 				children[at] = 0;
 }
 
@@ -129,6 +129,8 @@ static void serve_one(int listener)
 			exit(TROUBLE);
 		if (has("aborts"))
 			abort();
+		if (has("loses-a-slot"))
+			slots = SLOTS - 1;
 		if (has("panics"))
 			dprintf(2, "mpserv: panic\n");
 		if (errno == EFAULT)
@@ -191,7 +193,7 @@ static void stop(int handed_over)
 				kill(children[at], SIGTERM);
 		ppoll(NULL, 0, NULL, &none);
 	}
-	if (!has("says-no-end"))
+	if (!has("says-no-end") && !(accepted == 0 && has("stops-ill-without-clients")))
 		dprintf(2, "mpserv: stopped drained=0\n");
 	exit(0);
 }
@@ -242,7 +244,7 @@ int main(int argc, char *argv[])
 			hand_over();
 		if (has("--prefork"))
 			fill_pool();
-		int accepts = !has("--prefork") && count() < SLOTS && !(has("tires") && accepted > SLOTS);
+		int accepts = !has("--prefork") && count() < slots && !(has("tires") && accepted > SLOTS);
 		while (has("burns"))
 			;
 		const struct timespec spin = {.tv_nsec = SPIN_NS};
@@ -251,7 +253,7 @@ int main(int argc, char *argv[])
 				fail("ppoll");
 			continue;
 		}
-		for (int at = 0; at < socket_count && count() < SLOTS; at++)
+		for (int at = 0; at < socket_count && count() < slots; at++)
 			if (sockets[at].revents & POLLIN)
 				serve_one(sockets[at].fd);
 	}

@@ -94,6 +94,10 @@ fn a_good_server_breaks_no_rule_and_its_end_is_told() {
         (mode("mpserv, a Unix socket", &[]), parent, once("ppoll", Error("EINTR"), 1), true, "serves all"),
         (pool, parent, once("ppoll", Error("EINTR"), 1), true, "serves all"),
         (pool, children, once("accept", Error("EMFILE"), 1).for_ever(), true, "serves all"),
+        // Each child that takes another's place meets the fault, too.
+        (pool, children, once("accept", Error("EMFILE"), 1), true, "serves all"),
+        // Only a server that is told to stop twice kills its children.
+        (mode(SERVICE, &[]), parent, once("kill", Error("EPERM"), 1).for_ever(), true, "serves all"),
         (mode(RESTART, &[]), parent, once("accept", Error("EMFILE"), 1), false, "serves all"),
         (mode(RESTART, &[]), children, once("accept", Error("EMFILE"), 1), true, "serves all"),
         (mode(RESTART, &["refuses-usr2"]), parent, once("accept", Error("EMFILE"), 1), true, "serves all"),
@@ -129,6 +133,22 @@ fn a_client_that_is_left_alone_after_the_fault_is_told() {
     let small = Small::new();
     let nothing = "afterwards a client is not served: Nothing";
     small.tells(&["tires"], SHORT, &[nothing, nothing]);
+    small.tells(&["loses-a-slot"], SHORT, &[nothing]);
+}
+
+#[test]
+fn a_server_that_breaks_a_rule_while_the_fault_lasts_is_told() {
+    let small = Small::new();
+    let program = small.path();
+    for (word, expected) in [
+        (&["chatters"], " calls in 500ms"),
+        // The server obeys the rules when it goes on.
+        (&["stops-ill-without-clients"], "; its last line is \"mpserv: stop signal=SIGTERM\""),
+    ] {
+        let subject = small.subject(&program, mode(SERVICE, word), Whose::Parent, WATCHDOG);
+        let outcome = subject.try_one(&once("accept", Fault::Error("EMFILE"), 1).for_ever()).unwrap();
+        assert!(outcome.violations.iter().any(|told| told.ends_with(expected)), "{word:?}: {outcome:?}");
+    }
 }
 
 #[test]
