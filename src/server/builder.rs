@@ -206,8 +206,11 @@ impl<'a> Server<'a> {
     /// If you name a call that changes a socket, or sends or receives, a handler can make the call on its connection
     /// alone: `recvfrom`, `recvmsg`, `recvmmsg`, `sendto` without an address, `sendmsg`, `sendmmsg`, `getsockopt`,
     /// `setsockopt`, `shutdown`, `bind`, `connect` and `listen`. But by `sendmsg` and `sendmmsg` a handler can pass every
-    /// open descriptor to the client of a Unix socket, and by `connect` it can reach another address. Any other call that
-    /// you name has no limits: by `read` and `write` a handler reaches every open descriptor.
+    /// open descriptor to the client of a Unix socket, and by `connect` it can reach another address.
+    ///
+    /// If you name `mremap`, a handler can make a mapping larger, but move no mapping to a fixed address
+    /// (`MREMAP_FIXED`), and not touch the child's slot. `remap_file_pages` is never allowed. Any other call that you
+    /// name has no limits: by `read` and `write` a handler reaches every open descriptor.
     ///
     /// With [`prefork`](Server::prefork), a handler can make these calls on
     /// [`SANDBOX_CONNECTIONS`](super::limits::SANDBOX_CONNECTIONS) descriptors: the lowest numbers that are free when

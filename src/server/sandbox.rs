@@ -12,6 +12,7 @@ use core::sync::atomic::AtomicU64;
 use super::limits::{LISTENERS_MAX, SANDBOX_CONNECTIONS};
 use super::listener::Listeners;
 use super::service::Service;
+use crate::ffi::sys::mman;
 use crate::ffi::sys::socket as option;
 use crate::ffi::sys::syscall as c;
 use crate::sys::errno::Result;
@@ -84,9 +85,9 @@ pub(super) fn can_get_descriptors(calls: &[c_long]) -> bool {
     !calls.iter().all(makes_none)
 }
 
-/// Whether a handler can make memory writable by these calls.
+/// Whether a handler can make memory writable, or move it, by these calls.
 pub(super) fn can_change_memory(calls: &[c_long]) -> bool {
-    calls.iter().any(|call| matches!(*call, c::SYS_mprotect | c::SYS_pkey_mprotect))
+    calls.iter().any(|call| matches!(*call, c::SYS_mprotect | c::SYS_pkey_mprotect | c::SYS_mremap))
 }
 
 /// Enters the sandbox. From now on this process can make `calls`, and those that every child of its kind needs. A
@@ -102,7 +103,7 @@ pub(super) fn enter(kind: &ChildKind<'_>, calls: &[c_long], note: &'static [Atom
 fn enter_with_one_client(connection: u32, calls: &[c_long], note: &'static [AtomicU64]) -> Result<()> {
     let connection = [connection];
     let send = [Check::Is(0, &connection), NO_ADDRESS];
-    allow_only_noting(common(calls, &[Check::Is(0, &connection)], &send), note)
+    allow_only_noting(common(calls, &[Check::Is(0, &connection)], &send, &moves_all_but(note)), note)
 }
 
 fn enter_in_pool(listeners: &Listeners, calls: &[c_long], note: &'static [AtomicU64]) -> Result<()> {
@@ -140,21 +141,39 @@ fn enter_in_pool(listeners: &Listeners, calls: &[c_long], note: &'static [Atomic
         Rule { call: c::SYS_getsockopt, checks: &get },
         Rule { call: c::SYS_kill, checks: &end },
     ];
-    allow_only_noting(common(calls, &reach, &send).chain(POOL.map(Rule::any)).chain(own), note)
+    let moves = moves_all_but(note);
+    allow_only_noting(common(calls, &reach, &send, &moves).chain(POOL.map(Rule::any)).chain(own), note)
 }
 
 /// The check that `sendto()` names no other socket.
 const NO_ADDRESS: Check<'static> = Check::IsLong(SENDTO_ADDRESS, 0);
 
+/// The index of the argument of `mremap()` that holds the flags.
+const MREMAP_FLAGS: usize = 3;
+/// The flags of `mremap()` without those for a fixed address, and for a range that is mapped twice.
+const MOVES: [u32; 2] = [0, constant(mman::MREMAP_MAYMOVE)];
+
+/// The check that never holds. `remap_file_pages()` would show the slot of another child in place of the child's own.
+const NEVER: [Check<'static>; 1] = [Check::Is(0, &[])];
+
+/// Returns the checks that `mremap()` neither stretches the slot of the child over the slots behind it, nor takes the
+/// slot along when it moves a range to a fixed address.
+fn moves_all_but(slot: &[AtomicU64]) -> [Check<'static>; 2] {
+    [Check::IsNotLong(0, slot.as_ptr().addr() as u64), Check::Is(MREMAP_FLAGS, &MOVES)]
+}
+
 /// Returns the calls that the handler names, and those of every child. `sendto()` is allowed where the checks `send`
-/// hold, and any other call on a socket where `reach` holds.
+/// hold, `mremap()` where `moves` holds, and any other call on a socket where `reach` holds.
 fn common<'a>(
     calls: &'a [c_long],
     reach: &'a [Check<'a>],
     send: &'a [Check<'a>],
+    moves: &'a [Check<'a>],
 ) -> impl Iterator<Item = Rule<'a>> + Clone {
     let of_handler = |call: &c_long| match *call {
         c::SYS_sendto => Rule { call: *call, checks: send },
+        c::SYS_mremap => Rule { call: *call, checks: moves },
+        c::SYS_remap_file_pages => Rule { call: *call, checks: &NEVER },
         call if SOCKET_CALLS.contains(&call) => Rule { call, checks: reach },
         call => Rule::any(call),
     };

@@ -11,8 +11,9 @@ use crate::common::solo::Test;
 use crate::common::{connect, echo, signal, wait_until};
 use crate::sandbox::Own;
 use crate::tests;
-use mpserv::fd::{AsFd, BorrowedFd, fcntl_dupfd_cloexec};
+use mpserv::fd::{AsFd, BorrowedFd, fcntl_dupfd_cloexec, read};
 use mpserv::ffi::sys::syscall as c;
+use mpserv::fs::{OpenFlags, open};
 use mpserv::net::{AddressFamily, Protocol, Shutdown, SockAddr, SocketType, shutdown, socket};
 use mpserv::process::getpid;
 use mpserv::server::limits::SANDBOX_CONNECTIONS;
@@ -34,6 +35,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_preforked_child_reaches_no_other_socket_of_the_program,
     a_preforked_child_can_have_few_connections,
     a_call_that_the_handler_names_is_allowed_on_the_connection,
+    a_handler_that_can_move_memory_reaches_no_other_slot,
     a_retired_child_can_use_a_socket_that_its_handler_makes,
     a_pool_in_a_retired_child_serves,
 ];
@@ -272,6 +274,76 @@ fn a_call_that_the_handler_names_is_allowed_on_the_connection() {
         let server = Own::start(|server| pool(server.sandbox(&ECHO_AND_SHUTDOWN)), reach);
         assert_eq!(server.order(b'S'), b"S");
         server.stop();
+    }
+}
+
+/// The calls by which a handler changes memory, and those by which it finds its slot.
+const MEMORY: [c_long; 8] = [
+    c::SYS_recvfrom,
+    c::SYS_sendto,
+    c::SYS_mmap,
+    c::SYS_mremap,
+    c::SYS_remap_file_pages,
+    c::SYS_openat,
+    c::SYS_read,
+    c::SYS_write,
+];
+
+/// Returns the address and the size of the writable part of the scoreboard, which is the slot of this child.
+fn own_slot() -> (*mut c_void, usize) {
+    let mut maps = [0; 1 << 16];
+    let fd = open(c"/proc/self/maps", OpenFlags::RDONLY | OpenFlags::CLOEXEC, 0).unwrap();
+    let mut length = 0;
+    loop {
+        match read(&fd, &mut maps[length..]).unwrap() {
+            0 => break,
+            more => length += more,
+        }
+    }
+    let text = std::str::from_utf8(&maps[..length]).unwrap();
+    let is_slot = |line: &&str| line.contains("mpserv-scoreboard") && line.contains("rw-s");
+    let mut slots = text.lines().filter(is_slot);
+    let (start, end) = slots.next().unwrap().split_once(' ').unwrap().0.split_once('-').unwrap();
+    let [start, end] = [start, end].map(|address| usize::from_str_radix(address, 16).unwrap());
+    assert_eq!(slots.next(), None);
+    (ptr::with_exposed_provenance_mut(start), end - start)
+}
+
+/// Makes the call that the client requests, and answers if the child may make it.
+fn move_memory(connection: Connection) -> mpserv::errno::Result<()> {
+    let mut order = [0];
+    connection.read(&mut order)?;
+    let (slot, size) = own_slot();
+    let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: the kernel chooses the address.
+    let memory = unsafe { libc::mmap(ptr::null_mut(), size, access, kind, -1, 0) };
+    let (old, larger, flags) = match order[0] {
+        b's' => (slot, 2 * size, 0),
+        b'f' => (memory, size, libc::MREMAP_FIXED),
+        b'd' => (memory, size, libc::MREMAP_DONTUNMAP),
+        _ => (memory, 64 * size, 0),
+    };
+    if order[0] == b'r' {
+        // SAFETY: the child ends for the call.
+        unsafe { libc::remap_file_pages(slot, size, 0, 0, 0) };
+    }
+    // SAFETY: nothing is in the new memory, and the child ends for a call that would change its slot.
+    let moved = unsafe { libc::mremap(old, size, larger, libc::MREMAP_MAYMOVE | flags, slot) };
+    assert_ne!(moved, libc::MAP_FAILED);
+    connection.write_all(&order)
+}
+
+/// Checks the calls by which a child could put another slot in place of its own, or its own over others.
+fn a_handler_that_can_move_memory_reaches_no_other_slot() {
+    for is_pool in [false, true] {
+        let pool = |server: Server<'static>| if is_pool { server.prefork(2, 2) } else { server };
+        for (order, call) in [(b's', "mremap"), (b'f', "mremap"), (b'd', "mremap"), (b'r', "remap_file_pages")] {
+            let server = Own::start(|server| pool(server.sandbox(&MEMORY)), move_memory);
+            assert_eq!(server.order(order), b"", "{}", char::from(order));
+            assert_eq!(server.wait_line("violation").get("call"), call);
+            assert_eq!(server.order(b'.'), b".", "a handler makes its own memory larger");
+            server.stop();
+        }
     }
 }
 

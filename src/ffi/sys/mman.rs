@@ -18,6 +18,12 @@ pub use libc::munmap;
 #[doc(inline)]
 pub use libc::mprotect;
 
+/// `MREMAP_MAYMOVE`
+///
+/// Let a mapping that grows move to another address. mremap(2), Linux.
+#[doc(inline)]
+pub use libc::MREMAP_MAYMOVE;
+
 /// `int madvise(void *addr, size_t length, int advice);`
 ///
 /// Announce how memory will be used. madvise(2), Linux.

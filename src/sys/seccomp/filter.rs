@@ -27,6 +27,8 @@ pub enum Check<'a> {
     IsNot(usize, &'a [u32]),
     /// The argument, of 64 bits, equals this number.
     IsLong(usize, u64),
+    /// The argument, of 64 bits, differs from this number.
+    IsNotLong(usize, u64),
 }
 
 impl Check<'_> {
@@ -36,7 +38,7 @@ impl Check<'_> {
             // A list without numbers never matches, which takes one instruction.
             Check::Is(_, []) => 2,
             Check::Is(_, values) | Check::IsNot(_, values) => 1 + values.len(),
-            Check::IsLong(..) => 4,
+            Check::IsLong(..) | Check::IsNotLong(..) => 4,
         }
     }
 }
@@ -155,7 +157,10 @@ impl<const N: usize> Filter<N> {
 
     /// Goes on with the next instruction if the check holds, and skips `left` further instructions if it does not hold.
     fn push_check(&mut self, check: &Check<'_>, left: usize) -> Result<()> {
-        let (Check::Is(argument, _) | Check::IsNot(argument, _) | Check::IsLong(argument, _)) = *check;
+        let (Check::Is(argument, _)
+        | Check::IsNot(argument, _)
+        | Check::IsLong(argument, _)
+        | Check::IsNotLong(argument, _)) = *check;
         if argument >= ARGUMENTS_MAX {
             return Err(Errno::INVAL);
         }
@@ -178,13 +183,14 @@ impl<const N: usize> Filter<N> {
                 Ok(())
             }
             Check::IsLong(argument, value) => {
-                let is = |half, left| {
-                    // The cast keeps the half that was shifted down.
-                    let value = (value >> (half as u32 * u32::BITS)) as u32;
-                    [load_argument(argument, half), jump_if_equal(value, 0, left)]
-                };
-                self.push(&is(0, left + 2))?;
-                self.push(&is(1, left))
+                let [low, high] = halves(value);
+                self.push(&[load_argument(argument, 0), jump_if_equal(low, 0, left + 2)])?;
+                self.push(&[load_argument(argument, 1), jump_if_equal(high, 0, left)])
+            }
+            Check::IsNotLong(argument, value) => {
+                let [low, high] = halves(value);
+                self.push(&[load_argument(argument, 0), jump_if_equal(low, 0, 2)])?;
+                self.push(&[load_argument(argument, 1), jump_if_equal(high, left, 0)])
             }
         }
     }
@@ -207,6 +213,12 @@ impl<const N: usize> Filter<N> {
 
 fn number(call: c_long) -> Result<u32> {
     u32::try_from(call).map_err(|_| Errno::INVAL)
+}
+
+/// Returns the low and the high half of a number.
+const fn halves(value: u64) -> [u32; 2] {
+    // The first cast drops the high half.
+    [value as u32, (value >> u32::BITS) as u32]
 }
 
 /// Converts an offset to the type in an instruction. All offsets are small.
