@@ -206,7 +206,7 @@ impl ChildStatus {
     fn of(slot: Slot<'_>) -> Option<ChildStatus> {
         let state = slot.state();
         Some(ChildStatus {
-            pid: slot.pid().filter(|_| state != State::Free)?,
+            pid: slot.pid()?,
             state: state.name(),
             served: slot.requests(),
             time: clock_gettime(Clock::MONOTONIC).saturating_sub(slot.since()),

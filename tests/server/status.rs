@@ -66,6 +66,7 @@ fn the_status_is_shown_as_a_table_and_in_the_title() {
         assert!(idle_words.eq([4].into_iter().cycle().take(idle)), "{shown}");
         let serving: Vec<&&str> = lines.iter().filter(|line| line.contains(" serving ")).collect();
         assert_eq!(lines.len(), 4 + idle, "{shown}");
+        assert_eq!(lines[1], "     PID  STATE        SERVED      SECONDS  CLIENT");
         assert_eq!(serving.len(), 2, "{shown}");
         for client in &all {
             let address = client.local_addr().unwrap().to_string();
@@ -75,6 +76,7 @@ fn the_status_is_shown_as_a_table_and_in_the_title() {
             assert!(children(server.pid()).contains(&words[0].parse().unwrap()), "{shown}");
             assert_eq!((words.len(), words[1], words[2]), (5, "serving", "0"), "{shown}");
             assert_between(words[3], Duration::ZERO, begun.elapsed());
+            assert_eq!(*line, format!("{:>8}  {:<8} {:>10} {:>12}  {address}", words[0], words[1], words[2], words[3]));
         }
         // A terminal is cleared only before each of several tables.
         let mut command = Command::new(MPSERV);
@@ -84,9 +86,19 @@ fn the_status_is_shown_as_a_table_and_in_the_title() {
         let mut command = Command::new(MPSERV);
         let watch = Running::start(command.args(["--status", pidfile, "--watch"]).stdin(Stdio::null()), Output::Pipe);
         wait_until("it was shown twice", || watch.stdout_so_far().matches("mpserv ").count() >= 2);
+        let mut command = Command::new(MPSERV);
+        let cleared =
+            Running::start(command.args(["--status", pidfile, "--watch"]).stdin(Stdio::null()), Output::Terminal);
+        wait_until("each table clears the terminal", || {
+            let shown = cleared.stdout_so_far();
+            assert!(shown.is_empty() || shown.starts_with('\u{1b}'), "{shown:?}");
+            shown.matches("\u{1b}[H\u{1b}[Jmpserv ").count() >= 2
+        });
         drop(all);
         server.stop();
-        assert_eq!(watch.wait().status.code(), Some(0));
+        let ended = watch.wait();
+        assert_eq!((ended.status.code(), ended.stdout.contains('\u{1b}')), (Some(0), false), "{ended:?}");
+        assert_eq!(cleared.wait().status.code(), Some(0));
     }
 }
 
@@ -196,7 +208,12 @@ fn as_json_the_status_is_watched_a_line_each_second() {
     let options = ["--json", "--status", pidfile, "--watch"];
     // Even on a terminal, only JSON is written.
     let watch = Running::start(command.args(options).stdin(Stdio::null()), Output::Terminal);
-    wait_until("it was shown twice", || watch.stdout_so_far().matches('\n').count() >= 2);
+    let uptime_of = |line: &str| line.split_once("\"uptime\":")?.1.split_once(',')?.0.parse::<f64>().ok();
+    wait_until("a line follows another within 2 seconds", || {
+        let shown = watch.stdout_so_far();
+        let uptimes: Vec<f64> = shown.lines().filter_map(uptime_of).collect();
+        uptimes.windows(2).any(|two| two[1] - two[0] < 2.0)
+    });
     server.stop();
     let ended = watch.wait();
     assert_eq!(ended.status.code(), Some(0));
