@@ -15,3 +15,18 @@ fn a_text_that_was_cut_ends_in_a_mark() {
     assert_eq!(text.len(), ERROR_MAX + 1);
     assert_eq!(told(&text), "x".repeat(ERROR_MAX - 4) + "...: " + &reason);
 }
+
+#[test]
+fn each_shortage_has_its_hint() {
+    for (errno, hint) in [
+        (Errno::MFILE, "allow more open files: ulimit -n, LimitNOFILE="),
+        (Errno::NFILE, "allow more open files on this machine: sysctl fs.file-max"),
+        (Errno::FBIG, "allow larger files: ulimit -f, LimitFSIZE="),
+        (Errno::AGAIN, "allow more processes: ulimit -u, TasksMax="),
+        (Errno::NOMEM, "give the machine more memory, or lower --max-children"),
+        (Errno::NOBUFS, "give the machine more memory, or lower --max-children"),
+        (Errno::PERM, ""),
+    ] {
+        assert_eq!(shortage_hint(errno), hint, "{errno}");
+    }
+}

@@ -24,8 +24,12 @@ fn a_daemon_that_has_gone_is_warned_of_once_in_a_while() {
     ] {
         let (daemon, _queue) = daemon();
         let start = "start a log daemon, or leave out --log syslog";
+        let before = clock_gettime(Clock::MONOTONIC);
         assert_eq!(daemon.advice(errno), is_warned_of.then_some(start), "{errno}");
         assert_eq!(daemon.advice(Errno::NOENT).is_some(), !is_warned_of, "after {errno}");
+        // The next warning is due a minute after this one.
+        let minute = [before, clock_gettime(Clock::MONOTONIC)].map(|time| time + Duration::from_secs(60));
+        assert!(daemon.warn_at.get().is_some_and(|due| minute[0] <= due && due <= minute[1]), "{daemon:?}");
     }
     let (other, _queue) = daemon();
     other.keep_connection();
