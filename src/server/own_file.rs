@@ -51,7 +51,7 @@ impl OwnFile {
             return Err(Problem::Replaceable(directory));
         }
         let flags = OpenFlags::RDWR | OpenFlags::CLOEXEC;
-        // NONBLOCK is for a FIFO, whose open would otherwise wait.
+        // NONBLOCK is for a device, and for a file with a lease, whose owner could otherwise keep the open waiting.
         let found = flags | OpenFlags::NOFOLLOW | OpenFlags::NONBLOCK;
         loop {
             let (opened, is_new) = match open(path, flags | OpenFlags::CREAT | OpenFlags::EXCL, mode) {

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::process::Command;
 
 use crate::common::server::*;
-use crate::common::solo::Test;
+use crate::common::solo::{Test, skip};
 use crate::common::*;
 use crate::tests;
 use mpserv::signal::Signal;
@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_pidfile_that_others_may_read_becomes_its_owners_alone,
     a_pidfile_that_is_removed_before_it_is_locked_is_made_anew,
     a_pidfile_that_cannot_be_is_named,
+    a_file_with_a_lease_holds_nobody_up,
     a_file_with_something_else_is_not_overwritten,
     a_file_with_a_long_number_is_overwritten_up_to_the_longest_id,
     beyond_the_limit_of_a_files_size_it_is_refused_and_no_part_is_left,
@@ -105,6 +106,25 @@ fn a_pidfile_that_cannot_be_is_named() {
     refused(&["--pidfile", fifo.to_str().unwrap(), "127.0.0.1:0"], TROUBLE, &["not a regular file"]);
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && !folder.join("missing").exists());
     assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
+}
+
+/// Checks a file whose owner is told of each open, and has 45 seconds to allow it.
+fn a_file_with_a_lease_holds_nobody_up() {
+    use std::os::fd::AsRawFd;
+    let folder = TempDir::new();
+    let path = folder.join("pid");
+    let file = fs::File::create(&path).unwrap();
+    // The kernel tells the owner by this signal.
+    mpserv::signal::signal(Signal::IO, mpserv::signal::Disposition::Ignore).unwrap();
+    // SAFETY: the call takes numbers.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_WRLCK) } == -1 {
+        skip("the file system has no leases");
+    }
+    refused(
+        &["--pidfile", path.to_str().unwrap(), "127.0.0.1:0"],
+        TROUBLE,
+        &[path.to_str().unwrap(), "Resource temporarily unavailable"],
+    );
 }
 
 /// Checks the longest file that is taken for that of an earlier server, and one that is a byte longer.
