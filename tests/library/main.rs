@@ -13,7 +13,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use common::server::{Line, parse_log, read_all, without_time};
+use common::server::{Line, parse_log, read_all, signals_in, without_time};
 use common::solo::{self, Channel, Test};
 use common::*;
 use mpserv::errno::Errno;
@@ -24,10 +24,10 @@ use mpserv::program::{Args, Argument};
 use mpserv::server::limits::MAX_CHILDREN_LIMIT;
 use mpserv::server::{Bound, Connection, HandlerError, Inherited, Outcome, Peer, Server, Verbosity};
 use mpserv::signal::{
-    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, sigpending, sigprocmask,
+    Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, signal, sigpending, sigprocmask,
     sigprocmask_replace,
 };
-use mpserv::time::{Itimer, setitimer};
+use mpserv::time::{Itimer, nanosleep, setitimer};
 
 fn main() -> ExitCode {
     solo::main(&[
@@ -65,6 +65,8 @@ const TESTS: &[Test] = tests![
     a_limit_that_the_server_cannot_set_is_refused,
     a_silent_client_is_closed_although_the_handler_gets_signals,
     a_program_ignores_no_signal_that_its_server_ignores,
+    a_server_takes_the_signals_that_would_harm_it,
+    a_preforked_handler_in_the_sandbox_may_sleep,
     a_program_has_no_descriptor_of_its_server,
     a_program_of_a_handler_gets_no_more_descriptors_once_its_process_is_retired,
     a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm,
@@ -178,19 +180,51 @@ fn a_program_ignores_no_signal_that_its_server_ignores() {
     assert_eq!(ignored, []);
 }
 
+/// Checks the parent and a child whose caller ignores SIGCHLD, and does not ignore what could end or stop them.
+fn a_server_takes_the_signals_that_would_harm_it() {
+    const IGNORED: u64 = 1 << (libc::SIGPIPE - 1) | 1 << (libc::SIGXFSZ - 1) | 1 << (libc::SIGTTOU - 1);
+    signal(Signal::CHLD, Disposition::Ignore).unwrap();
+    for own in [Signal::PIPE, Signal::XFSZ, Signal::TTOU] {
+        signal(own, Disposition::Default).unwrap();
+    }
+    let serving = Serving::start(|connection| {
+        let status = std::fs::read("/proc/self/status").unwrap();
+        connection.write_all(&status).unwrap();
+    });
+    let of_child = String::from_utf8(read_all(&mut serving.connect())).unwrap();
+    let of_parent = std::fs::read_to_string(format!("/proc/{}/status", serving.child.pid())).unwrap();
+    assert_eq!([of_parent, of_child].map(|status| signals_in(&status, "SigIgn")), [IGNORED; 2]);
+    // The status of the child is known, although the caller ignores SIGCHLD.
+    signal(Signal::CHLD, Disposition::Default).unwrap();
+    assert_eq!(serving.stop_after(1), ["0"]);
+}
+
+/// Checks a call that the server itself makes in a preforked child, while another child takes its place in the order.
+fn a_preforked_handler_in_the_sandbox_may_sleep() {
+    let change = |server: Server<'static>| server.prefork(1, 1).sandbox(&[libc::SYS_sendto]);
+    let serving = Serving::start_with(change, |connection| {
+        nanosleep(Duration::from_millis(1));
+        connection.write_all(b"slept").unwrap();
+    });
+    assert_eq!(read_all(&mut serving.connect()), b"slept");
+    assert_eq!(serving.stop_after(1)[0], "0");
+}
+
 /// Tests a descriptor without `FD_CLOEXEC`.
 fn a_program_has_no_descriptor_of_its_server() {
-    let (bound, port) = bind(|server| server);
-    let mut child = solo::spawn(move || {
-        // SAFETY: the call takes numbers, and nothing owns the number.
-        assert_eq!(unsafe { mpserv::ffi::unistd::dup2(2, 500) }, 500);
-        bound.serve_program([c"ls", c"/proc/self/fd"].into_iter()).unwrap();
-    });
-    let numbers = String::from_utf8(read_all(&mut connect(port))).unwrap();
-    child.kill(Signal::TERM).unwrap();
-    assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
-    // The fourth is that of the directory.
-    assert_eq!(numbers.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3"]);
+    // SAFETY: the call takes numbers, and nothing owns the number.
+    assert_eq!(unsafe { mpserv::ffi::unistd::dup2(2, 500) }, 500);
+    for root in [None, is_root().then_some(c"/")] {
+        let (bound, port) = bind(|server| root.into_iter().fold(server, Server::chroot));
+        let mut child = solo::spawn(move || {
+            bound.serve_program([c"ls", c"/proc/self/fd"].into_iter()).unwrap();
+        });
+        let numbers = String::from_utf8(read_all(&mut connect(port))).unwrap();
+        child.kill(Signal::TERM).unwrap();
+        assert_eq!(solo::reap(&mut child).exit_status(), Some(0));
+        // The fourth is that of the directory.
+        assert_eq!(numbers.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3"], "{root:?}");
+    }
 }
 
 /// Starts a program in a preforked child before and after the child is retired: other files have then the numbers of the
