@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 
 use crate::common::server::*;
@@ -16,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     behind_a_proxy_a_program_is_not_run_without_the_address_of_the_server,
     what_fails_at_the_start_is_told,
     a_port_that_cannot_be_printed_is_an_error_that_says_so,
+    a_server_whose_port_nobody_reads_waits_idle_and_stops,
     too_few_descriptors_to_begin_are_named,
     an_address_on_which_it_cannot_listen_has_a_hint,
     what_fails_in_a_child_before_it_serves_is_told,
@@ -125,6 +127,25 @@ fn a_port_that_cannot_be_printed_is_an_error_that_says_so() {
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(111), "{said}");
     assert!(said.contains("No space left on device"), "{said}");
+}
+
+/// Checks a server that waits until its port can be printed. A signal that it handles only later does not wake it.
+fn a_server_whose_port_nobody_reads_waits_idle_and_stops() {
+    for later in [Signal::USR1, Signal::HUP] {
+        let (_reader, mut writer) = std_pipe();
+        // SAFETY: the call takes numbers.
+        let size = unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_GETPIPE_SZ) };
+        writer.write_all(&vec![b'.'; usize::try_from(size).unwrap()]).unwrap();
+        let mut server = mpserv(&["127.0.0.1:0"]).stdout(writer).stderr(Stdio::null()).spawn().unwrap();
+        let pid = server.id();
+        wait_until("it waits for a reader", || waits_in(pid, libc::SYS_poll));
+        signal(pid, later);
+        wait_until("the signal is pending", || is_pending(pid, later));
+        wait_until("it still waits for a reader", || waits_in(pid, libc::SYS_poll));
+        signal(pid, Signal::TERM);
+        wait_until("it stops", || server.try_wait().unwrap().is_some());
+        assert_eq!(server.wait().unwrap().code(), Some(0), "{later}");
+    }
 }
 
 fn too_few_descriptors_to_begin_are_named() {

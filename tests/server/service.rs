@@ -9,6 +9,7 @@ use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
 use crate::tests;
+use mpserv::server::limits::{SERVICE_BUFFER, SERVICE_BUFFER_FIRST};
 
 pub(crate) const TESTS: &[Test] = tests![
     long_lines_and_binary_data_come_back,
@@ -16,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_client_that_ends_its_half_gets_the_rest,
     the_other_services_do_what_they_are_called,
     a_service_that_can_map_no_memory_serves_in_small_pieces,
+    a_client_that_sends_much_is_served_in_large_pieces,
     ; ignored:
     a_gigabyte_comes_back_bit_by_bit,
 ];
@@ -114,4 +116,18 @@ fn a_service_that_can_map_no_memory_serves_in_small_pieces() {
     assert!(exchange(server.connect(), &text) == text, "{:?}", server.log());
     let log = server.stop();
     assert_eq!(log.iter().find(|line| line.event == "end").unwrap().get("exit"), "0", "{log:?}");
+}
+
+/// Checks the room that the child offers: little at first, and much once that was filled.
+fn a_client_that_sends_much_is_served_in_large_pieces() {
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let server = Served::start_command(&mut traced(&["-f", "-e", "trace=recvfrom"], &trace, &["127.0.0.1:0"]));
+    let text = Random::new(3).bytes(10_000);
+    assert!(exchange(server.connect(), &text) == text);
+    server.wait_events("end", 1);
+    server.stop();
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let rooms = [SERVICE_BUFFER_FIRST, SERVICE_BUFFER].map(|room| trace.matches(&format!(", {room}, 0,")).count());
+    assert!(rooms[0] == 1 && rooms[1] >= 1, "{trace}");
 }

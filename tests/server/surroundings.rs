@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     it_serves_with_its_standard_descriptors_closed,
     an_empty_environment_is_enough,
     a_server_that_has_inherited_many_descriptors_is_shown_and_restarted,
+    each_descriptor_of_a_server_and_its_children_is_closed_by_exec,
     nothing_depends_on_the_time_of_day,
     a_clock_that_is_years_ahead_changes_nothing,
 ];
@@ -83,6 +84,39 @@ fn a_server_that_has_inherited_many_descriptors_is_shown_and_restarted() {
     assert_eq!(finish(server.client()), b"");
     signal(successor, Signal::TERM);
     wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
+}
+
+/// Checks a server, its successor and their children, with and without preforked processes.
+fn each_descriptor_of_a_server_and_its_children_is_closed_by_exec() {
+    let assert_closed = |pid: u32| {
+        let mut count = 0;
+        for entry in fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap().flatten() {
+            let number = entry.file_name().into_string().unwrap();
+            // The descriptor may have been closed meanwhile.
+            let Ok(text) = fs::read_to_string(entry.path()) else { continue };
+            let flags = text.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim();
+            let is_closed = i32::from_str_radix(flags, 8).unwrap() & libc::O_CLOEXEC != 0;
+            let file = fs::read_link(format!("/proc/{pid}/fd/{number}"));
+            assert!(is_closed || ["0", "1", "2"].contains(&&number[..]), "{number} of {pid}: {file:?}");
+            count += usize::from(is_closed);
+        }
+        assert!(count > 0, "{pid} has a descriptor of its own");
+    };
+    for mode in [&[][..], &["--prefork", "1"]] {
+        let folder = TempDir::new();
+        let (pidfile, socket) = (folder.join("pid"), format!("unix:{}", folder.join("socket").display()));
+        let options = ["--pidfile", pidfile.to_str().unwrap(), "--listen", &socket, "127.0.0.1:0"];
+        let server = Served::start(&[mode, &options].concat());
+        let client = server.client();
+        [vec![server.pid()], children(server.pid())].concat().into_iter().for_each(assert_closed);
+        server.running.signal(Signal::USR2);
+        let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
+        let next = server.client();
+        [vec![server.pid(), successor], children(successor)].concat().into_iter().for_each(assert_closed);
+        drop((client, next));
+        signal(successor, Signal::TERM);
+        wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
+    }
 }
 
 /// Checks that only the log depends on the time of day, which may jump. The server reads clocks without system calls,

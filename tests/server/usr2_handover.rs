@@ -123,6 +123,13 @@ fn a_stop_of_a_successor_that_was_not_let_go_stops_the_service() {
 fn a_client_of_a_successor_that_was_not_let_go_is_served_to_its_end() {
     let held = Held::new(Dynasty::start(KINDS[0]));
     let client = held.dynasty.first.client();
+    // The child has none of the pipes to the other servers, whatever its standard descriptors are.
+    let files = format!("/proc/{}/fd", children(held.successor)[0]);
+    for entry in fs::read_dir(files).unwrap().flatten() {
+        let (number, file) = (entry.file_name(), fs::read_link(entry.path()).unwrap_or_default());
+        let is_standard = ["0", "1", "2"].iter().any(|standard| number == *standard);
+        assert!(is_standard || file.to_string_lossy().starts_with("socket:"), "{number:?}: {file:?}");
+    }
     held.signal(Signal::TERM);
     held.go_on();
     held.wait_end_of_predecessor();
