@@ -196,4 +196,67 @@ mod tests {
         assert_eq!(socket("0000000000000000FFFF00000100007F:FFFF", "01", "00000000:00000000").0, 65535);
         assert!(Socket::parse("  sl  local_address rem_address   st tx_queue rx_queue").is_none());
     }
+
+    fn port_of(listener: &TcpListener) -> u16 {
+        listener.local_addr().unwrap().port()
+    }
+
+    #[test]
+    fn a_listener_of_each_family_and_with_a_low_port_is_found() {
+        let own = [std::process::id()];
+        let any = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        // The kernel shows such a port with a leading zero.
+        let low = (1024..4096).find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()).unwrap();
+        // A machine may have no IPv6.
+        let six = TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).ok();
+        for listener in [Some(&any), Some(&low), six.as_ref()].into_iter().flatten() {
+            let port = port_of(listener);
+            assert!(listens(&own, port), "{listener:?}");
+            assert!(!listens(&[], port), "{listener:?}");
+            let told = must_be_free(port).unwrap_err().to_string();
+            assert!(told.starts_with(&format!("port {port} is in use by another program, ")), "{told}");
+        }
+    }
+
+    #[test]
+    fn each_port_is_told_once_in_the_order_of_the_ports() {
+        let all: Vec<TcpListener> = (0..8).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
+        let _copy = all[0].try_clone().unwrap();
+        let mut expected: Vec<u16> = all.iter().map(port_of).collect();
+        expected.sort_unstable();
+        // Other tests of this process listen as well.
+        let mut found = listening_ports(&[std::process::id()]);
+        found.retain(|port| expected.contains(port));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn data_that_the_peer_has_no_room_for_is_unsent() {
+        // In the network of the machine, other connections may have the same port.
+        if !is_own_possible() {
+            return;
+        }
+        use_own();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_peer, _) = listener.accept().unwrap();
+        let port = client.local_addr().unwrap().port();
+        // The port is also the remote port of the peer's socket.
+        assert_eq!(sockets(port, |_| true).len(), 1);
+        assert!(!has_unsent(port));
+        client.set_nonblocking(true).unwrap();
+        while std::io::Write::write(&mut client, &[0; 4096]).is_ok() {}
+        assert!(has_unsent(port));
+    }
+
+    #[test]
+    fn an_occupied_port_is_that_of_all_addresses_and_its_listener_never_waits() {
+        let listener = occupy(0).unwrap();
+        assert_eq!(listener.local_addr().unwrap().ip(), Ipv4Addr::UNSPECIFIED);
+        let accepted = listener.accept().map(|_| ()).map_err(|error| error.kind());
+        assert_eq!(accepted, Err(std::io::ErrorKind::WouldBlock));
+        let port = port_of(&listener);
+        let told = occupy(port).unwrap_err().to_string();
+        assert!(told.starts_with(&format!("listening on port {port}: ")), "{told}");
+    }
 }
