@@ -168,4 +168,4 @@ impl<W: Worker> Parent<'_, '_, W> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

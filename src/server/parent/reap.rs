@@ -56,12 +56,17 @@ impl<W: Worker> Parent<'_, '_, W> {
     /// Reaps children that have ended, before a client is refused. Among many children, all are looked at only once in
     /// [`REAP_WITHIN`]. So a flood of refused clients costs the same however many children there are.
     pub(super) fn reap_for_refused(&mut self) {
-        let is_due = self.state.reaped_at + REAP_WITHIN <= self.state.now;
-        if is_due || self.state.children.len() < MANY_CHILDREN {
+        if self.may_reap_for_refused() {
             self.reap();
         } else if let Err(errno) = self.reap_likely(None) {
             self.waitpid_failed(errno);
         }
+    }
+
+    /// Whether all children may be looked at before a client is refused.
+    fn may_reap_for_refused(&self) -> bool {
+        let is_due = self.state.reaped_at + REAP_WITHIN <= self.state.now;
+        is_due || self.state.children.len() < MANY_CHILDREN
     }
 
     /// Reaps every child that has ended.

@@ -14,10 +14,11 @@ use super::children::Stage;
 use super::pause::Blocked;
 use super::state::{Limit, Parent, Start};
 use super::successor::Successor;
+use super::timers::Timer;
 use crate::server::child::{ChildContext, NotStarted, Worker};
 use crate::server::connection::{Connection, Peer};
 use crate::server::descriptors::Descriptors;
-use crate::server::limits::{HEADER_PATIENCE, READY_WITHIN, THROTTLE_PERIOD};
+use crate::server::limits::{HEADER_PATIENCE, READY_WITHIN, RETRY_EVERY, THROTTLE_PERIOD};
 use crate::server::listener::Listeners;
 use crate::server::log::Log;
 use crate::server::log::reader::LogReader;
@@ -174,6 +175,20 @@ pub(super) fn starts(parent: &mut Parent<'_, 'static, Stub>, pid: Pid, answer: &
 
 const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MOMENT: Duration = Duration::from_millis(1);
+
+/// Returns a process that has ended with this status, and was not reaped.
+#[allow(clippy::zombie_processes, reason = "the parent that is tested reaps it")]
+pub(super) fn dead(status: i32) -> Pid {
+    let process = Command::new("sh").args(["-c", &std::format!("exit {status}")]).spawn().unwrap();
+    let pid = Pid::from_raw(process.id() as i32).unwrap();
+    assert!(comes(|| is_dead(pid)));
+    pid
+}
+
+/// Whether a process has ended and was not reaped.
+pub(super) fn is_dead(pid: Pid) -> bool {
+    std::fs::read_to_string(std::format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+}
 
 /// A process group that exists until the test reaps its only process, which is dead.
 pub(super) struct DeadGroup {
@@ -350,5 +365,33 @@ fn the_scoreboard_names_the_earlier_servers_that_have_not_ended() {
             };
             assert!(comes(is_named), "{ended}");
         }
+    });
+}
+
+/// Checks that a call that fails once more is tried again after the same time.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn each_try_after_a_shortage_has_its_time() {
+    with(&Settings::new(), |parent, now| {
+        for time in [Duration::ZERO, RETRY_EVERY, RETRY_EVERY * 2] {
+            parent.state.now = now + time;
+            parent.retry();
+            parent.shortage("accept4", Errno::MFILE, None);
+            assert_eq!(parent.deadline(Timer::Retry), Some(now + time + RETRY_EVERY));
+        }
+    });
+}
+
+/// Checks that the clients that children have refused count among those of the server.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn clients_that_children_refuse_are_counted() {
+    with_log(&Settings { pool: Some(PoolSize { min: 2, max: 2 }), ..Settings::new() }, |parent, reader, _| {
+        (0..2).for_each(|number| parent.add_preforked(number, client(1, 1), State::Idle));
+        (0..2).for_each(|number| parent.scoreboard.slot(number).count_refused());
+        parent.count_refused();
+        parent.log_status();
+        let lines = reader.lines();
+        assert!(lines[0].contains(" refused=3 "), "{lines:?}");
     });
 }

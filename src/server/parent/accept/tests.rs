@@ -21,7 +21,7 @@ fn listen(parent: &mut Parent<'_, 'static, Stub>) -> u16 {
 }
 
 /// Returns a connection, and its other end.
-fn connection() -> (Connection, UnixStream) {
+pub(in super::super) fn connection() -> (Connection, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     // SAFETY: the descriptor is open, and nothing else owns it.
     let ours = unsafe { OwnedFd::from_raw(ours.into_raw_fd()) };
@@ -217,6 +217,22 @@ fn children_that_have_ended_do_not_count_against_a_client() {
             parent.start(ours);
             assert_eq!(parent.refused(), u64::from(!may_have_ended));
             assert_eq!(parent.state.children.len(), if may_have_ended { 1 } else { MANY_CHILDREN });
+        });
+    }
+}
+
+/// Checks the slot of a child that has just been started. Behind a proxy the child itself tells its state, because the
+/// child may have told it already.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn the_slot_of_a_new_child_names_its_client() {
+    for (proxy_protocol, state) in [(false, State::Serving), (true, State::Free)] {
+        with_log(&Settings { proxy_protocol, ..Settings::new() }, |parent, _, _| {
+            parent.worker.started = Started::Yes;
+            let (ours, _theirs) = connection();
+            parent.start(ours);
+            let slot = parent.scoreboard.slot(0);
+            assert_eq!((slot.state(), slot.peer()), (state, client(1, 1)), "{proxy_protocol}");
         });
     }
 }

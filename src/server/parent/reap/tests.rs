@@ -2,7 +2,8 @@ use core::sync::atomic::Ordering;
 
 use super::super::pause::Blocked;
 use super::super::successor::Successor;
-use super::super::tests::{DeadGroup, client, nobody, with, with_log};
+use super::super::tests::{DeadGroup, MOMENT, client, dead, is_dead, nobody, with, with_log};
+use super::super::timers::Timer;
 use super::*;
 use crate::ffi::sys::syscall::SYS_openat;
 use crate::server::limits::{CRASH_PAUSE, MAX_CHILDREN_DEFAULT};
@@ -259,4 +260,53 @@ fn a_successor_that_exists_is_kept() {
         assert_eq!(parent.state.reap_at, Some(now + RETRY_EVERY));
         assert_eq!(reader.lines(), ["<28>fail call=waitpid error=\"No child processes\" count=1"]);
     });
+}
+
+/// Checks which of many children are reaped at once: the sender of SIGCHLD, and the youngest. All others are reaped a
+/// little later, at a time that no further signal puts off.
+#[test]
+#[cfg_attr(miri, ignore = "it starts processes")]
+fn of_many_children_the_sender_and_the_youngest_are_reaped_at_once() {
+    let settings = Settings { max_children: MANY_CHILDREN * 2, ..Settings::new() };
+    with_log(&settings, |parent, reader, now| {
+        for pid in (0..MANY_CHILDREN as i32).map(nobody) {
+            parent.state.add_child(pid, Peer::Unknown, None);
+            // A child that was told to end is not among the youngest.
+            parent.state.set_stage(pid, Stage::Retiring);
+        }
+        let [sender, oldest, foreign] = [0; 3].map(dead);
+        let youngest = (0..YOUNGEST).map(|_| dead(0));
+        for pid in [sender, oldest].into_iter().chain(youngest) {
+            parent.state.add_child(pid, Peer::Unknown, None);
+        }
+        parent.on_child(Some(sender));
+        assert!(parent.state.children.at(Stage::Running).map(|child| child.pid).eq([oldest]));
+        assert_eq!(parent.deadline(Timer::Reap), Some(now + REAP_WITHIN));
+        parent.state.now = now + MOMENT;
+        reader.lines();
+        parent.on_child(Some(foreign));
+        assert_eq!(parent.state.children.len_at(Stage::Running), 0);
+        assert_eq!(parent.deadline(Timer::Reap), Some(now + REAP_WITHIN));
+        assert!(is_dead(foreign), "a process that is no child of the server is not reaped");
+        assert!(!reader.lines().iter().any(|line| line.contains("orphan")));
+        waitpid(WaitFor::Child(foreign), None, WaitOptions::NONE).unwrap();
+    });
+}
+
+/// Checks when all children are looked at before a client is refused: among many children, once in a period.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn among_many_children_all_are_looked_at_for_a_refused_client_once_in_a_period() {
+    for (children, age, may_reap) in [
+        (MANY_CHILDREN - 1, Duration::ZERO, true),
+        (MANY_CHILDREN, REAP_WITHIN - MOMENT, false),
+        (MANY_CHILDREN, REAP_WITHIN, true),
+    ] {
+        with(&Settings { max_children: MANY_CHILDREN, ..Settings::new() }, |parent, now| {
+            (0..children).for_each(|number| parent.state.add_child(nobody(number as i32), Peer::Unknown, None));
+            parent.state.reaped_at = now;
+            parent.state.now = now + age;
+            assert_eq!(parent.may_reap_for_refused(), may_reap, "{children} {age:?}");
+        });
+    }
 }

@@ -146,3 +146,24 @@ fn a_silent_connection_of_an_old_child_has_its_time() {
         assert_eq!(parent.stages(), [Some(Stage::Terminating), Some(Stage::Running)]);
     });
 }
+
+/// Checks that silent connections of preforked children are ended once no child is left for other clients, and that the
+/// line names the address that was silent.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_pool_without_an_idle_child_ends_silent_connections() {
+    for (state, is_ended) in [(State::Serving, true), (State::Idle, false)] {
+        let settings = Settings { proxy_protocol: true, ..pool(3, 3) };
+        with_log(&settings, |parent, reader, now| {
+            (0..2).for_each(|number| parent.add_preforked(number, client(1, number as u16), State::Header));
+            parent.add_preforked(2, client(2, 1), state);
+            parent.state.now = now + SECOND;
+            parent.on_pool_tick();
+            let line = "<28>refuse from=192.0.2.1:0 why=\"no PROXY header, and too many others without one\" \
+                        from_source=2 count=1";
+            assert_eq!(reader.lines(), [line][..usize::from(is_ended)], "{state:?}");
+            let first = if is_ended { Stage::Terminating } else { Stage::Running };
+            assert_eq!(parent.stages(), [Some(first), Some(Stage::Running), Some(Stage::Running)], "{state:?}");
+        });
+    }
+}
