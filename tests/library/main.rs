@@ -61,6 +61,8 @@ const TESTS: &[Test] = tests![
     a_successor_has_the_sockets_of_its_predecessor_and_no_other,
     a_successor_tells_why_it_does_not_take_over,
     a_passed_descriptor_reaches_no_program,
+    a_listener_reaches_no_program,
+    a_server_that_does_not_restart_takes_nothing_over,
     the_longest_time_is_never,
     a_limit_that_the_server_cannot_set_is_refused,
     a_silent_client_is_closed_although_the_handler_gets_signals,
@@ -733,6 +735,37 @@ fn a_passed_descriptor_reaches_no_program() {
     let _ = become_successor(writer, vec![passed]);
     let has = std::process::Command::new("test").args(["-e", &format!("/proc/self/fd/{number}")]).status().unwrap();
     assert_eq!(has.code(), Some(1));
+}
+
+/// Checks a listener of the server, and one that the program has made and would pass to other programs.
+fn a_listener_reaches_no_program() {
+    let own = TcpListener::bind("127.0.0.1:0").unwrap();
+    // SAFETY: the call has no precondition on memory.
+    assert_eq!(unsafe { libc::fcntl(std::os::fd::AsRawFd::as_raw_fd(&own), libc::F_SETFD, 0) }, 0);
+    let sockets = || {
+        let command = ["-c", "ls -l /proc/self/fd | grep -c socket:"];
+        let output =
+            std::process::Command::new("sh").args(command).stdin(std::process::Stdio::null()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().parse::<u32>().unwrap()
+    };
+    let before = sockets();
+    // SAFETY: the descriptor is open, and nothing else owns it after `into_raw_fd`.
+    let own = unsafe { OwnedFd::from_raw(std::os::fd::IntoRawFd::into_raw_fd(own)) };
+    let bound = Server::new().listener(own).listen("127.0.0.1:0").bind().unwrap();
+    let after = sockets();
+    assert_eq!(bound.addresses().count(), 2);
+    assert_eq!(after, before - 1, "the program's own is closed as well");
+}
+
+/// Checks that a server without `restart` listens where its own settings say.
+fn a_server_that_does_not_restart_takes_nothing_over() {
+    let passed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let passed_address = passed.local_addr().unwrap();
+    let (_reader, writer) = pipe().unwrap();
+    let inherited = become_successor(writer, vec![passed]);
+    let bound = Server::new().listen("127.0.0.1:0").inherit(inherited).bind().unwrap();
+    let Some(Ok(SockAddr::Inet(own))) = bound.addresses().next() else { panic!("{bound:?}") };
+    assert_ne!(own, passed_address);
 }
 
 fn the_longest_time_is_never() {

@@ -28,7 +28,11 @@ fn descriptors_of_a_program(command: &mut Command) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Leaves descriptors 3 and 77 of the test open in a command. A program of the server must not get these descriptors.
+/// The last place of a table of descriptors. A process with this descriptor has a table of 128 places.
+const LAST: i32 = 127;
+
+/// Leaves descriptors 3 and [`LAST`] of the test open in a command. A program of the server must not get these
+/// descriptors.
 fn with_foreign_descriptors(command: &mut Command) -> &mut Command {
     let file = fs::File::open("/etc/passwd").unwrap();
     let leave = move || {
@@ -39,7 +43,7 @@ fn with_foreign_descriptors(command: &mut Command) -> &mut Command {
             // SAFETY: the call takes numbers.
             copy == fd && unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } == 0
         };
-        if is_left(77) && is_left(3) { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        if is_left(LAST) && is_left(3) { Ok(()) } else { Err(std::io::Error::last_os_error()) }
     };
     // SAFETY: dup2 and fcntl are async-signal-safe, and the closure calls nothing else unless it fails.
     unsafe { command.pre_exec(leave) }
@@ -52,13 +56,13 @@ fn where_close_range_is_refused_a_program_inherits_nothing_all_the_same() {
         command.args(["-D", "-q", "-o", NOWHERE, "-e", &inject, MPSERV, "-1"]).stdin(Stdio::null());
         let found = descriptors_of_a_program(with_foreign_descriptors(&mut command));
         // The shell that lists the folder has the folder open.
-        assert!(found.len() <= 4 && !found.contains(&"77".to_owned()), "{error}: {found:?}");
+        assert!(found.len() <= 4 && !found.contains(&LAST.to_string()), "{error}: {found:?}");
     }
 }
 
 fn a_program_inherits_no_descriptor_of_the_servers_parent() {
     let found = descriptors_of_a_program(with_foreign_descriptors(&mut mpserv(&["-1"])));
-    assert!(found.len() <= 4 && !found.contains(&"77".to_owned()), "{found:?}");
+    assert!(found.len() <= 4 && !found.contains(&LAST.to_string()), "{found:?}");
 }
 
 fn where_nothing_keeps_descriptors_from_programs_it_does_not_serve() {

@@ -1,7 +1,7 @@
 //! Tests `--prefork` and `--max-requests`: the pool grows, shrinks, and serves.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_process_serves_one_client_after_another,
     after_so_many_another_takes_its_place,
     a_client_that_is_refused_is_not_one_that_was_served,
+    a_client_that_is_told_that_it_is_one_too_many_counts_no_more,
     what_a_process_holds_back_is_summed_up_while_it_serves_and_at_its_end,
     it_grows_by_twice_as_many_each_second_and_shrinks_again,
     one_that_is_killed_is_replaced_at_once,
@@ -101,6 +102,8 @@ fn a_client_that_is_refused_is_not_one_that_was_served() {
         for _ in 0..3 {
             assert_eq!(read_all(&mut connect_from("127.0.0.2", server.port())), b"");
         }
+        let status = || run_mpserv(&["--status", pidfile, "--json"]).stdout;
+        wait_until("the process is idle", || status().contains("\"state\":\"idle\""));
         assert_eq!(finish(server.client()), b"");
     };
     refused_then_served();
@@ -113,6 +116,24 @@ fn a_client_that_is_refused_is_not_one_that_was_served() {
     let accepts = server.wait_events("accept", 3);
     let pids: Vec<&str> = accepts.iter().map(|line| line.get("pid")).collect();
     assert!(pids[0] == pids[1] && pids[1] != pids[2], "{pids:?}");
+    server.stop();
+}
+
+/// Checks a source at its limit, whose next client comes as soon as another has the message that it is refused: the
+/// process that has sent the message does nothing more, because it is stopped.
+fn a_client_that_is_told_that_it_is_one_too_many_counts_no_more() {
+    let folder = TempDir::new();
+    let options = ["-f", "-e", "trace=sendto", "-e", "inject=sendto:signal=STOP:when=1"];
+    let arguments = ["--prefork", "2", "--max-per-source", "1:no", "--grace", "0", "127.0.0.1:0"];
+    let server = Served::start_command(&mut traced(&options, &folder.join("trace"), &arguments));
+    let first = server.connect();
+    server.wait_events("accept", 1);
+    let mut message = [0; 2];
+    server.connect().read_exact(&mut message).unwrap();
+    assert_eq!(&message, b"no");
+    drop(first);
+    server.wait_events("end", 1);
+    assert_eq!(echo(&mut server.connect(), b"ok"), b"ok");
     server.stop();
 }
 
@@ -160,7 +181,7 @@ fn it_grows_by_twice_as_many_each_second_and_shrinks_again() {
     assert_eq!(size(&server), 9);
     assert_eq!(finish(all.pop().unwrap()), b"");
     let mut back = [0; 4];
-    std::io::Read::read_exact(&mut last, &mut back).unwrap();
+    last.read_exact(&mut back).unwrap();
     drop((all, last));
     // One process ends each second, until the minimum of idle processes is left.
     wait_size(&server, 2);

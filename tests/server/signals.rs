@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = tests![
     usr1_logs_the_status,
     a_server_that_stops_says_so_and_neither_reads_rules_nor_restarts,
     a_program_gets_each_signal_once,
+    signals_that_come_together_are_all_obeyed,
     sigpipe_does_not_end_the_server,
     term_in_the_moment_before_the_wait_is_not_lost,
     term_at_each_system_call_of_the_loop_is_not_lost,
@@ -27,6 +28,16 @@ pub(crate) const TESTS: &[Test] = tests![
     ; ignored:
     term_in_the_moment_before_the_wait_is_not_lost_in_ten_thousand_tries,
 ];
+
+fn signals_that_come_together_are_all_obeyed() {
+    let server = Served::start(&["127.0.0.1:0"]);
+    server.running.signal(Signal::STOP);
+    wait_until("the server is stopped", || state(server.pid()) == Some('T'));
+    [Signal::HUP, Signal::USR1, Signal::CONT].into_iter().for_each(|signal| server.running.signal(signal));
+    server.wait_events("reload", 1);
+    server.wait_events("status", 1);
+    server.stop();
+}
 
 /// Checks the calls that end a program: a second SIGTERM might mean something else to it.
 fn a_program_gets_each_signal_once() {
