@@ -25,7 +25,6 @@ impl<W: Worker> Parent<'_, '_, W> {
         }
         self.stop_successor(info.signal);
         self.publisher.stopping();
-        self.let_go();
         self.stop_serving(info, at_once);
         self.state.has_handed_over = false;
     }
