@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_header_has_three_seconds,
     a_child_that_is_retired_while_it_waits_for_a_header_serves_its_client,
     a_program_that_waits_for_a_header_holds_no_listener,
+    a_child_that_waits_for_a_header_ends_with_the_server,
     out_of_band_data_is_no_header,
     while_a_child_is_idle_silent_connections_have_their_time,
     rules_and_limits_are_about_the_client_and_not_the_balancer,
@@ -250,6 +251,19 @@ fn a_program_that_waits_for_a_header_holds_no_listener() {
         assert_eq!(sockets, 1, "{program:?}");
         drop(client);
         server.stop();
+    }
+}
+
+/// Checks that SIGTERM, which the server has blocked, ends a child that has no client yet.
+fn a_child_that_waits_for_a_header_ends_with_the_server() {
+    for program in [&[][..], &["cat"]] {
+        let server = Served::start(&[&["--proxy-protocol", "127.0.0.1:0"], program].concat());
+        let _client = server.connect();
+        let child = wait_for("there is a child", || children(server.pid()).first().copied());
+        wait_until("it waits for the header", || waits_in(child, libc::SYS_ppoll));
+        server.running.signal(Signal::QUIT);
+        assert_eq!(server.wait_events("end", 1)[0].fields.get("signal").map(String::as_str), Some("SIGTERM"));
+        server.running.wait();
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_newest_of_many_earlier_servers_are_shown,
     servers_that_have_ended_take_no_place_in_the_status,
     a_child_made_while_a_successor_starts_lacks_its_pipe,
+    a_child_has_nothing_but_its_connection,
     a_successor_has_the_environment_of_its_user,
     a_successor_has_no_descriptor_too_many,
     a_successor_has_its_time_to_become_ready,
@@ -565,26 +566,53 @@ fn servers_that_have_ended_take_no_place_in_the_status() {
 }
 
 /// Checks that a child lacks the pipes, because it could take the successor's answer or orders from the server.
+/// Checks a child that serves a client itself, and one that is a program.
 fn a_child_made_while_a_successor_starts_lacks_its_pipe() {
     let pipes = |pid: u32| -> Vec<PathBuf> {
         let links =
             fs::read_dir(format!("/proc/{pid}/fd")).unwrap().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
         links.filter(|link| link.to_str().is_some_and(|link| link.starts_with("pipe:"))).collect()
     };
-    let dynasty = Dynasty::start(&["127.0.0.1:0"]);
-    let server = dynasty.first.pid();
-    let before = pipes(server);
-    dynasty.replace_program("#!/bin/sh\nexec sleep 1000\n");
-    dynasty.restart();
-    dynasty.first.wait_events("restart", 1);
-    let of_successor: Vec<PathBuf> = pipes(server).into_iter().filter(|pipe| !before.contains(pipe)).collect();
-    assert_eq!(of_successor.len(), 2);
-    let mut client = dynasty.first.client();
-    assert_eq!(echo(&mut client, b"served"), b"served");
-    let lacks_all = |child: &u32| pipes(*child).iter().all(|pipe| !of_successor.contains(pipe));
-    let child = children(server).into_iter().find(lacks_all);
-    assert!(child.is_some(), "one of the children, the successor, has the pipes, and the other has none");
-    drop(client);
+    for arguments in [&["127.0.0.1:0"][..], &["127.0.0.1:0", "cat"]] {
+        let dynasty = Dynasty::start(arguments);
+        let server = dynasty.first.pid();
+        let before = pipes(server);
+        dynasty.replace_program("#!/bin/sh\nexec sleep 1000\n");
+        dynasty.restart();
+        dynasty.first.wait_events("restart", 1);
+        let of_successor: Vec<PathBuf> = pipes(server).into_iter().filter(|pipe| !before.contains(pipe)).collect();
+        assert_eq!(of_successor.len(), 2);
+        let mut client = dynasty.first.client();
+        assert_eq!(echo(&mut client, b"served"), b"served");
+        let lacks_all = |child: &u32| pipes(*child).iter().all(|pipe| !of_successor.contains(pipe));
+        let child = children(server).into_iter().find(lacks_all);
+        assert!(child.is_some(), "one of the children, the successor, has the pipes, and the other has none");
+        // The successor has the other end of each pipe, and no more.
+        let successor = children(server).into_iter().find(|child| !lacks_all(child)).unwrap();
+        let count = || pipes(successor).iter().filter(|pipe| of_successor.contains(pipe)).count();
+        wait_until("the successor has two ends of the pipes", || count() == of_successor.len());
+        drop(client);
+        dynasty.stop();
+    }
+}
+
+/// Checks all descriptors of a child of a server that has a predecessor, a service manager and a pidfile.
+fn a_child_has_nothing_but_its_connection() {
+    let folder = TempDir::new();
+    let manager = folder.join("notify");
+    let _manager = UnixDatagram::bind(&manager).unwrap();
+    let dynasty = Dynasty::start_as(&["127.0.0.1:0"], |command| command.env("NOTIFY_SOCKET", &manager));
+    let earlier = dynasty.first.client();
+    dynasty.succeed();
+    let client = dynasty.first.client();
+    let child = children(dynasty.pid().unwrap().raw() as u32)[0];
+    let entries = fs::read_dir(format!("/proc/{child}/fd")).unwrap();
+    let numbers = entries.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse::<u32>().unwrap());
+    let further: Vec<u32> = numbers.filter(|number| *number > 2).collect();
+    let link = |number: &u32| fs::read_link(format!("/proc/{child}/fd/{number}")).unwrap().display().to_string();
+    let links: Vec<String> = further.iter().map(link).collect();
+    assert!(links.len() == 1 && links[0].starts_with("socket:"), "{links:?}");
+    drop((earlier, client));
     dynasty.stop();
 }
 
@@ -645,7 +673,8 @@ fn after_a_restart_that_failed_it_waits_for_clients_as_before() {
     dynasty.stop();
 }
 
-/// Checks that the variables about the user are those of the user that the server has become, and that all others stay.
+/// Checks that the variables about the user are those of the user that the server has become, that those about what was
+/// passed to the server itself are gone, and that all others stay.
 fn a_successor_has_the_environment_of_its_user() {
     needs_root();
     let nobody = mpserv::user::getpwnam(c"nobody").unwrap();
@@ -661,6 +690,8 @@ fn a_successor_has_the_environment_of_its_user() {
         let mut command = Command::new("strace");
         command.args(["-D", "-f", "-q", "-v", "-s", "300", "-e", "trace=execve", "-o"]).arg(&trace).arg(&program);
         command.arg("-1").args(options).env("A_THING", "1").stdin(Stdio::null());
+        let stale = ["LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES", "MPSERV_INHERIT"];
+        command.envs(stale.map(|name| (name, "7")));
         let server = Served::start_command(command.envs(names.into_iter().zip(of_caller)));
         // The file of the program that runs is still there, although its name is gone.
         fs::remove_file(&program).unwrap();
@@ -669,6 +700,9 @@ fn a_successor_has_the_environment_of_its_user() {
         assert_eq!(server.wait_events("restart", 1)[0].get("program"), "/proc/self/exe", "{options:?}");
         let text = fs::read_to_string(&trace).unwrap();
         let call = text.lines().rfind(|line| line.contains("execve(")).unwrap();
+        for name in stale {
+            assert!(!call.contains(&format!("\"{name}=7\"")), "{name}: {call}");
+        }
         for (name, value) in names.into_iter().zip(expected).chain([("A_THING", "1")]) {
             let found: Vec<&str> =
                 call.split('"').filter_map(|word| word.strip_prefix(name)?.strip_prefix('=')).collect();
