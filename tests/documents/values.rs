@@ -309,6 +309,8 @@ fn numbers_in_the_guides_are_those_of_the_program() {
         format!("poll(…, {}), then kill(-pid, SIGKILL)", KILL_AFTER.as_millis()),
         format!("or after {ACCEPTS_IN_A_ROW} in a row, to hear signals"),
         format!("asks for ended children after {} ms at the latest", REAP_WITHIN.as_millis()),
+        format!("a timer interrupts the parent every {close} ms"),
+        format!("looks at all of them but wait4(-1), every {} ms.", REAP_WITHIN.as_millis()),
         format!("For each SIGCHLD it asks for up to {YOUNGEST} of the youngest"),
     ] {
         assert!(internals.contains(&sentence), "internals.md does not say {sentence:?}");
@@ -328,6 +330,8 @@ fn numbers_in_the_guides_are_those_of_the_program() {
     let security = sentences("SECURITY.md");
     let sentence = format!("an IPv6 network of {SOURCE_PREFIX_V6} bits");
     assert!(security.contains("A close holds up the server for five milliseconds at most"));
+    // A test of --max-per-source reads that many bytes.
+    assert!(security.contains("Of one that it refuses it reads at most 4,096 bytes, once"), "SECURITY.md");
     assert!(security.contains(&sentence), "SECURITY.md does not say {sentence:?}");
     let example =
         "mpserv -c 100 -C 5 -u nobody --max-lifetime 600 5000 ./service # 100 clients, 5 of an address, 600 s each";
