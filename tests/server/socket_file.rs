@@ -19,7 +19,21 @@ pub(crate) const TESTS: &[Test] = tests![
     only_those_whom_the_mode_allows_can_connect,
     only_root_gives_the_file_away_and_none_is_left,
     wrong_modes_and_owners_are_told,
+    a_file_that_cannot_be_looked_at_is_removed,
 ];
+
+/// Checks a server that may not ask the kernel for the file of its socket, and cannot open the path either.
+fn a_file_that_cannot_be_looked_at_is_removed() {
+    needs_root();
+    let folder = TempDir::new();
+    let path = folder.join("socket");
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set", "-net_admin", "strace", "-D", "-q", "-o", NOWHERE, "-P"]).arg(&path);
+    command.args(["-e", "trace=openat", "-e", "inject=openat:error=ENFILE", MPSERV]);
+    let ended = run(command.arg(format!("unix:{}", path.display())).stdin(Stdio::null()), Output::Pipe);
+    is_refusal(&ended, TROUBLE, &["cannot listen on", "Too many open files in system"]);
+    assert!(!path.exists());
+}
 
 /// Makes a folder in which every user may make files.
 fn open_folder() -> TempDir {
