@@ -138,7 +138,8 @@ impl<'a> Bound<'a> {
     /// Also returns when a successor has taken over and the last client has gone: see [`restart`](super::Server::restart).
     ///
     /// The handler runs in a copy of this process: no other process sees the handler's changes. If the handler returns
-    /// an error, the log's `end` line shows the text: see [`HandlerError`](super::HandlerError).
+    /// an error, the log's `end` line shows the text: see [`HandlerError`](super::HandlerError). A process that the
+    /// handler forks must end in the handler: if it returned, its error could be logged for a later client.
     ///
     /// The shared memory of the server stays mapped until the process ends. So a process that serves again and again
     /// maps more each time, a mapping or two for each call.
@@ -193,6 +194,8 @@ impl<'a> Bound<'a> {
             let what = format_args!("prefork");
             return Err(Error::new(what, Reason::Usage("a program serves one client and ends"), "leave it out"));
         }
+        // A process with threads reads no variable, and would not find the program in PATH.
+        check_single_threaded().map_err(|error| self.descriptors.tell_predecessor(error))?;
         if self.settings.privileges.chroot.is_none() {
             self.keep_from_programs().map_err(|error| self.descriptors.tell_predecessor(error))?;
         }

@@ -191,7 +191,8 @@ impl<'a> Server<'a> {
     }
 
     /// Sets a resource limit for each child. A limit of the size of files (`fsize`) also cuts off the lines that children
-    /// write to a log that is a file.
+    /// write to a log that is a file. A limit of descriptors (`nofile`) that leaves no room for a connection lets no
+    /// preforked child accept, and with 0 no child waits for a PROXY header.
     pub fn rlimit(mut self, resource: Resource, limit: Limit) -> Self {
         self.settings.limits.set(resource, limit);
         self

@@ -13,6 +13,7 @@ use mpserv::signal::Signal;
 
 pub(crate) const TESTS: &[Test] = tests![
     calls_that_never_fail_may_fail,
+    a_server_that_cannot_wait_for_events_can_be_stopped,
     a_client_whose_address_cannot_be_told_to_a_program_is_refused,
     behind_a_proxy_a_program_is_not_run_without_the_address_of_the_server,
     what_fails_at_the_start_is_told,
@@ -45,6 +46,14 @@ fn calls_that_never_fail_may_fail() {
         assert_eq!(fails.first().map(|line| line.get("call")), call, "{fault}: {fails:?}");
         server.stop();
     }
+}
+
+/// Checks that a signal is obeyed although poll() fails for ever.
+fn a_server_that_cannot_wait_for_events_can_be_stopped() {
+    let folder = TempDir::new();
+    let server = faulty("poll:error=ENOMEM:when=1+", &folder.join("trace"), &["127.0.0.1:0"]);
+    let log = server.stop();
+    assert!(log.iter().any(|line| line.event == "fail" && line.get("call") == "poll"), "{log:?}");
 }
 
 /// Checks a program whose environment cannot be made for a client: the client is told nothing, and the operator the call.

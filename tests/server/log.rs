@@ -92,7 +92,9 @@ fn the_log_goes_to_syslog_where_it_is_asked_for() {
     drop(kept);
     wait_until("the end of the first is logged", || said().contains(": end "));
     let ended = server.running.end(Signal::TERM);
-    assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(0), ""));
+    assert_eq!(ended.status.code(), Some(0));
+    // strace leaves the children alone. Where no daemon runs, the first child warns.
+    assert!(ended.stderr.lines().all(|line| line.contains(": nothing is logged: ")), "{}", ended.stderr);
     let trace = fs::read_to_string(trace).unwrap();
     assert!(trace.contains("connect(") && trace.contains("/dev/log"), "{trace}");
     // The facility is daemon, and the priorities are warning, notice, informational and debug: 3 * 8 + 4, 5, 6 and 7.

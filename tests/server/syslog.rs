@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_line_whose_room_another_process_takes_is_sent_again,
     a_log_daemon_that_starts_again_gets_the_later_lines,
     once_the_log_daemon_is_gone_standard_error_is_told_and_what_is_lost_is_counted,
+    preforked_children_tell_standard_error_once_that_the_log_daemon_is_gone,
 ];
 
 /// The ways to serve a client.
@@ -191,6 +192,22 @@ fn once_the_log_daemon_is_gone_standard_error_is_told_and_what_is_lost_is_counte
     let lost = receive(&second);
     assert!(lost.starts_with("<28>") && lost.contains("]: lost lines=2"), "{lost}");
     assert!(receive(&second).contains("]: stop "));
+}
+
+/// Checks a pool, whose children alone have lines for the daemon.
+fn preforked_children_tell_standard_error_once_that_the_log_daemon_is_gone() {
+    let folder = TempDir::new();
+    let first = daemon(&folder.join("log"));
+    let server = start(&folder.join("log"), &["--prefork", "2", "127.0.0.1:0"], |_| {});
+    receive_until(&first, "]: listen ");
+    drop(first);
+    for _ in 0..4 {
+        assert_eq!(echo(&mut server.connect(), b"served"), b"served");
+    }
+    let line =
+        "mpserv: nothing is logged: /dev/log: Connection refused; start a log daemon, or leave out --log syslog\n";
+    wait_until("standard error is told", || server.running.stderr_so_far() == line);
+    assert_eq!(server.running.end(Signal::TERM).stderr, line);
 }
 
 /// Whether a signal waits to be taken by a process.

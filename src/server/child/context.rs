@@ -51,7 +51,6 @@ impl ChildContext<'_, '_> {
     /// Makes the child the leader of a process group, and asks the kernel for SIGTERM when the server dies.
     #[inline]
     pub(super) fn leave_parents_group(&self) -> Result<(), c_int> {
-        self.log.begin_child();
         // The call cannot fail, because a new process is no session leader.
         let _ = setpgid(None, None);
         let set = self.parent.map_or(Ok(()), |parent| set_pdeathsig(parent, Signal::TERM));

@@ -8,11 +8,10 @@ use core::cell::Cell;
 use core::fmt;
 use core::time::Duration;
 
-use crate::server::limits::SYSLOG_WARN;
 use crate::sys::errno::{Errno, Result};
 use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::sys::net::{AddressFamily, MsgFlags, Protocol, SocketFlags, SocketType, UnixAddr, connect, send, socket};
-use crate::sys::time::{Clock, Tm, clock_gettime, localtime_r};
+use crate::sys::time::{Tm, localtime_r};
 
 /// The connection to the log daemon. Processes that are forked share the connection, so if one of them connects again,
 /// all of them have the new connection.
@@ -21,8 +20,6 @@ pub(super) struct LogDaemon {
     socket: Result<OwnedFd>,
     /// Whether the server may connect. In another root directory it must not.
     may_connect: Cell<bool>,
-    /// The earliest time of the next warning that nothing is logged. `None` if this process gives no warning.
-    warn_at: Cell<Option<Duration>>,
 }
 
 impl LogDaemon {
@@ -30,13 +27,13 @@ impl LogDaemon {
     pub(super) fn new() -> LogDaemon {
         let kind = SocketType::DGRAM | (SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
         let socket = socket(AddressFamily::UNIX, kind, Protocol::DEFAULT);
-        LogDaemon { socket, may_connect: Cell::new(true), warn_at: Cell::new(Some(Duration::ZERO)) }
+        LogDaemon { socket, may_connect: Cell::new(true) }
     }
 
     /// Returns a `LogDaemon` that is connected to the other end of a socket, and stays so.
     #[cfg(test)]
     pub(super) const fn connected(socket: OwnedFd) -> LogDaemon {
-        LogDaemon { socket: Ok(socket), may_connect: Cell::new(false), warn_at: Cell::new(None) }
+        LogDaemon { socket: Ok(socket), may_connect: Cell::new(false) }
     }
 
     /// Returns the socket, to wait until it has room.
@@ -54,15 +51,6 @@ impl LogDaemon {
         self.may_connect.set(false);
     }
 
-    /// Gives no warning from now on: in a child, whose parent warns.
-    pub(super) fn stop_warning(&self) {
-        // Each child calls this function. A child that has nothing to change does not write, because a write would copy
-        // a page.
-        if self.warn_at.get().is_some() {
-            self.warn_at.set(None);
-        }
-    }
-
     /// Sends a line, and never waits. Fails with `EAGAIN` if the daemon does not read. If the daemon has gone, connects
     /// again.
     pub(super) fn send(&self, line: &[u8]) -> Result<()> {
@@ -76,18 +64,14 @@ impl LogDaemon {
         }
     }
 
-    /// Returns the advice for a warning about this error, if a warning is due.
+    /// Returns the advice for a warning about this error, if a person must do something about it.
     pub(super) fn advice(&self, errno: Errno) -> Option<&'static str> {
-        let now = clock_gettime(Clock::MONOTONIC);
-        if is_shortage(errno) || self.warn_at.get().is_none_or(|due| now < due) {
-            return None;
-        }
-        self.warn_at.set(Some(now + SYSLOG_WARN));
-        Some(if self.may_connect.get() {
+        let advice = if self.may_connect.get() {
             "start a log daemon, or leave out --log syslog"
         } else {
             "start this server again once a log daemon runs: after --chroot it does not connect again"
-        })
+        };
+        (!is_shortage(errno)).then_some(advice)
     }
 }
 

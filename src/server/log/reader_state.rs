@@ -6,7 +6,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
-use crate::server::limits::LOG_PATIENCE;
+use crate::server::limits::{LOG_PATIENCE, SYSLOG_WARN};
 use crate::sys::memory::SharedNumbers;
 use crate::sys::time::{Clock, clock_gettime};
 
@@ -14,8 +14,10 @@ use crate::sys::time::{Clock, clock_gettime};
 const WAIT_ENDS: usize = 0;
 /// The index of the number of lines that could not be written, and were not told of yet.
 const LOST: usize = 1;
+/// The index of the earliest time of the next warning that the log daemon has gone, in microseconds.
+const WARN_AT: usize = 2;
 /// The number of shared numbers.
-const COUNT: usize = 2;
+const COUNT: usize = 3;
 
 /// The state of the reader. `None` if the system has no memory for it: each process then decides for itself, and lost
 /// lines are not counted.
@@ -58,6 +60,16 @@ impl ReaderState {
         } else if ends.load(Ordering::Relaxed) != 0 {
             ends.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// Whether this process is to warn that the log daemon has gone. If so, no process warns for [`SYSLOG_WARN`].
+    pub(super) fn begins_warning(&self, now: Duration) -> bool {
+        let Some(warn_at) = self.number(WARN_AT) else { return false };
+        let (now, next) = (micros(now), micros(now.saturating_add(SYSLOG_WARN)));
+        let at = warn_at.load(Ordering::Relaxed);
+        // A child that is taken over can write any time.
+        let is_due = at <= now || at > next;
+        is_due && warn_at.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Counts lines that could not be written.

@@ -161,13 +161,6 @@ impl Log {
         Log { format: LogFormat::Syslog, may_tear: false, daemon: Some(LogDaemon::connected(socket)), ..log }
     }
 
-    /// Begins the log of a child.
-    pub(crate) fn begin_child(&self) {
-        if let Some(daemon) = &self.daemon {
-            daemon.stop_warning();
-        }
-    }
-
     /// Prepares the log of a child for the sandbox, in which the child can set no action of a signal.
     pub(crate) fn enter_sandbox(&self) {
         if self.is_terminal {
@@ -186,9 +179,10 @@ impl Log {
         }
     }
 
-    /// Warns on standard error, once in a while, if no log daemon takes the lines.
+    /// Warns on standard error if no log daemon takes the lines, once in a while for all processes of the server.
     fn warn_of_daemon(&self, daemon: &LogDaemon, errno: Errno) {
-        if let Some(advice) = daemon.advice(errno) {
+        let advice = daemon.advice(errno).filter(|_| self.reader.begins_warning(clock_gettime(Clock::MONOTONIC)));
+        if let Some(advice) = advice {
             let line = Text::<ERROR_MAX>::of(format_args!("mpserv: nothing is logged: /dev/log: {errno}; {advice}\n"));
             // If standard error is gone as well, there is no other place for the warning.
             let _ = self.write_in_time(None, line.as_bytes(), true);

@@ -68,7 +68,11 @@ impl<W: Worker> Parent<'_, '_, W> {
                         self.forget_earlier();
                     }
                 }
-                Err(errno) => self.back_off("poll", errno),
+                Err(errno) => {
+                    self.back_off("poll", errno);
+                    // However long poll() fails, a signal can stop the server.
+                    self.on_signals();
+                }
             }
         }
     }

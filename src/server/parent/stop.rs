@@ -92,8 +92,10 @@ impl<W: Worker> Parent<'_, '_, W> {
         let LoopState { stopping, children, groups, successor, shortage, .. } = &*self.state;
         // A client may still wait for a process, and a successor that was killed must not write to the pidfile later.
         let has_client = shortage.as_ref().is_some_and(|shortage| shortage.client.is_some());
-        // The service manager may trust only this process to name the successor.
-        let has_message = self.publisher.ready_due().is_some();
+        // The service manager may trust only this process to name the successor. It has as much time to read the message
+        // as the children have to end.
+        let gives_up_at = stopping.as_ref().map(|stopping| stopping.deadline.saturating_add(KILL_AFTER));
+        let has_message = self.publisher.ready_due().is_some() && gives_up_at.is_some_and(|at| self.state.now < at);
         let has_earlier = self.descriptors.earlier.has_any();
         let is_over = children.is_empty()
             && groups.is_empty()

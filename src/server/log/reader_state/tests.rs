@@ -76,3 +76,21 @@ fn a_reader_that_is_waited_for_is_not_stuck_yet() {
     state.note(false, now);
     assert!(state.is_stuck());
 }
+
+/// Checks that all processes together warn once in a while, whatever time a child that is taken over has written.
+#[test]
+#[cfg_attr(miri, ignore = "it has no shared memory")]
+fn one_process_warns_and_then_none_for_a_while() {
+    let state = state(0);
+    assert_eq!(SYSLOG_WARN, Duration::from_secs(60));
+    assert!(state.begins_warning(NOW));
+    let last = NOW + SYSLOG_WARN - Duration::from_micros(1);
+    assert_eq!([NOW, last].map(|now| state.begins_warning(now)), [false, false]);
+    assert_eq!([(); 2].map(|()| state.begins_warning(NOW + SYSLOG_WARN)), [true, false]);
+    let next = micros(NOW + SYSLOG_WARN);
+    for (at, is_due) in [(0, true), (micros(NOW), true), (micros(NOW) + 1, false), (next, false), (next + 1, true)] {
+        state.number(WARN_AT).unwrap().store(at, Ordering::Relaxed);
+        assert_eq!(state.begins_warning(NOW), is_due, "{at}");
+        assert!(!state.begins_warning(NOW), "{at}");
+    }
+}

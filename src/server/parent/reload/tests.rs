@@ -12,7 +12,7 @@ use crate::program::text::Text;
 use crate::program::{Args, Argument};
 use crate::server::connection::Peer;
 use crate::server::inherited::{READY, READY_AND_STOPPING};
-use crate::server::limits::{ENDS_WITHIN, READY_WITHIN};
+use crate::server::limits::{ENDS_WITHIN, KILL_AFTER, READY_WITHIN};
 use crate::server::log::reader::LogReader;
 use crate::server::orders::tests::comes;
 use crate::server::orders::{EarlierServer, EarlierServers, Order};
@@ -275,6 +275,16 @@ fn a_successor_is_let_go_once_the_manager_knows_it() {
         parent.ready_again();
         assert!(parent.descriptors.successor.is_some(), "the manager still does not read");
         assert_eq!(parent.stopped(), None, "the manager must hear of the successor first");
+        if by_signal || by_order {
+            // The manager has the time that children have until SIGKILL.
+            let grace = if by_order { Duration::ZERO } else { settings.grace };
+            let now = parent.state.now;
+            parent.state.now = now + grace + KILL_AFTER - Duration::from_nanos(1);
+            assert_eq!(parent.stopped(), None, "{by_signal} {by_order}");
+            parent.state.now = now + grace + KILL_AFTER;
+            assert!(parent.stopped().is_some(), "{by_signal} {by_order}");
+            parent.state.now = now;
+        }
         theirs.set_nonblocking(true).unwrap();
         while theirs.recv(&mut [0; 64]).is_ok() {}
         parent.ready_again();
