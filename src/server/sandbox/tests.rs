@@ -26,3 +26,19 @@ fn the_calls_of_a_handler_are_as_many_as_the_filter_has_room_for() {
     }
     assert!(can_allow(&[c_long::from(i32::MAX)]));
 }
+
+/// Checks by which calls a handler could put other memory in place of its slot, so that the slot is its own from the
+/// start.
+#[test]
+fn a_call_that_makes_memory_writable_or_moves_it_changes_memory() {
+    for (call, can) in [
+        (c::SYS_mprotect, true),
+        (c::SYS_pkey_mprotect, true),
+        (c::SYS_mremap, true),
+        (c::SYS_mmap, false),
+        (c::SYS_munmap, false),
+        (c::SYS_remap_file_pages, false),
+    ] {
+        assert_eq!(can_change_memory(&[c::SYS_recvfrom, call]), can, "{call}");
+    }
+}

@@ -1,4 +1,4 @@
-//! Text in HTML.
+//! Text in HTML, and text on a terminal.
 
 /// Returns text that may stand in HTML and in an attribute.
 pub fn escape(text: &str) -> String {
@@ -17,9 +17,20 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// Returns the text without control characters, which a terminal would obey.
+pub fn visible(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{escape, visible};
+
+    #[test]
+    fn a_terminal_obeys_nothing() {
+        assert_eq!(visible("a\x1b[2J\t\\ \u{9b}\u{e4}"), "a\\u{1b}[2J\\t\\ \\u{9b}\u{e4}");
+    }
 
     #[test]
     fn no_text_ends_an_attribute_or_acts_as_a_command() {

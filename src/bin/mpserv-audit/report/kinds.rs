@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::escape::visible;
 use super::style::{DIM, Style, colour};
 use crate::compare::Difference;
 use crate::level::Level;
@@ -85,10 +86,4 @@ fn place(difference: &Difference, case: &Case, sources: Option<&Sources>) -> Str
         numbers if numbers.is_empty() => place,
         numbers => format!("{place} at call {numbers}"),
     }
-}
-
-/// Returns the text without control characters, which a terminal would obey.
-fn visible(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(shown).collect()
 }

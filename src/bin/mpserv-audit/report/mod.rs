@@ -8,3 +8,6 @@ pub mod output;
 pub mod picture;
 pub mod style;
 pub mod terminal;
+
+#[cfg(test)]
+mod tests;

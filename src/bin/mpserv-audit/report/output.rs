@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::escape::visible;
 use super::style::{BOLD, Columns, DIM, GREEN, RED, Style, YELLOW, colour};
 use crate::run::output::Output;
 use crate::subject::{Case, Printed, Subject};
@@ -77,11 +78,7 @@ struct Lines<'p> {
 
 impl<'p> Lines<'p> {
     fn of(printed: &'p Printed) -> Self {
-        let shown = lines(&printed.text).map(|line| {
-            let line = String::from_utf8_lossy(line);
-            let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-            line.chars().map(visible).collect()
-        });
+        let shown = lines(&printed.text).map(|line| visible(&String::from_utf8_lossy(line)));
         Lines { shown: shown.collect(), named: lines(&printed.named).collect() }
     }
 }

@@ -7,7 +7,7 @@ use crate::level::Level;
 /// The width of the output, and whether it has colours.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    colour: bool,
+    pub(super) colour: bool,
     pub(super) width: usize,
 }
 
