@@ -84,8 +84,12 @@ impl Inherited {
         Some((self.open.get_mut((number / u64::BITS) as usize)?, 1 << (number % u64::BITS)))
     }
 
-    /// Notes a descriptor that was passed, if it is open. A program must not get it, so sets `FD_CLOEXEC`.
+    /// Notes a descriptor that was passed, if it is open. A program must not get it, so sets `FD_CLOEXEC`. Descriptors
+    /// 0 to 2 are never passed: the number 0 stands for no pidfile.
     fn note(&mut self, number: c_int) {
+        if number < FIRST {
+            return;
+        }
         // SAFETY: the call fails if the descriptor is not open, and nothing uses it afterwards.
         let fd = unsafe { BorrowedFd::from_raw(number) };
         if set_close_on_exec(fd).is_err() || self.high.contains(&number) {
