@@ -171,7 +171,7 @@ fn a_pair_that_cannot_meet_faults_is_told() {
     let kept = report::keep(&folder, "one", 100, "");
     let told = "--faults runs both commands: a kept trace cannot meet a fault";
     assert_trouble(&run(&["--faults", "part", "--a", &kept, "--b", "true"]), told);
-    let told = "/bin/true : /bin/false: same calls, other values without a fault; --accept LEVEL takes less for good";
+    let told = "/bin/true : /bin/false, without a fault: same calls, other values; --accept LEVEL takes less for good";
     assert_trouble(&run(&["--faults", "part", "--a", "/bin/true", "--b", "/bin/false"]), told);
 }
 

@@ -55,6 +55,28 @@ fn two_careful_programs_are_good_under_every_fault() {
     assert_eq!(output.status.code(), SAME, "{}{}", text(&output.stdout), text(&output.stderr));
 }
 
+/// Checks two programs that print different texts by the same call: the difference is behind the bytes that a trace
+/// shows.
+#[test]
+fn texts_that_differ_only_where_no_trace_shows_them_are_told() {
+    let folder = TempDir::new();
+    let writer = |name: &str, last: char| {
+        let source = format!(
+            "#include <string.h>\n#include <unistd.h>\nstatic char text[100000];\nint main(void)\n{{\n\
+             \tmemset(text, 'x', sizeof text);\n\ttext[sizeof text - 1] = '{last}';\n\
+             \treturn write(1, text, sizeof text) < 0;\n}}\n"
+        );
+        compile(&folder.0, name, &source);
+        folder.join(name).to_str().unwrap().to_owned()
+    };
+    let (a, b) = (writer("a", 'a'), writer("b", 'b'));
+    let arguments = ["--faults", "part", "--a", &a, "--b", &b, "--stdout", "file"];
+    let told = format!("{a} : {b}, without a fault: same but for the texts; --accept LEVEL takes less for good");
+    assert_trouble(&run(&arguments), &told);
+    let output = run(&[&arguments[..], &["--accept", "texts"]].concat());
+    assert_eq!(output.status.code(), SAME, "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
 /// Checks a textbook program: its two sides, the page, and the names of the kept traces.
 #[test]
 fn a_textbook_program_is_good_under_every_fault_and_its_traces_are_kept() {
@@ -86,7 +108,7 @@ fn sides_that_differ_without_a_fault_are_told() {
     compile(&folder.0, "fork", &source);
     for side in ["--c", "--rust"] {
         let output = run(&["--faults", "part", side, folder.0.to_str().unwrap(), "fork"]);
-        assert_trouble(&output, "fork: different without a fault; --accept LEVEL takes less for good");
+        assert_trouble(&output, "fork, without a fault: different; --accept LEVEL takes less for good");
     }
     assert_trouble(&run(&["--faults", "part", "none"]), "none: not one of fork, zombie, ");
 }

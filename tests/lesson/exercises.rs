@@ -230,6 +230,13 @@ fn a_server_without_children_closes_nothing_in_them() {
     assert_not_yet("socket_serve", "descriptor-0", ("if (fork() > 0)", "if (0)"), "");
 }
 
+/// Checks a server that leaves no zombies because it ends.
+#[test]
+fn a_server_that_ends_with_its_children_reaps_none() {
+    let first = "\tprintf(\"removed proc id: %d \\n\", pid);\n";
+    assert_not_yet("echo_mpserv", "zombies", (first, "\t_exit(0);\n"), "5 children ended together, and 0 of them");
+}
+
 /// Checks a server that ends when it has no descriptor: it is no busy loop, and no server either.
 #[test]
 fn a_server_that_ends_without_descriptors_is_told_so() {

@@ -203,7 +203,7 @@ fn a_filter_checks_no_argument_that_calls_lack() {
 fn a_filter_decides_by_its_checks() {
     static NOTE: AtomicU64 = AtomicU64::new(0);
     const LONG: u64 = 2 << 32 | 3;
-    let exits: [(&[Check<'_>], u64, bool); 24] = [
+    let exits: [(&[Check<'_>], u64, bool); 26] = [
         (&[], 1, true),
         (&[Check::Is(0, &[])], 0, false),
         (&[Check::Is(0, &[])], 1, false),
@@ -224,6 +224,9 @@ fn a_filter_decides_by_its_checks() {
         (&[Check::IsNotLong(0, LONG)], LONG, false),
         (&[Check::IsNotLong(0, LONG)], LONG + 1, true),
         (&[Check::IsNotLong(0, LONG)], 3, true),
+        // The number is the high half of the value, and comes as the low half of the argument.
+        (&[Check::IsNotLong(0, LONG)], 2, true),
+        (&[Check::IsLong(0, LONG)], 2, false),
         (&[Check::IsNotLong(0, LONG), Check::Is(0, &[4])], 3, false),
         (&[Check::IsNotLong(0, LONG), Check::IsNot(0, &[4])], LONG, false),
         (&[Check::IsLong(0, LONG), Check::Is(0, &[4, 3]), Check::IsNot(0, &[4])], LONG, true),

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
+use std::process::Command;
 
 use crate::common::server::*;
 use crate::common::solo::{Channel, Test, reap, skip, spawn};
@@ -34,6 +35,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_filter_has_room_for_every_call_that_can_be_named,
     each_builtin_service_works_in_the_sandbox,
     a_program_in_the_sandbox_gains_nothing,
+    a_program_in_the_sandbox_inherits_no_capability,
 ];
 
 /// Makes the forbidden call that the client requests.
@@ -360,11 +362,31 @@ fn each_builtin_service_works_in_the_sandbox() {
 }
 
 fn a_program_in_the_sandbox_gains_nothing() {
-    let show = "grep -E '^(NoNewPrivs|Cap(Inh|Prm|Eff|Bnd|Amb)):' /proc/self/status";
-    let text = program_output(&["--sandbox", "127.0.0.1:0", "sh", "-c", show]);
+    let text = program_output(&["--sandbox", "127.0.0.1:0", "sh", "-c", SHOW_RIGHTS]);
     assert!(text.contains("NoNewPrivs:\t1\n"), "{text}");
     if is_root() {
-        let none = text.lines().filter(|line| line.starts_with("Cap") && line.ends_with("\t0000000000000000"));
-        assert_eq!(none.count(), 5, "{text}");
+        assert_eq!(empty_sets(&text), 5, "{text}");
     }
+}
+
+/// Shows the rights of the process that runs this command.
+const SHOW_RIGHTS: &str = "grep -E '^(NoNewPrivs|Cap(Inh|Prm|Eff|Bnd|Amb)):' /proc/self/status";
+
+/// Counts the sets of capabilities that are empty.
+fn empty_sets(text: &str) -> usize {
+    text.lines().filter(|line| line.starts_with("Cap") && line.ends_with("\t0000000000000000")).count()
+}
+
+/// Checks a server whose starter lets programs inherit a capability.
+fn a_program_in_the_sandbox_inherits_no_capability() {
+    needs_root();
+    needs_command("setpriv");
+    let server = mpserv(&["--sandbox", "127.0.0.1:0", "sh", "-c", SHOW_RIGHTS]);
+    let mut command = Command::new("setpriv");
+    command.args(["--inh-caps", "+net_bind_service", "--ambient-caps", "+net_bind_service"]);
+    command.arg(server.get_program()).args(server.get_args());
+    let server = Served::start_command(&mut command);
+    let text = String::from_utf8(read_all(&mut server.connect())).unwrap();
+    assert_eq!(empty_sets(&text), 5, "{text}");
+    server.stop();
 }

@@ -141,8 +141,9 @@ impl Bench<'_> {
             Tried::Program(..) | Tried::Pair(..) => match self.compare(tried, None)? {
                 (Verdict::Good, recorded, _) => Cases::of(&recorded.tree.processes, From::Attached, extent),
                 (Verdict::Different(case), ..) => {
-                    let (name, level) = (tried.name(), case.comparison.level().name());
-                    Err(Trouble::new(format!("{name}: {level} without a fault; --accept LEVEL takes less for good")))
+                    let texts = if case.prints_the_same() { Level::Same } else { Level::Texts };
+                    let (name, level) = (tried.name(), case.comparison.level().max(texts).name());
+                    Err(Trouble::new(format!("{name}, without a fault: {level}; --accept LEVEL takes less for good")))
                 }
                 _ => Err(Trouble::new(format!("{} cannot be compared without a fault", tried.name()))),
             },

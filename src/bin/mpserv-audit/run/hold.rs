@@ -95,7 +95,7 @@ impl Hold {
             mpserv::ffi::sys::syscall::SYS_set_robust_list => Some(What::Birth),
             mpserv::ffi::sys::syscall::SYS_exit_group => Some(What::Exit),
             mpserv::ffi::sys::syscall::SYS_clock_nanosleep if self.sleep == Sleep::Skipped => {
-                duration(&notice).map(|duration| What::Sleep(self.clock + duration))
+                duration(notice.thread, notice.arguments).map(|duration| What::Sleep(self.clock + duration))
             }
             _ => None,
         };
@@ -180,15 +180,27 @@ fn has_executed(process: u32) -> bool {
 }
 
 /// Returns the duration of a sleep, to which the third argument of clock_nanosleep points.
-fn duration(notice: &Notice) -> Option<Duration> {
-    let [_clock, flags, request, _left, ..] = notice.arguments;
+fn duration(thread: u32, [_clock, flags, request, ..]: [u64; 6]) -> Option<Duration> {
     // An absolute time cannot be converted without reading that clock.
     if flags != 0 {
         return None;
     }
-    let time: [u8; 16] = memory(notice.thread, request)?;
+    let time: [u8; 16] = memory(thread, request)?;
     let (seconds, nanoseconds) = time.split_at(8);
     let seconds = u64::from_ne_bytes(seconds.try_into().ok()?);
     let nanoseconds = u64::from_ne_bytes(nanoseconds.try_into().ok()?);
     Some(Duration::new(seconds, u32::try_from(nanoseconds).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleep_until_a_time_has_no_duration() {
+        let time = [3_u64, 500_000_000];
+        let asked = |flags| duration(std::process::id(), [0, flags, time.as_ptr().addr() as u64, 0, 0, 0]);
+        assert_eq!(asked(0), Some(Duration::from_millis(3500)));
+        assert_eq!(asked(1), None, "TIMER_ABSTIME");
+    }
 }

@@ -218,3 +218,21 @@ fn an_object_is_held_by_each_process_that_has_it_open() {
         assert_eq!(names.collect::<Vec<_>>(), ["standard input", name, "standard error"]);
     }
 }
+
+#[test]
+fn a_program_that_is_executed_has_no_handlers_but_ignores_the_same_signals() {
+    let calls = [
+        "rt_sigaction(SIGTERM, {sa_handler=0x401136, sa_mask=[], sa_flags=0}, NULL, 8) = 0",
+        "rt_sigaction(SIGUSR1, {sa_handler=SIG_IGN, sa_mask=[], sa_flags=0}, NULL, 8) = 0",
+        "execve(\"./x\", [\"x\"], []) = 0",
+    ];
+    let trace = Trace::new(calls.map(|call| format!("{call}\n")).concat().into_bytes(), false).unwrap();
+    let tree = Tree::build(vec![(100, trace)], 100);
+    let mut kernel = Kernel::new(&tree, Output::Pipe);
+    let mut signals = Vec::new();
+    for call in calls {
+        kernel.apply(&tree, 0, &Line::parse(call.as_bytes()));
+        signals.push(kernel.processes[0].actions.keys().cloned().collect::<Vec<_>>().join(" "));
+    }
+    assert_eq!(signals, ["SIGTERM", "SIGTERM SIGUSR1", "SIGUSR1"]);
+}
