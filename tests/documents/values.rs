@@ -576,8 +576,6 @@ fn the_socket_unit_fits_the_service_unit() {
     assert_eq!(setting("mpserv.socket", "Service"), "mpserv@inherit.service");
     // If one socket is passed, ADDRESS `inherit` is enough for any name of the socket.
     assert_eq!(setting("mpserv.socket", "FileDescriptorName"), "mpserv");
-    // The server's own sockets notice clients that have vanished. It changes no socket that was passed.
-    assert_eq!(setting("mpserv.socket", "KeepAlive"), "yes");
     let said = format!("With `mpserv.socket` systemd listens, on port {},", setting("mpserv.socket", "ListenStream"));
     assert!(file("src/docs/server.md").contains(&said), "the guide does not say {said:?}");
     let script = format!("exec '{MPSERV}' -1 inherit 3<&0 </dev/null");

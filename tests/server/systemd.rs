@@ -12,6 +12,8 @@ use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
 use crate::tests;
+use mpserv::fd::BorrowedFd;
+use mpserv::net::{SocketOption, getsockopt};
 use mpserv::process::{Pid, exists};
 use mpserv::signal::{Signal, kill};
 
@@ -31,6 +33,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_watchdog_of_a_server_is_that_of_its_successor,
     a_socket_is_taken_whichever_number_it_has,
     a_socket_that_is_passed_is_served,
+    a_socket_that_is_passed_has_the_options_of_the_server,
     a_socket_of_multipath_tcp_is_served,
     no_accept_waits_at_a_passed_socket,
     sockets_without_a_name_are_taken_as_well,
@@ -534,6 +537,24 @@ fn a_socket_that_is_passed_is_served() {
         let server = Served::start_command(&mut passing(&listener, variables, arguments));
         assert_eq!(echo(&mut next, b"and now"), b"and now");
         drop(next);
+        server.stop();
+    }
+}
+
+/// Checks the options that connections take from their listener. The test has the same open socket as the server.
+fn a_socket_that_is_passed_has_the_options_of_the_server() {
+    for (arguments, keepalive, nodelay) in [
+        ("inherit", true, false),
+        ("--keepalive off inherit", false, false),
+        ("--nodelay --defer-accept 1 inherit", true, true),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Served::start_command(&mut passing(&listener, "LISTEN_PID=$$ LISTEN_FDS=1", arguments));
+        // SAFETY: the listener stays open.
+        let fd = unsafe { BorrowedFd::from_raw(listener.as_raw_fd()) };
+        assert_eq!(getsockopt(fd, SocketOption::KEEPALIVE), Ok(keepalive), "{arguments}");
+        assert_eq!(getsockopt(fd, SocketOption::NODELAY), Ok(nodelay), "{arguments}");
+        assert_eq!(getsockopt(fd, SocketOption::DEFER_ACCEPT).unwrap() > 0, nodelay, "{arguments}");
         server.stop();
     }
 }

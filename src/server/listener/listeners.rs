@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 use core::time::Duration;
 
-use super::socket::{Listener, SocketSettings, bind_inet, cannot, refuse_descriptors};
+use super::socket::{Listener, SocketSettings, bind_inet, cannot, refuse_descriptors, set_options};
 use super::unix::{bind_abstract, bind_unix, remove};
 use crate::server::address::{Address, Quoted};
 use crate::server::error::{Error, Reason, Result};
@@ -128,7 +128,12 @@ impl Listeners {
     }
 
     /// Takes the sockets that the service manager has passed: all, or those with this name.
-    fn take_passed(&mut self, name: Option<&str>, inherited: Option<&mut Inherited>) -> Result<()> {
+    fn take_passed(
+        &mut self,
+        name: Option<&str>,
+        settings: &SocketSettings,
+        inherited: Option<&mut Inherited>,
+    ) -> Result<()> {
         let what = format_args!("inherit");
         let Some(inherited) = inherited else {
             let reason = Reason::State("this program has not claimed the sockets that were passed to it");
@@ -146,7 +151,10 @@ impl Listeners {
         let before = self.length;
         for fd in passed {
             let hint = "each socket can be had once";
-            self.inherit(fd.map_err(|errno| Error::new(what, Reason::System(errno), hint))?, true, None)?;
+            let fail = |errno| Error::new(what, Reason::System(errno), hint);
+            self.inherit(fd.map_err(fail)?, true, None)?;
+            let listener = self.iter().last().filter(|listener| matches!(listener.address(), Ok(SockAddr::Inet(_))));
+            listener.map_or(Ok(()), |listener| set_options(listener, settings)).map_err(fail)?;
         }
         if self.length == before {
             let reason = Reason::State("no socket that was passed has this name (LISTEN_FDNAMES)");
@@ -194,7 +202,7 @@ impl Listeners {
                 })?;
                 self.bind_each(text, resolved.addresses(port), settings)
             }
-            Address::Inherit(name) => self.take_passed(name, inherited),
+            Address::Inherit(name) => self.take_passed(name, settings, inherited),
             Address::Unix(path) => self.push(bind_unix(path, text, settings)?),
             Address::Abstract(name) => self.push(bind_abstract(name, text, settings)?),
         }

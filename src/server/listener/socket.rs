@@ -66,13 +66,10 @@ impl AsFd for Listener {
     }
 }
 
-/// Makes a socket, and sets the options that every family has.
-pub(super) fn prepare(family: AddressFamily, settings: &SocketSettings) -> errno::Result<OwnedFd> {
+/// Makes a socket that does not block. Clients of a Unix socket can pass no descriptors.
+pub(super) fn prepare(family: AddressFamily) -> errno::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd = socket(family, SocketType::STREAM | flags, Protocol::DEFAULT)?;
-    if settings.keepalive && family != AddressFamily::UNIX {
-        setsockopt(&fd, SocketOption::KEEPALIVE, true)?;
-    }
     if family == AddressFamily::UNIX {
         refuse_descriptors(&fd)?;
     }
@@ -102,10 +99,26 @@ pub(super) fn start(fd: &OwnedFd, settings: &SocketSettings) -> errno::Result<()
     listen(fd, c_int::try_from(settings.backlog).unwrap_or(c_int::MAX))
 }
 
+/// Sets the options of a TCP listener that its connections have as well.
+pub(super) fn set_options(fd: &impl AsFd, settings: &SocketSettings) -> errno::Result<()> {
+    if settings.keepalive {
+        setsockopt(fd, SocketOption::KEEPALIVE, true)?;
+    }
+    if settings.nodelay {
+        setsockopt(fd, SocketOption::NODELAY, true)?;
+    }
+    if let Some(time) = settings.defer_accept {
+        // A part of a second counts as a second, because 0 seconds would turn the option off.
+        let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
+        setsockopt(fd, SocketOption::DEFER_ACCEPT, c_int::try_from(seconds).unwrap_or(c_int::MAX))?;
+    }
+    Ok(())
+}
+
 /// Listens on a TCP address.
 pub(super) fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSettings) -> errno::Result<Listener> {
     let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
-    let fd = prepare(family, settings)?;
+    let fd = prepare(family)?;
     setsockopt(&fd, SocketOption::REUSEADDR, true)?;
     if settings.reuse_port {
         setsockopt(&fd, SocketOption::REUSEPORT, true)?;
@@ -113,14 +126,7 @@ pub(super) fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSe
     if address.is_ipv6() {
         setsockopt(&fd, SocketOption::V6ONLY, v6_only)?;
     }
-    if settings.nodelay {
-        setsockopt(&fd, SocketOption::NODELAY, true)?;
-    }
-    if let Some(time) = settings.defer_accept {
-        // A part of a second counts as a second, because 0 seconds would turn the option off.
-        let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
-        setsockopt(&fd, SocketOption::DEFER_ACCEPT, c_int::try_from(seconds).unwrap_or(c_int::MAX))?;
-    }
+    set_options(&fd, settings)?;
     finish(&fd, address, settings)?;
     Ok(Listener { fd, is_managed: false, is_own: true, file: None })
 }

@@ -42,7 +42,7 @@ pub(super) fn bind_unix(path: &str, text: &str, settings: &SocketSettings) -> Re
 /// Listens at an abstract name. Such a name vanishes with its socket, so there is no stale file.
 pub(super) fn bind_abstract(name: &str, text: &str, settings: &SocketSettings) -> Result<Listener> {
     let bind = || {
-        let fd = prepare(AddressFamily::UNIX, settings)?;
+        let fd = prepare(AddressFamily::UNIX)?;
         finish(&fd, &UnixAddr::from_abstract(name.as_bytes())?, settings)?;
         Ok(Listener { fd, is_managed: false, is_own: true, file: None })
     };
@@ -77,7 +77,7 @@ fn lock_in_time(path: &CStr, text: &str) -> Result<OwnFile> {
 
 fn bind_unix_locked(path: &CStr, settings: &SocketSettings) -> errno::Result<Listener> {
     let address = UnixAddr::new(path)?;
-    let fd = prepare(AddressFamily::UNIX, settings)?;
+    let fd = prepare(AddressFamily::UNIX)?;
     match bind_with_mode(&fd, &address, settings.mode) {
         Err(Errno::ADDRINUSE) => {
             remove_stale(path, &address)?;
