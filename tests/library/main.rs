@@ -185,10 +185,11 @@ fn a_program_ignores_no_signal_that_its_server_ignores() {
 /// Checks the parent and a child whose caller ignores SIGCHLD, and does not ignore what could end or stop them.
 fn a_server_takes_the_signals_that_would_harm_it() {
     const IGNORED: u64 = 1 << (libc::SIGPIPE - 1) | 1 << (libc::SIGXFSZ - 1) | 1 << (libc::SIGTTOU - 1);
-    signal(Signal::CHLD, Disposition::Ignore).unwrap();
-    for own in [Signal::PIPE, Signal::XFSZ, Signal::TTOU] {
+    // A shell starts a command in the background with some signals ignored.
+    for own in [Signal::PIPE, Signal::XFSZ, Signal::TTOU, Signal::INT, Signal::QUIT, Signal::HUP] {
         signal(own, Disposition::Default).unwrap();
     }
+    signal(Signal::CHLD, Disposition::Ignore).unwrap();
     let serving = Serving::start(|connection| {
         let status = std::fs::read("/proc/self/status").unwrap();
         connection.write_all(&status).unwrap();

@@ -31,7 +31,7 @@ use crate::server::systemd::Manager;
 use crate::sys::errno::Errno;
 use crate::sys::fd::{AsFd, OwnedFd, PipeFlags, pipe2, write_all};
 use crate::sys::process::{Pid, getpid};
-use crate::sys::signal::{SigSet, Signal};
+use crate::sys::signal::{Disposition, SigAction, SigSet, Signal, sigaction};
 
 /// A worker whose children do not exist.
 #[derive(Default)]
@@ -218,7 +218,17 @@ pub(super) struct Sleep(pub(super) std::process::Child);
 
 impl Sleep {
     pub(super) fn new() -> Sleep {
-        Sleep(Command::new("sleep").arg("10").spawn().unwrap())
+        let mut command = Command::new("sleep");
+        // A shell starts a command in the background with these signals ignored.
+        let take_signals = || {
+            for signal in [Signal::INT, Signal::QUIT] {
+                let _ = sigaction(signal, &SigAction::new(Disposition::Default));
+            }
+            Ok(())
+        };
+        // SAFETY: the function makes system calls only.
+        unsafe { CommandExt::pre_exec(&mut command, take_signals) };
+        Sleep(command.arg("10").spawn().unwrap())
     }
 
     pub(super) fn pid(&self) -> Pid {
