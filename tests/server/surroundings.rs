@@ -97,7 +97,7 @@ fn each_descriptor_of_a_server_and_its_children_is_closed_by_exec() {
             let flags = text.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim();
             let is_closed = i32::from_str_radix(flags, 8).unwrap() & libc::O_CLOEXEC != 0;
             let file = fs::read_link(format!("/proc/{pid}/fd/{number}"));
-            // What a server or its handler runs needs the standard descriptors.
+            // The programs of a server or of its handler need the standard descriptors.
             assert_eq!(is_closed, !["0", "1", "2"].contains(&&number[..]), "{number} of {pid}: {file:?}");
             count += usize::from(is_closed);
         }
