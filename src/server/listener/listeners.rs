@@ -151,10 +151,12 @@ impl Listeners {
         let before = self.length;
         for fd in passed {
             let hint = "each socket can be had once";
-            let fail = |errno| Error::new(what, Reason::System(errno), hint);
-            self.inherit(fd.map_err(fail)?, true, None)?;
+            self.inherit(fd.map_err(|errno| Error::new(what, Reason::System(errno), hint))?, true, None)?;
             let listener = self.iter().last().filter(|listener| matches!(listener.address(), Ok(SockAddr::Inet(_))));
-            listener.map_or(Ok(()), |listener| set_options(listener, settings)).map_err(fail)?;
+            let set = listener.map_or(Ok(()), |listener| set_options(listener, settings));
+            set.map_err(|errno| {
+                Error::new(what, Reason::System(errno), "turn keepalive off, and leave out nodelay and defer-accept")
+            })?;
         }
         if self.length == before {
             let reason = Reason::State("no socket that was passed has this name (LISTEN_FDNAMES)");
