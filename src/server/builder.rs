@@ -204,6 +204,9 @@ impl<'a> Server<'a> {
     /// can always make the calls that it needs. Any other call ends the child, and the name of the call is logged, unless
     /// you name `rt_sigaction` or `seccomp`. A program can make any call, but gains no right from its user or its file.
     ///
+    /// [`bind`](Server::bind) takes from this process, for good, what its programs must not have: the capabilities that
+    /// programs inherit, and new privileges (`PR_SET_NO_NEW_PRIVS`). As root it takes all capabilities.
+    ///
     /// If you name a call that changes a socket, or sends or receives, a handler can make the call on its connection
     /// alone: `recvfrom`, `recvmsg`, `recvmmsg`, `sendto` without an address, `sendmsg`, `sendmmsg`, `getsockopt`,
     /// `setsockopt`, `shutdown`, `bind`, `connect` and `listen`. But by `sendmsg` and `sendmmsg` a handler can pass every

@@ -142,8 +142,10 @@ pub fn unlink(path: &CStr) -> Result<()> {
 /// # References
 /// readlink(2), POSIX
 pub fn readlink<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+    // The kernel takes the length for an `int`.
+    let room = buffer.len().min(c_int::MAX as usize);
     // SAFETY: the path ends in a NUL, and the buffer is valid for writes of the length that is passed with it.
-    let length = unsafe { unistd::readlink(path.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) };
+    let length = unsafe { unistd::readlink(path.as_ptr(), buffer.as_mut_ptr().cast(), room) };
     let length = ret_usize(length)?;
     Ok(buffer.get(..length).unwrap_or_default())
 }

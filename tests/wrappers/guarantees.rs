@@ -22,10 +22,9 @@ use mpserv::program::{Args, Argument, run};
 use mpserv::pty::open_master;
 use mpserv::signal::{Disposition, SigAction, SigSet, Signal, SignalFd, SignalFlag, sigaction};
 use mpserv::stdio::{fgets, stdin};
-use mpserv::time::alarm;
 
 use crate::common::solo::{Channel, reap, skip, spawn};
-use crate::common::{TempDir, WATCHDOG, is_pending, is_root, wait_until, waits_in, zombies};
+use crate::common::{TempDir, is_pending, is_root, wait_until, waits_in, zombies};
 use crate::stdio::{read_text, with_pipes};
 
 /// Returns the open descriptors of this process.
@@ -162,23 +161,39 @@ pub(crate) fn a_stat_has_the_facts_of_the_file() {
     }
 }
 
-/// Checks that a function that `exit` runs may call `exit`, also where another thread is.
+/// Checks that a function that `exit` runs may call `exit`.
 pub(crate) fn exit_may_be_called_by_what_it_runs() {
     extern "C" fn again() {
         exit(3)
     }
     let mut child = spawn(|| {
-        alarm(WATCHDOG.as_secs() as u32);
-        std::thread::spawn(|| {
-            loop {
-                std::thread::park();
-            }
-        });
-        // SAFETY: the call takes a function.
+        // SAFETY: the function takes nothing, returns nothing, and may run when the process ends.
         assert_eq!(unsafe { libc::atexit(again) }, 0);
         exit(1)
     });
     assert_eq!(reap(&mut child).exit_status(), Some(3));
+}
+
+/// Checks that `exit` does not enter C's `exit()` while another thread is in it, and yet writes what was printed. The
+/// other thread came in as std comes in.
+pub(crate) fn exit_stays_out_of_the_exit_of_another_thread() {
+    /// Runs in C's `exit()`, before `never`.
+    extern "C" fn end_in_another_thread() {
+        std::thread::spawn(|| exit(5)).join().unwrap();
+    }
+    extern "C" fn never() {
+        _exit(9)
+    }
+    let (_input, output, mut child) = with_pipes(|| {
+        for function in [never as extern "C" fn(), end_in_another_thread] {
+            // SAFETY: the function takes nothing, returns nothing, and may run when the process ends.
+            assert_eq!(unsafe { libc::atexit(function) }, 0);
+        }
+        printf!("no newline");
+        std::process::exit(1);
+    });
+    assert_eq!(read_text(output), "no newline");
+    assert_eq!(reap(&mut child).exit_status(), Some(5));
 }
 
 /// Checks that a handler does not enter stdio while `exit` writes the buffers of stdio, also at the end of a main

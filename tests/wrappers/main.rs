@@ -54,6 +54,7 @@ fn main() -> ExitCode {
             a_stat_has_the_facts_of_the_file,
             exit_closes_stdio_to_handlers,
             exit_may_be_called_by_what_it_runs,
+            exit_stays_out_of_the_exit_of_another_thread,
             handlers_of_pthread_atfork_run,
             a_soft_limit_is_no_hard_limit,
             a_limit_is_the_one_of_its_name,

@@ -34,8 +34,9 @@ impl SharedWords {
     /// Async-signal-safe: yes.
     ///
     /// # Errors
-    /// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`. `EINVAL` for a name of more than 249 bytes. `EFBIG`
-    /// when `RLIMIT_FSIZE` is lower than the size, if SIGXFSZ, which comes as well, does not end the process.
+    /// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`. `EINVAL` for a name of more than 249 bytes. `EPERM` when
+    /// another process has made the file longer, by `/proc`. `EFBIG` when `RLIMIT_FSIZE` is lower than the size, if
+    /// SIGXFSZ, which comes as well, does not end the process.
     ///
     /// # References
     /// memfd_create(2), mmap(2), Linux 3.17
@@ -56,6 +57,8 @@ impl SharedWords {
         let fd = unsafe { c::memfd_create(name.as_ptr(), c::MFD_CLOEXEC | c::MFD_ALLOW_SEALING) };
         // SAFETY: the descriptor was made just now.
         let fd = unsafe { ret_owned_fd(fd) }?;
+        // Another process of the user may have the file by `/proc`. It never gets shorter.
+        add_seals(&fd, fcntl::F_SEAL_SHRINK)?;
         ftruncate(&fd, i64::try_from(size).map_err(|_| Errno::NOMEM)?)?;
         let map = |access| {
             // SAFETY: the kernel chooses the place of the new memory, so no memory in use is touched.
@@ -64,8 +67,7 @@ impl SharedWords {
         let start = map(c::PROT_READ | c::PROT_WRITE)?;
         let view = has_view.then(|| map(c::PROT_READ)).transpose()?;
         // From now on only a process with these mappings can write. The descriptor allows no writing.
-        let no_writer = fcntl::F_SEAL_SHRINK | fcntl::F_SEAL_GROW | fcntl::F_SEAL_FUTURE_WRITE;
-        add_seals(&fd, no_writer | fcntl::F_SEAL_SEAL)?;
+        add_seals(&fd, fcntl::F_SEAL_GROW | fcntl::F_SEAL_FUTURE_WRITE | fcntl::F_SEAL_SEAL)?;
         let numbers = |start: NonNull<u8>| {
             // SAFETY: the mapping has as many bytes, is aligned to a page, is all 0, and is never unmapped. Processes
             // of this program change the mapped numbers only by atomic operations. The seals keep the file from getting

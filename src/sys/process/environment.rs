@@ -56,9 +56,12 @@ pub(crate) unsafe fn value(name: &[u8]) -> Option<&'static CStr> {
 /// # Safety
 /// Nothing changes the environment, as `setenv()` does, for as long as the iterator or one of its strings is in use.
 pub(crate) unsafe fn variables() -> impl Iterator<Item = &'static CStr> + Clone {
-    // SAFETY: the C library's variable is always there.
-    let start = unsafe { ffi::unistd::environ };
-    let start = if has_other_threads() { core::ptr::null() } else { start.cast_const() };
+    let start = if has_other_threads() {
+        core::ptr::null()
+    } else {
+        // SAFETY: the C library's variable is always there, and no other thread changes it.
+        unsafe { ffi::unistd::environ }.cast_const()
+    };
     (0..).map_while(move |index| {
         if start.is_null() {
             return None;

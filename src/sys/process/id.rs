@@ -105,11 +105,12 @@ pub fn getpgid(pid: Pid) -> Result<Option<Pid>> {
 /// `exit()`: ends this process with `status`. The parent sees the low 8 bits. Runs the functions that `atexit()`
 /// registered, and writes the buffers of stdio. If several threads call `exit()`, the status of the first call counts.
 ///
-/// With the feature `std`, the first call goes through `std::process::exit()`. Before glibc 2.41, two threads must not
-/// call C's `exit()` at once. This function and std both keep to that, and so does the end of a std program's `main`.
-/// Without the feature, this function knows nothing of a call by std: a program that uses std, ends by both, and has
-/// threads sets the feature `std`. Nothing here knows of a call of `exit()` by C code. As with `std::process::exit()`,
-/// a call in a destructor that runs after `main` has returned aborts the process.
+/// Before glibc 2.41, two threads must not call C's `exit()` at once, and a std program may call it by
+/// `std::process::exit()` or by the end of its `main`. With the feature `std`, the first call here goes through
+/// `std::process::exit()`, which lets one thread in. Without the feature, where other threads exist, this function writes
+/// the buffer of [`stdout`](crate::sys::stdio::stdout) and calls [`_exit`]: the functions of `atexit()` do not run.
+/// Nothing here knows of a call of `exit()` by C code. As with `std::process::exit()`, a call in a destructor that runs
+/// after `main` has returned aborts the process.
 ///
 /// Async-signal-safe: no, because `exit()` runs the functions of `atexit()` and writes the buffers of stdio.
 ///
@@ -134,9 +135,12 @@ pub fn exit(status: c_int) -> ! {
         // If another thread has called std's function, the call waits for the end of the process.
         std::process::exit(status);
     }
-    // SAFETY: the call has one precondition: two threads must not call it. This thread is the first that has called
-    // this function. With the feature `std`, this thread has also passed the lock of std. Without it, the documentation
-    // asks programs that use std as well for the feature.
+    #[cfg(not(feature = "std"))]
+    if has_other_threads() {
+        _exit(status);
+    }
+    // SAFETY: the call has one precondition: two threads must not call it. No other thread exists, or this thread has
+    // passed the lock of std.
     unsafe { ffi::stdlib::exit(status) }
 }
 
