@@ -137,9 +137,14 @@ fn each_time_is_that_of_its_part_of_the_connection() {
         assert!(is_at_least(connection, 2.0 * (before + within)) && first_byte < connection, "{ended:?}");
         assert!(connection <= all && request < connection, "{ended:?}");
     }
+    // The requests of a connection come one after another.
+    assert!(2.0 * number(&json, "request", "mean") <= number(&json, "connection", "max"), "{json:?}");
     let digits = |number: &str| number.split_once('.').map_or(0, |(_, digits)| digits.len());
     let rate = json.stdout.split_once("\"connections_per_second\":").unwrap().1.split(',').next().unwrap();
     assert_eq!((digits(rate), digits(words(&text, "request").unwrap()[0])), (2, 3), "{rate} {text:?}");
+    let [connections, requests, bytes] =
+        ["connections", "requests", "bytes"].map(|name| digits(words(&text, name).unwrap()[1].trim_end_matches("/s")));
+    assert_eq!([connections, requests, bytes], [0, 0, 1], "{text:?}");
     // Each of these is the time of the single connection.
     let row = words(&text, "connection").unwrap();
     assert!(row.len() == 5 && row.iter().all(|time| *time == row[0]), "{text:?}");
@@ -168,7 +173,7 @@ fn a_connection_that_is_open_at_the_end_has_a_second_more() {
     let json = server.load(&options);
     assert_eq!((json.status.code(), number(&json, "errors", "all")), (Some(0), 0.0), "{json:?}");
     assert_eq!((number(&json, "", "unfinished"), number(&json, "", "connections")), (2.0, 0.0), "{json:?}");
-    assert!(number(&json, "", "seconds") >= 1.2, "{json:?}");
+    assert!((1.2..5.0).contains(&number(&json, "", "seconds")), "{json:?}");
     let text = text_of_run(&options, server.port);
     assert_eq!(words(&text, "unfinished").unwrap(), ["2"], "{text:?}");
 }
@@ -195,7 +200,7 @@ fn each_fault_is_counted_under_its_name() {
     let cases: [Case<'_>; 7] = [
         ("socket", "Function not implemented", closed_port(), &[]),
         ("connect", "Connection refused", closed_port(), &[]),
-        ("send", "", leaves.port, &["--send", "x", "--expect", "", "-k", "1000000000"]),
+        ("send", "?", leaves.port, &["--send", "x", "--expect", "", "-k", "1000000000"]),
         ("receive", "Connection reset by peer", resets.port, &[]),
         ("end", "", ends.port, &[]),
         ("differs", "", changes.port, &[]),
@@ -218,9 +223,11 @@ fn each_fault_is_counted_under_its_name() {
             let count = if other == name { 2 } else { 0 };
             assert_eq!(number(&json, "errors", other), f64::from(count), "{name}: {json:?}");
             let line = words(&text, other);
-            assert_eq!(line.map(|words| words[0]), (count > 0).then_some("2"), "{name}, {other}: {text:?}");
+            let expected = format!("2 {told}");
+            let expected = (count > 0).then_some(expected.trim());
+            let is_any = told == "?" && line.as_ref().is_some_and(|words| words[0] == "2" && words.len() > 1);
+            assert!(is_any || line.map(|words| words.join(" ")).as_deref() == expected, "{name}, {other}: {text:?}");
         }
-        assert!(text.stdout.contains(told), "{name}: {text:?}");
         assert_eq!((number(&json, "errors", "all"), words(&text, "errors").unwrap()[0]), (2.0, "2"), "{name}");
     }
 }

