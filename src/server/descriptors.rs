@@ -123,3 +123,6 @@ impl Drop for Descriptors<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

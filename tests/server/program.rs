@@ -279,4 +279,16 @@ fn the_last_limit_of_a_resource_holds() {
     let limits = ["--rlimit", "nofile=20", "--rlimit", "cpu=77", "--rlimit", "nofile=30", "127.0.0.1:0"];
     let output = program_output(&[&limits[..], &["sh", "-c", "ulimit -n; ulimit -t"]].concat());
     assert_eq!(output, "30\n77\n");
+    // A built-in service sets them by itself, in a preforked process as well.
+    for pool in [&[][..], &["--prefork", "1"]] {
+        let server = Served::start(&[pool, &limits].concat());
+        let _client = server.client();
+        let text = fs::read_to_string(format!("/proc/{}/limits", children(server.pid())[0])).unwrap();
+        let limit = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_else(|| panic!("no {name}: {text}")).split_whitespace().take(2).collect::<Vec<_>>()
+        };
+        assert_eq!((limit("Max open files"), limit("Max cpu time")), (vec!["30"; 2], vec!["77"; 2]), "{pool:?}");
+        server.running.end(Signal::QUIT);
+    }
 }

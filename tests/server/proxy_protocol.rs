@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_child_that_waits_for_a_header_ends_with_the_server,
     out_of_band_data_is_no_header,
     while_a_child_is_idle_silent_connections_have_their_time,
+    a_server_that_could_not_run_gives_silent_connections_more_time,
     rules_and_limits_are_about_the_client_and_not_the_balancer,
     a_program_finds_the_client_in_its_environment,
     a_program_that_is_gone_is_told,
@@ -121,6 +122,22 @@ fn a_header_has_three_seconds() {
         assert_eq!(talk(&server, b"PROXY UNKNOWN\r\nx"), b"x");
         server.stop();
     }
+}
+
+/// Tests a server whose waits end late, as on a machine that was suspended: its children could not run either, so the
+/// headers may be there. strace delays each wait of the parent.
+fn a_server_that_could_not_run_gives_silent_connections_more_time() {
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let server = faulty("poll:delay_exit=600000", &trace, &["--proxy-protocol", "--max-children", "3", "127.0.0.1:0"]);
+    let _clients = [(); 3].map(|()| server.connect());
+    wait_until("each connection has a child", || children(server.pid()).len() == 3);
+    let waits = || std::fs::read_to_string(&trace).unwrap().matches("(DELAYED)").count();
+    let before = waits();
+    wait_until("the server has waited twice", || waits() >= before + 2);
+    let refused = server.events("refuse").into_iter().find(|line| line.get("why").contains("too many others"));
+    assert!(refused.is_none(), "{refused:?}");
+    server.running.end(Signal::QUIT);
 }
 
 fn rules_and_limits_are_about_the_client_and_not_the_balancer() {

@@ -361,8 +361,12 @@ fn one_whose_path_is_gone_is_found_by_its_name_before_the_file_that_runs() {
         ("/no/such/path", "/proc/self/exe"),
         // The working directory may be another by now.
         ("./moved", "/proc/self/exe"),
+        // A name without a slash is looked up where a shell looks.
+        ("moved", moved.to_str().unwrap()),
     ] {
-        let dynasty = Dynasty::start_as(&["127.0.0.1:0"], |command| command.current_dir(&folder.0).arg0(name));
+        let path = format!("{}:{}", folder.0.display(), std::env::var("PATH").unwrap());
+        let dynasty =
+            Dynasty::start_as(&["127.0.0.1:0"], |command| command.current_dir(&folder.0).env("PATH", &path).arg0(name));
         fs::remove_file(dynasty.program()).unwrap();
         dynasty.succeed();
         let log = dynasty.stop();

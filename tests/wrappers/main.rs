@@ -165,6 +165,7 @@ fn main() -> ExitCode {
             a_program_that_nobody_named_has_no_arguments,
             a_command_line_has_one_end,
             a_title_leaves_the_last_byte,
+            a_title_ends_with_the_variables_of_the_kernel,
             a_title_is_cut_after_a_character,
             the_environment_is_a_copy,
             a_title_waits_until_no_other_thread_is_there,

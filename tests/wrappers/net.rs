@@ -188,9 +188,12 @@ pub(crate) fn options_are_set_and_read() {
         setsockopt(&socket, SocketOption::LINGER, seconds).unwrap();
         assert_eq!(getsockopt(&socket, SocketOption::LINGER), Ok(seconds));
     }
-    for option in [SocketOption::RCVTIMEO, SocketOption::SNDTIMEO] {
-        setsockopt(&socket, option, Duration::from_secs(5)).unwrap();
-        assert_eq!(getsockopt(&socket, option), Ok(Duration::from_secs(5)));
+    let timeouts = [(SocketOption::RCVTIMEO, 5), (SocketOption::SNDTIMEO, 7)];
+    for (option, seconds) in timeouts {
+        setsockopt(&socket, option, Duration::from_secs(seconds)).unwrap();
+    }
+    for (option, seconds) in timeouts {
+        assert_eq!(getsockopt(&socket, option), Ok(Duration::from_secs(seconds)), "{option:?}");
     }
     setsockopt(&socket, SocketOption::DEFER_ACCEPT, 1).unwrap();
     assert_eq!(getsockopt(&socket, SocketOption::DEFER_ACCEPT), Ok(1));

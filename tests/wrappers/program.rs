@@ -73,8 +73,7 @@ pub(crate) fn a_title_leaves_the_last_byte() {
     // The kernel tells where the arguments begin, in the 48th field: after the name there are those from the 3rd.
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let start: u64 = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(45).unwrap().parse().unwrap();
-    let length = format!("{title:?}").split(|letter: char| !letter.is_ascii_digit()).find_map(|word| word.parse().ok());
-    let length: usize = length.unwrap();
+    let length = length_of(&title);
     for long in [length - 1, length, length + 1] {
         title.set(&"t".repeat(long));
         let mut memory = vec![0; length];
@@ -82,6 +81,25 @@ pub(crate) fn a_title_leaves_the_last_byte() {
         let (last, shown) = memory.split_last().unwrap();
         assert_eq!((*last, shown.iter().all(|&byte| byte == b't')), (0, true), "{long} of {length}");
     }
+}
+
+/// Checks that a variable which was set later, and so is elsewhere, is no part of the place.
+pub(crate) fn a_title_ends_with_the_variables_of_the_kernel() {
+    // SAFETY: this process has no other thread.
+    unsafe { std::env::set_var("MPSERV_TEST", "x".repeat(1 << 12)) };
+    let title = title_of_this_process();
+    // The kernel tells where the arguments begin, and where the variables end, in the 48th and the 51st field.
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let field = |number: usize| -> usize {
+        stat.rsplit_once(')').unwrap().1.split_whitespace().nth(number - 3).unwrap().parse().unwrap()
+    };
+    assert!(length_of(&title) <= field(51) - field(48), "{title:?} is longer than the place");
+}
+
+/// Returns the number of bytes in the place of a title.
+fn length_of(title: &Title) -> usize {
+    let text = format!("{title:?}");
+    text.split(|letter: char| !letter.is_ascii_digit()).find_map(|word| word.parse().ok()).unwrap()
 }
 
 pub(crate) fn the_environment_is_a_copy() {

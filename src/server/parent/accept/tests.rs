@@ -4,6 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::string::String;
 use std::vec::Vec;
 
+use super::super::children::Stage;
 use super::super::tests::{Started, Stub, client, with_log};
 use super::*;
 use crate::server::limits::{BUSY_MESSAGE, CLIENT_KEPT, MANY_CHILDREN, THROTTLE_PERIOD};
@@ -197,6 +198,8 @@ fn a_burst_of_clients_ends_although_more_of_them_wait() {
             parent.accept_burst();
             assert_eq!(parent.state.children.len(), accepted);
         }
+        let started: Vec<_> = parent.state.children.at(Stage::Running).map(|child| child.started).collect();
+        assert!(started.is_sorted_by(|one, next| one < next), "each connection has its own time: {started:?}");
     });
 }
 

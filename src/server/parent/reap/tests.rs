@@ -8,6 +8,8 @@ use super::*;
 use crate::ffi::sys::syscall::SYS_openat;
 use crate::server::limits::{CRASH_PAUSE, MAX_CHILDREN_DEFAULT};
 use crate::server::settings::{PoolSize, Settings};
+use crate::sys::fd::{STDERR, write_all};
+use crate::sys::process::{_exit, Fork, fork_unchecked};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -130,6 +132,8 @@ fn a_child_that_has_gone_without_a_status_is_forgotten() {
         parent.state.now = now + SECOND;
         parent.waitpid_failed(Errno::CHILD);
         assert_eq!(parent.state.children.len(), 1, "one still exists");
+        let slot = parent.scoreboard.slot(0);
+        assert_eq!((slot.state(), slot.pid()), (State::Free, None), "--status shows no child that has ended");
         assert_eq!((parent.state.ended, parent.state.sources.count(&client(1, 1))), (1, 0));
         assert_eq!(parent.state.reap_at, Some(now + SECOND + RETRY_EVERY));
         assert_eq!(
@@ -290,6 +294,52 @@ fn of_many_children_the_sender_and_the_youngest_are_reaped_at_once() {
         assert!(is_dead(foreign), "a process that is no child of the server is not reaped");
         assert!(!reader.lines().iter().any(|line| line.contains("orphan")));
         waitpid(WaitFor::Child(foreign), None, WaitOptions::NONE).unwrap();
+    });
+}
+
+/// Runs a test in a process that has no children: here, a look at any child could reap those of other tests.
+fn without_children(test: impl FnOnce()) {
+    // SAFETY: glibc lets the child of a process with threads use the heap, and the child ends by `_exit()`.
+    match unsafe { fork_unchecked() }.unwrap() {
+        Fork::Parent(mut child) => assert_eq!(child.wait().unwrap().exit_status(), Some(0), "see the text above"),
+        Fork::Child => {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(test));
+            if let Err(why) = &result {
+                let why = why.downcast_ref::<std::string::String>();
+                let _ = write_all(STDERR, why.map_or("a test has failed", |why| why).as_bytes());
+            }
+            _exit(i32::from(result.is_err()));
+        }
+    }
+}
+
+/// Checks that a look at all children, for whatever reason, begins the period in which none is needed for a refused client.
+#[test]
+#[cfg_attr(miri, ignore = "it has no fork()")]
+fn a_look_at_all_children_is_noted() {
+    without_children(|| {
+        with(&Settings::new(), |parent, now| {
+            parent.state.reap_at = Some(now);
+            parent.state.now = now + SECOND;
+            parent.reap_for_refused();
+            assert_eq!((parent.state.reap_at, parent.state.reaped_at), (None, now + SECOND));
+        });
+    });
+}
+
+/// Checks that a server that is full looks at all children before it lets a client wait.
+#[test]
+#[cfg_attr(miri, ignore = "it has no fork()")]
+fn a_full_server_reaps_before_it_lets_a_client_wait() {
+    without_children(|| {
+        with(&Settings { max_children: 1, ..Settings::new() }, |parent, now| {
+            parent.add(0, client(1, 1), State::Serving);
+            parent.accept_burst();
+            assert!(parent.is_full(), "no child has ended");
+            parent.state.reap_at = Some(now + REAP_WITHIN);
+            parent.accept_burst();
+            assert_eq!((parent.is_full(), parent.state.limit_reached.is_some()), (false, false));
+        });
     });
 }
 
