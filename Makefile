@@ -20,11 +20,11 @@ c     = $(CARGO) build --release --lib $(PATHS) s|.*"MPSERV_C_DIR","\([^"]*\)".*
 build = $($(IMPL))
 
 # $(call need,COMMAND,PACKAGES): COMMAND is there, or is installed (Debian, as root), or make says how to.
-need = @command -v $(firstword $(1)) >/dev/null || { \
+need = @command -v $(1) >/dev/null || { \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "make: installing $(2)"; apt-get update -qq && apt-get install -y -qq $(2) >/dev/null; \
 	else \
-		echo "make: there is no $(firstword $(1)): sudo apt-get install $(2)" >&2; exit 1; \
+		echo "make: there is no $(1): sudo apt-get install $(2)" >&2; exit 1; \
 	fi; }
 
 # How each program is called, and for a server, how to talk to it. All but two have their port in them.

@@ -17,7 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
 ];
 
 /// The events, each with the names of its fields.
-type Events = BTreeMap<String, BTreeSet<String>>;
+pub(crate) type Events = BTreeMap<String, BTreeSet<String>>;
 
 /// Returns the text between the first two quotes.
 fn quoted(text: &str) -> &str {
@@ -32,7 +32,7 @@ fn fields(source: &str) -> BTreeSet<String> {
 
 /// Returns the events in the source: those of `events.rs`, each with its level, and those that the writer and the
 /// throttle log.
-fn source_events() -> (Events, BTreeMap<String, BTreeSet<String>>) {
+pub(crate) fn source_events() -> (Events, BTreeMap<String, BTreeSet<String>>) {
     let (mut events, mut levels) = (Events::new(), Events::new());
     let mut add = |name: &str, fields: BTreeSet<String>, level: &str| {
         events.entry(name.to_owned()).or_default().extend(fields);

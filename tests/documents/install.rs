@@ -96,5 +96,10 @@ fn what_is_installed_runs_and_is_uninstalled() {
     fs::write(&foreign, "").unwrap();
     make("uninstall");
     assert_eq!(files(&destination), std::slice::from_ref(&foreign));
+    assert!(!destination.join("usr/bin").exists());
     fs::remove_file(foreign).unwrap();
+    // A folder goes with its last file.
+    make("install");
+    make("uninstall");
+    assert!(!destination.join("usr").exists());
 }

@@ -7,6 +7,7 @@ mod ci;
 mod commands;
 mod events;
 mod excerpts;
+mod facts;
 mod install;
 mod links;
 mod make;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         excerpts::TESTS,
         options::TESTS,
         events::TESTS,
+        facts::TESTS,
         install::TESTS,
         links::TESTS,
         make::TESTS,

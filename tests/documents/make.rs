@@ -1,6 +1,7 @@
 //! Checks that each target of the Makefile passes on the variables that `make help` names for it.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,10 +12,15 @@ use crate::{file, tests};
 pub(crate) const TESTS: &[Test] = tests![
     a_target_passes_on_its_variables,
     a_target_has_its_values_by_default,
+    another_cargo_and_prefix_may_be_in_the_environment,
     a_value_that_there_is_not_is_refused,
     each_target_runs_its_commands_and_needs_what_they_use,
     a_server_says_how_to_talk_to_it,
     tools_that_are_missing_are_named,
+    a_tool_that_is_missing_is_installed_by_root_alone,
+    a_program_that_ctrl_c_has_ended_is_no_error,
+    tests_that_fail_make_the_target_fail_and_are_in_the_log,
+    a_zombie_is_watched,
     the_readme_shows_what_is_printed,
 ];
 
@@ -40,8 +46,16 @@ const GOALS: [(&str, &[&str], &[&str]); 19] = [
     ("compare", &["PROGRAM=wait", "C=build.rs", "ARGS=--more"], &["--output --c 'build.rs' wait --more"]),
     ("compare", &[], &["--output"]),
     ("audit", &["ARGS=--more"], &["--from main --more", "--from execve --more"]),
-    ("audit-report", &["ARGS=--more"], &["--from execve --html there/audit.html --more"]),
-    ("faults", &["FAULTS=part", "ARGS=--more"], &["--faults part --html there/faults.html --more"]),
+    (
+        "audit-report",
+        &["ARGS=--more"],
+        &["--from execve --html there/audit.html --more", "'make: open there/audit.html'"],
+    ),
+    (
+        "faults",
+        &["FAULTS=part", "ARGS=--more"],
+        &["--faults part --html there/faults.html --more", "'make: open there/faults.html'"],
+    ),
     ("lesson", &["PROGRAM=wait", "ARGS=--more"], &["--lesson there/lesson wait --more", "there/lesson/wait.html"]),
     (
         "exercise",
@@ -52,7 +66,17 @@ const GOALS: [(&str, &[&str], &[&str]); 19] = [
     (
         "test-on",
         &["SUITE=sid"],
-        &["\nrm -rf --one-file-system there/test-on/sid\n", "mkdir -p there/test-on/sid\n", " sid there/test-on/sid\n"],
+        &[
+            "\nrm -rf --one-file-system there/test-on/sid\n",
+            "mkdir -p there/test-on/sid\n",
+            " sid there/test-on/sid\n",
+            "[ \"$(id -u)\" = 0 ] || { echo 'make: test-on makes a root directory: run it as root'",
+            "--include='mount bsdutils ",
+            "\nunshare --mount sh -ec ",
+            "mount --bind -o ro \"$(rustc --print sysroot)\" there/test-on/sid/opt/rust;",
+            "pivot_root . .; umount -l .;",
+            "CARGO_NET_OFFLINE=true",
+        ],
     ),
     ("bench", &["ARGS=--more"], &["--bench bench -- --more"]),
     (
@@ -143,6 +167,22 @@ fn a_target_has_its_values_by_default() {
             assert!(commands.contains(part), "make {goal}: no {part:?} in\n{commands}");
         }
     }
+}
+
+/// Checks what the environment decides.
+fn another_cargo_and_prefix_may_be_in_the_environment() {
+    for (goal, name, value, part) in [
+        ("release", "CARGO", "other", "other build --release"),
+        ("uninstall", "PREFIX", "/prefix", "rm -f /prefix/bin/mpserv "),
+    ] {
+        let found = text_of(command(&["-n", goal]).env(name, value).env_remove("DESTDIR"));
+        assert!(found.contains(part), "make {goal}: no {part:?} in\n{found}");
+        // Without DESTDIR, folders of the system stay.
+        assert!(!found.contains("rmdir"), "{found}");
+    }
+    let help = make(&["help"]);
+    assert!(help.contains("make bench          how fast the servers are, against plain C (5 minutes);"), "{help}");
+    assert!(file("src/docs/benchmarks.md").contains("`make bench` measures in about five minutes;"), "the minutes");
 }
 
 fn a_value_that_there_is_not_is_refused() {
@@ -250,6 +290,7 @@ fn each_target_runs_its_commands_and_needs_what_they_use() {
         (
             &["miri"],
             vec![
+                "other +nightly miri --version".to_owned(),
                 "MIRIFLAGS=-Zmiri-disable-isolation other +nightly miri test --target-dir target/miri --lib\n"
                     .to_owned(),
             ],
@@ -356,6 +397,95 @@ fn tools_that_are_missing_are_named() {
     }
     let named = env!("CARGO_PKG_RUST_VERSION");
     assert!(make(&["need-cargo", "-n"]).contains(&format!("install Rust {named} or later")), "Rust {named}");
+}
+
+/// Writes an executable script.
+fn script(folder: &TempDir, name: &str, lines: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{lines}\n")).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Looks for strace where there is only what the scripts below stand for.
+fn a_tool_that_is_missing_is_installed_by_root_alone() {
+    for (uid, has_apt) in [(0, true), (0, false), (1000, true)] {
+        let folder = TempDir::new();
+        let log = folder.join("log");
+        script(&folder, "id", &format!("echo {uid}"));
+        if has_apt {
+            script(&folder, "apt-get", &format!("echo \"$@\" >>'{}'", log.display()));
+        }
+        let ended = run(&mut command(&["need-strace", &format!("PATH={}", folder.0.display())]), Output::Pipe);
+        let installed = std::fs::read_to_string(log).unwrap_or_default();
+        if uid == 0 && has_apt {
+            assert_eq!(
+                (ended.status.code(), ended.stdout.as_str()),
+                (Some(0), "make: installing strace\n"),
+                "{ended:?}"
+            );
+            assert_eq!(installed, "update -qq\ninstall -y -qq strace\n");
+        } else {
+            assert!(ended.stderr.contains("make: there is no strace: sudo apt-get install strace\n"), "{ended:?}");
+            assert_eq!((ended.status.success(), installed.as_str()), (false, ""), "{uid} {has_apt}");
+        }
+    }
+}
+
+fn a_program_that_ctrl_c_has_ended_is_no_error() {
+    let folder = TempDir::new();
+    for (status, is_success) in [(0, true), (130, true), (2, false), (111, false)] {
+        let program = script(&folder, "program", &format!("exit {status}"));
+        let ended = run(&mut command(&["run", &format!("rust=echo '{program}'")]), Output::Pipe);
+        assert_eq!(ended.status.success(), is_success, "{status}: {ended:?}");
+    }
+}
+
+/// Runs `make test` with a script in place of cargo, one of whose targets fails. The log has the last run alone.
+fn tests_that_fail_make_the_target_fail_and_are_in_the_log() {
+    let folder = TempDir::new();
+    let target = folder.join("target");
+    for failing in ["--test=load", "--doc", "--no-run", "none"] {
+        let lines = format!(
+            "case \"$*\" in *\"{failing}\"*) status=1;; *) status=0;; esac\n\
+             echo \"run $*\"; echo 'test result: ok. 1 passed; 0 failed;'; exit $status"
+        );
+        let cargo = script(&folder, "cargo", &lines);
+        let target_is = format!("TARGET={}", target.display());
+        let ended = run(command(&["test", &format!("CARGO={cargo}")]).arg(target_is), Output::Pipe);
+        assert_eq!(ended.status.success(), failing == "none", "{failing}: {ended:?}");
+        let log = std::fs::read_to_string(target.join("test.log")).unwrap();
+        assert_eq!(log.matches("make: status ").count(), 1, "{failing}: {log}");
+        if failing != "--no-run" {
+            for one in ["--test=server", "--test=load", "--lib --bin=mpserv-audit", "--doc"] {
+                let line = format!("run test --no-fail-fast {one}\n");
+                assert!(log.contains(&line) && ended.stdout.contains(&line), "{failing}: no {line} in {log}");
+            }
+            let count = log.matches("1 passed").count();
+            let summary = std::fs::read_to_string(target.join("test-summary")).unwrap();
+            assert_eq!(summary, format!("{count} passed, 0 failed\n"), "{failing}");
+        }
+    }
+}
+
+/// Watches a child that ends at once, while its parent sleeps for a second.
+fn a_zombie_is_watched() {
+    let folder = TempDir::new();
+    let program = script(&folder, "program", "true &\nexec sleep 1");
+    let said = make(&["watch-zombies", &format!("rust=echo '{program}'")]);
+    let lines: Vec<&str> = said.lines().collect();
+    let ["make: the parent sleeps for 30 seconds and does not wait for its child:", head, parent, child, ended, ..] =
+        lines.as_slice()
+    else {
+        panic!("{said}")
+    };
+    let words = |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+    assert_eq!(words(head), ["USER", "PID", "PPID", "TT", "STAT", "COMMAND"], "{said}");
+    let (parent, child) = (words(parent), words(child));
+    assert_eq!((parent[5].as_str(), &child[2], &child[4][..1]), ("sleep", &parent[1], "Z"), "{said}");
+    assert_eq!(*ended, "make: the parent has ended, so init has inherited the zombie and waits for it:");
+    let last = "|| echo \"make: ps finds neither $parent nor$child\"";
+    assert!(commands(&["watch-zombies"]).contains(last), "what is said when the zombie has gone");
 }
 
 /// Compares the first example of the README with the commands of make and the sources of the programs. The illustration

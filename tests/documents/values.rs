@@ -199,7 +199,7 @@ fn options_that_may_be_repeated_are_offered_again_in_zsh() {
     assert_eq!(repeated, ["--listen", "--rlimit"].map(str::to_owned).into());
 }
 
-fn seconds(time: Duration) -> u64 {
+pub(crate) fn seconds(time: Duration) -> u64 {
     assert_eq!(time.subsec_nanos(), 0);
     time.as_secs()
 }
@@ -260,7 +260,7 @@ fn numbers_in_the_man_page_are_those_of_the_program() {
 }
 
 /// Returns a document with one space in place of each line's end, and without the marks of tables and code.
-fn sentences(document: &str) -> String {
+pub(crate) fn sentences(document: &str) -> String {
     file(document).split_whitespace().collect::<Vec<_>>().join(" ").replace('`', "")
 }
 

@@ -110,6 +110,10 @@ fn behind_a_proxy_a_program_is_not_run_without_the_address_of_the_server() {
 fn what_fails_at_the_start_is_told() {
     let folder = TempDir::new();
     for (fault, told) in [
+        (
+            "rt_sigaction:error=ENOSYS",
+            "cannot serve: signal: Function not implemented; allow it where system calls are filtered",
+        ),
         ("rt_sigprocmask:error=EPERM", "cannot serve: sigprocmask: Operation not permitted"),
         ("signalfd4:error=EMFILE", "cannot serve: signalfd: Too many open files"),
         ("socket:error=EACCES", "cannot listen on \"127.0.0.1:0\": Permission denied"),

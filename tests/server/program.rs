@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_directory_is_no_program,
     a_name_with_a_slash_is_not_looked_up,
     the_last_limit_of_a_resource_holds,
+    a_limit_may_be_taken_away,
     a_file_that_may_not_be_run_is_told_wherever_it_is_in_path,
     a_client_waits_while_the_program_is_being_written,
     each_error_of_a_program_is_a_pause_or_a_failure,
@@ -291,4 +292,13 @@ fn the_last_limit_of_a_resource_holds() {
         assert_eq!((limit("Max open files"), limit("Max cpu time")), (vec!["30"; 2], vec!["77"; 2]), "{pool:?}");
         server.running.end(Signal::QUIT);
     }
+}
+
+/// Checks the soft and the hard limit.
+fn a_limit_may_be_taken_away() {
+    needs_root();
+    let limits = ["--rlimit", "core=0", "--rlimit", "core=unlimited", "--rlimit", "fsize=1024", "127.0.0.1:0"];
+    let output =
+        program_output(&[&limits[..], &["sh", "-c", "ulimit -Sc; ulimit -Hc; ulimit -Sf; ulimit -Hf"]].concat());
+    assert_eq!(output, "unlimited\nunlimited\n2\n2\n");
 }

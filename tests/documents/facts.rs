@@ -1,0 +1,352 @@
+//! Checks sentences of the documents that a test or a constant of the program proves, and the lines of the log and the
+//! status that the documents show.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::common::server::*;
+use crate::common::solo::Test;
+use crate::common::*;
+use crate::events::source_events;
+use crate::links::DOCUMENTS;
+use crate::values::{seconds, sentences};
+use crate::{file, tests};
+use mpserv::server::limits::{
+    BACKLOG_DEFAULT, GRACE_DEFAULT, KILL_AFTER, MANY_CHILDREN, MAX_CHILDREN_DEFAULT, RETRY_EVERY,
+};
+
+pub(crate) const TESTS: &[Test] = tests![
+    sentences_of_the_documents_are_those_that_tests_prove,
+    tables_and_examples_of_the_guides_have_the_numbers_of_the_program,
+    lines_of_the_log_in_the_documents_are_those_of_the_program,
+    the_status_as_json_has_the_names_of_the_man_page,
+];
+
+const MANUAL: &str = "src/share/mpserv.8";
+const LOAD: &str = "src/share/mpserv-load.1";
+const GUIDE: &str = "src/docs/server.md";
+const INTERNALS: &str = "src/docs/internals.md";
+const LIBRARY: &str = "src/docs/library.md";
+const SECURITY: &str = "SECURITY.md";
+
+/// Sentences, each with its document and with the test that proves it.
+const PROVED: [(&str, &str, &str); 61] = [
+    (
+        MANUAL,
+        "a file that no server listens at any more is replaced.",
+        "a_stale_unix_socket_is_replaced_and_a_live_one_is_not",
+    ),
+    (
+        MANUAL,
+        "From Linux 6.16 on clients can pass no descriptors .Pq Dv SCM_RIGHTS",
+        "a_client_can_pass_no_descriptor_at_a_path",
+    ),
+    (MANUAL, "A file whose name begins with @ is .Li unix:./@name", "an_abstract_name_is_in_no_file_system"),
+    (MANUAL, "has its interface: .Li [fe80::1%eth0]:5000", "a_link_local_address_names_its_interface"),
+    (
+        MANUAL,
+        "has the index of its interface: .Li fe80::1%2",
+        "hosts_with_link_local_addresses_are_sources_of_their_own",
+    ),
+    (
+        MANUAL,
+        ".Fl -keepalive , -nodelay and .Fl -defer-accept hold for them as well",
+        "a_socket_that_is_passed_has_the_options_of_the_server",
+    ),
+    (MANUAL, "Clients that are refused do not count.", "clients_that_are_refused_do_not_use_up_the_rate"),
+    (MANUAL, "or as many as .Va net.core.somaxconn allows.", "a_backlog_that_the_kernel_caps_is_told"),
+    (
+        MANUAL,
+        "With .Cm nofile Ns =0 a child can neither read",
+        "a_child_that_may_have_no_descriptor_waits_no_longer_for_the_log",
+    ),
+    (
+        MANUAL,
+        "While more than .Ar MIN are idle, there is one fewer",
+        "it_grows_by_twice_as_many_each_second_and_shrinks_again",
+    ),
+    (MANUAL, "Not for a .Ar program , nor with .Fl -max-rate .", "what_does_not_go_together_is_told"),
+    (MANUAL, "A refused client does not count.", "a_client_that_is_refused_is_not_one_that_was_served"),
+    (
+        MANUAL,
+        "its children get SIGTERM .Pq Cm end , or go on with the client that they have .Pq Cm keep .",
+        "children_of_a_killed_server_end_unless_they_are_to_be_kept",
+    ),
+    (
+        MANUAL,
+        "Without a group: the user's own, and all that the user is in.",
+        "the_further_groups_of_a_user_are_joined_unless_a_group_is_named",
+    ),
+    (
+        MANUAL,
+        "Without this option the umask decides, as it does for the .Ar program .",
+        "the_mode_is_exact_and_a_program_gets_the_umask",
+    ),
+    (
+        MANUAL,
+        "Send at once even what is little .Pq Dv TCP_NODELAY .",
+        "options_of_sockets_are_set_once_on_the_listener",
+    ),
+    (
+        MANUAL,
+        "Share the port with other servers of the same user .Pq Dv SO_REUSEPORT .",
+        "two_servers_share_a_port_only_if_both_say_so",
+    ),
+    (
+        MANUAL,
+        "or left empty where the server cannot reach it any more .Pq Fl -chroot , u .",
+        "a_server_that_became_another_user_leaves_the_file_empty_and_the_next_one_takes_it",
+    ),
+    (
+        MANUAL,
+        "The state is .Li serving , .Li idle , or .Li header while a PROXY header is awaited.",
+        "a_child_is_shown_with_the_client_that_it_has_now",
+    ),
+    (MANUAL, "After a restart (USR2) it is not printed again.", "a_reader_of_the_ports_that_has_gone_does_not_matter"),
+    (MANUAL, "The first that matches a client decides.", "the_first_rule_that_matches_decides"),
+    (MANUAL, "A client that none matches is allowed.", "who_is_in_no_rule_is_found_in_none"),
+    (
+        MANUAL,
+        "A source may hold no more than half of the children",
+        "silent_connections_of_one_address_leave_children_for_others",
+    ),
+    (MANUAL, "as under .Xr nohup 1 , it stays ignored.", "ignored_at_the_start_it_stays_ignored"),
+    (
+        MANUAL,
+        "A signal to an earlier process stops that process alone.",
+        "a_signal_to_an_earlier_server_stops_no_other",
+    ),
+    (MANUAL, "Log the status; with .Fl -verbose a line for each child.", "usr1_logs_the_status"),
+    (
+        MANUAL,
+        "what they do to any program, but for four. SIGPIPE does not end it if the reader of its log has gone.",
+        "sigpipe_does_not_end_the_server",
+    ),
+    (
+        MANUAL,
+        "SIGXFSZ does not end it if its log has reached the largest size of a file.",
+        "a_log_file_at_its_limit_ends_nobody",
+    ),
+    (
+        MANUAL,
+        "SIGTTOU does not stop it on a terminal with .Ql stty tostop .",
+        "a_terminal_that_stops_background_processes_stops_no_child",
+    ),
+    (
+        MANUAL,
+        "SIGALRM does not end it, and a timer that was set before it began",
+        "the_signal_of_a_timer_that_is_due_at_the_start_comes_at_the_end",
+    ),
+    (MANUAL, "In a file or on a terminal an empty line comes first,", "half_a_line_of_another_process_is_ended"),
+    (
+        MANUAL,
+        "the address and the port of the client, which a proxy may have named.",
+        "a_program_finds_the_client_in_its_environment",
+    ),
+    (MANUAL, "how many connections the client's source has, with this one", "connections_of_one_source_are_numbered"),
+    (LOAD, "with .Dv SO_LINGER and a time of 0.", "connections_are_reset_only_when_asked_for"),
+    (LOAD, ".It Ar PORT this port of 127.0.0.1", "each_number_is_the_one_that_the_server_counted"),
+    (GUIDE, "Options stand before ADDRESS.", "an_address_may_be_left_out_with_listen"),
+    (GUIDE, "TCPCONNNUM (the number of connections of the client's source)", "connections_of_one_source_are_numbered"),
+    (
+        GUIDE,
+        "In a file or a pipe each line begins with the time, in UTC",
+        "a_line_begins_with_the_time_in_a_pipe_and_not_on_a_terminal_or_in_the_journal",
+    ),
+    (GUIDE, "accepted counts refused clients as well.", "each_client_that_is_not_served_counts_as_refused"),
+    (GUIDE, "a client that none matches is allowed.", "who_is_in_no_rule_is_found_in_none"),
+    (
+        GUIDE,
+        "max-per-source=N holds for each source, in place of -C. max-children=N holds for all clients of the rule together.",
+        "limits_of_rules_hold_at_their_boundary",
+    ),
+    (GUIDE, "the log names the line, and the old rules stay in force.", "what_is_no_rule_is_told_with_its_line"),
+    (
+        GUIDE,
+        "the server makes 1, then 2, then 4 more each second, up to MAX. While more than MIN are idle, it ends one each second.",
+        "it_grows_by_twice_as_many_each_second_and_shrinks_again",
+    ),
+    (GUIDE, "--prefork and --max-rate exclude each other", "what_does_not_go_together_is_told"),
+    (
+        GUIDE,
+        "Where the server is root, the bounding set is empty too.",
+        "a_program_in_the_sandbox_inherits_no_capability",
+    ),
+    (GUIDE, "Restart the container, as SIGUSR2 is refused.", "as_pid_1_it_is_refused"),
+    (
+        GUIDE,
+        "The manager is told READY, RELOADING, STOPPING, STATUS, MAINPID and, if it asks for it, WATCHDOG.",
+        "the_manager_is_told_how_the_server_is",
+    ),
+    (GUIDE, "| SO_REUSEADDR: always |", "options_of_sockets_are_set_once_on_the_listener"),
+    (GUIDE, "| --keepalive on |", "the_server_has_the_defaults_that_are_documented"),
+    (
+        INTERNALS,
+        "close(5), close(3), close(4) scoreboard, listener and signals",
+        "no_child_has_the_descriptor_of_the_scoreboard",
+    ),
+    (
+        INTERNALS,
+        "by prctl(PR_SET_PDEATHSIG, SIGUSR2) and getppid,",
+        "preforked_orphans_serve_the_client_that_they_have_and_end",
+    ),
+    (INTERNALS, "poll([4], 1, 999): until the oldest connection of the period", "the_rate_is_exact_at_its_boundary"),
+    (LIBRARY, "mpserv::server names the four actions that differ", "a_server_takes_the_signals_that_would_harm_it"),
+    (
+        SECURITY,
+        "ended after twice --max-lifetime, by the parent's clock.",
+        "a_preforked_child_that_misstates_its_slot_does_not_escape_the_lifetime",
+    ),
+    (
+        SECURITY,
+        "500 clients of a byte a second, each answered in every second",
+        "five_hundred_slow_clients_hinder_no_fast_one",
+    ),
+    (SECURITY, "of up to 200 at once, for 10 seconds (ten minutes, ignored by default)", "ten_minutes_of_kill_9"),
+    (
+        SECURITY,
+        "nothing spins (under 1 % of a processor)",
+        "a_real_limit_of_descriptors_pauses_it_at_no_cost_until_it_is_raised",
+    ),
+    (
+        SECURITY,
+        "The server waits for a second, and no process waits again",
+        "a_server_waits_once_whichever_of_its_processes_has_a_line",
+    ),
+    (
+        SECURITY,
+        "one line a second stands for all, or for all of a preforked child.",
+        "many_refusals_are_few_lines_and_each_is_counted",
+    ),
+    (
+        SECURITY,
+        "default signals and an empty mask",
+        "a_program_finds_three_descriptors_default_signals_and_an_empty_mask",
+    ),
+    (SECURITY, "with --chroot a restart (USR2) is refused.", "a_program_of_the_new_root_directory_does_not_take_over"),
+];
+
+/// Returns the sources of all tests.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &sources(&path);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            text += &fs::read_to_string(&path).unwrap();
+        }
+    }
+    text
+}
+
+fn sentences_of_the_documents_are_those_that_tests_prove() {
+    let tests = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
+    for (document, sentence, proof) in PROVED {
+        assert!(sentences(document).contains(sentence), "{document} does not say {sentence:?}");
+        assert!(tests.contains(&format!("fn {proof}()")), "there is no test {proof}, which proves {sentence:?}");
+    }
+}
+
+/// Returns the number that stands behind these words of a document.
+#[track_caller]
+fn number_after(document: &str, words: &str) -> u64 {
+    let text = file(document);
+    let (_, rest) = text.split_once(words).unwrap_or_else(|| panic!("{document} does not say {words:?}"));
+    rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+}
+
+fn tables_and_examples_of_the_guides_have_the_numbers_of_the_program() {
+    let prefix = file("Makefile");
+    let prefix = prefix.lines().find_map(|line| line.strip_prefix("PREFIX  ?= ")).unwrap().to_owned();
+    let pidfile = file("src/share/systemd/mpserv@.service");
+    let pidfile = pidfile.split("--pidfile %t/").nth(1).unwrap().split(' ').next().unwrap().replace("%i", "7000");
+    for (document, sentence) in [
+        ("README.md", format!("# into {prefix}, as root;")),
+        (GUIDE, format!("| -c, --max-children {MAX_CHILDREN_DEFAULT} | -c 40 | -c 30 |")),
+        (GUIDE, format!("| -b, --backlog {BACKLOG_DEFAULT} | -b 20 |")),
+        (GUIDE, format!("| exit 0, {USAGE}, {TROUBLE} | 100, 111 |")),
+        (GUIDE, format!("mpserv --status /run/{pidfile} # as root")),
+        (INTERNALS, format!("If there are {MANY_CHILDREN} children or more, wait4(-1) is slow")),
+        (INTERNALS, format!("poll([4], 1, {}) --grace,", GRACE_DEFAULT.as_millis())),
+        (SECURITY, format!("may wait for {} s.", RETRY_EVERY.as_secs_f32())),
+        (SECURITY, "Left out are a stack of less than 128 KiB (ulimit -s)".to_owned()),
+    ] {
+        assert!(sentences(document).contains(&sentence), "{document} does not say {sentence:?}");
+    }
+    // Docker kills the container of the example only after its children had the time for SIGTERM.
+    let docker = number_after(GUIDE, "Docker kills a container ");
+    assert!(number_after(GUIDE, "\"--grace\", \"") + seconds(KILL_AFTER) < docker, "{docker}");
+    assert_eq!(docker, 10, "the time of docker stop, see docker-container-stop(1)");
+    // The pool of the example is the one that its status shows.
+    assert_eq!(number_after(GUIDE, "$ mpserv --prefork 4-"), number_after(GUIDE, "mpserv 4711: 2 of "));
+}
+
+/// Returns the fields of a line of the log, with their values.
+fn fields(line: &str) -> Vec<(String, String)> {
+    let (mut found, mut rest) = (Vec::new(), line);
+    while let Some((name, after)) = rest.split_once('=') {
+        let (value, next) = match after.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').unwrap(),
+            None => after.split_once(' ').unwrap_or((after, "")),
+        };
+        found.push((name.trim().to_owned(), value.to_owned()));
+        rest = next;
+    }
+    found
+}
+
+/// Checks that each line is of an event, has fields that the event has, and has the values of the program.
+fn lines_of_the_log_in_the_documents_are_those_of_the_program() {
+    let (events, _) = source_events();
+    let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server"));
+    let meanings = [(1, "failed"), (2, "idle"), (3, "refused"), (4, "unfit"), (101, "panicked")];
+    let mut count = 0;
+    for document in DOCUMENTS {
+        for line in file(document).lines().filter_map(|line| line.strip_prefix("mpserv: ")) {
+            let Some((event, rest)) = line.split_once(' ') else { continue };
+            let Some(known) = events.get(event) else { continue };
+            let fields = fields(rest.trim_end_matches(" …"));
+            let value = |name: &str| fields.iter().find(|field| field.0 == name).map(|field| field.1.as_str());
+            for (name, value) in &fields {
+                assert!(known.contains(name), "{document}: the event {event} has no {name}: {line}");
+                let expected = match name.as_str() {
+                    "limit" => Some(MAX_CHILDREN_DEFAULT.to_string()),
+                    "backlog" => Some(BACKLOG_DEFAULT.to_string()),
+                    "grace" => Some(format!("{}.000", seconds(GRACE_DEFAULT))),
+                    _ => None,
+                };
+                assert!(expected.is_none_or(|expected| expected == *value), "{document}: {name}={value}: {line}");
+            }
+            if let Some(hint) = value("hint") {
+                assert!(sources.contains(&format!("\"{hint}\"")), "{document}: no hint is {hint:?}");
+            }
+            if let Some(meaning) = value("meaning") {
+                let exit = value("exit").unwrap().parse().unwrap();
+                assert!(meanings.contains(&(exit, meaning)), "{document}: {exit} does not mean {meaning}");
+            }
+            count += 1;
+        }
+    }
+    assert!(count >= 14, "{count}");
+}
+
+fn the_status_as_json_has_the_names_of_the_man_page() {
+    let folder = TempDir::new();
+    let path = folder.join("pid");
+    let server = Served::start(&["--pidfile", path.to_str().unwrap(), "127.0.0.1:0"]);
+    let client = server.client();
+    let shown = run_mpserv(&["--status", path.to_str().unwrap(), "--json"]).stdout;
+    drop(client);
+    server.stop();
+    let mut parts: Vec<&str> = shown.split("\":").collect();
+    parts.pop();
+    let found: BTreeSet<String> = parts.iter().map(|part| part.rsplit('"').next().unwrap().to_owned()).collect();
+    let manual = file(MANUAL);
+    let entry = manual.split(".It Fl -json\n").nth(1).unwrap().split("\n.It ").next().unwrap();
+    let documented = entry.lines().filter_map(|line| line.strip_prefix(".Va "));
+    let documented: BTreeSet<String> =
+        documented.flat_map(|line| line.split([' ', ','])).filter(|word| word.len() > 1).map(str::to_owned).collect();
+    assert_eq!(found, documented, "{shown}");
+}
