@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     tables_and_examples_of_the_guides_have_the_numbers_of_the_program,
     lines_of_the_log_in_the_documents_are_those_of_the_program,
     the_status_as_json_has_the_names_of_the_man_page,
+    the_filter_of_a_service_has_the_length_in_the_guide,
 ];
 
 const MANUAL: &str = "src/share/mpserv.8";
@@ -31,7 +32,7 @@ const LIBRARY: &str = "src/docs/library.md";
 const SECURITY: &str = "SECURITY.md";
 
 /// Sentences, each with its document and with the test that proves it.
-const PROVED: [(&str, &str, &str); 61] = [
+const PROVED: [(&str, &str, &str); 63] = [
     (
         MANUAL,
         "a file that no server listens at any more is replaced.",
@@ -192,6 +193,12 @@ const PROVED: [(&str, &str, &str); 61] = [
         "preforked_orphans_serve_the_client_that_they_have_and_end",
     ),
     (INTERNALS, "poll([4], 1, 999): until the oldest connection of the period", "the_rate_is_exact_at_its_boundary"),
+    ("README.md", "exit=1 meaning=failed error=\"Connection reset by peer\"", "what_a_handler_returns_is_the_status"),
+    (
+        "README.md",
+        "make installs what else is needed (gcc, strace, nc);",
+        "each_target_runs_its_commands_and_needs_what_they_use",
+    ),
     (LIBRARY, "mpserv::server names the four actions that differ", "a_server_takes_the_signals_that_would_harm_it"),
     (
         SECURITY,
@@ -279,6 +286,7 @@ fn tables_and_examples_of_the_guides_have_the_numbers_of_the_program() {
     let docker = number_after(GUIDE, "Docker kills a container ");
     assert!(number_after(GUIDE, "\"--grace\", \"") + seconds(KILL_AFTER) < docker, "{docker}");
     assert_eq!(docker, 10, "the time of docker stop, see docker-container-stop(1)");
+    assert!(file("src/share/fail2ban.conf").ends_with("\njournalmatch = _COMM=mpserv\n"), "the name in the journal");
     // The pool of the example is the one that its status shows.
     assert_eq!(number_after(GUIDE, "$ mpserv --prefork 4-"), number_after(GUIDE, "mpserv 4711: 2 of "));
 }
@@ -337,7 +345,10 @@ fn the_status_as_json_has_the_names_of_the_man_page() {
     let path = folder.join("pid");
     let server = Served::start(&["--pidfile", path.to_str().unwrap(), "127.0.0.1:0"]);
     let client = server.client();
-    let shown = run_mpserv(&["--status", path.to_str().unwrap(), "--json"]).stdout;
+    let shown = wait_for("the child is shown", || {
+        let shown = run_mpserv(&["--status", path.to_str().unwrap(), "--json"]).stdout;
+        shown.contains("\"state\":\"serving\"").then_some(shown)
+    });
     drop(client);
     server.stop();
     let mut parts: Vec<&str> = shown.split("\":").collect();
@@ -349,4 +360,16 @@ fn the_status_as_json_has_the_names_of_the_man_page() {
     let documented: BTreeSet<String> =
         documented.flat_map(|line| line.split([' ', ','])).filter(|word| word.len() > 1).map(str::to_owned).collect();
     assert_eq!(found, documented, "{shown}");
+}
+
+fn the_filter_of_a_service_has_the_length_in_the_guide() {
+    let folder = TempDir::new();
+    let trace = folder.join("trace");
+    let options = ["-f", "-e", "trace=seccomp", "-e", "signal=none"];
+    let server = Served::start_command(&mut traced(&options, &trace, &["--sandbox", "127.0.0.1:0"]));
+    drop(server.client());
+    server.stop();
+    let trace = fs::read_to_string(trace).unwrap();
+    let length = number_after(INTERNALS, "The filter has ");
+    assert!(trace.contains(&format!("{{len={length}, filter=")), "{length}: {trace}");
 }

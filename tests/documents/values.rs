@@ -505,7 +505,8 @@ fn the_service_unit_fits_the_program() {
         assert_eq!(setting(unit, "Documentation"), "man:mpserv(8)", "{unit}");
     }
     assert_eq!(service("After"), "network.target");
-    // A server needs no configuration file.
+    // A server needs no configuration file: its name is the address, and it echoes.
+    assert_eq!(service("Environment"), "ADDRESS=%I ARGS= PROGRAM=");
     assert_eq!(service("EnvironmentFile"), "-/etc/mpserv/%i.conf");
     assert!(file("src/share/mpserv.8").contains("\n.It Pa /etc/mpserv/NAME.conf\n"));
     assert_eq!((service("WantedBy").as_str(), setting("mpserv.socket", "WantedBy").as_str()), WANTED_BY);
