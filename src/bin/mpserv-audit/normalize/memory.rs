@@ -60,8 +60,11 @@ impl Memory {
         let start = leading_number(call.result);
         let length = number_at(call, place_of_length);
         if let (Some((start, true)), Some(length)) = (start, length) {
-            if call.name == b"mremap" {
+            if call.name == b"mremap" && number_at(call, 0) == Some(start) {
+                // A mapping that grows in its place stays the same mapping.
+                let old = self.mapping_of(start);
                 self.unmap(call);
+                self.mappings.extend(old.map(|(_, old)| (start, Mapping { length, ..old })));
             }
             // If a part of a mapping is mapped anew, it stays a part of that mapping.
             if self.mapping_of(start).is_none() {
@@ -73,7 +76,13 @@ impl Memory {
 
     /// Forgets the mappings that a call removed.
     pub(super) fn after(&mut self, call: &Call<'_>) {
-        if call.name == b"munmap" && call.result.starts_with(b"0") {
+        let goes = match call.name {
+            b"munmap" => call.result.starts_with(b"0"),
+            b"mremap" => leading_number(call.result)
+                .is_some_and(|(start, is_address)| is_address && number_at(call, 0) != Some(start)),
+            _ => false,
+        };
+        if goes {
             self.unmap(call);
         }
     }

@@ -25,3 +25,6 @@ mod values;
 pub use line::{Name, Normal};
 pub use normalizer::Normalizer;
 pub use run::Run;
+
+#[cfg(test)]
+mod tests;
