@@ -149,3 +149,66 @@ fn mapped(call: &Call<'_>, descriptor: &[u8]) -> Option<Vec<u8>> {
     let (length, from) = (arguments.get(1)?, arguments.get(4)?);
     (*from == descriptor).then(|| [call.result, b", ", length].concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Tree;
+
+    const LOADER: &str = "openat(AT_FDCWD, \"/etc/ld.so.cache\", O_RDONLY|O_CLOEXEC) = 3\n\
+                          mmap(NULL, 99, PROT_READ, MAP_PRIVATE, 4, 0) = 0x7f0000001000\n\
+                          mmap(NULL, 77, PROT_READ, MAP_PRIVATE, 3, 0) = 0x7f0000002000\n\
+                          mprotect(0x7f0000002000, 77, PROT_READ) = 0\n\
+                          munmap(0x7f0000002000, 78) = 0\n\
+                          munmap(0x7f0000002000, 77) = 0\n";
+    const EXECUTES: &str = "execve(\"/bin/x\", [\"x\"], []) = 0\n";
+    const FAILS: &str = "execve(\"/bin/y\", [\"y\"], []) = -1 ENOENT (x)\n";
+    const CALL: &str = "close(9) = 0\n";
+
+    /// Returns the events of a process that the comparison has.
+    fn compared(root: &str, child: &str, of_child: bool, from: From) -> Vec<usize> {
+        let traces = [(100, root), (101, child)].map(|(pid, text)| (pid, Trace::new(text.into(), false).unwrap()));
+        let tree = Tree::build(traces.into(), 100);
+        let process = &tree.processes[usize::from(of_child)];
+        let mut start = start_of_main(process, from);
+        (0..process.trace.len()).filter(|event| !start.leaves_out(*event)).collect()
+    }
+
+    #[test]
+    fn main_begins_after_the_loader_of_each_program() {
+        let of = |root: &str, from| compared(root, "", false, from);
+        let twice = [EXECUTES, LOADER, CALL, FAILS, EXECUTES, LOADER, CALL, CALL].concat();
+        // The first execve is the tool's, and the second the program's own.
+        assert_eq!(of(&twice, From::Main), [7, 8, 9, 16, 17]);
+        assert_eq!(of(&twice, From::Execve), (0..18).collect::<Vec<_>>());
+        let cut = [EXECUTES, &LOADER[..LOADER.len() - "munmap(0x7f0000002000, 77) = 0\n".len()]].concat();
+        assert_eq!(of(&cut, From::Main), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(of(&[&cut, EXECUTES, LOADER, CALL].concat(), From::Main), [0, 1, 2, 3, 4, 5, 6, 13]);
+        let fails = LOADER.replacen("= 3", "= -1 ENOENT (x)", 1);
+        assert_eq!(of(&[EXECUTES, &fails].concat(), From::Main).len(), 7);
+        // The calls of libraries end at the mark.
+        let marked =
+            [EXECUTES, LOADER, CALL, "access(\"//mpserv-audit: main//\", F_OK) = -1 ENOENT (x)\n", CALL].concat();
+        assert_eq!(of(&marked, From::Main), [9]);
+        for (calls, first) in [(99, 107), (100, 7)] {
+            let late = marked.replacen(CALL, &CALL.repeat(calls), 1);
+            assert_eq!(of(&late, From::Main)[0], first, "{calls} calls before the mark");
+        }
+        // A child executes a program by its own call.
+        let child = [CALL, EXECUTES, LOADER, CALL].concat();
+        assert_eq!(compared("fork() = 101\n", &child, true, From::Main), [0, 1, 8]);
+        assert_eq!(compared("fork() = 101\n", &child[CALL.len()..], true, From::Main), [0, 7]);
+    }
+
+    #[test]
+    fn main_of_a_static_or_an_attached_program_begins_after_its_last_call_before() {
+        let of = |root: &str, from| compared(root, "", false, from);
+        let fixed = [EXECUTES, CALL, "mprotect(0x400000, 4096, PROT_READ) = 0\n", CALL].concat();
+        assert_eq!((of(&fixed, From::Main), of(&fixed, From::AnyMain)), (vec![0, 1, 2, 3], vec![3]));
+        let loaded = [EXECUTES, LOADER, CALL].concat();
+        assert_eq!(of(&loaded, From::AnyMain), [7]);
+        let attached = [CALL, "munmap(0x7f0000002000, 77) = 0\n", CALL, "munmap(0x1, 7) = 0\n"].concat();
+        assert_eq!((of(&attached, From::Attached), of(CALL, From::Attached)), (vec![2, 3], vec![]));
+        assert_eq!(compared("fork() = 101\n", &attached, true, From::Attached), [0, 1, 2, 3]);
+    }
+}

@@ -188,4 +188,17 @@ mod tests {
         let parents = [(None, None), (Some(0), Some(0)), (Some(0), Some(1)), (Some(2), Some(0))];
         assert!(tree.processes.iter().map(|process| (process.parent, process.forked_at)).eq(parents));
     }
+
+    #[test]
+    fn processes_without_a_fork_come_last_in_the_order_of_their_ids() {
+        let trace = |text: &str| Trace::new(text.into(), false).unwrap();
+        // A fork that returns 0 was recorded in the child.
+        let mut traces = vec![(100, trace("fork() = 0\nfork() = -1 EAGAIN (x)\nfork() = 109\n")), (109, trace(""))];
+        traces.extend((101..=108).rev().map(|pid| (pid, trace("close(3) = 0\n"))));
+        let tree = Tree::build(traces, 100);
+        let order = tree.processes.iter().map(|process| (process.pid, process.place.title()));
+        let mut expected = vec![(100, "first process".to_owned()), (109, "child 1".to_owned())];
+        expected.extend((101..=108).zip(1..).map(|(pid, ordinal)| (pid, format!("child 0.{ordinal}"))));
+        assert!(order.clone().eq(expected), "{:?}", order.collect::<Vec<_>>());
+    }
 }

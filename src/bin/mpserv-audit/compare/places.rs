@@ -263,3 +263,22 @@ fn each_call_that_prints_or_prepares_is_put_aside() {
         assert_eq!(level, if prints { Level::Texts } else { Level::Values }, "{before}");
     }
 }
+
+#[test]
+fn a_child_knows_the_mappings_of_its_parent_up_to_its_fork() {
+    let map = "mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, 3, 0)";
+    let of = |pid: u32, base: u64, freed: u64| {
+        let (first, second) = (base, base + 0x10000);
+        let root = format!("{map} = {first:#x}\nfork() = {pid}\n{map} = {second:#x}\n");
+        (root, format!("munmap({:#x}, 4096) = 0\n", base + freed))
+    };
+    let compare = |freed: [u64; 2]| {
+        let (root_a, child_a) = of(101, 0x7f00_0000_1000, freed[0]);
+        let (root_b, child_b) = of(201, 0x7e00_0000_1000, freed[1]);
+        compared(&[(100, &root_a), (101, &child_a)], &[(200, &root_b), (201, &child_b)]).differences()
+    };
+    assert_eq!(compare([0, 0]), 0);
+    // To the child, the second mapping is any address.
+    assert_eq!(compare([0, 0x10000]), 1);
+    assert_eq!(compare([0x10000, 0x20000]), 0);
+}

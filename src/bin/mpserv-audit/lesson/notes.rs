@@ -137,4 +137,21 @@ mod tests {
             stops(&source).into_iter().map(|stop| (stop.comment, stop.line, stop.mended, stop.text)).collect();
         assert_eq!(texts, [(8, 8, true, "a; b".into()), (10, 14, false, "one two".into())]);
     }
+
+    #[test]
+    fn a_comment_goes_on_to_its_end_and_refers_to_its_code() {
+        let found = |text: &str| -> Vec<_> {
+            stops(&lines(text)).into_iter().map(|stop| (stop.comment, stop.line, stop.mended, stop.text)).collect()
+        };
+        let one = |comment, line, mended, text: &str| vec![(comment, line, mended, text.to_owned())];
+        assert_eq!(found("f(); // Wrong: a\n// b\n// c\ng();"), one(1, 1, false, "a b c"));
+        assert_eq!(found("// Wrong: a\n* b\ng();"), one(1, 2, false, "a"), "no block goes on");
+        assert_eq!(found("/* Wrong: a */\n* b\ng();"), one(1, 2, false, "a"), "the block has ended");
+        assert_eq!(found("/* Wrong: a\n * b\n */\n* c\ng();"), one(1, 4, false, "a b"));
+        assert_eq!(found("/* x\n * Wrong: a\n * b\n */\ng();"), one(2, 5, false, "a b"));
+        assert_eq!(found("/* x */ f(); /* mended: a */"), one(1, 1, true, "a"));
+        let two = [one(1, 3, false, "a"), one(2, 3, false, "b")].concat();
+        assert_eq!(found("// Wrong: a\n// Wrong: b\ng();"), two);
+        assert_eq!(found("puts(\"Wrong: a\");\nx = \"mended: b\";"), []);
+    }
 }

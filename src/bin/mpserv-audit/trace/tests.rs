@@ -84,6 +84,8 @@ fn what_is_no_line_of_strace_is_unparsed() {
         "(3) = 0",
         "close 3 = 0",
         "--- SIGCHLD ---",
+        "--- CHLD {si_pid=3} ---",
+        "--- SIG+CHLD {si_pid=3} ---",
         "--- SIGCHLD {si_pid=3 ---",
         "+++ exited with x +++",
         "+++ exited +++",
@@ -198,4 +200,26 @@ fn tampered_lines_do_no_harm() {
     }
     // Some lines must be broken and some whole. Otherwise the test has tried nothing.
     assert!((count / 20..count / 20 * 19).contains(&unparsed), "{unparsed} of {count} did not parse");
+}
+
+#[test]
+fn an_event_has_its_own_frames_and_times_also_after_a_cut() {
+    let lines = "1.000001 a() = 0 <0.000001>\n > x(f+0x1) [0x2]\n > x(main+0x1) [0x3]\n\
+                 1.000009 b() = 0 <0.000002>\n > x(g+0x1) [0x4]\n1.000020 c() = 0 <0.000003>\n";
+    let mut trace = Trace::new(lines.into(), true).unwrap();
+    let offsets = |trace: &Trace, event| {
+        trace.frames(event).map(|frame| String::from_utf8(frame.offset.to_vec()).unwrap()).collect::<Vec<_>>()
+    };
+    let times = |trace: &Trace, event| (trace.span(event).begin, trace.span(event).end);
+    assert_eq!((offsets(&trace, 0), times(&trace, 0)), (vec!["0x2".into(), "0x3".into()], (1_000_001, 1_000_002)));
+    assert_eq!((offsets(&trace, 1), times(&trace, 1)), (vec!["0x4".to_owned()], (1_000_009, 1_000_011)));
+    assert_eq!((offsets(&trace, 2), trace.text(2)), (vec![], &b"c() = 0"[..]));
+    trace.truncate(3);
+    assert_eq!(trace.len(), 3);
+    trace.truncate(1);
+    assert_eq!(
+        (trace.len(), offsets(&trace, 0), trace.text(0)),
+        (1, vec!["0x2".into(), "0x3".into()], &b"a() = 0"[..])
+    );
+    assert_eq!((times(&trace, 0), times(&trace, 1)), ((1_000_001, 1_000_002), (0, 0)));
 }
