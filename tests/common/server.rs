@@ -325,7 +325,9 @@ pub fn program_output(arguments: &[&str]) -> String {
 
 /// Whether a connection to a port of this machine is refused.
 pub fn nobody_listens(port: u16) -> bool {
-    TcpStream::connect(("127.0.0.1", port)).is_err()
+    // Where a process listens and none accepts, the connection may wait for room.
+    let connected = TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), Duration::from_secs(1));
+    connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 /// Checks that a number of seconds is between two times. It has three digits after the decimal point.

@@ -42,7 +42,14 @@ fn no_pool_outlives_its_server_whatever_the_caller_does_with_sigterm() {
     let caught = || sigaction(Signal::TERM, &SigAction::new(Disposition::Flag(&TOLD))).unwrap();
     let ignored = || sigaction(Signal::TERM, &SigAction::new(Disposition::Ignore)).unwrap();
     let blocked = || sigprocmask(MaskHow::Set, &SigSet::from([Signal::TERM]));
-    let changes: [(&str, &dyn Fn()); 3] = [("caught", &caught), ("ignored", &ignored), ("blocked", &blocked)];
+    // The children are told by this signal that the server has gone.
+    let other_blocked = || sigprocmask(MaskHow::Set, &SigSet::from([Signal::USR2]));
+    let changes: [(&str, &dyn Fn()); 4] = [
+        ("caught", &caught),
+        ("ignored", &ignored),
+        ("blocked", &blocked),
+        ("ignored, SIGUSR2 blocked", &other_blocked),
+    ];
     for (how, change) in changes {
         change();
         for sandbox in [false, true] {

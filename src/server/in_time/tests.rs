@@ -33,3 +33,18 @@ fn the_callers_timer_is_restored_after_the_callers_action() {
     let Fork::Parent(mut child) = child else { _exit(i32::from(lost_signals() > 0)) };
     assert_eq!(child.wait().unwrap().exit_status(), Some(0), "signals were lost");
 }
+
+#[test]
+#[cfg_attr(miri, ignore = "Miri has no fork()")]
+fn once_the_closes_are_over_a_call_restores_the_callers_timer() {
+    // SAFETY: the child makes system calls and uses atomics, and ends by _exit().
+    let child = unsafe { fork_unchecked() }.unwrap();
+    let Fork::Parent(mut child) = child else {
+        let has_stopped = Ticks::start().map(Ticks::stop).is_ok();
+        let _ = setitimer(Itimer { value: LATER, interval: LATER });
+        in_time(CLOSE_WITHIN, CLOSE_WITHIN, true, || ());
+        let left = setitimer(Itimer::default()).unwrap_or_default();
+        _exit(i32::from(!has_stopped || left.interval != LATER))
+    };
+    assert_eq!(child.wait().unwrap().exit_status(), Some(0), "the timer is not that of the caller");
+}

@@ -118,3 +118,17 @@ fn a_slot_keeps_every_client_as_it_is() {
     assert_eq!((slot.requests(), slot.noted(), slot.is_published(), slot.rule(2)), (0, 0, false, None));
     assert_eq!(slot.counted(), [1, 1], "these outlive the child");
 }
+
+/// Checks that a child in a low slot hides no child in a higher one, from `--status` and from the other children.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn every_slot_that_was_taken_is_looked_at() {
+    let (scoreboard, _, file) = Scoreboard::new(Duration::ZERO, 4, ChildAccess::Slot).unwrap();
+    for index in [2, 0] {
+        scoreboard.take_slot(index);
+    }
+    assert_eq!(scoreboard.slots().count(), 3);
+    let mut reader = Reader::new(&file).unwrap();
+    let shown = core::iter::from_fn(|| reader.next().unwrap().map(Slot::index)).count();
+    assert_eq!(shown, 3);
+}
