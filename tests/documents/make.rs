@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::common::solo::Test;
-use crate::common::{Output, TempDir, run, text_of};
+use crate::common::{Output, Running, TempDir, run, text_of, wait_until};
 use crate::{file, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -468,11 +468,18 @@ fn tests_that_fail_make_the_target_fail_and_are_in_the_log() {
     }
 }
 
-/// Watches a child that ends at once, while its parent sleeps for a second.
+/// Watches a child that ends at once, while its parent lives until its state is printed.
 fn a_zombie_is_watched() {
     let folder = TempDir::new();
-    let program = script(&folder, "program", "true &\nexec sleep 1");
-    let said = make(&["watch-zombies", &format!("rust=echo '{program}'")]);
+    let fifo = folder.join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let program = script(&folder, "program", &format!("true &\nexec cat '{}'", fifo.display()));
+    let mut watch = command(&["watch-zombies", &format!("rust=echo '{program}'")]);
+    let watch = Running::start(&mut watch, Output::Pipe);
+    let writer = std::fs::File::options().read(true).write(true).open(&fifo).unwrap();
+    wait_until("the states are printed", || watch.stdout_so_far().lines().count() >= 4);
+    drop(writer);
+    let said = watch.wait().stdout;
     let lines: Vec<&str> = said.lines().collect();
     let ["make: the parent sleeps for 30 seconds and does not wait for its child:", head, parent, child, ended, ..] =
         lines.as_slice()
@@ -482,7 +489,7 @@ fn a_zombie_is_watched() {
     let words = |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
     assert_eq!(words(head), ["USER", "PID", "PPID", "TT", "STAT", "COMMAND"], "{said}");
     let (parent, child) = (words(parent), words(child));
-    assert_eq!((parent[5].as_str(), &child[2], &child[4][..1]), ("sleep", &parent[1], "Z"), "{said}");
+    assert_eq!((parent[5].as_str(), &child[2], &child[4][..1]), ("cat", &parent[1], "Z"), "{said}");
     assert_eq!(*ended, "make: the parent has ended, so init has inherited the zombie and waits for it:");
     let last = "|| echo \"make: ps finds neither $parent nor$child\"";
     assert!(commands(&["watch-zombies"]).contains(last), "what is said when the zombie has gone");
