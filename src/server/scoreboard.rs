@@ -21,7 +21,7 @@ mod slot;
 
 use head::{ACCEPTED, EARLIER, LIMIT, MAGIC, MAGIC_VALUE, REFUSED, STARTED, STRIDE, USED};
 pub(super) use reader::Reader;
-pub(super) use slot::{Patience, Slot, State};
+pub(super) use slot::{Patience, Slot, State, Ticket};
 use slot::{SLOT_ACCEPTED, SLOT_REFUSED, SLOT_WORDS, micros};
 
 /// The name of the memory, as `/proc/PID/fd` shows it.

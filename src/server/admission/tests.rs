@@ -33,7 +33,8 @@ fn a_client_counts_by_its_rule_whichever_rules_its_child_has() {
         let [its, own] = [0, 1].map(|index| scoreboard.take_slot(index));
         let (its_peer, own_peer) = (client(other), client("192.0.2.2:1"));
         its.set_client(1, &its_peer);
-        its.publish(rule, generation);
+        its.publish();
+        its.publish_rule(rule, generation);
         if new_rule.is_some() {
             its.set_new_rule(NOW, |_| new_rule);
         }
@@ -49,4 +50,33 @@ fn a_client_counts_by_its_rule_whichever_rules_its_child_has() {
         let expected = if counts { Err("rule's max-children") } else { Ok(0) };
         assert_eq!(decided, expected, "{other} {rule:?} {generation} {new_rule:?}");
     }
+}
+
+/// Checks the order of a child's decisions. A client whose source has its share is refused before it is published for
+/// its rule, so it takes no place of the rule. The parent gives the same reason.
+#[test]
+#[cfg_attr(miri, ignore = "it has no memfd_create")]
+fn a_client_that_its_source_has_no_place_for_takes_none_of_its_rule() {
+    let rules = Rules::parse(b"allow all max-per-source=1 max-children=2\n").unwrap();
+    let (scoreboard, ..) = Scoreboard::new(Duration::ZERO, 4, ChildAccess::Slot).unwrap();
+    let admission = Admission {
+        rules: Some(&rules),
+        generation: 0,
+        max_per_source: None,
+        source_prefix: SourcePrefix::DEFAULT,
+        scoreboard: &scoreboard,
+    };
+    // The slot of a refused client is not cleared, as if its child had no processor meanwhile.
+    for (index, address, decided) in [
+        (0, "192.0.2.1:1", Ok(0)),
+        (1, "192.0.2.1:2", Err("max-per-source")),
+        (2, "192.0.2.2:1", Ok(0)),
+        (3, "192.0.2.3:1", Err("rule's max-children")),
+    ] {
+        let (slot, peer) = (scoreboard.take_slot(index), client(address));
+        slot.set_client(u64::from(index) + 1, &peer);
+        assert_eq!(admission.publish_and_decide(slot, &peer).map_err(|refusal| refusal.why), decided, "{address}");
+    }
+    let both = admission.decide(rules.position(client("192.0.2.1:3").as_client()).map(|(_, rule)| rule), 1, 2);
+    assert_eq!(both.map_err(|refusal| refusal.why), Err("max-per-source"));
 }

@@ -29,7 +29,7 @@ const PEER: usize = 4;
 const ADDRESS: usize = 5;
 /// The system call for which the sandbox has ended the child.
 const NOTE: usize = 7;
-/// The time at which the client was published: see [`Slot::publish`].
+/// The time at which the client was published for its source: see [`Slot::publish`].
 const TICKET: usize = 8;
 /// The rule that allows the client, counted from 1, in the low half. The generation of the rules is in the high half.
 const RULE: usize = 9;
@@ -44,6 +44,8 @@ pub(super) const SLOT_REFUSED: usize = 11;
 const NEW_RULE: usize = 12;
 /// The ticket of the client for which [`NEW_RULE`] holds. The parent writes this word.
 const NEW_RULE_TICKET: usize = 13;
+/// The time at which the client was published for its rule. This word does not outlive the child either.
+const RULE_TICKET: usize = 14;
 
 /// The value of a ticket while its child is about to take the ticket.
 const CHOOSING: u64 = u64::MAX;
@@ -117,9 +119,26 @@ pub(crate) struct Slot<'w> {
     pub(super) index: u32,
 }
 
+/// The purpose for which clients are published. Each purpose has an order of its own.
+#[derive(Clone, Copy)]
+enum Published {
+    Source,
+    Rule,
+}
+
+impl Published {
+    const fn word(self) -> usize {
+        match self {
+            Published::Source => TICKET,
+            Published::Rule => RULE_TICKET,
+        }
+    }
+}
+
 /// A client's place in the order in which clients were published.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 pub(crate) struct Ticket {
+    published: Published,
     time: u64,
     index: u32,
 }
@@ -152,26 +171,37 @@ impl<'w> Slot<'w> {
         self.add(SLOT_REFUSED);
     }
 
-    /// Publishes the client, which has been set, and returns its place in the order. Other children need that place to
-    /// count the clients of a source or of a rule.
+    /// Publishes the client, which has been set, for its source.
+    pub(crate) fn publish(self) -> Ticket {
+        self.take_ticket(Published::Source)
+    }
+
+    /// Publishes the client, which has been published for its source, for its rule.
+    pub(crate) fn publish_rule(self, rule: Option<u32>, generation: u32) -> Ticket {
+        self.store(RULE, rule_word(rule, generation));
+        self.take_ticket(Published::Rule)
+    }
+
+    /// Publishes the client, and returns its place in the order. Other children need that place to count the clients of
+    /// a source or of a rule.
     ///
     /// Each child first says that it is about to take a ticket. Then the child reads the clock, and publishes that time
     /// as its ticket. So a child with a later ticket sees every earlier ticket. If another child is about to take a
     /// ticket, the child sees this, and waits for that ticket.
-    pub(crate) fn publish(self, rule: Option<u32>, generation: u32) -> Ticket {
-        self.store(RULE, rule_word(rule, generation));
-        let Some(ticket) = self.words.get(TICKET) else { return Ticket { time: 0, index: self.index } };
+    fn take_ticket(self, published: Published) -> Ticket {
+        let nothing = Ticket { published, time: 0, index: self.index };
+        let Some(ticket) = self.words.get(published.word()) else { return nothing };
         ticket.store(CHOOSING, Ordering::SeqCst);
         let now = u64::try_from(clock_gettime(Clock::MONOTONIC).as_nanos()).unwrap_or(CHOOSING);
         // 0 means that nothing is published.
         let time = now.clamp(1, CHOOSING - 1);
         ticket.store(time, Ordering::SeqCst);
-        Ticket { time, index: self.index }
+        Ticket { time, ..nothing }
     }
 
-    /// Whether a client is published, or about to be published.
-    pub(crate) fn is_published(self) -> bool {
-        self.ticket() != 0
+    /// Whether a client is published in the order of this ticket, or about to be published.
+    pub(crate) fn is_published(self, own: Ticket) -> bool {
+        self.ticket(own.published) != 0
     }
 
     /// Whether another child has published its client before this ticket was taken. If this cannot be known, the
@@ -189,10 +219,10 @@ impl<'w> Slot<'w> {
         }
         loop {
             for _ in 0..CHOOSING_LOOKS {
-                match self.ticket() {
+                match self.ticket(own.published) {
                     0 => return false,
                     CHOOSING => core::hint::spin_loop(),
-                    time => return Ticket { time, index: self.index } < own,
+                    time => return (time, self.index) < (own.time, own.index),
                 }
             }
             if patience.0 == 0 {
@@ -203,13 +233,13 @@ impl<'w> Slot<'w> {
         }
     }
 
-    fn ticket(self) -> u64 {
-        self.words.get(TICKET).map_or(0, |ticket| ticket.load(Ordering::SeqCst))
+    fn ticket(self, published: Published) -> u64 {
+        self.words.get(published.word()).map_or(0, |ticket| ticket.load(Ordering::SeqCst))
     }
 
     /// Stores, in the parent, the rule that allows the client by rules that were read again. `find` finds the rule.
     pub(crate) fn set_new_rule(self, generation: u32, find: impl FnOnce(&Peer) -> Option<u32>) {
-        let ticket = self.ticket();
+        let ticket = self.ticket(Published::Rule);
         if matches!(ticket, 0 | CHOOSING) {
             return;
         }
@@ -227,7 +257,7 @@ impl<'w> Slot<'w> {
         let rule_of = |word: u64| (word >> u32::BITS == u64::from(generation)).then(|| (word as u32).checked_sub(1));
         rule_of(self.load(RULE)).or_else(|| {
             let ticket = self.words.get(NEW_RULE_TICKET)?.load(Ordering::SeqCst);
-            if ticket != 0 && ticket == self.ticket() { rule_of(self.load(NEW_RULE)) } else { None }
+            if ticket != 0 && ticket == self.ticket(Published::Rule) { rule_of(self.load(NEW_RULE)) } else { None }
         })
     }
 
@@ -245,8 +275,9 @@ impl<'w> Slot<'w> {
 
     /// Clears the slot of a child that has ended.
     pub(crate) fn clear(self) {
-        // The words are cleared from the end, so that the ticket goes before the client.
-        self.words.iter().take(CLEARED).rev().for_each(|word| word.store(0, Ordering::Relaxed));
+        // The tickets go before the client.
+        self.take_back_tickets();
+        self.words.iter().take(CLEARED).for_each(|word| word.store(0, Ordering::Relaxed));
     }
 
     /// Sets the client of the child.
@@ -270,14 +301,19 @@ impl<'w> Slot<'w> {
 
     /// Removes the client of the child.
     pub(crate) fn forget_client(self) {
-        self.store(TICKET, 0);
+        self.take_back_tickets();
         self.store(PEER, 0);
     }
 
     /// Counts the client as served, and counts it no longer for others. The client stays until it is forgotten.
     pub(crate) fn end_client(self) {
-        self.store(TICKET, 0);
+        self.take_back_tickets();
         self.add(REQUESTS);
+    }
+
+    fn take_back_tickets(self) {
+        self.store(RULE_TICKET, 0);
+        self.store(TICKET, 0);
     }
 
     pub(crate) fn state(self) -> State {

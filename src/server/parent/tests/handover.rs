@@ -26,7 +26,7 @@ fn rules_that_are_read_again_count_for_preforked_children_and_the_successor() {
         let pool = Some(PoolSize { min: 2, max: 2 });
         with_log(&Settings { rules: Some(path), pool, ..Settings::new() }, |parent, reader, _| {
             parent.add(0, client(1, 1), State::Serving);
-            parent.scoreboard.slot(0).publish(Some(7), 0);
+            parent.scoreboard.slot(0).publish_rule(Some(7), 0);
             let _ready = starts(parent, nobody(1), b"");
             parent.reload();
             assert_eq!(reader.lines(), ["<29>rules rules=2"]);

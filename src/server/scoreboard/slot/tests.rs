@@ -9,7 +9,7 @@ fn ask(taken: u64, after: u32) -> (bool, u32) {
     let (slot, mut sleeps) = (Slot { words: &words, index: 1 }, 0);
     let mut patience = Patience::new();
     let mut is_before = || {
-        slot.is_before_after(Ticket { time: 5, index: 2 }, &mut patience, || {
+        slot.is_before_after(Ticket { published: Published::Source, time: 5, index: 2 }, &mut patience, || {
             sleeps += 1;
             if sleeps == after {
                 words[TICKET].store(taken, Ordering::SeqCst);
@@ -28,17 +28,17 @@ fn the_parent_names_the_rule_of_a_client_after_the_rules_were_read_again() {
     let slot = Slot { words: &words, index: 1 };
     let rules = || [0, 1, 2, 3].map(|generation| slot.rule(generation));
     slot.set_new_rule(2, |_| Some(7));
-    slot.publish(Some(5), 1);
+    slot.publish_rule(Some(5), 1);
     assert_eq!(rules(), [None, Some(Some(5)), None, None]);
     slot.set_new_rule(2, |_| Some(7));
     assert_eq!(rules(), [None, Some(Some(5)), Some(Some(7)), None]);
     slot.set_new_rule(3, |_| None);
     assert_eq!(rules(), [None, Some(Some(5)), None, Some(None)]);
     // The next client has another rule.
-    slot.publish(Some(4), 1);
+    slot.publish_rule(Some(4), 1);
     assert_eq!(rules(), [None, Some(Some(4)), None, None]);
     // While a client takes its ticket, the parent cannot say for which client it found the rule.
-    words[TICKET].store(CHOOSING, Ordering::SeqCst);
+    words[RULE_TICKET].store(CHOOSING, Ordering::SeqCst);
     slot.set_new_rule(2, |_| Some(7));
     assert_eq!(rules(), [None, Some(Some(4)), None, None]);
 }
