@@ -61,8 +61,7 @@ impl<'a> Bound<'a> {
         addresses: &[&str],
         addresses_given: usize,
     ) -> Result<Bound<'a>> {
-        let hint = "start the program with descriptors 0, 1 and 2 open";
-        fill_standard().map_err(|errno| Error::cannot_serve("memfd_create", errno, hint))?;
+        open_standard()?;
         if let Some(pool) = settings.pool {
             settings.max_children = pool.max;
         }
@@ -210,14 +209,17 @@ impl<'a> Bound<'a> {
     }
 
     /// Takes over the signals, serves, and restores the signals.
-    fn serve_with(self, mut worker: impl Worker) -> Result<Stopped> {
+    fn serve_with(mut self, mut worker: impl Worker) -> Result<Stopped> {
         let must_restore = self.settings.restore_signals;
         // The parent closes no connection of a preforked child.
         let from_children = worker.leaves_processes() && self.settings.pool.is_none();
         let closes_may_wait = from_children || self.descriptors.listeners.closes_may_wait();
-        let signals =
-            check_single_threaded().and_then(|()| Signals::take(self.settings.sandbox.is_some(), closes_may_wait));
+        let signals = check_single_threaded()
+            .and_then(|()| open_standard())
+            .and_then(|()| Signals::take(self.settings.sandbox.is_some(), closes_may_wait));
         let signals = signals.map_err(|error| self.descriptors.tell_predecessor(error))?;
+        // Since bind() the caller may have redirected standard error.
+        self.log.look_at_stderr();
         let result = self.run(&mut worker, &signals);
         if must_restore {
             // The worker is dropped later. Its drop may run the caller's code, which may change the actions.
@@ -281,6 +283,12 @@ impl<'a> Bound<'a> {
             Err(error) => Err(parent.tell_predecessor(error)),
         }
     }
+}
+
+/// Opens a harmless file as each of descriptors 0, 1 and 2 that is closed.
+fn open_standard() -> Result<()> {
+    let hint = "start the program with descriptors 0, 1 and 2 open";
+    fill_standard().map_err(|errno| Error::cannot_serve("memfd_create", errno, hint))
 }
 
 /// Takes the sockets and the pidfile of the predecessor, if this server has one.

@@ -151,8 +151,7 @@ impl Serving {
     }
 }
 
-fn stderr_to(file: &std::fs::File) {
-    use std::os::fd::AsRawFd;
+fn stderr_to(file: &dyn std::os::fd::AsRawFd) {
     // SAFETY: both descriptors are open, and nothing owns standard error.
     assert_eq!(unsafe { mpserv::ffi::unistd::dup2(file.as_raw_fd(), 2) }, 2);
 }

@@ -5,7 +5,8 @@ use std::cell::Cell;
 use std::ffi::{CString, c_int, c_long};
 use std::fs;
 use std::net::Ipv4Addr;
-use std::os::unix::net::UnixDatagram;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::panic::catch_unwind;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::channel;
@@ -37,7 +38,7 @@ use mpserv::user::{getgrnam, getgrouplist, getpwnam, getpwuid};
 
 use crate::common::solo::{Test, child, reap, spawn};
 use crate::common::{TempDir, WATCHDOG, children, needs_root, std_pipe};
-use crate::tests;
+use crate::{stderr_to, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
     a_mark_of_another_list_cuts_no_string,
@@ -45,6 +46,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_pidfile_names_a_process_that_serves_for_its_parent,
     the_pidfile_names_a_successor_that_forks_once_it_is_ready,
     a_server_opens_the_standard_descriptors_that_are_closed,
+    a_caller_may_redirect_the_log_after_bind,
     a_filter_checks_no_argument_that_calls_lack,
     a_filter_decides_by_its_checks,
     a_letter_above_127_is_named,
@@ -177,13 +179,47 @@ fn a_server_opens_the_standard_descriptors_that_are_closed() {
                 // SAFETY: nothing owns the descriptor.
                 unsafe { libc::close(*number) };
             }
-            let _bound = Server::new().listen("127.0.0.1:0").bind();
-            let is_null = |number| {
+            let bound = Server::new().listen("127.0.0.1:0").bind().unwrap();
+            let is_null = |number: &i32| {
                 fs::read_link(format!("/proc/self/fd/{number}")).is_ok_and(|file| file.as_os_str() == "/dev/null")
             };
-            i32::from(!closed.iter().all(is_null))
+            let by_bind = closed.iter().all(is_null);
+            // SAFETY: nothing owns the descriptors.
+            closed.iter().for_each(|number| _ = unsafe { libc::close(*number) });
+            stops_at_once();
+            bound.serve(|_| ()).unwrap();
+            i32::from(!by_bind) | i32::from(!closed.iter().all(is_null)) << 1
         });
         assert_eq!(reap(&mut child).exit_status(), Some(0), "{closed:?}");
+    }
+}
+
+/// Makes the next server find that it was told to stop.
+fn stops_at_once() {
+    sigprocmask(MaskHow::Block, &SigSet::from([Signal::TERM]));
+    raise(Signal::TERM).unwrap();
+}
+
+/// Checks that the log goes to standard error as it is when `serve` is called, whatever it was when the server bound.
+fn a_caller_may_redirect_the_log_after_bind() {
+    let folder = TempDir::new();
+    let [before, after] = ["before", "after"].map(|name| folder.join(name));
+    let (socket, reader) = UnixStream::pair().unwrap();
+    let files = [&before, &after].map(|path| fs::File::create(path).unwrap());
+    for ends in [[&files[0] as &dyn AsRawFd, &socket], [&socket, &files[1]]] {
+        let mut child = child(|| {
+            stderr_to(ends[0]);
+            let bound = Server::new().listen("127.0.0.1:0").bind().unwrap();
+            stderr_to(ends[1]);
+            stops_at_once();
+            bound.serve(|_| ()).map_or(1, |_| 0)
+        });
+        assert_eq!(reap(&mut child).exit_status(), Some(0));
+    }
+    drop(socket);
+    assert_eq!(fs::read_to_string(before).unwrap(), "");
+    for text in [std::io::read_to_string(reader).unwrap(), fs::read_to_string(after).unwrap()] {
+        assert!(text.contains("mpserv: start ") && text.contains("mpserv: stopped "), "{text:?}");
     }
 }
 
@@ -422,9 +458,7 @@ fn a_filter_holds_for_every_thread() {
 /// Checks that a stopped server has removed the handler by which the sandbox notes violations.
 fn serving_in_the_sandbox_leaves_the_action_of_sigsys() {
     sigaction(Signal::SYS, &SigAction::new(Disposition::Ignore)).unwrap();
-    // The server finds the signal pending, and stops at once.
-    sigprocmask(MaskHow::Block, &SigSet::from([Signal::TERM]));
-    raise(Signal::TERM).unwrap();
+    stops_at_once();
     Server::new().listen("127.0.0.1:0").sandbox(&[]).serve(|_| ()).unwrap();
     let action = sigaction_get(Signal::SYS).unwrap().sa_handler;
     assert!(matches!(action, Disposition::Ignore), "{action:?}");
@@ -434,9 +468,7 @@ fn serving_in_the_sandbox_leaves_the_action_of_sigsys() {
 fn serving_leaves_the_flag_of_sigalrm() {
     static DUE: SignalFlag = SignalFlag::new();
     sigaction(Signal::ALRM, &SigAction::new(Disposition::Flag(&DUE))).unwrap();
-    // The server finds the signal pending, and stops at once.
-    sigprocmask(MaskHow::Block, &SigSet::from([Signal::TERM]));
-    raise(Signal::TERM).unwrap();
+    stops_at_once();
     Server::new().listen("127.0.0.1:0").serve(|_| ()).unwrap();
     assert!(!DUE.take(), "the timer of the server raises no flag of the program");
     raise(Signal::ALRM).unwrap();
@@ -463,8 +495,7 @@ fn serving_leaves_a_pending_sigalrm() {
 fn serving_leaves_the_timer() {
     let (hour, day) = (Duration::from_secs(60 * 60), Duration::from_secs(24 * 60 * 60));
     setitimer(Itimer { value: hour, interval: day }).unwrap();
-    sigprocmask(MaskHow::Block, &SigSet::from([Signal::TERM]));
-    raise(Signal::TERM).unwrap();
+    stops_at_once();
     Server::new().listen("127.0.0.1:0").serve(|_| ()).unwrap();
     let left = setitimer(Itimer::default()).unwrap();
     assert_eq!(left.interval, day);
@@ -504,9 +535,7 @@ fn a_handler_may_fork_when_it_is_dropped() {
     for change in [with_rate, |server: Server<'static>| server.prefork(1, 1)] {
         let sides = Cell::new(None);
         let forks = Forks(&sides);
-        // The server finds the signal pending, and stops at once.
-        sigprocmask(MaskHow::Block, &SigSet::from([Signal::TERM]));
-        raise(Signal::TERM).unwrap();
+        stops_at_once();
         change(Server::new().listen("127.0.0.1:0")).serve(move |_| _ = &forks).unwrap();
         match sides.take().unwrap() {
             Fork::Child => _exit(7),
@@ -526,9 +555,7 @@ fn a_handler_may_change_the_actions_of_signals_when_it_is_dropped() {
     for taken in [Signal::CHLD, Signal::PIPE, Signal::XFSZ, Signal::TTOU, Signal::ALRM, Signal::SYS] {
         signal(taken, Disposition::Ignore).unwrap();
         let takes_out = TakesOut(taken);
-        // The server finds the signal pending, and stops at once.
-        sigprocmask(MaskHow::Block, &SigSet::from([Signal::TERM]));
-        raise(Signal::TERM).unwrap();
+        stops_at_once();
         Server::new().listen("127.0.0.1:0").sandbox(&[]).serve(move |_| _ = &takes_out).unwrap();
         let action = sigaction_get(taken).unwrap().sa_handler;
         assert!(matches!(action, Disposition::Default), "{taken:?}: {action:?}");

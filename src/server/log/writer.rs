@@ -105,6 +105,7 @@ pub(super) enum Level {
 #[derive(Debug)]
 pub(crate) struct Log {
     format: LogFormat,
+    time: LogTime,
     verbosity: Verbosity,
     /// Whether a line of text begins with the time.
     has_time: bool,
@@ -127,31 +128,38 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn new(format: LogFormat, time: LogTime, verbosity: Verbosity) -> Log {
-        let stderr = fstat(STDERR).ok();
-        let is_socket = stderr.as_ref().is_some_and(Stat::is_socket);
-        let is_regular = stderr.as_ref().is_some_and(Stat::is_regular);
-        let is_terminal = isatty(STDERR);
-        let has_time = match time {
-            LogTime::Auto => !is_terminal && !stderr.is_some_and(|stat| is_journal(stat.identity())),
-            LogTime::Yes => true,
-            LogTime::No => false,
-        };
-        let log = Log {
+        let mut log = Log {
             format,
+            time,
             verbosity,
-            has_time,
-            is_socket,
-            is_terminal,
-            may_tear: format != LogFormat::Syslog && (is_terminal || is_regular),
+            has_time: false,
+            is_socket: false,
+            is_terminal: false,
+            may_tear: false,
             in_sandbox: Cell::new(false),
             reader: ReaderState::new(),
             is_stuck: Cell::new(false),
             daemon: (format == LogFormat::Syslog).then(LogDaemon::new),
         };
+        log.look_at_stderr();
         if let Some(daemon) = &log.daemon {
             let _ = daemon.connect().inspect_err(|errno| log.warn_of_daemon(daemon, *errno));
         }
         log
+    }
+
+    /// Notes the kind of standard error. The caller may have changed it since the last look, as a daemon does.
+    pub(crate) fn look_at_stderr(&mut self) {
+        let stderr = fstat(STDERR).ok();
+        let is_regular = stderr.as_ref().is_some_and(Stat::is_regular);
+        self.is_socket = stderr.as_ref().is_some_and(Stat::is_socket);
+        self.is_terminal = isatty(STDERR);
+        self.has_time = match self.time {
+            LogTime::Auto => !self.is_terminal && !stderr.is_some_and(|stat| is_journal(stat.identity())),
+            LogTime::Yes => true,
+            LogTime::No => false,
+        };
+        self.may_tear = self.format != LogFormat::Syslog && (self.is_terminal || is_regular);
     }
 
     /// Returns a log of every event whose daemon is at the other end of a socket.
