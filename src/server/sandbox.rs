@@ -159,7 +159,7 @@ const NEVER: [Check<'static>; 1] = [Check::Is(0, &[])];
 /// Returns the checks that `mremap()` neither stretches the slot of the child over the slots behind it, nor takes the
 /// slot along when it moves a range to a fixed address.
 fn moves_all_but(slot: &[AtomicU64]) -> [Check<'static>; 2] {
-    [Check::IsNotLong(0, slot.as_ptr().addr() as u64), Check::Is(MREMAP_FLAGS, &MOVES)]
+    [Check::IsNotAddress(0, slot.as_ptr().addr() as u64), Check::Is(MREMAP_FLAGS, &MOVES)]
 }
 
 /// Returns the calls that the handler names, and those of every child. `sendto()` is allowed where the checks `send`

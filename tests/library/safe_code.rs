@@ -227,7 +227,7 @@ fn a_caller_may_redirect_the_log_after_bind() {
 fn a_filter_checks_no_argument_that_calls_lack() {
     static NOTE: AtomicU64 = AtomicU64::new(0);
     for argument in [6, 1 << 29, (1 << 29) + 1, 1 << 61, usize::MAX] {
-        let long = [Check::IsLong(argument, 0), Check::IsNotLong(argument, 0)];
+        let long = [Check::IsLong(argument, 0), Check::IsNotAddress(argument, 0)];
         for check in [Check::Is(argument, &[0]), Check::IsNot(argument, &[0])].into_iter().chain(long) {
             let rule = Rule { call: libc::SYS_exit_group, checks: &[check] };
             assert_eq!(allow_only(&[rule], &NOTE), Err(Errno::INVAL), "{check:?}");
@@ -239,7 +239,7 @@ fn a_filter_checks_no_argument_that_calls_lack() {
 fn a_filter_decides_by_its_checks() {
     static NOTE: AtomicU64 = AtomicU64::new(0);
     const LONG: u64 = 2 << 32 | 3;
-    let exits: [(&[Check<'_>], u64, bool); 26] = [
+    let exits: [(&[Check<'_>], u64, bool); 29] = [
         (&[], 1, true),
         (&[Check::Is(0, &[])], 0, false),
         (&[Check::Is(0, &[])], 1, false),
@@ -257,14 +257,17 @@ fn a_filter_decides_by_its_checks() {
         (&[Check::IsLong(0, LONG)], LONG, true),
         (&[Check::IsLong(0, LONG)], LONG + 1, false),
         (&[Check::IsLong(0, LONG)], 3, false),
-        (&[Check::IsNotLong(0, LONG)], LONG, false),
-        (&[Check::IsNotLong(0, LONG)], LONG + 1, true),
-        (&[Check::IsNotLong(0, LONG)], 3, true),
+        (&[Check::IsNotAddress(0, LONG)], LONG, false),
+        (&[Check::IsNotAddress(0, LONG)], LONG + 1, true),
+        (&[Check::IsNotAddress(0, LONG)], 1 << 63 | 1 << 48 | LONG, false),
+        (&[Check::IsNotAddress(0, 1 << 63 | 1 << 48 | LONG)], LONG, false),
+        (&[Check::IsNotAddress(0, LONG)], 1 << 47 | LONG, true),
+        (&[Check::IsNotAddress(0, LONG)], 3, true),
         // The number is the high half of the value, and comes as the low half of the argument.
-        (&[Check::IsNotLong(0, LONG)], 2, true),
+        (&[Check::IsNotAddress(0, LONG)], 2, true),
         (&[Check::IsLong(0, LONG)], 2, false),
-        (&[Check::IsNotLong(0, LONG), Check::Is(0, &[4])], 3, false),
-        (&[Check::IsNotLong(0, LONG), Check::IsNot(0, &[4])], LONG, false),
+        (&[Check::IsNotAddress(0, LONG), Check::Is(0, &[4])], 3, false),
+        (&[Check::IsNotAddress(0, LONG), Check::IsNot(0, &[4])], LONG, false),
         (&[Check::IsLong(0, LONG), Check::Is(0, &[4, 3]), Check::IsNot(0, &[4])], LONG, true),
         (&[Check::IsLong(0, LONG), Check::IsNot(0, &[4, 3]), Check::Is(0, &[3])], LONG, false),
     ];

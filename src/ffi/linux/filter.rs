@@ -16,4 +16,4 @@ pub use libc::sock_fprog;
 ///
 /// Parts of an instruction's code. seccomp(2), Linux.
 #[doc(inline)]
-pub use libc::{BPF_ABS, BPF_JEQ, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
+pub use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};

@@ -6,7 +6,7 @@ use core::mem::offset_of;
 use crate::ffi;
 use crate::ffi::linux::audit;
 use crate::ffi::linux::filter::{
-    BPF_ABS, BPF_JEQ, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter, sock_fprog,
+    BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter, sock_fprog,
 };
 use crate::ffi::linux::seccomp as c;
 use crate::ffi::sys::syscall::SYS_seccomp;
@@ -27,9 +27,13 @@ pub enum Check<'a> {
     IsNot(usize, &'a [u32]),
     /// The argument, of 64 bits, equals this number.
     IsLong(usize, u64),
-    /// The argument, of 64 bits, differs from this number.
-    IsNotLong(usize, u64),
+    /// The argument differs from this address in the bits of an address of a program: 0 to 47. On some processors the
+    /// kernel ignores higher bits, by which a program may tag its addresses.
+    IsNotAddress(usize, u64),
 }
+
+/// The bits of an address that [`Check::IsNotAddress`] compares.
+const ADDRESS_BITS: u64 = (1 << 48) - 1;
 
 impl Check<'_> {
     /// Returns the number of instructions of a check.
@@ -38,7 +42,8 @@ impl Check<'_> {
             // A list without numbers never matches, which takes one instruction.
             Check::Is(_, []) => 2,
             Check::Is(_, values) | Check::IsNot(_, values) => 1 + values.len(),
-            Check::IsLong(..) | Check::IsNotLong(..) => 4,
+            Check::IsLong(..) => 4,
+            Check::IsNotAddress(..) => 5,
         }
     }
 }
@@ -160,7 +165,7 @@ impl<const N: usize> Filter<N> {
         let (Check::Is(argument, _)
         | Check::IsNot(argument, _)
         | Check::IsLong(argument, _)
-        | Check::IsNotLong(argument, _)) = *check;
+        | Check::IsNotAddress(argument, _)) = *check;
         if argument >= ARGUMENTS_MAX {
             return Err(Errno::INVAL);
         }
@@ -187,10 +192,11 @@ impl<const N: usize> Filter<N> {
                 self.push(&[load_argument(argument, 0), jump_if_equal(low, 0, left + 2)])?;
                 self.push(&[load_argument(argument, 1), jump_if_equal(high, 0, left)])
             }
-            Check::IsNotLong(argument, value) => {
-                let [low, high] = halves(value);
-                self.push(&[load_argument(argument, 0), jump_if_equal(low, 0, 2)])?;
-                self.push(&[load_argument(argument, 1), jump_if_equal(high, left, 0)])
+            Check::IsNotAddress(argument, value) => {
+                let [low, high] = halves(value & ADDRESS_BITS);
+                self.push(&[load_argument(argument, 0), jump_if_equal(low, 0, 3)])?;
+                let untag = statement(BPF_ALU | BPF_AND, halves(ADDRESS_BITS)[1]);
+                self.push(&[load_argument(argument, 1), untag, jump_if_equal(high, left, 0)])
             }
         }
     }
