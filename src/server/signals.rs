@@ -58,6 +58,8 @@ const fn is_ignore(disposition: Disposition) -> bool {
 /// The state of the signals from before the server served, as a child that runs a function gets it back.
 pub(crate) struct Earlier {
     pub(super) mask: SigSet,
+    /// The mask of a child that runs a function. In the sandbox a violation is noted by SIGSYS, so it is not blocked.
+    pub(super) mask_in_child: SigSet,
     /// The server's use of SIGALRM, if a close may wait.
     pub(super) ticks: Option<Ticks>,
 }
@@ -107,8 +109,13 @@ impl Signals {
             old.ok().map(|action| (signal, action))
         });
         let sys = if has_sandbox { sigaction_get(Signal::SYS).ok() } else { None };
+        let mut mask_in_child = mask;
+        if has_sandbox {
+            mask_in_child.remove(Signal::SYS);
+        }
         let ticks = if closes_may_wait { Ticks::start().ok() } else { None };
-        Ok(Signals { obeyed, earlier: Earlier { mask, ticks }, actions, sys: sys.map(|action| (Signal::SYS, action)) })
+        let earlier = Earlier { mask, mask_in_child, ticks };
+        Ok(Signals { obeyed, earlier, actions, sys: sys.map(|action| (Signal::SYS, action)) })
     }
 
     /// Restores the mask and the actions from before.

@@ -19,7 +19,7 @@ use common::*;
 use mpserv::errno::Errno;
 use mpserv::fd::{BorrowedFd, OwnedFd, pipe, read};
 use mpserv::net::{SockAddr, SocketAddr, SocketOption, UnixAddr, getsockopt};
-use mpserv::process::{Child, INFINITY, Limit, Resource, getrlimit, setrlimit};
+use mpserv::process::{Child, INFINITY, Limit, Pid, Resource, getpgid, getrlimit, setrlimit};
 use mpserv::program::{Args, Argument};
 use mpserv::server::limits::MAX_CHILDREN_LIMIT;
 use mpserv::server::{Bound, Connection, HandlerError, Inherited, Outcome, Peer, Server, Verbosity};
@@ -69,6 +69,7 @@ const TESTS: &[Test] = tests![
     a_program_ignores_no_signal_that_its_server_ignores,
     a_server_takes_the_signals_that_would_harm_it,
     a_preforked_handler_in_the_sandbox_may_sleep,
+    a_violation_is_logged_although_the_caller_blocks_its_signal,
     a_program_has_no_descriptor_of_its_server,
     a_program_of_a_handler_gets_no_more_descriptors_once_its_process_is_retired,
     a_full_terminal_holds_up_nobody_although_the_caller_blocks_sigalrm,
@@ -210,6 +211,20 @@ fn a_preforked_handler_in_the_sandbox_may_sleep() {
     });
     assert_eq!(read_all(&mut serving.connect()), b"slept");
     assert_eq!(serving.stop_after(1)[0], "0");
+}
+
+/// Checks that the log names the call of a violation, although the caller blocks the signal by which a child notes it.
+fn a_violation_is_logged_although_the_caller_blocks_its_signal() {
+    let changes: [fn(Server<'static>) -> Server<'static>; 2] = [|server| server, |server| server.prefork(1, 1)];
+    for change in changes {
+        sigprocmask(MaskHow::Block, &SigSet::from([Signal::SYS]));
+        let serving = Serving::start_with(|server| change(server.sandbox(&[])), |_: Connection| _ = getpgid(Pid::INIT));
+        assert_eq!(read_all(&mut serving.connect()), b"");
+        serving.wait_for_ends(1);
+        let text = serving.text();
+        assert!(text.contains("mpserv: violation ") && text.contains(" call=getpgid\n"), "{text}");
+        assert_eq!(serving.stop_after(1), ["SIGSYS"]);
+    }
 }
 
 /// Tests a descriptor without `FD_CLOEXEC`.

@@ -72,7 +72,7 @@ impl<H: FnMut(Connection) -> R, R: Outcome> Function<H> {
         context.leave_parents_group()?;
         context.give_up_server_resources(false)?;
         context.earlier.restore_in_child();
-        pthread_sigmask(MaskHow::Set, &context.earlier.mask);
+        pthread_sigmask(MaskHow::Set, &context.earlier.mask_in_child);
         context.set_resource_limits()?;
         let proxy = if context.settings.proxy_protocol { context.identify_client(&mut connection)? } else { None };
         context.log_accept(getpid, &connection.peer(), proxy.as_ref());

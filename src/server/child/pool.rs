@@ -140,7 +140,7 @@ fn catch_retire(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
     let action = SigAction::new(Disposition::Handler(unsafe { Handler::new(on_retire) }));
     sigaction(RETIRE, &action).map_err(|errno| context.set_up_failed("sigaction", errno))?;
     context.earlier.restore_in_child();
-    let mut mask = context.earlier.mask;
+    let mut mask = context.earlier.mask_in_child;
     mask.remove(RETIRE);
     sigprocmask(MaskHow::Set, &mask);
     Ok(())

@@ -108,7 +108,7 @@ pub(super) fn parent<'s>(
         title: None,
         worker,
         pid: getpid(),
-        earlier: Box::leak(Box::new(Earlier { mask: SigSet::empty(), ticks: None })),
+        earlier: Box::leak(Box::new(Earlier { mask: SigSet::empty(), mask_in_child: SigSet::empty(), ticks: None })),
     };
     Parent::new(start).unwrap()
 }

@@ -28,7 +28,7 @@ fn with_listeners(count: usize, test: impl FnOnce(&ChildContext<'_, '_>, &[u16])
         descriptors: &Descriptors::new(listeners),
         log: &log,
         settings: &settings,
-        earlier: &Earlier { mask: SigSet::empty(), ticks: None },
+        earlier: &Earlier { mask: SigSet::empty(), mask_in_child: SigSet::empty(), ticks: None },
         parent: None,
         server: getpid(),
         admission: Admission {
