@@ -54,7 +54,8 @@ impl Title {
 
     /// Shows as many characters of a title as fit. With an empty title, `ps` shows the name of the program's file in
     /// brackets. Does nothing where other threads exist, because `std::env::args()` in such a thread may be reading the
-    /// memory.
+    /// memory. From then on `std::env::args()` returns parts of the title, so a program reads the arguments that its main
+    /// function gets.
     pub fn set(&mut self, title: &str) {
         // The last byte stays a NUL.
         let Some(room) = self.length.checked_sub(1).filter(|_| !has_other_threads()) else { return };

@@ -118,16 +118,16 @@ impl<'a> Server<'a> {
     /// std the error is `ErrorKind::WouldBlock`. The limit stays when a connection becomes a `TcpStream`. This setting
     /// has no effect on programs.
     ///
-    /// If the handler catches signals, a wait may take up to twice this time: after a signal the kernel counts anew, and
-    /// the first signal after the limit ends the wait. Reads and writes of a `TcpStream` fail with `EINTR` instead, and
-    /// what repeats them counts anew.
+    /// If the handler catches signals, or a preforked child is told to end (SIGHUP, SIGUSR2), a wait may take up to twice
+    /// this time: after a signal the kernel counts anew, and the first signal after the limit ends the wait. Reads and
+    /// writes of a `TcpStream` fail with `EINTR` instead, and what repeats them counts anew.
     pub const fn idle_timeout(mut self, limit: Duration) -> Self {
         self.settings.idle_timeout = Some(limit);
         self
     }
 
     /// Sets the longest time that a child lives (no limit). After that time the child gets TERM, and 5 seconds later
-    /// KILL. With [`prefork`](Server::prefork), it is the longest time that a connection lasts.
+    /// KILL. With [`prefork`](Server::prefork), it is the longest time that a connection lasts, to within a second.
     pub const fn max_lifetime(mut self, limit: Duration) -> Self {
         self.settings.max_lifetime = Some(limit);
         self
@@ -278,7 +278,8 @@ impl<'a> Server<'a> {
     }
 
     /// Sets the permissions of the file of each Unix socket, up to `0o777` (as the umask says). A client needs the permission to
-    /// write. The server changes the umask of the process while it binds.
+    /// write. The server changes the umask of the process while it binds, so no other thread may bind such a server or make
+    /// a file at that time.
     pub const fn mode(mut self, mode: u32) -> Self {
         self.settings.socket.mode = Some(mode);
         self
@@ -323,7 +324,8 @@ impl<'a> Server<'a> {
     }
 
     /// Sets the file for the server's process id. The file is locked while the server lives, and removed when the
-    /// server stops. A relative path is looked up again then: do not change the working directory before.
+    /// server stops. A relative path is looked up again then: do not change the working directory before. Where a file
+    /// may have no byte (`ulimit -f 0`), SIGXFSZ ends a process that does not ignore it.
     pub const fn pidfile(mut self, path: &'a CStr) -> Self {
         self.settings.pidfile = Some(path);
         self

@@ -21,7 +21,7 @@ use mpserv::fd::{BorrowedFd, OwnedFd, pipe, read};
 use mpserv::net::{SockAddr, SocketAddr, SocketOption, UnixAddr, getsockopt};
 use mpserv::process::{Child, INFINITY, Limit, Pid, Resource, getpgid, getrlimit, setrlimit};
 use mpserv::program::{Args, Argument};
-use mpserv::server::limits::MAX_CHILDREN_LIMIT;
+use mpserv::server::limits::{LISTENERS_MAX, MAX_CHILDREN_LIMIT};
 use mpserv::server::{Bound, Connection, HandlerError, Inherited, Outcome, Peer, Server, Verbosity};
 use mpserv::signal::{
     Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, signal, sigpending, sigprocmask,
@@ -59,6 +59,7 @@ const TESTS: &[Test] = tests![
     a_part_of_a_second_defers_an_accept,
     a_long_failure_of_a_successor_is_cut_after_a_character,
     a_successor_has_the_sockets_of_its_predecessor_and_no_other,
+    a_listener_too_many_leaves_no_file,
     a_successor_tells_why_it_does_not_take_over,
     a_passed_descriptor_reaches_no_program,
     a_listener_reaches_no_program,
@@ -720,6 +721,21 @@ fn a_successor_has_the_sockets_of_its_predecessor_and_no_other() {
     let bound = Server::new().listener(own).restart(some_args()).inherit(inherited).bind().unwrap();
     assert_eq!(format!("{bound:?}"), format!("[Ok(Inet({passed_address}))]"));
     assert_eq!(TcpStream::connect(own_address).unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+/// Checks that a server with as many listeners as it can have makes no file for one more.
+fn a_listener_too_many_leaves_no_file() {
+    let folder = TempDir::new();
+    let path = folder.join("socket");
+    let server = (0..LISTENERS_MAX).fold(Server::new(), |server, _| {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        // SAFETY: the descriptor is open, and nothing else owns it after `into_raw_fd`.
+        server.listener(unsafe { OwnedFd::from_raw(std::os::fd::IntoRawFd::into_raw_fd(socket)) })
+    });
+    let address = format!("unix:{}", path.display());
+    let error = server.listen(&address).bind().unwrap_err().to_string();
+    assert!(error.starts_with("more than 32 addresses"), "{error}");
+    assert!(!path.exists());
 }
 
 fn a_successor_tells_why_it_does_not_take_over() {

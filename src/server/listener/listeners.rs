@@ -69,31 +69,36 @@ impl Listeners {
         self.listeners.get(index).and_then(Option::as_ref)
     }
 
+    /// Fails if there is no room for a listener more.
+    fn check_room(&self) -> Result<()> {
+        if self.length < LISTENERS_MAX {
+            return Ok(());
+        }
+        Err(Error::new(
+            format_args!("more than {LISTENERS_MAX} addresses to listen on"),
+            Reason::Usage("too many"),
+            "start a second server for the rest",
+        ))
+    }
+
+    /// Adds a listener. The file of a Unix socket is removed at the end from now on, also if this function fails.
     fn push(&mut self, listener: Listener) -> Result<()> {
+        self.check_room()?;
         // The lock keeps a child that has the listener from adding a filter that drops every client. An emulator of
         // Linux may have no filters to lock, and a listener of Multipath TCP takes none.
-        match setsockopt(&listener, SocketOption::LOCK_FILTER, true) {
-            Ok(()) | Err(Errno::NOPROTOOPT | Errno::OPNOTSUPP) => {}
+        let locked = setsockopt(&listener, SocketOption::LOCK_FILTER, true);
+        self.closes_may_wait |= !matches!(listener.address(), Ok(SockAddr::Inet(_)));
+        if let Some(place) = self.listeners.get_mut(self.length) {
+            *place = Some(listener);
+            self.length += 1;
+        }
+        match locked {
+            Ok(()) | Err(Errno::NOPROTOOPT | Errno::OPNOTSUPP) => Ok(()),
             Err(errno) => {
-                let reason = Reason::System(errno);
-                return Err(Error::new(
-                    format_args!("cannot lock a listener: setsockopt SO_LOCK_FILTER"),
-                    reason,
-                    "allow setsockopt",
-                ));
+                let what = format_args!("cannot lock a listener: setsockopt SO_LOCK_FILTER");
+                Err(Error::new(what, Reason::System(errno), "allow setsockopt"))
             }
         }
-        let place = self.listeners.get_mut(self.length).ok_or_else(|| {
-            Error::new(
-                format_args!("more than {LISTENERS_MAX} addresses to listen on"),
-                Reason::Usage("too many"),
-                "start a second server for the rest",
-            )
-        })?;
-        self.closes_may_wait |= !matches!(listener.address(), Ok(SockAddr::Inet(_)));
-        *place = Some(listener);
-        self.length += 1;
-        Ok(())
     }
 
     /// Takes a socket that listens already.
@@ -180,6 +185,8 @@ impl Listeners {
         settings: &SocketSettings,
         inherited: Option<&mut Inherited>,
     ) -> Result<()> {
+        // A socket that is bound and then not taken would leave its file.
+        self.check_room()?;
         match Address::parse(text)? {
             Address::Port(port) => {
                 let all = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);

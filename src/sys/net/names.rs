@@ -45,7 +45,7 @@ impl fmt::Debug for GaiError {
 
 impl core::error::Error for GaiError {}
 
-/// The answer of [`getaddrinfo`]: the addresses of a host, each once.
+/// The answer of [`getaddrinfo`]: the addresses of a host. An address may come more than once.
 #[derive(Debug)]
 pub struct AddrInfo(*mut c::addrinfo);
 
