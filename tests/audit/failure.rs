@@ -115,7 +115,7 @@ fn a_drive_that_fails_is_told() {
 fn an_interrupted_audit_leaves_nothing() {
     let temporary = TempDir::new();
     let command = &long_sleep(98762);
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let errors = temporary.join("errors");
         let mut audit = audit(&["--a", command, "--b", "true"]);
         let folder = TempDir::new();

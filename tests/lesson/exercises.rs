@@ -230,6 +230,14 @@ fn a_server_without_children_closes_nothing_in_them() {
     assert_not_yet("socket_serve", "descriptor-0", ("if (fork() > 0)", "if (0)"), "");
 }
 
+/// Checks a server that serves one line only: it does not read again, so its read cannot fail.
+#[test]
+fn a_server_that_does_not_meet_a_failed_read_has_not_mended_it() {
+    let read = "((str_len = read(clnt_sock, buf, BUF_SIZE)) != 0)";
+    let seen = "the client reset the connection, and no read failed with ECONNRESET.";
+    assert_not_yet("echo_mpserv", "read-error", (&format!("while {read}"), &format!("if {read}")), seen);
+}
+
 /// Checks a server that leaves no zombies because it ends.
 #[test]
 fn a_server_that_ends_with_its_children_reaps_none() {

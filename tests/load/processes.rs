@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::common::solo::Test;
 use crate::common::{
-    NOWHERE, Output, Running, children, is_pending, reset, run, state, wait_for, wait_until, waits_in,
+    NOWHERE, Output, Running, children, is_pending, reset, run, signal, state, wait_for, wait_until, waits_in,
 };
 use crate::server::{LOAD, Server, command, number, plain_echo, without};
 use crate::tests;
@@ -27,6 +27,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_process_that_cannot_be_made_is_told,
     a_process_that_waits_for_its_time_ends_at_a_signal,
     a_run_may_end_before_a_process_has_begun,
+    a_worker_leaves_sigint_to_the_first_process,
     idle_connections_are_opened_until_a_signal,
     an_error_of_any_process_has_its_reason,
 ];
@@ -138,6 +139,26 @@ fn a_run_may_end_before_a_process_has_begun() {
     let ended = running.wait();
     assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
     assert_eq!(number(&ended, "", "connections"), 0.0, "{ended:?}");
+}
+
+/// Checks that a worker goes on when it gets SIGINT, as from a terminal, in the midst of an exchange.
+fn a_worker_leaves_sigint_to_the_first_process() {
+    let (go_on, waits) = channel::<()>();
+    let waits = Mutex::new(waits);
+    let server = Server::start(move |number, connection| {
+        if number == 0 {
+            let _ = waits.lock().unwrap().recv();
+        }
+        plain_echo(number, connection);
+    });
+    let running = Running::start(&mut command(&["-n", "1", "-w", "1"], &server.port.to_string()), Output::Pipe);
+    let worker = wait_for("the worker", || children(running.pid()).first().copied());
+    wait_until("the worker waits", || waits_in(worker, libc::SYS_recvfrom));
+    signal(worker, Signal::INT);
+    wait_until("the worker has the signal", || !is_pending(worker, Signal::INT));
+    go_on.send(()).unwrap();
+    let ended = running.wait();
+    assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
 }
 
 /// Stops a run that has opened three of its many idle connections. The server answers none after the third.

@@ -115,7 +115,7 @@ pub(crate) fn a_line_reaches_the_log_with_name_and_process() {
     for (priority, level) in levels {
         syslog(priority, c"a line with %s");
         let mut line = [0; 200];
-        let length = daemon.recv(&mut line).unwrap();
+        let length = daemon.recv(&mut line).expect("the log of the time of openlog() gets each line");
         let line = String::from_utf8_lossy(&line[..length]);
         let number = libc::LOG_DAEMON | level;
         assert_eq!(priority.of_daemon(), number);
