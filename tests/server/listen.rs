@@ -351,6 +351,10 @@ fn an_abstract_name_is_in_no_file_system() {
     refused(&[&format!("unix:@{name}")], TROUBLE, &["Address already in use", "a server listens there"]);
     assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0, "there is no file");
     assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
+    let server = Running::start(mpserv(&["unix:./@name"]).current_dir(&folder.0), Output::Pipe);
+    wait_until("the server serves", || server.stderr_so_far().contains("mpserv: start "));
+    assert!(UnixStream::connect(folder.join("@name")).is_ok(), "this is a file");
+    assert_eq!(server.end(Signal::TERM).status.code(), Some(0));
 }
 
 fn socat_reaches_an_abstract_name() {

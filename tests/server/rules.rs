@@ -1,7 +1,7 @@
 //! Tests `--rules`: compares rules with Python's ipaddress, and tries lines that are no rules.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Command, Stdio};
 
@@ -240,11 +240,11 @@ fn a_hundred_thousand_addresses_are_matched_as_python_does() {
 fn limits_of_rules_hold_at_their_boundary() {
     let folder = TempDir::new();
     let file = folder.join("rules");
-    // The limits hold in place of the server's own limit, and for all clients that a rule matches.
+    // The limits hold in place of the server's own limit, one for each source, the other for all clients of the rule.
     for (rule, why) in
         [("max-per-source=2", "max-per-source"), ("max-per-source=9 max-children=2", "rule's max-children")]
     {
-        fs::write(&file, format!("deny 127.0.0.2\nallow 127.0.0.0/8 {rule}\n")).unwrap();
+        fs::write(&file, format!("deny 127.0.0.2\nallow 127.0.0.0/16 {rule}\n")).unwrap();
         for pool in [&[][..], &["--prefork", "8"]] {
             let arguments = [pool, &["--rules", file.to_str().unwrap(), "-C", "1:enough", "127.0.0.1:0"]].concat();
             let server = Served::start(&arguments);
@@ -255,7 +255,15 @@ fn limits_of_rules_hold_at_their_boundary() {
             assert_eq!((refused[0].get("why"), refused[0].get("from_source")), (why, "2"));
             assert_eq!(finish(first), b"");
             server.wait_events("end", 1);
-            drop((server.client(), second));
+            let third = server.client();
+            let is_served = |source: &str| {
+                let (mut client, mut back) = (connect_from(source, server.port()), [0]);
+                let _ = client.write_all(b"?");
+                client.read_exact(&mut back).is_ok() && back == *b"?"
+            };
+            assert_eq!(is_served("127.0.0.3"), why == "max-per-source", "{pool:?}");
+            assert!(is_served("127.1.0.1"), "no rule is for this client: {pool:?}");
+            drop((second, third));
             server.stop();
         }
     }
