@@ -301,8 +301,8 @@ fn take_over<'a>(settings: &mut Settings<'a>, descriptors: &mut Descriptors<'a>)
     let pidfile = settings.pidfile.zip(found.pidfile);
     descriptors.pidfile = pidfile.map(|(path, fd)| PidFile::inherit(path, fd));
     for listener in found.listeners {
-        let Socket { fd, is_managed, file } = listener.map_err(cannot_inherit)?;
-        descriptors.listeners.inherit(fd, is_managed, file)?;
+        let Socket { fd, is_shared, file } = listener.map_err(cannot_inherit)?;
+        descriptors.listeners.inherit(fd, is_shared, file)?;
     }
     Ok(())
 }

@@ -71,9 +71,9 @@ impl<'a> Server<'a> {
     /// program with both makes this socket only if [`is_successor`](super::is_successor) is false: a client that has
     /// come to a second socket on the same port would be lost.
     ///
-    /// The server takes the open file itself. If the program keeps a copy of the descriptor, the copy no longer listens
-    /// once a server with [`prefork`](Server::prefork) has stopped. The server sets options that the copy shares: the
-    /// copy may no longer block, and takes no socket filter any more.
+    /// If the program keeps a copy of the descriptor, the copy listens on when the server has stopped, and another server
+    /// may have it. The server sets options that the copy shares: the copy no longer blocks, and takes no socket filter
+    /// any more.
     pub fn listener(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.adopt_error = self.adopted.adopt(socket.into()).err().or(self.adopt_error);
         self

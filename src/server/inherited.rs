@@ -284,8 +284,8 @@ impl<'a, L: Iterator<Item = (BorrowedFd<'a>, bool, Option<Identity>)> + Clone> f
 pub(crate) struct Socket {
     /// The socket.
     pub(crate) fd: OwnedFd,
-    /// Whether the socket belongs to the service manager.
-    pub(crate) is_managed: bool,
+    /// Whether others may have the socket, for example the service manager.
+    pub(crate) is_shared: bool,
     /// The identity of the file of a Unix socket that the first of these servers has made, if it is known.
     pub(crate) file: Option<Identity>,
 }
@@ -327,8 +327,8 @@ pub(crate) fn take_restart(
         let _ = inherited.take(number).map(|pipe| earlier.add(EarlierServer { pid, pipe }));
     }
     let listeners = words.filter(|word| !word.starts_with(EARLIER.as_bytes())).map(|word| {
-        let (number, is_managed, file) = parse_listener(word).ok_or(Errno::BADF)?;
-        Ok(Socket { fd: inherited.take(number)?, is_managed, file })
+        let (number, is_shared, file) = parse_listener(word).ok_or(Errno::BADF)?;
+        Ok(Socket { fd: inherited.take(number)?, is_shared, file })
     });
     Ok(Some(Found { ready, pidfile, earlier, listeners }))
 }

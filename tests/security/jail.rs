@@ -1,12 +1,13 @@
 //! Tests a root directory whose files belong to another user (`--chroot` with `-u`).
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
-use mpserv::signal::Signal;
+use mpserv::signal::{Disposition, Signal, signal};
 
 use crate::common::server::*;
 use crate::common::solo::Test;
@@ -18,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     no_file_of_the_system_is_read_in_the_new_root_directory,
     the_groups_are_those_that_the_system_says_although_there_is_a_new_root_directory,
     a_fifo_in_the_new_root_directory_holds_nobody_up,
+    a_lease_on_the_program_in_the_new_root_directory_holds_nobody_up,
     a_program_of_the_new_root_directory_does_not_take_over,
     a_socket_in_the_new_root_directory_neither_gets_the_log_nor_holds_anybody_up,
 ];
@@ -166,6 +168,30 @@ fn a_fifo_in_the_new_root_directory_holds_nobody_up() {
     let mut command = Command::new("strace");
     command.args(["-D", "-q", "-o", NOWHERE, "-e", "inject=close_range:error=ENOSYS", MPSERV, "-1"]);
     let server = Served::start_command(command.args(arguments).arg("/program"));
+    server.stop();
+}
+
+/// Checks that whoever owns the program's file can delay only the processes that become the program.
+fn a_lease_on_the_program_in_the_new_root_directory_holds_nobody_up() {
+    needs_root();
+    let jail = TempDir::new();
+    let program = jail.join("program");
+    fs::write(&program, "#!/no/such/interpreter\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    // The kernel sends SIGIO to the process that has a lease on a file that others want.
+    signal(Signal::IO, Disposition::Ignore).unwrap();
+    let file = fs::File::open(&program).unwrap();
+    // SAFETY: the call takes numbers.
+    assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_WRLCK) }, 0);
+    let server = Served::start(&["--chroot", jail.0.to_str().unwrap(), "127.0.0.1:0", "/program"]);
+    let mut client = server.connect();
+    let child = wait_for("the child", || children(server.pid()).first().copied());
+    wait_until("it waits for the file", || waits_in(child, libc::SYS_execve));
+    server.running.signal(Signal::USR1);
+    assert_eq!(server.wait_events("status", 1)[0].number("children"), 1);
+    drop(file);
+    assert_eq!(read_all(&mut client), b"");
+    assert_eq!(server.wait_events("fail", 1)[0].get("call"), "execve");
     server.stop();
 }
 

@@ -1,7 +1,8 @@
 //! `Program`: a program that serves connections, each in a process made as `vfork()` makes it.
 //!
-//! The child shares the parent's memory until it becomes the program, so nothing is copied. If a PROXY header names the
-//! client, the child is forked instead, because it needs memory of its own to read the header first.
+//! The child shares the parent's memory until it becomes the program, so nothing is copied. The parent waits until then.
+//! The child is forked instead where it needs memory of its own to read a PROXY header first, and where the program may be
+//! anybody's, in a new root directory: its owner can delay `execve()`, for example by a lease.
 
 use core::ffi::{CStr, c_int};
 
@@ -54,27 +55,28 @@ impl Program {
         Ok(Program { path, argv, environment, signals, stack: Stack::new(SPAWN_STACK).map_err(fail)? })
     }
 
-    /// Starts a process that reads the PROXY header and then becomes the program.
-    fn start_behind_proxy(
+    /// Starts a process with memory of its own that becomes the program.
+    fn start_forked(
         &mut self,
         connection: Connection,
         context: ChildContext<'_, '_>,
     ) -> Result<(Pid, Connection), NotStarted> {
         match fork() {
             Ok(Fork::Parent(child)) => Ok((child.pid(), connection)),
-            Ok(Fork::Child) => end_with(|| self.run_behind_proxy(connection, context)),
+            Ok(Fork::Child) => end_with(|| self.run_forked(connection, context)),
             Err(errno) => Err(NotStarted { connection, call: "fork", errno, is_temporary: true }),
         }
     }
 
-    /// Reads the PROXY header, and becomes the program. Returns only if a step fails, with the exit status.
-    fn run_behind_proxy(&mut self, mut connection: Connection, context: ChildContext<'_, '_>) -> Result<c_int, c_int> {
+    /// Reads the PROXY header, if there is to be one, and becomes the program. Returns only if a step fails, with the exit
+    /// status.
+    fn run_forked(&mut self, mut connection: Connection, context: ChildContext<'_, '_>) -> Result<c_int, c_int> {
         context.leave_parents_group()?;
         context.give_up_server_resources(false)?;
         // Unblock all signals before the header is read: the parent sends SIGTERM to a child whose header does not
         // come.
         sigprocmask(MaskHow::Set, &SigSet::empty());
-        let proxy = context.identify_client(&mut connection)?;
+        let proxy = if context.settings.proxy_protocol { context.identify_client(&mut connection)? } else { None };
         let environment = self.environment.set_client(&connection);
         environment.map_err(|errno| context.set_up_failed("getsockname", errno))?;
         context.log_accept(getpid, &connection.peer(), proxy.as_ref());
@@ -104,8 +106,8 @@ impl Worker for Program {
         connection: Connection,
         context: ChildContext<'_, '_>,
     ) -> Result<(Pid, Connection), NotStarted> {
-        if context.settings.proxy_protocol {
-            return self.start_behind_proxy(connection, context);
+        if context.settings.proxy_protocol || context.settings.privileges.chroot.is_some() {
+            return self.start_forked(connection, context);
         }
         if let Err(errno) = self.environment.set_client(&connection) {
             return Err(NotStarted { connection, call: "getsockname", errno, is_temporary: false });

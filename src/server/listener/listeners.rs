@@ -117,16 +117,17 @@ impl Listeners {
         self.closes_may_wait |= getsockopt(&fd, SocketOption::LINGER) != Ok(None);
         set_nonblocking(&fd).map_err(fail)?;
         set_close_on_exec(&fd).map_err(fail)?;
-        self.push(Listener { fd, is_managed: false, is_own: false, file: None })
+        self.push(Listener { fd, is_shared: true, is_own: false, file: None })
     }
 
-    /// Takes a socket of the predecessor, or of the service manager (`is_managed`). `file` is the identity of the file
-    /// that a predecessor has made. Without it, the server removes no file: the path may lead to another server's.
-    pub(crate) fn inherit(&mut self, fd: OwnedFd, is_managed: bool, file: Option<(u64, u64)>) -> Result<()> {
+    /// Takes a socket of the predecessor, or of the service manager. Others may have the socket if it `is_shared`. `file` is
+    /// the identity of the file that a predecessor has made. Without it, the server removes no file: the path may lead to
+    /// another server's.
+    pub(crate) fn inherit(&mut self, fd: OwnedFd, is_shared: bool, file: Option<(u64, u64)>) -> Result<()> {
         self.adopt(fd)?;
         let index = self.length - 1;
         if let Some(Some(listener)) = self.listeners.get_mut(index) {
-            listener.is_managed = is_managed;
+            listener.is_shared = is_shared;
             listener.file = file;
         }
         Ok(())
@@ -171,10 +172,10 @@ impl Listeners {
     }
 
     /// Sets whether accept4() waits for a client, in every process that has the listeners. Only the children of a pool
-    /// with one listener wait there, and the kernel wakes one child for each client. The service manager may pass a
-    /// socket to several servers. There accept4() never waits, because a server without a pool would wait as well.
+    /// with one listener wait there, and the kernel wakes one child for each client. The service manager, or a program, may
+    /// pass a socket to several servers. There accept4() never waits, because a server without a pool would wait as well.
     pub(crate) fn set_waiting(&self, has_pool: bool) -> errno::Result<()> {
-        let waits = has_pool && self.length == 1 && self.iter().all(|listener| !listener.is_managed());
+        let waits = has_pool && self.length == 1 && self.iter().all(|listener| !listener.is_shared());
         self.iter().try_for_each(|listener| if waits { set_blocking(listener) } else { set_nonblocking(listener) })
     }
 
@@ -272,7 +273,7 @@ impl Listeners {
 
     /// Shuts down the listeners that the server has made: no process can accept from them any more.
     pub(crate) fn shut_down(&self) {
-        for listener in self.iter().filter(|listener| !listener.is_managed) {
+        for listener in self.iter().filter(|listener| !listener.is_shared) {
             // The call cannot fail, because a socket that listens can be shut down.
             let _ = shutdown(listener, Shutdown::Both);
         }

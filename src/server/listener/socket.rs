@@ -31,8 +31,9 @@ pub(crate) struct SocketSettings {
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(super) fd: OwnedFd,
-    /// Whether the socket belongs to the service manager, which keeps the socket when the server stops.
-    pub(super) is_managed: bool,
+    /// Whether others may have the socket: the service manager, which keeps the socket when the server stops, or a program
+    /// that has given the server a copy.
+    pub(super) is_shared: bool,
     /// Whether this process listens there by its own settings. The backlog of any other socket is unknown.
     pub(super) is_own: bool,
     /// The device and inode of the file, for a Unix socket that this server or a predecessor has made.
@@ -40,8 +41,8 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    pub(crate) const fn is_managed(&self) -> bool {
-        self.is_managed
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     pub(crate) const fn is_own(&self) -> bool {
@@ -128,7 +129,7 @@ pub(super) fn bind_inet(address: &SocketAddr, v6_only: bool, settings: &SocketSe
     }
     set_options(&fd, settings)?;
     finish(&fd, address, settings)?;
-    Ok(Listener { fd, is_managed: false, is_own: true, file: None })
+    Ok(Listener { fd, is_shared: false, is_own: true, file: None })
 }
 
 /// Whether accept4() has failed because of one connection alone, which has ended or never got through. The next

@@ -44,7 +44,7 @@ pub(super) fn bind_abstract(name: &str, text: &str, settings: &SocketSettings) -
     let bind = || {
         let fd = prepare(AddressFamily::UNIX)?;
         finish(&fd, &UnixAddr::from_abstract(name.as_bytes())?, settings)?;
-        Ok(Listener { fd, is_managed: false, is_own: true, file: None })
+        Ok(Listener { fd, is_shared: false, is_own: true, file: None })
     };
     bind().map_err(|errno| cannot(text, errno))
 }
@@ -91,7 +91,7 @@ fn bind_unix_locked(path: &CStr, settings: &SocketSettings) -> errno::Result<Lis
     let given = settings.owner.map_or(Ok(()), |owner| give_to(&file, is_own, owner));
     let at_path = given.and_then(|()| start(&fd, settings)).and_then(|()| lstat(path));
     if at_path.is_ok_and(|at_path| at_path.identity() == identity) {
-        return Ok(Listener { fd, is_managed: false, is_own: true, file: Some(identity) });
+        return Ok(Listener { fd, is_shared: false, is_own: true, file: Some(identity) });
     }
     // The file is of no use, because no server listens there.
     remove(path, identity);

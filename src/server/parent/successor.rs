@@ -72,7 +72,7 @@ impl Successor {
             listeners: descriptors
                 .listeners
                 .iter()
-                .map(|listener| (listener.as_fd(), listener.is_managed(), listener.file())),
+                .map(|listener| (listener.as_fd(), listener.is_shared(), listener.file())),
             predecessor: getpid(),
             orders: to_orders.as_fd(),
             earlier: &descriptors.earlier,

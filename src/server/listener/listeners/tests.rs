@@ -48,12 +48,17 @@ fn accept_waits_at_the_only_listener_of_a_pool() {
         let found: Vec<bool> = listeners.iter().map(waits).collect();
         assert_eq!(found, std::vec![!has_pool && count == 1; count], "{has_pool}");
     }
-    for is_managed in [false, true] {
+    for is_shared in [false, true] {
         let mut listeners = Listeners::new();
-        listeners.inherit(owned(TcpListener::bind("127.0.0.1:0").unwrap()), is_managed, None).unwrap();
+        listeners.inherit(owned(TcpListener::bind("127.0.0.1:0").unwrap()), is_shared, None).unwrap();
         listeners.set_waiting(true).unwrap();
-        assert_eq!(waits(listeners.get(0).unwrap()), !is_managed);
+        assert_eq!(waits(listeners.get(0).unwrap()), !is_shared);
     }
+    // A program may keep a copy of what it gives.
+    let mut listeners = Listeners::new();
+    listeners.adopt(owned(TcpListener::bind("127.0.0.1:0").unwrap())).unwrap();
+    listeners.set_waiting(true).unwrap();
+    assert!(!waits(listeners.get(0).unwrap()));
 }
 
 #[test]
