@@ -1,5 +1,4 @@
-//! Tests a log that can no longer be written: the file has reached a limit, or the terminal stops background processes.
-//! Also tests that many refusals make few lines.
+//! Tests a log that can no longer be written, because the file has reached a limit, and that many refusals make few lines.
 
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
@@ -15,7 +14,6 @@ pub(crate) const TESTS: &[Test] = tests![
     a_log_file_at_its_limit_ends_nobody,
     a_child_that_may_not_write_files_serves,
     a_program_is_ended_by_its_limit,
-    a_terminal_that_stops_background_processes_stops_no_child,
     many_refusals_are_few_lines_and_each_is_counted,
 ];
 
@@ -77,21 +75,6 @@ fn a_program_is_ended_by_its_limit() {
     assert_eq!(read_all(&mut server.connect()), b"");
     assert!(server.wait_events("end", 1)[0].get("signal").contains("SIGXFSZ"));
     server.stop();
-}
-
-fn a_terminal_that_stops_background_processes_stops_no_child() {
-    needs_command("script");
-    let folder = TempDir::new();
-    let (port, pidfile) = (folder.join("port"), folder.join("pid"));
-    let server =
-        format!("stty tostop; exec '{MPSERV}' -1 --pidfile '{}' 127.0.0.1:0 >'{}'", pidfile.display(), port.display());
-    let terminal = Running::start(Command::new("script").args(["-qec", &server, "/dev/null"]), Output::Pipe);
-    let port = port_in(&port);
-    assert_eq!(echo(&mut connect(port), b"hello"), b"hello");
-    wait_until("the child has logged", || terminal.stdout_so_far().contains("mpserv: end "));
-    let pid: u32 = fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
-    signal(pid, Signal::TERM);
-    assert_eq!(terminal.wait().status.code(), Some(0));
 }
 
 fn many_refusals_are_few_lines_and_each_is_counted() {
