@@ -51,5 +51,6 @@ pub(super) const CASES: &[Case] = &[
 
 pub(super) const NOT_PRODUCED: &[NotProduced] = &[
     ("SharedWords::new empty_file", "ENFILE", "the limit is the whole system's"),
+    ("SharedWords::new", "EPERM", "another process would have to change the file within the call"),
     ("empty_file", "ENOMEM", "only a kernel without memory has it"),
 ];
