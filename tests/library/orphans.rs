@@ -13,6 +13,7 @@ use mpserv::user::{geteuid, setuid};
 pub(crate) const TESTS: &[Test] = tests![
     no_pool_outlives_its_server_whatever_the_caller_does_with_sigterm,
     no_pool_outlives_its_server_although_its_handler_changes_the_user,
+    a_child_is_retired_although_its_handler_blocks_or_catches_the_signal,
 ];
 
 /// The user that has no rights.
@@ -87,6 +88,20 @@ fn no_pool_outlives_its_server_although_its_handler_changes_the_user() {
         assert_eq!(echo(&mut client, b"served"), b"served");
         assert_eq!(finish(client), b"");
         serving.wait_for_ends(2);
+        kill(serving);
+    }
+}
+
+/// Checks that a preforked child can be retired after a handler has changed the mask, or the action of SIGUSR2.
+fn a_child_is_retired_although_its_handler_blocks_or_catches_the_signal() {
+    static TOLD: SignalFlag = SignalFlag::new();
+    let blocks: fn() = || sigprocmask(MaskHow::Block, &SigSet::from([Signal::USR2]));
+    let catches: fn() = || sigaction(Signal::USR2, &SigAction::new(Disposition::Flag(&TOLD))).unwrap();
+    for change in [blocks, catches] {
+        let serving = Serving::start_with(|server| server.prefork(1, 1), move |_: Connection| change());
+        assert_eq!(finish(serving.connect()), b"");
+        // The child has served its client once the next one is served.
+        assert_eq!(finish(serving.connect()), b"");
         kill(serving);
     }
 }

@@ -17,7 +17,7 @@ use crate::sys::fd::{AsFd, BorrowedFd, OwnedFd, PipeFlags, close_for_good, pipe2
 use crate::sys::net::{SockAddr, SocketFlags, accept4};
 use crate::sys::poll::{PollEvents, PollFd, ppoll};
 use crate::sys::process::{Pid, getpid, getppid, set_pdeathsig};
-use crate::sys::signal::{Disposition, Handler, MaskHow, SigAction, Signal, kill, sigaction, sigprocmask};
+use crate::sys::signal::{Disposition, Handler, MaskHow, SigAction, SigSet, Signal, kill, sigaction, sigprocmask};
 use crate::sys::time::{Clock, clock_gettime};
 
 /// The signal by which the parent tells a preforked child that it is no longer needed. The kernel sends this signal when
@@ -59,7 +59,8 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
                     requests_left -= 1;
                 }
                 if context.settings.sandbox.is_none() {
-                    status = retire_with_server(&context);
+                    status = handle_retire(&context).and_then(|()| retire_with_server(&context));
+                    sigprocmask(MaskHow::Unblock, &SigSet::from([RETIRE]));
                 }
             }
             Ok(None) => {}
@@ -69,6 +70,13 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     }
     context.throttle.borrow_mut().release(context.log, Duration::MAX);
     status.map(|()| EXIT_DONE)
+}
+
+/// Installs the handler of [`RETIRE`]. A handler of clients may have changed the action, and the mask.
+fn handle_retire(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
+    // SAFETY: the function uses atomics, close(), dup3(), getpid(), getppid() and kill().
+    let action = SigAction::new(Disposition::Handler(unsafe { Handler::new(on_retire) }));
+    sigaction(RETIRE, &action).map_err(|errno| context.set_up_failed("sigaction", errno))
 }
 
 /// Asks the kernel for [`RETIRE`] when the server dies. A killed server must not leave children that accept clients for
@@ -136,9 +144,7 @@ fn catch_retire(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
             place.store(listener.as_fd().raw(), Ordering::Relaxed);
         }
     }
-    // SAFETY: the function uses atomics, close(), dup3(), getpid(), getppid() and kill().
-    let action = SigAction::new(Disposition::Handler(unsafe { Handler::new(on_retire) }));
-    sigaction(RETIRE, &action).map_err(|errno| context.set_up_failed("sigaction", errno))?;
+    handle_retire(context)?;
     context.earlier.restore_in_child();
     let mut mask = context.earlier.mask_in_child;
     mask.remove(RETIRE);
