@@ -13,7 +13,7 @@ use crate::common::solo::Test;
 use crate::common::*;
 use crate::tests;
 use mpserv::fd::BorrowedFd;
-use mpserv::net::{SocketOption, getsockopt};
+use mpserv::net::{SocketOption, getsockopt, setsockopt};
 use mpserv::process::{Pid, exists};
 use mpserv::signal::{Signal, kill};
 
@@ -549,9 +549,10 @@ fn a_socket_that_is_passed_has_the_options_of_the_server() {
         ("--nodelay --defer-accept 1 inherit", true, true),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Served::start_command(&mut passing(&listener, "LISTEN_PID=$$ LISTEN_FDS=1", arguments));
         // SAFETY: the listener stays open.
         let fd = unsafe { BorrowedFd::from_raw(listener.as_raw_fd()) };
+        setsockopt(fd, SocketOption::KEEPALIVE, !keepalive).unwrap();
+        let server = Served::start_command(&mut passing(&listener, "LISTEN_PID=$$ LISTEN_FDS=1", arguments));
         assert_eq!(getsockopt(fd, SocketOption::KEEPALIVE), Ok(keepalive), "{arguments}");
         assert_eq!(getsockopt(fd, SocketOption::NODELAY), Ok(nodelay), "{arguments}");
         assert_eq!(getsockopt(fd, SocketOption::DEFER_ACCEPT).unwrap() > 0, nodelay, "{arguments}");

@@ -102,9 +102,8 @@ pub(super) fn start(fd: &OwnedFd, settings: &SocketSettings) -> errno::Result<()
 
 /// Sets the options of a TCP listener that its connections have as well.
 pub(super) fn set_options(fd: &impl AsFd, settings: &SocketSettings) -> errno::Result<()> {
-    if settings.keepalive {
-        setsockopt(fd, SocketOption::KEEPALIVE, true)?;
-    }
+    // A socket that was passed may have the option.
+    setsockopt(fd, SocketOption::KEEPALIVE, settings.keepalive)?;
     if settings.nodelay {
         setsockopt(fd, SocketOption::NODELAY, true)?;
     }
