@@ -1,11 +1,10 @@
 //! Errors that prevent a comparison. After such an error the tool leaves nothing behind.
 
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::*;
-use crate::common::{Impl, wait_for, wait_until};
+use crate::common::{Impl, wait_for, wait_until, write_executable};
 use crate::servers::server;
 use mpserv::process::Pid;
 use mpserv::signal::kill;
@@ -13,9 +12,7 @@ use mpserv::signal::kill;
 /// Returns a folder with a script in place of strace.
 fn other_strace(script: &str) -> TempDir {
     let folder = TempDir::new();
-    let path = folder.join("strace");
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    write_executable(&folder.join("strace"), &format!("#!/bin/sh\n{script}\n"));
     folder
 }
 

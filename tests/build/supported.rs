@@ -1,12 +1,11 @@
 //! Checks `build.rs`: the systems that it refuses, and the C programs that it compiles.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::solo::Test;
-use crate::common::{Output, TempDir, run};
+use crate::common::{Output, TempDir, run, write_executable};
 use crate::{cc, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -34,8 +33,7 @@ fn script(folder: &TempDir, is_own: bool) -> PathBuf {
 fn compiler(folder: &TempDir, shell: &str) -> PathBuf {
     let (path, notes) = (folder.join("compiler"), folder.join("notes"));
     let script = format!("#!/bin/sh\nfor last; do :; done\necho \"$*\" >>{}\n{shell}\n", notes.display());
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    write_executable(&path, &script);
     path
 }
 

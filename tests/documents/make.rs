@@ -1,12 +1,11 @@
 //! Checks that each target of the Makefile passes on the variables that `make help` names for it.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use crate::common::solo::Test;
-use crate::common::{Output, Running, TempDir, run, text_of, wait_until};
+use crate::common::{Output, Running, TempDir, run, text_of, wait_until, write_executable};
 use crate::{file, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -402,8 +401,7 @@ fn tools_that_are_missing_are_named() {
 /// Writes an executable script.
 fn script(folder: &TempDir, name: &str, lines: &str) -> String {
     let path = folder.join(name);
-    std::fs::write(&path, format!("#!/bin/sh\n{lines}\n")).unwrap();
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    write_executable(&path, &format!("#!/bin/sh\n{lines}\n"));
     path.to_str().unwrap().to_owned()
 }
 

@@ -6,7 +6,7 @@ use crate::common::network::Network;
 use crate::common::server::*;
 use crate::common::solo::Test;
 use crate::common::*;
-use crate::{blocks, client, command, tests, with, write_script};
+use crate::{blocks, client, command, tests, with};
 use mpserv::signal::Signal;
 
 pub(crate) const TESTS: &[Test] = tests![as_pid_1_it_reaps_reads_its_rules_again_and_ends_after_its_clients];
@@ -23,7 +23,7 @@ fn as_pid_1_it_reaps_reads_its_rules_again_and_ends_after_its_clients() {
     let _network = Network::own();
     let folder = TempDir::new();
     // The script leaves a process whose parent ends. PID 1 has to reap that process.
-    write_script(&folder.join("hello"), "#!/bin/sh\n(true &)\nread -r line\necho \"PID $$: $line\"\n");
+    write_executable(&folder.join("hello"), "#!/bin/sh\n(true &)\nread -r line\necho \"PID $$: $line\"\n");
     let mut arguments = entry_point();
     assert_eq!(arguments.remove(0), "mpserv");
     let hello = arguments.pop().unwrap();

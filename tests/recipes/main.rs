@@ -17,7 +17,6 @@ mod tls;
 use std::ffi::OsString;
 use std::fs;
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -71,13 +70,6 @@ fn blocks(heading: &str) -> Vec<String> {
 fn with(text: &str, part: &str, other: impl AsRef<Path>) -> String {
     assert!(text.contains(part), "no {part} in {text}");
     text.replace(part, other.as_ref().to_str().unwrap())
-}
-
-/// Writes a file that can be run.
-fn write_script(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Returns a command whose `PATH` includes `mpserv` and the programs for root.

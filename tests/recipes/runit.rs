@@ -5,7 +5,7 @@ use std::fs;
 use crate::common::network::Network;
 use crate::common::solo::Test;
 use crate::common::*;
-use crate::{blocks, client, command, tests, with, write_script};
+use crate::{blocks, client, command, tests, with};
 
 pub(crate) const TESTS: &[Test] = tests![runit_runs_the_service_reloads_and_restarts_it];
 
@@ -19,9 +19,9 @@ fn runit_runs_the_service_reloads_and_restarts_it() {
     let service = folder.join("service/hello");
     let recipe = blocks("### runit");
     let hello = folder.join("hello");
-    write_script(&hello, "#!/bin/sh\nread -r line\necho \"$line\"\n");
-    write_script(&service.join("run"), &with(&with(&recipe[0], "/usr/local/bin/hello", &hello), "-u hello ", ""));
-    write_script(&service.join("log/run"), &recipe[1]);
+    write_executable(&hello, "#!/bin/sh\nread -r line\necho \"$line\"\n");
+    write_executable(&service.join("run"), &with(&with(&recipe[0], "/usr/local/bin/hello", &hello), "-u hello ", ""));
+    write_executable(&service.join("log/run"), &recipe[1]);
     fs::create_dir(service.join("log/main")).unwrap();
     // All processes of this namespace end with its first process.
     let mut unshare = command("unshare");

@@ -8,7 +8,7 @@ use crate::common::load::load;
 use crate::common::network::Network;
 use crate::common::solo::Test;
 use crate::common::*;
-use crate::{PORT, blocks, client, command, tests, write_script};
+use crate::{PORT, blocks, client, command, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
     s6_knows_when_the_service_is_ready_reloads_and_restarts_it,
@@ -30,7 +30,7 @@ impl Scan {
         needs_root();
         let folder = TempDir::new();
         let scan = folder.join("scan");
-        write_script(&folder.join("hello"), "#!/bin/sh\nexec cat\n");
+        write_executable(&folder.join("hello"), "#!/bin/sh\nexec cat\n");
         Scan { folder, scan, supervisor: None }
     }
 
@@ -40,7 +40,7 @@ impl Scan {
         let folder = self.scan.join(service);
         let hello = self.folder.join("hello");
         let text = text.replace("/usr/local/bin/hello", hello.to_str().unwrap()).replace("-u hello ", "");
-        write_script(&folder.join("run"), &text);
+        write_executable(&folder.join("run"), &text);
         if let Some(number) = notification {
             fs::write(folder.join("notification-fd"), format!("{number}\n")).unwrap();
         }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use crate::common::network::Network;
 use crate::common::solo::Test;
 use crate::common::*;
-use crate::{blocks, client, command, output_of_tool, tests, with, write_script};
+use crate::{blocks, client, command, output_of_tool, tests, with};
 use mpserv::signal::Signal;
 
 pub(crate) const TESTS: &[Test] = tests![a_program_is_served_over_tls];
@@ -21,7 +21,7 @@ fn a_program_is_served_over_tls() {
     make.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
     make.args(["-subj", "/CN=hello.test", "-addext", "subjectAltName=DNS:hello.test", "-keyout"]).arg(&key);
     output_of_tool(make.arg("-out").arg(&certificate));
-    write_script(&hello, "#!/bin/sh\nread -r line\necho \"$line from $TCPREMOTEIP\"\n");
+    write_executable(&hello, "#!/bin/sh\nread -r line\necho \"$line from $TCPREMOTEIP\"\n");
     let recipe = blocks("### TLS");
     let mut configuration = with(&recipe[0], "/etc/ssl/hello.pem", &certificate);
     configuration = with(&configuration, "/etc/ssl/hello.key", &key);

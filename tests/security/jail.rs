@@ -163,8 +163,7 @@ fn a_fifo_in_the_new_root_directory_holds_nobody_up() {
     drop(server.client());
     server.stop();
     // Without close_range(), a server learns from /proc which descriptors a program must not get.
-    fs::write(jail.join("program"), "").unwrap();
-    fs::set_permissions(jail.join("program"), fs::Permissions::from_mode(0o755)).unwrap();
+    write_executable(&jail.join("program"), "");
     let mut command = Command::new("strace");
     command.args(["-D", "-q", "-o", NOWHERE, "-e", "inject=close_range:error=ENOSYS", MPSERV, "-1"]);
     let server = Served::start_command(command.args(arguments).arg("/program"));
@@ -176,8 +175,7 @@ fn a_lease_on_the_program_in_the_new_root_directory_holds_nobody_up() {
     needs_root();
     let jail = TempDir::new();
     let program = jail.join("program");
-    fs::write(&program, "#!/no/such/interpreter\n").unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    write_executable(&program, "#!/no/such/interpreter\n");
     // The kernel sends SIGIO to the process that has a lease on a file that others want.
     signal(Signal::IO, Disposition::Ignore).unwrap();
     let file = fs::File::open(&program).unwrap();

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::common::server::*;
@@ -71,8 +70,7 @@ fn cat_and_a_shell_script_serve() {
     server.stop();
     let folder = TempDir::new();
     let script = folder.join("greet");
-    fs::write(&script, "#!/bin/sh\nread name\necho \"Hello, $name, of $TCPREMOTEIP\"\n").unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    write_executable(&script, "#!/bin/sh\nread name\necho \"Hello, $name, of $TCPREMOTEIP\"\n");
     let server = Served::start(&["127.0.0.1:0", script.to_str().unwrap()]);
     let mut client = server.connect();
     client.write_all(b"world\n").unwrap();

@@ -70,9 +70,8 @@ pub(crate) fn a_title_is_cut_after_a_character() {
 /// Checks that a title which is longer than its place still ends in a NUL.
 pub(crate) fn a_title_leaves_the_last_byte() {
     let mut title = title_of_this_process();
-    // The kernel tells where the arguments begin, in the 48th field: after the name there are those from the 3rd.
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let start: u64 = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(45).unwrap().parse().unwrap();
+    // The kernel tells where the arguments begin, in the 48th field.
+    let start = field_of_stat(48);
     let length = length_of(&title);
     for long in [length - 1, length, length + 1] {
         title.set(&"t".repeat(long));
@@ -89,11 +88,14 @@ pub(crate) fn a_title_ends_with_the_variables_of_the_kernel() {
     unsafe { std::env::set_var("MPSERV_TEST", "x".repeat(1 << 12)) };
     let title = title_of_this_process();
     // The kernel tells where the arguments begin, and where the variables end, in the 48th and the 51st field.
+    let room = field_of_stat(51) - field_of_stat(48);
+    assert!(length_of(&title) as u64 <= room, "{title:?} is longer than the place");
+}
+
+/// Returns a field of what the kernel says of this process. After the name there are the fields from the 3rd on.
+fn field_of_stat(number: usize) -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let field = |number: usize| -> usize {
-        stat.rsplit_once(')').unwrap().1.split_whitespace().nth(number - 3).unwrap().parse().unwrap()
-    };
-    assert!(length_of(&title) <= field(51) - field(48), "{title:?} is longer than the place");
+    stat.rsplit_once(')').unwrap().1.split_whitespace().nth(number - 3).unwrap().parse().unwrap()
 }
 
 /// Returns the number of bytes in the place of a title.
