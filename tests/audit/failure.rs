@@ -160,6 +160,18 @@ fn sources_without_what_they_need_are_told() {
         &output,
         "addr2line, which --sources needs (install it with: apt-get install binutils): No such file",
     );
+    write_executable(&folder.join("addr2line"), "#!/bin/sh\nkill -KILL $$\n");
+    let output = finish(audit(&sources).env("PATH", &folder.0));
+    assert_trouble(&output, "addr2line: signal: 9 (SIGKILL)");
+}
+
+#[test]
+fn a_lesson_of_a_program_without_debugging_information_is_told() {
+    let folder = TempDir::new();
+    let page = folder.join("page.html");
+    let output = run(&["--a", "/bin/true", "--lesson", page.to_str().unwrap()]);
+    assert_trouble(&output, "the program: no call can be traced to a line of its source: compile it with -g, and");
+    assert_trouble(&output, "strip it (compile true with -g)");
 }
 
 #[test]

@@ -90,6 +90,18 @@ pub fn traced(options: &[&str], trace: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// Starts a strace of a process that runs already, with these options, into `trace`. Returns when the process can make
+/// no further call that strace does not see.
+#[track_caller]
+pub fn attach(options: &[&str], trace: &Path, pid: u32) -> Running {
+    let mut command = Command::new("strace");
+    command.args(options).arg("-o").arg(trace).args(["-p", &pid.to_string()]).stdin(Stdio::null());
+    let strace = Running::start(&mut command, Output::Pipe);
+    // The process has a tracer a moment before it is stopped by it. strace prints this line when it has asked for both.
+    wait_until("strace is attached", || strace.stderr_so_far().contains("attached"));
+    strace
+}
+
 /// Returns a command that runs `mpserv` where `/dev/log` is `socket`. It needs root.
 pub fn with_log_daemon(socket: &Path, arguments: &[&str]) -> Command {
     let script =

@@ -346,14 +346,8 @@ fn the_signal_of_a_timer_that_is_due_at_the_start_comes_at_the_end() {
         Server::new().listen(&address).serve(|_: Connection| ()).unwrap();
         assert!(sigpending().contains(Signal::ALRM));
     });
-    let pid = child.pid().raw() as u32;
-    let mut strace = Command::new("strace");
-    strace.args(["-q", "-e", "trace=setitimer", "-e", "inject=setitimer:delay_enter=600000:when=2", "-o"]);
-    strace.arg(folder.join("trace")).args(["-p", &pid.to_string()]).stdin(Stdio::null());
-    let strace = Running::start(&mut strace, Output::Pipe);
-    wait_until("it is traced", || {
-        !fs::read_to_string(format!("/proc/{pid}/status")).unwrap().contains("TracerPid:\t0")
-    });
+    let options = ["-e", "trace=setitimer", "-e", "inject=setitimer:delay_enter=600000:when=2"];
+    let strace = attach(&options, &folder.join("trace"), child.pid().raw() as u32);
     go.tell(b'!');
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let mut client = wait_for("the server listens", || UnixStream::connect_addr(&address).ok());

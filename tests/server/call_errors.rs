@@ -86,14 +86,8 @@ fn behind_a_proxy_a_program_is_not_run_without_the_address_of_the_server() {
     let folder = TempDir::new();
     let server = Served::start(&["--proxy-protocol", "127.0.0.1:0", "cat"]);
     // The server has asked for its own addresses already, so the only further call is that of the child.
-    let mut command = Command::new("strace");
-    command.args(["-f", "-q", "-o"]).arg(folder.join("trace")).args(["-e", "trace=getsockname"]);
-    command.args(["-e", "inject=getsockname:error=ENOBUFS", "-p", &server.pid().to_string()]);
-    let tracer = Running::start(command.stdin(Stdio::null()), Output::Pipe);
-    let status = format!("/proc/{}/status", server.pid());
-    wait_until("the server is traced", || {
-        std::fs::read_to_string(&status).unwrap().contains(&format!("TracerPid:\t{}\n", tracer.pid()))
-    });
+    let options = ["-f", "-e", "trace=getsockname", "-e", "inject=getsockname:error=ENOBUFS"];
+    let tracer = attach(&options, &folder.join("trace"), server.pid());
     let mut client = server.connect();
     client.write_all(b"PROXY UNKNOWN\r\nHello").unwrap();
     assert_eq!(read_all(&mut client), b"");

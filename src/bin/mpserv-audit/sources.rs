@@ -136,6 +136,9 @@ impl Sources {
         let output = child.wait_with_output().map_err(trouble)?;
         // An object that is no file, such as a deleted file, has no lines. The frames of such an object show this.
         let _ = asker.join();
+        if output.status.code().is_none() {
+            return Err(Trouble::of("addr2line", output.status));
+        }
         let table = LineTable::of(object, by_address.keys().copied());
         let mut sources = Sources::default();
         sources.read_answers(object, &by_address, &table, &String::from_utf8_lossy(&output.stdout));

@@ -242,7 +242,11 @@ fn lessons(name: &str, made: &[&str]) -> Vec<Tab> {
 fn page_of<'p>(subject: &'p Subject, case: &'p Case, sources: &'p Sources) -> Result<Page<'p>, Trouble> {
     let runs = runs_of(case, sources);
     let [c, rust] = PROGRAM_SIDES;
-    let columns = vec![column(c, &runs, 0)?, column(rust, &runs, 1)?];
+    let column = |label, side| {
+        column(label, &runs, side)
+            .map_err(|trouble| Trouble::new(format!("{}, {}: {trouble}", subject.name, case.drive)))
+    };
+    let columns = vec![column(c, 0)?, column(rust, 1)?];
     let terminal = on(subject, case, Output::Pty).filter(|other| other.output != case.output);
     let buffered = |steps: &[steps::Step]| match terminal {
         Some(terminal) => buffered::find(&runs, steps, &runs_of(terminal, sources)),
@@ -279,14 +283,14 @@ fn copies_of(subject: &Subject, case: &Case, sources: &Sources) -> Vec<Copies> {
 
 /// Returns the source of one side: the file with its main.
 fn column(label: &str, runs: &Runs<'_>, side: usize) -> Result<Column, Trouble> {
-    let processes = &runs.trees[side].processes;
-    let lines = processes.iter().flat_map(|process| (0..process.trace.len()).map(move |event| (process, event)));
-    let file = lines
-        .into_iter()
-        .find_map(|(process, event)| runs.sources.lines(&process.trace, event).first().map(|line| line.file));
+    let traces = runs.trees[side].processes.iter().map(|process| &process.trace);
+    let events = traces.flat_map(|trace| (0..trace.len()).map(move |event| (trace, event)));
+    let file = events.clone().find_map(|(trace, event)| runs.sources.lines(trace, event).first().map(|line| line.file));
     let file = file.ok_or_else(|| {
         let what = "no call can be traced to a line of its source: compile it with -g, and do not strip it";
-        Trouble::new(format!("{label}: {what}"))
+        let longest = events.max_by_key(|(trace, event)| trace.frames(*event).count());
+        let why = longest.and_then(|(trace, event)| runs.sources.of(trace, event)).unwrap_or_default();
+        Trouble::new(format!("{label}: {what} {why}"))
     })?;
     let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let lines = runs.sources.text(file).map_err(|trouble| Trouble::of(label, trouble))?.to_vec();
