@@ -29,7 +29,7 @@ const LAST: Duration = Duration::from_secs(1);
 
 /// The flag of SIGINT and SIGTERM, which tell the program to stop and report.
 static STOP: SignalFlag = SignalFlag::new();
-/// The flag of SIGCHLD: a process has ended.
+/// The flag of SIGCHLD. The signal ends a wait when a process has ended.
 static ENDED: SignalFlag = SignalFlag::new();
 /// The flag of SIGALRM in the other processes. The signal interrupts a call that takes too long.
 static INTERRUPTED: SignalFlag = SignalFlag::new();
@@ -69,7 +69,7 @@ pub(crate) fn run(plan: &Plan) -> core::result::Result<c_int, Error> {
     supervisor.stop_all();
     let start = result?;
     let last = all.iter().map(|stats| Duration::from_nanos(stats.get(Count::Ended))).max().unwrap_or_default();
-    report::print(plan, &all, &Run { start, end: last.max(start) })?;
+    report::print(plan, &all, &Run { start, end: last })?;
     Ok(if all.all_faults() == 0 { crate::SUCCESS } else { crate::ERRORS })
 }
 
@@ -164,9 +164,6 @@ impl<'p> Supervisor<'p> {
 
     /// Reaps every process that has ended. Counts a fault for a process that ended too early.
     fn reap(&mut self) {
-        if !ENDED.take() {
-            return;
-        }
         let mut status = WaitStatus::default();
         while let Ok(Some(ended)) = waitpid(WaitFor::AnyChild, Some(&mut status), WaitOptions::NOHANG) {
             let Some((index, stats, _)) = self.processes().find(|&(_, _, pid)| pid == ended) else { continue };
