@@ -5,17 +5,19 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-use crate::common::solo::Test;
+use crate::common::solo::{Test, skip};
 use crate::common::{
-    NOWHERE, Output, Running, children, is_pending, reset, run, signal, state, wait_for, wait_until, waits_in,
+    NOWHERE, Output, Running, TempDir, children, is_pending, reset, run, signal, state, wait_for, wait_until, waits_in,
 };
 use crate::server::{LOAD, Server, command, number, plain_echo, without};
 use crate::tests;
+use mpserv::namespace::{own_network, own_users};
 use mpserv::process::Pid;
 use mpserv::signal::{Signal, kill, killpg};
 
@@ -30,6 +32,9 @@ pub(crate) const TESTS: &[Test] = tests![
     a_worker_leaves_sigint_to_the_first_process,
     idle_connections_are_opened_until_a_signal,
     an_error_of_any_process_has_its_reason,
+    a_process_gets_a_signal_only_in_a_slow_connection,
+    a_run_without_memory_is_told,
+    two_runs_use_the_same_source_port,
 ];
 
 /// Compares the bytes behind the tag of each request. The processes are told apart by their source addresses.
@@ -198,4 +203,62 @@ fn an_error_of_any_process_has_its_reason() {
     let ended = run(command.args(["-q", "-w", "2", "-n", "2"]).arg(server.port.to_string()), Output::Pipe);
     let errors = ended.stdout.split_once("\nerrors").unwrap().1.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(errors, "1 receive 1 Connection reset by peer", "{ended:?}");
+}
+
+/// Runs `mpserv-load` with these options. Returns the run, and the file that tells each signal that it sends.
+fn traced_run(folder: &TempDir, options: &[&str], server: &Server) -> (Running, PathBuf) {
+    let trace = folder.join("trace");
+    let mut command = Command::new("strace");
+    command.args(["-D", "-qq", "-e", "trace=kill", "-e", "signal=none", "-o"]).arg(&trace);
+    command.args([LOAD, "-q", "--json"]).args(options).arg(server.port.to_string());
+    (Running::start(&mut command, Output::Pipe), trace)
+}
+
+/// Tests a process that waits until its second connection is due, for longer than a connection may take, and a process
+/// that has ended.
+fn a_process_gets_a_signal_only_in_a_slow_connection() {
+    let folder = TempDir::new();
+    let server = Server::start(plain_echo);
+    let (running, trace) = traced_run(&folder, &["-r", "1.5", "-n", "2", "-t", "0.1"], &server);
+    let ended = running.wait();
+    assert_eq!((ended.status.code(), number(&ended, "", "connections")), (Some(0), 2.0), "{ended:?}");
+    let told = fs::read_to_string(&trace).unwrap();
+    assert_eq!(told, "", "no connection is slow");
+    let silent = Server::start(|_, connection| _ = connection.read_to_end(&mut Vec::new()));
+    let (running, trace) = traced_run(&folder, &["-n", "2", "-w", "2", "-t", "0.5"], &silent);
+    let worker = wait_for("a worker waits", || {
+        children(running.pid()).into_iter().find(|worker| waits_in(*worker, libc::SYS_recvfrom))
+    });
+    signal(worker, Signal::KILL);
+    let ended = running.wait();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let told =
+        wait_for("the trace is complete", || fs::read_to_string(&trace).ok().filter(|told| told.contains("SIGALRM")));
+    assert!(!told.contains("ESRCH"), "a signal to a process that was reaped: {told}");
+}
+
+/// Tests more processes than the counts of which fit into the memory that the program may have.
+fn a_run_without_memory_is_told() {
+    let script = format!("ulimit -v 65536; exec '{LOAD}' -w 4096 1");
+    let ended = run(Command::new("sh").args(["-c", &script]), Output::Pipe);
+    let told = "mpserv-load: no shared memory: Cannot allocate memory\n";
+    assert_eq!((ended.status.code(), ended.stdout.as_str(), ended.stderr.as_str()), (Some(111), "", told));
+}
+
+/// Tests a machine with a single port for connections. Two runs have the same source address, and other servers.
+fn two_runs_use_the_same_source_port() {
+    own_network()
+        .or_else(|_| own_users().and_then(|()| own_network()))
+        .unwrap_or_else(|_| skip("no network of its own"));
+    let [held, other] = [Server::start(plain_echo), Server::start(plain_echo)];
+    let ports = fs::write("/proc/sys/net/ipv4/ip_local_port_range", "50000 50000");
+    ports.unwrap_or_else(|_| skip("the settings of the network cannot be changed"));
+    let options = ["-w", "0", "-i", "1", "-s", "1000"];
+    let running = Running::start(&mut command(&options, &held.port.to_string()), Output::Pipe);
+    wait_until("the connection that stays", || held.connections() == 1);
+    let ended = other.load(&["-n", "1"]);
+    assert_eq!((ended.status.code(), number(&ended, "", "connections")), (Some(0), 1.0), "{ended:?}");
+    let peers = [&held, &other].map(|server| server.peers.lock().unwrap()[0]);
+    assert_eq!(peers[0], peers[1], "the source");
+    assert_eq!(running.end(Signal::TERM).status.code(), Some(0));
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common::solo::Test;
 use crate::common::{Ended, Output, Running, reset, run, wait_until};
@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_connection_that_is_open_at_the_end_has_a_second_more,
     each_fault_is_counted_under_its_name,
     progress_tells_what_was_done_so_far,
+    progress_tells_the_speed_since_the_last_line,
 ];
 
 /// Runs the program. Returns its report for people.
@@ -142,6 +143,9 @@ fn each_time_is_that_of_its_part_of_the_connection() {
     let digits = |number: &str| number.split_once('.').map_or(0, |(_, digits)| digits.len());
     let rate = json.stdout.split_once("\"connections_per_second\":").unwrap().1.split(',').next().unwrap();
     assert_eq!((digits(rate), digits(words(&text, "request").unwrap()[0])), (2, 3), "{rate} {text:?}");
+    let seconds = json.stdout.split_once("\"seconds\":").unwrap().1.split(',').next().unwrap();
+    let seconds_of_text = text.stdout.lines().next().unwrap().rsplit(' ').nth(1).unwrap();
+    assert_eq!((digits(seconds), digits(seconds_of_text)), (6, 3), "{json:?} {text:?}");
     let [connections, requests, bytes] =
         ["connections", "requests", "bytes"].map(|name| digits(words(&text, name).unwrap()[1].trim_end_matches("/s")));
     assert_eq!([connections, requests, bytes], [0, 0, 1], "{text:?}");
@@ -254,4 +258,23 @@ fn progress_tells_what_was_done_so_far() {
         let ended = running.wait();
         assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     }
+}
+
+/// Compares each speed with the connections since the line before. There are a second and a tick at least between two
+/// lines, and no more than the whole time.
+fn progress_tells_the_speed_since_the_last_line() {
+    let server = Server::start(plain_echo);
+    let start = Instant::now();
+    let mut command = Command::new(LOAD);
+    let ended = run(command.args(["-s", "2.5", "-r", "600"]).arg(server.port.to_string()), Output::Pipe);
+    let all = start.elapsed().as_secs_f64();
+    let (mut before, mut count) = (0.0, 0);
+    for line in ended.stderr.lines() {
+        let words: Vec<&str> = line.split([' ', '/']).collect();
+        let [connections, speed] = [words[1], words[3]].map(|word| word.parse::<f64>().unwrap());
+        let since = connections - before;
+        assert!(since > 0.0 && speed <= since && speed > since / all - 1.0, "{since} more, {all} s: {ended:?}");
+        (before, count) = (connections, count + 1);
+    }
+    assert!(count > 0, "{ended:?}");
 }

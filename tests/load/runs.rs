@@ -46,6 +46,7 @@ pub(crate) const TESTS: &[Test] = tests![
     what_is_shown_a_second_is_what_was_counted_in_the_time,
     idle_connections_have_to_answer_at_the_end,
     an_idle_connection_may_answer_late_at_the_end,
+    an_idle_connection_has_a_second_at_the_end,
     a_process_that_does_not_stop_is_killed,
     failures_are_a_millisecond_apart,
     a_time_limit_is_kept_to_a_tenth_of_a_second,
@@ -577,6 +578,21 @@ fn an_idle_connection_may_answer_late_at_the_end() {
     let all = start.elapsed().as_secs_f64();
     assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
     assert!(number(&ended, "", "seconds") <= all - SLOW.as_secs_f64(), "{all} s: {ended:?}");
+}
+
+/// Tests an answer that comes late at the end of a run whose time for a connection is short: there is a second at least.
+fn an_idle_connection_has_a_second_at_the_end() {
+    let server = Server::start(|_, connection| {
+        let mut count = 0;
+        echo(connection, |_| {
+            count += 1;
+            if count > 1 {
+                thread::sleep(Duration::from_millis(400));
+            }
+        });
+    });
+    let ended = server.load(&["-w", "0", "-i", "1", "-s", "0.1", "-t", "0.1"]);
+    assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
 }
 
 /// Stops a process that should make its last request: it is killed when its time is over.
