@@ -19,7 +19,8 @@ use crate::program::{Args, Title};
 use crate::sys::fd::OwnedFd;
 use crate::sys::process::{Limit, Resource};
 
-/// A server: its addresses and its settings. Nothing happens before [`bind`](Server::bind) or [`serve`](Server::serve).
+/// A server: its addresses and its settings. Nothing happens before [`bind`](Server::bind) or [`serve`](Server::serve),
+/// but that [`listener`](Server::listener) prepares its socket.
 #[derive(Debug)]
 #[must_use = "a server does nothing until it serves"]
 pub struct Server<'a> {
@@ -72,8 +73,8 @@ impl<'a> Server<'a> {
     /// come to a second socket on the same port would be lost.
     ///
     /// If the program keeps a copy of the descriptor, the copy listens on when the server has stopped, and another server
-    /// may have it. The server sets options that the copy shares: the copy no longer blocks, and takes no socket filter
-    /// any more.
+    /// may have it. This call sets options that the copy shares: the copy no longer blocks, takes no socket filter any
+    /// more, and as a Unix socket takes no descriptors from a client (`SO_PASSRIGHTS`).
     pub fn listener(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.adopt_error = self.adopted.adopt(socket.into()).err().or(self.adopt_error);
         self
@@ -205,7 +206,8 @@ impl<'a> Server<'a> {
     /// you name `rt_sigaction` or `seccomp`. A program can make any call, but gains no right from its user or its file.
     ///
     /// [`bind`](Server::bind) takes from this process, for good, what its programs must not have: the capabilities that
-    /// programs inherit, and new privileges (`PR_SET_NO_NEW_PRIVS`). As root it takes all capabilities.
+    /// programs inherit, and new privileges (`PR_SET_NO_NEW_PRIVS`). So a program of root has no capability. A handler keeps
+    /// those of the server: set [`user`](Server::user).
     ///
     /// If you name a call that changes a socket, or sends or receives, a handler can make the call on its connection
     /// alone: `recvfrom`, `recvmsg`, `recvmmsg`, `sendto` without an address, `sendmsg`, `sendmmsg`, `getsockopt`,

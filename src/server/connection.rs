@@ -156,8 +156,8 @@ impl Connection {
     /// `send(…, MSG_NOSIGNAL)`: writes as many of `bytes` as fit, and returns the number. Raises no SIGPIPE.
     ///
     /// # Errors
-    /// `EPIPE` when the client has gone, `EAGAIN` when the client took nothing for the server's idle time. Fails
-    /// otherwise as [`send`] does, but not with `EINTR`.
+    /// `EPIPE` when the client has gone, `EAGAIN` when the client took too little to make room in the server's idle time.
+    /// Fails otherwise as [`send`] does, but not with `EINTR`.
     #[inline]
     pub fn write(&self, bytes: &[u8]) -> Result<usize> {
         self.retry(|| send(&self.fd, bytes, MsgFlags::NOSIGNAL))

@@ -447,6 +447,10 @@ fn requirements_are_the_same_in_each_document() {
     ] {
         assert!(sentences(document).contains(&sentence), "{document} does not say {sentence:?}");
     }
+    // The oldest version of libc that is allowed is the one that all tests run with.
+    let locked =
+        file("Cargo.lock").split_once("name = \"libc\"\nversion = ").unwrap().1.lines().next().unwrap().to_owned();
+    assert!(file("Cargo.toml").contains(&format!("libc = {{ version = {locked}")), "{locked}");
     // The tests of the binaries hold them to this version.
     let oldest = file("tests/build/linking.rs");
     let version = system.trim_start_matches("Linux with glibc ").trim_end_matches(" or later");

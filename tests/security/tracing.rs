@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,6 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and_after,
     a_successor_is_closed_to_its_user_before_it_does_anything,
     a_program_that_its_user_can_read_is_not_restarted,
+    a_new_program_that_the_user_cannot_run_is_not_replaced_by_another,
     a_program_that_another_user_can_replace_is_not_restarted,
     a_program_that_was_removed_is_restarted_for_another_user,
     the_children_of_a_service_are_closed_to_each_other,
@@ -108,35 +110,48 @@ fn a_program_that_its_user_can_read_is_not_restarted() {
     let program = unreadable_program(&folder);
     let server = Served::start_command(Command::new(&program).args(["-1", "-u", "nobody", "127.0.0.1:0"]));
     let (root, nobody) = (Some(0), Some(65534));
-    // The last folder is one that the user cannot enter, so the server finds its program in /proc alone.
-    for (count, (owner, mode, of_folder)) in [
-        (root, 0o755, 0o755),
-        (root, 0o715, 0o755),
-        (nobody, 0o711, 0o755),
-        (nobody, 0o111, 0o755),
-        (Some(1), 0o711, 0o755),
-        (root, 0o733, 0o755),
-        (root, 0o755, 0o700),
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    let modes = [(root, 0o755), (root, 0o715), (nobody, 0o711), (nobody, 0o111), (Some(1), 0o711), (root, 0o733)];
+    for (count, (owner, mode)) in modes.into_iter().enumerate() {
         chown(&program, owner, None).unwrap();
         set_mode(&program, mode);
-        set_mode(&folder.0, of_folder);
         server.running.signal(Signal::USR2);
         let refused = &server.wait_events("restart", count + 1)[count];
         let advice = format!("chown root and chmod 711 {}", program.display());
         assert!(refused.get("refused").ends_with(&advice), "{owner:?} {mode:o}: {refused:?}");
     }
     drop(server.client());
-    set_mode(&folder.0, 0o755);
     chown(&program, root, None).unwrap();
     set_mode(&program, 0o711);
     server.running.signal(Signal::USR2);
     let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
     signal(successor, Signal::TERM);
     wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
+}
+
+/// Checks that SIGUSR2 starts no other program, neither the old file nor one in PATH, where the new file is there and the
+/// server's user cannot run it.
+fn a_new_program_that_the_user_cannot_run_is_not_replaced_by_another() {
+    needs_root();
+    let (folder, other) = (TempDir::new(), TempDir::new());
+    [&folder, &other].iter().for_each(|folder| set_mode(&folder.0, 0o755));
+    let (program, new) = (unreadable_program(&folder), folder.join("new"));
+    let in_path = unreadable_program(&other);
+    assert_eq!(in_path.file_name(), program.file_name());
+    let mut command = Command::new(&program);
+    command.arg0(program.file_name().unwrap()).env("PATH", &other.0).args(["-1", "-u", "nobody", "127.0.0.1:0"]);
+    let server = Served::start_command(&mut command);
+    for (count, (of_file, of_folder)) in [(0o711, 0o700), (0o700, 0o755)].into_iter().enumerate() {
+        copy_to(MPSERV, &new);
+        set_mode(&new, of_file);
+        fs::rename(&new, &program).unwrap();
+        set_mode(&folder.0, of_folder);
+        server.running.signal(Signal::USR2);
+        let restart = &server.wait_events("restart", count + 1)[count];
+        let told =
+            "Permission denied: let the server's user enter the directories of its program, and run it: chmod 711";
+        assert_eq!(restart.get("error"), told, "{of_file:o} {of_folder:o}");
+    }
+    assert!(server.stop().iter().all(|line| line.event != "handover"));
 }
 
 /// Checks that SIGUSR2 is refused while a user other than root can make the path of the program lead to another file.
@@ -218,7 +233,7 @@ fn a_server_that_is_still_its_user_is_shown_to_that_user_before_a_restart_and_af
         let mut command = Command::new(&program);
         command.args(["-1", "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
         if is_root() {
-            std::os::unix::process::CommandExt::uid(&mut command, 65534);
+            command.uid(65534);
         }
         let server = Served::start_command(&mut command);
         let user = if is_root() { "nobody".to_owned() } else { text_of(Command::new("id").arg("-un")) };

@@ -13,6 +13,7 @@ use crate::server::limits::PATH_MAX;
 use crate::server::log::ChildEnd;
 use crate::server::path::find_replaceable_file;
 use crate::server::rules::Rules;
+use crate::sys::errno::Errno;
 use crate::sys::fd::{AsFd, BorrowedFd};
 use crate::sys::fs::readlink;
 use crate::sys::signal::Signal;
@@ -73,6 +74,12 @@ impl<W: Worker> Parent<'_, '_, W> {
         let program = find_own_program(args);
         let path = program.as_ref().map(|path| CStr::from_bytes_until_nul(path).unwrap_or_default());
         let path = path.map_err(|errno| *errno);
+        if path == Err(Errno::ACCES) {
+            return self.log.restart_failed(format_args!(
+                "{}: let the server's user enter the directories of its program, and run it: chmod 711",
+                Errno::ACCES
+            ));
+        }
         if let Some(path) = path.ok().filter(|path| self.settings.privileges.exposes(path)) {
             let mut buffer = [0; PATH_MAX];
             // The path may be that of the running program in /proc, which leads to the file.

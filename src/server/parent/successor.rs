@@ -168,7 +168,8 @@ pub(super) fn why_late(answers: Option<&OwnedFd>) -> Text<FAILURE_MAX> {
 /// Finds the file of this program. Tries the path with which the program was started, then its name in the arguments,
 /// and then the running program itself. The name in the arguments can be any text (`exec -a` of shells, `ExecStart=@`
 /// of systemd), and the path may no longer exist. A relative path is not tried, because the working directory may have
-/// changed. The path of the running file stands for it.
+/// changed. The path of the running file stands for it. A path that exists and cannot be run is an error: the old file
+/// or another one in its place would not be the update that was asked for.
 pub(super) fn find_own_program(args: Args) -> Result<[u8; PATH_MAX]> {
     let is_absolute = |path: &CStr| path.to_bytes().starts_with(b"/");
     let by_path = match executed_path() {
@@ -177,6 +178,9 @@ pub(super) fn find_own_program(args: Args) -> Result<[u8; PATH_MAX]> {
         None => Err(Errno::NOENT),
     };
     by_path.or_else(|errno| {
+        if !matches!(errno, Errno::NOENT | Errno::NOTDIR) {
+            return Err(errno);
+        }
         let name = Some(args.program()).filter(|name| is_absolute(name) || !name.to_bytes().contains(&b'/'));
         let others = [name, Some(SELF)];
         others.into_iter().flatten().find_map(|name| find_executable(name).ok()).ok_or(errno)
