@@ -31,12 +31,18 @@ const INTERNALS: &str = "src/docs/internals.md";
 const SECURITY: &str = "SECURITY.md";
 
 /// Sentences, each with its document and with the test that proves it.
-const PROVED: [(&str, &str, &str); 57] = [
+const PROVED: [(&str, &str, &str); 77] = [
     (
         MANUAL,
         "a file that no server listens at any more is replaced.",
         "a_stale_unix_socket_is_replaced_and_a_live_one_is_not",
     ),
+    (
+        MANUAL,
+        "With .Cm nofile Ns =0 a child can neither wait for a PROXY header nor run a program.",
+        "a_child_without_descriptors_neither_waits_for_a_header_nor_runs_a_program",
+    ),
+    (MANUAL, "a network such as .Li 192.0.2.0/24 or .Li 2001:db8::/32 ,", "the_first_rule_that_matches_decides"),
     (MANUAL, "From Linux 6.16 on clients can pass no descriptors", "a_client_can_pass_no_descriptor_at_a_path"),
     (MANUAL, "A file whose name begins with @ is .Li unix:./@name", "an_abstract_name_is_in_no_file_system"),
     (MANUAL, "has its interface: .Li [fe80::1%eth0]:5000", "a_link_local_address_names_its_interface"),
@@ -115,17 +121,83 @@ const PROVED: [(&str, &str, &str); 57] = [
         "a_program_finds_the_client_in_its_environment",
     ),
     (MANUAL, "how many connections the client's source has, with this one", "connections_of_one_source_are_numbered"),
+    (
+        MANUAL,
+        "The file has its permissions and its owner before a client can connect.",
+        "only_those_whom_the_mode_allows_can_connect",
+    ),
+    (
+        MANUAL,
+        ".Fl u only root can look into it, before a restart and after.",
+        "a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and_after",
+    ),
+    (
+        MANUAL,
+        "connects to the daemon before .Fl -chroot takes effect, and not again afterwards.",
+        "a_line_reaches_the_log_with_name_and_process",
+    ),
+    (
+        MANUAL,
+        "Whether a line of text begins with the time, in UTC:",
+        "a_line_begins_with_the_time_in_a_pipe_and_not_on_a_terminal_or_in_the_journal",
+    ),
+    (
+        MANUAL,
+        "it does, unless standard error is a terminal, or the journal of systemd",
+        "a_line_begins_with_the_time_in_a_pipe_and_not_on_a_terminal_or_in_the_journal",
+    ),
+    (MANUAL, "a further group gets SIGKILL at once.", "a_group_for_which_there_is_no_room_is_killed"),
     (LOAD, "Reset each connection instead of closing it", "connections_are_reset_only_when_asked_for"),
     (LOAD, ".It Ar PORT this port of 127.0.0.1", "each_number_is_the_one_that_the_server_counted"),
+    (
+        GUIDE,
+        "deny 192.0.2.7 allow 192.0.2.0/24 max-per-source=5 allow 2001:db8::/32 max-children=20 allow unix deny all",
+        "the_first_rule_that_matches_decides",
+    ),
+    (GUIDE, "with at most 5 connections for each of the others.", "the_first_rule_that_matches_decides"),
+    (
+        GUIDE,
+        "call=openat mpserv: end pid=4715 from=192.0.2.1:40003 signal=SIGSYS",
+        "a_service_that_opens_a_file_is_ended",
+    ),
+    (GUIDE, "no_new_privs, and empty ambient and inheritable sets", "a_program_in_the_sandbox_inherits_no_capability"),
+    (
+        GUIDE,
+        "--mode 660 --owner USER:GROUP; without --owner its file belongs to the user of -u",
+        "the_file_belongs_to_its_owner",
+    ),
+    (GUIDE, "Each event is one line on standard error:", "each_number_in_a_line_is_what_its_name_says"),
+    (GUIDE, "--status FILE [--json] [--watch]; SIGUSR1; ps |", "the_status_is_shown_as_a_table_and_in_the_title"),
+    (
+        GUIDE,
+        "before accept it may be missing, and then it comes before the end.",
+        "a_server_waits_once_whichever_of_its_processes_has_a_line",
+    ),
+    (GUIDE, "USR2 is refused, because the container would end with its first process", "as_pid_1_it_is_refused"),
+    (MANUAL, ".It Li status SIGUSR1 came:", "each_number_in_a_line_is_what_its_name_says"),
+    (
+        MANUAL,
+        "after SIGTERM .Pq Va terminated and after SIGKILL .Pq Va killed ,",
+        "each_number_in_a_line_is_what_its_name_says",
+    ),
+    (
+        GUIDE,
+        "ends at SIGTERM after its clients, and reads its rules again at SIGHUP.",
+        "as_pid_1_it_reaps_reads_its_rules_again_and_ends_after_its_clients",
+    ),
     (GUIDE, "Options stand before ADDRESS.", "an_address_may_be_left_out_with_listen"),
     (GUIDE, "TCPCONNNUM (the number of connections of the client's source)", "connections_of_one_source_are_numbered"),
     (
         GUIDE,
-        "In a file or a pipe each line begins with the time",
+        "In a file or a pipe each line begins with the time, in UTC",
         "a_line_begins_with_the_time_in_a_pipe_and_not_on_a_terminal_or_in_the_journal",
     ),
     (GUIDE, "accepted counts refused clients as well.", "each_client_that_is_not_served_counts_as_refused"),
-    (GUIDE, "a client that none matches is allowed.", "limits_of_rules_hold_at_their_boundary"),
+    (
+        GUIDE,
+        "The first that matches decides; a client that none matches is allowed.",
+        "limits_of_rules_hold_at_their_boundary",
+    ),
     (
         GUIDE,
         "max-per-source=N holds for each source, in place of -C. max-children=N holds for all clients of the rule together.",
@@ -174,7 +246,7 @@ const PROVED: [(&str, &str, &str); 57] = [
     (SECURITY, "no process waits again", "a_server_waits_once_whichever_of_its_processes_has_a_line"),
     (
         SECURITY,
-        "default signals and an empty mask",
+        "A program starts with descriptors 0, 1 and 2 alone, default signals and an empty mask",
         "a_program_finds_three_descriptors_default_signals_and_an_empty_mask",
     ),
 ];

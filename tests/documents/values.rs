@@ -210,8 +210,9 @@ fn numbers_in_the_man_page_are_those_of_the_program() {
     let left = seconds(KILL_AFTER + EARLIER_ENDS_WITHIN);
     for sentence in [
         format!("and SIGKILL after {kill} seconds"),
-        format!("and after {kill} seconds SIGKILL"),
+        format!("then send them SIGTERM, and after {kill} seconds SIGKILL"),
         format!("It has {header} seconds"),
+        format!("The only child of a server may be held for {header} seconds."),
         format!("does not get ready within {ready} seconds"),
         format!("for each earlier server that still has clients, or for the newest {EARLIER_MAX} of them"),
         format!("to stop as well, or the newest {EARLIER_MAX} of them"),
@@ -273,7 +274,9 @@ fn numbers_in_the_guides_are_those_of_the_program() {
     for sentence in [
         format!("children may finish for the time of --grace ({grace} s), then get TERM, and {kill} s later KILL"),
         format!("If the new process is not ready within {ready} seconds"),
-        format!("by {pause} s at first and up to {most} s."),
+        format!(
+            "A process that crashes before it has had a client delays the next one, by {pause} s at first and up to {most} s."
+        ),
         format!("is required within {header} seconds."),
         format!("ends them after {grace} seconds (--grace)"),
         format!("stops the old ones as well, or the newest {EARLIER_MAX} of them, and the newest ends last"),
@@ -353,6 +356,7 @@ fn units_and_permissions_are_the_same_in_each_document() {
         ("Times are in seconds.", "server/log.rs"),
         (".Va uptime , a time in seconds.", "server/status.rs"),
         ("It is made with the permissions 600, because", "server/pidfile.rs"),
+        ("as an octal number such as 660, whatever the umask is.", "server/socket_file.rs"),
         ("let the file be root's, with the permissions 711.", "documents/install.rs"),
         ("trouble goes as warning, connections as info, details as debug, and all else as notice.", "server/syslog.rs"),
     ] {

@@ -219,13 +219,13 @@ fn traced_run(folder: &TempDir, options: &[&str], server: &Server) -> (Running, 
 fn a_process_gets_a_signal_only_in_a_slow_connection() {
     let folder = TempDir::new();
     let server = Server::start(plain_echo);
-    let (running, trace) = traced_run(&folder, &["-r", "1.5", "-n", "2", "-t", "0.1"], &server);
+    let (running, trace) = traced_run(&folder, &["-r", "0.8", "-n", "2", "-t", "0.6"], &server);
     let ended = running.wait();
     assert_eq!((ended.status.code(), number(&ended, "", "connections")), (Some(0), 2.0), "{ended:?}");
     let told = fs::read_to_string(&trace).unwrap();
     assert_eq!(told, "", "no connection is slow");
     let silent = Server::start(|_, connection| _ = connection.read_to_end(&mut Vec::new()));
-    let (running, trace) = traced_run(&folder, &["-n", "2", "-w", "2", "-t", "0.5"], &silent);
+    let (running, trace) = traced_run(&folder, &["-n", "2", "-w", "2", "-t", "1"], &silent);
     let worker = wait_for("a worker waits", || {
         children(running.pid()).into_iter().find(|worker| waits_in(*worker, libc::SYS_recvfrom))
     });

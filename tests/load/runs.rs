@@ -587,11 +587,11 @@ fn an_idle_connection_has_a_second_at_the_end() {
         echo(connection, |_| {
             count += 1;
             if count > 1 {
-                thread::sleep(Duration::from_millis(400));
+                thread::sleep(Duration::from_millis(600));
             }
         });
     });
-    let ended = server.load(&["-w", "0", "-i", "1", "-s", "0.1", "-t", "0.1"]);
+    let ended = server.load(&["-w", "0", "-i", "1", "-s", "0.1", "-t", "0.4"]);
     assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
 }
 

@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = tests![
     rules_and_limits_are_about_the_client_and_not_the_balancer,
     a_program_finds_the_client_in_its_environment,
     a_program_that_is_gone_is_told,
+    a_child_without_descriptors_neither_waits_for_a_header_nor_runs_a_program,
 ];
 
 /// Sends a header, and returns the answer of an echo server.
@@ -207,6 +208,23 @@ fn a_program_that_is_gone_is_told() {
         assert_eq!(talk(&server, header), b"x");
         server.wait_events("end", 2 * count);
     }
+    server.stop();
+}
+
+/// Tests children that may open nothing. A built-in service needs no descriptor but its connection.
+fn a_child_without_descriptors_neither_waits_for_a_header_nor_runs_a_program() {
+    let start = |more: &[&str]| Served::start(&[&["--rlimit", "nofile=0"], more].concat());
+    let server = start(&["127.0.0.1:0"]);
+    assert_eq!(talk(&server, b"x"), b"x");
+    server.stop();
+    let server = start(&["--proxy-protocol", "127.0.0.1:0"]);
+    // The client sends nothing, so its child has to wait.
+    assert_eq!(read_all(&mut server.connect()), b"");
+    assert_eq!(server.wait_events("refuse", 1)[0].get("why"), "no PROXY header: Invalid argument");
+    server.stop();
+    let server = start(&["127.0.0.1:0", "cat"]);
+    assert_eq!(talk(&server, b"x"), b"");
+    assert_eq!(server.wait_events("fail", 1)[0].get("call"), "execve");
     server.stop();
 }
 
