@@ -218,10 +218,11 @@ pub fn whole(line: &[u8], places: &HashMap<u32, Place>) -> String {
                 word = token.text;
             }
             _ => {
-                out.push_str(&String::from_utf8_lossy(token.text));
-                if token.text == b"=" && word != b"si_pid" {
+                // A space is before the sign of a result, and not before that of a field.
+                if token.text == b"=" && out.ends_with(' ') {
                     word = b"=";
                 }
+                out.push_str(&String::from_utf8_lossy(token.text));
             }
         }
         end = token.end;
@@ -276,6 +277,11 @@ mod tests {
         let places = HashMap::from([(7, Place::default())]);
         assert_eq!(whole(b"clone(flags=SIGCHLD)  = 7", &places), "clone(flags=SIGCHLD) = <first process>");
         assert_eq!(whole(b"read(7, \"\", 7)   = 0", &places), "read(7, \"\", 7) = 0");
+        assert_eq!(whole(b"kill(7, SIGTERM) = 0", &places), "kill(<first process>, SIGTERM) = 0");
+        assert_eq!(
+            whole(b"--- SIGCHLD {si_pid=7, si_uid=7, si_status=7} ---", &places),
+            "--- SIGCHLD {si_pid=<first process>, si_uid=7, si_status=7} ---"
+        );
         assert_eq!(
             whole(b"execve(\"./a\", [\"./a\"], [\"SECRET=1\"]) = 0", &places),
             "execve(\"./a\", [\"./a\"], ...) = 0"
