@@ -53,6 +53,8 @@ fn walk(a: &[u32], b: &[u32], matches: &mut Vec<(usize, usize)>) {
             continue;
         }
         let (x, y) = search.middle(&a[a0..a1], &b[b0..b1]);
+        // A split at an end of both sequences would make the same part again, without end.
+        debug_assert!((1..a1 - a0 + b1 - b0).contains(&(x + y)), "the split ({x}, {y}) leaves one part as it was");
         waiting.push(Part { a: (a0 + x, a1), b: (b0 + y, b1) });
         waiting.push(Part { a: (a0, a0 + x), b: (b0, b0 + y) });
     }
