@@ -263,6 +263,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn each_answer_belongs_to_its_address_and_the_innermost_line_to_its_own_file() {
+        // addr2line names the program's file for a line of a header, and the right file for what calls it.
+        let shown = "include/h.h:\nh.h  1  0x10  x\np.c  -  0x18\n";
+        let table = LineTable::read(shown.lines().map(str::to_owned), &BTreeSet::from([0x10]));
+        let answers = "0x0010\nsay\n/src/p.c:1\nmain\n/src/p.c:1\n0x0020\nother\n??:0\n0x0030\nunasked\n??:0\n";
+        let mut sources = Sources::default();
+        sources.read_answers("/bin/x", &HashMap::from([(0x10, 0x1), (0x20, 0x2)]), &table, answers);
+        let at = |offset| {
+            let locations = &sources.locations[&("/bin/x".to_owned(), offset)];
+            locations.iter().map(|of| (of.function.clone(), of.line.clone())).collect::<Vec<_>>()
+        };
+        let found = |function: &str, file: &str| (function.to_owned(), Some((file.to_owned(), 1)));
+        assert_eq!(at(0x1), [found("say", "/src/include/h.h"), found("main", "/src/p.c")]);
+        assert_eq!((at(0x2), sources.locations.len()), (vec![("other".to_owned(), None)], 2));
+        assert!(sources.texts.contains_key("/src/include/h.h") && sources.texts.contains_key("/src/p.c"));
+    }
+
     /// The addresses that the stacks of these tests have: one in a function of a header, which main called, one in
     /// exit, and one in main of a program without lines.
     fn sources() -> Sources {

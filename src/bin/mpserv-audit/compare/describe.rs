@@ -263,6 +263,21 @@ mod tests {
     }
 
     #[test]
+    fn an_address_has_a_name_and_an_errno_is_a_kind_of_its_own() {
+        let connect = |field: &str| format!("connect(3, {{sa_family=AF_INET, {field}}}, 16) = 0");
+        for (one, other, told) in [
+            ("sin_port=htons(1)", "sin_port=htons(2)", "connect: port 1 / 2"),
+            ("sin6_port=htons(1)", "sin6_port=htons(2)", "connect: port 1 / 2"),
+            ("sin_addr=inet_addr(\"::1\")", "sin_addr=inet_addr(\"::2\")", "connect: address \"::1\" / \"::2\""),
+        ] {
+            assert_eq!(what(&connect(one), &connect(other)), told);
+        }
+        let key = |result: &str| changed(b"pause() = 0", format!("pause() = {result}").as_bytes()).key;
+        assert_eq!(key("-1 EINTR (x)"), "pause: result  / EINTR");
+        assert_eq!(key("1"), "pause: result  / ");
+    }
+
+    #[test]
     fn a_call_is_shown_up_to_its_data() {
         assert_eq!(call(b"getpid() = <process root>"), "getpid()");
         assert_eq!(call(b"write(4, \"text\", 4) = 4"), "write(4, …)");
@@ -276,6 +291,7 @@ mod tests {
     #[test]
     fn each_argument_has_the_name_of_its_manual_page() {
         for line in [
+            "accept: descriptor, address, length",
             "accept4: descriptor, address, length, flags",
             "alarm: seconds",
             "bind: descriptor, address, length",
@@ -288,6 +304,8 @@ mod tests {
             "clone: stack, flags",
             "close: descriptor",
             "fsync: descriptor",
+            "dup: descriptor",
+            "dup2: descriptor, copy",
             "dup3: descriptor, copy, flags",
             "execve: path, arguments, environment",
             "exit: status",
@@ -309,6 +327,7 @@ mod tests {
             "newfstatat: directory, path, status, flags",
             "open: path, flags, mode",
             "openat: directory, path, flags, mode",
+            "pipe: descriptors",
             "pipe2: descriptors, flags",
             "poll: descriptors, count, timeout",
             "prctl: option, argument 2",

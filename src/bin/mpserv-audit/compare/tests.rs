@@ -300,6 +300,9 @@ fn a_process_more_is_one_difference_beside_its_fork() {
         (comparison.level(), kinds),
         (Level::Different, vec!["fork() only in A".to_owned(), "child 1 only in A, 2 calls".to_owned()])
     );
+    let of_none = compared(&[(100, fork), (101, "")], &[(100, "")]).kinds;
+    let of_none: Vec<String> = of_none.iter().map(|kind| kind.text(["A", "B"])).collect();
+    assert_eq!(of_none, ["fork() only in A", "child 1 only in A, 0 calls"]);
 }
 
 /// Checks each message that names a side, with the two traces in either order.

@@ -203,6 +203,10 @@ mod tests {
             "2 too, but not the same 2: 1 “new” line more, 1 “removed: …” line fewer."
         );
         assert_eq!(amount("a\nb\n", "a\n"), "1 line.");
+        assert_eq!(
+            amount("a\na\na\nb\n", "a\nb\nb\nb\n"),
+            "4 too, but not the same 4: 2 “a” lines fewer, 2 “b” lines more."
+        );
         assert!(found.contains("More often: “new” (2 on the terminal, 4 on the pipe)."), "{found}");
         assert!(found.contains("Lost: “removed: …” (2 on the terminal, 0 on the pipe)."), "{found}");
         assert!(difference("id: 5\nend\n", "id: 66\nend\n", &[]).contains("the text is the same"));

@@ -50,7 +50,7 @@ impl LineTable {
         table
     }
 
-    fn read(lines: impl Iterator<Item = String>, addresses: &BTreeSet<u64>) -> Self {
+    pub(super) fn read(lines: impl Iterator<Item = String>, addresses: &BTreeSet<u64>) -> Self {
         let mut table = LineTable::default();
         let mut last: Option<(String, usize, u64)> = None;
         for text in lines {

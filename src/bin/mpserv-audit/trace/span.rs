@@ -72,6 +72,13 @@ mod tests {
         let cut = "1.000000 accept(3, <unfinished ...>) = ?";
         assert_eq!(call(cut).1, &cut.as_bytes()[9..]);
         assert_eq!(call("close(3) = 0"), (Span::default(), &b"close(3) = 0"[..]));
+        for line in ["1.+00001 close(3) = 0", "+1.000001 close(3) = 0", "1.00001 close(3) = 0"] {
+            assert_eq!(call(line), (Span::default(), line.as_bytes()));
+        }
+        assert_eq!(call("1.000000 read(0, <0.000001>").1, b"read(0,");
+        assert_eq!(call("1.000000 read(0,<0.000001>").1, b"read(0,<0.000001>");
+        // A frame without an event before it counts as an event, so it has times as well.
+        assert_eq!(take(b" > main() [0x1]\n").1, [Span::default()]);
         let (text, spans) = take(b"1.000001 a() = 0 <0.000001>\n > main() [0x1]\n1.000009 b() = 0 <0.000002>\n");
         assert_eq!(text, b"a() = 0\n > main() [0x1]\nb() = 0\n");
         assert_eq!(spans, [span(1_000_001, 1_000_002), span(1_000_009, 1_000_011)]);

@@ -131,3 +131,21 @@ fn equal_calls_become_one_node_and_a_long_lane_is_cut_in_its_middle() {
         (51, "2 more", "close(32)", "close(36)")
     );
 }
+
+/// Checks that a child's end moves down to where its parent notices it, from the call in which the child waited.
+#[test]
+fn a_child_that_waited_ends_right_before_its_parent_notices_it() {
+    let calls = "umask(1) = 0\nclose(1) = 0\n".repeat(3);
+    let root = format!("clone() = 101\n{calls}--- SIGCHLD {{si_signo=SIGCHLD, si_pid=101}} ---\n");
+    for (call, rows) in [
+        ("read(0, \"\", 9) = 0", [3, 4, 5, 6]),
+        ("accept(3, NULL, NULL) = 4", [3, 4, 5, 6]),
+        ("pause() = ?", [3, 4, 5, 6]),
+        ("umask(1) = 0", [1, 2, 5, 6]),
+    ] {
+        let child = format!("{call}\nclose(4) = 0\nexit_group(0) = ?\n+++ exited with 0 +++\n");
+        let picture = picture(&tree(&[(100, &root), (101, &child)]), WIDE);
+        let found: Vec<usize> = picture.lanes[1].nodes.iter().map(|node| node.row).collect();
+        assert_eq!(found, rows, "{call}");
+    }
+}
