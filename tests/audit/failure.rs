@@ -40,6 +40,15 @@ fn a_strace_that_may_not_trace_is_told_with_how_to_permit_it() {
 }
 
 #[test]
+fn a_strace_that_may_not_attach_is_told_with_its_words() {
+    let refusal = "strace: attach: ptrace(PTRACE_SEIZE, 7): Operation not permitted";
+    let folder =
+        other_strace(&format!("[ \"$1\" = -V ] && echo 'strace -- version 6' && exit\necho '{refusal}' >&2; exit 1"));
+    let told = format!("strace did not attach to A: '/bin/true': {refusal}");
+    assert_trouble(&with_strace(&folder, &[&TRUE[..], &["--faults", "part"]].concat()), &told);
+}
+
+#[test]
 fn a_line_that_is_not_straces_is_shown_and_counts() {
     // The options are -ff -q -v -s N -o FILE.
     let folder = other_strace(

@@ -60,6 +60,9 @@ fn a_wrong_command_line_is_told() {
         (&["--from", "here"], "here"),
         (&["--timeout", "0"], "--timeout 0"),
         (&["nonsense"], "nonsense"),
+        // After two hyphens, and only there, each word is the name of a program.
+        (&["--", "--version"], "--version: not one of fork, "),
+        (&["fork", "--", "wait", "--version"], "--version: not one of fork, "),
         (&["--drive", "nonsense", "fork"], "nonsense"),
         (&["--c", "/nowhere", "fork"], "--c /nowhere"),
         (&["--signal", "INT"], "--signal"),

@@ -313,6 +313,11 @@ mod tests {
     fn a_whole_trace_lacks_nothing() {
         assert_eq!(lack_in("execve(\"/bin/true\", [\"true\"], [\"A=b\"]) = 0\n+++ exited with 0 +++\n"), None);
         assert_eq!(lack_in("write(1, \"...\", 3) = 3\n+++ exited with 0 +++\n"), None);
+        // A thread has executed a program.
+        let executes = "execve(\"/bin/true\", [\"true\"], [\"A=b\"]";
+        assert_eq!(lack_in(&format!("{executes} <pid changed to 7 ...>\n")), None);
+        let stops = "0: the trace stops before the process has ended";
+        assert_eq!(lack_in(&format!("{executes} <unfinished ...>\n")).as_deref(), Some(stops));
     }
 
     #[test]

@@ -336,4 +336,21 @@ mod tests {
         let faults = Given { faults: Some(Extent::All), ..Given::default() }.finish(Vec::new()).unwrap();
         assert_eq!(faults.outputs, [Output::Pipe]);
     }
+
+    #[test]
+    fn a_lesson_of_one_command_compares_it_with_itself() {
+        let words = |lesson: Option<&str>, a: Option<&str>, b: Option<&str>| {
+            let [a, b] = [a, b].map(|word| word.map(str::to_owned));
+            let given = Given { lesson: lesson.map(PathBuf::from), a, b, ..Given::default() };
+            given.finish(Vec::new()).ok().map(|options| match options.task {
+                Task::Commands(commands) => [commands.a, commands.b].join(" "),
+                other => panic!("{other:?}"),
+            })
+        };
+        let page = Some("page");
+        assert_eq!(words(page, Some("x"), None).as_deref(), Some("x x"));
+        assert_eq!(words(page, Some("x"), Some("y")).as_deref(), Some("x y"));
+        assert_eq!(words(page, None, Some("y")), None);
+        assert_eq!(words(None, Some("x"), None), None);
+    }
 }

@@ -177,6 +177,15 @@ fn ports_that_the_program_names_count() {
     };
     assert_eq!(differences(&server(9190, 40000), &server(9190, 50000)), 0);
     assert_eq!(differences(&server(9190, 40000), &server(9191, 40000)), 1);
+    // A port that the kernel chose stays the same port within a run.
+    let chosen = |own: u16, other: u16| {
+        format!(
+            "getsockname(3, {{sa_family=AF_INET, sin_port=htons({own})}}, [16]) = 0\n\
+             getpeername(4, {{sa_family=AF_INET, sin_port=htons({other})}}, [16]) = 0\n"
+        )
+    };
+    assert_eq!(differences(&chosen(40000, 40000), &chosen(50000, 50000)), 0);
+    assert_eq!(differences(&chosen(40000, 40000), &chosen(50000, 50001)), 1);
 }
 
 /// Returns the level of two traces and their kinds of differences.

@@ -351,4 +351,7 @@ fn outcome(recorded: &Recorded) -> String {
 }
 
 #[cfg(test)]
+mod runs;
+
+#[cfg(test)]
 mod tests;

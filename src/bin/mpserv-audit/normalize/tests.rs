@@ -162,4 +162,18 @@ fn the_port_that_the_tool_waits_for_is_put_aside_when_the_sides_have_two() {
     let other = "bind(3, {sin_port=htons(9191)}, 16) = 0";
     assert_eq!(normalized(&[bind, other], false), [bind, other]);
     assert_eq!(normalized(&[other], true), [other]);
+    // A server that inherits its listener never binds it.
+    let told = "getsockname(3, {sin_port=htons(9190)}, [16]) = 0";
+    assert_eq!(normalized(&[told], false), [told]);
+}
+
+/// Checks that a path in the home directory is told from one in the working directory, whichever is within the other.
+#[test]
+fn the_longest_directory_gives_a_path_its_name() {
+    for (home, working, named) in [("/w/h", "/w", "<home>/f <directory>/f"), ("/w", "/w/h", "<directory>/f <home>/f")] {
+        let start = format!("execve(\"/a\", [\"a\"], [\"PWD={working}\", \"HOME={home}\"]) = 0\n");
+        let tree = Tree::build(vec![(100, Trace::new(start.into(), false).unwrap())], 100);
+        let run = Run::new(&tree, &[], None);
+        assert_eq!(String::from_utf8(run.with_names(b"/w/h/f /w/f")).unwrap(), named, "{home} and {working}");
+    }
 }

@@ -43,7 +43,31 @@ fn shorten(call: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Child, Command, Stdio};
+
     use super::*;
+    use crate::run::Directory;
+
+    /// Nobody traces the processes of this test, so their tracer has the number 0.
+    #[test]
+    fn three_processes_are_described_and_further_ones_counted() {
+        let start = |_| Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut all: Vec<Child> = (0..5).map(start).collect();
+        all.sort_by_key(Child::id);
+        for (count, more) in [(0, ""), (1, ""), (3, ""), (4, ", 1 more run"), (5, ", 2 more run")] {
+            let directory = Directory::new().unwrap();
+            for child in &all[..count] {
+                std::fs::write(directory.path.join(format!("run.{}", child.id())), "pause(\n").unwrap();
+            }
+            let each: Vec<String> =
+                all[..count.min(3)].iter().map(|child| format!("process {} is in pause(, …)", child.id())).collect();
+            let expected = if count == 0 { "none of its processes is left".to_owned() } else { each.join(", ") + more };
+            assert_eq!(describe(&Processes::new(0, &directory.path, "run")), expected);
+        }
+        for mut child in all {
+            child.kill().and_then(|()| child.wait()).unwrap();
+        }
+    }
 
     #[test]
     fn a_process_is_in_its_last_call_or_runs_after_it() {

@@ -249,6 +249,24 @@ mod tests {
         assert!(has_unsent(port));
     }
 
+    /// Checks the settings of an own network, and that the thread that makes it sees no other one.
+    #[test]
+    fn an_own_network_sends_at_once_and_keeps_its_own_table_of_connections() {
+        if !is_own_possible() {
+            return;
+        }
+        let network = || fs::read_link("/proc/thread-self/ns/net").unwrap();
+        let before = network();
+        use_own();
+        assert_ne!(network(), before);
+        let setting = |name: &str| fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).ok();
+        assert_eq!(setting("tcp_congestion_control").unwrap(), "reno\n");
+        // Before Linux 6.1 all networks have one table.
+        if setting("tcp_child_ehash_entries").is_some() {
+            assert_eq!(setting("tcp_ehash_entries").unwrap(), "4096\n");
+        }
+    }
+
     #[test]
     fn an_occupied_port_is_that_of_all_addresses_and_its_listener_never_waits() {
         let listener = occupy(0).unwrap();
