@@ -31,7 +31,7 @@ const INTERNALS: &str = "src/docs/internals.md";
 const SECURITY: &str = "SECURITY.md";
 
 /// Sentences, each with its document and with the test that proves it.
-const PROVED: [(&str, &str, &str); 77] = [
+const PROVED: [(&str, &str, &str); 72] = [
     (
         MANUAL,
         "a file that no server listens at any more is replaced.",
@@ -133,11 +133,6 @@ const PROVED: [(&str, &str, &str); 77] = [
     ),
     (
         MANUAL,
-        "connects to the daemon before .Fl -chroot takes effect, and not again afterwards.",
-        "a_line_reaches_the_log_with_name_and_process",
-    ),
-    (
-        MANUAL,
         "Whether a line of text begins with the time, in UTC:",
         "a_line_begins_with_the_time_in_a_pipe_and_not_on_a_terminal_or_in_the_journal",
     ),
@@ -160,18 +155,10 @@ const PROVED: [(&str, &str, &str); 77] = [
         "call=openat mpserv: end pid=4715 from=192.0.2.1:40003 signal=SIGSYS",
         "a_service_that_opens_a_file_is_ended",
     ),
-    (GUIDE, "no_new_privs, and empty ambient and inheritable sets", "a_program_in_the_sandbox_inherits_no_capability"),
     (
         GUIDE,
         "--mode 660 --owner USER:GROUP; without --owner its file belongs to the user of -u",
         "the_file_belongs_to_its_owner",
-    ),
-    (GUIDE, "Each event is one line on standard error:", "each_number_in_a_line_is_what_its_name_says"),
-    (GUIDE, "--status FILE [--json] [--watch]; SIGUSR1; ps |", "the_status_is_shown_as_a_table_and_in_the_title"),
-    (
-        GUIDE,
-        "before accept it may be missing, and then it comes before the end.",
-        "a_server_waits_once_whichever_of_its_processes_has_a_line",
     ),
     (GUIDE, "USR2 is refused, because the container would end with its first process", "as_pid_1_it_is_refused"),
     (MANUAL, ".It Li status SIGUSR1 came:", "each_number_in_a_line_is_what_its_name_says"),
