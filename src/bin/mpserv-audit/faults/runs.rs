@@ -86,7 +86,7 @@ fn a_pair_is_driven_to_its_end() {
         (serves, &["asks"], signal, ("killed by SIGTERM", served)),
         // The client waits in vain for more, and is killed.
         (serves, &["talks"], None, ("killed by SIGINT", served)),
-        // A program that should listen, but does not, meets no client, which would fail.
+        // A program that should listen, but does not, is waited for.
         (["waits", &port], &["asks"], None, ("waits for ever", "")),
     ] {
         assert_eq!(strings(&pair(&folder, words, helper, signal)), expected, "{words:?}, {helper:?}, {signal:?}");
