@@ -129,6 +129,7 @@ impl<'a> Server<'a> {
 
     /// Sets the longest time that a child lives (no limit). After that time the child gets TERM, and 5 seconds later
     /// KILL. With [`prefork`](Server::prefork), it is the longest time that a connection lasts, to within a second.
+    /// If a preforked child ends while a process that it has left in its group holds the connection, the time begins anew.
     pub const fn max_lifetime(mut self, limit: Duration) -> Self {
         self.settings.max_lifetime = Some(limit);
         self
