@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use mpserv::process::{Pid, WaitFor, WaitOptions, adopt_orphans, waitpid};
@@ -20,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     what_a_program_leaves_may_finish_in_the_time_of_the_grace,
     the_group_of_a_program_that_has_ended_is_forgotten,
     a_program_that_makes_the_server_its_tracer_is_ended_and_counted,
+    a_program_that_has_become_another_user_is_told_and_left_at_the_stop,
     a_group_that_has_gone_makes_room_for_the_next,
     a_group_for_which_there_is_no_room_is_killed,
     a_process_that_is_left_stopped_acts_on_sigterm,
@@ -150,6 +152,29 @@ fn a_program_that_makes_the_server_its_tracer_is_ended_and_counted() {
     wait_until("both have ended", || ids.iter().all(|id| is_gone(*id)));
     assert_eq!(read_all(&mut client), b"");
     server.stop();
+}
+
+/// Tests a program that root's set-user-ID bit has made root as a whole. The server, which is another user, may not
+/// signal it.
+fn a_program_that_has_become_another_user_is_told_and_left_at_the_stop() {
+    needs_root();
+    let folder = TempDir::new();
+    fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755)).unwrap();
+    let become_root = copy_program("/usr/bin/setpriv", &folder);
+    fs::set_permissions(&become_root, fs::Permissions::from_mode(0o4755)).unwrap();
+    let program = ["--reuid=0", "--regid=0", "--clear-groups", "sh", "-c", "exec 2>/dev/null; echo $$; exec cat"];
+    let options = ["-u", "65534:65534", "-c", "1", "--max-lifetime", "0.1", "--grace", "0", "127.0.0.1:0"];
+    let server = Served::start(&[&options[..], &[become_root.to_str().unwrap()], &program].concat());
+    let mut client = server.connect();
+    let child = ids(&mut client)[0];
+    let fail = &server.wait_events("fail", 1)[0];
+    assert_eq!((fail.get("call"), fail.get("error")), ("kill", "Operation not permitted"));
+    assert_eq!(fail.number("pid"), u64::from(child));
+    let log = server.stop();
+    assert_eq!(log.iter().filter(|line| line.event == "fail").count(), 1, "it is told once");
+    assert!(!is_gone(child));
+    drop(client);
+    wait_until("it has ended", || is_gone(child));
 }
 
 /// Tests the table of groups, which has room for as many groups as there may be children.

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use mpserv::signal::Signal;
 
@@ -17,6 +17,7 @@ use crate::tests;
 pub(crate) const TESTS: &[Test] = tests![
     a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and_after,
     a_successor_is_closed_to_its_user_before_it_does_anything,
+    a_server_that_becomes_another_user_never_allows_dumps,
     a_program_that_its_user_can_read_is_not_restarted,
     a_new_program_that_the_user_cannot_run_is_not_replaced_by_another,
     a_program_that_another_user_can_replace_is_not_restarted,
@@ -99,6 +100,26 @@ fn a_successor_is_closed_to_its_user_before_it_does_anything() {
     });
     assert_eq!(owner_in_proc(successor), 0);
     server.running.end(Signal::TERM);
+}
+
+/// Checks that neither a server that becomes another user nor its successor lets others trace it for a moment.
+fn a_server_that_becomes_another_user_never_allows_dumps() {
+    needs_root();
+    let folder = TempDir::new();
+    set_mode(&folder.0, 0o755);
+    let (program, trace) = (unreadable_program(&folder), folder.join("trace"));
+    let mut command = Command::new("strace");
+    command.args(["-D", "-f", "-q", "-e", "trace=prctl", "-o"]).arg(&trace).arg(&program);
+    let server = Served::start_command(command.args(["-1", "-u", "nobody", "127.0.0.1:0"]).stdin(Stdio::null()));
+    server.running.signal(Signal::USR2);
+    let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
+    signal(successor, Signal::TERM);
+    wait_until("both have ended", || {
+        [server.pid(), successor].iter().all(|pid| state(*pid).is_none_or(|state| state == 'Z'))
+    });
+    let calls = fs::read_to_string(&trace).unwrap();
+    assert!(calls.matches("PR_SET_DUMPABLE, SUID_DUMP_DISABLE").count() >= 2, "{calls}");
+    assert!(!calls.contains("PR_SET_DUMPABLE, SUID_DUMP_USER"), "{calls}");
 }
 
 /// Checks that SIGUSR2 is refused while the user of `-u` can read the program's file, or can make it readable. The log

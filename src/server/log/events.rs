@@ -101,6 +101,16 @@ impl Log {
         });
     }
 
+    /// Logs that a child has become another user, so that this server may not end it.
+    pub(crate) fn signal_refused(&self, pid: Pid, errno: Errno) {
+        self.event(Level::Warning, "fail", |line| {
+            line.text("call", "kill");
+            line.text("error", errno);
+            line.text("hint", "the program has become another user: let root end it, or run the server as root");
+            line.number("pid", pid);
+        });
+    }
+
     /// Logs that the successor, which had taken over, has failed while this server still serves its clients.
     pub(crate) fn successor_lost(&self, pid: Pid, status: WaitStatus) {
         self.event(Level::Warning, "fail", |line| {

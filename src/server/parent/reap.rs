@@ -124,7 +124,7 @@ impl<W: Worker> Parent<'_, '_, W> {
     fn end_traced(&mut self, pid: Pid) {
         self.log.traced(pid);
         // The process was not reaped, so both ids are its own.
-        signal_child(pid, Signal::KILL);
+        let _ = signal_child(pid, Signal::KILL);
         self.state.set_stage(pid, Stage::Killed);
     }
 

@@ -8,7 +8,7 @@ use crate::server::child::Worker;
 use crate::server::inherited::say_stopping;
 use crate::server::limits::{BUSY_MESSAGE, EARLIER_ENDS_WITHIN, KILL_AFTER, KILL_AGAIN_EVERY};
 use crate::server::orders::{EarlierServers, Order};
-use crate::sys::errno::Errno;
+use crate::sys::errno::{Errno, Result};
 use crate::sys::process::{Pid, getpgid};
 use crate::sys::signal::{Signal, SignalInfo, kill, killpg};
 
@@ -135,8 +135,10 @@ impl<W: Worker> Parent<'_, '_, W> {
 
     /// Sends SIGTERM to a child, and SIGCONT, because a stopped process does not act on SIGTERM.
     pub(super) fn terminate(&mut self, pid: Pid) {
-        signal_child(pid, Signal::TERM);
-        signal_child(pid, Signal::CONT);
+        if let Err(errno @ Errno::PERM) = signal_child(pid, Signal::TERM) {
+            self.log.signal_refused(pid, errno);
+        }
+        let _ = signal_child(pid, Signal::CONT);
         self.state.set_stage(pid, Stage::Terminating);
     }
 
@@ -155,34 +157,40 @@ impl<W: Worker> Parent<'_, '_, W> {
         while let Some(child) =
             self.state.children.first(Stage::Terminating).filter(|child| child.since + KILL_AFTER <= now)
         {
-            signal_child(child.pid, Signal::KILL);
+            let _ = signal_child(child.pid, Signal::KILL);
             self.state.set_stage(child.pid, Stage::Killed);
         }
     }
 
     /// Sends SIGKILL again to the children that got SIGKILL [`KILL_AGAIN_EVERY`] ago: their groups may have new
-    /// processes.
+    /// processes. A server that stops leaves a child alone that it may not signal.
     pub(super) fn kill_again(&mut self) {
         let now = self.state.now;
         while let Some(child) =
             self.state.children.first(Stage::Killed).filter(|child| child.since + KILL_AGAIN_EVERY <= now)
         {
-            signal_child(child.pid, Signal::KILL);
-            self.state.set_stage(child.pid, Stage::Killed);
+            let (pid, sent) = (child.pid, signal_child(child.pid, Signal::KILL));
+            if sent == Err(Errno::PERM) && self.state.stopping.is_some() {
+                self.state.children.remove(pid);
+            } else {
+                self.state.set_stage(pid, Stage::Killed);
+            }
         }
     }
 }
 
-/// Sends a signal to a child and to the processes of its group.
-pub(super) fn signal_child(pid: Pid, signal: Signal) {
+/// Sends a signal to a child and to the processes of its group. Fails with `EPERM` if the child has become another user,
+/// as a program with the set-user-ID bit does, and this server is not root.
+pub(super) fn signal_child(pid: Pid, signal: Signal) -> Result<()> {
     // The child was not reaped, so both ids are its own. A missing process is no error.
     let is_sent = killpg(pid, signal).is_ok();
     // A child that has just started has no group yet. A program may also have moved to another group and left processes
     // in its first group. But a child in its own group has got the signal already, and a second signal might mean
     // something else to the program.
     if !is_sent || getpgid(pid) != Ok(Some(pid)) {
-        let _ = kill(pid, signal);
+        return kill(pid, signal);
     }
+    Ok(())
 }
 
 #[cfg(test)]
