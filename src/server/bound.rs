@@ -35,7 +35,8 @@ use crate::sys::signal::{Signal, SignalFd, sigpending};
 ///
 /// A drop without a call of `serve` closes the sockets and removes their files and the pidfile. In a process that was
 /// forked from this process, the drop only closes the sockets. If the forked process serves, this process must not drop
-/// its copy: end it by [`_exit`](crate::process::_exit).
+/// its copy: end it by [`_exit`](crate::process::_exit). A successor ([`is_successor`](super::is_successor)) serves in the
+/// process that was started: do not fork there.
 pub struct Bound<'a> {
     descriptors: Descriptors<'a>,
     rules: Option<Rules>,
@@ -233,9 +234,10 @@ impl<'a> Bound<'a> {
     /// process until now. A successor writes its id only when it is ready.
     fn take_ownership(&mut self, pid: Pid) -> Result<()> {
         let binder = core::mem::replace(&mut self.descriptors.owner, pid);
-        let descriptors = &self.descriptors;
-        let pidfile = descriptors.pidfile.as_ref().filter(|_| binder != pid && descriptors.predecessor.is_none());
-        pidfile.map_or(Ok(()), |pidfile| pidfile.name(pid))
+        if binder != pid && self.descriptors.predecessor.is_some() {
+            return Err(Error::forked_successor());
+        }
+        self.descriptors.pidfile.as_ref().filter(|_| binder != pid).map_or(Ok(()), |pidfile| pidfile.name(pid))
     }
 
     /// Makes the descriptor of the signals. With a sandbox, also sets the action of SIGSYS.
@@ -253,7 +255,7 @@ impl<'a> Bound<'a> {
     #[inline(never)]
     fn run(mut self, worker: &mut impl Worker, signals: &Signals) -> Result<Stopped> {
         let pid = getpid();
-        self.take_ownership(pid)?;
+        self.take_ownership(pid).map_err(|error| self.descriptors.tell_predecessor(error))?;
         self.take_signals(signals).map_err(|error| self.descriptors.tell_predecessor(error))?;
         let Bound { descriptors, rules, manager, manager_error, mut settings, log } = self;
         let title = settings.title.take();

@@ -237,7 +237,8 @@ impl<'a> Server<'a> {
     /// SIGPIPE, SIGXFSZ and SIGTTOU are ignored when the new process starts, as they are while a server serves.
     ///
     /// The new process takes the sockets by [`inherit`](Server::inherit). So [`bind`](Server::bind) refuses `restart`
-    /// without `inherit`.
+    /// without `inherit`. A program that forks after `bind`, as a daemon does, must not do so if
+    /// [`is_successor`](super::is_successor).
     ///
     /// With [`user`](Server::user), SIGUSR2 starts no successor if that user can read the program's file, or owns it:
     /// other processes of the user could trace the new process. Let the file be root's, with the mode 711. Nor does it if a

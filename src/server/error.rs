@@ -54,6 +54,13 @@ impl Error {
         Error::new(format_args!("cannot serve: {call}"), Reason::System(errno), hint)
     }
 
+    /// Returns the error of a successor that was forked after `bind`. Its predecessor takes the end of the process that
+    /// it has started for the end of the successor.
+    pub(super) fn forked_successor() -> Error {
+        let reason = Reason::Usage("a successor serves in the process that its predecessor has started");
+        Error::new(format_args!("cannot serve"), reason, "if is_successor(), do not fork before serve()")
+    }
+
     /// Returns the errno of the call that failed, if a call did.
     #[must_use]
     pub const fn errno(&self) -> Option<Errno> {
