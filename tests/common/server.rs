@@ -268,7 +268,17 @@ impl Served {
 /// Runs `mpserv` with arguments that make it end by itself.
 #[track_caller]
 pub fn run_mpserv(arguments: &[&str]) -> Ended {
-    super::run(Command::new(MPSERV).args(arguments).stdin(Stdio::null()), Output::Pipe)
+    run_to_end(Command::new(MPSERV).args(arguments).stdin(Stdio::null()))
+}
+
+/// Runs a command that makes `mpserv` end by itself. Fails at once if it serves in place of that.
+#[track_caller]
+pub fn run_to_end(command: &mut Command) -> Ended {
+    let mut running = Running::start(command, Output::Pipe);
+    let serves = |running: &Running| running.stderr_so_far().contains(" start pid=");
+    wait_until(&format!("{command:?} ends"), || running.has_ended() || serves(&running));
+    assert!(running.has_ended(), "{command:?} serves: {}", running.stderr_so_far());
+    running.wait()
 }
 
 /// Reads everything until the peer has closed or reset the connection.

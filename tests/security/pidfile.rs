@@ -205,7 +205,7 @@ fn a_directory_that_another_user_can_replace_is_refused() {
         serves_in(&outer);
         // A path may begin in the working directory.
         let mut command = mpserv(&["--pidfile", "inner/pid", "127.0.0.1:0"]);
-        let ended = run(command.current_dir(&outer), Output::Pipe);
+        let ended = run_to_end(command.current_dir(&outer));
         is_refusal(&ended, TROUBLE, &["pidfile inner/pid: inner: another user can replace this directory"]);
         let mut command = mpserv(&["--pidfile", "pid", "127.0.0.1:0"]);
         Served::start_command(command.current_dir(outer.join("inner"))).stop();

@@ -241,12 +241,12 @@ fn of_a_server_that_is_a_zombie_it_is_told_that_it_has_ended() {
     wait_until("both have shown it", || [&table, &json].iter().all(|watch| !watch.stdout_so_far().is_empty()));
     server.running.signal(Signal::KILL);
     wait_until("it has ended", || state(server.pid()) == Some('Z'));
+    let ended = run_mpserv(&["--status", pidfile]);
+    is_refusal(&ended, TROUBLE, &["it has ended"]);
     let [table, json] = [table, json].map(Running::wait);
     assert!(table.stdout.ends_with(&format!("\nmpserv {} has ended\n", server.pid())), "{}", table.stdout);
     assert!(json.stdout.ends_with("}\n") && !json.stdout.contains("ended"), "{}", json.stdout);
     assert_eq!((table.status.code(), json.status.code()), (Some(0), Some(0)));
-    let ended = run_mpserv(&["--status", pidfile]);
-    is_refusal(&ended, TROUBLE, &["it has ended"]);
     assert_eq!(state(server.pid()), Some('Z'));
 }
 

@@ -126,7 +126,7 @@ fn a_server_that_cannot_leave_other_groups_is_told() {
         let server = Served::start_command(&mut as_daemon("1", user));
         assert_eq!(status(server.pid(), "Groups"), "1");
         server.stop();
-        let ended = run(as_daemon("1,2,42", user).stdin(Stdio::null()), Output::Pipe);
+        let ended = run_to_end(as_daemon("1,2,42", user).stdin(Stdio::null()));
         let told = "mpserv: cannot become user 1, group 1: setgroups: Operation not permitted; only root can become \
                     another user, or leave a group";
         assert!(ended.stderr.contains(told), "{}", ended.stderr);

@@ -4,11 +4,13 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::reader::LogReader;
+use super::writer::is_ready;
 use super::{ChildEnd, Log, ServerStatus};
 use crate::server::connection::Peer;
 use crate::server::handler_error::HandlerError;
 use crate::sys::errno::Errno;
 use crate::sys::net::Credentials;
+use crate::sys::poll::PollEvents;
 use crate::sys::process::{Pid, WaitStatus};
 use crate::sys::signal::{Signal, SignalInfo};
 
@@ -208,5 +210,22 @@ fn the_line_of_a_child_shows_its_slot() {
         slot.set(pid(7), state, TIME);
         log.child(pid(7), &PEER, slot, TIME * 3);
         assert_eq!(reader.lines(), [std::format!("<31>child pid=7 state={name} from={FROM} served=1 seconds=2.468")]);
+    }
+}
+
+#[test]
+fn a_socket_with_an_error_has_room_and_a_pipe_with_one_has_not() {
+    let (out, error) = (PollEvents::OUT, PollEvents::ERR);
+    for (events, is_socket, expected) in [
+        (out, false, true),
+        (out, true, true),
+        (out | error, true, true),
+        (out | error, false, false),
+        (out | PollEvents::HUP, true, false),
+        (error, true, false),
+        (PollEvents::NONE, true, false),
+        (PollEvents::NVAL, false, true),
+    ] {
+        assert_eq!(is_ready(events, is_socket), expected, "{events:?}, {is_socket}");
     }
 }

@@ -340,7 +340,7 @@ impl Log {
 }
 
 /// Whether a reader of the log has room for a line, by the events of a poll.
-fn is_ready(events: PollEvents, is_socket: bool) -> bool {
+pub(super) fn is_ready(events: PollEvents, is_socket: bool) -> bool {
     // A datagram socket has an error until the next call returns it, for example because a reader was away once.
     let ready = if is_socket { PollEvents::OUT | PollEvents::ERR } else { PollEvents::OUT };
     // A device that cannot be polled has room.
