@@ -110,6 +110,8 @@ fn a_port_in_use_is_told() {
 
 #[test]
 fn a_drive_that_fails_is_told() {
+    let soon = ["--a", "sleep 0.5", "--b", "sleep 0.5", "--drive", "false", "-o", "pipe"];
+    assert_trouble(&run(&soon), "--drive: false failed");
     let command_line = long_sleep(98763);
     let output = run(&["--a", &command_line, "--b", "true", "--drive", "false"]);
     assert_trouble(&output, "--drive: false failed");

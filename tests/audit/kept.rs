@@ -120,6 +120,8 @@ fn plain_files_of_strace_are_compared_or_refused_by_name() {
     assert_trouble(&run(&["--a", &short, "--b", &program]), "strace -ff -v -s 65535 -o FILE");
     let timed = trace("timed", &["-ff", "-v", "-s", "65535", "-T"]);
     assert_trouble(&run(&["--a", &timed, "--b", &program]), "strace -T");
+    let timed = trace("both_times", &["-ff", "-v", "-s", "65535", "-ttt", "-T"]);
+    assert_same(&["--a", &timed, "--b", &program, "--stdout", "pipe"]);
     // A user may name one file of several, or have one file for all processes.
     let one = files(&folder.0, "whole").remove(0).display().to_string();
     assert_trouble(&run(&["--a", &one, "--b", &program]), &format!("one file of a trace; name them all: {whole}"));

@@ -557,6 +557,10 @@ fn what_is_shown_a_second_is_what_was_counted_in_the_time() {
     near(&line("bytes")[2], bytes / seconds / 1e6);
     near(&line("connections")[2], 30.0 / seconds);
     near(&line("requests")[2], 90.0 / seconds);
+    // Both are of the same time, so their ratio is exact but for the digits that are not shown.
+    let [of_bytes, of_requests]: [f64; 2] =
+        ["bytes", "requests"].map(|name| line(name)[2].trim_end_matches("/s").parse().unwrap());
+    assert!((of_bytes / of_requests / 0.5 - 1.0).abs() < 0.03, "{}", ended.stdout);
 }
 
 /// Tests a server that takes its time for the last answer of an idle connection. The run has ended before.

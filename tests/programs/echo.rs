@@ -1,5 +1,6 @@
 //! Tests echo_mpserv and echo_mpclient: the C and the Rust programs must do the same, and must do it right.
 
+use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
@@ -29,6 +30,27 @@ pub(crate) fn the_client_gets_its_lines_back() {
             assert!(ended.status.success());
         }
         server.end(Signal::TERM);
+    }
+}
+
+/// Checks that the client reads at most 29 bytes of a line at a time, and sends each part by a write of its own.
+pub(crate) fn a_line_longer_than_the_clients_buffer_is_sent_in_parts() {
+    for language in IMPLS {
+        let folder = TempDir::new();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let mut command = Command::new("strace");
+        command.args(["-f", "-q", "-e", "trace=write", "-o"]).arg(folder.join("trace"));
+        command.arg(language.path("echo_mpclient")).args(["127.0.0.1", &port]).stdin(Stdio::piped());
+        let mut client = Running::start(&mut command, Output::Pipe);
+        client.input(format!("{}\nq\n", "a".repeat(36)).as_bytes());
+        let (mut peer, _) = listener.accept().unwrap();
+        assert_eq!(peer.read_to_end(&mut Vec::new()).unwrap(), 37, "{language:?}");
+        drop(peer);
+        assert!(client.wait().status.success());
+        let trace = fs::read_to_string(folder.join("trace")).unwrap();
+        let sent = trace.lines().filter(|line| line.contains("\"aaa")).filter_map(|line| line.rsplit(" = ").next());
+        assert_eq!(sent.collect::<Vec<_>>(), ["29", "8"], "{language:?}: {trace}");
     }
 }
 

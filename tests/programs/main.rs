@@ -37,6 +37,7 @@ fn main() -> ExitCode {
             rot13_serv_rotates_each_line;
         echo:
             the_client_gets_its_lines_back,
+            a_line_longer_than_the_clients_buffer_is_sent_in_parts,
             nc_gets_its_lines_back,
             three_clients_at_once_are_served_at_once,
             the_echo_is_whole_whatever_the_bytes_and_however_many,

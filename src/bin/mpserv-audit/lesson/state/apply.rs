@@ -93,8 +93,14 @@ impl Kernel {
                 _ => {}
             },
             b"close_range" => {
-                let (first, last) = (number(argument(0)).unwrap_or(0), number(argument(1)).unwrap_or(0));
-                self.processes[process].descriptors.retain(|fd, _| !(first..=last).contains(fd));
+                let range = number(argument(0)).unwrap_or(0)..=number(argument(1)).unwrap_or(0);
+                let descriptors = &mut self.processes[process].descriptors;
+                if mentions(call, "CLOSE_RANGE_CLOEXEC") {
+                    let closed = descriptors.iter_mut().filter(|(fd, _)| range.contains(fd));
+                    closed.for_each(|(_, descriptor)| descriptor.close_on_exec = true);
+                } else {
+                    descriptors.retain(|fd, _| !range.contains(fd));
+                }
             }
             b"execve" | b"execveat" => {
                 let this = &mut self.processes[process];

@@ -84,6 +84,7 @@ fn each_call_that_makes_or_changes_a_descriptor_is_known() {
         (&format!("{socket}close(3) = -1 EBADF (Bad file descriptor)"), "3 a socket"),
         (&format!("{socket}close(3 <unfinished ...>"), "3 a socket"),
         (&format!("{socket}dup(3) = 4\ndup(3) = 5\nclose_range(4, 5, 0) = 0"), "3 a socket"),
+        (&format!("{socket}close_range(3, 9, CLOSE_RANGE_CLOEXEC) = 0"), "3 a socket*"),
         (&format!("{socket}dup3(3, 4, O_CLOEXEC) = 4\nexecve(\"/x\", [], []) = 0"), "3 a socket"),
     ] {
         assert_eq!(open_after(calls), open, "{calls}");
