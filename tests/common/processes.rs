@@ -3,9 +3,14 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 
-/// Returns the children of a process, zombies among them.
+/// Returns the children of a process, zombies among them. While one child is reaped, the kernel may leave out another
+/// one, so a list counts only if it is the same twice.
 pub fn children(pid: u32) -> Vec<u32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let list = || fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let (mut last, mut text) = (list(), list());
+    while text != last {
+        last = std::mem::replace(&mut text, list());
+    }
     text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 

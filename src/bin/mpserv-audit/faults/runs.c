@@ -65,6 +65,8 @@ static int talk(const char *port, int answers)
 
 int main(int argc, char **argv)
 {
+	/* The caller may ignore it. */
+	signal(SIGINT, SIG_DFL);
 	const char *name = strrchr(argv[0], '/') + 1;
 	const char *port = argc > 1 ? argv[1] : getenv("PORT");
 	if (strcmp(name, "serves") == 0)

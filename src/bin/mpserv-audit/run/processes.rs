@@ -134,8 +134,20 @@ fn times_in(stat: &str, count: usize) -> Option<Duration> {
     Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
 }
 
-/// Returns the children of a process, zombies among them.
+/// Returns the children of a process, zombies among them. While one child is reaped, the kernel may leave out another
+/// one, so a list counts only if it is the same twice.
 pub fn children(pid: u32) -> Vec<u32> {
+    let mut last = list_children(pid);
+    loop {
+        let list = list_children(pid);
+        if list == last {
+            return list;
+        }
+        last = list;
+    }
+}
+
+fn list_children(pid: u32) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
     lists.flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()).collect()

@@ -15,7 +15,7 @@ use super::ending::{Ending, OBEYED};
 use super::mode::{Mode, Whose};
 use super::process::{TICK, ended, signal_to, wait_for_end};
 use crate::faults::case::Case;
-use crate::run::processes::{Status, processor_time, processor_time_of_all};
+use crate::run::processes::{Status, children, processor_time, processor_time_of_all};
 use crate::run::{Directory, network};
 use crate::trace::Trace;
 use crate::tree::{Process, Tree};
@@ -263,9 +263,7 @@ impl Life {
 
     /// Returns the server's children, zombies included.
     pub fn children(&self) -> Vec<u32> {
-        let pid = self.server;
-        let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        text.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+        children(self.server)
     }
 
     /// Lists the server's open descriptors.
