@@ -58,13 +58,22 @@ impl Log {
         });
     }
 
+    /// Logs a failure with a hint. `pid` is the process that it is about, if there is one.
+    fn failed(&self, call: &str, error: impl Display, hint: &str, pid: Option<Pid>) {
+        self.event(Level::Warning, "fail", |line| {
+            line.text("call", call);
+            line.text("error", error);
+            line.text("hint", hint);
+            if let Some(pid) = pid {
+                line.number("pid", pid);
+            }
+        });
+    }
+
     /// Logs that the service manager cannot be told the state of the server.
     pub(crate) fn manager_unreachable(&self, errno: Errno) {
-        self.event(Level::Warning, "fail", |line| {
-            line.text("call", "connect to NOTIFY_SOCKET");
-            line.text("error", errno);
-            line.text("hint", "the service manager is told nothing, and the server serves");
-        });
+        let hint = "the service manager is told nothing, and the server serves";
+        self.failed("connect to NOTIFY_SOCKET", errno, hint, None);
     }
 
     pub(crate) fn start(&self, pid: Pid, limit: u32, is_root: bool) {
@@ -94,31 +103,20 @@ impl Log {
 
     /// Logs that an earlier server has not ended in time, so that this server ends before it.
     pub(crate) fn earlier_left(&self) {
-        self.event(Level::Warning, "fail", |line| {
-            line.text("call", "wait for an earlier server");
-            line.text("error", Errno::TIMEDOUT);
-            line.text("hint", "if its process is stopped, send it SIGCONT");
-        });
+        let hint = "if its process is stopped, send it SIGCONT";
+        self.failed("wait for an earlier server", Errno::TIMEDOUT, hint, None);
     }
 
     /// Logs that a child has become another user, so that this server may not end it.
     pub(crate) fn signal_refused(&self, pid: Pid, errno: Errno) {
-        self.event(Level::Warning, "fail", |line| {
-            line.text("call", "kill");
-            line.text("error", errno);
-            line.text("hint", "the program has become another user: let root end it, or run the server as root");
-            line.number("pid", pid);
-        });
+        let hint = "the program has become another user: let root end it, or run the server as root";
+        self.failed("kill", errno, hint, Some(pid));
     }
 
     /// Logs that the successor, which had taken over, has failed while this server still serves its clients.
     pub(crate) fn successor_lost(&self, pid: Pid, status: WaitStatus) {
-        self.event(Level::Warning, "fail", |line| {
-            line.text("call", "serve as the successor");
-            line.text("error", status);
-            line.text("hint", "if no later server listens, start the server again");
-            line.number("pid", pid);
-        });
+        let hint = "if no later server listens, start the server again";
+        self.failed("serve as the successor", status, hint, Some(pid));
     }
 
     /// Logs that the server has stopped. `ended` counts the children that ended by themselves, after SIGTERM, and after
