@@ -12,10 +12,7 @@ use crate::run::Directory;
 /// Compiles the small programs into a folder, one file for each name.
 fn small() -> Directory {
     let folder = Directory::new().unwrap();
-    let [source, first] = ["runs.c", "ends"].map(|name| folder.path.join(name));
-    std::fs::write(&source, include_str!("runs.c")).unwrap();
-    let mut compiler = std::process::Command::new(std::env::var_os("CC").unwrap_or("cc".into()));
-    assert!(compiler.args(["-O", "-w", "-o"]).arg(&first).arg(&source).status().unwrap().success());
+    let first = folder.compile("ends", include_str!("runs.c"));
     for name in ["waits", "calls", "alarms", "serves", "talks", "asks"] {
         std::fs::hard_link(&first, folder.path.join(name)).unwrap();
     }

@@ -244,7 +244,7 @@ fn page_of<'p>(subject: &'p Subject, case: &'p Case, sources: &'p Sources) -> Re
     let [c, rust] = PROGRAM_SIDES;
     let column = |label, side| {
         column(label, &runs, side)
-            .map_err(|trouble| Trouble::new(format!("{}, {}: {trouble}", subject.name, case.drive)))
+            .map_err(|trouble| Trouble::of(format_args!("{}, {}", subject.name, case.drive), trouble))
     };
     let columns = vec![column(c, 0)?, column(rust, 1)?];
     let terminal = on(subject, case, Output::Pty).filter(|other| other.output != case.output);
@@ -290,7 +290,7 @@ fn column(label: &str, runs: &Runs<'_>, side: usize) -> Result<Column, Trouble> 
         let what = "no call can be traced to a line of its source: compile it with -g, and do not strip it";
         let longest = events.max_by_key(|(trace, event)| trace.frames(*event).count());
         let why = longest.and_then(|(trace, event)| runs.sources.of(trace, event)).unwrap_or_default();
-        Trouble::new(format!("{label}: {what} {why}"))
+        Trouble::of(label, format_args!("{what} {why}"))
     })?;
     let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let lines = runs.sources.text(file).map_err(|trouble| Trouble::of(label, trouble))?.to_vec();

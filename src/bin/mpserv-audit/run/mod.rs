@@ -134,6 +134,17 @@ impl Directory {
         }
     }
 
+    /// Compiles a small program of a test, as the file of this name.
+    #[cfg(test)]
+    pub fn compile(&self, name: &str, text: &str) -> PathBuf {
+        let [source, program] = [format!("{name}.c"), name.to_owned()].map(|name| self.path.join(name));
+        fs::write(&source, text).unwrap();
+        let mut compiler = std::process::Command::new(std::env::var_os("CC").unwrap_or("cc".into()));
+        compiler.args(["-O", "-w", "-D_GNU_SOURCE", "-o"]).arg(&program).arg(&source);
+        assert!(compiler.status().unwrap().success(), "{name}");
+        program
+    }
+
     /// Returns the first line of the root's trace.
     fn first_line(&self, root: Option<u32>) -> Vec<u8> {
         let file = root.map(|root| self.path.join(format!("{PREFIX}.{root}")));

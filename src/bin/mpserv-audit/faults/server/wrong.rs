@@ -1,7 +1,6 @@
 //! Tests that each broken rule of a server is told, with a small server in place of mpserv.
 
 use std::path::{Path, PathBuf};
-use std::process;
 
 use super::*;
 use crate::run::Directory;
@@ -21,11 +20,7 @@ impl Small {
         // As in the tool, a successor becomes a child of this process.
         mpserv::process::adopt_orphans().unwrap();
         let folder = Directory::new().unwrap();
-        let source = folder.path.join("wrong.c");
-        std::fs::write(&source, include_str!("wrong.c")).unwrap();
-        let mut compiler = process::Command::new(std::env::var_os("CC").unwrap_or("cc".into()));
-        compiler.args(["-O", "-w", "-D_GNU_SOURCE", "-o"]).arg(folder.path.join(NAME)).arg(source);
-        assert!(compiler.status().unwrap().success());
+        folder.compile(NAME, include_str!("wrong.c"));
         Small { folder, strace: Strace::find().unwrap() }
     }
 

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -221,11 +220,7 @@ fn a_zombie_of_a_parent_that_sleeps() {
 fn descriptors_signals_and_children_one_after_another() {
     const PHASES: usize = 12;
     let folder = Directory::new().unwrap();
-    let source = folder.path.join("phases.c");
-    fs::write(&source, include_str!("phases.c")).unwrap();
-    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let compiled = Command::new(compiler).arg("-o").arg(folder.path.join("phases")).arg(&source).status().unwrap();
-    assert!(compiled.success());
+    folder.compile("phases", include_str!("phases.c"));
     let count = compare(&["./phases"], Some(&folder.path), |stage, moments| {
         for phase in 0..PHASES {
             if phase > 0 {
