@@ -29,7 +29,7 @@ const LAST: Duration = Duration::from_secs(1);
 
 /// The flag of SIGINT and SIGTERM, which tell the program to stop and report.
 static STOP: SignalFlag = SignalFlag::new();
-/// The flag of SIGCHLD. The signal ends a wait when a process has ended.
+/// The flag of SIGCHLD. Nobody reads it: the signal has a handler only so that it ends a wait when a process has ended.
 static ENDED: SignalFlag = SignalFlag::new();
 /// The flag of SIGALRM in the other processes. The signal interrupts a call that takes too long.
 static INTERRUPTED: SignalFlag = SignalFlag::new();

@@ -35,9 +35,8 @@ impl SharedWords {
     ///
     /// # Errors
     /// `EMFILE`, `ENFILE` when no descriptor is left, `ENOMEM`. `EINVAL` for a name of more than 249 bytes, and before
-    /// Linux 5.1. `EPERM` when
-    /// another process has made the file longer, by `/proc`. `EFBIG` when `RLIMIT_FSIZE` is lower than the size, if
-    /// SIGXFSZ, which comes as well, does not end the process.
+    /// Linux 5.1. `EPERM` when another process has made the file longer, by `/proc`. `EFBIG` when `RLIMIT_FSIZE` is lower
+    /// than the size, if SIGXFSZ, which comes as well, does not end the process.
     ///
     /// # References
     /// memfd_create(2), mmap(2), F_ADD_SEALS of fcntl(2), Linux 5.1

@@ -38,8 +38,8 @@ pub fn killpg(group: Pid, signal: Signal) -> Result<()> {
     ret(unsafe { c::killpg(group.raw(), signal.raw()) })
 }
 
-/// `raise()`: sends a signal to this process. When the call returns, the handler has run, unless the
-/// signal is blocked.
+/// `raise()`: sends a signal to this process. When the call returns, the handler has run, unless the signal is
+/// blocked.
 ///
 /// Async-signal-safe: yes.
 ///
