@@ -92,7 +92,7 @@ pub(crate) fn a_child_that_does_not_close_the_listener_keeps_the_port() {
             let mut client = server.connect(&running);
             assert_eq!(server.exchange(&mut client), server.answer);
             running.signal(Signal::KILL);
-            wait_until("the server is gone", || matches!(state(running.pid()), None | Some('Z')));
+            wait_until("the server is gone", || is_gone(running.pid()));
             assert_eq!(server.exchange(&mut client), server.answer, "the child serves on without its parent");
             let refused = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap_err();
             let what = format!("{} {language:?}: the child has closed the listener", server.name);

@@ -20,6 +20,11 @@ pub fn state(pid: u32) -> Option<char> {
     stat[stat.rfind(')')? + 2..].chars().next()
 }
 
+/// Whether a process has ended. It may still be a zombie.
+pub fn is_gone(pid: u32) -> bool {
+    matches!(state(pid), None | Some('Z'))
+}
+
 /// Returns the zombies among a process's children.
 pub fn zombies(pid: u32) -> Vec<u32> {
     children(pid).into_iter().filter(|&child| state(child) == Some('Z')).collect()

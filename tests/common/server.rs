@@ -275,8 +275,7 @@ pub fn run_mpserv(arguments: &[&str]) -> Ended {
 #[track_caller]
 pub fn run_to_end(command: &mut Command) -> Ended {
     let mut running = Running::start(command, Output::Pipe);
-    let serves = |running: &Running| running.stderr_so_far().contains(" start pid=");
-    wait_until(&format!("{command:?} ends"), || running.has_ended() || serves(&running));
+    wait_until(&format!("{command:?} ends"), || running.has_ended() || running.stderr_so_far().contains(" start pid="));
     assert!(running.has_ended(), "{command:?} serves: {}", running.stderr_so_far());
     running.wait()
 }

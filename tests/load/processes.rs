@@ -8,12 +8,13 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use crate::common::solo::{Test, skip};
 use crate::common::{
-    NOWHERE, Output, Running, TempDir, children, is_pending, reset, run, signal, state, wait_for, wait_until, waits_in,
+    NOWHERE, Output, Running, TempDir, children, is_gone, is_pending, reset, run, signal, state, wait_for, wait_until,
+    waits_in,
 };
 use crate::server::{LOAD, Server, command, number, plain_echo, without};
 use crate::tests;
@@ -86,7 +87,7 @@ fn processes_end_with_the_program_that_started_them() {
     let (running, processes) = long_run(&server);
     running.signal(Signal::KILL);
     for process in processes {
-        wait_until("a process ends with its parent", || state(process).is_none_or(|state| state == 'Z'));
+        wait_until("a process ends with its parent", || is_gone(process));
     }
     drop(running);
 }
@@ -146,16 +147,22 @@ fn a_run_may_end_before_a_process_has_begun() {
     assert_eq!(number(&ended, "", "connections"), 0.0, "{ended:?}");
 }
 
-/// Checks that a worker goes on when it gets SIGINT, as from a terminal, in the midst of an exchange.
-fn a_worker_leaves_sigint_to_the_first_process() {
-    let (go_on, waits) = channel::<()>();
+/// Starts an echo server whose connection of this number waits for a message of the sender.
+fn server_that_holds(held: usize) -> (Server, Sender<()>) {
+    let (go_on, waits) = channel();
     let waits = Mutex::new(waits);
     let server = Server::start(move |number, connection| {
-        if number == 0 {
+        if number == held {
             let _ = waits.lock().unwrap().recv();
         }
         plain_echo(number, connection);
     });
+    (server, go_on)
+}
+
+/// Checks that a worker goes on when it gets SIGINT, as from a terminal, in the midst of an exchange.
+fn a_worker_leaves_sigint_to_the_first_process() {
+    let (server, go_on) = server_that_holds(0);
     let running = Running::start(&mut command(&["-n", "1", "-w", "1"], &server.port.to_string()), Output::Pipe);
     let worker = wait_for("the worker", || children(running.pid()).first().copied());
     wait_until("the worker waits", || waits_in(worker, libc::SYS_recvfrom));
@@ -168,14 +175,7 @@ fn a_worker_leaves_sigint_to_the_first_process() {
 
 /// Stops a run that has opened three of its many idle connections. The server answers none after the third.
 fn idle_connections_are_opened_until_a_signal() {
-    let (go_on, waits) = channel::<()>();
-    let waits = Mutex::new(waits);
-    let server = Server::start(move |number, connection| {
-        if number == 3 {
-            let _ = waits.lock().unwrap().recv();
-        }
-        plain_echo(number, connection);
-    });
+    let (server, go_on) = server_that_holds(3);
     let mut command = command(&["-w", "0", "-i", "400"], &server.port.to_string());
     let running = Running::start(&mut command, Output::Pipe);
     wait_until("the fourth connection", || server.connections() == 4);

@@ -1,7 +1,7 @@
 //! Tests runs of `mpserv-load`: its counts, the faults that it finds, and its end.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -560,19 +560,23 @@ fn what_is_shown_a_second_is_what_was_counted_in_the_time() {
     near(&line("requests")[2], 90.0 / seconds, 0.1);
 }
 
+/// Answers the first message as it came. Calls `change` before each later answer.
+fn echo_and_change(connection: &mut TcpStream, mut change: impl FnMut(&mut [u8])) {
+    let mut is_first = true;
+    echo(connection, |bytes| {
+        if !std::mem::take(&mut is_first) {
+            change(bytes);
+        }
+    });
+}
+
 /// Tests a server that takes its time for the last answer of an idle connection. The run has ended before.
 fn an_idle_connection_may_answer_late_at_the_end() {
     const SLOW: Duration = Duration::from_millis(1500);
     let idle = IpAddr::from([127, 0, 1, 1]);
     let server = Server::start(move |_, connection| {
         let is_idle = connection.peer_addr().unwrap().ip() == idle;
-        let mut count = 0;
-        echo(connection, |_| {
-            count += 1;
-            if is_idle && count > 1 {
-                thread::sleep(SLOW);
-            }
-        });
+        echo_and_change(connection, |_| thread::sleep(if is_idle { SLOW } else { Duration::ZERO }));
     });
     let start = Instant::now();
     let ended = server.load(&["-n", "1", "-i", "1"]);
@@ -583,15 +587,8 @@ fn an_idle_connection_may_answer_late_at_the_end() {
 
 /// Tests an answer that comes late at the end of a run whose time for a connection is short: there is a second at least.
 fn an_idle_connection_has_a_second_at_the_end() {
-    let server = Server::start(|_, connection| {
-        let mut count = 0;
-        echo(connection, |_| {
-            count += 1;
-            if count > 1 {
-                thread::sleep(Duration::from_millis(600));
-            }
-        });
-    });
+    let server =
+        Server::start(|_, connection| echo_and_change(connection, |_| thread::sleep(Duration::from_millis(600))));
     let ended = server.load(&["-w", "0", "-i", "1", "-s", "0.1", "-t", "0.4"]);
     assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
 }
@@ -627,15 +624,7 @@ fn a_time_limit_is_kept_to_a_tenth_of_a_second() {
 
 /// Checks that an idle connection is tried once more when the run ends.
 fn idle_connections_have_to_answer_at_the_end() {
-    let server = Server::start(|_, connection| {
-        let mut count = 0;
-        echo(connection, |bytes| {
-            count += 1;
-            if count > 1 {
-                bytes[0] ^= 1;
-            }
-        });
-    });
+    let server = Server::start(|_, connection| echo_and_change(connection, |bytes| bytes[0] ^= 1));
     let ended = server.load(&["-w", "0", "-i", "3", "-s", "0.2"]);
     assert_eq!((ended.status.code(), number(&ended, "errors", "differs")), (Some(1), 3.0), "{ended:?}");
     // Without a worker there is no speed.

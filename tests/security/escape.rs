@@ -54,10 +54,6 @@ fn ids(client: &mut std::net::TcpStream) -> Vec<u32> {
     text.split_whitespace().map(|id| id.parse().unwrap()).collect()
 }
 
-fn is_gone(pid: u32) -> bool {
-    state(pid).is_none_or(|state| state == 'Z')
-}
-
 fn a_program_that_moves_to_another_group_is_ended_by_its_lifetime() {
     let server = Served::start(&["--max-lifetime", "3", "127.0.0.1:0", "perl", "-e", MOVER]);
     let mut client = server.connect();

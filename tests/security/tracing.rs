@@ -74,7 +74,7 @@ fn a_server_that_became_another_user_is_closed_to_that_user_before_a_restart_and
     let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
     is_closed(successor);
     signal(successor, Signal::TERM);
-    wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
+    wait_until("both have ended", || is_gone(successor));
 }
 
 /// A program that does nothing. Like a successor at its start, it has not forbidden anybody to trace it.
@@ -114,9 +114,7 @@ fn a_server_that_becomes_another_user_never_allows_dumps() {
     server.running.signal(Signal::USR2);
     let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
     signal(successor, Signal::TERM);
-    wait_until("both have ended", || {
-        [server.pid(), successor].iter().all(|pid| state(*pid).is_none_or(|state| state == 'Z'))
-    });
+    wait_until("both have ended", || [server.pid(), successor].iter().all(|pid| is_gone(*pid)));
     let calls = fs::read_to_string(&trace).unwrap();
     assert!(calls.matches("PR_SET_DUMPABLE, SUID_DUMP_DISABLE").count() >= 2, "{calls}");
     assert!(!calls.contains("PR_SET_DUMPABLE, SUID_DUMP_USER"), "{calls}");
@@ -146,7 +144,7 @@ fn a_program_that_its_user_can_read_is_not_restarted() {
     server.running.signal(Signal::USR2);
     let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
     signal(successor, Signal::TERM);
-    wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
+    wait_until("both have ended", || is_gone(successor));
 }
 
 /// Checks that SIGUSR2 starts no other program, neither the old file nor one in PATH, where the new file is there and the
@@ -212,7 +210,7 @@ fn a_program_that_another_user_can_replace_is_not_restarted() {
         assert!(restart().fields.contains_key("pid"), "{path:?}");
         let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
         signal(successor, Signal::TERM);
-        wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
+        wait_until("both have ended", || is_gone(successor));
         set_mode(of_entry, 0o755);
     }
 }
@@ -231,7 +229,7 @@ fn a_program_that_was_removed_is_restarted_for_another_user() {
     let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
     drop(server.client());
     signal(successor, Signal::TERM);
-    wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
+    wait_until("both have ended", || is_gone(successor));
 }
 
 /// Checks that a child of a service cannot trace its neighbours, even if a client has taken the child over.
@@ -267,6 +265,6 @@ fn a_server_that_is_still_its_user_is_shown_to_that_user_before_a_restart_and_af
         let successor = u32::try_from(server.wait_events("handover", 1)[0].number("by")).unwrap();
         is_shown(successor);
         signal(successor, Signal::TERM);
-        wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
+        wait_until("both have ended", || is_gone(successor));
     }
 }

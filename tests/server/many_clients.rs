@@ -119,9 +119,7 @@ fn killed_at_random(time: Duration) {
             let orphans = children(server.pid());
             server.running.signal(Signal::KILL);
             server.running.wait();
-            wait_until("the killed server's children end", || {
-                orphans.iter().all(|pid| matches!(state(*pid), None | Some('Z')))
-            });
+            wait_until("the killed server's children end", || orphans.iter().all(|pid| is_gone(*pid)));
         }
     }
     assert_eq!(most, SLOTS[1], "all of the many were there at once");

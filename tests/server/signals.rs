@@ -220,7 +220,7 @@ fn another_signal_waits_until_the_port_is_read() {
             let by = log.iter().find(|line| line.event == "handover").unwrap().number("by");
             send(by, Signal::TERM);
             let by = u32::try_from(by).unwrap();
-            wait_until("the successor has ended", || state(by).is_none_or(|state| state == 'Z'));
+            wait_until("the successor has ended", || is_gone(by));
         } else {
             signal(server.id(), Signal::TERM);
             assert_eq!(ended(server), Some(0), "{sent:?}");

@@ -83,7 +83,7 @@ fn a_server_that_has_inherited_many_descriptors_is_shown_and_restarted() {
     is_shown(successor);
     assert_eq!(finish(server.client()), b"");
     signal(successor, Signal::TERM);
-    wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
+    wait_until("both have ended", || is_gone(successor));
 }
 
 /// Checks a server, its successor and their children, with and without preforked processes.
@@ -116,7 +116,7 @@ fn each_descriptor_of_a_server_and_its_children_is_closed_by_exec() {
         [vec![server.pid(), successor], children(successor)].concat().into_iter().for_each(assert_closed);
         drop((client, next));
         signal(successor, Signal::TERM);
-        wait_until("both have ended", || state(successor).is_none_or(|state| state == 'Z'));
+        wait_until("both have ended", || is_gone(successor));
     }
 }
 

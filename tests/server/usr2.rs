@@ -559,7 +559,7 @@ fn servers_that_have_ended_take_no_place_in_the_status() {
     for _ in 0..=EARLIER_MAX {
         let before = dynasty.succeed();
         // The first server reaps the second one.
-        wait_until("it has ended", || state(before.raw() as u32).is_none_or(|state| state == 'Z'));
+        wait_until("it has ended", || is_gone(before.raw() as u32));
     }
     let shown = run_mpserv(&["--status", dynasty.pidfile.to_str().unwrap(), "--json"]);
     let status = parse_json(&shown.stdout);

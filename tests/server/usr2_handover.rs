@@ -267,7 +267,7 @@ fn a_predecessor_that_is_killed_before_it_lets_go_leaves_all_to_its_successor() 
 /// and end.
 #[track_caller]
 fn wait_ends(children: &[u32]) {
-    wait_until("the children have ended", || children.iter().all(|pid| matches!(state(*pid), None | Some('Z'))));
+    wait_until("the children have ended", || children.iter().all(|pid| is_gone(*pid)));
 }
 
 /// Stops the server that the pidfile names, after others were killed.
