@@ -176,6 +176,24 @@ fn sources_without_what_they_need_are_told() {
     assert_trouble(&output, "addr2line: signal: 9 (SIGKILL)");
 }
 
+/// An strace that gives no stacks in the first run of A and of B. It is first asked for its version.
+const WITHOUT_STACKS_ONCE: &str = "\
+echo \"$1\" >> \"${0%/*}/ran\"
+real=$(PATH=${PATH#*:} && command -v strace)
+[ \"$(wc -l < \"${0%/*}/ran\")\" -le 3 ] || exec \"$real\" \"$@\"
+for word; do shift; [ \"$word\" = -k ] || set -- \"$@\" \"$word\"; done
+exec \"$real\" \"$@\"";
+
+#[test]
+fn a_run_without_stacks_is_repeated() {
+    let folder = other_strace(WITHOUT_STACKS_ONCE);
+    let program = compile(&folder.0, "program", "#include <unistd.h>\nint main(void)\n{\n\treturn dup(1) < 0;\n}\n");
+    let output = with_strace(&folder, &["--a", &program, "--b", &program, "--stdout", "pipe", "--sources"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("program.c:4: return dup(1) < 0;"), "{}", text(&output.stdout));
+    assert_eq!(fs::read_to_string(folder.join("ran")).unwrap().lines().count(), 5, "-V, and two runs of A and B");
+}
+
 #[test]
 fn a_lesson_of_a_program_without_debugging_information_is_told() {
     let folder = TempDir::new();

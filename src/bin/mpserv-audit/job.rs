@@ -15,6 +15,7 @@ use crate::options::Options;
 use crate::progress::Progress;
 use crate::run::output::Output;
 use crate::run::{self, Drive, Ending, Recorded, Request, Sleep};
+use crate::sources::lacks_stacks;
 use crate::subject::{Case, Printed, Subject};
 use crate::tree::Tree;
 use crate::trouble::Trouble;
@@ -49,6 +50,11 @@ impl Origin<'_> {
             Origin::Kept(_) => Sleep::Real,
         }
     }
+
+    /// Whether strace was asked for stacks, and gave none.
+    fn lacks_stacks(&self, run: &Tree) -> bool {
+        matches!(self, Origin::Run(request) if request.stacks) && lacks_stacks(run)
+    }
 }
 
 /// A comparison to make.
@@ -69,8 +75,8 @@ pub struct Job<'j> {
     pub more_runs: usize,
 }
 
-/// The number of runs when the drive came too late or the machine was changed. If each run is disturbed, the tool shows
-/// the difference.
+/// The number of runs when the drive came too late, the machine was changed or the stacks are missing. If each run is
+/// disturbed, the tool shows the difference.
 const TRIES: usize = 5;
 
 /// The time after which no run beyond the second begins.
@@ -144,13 +150,15 @@ fn loader_cache() -> Option<(u64, SystemTime)> {
 }
 
 impl Job<'_> {
-    /// Runs both sides. Repeats the run if the machine was too busy for the drive, or if the machine was changed during
-    /// the run.
+    /// Runs both sides. Repeats the run if the machine was too busy for the drive, if the machine was changed during
+    /// the run, or if strace gave no stacks. On a busy machine, strace 6.1 fails to give them once in many runs.
     fn record(&self, again: Option<Ending>) -> Result<[Recorded; 2], Trouble> {
         for _ in 1..TRIES {
             let cache = loader_cache();
             let runs = self.record_once(again)?;
-            if loader_cache() == cache && !runs.iter().any(|run| (self.was_late)(&run.tree)) {
+            let was_late = runs.iter().any(|run| (self.was_late)(&run.tree));
+            let lacks_stacks = self.sides.iter().zip(&runs).any(|(side, run)| side.lacks_stacks(&run.tree));
+            if loader_cache() == cache && !was_late && !lacks_stacks {
                 return Ok(runs);
             }
         }

@@ -83,6 +83,13 @@ fn address(frame: &Frame<'_>) -> Option<Address> {
     (!is_library(object)).then(|| (object.to_owned(), offset))
 }
 
+/// Whether no call of a run has a whole stack. A whole stack begins at the program's `_start`.
+pub fn lacks_stacks(run: &Tree) -> bool {
+    let starts = |frame: Frame<'_>| frame.function.starts_with(START.as_bytes()) && address(&frame).is_some();
+    let has_stack = |trace: &Trace| (0..trace.len()).any(|event| trace.frames(event).any(starts));
+    !run.processes.iter().any(|process| has_stack(&process.trace))
+}
+
 impl Sources {
     /// Looks up all addresses in the stacks of these traces.
     ///
@@ -302,6 +309,19 @@ mod tests {
             at(0x8f, vec![location("mainly", Some(("/src/gone.c", 1)))]),
         ];
         Sources { locations: locations.into(), texts: texts.into() }
+    }
+
+    #[test]
+    fn a_run_lacks_stacks_if_none_reaches_the_start_of_the_program() {
+        let lacks = |stack: &str| {
+            let trace = |stack: &str| Trace::new(format!("write(1, \"a\", 1) = 1\n{stack}").into(), true).unwrap();
+            lacks_stacks(&Tree::build(vec![(7, trace("")), (8, trace(stack))], 7))
+        };
+        assert!(lacks(""));
+        assert!(lacks(" > /lib/libc.so.6(write+0x10) [0x10]\n"));
+        assert!(lacks(" > /lib/libc.so.6(write+0x10) [0x10]\n > /bin/x(say+0x10) [0x20]\n"));
+        assert!(lacks(" > /lib/ld-linux-x86-64.so.2(_start+0x8) [0x10]\n"));
+        assert!(!lacks(" > /lib/libc.so.6(write+0x10) [0x10]\n > /bin/x(_start+0x21) [0x20]\n"));
     }
 
     #[test]
