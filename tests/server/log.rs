@@ -168,9 +168,12 @@ fn the_second_flood_is_throttled_like_the_first() {
 /// each.
 fn each_number_in_a_line_is_what_its_name_says() {
     const WAIT: Duration = Duration::from_millis(300);
+    let folder = TempDir::new();
+    let pidfile = folder.join("pid");
+    let pidfile = pidfile.to_str().unwrap();
     for (options, pool) in [(&[][..], 0), (&["--prefork", "2"], 2), (&["-C", "3"], 0)] {
         let (begun, limit) = (Instant::now(), if pool > 0 { pool } else { 5 });
-        let options = [&["-v", "-c", "5", "--grace", "7.5"], options, &["127.0.0.1:0"]].concat();
+        let options = [&["-v", "-c", "5", "--grace", "7.5", "--pidfile", pidfile], options, &["127.0.0.1:0"]].concat();
         let server = Served::start(&options);
         let started = Instant::now();
         let start = &server.wait_events("start", 1)[0];
@@ -178,6 +181,9 @@ fn each_number_in_a_line_is_what_its_name_says() {
         // The first client comes and goes.
         assert_eq!(finish(server.client()), b"");
         server.wait_events("end", 1);
+        // A preforked child logs the end before it counts as idle.
+        let idle = format!(", {pool} idle, ");
+        wait_until("no child serves", || run_mpserv(&["--status", pidfile]).stdout.contains(&idle));
         let before = Instant::now();
         // Two preforked children that accept at once would count each other.
         let first = server.client();
