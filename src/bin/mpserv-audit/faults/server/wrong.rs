@@ -6,7 +6,7 @@ use super::*;
 use crate::run::Directory;
 use crate::run::strace::Strace;
 
-/// The time after which the small server counts as hung.
+/// The time after which the small server counts as hung, once it serves.
 const SHORT: Duration = Duration::from_millis(1500);
 
 /// The small server, compiled into a folder of its own.

@@ -98,7 +98,7 @@ impl Life {
     /// serves.
     fn wait_until_ready(&mut self, is_traced: bool) {
         let start = Instant::now();
-        while !self.serves() && self.runs() && start.elapsed() < self.watchdog {
+        while !self.serves() && self.runs() && start.elapsed() < WATCHDOG {
             if is_traced {
                 let tracer = Status::of(self.server).map(|status| status.tracer).filter(|tracer| *tracer != 0);
                 self.tracer = self.tracer.or(tracer);
