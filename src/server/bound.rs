@@ -35,8 +35,9 @@ use crate::sys::signal::{Signal, SignalFd, sigpending};
 ///
 /// A drop without a call of `serve` closes the sockets and removes their files and the pidfile. In a process that was
 /// forked from this process, the drop only closes the sockets. If the forked process serves, this process must not drop
-/// its copy: end it by [`_exit`](crate::process::_exit). A successor ([`is_successor`](super::is_successor)) serves in the
-/// process that was started: do not fork there.
+/// its copy: end it by [`_exit`](crate::process::_exit). Fork one process that serves, and no more: the one that
+/// stops first removes the pidfile and the files of sockets of all. A successor ([`is_successor`](super::is_successor))
+/// serves in the process that was started: do not fork there.
 pub struct Bound<'a> {
     descriptors: Descriptors<'a>,
     rules: Option<Rules>,

@@ -203,9 +203,10 @@ impl<'a> Server<'a> {
 
     /// Puts children into a sandbox.
     ///
-    /// A handler can make these system calls (`libc::SYS_…`) and those that a child needs to end. A built-in service
-    /// can always make the calls that it needs. Any other call ends the child, and the name of the call is logged, unless
-    /// you name `rt_sigaction` or `seccomp`. A program can make any call, but gains no right from its user or its file.
+    /// A handler can make these system calls (`libc::SYS_…`) and those that a child needs to end. The service of
+    /// [`serve_builtin`](super::Bound::serve_builtin) can always make the calls that it needs. Any other call ends the
+    /// child, and the name of the call is logged, unless you name `rt_sigaction` or `seccomp`. A program can make any call,
+    /// but gains no right from its user or its file.
     ///
     /// [`bind`](Server::bind) takes from this process, for good, what its programs must not have: the capabilities that
     /// programs inherit, and new privileges (`PR_SET_NO_NEW_PRIVS`). So a program of root has no capability. A handler keeps

@@ -30,8 +30,8 @@
 //! wait if a function or a program serves, but not in preforked children, and with a Unix socket. An earlier timer
 //! stands still meanwhile. Also for a write to a terminal, the server uses SIGALRM and that timer. Afterwards the
 //! action, the timer and a pending SIGALRM are as before. A SIGALRM that a process sends meanwhile is lost.
-//! Every child of the process is reaped, even a child that the server has not made. A process that has other threads
-//! cannot serve: [`Error`] says so.
+//! Every child of the process is reaped, even a child that the server has not made, and each process that the process
+//! traces is killed when it stops. A process that has other threads cannot serve: [`Error`] says so.
 //!
 //! | signal | the server's action |
 //! |---|---|

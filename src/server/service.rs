@@ -32,6 +32,9 @@ impl Service {
 
     /// Serves a client until the client ends its side, and returns the exit status: [`EXIT_DONE`], [`EXIT_FAILED`],
     /// [`EXIT_IDLE`].
+    ///
+    /// In the [sandbox](super::Server::sandbox), name `recvfrom` and `sendto` for it, and `mmap` and `munmap`: a client that
+    /// sends much gets a larger buffer.
     #[must_use]
     pub fn serve(self, connection: &Connection) -> c_int {
         self.serve_with(connection, None)

@@ -22,7 +22,7 @@ use mpserv::net::{SockAddr, SocketAddr, SocketOption, UnixAddr, getsockopt};
 use mpserv::process::{Child, INFINITY, Limit, Pid, Resource, getpgid, getrlimit, setrlimit};
 use mpserv::program::{Args, Argument};
 use mpserv::server::limits::{LISTENERS_MAX, MAX_CHILDREN_LIMIT};
-use mpserv::server::{Bound, Connection, HandlerError, Inherited, Outcome, Peer, Server, Verbosity};
+use mpserv::server::{Bound, Connection, HandlerError, Inherited, Outcome, Peer, Server, Service, Verbosity};
 use mpserv::signal::{
     Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, raise, sigaction, signal, sigpending, sigprocmask,
     sigprocmask_replace,
@@ -70,6 +70,7 @@ const TESTS: &[Test] = tests![
     a_program_ignores_no_signal_that_its_server_ignores,
     a_server_takes_the_signals_that_would_harm_it,
     a_preforked_handler_in_the_sandbox_may_sleep,
+    the_service_of_a_handler_needs_four_calls_in_the_sandbox,
     a_violation_is_logged_although_the_caller_blocks_its_signal,
     a_program_has_no_descriptor_of_its_server,
     a_program_of_a_handler_gets_no_more_descriptors_once_its_process_is_retired,
@@ -212,6 +213,18 @@ fn a_preforked_handler_in_the_sandbox_may_sleep() {
     });
     assert_eq!(read_all(&mut serving.connect()), b"slept");
     assert_eq!(serving.stop_after(1)[0], "0");
+}
+
+/// Sends so much that the service makes a larger buffer.
+fn the_service_of_a_handler_needs_four_calls_in_the_sandbox() {
+    const CALLS: [libc::c_long; 4] = [libc::SYS_recvfrom, libc::SYS_sendto, libc::SYS_mmap, libc::SYS_munmap];
+    let serving = Serving::start_with(|server| server.sandbox(&CALLS), |client| Service::Echo.serve(&client));
+    let mut client = serving.connect();
+    let text = [b'x'; 5000];
+    client.write_all(&text).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(read_all(&mut client), text);
+    assert_eq!(serving.stop_after(1), ["0"]);
 }
 
 /// Checks that the log names the call of a violation, although the caller blocks the signal by which a child notes it.
