@@ -193,7 +193,8 @@ impl<'a> Bound<'a> {
     pub fn serve_program<'s>(self, arguments: impl Iterator<Item = &'s CStr> + Clone) -> Result<Stopped> {
         if self.settings.pool.is_some() {
             let what = format_args!("prefork");
-            return Err(Error::new(what, Reason::Usage("a program serves one client and ends"), "leave it out"));
+            let error = Error::new(what, Reason::Usage("a program serves one client and ends"), "leave it out");
+            return Err(self.descriptors.tell_predecessor(error));
         }
         // A process with threads reads no variable, and would not find the program in PATH.
         check_single_threaded().map_err(|error| self.descriptors.tell_predecessor(error))?;

@@ -22,13 +22,14 @@ use crate::sys::seccomp::{CALLS_MAX, Check, Rule, allow_only_and_note_in};
 use crate::sys::signal::Signal;
 
 /// The calls of every child at its end. Reading the clock makes a system call only where the kernel cannot offer it in
-/// shared memory. By `restart_syscall()` the kernel goes on with a wait that a stop of the process has interrupted.
-const BASE: [c_long; 4] = [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime, c::SYS_restart_syscall];
+/// shared memory. By `rt_sigreturn()` a handler of a signal returns: a child has those of the caller. By
+/// `restart_syscall()` the kernel goes on with a wait that a stop of the process has interrupted.
+const BASE: [c_long; 5] =
+    [c::SYS_close, c::SYS_exit_group, c::SYS_clock_gettime, c::SYS_rt_sigreturn, c::SYS_restart_syscall];
 
-/// The further calls of a preforked child whose arguments need no check. By these calls the child waits, handles the
-/// signal that retires it, and bounds the time of a write to a terminal.
-const POOL: [c_long; 6] =
-    [c::SYS_getpid, c::SYS_getppid, c::SYS_ppoll, c::SYS_rt_sigreturn, c::SYS_clock_nanosleep, c::SYS_setitimer];
+/// The further calls of a preforked child whose arguments need no check. By these calls the child waits, finds out
+/// that its parent has gone, and bounds the time of a write to a terminal.
+const POOL: [c_long; 5] = [c::SYS_getpid, c::SYS_getppid, c::SYS_ppoll, c::SYS_clock_nanosleep, c::SYS_setitimer];
 
 /// The number of further calls of a preforked child whose arguments are checked.
 const OF_POOL: usize = 7;

@@ -5,6 +5,7 @@ mod common;
 mod handler_errors;
 mod orphans;
 mod safe_code;
+mod sigterm;
 #[cfg(feature = "std")]
 mod std_types;
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         handler_errors::TESTS,
         orphans::TESTS,
         safe_code::TESTS,
+        sigterm::TESTS,
         #[cfg(feature = "std")]
         std_types::TESTS,
     ])

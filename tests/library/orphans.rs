@@ -19,7 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
 /// The user that has no rights.
 const NOBODY: u32 = 65534;
 
-fn echo_each(connection: &Connection) -> Result<(), HandlerError> {
+pub(crate) fn echo_each(connection: &Connection) -> Result<(), HandlerError> {
     let mut buffer = [0; 100];
     loop {
         match connection.read(&mut buffer)? {

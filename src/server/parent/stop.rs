@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::children::Stage;
 use super::state::{LoopState, Parent, Stopped, Stopping};
-use crate::server::child::Worker;
+use crate::server::child::{RETIRE, Worker};
 use crate::server::inherited::say_stopping;
 use crate::server::limits::{BUSY_MESSAGE, EARLIER_ENDS_WITHIN, KILL_AFTER, KILL_AGAIN_EVERY};
 use crate::server::orders::{EarlierServers, Order};
@@ -133,8 +133,13 @@ impl<W: Worker> Parent<'_, '_, W> {
         self.descriptors.earlier = EarlierServers::default();
     }
 
-    /// Sends SIGTERM to a child, and SIGCONT, because a stopped process does not act on SIGTERM.
+    /// Sends SIGTERM to a child, and SIGCONT, because a stopped process does not act on SIGTERM. A preforked child that
+    /// catches or ignores SIGTERM must get no other client, because SIGKILL follows. So it is retired first.
     pub(super) fn terminate(&mut self, pid: Pid) {
+        if self.pool.is_some() {
+            // The child was not reaped, so the id is still its own.
+            let _ = kill(pid, RETIRE);
+        }
         if let Err(errno @ Errno::PERM) = signal_child(pid, Signal::TERM) {
             self.log.signal_refused(pid, errno);
         }
