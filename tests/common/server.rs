@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +14,9 @@ use super::{Ended, Output, Running, children, wait_for, wait_until};
 
 /// The path of `mpserv`.
 pub const MPSERV: &str = env!("CARGO_BIN_EXE_mpserv");
+
+/// The number of further tries to start a server under strace.
+const STARTS: usize = 3;
 
 /// A running server.
 pub struct Served {
@@ -167,6 +170,21 @@ impl Served {
     /// Starts a command and waits until it has printed this many ports and its first lines.
     #[track_caller]
     pub fn start_ports(command: &mut Command, count: usize) -> Served {
+        // If strace cannot attach within 3 seconds on a busy machine, its option -D has the command end by SIGALRM.
+        let is_untraced = |ended: &Ended| ended.status.signal() == Some(Signal::ALRM.raw());
+        let mut tries = 0..STARTS;
+        loop {
+            match Served::try_ports(command, count) {
+                Ok(served) => return served,
+                Err(ended) if is_untraced(&ended) && tries.next().is_some() => {}
+                Err(ended) => panic!("the server does not start: {ended:?}"),
+            }
+        }
+    }
+
+    /// Starts a command once. Returns the end of a command that has ended before it printed its ports.
+    #[track_caller]
+    fn try_ports(command: &mut Command, count: usize) -> Result<Served, Ended> {
         let running = Running::start(command, Output::Pipe);
         let mut served = None;
         wait_until("the server prints its ports", || {
@@ -179,8 +197,10 @@ impl Served {
             }
             served.is_some() || is_complete
         });
-        let Some(ports) = served else { panic!("the server does not start: {}", running.stderr_so_far()) };
-        Served { running, ports }
+        match served {
+            Some(ports) => Ok(Served { running, ports }),
+            None => Err(running.wait()),
+        }
     }
 
     pub fn pid(&self) -> u32 {
