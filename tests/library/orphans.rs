@@ -1,11 +1,16 @@
 //! Tests the preforked children of a server that is killed, where the caller or the handler changes its process.
 
+use std::net::TcpListener;
+use std::os::fd::AsRawFd;
+
 use crate::common::server::nobody_listens;
 use crate::common::solo::{self, Test};
 use crate::common::*;
 use crate::{Serving, tests};
 
+use mpserv::fd::OwnedFd;
 use mpserv::ffi::sys::syscall as c;
+use mpserv::process::{Limit, Resource};
 use mpserv::server::{Connection, HandlerError, Server};
 use mpserv::signal::{Disposition, MaskHow, SigAction, SigSet, Signal, SignalFlag, sigaction, sigprocmask};
 use mpserv::user::{geteuid, setuid};
@@ -14,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     no_pool_outlives_its_server_whatever_the_caller_does_with_sigterm,
     no_pool_outlives_its_server_although_its_handler_changes_the_user,
     a_child_is_retired_although_its_handler_blocks_or_catches_the_signal,
+    a_child_gives_up_a_listener_whose_number_its_limit_does_not_allow,
 ];
 
 /// The user that has no rights.
@@ -107,4 +113,27 @@ fn a_child_is_retired_although_its_handler_blocks_or_catches_the_signal() {
         assert_eq!(solo::reap(&mut serving.child).term_signal(), Some(Signal::KILL));
         wait_until("the child ends", || is_gone(child));
     }
+}
+
+/// Kills a server whose child has a client, and a listener with a high number.
+fn a_child_gives_up_a_listener_whose_number_its_limit_does_not_allow() {
+    const NUMBER: u64 = 100;
+    sigaction(Signal::TERM, &SigAction::new(Disposition::Ignore)).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // SAFETY: the call takes numbers, and nothing owns the new descriptor.
+    let high = unsafe { OwnedFd::from_raw(libc::fcntl(listener.as_raw_fd(), libc::F_DUPFD_CLOEXEC, NUMBER)) };
+    drop(listener);
+    let limit = Limit { soft: NUMBER, hard: NUMBER };
+    let bound = Server::new().listener(high).prefork(1, 1).rlimit(Resource::NOFILE, limit).bind().unwrap();
+    let mut server = solo::spawn(move || {
+        bound.serve(|client: Connection| echo_each(&client)).unwrap();
+    });
+    let mut client = connect(port);
+    assert_eq!(echo(&mut client, b"served"), b"served");
+    server.kill(Signal::KILL).unwrap();
+    assert_eq!(solo::reap(&mut server).term_signal(), Some(Signal::KILL));
+    wait_until("the child does not listen any more", || nobody_listens(port));
+    assert_eq!(echo(&mut client, b"still here"), b"still here");
+    assert_eq!(finish(client), b"");
 }

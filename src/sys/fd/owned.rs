@@ -176,6 +176,7 @@ pub(crate) unsafe fn close_for_good(owner: &impl AsFd) {
 }
 
 /// `dup3(…, O_CLOEXEC)`: closes a descriptor, and gives its number to a copy of another one. Leaves the owner as it is.
+/// A number that `RLIMIT_NOFILE` no longer allows is only closed.
 ///
 /// Async-signal-safe: yes.
 ///
@@ -186,7 +187,11 @@ pub(crate) unsafe fn close_for_good(owner: &impl AsFd) {
 /// dup3(2), Linux
 pub(crate) unsafe fn replace_for_good(owner: &impl AsFd, by: BorrowedFd<'_>) {
     // SAFETY: by this function's own contract nothing uses the former file any more.
-    unsafe { ffi::unistd::dup3(by.raw(), owner.as_fd().raw(), ffi::fcntl::O_CLOEXEC) };
+    let number = unsafe { ffi::unistd::dup3(by.raw(), owner.as_fd().raw(), ffi::fcntl::O_CLOEXEC) };
+    if number < 0 {
+        // SAFETY: by this function's own contract, as above.
+        unsafe { close_for_good(owner) };
+    }
 }
 
 /// Gives the number of the descriptor.
