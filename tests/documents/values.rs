@@ -479,6 +479,8 @@ fn the_service_unit_fits_the_program() {
     assert_eq!(service("ExecReload"), "/bin/kill -HUP $MAINPID");
     // Only the server gets SIGTERM, because the server ends its children.
     assert_eq!(service("KillMode"), "mixed");
+    // By default the manager stops a service of which the kernel kills a process for lack of memory.
+    assert_eq!(service("OOMPolicy"), "continue");
     // The manager waits until the grace is over, children that ignore SIGTERM are killed, and earlier servers have ended.
     let stop: u64 = service("TimeoutStopSec").parse().unwrap();
     let needed = seconds(GRACE_DEFAULT) + seconds(KILL_AFTER) + seconds(EARLIER_ENDS_WITHIN);
@@ -487,7 +489,7 @@ fn the_service_unit_fits_the_program() {
     let more = stop - seconds(GRACE_DEFAULT);
     let sentence = format!("If you set a longer --grace, let TimeoutStopSec= be {more} seconds more.");
     assert!(guide.contains(&sentence), "the guide does not say {sentence:?}");
-    for name in ["TimeoutStopSec", "WatchdogSec", "KillMode", "ExecReload", "ExecStop"] {
+    for name in ["TimeoutStopSec", "WatchdogSec", "KillMode", "OOMPolicy", "ExecReload", "ExecStop"] {
         let own = format!(" {name}={} ", service(name));
         assert!(guide.contains(&own), "the unit in the guide does not set{own}");
     }

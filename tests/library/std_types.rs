@@ -1,26 +1,33 @@
 //! Tests the feature `std`: the example of the guide, and conversions with std's types.
 
 // The example of `src/docs/library.md`, from here to the end of `main`.
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use mpserv::server::{Connection, HandlerError, Server};
 
-/// Answers each line in capitals, until the client says `quit`, goes, or is silent for too long.
+/// The length at which a line is too long.
+const LINE_MAX: usize = 4096;
+
+/// Answers each line in capitals, until the client says `quit`, goes, is silent for too long or sends too long a line.
 fn answer(connection: Connection) -> Result<(), HandlerError> {
     let mut stream = TcpStream::from(connection);
-    for line in BufReader::new(stream.try_clone()?).lines() {
-        match line {
-            Ok(line) if line == "quit" => break,
-            Ok(line) => writeln!(stream, "{}", line.to_uppercase())?,
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    loop {
+        line.clear();
+        match reader.by_ref().take(LINE_MAX as u64).read_line(&mut line) {
+            Ok(0) => return Ok(()),
+            Ok(LINE_MAX) => return Err(HandlerError::new("too long a line")),
+            Ok(_) if line.trim_end() == "quit" => return Ok(()),
+            Ok(_) => stream.write_all(line.to_uppercase().as_bytes())?,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 return Err(HandlerError::new("silent for too long"));
             }
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -102,6 +109,11 @@ fn std_has_the_example_of_the_guide() {
     let serving = Serving::start_with(|server| server.idle_timeout(Duration::from_millis(1)), answer);
     assert_eq!(read_all(&mut serving.connect()), b"");
     assert_eq!(serving.end_lines(1)[0].get("error"), "silent for too long");
+    let serving = Serving::start(answer);
+    let mut client = serving.connect();
+    client.write_all(&[b'x'; LINE_MAX]).unwrap();
+    assert_eq!(read_all(&mut client), b"");
+    assert_eq!(serving.end_lines(1)[0].get("error"), "too long a line");
 }
 
 fn std_takes_an_error_of_the_server() {
