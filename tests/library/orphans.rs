@@ -121,8 +121,10 @@ fn a_child_gives_up_a_listener_whose_number_its_limit_does_not_allow() {
     sigaction(Signal::TERM, &SigAction::new(Disposition::Ignore)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    // SAFETY: the call takes numbers, and nothing owns the new descriptor.
-    let high = unsafe { OwnedFd::from_raw(libc::fcntl(listener.as_raw_fd(), libc::F_DUPFD_CLOEXEC, NUMBER)) };
+    // SAFETY: the call takes numbers.
+    let number = unsafe { libc::fcntl(listener.as_raw_fd(), libc::F_DUPFD_CLOEXEC, NUMBER) };
+    // SAFETY: the new descriptor is open, and nothing else owns it.
+    let high = unsafe { OwnedFd::from_raw(number) };
     drop(listener);
     let limit = Limit { soft: NUMBER, hard: NUMBER };
     let bound = Server::new().listener(high).prefork(1, 1).rlimit(Resource::NOFILE, limit).bind().unwrap();
