@@ -159,7 +159,8 @@ impl<'a> Server<'a> {
     }
 
     /// Sets the number of connections that a preforked process serves before another process takes its place (no
-    /// limit). [`bind`](Server::bind) refuses this setting without [`prefork`](Server::prefork).
+    /// limit). Set it if a handler may leave descriptors open: a process that has no more can accept no client.
+    /// [`bind`](Server::bind) refuses this setting without [`prefork`](Server::prefork).
     pub const fn max_requests(mut self, limit: u64) -> Self {
         self.settings.max_requests = Some(limit);
         self

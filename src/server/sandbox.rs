@@ -86,9 +86,10 @@ pub(super) fn can_get_descriptors(calls: &[c_long]) -> bool {
     !calls.iter().all(makes_none)
 }
 
-/// Whether a handler can make memory writable, or move it, by these calls.
+/// Whether a handler can make memory writable, move it or fill it, by these calls.
 pub(super) fn can_change_memory(calls: &[c_long]) -> bool {
-    calls.iter().any(|call| matches!(*call, c::SYS_mprotect | c::SYS_pkey_mprotect | c::SYS_mremap))
+    let changes = [c::SYS_mprotect, c::SYS_pkey_mprotect, c::SYS_mremap, c::SYS_userfaultfd];
+    calls.iter().any(|call| changes.contains(call))
 }
 
 /// Enters the sandbox. From now on this process can make `calls`, and those that every child of its kind needs. A

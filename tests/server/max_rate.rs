@@ -120,7 +120,8 @@ fn clients_whose_program_cannot_be_run_do_not_use_up_the_rate() {
     }
     std::fs::rename(&away, &program).unwrap();
     drop(server.client());
-    assert_eq!(server.events("fail").len(), 1, "the log throttle holds the others back");
+    // The log throttle may hold the others back.
+    server.wait_events("fail", 1);
     server.stop();
 }
 

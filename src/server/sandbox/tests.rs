@@ -35,6 +35,7 @@ fn a_call_that_makes_memory_writable_or_moves_it_changes_memory() {
         (c::SYS_mprotect, true),
         (c::SYS_pkey_mprotect, true),
         (c::SYS_mremap, true),
+        (c::SYS_userfaultfd, true),
         (c::SYS_mmap, false),
         (c::SYS_munmap, false),
         (c::SYS_remap_file_pages, false),
