@@ -151,8 +151,8 @@ impl<'a> Server<'a> {
     /// client. But if its [`sandbox`](Server::sandbox) has a call that may make a descriptor, the process keeps the
     /// listeners until its client leaves: a new socket must not get the number of a listener. Until then no other
     /// server can listen at the address, even if this server has been killed. A handler that becomes another program,
-    /// or puts a filter on its own system calls, must block or ignore SIGUSR2 before, because the signal would end it. While a handler blocks SIGUSR2, or
-    /// runs a server of its own, its process does not notice a kill of this server.
+    /// or puts a filter on its own system calls, must block or ignore SIGUSR2 before, because the signal would end it.
+    /// While a handler blocks SIGUSR2, or runs a server of its own, its process does not notice a kill of this server.
     pub const fn prefork(mut self, min: u32, max: u32) -> Self {
         self.settings.pool = Some(PoolSize { min, max });
         self

@@ -49,11 +49,10 @@ fn preforked_orphans_serve_the_client_that_they_have_and_end() {
         let pool = children(server.pid());
         let busy = server.wait_events("accept", 1)[0].number("pid") as u32;
         server.running.signal(Signal::KILL);
-        let has_ended = |pid: u32| is_gone(pid);
-        wait_until("the idle ones end", || pool.iter().all(|pid| *pid == busy || has_ended(*pid)));
+        wait_until("the idle ones end", || pool.iter().all(|pid| *pid == busy || is_gone(*pid)));
         assert_eq!(echo(&mut client, b"still here"), b"still here");
         assert_eq!(finish(client), b"");
-        wait_until("the last one ends", || has_ended(busy));
+        wait_until("the last one ends", || is_gone(busy));
         assert!(nobody_listens(server.port()));
     }
 }
