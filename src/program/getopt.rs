@@ -103,16 +103,18 @@ pub struct Getopt<'o> {
     long: &'o [LongOption],
     /// The number of this iteration among those that were begun.
     number: usize,
+    /// `optind` as this iteration has left it.
+    optind: c_int,
 }
 
 /// The number of iterations that were begun. The C library keeps only the position of the last iteration.
 static BEGUN: AtomicUsize = AtomicUsize::new(0);
 
 impl<'o> Getopt<'o> {
-    /// Begins an iteration over `args`, and ends every earlier iteration. `short` must begin with `+:`, which keeps the
-    /// C library from printing and from changing the order of the arguments. No letter may be `?`, by which the C library
-    /// reports an unknown option, or the byte 255, which C takes for -1, the end of the options. `long` must end with
-    /// [`LongOption::END`].
+    /// Begins an iteration over `args`, and ends every earlier iteration. The iteration also ends if other code calls
+    /// `getopt()` meanwhile. `short` must begin with `+:`, which keeps the C library from printing and from changing the
+    /// order of the arguments. No letter may be `?`, by which the C library reports an unknown option, or the byte 255,
+    /// which C takes for -1, the end of the options. `long` must end with [`LongOption::END`].
     ///
     /// Returns `None` when one of these conditions fails. Also returns `None` where other threads exist, because the C
     /// library keeps its position in global variables.
@@ -125,16 +127,14 @@ impl<'o> Getopt<'o> {
         }
         // SAFETY: no other thread uses the variable. The value 0 makes the C library begin anew.
         unsafe { c::optind = 0 };
-        Some(Getopt { args, short, long, number: BEGUN.fetch_add(1, Ordering::Relaxed) + 1 })
+        Some(Getopt { args, short, long, number: BEGUN.fetch_add(1, Ordering::Relaxed) + 1, optind: 0 })
     }
 
     /// Returns the index of the next argument.
     #[must_use]
     pub fn index(&self) -> usize {
-        // SAFETY: no other thread uses the variable.
-        let index = unsafe { c::optind };
         // The variable is 0 until the first option is asked for.
-        usize::try_from(index).unwrap_or(0).max(1)
+        usize::try_from(self.optind).unwrap_or(0).max(1)
     }
 
     /// Returns the option that is wrong.
@@ -157,6 +157,12 @@ impl Iterator for Getopt<'_> {
         if self.number != BEGUN.load(Ordering::Relaxed) || has_other_threads() {
             return None;
         }
+        // SAFETY: no other thread uses the variable.
+        let optind = unsafe { c::optind };
+        // Other code has read a command line, and has left the C library's position there.
+        if optind != self.optind {
+            return None;
+        }
         let argc = c_int::try_from(self.args.len()).unwrap_or(c_int::MAX);
         // SAFETY: the C library's position is in this argv. Argv and both lists end as the call requires. Because of
         // the plus sign, the call does not write to argv.
@@ -169,6 +175,8 @@ impl Iterator for Getopt<'_> {
                 ptr::null_mut(),
             )
         };
+        // SAFETY: no other thread uses the variable.
+        self.optind = unsafe { c::optind };
         match option {
             -1 => None,
             MISSING => Some(Opt::Missing(self.culprit())),

@@ -172,6 +172,7 @@ fn main() -> ExitCode {
             an_empty_title_leaves_nothing_of_the_last,
             shared_words_stay_as_long_as_they_are,
             a_second_command_line_ends_the_first,
+            a_command_line_that_other_code_reads_ends_the_first,
             a_stack_is_never_too_small_to_start_on,
             a_number_is_what_atoi_reads,
             a_table_prints_and_parses_its_options,

@@ -200,6 +200,20 @@ pub(crate) fn a_second_command_line_ends_the_first() {
     assert!(first.next().is_none() && second.next().is_none() && first.next().is_none());
 }
 
+/// Checks that no option is read outside of argv when other code has read a longer command line.
+pub(crate) fn a_command_line_that_other_code_reads_ends_the_first() {
+    let argv = [c"program", c"-a", c"-b"].map(CStr::as_ptr);
+    for other in [0, 1, 3, 100_000, c_int::MAX, -1] {
+        // SAFETY: the array has three strings, and none of them changes.
+        let args = unsafe { Args::new(3, argv.as_ptr()) };
+        let mut options = Getopt::new(args, c"+:ab", &[LongOption::END]).unwrap();
+        assert!(matches!(options.next(), Some(Opt::Option(option, None)) if option == c_int::from(b'a')));
+        // SAFETY: no other thread uses the variable.
+        unsafe { mpserv::ffi::getopt::optind = other };
+        assert_eq!((options.next(), options.index()), (None, 2), "{other}");
+    }
+}
+
 pub(crate) fn a_stack_is_never_too_small_to_start_on() {
     for size in [0, 128, STACK_MIN - 1] {
         assert_eq!(Stack::new(size).unwrap_err(), Errno::INVAL);
