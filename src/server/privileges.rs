@@ -9,8 +9,8 @@ use crate::sys::errno::{self, Errno};
 use crate::sys::fs::{Stat, access_r, chdir, chroot, stat};
 use crate::sys::memory::MapVec;
 use crate::sys::process::{
-    Limit, Resource, clear_inheritable, drop_capability_bounds, forbid_dumps, getrlimit, has_other_threads,
-    no_new_privileges, setrlimit,
+    Limit, Resource, clear_inheritable, drop_capability_bounds, forbid_dumps, getrlimit, has_capabilities,
+    has_other_threads, no_new_privileges, setrlimit,
 };
 use crate::sys::time::tzset;
 use crate::sys::user::{
@@ -89,16 +89,19 @@ impl Identity {
             let hint = if errno == Errno::PERM { "only root can become another user, or leave a group" } else { "" };
             Error::new(format_args!("cannot become user {uid}, group {gid}: {call}"), Reason::System(errno), hint)
         };
-        if !self.is_ours(groups) {
+        let changes = !self.is_ours(groups);
+        if changes {
             setgroups(groups).map_err(|errno| fail("setgroups", errno))?;
             setgid(gid).map_err(|errno| fail("setgid", errno))?;
             setuid(uid).map_err(|errno| fail("setuid", errno))?;
         }
         let is_there = [getuid(), geteuid()] == [uid; 2] && [getgid(), getegid()] == [gid; 2];
+        // Root loses all capabilities with its user, unless the caller has told the kernel to keep them.
+        let keeps = changes && has_capabilities().map_err(|errno| fail("capget", errno))?;
         // A process that can get its rights back has given up nothing.
-        let can_return = uid != ROOT && (setuid(ROOT).is_ok() || (gid != ROOT && setgid(ROOT).is_ok()));
+        let can_return = uid != ROOT && (keeps || setuid(ROOT).is_ok() || (gid != ROOT && setgid(ROOT).is_ok()));
         if !is_there || can_return {
-            let reason = Reason::State("the system let the server become root again");
+            let reason = Reason::State("the system leaves the server a way back to root");
             return Err(Error::new(format_args!("cannot become user {uid}, group {gid}"), reason, "do not go on"));
         }
         forbid_dumps().map_err(|errno| fail("prctl", errno))

@@ -5,15 +5,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::common::server::*;
-use crate::common::solo::Test;
+use crate::common::solo::{self, Test};
 use crate::common::*;
 use crate::sandbox::Own;
 use crate::tests;
-use mpserv::server::{Connection, Identity};
+use mpserv::server::{Connection, Identity, Server};
 use mpserv::user::{setgid, setgroups, setuid};
 
 pub(crate) const TESTS: &[Test] = tests![
     nobody_becomes_root_again,
+    a_caller_that_keeps_its_capabilities_becomes_nobody_else,
     a_server_as_nobody_has_nothing_left,
     groups_are_those_that_are_asked_for,
     the_further_groups_of_a_user_are_joined_unless_a_group_is_named,
@@ -58,6 +59,22 @@ fn nobody_becomes_root_again() {
     fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o4755)).unwrap();
     let text = program_output(&["-u", "nobody", "--sandbox", "127.0.0.1:0", program.to_str().unwrap(), "-u"]);
     assert_ne!(text.trim(), "0");
+}
+
+/// Checks a caller that has told the kernel to keep its capabilities: by them it could become root again.
+fn a_caller_that_keeps_its_capabilities_becomes_nobody_else() {
+    needs_root();
+    let nobody = Identity::parse("nobody").unwrap();
+    for keeps in [0, 1] {
+        let mut caller = solo::spawn(|| {
+            // SAFETY: the call takes numbers.
+            assert_eq!(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, keeps, 0, 0, 0) }, 0);
+            let bound = Server::new().listen("127.0.0.1:0").user(nobody).bind();
+            let why = bound.err().map_or_else(String::new, |error| error.to_string());
+            assert_eq!(why.contains("the system leaves the server a way back to root"), keeps == 1, "{keeps}: {why}");
+        });
+        assert_eq!(solo::reap(&mut caller).exit_status(), Some(0));
+    }
 }
 
 fn a_server_as_nobody_has_nothing_left() {

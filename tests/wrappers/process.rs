@@ -17,8 +17,8 @@ use mpserv::net::AddressFamily;
 use mpserv::process::{
     _exit, Child, Limit, Pid, Resource, Spawn, SpawnError, WaitFor, WaitOptions, WaitStatus, abort, adopt_orphans,
     allow_dumps, become_program, clear_inheritable, drop_capability_bounds, executed_path, exists, fix_addresses,
-    forbid_dumps, fork, getpgid, getpid, getppid, group_exists, has_other_threads, no_new_privileges, set_pdeathsig,
-    setpgid, setrlimit, wait, waitpid,
+    forbid_dumps, fork, getpgid, getpid, getppid, group_exists, has_capabilities, has_other_threads, no_new_privileges,
+    set_pdeathsig, setpgid, setrlimit, wait, waitpid,
 };
 use mpserv::server::{Server, Service};
 use mpserv::signal::{Disposition, MaskHow, SigSet, Signal, killpg, raise, signal, sigprocmask};
@@ -260,6 +260,7 @@ pub(crate) fn each_right_is_given_up_alone() {
     // SAFETY: the call writes the number.
     assert_eq!(unsafe { libc::prctl(libc::PR_GET_CHILD_SUBREAPER, &raw mut is_reaper) }, 0);
     assert_eq!(is_reaper, 1);
+    assert_eq!(has_capabilities(), Ok(rights()["CapPrm"] != "0".repeat(16)));
     if is_root() {
         // Everything that this process may do is inheritable, and the first capability and one of the second half of
         // the bits are ambient.

@@ -53,7 +53,7 @@ pub use id::{_exit, abort, exists, exit, getpgid, getpid, getppid, group_exists,
 pub use limits::{INFINITY, Limit, Resource, getrlimit, setrlimit};
 pub use personality::fix_addresses;
 pub use privileges::{
-    adopt_orphans, allow_dumps, clear_inheritable, drop_capability_bounds, forbid_dumps, no_new_privileges,
-    set_pdeathsig,
+    adopt_orphans, allow_dumps, clear_inheritable, drop_capability_bounds, forbid_dumps, has_capabilities,
+    no_new_privileges, set_pdeathsig,
 };
 pub use wait::{Child, WaitFor, WaitOptions, WaitStatus, wait, waitpid};

@@ -124,6 +124,29 @@ pub fn set_pdeathsig(parent: Pid, signal: Signal) -> Result<()> {
 /// The number of structs that hold the 64 capabilities of this version of the interface.
 const HALVES: usize = 2;
 
+/// `capget()`: reads the capabilities of this thread.
+fn capget() -> Result<[__user_cap_data_struct; HALVES]> {
+    let mut header = __user_cap_header_struct { version: _LINUX_CAPABILITY_VERSION_3, pid: 0 };
+    let mut data = [__user_cap_data_struct { effective: 0, permitted: 0, inheritable: 0 }; HALVES];
+    // SAFETY: this version of the call fills in two structs of data, and both pointers are to structs of this function.
+    let got = unsafe { ffi::unistd::syscall(SYS_capget, &raw mut header, data.as_mut_ptr()) };
+    ret_syscall(got).map(|()| data)
+}
+
+/// `capget()`: whether this thread has a capability, in effect or permitted.
+///
+/// Async-signal-safe: yes.
+///
+/// # Errors
+/// None on Linux 2.6.26 or later.
+///
+/// # References
+/// capget(2), capabilities(7)
+pub fn has_capabilities() -> Result<bool> {
+    // Each capability in effect is also permitted.
+    Ok(capget()?.iter().any(|half| half.permitted != 0))
+}
+
 /// `capget()` and `capset()`: keeps programs from inheriting a capability of this thread.
 ///
 /// Async-signal-safe: yes.
@@ -135,12 +158,8 @@ const HALVES: usize = 2;
 /// capget(2), capabilities(7)
 pub fn clear_inheritable() -> Result<()> {
     let mut header = __user_cap_header_struct { version: _LINUX_CAPABILITY_VERSION_3, pid: 0 };
-    let mut data = [__user_cap_data_struct { effective: 0, permitted: 0, inheritable: 0 }; HALVES];
-    // SAFETY: this version of the call fills in two structs of data, and both pointers are to structs of this function.
-    let got = unsafe { ffi::unistd::syscall(SYS_capget, &raw mut header, data.as_mut_ptr()) };
-    ret_syscall(got)?;
-    data.iter_mut().for_each(|half| half.inheritable = 0);
-    // SAFETY: the reason above holds here as well. This call reads the structs.
+    let data = capget()?.map(|half| __user_cap_data_struct { inheritable: 0, ..half });
+    // SAFETY: this version of the call reads two structs of data, and both pointers are to structs of this function.
     let set = unsafe { ffi::unistd::syscall(SYS_capset, &raw mut header, data.as_ptr()) };
     ret_syscall(set)
 }
