@@ -104,8 +104,16 @@ fn a_child_is_retired_although_its_handler_blocks_or_catches_the_signal() {
     static TOLD: SignalFlag = SignalFlag::new();
     let blocks: fn() = || sigprocmask(MaskHow::Block, &SigSet::from([Signal::USR2]));
     let catches: fn() = || sigaction(Signal::USR2, &SigAction::new(Disposition::Flag(&TOLD))).unwrap();
-    for change in [blocks, catches] {
-        let mut serving = Serving::start_with(|server| server.prefork(1, 1), move |_: Connection| change());
+    let calls: &[_] = &[c::SYS_rt_sigprocmask, c::SYS_rt_sigaction];
+    for (change, calls) in [(blocks, None), (catches, None), (blocks, Some(calls)), (catches, Some(calls))] {
+        let settings = |server: Server<'static>| {
+            let server = server.prefork(1, 1);
+            match calls {
+                Some(calls) => server.sandbox(calls),
+                None => server,
+            }
+        };
+        let mut serving = Serving::start_with(settings, move |_: Connection| change());
         assert_eq!(finish(serving.connect()), b"");
         let child = children(serving.child.pid().raw() as u32)[0];
         wait_until("the child waits for a client", || waits_in(child, c::SYS_accept4));

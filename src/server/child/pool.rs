@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::context::ChildContext;
 use super::outcome::Outcome;
+use crate::ffi::sys::syscall::{SYS_prctl, SYS_rt_sigaction, SYS_rt_sigprocmask};
 use crate::server::connection::{Connection, Peer};
 use crate::server::limits::{ABORTS_IN_A_ROW, EXIT_DONE, EXIT_FAILED, LISTENERS_MAX};
 use crate::server::listener::is_connection_error;
@@ -58,10 +59,7 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
                 if serve_client(handler, &context, pid, fd, address) {
                     requests_left -= 1;
                 }
-                if context.settings.sandbox.is_none() {
-                    status = handle_retire(&context).and_then(|()| retire_with_server(&context));
-                    sigprocmask(MaskHow::Unblock, &SigSet::from([RETIRE]));
-                }
+                status = hear_retire_again(&context);
             }
             Ok(None) => {}
             Err(failed) => status = Err(failed),
@@ -70,6 +68,22 @@ pub(super) fn serve_pool<H: FnMut(Connection) -> R, R: Outcome>(
     }
     context.throttle.borrow_mut().release(context.log, Duration::MAX);
     status.map(|()| EXIT_DONE)
+}
+
+/// Undoes what a handler of clients may have done to [`RETIRE`]. In the sandbox, only a call that it was allowed can have
+/// done so, and this child can make that call, too.
+fn hear_retire_again(context: &ChildContext<'_, '_>) -> Result<(), c_int> {
+    let may_call = |call| context.settings.sandbox.is_none_or(|calls| calls.contains(&call));
+    if may_call(SYS_rt_sigaction) {
+        handle_retire(context)?;
+    }
+    if may_call(SYS_prctl) {
+        retire_with_server(context)?;
+    }
+    if may_call(SYS_rt_sigprocmask) {
+        sigprocmask(MaskHow::Unblock, &SigSet::from([RETIRE]));
+    }
+    Ok(())
 }
 
 /// Installs the handler of [`RETIRE`]. A handler of clients may have changed the action, and the mask.
