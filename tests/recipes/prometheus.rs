@@ -30,6 +30,9 @@ fn the_metrics_are_in_the_format_of_prometheus() {
     let pidfile = folder.join("hello.pid");
     let server = Served::start(&["-c", "7", "--pidfile", pidfile.to_str().unwrap(), "127.0.0.1:0"]);
     let clients = server.clients(3);
+    // A client may have its answer before the server itself has counted the child.
+    let shows_all = || run_mpserv(&["--status", pidfile.to_str().unwrap()]).stdout.contains(": 3 of 7 serving");
+    wait_until("the status shows all clients", shows_all);
     let script = with(&blocks("### Prometheus")[0], "/run/hello.pid", &pidfile);
     let script = with(&script, "/var/lib/prometheus/node-exporter", &folder.0);
     let ended = run_tool(command("sh").args(["-c", &script]));
