@@ -150,9 +150,10 @@ impl<'a> Server<'a> {
     /// `EINTR`, but not the functions of [`Connection`]. The process closes the listeners at once, and ends after its
     /// client. But if its [`sandbox`](Server::sandbox) has a call that may make a descriptor, the process keeps the
     /// listeners until its client leaves: a new socket must not get the number of a listener. Until then no other
-    /// server can listen at the address, even if this server has been killed. A handler that becomes another program,
-    /// or puts a filter on its own system calls, must block or ignore SIGUSR2 before, because the signal would end it.
-    /// While a handler blocks SIGUSR2, or runs a server of its own, its process does not notice a kill of this server.
+    /// server can listen at the address, even if this server has been killed. If the kill comes just before the process
+    /// waits for a client, the process serves one client more. A handler that becomes another program, or puts a filter
+    /// on its own system calls, must block or ignore SIGUSR2 before, because the signal would end it. While a handler
+    /// blocks SIGUSR2, or runs a server of its own, its process does not notice a kill of this server.
     pub const fn prefork(mut self, min: u32, max: u32) -> Self {
         self.settings.pool = Some(PoolSize { min, max });
         self
@@ -241,7 +242,8 @@ impl<'a> Server<'a> {
     ///
     /// The new process takes the sockets by [`inherit`](Server::inherit). So [`bind`](Server::bind) refuses `restart`
     /// without `inherit`. A program that forks after `bind`, as a daemon does, must not do so if
-    /// [`is_successor`](super::is_successor).
+    /// [`is_successor`](super::is_successor). A program that executes itself again in the same process must remove the
+    /// variable `MPSERV_INHERIT` before: what it names has been taken.
     ///
     /// With [`user`](Server::user), SIGUSR2 starts no successor if that user can read the program's file, or owns it:
     /// other processes of the user could trace the new process. Let the file be root's, with the mode 711. Nor does it if a

@@ -226,8 +226,9 @@ pub fn setgid(gid: gid_t) -> Result<()> {
     ret(unsafe { unistd::setgid(gid) })
 }
 
-/// `setuid()`: changes the user. A privileged process changes its real, effective and saved user, and loses all
-/// capabilities. From such a change there is no way back.
+/// `setuid()`: changes the user. A privileged process changes its real, effective and saved user. Root also loses all
+/// capabilities, so that there is no way back. Other processes keep their capabilities, and so does root after
+/// `prctl(PR_SET_KEEPCAPS)` or with `SECBIT_NO_SETUID_FIXUP`.
 ///
 /// Async-signal-safe: no, because `setuid()` takes a lock if there are other threads.
 ///
