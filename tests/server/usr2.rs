@@ -511,8 +511,11 @@ fn three_generations_serve_their_clients_to_the_end() {
             "{status:#?}"
         );
         for (index, client) in clients.iter().take(2).enumerate() {
-            let address = &status[&format!("earlier.{index}.children.0.client")];
-            assert_eq!(address, &format!("\"{}\"", client.local_addr().unwrap()), "{status:#?}");
+            // A pool may still show a child that has just ended.
+            let mut addresses =
+                (0..2).filter_map(|child| status.get(&format!("earlier.{index}.children.{child}.client")));
+            let address = format!("\"{}\"", client.local_addr().unwrap());
+            assert!(addresses.any(|shown| *shown == address), "{status:#?}");
         }
         for client in clients {
             assert_eq!(finish(client), b"");
