@@ -124,9 +124,12 @@ pub fn set_pdeathsig(parent: Pid, signal: Signal) -> Result<()> {
 /// The number of structs that hold the 64 capabilities of this version of the interface.
 const HALVES: usize = 2;
 
+/// The version of the interface, and the process whose capabilities it concerns.
+const THIS_THREAD: __user_cap_header_struct = __user_cap_header_struct { version: _LINUX_CAPABILITY_VERSION_3, pid: 0 };
+
 /// `capget()`: reads the capabilities of this thread.
 fn capget() -> Result<[__user_cap_data_struct; HALVES]> {
-    let mut header = __user_cap_header_struct { version: _LINUX_CAPABILITY_VERSION_3, pid: 0 };
+    let mut header = THIS_THREAD;
     let mut data = [__user_cap_data_struct { effective: 0, permitted: 0, inheritable: 0 }; HALVES];
     // SAFETY: this version of the call fills in two structs of data, and both pointers are to structs of this function.
     let got = unsafe { ffi::unistd::syscall(SYS_capget, &raw mut header, data.as_mut_ptr()) };
@@ -157,7 +160,7 @@ pub fn has_capabilities() -> Result<bool> {
 /// # References
 /// capget(2), capabilities(7)
 pub fn clear_inheritable() -> Result<()> {
-    let mut header = __user_cap_header_struct { version: _LINUX_CAPABILITY_VERSION_3, pid: 0 };
+    let mut header = THIS_THREAD;
     let data = capget()?.map(|half| __user_cap_data_struct { inheritable: 0, ..half });
     // SAFETY: this version of the call reads two structs of data, and both pointers are to structs of this function.
     let set = unsafe { ffi::unistd::syscall(SYS_capset, &raw mut header, data.as_ptr()) };
