@@ -243,6 +243,7 @@ pub(crate) fn accept_fails_with_eintr_in_a_server_built_with_std_c99() {
         let running = Running::start(&mut Command::new(&program), Output::Pipe);
         let mut client = ROT13_SERV.connect(&running);
         assert_eq!(ROT13_SERV.exchange(&mut client), ROT13_SERV.answer, "{standard}");
+        wait_until("the server accepts again while its child lives", || waits_in(running.pid(), libc::SYS_accept));
         finish(client);
         running
     };
