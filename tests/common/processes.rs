@@ -32,20 +32,27 @@ pub fn zombies(pid: u32) -> Vec<u32> {
 
 /// Returns the port on which a process listens, from /proc, without connecting.
 pub fn listening_port(pid: u32) -> Option<u16> {
-    const LISTEN: &str = "0A";
     let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .ok()?
         .filter_map(|fd| fs::read_link(fd.ok()?.path()).ok())
         .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
         .collect();
     ["tcp", "tcp6"].into_iter().find_map(|table| {
-        let table = BufReader::new(File::open(format!("/proc/{pid}/net/{table}")).ok()?);
-        // Only the first lines matter: listening sockets come first, and there may be very many ended connections.
-        let lines = table.lines().skip(1).map_while(Result::ok);
-        let fields = lines.map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-        let listening = fields.take_while(|fields| fields.get(3).is_some_and(|state| state == LISTEN));
-        let ours = listening.filter(|fields| sockets.iter().any(|inode| *inode == fields[9]));
-        ours.filter_map(|fields| u16::from_str_radix(fields[1].rsplit(':').next()?, 16).ok()).next()
+        let (port, _) = listeners(&format!("/proc/{pid}/net/{table}")).find(|(_, inode)| sockets.contains(inode))?;
+        Some(port)
+    })
+}
+
+/// Returns the port and the inode of each listening socket in a table such as /proc/net/tcp.
+pub fn listeners(table: &str) -> impl Iterator<Item = (u16, String)> {
+    const LISTEN: &str = "0A";
+    let table = File::open(table).into_iter().flat_map(|file| BufReader::new(file).lines().map_while(Result::ok));
+    let fields = table.skip(1).map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    // Only the first lines matter: listening sockets come first, and there may be very many ended connections.
+    let listening = fields.take_while(|fields| fields.get(3).is_some_and(|state| state == LISTEN));
+    listening.filter_map(|fields| {
+        let port = u16::from_str_radix(fields[1].rsplit(':').next()?, 16).ok()?;
+        Some((port, fields.get(9)?.clone()))
     })
 }
 

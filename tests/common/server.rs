@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use mpserv::signal::{Disposition, MaskHow, SaFlags, SigAction, SigSet, Signal, sigaction, sigprocmask};
 
-use super::{Ended, Output, Running, children, wait_for, wait_until};
+use super::{Ended, Output, Running, children, listeners, wait_for, wait_until};
 
 /// The path of `mpserv`.
 pub const MPSERV: &str = env!("CARGO_BIN_EXE_mpserv");
@@ -364,8 +364,12 @@ pub fn program_output(arguments: &[&str]) -> String {
     text
 }
 
-/// Whether a connection to a port of this machine is refused.
+/// Whether a connection to a port of this machine is refused. While a socket listens at the port, no connection is made,
+/// because a server would count it as a client.
 pub fn nobody_listens(port: u16) -> bool {
+    if listeners("/proc/thread-self/net/tcp").any(|(at, _)| at == port) {
+        return false;
+    }
     // Where a process listens and none accepts, the connection may wait for room.
     let connected = TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), Duration::from_secs(1));
     connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
