@@ -68,11 +68,11 @@ impl Held {
         });
     }
 
-    /// Ends the successor by a signal. Its predecessor has not reaped it.
+    /// Ends the successor by a signal. If its predecessor has ended as well, the system may reap it at any time.
     #[track_caller]
     fn end(&self, signal: Signal) {
         crate::common::signal(self.successor, signal);
-        wait_until("the successor has ended", || state(self.successor) == Some('Z'));
+        wait_until("the successor has ended", || is_gone(self.successor));
     }
 
     /// Lets the predecessor go on.
