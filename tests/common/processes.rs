@@ -38,8 +38,8 @@ pub fn listening_port(pid: u32) -> Option<u16> {
         .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
         .collect();
     ["tcp", "tcp6"].into_iter().find_map(|table| {
-        let (port, _) = listeners(&format!("/proc/{pid}/net/{table}")).find(|(_, inode)| sockets.contains(inode))?;
-        Some(port)
+        listeners(&format!("/proc/{pid}/net/{table}"))
+            .find_map(|(port, inode)| sockets.contains(&inode).then_some(port))
     })
 }
 
@@ -52,7 +52,7 @@ pub fn listeners(table: &str) -> impl Iterator<Item = (u16, String)> {
     let listening = fields.take_while(|fields| fields.get(3).is_some_and(|state| state == LISTEN));
     listening.filter_map(|fields| {
         let port = u16::from_str_radix(fields[1].rsplit(':').next()?, 16).ok()?;
-        Some((port, fields.get(9)?.clone()))
+        Some((port, fields[9].clone()))
     })
 }
 
