@@ -137,8 +137,14 @@ impl Own {
         mpserv::signal::kill(self.child.pid(), signal).unwrap();
     }
 
-    pub(crate) fn stop(mut self) {
-        self.child.kill(Signal::TERM).unwrap();
+    pub(crate) fn stop(self) {
+        self.signal(Signal::TERM);
+        self.wait();
+    }
+
+    /// Waits for the end of a server that stops. It gets no second signal: once the first is obeyed, SIGTERM has its
+    /// default action again, and would kill the server's process.
+    pub(crate) fn wait(mut self) {
         assert_eq!(reap(&mut self.child).exit_status(), Some(0), "{:?}", self.log());
     }
 }

@@ -196,7 +196,7 @@ fn once_the_server_stops_no_child_in_the_sandbox_accepts() {
     wait_until("nobody listens", || nobody_listens(server.port()));
     std::io::Write::write_all(&mut client, b".").unwrap();
     assert_eq!(read_all(&mut client), b".", "the client is served to its end");
-    server.stop();
+    server.wait();
 }
 
 fn a_child_with_one_client_receives_from_its_connection_alone() {
