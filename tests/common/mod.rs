@@ -219,10 +219,10 @@ pub const NO_FORK: &str = "inject=clone:error=EAGAIN";
 /// The expression for [`strace`] that kills a program at its 50th call of one of these kinds, so that a program that goes
 /// on for ever ends soon. No textbook program makes as many.
 pub const NO_LOOP: &str = "inject=wait4,read,write:signal=KILL:when=50+";
-/// The expression for [`strace`] that delays a parent for one second after its fork, so that the child runs first.
-pub const PARENT_LATE: &str = "inject=clone:delay_exit=1000000";
-/// The expression for [`strace`] that delays a parent for two seconds after its fork.
-pub const PARENT_LATER: &str = "inject=clone:delay_exit=2000000";
+/// The expression for [`strace`] that delays a parent for four seconds after its fork, so that the child runs first.
+pub const PARENT_LATE: &str = "inject=clone:delay_exit=4000000";
+/// The seconds for which the program `waitpid` sleeps each time that its child has not ended.
+pub const WAITPID_SLEEPS: u64 = 3;
 /// The path for [`strace`] if the trace is not needed.
 pub const NOWHERE: &str = "/dev/null";
 
