@@ -40,14 +40,14 @@ struct Moment {
     processes: BTreeMap<u32, Shown>,
 }
 
-fn signals(pid: u32, field: &str) -> BTreeSet<String> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+fn signals(pid: u32, field: &str) -> Option<BTreeSet<String>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(field)).unwrap();
     let mask = u64::from_str_radix(line.trim_start_matches(':').trim(), 16).unwrap();
     let named = |number: i32| {
         Signal::from_raw(number).and_then(Signal::name).map(|name| format!("SIG{}", name.trim_start_matches("SIG")))
     };
-    (1..=31).filter(|number| mask & (1 << (number - 1)) != 0).filter_map(named).collect()
+    Some((1..=31).filter(|number| mask & (1 << (number - 1)) != 0).filter_map(named).collect())
 }
 
 /// Whether a descriptor is open because the process that started this test left it open.
@@ -55,37 +55,62 @@ fn is_inherited(fd: i64, target: &str) -> bool {
     fs::read_link(format!("/proc/self/fd/{fd}")).is_ok_and(|own| own.to_string_lossy() == target)
 }
 
-fn look(pid: u32) -> Shown {
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten().map(|entry| {
-        let target = fs::read_link(entry.path()).unwrap().to_string_lossy().into_owned();
-        (entry.file_name().to_str().unwrap().parse().unwrap(), target)
+/// Returns what /proc shows of a process. Returns none if the process ends, or closes a descriptor, in that time.
+fn look(pid: u32) -> Option<Shown> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+    let descriptors = entries.map(|entry| {
+        let target = fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned();
+        Some((entry.file_name().to_str().unwrap().parse().unwrap(), target))
     });
+    let descriptors: Vec<(i64, String)> = descriptors.collect::<Option<_>>()?;
     let is_zombie = |pid: &u32| Status::of(*pid).is_some_and(|status| status.state == b'Z');
     let (zombies, children) = children(pid).into_iter().partition(is_zombie);
-    Shown {
-        descriptors: descriptors.filter(|(fd, target)| *fd < STANDARD || !is_inherited(*fd, target)).collect(),
+    let is_own = |(fd, target): &(i64, String)| *fd < STANDARD || !is_inherited(*fd, target);
+    Some(Shown {
+        descriptors: descriptors.into_iter().filter(is_own).collect(),
         children,
         zombies,
-        blocked: signals(pid, "SigBlk"),
-        pending: signals(pid, "ShdPnd").union(&signals(pid, "SigPnd")).cloned().collect(),
+        blocked: signals(pid, "SigBlk")?,
+        pending: signals(pid, "ShdPnd")?.union(&signals(pid, "SigPnd")?).cloned().collect(),
         // A shell starts a background command with SIGINT and SIGQUIT ignored, which no trace shows.
-        ignored: signals(pid, "SigIgn").difference(&signals(std::process::id(), "SigIgn")).cloned().collect(),
-        caught: signals(pid, "SigCgt"),
-    }
+        ignored: signals(pid, "SigIgn")?.difference(&signals(std::process::id(), "SigIgn")?).cloned().collect(),
+        caught: signals(pid, "SigCgt")?,
+    })
 }
 
 /// Records the state of all processes when they are at rest.
 fn look_at_all(stage: &mut Stage<'_>, moments: &Mutex<Vec<Moment>>) {
-    assert!(stage.settle().unwrap(), "it has ended");
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let mut processes = BTreeMap::new();
-    let mut left = vec![stage.root().unwrap()];
-    while let Some(pid) = left.pop() {
-        let shown = look(pid);
-        left.extend(&shown.children);
-        processes.insert(pid, shown);
+    let moment = wait_for_rest(stage);
+    moments.lock().unwrap().push(moment);
+}
+
+/// Returns the state of all processes at a moment at which none moved. The kernel may wake a process late.
+fn wait_for_rest(stage: &mut Stage<'_>) -> Moment {
+    loop {
+        assert!(stage.settle().unwrap(), "it has ended");
+        let root = stage.root().unwrap();
+        let before = statuses(root);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let alive = before.iter().filter(|(_, status)| status.state != b'Z');
+        let processes = alive.map(|(pid, _)| Some((*pid, look(*pid)?))).collect();
+        if let Some(processes) = processes
+            && before.values().all(Status::is_still)
+            && statuses(root) == before
+        {
+            return Moment { time: now.as_micros().try_into().unwrap(), processes };
+        }
     }
-    moments.lock().unwrap().push(Moment { time: now.as_micros().try_into().unwrap(), processes });
+}
+
+/// Returns the statuses of a process and of all that descend from it.
+fn statuses(root: u32) -> BTreeMap<u32, Status> {
+    let mut found = BTreeMap::new();
+    let mut left = vec![root];
+    while let Some(pid) = left.pop() {
+        found.extend(Status::of(pid).map(|status| (pid, status)));
+        left.extend(children(pid));
+    }
+    found
 }
 
 /// Returns the computed state of the process with this index. Objects have numbers as names.
