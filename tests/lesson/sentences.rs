@@ -63,8 +63,8 @@ int main(void)
 	act.sa_flags = SA_RESTART;
 	sigaction(SIGUSR1, &act, NULL);
 	signal(SIGUSR2, SIG_IGN);
-	alarm(2);
-	alarm(1);
+	alarm(4);
+	alarm(3);
 	read(ends[0], &byte, 1);
 	return 3;
 }
@@ -81,7 +81,8 @@ fn of_a_signal_its_handler_and_an_alarm() {
             "sigaction(SIGALRM, {handler}, NULL) → # 0",
             "sigaction(SIGUSR1, {handler, SA_RESTART}, NULL) → # 0",
             "sigaction(SIGUSR2, {SIG_IGN, SA_RESTART}, {SIG_DFL}) → # 0",
-            "alarm(1) → # 2 alarm in 1 s for the first process",
+            "alarm(3) → #",
+            "alarm in 3 s for the first process",
             "read(3, …, 1) → # interrupted",
             "SIGALRM # from the kernel, interrupts read at line 24",
             "SIGALRM blocked in the first process; no alarm set for the first process",
@@ -91,13 +92,13 @@ fn of_a_signal_its_handler_and_an_alarm() {
             "the program line 7, in the handler, interrupting line 24",
             "write(2, \"!\", 1) → # 1 in the handler, which interrupted line 24",
             // The kernel's table: descriptors, children and signals.
-            "first process 0 1 2, 3 = pipe, to read, 4 = pipe, to write SIGALRM: handler; SIGUSR1: handler; SIGUSR2: ignored; alarm in 2 s",
+            "first process 0 1 2, 3 = pipe, to read, 4 = pipe, to write SIGALRM: handler; SIGUSR1: handler; SIGUSR2: ignored; alarm in 4 s",
             "first process 0 1 2, 3 = pipe, to read, 4 = pipe, to write SIGALRM: handler; SIGUSR1: handler; SIGUSR2: ignored; blocked: SIGALRM",
             // The questions.
             "On a terminal this run prints 1 line. How many lines does a pipe get, and why? 1 line.",
             "What does SIGALRM do to the first process at step #? It interrupts read ( step # ). The handler runs. Then read fails \
              with EINTR ( step # ), because the handler was installed without SA_RESTART.",
-            "alarm(2) is called at step #. How often is it called in all, and how often does SIGALRM come? alarm is called twice, \
+            "alarm(4) is called at step #. How often is it called in all, and how often does SIGALRM come? alarm is called twice, \
              SIGALRM comes once.",
             "Which call is the first to fail, and with which error? openat of the first process, at step # , with ENOENT: No such \
              file or directory.",
@@ -113,7 +114,7 @@ fn of_a_call_that_is_made_again_and_of_a_signal_without_a_handler() {
     let page =
         page_of(&SIGNALS.replace("sigaction(SIGALRM, &act, NULL);\n", "").replace("SIGUSR1", "SIGALRM").replace(
             "	read(ends[0], &byte, 1);",
-            "	if (fork() == 0) {\n		sleep(2);\n		write(ends[1], \"a\", 1);\n		_exit(0);\n	}\n	read(ends[0], &byte, 1);",
+            "	if (fork() == 0) {\n		sleep(6);\n		write(ends[1], \"a\", 1);\n		_exit(0);\n	}\n	read(ends[0], &byte, 1);",
         ));
     says(
         &page,
