@@ -5,7 +5,10 @@ use std::io::{Error, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
+use mpserv::errno::Result;
 use mpserv::namespace::{own_network, own_users};
+
+use super::solo::skip;
 
 /// The time between two checks of a port that another process uses.
 const POLL: Duration = Duration::from_millis(5);
@@ -21,8 +24,7 @@ impl Network {
     /// Takes a network for this thread and the processes that it starts from now on. At the first call, the process
     /// must have no other thread.
     pub fn own() -> Network {
-        // The call works as root, or as root of a new user namespace.
-        if own_network().or_else(|_| own_users().and_then(|()| own_network())).is_ok() {
+        if take_own().is_ok() {
             return Network(None);
         }
         let path = std::env::temp_dir().join("mpserv-test-ports");
@@ -33,6 +35,16 @@ impl Network {
         }
         Network(Some(file))
     }
+}
+
+/// Gives this process a network without other processes, or skips the test.
+pub fn needs_own_network() {
+    take_own().unwrap_or_else(|_| skip("no network of its own"));
+}
+
+/// Works as root, or as root of a new user namespace.
+fn take_own() -> Result<()> {
+    own_network().or_else(|_| own_users().and_then(|()| own_network()))
 }
 
 /// Whether another program, or a connection that has just ended, still has one of the ports.

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 
+use crate::common::network::needs_own_network;
 use crate::common::solo::{Test, skip};
 use crate::common::{
     NOWHERE, Output, Running, TempDir, children, is_gone, is_pending, reset, run, signal, state, wait_for, wait_until,
@@ -18,7 +19,6 @@ use crate::common::{
 };
 use crate::server::{LOAD, Server, command, number, plain_echo, without};
 use crate::tests;
-use mpserv::namespace::{own_network, own_users};
 use mpserv::process::Pid;
 use mpserv::signal::{Signal, kill, killpg};
 
@@ -247,9 +247,7 @@ fn a_run_without_memory_is_told() {
 
 /// Tests a machine with a single port for connections. Two runs have the same source address, and other servers.
 fn two_runs_use_the_same_source_port() {
-    own_network()
-        .or_else(|_| own_users().and_then(|()| own_network()))
-        .unwrap_or_else(|_| skip("no network of its own"));
+    needs_own_network();
     let [held, other] = [Server::start(plain_echo), Server::start(plain_echo)];
     let ports = fs::write("/proc/sys/net/ipv4/ip_local_port_range", "50000 50000");
     ports.unwrap_or_else(|_| skip("the settings of the network cannot be changed"));

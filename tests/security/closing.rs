@@ -13,12 +13,12 @@ use std::time::Duration;
 use std::{mem, net};
 
 use mpserv::fd::BorrowedFd;
-use mpserv::namespace::{own_network, own_users};
 use mpserv::net::{SocketOption, getsockopt, setsockopt};
 use mpserv::server::{Connection, Server};
 use mpserv::signal::{MaskHow, SigSet, Signal, sigpending, sigprocmask};
 use mpserv::time::{Itimer, setitimer};
 
+use crate::common::network::needs_own_network;
 use crate::common::server::*;
 use crate::common::solo::{Channel, Test, reap, skip, spawn};
 use crate::common::*;
@@ -226,9 +226,7 @@ fn a_program_that_leaves_a_connection_that_lingers_holds_up_nobody() {
 /// acknowledge nothing.
 fn a_passed_listener_that_lingers_holds_up_nobody() {
     needs_command("ip");
-    if own_network().or_else(|_| own_users().and_then(|()| own_network())).is_err() {
-        skip("no network of its own");
-    }
+    needs_own_network();
     let folder = TempDir::new();
     let rules = folder.join("rules");
     fs::write(&rules, "deny all\n").unwrap();
