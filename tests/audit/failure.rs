@@ -93,7 +93,8 @@ fn a_server_that_never_listens_is_told() {
     let temporary = TempDir::new();
     let port = free_port().to_string();
     let command_line = long_sleep(98764);
-    let mut command = audit(&["--a", &command_line, "--b", "true", "--listen", &port, "--timeout", "1"]);
+    // The program must have begun by then.
+    let mut command = audit(&["--a", &command_line, "--b", "true", "--listen", &port, "--timeout", "5"]);
     assert_trouble(&finish(command.env("TMPDIR", &temporary.0)), &format!("never listened on port {port}"));
     assert_nothing_left(&temporary, &command_line);
     let output = run(&["--a", "true", "--b", "true", "--listen", &port]);
@@ -216,8 +217,9 @@ fn a_pair_that_cannot_meet_faults_is_told() {
 #[test]
 fn a_drive_that_does_not_end_either_is_told() {
     let (command_line, client) = (long_sleep(98761), long_sleep(98760));
-    let output = run(&["--a", &command_line, "--b", "true", "--drive", &client, "--timeout", "1", "-o", "pipe"]);
-    let told = format!("A: '{command_line}' did not end within 1 s (--timeout gives it more): process ");
+    // The program must sleep by then.
+    let output = run(&["--a", &command_line, "--b", "true", "--drive", &client, "--timeout", "5", "-o", "pipe"]);
+    let told = format!("A: '{command_line}' did not end within 5 s (--timeout gives it more): process ");
     assert_trouble(&output, &told);
     assert_trouble(&output, " is in clock_nanosleep(");
     assert_trouble(&output, ". Its drive had not ended either");

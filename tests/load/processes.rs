@@ -219,7 +219,7 @@ fn traced_run(folder: &TempDir, options: &[&str], server: &Server) -> (Running, 
 fn a_process_gets_a_signal_only_in_a_slow_connection() {
     let folder = TempDir::new();
     let server = Server::start(plain_echo);
-    let (running, trace) = traced_run(&folder, &["-r", "0.8", "-n", "2", "-t", "0.6"], &server);
+    let (running, trace) = traced_run(&folder, &["-r", "0.4", "-n", "2", "-t", "2"], &server);
     let ended = running.wait();
     assert_eq!((ended.status.code(), number(&ended, "", "connections")), (Some(0), 2.0), "{ended:?}");
     let told = fs::read_to_string(&trace).unwrap();
