@@ -92,11 +92,9 @@ fn wait_for_rest(stage: &mut Stage<'_>) -> Moment {
         let before = statuses(root);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let alive = before.iter().filter(|(_, status)| status.state != b'Z');
-        let processes = alive.map(|(pid, _)| Some((*pid, look(*pid)?))).collect();
-        if let Some(processes) = processes
-            && before.values().all(Status::is_still)
-            && statuses(root) == before
-        {
+        let processes: Option<BTreeMap<u32, Shown>> = alive.map(|(pid, _)| Some((*pid, look(*pid)?))).collect();
+        let is_rest = before.values().all(Status::is_still) && statuses(root) == before;
+        if let Some(processes) = processes.filter(|_| is_rest) {
             return Moment { time: now.as_micros().try_into().unwrap(), processes };
         }
     }
