@@ -84,20 +84,22 @@ fn look_at_all(stage: &mut Stage<'_>, moments: &Mutex<Vec<Moment>>) {
     moments.lock().unwrap().push(moment);
 }
 
+/// How often a moment of rest is looked for.
+const LOOKS: usize = 1000;
+
 /// Returns the state of all processes at a moment at which none moved. The kernel may wake a process late.
 fn wait_for_rest(stage: &mut Stage<'_>) -> Moment {
-    loop {
+    let look = |_| {
         assert!(stage.settle().unwrap(), "it has ended");
         let root = stage.root().unwrap();
         let before = statuses(root);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let alive = before.iter().filter(|(_, status)| status.state != b'Z');
-        let processes: Option<BTreeMap<u32, Shown>> = alive.map(|(pid, _)| Some((*pid, look(*pid)?))).collect();
+        let processes = alive.map(|(pid, _)| Some((*pid, look(*pid)?))).collect::<Option<_>>()?;
         let is_rest = before.values().all(Status::is_still) && statuses(root) == before;
-        if let Some(processes) = processes.filter(|_| is_rest) {
-            return Moment { time: now.as_micros().try_into().unwrap(), processes };
-        }
-    }
+        is_rest.then(|| Moment { time: now.as_micros().try_into().unwrap(), processes })
+    };
+    (0..LOOKS).find_map(look).expect("the processes come to rest")
 }
 
 /// Returns the statuses of a process and of all that descend from it.
