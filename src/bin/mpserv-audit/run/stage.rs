@@ -12,7 +12,7 @@ use super::doing;
 use super::helper::{Helper, end_group};
 use super::interrupt::INTERRUPTED;
 use super::network;
-use super::processes::{Processes, Status};
+use super::processes::{Processes, Seen, Status};
 use super::request::Request;
 use super::start::{Started, TICK_MILLISECONDS};
 use crate::trouble::Trouble;
@@ -284,10 +284,15 @@ impl<'r> Stage<'r> {
         Ok(State::Rest)
     }
 
+    /// Returns all processes, strace included, or none when one of them moves.
+    pub fn look(&self) -> Option<Vec<Seen>> {
+        self.started.processes.look()
+    }
+
     /// Whether a process has moved between two looks, or is about to move.
     fn moves(&mut self) -> bool {
         let before = self.receive(0);
-        let first = self.started.processes.look();
+        let first = self.look();
         let Some(first) = first.filter(|_| !before) else {
             return true;
         };
@@ -295,11 +300,11 @@ impl<'r> Stage<'r> {
         if network::is_delivering() || self.receive(0) {
             return true;
         }
-        let processes = &mut self.started.processes;
-        if processes.look().is_none_or(|second| second != first) {
+        if self.look().is_none_or(|second| second != first) {
             return true;
         }
         // Every process that can fork is at rest, so no process is made during this look.
+        let processes = &mut self.started.processes;
         let last = processes.last_id();
         if processes.has_newborn(last) || processes.look() != Some(first) {
             return true;
@@ -314,7 +319,7 @@ impl<'r> Stage<'r> {
     }
 
     /// Reaps adopted orphans that have ended.
-    fn reap(&self, seen: &[super::processes::Seen]) {
+    fn reap(&self, seen: &[Seen]) {
         let own = std::process::id();
         let orphans = seen.iter().filter(|(pid, status)| {
             *pid != self.started.processes.strace

@@ -78,39 +78,28 @@ fn look(pid: u32) -> Option<Shown> {
     })
 }
 
+/// The number of moments that are tried. The kernel may wake a process late, and then the moment does not count.
+const TRIES: usize = 1000;
+
 /// Records the state of all processes when they are at rest.
 fn look_at_all(stage: &mut Stage<'_>, moments: &Mutex<Vec<Moment>>) {
-    let moment = wait_for_rest(stage);
+    let moment = (0..TRIES).find_map(|_| moment_of_rest(stage)).expect("the processes come to rest");
     moments.lock().unwrap().push(moment);
 }
 
-/// How often a moment of rest is looked for.
-const LOOKS: usize = 1000;
-
-/// Returns the state of all processes at a moment at which none moved. The kernel may wake a process late.
-fn wait_for_rest(stage: &mut Stage<'_>) -> Moment {
-    let look = |_| {
-        assert!(stage.settle().unwrap(), "it has ended");
-        let root = stage.root().unwrap();
-        let before = statuses(root);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let alive = before.iter().filter(|(_, status)| status.state != b'Z');
-        let processes = alive.map(|(pid, _)| Some((*pid, look(*pid)?))).collect::<Option<_>>()?;
-        let is_rest = before.values().all(Status::is_still) && statuses(root) == before;
-        is_rest.then(|| Moment { time: now.as_micros().try_into().unwrap(), processes })
-    };
-    (0..LOOKS).find_map(look).expect("the processes come to rest")
-}
-
-/// Returns the statuses of a process and of all that descend from it.
-fn statuses(root: u32) -> BTreeMap<u32, Status> {
-    let mut found = BTreeMap::new();
-    let mut left = vec![root];
+/// Returns the state of all processes, or none if one of them has moved meanwhile.
+fn moment_of_rest(stage: &mut Stage<'_>) -> Option<Moment> {
+    assert!(stage.settle().unwrap(), "it has ended");
+    let before = stage.look()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let mut processes = BTreeMap::new();
+    let mut left = vec![stage.root().unwrap()];
     while let Some(pid) = left.pop() {
-        found.extend(Status::of(pid).map(|status| (pid, status)));
-        left.extend(children(pid));
+        let shown = look(pid)?;
+        left.extend(&shown.children);
+        processes.insert(pid, shown);
     }
-    found
+    (stage.look()? == before).then(|| Moment { time: now.as_micros().try_into().unwrap(), processes })
 }
 
 /// Returns the computed state of the process with this index. Objects have numbers as names.
