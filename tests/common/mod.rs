@@ -221,10 +221,16 @@ pub const NO_FORK: &str = "inject=clone:error=EAGAIN";
 pub const NO_LOOP: &str = "inject=wait4,read,write:signal=KILL:when=50+";
 /// The expression for [`strace`] that delays a parent for four seconds after its fork, so that the child runs first.
 pub const PARENT_LATE: &str = "inject=clone:delay_exit=4000000";
-/// The seconds for which the program `waitpid` sleeps each time that its child has not ended.
-pub const WAITPID_SLEEPS: u64 = 3;
 /// The path for [`strace`] if the trace is not needed.
 pub const NOWHERE: &str = "/dev/null";
+
+/// Checks how often the program `waitpid` asked in vain. It sleeps each time, so the time of its run limits the number.
+#[track_caller]
+pub fn assert_asked(asked: usize, took: Duration, what: &str) {
+    const SLEEP: u64 = 3;
+    let most = took.as_secs() / SLEEP;
+    assert!((1..=most).contains(&(asked as u64)), "{what}: asked {asked} times in {took:?}");
+}
 
 /// Returns the command for a textbook program under `strace -f`, with further expressions (`-e`).
 pub fn strace(expressions: &[&str], trace: impl AsRef<Path>, language: Impl, program: &str) -> Command {
