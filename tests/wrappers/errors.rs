@@ -211,16 +211,6 @@ fn mount_on(source: &CStr, target: &CStr, kind: &CStr, flags: libc::c_ulong, opt
     }
 }
 
-/// Gives this process its own network, which has only the loopback interface.
-fn own_network() {
-    if mpserv::namespace::own_network().is_err() {
-        become_root_of_own_users();
-        if mpserv::namespace::own_network().is_err() {
-            skip("no network namespace");
-        }
-    }
-}
-
 /// Sets a value of the kernel that holds only for this process's namespace.
 fn set_of_namespace(path: &str, value: &str) {
     if std::fs::write(path, value).is_err() {

@@ -11,9 +11,11 @@ use mpserv::net::{
 };
 use mpserv::user::getuid;
 
+use crate::common::network::needs_own_network;
+
 use super::{
     CLOSED, Case, NotProduced, become_nobody, each, errno, files, interrupted, locked, mount, no_descriptor_left,
-    own_network, owned, set_of_namespace, tcp,
+    owned, set_of_namespace, tcp,
 };
 
 const ANY_PORT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
@@ -54,7 +56,7 @@ pub(super) const CASES: &[Case] = &[
             return path();
         }
         // The test needs its own network, because in the machine's network any process may use a port.
-        own_network();
+        needs_own_network();
         locked();
         each([errno(bind(tcp(), &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1))), path()])
     }),
@@ -112,11 +114,11 @@ pub(super) const CASES: &[Case] = &[
         errno(connect(socket, &address_of(&listener)))
     }),
     ("connect", Errno::NETUNREACH, || {
-        own_network();
+        needs_own_network();
         errno(connect(tcp(), &NOWHERE))
     }),
     ("connect", Errno::HOSTUNREACH, || {
-        own_network();
+        needs_own_network();
         reject(NOWHERE);
         errno(connect(tcp(), &NOWHERE))
     }),
@@ -147,7 +149,7 @@ pub(super) const CASES: &[Case] = &[
         errno(connect(nonblocking(unix()), &address))
     }),
     ("connect", Errno::ADDRNOTAVAIL, || {
-        own_network();
+        needs_own_network();
         set_of_namespace("/proc/sys/net/ipv4/ip_local_port_range", "40000 40001");
         let listener = tcp();
         bind(&listener, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9)).unwrap();
@@ -187,11 +189,11 @@ pub(super) const CASES: &[Case] = &[
         errno(open_unix_file(socket))
     }),
     ("open_unix_file", Errno::NOENT, || {
-        own_network();
+        needs_own_network();
         errno(open_unix_file(unix()))
     }),
     ("open_unix_file", Errno::MFILE, || {
-        own_network();
+        needs_own_network();
         let socket = unix();
         bind(&socket, &UnixAddr::new(c"socket").unwrap()).unwrap();
         no_descriptor_left();
