@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use mpserv::namespace::own_network;
 use mpserv::process::{_exit, Child, Fork, Pid, WaitStatus, fork};
 use mpserv::signal::{Disposition, Signal, SignalFlag, signal};
 
@@ -282,6 +283,9 @@ impl Running {
             for interrupt in INTERRUPTS {
                 signal(interrupt, Disposition::Default).unwrap();
             }
+            // Where the process may, the test has a network without other processes: nobody else takes a port that the
+            // test gives back.
+            let _ = own_network();
             (test.function)();
             0
         });
