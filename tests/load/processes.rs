@@ -115,7 +115,10 @@ fn a_process_that_cannot_be_made_is_told() {
 fn a_process_that_waits_for_its_time_ends_at_a_signal() {
     let server = Server::start(plain_echo);
     let running = Running::start(&mut command(&["-r", "0.001", "-n", "2"], &server.port.to_string()), Output::Pipe);
-    wait_until("the first connection", || server.connections() == 1 && server.open.load(Ordering::SeqCst) == 0);
+    // The process has counted its connection only a moment after the server has seen the end of the connection.
+    wait_until("the process waits for its time after the first connection", || {
+        server.connections() == 1 && waits_in(children(running.pid())[0], libc::SYS_ppoll)
+    });
     let ended = running.end(Signal::TERM);
     assert_eq!((ended.status.code(), number(&ended, "errors", "all")), (Some(0), 0.0), "{ended:?}");
     assert_eq!(number(&ended, "", "connections"), 1.0, "{ended:?}");
