@@ -103,9 +103,10 @@ fn behind_a_balancer(clients: u64) {
         let differ = accepts.iter().filter(|line| line.get("from") != line.get("by")).count();
         assert!(differ > accepts.len() / 2, "{differ} of {}", accepts.len());
     }
-    // This client has a different address.
-    text_of(Command::new("nc").args(["-N", "-s", "127.5.6.7", "127.0.0.1", &front.to_string()]));
-    wait_until("the log has it", || {
+    // These clients have a different address. A child of the killed server may still have its socket, so one client may
+    // be lost.
+    wait_until("the log has one of them", || {
+        text_of(Command::new("nc").args(["-N", "-s", "127.5.6.7", "127.0.0.1", &front.to_string()]));
         restarted.events("accept").iter().any(|line| line.get("from").starts_with("127.5.6.7:"))
     });
     haproxy.end(Signal::TERM);
